@@ -1,0 +1,13 @@
+//! Small, complete attention and transformer implementations, their masks and their ranks,
+//! on CPU and GPU.
+
+pub mod axis;
+pub mod error;
+pub mod run;
+
+pub use axis::{Axis, Shape};
+pub use error::{Error, Result};
+pub use run::Run;
+
+// Linked for its BLAS and LAPACK; the products themselves go through ndarray.
+use ndarray_linalg as _;
