@@ -10,6 +10,7 @@ use crate::axis::Axis;
 /// What can go wrong, anywhere in the library.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs)] // the fields are named by the message above each variant
 pub enum Error {
     /// An argument's axis has the wrong size.
     #[error("{op}: {argument} has {axis:?} ({}) = {got}, expected {expected}", axis.letter())]

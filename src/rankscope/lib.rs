@@ -1,13 +1,56 @@
-//! Small, complete attention and transformer implementations, their masks and their ranks,
-//! on CPU and GPU.
+//! **rankscope**: a workbench for one question, *why are today's LLMs decoder-only?*
+//!
+//! Small, complete attention and transformer implementations, their masks and the ranks of their
+//! attention matrices, on the CPU (ndarray and BLAS) and on GPUs (wgpu compute shaders).
+//!
+//! ```
+//! use rankscope::prelude::*;
+//! // A causal mask makes the weights lower triangular with a positive diagonal: of full rank, exactly.
+//! assert_eq!(Mask::causal().exact_rank(8).rank, Some(8));
+//! ```
+//!
+//! One alphabet of sizes is used everywhere: **B** batch, **T** queries, **S** keys, **H** query heads,
+//! **G** key/value heads, **D** head size, **C** model width, **F** feed-forward width, **V** vocabulary,
+//! **L** layers.
 
+pub mod attention;
 pub mod axis;
+mod blas;
+pub mod device;
 pub mod error;
+pub mod mask;
+// pub mod model;
+pub mod ops;
+pub mod probe;
+pub mod rank;
 pub mod run;
+pub mod tensor;
+pub mod weight;
 
 pub use axis::{Axis, Shape};
+pub use device::Device;
 pub use error::{Error, Result};
+pub use mask::Mask;
+pub use probe::Probe;
 pub use run::Run;
+pub use tensor::Tensor;
+pub use weight::{Dtype, Weight};
+
+/// What nearly every program needs: `use rankscope::prelude::*`.
+pub mod prelude {
+    pub use crate::attention::{Attention, ScaledDotProduct};
+    pub use crate::axis::{Axis, Shape};
+    pub use crate::device::Device;
+    pub use crate::error::{Error, Result};
+    pub use crate::mask::{Mask, Padding, Positions};
+    pub use crate::probe::{Probe, Replace, Scope, Trace, Unobserved};
+    pub use crate::run::Run;
+    pub use crate::tensor::Tensor;
+    pub use crate::weight::{Dtype, Weight};
+}
+
+/// The library's version, as it stands in every exported file.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 // Linked for its BLAS and LAPACK; the products themselves go through ndarray.
 use ndarray_linalg as _;

@@ -1,0 +1,46 @@
+//! Attention mechanisms, one file each.
+//!
+//! A mechanism takes queries, keys and values that are already split into heads; the projections
+//! around it are [`MultiHead`].
+
+mod multi_head;
+mod scaled_dot_product;
+
+pub use multi_head::{Linear, MultiHead};
+pub use scaled_dot_product::ScaledDotProduct;
+
+use crate::error::Result;
+use crate::mask::{Mask, Padding, Positions};
+use crate::probe::Probe;
+use crate::run::Run;
+use crate::tensor::Tensor;
+
+/// Who may attend to whom in one call: the rule, where the queries stand, and which keys are tokens.
+#[derive(Clone, Copy, Debug)]
+pub struct Visibility<'a> {
+    /// The rule over positions.
+    pub mask: &'a Mask,
+    /// Where the queries stand.
+    pub at: Positions,
+    /// Which keys are tokens, `[B, S]`; `None` means all.
+    pub padding: Option<&'a Padding>,
+}
+
+/// A way to mix values by queries and keys.
+pub trait Attention {
+    /// Context vectors for every query.
+    ///
+    /// **Shapes**: q `[B, H, T, D]`, k and v `[B, G, S, D]` (or H in place of G), result `[B, H, T, D]`.
+    ///
+    /// # Errors
+    /// A shape, placement or mask error naming what does not fit; whatever the probe returns.
+    fn forward(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        visibility: Visibility<'_>,
+        probe: &mut dyn Probe,
+        run: &Run,
+    ) -> Result<Tensor>;
+}

@@ -1,0 +1,118 @@
+//! Multi-head attention: projections around a mechanism.
+
+use super::{Attention, ScaledDotProduct, Visibility};
+use crate::axis::Axis;
+use crate::device::Device;
+use crate::error::Result;
+use crate::ops::{RotaryTable, add_bias, linear, merge_heads, rotary, split_heads};
+use crate::probe::Probe;
+use crate::run::Run;
+use crate::tensor::Tensor;
+use crate::weight::Weight;
+
+/// A linear layer: y = x·Wᵀ + b, the bias where there is one.
+#[derive(Clone, Debug)]
+pub struct Linear {
+    /// `[out, in]`.
+    pub weight: Weight,
+    /// `[out]`.
+    pub bias: Option<Tensor>,
+}
+
+impl Linear {
+    /// y = x·Wᵀ + b.
+    ///
+    /// **Shapes**: x `[…, in]`, result `[…, out]`.
+    ///
+    /// # Errors
+    /// As [`linear`] and [`add_bias`].
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let y = linear(x, &self.weight)?;
+        match &self.bias {
+            Some(bias) => add_bias(&y, bias),
+            None => Ok(y),
+        }
+    }
+
+    /// The same layer on `device`.
+    ///
+    /// # Errors
+    /// As [`Weight::to_device`].
+    pub fn to_device(&self, device: &Device) -> Result<Self> {
+        let bias = self.bias.as_ref().map(|bias| bias.to_device(device)).transpose()?;
+        Ok(Linear { weight: self.weight.to_device(device)?, bias })
+    }
+}
+
+/// Multi-head attention with H query heads and G ≤ H key/value heads.
+///
+/// head h = attention(x·W_qʰ, y·W_kᵍ, y·W_vᵍ) with g = ⌊h / (H/G)⌋, and the result is all heads side by
+/// side times W_o. G = H is the original; G = 1 is multi-query attention; in between, grouped-query.
+/// The head size D is free: H·D need not be C.
+///
+/// **Probe points**: `query` `[B, H, T, D]`, `key` and `value` `[B, G, S, D]` (query and key after
+/// their rotation), those of the mechanism, and `output` `[B, T, C]`.
+///
+/// **Source**: Vaswani et al. 2017 (arXiv 1706.03762), section 3.2.2; grouped queries: Ainslie et al.
+/// 2023 (arXiv 2305.13245).
+#[derive(Clone, Debug)]
+pub struct MultiHead {
+    /// H.
+    pub heads: usize,
+    /// G.
+    pub kv_heads: usize,
+    /// `[HD, C]`.
+    pub query: Linear,
+    /// `[GD, C]`.
+    pub key: Linear,
+    /// `[GD, C]`.
+    pub value: Linear,
+    /// `[C, HD]`.
+    pub output: Linear,
+    /// How queries, keys and values meet.
+    pub mechanism: ScaledDotProduct,
+}
+
+impl MultiHead {
+    /// Attention of the positions of x to the positions of y (x itself in self-attention).
+    ///
+    /// **Shapes**: x `[B, T, C]`, y `[B, S, C]` (its positions also called T), result `[B, T, C]`.
+    /// With `rotation`, queries and keys are rotated by their positions first; x and y then share
+    /// their positions.
+    ///
+    /// # Errors
+    /// A shape, placement or mask error naming what does not fit; whatever the probe returns.
+    pub fn forward(
+        &self,
+        x: &Tensor,
+        y: &Tensor,
+        rotation: Option<&RotaryTable>,
+        visibility: Visibility<'_>,
+        probe: &mut dyn Probe,
+        run: &Run,
+    ) -> Result<Tensor> {
+        let turn = |x: Tensor| rotation.map_or(Ok(x.clone()), |table| rotary(&x, table));
+        let q = turn(split_heads(&self.query.forward(x)?, self.heads)?)?; // [B, H, T, D]
+        let q = probe.visit("query", q)?;
+        let k = turn(split_heads(&self.key.forward(y)?, self.kv_heads)?)?; // [B, G, T, D]
+        let k = probe.visit("key", k.rename(Axis::Query, Axis::Key)?)?; // [B, G, S, D]
+        let v = split_heads(&self.value.forward(y)?, self.kv_heads)?; // [B, G, T, D]
+        let v = probe.visit("value", v.rename(Axis::Query, Axis::Key)?)?; // [B, G, S, D]
+        let context = self.mechanism.forward(&q, &k, &v, visibility, probe, run)?; // [B, H, T, D]
+        probe.visit("output", self.output.forward(&merge_heads(&context)?)?) // [B, T, C]
+    }
+
+    /// The same layer on `device`.
+    ///
+    /// # Errors
+    /// As [`Weight::to_device`].
+    pub fn to_device(&self, device: &Device) -> Result<Self> {
+        Ok(MultiHead {
+            query: self.query.to_device(device)?,
+            key: self.key.to_device(device)?,
+            value: self.value.to_device(device)?,
+            output: self.output.to_device(device)?,
+            ..self.clone()
+        })
+    }
+}

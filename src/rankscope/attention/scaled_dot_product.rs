@@ -1,0 +1,89 @@
+//! Scaled dot-product attention with materialised weights.
+
+use super::{Attention, Visibility};
+use crate::axis::Axis;
+use crate::error::{Error, Result};
+use crate::mask::Allowed;
+use crate::ops::{masked_softmax, matmul};
+use crate::probe::Probe;
+use crate::run::Run;
+use crate::tensor::Tensor;
+
+/// Scaled dot-product attention: softmax(Q·Kᵀ / √D over the allowed keys) · V.
+///
+/// **Probe points**: `scores` `[B, H, T, S]` (after the factor, before the mask), `mask` (0 and 1,
+/// `[T, S]` or `[B, T, S]`, always on the CPU), `weights` `[B, H, T, S]`, `context` `[B, H, T, D]`.
+///
+/// **Source**: Vaswani et al. 2017 (arXiv 1706.03762), equation 1.
+///
+/// ```
+/// use rankscope::{attention::Visibility, prelude::*};
+/// let head = |length: Axis, values: Vec<f32>| {
+///     Tensor::new([(Axis::Batch, 1), (Axis::Head, 1), (length, 2), (Axis::HeadSize, 1)], values)
+/// };
+/// let (q, k) = (head(Axis::Query, vec![0., 0.])?, head(Axis::Key, vec![1., 2.])?);
+/// let v = head(Axis::Key, vec![10., 20.])?;
+/// let mask = Mask::causal();
+/// let visibility = Visibility { mask: &mask, at: Positions::suffix(2, 2)?, padding: None };
+/// let context =
+///     ScaledDotProduct::new(1).forward(&q, &k, &v, visibility, &mut Unobserved, &Run::default())?;
+/// assert_eq!(context.to_vec()?, [10., 15.]); // the first sees itself, the second averages both
+/// # Ok::<(), rankscope::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ScaledDotProduct {
+    factor: f32,
+}
+
+impl ScaledDotProduct {
+    /// With the usual factor, 1/√D.
+    pub fn new(head_size: usize) -> Self {
+        ScaledDotProduct { factor: (1.0 / (head_size as f64).sqrt()) as f32 }
+    }
+
+    /// With a factor of one's own: 1 in T5, `scale`/√D in experiments on the logit scale.
+    pub fn with_factor(factor: f32) -> Self {
+        ScaledDotProduct { factor }
+    }
+
+    /// The mask's bits, which a probe may have edited.
+    fn allowed(scores: &Tensor, visibility: Visibility<'_>, probe: &mut dyn Probe) -> Result<Allowed> {
+        let axes = [Axis::Batch, Axis::Head, Axis::Query, Axis::Key];
+        let [batch, _, queries, keys] = scores.shape().expect("attention", "scores", axes)?;
+        let Visibility { mask, at, padding } = visibility;
+        if let Some(got) = padding.map(|padding| padding.batch()).filter(|&got| got != batch) {
+            return Err(Error::Size {
+                op: "attention",
+                argument: "padding",
+                axis: Axis::Batch,
+                expected: batch,
+                got,
+            });
+        }
+        let allowed = Allowed::new(mask, queries, keys, at, padding)?;
+        if probe.watches("mask") {
+            return Allowed::from_tensor(&probe.visit("mask", allowed.to_tensor())?);
+        }
+        Ok(allowed)
+    }
+}
+
+impl Attention for ScaledDotProduct {
+    fn forward(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        visibility: Visibility<'_>,
+        probe: &mut dyn Probe,
+        run: &Run,
+    ) -> Result<Tensor> {
+        run.check()?;
+        let scores = matmul(q, k, Axis::HeadSize, self.factor)?; // [B, H, T, S]
+        let scores = probe.visit("scores", scores)?;
+        let allowed = Self::allowed(&scores, visibility, probe)?; // [T, S] or [B, T, S]
+        let weights = probe.visit("weights", masked_softmax(&scores, &allowed)?)?; // [B, H, T, S]
+        let context = matmul(&weights, v, Axis::Key, 1.0)?; // [B, H, T, D]
+        probe.visit("context", context)
+    }
+}

@@ -1,0 +1,222 @@
+//! The text form of masks: `causal & window(16) | !prefix(4)`, also `prefix:4`.
+//!
+//! `!` binds tighter than `&`, `&` tighter than `|`; parentheses group. What [`Display`](fmt::Display)
+//! prints, [`Mask::parse`] reads back to an equal mask (custom matrices aside, which have no text).
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{MASKS, Mask, Rule};
+use crate::error::{Error, Result};
+
+/// How deeply `!` and parentheses may nest; far more than anyone writes, far less than the stack.
+const MAX_DEPTH: usize = 64;
+/// How long a mask text may be.
+const MAX_LENGTH: usize = 4096;
+
+impl Mask {
+    /// Reads a mask such as `causal`, `prefix:4`, `window(16)` or `causal & !window(2)`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the position of what was not understood and what would be right.
+    pub fn parse(text: &str) -> Result<Self> {
+        if text.len() > MAX_LENGTH {
+            return Err(Error::invalid(
+                "mask text length",
+                text.len(),
+                format!("at most {MAX_LENGTH} characters"),
+            ));
+        }
+        let mut parser = Parser { text, at: 0, depth: 0 };
+        let mask = parser.either()?;
+        match parser.peek() {
+            None => Ok(mask),
+            Some(_) => Err(parser.unexpected("the end, '&' or '|'")),
+        }
+    }
+}
+
+impl FromStr for Mask {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self> {
+        Mask::parse(text)
+    }
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    at: usize,
+    depth: usize,
+}
+
+impl Parser<'_> {
+    fn either(&mut self) -> Result<Mask> {
+        let mut mask = self.both()?;
+        while self.take('|') {
+            mask = mask | self.both()?;
+        }
+        Ok(mask)
+    }
+
+    fn both(&mut self) -> Result<Mask> {
+        let mut mask = self.one()?;
+        while self.take('&') {
+            mask = mask & self.one()?;
+        }
+        Ok(mask)
+    }
+
+    fn one(&mut self) -> Result<Mask> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(Error::invalid("mask nesting", self.depth, format!("at most {MAX_DEPTH} levels")));
+        }
+        let mask = if self.take('!') {
+            !self.one()?
+        } else if self.take('(') {
+            let mask = self.either()?;
+            self.expect(')')?;
+            mask
+        } else {
+            self.named()?
+        };
+        self.depth -= 1;
+        Ok(mask)
+    }
+
+    fn named(&mut self) -> Result<Mask> {
+        self.skip_space();
+        let start = self.at;
+        let name = self.word(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_').replace('_', "-");
+        let Some(kind) = MASKS.iter().find(|kind| kind.name == name) else {
+            self.at = start;
+            let names: Vec<_> = MASKS.iter().map(|kind| kind.name).collect();
+            return Err(self.unexpected(&format!("one of {}", names.join(", "))));
+        };
+        let arguments = if self.take('(') {
+            let numbers = self.numbers()?;
+            self.expect(')')?;
+            numbers
+        } else if self.take(':') {
+            self.numbers()?
+        } else {
+            Vec::new()
+        };
+        (kind.build)(&arguments).map_err(|error| match error {
+            Error::Invalid { what, got, expected } => {
+                let form =
+                    if kind.parameters.is_empty() { String::new() } else { format!("({})", kind.parameters) };
+                Error::Invalid { what: format!("{}{form}: {what}", kind.name), got, expected }
+            }
+            other => other,
+        })
+    }
+
+    fn numbers(&mut self) -> Result<Vec<usize>> {
+        let mut numbers = Vec::new();
+        loop {
+            self.skip_space();
+            let start = self.at;
+            let digits = self.word(|c| c.is_ascii_digit());
+            let Ok(number) = digits.parse() else {
+                self.at = start;
+                return Err(self.unexpected("a whole number"));
+            };
+            numbers.push(number);
+            if !self.take(',') {
+                return Ok(numbers);
+            }
+        }
+    }
+
+    fn word(&mut self, wanted: impl Fn(char) -> bool) -> &str {
+        let rest = &self.text[self.at..];
+        let length = rest.find(|c| !wanted(c)).unwrap_or(rest.len());
+        self.at += length;
+        &rest[..length]
+    }
+
+    fn skip_space(&mut self) {
+        self.word(char::is_whitespace);
+    }
+
+    fn peek(&mut self) -> Option<char> {
+        self.skip_space();
+        self.text[self.at..].chars().next()
+    }
+
+    fn take(&mut self, wanted: char) -> bool {
+        let found = self.peek() == Some(wanted);
+        if found {
+            self.at += wanted.len_utf8();
+        }
+        found
+    }
+
+    fn expect(&mut self, wanted: char) -> Result<()> {
+        if self.take(wanted) { Ok(()) } else { Err(self.unexpected(&format!("'{wanted}'"))) }
+    }
+
+    fn unexpected(&mut self, expected: &str) -> Error {
+        let found = match self.peek() {
+            Some(_) => format!("{:?}", &self.text[self.at..]),
+            None => "the end".to_owned(),
+        };
+        let column = self.text[..self.at].chars().count() + 1;
+        Error::invalid(format!("mask {:?}, character {column},", self.text), found, expected)
+    }
+}
+
+/// Loosest binding first.
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
+enum Level {
+    Or,
+    And,
+    Not,
+}
+
+impl Mask {
+    fn level(&self) -> Level {
+        match self.0 {
+            Rule::Or(_) => Level::Or,
+            Rule::And(_) => Level::And,
+            _ => Level::Not,
+        }
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>, around: Level) -> fmt::Result {
+        if self.level() < around {
+            return write!(f, "({self})");
+        }
+        write!(f, "{self}")
+    }
+}
+
+impl fmt::Display for Mask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut pair = |pair: &(Mask, Mask), sign: &str, level: Level| {
+            pair.0.write(f, level)?;
+            write!(f, " {sign} ")?;
+            // The text groups to the left, so an equal level on the right needs its parentheses.
+            if pair.1.level() == level { write!(f, "({})", pair.1) } else { pair.1.write(f, level) }
+        };
+        match &self.0 {
+            Rule::Bidirectional => f.write_str("bidirectional"),
+            Rule::Causal => f.write_str("causal"),
+            Rule::Prefix(length) => write!(f, "prefix({length})"),
+            Rule::Window(size) => write!(f, "window({size})"),
+            Rule::TwoSidedWindow(size) => write!(f, "two-sided-window({size})"),
+            Rule::Blocks(lengths) => {
+                let lengths: Vec<_> = lengths.iter().map(usize::to_string).collect();
+                write!(f, "blocks({})", lengths.join(", "))
+            }
+            Rule::Custom(allowed) => write!(f, "custom({} x {})", allowed.nrows(), allowed.ncols()),
+            Rule::And(masks) => pair(masks, "&", Level::And),
+            Rule::Or(masks) => pair(masks, "|", Level::Or),
+            Rule::Not(mask) => {
+                f.write_str("!")?;
+                mask.write(f, Level::Not)
+            }
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Masks: who may attend to whom, as a rule over absolute positions.
+//!
+//! A [`Mask`] answers [`may_attend`](Mask::may_attend) for a query position and a key position, so
+//! that a full pass, a cached decoding step and a continued text are one case. Masks are positive:
+//! `true` means *may attend*. They combine with `&`, `|` and `!`, and the same text form is used
+//! everywhere (see [`Mask::parse`]).
+
+mod allowed;
+mod language;
+mod registry;
+
+use std::ops::{BitAnd, BitOr, Not};
+use std::sync::Arc;
+
+use ndarray::Array2;
+
+pub use allowed::{Allowed, Padding, Positions};
+pub use registry::{MASKS, MaskKind};
+
+use crate::error::{Error, Result};
+use crate::rank::{ExactRank, exact_rank};
+
+/// A rule that says which query may attend to which key.
+///
+/// ```
+/// use rankscope::Mask;
+/// let mask = Mask::causal() | Mask::prefix(2);
+/// assert!(mask.may_attend(0, 1)); // inside the prefix
+/// assert!(!mask.may_attend(2, 3)); // the future
+/// assert_eq!(mask.to_string(), "causal | prefix(2)");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mask(Rule);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Rule {
+    Bidirectional,
+    Causal,
+    Prefix(usize),
+    Window(usize),
+    TwoSidedWindow(usize),
+    Blocks(Arc<[usize]>),
+    Custom(Arc<Array2<bool>>),
+    And(Arc<(Mask, Mask)>),
+    Or(Arc<(Mask, Mask)>),
+    Not(Arc<Mask>),
+}
+
+impl Mask {
+    /// Every query attends to every key (BERT, encoders).
+    pub fn bidirectional() -> Self {
+        Mask(Rule::Bidirectional)
+    }
+
+    /// A query attends to itself and to earlier keys: `key ≤ query` (GPT, LLaMA).
+    pub fn causal() -> Self {
+        Mask(Rule::Causal)
+    }
+
+    /// Causal, and everyone attends to the first `length` keys: `key ≤ query or key < length`
+    /// (prefix-LM, UniLM).
+    pub fn prefix(length: usize) -> Self {
+        Mask(Rule::Prefix(length))
+    }
+
+    /// The last `size` keys up to the query itself: `0 ≤ query − key < size` (Mistral).
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for size 0, under which nobody attends to anything.
+    pub fn window(size: usize) -> Result<Self> {
+        check_window(size).map(|size| Mask(Rule::Window(size)))
+    }
+
+    /// The keys nearer than `size` on both sides: `|query − key| < size`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for size 0, under which nobody attends to anything.
+    pub fn two_sided_window(size: usize) -> Result<Self> {
+        check_window(size).map(|size| Mask(Rule::TwoSidedWindow(size)))
+    }
+
+    /// Documents packed into one sequence: both positions lie in the same block of the given lengths.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if there is no block or a block has length 0.
+    pub fn blocks(lengths: &[usize]) -> Result<Self> {
+        if lengths.is_empty() || lengths.contains(&0) {
+            return Err(Error::invalid(
+                "block lengths",
+                format!("{lengths:?}"),
+                "one or more lengths, each at least 1",
+            ));
+        }
+        Ok(Mask(Rule::Blocks(lengths.into())))
+    }
+
+    /// An arbitrary matrix, `allowed[[query, key]]`; positions outside it may not attend.
+    pub fn custom(allowed: Array2<bool>) -> Self {
+        Mask(Rule::Custom(Arc::new(allowed)))
+    }
+
+    /// Whether the query at position `query` may attend to the key at position `key`.
+    pub fn may_attend(&self, query: usize, key: usize) -> bool {
+        match &self.0 {
+            Rule::Bidirectional => true,
+            Rule::Causal => key <= query,
+            Rule::Prefix(length) => key <= query || key < *length,
+            Rule::Window(size) => key <= query && query - key < *size,
+            Rule::TwoSidedWindow(size) => query.abs_diff(key) < *size,
+            Rule::Blocks(lengths) => {
+                let block = block_of(lengths, query);
+                block.is_some() && block == block_of(lengths, key)
+            }
+            Rule::Custom(allowed) => allowed.get((query, key)).copied().unwrap_or(false),
+            Rule::And(pair) => pair.0.may_attend(query, key) && pair.1.may_attend(query, key),
+            Rule::Or(pair) => pair.0.may_attend(query, key) || pair.1.may_attend(query, key),
+            Rule::Not(mask) => !mask.may_attend(query, key),
+        }
+    }
+
+    /// Checks the mask against a sequence whose positions run from 0 to `length − 1`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a prefix longer than the sequence, blocks that do not add up to it, or a
+    /// custom matrix of another size.
+    pub fn check(&self, length: usize) -> Result<()> {
+        match &self.0 {
+            Rule::Prefix(prefix) if *prefix > length => {
+                Err(Error::invalid("prefix", prefix, format!("at most the sequence length, {length}")))
+            }
+            Rule::Blocks(lengths) if lengths.iter().sum::<usize>() != length => Err(Error::invalid(
+                "sum of the block lengths",
+                lengths.iter().sum::<usize>(),
+                format!("the sequence length, {length}"),
+            )),
+            Rule::Custom(allowed) if allowed.dim() != (length, length) => {
+                let (rows, columns) = allowed.dim();
+                Err(Error::invalid(
+                    "custom mask size",
+                    format!("{rows} x {columns}"),
+                    format!("{length} x {length}"),
+                ))
+            }
+            Rule::And(pair) | Rule::Or(pair) => pair.0.check(length).and_then(|()| pair.1.check(length)),
+            Rule::Not(mask) => mask.check(length),
+            _ => Ok(()),
+        }
+    }
+
+    /// The mask over positions `0..length` as a matrix, `[T, S]` with `T = S = length`.
+    pub fn pattern(&self, length: usize) -> Array2<bool> {
+        Array2::from_shape_fn((length, length), |(query, key)| self.may_attend(query, key))
+    }
+
+    /// What this mask implies for the weights over `length` positions: the exact rank, where a theorem
+    /// about the pattern of positive entries gives it, and the reason.
+    ///
+    /// ```
+    /// use rankscope::Mask;
+    /// assert_eq!(Mask::causal().exact_rank(5).rank, Some(5));
+    /// assert_eq!(Mask::bidirectional().exact_rank(5).rank, None);
+    /// ```
+    pub fn exact_rank(&self, length: usize) -> ExactRank {
+        exact_rank(self.pattern(length).view())
+    }
+}
+
+fn check_window(size: usize) -> Result<usize> {
+    if size == 0 {
+        Err(Error::invalid("window", size, "at least 1 (each query attends to itself)"))
+    } else {
+        Ok(size)
+    }
+}
+
+fn block_of(lengths: &[usize], position: usize) -> Option<usize> {
+    let mut end = 0;
+    lengths.iter().position(|length| {
+        end += length;
+        position < end
+    })
+}
+
+impl BitAnd for Mask {
+    type Output = Mask;
+    fn bitand(self, other: Mask) -> Mask {
+        Mask(Rule::And(Arc::new((self, other))))
+    }
+}
+
+impl BitOr for Mask {
+    type Output = Mask;
+    fn bitor(self, other: Mask) -> Mask {
+        Mask(Rule::Or(Arc::new((self, other))))
+    }
+}
+
+impl Not for Mask {
+    type Output = Mask;
+    fn not(self) -> Mask {
+        Mask(Rule::Not(Arc::new(self)))
+    }
+}

@@ -1,0 +1,43 @@
+//! Rows of a table: embeddings.
+
+mod gpu;
+
+use crate::axis::{Axis, Shape};
+use crate::error::{Error, Result};
+use crate::tensor::Tensor;
+use crate::weight::Weight;
+
+/// The rows of a table at the given indices, widened to f32: y\[b, t\] = table\[ids\[b, t\]\].
+///
+/// **Shapes**: table `[entries, C]`; `ids` B·T of them, in order of `[B, T]`; result `[B, T, C]`.
+///
+/// # Errors
+/// [`Error::Invalid`] naming the first id that is out of range, or the wrong number of ids;
+/// [`Error::Axes`] if the table is not two-dimensional.
+///
+/// ```
+/// use rankscope::{Axis, Dtype, Weight, ops::gather};
+/// let table = Weight::new("wte", [(Axis::Vocab, 3), (Axis::Width, 1)], Dtype::Bf16, &[1., 2., 4.])?;
+/// assert_eq!(gather(&table, &[2, 0], 1)?.to_vec()?, [4., 1.]); // [B = 1, T = 2, C = 1]
+/// # Ok::<(), rankscope::Error>(())
+/// ```
+pub fn gather(table: &Weight, ids: &[u32], batch: usize) -> Result<Tensor> {
+    let [(_, entries), (axis, width)] = *table.shape().axes() else {
+        let (expected, got) = ("[entries, width]".to_owned(), table.shape().letters());
+        return Err(Error::Axes { op: "gather", argument: "table", expected, got });
+    };
+    if batch == 0 || !ids.len().is_multiple_of(batch) {
+        return Err(Error::invalid("number of ids", ids.len(), format!("a multiple of B = {batch}")));
+    }
+    if let Some(at) = ids.iter().position(|&id| id as usize >= entries) {
+        let what = format!("id at position {at} of {}", table.name());
+        return Err(Error::invalid(what, ids[at], format!("less than the {entries} entries")));
+    }
+    let shape = Shape::new([(Axis::Batch, batch), (Axis::Query, ids.len() / batch), (axis, width)]);
+    if let Some(gpu_table) = table.gpu_buffer() {
+        return gpu::gather(table, gpu_table, ids, shape);
+    }
+    let rows = ids.iter().map(|&id| id as usize * width..(id as usize + 1) * width);
+    let values = rows.flat_map(|row| table.widen(row).expect("a table on the CPU").into_owned()).collect();
+    Ok(Tensor::on_cpu(shape, values))
+}

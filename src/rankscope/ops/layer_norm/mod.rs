@@ -1,0 +1,42 @@
+//! Layer normalisation.
+
+pub(crate) mod cpu;
+mod gpu;
+
+use crate::error::Result;
+use crate::tensor::Tensor;
+
+/// Layer normalisation over the innermost axis.
+///
+/// y = gain · (x − mean(x)) / √(var(x) + ε) + bias, with var the mean squared deviation (divided by C).
+///
+/// **Shapes**: x `[…, C]`, gain and bias `[C]`, result as x.
+///
+/// **Conventions**: mean first, then the variance of the centred values, both in f32.
+///
+/// # Errors
+/// [`Error::Axes`](crate::Error::Axes) or [`Error::Size`](crate::Error::Size) if the shapes do not fit,
+/// [`Error::Placement`](crate::Error::Placement) if the devices differ.
+///
+/// **Source**: Ba, Kiros & Hinton 2016 (arXiv 1607.06450), equation 4.
+///
+/// ```
+/// use rankscope::{Axis, Tensor, ops::layer_norm};
+/// let x = Tensor::new([(Axis::Width, 2)], vec![3., 7.])?;
+/// let gain = Tensor::new([(Axis::Width, 2)], vec![1., 2.])?;
+/// let bias = Tensor::new([(Axis::Width, 2)], vec![0., 5.])?;
+/// assert_eq!(layer_norm(&x, &gain, &bias, 0.0)?.to_vec()?, [-1., 7.]); // mean 5, deviation 2
+/// # Ok::<(), rankscope::Error>(())
+/// ```
+pub fn layer_norm(x: &Tensor, gain: &Tensor, bias: &Tensor, epsilon: f32) -> Result<Tensor> {
+    super::expect_innermost("layer_norm", "gain", x, gain)?;
+    super::expect_innermost("layer_norm", "bias", x, bias)?;
+    let (Some(values), Some(gain_values), Some(bias_values)) =
+        (x.as_slice(), gain.as_slice(), bias.as_slice())
+    else {
+        return gpu::layer_norm(x, gain, bias, epsilon);
+    };
+    let mut y = values.to_vec();
+    cpu::layer_norm(&mut y, gain_values, bias_values, epsilon);
+    Ok(Tensor::on_cpu(x.shape().clone(), y))
+}

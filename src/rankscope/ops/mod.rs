@@ -1,0 +1,105 @@
+//! The operations, one folder each: `mod.rs` says what is computed, checks the shapes and picks the
+//! device; `cpu.rs` is the definition of correct, generic over f32 and f64; `gpu.rs` is the host side
+//! of the WGSL beside it.
+
+mod elementwise;
+mod gather;
+mod gelu;
+mod heads;
+mod layer_norm;
+mod matmul;
+mod rms_norm;
+mod rotary;
+mod silu;
+mod softmax;
+
+pub use elementwise::{add, add_bias, multiply, scale};
+pub use gather::gather;
+pub use gelu::{GeluForm, gelu};
+pub use heads::{merge_heads, split_heads};
+pub use layer_norm::layer_norm;
+pub use matmul::{linear, matmul};
+pub use rms_norm::rms_norm;
+pub use rotary::{RotaryTable, rotary};
+pub use silu::silu;
+pub use softmax::masked_softmax;
+
+/// The CPU implementations, for callers with plain slices in f32 or f64.
+pub mod cpu {
+    pub use super::elementwise::cpu::{add, add_bias, multiply, scale};
+    pub use super::gelu::cpu::gelu;
+    pub use super::heads::cpu::{merge_heads, split_heads};
+    pub use super::layer_norm::cpu::layer_norm;
+    pub use super::matmul::cpu::{Product, matmul};
+    pub use super::rms_norm::cpu::rms_norm;
+    pub use super::rotary::cpu::rotary;
+    pub use super::silu::cpu::silu;
+    pub use super::softmax::cpu::masked_softmax;
+}
+
+use crate::axis::Axis;
+use crate::error::{Error, Result};
+use crate::tensor::Tensor;
+
+/// f32 or f64: what the CPU operations compute in.
+pub trait Real: ndarray::LinalgScalar + num_traits::Float + num_traits::FromPrimitive + Send + Sync {
+    /// The error function, 2/√π ∫₀ˣ e^(−t²) dt.
+    fn erf(self) -> Self;
+
+    /// A constant, rounded to this type.
+    fn constant(value: f64) -> Self {
+        Self::from_f64(value).expect("every f64 rounds to a float")
+    }
+}
+
+impl Real for f32 {
+    fn erf(self) -> Self {
+        libm::erff(self)
+    }
+}
+
+impl Real for f64 {
+    fn erf(self) -> Self {
+        libm::erf(self)
+    }
+}
+
+/// Runs `row` on every row of `values`, in parallel where there is enough to do.
+///
+/// `row` gets the row's index and its slice.
+fn for_each_row<F: Send>(values: &mut [F], width: usize, row: impl Fn(usize, &mut [F]) + Send + Sync) {
+    use rayon::prelude::*;
+    /// Below this many elements a thread costs more than it saves.
+    const WORTH_A_THREAD: usize = 16 * 1024;
+    if width == 0 {
+        return;
+    }
+    let rows_per_task = (WORTH_A_THREAD / width).max(1);
+    values.par_chunks_mut(rows_per_task * width).enumerate().for_each(|(task, rows)| {
+        for (i, values) in rows.chunks_mut(width).enumerate() {
+            row(task * rows_per_task + i, values);
+        }
+    });
+}
+
+/// An error unless `vector` is one axis of the innermost size of `x`.
+fn expect_innermost(op: &'static str, argument: &'static str, x: &Tensor, vector: &Tensor) -> Result<usize> {
+    let (axis, size) = innermost(op, x)?;
+    let [got] = vector.shape().expect(op, argument, [axis])?;
+    if got != size {
+        return Err(Error::Size { op, argument, axis, expected: size, got });
+    }
+    vector.expect_same_device(op, argument, &x.device())?;
+    Ok(size)
+}
+
+/// The innermost axis of `x`.
+fn innermost(op: &'static str, x: &Tensor) -> Result<(Axis, usize)> {
+    let expected = || "at least one axis".to_owned();
+    x.shape().last().ok_or_else(|| Error::Axes {
+        op,
+        argument: "x",
+        expected: expected(),
+        got: "[]".to_owned(),
+    })
+}

@@ -1,0 +1,94 @@
+//! Rotary position embedding.
+
+pub(crate) mod cpu;
+mod gpu;
+
+use crate::axis::{Axis, Shape};
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::tensor::Tensor;
+
+/// Cosines and sines of the rotation angles, `[T, D/2]` each, made on the CPU in f64.
+///
+/// A shader's own sin and cos are only promised to 2⁻¹¹, far too coarse for this.
+#[derive(Clone, Debug)]
+pub struct RotaryTable {
+    cos: Tensor,
+    sin: Tensor,
+}
+
+impl RotaryTable {
+    /// The table for `count` positions from `first` on: angle\[t, i\] = (first + t) · base^(−2i/D).
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the head size is odd or the base is not a positive number;
+    /// [`Error::Gpu`] if the upload fails.
+    pub fn new(first: usize, count: usize, head_size: usize, base: f64, device: &Device) -> Result<Self> {
+        if !head_size.is_multiple_of(2) || head_size == 0 {
+            return Err(Error::invalid("head size for rotary positions", head_size, "an even number"));
+        }
+        if !(base.is_finite() && base > 0.0) {
+            return Err(Error::invalid("rotary base", base, "a positive number"));
+        }
+        let half = head_size / 2;
+        let angle = |i: usize| {
+            let (t, pair) = (i / half, i % half);
+            (first + t) as f64 * base.powf(-2.0 * pair as f64 / head_size as f64)
+        };
+        let table = |f: fn(f64) -> f64| {
+            let values = (0..count * half).map(|i| f(angle(i)) as f32).collect();
+            let axes = [(Axis::Query, count), (Axis::HeadSize, half)];
+            Tensor::on_cpu(Shape::new(axes), values).to_device(device)
+        };
+        Ok(RotaryTable { cos: table(f64::cos)?, sin: table(f64::sin)? })
+    }
+}
+
+/// Rotates pairs of a head's coordinates by an angle that grows with the position.
+///
+/// For i < D/2, with θ the angle of position t and pair i:
+/// y\[i\] = x\[i\] cos θ − x\[i + D/2\] sin θ and y\[i + D/2\] = x\[i + D/2\] cos θ + x\[i\] sin θ.
+/// Products of rotated queries and keys then depend on the difference of their positions alone.
+///
+/// **Shapes**: x `[B, H or G, T, D]`, table `[T, D/2]`; the result as x.
+///
+/// **Conventions**: coordinates i and i + D/2 form a pair (as in Hugging Face checkpoints), where the
+/// paper pairs 2i and 2i + 1; the two differ by a permutation of the weights' rows.
+///
+/// # Errors
+/// [`Error::Axes`] or [`Error::Size`] if the shapes do not fit, [`Error::Placement`] if the devices differ.
+///
+/// **Source**: Su et al. 2021 (arXiv 2104.09864), equation 34.
+pub fn rotary(x: &Tensor, table: &RotaryTable) -> Result<Tensor> {
+    let (queries, half) = expect_heads(x)?;
+    let [table_queries, table_half] =
+        table.cos.shape().expect("rotary", "table", [Axis::Query, Axis::HeadSize])?;
+    if table_queries != queries {
+        let (axis, got) = (Axis::Query, table_queries);
+        return Err(Error::Size { op: "rotary", argument: "table", axis, expected: queries, got });
+    }
+    if table_half != half {
+        let (axis, got) = (Axis::HeadSize, table_half);
+        return Err(Error::Size { op: "rotary", argument: "table", axis, expected: half, got });
+    }
+    table.cos.expect_same_device("rotary", "table", &x.device())?;
+    let (Some(values), Some(cos), Some(sin)) = (x.as_slice(), table.cos.as_slice(), table.sin.as_slice())
+    else {
+        return gpu::rotary(x, &table.cos, &table.sin, queries, half);
+    };
+    let mut y = values.to_vec();
+    cpu::rotary(&mut y, cos, sin, queries, half);
+    Ok(Tensor::on_cpu(x.shape().clone(), y))
+}
+
+fn expect_heads(x: &Tensor) -> Result<(usize, usize)> {
+    match x.shape().axes() {
+        [_, _, (Axis::Query, queries), (Axis::HeadSize, size)] if size.is_multiple_of(2) => {
+            Ok((*queries, size / 2))
+        }
+        _ => {
+            let (expected, got) = ("[B, H, T, D] with an even D".to_owned(), x.shape().to_string());
+            Err(Error::Axes { op: "rotary", argument: "x", expected, got })
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Softmax over the keys that a query may attend to.
+
+pub(crate) mod cpu;
+mod gpu;
+
+use crate::axis::Axis;
+use crate::error::{Error, Result};
+use crate::mask::Allowed;
+use crate::tensor::Tensor;
+
+/// Attention weights from scores: softmax over the allowed keys, exactly 0 elsewhere.
+///
+/// w\[b, h, t, s\] = m\[b, t, s\] · e^(x\[b, h, t, s\] − c) / Σᵤ m\[b, t, u\] · e^(x\[b, h, t, u\] − c),
+/// with c the largest allowed score of the row and m the mask as 0 and 1.
+///
+/// **Shapes**: scores `[B, H, T, S]`; mask `[T, S]` or `[B, T, S]`; result `[B, H, T, S]`.
+///
+/// **Conventions**: the mask is data of its own; masked scores are never looked at, so they may be
+/// anything. A query that may attend to nothing has weights 0.
+///
+/// # Errors
+/// [`Error::Axes`] or [`Error::Size`] if the shapes do not fit.
+///
+/// ```
+/// use rankscope::{Axis, Mask, Tensor, mask::{Allowed, Positions}, ops::masked_softmax};
+/// let axes = [(Axis::Batch, 1), (Axis::Head, 1), (Axis::Query, 2), (Axis::Key, 2)];
+/// let scores = Tensor::new(axes, vec![1., f32::MAX, 2., 2.])?;
+/// let causal = Allowed::new(&Mask::causal(), 2, 2, Positions { first_query: 0 }, None)?;
+/// assert_eq!(masked_softmax(&scores, &causal)?.to_vec()?, [1., 0., 0.5, 0.5]);
+/// # Ok::<(), rankscope::Error>(())
+/// ```
+pub fn masked_softmax(scores: &Tensor, allowed: &Allowed) -> Result<Tensor> {
+    const OP: &str = "masked_softmax";
+    let sizes = scores.shape().expect(OP, "scores", [Axis::Batch, Axis::Head, Axis::Query, Axis::Key])?;
+    let [batch, _, queries, keys] = sizes;
+    let checks = [
+        (Axis::Batch, batch, allowed.batch().unwrap_or(batch)),
+        (Axis::Query, queries, allowed.queries()),
+        (Axis::Key, keys, allowed.keys()),
+    ];
+    for (axis, expected, got) in checks {
+        if expected != got {
+            return Err(Error::Size { op: OP, argument: "mask", axis, expected, got });
+        }
+    }
+    match scores.as_slice() {
+        Some(values) => {
+            let mut weights = values.to_vec();
+            cpu::masked_softmax(&mut weights, sizes, allowed);
+            Ok(Tensor::on_cpu(scores.shape().clone(), weights))
+        }
+        None => gpu::masked_softmax(scores, sizes, allowed),
+    }
+}

@@ -1,0 +1,217 @@
+//! [`Tensor`]: f32 activations with named axes, on either device.
+
+use std::fmt;
+use std::sync::Arc;
+
+use ndarray::{ArrayView2, ArrayViewD};
+
+use crate::axis::{Axis, Shape};
+use crate::device::Device;
+use crate::device::gpu::GpuBuffer;
+use crate::error::{Error, Result};
+
+/// An immutable, dense, row-major array of f32 with named axes. Clones share the data.
+///
+/// ```
+/// use rankscope::{Axis, Shape, Tensor};
+/// let x = Tensor::new([(Axis::Query, 2), (Axis::Width, 3)], vec![1., 2., 3., 4., 5., 6.])?;
+/// assert_eq!(x.shape().to_string(), "[T=2, C=3]");
+/// assert_eq!(x.select(Axis::Query, 1)?.to_vec()?, [4., 5., 6.]);
+/// # Ok::<(), rankscope::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Tensor {
+    shape: Shape,
+    data: Data,
+}
+
+#[derive(Clone)]
+enum Data {
+    Cpu(Arc<Vec<f32>>),
+    Gpu(GpuBuffer),
+}
+
+impl Tensor {
+    /// A tensor on the CPU.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if `values` has another length than the shape.
+    pub fn new(axes: impl Into<Vec<(Axis, usize)>>, values: Vec<f32>) -> Result<Self> {
+        let shape = Shape::new(axes);
+        if values.len() != shape.len() {
+            let expected = format!("{} values for {shape}", shape.len());
+            return Err(Error::invalid("tensor length", values.len(), expected));
+        }
+        Ok(Self::on_cpu(shape, values))
+    }
+
+    /// A tensor on the CPU from values whose count an operation has already made right.
+    pub(crate) fn on_cpu(shape: Shape, values: Vec<f32>) -> Self {
+        debug_assert_eq!(shape.len(), values.len());
+        Tensor { shape, data: Data::Cpu(Arc::new(values)) }
+    }
+
+    /// A tensor over a GPU buffer that holds at least `shape.len()` f32 values.
+    pub(crate) fn on_gpu(shape: Shape, buffer: GpuBuffer) -> Self {
+        Tensor { shape, data: Data::Gpu(buffer) }
+    }
+
+    /// A tensor of zeros on the CPU.
+    pub fn zeros(axes: impl Into<Vec<(Axis, usize)>>) -> Self {
+        let shape = Shape::new(axes);
+        let values = vec![0.0; shape.len()];
+        Self::on_cpu(shape, values)
+    }
+
+    /// The axes and their sizes.
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// Where the numbers are.
+    pub fn device(&self) -> Device {
+        match &self.data {
+            Data::Cpu(_) => Device::Cpu,
+            Data::Gpu(buffer) => Device::Gpu(buffer.gpu().clone()),
+        }
+    }
+
+    /// The same tensor on `device`; nothing is copied if it is already there.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] if the upload or the readback fails.
+    pub fn to_device(&self, device: &Device) -> Result<Self> {
+        match device {
+            _ if self.device() == *device => Ok(self.clone()),
+            Device::Cpu => Ok(Self::on_cpu(self.shape.clone(), self.to_vec()?)),
+            Device::Gpu(gpu) => {
+                let buffer = gpu.upload("tensor", bytemuck::cast_slice(&self.to_vec()?))?;
+                Ok(Self::on_gpu(self.shape.clone(), buffer))
+            }
+        }
+    }
+
+    /// The values, read back from the GPU where they are there.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] if the readback fails.
+    pub fn to_vec(&self) -> Result<Vec<f32>> {
+        match &self.data {
+            Data::Cpu(values) => Ok(values.to_vec()),
+            Data::Gpu(buffer) => buffer.read_f32(self.shape.len()),
+        }
+    }
+
+    /// The values, if the tensor is on the CPU.
+    pub fn as_slice(&self) -> Option<&[f32]> {
+        match &self.data {
+            Data::Cpu(values) => Some(values),
+            Data::Gpu(_) => None,
+        }
+    }
+
+    /// The buffer, if the tensor is on a GPU: for a renderer that draws it without readback.
+    pub fn gpu_buffer(&self) -> Option<&GpuBuffer> {
+        match &self.data {
+            Data::Cpu(_) => None,
+            Data::Gpu(buffer) => Some(buffer),
+        }
+    }
+
+    /// A view as an ndarray, if the tensor is on the CPU.
+    pub fn as_array(&self) -> Option<ArrayViewD<'_, f32>> {
+        let values = self.as_slice()?;
+        ArrayViewD::from_shape(self.shape.sizes(), values).ok()
+    }
+
+    /// A view of the matrix at flat position `index` over the leading axes, if on the CPU.
+    ///
+    /// With axes `[B, H, T, S]`, index `b·H + h` is the T × S matrix of head `h` of sequence `b`.
+    pub fn matrix(&self, index: usize) -> Option<ArrayView2<'_, f32>> {
+        let sizes = self.shape.sizes();
+        let [.., rows, columns] = sizes[..] else { return None };
+        let values = self.as_slice()?.get(index * rows * columns..(index + 1) * rows * columns)?;
+        ArrayView2::from_shape((rows, columns), values).ok()
+    }
+
+    /// The same numbers under other axes.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the number of elements differs.
+    pub fn reshape(&self, axes: impl Into<Vec<(Axis, usize)>>) -> Result<Self> {
+        let shape = Shape::new(axes);
+        if shape.len() != self.shape.len() {
+            return Err(Error::invalid(
+                "reshape",
+                &shape,
+                format!("{} elements as in {}", self.shape.len(), self.shape),
+            ));
+        }
+        Ok(Tensor { shape, data: self.data.clone() })
+    }
+
+    /// The same tensor with one axis called differently, as when hidden states become keys.
+    ///
+    /// # Errors
+    /// [`Error::Axes`] if there is no axis `from`.
+    pub fn rename(&self, from: Axis, to: Axis) -> Result<Self> {
+        if self.shape.size(from).is_none() {
+            let (expected, got) = (from.letter().to_owned(), self.shape.letters());
+            return Err(Error::Axes { op: "rename", argument: "tensor", expected, got });
+        }
+        let axes: Vec<_> = self
+            .shape
+            .axes()
+            .iter()
+            .map(|&(axis, size)| (if axis == from { to } else { axis }, size))
+            .collect();
+        self.reshape(axes)
+    }
+
+    /// The part at `index` of the outermost axis, which must be `axis`.
+    ///
+    /// # Errors
+    /// [`Error::Axes`] if `axis` is not outermost, [`Error::Invalid`] if `index` is too large.
+    pub fn select(&self, axis: Axis, index: usize) -> Result<Self> {
+        let Some((&(first, size), rest)) =
+            self.shape.axes().split_first().filter(|(first, _)| first.0 == axis)
+        else {
+            let expected = format!("{} outermost", axis.letter());
+            return Err(Error::Axes {
+                op: "select",
+                argument: "tensor",
+                expected,
+                got: self.shape.letters(),
+            });
+        };
+        if index >= size {
+            return Err(Error::invalid(format!("index into {first:?}"), index, format!("less than {size}")));
+        }
+        let shape = Shape::new(rest);
+        let range = index * shape.len()..(index + 1) * shape.len();
+        match &self.data {
+            Data::Cpu(values) => Ok(Self::on_cpu(shape, values[range].to_vec())),
+            Data::Gpu(buffer) => Ok(Self::on_gpu(shape, buffer.copy_f32(range)?)),
+        }
+    }
+
+    /// An error unless `other` is on the same device.
+    pub(crate) fn expect_same_device(
+        &self,
+        op: &'static str,
+        argument: &'static str,
+        other: &Device,
+    ) -> Result<()> {
+        let device = self.device();
+        if device == *other {
+            return Ok(());
+        }
+        Err(Error::Placement { op, argument, expected: other.to_string(), got: device.to_string() })
+    }
+}
+
+impl fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tensor {} on {}", self.shape, self.device())
+    }
+}

@@ -1,0 +1,191 @@
+//! [`Weight`]: a matrix of a model, kept in the dtype of its file.
+//!
+//! A checkpoint in f16 stays f16, mapped from the file or uploaded as it is, and is widened to f32
+//! where it is used: inside [`linear`](crate::ops::linear) and [`gather`](crate::ops::gather).
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use half::{bf16, f16};
+use memmap2::Mmap;
+
+use crate::axis::{Axis, Shape};
+use crate::device::Device;
+use crate::device::gpu::GpuBuffer;
+use crate::error::{Error, Result};
+
+/// How a weight's numbers are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dtype {
+    /// IEEE single precision.
+    F32,
+    /// IEEE half precision.
+    F16,
+    /// bfloat16: the upper half of an f32.
+    Bf16,
+}
+
+impl Dtype {
+    /// Bytes of one number.
+    pub fn size_bytes(self) -> usize {
+        match self {
+            Dtype::F32 => 4,
+            Dtype::F16 | Dtype::Bf16 => 2,
+        }
+    }
+}
+
+impl fmt::Display for Dtype {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Dtype::F32 => "f32",
+            Dtype::F16 => "f16",
+            Dtype::Bf16 => "bf16",
+        })
+    }
+}
+
+/// A named matrix (or vector) of a model in its file's dtype. Clones share the data.
+#[derive(Clone)]
+pub struct Weight {
+    name: Arc<str>,
+    shape: Shape,
+    dtype: Dtype,
+    data: Data,
+}
+
+#[derive(Clone)]
+enum Data {
+    Mapped { file: Arc<Mmap>, range: Range<usize> },
+    Owned(Arc<[u8]>),
+    Gpu(GpuBuffer),
+}
+
+impl Weight {
+    /// A weight over a range of a mapped file. The caller has checked that the range lies inside.
+    pub(crate) fn mapped(
+        name: &str,
+        shape: Shape,
+        dtype: Dtype,
+        file: Arc<Mmap>,
+        range: Range<usize>,
+    ) -> Self {
+        Weight { name: name.into(), shape, dtype, data: Data::Mapped { file, range } }
+    }
+
+    /// A weight from f32 values, stored as `dtype`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if `values` has another length than the shape.
+    pub fn new(
+        name: &str,
+        axes: impl Into<Vec<(Axis, usize)>>,
+        dtype: Dtype,
+        values: &[f32],
+    ) -> Result<Self> {
+        let shape = Shape::new(axes);
+        if values.len() != shape.len() {
+            let expected = format!("{} values for {shape}", shape.len());
+            return Err(Error::invalid(format!("length of {name}"), values.len(), expected));
+        }
+        let bytes: Vec<u8> = match dtype {
+            Dtype::F32 => bytemuck::cast_slice(values).to_vec(),
+            Dtype::F16 => values.iter().flat_map(|&x| f16::from_f32(x).to_ne_bytes()).collect(),
+            Dtype::Bf16 => values.iter().flat_map(|&x| bf16::from_f32(x).to_ne_bytes()).collect(),
+        };
+        Ok(Weight { name: name.into(), shape, dtype, data: Data::Owned(bytes.into()) })
+    }
+
+    /// The name in the checkpoint.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The axes: `[out, in]` for a linear layer, `[entries, width]` for a table.
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// How the numbers are stored.
+    pub fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    /// Where the numbers are.
+    pub fn device(&self) -> Device {
+        match &self.data {
+            Data::Gpu(buffer) => Device::Gpu(buffer.gpu().clone()),
+            _ => Device::Cpu,
+        }
+    }
+
+    /// The raw bytes, if on the CPU.
+    pub(crate) fn bytes(&self) -> Option<&[u8]> {
+        match &self.data {
+            Data::Mapped { file, range } => Some(&file[range.clone()]),
+            Data::Owned(bytes) => Some(bytes),
+            Data::Gpu(_) => None,
+        }
+    }
+
+    /// The buffer, if on a GPU: the file's bytes, padded to a multiple of four.
+    pub(crate) fn gpu_buffer(&self) -> Option<&GpuBuffer> {
+        match &self.data {
+            Data::Gpu(buffer) => Some(buffer),
+            _ => None,
+        }
+    }
+
+    /// The same weight on `device`, in the same dtype; nothing is copied if it is already there.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] if the upload fails; [`Error::Placement`] from one GPU to another device.
+    pub fn to_device(&self, device: &Device) -> Result<Self> {
+        match (device, self.bytes()) {
+            _ if self.device() == *device => Ok(self.clone()),
+            (Device::Gpu(gpu), Some(bytes)) => {
+                let data = Data::Gpu(gpu.upload(&self.name, bytes)?);
+                Ok(Weight { data, ..self.clone() })
+            }
+            _ => {
+                let (expected, got) = ("the CPU".to_owned(), self.device().to_string());
+                Err(Error::Placement { op: "to_device", argument: "weight", expected, got })
+            }
+        }
+    }
+
+    /// Numbers `range` (counted in elements), widened to f32; borrowed where the file holds aligned f32.
+    ///
+    /// Returns `None` on a GPU.
+    pub(crate) fn widen(&self, range: Range<usize>) -> Option<Cow<'_, [f32]>> {
+        let size = self.dtype.size_bytes();
+        let bytes = &self.bytes()?[range.start * size..range.end * size];
+        Some(match self.dtype {
+            Dtype::F32 => match bytemuck::try_cast_slice(bytes) {
+                Ok(values) => Cow::Borrowed(values),
+                Err(_) => Cow::Owned(
+                    bytes.chunks_exact(4).map(|b| f32::from_ne_bytes([b[0], b[1], b[2], b[3]])).collect(),
+                ),
+            },
+            Dtype::F16 => {
+                Cow::Owned(bytes.chunks_exact(2).map(|b| f16::from_ne_bytes([b[0], b[1]]).to_f32()).collect())
+            }
+            Dtype::Bf16 => Cow::Owned(
+                bytes.chunks_exact(2).map(|b| bf16::from_ne_bytes([b[0], b[1]]).to_f32()).collect(),
+            ),
+        })
+    }
+
+    /// All numbers widened to f32, if on the CPU.
+    pub fn to_f32(&self) -> Option<Vec<f32>> {
+        self.widen(0..self.shape.len()).map(Cow::into_owned)
+    }
+}
+
+impl fmt::Debug for Weight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Weight {} {} {} on {}", self.name, self.shape, self.dtype, self.device())
+    }
+}
