@@ -43,10 +43,13 @@ impl User for Terminal {
         eprint!("{question} [Y/n] ");
         let mut answer = String::new();
         let heard = std::io::stderr().flush().and_then(|()| std::io::stdin().lock().read_line(&mut answer));
-        // An end of input is not an agreement.
-        heard.is_ok_and(|length| length > 0)
-            && matches!(answer.trim().to_lowercase().as_str(), "" | "y" | "yes")
+        heard.is_ok() && means_yes(&answer)
     }
+}
+
+/// Whether a line of input agrees; an end of input, which has not even a line end, does not.
+fn means_yes(line: &str) -> bool {
+    line.ends_with('\n') && ["", "y", "yes"].contains(&line.trim().to_lowercase().as_str())
 }
 
 /// Runs `cargo xtask setup`.
@@ -94,15 +97,40 @@ impl Finding {
     }
 }
 
-/// One line per heading: what is missing, and which part of it.
+/// What is missing, under its heading, and which part of it.
 fn report(user: &mut dyn User, findings: &[Finding]) {
     user.say("Set-up: this is missing.");
     for group in findings.chunk_by(|a, b| a.requirement.what == b.requirement.what) {
         let details: Vec<_> = group.iter().map(Finding::detail).collect();
-        let optional =
-            if group[0].requirement.optional { " (only `rankscope models pull` needs it)" } else { "" };
-        user.say(&format!("  {:<20}{}{optional}", group[0].requirement.what, details.join(", ")));
+        let mut heading = group[0].requirement.what;
+        for line in filled(&details) {
+            user.say(&format!("  {heading:<20}{line}"));
+            heading = "";
+        }
+        if group[0].requirement.optional {
+            user.say(&format!("  {:<20}(only `rankscope models pull` needs it)", ""));
+        }
     }
+}
+
+/// The items with commas between them, in lines of about 70 characters.
+fn filled(items: &[&str]) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for item in items {
+        match lines.last_mut() {
+            None => lines.push((*item).into()),
+            Some(line) => {
+                line.push(',');
+                if line.len() + item.len() < 70 {
+                    line.push(' ');
+                    line.push_str(item);
+                } else {
+                    lines.push((*item).into());
+                }
+            }
+        }
+    }
+    lines
 }
 
 /// Installs what packages can bring: shows the commands, asks, runs them.

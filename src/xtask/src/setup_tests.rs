@@ -171,7 +171,10 @@ fn everything_but_pulling_models_works_without_python() {
     machine.programs.remove("python3");
     let mut user = listener(Some(false));
     set_up(&machine, &mut user, &ASK).unwrap();
-    assert_eq!(user.heard[1], "  Python 3 with venv  python3 (only `rankscope models pull` needs it)");
+    assert_eq!(
+        user.heard[1..3],
+        ["  Python 3 with venv  python3", "                      (only `rankscope models pull` needs it)"]
+    );
     assert!(user.heard.last().unwrap().starts_with("Going on without it: nothing was installed"));
 }
 
@@ -208,4 +211,18 @@ fn a_bare_debian_gets_everything_in_one_command() {
                     libwayland-client0 python3 python3-venv";
     let line = user.heard.last().unwrap();
     assert!(line.ends_with(&format!("--no-install-recommends {packages}")), "{line}");
+}
+
+#[test]
+fn long_lists_are_filled_into_lines() {
+    assert_eq!(filled(&["libXi.so.6"]), ["libXi.so.6"]);
+    let lines = filled(&LIBRARIES);
+    assert!(lines.len() == 3 && lines.iter().all(|line| line.len() <= 71), "{lines:?}");
+    assert_eq!(lines.join(" "), LIBRARIES.join(", "));
+}
+
+#[test]
+fn only_an_answer_is_an_agreement() {
+    assert!(["\n", "y\n", "Yes \r\n"].into_iter().all(means_yes));
+    assert!(!["", "y", "n\n", "yellow\n"].into_iter().any(means_yes));
 }

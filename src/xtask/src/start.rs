@@ -44,7 +44,7 @@ struct Programs {
 
 /// Builds both programs in release, and learns from cargo itself where they are.
 fn build() -> Result<Programs> {
-    eprintln!("Building rankscope in release; the first time takes minutes.");
+    eprintln!("Building rankscope in release.");
     let mut command = process::cargo();
     command.args(["build", "--release", "-p", "rankscope-cli", "-p", "rankscope-app"]);
     command.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
@@ -83,8 +83,8 @@ fn why_headless(machine: &dyn Machine, asked_for: bool) -> Option<&'static str> 
 
 fn open_window(programs: &Programs) -> Result<()> {
     eprintln!("Opening rankscope on a sentence; close its window to end.");
-    let advice = "the app ended with an error; `cargo xtask start --headless` does the same without a window";
-    process::run(Command::new(&programs.app).args(["--model", MODEL, "--text", TEXT]), advice)
+    process::run(Command::new(&programs.app).args(["--model", MODEL, "--text", TEXT]), "the app failed")
+        .inspect_err(|_| eprintln!("Without a window, this does the same: cargo xtask start --headless"))
 }
 
 /// The rank table on standard output; a figure and the app's first view as files.
