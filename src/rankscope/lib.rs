@@ -2,7 +2,10 @@
 //! on CPU and GPU.
 
 pub mod axis;
+mod blas;
 pub mod error;
+pub mod figure;
+pub mod rank;
 pub mod run;
 
 pub use axis::{Axis, Shape};

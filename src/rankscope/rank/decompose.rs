@@ -1,0 +1,95 @@
+//! The decompositions that rank analysis stands on, behind one small trait.
+
+use lax::layout::MatrixLayout;
+use lax::svddc::{SvdDcWork, SvdDcWorkImpl};
+use lax::{JobSvd, Lapack as _};
+use ndarray::ArrayView2;
+
+use crate::error::{Error, Result};
+
+/// What rank analysis asks of a linear algebra library, in f64.
+pub trait Decompose: Sync {
+    /// The min(N, M) singular values of `matrix` `[N, M]`, in descending order.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a NaN or infinite entry, naming its position; [`Error::Numeric`] where
+    /// the iteration does not converge.
+    fn singular_values(&self, matrix: ArrayView2<f64>) -> Result<Vec<f64>>;
+
+    /// ln |det A| of a square `matrix` `[N, N]` by LU with row pivoting; −∞ for an exact zero pivot.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a matrix that is not square, or a NaN or infinite entry.
+    fn log_abs_det(&self, matrix: ArrayView2<f64>) -> Result<f64>;
+}
+
+/// The implementation in use.
+pub fn decomposition() -> &'static dyn Decompose {
+    &Lapack
+}
+
+/// LAPACK: `dgesdd` without vectors, `dgetrf`.
+///
+/// Without vectors `dgesdd` and `dgesvd` do the same work: a bidiagonal reduction, then the dqds
+/// iteration, which keeps the relative accuracy of small singular values *of the bidiagonal matrix*.
+/// The reduction itself has an error of order ε·σ₁, hence the rounding floor.
+struct Lapack;
+
+impl Decompose for Lapack {
+    fn singular_values(&self, matrix: ArrayView2<f64>) -> Result<Vec<f64>> {
+        check_finite(matrix)?;
+        if matrix.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut entries = row_major(matrix);
+        let mut work = SvdDcWork::<f64>::new(layout(matrix)?, JobSvd::None).map_err(|e| failed(matrix, e))?;
+        // Row-major entries read as column-major are the transpose: the same singular values.
+        let values = work.calc(&mut entries).map_err(|e| failed(matrix, e))?;
+        Ok(values.s.to_vec())
+    }
+
+    fn log_abs_det(&self, matrix: ArrayView2<f64>) -> Result<f64> {
+        check_finite(matrix)?;
+        let (rows, cols) = matrix.dim();
+        if rows != cols {
+            return Err(Error::invalid("matrix", format!("{rows} × {cols}"), "a square one"));
+        }
+        if matrix.is_empty() {
+            return Ok(0.0);
+        }
+        let mut entries = row_major(matrix);
+        match f64::lu(layout(matrix)?, &mut entries) {
+            Ok(_) => Ok(entries.iter().step_by(cols + 1).map(|pivot| pivot.abs().ln()).sum()),
+            // A positive return code is the index of a pivot that is exactly zero.
+            Err(lax::error::Error::LapackComputationalFailure { .. }) => Ok(f64::NEG_INFINITY),
+            Err(error) => Err(failed(matrix, error)),
+        }
+    }
+}
+
+/// Refuses NaN and infinity: LAPACK would loop, or answer with more of them.
+pub(super) fn check_finite(matrix: ArrayView2<f64>) -> Result<()> {
+    match matrix.indexed_iter().find(|(_, entry)| !entry.is_finite()) {
+        None => Ok(()),
+        Some(((row, col), entry)) => {
+            Err(Error::invalid(format!("matrix entry ({row}, {col})"), entry, "a finite number"))
+        }
+    }
+}
+
+fn row_major(matrix: ArrayView2<f64>) -> Vec<f64> {
+    matrix.iter().copied().collect()
+}
+
+fn layout(matrix: ArrayView2<f64>) -> Result<MatrixLayout> {
+    let (rows, cols) = matrix.dim();
+    match (i32::try_from(rows), i32::try_from(cols)) {
+        (Ok(row), Ok(lda)) => Ok(MatrixLayout::C { row, lda }),
+        _ => Err(Error::invalid("matrix", format!("{rows} × {cols}"), "at most 2147483647 rows and columns")),
+    }
+}
+
+fn failed(matrix: ArrayView2<f64>, error: lax::error::Error) -> Error {
+    let (rows, cols) = matrix.dim();
+    Error::Numeric { what: format!("matrix {rows} × {cols}"), problem: error.to_string() }
+}
