@@ -122,7 +122,8 @@ impl Line {
     fn all(pattern: ArrayView2<bool>, axis: Axis) -> Vec<Line> {
         let line = |entries: ndarray::ArrayView1<bool>| {
             let indices = entries.iter().enumerate().filter(|&(_, &nonzero)| nonzero).map(|(i, _)| i);
-            indices.fold(Line { count: 0, sum: 0 }, |line, i| Line { count: line.count + 1, sum: line.sum + i })
+            indices
+                .fold(Line { count: 0, sum: 0 }, |line, i| Line { count: line.count + 1, sum: line.sum + i })
         };
         pattern.axis_iter(axis).map(line).collect()
     }
