@@ -19,7 +19,7 @@ mod blas;
 pub mod device;
 pub mod error;
 pub mod mask;
-// pub mod model;
+pub mod model;
 pub mod ops;
 pub mod probe;
 pub mod rank;
