@@ -18,6 +18,7 @@ pub mod axis;
 mod blas;
 pub mod device;
 pub mod error;
+pub mod figure;
 pub mod mask;
 pub mod model;
 pub mod ops;
