@@ -9,6 +9,7 @@ mod config;
 pub mod heads;
 mod input;
 mod llama;
+pub mod store;
 mod tokenizer;
 
 use std::path::Path;
