@@ -100,7 +100,7 @@ impl Drawing for Heatmap {
         let map = if self.scale == Scale::Difference { theme.diverging() } else { theme.sequential() };
         let palette = theme.palette();
         let grid = Grid::new((&self.queries, &self.keys), (1000.0, 760.0), ((1.0, 1.0), (88.0, 88.0)), true);
-        let mut scene = grid.scene(palette.background);
+        let mut scene = grid.scene(palette.background, (low, high));
         grid.draw_cells(&mut scene, palette, |row, col| {
             let place = (self.values[(row, col)] - low) / (high - low);
             self.is_visible(row, col).then(|| map.at(place))

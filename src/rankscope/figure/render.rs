@@ -17,6 +17,9 @@ const DENSITY: u32 = 2;
 /// Samples per PNG pixel and direction; plotters' bitmaps have hard edges.
 const SAMPLES: u32 = 2;
 
+/// By how much of an em bitmap text stands too high: its line, not its letters, is centred.
+const BITMAP_LOWER: f64 = 0.19;
+
 /// The scene as an SVG document with `title` as its accessible name and `settings` as its metadata.
 pub(super) fn svg(scene: &Scene, title: &str, settings: &Value) -> Result<String> {
     let mut document = String::new();
@@ -99,8 +102,6 @@ fn paint_item<B: DrawingBackend>(
     match item {
         Item::Fill { area: rect, color } => {
             let (from, to) = (ink.at((rect.x, rect.y)), ink.at((rect.right(), rect.bottom())));
-            // Bitmaps fill the far edge too, and clip to the picture.
-            let to = if ink.bitmap { (to.0 - 1, to.1 - 1) } else { to };
             area.draw(&Rectangle::new([from, to], rgb(*color).filled()))
         }
         Item::Line { points, color, width } if ink.bitmap => points.windows(2).try_for_each(|ends| {
@@ -123,7 +124,9 @@ fn paint_item<B: DrawingBackend>(
             let content = if ink.bitmap { text::drawable(text) } else { text.clone() };
             let transform = if *upwards { FontTransform::Rotate270 } else { FontTransform::None };
             let style = text::font(size * ink.scale * ink.em).transform(transform).color(&rgb(*color));
-            area.draw(&Text::new(content, ink.at(*at), style.pos(position(*anchor))))
+            let lower = if ink.bitmap { BITMAP_LOWER * size } else { 0.0 };
+            let at = if *upwards { (at.0 + lower, at.1) } else { (at.0, at.1 + lower) };
+            area.draw(&Text::new(content, ink.at(at), style.pos(position(*anchor))))
         }
     }
 }

@@ -4,7 +4,7 @@ use super::style::{Marker, Rgb};
 use super::text;
 
 /// Smallest text in a figure, in pixels per em at a width of about 1000.
-pub(super) const TEXT: f64 = 15.0;
+pub(super) const TEXT: f64 = 16.0;
 
 pub(super) type Point = (f64, f64);
 

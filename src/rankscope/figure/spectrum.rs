@@ -193,12 +193,21 @@ fn draw_series(scene: &mut Scene, plot: Rect, range: &Range, series: &Series) {
     let place = |(index, value)| (range.x(plot, index), range.y(plot, value));
     let points: Vec<Point> = relative(&series.spectrum).enumerate().map(place).collect();
     let color = series.kind.color();
-    // Markers at least 9 pixels apart; the line goes through every value.
-    let every = (9.0 * range.indices as f64 / plot.w).ceil().max(1.0) as usize;
     if points.len() > 1 {
         scene.line(points.clone(), color, 1.5);
     }
-    for &point in points.iter().step_by(every) {
+    for point in apart(&points, 9.0) {
         scene.marker(series.kind.marker(), point, 3.5, color);
     }
+}
+
+/// The points that are at least `distance` from the one kept before; the line goes through all of them.
+fn apart(points: &[Point], distance: f64) -> Vec<Point> {
+    let mut kept: Vec<Point> = Vec::new();
+    for &(x, y) in points {
+        if kept.last().is_none_or(|last| (x - last.0).hypot(y - last.1) >= distance) {
+            kept.push((x, y));
+        }
+    }
+    kept
 }

@@ -55,7 +55,7 @@ impl Drawing for Wall {
         let label = |letter: &str, n: usize| (0..n).map(|i| format!("{letter}{i}")).collect::<Vec<_>>();
         let (layers, heads) = (label("L", self.values.nrows()), label("H", self.values.ncols()));
         let grid = Grid::new((&layers, &heads), (1000.0, 640.0), ((8.0, 8.0), (120.0, 44.0)), false);
-        let mut scene = grid.scene(palette.background);
+        let mut scene = grid.scene(palette.background, (low, high));
         let color = |value: f64| map.at(value / high);
         grid.draw_cells(&mut scene, palette, |row, col| self.values[(row, col)].map(color));
         if let Some(notes) = self.notes(grid.cell(0, 0).w).filter(|_| grid.cell(0, 0).h >= 20.0) {

@@ -1,5 +1,6 @@
 //! `cargo xtask`: set-up and checks for rankscope. It needs no system library itself, so it always builds.
 
+mod bench;
 mod check;
 mod machine;
 mod manager;
@@ -31,6 +32,8 @@ enum Command {
     Setup(setup::Args),
     /// Set up this machine and run every test.
     Test(suite::Args),
+    /// Time rankscope beside numpy and PyTorch.
+    Bench(bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         Command::Start(args) => start::run(&args),
         Command::Setup(args) => setup::run(&args),
         Command::Test(args) => suite::run(&args),
+        Command::Bench(args) => bench::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,7 +1,7 @@
 //! `cargo xtask start`: from a fresh clone to the app on a sentence, or to its pictures without a display.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
@@ -36,39 +36,17 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 /// The programs that a build made.
-#[derive(Debug, PartialEq)]
 struct Programs {
     app: PathBuf,
     cli: PathBuf,
 }
 
-/// Builds both programs in release, and learns from cargo itself where they are.
+/// Builds both programs in release.
 fn build() -> Result<Programs> {
     eprintln!("Building rankscope in release.");
-    let mut command = process::cargo();
-    command.args(["build", "--release", "-p", "rankscope-cli", "-p", "rankscope-app"]);
-    command.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
-    let output = command.output().with_context(|| process::cannot_start(&command))?;
-    if !output.status.success() {
-        return Err(process::Failed::new("the build failed", output.status).into());
-    }
-    programs_in(&String::from_utf8_lossy(&output.stdout))
-        .context("cargo did not say where it put the programs")
-}
-
-/// The executables among cargo's messages, one JSON object a line.
-fn programs_in(messages: &str) -> Option<Programs> {
-    let messages = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let (mut app, mut cli) = (None, None);
-    for message in messages {
-        let Some(file) = message["executable"].as_str() else { continue };
-        match message["target"]["name"].as_str() {
-            Some("rankscope-app") => app = Some(file.into()),
-            Some("rankscope") => cli = Some(file.into()),
-            _ => {}
-        }
-    }
-    Some(Programs { app: app?, cli: cli? })
+    let mut executables = process::build(&["-p", "rankscope-cli", "-p", "rankscope-app"])?;
+    let mut take = |name: &str| executables.remove(name).with_context(|| format!("cargo built no {name}"));
+    Ok(Programs { app: take("rankscope-app")?, cli: take("rankscope")? })
 }
 
 /// Why no window should be opened; `None` if one can be tried.
@@ -117,17 +95,8 @@ mod tests {
     use crate::machine::fake::Fake;
 
     #[test]
-    fn the_programs_are_where_cargo_says() {
-        let messages = r#"{"reason":"compiler-artifact","target":{"name":"rankscope"},"executable":null}
-{"reason":"compiler-artifact","target":{"name":"rankscope"},"executable":"/t/x/release/rankscope"}
-not a message
-{"reason":"compiler-artifact","target":{"name":"rankscope-app"},"executable":"/t/x/release/rankscope-app"}
-{"reason":"build-finished","success":true}"#;
-        let programs = programs_in(messages).unwrap();
-        assert_eq!(programs.app, Path::new("/t/x/release/rankscope-app"));
-        assert_eq!(programs.cli, Path::new("/t/x/release/rankscope"));
-        assert_eq!(folder_beside(&programs.cli), Path::new("/t/x/first-light"));
-        assert_eq!(programs_in(messages.lines().next().unwrap()), None);
+    fn pictures_lie_beside_the_build() {
+        assert_eq!(folder_beside(Path::new("/t/x/release/rankscope")), Path::new("/t/x/first-light"));
     }
 
     #[test]
