@@ -139,3 +139,21 @@ fn many_keeps_order_reports_progress_and_stops() {
     run.cancel_flag().cancel();
     assert!(matches!(many(&matrices, "rank", &run, |m| Spectrum::of(m.view())), Err(Error::Cancelled)));
 }
+
+#[test]
+fn every_metric_is_a_field_of_the_report_and_every_number_of_it_a_metric() {
+    // Distinct numbers, so that a mix-up shows.
+    let report =
+        RankReport::of(array![[4.0, 0.0, 0.0], [1.0, 2.0, 0.0], [0.5, 0.2, 0.1]].view(), None).unwrap();
+    let json = serde_json::to_value(&report).unwrap();
+    for metric in METRICS {
+        assert_eq!(json[metric.name].as_f64(), (metric.value)(&report), "{}", metric.name);
+    }
+    let numbers =
+        json.as_object().unwrap().iter().filter(|(_, value)| value.is_number()).map(|(name, _)| name);
+    let listed = |name: &&String| Metric::find(name).is_ok();
+    let rest: Vec<_> = numbers.filter(|name| !listed(name)).collect();
+    assert_eq!(rest, ["rows", "cols", "rounding_floor"]);
+    let message = Metric::find("rank").unwrap_err().to_string();
+    assert!(message.starts_with("metric is rank, expected one of exact_rank, "), "{message}");
+}
