@@ -55,6 +55,24 @@ fn metrics_by_hand() {
 }
 
 #[test]
+fn energy_and_columns_by_hand() {
+    // σ² = 90, 8, 2 in columns 1, 2, 0; two rows never hold as much as two columns.
+    let matrix = array![[0.0, 90f64.sqrt(), 0.0], [0.0, 0.0, 8f64.sqrt()], [2f64.sqrt(), 0.0, 0.0]];
+    let report = RankReport::of(matrix.view(), None).unwrap();
+    assert_eq!((report.energy_rank_90, report.energy_rank_99, report.columns_90), (1, 3, 1));
+    let sink = Array2::from_shape_fn((5, 3), |(_, col)| if col == 1 { 1.0 } else { 0.1 });
+    assert_eq!((columns_holding(sink.view(), 0.9), columns_holding(sink.t(), 0.9)), (1, 5));
+}
+
+#[test]
+fn a_prefix_of_all_but_one_is_still_a_prefix() {
+    let matrix = array![[0.5, 0.5, 0.0], [0.25, 0.75, 0.0], [0.2, 0.3, 0.5]];
+    let det = log_abs_det(matrix.view()).unwrap();
+    assert_eq!(det.method, Some(LogDetMethod::PrefixBlock { p: 2 }));
+    assert!((det.value.unwrap() - (0.25f64 * 0.5).ln()).abs() < 1e-14);
+}
+
+#[test]
 fn a_rectangular_matrix_has_no_determinant() {
     let matrix = array![[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]];
     let report = RankReport::of(matrix.view(), None).unwrap();
