@@ -9,7 +9,8 @@ use rankscope::Run;
 use rankscope::rank::{Spectrum, many};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let arguments: Vec<usize> = std::env::args().skip(1).map(|text| text.parse()).collect::<Result<_, _>>()?;
+    let arguments: Vec<usize> =
+        std::env::args().skip(1).map(|text| text.parse()).collect::<Result<_, _>>()?;
     let [count, size] = arguments[..] else { return Err("usage: svd_time COUNT SIZE".into()) };
     let matrices: Vec<Array2<f64>> = (0..count).map(|seed| causal_weights(size, seed)).collect();
     let mut times: Vec<f64> = Vec::new();

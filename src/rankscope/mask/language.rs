@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{MASKS, Mask, Rule};
+use super::{MASKS, MAX_NUMBER, Mask, Rule};
 use crate::error::{Error, Result};
 
 /// How deeply `!` and parentheses may nest; far more than anyone writes, far less than the stack.
@@ -117,10 +117,11 @@ impl Parser<'_> {
         loop {
             self.skip_space();
             let start = self.at;
-            let digits = self.word(|c| c.is_ascii_digit());
-            let Ok(number) = digits.parse() else {
+            let number =
+                self.word(|c| c.is_ascii_digit()).parse().ok().filter(|&number| number <= MAX_NUMBER);
+            let Some(number) = number else {
                 self.at = start;
-                return Err(self.unexpected("a whole number"));
+                return Err(self.unexpected("a whole number of at most 2^31"));
             };
             numbers.push(number);
             if !self.take(',') {
@@ -203,9 +204,15 @@ impl fmt::Display for Mask {
         match &self.0 {
             Rule::Bidirectional => f.write_str("bidirectional"),
             Rule::Causal => f.write_str("causal"),
+            Rule::AntiCausal => f.write_str("anti-causal"),
             Rule::Prefix(length) => write!(f, "prefix({length})"),
             Rule::Window(size) => write!(f, "window({size})"),
             Rule::TwoSidedWindow(size) => write!(f, "two-sided-window({size})"),
+            Rule::Dilated { count, step } => write!(f, "dilated({count}, {step})"),
+            Rule::Strided(stride) => write!(f, "strided({stride})"),
+            Rule::Global(count) => write!(f, "global({count})"),
+            Rule::Random { percent, seed } => write!(f, "random({percent}, {seed})"),
+            Rule::Padding(length) => write!(f, "padding({length})"),
             Rule::Blocks(lengths) => {
                 let lengths: Vec<_> = lengths.iter().map(usize::to_string).collect();
                 write!(f, "blocks({})", lengths.join(", "))

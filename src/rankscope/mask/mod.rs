@@ -6,8 +6,10 @@
 //! everywhere (see [`Mask::parse`]).
 
 mod allowed;
+mod facts;
 mod language;
 mod registry;
+mod tile;
 
 use std::ops::{BitAnd, BitOr, Not};
 use std::sync::Arc;
@@ -15,7 +17,9 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 pub use allowed::{Allowed, Padding, Positions};
+pub use facts::{Facts, Theorem};
 pub use registry::{MASKS, MaskKind};
+pub use tile::Tile;
 
 use crate::error::{Error, Result};
 use crate::rank::{ExactRank, exact_rank};
@@ -36,9 +40,15 @@ pub struct Mask(Rule);
 enum Rule {
     Bidirectional,
     Causal,
+    AntiCausal,
     Prefix(usize),
     Window(usize),
     TwoSidedWindow(usize),
+    Dilated { count: usize, step: usize },
+    Strided(usize),
+    Global(usize),
+    Random { percent: usize, seed: usize },
+    Padding(usize),
     Blocks(Arc<[usize]>),
     Custom(Arc<Array2<bool>>),
     And(Arc<(Mask, Mask)>),
@@ -55,6 +65,11 @@ impl Mask {
     /// A query attends to itself and to earlier keys: `key ≤ query` (GPT, LLaMA).
     pub fn causal() -> Self {
         Mask(Rule::Causal)
+    }
+
+    /// A query attends to itself and to later keys: `key ≥ query`, the causal mask read backwards.
+    pub fn anti_causal() -> Self {
+        Mask(Rule::AntiCausal)
     }
 
     /// Causal, and everyone attends to the first `length` keys: `key ≤ query or key < length`
@@ -77,6 +92,59 @@ impl Mask {
     /// [`Error::Invalid`] for size 0, under which nobody attends to anything.
     pub fn two_sided_window(size: usize) -> Result<Self> {
         check_window(size).map(|size| Mask(Rule::TwoSidedWindow(size)))
+    }
+
+    /// Every `step`-th key on both sides, `count` of them on each side and the query itself:
+    /// `|query − key| ≤ count · step` and divisible by `step` (Longformer's dilated windows). With
+    /// `& causal`, the left side alone.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a step of 0, or beyond 2³¹ in all.
+    pub fn dilated(count: usize, step: usize) -> Result<Self> {
+        if step == 0 || step.checked_mul(count).is_none_or(|reach| reach > MAX_NUMBER) {
+            let got = format!("{count} keys, every {step}");
+            return Err(Error::invalid(
+                "dilated window",
+                got,
+                "a step of at least 1 and a reach of at most 2^31",
+            ));
+        }
+        Ok(Mask(Rule::Dilated { count, step }))
+    }
+
+    /// The last `stride` keys and, before them, every `stride`-th: `key ≤ query` and
+    /// (`query − key < stride` or divisible by `stride`) (Sparse Transformer).
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a stride of 0.
+    pub fn strided(stride: usize) -> Result<Self> {
+        if stride == 0 {
+            return Err(Error::invalid("stride", stride, "at least 1"));
+        }
+        Ok(Mask(Rule::Strided(stride)))
+    }
+
+    /// The first `count` positions attend to everyone and everyone attends to them. With a window,
+    /// `global(2) | two-sided-window(8)`, it is the global + local attention of Longformer and BigBird.
+    pub fn global(count: usize) -> Self {
+        Mask(Rule::Global(count))
+    }
+
+    /// The query itself, and every other key with a chance of `percent` in a hundred, drawn by a hash
+    /// of seed, query and key: the same seed gives the same mask everywhere (BigBird's random part).
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for more than 100 percent.
+    pub fn random(percent: usize, seed: usize) -> Result<Self> {
+        if percent > 100 {
+            return Err(Error::invalid("random mask", format!("{percent} percent"), "at most 100"));
+        }
+        Ok(Mask(Rule::Random { percent, seed }))
+    }
+
+    /// Nobody attends to the keys from position `length` on: they are padding.
+    pub fn padding(length: usize) -> Self {
+        Mask(Rule::Padding(length))
     }
 
     /// Documents packed into one sequence: both positions lie in the same block of the given lengths.
@@ -104,9 +172,20 @@ impl Mask {
         match &self.0 {
             Rule::Bidirectional => true,
             Rule::Causal => key <= query,
+            Rule::AntiCausal => key >= query,
             Rule::Prefix(length) => key <= query || key < *length,
             Rule::Window(size) => key <= query && query - key < *size,
             Rule::TwoSidedWindow(size) => query.abs_diff(key) < *size,
+            Rule::Dilated { count, step } => {
+                let distance = query.abs_diff(key);
+                distance.is_multiple_of(*step) && distance / step <= *count
+            }
+            Rule::Strided(stride) => {
+                key <= query && (query - key < *stride || (query - key).is_multiple_of(*stride))
+            }
+            Rule::Global(count) => query < *count || key < *count,
+            Rule::Random { percent, seed } => query == key || draw(*seed, query, key) < *percent as u32,
+            Rule::Padding(length) => key < *length,
             Rule::Blocks(lengths) => {
                 let block = block_of(lengths, query);
                 block.is_some() && block == block_of(lengths, key)
@@ -163,6 +242,21 @@ impl Mask {
     pub fn exact_rank(&self, length: usize) -> ExactRank {
         exact_rank(self.pattern(length).view())
     }
+}
+
+/// The largest number in a mask: positions are 32 bits wide on a GPU.
+const MAX_NUMBER: usize = 1 << 31;
+
+/// A number from 0 to 99 that looks random: two rounds of Murmur3's finaliser over seed, query and key.
+///
+/// Plain 32-bit arithmetic, so that a shader draws the same.
+fn draw(seed: usize, query: usize, key: usize) -> u32 {
+    let mix = |mut x: u32| {
+        x = (x ^ (x >> 16)).wrapping_mul(0x85eb_ca6b);
+        x = (x ^ (x >> 13)).wrapping_mul(0xc2b2_ae35);
+        x ^ (x >> 16)
+    };
+    mix(mix(seed as u32 ^ (query as u32).wrapping_mul(0x9e37_79b9)) ^ key as u32) % 100
 }
 
 fn check_window(size: usize) -> Result<usize> {

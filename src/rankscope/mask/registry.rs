@@ -37,6 +37,14 @@ pub static MASKS: &[MaskKind] = &[
         build: |arguments| none(arguments, Mask::causal()),
     },
     MaskKind {
+        name: "anti-causal",
+        parameters: "",
+        summary: "a query attends to itself and to later keys",
+        seen_in: "the backward half of mixed-direction heads",
+        example: |_| Mask::anti_causal(),
+        build: |arguments| none(arguments, Mask::anti_causal()),
+    },
+    MaskKind {
         name: "prefix",
         parameters: "length",
         summary: "causal, and everyone attends to the first keys",
@@ -61,6 +69,46 @@ pub static MASKS: &[MaskKind] = &[
         build: |arguments| one(arguments).and_then(Mask::two_sided_window),
     },
     MaskKind {
+        name: "dilated",
+        parameters: "count, step",
+        summary: "a query attends to itself and to every step-th key on both sides",
+        seen_in: "Longformer's dilated windows",
+        example: |length| Mask::dilated(length.div_ceil(4), 2).expect("a step of 2"),
+        build: |arguments| two(arguments).and_then(|(count, step)| Mask::dilated(count, step)),
+    },
+    MaskKind {
+        name: "strided",
+        parameters: "stride",
+        summary: "a query attends to the keys just before it and, before those, to every stride-th",
+        seen_in: "Sparse Transformer",
+        example: |length| Mask::strided(length.isqrt().max(1)).expect("at least 1"),
+        build: |arguments| one(arguments).and_then(Mask::strided),
+    },
+    MaskKind {
+        name: "global",
+        parameters: "count",
+        summary: "the first positions attend to everyone and everyone attends to them",
+        seen_in: "Longformer and BigBird, together with a window",
+        example: |length| Mask::global(length.div_ceil(8)),
+        build: |arguments| one(arguments).map(Mask::global),
+    },
+    MaskKind {
+        name: "random",
+        parameters: "percent, seed",
+        summary: "a query attends to itself and to keys drawn at random",
+        seen_in: "BigBird, together with a window and global tokens",
+        example: |_| Mask::random(30, 7).expect("at most 100"),
+        build: |arguments| two(arguments).and_then(|(percent, seed)| Mask::random(percent, seed)),
+    },
+    MaskKind {
+        name: "padding",
+        parameters: "length",
+        summary: "nobody attends to the keys from a position on",
+        seen_in: "batches of texts of different lengths",
+        example: |length| Mask::padding(length.div_ceil(2)),
+        build: |arguments| one(arguments).map(Mask::padding),
+    },
+    MaskKind {
         name: "blocks",
         parameters: "lengths",
         summary: "documents packed into one sequence do not see each other",
@@ -82,6 +130,13 @@ fn one(arguments: &[usize]) -> Result<usize> {
     match arguments {
         [argument] => Ok(*argument),
         _ => Err(wrong_count(arguments, "one number")),
+    }
+}
+
+fn two(arguments: &[usize]) -> Result<(usize, usize)> {
+    match arguments {
+        [first, second] => Ok((*first, *second)),
+        _ => Err(wrong_count(arguments, "two numbers")),
     }
 }
 

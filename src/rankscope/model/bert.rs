@@ -135,7 +135,10 @@ impl Loader<'_> {
             activation: self.activation,
             norm: self.norm(&format!("{base}.transform.LayerNorm"))?,
             decoder,
-            bias: self.checkpoint.vector(&format!("{base}.bias"), Axis::Vocab, vocab)?.to_device(self.device)?,
+            bias: self
+                .checkpoint
+                .vector(&format!("{base}.bias"), Axis::Vocab, vocab)?
+                .to_device(self.device)?,
         }))
     }
 }
@@ -186,7 +189,14 @@ impl Bert {
             dtype: embeddings.words.dtype(),
         };
         let head = loader.head(&embeddings.words, vocab)?;
-        Ok(Bert { description, device: device.clone(), checkpoint: checkpoint.clone(), embeddings, layers, head })
+        Ok(Bert {
+            description,
+            device: device.clone(),
+            checkpoint: checkpoint.clone(),
+            embeddings,
+            layers,
+            head,
+        })
     }
 
     /// Words, positions and segments, summed and normed, `[B, T, C]`.
@@ -211,7 +221,11 @@ fn activation(config: &Config) -> Result<GeluForm> {
     match name.as_str() {
         "gelu" => Ok(GeluForm::Exact),
         "gelu_new" | "gelu_pytorch_tanh" => Ok(GeluForm::Tanh),
-        _ => Err(config.wrong("hidden_act", &format!("{name:?}"), "\"gelu\", \"gelu_new\" or \"gelu_pytorch_tanh\"")),
+        _ => Err(config.wrong(
+            "hidden_act",
+            &format!("{name:?}"),
+            "\"gelu\", \"gelu_new\" or \"gelu_pytorch_tanh\"",
+        )),
     }
 }
 

@@ -87,7 +87,11 @@ impl Checkpoint {
     pub fn parameters(&self) -> usize {
         let is_float = |dtype| matches!(dtype, FileDtype::F32 | FileDtype::F16 | FileDtype::BF16);
         let tensors = self.metadata.tensors();
-        tensors.values().filter(|info| is_float(info.dtype)).map(|info| info.shape.iter().product::<usize>()).sum()
+        tensors
+            .values()
+            .filter(|info| is_float(info.dtype))
+            .map(|info| info.shape.iter().product::<usize>())
+            .sum()
     }
 
     /// The first of the file's tensors that holds a NaN or an infinity, if there is one.

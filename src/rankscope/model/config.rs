@@ -25,12 +25,16 @@ impl Config {
     pub fn open(directory: &Path) -> Result<Self> {
         let path = directory.join("config.json");
         if !path.is_file() {
-            let problem = "no config.json there; expected a model folder with config.json and model.safetensors";
+            let problem =
+                "no config.json there; expected a model folder with config.json and model.safetensors";
             return Err(Error::Model(format!("{}: {problem}", directory.display())));
         }
         let size = std::fs::metadata(&path).map_err(|error| Error::io(&path, error))?.len();
         if size > MAX_BYTES {
-            return Err(Error::format(&path, format!("{size} bytes long, expected a configuration of at most {MAX_BYTES}")));
+            return Err(Error::format(
+                &path,
+                format!("{size} bytes long, expected a configuration of at most {MAX_BYTES}"),
+            ));
         }
         let text = std::fs::read_to_string(&path).map_err(|error| Error::io(&path, error))?;
         let fields = serde_json::from_str(&text)

@@ -29,7 +29,12 @@ pub struct HeadReport {
 ///
 /// # Errors
 /// As [`Model::hidden`]; [`Error::Cancelled`] if the run was asked to stop.
-pub fn head_reports(model: &dyn Model, input: &Input, mask: &MaskChoice, run: &Run) -> Result<Vec<HeadReport>> {
+pub fn head_reports(
+    model: &dyn Model,
+    input: &Input,
+    mask: &MaskChoice,
+    run: &Run,
+) -> Result<Vec<HeadReport>> {
     let mut trace = Trace::of(["attention.weights"]);
     model.hidden(input, mask, &mut trace, run)?;
     let theorem = mask.resolve(model.description()).exact_rank(input.len());

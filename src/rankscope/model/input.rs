@@ -28,7 +28,11 @@ impl Input {
     /// [`Error::Invalid`] if the ids do not divide into that many sequences.
     pub fn batch(ids: Vec<u32>, batch: usize) -> Result<Self> {
         if batch == 0 || !ids.len().is_multiple_of(batch) {
-            return Err(Error::invalid("number of ids", ids.len(), format!("a multiple of the batch size {batch}")));
+            return Err(Error::invalid(
+                "number of ids",
+                ids.len(),
+                format!("a multiple of the batch size {batch}"),
+            ));
         }
         Ok(Input { batch, ..Input::new(ids) })
     }
@@ -92,7 +96,11 @@ impl Input {
         }
         if let Some(at) = self.ids.iter().position(|&id| id as usize >= model.vocab) {
             let expected = format!("less than {}, the size of the vocabulary", model.vocab);
-            return Err(Error::invalid(format!("token id at position {}", at % self.len()), self.ids[at], expected));
+            return Err(Error::invalid(
+                format!("token id at position {}", at % self.len()),
+                self.ids[at],
+                expected,
+            ));
         }
         if let Some(types) = self.token_types.as_ref().filter(|types| types.len() != self.ids.len()) {
             let expected = format!("{}, one for each id", self.ids.len());

@@ -123,7 +123,9 @@ impl Llama {
             device: device.clone(),
             rotary_base: rotary_base(config)?,
             epsilon: config.get("rms_norm_eps")?,
-            final_norm: checkpoint.vector("model.norm.weight", Axis::Width, sizes.width)?.to_device(device)?,
+            final_norm: checkpoint
+                .vector("model.norm.weight", Axis::Width, sizes.width)?
+                .to_device(device)?,
             checkpoint: checkpoint.clone(),
             embedding,
             layers,

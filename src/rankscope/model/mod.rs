@@ -131,7 +131,11 @@ pub fn load(directory: &Path, device: &Device) -> Result<Box<dyn Model>> {
     let name: String = config.get("model_type")?;
     let Some(family) = FAMILIES.iter().find(|family| family.name == name) else {
         let names: Vec<_> = FAMILIES.iter().map(|family| family.name).collect();
-        return Err(config.wrong("model_type", &format!("{name:?}"), &format!("one of {}", names.join(", "))));
+        return Err(config.wrong(
+            "model_type",
+            &format!("{name:?}"),
+            &format!("one of {}", names.join(", ")),
+        ));
     };
     let checkpoint = Checkpoint::open(directory)?;
     if device.is_gpu()

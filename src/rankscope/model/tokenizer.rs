@@ -34,7 +34,8 @@ impl Tokenizer {
             let hint = "the model has no tokenizer.json, so give token ids instead of a text";
             return Err(Error::Model(format!("{}: {hint}", path.display())));
         }
-        let mut inner = tokenizers::Tokenizer::from_file(&path).map_err(|error| Error::format(&path, one_line(&error)))?;
+        let mut inner = tokenizers::Tokenizer::from_file(&path)
+            .map_err(|error| Error::format(&path, one_line(&error)))?;
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|error| Error::format(&path, one_line(&error)))?;
         Ok(Tokenizer { path, inner: Box::new(inner) })
@@ -46,7 +47,11 @@ impl Tokenizer {
     /// [`Error::Invalid`] for a text without any token, [`Error::Format`] if the tokenizer fails on it.
     pub fn encode(&self, text: &str) -> Result<Tokens> {
         if text.trim().is_empty() {
-            return Err(Error::invalid("text", if text.is_empty() { "empty" } else { "blank" }, "at least one word"));
+            return Err(Error::invalid(
+                "text",
+                if text.is_empty() { "empty" } else { "blank" },
+                "at least one word",
+            ));
         }
         let encoding = self.inner.encode(text, true).map_err(|error| self.failed(&error))?;
         let special = encoding.get_special_tokens_mask();

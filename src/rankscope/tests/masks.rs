@@ -1,7 +1,7 @@
 //! Masks: the registry, the text form, positions, padding, and what masks imply for the rank.
 
 use proptest::prelude::*;
-use rankscope::mask::{Allowed, MASKS, Mask, Padding, Positions};
+use rankscope::mask::{Allowed, MASKS, Mask, Padding, Positions, Theorem, Tile};
 use rankscope::{Axis, Tensor};
 
 #[test]
@@ -13,8 +13,7 @@ fn every_kind_on_the_registry_prints_what_it_parses_and_fits_its_length() {
             assert!(text.starts_with(kind.name), "{text}");
             assert_eq!(text.parse::<Mask>().unwrap(), mask, "{text}");
             mask.check(length).unwrap();
-            let everyone_sees_somebody = (0..length).all(|t| (0..length).any(|s| mask.may_attend(t, s)));
-            assert!(everyone_sees_somebody, "{text} over {length}");
+            assert_eq!(mask.facts(length).blind_queries, 0, "{text} over {length}");
         }
         assert!(!kind.summary.is_empty() && !kind.seen_in.is_empty(), "{}", kind.name);
     }
@@ -34,6 +33,12 @@ fn masks_look_as_they_should() {
         ("prefix(3)", "###.. ###.. ###.. ####. #####"),
         ("window(2)", "#.... ##... .##.. ..##. ...##"),
         ("two-sided-window(2)", "##... ###.. .###. ..### ...##"),
+        ("anti-causal", "##### .#### ..### ...## ....#"),
+        ("dilated(1, 2)", "#.#.. .#.#. #.#.# .#.#. ..#.#"),
+        ("strided(2)", "#.... ##... ###.. .###. #.###"),
+        ("global(1) | window(2)", "##### ##... ###.. #.##. #..##"),
+        ("padding(3) & causal", "#.... ##... ###.. ###.. ###.."),
+        ("random(0, 3)", "#.... .#... ..#.. ...#. ....#"),
         ("blocks(2, 3)", "##... ##... ..### ..### ..###"),
         ("!causal", ".#### ..### ...## ....# ....."),
         ("causal & blocks(2, 3)", "#.... ##... ..#.. ..##. ..###"),
@@ -69,7 +74,11 @@ fn parse_errors_say_where_and_what() {
         ("causal(3)", "causal: mask parameters is [3], expected no number"),
         ("window(0)", "window is 0, expected at least 1"),
         ("blocks(2,0)", "block lengths is [2, 0], expected one or more lengths, each at least 1"),
-        ("prefix(99999999999999999999999)", "expected a whole number"),
+        ("prefix(99999999999999999999999)", "expected a whole number of at most 2^31"),
+        ("random(101, 1)", "random mask is 101 percent, expected at most 100"),
+        ("dilated(3, 0)", "expected a step of at least 1"),
+        ("dilated(3)", "dilated(count, step): mask parameters is [3], expected two numbers"),
+        ("strided(0)", "stride is 0, expected at least 1"),
     ];
     for (text, expected) in cases {
         let error = text.parse::<Mask>().unwrap_err().to_string();
@@ -131,6 +140,12 @@ fn any_mask() -> impl Strategy<Value = Mask> {
         (0..9usize).prop_map(Mask::prefix),
         (1..9usize).prop_map(|size| Mask::window(size).unwrap()),
         (1..9usize).prop_map(|size| Mask::two_sided_window(size).unwrap()),
+        Just(Mask::anti_causal()),
+        (0..4usize, 1..4usize).prop_map(|(count, step)| Mask::dilated(count, step).unwrap()),
+        (1..5usize).prop_map(|stride| Mask::strided(stride).unwrap()),
+        (0..5usize).prop_map(Mask::global),
+        (0..=100usize, 0..9usize).prop_map(|(percent, seed)| Mask::random(percent, seed).unwrap()),
+        (0..9usize).prop_map(Mask::padding),
         prop::collection::vec(1..5usize, 1..4).prop_map(|lengths| Mask::blocks(&lengths).unwrap()),
     ];
     leaf.prop_recursive(4, 24, 2, |inner| {
@@ -142,7 +157,80 @@ fn any_mask() -> impl Strategy<Value = Mask> {
     })
 }
 
+#[test]
+fn strided_attention_reaches_back_in_strides() {
+    // Distances 0, 1, 2 (the last three keys), then 3, 6, 9.
+    let mask = Mask::strided(3).unwrap();
+    let seen: Vec<usize> = (0..=10).filter(|&key| mask.may_attend(10, key)).map(|key| 10 - key).collect();
+    assert_eq!(seen, [9, 6, 3, 2, 1, 0]);
+}
+
+#[test]
+fn random_masks_are_reproducible_and_as_dense_as_asked() {
+    let pairs = |mask: Mask| mask.facts(60).pairs;
+    let drawn = |seed| Mask::random(30, seed).unwrap();
+    assert_eq!(drawn(5).pattern(60), drawn(5).pattern(60));
+    assert_ne!(drawn(5).pattern(60), drawn(6).pattern(60));
+    // 60 self-loops, and 30 % of 3540 pairs: 1062, with a standard deviation of 27.
+    for seed in 0..5 {
+        assert!(pairs(drawn(seed)).abs_diff(60 + 1062) < 5 * 27, "{}", pairs(drawn(seed)));
+    }
+    assert_eq!(pairs(Mask::random(100, 1).unwrap()), 3600);
+}
+
+#[test]
+fn facts_about_graphs() {
+    let facts = |text: &str| text.parse::<Mask>().unwrap().facts(7);
+    let names = |text: &str| facts(text).theorems;
+    use Theorem::*;
+    assert_eq!(names("causal"), [TriangularNonsingular, CollapsesWithDepth]);
+    assert_eq!(names("anti-causal"), [TriangularNonsingular, CollapsesWithDepth]);
+    assert_eq!(names("window(2)"), [TriangularNonsingular, CollapsesWithDepth]);
+    assert_eq!(names("bidirectional"), [CollapsesWithDepth]);
+    assert_eq!(names("window(1)"), [TriangularNonsingular], "the identity mixes nothing");
+    assert_eq!(names("blocks(3, 4)"), [], "two parts that never meet");
+    assert_eq!(names("causal & !window(1)"), [Nilpotent]);
+    assert_eq!(names("!two-sided-window(7)"), [Nilpotent], "the empty mask");
+    assert!(facts("two-sided-window(2)").strongly_connected);
+    assert!(!facts("prefix(3)").strongly_connected && facts("prefix(3)").has_common_source);
+    assert!(!facts("blocks(3, 4)").has_common_source);
+    assert_eq!(facts("causal & !window(1)").blind_queries, 1);
+    // Everyone sees position 6, which sees only itself; the permutation that reverses is triangular.
+    let mut star = Mask::window(1).unwrap().pattern(7);
+    star.column_mut(6).fill(true);
+    star[[2, 5]] = true;
+    star[[5, 0]] = true;
+    assert_eq!(Mask::custom(star).facts(7).theorems, [PermutedTriangularNonsingular, CollapsesWithDepth]);
+}
+
 proptest! {
+    #[test]
+    fn tiles_agree_with_the_pairs_in_them(
+        mask in any_mask(), queries in (0..20usize, 1..9usize), keys in (0..20usize, 1..9usize)
+    ) {
+        let (queries, keys) = (queries.0..queries.0 + queries.1, keys.0..keys.0 + keys.1);
+        let mut pairs = queries.clone().flat_map(|query| keys.clone().map(move |key| (query, key)));
+        match mask.tile(&queries, &keys) {
+            Tile::Full => prop_assert!(pairs.all(|(query, key)| mask.may_attend(query, key))),
+            Tile::Empty => prop_assert!(!pairs.any(|(query, key)| mask.may_attend(query, key))),
+            Tile::Mixed => {}
+        }
+    }
+
+    #[test]
+    fn connectivity_agrees_with_transitive_closure(mask in any_mask()) {
+        let pattern = mask.pattern(6);
+        let mut reach = pattern.clone();
+        (0..6).for_each(|at| reach[[at, at]] = true);
+        for (middle, from, to) in (0..216).map(|i| (i / 36, i / 6 % 6, i % 6)) {
+            reach[[from, to]] |= reach[[from, middle]] && reach[[middle, to]];
+        }
+        let facts = mask.facts(6);
+        let is_source = |to: usize| (0..6).all(|from| reach[[from, to]]);
+        prop_assert_eq!(facts.has_common_source, (0..6).any(is_source));
+        prop_assert_eq!(facts.strongly_connected, (0..6).all(is_source));
+    }
+
     #[test]
     fn printing_and_parsing_are_inverse(mask in any_mask()) {
         prop_assert_eq!(mask.to_string().parse::<Mask>().unwrap(), mask);

@@ -55,9 +55,18 @@ struct Programs {
 impl Programs {
     fn build() -> Result<Self> {
         eprintln!("Building in release.");
-        let executables =
-            process::build(&["-p", "rankscope-cli", "-p", "rankscope-app", "-p", "rankscope", "--bins", "--examples"])?;
-        let find = |name: &str| executables.get(name).cloned().with_context(|| format!("cargo built no {name}"));
+        let executables = process::build(&[
+            "-p",
+            "rankscope-cli",
+            "-p",
+            "rankscope-app",
+            "-p",
+            "rankscope",
+            "--bins",
+            "--examples",
+        ])?;
+        let find =
+            |name: &str| executables.get(name).cloned().with_context(|| format!("cargo built no {name}"));
         Ok(Programs { cli: find("rankscope")?, app: find("rankscope-app")?, svd_time: find("svd_time")? })
     }
 }
@@ -75,7 +84,9 @@ fn whole_process(args: &Args, programs: &Programs) -> Result<Vec<Row>> {
     let mut ours = command(&programs.cli);
     ours.args(["rank", "--model", "minilm-l6", "--json", "--text", text]);
     let Some(model) = model_folder(&programs.cli)? else {
-        eprintln!("left out: the whole process (minilm-l6 is not installed: `rankscope models pull minilm-l6`)");
+        eprintln!(
+            "left out: the whole process (minilm-l6 is not installed: `rankscope models pull minilm-l6`)"
+        );
         return Ok(Vec::new());
     };
     let mut theirs = has_modules(&args.python, "torch, transformers, numpy").then(|| command(&args.python));
@@ -147,7 +158,8 @@ fn app(programs: &Programs) -> Result<Vec<Row>> {
     ];
     bars.into_iter()
         .map(|(field, what, bar)| {
-            let ours = figures[field].as_f64().with_context(|| format!("the app's benchmark has no {field}"))?;
+            let ours =
+                figures[field].as_f64().with_context(|| format!("the app's benchmark has no {field}"))?;
             Ok(Row { what: what.to_owned(), unit: "ms", ours, theirs: None, bar })
         })
         .collect()
@@ -201,9 +213,7 @@ fn print(rows: &[Row]) {
     for row in rows {
         let number = |value: f64| if value < 10.0 { format!("{value:.2}") } else { format!("{value:.0}") };
         let (theirs, ratio, bar) = match row.theirs {
-            Some(theirs) => {
-                (number(theirs), format!("{:.3}", row.ours / theirs), format!("{:.3}", row.bar))
-            }
+            Some(theirs) => (number(theirs), format!("{:.3}", row.ours / theirs), format!("{:.3}", row.bar)),
             None if row.bar >= 10.0 => ("-".to_owned(), "-".to_owned(), number(row.bar)),
             None => ("left out".to_owned(), "-".to_owned(), format!("{:.3}", row.bar)),
         };

@@ -49,11 +49,17 @@ fn configuration_errors_name_the_field() {
         (|c| c["model_type"] = "mamba".into(), "model_type is \"mamba\", expected one of bert, llama"),
         (|c| c["hidden_size"] = 0.into(), "hidden_size is 0, expected a whole number from 1 to"),
         (|c| c["hidden_size"] = "big".into(), "hidden_size is \"big\", expected a whole number"),
-        (|c| c["num_key_value_heads"] = 4.into(), "num_key_value_heads is 4, expected a divisor of num_attention_heads = 6"),
+        (
+            |c| c["num_key_value_heads"] = 4.into(),
+            "num_key_value_heads is 4, expected a divisor of num_attention_heads = 6",
+        ),
         (|c| c["hidden_act"] = "relu".into(), "hidden_act is \"relu\", expected \"silu\""),
         (|c| c["rope_parameters"]["rope_type"] = "yarn".into(), "rope_parameters is of type \"yarn\""),
         (|c| c["rms_norm_eps"] = serde_json::Value::Null, "rms_norm_eps is missing, expected a number"),
-        (|c| c["intermediate_size"] = 45.into(), "tensor model.layers.0.mlp.gate_proj.weight has shape [44, 30], expected [F=45, C=30]"),
+        (
+            |c| c["intermediate_size"] = 45.into(),
+            "tensor model.layers.0.mlp.gate_proj.weight has shape [44, 30], expected [F=45, C=30]",
+        ),
     ];
     for (edit, expected) in cases {
         let (_folder, text) = spoiled(|folder| edit_config(folder, edit));
@@ -76,7 +82,8 @@ fn hostile_checkpoint_headers_are_refused() {
     let cases: [&[u8]; 6] =
         [b"", b"short", &whole[..whole.len() / 2], &huge_header, &overflow, b"\x04\0\0\0\0\0\0\0{}{}"];
     for bytes in cases {
-        let (_folder, text) = spoiled(|folder| std::fs::write(folder.join("model.safetensors"), bytes).unwrap());
+        let (_folder, text) =
+            spoiled(|folder| std::fs::write(folder.join("model.safetensors"), bytes).unwrap());
         assert!(text.contains("model.safetensors"), "{text}");
     }
 }
@@ -114,10 +121,22 @@ fn input_errors_name_the_input() {
     let under = MaskChoice::Override;
     let cases = [
         (run(Input::new(vec![]), as_trained()), "number of tokens is 0, expected at least one token"),
-        (run(Input::new(vec![3; 38]), as_trained()), "number of tokens is 38, expected at most 37, the model's context"),
-        (run(Input::new(vec![3, 101]), as_trained()), "token id at position 1 is 101, expected less than 101"),
-        (run(some_ids(4).with_token_types(vec![0, 1]), as_trained()), "number of token type ids is 2, expected 4"),
-        (run(some_ids(2).with_token_types(vec![0, 3]), as_trained()), "token type id is 3, expected less than 3"),
+        (
+            run(Input::new(vec![3; 38]), as_trained()),
+            "number of tokens is 38, expected at most 37, the model's context",
+        ),
+        (
+            run(Input::new(vec![3, 101]), as_trained()),
+            "token id at position 1 is 101, expected less than 101",
+        ),
+        (
+            run(some_ids(4).with_token_types(vec![0, 1]), as_trained()),
+            "number of token type ids is 2, expected 4",
+        ),
+        (
+            run(some_ids(2).with_token_types(vec![0, 3]), as_trained()),
+            "token type id is 3, expected less than 3",
+        ),
         (run(some_ids(4), under(Mask::prefix(5))), "prefix is 5, expected at most the sequence length, 4"),
         (
             run(some_ids(4), under(Mask::custom(Mask::causal().pattern(3)))),

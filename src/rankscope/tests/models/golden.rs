@@ -32,7 +32,8 @@ fn tiny_checkpoints_agree_with_transformers_on_every_device() {
     let mut skipped = Vec::new();
     let mut checked = 0;
     for folder in &folders {
-        let config: Value = serde_json::from_slice(&std::fs::read(folder.join("config.json")).unwrap()).unwrap();
+        let config: Value =
+            serde_json::from_slice(&std::fs::read(folder.join("config.json")).unwrap()).unwrap();
         let family = config["model_type"].as_str().expect("a model_type");
         if !FAMILIES.iter().any(|known| known.name == family) {
             skipped.push(family.to_owned());
