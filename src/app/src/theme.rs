@@ -117,11 +117,15 @@ pub fn kind_color(ui: &egui::Ui, kind: Kind) -> Color32 {
 pub fn marker(painter: &egui::Painter, center: egui::Pos2, radius: f32, kind: Kind, fill: Color32) {
     let at = |x: f32, y: f32| center + vec2(x, y) * radius;
     let points = match kind.marker() {
-        Marker::Circle => return drop(painter.circle_filled(center, radius, fill)),
+        Marker::Circle => {
+            painter.circle_filled(center, radius, fill);
+            return;
+        }
         Marker::Cross => {
             let stroke = Stroke::new(1.5, fill);
             painter.line_segment([at(-0.8, -0.8), at(0.8, 0.8)], stroke);
-            return drop(painter.line_segment([at(-0.8, 0.8), at(0.8, -0.8)], stroke));
+            painter.line_segment([at(-0.8, 0.8), at(0.8, -0.8)], stroke);
+            return;
         }
         Marker::Square => vec![at(-0.8, -0.8), at(0.8, -0.8), at(0.8, 0.8), at(-0.8, 0.8)],
         Marker::Diamond => vec![at(0.0, -1.1), at(1.1, 0.0), at(0.0, 1.1), at(-1.1, 0.0)],

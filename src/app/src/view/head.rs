@@ -1,7 +1,7 @@
 //! One head at full size: tokens on both axes, the exact value under the pointer.
 
 use egui::epaint::TextShape;
-use egui::{Align, Align2, Color32, Event, Layout, Rect, RichText, Sense, StrokeKind, WidgetInfo, WidgetType, pos2, vec2};
+use egui::{Align, Align2, Color32, Event, Layout, Rect, RichText, Sense, StrokeKind, Role, WidgetInfo, pos2, vec2};
 
 use super::colour_bar;
 use crate::app::App;
@@ -40,7 +40,7 @@ pub fn ui(app: &App, ui: &mut egui::Ui) {
     draw(app, &pass, at, rect, ui);
     let response = ui.interact(rect, ui.scope_id().with("entries"), Sense::click());
     let name = format!("Attention weights of layer {} head {}", at.layer, at.head);
-    response.widget_info(|| WidgetInfo::labeled(WidgetType::Image, true, &name));
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
     let hovered = response.hover_pos().and_then(|pos| entry_at(rect, pass.buffers.queries, pass.buffers.keys, pos));
     axes(&pass, rect, hovered, ui);
     ui.add_space(4.0);

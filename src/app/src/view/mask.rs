@@ -1,6 +1,6 @@
 //! The mask picker: a walk over the library's masks, each with its number on a slider.
 
-use egui::{RichText, Sense, Slider, WidgetInfo, WidgetType, vec2};
+use egui::{RichText, Sense, Slider, Role, WidgetInfo, vec2};
 use rankscope::mask::{MASKS, Mask, MaskKind};
 use rankscope::model::MaskChoice;
 
@@ -161,7 +161,7 @@ fn button(ui: &mut egui::Ui, name: &str, chosen: bool, mask: Option<&Mask>, hint
     let palette = theme::palette(ui);
     let galley = ui.painter().layout_no_wrap(name.to_owned(), theme::text(14.0), theme::color(palette.ink));
     let (rect, response) = ui.allocate_exact_size(vec2(galley.size().x + 34.0, 26.0), Sense::click());
-    response.widget_info(|| WidgetInfo::selected(WidgetType::RadioButton, true, chosen, name));
+    response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, chosen, name));
     let visuals = ui.style().interact(&response);
     let fill = if chosen { ui.visuals().selection.bg_fill } else { visuals.weak_bg_fill };
     let accent = egui::Stroke::new(1.0, theme::color(palette.accent));

@@ -54,7 +54,7 @@ impl Catalog {
         let pull = self.pull.take()?;
         self.reload(banners);
         match result {
-            Ok(()) => Some(pull.name),
+            Ok(()) => Some(pull.name.clone()),
             Err(rankscope::Error::Cancelled) => None,
             Err(error) => {
                 banners.push(Banner { text: error.to_string(), of_wish: false });

@@ -1,6 +1,6 @@
 //! The text as the model sees it: one chip a token, its id on hover.
 
-use egui::{CornerRadius, ScrollArea, Sense, WidgetInfo, WidgetType, vec2};
+use egui::{CornerRadius, ScrollArea, Sense, Role, WidgetInfo, vec2};
 
 use crate::app::App;
 use crate::{format, theme};
@@ -34,7 +34,7 @@ fn chip(ui: &mut egui::Ui, position: usize, id: u32, piece: &str) {
     let text = format::label(piece, 24);
     let galley = ui.painter().layout_no_wrap(text.clone(), theme::text(14.0), theme::color(palette.ink));
     let (rect, response) = ui.allocate_exact_size(vec2(galley.size().x + 10.0, CHIP), Sense::hover());
-    response.widget_info(|| WidgetInfo::labeled(WidgetType::Label, true, &text));
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &text));
     let fill = if response.hovered() { 0.30 } else { 0.12 };
     ui.painter().rect_filled(rect, CornerRadius::same(4), theme::mix(palette.panel, palette.muted, fill));
     let corner = rect.center() - galley.size() / 2.0;

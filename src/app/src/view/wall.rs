@@ -1,6 +1,6 @@
 //! The wall: every head of every layer at a glance.
 
-use egui::{Align2, Event, EventFilter, Key, Rect, ScrollArea, Sense, StrokeKind, WidgetInfo, WidgetType, pos2, vec2};
+use egui::{Align2, Event, EventFilter, Key, Rect, ScrollArea, Sense, StrokeKind, Role, WidgetInfo, pos2, vec2};
 
 use super::colour_bar;
 use crate::app::App;
@@ -83,7 +83,7 @@ fn outline(ui: &egui::Ui, cell: Rect, width: f32, color: egui::Color32) {
 fn interact(app: &mut App, pass: &Pass, wall: &Wall, response: egui::Response, ui: &egui::Ui) {
     let selected = app.selected;
     let name = format!("All heads, selected layer {} head {}", selected.layer, selected.head);
-    response.widget_info(|| WidgetInfo::labeled(WidgetType::Button, true, &name));
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
     if response.clicked() {
         response.request_focus();
         if let Some(at) = response.interact_pointer_pos().and_then(|pos| wall.hit(pos)) {

@@ -129,6 +129,9 @@ impl Work<'_> {
         let input = Input::new(self.tokens.ids.clone()).with_token_types(self.tokens.token_types.clone());
         let mut trace = Trace::of(["attention.weights"]);
         self.open.model.hidden(&input, &MaskChoice::Override(mask.clone()), &mut trace, self.run)?;
+        if let Device::Gpu(gpu) = self.open.model.device() {
+            gpu.flush()?; // what is drawn must have been submitted before the frame
+        }
         let theorem = mask.exact_rank(count);
         let (mut pass, weights) = self.drawn(mask, &allowed, trace)?;
         show(Arc::new(pass.clone()));
