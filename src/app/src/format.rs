@@ -33,14 +33,18 @@ pub fn label(piece: &str, limit: usize) -> String {
         return if piece.is_empty() { "∅".to_owned() } else { marks.take(limit).collect() };
     }
     if trimmed.chars().all(is_invisible) {
-        let codes = trimmed.chars().map(|c| format!("U+{:04X}", u32::from(c)));
-        return codes.collect::<Vec<_>>().join(" ").chars().take(limit).collect();
+        return codes(trimmed).chars().take(limit).collect();
     }
     let visible = |c: char| if c.is_control() { '\u{FFFD}' } else { c };
     if trimmed.chars().count() <= limit {
         return trimmed.chars().map(visible).collect();
     }
     trimmed.chars().take(limit.saturating_sub(1)).map(visible).chain(['…']).collect()
+}
+
+/// The characters by number, for what has no picture: U+200D.
+pub fn codes(text: &str) -> String {
+    text.chars().map(|c| format!("U+{:04X}", u32::from(c))).collect::<Vec<_>>().join(" ")
 }
 
 /// Joiners, direction marks and variation selectors, which have no picture of their own.

@@ -73,7 +73,7 @@ fn axes(pass: &Pass, rect: Rect, margin: f32, hovered: Option<(usize, usize)>, u
     for index in labelled(rect.height(), queries, hovered.map(|(query, _)| query)) {
         let chosen = hovered.is_some_and(|(query, _)| query == index);
         let at = pos2(rect.left() - 6.0, middle(rect.top(), rect.height(), index, queries));
-        let text = label(pass, index);
+        let text = label(pass, index, ui);
         let color = if chosen { accent } else { muted };
         ui.painter().text(at, Align2::RIGHT_CENTER, text, theme::text(13.0), color);
     }
@@ -81,7 +81,7 @@ fn axes(pass: &Pass, rect: Rect, margin: f32, hovered: Option<(usize, usize)>, u
         let chosen = hovered.is_some_and(|(_, key)| key == index);
         let at = pos2(middle(rect.left(), rect.width(), index, keys), rect.top() - 6.0);
         let color = if chosen { accent } else { muted };
-        vertical(ui, at, &label(pass, index), theme::text(13.0), color, Align::Min);
+        vertical(ui, at, &label(pass, index, ui), theme::text(13.0), color, Align::Min);
     }
     if let Some(entry) = hovered {
         let cell = entry_rect(rect, queries, keys, entry);
@@ -101,15 +101,15 @@ pub fn labelled(length: f32, count: usize, hovered: Option<usize>) -> Vec<usize>
 /// The room beside the matrix that its longest label needs.
 fn margin(pass: &Pass, ui: &egui::Ui) -> f32 {
     let width = |index: usize| {
-        let galley = ui.painter().layout_no_wrap(label(pass, index), theme::text(13.0), Color32::WHITE);
+        let galley = ui.painter().layout_no_wrap(label(pass, index, ui), theme::text(13.0), Color32::WHITE);
         galley.size().x
     };
     let longest = (0..pass.buffers.keys).map(width).fold(0.0, f32::max);
     (longest + 8.0).clamp(LABELS.0, LABELS.1) + TITLE
 }
 
-fn label(pass: &Pass, index: usize) -> String {
-    pass.tokens.pieces.get(index).map(|piece| format::label(piece, LETTERS)).unwrap_or_default()
+fn label(pass: &Pass, index: usize, ui: &egui::Ui) -> String {
+    pass.tokens.pieces.get(index).map(|piece| theme::label(ui, piece, LETTERS)).unwrap_or_default()
 }
 
 /// Text that runs upwards: from `at` (`Align::Min`), or up to `at` (`Align::Max`).

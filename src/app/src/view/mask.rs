@@ -112,7 +112,8 @@ fn numbers_in(text: &str) -> Vec<usize> {
 pub fn ui(app: &mut App, ui: &mut egui::Ui) {
     let length = app.length();
     ui.horizontal_wrapped(|ui| {
-        ui.label("Mask");
+        ui.add_sized(vec2(34.0, 26.0), egui::Label::new("Mask"));
+        ui.spacing_mut().slider_width = 120.0;
         let trained = app.shown.model.as_ref().map(|model| model.description.trained_mask.clone());
         let name = trained.as_ref().map_or("as-trained".to_owned(), |mask| format!("as-trained ({mask})"));
         let chosen = app.mask.kind.is_none() && app.mask.other.is_none();

@@ -1,7 +1,7 @@
 //! Singular values on a log axis, with the tolerances and the rounding floor.
 
 use egui::{Align2, RichText, vec2};
-use egui_plot::{GridMark, HLine, HoverPosition, Line, LineStyle, MarkerShape, Plot, PlotPoint, Points, Span, Text};
+use egui_plot::{AxisHints, GridMark, HLine, HoverPosition, Line, LineStyle, MarkerShape, Plot, PlotPoint, Points, Span, Text};
 use rankscope::figure::style::{Kind, Marker};
 use rankscope::rank::{EPSILON_F32, EPSILON_F64, RankReport};
 
@@ -53,9 +53,9 @@ pub fn ui(series: &[Series], height: f32, ui: &mut egui::Ui) {
         .grid_color(theme::color(palette.grid))
         .grid_fade(0.0)
         .x_grid_spacer(move |_| indices(count))
-        .x_axis_formatter(|mark, _| format!("{:.0}", mark.value))
+        .custom_x_axes(vec![axis(AxisHints::new_x().formatter(|mark, _| format!("{:.0}", mark.value)), muted)])
         .y_grid_spacer(move |_| decades(low))
-        .y_axis_formatter(|mark, _| power(mark.value))
+        .custom_y_axes(vec![axis(AxisHints::new_y().formatter(|mark, _| power(mark.value)), muted)])
         .label_formatter(move |at| hover(at, &names));
     plot.show(ui, |plot| {
         plot.set_plot_bounds_x(0.0..=(count as f64 + 1.0));
@@ -82,6 +82,11 @@ pub fn ui(series: &[Series], height: f32, ui: &mut egui::Ui) {
         }
     });
     ui.vertical_centered(|ui| ui.label(RichText::new("index of the singular value").small().weak()));
+}
+
+/// Every grid line is labelled: the spacers see to it that there is room.
+fn axis<'a>(hints: AxisHints<'a>, color: egui::Color32) -> AxisHints<'a> {
+    hints.label_spacing(egui::Rangef::new(4.0, 8.0)).tick_label_color(color).tick_label_font(theme::mono(theme::SMALL))
 }
 
 /// Grid lines at powers of ten, labelled two or four apart.
