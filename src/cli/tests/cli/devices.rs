@@ -11,7 +11,10 @@ fn json_says_what_the_list_says() {
         assert!(list.contains(adapter["name"].as_str().unwrap()), "{list}");
     }
     // The tests' home asks for the CPU.
-    assert_eq!((&json["used"]["request"], &json["used"]["adapter"]), (&"cpu".into(), &serde_json::Value::Null));
+    assert_eq!(
+        (&json["used"]["request"], &json["used"]["adapter"]),
+        (&"cpu".into(), &serde_json::Value::Null)
+    );
     assert!(list.starts_with("used"), "{list}");
 }
 
@@ -30,7 +33,10 @@ fn without_an_adapter_a_gpu_is_an_error_and_auto_is_the_cpu() {
     let home = Home::new();
     let without = |args: &[&str]| {
         let mut command = home.command(args);
-        command.env_remove("RANKSCOPE_DEVICE").env("VK_DRIVER_FILES", "/nonexistent").env("VK_ICD_FILENAMES", "/nonexistent");
+        command
+            .env_remove("RANKSCOPE_DEVICE")
+            .env("VK_DRIVER_FILES", "/nonexistent")
+            .env("VK_ICD_FILENAMES", "/nonexistent");
         command.output().unwrap()
     };
     let args = ["rank", "--model", "glass-en", "--ids", "1,2,3", "--device", "gpu"];
