@@ -4,13 +4,15 @@
 //! (lavapipe, llvmpipe, SwiftShader, WARP) is far slower than BLAS, so it is used only when asked for
 //! by name, with `RANKSCOPE_DEVICE=gpu`.
 
+mod adapter;
 mod choice;
 pub mod gpu;
 
 use std::fmt;
 use std::sync::Arc;
 
-pub use choice::{Adapter, Choice, DeviceRequest, adapters};
+pub use adapter::{Adapter, AdapterFeatures, AdapterKind, AdapterLimits};
+pub use choice::{Choice, DeviceRequest, Plan, adapters};
 pub use gpu::Gpu;
 
 use crate::error::Result;

@@ -3,6 +3,7 @@
 use ndarray::{Array2, array};
 use serde_json::json;
 
+use super::scene::Item;
 use super::style::{Kind, Theme};
 use super::*;
 use crate::rank::Spectrum;
@@ -99,6 +100,25 @@ fn no_text_overlaps_another_or_leaves_the_picture() {
                     "{name}: {text:?} {area:?} over {other:?} {other_area:?}"
                 );
             }
+        }
+    }
+}
+
+#[test]
+fn every_point_and_line_is_inside_the_picture() {
+    for (name, drawing) in drawings() {
+        let scene = drawing.scene(Theme::Light).unwrap();
+        let points = scene.items.iter().flat_map(|item| match item {
+            Item::Line { points, .. } | Item::Polygon { points, .. } => points.clone(),
+            Item::Disc { center, .. } => vec![*center],
+            Item::Fill { area, .. } => vec![(area.x, area.y), (area.right(), area.bottom())],
+            Item::Text { at, .. } => vec![*at],
+        });
+        for (x, y) in points {
+            assert!(
+                (0.0..=scene.width).contains(&x) && (0.0..=scene.height).contains(&y),
+                "{name}: ({x}, {y})"
+            );
         }
     }
 }

@@ -1,20 +1,55 @@
-//! Host side.
-use crate::error::{Error, Result};
+//! Host side of `add.wgsl`, `multiply.wgsl`, `add_bias.wgsl` and `scale.wgsl`.
+
+use crate::device::gpu::{Kernel, params};
+use crate::error::Result;
+use crate::ops::launch::{Quads, buffer, count, launch, quads};
 use crate::tensor::Tensor;
-fn no<T>() -> Result<T> {
-    Err(Error::NoAdapter("not built".into()))
+
+params! {
+    struct BiasParams { quads: u32, width: u32 }
 }
+
+params! {
+    struct ScaleParams { quads: u32, factor: f32 }
+}
+
+pub(in crate::ops) static ADD: Kernel =
+    Kernel { name: "add", source: include_str!("add.wgsl"), params: Quads::FIELDS };
+
+pub(in crate::ops) static MULTIPLY: Kernel =
+    Kernel { name: "multiply", source: include_str!("multiply.wgsl"), params: Quads::FIELDS };
+
+pub(in crate::ops) static ADD_BIAS: Kernel =
+    Kernel { name: "add_bias", source: include_str!("add_bias.wgsl"), params: BiasParams::FIELDS };
+
+pub(in crate::ops) static SCALE: Kernel =
+    Kernel { name: "scale", source: include_str!("scale.wgsl"), params: ScaleParams::FIELDS };
+
 #[derive(Clone, Copy)]
 pub(super) enum Pairwise {
     Add,
     Multiply,
 }
-pub(super) fn pairwise(_x: &Tensor, _y: &Tensor, _h: Pairwise) -> Result<Tensor> {
-    no()
+
+pub(super) fn pairwise(x: &Tensor, y: &Tensor, how: Pairwise) -> Result<Tensor> {
+    let kernel = match how {
+        Pairwise::Add => &ADD,
+        Pairwise::Multiply => &MULTIPLY,
+    };
+    let (params, workgroups) = quads(kernel, x)?;
+    let inputs = [("a", buffer(kernel, x)?), ("b", buffer(kernel, y)?)];
+    launch(kernel, params, &inputs, x.shape().clone(), workgroups)
 }
-pub(super) fn add_bias(_x: &Tensor, _b: &Tensor) -> Result<Tensor> {
-    no()
+
+pub(super) fn add_bias(x: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    let (Quads { quads }, workgroups) = quads(&ADD_BIAS, x)?;
+    let params = BiasParams { quads, width: count(&ADD_BIAS, bias.shape().len())? };
+    let inputs = [("x", buffer(&ADD_BIAS, x)?), ("bias", buffer(&ADD_BIAS, bias)?)];
+    launch(&ADD_BIAS, params, &inputs, x.shape().clone(), workgroups)
 }
-pub(super) fn scale(_x: &Tensor, _f: f32) -> Result<Tensor> {
-    no()
+
+pub(super) fn scale(x: &Tensor, factor: f32) -> Result<Tensor> {
+    let (Quads { quads }, workgroups) = quads(&SCALE, x)?;
+    let inputs = [("x", buffer(&SCALE, x)?)];
+    launch(&SCALE, ScaleParams { quads, factor }, &inputs, x.shape().clone(), workgroups)
 }

@@ -1,7 +1,7 @@
 //! Sums, products and factors, element by element.
 
 pub(crate) mod cpu;
-mod gpu;
+pub(super) mod gpu;
 
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;

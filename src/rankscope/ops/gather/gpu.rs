@@ -1,12 +1,27 @@
-//! Host side.
+//! Host side of `gather.wgsl`.
+
 use crate::axis::Shape;
-use crate::error::{Error, Result};
+use crate::device::gpu::{GpuBuffer, Kernel, params};
+use crate::error::Result;
+use crate::ops::launch::{LANES, count, dtype_code, launch};
 use crate::tensor::Tensor;
-fn no<T>() -> Result<T> {
-    Err(Error::NoAdapter("not built".into()))
-}
-use crate::device::gpu::GpuBuffer;
 use crate::weight::Weight;
-pub(super) fn gather(_t: &Weight, _b: &GpuBuffer, _ids: &[u32], _s: Shape) -> Result<Tensor> {
-    no()
+
+params! {
+    struct Params { values: u32, width: u32, dtype: u32 }
+}
+
+pub(in crate::ops) static GATHER: Kernel =
+    Kernel { name: "gather", source: include_str!("gather.wgsl"), params: Params::FIELDS };
+
+pub(super) fn gather(table: &Weight, table_buffer: &GpuBuffer, ids: &[u32], shape: Shape) -> Result<Tensor> {
+    let width = shape.last().map_or(0, |(_, width)| width);
+    let params = Params {
+        values: count(&GATHER, shape.len())?,
+        width: count(&GATHER, width)?,
+        dtype: dtype_code(table.dtype()),
+    };
+    let workgroups = shape.len().div_ceil(LANES);
+    let ids = table_buffer.gpu().upload("ids", bytemuck::cast_slice(ids))?;
+    launch(&GATHER, params, &[("table", table_buffer), ("ids", &ids)], shape, workgroups)
 }

@@ -1,6 +1,6 @@
 //! Rows of a table: embeddings.
 
-mod gpu;
+pub(super) mod gpu;
 
 use crate::axis::{Axis, Shape};
 use crate::error::{Error, Result};

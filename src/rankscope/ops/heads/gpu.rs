@@ -1,10 +1,22 @@
-//! Host side.
+//! Host side of `permute.wgsl`.
+
 use crate::axis::Shape;
-use crate::error::{Error, Result};
+use crate::device::gpu::{Kernel, params};
+use crate::error::Result;
+use crate::ops::launch::{LANES, buffer, count, launch};
 use crate::tensor::Tensor;
-fn no<T>() -> Result<T> {
-    Err(Error::NoAdapter("not built".into()))
+
+params! {
+    struct Params { values: u32, j: u32, k: u32, d: u32 }
 }
-pub(super) fn permute(_x: &Tensor, _sizes: [usize; 4], _s: Shape) -> Result<Tensor> {
-    no()
+
+pub(in crate::ops) static PERMUTE: Kernel =
+    Kernel { name: "permute", source: include_str!("permute.wgsl"), params: Params::FIELDS };
+
+/// Swaps the two middle axes of x, whose sizes are given, into a tensor of the given shape.
+pub(super) fn permute(x: &Tensor, [_, j, k, d]: [usize; 4], shape: Shape) -> Result<Tensor> {
+    let count = |size| count(&PERMUTE, size);
+    let params = Params { values: count(shape.len())?, j: count(j)?, k: count(k)?, d: count(d)? };
+    let workgroups = shape.len().div_ceil(LANES);
+    launch(&PERMUTE, params, &[("x", buffer(&PERMUTE, x)?)], shape, workgroups)
 }

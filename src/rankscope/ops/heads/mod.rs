@@ -1,7 +1,7 @@
 //! From one wide vector a position to heads, and back.
 
 pub(crate) mod cpu;
-mod gpu;
+pub(super) mod gpu;
 
 use crate::axis::{Axis, Shape};
 use crate::error::{Error, Result};

@@ -1,7 +1,7 @@
 //! Matrix products over a named axis.
 
 pub(crate) mod cpu;
-mod gpu;
+pub(super) mod gpu;
 
 use crate::axis::{Axis, Shape};
 use crate::error::{Error, Result};

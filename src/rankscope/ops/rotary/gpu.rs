@@ -1,9 +1,22 @@
-//! Host side.
-use crate::error::{Error, Result};
+//! Host side of `rotary.wgsl`.
+
+use crate::device::gpu::{Kernel, params};
+use crate::error::Result;
+use crate::ops::launch::{LANES, buffer, count, launch};
 use crate::tensor::Tensor;
-fn no<T>() -> Result<T> {
-    Err(Error::NoAdapter("not built".into()))
+
+params! {
+    struct Params { pairs: u32, queries: u32, half: u32 }
 }
-pub(super) fn rotary(_x: &Tensor, _c: &Tensor, _s: &Tensor, _q: usize, _h: usize) -> Result<Tensor> {
-    no()
+
+pub(in crate::ops) static ROTARY: Kernel =
+    Kernel { name: "rotary", source: include_str!("rotary.wgsl"), params: Params::FIELDS };
+
+pub(super) fn rotary(x: &Tensor, cos: &Tensor, sin: &Tensor, queries: usize, half: usize) -> Result<Tensor> {
+    let count = |size| count(&ROTARY, size);
+    let buffer = |x| buffer(&ROTARY, x);
+    let pairs = x.shape().len() / 2;
+    let params = Params { pairs: count(pairs)?, queries: count(queries)?, half: count(half)? };
+    let inputs = [("x", buffer(x)?), ("cosines", buffer(cos)?), ("sines", buffer(sin)?)];
+    launch(&ROTARY, params, &inputs, x.shape().clone(), pairs.div_ceil(LANES))
 }

@@ -1,7 +1,7 @@
 //! Rotary position embedding.
 
 pub(crate) mod cpu;
-mod gpu;
+pub(super) mod gpu;
 
 use crate::axis::{Axis, Shape};
 use crate::device::Device;

@@ -1,7 +1,7 @@
 //! The sigmoid linear unit.
 
 pub(crate) mod cpu;
-mod gpu;
+pub(super) mod gpu;
 
 use crate::error::Result;
 use crate::tensor::Tensor;

@@ -1,10 +1,36 @@
-//! Host side.
-use crate::error::{Error, Result};
-use crate::tensor::Tensor;
-fn no<T>() -> Result<T> {
-    Err(Error::NoAdapter("not built".into()))
-}
+//! Host side of `softmax.wgsl`.
+
+use crate::device::gpu::{Kernel, params};
+use crate::error::Result;
 use crate::mask::Allowed;
-pub(super) fn masked_softmax(_s: &Tensor, _sizes: [usize; 4], _a: &Allowed) -> Result<Tensor> {
-    no()
+use crate::ops::launch::{buffer, count, launch};
+use crate::tensor::Tensor;
+
+params! {
+    struct Params { rows: u32, heads: u32, queries: u32, keys: u32, mask_batch: u32 }
+}
+
+pub(in crate::ops) static MASKED_SOFTMAX: Kernel =
+    Kernel { name: "masked_softmax", source: include_str!("softmax.wgsl"), params: Params::FIELDS };
+
+pub(super) fn masked_softmax(
+    scores: &Tensor,
+    [batch, heads, queries, keys]: [usize; 4],
+    allowed: &Allowed,
+) -> Result<Tensor> {
+    let count = |size| count(&MASKED_SOFTMAX, size);
+    let rows = batch * heads * queries;
+    // Sequences that share the mask all start at its first word.
+    let mask_batch = allowed.batch().map_or(0, |_| queries * allowed.row_words());
+    let params = Params {
+        rows: count(rows)?,
+        heads: count(heads)?,
+        queries: count(queries)?,
+        keys: count(keys)?,
+        mask_batch: count(mask_batch)?,
+    };
+    let scores_buffer = buffer(&MASKED_SOFTMAX, scores)?;
+    let mask = scores_buffer.gpu().upload("mask", bytemuck::cast_slice(allowed.words()))?;
+    let inputs = [("scores", scores_buffer), ("allowed", &mask)];
+    launch(&MASKED_SOFTMAX, params, &inputs, scores.shape().clone(), rows)
 }

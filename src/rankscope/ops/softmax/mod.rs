@@ -1,7 +1,7 @@
 //! Softmax over the keys that a query may attend to.
 
 pub(crate) mod cpu;
-mod gpu;
+pub(super) mod gpu;
 
 use crate::axis::Axis;
 use crate::error::{Error, Result};

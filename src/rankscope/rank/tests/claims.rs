@@ -92,7 +92,8 @@ fn cesaro(n: usize) -> Array2<f64> {
 
 #[test]
 fn the_cesaro_matrix() {
-    let quoted = [(16, 40.0, 8.6), (64, 191.0, 21.0), (128, 404.0, 32.0), (256, 840.0, 48.0)];
+    let quoted =
+        [(16, 40.0, 8.6), (64, 191.0, 21.0), (128, 404.0, 32.0), (256, 840.0, 48.0), (512, 1731.0, 70.0)];
     for (n, condition, effective) in quoted {
         let report = RankReport::of(cesaro(n).view(), None).unwrap();
         assert_eq!(report.condition_number.unwrap().round(), condition);

@@ -55,6 +55,24 @@ fn metrics_by_hand() {
 }
 
 #[test]
+fn energy_and_columns_by_hand() {
+    // σ² = 90, 8, 2 in columns 1, 2, 0; two rows never hold as much as two columns.
+    let matrix = array![[0.0, 90f64.sqrt(), 0.0], [0.0, 0.0, 8f64.sqrt()], [2f64.sqrt(), 0.0, 0.0]];
+    let report = RankReport::of(matrix.view(), None).unwrap();
+    assert_eq!((report.energy_rank_90, report.energy_rank_99, report.columns_90), (1, 3, 1));
+    let sink = Array2::from_shape_fn((5, 3), |(_, col)| if col == 1 { 1.0 } else { 0.1 });
+    assert_eq!((columns_holding(sink.view(), 0.9), columns_holding(sink.t(), 0.9)), (1, 5));
+}
+
+#[test]
+fn a_prefix_of_all_but_one_is_still_a_prefix() {
+    let matrix = array![[0.5, 0.5, 0.0], [0.25, 0.75, 0.0], [0.2, 0.3, 0.5]];
+    let det = log_abs_det(matrix.view()).unwrap();
+    assert_eq!(det.method, Some(LogDetMethod::PrefixBlock { p: 2 }));
+    assert!((det.value.unwrap() - (0.25f64 * 0.5).ln()).abs() < 1e-14);
+}
+
+#[test]
 fn a_rectangular_matrix_has_no_determinant() {
     let matrix = array![[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]];
     let report = RankReport::of(matrix.view(), None).unwrap();
@@ -138,4 +156,22 @@ fn many_keeps_order_reports_progress_and_stops() {
 
     run.cancel_flag().cancel();
     assert!(matches!(many(&matrices, "rank", &run, |m| Spectrum::of(m.view())), Err(Error::Cancelled)));
+}
+
+#[test]
+fn every_metric_is_a_field_of_the_report_and_every_number_of_it_a_metric() {
+    // Distinct numbers, so that a mix-up shows.
+    let report =
+        RankReport::of(array![[4.0, 0.0, 0.0], [1.0, 2.0, 0.0], [0.5, 0.2, 0.1]].view(), None).unwrap();
+    let json = serde_json::to_value(&report).unwrap();
+    for metric in METRICS {
+        assert_eq!(json[metric.name].as_f64(), (metric.value)(&report), "{}", metric.name);
+    }
+    let numbers =
+        json.as_object().unwrap().iter().filter(|(_, value)| value.is_number()).map(|(name, _)| name);
+    let listed = |name: &&String| Metric::find(name).is_ok();
+    let rest: Vec<_> = numbers.filter(|name| !listed(name)).collect();
+    assert_eq!(rest, ["rows", "cols", "rounding_floor"]);
+    let message = Metric::find("rank").unwrap_err().to_string();
+    assert!(message.starts_with("metric is rank, expected one of exact_rank, "), "{message}");
 }

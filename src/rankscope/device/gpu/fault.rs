@@ -1,0 +1,82 @@
+//! Errors of the driver, caught and kept until a caller can be told.
+
+use std::sync::{Arc, Mutex};
+
+use super::{Gpu, lock};
+use crate::error::{Error, Result};
+
+/// What went wrong outside any call of ours.
+#[derive(Default)]
+pub(super) struct Faults {
+    lost: Mutex<Option<String>>,
+    uncaptured: Mutex<Option<String>>,
+}
+
+impl Faults {
+    /// Collects what `device` reports from now on.
+    pub(super) fn watch(device: &wgpu::Device) -> Arc<Self> {
+        let faults = Arc::new(Faults::default());
+        let keep = faults.clone();
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            lock(&keep.uncaptured).get_or_insert(one_line(&error.to_string()));
+        }));
+        let keep = faults.clone();
+        device.set_device_lost_callback(move |reason, message| {
+            lock(&keep.lost).get_or_insert(one_line(&format!("device lost ({reason:?}): {message}")));
+        });
+        faults
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        lock(&self.lost).is_some()
+    }
+
+    /// An error if the device is lost, or once for an error that nobody caught.
+    pub(super) fn surface(&self) -> Result<()> {
+        let gpu = |what: &str, problem| Err(Error::Gpu { what: what.to_owned(), problem });
+        if let Some(problem) = lock(&self.lost).clone() {
+            return gpu("device", problem);
+        }
+        match lock(&self.uncaptured).take() {
+            Some(problem) => gpu("earlier work", problem),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Gpu {
+    /// Runs `f` and returns what the driver objected to meanwhile as an error that names `what`.
+    pub(super) fn checked<T>(&self, what: &str, f: impl FnOnce() -> T) -> Result<T> {
+        use wgpu::ErrorFilter::{Internal, OutOfMemory, Validation};
+        self.faults.surface()?;
+        let scopes = [Internal, OutOfMemory, Validation].map(|filter| self.device.push_error_scope(filter));
+        let value = f();
+        // All scopes are popped, innermost first; natively their futures are ready at once.
+        let errors: Vec<_> =
+            scopes.into_iter().rev().filter_map(|scope| pollster::block_on(scope.pop())).collect();
+        match errors.first() {
+            Some(error) => Err(self.error(what, error)),
+            None => self.faults.surface().map(|()| value),
+        }
+    }
+}
+
+/// The causes in a driver's many-line message, on one line.
+pub(super) fn one_line(message: &str) -> String {
+    let causes = message.split_once("Caused by:").map_or(message, |(_, causes)| causes);
+    let lines: Vec<_> = causes.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    lines.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_line;
+
+    #[test]
+    fn messages_fit_on_one_line() {
+        let message =
+            "Validation Error\n\nCaused by:\n  In Device::create_buffer, label = 'x'\n    too large\n";
+        assert_eq!(one_line(message), "In Device::create_buffer, label = 'x': too large");
+        assert_eq!(one_line("Out of Memory"), "Out of Memory");
+    }
+}

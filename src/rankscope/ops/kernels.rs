@@ -1,0 +1,94 @@
+//! The registry of kernels: what tests walk and what a window may warm up.
+
+use super::{elementwise, gather, gelu, heads, layer_norm, matmul, rms_norm, rotary, silu, softmax};
+use crate::device::gpu::Kernel;
+
+/// All kernels, one for each WGSL file.
+pub static KERNELS: &[&Kernel] = &[
+    &elementwise::gpu::ADD,
+    &elementwise::gpu::ADD_BIAS,
+    &elementwise::gpu::MULTIPLY,
+    &elementwise::gpu::SCALE,
+    &gather::gpu::GATHER,
+    &gelu::gpu::GELU_EXACT,
+    &gelu::gpu::GELU_TANH,
+    &heads::gpu::PERMUTE,
+    &layer_norm::gpu::LAYER_NORM,
+    &matmul::gpu::MATMUL,
+    &rms_norm::gpu::RMS_NORM,
+    &rotary::gpu::ROTARY,
+    &silu::gpu::SILU,
+    &softmax::gpu::MASKED_SOFTMAX,
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::{Path, PathBuf};
+
+    use super::KERNELS;
+    use crate::device::gpu::BindingKind;
+
+    fn wgsl_files(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                wgsl_files(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "wgsl") {
+                found.push(path);
+            }
+        }
+    }
+
+    #[test]
+    fn every_shader_file_is_a_kernel_and_names_are_unique() {
+        let mut files = Vec::new();
+        wgsl_files(Path::new(env!("CARGO_MANIFEST_DIR")), &mut files);
+        for file in &files {
+            let source = std::fs::read_to_string(file).unwrap();
+            assert!(KERNELS.iter().any(|kernel| kernel.source == source), "{} is no kernel", file.display());
+        }
+        let names: BTreeSet<_> = KERNELS.iter().map(|kernel| kernel.name).collect();
+        assert_eq!((names.len(), files.len()), (KERNELS.len(), KERNELS.len()));
+    }
+
+    #[test]
+    fn every_shader_is_valid_without_a_gpu() {
+        use naga::valid::{Capabilities, ValidationFlags, Validator};
+        for kernel in KERNELS {
+            let module = naga::front::wgsl::parse_str(kernel.source)
+                .unwrap_or_else(|error| panic!("{}", error.emit_to_string(kernel.source)));
+            let outcome = Validator::new(ValidationFlags::all(), Capabilities::empty()).validate(&module);
+            outcome.unwrap_or_else(|error| panic!("{}", error.emit_to_string(kernel.source)));
+        }
+    }
+
+    #[test]
+    fn host_and_shader_agree_on_every_parameter() {
+        for kernel in KERNELS {
+            assert_eq!(kernel.reflect().unwrap().params, kernel.params, "{}", kernel.name);
+        }
+    }
+
+    #[test]
+    fn bindings_are_params_then_inputs_then_the_output() {
+        for kernel in KERNELS {
+            let mut bindings = kernel.reflect().unwrap().bindings;
+            bindings.sort_by_key(|binding| binding.slot);
+            let [params, inputs @ .., output] = bindings.as_slice() else { panic!("{}", kernel.name) };
+            assert_eq!((params.name.as_str(), params.kind), ("params", BindingKind::Uniform));
+            assert_eq!((output.name.as_str(), output.kind), ("y", BindingKind::ReadWrite), "{}", kernel.name);
+            assert!(inputs.iter().all(|input| input.kind == BindingKind::Read), "{}", kernel.name);
+            assert!(bindings.iter().enumerate().all(|(slot, binding)| binding.slot as usize == slot));
+        }
+    }
+
+    #[test]
+    fn every_binding_line_ends_in_its_shape() {
+        for kernel in KERNELS {
+            for line in kernel.source.lines().filter(|line| line.contains("var<storage")) {
+                assert!(line.contains("// ["), "{}: {line}", kernel.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+// y[b, h, t, s] = m · e^(x[b, h, t, s] − c) / Σᵤ m · e^(x[b, h, t, u] − c), with m the mask bit as 0 or 1
+// and c the largest allowed score of the row; a row without allowed keys is 0.
+//
+// Layout: one row is S scores and ⌈S/32⌉ mask words, key s being bit s mod 32 of word s div 32. The mask
+// of sequence b starts at word b·mask_batch, which is 0 where all sequences share it.
+//
+// One workgroup of 64 invocations makes one row; one invocation takes every 64th key, and the 64 maxima
+// and sums are joined in shared memory. Masked scores are never looked at.
+//
+// Dispatch: B·H·T workgroups.
+
+const LANES = 64u;
+
+struct Params {
+    rows: u32,
+    heads: u32,
+    queries: u32,
+    keys: u32,
+    mask_batch: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> scores: array<f32>;   // [B, H, T, S]
+@group(0) @binding(2) var<storage, read> allowed: array<u32>;  // [B or 1, T, ⌈S/32⌉]
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;  // [B, H, T, S]
+
+var<workgroup> partial: array<f32, LANES>;
+
+// Not a constant, because WGSL has no infinite constants.
+var<private> negative_infinity: u32 = 0xff800000u;
+
+/// The largest value that any invocation passes.
+fn largest_of_all(lane: u32, value: f32) -> f32 {
+    partial[lane] = value;
+    for (var half = LANES / 2u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if lane < half { partial[lane] = max(partial[lane], partial[lane + half]); }
+    }
+    return workgroupUniformLoad(&partial[0]);
+}
+
+/// The sum of the values that the invocations pass.
+fn sum_of_all(lane: u32, value: f32) -> f32 {
+    partial[lane] = value;
+    for (var half = LANES / 2u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if lane < half { partial[lane] += partial[lane + half]; }
+    }
+    return workgroupUniformLoad(&partial[0]);
+}
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let row = group.y * groups.x + group.x;
+    if row >= params.rows { return; }
+    let query = row % params.queries;
+    let sequence = row / (params.heads * params.queries);
+    let words = sequence * params.mask_batch + query * ((params.keys + 31u) / 32u);
+    let first = row * params.keys;
+
+    var largest = bitcast<f32>(negative_infinity);
+    for (var s = lane; s < params.keys; s += LANES) {
+        if is_allowed(words, s) { largest = max(largest, scores[first + s]); }
+    }
+    largest = largest_of_all(lane, largest);
+    var sum = 0.0;
+    for (var s = lane; s < params.keys; s += LANES) {
+        if is_allowed(words, s) { sum += exp(scores[first + s] - largest); }
+    }
+    sum = sum_of_all(lane, sum);
+    for (var s = lane; s < params.keys; s += LANES) {
+        var weight = 0.0;
+        if is_allowed(words, s) { weight = exp(scores[first + s] - largest) / sum; }
+        y[first + s] = weight;
+    }
+}
+
+fn is_allowed(words: u32, key: u32) -> bool {
+    return ((allowed[words + key / 32u] >> (key % 32u)) & 1u) == 1u;
+}
