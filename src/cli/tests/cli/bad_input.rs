@@ -39,7 +39,11 @@ fn ids() {
     let home = Home::new();
     let (llama, bert) = (tiny("llama"), tiny("bert"));
     let (llama, bert) = (text_of(&llama), text_of(&bert));
-    refused(&home, &["--model", llama, "--ids", "1,2,100000"], &["token id at position 2 is 100000", "less than"]);
+    refused(
+        &home,
+        &["--model", llama, "--ids", "1,2,100000"],
+        &["token id at position 2 is 100000", "less than"],
+    );
     refused(&home, &["--model", llama, "--ids", "1,two"], &["item 2", "\"two\"", "whole number"]);
     refused(&home, &["--model", llama, "--ids", "1,-2"], &["item 2", "\"-2\""]);
     refused(&home, &["--model", llama, "--ids", "99999999999"], &["item 1", "99999999999"]);
