@@ -86,7 +86,7 @@ pub fn ui(series: &[Series], height: f32, ui: &mut egui::Ui) {
 
 /// Every grid line is labelled: the spacers see to it that there is room.
 fn axis<'a>(hints: AxisHints<'a>, color: egui::Color32) -> AxisHints<'a> {
-    hints.label_spacing(egui::Rangef::new(4.0, 8.0)).tick_label_color(color).tick_label_font(theme::mono(theme::SMALL))
+    hints.label_spacing(egui::Rangef::new(4.0, 8.0)).tick_label_color(color).tick_label_font(theme::text(13.0))
 }
 
 /// Grid lines at powers of ten, labelled two or four apart.
