@@ -53,10 +53,11 @@ fn sweep() -> Tensor {
 }
 
 type Unit = fn(&Tensor) -> Result<Tensor>;
+type Reference = fn(&mut [f64]);
 
 #[test]
 fn activation_functions_over_their_range() {
-    let units: [(&str, Unit, fn(&mut [f64])); 3] = [
+    let units: [(&str, Unit, Reference); 3] = [
         ("gelu exact", |x| gelu(x, GeluForm::Exact), |x| cpu::gelu(x, GeluForm::Exact)),
         ("gelu tanh", |x| gelu(x, GeluForm::Tanh), |x| cpu::gelu(x, GeluForm::Tanh)),
         ("silu", silu, |x| cpu::silu(x)),
