@@ -1,12 +1,13 @@
 //! The text form of masks: `causal & window(16) | !prefix(4)`, also `prefix:4`.
 //!
-//! `!` binds tighter than `&`, `&` tighter than `|`; parentheses group. What [`Display`](fmt::Display)
+//! `heads(causal, anti-causal)` takes masks. `!` binds tighter than `&`, `&` tighter than `|`; parentheses group. What [`Display`](fmt::Display)
 //! prints, [`Mask::parse`] reads back to an equal mask (custom matrices aside, which have no text).
 
 use std::fmt;
 use std::str::FromStr;
 
-use super::{MASKS, Mask, Rule};
+use super::registry::Build;
+use super::{MASKS, MAX_NUMBER, Mask, Rule};
 use crate::error::{Error, Result};
 
 /// How deeply `!` and parentheses may nest; far more than anyone writes, far less than the stack.
@@ -93,16 +94,22 @@ impl Parser<'_> {
             let names: Vec<_> = MASKS.iter().map(|kind| kind.name).collect();
             return Err(self.unexpected(&format!("one of {}", names.join(", "))));
         };
-        let arguments = if self.take('(') {
-            let numbers = self.numbers()?;
-            self.expect(')')?;
-            numbers
-        } else if self.take(':') {
-            self.numbers()?
-        } else {
-            Vec::new()
+        let built = match kind.build {
+            Build::Numbers(build) => {
+                let numbers = self.arguments()?;
+                build(&numbers)
+            }
+            Build::Masks(build) => {
+                self.expect('(')?;
+                let mut masks = vec![self.either()?];
+                while self.take(',') {
+                    masks.push(self.either()?);
+                }
+                self.expect(')')?;
+                build(masks)
+            }
         };
-        (kind.build)(&arguments).map_err(|error| match error {
+        built.map_err(|error| match error {
             Error::Invalid { what, got, expected } => {
                 let form =
                     if kind.parameters.is_empty() { String::new() } else { format!("({})", kind.parameters) };
@@ -112,15 +119,29 @@ impl Parser<'_> {
         })
     }
 
+    /// `(1, 2)`, `:1,2`, or nothing.
+    fn arguments(&mut self) -> Result<Vec<usize>> {
+        if self.take('(') {
+            let numbers = self.numbers()?;
+            self.expect(')')?;
+            Ok(numbers)
+        } else if self.take(':') {
+            self.numbers()
+        } else {
+            Ok(Vec::new())
+        }
+    }
+
     fn numbers(&mut self) -> Result<Vec<usize>> {
         let mut numbers = Vec::new();
         loop {
             self.skip_space();
             let start = self.at;
-            let digits = self.word(|c| c.is_ascii_digit());
-            let Ok(number) = digits.parse() else {
+            let number =
+                self.word(|c| c.is_ascii_digit()).parse().ok().filter(|&number| number <= MAX_NUMBER);
+            let Some(number) = number else {
                 self.at = start;
-                return Err(self.unexpected("a whole number"));
+                return Err(self.unexpected("a whole number of at most 2^31"));
             };
             numbers.push(number);
             if !self.take(',') {
@@ -203,12 +224,22 @@ impl fmt::Display for Mask {
         match &self.0 {
             Rule::Bidirectional => f.write_str("bidirectional"),
             Rule::Causal => f.write_str("causal"),
+            Rule::AntiCausal => f.write_str("anti-causal"),
             Rule::Prefix(length) => write!(f, "prefix({length})"),
             Rule::Window(size) => write!(f, "window({size})"),
             Rule::TwoSidedWindow(size) => write!(f, "two-sided-window({size})"),
+            Rule::Dilated { count, step } => write!(f, "dilated({count}, {step})"),
+            Rule::Strided(stride) => write!(f, "strided({stride})"),
+            Rule::Global(count) => write!(f, "global({count})"),
+            Rule::Random { percent, seed } => write!(f, "random({percent}, {seed})"),
+            Rule::Padding(length) => write!(f, "padding({length})"),
             Rule::Blocks(lengths) => {
                 let lengths: Vec<_> = lengths.iter().map(usize::to_string).collect();
                 write!(f, "blocks({})", lengths.join(", "))
+            }
+            Rule::Heads(masks) => {
+                let masks: Vec<_> = masks.iter().map(Mask::to_string).collect();
+                write!(f, "heads({})", masks.join(", "))
             }
             Rule::Custom(allowed) => write!(f, "custom({} x {})", allowed.nrows(), allowed.ncols()),
             Rule::And(masks) => pair(masks, "&", Level::And),

@@ -6,8 +6,10 @@
 //! everywhere (see [`Mask::parse`]).
 
 mod allowed;
+mod facts;
 mod language;
 mod registry;
+mod tile;
 
 use std::ops::{BitAnd, BitOr, Not};
 use std::sync::Arc;
@@ -15,7 +17,9 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 pub use allowed::{Allowed, Padding, Positions};
+pub use facts::{Facts, Theorem};
 pub use registry::{MASKS, MaskKind};
+pub use tile::Tile;
 
 use crate::error::{Error, Result};
 use crate::rank::{ExactRank, exact_rank};
@@ -36,14 +40,21 @@ pub struct Mask(Rule);
 enum Rule {
     Bidirectional,
     Causal,
+    AntiCausal,
     Prefix(usize),
     Window(usize),
     TwoSidedWindow(usize),
+    Dilated { count: usize, step: usize },
+    Strided(usize),
+    Global(usize),
+    Random { percent: usize, seed: usize },
+    Padding(usize),
     Blocks(Arc<[usize]>),
     Custom(Arc<Array2<bool>>),
     And(Arc<(Mask, Mask)>),
     Or(Arc<(Mask, Mask)>),
     Not(Arc<Mask>),
+    Heads(Arc<[Mask]>),
 }
 
 impl Mask {
@@ -55,6 +66,11 @@ impl Mask {
     /// A query attends to itself and to earlier keys: `key ≤ query` (GPT, LLaMA).
     pub fn causal() -> Self {
         Mask(Rule::Causal)
+    }
+
+    /// A query attends to itself and to later keys: `key ≥ query`, the causal mask read backwards.
+    pub fn anti_causal() -> Self {
+        Mask(Rule::AntiCausal)
     }
 
     /// Causal, and everyone attends to the first `length` keys: `key ≤ query or key < length`
@@ -79,6 +95,107 @@ impl Mask {
         check_window(size).map(|size| Mask(Rule::TwoSidedWindow(size)))
     }
 
+    /// Every `step`-th key on both sides, `count` of them on each side and the query itself:
+    /// `|query − key| ≤ count · step` and divisible by `step` (Longformer's dilated windows). With
+    /// `& causal`, the left side alone.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a step of 0, or beyond 2³¹ in all.
+    pub fn dilated(count: usize, step: usize) -> Result<Self> {
+        if step == 0 || step.checked_mul(count).is_none_or(|reach| reach > MAX_NUMBER) {
+            let got = format!("{count} keys, every {step}");
+            return Err(Error::invalid(
+                "dilated window",
+                got,
+                "a step of at least 1 and a reach of at most 2^31",
+            ));
+        }
+        Ok(Mask(Rule::Dilated { count, step }))
+    }
+
+    /// The last `stride` keys and, before them, every `stride`-th: `key ≤ query` and
+    /// (`query − key < stride` or divisible by `stride`) (Sparse Transformer).
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a stride of 0.
+    pub fn strided(stride: usize) -> Result<Self> {
+        if stride == 0 {
+            return Err(Error::invalid("stride", stride, "at least 1"));
+        }
+        Ok(Mask(Rule::Strided(stride)))
+    }
+
+    /// The first `count` positions attend to everyone and everyone attends to them. With a window,
+    /// `global(2) | two-sided-window(8)`, it is the global + local attention of Longformer and BigBird.
+    pub fn global(count: usize) -> Self {
+        Mask(Rule::Global(count))
+    }
+
+    /// The query itself, and every other key with a chance of `percent` in a hundred, drawn by a hash
+    /// of seed, query and key: the same seed gives the same mask everywhere (BigBird's random part).
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for more than 100 percent.
+    pub fn random(percent: usize, seed: usize) -> Result<Self> {
+        if percent > 100 {
+            return Err(Error::invalid("random mask", format!("{percent} percent"), "at most 100"));
+        }
+        Ok(Mask(Rule::Random { percent, seed }))
+    }
+
+    /// A mask of its own for every head: the heads are shared out evenly among `masks`, in order, so
+    /// that head h of H uses masks\[⌊h · count / H⌋\].
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for no masks.
+    ///
+    /// ```
+    /// use rankscope::Mask;
+    /// let mixed = Mask::heads([Mask::causal(), Mask::anti_causal()])?;
+    /// assert_eq!(mixed.for_head(2, 6), Mask::causal());
+    /// assert_eq!(mixed.for_head(3, 6), Mask::anti_causal());
+    /// # Ok::<(), rankscope::Error>(())
+    /// ```
+    pub fn heads(masks: impl Into<Arc<[Mask]>>) -> Result<Self> {
+        let masks = masks.into();
+        if masks.is_empty() {
+            return Err(Error::invalid("number of masks for heads", 0, "at least 1"));
+        }
+        Ok(Mask(Rule::Heads(masks)))
+    }
+
+    /// Half of the heads look back and half look ahead: `heads(causal, anti-causal)`.
+    pub fn mixed_direction() -> Self {
+        Mask(Rule::Heads([Mask::causal(), Mask::anti_causal()].into()))
+    }
+
+    /// The mask of head `head` of `heads`: itself, unless heads have masks of their own.
+    pub fn for_head(&self, head: usize, heads: usize) -> Mask {
+        let of = |mask: &Mask| mask.for_head(head, heads);
+        match &self.0 {
+            Rule::Heads(masks) => of(&masks[(head * masks.len() / heads.max(1)).min(masks.len() - 1)]),
+            Rule::And(pair) => of(&pair.0) & of(&pair.1),
+            Rule::Or(pair) => of(&pair.0) | of(&pair.1),
+            Rule::Not(mask) => !of(mask),
+            _ => self.clone(),
+        }
+    }
+
+    /// Whether heads have masks of their own.
+    pub fn differs_by_head(&self) -> bool {
+        match &self.0 {
+            Rule::Heads(_) => true,
+            Rule::And(pair) | Rule::Or(pair) => pair.0.differs_by_head() || pair.1.differs_by_head(),
+            Rule::Not(mask) => mask.differs_by_head(),
+            _ => false,
+        }
+    }
+
+    /// Nobody attends to the keys from position `length` on: they are padding.
+    pub fn padding(length: usize) -> Self {
+        Mask(Rule::Padding(length))
+    }
+
     /// Documents packed into one sequence: both positions lie in the same block of the given lengths.
     ///
     /// # Errors
@@ -99,14 +216,26 @@ impl Mask {
         Mask(Rule::Custom(Arc::new(allowed)))
     }
 
-    /// Whether the query at position `query` may attend to the key at position `key`.
+    /// Whether the query at position `query` may attend to the key at position `key`; where heads have
+    /// masks of their own, whether it may in some head.
     pub fn may_attend(&self, query: usize, key: usize) -> bool {
         match &self.0 {
             Rule::Bidirectional => true,
             Rule::Causal => key <= query,
+            Rule::AntiCausal => key >= query,
             Rule::Prefix(length) => key <= query || key < *length,
             Rule::Window(size) => key <= query && query - key < *size,
             Rule::TwoSidedWindow(size) => query.abs_diff(key) < *size,
+            Rule::Dilated { count, step } => {
+                let distance = query.abs_diff(key);
+                distance.is_multiple_of(*step) && distance / step <= *count
+            }
+            Rule::Strided(stride) => {
+                key <= query && (query - key < *stride || (query - key).is_multiple_of(*stride))
+            }
+            Rule::Global(count) => query < *count || key < *count,
+            Rule::Random { percent, seed } => query == key || draw(*seed, query, key) < *percent as u32,
+            Rule::Padding(length) => key < *length,
             Rule::Blocks(lengths) => {
                 let block = block_of(lengths, query);
                 block.is_some() && block == block_of(lengths, key)
@@ -115,6 +244,7 @@ impl Mask {
             Rule::And(pair) => pair.0.may_attend(query, key) && pair.1.may_attend(query, key),
             Rule::Or(pair) => pair.0.may_attend(query, key) || pair.1.may_attend(query, key),
             Rule::Not(mask) => !mask.may_attend(query, key),
+            Rule::Heads(masks) => masks.iter().any(|mask| mask.may_attend(query, key)),
         }
     }
 
@@ -143,6 +273,7 @@ impl Mask {
             }
             Rule::And(pair) | Rule::Or(pair) => pair.0.check(length).and_then(|()| pair.1.check(length)),
             Rule::Not(mask) => mask.check(length),
+            Rule::Heads(masks) => masks.iter().try_for_each(|mask| mask.check(length)),
             _ => Ok(()),
         }
     }
@@ -163,6 +294,21 @@ impl Mask {
     pub fn exact_rank(&self, length: usize) -> ExactRank {
         exact_rank(self.pattern(length).view())
     }
+}
+
+/// The largest number in a mask: positions are 32 bits wide on a GPU.
+const MAX_NUMBER: usize = 1 << 31;
+
+/// A number from 0 to 99 that looks random: two rounds of Murmur3's finaliser over seed, query and key.
+///
+/// Plain 32-bit arithmetic, so that a shader draws the same.
+fn draw(seed: usize, query: usize, key: usize) -> u32 {
+    let mix = |mut x: u32| {
+        x = (x ^ (x >> 16)).wrapping_mul(0x85eb_ca6b);
+        x = (x ^ (x >> 13)).wrapping_mul(0xc2b2_ae35);
+        x ^ (x >> 16)
+    };
+    mix(mix(seed as u32 ^ (query as u32).wrapping_mul(0x9e37_79b9)) ^ key as u32) % 100
 }
 
 fn check_window(size: usize) -> Result<usize> {

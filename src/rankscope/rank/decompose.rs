@@ -5,6 +5,7 @@ use lax::svddc::{SvdDcWork, SvdDcWorkImpl};
 use lax::{JobSvd, Lapack as _};
 use ndarray::ArrayView2;
 
+use crate::blas;
 use crate::error::{Error, Result};
 
 /// What rank analysis asks of a linear algebra library, in f64.
@@ -16,7 +17,7 @@ pub trait Decompose: Sync {
     /// the iteration does not converge.
     fn singular_values(&self, matrix: ArrayView2<f64>) -> Result<Vec<f64>>;
 
-    /// ln |det A| of a square `matrix` `[N, N]` by LU with row pivoting; −∞ for an exact zero pivot.
+    /// ln |det A| of a square `matrix` `[N, N]` by LU with pivoting; −∞ for an exact zero pivot.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a matrix that is not square, or a NaN or infinite entry.
@@ -58,7 +59,9 @@ impl Decompose for Lapack {
             return Ok(0.0);
         }
         let mut entries = row_major(matrix);
-        match f64::lu(layout(matrix)?, &mut entries) {
+        let layout = layout(matrix)?;
+        // OpenBLAS's parallel LU keeps half a megabyte on the stack per recursion: more than a thread has.
+        match blas::single_threaded(|| f64::lu(layout, &mut entries)) {
             Ok(_) => Ok(entries.iter().step_by(cols + 1).map(|pivot| pivot.abs().ln()).sum()),
             // A positive return code is the index of a pivot that is exactly zero.
             Err(lax::error::Error::LapackComputationalFailure { .. }) => Ok(f64::NEG_INFINITY),
@@ -69,6 +72,10 @@ impl Decompose for Lapack {
 
 /// Refuses NaN and infinity: LAPACK would loop, or answer with more of them.
 pub(super) fn check_finite(matrix: ArrayView2<f64>) -> Result<()> {
+    // The common case first: a plain sweep, without the bookkeeping of positions.
+    if matrix.iter().all(|entry| entry.is_finite()) {
+        return Ok(());
+    }
     match matrix.indexed_iter().find(|(_, entry)| !entry.is_finite()) {
         None => Ok(()),
         Some(((row, col), entry)) => {

@@ -7,6 +7,7 @@ mod concentration;
 mod decompose;
 mod exact;
 mod log_det;
+mod metric;
 mod report;
 mod spectrum;
 #[cfg(test)]
@@ -20,6 +21,7 @@ pub use concentration::columns_holding;
 pub use decompose::{Decompose, decomposition};
 pub use exact::{ExactRank, exact_rank};
 pub use log_det::{LogAbsDet, LogDetMethod, log_abs_det};
+pub use metric::{METRICS, Metric};
 pub use report::RankReport;
 pub use spectrum::{Condition, EPSILON_F32, EPSILON_F64, Spectrum, Tolerance};
 

@@ -1,1 +1,53 @@
-fn main() {}
+//! `cargo xtask`: set-up and checks for rankscope. It needs no system library itself, so it always builds.
+
+mod bench;
+mod check;
+mod machine;
+mod manager;
+mod process;
+mod requirement;
+mod setup;
+mod start;
+mod suite;
+mod vulkan;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Set-up and checks for rankscope.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// One variant per subcommand, one module per variant.
+#[derive(Subcommand)]
+enum Command {
+    /// Set up this machine, build in release, and open the app on a sentence.
+    Start(start::Args),
+    /// Install the system packages that are missing.
+    Setup(setup::Args),
+    /// Set up this machine and run every test.
+    Test(suite::Args),
+    /// Time rankscope beside numpy and PyTorch.
+    Bench(bench::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Start(args) => start::run(&args),
+        Command::Setup(args) => setup::run(&args),
+        Command::Test(args) => suite::run(&args),
+        Command::Bench(args) => bench::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            process::exit_code(&error)
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Arguments that several commands share.
+
+use anyhow::{Result, bail};
+use clap::Args;
+use rankscope::device::DeviceRequest;
+
+/// Which model runs on what, and where.
+#[derive(Args)]
+pub struct SubjectArgs {
+    /// A model's name (see `rankscope models list`), or a folder with config.json and model.safetensors
+    #[arg(long, value_name = "NAME|DIR")]
+    pub model: Option<String>,
+
+    /// The text to run it on; `-` reads stdin
+    #[arg(long, allow_hyphen_values = true, conflicts_with = "ids")]
+    pub text: Option<String>,
+
+    /// Token ids instead of a text, as in `3,5,7`
+    #[arg(long, allow_hyphen_values = true)]
+    pub ids: Option<String>,
+
+    /// The segment of every id (BERT), as in `0,0,1`
+    #[arg(long, value_name = "IDS", requires = "ids", allow_hyphen_values = true)]
+    pub token_type_ids: Option<String>,
+
+    /// Token ids of the target, for encoder-decoder models
+    #[arg(long, value_name = "IDS", allow_hyphen_values = true)]
+    pub target_ids: Option<String>,
+
+    /// Where to compute [default: $RANKSCOPE_DEVICE, otherwise auto]
+    #[arg(long, value_parser = ["auto", "cpu", "gpu"], hide_possible_values = false)]
+    device: Option<String>,
+}
+
+impl SubjectArgs {
+    /// The device asked for, here or in the environment.
+    pub fn device(&self) -> Result<DeviceRequest> {
+        Ok(match &self.device {
+            Some(device) => device.parse()?,
+            None => DeviceRequest::from_env()?,
+        })
+    }
+}
+
+/// The help of `--mask`.
+pub const MASK_HELP: &str = "\
+The attention mask: as-trained, bidirectional, causal, prefix:P, window:W, two-sided-window:W, \
+blocks:N,M,…; combined with &, | and !, as in \"causal & !window:4\"";
+
+/// Token ids from a list such as `3,5,7`.
+pub fn ids(option: &str, list: &str) -> Result<Vec<u32>> {
+    let mut ids = Vec::new();
+    for (position, item) in list.split(',').enumerate() {
+        match item.trim().parse() {
+            Ok(id) => ids.push(id),
+            Err(_) if list.trim().is_empty() => bail!("{option} is empty, expected ids such as 3,5,7"),
+            Err(_) => bail!(
+                "{option}: item {} is {:?}, expected a whole number from 0 to {}",
+                position + 1,
+                item.trim(),
+                u32::MAX
+            ),
+        }
+    }
+    Ok(ids)
+}
+
+/// Masks separated by commas: `causal,blocks(3,4),prefix:2`.
+///
+/// Commas inside parentheses belong to the mask, and so does a number after a comma: `blocks:3,4`.
+pub fn split_masks(list: &str) -> Vec<String> {
+    let (mut masks, mut depth) = (vec![String::new()], 0usize);
+    for (at, c) in list.char_indices() {
+        let number_follows =
+            list[at + c.len_utf8()..].trim_start().starts_with(|next: char| next.is_ascii_digit());
+        match c {
+            ',' if depth == 0 && !number_follows => masks.push(String::new()),
+            _ => masks.last_mut().expect("never empty").push(c),
+        }
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    masks.iter().map(|mask| mask.trim().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_are_split_at_their_own_commas_only() {
+        assert_eq!(split_masks("causal, bidirectional"), ["causal", "bidirectional"]);
+        assert_eq!(split_masks("blocks(3,4),causal"), ["blocks(3,4)", "causal"]);
+        assert_eq!(split_masks("blocks:3, 4,causal"), ["blocks:3, 4", "causal"]);
+        assert_eq!(split_masks("(causal & blocks(2,5)),prefix:1"), ["(causal & blocks(2,5))", "prefix:1"]);
+        assert_eq!(split_masks("causal,"), ["causal", ""]);
+    }
+
+    #[test]
+    fn ids_name_what_is_wrong() {
+        assert_eq!(ids("--ids", "3, 5,7").unwrap(), [3, 5, 7]);
+        for (list, part) in [("3,x", "item 2 is \"x\""), ("-1", "item 1 is \"-1\""), ("", "is empty")] {
+            assert!(ids("--ids", list).unwrap_err().to_string().contains(part));
+        }
+    }
+}

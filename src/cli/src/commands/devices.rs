@@ -1,0 +1,68 @@
+//! `rankscope devices`: what could compute here, what would, and why.
+
+use anyhow::Result;
+use clap::Args;
+use rankscope::device::{Adapter, DeviceRequest, Plan, adapters};
+use serde_json::json;
+
+use crate::numbers::scaled;
+use crate::output::{emit, emit_json, facts};
+
+const RULE: &str = "\
+Unless told otherwise (--device, or RANKSCOPE_DEVICE=cpu|gpu|auto) a hardware GPU computes if there is one, and
+otherwise the CPU. A software adapter is slower than the CPU and is used only when a GPU is asked for.";
+
+#[derive(Args)]
+#[command(after_help = RULE)]
+pub struct DevicesArgs {
+    /// Print an object
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn execute(args: &DevicesArgs) -> Result<()> {
+    let request = DeviceRequest::from_env()?;
+    let adapters = adapters();
+    let plan = Plan::new(request, &adapters)?;
+    if args.json {
+        return emit_json(&json!({ "adapters": adapters, "used": plan }));
+    }
+    let used = match plan.adapter {
+        None => "cpu".to_owned(),
+        Some(index) => format!("gpu {index}"),
+    };
+    let found = match adapters.len() {
+        0 => "no graphics adapter".to_owned(),
+        _ => String::new(),
+    };
+    let mut paragraphs = vec![facts(&[("used", format!("{used}: {}", plan.why)), ("asked", request.to_string())])];
+    if adapters.is_empty() {
+        paragraphs.push(facts(&[("gpu", found)]));
+    }
+    paragraphs.extend(adapters.iter().enumerate().map(|(index, adapter)| paragraph(index, adapter)));
+    emit(&paragraphs.join("\n"))
+}
+
+fn paragraph(index: usize, adapter: &Adapter) -> String {
+    let Adapter { limits, features, .. } = adapter;
+    let kind = format!("{:?}", adapter.kind).to_lowercase();
+    let has = [("timestamps", features.timestamps), ("subgroups", features.subgroups), ("f16", features.f16)];
+    let has: Vec<_> = has.into_iter().filter(|(_, has)| *has).map(|(name, _)| name).collect();
+    let bytes = |bytes: u64| scaled(bytes as f64, "B");
+    facts(&[
+        (&format!("gpu {index}"), adapter.name.clone()),
+        ("type", kind),
+        ("driver", format!("{} {} ({})", adapter.driver, adapter.driver_info, adapter.backend)),
+        ("largest", format!("tensor {}, buffer {}", bytes(limits.max_storage_binding_bytes), bytes(limits.max_buffer_bytes))),
+        (
+            "workgroup",
+            format!(
+                "{} invocations, {} shared, {} a dimension",
+                limits.max_workgroup_invocations,
+                bytes(u64::from(limits.max_workgroup_storage_bytes)),
+                limits.max_workgroups_per_dimension
+            ),
+        ),
+        ("features", if has.is_empty() { "none of timestamps, subgroups, f16".to_owned() } else { has.join(", ") }),
+    ])
+}

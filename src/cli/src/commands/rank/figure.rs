@@ -1,0 +1,90 @@
+//! The figure beside the numbers: spectra of one matrix, or a wall of all heads.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use ndarray::Array2;
+use rankscope::Mask;
+use rankscope::figure::style::{Kind, Theme};
+use rankscope::figure::{Figure, Series, SpectrumFigure, Wall, save};
+use rankscope::model::MaskChoice;
+use serde_json::{Value, json};
+
+use super::rows::Row;
+use crate::subject::Subject;
+
+/// The spectrum of one matrix from a file.
+pub fn save_matrix(row: &Row, path: &Path) -> Result<()> {
+    let series =
+        vec![Series { name: row.name.clone(), kind: Kind::Plain, spectrum: row.report.spectrum.clone() }];
+    let settings = json!({ "version": rankscope::VERSION, "matrix": row.name });
+    write(&SpectrumFigure { title: format!("Singular values of {}", row.name), series, settings }, path)
+}
+
+/// The spectra of one head under every mask, or the effective ranks of many under one.
+pub fn save_heads(subject: &Subject, choices: &[MaskChoice], rows: &[Row], path: &Path) -> Result<()> {
+    let settings = settings(subject, rows);
+    if rows.len() == choices.len() {
+        return write(&spectra(subject, choices, rows, settings), path);
+    }
+    if choices.len() > 1 {
+        bail!("--svg with --compare draws one head under all masks; choose it with --layer and --head");
+    }
+    write(&wall(subject, rows, settings), path)
+}
+
+fn spectra(subject: &Subject, choices: &[MaskChoice], rows: &[Row], settings: Value) -> SpectrumFigure {
+    let series = choices.iter().zip(rows).map(|(choice, row)| {
+        let mask = choice.resolve(subject.model.description());
+        Series { name: mask.to_string(), kind: kind(&mask), spectrum: row.report.spectrum.clone() }
+    });
+    let place = rows.first().map(|row| (row.layer.unwrap_or(0), row.head.unwrap_or(0))).unwrap_or_default();
+    let title = format!("Singular values of {}, layer {}, head {}", subject.name, place.0, place.1);
+    SpectrumFigure { title, series: series.collect(), settings }
+}
+
+fn wall(subject: &Subject, rows: &[Row], settings: Value) -> Wall {
+    let extent =
+        |index: fn(&Row) -> Option<usize>| rows.iter().filter_map(index).max().map_or(0, |most| most + 1);
+    let mut values = Array2::from_elem((extent(|row| row.layer), extent(|row| row.head)), None);
+    for row in rows {
+        if let (Some(layer), Some(head)) = (row.layer, row.head) {
+            values[(layer, head)] = Some(row.report.effective_rank);
+        }
+    }
+    let title = format!("Effective rank of the attention weights of {}", subject.name);
+    Wall { title, values, unit: "effective rank".to_owned(), settings }
+}
+
+/// What recreates the figure.
+fn settings(subject: &Subject, rows: &[Row]) -> Value {
+    let mut masks: Vec<_> = rows.iter().filter_map(|row| row.mask.as_deref()).collect();
+    masks.dedup();
+    let head = (rows.len() == masks.len()).then(|| rows.first().map(|row| (row.layer, row.head)));
+    json!({
+        "version": rankscope::VERSION,
+        "model": subject.name,
+        "ids": subject.input.ids(),
+        "masks": masks,
+        "device": subject.model.device().to_string(),
+        "dtype": "f32",
+        "layer_and_head": head,
+    })
+}
+
+/// The colour and marker of a mask, the same everywhere.
+fn kind(mask: &Mask) -> Kind {
+    let text = mask.to_string();
+    let is_one = |name: &str| text.starts_with(name) && !text.contains(['&', '|']);
+    match () {
+        () if *mask == Mask::causal() => Kind::Causal,
+        () if *mask == Mask::bidirectional() => Kind::Bidirectional,
+        () if is_one("prefix(") => Kind::Prefix,
+        () if is_one("window(") || is_one("two-sided-window(") => Kind::Window,
+        () => Kind::Custom,
+    }
+}
+
+fn write(figure: &impl Figure, path: &Path) -> Result<()> {
+    Ok(save(path, figure.to_svg(Theme::Light)?)?)
+}

@@ -1,0 +1,153 @@
+//! The table that a person reads: at most 80 columns wide for one mask or two. JSON and CSV have more.
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table};
+use rankscope::model::MaskChoice;
+use rankscope::rank::RankReport;
+
+use super::rows::Row;
+use crate::numbers::{short, short_or_dash};
+use crate::output::facts;
+use crate::subject::Subject;
+
+/// A column: its header, and how it is written.
+type Column = (&'static str, fn(&RankReport) -> String);
+
+const COLUMNS: [Column; 8] = [
+    ("exact", exact),
+    ("f32", |r| r.numerical_rank_f32.to_string()),
+    ("f64", |r| r.numerical_rank_f64.to_string()),
+    ("effective", |r| short(r.effective_rank)),
+    ("stable", |r| short(r.stable_rank)),
+    ("condition", condition),
+    ("ln|det|", |r| short_or_dash(r.log_abs_det)),
+    ("columns", |r| r.columns_90.to_string()),
+];
+
+/// What is set side by side under several masks.
+const COMPARED: [Column; 3] = [COLUMNS[1], COLUMNS[2], COLUMNS[3]];
+
+/// A line of the legend, and whether it is about what is compared, too.
+const LEGEND: [(&str, &str, bool); 5] = [
+    ("exact", "rank by theorem, from the mask alone", false),
+    ("f32, f64", "numerical rank: singular values above max(rows, columns) · ε · σ₁", true),
+    ("effective", "(and stable) how many directions the spectrum is spread over", true),
+    ("condition", "σ₁ / σ_min; ≥ where σ_min is below the rounding floor", false),
+    ("columns", "the fewest that hold 90 % of the squared mass; 1 is a sink", false),
+];
+
+fn exact(report: &RankReport) -> String {
+    report.exact_rank.map_or_else(|| "–".to_owned(), |rank| rank.to_string())
+}
+
+fn condition(report: &RankReport) -> String {
+    let bound = if report.condition_is_lower_bound { "≥" } else { "" };
+    report.condition_number.map_or_else(|| "–".to_owned(), |value| format!("{bound}{}", short(value)))
+}
+
+/// All heads under one mask, or under several side by side.
+pub fn of_heads(subject: &Subject, choices: &[MaskChoice], rows: &[Row]) -> String {
+    let mut lines = vec![("model", subject.model_in_words()), ("tokens", subject.tokens_in_words())];
+    lines.extend(choices.iter().enumerate().map(|(index, choice)| {
+        let label = if choices.len() == 1 { "mask" } else { ["masks", ""][index.min(1)] };
+        (label, subject.mask_in_words(choice))
+    }));
+    lines.push(("device", format!("{}: {}", subject.model.device(), subject.why)));
+    lines.extend(reasons(rows));
+    let table = if choices.len() == 1 { one_mask(rows) } else { side_by_side(choices.len(), rows) };
+    let legend = LEGEND.into_iter().filter(|(_, _, is_compared)| choices.len() == 1 || *is_compared);
+    let legend: Vec<_> = legend.map(|(label, text, _)| (label, text.to_owned())).collect();
+    format!("{}\n{table}\n\n{}", facts(&lines), facts(&legend))
+}
+
+/// Why the exact rank is what it is, each reason once.
+fn reasons(rows: &[Row]) -> Vec<(&'static str, String)> {
+    let mut reasons: Vec<(&str, String)> = Vec::new();
+    for Row { mask, report, .. } in rows {
+        let rank = exact(report);
+        let mask = mask.as_ref().map(|mask| format!("{mask}: ")).unwrap_or_default();
+        let reason = format!("{mask}{rank}, {}", report.exact_rank_reason);
+        if !reasons.iter().any(|(_, known)| *known == reason) {
+            reasons.push((if reasons.is_empty() { "exact" } else { "" }, reason));
+        }
+    }
+    reasons
+}
+
+fn one_mask(rows: &[Row]) -> String {
+    let mut table = empty_table();
+    let header = ["layer", "head"].into_iter().chain(COLUMNS.map(|(name, _)| name));
+    table.set_header(header.collect::<Vec<_>>());
+    for row in rows {
+        table.add_row(place(row).into_iter().chain(COLUMNS.map(|(_, write)| write(&row.report))));
+    }
+    align(table, COLUMNS.len())
+}
+
+/// A group of columns a mask; the rows come mask by mask, in the same order of heads.
+fn side_by_side(masks: usize, rows: &[Row]) -> String {
+    let heads = rows.len() / masks;
+    let mut table = empty_table();
+    let mut header = vec!["\nlayer".to_owned(), "\nhead".to_owned()];
+    for row in rows.iter().step_by(heads.max(1)) {
+        let mask = row.mask.as_deref().unwrap_or_default();
+        header.extend(
+            COMPARED
+                .iter()
+                .enumerate()
+                .map(|(index, (name, _))| format!("{}\n{name}", if index == 2 { mask } else { "" })),
+        );
+    }
+    table.set_header(header);
+    for head in 0..heads {
+        let group = rows[head..].iter().step_by(heads);
+        let cells = group.flat_map(|row| COMPARED.map(|(_, write)| write(&row.report)));
+        table.add_row(place(&rows[head]).into_iter().chain(cells));
+    }
+    align(table, COMPARED.len())
+}
+
+/// One matrix as a list of facts.
+pub fn of_matrix(row: &Row) -> String {
+    let r = &row.report;
+    let det = match (&r.log_abs_det, &r.log_abs_det_reason) {
+        (Some(value), _) => short(*value),
+        (None, reason) => format!("–: {}", reason.as_deref().unwrap_or("it does not exist")),
+    };
+    let floor = if r.sigma_min_below_floor { "below floor" } else { "above floor" };
+    let sigma = (short_or_dash(r.sigma_max), short_or_dash(r.sigma_min), short(r.rounding_floor));
+    facts(&[
+        ("matrix", format!("{}, {} x {}", row.name, r.rows, r.cols)),
+        ("exact rank", format!("{}, {}", exact(r), r.exact_rank_reason)),
+        ("numerical rank", format!("{} in f32, {} in f64", r.numerical_rank_f32, r.numerical_rank_f64)),
+        ("effective rank", short(r.effective_rank)),
+        ("stable rank", short(r.stable_rank)),
+        ("participation", short(r.participation_ratio)),
+        ("energy rank", format!("{} hold 90 %, {} hold 99 %", r.energy_rank_90, r.energy_rank_99)),
+        ("columns", format!("{} hold 90 % of the squared mass", r.columns_90)),
+        ("singular values", format!("{} to {} ({floor}, {})", sigma.0, sigma.1, sigma.2)),
+        ("condition", condition(r)),
+        ("ln|det|", det),
+    ])
+}
+
+fn place(row: &Row) -> Vec<String> {
+    [row.layer, row.head].map(|index| index.map_or_else(String::new, |index| index.to_string())).into()
+}
+
+fn empty_table() -> Table {
+    let mut table = Table::new();
+    table.load_style(NOTHING.header_separator(LineStyle::none().fill('─')));
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    table
+}
+
+/// Numbers to the right, two spaces between columns and four before those of another mask.
+fn align(mut table: Table, group: usize) -> String {
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_cell_alignment(CellAlignment::Right);
+        let starts_group = index >= 2 && (index - 2).is_multiple_of(group);
+        column.set_padding((if starts_group { 2 } else { 0 }, 2));
+    }
+    table.trim_fmt()
+}

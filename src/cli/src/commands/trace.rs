@@ -1,0 +1,126 @@
+//! `rankscope trace`: a forward pass with everything kept.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use rankscope::figure::save;
+use rankscope::model::{Description, MaskChoice};
+use rankscope::probe::Trace;
+use rankscope::{Axis, Device, Run, Tensor};
+use safetensors::tensor::{Dtype, TensorView};
+use serde_json::{Map, json};
+
+use crate::args::{MASK_HELP, SubjectArgs};
+use crate::numbers::scaled;
+use crate::output::say;
+use crate::subject::Subject;
+
+const EXAMPLES: &str = "\
+The file holds one f32 tensor a probe point, under names such as decoder.3.self_attention.weights, without
+the batch axis: weights of attention are [H, T, S], logits [T, V]. A model without an output head ends in
+last_hidden_state. The metadata hold version, model, mask, device, dtype, ids, pieces, and the axes of every
+tensor as JSON.
+
+Examples:
+  rankscope trace --model glass-en --text \"the cat sat\" --out trace.safetensors
+  rankscope trace --model glass-en --ids 5,9,13 --mask prefix:2 --out trace.safetensors
+  rankscope trace --model minilm-l6 --text - --device cpu --out trace.safetensors < text.txt";
+
+#[derive(Args)]
+#[command(
+    after_help = EXAMPLES,
+    mut_arg("model", |arg| arg.required(true)),
+    mut_arg("text", |arg| arg.required_unless_present("ids")),
+)]
+pub struct TraceArgs {
+    #[command(flatten)]
+    subject: SubjectArgs,
+
+    #[arg(long, default_value = "as-trained", help = MASK_HELP)]
+    mask: String,
+
+    /// The file to write
+    #[arg(long, value_name = "FILE.safetensors")]
+    out: PathBuf,
+}
+
+pub fn execute(args: &TraceArgs, run: &Run) -> Result<()> {
+    let mask: MaskChoice = args.mask.parse()?;
+    let subject = Subject::load(&args.subject)?;
+    let mut trace = Trace::all();
+    let output = subject.model.forward(&subject.input, &mask, &mut trace, run)?;
+    let mut tensors = trace.into_vec();
+    if output.logits.is_none() {
+        tensors.push(("last_hidden_state".to_owned(), output.hidden));
+    }
+    let tensors = tensors.into_iter().map(|(name, tensor)| Ok((name, plain(&tensor)?)));
+    let tensors: Vec<(String, Tensor)> = tensors.collect::<Result<_>>()?;
+    let bytes = serialize(&tensors, metadata(&subject, &mask, &tensors))?;
+    save(&args.out, &bytes)?;
+    say(&format!(
+        "wrote {}: {} tensors, {}",
+        args.out.display(),
+        tensors.len(),
+        scaled(bytes.len() as f64, "B")
+    ));
+    if let Some(note) = mask.note(subject.model.description()) {
+        say(&format!("note: {note}"));
+    }
+    Ok(())
+}
+
+/// On the CPU, without a batch axis of one sequence.
+fn plain(tensor: &Tensor) -> Result<Tensor> {
+    let tensor = tensor.to_device(&Device::Cpu)?;
+    Ok(match tensor.shape().axes() {
+        [(Axis::Batch, 1), rest @ ..] => tensor.reshape(rest)?,
+        _ => tensor,
+    })
+}
+
+fn serialize(tensors: &[(String, Tensor)], metadata: HashMap<String, String>) -> Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(tensors.len());
+    for (name, tensor) in tensors {
+        let values = tensor.as_slice().context("a tensor is not on the CPU")?;
+        if bytes.iter().any(|(other, _, _)| other == name) {
+            bail!("two probe points are called {name}");
+        }
+        let little: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        bytes.push((name.clone(), tensor.shape().sizes(), little));
+    }
+    let views = bytes
+        .iter()
+        .map(|(name, shape, bytes)| Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes)?)));
+    Ok(safetensors::serialize(views.collect::<Result<Vec<_>>>()?, Some(metadata))?)
+}
+
+fn metadata(subject: &Subject, mask: &MaskChoice, tensors: &[(String, Tensor)]) -> HashMap<String, String> {
+    let description: &Description = subject.model.description();
+    let axes: Map<_, _> =
+        tensors.iter().map(|(name, tensor)| (name.clone(), json!(letters(tensor)))).collect();
+    let mut metadata = HashMap::from([
+        ("version", rankscope::VERSION.to_owned()),
+        ("model", subject.name.clone()),
+        ("family", description.family.to_owned()),
+        ("mask", mask.resolve(description).to_string()),
+        ("trained_mask", description.trained_mask.to_string()),
+        ("device", subject.model.device().to_string()),
+        ("dtype", "f32".to_owned()),
+        ("weights_dtype", description.dtype.to_string()),
+        ("ids", json!(subject.input.ids()).to_string()),
+        ("axes", json!(axes).to_string()),
+    ]);
+    if let Some(types) = subject.input.token_types() {
+        metadata.insert("token_type_ids", json!(types).to_string());
+    }
+    if let Some(pieces) = &subject.pieces {
+        metadata.insert("pieces", json!(pieces).to_string());
+    }
+    metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+fn letters(tensor: &Tensor) -> Vec<&'static str> {
+    tensor.shape().axes().iter().map(|(axis, _)| axis.letter()).collect()
+}

@@ -1,0 +1,64 @@
+//! Numbers for people: three significant digits, scientific notation where plain digits do not serve.
+
+/// Three significant digits; scientific notation below 10⁻³ and from 10⁴ on.
+pub fn short(value: f64) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    // Rounded first, so that 9.996 is 10.0 and not 10.00.
+    let scientific = format!("{value:.2e}");
+    let exponent: i32 = scientific.split_once('e').and_then(|(_, e)| e.parse().ok()).unwrap_or(0);
+    if !(-3..4).contains(&exponent) {
+        return scientific;
+    }
+    format!("{value:.*}", (2 - exponent).max(0) as usize)
+}
+
+/// A number that may not exist.
+pub fn short_or_dash(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), short)
+}
+
+/// A count with a unit of thousands: `1.71 MB`, `22.7 M`.
+pub fn scaled(value: f64, unit: &str) -> String {
+    let (factor, prefix) = match value {
+        v if v >= 1e9 => (1e9, "G"),
+        v if v >= 1e6 => (1e6, "M"),
+        v if v >= 1e3 => (1e3, "k"),
+        _ => (1.0, ""),
+    };
+    let digits = if factor == 1.0 { format!("{value}") } else { short(value / factor) };
+    format!("{digits} {prefix}{unit}").trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_significant_digits() {
+        let cases = [
+            (0.0, "0"),
+            (1.0, "1.00"),
+            (9.996, "10.0"),
+            (0.00123456, "0.00123"),
+            (0.001, "0.00100"),
+            (0.000999, "9.99e-4"),
+            (-551.2, "-551"),
+            (1234.5, "1234"),
+            (9999.0, "1.00e4"),
+            (17128.0, "1.71e4"),
+            (4.5e15, "4.50e15"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(short(value), text);
+        }
+    }
+
+    #[test]
+    fn thousands_have_units() {
+        assert_eq!(scaled(1_709_224.0, "B"), "1.71 MB");
+        assert_eq!(scaled(853_888.0, ""), "854 k");
+        assert_eq!(scaled(12.0, "B"), "12 B");
+    }
+}

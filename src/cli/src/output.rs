@@ -1,0 +1,61 @@
+//! Writing results: to stdout in one go, and what is said beside them to stderr.
+
+use std::io::{self, Write};
+
+use anyhow::Result;
+use serde::Serialize;
+
+/// Writes a result to stdout.
+pub fn emit(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}
+
+/// Writes a result to stdout as JSON.
+pub fn emit_json(value: &impl Serialize) -> Result<()> {
+    emit(&format!("{}\n", serde_json::to_string_pretty(value)?))
+}
+
+/// Says something beside the result.
+pub fn say(text: &str) {
+    // A closed stderr must not fail what succeeded.
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Lines of a label and what it says, in two columns, wrapped at 80 characters.
+pub fn facts(facts: &[(&str, String)]) -> String {
+    let indent = facts.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0) + 2;
+    let mut text = String::new();
+    for (label, fact) in facts {
+        let mut column = indent;
+        text.push_str(&format!("{label:indent$}"));
+        for (index, word) in fact.split(' ').enumerate() {
+            let width = word.chars().count();
+            if index > 0 && column + 1 + width > 80 {
+                text.push_str(&format!("\n{:indent$}", ""));
+                column = indent;
+            } else if index > 0 {
+                text.push(' ');
+                column += 1;
+            }
+            text.push_str(word);
+            column += width;
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_are_aligned_and_wrapped() {
+        let text = facts(&[("a", "one two".into()), ("bcd", vec!["word"; 20].join(" "))]);
+        assert!(text.starts_with("a    one two\nbcd  word word"));
+        assert!(text.lines().all(|line| line.chars().count() <= 80));
+        assert_eq!(text.lines().nth(2).unwrap().find("word"), Some(5));
+    }
+}

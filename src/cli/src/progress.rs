@@ -1,0 +1,60 @@
+//! A progress bar on stderr: only on a terminal, and only once something has taken a second.
+
+use std::io::{IsTerminal, stderr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use rankscope::Run;
+use rankscope::run::Progress;
+
+/// What is quicker than this shows nothing.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The bar of one process.
+#[derive(Clone)]
+pub struct Watch {
+    started: Instant,
+    bar: Arc<Mutex<Option<ProgressBar>>>,
+}
+
+impl Watch {
+    pub fn new() -> Self {
+        Watch { started: Instant::now(), bar: Arc::default() }
+    }
+
+    /// `run`, watched if stderr is a terminal.
+    pub fn watched(&self, run: Run) -> Run {
+        if !stderr().is_terminal() {
+            return run;
+        }
+        let watch = self.clone();
+        run.with_progress(move |progress| watch.show(&progress))
+    }
+
+    fn show(&self, progress: &Progress) {
+        if self.started.elapsed() < PATIENCE {
+            return;
+        }
+        let mut bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
+        let bar = bar.get_or_insert_with(ProgressBar::no_length);
+        bar.set_style(style(progress.total > 0));
+        bar.set_message(progress.stage.clone());
+        bar.set_length(progress.total as u64);
+        bar.set_position(progress.done as u64);
+    }
+
+    /// Clears the bar away.
+    pub fn finish(&self) {
+        if let Some(bar) = self.bar.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn style(is_counted: bool) -> ProgressStyle {
+    let template =
+        if is_counted { "{msg} {bar:32} {percent:>3} %  {elapsed}" } else { "{msg} …  {elapsed}" };
+    let style = ProgressStyle::with_template(template).expect("the template is a constant");
+    style.progress_chars("━╸─")
+}

@@ -1,0 +1,112 @@
+//! What a command works on: a model, its input, and where it runs.
+
+use std::io::{Read, stdin};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use rankscope::Device;
+use rankscope::model::store::Store;
+use rankscope::model::{self, Input, MaskChoice, Model, Tokenizer};
+
+use crate::args::{SubjectArgs, ids};
+
+/// Longer than any context; shorter than what would fill the memory.
+const MOST_TEXT_BYTES: u64 = 1 << 22;
+
+/// A loaded model with its input.
+pub struct Subject {
+    /// As the user called it.
+    pub name: String,
+    pub model: Box<dyn Model>,
+    pub input: Input,
+    /// The text of every token, where a text was given.
+    pub pieces: Option<Vec<String>>,
+    /// Why this device.
+    pub why: String,
+}
+
+impl Subject {
+    pub fn load(args: &SubjectArgs) -> Result<Self> {
+        let name = args.model.clone().context("no model; give one with --model")?;
+        let folder = Store::open()?.find(&name)?;
+        let choice = Device::choose(args.device()?)?;
+        let model = model::load(&folder, &choice.device)?;
+        let family = model.description().family;
+        if args.target_ids.is_some() {
+            bail!(
+                "--target-ids is for encoder-decoder models; {name} is of family {family}, which has no targets"
+            );
+        }
+        if args.token_type_ids.is_some() && family != "bert" {
+            bail!(
+                "--token-type-ids is for the bert family; {name} is of family {family}, which has no segments"
+            );
+        }
+        let (input, pieces) = read_input(args, &folder)?;
+        Ok(Subject { name, model, input, pieces, why: choice.why })
+    }
+
+    /// The choice in words: `causal, as trained`, or the mask and what must be said of it.
+    pub fn mask_in_words(&self, choice: &MaskChoice) -> String {
+        let description = self.model.description();
+        choice.note(description).map_or_else(
+            || format!("{}, as trained", description.trained_mask),
+            |note| note.strip_prefix("mask ").unwrap_or(&note).to_owned(),
+        )
+    }
+
+    /// One line on the model.
+    pub fn model_in_words(&self) -> String {
+        let d = self.model.description();
+        format!(
+            "{}: {}, {} layers of {} heads, weights in {}",
+            self.name, d.family, d.layers, d.heads, d.dtype
+        )
+    }
+
+    /// One line on the tokens.
+    pub fn tokens_in_words(&self) -> String {
+        let count = self.input.len();
+        let Some(pieces) = &self.pieces else { return format!("{count} ids") };
+        let shown: Vec<_> = pieces.iter().take(24).map(|piece| visible(piece)).collect();
+        let more = if count > shown.len() { " …" } else { "" };
+        format!("{count}: {}{more}", shown.join(" "))
+    }
+}
+
+/// A piece on one line, with its spaces marked.
+fn visible(piece: &str) -> String {
+    piece.replace([' ', '▁', 'Ġ'], "·").replace('\n', "⏎").replace(|c: char| c.is_control(), "�")
+}
+
+fn read_input(args: &SubjectArgs, folder: &Path) -> Result<(Input, Option<Vec<String>>)> {
+    if let Some(list) = &args.ids {
+        let input = Input::new(ids("--ids", list)?);
+        let types = args.token_type_ids.as_deref().map(|list| ids("--token-type-ids", list)).transpose()?;
+        return Ok((types.into_iter().fold(input, Input::with_token_types), None));
+    }
+    let text = match args.text.as_deref() {
+        Some("-") => read_stdin()?,
+        Some(text) => text.to_owned(),
+        None => bail!("no input; give --text \"…\" or --ids 3,5,7"),
+    };
+    let tokens = Tokenizer::load(folder)?.encode(&text)?;
+    Ok((Input::new(tokens.ids).with_token_types(tokens.token_types), Some(tokens.pieces)))
+}
+
+/// All of stdin without its last line end.
+fn read_stdin() -> Result<String> {
+    let mut text = String::new();
+    stdin()
+        .lock()
+        .take(MOST_TEXT_BYTES + 1)
+        .read_to_string(&mut text)
+        .context("stdin cannot be read as UTF-8 text")?;
+    if text.len() as u64 > MOST_TEXT_BYTES {
+        bail!(
+            "the text on stdin is longer than {MOST_TEXT_BYTES} bytes, expected a text within the model's context"
+        );
+    }
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
+}

@@ -1,0 +1,8 @@
+//! The built command, run as a person or a script would run it.
+
+mod bad_input;
+mod models;
+mod process;
+mod rank;
+mod support;
+mod trace;

@@ -1,0 +1,291 @@
+//! `rankscope rank`: the forms of its output against each other and against the library.
+
+use std::fs;
+
+use ndarray::{Array2, ShapeBuilder, arr2};
+use ndarray_npy::write_npy;
+use rankscope::model::heads::{HeadReport, head_reports};
+use rankscope::model::{self, Input, MaskChoice};
+use rankscope::{Device, Run};
+use serde_json::Value;
+
+use crate::support::{Home, TEXT, text_of, tiny};
+
+/// Every field that one report has.
+const FIELDS: [&str; 26] = [
+    "name",
+    "layer",
+    "head",
+    "mask",
+    "rows",
+    "cols",
+    "exact_rank",
+    "exact_rank_reason",
+    "numerical_rank_f32",
+    "numerical_rank_f64",
+    "effective_rank",
+    "stable_rank",
+    "participation_ratio",
+    "sigma_max",
+    "sigma_min",
+    "sigma_min_below_floor",
+    "rounding_floor",
+    "condition_number",
+    "condition_is_lower_bound",
+    "condition_reason",
+    "log_abs_det",
+    "log_abs_det_method",
+    "log_abs_det_reason",
+    "energy_rank_90",
+    "energy_rank_99",
+    "columns_90",
+];
+
+fn fields() -> impl Iterator<Item = &'static str> {
+    FIELDS.into_iter()
+}
+
+fn array(value: Value) -> Vec<Value> {
+    let Value::Array(rows) = value else { panic!("not an array: {value}") };
+    rows
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value} is not a number"))
+}
+
+/// A number as the table writes it, back as a number.
+fn read(cell: &str) -> f64 {
+    cell.parse().unwrap_or_else(|_| panic!("{cell:?} is not a number"))
+}
+
+/// Checks a number of three significant digits against the whole one.
+fn agrees(cell: &str, value: &Value) {
+    let (short, whole) = (read(cell), number(value));
+    assert!((short - whole).abs() <= 0.0051 * whole.abs(), "{cell} and {whole}");
+}
+
+/// The lines of a table below its rule, cell by cell.
+fn cells(table: &str) -> Vec<Vec<&str>> {
+    let mut lines = table.lines().skip_while(|line| !line.starts_with('─'));
+    lines.next().expect("a rule under the header");
+    lines.take_while(|line| !line.is_empty()).map(|line| line.split_whitespace().collect()).collect()
+}
+
+#[test]
+fn json_has_every_field_of_every_head_and_null_only_with_a_reason() {
+    let home = Home::new();
+    for mask in ["as-trained", "bidirectional", "prefix:3"] {
+        let rows =
+            array(home.json(&["rank", "--model", "glass-en", "--text", TEXT, "--mask", mask, "--json"]));
+        assert_eq!(rows.len(), 4 * 4);
+        for row in &rows {
+            let row = row.as_object().unwrap();
+            let mut names: Vec<_> = row.keys().map(String::as_str).collect();
+            let mut expected: Vec<_> = fields().collect();
+            names.sort_unstable();
+            expected.sort_unstable();
+            assert_eq!(names, expected);
+            let missing = |field: &str| row[field].is_null();
+            assert!(!missing("exact_rank_reason"));
+            assert_eq!(missing("condition_number"), !missing("condition_reason"));
+            assert_eq!(missing("log_abs_det"), !missing("log_abs_det_reason"));
+            let may_be_null = ["exact_rank", "condition_reason", "log_abs_det_reason"];
+            let others = fields().filter(|field| !may_be_null.contains(field));
+            assert!(others.into_iter().all(|field| !missing(field) || field.starts_with("log_abs_det")));
+        }
+    }
+}
+
+#[test]
+fn numbers_are_those_of_the_library() {
+    let home = Home::new();
+    let ids: Vec<u32> = (0..11).map(|i| (i * 37 + 5) % 97).collect();
+    let list: Vec<_> = ids.iter().map(u32::to_string).collect();
+    let folder = tiny("llama");
+    let model = model::load(&folder, &Device::Cpu).unwrap();
+    for mask in ["as-trained", "bidirectional", "causal & !window:2 | window:1"] {
+        let choice: MaskChoice = mask.parse().unwrap();
+        let expected =
+            head_reports(model.as_ref(), &Input::new(ids.clone()), &choice, &Run::default()).unwrap();
+        let input = ["rank", "--model", text_of(&folder), "--ids", &list.join(","), "--mask", mask, "--json"];
+        let rows = array(home.json(&input));
+        assert_eq!(rows.len(), expected.len());
+        for (row, HeadReport { name, layer, head, report }) in rows.iter().zip(&expected) {
+            assert_eq!(
+                (row["name"].as_str(), row["layer"].as_u64()),
+                (Some(name.as_str()), Some(*layer as u64))
+            );
+            assert_eq!(row["head"].as_u64(), Some(*head as u64));
+            assert_eq!(row["mask"], choice.resolve(model.description()).to_string());
+            assert_eq!(row["exact_rank"].as_u64(), report.exact_rank.map(|rank| rank as u64));
+            assert_eq!(row["numerical_rank_f32"], report.numerical_rank_f32);
+            assert!((number(&row["effective_rank"]) - report.effective_rank).abs() < 1e-9);
+            assert!((number(&row["sigma_max"]) - report.sigma_max.unwrap()).abs() < 1e-9);
+        }
+    }
+}
+
+#[test]
+fn the_table_says_what_json_says() {
+    let home = Home::new();
+    let input = ["rank", "--model", "glass-en", "--text", TEXT];
+    let table = home.stdout(&input);
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+    for part in ["glass-en: llama, 4 layers of 4 heads", "causal, as trained", "cpu: "] {
+        assert!(table.contains(part), "{table} lacks {part}");
+    }
+    let (lines, rows) = (cells(&table), array(home.json(&[&input[..], &["--json"]].concat())));
+    assert_eq!(lines.len(), rows.len());
+    for (line, row) in lines.iter().zip(&rows) {
+        let exact = ["layer", "head", "exact_rank", "numerical_rank_f32", "numerical_rank_f64"];
+        for (cell, field) in line.iter().zip(exact) {
+            assert_eq!(*cell, row[field].to_string());
+        }
+        let rounded = ["effective_rank", "stable_rank", "condition_number", "log_abs_det"];
+        for (cell, field) in line[exact.len()..].iter().zip(rounded) {
+            agrees(cell.trim_start_matches('≥'), &row[field]);
+        }
+        assert_eq!(line[9], row["columns_90"].to_string());
+    }
+}
+
+#[test]
+fn csv_says_what_json_says() {
+    let home = Home::new();
+    let input = ["rank", "--model", "glass-en", "--text", TEXT, "--mask", "bidirectional"];
+    let text = home.stdout(&[&input[..], &["--csv"]].concat());
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let header: Vec<_> = reader.headers().unwrap().iter().map(str::to_owned).collect();
+    let rows = array(home.json(&[&input[..], &["--json"]].concat()));
+    let records: Vec<_> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(records.len(), rows.len());
+    for (record, row) in records.iter().zip(&rows) {
+        for (name, cell) in header.iter().zip(record) {
+            match &row[name] {
+                Value::Null => assert_eq!(cell, ""),
+                Value::String(text) => assert_eq!(cell, text),
+                other => assert_eq!(cell, other.to_string()),
+            }
+        }
+    }
+    assert_eq!(header.len(), fields().count());
+}
+
+#[test]
+fn another_mask_is_said_to_be_another() {
+    let home = Home::new();
+    let table = home.stdout(&["rank", "--model", "glass-en", "--text", TEXT, "--mask", "bidirectional"]);
+    let flat: Vec<_> = table.split_whitespace().collect();
+    assert!(flat.join(" ").contains("the weights were trained under another mask (causal)"), "{table}");
+    let same = home.stdout(&["rank", "--model", "glass-en", "--text", TEXT, "--mask", "causal"]);
+    assert!(!same.contains("another mask") && same.contains("causal, as trained"), "{same}");
+}
+
+#[test]
+fn masks_are_compared_side_by_side() {
+    let home = Home::new();
+    let input = ["rank", "--model", "glass-en", "--ids", "5,9,13,21,34,55,89", "--compare"];
+    let masks = ["causal", "blocks(3, 4)", "bidirectional"];
+    let input = [&input[..], &["causal,blocks(3,4),bidirectional"]].concat();
+    let rows = array(home.json(&[&input[..], &["--json"]].concat()));
+    assert_eq!(rows.len(), 3 * 16);
+    let table = home.stdout(&input);
+    let lines = cells(&table);
+    assert_eq!(lines.len(), 16);
+    for (index, line) in lines.iter().enumerate() {
+        for (group, mask) in masks.iter().enumerate() {
+            let row = &rows[group * 16 + index];
+            assert_eq!(row["mask"], *mask);
+            assert_eq!(line[..2], [row["layer"].to_string(), row["head"].to_string()]);
+            let at = 2 + group * 3;
+            assert_eq!(line[at], row["numerical_rank_f32"].to_string());
+            assert_eq!(line[at + 1], row["numerical_rank_f64"].to_string());
+            agrees(line[at + 2], &row["effective_rank"]);
+        }
+    }
+    // What each mask alone says.
+    let alone = array(home.json(&[
+        "rank",
+        "--model",
+        "glass-en",
+        "--ids",
+        input[4],
+        "--mask",
+        "blocks:3,4",
+        "--json",
+    ]));
+    assert_eq!(alone[..], rows[16..32]);
+}
+
+#[test]
+fn a_layer_and_a_head_can_be_singled_out() {
+    let home = Home::new();
+    let input = ["rank", "--model", "glass-en", "--text", TEXT, "--json"];
+    let all = array(home.json(&input));
+    let layer = array(home.json(&[&input[..], &["--layer", "2"]].concat()));
+    assert_eq!(layer[..], all[8..12]);
+    let head = array(home.json(&[&input[..], &["--head", "3"]].concat()));
+    assert_eq!(head, [3, 7, 11, 15].map(|index| all[index].clone()));
+    let one = array(home.json(&[&input[..], &["--layer", "1", "--head", "0"]].concat()));
+    assert_eq!(one, [all[4].clone()]);
+}
+
+#[test]
+fn text_may_come_from_stdin() {
+    use std::io::Write;
+    use std::process::Stdio;
+    let home = Home::new();
+    let given = home.stdout(&["rank", "--model", "glass-en", "--text", TEXT, "--json"]);
+    let mut command = home.command(&["rank", "--model", "glass-en", "--text", "-", "--json"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    writeln!(child.stdin.take().unwrap(), "{TEXT}").unwrap();
+    assert_eq!(String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap(), given);
+}
+
+#[test]
+fn figures_are_svg_with_what_recreates_them() {
+    let home = Home::new();
+    let input = ["rank", "--model", "glass-en", "--text", TEXT, "--svg"];
+    let wall = home.stdout(&[&input[..], &["wall.svg"]].concat());
+    assert_eq!(cells(&wall).len(), 16);
+    let wall = fs::read_to_string(home.path("wall.svg")).unwrap();
+    assert!(
+        wall.contains("<svg") && wall.contains("effective rank") && wall.contains("\"masks\":[\"causal\"]")
+    );
+    let head = ["--layer", "1", "--head", "2", "--compare", "causal,bidirectional"];
+    home.stdout(&[&input[..], &["head.svg"], &head].concat());
+    let spectra = fs::read_to_string(home.path("head.svg")).unwrap();
+    assert!(spectra.contains("\"masks\":[\"causal\",\"bidirectional\"]") && spectra.contains("tolerance"));
+    let said = home.error(&[&input[..], &["many.svg", "--compare", "causal,bidirectional"]].concat());
+    assert!(said.contains("--layer and --head"), "{said}");
+    assert!(!home.path("many.svg").exists());
+}
+
+#[test]
+fn a_matrix_is_read_in_either_precision_and_order() {
+    let home = Home::new();
+    let rows = arr2(&[[0.5, 0.25, 0.25], [0.125, 0.875, 0.0]]);
+    let mut columns = Array2::<f64>::zeros((2, 3).f());
+    columns.assign(&rows);
+    write_npy(home.path("m.npy"), &rows).unwrap();
+    let expected = home.json(&["rank", "--matrix", "m.npy", "--json"]);
+    let mut names: Vec<_> = expected.as_object().unwrap().keys().map(String::as_str).collect();
+    let mut all: Vec<_> = fields().collect();
+    names.sort_unstable();
+    all.sort_unstable();
+    assert_eq!(names, all);
+    assert_eq!((&expected["rows"], &expected["cols"]), (&2.into(), &3.into()));
+    assert_eq!(expected["name"], "m");
+    assert!(expected["log_abs_det"].is_null() && expected["log_abs_det_reason"].is_string());
+    // ‖A‖_F² is the sum of squares, and σ₁² + σ₂² too.
+    let squares = |field: &str| number(&expected[field]).powi(2);
+    assert!((squares("sigma_max") + squares("sigma_min") - 1.15625).abs() < 1e-12);
+    write_npy(home.path("m.npy"), &columns).unwrap();
+    assert_eq!(home.json(&["rank", "--matrix", "m.npy", "--json"]), expected);
+    write_npy(home.path("m.npy"), &rows.mapv(|x| x as f32)).unwrap();
+    assert_eq!(home.json(&["rank", "--matrix", "m.npy", "--json"]), expected);
+    let facts = home.stdout(&["rank", "--matrix", "m.npy", "--svg", "m.svg"]);
+    assert!(facts.contains("2 x 3") && facts.contains("2 in f32, 2 in f64"), "{facts}");
+    assert!(fs::read_to_string(home.path("m.svg")).unwrap().contains("<svg"));
+}

@@ -1,0 +1,112 @@
+//! Running the command, and making models that are wrong in one way.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use safetensors::SafeTensors;
+use safetensors::tensor::TensorView;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Sixteen tokens' worth of text, more or less.
+pub const TEXT: &str = "the cat sat on the mat and looked at the moon";
+
+/// A home of its own for one test: no models but the bundled ones, no cache, the CPU.
+pub struct Home {
+    pub folder: TempDir,
+}
+
+impl Home {
+    pub fn new() -> Self {
+        Home { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rankscope"));
+        command.args(args).current_dir(self.folder.path());
+        command.env_remove("RANKSCOPE_ASSETS").env("RANKSCOPE_DEVICE", "cpu");
+        command.env("RANKSCOPE_MODELS", self.path("models")).env("HF_HUB_CACHE", self.path("hub"));
+        command.env("HOME", self.folder.path()).env("XDG_DATA_HOME", self.path("data"));
+        command
+    }
+
+    pub fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    /// What a command that must succeed says on stdout.
+    pub fn stdout(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    pub fn json(&self, args: &[&str]) -> Value {
+        serde_json::from_str(&self.stdout(args)).unwrap()
+    }
+
+    /// The one line that a command says that must fail, without its `error: `.
+    pub fn error(&self, args: &[&str]) -> String {
+        error_of(args, &self.run(args), 1)
+    }
+
+    /// A copy of a tiny model, to be spoilt.
+    pub fn copy_of(&self, family: &str, name: &str) -> PathBuf {
+        let folder = self.path(name);
+        fs::create_dir(&folder).unwrap();
+        for file in ["config.json", "model.safetensors"] {
+            fs::copy(tiny(family).join(file), folder.join(file)).unwrap();
+        }
+        folder
+    }
+}
+
+/// The one line on stderr of a command that must have failed with `code`.
+pub fn error_of(args: &[&str], output: &Output, code: i32) -> String {
+    let said = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+    assert!(output.stdout.is_empty(), "{args:?} printed {}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(said.lines().count(), 1, "{args:?}: {said}");
+    said.strip_prefix("error: ").unwrap_or_else(|| panic!("{args:?}: {said}")).trim_end().to_owned()
+}
+
+/// A tiny checkpoint of the library's fixtures.
+pub fn tiny(family: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../rankscope/tests/fixtures/tiny").join(family)
+}
+
+pub fn text_of(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// Writes the checkpoint in `folder` again, with only the tensors and the bytes that `edit` leaves.
+pub fn edit_tensors(folder: &Path, mut edit: impl FnMut(&str, &mut Vec<u8>) -> bool) {
+    let path = folder.join("model.safetensors");
+    let bytes = fs::read(&path).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let mut kept = HashMap::new();
+    for (name, view) in tensors.tensors() {
+        let mut data = view.data().to_vec();
+        if edit(&name, &mut data) {
+            kept.insert(name, (view.dtype(), view.shape().to_vec(), data));
+        }
+    }
+    let views = kept.iter().map(|(name, (dtype, shape, data))| {
+        (name.as_str(), TensorView::new(*dtype, shape.clone(), data).unwrap())
+    });
+    fs::write(&path, safetensors::serialize(views.collect::<Vec<_>>(), None).unwrap()).unwrap();
+}
+
+/// Changes one field of the configuration in `folder`.
+pub fn edit_config(folder: &Path, field: &str, value: Value) {
+    let path = folder.join("config.json");
+    let mut config: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    config[field] = value;
+    fs::write(&path, config.to_string()).unwrap();
+}

@@ -1,0 +1,111 @@
+//! `rankscope trace`: the file read back, against the library.
+
+use std::fs;
+
+use rankscope::model::{self, Input, MaskChoice};
+use rankscope::probe::Trace;
+use rankscope::{Device, Run};
+use safetensors::SafeTensors;
+use safetensors::tensor::Dtype;
+use serde_json::Value;
+
+use crate::support::{Home, TEXT, edit_tensors, text_of, tiny};
+
+/// The file and its metadata.
+fn read(home: &Home, name: &str) -> (Vec<u8>, Value) {
+    let bytes = fs::read(home.path(name)).unwrap();
+    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+    let metadata = serde_json::to_value(header.metadata().as_ref().unwrap()).unwrap();
+    (bytes, metadata)
+}
+
+fn json_in(metadata: &Value, key: &str) -> Value {
+    serde_json::from_str(metadata[key].as_str().unwrap()).unwrap()
+}
+
+#[test]
+fn the_file_holds_what_the_library_traces() {
+    let home = Home::new();
+    let ids: Vec<u32> = (0..7).map(|i| (i * 29 + 3) % 97).collect();
+    let list = ids.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+    for family in ["llama", "bert"] {
+        let folder = tiny(family);
+        let output = home.run(&[
+            "trace",
+            "--model",
+            text_of(&folder),
+            "--ids",
+            &list,
+            "--mask",
+            "prefix:2",
+            "--out",
+            "t.safetensors",
+        ]);
+        assert!(output.status.success() && output.stdout.is_empty());
+        let mut trace = Trace::all();
+        let mask: MaskChoice = "prefix:2".parse().unwrap();
+        let model = model::load(&folder, &Device::Cpu).unwrap();
+        model.forward(&Input::new(ids.clone()), &mask, &mut trace, &Run::default()).unwrap();
+        let (bytes, metadata) = read(&home, "t.safetensors");
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        assert_eq!(file.len(), trace.iter().len());
+        let axes = json_in(&metadata, "axes");
+        for (name, tensor) in trace.iter() {
+            let view = file.tensor(name).unwrap();
+            let sizes = tensor.shape().sizes();
+            let expected = if tensor.shape().letters().starts_with("[B") { &sizes[1..] } else { &sizes[..] };
+            assert_eq!((view.dtype(), view.shape()), (Dtype::F32, expected), "{name}");
+            let values: Vec<f32> =
+                view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
+            assert_eq!(values, tensor.to_vec().unwrap(), "{name}");
+            assert_eq!(axes[name].as_array().unwrap().len(), expected.len(), "{name}");
+        }
+        let weights =
+            trace.iter().map(|(name, _)| name).find(|name| name.ends_with("attention.weights")).unwrap();
+        let heads = model.description().heads;
+        assert_eq!(file.tensor(weights).unwrap().shape(), [heads, 7, 7]);
+        assert_eq!(axes[weights], serde_json::json!(["H", "T", "S"]));
+        assert_eq!(file.tensor("logits").unwrap().shape(), [7, model.description().vocab]);
+    }
+}
+
+#[test]
+fn the_metadata_say_what_was_run() {
+    let home = Home::new();
+    home.stdout(&["trace", "--model", "glass-en", "--text", TEXT, "--out", "t.safetensors"]);
+    let (_, metadata) = read(&home, "t.safetensors");
+    for (key, value) in [("model", "glass-en"), ("mask", "causal"), ("device", "cpu"), ("dtype", "f32")] {
+        assert_eq!(metadata[key], value);
+    }
+    assert_eq!(metadata["version"], env!("CARGO_PKG_VERSION"));
+    let (ids, pieces) = (json_in(&metadata, "ids"), json_in(&metadata, "pieces"));
+    assert_eq!(ids.as_array().unwrap().len(), pieces.as_array().unwrap().len());
+    let pieces: Vec<_> = pieces.as_array().unwrap().iter().map(|piece| piece.as_str().unwrap()).collect();
+    assert_eq!(pieces.concat().replace('▁', " ").trim(), TEXT);
+}
+
+#[test]
+fn a_model_without_a_head_ends_in_its_hidden_state() {
+    let home = Home::new();
+    let folder = home.copy_of("bert", "headless");
+    edit_tensors(&folder, |name, _| !name.starts_with("cls."));
+    let ids = ["--ids", "4,8,15,16,23", "--token-type-ids", "0,0,1,1,2"];
+    home.stdout(&[&["trace", "--model", text_of(&folder), "--out", "t.safetensors"], &ids[..]].concat());
+    let (bytes, metadata) = read(&home, "t.safetensors");
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    assert_eq!(file.tensor("last_hidden_state").unwrap().shape(), [5, 30]);
+    assert!(file.tensor("logits").is_err());
+    assert_eq!(metadata["token_type_ids"], "[0,0,1,1,2]");
+}
+
+#[test]
+fn what_was_there_before_stays_when_a_trace_fails() {
+    let home = Home::new();
+    fs::write(home.path("t.safetensors"), "before").unwrap();
+    home.error(&["trace", "--model", "glass-en", "--ids", "99999", "--out", "t.safetensors"]);
+    assert_eq!(fs::read_to_string(home.path("t.safetensors")).unwrap(), "before");
+    home.stdout(&["trace", "--model", "glass-en", "--ids", "99", "--out", "t.safetensors"]);
+    let left: Vec<_> =
+        fs::read_dir(home.folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(left, ["t.safetensors"]);
+}

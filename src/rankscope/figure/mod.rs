@@ -1,0 +1,80 @@
+//! Figures: a spectrum, an attention heatmap, a wall of layers and heads, as SVG or PNG.
+//!
+//! A figure carries what recreates it in its SVG's `<metadata>`, and no caption: that stands beside the
+//! picture. Colours and markers come from [`style`], which windows share.
+//!
+//! ```
+//! use ndarray::array;
+//! use rankscope::figure::{Figure, Heatmap, Scale, style::Theme};
+//! let heatmap = Heatmap {
+//!     title: "Layer 0, head 1".into(),
+//!     values: array![[1.0, 0.0], [0.25, 0.75]],
+//!     may_attend: Some(array![[true, false], [true, true]]),
+//!     queries: vec!["the".into(), "cat".into()],
+//!     keys: vec!["the".into(), "cat".into()],
+//!     scale: Scale::AmountTo(1.0),
+//!     unit: "attention weight".into(),
+//!     settings: serde_json::json!({ "seed": 7 }),
+//! };
+//! assert!(heatmap.to_svg(Theme::Light)?.contains(r#"<metadata>{"seed":7}</metadata>"#));
+//! # Ok::<(), rankscope::Error>(())
+//! ```
+
+mod axis;
+mod grid;
+mod hatch;
+mod heatmap;
+mod render;
+mod save;
+mod scene;
+mod spectrum;
+pub mod style;
+#[cfg(test)]
+mod tests;
+mod text;
+mod wall;
+
+use serde_json::Value;
+
+pub use heatmap::{Heatmap, Scale};
+pub use save::save;
+pub use spectrum::{Series, SpectrumFigure};
+pub use wall::Wall;
+
+use crate::error::Result;
+use scene::Scene;
+use style::Theme;
+
+/// Something that can be laid out; [`Figure`] is what callers see of it.
+trait Drawing {
+    fn scene(&self, theme: Theme) -> Result<Scene>;
+    fn title(&self) -> &str;
+    fn settings(&self) -> &Value;
+}
+
+/// A picture, in either theme and either format; the same input gives the same bytes.
+pub trait Figure {
+    /// An SVG document; text stays text, in fonts that fall back to the viewer's.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`](crate::Error::Invalid) where the data cannot be drawn: nothing, too large, labels
+    /// of the wrong number, NaN.
+    fn to_svg(&self, theme: Theme) -> Result<String>;
+
+    /// The bytes of a PNG file, two pixels per SVG pixel; characters that the embedded face lacks (CJK,
+    /// emoji) become boxes.
+    ///
+    /// # Errors
+    /// As [`to_svg`](Figure::to_svg).
+    fn to_png(&self, theme: Theme) -> Result<Vec<u8>>;
+}
+
+impl<D: Drawing> Figure for D {
+    fn to_svg(&self, theme: Theme) -> Result<String> {
+        render::svg(&self.scene(theme)?, self.title(), self.settings())
+    }
+
+    fn to_png(&self, theme: Theme) -> Result<Vec<u8>> {
+        render::png(&self.scene(theme)?)
+    }
+}

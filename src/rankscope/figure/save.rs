@@ -1,0 +1,59 @@
+//! Files appear whole or not at all.
+
+use std::io::Write;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+/// Writes `bytes` to `path` by way of a file beside it, so that no failure leaves half a file.
+///
+/// # Errors
+/// [`Error::Io`] naming `path`, where its folder does not exist or cannot be written; what was there
+/// before stays.
+pub fn save(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<()> {
+    let path = path.as_ref();
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    // What the umask allows, as for any other new file; the default is for the owner's eyes only.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.prefix(".rankscope-").tempfile_in(folder).map_err(|e| Error::io(path, e))?;
+    file.write_all(bytes.as_ref()).map_err(|e| Error::io(path, e))?;
+    file.persist(path).map_err(|e| Error::io(path, e.error))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_nothing_else_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("spectrum.svg");
+        save(&path, "first, longer").unwrap();
+        save(&path, "second").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "second");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_missing_folder_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("missing").join("figure.png");
+        let message = save(&path, [1, 2, 3]).unwrap_err().to_string();
+        assert!(message.starts_with(path.to_str().unwrap()), "{message}");
+    }
+
+    #[test]
+    fn a_folder_in_the_way_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("taken");
+        std::fs::create_dir(&path).unwrap();
+        assert!(save(&path, "text").is_err());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,161 @@
+//! A finished layout: what to draw, where, in pixels. Figures make one, the backends paint it.
+
+use super::style::{Marker, Rgb};
+use super::text;
+
+/// Smallest text in a figure, in pixels per em at a width of about 1000.
+pub(super) const TEXT: f64 = 16.0;
+
+pub(super) type Point = (f64, f64);
+
+/// A rectangle from its upper left corner.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Rect {
+    pub x: f64,
+    pub y: f64,
+    pub w: f64,
+    pub h: f64,
+}
+
+impl Rect {
+    pub fn right(&self) -> f64 {
+        self.x + self.w
+    }
+
+    pub fn bottom(&self) -> f64 {
+        self.y + self.h
+    }
+
+    #[cfg(test)]
+    pub fn overlaps(&self, other: &Rect) -> bool {
+        self.x < other.right() && other.x < self.right() && self.y < other.bottom() && other.y < self.bottom()
+    }
+}
+
+/// Where a text stands relative to its point, along its own direction.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Anchor {
+    Start,
+    Middle,
+    End,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Item {
+    Fill { area: Rect, color: Rgb },
+    Line { points: Vec<Point>, color: Rgb, width: f64 },
+    Polygon { points: Vec<Point>, color: Rgb },
+    Disc { center: Point, radius: f64, color: Rgb },
+    Text { text: String, at: Point, size: f64, color: Rgb, anchor: Anchor, upwards: bool },
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Scene {
+    pub width: f64,
+    pub height: f64,
+    pub items: Vec<Item>,
+}
+
+impl Scene {
+    pub fn new(width: f64, height: f64, background: Rgb) -> Self {
+        let mut scene = Scene { width: width.ceil(), height: height.ceil(), items: Vec::new() };
+        scene.fill(Rect { x: 0.0, y: 0.0, w: scene.width, h: scene.height }, background);
+        scene
+    }
+
+    pub fn fill(&mut self, area: Rect, color: Rgb) {
+        self.items.push(Item::Fill { area, color });
+    }
+
+    pub fn line(&mut self, points: Vec<Point>, color: Rgb, width: f64) {
+        self.items.push(Item::Line { points, color, width });
+    }
+
+    /// The outline of `area`.
+    pub fn frame(&mut self, area: Rect, color: Rgb) {
+        let (left, top, right, bottom) = (area.x, area.y, area.right(), area.bottom());
+        let corners = vec![(left, top), (right, top), (right, bottom), (left, bottom), (left, top)];
+        self.line(corners, color, 1.0);
+    }
+
+    /// A dashed horizontal or vertical line.
+    pub fn dashed(&mut self, from: Point, to: Point, color: Rgb, width: f64) {
+        const DASH: f64 = 9.0;
+        const GAP: f64 = 6.0;
+        let length = (to.0 - from.0).hypot(to.1 - from.1);
+        let at = |d: f64| (from.0 + (to.0 - from.0) * d / length, from.1 + (to.1 - from.1) * d / length);
+        let mut start = 0.0;
+        while start < length {
+            self.line(vec![at(start), at((start + DASH).min(length))], color, width);
+            start += DASH + GAP;
+        }
+    }
+
+    /// A marker of about `2 · radius` across.
+    pub fn marker(&mut self, marker: Marker, (x, y): Point, radius: f64, color: Rgb) {
+        let r = radius;
+        let mut polygon = |points: &[Point]| {
+            let points = points.iter().map(|&(dx, dy)| (x + dx, y + dy)).collect();
+            self.items.push(Item::Polygon { points, color });
+        };
+        match marker {
+            Marker::Circle => self.items.push(Item::Disc { center: (x, y), radius, color }),
+            Marker::Square => polygon(&[(-r, -r), (r, -r), (r, r), (-r, r)]),
+            Marker::Triangle => polygon(&[(0.0, -1.2 * r), (1.15 * r, 0.9 * r), (-1.15 * r, 0.9 * r)]),
+            Marker::TriangleDown => polygon(&[(0.0, 1.2 * r), (-1.15 * r, -0.9 * r), (1.15 * r, -0.9 * r)]),
+            Marker::Diamond => {
+                polygon(&[(0.0, -1.35 * r), (1.35 * r, 0.0), (0.0, 1.35 * r), (-1.35 * r, 0.0)])
+            }
+            Marker::Cross => {
+                self.line(vec![(x - r, y - r), (x + r, y + r)], color, 2.0);
+                self.line(vec![(x - r, y + r), (x + r, y - r)], color, 2.0);
+            }
+        }
+    }
+
+    /// Horizontal text, centred on the height of `at`.
+    pub fn text(&mut self, text: impl Into<String>, at: Point, color: Rgb, anchor: Anchor) {
+        self.items.push(Item::Text { text: text.into(), at, size: TEXT, color, anchor, upwards: false });
+    }
+
+    /// Text that reads from bottom to top, centred on the x of `at`.
+    pub fn upwards(&mut self, text: impl Into<String>, at: Point, color: Rgb, anchor: Anchor) {
+        self.items.push(Item::Text { text: text.into(), at, size: TEXT, color, anchor, upwards: true });
+    }
+
+    /// The boxes of all texts, for tests.
+    #[cfg(test)]
+    pub fn text_boxes(&self) -> Vec<(String, Rect)> {
+        let of = |item: &Item| match item {
+            Item::Text { text, at, size, anchor, upwards, .. } => {
+                Some((text.clone(), text_box(text, *at, *size, *anchor, *upwards)))
+            }
+            _ => None,
+        };
+        self.items.iter().filter_map(of).collect()
+    }
+}
+
+#[cfg(test)]
+fn text_box(content: &str, (x, y): Point, size: f64, anchor: Anchor, upwards: bool) -> Rect {
+    let (w, h) = (text_width(content, size), size);
+    let before = match anchor {
+        Anchor::Start => 0.0,
+        Anchor::Middle => w / 2.0,
+        Anchor::End => w,
+    };
+    if upwards {
+        Rect { x: x - h / 2.0, y: y - w + before, w: h, h: w }
+    } else {
+        Rect { x: x - before, y: y - h / 2.0, w, h }
+    }
+}
+
+/// The width of `content` in the standard size.
+pub(super) fn standard_width(content: &str) -> f64 {
+    text_width(content, TEXT)
+}
+
+fn text_width(content: &str, size: f64) -> f64 {
+    text::width(content, size)
+}

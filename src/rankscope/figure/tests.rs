@@ -1,0 +1,239 @@
+//! Layout, documents, and what a figure refuses to draw.
+
+use ndarray::{Array2, array};
+use serde_json::json;
+
+use super::scene::Item;
+use super::style::{Kind, Theme};
+use super::*;
+use crate::rank::Spectrum;
+
+/// Words of very different length, some outside the embedded face.
+fn labels(n: usize) -> Vec<String> {
+    let words =
+        [" the", "Alice", "猫が", "<s>", "👩‍🚀", "internationalisation", "&", "\n", "é", "日本語の文章です"];
+    (0..n).map(|i| words[i % words.len()].to_owned()).collect()
+}
+
+pub(super) fn heatmap(rows: usize, cols: usize) -> Heatmap {
+    let offset = cols.saturating_sub(rows);
+    let weight = |(t, s): (usize, usize)| if s <= t + offset { 1.0 / (t + offset + 1) as f64 } else { 0.0 };
+    Heatmap {
+        title: "a <b> & c".into(),
+        values: Array2::from_shape_fn((rows, cols), weight),
+        may_attend: Some(Array2::from_shape_fn((rows, cols), |(t, s)| s <= t + offset)),
+        queries: labels(rows),
+        keys: labels(cols),
+        scale: Scale::Amount,
+        unit: "attention weight".into(),
+        settings: json!({ "text": "]]> <&>", "seed": 7 }),
+    }
+}
+
+fn decaying(n: usize, per_step: f64) -> Spectrum {
+    Spectrum::from_values((0..n).map(|i| 2.0 * 10f64.powf(-per_step * i as f64)).collect(), n, n).unwrap()
+}
+
+pub(super) fn spectra(n: usize) -> SpectrumFigure {
+    let mut zeros = decaying(n, 0.05).values().to_vec();
+    zeros[n / 2..].fill(0.0);
+    let series = |name: &str, kind, spectrum| Series { name: name.into(), kind, spectrum };
+    SpectrumFigure {
+        title: "spectra".into(),
+        series: vec![
+            series("causal", Kind::Causal, decaying(n, 20.0 / n as f64)),
+            series("bidirectional <all>", Kind::Bidirectional, decaying(n, 3.0 / n as f64)),
+            series("prefix-LM, prefix 8", Kind::Prefix, Spectrum::from_values(zeros, n, n).unwrap()),
+            series("causal window of 16 positions", Kind::Window, decaying(n, 1.0 / n as f64)),
+            series(
+                "mine: a very long name that somebody typed into a box without thinking of legends",
+                Kind::Custom,
+                decaying(n, 9.0 / n as f64),
+            ),
+        ],
+        settings: json!({ "seed": 7 }),
+    }
+}
+
+pub(super) fn wall(layers: usize, heads: usize) -> Wall {
+    let value =
+        |(layer, head)| (layer + head != 3).then(|| 128.0 / (1.0 + (layer * heads + head) as f64).sqrt());
+    Wall {
+        title: "wall".into(),
+        values: Array2::from_shape_fn((layers, heads), value),
+        unit: "effective rank".into(),
+        settings: json!({}),
+    }
+}
+
+fn drawings() -> Vec<(String, Box<dyn Drawing>)> {
+    let mut all: Vec<(String, Box<dyn Drawing>)> = Vec::new();
+    for (rows, cols) in
+        [(1, 1), (2, 3), (5, 9), (12, 12), (37, 41), (128, 128), (3, 200), (200, 3), (1024, 700)]
+    {
+        all.push((format!("heatmap {rows} × {cols}"), Box::new(heatmap(rows, cols))));
+    }
+    for n in [1, 2, 16, 17, 100, 128, 1000] {
+        all.push((format!("spectra of {n}"), Box::new(spectra(n))));
+    }
+    for (layers, heads) in [(1, 1), (1, 12), (6, 12), (30, 9), (32, 32), (96, 96)] {
+        all.push((format!("wall {layers} × {heads}"), Box::new(wall(layers, heads))));
+    }
+    all
+}
+
+#[test]
+fn no_text_overlaps_another_or_leaves_the_picture() {
+    for (name, drawing) in drawings() {
+        let scene = drawing.scene(Theme::Light).unwrap();
+        let boxes = scene.text_boxes();
+        assert!(!boxes.is_empty());
+        for (i, (text, area)) in boxes.iter().enumerate() {
+            let inside = area.x >= 0.0
+                && area.y >= 0.0
+                && area.right() <= scene.width
+                && area.bottom() <= scene.height;
+            assert!(inside, "{name}: {text:?} at {area:?} leaves {} × {}", scene.width, scene.height);
+            for (other, other_area) in &boxes[..i] {
+                assert!(
+                    !area.overlaps(other_area),
+                    "{name}: {text:?} {area:?} over {other:?} {other_area:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_point_and_line_is_inside_the_picture() {
+    for (name, drawing) in drawings() {
+        let scene = drawing.scene(Theme::Light).unwrap();
+        let points = scene.items.iter().flat_map(|item| match item {
+            Item::Line { points, .. } | Item::Polygon { points, .. } => points.clone(),
+            Item::Disc { center, .. } => vec![*center],
+            Item::Fill { area, .. } => vec![(area.x, area.y), (area.right(), area.bottom())],
+            Item::Text { at, .. } => vec![*at],
+        });
+        for (x, y) in points {
+            assert!(
+                (0.0..=scene.width).contains(&x) && (0.0..=scene.height).contains(&y),
+                "{name}: ({x}, {y})"
+            );
+        }
+    }
+}
+
+/// Every opened tag is closed, in order, and no stray markup is left in the text.
+fn check_well_formed(svg: &str) {
+    let mut open = Vec::new();
+    let mut rest = svg;
+    while let Some(start) = rest.find('<') {
+        assert!(!rest[..start].contains('>'), "stray > in {:?}", &rest[..start]);
+        let end = start + rest[start..].find('>').expect("an open tag");
+        let tag = &rest[start + 1..end];
+        if let Some(name) = tag.strip_prefix('/') {
+            assert_eq!(open.pop(), Some(name));
+        } else if !tag.ends_with('/') {
+            assert_eq!(tag.matches('"').count() % 2, 0, "{tag}");
+            open.push(tag.split(' ').next().unwrap());
+        }
+        rest = &rest[end + 1..];
+    }
+    assert!(open.is_empty(), "{open:?} left open");
+    for (at, _) in svg.match_indices('&') {
+        let entity = svg[at + 1..].split(';').next().unwrap();
+        assert!(["amp", "lt", "gt", "quot", "apos"].contains(&entity), "&{entity}");
+    }
+    let allowed = |c: char| c >= ' ' || c == '\n' || c == '\t';
+    assert!(svg.chars().all(allowed));
+}
+
+#[test]
+fn documents_are_well_formed_and_escaped() {
+    for (_, drawing) in drawings().into_iter().filter(|(name, _)| !name.contains("1024")) {
+        for theme in Theme::ALL {
+            let scene = drawing.scene(theme).unwrap();
+            check_well_formed(&render::svg(&scene, drawing.title(), drawing.settings()).unwrap());
+        }
+    }
+    let svg = heatmap(12, 12).to_svg(Theme::Dark).unwrap();
+    assert!(svg.starts_with("<svg") && svg.contains("<title>a &lt;b&gt; &amp; c</title>"));
+    assert!(svg.contains(r#"<metadata>{"text":"]]&gt; &lt;&amp;&gt;","seed":7}</metadata>"#));
+    for label in ["&lt;s&gt;", "猫が", "👩‍🚀", "␣the"] {
+        assert!(svg.contains(label), "{label}");
+    }
+}
+
+#[test]
+fn the_same_figure_gives_the_same_bytes() {
+    assert_eq!(spectra(17).to_svg(Theme::Light).unwrap(), spectra(17).to_svg(Theme::Light).unwrap());
+    assert_eq!(wall(3, 4).to_png(Theme::Dark).unwrap(), wall(3, 4).to_png(Theme::Dark).unwrap());
+    assert_ne!(wall(3, 4).to_png(Theme::Dark).unwrap(), wall(3, 4).to_png(Theme::Light).unwrap());
+}
+
+#[test]
+fn a_png_has_two_pixels_per_svg_pixel() {
+    let figure = heatmap(5, 9);
+    let scene = figure.scene(Theme::Light).unwrap();
+    let png = image::load_from_memory(&figure.to_png(Theme::Light).unwrap()).unwrap().to_rgb8();
+    assert_eq!((png.width(), png.height()), (2 * scene.width as u32, 2 * scene.height as u32));
+    assert_eq!(png.get_pixel(0, 0).0, Theme::Light.palette().background);
+}
+
+#[test]
+fn a_cell_has_the_color_of_its_value_and_a_masked_one_has_none() {
+    let figure = Heatmap { queries: labels(2), keys: labels(2), ..heatmap(2, 2) };
+    let svg = figure.to_svg(Theme::Light).unwrap();
+    let hex = |value: f64| {
+        let [r, g, b] = Theme::Light.sequential().at(value);
+        format!("fill=\"#{r:02X}{g:02X}{b:02X}\" stroke=\"none\"/>")
+    };
+    // Cells are the only fills 88 pixels high: weights 1; ½ and ½ in one run; the masked one is left out.
+    let cells: Vec<_> =
+        svg.lines().filter(|line| line.contains("<rect") && line.contains("height=\"88\"")).collect();
+    assert_eq!(cells.len(), 2, "{cells:?}");
+    assert!(cells[0].ends_with(&hex(1.0)) && cells[0].contains("width=\"88\""));
+    assert!(cells[1].ends_with(&hex(0.5)) && cells[1].contains("width=\"176\""));
+}
+
+#[test]
+fn values_at_or_below_the_axis_stand_on_it_and_its_label_says_so() {
+    let labels = |figure: &SpectrumFigure| {
+        let boxes = figure.scene(Theme::Light).unwrap().text_boxes();
+        boxes.into_iter().map(|(text, _)| text).collect::<Vec<_>>()
+    };
+    assert!(labels(&spectra(16)).iter().any(|label| label.starts_with("≤ 10⁻")));
+    let mut clear = spectra(16);
+    clear.series.truncate(2);
+    clear.series.remove(0);
+    assert!(!labels(&clear).iter().any(|label| label.starts_with('≤')));
+    assert!(labels(&clear).iter().any(|label| label == "f32 tolerance"));
+    let svg = SpectrumFigure {
+        series: vec![Series {
+            name: "zero".into(),
+            kind: Kind::Plain,
+            spectrum: Spectrum::of(Array2::zeros((4, 6)).view()).unwrap(),
+        }],
+        ..spectra(16)
+    };
+    assert!(!svg.to_svg(Theme::Light).unwrap().contains("NaN"));
+}
+
+#[test]
+fn what_cannot_be_drawn_is_named() {
+    let message = |result: crate::Result<String>| result.unwrap_err().to_string();
+    let empty = SpectrumFigure { series: vec![], ..spectra(3) };
+    assert!(message(empty.to_svg(Theme::Light)).starts_with("spectrum figure is without singular values"));
+    let short = Heatmap { queries: labels(4), ..heatmap(5, 9) };
+    assert_eq!(message(short.to_svg(Theme::Light)), "heatmap labels is 4 × 9, expected 5 × 9");
+    let large = heatmap(3, 1025);
+    assert!(message(large.to_svg(Theme::Light)).starts_with("heatmap is 3 × 1025, expected between"));
+    let mask = Heatmap { may_attend: Some(array![[true]]), ..heatmap(5, 9) };
+    assert_eq!(message(mask.to_svg(Theme::Light)), "heatmap mask is 1 × 1, expected 5 × 9");
+    let mut broken = heatmap(5, 9);
+    broken.values[(4, 2)] = f64::NAN;
+    assert!(message(broken.to_svg(Theme::Light)).starts_with("heatmap entry (4, 2) is NaN"));
+    let mut negative = wall(2, 3);
+    negative.values[(1, 1)] = Some(-1.0);
+    assert!(message(negative.to_svg(Theme::Light)).starts_with("effective rank of layer 1, head 1 is -1"));
+}

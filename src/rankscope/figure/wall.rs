@@ -1,0 +1,88 @@
+//! One number per layer and head, written into its cell.
+
+use ndarray::Array2;
+use serde_json::Value;
+
+use super::grid::Grid;
+use super::scene::{Anchor, Scene, standard_width};
+use super::style::{Rgb, Theme, contrast};
+use super::{Drawing, text};
+use crate::error::{Error, Result};
+
+/// A metric over layers (down) and heads (across), as in "effective rank"; `None` is hatched.
+#[derive(Clone, Debug)]
+pub struct Wall {
+    /// What the picture is called where it is not seen; a caption stands beside it.
+    pub title: String,
+    /// The values `[L, H]`, none negative.
+    pub values: Array2<Option<f64>>,
+    /// What the numbers measure.
+    pub unit: String,
+    /// What recreates the figure: version, device, dtype, seed, parameters.
+    pub settings: Value,
+}
+
+impl Wall {
+    /// The values at both ends of the colour bar: from 0, so that colours compare as amounts.
+    fn range(&self) -> Result<(f64, f64)> {
+        let (layers, heads) = self.values.dim();
+        if layers == 0 || heads == 0 {
+            return Err(Error::invalid("wall", format!("{layers} × {heads}"), "a layer and a head or more"));
+        }
+        let mut largest = 0.0f64;
+        for ((layer, head), value) in self.values.indexed_iter() {
+            if let Some(value) = value.filter(|value| !value.is_finite() || *value < 0.0) {
+                let what = format!("{} of layer {layer}, head {head}", self.unit);
+                return Err(Error::invalid(what, value, "a finite number, 0 or more"));
+            }
+            largest = largest.max(value.unwrap_or(0.0));
+        }
+        Ok((0.0, if largest > 0.0 { largest } else { 1.0 }))
+    }
+
+    /// The numbers as written, where the widest of them fits into `cell`.
+    fn notes(&self, cell: f64) -> Option<Array2<String>> {
+        let notes = self.values.map(|value| value.map_or(String::new(), text::number));
+        let widest = notes.iter().map(|note| standard_width(note)).fold(0.0, f64::max);
+        (widest <= cell - 6.0).then_some(notes)
+    }
+}
+
+impl Drawing for Wall {
+    fn scene(&self, theme: Theme) -> Result<Scene> {
+        let (low, high) = self.range()?;
+        let (palette, map) = (theme.palette(), theme.sequential());
+        let label = |letter: &str, n: usize| (0..n).map(|i| format!("{letter}{i}")).collect::<Vec<_>>();
+        let (layers, heads) = (label("L", self.values.nrows()), label("H", self.values.ncols()));
+        let grid = Grid::new((&layers, &heads), (1000.0, 640.0), ((8.0, 8.0), (120.0, 44.0)), false);
+        let mut scene = grid.scene(palette.background, (low, high));
+        let color = |value: f64| map.at(value / high);
+        grid.draw_cells(&mut scene, palette, |row, col| self.values[(row, col)].map(color));
+        if let Some(notes) = self.notes(grid.cell(0, 0).w).filter(|_| grid.cell(0, 0).h >= 20.0) {
+            for ((row, col), note) in notes.indexed_iter().filter(|(_, note)| !note.is_empty()) {
+                let cell = grid.cell(row, col);
+                let ink = legible(color(self.values[(row, col)].unwrap_or(0.0)));
+                scene.text(note, (cell.x + cell.w / 2.0, cell.y + cell.h / 2.0), ink, Anchor::Middle);
+            }
+        }
+        grid.draw_labels(&mut scene, palette, ("layers", "heads"));
+        grid.draw_bar(&mut scene, palette, map, (low, high), &self.unit);
+        Ok(scene)
+    }
+
+    fn title(&self) -> &str {
+        &self.title
+    }
+
+    fn settings(&self) -> &Value {
+        &self.settings
+    }
+}
+
+/// Black or white, whichever reads better on `ground`.
+fn legible(ground: Rgb) -> Rgb {
+    [[0x10; 3], [0xff; 3]]
+        .into_iter()
+        .max_by(|&a, &b| contrast(a, ground).total_cmp(&contrast(b, ground)))
+        .unwrap_or([0x10; 3])
+}

@@ -1,0 +1,163 @@
+//! What a mask implies: facts about its graph, and the theorems whose conditions they meet.
+//!
+//! The graph has an edge from each query to every key that it may attend to.
+
+use ndarray::ArrayView2;
+use serde::Serialize;
+
+use super::Mask;
+use crate::rank::{ExactRank, exact_rank};
+
+/// Facts about a mask over a number of positions, all computed from its pattern.
+#[derive(Clone, Debug, Serialize)]
+pub struct Facts {
+    /// n, the positions.
+    pub positions: usize,
+    /// Pairs that may attend, of n².
+    pub pairs: usize,
+    /// Every position may attend to itself.
+    pub self_loops: bool,
+    /// Positions that may attend to nothing: their rows of weights are zero.
+    pub blind_queries: usize,
+    /// No key after its query.
+    pub lower_triangular: bool,
+    /// No key before its query.
+    pub upper_triangular: bool,
+    /// Triangular without any self-loop.
+    pub strictly_triangular: bool,
+    /// Any two positions reach each other along the edges: information flows everywhere in the end.
+    pub strongly_connected: bool,
+    /// Some position is reached from all: information spreads from it to everyone in the end.
+    pub has_common_source: bool,
+    /// The rank by theorem, where there is one.
+    #[serde(flatten)]
+    pub exact_rank: ExactRank,
+    /// The theorems that apply.
+    pub theorems: Vec<Theorem>,
+}
+
+/// A theorem about attention under a mask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Theorem {
+    /// Triangular with a positive diagonal: det A = Π aᵢᵢ > 0, the eigenvalues are the diagonal.
+    TriangularNonsingular,
+    /// Rows and columns can be ordered to make it so: |det A| is a product of single weights.
+    PermutedTriangularNonsingular,
+    /// Strictly triangular: every eigenvalue is 0 and Aⁿ = 0.
+    Nilpotent,
+    /// Self-loops and a common source: pure attention, stacked, tends to equal tokens exponentially
+    /// in depth, for bounded scores (Wu et al. 2024, arXiv 2405.18781).
+    CollapsesWithDepth,
+}
+
+impl Theorem {
+    /// What it says of the weights, in one sentence.
+    pub fn statement(self) -> &'static str {
+        match self {
+            Theorem::TriangularNonsingular => {
+                "triangular with a positive diagonal: of full rank, with the diagonal as eigenvalues"
+            }
+            Theorem::PermutedTriangularNonsingular => {
+                "a permutation makes it triangular with a nonzero diagonal: of full rank"
+            }
+            Theorem::Nilpotent => "strictly triangular: every eigenvalue is 0, and the n-th power vanishes",
+            Theorem::CollapsesWithDepth => {
+                "stacked without skips, it draws all tokens together, exponentially in depth"
+            }
+        }
+    }
+}
+
+impl Mask {
+    /// The facts about this mask over positions `0..length`.
+    ///
+    /// ```
+    /// use rankscope::mask::{Mask, Theorem};
+    /// let facts = Mask::causal().facts(6);
+    /// assert!(facts.self_loops && facts.lower_triangular && !facts.strongly_connected);
+    /// assert_eq!(facts.theorems, [Theorem::TriangularNonsingular, Theorem::CollapsesWithDepth]);
+    /// ```
+    pub fn facts(&self, length: usize) -> Facts {
+        let pattern = self.pattern(length);
+        let pattern = pattern.view();
+        let holds = |rule: fn(usize, usize) -> bool| {
+            pattern.indexed_iter().all(|((query, key), &allowed)| !allowed || rule(query, key))
+        };
+        let self_loops = pattern.diag().iter().all(|&allowed| allowed);
+        let sources = common_sources(pattern);
+        let mut facts = Facts {
+            positions: length,
+            pairs: pattern.iter().filter(|&&allowed| allowed).count(),
+            self_loops,
+            blind_queries: pattern
+                .rows()
+                .into_iter()
+                .filter(|row| !row.iter().any(|&allowed| allowed))
+                .count(),
+            lower_triangular: holds(|query, key| key <= query),
+            upper_triangular: holds(|query, key| key >= query),
+            strictly_triangular: holds(|query, key| key < query) || holds(|query, key| key > query),
+            strongly_connected: sources.len() == length,
+            has_common_source: !sources.is_empty(),
+            exact_rank: exact_rank(pattern),
+            theorems: Vec::new(),
+        };
+        facts.theorems = theorems(&facts);
+        facts
+    }
+}
+
+fn theorems(facts: &Facts) -> Vec<Theorem> {
+    let triangular = (facts.lower_triangular || facts.upper_triangular) && facts.self_loops;
+    let nonsingular = facts.exact_rank.rank == Some(facts.positions);
+    let applies = [
+        (Theorem::TriangularNonsingular, triangular),
+        (Theorem::PermutedTriangularNonsingular, nonsingular && !triangular),
+        (Theorem::Nilpotent, facts.strictly_triangular),
+        (Theorem::CollapsesWithDepth, facts.self_loops && facts.has_common_source),
+    ];
+    applies.into_iter().filter_map(|(theorem, applies)| applies.then_some(theorem)).collect()
+}
+
+/// The positions that every position reaches along the edges; all of them if strongly connected.
+fn common_sources(pattern: ArrayView2<bool>) -> Vec<usize> {
+    let length = pattern.nrows();
+    let reaches_all = |from: usize, edge: &dyn Fn(usize, usize) -> bool| {
+        let (mut seen, mut stack, mut count) = (vec![false; length], vec![from], 1);
+        seen[from] = true;
+        while let Some(at) = stack.pop() {
+            for next in 0..length {
+                if !seen[next] && edge(at, next) {
+                    seen[next] = true;
+                    count += 1;
+                    stack.push(next);
+                }
+            }
+        }
+        (count == length).then_some(()).ok_or(seen)
+    };
+    // Walk against the edges: whoever reaches everyone that way is reached from all. If anyone is, so
+    // is the last position that starts a new walk below (as when looking for a mother vertex).
+    let backwards = |at: usize, next: usize| pattern[[next, at]];
+    let mut visited = vec![false; length];
+    let mut candidate = None;
+    for start in 0..length {
+        if !visited[start] {
+            candidate = Some(start);
+            match reaches_all(start, &backwards) {
+                Ok(()) => visited.fill(true),
+                Err(seen) => visited.iter_mut().zip(seen).for_each(|(visited, seen)| *visited |= seen),
+            }
+        }
+    }
+    let Some(candidate) = candidate.filter(|&start| reaches_all(start, &backwards).is_ok()) else {
+        return Vec::new();
+    };
+    // The sources are those that the candidate itself reaches along the edges.
+    let forwards = |at: usize, next: usize| pattern[[at, next]];
+    match reaches_all(candidate, &forwards) {
+        Ok(()) => (0..length).collect(),
+        Err(seen) => (0..length).filter(|&position| seen[position]).collect(),
+    }
+}

@@ -1,0 +1,109 @@
+//! `config.json` of a checkpoint folder, read with errors that name the field.
+
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+
+/// Larger than any real configuration, small enough to read at once.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// A parsed `config.json`.
+#[derive(Clone, Debug)]
+pub struct Config {
+    path: PathBuf,
+    fields: Map<String, Value>,
+}
+
+impl Config {
+    /// Reads `directory/config.json`.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if there is no such file, [`Error::Io`] or [`Error::Format`] if it cannot be read.
+    pub fn open(directory: &Path) -> Result<Self> {
+        let path = directory.join("config.json");
+        if !path.is_file() {
+            let problem =
+                "no config.json there; expected a model folder with config.json and model.safetensors";
+            return Err(Error::Model(format!("{}: {problem}", directory.display())));
+        }
+        let size = std::fs::metadata(&path).map_err(|error| Error::io(&path, error))?.len();
+        if size > MAX_BYTES {
+            return Err(Error::format(
+                &path,
+                format!("{size} bytes long, expected a configuration of at most {MAX_BYTES}"),
+            ));
+        }
+        let text = std::fs::read_to_string(&path).map_err(|error| Error::io(&path, error))?;
+        let fields = serde_json::from_str(&text)
+            .map_err(|error| Error::format(&path, format!("not a JSON object: {error}")))?;
+        Ok(Config { path, fields })
+    }
+
+    /// A field that must be there.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming the field if it is missing or of another type.
+    pub fn get<T: DeserializeOwned>(&self, field: &str) -> Result<T> {
+        match self.optional(field)? {
+            Some(value) => Ok(value),
+            None => Err(self.wrong(field, "missing", kind_of::<T>())),
+        }
+    }
+
+    /// A field that may be absent or null.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming the field if it is of another type.
+    pub fn optional<T: DeserializeOwned>(&self, field: &str) -> Result<Option<T>> {
+        match self.fields.get(field) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => serde_json::from_value(value.clone())
+                .map(Some)
+                .map_err(|_| self.wrong(field, &value.to_string(), kind_of::<T>())),
+        }
+    }
+
+    /// A size: a whole number from 1 to 2²⁴.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming the field.
+    pub fn size(&self, field: &str) -> Result<usize> {
+        let size = self.get(field)?;
+        self.expect_size(field, size)
+    }
+
+    /// A size that may be absent.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming the field.
+    pub fn optional_size(&self, field: &str) -> Result<Option<usize>> {
+        self.optional(field)?.map(|size| self.expect_size(field, size)).transpose()
+    }
+
+    fn expect_size(&self, field: &str, size: usize) -> Result<usize> {
+        const MOST: usize = 1 << 24;
+        if (1..=MOST).contains(&size) {
+            return Ok(size);
+        }
+        Err(self.wrong(field, &size.to_string(), &format!("a whole number from 1 to {MOST}")))
+    }
+
+    /// An error about one field of this file.
+    pub fn wrong(&self, field: &str, got: &str, expected: &str) -> Error {
+        Error::format(&self.path, format!("{field} is {got}, expected {expected}"))
+    }
+}
+
+/// How a person calls the type of a field.
+fn kind_of<T>() -> &'static str {
+    match std::any::type_name::<T>() {
+        "usize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "bool" => "true or false",
+        name if name.ends_with("String") => "a text",
+        _ => "another kind of value",
+    }
+}

@@ -1,0 +1,239 @@
+//! LLaMA: a decoder with RMS pre-norm, rotary positions, grouped queries and a gated feed-forward network.
+//!
+//! x ← x + attention(norm(x)), x ← x + W₂(SiLU(W₁·norm(x)) · W₃·norm(x)), then norm and output layer.
+//!
+//! **Source**: Touvron et al. 2023 (arXiv 2302.13971), section 2.2; tensor names as on the Hugging Face hub.
+
+use serde_json::{Map, Value};
+
+use super::{Checkpoint, Config, Description, Input, MaskChoice, Model};
+use crate::attention::{Linear, MultiHead, ScaledDotProduct, Visibility};
+use crate::axis::Axis;
+use crate::device::Device;
+use crate::error::Result;
+use crate::mask::Mask;
+use crate::ops::{RotaryTable, add, gather, multiply, rms_norm, silu};
+use crate::probe::{Probe, Scope};
+use crate::run::Run;
+use crate::tensor::Tensor;
+use crate::weight::Weight;
+
+/// A LLaMA model.
+pub struct Llama {
+    description: Description,
+    device: Device,
+    checkpoint: Checkpoint,
+    rotary_base: f64,
+    epsilon: f32,
+    embedding: Weight, // [V, C]
+    layers: Vec<Layer>,
+    final_norm: Tensor, // [C]
+    output: Weight,     // [V, C], the embedding itself where tied
+}
+
+struct Layer {
+    attention_norm: Tensor, // [C]
+    self_attention: MultiHead,
+    feed_forward_norm: Tensor, // [C]
+    gate: Linear,              // [F, C]
+    up: Linear,                // [F, C]
+    down: Linear,              // [C, F]
+}
+
+/// The fields of `config.json` that decide the layers' shapes.
+struct Sizes {
+    width: usize,
+    feed_forward: usize,
+    heads: usize,
+    kv_heads: usize,
+    head_size: usize,
+    attention_bias: bool,
+    feed_forward_bias: bool,
+}
+
+impl Sizes {
+    fn read(config: &Config) -> Result<Self> {
+        let (width, heads) = (config.size("hidden_size")?, config.size("num_attention_heads")?);
+        let kv_heads = config.optional_size("num_key_value_heads")?.unwrap_or(heads);
+        if !heads.is_multiple_of(kv_heads) {
+            let expected = format!("a divisor of num_attention_heads = {heads}");
+            return Err(config.wrong("num_key_value_heads", &kv_heads.to_string(), &expected));
+        }
+        let head_size = match config.optional_size("head_dim")? {
+            Some(size) => size,
+            None if width.is_multiple_of(heads) => width / heads,
+            None => {
+                let expected = format!("a multiple of num_attention_heads = {heads} (or head_dim beside it)");
+                return Err(config.wrong("hidden_size", &width.to_string(), &expected));
+            }
+        };
+        Ok(Sizes {
+            width,
+            feed_forward: config.size("intermediate_size")?,
+            heads,
+            kv_heads,
+            head_size,
+            attention_bias: config.optional("attention_bias")?.unwrap_or(false),
+            feed_forward_bias: config.optional("mlp_bias")?.unwrap_or(false),
+        })
+    }
+}
+
+impl Llama {
+    /// Builds the model from its configuration and checkpoint.
+    ///
+    /// # Errors
+    /// An error naming the field or tensor that is missing, wrong or not implemented.
+    pub fn load(config: &Config, checkpoint: &Checkpoint, device: &Device) -> Result<Self> {
+        let sizes = Sizes::read(config)?;
+        let activation: String = config.get("hidden_act")?;
+        if activation != "silu" {
+            return Err(config.wrong("hidden_act", &format!("{activation:?}"), "\"silu\""));
+        }
+        let vocab = (Axis::Vocab, config.size("vocab_size")?);
+        let width = (Axis::Width, sizes.width);
+        let embedding = checkpoint.weight("model.embed_tokens.weight", [vocab, width])?;
+        let dtype = embedding.dtype();
+        let embedding = embedding.to_device(device)?;
+        // A tied output layer is the embedding itself: one copy in memory.
+        let output = match checkpoint.has("lm_head.weight") {
+            true => checkpoint.weight("lm_head.weight", [vocab, width])?.to_device(device)?,
+            false if config.optional("tie_word_embeddings")?.unwrap_or(false) => embedding.clone(),
+            false => checkpoint.weight("lm_head.weight", [vocab, width])?, // says what is missing
+        };
+        let layers = (0..config.size("num_hidden_layers")?)
+            .map(|layer| Layer::load(&sizes, checkpoint, &format!("model.layers.{layer}"), device))
+            .collect::<Result<Vec<_>>>()?;
+        let description = Description {
+            family: "llama",
+            layers: layers.len(),
+            heads: sizes.heads,
+            kv_heads: sizes.kv_heads,
+            head_size: sizes.head_size,
+            width: sizes.width,
+            feed_forward: sizes.feed_forward,
+            vocab: vocab.1,
+            context: config.size("max_position_embeddings")?,
+            trained_mask: Mask::causal(),
+            parameters: checkpoint.parameters(),
+            dtype,
+        };
+        Ok(Llama {
+            description,
+            device: device.clone(),
+            rotary_base: rotary_base(config)?,
+            epsilon: config.get("rms_norm_eps")?,
+            final_norm: checkpoint
+                .vector("model.norm.weight", Axis::Width, sizes.width)?
+                .to_device(device)?,
+            checkpoint: checkpoint.clone(),
+            embedding,
+            layers,
+            output,
+        })
+    }
+}
+
+/// The base of the rotary angles, in either of its two spellings; scaled variants are refused by name.
+fn rotary_base(config: &Config) -> Result<f64> {
+    for field in ["rope_parameters", "rope_scaling"] {
+        let parameters: Map<String, Value> = config.optional(field)?.unwrap_or_default();
+        let kind = parameters.get("rope_type").or(parameters.get("type")).and_then(Value::as_str);
+        if let Some(kind) = kind.filter(|&kind| kind != "default") {
+            return Err(config.wrong(field, &format!("of type {kind:?}"), "type \"default\" (no scaling)"));
+        }
+        if let Some(base) = parameters.get("rope_theta") {
+            let wrong = || config.wrong(&format!("{field}.rope_theta"), &base.to_string(), "a number");
+            return base.as_f64().ok_or_else(wrong);
+        }
+    }
+    Ok(config.optional("rope_theta")?.unwrap_or(10_000.0))
+}
+
+impl Layer {
+    fn load(sizes: &Sizes, checkpoint: &Checkpoint, path: &str, device: &Device) -> Result<Self> {
+        let linear = |name: &str, out: (Axis, usize), inner: (Axis, usize), biased: bool| {
+            let weight = checkpoint.weight(&format!("{path}.{name}.weight"), [out, inner])?;
+            let bias = biased
+                .then(|| checkpoint.vector(&format!("{path}.{name}.bias"), out.0, out.1))
+                .transpose()?;
+            Linear { weight, bias }.to_device(device)
+        };
+        let norm = |name: &str| {
+            checkpoint.vector(&format!("{path}.{name}.weight"), Axis::Width, sizes.width)?.to_device(device)
+        };
+        let width = (Axis::Width, sizes.width);
+        let heads = (Axis::HeadWidth, sizes.heads * sizes.head_size);
+        let kv_heads = (Axis::KvWidth, sizes.kv_heads * sizes.head_size);
+        let inner = (Axis::FeedForward, sizes.feed_forward);
+        let (biased, inner_biased) = (sizes.attention_bias, sizes.feed_forward_bias);
+        Ok(Layer {
+            attention_norm: norm("input_layernorm")?,
+            self_attention: MultiHead {
+                heads: sizes.heads,
+                kv_heads: sizes.kv_heads,
+                query: linear("self_attn.q_proj", heads, width, biased)?,
+                key: linear("self_attn.k_proj", kv_heads, width, biased)?,
+                value: linear("self_attn.v_proj", kv_heads, width, biased)?,
+                output: linear("self_attn.o_proj", width, heads, biased)?,
+                mechanism: ScaledDotProduct::new(sizes.head_size),
+            },
+            feed_forward_norm: norm("post_attention_layernorm")?,
+            gate: linear("mlp.gate_proj", inner, width, inner_biased)?,
+            up: linear("mlp.up_proj", inner, width, inner_biased)?,
+            down: linear("mlp.down_proj", width, inner, inner_biased)?,
+        })
+    }
+
+    fn forward(
+        &self,
+        x: &Tensor,
+        epsilon: f32,
+        rotation: &RotaryTable,
+        visibility: Visibility<'_>,
+        probe: &mut dyn Probe,
+        run: &Run,
+    ) -> Result<Tensor> {
+        let normed = probe.visit("attention_norm", rms_norm(x, &self.attention_norm, epsilon)?)?;
+        let mut scope = Scope::new("self_attention", probe);
+        let update =
+            self.self_attention.forward(&normed, &normed, Some(rotation), visibility, &mut scope, run)?;
+        let x = probe.visit("after_attention", add(x, &update)?)?; // [B, T, C]
+        let normed = probe.visit("feed_forward_norm", rms_norm(&x, &self.feed_forward_norm, epsilon)?)?;
+        let gate = silu(&self.gate.forward(&normed)?)?; // [B, T, F]
+        let hidden = multiply(&gate, &self.up.forward(&normed)?)?;
+        let hidden = probe.visit("feed_forward.hidden", hidden)?; // [B, T, F]
+        let update = probe.visit("feed_forward.output", self.down.forward(&hidden)?)?; // [B, T, C]
+        probe.visit("output", add(&x, &update)?)
+    }
+}
+
+impl Model for Llama {
+    fn description(&self) -> &Description {
+        &self.description
+    }
+
+    fn device(&self) -> &Device {
+        &self.device
+    }
+
+    fn hidden(&self, input: &Input, mask: &MaskChoice, probe: &mut dyn Probe, run: &Run) -> Result<Tensor> {
+        input.check(&self.description)?;
+        let mask = mask.resolve(&self.description);
+        let visibility = Visibility { mask: &mask, at: input.positions(), padding: input.padding() };
+        let rotation =
+            RotaryTable::new(0, input.len(), self.description.head_size, self.rotary_base, &self.device)?;
+        let mut x = probe.visit("embeddings", gather(&self.embedding, input.ids(), input.batch_size())?)?;
+        for (index, layer) in self.layers.iter().enumerate() {
+            let mut scope = Scope::new(format!("decoder.{index}"), probe);
+            x = layer.forward(&x, self.epsilon, &rotation, visibility, &mut scope, run)?;
+            run.step("layer", index + 1, self.layers.len())?;
+        }
+        let hidden = probe.visit("final_norm", rms_norm(&x, &self.final_norm, self.epsilon)?)?;
+        super::expect_finite(&self.checkpoint, hidden)
+    }
+
+    fn logits(&self, hidden: &Tensor, probe: &mut dyn Probe) -> Result<Option<Tensor>> {
+        probe.visit("logits", crate::ops::linear(hidden, &self.output)?).map(Some) // [B, T, V]
+    }
+}

@@ -1,0 +1,162 @@
+//! Where models live on this machine: bundled, installed, or in the Hugging Face cache.
+//!
+//! A model is a folder with `config.json` and `model.safetensors`, and `tokenizer.json` where text is to
+//! be read. [`Store::find`] looks, in this order, at a folder given literally, at installed models
+//! (`$RANKSCOPE_MODELS`, otherwise `rankscope/models` in the user's data folder), at bundled ones
+//! (`checkpoints` in the assets) and at the local Hugging Face cache (`$HF_HUB_CACHE`, `$HF_HOME/hub` or
+//! `~/.cache/huggingface/hub`). Nothing is fetched except by [`Store::pull`].
+
+mod entry;
+mod hub;
+mod install;
+mod pip;
+mod places;
+mod pull;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+pub use entry::{Entry, Origin};
+pub use pull::{PULLABLE, Pullable};
+
+use crate::error::{Error, Result};
+
+/// The models that can be reached from here.
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// Installed models, a folder each. Made on first use.
+    installed: PathBuf,
+    bundled: Option<PathBuf>,
+    hub: Option<PathBuf>,
+    /// The Python environment that [`Store::pull`] downloads with. Made on first use.
+    python: PathBuf,
+}
+
+impl Store {
+    /// The store of this user, from the environment. Nothing is read or written yet.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if the user has no data folder and `RANKSCOPE_MODELS` is not set.
+    pub fn open() -> Result<Self> {
+        let data = places::data();
+        let Some(installed) = places::installed().or_else(|| data.as_ref().map(|data| data.join("models")))
+        else {
+            let problem = "no data folder for this user (HOME is not set); set RANKSCOPE_MODELS to a folder";
+            return Err(Error::Model(problem.to_owned()));
+        };
+        let python = data.map_or_else(|| installed.join(".python"), |data| data.join("python"));
+        Ok(Store { installed, bundled: places::bundled(), hub: places::hub(), python })
+    }
+
+    /// Every model that is here, and those that can be pulled: installed, bundled, cached, available.
+    ///
+    /// # Conventions
+    /// A folder that is not whole is listed, with what it lacks as its note. Of two models of one name,
+    /// [`Store::find`] takes the one listed first.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if a folder of models cannot be read.
+    pub fn list(&self) -> Result<Vec<Entry>> {
+        let mut entries = entry::of_folders(&self.installed, Origin::Installed)?;
+        if let Some(bundled) = &self.bundled {
+            entries.extend(entry::of_folders(bundled, Origin::Bundled)?);
+        }
+        if let Some(hub) = &self.hub {
+            let snapshots = hub::snapshots(hub)?.into_iter().filter(|snapshot| is_model(&snapshot.path));
+            let cached = snapshots.map(|s| Entry::of_folder(s.name, Origin::HuggingFaceCache, s.path));
+            entries.extend(cached);
+        }
+        let absent = |pullable: &&Pullable| !entries.iter().any(|entry| entry.name == pullable.name);
+        let available: Vec<_> = PULLABLE.iter().filter(absent).map(Entry::available).collect();
+        entries.extend(available);
+        Ok(entries)
+    }
+
+    /// The folder of a model, by its name or its path.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if there is none, saying what is here and what can be pulled; if the folder lacks
+    /// `config.json` or `model.safetensors`; if the Hugging Face cache has several models of that name.
+    pub fn find(&self, name: &str) -> Result<PathBuf> {
+        let path = self.locate(name)?;
+        expect_model(&path)?;
+        Ok(path)
+    }
+
+    fn locate(&self, name: &str) -> Result<PathBuf> {
+        if Path::new(name).is_dir() {
+            return Ok(PathBuf::from(name));
+        }
+        if let Some(path) = self.own(name) {
+            return Ok(path);
+        }
+        if let Some(hub) = &self.hub
+            && let Some(snapshot) = hub::find(hub, name)?
+        {
+            return Ok(snapshot);
+        }
+        Err(self.unknown(name))
+    }
+
+    /// The folder of an installed or bundled model, whole or not; `None` if there is none of that name.
+    pub fn own(&self, name: &str) -> Option<PathBuf> {
+        let places = [Some(&self.installed), self.bundled.as_ref()].into_iter().flatten();
+        places.filter(|_| is_plain(name)).map(|place| place.join(name)).find(|path| path.is_dir())
+    }
+
+    /// What to say of a name that is nowhere.
+    fn unknown(&self, name: &str) -> Error {
+        if Path::new(name).is_file() {
+            let hint = "give the folder that holds it, with config.json and model.safetensors";
+            return Error::Model(format!("{name} is a file, not a model folder; {hint}"));
+        }
+        if let Some(pullable) = PULLABLE.iter().find(|pullable| pullable.name == name) {
+            let name = pullable.name;
+            return Error::Model(format!(
+                "model {name:?} is not installed; get it with: rankscope models pull {name}"
+            ));
+        }
+        let entries = self.list().unwrap_or_default();
+        let (to_pull, here): (Vec<_>, Vec<_>) =
+            entries.into_iter().partition(|entry| entry.origin == Origin::Available);
+        let names = |entries: Vec<Entry>| {
+            let names: Vec<_> = entries.into_iter().map(|entry| entry.name).collect();
+            if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+        };
+        Error::Model(format!(
+            "no model or folder {name:?}; here: {}; to pull: {}",
+            names(here),
+            names(to_pull)
+        ))
+    }
+}
+
+/// Whether a name is one plain component, so that it stays inside the folder it is joined to.
+fn is_plain(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    !name.is_empty() && name.len() <= 100 && !name.starts_with('.') && name.chars().all(allowed)
+}
+
+/// Checks that a name is plain.
+fn expect_plain(name: &str) -> Result<()> {
+    if is_plain(name) {
+        return Ok(());
+    }
+    let expected = "letters, digits, '.', '_' and '-' only, not starting with '.', at most 100 characters";
+    Err(Error::invalid("model name", format!("{name:?}"), expected))
+}
+
+fn is_model(folder: &Path) -> bool {
+    MODEL_FILES.iter().all(|file| folder.join(file).is_file())
+}
+
+/// Checks that a folder holds what a model needs.
+fn expect_model(folder: &Path) -> Result<()> {
+    let Some(missing) = MODEL_FILES.iter().find(|file| !folder.join(file).is_file()) else { return Ok(()) };
+    let expected = "expected a model folder with config.json and model.safetensors";
+    Err(Error::Model(format!("{}: no {missing} there; {expected}", folder.display())))
+}
+
+/// What every model folder must hold.
+const MODEL_FILES: [&str; 2] = ["config.json", "model.safetensors"];

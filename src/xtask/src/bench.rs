@@ -1,0 +1,223 @@
+//! `cargo xtask bench`: rankscope beside what people use today, in one run, as ratios.
+//!
+//! Machines are noisy, so the sides take turns and medians are compared. A side that is not installed
+//! (PyTorch, numpy) is left out by name.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+
+use crate::process;
+
+/// 128 tokens for MiniLM, its two special tokens included.
+const TEXT: &str = include_str!("../bench/text.txt");
+
+/// What `cargo xtask bench` takes.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The Python with torch, transformers and numpy to compare with.
+    #[arg(long, default_value = "python3")]
+    python: PathBuf,
+    /// Runs of every side of a comparison.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    runs: u32,
+}
+
+/// One comparison: ours, theirs, and what the ratio should be at most.
+struct Row {
+    what: String,
+    unit: &'static str,
+    ours: f64,
+    theirs: Option<f64>,
+    /// Ours over theirs should be at most this; or, without theirs, ours should.
+    bar: f64,
+}
+
+/// Runs `cargo xtask bench`.
+pub fn run(args: &Args) -> Result<()> {
+    let programs = Programs::build()?;
+    let mut rows = Vec::new();
+    rows.extend(whole_process(args, &programs)?);
+    rows.push(decompositions(args, &programs)?);
+    rows.extend(app(&programs)?);
+    print(&rows);
+    Ok(())
+}
+
+struct Programs {
+    cli: PathBuf,
+    app: PathBuf,
+    svd_time: PathBuf,
+}
+
+impl Programs {
+    fn build() -> Result<Self> {
+        eprintln!("Building in release.");
+        let executables = process::build(&[
+            "-p",
+            "rankscope-cli",
+            "-p",
+            "rankscope-app",
+            "-p",
+            "rankscope",
+            "--bins",
+            "--examples",
+        ])?;
+        let find =
+            |name: &str| executables.get(name).cloned().with_context(|| format!("cargo built no {name}"));
+        Ok(Programs { cli: find("rankscope")?, app: find("rankscope-app")?, svd_time: find("svd_time")? })
+    }
+}
+
+/// A command whose BLAS picks its own kernels: some machines pin slow ones in the environment.
+fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env_remove("OPENBLAS_CORETYPE").env_remove("OPENBLAS_L2_SIZE").stdin(Stdio::null());
+    command
+}
+
+/// `rankscope rank --model minilm-l6` on 128 tokens against the same report in Python, whole processes.
+fn whole_process(args: &Args, programs: &Programs) -> Result<Vec<Row>> {
+    let text = TEXT.trim();
+    let mut ours = command(&programs.cli);
+    ours.args(["rank", "--model", "minilm-l6", "--json", "--text", text]);
+    let Some(model) = model_folder(&programs.cli)? else {
+        eprintln!(
+            "left out: the whole process (minilm-l6 is not installed: `rankscope models pull minilm-l6`)"
+        );
+        return Ok(Vec::new());
+    };
+    let mut theirs = has_modules(&args.python, "torch, transformers, numpy").then(|| command(&args.python));
+    if let Some(theirs) = &mut theirs {
+        theirs.arg(script("rank_report.py")).arg(&model).arg(text).env("HF_HUB_OFFLINE", "1");
+    }
+    let (mut our_costs, mut their_costs) = (Vec::new(), Vec::new());
+    measure(&mut ours)?; // the file cache is warm for both
+    for _ in 0..args.runs {
+        our_costs.push(measure(&mut ours)?);
+        if let Some(theirs) = &mut theirs {
+            their_costs.push(measure(theirs)?);
+        }
+    }
+    let row = |what: &str, unit, of: fn(&Cost) -> f64, bar| Row {
+        what: what.to_owned(),
+        unit,
+        ours: median(our_costs.iter().map(of)).expect("at least one run"),
+        theirs: median(their_costs.iter().map(of)),
+        bar,
+    };
+    Ok(vec![
+        row("rank report, MiniLM, 128 tokens: wall", "ms", |cost| cost.wall_millis, 1.0 / 20.0),
+        row("rank report, MiniLM, 128 tokens: peak memory", "MiB", |cost| cost.peak_mib, 0.25),
+    ])
+}
+
+fn model_folder(cli: &Path) -> Result<Option<PathBuf>> {
+    let output = command(cli).args(["models", "list", "--json"]).output().context("cannot run rankscope")?;
+    let models: serde_json::Value = serde_json::from_slice(&output.stdout).context("`models list --json`")?;
+    let found = models.as_array().into_iter().flatten().find(|model| model["name"] == "minilm-l6");
+    Ok(found.and_then(|model| model["path"].as_str()).map(PathBuf::from))
+}
+
+/// 72 singular value decompositions of 128 × 128 against numpy at its best.
+fn decompositions(args: &Args, programs: &Programs) -> Result<Row> {
+    let mut theirs = has_modules(&args.python, "numpy").then(|| command(&args.python));
+    if let Some(theirs) = &mut theirs {
+        theirs.arg(script("svd.py")).args(["72", "128"]).env("OPENBLAS_NUM_THREADS", "1");
+    }
+    let (mut our_times, mut their_times) = (Vec::new(), Vec::new());
+    for _ in 0..args.runs {
+        our_times.push(printed_number(command(&programs.svd_time).args(["72", "128"]))?);
+        if let Some(theirs) = &mut theirs {
+            their_times.push(printed_number(theirs)?);
+        }
+    }
+    Ok(Row {
+        what: "72 SVDs of 128 x 128, values only".to_owned(),
+        unit: "ms",
+        ours: median(our_times.into_iter()).expect("at least one run"),
+        theirs: median(their_times.into_iter()),
+        bar: 1.0,
+    })
+}
+
+/// What the app says of itself, against the bars of its design.
+fn app(programs: &Programs) -> Result<Vec<Row>> {
+    let output = command(&programs.app).arg("--bench").stderr(Stdio::inherit()).output()?;
+    if !output.status.success() {
+        return Err(process::Failed::new("the app's benchmark failed", output.status).into());
+    }
+    let figures: serde_json::Value = serde_json::from_slice(&output.stdout).context("the app's benchmark")?;
+    let bars = [
+        ("first_frame_millis", "app: start to first frame", 1000.0),
+        ("selected_head_millis", "app: mask change to selected head, 128 tokens", 100.0),
+        ("all_heads_millis", "app: mask change to all heads, 128 tokens", 400.0),
+        ("longest_frame_millis", "app: longest frame meanwhile", 16.0),
+    ];
+    bars.into_iter()
+        .map(|(field, what, bar)| {
+            let ours =
+                figures[field].as_f64().with_context(|| format!("the app's benchmark has no {field}"))?;
+            Ok(Row { what: what.to_owned(), unit: "ms", ours, theirs: None, bar })
+        })
+        .collect()
+}
+
+struct Cost {
+    wall_millis: f64,
+    peak_mib: f64,
+}
+
+/// Runs a whole process: its wall time and its largest resident memory.
+fn measure(command: &mut Command) -> Result<Cost> {
+    let start = Instant::now();
+    let child = command.stdout(Stdio::null()).stderr(Stdio::inherit()).spawn();
+    let child = child.with_context(|| process::cannot_start(command))?;
+    let (status, peak_mib) = process::wait_with_peak_memory(child)?;
+    if !status.success() {
+        return Err(process::Failed::new("a side of the comparison failed", status).into());
+    }
+    Ok(Cost { wall_millis: start.elapsed().as_secs_f64() * 1000.0, peak_mib })
+}
+
+fn printed_number(command: &mut Command) -> Result<f64> {
+    let output = command.stderr(Stdio::inherit()).output().with_context(|| process::cannot_start(command))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.trim().parse().with_context(|| format!("{command:?} printed {text:?}, expected a number"))
+}
+
+fn has_modules(python: &Path, modules: &str) -> bool {
+    let import = format!("import {modules}");
+    let found = command(python).args(["-c", &import]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let found = found.is_ok_and(|status| status.success());
+    if !found {
+        eprintln!("left out: {} has no {modules}; name one that does with --python", python.display());
+    }
+    found
+}
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("bench").join(name)
+}
+
+fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}
+
+fn print(rows: &[Row]) {
+    println!("{:<48} {:>10} {:>10} {:>8} {:>8}", "", "rankscope", "reference", "ratio", "bar");
+    for row in rows {
+        let number = |value: f64| if value < 10.0 { format!("{value:.2}") } else { format!("{value:.0}") };
+        let (theirs, ratio, bar) = match row.theirs {
+            Some(theirs) => (number(theirs), format!("{:.3}", row.ours / theirs), format!("{:.3}", row.bar)),
+            None if row.bar >= 10.0 => ("-".to_owned(), "-".to_owned(), number(row.bar)),
+            None => ("left out".to_owned(), "-".to_owned(), format!("{:.3}", row.bar)),
+        };
+        let what = format!("{} ({})", row.what, row.unit);
+        println!("{what:<48} {:>10} {theirs:>10} {ratio:>8} {bar:>8}", number(row.ours));
+    }
+}
