@@ -71,7 +71,8 @@ pub fn ids(option: &str, list: &str) -> Result<Vec<u32>> {
 pub fn split_masks(list: &str) -> Vec<String> {
     let (mut masks, mut depth) = (vec![String::new()], 0usize);
     for (at, c) in list.char_indices() {
-        let number_follows = list[at + c.len_utf8()..].trim_start().starts_with(|next: char| next.is_ascii_digit());
+        let number_follows =
+            list[at + c.len_utf8()..].trim_start().starts_with(|next: char| next.is_ascii_digit());
         match c {
             ',' if depth == 0 && !number_follows => masks.push(String::new()),
             _ => masks.last_mut().expect("never empty").push(c),

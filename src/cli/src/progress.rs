@@ -53,7 +53,8 @@ impl Watch {
 }
 
 fn style(is_counted: bool) -> ProgressStyle {
-    let template = if is_counted { "{msg} {bar:32} {percent:>3} %  {elapsed}" } else { "{msg} …  {elapsed}" };
+    let template =
+        if is_counted { "{msg} {bar:32} {percent:>3} %  {elapsed}" } else { "{msg} …  {elapsed}" };
     let style = ProgressStyle::with_template(template).expect("the template is a constant");
     style.progress_chars("━╸─")
 }

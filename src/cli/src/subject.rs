@@ -33,10 +33,14 @@ impl Subject {
         let model = model::load(&folder, &choice.device)?;
         let family = model.description().family;
         if args.target_ids.is_some() {
-            bail!("--target-ids is for encoder-decoder models; {name} is of family {family}, which has no targets");
+            bail!(
+                "--target-ids is for encoder-decoder models; {name} is of family {family}, which has no targets"
+            );
         }
         if args.token_type_ids.is_some() && family != "bert" {
-            bail!("--token-type-ids is for the bert family; {name} is of family {family}, which has no segments");
+            bail!(
+                "--token-type-ids is for the bert family; {name} is of family {family}, which has no segments"
+            );
         }
         let (input, pieces) = read_input(args, &folder)?;
         Ok(Subject { name, model, input, pieces, why: choice.why })
@@ -54,7 +58,10 @@ impl Subject {
     /// One line on the model.
     pub fn model_in_words(&self) -> String {
         let d = self.model.description();
-        format!("{}: {}, {} layers of {} heads, weights in {}", self.name, d.family, d.layers, d.heads, d.dtype)
+        format!(
+            "{}: {}, {} layers of {} heads, weights in {}",
+            self.name, d.family, d.layers, d.heads, d.dtype
+        )
     }
 
     /// One line on the tokens.
@@ -90,9 +97,15 @@ fn read_input(args: &SubjectArgs, folder: &Path) -> Result<(Input, Option<Vec<St
 /// All of stdin without its last line end.
 fn read_stdin() -> Result<String> {
     let mut text = String::new();
-    stdin().lock().take(MOST_TEXT_BYTES + 1).read_to_string(&mut text).context("stdin cannot be read as UTF-8 text")?;
+    stdin()
+        .lock()
+        .take(MOST_TEXT_BYTES + 1)
+        .read_to_string(&mut text)
+        .context("stdin cannot be read as UTF-8 text")?;
     if text.len() as u64 > MOST_TEXT_BYTES {
-        bail!("the text on stdin is longer than {MOST_TEXT_BYTES} bytes, expected a text within the model's context");
+        bail!(
+            "the text on stdin is longer than {MOST_TEXT_BYTES} bytes, expected a text within the model's context"
+        );
     }
     let line = text.strip_suffix('\n').unwrap_or(&text);
     Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())

@@ -35,7 +35,8 @@ pub fn execute(args: &DevicesArgs) -> Result<()> {
         0 => "no graphics adapter".to_owned(),
         _ => String::new(),
     };
-    let mut paragraphs = vec![facts(&[("used", format!("{used}: {}", plan.why)), ("asked", request.to_string())])];
+    let mut paragraphs =
+        vec![facts(&[("used", format!("{used}: {}", plan.why)), ("asked", request.to_string())])];
     if adapters.is_empty() {
         paragraphs.push(facts(&[("gpu", found)]));
     }
@@ -53,7 +54,14 @@ fn paragraph(index: usize, adapter: &Adapter) -> String {
         (&format!("gpu {index}"), adapter.name.clone()),
         ("type", kind),
         ("driver", format!("{} {} ({})", adapter.driver, adapter.driver_info, adapter.backend)),
-        ("largest", format!("tensor {}, buffer {}", bytes(limits.max_storage_binding_bytes), bytes(limits.max_buffer_bytes))),
+        (
+            "largest",
+            format!(
+                "tensor {}, buffer {}",
+                bytes(limits.max_storage_binding_bytes),
+                bytes(limits.max_buffer_bytes)
+            ),
+        ),
         (
             "workgroup",
             format!(
@@ -63,6 +71,9 @@ fn paragraph(index: usize, adapter: &Adapter) -> String {
                 limits.max_workgroups_per_dimension
             ),
         ),
-        ("features", if has.is_empty() { "none of timestamps, subgroups, f16".to_owned() } else { has.join(", ") }),
+        (
+            "features",
+            if has.is_empty() { "none of timestamps, subgroups, f16".to_owned() } else { has.join(", ") },
+        ),
     ])
 }

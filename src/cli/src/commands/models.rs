@@ -64,7 +64,10 @@ pub fn execute(args: &ModelsArgs, run: &Run) -> Result<()> {
         Action::Pull { name } => {
             let was_here = store.own(name).is_some();
             let path = store.pull(name, run)?;
-            say(&format!("{name} is {}", if was_here { "already here; nothing was done" } else { "installed" }));
+            say(&format!(
+                "{name} is {}",
+                if was_here { "already here; nothing was done" } else { "installed" }
+            ));
             emit(&format!("{}\n", path.display()))
         }
         Action::Add { path, name } => {

@@ -59,7 +59,12 @@ pub fn execute(args: &TraceArgs, run: &Run) -> Result<()> {
     let tensors: Vec<(String, Tensor)> = tensors.collect::<Result<_>>()?;
     let bytes = serialize(&tensors, metadata(&subject, &mask, &tensors))?;
     save(&args.out, &bytes)?;
-    say(&format!("wrote {}: {} tensors, {}", args.out.display(), tensors.len(), scaled(bytes.len() as f64, "B")));
+    say(&format!(
+        "wrote {}: {} tensors, {}",
+        args.out.display(),
+        tensors.len(),
+        scaled(bytes.len() as f64, "B")
+    ));
     if let Some(note) = mask.note(subject.model.description()) {
         say(&format!("note: {note}"));
     }
@@ -93,7 +98,8 @@ fn serialize(tensors: &[(String, Tensor)], metadata: HashMap<String, String>) ->
 
 fn metadata(subject: &Subject, mask: &MaskChoice, tensors: &[(String, Tensor)]) -> HashMap<String, String> {
     let description: &Description = subject.model.description();
-    let axes: Map<_, _> = tensors.iter().map(|(name, tensor)| (name.clone(), json!(letters(tensor)))).collect();
+    let axes: Map<_, _> =
+        tensors.iter().map(|(name, tensor)| (name.clone(), json!(letters(tensor)))).collect();
     let mut metadata = HashMap::from([
         ("version", rankscope::VERSION.to_owned()),
         ("model", subject.name.clone()),

@@ -10,7 +10,12 @@ fn what_is_added_is_listed_found_and_removed() {
     let path = home.stdout(&["models", "add", text_of(&tiny("bert")), "--name", "mine"]);
     assert_eq!(path.trim(), text_of(&home.path("models/mine")));
     let list = home.json(&["models", "list", "--json"]);
-    let names: Vec<_> = list.as_array().unwrap().iter().map(|e| (e["name"].as_str().unwrap(), e["origin"].as_str().unwrap())).collect();
+    let names: Vec<_> = list
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| (e["name"].as_str().unwrap(), e["origin"].as_str().unwrap()))
+        .collect();
     assert_eq!(names, [("mine", "installed"), ("glass-en", "bundled"), ("minilm-l6", "available")]);
     let table = home.stdout(&["models", "list"]);
     for part in ["mine", "installed", "bert", "bundled", "MIT", "rankscope models pull minilm-l6"] {

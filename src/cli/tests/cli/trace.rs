@@ -31,7 +31,15 @@ fn the_file_holds_what_the_library_traces() {
     for family in ["llama", "bert"] {
         let folder = tiny(family);
         let output = home.run(&[
-            "trace", "--model", text_of(&folder), "--ids", &list, "--mask", "prefix:2", "--out", "t.safetensors",
+            "trace",
+            "--model",
+            text_of(&folder),
+            "--ids",
+            &list,
+            "--mask",
+            "prefix:2",
+            "--out",
+            "t.safetensors",
         ]);
         assert!(output.status.success() && output.stdout.is_empty());
         let mut trace = Trace::all();
@@ -47,11 +55,13 @@ fn the_file_holds_what_the_library_traces() {
             let sizes = tensor.shape().sizes();
             let expected = if tensor.shape().letters().starts_with("[B") { &sizes[1..] } else { &sizes[..] };
             assert_eq!((view.dtype(), view.shape()), (Dtype::F32, expected), "{name}");
-            let values: Vec<f32> = view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
+            let values: Vec<f32> =
+                view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
             assert_eq!(values, tensor.to_vec().unwrap(), "{name}");
             assert_eq!(axes[name].as_array().unwrap().len(), expected.len(), "{name}");
         }
-        let weights = trace.iter().map(|(name, _)| name).find(|name| name.ends_with("attention.weights")).unwrap();
+        let weights =
+            trace.iter().map(|(name, _)| name).find(|name| name.ends_with("attention.weights")).unwrap();
         let heads = model.description().heads;
         assert_eq!(file.tensor(weights).unwrap().shape(), [heads, 7, 7]);
         assert_eq!(axes[weights], serde_json::json!(["H", "T", "S"]));
@@ -95,6 +105,7 @@ fn what_was_there_before_stays_when_a_trace_fails() {
     home.error(&["trace", "--model", "glass-en", "--ids", "99999", "--out", "t.safetensors"]);
     assert_eq!(fs::read_to_string(home.path("t.safetensors")).unwrap(), "before");
     home.stdout(&["trace", "--model", "glass-en", "--ids", "99", "--out", "t.safetensors"]);
-    let left: Vec<_> = fs::read_dir(home.folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        fs::read_dir(home.folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
     assert_eq!(left, ["t.safetensors"]);
 }

@@ -15,7 +15,8 @@ use crate::subject::Subject;
 
 /// The spectrum of one matrix from a file.
 pub fn save_matrix(row: &Row, path: &Path) -> Result<()> {
-    let series = vec![Series { name: row.name.clone(), kind: Kind::Plain, spectrum: row.report.spectrum.clone() }];
+    let series =
+        vec![Series { name: row.name.clone(), kind: Kind::Plain, spectrum: row.report.spectrum.clone() }];
     let settings = json!({ "version": rankscope::VERSION, "matrix": row.name });
     write(&SpectrumFigure { title: format!("Singular values of {}", row.name), series, settings }, path)
 }
@@ -43,7 +44,8 @@ fn spectra(subject: &Subject, choices: &[MaskChoice], rows: &[Row], settings: Va
 }
 
 fn wall(subject: &Subject, rows: &[Row], settings: Value) -> Wall {
-    let extent = |index: fn(&Row) -> Option<usize>| rows.iter().filter_map(index).max().map_or(0, |most| most + 1);
+    let extent =
+        |index: fn(&Row) -> Option<usize>| rows.iter().filter_map(index).max().map_or(0, |most| most + 1);
     let mut values = Array2::from_elem((extent(|row| row.layer), extent(|row| row.head)), None);
     for row in rows {
         if let (Some(layer), Some(head)) = (row.layer, row.head) {

@@ -17,9 +17,13 @@ pub fn read(path: &Path) -> Result<Row> {
     let matrix = read_array(path)?;
     if matrix.is_empty() {
         let (rows, columns) = matrix.dim();
-        bail!("{}: the matrix is {rows} x {columns}, expected at least one row and one column", path.display());
+        bail!(
+            "{}: the matrix is {rows} x {columns}, expected at least one row and one column",
+            path.display()
+        );
     }
-    let report = RankReport::of(matrix.view(), None).map_err(|error| anyhow!("{}: {error}", path.display()))?;
+    let report =
+        RankReport::of(matrix.view(), None).map_err(|error| anyhow!("{}: {error}", path.display()))?;
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     Ok(Row { name, layer: None, head: None, mask: None, report })
 }
@@ -41,7 +45,9 @@ fn explain(path: &Path, error: ReadNpyError) -> anyhow::Error {
         ReadNpyError::WrongDescriptor(found) => {
             format!("numbers of type {found}, expected f32 ('<f4') or f64 ('<f8')")
         }
-        ReadNpyError::MissingData => "the file is cut off, expected all the numbers that its header tells of".into(),
+        ReadNpyError::MissingData => {
+            "the file is cut off, expected all the numbers that its header tells of".into()
+        }
         ReadNpyError::ParseHeader(error) => format!("not a .npy file: {error}"),
         other => format!("not a .npy file of one matrix: {other}"),
     };

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use rankscope::model::MaskChoice;
 use rankscope::Run;
+use rankscope::model::MaskChoice;
 
 use crate::args::{MASK_HELP, SubjectArgs, split_masks};
 use crate::output::{emit, emit_json, say};

@@ -31,7 +31,8 @@ pub fn of_heads(
     run: &Run,
 ) -> Result<Vec<Row>> {
     let description = subject.model.description();
-    for (what, wanted, count) in [("--layer", layer, description.layers), ("--head", head, description.heads)] {
+    for (what, wanted, count) in [("--layer", layer, description.layers), ("--head", head, description.heads)]
+    {
         if let Some(wanted) = wanted.filter(|&wanted| wanted >= count) {
             bail!("{what} is {wanted}, expected less than {count}, as many as {} has", subject.name);
         }

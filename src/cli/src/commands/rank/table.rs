@@ -91,9 +91,12 @@ fn side_by_side(masks: usize, rows: &[Row]) -> String {
     let mut header = vec!["\nlayer".to_owned(), "\nhead".to_owned()];
     for row in rows.iter().step_by(heads.max(1)) {
         let mask = row.mask.as_deref().unwrap_or_default();
-        header.extend(COMPARED.iter().enumerate().map(|(index, (name, _))| {
-            format!("{}\n{name}", if index == 2 { mask } else { "" })
-        }));
+        header.extend(
+            COMPARED
+                .iter()
+                .enumerate()
+                .map(|(index, (name, _))| format!("{}\n{name}", if index == 2 { mask } else { "" })),
+        );
     }
     table.set_header(header);
     for head in 0..heads {
