@@ -12,7 +12,7 @@ use crate::tensor::Tensor;
 /// Scaled dot-product attention: softmax(Q·Kᵀ / √D over the allowed keys) · V.
 ///
 /// **Probe points**: `scores` `[B, H, T, S]` (after the factor, before the mask), `mask` (0 and 1,
-/// `[T, S]` or `[B, T, S]`, always on the CPU), `weights` `[B, H, T, S]`, `context` `[B, H, T, D]`.
+/// `[T, S]`, with B and H in front where sequences or heads differ, always on the CPU), `weights` `[B, H, T, S]`, `context` `[B, H, T, D]`.
 ///
 /// **Source**: Vaswani et al. 2017 (arXiv 1706.03762), equation 1.
 ///
@@ -49,7 +49,7 @@ impl ScaledDotProduct {
     /// The mask's bits, which a probe may have edited.
     fn allowed(scores: &Tensor, visibility: Visibility<'_>, probe: &mut dyn Probe) -> Result<Allowed> {
         let axes = [Axis::Batch, Axis::Head, Axis::Query, Axis::Key];
-        let [batch, _, queries, keys] = scores.shape().expect("attention", "scores", axes)?;
+        let [batch, heads, queries, keys] = scores.shape().expect("attention", "scores", axes)?;
         let Visibility { mask, at, padding } = visibility;
         if let Some(got) = padding.map(|padding| padding.batch()).filter(|&got| got != batch) {
             return Err(Error::Size {
@@ -60,7 +60,7 @@ impl ScaledDotProduct {
                 got,
             });
         }
-        let allowed = Allowed::new(mask, queries, keys, at, padding)?;
+        let allowed = Allowed::new(mask, heads, queries, keys, at, padding)?;
         if probe.watches("mask") {
             return Allowed::from_tensor(&probe.visit("mask", allowed.to_tensor())?);
         }

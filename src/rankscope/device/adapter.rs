@@ -66,7 +66,8 @@ pub struct AdapterFeatures {
 }
 
 impl Adapter {
-    pub(super) fn describe(adapter: &wgpu::Adapter) -> Self {
+    /// As the driver of `adapter` describes it.
+    pub fn describe(adapter: &wgpu::Adapter) -> Self {
         let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
         let is_software = is_software(&info);
         Adapter {

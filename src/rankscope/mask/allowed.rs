@@ -50,6 +50,21 @@ impl Padding {
         self.real.len() / self.keys
     }
 
+    /// An error unless the padding is `[batch, keys]`.
+    pub(crate) fn expect(&self, batch: usize, keys: usize) -> Result<()> {
+        if self.keys != keys {
+            return Err(Error::invalid("padding S", self.keys, format!("the number of keys, {keys}")));
+        }
+        if self.batch() != batch {
+            return Err(Error::invalid(
+                "padding B",
+                self.batch(),
+                format!("the number of sequences, {batch}"),
+            ));
+        }
+        Ok(())
+    }
+
     /// Whether every key is a token.
     pub fn is_trivial(&self) -> bool {
         self.real.iter().all(|&real| real)
@@ -61,24 +76,28 @@ impl Padding {
     }
 }
 
-/// One bit for each query and key, `[B, T, S]`, or `[T, S]` where all sequences share them.
+/// One bit for each query and key: `[B, H, T, S]`, without B where all sequences share the rows and
+/// without H where all heads do.
 ///
 /// **Layout**: rows of ⌈S/32⌉ words; bit `s mod 32` of word `s div 32` is key s; spare bits are 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Allowed {
     batch: Option<usize>,
+    heads: Option<usize>,
     queries: usize,
     keys: usize,
     words: Vec<u32>,
 }
 
 impl Allowed {
-    /// Evaluates `mask` for `queries` × `keys` at the given positions, intersected with the padding.
+    /// Evaluates `mask` for `heads` heads and `queries` × `keys` at the given positions, intersected
+    /// with the padding.
     ///
     /// # Errors
     /// [`Error::Invalid`] if the mask does not fit `keys` positions or the padding has another S.
     pub fn new(
         mask: &Mask,
+        heads: usize,
         queries: usize,
         keys: usize,
         at: Positions,
@@ -86,41 +105,56 @@ impl Allowed {
     ) -> Result<Self> {
         mask.check(keys)?;
         let padding = padding.filter(|padding| !padding.is_trivial());
-        if let Some(padding) = padding.filter(|padding| padding.keys != keys) {
-            return Err(Error::invalid("padding S", padding.keys, format!("the number of keys, {keys}")));
+        if let Some(padding) = padding {
+            padding.expect(padding.batch(), keys)?;
         }
-        let batch = padding.map(Padding::batch);
-        let shared =
-            Self::fill(None, queries, keys, |_, query, key| mask.may_attend(at.first_query + query, key));
+        let heads = mask.differs_by_head().then_some(heads);
+        let masks: Vec<Mask> =
+            (0..heads.unwrap_or(1)).map(|head| mask.for_head(head, heads.unwrap_or(1))).collect();
+        // Rules are asked once for each head, not for each sequence.
+        let shared = Self::fill(None, heads, queries, keys, |_, head, query, key| {
+            masks[head].may_attend(at.first_query + query, key)
+        });
         Ok(match padding {
             None => shared,
-            Some(padding) => Self::fill(batch, queries, keys, |sequence, query, key| {
-                shared.get(0, query, key) && padding.is_real(sequence, key)
-            }),
+            Some(padding) => {
+                Self::fill(Some(padding.batch()), heads, queries, keys, |sequence, head, query, key| {
+                    shared.get(0, head, query, key) && padding.is_real(sequence, key)
+                })
+            }
         })
     }
 
     fn fill(
         batch: Option<usize>,
+        heads: Option<usize>,
         queries: usize,
         keys: usize,
-        allow: impl Fn(usize, usize, usize) -> bool,
+        allow: impl Fn(usize, usize, usize, usize) -> bool,
     ) -> Self {
         let row_words = keys.div_ceil(32);
-        let mut words = vec![0; batch.unwrap_or(1) * queries * row_words];
-        for row in 0..batch.unwrap_or(1) * queries {
+        let rows = batch.unwrap_or(1) * heads.unwrap_or(1) * queries;
+        let mut words = vec![0; rows * row_words];
+        for row in 0..rows {
+            let (matrix, query) = (row / queries, row % queries);
+            let (sequence, head) = (matrix / heads.unwrap_or(1), matrix % heads.unwrap_or(1));
             for key in 0..keys {
-                if allow(row / queries, row % queries, key) {
+                if allow(sequence, head, query, key) {
                     words[row * row_words + key / 32] |= 1 << (key % 32);
                 }
             }
         }
-        Allowed { batch, queries, keys, words }
+        Allowed { batch, heads, queries, keys, words }
     }
 
     /// Sequences with rows of their own; `None` where all sequences share the rows.
     pub fn batch(&self) -> Option<usize> {
         self.batch
+    }
+
+    /// Heads with rows of their own; `None` where all heads share the rows.
+    pub fn heads(&self) -> Option<usize> {
+        self.heads
     }
 
     /// T, the number of queries.
@@ -143,50 +177,54 @@ impl Allowed {
         self.keys.div_ceil(32)
     }
 
-    /// The packed row of query `query` in sequence `sequence`.
-    pub fn row(&self, sequence: usize, query: usize) -> &[u32] {
-        let sequence = if self.batch.is_some() { sequence } else { 0 };
-        let start = (sequence * self.queries + query) * self.row_words();
+    /// The packed row of query `query` in head `head` of sequence `sequence`.
+    pub fn row(&self, sequence: usize, head: usize, query: usize) -> &[u32] {
+        let matrix =
+            self.batch.map_or(0, |_| sequence) * self.heads.unwrap_or(1) + self.heads.map_or(0, |_| head);
+        let start = (matrix * self.queries + query) * self.row_words();
         &self.words[start..start + self.row_words()]
     }
 
-    /// Whether query `query` of sequence `sequence` may attend to key `key`.
-    pub fn get(&self, sequence: usize, query: usize, key: usize) -> bool {
-        self.row(sequence, query)[key / 32] >> (key % 32) & 1 == 1
+    /// Whether query `query` in head `head` of sequence `sequence` may attend to key `key`.
+    pub fn get(&self, sequence: usize, head: usize, query: usize, key: usize) -> bool {
+        self.row(sequence, head, query)[key / 32] >> (key % 32) & 1 == 1
     }
 
-    /// As a tensor of 0 and 1 on the CPU, `[B, T, S]` or `[T, S]`: what a probe sees.
+    /// As a tensor of 0 and 1 on the CPU, `[B, H, T, S]` with or without B and H: what a probe sees.
     pub fn to_tensor(&self) -> Tensor {
-        let mut axes = vec![(Axis::Query, self.queries), (Axis::Key, self.keys)];
-        if let Some(batch) = self.batch {
-            axes.insert(0, (Axis::Batch, batch));
-        }
-        let rows = self.batch.unwrap_or(1) * self.queries;
-        let bits = (0..rows * self.keys).map(|i| {
-            let (row, key) = (i / self.keys, i % self.keys);
-            f32::from(u8::from(self.get(row / self.queries, row % self.queries, key)))
+        let mut axes = Vec::new();
+        axes.extend(self.batch.map(|batch| (Axis::Batch, batch)));
+        axes.extend(self.heads.map(|heads| (Axis::Head, heads)));
+        axes.extend([(Axis::Query, self.queries), (Axis::Key, self.keys)]);
+        let row_words = self.row_words();
+        let bits = self.words.chunks(row_words.max(1)).flat_map(|row| {
+            (0..self.keys).map(|key| f32::from(u8::from(row[key / 32] >> (key % 32) & 1 == 1)))
         });
         Tensor::on_cpu(Shape::new(axes), bits.collect())
     }
 
-    /// From a tensor of 0 and 1, `[B, T, S]` or `[T, S]`: what a probe hands back.
+    /// From a tensor of 0 and 1, `[B, H, T, S]` with or without B and H: what a probe hands back.
     ///
     /// # Errors
     /// [`Error::Axes`] for other axes, [`Error::Invalid`] for a value other than 0 and 1.
     pub fn from_tensor(tensor: &Tensor) -> Result<Self> {
-        let shape = tensor.shape();
-        let (batch, [queries, keys]) = match shape.axes() {
-            [(Axis::Batch, batch), rest @ ..] => {
-                (Some(*batch), Shape::new(rest).expect("mask", "mask", [Axis::Query, Axis::Key])?)
+        let mut rest = tensor.shape().axes();
+        let mut take = |axis| match rest {
+            [(first, size), others @ ..] if *first == axis => {
+                rest = others;
+                Some(*size)
             }
-            _ => (None, shape.expect("mask", "mask", [Axis::Query, Axis::Key])?),
+            _ => None,
         };
+        let (batch, heads) = (take(Axis::Batch), take(Axis::Head));
+        let [queries, keys] = Shape::new(rest).expect("mask", "mask", [Axis::Query, Axis::Key])?;
         let values = tensor.to_vec()?;
         if let Some(value) = values.iter().find(|&&value| value != 0.0 && value != 1.0) {
             return Err(Error::invalid("mask entry", value, "0 (may not attend) or 1 (may attend)"));
         }
-        Ok(Self::fill(batch, queries, keys, |sequence, query, key| {
-            values[(sequence * queries + query) * keys + key] == 1.0
+        Ok(Self::fill(batch, heads, queries, keys, |sequence, head, query, key| {
+            let matrix = sequence * heads.unwrap_or(1) + head;
+            values[(matrix * queries + query) * keys + key] == 1.0
         }))
     }
 }

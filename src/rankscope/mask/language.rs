@@ -1,11 +1,12 @@
 //! The text form of masks: `causal & window(16) | !prefix(4)`, also `prefix:4`.
 //!
-//! `!` binds tighter than `&`, `&` tighter than `|`; parentheses group. What [`Display`](fmt::Display)
+//! `heads(causal, anti-causal)` takes masks. `!` binds tighter than `&`, `&` tighter than `|`; parentheses group. What [`Display`](fmt::Display)
 //! prints, [`Mask::parse`] reads back to an equal mask (custom matrices aside, which have no text).
 
 use std::fmt;
 use std::str::FromStr;
 
+use super::registry::Build;
 use super::{MASKS, MAX_NUMBER, Mask, Rule};
 use crate::error::{Error, Result};
 
@@ -93,16 +94,22 @@ impl Parser<'_> {
             let names: Vec<_> = MASKS.iter().map(|kind| kind.name).collect();
             return Err(self.unexpected(&format!("one of {}", names.join(", "))));
         };
-        let arguments = if self.take('(') {
-            let numbers = self.numbers()?;
-            self.expect(')')?;
-            numbers
-        } else if self.take(':') {
-            self.numbers()?
-        } else {
-            Vec::new()
+        let built = match kind.build {
+            Build::Numbers(build) => {
+                let numbers = self.arguments()?;
+                build(&numbers)
+            }
+            Build::Masks(build) => {
+                self.expect('(')?;
+                let mut masks = vec![self.either()?];
+                while self.take(',') {
+                    masks.push(self.either()?);
+                }
+                self.expect(')')?;
+                build(masks)
+            }
         };
-        (kind.build)(&arguments).map_err(|error| match error {
+        built.map_err(|error| match error {
             Error::Invalid { what, got, expected } => {
                 let form =
                     if kind.parameters.is_empty() { String::new() } else { format!("({})", kind.parameters) };
@@ -110,6 +117,19 @@ impl Parser<'_> {
             }
             other => other,
         })
+    }
+
+    /// `(1, 2)`, `:1,2`, or nothing.
+    fn arguments(&mut self) -> Result<Vec<usize>> {
+        if self.take('(') {
+            let numbers = self.numbers()?;
+            self.expect(')')?;
+            Ok(numbers)
+        } else if self.take(':') {
+            self.numbers()
+        } else {
+            Ok(Vec::new())
+        }
     }
 
     fn numbers(&mut self) -> Result<Vec<usize>> {
@@ -216,6 +236,10 @@ impl fmt::Display for Mask {
             Rule::Blocks(lengths) => {
                 let lengths: Vec<_> = lengths.iter().map(usize::to_string).collect();
                 write!(f, "blocks({})", lengths.join(", "))
+            }
+            Rule::Heads(masks) => {
+                let masks: Vec<_> = masks.iter().map(Mask::to_string).collect();
+                write!(f, "heads({})", masks.join(", "))
             }
             Rule::Custom(allowed) => write!(f, "custom({} x {})", allowed.nrows(), allowed.ncols()),
             Rule::And(masks) => pair(masks, "&", Level::And),

@@ -54,6 +54,7 @@ enum Rule {
     And(Arc<(Mask, Mask)>),
     Or(Arc<(Mask, Mask)>),
     Not(Arc<Mask>),
+    Heads(Arc<[Mask]>),
 }
 
 impl Mask {
@@ -142,6 +143,54 @@ impl Mask {
         Ok(Mask(Rule::Random { percent, seed }))
     }
 
+    /// A mask of its own for every head: the heads are shared out evenly among `masks`, in order, so
+    /// that head h of H uses masks\[⌊h · count / H⌋\].
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for no masks.
+    ///
+    /// ```
+    /// use rankscope::Mask;
+    /// let mixed = Mask::heads([Mask::causal(), Mask::anti_causal()])?;
+    /// assert_eq!(mixed.for_head(2, 6), Mask::causal());
+    /// assert_eq!(mixed.for_head(3, 6), Mask::anti_causal());
+    /// # Ok::<(), rankscope::Error>(())
+    /// ```
+    pub fn heads(masks: impl Into<Arc<[Mask]>>) -> Result<Self> {
+        let masks = masks.into();
+        if masks.is_empty() {
+            return Err(Error::invalid("number of masks for heads", 0, "at least 1"));
+        }
+        Ok(Mask(Rule::Heads(masks)))
+    }
+
+    /// Half of the heads look back and half look ahead: `heads(causal, anti-causal)`.
+    pub fn mixed_direction() -> Self {
+        Mask(Rule::Heads([Mask::causal(), Mask::anti_causal()].into()))
+    }
+
+    /// The mask of head `head` of `heads`: itself, unless heads have masks of their own.
+    pub fn for_head(&self, head: usize, heads: usize) -> Mask {
+        let of = |mask: &Mask| mask.for_head(head, heads);
+        match &self.0 {
+            Rule::Heads(masks) => of(&masks[(head * masks.len() / heads.max(1)).min(masks.len() - 1)]),
+            Rule::And(pair) => of(&pair.0) & of(&pair.1),
+            Rule::Or(pair) => of(&pair.0) | of(&pair.1),
+            Rule::Not(mask) => !of(mask),
+            _ => self.clone(),
+        }
+    }
+
+    /// Whether heads have masks of their own.
+    pub fn differs_by_head(&self) -> bool {
+        match &self.0 {
+            Rule::Heads(_) => true,
+            Rule::And(pair) | Rule::Or(pair) => pair.0.differs_by_head() || pair.1.differs_by_head(),
+            Rule::Not(mask) => mask.differs_by_head(),
+            _ => false,
+        }
+    }
+
     /// Nobody attends to the keys from position `length` on: they are padding.
     pub fn padding(length: usize) -> Self {
         Mask(Rule::Padding(length))
@@ -167,7 +216,8 @@ impl Mask {
         Mask(Rule::Custom(Arc::new(allowed)))
     }
 
-    /// Whether the query at position `query` may attend to the key at position `key`.
+    /// Whether the query at position `query` may attend to the key at position `key`; where heads have
+    /// masks of their own, whether it may in some head.
     pub fn may_attend(&self, query: usize, key: usize) -> bool {
         match &self.0 {
             Rule::Bidirectional => true,
@@ -194,6 +244,7 @@ impl Mask {
             Rule::And(pair) => pair.0.may_attend(query, key) && pair.1.may_attend(query, key),
             Rule::Or(pair) => pair.0.may_attend(query, key) || pair.1.may_attend(query, key),
             Rule::Not(mask) => !mask.may_attend(query, key),
+            Rule::Heads(masks) => masks.iter().any(|mask| mask.may_attend(query, key)),
         }
     }
 
@@ -222,6 +273,7 @@ impl Mask {
             }
             Rule::And(pair) | Rule::Or(pair) => pair.0.check(length).and_then(|()| pair.1.check(length)),
             Rule::Not(mask) => mask.check(length),
+            Rule::Heads(masks) => masks.iter().try_for_each(|mask| mask.check(length)),
             _ => Ok(()),
         }
     }

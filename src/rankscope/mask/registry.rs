@@ -15,7 +15,15 @@ pub struct MaskKind {
     pub seen_in: &'static str,
     /// A typical member for a sequence of the given length (at least 1).
     pub example: fn(length: usize) -> Mask,
-    pub(super) build: fn(arguments: &[usize]) -> Result<Mask>,
+    pub(super) build: Build,
+}
+
+/// How a kind is built from what stands in its parentheses.
+pub(super) enum Build {
+    /// From numbers.
+    Numbers(fn(&[usize]) -> Result<Mask>),
+    /// From masks.
+    Masks(fn(Vec<Mask>) -> Result<Mask>),
 }
 
 /// Every kind of mask that has a name.
@@ -26,7 +34,7 @@ pub static MASKS: &[MaskKind] = &[
         summary: "every query attends to every key",
         seen_in: "BERT, encoders",
         example: |_| Mask::bidirectional(),
-        build: |arguments| none(arguments, Mask::bidirectional()),
+        build: Build::Numbers(|arguments| none(arguments, Mask::bidirectional())),
     },
     MaskKind {
         name: "causal",
@@ -34,7 +42,7 @@ pub static MASKS: &[MaskKind] = &[
         summary: "a query attends to itself and to earlier keys",
         seen_in: "GPT, LLaMA, decoders",
         example: |_| Mask::causal(),
-        build: |arguments| none(arguments, Mask::causal()),
+        build: Build::Numbers(|arguments| none(arguments, Mask::causal())),
     },
     MaskKind {
         name: "anti-causal",
@@ -42,7 +50,7 @@ pub static MASKS: &[MaskKind] = &[
         summary: "a query attends to itself and to later keys",
         seen_in: "the backward half of mixed-direction heads",
         example: |_| Mask::anti_causal(),
-        build: |arguments| none(arguments, Mask::anti_causal()),
+        build: Build::Numbers(|arguments| none(arguments, Mask::anti_causal())),
     },
     MaskKind {
         name: "prefix",
@@ -50,7 +58,7 @@ pub static MASKS: &[MaskKind] = &[
         summary: "causal, and everyone attends to the first keys",
         seen_in: "prefix-LM, UniLM, GLM",
         example: |length| Mask::prefix(length.div_ceil(2)),
-        build: |arguments| one(arguments).map(Mask::prefix),
+        build: Build::Numbers(|arguments| one(arguments).map(Mask::prefix)),
     },
     MaskKind {
         name: "window",
@@ -58,7 +66,7 @@ pub static MASKS: &[MaskKind] = &[
         summary: "a query attends to itself and to the keys just before it",
         seen_in: "Mistral, sliding-window decoders",
         example: |length| Mask::window(length.div_ceil(4)).expect("at least 1"),
-        build: |arguments| one(arguments).and_then(Mask::window),
+        build: Build::Numbers(|arguments| one(arguments).and_then(Mask::window)),
     },
     MaskKind {
         name: "two-sided-window",
@@ -66,7 +74,7 @@ pub static MASKS: &[MaskKind] = &[
         summary: "a query attends to the keys near it on both sides",
         seen_in: "Longformer's local heads",
         example: |length| Mask::two_sided_window(length.div_ceil(4)).expect("at least 1"),
-        build: |arguments| one(arguments).and_then(Mask::two_sided_window),
+        build: Build::Numbers(|arguments| one(arguments).and_then(Mask::two_sided_window)),
     },
     MaskKind {
         name: "dilated",
@@ -74,7 +82,9 @@ pub static MASKS: &[MaskKind] = &[
         summary: "a query attends to itself and to every step-th key on both sides",
         seen_in: "Longformer's dilated windows",
         example: |length| Mask::dilated(length.div_ceil(4), 2).expect("a step of 2"),
-        build: |arguments| two(arguments).and_then(|(count, step)| Mask::dilated(count, step)),
+        build: Build::Numbers(|arguments| {
+            two(arguments).and_then(|(count, step)| Mask::dilated(count, step))
+        }),
     },
     MaskKind {
         name: "strided",
@@ -82,7 +92,7 @@ pub static MASKS: &[MaskKind] = &[
         summary: "a query attends to the keys just before it and, before those, to every stride-th",
         seen_in: "Sparse Transformer",
         example: |length| Mask::strided(length.isqrt().max(1)).expect("at least 1"),
-        build: |arguments| one(arguments).and_then(Mask::strided),
+        build: Build::Numbers(|arguments| one(arguments).and_then(Mask::strided)),
     },
     MaskKind {
         name: "global",
@@ -90,7 +100,7 @@ pub static MASKS: &[MaskKind] = &[
         summary: "the first positions attend to everyone and everyone attends to them",
         seen_in: "Longformer and BigBird, together with a window",
         example: |length| Mask::global(length.div_ceil(8)),
-        build: |arguments| one(arguments).map(Mask::global),
+        build: Build::Numbers(|arguments| one(arguments).map(Mask::global)),
     },
     MaskKind {
         name: "random",
@@ -98,7 +108,9 @@ pub static MASKS: &[MaskKind] = &[
         summary: "a query attends to itself and to keys drawn at random",
         seen_in: "BigBird, together with a window and global tokens",
         example: |_| Mask::random(30, 7).expect("at most 100"),
-        build: |arguments| two(arguments).and_then(|(percent, seed)| Mask::random(percent, seed)),
+        build: Build::Numbers(|arguments| {
+            two(arguments).and_then(|(percent, seed)| Mask::random(percent, seed))
+        }),
     },
     MaskKind {
         name: "padding",
@@ -106,7 +118,7 @@ pub static MASKS: &[MaskKind] = &[
         summary: "nobody attends to the keys from a position on",
         seen_in: "batches of texts of different lengths",
         example: |length| Mask::padding(length.div_ceil(2)),
-        build: |arguments| one(arguments).map(Mask::padding),
+        build: Build::Numbers(|arguments| one(arguments).map(Mask::padding)),
     },
     MaskKind {
         name: "blocks",
@@ -118,7 +130,15 @@ pub static MASKS: &[MaskKind] = &[
             let lengths = if first < length { vec![first, length - first] } else { vec![length] };
             Mask::blocks(&lengths).expect("lengths are at least 1")
         },
-        build: Mask::blocks,
+        build: Build::Numbers(Mask::blocks),
+    },
+    MaskKind {
+        name: "heads",
+        parameters: "mask, mask, …",
+        summary: "every head has a mask of its own; the heads are shared out evenly, in order",
+        seen_in: "mixed-direction heads: heads(causal, anti-causal)",
+        example: |_| Mask::mixed_direction(),
+        build: Build::Masks(|masks| Mask::heads(masks)),
     },
 ];
 

@@ -70,6 +70,9 @@ impl Mask {
             Rule::And(pair) => pair.0.tile(queries, keys).and(pair.1.tile(queries, keys)),
             Rule::Or(pair) => pair.0.tile(queries, keys).or(pair.1.tile(queries, keys)),
             Rule::Not(mask) => mask.tile(queries, keys).not(),
+            Rule::Heads(masks) => {
+                masks.iter().map(|mask| mask.tile(queries, keys)).fold(Tile::Empty, Tile::or)
+            }
         }
     }
 }

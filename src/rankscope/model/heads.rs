@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::{Input, MaskChoice, Model};
 use crate::axis::Axis;
 use crate::error::{Error, Result};
+use crate::mask::Mask;
 use crate::probe::Trace;
 use crate::rank::{ExactRank, RankReport, many};
 use crate::run::Run;
@@ -37,30 +38,54 @@ pub fn head_reports(
 ) -> Result<Vec<HeadReport>> {
     let mut trace = Trace::of(["attention.weights"]);
     model.hidden(input, mask, &mut trace, run)?;
-    let theorem = mask.resolve(model.description()).exact_rank(input.len());
     let layers: Vec<(String, Tensor)> = trace.into_vec();
-    layer_reports(&layers, &theorem, run)
+    layer_reports(&layers, &mask.resolve(model.description()), run)
 }
 
 /// The ranks of traced attention weights, `[1, H, T, S]` or `[H, T, S]` each, under their names.
 ///
-/// `theorem` is what the mask implies for the exact rank ([`Mask::exact_rank`](crate::Mask::exact_rank)).
+/// `mask` is the one that they were computed under: it decides the exact rank.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a batch of several sequences, [`Error::Axes`] for anything but weights.
-pub fn layer_reports(layers: &[(String, Tensor)], theorem: &ExactRank, run: &Run) -> Result<Vec<HeadReport>> {
+pub fn layer_reports(layers: &[(String, Tensor)], mask: &Mask, run: &Run) -> Result<Vec<HeadReport>> {
     let mut jobs = Vec::new();
+    let mut theorems = Theorems { mask, known: Vec::new() };
     for (name, weights) in layers {
         let weights = heads_of(weights)?.to_device(&crate::Device::Cpu)?; // [H, T, S]
-        let heads = weights.shape().sizes()[0];
-        jobs.extend((0..heads).map(|head| (name, weights.clone(), head)));
+        let [heads, queries, keys] = weights.shape().sizes()[..] else { unreachable!("checked by heads_of") };
+        for head in 0..heads {
+            jobs.push((name, weights.clone(), head, theorems.of(head, heads, queries, keys)));
+        }
     }
-    many(&jobs, "rank", run, |(name, weights, head)| {
+    many(&jobs, "rank", run, |(name, weights, head, theorem)| {
         let matrix = weights.matrix(*head).expect("a head of weights on the CPU");
         let matrix: Array2<f64> = matrix.mapv(f64::from);
-        let report = RankReport::of(matrix.view(), Some(theorem))?;
+        let report = RankReport::of(matrix.view(), theorem.as_ref())?;
         Ok(HeadReport { name: name.to_string(), layer: layer_of(name), head: *head, report })
     })
+}
+
+/// What the mask implies for the exact rank of each head, worked out once for each mask.
+struct Theorems<'a> {
+    mask: &'a Mask,
+    known: Vec<(Mask, usize, ExactRank)>,
+}
+
+impl Theorems<'_> {
+    /// `None` for a matrix that is not square, whose own zeros are then asked.
+    fn of(&mut self, head: usize, heads: usize, queries: usize, keys: usize) -> Option<ExactRank> {
+        if queries != keys {
+            return None;
+        }
+        let mask = self.mask.for_head(head, heads);
+        if let Some((_, _, theorem)) = self.known.iter().find(|(known, n, _)| *known == mask && *n == keys) {
+            return Some(theorem.clone());
+        }
+        let theorem = mask.exact_rank(keys);
+        self.known.push((mask, keys, theorem.clone()));
+        Some(theorem)
+    }
 }
 
 /// Weights without their batch axis, `[H, T, S]`.

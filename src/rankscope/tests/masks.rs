@@ -107,14 +107,31 @@ fn theorems_about_the_exact_rank() {
 fn cached_decoding_is_the_last_row_of_a_full_pass() {
     for text in ["causal", "prefix(3)", "window(4)", "blocks(5, 6)"] {
         let mask: Mask = text.parse().unwrap();
-        let full = Allowed::new(&mask, 11, 11, Positions::suffix(11, 11).unwrap(), None).unwrap();
-        let step = Allowed::new(&mask, 1, 11, Positions::suffix(1, 11).unwrap(), None).unwrap();
-        assert_eq!(full.row(0, 10), step.row(0, 0), "{text}");
-        let chunk = Allowed::new(&mask, 3, 11, Positions::suffix(3, 11).unwrap(), None).unwrap();
-        assert!((0..3).all(|t| full.row(0, 8 + t) == chunk.row(0, t)), "{text}");
+        let full = Allowed::new(&mask, 1, 11, 11, Positions::suffix(11, 11).unwrap(), None).unwrap();
+        let step = Allowed::new(&mask, 1, 1, 11, Positions::suffix(1, 11).unwrap(), None).unwrap();
+        assert_eq!(full.row(0, 0, 10), step.row(0, 0, 0), "{text}");
+        let chunk = Allowed::new(&mask, 1, 3, 11, Positions::suffix(3, 11).unwrap(), None).unwrap();
+        assert!((0..3).all(|t| full.row(0, 0, 8 + t) == chunk.row(0, 0, t)), "{text}");
     }
     let error = Positions::suffix(12, 11).unwrap_err().to_string();
     assert_eq!(error, "number of queries is 12, expected at most the 11 keys");
+}
+
+#[test]
+fn heads_may_have_masks_of_their_own() {
+    let mask: Mask = "heads(causal, anti-causal, window(1)) & padding(4)".parse().unwrap();
+    assert_eq!(mask.to_string(), "heads(causal, anti-causal, window(1)) & padding(4)");
+    assert!(mask.differs_by_head() && !mask.for_head(0, 3).differs_by_head());
+    let shares: Vec<String> = (0..7).map(|head| mask.for_head(head, 7).to_string()).collect();
+    let [back, ahead, own] =
+        ["causal", "anti-causal", "window(1)"].map(|mask| format!("{mask} & padding(4)"));
+    assert_eq!(shares, [&back, &back, &back, &ahead, &ahead, &own, &own].map(String::clone));
+    let allowed = Allowed::new(&mask, 3, 5, 5, Positions::suffix(5, 5).unwrap(), None).unwrap();
+    assert_eq!((allowed.batch(), allowed.heads()), (None, Some(3)));
+    assert!(allowed.get(0, 0, 3, 1) && !allowed.get(0, 1, 3, 1) && allowed.get(0, 1, 1, 3));
+    assert_eq!(Allowed::from_tensor(&allowed.to_tensor()).unwrap(), allowed);
+    let error = "heads(causal, )".parse::<Mask>().unwrap_err().to_string();
+    assert!(error.contains("character 15, is \")\", expected one of"), "{error}");
 }
 
 #[test]
@@ -122,9 +139,9 @@ fn padding_is_intersected_and_a_probe_gets_back_what_it_was_given() {
     let real: Vec<bool> = (0..2 * 37).map(|i| i % 37 < 30 || i < 37).collect();
     let padding = Padding::new(real, 37).unwrap();
     let at = Positions::suffix(5, 37).unwrap();
-    let allowed = Allowed::new(&Mask::causal(), 5, 37, at, Some(&padding)).unwrap();
+    let allowed = Allowed::new(&Mask::causal(), 3, 5, 37, at, Some(&padding)).unwrap();
     assert_eq!(allowed.batch(), Some(2));
-    assert!(allowed.get(0, 4, 36) && !allowed.get(1, 4, 36) && !allowed.get(0, 3, 36));
+    assert!(allowed.get(0, 2, 4, 36) && !allowed.get(1, 2, 4, 36) && !allowed.get(0, 2, 3, 36));
     assert_eq!(Allowed::from_tensor(&allowed.to_tensor()).unwrap(), allowed);
     let half = Tensor::new([(Axis::Query, 1), (Axis::Key, 2)], vec![0.5, 1.0]).unwrap();
     let error = Allowed::from_tensor(&half).unwrap_err().to_string();
@@ -152,6 +169,7 @@ fn any_mask() -> impl Strategy<Value = Mask> {
         prop_oneof![
             (inner.clone(), inner.clone()).prop_map(|(a, b)| a & b),
             (inner.clone(), inner.clone()).prop_map(|(a, b)| a | b),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| Mask::heads([a, b]).unwrap()),
             inner.prop_map(|mask| !mask),
         ]
     })
@@ -206,7 +224,7 @@ fn facts_about_graphs() {
 proptest! {
     #[test]
     fn tiles_agree_with_the_pairs_in_them(
-        mask in any_mask(), queries in (0..20usize, 1..9usize), keys in (0..20usize, 1..9usize)
+        mask in any_mask().prop_map(|mask| mask.for_head(0, 2)), queries in (0..20usize, 1..9usize), keys in (0..20usize, 1..9usize)
     ) {
         let (queries, keys) = (queries.0..queries.0 + queries.1, keys.0..keys.0 + keys.1);
         let mut pairs = queries.clone().flat_map(|query| keys.clone().map(move |key| (query, key)));
@@ -241,18 +259,19 @@ proptest! {
         let keys = queries + more;
         prop_assume!(mask.check(keys).is_ok());
         let at = Positions::suffix(queries, keys).unwrap();
-        let allowed = Allowed::new(&mask, queries, keys, at, None).unwrap();
+        let allowed = Allowed::new(&mask, 2, queries, keys, at, None).unwrap();
         for query in 0..queries {
             for key in 0..keys {
-                prop_assert_eq!(allowed.get(0, query, key), mask.may_attend(more + query, key));
+                prop_assert_eq!(allowed.get(0, 1, query, key), mask.for_head(1, 2).may_attend(more + query, key));
             }
         }
         let spare = keys.div_ceil(32) * 32 - keys;
-        prop_assert!((0..queries).all(|t| allowed.row(0, t).last().unwrap().leading_zeros() as usize >= spare));
+        prop_assert!((0..queries).all(|t| allowed.row(0, 1, t).last().unwrap().leading_zeros() as usize >= spare));
     }
 
     #[test]
-    fn de_morgan(a in any_mask(), b in any_mask(), query in 0..12usize, key in 0..12usize) {
+    fn de_morgan(a in any_mask(), b in any_mask(), head in 0..5usize, query in 0..12usize, key in 0..12usize) {
+        let (a, b) = (a.for_head(head, 5), b.for_head(head, 5));
         let (left, right) = (!(a.clone() & b.clone()), !a | !b);
         prop_assert_eq!(left.may_attend(query, key), right.may_attend(query, key));
     }

@@ -9,18 +9,18 @@ use crate::ops::{Real, for_each_row};
 /// If `values` is not B·H·T·S long or the mask has other sizes.
 pub fn masked_softmax<F: Real>(values: &mut [F], [_, heads, queries, keys]: [usize; 4], allowed: &Allowed) {
     for_each_row(values, keys, |row, values| {
-        let (sequence, query) = (row / (heads * queries), row % queries);
-        softmax_row(values, allowed.row(sequence, query));
+        let (matrix, query) = (row / queries, row % queries);
+        softmax_row(values, allowed.row(matrix / heads, matrix % heads, query));
     });
 }
 
 fn softmax_row<F: Real>(values: &mut [F], row: &[u32]) {
     let is_allowed = |key: usize| row[key / 32] >> (key % 32) & 1 == 1;
-    // The largest allowed score is subtracted, so that the largest exponential is 1. `fold` with a
-    // comparison that NaN fails would hide a NaN; here it spreads through the sum and stays visible.
+    // The largest allowed score is subtracted, so that the largest exponential is 1. A NaN among the
+    // allowed scores spreads through the sum and stays visible.
     let mut largest = F::neg_infinity();
     for (key, &value) in values.iter().enumerate() {
-        if is_allowed(key) && !(value <= largest) {
+        if is_allowed(key) && (value > largest || value.is_nan()) {
             largest = value;
         }
     }

@@ -7,7 +7,7 @@ use crate::ops::launch::{buffer, count, launch};
 use crate::tensor::Tensor;
 
 params! {
-    struct Params { rows: u32, heads: u32, queries: u32, keys: u32, mask_batch: u32 }
+    struct Params { rows: u32, heads: u32, queries: u32, keys: u32, mask_batch: u32, mask_head: u32 }
 }
 
 pub(in crate::ops) static MASKED_SOFTMAX: Kernel =
@@ -20,14 +20,17 @@ pub(super) fn masked_softmax(
 ) -> Result<Tensor> {
     let count = |size| count(&MASKED_SOFTMAX, size);
     let rows = batch * heads * queries;
-    // Sequences that share the mask all start at its first word.
-    let mask_batch = allowed.batch().map_or(0, |_| queries * allowed.row_words());
+    // Sequences that share the mask all start at the same word, and so do heads.
+    let matrix = queries * allowed.row_words();
+    let mask_batch = allowed.batch().map_or(0, |_| allowed.heads().unwrap_or(1) * matrix);
+    let mask_head = allowed.heads().map_or(0, |_| matrix);
     let params = Params {
         rows: count(rows)?,
         heads: count(heads)?,
         queries: count(queries)?,
         keys: count(keys)?,
         mask_batch: count(mask_batch)?,
+        mask_head: count(mask_head)?,
     };
     let scores_buffer = buffer(&MASKED_SOFTMAX, scores)?;
     let mask = scores_buffer.gpu().upload("mask", bytemuck::cast_slice(allowed.words()))?;

@@ -13,7 +13,7 @@ use crate::tensor::Tensor;
 /// w\[b, h, t, s\] = m\[b, t, s\] · e^(x\[b, h, t, s\] − c) / Σᵤ m\[b, t, u\] · e^(x\[b, h, t, u\] − c),
 /// with c the largest allowed score of the row and m the mask as 0 and 1.
 ///
-/// **Shapes**: scores `[B, H, T, S]`; mask `[T, S]` or `[B, T, S]`; result `[B, H, T, S]`.
+/// **Shapes**: scores `[B, H, T, S]`; mask `[B, H, T, S]` with or without B and H; result `[B, H, T, S]`.
 ///
 /// **Conventions**: the mask is data of its own; masked scores are never looked at, so they may be
 /// anything. A query that may attend to nothing has weights 0.
@@ -25,16 +25,17 @@ use crate::tensor::Tensor;
 /// use rankscope::{Axis, Mask, Tensor, mask::{Allowed, Positions}, ops::masked_softmax};
 /// let axes = [(Axis::Batch, 1), (Axis::Head, 1), (Axis::Query, 2), (Axis::Key, 2)];
 /// let scores = Tensor::new(axes, vec![1., f32::MAX, 2., 2.])?;
-/// let causal = Allowed::new(&Mask::causal(), 2, 2, Positions { first_query: 0 }, None)?;
+/// let causal = Allowed::new(&Mask::causal(), 1, 2, 2, Positions { first_query: 0 }, None)?;
 /// assert_eq!(masked_softmax(&scores, &causal)?.to_vec()?, [1., 0., 0.5, 0.5]);
 /// # Ok::<(), rankscope::Error>(())
 /// ```
 pub fn masked_softmax(scores: &Tensor, allowed: &Allowed) -> Result<Tensor> {
     const OP: &str = "masked_softmax";
     let sizes = scores.shape().expect(OP, "scores", [Axis::Batch, Axis::Head, Axis::Query, Axis::Key])?;
-    let [batch, _, queries, keys] = sizes;
+    let [batch, heads, queries, keys] = sizes;
     let checks = [
         (Axis::Batch, batch, allowed.batch().unwrap_or(batch)),
+        (Axis::Head, heads, allowed.heads().unwrap_or(heads)),
         (Axis::Query, queries, allowed.queries()),
         (Axis::Key, keys, allowed.keys()),
     ];

@@ -2,7 +2,7 @@
 // and c the largest allowed score of the row; a row without allowed keys is 0.
 //
 // Layout: one row is S scores and ⌈S/32⌉ mask words, key s being bit s mod 32 of word s div 32. The mask
-// of sequence b starts at word b·mask_batch, which is 0 where all sequences share it.
+// of head h of sequence b starts at word b·mask_batch + h·mask_head; either step is 0 where all share it.
 //
 // One workgroup of 64 invocations makes one row; one invocation takes every 64th key, and the 64 maxima
 // and sums are joined in shared memory. Masked scores are never looked at.
@@ -17,11 +17,12 @@ struct Params {
     queries: u32,
     keys: u32,
     mask_batch: u32,
+    mask_head: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> scores: array<f32>;   // [B, H, T, S]
-@group(0) @binding(2) var<storage, read> allowed: array<u32>;  // [B or 1, T, ⌈S/32⌉]
+@group(0) @binding(2) var<storage, read> allowed: array<u32>;  // [B or 1, H or 1, T, ⌈S/32⌉]
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;  // [B, H, T, S]
 
 var<workgroup> partial: array<f32, LANES>;
@@ -58,8 +59,9 @@ fn main(
     let row = group.y * groups.x + group.x;
     if row >= params.rows { return; }
     let query = row % params.queries;
-    let sequence = row / (params.heads * params.queries);
-    let words = sequence * params.mask_batch + query * ((params.keys + 31u) / 32u);
+    let matrix = row / params.queries;
+    let mask = (matrix / params.heads) * params.mask_batch + (matrix % params.heads) * params.mask_head;
+    let words = mask + query * ((params.keys + 31u) / 32u);
     let first = row * params.keys;
 
     var largest = bitcast<f32>(negative_infinity);

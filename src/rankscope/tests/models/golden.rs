@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Axis as Dimension, Ix3};
 use rankscope::model::heads::layer_reports;
-use rankscope::model::{self, FAMILIES, Input, MaskChoice, Tokenizer};
+use rankscope::model::{self, Description, FAMILIES, Input, MaskChoice, Tokenizer};
 use rankscope::prelude::*;
 use serde_json::Value;
 
@@ -121,7 +121,7 @@ fn check_real(name: &str, folder: &Path, device: &Device) {
         let output = model.forward(&input, &MaskChoice::AsTrained, &mut trace, &Run::default()).unwrap();
         let layers = trace.into_vec();
         check_heads(&about["heads"], index, &golden, &layers);
-        check_ranks(name, index, &golden, &layers, input.len());
+        check_ranks(name, index, &golden, &layers, model.description(), input.len());
         match output.logits {
             Some(logits) => check_logits(index, &golden, &logits, &prompt["argmax_ids"]),
             None => {
@@ -144,10 +144,17 @@ fn check_heads(heads: &Value, prompt: usize, golden: &Golden, layers: &[(String,
 }
 
 /// Ranks from our own forward pass: counts at most one off, shapes of the spectrum 5·10⁻⁴ relative.
-fn check_ranks(name: &str, prompt: usize, golden: &Golden, layers: &[(String, Tensor)], length: usize) {
+fn check_ranks(
+    name: &str,
+    prompt: usize,
+    golden: &Golden,
+    layers: &[(String, Tensor)],
+    model: &Description,
+    length: usize,
+) {
     let expected = golden.get(&format!("p{prompt}.ranks")).into_dimensionality::<Ix3>().unwrap();
-    let theorem = Mask::causal().exact_rank(length);
-    let reports = layer_reports(layers, &theorem, &Run::default()).unwrap();
+    let mask = MaskChoice::AsTrained.resolve(model);
+    let reports = layer_reports(layers, &mask, &Run::default()).unwrap();
     assert_eq!(reports.len(), expected.len_of(Dimension(0)) * expected.len_of(Dimension(1)));
     for report in &reports {
         let row = expected.slice(ndarray::s![report.layer, report.head, ..]);

@@ -1,0 +1,242 @@
+//! The window's state, and how its parts stand together.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use egui::{CentralPanel, Frame, Margin, Panel};
+use egui_wgpu::RenderState;
+use rankscope::model::{MaskChoice, Tokens};
+use rankscope::run::Progress;
+
+use crate::args::Args;
+use crate::device;
+use crate::heatmap::{self, Scale};
+use crate::layout::Head;
+use crate::theme;
+use crate::view::{banner, head, mask, model, rank, status, tokens, top, wall};
+use crate::worker::{Event, Opened, Pass, Wish, Worker};
+
+/// Old results are dimmed, and progress is shown, once the new ones have been under way for so long.
+pub const PATIENCE: Duration = Duration::from_millis(300);
+
+/// The whole window.
+pub struct App {
+    /// Model work.
+    worker: Worker,
+    /// What is asked for now.
+    pub wish: Wish,
+    /// What was asked for last.
+    sent: Option<Wish>,
+    /// The head that is looked at.
+    pub selected: Head,
+    /// How weights become colours.
+    pub scale: Scale,
+    /// What is known.
+    pub shown: Shown,
+    /// The mask's controls.
+    pub mask: mask::Picker,
+    /// Models to choose from.
+    pub models: model::Catalog,
+    /// What went wrong and was not dismissed.
+    pub banners: Vec<banner::Banner>,
+    /// Where numbers are computed, and why there.
+    pub device: device::Computing,
+    /// Leaves out what differs from run to run: timings.
+    pub steady: bool,
+}
+
+/// What is known of the wish sent last; results stay, marked stale, until newer ones arrive.
+#[derive(Default)]
+pub struct Shown {
+    /// The open model.
+    pub model: Option<Arc<Opened>>,
+    /// The text as the model sees it.
+    pub tokens: Option<Arc<Tokens>>,
+    /// Attention under the chosen mask.
+    pub chosen: Option<Arc<Pass>>,
+    /// Attention under the mask of training.
+    pub trained: Option<Arc<Pass>>,
+    /// Whether `chosen` answers an older wish.
+    pub stale: bool,
+    /// Since when something is being computed.
+    pub busy: Option<Instant>,
+    /// How far it is.
+    pub progress: Option<Progress>,
+    /// How long the last wish took.
+    pub took: Option<Duration>,
+}
+
+impl Shown {
+    /// Whether a person has waited long enough to be told so.
+    pub fn is_slow(&self) -> bool {
+        self.busy.is_some_and(|since| since.elapsed() >= PATIENCE)
+    }
+
+    /// 0 … 1: how far results are faded.
+    pub fn fade(&self) -> f32 {
+        let failed = self.stale && self.busy.is_none();
+        if failed || (self.stale && self.is_slow()) { 0.6 } else { 0.0 }
+    }
+}
+
+impl App {
+    /// Opens the window's state on `args`; drawing goes through `render`, and `wake` asks for a frame.
+    ///
+    /// # Errors
+    /// Where the device that is asked for does not exist.
+    pub fn new(
+        render: &RenderState,
+        args: &Args,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> rankscope::Result<Self> {
+        heatmap::install(render);
+        let device = device::Computing::choose(args.device, render)?;
+        let worker = Worker::start(device.device.clone(), render.device.clone(), wake);
+        let selected = Head { layer: args.layer, head: args.head };
+        let wish = Wish {
+            model: args.model.clone(),
+            text: args.text.clone(),
+            mask: args.mask.clone(),
+            first: selected,
+        };
+        let steady = args.screenshot.is_some();
+        let mut app = App {
+            worker,
+            sent: None,
+            selected,
+            scale: Scale::Root,
+            shown: Shown::default(),
+            mask: mask::Picker::new(&wish.mask),
+            models: model::Catalog::default(),
+            banners: Vec::new(),
+            device,
+            steady,
+            wish,
+        };
+        app.models.reload(&mut app.banners);
+        app.send();
+        Ok(app)
+    }
+
+    /// Everything that happens between frames: news from the thread, then a newer wish to it.
+    pub fn update(&mut self, ctx: &egui::Context) {
+        for event in self.worker.news() {
+            self.take(event);
+        }
+        if let Some(name) = self.models.news(&mut self.banners) {
+            self.wish.model = name;
+        }
+        if self.sent.as_ref().is_none_or(|sent| self.differs(sent)) && self.may_supersede() {
+            self.send();
+        }
+        if self.shown.busy.is_some() {
+            ctx.request_repaint_after(PATIENCE);
+        }
+    }
+
+    /// Whether everything that was asked for has come.
+    pub fn is_settled(&self) -> bool {
+        self.shown.busy.is_none() && self.sent.as_ref().is_some_and(|sent| !self.differs(sent))
+    }
+
+    /// Waits for the thread, at most for `patience`.
+    pub fn wait(&self, patience: Duration) {
+        self.worker.wait(patience);
+    }
+
+    fn differs(&self, sent: &Wish) -> bool {
+        let wish = &self.wish;
+        (&sent.model, &sent.text, &sent.mask) != (&wish.model, &wish.text, &wish.mask)
+    }
+
+    /// While a slider is dragged, each mask is shown before the next is asked for; all else replaces at once.
+    fn may_supersede(&self) -> bool {
+        let same = |sent: &Wish| sent.model == self.wish.model && sent.text == self.wish.text;
+        let only_the_mask = self.sent.as_ref().is_some_and(same);
+        !(only_the_mask && self.shown.stale && self.shown.busy.is_some())
+    }
+
+    fn send(&mut self) {
+        self.wish.first = self.selected;
+        self.worker.send(self.wish.clone());
+        self.sent = Some(self.wish.clone());
+        self.shown.stale = true;
+        self.shown.busy = Some(Instant::now());
+        self.shown.progress = None;
+    }
+
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Model(model) => {
+                let same = self.shown.model.as_ref().is_some_and(|shown| shown.name == model.name);
+                if !same {
+                    (self.shown.chosen, self.shown.trained, self.shown.tokens) = (None, None, None);
+                }
+                let (layers, heads) = (model.description.layers, model.description.heads);
+                self.selected = self.selected.moved(0, 0, layers, heads);
+                self.shown.model = Some(model);
+            }
+            Event::Tokens(tokens) => self.shown.tokens = Some(tokens),
+            Event::Chosen(pass) => {
+                self.shown.stale = false;
+                self.shown.chosen = Some(pass);
+                self.banners.retain(|banner| !banner.of_wish);
+            }
+            Event::Trained(pass) => self.shown.trained = Some(pass),
+            Event::Progress(progress) => self.shown.progress = Some(progress),
+            Event::Done(took) => {
+                self.shown.took = Some(took);
+                (self.shown.busy, self.shown.progress) = (None, None);
+            }
+            Event::Failed(text) => {
+                (self.shown.busy, self.shown.progress) = (None, None);
+                self.banners.retain(|banner| !banner.of_wish);
+                self.banners.push(banner::Banner { text, of_wish: true });
+            }
+        }
+    }
+
+    /// Sets the mask and its controls.
+    pub fn choose(&mut self, mask: &MaskChoice) {
+        self.mask = mask::Picker::new(mask);
+        self.wish.mask = mask.clone();
+    }
+
+    /// How many positions the text has; 1 while it is not known.
+    pub fn length(&self) -> usize {
+        self.shown.tokens.as_ref().map_or(1, |tokens| tokens.ids.len().max(1))
+    }
+
+    /// Draws the window.
+    pub fn ui(&mut self, ui: &mut egui::Ui) {
+        self.update(&ui.ctx().clone());
+        let palette = theme::palette(ui);
+        let bar = Frame::new().fill(theme::color(palette.panel)).inner_margin(Margin::symmetric(12, 8));
+        let body = Frame::new().fill(theme::color(palette.background)).inner_margin(Margin::symmetric(12, 10));
+        Panel::top("top").frame(bar).resizable(false).show(ui, |ui| top::ui(self, ui));
+        if !self.banners.is_empty() || self.models.offers() {
+            Panel::top("banners").frame(body).resizable(false).show(ui, |ui| {
+                banner::ui(&mut self.banners, ui);
+                model::offer(self, ui);
+            });
+        }
+        Panel::top("tokens").frame(body).resizable(false).show(ui, |ui| tokens::ui(self, ui));
+        Panel::top("mask").frame(body).resizable(false).show(ui, |ui| mask::ui(self, ui));
+        Panel::bottom("status").frame(bar).resizable(false).show(ui, |ui| status::ui(self, ui));
+        let width = ui.available_width();
+        let right = (width * 0.32).clamp(320.0, 460.0);
+        let left = ((width - right) * 0.46).clamp(260.0, 760.0);
+        Panel::right("rank").frame(body).resizable(false).exact_size(right).show(ui, |ui| rank::ui(self, ui));
+        Panel::left("wall").frame(body).resizable(false).exact_size(left).show(ui, |ui| wall::ui(self, ui));
+        CentralPanel::default().frame(body).show(ui, |ui| head::ui(self, ui));
+    }
+
+    /// The mask that is chosen, where the model is known.
+    pub fn note(&self) -> Option<String> {
+        let description = &self.shown.model.as_ref()?.description;
+        match &self.wish.mask {
+            MaskChoice::AsTrained => None,
+            chosen => chosen.note(description),
+        }
+    }
+}

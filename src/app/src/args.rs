@@ -1,0 +1,132 @@
+//! The command line: the same settings that the window lets a person change.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Parser, ValueEnum};
+use rankscope::device::DeviceRequest;
+use rankscope::model::MaskChoice;
+
+/// The sentence that the window opens with.
+pub const FIRST_TEXT: &str = "Alice was beginning to get very tired of sitting by her sister";
+
+/// See a model's attention, its masks and the ranks of its attention matrices.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "rankscope-app", version, about, max_term_width = 100)]
+pub struct Args {
+    /// A model by name (see `rankscope models list`) or the folder that holds it
+    #[arg(long, value_name = "NAME|DIR", default_value = "glass-en")]
+    pub model: String,
+
+    /// The text whose attention is shown
+    #[arg(long, default_value = FIRST_TEXT)]
+    pub text: String,
+
+    /// Who may attend to whom: as-trained, causal, bidirectional, prefix:P, window:W, …
+    #[arg(long, default_value = "as-trained")]
+    pub mask: MaskChoice,
+
+    /// The layer selected at first, from 0
+    #[arg(long, value_name = "L", default_value_t = 0)]
+    pub layer: usize,
+
+    /// The head selected at first, from 0
+    #[arg(long, value_name = "H", default_value_t = 0)]
+    pub head: usize,
+
+    /// Light or dark
+    #[arg(long, value_enum, default_value_t = Theme::Dark)]
+    pub theme: Theme,
+
+    /// Where to compute: cpu, gpu or auto (a hardware GPU if there is one); RANKSCOPE_DEVICE if not given
+    #[arg(long, value_name = "cpu|gpu|auto")]
+    pub device: Option<DeviceRequest>,
+
+    /// Draw the window into a PNG file, without a display, and leave
+    #[arg(long, value_name = "FILE.png")]
+    pub screenshot: Option<PathBuf>,
+
+    /// Size of the window in points; the picture has scale times as many pixels
+    #[arg(long, value_name = "WxH", default_value = "1280x800")]
+    pub size: Size,
+
+    /// Pixels per point, from 0.5 to 4
+    #[arg(long, value_name = "S", default_value = "1", value_parser = scale)]
+    pub scale: f32,
+
+    /// Measure the time to the first frame and after a mask change, and print JSON
+    #[arg(long, hide = true, conflicts_with = "screenshot")]
+    pub bench: bool,
+}
+
+/// The two sets of colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Theme {
+    /// Dark text on light grey.
+    Light,
+    /// Light text on dark grey.
+    Dark,
+}
+
+impl From<Theme> for egui::Theme {
+    fn from(theme: Theme) -> Self {
+        match theme {
+            Theme::Light => egui::Theme::Light,
+            Theme::Dark => egui::Theme::Dark,
+        }
+    }
+}
+
+/// Width and height of the window in points.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Size {
+    /// Points across.
+    pub width: u16,
+    /// Points down.
+    pub height: u16,
+}
+
+impl Size {
+    /// As egui counts.
+    pub fn to_vec2(self) -> egui::Vec2 {
+        egui::vec2(self.width.into(), self.height.into())
+    }
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let side = |text: &str| text.parse::<u16>().ok().filter(|side| (200..=8192).contains(side));
+        text.split_once(['x', '×'])
+            .and_then(|(width, height)| Some(Size { width: side(width)?, height: side(height)? }))
+            .ok_or_else(|| format!("{text:?} is not a size: WIDTHxHEIGHT with sides from 200 to 8192"))
+    }
+}
+
+fn scale(text: &str) -> Result<f32, String> {
+    text.parse()
+        .ok()
+        .filter(|scale| (0.5..=4.0).contains(scale))
+        .ok_or_else(|| format!("{text:?} is not a scale: a number from 0.5 to 4"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_scales_name_what_is_wrong() {
+        assert_eq!("1280x800".parse(), Ok(Size { width: 1280, height: 800 }));
+        assert!("1280".parse::<Size>().unwrap_err().contains("WIDTHxHEIGHT"));
+        assert!("12x80000".parse::<Size>().unwrap_err().contains("200 to 8192"));
+        assert_eq!(scale("1.5"), Ok(1.5));
+        assert!(scale("0").is_err() && scale("NaN").is_err());
+    }
+
+    #[test]
+    fn the_defaults_parse() {
+        let args = Args::try_parse_from(["rankscope-app"]).unwrap();
+        assert_eq!((args.layer, args.theme, args.screenshot), (0, Theme::Dark, None));
+    }
+}

@@ -1,0 +1,30 @@
+//! Which device computes: where it is a GPU, the window's own, so that what is computed is drawn in place.
+
+use egui_wgpu::RenderState;
+use rankscope::device::{Adapter, DeviceRequest, Gpu, Plan};
+use rankscope::{Device, Result};
+
+/// The device and why it was chosen.
+#[derive(Clone, Debug)]
+pub struct Computing {
+    /// Where the model runs.
+    pub device: Device,
+    /// The reason, for the status bar.
+    pub why: String,
+}
+
+impl Computing {
+    /// For `request`, or what `RANKSCOPE_DEVICE` asks for, given the adapter that the window draws on.
+    ///
+    /// # Errors
+    /// [`Invalid`](rankscope::Error::Invalid) for another value of the variable.
+    pub fn choose(request: Option<DeviceRequest>, render: &RenderState) -> Result<Self> {
+        let request = request.map_or_else(DeviceRequest::from_env, Ok)?;
+        let Plan { adapter, why, .. } = Plan::new(request, &[Adapter::describe(&render.adapter)])?;
+        let device = match adapter {
+            None => Device::Cpu,
+            Some(_) => Device::Gpu(Gpu::from_wgpu(render.device.clone(), render.queue.clone())),
+        };
+        Ok(Computing { device, why })
+    }
+}

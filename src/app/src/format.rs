@@ -1,0 +1,95 @@
+//! Numbers and tokens as a person reads them.
+
+/// Three significant digits; scientific below 10⁻³ and from 10⁵ on.
+///
+/// ```text
+/// 0.12345 → 0.123     0.00012345 → 1.23e-4     17.26 → 17.3     1234.5 → 1234
+/// ```
+pub fn number(value: f64) -> String {
+    let size = value.abs();
+    if value == 0.0 {
+        "0".to_owned()
+    } else if !value.is_finite() {
+        if value.is_nan() { "NaN".to_owned() } else { format!("{}∞", if value < 0.0 { "-" } else { "" }) }
+    } else if !(1e-3..1e5).contains(&size) {
+        format!("{value:.2e}")
+    } else {
+        let digits_before_the_point = size.log10().floor() as i32 + 1;
+        let decimals = (3 - digits_before_the_point).clamp(0, 5) as usize;
+        format!("{value:.decimals$}")
+    }
+}
+
+/// Every digit that tells this f32 from its neighbours.
+pub fn exact(value: f32) -> String {
+    if value != 0.0 && value.abs() < 1e-3 { format!("{value:e}") } else { format!("{value}") }
+}
+
+/// A token as a label: white space made visible or trimmed, at most `limit` characters.
+pub fn label(piece: &str, limit: usize) -> String {
+    let trimmed = piece.trim();
+    if trimmed.is_empty() {
+        let marks = piece.chars().map(|c| if c == '\n' { '↵' } else { '␣' });
+        return if piece.is_empty() { "∅".to_owned() } else { marks.take(limit).collect() };
+    }
+    let visible = |c: char| if c.is_control() { '\u{FFFD}' } else { c };
+    if trimmed.chars().count() <= limit {
+        return trimmed.chars().map(visible).collect();
+    }
+    trimmed.chars().take(limit.saturating_sub(1)).map(visible).chain(['…']).collect()
+}
+
+/// 91 MB, 1.7 MB, 512 kB: powers of ten, as file managers count.
+pub fn bytes(size: u64) -> String {
+    match size {
+        0..1_000 => format!("{size} B"),
+        1_000..1_000_000 => format!("{} kB", size / 1_000),
+        1_000_000..10_000_000 => format!("{:.1} MB", size as f64 / 1e6),
+        _ => format!("{:.0} MB", size as f64 / 1e6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keep_three_significant_digits() {
+        let cases = [
+            (0.0, "0"),
+            (0.12345, "0.123"),
+            (0.0012345, "0.00123"),
+            (0.00012345, "1.23e-4"),
+            (17.26, "17.3"),
+            (-1.5, "-1.50"),
+            (1234.5, "1234"),
+            (4.5e15, "4.50e15"),
+            (f64::INFINITY, "∞"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(number(value), text, "{value}");
+        }
+    }
+
+    #[test]
+    fn exact_values_come_back() {
+        for value in [0.1f32, 1.0 / 3.0, 1e-9, 0.0, 1.0] {
+            assert_eq!(exact(value).parse::<f32>(), Ok(value));
+        }
+    }
+
+    #[test]
+    fn labels_show_white_space_and_are_cut_by_characters() {
+        assert_eq!(label(" Alice", 8), "Alice");
+        assert_eq!(label(" ", 8), "␣");
+        assert_eq!(label("\n\n", 8), "↵↵");
+        assert_eq!(label("", 8), "∅");
+        assert_eq!(label("爱丽丝坐在姐姐身边", 5), "爱丽丝坐…");
+        assert_eq!(label("a\u{0}b", 8), "a\u{FFFD}b");
+    }
+
+    #[test]
+    fn sizes_are_read_at_a_glance() {
+        assert_eq!((bytes(90_868_376).as_str(), bytes(1_709_224).as_str()), ("91 MB", "1.7 MB"));
+    }
+}

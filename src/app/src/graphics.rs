@@ -1,0 +1,52 @@
+//! How the window's graphics device is opened: a hardware adapter first, with all of its limits.
+
+use std::sync::Arc;
+
+use egui_wgpu::{WgpuConfiguration, WgpuError, WgpuSetup, WgpuSetupCreateNew};
+
+/// What to do where there is no driver.
+pub const NO_ADAPTER: &str = "no graphics adapter: install a Vulkan driver \
+    (on Debian and Ubuntu: apt install mesa-vulkan-drivers)";
+
+/// The configuration for a window and for pictures alike.
+///
+/// The window's device also computes. egui's own wish for limits is far below what adapters have: a
+/// storage buffer of at most 128 MiB, say.
+pub fn configuration() -> WgpuConfiguration {
+    let mut setup = WgpuSetupCreateNew::without_display_handle();
+    setup.instance_descriptor.backends = wgpu::Backends::from_env().unwrap_or(wgpu::Backends::PRIMARY);
+    setup.instance_descriptor.flags = wgpu::InstanceFlags::empty().with_env();
+    setup.native_adapter_selector = Some(Arc::new(|adapters, surface| {
+        let mut usable: Vec<_> = adapters
+            .iter()
+            .filter(|adapter| surface.is_none_or(|surface| adapter.is_surface_supported(surface)))
+            .collect();
+        usable.sort_by_key(|adapter| preference(adapter.get_info().device_type));
+        usable.first().map(|adapter| (*adapter).clone()).ok_or_else(|| NO_ADAPTER.to_owned())
+    }));
+    setup.device_descriptor = Arc::new(|adapter| wgpu::DeviceDescriptor {
+        label: Some("rankscope window"),
+        required_limits: adapter.limits(),
+        ..Default::default()
+    });
+    WgpuConfiguration { wgpu_setup: WgpuSetup::CreateNew(setup), ..Default::default() }
+}
+
+fn preference(kind: wgpu::DeviceType) -> u8 {
+    match kind {
+        wgpu::DeviceType::DiscreteGpu => 0,
+        wgpu::DeviceType::IntegratedGpu => 1,
+        wgpu::DeviceType::VirtualGpu => 2,
+        wgpu::DeviceType::Other => 3,
+        wgpu::DeviceType::Cpu => 4,
+    }
+}
+
+/// One line about an adapter or device that could not be had.
+pub fn explain(error: &WgpuError) -> String {
+    match error {
+        WgpuError::CustomNativeAdapterSelectionError(text) => text.clone(),
+        WgpuError::RequestAdapterError(_) => NO_ADAPTER.to_owned(),
+        other => format!("the graphics device cannot be opened: {}", other.to_string().replace('\n', " ")),
+    }
+}

@@ -1,0 +1,221 @@
+//! The window as a person meets it: through the accessibility tree, and through its pixels.
+
+use std::time::Duration;
+
+use clap::Parser;
+use egui::accesskit::Role;
+use egui::{Color32, Key, Modifiers, Rect};
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT, Queryable};
+use egui_kittest::wgpu::WgpuTestRenderer;
+use image::RgbaImage;
+use rankscope::figure::style::Theme;
+use rankscope::mask::MASKS;
+
+use crate::app::App;
+use crate::args::Args;
+use crate::layout::Head;
+use crate::{format, headless, theme};
+
+type Window = Harness<'static, App>;
+
+fn window(arguments: &[&str]) -> Window {
+    let args = Args::parse_from([&["rankscope-app"], arguments].concat());
+    let render = headless::render_state().expect("an adapter: install mesa-vulkan-drivers");
+    let app = App::new(&render, &args, || {}).unwrap();
+    let mut window = Harness::builder()
+        .with_size([1280.0, 800.0])
+        .allow_missing_glyphs()
+        .with_render_cursor(false)
+        .with_context_setup(|ctx| theme::install(ctx, egui::Theme::Dark))
+        .renderer(WgpuTestRenderer::from_render_state(render))
+        .build_ui_state(|ui, app: &mut App| app.ui(ui), app);
+    settle(&mut window);
+    window
+}
+
+/// Frames until the model's work is done.
+fn settle(window: &mut Window) {
+    for _ in 0..3000 {
+        window.step();
+        if window.state().is_settled() {
+            window.run_steps(3);
+            return;
+        }
+        window.state().wait(Duration::from_millis(100));
+    }
+    panic!("the model never finished");
+}
+
+/// Every text in the window.
+fn texts(window: &Window) -> Vec<String> {
+    let nodes = window.root().children_recursive();
+    nodes.flat_map(|node| [node.accesskit_node().label(), node.accesskit_node().value()]).flatten().collect()
+}
+
+fn shows(window: &Window, part: &str) -> bool {
+    texts(window).iter().any(|text| text.contains(part))
+}
+
+fn retype(window: &mut Window, text: &str) {
+    window.get_by_role(Role::TextInput).focus();
+    window.step();
+    window.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    window.key_press(Key::Backspace);
+    window.step();
+    if !text.is_empty() {
+        window.get_by_role(Role::TextInput).type_text(text);
+    }
+    settle(window);
+}
+
+#[test]
+fn the_first_view_shows_tokens_heads_and_ranks() {
+    let window = window(&[]);
+    assert!(window.state().banners.is_empty(), "{:?}", window.state().banners);
+    for text in ["Alice", "Layer 0, head 0", "effective rank", "condition number", "decoder.0.self_attention.weights"] {
+        assert!(shows(&window, text), "{text:?} is not in {:?}", texts(&window));
+    }
+}
+
+#[test]
+fn another_mask_gives_other_numbers_beside_those_as_trained() {
+    let mut window = window(&[]);
+    window.get_by_label("bidirectional").click();
+    settle(&mut window);
+    let shown = &window.state().shown;
+    let (trained, chosen) = (shown.trained.as_ref().unwrap(), shown.chosen.as_ref().unwrap());
+    assert_eq!((trained.mask.to_string(), chosen.mask.to_string()), ("causal".into(), "bidirectional".into()));
+    let at = window.state().selected;
+    let effective = [trained, chosen].map(|pass| format::number(pass.report(at).unwrap().effective_rank));
+    assert_ne!(effective[0], effective[1]);
+    for number in effective {
+        assert!(texts(&window).contains(&number), "{number}");
+    }
+    assert!(shows(&window, "trained under another mask (causal)"));
+}
+
+#[test]
+fn typing_changes_the_tokens() {
+    let mut window = window(&[]);
+    let before = window.state().shown.tokens.clone().unwrap();
+    retype(&mut window, "the rabbit");
+    let after = window.state().shown.tokens.clone().unwrap();
+    assert_ne!(before.ids, after.ids);
+    assert!(shows(&window, &format!("{} tokens", after.ids.len())));
+    assert_eq!(window.state().shown.chosen.as_ref().unwrap().tokens.ids, after.ids);
+}
+
+#[test]
+fn an_empty_text_shows_a_banner_and_the_next_text_removes_it() {
+    let mut window = window(&[]);
+    retype(&mut window, "");
+    assert!(shows(&window, "text is empty"), "{:?}", window.state().banners);
+    assert!(window.state().shown.chosen.is_some(), "the old result stays");
+    retype(&mut window, "once more");
+    assert!(window.state().banners.is_empty());
+}
+
+#[test]
+fn a_text_beyond_the_context_is_counted() {
+    let mut window = window(&["--text", &"rabbit ".repeat(200)]);
+    let banner = window.state().banners[0].text.clone();
+    assert!(banner.contains("number of tokens is") && banner.contains("at most 128"), "{banner}");
+    window.get_by_label("Dismiss").click();
+    window.run_steps(3);
+    assert!(window.state().banners.is_empty());
+}
+
+#[test]
+fn a_model_that_is_not_there_is_named() {
+    let window = window(&["--model", "nowhere-7b"]);
+    assert!(shows(&window, "nowhere-7b"));
+    assert!(window.state().banners[0].text.contains("nowhere-7b"));
+}
+
+#[test]
+fn any_writing_can_be_typed() {
+    let mut window = window(&[]);
+    for text in ["爱丽丝开始觉得累了", "🙂👩‍👩‍👧 e\u{301}", "\u{202e}\u{0}", "مرحبا"] {
+        retype(&mut window, text);
+        assert!(window.state().banners.is_empty(), "{text:?}: {:?}", window.state().banners);
+        assert!(window.state().length() > 1);
+    }
+}
+
+#[test]
+fn arrows_move_the_selected_head_and_stop_at_the_edge() {
+    let mut window = window(&[]);
+    window.key_press(Key::ArrowDown);
+    window.key_press(Key::ArrowRight);
+    window.run_steps(3);
+    assert_eq!(window.state().selected, Head { layer: 1, head: 1 });
+    assert!(shows(&window, "Layer 1, head 1") && shows(&window, "decoder.1.self_attention.weights"));
+    (0..9).for_each(|_| window.key_press(Key::ArrowUp));
+    window.run_steps(3);
+    assert_eq!(window.state().selected, Head { layer: 0, head: 1 });
+}
+
+#[test]
+fn every_mask_of_the_registry_can_be_clicked() {
+    let mut window = window(&[]);
+    for kind in MASKS {
+        window.get_by_label(kind.name).click();
+        settle(&mut window);
+        assert!(window.state().banners.is_empty(), "{}: {:?}", kind.name, window.state().banners);
+        let shown = window.state().shown.chosen.as_ref().unwrap().mask.to_string();
+        assert_eq!(shown.split('(').next(), Some(kind.name));
+    }
+}
+
+#[test]
+fn the_pointer_reads_the_exact_value() {
+    let mut window = window(&[]);
+    let rect = matrix(&window);
+    let count = window.state().length();
+    let (query, key) = (count - 1, 1);
+    let cell = crate::layout::entry_rect(rect, count, count, (query, key));
+    window.hover_at(cell.center());
+    window.run_steps(2);
+    let weight = window.state().shown.chosen.as_ref().unwrap().weight(window.state().selected, query, key);
+    assert!(shows(&window, &format::exact(weight.unwrap())), "{:?}", texts(&window));
+}
+
+fn matrix(window: &Window) -> Rect {
+    window.get_by_label_contains("Attention weights of layer").rect()
+}
+
+fn wall(picture: &RgbaImage, window: &Window) -> Vec<u8> {
+    let rect = window.get_by_label_contains("All heads, selected").rect();
+    let (x, y) = (rect.left() as u32, rect.top() as u32);
+    image::imageops::crop_imm(picture, x, y, rect.width() as u32, rect.height() as u32).to_image().into_raw()
+}
+
+/// How much of the entries above the diagonal has a colour of the hatch.
+fn hatched(picture: &RgbaImage, rect: Rect, count: usize) -> f64 {
+    let palette = Theme::Dark.palette();
+    let hatch = [0.12, 0.55].map(|part| theme::mix(palette.panel, palette.hatch, part));
+    let is_hatch = |pixel: &image::Rgba<u8>| {
+        let [red, green, blue, _] = pixel.0;
+        hatch.contains(&Color32::from_rgb(red, green, blue))
+    };
+    let above = (0..count).flat_map(|query| (query + 1..count).map(move |key| (query, key)));
+    let middles = above.map(|at| crate::layout::entry_rect(rect, count, count, at).center());
+    let pixels: Vec<bool> = middles.map(|at| is_hatch(picture.get_pixel(at.x as u32, at.y as u32))).collect();
+    pixels.iter().filter(|&&hatched| hatched).count() as f64 / pixels.len() as f64
+}
+
+#[test]
+fn masked_entries_are_hatched_and_masks_look_different() {
+    let mut window = window(&["--mask", "causal"]);
+    let causal = window.render().unwrap();
+    let causal_wall = wall(&causal, &window);
+    assert_eq!(hatched(&causal, matrix(&window), window.state().length()), 1.0);
+    window.get_by_label("bidirectional").click();
+    settle(&mut window);
+    window.hover_at(egui::pos2(1.0, 1.0));
+    window.run_steps(2);
+    let bidirectional = window.render().unwrap();
+    assert_eq!(hatched(&bidirectional, matrix(&window), window.state().length()), 0.0);
+    assert_ne!(causal_wall, wall(&bidirectional, &window));
+}

@@ -1,0 +1,66 @@
+//! The bar that says which colour is which weight.
+
+use egui::{Align2, Color32, Mesh, Rect, Shape, pos2, vec2};
+
+use crate::heatmap::Scale;
+use crate::theme;
+
+/// Room that the bar takes, its labels included.
+pub const HEIGHT: f32 = 34.0;
+
+/// Draws the bar over `width` points, with a swatch of the hatch for masked cells.
+pub fn ui(scale: Scale, width: f32, ui: &mut egui::Ui) {
+    let (rect, _) = ui.allocate_exact_size(vec2(width, HEIGHT), egui::Sense::hover());
+    let swatch = 96.0;
+    let bar = Rect::from_min_size(rect.min + vec2(2.0, 2.0), vec2((width - swatch - 14.0).max(40.0), 11.0));
+    let palette = theme::palette(ui);
+    let ink = theme::color(palette.muted);
+    ui.painter().add(ramp(bar, theme::of(ui.visuals()).sequential().table()));
+    ui.painter().rect_stroke(bar, 0.0, (1.0, theme::color(palette.grid)), egui::StrokeKind::Outside);
+    let mut free = f32::NEG_INFINITY;
+    for &(weight, text) in scale.ticks() {
+        let x = bar.left() + bar.width() * scale.place(weight);
+        let galley = ui.painter().layout_no_wrap(text.to_owned(), theme::mono(theme::SMALL), ink);
+        let left = (x - galley.size().x / 2.0).clamp(rect.left(), bar.right() - galley.size().x + 6.0);
+        if left >= free {
+            free = left + galley.size().x + 6.0;
+            ui.painter().vline(x.clamp(bar.left() + 0.5, bar.right() - 0.5), bar.bottom()..=bar.bottom() + 3.0, (1.0, ink));
+            ui.painter().galley(pos2(left, bar.bottom() + 4.0), galley, ink);
+        }
+    }
+    let box_ = Rect::from_min_size(pos2(bar.right() + 18.0, bar.top()), vec2(16.0, 11.0));
+    hatch(ui, box_);
+    let at = pos2(box_.right() + 6.0, box_.center().y);
+    ui.painter().text(at, Align2::LEFT_CENTER, "masked", theme::text(theme::SMALL), ink);
+}
+
+/// What is drawn over masked cells, as the shader draws it.
+fn hatch(ui: &egui::Ui, rect: Rect) {
+    let palette = theme::palette(ui);
+    let painter = ui.painter().with_clip_rect(rect);
+    painter.rect_filled(rect, 0.0, theme::mix(palette.panel, palette.hatch, 0.12));
+    let line = theme::mix(palette.panel, palette.hatch, 0.55);
+    let mut x = rect.left();
+    while x < rect.right() + rect.height() {
+        painter.line_segment([pos2(x, rect.top()), pos2(x - rect.height(), rect.bottom())], (1.0, line));
+        x += 5.0;
+    }
+    ui.painter().rect_stroke(rect, 0.0, (1.0, theme::color(palette.grid)), egui::StrokeKind::Outside);
+}
+
+fn ramp(rect: Rect, table: &[[u8; 3]]) -> Shape {
+    let mut mesh = Mesh::default();
+    let last = table.len().saturating_sub(1).max(1);
+    for (index, &color) in table.iter().enumerate() {
+        let x = rect.left() + rect.width() * index as f32 / last as f32;
+        let color: Color32 = theme::color(color);
+        mesh.colored_vertex(pos2(x, rect.top()), color);
+        mesh.colored_vertex(pos2(x, rect.bottom()), color);
+        if index > 0 {
+            let corner = 2 * index as u32;
+            mesh.add_triangle(corner - 2, corner - 1, corner);
+            mesh.add_triangle(corner - 1, corner, corner + 1);
+        }
+    }
+    Shape::mesh(mesh)
+}

@@ -1,0 +1,167 @@
+//! The ranks of the selected head, as trained and under the chosen mask, side by side.
+
+use egui::{Align, Layout, RichText, ScrollArea, Sense, vec2};
+use rankscope::rank::RankReport;
+
+use super::spectrum::{self, Series};
+use crate::app::App;
+use crate::worker::Pass;
+use crate::{format, theme};
+
+/// Draws legend, spectrum and numbers.
+pub fn ui(app: &App, ui: &mut egui::Ui) {
+    ui.heading("Rank");
+    let at = app.selected;
+    let series: Vec<Series> = columns(app)
+        .into_iter()
+        .filter_map(|(name, pass)| {
+            Some(Series { name, kind: theme::kind(&pass.mask), report: pass.report(at)? })
+        })
+        .collect();
+    if series.is_empty() {
+        let text = if app.shown.busy.is_some() { "Computing …" } else { "No matrix to analyse yet." };
+        ui.weak(text);
+        return;
+    }
+    ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+        if app.shown.fade() > 0.0 {
+            ui.set_opacity(0.5);
+        }
+        ui.horizontal_wrapped(|ui| series.iter().for_each(|series| legend(series, ui)));
+        let height = (ui.available_height() - 372.0).clamp(150.0, 420.0);
+        spectrum::ui(&series, height, ui);
+        ui.add_space(2.0);
+        numbers(&series, ui);
+        series.iter().for_each(|series| why(series, ui));
+    });
+}
+
+/// What is compared: as trained first; the chosen mask too, where it is another.
+fn columns(app: &App) -> Vec<(String, &Pass)> {
+    let (trained, chosen) = (app.shown.trained.as_deref(), app.shown.chosen.as_deref());
+    let mut columns = Vec::new();
+    if let Some(trained) = trained {
+        columns.push((format!("as-trained ({})", trained.mask), trained));
+    }
+    if let Some(chosen) = chosen.filter(|chosen| trained.is_none_or(|trained| trained.mask != chosen.mask)) {
+        columns.push((chosen.mask.to_string(), chosen));
+    }
+    columns
+}
+
+fn legend(series: &Series, ui: &mut egui::Ui) {
+    let color = theme::kind_color(ui, series.kind);
+    let (rect, _) = ui.allocate_exact_size(vec2(22.0, 16.0), Sense::hover());
+    ui.painter().hline(rect.x_range(), rect.center().y, (1.0, color.gamma_multiply(0.6)));
+    theme::marker(ui.painter(), rect.center(), 4.5, series.kind, color);
+    ui.label(&series.name);
+    ui.add_space(6.0);
+}
+
+/// A line of the table: its name, what it says, and its value for a report.
+struct Row {
+    name: &'static str,
+    hint: &'static str,
+    value: fn(&RankReport) -> (String, String),
+}
+
+/// Short and exact.
+fn real(value: f64) -> (String, String) {
+    (format::number(value), format!("{value:e}"))
+}
+
+fn count(value: usize) -> (String, String) {
+    (value.to_string(), value.to_string())
+}
+
+fn absent(reason: Option<&String>) -> (String, String) {
+    ("–".to_owned(), reason.cloned().unwrap_or_else(|| "does not exist".to_owned()))
+}
+
+static ROWS: &[Row] = &[
+    Row {
+        name: "exact rank",
+        hint: "by theorem, whatever the values; the reason stands below",
+        value: |r| r.exact_rank.map_or_else(|| absent(Some(&r.exact_rank_reason)), count),
+    },
+    Row {
+        name: "numerical rank, f32",
+        hint: "singular values above max(T, S) · 2⁻²³ · σ₁",
+        value: |r| count(r.numerical_rank_f32),
+    },
+    Row {
+        name: "numerical rank, f64",
+        hint: "singular values above max(T, S) · 2⁻⁵² · σ₁",
+        value: |r| count(r.numerical_rank_f64),
+    },
+    Row {
+        name: "effective rank",
+        hint: "exp of the entropy of σᵢ / Σσ: how many directions count",
+        value: |r| real(r.effective_rank),
+    },
+    Row { name: "stable rank", hint: "‖A‖²_F / σ₁²", value: |r| real(r.stable_rank) },
+    Row { name: "participation ratio", hint: "(Σσ²)² / Σσ⁴", value: |r| real(r.participation_ratio) },
+    Row {
+        name: "condition number",
+        hint: "σ₁ / σ_min; ≥ where σ_min is below the rounding floor",
+        value: |r| match r.condition_number {
+            Some(value) => {
+                let sign = if r.condition_is_lower_bound { "≥ " } else { "" };
+                (format!("{sign}{}", format::number(value)), format!("{sign}{value:e}"))
+            }
+            None => absent(r.condition_reason.as_ref()),
+        },
+    },
+    Row {
+        name: "ln |det|",
+        hint: "of a square matrix",
+        value: |r| r.log_abs_det.map_or_else(|| absent(r.log_abs_det_reason.as_ref()), real),
+    },
+    Row {
+        name: "sinks: columns with 90 %",
+        hint: "the fewest keys that hold 90 % of the squared mass",
+        value: |r| count(r.columns_90),
+    },
+    Row {
+        name: "energy rank, 99 %",
+        hint: "the fewest σ² that hold 99 % of the squared mass",
+        value: |r| count(r.energy_rank_99),
+    },
+];
+
+fn numbers(series: &[Series], ui: &mut egui::Ui) {
+    let palette = theme::palette(ui);
+    let width = ui.available_width();
+    let column = ((width - 175.0) / series.len() as f32).min(130.0);
+    for (index, row) in ROWS.iter().enumerate() {
+        let (rect, _) = ui.allocate_exact_size(vec2(width, 21.0), Sense::hover());
+        if index % 2 == 0 {
+            ui.painter().rect_filled(rect, 2.0, theme::color(palette.panel));
+        }
+        let mut line = ui.new_child(egui::UiBuilder::new().max_rect(rect.shrink2(vec2(6.0, 0.0))).layout(Layout::left_to_right(Align::Center)));
+        line.spacing_mut().item_spacing.x = 0.0;
+        line.label(RichText::new(row.name).size(13.0)).on_hover_text(row.hint);
+        line.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            for series in series.iter().rev() {
+                value(row, series, column, ui);
+            }
+        });
+    }
+}
+
+fn value(row: &Row, series: &Series, width: f32, ui: &mut egui::Ui) {
+    let (short, exact) = (row.value)(series.report);
+    ui.allocate_ui_with_layout(vec2(width, 21.0), Layout::right_to_left(Align::Center), |ui| {
+        ui.set_min_width(width);
+        let text = RichText::new(short).font(theme::mono(13.0)).color(theme::kind_color(ui, series.kind));
+        ui.label(text).on_hover_text(format!("{}: {exact}", series.name));
+    });
+}
+
+fn why(series: &Series, ui: &mut egui::Ui) {
+    let text = match series.report.exact_rank {
+        Some(rank) => format!("{}: exact rank {rank}, {}.", series.name, series.report.exact_rank_reason),
+        None => format!("{}: {}.", series.name, series.report.exact_rank_reason),
+    };
+    ui.add(egui::Label::new(RichText::new(text).size(13.0).weak()).wrap());
+}

@@ -1,0 +1,135 @@
+//! Singular values on a log axis, with the tolerances and the rounding floor.
+
+use egui::{Align2, RichText, vec2};
+use egui_plot::{GridMark, HLine, HoverPosition, Line, LineStyle, MarkerShape, Plot, PlotPoint, Points, Span, Text};
+use rankscope::figure::style::{Kind, Marker};
+use rankscope::rank::{EPSILON_F32, EPSILON_F64, RankReport};
+
+use crate::{format, theme};
+
+/// One spectrum.
+pub struct Series<'a> {
+    /// What the legend and the hover text call it.
+    pub name: String,
+    /// Its colour and marker.
+    pub kind: Kind,
+    /// Its numbers.
+    pub report: &'a RankReport,
+}
+
+/// The smallest σ/σ₁ on the axis, as a power of ten: down to the f32 tolerance at least, and below the
+/// rounding floor only where there is something to see.
+pub fn lowest(spectra: &[Vec<f64>]) -> f64 {
+    let smallest = spectra.iter().flatten().copied().fold(0.0, f64::min);
+    if smallest < -8.0 { -18.5 } else { -8.0 }
+}
+
+/// log₁₀ σᵢ/σ₁; what is 0 or far below the floor stands at 10⁻¹⁸.
+pub fn relative(report: &RankReport) -> Vec<f64> {
+    let largest = report.sigma_max.filter(|&sigma| sigma > 0.0).unwrap_or(1.0);
+    report.spectrum.values().iter().map(|sigma| (sigma / largest).log10().max(-18.0)).collect()
+}
+
+/// Draws the spectra, `height` points high.
+pub fn ui(series: &[Series], height: f32, ui: &mut egui::Ui) {
+    let spectra: Vec<Vec<f64>> = series.iter().map(|series| relative(series.report)).collect();
+    let count = spectra.iter().map(Vec::len).max().unwrap_or(0);
+    let size = series.iter().map(|series| series.report.rows.max(series.report.cols)).max().unwrap_or(1) as f64;
+    let low = lowest(&spectra);
+    let palette = theme::palette(ui);
+    let (muted, floor) = (theme::color(palette.muted), theme::color(palette.floor));
+    let names: Vec<(String, Vec<f64>)> =
+        series.iter().zip(&spectra).map(|(series, _)| (series.name.clone(), series.report.spectrum.values().to_vec())).collect();
+    let colors: Vec<_> = series.iter().map(|series| theme::kind_color(ui, series.kind)).collect();
+    ui.label(RichText::new("singular value, relative to the largest").small().weak());
+    let plot = Plot::new("spectrum")
+        .height(height)
+        .allow_drag(false)
+        .allow_zoom(false)
+        .allow_scroll(false)
+        .allow_boxed_zoom(false)
+        .show_crosshair(false)
+        .set_margin_fraction(vec2(0.0, 0.0))
+        .y_grid_spacer(move |_| decades(low))
+        .y_axis_formatter(|mark, _| power(mark.value))
+        .x_axis_formatter(|mark, _| if mark.value.fract() == 0.0 { format!("{:.0}", mark.value) } else { String::new() })
+        .label_formatter(move |at| hover(at, &names));
+    plot.show(ui, |plot| {
+        plot.set_plot_bounds_x(0.0..=(count as f64 + 1.0));
+        plot.set_plot_bounds_y(low..=0.5);
+        let (f32_line, f64_line) = ((size * EPSILON_F32).log10(), (size * EPSILON_F64).log10());
+        plot.span(Span::new("", low..=f64_line.max(low)).axis(egui_plot::Axis::Y).fill(floor).border_width(0.0));
+        for (line, text) in [(f32_line, "f32 tolerance"), (f64_line, "f64 tolerance = rounding floor")] {
+            if line > low {
+                plot.hline(HLine::new("", line).color(muted).style(LineStyle::dashed_dense()).width(1.0));
+                let at = PlotPoint::new(0.15, line);
+                plot.text(Text::new("", at, RichText::new(text).size(theme::SMALL)).anchor(Align2::LEFT_BOTTOM).color(muted));
+            }
+        }
+        if f64_line <= low {
+            let text = format!("rounding floor {}: far below", format::number(size * EPSILON_F64));
+            let at = PlotPoint::new(0.15, low);
+            plot.text(Text::new("", at, RichText::new(text).size(theme::SMALL)).anchor(Align2::LEFT_BOTTOM).color(muted));
+        }
+        for ((series, spectrum), &color) in series.iter().zip(&spectra).zip(&colors) {
+            let points: Vec<[f64; 2]> = (1..).zip(spectrum).map(|(i, &y)| [f64::from(i), y]).collect();
+            let radius = if count > 60 { 2.0 } else { 3.5 };
+            plot.line(Line::new(series.name.clone(), points.clone()).color(color.gamma_multiply(0.6)).width(1.0).allow_hover(false));
+            plot.points(Points::new(series.name.clone(), points).color(color).radius(radius).shape(shape(series.kind)));
+        }
+    });
+    ui.vertical_centered(|ui| ui.label(RichText::new("index of the singular value").small().weak()));
+}
+
+/// Grid lines at powers of ten, labelled two or four apart.
+fn decades(low: f64) -> Vec<GridMark> {
+    let step = if low < -10.0 { 4 } else { 2 };
+    let lowest = low.ceil() as i32;
+    let marks = (lowest..=0).filter(|power| power % step == 0);
+    marks.map(|power| GridMark { value: f64::from(power), step_size: f64::from(step) }).collect()
+}
+
+fn power(value: f64) -> String {
+    const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
+    let power = value.round() as i32;
+    if power == 0 {
+        return "1".to_owned();
+    }
+    let digits = power.abs().to_string();
+    let raised: String = digits.chars().filter_map(|c| DIGITS.get(c.to_digit(10)? as usize)).collect();
+    format!("10{}{raised}", if power < 0 { "⁻" } else { "" })
+}
+
+fn shape(kind: Kind) -> MarkerShape {
+    match kind.marker() {
+        Marker::Circle => MarkerShape::Circle,
+        Marker::Square => MarkerShape::Square,
+        Marker::Triangle => MarkerShape::Up,
+        Marker::TriangleDown => MarkerShape::Down,
+        Marker::Diamond => MarkerShape::Diamond,
+        Marker::Cross => MarkerShape::Cross,
+    }
+}
+
+fn hover(at: &HoverPosition<'_>, names: &[(String, Vec<f64>)]) -> Option<String> {
+    let HoverPosition::NearDataPoint { plot_name, index, .. } = at else { return None };
+    let (name, values) = names.iter().find(|(name, _)| name == plot_name)?;
+    Some(format!("{name}\nσ{} = {:e}", index + 1, values.get(*index)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn powers_of_ten_are_written_as_such() {
+        assert_eq!((power(0.0), power(-4.0), power(-16.0)), ("1".into(), "10⁻⁴".into(), "10⁻¹⁶".into()));
+    }
+
+    #[test]
+    fn the_axis_goes_down_to_the_floor_only_where_something_is_there() {
+        assert_eq!(lowest(&[vec![0.0, -3.0]]), -8.0);
+        assert_eq!(lowest(&[vec![0.0, -3.0], vec![0.0, -15.0]]), -18.5);
+        assert!(decades(-18.5).iter().all(|mark| mark.value >= -18.5));
+    }
+}

@@ -1,0 +1,206 @@
+//! What the thread does for a wish: open the model, cut the text, run it, report on the heads.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use rankscope::mask::{Allowed, Positions};
+use rankscope::model::store::Store;
+use rankscope::model::{self, Input, MaskChoice, Model, Tokenizer, Tokens};
+use rankscope::probe::Trace;
+use rankscope::rank::{self, ExactRank, RankReport};
+use rankscope::run::Cancel;
+use rankscope::{Axis, Device, Error, Mask, Result, Run, Tensor};
+
+use super::{Event, Opened, Pass, Tell, Wish};
+use crate::heatmap::{Buffers, upload};
+use crate::layout::Head;
+
+/// The thread's state: the open model, and the attention as trained for the text at hand.
+pub struct Engine {
+    device: Device,
+    window: wgpu::Device,
+    open: Option<Open>,
+    trained: Option<(String, Arc<Pass>)>,
+}
+
+struct Open {
+    name: String,
+    model: Box<dyn Model>,
+    tokenizer: Tokenizer,
+}
+
+/// What every pass of one wish shares.
+struct Work<'a> {
+    open: &'a Open,
+    window: &'a wgpu::Device,
+    tokens: &'a Arc<Tokens>,
+    first: Head,
+    run: &'a Run,
+}
+
+impl Engine {
+    /// Computes on `device`, draws on `window`.
+    pub fn new(device: Device, window: wgpu::Device) -> Self {
+        Engine { device, window, open: None, trained: None }
+    }
+
+    /// Does what `wish` asks for, telling each thing as soon as it is known.
+    ///
+    /// # Errors
+    /// Whatever the model, the text or the mask makes impossible; `Cancelled` once a newer wish is there.
+    pub fn serve(&mut self, wish: &Wish, cancel: &Cancel, tell: &Tell) -> Result<()> {
+        let start = Instant::now();
+        let watcher = tell.clone();
+        let run = Run::default().with_cancel(cancel.clone());
+        let run = run.with_progress(move |progress| watcher(Event::Progress(progress)));
+        if self.open.as_ref().is_none_or(|open| open.name != wish.model) {
+            (self.open, self.trained) = (None, None);
+            run.step("opening the model", 0, 1)?;
+            self.open = Some(Open::named(&wish.model, &self.device)?);
+        }
+        let Some(open) = &self.open else { return Ok(()) };
+        tell(Event::Model(open.opened()));
+        let tokens = open.tokens(&wish.text)?;
+        tell(Event::Tokens(tokens.clone()));
+        let known = self.trained.as_ref().filter(|(text, _)| *text == wish.text).map(|(_, pass)| pass.clone());
+        let work = Work { open, window: &self.window, tokens: &tokens, first: wish.first, run: &run };
+        let trained = work.both(&wish.mask, known, tell)?;
+        self.trained = Some((wish.text.clone(), trained));
+        tell(Event::Done(start.elapsed()));
+        Ok(())
+    }
+}
+
+impl Open {
+    fn named(name: &str, device: &Device) -> Result<Self> {
+        let folder: PathBuf = Store::open()?.find(name)?;
+        let (model, tokenizer) = (model::load(&folder, device)?, Tokenizer::load(&folder)?);
+        Ok(Open { name: name.to_owned(), model, tokenizer })
+    }
+
+    fn opened(&self) -> Arc<Opened> {
+        Arc::new(Opened { name: self.name.clone(), description: self.model.description().clone() })
+    }
+
+    /// The text as ids; an error that counts the tokens where there are too many.
+    fn tokens(&self, text: &str) -> Result<Arc<Tokens>> {
+        let tokens = self.tokenizer.encode(text)?;
+        let (count, context) = (tokens.ids.len(), self.model.description().context);
+        if count > context {
+            let expected = format!("at most {context}, the context of {}: shorten the text", self.name);
+            return Err(Error::invalid("number of tokens", count, expected));
+        }
+        Ok(Arc::new(tokens))
+    }
+}
+
+impl Work<'_> {
+    /// The chosen pass, then the one as trained unless it is `known`; returns the latter.
+    fn both(&self, mask: &MaskChoice, known: Option<Arc<Pass>>, tell: &Tell) -> Result<Arc<Pass>> {
+        let description = self.open.model.description();
+        let (trained, chosen) = (&description.trained_mask, mask.resolve(description));
+        if chosen != *trained {
+            if let Some(known) = &known {
+                tell(Event::Trained(known.clone()));
+            }
+            self.pass(chosen.clone(), &|pass| tell(Event::Chosen(pass)))?;
+        }
+        let show = |pass: Arc<Pass>| {
+            tell(Event::Trained(pass.clone()));
+            if chosen == *trained {
+                tell(Event::Chosen(pass));
+            }
+        };
+        match known {
+            None => self.pass(trained.clone(), &show),
+            Some(known) => {
+                show(known.clone());
+                Ok(known)
+            }
+        }
+    }
+
+    /// One forward pass: shown as soon as the weights are there, again with the first head's report, and
+    /// again with all reports.
+    fn pass(&self, mask: Mask, show: &dyn Fn(Arc<Pass>)) -> Result<Arc<Pass>> {
+        let count = self.tokens.ids.len();
+        let allowed = Allowed::new(&mask, count, count, Positions::suffix(count, count)?, None)?;
+        let input = Input::new(self.tokens.ids.clone()).with_token_types(self.tokens.token_types.clone());
+        let mut trace = Trace::of(["attention.weights"]);
+        self.open.model.hidden(&input, &MaskChoice::Override(mask.clone()), &mut trace, self.run)?;
+        if let Device::Gpu(gpu) = self.open.model.device() {
+            gpu.flush()?; // what is drawn must have been submitted before the frame
+        }
+        let theorem = mask.exact_rank(count);
+        let (mut pass, weights) = self.drawn(mask, &allowed, trace)?;
+        show(Arc::new(pass.clone()));
+        let first = Head {
+            layer: self.first.layer.min(pass.layers().saturating_sub(1)),
+            head: self.first.head.min(pass.heads().saturating_sub(1)),
+        };
+        pass.weights[first.layer] = Some(weights[first.layer].to_device(&Device::Cpu)?);
+        self.report(&mut pass, &[first], &theorem)?;
+        show(Arc::new(pass.clone()));
+        for (slot, weights) in pass.weights.iter_mut().zip(&weights) {
+            *slot = Some(weights.to_device(&Device::Cpu)?);
+        }
+        let heads = pass.heads();
+        let rest: Vec<Head> = (0..pass.layers() * heads)
+            .map(|i| Head { layer: i / heads, head: i % heads })
+            .filter(|&at| at != first)
+            .collect();
+        self.report(&mut pass, &rest, &theorem)?;
+        let pass = Arc::new(pass);
+        show(pass.clone());
+        Ok(pass)
+    }
+
+    /// A pass without reports, its weights where the shader reads them.
+    fn drawn(&self, mask: Mask, allowed: &Allowed, trace: Trace) -> Result<(Pass, Vec<Tensor>)> {
+        let (names, weights): (Vec<String>, Vec<Tensor>) = trace.into_vec().into_iter().unzip();
+        let weights = weights.iter().map(without_batch).collect::<Result<Vec<_>>>()?; // [H, T, S] each
+        let heads = weights.first().and_then(|layer| layer.shape().size(Axis::Head)).unwrap_or(0);
+        let layers = weights.iter().map(|layer| self.buffer(layer)).collect::<Result<Vec<_>>>()?;
+        let words = upload(self.window, "allowed", bytemuck::cast_slice(allowed.words()));
+        let (queries, keys) = (allowed.queries(), allowed.keys());
+        let buffers = Arc::new(Buffers { layers, allowed: words, heads, queries, keys });
+        let reports = vec![None; names.len() * heads];
+        let tokens = self.tokens.clone();
+        let pass = Pass { mask, tokens, buffers, weights: vec![None; names.len()], names: names.into(), reports };
+        Ok((pass, weights))
+    }
+
+    /// The weights' own buffer where they were computed on the window's device; otherwise one upload.
+    fn buffer(&self, weights: &Tensor) -> Result<wgpu::Buffer> {
+        match (weights.gpu_buffer(), weights.as_slice()) {
+            (Some(buffer), _) => Ok(buffer.buffer().clone()),
+            (None, Some(values)) => Ok(upload(self.window, "weights", bytemuck::cast_slice(values))),
+            (None, None) => Ok(upload(self.window, "weights", bytemuck::cast_slice(&weights.to_vec()?))),
+        }
+    }
+
+    fn report(&self, pass: &mut Pass, heads: &[Head], theorem: &ExactRank) -> Result<()> {
+        let (queries, keys) = (pass.buffers.queries, pass.buffers.keys);
+        let reports = rank::many(heads, "ranks of all heads", self.run, |&at| {
+            let values = pass.matrix(at).ok_or_else(|| Error::invalid("head", format!("{at:?}"), "a read-back layer"))?;
+            let values: Vec<f64> = values.iter().copied().map(f64::from).collect();
+            let matrix = ndarray::Array2::from_shape_vec((queries, keys), values)
+                .map_err(|error| Error::invalid("head", error, "T × S weights"))?;
+            RankReport::of(matrix.view(), Some(theorem))
+        })?;
+        for (at, report) in heads.iter().zip(reports) {
+            let index = at.layer * pass.heads() + at.head;
+            pass.reports[index] = Some(Arc::new(report));
+        }
+        Ok(())
+    }
+}
+
+/// `[1, H, T, S]` as `[H, T, S]`.
+fn without_batch(weights: &Tensor) -> Result<Tensor> {
+    match weights.shape().axes() {
+        [(Axis::Batch, 1), rest @ ..] => weights.reshape(rest),
+        _ => Ok(weights.clone()),
+    }
+}

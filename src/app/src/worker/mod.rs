@@ -1,0 +1,194 @@
+//! Model work on its own thread, so that the window never waits.
+//!
+//! The window sends a [`Wish`]: everything that decides what is to be computed. Each wish has a
+//! generation; a newer one raises the cancel flag of the one in work, and whatever still arrives from
+//! an older generation is dropped. Errors and panics come back as events like everything else.
+
+mod engine;
+mod pass;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use rankscope::model::{Description, MaskChoice, Tokens};
+use rankscope::run::{Cancel, Progress};
+use rankscope::{Device, Error};
+
+pub use engine::Engine;
+pub use pass::Pass;
+
+use crate::layout::Head;
+
+/// Everything that decides what is computed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wish {
+    /// A model by name or folder.
+    pub model: String,
+    /// The text.
+    pub text: String,
+    /// Who may attend to whom.
+    pub mask: MaskChoice,
+    /// Computed before all other heads.
+    pub first: Head,
+}
+
+/// What came of a wish, in the order in which it is known.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The model is open.
+    Model(Arc<Opened>),
+    /// The text as the model sees it.
+    Tokens(Arc<Tokens>),
+    /// Attention under the chosen mask: first with the first head's report, then with all.
+    Chosen(Arc<Pass>),
+    /// Attention under the mask that the weights were trained under.
+    Trained(Arc<Pass>),
+    /// Steps of something that takes a while.
+    Progress(Progress),
+    /// Nothing more will come; how long it took since the wish was taken up.
+    Done(Duration),
+    /// It did not work out.
+    Failed(String),
+}
+
+/// A model, as the window speaks of it.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// The name that was asked for.
+    pub name: String,
+    /// Its sizes and its mask.
+    pub description: Description,
+}
+
+/// Takes an event to the window.
+pub type Tell = Arc<dyn Fn(Event) + Send + Sync>;
+
+struct Request {
+    generation: u64,
+    wish: Wish,
+    cancel: Cancel,
+}
+
+/// The window's end of the thread.
+pub struct Worker {
+    requests: Option<Sender<Request>>,
+    events: Receiver<(u64, Event)>,
+    thread: Option<JoinHandle<()>>,
+    generation: u64,
+    cancel: Cancel,
+}
+
+impl Worker {
+    /// Starts the thread; `wake` is called after each event.
+    pub fn start(device: Device, window: wgpu::Device, wake: impl Fn() + Send + Sync + 'static) -> Self {
+        let (requests, inbox) = unbounded::<Request>();
+        let (outbox, events) = unbounded();
+        let wake = Arc::new(wake);
+        let work = move || {
+            let mut engine = Engine::new(device.clone(), window.clone());
+            while let Ok(mut request) = inbox.recv() {
+                request = inbox.try_iter().last().unwrap_or(request);
+                let (outbox, wake, generation) = (outbox.clone(), wake.clone(), request.generation);
+                let tell: Tell = Arc::new(move |event| {
+                    // Nobody listens any more once the window is closed.
+                    let _ = outbox.send((generation, event));
+                    wake();
+                });
+                if !serve(&mut engine, &request, &tell) {
+                    engine = Engine::new(device.clone(), window.clone());
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("model".to_owned()).spawn(work);
+        let thread = thread.expect("the system can start a thread");
+        Worker { requests: Some(requests), events, thread: Some(thread), generation: 0, cancel: Cancel::default() }
+    }
+
+    /// Asks for something newer; what is in work is cancelled.
+    pub fn send(&mut self, wish: Wish) {
+        self.cancel.cancel();
+        self.cancel = Cancel::default();
+        self.generation += 1;
+        let request = Request { generation: self.generation, wish, cancel: self.cancel.clone() };
+        if let Some(requests) = &self.requests {
+            // The thread outlives the sender: it ends only when `requests` is dropped.
+            let _ = requests.send(request);
+        }
+    }
+
+    /// What has come of the newest wish since the last call.
+    pub fn news(&self) -> Vec<Event> {
+        let newest = self.generation;
+        self.events.try_iter().filter(|(generation, _)| *generation == newest).map(|(_, event)| event).collect()
+    }
+
+    /// Waits until there may be news, at most for `patience`.
+    pub fn wait(&self, patience: Duration) {
+        let mut select = crossbeam_channel::Select::new();
+        select.recv(&self.events);
+        let _ = select.ready_timeout(patience);
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+        self.requests = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Serves one request; false if it panicked, so that the engine's state is not to be trusted.
+fn serve(engine: &mut Engine, request: &Request, tell: &Tell) -> bool {
+    guarded(tell, || engine.serve(&request.wish, &request.cancel, tell))
+}
+
+/// Does `work`, and tells of its error or panic; false after a panic.
+fn guarded(tell: &Tell, work: impl FnOnce() -> Result<(), Error>) -> bool {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(()) | Err(Error::Cancelled)) => true,
+        Ok(Err(error)) => {
+            tell(Event::Failed(error.to_string()));
+            true
+        }
+        Err(panic) => {
+            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+            tell(Event::Failed(format!("internal error, please report it: {}", text.replace('\n', " "))));
+            false
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    fn told(work: impl FnOnce() -> Result<(), Error>) -> (bool, Vec<String>) {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let ear = heard.clone();
+        let tell: Tell = Arc::new(move |event| ear.lock().unwrap().push(event));
+        let sound = guarded(&tell, work);
+        let heard = heard.lock().unwrap();
+        let texts = heard.iter().map(|event| match event {
+            Event::Failed(text) => text.clone(),
+            other => panic!("{other:?}"),
+        });
+        (sound, texts.collect())
+    }
+
+    #[test]
+    fn errors_and_panics_are_told_and_a_cancelled_run_is_silent() {
+        assert_eq!(told(|| Err(Error::Cancelled)), (true, vec![]));
+        assert_eq!(told(|| Err(Error::NoAdapter("none".into()))), (true, vec!["no GPU: none".to_owned()]));
+        let (sound, texts) = told(|| panic!("a bug"));
+        assert!(!sound && texts[0].contains("a bug"), "{texts:?}");
+    }
+}

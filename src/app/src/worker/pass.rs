@@ -1,0 +1,55 @@
+//! One forward pass as the window shows it: weights on the screen's device and on the CPU, and reports.
+
+use std::sync::Arc;
+
+use rankscope::model::Tokens;
+use rankscope::rank::RankReport;
+use rankscope::{Mask, Tensor};
+
+use crate::heatmap::Buffers;
+use crate::layout::Head;
+
+/// Attention of all layers under one mask. Clones share everything.
+#[derive(Clone, Debug)]
+pub struct Pass {
+    /// The mask.
+    pub mask: Mask,
+    /// The text, as the model saw it.
+    pub tokens: Arc<Tokens>,
+    /// What the shader reads.
+    pub buffers: Arc<Buffers>,
+    /// Each layer's weights on the CPU, `[H, T, S]`; `None` until they have been read back.
+    pub weights: Vec<Option<Tensor>>,
+    /// `decoder.3.self_attention.weights`, one for each layer.
+    pub names: Arc<[String]>,
+    /// One for each head, layer by layer; `None` until it is computed.
+    pub reports: Vec<Option<Arc<RankReport>>>,
+}
+
+impl Pass {
+    /// L.
+    pub fn layers(&self) -> usize {
+        self.names.len()
+    }
+
+    /// H.
+    pub fn heads(&self) -> usize {
+        self.buffers.heads
+    }
+
+    /// The report of one head, once it is there.
+    pub fn report(&self, at: Head) -> Option<&RankReport> {
+        self.reports.get(at.layer * self.heads() + at.head)?.as_deref()
+    }
+
+    /// The matrix of one head, row by row, once it is on the CPU.
+    pub fn matrix(&self, at: Head) -> Option<&[f32]> {
+        let size = self.buffers.queries * self.buffers.keys;
+        self.weights.get(at.layer)?.as_ref()?.as_slice()?.get(at.head * size..(at.head + 1) * size)
+    }
+
+    /// One weight, once it is on the CPU.
+    pub fn weight(&self, at: Head, query: usize, key: usize) -> Option<f32> {
+        self.matrix(at)?.get(query * self.buffers.keys + key).copied()
+    }
+}
