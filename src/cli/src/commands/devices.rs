@@ -9,8 +9,9 @@ use crate::numbers::scaled;
 use crate::output::{emit, emit_json, facts};
 
 const RULE: &str = "\
-Unless told otherwise (--device, or RANKSCOPE_DEVICE=cpu|gpu|auto) a hardware GPU computes if there is one, and
-otherwise the CPU. A software adapter is slower than the CPU and is used only when a GPU is asked for.";
+Unless told otherwise (--device, or RANKSCOPE_DEVICE=cpu|gpu|auto), a hardware \
+GPU computes if there is one, and otherwise the CPU. A software adapter is \
+slower than the CPU and is used only when a GPU is asked for.";
 
 #[derive(Args)]
 #[command(after_help = RULE)]
@@ -27,18 +28,11 @@ pub fn execute(args: &DevicesArgs) -> Result<()> {
     if args.json {
         return emit_json(&json!({ "adapters": adapters, "used": plan }));
     }
-    let used = match plan.adapter {
-        None => "cpu".to_owned(),
-        Some(index) => format!("gpu {index}"),
-    };
-    let found = match adapters.len() {
-        0 => "no graphics adapter".to_owned(),
-        _ => String::new(),
-    };
+    let used = plan.adapter.map_or_else(|| "cpu".to_owned(), |index| format!("gpu {index}"));
     let mut paragraphs =
-        vec![facts(&[("used", format!("{used}: {}", plan.why)), ("asked", request.to_string())])];
+        vec![facts(&[("used     ", format!("{used}: {} (asked for: {request})", plan.why))])];
     if adapters.is_empty() {
-        paragraphs.push(facts(&[("gpu", found)]));
+        paragraphs.push(facts(&[("adapters ", "none".to_owned())]));
     }
     paragraphs.extend(adapters.iter().enumerate().map(|(index, adapter)| paragraph(index, adapter)));
     emit(&paragraphs.join("\n"))
