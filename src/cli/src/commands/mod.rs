@@ -1,6 +1,6 @@
 //! One module a subcommand.
 
-// mod devices;
+mod devices;
 mod models;
 mod rank;
 mod trace;
@@ -17,8 +17,8 @@ pub enum Command {
     Trace(trace::TraceArgs),
     /// List, pull, add and remove models
     Models(models::ModelsArgs),
-    // /// List graphics adapters, and say which device would be used and why
-    //     Devices(devices::DevicesArgs),
+    /// List graphics adapters, and say which device would be used and why
+    Devices(devices::DevicesArgs),
 }
 
 impl Command {
@@ -27,7 +27,7 @@ impl Command {
             Command::Rank(args) => rank::execute(&args, run),
             Command::Trace(args) => trace::execute(&args, run),
             Command::Models(args) => models::execute(&args, run),
-            //             Command::Devices(args) => devices::execute(&args),
+            Command::Devices(args) => devices::execute(&args),
         }
     }
 }
