@@ -160,6 +160,10 @@ fn arrows_move_the_selected_head_and_stop_at_the_edge() {
 fn every_mask_of_the_registry_can_be_clicked() {
     let mut window = window(&[]);
     for kind in MASKS {
+        if window.query_by_label(kind.name).is_none() {
+            window.get_by_label("More masks").click();
+            window.run_steps(3);
+        }
         window.get_by_label(kind.name).click();
         settle(&mut window);
         assert!(window.state().banners.is_empty(), "{}: {:?}", kind.name, window.state().banners);

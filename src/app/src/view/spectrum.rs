@@ -1,7 +1,7 @@
 //! Singular values on a log axis, with the tolerances and the rounding floor.
 
 use egui::{Align2, RichText, vec2};
-use egui_plot::{GridMark, HLine, HoverPosition, Line, LineStyle, MarkerShape, Plot, PlotPoint, Points, Span, Text};
+use egui_plot::{AxisHints, GridMark, HLine, HoverPosition, Line, LineStyle, MarkerShape, Plot, PlotPoint, Points, Span, Text};
 use rankscope::figure::style::{Kind, Marker};
 use rankscope::rank::{EPSILON_F32, EPSILON_F64, RankReport};
 
@@ -21,7 +21,7 @@ pub struct Series<'a> {
 /// rounding floor only where there is something to see.
 pub fn lowest(spectra: &[Vec<f64>]) -> f64 {
     let smallest = spectra.iter().flatten().copied().fold(0.0, f64::min);
-    if smallest < -8.0 { -18.5 } else { -8.0 }
+    if smallest < -8.0 { -18.5 } else { -8.6 }
 }
 
 /// log₁₀ σᵢ/σ₁; what is 0 or far below the floor stands at 10⁻¹⁸.
@@ -50,9 +50,12 @@ pub fn ui(series: &[Series], height: f32, ui: &mut egui::Ui) {
         .allow_boxed_zoom(false)
         .show_crosshair(false)
         .set_margin_fraction(vec2(0.0, 0.0))
+        .grid_color(theme::color(palette.grid))
+        .grid_fade(0.0)
+        .x_grid_spacer(move |_| indices(count))
+        .custom_x_axes(vec![axis(AxisHints::new_x().formatter(|mark, _| format!("{:.0}", mark.value)), muted)])
         .y_grid_spacer(move |_| decades(low))
-        .y_axis_formatter(|mark, _| power(mark.value))
-        .x_axis_formatter(|mark, _| if mark.value.fract() == 0.0 { format!("{:.0}", mark.value) } else { String::new() })
+        .custom_y_axes(vec![axis(AxisHints::new_y().formatter(|mark, _| power(mark.value)), muted)])
         .label_formatter(move |at| hover(at, &names));
     plot.show(ui, |plot| {
         plot.set_plot_bounds_x(0.0..=(count as f64 + 1.0));
@@ -81,12 +84,24 @@ pub fn ui(series: &[Series], height: f32, ui: &mut egui::Ui) {
     ui.vertical_centered(|ui| ui.label(RichText::new("index of the singular value").small().weak()));
 }
 
+/// Every grid line is labelled: the spacers see to it that there is room.
+fn axis<'a>(hints: AxisHints<'a>, color: egui::Color32) -> AxisHints<'a> {
+    hints.label_spacing(egui::Rangef::new(4.0, 8.0)).tick_label_color(color).tick_label_font(theme::mono(theme::SMALL))
+}
+
 /// Grid lines at powers of ten, labelled two or four apart.
 fn decades(low: f64) -> Vec<GridMark> {
     let step = if low < -10.0 { 4 } else { 2 };
     let lowest = low.ceil() as i32;
     let marks = (lowest..=0).filter(|power| power % step == 0);
     marks.map(|power| GridMark { value: f64::from(power), step_size: f64::from(step) }).collect()
+}
+
+/// Grid lines at 1, 5, 10, … or at wider steps, a handful of them.
+fn indices(count: usize) -> Vec<GridMark> {
+    let step = [1, 2, 5, 10, 20, 50, 100, 200, 500].into_iter().find(|step| count / step <= 8).unwrap_or(1000);
+    let later = (1..=count / step).map(|i| i * step).filter(|&i| i > 1);
+    std::iter::once(1).chain(later).map(|i| GridMark { value: i as f64, step_size: step as f64 }).collect()
 }
 
 fn power(value: f64) -> String {
@@ -128,8 +143,9 @@ mod tests {
 
     #[test]
     fn the_axis_goes_down_to_the_floor_only_where_something_is_there() {
-        assert_eq!(lowest(&[vec![0.0, -3.0]]), -8.0);
+        assert_eq!(lowest(&[vec![0.0, -3.0]]), -8.6);
         assert_eq!(lowest(&[vec![0.0, -3.0], vec![0.0, -15.0]]), -18.5);
+        assert_eq!(indices(19).iter().map(|mark| mark.value as usize).collect::<Vec<_>>(), [1, 5, 10, 15]);
         assert!(decades(-18.5).iter().all(|mark| mark.value >= -18.5));
     }
 }

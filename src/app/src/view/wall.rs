@@ -1,6 +1,6 @@
 //! The wall: every head of every layer at a glance.
 
-use egui::{Align2, Event, EventFilter, Key, Rect, ScrollArea, Sense, StrokeKind, Role, WidgetInfo, pos2, vec2};
+use egui::{Align2, Event, EventFilter, Key, Rect, RichText, ScrollArea, Sense, StrokeKind, Role, WidgetInfo, pos2, vec2};
 
 use super::colour_bar;
 use crate::app::App;
@@ -25,7 +25,7 @@ pub fn ui(app: &mut App, ui: &mut egui::Ui) {
         ui.weak(text);
         return;
     };
-    ui.weak("Layers down, heads across; in each, queries down and keys across.");
+    ui.label(RichText::new("In each picture: queries down, keys across.").size(13.0).weak());
     let room = ui.available_size() - LABELS - vec2(6.0, colour_bar::HEIGHT + 12.0);
     let scale = ui.pixels_per_point();
     let fitted = Wall::fit(pos2(0.0, 0.0), room, pass.layers(), pass.heads(), scale);
