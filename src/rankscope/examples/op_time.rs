@@ -24,7 +24,8 @@ fn main() -> std::result::Result<(), AnyError> {
     match Device::choose(DeviceRequest::Gpu) {
         Ok(choice) => {
             let name = choice.device.to_string();
-            let software = adapters().iter().any(|adapter| adapter.is_software && name.contains(&adapter.name));
+            let software =
+                adapters().iter().any(|adapter| adapter.is_software && name.contains(&adapter.name));
             devices.push((choice.device, software));
         }
         Err(error) => eprintln!("left out: the GPU ({error})"),
@@ -73,7 +74,10 @@ impl Case {
         times.sort_by(f64::total_cmp);
         let micros = times[times.len() / 2];
         let error = self.reference.as_ref().map(|reference| {
-            values.iter().zip(reference).fold(0.0, |largest: f64, (&a, &b)| largest.max((f64::from(a) - b).abs()))
+            values
+                .iter()
+                .zip(reference)
+                .fold(0.0, |largest: f64, (&a, &b)| largest.max((f64::from(a) - b).abs()))
         });
         Ok(json!({
             "op": self.op, "size": self.size, "device": device.to_string(), "micros": micros,
@@ -87,13 +91,19 @@ fn finish(device: &Device, result: &Tensor) -> Result<()> {
     match device {
         Device::Cpu => Ok(()),
         // One number: the smallest readback there is.
-        Device::Gpu(_) => result.reshape([(Axis::Row, result.shape().len()), (Axis::Column, 1)])?.select(Axis::Row, 0)?.to_vec().map(drop),
+        Device::Gpu(_) => result
+            .reshape([(Axis::Row, result.shape().len()), (Axis::Column, 1)])?
+            .select(Axis::Row, 0)?
+            .to_vec()
+            .map(drop),
     }
 }
 
 /// Values in (−2, 2) that look random and need no generator.
 fn values(count: usize, seed: usize) -> Vec<f32> {
-    (0..count).map(|i| (((i * 7919 + seed * 104_729) % 1_000_003) as f64 * 0.618_033_988).sin() as f32 * 2.0).collect()
+    (0..count)
+        .map(|i| (((i * 7919 + seed * 104_729) % 1_000_003) as f64 * 0.618_033_988).sin() as f32 * 2.0)
+        .collect()
 }
 
 fn tensor(seed: usize, axes: &[(Axis, usize)]) -> Result<Tensor> {
@@ -120,7 +130,8 @@ fn cases() -> Result<Vec<Case>> {
 }
 
 fn matmul(n: usize) -> Result<Case> {
-    let (a, b) = (tensor(1, &[(Axis::Query, n), (Axis::Width, n)])?, tensor(2, &[(Axis::Key, n), (Axis::Width, n)])?);
+    let (a, b) =
+        (tensor(1, &[(Axis::Query, n), (Axis::Width, n)])?, tensor(2, &[(Axis::Key, n), (Axis::Width, n)])?);
     let product = cpu::Product { batch: 1, group: 1, m: n, n, k: n, transpose_a: false, transpose_b: true };
     let mut reference = vec![0.0; n * n];
     cpu::matmul(&product, 1.0, &widened(&a), &widened(&b), &mut reference);
@@ -169,9 +180,15 @@ fn row_wise(n: usize) -> Result<Vec<Case>> {
         call,
         reference: Some(reference),
     };
-    let with = |rest: &[&Tensor]| [&[x.clone()], &rest.iter().map(|&t| t.clone()).collect::<Vec<_>>()[..]].concat();
+    let with =
+        |rest: &[&Tensor]| [&[x.clone()], &rest.iter().map(|&t| t.clone()).collect::<Vec<_>>()[..]].concat();
     Ok(vec![
-        case("layer_norm", with(&[&gain, &bias]), Box::new(|t| ops::layer_norm(&t[0], &t[1], &t[2], 1e-5)), normed),
+        case(
+            "layer_norm",
+            with(&[&gain, &bias]),
+            Box::new(|t| ops::layer_norm(&t[0], &t[1], &t[2], 1e-5)),
+            normed,
+        ),
         case("rms_norm", with(&[&gain]), Box::new(|t| ops::rms_norm(&t[0], &t[1], 1e-5)), scaled),
         case("gelu", with(&[]), Box::new(|t| ops::gelu(&t[0], GeluForm::Exact)), gated),
     ])

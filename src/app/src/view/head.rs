@@ -1,7 +1,9 @@
 //! One head at full size: tokens on both axes, the exact value under the pointer.
 
 use egui::epaint::TextShape;
-use egui::{Align, Align2, Color32, Event, Layout, Rect, RichText, Sense, StrokeKind, Role, WidgetInfo, pos2, vec2};
+use egui::{
+    Align, Align2, Color32, Event, Layout, Rect, RichText, Role, Sense, StrokeKind, WidgetInfo, pos2, vec2,
+};
 
 use super::colour_bar;
 use crate::app::App;
@@ -29,7 +31,10 @@ pub fn ui(app: &App, ui: &mut egui::Ui) {
         ui.heading(format!("Layer {}, head {}", at.layer, at.head));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| copy(&pass, at, ui));
     });
-    ui.add(egui::Label::new(RichText::new(&pass.names[at.layer]).font(theme::mono(theme::SMALL)).weak()).truncate());
+    ui.add(
+        egui::Label::new(RichText::new(&pass.names[at.layer]).font(theme::mono(theme::SMALL)).weak())
+            .truncate(),
+    );
     let margin = margin(&pass, ui);
     let room = ui.available_size() - vec2(margin, margin + colour_bar::HEIGHT + 48.0);
     let height = room.min_elem().max(60.0) + margin;
@@ -40,7 +45,8 @@ pub fn ui(app: &App, ui: &mut egui::Ui) {
     let response = ui.interact(rect, ui.scope_id().with("entries"), Sense::click());
     let name = format!("Attention weights of layer {} head {}", at.layer, at.head);
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
-    let hovered = response.hover_pos().and_then(|pos| entry_at(rect, pass.buffers.queries, pass.buffers.keys, pos));
+    let hovered =
+        response.hover_pos().and_then(|pos| entry_at(rect, pass.buffers.queries, pass.buffers.keys, pos));
     axes(&pass, rect, margin, hovered, ui);
     ui.add_space(4.0);
     readout(&pass, at, hovered, rect, ui);
@@ -68,7 +74,13 @@ fn axes(pass: &Pass, rect: Rect, margin: f32, hovered: Option<(usize, usize)>, u
     let (queries, keys) = (pass.buffers.queries, pass.buffers.keys);
     let title = theme::text(13.0);
     let beside = margin - TITLE / 2.0;
-    ui.painter().text(pos2(rect.left(), rect.top() - beside), Align2::LEFT_CENTER, "keys  →", title.clone(), muted);
+    ui.painter().text(
+        pos2(rect.left(), rect.top() - beside),
+        Align2::LEFT_CENTER,
+        "keys  →",
+        title.clone(),
+        muted,
+    );
     vertical(ui, pos2(rect.left() - beside, rect.top()), "←  queries", title, muted, Align::Max);
     for index in labelled(rect.height(), queries, hovered.map(|(query, _)| query)) {
         let chosen = hovered.is_some_and(|(query, _)| query == index);
@@ -150,7 +162,13 @@ fn tip(ui: &egui::Ui, at: egui::Pos2, align: Align2, text: &str) {
     let inside = ui.ctx().content_rect().shrink(4.0);
     let shift = vec2((inside.left() - rect.left()).max(0.0) + (inside.right() - rect.right()).min(0.0), 0.0);
     let rect = rect.translate(shift);
-    painter.rect(rect, 4.0, theme::color(palette.panel), (1.0, theme::color(palette.muted)), StrokeKind::Inside);
+    painter.rect(
+        rect,
+        4.0,
+        theme::color(palette.panel),
+        (1.0, theme::color(palette.muted)),
+        StrokeKind::Inside,
+    );
     painter.galley(rect.min + vec2(6.0, 4.0), galley, theme::color(palette.ink));
 }
 
@@ -166,7 +184,8 @@ fn entry(pass: &Pass, at: Head, query: usize, key: usize) -> String {
 }
 
 fn copy(pass: &Pass, at: Head, ui: &mut egui::Ui) {
-    let button = ui.button("Copy").on_hover_text("Copy this matrix as text: queries down, keys across (Ctrl+C)");
+    let button =
+        ui.button("Copy").on_hover_text("Copy this matrix as text: queries down, keys across (Ctrl+C)");
     if button.clicked()
         && let Some(text) = table(pass, at)
     {

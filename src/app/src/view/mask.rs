@@ -1,6 +1,6 @@
 //! The mask picker: a walk over the library's masks, each with its number on a slider.
 
-use egui::{RichText, Sense, Slider, Role, WidgetInfo, vec2};
+use egui::{RichText, Role, Sense, Slider, WidgetInfo, vec2};
 use rankscope::figure::style::Kind;
 use rankscope::mask::{MASKS, Mask, MaskKind};
 use rankscope::model::MaskChoice;
@@ -173,7 +173,8 @@ fn hint(kind: &MaskKind) -> String {
 
 fn more(picker: &mut Picker, length: usize, ui: &mut egui::Ui) {
     ui.menu_button("More masks", |ui| {
-        for (index, kind) in MASKS.iter().enumerate().filter(|(_, kind)| !is_common(&(kind.example)(length))) {
+        for (index, kind) in MASKS.iter().enumerate().filter(|(_, kind)| !is_common(&(kind.example)(length)))
+        {
             let label = ui.selectable_label(picker.kind == Some(index), kind.name);
             if label.on_hover_text(hint(kind)).clicked() {
                 (picker.kind, picker.other) = (Some(index), None);
@@ -234,7 +235,9 @@ mod tests {
                 picker.kind = Some(index);
                 for number in [None, Some(0), Some(1), Some(99)] {
                     picker.numbers[index] = [number; 2];
-                    let MaskChoice::Override(mask) = picker.choice(length).unwrap() else { panic!("{}", kind.name) };
+                    let MaskChoice::Override(mask) = picker.choice(length).unwrap() else {
+                        panic!("{}", kind.name)
+                    };
                     assert!(mask.check(length).is_ok(), "{} {number:?} {length}", kind.name);
                 }
             }
@@ -243,7 +246,15 @@ mod tests {
 
     #[test]
     fn a_mask_of_the_command_line_is_found_again() {
-        for text in ["as-trained", "causal", "prefix(3)", "window(4)", "two-sided-window(2)", "dilated(3, 2)", "causal & !window(2)"] {
+        for text in [
+            "as-trained",
+            "causal",
+            "prefix(3)",
+            "window(4)",
+            "two-sided-window(2)",
+            "dilated(3, 2)",
+            "causal & !window(2)",
+        ] {
             let choice: MaskChoice = text.parse().unwrap();
             assert_eq!(Picker::new(&choice).choice(9).unwrap(), choice, "{text}");
         }
