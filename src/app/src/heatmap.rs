@@ -126,7 +126,7 @@ struct Parameters {
     background: [f32; 4],
     period: f32,
     mask_head: u32,
-    spare: [f32; 6],
+    spare: [f32; 2],
 }
 
 /// The pipeline and the two slots, kept with egui's renderer.
@@ -210,7 +210,7 @@ impl Picture {
             background: channels(theme::color(palette.background)),
             period: (5.0 * pixels_per_point).round().max(4.0),
             mask_head: mask_head as u32,
-            spare: [0.0; 6],
+            spare: [0.0; 2],
         }
     }
 }
