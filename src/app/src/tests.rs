@@ -139,6 +139,15 @@ fn a_model_that_is_not_there_is_named() {
 }
 
 #[test]
+fn a_prefix_longer_than_the_text_is_named_until_another_mask_is_chosen() {
+    let mut window = window(&["--mask", "prefix:99"]);
+    assert!(window.state().banners[0].text.contains("prefix is 99"), "{:?}", window.state().banners);
+    window.get_by_label("window").click();
+    settle(&mut window);
+    assert!(window.state().banners.is_empty(), "{:?}", window.state().banners);
+}
+
+#[test]
 fn any_writing_can_be_typed() {
     let mut window = window(&[]);
     for text in ["爱丽丝开始觉得累了", "🙂👩‍👩‍👧 e\u{301}", "\u{202e}\u{0}", "مرحبا"]

@@ -16,6 +16,8 @@ pub struct Picker {
     numbers: Vec<[Option<usize>; 2]>,
     /// A mask of the command line that no kind and numbers describe.
     other: Option<Mask>,
+    /// Whether a person has used the controls: until then the mask stays as it was given, fitting or not.
+    touched: bool,
 }
 
 /// A number of a mask, as its slider shows it.
@@ -30,7 +32,8 @@ struct Parameter {
 impl Picker {
     /// Set to `choice`.
     pub fn new(choice: &MaskChoice) -> Self {
-        let mut picker = Picker { kind: None, numbers: vec![[None; 2]; MASKS.len()], other: None };
+        let mut picker =
+            Picker { kind: None, numbers: vec![[None; 2]; MASKS.len()], other: None, touched: false };
         let MaskChoice::Override(mask) = choice else { return picker };
         let text = mask.to_string();
         let name = text.split('(').next().unwrap_or_default();
@@ -62,6 +65,10 @@ impl Picker {
             (None, Some(other)) => Ok(MaskChoice::Override(other.clone())),
             (None, None) => Ok(MaskChoice::AsTrained),
         }
+    }
+
+    fn take(&mut self, kind: Option<usize>) {
+        (self.kind, self.other, self.touched) = (kind, None, true);
     }
 
     fn number(&self, kind: usize, index: usize, parameter: &Parameter) -> usize {
@@ -119,7 +126,7 @@ pub fn ui(app: &mut App, ui: &mut egui::Ui) {
         let name = trained.as_ref().map_or("as-trained".to_owned(), |mask| format!("as-trained ({mask})"));
         let chosen = app.mask.kind.is_none() && app.mask.other.is_none();
         if button(ui, &name, chosen, trained.as_ref(), "the mask that the weights were trained under") {
-            (app.mask.kind, app.mask.other) = (None, None);
+            app.mask.take(None);
         }
         if let Some(other) = app.mask.other.clone() {
             button(ui, &other.to_string(), true, Some(&other), "the mask of the command line");
@@ -128,7 +135,7 @@ pub fn ui(app: &mut App, ui: &mut egui::Ui) {
             let example = (kind.example)(length);
             let chosen = app.mask.kind == Some(index);
             if (chosen || is_common(&example)) && button(ui, kind.name, chosen, Some(&example), &hint(kind)) {
-                (app.mask.kind, app.mask.other) = (Some(index), None);
+                app.mask.take(Some(index));
             }
         }
         more(&mut app.mask, length, ui);
@@ -139,10 +146,12 @@ pub fn ui(app: &mut App, ui: &mut egui::Ui) {
     } else {
         ui.weak(who(app));
     }
-    if app.shown.tokens.is_some() {
+    if app.mask.touched && app.shown.tokens.is_some() {
         match app.mask.choice(length) {
             Ok(choice) => app.wish.mask = choice,
-            Err(error) => drop(ui.label(error.to_string())),
+            Err(error) => {
+                ui.label(error.to_string());
+            }
         }
     }
 }
@@ -178,7 +187,7 @@ fn more(picker: &mut Picker, length: usize, ui: &mut egui::Ui) {
         {
             let label = ui.selectable_label(picker.kind == Some(index), kind.name);
             if label.on_hover_text(hint(kind)).clicked() {
-                (picker.kind, picker.other) = (Some(index), None);
+                picker.take(Some(index));
                 ui.close();
             }
         }
@@ -195,9 +204,9 @@ fn sliders(picker: &mut Picker, length: usize, ui: &mut egui::Ui) {
         let slider = Slider::new(&mut number, *low..=*high).suffix(format!(" of {low}…{high}"));
         let response = ui.add(slider).labelled_by(label.id);
         if response.double_clicked() {
-            picker.numbers[kind][index] = None;
+            (picker.numbers[kind][index], picker.touched) = (None, true);
         } else if response.changed() {
-            picker.numbers[kind][index] = Some(number);
+            (picker.numbers[kind][index], picker.touched) = (Some(number), true);
         }
         response.on_hover_text(format!("double click: back to {usual}"));
     }
