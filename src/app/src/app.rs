@@ -212,7 +212,8 @@ impl App {
         self.update(&ui.ctx().clone());
         let palette = theme::palette(ui);
         let bar = Frame::new().fill(theme::color(palette.panel)).inner_margin(Margin::symmetric(12, 8));
-        let body = Frame::new().fill(theme::color(palette.background)).inner_margin(Margin::symmetric(12, 10));
+        let body =
+            Frame::new().fill(theme::color(palette.background)).inner_margin(Margin::symmetric(12, 10));
         Panel::top("top").frame(bar).resizable(false).show(ui, |ui| top::ui(self, ui));
         if !self.banners.is_empty() || self.models.offers() {
             Panel::top("banners").frame(body).resizable(false).show(ui, |ui| {

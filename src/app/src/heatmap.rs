@@ -49,7 +49,9 @@ impl Scale {
     pub fn ticks(self) -> &'static [(f32, &'static str)] {
         match self {
             Scale::Linear => &[(0.0, "0"), (0.25, "0.25"), (0.5, "0.5"), (0.75, "0.75"), (1.0, "1")],
-            Scale::Root => &[(0.0, "0"), (0.01, ".01"), (0.1, "0.1"), (0.25, "0.25"), (0.5, "0.5"), (1.0, "1")],
+            Scale::Root => {
+                &[(0.0, "0"), (0.01, ".01"), (0.1, "0.1"), (0.25, "0.25"), (0.5, "0.5"), (1.0, "1")]
+            }
             Scale::Log => &[(1e-4, "≤1e-4"), (1e-3, "1e-3"), (1e-2, "0.01"), (0.1, "0.1"), (1.0, "1")],
         }
     }
@@ -73,7 +75,11 @@ pub struct Buffers {
 /// A storage buffer holding `bytes`, which the shader reads.
 pub fn upload(device: &wgpu::Device, label: &str, bytes: &[u8]) -> wgpu::Buffer {
     let usage = wgpu::BufferUsages::STORAGE;
-    device.create_buffer_init(&wgpu::util::BufferInitDescriptor { label: Some(label), contents: bytes, usage })
+    device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+        label: Some(label),
+        contents: bytes,
+        usage,
+    })
 }
 
 /// Which part of the pass a picture shows.
@@ -223,7 +229,10 @@ impl Shared {
             let bound = [&parameters, weights, &buffers.allowed, colours];
             let entries: Vec<_> = (0..)
                 .zip(bound)
-                .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
+                .map(|(binding, buffer)| wgpu::BindGroupEntry {
+                    binding,
+                    resource: buffer.as_entire_binding(),
+                })
                 .collect();
             device.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: Some("heatmap"),

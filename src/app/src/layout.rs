@@ -14,9 +14,8 @@ pub struct Head {
 impl Head {
     /// Moved by whole cells, staying inside `layers` × `heads`.
     pub fn moved(self, down: isize, across: isize, layers: usize, heads: usize) -> Head {
-        let step = |at: usize, by: isize, count: usize| {
-            at.saturating_add_signed(by).min(count.saturating_sub(1))
-        };
+        let step =
+            |at: usize, by: isize, count: usize| at.saturating_add_signed(by).min(count.saturating_sub(1));
         Head { layer: step(self.layer, down, layers), head: step(self.head, across, heads) }
     }
 }

@@ -61,7 +61,8 @@ pub fn install(ctx: &egui::Context, theme: egui::Theme) {
 
 fn dress(visuals: &mut Visuals, palette: &Palette) {
     let [background, panel, ink, muted, grid, accent] =
-        [palette.background, palette.panel, palette.ink, palette.muted, palette.grid, palette.accent].map(color);
+        [palette.background, palette.panel, palette.ink, palette.muted, palette.grid, palette.accent]
+            .map(color);
     visuals.panel_fill = background;
     visuals.window_fill = panel;
     visuals.extreme_bg_color = panel;
@@ -76,9 +77,12 @@ fn dress(visuals: &mut Visuals, palette: &Palette) {
     let widgets = &mut visuals.widgets;
     widgets.noninteractive.bg_stroke = Stroke::new(1.0, grid);
     widgets.noninteractive.fg_stroke = Stroke::new(1.0, ink);
-    for (state, strength) in
-        [(&mut widgets.inactive, 0.08), (&mut widgets.hovered, 0.16), (&mut widgets.active, 0.24), (&mut widgets.open, 0.12)]
-    {
+    for (state, strength) in [
+        (&mut widgets.inactive, 0.08),
+        (&mut widgets.hovered, 0.16),
+        (&mut widgets.active, 0.24),
+        (&mut widgets.open, 0.12),
+    ] {
         let fill = mix(palette.panel, palette.muted, strength);
         (state.bg_fill, state.weak_bg_fill) = (fill, fill);
         state.bg_stroke = Stroke::new(1.0, grid);

@@ -1,7 +1,9 @@
 //! One head at full size: tokens on both axes, the exact value under the pointer.
 
 use egui::epaint::TextShape;
-use egui::{Align, Align2, Color32, Event, Layout, Rect, RichText, Sense, StrokeKind, Role, WidgetInfo, pos2, vec2};
+use egui::{
+    Align, Align2, Color32, Event, Layout, Rect, RichText, Role, Sense, StrokeKind, WidgetInfo, pos2, vec2,
+};
 
 use super::colour_bar;
 use crate::app::App;
@@ -29,7 +31,10 @@ pub fn ui(app: &App, ui: &mut egui::Ui) {
         ui.heading(format!("Layer {}, head {}", at.layer, at.head));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| copy(&pass, at, ui));
     });
-    ui.add(egui::Label::new(RichText::new(&pass.names[at.layer]).font(theme::mono(theme::SMALL)).weak()).truncate());
+    ui.add(
+        egui::Label::new(RichText::new(&pass.names[at.layer]).font(theme::mono(theme::SMALL)).weak())
+            .truncate(),
+    );
     let room = ui.available_size() - vec2(LABELS + TITLE, LABELS + TITLE + colour_bar::HEIGHT + 48.0);
     let (frame, _) = ui.allocate_exact_size(
         vec2(ui.available_width(), room.min_elem().max(60.0) + LABELS + TITLE),
@@ -41,7 +46,8 @@ pub fn ui(app: &App, ui: &mut egui::Ui) {
     let response = ui.interact(rect, ui.scope_id().with("entries"), Sense::click());
     let name = format!("Attention weights of layer {} head {}", at.layer, at.head);
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
-    let hovered = response.hover_pos().and_then(|pos| entry_at(rect, pass.buffers.queries, pass.buffers.keys, pos));
+    let hovered =
+        response.hover_pos().and_then(|pos| entry_at(rect, pass.buffers.queries, pass.buffers.keys, pos));
     axes(&pass, rect, hovered, ui);
     ui.add_space(4.0);
     readout(&pass, at, hovered, rect, ui);
@@ -68,7 +74,13 @@ fn axes(pass: &Pass, rect: Rect, hovered: Option<(usize, usize)>, ui: &egui::Ui)
     let (muted, accent) = (theme::color(palette.muted), theme::color(palette.accent));
     let (queries, keys) = (pass.buffers.queries, pass.buffers.keys);
     let title = theme::text(13.0);
-    ui.painter().text(pos2(rect.left(), rect.top() - LABELS), Align2::LEFT_BOTTOM, "keys  →", title.clone(), muted);
+    ui.painter().text(
+        pos2(rect.left(), rect.top() - LABELS),
+        Align2::LEFT_BOTTOM,
+        "keys  →",
+        title.clone(),
+        muted,
+    );
     vertical(ui, pos2(rect.left() - LABELS - 2.0, rect.top()), "←  queries", title, muted, Align::Max);
     for index in labelled(rect.height(), queries, hovered.map(|(query, _)| query)) {
         let chosen = hovered.is_some_and(|(query, _)| query == index);
@@ -140,7 +152,13 @@ fn tip(ui: &egui::Ui, at: egui::Pos2, align: Align2, text: &str) {
     let inside = ui.ctx().content_rect().shrink(4.0);
     let shift = vec2((inside.left() - rect.left()).max(0.0) + (inside.right() - rect.right()).min(0.0), 0.0);
     let rect = rect.translate(shift);
-    painter.rect(rect, 4.0, theme::color(palette.panel), (1.0, theme::color(palette.muted)), StrokeKind::Inside);
+    painter.rect(
+        rect,
+        4.0,
+        theme::color(palette.panel),
+        (1.0, theme::color(palette.muted)),
+        StrokeKind::Inside,
+    );
     painter.galley(rect.min + vec2(6.0, 4.0), galley, theme::color(palette.ink));
 }
 
@@ -156,7 +174,8 @@ fn entry(pass: &Pass, at: Head, query: usize, key: usize) -> String {
 }
 
 fn copy(pass: &Pass, at: Head, ui: &mut egui::Ui) {
-    let button = ui.button("Copy").on_hover_text("Copy this matrix as text: queries down, keys across (Ctrl+C)");
+    let button =
+        ui.button("Copy").on_hover_text("Copy this matrix as text: queries down, keys across (Ctrl+C)");
     if button.clicked()
         && let Some(text) = table(pass, at)
     {

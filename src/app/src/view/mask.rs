@@ -1,6 +1,6 @@
 //! The mask picker: a walk over the library's masks, each with its number on a slider.
 
-use egui::{RichText, Sense, Slider, Role, WidgetInfo, vec2};
+use egui::{RichText, Role, Sense, Slider, WidgetInfo, vec2};
 use rankscope::mask::{MASKS, Mask, MaskKind};
 use rankscope::model::MaskChoice;
 
@@ -29,7 +29,8 @@ impl Picker {
             if let Some(kind) = picker.kind {
                 picker.numbers[kind] = number;
             }
-            let described = picker.kind.and_then(|kind| build(&MASKS[kind], number.unwrap_or(1), usize::MAX).ok());
+            let described =
+                picker.kind.and_then(|kind| build(&MASKS[kind], number.unwrap_or(1), usize::MAX).ok());
             if described.as_ref() != Some(mask) && !text.starts_with("blocks(") {
                 (picker.kind, picker.other) = (None, Some(mask.clone()));
             }
@@ -75,7 +76,8 @@ fn range(kind: &MaskKind, length: usize) -> (usize, usize) {
 /// Where the slider stands at first, and after a double click: as in the registry's example.
 fn usual(kind: &MaskKind, length: usize) -> usize {
     let text = (kind.example)(length).to_string();
-    let number: String = text.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
+    let number: String =
+        text.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
     number.parse().unwrap_or(1)
 }
 
@@ -189,7 +191,9 @@ mod tests {
                 picker.kind = Some(index);
                 for number in [None, Some(0), Some(1), Some(99)] {
                     picker.numbers[index] = number;
-                    let MaskChoice::Override(mask) = picker.choice(length).unwrap() else { panic!("{}", kind.name) };
+                    let MaskChoice::Override(mask) = picker.choice(length).unwrap() else {
+                        panic!("{}", kind.name)
+                    };
                     assert!(mask.check(length).is_ok(), "{} {number:?} {length}", kind.name);
                 }
             }
@@ -198,7 +202,9 @@ mod tests {
 
     #[test]
     fn a_mask_of_the_command_line_is_found_again() {
-        for text in ["as-trained", "causal", "prefix(3)", "window(4)", "two-sided-window(2)", "causal & !window(2)"] {
+        for text in
+            ["as-trained", "causal", "prefix(3)", "window(4)", "two-sided-window(2)", "causal & !window(2)"]
+        {
             let choice: MaskChoice = text.parse().unwrap();
             assert_eq!(Picker::new(&choice).choice(9).unwrap(), choice, "{text}");
         }

@@ -138,7 +138,11 @@ fn numbers(series: &[Series], ui: &mut egui::Ui) {
         if index % 2 == 0 {
             ui.painter().rect_filled(rect, 2.0, theme::color(palette.panel));
         }
-        let mut line = ui.new_child(egui::UiBuilder::new().max_rect(rect.shrink2(vec2(6.0, 0.0))).layout(Layout::left_to_right(Align::Center)));
+        let mut line = ui.new_child(
+            egui::UiBuilder::new()
+                .max_rect(rect.shrink2(vec2(6.0, 0.0)))
+                .layout(Layout::left_to_right(Align::Center)),
+        );
         line.spacing_mut().item_spacing.x = 0.0;
         line.label(RichText::new(row.name).size(13.0)).on_hover_text(row.hint);
         line.with_layout(Layout::right_to_left(Align::Center), |ui| {

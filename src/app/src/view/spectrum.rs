@@ -1,7 +1,9 @@
 //! Singular values on a log axis, with the tolerances and the rounding floor.
 
 use egui::{Align2, RichText, vec2};
-use egui_plot::{GridMark, HLine, HoverPosition, Line, LineStyle, MarkerShape, Plot, PlotPoint, Points, Span, Text};
+use egui_plot::{
+    GridMark, HLine, HoverPosition, Line, LineStyle, MarkerShape, Plot, PlotPoint, Points, Span, Text,
+};
 use rankscope::figure::style::{Kind, Marker};
 use rankscope::rank::{EPSILON_F32, EPSILON_F64, RankReport};
 
@@ -34,12 +36,16 @@ pub fn relative(report: &RankReport) -> Vec<f64> {
 pub fn ui(series: &[Series], height: f32, ui: &mut egui::Ui) {
     let spectra: Vec<Vec<f64>> = series.iter().map(|series| relative(series.report)).collect();
     let count = spectra.iter().map(Vec::len).max().unwrap_or(0);
-    let size = series.iter().map(|series| series.report.rows.max(series.report.cols)).max().unwrap_or(1) as f64;
+    let size =
+        series.iter().map(|series| series.report.rows.max(series.report.cols)).max().unwrap_or(1) as f64;
     let low = lowest(&spectra);
     let palette = theme::palette(ui);
     let (muted, floor) = (theme::color(palette.muted), theme::color(palette.floor));
-    let names: Vec<(String, Vec<f64>)> =
-        series.iter().zip(&spectra).map(|(series, _)| (series.name.clone(), series.report.spectrum.values().to_vec())).collect();
+    let names: Vec<(String, Vec<f64>)> = series
+        .iter()
+        .zip(&spectra)
+        .map(|(series, _)| (series.name.clone(), series.report.spectrum.values().to_vec()))
+        .collect();
     let colors: Vec<_> = series.iter().map(|series| theme::kind_color(ui, series.kind)).collect();
     ui.label(RichText::new("singular value, relative to the largest").small().weak());
     let plot = Plot::new("spectrum")
@@ -52,30 +58,52 @@ pub fn ui(series: &[Series], height: f32, ui: &mut egui::Ui) {
         .set_margin_fraction(vec2(0.0, 0.0))
         .y_grid_spacer(move |_| decades(low))
         .y_axis_formatter(|mark, _| power(mark.value))
-        .x_axis_formatter(|mark, _| if mark.value.fract() == 0.0 { format!("{:.0}", mark.value) } else { String::new() })
+        .x_axis_formatter(|mark, _| {
+            if mark.value.fract() == 0.0 { format!("{:.0}", mark.value) } else { String::new() }
+        })
         .label_formatter(move |at| hover(at, &names));
     plot.show(ui, |plot| {
         plot.set_plot_bounds_x(0.0..=(count as f64 + 1.0));
         plot.set_plot_bounds_y(low..=0.5);
         let (f32_line, f64_line) = ((size * EPSILON_F32).log10(), (size * EPSILON_F64).log10());
-        plot.span(Span::new("", low..=f64_line.max(low)).axis(egui_plot::Axis::Y).fill(floor).border_width(0.0));
+        plot.span(
+            Span::new("", low..=f64_line.max(low)).axis(egui_plot::Axis::Y).fill(floor).border_width(0.0),
+        );
         for (line, text) in [(f32_line, "f32 tolerance"), (f64_line, "f64 tolerance = rounding floor")] {
             if line > low {
                 plot.hline(HLine::new("", line).color(muted).style(LineStyle::dashed_dense()).width(1.0));
                 let at = PlotPoint::new(0.15, line);
-                plot.text(Text::new("", at, RichText::new(text).size(theme::SMALL)).anchor(Align2::LEFT_BOTTOM).color(muted));
+                plot.text(
+                    Text::new("", at, RichText::new(text).size(theme::SMALL))
+                        .anchor(Align2::LEFT_BOTTOM)
+                        .color(muted),
+                );
             }
         }
         if f64_line <= low {
             let text = format!("rounding floor {}: far below", format::number(size * EPSILON_F64));
             let at = PlotPoint::new(0.15, low);
-            plot.text(Text::new("", at, RichText::new(text).size(theme::SMALL)).anchor(Align2::LEFT_BOTTOM).color(muted));
+            plot.text(
+                Text::new("", at, RichText::new(text).size(theme::SMALL))
+                    .anchor(Align2::LEFT_BOTTOM)
+                    .color(muted),
+            );
         }
         for ((series, spectrum), &color) in series.iter().zip(&spectra).zip(&colors) {
             let points: Vec<[f64; 2]> = (1..).zip(spectrum).map(|(i, &y)| [f64::from(i), y]).collect();
             let radius = if count > 60 { 2.0 } else { 3.5 };
-            plot.line(Line::new(series.name.clone(), points.clone()).color(color.gamma_multiply(0.6)).width(1.0).allow_hover(false));
-            plot.points(Points::new(series.name.clone(), points).color(color).radius(radius).shape(shape(series.kind)));
+            plot.line(
+                Line::new(series.name.clone(), points.clone())
+                    .color(color.gamma_multiply(0.6))
+                    .width(1.0)
+                    .allow_hover(false),
+            );
+            plot.points(
+                Points::new(series.name.clone(), points)
+                    .color(color)
+                    .radius(radius)
+                    .shape(shape(series.kind)),
+            );
         }
     });
     ui.vertical_centered(|ui| ui.label(RichText::new("index of the singular value").small().weak()));

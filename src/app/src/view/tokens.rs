@@ -1,6 +1,6 @@
 //! The text as the model sees it: one chip a token, its id on hover.
 
-use egui::{CornerRadius, ScrollArea, Sense, Role, WidgetInfo, vec2};
+use egui::{CornerRadius, Role, ScrollArea, Sense, WidgetInfo, vec2};
 
 use crate::app::App;
 use crate::{format, theme};

@@ -63,7 +63,8 @@ impl Engine {
         tell(Event::Model(open.opened()));
         let tokens = open.tokens(&wish.text)?;
         tell(Event::Tokens(tokens.clone()));
-        let known = self.trained.as_ref().filter(|(text, _)| *text == wish.text).map(|(_, pass)| pass.clone());
+        let known =
+            self.trained.as_ref().filter(|(text, _)| *text == wish.text).map(|(_, pass)| pass.clone());
         let work = Work { open, window: &self.window, tokens: &tokens, first: wish.first, run: &run };
         let trained = work.both(&wish.mask, known, tell)?;
         self.trained = Some((wish.text.clone(), trained));
@@ -167,7 +168,8 @@ impl Work<'_> {
         let buffers = Arc::new(Buffers { layers, allowed: words, heads, queries, keys });
         let reports = vec![None; names.len() * heads];
         let tokens = self.tokens.clone();
-        let pass = Pass { mask, tokens, buffers, weights: vec![None; names.len()], names: names.into(), reports };
+        let pass =
+            Pass { mask, tokens, buffers, weights: vec![None; names.len()], names: names.into(), reports };
         Ok((pass, weights))
     }
 
@@ -183,7 +185,9 @@ impl Work<'_> {
     fn report(&self, pass: &mut Pass, heads: &[Head], theorem: &ExactRank) -> Result<()> {
         let (queries, keys) = (pass.buffers.queries, pass.buffers.keys);
         let reports = rank::many(heads, "ranks of all heads", self.run, |&at| {
-            let values = pass.matrix(at).ok_or_else(|| Error::invalid("head", format!("{at:?}"), "a read-back layer"))?;
+            let values = pass
+                .matrix(at)
+                .ok_or_else(|| Error::invalid("head", format!("{at:?}"), "a read-back layer"))?;
             let values: Vec<f64> = values.iter().copied().map(f64::from).collect();
             let matrix = ndarray::Array2::from_shape_vec((queries, keys), values)
                 .map_err(|error| Error::invalid("head", error, "T × S weights"))?;
