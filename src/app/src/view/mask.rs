@@ -71,14 +71,15 @@ impl Picker {
 
 /// Whether the sliders of `kind` can stand at `mask`.
 fn described(kind: &MaskKind, numbers: &[usize], mask: &Mask) -> bool {
-    let length = if kind.parameters == "lengths" { numbers.iter().sum() } else { usize::MAX };
+    let length = if kind.parameters == "lengths" { numbers.iter().sum() } else { 1 };
     build(kind, numbers, length).is_ok_and(|built| built == *mask)
 }
 
 /// A mask of `kind` with its numbers, for `length` positions; blocks are two, of which the first is given.
+/// A kind without numbers is its example.
 fn build(kind: &MaskKind, numbers: &[usize], length: usize) -> rankscope::Result<Mask> {
     let numbers = match (kind.parameters, numbers) {
-        ("", _) => return Mask::parse(kind.name),
+        (_, []) => return Ok((kind.example)(length)),
         ("lengths", &[first, ..]) if first < length => vec![first, length - first],
         (_, numbers) => numbers.to_vec(),
     };

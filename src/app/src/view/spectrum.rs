@@ -1,11 +1,11 @@
 //! Singular values on a log axis, with the tolerances and the rounding floor.
 
-use egui::{Align2, RichText, vec2};
+use egui::{Align2, Color32, RichText, vec2};
 use egui_plot::{
-    AxisHints, GridMark, HLine, HoverPosition, Line, LineStyle, MarkerShape, Plot, PlotPoint, Points, Span,
-    Text,
+    AxisHints, GridMark, HLine, HoverPosition, Line, LineStyle, MarkerShape, Plot, PlotPoint, PlotUi, Points,
+    Span, Text,
 };
-use rankscope::figure::style::{Kind, Marker};
+use rankscope::figure::style::{Kind, Marker, Palette};
 use rankscope::rank::{EPSILON_F32, EPSILON_F64, RankReport};
 
 use crate::{format, theme};
@@ -37,17 +37,10 @@ pub fn relative(report: &RankReport) -> Vec<f64> {
 pub fn ui(series: &[Series], height: f32, ui: &mut egui::Ui) {
     let spectra: Vec<Vec<f64>> = series.iter().map(|series| relative(series.report)).collect();
     let count = spectra.iter().map(Vec::len).max().unwrap_or(0);
-    let size =
-        series.iter().map(|series| series.report.rows.max(series.report.cols)).max().unwrap_or(1) as f64;
     let low = lowest(&spectra);
     let palette = theme::palette(ui);
-    let (muted, floor) = (theme::color(palette.muted), theme::color(palette.floor));
-    let names: Vec<(String, Vec<f64>)> = series
-        .iter()
-        .zip(&spectra)
-        .map(|(series, _)| (series.name.clone(), series.report.spectrum.values().to_vec()))
-        .collect();
-    let colors: Vec<_> = series.iter().map(|series| theme::kind_color(ui, series.kind)).collect();
+    let muted = theme::color(palette.muted);
+    let colors: Vec<Color32> = series.iter().map(|series| theme::kind_color(ui, series.kind)).collect();
     ui.label(RichText::new("singular value, relative to the largest").small().weak());
     let plot = Plot::new("spectrum")
         .height(height)
@@ -66,52 +59,49 @@ pub fn ui(series: &[Series], height: f32, ui: &mut egui::Ui) {
         )])
         .y_grid_spacer(move |_| decades(low))
         .custom_y_axes(vec![axis(AxisHints::new_y().formatter(|mark, _| power(mark.value)), muted)])
-        .label_formatter(move |at| hover(at, &names));
+        .label_formatter(|at| hover(at, series));
     plot.show(ui, |plot| {
         plot.set_plot_bounds_x(0.0..=(count as f64 + 1.0));
         plot.set_plot_bounds_y(low..=0.5);
-        let (f32_line, f64_line) = ((size * EPSILON_F32).log10(), (size * EPSILON_F64).log10());
-        plot.span(
-            Span::new("", low..=f64_line.max(low)).axis(egui_plot::Axis::Y).fill(floor).border_width(0.0),
-        );
-        for (line, text) in [(f32_line, "f32 tolerance"), (f64_line, "f64 tolerance = rounding floor")] {
-            if line > low {
-                plot.hline(HLine::new("", line).color(muted).style(LineStyle::dashed_dense()).width(1.0));
-                let at = PlotPoint::new(0.15, line);
-                plot.text(
-                    Text::new("", at, RichText::new(text).size(theme::SMALL))
-                        .anchor(Align2::LEFT_BOTTOM)
-                        .color(muted),
-                );
-            }
-        }
-        if f64_line <= low {
-            let text = format!("rounding floor {}: far below", format::number(size * EPSILON_F64));
-            let at = PlotPoint::new(0.15, low);
-            plot.text(
-                Text::new("", at, RichText::new(text).size(theme::SMALL))
-                    .anchor(Align2::LEFT_BOTTOM)
-                    .color(muted),
-            );
-        }
+        tolerances(series, low, palette, plot);
         for ((series, spectrum), &color) in series.iter().zip(&spectra).zip(&colors) {
-            let points: Vec<[f64; 2]> = (1..).zip(spectrum).map(|(i, &y)| [f64::from(i), y]).collect();
-            let radius = if count > 60 { 2.0 } else { 3.5 };
-            plot.line(
-                Line::new(series.name.clone(), points.clone())
-                    .color(color.gamma_multiply(0.6))
-                    .width(1.0)
-                    .allow_hover(false),
-            );
-            plot.points(
-                Points::new(series.name.clone(), points)
-                    .color(color)
-                    .radius(radius)
-                    .shape(shape(series.kind)),
-            );
+            points(series, spectrum, color, plot);
         }
     });
     ui.vertical_centered(|ui| ui.label(RichText::new("index of the singular value").small().weak()));
+}
+
+/// The tolerance lines, and the shade below the rounding floor.
+fn tolerances(series: &[Series], low: f64, palette: &Palette, plot: &mut PlotUi) {
+    let size =
+        series.iter().map(|series| series.report.rows.max(series.report.cols)).max().unwrap_or(1) as f64;
+    let (f32_line, f64_line) = ((size * EPSILON_F32).log10(), (size * EPSILON_F64).log10());
+    let muted = theme::color(palette.muted);
+    let floor = Span::new("", low..=f64_line.max(low)).axis(egui_plot::Axis::Y);
+    plot.span(floor.fill(theme::color(palette.floor)).border_width(0.0));
+    let mut say = |at: f64, text: String| {
+        let text = RichText::new(text).size(theme::SMALL);
+        plot.text(Text::new("", PlotPoint::new(0.15, at), text).anchor(Align2::LEFT_BOTTOM).color(muted));
+    };
+    say(f32_line, "f32 tolerance".to_owned());
+    if f64_line > low {
+        say(f64_line, "f64 tolerance = rounding floor".to_owned());
+    } else {
+        say(low, format!("rounding floor {}: far below", format::number(size * EPSILON_F64)));
+    }
+    for line in [f32_line, f64_line] {
+        plot.hline(HLine::new("", line).color(muted).style(LineStyle::dashed_dense()).width(1.0));
+    }
+}
+
+fn points(series: &Series, spectrum: &[f64], color: Color32, plot: &mut PlotUi) {
+    let points: Vec<[f64; 2]> = (1..).zip(spectrum).map(|(i, &y)| [f64::from(i), y]).collect();
+    let radius = if spectrum.len() > 60 { 2.0 } else { 3.5 };
+    let line = Line::new(series.name.clone(), points.clone()).color(color.gamma_multiply(0.6)).width(1.0);
+    plot.line(line.allow_hover(false));
+    plot.points(
+        Points::new(series.name.clone(), points).color(color).radius(radius).shape(shape(series.kind)),
+    );
 }
 
 /// Every grid line is labelled: the spacers see to it that there is room.
@@ -119,7 +109,7 @@ fn axis<'a>(hints: AxisHints<'a>, color: egui::Color32) -> AxisHints<'a> {
     hints
         .label_spacing(egui::Rangef::new(4.0, 8.0))
         .tick_label_color(color)
-        .tick_label_font(theme::mono(theme::SMALL))
+        .tick_label_font(theme::text(13.0))
 }
 
 /// Grid lines at powers of ten, labelled two or four apart.
@@ -160,10 +150,10 @@ fn shape(kind: Kind) -> MarkerShape {
     }
 }
 
-fn hover(at: &HoverPosition<'_>, names: &[(String, Vec<f64>)]) -> Option<String> {
+fn hover(at: &HoverPosition<'_>, series: &[Series]) -> Option<String> {
     let HoverPosition::NearDataPoint { plot_name, index, .. } = at else { return None };
-    let (name, values) = names.iter().find(|(name, _)| name == plot_name)?;
-    Some(format!("{name}\nσ{} = {:e}", index + 1, values.get(*index)?))
+    let series = series.iter().find(|series| series.name == *plot_name)?;
+    Some(format!("{}\nσ{} = {:e}", series.name, index + 1, series.report.spectrum.values().get(*index)?))
 }
 
 #[cfg(test)]

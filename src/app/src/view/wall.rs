@@ -57,7 +57,9 @@ fn scales(scale: &mut Scale, ui: &mut egui::Ui) {
     for choice in Scale::ALL.iter().rev() {
         ui.selectable_value(scale, *choice, choice.name());
     }
-    ui.weak("scale");
+    if ui.available_width() > 50.0 {
+        ui.weak("scale");
+    }
 }
 
 fn draw(app: &App, pass: &Pass, wall: &Wall, ui: &egui::Ui) {
