@@ -68,7 +68,9 @@ fn change(window: &mut Headless, round: usize) -> Result<Round> {
         if selected.is_none() && shown.is_some_and(|pass| pass.report(window.app.selected).is_some()) {
             selected = Some(start.elapsed());
         }
-        if let (Some(selected), true) = (selected, shown.is_some_and(|pass| pass.reports.iter().all(Option::is_some))) {
+        if let (Some(selected), true) =
+            (selected, shown.is_some_and(|pass| pass.reports.iter().all(Option::is_some)))
+        {
             let all = start.elapsed();
             window.settle()?;
             return Ok(Round { selected, all, longest_frame });

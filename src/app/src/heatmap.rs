@@ -49,7 +49,9 @@ impl Scale {
     pub fn ticks(self) -> &'static [(f32, &'static str)] {
         match self {
             Scale::Linear => &[(0.0, "0"), (0.25, "0.25"), (0.5, "0.5"), (0.75, "0.75"), (1.0, "1")],
-            Scale::Root => &[(0.0, "0"), (0.01, ".01"), (0.1, "0.1"), (0.25, "0.25"), (0.5, "0.5"), (1.0, "1")],
+            Scale::Root => {
+                &[(0.0, "0"), (0.01, ".01"), (0.1, "0.1"), (0.25, "0.25"), (0.5, "0.5"), (1.0, "1")]
+            }
             Scale::Log => &[(1e-4, "≤1e-4"), (1e-3, "1e-3"), (1e-2, "0.01"), (0.1, "0.1"), (1.0, "1")],
         }
     }
@@ -60,8 +62,10 @@ impl Scale {
 pub struct Buffers {
     /// Weights of each layer, `[H, T, S]` f32.
     pub layers: Vec<wgpu::Buffer>,
-    /// Who may attend to whom, `[T, ⌈S/32⌉]` words.
+    /// Who may attend to whom, `[T, ⌈S/32⌉]` words, with H in front where heads have masks of their own.
     pub allowed: wgpu::Buffer,
+    /// Whether they have.
+    pub masks_differ: bool,
     /// H.
     pub heads: usize,
     /// T.
@@ -73,7 +77,11 @@ pub struct Buffers {
 /// A storage buffer holding `bytes`, which the shader reads.
 pub fn upload(device: &wgpu::Device, label: &str, bytes: &[u8]) -> wgpu::Buffer {
     let usage = wgpu::BufferUsages::STORAGE;
-    device.create_buffer_init(&wgpu::util::BufferInitDescriptor { label: Some(label), contents: bytes, usage })
+    device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+        label: Some(label),
+        contents: bytes,
+        usage,
+    })
 }
 
 /// Which part of the pass a picture shows.
@@ -117,7 +125,8 @@ struct Parameters {
     lines: [f32; 4],
     background: [f32; 4],
     period: f32,
-    spare: [f32; 7],
+    mask_head: u32,
+    spare: [f32; 2],
 }
 
 /// The pipeline and the two slots, kept with egui's renderer.
@@ -184,6 +193,8 @@ impl Picture {
             Part::Wall { cell, pitch } => ([cell * pixels_per_point; 2], [pitch * pixels_per_point; 2]),
             Part::One(_) => (viewport, [0.0; 2]),
         };
+        let mask_words = self.buffers.queries * self.buffers.keys.div_ceil(32);
+        let mask_head = if self.buffers.masks_differ { mask_words } else { 0 };
         Parameters {
             viewport,
             cell,
@@ -198,7 +209,8 @@ impl Picture {
             lines: channels(theme::mix(palette.panel, palette.hatch, 0.55)),
             background: channels(theme::color(palette.background)),
             period: (5.0 * pixels_per_point).round().max(4.0),
-            spare: [0.0; 7],
+            mask_head: mask_head as u32,
+            spare: [0.0; 2],
         }
     }
 }
@@ -223,7 +235,10 @@ impl Shared {
             let bound = [&parameters, weights, &buffers.allowed, colours];
             let entries: Vec<_> = (0..)
                 .zip(bound)
-                .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
+                .map(|(binding, buffer)| wgpu::BindGroupEntry {
+                    binding,
+                    resource: buffer.as_entire_binding(),
+                })
                 .collect();
             device.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: Some("heatmap"),
@@ -326,6 +341,7 @@ mod tests {
             ("lines", std::mem::offset_of!(Parameters, lines)),
             ("background", std::mem::offset_of!(Parameters, background)),
             ("period", std::mem::offset_of!(Parameters, period)),
+            ("mask_head", std::mem::offset_of!(Parameters, mask_head)),
         ];
         for (name, offset) in host {
             let member = layout.0.iter().find(|member| member.name.as_deref() == Some(name));

@@ -9,11 +9,11 @@ mod graphics;
 mod headless;
 mod heatmap;
 mod layout;
+#[cfg(test)]
+mod tests;
 mod theme;
 mod view;
 mod window;
-#[cfg(test)]
-mod tests;
 mod worker;
 
 use std::process::ExitCode;

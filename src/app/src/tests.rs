@@ -73,7 +73,9 @@ fn retype(window: &mut Window, text: &str) {
 fn the_first_view_shows_tokens_heads_and_ranks() {
     let window = window(&[]);
     assert!(window.state().banners.is_empty(), "{:?}", window.state().banners);
-    for text in ["Alice", "Layer 0, head 0", "effective rank", "condition number", "decoder.0.self_attention.weights"] {
+    for text in
+        ["Alice", "Layer 0, head 0", "effective rank", "condition number", "decoder.0.self_attention.weights"]
+    {
         assert!(shows(&window, text), "{text:?} is not in {:?}", texts(&window));
     }
 }
@@ -85,7 +87,10 @@ fn another_mask_gives_other_numbers_beside_those_as_trained() {
     settle(&mut window);
     let shown = &window.state().shown;
     let (trained, chosen) = (shown.trained.as_ref().unwrap(), shown.chosen.as_ref().unwrap());
-    assert_eq!((trained.mask.to_string(), chosen.mask.to_string()), ("causal".into(), "bidirectional".into()));
+    assert_eq!(
+        (trained.mask.to_string(), chosen.mask.to_string()),
+        ("causal".into(), "bidirectional".into())
+    );
     let at = window.state().selected;
     let effective = [trained, chosen].map(|pass| format::number(pass.report(at).unwrap().effective_rank));
     assert_ne!(effective[0], effective[1]);
@@ -136,7 +141,8 @@ fn a_model_that_is_not_there_is_named() {
 #[test]
 fn any_writing_can_be_typed() {
     let mut window = window(&[]);
-    for text in ["爱丽丝开始觉得累了", "🙂👩‍👩‍👧 e\u{301}", "\u{202e}\u{0}", "مرحبا"] {
+    for text in ["爱丽丝开始觉得累了", "🙂👩‍👩‍👧 e\u{301}", "\u{202e}\u{0}", "مرحبا"]
+    {
         retype(&mut window, text);
         assert!(window.state().banners.is_empty(), "{text:?}: {:?}", window.state().banners);
         assert!(window.state().length() > 1);
@@ -160,6 +166,10 @@ fn arrows_move_the_selected_head_and_stop_at_the_edge() {
 fn every_mask_of_the_registry_can_be_clicked() {
     let mut window = window(&[]);
     for kind in MASKS {
+        if window.query_by_label(kind.name).is_none() {
+            window.get_by_label("More masks").click();
+            window.run_steps(3);
+        }
         window.get_by_label(kind.name).click();
         settle(&mut window);
         assert!(window.state().banners.is_empty(), "{}: {:?}", kind.name, window.state().banners);

@@ -4,6 +4,8 @@ use egui::{Color32, CornerRadius, FontFamily, FontId, Stroke, TextStyle, Visuals
 use rankscope::figure::style::{self, Kind, Marker, Palette, Rgb};
 use rankscope::mask::Mask;
 
+use crate::format;
+
 /// The library's theme for the one that egui shows.
 pub fn of(visuals: &Visuals) -> style::Theme {
     if visuals.dark_mode { style::Theme::Dark } else { style::Theme::Light }
@@ -30,6 +32,15 @@ pub fn mono(size: f32) -> FontId {
 /// Running text.
 pub fn text(size: f32) -> FontId {
     FontId::new(size, FontFamily::Proportional)
+}
+
+/// A token as it can be shown: by its characters, or by their numbers where no font has them.
+pub fn label(ui: &egui::Ui, piece: &str, limit: usize) -> String {
+    let text = format::label(piece, limit);
+    let font = self::text(13.0);
+    // Laying it out first makes egui ask the system for a font.
+    drop(ui.painter().layout_no_wrap(text.clone(), font.clone(), Color32::WHITE));
+    if ui.fonts_mut(|fonts| fonts.has_glyphs(&font, &text)) { text } else { format::codes(&text) }
 }
 
 /// Gives `ctx` the two themes and shows `theme`.
@@ -61,7 +72,8 @@ pub fn install(ctx: &egui::Context, theme: egui::Theme) {
 
 fn dress(visuals: &mut Visuals, palette: &Palette) {
     let [background, panel, ink, muted, grid, accent] =
-        [palette.background, palette.panel, palette.ink, palette.muted, palette.grid, palette.accent].map(color);
+        [palette.background, palette.panel, palette.ink, palette.muted, palette.grid, palette.accent]
+            .map(color);
     visuals.panel_fill = background;
     visuals.window_fill = panel;
     visuals.extreme_bg_color = panel;
@@ -76,9 +88,12 @@ fn dress(visuals: &mut Visuals, palette: &Palette) {
     let widgets = &mut visuals.widgets;
     widgets.noninteractive.bg_stroke = Stroke::new(1.0, grid);
     widgets.noninteractive.fg_stroke = Stroke::new(1.0, ink);
-    for (state, strength) in
-        [(&mut widgets.inactive, 0.08), (&mut widgets.hovered, 0.16), (&mut widgets.active, 0.24), (&mut widgets.open, 0.12)]
-    {
+    for (state, strength) in [
+        (&mut widgets.inactive, 0.08),
+        (&mut widgets.hovered, 0.16),
+        (&mut widgets.active, 0.24),
+        (&mut widgets.open, 0.12),
+    ] {
         let fill = mix(palette.panel, palette.muted, strength);
         (state.bg_fill, state.weak_bg_fill) = (fill, fill);
         state.bg_stroke = Stroke::new(1.0, grid);

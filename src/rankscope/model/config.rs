@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, excerpt};
 
 /// Larger than any real configuration, small enough to read at once.
 const MAX_BYTES: u64 = 1 << 20;
@@ -93,7 +93,7 @@ impl Config {
 
     /// An error about one field of this file.
     pub fn wrong(&self, field: &str, got: &str, expected: &str) -> Error {
-        Error::format(&self.path, format!("{field} is {got}, expected {expected}"))
+        Error::format(&self.path, format!("{field} is {}, expected {expected}", excerpt(got)))
     }
 }
 

@@ -58,7 +58,8 @@ mod tests {
         for kernel in KERNELS {
             let module = naga::front::wgsl::parse_str(kernel.source)
                 .unwrap_or_else(|error| panic!("{}", error.emit_to_string(kernel.source)));
-            let outcome = Validator::new(ValidationFlags::all(), Capabilities::SHADER_FLOAT16_IN_FLOAT32).validate(&module);
+            let outcome = Validator::new(ValidationFlags::all(), Capabilities::SHADER_FLOAT16_IN_FLOAT32)
+                .validate(&module);
             outcome.unwrap_or_else(|error| panic!("{}", error.emit_to_string(kernel.source)));
         }
     }

@@ -92,14 +92,21 @@ impl Drop for Pull {
 pub fn picker(app: &mut App, ui: &mut egui::Ui) {
     let mut chosen = None;
     let mut wanted = None;
-    let shown = std::path::Path::new(&app.wish.model).file_name().map(|name| name.to_string_lossy().into_owned());
-    let combo = ComboBox::new("model", "").width(150.0).selected_text(shown.unwrap_or_else(|| app.wish.model.clone()));
+    let shown =
+        std::path::Path::new(&app.wish.model).file_name().map(|name| name.to_string_lossy().into_owned());
+    let combo = ComboBox::new("model", "")
+        .width(150.0)
+        .selected_text(shown.unwrap_or_else(|| app.wish.model.clone()));
     let response = combo.show_ui(ui, |ui| {
         for entry in &app.models.entries {
             let size = entry.size_bytes.map(|size| format!(", {}", format::bytes(size))).unwrap_or_default();
             let family = entry.family.as_deref().unwrap_or("?");
             let here = entry.path.is_some();
-            let text = if here { format!("{} ({family}{size})", entry.name) } else { format!("Fetch {} ({family}{size})", entry.name) };
+            let text = if here {
+                format!("{} ({family}{size})", entry.name)
+            } else {
+                format!("Fetch {} ({family}{size})", entry.name)
+            };
             let mut line = ui.selectable_label(app.wish.model == entry.name, text);
             if let Some(note) = &entry.note {
                 line = line.on_hover_text(note);
@@ -140,7 +147,8 @@ pub fn offer(app: &mut App, ui: &mut egui::Ui) {
 fn question(models: &mut Catalog, ui: &mut egui::Ui) {
     let Some(entry) = models.offered() else { return };
     let size = entry.size_bytes.map_or(String::new(), |size| format!(", {}", format::bytes(size)));
-    let text = format!("{OFFERED} is not here yet: a trained bidirectional model (BERT{size}) to compare with.");
+    let text =
+        format!("{OFFERED} is not here yet: a trained bidirectional model (BERT{size}) to compare with.");
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         if ui.button("Not now").clicked() {
             models.declined = true;

@@ -16,7 +16,12 @@ pub fn ui(app: &App, ui: &mut egui::Ui) {
             ui.label(small(model.name.clone()));
             let text = format!(
                 "{}, {} layers × {} heads, {} parameters in {:?}, context {}",
-                d.family, d.layers, d.heads, parameters(d.parameters), d.dtype, d.context
+                d.family,
+                d.layers,
+                d.heads,
+                parameters(d.parameters),
+                d.dtype,
+                d.context
             );
             ui.add(egui::Label::new(small(text).weak()).truncate());
         }

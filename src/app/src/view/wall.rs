@@ -1,6 +1,9 @@
 //! The wall: every head of every layer at a glance.
 
-use egui::{Align2, Event, EventFilter, Key, Rect, ScrollArea, Sense, StrokeKind, Role, WidgetInfo, pos2, vec2};
+use egui::{
+    Align2, Event, EventFilter, Key, Rect, RichText, Role, ScrollArea, Sense, StrokeKind, WidgetInfo, pos2,
+    vec2,
+};
 
 use super::colour_bar;
 use crate::app::App;
@@ -21,16 +24,21 @@ pub fn ui(app: &mut App, ui: &mut egui::Ui) {
     });
     let Some(pass) = app.shown.chosen.clone() else {
         ui.add_space(8.0);
-        let text = if app.shown.busy.is_some() { "Computing …" } else { "Nothing to show yet: choose a model and type a text." };
+        let text = if app.shown.busy.is_some() {
+            "Computing …"
+        } else {
+            "Nothing to show yet: choose a model and type a text."
+        };
         ui.weak(text);
         return;
     };
-    ui.weak("Layers down, heads across; in each, queries down and keys across.");
+    ui.label(RichText::new("In each picture: queries down, keys across.").size(13.0).weak());
     let room = ui.available_size() - LABELS - vec2(6.0, colour_bar::HEIGHT + 12.0);
     let scale = ui.pixels_per_point();
     let fitted = Wall::fit(pos2(0.0, 0.0), room, pass.layers(), pass.heads(), scale);
     ScrollArea::vertical().max_height(room.y + LABELS.y + 6.0).auto_shrink([false, true]).show(ui, |ui| {
-        let (rect, response) = ui.allocate_exact_size(fitted.size() + LABELS + vec2(4.0, 4.0), Sense::click());
+        let (rect, response) =
+            ui.allocate_exact_size(fitted.size() + LABELS + vec2(4.0, 4.0), Sense::click());
         let snap = |value: f32| (value * scale).round() / scale;
         let origin = pos2(snap(rect.left() + LABELS.x), snap(rect.top() + LABELS.y));
         let wall = Wall { origin, ..fitted };
@@ -67,11 +75,23 @@ fn draw(app: &App, pass: &Pass, wall: &Wall, ui: &egui::Ui) {
     let font = theme::mono(theme::SMALL);
     for layer in (0..wall.layers).step_by(label_step(rect.height(), wall.layers, 14.0)) {
         let y = wall.rect(Head { layer, head: 0 }).center().y;
-        ui.painter().text(pos2(rect.left() - 6.0, y), Align2::RIGHT_CENTER, format!("L{layer}"), font.clone(), ink);
+        ui.painter().text(
+            pos2(rect.left() - 6.0, y),
+            Align2::RIGHT_CENTER,
+            format!("L{layer}"),
+            font.clone(),
+            ink,
+        );
     }
     for head in (0..wall.heads).step_by(label_step(rect.width(), wall.heads, 30.0)) {
         let x = middle(rect.left(), rect.width() + wall.gap, head, wall.heads) - wall.gap / 2.0;
-        ui.painter().text(pos2(x, rect.top() - 4.0), Align2::CENTER_BOTTOM, format!("H{head}"), font.clone(), ink);
+        ui.painter().text(
+            pos2(x, rect.top() - 4.0),
+            Align2::CENTER_BOTTOM,
+            format!("H{head}"),
+            font.clone(),
+            ink,
+        );
     }
     outline(ui, wall.rect(app.selected), 2.0, theme::color(theme::palette(ui).accent));
 }

@@ -63,7 +63,8 @@ impl Engine {
         tell(Event::Model(open.opened()));
         let tokens = open.tokens(&wish.text)?;
         tell(Event::Tokens(tokens.clone()));
-        let known = self.trained.as_ref().filter(|(text, _)| *text == wish.text).map(|(_, pass)| pass.clone());
+        let known =
+            self.trained.as_ref().filter(|(text, _)| *text == wish.text).map(|(_, pass)| pass.clone());
         let work = Work { open, window: &self.window, tokens: &tokens, first: wish.first, run: &run };
         let trained = work.both(&wish.mask, known, tell)?;
         self.trained = Some((wish.text.clone(), trained));
@@ -125,14 +126,15 @@ impl Work<'_> {
     /// again with all reports.
     fn pass(&self, mask: Mask, show: &dyn Fn(Arc<Pass>)) -> Result<Arc<Pass>> {
         let count = self.tokens.ids.len();
-        let allowed = Allowed::new(&mask, count, count, Positions::suffix(count, count)?, None)?;
+        let heads = self.open.model.description().heads;
+        let allowed = Allowed::new(&mask, heads, count, count, Positions::suffix(count, count)?, None)?;
         let input = Input::new(self.tokens.ids.clone()).with_token_types(self.tokens.token_types.clone());
         let mut trace = Trace::of(["attention.weights"]);
         self.open.model.hidden(&input, &MaskChoice::Override(mask.clone()), &mut trace, self.run)?;
         if let Device::Gpu(gpu) = self.open.model.device() {
             gpu.flush()?; // what is drawn must have been submitted before the frame
         }
-        let theorem = mask.exact_rank(count);
+        let theorems = theorems(&mask, heads, count);
         let (mut pass, weights) = self.drawn(mask, &allowed, trace)?;
         show(Arc::new(pass.clone()));
         let first = Head {
@@ -140,7 +142,7 @@ impl Work<'_> {
             head: self.first.head.min(pass.heads().saturating_sub(1)),
         };
         pass.weights[first.layer] = Some(weights[first.layer].to_device(&Device::Cpu)?);
-        self.report(&mut pass, &[first], &theorem)?;
+        self.report(&mut pass, &[first], &theorems)?;
         show(Arc::new(pass.clone()));
         for (slot, weights) in pass.weights.iter_mut().zip(&weights) {
             *slot = Some(weights.to_device(&Device::Cpu)?);
@@ -150,7 +152,7 @@ impl Work<'_> {
             .map(|i| Head { layer: i / heads, head: i % heads })
             .filter(|&at| at != first)
             .collect();
-        self.report(&mut pass, &rest, &theorem)?;
+        self.report(&mut pass, &rest, &theorems)?;
         let pass = Arc::new(pass);
         show(pass.clone());
         Ok(pass)
@@ -164,10 +166,18 @@ impl Work<'_> {
         let layers = weights.iter().map(|layer| self.buffer(layer)).collect::<Result<Vec<_>>>()?;
         let words = upload(self.window, "allowed", bytemuck::cast_slice(allowed.words()));
         let (queries, keys) = (allowed.queries(), allowed.keys());
-        let buffers = Arc::new(Buffers { layers, allowed: words, heads, queries, keys });
+        let buffers = Arc::new(Buffers {
+            layers,
+            allowed: words,
+            masks_differ: allowed.heads().is_some(),
+            heads,
+            queries,
+            keys,
+        });
         let reports = vec![None; names.len() * heads];
         let tokens = self.tokens.clone();
-        let pass = Pass { mask, tokens, buffers, weights: vec![None; names.len()], names: names.into(), reports };
+        let pass =
+            Pass { mask, tokens, buffers, weights: vec![None; names.len()], names: names.into(), reports };
         Ok((pass, weights))
     }
 
@@ -180,14 +190,16 @@ impl Work<'_> {
         }
     }
 
-    fn report(&self, pass: &mut Pass, heads: &[Head], theorem: &ExactRank) -> Result<()> {
+    fn report(&self, pass: &mut Pass, heads: &[Head], theorems: &[ExactRank]) -> Result<()> {
         let (queries, keys) = (pass.buffers.queries, pass.buffers.keys);
         let reports = rank::many(heads, "ranks of all heads", self.run, |&at| {
-            let values = pass.matrix(at).ok_or_else(|| Error::invalid("head", format!("{at:?}"), "a read-back layer"))?;
+            let values = pass
+                .matrix(at)
+                .ok_or_else(|| Error::invalid("head", format!("{at:?}"), "a read-back layer"))?;
             let values: Vec<f64> = values.iter().copied().map(f64::from).collect();
             let matrix = ndarray::Array2::from_shape_vec((queries, keys), values)
                 .map_err(|error| Error::invalid("head", error, "T × S weights"))?;
-            RankReport::of(matrix.view(), Some(theorem))
+            RankReport::of(matrix.view(), theorems.get(at.head))
         })?;
         for (at, report) in heads.iter().zip(reports) {
             let index = at.layer * pass.heads() + at.head;
@@ -195,6 +207,14 @@ impl Work<'_> {
         }
         Ok(())
     }
+}
+
+/// What the mask implies for the exact rank of each head.
+fn theorems(mask: &Mask, heads: usize, count: usize) -> Vec<ExactRank> {
+    if !mask.differs_by_head() {
+        return vec![mask.exact_rank(count); heads];
+    }
+    (0..heads).map(|head| mask.for_head(head, heads).exact_rank(count)).collect()
 }
 
 /// `[1, H, T, S]` as `[H, T, S]`.

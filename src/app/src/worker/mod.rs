@@ -104,7 +104,13 @@ impl Worker {
         };
         let thread = std::thread::Builder::new().name("model".to_owned()).spawn(work);
         let thread = thread.expect("the system can start a thread");
-        Worker { requests: Some(requests), events, thread: Some(thread), generation: 0, cancel: Cancel::default() }
+        Worker {
+            requests: Some(requests),
+            events,
+            thread: Some(thread),
+            generation: 0,
+            cancel: Cancel::default(),
+        }
     }
 
     /// Asks for something newer; what is in work is cancelled.
@@ -122,7 +128,11 @@ impl Worker {
     /// What has come of the newest wish since the last call.
     pub fn news(&self) -> Vec<Event> {
         let newest = self.generation;
-        self.events.try_iter().filter(|(generation, _)| *generation == newest).map(|(_, event)| event).collect()
+        self.events
+            .try_iter()
+            .filter(|(generation, _)| *generation == newest)
+            .map(|(_, event)| event)
+            .collect()
     }
 
     /// Waits until there may be news, at most for `patience`.

@@ -1,6 +1,7 @@
 //! One module a subcommand.
 
 mod devices;
+mod masks;
 mod models;
 mod rank;
 mod trace;
@@ -15,6 +16,8 @@ pub enum Command {
     Rank(rank::RankArgs),
     /// Write every intermediate of a forward pass to a safetensors file
     Trace(trace::TraceArgs),
+    /// List masks, draw one, and say what it implies
+    Masks(masks::MasksArgs),
     /// List, pull, add and remove models
     Models(models::ModelsArgs),
     /// List graphics adapters, and say which device would be used and why
@@ -26,6 +29,7 @@ impl Command {
         match self {
             Command::Rank(args) => rank::execute(&args, run),
             Command::Trace(args) => trace::execute(&args, run),
+            Command::Masks(args) => masks::execute(&args),
             Command::Models(args) => models::execute(&args, run),
             Command::Devices(args) => devices::execute(&args),
         }

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod devices;
+mod masks;
 mod models;
 mod process;
 mod rank;

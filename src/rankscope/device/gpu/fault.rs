@@ -33,14 +33,19 @@ impl Faults {
 
     /// An error if the device is lost, or once for an error that nobody caught.
     pub(super) fn surface(&self) -> Result<()> {
-        let gpu = |what: &str, problem| Err(Error::Gpu { what: what.to_owned(), problem });
-        if let Some(problem) = lock(&self.lost).clone() {
-            return gpu("device", problem);
+        if let Some(loss) = self.loss() {
+            return Err(loss);
         }
         match lock(&self.uncaptured).take() {
-            Some(problem) => gpu("earlier work", problem),
+            Some(problem) => Err(Error::Gpu { what: "earlier work".to_owned(), problem }),
             None => Ok(()),
         }
+    }
+
+    /// The loss of the device as an error, if it is lost.
+    fn loss(&self) -> Option<Error> {
+        let problem = lock(&self.lost).clone()?;
+        Some(Error::Gpu { what: "device".to_owned(), problem })
     }
 }
 
@@ -54,10 +59,12 @@ impl Gpu {
         // All scopes are popped, innermost first; natively their futures are ready at once.
         let errors: Vec<_> =
             scopes.into_iter().rev().filter_map(|scope| pollster::block_on(scope.pop())).collect();
-        match errors.first() {
-            Some(error) => Err(self.error(what, error)),
-            None => self.faults.surface().map(|()| value),
+        if let Some(error) = errors.first() {
+            // Everything fails on a lost device, whose loss is only announced when it is polled.
+            let _ = self.device.poll(wgpu::PollType::Poll);
+            return Err(self.faults.loss().unwrap_or_else(|| self.error(what, error)));
         }
+        self.faults.surface().map(|()| value)
     }
 }
 

@@ -33,7 +33,10 @@ fn softmax_row<F: Real>(values: &mut [F], row: &[u32]) {
         return; // Nothing to attend to: the row stays 0.
     }
     let factor = F::one() / sum;
-    for value in values {
-        *value = *value * factor;
+    for (key, value) in values.iter_mut().enumerate() {
+        // A masked weight is 0 even in a row that holds a NaN.
+        if is_allowed(key) {
+            *value = *value * factor;
+        }
     }
 }

@@ -1,0 +1,152 @@
+//! What goes wrong comes back as one line that names the thing.
+
+use rankscope::device::gpu::{Bind, Kernel};
+use rankscope::device::{Device, DeviceRequest, Gpu};
+use rankscope::ops::{add, linear};
+use rankscope::{Axis, Dtype, Error, Weight};
+
+use crate::support::{gpu_or_skip, inner, random};
+
+#[track_caller]
+fn expect(error: Error, parts: &[&str]) {
+    let text = error.to_string();
+    assert!(!text.contains('\n'), "{text}");
+    for part in parts {
+        assert!(text.contains(part), "{text:?} does not say {part:?}");
+    }
+}
+
+#[test]
+fn an_unknown_device_is_named() {
+    let error = "tpu".parse::<DeviceRequest>().unwrap_err();
+    expect(error, &["device is \"tpu\"", "expected cpu, gpu or auto"]);
+}
+
+#[test]
+fn repeated_choices_give_the_same_device() {
+    let Some(device) = gpu_or_skip("repeated_choices_give_the_same_device") else { return };
+    assert_eq!(Device::choose(DeviceRequest::Gpu).unwrap().device, device);
+    let choice = Device::choose(DeviceRequest::Gpu).unwrap();
+    assert_eq!(choice.why.contains("software"), inner(&device).is_software(), "{}", choice.why);
+    assert_eq!(Device::choose(DeviceRequest::Auto).unwrap().device.is_gpu(), !inner(&device).is_software());
+}
+
+#[test]
+fn a_buffer_beyond_the_limit_is_refused() {
+    let Some(device) = gpu_or_skip("a_buffer_beyond_the_limit_is_refused") else { return };
+    let gpu = inner(&device);
+    let limit = gpu.limits().max_buffer_size.min(gpu.limits().max_storage_buffer_binding_size);
+    let size = limit as usize + 1;
+    let error = gpu.alloc("lm_head.weight", size).unwrap_err();
+    expect(error, &["lm_head.weight", &size.to_string(), &limit.to_string()]);
+    expect(gpu.alloc("w", usize::MAX).unwrap_err(), &["w: ", &usize::MAX.to_string()]);
+}
+
+#[test]
+fn arguments_on_two_devices_are_refused() {
+    let Some(device) = gpu_or_skip("arguments_on_two_devices_are_refused") else { return };
+    let x = random(&[(Axis::Query, 2), (Axis::Width, 3)], 1);
+    let there = x.to_device(&device).unwrap();
+    expect(add(&x, &there).unwrap_err(), &["add: y is on gpu", "are on cpu"]);
+    expect(add(&there, &x).unwrap_err(), &["add: y is on cpu", "are on gpu"]);
+    let w = Weight::new("w", [(Axis::Vocab, 5), (Axis::Width, 3)], Dtype::F16, &[0.0; 15]).unwrap();
+    expect(linear(&there, &w).unwrap_err(), &["linear: x is on gpu", "are on cpu"]);
+}
+
+static DOUBLE: Kernel = Kernel {
+    name: "double",
+    source: "@group(0) @binding(0) var<storage, read> x: array<f32>;
+        @group(0) @binding(1) var<storage, read_write> y: array<f32>;
+        @compute @workgroup_size(1) fn main() { y[0] = 2.0 * x[0]; }",
+    params: &[],
+};
+
+static BROKEN: Kernel = Kernel {
+    name: "broken",
+    source: "@group(0) @binding(0) var<storage, read> x: array<f32>;
+        @compute @workgroup_size(1) fn main() { let y: u32 = x[0]; }",
+    params: &[],
+};
+
+/// Valid to read, but with a workgroup larger than any device allows.
+static HUGE: Kernel = Kernel {
+    name: "huge",
+    source: "@group(0) @binding(0) var<storage, read_write> y: array<f32>;
+        @compute @workgroup_size(4096, 16) fn main() { y[0] = 1.0; }",
+    params: &[],
+};
+
+#[test]
+fn kernels_that_do_not_fit_are_named() {
+    let Some(device) = gpu_or_skip("kernels_that_do_not_fit_are_named") else { return };
+    let gpu = inner(&device);
+    let [x, y] = [1.0f32, 0.0].map(|value| gpu.upload("x", bytemuck::bytes_of(&value)).unwrap());
+    let error = gpu.dispatch(&DOUBLE, &[("x", Bind::Buffer(&x))], 1).unwrap_err();
+    expect(error, &["kernel double", "y"]);
+    let binds = [("x", Bind::Buffer(&x)), ("y", Bind::Buffer(&y)), ("z", Bind::Buffer(&y))];
+    expect(gpu.dispatch(&DOUBLE, &binds, 1).unwrap_err(), &["kernel double", "z is bound but not declared"]);
+    expect(gpu.dispatch(&BROKEN, &[("x", Bind::Buffer(&x))], 1).unwrap_err(), &["kernel broken"]);
+    expect(gpu.dispatch(&HUGE, &[("y", Bind::Buffer(&y))], 1).unwrap_err(), &["kernel huge"]);
+    // And the GPU goes on.
+    gpu.dispatch(&DOUBLE, &binds[..2], 1).unwrap();
+    assert_eq!(y.read_f32(1).unwrap(), [2.0]);
+}
+
+#[test]
+fn one_buffer_as_input_and_output_is_refused_and_named() {
+    let Some(device) = gpu_or_skip("one_buffer_as_input_and_output_is_refused_and_named") else { return };
+    // On a Gpu of its own, whose submissions no other test shares.
+    let shared = inner(&device);
+    let gpu = rankscope::device::Gpu::from_wgpu(shared.device().clone(), shared.queue().clone());
+    let x = gpu.upload("x", bytemuck::bytes_of(&1.0f32)).unwrap();
+    let recorded = gpu.dispatch(&DOUBLE, &[("x", Bind::Buffer(&x)), ("y", Bind::Buffer(&x))], 1);
+    let error = recorded.and_then(|()| gpu.flush()).unwrap_err();
+    expect(error, &["double"]);
+    assert_eq!(x.read_f32(1).unwrap(), [1.0]);
+}
+
+#[test]
+fn a_readback_beyond_the_end_is_refused() {
+    let Some(device) = gpu_or_skip("a_readback_beyond_the_end_is_refused") else { return };
+    let buffer = inner(&device).upload("x", &[0; 12]).unwrap();
+    expect(buffer.read_f32(4).unwrap_err(), &["readback", "4 values", "12 bytes"]);
+    expect(buffer.copy_f32(2..4).unwrap_err(), &["copy", "2..4", "12 bytes"]);
+}
+
+/// A device that no other test uses, to be broken.
+fn own_gpu() -> std::sync::Arc<Gpu> {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    let adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY));
+    Gpu::open(&adapters[0]).unwrap()
+}
+
+#[test]
+fn an_error_that_nobody_caught_is_told_at_the_next_call_once() {
+    if gpu_or_skip("an_error_that_nobody_caught_is_told_at_the_next_call_once").is_none() {
+        return;
+    }
+    let gpu = own_gpu();
+    let _invalid = gpu.device().create_buffer(&wgpu::BufferDescriptor {
+        label: Some("a renderer's"),
+        size: 16,
+        usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::STORAGE,
+        mapped_at_creation: false,
+    });
+    expect(gpu.upload("x", &[0; 4]).unwrap_err(), &["earlier work", "a renderer's"]);
+    assert_eq!(gpu.upload("x", &[0; 4]).unwrap().read_f32(1).unwrap(), [0.0]);
+}
+
+#[test]
+fn a_lost_device_is_an_error_from_then_on() {
+    if gpu_or_skip("a_lost_device_is_an_error_from_then_on").is_none() {
+        return;
+    }
+    let gpu = own_gpu();
+    let x = gpu.upload("x", &[0; 4]).unwrap();
+    gpu.device().destroy();
+    for _ in 0..2 {
+        expect(x.read_f32(1).unwrap_err(), &["device lost"]);
+        expect(gpu.upload("y", &[0; 4]).unwrap_err(), &["device lost"]);
+    }
+    assert!(gpu.is_lost());
+}

@@ -1,0 +1,15 @@
+//! Every operation, on every device, against f64 on the CPU.
+//!
+//! Sizes are pairwise distinct and straddle the shaders' tiles and workgroups. The GPU is whatever
+//! `RANKSCOPE_DEVICE=gpu` would take, a software one included; without any the tests fail, unless
+//! `RANKSCOPE_SKIP_GPU=1`, and then each says that it was skipped.
+
+mod attention;
+mod elementwise;
+mod faults;
+mod gpu;
+mod matmul;
+mod norms;
+mod rows;
+mod softmax;
+mod support;

@@ -1,0 +1,137 @@
+//! Batched products and linear layers.
+
+use rankscope::ops::{self, cpu::Product, linear, matmul};
+use rankscope::{Axis, Dtype, Tensor, Weight};
+
+use crate::support::{assert_close, devices, on, random, wide, wide_of};
+
+/// Rounding of a sum of `length` products of values up to 1: half an ulp for each, in the worst case.
+fn tolerance(length: usize) -> f64 {
+    (length.max(1) as f64) * f64::from(f32::EPSILON)
+}
+
+/// The product in f64, by loops that know nothing of strides or batches.
+fn reference(p: &Product, factor: f64, a: &[f64], b: &[f64]) -> Vec<f64> {
+    let mut c = Vec::new();
+    for i in 0..p.batch {
+        let (a, b) = (&a[i * p.m * p.k..], &b[i / p.group * p.k * p.n..]);
+        for m in 0..p.m {
+            for n in 0..p.n {
+                let a_at = |k| if p.transpose_a { a[k * p.m + m] } else { a[m * p.k + k] };
+                let b_at = |k| if p.transpose_b { b[n * p.k + k] } else { b[k * p.n + n] };
+                c.push(factor * (0..p.k).map(|k| a_at(k) * b_at(k)).sum::<f64>());
+            }
+        }
+    }
+    c
+}
+
+#[test]
+fn any_size_and_any_orientation() {
+    // Around the tile of 64 x 64, the step of 16, with 1, and with no multiple of 4.
+    let sizes = [(1, 3, 2), (5, 1, 7), (63, 65, 17), (65, 63, 15), (64, 66, 16), (3, 129, 1), (67, 2, 33)];
+    for device in devices("any_size_and_any_orientation") {
+        for (m, n, k) in sizes {
+            for (transpose_a, transpose_b) in [(false, false), (false, true), (true, false), (true, true)] {
+                let (rows, columns, inner) = ((Axis::Row, m), (Axis::Column, n), (Axis::Width, k));
+                let a = random(&if transpose_a { [inner, rows] } else { [rows, inner] }, 1);
+                let b = random(&if transpose_b { [columns, inner] } else { [inner, columns] }, 2);
+                let p = Product { batch: 1, group: 1, m, n, k, transpose_a, transpose_b };
+                let want = reference(&p, -1.5, &wide_of(&a), &wide_of(&b));
+                let got = on(&device, [&a, &b], |[a, b]| matmul(&a, &b, Axis::Width, -1.5));
+                assert_close(&format!("{p:?}"), &device, &got, &want, 1.5 * tolerance(k));
+            }
+        }
+    }
+}
+
+#[test]
+fn batches_and_grouped_queries() {
+    let (batch, queries, keys, size) = (3, 5, 7, 6);
+    for device in devices("batches_and_grouped_queries") {
+        for (heads, kv_heads) in [(4, 2), (6, 1), (2, 2)] {
+            let q =
+                [(Axis::Batch, batch), (Axis::Head, heads), (Axis::Query, queries), (Axis::HeadSize, size)];
+            let kv = if heads == kv_heads { Axis::Head } else { Axis::KvHead };
+            let k = [(Axis::Batch, batch), (kv, kv_heads), (Axis::Key, keys), (Axis::HeadSize, size)];
+            let (q, k) = (random(&q, 3), random(&k, 4));
+            let p = Product {
+                batch: batch * heads,
+                group: heads / kv_heads,
+                m: queries,
+                n: keys,
+                k: size,
+                transpose_a: false,
+                transpose_b: true,
+            };
+            let want = reference(&p, 0.25, &wide_of(&q), &wide_of(&k));
+            let got = on(&device, [&q, &k], |[q, k]| matmul(&q, &k, Axis::HeadSize, 0.25));
+            assert_close(&format!("{heads} heads to {kv_heads}"), &device, &got, &want, tolerance(size));
+        }
+    }
+}
+
+#[test]
+fn the_f64_path_agrees_with_the_loops() {
+    let p = Product { batch: 4, group: 2, m: 5, n: 3, k: 11, transpose_a: true, transpose_b: false };
+    let a = wide(&crate::support::noise(p.batch * p.m * p.k, 5));
+    let b = wide(&crate::support::noise(p.batch / p.group * p.k * p.n, 6));
+    let mut c = vec![0.0; p.batch * p.m * p.n];
+    ops::cpu::matmul(&p, 0.5, &a, &b, &mut c);
+    let want = reference(&p, 0.5, &a, &b);
+    assert!(c.iter().zip(&want).all(|(c, want)| (c - want).abs() < 1e-14));
+}
+
+#[test]
+fn a_sum_over_nothing_is_zero() {
+    for device in devices("a_sum_over_nothing_is_zero") {
+        let a = Tensor::zeros([(Axis::Row, 2), (Axis::Width, 0)]);
+        let b = Tensor::zeros([(Axis::Column, 3), (Axis::Width, 0)]);
+        let got = on(&device, [&a, &b], |[a, b]| matmul(&a, &b, Axis::Width, 1.0));
+        assert_eq!(got.to_vec().unwrap(), [0.0; 6], "{device}");
+    }
+}
+
+#[test]
+fn linear_layers_in_every_dtype_and_odd_widths() {
+    for device in devices("linear_layers_in_every_dtype_and_odd_widths") {
+        for dtype in [Dtype::F32, Dtype::F16, Dtype::Bf16] {
+            for (batch, queries, inner, out) in [(2, 3, 5, 7), (1, 1, 17, 67), (3, 23, 64, 1), (1, 2, 1, 3)] {
+                let x = random(&[(Axis::Batch, batch), (Axis::Query, queries), (Axis::Width, inner)], 7);
+                let axes = [(Axis::FeedForward, out), (Axis::Width, inner)];
+                let w = Weight::new("w", axes, dtype, &crate::support::noise(out * inner, 8)).unwrap();
+                let p = Product {
+                    batch: 1,
+                    group: 1,
+                    m: batch * queries,
+                    n: out,
+                    k: inner,
+                    transpose_a: false,
+                    transpose_b: true,
+                };
+                // The weight as it is stored: its rounding is not the operation's error.
+                let want = reference(&p, 1.0, &wide_of(&x), &wide(&w.to_f32().unwrap()));
+                let w = w.to_device(&device).unwrap();
+                let got = on(&device, [&x], |[x]| linear(&x, &w));
+                assert_eq!(got.shape().to_string(), format!("[B={batch}, T={queries}, F={out}]"));
+                assert_close(&format!("{dtype} {p:?}"), &device, &got, &want, tolerance(inner));
+            }
+        }
+    }
+}
+
+#[test]
+fn half_precision_is_widened_exactly() {
+    // The largest, the smallest normal and the smallest subnormal f16; bf16 rounds them as it can.
+    let values = [65504.0, -6.103_515_6e-5, 5.960_464_5e-8, -0.0, 1.0 / 3.0];
+    for device in devices("half_precision_is_widened_exactly") {
+        for dtype in [Dtype::F16, Dtype::Bf16] {
+            let w = Weight::new("w", [(Axis::Column, 5), (Axis::Width, 1)], dtype, &values).unwrap();
+            let stored = w.to_f32().unwrap();
+            let w = w.to_device(&device).unwrap();
+            let one = Tensor::new([(Axis::Row, 1), (Axis::Width, 1)], vec![1.0]).unwrap();
+            let got = on(&device, [&one], |[x]| linear(&x, &w)).to_vec().unwrap();
+            assert_eq!(got, stored, "{dtype} on {device}");
+        }
+    }
+}

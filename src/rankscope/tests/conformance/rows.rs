@@ -1,0 +1,80 @@
+//! What moves or turns rows: gather, rotary, heads.
+
+use rankscope::ops::{RotaryTable, cpu, gather, merge_heads, rotary, split_heads};
+use rankscope::{Axis, Device, Dtype, Weight};
+
+use crate::support::{assert_close, devices, noise, on, random, wide_of};
+
+#[test]
+fn gather_in_every_dtype_and_odd_widths() {
+    for device in devices("gather_in_every_dtype_and_odd_widths") {
+        for dtype in [Dtype::F32, Dtype::F16, Dtype::Bf16] {
+            for (entries, width) in [(7, 3), (5, 1), (11, 66), (3, 4)] {
+                let axes = [(Axis::Vocab, entries), (Axis::Width, width)];
+                let table = Weight::new("wte", axes, dtype, &noise(entries * width, 1)).unwrap();
+                let values = table.to_f32().unwrap();
+                let ids = [entries as u32 - 1, 0, 1, 1, 2, 0];
+                let rows = ids.iter().map(|&id| &values[id as usize * width..][..width]);
+                let want: Vec<f32> = rows.flatten().copied().collect();
+                let got = gather(&table.to_device(&device).unwrap(), &ids, 2).unwrap();
+                assert_eq!(got.device(), device);
+                assert_eq!(got.shape().to_string(), format!("[B=2, T=3, C={width}]"));
+                assert_eq!(got.to_vec().unwrap(), want, "{dtype}, width {width}, on {device}");
+            }
+        }
+    }
+}
+
+#[test]
+fn rotary_turns_by_position() {
+    for device in devices("rotary_turns_by_position") {
+        for (batch, heads, queries, size, first) in [(2, 3, 5, 4, 0), (1, 2, 7, 34, 1000), (3, 1, 1, 2, 9)] {
+            let axes =
+                [(Axis::Batch, batch), (Axis::Head, heads), (Axis::Query, queries), (Axis::HeadSize, size)];
+            let x = random(&axes, 1);
+            let angle =
+                |t: usize, i: usize| (first + t) as f64 * 10000f64.powf(-2.0 * i as f64 / size as f64);
+            let half = size / 2;
+            let angles: Vec<f64> = (0..queries * half).map(|at| angle(at / half, at % half)).collect();
+            let [cos, sin] = [f64::cos, f64::sin].map(|f| angles.iter().map(|&x| f(x)).collect::<Vec<_>>());
+            let mut want = wide_of(&x);
+            cpu::rotary(&mut want, &cos, &sin, queries, half);
+            let table = RotaryTable::new(first, queries, size, 10000.0, &device).unwrap();
+            let got = on(&device, [&x], |[x]| rotary(&x, &table));
+            assert_close(&format!("rotary {axes:?}"), &device, &got, &want, 3e-7);
+        }
+    }
+}
+
+#[test]
+fn rotary_pairs_the_halves() {
+    // One position, D = 4, angles θ₀ = 1 and θ₁ = 1/100: by hand from the formula.
+    let x = rankscope::Tensor::new(
+        [(Axis::Batch, 1), (Axis::Head, 1), (Axis::Query, 1), (Axis::HeadSize, 4)],
+        vec![1.0, 2.0, 3.0, 4.0],
+    )
+    .unwrap();
+    let table = RotaryTable::new(1, 1, 4, 10000.0, &Device::Cpu).unwrap();
+    let (c0, s0, c1, s1) = (1f64.cos(), 1f64.sin(), 0.01f64.cos(), 0.01f64.sin());
+    let want = [c0 - 3.0 * s0, 2.0 * c1 - 4.0 * s1, 3.0 * c0 + s0, 4.0 * c1 + 2.0 * s1];
+    assert_close("by hand", &Device::Cpu, &rotary(&x, &table).unwrap(), &want, 2e-7);
+}
+
+#[test]
+fn heads_are_split_and_merged() {
+    for device in devices("heads_are_split_and_merged") {
+        for (batch, queries, heads, size) in [(2, 3, 5, 4), (1, 7, 2, 33), (3, 1, 4, 1)] {
+            let x =
+                random(&[(Axis::Batch, batch), (Axis::Query, queries), (Axis::HeadWidth, heads * size)], 1);
+            let values = x.to_vec().unwrap();
+            let split = on(&device, [&x], |[x]| split_heads(&x, heads));
+            let got = split.to_vec().unwrap();
+            for (at, &value) in got.iter().enumerate() {
+                let (d, t) = (at % size, at / size % queries);
+                let (h, b) = (at / (size * queries) % heads, at / (size * queries * heads));
+                assert_eq!(value, values[((b * queries + t) * heads + h) * size + d], "{device}");
+            }
+            assert_eq!(merge_heads(&split).unwrap().to_vec().unwrap(), values, "{device}");
+        }
+    }
+}

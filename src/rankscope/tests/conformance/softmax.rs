@@ -1,0 +1,98 @@
+//! Masked softmax: hand values, padding, masked rows, and values that would spoil a careless one.
+
+use ndarray::Array2;
+use rankscope::mask::{Allowed, Padding, Positions};
+use rankscope::ops::{cpu, masked_softmax};
+use rankscope::{Axis, Device, Mask, Tensor};
+
+use crate::support::{assert_close, devices, noise, on, wide_of};
+
+const FROM_ZERO: Positions = Positions { first_query: 0 };
+
+fn scores([batch, heads, queries, keys]: [usize; 4], values: Vec<f32>) -> Tensor {
+    let axes = [(Axis::Batch, batch), (Axis::Head, heads), (Axis::Query, queries), (Axis::Key, keys)];
+    Tensor::new(axes, values).unwrap()
+}
+
+fn check(devices: &[Device], case: &str, sizes: [usize; 4], values: Vec<f32>, allowed: &Allowed) {
+    let x = scores(sizes, values);
+    let mut want = wide_of(&x);
+    cpu::masked_softmax(&mut want, sizes, allowed);
+    // An exponent of size e is off by e·ε; the rows here reach from -a to a.
+    let reach = x.as_slice().unwrap().iter().fold(1.0f64, |reach, &x| reach.max(f64::from(x).abs()));
+    for device in devices {
+        let got = on(device, [&x], |[x]| masked_softmax(&x, allowed));
+        assert_close(case, device, &got, &want, 8.0 * reach * f64::from(f32::EPSILON));
+    }
+}
+
+#[test]
+fn sizes_around_words_and_workgroups() {
+    let devices = devices("sizes_around_words_and_workgroups");
+    for (queries, keys) in [(1, 31usize), (5, 32), (2, 33), (3, 63), (4, 64), (2, 65), (3, 129), (7, 1)] {
+        let sizes = [2, 3, queries, keys];
+        let mask = Mask::two_sided_window(keys.div_ceil(2)).unwrap();
+        let allowed = Allowed::new(&mask, queries, keys, FROM_ZERO, None).unwrap();
+        let values = noise(2 * 3 * queries * keys, 1).into_iter().map(|x| 10.0 * x).collect();
+        check(&devices, &format!("T = {queries}, S = {keys}"), sizes, values, &allowed);
+    }
+}
+
+#[test]
+fn padding_gives_each_sequence_its_own_rows() {
+    let [batch, heads, queries, keys] = [3, 2, 4, 5];
+    let real = (0..batch * keys).map(|i| i % keys < 5 - 2 * (i / keys)).collect(); // 5, 3 and 1 tokens
+    let padding = Padding::new(real, keys).unwrap();
+    let at = Positions::suffix(queries, keys).unwrap();
+    let allowed = Allowed::new(&Mask::causal(), queries, keys, at, Some(&padding)).unwrap();
+    assert_eq!(allowed.batch(), Some(batch));
+    let values = noise(batch * heads * queries * keys, 2);
+    check(
+        &devices("padding_gives_each_sequence_its_own_rows"),
+        "padding",
+        [batch, heads, queries, keys],
+        values,
+        &allowed,
+    );
+}
+
+#[test]
+fn large_offsets_and_equal_rows() {
+    let allowed = Allowed::new(&Mask::bidirectional(), 3, 6, FROM_ZERO, None).unwrap();
+    let offsets = [1.0e4, -1.0e4, 0.0];
+    let values = (0..18).map(|i| offsets[i / 6] + (i % 6) as f32).collect();
+    let devices = devices("large_offsets_and_equal_rows");
+    check(&devices, "offsets", [1, 1, 3, 6], values, &allowed);
+    for device in devices {
+        let x = scores([1, 1, 3, 6], vec![3.0e38; 18]);
+        let got = on(&device, [&x], |[x]| masked_softmax(&x, &allowed)).to_vec().unwrap();
+        assert!(got.iter().all(|&w| (w - 1.0 / 6.0).abs() < 1e-7), "{device}: {got:?}");
+    }
+}
+
+#[test]
+fn fully_masked_rows_are_zero_and_masked_scores_do_not_matter() {
+    let pattern = [[false, true, true], [false, false, false], [true, false, false]];
+    let mask = Mask::custom(Array2::from_shape_fn((3, 3), |(t, s)| pattern[t][s]));
+    let allowed = Allowed::new(&mask, 3, 3, FROM_ZERO, None).unwrap();
+    let (nan, inf) = (f32::NAN, f32::INFINITY);
+    for device in devices("fully_masked_rows_are_zero_and_masked_scores_do_not_matter") {
+        let x = scores([1, 1, 3, 3], vec![nan, 2.0, 2.0, inf, nan, -inf, 5.0, inf, nan]);
+        let got = on(&device, [&x], |[x]| masked_softmax(&x, &allowed)).to_vec().unwrap();
+        assert_eq!(got, [0.0, 0.5, 0.5, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0], "{device}");
+    }
+}
+
+#[test]
+fn a_nan_that_may_be_attended_to_stays_visible() {
+    let allowed = Allowed::new(&Mask::causal(), 2, 3, FROM_ZERO, None).unwrap();
+    for device in devices("a_nan_that_may_be_attended_to_stays_visible") {
+        for poison in [f32::NAN, f32::INFINITY] {
+            let x = scores([1, 1, 2, 3], vec![1.0, poison, poison, poison, 3.0, 4.0]);
+            let got = on(&device, [&x], |[x]| masked_softmax(&x, &allowed)).to_vec().unwrap();
+            assert_eq!(got[..3], [1.0, 0.0, 0.0], "{device}");
+            assert!(got[3].is_nan(), "{device}: {got:?}");
+            assert_eq!(got[5], 0.0, "{device}: masked weights are 0 in any row");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The devices, test data, and comparison.
+
+use std::io::Write;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rankscope::device::{DeviceRequest, Gpu};
+use rankscope::{Axis, Device, Result, Tensor};
+
+static SKIPPED: AtomicUsize = AtomicUsize::new(0);
+
+/// The GPU, or `None` with a printed line where `RANKSCOPE_SKIP_GPU=1` allows to go without.
+///
+/// # Panics
+/// If there is none and skipping was not asked for.
+pub fn gpu_or_skip(test: &str) -> Option<Device> {
+    static GPU: OnceLock<Option<Device>> = OnceLock::new();
+    let gpu = GPU.get_or_init(|| {
+        if std::env::var_os("RANKSCOPE_SKIP_GPU").is_some_and(|value| value == "1") {
+            return None;
+        }
+        let choice = Device::choose(DeviceRequest::Gpu);
+        Some(choice.unwrap_or_else(|error| panic!("{error}; RANKSCOPE_SKIP_GPU=1 skips these tests")).device)
+    });
+    if gpu.is_none() {
+        let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
+        // Not eprintln: the harness would keep the line of a passing test to itself.
+        let line = format!("skipped without a GPU ({count} so far): {test}\n");
+        std::io::stderr().write_all(line.as_bytes()).unwrap();
+    }
+    gpu.clone()
+}
+
+/// The open GPU itself.
+pub fn inner(device: &Device) -> &std::sync::Arc<Gpu> {
+    let Device::Gpu(gpu) = device else { panic!("{device} is no GPU") };
+    gpu
+}
+
+/// The CPU and, unless skipped, the GPU.
+pub fn devices(test: &str) -> Vec<Device> {
+    std::iter::once(Device::Cpu).chain(gpu_or_skip(test)).collect()
+}
+
+/// Values in about [-1, 1) that look random, the same on every run; different seeds give different ones.
+pub fn noise(count: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+/// A tensor of noise.
+pub fn random(axes: &[(Axis, usize)], seed: u64) -> Tensor {
+    let count = axes.iter().map(|&(_, size)| size).product();
+    Tensor::new(axes, noise(count, seed)).unwrap()
+}
+
+/// The values in f64.
+pub fn wide(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&x| f64::from(x)).collect()
+}
+
+/// The values of a tensor on the CPU in f64.
+pub fn wide_of(x: &Tensor) -> Vec<f64> {
+    wide(x.as_slice().expect("a tensor on the CPU"))
+}
+
+/// One operation on one device: what it got, from tensors that are moved there first.
+pub fn on<const N: usize>(
+    device: &Device,
+    inputs: [&Tensor; N],
+    op: impl FnOnce([Tensor; N]) -> Result<Tensor>,
+) -> Tensor {
+    let moved = inputs.map(|x| x.to_device(device).unwrap());
+    let y = op(moved).unwrap();
+    assert_eq!(y.device(), *device, "the result must be where the arguments are");
+    y
+}
+
+/// Fails unless every value is within `tolerance` · max(1, |reference|) of its reference.
+#[track_caller]
+pub fn assert_close(case: &str, device: &Device, got: &Tensor, want: &[f64], tolerance: f64) {
+    let got = got.to_vec().unwrap();
+    assert_eq!(got.len(), want.len(), "{case} on {device}");
+    for (i, (&got, &want)) in got.iter().zip(want).enumerate() {
+        let error = (f64::from(got) - want).abs();
+        // Written so that NaN fails.
+        let close = error <= tolerance * want.abs().max(1.0);
+        assert!(close, "{case} on {device}: value {i} is {got}, expected {want}, tolerance {tolerance:e}");
+    }
+}
