@@ -62,10 +62,10 @@ impl Scale {
 pub struct Buffers {
     /// Weights of each layer, `[H, T, S]` f32.
     pub layers: Vec<wgpu::Buffer>,
-    /// Who may attend to whom, `[T, ⌈S/32⌉]` words, with H in front where heads have masks of their own.
+    /// Who may attend to whom, `[T, ⌈S/32⌉]` words, or `[H, T, ⌈S/32⌉]`.
     pub allowed: wgpu::Buffer,
-    /// Whether they have.
-    pub masks_differ: bool,
+    /// Whether heads have masks of their own.
+    pub own_masks: bool,
     /// H.
     pub heads: usize,
     /// T.
@@ -125,7 +125,7 @@ struct Parameters {
     lines: [f32; 4],
     background: [f32; 4],
     period: f32,
-    mask_head: u32,
+    own_masks: u32,
     spare: [f32; 2],
 }
 
@@ -193,8 +193,6 @@ impl Picture {
             Part::Wall { cell, pitch } => ([cell * pixels_per_point; 2], [pitch * pixels_per_point; 2]),
             Part::One(_) => (viewport, [0.0; 2]),
         };
-        let mask_words = self.buffers.queries * self.buffers.keys.div_ceil(32);
-        let mask_head = if self.buffers.masks_differ { mask_words } else { 0 };
         Parameters {
             viewport,
             cell,
@@ -209,7 +207,7 @@ impl Picture {
             lines: channels(theme::mix(palette.panel, palette.hatch, 0.55)),
             background: channels(theme::color(palette.background)),
             period: (5.0 * pixels_per_point).round().max(4.0),
-            mask_head: mask_head as u32,
+            own_masks: self.buffers.own_masks.into(),
             spare: [0.0; 2],
         }
     }
@@ -341,7 +339,7 @@ mod tests {
             ("lines", std::mem::offset_of!(Parameters, lines)),
             ("background", std::mem::offset_of!(Parameters, background)),
             ("period", std::mem::offset_of!(Parameters, period)),
-            ("mask_head", std::mem::offset_of!(Parameters, mask_head)),
+            ("own_masks", std::mem::offset_of!(Parameters, own_masks)),
         ];
         for (name, offset) in host {
             let member = layout.0.iter().find(|member| member.name.as_deref() == Some(name));

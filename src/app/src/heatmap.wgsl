@@ -3,8 +3,8 @@
 //   colour(t, s) = map(scale(max of weights[head, t', s'] over the entries that this pixel covers))
 //
 // A pixel that covers only masked entries is hatched instead: no weight looks like that.
-// Layout: weights [H, T, S] row-major, one layer a buffer; allowed [T, ceil(S/32)] words, bit s mod 32 of
-//   word s div 32 is key s, for each head one after the other where heads have masks of their own; colours: 256 linear steps of the map, packed RGBA8, red lowest.
+// Layout: weights [H, T, S] row-major, one layer a buffer; allowed [T, ceil(S/32)] words (or [H, …]), bit s mod 32 of
+//   word s div 32 is key s; colours: 256 linear steps of the map, packed RGBA8, red lowest.
 // One instance draws one head as a quad (6 vertices); instance = layer * H + head. One fragment invocation
 //   colours one pixel. Draw: 6 vertices, instances layer * H .. layer * H + H (the wall) or one (the head).
 
@@ -22,13 +22,13 @@ struct Parameters {
     lines: vec4f,       // colour of the lines
     background: vec4f,  // colour that stale pictures fade into
     period: f32,        // pixels from one line of the hatch to the next
-    mask_head: u32,     // words from one head's mask to the next; 0 where all share one
+    own_masks: u32,     // 1: each head has rows of its own in `allowed`
     spare: vec2f,       // fills the struct to a multiple of 16 bytes
 }
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
 @group(0) @binding(1) var<storage, read> weights: array<f32>;  // [H, T, S]
-@group(0) @binding(2) var<storage, read> allowed: array<u32>;  // [H or 1, T, ceil(S/32)]
+@group(0) @binding(2) var<storage, read> allowed: array<u32>;  // [T, ceil(S/32)] or [H, T, ceil(S/32)]
 @group(0) @binding(3) var<storage, read> colours: array<u32>;  // [256]
 
 struct Corner {
@@ -50,8 +50,9 @@ fn corner(@builtin(vertex_index) vertex: u32, @builtin(instance_index) instance:
 }
 
 fn may_attend(head: u32, query: u32, key: u32) -> bool {
-    let row = head * parameters.mask_head + query * ((parameters.keys + 31u) / 32u);
-    return ((allowed[row + key / 32u] >> (key % 32u)) & 1u) == 1u;
+    let words = (parameters.keys + 31u) / 32u;
+    let row = head * parameters.own_masks * parameters.queries + query;
+    return ((allowed[row * words + key / 32u] >> (key % 32u)) & 1u) == 1u;
 }
 
 fn scaled(weight: f32) -> f32 {

@@ -28,7 +28,7 @@ pub fn ui(app: &App, ui: &mut egui::Ui) {
             ui.set_opacity(0.5);
         }
         ui.horizontal_wrapped(|ui| series.iter().for_each(|series| legend(series, ui)));
-        let height = (ui.available_height() - 296.0 - 40.0 * series.len() as f32).clamp(150.0, 420.0);
+        let height = (ui.available_height() - 310.0 - 40.0 * series.len() as f32).clamp(120.0, 420.0);
         spectrum::ui(&series, height, ui);
         ui.add_space(2.0);
         numbers(&series, ui);

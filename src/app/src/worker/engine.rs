@@ -147,7 +147,6 @@ impl Work<'_> {
         for (slot, weights) in pass.weights.iter_mut().zip(&weights) {
             *slot = Some(weights.to_device(&Device::Cpu)?);
         }
-        let heads = pass.heads();
         let rest: Vec<Head> = (0..pass.layers() * heads)
             .map(|i| Head { layer: i / heads, head: i % heads })
             .filter(|&at| at != first)
@@ -166,14 +165,8 @@ impl Work<'_> {
         let layers = weights.iter().map(|layer| self.buffer(layer)).collect::<Result<Vec<_>>>()?;
         let words = upload(self.window, "allowed", bytemuck::cast_slice(allowed.words()));
         let (queries, keys) = (allowed.queries(), allowed.keys());
-        let buffers = Arc::new(Buffers {
-            layers,
-            allowed: words,
-            masks_differ: allowed.heads().is_some(),
-            heads,
-            queries,
-            keys,
-        });
+        let own_masks = allowed.heads().is_some();
+        let buffers = Arc::new(Buffers { layers, allowed: words, own_masks, heads, queries, keys });
         let reports = vec![None; names.len() * heads];
         let tokens = self.tokens.clone();
         let pass =
@@ -209,7 +202,7 @@ impl Work<'_> {
     }
 }
 
-/// What the mask implies for the exact rank of each head.
+/// What the mask implies for the exact rank of each head; the work is shared unless heads have their own.
 fn theorems(mask: &Mask, heads: usize, count: usize) -> Vec<ExactRank> {
     if !mask.differs_by_head() {
         return vec![mask.exact_rank(count); heads];
