@@ -97,16 +97,9 @@ fn processor() -> String {
 impl Programs {
     fn build() -> Result<Self> {
         eprintln!("Building in release.");
-        let executables = process::build(&[
-            "-p",
-            "rankscope-cli",
-            "-p",
-            "rankscope-app",
-            "-p",
-            "rankscope",
-            "--bins",
-            "--examples",
-        ])?;
+        let selection =
+            ["-p", "rankscope-cli", "-p", "rankscope-app", "-p", "rankscope", "--bins", "--examples"];
+        let executables = process::build(&selection, process::Profile::Release)?;
         let find =
             |name: &str| executables.get(name).cloned().with_context(|| format!("cargo built no {name}"));
         Ok(Programs {
