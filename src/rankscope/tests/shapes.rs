@@ -93,7 +93,10 @@ proptest! {
     fn selecting_is_cutting_the_outermost_axis(a in 1..5usize, b in 1..5usize, c in 1..5usize, pick in 0..5usize) {
         let x = whole(&[(Axis::Head, a), (Axis::Query, b), (Axis::Key, c)], 6);
         match x.select(Axis::Head, pick) {
-            Ok(part) => prop_assert_eq!(part.as_array().unwrap(), x.as_array().unwrap().index_axis(ndarray::Axis(0), pick)),
+            Ok(part) => {
+                let whole = x.as_array().unwrap();
+                prop_assert_eq!(part.as_array().unwrap(), whole.index_axis(ndarray::Axis(0), pick));
+            }
             Err(error) => {
                 prop_assert!(pick >= a);
                 prop_assert_eq!(error.to_string(), format!("index into Head is {pick}, expected less than {a}"));
