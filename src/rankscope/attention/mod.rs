@@ -4,9 +4,11 @@
 //! around it are [`MultiHead`].
 
 mod multi_head;
+mod online_softmax;
 mod scaled_dot_product;
 
 pub use multi_head::{Linear, MultiHead};
+pub use online_softmax::OnlineSoftmax;
 pub use scaled_dot_product::ScaledDotProduct;
 
 use crate::error::Result;

@@ -53,10 +53,22 @@ pub fn cannot_start(command: &Command) -> String {
     format!("cannot start {}", command.get_program().to_string_lossy())
 }
 
-/// `cargo build --release` of `selection`; the executables by name, as cargo itself reports them.
-pub fn build(selection: &[&str]) -> Result<HashMap<String, PathBuf>> {
+/// How to compile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// As the tests are.
+    Dev,
+    /// For use.
+    Release,
+}
+
+/// `cargo build` of `selection`; the executables by name, as cargo itself reports them.
+pub fn build(selection: &[&str], profile: Profile) -> Result<HashMap<String, PathBuf>> {
     let mut command = cargo();
-    command.args(["build", "--release"]).args(selection);
+    command.arg("build").args(selection);
+    if profile == Profile::Release {
+        command.arg("--release");
+    }
     command.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
     let output = command.output().with_context(|| cannot_start(&command))?;
     if !output.status.success() {

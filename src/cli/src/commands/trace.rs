@@ -12,7 +12,7 @@ use rankscope::{Axis, Device, Run, Tensor};
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Map, json};
 
-use crate::args::{MASK_HELP, SubjectArgs};
+use crate::args::{SubjectArgs, mask_help};
 use crate::numbers::scaled;
 use crate::output::say;
 use crate::subject::Subject;
@@ -45,7 +45,7 @@ pub struct TraceArgs {
     #[command(flatten)]
     subject: SubjectArgs,
 
-    #[arg(long, default_value = "as-trained", help = MASK_HELP)]
+    #[arg(long, default_value = "as-trained", help = mask_help())]
     mask: String,
 
     /// The file to write

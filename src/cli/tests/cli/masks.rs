@@ -20,7 +20,7 @@ fn every_kind_of_mask_is_listed_and_its_example_can_be_shown() {
 #[test]
 fn a_mask_is_drawn_and_its_facts_are_told() {
     let home = Home::new();
-    let text = home.stdout(&["masks", "show", "causal & window(2) | prefix(1)", "--length", "4"]);
+    let text = home.stdout(&["masks", "show", "causal & (window(2) | global(1))", "--length", "4"]);
     for line in ["  ██· · ·", "  ████· ·", "  ██████·", "  ██· ████"]
     {
         assert!(text.contains(line), "{text}");

@@ -49,10 +49,12 @@ fn examine(mask: &Mask, length: usize) {
         Tile::Mixed => {}
     }
     let at = Positions::suffix(queries.len(), length).expect("fewer queries than keys");
-    let allowed = Allowed::new(mask, queries.len(), length, at, None).expect("the mask was checked");
-    for query in 0..queries.len() {
-        for key in 0..length {
-            assert_eq!(allowed.get(0, query, key), pattern[[at.first_query + query, key]]);
+    let heads = 3;
+    let allowed = Allowed::new(mask, heads, queries.len(), length, at, None).expect("the mask was checked");
+    for head in 0..heads {
+        let pattern = mask.for_head(head, heads).pattern(length);
+        for (query, key) in (0..queries.len()).flat_map(|query| (0..length).map(move |key| (query, key))) {
+            assert_eq!(allowed.get(0, head, query, key), pattern[[at.first_query + query, key]], "{mask}");
         }
     }
 }

@@ -32,7 +32,7 @@ fn sizes_around_words_and_workgroups() {
     for (queries, keys) in [(1, 31usize), (5, 32), (2, 33), (3, 63), (4, 64), (2, 65), (3, 129), (7, 1)] {
         let sizes = [2, 3, queries, keys];
         let mask = Mask::two_sided_window(keys.div_ceil(2)).unwrap();
-        let allowed = Allowed::new(&mask, queries, keys, FROM_ZERO, None).unwrap();
+        let allowed = Allowed::new(&mask, 3, queries, keys, FROM_ZERO, None).unwrap();
         let values = noise(2 * 3 * queries * keys, 1).into_iter().map(|x| 10.0 * x).collect();
         check(&devices, &format!("T = {queries}, S = {keys}"), sizes, values, &allowed);
     }
@@ -44,7 +44,7 @@ fn padding_gives_each_sequence_its_own_rows() {
     let real = (0..batch * keys).map(|i| i % keys < 5 - 2 * (i / keys)).collect(); // 5, 3 and 1 tokens
     let padding = Padding::new(real, keys).unwrap();
     let at = Positions::suffix(queries, keys).unwrap();
-    let allowed = Allowed::new(&Mask::causal(), queries, keys, at, Some(&padding)).unwrap();
+    let allowed = Allowed::new(&Mask::causal(), heads, queries, keys, at, Some(&padding)).unwrap();
     assert_eq!(allowed.batch(), Some(batch));
     let values = noise(batch * heads * queries * keys, 2);
     check(
@@ -57,8 +57,24 @@ fn padding_gives_each_sequence_its_own_rows() {
 }
 
 #[test]
+fn heads_may_have_rows_of_their_own() {
+    let [batch, heads, queries, keys] = [3, 4, 5, 35];
+    let mask = Mask::parse("heads(causal, anti-causal)").unwrap();
+    let real = (0..batch * keys).map(|i| i % keys < keys - 9 * (i / keys)).collect();
+    let padding = Padding::new(real, keys).unwrap();
+    let devices = devices("heads_may_have_rows_of_their_own");
+    for padding in [None, Some(&padding)] {
+        let at = Positions { first_query: 15 };
+        let allowed = Allowed::new(&mask, heads, queries, keys, at, padding).unwrap();
+        assert_eq!((allowed.heads(), allowed.batch()), (Some(heads), padding.map(|_| batch)));
+        let values = noise(batch * heads * queries * keys, 3);
+        check(&devices, "masks by head", [batch, heads, queries, keys], values, &allowed);
+    }
+}
+
+#[test]
 fn large_offsets_and_equal_rows() {
-    let allowed = Allowed::new(&Mask::bidirectional(), 3, 6, FROM_ZERO, None).unwrap();
+    let allowed = Allowed::new(&Mask::bidirectional(), 1, 3, 6, FROM_ZERO, None).unwrap();
     let offsets = [1.0e4, -1.0e4, 0.0];
     let values = (0..18).map(|i| offsets[i / 6] + (i % 6) as f32).collect();
     let devices = devices("large_offsets_and_equal_rows");
@@ -74,7 +90,7 @@ fn large_offsets_and_equal_rows() {
 fn fully_masked_rows_are_zero_and_masked_scores_do_not_matter() {
     let pattern = [[false, true, true], [false, false, false], [true, false, false]];
     let mask = Mask::custom(Array2::from_shape_fn((3, 3), |(t, s)| pattern[t][s]));
-    let allowed = Allowed::new(&mask, 3, 3, FROM_ZERO, None).unwrap();
+    let allowed = Allowed::new(&mask, 1, 3, 3, FROM_ZERO, None).unwrap();
     let (nan, inf) = (f32::NAN, f32::INFINITY);
     for device in devices("fully_masked_rows_are_zero_and_masked_scores_do_not_matter") {
         let x = scores([1, 1, 3, 3], vec![nan, 2.0, 2.0, inf, nan, -inf, 5.0, inf, nan]);
@@ -85,7 +101,7 @@ fn fully_masked_rows_are_zero_and_masked_scores_do_not_matter() {
 
 #[test]
 fn a_nan_that_may_be_attended_to_stays_visible() {
-    let allowed = Allowed::new(&Mask::causal(), 2, 3, FROM_ZERO, None).unwrap();
+    let allowed = Allowed::new(&Mask::causal(), 1, 2, 3, FROM_ZERO, None).unwrap();
     for device in devices("a_nan_that_may_be_attended_to_stays_visible") {
         for poison in [f32::NAN, f32::INFINITY] {
             let x = scores([1, 1, 2, 3], vec![1.0, poison, poison, poison, 3.0, 4.0]);

@@ -12,7 +12,7 @@ use clap::Args;
 use rankscope::Run;
 use rankscope::model::MaskChoice;
 
-use crate::args::{MASK_HELP, SubjectArgs, split_masks};
+use crate::args::{SubjectArgs, mask_help, split_masks};
 use crate::output::{emit, emit_json, say};
 use crate::subject::Subject;
 use rows::Row;
@@ -55,7 +55,7 @@ pub struct RankArgs {
     #[arg(long, value_name = "FILE.npy")]
     matrix: Option<PathBuf>,
 
-    #[arg(long, default_value = "as-trained", conflicts_with = "matrix", help = MASK_HELP)]
+    #[arg(long, default_value = "as-trained", conflicts_with = "matrix", help = mask_help())]
     mask: String,
 
     /// Several masks side by side, separated by commas, as in `causal,bidirectional`

@@ -1,0 +1,177 @@
+//! Online-softmax attention: a tile of queries to a thread, the products of tiles through BLAS.
+
+use std::ops::Range;
+
+use ndarray::linalg::general_mat_mul;
+use ndarray::{ArrayView2, ArrayViewMut2};
+use rayon::prelude::*;
+
+use super::Sizes;
+use crate::blas;
+use crate::error::Result;
+use crate::mask::{Mask, Padding, Tile};
+use crate::ops::Real;
+use crate::run::Run;
+
+/// Queries in a tile.
+const QUERIES: usize = 64;
+/// Keys in a tile: with D = 64, a tile of scores, keys and values fits a core's second-level cache.
+const KEYS: usize = 256;
+
+/// Who sees whom in one call.
+pub struct Visible<'a> {
+    /// The rule of every head.
+    pub masks: Vec<Mask>,
+    /// The position of the first query.
+    pub first_query: usize,
+    /// Which keys are tokens, where some are not.
+    pub padding: Option<&'a Padding>,
+}
+
+impl Visible<'_> {
+    /// What holds of a rectangle of one sequence; queries by index.
+    fn tile(&self, sequence: usize, head: usize, queries: &Range<usize>, keys: &Range<usize>) -> Tile {
+        let positions = self.first_query + queries.start..self.first_query + queries.end;
+        let tile = self.masks[head].tile(&positions, keys);
+        let all_real = |padding: &Padding| keys.clone().all(|key| padding.is_real(sequence, key));
+        if tile == Tile::Full && !self.padding.is_none_or(all_real) { Tile::Mixed } else { tile }
+    }
+
+    fn allows(&self, sequence: usize, head: usize, query: usize, key: usize) -> bool {
+        self.masks[head].may_attend(self.first_query + query, key)
+            && self.padding.is_none_or(|padding| padding.is_real(sequence, key))
+    }
+}
+
+/// Context `[B, H, T, D]`; see [`online_attention`](crate::ops::online_attention).
+///
+/// # Errors
+/// [`Error::Cancelled`](crate::Error::Cancelled).
+pub fn online_attention<F: Real>(
+    q: &[F],
+    k: &[F],
+    v: &[F],
+    factor: F,
+    sizes: &Sizes,
+    visible: &Visible<'_>,
+    run: &Run,
+) -> Result<Vec<F>> {
+    let Sizes { heads, queries, keys, head_size, .. } = *sizes;
+    let mut context = vec![F::zero(); q.len()];
+    if context.is_empty() || keys == 0 {
+        return Ok(context);
+    }
+    // One job is a tile of queries of one head of one sequence.
+    let jobs: Vec<_> = context
+        .chunks_mut(queries * head_size)
+        .enumerate()
+        .flat_map(|(matrix, context)| {
+            context.chunks_mut(QUERIES * head_size).enumerate().map(move |(tile, c)| (matrix, tile, c))
+        })
+        .collect();
+    blas::single_threaded(|| {
+        jobs.into_par_iter().try_for_each(|(matrix, tile, context)| {
+            run.check()?;
+            let (sequence, head) = (matrix / heads, matrix % heads);
+            let first = tile * QUERIES;
+            let rows = context.len() / head_size;
+            let q = &q[(matrix * queries + first) * head_size..][..rows * head_size];
+            let kv = sizes.kv_head(sequence, head) * keys * head_size;
+            let (k, v) = (&k[kv..][..keys * head_size], &v[kv..][..keys * head_size]);
+            let job = Job { q, k, v, factor, keys, head_size, sequence, head, queries: first..first + rows };
+            job.run(visible, context);
+            Ok(())
+        })
+    })?;
+    Ok(context)
+}
+
+/// One tile of queries of one head.
+struct Job<'a, F> {
+    q: &'a [F],
+    k: &'a [F],
+    v: &'a [F],
+    factor: F,
+    keys: usize,
+    head_size: usize,
+    sequence: usize,
+    head: usize,
+    queries: Range<usize>,
+}
+
+impl<F: Real> Job<'_, F> {
+    fn run(&self, visible: &Visible<'_>, context: &mut [F]) {
+        let rows = self.queries.len();
+        let mut scores = vec![F::zero(); rows * KEYS];
+        let mut largest = vec![F::neg_infinity(); rows];
+        let mut sum = vec![F::zero(); rows];
+        let mut context = ArrayViewMut2::from_shape((rows, self.head_size), context).expect("rows x D");
+        for start in (0..self.keys).step_by(KEYS) {
+            let keys = start..(start + KEYS).min(self.keys);
+            let tile = visible.tile(self.sequence, self.head, &self.queries, &keys);
+            if tile == Tile::Empty {
+                continue;
+            }
+            let scores = &mut scores[..rows * keys.len()];
+            self.score(&keys, scores);
+            for (row, scores) in scores.chunks_mut(keys.len()).enumerate() {
+                if tile == Tile::Mixed {
+                    let query = self.queries.start + row;
+                    for (score, key) in scores.iter_mut().zip(keys.clone()) {
+                        if !visible.allows(self.sequence, self.head, query, key) {
+                            *score = F::neg_infinity();
+                        }
+                    }
+                }
+                let shrink = exponentials(scores, &mut largest[row], &mut sum[row]);
+                if shrink != F::one() {
+                    context.row_mut(row).mapv_inplace(|c| c * shrink);
+                }
+            }
+            let weights = ArrayView2::from_shape((rows, keys.len()), &*scores).expect("rows x keys");
+            general_mat_mul(F::one(), &weights, &self.rows_of(self.v, &keys), F::one(), &mut context);
+        }
+        for (mut context, sum) in context.rows_mut().into_iter().zip(sum) {
+            if sum > F::zero() {
+                context.mapv_inplace(|c| c / sum);
+            }
+        }
+    }
+
+    /// factor · Q·Kᵀ for the tile's queries and `keys`.
+    fn score(&self, keys: &Range<usize>, scores: &mut [F]) {
+        let rows = self.queries.len();
+        let q = ArrayView2::from_shape((rows, self.head_size), self.q).expect("rows x D");
+        let mut scores = ArrayViewMut2::from_shape((rows, keys.len()), scores).expect("rows x keys");
+        general_mat_mul(self.factor, &q, &self.rows_of(self.k, keys).t(), F::zero(), &mut scores);
+    }
+
+    fn rows_of<'a>(&self, values: &'a [F], keys: &Range<usize>) -> ArrayView2<'a, F> {
+        let values = &values[keys.start * self.head_size..keys.end * self.head_size];
+        ArrayView2::from_shape((keys.len(), self.head_size), values).expect("keys x D")
+    }
+}
+
+/// Turns a row of scores into e^(x − m) with m the largest score so far, and updates m and the sum.
+///
+/// Returns the factor by which what was added up before has to shrink.
+fn exponentials<F: Real>(scores: &mut [F], largest: &mut F, sum: &mut F) -> F {
+    let before = *largest;
+    for &score in scores.iter() {
+        if score > *largest || score.is_nan() {
+            *largest = score; // a NaN then shows in the result
+        }
+    }
+    if *largest == F::neg_infinity() {
+        scores.fill(F::zero()); // nothing allowed so far
+        return F::one();
+    }
+    let shrink = if before == *largest { F::one() } else { (before - *largest).exp() };
+    let mut added = F::zero();
+    for score in scores {
+        *score = (*score - *largest).exp();
+        added = added + *score;
+    }
+    *sum = *sum * shrink + added;
+    shrink
+}

@@ -1,0 +1,119 @@
+//! Attention without the n × n matrix: softmax computed while walking over the keys.
+
+pub(crate) mod cpu;
+mod gpu;
+
+use crate::axis::{Axis, Shape};
+use crate::error::{Error, Result};
+use crate::mask::{Mask, Padding, Positions};
+use crate::run::Run;
+use crate::tensor::Tensor;
+
+/// softmax(factor · Q·Kᵀ over the allowed keys) · V, in memory linear in T and S.
+///
+/// The keys are taken in tiles. For each query the largest score so far m, the sum so far
+/// l = Σ e^(x − m) and the unnormalised context so far c = Σ e^(x − m)·v are kept; a tile with a larger
+/// score m′ first scales l and c by e^(m − m′). In the end the context is c / l. Tiles that nobody sees
+/// are skipped ([`Mask::tile`]): under a causal mask, half of them.
+///
+/// **Shapes**: q `[B, H, T, D]`, k and v `[B, G, S, D]` (or H in place of G), result `[B, H, T, D]`.
+///
+/// **Conventions**: as [`masked_softmax`](super::masked_softmax): a query that may attend to nothing has
+/// context 0, and masked scores are never looked at. Accumulation in f32.
+///
+/// # Errors
+/// A shape, placement or mask error naming what does not fit; [`Error::Cancelled`].
+///
+/// **Source**: Milakov & Gimelshein 2018 (arXiv 1805.02867), algorithm 3; Dao et al. 2022
+/// (arXiv 2205.14135), algorithm 1; Rabe & Staats 2021 (arXiv 2112.05682).
+#[allow(clippy::too_many_arguments)]
+pub fn online_attention(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    factor: f32,
+    mask: &Mask,
+    at: Positions,
+    padding: Option<&Padding>,
+    run: &Run,
+) -> Result<Tensor> {
+    let sizes = Sizes::of(q, k, v)?;
+    mask.check(sizes.keys)?;
+    let padding = padding.filter(|padding| !padding.is_trivial());
+    if let Some(padding) = padding {
+        padding.expect(sizes.batch, sizes.keys)?;
+    }
+    for (argument, tensor) in [("k", k), ("v", v)] {
+        tensor.expect_same_device(OP, argument, &q.device())?;
+    }
+    let masks = (0..sizes.heads).map(|head| mask.for_head(head, sizes.heads)).collect();
+    let visible = cpu::Visible { masks, first_query: at.first_query, padding };
+    match (q.as_slice(), k.as_slice(), v.as_slice()) {
+        (Some(q_values), Some(k), Some(v)) => {
+            let context = cpu::online_attention(q_values, k, v, factor, &sizes, &visible, run)?;
+            Ok(Tensor::on_cpu(q.shape().clone(), context))
+        }
+        _ => gpu::online_attention(q, k, v, factor, &sizes, &visible, run),
+    }
+}
+
+const OP: &str = "online_attention";
+
+/// The sizes of one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// B.
+    pub batch: usize,
+    /// H.
+    pub heads: usize,
+    /// G.
+    pub kv_heads: usize,
+    /// T.
+    pub queries: usize,
+    /// S.
+    pub keys: usize,
+    /// D.
+    pub head_size: usize,
+}
+
+impl Sizes {
+    fn of(q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Self> {
+        let axes = [Axis::Batch, Axis::Head, Axis::Query, Axis::HeadSize];
+        let [batch, heads, queries, head_size] = q.shape().expect(OP, "q", axes)?;
+        let kv_axis = if k.shape().size(Axis::Head).is_some() { Axis::Head } else { Axis::KvHead };
+        let [k_batch, kv_heads, keys, k_size] =
+            k.shape().expect(OP, "k", [Axis::Batch, kv_axis, Axis::Key, Axis::HeadSize])?;
+        for (axis, expected, got) in [(Axis::Batch, batch, k_batch), (Axis::HeadSize, head_size, k_size)] {
+            if expected != got {
+                return Err(Error::Size { op: OP, argument: "k", axis, expected, got });
+            }
+        }
+        if kv_heads == 0 || !heads.is_multiple_of(kv_heads) {
+            return Err(Error::invalid(
+                "online_attention: k's G",
+                kv_heads,
+                format!("a divisor of H = {heads}"),
+            ));
+        }
+        if v.shape() != k.shape() {
+            let (expected, got) = (k.shape().to_string(), v.shape().to_string());
+            return Err(Error::Axes { op: OP, argument: "v", expected, got });
+        }
+        Ok(Sizes { batch, heads, kv_heads, queries, keys, head_size })
+    }
+
+    /// The key/value head that query head `head` of sequence `sequence` uses, counted over the batch.
+    fn kv_head(&self, sequence: usize, head: usize) -> usize {
+        sequence * self.kv_heads + head / (self.heads / self.kv_heads)
+    }
+
+    /// The shape of the context.
+    fn context(&self) -> Shape {
+        Shape::new([
+            (Axis::Batch, self.batch),
+            (Axis::Head, self.heads),
+            (Axis::Query, self.queries),
+            (Axis::HeadSize, self.head_size),
+        ])
+    }
+}

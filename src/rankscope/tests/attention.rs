@@ -1,0 +1,131 @@
+//! Attention: the two ways of computing it agree, and what must hold for any of them.
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rankscope::attention::{Attention, OnlineSoftmax, ScaledDotProduct, Visibility};
+use rankscope::mask::MASKS;
+use rankscope::prelude::*;
+
+/// Seeded values in (−2, 2).
+fn draw(seed: u64, axes: &[(Axis, usize)]) -> Tensor {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let count = axes.iter().map(|&(_, size)| size).product();
+    Tensor::new(axes, (0..count).map(|_| random.random_range(-2.0..2.0)).collect()).unwrap()
+}
+
+struct Case {
+    batch: usize,
+    heads: usize,
+    kv_heads: usize,
+    queries: usize,
+    keys: usize,
+    size: usize,
+}
+
+impl Case {
+    fn inputs(&self) -> [Tensor; 3] {
+        let axes = |heads, length| [(Axis::Batch, self.batch), heads, length, (Axis::HeadSize, self.size)];
+        let kv = axes((Axis::KvHead, self.kv_heads), (Axis::Key, self.keys));
+        [draw(1, &axes((Axis::Head, self.heads), (Axis::Query, self.queries))), draw(2, &kv), draw(3, &kv)]
+    }
+}
+
+fn context(attention: &dyn Attention, [q, k, v]: &[Tensor; 3], visibility: Visibility<'_>) -> Vec<f32> {
+    attention.forward(q, k, v, visibility, &mut Unobserved, &Run::default()).unwrap().to_vec().unwrap()
+}
+
+fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).fold(0.0, |largest, (a, b)| f32::max(largest, (a - b).abs()))
+}
+
+#[test]
+fn online_softmax_agrees_with_materialised_weights_under_every_mask() {
+    let sizes = [
+        Case { batch: 2, heads: 6, kv_heads: 3, queries: 70, keys: 70, size: 5 },
+        Case { batch: 1, heads: 4, kv_heads: 1, queries: 3, keys: 300, size: 8 },
+        Case { batch: 3, heads: 2, kv_heads: 2, queries: 1, keys: 9, size: 7 },
+    ];
+    for case in &sizes {
+        let inputs = case.inputs();
+        let at = Positions::suffix(case.queries, case.keys).unwrap();
+        let real = (0..case.batch * case.keys).map(|i| i % case.keys + 5 * (i / case.keys) < case.keys);
+        let padding = Padding::new(real.collect(), case.keys).unwrap();
+        for kind in MASKS {
+            let mask = (kind.example)(case.keys);
+            for padding in [None, Some(&padding)] {
+                let visibility = Visibility { mask: &mask, at, padding };
+                let materialised = context(&ScaledDotProduct::new(case.size), &inputs, visibility);
+                let online = context(&OnlineSoftmax::new(case.size), &inputs, visibility);
+                let difference = largest_difference(&materialised, &online);
+                assert!(difference < 2e-6, "{mask}, {} keys: {difference:e}", case.keys);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_query_that_sees_nobody_has_context_zero_both_ways() {
+    let inputs = Case { batch: 1, heads: 2, kv_heads: 2, queries: 5, keys: 5, size: 3 }.inputs();
+    let mask: Mask = "causal & !window(1)".parse().unwrap();
+    let visibility = Visibility { mask: &mask, at: Positions { first_query: 0 }, padding: None };
+    for attention in [&ScaledDotProduct::new(3) as &dyn Attention, &OnlineSoftmax::new(3)] {
+        let context = context(attention, &inputs, visibility);
+        assert!(
+            context[..3].iter().all(|&value| value == 0.0) && context[3..6].iter().all(|&value| value != 0.0)
+        );
+    }
+}
+
+#[test]
+fn large_scores_do_not_overflow_either_way() {
+    let [q, k, v] = Case { batch: 1, heads: 1, kv_heads: 1, queries: 4, keys: 4, size: 2 }.inputs();
+    let large = |x: &Tensor| rankscope::ops::scale(x, 1e4).unwrap();
+    let inputs = [large(&q), large(&k), v];
+    let mask = Mask::bidirectional();
+    let visibility = Visibility { mask: &mask, at: Positions { first_query: 0 }, padding: None };
+    let materialised = context(&ScaledDotProduct::new(2), &inputs, visibility);
+    let online = context(&OnlineSoftmax::new(2), &inputs, visibility);
+    assert!(materialised.iter().all(|value| value.is_finite()));
+    assert!(largest_difference(&materialised, &online) < 1e-6);
+}
+
+/// f(P·X) = P·f(X) without positions and without a mask; a causal mask breaks it.
+#[test]
+fn bidirectional_attention_is_permutation_equivariant_and_causal_is_not() {
+    let case = Case { batch: 1, heads: 1, kv_heads: 1, queries: 6, keys: 6, size: 3 };
+    let inputs = case.inputs();
+    let order = [3, 0, 5, 1, 4, 2];
+    let permute = |x: &Tensor| {
+        let values = x.to_vec().unwrap();
+        let rows = order.iter().flat_map(|&row| values[row * 3..row * 3 + 3].to_vec()).collect();
+        Tensor::new(x.shape().axes(), rows).unwrap()
+    };
+    let permuted = [permute(&inputs[0]), permute(&inputs[1]), permute(&inputs[2])];
+    let difference = |mask: &Mask| {
+        let visibility = Visibility { mask, at: Positions { first_query: 0 }, padding: None };
+        let plain = context(&ScaledDotProduct::new(3), &inputs, visibility);
+        let plain = Tensor::new([(Axis::Query, 6), (Axis::HeadSize, 3)], plain).unwrap();
+        let permuted = context(&ScaledDotProduct::new(3), &permuted, visibility);
+        largest_difference(permute(&plain).as_slice().unwrap(), &permuted)
+    };
+    assert!(difference(&Mask::bidirectional()) < 1e-6);
+    assert!(difference(&Mask::causal()) > 0.1);
+}
+
+#[test]
+fn shapes_that_do_not_fit_are_named() {
+    let [q, k, v] = Case { batch: 1, heads: 6, kv_heads: 4, queries: 2, keys: 3, size: 5 }.inputs();
+    let mask = Mask::bidirectional();
+    let visibility = Visibility { mask: &mask, at: Positions { first_query: 0 }, padding: None };
+    let error = |attention: &dyn Attention, q: &Tensor, v: &Tensor| {
+        let result = attention.forward(q, &k, v, visibility, &mut Unobserved, &Run::default());
+        result.unwrap_err().to_string()
+    };
+    let online = OnlineSoftmax::new(5);
+    assert_eq!(error(&online, &q, &v), "online_attention: k's G is 4, expected a divisor of H = 6");
+    assert_eq!(error(&ScaledDotProduct::new(5), &q, &v), "matmul: b's G is 4, expected a divisor of H = 6");
+    let wide = draw(9, &[(Axis::Batch, 1), (Axis::Head, 4), (Axis::Query, 2), (Axis::HeadSize, 6)]);
+    assert_eq!(error(&online, &wide, &v), "online_attention: k has HeadSize (D) = 5, expected 6");
+    assert!(error(&online, &k, &v).contains("q has axes [B, G, S, D], expected [B, H, T, D]"));
+}
