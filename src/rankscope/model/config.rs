@@ -103,6 +103,8 @@ fn kind_of<T>() -> &'static str {
         "usize" => "a whole number",
         "f32" | "f64" => "a number",
         "bool" => "true or false",
+        name if name.contains("Vec") => "a list of texts",
+        name if name.contains("Map") => "an object",
         name if name.ends_with("String") => "a text",
         _ => "another kind of value",
     }
