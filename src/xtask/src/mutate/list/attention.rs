@@ -49,8 +49,8 @@ pub(super) const ATTENTION: &[Mutation] = &[
     Mutation {
         name: "attention.masked-maximum",
         file: "ops/softmax/cpu.rs",
-        old: "if is_allowed(key) && !(value <= largest) {",
-        new: "if !(value <= largest) {",
+        old: "if is_allowed(key) && (value > largest || value.is_nan()) {",
+        new: "if value > largest || value.is_nan() {",
         suite: Test("conformance"),
         tests: &["softmax::fully_masked_rows_are_zero_and_masked_scores_do_not_matter"],
     },
