@@ -56,13 +56,13 @@ pub fn run(args: &Args) -> Result<()> {
 
 /// The mutations whose names begin as one of `names`.
 fn chosen(names: &[String]) -> Result<Vec<&'static Mutation>> {
-    if let Some(name) = names.iter().find(|name| !list::all().any(|mutation| mutation.name.starts_with(*name)))
+    if let Some(name) =
+        names.iter().find(|name| !list::all().any(|mutation| mutation.name.starts_with(*name)))
     {
         bail!("no mutation is called {name:?}; `cargo xtask mutate --list` shows all");
     }
-    let is_chosen = |mutation: &&Mutation| {
-        names.is_empty() || names.iter().any(|name| mutation.name.starts_with(name))
-    };
+    let is_chosen =
+        |mutation: &&Mutation| names.is_empty() || names.iter().any(|name| mutation.name.starts_with(name));
     Ok(list::all().filter(is_chosen).collect())
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 
 use anyhow::{Context, Result};
@@ -46,6 +46,13 @@ pub fn cargo() -> Command {
 pub fn run(command: &mut Command, message: &str) -> Result<()> {
     let status = command.status().with_context(|| cannot_start(command))?;
     if status.success() { Ok(()) } else { Err(Failed::new(message, status).into()) }
+}
+
+/// The target folder that this program was built into, whatever variable or configuration chose it.
+pub fn target_folder() -> Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    let folder = program.parent().and_then(Path::parent);
+    Ok(folder.with_context(|| format!("{} is in no target folder", program.display()))?.to_owned())
 }
 
 /// The message for a program that could not even be started.

@@ -30,8 +30,15 @@ pub struct Mutation {
 
 /// All of them.
 pub fn all() -> impl Iterator<Item = &'static Mutation> {
-    let areas =
-        [masks::MASKS, attention::ATTENTION, ops::OPS, shaders::SHADERS, models::MODELS, rank::RANK, figures::FIGURES];
+    let areas = [
+        masks::MASKS,
+        attention::ATTENTION,
+        ops::OPS,
+        shaders::SHADERS,
+        models::FAMILIES,
+        rank::RANK,
+        figures::FIGURES,
+    ];
     areas.into_iter().flatten()
 }
 

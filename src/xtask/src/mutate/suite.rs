@@ -36,7 +36,9 @@ pub enum Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Outcome::Caught(tests) if tests.len() > 1 => write!(f, "{} and {} more", tests[0], tests.len() - 1),
+            Outcome::Caught(tests) if tests.len() > 1 => {
+                write!(f, "{} and {} more", tests[0], tests.len() - 1)
+            }
             Outcome::Caught(tests) => f.write_str(&tests[0]),
             Outcome::Survived => f.write_str("SURVIVED"),
             Outcome::Stale(problem) => write!(f, "STALE: {problem}"),

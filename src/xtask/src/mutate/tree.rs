@@ -18,11 +18,12 @@ pub struct Tree {
 impl Tree {
     /// Brings the copy up to date with `source`; unchanged files keep their times, so builds stay small.
     pub fn copy(source: &Path) -> Result<Self> {
-        let target = target_folder()?;
+        let target = process::target_folder()?;
         let root = target.join("mutate/source");
         let files = listed(source)?;
         for file in &files {
-            let bytes = fs::read(source.join(file)).with_context(|| format!("cannot read {}", file.display()))?;
+            let bytes =
+                fs::read(source.join(file)).with_context(|| format!("cannot read {}", file.display()))?;
             let copy = root.join(file);
             if fs::read(&copy).is_ok_and(|old| old == bytes) {
                 continue;
@@ -62,13 +63,6 @@ impl Tree {
     pub fn write(&self, file: &str, text: &str) -> Result<()> {
         fs::write(self.root.join(file), text).with_context(|| format!("cannot write {file}"))
     }
-}
-
-/// The target folder that this program was built into, whatever variable or configuration chose it.
-fn target_folder() -> Result<PathBuf> {
-    let program = std::env::current_exe()?;
-    let folder = program.parent().and_then(Path::parent);
-    Ok(folder.with_context(|| format!("{} is in no target folder", program.display()))?.to_owned())
 }
 
 fn listed(source: &Path) -> Result<BTreeSet<PathBuf>> {
