@@ -38,8 +38,18 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
 }
 
 /// The cargo that started us, so that a toolchain chosen with `+name` stays chosen.
+///
+/// What `cargo run` tells us of our own package is not passed on: build scripts look at it, and would build
+/// half of the dependencies again whenever the same target folder is used with and without us.
 pub fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        let is_ours = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+        if name.to_str().is_some_and(is_ours) {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// Runs `command` with our standard streams; fails with `message` unless it succeeds.
