@@ -146,7 +146,7 @@ impl Weight {
         match (device, self.bytes()) {
             _ if self.device() == *device => Ok(self.clone()),
             (Device::Gpu(gpu), Some(bytes)) => {
-                let data = Data::Gpu(gpu.upload(&self.name, bytes)?);
+                let data = Data::Gpu(gpu.upload_in_parts(&self.name, bytes)?);
                 Ok(Weight { data, ..self.clone() })
             }
             _ => {

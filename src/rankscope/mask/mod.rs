@@ -8,6 +8,7 @@
 mod allowed;
 mod facts;
 mod language;
+mod program;
 mod registry;
 mod tile;
 

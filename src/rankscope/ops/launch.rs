@@ -15,16 +15,31 @@ pub(super) fn launch<P: bytemuck::Pod>(
     params: P,
     inputs: &[(&str, &GpuBuffer)],
     shape: Shape,
-    workgroups: usize,
+    grid: impl Into<Grid>,
 ) -> Result<Tensor> {
     let gpu = inputs[0].1.gpu();
     let y = gpu.alloc(kernel.name, shape.len() * size_of::<f32>())?;
     if !shape.is_empty() {
         let mut binds = vec![("params", Bind::Uniform(bytemuck::bytes_of(&params))), ("y", Bind::Buffer(&y))];
         binds.extend(inputs.iter().map(|&(name, buffer)| (name, Bind::Buffer(buffer))));
-        gpu.dispatch(kernel, &binds, workgroups)?;
+        let Grid { workgroups, work } = grid.into();
+        gpu.dispatch_work(kernel, &binds, workgroups, work)?;
     }
     Ok(Tensor::on_gpu(shape, y))
+}
+
+/// How many workgroups a kernel takes, and about how many multiply-adds they make.
+#[derive(Clone, Copy)]
+pub(super) struct Grid {
+    pub(super) workgroups: usize,
+    pub(super) work: u64,
+}
+
+impl From<usize> for Grid {
+    /// For the kernels that go element by element: four values for each of [`LANES`] invocations.
+    fn from(workgroups: usize) -> Self {
+        Grid { workgroups, work: workgroups as u64 * 4 * LANES as u64 }
+    }
 }
 
 /// The buffer of an argument that is on the GPU because another one is.
@@ -55,6 +70,25 @@ pub(super) fn dtype_code(dtype: Dtype) -> u32 {
 fn not_there(kernel: &Kernel, argument: &'static str) -> Error {
     let (expected, got) = ("a GPU".to_owned(), "the CPU".to_owned());
     Error::Placement { op: kernel.name, argument, expected, got }
+}
+
+/// How many rows of a weight a kernel can see at once: all `n`, or as many as one binding may have.
+pub(super) fn rows_of_a_part(w: &GpuBuffer, row_bytes: usize, n: usize) -> Result<usize> {
+    /// Parts begin at multiples of 256 bytes, the largest alignment that an adapter may ask for.
+    const ALIGNED_ROWS: usize = 128;
+    let limit = w.gpu().limits().max_storage_buffer_binding_size as usize;
+    if w.size_bytes().next_multiple_of(16) <= limit {
+        return Ok(n);
+    }
+    let rows = (limit - 16) / row_bytes / ALIGNED_ROWS * ALIGNED_ROWS;
+    if rows == 0 {
+        let problem = format!(
+            "{ALIGNED_ROWS} rows of {row_bytes} bytes are more than {}'s max_storage_buffer_binding_size, {limit}",
+            w.gpu().name()
+        );
+        return Err(Error::Gpu { what: w.label().to_owned(), problem });
+    }
+    Ok(rows)
 }
 
 /// Invocations in a workgroup of the kernels that go element by element.

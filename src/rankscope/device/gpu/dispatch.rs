@@ -1,17 +1,13 @@
-//! Recording work and submitting it.
+//! Recording kernels.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::kernel::{Binding, BindingKind, Pipeline};
+use super::submit::{Command, PARAMS_BYTES, Pending};
 use super::{Gpu, GpuBuffer, Kernel, lock};
 use crate::error::{Error, Result};
-
-/// Dispatches in one submission: enough to hide its cost, few enough for a window's frames to get between.
-const MAX_DISPATCHES: usize = 64;
-
-/// Bytes of parameters that one dispatch may have.
-const PARAMS_BYTES: usize = 256;
 
 /// What a kernel's variable is bound to.
 #[derive(Clone, Copy)]
@@ -20,44 +16,22 @@ pub enum Bind<'a> {
     Uniform(&'a [u8]),
     /// A tensor, a weight or a mask.
     Buffer(&'a GpuBuffer),
+    /// Some bytes of a buffer that is larger than one binding may be.
+    Part(&'a GpuBuffer, u64, u64),
 }
 
-/// Work that is recorded and not yet submitted.
-pub(super) struct Pending {
-    commands: Vec<Command>,
-    /// The parameters of all recorded dispatches, [`PARAMS_BYTES`] each; written just before they run.
-    params: Vec<u8>,
-    params_buffer: wgpu::Buffer,
-    stride: usize,
-    /// Bytes uploaded since the last submission.
-    pub(super) staged_bytes: u64,
-}
-
-enum Command {
-    Dispatch { kernel: &'static Kernel, pipeline: Arc<Pipeline>, group: wgpu::BindGroup, size: [u32; 2] },
-    Copy { from: wgpu::Buffer, offset: u64, to: wgpu::Buffer, size_bytes: u64 },
-}
-
-impl Pending {
-    pub(super) fn new(device: &wgpu::Device, limits: &wgpu::Limits) -> Self {
-        let stride = PARAMS_BYTES.next_multiple_of(limits.min_uniform_buffer_offset_alignment as usize);
-        let params_buffer = device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("params"),
-            size: (stride * MAX_DISPATCHES) as u64,
-            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
-        Pending { commands: Vec::new(), params: Vec::new(), params_buffer, stride, staged_bytes: 0 }
-    }
-
-    /// Keeps the parameters of a dispatch and returns their offset in the buffer.
-    fn keep_params(&mut self, bytes: &[u8]) -> u64 {
-        let offset = self.params.len();
-        self.params.extend_from_slice(bytes);
-        self.params.resize(offset + self.stride, 0);
-        offset as u64
+impl<'a> Bind<'a> {
+    /// Bytes `offset..offset + size` of `buffer` and the padding behind them; all of it where that is all.
+    pub(crate) fn rows(buffer: &'a GpuBuffer, offset: usize, size: usize) -> Self {
+        if offset == 0 && size == buffer.size_bytes() {
+            return Bind::Buffer(buffer);
+        }
+        Bind::Part(buffer, offset as u64, (size as u64).next_multiple_of(16))
     }
 }
+
+/// The uniform field by which a kernel lets itself be cut: the number of its first workgroup.
+const FIRST_GROUP: &str = "first_group";
 
 impl Gpu {
     /// Records `kernel` over `workgroups` workgroups, with its variables bound by name.
@@ -75,23 +49,69 @@ impl Gpu {
         binds: &[(&str, Bind<'_>)],
         workgroups: usize,
     ) -> Result<()> {
+        // Four values for each of 64 invocations: what the kernels do that go element by element.
+        self.dispatch_work(kernel, binds, workgroups, workgroups as u64 * 256)
+    }
+
+    /// As [`dispatch`](Self::dispatch), for a kernel that makes about `work` multiply-adds.
+    ///
+    /// A kernel with the parameter `first_group`, which it adds to its count of workgroups, is cut into
+    /// several dispatches if it would take longer than one submission should.
+    ///
+    /// # Errors
+    /// As [`dispatch`](Self::dispatch).
+    pub fn dispatch_work(
+        &self,
+        kernel: &'static Kernel,
+        binds: &[(&str, Bind<'_>)],
+        workgroups: usize,
+        work: u64,
+    ) -> Result<()> {
         let pipeline = self.pipeline(kernel)?;
-        let Some(size) = fold(workgroups, self.limits.max_compute_workgroups_per_dimension) else {
+        if fold(workgroups, self.limits.max_compute_workgroups_per_dimension).is_none() {
             return Err(refuse(kernel, format!("{workgroups} workgroups are more than the device allows")));
-        };
+        }
         self.check_binds(kernel, &pipeline.bindings, binds)?;
         let mut pending = lock(&self.pending);
-        if pending.params.len() == pending.stride * MAX_DISPATCHES {
-            self.submit(&mut pending)?;
+        let slices = match kernel.params.iter().find(|field| field.name == FIRST_GROUP) {
+            Some(_) => work.div_ceil(pending.clock.budget()).clamp(1, workgroups.max(1) as u64),
+            None => 1,
+        };
+        let slice = workgroups.div_ceil(slices as usize).max(1);
+        for first in (0..workgroups).step_by(slice) {
+            let groups = first..(first + slice).min(workgroups);
+            let share = (work as u128 * groups.len() as u128 / workgroups as u128) as u64;
+            self.record(kernel, &pipeline, binds, groups, share, &mut pending)?;
         }
-        let group = self.bind_group(kernel, &pipeline, binds, &mut pending)?;
-        pending.commands.push(Command::Dispatch { kernel, pipeline, group, size });
-        self.counters.dispatches.fetch_add(1, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Records some of a kernel's workgroups, and submits once enough is recorded.
+    fn record(
+        &self,
+        kernel: &'static Kernel,
+        pipeline: &Arc<Pipeline>,
+        binds: &[(&str, Bind<'_>)],
+        groups: Range<usize>,
+        work: u64,
+        pending: &mut Pending,
+    ) -> Result<()> {
+        if pending.is_full() {
+            self.submit(pending)?;
+        }
+        let size = fold(groups.len(), self.limits.max_compute_workgroups_per_dimension);
+        let size = size.expect("a part of what fits");
+        let group = self.bind_group(kernel, pipeline, binds, groups.start as u32, pending)?;
+        pending.push(Command::Dispatch { kernel, pipeline: pipeline.clone(), group, size }, work);
+        self.counters.dispatches.fetch_add(1, Ordering::Relaxed);
+        if pending.is_worth_submitting() { self.submit(pending) } else { Ok(()) }
     }
 
     /// An error unless `binds` has exactly what the kernel declares.
     fn check_binds(&self, kernel: &Kernel, bindings: &[Binding], binds: &[(&str, Bind<'_>)]) -> Result<()> {
+        for (_, bind) in binds {
+            self.check_size_of_binding(kernel, bind)?;
+        }
         let declared = |name: &str| bindings.iter().any(|binding| binding.name == name);
         if let Some((name, _)) = binds.iter().find(|(name, _)| !declared(name)) {
             return Err(refuse(kernel, format!("{name} is bound but not declared")));
@@ -100,7 +120,7 @@ impl Gpu {
             (BindingKind::Uniform, Some(Bind::Uniform(bytes))) => {
                 bytes.len() as u64 == binding.min_size && bytes.len() <= PARAMS_BYTES
             }
-            (BindingKind::Read | BindingKind::ReadWrite, Some(Bind::Buffer(buffer))) => {
+            (BindingKind::Read | BindingKind::ReadWrite, Some(Bind::Buffer(buffer) | Bind::Part(buffer, ..))) => {
                 std::ptr::eq(&**buffer.gpu(), self)
             }
             _ => false,
@@ -114,20 +134,36 @@ impl Gpu {
         }
     }
 
+    /// An error that names the tensor if the kernel cannot see all of it.
+    fn check_size_of_binding(&self, kernel: &Kernel, bind: &Bind<'_>) -> Result<()> {
+        let limit = self.limits.max_storage_buffer_binding_size;
+        match bind {
+            Bind::Buffer(buffer) if buffer.raw().size() > limit => {
+                let (name, size) = (buffer.label(), buffer.size_bytes());
+                let limit = format!("{}'s max_storage_buffer_binding_size, {limit}", self.name());
+                Err(refuse(kernel, format!("{name}: {size} bytes are more than {limit}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn bind_group(
         &self,
         kernel: &Kernel,
         pipeline: &Pipeline,
         binds: &[(&str, Bind<'_>)],
+        first_group: u32,
         pending: &mut Pending,
     ) -> Result<wgpu::BindGroup> {
         let params_buffer = pending.params_buffer.clone();
         let entry = |binding: &Binding| {
             let (buffer, offset, size) = match find(binds, &binding.name)? {
                 Bind::Uniform(bytes) => {
-                    (&params_buffer, pending.keep_params(bytes), wgpu::BufferSize::new(binding.min_size))
+                    let bytes = with_first_group(kernel, bytes, first_group);
+                    (&params_buffer, pending.keep_params(&bytes), wgpu::BufferSize::new(binding.min_size))
                 }
-                Bind::Buffer(buffer) => (buffer.buffer(), 0, None),
+                Bind::Buffer(buffer) => (buffer.raw(), 0, None),
+                Bind::Part(buffer, offset, size) => (buffer.raw(), offset, wgpu::BufferSize::new(size)),
             };
             let resource = wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size });
             Some(wgpu::BindGroupEntry { binding: binding.slot, resource })
@@ -141,84 +177,15 @@ impl Gpu {
             })
         })
     }
-
-    /// Records a copy between buffers.
-    pub(super) fn record_copy(
-        &self,
-        from: &wgpu::Buffer,
-        offset: u64,
-        to: &wgpu::Buffer,
-        size_bytes: u64,
-    ) -> Result<()> {
-        self.faults.surface()?;
-        let command = Command::Copy { from: from.clone(), offset, to: to.clone(), size_bytes };
-        lock(&self.pending).commands.push(command);
-        Ok(())
-    }
-
-    /// Submits everything recorded: before a window draws from a tensor, or to start work early.
-    ///
-    /// # Errors
-    /// [`Error::Gpu`] naming the kernels if the driver objects.
-    pub fn flush(&self) -> Result<()> {
-        self.submit(&mut lock(&self.pending))
-    }
-
-    pub(super) fn submit(&self, pending: &mut Pending) -> Result<()> {
-        let commands = std::mem::take(&mut pending.commands);
-        let params = std::mem::take(&mut pending.params);
-        let staged_bytes = std::mem::take(&mut pending.staged_bytes);
-        if commands.is_empty() && staged_bytes == 0 {
-            return Ok(());
-        }
-        self.counters.submissions.fetch_add(1, Ordering::Relaxed);
-        self.checked(&names(&commands), || {
-            if !params.is_empty() {
-                self.queue.write_buffer(&pending.params_buffer, 0, &params);
-            }
-            let label = Some("rankscope");
-            let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label });
-            encode(&commands, &mut encoder);
-            self.queue.submit([encoder.finish()]);
-        })
-    }
 }
 
-/// Consecutive dispatches share one pass; wgpu keeps their reads and writes in order.
-fn encode(commands: &[Command], encoder: &mut wgpu::CommandEncoder) {
-    let is_dispatch = |command: &Command| matches!(command, Command::Dispatch { .. });
-    for run in commands.chunk_by(|a, b| is_dispatch(a) && is_dispatch(b)) {
-        if let [Command::Copy { from, offset, to, size_bytes }] = run {
-            encoder.copy_buffer_to_buffer(from, *offset, to, 0, *size_bytes);
-            continue;
-        }
-        let descriptor = wgpu::ComputePassDescriptor { label: Some("rankscope"), timestamp_writes: None };
-        let mut pass = encoder.begin_compute_pass(&descriptor);
-        for command in run {
-            if let Command::Dispatch { kernel, pipeline, group, size: [x, y] } = command {
-                pass.push_debug_group(kernel.name);
-                pass.set_pipeline(&pipeline.pipeline);
-                pass.set_bind_group(0, group, &[]);
-                pass.dispatch_workgroups(*x, *y, 1);
-                pass.pop_debug_group();
-            }
-        }
+/// The parameters, with the number of the first workgroup where the kernel asks for it.
+fn with_first_group(kernel: &Kernel, params: &[u8], first_group: u32) -> Vec<u8> {
+    let mut params = params.to_vec();
+    if let Some(field) = kernel.params.iter().find(|field| field.name == FIRST_GROUP) {
+        params[field.offset..field.offset + 4].copy_from_slice(&first_group.to_ne_bytes());
     }
-}
-
-/// The recorded kernels, each once, for an error that the driver does not pin to one of them.
-fn names(commands: &[Command]) -> String {
-    let mut names = Vec::new();
-    for command in commands {
-        let name = match command {
-            Command::Dispatch { kernel, .. } => kernel.name,
-            Command::Copy { .. } => "copy",
-        };
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    format!("submission of {}", names.join(", "))
+    params
 }
 
 fn find<'a>(binds: &[(&str, Bind<'a>)], name: &str) -> Option<Bind<'a>> {

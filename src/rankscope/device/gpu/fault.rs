@@ -27,6 +27,11 @@ impl Faults {
         faults
     }
 
+    /// From now on the device counts as lost.
+    pub(super) fn lose(&self, why: &str) {
+        lock(&self.lost).get_or_insert(format!("device lost: {why}"));
+    }
+
     pub(super) fn is_lost(&self) -> bool {
         lock(&self.lost).is_some()
     }

@@ -5,25 +5,30 @@
 //! fault or, where the driver speaks up later, from the next call; nothing panics.
 
 mod buffer;
+mod clock;
 mod dispatch;
 mod fault;
 mod kernel;
+mod pool;
 mod readback;
+mod submit;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use buffer::GpuBuffer;
+pub use clock::Timing;
 pub use dispatch::Bind;
 pub use kernel::{Binding, BindingKind, Kernel, ParamField, Reflection};
 
 pub(crate) use kernel::params;
 
 use crate::error::{Error, Result};
-use dispatch::Pending;
 use fault::Faults;
 use kernel::Pipelines;
+use pool::Pool;
+use submit::Pending;
 
 /// An open GPU, shared by everything that computes or draws with it.
 pub struct Gpu {
@@ -34,6 +39,7 @@ pub struct Gpu {
     faults: Arc<Faults>,
     pipelines: Mutex<Pipelines>,
     pending: Mutex<Pending>,
+    pool: Mutex<Pool>,
     counters: Counters,
 }
 
@@ -42,6 +48,8 @@ struct Counters {
     dispatches: AtomicU64,
     submissions: AtomicU64,
     readbacks: AtomicU64,
+    live_bytes: AtomicU64,
+    peak_bytes: AtomicU64,
 }
 
 /// What a [`Gpu`] has done so far.
@@ -55,8 +63,22 @@ pub struct Counts {
     pub readbacks: u64,
 }
 
+/// What a [`Gpu`]'s buffers take, padding included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// Bytes of the buffers in use.
+    pub live_bytes: u64,
+    /// The most that was ever in use at once, or since [`Gpu::reset_peak`].
+    pub peak_bytes: u64,
+    /// Bytes of freed buffers that are kept for the next ones.
+    pub idle_bytes: u64,
+}
+
 impl Gpu {
-    /// Opens an adapter with all of its limits.
+    /// What a device should be opened with where the adapter has it: kernels with subgroups, and times.
+    pub const FEATURES: wgpu::Features = wgpu::Features::SUBGROUP.union(wgpu::Features::TIMESTAMP_QUERY);
+
+    /// Opens an adapter with all of its limits and those of [`FEATURES`](Self::FEATURES) that it has.
     ///
     /// # Errors
     /// [`Error::Gpu`] naming the adapter if the driver refuses.
@@ -64,6 +86,7 @@ impl Gpu {
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("rankscope"),
             required_limits: adapter.limits(),
+            required_features: adapter.features() & Self::FEATURES,
             ..Default::default()
         };
         let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).map_err(|error| {
@@ -79,9 +102,10 @@ impl Gpu {
     pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue) -> Arc<Self> {
         let faults = Faults::watch(&device);
         let (info, limits) = (device.adapter_info(), device.limits());
-        let pending = Mutex::new(Pending::new(&device, &limits));
-        let (pipelines, counters) = (Mutex::default(), Counters::default());
-        Arc::new(Gpu { device, queue, info, limits, faults, pipelines, pending, counters })
+        let is_software = super::adapter::is_software(&info);
+        let pending = Mutex::new(Pending::new(&device, &queue, &limits, is_software));
+        let (pipelines, pool, counters) = (Mutex::default(), Mutex::default(), Counters::default());
+        Arc::new(Gpu { device, queue, info, limits, faults, pipelines, pending, pool, counters })
     }
 
     /// The adapter's name.
@@ -97,6 +121,11 @@ impl Gpu {
     /// The limits this device was opened with.
     pub fn limits(&self) -> &wgpu::Limits {
         &self.limits
+    }
+
+    /// What this device was opened with beyond the minimum.
+    pub fn features(&self) -> wgpu::Features {
+        self.device.features()
     }
 
     /// Whether a processor plays this GPU.
@@ -117,6 +146,28 @@ impl Gpu {
     /// Whether the device is lost: its driver has stopped, and only a new one helps.
     pub fn is_lost(&self) -> bool {
         self.faults.is_lost()
+    }
+
+    /// Gives the device up: every later call is an error, and choosing a device again opens a new one.
+    pub fn destroy(&self) {
+        self.faults.lose("it was destroyed");
+        lock(&self.pool).clear();
+        self.device.destroy();
+    }
+
+    /// What the buffers take.
+    pub fn memory(&self) -> Memory {
+        Memory {
+            live_bytes: self.counters.live_bytes.load(Ordering::Relaxed),
+            peak_bytes: self.counters.peak_bytes.load(Ordering::Relaxed),
+            idle_bytes: lock(&self.pool).bytes(),
+        }
+    }
+
+    /// Lets the peak begin anew at what is in use now.
+    pub fn reset_peak(&self) {
+        let live = self.counters.live_bytes.load(Ordering::Relaxed);
+        self.counters.peak_bytes.store(live, Ordering::Relaxed);
     }
 
     /// What has been done so far.

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
+use super::submit::Stamped;
 use super::{Gpu, GpuBuffer, lock};
 use crate::error::{Error, Result};
 
@@ -41,7 +42,8 @@ impl GpuBuffer {
             return Ok(Vec::new());
         }
         let gpu = self.gpu();
-        let staging = gpu.stage(self, count as u64 * 4)?;
+        let size_bytes = count as u64 * 4;
+        let (staging, stamped) = gpu.stage(self, size_bytes)?;
         let mapped = Mapped::default();
         let done = mapped.clone();
         gpu.checked("readback", || {
@@ -49,26 +51,25 @@ impl GpuBuffer {
         })?;
         mapped.await.map_err(|error| gpu.error("readback", error))?;
         let view = staging.get_mapped_range(..).map_err(|error| gpu.error("readback", error))?;
+        if stamped.is_timed {
+            let stamp = &view[size_bytes.next_multiple_of(8) as usize..];
+            lock(&gpu.pending).clock.learn(stamped.work, stamp);
+        }
         let mut values = vec![0.0; count];
-        bytemuck::cast_slice_mut(&mut values).copy_from_slice(&view);
+        bytemuck::cast_slice_mut(&mut values).copy_from_slice(&view[..size_bytes as usize]);
         Ok(values)
     }
 }
 
 impl Gpu {
     /// Submits everything recorded and, after it, a copy of `source` to a buffer that can be mapped.
-    fn stage(&self, source: &GpuBuffer, size_bytes: u64) -> Result<wgpu::Buffer> {
-        let descriptor = wgpu::BufferDescriptor {
-            label: Some("readback"),
-            size: size_bytes,
-            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        };
-        let staging = self.checked("readback", || self.device().create_buffer(&descriptor))?;
-        self.record_copy(source.buffer(), 0, &staging, size_bytes)?;
-        self.flush()?;
+    fn stage(&self, source: &GpuBuffer, size_bytes: u64) -> Result<(wgpu::Buffer, Stamped)> {
+        let staging = self.staging(size_bytes)?;
+        self.record_copy(source.raw(), 0, &staging, size_bytes)?;
+        let stamp = (&staging, size_bytes.next_multiple_of(8));
+        let stamped = self.submit_stamped(&mut lock(&self.pending), Some(stamp))?;
         self.counters.readbacks.fetch_add(1, Ordering::Relaxed);
-        Ok(staging)
+        Ok((staging, stamped))
     }
 }
 

@@ -11,6 +11,8 @@ struct Params {
     values: u32,
     width: u32,
     dtype: u32,  // 0: f32, 1: f16, 2: bf16
+    first: u32,  // the entry that the table begins with
+    entries: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -34,5 +36,7 @@ fn main(
 ) {
     let i = (group.y * groups.x + group.x) * 64u + lane;
     if i >= params.values { return; }
-    y[i] = table_at(ids[i / params.width] * params.width + i % params.width);
+    // A table too large for one binding comes in parts; below its first entry the difference wraps round.
+    let entry = ids[i / params.width] - params.first;
+    if entry < params.entries { y[i] = table_at(entry * params.width + i % params.width); }
 }

@@ -1,27 +1,45 @@
 //! Host side of `gather.wgsl`.
 
 use crate::axis::Shape;
-use crate::device::gpu::{GpuBuffer, Kernel, params};
+use crate::device::gpu::{Bind, GpuBuffer, Kernel, params};
 use crate::error::Result;
-use crate::ops::launch::{LANES, count, dtype_code, launch};
+use crate::ops::launch::{LANES, count, dtype_code, rows_of_a_part};
 use crate::tensor::Tensor;
 use crate::weight::Weight;
 
 params! {
-    struct Params { values: u32, width: u32, dtype: u32 }
+    struct Params { values: u32, width: u32, dtype: u32, first: u32, entries: u32 }
 }
 
 pub(in crate::ops) static GATHER: Kernel =
     Kernel { name: "gather", source: include_str!("gather.wgsl"), params: Params::FIELDS };
 
 pub(super) fn gather(table: &Weight, table_buffer: &GpuBuffer, ids: &[u32], shape: Shape) -> Result<Tensor> {
-    let width = shape.last().map_or(0, |(_, width)| width);
-    let params = Params {
-        values: count(&GATHER, shape.len())?,
-        width: count(&GATHER, width)?,
-        dtype: dtype_code(table.dtype()),
-    };
-    let workgroups = shape.len().div_ceil(LANES);
-    let ids = table_buffer.gpu().upload("ids", bytemuck::cast_slice(ids))?;
-    launch(&GATHER, params, &[("table", table_buffer), ("ids", &ids)], shape, workgroups)
+    let [entries, width] = table.shape().sizes()[..] else { unreachable!("the caller checked [entries, width]") };
+    let gpu = table_buffer.gpu();
+    let y = gpu.alloc(GATHER.name, shape.len() * size_of::<f32>())?;
+    if shape.is_empty() {
+        return Ok(Tensor::on_gpu(shape, y));
+    }
+    let ids = gpu.upload("ids", bytemuck::cast_slice(ids))?;
+    let row_bytes = width * table.dtype().size_bytes();
+    let part = rows_of_a_part(table_buffer, row_bytes, entries)?;
+    for first in (0..entries).step_by(part) {
+        let entries = part.min(entries - first);
+        let params = Params {
+            values: count(&GATHER, shape.len())?,
+            width: count(&GATHER, width)?,
+            dtype: dtype_code(table.dtype()),
+            first: count(&GATHER, first)?,
+            entries: count(&GATHER, entries)?,
+        };
+        let binds = [
+            ("params", Bind::Uniform(bytemuck::bytes_of(&params))),
+            ("table", Bind::rows(table_buffer, first * row_bytes, entries * row_bytes)),
+            ("ids", Bind::Buffer(&ids)),
+            ("y", Bind::Buffer(&y)),
+        ];
+        gpu.dispatch(&GATHER, &binds, shape.len().div_ceil(LANES))?;
+    }
+    Ok(Tensor::on_gpu(shape, y))
 }

@@ -1,10 +1,11 @@
-//! Host side of `matmul.wgsl`.
+//! Host side of `matmul_*.wgsl`.
 
 use super::cpu::Product;
 use crate::axis::Shape;
-use crate::device::gpu::{GpuBuffer, Kernel, params};
+use crate::device::gpu::{Bind, GpuBuffer, Kernel, params};
 use crate::error::Result;
-use crate::ops::launch::{buffer, count, dtype_code, launch, weight_buffer};
+use crate::ops::ladder::{Extent, Ladder, Variant, any};
+use crate::ops::launch::{buffer, count, dtype_code, rows_of_a_part, weight_buffer};
 use crate::tensor::Tensor;
 use crate::weight::{Dtype, Weight};
 
@@ -21,34 +22,122 @@ params! {
         b_step: u32,
         b_dtype: u32,
         factor: f32,
+        y_row: u32,
+        y_first: u32,
+        first_group: u32,
     }
 }
 
-pub(in crate::ops) static MATMUL: Kernel =
-    Kernel { name: "matmul", source: include_str!("matmul.wgsl"), params: Params::FIELDS };
+pub(in crate::ops) static NAIVE: Kernel =
+    Kernel { name: "matmul_naive", source: include_str!("matmul_naive.wgsl"), params: Params::FIELDS };
 
-/// Rows and columns that one workgroup computes, as in the shader.
-const TILE: usize = 64;
+pub(in crate::ops) static TILED: Kernel =
+    Kernel { name: "matmul_tiled", source: include_str!("matmul_tiled.wgsl"), params: Params::FIELDS };
+
+pub(in crate::ops) static BLOCKED: Kernel =
+    Kernel { name: "matmul_blocked", source: include_str!("matmul_blocked.wgsl"), params: Params::FIELDS };
+
+pub(in crate::ops) static STAGED: Kernel =
+    Kernel { name: "matmul_staged", source: include_str!("matmul_staged.wgsl"), params: Params::FIELDS };
+
+pub(in crate::ops) static LADDER: Ladder = Ladder {
+    op: "matmul",
+    variants: &[
+        Variant {
+            name: "naive",
+            kernel: Some(&NAIVE),
+            requires: wgpu::Features::empty(),
+            changes: "the formula as it stands: one invocation an output",
+            slower: "",
+            tile: [8, 8],
+            limits: "",
+            applies: any,
+            suits: any,
+        },
+        Variant {
+            name: "tiled",
+            kernel: Some(&TILED),
+            requires: wgpu::Features::empty(),
+            changes: "16 x 16 outputs share what they read in workgroup memory: a 16th of the traffic",
+            slower: "on a software adapter, whose workgroup memory is ordinary memory and whose barriers cost",
+            tile: [16, 16],
+            limits: "",
+            applies: any,
+            suits: |situation| !situation.is_software,
+        },
+        Variant {
+            name: "blocked",
+            kernel: Some(&BLOCKED),
+            requires: wgpu::Features::empty(),
+            changes: "4 x 16 outputs an invocation in registers, vectors of four: 20 loads feed 256 multiply-adds",
+            slower: "on hardware, for large matrices: without workgroup memory, invocations read the same again",
+            tile: [64, 64],
+            limits: "",
+            applies: any,
+            suits: any,
+        },
+        Variant {
+            name: "staged",
+            kernel: Some(&STAGED),
+            requires: wgpu::Features::empty(),
+            changes: "8 x 8 outputs an invocation in registers, fed through workgroup memory",
+            slower: "on a software adapter, for the same reason as tiled; for few rows, which leave most of a \
+                     64 x 64 tile empty",
+            tile: [64, 64],
+            limits: "",
+            applies: any,
+            suits: |situation| !situation.is_software && situation.extent.rows > 16,
+        },
+    ],
+    rule: "staged on hardware for more than 16 rows; blocked on software adapters and for few rows, where a \
+           64 x 64 tile would be mostly empty",
+};
 
 pub(super) fn matmul(product: &Product, factor: f32, a: &Tensor, b: &Tensor, shape: Shape) -> Result<Tensor> {
-    run(product, factor, buffer(&MATMUL, a)?, (buffer(&MATMUL, b)?, Dtype::F32), shape)
+    let b = buffer(&NAIVE, b)?;
+    let gpu = b.gpu();
+    let y = gpu.alloc("matmul", shape.len() * size_of::<f32>())?;
+    if !shape.is_empty() {
+        let right = Right { bind: Bind::Buffer(b), dtype: Dtype::F32, columns: product.n, first: 0 };
+        run(product, factor, buffer(&NAIVE, a)?, right, &y)?;
+    }
+    Ok(Tensor::on_gpu(shape, y))
 }
 
 pub(super) fn linear(x: &Tensor, rows: usize, w: &Weight, shape: Shape) -> Result<Tensor> {
     let [n, k] = w.shape().sizes()[..] else { unreachable!("the caller checked [out, in]") };
+    let (x, b) = (buffer(&NAIVE, x)?, weight_buffer(&NAIVE, w)?);
     let product = Product { batch: 1, group: 1, m: rows, n, k, transpose_a: false, transpose_b: true };
-    run(&product, 1.0, buffer(&MATMUL, x)?, (weight_buffer(&MATMUL, w)?, w.dtype()), shape)
+    let y = b.gpu().alloc("linear", shape.len() * size_of::<f32>())?;
+    if shape.is_empty() {
+        return Ok(Tensor::on_gpu(shape, y));
+    }
+    let row_bytes = k * w.dtype().size_bytes();
+    let part = rows_of_a_part(b, row_bytes, n)?;
+    for first in (0..n).step_by(part) {
+        let columns = part.min(n - first);
+        let bind = Bind::rows(b, first * row_bytes, columns * row_bytes);
+        run(&product, 1.0, x, Right { bind, dtype: w.dtype(), columns, first }, &y)?;
+    }
+    Ok(Tensor::on_gpu(shape, y))
 }
 
-fn run(
-    product: &Product,
-    factor: f32,
-    a: &GpuBuffer,
-    (b, b_dtype): (&GpuBuffer, Dtype),
-    shape: Shape,
-) -> Result<Tensor> {
-    let Product { batch, group, m, n, k, transpose_a, transpose_b } = *product;
-    let count = |size| count(&MATMUL, size);
+/// The right operand, or some of its columns.
+struct Right<'a> {
+    bind: Bind<'a>,
+    dtype: Dtype,
+    columns: usize,
+    /// The column of the result that the first one is.
+    first: usize,
+}
+
+fn run(product: &Product, factor: f32, a: &GpuBuffer, b: Right<'_>, y: &GpuBuffer) -> Result<()> {
+    let Product { batch, group, m, k, transpose_a, transpose_b, .. } = *product;
+    let n = b.columns;
+    let extent = Extent { batch, rows: m, columns: n, inner: k };
+    let variant = LADDER.choose(a.gpu(), extent)?;
+    let kernel = variant.kernel();
+    let count = |size| count(kernel, size);
     let (m_count, n_count, k_count) = (count(m)?, count(n)?, count(k)?);
     let params = Params {
         batch: count(batch)?,
@@ -60,9 +149,14 @@ fn run(
         a_step: if transpose_a { m_count } else { 1 },
         b_column: if transpose_b { k_count } else { 1 },
         b_step: if transpose_b { 1 } else { n_count },
-        b_dtype: dtype_code(b_dtype),
+        b_dtype: dtype_code(b.dtype),
         factor,
+        y_row: count(product.n)?,
+        y_first: count(b.first)?,
+        first_group: 0,
     };
-    let tiles = m.div_ceil(TILE) * n.div_ceil(TILE) * batch;
-    launch(&MATMUL, params, &[("a", a), ("b", b)], shape, tiles)
+    let params = Bind::Uniform(bytemuck::bytes_of(&params));
+    let binds = [("params", params), ("a", Bind::Buffer(a)), ("b", b.bind), ("y", Bind::Buffer(y))];
+    let work = batch as u64 * m as u64 * n as u64 * k.max(1) as u64;
+    a.gpu().dispatch_work(kernel, &binds, variant.workgroups(extent), work)
 }

@@ -1,20 +1,225 @@
-//! Host side of the online-softmax kernels.
+//! Host side of the online-softmax kernels, `online_*.wgsl`.
 
 use super::Sizes;
 use super::cpu::Visible;
+use crate::axis::Axis;
+use crate::device::gpu::{GpuBuffer, Kernel, params};
 use crate::error::{Error, Result};
+use crate::mask::{Allowed, Mask, Padding, Positions, Tile};
+use crate::ops::ladder::{Extent, Ladder, Variant, any};
+use crate::ops::launch::{Grid, buffer, count, launch};
+use crate::ops::{masked_softmax, matmul};
 use crate::run::Run;
 use crate::tensor::Tensor;
 
+params! {
+    struct Params {
+        matrices: u32,
+        heads: u32,
+        kv_heads: u32,
+        queries: u32,
+        keys: u32,
+        size: u32,
+        first_query: u32,
+        padding_words: u32,
+        factor: f32,
+        first_group: u32,
+    }
+}
+
+/// The interpreter of masks goes behind each kernel.
+macro_rules! source {
+    ($file:literal) => {
+        concat!(include_str!($file), "\n", include_str!("../../mask/program.wgsl"))
+    };
+}
+
+pub(in crate::ops) static NAIVE: Kernel =
+    Kernel { name: "attention_online_naive", source: source!("online_naive.wgsl"), params: Params::FIELDS };
+
+pub(in crate::ops) static TILED: Kernel =
+    Kernel { name: "attention_online_tiled", source: source!("online_tiled.wgsl"), params: Params::FIELDS };
+
+/// The longest head that the kernels have registers for.
+const MAX_SIZE: usize = 128;
+/// Queries and keys of one tile, as in the shaders.
+const QUERIES: usize = 64;
+const KEYS: usize = 32;
+/// Below this many queries most of a workgroup would idle, and their scores take little room.
+const FEW_QUERIES: usize = 16;
+
+pub(in crate::ops) static LADDER: Ladder = Ladder {
+    op: "attention",
+    variants: &[
+        Variant {
+            name: "materialised",
+            kernel: None,
+            requires: wgpu::Features::empty(),
+            changes: "scores, softmax and context one after the other, by matmul and masked_softmax; \
+                      T x S numbers for each head",
+            slower: "",
+            tile: [1, 0],
+            limits: "",
+            applies: any,
+            suits: any,
+        },
+        Variant {
+            name: "online-naive",
+            kernel: Some(&NAIVE),
+            requires: wgpu::Features::empty(),
+            changes: "scores are never written: one invocation walks over the keys of one query; tiles that \
+                      nobody sees are skipped",
+            slower: "everywhere but under masks that hide most keys: it reads every key again for each query; \
+                     it is the rung that shows the algorithm",
+            tile: [QUERIES, 0],
+            limits: LIMITS,
+            applies: fits,
+            suits: |situation| situation.extent.rows >= FEW_QUERIES,
+        },
+        Variant {
+            name: "online-tiled",
+            kernel: Some(&TILED),
+            requires: wgpu::Features::empty(),
+            changes: "64 queries share keys and values in workgroup memory; one rescaling a tile",
+            slower: "",
+            tile: [QUERIES, 0],
+            limits: LIMITS,
+            applies: fits,
+            suits: |situation| situation.extent.rows >= FEW_QUERIES,
+        },
+    ],
+    rule: "online-tiled, whose memory is linear in T and S; materialised for fewer than 16 queries, whose \
+           weights are small, as in cached decoding",
+};
+
+const LIMITS: &str = "a D of at most 128";
+
+fn fits(extent: &Extent) -> bool {
+    extent.columns <= MAX_SIZE
+}
+
+/// What the call is about: the mask as a whole and, in `visible`, head by head.
+pub(super) struct Call<'a> {
+    pub(super) factor: f32,
+    pub(super) mask: &'a Mask,
+    pub(super) visible: &'a Visible<'a>,
+    pub(super) run: &'a Run,
+}
+
 pub(super) fn online_attention(
-    q: &Tensor,
-    _k: &Tensor,
-    _v: &Tensor,
-    _factor: f32,
+    [q, k, v]: [&Tensor; 3],
     sizes: &Sizes,
-    _visible: &Visible<'_>,
-    _run: &Run,
+    call: &Call<'_>,
 ) -> Result<Tensor> {
-    let (expected, got) = ("the CPU".to_owned(), format!("{} for {}", q.device(), sizes.context()));
-    Err(Error::Placement { op: super::OP, argument: "q", expected, got })
+    let Sizes { batch, heads, queries, keys, head_size, .. } = *sizes;
+    call.run.check()?;
+    let extent = Extent { batch: batch * heads, rows: queries, columns: head_size, inner: keys };
+    let gpu = buffer(&NAIVE, q)?.gpu();
+    let variant = LADDER.choose(gpu, extent)?;
+    let Some(kernel) = variant.kernel else {
+        // Many queries are only materialised if somebody insists, or if nothing else is left.
+        return match head_size {
+            MAX_SIZE.. if queries >= FEW_QUERIES && head_size > MAX_SIZE => {
+                let expected = format!("at most {MAX_SIZE} on a GPU");
+                Err(Error::invalid("online_attention: head size D", head_size, expected))
+            }
+            _ => materialised([q, k, v], sizes, call),
+        };
+    };
+    let count = |size| count(kernel, size);
+    let first_query = call.visible.first_query;
+    let params = Params {
+        matrices: count(batch * heads)?,
+        heads: count(heads)?,
+        kv_heads: count(sizes.kv_heads)?,
+        queries: count(queries)?,
+        keys: count(keys)?,
+        size: count(head_size)?,
+        first_query: count(first_query)?,
+        padding_words: call.visible.padding.map_or(Ok(0), |_| count(keys.div_ceil(32)))?,
+        factor: call.factor,
+        first_group: 0,
+    };
+    let rules = Rules::of(call.visible, queries, keys);
+    let upload = |label, words: &[u32]| gpu.upload(label, bytemuck::cast_slice(words));
+    let words = call.visible.padding.map_or_else(|| vec![0], |padding| padding_words(padding, keys));
+    let (programs, tiles) = (upload("mask programs", &rules.words)?, upload("mask tiles", &rules.tiles)?);
+    let padding = upload("padding", &words)?;
+    let on = |x| buffer(kernel, x);
+    let inputs: [(&str, &GpuBuffer); 6] = [
+        ("q", on(q)?),
+        ("k", on(k)?),
+        ("v", on(v)?),
+        ("rules", &programs),
+        ("tiles", &tiles),
+        ("padding", &padding),
+    ];
+    let pairs = (batch * heads * queries) as f64 * keys as f64 * rules.seen;
+    let grid = Grid { workgroups: variant.workgroups(extent), work: (2.0 * pairs * head_size as f64) as u64 };
+    launch(kernel, params, &inputs, q.shape().clone(), grid)
+}
+
+/// The path through the weights.
+fn materialised([q, k, v]: [&Tensor; 3], sizes: &Sizes, call: &Call<'_>) -> Result<Tensor> {
+    let at = Positions { first_query: call.visible.first_query };
+    let Sizes { heads, queries, keys, .. } = *sizes;
+    let allowed = Allowed::new(call.mask, heads, queries, keys, at, call.visible.padding)?;
+    let weights = masked_softmax(&matmul(q, k, Axis::HeadSize, call.factor)?, &allowed)?; // [B, H, T, S]
+    matmul(&weights, v, Axis::Key, 1.0) // [B, H, T, D]
+}
+
+/// The masks of all heads as the shaders read them.
+struct Rules {
+    /// For each head its program's place, then for each head its program's number, then the programs.
+    words: Vec<u32>,
+    tiles: Vec<u32>,
+    /// The share of tiles that somebody sees.
+    seen: f64,
+}
+
+impl Rules {
+    fn of(visible: &Visible<'_>, queries: usize, keys: usize) -> Self {
+        let heads = visible.masks.len();
+        let mut distinct: Vec<(&Mask, u32)> = Vec::new();
+        let (mut words, mut programs) = (vec![0; 2 * heads], Vec::new());
+        for (head, mask) in visible.masks.iter().enumerate() {
+            let number = distinct.iter().position(|(other, _)| *other == mask).unwrap_or_else(|| {
+                distinct.push((mask, (2 * heads + programs.len()) as u32));
+                programs.extend(mask.program());
+                distinct.len() - 1
+            });
+            words[head] = distinct[number].1;
+            words[heads + head] = number as u32;
+        }
+        words.extend(programs);
+        let (query_tiles, key_tiles) = (queries.div_ceil(QUERIES), keys.div_ceil(KEYS));
+        let count = distinct.len() * query_tiles * key_tiles;
+        let (mut tiles, mut seen) = (vec![0; count.div_ceil(16).max(1)], 0);
+        for i in 0..count {
+            let (mask, query, key) =
+                (distinct[i / key_tiles / query_tiles].0, i / key_tiles % query_tiles, i % key_tiles);
+            let rows = query * QUERIES..((query + 1) * QUERIES).min(queries);
+            let positions = visible.first_query + rows.start..visible.first_query + rows.end;
+            let state = match mask.tile(&positions, &(key * KEYS..((key + 1) * KEYS).min(keys))) {
+                Tile::Empty => 0,
+                Tile::Full => 1,
+                Tile::Mixed => 2,
+            };
+            tiles[i / 16] |= state << (2 * (i % 16));
+            seen += usize::from(state != 0);
+        }
+        Rules { words, tiles, seen: seen as f64 / count.max(1) as f64 }
+    }
+}
+
+/// One bit a key, set for tokens: [B, ⌈S/32⌉].
+fn padding_words(padding: &Padding, keys: usize) -> Vec<u32> {
+    let row_words = keys.div_ceil(32);
+    let mut words = vec![0; padding.batch() * row_words];
+    for sequence in 0..padding.batch() {
+        for key in (0..keys).filter(|&key| padding.is_real(sequence, key)) {
+            words[sequence * row_words + key / 32] |= 1 << (key % 32);
+        }
+    }
+    words
 }

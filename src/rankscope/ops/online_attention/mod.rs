@@ -1,9 +1,9 @@
 //! Attention without the n × n matrix: softmax computed while walking over the keys.
 
 pub(crate) mod cpu;
-mod gpu;
+pub(super) mod gpu;
 
-use crate::axis::{Axis, Shape};
+use crate::axis::Axis;
 use crate::error::{Error, Result};
 use crate::mask::{Mask, Padding, Positions};
 use crate::run::Run;
@@ -53,7 +53,7 @@ pub fn online_attention(
             let context = cpu::online_attention(q_values, k, v, factor, &sizes, &visible, run)?;
             Ok(Tensor::on_cpu(q.shape().clone(), context))
         }
-        _ => gpu::online_attention(q, k, v, factor, &sizes, &visible, run),
+        _ => gpu::online_attention([q, k, v], &sizes, &gpu::Call { factor, mask, visible: &visible, run }),
     }
 }
 
@@ -105,15 +105,5 @@ impl Sizes {
     /// The key/value head that query head `head` of sequence `sequence` uses, counted over the batch.
     fn kv_head(&self, sequence: usize, head: usize) -> usize {
         sequence * self.kv_heads + head / (self.heads / self.kv_heads)
-    }
-
-    /// The shape of the context.
-    fn context(&self) -> Shape {
-        Shape::new([
-            (Axis::Batch, self.batch),
-            (Axis::Head, self.heads),
-            (Axis::Query, self.queries),
-            (Axis::HeadSize, self.head_size),
-        ])
     }
 }

@@ -1,25 +1,94 @@
-//! Host side of `softmax.wgsl`.
+//! Host side of `softmax_*.wgsl`.
 
 use crate::device::gpu::{Kernel, params};
 use crate::error::Result;
 use crate::mask::Allowed;
-use crate::ops::launch::{buffer, count, launch};
+use crate::ops::ladder::{Extent, IN_FOURS, Ladder, Variant, any, in_fours};
+use crate::ops::launch::{Grid, buffer, count, launch};
 use crate::tensor::Tensor;
 
 params! {
-    struct Params { rows: u32, heads: u32, queries: u32, keys: u32, mask_batch: u32, mask_head: u32 }
+    struct Params { rows: u32, heads: u32, queries: u32, keys: u32, mask_batch: u32, mask_head: u32, first_group: u32 }
 }
 
-pub(in crate::ops) static MASKED_SOFTMAX: Kernel =
-    Kernel { name: "masked_softmax", source: include_str!("softmax.wgsl"), params: Params::FIELDS };
+pub(in crate::ops) static NAIVE: Kernel =
+    Kernel { name: "masked_softmax_naive", source: include_str!("softmax_naive.wgsl"), params: Params::FIELDS };
+
+pub(in crate::ops) static TILED: Kernel =
+    Kernel { name: "masked_softmax_tiled", source: include_str!("softmax_tiled.wgsl"), params: Params::FIELDS };
+
+pub(in crate::ops) static BLOCKED: Kernel =
+    Kernel { name: "masked_softmax_blocked", source: include_str!("softmax_blocked.wgsl"), params: Params::FIELDS };
+
+pub(in crate::ops) static SUBGROUPS: Kernel =
+    Kernel { name: "masked_softmax_subgroups", source: include_str!("softmax_subgroups.wgsl"), params: Params::FIELDS };
+
+pub(in crate::ops) static LADDER: Ladder = Ladder {
+    op: "masked_softmax",
+    variants: &[
+        Variant {
+            name: "naive",
+            kernel: Some(&NAIVE),
+            requires: wgpu::Features::empty(),
+            changes: "the formula as it stands: one invocation a row",
+            slower: "",
+            tile: [64, 0],
+            limits: "",
+            applies: any,
+            suits: |situation| situation.extent.rows >= 64,
+        },
+        Variant {
+            name: "tiled",
+            kernel: Some(&TILED),
+            requires: wgpu::Features::empty(),
+            changes: "a workgroup a row, maxima and sums joined in workgroup memory: neighbours read neighbours",
+            slower: TILED_SLOWER,
+            tile: [1, 0],
+            limits: "",
+            applies: any,
+            suits: |situation| !situation.is_software || situation.extent.rows < 64,
+        },
+        Variant {
+            name: "blocked",
+            kernel: Some(&BLOCKED),
+            requires: wgpu::Features::empty(),
+            changes: "vectors of four, and one walk over the row for maximum and sum",
+            slower: "",
+            tile: [1, 0],
+            limits: IN_FOURS,
+            applies: in_fours,
+            suits: any,
+        },
+        Variant {
+            name: "subgroups",
+            kernel: Some(&SUBGROUPS),
+            requires: wgpu::Features::SUBGROUP,
+            changes: "maxima and sums joined in registers across a subgroup: two barriers in place of seven",
+            slower: "",
+            tile: [1, 0],
+            limits: IN_FOURS,
+            applies: in_fours,
+            suits: any,
+        },
+    ],
+    rule: "the highest rung that the adapter and the number of keys allow; on a software adapter, numbers that are \
+           no multiple of 4 go to naive from 64 rows on, because barriers cost more than they save there",
+};
+
+const TILED_SLOWER: &str =
+    "on a software adapter, whose workgroup memory is ordinary memory and whose barriers cost";
 
 pub(super) fn masked_softmax(
     scores: &Tensor,
     [batch, heads, queries, keys]: [usize; 4],
     allowed: &Allowed,
 ) -> Result<Tensor> {
-    let count = |size| count(&MASKED_SOFTMAX, size);
     let rows = batch * heads * queries;
+    let extent = Extent { batch: 1, rows, columns: keys, inner: keys };
+    let scores_buffer = buffer(&NAIVE, scores)?;
+    let variant = LADDER.choose(scores_buffer.gpu(), extent)?;
+    let kernel = variant.kernel();
+    let count = |size| count(kernel, size);
     // Sequences that share the mask all start at the same word, and so do heads.
     let matrix = queries * allowed.row_words();
     let mask_batch = allowed.batch().map_or(0, |_| allowed.heads().unwrap_or(1) * matrix);
@@ -31,9 +100,11 @@ pub(super) fn masked_softmax(
         keys: count(keys)?,
         mask_batch: count(mask_batch)?,
         mask_head: count(mask_head)?,
+        first_group: 0,
     };
-    let scores_buffer = buffer(&MASKED_SOFTMAX, scores)?;
     let mask = scores_buffer.gpu().upload("mask", bytemuck::cast_slice(allowed.words()))?;
     let inputs = [("scores", scores_buffer), ("allowed", &mask)];
-    launch(&MASKED_SOFTMAX, params, &inputs, scores.shape().clone(), rows)
+    // An exponential is worth about ten multiply-adds.
+    let grid = Grid { workgroups: variant.workgroups(extent), work: 20 * (rows * keys) as u64 };
+    launch(kernel, params, &inputs, scores.shape().clone(), grid)
 }

@@ -2,7 +2,8 @@
 //
 // Layout: rows of C values.
 //
-// One workgroup of 64 invocations makes one row; one invocation takes every 64th value, and the 64 sums
+// What changes from naive: one workgroup of 64 invocations makes one row, so that neighbours read
+// neighbouring values and few long rows keep a GPU busy; one invocation takes every 64th value, and the 64 sums
 // are joined in shared memory. The mean comes first and the variance from the centred values: the
 // difference of mean square and squared mean would lose all digits for rows far from 0.
 //
@@ -14,6 +15,7 @@ struct Params {
     rows: u32,
     width: u32,
     epsilon: f32,
+    first_group: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -40,7 +42,7 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let row = group.y * groups.x + group.x;
+    let row = params.first_group + group.y * groups.x + group.x;
     if row >= params.rows { return; }
     let first = row * params.width;
     let width = f32(params.width);

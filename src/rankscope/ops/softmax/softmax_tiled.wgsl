@@ -4,7 +4,8 @@
 // Layout: one row is S scores and ⌈S/32⌉ mask words, key s being bit s mod 32 of word s div 32. The mask
 // of head h of sequence b starts at word b·mask_batch + h·mask_head; either step is 0 where all share it.
 //
-// One workgroup of 64 invocations makes one row; one invocation takes every 64th key, and the 64 maxima
+// What changes from naive: one workgroup of 64 invocations makes one row, so that neighbours read
+// neighbouring values and few long rows keep a GPU busy; one invocation takes every 64th key, and the 64 maxima
 // and sums are joined in shared memory. Masked scores are never looked at.
 //
 // Dispatch: B·H·T workgroups.
@@ -18,6 +19,7 @@ struct Params {
     keys: u32,
     mask_batch: u32,
     mask_head: u32,
+    first_group: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -56,7 +58,7 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let row = group.y * groups.x + group.x;
+    let row = params.first_group + group.y * groups.x + group.x;
     if row >= params.rows { return; }
     let query = row % params.queries;
     let matrix = row / params.queries;

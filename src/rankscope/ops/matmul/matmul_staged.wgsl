@@ -1,8 +1,11 @@
 // y[i, m, n] = factor · Σₖ a[i, m, k] · b[i div group, n, k], for any order of the axes in memory.
 //
-// Layout: one matrix of `a` is M·K values, element (m, k) at m·a_row + k·a_step; one of `b` is K·N
-// values, element (k, n) at n·b_column + k·b_step. With b_step = 1 that is a weight [N, K]. The numbers
-// of `b` are f32, f16 or bf16, read from words of 32 bits as they lie in a checkpoint.
+// Layout: as in matmul_naive.wgsl.
+//
+// What changes from blocked: workgroup memory and registers together. What 64 invocations need is loaded
+// once for all of them, with neighbours reading neighbouring values whichever way an operand lies, and
+// memory sees an eighth of the loads. On hardware, where memory is the bottleneck, this is the fastest
+// rung; a software adapter has no memory that is nearer than another and pays for the detour.
 //
 // One workgroup, 8 × 8 invocations, makes 64 × 64 outputs of one matrix. In steps of 16 along K it
 // brings a piece of both operands into shared memory, as vectors of four rows of `a` or four columns of
@@ -30,12 +33,15 @@ struct Params {
     b_step: u32,
     b_dtype: u32,  // 0: f32, 1: f16, 2: bf16
     factor: f32,
+    y_row: u32,
+    y_first: u32,
+    first_group: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;        // [batch, M, K] or [batch, K, M]
 @group(0) @binding(2) var<storage, read> b: array<u32>;        // [batch / group, K, N] or [batch / group, N, K]
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;  // [batch, M, N]
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;  // [batch, M, N], rows y_row apart
 
 var<workgroup> a_tile: array<vec4<f32>, STEP * ROW>;  // [STEP, QUADS + 1] of four rows
 var<workgroup> b_tile: array<vec4<f32>, STEP * ROW>;  // [STEP, QUADS + 1] of four columns
@@ -74,7 +80,7 @@ fn add_products(block: mat4x4<f32>, rows: vec4<f32>, columns: vec4<f32>) -> mat4
 
 fn store(first: u32, row: u32, column: u32, values: vec4<f32>) {
     if row >= params.m { return; }
-    let i = first + row * params.n + column;
+    let i = first + row * params.y_row + column;
     if column < params.n { y[i] = params.factor * values.x; }
     if column + 1u < params.n { y[i + 1u] = params.factor * values.y; }
     if column + 2u < params.n { y[i + 2u] = params.factor * values.z; }
@@ -97,7 +103,7 @@ fn main(
 ) {
     let columns = (params.n + TILE - 1u) / TILE;
     let rows = (params.m + TILE - 1u) / TILE;
-    let tile = group.y * groups.x + group.x;
+    let tile = params.first_group + group.y * groups.x + group.x;
     let matrix = tile / (columns * rows);
     if matrix >= params.batch { return; }
     let row = (tile / columns) % rows * TILE;
@@ -138,7 +144,7 @@ fn main(
         }
         workgroupBarrier();
     }
-    let y_first = matrix * params.m * params.n;
+    let y_first = params.y_first + matrix * params.m * params.y_row;
     let top = row + 4u * local.y;
     let side = column + 4u * local.x;
     store_block(y_first, top, side, upper_left);

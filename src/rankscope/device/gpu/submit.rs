@@ -1,0 +1,214 @@
+//! Handing recorded work to the driver, in slices.
+//!
+//! What is recorded waits until it is asked for, or until about 5 ms worth of it has gathered: many
+//! dispatches share a submission, and none keeps a window that draws on the same device waiting.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::clock::{Clock, STAMP_BYTES, Slot};
+use super::kernel::Pipeline;
+use super::{Gpu, Kernel, lock};
+use crate::error::Result;
+
+/// Dispatches in one submission: enough to hide its cost, few enough for a window's frames to get between.
+pub(super) const MAX_DISPATCHES: usize = 64;
+
+/// Bytes of parameters that one dispatch may have.
+pub(super) const PARAMS_BYTES: usize = 256;
+
+/// Work that is recorded and not yet submitted.
+pub(super) struct Pending {
+    commands: Vec<Command>,
+    /// The parameters of all recorded dispatches, [`PARAMS_BYTES`] each; written just before they run.
+    params: Vec<u8>,
+    pub(super) params_buffer: wgpu::Buffer,
+    stride: usize,
+    /// Multiply-adds recorded since the last submission, as estimated.
+    work: u64,
+    /// Bytes uploaded since the last submission.
+    pub(super) staged_bytes: u64,
+    pub(super) clock: Clock,
+}
+
+pub(super) enum Command {
+    Dispatch { kernel: &'static Kernel, pipeline: Arc<Pipeline>, group: wgpu::BindGroup, size: [u32; 2] },
+    Copy { from: wgpu::Buffer, offset: u64, to: wgpu::Buffer, size_bytes: u64 },
+}
+
+impl Pending {
+    pub(super) fn new(
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+        limits: &wgpu::Limits,
+        is_software: bool,
+    ) -> Self {
+        let stride = PARAMS_BYTES.next_multiple_of(limits.min_uniform_buffer_offset_alignment as usize);
+        let params_buffer = device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("params"),
+            size: (stride * MAX_DISPATCHES) as u64,
+            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let clock = Clock::new(device, queue, is_software);
+        let (commands, params) = (Vec::new(), Vec::new());
+        Pending { commands, params, params_buffer, stride, work: 0, staged_bytes: 0, clock }
+    }
+
+    /// Keeps the parameters of a dispatch and returns their offset in the buffer.
+    pub(super) fn keep_params(&mut self, bytes: &[u8]) -> u64 {
+        let offset = self.params.len();
+        self.params.extend_from_slice(bytes);
+        self.params.resize(offset + self.stride, 0);
+        offset as u64
+    }
+
+    /// Whether there is no room for another dispatch.
+    pub(super) fn is_full(&self) -> bool {
+        self.params.len() == self.stride * MAX_DISPATCHES
+    }
+
+    pub(super) fn push(&mut self, command: Command, work: u64) {
+        self.commands.push(command);
+        self.work = self.work.saturating_add(work);
+    }
+
+    /// Whether there is enough for a submission.
+    pub(super) fn is_worth_submitting(&self) -> bool {
+        self.work >= self.clock.budget()
+    }
+}
+
+/// A submission whose times are copied to a buffer that can be mapped.
+pub(super) struct Stamped {
+    /// Multiply-adds in the submission.
+    pub(super) work: u64,
+    /// Whether there are times.
+    pub(super) is_timed: bool,
+}
+
+impl Gpu {
+    /// Records a copy between buffers.
+    pub(super) fn record_copy(
+        &self,
+        from: &wgpu::Buffer,
+        offset: u64,
+        to: &wgpu::Buffer,
+        size_bytes: u64,
+    ) -> Result<()> {
+        self.faults.surface()?;
+        let command = Command::Copy { from: from.clone(), offset, to: to.clone(), size_bytes };
+        lock(&self.pending).push(command, 0);
+        Ok(())
+    }
+
+    /// Submits everything recorded: before a window draws from a tensor, or to start work early.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`](crate::Error::Gpu) naming the kernels if the driver objects.
+    pub fn flush(&self) -> Result<()> {
+        self.submit(&mut lock(&self.pending))
+    }
+
+    pub(super) fn submit(&self, pending: &mut Pending) -> Result<()> {
+        self.submit_stamped(pending, None).map(drop)
+    }
+
+    /// As [`submit`](Self::submit), with the submission's times copied to `stamp`, buffer and offset.
+    pub(super) fn submit_stamped(
+        &self,
+        pending: &mut Pending,
+        stamp: Option<(&wgpu::Buffer, u64)>,
+    ) -> Result<Stamped> {
+        let commands = std::mem::take(&mut pending.commands);
+        let params = std::mem::take(&mut pending.params);
+        let staged_bytes = std::mem::take(&mut pending.staged_bytes);
+        let work = std::mem::take(&mut pending.work);
+        if commands.is_empty() && staged_bytes == 0 {
+            return Ok(Stamped { work: 0, is_timed: false });
+        }
+        self.counters.submissions.fetch_add(1, Ordering::Relaxed);
+        self.checked(&names(&commands), || {
+            if !params.is_empty() {
+                self.queue.write_buffer(&pending.params_buffer, 0, &params);
+            }
+            let label = Some("rankscope");
+            let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label });
+            let computes = commands.iter().any(is_dispatch);
+            let slot = if computes { pending.clock.slot() } else { None };
+            encode(&commands, &mut encoder, slot.as_ref());
+            if let Some(slot) = &slot {
+                slot.resolve(&mut encoder, stamp);
+            }
+            self.queue.submit([encoder.finish()]);
+            Stamped { work, is_timed: slot.is_some() }
+        })
+    }
+
+    /// The bytes of a buffer that is not a tensor's, waited for.
+    pub(super) fn read_now(&self, buffer: &wgpu::Buffer) -> Result<Vec<u8>> {
+        let size = buffer.size();
+        let staging = self.staging(size)?;
+        self.record_copy(buffer, 0, &staging, size)?;
+        self.flush()?;
+        self.checked("readback", || staging.map_async(wgpu::MapMode::Read, .., |_| ()))?;
+        self.wait()?;
+        let view = staging.get_mapped_range(..).map_err(|error| self.error("readback", error))?;
+        Ok(view.to_vec())
+    }
+
+    /// A buffer that can be mapped, with room for a stamp behind `size_bytes`.
+    pub(super) fn staging(&self, size_bytes: u64) -> Result<wgpu::Buffer> {
+        let descriptor = wgpu::BufferDescriptor {
+            label: Some("readback"),
+            size: size_bytes.next_multiple_of(8) + STAMP_BYTES,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        };
+        self.checked("readback", || self.device.create_buffer(&descriptor))
+    }
+}
+
+fn is_dispatch(command: &Command) -> bool {
+    matches!(command, Command::Dispatch { .. })
+}
+
+/// Consecutive dispatches share one pass; wgpu keeps their reads and writes in order.
+fn encode(commands: &[Command], encoder: &mut wgpu::CommandEncoder, slot: Option<&Slot<'_>>) {
+    let runs: Vec<_> = commands.chunk_by(|a, b| is_dispatch(a) && is_dispatch(b)).collect();
+    let first = runs.iter().position(|run| is_dispatch(&run[0]));
+    let last = runs.iter().rposition(|run| is_dispatch(&run[0]));
+    for (index, run) in runs.into_iter().enumerate() {
+        if let [Command::Copy { from, offset, to, size_bytes }] = run {
+            encoder.copy_buffer_to_buffer(from, *offset, to, 0, *size_bytes);
+            continue;
+        }
+        let timestamp_writes = slot.and_then(|slot| slot.writes(first == Some(index), last == Some(index)));
+        let label = Some("rankscope");
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label, timestamp_writes });
+        for command in run {
+            if let Command::Dispatch { kernel, pipeline, group, size: [x, y] } = command {
+                pass.push_debug_group(kernel.name);
+                pass.set_pipeline(&pipeline.pipeline);
+                pass.set_bind_group(0, group, &[]);
+                pass.dispatch_workgroups(*x, *y, 1);
+                pass.pop_debug_group();
+            }
+        }
+    }
+}
+
+/// The recorded kernels, each once, for an error that the driver does not pin to one of them.
+fn names(commands: &[Command]) -> String {
+    let mut names = Vec::new();
+    for command in commands {
+        let name = match command {
+            Command::Dispatch { kernel, .. } => kernel.name,
+            Command::Copy { .. } => "copy",
+        };
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    format!("submission of {}", names.join(", "))
+}

@@ -1,0 +1,179 @@
+//! Ladders: several ways to compute one operation on a GPU, from the plain formula upwards.
+//!
+//! Each rung is one WGSL file that changes one thing. The host takes the highest rung that suits the
+//! adapter and the sizes ([`Ladder::choose`]); [`with_variant`] takes another one, for tests and benches.
+
+use std::cell::RefCell;
+
+use super::{layer_norm, matmul, online_attention, rms_norm, softmax};
+use crate::device::Gpu;
+use crate::device::gpu::Kernel;
+use crate::error::{Error, Result};
+
+/// The ways to compute one operation, each building on the one before.
+#[derive(Debug)]
+pub struct Ladder {
+    /// The operation's name.
+    pub op: &'static str,
+    /// The rungs, lowest first. The first one always works.
+    pub variants: &'static [Variant],
+    /// How the host chooses, in words.
+    pub rule: &'static str,
+}
+
+/// One way to compute an operation on a GPU.
+#[derive(Debug)]
+pub struct Variant {
+    /// The rung's name, unique in its ladder.
+    pub name: &'static str,
+    /// Its kernel; `None` where it is put together from other operations.
+    pub kernel: Option<&'static Kernel>,
+    /// What the device must have been opened with.
+    pub requires: wgpu::Features,
+    /// What it changes from the rung before, and why.
+    pub changes: &'static str,
+    /// Where and why it is slower than the rung before; empty if nowhere.
+    pub slower: &'static str,
+    /// Rows and columns of the result that one workgroup makes; 0 means all.
+    pub tile: [usize; 2],
+    /// The sizes it can do, in words; empty if all.
+    pub limits: &'static str,
+    pub(super) applies: fn(&Extent) -> bool,
+    pub(super) suits: fn(&Situation) -> bool,
+}
+
+/// The sizes that a choice depends on: rows and columns of the result, and the length of the sum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Matrices or sequences times heads.
+    pub batch: usize,
+    /// M, T, or the number of rows.
+    pub rows: usize,
+    /// N, S, D, or C.
+    pub columns: usize,
+    /// What is summed over.
+    pub inner: usize,
+}
+
+/// What a rung is chosen for.
+#[derive(Clone, Copy, Debug)]
+pub struct Situation {
+    /// Whether a processor plays the GPU.
+    pub is_software: bool,
+    /// The sizes.
+    pub extent: Extent,
+}
+
+/// All ladders.
+pub static LADDERS: &[&Ladder] = &[
+    &matmul::gpu::LADDER,
+    &softmax::gpu::LADDER,
+    &layer_norm::gpu::LADDER,
+    &rms_norm::gpu::LADDER,
+    &online_attention::gpu::LADDER,
+];
+
+thread_local! {
+    /// The variants that this thread insists on, as (operation, variant).
+    static WANTED: RefCell<Vec<(&'static str, &'static str)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs `f` with the operation `op` computed by its variant `variant` wherever this thread calls it on a
+/// GPU. An operation that the variant cannot do is then an error.
+///
+/// # Errors
+/// [`Error::Invalid`] if there is no such operation or variant; whatever `f` returns.
+pub fn with_variant<T>(op: &str, variant: &str, f: impl FnOnce() -> Result<T>) -> Result<T> {
+    /// Takes the wish back, also if `f` panics.
+    struct Wish;
+    impl Drop for Wish {
+        fn drop(&mut self) {
+            WANTED.with_borrow_mut(|wanted| wanted.pop());
+        }
+    }
+    let ladder = ladder(op)?;
+    let variant = ladder.variant(variant)?;
+    WANTED.with_borrow_mut(|wanted| wanted.push((ladder.op, variant.name)));
+    let _wish = Wish;
+    f()
+}
+
+/// The ladder of operation `op`.
+///
+/// # Errors
+/// [`Error::Invalid`] if there is none.
+pub fn ladder(op: &str) -> Result<&'static Ladder> {
+    let found = LADDERS.iter().find(|ladder| ladder.op == op);
+    let names = || LADDERS.iter().map(|ladder| ladder.op).collect::<Vec<_>>().join(", ");
+    found.copied().ok_or_else(|| Error::invalid("kernel", format!("{op:?}"), format!("one of {}", names())))
+}
+
+impl Ladder {
+    /// The variant called `name`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if there is none.
+    pub fn variant(&self, name: &str) -> Result<&Variant> {
+        let names = || self.variants.iter().map(|variant| variant.name).collect::<Vec<_>>().join(", ");
+        let found = self.variants.iter().find(|variant| variant.name == name);
+        found.ok_or_else(|| {
+            Error::invalid(format!("variant of {}", self.op), format!("{name:?}"), format!("one of {}", names()))
+        })
+    }
+
+    /// The highest rung that the device has the features for, that can do the sizes and that suits them,
+    /// or the one that [`with_variant`] asks for.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the one asked for cannot be had.
+    pub fn choose(&'static self, gpu: &Gpu, extent: Extent) -> Result<&'static Variant> {
+        let wanted = WANTED.with_borrow(|wanted| {
+            wanted.iter().rev().find(|(op, _)| *op == self.op).map(|(_, variant)| *variant)
+        });
+        let can = |variant: &&Variant| variant.refusal(gpu, extent).is_none();
+        if let Some(name) = wanted {
+            let variant = self.variant(name)?;
+            return match variant.refusal(gpu, extent) {
+                None => Ok(variant),
+                Some(why) => Err(Error::invalid(format!("variant of {}", self.op), name, why)),
+            };
+        }
+        let situation = Situation { is_software: gpu.is_software(), extent };
+        let suitable = self.variants.iter().rev().filter(can).find(|variant| (variant.suits)(&situation));
+        Ok(suitable.unwrap_or(&self.variants[0]))
+    }
+}
+
+impl Variant {
+    /// Why it cannot be used here, if it cannot: what would have to be otherwise.
+    pub fn refusal(&self, gpu: &Gpu, extent: Extent) -> Option<String> {
+        if !gpu.features().contains(self.requires) {
+            return Some(format!("one that {} can run: it has no subgroups", gpu.name()));
+        }
+        (!(self.applies)(&extent)).then(|| format!("one for any size: this one takes {}", self.limits))
+    }
+
+    /// The workgroups that the result takes.
+    pub(super) fn workgroups(&self, extent: Extent) -> usize {
+        let tiles = |size: usize, tile: usize| if tile == 0 { 1 } else { size.div_ceil(tile) };
+        extent.batch * tiles(extent.rows, self.tile[0]) * tiles(extent.columns, self.tile[1])
+    }
+
+    /// The kernel of a variant that the caller knows to have one.
+    pub(super) fn kernel(&self) -> &'static Kernel {
+        self.kernel.expect("a variant with a kernel")
+    }
+}
+
+/// For variants that do any size, or suit any situation.
+pub(super) fn any<T>(_: &T) -> bool {
+    true
+}
+
+/// For variants that read vectors of four along the columns.
+pub(super) fn in_fours(extent: &Extent) -> bool {
+    extent.columns.is_multiple_of(4)
+}
+
+/// What such variants say of their sizes.
+pub(super) const IN_FOURS: &str = "rows whose length is a multiple of 4";

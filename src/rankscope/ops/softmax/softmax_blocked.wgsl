@@ -1,0 +1,93 @@
+// y[b, h, t, s] = m · e^(x[b, h, t, s] − c) / Σᵤ m · e^(x[b, h, t, u] − c), with m the mask bit as 0 or 1
+// and c the largest allowed score of the row; a row without allowed keys is 0.
+//
+// Layout: as in softmax_naive.wgsl, S a multiple of 4.
+//
+// What changes from tiled: scores are loaded and stored as vectors of four, and the largest score and
+// the sum are found in one walk over the row instead of two, by rescaling the sum whenever a larger
+// score turns up.
+//
+// Dispatch: B·H·T workgroups of 64.
+
+const LANES = 64u;
+
+// The lowest finite number: a sum begun with it is 0 times something, where −∞ would make NaN of it.
+const LOWEST = -0x1.fffffep+127f;
+
+struct Params {
+    rows: u32,
+    heads: u32,
+    queries: u32,
+    keys: u32,
+    mask_batch: u32,
+    mask_head: u32,
+    first_group: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> scores: array<vec4<f32>>;   // [B, H, T, S], in fours
+@group(0) @binding(2) var<storage, read> allowed: array<u32>;        // [B or 1, H or 1, T, ⌈S/32⌉]
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;  // [B, H, T, S], in fours
+
+var<workgroup> partial: array<f32, LANES>;
+
+/// The largest value that any invocation passes.
+fn largest_of_all(lane: u32, value: f32) -> f32 {
+    partial[lane] = value;
+    for (var half = LANES / 2u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if lane < half { partial[lane] = max(partial[lane], partial[lane + half]); }
+    }
+    return workgroupUniformLoad(&partial[0]);
+}
+
+/// The sum of the values that the invocations pass.
+fn sum_of_all(lane: u32, value: f32) -> f32 {
+    partial[lane] = value;
+    for (var half = LANES / 2u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if lane < half { partial[lane] += partial[lane + half]; }
+    }
+    return workgroupUniformLoad(&partial[0]);
+}
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let row = params.first_group + group.y * groups.x + group.x;
+    if row >= params.rows { return; }
+    let query = row % params.queries;
+    let matrix = row / params.queries;
+    let mask = (matrix / params.heads) * params.mask_batch + (matrix % params.heads) * params.mask_head;
+    let words = mask + query * ((params.keys + 31u) / 32u);
+    let quads = params.keys / 4u;
+    let first = row * quads;
+
+    // The sum so far is in units of e^largest; a larger score rescales it.
+    var largest = LOWEST;
+    var sum = 0.0;
+    for (var q = lane; q < quads; q += LANES) {
+        let bits = allowed_bits(words, q);
+        let x = scores[first + q];
+        var step = largest;
+        for (var i = 0u; i < 4u; i += 1u) {
+            if bits[i] { step = max(step, x[i]); }
+        }
+        sum = sum * exp(largest - step) + dot(select(vec4(0.0), exp(x - step), bits), vec4(1.0));
+        largest = step;
+    }
+    let largest_of_row = largest_of_all(lane, largest);
+    let sum_of_row = sum_of_all(lane, sum * exp(largest - largest_of_row));
+    for (var q = lane; q < quads; q += LANES) {
+        y[first + q] = select(vec4(0.0), exp(scores[first + q] - largest_of_row) / sum_of_row, allowed_bits(words, q));
+    }
+}
+
+/// The mask bits of the four keys of quad `q`.
+fn allowed_bits(words: u32, q: u32) -> vec4<bool> {
+    let word = allowed[words + q / 8u] >> (4u * (q % 8u));
+    return (vec4(word) & vec4(1u, 2u, 4u, 8u)) != vec4(0u);
+}
