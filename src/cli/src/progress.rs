@@ -1,12 +1,15 @@
 //! A progress bar on stderr: only on a terminal, and only once something has taken a second.
 
 use std::io::{IsTerminal, stderr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use rankscope::Run;
 use rankscope::run::Progress;
+
+use crate::output::say;
 
 /// What is quicker than this shows nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -23,10 +26,15 @@ impl Watch {
         Watch { started: Instant::now(), bar: Arc::default() }
     }
 
-    /// `run`, watched if stderr is a terminal.
+    /// `run`, watched if stderr is a terminal; otherwise it only says what it waits for, once.
     pub fn watched(&self, run: Run) -> Run {
         if !stderr().is_terminal() {
-            return run;
+            let is_said = AtomicBool::new(false);
+            return run.with_progress(move |progress| {
+                if progress.stage.starts_with("waiting") && !is_said.swap(true, Ordering::Relaxed) {
+                    say(&progress.stage);
+                }
+            });
         }
         let watch = self.clone();
         run.with_progress(move |progress| watch.show(&progress))

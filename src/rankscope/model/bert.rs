@@ -34,15 +34,15 @@ pub struct Bert {
     description: Description,
     device: Device,
     checkpoint: Checkpoint,
-    embeddings: Embeddings,
+    pub(super) embeddings: Embeddings,
     layers: Vec<Layer>,
-    head: Option<Head>,
+    pub(super) head: Option<Head>,
 }
 
-struct Embeddings {
-    words: Weight,     // [V, C]
-    positions: Weight, // [P, C]
-    types: Weight,     // [segments, C]
+pub(super) struct Embeddings {
+    pub(super) words: Weight, // [V, C]
+    positions: Weight,        // [P, C]
+    types: Weight,            // [segments, C]
     type_count: usize,
     norm: Norm,
 }
@@ -57,12 +57,12 @@ struct Layer {
 }
 
 /// The masked-language-model head: dense, GELU, norm, then the tied embedding and a bias.
-struct Head {
+pub(super) struct Head {
     transform: Linear, // [C, C]
     activation: GeluForm,
     norm: Norm,
-    decoder: Weight, // [V, C]
-    bias: Tensor,    // [V]
+    pub(super) decoder: Weight, // [V, C]
+    bias: Tensor,               // [V]
 }
 
 struct Norm {
@@ -232,14 +232,6 @@ impl Bert {
         let types = gather(&self.embeddings.types, &types, batch)?;
         let positions = gather(&self.embeddings.positions, &positions, batch)?;
         self.embeddings.norm.forward(&add(&add(&words, &types)?, &positions)?)
-    }
-}
-
-#[cfg(test)]
-impl Bert {
-    /// Word embedding and decoder, to see whether they are one.
-    pub(super) fn ends(&self) -> (&Weight, Option<&Weight>) {
-        (&self.embeddings.words, self.head.as_ref().map(|head| &head.decoder))
     }
 }
 

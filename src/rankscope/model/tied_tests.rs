@@ -93,8 +93,8 @@ fn the_decoder_of_bert_is_tied_by_default() {
     let stored = |tie: Value, edit: fn(&mut Tensors)| {
         let (_folder, config, checkpoint) = model("bert", tie, edit);
         let bert = Bert::load(&config, &checkpoint, &Device::Cpu).unwrap();
-        let (words, decoder) = bert.ends();
-        (one(words, decoder.expect("a head")), bert.description().parameters)
+        let decoder = &bert.head.as_ref().expect("a head").decoder;
+        (one(&bert.embeddings.words, decoder), bert.description().parameters)
     };
     let (is_one, once) = stored(Value::Null, |_| ());
     assert!(is_one);

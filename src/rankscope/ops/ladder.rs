@@ -117,7 +117,11 @@ impl Ladder {
         let names = || self.variants.iter().map(|variant| variant.name).collect::<Vec<_>>().join(", ");
         let found = self.variants.iter().find(|variant| variant.name == name);
         found.ok_or_else(|| {
-            Error::invalid(format!("variant of {}", self.op), format!("{name:?}"), format!("one of {}", names()))
+            Error::invalid(
+                format!("variant of {}", self.op),
+                format!("{name:?}"),
+                format!("one of {}", names()),
+            )
         })
     }
 

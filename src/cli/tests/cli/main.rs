@@ -2,6 +2,10 @@
 
 mod bad_input;
 mod devices;
+#[cfg(all(unix, feature = "hub"))]
+mod hub;
+#[cfg(all(unix, feature = "hub"))]
+mod hub_server;
 mod masks;
 mod models;
 mod process;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{Pullable, expect_model};
 use crate::error::{Error, Result};
-use crate::model::{Checkpoint, Config};
+use crate::model::{Checkpoint, Config, tied};
 
 /// Where a model comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -47,7 +47,7 @@ pub struct Entry {
     pub path: Option<PathBuf>,
     /// `model_type` of its configuration.
     pub family: Option<String>,
-    /// Numbers in its checkpoint.
+    /// Numbers in its checkpoint, tied ones counted once.
     pub parameters: Option<usize>,
     /// Bytes of its checkpoint; of the download, if it is not here.
     pub size_bytes: Option<u64>,
@@ -63,16 +63,26 @@ impl Entry {
         let source = source(&path);
         let stated = |key: &str| source.get(key).and_then(Value::as_str).map(str::to_owned);
         let wrong = expect_model(&path).err();
-        let family = Config::open(&path).and_then(|config| config.get("model_type"));
-        let checkpoint = Checkpoint::open(&path).map(|checkpoint| checkpoint.parameters());
-        let wrong =
-            wrong.as_ref().or(family.as_ref().err()).or(checkpoint.as_ref().err()).map(Error::to_string);
+        let config = Config::open(&path);
+        let family = config.as_ref().ok().map(|config| config.get("model_type"));
+        let checkpoint = Checkpoint::open(&path);
+        let parameters = match (&config, &checkpoint) {
+            (Ok(config), Ok(checkpoint)) => Some(tied::parameters(config, checkpoint)),
+            _ => None,
+        };
+        let wrong = wrong
+            .as_ref()
+            .or(config.as_ref().err())
+            .or(family.as_ref().and_then(|family| family.as_ref().err()))
+            .or(checkpoint.as_ref().err())
+            .or(parameters.as_ref().and_then(|parameters| parameters.as_ref().err()))
+            .map(Error::to_string);
         Entry {
             name,
             origin,
-            family: family.as_ref().ok().cloned(),
-            parameters: checkpoint.as_ref().ok().copied(),
-            size_bytes: fs::metadata(path.join("model.safetensors")).ok().map(|file| file.len()),
+            family: family.and_then(Result::ok),
+            parameters: parameters.and_then(Result::ok),
+            size_bytes: checkpoint.as_ref().ok().map(Checkpoint::size_bytes),
             licence: stated("licence"),
             note: wrong.or_else(|| stated("note")),
             path: Some(path),

@@ -1,60 +1,69 @@
 //! Putting models into the store and taking them out: written aside, then renamed.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
-
+use super::held::Held;
 use super::{Store, expect_model, expect_plain};
 use crate::error::{Error, Result};
 use crate::model::{Checkpoint, Config};
+use crate::run::Run;
 
-/// What is copied of a model folder, where it is there.
-const COPIED: [&str; 6] =
-    ["config.json", "model.safetensors", "tokenizer.json", "SOURCE.json", "LICENSE", "README.md"];
+/// What is copied of a model folder besides its checkpoint, where it is there.
+const COPIED: [&str; 5] = ["config.json", "tokenizer.json", "SOURCE.json", "LICENSE", "README.md"];
 
 impl Store {
     /// Copies a model folder into the store, under `name` or the folder's own name.
     ///
     /// # Errors
     /// [`Error::Model`] if `source` is not a model folder, the name is taken, or the store cannot be
-    /// written; [`Error::Format`] if the configuration or the checkpoint's header cannot be read.
-    pub fn add(&self, source: &Path, name: Option<&str>) -> Result<PathBuf> {
+    /// written; [`Error::Format`] if the configuration or the checkpoint's header cannot be read;
+    /// [`Error::Io`] if a file cannot be read or the disk is full; [`Error::Cancelled`].
+    pub fn add(&self, source: &Path, name: Option<&str>, run: &Run) -> Result<PathBuf> {
         if !source.is_dir() {
             return Err(Error::Model(format!("{}: not a folder; expected a model folder", source.display())));
         }
         expect_model(source)?;
         Config::open(source)?.get::<String>("model_type")?;
-        Checkpoint::open(source)?;
+        let checkpoint = Checkpoint::open(source)?;
         let name = match name {
             Some(name) => name.to_owned(),
             None => own_name(source)?,
         };
         expect_plain(&name)?;
         self.expect_free(&name)?;
-        let aside = self.aside()?;
-        let copy = new_folder(aside.path())?;
-        for file in COPIED.into_iter().filter(|file| source.join(file).is_file()) {
-            let target = copy.join(file);
-            fs::copy(source.join(file), &target).map_err(|error| Error::io(&target, error))?;
+        let held = self.hold(&name, run)?;
+        self.expect_free(&name)?; // it may have come while we waited
+        let folder = held.incoming("model")?;
+        let others = COPIED.map(|file| source.join(file)).into_iter().filter(|file| file.is_file());
+        let files: Vec<_> = others.chain(checkpoint.files().into_iter().map(Path::to_owned)).collect();
+        for file in files {
+            copy(&file, &folder, run)?;
         }
-        self.publish(&copy, &name)
+        self.publish(&held, &folder, &name)
     }
 
-    /// Deletes an installed model.
+    /// Deletes an installed model, or what an unfinished pull of that name left to go on from.
     ///
     /// # Errors
-    /// [`Error::Model`] if no model of that name is installed: bundled and cached ones are not ours to delete.
-    pub fn remove(&self, name: &str) -> Result<()> {
+    /// [`Error::Model`] if no model of that name is installed: bundled and cached ones are not ours to
+    /// delete; [`Error::Cancelled`] while another process is at work on it.
+    pub fn remove(&self, name: &str, run: &Run) -> Result<()> {
         expect_plain(name)?;
         let path = self.installed.join(name);
-        if !path.is_dir() {
+        if !path.is_dir() && !self.workshop().join("downloads").join(name).is_dir() {
             return Err(self.not_installed(name));
         }
-        let aside = self.aside()?;
-        let gone = aside.path().join(name);
-        fs::rename(&path, &gone).map_err(|error| Error::io(&path, error))?;
-        aside.close().map_err(|error| Error::io(&gone, error))
+        let held = self.hold(name, run)?;
+        if path.is_dir() {
+            let gone = held.incoming("gone")?.join(name);
+            fs::rename(&path, &gone).map_err(|error| Error::io(&path, error))?;
+            fs::remove_dir_all(&gone).map_err(|error| Error::io(&gone, error))?;
+        } else if !held.has_downloads() {
+            return Err(self.not_installed(name));
+        }
+        held.forget_downloads()
     }
 
     fn not_installed(&self, name: &str) -> Error {
@@ -76,26 +85,58 @@ impl Store {
         Err(Error::Model(format!("model {name:?} is already installed at {}; {hint}", path.display())))
     }
 
-    /// An empty folder beside the installed models, hidden from the list, gone when dropped.
-    pub(super) fn aside(&self) -> Result<TempDir> {
-        fs::create_dir_all(&self.installed)
-            .and_then(|()| tempfile::Builder::new().prefix(".incoming-").tempdir_in(&self.installed))
-            .map_err(|error| cannot_write(&self.installed, &error))
-    }
-
-    /// Renames a finished folder, made in [`Store::aside`], to its name.
-    pub(super) fn publish(&self, finished: &Path, name: &str) -> Result<PathBuf> {
+    /// Brings a finished folder, made by [`Held::incoming`], to the disk and then to its name: until that
+    /// one rename nobody sees it, and after it all of it is there, through a power cut too.
+    pub(super) fn publish(&self, held: &Held, finished: &Path, name: &str) -> Result<PathBuf> {
         let path = self.installed.join(name);
+        for file in fs::read_dir(finished).map_err(|error| Error::io(finished, error))? {
+            sync(&file.map_err(|error| Error::io(finished, error))?.path())?;
+        }
+        sync(finished)?;
         fs::rename(finished, &path).map_err(|error| cannot_write(&path, &error))?;
+        sync(&self.installed)?;
+        held.forget_downloads()?;
         Ok(path)
     }
 }
 
-/// An empty folder inside a temporary one: that is private to its owner, a model is not.
-pub(super) fn new_folder(aside: &Path) -> Result<PathBuf> {
-    let folder = aside.join("model");
-    fs::create_dir(&folder).map_err(|error| cannot_write(&folder, &error))?;
-    Ok(folder)
+/// Waits until a file or folder is on the disk. Windows has no such call for folders.
+fn sync(path: &Path) -> Result<()> {
+    if cfg!(windows) && path.is_dir() {
+        return Ok(());
+    }
+    let file = if cfg!(windows) { File::options().write(true).open(path) } else { File::open(path) };
+    file.and_then(|file| file.sync_all()).map_err(|error| Error::io(path, error))
+}
+
+fn copy(from: &Path, folder: &Path, run: &Run) -> Result<()> {
+    let name = from.file_name().unwrap_or_default();
+    let target = folder.join(name);
+    let mut source = File::open(from).map_err(|error| Error::io(from, error))?;
+    let size = source.metadata().map_err(|error| Error::io(from, error))?.len() as usize;
+    let mut file = File::create(&target).map_err(|error| Error::io(&target, error))?;
+    let stage = format!("copying {}", name.to_string_lossy());
+    in_pieces(&mut source, |bytes| file.write_all(bytes), &target, |done| run.step(&stage, done, size))
+}
+
+/// Hands all of `from` to `take`, a mebibyte at a time, telling `step` the bytes so far.
+pub(super) fn in_pieces(
+    from: &mut impl Read,
+    mut take: impl FnMut(&[u8]) -> std::io::Result<()>,
+    path: &Path,
+    step: impl Fn(usize) -> Result<()>,
+) -> Result<()> {
+    let mut buffer = vec![0; 1 << 20];
+    let mut done = 0;
+    loop {
+        step(done)?;
+        let read = from.read(&mut buffer).map_err(|error| Error::io(path, error))?;
+        if read == 0 {
+            return Ok(());
+        }
+        take(&buffer[..read]).map_err(|error| Error::io(path, error))?;
+        done += read;
+    }
 }
 
 /// A store that cannot be written, and what to do about it.

@@ -1,19 +1,28 @@
 //! Where models live on this machine: bundled, installed, or in the Hugging Face cache.
 //!
-//! A model is a folder with `config.json` and `model.safetensors`, and `tokenizer.json` where text is to
-//! be read. [`Store::find`] looks, in this order, at a folder given literally, at installed models
+//! A model is a folder with `config.json`, `model.safetensors` (or shards and their index), and
+//! `tokenizer.json` where text is to be read. [`Store::find`] looks, in this order, at a folder given literally, at installed models
 //! (`$RANKSCOPE_MODELS`, otherwise `rankscope/models` in the user's data folder), at bundled ones
 //! (`checkpoints` in the assets) and at the local Hugging Face cache (`$HF_HUB_CACHE`, `$HF_HOME/hub` or
 //! `~/.cache/huggingface/hub`). Nothing is fetched except by [`Store::pull`].
 
+mod checksum;
 mod entry;
+mod held;
 mod hub;
 mod install;
 mod pip;
 mod places;
 mod pull;
+#[cfg(feature = "hub")]
+mod remote;
+#[cfg(not(feature = "hub"))]
+#[path = "no_remote.rs"]
+mod remote;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "hub")]
+mod watched;
 
 use std::path::{Path, PathBuf};
 
@@ -21,6 +30,7 @@ pub use entry::{Entry, Origin};
 pub use pull::{PULLABLE, Pullable};
 
 use crate::error::{Error, Result};
+use crate::model::checkpoint::{INDEX, SINGLE};
 
 /// The models that can be reached from here.
 #[derive(Clone, Debug)]
@@ -99,9 +109,14 @@ impl Store {
         Err(self.unknown(name))
     }
 
-    /// The folder of an installed or bundled model, whole or not; `None` if there is none of that name.
+    /// The folder of an installed or bundled model; `None` if there is none of that name. `ORG/NAME` is what
+    /// was pulled from the Hugging Face hub under no other name.
     pub fn own(&self, name: &str) -> Option<PathBuf> {
         let places = [Some(&self.installed), self.bundled.as_ref()].into_iter().flatten();
+        let name = match is_repository(name) {
+            true => &pull::installed_name(name),
+            false => name,
+        };
         places.filter(|_| is_plain(name)).map(|place| place.join(name)).find(|path| path.is_dir())
     }
 
@@ -138,6 +153,11 @@ fn is_plain(name: &str) -> bool {
     !name.is_empty() && name.len() <= 100 && !name.starts_with('.') && name.chars().all(allowed)
 }
 
+/// Whether a name is `ORG/NAME`, a repository of the Hugging Face hub.
+fn is_repository(name: &str) -> bool {
+    name.split_once('/').is_some_and(|(organisation, name)| is_plain(organisation) && is_plain(name))
+}
+
 /// Checks that a name is plain.
 fn expect_plain(name: &str) -> Result<()> {
     if is_plain(name) {
@@ -148,15 +168,19 @@ fn expect_plain(name: &str) -> Result<()> {
 }
 
 fn is_model(folder: &Path) -> bool {
-    MODEL_FILES.iter().all(|file| folder.join(file).is_file())
+    expect_model(folder).is_ok()
 }
 
 /// Checks that a folder holds what a model needs.
 fn expect_model(folder: &Path) -> Result<()> {
-    let Some(missing) = MODEL_FILES.iter().find(|file| !folder.join(file).is_file()) else { return Ok(()) };
+    let is_there = |file: &str| folder.join(file).is_file();
+    let missing = match (is_there(CONFIG), is_there(SINGLE) || is_there(INDEX)) {
+        (true, true) => return Ok(()),
+        (false, _) => CONFIG,
+        (true, false) => SINGLE,
+    };
     let expected = "expected a model folder with config.json and model.safetensors";
     Err(Error::Model(format!("{}: no {missing} there; {expected}", folder.display())))
 }
 
-/// What every model folder must hold.
-const MODEL_FILES: [&str; 2] = ["config.json", "model.safetensors"];
+const CONFIG: &str = "config.json";

