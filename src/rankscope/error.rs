@@ -29,8 +29,9 @@ pub enum Error {
     Invalid { what: String, got: String, expected: String },
 
     /// A file that cannot be read or written.
-    #[error("{}: {source}", path.display())]
-    Io { path: PathBuf, source: std::io::Error },
+    // Not called `source`: the cause is in the message already, and would be shown twice.
+    #[error("{}: {}", path.display(), in_words(error))]
+    Io { path: PathBuf, error: std::io::Error },
 
     /// A file whose content is not what its format asks for.
     #[error("{}: {problem}", path.display())]
@@ -73,14 +74,29 @@ impl Error {
     }
 
     /// A failed read or write of `path`.
-    pub fn io(path: impl Into<PathBuf>, source: std::io::Error) -> Self {
-        Error::Io { path: path.into(), source }
+    pub fn io(path: impl Into<PathBuf>, error: std::io::Error) -> Self {
+        Error::Io { path: path.into(), error }
     }
 
     /// A file with unexpected content.
     pub fn format(path: impl Into<PathBuf>, problem: impl ToString) -> Self {
         Error::Format { path: path.into(), problem: plain(problem) }
     }
+}
+
+/// What an error of the file system means; the system's own words where there is nothing to add.
+fn in_words(error: &std::io::Error) -> String {
+    use std::io::ErrorKind;
+    let words = match error.kind() {
+        ErrorKind::NotFound => "no such file or folder",
+        ErrorKind::PermissionDenied => "permission denied; choose a place that you may use",
+        ErrorKind::IsADirectory => "is a folder, expected a file",
+        ErrorKind::NotADirectory => "is inside something that is not a folder",
+        ErrorKind::StorageFull => "no space left on the disk",
+        ErrorKind::ReadOnlyFilesystem => "the disk is read-only; choose another place",
+        _ => return plain(error),
+    };
+    words.to_owned()
 }
 
 /// Longer than any name or number that somebody would want to read in an error.

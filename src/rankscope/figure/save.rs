@@ -8,14 +8,20 @@ use crate::error::{Error, Result};
 /// Writes `bytes` to `path` by way of a file beside it, so that no failure leaves half a file.
 ///
 /// # Errors
-/// [`Error::Io`] naming `path`, where its folder does not exist or cannot be written; what was there
-/// before stays.
+/// [`Error::Format`] naming `path` if its folder does not exist or it is a folder itself, [`Error::Io`] if
+/// it cannot be written; what was there before stays.
 pub fn save(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<()> {
     let path = path.as_ref();
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
+    if !folder.is_dir() {
+        return Err(Error::format(path, format!("the folder {} does not exist", folder.display())));
+    }
+    if path.is_dir() {
+        return Err(Error::format(path, "is a folder, expected the name of a file"));
+    }
     let mut builder = tempfile::Builder::new();
     // What the umask allows, as for any other new file; the default is for the owner's eyes only.
     #[cfg(unix)]
@@ -46,6 +52,7 @@ mod tests {
         let path = folder.path().join("missing").join("figure.png");
         let message = save(&path, [1, 2, 3]).unwrap_err().to_string();
         assert!(message.starts_with(path.to_str().unwrap()), "{message}");
+        assert!(message.ends_with("missing does not exist"), "{message}");
     }
 
     #[test]
@@ -53,7 +60,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("taken");
         std::fs::create_dir(&path).unwrap();
-        assert!(save(&path, "text").is_err());
+        let message = save(&path, "text").unwrap_err().to_string();
+        assert!(message.ends_with("is a folder, expected the name of a file"), "{message}");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

@@ -1,7 +1,8 @@
 //! The text form of masks: `causal & window(16) | !prefix(4)`, also `prefix:4`.
 //!
-//! `heads(causal, anti-causal)` takes masks. `!` binds tighter than `&`, `&` tighter than `|`; parentheses group. What [`Display`](fmt::Display)
-//! prints, [`Mask::parse`] reads back to an equal mask (custom matrices aside, which have no text).
+//! `heads(causal, anti-causal)` takes masks. `!` binds tighter than `&`, `&` tighter than `|`; parentheses
+//! group. What [`Display`](fmt::Display) prints, [`Mask::parse`] reads back to an equal mask (custom
+//! matrices aside, which have no text).
 
 use std::fmt;
 use std::str::FromStr;

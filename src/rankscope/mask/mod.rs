@@ -6,6 +6,7 @@
 //! everywhere (see [`Mask::parse`]).
 
 mod allowed;
+mod by_head;
 mod facts;
 mod language;
 mod program;
@@ -77,7 +78,7 @@ impl Mask {
     /// Causal, and everyone attends to the first `length` keys: `key ≤ query or key < length`
     /// (prefix-LM, UniLM).
     pub fn prefix(length: usize) -> Self {
-        Mask(Rule::Prefix(length))
+        Mask(Rule::Prefix(length.min(MAX_NUMBER)))
     }
 
     /// The last `size` keys up to the query itself: `0 ≤ query − key < size` (Mistral).
@@ -123,104 +124,39 @@ impl Mask {
         if stride == 0 {
             return Err(Error::invalid("stride", stride, "at least 1"));
         }
-        Ok(Mask(Rule::Strided(stride)))
+        Ok(Mask(Rule::Strided(stride.min(MAX_NUMBER))))
     }
 
     /// The first `count` positions attend to everyone and everyone attends to them. With a window,
     /// `global(2) | two-sided-window(8)`, it is the global + local attention of Longformer and BigBird.
     pub fn global(count: usize) -> Self {
-        Mask(Rule::Global(count))
+        Mask(Rule::Global(count.min(MAX_NUMBER)))
     }
 
     /// The query itself, and every other key with a chance of `percent` in a hundred, drawn by a hash
     /// of seed, query and key: the same seed gives the same mask everywhere (BigBird's random part).
     ///
     /// # Errors
-    /// [`Error::Invalid`] for more than 100 percent.
+    /// [`Error::Invalid`] for more than 100 percent, or a seed beyond 2³¹.
     pub fn random(percent: usize, seed: usize) -> Result<Self> {
         if percent > 100 {
             return Err(Error::invalid("random mask", format!("{percent} percent"), "at most 100"));
         }
+        if seed > MAX_NUMBER {
+            return Err(Error::invalid("seed of a random mask", seed, "at most 2^31"));
+        }
         Ok(Mask(Rule::Random { percent, seed }))
-    }
-
-    /// A mask of its own for every head: the heads are shared out evenly among `masks`, in order, so
-    /// that head h of H uses masks\[⌊h · count / H⌋\].
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] for no masks.
-    ///
-    /// ```
-    /// use rankscope::Mask;
-    /// let mixed = Mask::heads([Mask::causal(), Mask::anti_causal()])?;
-    /// assert_eq!(mixed.for_head(2, 6), Mask::causal());
-    /// assert_eq!(mixed.for_head(3, 6), Mask::anti_causal());
-    /// # Ok::<(), rankscope::Error>(())
-    /// ```
-    pub fn heads(masks: impl Into<Arc<[Mask]>>) -> Result<Self> {
-        let masks = masks.into();
-        if masks.is_empty() {
-            return Err(Error::invalid("number of masks for heads", 0, "at least 1"));
-        }
-        Ok(Mask(Rule::Heads(masks)))
-    }
-
-    /// Half of the heads look back and half look ahead: `heads(causal, anti-causal)`.
-    pub fn mixed_direction() -> Self {
-        Mask(Rule::Heads([Mask::causal(), Mask::anti_causal()].into()))
-    }
-
-    /// The mask of head `head` of `heads`: itself, unless heads have masks of their own.
-    pub fn for_head(&self, head: usize, heads: usize) -> Mask {
-        let of = |mask: &Mask| mask.for_head(head, heads);
-        match &self.0 {
-            Rule::Heads(masks) => of(&masks[(head * masks.len() / heads.max(1)).min(masks.len() - 1)]),
-            Rule::And(pair) => of(&pair.0) & of(&pair.1),
-            Rule::Or(pair) => of(&pair.0) | of(&pair.1),
-            Rule::Not(mask) => !of(mask),
-            _ => self.clone(),
-        }
-    }
-
-    /// How many heads show every mask of their own that heads have: 1 if they share one.
-    pub fn head_groups(&self) -> usize {
-        /// The least common multiple, so that both sides of an operator come out even.
-        fn common(a: usize, b: usize) -> usize {
-            let (mut x, mut y) = (a, b);
-            while y > 0 {
-                (x, y) = (y, x % y);
-            }
-            (a / x).saturating_mul(b)
-        }
-        match &self.0 {
-            Rule::Heads(masks) => {
-                masks.iter().fold(masks.len(), |count, mask| common(count, mask.head_groups()))
-            }
-            Rule::And(pair) | Rule::Or(pair) => common(pair.0.head_groups(), pair.1.head_groups()),
-            Rule::Not(mask) => mask.head_groups(),
-            _ => 1,
-        }
-    }
-
-    /// Whether heads have masks of their own.
-    pub fn differs_by_head(&self) -> bool {
-        match &self.0 {
-            Rule::Heads(_) => true,
-            Rule::And(pair) | Rule::Or(pair) => pair.0.differs_by_head() || pair.1.differs_by_head(),
-            Rule::Not(mask) => mask.differs_by_head(),
-            _ => false,
-        }
     }
 
     /// Nobody attends to the keys from position `length` on: they are padding.
     pub fn padding(length: usize) -> Self {
-        Mask(Rule::Padding(length))
+        Mask(Rule::Padding(length.min(MAX_NUMBER)))
     }
 
     /// Documents packed into one sequence: both positions lie in the same block of the given lengths.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if there is no block or a block has length 0.
+    /// [`Error::Invalid`] if there is no block, a block has length 0, or they add up beyond 2³¹.
     pub fn blocks(lengths: &[usize]) -> Result<Self> {
         if lengths.is_empty() || lengths.contains(&0) {
             return Err(Error::invalid(
@@ -228,6 +164,10 @@ impl Mask {
                 format!("{lengths:?}"),
                 "one or more lengths, each at least 1",
             ));
+        }
+        let total = lengths.iter().try_fold(0usize, |sum, &length| sum.checked_add(length));
+        if total.is_none_or(|total| total > MAX_NUMBER) {
+            return Err(Error::invalid("sum of the block lengths", "more", "at most 2^31"));
         }
         Ok(Mask(Rule::Blocks(lengths.into())))
     }
@@ -267,6 +207,16 @@ impl Mask {
             Rule::Not(mask) => !mask.may_attend(query, key),
             Rule::Heads(masks) => masks.iter().any(|mask| mask.may_attend(query, key)),
         }
+    }
+
+    /// The kind's name on [`MASKS`]; `None` for combinations and custom matrices.
+    pub fn name(&self) -> Option<&'static str> {
+        let text = match &self.0 {
+            Rule::And(_) | Rule::Or(_) | Rule::Not(_) | Rule::Custom(_) => return None,
+            _ => self.to_string(),
+        };
+        let name = text.split('(').next()?;
+        MASKS.iter().map(|kind| kind.name).find(|kind| *kind == name)
     }
 
     /// Checks the mask against a sequence whose positions run from 0 to `length − 1`.
@@ -336,7 +286,7 @@ fn check_window(size: usize) -> Result<usize> {
     if size == 0 {
         Err(Error::invalid("window", size, "at least 1 (each query attends to itself)"))
     } else {
-        Ok(size)
+        Ok(size.min(MAX_NUMBER))
     }
 }
 

@@ -288,7 +288,7 @@ impl Model for Bert {
             x = layer.forward(&x, visibility, &mut scope, run)?;
             run.step("layer", index + 1, self.layers.len())?;
         }
-        super::expect_finite(&self.checkpoint, x)
+        super::expect_finite(&self.checkpoint, "the last hidden state", x)
     }
 
     fn logits(&self, hidden: &Tensor, probe: &mut dyn Probe) -> Result<Option<Tensor>> {
@@ -296,6 +296,7 @@ impl Model for Bert {
         let x = head.norm.forward(&gelu(&head.transform.forward(hidden)?, head.activation)?)?; // [B, T, C]
         let x = probe.visit("head_norm", x)?;
         let logits = add_bias(&linear(&x, &head.decoder)?, &head.bias)?; // [B, T, V]
+        let logits = super::expect_finite(&self.checkpoint, "logits", logits)?;
         probe.visit("logits", logits).map(Some)
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Input, MaskChoice, Model};
 use crate::axis::Axis;
 use crate::error::{Error, Result};
-use crate::mask::Mask;
+use crate::mask::{Mask, Padding};
 use crate::probe::Trace;
 use crate::rank::{ExactRank, RankReport, many};
 use crate::run::Run;
@@ -39,7 +39,10 @@ pub fn head_reports(
     let mut trace = Trace::of(["attention.weights"]);
     model.hidden(input, mask, &mut trace, run)?;
     let layers: Vec<(String, Tensor)> = trace.into_vec();
-    layer_reports(&layers, &mask.resolve(model.description()), run)
+    let mask = mask.resolve(model.description());
+    // Padding takes entries away that the mask allows; the zeros of the weights then decide.
+    let mask = input.padding().is_none_or(Padding::is_trivial).then_some(&mask);
+    reports(&layers, mask, run)
 }
 
 /// The ranks of traced attention weights, `[1, H, T, S]` or `[H, T, S]` each, under their names.
@@ -49,6 +52,11 @@ pub fn head_reports(
 /// # Errors
 /// [`Error::Invalid`] for a batch of several sequences, [`Error::Axes`] for anything but weights.
 pub fn layer_reports(layers: &[(String, Tensor)], mask: &Mask, run: &Run) -> Result<Vec<HeadReport>> {
+    reports(layers, Some(mask), run)
+}
+
+/// The reports; without a mask, the weights' own zeros are asked for the exact rank.
+fn reports(layers: &[(String, Tensor)], mask: Option<&Mask>, run: &Run) -> Result<Vec<HeadReport>> {
     let mut jobs = Vec::new();
     let mut theorems = Theorems { mask, known: Vec::new() };
     for (name, weights) in layers {
@@ -68,17 +76,17 @@ pub fn layer_reports(layers: &[(String, Tensor)], mask: &Mask, run: &Run) -> Res
 
 /// What the mask implies for the exact rank of each head, worked out once for each mask.
 struct Theorems<'a> {
-    mask: &'a Mask,
+    mask: Option<&'a Mask>,
     known: Vec<(Mask, usize, ExactRank)>,
 }
 
 impl Theorems<'_> {
-    /// `None` for a matrix that is not square, whose own zeros are then asked.
+    /// `None` without a mask, and for a matrix that is not square: its own zeros are then asked.
     fn of(&mut self, head: usize, heads: usize, queries: usize, keys: usize) -> Option<ExactRank> {
         if queries != keys {
             return None;
         }
-        let mask = self.mask.for_head(head, heads);
+        let mask = self.mask?.for_head(head, heads);
         if let Some((_, _, theorem)) = self.known.iter().find(|(known, n, _)| *known == mask && *n == keys) {
             return Some(theorem.clone());
         }

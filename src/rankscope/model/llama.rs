@@ -11,7 +11,7 @@ use crate::axis::Axis;
 use crate::device::Device;
 use crate::error::Result;
 use crate::mask::Mask;
-use crate::ops::{RotaryTable, add, gather, multiply, rms_norm, silu};
+use crate::ops::{RotaryTable, add, gather, linear, multiply, rms_norm, silu};
 use crate::probe::{Probe, Scope};
 use crate::run::Run;
 use crate::tensor::Tensor;
@@ -217,10 +217,11 @@ impl Model for Llama {
             run.step("layer", index + 1, self.layers.len())?;
         }
         let hidden = probe.visit("final_norm", rms_norm(&x, &self.final_norm, self.epsilon)?)?;
-        super::expect_finite(&self.checkpoint, hidden)
+        super::expect_finite(&self.checkpoint, "the last hidden state", hidden)
     }
 
     fn logits(&self, hidden: &Tensor, probe: &mut dyn Probe) -> Result<Option<Tensor>> {
-        probe.visit("logits", crate::ops::linear(hidden, &self.output)?).map(Some) // [B, T, V]
+        let logits = super::expect_finite(&self.checkpoint, "logits", linear(hidden, &self.output)?)?; // [B, T, V]
+        probe.visit("logits", logits).map(Some)
     }
 }

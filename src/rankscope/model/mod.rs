@@ -170,10 +170,10 @@ pub fn load(directory: &Path, device: &Device) -> Result<Box<dyn Model>> {
     (family.load)(&config, &checkpoint, device)
 }
 
-/// `hidden` itself, after a look for NaN where that is free: on the CPU.
-fn expect_finite(checkpoint: &Checkpoint, hidden: Tensor) -> Result<Tensor> {
-    if let Some(values) = hidden.as_slice() {
-        checkpoint.expect_finite("the last hidden state", values)?;
+/// `values` itself, after a look for NaN where that is free: on the CPU.
+fn expect_finite(checkpoint: &Checkpoint, what: &str, values: Tensor) -> Result<Tensor> {
+    if let Some(values) = values.as_slice() {
+        checkpoint.expect_finite(what, values)?;
     }
-    Ok(hidden)
+    Ok(values)
 }

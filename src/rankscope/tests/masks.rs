@@ -12,6 +12,7 @@ fn every_kind_on_the_registry_prints_what_it_parses_and_fits_its_length() {
             let text = mask.to_string();
             assert!(text.starts_with(kind.name), "{text}");
             assert_eq!(text.parse::<Mask>().unwrap(), mask, "{text}");
+            assert_eq!((mask.name(), (!mask.clone()).name()), (Some(kind.name), None));
             mask.check(length).unwrap();
             assert_eq!(mask.facts(length).blind_queries, 0, "{text} over {length}");
         }
@@ -173,6 +174,22 @@ fn any_mask() -> impl Strategy<Value = Mask> {
             inner.prop_map(|mask| !mask),
         ]
     })
+}
+
+/// Whatever is built can be printed and read again, and no number is too large for the arithmetic.
+#[test]
+fn huge_numbers_are_as_good_as_no_limit_or_refused() {
+    let huge = usize::MAX;
+    for mask in [Mask::window(huge), Mask::two_sided_window(huge), Mask::strided(huge)].map(Result::unwrap) {
+        assert!(mask.may_attend(1 << 20, 0) && mask.tile(&(100..200), &(0..50)) == Tile::Full, "{mask}");
+        assert_eq!(mask.to_string().parse::<Mask>().unwrap(), mask);
+    }
+    for mask in [Mask::prefix(huge), Mask::global(huge), Mask::padding(huge)] {
+        assert_eq!(mask.tile(&(0..9), &(100..200)), Tile::Full, "{mask}");
+        assert_eq!(mask.to_string().parse::<Mask>().unwrap(), mask);
+    }
+    assert!(Mask::blocks(&[huge, 1]).unwrap_err().to_string().starts_with("sum of the block lengths"));
+    assert!(Mask::random(30, huge).unwrap_err().to_string().starts_with("seed of a random mask"));
 }
 
 #[test]

@@ -106,6 +106,20 @@ proptest! {
 }
 
 #[test]
+fn an_empty_sum_is_zero_and_no_rows_are_no_rows() {
+    let layer = |rows, inner, dtype| {
+        let x = whole(&[(Axis::Query, rows), (Axis::Width, inner)], 1);
+        let w =
+            Weight::new("w", [(Axis::Vocab, 5), (Axis::Width, inner)], dtype, &vec![1.0; 5 * inner]).unwrap();
+        linear(&x, &w).unwrap().to_vec().unwrap()
+    };
+    for dtype in [Dtype::F32, Dtype::F16] {
+        assert_eq!(layer(3, 0, dtype), [0.0; 15]);
+        assert!(layer(0, 4, dtype).is_empty());
+    }
+}
+
+#[test]
 fn wrong_shapes_are_refused_by_name() {
     let t = |axes: &[(Axis, usize)]| whole(axes, 1);
     let product = |a: &Tensor, b: &Tensor| matmul(a, b, Axis::HeadSize, 1.0).unwrap_err().to_string();

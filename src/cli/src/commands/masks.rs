@@ -49,7 +49,7 @@ struct ListArgs {
 #[derive(Args)]
 struct ShowArgs {
     /// The mask, for example 'causal & window(16) | prefix(4)'
-    mask: Mask,
+    mask: String,
     /// How many positions
     #[arg(long, short, default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..=MOST as i64))]
     length: u16,
@@ -61,7 +61,7 @@ struct ShowArgs {
 pub fn execute(args: &MasksArgs) -> Result<()> {
     match &args.command {
         MasksCommand::List(args) => list(args),
-        MasksCommand::Show(args) => show(&args.mask, args.length.into(), args.json),
+        MasksCommand::Show(args) => show(&args.mask.parse()?, args.length.into(), args.json),
     }
 }
 

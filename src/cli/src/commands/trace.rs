@@ -62,7 +62,13 @@ pub fn execute(args: &TraceArgs, run: &Run) -> Result<()> {
     if output.logits.is_none() {
         tensors.push(("last_hidden_state".to_owned(), output.hidden));
     }
-    let tensors = tensors.into_iter().map(|(name, tensor)| Ok((name, plain(&tensor)?)));
+    let tensors = tensors.into_iter().map(|(name, tensor)| {
+        let tensor = plain(&tensor)?;
+        if tensor.as_slice().is_some_and(|values| values.iter().any(|value| !value.is_finite())) {
+            bail!("{name} holds NaN or infinity, expected finite numbers");
+        }
+        Ok((name, tensor))
+    });
     let tensors: Vec<(String, Tensor)> = tensors.collect::<Result<_>>()?;
     let bytes = serialize(&tensors, metadata(&subject, &mask, &tensors))?;
     save(&args.out, &bytes)?;

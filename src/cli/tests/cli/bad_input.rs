@@ -150,7 +150,7 @@ fn matrices() {
         ("whole.npy", "expected f32 ('<f4') or f64 ('<f8')"),
         ("cut.npy", "cut off"),
         ("text.npy", "not a .npy file"),
-        ("absent.npy", "No such file"),
+        ("absent.npy", "absent.npy: no such file or folder"),
     ];
     for (name, part) in cases {
         let said = home.error(&["rank", "--matrix", name]);

@@ -2,6 +2,8 @@
 //!
 //! Plain numbers, so that a window can use them without knowing how figures are drawn.
 
+use crate::mask::Mask;
+
 mod colormap;
 
 pub use colormap::{ColorMap, contrast};
@@ -123,6 +125,17 @@ impl Kind {
     /// Every kind.
     pub const ALL: [Kind; 6] =
         [Kind::Causal, Kind::Prefix, Kind::Bidirectional, Kind::Window, Kind::Custom, Kind::Plain];
+
+    /// The kind of a mask: combinations and rarer masks are the reader's own.
+    pub fn of(mask: &Mask) -> Self {
+        match mask.name() {
+            Some("causal") => Kind::Causal,
+            Some("prefix") => Kind::Prefix,
+            Some("bidirectional") => Kind::Bidirectional,
+            Some("window" | "two-sided-window") => Kind::Window,
+            _ => Kind::Custom,
+        }
+    }
 
     /// The kind's colour, the same in both themes: at least 3 : 1 on either background.
     ///

@@ -76,7 +76,7 @@ impl Held {
 
     /// A full disk is not left full: then what was fetched goes too, and the error comes back.
     pub(super) fn after(&self, error: Error) -> Error {
-        let is_full = matches!(&error, Error::Io { source, .. } if is_full(source));
+        let is_full = matches!(&error, Error::Io { error, .. } if is_full(error));
         if is_full {
             // Should that fail as well, the first error is the one worth showing.
             let _ = self.forget_downloads();

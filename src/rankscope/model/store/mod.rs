@@ -80,6 +80,12 @@ impl Store {
         let absent = |pullable: &&Pullable| !entries.iter().any(|entry| entry.name == pullable.name);
         let available: Vec<_> = PULLABLE.iter().filter(absent).map(Entry::available).collect();
         entries.extend(available);
+        for index in 1..entries.len() {
+            if let Some(first) = entries[..index].iter().find(|entry| entry.name == entries[index].name) {
+                let note = format!("hidden by the {} model of the same name", first.origin);
+                entries[index].note = Some(note);
+            }
+        }
         Ok(entries)
     }
 
@@ -87,7 +93,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Model`] if there is none, saying what is here and what can be pulled; if the folder lacks
-    /// `config.json` or `model.safetensors`; if the Hugging Face cache has several models of that name.
+    /// `config.json` or the weights; if the Hugging Face cache has several models of that name.
     pub fn find(&self, name: &str) -> Result<PathBuf> {
         let path = self.locate(name)?;
         expect_model(&path)?;
@@ -135,14 +141,16 @@ impl Store {
         let entries = self.list().unwrap_or_default();
         let (to_pull, here): (Vec<_>, Vec<_>) =
             entries.into_iter().partition(|entry| entry.origin == Origin::Available);
-        let names = |entries: Vec<Entry>| {
-            let names: Vec<_> = entries.into_iter().map(|entry| entry.name).collect();
-            if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+        let names = |what: &str, entries: Vec<Entry>| {
+            let mut names: Vec<_> = entries.into_iter().map(|entry| entry.name).collect();
+            names.sort();
+            names.dedup();
+            if names.is_empty() { String::new() } else { format!("; {what}: {}", names.join(", ")) }
         };
         Error::Model(format!(
-            "no model or folder {name:?}; here: {}; to pull: {}",
-            names(here),
-            names(to_pull)
+            "no model or folder {name:?}{}{}",
+            names("here", here),
+            names("to pull", to_pull)
         ))
     }
 }

@@ -44,7 +44,10 @@ pub(super) fn fetch(repository: &str, held: &Held, folder: &Path, run: &Run) -> 
     let files = names.iter().map(|name| hub.file(name, run)).collect::<Result<Vec<_>>>()?;
     for (name, file) in names.iter().zip(files) {
         let (blob, target) = (blob(&file)?, folder.join(name));
-        fs::rename(&blob, &target).map_err(|error| Error::io(&target, error))?;
+        // The cache keeps its own name for the file until the model is installed: were the file taken out of
+        // it, whatever fails from here on would leave a link there that the next download stumbles over.
+        let linked = fs::hard_link(&blob, &target).or_else(|_| fs::copy(&blob, &target).map(drop));
+        linked.map_err(|error| Error::io(&target, error))?;
     }
     Ok(json!({"repository": repository, "revision": about.revision, "licence": about.licence}))
 }

@@ -77,7 +77,7 @@ pub fn linear(x: &Tensor, w: &Weight) -> Result<Tensor> {
         return Err(Error::Size { op: "linear", argument: "x", axis, expected: *in_size, got: size });
     }
     x.expect_same_device("linear", "x", &w.device())?;
-    let rows = x.shape().len().checked_div(size).unwrap_or(0);
+    let rows = x.shape().outer().iter().map(|&(_, size)| size).product();
     let shape = Shape::new([x.shape().outer(), &[(*out_axis, *out_size)]].concat());
     match x.as_slice() {
         Some(x) => Ok(Tensor::on_cpu(shape, cpu::linear(x, rows, w))),

@@ -10,7 +10,7 @@ use crate::tensor::Tensor;
 
 /// Attention weights from scores: softmax over the allowed keys, exactly 0 elsewhere.
 ///
-/// w\[b, h, t, s\] = m\[b, t, s\] · e^(x\[b, h, t, s\] − c) / Σᵤ m\[b, t, u\] · e^(x\[b, h, t, u\] − c),
+/// w\[b, h, t, s\] = m\[b, h, t, s\] · e^(x\[b, h, t, s\] − c) / Σᵤ m\[b, h, t, u\] · e^(x\[b, h, t, u\] − c),
 /// with c the largest allowed score of the row and m the mask as 0 and 1.
 ///
 /// **Shapes**: scores `[B, H, T, S]`; mask `[B, H, T, S]` with or without B and H; result `[B, H, T, S]`.

@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use ndarray::Array2;
-use rankscope::Mask;
 use rankscope::figure::style::{Kind, Theme};
 use rankscope::figure::{Figure, Series, SpectrumFigure, Wall, save};
 use rankscope::model::MaskChoice;
@@ -27,16 +26,13 @@ pub fn save_heads(subject: &Subject, choices: &[MaskChoice], rows: &[Row], path:
     if rows.len() == choices.len() {
         return write(&spectra(subject, choices, rows, settings), path);
     }
-    if choices.len() > 1 {
-        bail!("--svg with --compare draws one head under all masks; choose it with --layer and --head");
-    }
     write(&wall(subject, rows, settings), path)
 }
 
 fn spectra(subject: &Subject, choices: &[MaskChoice], rows: &[Row], settings: Value) -> SpectrumFigure {
     let series = choices.iter().zip(rows).map(|(choice, row)| {
         let mask = choice.resolve(subject.model.description());
-        Series { name: mask.to_string(), kind: kind(&mask), spectrum: row.report.spectrum.clone() }
+        Series { name: mask.to_string(), kind: Kind::of(&mask), spectrum: row.report.spectrum.clone() }
     });
     let place = rows.first().map(|row| (row.layer.unwrap_or(0), row.head.unwrap_or(0))).unwrap_or_default();
     let title = format!("Singular values of {}, layer {}, head {}", subject.name, place.0, place.1);
@@ -70,19 +66,6 @@ fn settings(subject: &Subject, rows: &[Row]) -> Value {
         "dtype": "f32",
         "layer_and_head": head,
     })
-}
-
-/// The colour and marker of a mask, the same everywhere.
-fn kind(mask: &Mask) -> Kind {
-    let text = mask.to_string();
-    let is_one = |name: &str| text.starts_with(name) && !text.contains(['&', '|']);
-    match () {
-        () if *mask == Mask::causal() => Kind::Causal,
-        () if *mask == Mask::bidirectional() => Kind::Bidirectional,
-        () if is_one("prefix(") => Kind::Prefix,
-        () if is_one("window(") || is_one("two-sided-window(") => Kind::Window,
-        () => Kind::Custom,
-    }
 }
 
 fn write(figure: &impl Figure, path: &Path) -> Result<()> {

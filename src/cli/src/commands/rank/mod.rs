@@ -7,7 +7,7 @@ mod table;
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use rankscope::Run;
 use rankscope::model::MaskChoice;
@@ -46,6 +46,8 @@ Examples:
     mut_arg("model", |arg| arg.required_unless_present("matrix").conflicts_with("matrix")),
     mut_arg("text", |arg| arg.required_unless_present_any(["ids", "matrix"]).conflicts_with("matrix")),
     mut_arg("ids", |arg| arg.conflicts_with("matrix")),
+    mut_arg("target_ids", |arg| arg.conflicts_with("matrix")),
+    mut_arg("device", |arg| arg.conflicts_with("matrix")),
 )]
 pub struct RankArgs {
     #[command(flatten)]
@@ -88,6 +90,7 @@ pub fn execute(args: &RankArgs, run: &Run) -> Result<()> {
         let row = matrix::read(path)?;
         if let Some(svg) = &args.svg {
             figure::save_matrix(&row, svg)?;
+            say(&format!("wrote {}", svg.display()));
         }
         return match (args.json, args.csv) {
             (true, _) => emit_json(&row),
@@ -99,6 +102,12 @@ pub fn execute(args: &RankArgs, run: &Run) -> Result<()> {
         Some(list) => split_masks(list).iter().map(|mask| mask.parse()).collect::<Result<_, _>>()?,
         None => vec![args.mask.parse()?],
     };
+    if let Some(twice) = (1..choices.len()).find(|&i| choices[..i].contains(&choices[i])) {
+        bail!("--compare has {} twice, expected masks that differ", choices[twice]);
+    }
+    if args.svg.is_some() && choices.len() > 1 && (args.layer.is_none() || args.head.is_none()) {
+        bail!("--svg with --compare draws one head under all masks; choose it with --layer and --head");
+    }
     let subject = Subject::load(&args.subject)?;
     let rows = rows::of_heads(&subject, &choices, (args.layer, args.head), run)?;
     if let Some(svg) = &args.svg {
