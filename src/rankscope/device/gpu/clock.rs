@@ -153,7 +153,8 @@ impl Gpu {
         };
         let bytes = self.read_now(&resolved)?;
         let clock = &lock(&self.pending).clock;
-        let micros = slots.map(|slot| clock.micros(&bytes[(u64::from(slot % SLOTS) * STRIDE) as usize..])).sum();
+        let micros =
+            slots.map(|slot| clock.micros(&bytes[(u64::from(slot % SLOTS) * STRIDE) as usize..])).sum();
         Ok((value, Timing { micros, by_gpu: true }))
     }
 }

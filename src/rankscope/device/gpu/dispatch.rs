@@ -120,9 +120,10 @@ impl Gpu {
             (BindingKind::Uniform, Some(Bind::Uniform(bytes))) => {
                 bytes.len() as u64 == binding.min_size && bytes.len() <= PARAMS_BYTES
             }
-            (BindingKind::Read | BindingKind::ReadWrite, Some(Bind::Buffer(buffer) | Bind::Part(buffer, ..))) => {
-                std::ptr::eq(&**buffer.gpu(), self)
-            }
+            (
+                BindingKind::Read | BindingKind::ReadWrite,
+                Some(Bind::Buffer(buffer) | Bind::Part(buffer, ..)),
+            ) => std::ptr::eq(&**buffer.gpu(), self),
             _ => false,
         };
         match bindings.iter().find(|binding| !fits(binding)) {

@@ -15,7 +15,9 @@ pub(in crate::ops) static GATHER: Kernel =
     Kernel { name: "gather", source: include_str!("gather.wgsl"), params: Params::FIELDS };
 
 pub(super) fn gather(table: &Weight, table_buffer: &GpuBuffer, ids: &[u32], shape: Shape) -> Result<Tensor> {
-    let [entries, width] = table.shape().sizes()[..] else { unreachable!("the caller checked [entries, width]") };
+    let [entries, width] = table.shape().sizes()[..] else {
+        unreachable!("the caller checked [entries, width]")
+    };
     let gpu = table_buffer.gpu();
     let y = gpu.alloc(GATHER.name, shape.len() * size_of::<f32>())?;
     if shape.is_empty() {

@@ -10,17 +10,29 @@ params! {
     struct Params { rows: u32, width: u32, epsilon: f32, first_group: u32 }
 }
 
-pub(in crate::ops) static NAIVE: Kernel =
-    Kernel { name: "layer_norm_naive", source: include_str!("layer_norm_naive.wgsl"), params: Params::FIELDS };
+pub(in crate::ops) static NAIVE: Kernel = Kernel {
+    name: "layer_norm_naive",
+    source: include_str!("layer_norm_naive.wgsl"),
+    params: Params::FIELDS,
+};
 
-pub(in crate::ops) static TILED: Kernel =
-    Kernel { name: "layer_norm_tiled", source: include_str!("layer_norm_tiled.wgsl"), params: Params::FIELDS };
+pub(in crate::ops) static TILED: Kernel = Kernel {
+    name: "layer_norm_tiled",
+    source: include_str!("layer_norm_tiled.wgsl"),
+    params: Params::FIELDS,
+};
 
-pub(in crate::ops) static BLOCKED: Kernel =
-    Kernel { name: "layer_norm_blocked", source: include_str!("layer_norm_blocked.wgsl"), params: Params::FIELDS };
+pub(in crate::ops) static BLOCKED: Kernel = Kernel {
+    name: "layer_norm_blocked",
+    source: include_str!("layer_norm_blocked.wgsl"),
+    params: Params::FIELDS,
+};
 
-pub(in crate::ops) static SUBGROUPS: Kernel =
-    Kernel { name: "layer_norm_subgroups", source: include_str!("layer_norm_subgroups.wgsl"), params: Params::FIELDS };
+pub(in crate::ops) static SUBGROUPS: Kernel = Kernel {
+    name: "layer_norm_subgroups",
+    source: include_str!("layer_norm_subgroups.wgsl"),
+    params: Params::FIELDS,
+};
 
 pub(in crate::ops) static LADDER: Ladder = Ladder {
     op: "layer_norm",
@@ -84,7 +96,8 @@ pub(super) fn layer_norm(x: &Tensor, gain: &Tensor, bias: &Tensor, epsilon: f32)
     let variant = LADDER.choose(buffer(&NAIVE, x)?.gpu(), extent)?;
     let kernel = variant.kernel();
     let params = Params { rows: count(kernel, rows)?, width: count(kernel, width)?, epsilon, first_group: 0 };
-    let inputs = [("x", buffer(kernel, x)?), ("gain", buffer(kernel, gain)?), ("bias", buffer(kernel, bias)?)];
+    let inputs =
+        [("x", buffer(kernel, x)?), ("gain", buffer(kernel, gain)?), ("bias", buffer(kernel, bias)?)];
     let grid = Grid { workgroups: variant.workgroups(extent), work: 4 * (rows * width) as u64 };
     launch(kernel, params, &inputs, x.shape().clone(), grid)
 }

@@ -106,11 +106,7 @@ pub(super) struct Call<'a> {
     pub(super) run: &'a Run,
 }
 
-pub(super) fn online_attention(
-    [q, k, v]: [&Tensor; 3],
-    sizes: &Sizes,
-    call: &Call<'_>,
-) -> Result<Tensor> {
+pub(super) fn online_attention([q, k, v]: [&Tensor; 3], sizes: &Sizes, call: &Call<'_>) -> Result<Tensor> {
     let Sizes { batch, heads, queries, keys, head_size, .. } = *sizes;
     call.run.check()?;
     let extent = Extent { batch: batch * heads, rows: queries, columns: head_size, inner: keys };

@@ -16,11 +16,17 @@ pub(in crate::ops) static NAIVE: Kernel =
 pub(in crate::ops) static TILED: Kernel =
     Kernel { name: "rms_norm_tiled", source: include_str!("rms_norm_tiled.wgsl"), params: Params::FIELDS };
 
-pub(in crate::ops) static BLOCKED: Kernel =
-    Kernel { name: "rms_norm_blocked", source: include_str!("rms_norm_blocked.wgsl"), params: Params::FIELDS };
+pub(in crate::ops) static BLOCKED: Kernel = Kernel {
+    name: "rms_norm_blocked",
+    source: include_str!("rms_norm_blocked.wgsl"),
+    params: Params::FIELDS,
+};
 
-pub(in crate::ops) static SUBGROUPS: Kernel =
-    Kernel { name: "rms_norm_subgroups", source: include_str!("rms_norm_subgroups.wgsl"), params: Params::FIELDS };
+pub(in crate::ops) static SUBGROUPS: Kernel = Kernel {
+    name: "rms_norm_subgroups",
+    source: include_str!("rms_norm_subgroups.wgsl"),
+    params: Params::FIELDS,
+};
 
 pub(in crate::ops) static LADDER: Ladder = Ladder {
     op: "rms_norm",

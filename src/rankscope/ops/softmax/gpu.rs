@@ -11,17 +11,29 @@ params! {
     struct Params { rows: u32, heads: u32, queries: u32, keys: u32, mask_batch: u32, mask_head: u32, first_group: u32 }
 }
 
-pub(in crate::ops) static NAIVE: Kernel =
-    Kernel { name: "masked_softmax_naive", source: include_str!("softmax_naive.wgsl"), params: Params::FIELDS };
+pub(in crate::ops) static NAIVE: Kernel = Kernel {
+    name: "masked_softmax_naive",
+    source: include_str!("softmax_naive.wgsl"),
+    params: Params::FIELDS,
+};
 
-pub(in crate::ops) static TILED: Kernel =
-    Kernel { name: "masked_softmax_tiled", source: include_str!("softmax_tiled.wgsl"), params: Params::FIELDS };
+pub(in crate::ops) static TILED: Kernel = Kernel {
+    name: "masked_softmax_tiled",
+    source: include_str!("softmax_tiled.wgsl"),
+    params: Params::FIELDS,
+};
 
-pub(in crate::ops) static BLOCKED: Kernel =
-    Kernel { name: "masked_softmax_blocked", source: include_str!("softmax_blocked.wgsl"), params: Params::FIELDS };
+pub(in crate::ops) static BLOCKED: Kernel = Kernel {
+    name: "masked_softmax_blocked",
+    source: include_str!("softmax_blocked.wgsl"),
+    params: Params::FIELDS,
+};
 
-pub(in crate::ops) static SUBGROUPS: Kernel =
-    Kernel { name: "masked_softmax_subgroups", source: include_str!("softmax_subgroups.wgsl"), params: Params::FIELDS };
+pub(in crate::ops) static SUBGROUPS: Kernel = Kernel {
+    name: "masked_softmax_subgroups",
+    source: include_str!("softmax_subgroups.wgsl"),
+    params: Params::FIELDS,
+};
 
 pub(in crate::ops) static LADDER: Ladder = Ladder {
     op: "masked_softmax",
