@@ -68,7 +68,8 @@ impl Error {
     /// assert_eq!(error.to_string(), "prefix is 9, expected at most n = 4");
     /// ```
     pub fn invalid(what: impl ToString, got: impl ToString, expected: impl ToString) -> Self {
-        Error::Invalid { what: what.to_string(), got: got.to_string(), expected: expected.to_string() }
+        let (what, got, expected) = (plain(what), excerpt(got), plain(expected));
+        Error::Invalid { what, got, expected }
     }
 
     /// A failed read or write of `path`.
@@ -78,6 +79,43 @@ impl Error {
 
     /// A file with unexpected content.
     pub fn format(path: impl Into<PathBuf>, problem: impl ToString) -> Self {
-        Error::Format { path: path.into(), problem: problem.to_string() }
+        Error::Format { path: path.into(), problem: plain(problem) }
+    }
+}
+
+/// Longer than any name or number that somebody would want to read in an error.
+const EXCERPT: usize = 100;
+
+/// The beginning of what was found, as plain text.
+pub(crate) fn excerpt(text: impl ToString) -> String {
+    let mut text = plain(text);
+    if let Some((end, _)) = text.char_indices().nth(EXCERPT) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+/// The text on one line: what files and people write may hold line breaks and codes for the terminal.
+fn plain(text: impl ToString) -> String {
+    let text = text.to_string();
+    if !text.chars().any(char::is_control) {
+        return text;
+    }
+    text.chars()
+        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line_whatever_a_file_holds() {
+        let error = Error::format("m.safetensors", "tensor a\nb\u{1b}[2J is missing");
+        assert_eq!(error.to_string(), r"m.safetensors: tensor a\nb\u{1b}[2J is missing");
+        let error = Error::invalid("token", "é".repeat(1000), "a\tword");
+        assert_eq!(error.to_string(), format!(r"token is {}…, expected a\tword", "é".repeat(100)));
     }
 }

@@ -189,3 +189,21 @@ impl fmt::Debug for Weight {
         write!(f, "Weight {} {} {} on {}", self.name, self.shape, self.dtype, self.device())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_dtype_is_stored_and_widened_as_itself() {
+        // 1 + 2⁻⁷ is exact in all three, 1 + 2⁻¹⁰ in f16 only, 2¹⁰⁰ in bf16 only.
+        let values = [1.0 + 2f32.powi(-7), 1.0 + 2f32.powi(-10), 2f32.powi(100), -0.5];
+        let stored = |dtype| {
+            let weight = Weight::new("w", [(Axis::Row, 4)], dtype, &values).unwrap();
+            (weight.bytes().unwrap().len(), weight.to_f32().unwrap())
+        };
+        assert_eq!(stored(Dtype::F32), (16, values.to_vec()));
+        assert_eq!(stored(Dtype::F16), (8, vec![values[0], values[1], f32::INFINITY, -0.5]));
+        assert_eq!(stored(Dtype::Bf16), (8, vec![values[0], 1.0, values[2], -0.5]));
+    }
+}

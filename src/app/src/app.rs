@@ -11,7 +11,7 @@ use rankscope::run::Progress;
 use crate::args::Args;
 use crate::device;
 use crate::heatmap::{self, Scale};
-use crate::layout::Head;
+use crate::layout::{Head, columns};
 use crate::theme;
 use crate::view::{banner, head, mask, model, rank, status, tokens, top, wall};
 use crate::worker::{Event, Opened, Pass, Wish, Worker};
@@ -212,8 +212,7 @@ impl App {
         self.update(&ui.ctx().clone());
         let palette = theme::palette(ui);
         let bar = Frame::new().fill(theme::color(palette.panel)).inner_margin(Margin::symmetric(12, 8));
-        let body =
-            Frame::new().fill(theme::color(palette.background)).inner_margin(Margin::symmetric(12, 10));
+        let body = Frame::new().fill(theme::color(palette.background)).inner_margin(Margin::symmetric(12, 8));
         Panel::top("top").frame(bar).resizable(false).show(ui, |ui| top::ui(self, ui));
         if !self.banners.is_empty() || self.models.offers() {
             Panel::top("banners").frame(body).resizable(false).show(ui, |ui| {
@@ -224,9 +223,8 @@ impl App {
         Panel::top("tokens").frame(body).resizable(false).show(ui, |ui| tokens::ui(self, ui));
         Panel::top("mask").frame(body).resizable(false).show(ui, |ui| mask::ui(self, ui));
         Panel::bottom("status").frame(bar).resizable(false).show(ui, |ui| status::ui(self, ui));
-        let width = ui.available_width();
-        let right = (width * 0.32).clamp(320.0, 460.0);
-        let left = ((width - right) * 0.46).clamp(260.0, 760.0);
+        let heads = self.shown.model.as_ref().map_or(1, |model| model.description.heads);
+        let (left, right) = columns(ui.available_width(), heads);
         Panel::right("rank").frame(body).resizable(false).exact_size(right).show(ui, |ui| rank::ui(self, ui));
         Panel::left("wall").frame(body).resizable(false).exact_size(left).show(ui, |ui| wall::ui(self, ui));
         CentralPanel::default().frame(body).show(ui, |ui| head::ui(self, ui));

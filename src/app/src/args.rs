@@ -26,12 +26,12 @@ pub struct Args {
     #[arg(long, default_value = "as-trained")]
     pub mask: MaskChoice,
 
-    /// The layer selected at first, from 0
-    #[arg(long, value_name = "L", default_value_t = 0)]
+    /// The layer selected at first, from 0; the last one where there are fewer
+    #[arg(long, value_name = "L", default_value_t = 1)]
     pub layer: usize,
 
-    /// The head selected at first, from 0
-    #[arg(long, value_name = "H", default_value_t = 0)]
+    /// The head selected at first, from 0; the last one where there are fewer
+    #[arg(long, value_name = "H", default_value_t = 1)]
     pub head: usize,
 
     /// Light or dark
@@ -127,6 +127,6 @@ mod tests {
     #[test]
     fn the_defaults_parse() {
         let args = Args::try_parse_from(["rankscope-app"]).unwrap();
-        assert_eq!((args.layer, args.theme, args.screenshot), (0, Theme::Dark, None));
+        assert_eq!((args.layer, args.theme, args.screenshot), (1, Theme::Dark, None));
     }
 }

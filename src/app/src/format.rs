@@ -1,6 +1,6 @@
 //! Numbers and tokens as a person reads them.
 
-/// Three significant digits; scientific below 10⁻³ and from 10⁵ on.
+/// Three significant digits; scientific below 10⁻³ and from 10⁴ on.
 ///
 /// ```text
 /// 0.12345 → 0.123     0.00012345 → 1.23e-4     17.26 → 17.3     1234.5 → 1234
@@ -11,7 +11,7 @@ pub fn number(value: f64) -> String {
         "0".to_owned()
     } else if !value.is_finite() {
         if value.is_nan() { "NaN".to_owned() } else { format!("{}∞", if value < 0.0 { "-" } else { "" }) }
-    } else if !(1e-3..1e5).contains(&size) {
+    } else if !(1e-3..1e4).contains(&size) {
         format!("{value:.2e}")
     } else {
         let digits_before_the_point = size.log10().floor() as i32 + 1;
@@ -32,11 +32,24 @@ pub fn label(piece: &str, limit: usize) -> String {
         let marks = piece.chars().map(|c| if c == '\n' { '↵' } else { '␣' });
         return if piece.is_empty() { "∅".to_owned() } else { marks.take(limit).collect() };
     }
+    if trimmed.chars().all(is_invisible) {
+        return codes(trimmed).chars().take(limit).collect();
+    }
     let visible = |c: char| if c.is_control() { '\u{FFFD}' } else { c };
     if trimmed.chars().count() <= limit {
         return trimmed.chars().map(visible).collect();
     }
     trimmed.chars().take(limit.saturating_sub(1)).map(visible).chain(['…']).collect()
+}
+
+/// The characters by number, for what has no picture: U+200D.
+pub fn codes(text: &str) -> String {
+    text.chars().map(|c| format!("U+{:04X}", u32::from(c))).collect::<Vec<_>>().join(" ")
+}
+
+/// Joiners, direction marks and variation selectors, which have no picture of their own.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FE00}'..='\u{FE0F}')
 }
 
 /// 91 MB, 1.7 MB, 512 kB: powers of ten, as file managers count.
@@ -63,6 +76,7 @@ mod tests {
             (17.26, "17.3"),
             (-1.5, "-1.50"),
             (1234.5, "1234"),
+            (10434.0, "1.04e4"),
             (4.5e15, "4.50e15"),
             (f64::INFINITY, "∞"),
         ];
@@ -86,6 +100,7 @@ mod tests {
         assert_eq!(label("", 8), "∅");
         assert_eq!(label("爱丽丝坐在姐姐身边", 5), "爱丽丝坐…");
         assert_eq!(label("a\u{0}b", 8), "a\u{FFFD}b");
+        assert_eq!(label("\u{200D}", 8), "U+200D");
     }
 
     #[test]

@@ -62,8 +62,10 @@ impl Scale {
 pub struct Buffers {
     /// Weights of each layer, `[H, T, S]` f32.
     pub layers: Vec<wgpu::Buffer>,
-    /// Who may attend to whom, `[T, ⌈S/32⌉]` words.
+    /// Who may attend to whom, `[T, ⌈S/32⌉]` words, or `[H, T, ⌈S/32⌉]`.
     pub allowed: wgpu::Buffer,
+    /// Whether heads have masks of their own.
+    pub own_masks: bool,
     /// H.
     pub heads: usize,
     /// T.
@@ -123,7 +125,8 @@ struct Parameters {
     lines: [f32; 4],
     background: [f32; 4],
     period: f32,
-    spare: [f32; 7],
+    own_masks: u32,
+    spare: [f32; 2],
 }
 
 /// The pipeline and the two slots, kept with egui's renderer.
@@ -204,7 +207,8 @@ impl Picture {
             lines: channels(theme::mix(palette.panel, palette.hatch, 0.55)),
             background: channels(theme::color(palette.background)),
             period: (5.0 * pixels_per_point).round().max(4.0),
-            spare: [0.0; 7],
+            own_masks: self.buffers.own_masks.into(),
+            spare: [0.0; 2],
         }
     }
 }
@@ -335,6 +339,7 @@ mod tests {
             ("lines", std::mem::offset_of!(Parameters, lines)),
             ("background", std::mem::offset_of!(Parameters, background)),
             ("period", std::mem::offset_of!(Parameters, period)),
+            ("own_masks", std::mem::offset_of!(Parameters, own_masks)),
         ];
         for (name, offset) in host {
             let member = layout.0.iter().find(|member| member.name.as_deref() == Some(name));

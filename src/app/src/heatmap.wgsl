@@ -3,7 +3,7 @@
 //   colour(t, s) = map(scale(max of weights[head, t', s'] over the entries that this pixel covers))
 //
 // A pixel that covers only masked entries is hatched instead: no weight looks like that.
-// Layout: weights [H, T, S] row-major, one layer a buffer; allowed [T, ceil(S/32)] words, bit s mod 32 of
+// Layout: weights [H, T, S] row-major, one layer a buffer; allowed [T, ceil(S/32)] words (or [H, …]), bit s mod 32 of
 //   word s div 32 is key s; colours: 256 linear steps of the map, packed RGBA8, red lowest.
 // One instance draws one head as a quad (6 vertices); instance = layer * H + head. One fragment invocation
 //   colours one pixel. Draw: 6 vertices, instances layer * H .. layer * H + H (the wall) or one (the head).
@@ -22,12 +22,13 @@ struct Parameters {
     lines: vec4f,       // colour of the lines
     background: vec4f,  // colour that stale pictures fade into
     period: f32,        // pixels from one line of the hatch to the next
-    spare: vec3f,       // fills the struct to a multiple of 16 bytes
+    own_masks: u32,     // 1: each head has rows of its own in `allowed`
+    spare: vec2f,       // fills the struct to a multiple of 16 bytes
 }
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
 @group(0) @binding(1) var<storage, read> weights: array<f32>;  // [H, T, S]
-@group(0) @binding(2) var<storage, read> allowed: array<u32>;  // [T, ceil(S/32)]
+@group(0) @binding(2) var<storage, read> allowed: array<u32>;  // [T, ceil(S/32)] or [H, T, ceil(S/32)]
 @group(0) @binding(3) var<storage, read> colours: array<u32>;  // [256]
 
 struct Corner {
@@ -48,9 +49,10 @@ fn corner(@builtin(vertex_index) vertex: u32, @builtin(instance_index) instance:
     return Corner(vec4f(clip.x, -clip.y, 0.0, 1.0), unit, instance % parameters.heads);
 }
 
-fn may_attend(query: u32, key: u32) -> bool {
+fn may_attend(head: u32, query: u32, key: u32) -> bool {
     let words = (parameters.keys + 31u) / 32u;
-    return ((allowed[query * words + key / 32u] >> (key % 32u)) & 1u) == 1u;
+    let row = head * parameters.own_masks * parameters.queries + query;
+    return ((allowed[row * words + key / 32u] >> (key % 32u)) & 1u) == 1u;
 }
 
 fn scaled(weight: f32) -> f32 {
@@ -86,7 +88,7 @@ fn colour(in: Corner) -> @location(0) vec4f {
     var largest = -1.0;
     for (var query = queries.x; query <= queries.y; query++) {
         for (var key = keys.x; key <= keys.y; key++) {
-            if (may_attend(query, key)) {
+            if (may_attend(in.head, query, key)) {
                 let at = (in.head * parameters.queries + query) * parameters.keys + key;
                 largest = max(largest, weights[at]);
             }

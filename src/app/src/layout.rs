@@ -107,6 +107,15 @@ pub fn label_step(length: f32, count: usize, line: f32) -> usize {
     ((line * count as f32 / length).ceil() as usize).max(1)
 }
 
+/// Widths of the wall and of the rank panel; the one head has what is left of `width`.
+///
+/// A wall of many heads gets more of it.
+pub fn columns(width: f32, heads: usize) -> (f32, f32) {
+    let rank = (width * 0.32).clamp(320.0, 460.0);
+    let share = (0.44 + 0.015 * (heads as f32 - 4.0)).clamp(0.44, 0.58);
+    ((width - rank) * share, rank)
+}
+
 /// The largest square of whole pixels that fits `space`, with its corner on a pixel.
 pub fn square_on_pixels(corner: Pos2, space: Vec2, pixels_per_point: f32) -> Rect {
     let snap = |value: f32| (value * pixels_per_point).round() / pixels_per_point;
@@ -156,6 +165,16 @@ mod tests {
         }
         assert_eq!(entry_at(rect, 3, 7, pos2(9.0, 21.0)), None);
         assert_eq!(entry_at(rect, 0, 7, rect.center()), None);
+    }
+
+    #[test]
+    fn three_columns_share_the_width() {
+        for width in [800.0, 1280.0, 1920.0, 3840.0] {
+            for heads in [1, 4, 12, 32] {
+                let (wall, rank) = columns(width, heads);
+                assert!(wall >= 200.0 && rank >= 300.0 && width - wall - rank >= 200.0, "{width} {heads}");
+            }
+        }
     }
 
     #[test]

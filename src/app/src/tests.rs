@@ -74,7 +74,7 @@ fn the_first_view_shows_tokens_heads_and_ranks() {
     let window = window(&[]);
     assert!(window.state().banners.is_empty(), "{:?}", window.state().banners);
     for text in
-        ["Alice", "Layer 0, head 0", "effective rank", "condition number", "decoder.0.self_attention.weights"]
+        ["Alice", "Layer 1, head 1", "effective rank", "condition number", "decoder.1.self_attention.weights"]
     {
         assert!(shows(&window, text), "{text:?} is not in {:?}", texts(&window));
     }
@@ -139,6 +139,15 @@ fn a_model_that_is_not_there_is_named() {
 }
 
 #[test]
+fn a_prefix_longer_than_the_text_is_named_until_another_mask_is_chosen() {
+    let mut window = window(&["--mask", "prefix:99"]);
+    assert!(window.state().banners[0].text.contains("prefix is 99"), "{:?}", window.state().banners);
+    window.get_by_label("window").click();
+    settle(&mut window);
+    assert!(window.state().banners.is_empty(), "{:?}", window.state().banners);
+}
+
+#[test]
 fn any_writing_can_be_typed() {
     let mut window = window(&[]);
     for text in ["爱丽丝开始觉得累了", "🙂👩‍👩‍👧 e\u{301}", "\u{202e}\u{0}", "مرحبا"]
@@ -154,18 +163,23 @@ fn arrows_move_the_selected_head_and_stop_at_the_edge() {
     let mut window = window(&[]);
     window.key_press(Key::ArrowDown);
     window.key_press(Key::ArrowRight);
+    window.key_press(Key::ArrowRight);
     window.run_steps(3);
-    assert_eq!(window.state().selected, Head { layer: 1, head: 1 });
-    assert!(shows(&window, "Layer 1, head 1") && shows(&window, "decoder.1.self_attention.weights"));
+    assert_eq!(window.state().selected, Head { layer: 2, head: 3 });
+    assert!(shows(&window, "Layer 2, head 3") && shows(&window, "decoder.2.self_attention.weights"));
     (0..9).for_each(|_| window.key_press(Key::ArrowUp));
     window.run_steps(3);
-    assert_eq!(window.state().selected, Head { layer: 0, head: 1 });
+    assert_eq!(window.state().selected, Head { layer: 0, head: 3 });
 }
 
 #[test]
 fn every_mask_of_the_registry_can_be_clicked() {
     let mut window = window(&[]);
     for kind in MASKS {
+        if window.query_by_label(kind.name).is_none() {
+            window.get_by_label("More masks").click();
+            window.run_steps(3);
+        }
         window.get_by_label(kind.name).click();
         settle(&mut window);
         assert!(window.state().banners.is_empty(), "{}: {:?}", kind.name, window.state().banners);
@@ -209,6 +223,22 @@ fn hatched(picture: &RgbaImage, rect: Rect, count: usize) -> f64 {
     let middles = above.map(|at| crate::layout::entry_rect(rect, count, count, at).center());
     let pixels: Vec<bool> = middles.map(|at| is_hatch(picture.get_pixel(at.x as u32, at.y as u32))).collect();
     pixels.iter().filter(|&&hatched| hatched).count() as f64 / pixels.len() as f64
+}
+
+#[test]
+fn the_window_s_own_gpu_computes_the_same_numbers() {
+    let short = ["--text", "the white rabbit", "--device"];
+    let [cpu, gpu] = ["cpu", "gpu"].map(|device| window(&[&short[..], &[device]].concat()));
+    assert!(
+        gpu.state().device.device.is_gpu() && gpu.state().banners.is_empty(),
+        "{:?}",
+        gpu.state().banners
+    );
+    let at = Head { layer: 3, head: 2 };
+    let [cpu, gpu] = [cpu, gpu].map(|window| window.state().shown.chosen.clone().unwrap());
+    let pairs = cpu.matrix(at).unwrap().iter().zip(gpu.matrix(at).unwrap());
+    assert!(pairs.clone().count() > 8 && pairs.clone().all(|(a, b)| (a - b).abs() < 1e-4));
+    assert_eq!(cpu.report(at).unwrap().columns_90, gpu.report(at).unwrap().columns_90);
 }
 
 #[test]

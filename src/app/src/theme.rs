@@ -4,6 +4,8 @@ use egui::{Color32, CornerRadius, FontFamily, FontId, Stroke, TextStyle, Visuals
 use rankscope::figure::style::{self, Kind, Marker, Palette, Rgb};
 use rankscope::mask::Mask;
 
+use crate::format;
+
 /// The library's theme for the one that egui shows.
 pub fn of(visuals: &Visuals) -> style::Theme {
     if visuals.dark_mode { style::Theme::Dark } else { style::Theme::Light }
@@ -30,6 +32,15 @@ pub fn mono(size: f32) -> FontId {
 /// Running text.
 pub fn text(size: f32) -> FontId {
     FontId::new(size, FontFamily::Proportional)
+}
+
+/// A token as it can be shown: by its characters, or by their numbers where no font has them.
+pub fn label(ui: &egui::Ui, piece: &str, limit: usize) -> String {
+    let text = format::label(piece, limit);
+    let font = self::text(13.0);
+    // Laying it out first makes egui ask the system for a font.
+    drop(ui.painter().layout_no_wrap(text.clone(), font.clone(), Color32::WHITE));
+    if ui.fonts_mut(|fonts| fonts.has_glyphs(&font, &text)) { text } else { format::codes(&text) }
 }
 
 /// Gives `ctx` the two themes and shows `theme`.

@@ -16,13 +16,15 @@ impl eframe::App for Window {
     }
 }
 
+const INSTEAD: &str = "to draw the window into a picture instead, use --screenshot FILE.png";
+
 /// Opens the window and stays until it is closed.
 ///
 /// # Errors
 /// Where there is no display or no graphics adapter, each named.
 pub fn run(args: &Args) -> Result<()> {
     if let Some(problem) = missing_display() {
-        bail!("{problem}; to draw the window into a picture instead, use --screenshot FILE.png");
+        bail!("{problem}; {INSTEAD}");
     }
     let options = NativeOptions {
         viewport: ViewportBuilder::default()
@@ -60,6 +62,12 @@ fn explain(error: &eframe::Error) -> String {
     match error {
         eframe::Error::Wgpu(error) => graphics::explain(error),
         eframe::Error::AppCreation(error) => error.to_string(),
+        eframe::Error::WinitEventLoop(error) => {
+            // The system's own words stand behind the place in the source that met them.
+            let text = error.to_string();
+            let words = text.rsplit(": ").next().unwrap_or(&text);
+            format!("the display cannot be opened: {words}; {INSTEAD}")
+        }
         other => format!("the window cannot be opened: {}", other.to_string().replace('\n', " ")),
     }
 }

@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 use clap::Args;
 use rankscope::device::DeviceRequest;
+use rankscope::mask::MASKS;
 
 /// Which model runs on what, and where.
 #[derive(Args)]
@@ -28,7 +29,7 @@ pub struct SubjectArgs {
     pub target_ids: Option<String>,
 
     /// Where to compute [default: $RANKSCOPE_DEVICE, otherwise auto]
-    #[arg(long, value_parser = ["auto", "cpu", "gpu"], hide_possible_values = false)]
+    #[arg(long, value_parser = ["auto", "cpu", "gpu"])]
     device: Option<String>,
 }
 
@@ -42,10 +43,19 @@ impl SubjectArgs {
     }
 }
 
-/// The help of `--mask`.
-pub const MASK_HELP: &str = "\
-The attention mask: as-trained, bidirectional, causal, prefix:P, window:W, two-sided-window:W, \
-blocks:N,M,…; combined with &, | and !, as in \"causal & !window:4\"";
+/// The help of `--mask`: every mask that has a name.
+pub fn mask_help() -> String {
+    let forms = MASKS.iter().map(|kind| match kind.parameters {
+        "" => kind.name.to_owned(),
+        parameters => format!("{}({parameters})", kind.name),
+    });
+    let forms: Vec<_> = forms.collect();
+    format!(
+        "The attention mask: as-trained, {}; prefix:4 for prefix(4); combined with &, | and !, as in \
+         \"causal & !window:4\"",
+        forms.join(", ")
+    )
+}
 
 /// Token ids from a list such as `3,5,7`.
 pub fn ids(option: &str, list: &str) -> Result<Vec<u32>> {

@@ -33,7 +33,7 @@ const EXAMPLES: &str = "\
 Examples:
   rankscope rank --model glass-en --text \"the cat sat on the mat\"
       the rank of every head's attention matrix, as trained (causal)
-  rankscope rank --model glass-en --text \"the cat sat on the mat\" --compare causal,bidirectional
+  rankscope rank --model glass-en --text \"cats\" --compare causal,bidirectional
       the same weights with and without the causal mask, side by side
   rankscope trace --model glass-en --text \"the cat sat\" --out trace.safetensors
       every intermediate of the forward pass, to a file
@@ -43,6 +43,7 @@ Examples:
       what would compute, and why";
 
 fn main() -> ExitCode {
+    quieten_drivers();
     let cli = Cli::parse();
     let cancel = Cancel::default();
     let flag = cancel.clone();
@@ -65,6 +66,14 @@ fn main() -> ExitCode {
             let cancelled = matches!(error.downcast_ref(), Some(Error::Cancelled));
             ExitCode::from(if cancelled { 130 } else { 1 })
         }
+    }
+}
+
+/// Keeps Mesa's device selection from complaining, under `error:`, that there is no window system.
+fn quieten_drivers() {
+    if cfg!(target_os = "linux") && std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        // SAFETY: called first thing in `main`, when no other thread can be reading the environment.
+        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
     }
 }
 

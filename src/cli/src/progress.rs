@@ -36,6 +36,10 @@ impl Watch {
         if self.started.elapsed() < PATIENCE {
             return;
         }
+        if progress.total > 0 && progress.done >= progress.total {
+            // Something may be said next, and it gets a line of its own.
+            return self.finish();
+        }
         let mut bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
         let bar = bar.get_or_insert_with(ProgressBar::no_length);
         bar.set_style(style(progress.total > 0));

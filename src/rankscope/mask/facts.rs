@@ -123,41 +123,38 @@ fn theorems(facts: &Facts) -> Vec<Theorem> {
 /// The positions that every position reaches along the edges; all of them if strongly connected.
 fn common_sources(pattern: ArrayView2<bool>) -> Vec<usize> {
     let length = pattern.nrows();
-    let reaches_all = |from: usize, edge: &dyn Fn(usize, usize) -> bool| {
-        let (mut seen, mut stack, mut count) = (vec![false; length], vec![from], 1);
-        seen[from] = true;
-        while let Some(at) = stack.pop() {
-            for next in 0..length {
-                if !seen[next] && edge(at, next) {
-                    seen[next] = true;
-                    count += 1;
-                    stack.push(next);
-                }
-            }
-        }
-        (count == length).then_some(()).ok_or(seen)
-    };
     // Walk against the edges: whoever reaches everyone that way is reached from all. If anyone is, so
-    // is the last position that starts a new walk below (as when looking for a mother vertex).
-    let backwards = |at: usize, next: usize| pattern[[next, at]];
+    // is the last position that starts a new walk here (as when looking for a mother vertex).
     let mut visited = vec![false; length];
     let mut candidate = None;
     for start in 0..length {
         if !visited[start] {
             candidate = Some(start);
-            match reaches_all(start, &backwards) {
-                Ok(()) => visited.fill(true),
-                Err(seen) => visited.iter_mut().zip(seen).for_each(|(visited, seen)| *visited |= seen),
-            }
+            reach(pattern.t(), start, &mut visited);
         }
     }
-    let Some(candidate) = candidate.filter(|&start| reaches_all(start, &backwards).is_ok()) else {
-        return Vec::new();
+    let is_source = |start: &usize| {
+        let mut seen = vec![false; length];
+        reach(pattern.t(), *start, &mut seen);
+        seen.iter().all(|&seen| seen)
     };
-    // The sources are those that the candidate itself reaches along the edges.
-    let forwards = |at: usize, next: usize| pattern[[at, next]];
-    match reaches_all(candidate, &forwards) {
-        Ok(()) => (0..length).collect(),
-        Err(seen) => (0..length).filter(|&position| seen[position]).collect(),
+    let Some(source) = candidate.filter(is_source) else { return Vec::new() };
+    // The other sources are those that this one reaches along the edges.
+    let mut reached = vec![false; length];
+    reach(pattern, source, &mut reached);
+    (0..length).filter(|&position| reached[position]).collect()
+}
+
+/// Marks `start` and everything that can be reached from it along the edges and is not marked yet.
+fn reach(edges: ArrayView2<bool>, start: usize, seen: &mut [bool]) {
+    let mut stack = vec![start];
+    seen[start] = true;
+    while let Some(at) = stack.pop() {
+        for (next, &edge) in edges.row(at).iter().enumerate() {
+            if edge && !seen[next] {
+                seen[next] = true;
+                stack.push(next);
+            }
+        }
     }
 }

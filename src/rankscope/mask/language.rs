@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use super::registry::Build;
 use super::{MASKS, MAX_NUMBER, Mask, Rule};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, excerpt};
 
 /// How deeply `!` and parentheses may nest; far more than anyone writes, far less than the stack.
 const MAX_DEPTH: usize = 64;
@@ -184,7 +184,8 @@ impl Parser<'_> {
             None => "the end".to_owned(),
         };
         let column = self.text[..self.at].chars().count() + 1;
-        Error::invalid(format!("mask {:?}, character {column},", self.text), found, expected)
+        let text = excerpt(format!("{:?}", self.text));
+        Error::invalid(format!("mask {text}, character {column},"), found, expected)
     }
 }
 

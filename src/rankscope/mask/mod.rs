@@ -182,6 +182,26 @@ impl Mask {
         }
     }
 
+    /// How many heads show every mask of their own that heads have: 1 if they share one.
+    pub fn head_groups(&self) -> usize {
+        /// The least common multiple, so that both sides of an operator come out even.
+        fn common(a: usize, b: usize) -> usize {
+            let (mut x, mut y) = (a, b);
+            while y > 0 {
+                (x, y) = (y, x % y);
+            }
+            (a / x).saturating_mul(b)
+        }
+        match &self.0 {
+            Rule::Heads(masks) => {
+                masks.iter().fold(masks.len(), |count, mask| common(count, mask.head_groups()))
+            }
+            Rule::And(pair) | Rule::Or(pair) => common(pair.0.head_groups(), pair.1.head_groups()),
+            Rule::Not(mask) => mask.head_groups(),
+            _ => 1,
+        }
+    }
+
     /// Whether heads have masks of their own.
     pub fn differs_by_head(&self) -> bool {
         match &self.0 {

@@ -138,7 +138,7 @@ pub static MASKS: &[MaskKind] = &[
         summary: "every head has a mask of its own; the heads are shared out evenly, in order",
         seen_in: "mixed-direction heads: heads(causal, anti-causal)",
         example: |_| Mask::mixed_direction(),
-        build: Build::Masks(|masks| Mask::heads(masks)),
+        build: Build::Masks(Mask::heads),
     },
 ];
 

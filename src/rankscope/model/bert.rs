@@ -5,6 +5,7 @@
 //!
 //! **Source**: Devlin et al. 2018 (arXiv 1810.04805), section 3; tensor names as on the Hugging Face hub.
 
+use super::tied::{self, Ties};
 use super::{Checkpoint, Config, Description, Input, MaskChoice, Model};
 use crate::attention::{Linear, MultiHead, ScaledDotProduct, Visibility};
 use crate::axis::Axis;
@@ -16,6 +17,17 @@ use crate::probe::{Probe, Scope};
 use crate::run::Run;
 use crate::tensor::Tensor;
 use crate::weight::Weight;
+
+/// The decoder of the masked-language-model head may be the embedding, and its bias has two names.
+pub(super) static TIES: Ties = Ties {
+    by_default: true,
+    pairs: &[
+        ("bert.embeddings.word_embeddings.weight", DECODER),
+        ("cls.predictions.bias", "cls.predictions.decoder.bias"),
+    ],
+};
+
+const DECODER: &str = "cls.predictions.decoder.weight";
 
 /// A BERT model.
 pub struct Bert {
@@ -73,6 +85,7 @@ struct Loader<'a> {
     width: usize,
     epsilon: f32,
     activation: GeluForm,
+    is_tied: bool,
 }
 
 impl Loader<'_> {
@@ -117,29 +130,31 @@ impl Loader<'_> {
         })
     }
 
-    fn head(&self, words: &Weight, vocab: usize) -> Result<Option<Head>> {
-        let base = "cls.predictions";
-        if !self.checkpoint.has(&format!("{base}.transform.dense.weight")) {
-            return Ok(None);
+    /// The words, and the decoder where there is a head: the same handle where they are tied.
+    fn words(&self, vocab: usize) -> Result<(Weight, Option<Weight>)> {
+        if !self.checkpoint.has("cls.predictions.transform.dense.weight") {
+            return Ok((self.table("word_embeddings", (Axis::Vocab, vocab))?, None));
         }
-        let decoder = match format!("{base}.decoder.weight") {
-            name if self.checkpoint.has(&name) => {
-                let axes = [(Axis::Vocab, vocab), (Axis::Width, self.width)];
-                self.checkpoint.weight(&name, axes)?.to_device(self.device)?
-            }
-            _ => words.clone(),
-        };
+        let name = format!("{}embeddings.word_embeddings.weight", self.prefix);
+        let axes = [(Axis::Vocab, vocab), (Axis::Width, self.width)];
+        let (words, decoder) =
+            tied::pair(self.checkpoint, (&name, DECODER), axes, self.is_tied, self.device)?;
+        Ok((words, Some(decoder)))
+    }
+
+    fn head(&self, decoder: Weight, vocab: usize) -> Result<Head> {
+        let base = "cls.predictions";
         let width = (Axis::Width, self.width);
-        Ok(Some(Head {
+        // The decoder adds its own bias; the other name is for checkpoints that tie the two.
+        let (own, tied) = (format!("{base}.decoder.bias"), format!("{base}.bias"));
+        let bias = if self.is_tied && !self.checkpoint.has(&own) { tied } else { own };
+        Ok(Head {
             transform: self.linear(&format!("{base}.transform.dense"), width, width)?,
             activation: self.activation,
             norm: self.norm(&format!("{base}.transform.LayerNorm"))?,
             decoder,
-            bias: self
-                .checkpoint
-                .vector(&format!("{base}.bias"), Axis::Vocab, vocab)?
-                .to_device(self.device)?,
-        }))
+            bias: self.checkpoint.vector(&bias, Axis::Vocab, vocab)?.to_device(self.device)?,
+        })
     }
 }
 
@@ -158,13 +173,18 @@ impl Bert {
         if let Some(kind) = positions.filter(|kind| kind != "absolute") {
             return Err(config.wrong("position_embedding_type", &format!("{kind:?}"), "\"absolute\""));
         }
-        let prefix = if checkpoint.has("bert.embeddings.word_embeddings.weight") { "bert." } else { "" };
+        if config.optional("is_decoder")?.unwrap_or(false) {
+            return Err(config.wrong("is_decoder", "true", "false: BERT is built as an encoder here"));
+        }
+        let prefix = if checkpoint.has("bert.embeddings.position_embeddings.weight") { "bert." } else { "" };
         let (epsilon, activation) = (config.get("layer_norm_eps")?, activation(config)?);
-        let loader = Loader { checkpoint, device, prefix, width, epsilon, activation };
+        let is_tied = TIES.wanted(config)?;
+        let loader = Loader { checkpoint, device, prefix, width, epsilon, activation, is_tied };
         let (vocab, context) = (config.size("vocab_size")?, config.size("max_position_embeddings")?);
         let type_count = config.size("type_vocab_size")?;
+        let (words, decoder) = loader.words(vocab)?;
         let embeddings = Embeddings {
-            words: loader.table("word_embeddings", (Axis::Vocab, vocab))?,
+            words,
             positions: loader.table("position_embeddings", (Axis::Position, context))?,
             types: loader.table("token_type_embeddings", (Axis::Row, type_count))?,
             type_count,
@@ -185,10 +205,10 @@ impl Bert {
             vocab,
             context,
             trained_mask: Mask::bidirectional(),
-            parameters: checkpoint.parameters(),
+            parameters: tied::parameters(config, checkpoint)?,
             dtype: embeddings.words.dtype(),
         };
-        let head = loader.head(&embeddings.words, vocab)?;
+        let head = decoder.map(|decoder| loader.head(decoder, vocab)).transpose()?;
         Ok(Bert {
             description,
             device: device.clone(),
@@ -212,6 +232,14 @@ impl Bert {
         let types = gather(&self.embeddings.types, &types, batch)?;
         let positions = gather(&self.embeddings.positions, &positions, batch)?;
         self.embeddings.norm.forward(&add(&add(&words, &types)?, &positions)?)
+    }
+}
+
+#[cfg(test)]
+impl Bert {
+    /// Word embedding and decoder, to see whether they are one.
+    pub(super) fn ends(&self) -> (&Weight, Option<&Weight>) {
+        (&self.embeddings.words, self.head.as_ref().map(|head| &head.decoder))
     }
 }
 

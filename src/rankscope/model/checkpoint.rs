@@ -1,50 +1,64 @@
-//! Checkpoint folders: `config.json` and `model.safetensors`, mapped into memory.
+//! Checkpoint folders: `config.json` and `model.safetensors`, or shards with an index, mapped into memory.
 //!
 //! **Source**: the safetensors format: eight bytes of header length, a JSON header with dtype, shape
 //! and byte range of every tensor, then the bytes.
 
-use std::fs::File;
+pub(crate) mod index;
+mod shard;
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use memmap2::Mmap;
-use safetensors::tensor::Metadata;
-use safetensors::{Dtype as FileDtype, SafeTensors};
+use safetensors::Dtype as FileDtype;
+use safetensors::tensor::TensorInfo;
 
 use crate::axis::{Axis, Shape};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 use crate::weight::{Dtype, Weight};
+use shard::Shard;
 
-/// An open `model.safetensors`. Weights taken from it keep the file mapped.
+/// The file of a checkpoint that is not sharded.
+pub(crate) const SINGLE: &str = "model.safetensors";
+
+/// The file that says what is in which shard.
+pub(crate) const INDEX: &str = "model.safetensors.index.json";
+
+/// An open checkpoint, in one file or in shards. Weights taken from it keep their file mapped.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
+    /// The single file, or the index.
     path: PathBuf,
-    file: Arc<Mmap>,
-    metadata: Arc<Metadata>,
-    data_start: usize,
+    shards: Arc<[Shard]>,
 }
 
 impl Checkpoint {
-    /// Opens the `model.safetensors` in `directory`.
+    /// Opens the checkpoint in `directory`: `model.safetensors`, or where there is none the shards of
+    /// `model.safetensors.index.json`. Headers are read, tensors only mapped.
     ///
     /// # Errors
-    /// [`Error::Io`] if there is none, [`Error::Format`] if its header is not what the format asks for.
+    /// [`Error::Io`] if there is none; [`Error::Format`] if a header is not what the format asks for, or
+    /// naming the tensor and the file if the index leaves the folder, a shard is missing, a tensor is not
+    /// in the shard it is mapped to, or two shards hold it.
     pub fn open(directory: &Path) -> Result<Self> {
-        let path = directory.join("model.safetensors");
-        let file = File::open(&path).map_err(|error| Error::io(&path, error))?;
-        // SAFETY: a mapping is only unsound if another process truncates or rewrites the file while it
-        // is open. Checkpoints are written aside and renamed, by us and by the other tools that make them.
-        let file = unsafe { Mmap::map(&file) }.map_err(|error| Error::io(&path, error))?;
-        let (header_length, metadata) = SafeTensors::read_metadata(&file)
-            .map_err(|error| Error::format(&path, format!("not a safetensors file: {error}")))?;
-        let data_start = 8 + header_length;
-        Ok(Checkpoint { path, file: Arc::new(file), metadata: Arc::new(metadata), data_start })
+        let (single, index) = (directory.join(SINGLE), directory.join(INDEX));
+        if !single.is_file() && index.is_file() {
+            let shards = index::open(&index)?.into();
+            return Ok(Checkpoint { path: index, shards });
+        }
+        let shard = Shard::open(single.clone())?;
+        Ok(Checkpoint { path: single, shards: [shard].into() })
     }
 
-    /// Whether the file holds a tensor of that name.
+    fn find(&self, name: &str) -> Option<(&Shard, &TensorInfo)> {
+        self.shards.iter().find_map(|shard| Some((shard, shard.info(name)?)))
+    }
+
+    /// Whether the checkpoint holds a tensor of that name.
     pub fn has(&self, name: &str) -> bool {
-        self.metadata.info(name).is_some()
+        self.find(name).is_some()
     }
 
     /// The tensor `name` in its file's dtype.
@@ -53,25 +67,18 @@ impl Checkpoint {
     /// [`Error::Format`] naming the tensor if it is missing, has another shape, or is not of f32, f16 or bf16.
     pub fn weight(&self, name: &str, axes: impl Into<Vec<(Axis, usize)>>) -> Result<Weight> {
         let shape = Shape::new(axes);
-        let Some(info) = self.metadata.info(name) else {
+        let Some((shard, info)) = self.find(name) else {
             return Err(Error::format(&self.path, format!("tensor {name} is missing, expected {shape}")));
         };
         if info.shape != shape.sizes() {
             let problem = format!("tensor {name} has shape {:?}, expected {shape}", info.shape);
-            return Err(Error::format(&self.path, problem));
+            return Err(Error::format(&shard.path, problem));
         }
-        let dtype = match info.dtype {
-            FileDtype::F32 => Dtype::F32,
-            FileDtype::F16 => Dtype::F16,
-            FileDtype::BF16 => Dtype::Bf16,
-            other => {
-                let problem = format!("tensor {name} is of dtype {other:?}, expected F32, F16 or BF16");
-                return Err(Error::format(&self.path, problem));
-            }
+        let Some(dtype) = float(info.dtype) else {
+            let problem = format!("tensor {name} is of dtype {:?}, expected F32, F16 or BF16", info.dtype);
+            return Err(Error::format(&shard.path, problem));
         };
-        let (start, end) = info.data_offsets;
-        let range = self.data_start + start..self.data_start + end;
-        Ok(Weight::mapped(name, shape, dtype, self.file.clone(), range))
+        Ok(Weight::mapped(name, shape, dtype, shard.file.clone(), shard.range(info)))
     }
 
     /// The vector `name`, widened to f32: a bias or a gain.
@@ -83,30 +90,58 @@ impl Checkpoint {
         Tensor::new([(axis, size)], weight.to_f32().expect("a mapped weight is on the CPU"))
     }
 
-    /// Numbers in the file: the model's parameters, tied ones counted once.
-    pub fn parameters(&self) -> usize {
-        let is_float = |dtype| matches!(dtype, FileDtype::F32 | FileDtype::F16 | FileDtype::BF16);
-        let tensors = self.metadata.tensors();
-        tensors
-            .values()
-            .filter(|info| is_float(info.dtype))
-            .map(|info| info.shape.iter().product::<usize>())
-            .sum()
+    /// Whether two tensors are there and are the same: dtype, shape and every bit.
+    ///
+    /// Reads both to the first difference.
+    pub fn same(&self, one: &str, other: &str) -> bool {
+        let bytes = |(shard, info): (&Shard, &TensorInfo)| (shard.file.clone(), shard.range(info));
+        let (Some(one), Some(other)) = (self.find(one), self.find(other)) else { return false };
+        let alike = one.1.dtype == other.1.dtype && one.1.shape == other.1.shape;
+        let ((first, here), (second, there)) = (bytes(one), bytes(other));
+        alike && first[here] == second[there]
     }
 
-    /// The first of the file's tensors that holds a NaN or an infinity, if there is one.
+    /// Numbers of the floating-point tensor `name`; 0 if there is none.
+    pub fn numbers(&self, name: &str) -> usize {
+        self.find(name).map_or(0, |(_, info)| numbers(info))
+    }
+
+    /// Numbers in all floating-point tensors as they are stored, copies of tied ones included.
+    pub fn parameters(&self) -> usize {
+        self.shards.iter().flat_map(Shard::tensors).map(|(_, info)| numbers(info)).sum()
+    }
+
+    /// The checkpoint's files: the index, if there is one, and the safetensors files.
+    pub fn files(&self) -> Vec<&Path> {
+        let index = Some(self.path.as_path()).filter(|path| path.ends_with(INDEX));
+        index.into_iter().chain(self.shards.iter().map(|shard| shard.path.as_path())).collect()
+    }
+
+    /// Bytes of the safetensors files.
+    pub fn size_bytes(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.file.len() as u64).sum()
+    }
+
+    /// The first tensor, by name, that holds a NaN or an infinity, if there is one.
     ///
-    /// Reads the whole file, so it is for the moment when a result turned out not to be finite.
+    /// Reads every file, so it is for the moment when a result turned out not to be finite.
     pub fn first_not_finite(&self) -> Option<String> {
-        let tensors = self.metadata.tensors();
-        let mut names: Vec<_> = tensors.keys().collect();
-        names.sort();
-        let is_bad = |name: &&&String| {
-            let sizes = tensors[**name].shape.iter().map(|&size| (Axis::Row, size)).collect::<Vec<_>>();
+        let mut tensors: Vec<_> = self.shards.iter().flat_map(Shard::tensors).collect();
+        tensors.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let is_bad = |(name, info): &(String, &TensorInfo)| {
+            let sizes = info.shape.iter().map(|&size| (Axis::Row, size)).collect::<Vec<_>>();
             let values = self.weight(name, sizes).ok().and_then(|weight| weight.to_f32());
             values.is_some_and(|values| values.iter().any(|value| !value.is_finite()))
         };
-        names.iter().find(is_bad).map(|name| name.to_string())
+        tensors.into_iter().find(is_bad).map(|(name, _)| name)
+    }
+
+    /// An error if any weight is a NaN or an infinity. Reads every file.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming the first tensor that is not finite.
+    pub fn expect_finite_weights(&self) -> Result<()> {
+        self.first_not_finite().map_or(Ok(()), |name| Err(self.not_finite(&name)))
     }
 
     /// An error if `values` has a NaN or an infinity, naming the weight that is to blame.
@@ -118,10 +153,28 @@ impl Checkpoint {
         if values.iter().all(|value| value.is_finite()) {
             return Ok(());
         }
-        let problem = match self.first_not_finite() {
-            Some(name) => format!("tensor {name} holds NaN or infinity, expected finite weights"),
-            None => format!("{what} is not finite although every weight is: the computation overflowed f32"),
-        };
+        self.expect_finite_weights()?;
+        let problem =
+            format!("{what} is not finite although every weight is: the computation overflowed f32");
         Err(Error::format(&self.path, problem))
     }
+
+    fn not_finite(&self, name: &str) -> Error {
+        let path = self.find(name).map_or(&self.path, |(shard, _)| &shard.path);
+        Error::format(path, format!("tensor {name} holds NaN or infinity, expected finite weights"))
+    }
+}
+
+/// Our name for a file's dtype, if it is one that we compute with.
+fn float(dtype: FileDtype) -> Option<Dtype> {
+    match dtype {
+        FileDtype::F32 => Some(Dtype::F32),
+        FileDtype::F16 => Some(Dtype::F16),
+        FileDtype::BF16 => Some(Dtype::Bf16),
+        _ => None,
+    }
+}
+
+fn numbers(info: &TensorInfo) -> usize {
+    if float(info.dtype).is_some() { info.shape.iter().product() } else { 0 }
 }

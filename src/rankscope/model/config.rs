@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, excerpt};
 
 /// Larger than any real configuration, small enough to read at once.
 const MAX_BYTES: u64 = 1 << 20;
@@ -93,7 +93,7 @@ impl Config {
 
     /// An error about one field of this file.
     pub fn wrong(&self, field: &str, got: &str, expected: &str) -> Error {
-        Error::format(&self.path, format!("{field} is {got}, expected {expected}"))
+        Error::format(&self.path, format!("{field} is {}, expected {expected}", excerpt(got)))
     }
 }
 
@@ -103,6 +103,8 @@ fn kind_of<T>() -> &'static str {
         "usize" => "a whole number",
         "f32" | "f64" => "a number",
         "bool" => "true or false",
+        name if name.contains("Vec") => "a list of texts",
+        name if name.contains("Map") => "an object",
         name if name.ends_with("String") => "a text",
         _ => "another kind of value",
     }

@@ -4,9 +4,8 @@
 //!
 //! **Source**: Touvron et al. 2023 (arXiv 2302.13971), section 2.2; tensor names as on the Hugging Face hub.
 
-use serde_json::{Map, Value};
-
-use super::{Checkpoint, Config, Description, Input, MaskChoice, Model};
+use super::tied::{self, Ties};
+use super::{Checkpoint, Config, Description, Input, MaskChoice, Model, rope};
 use crate::attention::{Linear, MultiHead, ScaledDotProduct, Visibility};
 use crate::axis::Axis;
 use crate::device::Device;
@@ -18,12 +17,16 @@ use crate::run::Run;
 use crate::tensor::Tensor;
 use crate::weight::Weight;
 
+/// The output layer may be the embedding.
+pub(super) static TIES: Ties =
+    Ties { by_default: false, pairs: &[("model.embed_tokens.weight", "lm_head.weight")] };
+
 /// A LLaMA model.
 pub struct Llama {
     description: Description,
     device: Device,
     checkpoint: Checkpoint,
-    rotary_base: f64,
+    frequencies: Vec<f64>, // [D/2]
     epsilon: f32,
     embedding: Weight, // [V, C]
     layers: Vec<Layer>,
@@ -92,15 +95,8 @@ impl Llama {
         }
         let vocab = (Axis::Vocab, config.size("vocab_size")?);
         let width = (Axis::Width, sizes.width);
-        let embedding = checkpoint.weight("model.embed_tokens.weight", [vocab, width])?;
-        let dtype = embedding.dtype();
-        let embedding = embedding.to_device(device)?;
-        // A tied output layer is the embedding itself: one copy in memory.
-        let output = match checkpoint.has("lm_head.weight") {
-            true => checkpoint.weight("lm_head.weight", [vocab, width])?.to_device(device)?,
-            false if config.optional("tie_word_embeddings")?.unwrap_or(false) => embedding.clone(),
-            false => checkpoint.weight("lm_head.weight", [vocab, width])?, // says what is missing
-        };
+        let (embedding, output) =
+            tied::pair(checkpoint, TIES.pairs[0], [vocab, width], TIES.wanted(config)?, device)?;
         let layers = (0..config.size("num_hidden_layers")?)
             .map(|layer| Layer::load(&sizes, checkpoint, &format!("model.layers.{layer}"), device))
             .collect::<Result<Vec<_>>>()?;
@@ -115,13 +111,13 @@ impl Llama {
             vocab: vocab.1,
             context: config.size("max_position_embeddings")?,
             trained_mask: Mask::causal(),
-            parameters: checkpoint.parameters(),
-            dtype,
+            parameters: tied::parameters(config, checkpoint)?,
+            dtype: embedding.dtype(),
         };
         Ok(Llama {
             description,
             device: device.clone(),
-            rotary_base: rotary_base(config)?,
+            frequencies: rope::frequencies(config, sizes.head_size)?,
             epsilon: config.get("rms_norm_eps")?,
             final_norm: checkpoint
                 .vector("model.norm.weight", Axis::Width, sizes.width)?
@@ -134,20 +130,12 @@ impl Llama {
     }
 }
 
-/// The base of the rotary angles, in either of its two spellings; scaled variants are refused by name.
-fn rotary_base(config: &Config) -> Result<f64> {
-    for field in ["rope_parameters", "rope_scaling"] {
-        let parameters: Map<String, Value> = config.optional(field)?.unwrap_or_default();
-        let kind = parameters.get("rope_type").or(parameters.get("type")).and_then(Value::as_str);
-        if let Some(kind) = kind.filter(|&kind| kind != "default") {
-            return Err(config.wrong(field, &format!("of type {kind:?}"), "type \"default\" (no scaling)"));
-        }
-        if let Some(base) = parameters.get("rope_theta") {
-            let wrong = || config.wrong(&format!("{field}.rope_theta"), &base.to_string(), "a number");
-            return base.as_f64().ok_or_else(wrong);
-        }
+#[cfg(test)]
+impl Llama {
+    /// Embedding and output layer, to see whether they are one.
+    pub(super) fn ends(&self) -> (&Weight, &Weight) {
+        (&self.embedding, &self.output)
     }
-    Ok(config.optional("rope_theta")?.unwrap_or(10_000.0))
 }
 
 impl Layer {
@@ -221,8 +209,7 @@ impl Model for Llama {
         input.check(&self.description)?;
         let mask = mask.resolve(&self.description);
         let visibility = Visibility { mask: &mask, at: input.positions(), padding: input.padding() };
-        let rotation =
-            RotaryTable::new(0, input.len(), self.description.head_size, self.rotary_base, &self.device)?;
+        let rotation = RotaryTable::from_frequencies(0, input.len(), &self.frequencies, &self.device)?;
         let mut x = probe.visit("embeddings", gather(&self.embedding, input.ids(), input.batch_size())?)?;
         for (index, layer) in self.layers.iter().enumerate() {
             let mut scope = Scope::new(format!("decoder.{index}"), probe);

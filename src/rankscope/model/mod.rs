@@ -9,7 +9,9 @@ mod config;
 pub mod heads;
 mod input;
 mod llama;
+mod rope;
 pub mod store;
+mod tied;
 mod tokenizer;
 
 use std::path::Path;
@@ -22,7 +24,7 @@ pub use llama::Llama;
 pub use tokenizer::{Tokenizer, Tokens};
 
 use crate::device::Device;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::mask::Mask;
 use crate::probe::Probe;
 use crate::run::Run;
@@ -104,7 +106,34 @@ pub struct Family {
     pub name: &'static str,
     /// What it is.
     pub summary: &'static str,
+    /// How the names in `architectures` begin.
+    class: &'static str,
+    ties: &'static tied::Ties,
     load: fn(&Config, &Checkpoint, &Device) -> Result<Box<dyn Model>>,
+}
+
+impl Family {
+    /// The family that a configuration names.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if it is none of [`FAMILIES`], or `architectures` speaks of another.
+    pub fn of(config: &Config) -> Result<&'static Family> {
+        let name: String = config.get("model_type")?;
+        let Some(family) = FAMILIES.iter().find(|family| family.name == name) else {
+            let names: Vec<_> = FAMILIES.iter().map(|family| family.name).collect();
+            let expected = format!("one of {}", names.join(", "));
+            return Err(config.wrong("model_type", &format!("{name:?}"), &expected));
+        };
+        let classes: Vec<String> = config.optional("architectures")?.unwrap_or_default();
+        let is_ours = |class: &String| class.to_lowercase().starts_with(family.class.to_lowercase().as_str());
+        match classes.iter().find(|class| !is_ours(class)) {
+            None => Ok(family),
+            Some(class) => {
+                let expected = format!("a class of {}…, since model_type is {name:?}", family.class);
+                Err(config.wrong("architectures", &format!("{class:?}"), &expected))
+            }
+        }
+    }
 }
 
 /// Every family that can be loaded.
@@ -112,11 +141,15 @@ pub static FAMILIES: &[Family] = &[
     Family {
         name: "bert",
         summary: "encoder, bidirectional, post-norm (Devlin et al. 2018)",
+        class: "Bert",
+        ties: &bert::TIES,
         load: |config, checkpoint, device| Ok(Box::new(Bert::load(config, checkpoint, device)?)),
     },
     Family {
         name: "llama",
         summary: "decoder, causal, pre-norm, rotary positions, grouped queries (Touvron et al. 2023)",
+        class: "Llama",
+        ties: &llama::TIES,
         load: |config, checkpoint, device| Ok(Box::new(Llama::load(config, checkpoint, device)?)),
     },
 ];
@@ -128,22 +161,11 @@ pub static FAMILIES: &[Family] = &[
 /// implemented.
 pub fn load(directory: &Path, device: &Device) -> Result<Box<dyn Model>> {
     let config = Config::open(directory)?;
-    let name: String = config.get("model_type")?;
-    let Some(family) = FAMILIES.iter().find(|family| family.name == name) else {
-        let names: Vec<_> = FAMILIES.iter().map(|family| family.name).collect();
-        return Err(config.wrong(
-            "model_type",
-            &format!("{name:?}"),
-            &format!("one of {}", names.join(", ")),
-        ));
-    };
+    let family = Family::of(&config)?;
     let checkpoint = Checkpoint::open(directory)?;
-    if device.is_gpu()
-        && let Some(name) = checkpoint.first_not_finite()
-    {
+    if device.is_gpu() {
         // On the CPU the output is looked at instead, which costs nothing; here it would be a readback.
-        let problem = format!("tensor {name} holds NaN or infinity, expected finite weights");
-        return Err(Error::format(directory.join("model.safetensors"), problem));
+        checkpoint.expect_finite_weights()?;
     }
     (family.load)(&config, &checkpoint, device)
 }

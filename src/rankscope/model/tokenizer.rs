@@ -1,5 +1,9 @@
 //! `tokenizer.json` through the `tokenizers` crate.
 
+mod pieces;
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -9,6 +13,8 @@ use crate::error::{Error, Result};
 pub struct Tokenizer {
     path: PathBuf,
     inner: Box<tokenizers::Tokenizer>,
+    /// Whether a token's spelling is made of bytes in GPT-2's alphabet.
+    is_byte_level: bool,
 }
 
 /// A text cut into tokens.
@@ -18,7 +24,8 @@ pub struct Tokens {
     pub ids: Vec<u32>,
     /// The segment of every token (BERT); 0 elsewhere.
     pub token_types: Vec<u32>,
-    /// What a person reads: the piece of text behind every token, special tokens by their names.
+    /// What a person reads: the piece of text behind every token; special tokens by their names, and parts
+    /// of a character by their bytes, as `<0xF0>`.
     pub pieces: Vec<String>,
 }
 
@@ -38,13 +45,17 @@ impl Tokenizer {
             .map_err(|error| Error::format(&path, one_line(&error)))?;
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|error| Error::format(&path, one_line(&error)))?;
-        Ok(Tokenizer { path, inner: Box::new(inner) })
+        let parts = (inner.get_pre_tokenizer(), inner.get_decoder());
+        let parts = serde_json::to_string(&parts).map_err(|error| Error::format(&path, error))?;
+        let is_byte_level = parts.contains("\"ByteLevel\"");
+        Ok(Tokenizer { path, inner: Box::new(inner), is_byte_level })
     }
 
     /// Cuts a text into tokens, with the special tokens that the model was trained with.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a text without any token, [`Error::Format`] if the tokenizer fails on it.
+    /// [`Error::Invalid`] for a text without any token, [`Error::Format`] if the tokenizer fails on it or
+    /// says impossible things.
     pub fn encode(&self, text: &str) -> Result<Tokens> {
         if text.trim().is_empty() {
             return Err(Error::invalid(
@@ -54,17 +65,20 @@ impl Tokenizer {
             ));
         }
         let encoding = self.inner.encode(text, true).map_err(|error| self.failed(&error))?;
+        let count = encoding.get_ids().len();
+        if count == 0 {
+            return Err(Error::invalid("text", "without any token", "text that the tokenizer knows"));
+        }
+        // Special tokens stand for no text: an empty span, and so their name.
         let special = encoding.get_special_tokens_mask();
-        let pieces = encoding.get_tokens().iter().zip(encoding.get_offsets()).zip(special);
-        let pieces = pieces.map(|((token, &(start, end)), &special)| match text.get(start..end) {
-            Some(piece) if special == 0 && !piece.is_empty() => piece.to_owned(),
-            _ => token.clone(),
-        });
-        Ok(Tokens {
-            ids: encoding.get_ids().to_vec(),
-            token_types: encoding.get_type_ids().to_vec(),
-            pieces: pieces.collect(),
-        })
+        let spans: Vec<_> = encoding
+            .get_offsets()
+            .iter()
+            .zip(special)
+            .map(|(&(start, end), &special)| if special == 1 { 0..0 } else { start..end })
+            .collect();
+        let pieces = pieces::pieces(text, encoding.get_tokens(), &spans, self.is_byte_level);
+        Ok(Tokens { ids: encoding.get_ids().to_vec(), token_types: encoding.get_type_ids().to_vec(), pieces })
     }
 
     /// The text of some ids, special tokens left out.

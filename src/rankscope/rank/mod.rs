@@ -8,6 +8,7 @@ mod decompose;
 mod exact;
 mod log_det;
 mod metric;
+pub mod npy;
 mod report;
 mod spectrum;
 #[cfg(test)]

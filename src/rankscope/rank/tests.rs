@@ -4,4 +4,5 @@ mod claims;
 mod edges;
 mod exact;
 mod golden;
+mod npy;
 mod properties;

@@ -11,6 +11,8 @@ use anyhow::{Context, Result};
 
 use crate::process;
 
+mod ops;
+
 /// 128 tokens for MiniLM, its two special tokens included.
 const TEXT: &str = include_str!("../bench/text.txt");
 
@@ -31,18 +33,33 @@ struct Row {
     unit: &'static str,
     ours: f64,
     theirs: Option<f64>,
-    /// Ours over theirs should be at most this; or, without theirs, ours should.
-    bar: f64,
+    bar: Bar,
 }
 
-/// Runs `cargo xtask bench`.
+/// What is asked of a row.
+enum Bar {
+    /// Ours over theirs should be at most this.
+    Ratio(f64),
+    /// Ours should be at most this.
+    Absolute(f64),
+}
+
+/// Runs `cargo xtask bench`: the page goes to standard output and to `<target>/bench/results.md`.
 pub fn run(args: &Args) -> Result<()> {
     let programs = Programs::build()?;
     let mut rows = Vec::new();
     rows.extend(whole_process(args, &programs)?);
     rows.push(decompositions(args, &programs)?);
     rows.extend(app(&programs)?);
-    print(&rows);
+    let mut page = heading(&programs)?;
+    page.push_str(&table(&rows));
+    page.push_str(&ops::table(args, &programs)?);
+    print!("{page}");
+    let folder = programs.cli.ancestors().nth(2).unwrap_or(Path::new("")).join("bench");
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let file = folder.join("results.md");
+    std::fs::write(&file, page).with_context(|| format!("cannot write {}", file.display()))?;
+    eprintln!("results page  {}", file.display());
     Ok(())
 }
 
@@ -50,24 +67,47 @@ struct Programs {
     cli: PathBuf,
     app: PathBuf,
     svd_time: PathBuf,
+    op_time: PathBuf,
+}
+
+/// The machine that the numbers belong to.
+fn heading(programs: &Programs) -> Result<String> {
+    let output =
+        command(&programs.cli).args(["devices", "--json"]).output().context("cannot run rankscope")?;
+    let devices: serde_json::Value = serde_json::from_slice(&output.stdout).context("`devices --json`")?;
+    let adapters = devices["adapters"].as_array().into_iter().flatten();
+    let adapters: Vec<String> = adapters
+        .map(|adapter| {
+            format!("{}, driver {} {}", adapter["name"], adapter["driver"], adapter["driver_info"])
+                .replace('"', "")
+        })
+        .collect();
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    let adapters = if adapters.is_empty() { "none".to_owned() } else { adapters.join("; ") };
+    Ok(format!("# rankscope bench\n\nProcessor: {}, {cores} threads. Adapter: {adapters}.\n\n", processor()))
+}
+
+/// The processor's name, where the system tells.
+fn processor() -> String {
+    let about = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = about.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    name.map_or(std::env::consts::ARCH, |(_, name)| name).to_owned()
 }
 
 impl Programs {
     fn build() -> Result<Self> {
         eprintln!("Building in release.");
-        let executables = process::build(&[
-            "-p",
-            "rankscope-cli",
-            "-p",
-            "rankscope-app",
-            "-p",
-            "rankscope",
-            "--bins",
-            "--examples",
-        ])?;
+        let selection =
+            ["-p", "rankscope-cli", "-p", "rankscope-app", "-p", "rankscope", "--bins", "--examples"];
+        let executables = process::build(&selection, process::Profile::Release)?;
         let find =
             |name: &str| executables.get(name).cloned().with_context(|| format!("cargo built no {name}"));
-        Ok(Programs { cli: find("rankscope")?, app: find("rankscope-app")?, svd_time: find("svd_time")? })
+        Ok(Programs {
+            cli: find("rankscope")?,
+            app: find("rankscope-app")?,
+            svd_time: find("svd_time")?,
+            op_time: find("op_time")?,
+        })
     }
 }
 
@@ -106,7 +146,7 @@ fn whole_process(args: &Args, programs: &Programs) -> Result<Vec<Row>> {
         unit,
         ours: median(our_costs.iter().map(of)).expect("at least one run"),
         theirs: median(their_costs.iter().map(of)),
-        bar,
+        bar: Bar::Ratio(bar),
     };
     Ok(vec![
         row("rank report, MiniLM, 128 tokens: wall", "ms", |cost| cost.wall_millis, 1.0 / 20.0),
@@ -139,7 +179,7 @@ fn decompositions(args: &Args, programs: &Programs) -> Result<Row> {
         unit: "ms",
         ours: median(our_times.into_iter()).expect("at least one run"),
         theirs: median(their_times.into_iter()),
-        bar: 1.0,
+        bar: Bar::Ratio(1.0),
     })
 }
 
@@ -160,7 +200,7 @@ fn app(programs: &Programs) -> Result<Vec<Row>> {
         .map(|(field, what, bar)| {
             let ours =
                 figures[field].as_f64().with_context(|| format!("the app's benchmark has no {field}"))?;
-            Ok(Row { what: what.to_owned(), unit: "ms", ours, theirs: None, bar })
+            Ok(Row { what: what.to_owned(), unit: "ms", ours, theirs: None, bar: Bar::Absolute(bar) })
         })
         .collect()
 }
@@ -208,16 +248,31 @@ fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     values.get(values.len() / 2).copied()
 }
 
-fn print(rows: &[Row]) {
-    println!("{:<48} {:>10} {:>10} {:>8} {:>8}", "", "rankscope", "reference", "ratio", "bar");
+/// The comparisons as a Markdown table.
+fn table(rows: &[Row]) -> String {
+    let mut table =
+        String::from("| what | rankscope | reference | ratio | bar |\n|---|---:|---:|---:|---:|\n");
     for row in rows {
-        let number = |value: f64| if value < 10.0 { format!("{value:.2}") } else { format!("{value:.0}") };
-        let (theirs, ratio, bar) = match row.theirs {
-            Some(theirs) => (number(theirs), format!("{:.3}", row.ours / theirs), format!("{:.3}", row.bar)),
-            None if row.bar >= 10.0 => ("-".to_owned(), "-".to_owned(), number(row.bar)),
-            None => ("left out".to_owned(), "-".to_owned(), format!("{:.3}", row.bar)),
+        let ours = format!("{} {}", number(row.ours), row.unit);
+        let bar = match row.bar {
+            Bar::Ratio(bar) => format!("{bar:.3}"),
+            Bar::Absolute(bar) => format!("{} {}", number(bar), row.unit),
         };
-        let what = format!("{} ({})", row.what, row.unit);
-        println!("{what:<48} {:>10} {theirs:>10} {ratio:>8} {bar:>8}", number(row.ours));
+        let (theirs, ratio) = match row.theirs {
+            Some(theirs) => (format!("{} {}", number(theirs), row.unit), format!("{:.3}", row.ours / theirs)),
+            None if matches!(row.bar, Bar::Ratio(_)) => ("left out".to_owned(), String::new()),
+            None => (String::new(), String::new()),
+        };
+        table.push_str(&format!("| {} | {ours} | {theirs} | {ratio} | {bar} |\n", row.what));
+    }
+    table
+}
+
+/// Three significant digits.
+fn number(value: f64) -> String {
+    match value {
+        value if value >= 100.0 => format!("{value:.0}"),
+        value if value >= 10.0 => format!("{value:.1}"),
+        value => format!("{value:.2}"),
     }
 }

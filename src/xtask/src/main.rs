@@ -2,8 +2,10 @@
 
 mod bench;
 mod check;
+mod fuzz;
 mod machine;
 mod manager;
+mod mutate;
 mod process;
 mod requirement;
 mod setup;
@@ -34,6 +36,10 @@ enum Command {
     Test(suite::Args),
     /// Time rankscope beside numpy and PyTorch.
     Bench(bench::Args),
+    /// Feed hostile input to everything that reads files.
+    Fuzz(fuzz::Args),
+    /// Break the library on purpose and see that a test notices.
+    Mutate(mutate::Args),
 }
 
 fn main() -> ExitCode {
@@ -42,6 +48,8 @@ fn main() -> ExitCode {
         Command::Setup(args) => setup::run(&args),
         Command::Test(args) => suite::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
+        Command::Mutate(args) => mutate::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 
 use anyhow::{Context, Result};
@@ -38,8 +38,18 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
 }
 
 /// The cargo that started us, so that a toolchain chosen with `+name` stays chosen.
+///
+/// What `cargo run` tells us of our own package is not passed on: build scripts look at it, and would build
+/// half of the dependencies again whenever the same target folder is used with and without us.
 pub fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        let is_ours = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+        if name.to_str().is_some_and(is_ours) {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// Runs `command` with our standard streams; fails with `message` unless it succeeds.
@@ -48,15 +58,34 @@ pub fn run(command: &mut Command, message: &str) -> Result<()> {
     if status.success() { Ok(()) } else { Err(Failed::new(message, status).into()) }
 }
 
+/// The target folder that this program was built into, whatever variable or configuration chose it.
+pub fn target_folder() -> Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    let folder = program.parent().and_then(Path::parent);
+    Ok(folder.with_context(|| format!("{} is in no target folder", program.display()))?.to_owned())
+}
+
 /// The message for a program that could not even be started.
 pub fn cannot_start(command: &Command) -> String {
     format!("cannot start {}", command.get_program().to_string_lossy())
 }
 
-/// `cargo build --release` of `selection`; the executables by name, as cargo itself reports them.
-pub fn build(selection: &[&str]) -> Result<HashMap<String, PathBuf>> {
+/// How to compile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// As the tests are.
+    Dev,
+    /// For use.
+    Release,
+}
+
+/// `cargo build` of `selection`; the executables by name, as cargo itself reports them.
+pub fn build(selection: &[&str], profile: Profile) -> Result<HashMap<String, PathBuf>> {
     let mut command = cargo();
-    command.args(["build", "--release"]).args(selection);
+    command.arg("build").args(selection);
+    if profile == Profile::Release {
+        command.arg("--release");
+    }
     command.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
     let output = command.output().with_context(|| cannot_start(&command))?;
     if !output.status.success() {

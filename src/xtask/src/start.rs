@@ -44,7 +44,8 @@ struct Programs {
 /// Builds both programs in release.
 fn build() -> Result<Programs> {
     eprintln!("Building rankscope in release.");
-    let mut executables = process::build(&["-p", "rankscope-cli", "-p", "rankscope-app"])?;
+    let mut executables =
+        process::build(&["-p", "rankscope-cli", "-p", "rankscope-app"], process::Profile::Release)?;
     let mut take = |name: &str| executables.remove(name).with_context(|| format!("cargo built no {name}"));
     Ok(Programs { app: take("rankscope-app")?, cli: take("rankscope")? })
 }

@@ -1,11 +1,12 @@
 //! `cargo xtask test`: set-up, then every test of the workspace, then one line that sums them up.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 
+use crate::process::Profile;
 use crate::{process, setup};
 
 /// What `cargo xtask test` takes.
@@ -19,9 +20,15 @@ pub struct Args {
     cargo_args: Vec<String>,
 }
 
+/// The model that is pulled for the tests: with it they compare a trained encoder with its reference.
+const MODEL: &str = "minilm-l6";
+
 /// Runs `cargo xtask test`.
 pub fn run(args: &Args) -> Result<()> {
     setup::before_the_rest(args.yes)?;
+    if args.cargo_args.is_empty() {
+        pull_model()?;
+    }
     let start = Instant::now();
     let mut command = process::cargo();
     // Every test is run and counted, also after a first failure.
@@ -32,6 +39,18 @@ pub fn run(args: &Args) -> Result<()> {
     let status = child.wait()?;
     eprintln!("{} in {:.0} s", tally.summary(), start.elapsed().as_secs_f64());
     if status.success() { Ok(()) } else { Err(process::Failed::new("the tests failed", status).into()) }
+}
+
+/// Installs the model, or says that its tests will be skipped; offline, the others run all the same.
+fn pull_model() -> Result<()> {
+    // The whole workspace: with the same features as the tests, so that nothing is built twice.
+    let programs = process::build(&["--workspace"], Profile::Dev)?;
+    let cli = programs.get("rankscope").context("cargo built no rankscope")?;
+    let pulled = Command::new(cli).args(["models", "pull", MODEL]).stdout(Stdio::null()).status();
+    if !pulled.is_ok_and(|status| status.success()) {
+        eprintln!("{MODEL} could not be pulled: its tests are skipped, and say so.");
+    }
+    Ok(())
 }
 
 /// How many tests ended how.

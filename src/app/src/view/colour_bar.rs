@@ -11,7 +11,7 @@ pub const HEIGHT: f32 = 34.0;
 /// Draws the bar over `width` points, with a swatch of the hatch for masked cells.
 pub fn ui(scale: Scale, width: f32, ui: &mut egui::Ui) {
     let (rect, _) = ui.allocate_exact_size(vec2(width, HEIGHT), egui::Sense::hover());
-    let swatch = 96.0;
+    let swatch = 112.0;
     let bar = Rect::from_min_size(rect.min + vec2(2.0, 2.0), vec2((width - swatch - 14.0).max(40.0), 11.0));
     let palette = theme::palette(ui);
     let ink = theme::color(palette.muted);
@@ -36,6 +36,13 @@ pub fn ui(scale: Scale, width: f32, ui: &mut egui::Ui) {
     hatch(ui, box_);
     let at = pos2(box_.right() + 6.0, box_.center().y);
     ui.painter().text(at, Align2::LEFT_CENTER, "masked", theme::text(theme::SMALL), ink);
+    let unit = match scale {
+        Scale::Linear => "weight",
+        Scale::Root => "weight, √ scale",
+        Scale::Log => "weight, log scale",
+    };
+    let at = pos2(box_.left(), bar.bottom() + 5.0);
+    ui.painter().text(at, Align2::LEFT_TOP, unit, theme::text(theme::SMALL), ink);
 }
 
 /// What is drawn over masked cells, as the shader draws it.

@@ -14,9 +14,9 @@ use crate::{format, theme};
 
 /// Characters of a token on an axis.
 const LETTERS: usize = 10;
-/// Room for the tokens on each axis, and for the axis's name beside them.
-const LABELS: f32 = 78.0;
-const TITLE: f32 = 18.0;
+/// Room for the tokens on each axis: at least, at most; and for the axis's name beside them.
+const LABELS: (f32, f32) = (24.0, 84.0);
+const TITLE: f32 = 20.0;
 /// The least distance of two labels.
 const LINE: f32 = 14.0;
 
@@ -35,12 +35,11 @@ pub fn ui(app: &App, ui: &mut egui::Ui) {
         egui::Label::new(RichText::new(&pass.names[at.layer]).font(theme::mono(theme::SMALL)).weak())
             .truncate(),
     );
-    let room = ui.available_size() - vec2(LABELS + TITLE, LABELS + TITLE + colour_bar::HEIGHT + 48.0);
-    let (frame, _) = ui.allocate_exact_size(
-        vec2(ui.available_width(), room.min_elem().max(60.0) + LABELS + TITLE),
-        Sense::hover(),
-    );
-    let corner = frame.min + vec2(LABELS + TITLE, LABELS + TITLE);
+    let margin = margin(&pass, ui);
+    let room = ui.available_size() - vec2(margin, margin + colour_bar::HEIGHT + 48.0);
+    let height = room.min_elem().max(60.0) + margin;
+    let (frame, _) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
+    let corner = frame.min + vec2(margin, margin);
     let rect = square_on_pixels(corner, room.max(vec2(60.0, 60.0)), ui.pixels_per_point());
     draw(app, &pass, at, rect, ui);
     let response = ui.interact(rect, ui.scope_id().with("entries"), Sense::click());
@@ -48,10 +47,10 @@ pub fn ui(app: &App, ui: &mut egui::Ui) {
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
     let hovered =
         response.hover_pos().and_then(|pos| entry_at(rect, pass.buffers.queries, pass.buffers.keys, pos));
-    axes(&pass, rect, hovered, ui);
+    axes(&pass, rect, margin, hovered, ui);
     ui.add_space(4.0);
     readout(&pass, at, hovered, rect, ui);
-    colour_bar::ui(app.scale, ui.available_width().min(rect.width() + LABELS + TITLE), ui);
+    colour_bar::ui(app.scale, ui.available_width().min(rect.width() + margin), ui);
 }
 
 fn draw(app: &App, pass: &Pass, at: Head, rect: Rect, ui: &egui::Ui) {
@@ -69,23 +68,24 @@ fn draw(app: &App, pass: &Pass, at: Head, rect: Rect, ui: &egui::Ui) {
 }
 
 /// Tokens on both axes, thinned where crowded; those of the hovered entry always, and brighter.
-fn axes(pass: &Pass, rect: Rect, hovered: Option<(usize, usize)>, ui: &egui::Ui) {
+fn axes(pass: &Pass, rect: Rect, margin: f32, hovered: Option<(usize, usize)>, ui: &egui::Ui) {
     let palette = theme::palette(ui);
     let (muted, accent) = (theme::color(palette.muted), theme::color(palette.accent));
     let (queries, keys) = (pass.buffers.queries, pass.buffers.keys);
     let title = theme::text(13.0);
+    let beside = margin - TITLE / 2.0;
     ui.painter().text(
-        pos2(rect.left(), rect.top() - LABELS),
-        Align2::LEFT_BOTTOM,
+        pos2(rect.left(), rect.top() - beside),
+        Align2::LEFT_CENTER,
         "keys  →",
         title.clone(),
         muted,
     );
-    vertical(ui, pos2(rect.left() - LABELS - 2.0, rect.top()), "←  queries", title, muted, Align::Max);
+    vertical(ui, pos2(rect.left() - beside, rect.top()), "←  queries", title, muted, Align::Max);
     for index in labelled(rect.height(), queries, hovered.map(|(query, _)| query)) {
         let chosen = hovered.is_some_and(|(query, _)| query == index);
         let at = pos2(rect.left() - 6.0, middle(rect.top(), rect.height(), index, queries));
-        let text = label(pass, index);
+        let text = label(pass, index, ui);
         let color = if chosen { accent } else { muted };
         ui.painter().text(at, Align2::RIGHT_CENTER, text, theme::text(13.0), color);
     }
@@ -93,7 +93,7 @@ fn axes(pass: &Pass, rect: Rect, hovered: Option<(usize, usize)>, ui: &egui::Ui)
         let chosen = hovered.is_some_and(|(_, key)| key == index);
         let at = pos2(middle(rect.left(), rect.width(), index, keys), rect.top() - 6.0);
         let color = if chosen { accent } else { muted };
-        vertical(ui, at, &label(pass, index), theme::text(13.0), color, Align::Min);
+        vertical(ui, at, &label(pass, index, ui), theme::text(13.0), color, Align::Min);
     }
     if let Some(entry) = hovered {
         let cell = entry_rect(rect, queries, keys, entry);
@@ -110,8 +110,18 @@ pub fn labelled(length: f32, count: usize, hovered: Option<usize>) -> Vec<usize>
     shown
 }
 
-fn label(pass: &Pass, index: usize) -> String {
-    pass.tokens.pieces.get(index).map(|piece| format::label(piece, LETTERS)).unwrap_or_default()
+/// The room beside the matrix that its longest label needs.
+fn margin(pass: &Pass, ui: &egui::Ui) -> f32 {
+    let width = |index: usize| {
+        let galley = ui.painter().layout_no_wrap(label(pass, index, ui), theme::text(13.0), Color32::WHITE);
+        galley.size().x
+    };
+    let longest = (0..pass.buffers.keys).map(width).fold(0.0, f32::max);
+    (longest + 8.0).clamp(LABELS.0, LABELS.1) + TITLE
+}
+
+fn label(pass: &Pass, index: usize, ui: &egui::Ui) -> String {
+    pass.tokens.pieces.get(index).map(|piece| theme::label(ui, piece, LETTERS)).unwrap_or_default()
 }
 
 /// Text that runs upwards: from `at` (`Align::Min`), or up to `at` (`Align::Max`).
@@ -165,7 +175,7 @@ fn tip(ui: &egui::Ui, at: egui::Pos2, align: Align2, text: &str) {
 fn entry(pass: &Pass, at: Head, query: usize, key: usize) -> String {
     let from = format::label(pass.tokens.pieces.get(query).map_or("", String::as_str), 16);
     let to = format::label(pass.tokens.pieces.get(key).map_or("", String::as_str), 16);
-    let weight = if !pass.mask.may_attend(query, key) {
+    let weight = if !pass.mask.for_head(at.head, pass.heads()).may_attend(query, key) {
         "masked".to_owned()
     } else {
         pass.weight(at, query, key).map_or("on its way".to_owned(), format::exact)

@@ -1,127 +1,157 @@
 //! The mask picker: a walk over the library's masks, each with its number on a slider.
 
 use egui::{RichText, Role, Sense, Slider, WidgetInfo, vec2};
+use rankscope::figure::style::Kind;
 use rankscope::mask::{MASKS, Mask, MaskKind};
 use rankscope::model::MaskChoice;
 
 use crate::app::App;
 use crate::theme;
 
-/// The chosen kind and the number of each kind that has one.
+/// The chosen kind, and the numbers of each kind that were moved away from their usual place.
 pub struct Picker {
     /// Index into [`MASKS`]; `None` is as-trained.
     kind: Option<usize>,
-    /// For each kind of mask, its number.
-    numbers: Vec<Option<usize>>,
-    /// A mask of the command line that no kind and number describe.
+    /// For each kind of mask, its numbers.
+    numbers: Vec<[Option<usize>; 2]>,
+    /// A mask of the command line that no kind and numbers describe.
     other: Option<Mask>,
+    /// Whether a person has used the controls: until then the mask stays as it was given, fitting or not.
+    touched: bool,
+}
+
+/// A number of a mask, as its slider shows it.
+#[derive(Debug, PartialEq)]
+struct Parameter {
+    name: &'static str,
+    low: usize,
+    high: usize,
+    usual: usize,
 }
 
 impl Picker {
     /// Set to `choice`.
     pub fn new(choice: &MaskChoice) -> Self {
-        let mut picker = Picker { kind: None, numbers: vec![None; MASKS.len()], other: None };
-        if let MaskChoice::Override(mask) = choice {
-            let text = mask.to_string();
-            let (name, rest) = text.split_once('(').unwrap_or((&text, ""));
-            let number = rest.split([',', ')']).next().and_then(|number| number.trim().parse().ok());
-            picker.kind = MASKS.iter().position(|kind| kind.name == name);
-            if let Some(kind) = picker.kind {
-                picker.numbers[kind] = number;
+        let mut picker =
+            Picker { kind: None, numbers: vec![[None; 2]; MASKS.len()], other: None, touched: false };
+        let MaskChoice::Override(mask) = choice else { return picker };
+        let text = mask.to_string();
+        let name = text.split('(').next().unwrap_or_default();
+        let numbers = numbers_in(&text);
+        picker.kind = MASKS.iter().position(|kind| kind.name == name && described(kind, &numbers, mask));
+        match picker.kind {
+            Some(kind) => {
+                for (slot, number) in picker.numbers[kind].iter_mut().zip(numbers) {
+                    *slot = Some(number);
+                }
             }
-            let described =
-                picker.kind.and_then(|kind| build(&MASKS[kind], number.unwrap_or(1), usize::MAX).ok());
-            if described.as_ref() != Some(mask) && !text.starts_with("blocks(") {
-                (picker.kind, picker.other) = (None, Some(mask.clone()));
-            }
+            None => picker.other = Some(mask.clone()),
         }
         picker
     }
 
     /// The mask that the controls describe, for a text of `length` tokens.
+    ///
+    /// # Errors
+    /// Where the library knows no such mask.
     pub fn choice(&self, length: usize) -> rankscope::Result<MaskChoice> {
         match (self.kind, &self.other) {
             (Some(kind), _) => {
-                build(&MASKS[kind], self.number(kind, length), length).map(MaskChoice::Override)
+                let parameters = parameters(&MASKS[kind], length);
+                let number = |(index, parameter)| self.number(kind, index, parameter);
+                let numbers: Vec<usize> = parameters.iter().enumerate().map(number).collect();
+                build(&MASKS[kind], &numbers, length).map(MaskChoice::Override)
             }
             (None, Some(other)) => Ok(MaskChoice::Override(other.clone())),
             (None, None) => Ok(MaskChoice::AsTrained),
         }
     }
 
-    fn number(&self, kind: usize, length: usize) -> usize {
-        let (low, high) = range(&MASKS[kind], length);
-        self.numbers[kind].unwrap_or_else(|| usual(&MASKS[kind], length)).clamp(low, high)
+    fn take(&mut self, kind: Option<usize>) {
+        (self.kind, self.other, self.touched) = (kind, None, true);
+    }
+
+    fn number(&self, kind: usize, index: usize, parameter: &Parameter) -> usize {
+        self.numbers[kind][index].unwrap_or(parameter.usual).clamp(parameter.low, parameter.high)
     }
 }
 
-/// A mask of `kind` with its one number, for `length` positions.
-fn build(kind: &MaskKind, number: usize, length: usize) -> rankscope::Result<Mask> {
-    match kind.parameters {
-        "" => Mask::parse(kind.name),
-        "lengths" if number < length => Mask::parse(&format!("{}({number}, {})", kind.name, length - number)),
-        _ => Mask::parse(&format!("{}({number})", kind.name)),
-    }
+/// Whether the sliders of `kind` can stand at `mask`.
+fn described(kind: &MaskKind, numbers: &[usize], mask: &Mask) -> bool {
+    let length = if kind.parameters == "lengths" { numbers.iter().sum() } else { 1 };
+    build(kind, numbers, length).is_ok_and(|built| built == *mask)
 }
 
-/// The smallest and the largest number that make sense.
-fn range(kind: &MaskKind, length: usize) -> (usize, usize) {
-    match kind.parameters {
-        "length" => (0, length),
-        "lengths" => (1, length.saturating_sub(1).max(1)),
-        _ => (1, length),
-    }
+/// A mask of `kind` with its numbers, for `length` positions; blocks are two, of which the first is given.
+/// A kind without numbers is its example.
+fn build(kind: &MaskKind, numbers: &[usize], length: usize) -> rankscope::Result<Mask> {
+    let numbers = match (kind.parameters, numbers) {
+        (_, []) => return Ok((kind.example)(length)),
+        ("lengths", &[first, ..]) if first < length => vec![first, length - first],
+        (_, numbers) => numbers.to_vec(),
+    };
+    let numbers: Vec<String> = numbers.iter().map(usize::to_string).collect();
+    Mask::parse(&format!("{}({})", kind.name, numbers.join(", ")))
 }
 
-/// Where the slider stands at first, and after a double click: as in the registry's example.
-fn usual(kind: &MaskKind, length: usize) -> usize {
-    let text = (kind.example)(length).to_string();
-    let number: String =
-        text.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
-    number.parse().unwrap_or(1)
+/// The sliders of `kind`, which start where the registry's example stands.
+fn parameters(kind: &'static MaskKind, length: usize) -> Vec<Parameter> {
+    let usual = numbers_in(&(kind.example)(length).to_string());
+    let names = kind.parameters.split(", ").filter(|name| !name.is_empty());
+    let of = |(name, usual)| {
+        let (name, low, high) = match name {
+            "length" => (name, 0, length),
+            "lengths" => ("first block", 1, length.saturating_sub(1).max(1)),
+            "percent" => (name, 0, 100),
+            "seed" => (name, 0, 99),
+            _ => (name, 1, length),
+        };
+        Parameter { name, low, high, usual }
+    };
+    names.zip(usual).map(of).collect()
 }
 
-/// What the number of a kind means.
-fn meaning(kind: &MaskKind) -> &'static str {
-    match kind.parameters {
-        "length" => "prefix length",
-        "lengths" => "first block",
-        _ => "window size",
-    }
+/// The numbers in a mask's text: 3 and 2 in `dilated(3, 2)`.
+fn numbers_in(text: &str) -> Vec<usize> {
+    text.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
 }
 
 /// Draws the picker.
 pub fn ui(app: &mut App, ui: &mut egui::Ui) {
     let length = app.length();
     ui.horizontal_wrapped(|ui| {
-        ui.label("Mask");
+        ui.add_sized(vec2(34.0, 26.0), egui::Label::new("Mask"));
+        ui.spacing_mut().slider_width = 120.0;
         let trained = app.shown.model.as_ref().map(|model| model.description.trained_mask.clone());
         let name = trained.as_ref().map_or("as-trained".to_owned(), |mask| format!("as-trained ({mask})"));
         let chosen = app.mask.kind.is_none() && app.mask.other.is_none();
         if button(ui, &name, chosen, trained.as_ref(), "the mask that the weights were trained under") {
-            (app.mask.kind, app.mask.other) = (None, None);
+            app.mask.take(None);
         }
         if let Some(other) = app.mask.other.clone() {
             button(ui, &other.to_string(), true, Some(&other), "the mask of the command line");
         }
         for (index, kind) in MASKS.iter().enumerate() {
             let example = (kind.example)(length);
-            let hint = format!("{}; seen in {}", kind.summary, kind.seen_in);
-            if button(ui, kind.name, app.mask.kind == Some(index), Some(&example), &hint) {
-                (app.mask.kind, app.mask.other) = (Some(index), None);
+            let chosen = app.mask.kind == Some(index);
+            if (chosen || is_common(&example)) && button(ui, kind.name, chosen, Some(&example), &hint(kind)) {
+                app.mask.take(Some(index));
             }
         }
-        slider(&mut app.mask, length, ui);
+        more(&mut app.mask, length, ui);
+        sliders(&mut app.mask, length, ui);
     });
     if let Some(note) = app.note() {
         ui.label(RichText::new(sentence(&note)).color(theme::color(theme::palette(ui).accent)));
     } else {
         ui.weak(who(app));
     }
-    if app.shown.tokens.is_some() {
+    if app.mask.touched && app.shown.tokens.is_some() {
         match app.mask.choice(length) {
             Ok(choice) => app.wish.mask = choice,
-            Err(error) => drop(ui.label(error.to_string())),
+            Err(error) => {
+                ui.label(error.to_string());
+            }
         }
     }
 }
@@ -142,20 +172,44 @@ fn sentence(note: &str) -> String {
     format!("{first}{}.", letters.as_str())
 }
 
-fn slider(picker: &mut Picker, length: usize, ui: &mut egui::Ui) {
-    let Some(kind) = picker.kind.filter(|&kind| !MASKS[kind].parameters.is_empty()) else { return };
-    let (low, high) = range(&MASKS[kind], length);
-    let mut number = picker.number(kind, length);
-    ui.add_space(8.0);
-    let label = ui.label(meaning(&MASKS[kind]));
-    let slider = Slider::new(&mut number, low..=high).suffix(format!(" of {low} … {high}"));
-    let response = ui.add(slider).labelled_by(label.id);
-    if response.double_clicked() {
-        picker.numbers[kind] = None;
-    } else if response.changed() {
-        picker.numbers[kind] = Some(number);
+/// Masks with a colour of their own stand in the row, the others in the menu.
+fn is_common(example: &Mask) -> bool {
+    theme::kind(example) != Kind::Custom
+}
+
+fn hint(kind: &MaskKind) -> String {
+    format!("{}; seen in {}", kind.summary, kind.seen_in)
+}
+
+fn more(picker: &mut Picker, length: usize, ui: &mut egui::Ui) {
+    ui.menu_button("More masks", |ui| {
+        for (index, kind) in MASKS.iter().enumerate().filter(|(_, kind)| !is_common(&(kind.example)(length)))
+        {
+            let label = ui.selectable_label(picker.kind == Some(index), kind.name);
+            if label.on_hover_text(hint(kind)).clicked() {
+                picker.take(Some(index));
+                ui.close();
+            }
+        }
+    });
+}
+
+fn sliders(picker: &mut Picker, length: usize, ui: &mut egui::Ui) {
+    let Some(kind) = picker.kind else { return };
+    for (index, parameter) in parameters(&MASKS[kind], length).iter().enumerate() {
+        let mut number = picker.number(kind, index, parameter);
+        let Parameter { name, low, high, usual } = parameter;
+        ui.add_space(4.0);
+        let label = ui.label(*name);
+        let slider = Slider::new(&mut number, *low..=*high).suffix(format!(" of {low}…{high}"));
+        let response = ui.add(slider).labelled_by(label.id);
+        if response.double_clicked() {
+            (picker.numbers[kind][index], picker.touched) = (None, true);
+        } else if response.changed() {
+            (picker.numbers[kind][index], picker.touched) = (Some(number), true);
+        }
+        response.on_hover_text(format!("double click: back to {usual}"));
     }
-    response.on_hover_text(format!("double click: back to {}", usual(&MASKS[kind], length)));
 }
 
 /// A button with the mask's marker; true when it is clicked.
@@ -190,7 +244,7 @@ mod tests {
                 let mut picker = Picker::new(&MaskChoice::AsTrained);
                 picker.kind = Some(index);
                 for number in [None, Some(0), Some(1), Some(99)] {
-                    picker.numbers[index] = number;
+                    picker.numbers[index] = [number; 2];
                     let MaskChoice::Override(mask) = picker.choice(length).unwrap() else {
                         panic!("{}", kind.name)
                     };
@@ -202,9 +256,15 @@ mod tests {
 
     #[test]
     fn a_mask_of_the_command_line_is_found_again() {
-        for text in
-            ["as-trained", "causal", "prefix(3)", "window(4)", "two-sided-window(2)", "causal & !window(2)"]
-        {
+        for text in [
+            "as-trained",
+            "causal",
+            "prefix(3)",
+            "window(4)",
+            "two-sided-window(2)",
+            "dilated(3, 2)",
+            "causal & !window(2)",
+        ] {
             let choice: MaskChoice = text.parse().unwrap();
             assert_eq!(Picker::new(&choice).choice(9).unwrap(), choice, "{text}");
         }
@@ -213,8 +273,8 @@ mod tests {
     }
 
     #[test]
-    fn the_slider_starts_where_the_registry_s_example_stands() {
+    fn sliders_start_where_the_registry_s_example_stands() {
         let prefix = MASKS.iter().find(|kind| kind.name == "prefix").unwrap();
-        assert_eq!(usual(prefix, 12), 6);
+        assert_eq!(parameters(prefix, 12), [Parameter { name: "length", low: 0, high: 12, usual: 6 }]);
     }
 }

@@ -28,10 +28,11 @@ pub fn ui(app: &App, ui: &mut egui::Ui) {
             ui.set_opacity(0.5);
         }
         ui.horizontal_wrapped(|ui| series.iter().for_each(|series| legend(series, ui)));
-        let height = (ui.available_height() - 372.0).clamp(150.0, 420.0);
+        let height = (ui.available_height() - 310.0 - 40.0 * series.len() as f32).clamp(120.0, 420.0);
         spectrum::ui(&series, height, ui);
         ui.add_space(2.0);
         numbers(&series, ui);
+        ui.add_space(6.0);
         series.iter().for_each(|series| why(series, ui));
     });
 }
@@ -131,10 +132,18 @@ static ROWS: &[Row] = &[
 
 fn numbers(series: &[Series], ui: &mut egui::Ui) {
     let palette = theme::palette(ui);
+    ui.spacing_mut().item_spacing.y = 0.0;
     let width = ui.available_width();
     let column = ((width - 175.0) / series.len() as f32).min(130.0);
+    if series.len() > 1 {
+        let (rect, _) = ui.allocate_exact_size(vec2(width, 18.0), Sense::hover());
+        for (index, series) in series.iter().rev().enumerate() {
+            let at = egui::pos2(rect.right() - 12.0 - column * index as f32, rect.center().y);
+            theme::marker(ui.painter(), at, 4.5, series.kind, theme::kind_color(ui, series.kind));
+        }
+    }
     for (index, row) in ROWS.iter().enumerate() {
-        let (rect, _) = ui.allocate_exact_size(vec2(width, 21.0), Sense::hover());
+        let (rect, _) = ui.allocate_exact_size(vec2(width, 22.0), Sense::hover());
         if index % 2 == 0 {
             ui.painter().rect_filled(rect, 2.0, theme::color(palette.panel));
         }
@@ -155,9 +164,9 @@ fn numbers(series: &[Series], ui: &mut egui::Ui) {
 
 fn value(row: &Row, series: &Series, width: f32, ui: &mut egui::Ui) {
     let (short, exact) = (row.value)(series.report);
-    ui.allocate_ui_with_layout(vec2(width, 21.0), Layout::right_to_left(Align::Center), |ui| {
+    ui.allocate_ui_with_layout(vec2(width, 22.0), Layout::right_to_left(Align::Center), |ui| {
         ui.set_min_width(width);
-        let text = RichText::new(short).font(theme::mono(13.0)).color(theme::kind_color(ui, series.kind));
+        let text = RichText::new(short).font(theme::mono(13.0));
         ui.label(text).on_hover_text(format!("{}: {exact}", series.name));
     });
 }

@@ -1,10 +1,11 @@
 //! Singular values on a log axis, with the tolerances and the rounding floor.
 
-use egui::{Align2, RichText, vec2};
+use egui::{Align2, Color32, RichText, vec2};
 use egui_plot::{
-    GridMark, HLine, HoverPosition, Line, LineStyle, MarkerShape, Plot, PlotPoint, Points, Span, Text,
+    AxisHints, GridMark, HLine, HoverPosition, Line, LineStyle, MarkerShape, Plot, PlotPoint, PlotUi, Points,
+    Span, Text,
 };
-use rankscope::figure::style::{Kind, Marker};
+use rankscope::figure::style::{Kind, Marker, Palette};
 use rankscope::rank::{EPSILON_F32, EPSILON_F64, RankReport};
 
 use crate::{format, theme};
@@ -23,7 +24,7 @@ pub struct Series<'a> {
 /// rounding floor only where there is something to see.
 pub fn lowest(spectra: &[Vec<f64>]) -> f64 {
     let smallest = spectra.iter().flatten().copied().fold(0.0, f64::min);
-    if smallest < -8.0 { -18.5 } else { -8.0 }
+    if smallest < -8.0 { -18.5 } else { -8.6 }
 }
 
 /// log₁₀ σᵢ/σ₁; what is 0 or far below the floor stands at 10⁻¹⁸.
@@ -36,17 +37,10 @@ pub fn relative(report: &RankReport) -> Vec<f64> {
 pub fn ui(series: &[Series], height: f32, ui: &mut egui::Ui) {
     let spectra: Vec<Vec<f64>> = series.iter().map(|series| relative(series.report)).collect();
     let count = spectra.iter().map(Vec::len).max().unwrap_or(0);
-    let size =
-        series.iter().map(|series| series.report.rows.max(series.report.cols)).max().unwrap_or(1) as f64;
     let low = lowest(&spectra);
     let palette = theme::palette(ui);
-    let (muted, floor) = (theme::color(palette.muted), theme::color(palette.floor));
-    let names: Vec<(String, Vec<f64>)> = series
-        .iter()
-        .zip(&spectra)
-        .map(|(series, _)| (series.name.clone(), series.report.spectrum.values().to_vec()))
-        .collect();
-    let colors: Vec<_> = series.iter().map(|series| theme::kind_color(ui, series.kind)).collect();
+    let muted = theme::color(palette.muted);
+    let colors: Vec<Color32> = series.iter().map(|series| theme::kind_color(ui, series.kind)).collect();
     ui.label(RichText::new("singular value, relative to the largest").small().weak());
     let plot = Plot::new("spectrum")
         .height(height)
@@ -56,57 +50,66 @@ pub fn ui(series: &[Series], height: f32, ui: &mut egui::Ui) {
         .allow_boxed_zoom(false)
         .show_crosshair(false)
         .set_margin_fraction(vec2(0.0, 0.0))
+        .grid_color(theme::color(palette.grid))
+        .grid_fade(0.0)
+        .x_grid_spacer(move |_| indices(count))
+        .custom_x_axes(vec![axis(
+            AxisHints::new_x().formatter(|mark, _| format!("{:.0}", mark.value)),
+            muted,
+        )])
         .y_grid_spacer(move |_| decades(low))
-        .y_axis_formatter(|mark, _| power(mark.value))
-        .x_axis_formatter(|mark, _| {
-            if mark.value.fract() == 0.0 { format!("{:.0}", mark.value) } else { String::new() }
-        })
-        .label_formatter(move |at| hover(at, &names));
+        .custom_y_axes(vec![axis(AxisHints::new_y().formatter(|mark, _| power(mark.value)), muted)])
+        .label_formatter(|at| hover(at, series));
     plot.show(ui, |plot| {
         plot.set_plot_bounds_x(0.0..=(count as f64 + 1.0));
         plot.set_plot_bounds_y(low..=0.5);
-        let (f32_line, f64_line) = ((size * EPSILON_F32).log10(), (size * EPSILON_F64).log10());
-        plot.span(
-            Span::new("", low..=f64_line.max(low)).axis(egui_plot::Axis::Y).fill(floor).border_width(0.0),
-        );
-        for (line, text) in [(f32_line, "f32 tolerance"), (f64_line, "f64 tolerance = rounding floor")] {
-            if line > low {
-                plot.hline(HLine::new("", line).color(muted).style(LineStyle::dashed_dense()).width(1.0));
-                let at = PlotPoint::new(0.15, line);
-                plot.text(
-                    Text::new("", at, RichText::new(text).size(theme::SMALL))
-                        .anchor(Align2::LEFT_BOTTOM)
-                        .color(muted),
-                );
-            }
-        }
-        if f64_line <= low {
-            let text = format!("rounding floor {}: far below", format::number(size * EPSILON_F64));
-            let at = PlotPoint::new(0.15, low);
-            plot.text(
-                Text::new("", at, RichText::new(text).size(theme::SMALL))
-                    .anchor(Align2::LEFT_BOTTOM)
-                    .color(muted),
-            );
-        }
+        tolerances(series, low, palette, plot);
         for ((series, spectrum), &color) in series.iter().zip(&spectra).zip(&colors) {
-            let points: Vec<[f64; 2]> = (1..).zip(spectrum).map(|(i, &y)| [f64::from(i), y]).collect();
-            let radius = if count > 60 { 2.0 } else { 3.5 };
-            plot.line(
-                Line::new(series.name.clone(), points.clone())
-                    .color(color.gamma_multiply(0.6))
-                    .width(1.0)
-                    .allow_hover(false),
-            );
-            plot.points(
-                Points::new(series.name.clone(), points)
-                    .color(color)
-                    .radius(radius)
-                    .shape(shape(series.kind)),
-            );
+            points(series, spectrum, color, plot);
         }
     });
     ui.vertical_centered(|ui| ui.label(RichText::new("index of the singular value").small().weak()));
+}
+
+/// The tolerance lines, and the shade below the rounding floor.
+fn tolerances(series: &[Series], low: f64, palette: &Palette, plot: &mut PlotUi) {
+    let size =
+        series.iter().map(|series| series.report.rows.max(series.report.cols)).max().unwrap_or(1) as f64;
+    let (f32_line, f64_line) = ((size * EPSILON_F32).log10(), (size * EPSILON_F64).log10());
+    let muted = theme::color(palette.muted);
+    let floor = Span::new("", low..=f64_line.max(low)).axis(egui_plot::Axis::Y);
+    plot.span(floor.fill(theme::color(palette.floor)).border_width(0.0));
+    let mut say = |at: f64, text: String| {
+        let text = RichText::new(text).size(theme::SMALL);
+        plot.text(Text::new("", PlotPoint::new(0.15, at), text).anchor(Align2::LEFT_BOTTOM).color(muted));
+    };
+    say(f32_line, "f32 tolerance".to_owned());
+    if f64_line > low {
+        say(f64_line, "f64 tolerance = rounding floor".to_owned());
+    } else {
+        say(low, format!("rounding floor {}: far below", format::number(size * EPSILON_F64)));
+    }
+    for line in [f32_line, f64_line] {
+        plot.hline(HLine::new("", line).color(muted).style(LineStyle::dashed_dense()).width(1.0));
+    }
+}
+
+fn points(series: &Series, spectrum: &[f64], color: Color32, plot: &mut PlotUi) {
+    let points: Vec<[f64; 2]> = (1..).zip(spectrum).map(|(i, &y)| [f64::from(i), y]).collect();
+    let radius = if spectrum.len() > 60 { 2.0 } else { 3.5 };
+    let line = Line::new(series.name.clone(), points.clone()).color(color.gamma_multiply(0.6)).width(1.0);
+    plot.line(line.allow_hover(false));
+    plot.points(
+        Points::new(series.name.clone(), points).color(color).radius(radius).shape(shape(series.kind)),
+    );
+}
+
+/// Every grid line is labelled: the spacers see to it that there is room.
+fn axis<'a>(hints: AxisHints<'a>, color: egui::Color32) -> AxisHints<'a> {
+    hints
+        .label_spacing(egui::Rangef::new(4.0, 8.0))
+        .tick_label_color(color)
+        .tick_label_font(theme::text(13.0))
 }
 
 /// Grid lines at powers of ten, labelled two or four apart.
@@ -115,6 +118,14 @@ fn decades(low: f64) -> Vec<GridMark> {
     let lowest = low.ceil() as i32;
     let marks = (lowest..=0).filter(|power| power % step == 0);
     marks.map(|power| GridMark { value: f64::from(power), step_size: f64::from(step) }).collect()
+}
+
+/// Grid lines at 1, 5, 10, … or at wider steps, a handful of them.
+fn indices(count: usize) -> Vec<GridMark> {
+    let step =
+        [1, 2, 5, 10, 20, 50, 100, 200, 500].into_iter().find(|step| count / step <= 8).unwrap_or(1000);
+    let later = (1..=count / step).map(|i| i * step).filter(|&i| i > 1);
+    std::iter::once(1).chain(later).map(|i| GridMark { value: i as f64, step_size: step as f64 }).collect()
 }
 
 fn power(value: f64) -> String {
@@ -139,10 +150,10 @@ fn shape(kind: Kind) -> MarkerShape {
     }
 }
 
-fn hover(at: &HoverPosition<'_>, names: &[(String, Vec<f64>)]) -> Option<String> {
+fn hover(at: &HoverPosition<'_>, series: &[Series]) -> Option<String> {
     let HoverPosition::NearDataPoint { plot_name, index, .. } = at else { return None };
-    let (name, values) = names.iter().find(|(name, _)| name == plot_name)?;
-    Some(format!("{name}\nσ{} = {:e}", index + 1, values.get(*index)?))
+    let series = series.iter().find(|series| series.name == *plot_name)?;
+    Some(format!("{}\nσ{} = {:e}", series.name, index + 1, series.report.spectrum.values().get(*index)?))
 }
 
 #[cfg(test)]
@@ -156,8 +167,9 @@ mod tests {
 
     #[test]
     fn the_axis_goes_down_to_the_floor_only_where_something_is_there() {
-        assert_eq!(lowest(&[vec![0.0, -3.0]]), -8.0);
+        assert_eq!(lowest(&[vec![0.0, -3.0]]), -8.6);
         assert_eq!(lowest(&[vec![0.0, -3.0], vec![0.0, -15.0]]), -18.5);
+        assert_eq!(indices(19).iter().map(|mark| mark.value as usize).collect::<Vec<_>>(), [1, 5, 10, 15]);
         assert!(decades(-18.5).iter().all(|mark| mark.value >= -18.5));
     }
 }

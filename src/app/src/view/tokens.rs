@@ -3,7 +3,7 @@
 use egui::{CornerRadius, Role, ScrollArea, Sense, WidgetInfo, vec2};
 
 use crate::app::App;
-use crate::{format, theme};
+use crate::theme;
 
 const CHIP: f32 = 22.0;
 const ROWS: f32 = 2.0;
@@ -31,7 +31,7 @@ pub fn ui(app: &App, ui: &mut egui::Ui) {
 
 fn chip(ui: &mut egui::Ui, position: usize, id: u32, piece: &str) {
     let palette = theme::palette(ui);
-    let text = format::label(piece, 24);
+    let text = theme::label(ui, piece, 24);
     let galley = ui.painter().layout_no_wrap(text.clone(), theme::text(14.0), theme::color(palette.ink));
     let (rect, response) = ui.allocate_exact_size(vec2(galley.size().x + 10.0, CHIP), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &text));

@@ -18,6 +18,7 @@ pub fn ui(app: &mut App, ui: &mut egui::Ui) {
             theme_button(ui);
             let edit = TextEdit::singleline(&mut app.wish.text)
                 .hint_text("Type a sentence in any language")
+                .align(egui::Align2::LEFT_CENTER)
                 .margin(egui::Margin::symmetric(8, 4));
             ui.add_sized(vec2(ui.available_width(), 28.0), edit).labelled_by(label.id);
         });

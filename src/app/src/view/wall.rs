@@ -1,7 +1,8 @@
 //! The wall: every head of every layer at a glance.
 
 use egui::{
-    Align2, Event, EventFilter, Key, Rect, Role, ScrollArea, Sense, StrokeKind, WidgetInfo, pos2, vec2,
+    Align2, Event, EventFilter, Key, Rect, RichText, Role, ScrollArea, Sense, StrokeKind, WidgetInfo, pos2,
+    vec2,
 };
 
 use super::colour_bar;
@@ -31,7 +32,7 @@ pub fn ui(app: &mut App, ui: &mut egui::Ui) {
         ui.weak(text);
         return;
     };
-    ui.weak("Layers down, heads across; in each, queries down and keys across.");
+    ui.label(RichText::new("In each picture: queries down, keys across.").size(13.0).weak());
     let room = ui.available_size() - LABELS - vec2(6.0, colour_bar::HEIGHT + 12.0);
     let scale = ui.pixels_per_point();
     let fitted = Wall::fit(pos2(0.0, 0.0), room, pass.layers(), pass.heads(), scale);
@@ -56,7 +57,9 @@ fn scales(scale: &mut Scale, ui: &mut egui::Ui) {
     for choice in Scale::ALL.iter().rev() {
         ui.selectable_value(scale, *choice, choice.name());
     }
-    ui.weak("scale");
+    if ui.available_width() > 50.0 {
+        ui.weak("scale");
+    }
 }
 
 fn draw(app: &App, pass: &Pass, wall: &Wall, ui: &egui::Ui) {

@@ -126,14 +126,15 @@ impl Work<'_> {
     /// again with all reports.
     fn pass(&self, mask: Mask, show: &dyn Fn(Arc<Pass>)) -> Result<Arc<Pass>> {
         let count = self.tokens.ids.len();
-        let allowed = Allowed::new(&mask, count, count, Positions::suffix(count, count)?, None)?;
+        let heads = self.open.model.description().heads;
+        let allowed = Allowed::new(&mask, heads, count, count, Positions::suffix(count, count)?, None)?;
         let input = Input::new(self.tokens.ids.clone()).with_token_types(self.tokens.token_types.clone());
         let mut trace = Trace::of(["attention.weights"]);
         self.open.model.hidden(&input, &MaskChoice::Override(mask.clone()), &mut trace, self.run)?;
         if let Device::Gpu(gpu) = self.open.model.device() {
             gpu.flush()?; // what is drawn must have been submitted before the frame
         }
-        let theorem = mask.exact_rank(count);
+        let theorems = theorems(&mask, heads, count);
         let (mut pass, weights) = self.drawn(mask, &allowed, trace)?;
         show(Arc::new(pass.clone()));
         let first = Head {
@@ -141,17 +142,16 @@ impl Work<'_> {
             head: self.first.head.min(pass.heads().saturating_sub(1)),
         };
         pass.weights[first.layer] = Some(weights[first.layer].to_device(&Device::Cpu)?);
-        self.report(&mut pass, &[first], &theorem)?;
+        self.report(&mut pass, &[first], &theorems)?;
         show(Arc::new(pass.clone()));
         for (slot, weights) in pass.weights.iter_mut().zip(&weights) {
             *slot = Some(weights.to_device(&Device::Cpu)?);
         }
-        let heads = pass.heads();
         let rest: Vec<Head> = (0..pass.layers() * heads)
             .map(|i| Head { layer: i / heads, head: i % heads })
             .filter(|&at| at != first)
             .collect();
-        self.report(&mut pass, &rest, &theorem)?;
+        self.report(&mut pass, &rest, &theorems)?;
         let pass = Arc::new(pass);
         show(pass.clone());
         Ok(pass)
@@ -165,7 +165,8 @@ impl Work<'_> {
         let layers = weights.iter().map(|layer| self.buffer(layer)).collect::<Result<Vec<_>>>()?;
         let words = upload(self.window, "allowed", bytemuck::cast_slice(allowed.words()));
         let (queries, keys) = (allowed.queries(), allowed.keys());
-        let buffers = Arc::new(Buffers { layers, allowed: words, heads, queries, keys });
+        let own_masks = allowed.heads().is_some();
+        let buffers = Arc::new(Buffers { layers, allowed: words, own_masks, heads, queries, keys });
         let reports = vec![None; names.len() * heads];
         let tokens = self.tokens.clone();
         let pass =
@@ -182,7 +183,7 @@ impl Work<'_> {
         }
     }
 
-    fn report(&self, pass: &mut Pass, heads: &[Head], theorem: &ExactRank) -> Result<()> {
+    fn report(&self, pass: &mut Pass, heads: &[Head], theorems: &[ExactRank]) -> Result<()> {
         let (queries, keys) = (pass.buffers.queries, pass.buffers.keys);
         let reports = rank::many(heads, "ranks of all heads", self.run, |&at| {
             let values = pass
@@ -191,7 +192,7 @@ impl Work<'_> {
             let values: Vec<f64> = values.iter().copied().map(f64::from).collect();
             let matrix = ndarray::Array2::from_shape_vec((queries, keys), values)
                 .map_err(|error| Error::invalid("head", error, "T × S weights"))?;
-            RankReport::of(matrix.view(), Some(theorem))
+            RankReport::of(matrix.view(), theorems.get(at.head))
         })?;
         for (at, report) in heads.iter().zip(reports) {
             let index = at.layer * pass.heads() + at.head;
@@ -199,6 +200,14 @@ impl Work<'_> {
         }
         Ok(())
     }
+}
+
+/// What the mask implies for the exact rank of each head; the work is shared unless heads have their own.
+fn theorems(mask: &Mask, heads: usize, count: usize) -> Vec<ExactRank> {
+    if !mask.differs_by_head() {
+        return vec![mask.exact_rank(count); heads];
+    }
+    (0..heads).map(|head| mask.for_head(head, heads).exact_rank(count)).collect()
 }
 
 /// `[1, H, T, S]` as `[H, T, S]`.

@@ -9,8 +9,9 @@ use crate::numbers::scaled;
 use crate::output::{emit, emit_json, facts};
 
 const RULE: &str = "\
-Unless told otherwise (--device, or RANKSCOPE_DEVICE=cpu|gpu|auto) a hardware GPU computes if there is one, and
-otherwise the CPU. A software adapter is slower than the CPU and is used only when a GPU is asked for.";
+Unless told otherwise (--device, or RANKSCOPE_DEVICE=cpu|gpu|auto), a hardware \
+GPU computes if there is one, and otherwise the CPU. A software adapter is \
+slower than the CPU and is used only when a GPU is asked for.";
 
 #[derive(Args)]
 #[command(after_help = RULE)]
@@ -27,17 +28,11 @@ pub fn execute(args: &DevicesArgs) -> Result<()> {
     if args.json {
         return emit_json(&json!({ "adapters": adapters, "used": plan }));
     }
-    let used = match plan.adapter {
-        None => "cpu".to_owned(),
-        Some(index) => format!("gpu {index}"),
-    };
-    let found = match adapters.len() {
-        0 => "no graphics adapter".to_owned(),
-        _ => String::new(),
-    };
-    let mut paragraphs = vec![facts(&[("used", format!("{used}: {}", plan.why)), ("asked", request.to_string())])];
+    let used = plan.adapter.map_or_else(|| "cpu".to_owned(), |index| format!("gpu {index}"));
+    let mut paragraphs =
+        vec![facts(&[("used     ", format!("{used}: {} (asked for: {request})", plan.why))])];
     if adapters.is_empty() {
-        paragraphs.push(facts(&[("gpu", found)]));
+        paragraphs.push(facts(&[("adapters ", "none".to_owned())]));
     }
     paragraphs.extend(adapters.iter().enumerate().map(|(index, adapter)| paragraph(index, adapter)));
     emit(&paragraphs.join("\n"))
@@ -53,7 +48,14 @@ fn paragraph(index: usize, adapter: &Adapter) -> String {
         (&format!("gpu {index}"), adapter.name.clone()),
         ("type", kind),
         ("driver", format!("{} {} ({})", adapter.driver, adapter.driver_info, adapter.backend)),
-        ("largest", format!("tensor {}, buffer {}", bytes(limits.max_storage_binding_bytes), bytes(limits.max_buffer_bytes))),
+        (
+            "largest",
+            format!(
+                "tensor {}, buffer {}",
+                bytes(limits.max_storage_binding_bytes),
+                bytes(limits.max_buffer_bytes)
+            ),
+        ),
         (
             "workgroup",
             format!(
@@ -63,6 +65,9 @@ fn paragraph(index: usize, adapter: &Adapter) -> String {
                 limits.max_workgroups_per_dimension
             ),
         ),
-        ("features", if has.is_empty() { "none of timestamps, subgroups, f16".to_owned() } else { has.join(", ") }),
+        (
+            "features",
+            if has.is_empty() { "none of timestamps, subgroups, f16".to_owned() } else { has.join(", ") },
+        ),
     ])
 }

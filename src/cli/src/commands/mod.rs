@@ -1,6 +1,8 @@
 //! One module a subcommand.
 
-// mod devices;
+mod devices;
+mod kernels;
+mod masks;
 mod models;
 mod rank;
 mod trace;
@@ -15,10 +17,14 @@ pub enum Command {
     Rank(rank::RankArgs),
     /// Write every intermediate of a forward pass to a safetensors file
     Trace(trace::TraceArgs),
+    /// List masks, draw one, and say what it implies
+    Masks(masks::MasksArgs),
     /// List, pull, add and remove models
     Models(models::ModelsArgs),
-    // /// List graphics adapters, and say which device would be used and why
-    //     Devices(devices::DevicesArgs),
+    /// List graphics adapters, and say which device would be used and why
+    Devices(devices::DevicesArgs),
+    /// List, show and time the GPU kernels
+    Kernels(kernels::KernelsArgs),
 }
 
 impl Command {
@@ -26,8 +32,10 @@ impl Command {
         match self {
             Command::Rank(args) => rank::execute(&args, run),
             Command::Trace(args) => trace::execute(&args, run),
+            Command::Masks(args) => masks::execute(&args),
             Command::Models(args) => models::execute(&args, run),
-            //             Command::Devices(args) => devices::execute(&args),
+            Command::Devices(args) => devices::execute(&args),
+            Command::Kernels(args) => kernels::execute(&args, run),
         }
     }
 }

@@ -11,10 +11,13 @@ use crate::numbers::scaled;
 use crate::output::{emit, emit_json, facts, say};
 
 const PLACES: &str = "\
-A model is a folder with config.json and model.safetensors, and tokenizer.json to read text. Names are looked
-up in this order: a folder given literally; installed models ($RANKSCOPE_MODELS, otherwise rankscope/models
-in your data folder); bundled ones; the Hugging Face cache ($HF_HUB_CACHE, $HF_HOME/hub or
-~/.cache/huggingface/hub), where both org/name and name work.
+A model is a folder with config.json and model.safetensors, and tokenizer.json
+to read text. A name is looked up in this order:
+  a folder      given literally
+  installed     in $RANKSCOPE_MODELS, or rankscope/models in your data folder
+  bundled       with the program
+  cached        in $HF_HUB_CACHE, $HF_HOME/hub or ~/.cache/huggingface/hub;
+                both org/name and name work
 
 Examples:
   rankscope models list

@@ -12,24 +12,31 @@ use rankscope::{Axis, Device, Run, Tensor};
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Map, json};
 
-use crate::args::{MASK_HELP, SubjectArgs};
+use crate::args::{SubjectArgs, mask_help};
 use crate::numbers::scaled;
 use crate::output::say;
 use crate::subject::Subject;
 
+const USAGE: &str = "\
+rankscope trace --model <NAME|DIR> <--text <TEXT>|--ids <IDS>>
+                       --out <FILE.safetensors> [OPTIONS]";
+
 const EXAMPLES: &str = "\
-The file holds one f32 tensor a probe point, under names such as decoder.3.self_attention.weights, without
-the batch axis: weights of attention are [H, T, S], logits [T, V]. A model without an output head ends in
-last_hidden_state. The metadata hold version, model, mask, device, dtype, ids, pieces, and the axes of every
-tensor as JSON.
+The file holds one f32 tensor for each probe point, without the batch axis:
+  decoder.3.self_attention.weights    [H, T, S] heads, queries, keys
+  logits                              [T, V] queries, vocabulary
+  last_hidden_state                   [T, C] of a model without an output head
+Its metadata hold version, model, mask, device, dtype, ids, pieces, and the axes
+of every tensor as JSON.
 
 Examples:
-  rankscope trace --model glass-en --text \"the cat sat\" --out trace.safetensors
-  rankscope trace --model glass-en --ids 5,9,13 --mask prefix:2 --out trace.safetensors
-  rankscope trace --model minilm-l6 --text - --device cpu --out trace.safetensors < text.txt";
+  rankscope trace --model glass-en --text \"the cat sat\" --out t.safetensors
+  rankscope trace --model glass-en --ids 5,9 --mask prefix:2 --out t.safetensors
+  rankscope trace --model glass-en --text - --out t.safetensors < text.txt";
 
 #[derive(Args)]
 #[command(
+    override_usage = USAGE,
     after_help = EXAMPLES,
     mut_arg("model", |arg| arg.required(true)),
     mut_arg("text", |arg| arg.required_unless_present("ids")),
@@ -38,7 +45,7 @@ pub struct TraceArgs {
     #[command(flatten)]
     subject: SubjectArgs,
 
-    #[arg(long, default_value = "as-trained", help = MASK_HELP)]
+    #[arg(long, default_value = "as-trained", help = mask_help())]
     mask: String,
 
     /// The file to write

@@ -2,6 +2,8 @@
 
 use std::process::Stdio;
 
+use rankscope::mask::MASKS;
+
 use crate::support::{Home, TEXT};
 
 #[test]
@@ -13,7 +15,8 @@ fn the_version_and_the_help() {
         let help = home.stdout(&[command, &["--help"]].concat());
         assert!(help.contains("Usage: rankscope") && help.contains("rankscope "), "{help}");
     }
-    assert!(home.stdout(&["rank", "--help"]).contains("--compare"));
+    let help = home.stdout(&["rank", "--help"]);
+    assert!(MASKS.iter().all(|kind| help.contains(kind.name)), "{help}");
 }
 
 #[test]

@@ -68,6 +68,16 @@ fn place(slot: u32, step: u32) -> vec2<u32> {
     return vec2(slot / QUADS, slot % QUADS);
 }
 
+/// The block plus every row's value times every column's.
+fn add_products(block: mat4x4<f32>, rows: vec4<f32>, columns: vec4<f32>) -> mat4x4<f32> {
+    return mat4x4(
+        fma(vec4(rows.x), columns, block[0]),
+        fma(vec4(rows.y), columns, block[1]),
+        fma(vec4(rows.z), columns, block[2]),
+        fma(vec4(rows.w), columns, block[3]),
+    );
+}
+
 fn store(first: u32, row: u32, column: u32, values: vec4<f32>) {
     if row >= params.m { return; }
     let i = first + row * params.y_row + column;
@@ -127,10 +137,10 @@ fn main(
             let lower = a_tile[k * ROW + local.y + 8u];
             let left = b_tile[k * ROW + local.x];
             let right = b_tile[k * ROW + local.x + 8u];
-            upper_left += mat4x4(upper.x * left, upper.y * left, upper.z * left, upper.w * left);
-            upper_right += mat4x4(upper.x * right, upper.y * right, upper.z * right, upper.w * right);
-            lower_left += mat4x4(lower.x * left, lower.y * left, lower.z * left, lower.w * left);
-            lower_right += mat4x4(lower.x * right, lower.y * right, lower.z * right, lower.w * right);
+            upper_left = add_products(upper_left, upper, left);
+            upper_right = add_products(upper_right, upper, right);
+            lower_left = add_products(lower_left, lower, left);
+            lower_right = add_products(lower_right, lower, right);
         }
         workgroupBarrier();
     }

@@ -30,11 +30,31 @@ impl RotaryTable {
         if !(base.is_finite() && base > 0.0) {
             return Err(Error::invalid("rotary base", base, "a positive number"));
         }
-        let half = head_size / 2;
-        let angle = |i: usize| {
-            let (t, pair) = (i / half, i % half);
-            (first + t) as f64 * base.powf(-2.0 * pair as f64 / head_size as f64)
-        };
+        let frequency = |pair: usize| base.powf(-2.0 * pair as f64 / head_size as f64);
+        let frequencies: Vec<_> = (0..head_size / 2).map(frequency).collect();
+        RotaryTable::from_frequencies(first, count, &frequencies, device)
+    }
+
+    /// The table for any frequencies, scaled ones say: angle\[t, i\] = (first + t) · ωᵢ.
+    ///
+    /// **Shapes**: frequencies ω `[D/2]`, in radians a position.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if there are none or one is not finite; [`Error::Gpu`] if the upload fails.
+    pub fn from_frequencies(
+        first: usize,
+        count: usize,
+        frequencies: &[f64],
+        device: &Device,
+    ) -> Result<Self> {
+        if frequencies.is_empty() {
+            return Err(Error::invalid("number of rotary frequencies", 0, "half the head size"));
+        }
+        if let Some(bad) = frequencies.iter().find(|frequency| !frequency.is_finite()) {
+            return Err(Error::invalid("rotary frequency", bad, "a finite number"));
+        }
+        let half = frequencies.len();
+        let angle = |i: usize| (first + i / half) as f64 * frequencies[i % half];
         let table = |f: fn(f64) -> f64| {
             let values = (0..count * half).map(|i| f(angle(i)) as f32).collect();
             let axes = [(Axis::Query, count), (Axis::HeadSize, half)];

@@ -4,8 +4,10 @@
 // Layout: as in softmax_naive.wgsl, S a multiple of 4.
 //
 // What changes from blocked: the invocations of a subgroup compare and add in registers, and only one
-// number of each subgroup goes through workgroup memory: two barriers a reduction in place of seven. The device has to be opened with subgroups; WGSL's
-// `enable subgroups;` is missing because naga does not take it yet.
+// number of each subgroup goes through workgroup memory: two barriers a reduction in place of seven.
+//
+// The device has to be opened with subgroups; WGSL's `enable subgroups;` is missing because naga does not
+// take it yet.
 //
 // Dispatch: B·H·T workgroups of 64.
 

@@ -45,7 +45,7 @@ fn a_folder_without_config_says_what_a_model_folder_is() {
 #[test]
 fn configuration_errors_name_the_field() {
     type Edit = fn(&mut serde_json::Value);
-    let cases: [(Edit, &str); 8] = [
+    let cases: [(Edit, &str); 10] = [
         (|c| c["model_type"] = "mamba".into(), "model_type is \"mamba\", expected one of bert, llama"),
         (|c| c["hidden_size"] = 0.into(), "hidden_size is 0, expected a whole number from 1 to"),
         (|c| c["hidden_size"] = "big".into(), "hidden_size is \"big\", expected a whole number"),
@@ -55,6 +55,14 @@ fn configuration_errors_name_the_field() {
         ),
         (|c| c["hidden_act"] = "relu".into(), "hidden_act is \"relu\", expected \"silu\""),
         (|c| c["rope_parameters"]["rope_type"] = "yarn".into(), "rope_parameters is of type \"yarn\""),
+        (
+            |c| c["architectures"] = vec!["MistralForCausalLM"].into(),
+            "architectures is \"MistralForCausalLM\", expected a class of Llama…, since model_type is \"llama\"",
+        ),
+        (
+            |c| c["architectures"] = "LlamaModel".into(),
+            "architectures is \"LlamaModel\", expected a list of texts",
+        ),
         (|c| c["rms_norm_eps"] = serde_json::Value::Null, "rms_norm_eps is missing, expected a number"),
         (
             |c| c["intermediate_size"] = 45.into(),

@@ -11,7 +11,7 @@ use rankscope::model::{self, Description, FAMILIES, Input, MaskChoice, Tokenizer
 use rankscope::prelude::*;
 use serde_json::Value;
 
-use crate::support::{Golden, devices, difference, fixtures, glass_en, magnitude};
+use crate::support::{Golden, devices, difference, fixtures, glass_en, magnitude, say};
 
 /// Folders with a checkpoint and its golden file, here and under `$RANKSCOPE_FIXTURES`.
 fn checkpoints() -> Vec<PathBuf> {
@@ -44,7 +44,7 @@ fn tiny_checkpoints_agree_with_transformers_on_every_device() {
             checked += 1;
         }
     }
-    println!("skipped {} checkpoints of families to come: {}", skipped.len(), skipped.join(", "));
+    say(&format!("skipped: {} checkpoints of families to come ({})", skipped.len(), skipped.join(", ")));
     assert!(checked >= 3, "the fixtures are in the source tree");
 }
 
@@ -94,12 +94,13 @@ fn glass_en_agrees_with_transformers_on_every_device() {
     }
 }
 
-/// The 91 MB of MiniLM are pulled, not shipped: the test runs where they are installed.
+/// The 91 MB of MiniLM are pulled, not shipped: the test runs where they are installed, which
+/// `cargo xtask test` sees to.
 #[test]
 fn minilm_agrees_with_transformers_on_every_device() {
-    let installed = std::env::var("RANKSCOPE_MODELS").map(|root| PathBuf::from(root).join("minilm-l6"));
+    let installed = model::store::Store::open().and_then(|store| store.find("minilm-l6"));
     let Ok(folder) = installed else {
-        println!("skipped: minilm-l6 is not installed (`rankscope models pull minilm-l6`)");
+        say("skipped: minilm-l6 is not installed (`rankscope models pull minilm-l6`)");
         return;
     };
     for device in devices() {

@@ -21,11 +21,17 @@ pub fn glass_en() -> PathBuf {
 /// The devices to test on: both, or the CPU alone where `RANKSCOPE_SKIP_GPU=1` says so.
 pub fn devices() -> Vec<Device> {
     if std::env::var("RANKSCOPE_SKIP_GPU").is_ok_and(|value| value == "1") {
-        println!("skipped: the GPU half of this test (RANKSCOPE_SKIP_GPU=1)");
+        say("skipped: the GPU half of a test of whole models (RANKSCOPE_SKIP_GPU=1)");
         return vec![Device::Cpu];
     }
     let gpu = Device::choose(DeviceRequest::Gpu).expect("a GPU adapter, or RANKSCOPE_SKIP_GPU=1").device;
     vec![Device::Cpu, gpu]
+}
+
+/// Says something that is seen although the test passes: the harness only captures `println!`.
+pub fn say(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// A tiny model of the family on the CPU.

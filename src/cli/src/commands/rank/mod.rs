@@ -12,27 +12,36 @@ use clap::Args;
 use rankscope::Run;
 use rankscope::model::MaskChoice;
 
-use crate::args::{MASK_HELP, SubjectArgs, split_masks};
+use crate::args::{SubjectArgs, mask_help, split_masks};
 use crate::output::{emit, emit_json, say};
 use crate::subject::Subject;
 use rows::Row;
 
+const USAGE: &str = "\
+rankscope rank --model <NAME|DIR> <--text <TEXT>|--ids <IDS>> [OPTIONS]
+       rankscope rank --matrix <FILE.npy> [OPTIONS]";
+
 const EXAMPLES: &str = "\
-Three kinds of rank are kept apart. exact: a theorem about the mask (a triangular matrix with a positive
-diagonal has full rank, whatever the numbers). f32, f64: numerical rank, the singular values above
-max(rows, columns) · ε · σ₁ with ε = 2⁻²³ or 2⁻⁵². effective, stable, participation: how many directions the
-spectrum is spread over. JSON and CSV have every field; what does not exist is null, with a reason.
+Three kinds of rank are kept apart:
+  exact       by a theorem about the mask: a triangular matrix with a positive
+              diagonal has full rank, whatever the numbers
+  numerical   the singular values above max(rows, columns) · ε · σ₁, with the ε
+              of f32 (2⁻²³) or f64 (2⁻⁵²)
+  effective   (also stable rank and participation ratio) how many directions the
+              spectrum is spread over
+JSON and CSV have every field; what does not exist is null, with a reason.
 
 Examples:
   rankscope rank --model glass-en --text \"the cat sat on the mat\"
-  rankscope rank --model glass-en --text \"the cat sat\" --mask bidirectional --json
-  rankscope rank --model glass-en --text - --compare \"causal,prefix:3,bidirectional\" < text.txt
-  rankscope rank --model glass-en --text \"the cat sat\" --layer 1 --head 2 --svg spectrum.svg
+  rankscope rank --model glass-en --text \"the cat\" --mask bidirectional --json
+  rankscope rank --model glass-en --text - --compare causal,prefix:3 < text.txt
+  rankscope rank --model glass-en --text \"cats\" --layer 1 --head 2 --svg s.svg
   rankscope rank --model glass-en --ids 5,9,13 --csv > ranks.csv
   rankscope rank --matrix attention.npy --json";
 
 #[derive(Args)]
 #[command(
+    override_usage = USAGE,
     after_help = EXAMPLES,
     mut_arg("model", |arg| arg.required_unless_present("matrix").conflicts_with("matrix")),
     mut_arg("text", |arg| arg.required_unless_present_any(["ids", "matrix"]).conflicts_with("matrix")),
@@ -46,7 +55,7 @@ pub struct RankArgs {
     #[arg(long, value_name = "FILE.npy")]
     matrix: Option<PathBuf>,
 
-    #[arg(long, default_value = "as-trained", conflicts_with = "matrix", help = MASK_HELP)]
+    #[arg(long, default_value = "as-trained", conflicts_with = "matrix", help = mask_help())]
     mask: String,
 
     /// Several masks side by side, separated by commas, as in `causal,bidirectional`

@@ -40,6 +40,11 @@ fn exact(report: &RankReport) -> String {
     report.exact_rank.map_or_else(|| "–".to_owned(), |rank| rank.to_string())
 }
 
+fn exact_and_why(report: &RankReport) -> String {
+    let rank = report.exact_rank.map(|rank| format!("{rank}, ")).unwrap_or_default();
+    format!("{rank}{}", report.exact_rank_reason)
+}
+
 fn condition(report: &RankReport) -> String {
     let bound = if report.condition_is_lower_bound { "≥" } else { "" };
     report.condition_number.map_or_else(|| "–".to_owned(), |value| format!("{bound}{}", short(value)))
@@ -64,9 +69,8 @@ pub fn of_heads(subject: &Subject, choices: &[MaskChoice], rows: &[Row]) -> Stri
 fn reasons(rows: &[Row]) -> Vec<(&'static str, String)> {
     let mut reasons: Vec<(&str, String)> = Vec::new();
     for Row { mask, report, .. } in rows {
-        let rank = exact(report);
         let mask = mask.as_ref().map(|mask| format!("{mask}: ")).unwrap_or_default();
-        let reason = format!("{mask}{rank}, {}", report.exact_rank_reason);
+        let reason = format!("{mask}{}", exact_and_why(report));
         if !reasons.iter().any(|(_, known)| *known == reason) {
             reasons.push((if reasons.is_empty() { "exact" } else { "" }, reason));
         }
@@ -118,7 +122,7 @@ pub fn of_matrix(row: &Row) -> String {
     let sigma = (short_or_dash(r.sigma_max), short_or_dash(r.sigma_min), short(r.rounding_floor));
     facts(&[
         ("matrix", format!("{}, {} x {}", row.name, r.rows, r.cols)),
-        ("exact rank", format!("{}, {}", exact(r), r.exact_rank_reason)),
+        ("exact rank", exact_and_why(r)),
         ("numerical rank", format!("{} in f32, {} in f64", r.numerical_rank_f32, r.numerical_rank_f64)),
         ("effective rank", short(r.effective_rank)),
         ("stable rank", short(r.stable_rank)),

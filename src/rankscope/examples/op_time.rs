@@ -1,0 +1,232 @@
+//! Time and error of operations on every device, as `cargo xtask bench` shows them: a JSON array.
+//!
+//! `op_time [--runs N]`. Errors are the largest absolute difference to the same operation in f64; a
+//! device that would take too long at a size (a software adapter) is left out there.
+
+use std::time::Instant;
+
+use rankscope::attention::{Attention, OnlineSoftmax, ScaledDotProduct, Visibility};
+use rankscope::device::{DeviceRequest, adapters};
+use rankscope::mask::Allowed;
+use rankscope::ops::{self, GeluForm, cpu};
+use rankscope::prelude::*;
+use serde_json::{Value, json};
+
+type AnyError = Box<dyn std::error::Error>;
+
+fn main() -> std::result::Result<(), AnyError> {
+    let runs = match std::env::args().skip(1).collect::<Vec<_>>()[..] {
+        [] => 5,
+        [ref flag, ref count] if flag == "--runs" => count.parse()?,
+        _ => return Err("usage: op_time [--runs N]".into()),
+    };
+    let mut devices = vec![(Device::Cpu, false)];
+    match Device::choose(DeviceRequest::Gpu) {
+        Ok(choice) => {
+            let name = choice.device.to_string();
+            let software =
+                adapters().iter().any(|adapter| adapter.is_software && name.contains(&adapter.name));
+            devices.push((choice.device, software));
+        }
+        Err(error) => eprintln!("left out: the GPU ({error})"),
+    }
+    let mut rows = Vec::new();
+    for case in cases()? {
+        for (device, is_software) in &devices {
+            if *is_software && case.work > 3e8 {
+                continue;
+            }
+            eprintln!("{} {} on {device}", case.op, case.size);
+            rows.push(case.measure(device, runs)?);
+        }
+    }
+    println!("{}", serde_json::to_string(&rows)?);
+    Ok(())
+}
+
+type Call = Box<dyn Fn(&[Tensor]) -> Result<Tensor>>;
+
+/// One operation at one size.
+struct Case {
+    op: &'static str,
+    size: String,
+    /// Multiply-adds, or elements for what has none.
+    work: f64,
+    /// Floating-point operations, for a rate; 0 where memory decides.
+    flops: f64,
+    inputs: Vec<Tensor>,
+    call: Call,
+    /// The result in f64.
+    reference: Option<Vec<f64>>,
+}
+
+impl Case {
+    fn measure(&self, device: &Device, runs: usize) -> Result<Value> {
+        let inputs = self.inputs.iter().map(|input| input.to_device(device)).collect::<Result<Vec<_>>>()?;
+        let once = || -> Result<f64> {
+            let start = Instant::now();
+            let result = (self.call)(&inputs)?;
+            finish(device, &result)?;
+            Ok(start.elapsed().as_secs_f64() * 1e6)
+        };
+        let values = (self.call)(&inputs)?.to_vec()?; // also compiles the kernels
+        let mut times = (0..runs.max(1)).map(|_| once()).collect::<Result<Vec<_>>>()?;
+        times.sort_by(f64::total_cmp);
+        let micros = times[times.len() / 2];
+        let error = self.reference.as_ref().map(|reference| {
+            values
+                .iter()
+                .zip(reference)
+                .fold(0.0, |largest: f64, (&a, &b)| largest.max((f64::from(a) - b).abs()))
+        });
+        Ok(json!({
+            "op": self.op, "size": self.size, "device": device.to_string(), "micros": micros,
+            "gflops": (self.flops > 0.0).then(|| self.flops / micros / 1e3), "max_error": error,
+        }))
+    }
+}
+
+/// Waits until the GPU is done, without reading the result back.
+fn finish(device: &Device, result: &Tensor) -> Result<()> {
+    match device {
+        Device::Cpu => Ok(()),
+        // One number: the smallest readback there is.
+        Device::Gpu(_) => result
+            .reshape([(Axis::Row, result.shape().len()), (Axis::Column, 1)])?
+            .select(Axis::Row, 0)?
+            .to_vec()
+            .map(drop),
+    }
+}
+
+/// Values in (−2, 2) that look random and need no generator.
+fn values(count: usize, seed: usize) -> Vec<f32> {
+    (0..count)
+        .map(|i| (((i * 7919 + seed * 104_729) % 1_000_003) as f64 * 0.618_033_988).sin() as f32 * 2.0)
+        .collect()
+}
+
+fn tensor(seed: usize, axes: &[(Axis, usize)]) -> Result<Tensor> {
+    Tensor::new(axes, values(axes.iter().map(|&(_, size)| size).product(), seed))
+}
+
+fn widened(tensor: &Tensor) -> Vec<f64> {
+    tensor.as_slice().expect("made on the CPU").iter().map(|&value| value.into()).collect()
+}
+
+fn cases() -> Result<Vec<Case>> {
+    let mut cases = Vec::new();
+    for n in [128, 256, 512, 1024] {
+        cases.push(matmul(n)?);
+    }
+    for n in [128, 512] {
+        cases.push(softmax(n)?);
+        cases.extend(row_wise(n)?);
+    }
+    for n in [128, 512, 1024, 2048, 4096] {
+        cases.extend(attention(n)?);
+    }
+    Ok(cases)
+}
+
+fn matmul(n: usize) -> Result<Case> {
+    let (a, b) =
+        (tensor(1, &[(Axis::Query, n), (Axis::Width, n)])?, tensor(2, &[(Axis::Key, n), (Axis::Width, n)])?);
+    let product = cpu::Product { batch: 1, group: 1, m: n, n, k: n, transpose_a: false, transpose_b: true };
+    let mut reference = vec![0.0; n * n];
+    cpu::matmul(&product, 1.0, &widened(&a), &widened(&b), &mut reference);
+    let work = (n * n * n) as f64;
+    Ok(Case {
+        op: "matmul",
+        size: format!("{n} x {n} x {n}"),
+        work,
+        flops: 2.0 * work,
+        inputs: vec![a, b],
+        call: Box::new(|inputs| ops::matmul(&inputs[0], &inputs[1], Axis::Width, 1.0)),
+        reference: Some(reference),
+    })
+}
+
+fn softmax(n: usize) -> Result<Case> {
+    let scores = tensor(3, &[(Axis::Batch, 1), (Axis::Head, 8), (Axis::Query, n), (Axis::Key, n)])?;
+    let allowed = Allowed::new(&Mask::causal(), 8, n, n, Positions::suffix(n, n)?, None)?;
+    let mut reference = widened(&scores);
+    cpu::masked_softmax(&mut reference, [1, 8, n, n], &allowed);
+    Ok(Case {
+        op: "masked_softmax",
+        size: format!("8 x {n} x {n}, causal"),
+        work: (8 * n * n) as f64,
+        flops: 0.0,
+        inputs: vec![scores],
+        call: Box::new(move |inputs| ops::masked_softmax(&inputs[0], &allowed)),
+        reference: Some(reference),
+    })
+}
+
+fn row_wise(n: usize) -> Result<Vec<Case>> {
+    const WIDTH: usize = 384;
+    let x = tensor(4, &[(Axis::Query, n), (Axis::Width, WIDTH)])?;
+    let (gain, bias) = (tensor(5, &[(Axis::Width, WIDTH)])?, tensor(6, &[(Axis::Width, WIDTH)])?);
+    let (mut normed, mut scaled, mut gated) = (widened(&x), widened(&x), widened(&x));
+    cpu::layer_norm(&mut normed, &widened(&gain), &widened(&bias), 1e-5);
+    cpu::rms_norm(&mut scaled, &widened(&gain), 1e-5);
+    cpu::gelu(&mut gated, GeluForm::Exact);
+    let case = |op, inputs, call: Call, reference| Case {
+        op,
+        size: format!("{n} x {WIDTH}"),
+        work: (n * WIDTH) as f64,
+        flops: 0.0,
+        inputs,
+        call,
+        reference: Some(reference),
+    };
+    let with =
+        |rest: &[&Tensor]| [&[x.clone()], &rest.iter().map(|&t| t.clone()).collect::<Vec<_>>()[..]].concat();
+    Ok(vec![
+        case(
+            "layer_norm",
+            with(&[&gain, &bias]),
+            Box::new(|t| ops::layer_norm(&t[0], &t[1], &t[2], 1e-5)),
+            normed,
+        ),
+        case("rms_norm", with(&[&gain]), Box::new(|t| ops::rms_norm(&t[0], &t[1], 1e-5)), scaled),
+        case("gelu", with(&[]), Box::new(|t| ops::gelu(&t[0], GeluForm::Exact)), gated),
+    ])
+}
+
+fn attention(n: usize) -> Result<Vec<Case>> {
+    const HEADS: usize = 8;
+    const SIZE: usize = 64;
+    let axes = |heads, length| [(Axis::Batch, 1), (heads, HEADS), (length, n), (Axis::HeadSize, SIZE)];
+    let inputs = vec![
+        tensor(7, &axes(Axis::Head, Axis::Query))?,
+        tensor(8, &axes(Axis::KvHead, Axis::Key))?,
+        tensor(9, &axes(Axis::KvHead, Axis::Key))?,
+    ];
+    let reference = (n <= 1024).then(|| {
+        let sizes =
+            cpu::Sizes { batch: 1, heads: HEADS, kv_heads: HEADS, queries: n, keys: n, head_size: SIZE };
+        let visible = cpu::Visible { masks: vec![Mask::causal(); HEADS], first_query: 0, padding: None };
+        let [q, k, v] = [0, 1, 2].map(|i| widened(&inputs[i]));
+        cpu::online_attention(&q, &k, &v, 1.0 / (SIZE as f64).sqrt(), &sizes, &visible, &Run::default())
+    });
+    let reference = reference.transpose()?;
+    let pairs = (HEADS * n * n) as f64;
+    let case = |op, mechanism: Box<dyn Attention>| Case {
+        op,
+        size: format!("n = {n}, 8 heads of 64, causal"),
+        work: 2.0 * pairs * SIZE as f64,
+        flops: 0.0,
+        inputs: inputs.clone(),
+        call: Box::new(move |t| {
+            let (mask, at) = (Mask::causal(), Positions::suffix(n, n)?);
+            let visibility = Visibility { mask: &mask, at, padding: None };
+            mechanism.forward(&t[0], &t[1], &t[2], visibility, &mut Unobserved, &Run::default())
+        }),
+        reference: reference.clone(),
+    };
+    Ok(vec![
+        case("attention, materialised", Box::new(ScaledDotProduct::new(SIZE))),
+        case("attention, online softmax", Box::new(OnlineSoftmax::new(SIZE))),
+    ])
+}

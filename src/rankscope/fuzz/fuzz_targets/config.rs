@@ -1,0 +1,41 @@
+//! `config.json` beside a checkpoint of each family: read, or refused in one line; what loads also runs.
+
+#![no_main]
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use rankscope::model::{self, Input, MaskChoice};
+use rankscope::prelude::*;
+use rankscope_fuzz::{check_error, folder, put};
+
+static FOLDERS: LazyLock<[PathBuf; 2]> = LazyLock::new(|| {
+    let bert = include_bytes!("../../tests/fixtures/tiny/bert/model.safetensors").as_slice();
+    let llama = include_bytes!("../../tests/fixtures/tiny/llama/model.safetensors").as_slice();
+    [("bert", bert), ("llama", llama)].map(|(name, checkpoint)| {
+        let folder = folder(name);
+        put(&folder, "model.safetensors", checkpoint);
+        folder
+    })
+});
+
+fuzz_target!(|bytes: &[u8]| {
+    for folder in &*FOLDERS {
+        put(folder, "config.json", bytes);
+        match model::load(folder, &Device::Cpu) {
+            Err(error) => check_error(&error),
+            Ok(model) => run(model.as_ref()),
+        }
+    }
+});
+
+/// Three tokens through the model: numbers, or an error; a config may ask for a context of one.
+fn run(model: &dyn model::Model) {
+    let input = Input::new(vec![2, 0, 1]);
+    let run = Run::default();
+    match model.forward(&input, &MaskChoice::AsTrained, &mut Unobserved, &run) {
+        Err(error) => check_error(&error),
+        Ok(output) => assert_eq!(output.hidden.shape().sizes()[..2], [1, 3]),
+    }
+}

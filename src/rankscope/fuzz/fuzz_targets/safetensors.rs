@@ -1,0 +1,39 @@
+//! The header of `model.safetensors`: opened or refused in one line, and every tensor within its file.
+
+#![no_main]
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use rankscope::axis::Axis;
+use rankscope::model::Checkpoint;
+use rankscope_fuzz::{check_error, folder, put};
+
+static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| folder("safetensors"));
+
+fuzz_target!(|bytes: &[u8]| {
+    put(&FOLDER, "model.safetensors", bytes);
+    let checkpoint = match Checkpoint::open(&FOLDER) {
+        Ok(checkpoint) => checkpoint,
+        Err(error) => return check_error(&error),
+    };
+    // A dtype of four bits is the smallest.
+    assert!(checkpoint.parameters() <= 2 * bytes.len());
+    // Reads every tensor, under the name and shape that the header gives it.
+    if let Err(error) = checkpoint.expect_finite("the result", &[f32::NAN]) {
+        check_error(&error);
+    }
+    for (name, axes) in
+        [("w", vec![(Axis::Row, 2), (Axis::Column, 3)]), ("b", vec![(Axis::Width, 5)]), ("", vec![])]
+    {
+        match checkpoint.weight(name, axes.clone()) {
+            Err(error) => check_error(&error),
+            Ok(weight) => {
+                assert!(checkpoint.has(name));
+                let count = axes.iter().map(|axis| axis.1).product::<usize>();
+                assert_eq!(weight.to_f32().map(|values| values.len()), Some(count));
+            }
+        }
+    }
+});

@@ -1,0 +1,115 @@
+//! `model.safetensors.index.json`: which shard holds which tensor.
+//!
+//! **Source**: the sharded format of `transformers`: `{"metadata": {…}, "weight_map": {tensor: file}}`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Component, Path};
+
+use serde::Deserialize;
+
+use super::shard::Shard;
+use crate::error::{Error, Result};
+
+/// Larger than any real index, small enough to read at once.
+const MAX_BYTES: u64 = 1 << 26;
+
+/// More than any real checkpoint has.
+const MAX_SHARDS: usize = 4096;
+
+#[derive(Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
+/// Tensor names and the shard that each is in, by name.
+///
+/// # Errors
+/// [`Error::Format`] if the file is not such an index, or names a file that is not beside it.
+fn weight_map(path: &Path) -> Result<BTreeMap<String, String>> {
+    let size = std::fs::metadata(path).map_err(|error| Error::io(path, error))?.len();
+    if size > MAX_BYTES {
+        let problem = format!("{size} bytes long, expected an index of at most {MAX_BYTES}");
+        return Err(Error::format(path, problem));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+    let Index { weight_map } = serde_json::from_str(&text)
+        .map_err(|error| Error::format(path, format!("not an index of shards: {error}")))?;
+    if weight_map.is_empty() {
+        return Err(Error::format(path, "weight_map is empty, expected tensor names and their files"));
+    }
+    match weight_map.iter().find(|(_, file)| !is_beside(file)) {
+        None => Ok(weight_map),
+        Some((tensor, file)) => {
+            let expected = "expected the name of a .safetensors file beside the index";
+            Err(Error::format(path, format!("tensor {tensor} is mapped to {file:?}, {expected}")))
+        }
+    }
+}
+
+/// Whether a name is that of a safetensors file in the same folder.
+fn is_beside(file: &str) -> bool {
+    let mut parts = Path::new(file).components();
+    let is_one = matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None));
+    is_one && file.ends_with(".safetensors") && !file.contains(['/', '\\', ':', '\0'])
+}
+
+/// The files that the index at `path` speaks of, by name.
+///
+/// # Errors
+/// [`Error::Format`] if the file is not an index, or names a file that is not beside it.
+pub(crate) fn shard_names(path: &Path) -> Result<Vec<String>> {
+    let mut names: Vec<_> = weight_map(path)?.into_values().collect();
+    names.sort();
+    names.dedup();
+    if names.len() > MAX_SHARDS {
+        return Err(Error::format(path, format!("{} shards, expected at most {MAX_SHARDS}", names.len())));
+    }
+    Ok(names)
+}
+
+/// Opens every shard of the index at `path`, and checks that they hold what it says, each tensor once.
+pub(super) fn open(path: &Path) -> Result<Vec<Shard>> {
+    let map = weight_map(path)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut shards = Vec::new();
+    for name in shard_names(path)? {
+        let file = folder.join(&name);
+        if !file.is_file() {
+            let tensor = map.iter().find(|(_, file)| **file == name).map_or("?", |(tensor, _)| tensor);
+            return Err(Error::format(path, format!("shard {name}, with tensor {tensor}, is not there")));
+        }
+        shards.push(Shard::open(file)?);
+    }
+    let held = holders(path, &shards)?;
+    for (tensor, file) in &map {
+        match held.get(tensor) {
+            Some(&shard) if shards[shard].name() == *file => {}
+            Some(&shard) => {
+                let problem =
+                    format!("tensor {tensor} is mapped to {file} but held by {}", shards[shard].name());
+                return Err(Error::format(path, problem));
+            }
+            None => {
+                let problem = format!("tensor {tensor} is mapped to {file}, which does not hold it");
+                return Err(Error::format(path, problem));
+            }
+        }
+    }
+    Ok(shards)
+}
+
+/// The shard of every tensor; an error if two shards hold one.
+fn holders(path: &Path, shards: &[Shard]) -> Result<HashMap<String, usize>> {
+    let mut held = HashMap::new();
+    for (number, shard) in shards.iter().enumerate() {
+        for (tensor, _) in shard.tensors() {
+            if let Some(first) = held.insert(tensor.clone(), number) {
+                let (first, second) = (shards[first].name(), shard.name());
+                let problem =
+                    format!("tensor {tensor} is in {first} and in {second}, expected in one of them");
+                return Err(Error::format(path, problem));
+            }
+        }
+    }
+    Ok(held)
+}

@@ -1,0 +1,79 @@
+//! Operations × devices × sizes, with the error beside the time, and PyTorch where it is installed.
+
+use std::collections::BTreeMap;
+use std::process::Stdio;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::{Args, Programs, command, has_modules, number, script};
+use crate::process;
+
+/// PyTorch with a malloc that keeps large blocks spares the page faults of its temporaries.
+const TUNED_MALLOC: [(&str, &str); 2] =
+    [("MALLOC_MMAP_THRESHOLD_", "1073741824"), ("MALLOC_TRIM_THRESHOLD_", "4294967296")];
+
+/// The table of operations.
+pub fn table(args: &Args, programs: &Programs) -> Result<String> {
+    let mut ours = command(&programs.op_time);
+    let ours = rows(ours.args(["--runs", &args.runs.to_string()]))?;
+    let mut theirs = BTreeMap::new();
+    if has_modules(&args.python, "torch") {
+        for (column, tuned) in [("default", false), ("tuned", true)] {
+            let mut command = command(&args.python);
+            command.arg(script("ops.py"));
+            if tuned {
+                command.envs(TUNED_MALLOC);
+            }
+            for row in rows(&mut command)? {
+                theirs.insert((text(&row, "op"), text(&row, "size"), column), row["micros"].as_f64());
+            }
+        }
+    }
+    let mut table = String::from(
+        "\n## Operations\n\nMedian times; the error is the largest difference to the same operation in f64. PyTorch: \
+         eager, f32, same sizes, with its default malloc and with a tuned one (attention: its math and its flash \
+         kernels).\n\n| operation | size | device | time | rate | error | PyTorch | PyTorch, tuned malloc |\n\
+         |---|---|---|---:|---:|---:|---:|---:|\n",
+    );
+    for row in &ours {
+        let (op, size) = (text(row, "op"), text(row, "size"));
+        let reference = |column| {
+            let micros = theirs.get(&(op.clone(), size.clone(), column)).copied().flatten();
+            micros.map_or_else(String::new, time)
+        };
+        let rate =
+            row["gflops"].as_f64().map_or_else(String::new, |rate| format!("{} GFLOP/s", number(rate)));
+        let error = row["max_error"].as_f64().map_or_else(String::new, |error| format!("{error:.1e}"));
+        let micros = row["micros"].as_f64().context("a time")?;
+        table.push_str(&format!(
+            "| {op} | {size} | {} | {} | {rate} | {error} | {} | {} |\n",
+            text(row, "device"),
+            time(micros),
+            reference("default"),
+            reference("tuned"),
+        ));
+    }
+    Ok(table)
+}
+
+/// Runs a program that prints a JSON array.
+fn rows(command: &mut std::process::Command) -> Result<Vec<Value>> {
+    let output = command.stderr(Stdio::inherit()).output().with_context(|| process::cannot_start(command))?;
+    if !output.status.success() {
+        return Err(process::Failed::new("timing the operations failed", output.status).into());
+    }
+    serde_json::from_slice(&output.stdout).with_context(|| format!("{command:?} printed no JSON array"))
+}
+
+fn text(row: &Value, field: &str) -> String {
+    row[field].as_str().unwrap_or_default().to_owned()
+}
+
+fn time(micros: f64) -> String {
+    if micros >= 1000.0 {
+        format!("{} ms", number(micros / 1000.0))
+    } else {
+        format!("{} µs", number(micros))
+    }
+}

@@ -1,0 +1,132 @@
+//! Whole models, against transformers.
+
+use super::Mutation;
+use crate::mutate::suite::Suite::Test;
+
+const MODELS: &[&str] = &["tiny_checkpoints_agree_with_transformers_on_every_device"];
+
+pub(super) const FAMILIES: &[Mutation] = &[
+    Mutation {
+        name: "model.llama-without-residual",
+        file: "model/llama.rs",
+        old: "let x = probe.visit(\"after_attention\", add(x, &update)?)?;",
+        new: "let x = probe.visit(\"after_attention\", add(x, &update).map(|_| update.clone())?)?;",
+        suite: Test("models"),
+        tests: MODELS,
+    },
+    Mutation {
+        name: "model.llama-post-norm",
+        file: "model/llama.rs",
+        old: "self.self_attention.forward(&normed, &normed, Some(rotation)",
+        new: "self.self_attention.forward(x, x, Some(rotation)",
+        suite: Test("models"),
+        tests: MODELS,
+    },
+    Mutation {
+        name: "model.llama-without-final-norm",
+        file: "model/llama.rs",
+        old: "probe.visit(\"final_norm\", rms_norm(&x, &self.final_norm, self.epsilon)?)?",
+        new: "probe.visit(\"final_norm\", rms_norm(&x, &self.final_norm, self.epsilon).map(|_| x)?)?",
+        suite: Test("models"),
+        tests: MODELS,
+    },
+    Mutation {
+        name: "model.llama-gate-and-up-swapped",
+        file: "model/llama.rs",
+        old: "let gate = silu(&self.gate.forward(&normed)?)?; // [B, T, F]\n        let hidden = multiply(&gate, &self.up.forward(&normed)?)?;",
+        new: "let gate = silu(&self.up.forward(&normed)?)?; // [B, T, F]\n        let hidden = multiply(&gate, &self.gate.forward(&normed)?)?;",
+        suite: Test("models"),
+        tests: MODELS,
+    },
+    Mutation {
+        name: "model.llama-always-tied",
+        file: "model/llama.rs",
+        old: "true => checkpoint.weight(\"lm_head.weight\", [vocab, width])?.to_device(device)?,",
+        new: "true => embedding.clone(),",
+        suite: Test("models"),
+        tests: MODELS,
+    },
+    Mutation {
+        name: "model.llama-base-in-one-spelling",
+        file: "model/llama.rs",
+        old: "for field in [\"rope_parameters\", \"rope_scaling\"] {",
+        new: "for field in [\"rope_scaling\"] {",
+        suite: Test("models"),
+        tests: MODELS,
+    },
+    Mutation {
+        name: "model.bert-without-residual",
+        file: "model/bert.rs",
+        old: "let sum = probe.visit(\"after_feed_forward\", add(&x, &update)?)?;",
+        new: "let sum = probe.visit(\"after_feed_forward\", add(&x, &update).map(|_| update)?)?;",
+        suite: Test("models"),
+        tests: MODELS,
+    },
+    Mutation {
+        name: "model.bert-norms-swapped",
+        file: "model/bert.rs",
+        old: "self.attention_norm.forward(&sum)?",
+        new: "self.output_norm.forward(&sum)?",
+        suite: Test("models"),
+        tests: MODELS,
+    },
+    Mutation {
+        name: "model.bert-segments-ignored",
+        file: "model/bert.rs",
+        old: "let types = gather(&self.embeddings.types, &types, batch)?;",
+        new: "let types = gather(&self.embeddings.types, &vec![0; types.len()], batch)?;",
+        suite: Test("models"),
+        tests: MODELS,
+    },
+    Mutation {
+        name: "model.bert-positions-run-on",
+        file: "model/bert.rs",
+        old: "(0..batch).flat_map(|_| 0..input.len() as u32).collect();",
+        new: "(0..batch).flat_map(|_| 1..1 + input.len() as u32).collect();",
+        suite: Test("models"),
+        tests: MODELS,
+    },
+    Mutation {
+        name: "model.bert-gelu-by-name",
+        file: "model/bert.rs",
+        old: "\"gelu\" => Ok(GeluForm::Exact),",
+        new: "\"gelu\" => Ok(GeluForm::Tanh),",
+        suite: Test("models"),
+        tests: MODELS,
+    },
+    Mutation {
+        name: "model.padding-ignored",
+        file: "model/bert.rs",
+        old: "padding: input.padding() };",
+        new: "padding: input.padding().filter(|_| false) };",
+        suite: Test("models"),
+        tests: &["padding_does_not_matter"],
+    },
+    Mutation {
+        name: "model.mask-choice-ignored",
+        file: "model/input.rs",
+        old: "MaskChoice::Override(mask) => mask.clone(),",
+        new: "MaskChoice::Override(_) => model.trained_mask.clone(),",
+        suite: Test("models"),
+        tests: &[
+            "under_a_causal_mask_the_future_does_not_matter",
+            "a_full_prefix_is_bidirectional_and_an_empty_one_causal",
+        ],
+    },
+    Mutation {
+        name: "model.nan-unnoticed",
+        file: "model/checkpoint.rs",
+        old: "if values.iter().all(|value| value.is_finite()) {",
+        new: "if values.iter().any(|value| value.is_finite()) || values.len() > 1 {",
+        suite: Test("models"),
+        tests: &["weights_that_are_not_finite_are_named"],
+    },
+    Mutation {
+        name: "model.id-one-too-large",
+        file: "model/input.rs",
+        old: ".position(|&id| id as usize >= model.vocab)",
+        new: ".position(|&id| id as usize > model.vocab)",
+        suite: Test("models"),
+        tests: &["input_errors_name_the_input"],
+    },
+];
