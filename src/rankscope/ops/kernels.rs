@@ -73,11 +73,11 @@ mod tests {
     #[test]
     fn every_shader_is_valid_without_a_gpu() {
         use naga::valid::{Capabilities, ValidationFlags, Validator};
+        let capabilities = Capabilities::SHADER_FLOAT16_IN_FLOAT32 | Capabilities::SUBGROUP;
         for kernel in KERNELS {
             let module = naga::front::wgsl::parse_str(kernel.source)
                 .unwrap_or_else(|error| panic!("{}", error.emit_to_string(kernel.source)));
-            let outcome = Validator::new(ValidationFlags::all(), Capabilities::SHADER_FLOAT16_IN_FLOAT32)
-                .validate(&module);
+            let outcome = Validator::new(ValidationFlags::all(), capabilities).validate(&module);
             outcome.unwrap_or_else(|error| panic!("{}", error.emit_to_string(kernel.source)));
         }
     }

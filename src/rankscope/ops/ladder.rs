@@ -181,3 +181,49 @@ pub(super) fn in_fours(extent: &Extent) -> bool {
 
 /// What such variants say of their sizes.
 pub(super) const IN_FOURS: &str = "rows whose length is a multiple of 4";
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn ladders_begin_with_what_always_works_and_say_what_each_rung_changes() {
+        for ladder in LADDERS {
+            let first = &ladder.variants[0];
+            let odd = Extent { batch: 1, rows: 1, columns: 3, inner: 5 };
+            assert!(first.requires.is_empty() && (first.applies)(&odd), "{}", ladder.op);
+            let names: BTreeSet<_> = ladder.variants.iter().map(|variant| variant.name).collect();
+            assert_eq!(names.len(), ladder.variants.len());
+            for variant in ladder.variants {
+                assert!(!variant.changes.is_empty() && !ladder.rule.is_empty());
+                let big = Extent { batch: 1, rows: 9, columns: 1001, inner: 5 };
+                assert_eq!(
+                    variant.limits.is_empty(),
+                    (variant.applies)(&big),
+                    "{} {}",
+                    ladder.op,
+                    variant.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_names_are_named() {
+        let error = |op, variant| with_variant(op, variant, || Ok(())).unwrap_err().to_string();
+        assert!(error("matmull", "naive").starts_with("kernel is \"matmull\", expected one of matmul, "));
+        let got = error("matmul", "blockd");
+        assert_eq!(got, "variant of matmul is \"blockd\", expected one of naive, tiled, blocked, staged");
+    }
+
+    #[test]
+    fn a_kernel_can_be_cut_where_its_ladder_is_long() {
+        for ladder in LADDERS {
+            for kernel in ladder.variants.iter().filter_map(|variant| variant.kernel) {
+                assert!(kernel.params.iter().any(|field| field.name == "first_group"), "{}", kernel.name);
+            }
+        }
+    }
+}

@@ -2,6 +2,7 @@
 //! device; `cpu.rs` is the definition of correct, generic over f32 and f64; `gpu.rs` is the host side
 //! of the WGSL beside it.
 
+pub mod bench;
 mod elementwise;
 mod gather;
 mod gelu;

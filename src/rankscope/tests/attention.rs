@@ -3,7 +3,9 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rankscope::attention::{Attention, OnlineSoftmax, ScaledDotProduct, Visibility};
+use rankscope::device::DeviceRequest;
 use rankscope::mask::MASKS;
+use rankscope::ops::with_variant;
 use rankscope::prelude::*;
 
 /// Seeded values in (−2, 2).
@@ -30,6 +32,33 @@ impl Case {
     }
 }
 
+/// The CPU and, unless `RANKSCOPE_SKIP_GPU=1`, a GPU.
+fn devices() -> Vec<Device> {
+    let mut devices = vec![Device::Cpu];
+    if std::env::var_os("RANKSCOPE_SKIP_GPU").is_none_or(|value| value != "1") {
+        devices.push(Device::choose(DeviceRequest::Gpu).unwrap().device);
+    } else {
+        println!("skipped without a GPU");
+    }
+    devices
+}
+
+/// The variants of the online softmax that `device` has; the CPU has one.
+fn variants(device: &Device) -> &'static [&'static str] {
+    if device.is_gpu() { &["online-naive", "online-tiled", "materialised"] } else { &["online-tiled"] }
+}
+
+fn context_on(
+    device: &Device,
+    variant: &str,
+    attention: &dyn Attention,
+    inputs: &[Tensor; 3],
+    visibility: Visibility<'_>,
+) -> Vec<f32> {
+    let inputs = inputs.each_ref().map(|x| x.to_device(device).unwrap());
+    with_variant("attention", variant, || Ok(context(attention, &inputs, visibility))).unwrap()
+}
+
 fn context(attention: &dyn Attention, [q, k, v]: &[Tensor; 3], visibility: Visibility<'_>) -> Vec<f32> {
     attention.forward(q, k, v, visibility, &mut Unobserved, &Run::default()).unwrap().to_vec().unwrap()
 }
@@ -39,26 +68,50 @@ fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).fold(0.0, |largest, (a, b)| f32::max(largest, (a - b).abs()))
 }
 
+/// One mask of every kind, and some combinations.
+fn masks(length: usize) -> Vec<Mask> {
+    let combined =
+        ["global(2) | two-sided-window(3)", "!random(60, 5) & causal", "causal & !window(2) | prefix(1)"];
+    let custom = Mask::custom(ndarray_of(length));
+    MASKS
+        .iter()
+        .map(|kind| (kind.example)(length))
+        .chain(combined.map(|text| text.parse().unwrap()))
+        .chain([custom])
+        .collect()
+}
+
+fn ndarray_of(length: usize) -> ndarray::Array2<bool> {
+    ndarray::Array2::from_shape_fn((length, length), |(t, s)| (3 * t + 5 * s) % 7 < 3)
+}
+
 #[test]
 fn online_softmax_agrees_with_materialised_weights_under_every_mask() {
     let sizes = [
         Case { batch: 2, heads: 6, kv_heads: 3, queries: 70, keys: 70, size: 5 },
         Case { batch: 1, heads: 4, kv_heads: 1, queries: 3, keys: 300, size: 8 },
         Case { batch: 3, heads: 2, kv_heads: 2, queries: 1, keys: 9, size: 7 },
+        Case { batch: 1, heads: 2, kv_heads: 1, queries: 65, keys: 97, size: 128 },
     ];
     for case in &sizes {
         let inputs = case.inputs();
         let at = Positions::suffix(case.queries, case.keys).unwrap();
         let real = (0..case.batch * case.keys).map(|i| i % case.keys + 5 * (i / case.keys) < case.keys);
         let padding = Padding::new(real.collect(), case.keys).unwrap();
-        for kind in MASKS {
-            let mask = (kind.example)(case.keys);
+        for mask in masks(case.keys) {
             for padding in [None, Some(&padding)] {
                 let visibility = Visibility { mask: &mask, at, padding };
                 let materialised = context(&ScaledDotProduct::new(case.size), &inputs, visibility);
-                let online = context(&OnlineSoftmax::new(case.size), &inputs, visibility);
-                let difference = largest_difference(&materialised, &online);
-                assert!(difference < 2e-6, "{mask}, {} keys: {difference:e}", case.keys);
+                for device in devices() {
+                    for variant in variants(&device) {
+                        let online =
+                            context_on(&device, variant, &OnlineSoftmax::new(case.size), &inputs, visibility);
+                        let difference = largest_difference(&materialised, &online);
+                        // Written so that NaN fails.
+                        let close = difference < 2e-6 && online.iter().all(|x| x.is_finite());
+                        assert!(close, "{variant} on {device}: {mask}, {} keys: {difference:e}", case.keys);
+                    }
+                }
             }
         }
     }
@@ -70,10 +123,13 @@ fn a_query_that_sees_nobody_has_context_zero_both_ways() {
     let mask: Mask = "causal & !window(1)".parse().unwrap();
     let visibility = Visibility { mask: &mask, at: Positions { first_query: 0 }, padding: None };
     for attention in [&ScaledDotProduct::new(3) as &dyn Attention, &OnlineSoftmax::new(3)] {
-        let context = context(attention, &inputs, visibility);
-        assert!(
-            context[..3].iter().all(|&value| value == 0.0) && context[3..6].iter().all(|&value| value != 0.0)
-        );
+        for device in devices() {
+            for variant in variants(&device) {
+                let context = context_on(&device, variant, attention, &inputs, visibility);
+                let (first, second) = (&context[..3], &context[3..6]);
+                assert!(first.iter().all(|&x| x == 0.0) && second.iter().all(|&x| x != 0.0), "{variant}");
+            }
+        }
     }
 }
 
@@ -85,9 +141,14 @@ fn large_scores_do_not_overflow_either_way() {
     let mask = Mask::bidirectional();
     let visibility = Visibility { mask: &mask, at: Positions { first_query: 0 }, padding: None };
     let materialised = context(&ScaledDotProduct::new(2), &inputs, visibility);
-    let online = context(&OnlineSoftmax::new(2), &inputs, visibility);
     assert!(materialised.iter().all(|value| value.is_finite()));
-    assert!(largest_difference(&materialised, &online) < 1e-6);
+    for device in devices() {
+        for variant in variants(&device) {
+            let online = context_on(&device, variant, &OnlineSoftmax::new(2), &inputs, visibility);
+            assert!(online.iter().all(|value| value.is_finite()), "{variant} on {device}");
+            assert!(largest_difference(&materialised, &online) < 1e-6, "{variant} on {device}");
+        }
+    }
 }
 
 /// f(P·X) = P·f(X) without positions and without a mask; a causal mask breaks it.
@@ -128,4 +189,39 @@ fn shapes_that_do_not_fit_are_named() {
     let wide = draw(9, &[(Axis::Batch, 1), (Axis::Head, 4), (Axis::Query, 2), (Axis::HeadSize, 6)]);
     assert_eq!(error(&online, &wide, &v), "online_attention: k has HeadSize (D) = 5, expected 6");
     assert!(error(&online, &k, &v).contains("q has axes [B, G, S, D], expected [B, H, T, D]"));
+}
+
+#[test]
+fn memory_is_linear_in_n() {
+    let Some(Device::Gpu(shared)) = devices().pop() else { return };
+    let gpu = rankscope::device::Gpu::from_wgpu(shared.device().clone(), shared.queue().clone());
+    let own = Device::Gpu(gpu.clone());
+    let case = Case { batch: 1, heads: 8, kv_heads: 8, queries: 4096, keys: 4096, size: 64 };
+    let inputs = case.inputs().map(|x| x.to_device(&own).unwrap());
+    let output = (4 * 8 * 4096 * 64) as u64;
+    gpu.reset_peak();
+    let before = gpu.memory().live_bytes;
+    // A window, so that a software adapter is done in a moment; the memory does not depend on the mask.
+    let mask = Mask::window(40).unwrap();
+    let visibility = Visibility { mask: &mask, at: Positions { first_query: 0 }, padding: None };
+    let [q, k, v] = &inputs;
+    let context =
+        OnlineSoftmax::new(64).forward(q, k, v, visibility, &mut Unobserved, &Run::default()).unwrap();
+    let beyond = gpu.memory().peak_bytes - before - output;
+    assert!(beyond < 32 << 20, "{beyond} bytes");
+    assert!(context.to_vec().unwrap().iter().all(|x| x.is_finite()));
+}
+
+#[test]
+fn heads_longer_than_the_registers_are_refused_by_name() {
+    let Some(device) = devices().into_iter().find(Device::is_gpu) else { return };
+    let case = Case { batch: 1, heads: 1, kv_heads: 1, queries: 17, keys: 18, size: 129 };
+    let [q, k, v] = case.inputs().map(|x| x.to_device(&device).unwrap());
+    let mask = Mask::causal();
+    let visibility = Visibility { mask: &mask, at: Positions { first_query: 1 }, padding: None };
+    let result = OnlineSoftmax::new(129).forward(&q, &k, &v, visibility, &mut Unobserved, &Run::default());
+    assert_eq!(
+        result.unwrap_err().to_string(),
+        "online_attention: head size D is 129, expected at most 128 on a GPU"
+    );
 }

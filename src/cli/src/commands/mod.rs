@@ -1,6 +1,7 @@
 //! One module a subcommand.
 
 mod devices;
+mod kernels;
 mod masks;
 mod models;
 mod rank;
@@ -22,6 +23,8 @@ pub enum Command {
     Models(models::ModelsArgs),
     /// List graphics adapters, and say which device would be used and why
     Devices(devices::DevicesArgs),
+    /// List, show and time the GPU kernels
+    Kernels(kernels::KernelsArgs),
 }
 
 impl Command {
@@ -32,6 +35,7 @@ impl Command {
             Command::Masks(args) => masks::execute(&args),
             Command::Models(args) => models::execute(&args, run),
             Command::Devices(args) => devices::execute(&args),
+            Command::Kernels(args) => kernels::execute(&args, run),
         }
     }
 }

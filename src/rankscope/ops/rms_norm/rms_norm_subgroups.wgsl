@@ -1,11 +1,12 @@
-enable subgroups;
-
 // y[r, c] = gain[c] · x[r, c] / √(mean of the squares of row r + ε)
 //
 // Layout: rows of C values, C a multiple of 4.
 //
 // What changes from blocked: the invocations of a subgroup add up in registers, and only one sum of each
 // subgroup goes through workgroup memory: two barriers a sum in place of seven.
+//
+// The device has to be opened with subgroups; WGSL's `enable subgroups;` is missing because naga does not
+// take it yet.
 //
 // Dispatch: one workgroup of 64 a row.
 

@@ -1,5 +1,3 @@
-enable subgroups;
-
 // y[b, h, t, s] = m · e^(x[b, h, t, s] − c) / Σᵤ m · e^(x[b, h, t, u] − c), with m the mask bit as 0 or 1
 // and c the largest allowed score of the row; a row without allowed keys is 0.
 //
@@ -7,6 +5,9 @@ enable subgroups;
 //
 // What changes from blocked: the invocations of a subgroup compare and add in registers, and only one
 // number of each subgroup goes through workgroup memory: two barriers a reduction in place of seven.
+//
+// The device has to be opened with subgroups; WGSL's `enable subgroups;` is missing because naga does not
+// take it yet.
 //
 // Dispatch: B·H·T workgroups of 64.
 

@@ -6,6 +6,7 @@
 
 mod attention;
 mod elementwise;
+mod execution;
 mod faults;
 mod gpu;
 mod matmul;

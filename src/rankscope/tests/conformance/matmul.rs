@@ -3,7 +3,7 @@
 use rankscope::ops::{self, cpu::Product, linear, matmul};
 use rankscope::{Axis, Dtype, Tensor, Weight};
 
-use crate::support::{assert_close, devices, on, random, wide, wide_of};
+use crate::support::{assert_close, devices, every_way, random, wide, wide_of};
 
 /// Rounding of a sum of `length` products of values up to 1: half an ulp for each, in the worst case.
 fn tolerance(length: usize) -> f64 {
@@ -29,7 +29,16 @@ fn reference(p: &Product, factor: f64, a: &[f64], b: &[f64]) -> Vec<f64> {
 #[test]
 fn any_size_and_any_orientation() {
     // Around the tile of 64 x 64, the step of 16, with 1, and with no multiple of 4.
-    let sizes = [(1, 3, 2), (5, 1, 7), (63, 65, 17), (65, 63, 15), (64, 66, 16), (3, 129, 1), (67, 2, 33)];
+    let sizes = [
+        (1, 3, 2),
+        (5, 1, 7),
+        (63, 65, 17),
+        (65, 63, 15),
+        (64, 66, 16),
+        (3, 129, 1),
+        (67, 2, 33),
+        (68, 132, 20),
+    ];
     for device in devices("any_size_and_any_orientation") {
         for (m, n, k) in sizes {
             for (transpose_a, transpose_b) in [(false, false), (false, true), (true, false), (true, true)] {
@@ -38,8 +47,11 @@ fn any_size_and_any_orientation() {
                 let b = random(&if transpose_b { [columns, inner] } else { [inner, columns] }, 2);
                 let p = Product { batch: 1, group: 1, m, n, k, transpose_a, transpose_b };
                 let want = reference(&p, -1.5, &wide_of(&a), &wide_of(&b));
-                let got = on(&device, [&a, &b], |[a, b]| matmul(&a, &b, Axis::Width, -1.5));
-                assert_close(&format!("{p:?}"), &device, &got, &want, 1.5 * tolerance(k));
+                for (way, got) in
+                    every_way(&device, "matmul", [&a, &b], |[a, b]| matmul(a, b, Axis::Width, -1.5))
+                {
+                    assert_close(&format!("{way} {p:?}"), &device, &got, &want, 1.5 * tolerance(k));
+                }
             }
         }
     }
@@ -65,8 +77,17 @@ fn batches_and_grouped_queries() {
                 transpose_b: true,
             };
             let want = reference(&p, 0.25, &wide_of(&q), &wide_of(&k));
-            let got = on(&device, [&q, &k], |[q, k]| matmul(&q, &k, Axis::HeadSize, 0.25));
-            assert_close(&format!("{heads} heads to {kv_heads}"), &device, &got, &want, tolerance(size));
+            for (way, got) in
+                every_way(&device, "matmul", [&q, &k], |[q, k]| matmul(q, k, Axis::HeadSize, 0.25))
+            {
+                assert_close(
+                    &format!("{way}, {heads} heads to {kv_heads}"),
+                    &device,
+                    &got,
+                    &want,
+                    tolerance(size),
+                );
+            }
         }
     }
 }
@@ -87,8 +108,9 @@ fn a_sum_over_nothing_is_zero() {
     for device in devices("a_sum_over_nothing_is_zero") {
         let a = Tensor::zeros([(Axis::Row, 2), (Axis::Width, 0)]);
         let b = Tensor::zeros([(Axis::Column, 3), (Axis::Width, 0)]);
-        let got = on(&device, [&a, &b], |[a, b]| matmul(&a, &b, Axis::Width, 1.0));
-        assert_eq!(got.to_vec().unwrap(), [0.0; 6], "{device}");
+        for (way, got) in every_way(&device, "matmul", [&a, &b], |[a, b]| matmul(a, b, Axis::Width, 1.0)) {
+            assert_eq!(got.to_vec().unwrap(), [0.0; 6], "{way} on {device}");
+        }
     }
 }
 
@@ -96,7 +118,9 @@ fn a_sum_over_nothing_is_zero() {
 fn linear_layers_in_every_dtype_and_odd_widths() {
     for device in devices("linear_layers_in_every_dtype_and_odd_widths") {
         for dtype in [Dtype::F32, Dtype::F16, Dtype::Bf16] {
-            for (batch, queries, inner, out) in [(2, 3, 5, 7), (1, 1, 17, 67), (3, 23, 64, 1), (1, 2, 1, 3)] {
+            for (batch, queries, inner, out) in
+                [(2, 3, 5, 7), (1, 1, 17, 67), (3, 23, 64, 1), (1, 2, 1, 3), (2, 5, 12, 20)]
+            {
                 let x = random(&[(Axis::Batch, batch), (Axis::Query, queries), (Axis::Width, inner)], 7);
                 let axes = [(Axis::FeedForward, out), (Axis::Width, inner)];
                 let w = Weight::new("w", axes, dtype, &crate::support::noise(out * inner, 8)).unwrap();
@@ -112,9 +136,10 @@ fn linear_layers_in_every_dtype_and_odd_widths() {
                 // The weight as it is stored: its rounding is not the operation's error.
                 let want = reference(&p, 1.0, &wide_of(&x), &wide(&w.to_f32().unwrap()));
                 let w = w.to_device(&device).unwrap();
-                let got = on(&device, [&x], |[x]| linear(&x, &w));
-                assert_eq!(got.shape().to_string(), format!("[B={batch}, T={queries}, F={out}]"));
-                assert_close(&format!("{dtype} {p:?}"), &device, &got, &want, tolerance(inner));
+                for (way, got) in every_way(&device, "matmul", [&x], |[x]| linear(x, &w)) {
+                    assert_eq!(got.shape().to_string(), format!("[B={batch}, T={queries}, F={out}]"));
+                    assert_close(&format!("{way} {dtype} {p:?}"), &device, &got, &want, tolerance(inner));
+                }
             }
         }
     }
@@ -130,8 +155,9 @@ fn half_precision_is_widened_exactly() {
             let stored = w.to_f32().unwrap();
             let w = w.to_device(&device).unwrap();
             let one = Tensor::new([(Axis::Row, 1), (Axis::Width, 1)], vec![1.0]).unwrap();
-            let got = on(&device, [&one], |[x]| linear(&x, &w)).to_vec().unwrap();
-            assert_eq!(got, stored, "{dtype} on {device}");
+            for (way, got) in every_way(&device, "matmul", [&one], |[x]| linear(x, &w)) {
+                assert_eq!(got.to_vec().unwrap(), stored, "{way} {dtype} on {device}");
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use rankscope::ops::{cpu, layer_norm, rms_norm};
 use rankscope::{Axis, Tensor};
 
-use crate::support::{assert_close, devices, on, random, wide_of};
+use crate::support::{assert_close, devices, every_way, random, wide_of};
 
 /// Rows × width around the workgroup of 64.
 const SIZES: [(usize, usize); 6] = [(1, 63), (5, 64), (3, 65), (7, 1), (2, 129), (67, 6)];
@@ -29,8 +29,11 @@ fn layer_norm_of_any_width() {
                 (shifted(rows, width, 0.5), gain(width), random(&[(Axis::Width, width)], 3));
             let mut want = wide_of(&x);
             cpu::layer_norm(&mut want, &wide_of(&gain), &wide_of(&bias), 1e-5);
-            let got = on(&device, [&x, &gain, &bias], |[x, gain, bias]| layer_norm(&x, &gain, &bias, 1e-5));
-            assert_close(&format!("layer norm {rows} x {width}"), &device, &got, &want, TOLERANCE);
+            for (way, got) in every_way(&device, "layer_norm", [&x, &gain, &bias], |[x, gain, bias]| {
+                layer_norm(x, gain, bias, 1e-5)
+            }) {
+                assert_close(&format!("{way} layer norm {rows} x {width}"), &device, &got, &want, TOLERANCE);
+            }
         }
     }
 }
@@ -44,8 +47,11 @@ fn layer_norm_keeps_its_digits_far_from_zero() {
     let mut want = wide_of(&x);
     cpu::layer_norm(&mut want, &wide_of(&gain), &wide_of(&bias), 1e-5);
     for device in devices("layer_norm_keeps_its_digits_far_from_zero") {
-        let got = on(&device, [&x, &gain, &bias], |[x, gain, bias]| layer_norm(&x, &gain, &bias, 1e-5));
-        assert_close("layer norm around 1000", &device, &got, &want, 5e-4);
+        for (way, got) in every_way(&device, "layer_norm", [&x, &gain, &bias], |[x, gain, bias]| {
+            layer_norm(x, gain, bias, 1e-5)
+        }) {
+            assert_close(&format!("{way} layer norm around 1000"), &device, &got, &want, 5e-4);
+        }
     }
 }
 
@@ -54,9 +60,12 @@ fn equal_values_become_the_bias() {
     let x = Tensor::new([(Axis::Query, 2), (Axis::Width, 3)], vec![4.0; 6]).unwrap();
     let (gain, bias) = (gain(3), random(&[(Axis::Width, 3)], 3));
     for device in devices("equal_values_become_the_bias") {
-        let got = on(&device, [&x, &gain, &bias], |[x, gain, bias]| layer_norm(&x, &gain, &bias, 1e-5));
-        let bias = bias.to_vec().unwrap();
-        assert_eq!(got.to_vec().unwrap(), [bias.clone(), bias].concat(), "{device}");
+        for (way, got) in every_way(&device, "layer_norm", [&x, &gain, &bias], |[x, gain, bias]| {
+            layer_norm(x, gain, bias, 1e-5)
+        }) {
+            let bias = bias.to_vec().unwrap();
+            assert_eq!(got.to_vec().unwrap(), [bias.clone(), bias].concat(), "{way} on {device}");
+        }
     }
 }
 
@@ -68,9 +77,12 @@ fn rms_norm_of_any_width() {
                 let (x, gain) = (shifted(rows, width, offset), gain(width));
                 let mut want = wide_of(&x);
                 cpu::rms_norm(&mut want, &wide_of(&gain), 1e-6);
-                let got = on(&device, [&x, &gain], |[x, gain]| rms_norm(&x, &gain, 1e-6));
-                let case = format!("RMS norm {rows} x {width} around {offset}");
-                assert_close(&case, &device, &got, &want, TOLERANCE);
+                for (way, got) in
+                    every_way(&device, "rms_norm", [&x, &gain], |[x, gain]| rms_norm(x, gain, 1e-6))
+                {
+                    let case = format!("{way} RMS norm {rows} x {width} around {offset}");
+                    assert_close(&case, &device, &got, &want, TOLERANCE);
+                }
             }
         }
     }

@@ -5,7 +5,7 @@ use rankscope::mask::{Allowed, Padding, Positions};
 use rankscope::ops::{cpu, masked_softmax};
 use rankscope::{Axis, Device, Mask, Tensor};
 
-use crate::support::{assert_close, devices, noise, on, wide_of};
+use crate::support::{assert_close, devices, every_way, noise, wide_of};
 
 const FROM_ZERO: Positions = Positions { first_query: 0 };
 
@@ -21,15 +21,24 @@ fn check(devices: &[Device], case: &str, sizes: [usize; 4], values: Vec<f32>, al
     // An exponent of size e is off by e·ε; the rows here reach from -a to a.
     let reach = x.as_slice().unwrap().iter().fold(1.0f64, |reach, &x| reach.max(f64::from(x).abs()));
     for device in devices {
-        let got = on(device, [&x], |[x]| masked_softmax(&x, allowed));
-        assert_close(case, device, &got, &want, 8.0 * reach * f64::from(f32::EPSILON));
+        for (way, got) in every_way(device, "masked_softmax", [&x], |[x]| masked_softmax(x, allowed)) {
+            assert_close(
+                &format!("{case}, {way}"),
+                device,
+                &got,
+                &want,
+                8.0 * reach * f64::from(f32::EPSILON),
+            );
+        }
     }
 }
 
 #[test]
 fn sizes_around_words_and_workgroups() {
     let devices = devices("sizes_around_words_and_workgroups");
-    for (queries, keys) in [(1, 31usize), (5, 32), (2, 33), (3, 63), (4, 64), (2, 65), (3, 129), (7, 1)] {
+    for (queries, keys) in
+        [(1, 31usize), (5, 32), (2, 33), (3, 63), (4, 64), (2, 65), (3, 129), (7, 1), (70, 260)]
+    {
         let sizes = [2, 3, queries, keys];
         let mask = Mask::two_sided_window(keys.div_ceil(2)).unwrap();
         let allowed = Allowed::new(&mask, 3, queries, keys, FROM_ZERO, None).unwrap();
@@ -57,22 +66,6 @@ fn padding_gives_each_sequence_its_own_rows() {
 }
 
 #[test]
-fn heads_may_have_rows_of_their_own() {
-    let [batch, heads, queries, keys] = [3, 4, 5, 35];
-    let mask = Mask::parse("heads(causal, anti-causal)").unwrap();
-    let real = (0..batch * keys).map(|i| i % keys < keys - 9 * (i / keys)).collect();
-    let padding = Padding::new(real, keys).unwrap();
-    let devices = devices("heads_may_have_rows_of_their_own");
-    for padding in [None, Some(&padding)] {
-        let at = Positions { first_query: 15 };
-        let allowed = Allowed::new(&mask, heads, queries, keys, at, padding).unwrap();
-        assert_eq!((allowed.heads(), allowed.batch()), (Some(heads), padding.map(|_| batch)));
-        let values = noise(batch * heads * queries * keys, 3);
-        check(&devices, "masks by head", [batch, heads, queries, keys], values, &allowed);
-    }
-}
-
-#[test]
 fn large_offsets_and_equal_rows() {
     let allowed = Allowed::new(&Mask::bidirectional(), 1, 3, 6, FROM_ZERO, None).unwrap();
     let offsets = [1.0e4, -1.0e4, 0.0];
@@ -81,34 +74,49 @@ fn large_offsets_and_equal_rows() {
     check(&devices, "offsets", [1, 1, 3, 6], values, &allowed);
     for device in devices {
         let x = scores([1, 1, 3, 6], vec![3.0e38; 18]);
-        let got = on(&device, [&x], |[x]| masked_softmax(&x, &allowed)).to_vec().unwrap();
-        assert!(got.iter().all(|&w| (w - 1.0 / 6.0).abs() < 1e-7), "{device}: {got:?}");
+        for (way, got) in every_way(&device, "masked_softmax", [&x], |[x]| masked_softmax(x, &allowed)) {
+            let got = got.to_vec().unwrap();
+            assert!(got.iter().all(|&w| (w - 1.0 / 6.0).abs() < 1e-7), "{way} on {device}: {got:?}");
+        }
     }
 }
 
 #[test]
 fn fully_masked_rows_are_zero_and_masked_scores_do_not_matter() {
+    // The fourth key is nobody's: with it, rows are as long as the kernels with vectors of four ask for.
     let pattern = [[false, true, true], [false, false, false], [true, false, false]];
-    let mask = Mask::custom(Array2::from_shape_fn((3, 3), |(t, s)| pattern[t][s]));
-    let allowed = Allowed::new(&mask, 1, 3, 3, FROM_ZERO, None).unwrap();
     let (nan, inf) = (f32::NAN, f32::INFINITY);
+    let rows = [[nan, 2.0, 2.0, nan], [inf, nan, -inf, inf], [5.0, inf, nan, nan]];
+    let want = [[0.0, 0.5, 0.5, 0.0], [0.0; 4], [1.0, 0.0, 0.0, 0.0]];
     for device in devices("fully_masked_rows_are_zero_and_masked_scores_do_not_matter") {
-        let x = scores([1, 1, 3, 3], vec![nan, 2.0, 2.0, inf, nan, -inf, 5.0, inf, nan]);
-        let got = on(&device, [&x], |[x]| masked_softmax(&x, &allowed)).to_vec().unwrap();
-        assert_eq!(got, [0.0, 0.5, 0.5, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0], "{device}");
+        for keys in [3, 4] {
+            let mask =
+                Mask::custom(Array2::from_shape_fn((keys, keys), |(t, s)| t < 3 && s < 3 && pattern[t][s]));
+            let allowed = Allowed::new(&mask, 1, 3, keys, FROM_ZERO, None).unwrap();
+            let cut =
+                |rows: [[f32; 4]; 3]| rows.iter().flat_map(|row| row[..keys].to_vec()).collect::<Vec<_>>();
+            let x = scores([1, 1, 3, keys], cut(rows));
+            for (way, got) in every_way(&device, "masked_softmax", [&x], |[x]| masked_softmax(x, &allowed)) {
+                assert_eq!(got.to_vec().unwrap(), cut(want), "{way} on {device}");
+            }
+        }
     }
 }
 
 #[test]
 fn a_nan_that_may_be_attended_to_stays_visible() {
-    let allowed = Allowed::new(&Mask::causal(), 1, 2, 3, FROM_ZERO, None).unwrap();
     for device in devices("a_nan_that_may_be_attended_to_stays_visible") {
-        for poison in [f32::NAN, f32::INFINITY] {
-            let x = scores([1, 1, 2, 3], vec![1.0, poison, poison, poison, 3.0, 4.0]);
-            let got = on(&device, [&x], |[x]| masked_softmax(&x, &allowed)).to_vec().unwrap();
-            assert_eq!(got[..3], [1.0, 0.0, 0.0], "{device}");
-            assert!(got[3].is_nan(), "{device}: {got:?}");
-            assert_eq!(got[5], 0.0, "{device}: masked weights are 0 in any row");
+        for (poison, keys) in [(f32::NAN, 3), (f32::INFINITY, 3), (f32::NAN, 4), (f32::INFINITY, 4)] {
+            let allowed = Allowed::new(&Mask::causal(), 1, 2, keys, FROM_ZERO, None).unwrap();
+            let row = |values: [f32; 4]| values[..keys].to_vec();
+            let x = [row([1.0, poison, poison, poison]), row([poison, 3.0, 4.0, 5.0])].concat();
+            let x = scores([1, 1, 2, keys], x);
+            for (way, got) in every_way(&device, "masked_softmax", [&x], |[x]| masked_softmax(x, &allowed)) {
+                let got = got.to_vec().unwrap();
+                assert_eq!(got[..3], [1.0, 0.0, 0.0], "{way} on {device}");
+                assert!(got[keys].is_nan(), "{way} on {device}: {got:?}");
+                assert_eq!(got[keys + 2], 0.0, "{way} on {device}: masked weights are 0 in any row");
+            }
         }
     }
 }

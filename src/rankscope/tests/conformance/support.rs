@@ -82,6 +82,35 @@ pub fn on<const N: usize>(
     y
 }
 
+/// One operation on one device in every way that it has there: the name of the way and the result.
+///
+/// On a GPU these are the variants of the ladder `ladder` that can do the sizes.
+pub fn every_way<const N: usize>(
+    device: &Device,
+    ladder: &str,
+    inputs: [&Tensor; N],
+    op: impl Fn([&Tensor; N]) -> Result<Tensor>,
+) -> Vec<(&'static str, Tensor)> {
+    let moved = inputs.map(|x| x.to_device(device).unwrap());
+    if !device.is_gpu() {
+        return vec![("the CPU", op(moved.each_ref()).unwrap())];
+    }
+    let ladder = rankscope::ops::ladder::ladder(ladder).unwrap();
+    let mut ways = vec![("the host's choice", op(moved.each_ref()).unwrap())];
+    for variant in ladder.variants {
+        match rankscope::ops::with_variant(ladder.op, variant.name, || op(moved.each_ref())) {
+            Ok(y) => ways.push((variant.name, y)),
+            Err(error) => {
+                let text = error.to_string();
+                let is_refusal = text.contains("this one takes") || text.contains("has no subgroups");
+                assert!(is_refusal && variant.name != ladder.variants[0].name, "{}: {text}", variant.name);
+            }
+        }
+    }
+    assert!(ways.iter().all(|(_, y)| y.device() == *device), "the result must be where the arguments are");
+    ways
+}
+
 /// Fails unless every value is within `tolerance` · max(1, |reference|) of its reference.
 #[track_caller]
 pub fn assert_close(case: &str, device: &Device, got: &Tensor, want: &[f64], tolerance: f64) {

@@ -1,0 +1,123 @@
+//! How the GPU is driven: reuse of buffers, slices, parts of large weights, loss and a new start.
+
+use rankscope::device::Gpu;
+use rankscope::ops::{gather, linear, matmul, scale};
+use rankscope::{Axis, Device, Dtype, Tensor, Weight};
+
+use crate::support::{assert_close, gpu_or_skip, inner, noise, random, wide_of};
+
+/// A device of its own, with some limits and features.
+fn own_gpu(change: impl FnOnce(&mut wgpu::Limits)) -> std::sync::Arc<Gpu> {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    let adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY));
+    let mut limits = adapters[0].limits();
+    change(&mut limits);
+    let descriptor = wgpu::DeviceDescriptor { required_limits: limits, ..Default::default() };
+    let (device, queue) = pollster::block_on(adapters[0].request_device(&descriptor)).unwrap();
+    Gpu::from_wgpu(device, queue)
+}
+
+#[test]
+fn freed_buffers_are_used_again_and_shown_ones_are_not() {
+    let Some(shared) = gpu_or_skip("freed_buffers_are_used_again_and_shown_ones_are_not") else { return };
+    let gpu = Gpu::from_wgpu(inner(&shared).device().clone(), inner(&shared).queue().clone());
+    let x = random(&[(Axis::Row, 1000)], 1).to_device(&Device::Gpu(gpu.clone())).unwrap();
+    let live = gpu.memory().live_bytes;
+    let mut y = scale(&x, 2.0).unwrap();
+    for _ in 0..10 {
+        y = scale(&y, 1.0).unwrap();
+    }
+    let memory = gpu.memory();
+    assert!(memory.peak_bytes <= live + 2 * 4096 + 1024, "{memory:?}");
+    assert!(memory.idle_bytes > 0 && memory.idle_bytes <= 2 * 4096, "{memory:?}");
+    assert_eq!(y.to_vec().unwrap(), x.to_vec().unwrap().iter().map(|x| 2.0 * x).collect::<Vec<_>>());
+    // A renderer may still draw from it.
+    let shown = y.gpu_buffer().unwrap().buffer().clone();
+    let idle = gpu.memory().idle_bytes;
+    drop(y);
+    assert_eq!(gpu.memory().idle_bytes, idle);
+    for factor in 0..4 {
+        let z = scale(&x, factor as f32).unwrap();
+        assert_ne!(z.gpu_buffer().unwrap().buffer(), &shown);
+    }
+}
+
+#[test]
+fn a_large_dispatch_is_cut_and_still_right() {
+    let Some(shared) = gpu_or_skip("a_large_dispatch_is_cut_and_still_right") else { return };
+    let gpu = Gpu::from_wgpu(inner(&shared).device().clone(), inner(&shared).queue().clone());
+    let (a, b) = (
+        random(&[(Axis::Row, 330), (Axis::Width, 250)], 1),
+        random(&[(Axis::Width, 250), (Axis::Column, 262)], 2),
+    );
+    let want = wide_of(&matmul(&a, &b, Axis::Width, 1.0).unwrap());
+    let own = Device::Gpu(gpu.clone());
+    let (a, b) = (a.to_device(&own).unwrap(), b.to_device(&own).unwrap());
+    let got = matmul(&a, &b, Axis::Width, 1.0).unwrap();
+    let counts = gpu.counts();
+    // 21.6 million multiply-adds are more than 5 ms of a software adapter, which is known to be slow.
+    let expected = if gpu.is_software() { 2.. } else { 1.. };
+    assert!(expected.contains(&counts.dispatches), "{counts:?}");
+    assert_eq!(counts.readbacks, 0);
+    assert_close("cut", &own, &got, &want, 250.0 * f64::from(f32::EPSILON));
+}
+
+#[test]
+fn work_is_timed_by_the_gpu_where_it_can() {
+    let Some(device) = gpu_or_skip("work_is_timed_by_the_gpu_where_it_can") else { return };
+    let gpu = inner(&device);
+    let x = random(&[(Axis::Row, 300), (Axis::Width, 300)], 1).to_device(&device).unwrap();
+    let y = x.rename(Axis::Row, Axis::Column).unwrap();
+    let (_, timing) = gpu.measure(|| matmul(&x, &y, Axis::Width, 1.0)).unwrap();
+    assert_eq!(timing.by_gpu, gpu.features().contains(wgpu::Features::TIMESTAMP_QUERY));
+    assert!(timing.micros > 1.0 && timing.micros < 6e7, "{timing:?}");
+}
+
+#[test]
+fn weights_beyond_one_binding_are_seen_in_parts() {
+    if gpu_or_skip("weights_beyond_one_binding_are_seen_in_parts").is_none() {
+        return;
+    }
+    let gpu = own_gpu(|limits| limits.max_storage_buffer_binding_size = 32 << 10);
+    let device = Device::Gpu(gpu.clone());
+    let (rows, width) = (1003, 37);
+    for dtype in [Dtype::F32, Dtype::F16] {
+        let values = noise(rows * width, 5);
+        let w = Weight::new("lm_head", [(Axis::Vocab, rows), (Axis::Width, width)], dtype, &values).unwrap();
+        let x = random(&[(Axis::Query, 5), (Axis::Width, width)], 6);
+        let ids: Vec<u32> = (0..24).map(|i| i * 43 % rows as u32).collect();
+        let want = [wide_of(&linear(&x, &w).unwrap()), wide_of(&gather(&w, &ids, 2).unwrap())];
+        let (x, w) = (x.to_device(&device).unwrap(), w.to_device(&device).unwrap());
+        assert!(w.shape().len() * dtype.size_bytes() > 64 << 10);
+        assert_close("linear in parts", &device, &linear(&x, &w).unwrap(), &want[0], 1e-5);
+        assert_close("gather in parts", &device, &gather(&w, &ids, 2).unwrap(), &want[1], 0.0);
+    }
+    // A single row, 128 of which are the least, or a tensor that has to be seen whole, is too much.
+    let w = Weight::new("wide", [(Axis::Vocab, 130), (Axis::Width, 99)], Dtype::F32, &noise(130 * 99, 7))
+        .unwrap();
+    let x = random(&[(Axis::Query, 1), (Axis::Width, 99)], 6).to_device(&device).unwrap();
+    let error = linear(&x, &w.to_device(&device).unwrap()).unwrap_err().to_string();
+    assert!(error.contains("wide: 128 rows of 396 bytes") && error.contains("32768"), "{error}");
+    let error = Tensor::zeros([(Axis::Row, 8193)]).to_device(&device).unwrap_err().to_string();
+    assert!(error.contains("tensor: 32772 bytes") && error.contains("32768"), "{error}");
+}
+
+#[test]
+fn after_a_loss_the_work_is_done_again_on_a_new_device() {
+    if gpu_or_skip("after_a_loss_the_work_is_done_again_on_a_new_device").is_none() {
+        return;
+    }
+    // The process's own device is other tests' too, so the loss is of a device of another kind of opening.
+    let gpu = own_gpu(|_| ());
+    let x = random(&[(Axis::Row, 9)], 1);
+    let there = x.to_device(&Device::Gpu(gpu.clone())).unwrap();
+    let y = scale(&there, 3.0).unwrap();
+    gpu.destroy();
+    assert!(gpu.is_lost());
+    for error in [y.to_vec().unwrap_err(), scale(&there, 2.0).unwrap_err()] {
+        assert!(error.to_string().contains("device lost: it was destroyed"), "{error}");
+    }
+    let again = own_gpu(|_| ());
+    let y = scale(&x.to_device(&Device::Gpu(again)).unwrap(), 3.0).unwrap();
+    assert_eq!(y.to_vec().unwrap(), x.to_vec().unwrap().iter().map(|x| 3.0 * x).collect::<Vec<_>>());
+}
