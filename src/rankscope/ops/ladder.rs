@@ -125,17 +125,26 @@ impl Ladder {
         })
     }
 
+    /// The variant that this thread insists on.
+    fn wanted(&self) -> Option<&'static str> {
+        WANTED.with_borrow(|wanted| {
+            wanted.iter().rev().find(|(op, _)| *op == self.op).map(|(_, variant)| *variant)
+        })
+    }
+
+    /// Whether [`with_variant`] decides.
+    pub(super) fn is_insisted_on(&self) -> bool {
+        self.wanted().is_some()
+    }
+
     /// The highest rung that the device has the features for, that can do the sizes and that suits them,
     /// or the one that [`with_variant`] asks for.
     ///
     /// # Errors
     /// [`Error::Invalid`] if the one asked for cannot be had.
     pub fn choose(&'static self, gpu: &Gpu, extent: Extent) -> Result<&'static Variant> {
-        let wanted = WANTED.with_borrow(|wanted| {
-            wanted.iter().rev().find(|(op, _)| *op == self.op).map(|(_, variant)| *variant)
-        });
         let can = |variant: &&Variant| variant.refusal(gpu, extent).is_none();
-        if let Some(name) = wanted {
+        if let Some(name) = self.wanted() {
             let variant = self.variant(name)?;
             return match variant.refusal(gpu, extent) {
                 None => Ok(variant),

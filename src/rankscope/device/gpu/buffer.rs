@@ -30,12 +30,14 @@ struct Storage {
     buffer: wgpu::Buffer,
     /// Whether somebody outside holds the buffer too, so that it must not be written again.
     is_shown: AtomicBool,
+    /// Whether its size is one that others ask for: not that of an upload.
+    is_of_a_class: bool,
 }
 
 impl Drop for Storage {
     fn drop(&mut self) {
         self.gpu.counters.live_bytes.fetch_sub(self.buffer.size(), Ordering::Relaxed);
-        if !self.is_shown.load(Ordering::Relaxed) {
+        if self.is_of_a_class && !self.is_shown.load(Ordering::Relaxed) {
             lock(&self.gpu.pool).put(self.buffer.clone());
         }
     }
@@ -120,7 +122,7 @@ impl Gpu {
         if pending.staged_bytes > MAX_STAGED_BYTES {
             self.submit(&mut pending)?;
         }
-        Ok(self.own(label, buffer, bytes.len()))
+        Ok(self.own(label, buffer, bytes.len(), false))
     }
 
     /// A buffer to be written; what it holds before is unspecified.
@@ -138,14 +140,20 @@ impl Gpu {
             Some(buffer) => buffer,
             None => self.create(label, size, false)?,
         };
-        Ok(self.own(label, buffer, size_bytes))
+        Ok(self.own(label, buffer, size_bytes, true))
     }
 
-    fn own(self: &Arc<Self>, label: &str, buffer: wgpu::Buffer, size_bytes: usize) -> GpuBuffer {
+    fn own(
+        self: &Arc<Self>,
+        label: &str,
+        buffer: wgpu::Buffer,
+        size_bytes: usize,
+        is_of_a_class: bool,
+    ) -> GpuBuffer {
         let live = self.counters.live_bytes.fetch_add(buffer.size(), Ordering::Relaxed) + buffer.size();
         self.counters.peak_bytes.fetch_max(live, Ordering::Relaxed);
         let is_shown = AtomicBool::new(false);
-        let storage = Storage { gpu: self.clone(), label: label.into(), buffer, is_shown };
+        let storage = Storage { gpu: self.clone(), label: label.into(), buffer, is_shown, is_of_a_class };
         GpuBuffer { storage: Arc::new(storage), size_bytes }
     }
 
@@ -155,7 +163,15 @@ impl Gpu {
         let usage = Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST;
         let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation };
         let ask = || self.checked(label, || self.device.create_buffer(&descriptor));
-        ask().or_else(|error| if lock(&self.pool).clear() { ask() } else { Err(error) })
+        ask().or_else(|error| {
+            if !lock(&self.pool).clear() {
+                return Err(error);
+            }
+            // Work that is recorded or under way still holds the idle buffers.
+            self.flush()?;
+            self.wait()?;
+            ask()
+        })
     }
 
     fn check_size(&self, label: &str, size_bytes: usize, one_binding: bool) -> Result<()> {

@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 
 /// Bytes that may lie idle.
 const MAX_IDLE_BYTES: u64 = 256 << 20;
+/// Buffers that may lie idle: few enough to look through.
+const MAX_IDLE_BUFFERS: usize = 512;
 
 /// Freed storage buffers, the longest idle one first.
 #[derive(Default)]
@@ -28,7 +30,7 @@ impl Pool {
     pub(super) fn put(&mut self, buffer: wgpu::Buffer) {
         self.bytes += buffer.size();
         self.free.push_back(buffer);
-        while self.bytes > MAX_IDLE_BYTES {
+        while self.bytes > MAX_IDLE_BYTES || self.free.len() > MAX_IDLE_BUFFERS {
             let Some(oldest) = self.free.pop_front() else { break };
             self.bytes -= oldest.size();
         }

@@ -120,6 +120,7 @@ impl Gpu {
         pending: &mut Pending,
         stamp: Option<(&wgpu::Buffer, u64)>,
     ) -> Result<Stamped> {
+        self.faults.surface()?; // before anything is taken: an earlier error must not cost recorded work
         let commands = std::mem::take(&mut pending.commands);
         let params = std::mem::take(&mut pending.params);
         let staged_bytes = std::mem::take(&mut pending.staged_bytes);
@@ -128,7 +129,7 @@ impl Gpu {
             return Ok(Stamped { work: 0, is_timed: false });
         }
         self.counters.submissions.fetch_add(1, Ordering::Relaxed);
-        self.checked(&names(&commands), || {
+        let submitted = self.checked(&names(&commands), || {
             if !params.is_empty() {
                 self.queue.write_buffer(&pending.params_buffer, 0, &params);
             }
@@ -142,7 +143,9 @@ impl Gpu {
             }
             self.queue.submit([encoder.finish()]);
             Stamped { work, is_timed: slot.is_some() }
-        })
+        });
+        // Tensors that this work should have written hold something else now. Nobody must read them.
+        submitted.inspect_err(|error| self.faults.lose(&format!("work was not done ({error})")))
     }
 
     /// The bytes of a buffer that is not a tensor's, waited for.

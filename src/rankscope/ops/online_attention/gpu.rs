@@ -111,17 +111,13 @@ pub(super) fn online_attention([q, k, v]: [&Tensor; 3], sizes: &Sizes, call: &Ca
     call.run.check()?;
     let extent = Extent { batch: batch * heads, rows: queries, columns: head_size, inner: keys };
     let gpu = buffer(&NAIVE, q)?.gpu();
+    if head_size > MAX_SIZE && queries >= FEW_QUERIES && !LADDER.is_insisted_on() {
+        // Materialising is the only variant left, and its memory is not what was asked for.
+        let expected = format!("at most {MAX_SIZE} for {FEW_QUERIES} queries or more on a GPU");
+        return Err(Error::invalid("online_attention: head size D", head_size, expected));
+    }
     let variant = LADDER.choose(gpu, extent)?;
-    let Some(kernel) = variant.kernel else {
-        // Many queries are only materialised if somebody insists, or if nothing else is left.
-        return match head_size {
-            MAX_SIZE.. if queries >= FEW_QUERIES && head_size > MAX_SIZE => {
-                let expected = format!("at most {MAX_SIZE} on a GPU");
-                Err(Error::invalid("online_attention: head size D", head_size, expected))
-            }
-            _ => materialised([q, k, v], sizes, call),
-        };
-    };
+    let Some(kernel) = variant.kernel else { return materialised([q, k, v], sizes, call) };
     let count = |size| count(kernel, size);
     let first_query = call.visible.first_query;
     let params = Params {

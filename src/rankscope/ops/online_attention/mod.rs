@@ -22,7 +22,8 @@ use crate::tensor::Tensor;
 /// context 0, and masked scores are never looked at. Accumulation in f32.
 ///
 /// # Errors
-/// A shape, placement or mask error naming what does not fit; [`Error::Cancelled`].
+/// A shape, placement or mask error naming what does not fit; on a GPU, a D above 128 with 16 queries or
+/// more; [`Error::Cancelled`].
 ///
 /// **Source**: Milakov & Gimelshein 2018 (arXiv 1805.02867), algorithm 3; Dao et al. 2022
 /// (arXiv 2205.14135), algorithm 1; Rabe & Staats 2021 (arXiv 2112.05682).
