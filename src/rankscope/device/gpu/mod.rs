@@ -98,7 +98,8 @@ impl Gpu {
     /// Computes on a device that is open already, such as a window's.
     ///
     /// Errors of the device that nobody catches, and its loss, are from here on returned by the next
-    /// call to this `Gpu` in place of a panic.
+    /// call to this `Gpu` in place of a panic. One `Gpu` to a device, then: a second one takes over what the
+    /// device reports.
     pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue) -> Arc<Self> {
         let faults = Faults::watch(&device);
         let (info, limits) = (device.adapter_info(), device.limits());
