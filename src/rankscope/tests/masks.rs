@@ -85,6 +85,9 @@ fn parse_errors_say_where_and_what() {
         let error = text.parse::<Mask>().unwrap_err().to_string();
         assert!(error.contains(expected), "{error:?} should contain {expected:?}");
     }
+    let nested = |signs: usize| format!("{}causal", "!".repeat(signs)).parse::<Mask>();
+    assert_eq!(nested(63).unwrap().may_attend(1, 2), !Mask::causal().may_attend(1, 2));
+    assert!(nested(64).unwrap_err().to_string().contains("mask nesting is 65, expected at most 64 levels"));
     let deep = "!".repeat(100_000);
     assert!(deep[..4000].parse::<Mask>().unwrap_err().to_string().contains("mask nesting"));
     assert!(deep.parse::<Mask>().unwrap_err().to_string().contains("mask text length"));
