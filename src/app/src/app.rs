@@ -11,7 +11,7 @@ use rankscope::run::Progress;
 use crate::args::Args;
 use crate::device;
 use crate::heatmap::{self, Scale};
-use crate::layout::{Head, columns};
+use crate::layout::{Head, columns, is_short};
 use crate::theme;
 use crate::view::{banner, head, mask, model, rank, status, tokens, top, wall};
 use crate::worker::{Event, Opened, Pass, Wish, Worker};
@@ -54,6 +54,8 @@ pub struct Shown {
     pub tokens: Option<Arc<Tokens>>,
     /// Attention under the chosen mask.
     pub chosen: Option<Arc<Pass>>,
+    /// The chosen attention before this one, for as long as `chosen` lacks reports.
+    pub previous: Option<Arc<Pass>>,
     /// Attention under the mask of training.
     pub trained: Option<Arc<Pass>>,
     /// Whether `chosen` answers an older wish.
@@ -67,6 +69,35 @@ pub struct Shown {
 }
 
 impl Shown {
+    /// The newest pass with a report of `at`: the chosen one, or until it has one the pass before it.
+    pub fn reported(&self, at: Head) -> Option<&Pass> {
+        [&self.chosen, &self.previous]
+            .into_iter()
+            .flatten()
+            .map(Arc::as_ref)
+            .find(|pass| pass.report(at).is_some())
+    }
+
+    /// How far the panel of `at` is faded: as all else, and while its report is that of the pass before.
+    pub fn report_fade(&self, at: Head) -> f32 {
+        let waits = self.chosen.as_ref().is_some_and(|pass| pass.report(at).is_none());
+        if waits && self.is_slow() { 0.6 } else { self.fade() }
+    }
+
+    /// Shows `pass`; the one that it replaces goes once all reports are there.
+    fn replace(&mut self, pass: Arc<Pass>, at: Head) {
+        let other = |shown: &Arc<Pass>| shown.mask != pass.mask || shown.tokens.ids != pass.tokens.ids;
+        if let Some(shown) = self.chosen.take().filter(other)
+            && shown.report(at).is_some()
+        {
+            self.previous = Some(shown);
+        }
+        if pass.reports.iter().all(Option::is_some) {
+            self.previous = None;
+        }
+        (self.chosen, self.stale) = (Some(pass), false);
+    }
+
     /// Whether a person has waited long enough to be told so.
     pub fn is_slow(&self) -> bool {
         self.busy.is_some_and(|since| since.elapsed() >= PATIENCE)
@@ -83,22 +114,18 @@ impl App {
     /// Opens the window's state on `args`; drawing goes through `render`, and `wake` asks for a frame.
     ///
     /// # Errors
-    /// Where the device that is asked for does not exist.
+    /// Where the mask is none, or the device that is asked for does not exist.
     pub fn new(
         render: &RenderState,
         args: &Args,
         wake: impl Fn() + Send + Sync + 'static,
     ) -> rankscope::Result<Self> {
-        heatmap::install(render);
+        let mask: MaskChoice = args.mask.parse()?;
         let device = device::Computing::choose(args.device, render)?;
+        heatmap::install(render);
         let worker = Worker::start(device.device.clone(), render.device.clone(), wake);
         let selected = Head { layer: args.layer, head: args.head };
-        let wish = Wish {
-            model: args.model.clone(),
-            text: args.text.clone(),
-            mask: args.mask.clone(),
-            first: selected,
-        };
+        let wish = Wish { model: args.model.clone(), text: args.text.clone(), mask, first: selected };
         let steady = args.screenshot.is_some();
         let mut app = App {
             worker,
@@ -123,6 +150,7 @@ impl App {
         for event in self.worker.news() {
             self.take(event);
         }
+        self.hear_objections();
         if let Some(name) = self.models.news(&mut self.banners) {
             self.wish.model = name;
         }
@@ -131,6 +159,15 @@ impl App {
         }
         if self.shown.busy.is_some() {
             ctx.request_repaint_after(PATIENCE);
+        }
+    }
+
+    /// Says once what the graphics device objected to.
+    pub fn hear_objections(&mut self) {
+        for text in self.device.objections.try_iter() {
+            if self.banners.iter().all(|banner| banner.text != text) {
+                self.banners.push(banner::Banner { text, of_wish: false });
+            }
         }
     }
 
@@ -149,11 +186,14 @@ impl App {
         (&sent.model, &sent.text, &sent.mask) != (&wish.model, &wish.text, &wish.mask)
     }
 
-    /// While a slider is dragged, each mask is shown before the next is asked for; all else replaces at once.
-    fn may_supersede(&self) -> bool {
+    /// While a slider is dragged, each mask is shown, with the ranks of the selected head, before the next
+    /// is asked for; all else replaces at once.
+    pub fn may_supersede(&self) -> bool {
         let same = |sent: &Wish| sent.model == self.wish.model && sent.text == self.wish.text;
         let only_the_mask = self.sent.as_ref().is_some_and(same);
-        !(only_the_mask && self.shown.stale && self.shown.busy.is_some())
+        let reported = self.shown.chosen.as_ref().is_some_and(|pass| pass.report(self.selected).is_some());
+        let is_shown = reported && !self.shown.stale;
+        is_shown || self.shown.busy.is_none() || !only_the_mask
     }
 
     fn send(&mut self) {
@@ -165,12 +205,14 @@ impl App {
         self.shown.progress = None;
     }
 
-    fn take(&mut self, event: Event) {
+    /// Shows what has come of a wish.
+    pub fn take(&mut self, event: Event) {
         match event {
             Event::Model(model) => {
                 let same = self.shown.model.as_ref().is_some_and(|shown| shown.name == model.name);
                 if !same {
-                    (self.shown.chosen, self.shown.trained, self.shown.tokens) = (None, None, None);
+                    (self.shown.chosen, self.shown.previous, self.shown.trained) = (None, None, None);
+                    self.shown.tokens = None;
                 }
                 let (layers, heads) = (model.description.layers, model.description.heads);
                 self.selected = self.selected.moved(0, 0, layers, heads);
@@ -178,8 +220,7 @@ impl App {
             }
             Event::Tokens(tokens) => self.shown.tokens = Some(tokens),
             Event::Chosen(pass) => {
-                self.shown.stale = false;
-                self.shown.chosen = Some(pass);
+                self.shown.replace(pass, self.selected);
                 self.banners.retain(|banner| !banner.of_wish);
             }
             Event::Trained(pass) => self.shown.trained = Some(pass),
@@ -211,13 +252,18 @@ impl App {
     pub fn ui(&mut self, ui: &mut egui::Ui) {
         self.update(&ui.ctx().clone());
         let palette = theme::palette(ui);
-        let bar = Frame::new().fill(theme::color(palette.panel)).inner_margin(Margin::symmetric(12, 8));
-        let body = Frame::new().fill(theme::color(palette.background)).inner_margin(Margin::symmetric(12, 8));
+        let short = is_short(ui);
+        let margin = Margin::symmetric(12, if short { 4 } else { 8 });
+        let bar = Frame::new().fill(theme::color(palette.panel)).inner_margin(margin);
+        let body = Frame::new().fill(theme::color(palette.background)).inner_margin(margin);
         Panel::top("top").frame(bar).resizable(false).show(ui, |ui| top::ui(self, ui));
-        if !self.banners.is_empty() || self.models.offers() {
+        let strip = !short && self.models.offers(); // else it stands in the status bar
+        if !self.banners.is_empty() || strip {
             Panel::top("banners").frame(body).resizable(false).show(ui, |ui| {
                 banner::ui(&mut self.banners, ui);
-                model::offer(self, ui);
+                if strip {
+                    model::offer(&mut self.models, ui);
+                }
             });
         }
         Panel::top("tokens").frame(body).resizable(false).show(ui, |ui| tokens::ui(self, ui));

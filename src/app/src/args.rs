@@ -1,11 +1,11 @@
 //! The command line: the same settings that the window lets a person change.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Parser, ValueEnum};
 use rankscope::device::DeviceRequest;
-use rankscope::model::MaskChoice;
 
 /// The sentence that the window opens with.
 pub const FIRST_TEXT: &str = "Alice was beginning to get very tired of sitting by her sister";
@@ -24,13 +24,13 @@ pub struct Args {
 
     /// Who may attend to whom: as-trained, causal, bidirectional, prefix:P, window:W, …
     #[arg(long, default_value = "as-trained")]
-    pub mask: MaskChoice,
+    pub mask: String,
 
-    /// The layer selected at first, from 0; the last one where there are fewer
+    /// The layer selected at first, from 0; in a window, the last one where there are fewer
     #[arg(long, value_name = "L", default_value_t = 1)]
     pub layer: usize,
 
-    /// The head selected at first, from 0; the last one where there are fewer
+    /// The head selected at first, from 0; in a window, the last one where there are fewer
     #[arg(long, value_name = "H", default_value_t = 1)]
     pub head: usize,
 
@@ -90,6 +90,12 @@ impl Size {
     /// As egui counts.
     pub fn to_vec2(self) -> egui::Vec2 {
         egui::vec2(self.width.into(), self.height.into())
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.width, self.height)
     }
 }
 

@@ -1,8 +1,13 @@
 //! Which device computes: where it is a GPU, the window's own, so that what is computed is drawn in place.
 
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, unbounded};
 use egui_wgpu::RenderState;
 use rankscope::device::{Adapter, DeviceRequest, Gpu, Plan};
 use rankscope::{Device, Result};
+
+use crate::graphics::one_line;
 
 /// The device and why it was chosen.
 #[derive(Clone, Debug)]
@@ -11,6 +16,8 @@ pub struct Computing {
     pub device: Device,
     /// The reason, for the status bar.
     pub why: String,
+    /// What the window's device objected to and nobody else takes up, one line each.
+    pub objections: Receiver<String>,
 }
 
 impl Computing {
@@ -19,12 +26,17 @@ impl Computing {
     /// # Errors
     /// [`Invalid`](rankscope::Error::Invalid) for another value of the variable.
     pub fn choose(request: Option<DeviceRequest>, render: &RenderState) -> Result<Self> {
+        let (outbox, objections) = unbounded();
+        // Without a handler wgpu panics. A `Gpu` sets its own, whose next call returns the error.
+        render.device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            let _ = outbox.send(format!("drawing failed: {}", one_line(&error.to_string())));
+        }));
         let request = request.map_or_else(DeviceRequest::from_env, Ok)?;
         let Plan { adapter, why, .. } = Plan::new(request, &[Adapter::describe(&render.adapter)])?;
         let device = match adapter {
             None => Device::Cpu,
             Some(_) => Device::Gpu(Gpu::from_wgpu(render.device.clone(), render.queue.clone())),
         };
-        Ok(Computing { device, why })
+        Ok(Computing { device, why, objections })
     }
 }

@@ -6,17 +6,17 @@
 /// 0.12345 → 0.123     0.00012345 → 1.23e-4     17.26 → 17.3     1234.5 → 1234
 /// ```
 pub fn number(value: f64) -> String {
-    let size = value.abs();
     if value == 0.0 {
         "0".to_owned()
     } else if !value.is_finite() {
         if value.is_nan() { "NaN".to_owned() } else { format!("{}∞", if value < 0.0 { "-" } else { "" }) }
-    } else if !(1e-3..1e4).contains(&size) {
-        format!("{value:.2e}")
     } else {
-        let digits_before_the_point = size.log10().floor() as i32 + 1;
-        let decimals = (3 - digits_before_the_point).clamp(0, 5) as usize;
-        format!("{value:.decimals$}")
+        // Rounded first: 9.996 has the power of ten of 10.0.
+        let rounded = format!("{value:.2e}");
+        match rounded.split_once('e').and_then(|(_, power)| power.parse::<i32>().ok()) {
+            Some(power @ -3..4) => format!("{value:.*}", 2_usize.saturating_add_signed(-power as isize)),
+            _ => rounded,
+        }
     }
 }
 
@@ -52,6 +52,16 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FE00}'..='\u{FE0F}')
 }
 
+/// Whether all of `text` is in a script whose characters are as wide as high, and stand upright one by one.
+pub fn is_wide(text: &str) -> bool {
+    let wide = |c: char| {
+        matches!(c, '\u{1100}'..='\u{11FF}' | '\u{2E80}'..='\u{A4CF}' | '\u{AC00}'..='\u{D7A3}'
+            | '\u{F900}'..='\u{FAFF}' | '\u{FF00}'..='\u{FF60}' | '\u{1F300}'..='\u{1FAFF}'
+            | '\u{20000}'..='\u{3FFFD}')
+    };
+    !text.is_empty() && text.chars().all(wide)
+}
+
 /// 91 MB, 1.7 MB, 512 kB: powers of ten, as file managers count.
 pub fn bytes(size: u64) -> String {
     match size {
@@ -77,6 +87,11 @@ mod tests {
             (-1.5, "-1.50"),
             (1234.5, "1234"),
             (10434.0, "1.04e4"),
+            (9.996, "10.0"),
+            (-99.96, "-100"),
+            (9999.6, "1.00e4"),
+            (0.99951, "1.00"),
+            (0.00099996, "0.00100"),
             (4.5e15, "4.50e15"),
             (f64::INFINITY, "∞"),
         ];
@@ -101,6 +116,12 @@ mod tests {
         assert_eq!(label("爱丽丝坐在姐姐身边", 5), "爱丽丝坐…");
         assert_eq!(label("a\u{0}b", 8), "a\u{FFFD}b");
         assert_eq!(label("\u{200D}", 8), "U+200D");
+    }
+
+    #[test]
+    fn chinese_is_wide_and_latin_is_not() {
+        assert!(is_wide("今") && is_wide("한국") && is_wide("ひ"));
+        assert!(!is_wide("Alice") && !is_wide("") && !is_wide("今a") && !is_wide("U+200D"));
     }
 
     #[test]

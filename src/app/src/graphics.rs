@@ -47,6 +47,11 @@ pub fn explain(error: &WgpuError) -> String {
     match error {
         WgpuError::CustomNativeAdapterSelectionError(text) => text.clone(),
         WgpuError::RequestAdapterError(_) => NO_ADAPTER.to_owned(),
-        other => format!("the graphics device cannot be opened: {}", other.to_string().replace('\n', " ")),
+        other => format!("the graphics device cannot be opened: {}", one_line(&other.to_string())),
     }
+}
+
+/// `text` without its line breaks and indents.
+pub fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,9 +1,10 @@
 //! The window without a window system: frames into a picture.
 
+use std::io::Cursor;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use egui::{Event, RawInput, Rect, ViewportId};
 use egui_kittest::TestRenderer;
 use egui_kittest::wgpu::WgpuTestRenderer;
@@ -31,9 +32,11 @@ impl Headless {
     /// Opens it.
     ///
     /// # Errors
-    /// Where there is no graphics adapter, or the device asked for does not exist.
+    /// Where there is no graphics adapter, the device asked for does not exist, or it cannot hold a
+    /// picture of this size.
     pub fn open(args: &Args) -> Result<Self> {
         let render = render_state()?;
+        fits(args, render.device.limits().max_texture_dimension_2d)?;
         let ctx = egui::Context::default();
         ctx.add_font_provider(std::sync::Arc::new(egui_system_font_provider::SystemFontProvider::new()));
         theme::install(&ctx, args.theme.into());
@@ -103,26 +106,74 @@ pub fn render_state() -> Result<RenderState> {
         .map_err(|error| anyhow!(graphics::explain(&error)))
 }
 
+/// Whether a picture's sides are at most `limit` pixels.
+fn fits(args: &Args, limit: u32) -> Result<()> {
+    let Args { size, scale, .. } = args;
+    let [width, height] = [size.width, size.height].map(|side| (f32::from(side) * scale).round() as u32);
+    if width.max(height) > limit {
+        bail!(
+            "--size {size} at --scale {scale} is {width}x{height} pixels, \
+             expected sides of at most {limit} pixels, the graphics device's limit"
+        );
+    }
+    Ok(())
+}
+
 /// Draws the view that `args` describe into `path`; the file is complete or not there.
 ///
 /// # Errors
 /// As above, and where the file cannot be written. What the window would show in a banner (no such
-/// model, a text too long) is an error here.
+/// model, a text too long) or mend (no such layer or head) is an error here.
 pub fn screenshot(args: &Args, path: &Path) -> Result<()> {
     let mut window = Headless::open(args)?;
     window.settle()?;
-    if let Some(banner) = window.app.banners.first() {
-        bail!("{}", banner.text);
+    without_banners(&window.app)?;
+    if let Some(model) = &window.app.shown.model {
+        let (layers, heads) = (model.description.layers, model.description.heads);
+        for (what, wanted, count) in [("--layer", args.layer, layers), ("--head", args.head, heads)] {
+            if wanted >= count {
+                bail!("{what} is {wanted}, expected less than {count}, as many as {} has", model.name);
+            }
+        }
     }
     let picture = window.picture()?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let aside = folder.join(format!(".{}.part", path.file_name().unwrap_or_default().to_string_lossy()));
-    let written = picture
-        .save_with_format(&aside, image::ImageFormat::Png)
-        .map_err(anyhow::Error::from)
-        .and_then(|()| Ok(std::fs::rename(&aside, path)?));
-    if written.is_err() {
-        let _ = std::fs::remove_file(&aside);
+    window.app.hear_objections();
+    without_banners(&window.app)?;
+    let mut png = Cursor::new(Vec::new());
+    picture.write_to(&mut png, image::ImageFormat::Png)?;
+    Ok(rankscope::figure::save(path, png.into_inner())?)
+}
+
+fn without_banners(app: &App) -> Result<()> {
+    app.banners.first().map_or(Ok(()), |banner| bail!("{}", banner.text))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    fn error(arguments: &[&str]) -> String {
+        let args = Args::parse_from([&["rankscope-app"], arguments].concat());
+        let folder = std::env::temp_dir();
+        let path = folder.join("rankscope-app-no-picture.png");
+        let text = screenshot(&args, &path).unwrap_err().to_string();
+        assert!(!path.exists());
+        text
     }
-    written.with_context(|| format!("{}: cannot be written", path.display()))
+
+    #[test]
+    fn what_cannot_be_drawn_is_named_in_one_line() {
+        let cases: [(&[&str], &str); 4] = [
+            (&["--size", "8192x8191", "--scale", "4"], "--size 8192x8191 at --scale 4 is 32768x32764 pixels"),
+            (&["--head", "9"], "--head is 9, expected less than 4, as many as glass-en has"),
+            (&["--layer", "99"], "--layer is 99, expected less than 4"),
+            (&["--mask", "foo"], "foo"),
+        ];
+        for (arguments, part) in cases {
+            let text = error(arguments);
+            assert!(text.contains(part) && !text.contains('\n'), "{text}");
+        }
+    }
 }

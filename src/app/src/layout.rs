@@ -116,6 +116,11 @@ pub fn columns(width: f32, heads: usize) -> (f32, f32) {
     ((width - rank) * share, rank)
 }
 
+/// Whether the window is so low that its parts leave out what they can, as on a projector.
+pub fn is_short(ui: &egui::Ui) -> bool {
+    ui.ctx().content_rect().height() < 640.0
+}
+
 /// The largest square of whole pixels that fits `space`, with its corner on a pixel.
 pub fn square_on_pixels(corner: Pos2, space: Vec2, pixels_per_point: f32) -> Rect {
     let snap = |value: f32| (value * pixels_per_point).round() / pixels_per_point;

@@ -1,6 +1,7 @@
 //! The window as a person meets it: through the accessibility tree, and through its pixels.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use egui::accesskit::Role;
@@ -10,11 +11,14 @@ use egui_kittest::kittest::{NodeT, Queryable};
 use egui_kittest::wgpu::WgpuTestRenderer;
 use image::RgbaImage;
 use rankscope::figure::style::Theme;
-use rankscope::mask::MASKS;
+use rankscope::mask::{MASKS, Mask};
+use rankscope::model::MaskChoice;
 
 use crate::app::App;
 use crate::args::Args;
 use crate::layout::Head;
+use crate::view::rank;
+use crate::worker::{Event, Pass};
 use crate::{format, headless, theme};
 
 type Window = Harness<'static, App>;
@@ -98,6 +102,34 @@ fn another_mask_gives_other_numbers_beside_those_as_trained() {
         assert!(texts(&window).contains(&number), "{number}");
     }
     assert!(shows(&window, "trained under another mask (causal)"));
+}
+
+#[test]
+fn two_texts_are_never_compared() {
+    let mut window = window(&["--mask", "bidirectional"]);
+    assert_eq!(rank::columns(window.state()).len(), 2);
+    let other = self::window(&["--mask", "bidirectional", "--text", "the white rabbit"]);
+    let pass = other.state().shown.chosen.clone().unwrap();
+    window.state_mut().take(Event::Chosen(pass.clone()));
+    let columns = rank::columns(window.state());
+    assert!(columns.len() == 1 && columns[0].1.tokens.ids == pass.tokens.ids);
+}
+
+#[test]
+fn a_report_stays_until_the_next_is_there_and_the_next_mask_waits_for_it() {
+    let mut window = window(&["--mask", "prefix:3"]);
+    let whole = window.state().shown.chosen.clone().unwrap();
+    let mut bare = Pass { mask: Mask::prefix(5), ..(*whole).clone() };
+    let reports = std::mem::take(&mut bare.reports);
+    bare.reports = vec![None; reports.len()];
+    let app = window.state_mut();
+    (app.shown.busy, app.wish.mask) = (Some(Instant::now()), MaskChoice::Override(Mask::prefix(6)));
+    app.take(Event::Chosen(Arc::new(bare.clone())));
+    assert_eq!(rank::columns(app)[1].1.mask, Mask::prefix(3));
+    assert!(!app.may_supersede());
+    app.take(Event::Chosen(Arc::new(Pass { reports, ..bare })));
+    assert_eq!(rank::columns(app)[1].1.mask, Mask::prefix(5));
+    assert!(app.may_supersede());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use egui::{
 use super::colour_bar;
 use crate::app::App;
 use crate::heatmap::{Part, Picture};
-use crate::layout::{Head, entry_at, entry_rect, label_step, middle, square_on_pixels};
+use crate::layout::{Head, entry_at, entry_rect, is_short, label_step, middle, square_on_pixels};
 use crate::worker::Pass;
 use crate::{format, theme};
 
@@ -31,12 +31,15 @@ pub fn ui(app: &App, ui: &mut egui::Ui) {
         ui.heading(format!("Layer {}, head {}", at.layer, at.head));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| copy(&pass, at, ui));
     });
-    ui.add(
-        egui::Label::new(RichText::new(&pass.names[at.layer]).font(theme::mono(theme::SMALL)).weak())
-            .truncate(),
-    );
+    let short = is_short(ui);
+    if !short {
+        let name = RichText::new(&pass.names[at.layer]).font(theme::mono(theme::SMALL)).weak();
+        ui.add(egui::Label::new(name).truncate());
+    }
     let margin = margin(&pass, ui);
-    let room = ui.available_size() - vec2(margin, margin + colour_bar::HEIGHT + 48.0);
+    // The wall's colour bar serves both where there is no room for a second one.
+    let below = if short { 2.0 } else { colour_bar::HEIGHT + 48.0 };
+    let room = ui.available_size() - vec2(margin, margin + below);
     let height = room.min_elem().max(60.0) + margin;
     let (frame, _) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
     let corner = frame.min + vec2(margin, margin);
@@ -48,9 +51,10 @@ pub fn ui(app: &App, ui: &mut egui::Ui) {
     let hovered =
         response.hover_pos().and_then(|pos| entry_at(rect, pass.buffers.queries, pass.buffers.keys, pos));
     axes(&pass, rect, margin, hovered, ui);
-    ui.add_space(4.0);
     readout(&pass, at, hovered, rect, ui);
-    colour_bar::ui(app.scale, ui.available_width().min(rect.width() + margin), ui);
+    if !short {
+        colour_bar::ui(app.scale, ui.available_width().min(rect.width() + margin), ui);
+    }
 }
 
 fn draw(app: &App, pass: &Pass, at: Head, rect: Rect, ui: &egui::Ui) {
@@ -89,11 +93,12 @@ fn axes(pass: &Pass, rect: Rect, margin: f32, hovered: Option<(usize, usize)>, u
         let color = if chosen { accent } else { muted };
         ui.painter().text(at, Align2::RIGHT_CENTER, text, theme::text(13.0), color);
     }
+    let step = label_step(rect.width(), keys, LINE) as f32 * rect.width() / keys.max(1) as f32;
     for index in labelled(rect.width(), keys, hovered.map(|(_, key)| key)) {
         let chosen = hovered.is_some_and(|(_, key)| key == index);
         let at = pos2(middle(rect.left(), rect.width(), index, keys), rect.top() - 6.0);
         let color = if chosen { accent } else { muted };
-        vertical(ui, at, &label(pass, index, ui), theme::text(13.0), color, Align::Min);
+        key_label(ui, at, &label(pass, index, ui), step, color);
     }
     if let Some(entry) = hovered {
         let cell = entry_rect(rect, queries, keys, entry);
@@ -124,6 +129,17 @@ fn label(pass: &Pass, index: usize, ui: &egui::Ui) -> String {
     pass.tokens.pieces.get(index).map(|piece| theme::label(ui, piece, LETTERS)).unwrap_or_default()
 }
 
+/// A key's token: upright where its script allows and its width fits `step`, else running upwards.
+fn key_label(ui: &egui::Ui, at: egui::Pos2, text: &str, step: f32, color: Color32) {
+    let font = theme::text(13.0);
+    let width = ui.painter().layout_no_wrap(text.to_owned(), font.clone(), color).size().x;
+    if format::is_wide(text) && width <= step {
+        ui.painter().text(at, Align2::CENTER_BOTTOM, text, font, color);
+    } else {
+        vertical(ui, at, text, font, color, Align::Min);
+    }
+}
+
 /// Text that runs upwards: from `at` (`Align::Min`), or up to `at` (`Align::Max`).
 fn vertical(ui: &egui::Ui, at: egui::Pos2, text: &str, font: egui::FontId, color: Color32, align: Align) {
     let galley = ui.painter().layout_no_wrap(text.to_owned(), font, color);
@@ -150,8 +166,10 @@ fn readout(pass: &Pass, at: Head, hovered: Option<(usize, usize)>, rect: Rect, u
         let align = if left { Align2::RIGHT_BOTTOM } else { Align2::LEFT_BOTTOM };
         tip(ui, pointer + vec2(if left { -12.0 } else { 12.0 }, -10.0), align, &text);
     }
-    let font = theme::text(13.0);
-    ui.add(egui::Label::new(RichText::new(text).font(font).weak()).truncate());
+    if !is_short(ui) {
+        ui.add_space(4.0);
+        ui.add(egui::Label::new(RichText::new(text).size(13.0).weak()).truncate());
+    }
 }
 
 fn tip(ui: &egui::Ui, at: egui::Pos2, align: Align2, text: &str) {

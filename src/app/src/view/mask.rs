@@ -1,12 +1,18 @@
 //! The mask picker: a walk over the library's masks, each with its number on a slider.
 
-use egui::{RichText, Role, Sense, Slider, WidgetInfo, vec2};
+use egui::{Align, Layout, RichText, Role, Sense, Slider, WidgetInfo, vec2};
 use rankscope::figure::style::Kind;
 use rankscope::mask::{MASKS, Mask, MaskKind};
 use rankscope::model::MaskChoice;
 
 use crate::app::App;
+use crate::layout::is_short;
 use crate::theme;
+
+/// Height of everything in the rows, so that they neither touch nor stagger.
+const LINE: f32 = 26.0;
+/// Length of a slider's rail.
+const SLIDER: f32 = 120.0;
 
 /// The chosen kind, and the numbers of each kind that were moved away from their usual place.
 pub struct Picker {
@@ -120,8 +126,9 @@ fn numbers_in(text: &str) -> Vec<usize> {
 pub fn ui(app: &mut App, ui: &mut egui::Ui) {
     let length = app.length();
     ui.horizontal_wrapped(|ui| {
-        ui.add_sized(vec2(34.0, 26.0), egui::Label::new("Mask"));
-        ui.spacing_mut().slider_width = 120.0;
+        ui.spacing_mut().interact_size.y = LINE;
+        ui.spacing_mut().slider_width = SLIDER;
+        ui.add_sized(vec2(34.0, LINE), egui::Label::new("Mask"));
         let trained = app.shown.model.as_ref().map(|model| model.description.trained_mask.clone());
         let name = trained.as_ref().map_or("as-trained".to_owned(), |mask| format!("as-trained ({mask})"));
         let chosen = app.mask.kind.is_none() && app.mask.other.is_none();
@@ -143,7 +150,7 @@ pub fn ui(app: &mut App, ui: &mut egui::Ui) {
     });
     if let Some(note) = app.note() {
         ui.label(RichText::new(sentence(&note)).color(theme::color(theme::palette(ui).accent)));
-    } else {
+    } else if !is_short(ui) {
         ui.weak(who(app));
     }
     if app.mask.touched && app.shown.tokens.is_some() {
@@ -199,10 +206,15 @@ fn sliders(picker: &mut Picker, length: usize, ui: &mut egui::Ui) {
     for (index, parameter) in parameters(&MASKS[kind], length).iter().enumerate() {
         let mut number = picker.number(kind, index, parameter);
         let Parameter { name, low, high, usual } = parameter;
-        ui.add_space(4.0);
-        let label = ui.label(*name);
-        let slider = Slider::new(&mut number, *low..=*high).suffix(format!(" of {low}…{high}"));
-        let response = ui.add(slider).labelled_by(label.id);
+        let suffix = format!(" of {low}…{high}");
+        let size = vec2(slider_width(name, &format!("{high}{suffix}"), ui), LINE);
+        // One block, which goes to the next line as a whole.
+        let block = ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
+            ui.set_min_size(size);
+            let label = ui.label(*name);
+            ui.add(Slider::new(&mut number, *low..=*high).suffix(suffix)).labelled_by(label.id)
+        });
+        let response = block.inner;
         if response.double_clicked() {
             (picker.numbers[kind][index], picker.touched) = (None, true);
         } else if response.changed() {
@@ -212,11 +224,20 @@ fn sliders(picker: &mut Picker, length: usize, ui: &mut egui::Ui) {
     }
 }
 
+/// How wide a slider is with its name and its longest value.
+fn slider_width(name: &str, longest: &str, ui: &egui::Ui) -> f32 {
+    let text = |text: &str| {
+        ui.painter().layout_no_wrap(text.to_owned(), theme::text(14.0), egui::Color32::WHITE).size().x
+    };
+    let spacing = ui.spacing();
+    text(name) + SLIDER + text(longest) + 2.0 * (spacing.item_spacing.x + spacing.button_padding.x) + 6.0
+}
+
 /// A button with the mask's marker; true when it is clicked.
 fn button(ui: &mut egui::Ui, name: &str, chosen: bool, mask: Option<&Mask>, hint: &str) -> bool {
     let palette = theme::palette(ui);
     let galley = ui.painter().layout_no_wrap(name.to_owned(), theme::text(14.0), theme::color(palette.ink));
-    let (rect, response) = ui.allocate_exact_size(vec2(galley.size().x + 34.0, 26.0), Sense::click());
+    let (rect, response) = ui.allocate_exact_size(vec2(galley.size().x + 34.0, LINE), Sense::click());
     response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, chosen, name));
     let visuals = ui.style().interact(&response);
     let fill = if chosen { ui.visuals().selection.bg_fill } else { visuals.weak_bg_fill };

@@ -1,5 +1,6 @@
 //! Which models there are; the offer to fetch the one that is missing, and its progress.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, bounded};
@@ -10,6 +11,7 @@ use rankscope::run::{Cancel, Progress};
 
 use super::banner::Banner;
 use crate::app::App;
+use crate::layout::is_short;
 use crate::{format, theme};
 
 /// The bidirectional model that the first screen offers.
@@ -34,7 +36,7 @@ impl Catalog {
     /// Looks again at what is there.
     pub fn reload(&mut self, banners: &mut Vec<Banner>) {
         match Store::open().and_then(|store| store.list()) {
-            Ok(entries) => self.entries = entries,
+            Ok(entries) => self.entries = first_of_each_name(entries),
             Err(error) => banners.push(Banner { text: error.to_string(), of_wish: false }),
         }
     }
@@ -88,6 +90,13 @@ impl Drop for Pull {
     }
 }
 
+/// A model that is installed as well as bundled is found under its name once, the installed one.
+fn first_of_each_name(mut entries: Vec<Entry>) -> Vec<Entry> {
+    let mut known = HashSet::new();
+    entries.retain(|entry| known.insert(entry.name.clone()));
+    entries
+}
+
 /// The list of models in the top bar.
 pub fn picker(app: &mut App, ui: &mut egui::Ui) {
     let mut chosen = None;
@@ -126,10 +135,7 @@ pub fn picker(app: &mut App, ui: &mut egui::Ui) {
 }
 
 /// The strip that offers the missing model, or shows how far its pull is.
-pub fn offer(app: &mut App, ui: &mut egui::Ui) {
-    if !app.models.offers() {
-        return;
-    }
+pub fn offer(models: &mut Catalog, ui: &mut egui::Ui) {
     let palette = theme::palette(ui);
     let frame = Frame::new()
         .fill(theme::color(palette.panel))
@@ -137,25 +143,47 @@ pub fn offer(app: &mut App, ui: &mut egui::Ui) {
         .corner_radius(4)
         .inner_margin(Margin::symmetric(10, 5));
     frame.show(ui, |ui| {
-        ui.horizontal(|ui| match &app.models.pull {
-            Some(_) => progress(&mut app.models, ui),
-            None => question(&mut app.models, ui),
+        ui.horizontal(|ui| match &models.pull {
+            Some(_) => progress(models, ui),
+            None => question(models, ui),
         });
     });
 }
 
+/// The same in a few words, for the status bar of a low window; from right to left.
+pub fn brief_offer(models: &mut Catalog, ui: &mut egui::Ui) {
+    if models.pull.is_some() {
+        ui.with_layout(Layout::left_to_right(Align::Center), |ui| progress(models, ui));
+    } else if let Some(entry) = models.offered() {
+        let text = format!("Fetch {OFFERED}{}", download(entry, " (", ")"));
+        answers(models, &text, ui);
+    }
+}
+
+/// How much there is to fetch, between `before` and `after`.
+fn download(entry: &Entry, before: &str, after: &str) -> String {
+    let size = |size| format!("{before}{} download{after}", format::bytes(size));
+    entry.size_bytes.map(size).unwrap_or_default()
+}
+
+/// The two buttons.
+fn answers(models: &mut Catalog, fetch: &str, ui: &mut egui::Ui) {
+    if ui.button("Not now").clicked() {
+        models.declined = true;
+    }
+    let hint = "Fetches a trained bidirectional model (BERT) and checks its checksum";
+    if ui.button(fetch).on_hover_text(hint).clicked() {
+        models.start(OFFERED, ui.ctx());
+    }
+}
+
 fn question(models: &mut Catalog, ui: &mut egui::Ui) {
     let Some(entry) = models.offered() else { return };
-    let size = entry.size_bytes.map_or(String::new(), |size| format!(", {}", format::bytes(size)));
+    let size = download(entry, ", ", "");
     let text =
         format!("{OFFERED} is not here yet: a trained bidirectional model (BERT{size}) to compare with.");
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-        if ui.button("Not now").clicked() {
-            models.declined = true;
-        }
-        if ui.button("Fetch it").on_hover_text("Downloads it with pip and checks its checksum").clicked() {
-            models.start(OFFERED, ui.ctx());
-        }
+        answers(models, "Fetch it", ui);
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| ui.add(egui::Label::new(text).truncate()));
     });
 }
@@ -166,12 +194,38 @@ fn progress(models: &mut Catalog, ui: &mut egui::Ui) {
     ui.label(format!("Fetching {}", pull.name));
     if let Some(step) = step {
         let part = if step.total > 0 { step.done as f32 / step.total as f32 } else { 0.0 };
-        ui.add(ProgressBar::new(part).desired_width(260.0).desired_height(16.0));
+        ui.add(
+            ProgressBar::new(part)
+                .desired_width(if is_short(ui) { 120.0 } else { 260.0 })
+                .desired_height(16.0),
+        );
         ui.label(RichText::new(step.stage).weak());
     } else {
         ui.spinner();
     }
     if ui.button("Cancel").clicked() {
         pull.cancel.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_that_is_installed_and_bundled_is_listed_once() {
+        let entry = |name: &str, origin| Entry {
+            name: name.to_owned(),
+            origin,
+            path: None,
+            family: None,
+            parameters: None,
+            size_bytes: None,
+            licence: None,
+            note: None,
+        };
+        let [a, b, again] = [("a", Origin::Installed), ("b", Origin::Bundled), ("a", Origin::Bundled)]
+            .map(|(name, origin)| entry(name, origin));
+        assert_eq!(first_of_each_name(vec![a.clone(), b.clone(), again]), [a, b]);
     }
 }

@@ -1,16 +1,24 @@
 //! The ranks of the selected head, as trained and under the chosen mask, side by side.
 
+use egui::style::ScrollStyle;
 use egui::{Align, Layout, RichText, ScrollArea, Sense, vec2};
 use rankscope::rank::RankReport;
 
 use super::spectrum::{self, Series};
 use crate::app::App;
+use crate::layout::is_short;
 use crate::worker::Pass;
 use crate::{format, theme};
 
+/// Room for the names of the rows.
+const NAMES: f32 = 130.0;
+
 /// Draws legend, spectrum and numbers.
 pub fn ui(app: &App, ui: &mut egui::Ui) {
-    ui.heading("Rank");
+    let short = is_short(ui);
+    if !short {
+        ui.heading("Rank");
+    }
     let at = app.selected;
     let series: Vec<Series> = columns(app)
         .into_iter()
@@ -23,12 +31,14 @@ pub fn ui(app: &App, ui: &mut egui::Ui) {
         ui.weak(text);
         return;
     }
+    ui.spacing_mut().scroll = ScrollStyle::solid(); // what is below is seen to be there
     ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-        if app.shown.fade() > 0.0 {
+        if app.shown.report_fade(at) > 0.0 {
             ui.set_opacity(0.5);
         }
         ui.horizontal_wrapped(|ui| series.iter().for_each(|series| legend(series, ui)));
-        let height = (ui.available_height() - 310.0 - 40.0 * series.len() as f32).clamp(120.0, 420.0);
+        let rest = if short { 230.0 } else { 310.0 + 40.0 * series.len() as f32 };
+        let height = (ui.available_height() - rest).clamp(70.0, 420.0);
         spectrum::ui(&series, height, ui);
         ui.add_space(2.0);
         numbers(&series, ui);
@@ -37,17 +47,19 @@ pub fn ui(app: &App, ui: &mut egui::Ui) {
     });
 }
 
-/// What is compared: as trained first; the chosen mask too, where it is another.
-fn columns(app: &App) -> Vec<(String, &Pass)> {
-    let (trained, chosen) = (app.shown.trained.as_deref(), app.shown.chosen.as_deref());
-    let mut columns = Vec::new();
-    if let Some(trained) = trained {
-        columns.push((format!("as-trained ({})", trained.mask), trained));
-    }
-    if let Some(chosen) = chosen.filter(|chosen| trained.is_none_or(|trained| trained.mask != chosen.mask)) {
-        columns.push((chosen.mask.to_string(), chosen));
-    }
-    columns
+/// What is compared: as trained first, then the chosen mask where it is another, both for one text.
+pub fn columns(app: &App) -> Vec<(String, &Pass)> {
+    let chosen = app.shown.reported(app.selected);
+    let beside = |trained: &&Pass| {
+        chosen.is_none_or(|chosen| chosen.mask != trained.mask && chosen.tokens.ids == trained.tokens.ids)
+    };
+    let trained = app.shown.trained.as_deref().filter(beside);
+    let training = app.shown.model.as_ref().map(|model| &model.description.trained_mask);
+    let name = |pass: &Pass| match training {
+        Some(mask) if *mask == pass.mask => format!("as-trained ({mask})"),
+        _ => pass.mask.to_string(),
+    };
+    trained.into_iter().chain(chosen).map(|pass| (name(pass), pass)).collect()
 }
 
 fn legend(series: &Series, ui: &mut egui::Ui) {
@@ -75,15 +87,15 @@ fn count(value: usize) -> (String, String) {
     (value.to_string(), value.to_string())
 }
 
-fn absent(reason: Option<&String>) -> (String, String) {
-    ("–".to_owned(), reason.cloned().unwrap_or_else(|| "does not exist".to_owned()))
+fn absent(short: &str, reason: Option<&String>) -> (String, String) {
+    (short.to_owned(), reason.cloned().unwrap_or_else(|| "does not exist".to_owned()))
 }
 
 static ROWS: &[Row] = &[
     Row {
         name: "exact rank",
         hint: "by theorem, whatever the values; the reason stands below",
-        value: |r| r.exact_rank.map_or_else(|| absent(Some(&r.exact_rank_reason)), count),
+        value: |r| r.exact_rank.map_or_else(|| absent("no theorem", Some(&r.exact_rank_reason)), count),
     },
     Row {
         name: "numerical rank, f32",
@@ -110,16 +122,16 @@ static ROWS: &[Row] = &[
                 let sign = if r.condition_is_lower_bound { "≥ " } else { "" };
                 (format!("{sign}{}", format::number(value)), format!("{sign}{value:e}"))
             }
-            None => absent(r.condition_reason.as_ref()),
+            None => absent("–", r.condition_reason.as_ref()),
         },
     },
     Row {
         name: "ln |det|",
         hint: "of a square matrix",
-        value: |r| r.log_abs_det.map_or_else(|| absent(r.log_abs_det_reason.as_ref()), real),
+        value: |r| r.log_abs_det.map_or_else(|| absent("–", r.log_abs_det_reason.as_ref()), real),
     },
     Row {
-        name: "sinks: columns with 90 %",
+        name: "sink keys, 90 %",
         hint: "the fewest keys that hold 90 % of the squared mass",
         value: |r| count(r.columns_90),
     },
@@ -134,7 +146,8 @@ fn numbers(series: &[Series], ui: &mut egui::Ui) {
     let palette = theme::palette(ui);
     ui.spacing_mut().item_spacing.y = 0.0;
     let width = ui.available_width();
-    let column = ((width - 175.0) / series.len() as f32).min(130.0);
+    let height = if is_short(ui) { 18.0 } else { 22.0 };
+    let column = ((width - NAMES - 12.0) / series.len() as f32).min(130.0);
     if series.len() > 1 {
         let (rect, _) = ui.allocate_exact_size(vec2(width, 18.0), Sense::hover());
         for (index, series) in series.iter().rev().enumerate() {
@@ -143,7 +156,7 @@ fn numbers(series: &[Series], ui: &mut egui::Ui) {
         }
     }
     for (index, row) in ROWS.iter().enumerate() {
-        let (rect, _) = ui.allocate_exact_size(vec2(width, 22.0), Sense::hover());
+        let (rect, _) = ui.allocate_exact_size(vec2(width, height), Sense::hover());
         if index % 2 == 0 {
             ui.painter().rect_filled(rect, 2.0, theme::color(palette.panel));
         }
@@ -156,17 +169,19 @@ fn numbers(series: &[Series], ui: &mut egui::Ui) {
         line.label(RichText::new(row.name).size(13.0)).on_hover_text(row.hint);
         line.with_layout(Layout::right_to_left(Align::Center), |ui| {
             for series in series.iter().rev() {
-                value(row, series, column, ui);
+                value(row, series, vec2(column, height), ui);
             }
         });
     }
 }
 
-fn value(row: &Row, series: &Series, width: f32, ui: &mut egui::Ui) {
+fn value(row: &Row, series: &Series, size: egui::Vec2, ui: &mut egui::Ui) {
     let (short, exact) = (row.value)(series.report);
-    ui.allocate_ui_with_layout(vec2(width, 22.0), Layout::right_to_left(Align::Center), |ui| {
-        ui.set_min_width(width);
-        let text = RichText::new(short).font(theme::mono(13.0));
+    ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
+        ui.set_min_width(size.x);
+        let digits = if size.x < 90.0 { theme::SMALL } else { 13.0 };
+        let font = if short.contains(' ') && !short.starts_with('≥') { theme::text } else { theme::mono };
+        let text = RichText::new(short).font(font(digits));
         ui.label(text).on_hover_text(format!("{}: {exact}", series.name));
     });
 }

@@ -8,6 +8,7 @@ use egui_plot::{
 use rankscope::figure::style::{Kind, Marker, Palette};
 use rankscope::rank::{EPSILON_F32, EPSILON_F64, RankReport};
 
+use crate::layout::is_short;
 use crate::{format, theme};
 
 /// One spectrum.
@@ -41,7 +42,10 @@ pub fn ui(series: &[Series], height: f32, ui: &mut egui::Ui) {
     let palette = theme::palette(ui);
     let muted = theme::color(palette.muted);
     let colors: Vec<Color32> = series.iter().map(|series| theme::kind_color(ui, series.kind)).collect();
-    ui.label(RichText::new("singular value, relative to the largest").small().weak());
+    let titles = !is_short(ui);
+    if titles {
+        ui.label(RichText::new("singular value, relative to the largest").small().weak());
+    }
     let plot = Plot::new("spectrum")
         .height(height)
         .allow_drag(false)
@@ -68,7 +72,9 @@ pub fn ui(series: &[Series], height: f32, ui: &mut egui::Ui) {
             points(series, spectrum, color, plot);
         }
     });
-    ui.vertical_centered(|ui| ui.label(RichText::new("index of the singular value").small().weak()));
+    if titles {
+        ui.vertical_centered(|ui| ui.label(RichText::new("index of the singular value").small().weak()));
+    }
 }
 
 /// The tolerance lines, and the shade below the rounding floor.

@@ -2,11 +2,14 @@
 
 use egui::{Align, Layout, ProgressBar, RichText};
 
+use super::model;
 use crate::app::App;
+use crate::layout::is_short;
 use crate::theme;
 
 /// Draws the line.
-pub fn ui(app: &App, ui: &mut egui::Ui) {
+pub fn ui(app: &mut App, ui: &mut egui::Ui) {
+    let brief = is_short(ui) && app.models.offers();
     ui.horizontal(|ui| {
         let small = |text: String| RichText::new(text).size(13.0);
         ui.label(small(format!("computed on {}", app.device.device))).on_hover_text(&app.device.why);
@@ -23,9 +26,16 @@ pub fn ui(app: &App, ui: &mut egui::Ui) {
                 d.dtype,
                 d.context
             );
-            ui.add(egui::Label::new(small(text).weak()).truncate());
+            if !brief {
+                ui.add(egui::Label::new(small(text).weak()).truncate());
+            }
         }
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| right(app, ui));
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            right(app, ui);
+            if brief {
+                model::brief_offer(&mut app.models, ui);
+            }
+        });
     });
 }
 

@@ -1,32 +1,39 @@
 //! The text as the model sees it: one chip a token, its id on hover.
 
+use egui::style::ScrollStyle;
 use egui::{CornerRadius, Role, ScrollArea, Sense, WidgetInfo, vec2};
 
 use crate::app::App;
+use crate::layout::is_short;
 use crate::theme;
 
 const CHIP: f32 = 22.0;
-const ROWS: f32 = 2.0;
+const GAP: f32 = 4.0;
 
-/// Draws the tokens, two rows of them; more are scrolled.
+/// Draws the tokens, two rows of them, or one in a low window; more are scrolled.
 pub fn ui(app: &App, ui: &mut egui::Ui) {
     let Some(tokens) = &app.shown.tokens else {
         ui.weak("The tokens of the text stand here once a model is open.");
         return;
     };
     let count = tokens.ids.len();
-    ui.spacing_mut().item_spacing = vec2(3.0, 4.0);
-    let height = ROWS * CHIP + 4.0;
-    ScrollArea::vertical().max_height(height).auto_shrink([false, true]).show(ui, |ui| {
-        ui.horizontal_wrapped(|ui| {
-            let noun = if count == 1 { "token" } else { "tokens" };
-            ui.weak(format!("{count} {noun}"));
-            ui.add_space(4.0);
-            for (position, (&id, piece)) in tokens.ids.iter().zip(&tokens.pieces).enumerate() {
-                chip(ui, position, id, piece);
-            }
-        });
-    });
+    let spacing = ui.spacing_mut();
+    (spacing.item_spacing, spacing.interact_size.y) = (vec2(3.0, GAP), CHIP);
+    spacing.scroll = ScrollStyle::solid(); // more rows are seen to be there
+    let height = if is_short(ui) { CHIP } else { 2.0 * CHIP + GAP };
+    ScrollArea::vertical().max_height(height).min_scrolled_height(height).auto_shrink([false, true]).show(
+        ui,
+        |ui| {
+            ui.horizontal_wrapped(|ui| {
+                let noun = if count == 1 { "token" } else { "tokens" };
+                ui.weak(format!("{count} {noun}"));
+                ui.add_space(4.0);
+                for (position, (&id, piece)) in tokens.ids.iter().zip(&tokens.pieces).enumerate() {
+                    chip(ui, position, id, piece);
+                }
+            });
+        },
+    );
 }
 
 fn chip(ui: &mut egui::Ui, position: usize, id: u32, piece: &str) {

@@ -9,7 +9,7 @@ use super::colour_bar;
 use crate::app::App;
 use crate::format;
 use crate::heatmap::{Part, Picture, Scale};
-use crate::layout::{Head, Wall, label_step, middle};
+use crate::layout::{Head, Wall, is_short, label_step, middle};
 use crate::theme;
 use crate::worker::Pass;
 
@@ -32,7 +32,9 @@ pub fn ui(app: &mut App, ui: &mut egui::Ui) {
         ui.weak(text);
         return;
     };
-    ui.label(RichText::new("In each picture: queries down, keys across.").size(13.0).weak());
+    if !is_short(ui) {
+        ui.label(RichText::new("In each picture: queries down, keys across.").size(13.0).weak());
+    }
     let room = ui.available_size() - LABELS - vec2(6.0, colour_bar::HEIGHT + 12.0);
     let scale = ui.pixels_per_point();
     let fitted = Wall::fit(pos2(0.0, 0.0), room, pass.layers(), pass.heads(), scale);

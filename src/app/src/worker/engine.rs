@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rankscope::mask::{Allowed, Positions};
+use rankscope::model::heads::layer_reports;
 use rankscope::model::store::Store;
 use rankscope::model::{self, Input, MaskChoice, Model, Tokenizer, Tokens};
 use rankscope::probe::Trace;
-use rankscope::rank::{self, ExactRank, RankReport};
 use rankscope::run::Cancel;
 use rankscope::{Axis, Device, Error, Mask, Result, Run, Tensor};
 
@@ -134,7 +134,6 @@ impl Work<'_> {
         if let Device::Gpu(gpu) = self.open.model.device() {
             gpu.flush()?; // what is drawn must have been submitted before the frame
         }
-        let theorems = theorems(&mask, heads, count);
         let (mut pass, weights) = self.drawn(mask, &allowed, trace)?;
         show(Arc::new(pass.clone()));
         let first = Head {
@@ -142,16 +141,16 @@ impl Work<'_> {
             head: self.first.head.min(pass.heads().saturating_sub(1)),
         };
         pass.weights[first.layer] = Some(weights[first.layer].to_device(&Device::Cpu)?);
-        self.report(&mut pass, &[first], &theorems)?;
+        self.report_first(&mut pass, first)?;
         show(Arc::new(pass.clone()));
-        for (slot, weights) in pass.weights.iter_mut().zip(&weights) {
-            *slot = Some(weights.to_device(&Device::Cpu)?);
+        let mut layers = Vec::new();
+        for ((name, slot), weights) in pass.names.iter().zip(&mut pass.weights).zip(&weights) {
+            let weights = weights.to_device(&Device::Cpu)?;
+            *slot = Some(weights.clone());
+            layers.push((name.clone(), weights));
         }
-        let rest: Vec<Head> = (0..pass.layers() * heads)
-            .map(|i| Head { layer: i / heads, head: i % heads })
-            .filter(|&at| at != first)
-            .collect();
-        self.report(&mut pass, &rest, &theorems)?;
+        let reports = layer_reports(&layers, &pass.mask, self.run)?;
+        pass.reports = reports.into_iter().map(|head| Some(Arc::new(head.report))).collect();
         let pass = Arc::new(pass);
         show(pass.clone());
         Ok(pass)
@@ -183,31 +182,18 @@ impl Work<'_> {
         }
     }
 
-    fn report(&self, pass: &mut Pass, heads: &[Head], theorems: &[ExactRank]) -> Result<()> {
-        let (queries, keys) = (pass.buffers.queries, pass.buffers.keys);
-        let reports = rank::many(heads, "ranks of all heads", self.run, |&at| {
-            let values = pass
-                .matrix(at)
-                .ok_or_else(|| Error::invalid("head", format!("{at:?}"), "a read-back layer"))?;
-            let values: Vec<f64> = values.iter().copied().map(f64::from).collect();
-            let matrix = ndarray::Array2::from_shape_vec((queries, keys), values)
-                .map_err(|error| Error::invalid("head", error, "T × S weights"))?;
-            RankReport::of(matrix.view(), theorems.get(at.head))
-        })?;
-        for (at, report) in heads.iter().zip(reports) {
-            let index = at.layer * pass.heads() + at.head;
-            pass.reports[index] = Some(Arc::new(report));
+    /// The report of one head, by itself: the one that is looked at need not wait for the others.
+    fn report_first(&self, pass: &mut Pass, at: Head) -> Result<()> {
+        let (queries, keys, heads) = (pass.buffers.queries, pass.buffers.keys, pass.heads());
+        let Some(values) = pass.matrix(at) else { return Ok(()) };
+        let axes = [(Axis::Head, 1), (Axis::Query, queries), (Axis::Key, keys)];
+        let layer = (pass.names[at.layer].clone(), Tensor::new(axes, values.to_vec())?);
+        let reports = layer_reports(&[layer], &pass.mask.for_head(at.head, heads), self.run)?;
+        for head in reports {
+            pass.reports[at.layer * heads + at.head] = Some(Arc::new(head.report));
         }
         Ok(())
     }
-}
-
-/// What the mask implies for the exact rank of each head; the work is shared unless heads have their own.
-fn theorems(mask: &Mask, heads: usize, count: usize) -> Vec<ExactRank> {
-    if !mask.differs_by_head() {
-        return vec![mask.exact_rank(count); heads];
-    }
-    (0..heads).map(|head| mask.for_head(head, heads).exact_rank(count)).collect()
 }
 
 /// `[1, H, T, S]` as `[H, T, S]`.
