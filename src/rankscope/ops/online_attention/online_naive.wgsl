@@ -89,12 +89,16 @@ fn main(
             var score = 0.0;
             for (var d = 0u; d < params.size; d += 1u) { score += q[first + d] * k[row + d]; }
             score *= params.factor;
-            let larger = max(largest, score);
-            let shrink = exp(largest - larger);
-            let weight = exp(score - larger);
-            largest = larger;
-            sum = sum * shrink + weight;
-            for (var d = 0u; d < params.size; d += 1u) { context[d] = context[d] * shrink + weight * v[row + d]; }
+            // Only when needed: e^0 need not be exactly 1 on a GPU, and errors would add up over the keys.
+            if score > largest {
+                let shrink = exp(largest - score);
+                largest = score;
+                sum *= shrink;
+                for (var d = 0u; d < params.size; d += 1u) { context[d] *= shrink; }
+            }
+            let weight = exp(score - largest);
+            sum += weight;
+            for (var d = 0u; d < params.size; d += 1u) { context[d] += weight * v[row + d]; }
         }
     }
     // A sum that is NaN must show in the result.

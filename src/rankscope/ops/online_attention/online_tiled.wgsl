@@ -128,7 +128,8 @@ fn main(
             rows[slot] = v_quad(kv * params.keys + start + slot / quads, 4u * (slot % quads));
         }
         workgroupBarrier();
-        let shrink = exp(largest - larger);
+        // e^0 need not be exactly 1 on a GPU, and errors would add up over the tiles.
+        let shrink = select(exp(largest - larger), 1.0, larger == largest);
         largest = larger;
         sum *= shrink;
         for (var j = 0u; j < quads; j += 1u) { context[j] *= shrink; }

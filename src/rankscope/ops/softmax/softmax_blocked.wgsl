@@ -76,7 +76,8 @@ fn main(
         for (var i = 0u; i < 4u; i += 1u) {
             if bits[i] { step = max(step, x[i]); }
         }
-        sum = sum * exp(largest - step) + dot(select(vec4(0.0), exp(x - step), bits), vec4(1.0));
+        // e^0 need not be exactly 1 on a GPU, and errors would add up along the row.
+        sum = sum * select(exp(largest - step), 1.0, step == largest) + dot(select(vec4(0.0), exp(x - step), bits), vec4(1.0));
         largest = step;
     }
     let largest_of_row = largest_of_all(lane, largest);
