@@ -37,7 +37,7 @@ pub fn ui(app: &App, ui: &mut egui::Ui) {
             ui.set_opacity(0.5);
         }
         ui.horizontal_wrapped(|ui| series.iter().for_each(|series| legend(series, ui)));
-        let rest = if short { 230.0 } else { 310.0 + 40.0 * series.len() as f32 };
+        let rest = if short { 230.0 } else { 280.0 + 34.0 * series.len() as f32 };
         let height = (ui.available_height() - rest).clamp(70.0, 420.0);
         spectrum::ui(&series, height, ui);
         ui.add_space(2.0);
