@@ -1,6 +1,5 @@
 //! The ranks of the selected head, as trained and under the chosen mask, side by side.
 
-use egui::style::ScrollStyle;
 use egui::{Align, Layout, RichText, ScrollArea, Sense, vec2};
 use rankscope::rank::RankReport;
 
@@ -31,7 +30,7 @@ pub fn ui(app: &App, ui: &mut egui::Ui) {
         ui.weak(text);
         return;
     }
-    ui.spacing_mut().scroll = ScrollStyle::solid(); // what is below is seen to be there
+    ui.spacing_mut().scroll = theme::scroll_bar(); // what is below is seen to be there
     ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
         if app.shown.report_fade(at) > 0.0 {
             ui.set_opacity(0.5);
