@@ -1,5 +1,6 @@
 //! Colours, fonts and spacing of the window, from the library's palette.
 
+use egui::style::ScrollStyle;
 use egui::{Color32, CornerRadius, FontFamily, FontId, Stroke, TextStyle, Visuals, vec2};
 use rankscope::figure::style::{self, Kind, Marker, Palette, Rgb};
 use rankscope::mask::Mask;
@@ -41,6 +42,11 @@ pub fn label(ui: &egui::Ui, piece: &str, limit: usize) -> String {
     // Laying it out first makes egui ask the system for a font.
     drop(ui.painter().layout_no_wrap(text.clone(), font.clone(), Color32::WHITE));
     if ui.fonts_mut(|fonts| fonts.has_glyphs(&font, &text)) { text } else { format::codes(&text) }
+}
+
+/// A scroll bar that is always seen where there is more than fits.
+pub fn scroll_bar() -> ScrollStyle {
+    ScrollStyle { foreground_color: true, bar_width: 5.0, ..ScrollStyle::solid() }
 }
 
 /// Gives `ctx` the two themes and shows `theme`.

@@ -1,6 +1,5 @@
 //! The ranks of the selected head, as trained and under the chosen mask, side by side.
 
-use egui::style::ScrollStyle;
 use egui::{Align, Layout, RichText, ScrollArea, Sense, vec2};
 use rankscope::rank::RankReport;
 
@@ -31,13 +30,13 @@ pub fn ui(app: &App, ui: &mut egui::Ui) {
         ui.weak(text);
         return;
     }
-    ui.spacing_mut().scroll = ScrollStyle::solid(); // what is below is seen to be there
+    ui.spacing_mut().scroll = theme::scroll_bar(); // what is below is seen to be there
     ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
         if app.shown.report_fade(at) > 0.0 {
             ui.set_opacity(0.5);
         }
         ui.horizontal_wrapped(|ui| series.iter().for_each(|series| legend(series, ui)));
-        let rest = if short { 230.0 } else { 310.0 + 40.0 * series.len() as f32 };
+        let rest = if short { 230.0 } else { 280.0 + 34.0 * series.len() as f32 };
         let height = (ui.available_height() - rest).clamp(70.0, 420.0);
         spectrum::ui(&series, height, ui);
         ui.add_space(2.0);

@@ -11,6 +11,10 @@ use rankscope::rank::{EPSILON_F32, EPSILON_F64, RankReport};
 use crate::layout::is_short;
 use crate::{format, theme};
 
+/// Height of the labels under the plot, and the least distance of those beside it.
+const AXIS: f32 = 20.0;
+const LABEL: f64 = 16.0;
+
 /// One spectrum.
 pub struct Series<'a> {
     /// What the legend and the hover text call it.
@@ -61,7 +65,7 @@ pub fn ui(series: &[Series], height: f32, ui: &mut egui::Ui) {
             AxisHints::new_x().formatter(|mark, _| format!("{:.0}", mark.value)),
             muted,
         )])
-        .y_grid_spacer(move |_| decades(low))
+        .y_grid_spacer(move |_| decades(low, height))
         .custom_y_axes(vec![axis(AxisHints::new_y().formatter(|mark, _| power(mark.value)), muted)])
         .label_formatter(|at| hover(at, series));
     plot.show(ui, |plot| {
@@ -118,9 +122,10 @@ fn axis<'a>(hints: AxisHints<'a>, color: egui::Color32) -> AxisHints<'a> {
         .tick_label_font(theme::text(13.0))
 }
 
-/// Grid lines at powers of ten, labelled two or four apart.
-fn decades(low: f64) -> Vec<GridMark> {
-    let step = if low < -10.0 { 4 } else { 2 };
+/// Grid lines at powers of ten, as many apart as their labels need in a plot `height` points high.
+fn decades(low: f64, height: f32) -> Vec<GridMark> {
+    let decade = f64::from(height - AXIS) / (0.5 - low);
+    let step = [2, 4, 8].into_iter().find(|&step| f64::from(step) * decade >= LABEL).unwrap_or(16);
     let lowest = low.ceil() as i32;
     let marks = (lowest..=0).filter(|power| power % step == 0);
     marks.map(|power| GridMark { value: f64::from(power), step_size: f64::from(step) }).collect()
@@ -176,6 +181,8 @@ mod tests {
         assert_eq!(lowest(&[vec![0.0, -3.0]]), -8.6);
         assert_eq!(lowest(&[vec![0.0, -3.0], vec![0.0, -15.0]]), -18.5);
         assert_eq!(indices(19).iter().map(|mark| mark.value as usize).collect::<Vec<_>>(), [1, 5, 10, 15]);
-        assert!(decades(-18.5).iter().all(|mark| mark.value >= -18.5));
+        let marks = |height| decades(-18.5, height).iter().map(|mark| mark.value as i32).collect::<Vec<_>>();
+        assert_eq!(marks(70.0), [-16, -8, 0]);
+        assert_eq!(marks(120.0), [-16, -12, -8, -4, 0]);
     }
 }

@@ -1,6 +1,5 @@
 //! The text as the model sees it: one chip a token, its id on hover.
 
-use egui::style::ScrollStyle;
 use egui::{CornerRadius, Role, ScrollArea, Sense, WidgetInfo, vec2};
 
 use crate::app::App;
@@ -19,7 +18,7 @@ pub fn ui(app: &App, ui: &mut egui::Ui) {
     let count = tokens.ids.len();
     let spacing = ui.spacing_mut();
     (spacing.item_spacing, spacing.interact_size.y) = (vec2(3.0, GAP), CHIP);
-    spacing.scroll = ScrollStyle::solid(); // more rows are seen to be there
+    spacing.scroll = theme::scroll_bar(); // more rows are seen to be there
     let height = if is_short(ui) { CHIP } else { 2.0 * CHIP + GAP };
     ScrollArea::vertical().max_height(height).min_scrolled_height(height).auto_shrink([false, true]).show(
         ui,
