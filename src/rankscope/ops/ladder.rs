@@ -39,6 +39,8 @@ pub struct Variant {
     /// The sizes it can do, in words; empty if all.
     pub limits: &'static str,
     pub(super) applies: fn(&Extent) -> bool,
+    /// About how often an invocation goes round its loops.
+    pub(super) turns: fn(&Extent) -> usize,
     pub(super) suits: fn(&Situation) -> bool,
 }
 
@@ -63,6 +65,10 @@ pub struct Situation {
     /// The sizes.
     pub extent: Extent,
 }
+
+/// Turns of all its loops together after which llvmpipe ends an invocation's loops, without a word: what
+/// it computes beyond is wrong.
+pub(super) const SOFTWARE_TURNS: usize = 65_000;
 
 /// All ladders.
 pub static LADDERS: &[&Ladder] = &[
@@ -154,6 +160,13 @@ impl Variant {
         if !gpu.features().contains(self.requires) {
             return Some(format!("one that {} can run: it has no subgroups", gpu.name()));
         }
+        let turns = (self.turns)(&extent);
+        if gpu.is_software() && turns > SOFTWARE_TURNS {
+            return Some(format!(
+                "one with at most {SOFTWARE_TURNS} turns of its loops, where {} stops",
+                gpu.name()
+            ));
+        }
         (!(self.applies)(&extent)).then(|| format!("one for any size: this one takes {}", self.limits))
     }
 
@@ -167,6 +180,11 @@ impl Variant {
     pub(super) fn kernel(&self) -> &'static Kernel {
         self.kernel.expect("a variant with a kernel")
     }
+}
+
+/// Whether [`with_variant`] asks for a variant of `op`.
+pub(super) fn is_wanted(op: &str) -> bool {
+    WANTED.with_borrow(|wanted| wanted.iter().any(|(wanted, _)| *wanted == op))
 }
 
 /// For variants that do any size, or suit any situation.
