@@ -56,6 +56,17 @@ impl Mask {
         [code.as_flattened(), &tables].concat()
     }
 
+    /// The most turns that a shader's loops take in the program for one query and key.
+    pub(crate) fn program_turns(&self) -> usize {
+        match &self.0 {
+            Rule::And(pair) | Rule::Or(pair) => pair.0.program_turns() + pair.1.program_turns() + 1,
+            Rule::Not(mask) => mask.program_turns() + 1,
+            Rule::Heads(masks) => masks.iter().map(|mask| mask.program_turns() + 1).sum(),
+            Rule::Blocks(lengths) => lengths.len() + 1,
+            _ => 1,
+        }
+    }
+
     /// Bits that the program of this mask needs on the stack.
     fn depth(&self) -> usize {
         match &self.0 {

@@ -39,6 +39,8 @@ pub struct Variant {
     /// The sizes it can do, in words; empty if all.
     pub limits: &'static str,
     pub(super) applies: fn(&Extent) -> bool,
+    /// About how often an invocation goes round its loops.
+    pub(super) turns: fn(&Extent) -> usize,
     pub(super) suits: fn(&Situation) -> bool,
 }
 
@@ -63,6 +65,10 @@ pub struct Situation {
     /// The sizes.
     pub extent: Extent,
 }
+
+/// Turns of all its loops together after which llvmpipe ends an invocation's loops, without a word: what
+/// it computes beyond is wrong.
+pub(super) const SOFTWARE_TURNS: usize = 65_000;
 
 /// All ladders.
 pub static LADDERS: &[&Ladder] = &[
@@ -125,18 +131,6 @@ impl Ladder {
         })
     }
 
-    /// The variant that this thread insists on.
-    fn wanted(&self) -> Option<&'static str> {
-        WANTED.with_borrow(|wanted| {
-            wanted.iter().rev().find(|(op, _)| *op == self.op).map(|(_, variant)| *variant)
-        })
-    }
-
-    /// Whether [`with_variant`] decides.
-    pub(super) fn is_insisted_on(&self) -> bool {
-        self.wanted().is_some()
-    }
-
     /// The highest rung that the device has the features for, that can do the sizes and that suits them,
     /// or the one that [`with_variant`] asks for.
     ///
@@ -144,7 +138,7 @@ impl Ladder {
     /// [`Error::Invalid`] if the one asked for cannot be had.
     pub fn choose(&'static self, gpu: &Gpu, extent: Extent) -> Result<&'static Variant> {
         let can = |variant: &&Variant| variant.refusal(gpu, extent).is_none();
-        if let Some(name) = self.wanted() {
+        if let Some(name) = wanted(self.op) {
             let variant = self.variant(name)?;
             return match variant.refusal(gpu, extent) {
                 None => Ok(variant),
@@ -163,6 +157,13 @@ impl Variant {
         if !gpu.features().contains(self.requires) {
             return Some(format!("one that {} can run: it has no subgroups", gpu.name()));
         }
+        let turns = (self.turns)(&extent);
+        if gpu.is_software() && turns > SOFTWARE_TURNS {
+            return Some(format!(
+                "one with at most {SOFTWARE_TURNS} turns of its loops, where {} stops",
+                gpu.name()
+            ));
+        }
         (!(self.applies)(&extent)).then(|| format!("one for any size: this one takes {}", self.limits))
     }
 
@@ -176,6 +177,18 @@ impl Variant {
     pub(super) fn kernel(&self) -> &'static Kernel {
         self.kernel.expect("a variant with a kernel")
     }
+}
+
+/// The variant of `op` that this thread insists on.
+fn wanted(op: &str) -> Option<&'static str> {
+    WANTED.with_borrow(|wanted| {
+        wanted.iter().rev().find(|(other, _)| *other == op).map(|(_, variant)| *variant)
+    })
+}
+
+/// Whether this thread insists on a variant of `op`.
+pub(super) fn is_wanted(op: &str) -> bool {
+    wanted(op).is_some()
 }
 
 /// For variants that do any size, or suit any situation.

@@ -108,7 +108,7 @@ fn online_softmax_agrees_with_materialised_weights_under_every_mask() {
                             context_on(&device, variant, &OnlineSoftmax::new(case.size), &inputs, visibility);
                         let difference = largest_difference(&materialised, &online);
                         // Written so that NaN fails.
-                        let close = difference < 2e-6 && online.iter().all(|x| x.is_finite());
+                        let close = difference < 4e-6 && online.iter().all(|x| x.is_finite());
                         assert!(close, "{variant} on {device}: {mask}, {} keys: {difference:e}", case.keys);
                     }
                 }
@@ -209,7 +209,11 @@ fn memory_is_linear_in_n() {
         OnlineSoftmax::new(64).forward(q, k, v, visibility, &mut Unobserved, &Run::default()).unwrap();
     let beyond = gpu.memory().peak_bytes - before - output;
     assert!(beyond < 32 << 20, "{beyond} bytes");
-    assert!(context.to_vec().unwrap().iter().all(|x| x.is_finite()));
+    let got = context.to_vec().unwrap();
+    let [q, k, v] = case.inputs();
+    let want =
+        OnlineSoftmax::new(64).forward(&q, &k, &v, visibility, &mut Unobserved, &Run::default()).unwrap();
+    assert!(largest_difference(&got, want.as_slice().unwrap()) < 4e-6);
 }
 
 #[test]

@@ -46,6 +46,7 @@ pub(in crate::ops) static LADDER: Ladder = Ladder {
             tile: [64, 0],
             limits: "",
             applies: any,
+            turns: |extent| 3 * extent.columns,
             suits: |situation| situation.extent.rows >= 64,
         },
         Variant {
@@ -57,6 +58,7 @@ pub(in crate::ops) static LADDER: Ladder = Ladder {
             tile: [1, 0],
             limits: "",
             applies: any,
+            turns: |extent| extent.columns / 16 + 32,
             suits: |situation| !situation.is_software || situation.extent.rows < 64,
         },
         Variant {
@@ -68,6 +70,7 @@ pub(in crate::ops) static LADDER: Ladder = Ladder {
             tile: [1, 0],
             limits: IN_FOURS,
             applies: in_fours,
+            turns: |extent| extent.columns / 64 + 32,
             suits: any,
         },
         Variant {
@@ -79,6 +82,7 @@ pub(in crate::ops) static LADDER: Ladder = Ladder {
             tile: [1, 0],
             limits: IN_FOURS,
             applies: in_fours,
+            turns: |extent| extent.columns / 64 + 32,
             suits: any,
         },
     ],

@@ -52,6 +52,7 @@ pub(in crate::ops) static LADDER: Ladder = Ladder {
             tile: [8, 8],
             limits: "",
             applies: any,
+            turns: |extent| extent.inner,
             suits: any,
         },
         Variant {
@@ -63,6 +64,7 @@ pub(in crate::ops) static LADDER: Ladder = Ladder {
             tile: [16, 16],
             limits: "",
             applies: any,
+            turns: |extent| extent.inner * 17 / 16 + 17,
             suits: |situation| !situation.is_software,
         },
         Variant {
@@ -74,6 +76,7 @@ pub(in crate::ops) static LADDER: Ladder = Ladder {
             tile: [64, 64],
             limits: "",
             applies: any,
+            turns: |extent| extent.inner / 4 + 4,
             suits: any,
         },
         Variant {
@@ -86,6 +89,7 @@ pub(in crate::ops) static LADDER: Ladder = Ladder {
             tile: [64, 64],
             limits: "",
             applies: any,
+            turns: |extent| extent.inner * 25 / 16 + 25,
             suits: |situation| !situation.is_software && situation.extent.rows > 16,
         },
     ],

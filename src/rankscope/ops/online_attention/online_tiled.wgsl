@@ -7,13 +7,15 @@
 //
 // What changes from naive: a workgroup brings 32 keys at a time into workgroup memory, as vectors of four,
 // and then, in their place, their values; 64 queries share what one load brought. The scores of a tile are
-// found first, so that context and sum are rescaled once a tile instead of once a key.
+// found first, so that context and sum are rescaled once a tile instead of once a key. Inner loops take
+// eight vectors at a time: fewer turns, and llvmpipe allows an invocation no more than 65535 in all.
 //
 // Dispatch: B·H·⌈T/64⌉ workgroups of 64, one invocation a query.
 
 const QUERIES = 64u;
 const KEYS = 32u;
 const QUADS = 32u;  // vectors of four in the longest row, 128 values
+const STEP = 8u;    // vectors that are taken at once; rows are filled up to a multiple with zeros
 const EMPTY = 0u;
 const MIXED = 2u;
 
@@ -42,7 +44,7 @@ struct Params {
 @group(0) @binding(6) var<storage, read> padding: array<u32>;  // [B, ⌈S/32⌉] or [1]
 @group(0) @binding(7) var<storage, read_write> y: array<f32>;  // [B, H, T, D]
 
-var<workgroup> rows: array<vec4<f32>, KEYS * QUADS>;  // [KEYS, ⌈D/4⌉]
+var<workgroup> rows: array<vec4<f32>, KEYS * QUADS>;  // [KEYS, ⌈D/32⌉·8]
 
 /// What holds of a tile of a program: EMPTY, FULL or MIXED.
 fn tile_state(program: u32, query_tile: u32, key_tile: u32) -> u32 {
@@ -59,18 +61,18 @@ fn is_token(sequence: u32, key: u32) -> bool {
 
 /// Four values of a row of k, 0 beyond its end.
 fn k_quad(row: u32, d: u32) -> vec4<f32> {
-    let i = row * params.size + d;
-    var quad = vec4<f32>();
-    for (var j = 0u; j < 4u && d + j < params.size; j += 1u) { quad[j] = k[i + j]; }
-    return quad;
+    let i = row * params.size;
+    let last = params.size - 1u;
+    let values = vec4(k[i + min(d, last)], k[i + min(d + 1u, last)], k[i + min(d + 2u, last)], k[i + min(d + 3u, last)]);
+    return select(vec4(0.0), values, vec4(d) + vec4(0u, 1u, 2u, 3u) < vec4(params.size));
 }
 
 /// Four values of a row of v, 0 beyond its end.
 fn v_quad(row: u32, d: u32) -> vec4<f32> {
-    let i = row * params.size + d;
-    var quad = vec4<f32>();
-    for (var j = 0u; j < 4u && d + j < params.size; j += 1u) { quad[j] = v[i + j]; }
-    return quad;
+    let i = row * params.size;
+    let last = params.size - 1u;
+    let values = vec4(v[i + min(d, last)], v[i + min(d + 1u, last)], v[i + min(d + 2u, last)], v[i + min(d + 3u, last)]);
+    return select(vec4(0.0), values, vec4(d) + vec4(0u, 1u, 2u, 3u) < vec4(params.size));
 }
 
 @compute @workgroup_size(64)
@@ -91,11 +93,11 @@ fn main(
     let number = rules[params.heads + head];
     let kv = sequence * params.kv_heads + head / (params.heads / params.kv_heads);
     let first = (matrix * params.queries + query) * params.size;
-    let quads = (params.size + 3u) / 4u;
+    let quads = (params.size + 31u) / 32u * STEP;
     let is_query = query < params.queries;
 
-    var mine: array<vec4<f32>, QUADS>;     // [⌈D/4⌉], the query
-    var context: array<vec4<f32>, QUADS>;  // [⌈D/4⌉]
+    var mine: array<vec4<f32>, QUADS>;     // [⌈D/32⌉·8], the query
+    var context: array<vec4<f32>, QUADS>;  // [⌈D/32⌉·8]
     if is_query {
         for (var d = 0u; d < params.size; d += 1u) { mine[d / 4u][d % 4u] = params.factor * q[first + d]; }
     }
@@ -119,7 +121,13 @@ fn main(
             if !may { continue; }
             visible |= 1u << s;
             var score = vec4<f32>();
-            for (var j = 0u; j < quads; j += 1u) { score += mine[j] * rows[s * quads + j]; }
+            for (var j = 0u; j < quads; j += STEP) {
+                let i = s * quads + j;
+                score += mine[j] * rows[i] + mine[j + 1u] * rows[i + 1u]
+                    + mine[j + 2u] * rows[i + 2u] + mine[j + 3u] * rows[i + 3u]
+                    + mine[j + 4u] * rows[i + 4u] + mine[j + 5u] * rows[i + 5u]
+                    + mine[j + 6u] * rows[i + 6u] + mine[j + 7u] * rows[i + 7u];
+            }
             scores[s] = dot(score, vec4(1.0));
             larger = max(larger, scores[s]);
         }
@@ -137,7 +145,17 @@ fn main(
             if ((visible >> s) & 1u) == 0u { continue; }
             let weight = exp(scores[s] - largest);
             sum += weight;
-            for (var j = 0u; j < quads; j += 1u) { context[j] += weight * rows[s * quads + j]; }
+            for (var j = 0u; j < quads; j += STEP) {
+                let i = s * quads + j;
+                context[j] += weight * rows[i];
+                context[j + 1u] += weight * rows[i + 1u];
+                context[j + 2u] += weight * rows[i + 2u];
+                context[j + 3u] += weight * rows[i + 3u];
+                context[j + 4u] += weight * rows[i + 4u];
+                context[j + 5u] += weight * rows[i + 5u];
+                context[j + 6u] += weight * rows[i + 6u];
+                context[j + 7u] += weight * rows[i + 7u];
+            }
         }
         workgroupBarrier();
     }

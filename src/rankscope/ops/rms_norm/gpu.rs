@@ -40,6 +40,7 @@ pub(in crate::ops) static LADDER: Ladder = Ladder {
             tile: [64, 0],
             limits: "",
             applies: any,
+            turns: |extent| 3 * extent.columns,
             suits: |situation| situation.extent.rows >= 64,
         },
         Variant {
@@ -51,6 +52,7 @@ pub(in crate::ops) static LADDER: Ladder = Ladder {
             tile: [1, 0],
             limits: "",
             applies: any,
+            turns: |extent| extent.columns / 16 + 32,
             suits: |situation| !situation.is_software || situation.extent.rows < 64,
         },
         Variant {
@@ -62,6 +64,7 @@ pub(in crate::ops) static LADDER: Ladder = Ladder {
             tile: [1, 0],
             limits: IN_FOURS,
             applies: in_fours,
+            turns: |extent| extent.columns / 64 + 32,
             suits: any,
         },
         Variant {
@@ -73,6 +76,7 @@ pub(in crate::ops) static LADDER: Ladder = Ladder {
             tile: [1, 0],
             limits: IN_FOURS,
             applies: in_fours,
+            turns: |extent| extent.columns / 64 + 32,
             suits: any,
         },
     ],

@@ -47,6 +47,7 @@ pub(in crate::ops) static LADDER: Ladder = Ladder {
             tile: [64, 0],
             limits: "",
             applies: any,
+            turns: |extent| 3 * extent.columns,
             suits: |situation| situation.extent.rows >= 64,
         },
         Variant {
@@ -58,6 +59,7 @@ pub(in crate::ops) static LADDER: Ladder = Ladder {
             tile: [1, 0],
             limits: "",
             applies: any,
+            turns: |extent| extent.columns / 16 + 32,
             suits: |situation| !situation.is_software || situation.extent.rows < 64,
         },
         Variant {
@@ -69,6 +71,7 @@ pub(in crate::ops) static LADDER: Ladder = Ladder {
             tile: [1, 0],
             limits: IN_FOURS,
             applies: in_fours,
+            turns: |extent| extent.columns / 64 + 32,
             suits: any,
         },
         Variant {
@@ -80,6 +83,7 @@ pub(in crate::ops) static LADDER: Ladder = Ladder {
             tile: [1, 0],
             limits: IN_FOURS,
             applies: in_fours,
+            turns: |extent| extent.columns / 64 + 32,
             suits: any,
         },
     ],
