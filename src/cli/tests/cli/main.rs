@@ -6,6 +6,7 @@ mod devices;
 mod hub;
 #[cfg(all(unix, feature = "hub"))]
 mod hub_server;
+mod kernels;
 mod masks;
 mod models;
 mod process;

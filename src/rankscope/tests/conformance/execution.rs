@@ -121,3 +121,28 @@ fn after_a_loss_the_work_is_done_again_on_a_new_device() {
     let y = scale(&x.to_device(&Device::Gpu(again)).unwrap(), 3.0).unwrap();
     assert_eq!(y.to_vec().unwrap(), x.to_vec().unwrap().iter().map(|x| 3.0 * x).collect::<Vec<_>>());
 }
+
+/// A whole forward pass records its work and reads nothing back until somebody asks.
+#[test]
+fn a_forward_pass_reads_nothing_back_and_submits_seldom() {
+    use rankscope::model::{Input, MaskChoice, load};
+    use rankscope::prelude::{Run, Trace};
+    if gpu_or_skip("a_forward_pass_reads_nothing_back_and_submits_seldom").is_none() {
+        return;
+    }
+    let gpu = own_gpu(|_| ());
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny/llama");
+    let model = load(&folder, &Device::Gpu(gpu.clone())).unwrap();
+    let input = Input::new((0..7).collect());
+    let mut trace = Trace::of(["attention.weights"]);
+    let before = gpu.counts();
+    let output = model.forward(&input, &MaskChoice::AsTrained, &mut trace, &Run::default()).unwrap();
+    let after = gpu.counts();
+    assert_eq!(after.readbacks, before.readbacks);
+    let (dispatches, submissions) =
+        (after.dispatches - before.dispatches, after.submissions - before.submissions);
+    // Three layers of 21 dispatches or so; by far not one submission each.
+    assert!(dispatches > 50 && submissions <= dispatches / 8, "{dispatches} in {submissions}");
+    assert_eq!(output.logits.unwrap().to_vec().unwrap().len(), 7 * 97);
+    assert_eq!(gpu.counts().readbacks, before.readbacks + 1);
+}
