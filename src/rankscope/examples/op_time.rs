@@ -180,8 +180,7 @@ fn row_wise(n: usize) -> Result<Vec<Case>> {
         call,
         reference: Some(reference),
     };
-    let with =
-        |rest: &[&Tensor]| [&[x.clone()], &rest.iter().map(|&t| t.clone()).collect::<Vec<_>>()[..]].concat();
+    let with = |rest: &[&Tensor]| -> Vec<Tensor> { [&[&x], rest].concat().into_iter().cloned().collect() };
     Ok(vec![
         case(
             "layer_norm",

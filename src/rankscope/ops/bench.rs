@@ -43,10 +43,13 @@ pub const MAX_SIZE: usize = 4096;
 const HEADS: usize = 4;
 const HEAD_SIZE: usize = 64;
 
+/// The operation on its inputs.
+type Call = Box<dyn Fn(&[Tensor]) -> Result<Tensor>>;
+
 /// An operation on inputs, with what it should give.
 struct Problem {
     inputs: Vec<Tensor>,
-    call: Box<dyn Fn(&[Tensor]) -> Result<Tensor>>,
+    call: Call,
     want: Vec<f64>,
     extent: Extent,
     flops: f64,
@@ -127,7 +130,7 @@ fn measure(
     let name = variant.map_or("cpu", |variant| variant.name);
     let max_error = largest_error(&call()?.to_vec()?, &problem.want);
     // Written so that NaN fails.
-    if !(max_error <= problem.tolerance) {
+    if max_error.is_nan() || max_error > problem.tolerance {
         let problem = format!("differs from the CPU by {max_error:.1e}, more than {:.1e}", problem.tolerance);
         return Err(Error::Numeric { what: format!("{} {name}", ladder.op), problem });
     }
@@ -230,7 +233,7 @@ fn problem(op: &'static str, n: usize, run: &Run) -> Result<Problem> {
             } else {
                 cpu::rms_norm(&mut want, &wide(&gain), 1e-5);
             }
-            let call: Box<dyn Fn(&[Tensor]) -> Result<Tensor>> = if is_layer {
+            let call: Call = if is_layer {
                 Box::new(|x| layer_norm(&x[0], &x[1], &x[2], 1e-5))
             } else {
                 Box::new(|x| rms_norm(&x[0], &x[1], 1e-5))
