@@ -69,7 +69,8 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Mutation>> {
 fn show(source: &Path, mutations: &[&Mutation]) -> Result<()> {
     let mut stale = 0;
     for mutation in mutations {
-        let state = match mutation.apply(&std::fs::read_to_string(source.join(mutation.path()))?) {
+        let text = std::fs::read_to_string(source.join(mutation.path())).unwrap_or_default();
+        let state = match mutation.apply(&text) {
             Ok(_) => mutation.tests.join(" "),
             Err(problem) => {
                 stale += 1;
@@ -83,7 +84,10 @@ fn show(source: &Path, mutations: &[&Mutation]) -> Result<()> {
 
 /// Applies one mutation to the copy, runs its tests, and takes it back.
 fn try_one(tree: &Tree, mutation: &Mutation) -> Result<Outcome> {
-    let original = tree.read(&mutation.path())?;
+    let original = match tree.read(&mutation.path()) {
+        Ok(original) => original,
+        Err(problem) => return Ok(Outcome::Stale(format!("{problem:#}"))),
+    };
     let changed = match mutation.apply(&original) {
         Ok(changed) => changed,
         Err(problem) => return Ok(Outcome::Stale(format!("{problem:#}"))),

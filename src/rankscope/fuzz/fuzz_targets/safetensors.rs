@@ -1,4 +1,5 @@
-//! The header of `model.safetensors`: opened or refused in one line, and every tensor within its file.
+//! The header of `model.safetensors`, and the index of a checkpoint in several files: opened or refused in
+//! one line, and every tensor within its file.
 
 #![no_main]
 
@@ -10,16 +11,30 @@ use rankscope::axis::Axis;
 use rankscope::model::Checkpoint;
 use rankscope_fuzz::{check_error, folder, put};
 
-static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| folder("safetensors"));
+static WHOLE: LazyLock<PathBuf> = LazyLock::new(|| folder("safetensors"));
+
+/// A folder whose one shard is sound.
+static SHARDED: LazyLock<PathBuf> = LazyLock::new(|| {
+    let folder = folder("index");
+    put(&folder, "a.safetensors", include_bytes!("../seeds/safetensors/two.safetensors"));
+    folder
+});
 
 fuzz_target!(|bytes: &[u8]| {
-    put(&FOLDER, "model.safetensors", bytes);
-    let checkpoint = match Checkpoint::open(&FOLDER) {
+    // What begins as a JSON object is an index.
+    let (folder, name) = match bytes.first() {
+        Some(b'{') => (&*SHARDED, "model.safetensors.index.json"),
+        _ => (&*WHOLE, "model.safetensors"),
+    };
+    put(folder, name, bytes);
+    let checkpoint = match Checkpoint::open(folder) {
         Ok(checkpoint) => checkpoint,
         Err(error) => return check_error(&error),
     };
     // A dtype of four bits is the smallest.
-    assert!(checkpoint.parameters() <= 2 * bytes.len());
+    assert!(checkpoint.parameters() as u64 <= 2 * checkpoint.size_bytes());
+    assert!(checkpoint.numbers("w") <= checkpoint.parameters());
+    assert_eq!(checkpoint.same("w", "b"), checkpoint.same("b", "w"));
     // Reads every tensor, under the name and shape that the header gives it.
     if let Err(error) = checkpoint.expect_finite("the result", &[f32::NAN]) {
         check_error(&error);

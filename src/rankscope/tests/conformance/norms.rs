@@ -87,3 +87,25 @@ fn rms_norm_of_any_width() {
         }
     }
 }
+
+#[test]
+fn epsilon_is_added_under_the_root() {
+    // By hand, with an ε that counts: 1, 5 has mean 3 and variance 4, and √(4 + 12) = 4; 3, 4 has mean
+    // square 12.5, and √(12.5 + 3.5) = 4.
+    let row = |values: [f32; 2]| Tensor::new([(Axis::Query, 1), (Axis::Width, 2)], values.to_vec()).unwrap();
+    let vector = |values: [f32; 2]| Tensor::new([(Axis::Width, 2)], values.to_vec()).unwrap();
+    let (gain, bias) = (vector([2.0, 8.0]), vector([1.0, -1.0]));
+    for device in devices("epsilon_is_added_under_the_root") {
+        let layer = every_way(&device, "layer_norm", [&row([1.0, 5.0]), &gain, &bias], |[x, gain, bias]| {
+            layer_norm(x, gain, bias, 12.0)
+        });
+        for (way, got) in layer {
+            assert_close(&format!("{way} layer norm"), &device, &got, &[0.0, 3.0], TOLERANCE);
+        }
+        let rms =
+            every_way(&device, "rms_norm", [&row([3.0, 4.0]), &gain], |[x, gain]| rms_norm(x, gain, 3.5));
+        for (way, got) in rms {
+            assert_close(&format!("{way} RMS norm"), &device, &got, &[1.5, 8.0], TOLERANCE);
+        }
+    }
+}

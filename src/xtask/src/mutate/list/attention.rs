@@ -86,4 +86,28 @@ pub(super) const ATTENTION: &[Mutation] = &[
         suite: Test("models"),
         tests: MODELS,
     },
+    Mutation {
+        name: "attention.online-sum-not-rescaled",
+        file: "ops/online_attention/cpu.rs",
+        old: "*sum = *sum * shrink + added;",
+        new: "*sum = *sum + added;",
+        suite: Test("attention"),
+        tests: &["online_softmax_agrees_with_materialised_weights_under_every_mask"],
+    },
+    Mutation {
+        name: "attention.online-context-not-rescaled",
+        file: "ops/online_attention/cpu.rs",
+        old: "context.row_mut(row).mapv_inplace(|c| c * shrink);",
+        new: "context.row_mut(row).mapv_inplace(|c| c);",
+        suite: Test("attention"),
+        tests: &["online_softmax_agrees_with_materialised_weights_under_every_mask"],
+    },
+    Mutation {
+        name: "attention.online-full-despite-padding",
+        file: "ops/online_attention/cpu.rs",
+        old: "if tile == Tile::Full && !self.padding.is_none_or(all_real) { Tile::Mixed } else { tile }",
+        new: "if tile == Tile::Full && !self.padding.is_none_or(all_real) { Tile::Full } else { tile }",
+        suite: Test("attention"),
+        tests: &["online_softmax_agrees_with_materialised_weights_under_every_mask"],
+    },
 ];

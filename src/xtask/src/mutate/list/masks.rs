@@ -70,7 +70,7 @@ pub(super) const MASKS: &[Mutation] = &[
     },
     Mutation {
         name: "mask.heads-in-turn",
-        file: "mask/mod.rs",
+        file: "mask/by_head.rs",
         old: "masks[(head * masks.len() / heads.max(1)).min(masks.len() - 1)]",
         new: "masks[head % masks.len()]",
         suite: Test("masks"),

@@ -1,7 +1,7 @@
 //! Whole models, against transformers.
 
 use super::Mutation;
-use crate::mutate::suite::Suite::Test;
+use crate::mutate::suite::Suite::{Lib, Test};
 
 const MODELS: &[&str] = &["tiny_checkpoints_agree_with_transformers_on_every_device"];
 
@@ -40,19 +40,35 @@ pub(super) const FAMILIES: &[Mutation] = &[
     },
     Mutation {
         name: "model.llama-always-tied",
-        file: "model/llama.rs",
-        old: "true => checkpoint.weight(\"lm_head.weight\", [vocab, width])?.to_device(device)?,",
-        new: "true => embedding.clone(),",
+        file: "model/tied.rs",
+        old: "(true, true) => checkpoint.same(first, second).then_some(first),",
+        new: "(true, true) => Some(first),",
+        suite: Lib,
+        tests: &["model::tied::tests"],
+    },
+    Mutation {
+        name: "model.rope-in-one-spelling",
+        file: "model/rope.rs",
+        old: "true => (\"rope_parameters\", config.optional(\"rope_parameters\")?.unwrap_or_default()),",
+        new: "true => (\"rope_parameters\", Map::new()),",
         suite: Test("models"),
         tests: MODELS,
     },
     Mutation {
-        name: "model.llama-base-in-one-spelling",
-        file: "model/llama.rs",
-        old: "for field in [\"rope_parameters\", \"rope_scaling\"] {",
-        new: "for field in [\"rope_scaling\"] {",
+        name: "model.rope-frequencies",
+        file: "model/rope.rs",
+        old: "base.powf(-2.0 * pair as f64 / head_size as f64)",
+        new: "base.powf(-1.0 * pair as f64 / head_size as f64)",
         suite: Test("models"),
         tests: MODELS,
+    },
+    Mutation {
+        name: "model.rope-llama3-unclamped",
+        file: "model/rope.rs",
+        old: "((turns - low) / (high - low)).clamp(0.0, 1.0)",
+        new: "((turns - low) / (high - low))",
+        suite: Lib,
+        tests: &["model::rope::tests"],
     },
     Mutation {
         name: "model.bert-without-residual",
