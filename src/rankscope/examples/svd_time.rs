@@ -5,6 +5,9 @@
 use std::time::Instant;
 
 use ndarray::Array2;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
 use rankscope::Run;
 use rankscope::rank::{Spectrum, many};
 
@@ -12,7 +15,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<usize> =
         std::env::args().skip(1).map(|text| text.parse()).collect::<Result<_, _>>()?;
     let [count, size] = arguments[..] else { return Err("usage: svd_time COUNT SIZE".into()) };
-    let matrices: Vec<Array2<f64>> = (0..count).map(|seed| causal_weights(size, seed)).collect();
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    let matrices: Vec<Array2<f64>> = (0..count).map(|_| causal_weights(size, &mut random)).collect();
     let mut times: Vec<f64> = Vec::new();
     for _ in 0..9 {
         let start = Instant::now();
@@ -24,13 +28,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Causal attention weights of scores that look random and need no generator.
-fn causal_weights(size: usize, seed: usize) -> Array2<f64> {
-    let mut weights = Array2::from_shape_fn((size, size), |(query, key)| {
-        let score = (((query * 7919 + key * 104_729 + seed * 31) as f64) * 0.618_033_988).sin() * 2.0;
-        if key <= query { score.exp() } else { 0.0 }
-    });
-    for mut row in weights.rows_mut() {
+/// Causal attention weights of Gaussian queries and keys of size 16, as the Python side draws them.
+fn causal_weights(size: usize, random: &mut ChaCha8Rng) -> Array2<f64> {
+    let mut draw = |_: (usize, usize)| -> f64 { StandardNormal.sample(random) };
+    let (q, k) = (Array2::from_shape_fn((size, 16), &mut draw), Array2::from_shape_fn((size, 16), &mut draw));
+    let mut weights = q.dot(&k.t()) / 4.0;
+    for (query, mut row) in weights.rows_mut().into_iter().enumerate() {
+        for (key, weight) in row.iter_mut().enumerate() {
+            *weight = if key <= query { weight.exp() } else { 0.0 };
+        }
         let sum = row.sum();
         row /= sum;
     }

@@ -134,7 +134,8 @@ fn describe(about: &Facts) -> String {
         Facts { upper_triangular: true, .. } => "upper triangular",
         _ => "not triangular",
     };
-    let rank = about.exact_rank.rank.map_or_else(|| "no theorem".to_owned(), |rank| rank.to_string());
+    let reason = &about.exact_rank.reason;
+    let rank = about.exact_rank.rank.map_or_else(|| reason.clone(), |rank| format!("{rank}: {reason}"));
     let percent = 100.0 * about.pairs as f64 / (n * n) as f64;
     let mut rows = vec![
         ("pairs", format!("{} of {} may attend ({percent:.3} %)", about.pairs, n * n)),
@@ -145,7 +146,7 @@ fn describe(about: &Facts) -> String {
             "connected",
             format!("{}; a common source: {}", yes(about.strongly_connected), yes(about.has_common_source)),
         ),
-        ("rank", format!("{rank}: {}", about.exact_rank.reason)),
+        ("rank", rank),
     ];
     rows.extend(about.theorems.iter().map(|theorem| ("theorem", theorem.statement().to_owned())));
     facts(&rows)
