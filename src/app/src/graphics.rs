@@ -27,6 +27,7 @@ pub fn configuration() -> WgpuConfiguration {
     setup.device_descriptor = Arc::new(|adapter| wgpu::DeviceDescriptor {
         label: Some("rankscope window"),
         required_limits: adapter.limits(),
+        required_features: adapter.features() & rankscope::device::Gpu::FEATURES,
         ..Default::default()
     });
     WgpuConfiguration { wgpu_setup: WgpuSetup::CreateNew(setup), ..Default::default() }
