@@ -30,11 +30,11 @@ pub enum Error {
 
     /// A file that cannot be read or written.
     // Not called `source`: the cause is in the message already, and would be shown twice.
-    #[error("{}: {}", path.display(), in_words(error))]
+    #[error("{}: {}", plain(path.display()), in_words(error))]
     Io { path: PathBuf, error: std::io::Error },
 
     /// A file whose content is not what its format asks for.
-    #[error("{}: {problem}", path.display())]
+    #[error("{}: {problem}", plain(path.display()))]
     Format { path: PathBuf, problem: String },
 
     /// A model that is not installed, or of a family that is not implemented.
@@ -112,15 +112,25 @@ pub(crate) fn excerpt(text: impl ToString) -> String {
     text
 }
 
-/// The text on one line: what files and people write may hold line breaks and codes for the terminal.
+/// Longer than any message that is still one line to a reader.
+const MOST: usize = 1000;
+
+/// The text on one line of bearable length: what files and people write may hold line breaks, codes for
+/// the terminal, and a megabyte where a word was expected. Both ends stay, since an error of a parser ends
+/// with the place.
 fn plain(text: impl ToString) -> String {
-    let text = text.to_string();
-    if !text.chars().any(char::is_control) {
+    let mut text = text.to_string();
+    if text.chars().any(char::is_control) {
+        let show = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+        text = text.chars().map(show).collect();
+    }
+    let count = text.chars().count();
+    if count <= MOST {
         return text;
     }
-    text.chars()
-        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
-        .collect()
+    let start: String = text.chars().take(MOST * 3 / 4).collect();
+    let end: String = text.chars().skip(count - MOST / 4).collect();
+    format!("{start} … {end}")
 }
 
 #[cfg(test)]
@@ -133,5 +143,19 @@ mod tests {
         assert_eq!(error.to_string(), r"m.safetensors: tensor a\nb\u{1b}[2J is missing");
         let error = Error::invalid("token", "é".repeat(1000), "a\tword");
         assert_eq!(error.to_string(), format!(r"token is {}…, expected a\tword", "é".repeat(100)));
+    }
+
+    #[test]
+    fn a_message_stays_readable_however_long_its_parts() {
+        let found = format!("start{}end", "é".repeat(100_000));
+        let messages = [
+            Error::format("m.json", format!("{found} at line 1 column 2")).to_string(),
+            Error::invalid(&found, &found, &found).to_string(),
+            Error::format(&found, "not an index").to_string(),
+        ];
+        for message in &messages {
+            assert!(message.chars().count() < 2200 && message.starts_with(['m', 's']), "{message}");
+        }
+        assert!(messages[0].ends_with("end at line 1 column 2"), "{}", messages[0]);
     }
 }

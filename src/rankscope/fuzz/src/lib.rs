@@ -60,5 +60,6 @@ pub fn put(folder: &Path, name: &str, bytes: &[u8]) {
 pub fn check_error(error: &rankscope::Error) {
     let text = error.to_string();
     assert!(!text.is_empty() && !text.chars().any(char::is_control), "{text:?}");
-    assert!(text.len() < 2000, "an error of {} bytes", text.len());
+    let count = text.chars().count();
+    assert!(count < 2500, "an error of {count} characters");
 }

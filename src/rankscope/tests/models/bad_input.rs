@@ -76,6 +76,22 @@ fn configuration_errors_name_the_field() {
 }
 
 #[test]
+fn errors_do_not_repeat_all_that_a_file_holds() {
+    // Both were found by fuzzing: a text where an object is expected, and an endless name of a shard.
+    let long = "o".repeat(100_000);
+    let (_folder, text) =
+        spoiled(|folder| std::fs::write(folder.join("config.json"), format!("{long:?}")).unwrap());
+    assert!(text.contains("not a JSON object") && text.len() < 2000, "{} bytes: {text}", text.len());
+    let index = serde_json::json!({ "weight_map": { "w": format!("{long}}}.\u{7f}") } }).to_string();
+    let (_folder, text) = spoiled(|folder| {
+        std::fs::remove_file(folder.join("model.safetensors")).unwrap();
+        std::fs::write(folder.join("model.safetensors.index.json"), index).unwrap();
+    });
+    assert!(text.contains("tensor w is mapped to") && text.len() < 2000, "{} bytes: {text}", text.len());
+    assert!(text.ends_with("expected the name of a .safetensors file beside the index"), "{text}");
+}
+
+#[test]
 fn a_missing_tensor_is_named() {
     let (_folder, text) = spoiled(|folder| edit_config(folder, |c| c["num_hidden_layers"] = 4.into()));
     assert!(text.contains("tensor model.layers.3.input_layernorm.weight is missing"), "{text}");
