@@ -3,7 +3,6 @@
 use egui::style::ScrollStyle;
 use egui::{Color32, CornerRadius, FontFamily, FontId, Stroke, TextStyle, Visuals, vec2};
 use rankscope::figure::style::{self, Kind, Marker, Palette, Rgb};
-use rankscope::mask::Mask;
 
 use crate::format;
 
@@ -117,18 +116,6 @@ pub fn mix(from: Rgb, to: Rgb, part: f32) -> Color32 {
     Color32::from_rgb(channel(0), channel(1), channel(2))
 }
 
-/// The kind of a mask: its colour and marker are the same wherever it is drawn.
-pub fn kind(mask: &Mask) -> Kind {
-    let text = mask.to_string();
-    match text.split(['(', ' ']).next() {
-        Some("causal") if text == "causal" => Kind::Causal,
-        Some("bidirectional") if text == "bidirectional" => Kind::Bidirectional,
-        Some("prefix") if text.matches('(').count() == 1 => Kind::Prefix,
-        Some("window" | "two-sided-window") if text.matches('(').count() == 1 => Kind::Window,
-        _ => Kind::Custom,
-    }
-}
-
 /// A kind's colour, lightened on dark ground so that thin lines and text of it stay legible.
 pub fn kind_color(ui: &egui::Ui, kind: Kind) -> Color32 {
     if ui.visuals().dark_mode { mix(kind.color(), [255; 3], 0.25) } else { color(kind.color()) }
@@ -154,26 +141,4 @@ pub fn marker(painter: &egui::Painter, center: egui::Pos2, radius: f32, kind: Ki
         Marker::TriangleDown => vec![at(0.0, 1.0), at(-1.0, -0.8), at(1.0, -0.8)],
     };
     painter.add(egui::Shape::convex_polygon(points, fill, Stroke::NONE));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn masks_keep_their_kind() {
-        let cases = [
-            ("causal", Kind::Causal),
-            ("bidirectional", Kind::Bidirectional),
-            ("prefix(3)", Kind::Prefix),
-            ("window(4)", Kind::Window),
-            ("two-sided-window(4)", Kind::Window),
-            ("blocks(2, 3)", Kind::Custom),
-            ("causal & window(4)", Kind::Custom),
-            ("prefix(3) | window(2)", Kind::Custom),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(kind(&Mask::parse(text).unwrap()), expected, "{text}");
-        }
-    }
 }

@@ -237,3 +237,22 @@ fn what_cannot_be_drawn_is_named() {
     negative.values[(1, 1)] = Some(-1.0);
     assert!(message(negative.to_svg(Theme::Light)).starts_with("effective rank of layer 1, head 1 is -1"));
 }
+
+#[test]
+fn masks_keep_their_kind() {
+    use super::style::Kind;
+    let cases = [
+        ("causal", Kind::Causal),
+        ("bidirectional", Kind::Bidirectional),
+        ("prefix(3)", Kind::Prefix),
+        ("window(4)", Kind::Window),
+        ("two-sided-window(4)", Kind::Window),
+        ("blocks(2, 3)", Kind::Custom),
+        ("!causal", Kind::Custom),
+        ("causal & window(4)", Kind::Custom),
+        ("prefix(3) | window(2)", Kind::Custom),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(Kind::of(&text.parse().unwrap()), expected, "{text}");
+    }
+}

@@ -181,7 +181,7 @@ fn sentence(note: &str) -> String {
 
 /// Masks with a colour of their own stand in the row, the others in the menu.
 fn is_common(example: &Mask) -> bool {
-    theme::kind(example) != Kind::Custom
+    Kind::of(example) != Kind::Custom
 }
 
 fn hint(kind: &MaskKind) -> String {
@@ -245,7 +245,7 @@ fn button(ui: &mut egui::Ui, name: &str, chosen: bool, mask: Option<&Mask>, hint
     let stroke = if chosen || response.has_focus() { accent } else { visuals.bg_stroke };
     ui.painter().rect(rect, visuals.corner_radius, fill, stroke, egui::StrokeKind::Inside);
     if let Some(mask) = mask {
-        let kind = theme::kind(mask);
+        let kind = Kind::of(mask);
         let at = egui::pos2(rect.left() + 14.0, rect.center().y);
         theme::marker(ui.painter(), at, 5.0, kind, theme::kind_color(ui, kind));
     }

@@ -1,6 +1,7 @@
 //! The ranks of the selected head, as trained and under the chosen mask, side by side.
 
 use egui::{Align, Layout, RichText, ScrollArea, Sense, vec2};
+use rankscope::figure::style::Kind;
 use rankscope::rank::RankReport;
 
 use super::spectrum::{self, Series};
@@ -22,7 +23,7 @@ pub fn ui(app: &App, ui: &mut egui::Ui) {
     let series: Vec<Series> = columns(app)
         .into_iter()
         .filter_map(|(name, pass)| {
-            Some(Series { name, kind: theme::kind(&pass.mask), report: pass.report(at)? })
+            Some(Series { name, kind: Kind::of(&pass.mask), report: pass.report(at)? })
         })
         .collect();
     if series.is_empty() {
