@@ -143,8 +143,8 @@ pub(super) const MASKS: &[Mutation] = &[
     Mutation {
         name: "mask.errors-on-many-lines",
         file: "error.rs",
-        old: "if !text.chars().any(char::is_control) {",
-        new: "if text.chars().any(char::is_control) {",
+        old: "if text.chars().any(char::is_control) {",
+        new: "if !text.chars().any(char::is_control) {",
         suite: Lib,
         tests: &["a_message_is_one_line_whatever_a_file_holds"],
     },
