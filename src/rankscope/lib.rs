@@ -16,11 +16,13 @@
 pub mod attention;
 pub mod axis;
 mod blas;
+pub mod claim;
 pub mod device;
 pub mod error;
 pub mod figure;
 pub mod mask;
 pub mod model;
+pub mod numbers;
 pub mod ops;
 pub mod probe;
 pub mod rank;

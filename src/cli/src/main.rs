@@ -5,7 +5,6 @@
 
 mod args;
 mod commands;
-mod numbers;
 mod output;
 mod progress;
 mod subject;

@@ -5,8 +5,8 @@ use clap::Args;
 use rankscope::device::{Adapter, DeviceRequest, Plan, adapters};
 use serde_json::json;
 
-use crate::numbers::scaled;
 use crate::output::{emit, emit_json, facts};
+use rankscope::numbers::scaled;
 
 const RULE: &str = "\
 Unless told otherwise (--device, or RANKSCOPE_DEVICE=cpu|gpu|auto), a hardware \

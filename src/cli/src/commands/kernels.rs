@@ -10,8 +10,8 @@ use rankscope::ops::ladder::{LADDERS, Ladder, Variant};
 use rankscope::{Device, Run};
 use serde_json::json;
 
-use crate::numbers::short;
 use crate::output::{emit, emit_json, facts, say};
+use rankscope::numbers::short;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -1,5 +1,6 @@
 //! One module a subcommand.
 
+mod claims;
 mod devices;
 mod kernels;
 mod masks;
@@ -17,6 +18,8 @@ pub enum Command {
     Rank(rank::RankArgs),
     /// Write every intermediate of a forward pass to a safetensors file
     Trace(trace::TraceArgs),
+    /// Put the claims of the popular account on trial: experiments, evidence for and against, verdicts
+    Claims(claims::ClaimsArgs),
     /// List masks, draw one, and say what it implies
     Masks(masks::MasksArgs),
     /// List, pull, add and remove models
@@ -32,6 +35,7 @@ impl Command {
         match self {
             Command::Rank(args) => rank::execute(&args, run),
             Command::Trace(args) => trace::execute(&args, run),
+            Command::Claims(args) => claims::execute(&args, run),
             Command::Masks(args) => masks::execute(&args),
             Command::Models(args) => models::execute(&args, run),
             Command::Devices(args) => devices::execute(&args),

@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 use rankscope::Run;
 use rankscope::model::store::{Entry, Origin, Store};
 
-use crate::numbers::scaled;
 use crate::output::{emit, emit_json, facts, say};
+use rankscope::numbers::scaled;
 
 const PLACES: &str = "\
 A model is a folder with config.json, model.safetensors (or shards with

@@ -13,9 +13,9 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Map, json};
 
 use crate::args::{SubjectArgs, mask_help};
-use crate::numbers::scaled;
 use crate::output::say;
 use crate::subject::Subject;
+use rankscope::numbers::scaled;
 
 const USAGE: &str = "\
 rankscope trace --model <NAME|DIR> <--text <TEXT>|--ids <IDS>>

@@ -6,9 +6,9 @@ use rankscope::model::MaskChoice;
 use rankscope::rank::RankReport;
 
 use super::rows::Row;
-use crate::numbers::{short, short_or_dash};
 use crate::output::facts;
 use crate::subject::Subject;
+use rankscope::numbers::{short, short_or_dash};
 
 /// A column: its header, and how it is written.
 type Column = (&'static str, fn(&RankReport) -> String);

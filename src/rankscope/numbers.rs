@@ -1,9 +1,24 @@
 //! Numbers for people: three significant digits, scientific notation where plain digits do not serve.
 
 /// Three significant digits; scientific notation below 10⁻³ and from 10⁴ on.
+///
+/// ```
+/// use rankscope::numbers::short;
+/// assert_eq!([short(17.26), short(1.23456e-4), short(f64::INFINITY)], ["17.3", "1.23e-4", "∞"]);
+/// ```
 pub fn short(value: f64) -> String {
     if value == 0.0 {
         return "0".to_owned();
+    }
+    if !value.is_finite() {
+        return if value.is_nan() {
+            "NaN"
+        } else if value > 0.0 {
+            "∞"
+        } else {
+            "-∞"
+        }
+        .to_owned();
     }
     // Rounded first, so that 9.996 is 10.0 and not 10.00.
     let scientific = format!("{value:.2e}");

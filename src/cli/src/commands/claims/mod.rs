@@ -1,0 +1,204 @@
+//! `rankscope claims`: the claims of the popular account, and what an experiment says about each.
+
+mod report;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Subcommand};
+use rankscope::claim::{self, CLAIMS, Claim, Effort, Settings, Trial};
+use rankscope::device::DeviceRequest;
+use rankscope::figure::save;
+use rankscope::figure::style::Theme;
+use rankscope::{Device, Error, Run};
+use serde_json::{Value, json};
+
+use crate::output::{emit, emit_json, facts, say};
+
+const ABOUT: &str = "\
+A verdict is read off what the run measured, by a rule that stands in the claim's file. The settings that are \
+printed bring the same numbers back.
+
+Examples:
+  rankscope claims run                                  every claim, quickly
+  rankscope claims run mixed-directions --full --figures figures
+  rankscope claims run mixed-directions --set n=128 --set head_sizes=4,64 --seeds 20";
+
+#[derive(Args)]
+#[command(after_help = ABOUT)]
+pub struct ClaimsArgs {
+    #[command(subcommand)]
+    command: ClaimsCommand,
+}
+
+#[derive(Subcommand)]
+enum ClaimsCommand {
+    /// List the claims, or what can be set about some of them
+    List(ListArgs),
+    /// Run experiments, and print the evidence and the verdict of each
+    Run(RunArgs),
+}
+
+#[derive(Args)]
+struct ListArgs {
+    /// Claims; with their parameters. All of them, in a line each, if none is named
+    ids: Vec<String>,
+    /// Print an array of objects
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct RunArgs {
+    /// Claims; all of them if none is named
+    ids: Vec<String>,
+    /// Seconds a claim: few draws, small sizes [the default]
+    #[arg(long)]
+    quick: bool,
+    /// More draws and larger sizes
+    #[arg(long, conflicts_with = "quick")]
+    full: bool,
+    /// Draws of every claim that has draws; the same as --set seeds=N
+    #[arg(long, value_name = "N")]
+    seeds: Option<u64>,
+    /// Sets a parameter of the claims that have it (`rankscope claims list ID` names them)
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Where to compute [default: $RANKSCOPE_DEVICE, otherwise auto]
+    #[arg(long, value_parser = ["auto", "cpu", "gpu"])]
+    device: Option<String>,
+    /// Print an array of objects
+    #[arg(long)]
+    json: bool,
+    /// Write the figures to a folder, with their captions in captions.md
+    #[arg(long, value_name = "DIR")]
+    figures: Option<PathBuf>,
+    /// The figures' file format
+    #[arg(long, value_parser = ["svg", "png"], default_value = "svg", requires = "figures")]
+    format: String,
+    /// The figures' colours
+    #[arg(long, value_parser = ["light", "dark"], default_value = "light", requires = "figures")]
+    theme: String,
+}
+
+pub fn execute(args: &ClaimsArgs, run: &Run) -> Result<()> {
+    match &args.command {
+        ClaimsCommand::List(args) => list(args),
+        ClaimsCommand::Run(args) => run_all(args, run),
+    }
+}
+
+/// The claims of these ids, in the order given; all of them for none.
+fn chosen(ids: &[String]) -> Result<Vec<&'static dyn Claim>> {
+    if ids.is_empty() {
+        return Ok(CLAIMS.to_vec());
+    }
+    Ok(ids.iter().map(|id| claim::find(id)).collect::<rankscope::Result<_>>()?)
+}
+
+fn list(args: &ListArgs) -> Result<()> {
+    let claims = chosen(&args.ids)?;
+    if args.json {
+        let all = claims.iter().map(|claim| describe(*claim)).collect::<Result<Vec<_>>>()?;
+        return emit_json(&all);
+    }
+    if args.ids.is_empty() {
+        let rows = claims.iter().map(|claim| (claim.about().id, claim.about().statement.to_owned()));
+        return emit(&facts(&rows.collect::<Vec<_>>()));
+    }
+    let paragraphs = claims.iter().map(|claim| report::about(*claim));
+    emit(&paragraphs.collect::<Vec<_>>().join("\n"))
+}
+
+fn describe(claim: &dyn Claim) -> Result<Value> {
+    let mut about = serde_json::to_value(claim.about())?;
+    about["parameters"] = json!(claim.parameters());
+    Ok(about)
+}
+
+fn run_all(args: &RunArgs, run: &Run) -> Result<()> {
+    let claims = chosen(&args.ids)?;
+    let all = settings(args, &claims)?;
+    if let Some(folder) = &args.figures {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    let mut trials = Vec::new();
+    let mut stopped = None;
+    for (claim, settings) in claims.iter().zip(&all) {
+        match claim::run(*claim, settings, run) {
+            Ok(trial) => trials.push(trial),
+            // What is finished is not lost.
+            Err(Error::Cancelled) => {
+                say(&format!("interrupted in {}; {} claims are finished", claim.about().id, trials.len()));
+                stopped = Some(Error::Cancelled);
+                break;
+            }
+            Err(error) => return Err(anyhow::Error::from(error).context(claim.about().id)),
+        }
+    }
+    if let Some(folder) = &args.figures {
+        figures(&trials, folder, args)?;
+    }
+    if args.json {
+        emit_json(&trials.iter().map(Trial::to_json).collect::<Vec<_>>())?;
+    } else if !trials.is_empty() {
+        emit(&report::trials(&trials))?;
+    }
+    stopped.map_or(Ok(()), |error| Err(error.into()))
+}
+
+/// The settings of each claim. A key must belong to one of them at least.
+fn settings(args: &RunArgs, claims: &[&'static dyn Claim]) -> Result<Vec<Settings>> {
+    let effort = if args.full { Effort::Full } else { Effort::Quick };
+    let request = match &args.device {
+        Some(device) => device.parse()?,
+        None => DeviceRequest::from_env()?,
+    };
+    let device = Device::choose(request)?.device;
+    let mut all = Vec::new();
+    for claim in claims {
+        all.push(Settings::new(*claim, effort, device.clone())?);
+    }
+    let mut pairs: Vec<(&str, &str, bool)> = Vec::new();
+    let seeds = args.seeds.map(|seeds| seeds.to_string());
+    pairs.extend(seeds.iter().map(|seeds| ("seeds", seeds.as_str(), false)));
+    for set in &args.set {
+        let Some((key, value)) = set.split_once('=') else {
+            bail!("--set is {set:?}, expected KEY=VALUE, such as n=64");
+        };
+        pairs.push((key.trim(), value.trim(), true));
+    }
+    for (key, value, is_required) in pairs {
+        let having: Vec<_> = all.iter_mut().filter(|settings| settings.has(key)).collect();
+        if having.is_empty() && is_required {
+            // The error of a claim that lacks it lists what there is.
+            all.first_mut().context("no claim")?.set(key, value)?;
+            continue;
+        }
+        for settings in having {
+            settings.set(key, value)?;
+        }
+    }
+    Ok(all)
+}
+
+fn figures(trials: &[Trial], folder: &Path, args: &RunArgs) -> Result<()> {
+    let theme = if args.theme == "dark" { Theme::Dark } else { Theme::Light };
+    let mut captions = String::from("# Captions\n");
+    for trial in trials {
+        for illustration in trial.evidence.illustrations() {
+            let file = format!("{}-{}.{}", trial.about.id, illustration.name, args.format);
+            let bytes = match args.format.as_str() {
+                "png" => illustration.figure.to_png(theme)?,
+                _ => illustration.figure.to_svg(theme)?.into_bytes(),
+            };
+            save(folder.join(&file), bytes)?;
+            captions.push_str(&format!(
+                "\n![{file}]({file})\n\n{} `{}`\n",
+                illustration.caption,
+                trial.settings.command()
+            ));
+        }
+    }
+    Ok(save(folder.join("captions.md"), captions)?)
+}

@@ -1,0 +1,78 @@
+//! Claims as a person reads them.
+
+use rankscope::claim::{Claim, Measured, Trial};
+use rankscope::numbers::short;
+
+use crate::output::facts;
+
+/// One claim, and what can be set about it.
+pub fn about(claim: &dyn Claim) -> String {
+    let about = claim.about();
+    let mut rows = vec![
+        (about.id, about.statement.to_owned()),
+        ("source", about.source.to_owned()),
+        ("exactly", about.exact.to_owned()),
+        ("would change it", about.reconsider.to_owned()),
+    ];
+    for parameter in claim.parameters() {
+        let what = format!(
+            "{}; {}. Quick {}, full {}",
+            parameter.summary,
+            parameter.allowed.in_words(),
+            or_none(parameter.quick),
+            or_none(parameter.full)
+        );
+        rows.push((parameter.name, what));
+    }
+    facts(&rows)
+}
+
+fn or_none(text: &str) -> &str {
+    if text.is_empty() { "none" } else { text }
+}
+
+/// Each trial in full, and a table of the verdicts at the end where there are several.
+pub fn trials(trials: &[Trial]) -> String {
+    let mut paragraphs: Vec<String> = trials.iter().map(one).collect();
+    if trials.len() > 1 {
+        let rows = trials.iter().map(|trial| {
+            (trial.about.id, format!("{} ({:.1} s)", trial.verdict.ruling.label(), trial.seconds))
+        });
+        paragraphs.push(facts(&rows.collect::<Vec<_>>()));
+    }
+    paragraphs.join("\n")
+}
+
+fn one(trial: &Trial) -> String {
+    let Trial { about, evidence, verdict, .. } = trial;
+    let mut rows = vec![
+        ("claim", format!("{}: {}", about.id, about.statement)),
+        ("source", about.source.to_owned()),
+        ("exactly", about.exact.to_owned()),
+    ];
+    for (supports, side) in [(true, "for"), (false, "against")] {
+        let findings = evidence.findings().iter().filter(|finding| finding.supports == supports);
+        rows.extend(findings.map(|finding| (side, finding.text.clone())));
+    }
+    rows.extend(evidence.expected().iter().map(|expected| {
+        let got = evidence.value(&expected.name).map_or_else(|_| "not measured".to_owned(), short);
+        let differs = evidence.disagreements().any(|other| std::ptr::eq(other, expected));
+        let side = if differs { "DISAGREES" } else { "agrees" };
+        let (value, tolerance) = (short(expected.value), short(expected.tolerance));
+        (side, format!("{} is {got}, expected {value} ± {tolerance} ({})", expected.name, expected.source))
+    }));
+    rows.push(("measured", evidence.measured().iter().map(number).collect::<Vec<_>>().join("; ")));
+    rows.push(("verdict", format!("{}: {}", verdict.ruling.label(), verdict.because)));
+    rows.push(("would change it", about.reconsider.to_owned()));
+    rows.push(("again", trial.settings.command()));
+    rows.push(("took", format!("{:.2} s on {}", trial.seconds, trial.settings.device())));
+    facts(&rows)
+}
+
+fn number(measured: &Measured) -> String {
+    let value = match &measured.spread {
+        Some(sample) => sample.to_string(),
+        None => short(measured.value),
+    };
+    format!("{} = {value} {}", measured.name, measured.unit).trim_end().to_owned()
+}

@@ -1,0 +1,73 @@
+//! [`Sample`]: one number over several draws.
+
+use std::fmt;
+
+/// A quantity measured once per draw.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Sample(Vec<f64>);
+
+impl Sample {
+    /// From one value per draw.
+    pub fn new(values: impl IntoIterator<Item = f64>) -> Self {
+        Sample(values.into_iter().collect())
+    }
+
+    /// The values, in the order of the draws.
+    pub fn values(&self) -> &[f64] {
+        &self.0
+    }
+
+    /// How many draws.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The mean; NaN without draws.
+    pub fn mean(&self) -> f64 {
+        self.0.iter().sum::<f64>() / self.0.len() as f64
+    }
+
+    /// The standard deviation over draws, √(Σ(x − x̄)² / (m − 1)); 0 for a single draw.
+    pub fn sd(&self) -> f64 {
+        let mean = self.mean();
+        let squares: f64 = self.0.iter().map(|x| (x - mean).powi(2)).sum();
+        if self.0.len() < 2 { 0.0 } else { (squares / (self.0.len() - 1) as f64).sqrt() }
+    }
+
+    /// The standard error of the mean, sd / √m.
+    pub fn standard_error(&self) -> f64 {
+        self.sd() / (self.0.len() as f64).sqrt()
+    }
+
+    /// The smallest and the largest value; NaN without draws.
+    pub fn extremes(&self) -> (f64, f64) {
+        self.0.iter().fold((f64::NAN, f64::NAN), |(low, high), &x| (low.min(x), high.max(x)))
+    }
+
+    /// How many values satisfy `test`.
+    pub fn count_where(&self, test: impl Fn(f64) -> bool) -> usize {
+        self.0.iter().filter(|&&value| test(value)).count()
+    }
+
+    /// Draw by draw, this minus `other`.
+    pub fn minus(&self, other: &Sample) -> Sample {
+        Sample::new(self.0.iter().zip(&other.0).map(|(a, b)| a - b))
+    }
+}
+
+impl FromIterator<f64> for Sample {
+    fn from_iter<I: IntoIterator<Item = f64>>(values: I) -> Self {
+        Sample::new(values)
+    }
+}
+
+impl fmt::Display for Sample {
+    /// Mean ± standard deviation, to three digits of the mean.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (mean, sd) = (self.mean(), self.sd());
+        match self.count() {
+            0 | 1 => f.write_str(&crate::numbers::short(mean)),
+            _ => write!(f, "{} ± {}", crate::numbers::short(mean), crate::numbers::short(sd)),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! [`Settings`]: what recreates an experiment.
+
+use serde_json::{Map, json};
+
+use super::Claim;
+use super::parameter::{Allowed, Parameter, Value};
+use crate::device::Device;
+use crate::error::{Error, Result};
+
+/// How much time an experiment may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Effort {
+    /// Seconds.
+    #[default]
+    Quick,
+    /// Minutes: more draws, larger matrices.
+    Full,
+}
+
+/// The parameter that every claim has.
+const SEED: Parameter = Parameter {
+    name: "seed",
+    summary: "the first of the seeds of everything random",
+    allowed: Allowed::Integer(0, u32::MAX as u64),
+    quick: "0",
+    full: "0",
+};
+
+/// The settings of one claim's experiment: a value for each of its parameters, and the device.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    claim: &'static str,
+    values: Vec<(Parameter, Value)>,
+    device: Device,
+}
+
+impl Settings {
+    /// The claim's own values for this effort.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if a claim's default lies outside its own range (a test walks all of them).
+    pub fn new(claim: &dyn Claim, effort: Effort, device: Device) -> Result<Self> {
+        let parameters = claim.parameters().iter().chain([&SEED]);
+        let values = parameters.map(|parameter| {
+            let default = match effort {
+                Effort::Quick => parameter.quick,
+                Effort::Full => parameter.full,
+            };
+            Ok((*parameter, parameter.parse(default)?))
+        });
+        Ok(Settings { claim: claim.about().id, values: values.collect::<Result<_>>()?, device })
+    }
+
+    /// Sets one parameter from text.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the parameter, what was given, and what is allowed.
+    pub fn set(&mut self, name: &str, text: &str) -> Result<()> {
+        let names = || self.values.iter().map(|(parameter, _)| parameter.name).collect::<Vec<_>>().join(", ");
+        let Some(index) = self.values.iter().position(|(parameter, _)| parameter.name == name) else {
+            let what = format!("setting of {}", self.claim);
+            return Err(Error::invalid(what, format!("{name:?}"), format!("one of {}", names())));
+        };
+        let (parameter, value) = &mut self.values[index];
+        *value = parameter.parse(text)?;
+        Ok(())
+    }
+
+    /// Whether there is a parameter of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.values.iter().any(|(parameter, _)| parameter.name == name)
+    }
+
+    /// Where the experiment computes.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The first seed.
+    ///
+    /// # Errors
+    /// As [`integer`](Self::integer).
+    pub fn seed(&self) -> Result<u64> {
+        self.integer(SEED.name).map(|seed| seed as u64)
+    }
+
+    /// A whole number.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if there is no such parameter, or it is of another kind.
+    pub fn integer(&self, name: &str) -> Result<usize> {
+        match self.value(name)? {
+            Value::Integer(value) => Ok(*value as usize),
+            other => Err(wrong_kind(name, other, "a whole number")),
+        }
+    }
+
+    /// Whole numbers.
+    ///
+    /// # Errors
+    /// As [`integer`](Self::integer).
+    pub fn integers(&self, name: &str) -> Result<Vec<usize>> {
+        match self.value(name)? {
+            Value::Integers(values) => Ok(values.iter().map(|&value| value as usize).collect()),
+            other => Err(wrong_kind(name, other, "whole numbers")),
+        }
+    }
+
+    /// A number.
+    ///
+    /// # Errors
+    /// As [`integer`](Self::integer).
+    pub fn number(&self, name: &str) -> Result<f64> {
+        match self.value(name)? {
+            Value::Number(value) => Ok(*value),
+            other => Err(wrong_kind(name, other, "a number")),
+        }
+    }
+
+    /// Numbers.
+    ///
+    /// # Errors
+    /// As [`integer`](Self::integer).
+    pub fn numbers(&self, name: &str) -> Result<Vec<f64>> {
+        match self.value(name)? {
+            Value::Numbers(values) => Ok(values.clone()),
+            other => Err(wrong_kind(name, other, "numbers")),
+        }
+    }
+
+    /// A word or a text.
+    ///
+    /// # Errors
+    /// As [`integer`](Self::integer).
+    pub fn text(&self, name: &str) -> Result<&str> {
+        match self.value(name)? {
+            Value::Text(text) => Ok(text),
+            other => Err(wrong_kind(name, other, "a text")),
+        }
+    }
+
+    /// Every value under its name.
+    pub fn values(&self) -> impl Iterator<Item = (&'static str, &Value)> {
+        self.values.iter().map(|(parameter, value)| (parameter.name, value))
+    }
+
+    /// What recreates the experiment, as it stands in every figure and export.
+    pub fn record(&self) -> serde_json::Value {
+        let mut record = Map::new();
+        record.insert("claim".into(), json!(self.claim));
+        record.insert("version".into(), json!(crate::VERSION));
+        record.insert("device".into(), json!(self.device.to_string()));
+        record.extend(self.values().map(|(name, value)| (name.to_owned(), json!(value))));
+        record.into()
+    }
+
+    /// The command that runs the experiment again.
+    pub fn command(&self) -> String {
+        let device = if self.device == Device::Cpu { "cpu" } else { "gpu" };
+        let set = self.values().map(|(name, value)| match value {
+            Value::Text(text) => format!(" --set '{name}={text}'"),
+            value => format!(" --set {name}={value}"),
+        });
+        format!("rankscope claims run {}{} --device {device}", self.claim, set.collect::<String>())
+    }
+
+    fn value(&self, name: &str) -> Result<&Value> {
+        let found = self.values.iter().find(|(parameter, _)| parameter.name == name);
+        let missing = || Error::invalid("setting", format!("{name:?}"), "a parameter of the claim");
+        found.map(|(_, value)| value).ok_or_else(missing)
+    }
+}
+
+fn wrong_kind(name: &str, value: &Value, expected: &str) -> Error {
+    Error::invalid(name, value, expected)
+}

@@ -1,0 +1,81 @@
+//! [`Trial`]: one claim, run once.
+
+use std::time::Instant;
+
+use serde_json::{Map, Value, json};
+
+use super::{About, Claim, Evidence, Settings, Verdict};
+use crate::error::Result;
+use crate::run::Run;
+
+/// A claim with the evidence of one run and the verdict it leads to.
+#[derive(Debug)]
+pub struct Trial {
+    /// What was tried.
+    pub about: &'static About,
+    /// What recreates it.
+    pub settings: Settings,
+    /// What was found.
+    pub evidence: Evidence,
+    /// What follows.
+    pub verdict: Verdict,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// Runs a claim's experiment and reads off its verdict.
+///
+/// # Errors
+/// As [`Claim::run`] and [`Claim::verdict`].
+pub fn run(claim: &dyn Claim, settings: &Settings, run: &Run) -> Result<Trial> {
+    let started = Instant::now();
+    run.check()?;
+    let evidence = claim.run(settings, run)?;
+    let verdict = claim.verdict(&evidence)?;
+    let seconds = started.elapsed().as_secs_f64();
+    Ok(Trial { about: claim.about(), settings: settings.clone(), evidence, verdict, seconds })
+}
+
+impl Trial {
+    /// Everything but the figures: id, statement, source, verdict and its reason, what was measured and
+    /// what was expected (name to number, with units, spreads, draws and tolerances in maps beside them),
+    /// evidence for and against, settings, the command, seconds.
+    ///
+    /// # Conventions
+    /// A number that JSON has no form for (infinite, NaN) is null.
+    pub fn to_json(&self) -> Value {
+        let Trial { about, settings, evidence, verdict, seconds } = self;
+        let findings = |supports: bool| {
+            let texts = evidence.findings().iter().filter(|finding| finding.supports == supports);
+            texts.map(|finding| finding.text.clone()).collect::<Vec<_>>()
+        };
+        let measured = |of: fn(&super::Measured) -> Option<Value>| -> Map<String, Value> {
+            let all = evidence.measured().iter();
+            all.filter_map(|measured| Some((measured.name.clone(), of(measured)?))).collect()
+        };
+        let expected = |of: fn(&super::Expected) -> Value| -> Map<String, Value> {
+            evidence.expected().iter().map(|expected| (expected.name.clone(), of(expected))).collect()
+        };
+        json!({
+            "id": about.id,
+            "statement": about.statement,
+            "source": about.source,
+            "exact": about.exact,
+            "verdict": verdict.ruling,
+            "because": verdict.because,
+            "reconsider": about.reconsider,
+            "measured": measured(|m| Some(json!(m.value))),
+            "units": measured(|m| (!m.unit.is_empty()).then(|| json!(m.unit))),
+            "spread": measured(|m| m.spread.as_ref().map(|sample| json!(sample.sd()))),
+            "draws": measured(|m| m.spread.as_ref().map(|sample| json!(sample.count()))),
+            "expected": expected(|e| json!(e.value)),
+            "tolerance": expected(|e| json!(e.tolerance)),
+            "disagrees": evidence.disagreements().map(|e| e.name.clone()).collect::<Vec<_>>(),
+            "evidence_for": findings(true),
+            "evidence_against": findings(false),
+            "settings": settings.record(),
+            "command": settings.command(),
+            "seconds": seconds,
+        })
+    }
+}
