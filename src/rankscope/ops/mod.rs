@@ -15,6 +15,7 @@ mod matmul;
 mod online_attention;
 mod rms_norm;
 mod rotary;
+mod row_wise;
 mod silu;
 mod softmax;
 
