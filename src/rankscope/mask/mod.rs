@@ -23,6 +23,7 @@ pub use allowed::{Allowed, Padding, Positions};
 pub use facts::{Facts, Theorem};
 pub use registry::{MASKS, MaskKind};
 pub use tile::Tile;
+pub(crate) use tile::first_bits;
 
 use crate::error::{Error, Result};
 use crate::rank::{ExactRank, exact_rank};
