@@ -15,10 +15,12 @@
 //! # Ok::<(), rankscope::Error>(())
 //! ```
 
+mod bidirectional_low_rank;
 mod draw;
 mod evidence;
 mod mixed_directions;
 mod parameter;
+mod phase_map;
 mod sample;
 mod settings;
 #[cfg(test)]
@@ -28,6 +30,7 @@ mod trial;
 pub use draw::{Draw, attention_weights, gaussian};
 pub use evidence::{Evidence, Expected, Finding, Illustration, Measured};
 pub use parameter::{Allowed, Parameter, Value};
+pub use phase_map::{Ahead, PhaseGrid, PhasePoint, Phases, phase_map};
 pub use sample::Sample;
 pub use settings::{Effort, Settings};
 pub use trial::{Trial, run};
@@ -119,7 +122,8 @@ impl Verdict {
 }
 
 /// Every claim, in the order in which they are taught.
-pub static CLAIMS: &[&dyn Claim] = &[&mixed_directions::MixedDirections];
+pub static CLAIMS: &[&dyn Claim] =
+    &[&bidirectional_low_rank::BidirectionalLowRank, &mixed_directions::MixedDirections];
 
 /// The claim with this id.
 ///
