@@ -9,6 +9,7 @@ mod exact;
 mod log_det;
 mod metric;
 pub mod npy;
+pub mod precise;
 mod report;
 mod spectrum;
 #[cfg(test)]
