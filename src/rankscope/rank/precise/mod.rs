@@ -6,17 +6,19 @@
 //!
 //! ```
 //! use ndarray::array;
-//! use rankscope::rank::precise::{Precise, sigma_min};
+//! use rankscope::rank::precise::{Precise, Triangular};
 //! use rankscope::Run;
 //! // The product of the singular values is the determinant, 10⁻²⁰; their squares sum to 2 + 10⁻⁴⁰.
 //! let matrix = array![[1.0, 0.0], [1.0, 1e-20]];
-//! let sigma = sigma_min(|digits| Precise::of(matrix.view(), digits), &Run::default())?;
+//! let triangular = Triangular::new(|digits| Precise::of(matrix.view(), digits), &Run::default())?;
+//! let sigma = triangular.sigma_min()?;
 //! assert!((sigma.value() / (1e-20 / 2f64.sqrt()) - 1.0).abs() < 1e-14);
 //! # Ok::<(), rankscope::Error>(())
 //! ```
 
 mod determinant;
 mod inverse;
+mod triangular;
 #[cfg(test)]
 mod tests;
 mod weights;
@@ -28,7 +30,8 @@ use dashu_float::round::mode::HalfEven;
 use ndarray::{Array2, ArrayView2};
 
 pub use determinant::{Determinant, determinant};
-pub use inverse::{SigmaMin, sigma_min, triangular_inverse};
+pub use inverse::triangular_inverse;
+pub use triangular::{SigmaMin, Triangular};
 pub use weights::attention_weights;
 
 use super::decompose::check_finite;
@@ -81,6 +84,11 @@ impl Precise {
         self.entries.mapv(|entry| entry.to_f64().value())
     }
 
+    /// Whether every diagonal entry is above zero.
+    pub fn has_positive_diagonal(&self) -> bool {
+        self.entries.diag().iter().all(|entry| *entry > Real::ZERO)
+    }
+
     /// Σ ln |aᵢᵢ| in nats: ln |det A| of a triangular matrix; −∞ where an entry is zero.
     ///
     /// The product is taken at full precision, and no intermediate result can underflow.
@@ -89,10 +97,9 @@ impl Precise {
         log(&product)
     }
 
-    /// ‖A‖_F as log₂.
+    /// log₂ ‖A‖_F.
     fn log2_norm(&self) -> f64 {
-        let sum = self.entries.iter().fold(real(0.0, self.bits), |sum, entry| sum + entry.sqr());
-        log(&sum) / std::f64::consts::LN_2 / 2.0
+        log2_norm(self.entries.view())
     }
 
     fn check_square(&self) -> Result<()> {
@@ -116,6 +123,13 @@ fn real(value: f64, bits: NonZeroUsize) -> Real {
     exact.with_precision(bits.get()).value()
 }
 
+/// log₂ of the Frobenius norm; −∞ for zeros.
+fn log2_norm(entries: ArrayView2<Real>) -> f64 {
+    // 128 bits of each entry: a norm is asked for to f64's accuracy.
+    let square = |entry: &Real| entry.clone().with_precision(128).value().sqr();
+    log(&entries.iter().fold(Real::ZERO, |sum, entry| sum + square(entry))) / std::f64::consts::LN_2 / 2.0
+}
+
 /// ln |x| to f64's accuracy; −∞ for zero.
 fn log(x: &Real) -> f64 {
     let zero = Real::ZERO;
@@ -123,6 +137,6 @@ fn log(x: &Real) -> f64 {
         return f64::NEG_INFINITY;
     }
     let size = if *x < zero { -x.clone() } else { x.clone() };
-    // 128 bits: near 1 the logarithm keeps fewer correct digits than its argument has.
+    // 128 bits, so that the logarithm of a number near 1 has its digits too.
     size.with_precision(128).value().ln().to_f64().value()
 }

@@ -23,27 +23,33 @@ fn stored_draw() -> (Array2<f64>, Array2<f64>) {
 fn the_stored_draw_has_the_reference_determinant_and_smallest_singular_value() {
     let (q, k) = stored_draw();
     let weights = |digits| attention_weights(q.view(), k.view(), 1.0, &Mask::causal(), digits, &run());
-    let started = std::time::Instant::now();
-    let log_det = weights(200).unwrap().log_diagonal();
-    println!("weights at 200 digits: {:?}", started.elapsed());
+    let triangular = Triangular::new(weights, &run()).unwrap();
+    let (log_det, sigma) = (triangular.log_det(), triangular.sigma_min().unwrap());
     assert!((log_det + 527.758_266_268_504_7).abs() < 1e-10, "{log_det}");
-    let started = std::time::Instant::now();
-    let inverse = triangular_inverse(&weights(200).unwrap(), &run()).unwrap();
-    println!("weights and inverse at 200 digits: {:?}", started.elapsed());
-    let started = std::time::Instant::now();
-    let sigma = sigma_min(weights, &run()).unwrap();
-    println!("{sigma:?}: {:?}", started.elapsed());
     // The reference's bracket, from 120 digits: 1/‖A⁻¹‖_F and √n times that.
     assert!((10f64.powf(sigma.log10_at_least) / 9.17563e-27 - 1.0).abs() < 1e-5, "{sigma:?}");
     assert!((10f64.powf(sigma.log10_at_most) / 1.0381e-25 - 1.0).abs() < 1e-4, "{sigma:?}");
     assert!(sigma.log10_at_least <= sigma.log10 && sigma.log10 <= sigma.log10_at_most);
-    let again = finish_at_200(&inverse);
-    assert!((sigma.log10 - again).abs() < 1e-12, "{sigma:?} {again}");
+    // Twice the digits that the bound asks for change nothing.
+    let finer = Triangular::new(|digits| weights(2 * digits), &run()).unwrap().sigma_min().unwrap();
+    assert!((sigma.log10 - finer.log10).abs() < 1e-13, "{sigma:?} {finer:?}");
 }
 
-fn finish_at_200(inverse: &Precise) -> f64 {
-    let norm = inverse.log2_norm();
-    super::inverse::finish(inverse, norm, 200).unwrap().log10
+#[test]
+fn the_true_singular_values_multiply_to_the_determinant() {
+    let (q, k) = stored_draw();
+    let weights = |digits| attention_weights(q.view(), k.view(), 1.0, &Mask::causal(), digits, &run());
+    let triangular = Triangular::new(weights, &run()).unwrap();
+    let values = triangular.log10_singular_values().unwrap();
+    let known: Vec<f64> = values.iter().flatten().copied().collect();
+    assert!(known.len() == 128 && known.is_sorted_by(|a, b| a >= b), "{values:?}");
+    let log_det = known.iter().sum::<f64>() * std::f64::consts::LN_10;
+    assert!((log_det - triangular.log_det()).abs() < 0.01, "{log_det}");
+    // The attention of the first 20 tokens is the leading block.
+    let block = triangular.matrix().to_f64().slice(ndarray::s![..20, ..20]).to_owned();
+    let sigma = triangular.leading_sigma_min(20).unwrap();
+    assert!((sigma.value() / Spectrum::of(block.view()).unwrap().sigma_min().unwrap() - 1.0).abs() < 1e-8);
+    assert!(triangular.leading_sigma_min(129).is_err() && triangular.leading_sigma_min(0).is_err());
 }
 
 /// 1 on the diagonal, −1 below: the inverse holds 2^(i − j − 1), which f64 has exactly.
@@ -64,9 +70,10 @@ fn an_exponentially_small_singular_value_is_found_to_fourteen_digits() {
         triangular_inverse(&Precise::of(matrix.view(), 60).unwrap(), &run()).unwrap().to_f64(),
         inverse
     );
-    let sigma = sigma_min(|digits| Precise::of(matrix.view(), digits), &run()).unwrap();
+    let triangular = Triangular::new(|digits| Precise::of(matrix.view(), digits), &run()).unwrap();
+    let sigma = triangular.sigma_min().unwrap();
     let expected = -Spectrum::of(inverse.view()).unwrap().sigma_max().unwrap().log10();
-    assert!((sigma.log10 - expected).abs() < 1e-13 && sigma.digits > 45, "{sigma:?} {expected}");
+    assert!((sigma.log10 - expected).abs() < 1e-13 && triangular.digits() > 60, "{sigma:?} {expected}");
     // LAPACK sees its own rounding instead.
     assert!(Spectrum::of(matrix.view()).unwrap().sigma_min().unwrap() > 1e-25);
 }
@@ -125,8 +132,8 @@ fn the_determinant_of_pascals_matrix_is_one() {
 
 #[test]
 fn what_cannot_be_computed_is_named() {
-    let message = |result: Result<SigmaMin>| result.unwrap_err().to_string();
-    let of = |matrix: Array2<f64>| message(sigma_min(|digits| Precise::of(matrix.view(), digits), &run()));
+    let message = |result: Result<Triangular>| result.unwrap_err().to_string();
+    let of = |matrix: Array2<f64>| message(Triangular::new(|digits| Precise::of(matrix.view(), digits), &run()));
     assert_eq!(
         of(array![[1.0, 0.0], [0.5, 0.0]]),
         "diagonal entry (1, 1) is 0, expected a number other than 0"
@@ -141,5 +148,5 @@ fn what_cannot_be_computed_is_named() {
     let weights = |digits| {
         attention_weights(array![[1.0]].view(), array![[1.0]].view(), 1.0, &Mask::causal(), digits, &run)
     };
-    assert_eq!(message(sigma_min(weights, &run)), "cancelled");
+    assert_eq!(message(Triangular::new(weights, &run)), "cancelled");
 }
