@@ -15,12 +15,15 @@
 //! # Ok::<(), rankscope::Error>(())
 //! ```
 
+mod causal_full_rank;
 mod draw;
 mod evidence;
 mod mixed_directions;
 mod parameter;
+mod rank_is_information;
 mod sample;
 mod settings;
+mod softmax_rank;
 #[cfg(test)]
 mod tests;
 mod trial;
@@ -119,7 +122,12 @@ impl Verdict {
 }
 
 /// Every claim, in the order in which they are taught.
-pub static CLAIMS: &[&dyn Claim] = &[&mixed_directions::MixedDirections];
+pub static CLAIMS: &[&dyn Claim] = &[
+    &causal_full_rank::CausalFullRank,
+    &softmax_rank::SoftmaxRank,
+    &mixed_directions::MixedDirections,
+    &rank_is_information::RankIsInformation,
+];
 
 /// The claim with this id.
 ///

@@ -112,9 +112,9 @@ mod tests {
     #[test]
     fn f32_arithmetic_ends_where_its_rounding_starts() {
         let size = 40;
-        let matrix =
-            Array2::from_shape_fn((size, size + 1), |(row, col)| 1.0 / (row + col + 1) as f64);
-        let (single, double) = (spectrum_in_f32(matrix.view()).unwrap(), Spectrum::of(matrix.view()).unwrap());
+        let matrix = Array2::from_shape_fn((size, size + 1), |(row, col)| 1.0 / (row + col + 1) as f64);
+        let (single, double) =
+            (spectrum_in_f32(matrix.view()).unwrap(), Spectrum::of(matrix.view()).unwrap());
         assert!((single.values()[1] / double.values()[1] - 1.0).abs() < 1e-5);
         assert!(single.sigma_min().unwrap() > 1e-12 && double.sigma_min().unwrap() < 1e-15);
         assert!(spectrum_in_f32(array![[1e300]].view()).is_err());

@@ -28,7 +28,12 @@ pub(super) fn expect_formula(evidence: &mut Evidence, settings: &Settings) -> Re
     let draws = settings.integer("seeds")? as f64;
     let tolerance = 4.0 * scale * (n as f64 / draws).sqrt() + 2.0 * scale * scale * (1.0 + (n as f64).ln());
     let expected = predicted_log_det(n, scale);
-    evidence.expect(format!("log_det_n{n}"), expected, tolerance + 1e-9, "−ln n! − n·scale²/2, leading order");
+    evidence.expect(
+        format!("log_det_n{n}"),
+        expected,
+        tolerance + 1e-9,
+        "−ln n! − n·scale²/2, leading order",
+    );
     Ok(())
 }
 
@@ -37,8 +42,7 @@ pub(super) fn by_lu(evidence: &mut Evidence, settings: &Settings, run: &Run) -> 
     let (n, scale) = (settings.integer("n")?, settings.number("scale")?);
     let head_size = settings.integer("head_size")?;
     let results = rank::many(&seeds(settings, "lu_draws")?, "LU", run, |&seed| {
-        let weights =
-            Draw::independent(n, head_size, seed).weights(scale, &Mask::causal(), &Device::Cpu)?;
+        let weights = Draw::independent(n, head_size, seed).weights(scale, &Mask::causal(), &Device::Cpu)?;
         let exact: f64 = weights.diag().iter().map(|entry| entry.ln()).sum();
         let lu = lu_determinant(weights.view())?;
         Ok((f64::from(u8::from(lu.sign != 1)), lu.log - exact))
@@ -57,7 +61,11 @@ pub(super) fn by_lu(evidence: &mut Evidence, settings: &Settings, run: &Run) -> 
     evidence.measure_sample("lu_wrong_sign_share", wrong, "");
     evidence.measure_sample("lu_log_error", error, "nats");
     if is_reference(settings)? && n == 128 {
-        evidence.expect_mean("lu_wrong_sign_share", (0.55, 0.5, 40), "numpy: 22 of 40 draws at n = 128, D = 16")?;
+        evidence.expect_mean(
+            "lu_wrong_sign_share",
+            (0.55, 0.5, 40),
+            "numpy: 22 of 40 draws at n = 128, D = 16",
+        )?;
     }
     Ok(())
 }
@@ -97,7 +105,12 @@ pub(super) fn underflow(evidence: &mut Evidence, settings: &Settings, run: &Run)
             let draws = settings.integer("seeds")? as f64;
             let nats = 4.0 * scale * (n / draws).sqrt() + 2.0 * scale * scale * (1.0 + n.ln());
             let tolerance = 1.0 + nats / (n.ln() + scale * scale / 2.0);
-            evidence.expect(name, n, tolerance, "−ln n! − n·scale²/2 against the smallest numbers of f64 and f32");
+            evidence.expect(
+                name,
+                n,
+                tolerance,
+                "−ln n! − n·scale²/2 against the smallest numbers of f64 and f32",
+            );
         }
     }
     Ok(())

@@ -104,8 +104,7 @@ impl Claim for CausalFullRank {
         let ranks = evidence.measured().iter().filter(|m| m.name.starts_with("lost_f64_causal_"));
         let (lost, kept): (Vec<_>, Vec<_>) = ranks.partition(|measured| measured.value > 0.0);
         let names = |list: &[&super::Measured]| {
-            let names = list.iter().map(|m| m.name.trim_start_matches("lost_f64_causal_").replace('_', " = "));
-            names.collect::<Vec<_>>().join(", ")
+            list.iter().map(|measured| place(&measured.name)).collect::<Vec<_>>().join(", ")
         };
         if lost.is_empty() {
             let because = "exactly, by the determinant, and to f64's accuracy at every setting tried";
@@ -119,6 +118,12 @@ impl Claim for CausalFullRank {
         );
         Ok(Verdict::new(Ruling::HoldsWithCondition, because))
     }
+}
+
+/// "n = 64" or "scale = 8" of a measurement's name.
+fn place(name: &str) -> String {
+    let place = name.trim_start_matches("lost_f64_causal_");
+    place.strip_prefix('n').map_or_else(|| place.replace('_', " = "), |n| format!("n = {n}"))
 }
 
 /// The seeds of `count` draws.

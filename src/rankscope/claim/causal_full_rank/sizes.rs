@@ -96,7 +96,11 @@ fn over_draws(settings: &Settings, (n, scale): (usize, f64), mask: &Mask, run: &
             Device::Cpu => lost(&spectrum, Tolerance::F32),
             gpu => lost(&Spectrum::of(draw.weights(scale, mask, gpu)?.view())?, Tolerance::F32),
         };
-        Ok(Ranks { lost_f64: lost(&spectrum, Tolerance::F64), lost_f32, effective: spectrum.effective_rank() })
+        Ok(Ranks {
+            lost_f64: lost(&spectrum, Tolerance::F64),
+            lost_f32,
+            effective: spectrum.effective_rank(),
+        })
     })
 }
 

@@ -3,7 +3,7 @@
 use ndarray::Array2;
 use serde_json::Value;
 
-use super::super::{Evidence, Settings, attention_weights};
+use super::super::{Evidence, Sample, Settings, attention_weights, gaussian};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::figure::style::Kind;
@@ -15,6 +15,8 @@ use crate::rank::{Lens, Spectrum, Tolerance, lu_determinant, npy, spectrum_in_f3
 use crate::run::Run;
 
 const SOURCE: &str = "200-digit reference of the stored draw";
+/// Changes of last digits that LU is tried on.
+const VARIANTS: u64 = 40;
 /// Leading blocks of the stored draw, in the figure of the smallest singular value.
 const BLOCKS: [usize; 12] = [2, 4, 8, 12, 16, 24, 32, 48, 64, 80, 104, 128];
 
@@ -75,21 +77,45 @@ fn singular_values(evidence: &mut Evidence, weights: &Array2<f64>, triangular: &
     Ok(())
 }
 
+/// LU of the same weights, each changed in its last binary digit or not: what is left of sign and size.
 fn determinant(evidence: &mut Evidence, weights: &Array2<f64>, triangular: &Triangular) -> Result<()> {
     let lu = lu_determinant(weights.view())?;
+    let variants = (0..VARIANTS).map(|seed| lu_determinant(last_digit_changed(weights, seed).view()));
+    let variants = variants.collect::<Result<Vec<_>>>()?;
+    let wrong: Sample = variants.iter().map(|lu| f64::from(u8::from(lu.sign != 1))).collect();
+    let logs: Sample = variants.iter().map(|lu| lu.log).collect();
+    let count = wrong.count_where(|wrong| wrong == 1.0);
     evidence.weigh(
-        lu.sign == 1,
+        count == 0 && lu.sign == 1,
         format!(
-            "stored draw: ln det A is {} exactly; LU gives the sign {} and {}",
+            "stored draw: ln det A is {} exactly, and the sign +; LU gives {} and {}, and after a change of last \
+             digits the wrong sign in {count} of {VARIANTS} cases with {logs}: its sign is a coin toss, which also \
+             falls differently on different processors",
             short(triangular.log_det()),
+            short(lu.log),
             if lu.sign == 1 { "+" } else { "−" },
-            short(lu.log)
         ),
     );
     evidence.measure("stored_log_det", triangular.log_det(), "nats");
     evidence.measure("stored_lu_sign", f64::from(lu.sign), "");
     evidence.measure("stored_lu_log", lu.log, "nats");
+    evidence.measure_sample("stored_lu_wrong_sign_share", wrong, "");
+    evidence.measure_sample("stored_lu_log_varied", logs, "nats");
     Ok(())
+}
+
+/// `weights` with each nonzero entry moved to the next number up, down, or not at all.
+pub(super) fn last_digit_changed(weights: &Array2<f64>, seed: u64) -> Array2<f64> {
+    let (rows, cols) = weights.dim();
+    let changes = gaussian(rows, cols, seed, 3);
+    let change = |(&weight, &change): (&f64, &f64)| match change {
+        _ if weight == 0.0 => 0.0,
+        up if up > 0.5 => weight.next_up(),
+        down if down < -0.5 => weight.next_down(),
+        _ => weight,
+    };
+    let entries = weights.iter().zip(&changes).map(change).collect();
+    Array2::from_shape_vec((rows, cols), entries).expect("an entry for each")
 }
 
 /// One matrix as f16, f32, f64 and exact arithmetic see it.
@@ -111,12 +137,19 @@ fn lenses(
         curves.push(Curve::new(format!("rounded to {}", lens.name()), Kind::Plain, points));
     }
     let exact = triangular.log10_singular_values()?;
-    evidence.measure("lens_rank_exact", exact.iter().flatten().filter(|log| log.is_finite()).count() as f64, "");
+    evidence.measure(
+        "lens_rank_exact",
+        exact.iter().flatten().filter(|log| log.is_finite()).count() as f64,
+        "",
+    );
     let known = (1..).zip(exact).filter_map(|(index, log10)| Some((f64::from(index), 10f64.powf(log10?))));
     curves.push(Curve::new("exact", Kind::Causal, known));
     evidence.weigh(
         false,
-        format!("stored draw, one matrix of exact rank {n}: numerical rank {} after rounding", ranks.join(", ")),
+        format!(
+            "stored draw, one matrix of exact rank {n}: numerical rank {} after rounding",
+            ranks.join(", ")
+        ),
     );
     let figure = Lines {
         title: "One causal matrix through four number formats".into(),
@@ -177,7 +210,8 @@ fn expect(evidence: &mut Evidence) -> Result<()> {
         let missing = || Error::format("causal_n128_d16.json", "a number is missing");
         value.as_f64().or_else(text).ok_or_else(missing)
     };
-    // The bracket is given to six digits. What LU makes of rounding noise depends on the order of its sums.
+    // The bracket is given to six digits. What LU makes of rounding noise depends on the processor: the sign
+    // that the reference found, −1, is no more to be expected than the other, and the size to a few nats.
     let expected = [
         ("stored_log_det", number(&causal["log_det_exact"])?, 1e-9),
         ("stored_log10_sigma_min_at_least", number(&causal["sigma_min_true_between"][0])?.log10(), 1e-5),
@@ -186,7 +220,6 @@ fn expect(evidence: &mut Evidence) -> Result<()> {
         ("stored_rank_f64", number(&causal["numerical_rank_f64"])?, 0.0),
         ("stored_rank_f32", number(&causal["numerical_rank_f32"])?, 0.0),
         ("stored_effective_rank", number(&causal["effective_rank"])?, 1e-9),
-        ("stored_lu_sign", number(&causal["lu_sign_and_log"][0])?, 0.0),
         ("stored_lu_log", number(&causal["lu_sign_and_log"][1])?, 5.0),
     ];
     for (name, value, tolerance) in expected {

@@ -1,20 +1,11 @@
 //! The inverse of a triangular matrix.
 
-use std::f64::consts::{LN_2, LOG2_10, LOG10_2};
-
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use super::{MOST_DIGITS, Precise, Real, real};
+use super::{Precise, Real, real};
 use crate::error::{Error, Result};
-use crate::rank::Spectrum;
 use crate::run::Run;
-
-/// The digits of the first attempt.
-const FIRST_DIGITS: usize = 60;
-
-/// The relative error of A⁻¹ (in the Frobenius norm) that counts as none: below what f64 can show.
-const LOG2_GOAL: f64 = -57.0;
 
 /// A⁻¹ of a lower triangular `matrix` `[N, N]`, by forward substitution, one column per task.
 ///

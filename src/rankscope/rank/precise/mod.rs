@@ -18,9 +18,9 @@
 
 mod determinant;
 mod inverse;
-mod triangular;
 #[cfg(test)]
 mod tests;
+mod triangular;
 mod weights;
 
 use std::num::NonZeroUsize;

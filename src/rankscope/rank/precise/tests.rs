@@ -133,7 +133,8 @@ fn the_determinant_of_pascals_matrix_is_one() {
 #[test]
 fn what_cannot_be_computed_is_named() {
     let message = |result: Result<Triangular>| result.unwrap_err().to_string();
-    let of = |matrix: Array2<f64>| message(Triangular::new(|digits| Precise::of(matrix.view(), digits), &run()));
+    let of =
+        |matrix: Array2<f64>| message(Triangular::new(|digits| Precise::of(matrix.view(), digits), &run()));
     assert_eq!(
         of(array![[1.0, 0.0], [0.5, 0.0]]),
         "diagonal entry (1, 1) is 0, expected a number other than 0"

@@ -71,8 +71,7 @@ impl Triangular {
             let matrix = matrix_at(digits)?;
             let inverse = triangular_inverse(&matrix, run)?;
             let units = 2.0 * matrix.rows() as f64 + 4.0 + matrix.entry_error;
-            let error =
-                units.log2() - matrix.bits.get() as f64 + matrix.log2_norm() + inverse.log2_norm();
+            let error = units.log2() - matrix.bits.get() as f64 + matrix.log2_norm() + inverse.log2_norm();
             if error < LOG2_GOAL {
                 return Ok(Triangular { matrix, inverse, digits });
             }
