@@ -16,13 +16,16 @@
 //! ```
 
 mod bidirectional_low_rank;
+mod causal_full_rank;
 mod draw;
 mod evidence;
 mod mixed_directions;
 mod parameter;
 mod phase_map;
+mod rank_is_information;
 mod sample;
 mod settings;
+mod softmax_rank;
 #[cfg(test)]
 mod tests;
 mod trial;
@@ -124,6 +127,12 @@ impl Verdict {
 /// Every claim, in the order in which they are taught.
 pub static CLAIMS: &[&dyn Claim] =
     &[&bidirectional_low_rank::BidirectionalLowRank, &mixed_directions::MixedDirections];
+pub static CLAIMS: &[&dyn Claim] = &[
+    &causal_full_rank::CausalFullRank,
+    &softmax_rank::SoftmaxRank,
+    &mixed_directions::MixedDirections,
+    &rank_is_information::RankIsInformation,
+];
 
 /// The claim with this id.
 ///

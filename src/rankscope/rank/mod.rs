@@ -6,9 +6,12 @@
 mod concentration;
 mod decompose;
 mod exact;
+mod lens;
 mod log_det;
+mod lu;
 mod metric;
 pub mod npy;
+pub mod precise;
 mod report;
 mod spectrum;
 #[cfg(test)]
@@ -21,7 +24,9 @@ use rayon::prelude::*;
 pub use concentration::columns_holding;
 pub use decompose::{Decompose, decomposition};
 pub use exact::{ExactRank, exact_rank};
+pub use lens::{Lens, spectrum_in_f32};
 pub use log_det::{LogAbsDet, LogDetMethod, log_abs_det};
+pub use lu::{LuDeterminant, lu_determinant};
 pub use metric::{METRICS, Metric};
 pub use report::RankReport;
 pub use spectrum::{Condition, EPSILON_F32, EPSILON_F64, Spectrum, Tolerance};
