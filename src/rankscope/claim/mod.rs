@@ -17,6 +17,8 @@
 
 mod draw;
 mod evidence;
+mod fixed_head_size;
+mod head_size_bottleneck;
 mod mixed_directions;
 mod parameter;
 mod sample;
@@ -119,7 +121,11 @@ impl Verdict {
 }
 
 /// Every claim, in the order in which they are taught.
-pub static CLAIMS: &[&dyn Claim] = &[&mixed_directions::MixedDirections];
+pub static CLAIMS: &[&dyn Claim] = &[
+    &head_size_bottleneck::HeadSizeBottleneck,
+    &fixed_head_size::FixedHeadSize,
+    &mixed_directions::MixedDirections,
+];
 
 /// The claim with this id.
 ///
