@@ -15,12 +15,14 @@
 //! # Ok::<(), rankscope::Error>(())
 //! ```
 
+mod bidirectional_low_rank;
 mod draw;
 mod evidence;
 mod fixed_head_size;
 mod head_size_bottleneck;
 mod mixed_directions;
 mod parameter;
+mod phase_map;
 mod sample;
 mod settings;
 #[cfg(test)]
@@ -30,6 +32,7 @@ mod trial;
 pub use draw::{Draw, attention_weights, gaussian};
 pub use evidence::{Evidence, Expected, Finding, Illustration, Measured};
 pub use parameter::{Allowed, Parameter, Value};
+pub use phase_map::{Ahead, PhaseGrid, PhasePoint, Phases, phase_map};
 pub use sample::Sample;
 pub use settings::{Effort, Settings};
 pub use trial::{Trial, run};
@@ -126,6 +129,8 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &fixed_head_size::FixedHeadSize,
     &mixed_directions::MixedDirections,
 ];
+pub static CLAIMS: &[&dyn Claim] =
+    &[&bidirectional_low_rank::BidirectionalLowRank, &mixed_directions::MixedDirections];
 
 /// The claim with this id.
 ///
