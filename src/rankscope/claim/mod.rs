@@ -125,12 +125,11 @@ impl Verdict {
 
 /// Every claim, in the order in which they are taught.
 pub static CLAIMS: &[&dyn Claim] = &[
+    &bidirectional_low_rank::BidirectionalLowRank,
     &head_size_bottleneck::HeadSizeBottleneck,
     &fixed_head_size::FixedHeadSize,
     &mixed_directions::MixedDirections,
 ];
-pub static CLAIMS: &[&dyn Claim] =
-    &[&bidirectional_low_rank::BidirectionalLowRank, &mixed_directions::MixedDirections];
 
 /// The claim with this id.
 ///

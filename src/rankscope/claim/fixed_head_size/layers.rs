@@ -12,7 +12,12 @@ use crate::run::Run;
 use crate::tensor::Tensor;
 
 /// Puts a seeded usual layer into one with larger heads, and compares what both compute on the device.
-pub(super) fn containment(evidence: &mut Evidence, settings: &Settings, plan: &Plan, run: &Run) -> Result<()> {
+pub(super) fn containment(
+    evidence: &mut Evidence,
+    settings: &Settings,
+    plan: &Plan,
+    run: &Run,
+) -> Result<()> {
     let most = plan.most();
     let (width, heads, small) = (most.usual.width(), most.usual.heads(), most.usual.head_size());
     let layer = most.usual.seeded(settings.seed()?)?;

@@ -92,7 +92,13 @@ static PARAMETERS: &[Parameter] = &[
         quick: "3",
         full: "6",
     },
-    Parameter { name: "seeds", summary: "patterns", allowed: Allowed::Integer(2, 100), quick: "6", full: "12" },
+    Parameter {
+        name: "seeds",
+        summary: "patterns",
+        allowed: Allowed::Integer(2, 100),
+        quick: "6",
+        full: "12",
+    },
 ];
 
 impl Claim for FixedHeadSize {

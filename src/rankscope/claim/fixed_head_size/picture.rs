@@ -9,7 +9,12 @@ use crate::figure::{Curve, Lines, PlotAxis, Reference};
 /// Where a divergence that is rounding alone is drawn.
 const FLOOR: f64 = 1e-17;
 
-pub(super) fn curves(evidence: &mut Evidence, settings: &Settings, plan: &Plan, curves: &Curves) -> Result<()> {
+pub(super) fn curves(
+    evidence: &mut Evidence,
+    settings: &Settings,
+    plan: &Plan,
+    curves: &Curves,
+) -> Result<()> {
     let most = plan.most();
     let curve = |name: String, points: &[(usize, Sample)]| {
         let points = points.iter().map(|(heads, kl)| (*heads as f64, kl.mean().max(FLOOR)));

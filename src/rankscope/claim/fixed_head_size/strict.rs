@@ -40,7 +40,12 @@ struct Pass {
 impl Head {
     fn drawn(size: usize, seed: u64, stream: u64) -> Self {
         let draw = |index: u64, rows, cols| gaussian(rows, cols, seed, 10 + 4 * stream + index);
-        Head { q: draw(0, WIDTH, size), k: draw(1, WIDTH, size), v: draw(2, WIDTH, size), o: draw(3, size, WIDTH) }
+        Head {
+            q: draw(0, WIDTH, size),
+            k: draw(1, WIDTH, size),
+            v: draw(2, WIDTH, size),
+            o: draw(3, size, WIDTH),
+        }
     }
 
     fn read(size: usize, numbers: &[f64]) -> Self {
@@ -104,7 +109,8 @@ impl Imitation {
         let limits = Limits { steps: 2000, enough: 1e-20 };
         let mut best = f64::INFINITY;
         for start in 0..starts {
-            let heads = (0..HEADS as u64).map(|head| Head::drawn(USUAL, seed, 1000 + start * HEADS as u64 + head));
+            let heads =
+                (0..HEADS as u64).map(|head| Head::drawn(USUAL, seed, 1000 + start * HEADS as u64 + head));
             let numbers = heads.flat_map(|head| [head.q, head.k, head.v, head.o]).flatten().collect();
             best = best.min(minimise(self, numbers, limits, run)?.value);
             if best <= limits.enough {
@@ -122,7 +128,8 @@ impl Objective for Imitation {
         let (mut value, mut gradient) = (0.0, vec![0.0; numbers.len()]);
         for (x, wanted) in self.inputs.iter().zip(&self.wanted) {
             let passes: Vec<Pass> = heads.iter().map(|head| head.pass(x)).collect();
-            let sum = heads.iter().zip(&passes).fold(-wanted, |sum, (head, pass)| sum + pass.context.dot(&head.o));
+            let sum =
+                heads.iter().zip(&passes).fold(-wanted, |sum, (head, pass)| sum + pass.context.dot(&head.o));
             value += sum.iter().map(|x| x * x).sum::<f64>() / self.scale;
             let error = sum * (2.0 / self.scale);
             let parts = heads.iter().zip(&passes).flat_map(|(head, pass)| head.gradient(x, pass, &error));

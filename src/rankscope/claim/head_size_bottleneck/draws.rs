@@ -19,15 +19,22 @@ pub(super) struct Sweep {
 }
 
 impl Sweep {
-    fn run(settings: &Settings, (name, mask, theory): (&'static str, Mask, usize), run: &Run) -> Result<Self> {
+    fn run(
+        settings: &Settings,
+        (name, mask, theory): (&'static str, Mask, usize),
+        run: &Run,
+    ) -> Result<Self> {
         let (n, scale, first) = (settings.integer("n")?, settings.number("scale")?, settings.seed()?);
         let seeds = first..first + settings.integer("seeds")? as u64;
         let targets = seeds.map(|seed| Target::random(n, scale, &mask, seed)).collect::<Result<Vec<_>>>()?;
         let (fitting, run) = (fitting(settings)?, run.clone().with_seed(first));
         let head_sizes = head_sizes(theory);
         // Large heads first: they take longest, so that no thread is left alone with one at the end.
-        let jobs: Vec<(usize, &Target)> =
-            head_sizes.iter().rev().flat_map(|&size| targets.iter().map(move |target| (size, target))).collect();
+        let jobs: Vec<(usize, &Target)> = head_sizes
+            .iter()
+            .rev()
+            .flat_map(|&size| targets.iter().map(move |target| (size, target)))
+            .collect();
         let all = rank::many(&jobs, &format!("{name} fits"), &run, |&(size, target)| {
             fitting.best_fit(target, size, &run)
         })?;
@@ -108,9 +115,10 @@ fn truncation(evidence: &mut Evidence, sweep: &Sweep) -> Result<()> {
     let n = sweep.targets[0].positions();
     let identity = ndarray::Array2::eye(n);
     for size in [n - 2, n - 1] {
-        let errors = sweep.targets.iter().map(|target| {
-            Ok(express::represent_centred(target, &identity, size)?.max_error)
-        });
+        let errors = sweep
+            .targets
+            .iter()
+            .map(|target| Ok(express::represent_centred(target, &identity, size)?.max_error));
         let errors: Sample = errors.collect::<Result<Vec<f64>>>()?.into_iter().collect();
         evidence.measure_sample(format!("truncation_error_d{size}"), errors, "");
     }

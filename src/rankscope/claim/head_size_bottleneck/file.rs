@@ -57,7 +57,10 @@ pub(super) fn fit(evidence: &mut Evidence, settings: &Settings, drawn: Drawn, ru
     };
     evidence.weigh(
         reached.is_none_or(|size| size >= n),
-        format!("the pattern of the file, {n} positions, {name}: {text}; construction error {}", short(error)),
+        format!(
+            "the pattern of the file, {n} positions, {name}: {text}; construction error {}",
+            short(error)
+        ),
     );
     if let Some(size) = reached {
         evidence.measure("target_threshold", size as f64, "");

@@ -59,7 +59,13 @@ static PARAMETERS: &[Parameter] = &[
         quick: "3",
         full: "6",
     },
-    Parameter { name: "seeds", summary: "patterns", allowed: Allowed::Integer(1, 100), quick: "3", full: "8" },
+    Parameter {
+        name: "seeds",
+        summary: "patterns",
+        allowed: Allowed::Integer(1, 100),
+        quick: "3",
+        full: "8",
+    },
     Parameter {
         name: "permutation_n",
         summary: "positions of the permutations",
@@ -127,7 +133,8 @@ impl Claim for HeadSizeBottleneck {
             () if most <= 1.0 => Ruling::Fails,
             () => Ruling::HoldsWithCondition,
         };
-        let sharp = "; below that the best fit keeps an error, except for patterns of low rank, such as permutations";
+        let sharp =
+            "; below that the best fit keeps an error, except for patterns of low rank, such as permutations";
         Ok(Verdict::new(ruling, reached + if ruling == Ruling::HoldsWithCondition { sharp } else { "" }))
     }
 }
