@@ -19,6 +19,7 @@ mod blas;
 pub mod claim;
 pub mod device;
 pub mod error;
+pub mod express;
 pub mod figure;
 pub mod mask;
 pub mod model;

@@ -3,10 +3,14 @@
 //! A mechanism takes queries, keys and values that are already split into heads; the projections
 //! around it are [`MultiHead`].
 
+mod fixed_multi_head;
+#[cfg(test)]
+mod fixed_multi_head_tests;
 mod multi_head;
 mod online_softmax;
 mod scaled_dot_product;
 
+pub use fixed_multi_head::FixedMultiHead;
 pub use multi_head::{Linear, MultiHead};
 pub use online_softmax::OnlineSoftmax;
 pub use scaled_dot_product::ScaledDotProduct;

@@ -19,6 +19,8 @@ mod bidirectional_low_rank;
 mod causal_full_rank;
 mod draw;
 mod evidence;
+mod fixed_head_size;
+mod head_size_bottleneck;
 mod mixed_directions;
 mod parameter;
 mod phase_map;
@@ -132,6 +134,11 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &softmax_rank::SoftmaxRank,
     &mixed_directions::MixedDirections,
     &rank_is_information::RankIsInformation,
+pub static CLAIMS: &[&dyn Claim] = &[
+    &bidirectional_low_rank::BidirectionalLowRank,
+    &head_size_bottleneck::HeadSizeBottleneck,
+    &fixed_head_size::FixedHeadSize,
+    &mixed_directions::MixedDirections,
 ];
 
 /// The claim with this id.
