@@ -11,12 +11,13 @@
 //! let mut settings = Settings::new(claim, Effort::Quick, Device::Cpu)?;
 //! settings.set("n", "24")?;
 //! let trial = claim::run(claim, &settings, &Run::default())?;
-//! assert!(trial.evidence.value("rank_mixed_d4")? > 0.0);
+//! assert!(trial.evidence.value("rank_mixed_scale1_d4")? > 0.0);
 //! # Ok::<(), rankscope::Error>(())
 //! ```
 
 mod draw;
 mod evidence;
+mod linear_attention_rank;
 mod mixed_directions;
 mod parameter;
 mod sample;
@@ -25,7 +26,7 @@ mod settings;
 mod tests;
 mod trial;
 
-pub use draw::{Draw, attention_weights, gaussian};
+pub use draw::{Draw, attention_weights, gaussian, linear_weights};
 pub use evidence::{Evidence, Expected, Finding, Illustration, Measured};
 pub use parameter::{Allowed, Parameter, Value};
 pub use sample::Sample;
@@ -119,7 +120,8 @@ impl Verdict {
 }
 
 /// Every claim, in the order in which they are taught.
-pub static CLAIMS: &[&dyn Claim] = &[&mixed_directions::MixedDirections];
+pub static CLAIMS: &[&dyn Claim] =
+    &[&linear_attention_rank::LinearAttentionRank, &mixed_directions::MixedDirections];
 
 /// The claim with this id.
 ///
