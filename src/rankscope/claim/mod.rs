@@ -11,7 +11,7 @@
 //! let mut settings = Settings::new(claim, Effort::Quick, Device::Cpu)?;
 //! settings.set("n", "24")?;
 //! let trial = claim::run(claim, &settings, &Run::default())?;
-//! assert!(trial.evidence.value("rank_mixed_d4")? > 0.0);
+//! assert!(trial.evidence.value("rank_mixed_scale1_d4")? > 0.0);
 //! # Ok::<(), rankscope::Error>(())
 //! ```
 
@@ -21,6 +21,7 @@ mod draw;
 mod evidence;
 mod fixed_head_size;
 mod head_size_bottleneck;
+mod linear_attention_rank;
 mod mixed_directions;
 mod parameter;
 mod phase_map;
@@ -32,7 +33,7 @@ mod softmax_rank;
 mod tests;
 mod trial;
 
-pub use draw::{Draw, attention_weights, gaussian};
+pub use draw::{Draw, attention_weights, gaussian, linear_weights};
 pub use evidence::{Evidence, Expected, Finding, Illustration, Measured};
 pub use parameter::{Allowed, Parameter, Value};
 pub use phase_map::{Ahead, PhaseGrid, PhasePoint, Phases, phase_map};
@@ -140,6 +141,7 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &fixed_head_size::FixedHeadSize,
     &mixed_directions::MixedDirections,
 ];
+    &[&linear_attention_rank::LinearAttentionRank, &mixed_directions::MixedDirections];
 
 /// The claim with this id.
 ///
