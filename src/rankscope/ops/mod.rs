@@ -3,6 +3,7 @@
 //! of the WGSL beside it.
 
 pub mod bench;
+mod concat;
 mod elementwise;
 mod gather;
 mod gelu;
@@ -16,8 +17,11 @@ mod online_attention;
 mod rms_norm;
 mod rotary;
 mod silu;
+mod slice;
 mod softmax;
+pub mod work;
 
+pub use concat::concat;
 pub use elementwise::{add, add_bias, multiply, scale};
 pub use gather::gather;
 pub use gelu::{GeluForm, gelu};
@@ -30,10 +34,12 @@ pub use online_attention::online_attention;
 pub use rms_norm::rms_norm;
 pub use rotary::{RotaryTable, rotary};
 pub use silu::silu;
+pub use slice::slice;
 pub use softmax::masked_softmax;
 
 /// The CPU implementations, for callers with plain slices in f32 or f64.
 pub mod cpu {
+    pub use super::concat::cpu::concat;
     pub use super::elementwise::cpu::{add, add_bias, multiply, scale};
     pub use super::gelu::cpu::gelu;
     pub use super::heads::cpu::{merge_heads, split_heads};
