@@ -9,6 +9,7 @@ mod elementwise;
 mod execution;
 mod faults;
 mod gpu;
+mod joins;
 mod matmul;
 mod norms;
 mod rows;
