@@ -31,19 +31,16 @@ fn or_none(text: &str) -> &str {
     if text.is_empty() { "none" } else { text }
 }
 
-/// Each trial in full, and a table of the verdicts at the end where there are several.
-pub fn trials(trials: &[Trial]) -> String {
-    let mut paragraphs: Vec<String> = trials.iter().map(one).collect();
-    if trials.len() > 1 {
-        let rows = trials.iter().map(|trial| {
-            (trial.about.id, format!("{} ({:.1} s)", trial.verdict.ruling.label(), trial.seconds))
-        });
-        paragraphs.push(facts(&rows.collect::<Vec<_>>()));
-    }
-    paragraphs.join("\n")
+/// The verdicts of several trials, a line each.
+pub fn verdicts(trials: &[Trial]) -> String {
+    let rows = trials
+        .iter()
+        .map(|trial| (trial.about.id, format!("{} ({:.1} s)", trial.verdict.ruling.label(), trial.seconds)));
+    facts(&rows.collect::<Vec<_>>())
 }
 
-fn one(trial: &Trial) -> String {
+/// One trial in full: the evidence, the numbers, the verdict, and how to run it again.
+pub fn trial(trial: &Trial) -> String {
     let Trial { about, evidence, verdict, .. } = trial;
     let mut rows = vec![
         ("claim", format!("{}: {}", about.id, about.statement)),
