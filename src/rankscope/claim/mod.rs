@@ -15,7 +15,9 @@
 //! # Ok::<(), rankscope::Error>(())
 //! ```
 
+mod cache_reuse;
 mod draw;
+mod encoder_decoder_cost;
 mod evidence;
 mod mixed_directions;
 mod parameter;
@@ -23,6 +25,8 @@ mod sample;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod timing;
+mod trained_low_rank;
 mod trial;
 
 pub use draw::{Draw, attention_weights, gaussian};
@@ -119,7 +123,12 @@ impl Verdict {
 }
 
 /// Every claim, in the order in which they are taught.
-pub static CLAIMS: &[&dyn Claim] = &[&mixed_directions::MixedDirections];
+pub static CLAIMS: &[&dyn Claim] = &[
+    &mixed_directions::MixedDirections,
+    &cache_reuse::CacheReuse,
+    &encoder_decoder_cost::EncoderDecoderCost,
+    &trained_low_rank::TrainedLowRank,
+];
 
 /// The claim with this id.
 ///

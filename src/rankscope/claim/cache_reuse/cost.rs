@@ -9,8 +9,8 @@ use crate::figure::style::Kind;
 use crate::figure::{Curve, Lines, PlotAxis};
 use crate::model::{Description, Input, KvCache, MaskChoice, Model};
 use crate::numbers::{scaled, short};
-use crate::ops::work::{self, Work};
 use crate::ops::slice;
+use crate::ops::work::{self, Work};
 use crate::probe::Unobserved;
 use crate::run::Run;
 
@@ -31,7 +31,8 @@ pub(super) fn measure(
 ) -> Result<()> {
     let contexts = contexts(settings, dialogue)?;
     let repeats = settings.integer("repeats")?;
-    let steps = contexts.iter().map(|&tokens| step(dialogue, tokens, repeats, run)).collect::<Result<Vec<_>>>()?;
+    let steps =
+        contexts.iter().map(|&tokens| step(dialogue, tokens, repeats, run)).collect::<Result<Vec<_>>>()?;
     let description = dialogue.model.description();
     for step in &steps {
         record(evidence, description, step);
@@ -62,7 +63,13 @@ fn step(dialogue: &Dialogue, tokens: usize, repeats: usize, run: &Run) -> Result
     let ids: Vec<u32> = dialogue.ids.iter().copied().cycle().take(tokens).collect();
     let (past, last) = ids.split_at(tokens - 1);
     let mut cache = model.cache(1)?;
-    model.hidden_after(&mut cache, &Input::new(past.to_vec()), &MaskChoice::AsTrained, &mut Unobserved, run)?;
+    model.hidden_after(
+        &mut cache,
+        &Input::new(past.to_vec()),
+        &MaskChoice::AsTrained,
+        &mut Unobserved,
+        run,
+    )?;
     let (last, all) = (Input::new(last.to_vec()), Input::new(ids));
     let (first, with_cache) = work::count(|| with_cache(model, &cache, &last, run));
     first?;
@@ -115,14 +122,17 @@ fn record(evidence: &mut Evidence, d: &Description, step: &Step) {
     let t = *tokens as f64;
     let per_pair = (4 * d.layers * d.heads * d.head_size) as f64;
     let logits = (2 * d.vocab * d.width) as f64;
-    let theory = [
-        2.0 * in_layers(d) + per_pair * t + logits,
-        2.0 * in_layers(d) * t + per_pair * t * t + logits,
-    ];
+    let theory =
+        [2.0 * in_layers(d) + per_pair * t + logits, 2.0 * in_layers(d) * t + per_pair * t * t + logits];
     for (way, name) in WAYS.iter().enumerate() {
         let total = format!("flops_{name}_t{tokens}");
         evidence.measure(total.clone(), counted[way].total() as f64, "FLOP");
-        evidence.expect(total, theory[way], 0.5, "2 per weight and token, 4·L·H·D per query and key, 2·V·C once");
+        evidence.expect(
+            total,
+            theory[way],
+            0.5,
+            "2 per weight and token, 4·L·H·D per query and key, 2·V·C once",
+        );
         evidence.measure(format!("median_seconds_{name}_t{tokens}"), timing::median(&seconds[way]), "s");
         evidence.measure_sample(format!("seconds_{name}_t{tokens}"), seconds[way].clone(), "s");
     }
@@ -137,9 +147,22 @@ fn growth(evidence: &mut Evidence, steps: &[Step]) -> Result<()> {
         let attention = fit(&|step| step.counted[way].activations as f64);
         evidence.measure(format!("growth_attention_flops_{name}"), attention, "power of T");
         let theory = [1.0, 2.0][way];
-        evidence.expect(format!("growth_attention_flops_{name}"), theory, 1e-9, "theory: a row or the square of scores");
-        evidence.measure(format!("growth_flops_{name}"), fit(&|step| step.counted[way].total() as f64), "power of T");
-        evidence.measure(format!("growth_seconds_{name}"), fit(&|step| timing::median(&step.seconds[way])), "power of T");
+        evidence.expect(
+            format!("growth_attention_flops_{name}"),
+            theory,
+            1e-9,
+            "theory: a row or the square of scores",
+        );
+        evidence.measure(
+            format!("growth_flops_{name}"),
+            fit(&|step| step.counted[way].total() as f64),
+            "power of T",
+        );
+        evidence.measure(
+            format!("growth_seconds_{name}"),
+            fit(&|step| timing::median(&step.seconds[way])),
+            "power of T",
+        );
     }
     let Some(last) = steps.last() else { return Ok(()) };
     let [cached, full] = [0, 1].map(|way| last.counted[way].total() as f64);
@@ -186,7 +209,10 @@ fn pictures(evidence: &mut Evidence, settings: &Settings, dialogue: &Dialogue, s
         settings: settings.record(),
     };
     let counted = [0, 1].map(|way| curve(way, &|step| step.counted[way].total() as f64 / 1e6));
-    let caption = format!("{}: operations of one decoding step, counted from the shapes of its products.", dialogue.name);
+    let caption = format!(
+        "{}: operations of one decoding step, counted from the shapes of its products.",
+        dialogue.name
+    );
     evidence.show("step-flops", caption, lines("Operations of a step", "operations / MFLOP", counted.into()));
     let timed = [0, 1].map(|way| {
         let spread: Vec<f64> = steps.iter().map(|step| step.seconds[way].sd() * 1e3).collect();

@@ -31,8 +31,11 @@ pub(super) fn measure(
         evidence.measure(format!("change_{name}"), change, "");
         let is_kept = change <= ROUNDING;
         let what = if is_kept { "keeps" } else { "loses" };
-        let text = format!("{} (random weights): {what} its cross-attention's keys and values, relative change {}",
-            words(name), short(change));
+        let text = format!(
+            "{} (random weights): {what} its cross-attention's keys and values, relative change {}",
+            words(name),
+            short(change)
+        );
         evidence.weigh(!is_kept, text);
     }
     evidence.expect("change_encoder_in_turn", 0.0, ROUNDING, "theory: the encoder does not see the decoder");

@@ -101,14 +101,16 @@ impl Claim for CacheReuse {
     }
 
     fn verdict(&self, evidence: &Evidence) -> Result<Verdict> {
-        let all = ["causal", "prefix_frozen", "prefix_grown", "bidirectional", "encoder_grown", "encoder_in_turn"];
+        let all =
+            ["causal", "prefix_frozen", "prefix_grown", "bidirectional", "encoder_grown", "encoder_in_turn"];
         let mut changes = Vec::new();
         for name in all {
             changes.push((name, evidence.value(&format!("change_{name}"))?));
         }
         let is_between = |&&(_, change): &&(_, f64)| !(change <= ROUNDING || change >= CHANGE);
         if let Some((name, change)) = changes.iter().find(is_between) {
-            let because = format!("the change under {} is {change:e}, neither rounding nor clear", words(name));
+            let because =
+                format!("the change under {} is {change:e}, neither rounding nor clear", words(name));
             return Ok(Verdict::new(Ruling::NotResolved, because));
         }
         let kept: Vec<&str> =

@@ -54,7 +54,8 @@ pub(super) fn append(
         Reading { name: "prefix_grown", before: Mask::prefix(prompt), after: Mask::prefix(first) },
         same("bidirectional", Mask::bidirectional()),
     ];
-    let tokens = [("prompt_tokens", prompt), ("turn_1_tokens", first), ("dialogue_tokens", dialogue.ids.len())];
+    let tokens =
+        [("prompt_tokens", prompt), ("turn_1_tokens", first), ("dialogue_tokens", dialogue.ids.len())];
     for (name, count) in tokens {
         evidence.measure(name, count as f64, "tokens");
     }
@@ -68,7 +69,12 @@ pub(super) fn append(
     }
     for (name, mask) in [("causal", Mask::causal()), ("prefix_frozen", Mask::prefix(prompt))] {
         evidence.measure(format!("cached_error_{name}"), cached_error(dialogue, mask, run)?, "");
-        evidence.expect(format!("cached_error_{name}"), 0.0, ROUNDING, "theory: the cached pass is the full pass");
+        evidence.expect(
+            format!("cached_error_{name}"),
+            0.0,
+            ROUNDING,
+            "theory: the cached pass is the full pass",
+        );
     }
     let figure = Lines {
         title: "Stored states of turn 1 after turn 2".into(),

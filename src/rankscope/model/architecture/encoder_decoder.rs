@@ -65,7 +65,8 @@ impl CrossLayer {
         cache: Option<&mut LayerCache>,
         probe: &mut dyn Probe,
     ) -> Result<Tensor> {
-        let x = probe.visit("after_attention", self.layer.attend(x, pass, cache, probe)?)?;
+        let x = self.layer.attend(x, pass, cache, probe)?;
+        let x = probe.visit("after_attention", x)?; // [B, T, C]
         let normed = probe.visit("cross_attention_norm", rms_norm(&x, &self.cross_norm, EPSILON)?)?;
         let (attention, mut scope) = (&self.cross_attention, Scope::new("cross_attention", probe));
         let q = attention.query(&normed, Some(pass.rotation), &mut scope)?; // [B, H, T, D]
