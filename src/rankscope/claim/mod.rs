@@ -17,7 +17,9 @@
 
 mod bidirectional_low_rank;
 mod causal_full_rank;
+mod cache_reuse;
 mod draw;
+mod encoder_decoder_cost;
 mod evidence;
 mod fixed_head_size;
 mod head_size_bottleneck;
@@ -31,6 +33,8 @@ mod settings;
 mod softmax_rank;
 #[cfg(test)]
 mod tests;
+mod timing;
+mod trained_low_rank;
 mod trial;
 
 pub use draw::{Draw, attention_weights, gaussian, linear_weights};
@@ -142,6 +146,12 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &mixed_directions::MixedDirections,
 ];
     &[&linear_attention_rank::LinearAttentionRank, &mixed_directions::MixedDirections];
+pub static CLAIMS: &[&dyn Claim] = &[
+    &mixed_directions::MixedDirections,
+    &cache_reuse::CacheReuse,
+    &encoder_decoder_cost::EncoderDecoderCost,
+    &trained_low_rank::TrainedLowRank,
+];
 
 /// The claim with this id.
 ///
