@@ -15,8 +15,10 @@
 //! # Ok::<(), rankscope::Error>(())
 //! ```
 
+mod depth_collapse;
 mod draw;
 mod evidence;
+mod mask_carries_position;
 mod mixed_directions;
 mod parameter;
 mod sample;
@@ -119,7 +121,11 @@ impl Verdict {
 }
 
 /// Every claim, in the order in which they are taught.
-pub static CLAIMS: &[&dyn Claim] = &[&mixed_directions::MixedDirections];
+pub static CLAIMS: &[&dyn Claim] = &[
+    &depth_collapse::DepthCollapse,
+    &mixed_directions::MixedDirections,
+    &mask_carries_position::MaskCarriesPosition,
+];
 
 /// The claim with this id.
 ///

@@ -10,6 +10,7 @@ mod log_det;
 mod metric;
 pub mod npy;
 mod report;
+mod residual;
 mod spectrum;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ pub use exact::{ExactRank, exact_rank};
 pub use log_det::{LogAbsDet, LogDetMethod, log_abs_det};
 pub use metric::{METRICS, Metric};
 pub use report::RankReport;
+pub use residual::{one_infinity_norm, residual, residual_ratio};
 pub use spectrum::{Condition, EPSILON_F32, EPSILON_F64, Spectrum, Tolerance};
 
 use crate::blas;
