@@ -26,6 +26,7 @@ pub mod model;
 pub mod numbers;
 pub mod ops;
 pub mod probe;
+pub mod random;
 pub mod rank;
 pub mod run;
 pub mod tensor;

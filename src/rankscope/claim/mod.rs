@@ -18,12 +18,14 @@
 mod bidirectional_low_rank;
 mod causal_full_rank;
 mod cache_reuse;
+mod depth_collapse;
 mod draw;
 mod encoder_decoder_cost;
 mod evidence;
 mod fixed_head_size;
 mod head_size_bottleneck;
 mod linear_attention_rank;
+mod mask_carries_position;
 mod mixed_directions;
 mod parameter;
 mod phase_map;
@@ -151,6 +153,10 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &cache_reuse::CacheReuse,
     &encoder_decoder_cost::EncoderDecoderCost,
     &trained_low_rank::TrainedLowRank,
+pub static CLAIMS: &[&dyn Claim] = &[
+    &depth_collapse::DepthCollapse,
+    &mixed_directions::MixedDirections,
+    &mask_carries_position::MaskCarriesPosition,
 ];
 
 /// The claim with this id.
