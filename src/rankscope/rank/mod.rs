@@ -13,6 +13,7 @@ mod metric;
 pub mod npy;
 pub mod precise;
 mod report;
+mod residual;
 mod spectrum;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ pub use log_det::{LogAbsDet, LogDetMethod, log_abs_det};
 pub use lu::{LuDeterminant, lu_determinant};
 pub use metric::{METRICS, Metric};
 pub use report::RankReport;
+pub use residual::{one_infinity_norm, residual, residual_ratio};
 pub use spectrum::{Condition, EPSILON_F32, EPSILON_F64, Spectrum, Tolerance};
 
 use crate::blas;
