@@ -54,21 +54,17 @@ struct Pair {
 }
 
 pub(super) fn experiment(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<()> {
-    let mut shown = None;
+    let mut shown = Vec::new();
     for head_size in settings.integers("head_sizes")? {
         for scale in settings.numbers("scales")? {
             let stage = format!("blocks, D = {head_size}, scale {scale}");
             let pairs =
                 rank::many(&seeds(settings)?, &stage, run, |&seed| pair(settings, (head_size, scale), seed))?;
             record(evidence, settings, (head_size, scale), &pairs)?;
-            if let Some(first) = pairs.into_iter().next().filter(|_| scale == 1.0 || shown.is_none()) {
-                shown = Some((head_size, scale, first));
-            }
+            shown.extend(pairs.into_iter().next().map(|first| (head_size, scale, first)));
         }
     }
-    if let Some((head_size, scale, pair)) = shown {
-        picture(evidence, settings, (head_size, scale), &pair);
-    }
+    picture(evidence, settings, &shown);
     Ok(())
 }
 
@@ -149,28 +145,30 @@ fn expect(
     Ok(())
 }
 
-fn picture(evidence: &mut Evidence, settings: &Settings, (head_size, scale): (usize, f64), pair: &Pair) {
-    let curve = |name: &str, kind, spectrum: &Spectrum| {
-        let largest = spectrum.sigma_max().unwrap_or(1.0);
-        let values = spectrum.values().iter().map(|sigma| sigma / largest).filter(|&value| value > 1e-16);
-        Curve::new(name, kind, (1..).map(f64::from).zip(values))
-    };
+/// The blocks of the last head size, at up to three scales.
+fn picture(evidence: &mut Evidence, settings: &Settings, shown: &[(usize, f64, Pair)]) {
+    let Some((head_size, _, last)) = shown.last() else { return };
+    let n = last.block[0].rows() + last.block[0].cols();
+    let mut curves = Vec::new();
+    for (_, scale, pair) in shown.iter().filter(|entry| entry.0 == *head_size).take(3) {
+        let kinds = [("causal", Kind::Causal), ("bidirectional", Kind::Bidirectional)];
+        for ((name, kind), spectrum) in kinds.into_iter().zip(&pair.block) {
+            let largest = spectrum.sigma_max().unwrap_or(1.0);
+            let values = spectrum.values().iter().map(|sigma| sigma / largest).filter(|&value| value > 1e-9);
+            curves.push(Curve::new(format!("{name}, scale {scale}"), kind, (1..).map(f64::from).zip(values)));
+        }
+    }
     let figure = Lines {
         title: "What the earlier half of the tokens sends to the later one".into(),
         x: PlotAxis::linear("index i"),
         y: PlotAxis::log("singular value relative to σ₁"),
-        curves: vec![
-            curve("causal", Kind::Causal, &pair.block[0]),
-            curve("bidirectional", Kind::Bidirectional, &pair.block[1]),
-        ],
+        curves,
         references: Vec::new(),
         settings: settings.record(),
     };
-    let n = pair.block[0].cols() * 2;
     let caption = format!(
-        "Singular values of the weights from the later half of {n} queries to the earlier half of the keys, one draw \
-         with D = {head_size} and logit scale {scale}: the block through which the past reaches the future has the \
-         same spectrum under both masks."
+        "Singular values of the weights from the later half of {n} queries to the earlier half of the keys, the block \
+         through which the past reaches the future, with D = {head_size} at each logit scale; one draw under both masks."
     );
     evidence.show("off-diagonal-block", caption, figure);
 }

@@ -11,7 +11,6 @@ mod tests;
 
 use super::{About, Allowed, Claim, Evidence, Parameter, Ruling, Sample, Settings, Verdict};
 use crate::error::Result;
-use crate::numbers::short;
 use crate::run::Run;
 
 /// See the module.
@@ -24,7 +23,8 @@ static ABOUT: About = About {
              attention",
     exact: "Rank bounds what a matrix can pass on: A·V has rank at most that of A. The converse is false: the \
             identity has full rank and passes nothing between tokens. What earlier tokens send to later ones goes \
-            through off-diagonal blocks, whose rank a positive diagonal does not change.",
+            through the block below the diagonal, and there the causal weights are the bidirectional ones with each \
+            row rescaled: the same rank, exactly.",
     reconsider: "A measure of flow for which the block between the halves differs between the masks.",
 };
 
@@ -97,11 +97,9 @@ impl Claim for RankIsInformation {
             return Ok(Verdict::new(Ruling::Holds, "more rank went with more flow in every comparison"));
         }
         let exceptions = format!(
-            "the identity has full rank and passes {}; a power of a causal matrix has full rank exactly and {} of {} \
-             directions left in f64",
-            short(identity),
-            short(kept),
-            short(positions)
+            "the identity has full rank and sends {:.1} % of its weight to other tokens, and a power of a causal \
+             matrix has full rank exactly and {kept:.1} of {positions} directions left in f64",
+            100.0 * identity
         );
         if higher.is_empty() {
             let because = format!(

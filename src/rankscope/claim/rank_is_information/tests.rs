@@ -72,6 +72,22 @@ fn flow_distance_and_condition_by_hand() {
     assert!((condition - 2.0).abs() < 1e-14);
 }
 
+/// Below the diagonal blocks the causal weights are the bidirectional ones, each row times a factor.
+#[test]
+fn the_blocks_differ_only_by_a_factor_for_each_row() {
+    let draw = crate::claim::Draw::independent(22, 3, 4);
+    let weights = |mask| draw.weights(1.5, &mask, &Device::Cpu).unwrap();
+    let (causal, bidirectional) = (weights(crate::Mask::causal()), weights(crate::Mask::bidirectional()));
+    for row in 11..22 {
+        let ratio = causal[(row, 0)] / bidirectional[(row, 0)];
+        assert!(
+            ratio > 1.0
+                && (1..11)
+                    .all(|col| (causal[(row, col)] / bidirectional[(row, col)] / ratio - 1.0).abs() < 1e-12)
+        );
+    }
+}
+
 #[test]
 fn bad_settings_are_named() {
     let mut settings = small();

@@ -1,6 +1,7 @@
 //! The mutations, area by area.
 
 mod attention;
+mod claims_precise;
 mod figures;
 mod masks;
 mod models;
@@ -37,6 +38,7 @@ pub fn all() -> impl Iterator<Item = &'static Mutation> {
         shaders::SHADERS,
         models::FAMILIES,
         rank::RANK,
+        claims_precise::PRECISE,
         figures::FIGURES,
     ];
     areas.into_iter().flatten()
