@@ -31,7 +31,7 @@ static PARAMETERS: &[Parameter] = &[
     Parameter {
         name: "n",
         summary: "positions, of the map and over alignments",
-        allowed: Allowed::Integer(2, 2048),
+        allowed: Allowed::Integer(2, 1024),
         quick: "128",
         full: "128",
     },
@@ -59,7 +59,7 @@ static PARAMETERS: &[Parameter] = &[
     Parameter {
         name: "sizes",
         summary: "positions n over which ranks are followed, at D = 16 and unit scale",
-        allowed: Allowed::Integers(2, 2048),
+        allowed: Allowed::Integers(2, 1024),
         quick: "16,32,64,128,256",
         full: "16,32,64,128,256,512,1024",
     },
@@ -103,26 +103,26 @@ impl Claim for BidirectionalLowRank {
         };
         let full = evidence.value("share_full_rank_f64")?;
         let mut because = format!(
-            "not of the exact rank, which double precision finds full in {:.0} % of the draws; of the \
+            "not of the exact rank, which double precision finds full in {:.0} % of the draws over n; of the \
              effective rank at {lower} of {points} points of the map, where it is below the causal one, while \
              it is above at {higher}",
             100.0 * full
         );
-        let borders = borders(evidence);
-        if !borders.is_empty() {
-            because += &format!("; causal is ahead below a logit scale of {borders}");
+        if let Some(border) = border(evidence) {
+            because += &format!("; it is below at logit scales under {border}");
         }
         Ok(Verdict::new(ruling, because))
     }
 }
 
-/// "0.75 at D = 16, 0.4 at D = 64": the borders that were measured.
-fn borders(evidence: &Evidence) -> String {
-    let measured = evidence.measured().iter().filter_map(|measured| {
+/// "1.72 at D = 8 to 0.248 at D = 128": the first and the last border that was measured.
+fn border(evidence: &Evidence) -> Option<String> {
+    let mut borders = evidence.measured().iter().filter_map(|measured| {
         let head_size = measured.name.strip_prefix("border_scale_d")?;
         Some(format!("{} at D = {head_size}", short(measured.value)))
     });
-    measured.collect::<Vec<_>>().join(", ")
+    let first = borders.next()?;
+    Some(borders.next_back().map_or(first.clone(), |last| format!("{first} to {last}")))
 }
 
 /// Refuses what would take hours: n³ per matrix, two masks, every point and draw.

@@ -128,16 +128,17 @@ fn weigh(evidence: &mut Evidence, all: &[(usize, Vec<Pair>)]) -> Result<()> {
 
 fn caption() -> String {
     format!(
-        "Ranks of attention weights over n at D = {HEAD_SIZE} and unit scale, mean ± sd over draws: solid lines \
-         are the effective rank, dashed ones the numerical rank in f32, dotted ones in f64."
+        "Ranks of attention weights as a share of n, over n, at D = {HEAD_SIZE} and unit scale, mean ± sd over \
+         draws: solid lines are the effective rank, dashed ones the numerical rank in f32, dotted ones in f64."
     )
 }
 
 fn picture(settings: &Settings, all: &[(usize, Vec<Pair>)]) -> Lines {
-    let measures: [(&str, fn(&Spectrum) -> f64); 3] = [
-        ("effective", Spectrum::effective_rank),
-        ("numerical f32", |spectrum| spectrum.numerical_rank(Tolerance::F32) as f64),
-        ("numerical f64", |spectrum| spectrum.numerical_rank(Tolerance::F64) as f64),
+    let share = |rank: f64, spectrum: &Spectrum| rank / spectrum.values().len() as f64;
+    let measures: [(&str, &dyn Fn(&Spectrum) -> f64); 3] = [
+        ("effective", &|spectrum| share(spectrum.effective_rank(), spectrum)),
+        ("numerical f32", &|spectrum| share(spectrum.numerical_rank(Tolerance::F32) as f64, spectrum)),
+        ("numerical f64", &|spectrum| share(spectrum.numerical_rank(Tolerance::F64) as f64, spectrum)),
     ];
     let curves = measures.iter().flat_map(|&(measure, of)| {
         MASKS.iter().enumerate().map(move |(mask, &(name, kind))| {
@@ -147,13 +148,12 @@ fn picture(settings: &Settings, all: &[(usize, Vec<Pair>)]) -> Lines {
             Curve::new(format!("{name}, {measure}"), kind, points).with_spread(spread)
         })
     });
-    let ends = all.iter().map(|(n, _)| (*n as f64, *n as f64));
     Lines {
         title: "Ranks of attention weights over n".into(),
         x: PlotAxis::log("positions n"),
-        y: PlotAxis::log("rank (directions)"),
+        y: PlotAxis::linear("rank / n"),
         curves: curves.collect(),
-        references: vec![Reference::curve("n, the exact rank", ends)],
+        references: vec![Reference::level("exact rank", 1.0)],
         settings: settings.record(),
     }
 }
