@@ -1,6 +1,7 @@
 //! The mutations, area by area.
 
 mod attention;
+mod claims_fit;
 mod figures;
 mod masks;
 mod models;
@@ -33,6 +34,7 @@ pub fn all() -> impl Iterator<Item = &'static Mutation> {
     let areas = [
         masks::MASKS,
         attention::ATTENTION,
+        claims_fit::CLAIMS_FIT,
         ops::OPS,
         shaders::SHADERS,
         models::FAMILIES,
