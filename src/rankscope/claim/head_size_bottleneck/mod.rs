@@ -24,8 +24,9 @@ static ABOUT: About = About {
     exact: "With head size and width of at least n, every positive pattern of n positions is reachable. Given \
             embeddings of rank n, a head of size D reaches P exactly where the logarithms of P, centred row by \
             row, have rank D or less: n − 1 for almost every P, so D = n − 1 is enough. Under the causal mask \
-            only the entries on and below the diagonal count, and fits put the threshold at ⌊n/2⌋. Sharp \
-            patterns are cheap: any permutation needs D = 2 only.",
+            only the entries on and below the diagonal count, and fits put the threshold at ⌊n/2⌋. Any \
+            permutation, however sharp, needs D = 2 only; a nearest-neighbour task of Amsel, Yehudai and Bruna \
+            2024 (arXiv 2407.16153) is out of reach of small heads unless there are exponentially many.",
     reconsider: "A family of patterns that models need and whose centred logarithms are of low rank, or a \
                  proof of the causal threshold, which rests on fits here.",
 };

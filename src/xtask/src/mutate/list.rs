@@ -2,6 +2,7 @@
 
 mod attention;
 mod claims_precise;
+mod claims_fit;
 mod figures;
 mod masks;
 mod models;
@@ -34,6 +35,7 @@ pub fn all() -> impl Iterator<Item = &'static Mutation> {
     let areas = [
         masks::MASKS,
         attention::ATTENTION,
+        claims_fit::CLAIMS_FIT,
         ops::OPS,
         shaders::SHADERS,
         models::FAMILIES,
