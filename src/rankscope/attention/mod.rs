@@ -3,12 +3,16 @@
 //! A mechanism takes queries, keys and values that are already split into heads; the projections
 //! around it are [`MultiHead`].
 
+mod fixed_multi_head;
+#[cfg(test)]
+mod fixed_multi_head_tests;
 mod linear;
 mod mechanism;
 mod multi_head;
 mod online_softmax;
 mod scaled_dot_product;
 
+pub use fixed_multi_head::FixedMultiHead;
 pub use linear::{LinearAttention, LinearState};
 pub use mechanism::Mechanism;
 pub use multi_head::{Linear, MultiHead};

@@ -1,9 +1,6 @@
 //! Seeded queries and keys, and the attention weights they lead to.
 
 use ndarray::Array2;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, StandardNormal};
 
 use crate::attention::{Attention, LinearAttention, ScaledDotProduct, Visibility};
 use crate::axis::Axis;
@@ -12,18 +9,9 @@ use crate::error::{Error, Result};
 use crate::mask::{Allowed, Mask, Positions};
 use crate::ops::{FeatureMap, cpu};
 use crate::probe::Probe;
+pub use crate::random::gaussian;
 use crate::run::Run;
 use crate::tensor::Tensor;
-
-/// A `rows` × `cols` matrix of independent standard normal numbers.
-///
-/// # Conventions
-/// The same seed and stream give the same numbers everywhere; streams of one seed are independent.
-pub fn gaussian(rows: usize, cols: usize, seed: u64, stream: u64) -> Array2<f64> {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    random.set_stream(stream);
-    Array2::from_shape_simple_fn((rows, cols), || StandardNormal.sample(&mut random))
-}
 
 /// Queries and keys `[n, D]`.
 #[derive(Clone, Debug)]

@@ -1,13 +1,14 @@
 //! The registry of kernels: what tests walk and what a window may warm up.
 
 use super::{
-    elementwise, feature_map, gather, gelu, heads, layer_norm, linear_attention, masked_normalise, matmul,
-    online_attention, rms_norm, rotary, silu, softmax,
+    concat, elementwise, feature_map, gather, gelu, heads, layer_norm, linear_attention, masked_normalise,
+    matmul, online_attention, rms_norm, rotary, silu, slice, softmax,
 };
 use crate::device::gpu::Kernel;
 
 /// All kernels, one for each WGSL file.
 pub static KERNELS: &[&Kernel] = &[
+    &concat::gpu::CONCAT,
     &elementwise::gpu::ADD,
     &elementwise::gpu::ADD_BIAS,
     &elementwise::gpu::MULTIPLY,
@@ -40,6 +41,7 @@ pub static KERNELS: &[&Kernel] = &[
     &rms_norm::gpu::SUBGROUPS,
     &rotary::gpu::ROTARY,
     &silu::gpu::SILU,
+    &slice::gpu::SLICE,
     &softmax::gpu::NAIVE,
     &softmax::gpu::TILED,
     &softmax::gpu::BLOCKED,

@@ -3,6 +3,7 @@
 //! of the WGSL beside it.
 
 pub mod bench;
+mod concat;
 mod elementwise;
 mod feature_map;
 mod gather;
@@ -19,8 +20,11 @@ mod online_attention;
 mod rms_norm;
 mod rotary;
 mod silu;
+mod slice;
 mod softmax;
+pub mod work;
 
+pub use concat::concat;
 pub use elementwise::{add, add_bias, multiply, scale};
 pub use feature_map::{FeatureMap, feature_map};
 pub use gather::gather;
@@ -37,10 +41,12 @@ pub use online_attention::online_attention;
 pub use rms_norm::rms_norm;
 pub use rotary::{RotaryTable, rotary};
 pub use silu::silu;
+pub use slice::slice;
 pub use softmax::masked_softmax;
 
 /// The CPU implementations, for callers with plain slices in f32 or f64.
 pub mod cpu {
+    pub use super::concat::cpu::concat;
     pub use super::elementwise::cpu::{add, add_bias, multiply, scale};
     pub use super::feature_map::cpu::feature_map;
     pub use super::gelu::cpu::gelu;

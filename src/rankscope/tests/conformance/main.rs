@@ -11,6 +11,7 @@ mod faults;
 mod gpu;
 mod linear;
 mod linear_state;
+mod joins;
 mod matmul;
 mod norms;
 mod rows;
