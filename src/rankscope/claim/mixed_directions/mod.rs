@@ -89,7 +89,7 @@ impl Claim for MixedDirections {
         let last = points.len() - 1;
         for (index, point) in points.iter().enumerate() {
             let pairs = rank::many(&seeds, "mixed directions", run, |&seed| {
-                Pair::draw(point, seed, settings.device())
+                Pair::draw(point, seed, settings.device(), run)
             })?;
             record::point(&mut evidence, point, &pairs, settings.device())?;
             // The smallest head under the smallest logits, and the other end, where the sign may be another.
