@@ -1,6 +1,6 @@
 //! Multi-head attention: projections around a mechanism.
 
-use super::{Attention, ScaledDotProduct, Visibility};
+use super::{Attention, Mechanism, Visibility};
 use crate::axis::Axis;
 use crate::device::Device;
 use crate::error::Result;
@@ -70,7 +70,7 @@ pub struct MultiHead {
     /// `[C, HD]`.
     pub output: Linear,
     /// How queries, keys and values meet.
-    pub mechanism: ScaledDotProduct,
+    pub mechanism: Mechanism,
 }
 
 impl MultiHead {

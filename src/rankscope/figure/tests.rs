@@ -250,6 +250,22 @@ fn a_cell_has_the_color_of_its_value_and_a_masked_one_has_none() {
 }
 
 #[test]
+fn a_wall_shows_more_in_a_stronger_color_and_nothing_where_there_is_none() {
+    let figure = Wall { values: array![[Some(0.0), Some(2.0)], [None, Some(4.0)]], ..wall(2, 2) };
+    for theme in Theme::ALL {
+        let scene = figure.scene(theme).unwrap();
+        let fills = scene.items.iter().filter_map(|item| match item {
+            Item::Fill { color, .. } => Some(*color),
+            _ => None,
+        });
+        let colors = [0.0, 0.5, 1.0].map(|amount| theme.sequential().at(amount));
+        // The first fill is the background; those of the colour bar come after the cells.
+        let cells: Vec<_> = fills.skip(1).filter(|color| colors.contains(color)).take(3).collect();
+        assert_eq!(cells, colors, "{theme:?}");
+    }
+}
+
+#[test]
 fn values_at_or_below_the_axis_stand_on_it_and_its_label_says_so() {
     let labels = |figure: &SpectrumFigure| {
         let boxes = figure.scene(Theme::Light).unwrap().text_boxes();

@@ -10,6 +10,7 @@ mod by_head;
 mod facts;
 mod language;
 mod program;
+mod reach;
 mod registry;
 mod tile;
 
@@ -20,6 +21,7 @@ use ndarray::Array2;
 
 pub use allowed::{Allowed, Padding, Positions};
 pub use facts::{Facts, Theorem};
+pub use reach::Reach;
 pub use registry::{MASKS, MaskKind};
 pub use tile::Tile;
 

@@ -176,7 +176,7 @@ impl Layer {
                 key: linear("self_attn.k_proj", kv_heads, width, biased)?,
                 value: linear("self_attn.v_proj", kv_heads, width, biased)?,
                 output: linear("self_attn.o_proj", width, heads, biased)?,
-                mechanism: ScaledDotProduct::new(sizes.head_size),
+                mechanism: ScaledDotProduct::new(sizes.head_size).into(),
             },
             feed_forward_norm: norm("post_attention_layernorm")?,
             gate: linear("mlp.gate_proj", inner, width, inner_biased)?,

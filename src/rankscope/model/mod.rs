@@ -12,6 +12,7 @@ pub mod heads;
 mod input;
 mod llama;
 mod rope;
+pub mod stack;
 pub mod store;
 mod tied;
 mod tokenizer;

@@ -227,7 +227,7 @@ impl Rules {
 }
 
 /// One bit a key, set for tokens: [B, ⌈S/32⌉].
-fn padding_words(padding: &Padding, keys: usize) -> Vec<u32> {
+pub(in crate::ops) fn padding_words(padding: &Padding, keys: usize) -> Vec<u32> {
     let row_words = keys.div_ceil(32);
     let mut words = vec![0; padding.batch() * row_words];
     for sequence in 0..padding.batch() {

@@ -9,6 +9,8 @@ mod elementwise;
 mod execution;
 mod faults;
 mod gpu;
+mod linear;
+mod linear_state;
 mod joins;
 mod matmul;
 mod norms;

@@ -50,9 +50,9 @@ impl Mutation {
         format!("src/rankscope/{}", self.file)
     }
 
-    /// Whether only a GPU can show it.
+    /// Whether only a GPU can show it: a shader, or what the host tells it.
     pub fn is_on_gpu(&self) -> bool {
-        self.file.ends_with(".wgsl") || self.file.ends_with("gpu.rs")
+        self.name.starts_with("shader.") || self.file.ends_with(".wgsl") || self.file.ends_with("gpu.rs")
     }
 
     /// The changed text.
