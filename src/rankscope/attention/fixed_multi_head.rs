@@ -129,7 +129,7 @@ impl FixedMultiHead {
             return Err(Error::invalid("layer", got, expected));
         }
         let has_bias = [q, k, v, o].iter().any(|linear| linear.bias.is_some());
-        if has_bias || layer.mechanism != ScaledDotProduct::new(small) {
+        if has_bias || layer.mechanism != ScaledDotProduct::new(small).into() {
             return Err(Error::invalid("layer", "with biases or a factor of its own", "neither"));
         }
         let scale = (self.head_size as f32 / small as f32).sqrt();
@@ -172,7 +172,7 @@ impl FixedMultiHead {
             key: linear("key", [(Axis::KvWidth, inner), width], key)?,
             value: linear("value", [(Axis::KvWidth, inner), width], value)?,
             output: linear("output", [width, (Axis::HeadWidth, inner)], output)?,
-            mechanism: ScaledDotProduct::new(self.head_size),
+            mechanism: ScaledDotProduct::new(self.head_size).into(),
         })
     }
 }

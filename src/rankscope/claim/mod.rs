@@ -134,29 +134,20 @@ impl Verdict {
 }
 
 /// Every claim, in the order in which they are taught.
-pub static CLAIMS: &[&dyn Claim] =
-    &[&bidirectional_low_rank::BidirectionalLowRank, &mixed_directions::MixedDirections];
 pub static CLAIMS: &[&dyn Claim] = &[
     &causal_full_rank::CausalFullRank,
-    &softmax_rank::SoftmaxRank,
-    &mixed_directions::MixedDirections,
-    &rank_is_information::RankIsInformation,
-pub static CLAIMS: &[&dyn Claim] = &[
     &bidirectional_low_rank::BidirectionalLowRank,
+    &softmax_rank::SoftmaxRank,
     &head_size_bottleneck::HeadSizeBottleneck,
     &fixed_head_size::FixedHeadSize,
+    &depth_collapse::DepthCollapse,
+    &linear_attention_rank::LinearAttentionRank,
     &mixed_directions::MixedDirections,
-];
-    &[&linear_attention_rank::LinearAttentionRank, &mixed_directions::MixedDirections];
-pub static CLAIMS: &[&dyn Claim] = &[
-    &mixed_directions::MixedDirections,
+    &mask_carries_position::MaskCarriesPosition,
+    &rank_is_information::RankIsInformation,
     &cache_reuse::CacheReuse,
     &encoder_decoder_cost::EncoderDecoderCost,
     &trained_low_rank::TrainedLowRank,
-pub static CLAIMS: &[&dyn Claim] = &[
-    &depth_collapse::DepthCollapse,
-    &mixed_directions::MixedDirections,
-    &mask_carries_position::MaskCarriesPosition,
 ];
 
 /// The claim with this id.

@@ -62,7 +62,7 @@ impl<'a> Source<'a> {
             key: self.linear(shared, width)?,
             value: self.linear(shared, width)?,
             output: self.linear(width, all)?,
-            mechanism: ScaledDotProduct::new(head_size),
+            mechanism: ScaledDotProduct::new(head_size).into(),
         })
     }
 

@@ -65,7 +65,7 @@ impl Layer {
                 key: linear(&weights.key, key, Axis::Width, device)?,
                 value: linear(&weights.value, key, Axis::Width, device)?,
                 output: linear(&weights.output, Axis::Width, query, device)?,
-                mechanism: ScaledDotProduct::new(architecture.head_size),
+                mechanism: ScaledDotProduct::new(architecture.head_size).into(),
             },
             feed_forward: feed_forward.transpose()?,
         })
