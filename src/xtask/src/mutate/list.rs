@@ -3,6 +3,7 @@
 mod attention;
 mod claims_precise;
 mod claims_fit;
+mod claims_cost;
 mod figures;
 mod masks;
 mod models;
@@ -42,6 +43,7 @@ pub fn all() -> impl Iterator<Item = &'static Mutation> {
         rank::RANK,
         claims_precise::PRECISE,
         figures::FIGURES,
+        claims_cost::CLAIMS,
     ];
     areas.into_iter().flatten()
 }
