@@ -239,7 +239,7 @@ pub fn checkpoints(evidence: &mut Evidence, checkpoints: &[Checkpoint]) {
         );
         // What the claim says of attention alone, against the model as it is.
         evidence.weigh(ends[3] < ends[0] / 10.0, text);
-        let place = name.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+        let place = checkpoint.place();
         for (ablation, ratios) in ABLATIONS.iter().zip(ratios) {
             for (layer, ratio) in ratios.iter().enumerate() {
                 evidence.measure(format!("{place}_ratio_{}_layer{layer}", ablation.name), *ratio, "");

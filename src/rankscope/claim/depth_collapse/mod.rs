@@ -4,6 +4,7 @@ mod checkpoints;
 mod curves;
 mod findings;
 mod nets;
+mod pictures;
 mod rates;
 #[cfg(test)]
 mod tests;
@@ -135,6 +136,7 @@ impl Claim for DepthCollapse {
         if *settings.device() != Device::Cpu {
             findings::on_device(&mut evidence, &sizes, settings, run)?;
         }
+        pictures::show(&mut evidence, settings, &sizes, &curves, &checkpoints);
         Ok(evidence)
     }
 

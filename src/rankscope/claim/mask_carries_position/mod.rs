@@ -3,6 +3,7 @@
 mod findings;
 mod nets;
 mod order;
+mod pictures;
 mod regression;
 #[cfg(test)]
 mod tests;
@@ -103,6 +104,7 @@ impl Claim for MaskCarriesPosition {
         findings::record(&mut evidence, &sizes, draws)?;
         findings::expectations(&mut evidence, &sizes);
         findings::sentences(&mut evidence, &sizes)?;
+        pictures::show(&mut evidence, settings, &sizes)?;
         Ok(evidence)
     }
 
