@@ -1,7 +1,7 @@
 //! Drawn patterns, and the smallest head that reaches them.
 
 use super::super::{Evidence, Sample, Settings};
-use super::{fitting, head_sizes, masks, picture};
+use super::{fitting, head_sizes, masks, picture, sizes};
 use crate::error::Result;
 use crate::express::{self, BestFit, Target};
 use crate::mask::Mask;
@@ -90,8 +90,9 @@ fn record(evidence: &mut Evidence, settings: &Settings, sweep: &Sweep, why: &'st
     evidence.weigh(
         needs_all,
         format!(
-            "{name}: the smallest head that reaches a drawn pattern of n = {n} positions has size {thresholds} \
-             over {} patterns, {} n",
+            "{name}: the smallest head that reaches a drawn pattern of n = {n} positions has size {} \
+             over {} patterns, {} n (fits in f64 on the CPU)",
+            sizes(&thresholds),
             thresholds.count(),
             if needs_all { "no less than" } else { "less than" }
         ),

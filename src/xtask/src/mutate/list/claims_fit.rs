@@ -127,8 +127,8 @@ pub(super) const CLAIMS_FIT: &[Mutation] = &[
     Mutation {
         name: "claims.fit.verdict-ignores-thresholds",
         file: "claim/head_size_bottleneck/mod.rs",
-        old: "() if least >= n => Ruling::Holds,",
-        new: "() if least >= 1.0 => Ruling::Holds,",
+        old: "} else if both.min(causal) >= n {",
+        new: "} else if both.min(causal) >= 1.0 {",
         suite: Lib,
         tests: &["claim::head_size_bottleneck"],
     },
@@ -143,8 +143,8 @@ pub(super) const CLAIMS_FIT: &[Mutation] = &[
     Mutation {
         name: "claims.fit.factor-of-the-usual-size",
         file: "attention/fixed_multi_head.rs",
-        old: "mechanism: ScaledDotProduct::new(self.head_size),",
-        new: "mechanism: ScaledDotProduct::new(self.width / self.heads),",
+        old: "mechanism: ScaledDotProduct::new(self.head_size).into(),",
+        new: "mechanism: ScaledDotProduct::new(self.width / self.heads).into(),",
         suite: Lib,
         tests: &["attention::fixed_multi_head"],
     },
