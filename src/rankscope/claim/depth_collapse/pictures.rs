@@ -27,7 +27,7 @@ pub fn show(
         let last = causal.mean()[sizes.layers];
         let line = (0..=sizes.layers)
             .map(|layer| (layer as f64, 10f64.powf(last) * 2f64.powi((sizes.layers - layer) as i32)));
-        figure.references.push(Reference::curve("half a layer", line));
+        figure.references.push(Reference::curve("× ½ per layer", line));
     }
     let caption = format!(
         "‖res(X)‖ / ‖X‖ after every layer of pure attention (no skip, MLP or norm), geometric means over draws; \

@@ -4,6 +4,7 @@ mod attention;
 mod claims_precise;
 mod claims_fit;
 mod claims_cost;
+mod claims_depth;
 mod figures;
 mod masks;
 mod models;
@@ -44,6 +45,7 @@ pub fn all() -> impl Iterator<Item = &'static Mutation> {
         claims_precise::PRECISE,
         figures::FIGURES,
         claims_cost::CLAIMS,
+        claims_depth::CLAIMS_DEPTH,
     ];
     areas.into_iter().flatten()
 }
