@@ -1,6 +1,7 @@
 //! The mutations, area by area.
 
 mod attention;
+mod claims_linear;
 mod figures;
 mod masks;
 mod models;
@@ -38,6 +39,7 @@ pub fn all() -> impl Iterator<Item = &'static Mutation> {
         models::FAMILIES,
         rank::RANK,
         figures::FIGURES,
+        claims_linear::CLAIMS_LINEAR,
     ];
     areas.into_iter().flatten()
 }
