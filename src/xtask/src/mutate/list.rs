@@ -5,6 +5,7 @@ mod claims_precise;
 mod claims_fit;
 mod claims_cost;
 mod claims_depth;
+mod claims_linear;
 mod figures;
 mod masks;
 mod models;
@@ -46,6 +47,7 @@ pub fn all() -> impl Iterator<Item = &'static Mutation> {
         figures::FIGURES,
         claims_cost::CLAIMS,
         claims_depth::CLAIMS_DEPTH,
+        claims_linear::CLAIMS_LINEAR,
     ];
     areas.into_iter().flatten()
 }
