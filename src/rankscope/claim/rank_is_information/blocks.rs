@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayView2, s};
 
 use super::super::{Draw, Evidence, Sample, Settings, gaussian};
-use super::{is_clear, seeds};
+use super::{Order, is_clear, seeds};
 use crate::error::Result;
 use crate::figure::style::Kind;
 use crate::figure::{Curve, Lines, PlotAxis};
@@ -47,6 +47,8 @@ pub(super) fn identity(evidence: &mut Evidence, settings: &Settings) -> Result<(
 
 /// One draw, under the causal and the bidirectional mask.
 struct Pair {
+    /// Effective rank of the whole matrix.
+    whole: [f64; 2],
     block: [Spectrum; 2],
     /// Effective rank of A·V, and of V + A·V.
     context: [f64; 2],
@@ -79,6 +81,7 @@ fn pair(settings: &Settings, (head_size, scale): (usize, f64), seed: u64) -> Res
     let effective = |matrix: &Array2<f64>| Ok(Spectrum::of(matrix.view())?.effective_rank());
     let context = [weights[0].dot(&values), weights[1].dot(&values)];
     Ok(Pair {
+        whole: [effective(&weights[0])?, effective(&weights[1])?],
         block: [block(&weights[0])?, block(&weights[1])?],
         context: [effective(&context[0])?, effective(&context[1])?],
         with_skip: [effective(&(&context[0] + &values))?, effective(&(&context[1] + &values))?],
@@ -97,22 +100,26 @@ fn record(
     let block = both(|pair, mask| pair.block[mask].effective_rank());
     let context = both(|pair, mask| pair.context[mask]);
     let with_skip = both(|pair, mask| pair.with_skip[mask]);
-    let gain = block[0].minus(&block[1]);
+    let whole = both(|pair, mask| pair.whole[mask]);
+    let (gain, rank_gain) = (block[0].minus(&block[1]), whole[0].minus(&whole[1]));
     let text = format!(
-        "D = {head_size}, scale {scale}: the block from the earlier to the later half has effective rank {} causal and \
-         {} bidirectional; paired difference {gain}",
-        block[0], block[1]
+        "D = {head_size}, scale {scale}: of effective rank {} causal and {} bidirectional, the block from the earlier to \
+         the later half has {} and {}; paired difference {gain}",
+        whole[0], whole[1], block[0], block[1]
     );
-    evidence.weigh(is_clear(Some(&gain)), text);
+    evidence.weigh(Order::of(&rank_gain, &gain) == Order::Same, text);
     let more = context[0].minus(&context[1]);
     let text = format!(
         "D = {head_size}, scale {scale}: the outputs A·V ({VALUE_WIDTH} columns) have effective rank {} causal and {} \
          bidirectional; with the skip connection {} and {}",
         context[0], context[1], with_skip[0], with_skip[1]
     );
-    evidence.weigh(is_clear(Some(&more)), text);
+    evidence.weigh(is_clear(&more) == Some(true), text);
+    evidence.measure_sample(format!("rank_gain_{at}"), rank_gain, "");
     evidence.measure_sample(format!("block_gain_{at}"), gain, "");
-    for (name, samples) in [("block_rank", block), ("context_rank", context), ("skip_rank", with_skip)] {
+    for (name, samples) in
+        [("rank", whole), ("block_rank", block), ("context_rank", context), ("skip_rank", with_skip)]
+    {
         for (mask, sample) in ["causal", "bidirectional"].into_iter().zip(samples) {
             evidence.measure_sample(format!("{name}_{mask}_{at}"), sample, "");
         }

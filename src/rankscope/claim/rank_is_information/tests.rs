@@ -47,18 +47,23 @@ fn the_reference_at_its_own_size_is_met() {
 
 #[test]
 fn the_rule_reads_the_evidence() {
-    let ruling = |flow: f64, kept: f64, gains: [f64; 2]| {
+    let ruling = |identity: f64, kept: f64, comparisons: &[([f64; 2], [f64; 2])]| {
         let mut evidence = Evidence::new();
-        evidence.measure("identity_flow", flow, "");
+        evidence.measure("identity_flow", identity, "");
         evidence.measure("power_rank_f64", kept, "");
         evidence.measure("power_positions", 32.0, "");
-        evidence.measure_sample("block_gain_d4_scale_1", Sample::new(gains), "");
+        for (index, (rank, block)) in comparisons.iter().enumerate() {
+            evidence.measure_sample(format!("rank_gain_{index}"), Sample::new(*rank), "");
+            evidence.measure_sample(format!("block_gain_{index}"), Sample::new(*block), "");
+        }
         RankIsInformation.verdict(&evidence).unwrap().ruling
     };
-    assert_eq!(ruling(0.0, 1.0, [-0.1, 0.2]), Ruling::Fails);
-    assert_eq!(ruling(0.0, 1.0, [1.0, 1.1]), Ruling::HoldsWithCondition);
-    assert_eq!(ruling(0.5, 32.0, [1.0, 1.1]), Ruling::Holds);
-    assert_eq!(ruling(0.5, 32.0, [-1.0, 1.0]), Ruling::Fails);
+    let (up, down, unclear) = ([1.0, 1.1], [-1.1, -1.0], [-1.0, 1.0]);
+    assert_eq!(ruling(0.5, 32.0, &[(up, up), (down, down)]), Ruling::Holds);
+    assert_eq!(ruling(0.0, 32.0, &[(up, up), (down, down)]), Ruling::HoldsWithCondition);
+    assert_eq!(ruling(0.5, 1.0, &[(up, up), (up, unclear)]), Ruling::HoldsWithCondition);
+    assert_eq!(ruling(0.5, 32.0, &[(up, up), (up, down)]), Ruling::Fails);
+    assert_eq!(ruling(0.0, 1.0, &[(up, unclear), (down, unclear)]), Ruling::Fails);
 }
 
 #[test]

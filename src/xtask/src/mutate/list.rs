@@ -1,11 +1,11 @@
 //! The mutations, area by area.
 
 mod attention;
-mod claims_precise;
-mod claims_fit;
 mod claims_cost;
 mod claims_depth;
+mod claims_fit;
 mod claims_linear;
+mod claims_precise;
 mod figures;
 mod masks;
 mod models;
@@ -38,16 +38,16 @@ pub fn all() -> impl Iterator<Item = &'static Mutation> {
     let areas = [
         masks::MASKS,
         attention::ATTENTION,
-        claims_fit::CLAIMS_FIT,
         ops::OPS,
         shaders::SHADERS,
         models::FAMILIES,
         rank::RANK,
-        claims_precise::PRECISE,
         figures::FIGURES,
-        claims_cost::CLAIMS,
+        claims_precise::PRECISE,
+        claims_fit::CLAIMS_FIT,
         claims_depth::CLAIMS_DEPTH,
         claims_linear::CLAIMS_LINEAR,
+        claims_cost::CLAIMS,
     ];
     areas.into_iter().flatten()
 }
