@@ -92,15 +92,17 @@ pub(super) fn underflow(evidence: &mut Evidence, settings: &Settings, run: &Run)
         let places: Option<Sample> = diagonals.iter().map(|diagonal| underflows(diagonal, index)).collect();
         let predicted = (1..=UNDERFLOW_POSITIONS).find(|&n| predicted_log_det(n, scale) < limit);
         let (Some(places), Some(predicted)) = (places, predicted) else { continue };
+        let is_meant_to_hold = scale <= 1.0 && head_size >= 8;
         if index == 1 {
+            let formula = if is_meant_to_hold { format!(" (predicted: {predicted})") } else { String::new() };
             let because = format!(
-                "the product Π aᵢᵢ is 0 in f64 from n = {places} on (predicted: {predicted}), so a determinant \
-                 computed as a number says nothing there; its logarithm does"
+                "the product Π aᵢᵢ is 0 in f64 from n = {places} on{formula}, so a determinant computed as a number \
+                 says nothing there; its logarithm does"
             );
             evidence.weigh(false, because);
         }
         evidence.measure_sample(name, places, "positions");
-        if scale <= 1.0 && head_size >= 8 {
+        if is_meant_to_hold {
             // One more position costs ln n + scale²/2 nats, and the sum spreads by scale·√n and the next order.
             let n = predicted as f64;
             let draws = settings.integer("seeds")? as f64;

@@ -92,8 +92,7 @@ fn lu_of_the_stored_draw_depends_on_the_storage() {
 #[test]
 fn bad_settings_are_named() {
     let mut settings = small();
-    for (name, value) in [("n", "0"), ("n", "257"), ("head_size", "0"), ("scale", "16.1"), ("sizes", "16,1")]
-    {
+    for (name, value) in [("n", "0"), ("n", "257"), ("head_size", "0"), ("scale", "8.1"), ("sizes", "16,1")] {
         let message = settings.set(name, value).unwrap_err().to_string();
         assert!(message.starts_with(name) && message.contains("from"), "{message}");
     }
