@@ -67,8 +67,8 @@ pub(super) fn truncated(target: &Target, head_size: usize) -> Result<Factors> {
     let Svd { u, sigma, vt } = svd(&target.centred_log_weights())?;
     let root = (head_size as f64).sqrt();
     let (mut query, mut key) = (Array2::zeros((n, head_size)), Array2::zeros((n, head_size)));
-    for column in 0..head_size.min(n) {
-        let half = (sigma[column] * root).sqrt();
+    for (column, sigma) in sigma.iter().enumerate().take(head_size) {
+        let half = (sigma * root).sqrt();
         query.column_mut(column).assign(&(&u.column(column) * half));
         key.column_mut(column).assign(&(&vt.row(column) * half));
     }

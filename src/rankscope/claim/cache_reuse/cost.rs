@@ -37,7 +37,8 @@ pub(super) fn measure(
     for step in &steps {
         record(evidence, description, step);
     }
-    growth(evidence, &steps)?;
+    growth(evidence, &steps);
+    weigh(evidence, &steps)?;
     bytes(evidence, dialogue, run)?;
     pictures(evidence, settings, dialogue, &steps);
     Ok(())
@@ -138,7 +139,7 @@ fn record(evidence: &mut Evidence, d: &Description, step: &Step) {
     }
 }
 
-fn growth(evidence: &mut Evidence, steps: &[Step]) -> Result<()> {
+fn growth(evidence: &mut Evidence, steps: &[Step]) {
     for (way, name) in WAYS.iter().enumerate() {
         let fit = |of: &dyn Fn(&Step) -> f64| {
             let points: Vec<_> = steps.iter().map(|step| (step.tokens as f64, of(step))).collect();
@@ -164,6 +165,10 @@ fn growth(evidence: &mut Evidence, steps: &[Step]) -> Result<()> {
             "power of T",
         );
     }
+}
+
+/// The longest context in words.
+fn weigh(evidence: &mut Evidence, steps: &[Step]) -> Result<()> {
     let Some(last) = steps.last() else { return Ok(()) };
     let [cached, full] = [0, 1].map(|way| last.counted[way].total() as f64);
     let [fast, slow] = [0, 1].map(|way| timing::median(&last.seconds[way]));

@@ -76,6 +76,11 @@ pub(super) fn append(
             "theory: the cached pass is the full pass",
         );
     }
+    picture(evidence, settings, dialogue, curves);
+    Ok(())
+}
+
+fn picture(evidence: &mut Evidence, settings: &Settings, dialogue: &Dialogue, curves: Vec<Curve>) {
     let figure = Lines {
         title: "Stored states of turn 1 after turn 2".into(),
         x: PlotAxis::linear("layer"),
@@ -90,7 +95,6 @@ pub(super) fn append(
         dialogue.name
     );
     evidence.show("turn-2", caption, figure);
-    Ok(())
 }
 
 fn weigh(evidence: &mut Evidence, reading: &Reading, change: &Change) {

@@ -48,7 +48,8 @@ pub(super) fn by_lu(evidence: &mut Evidence, settings: &Settings, run: &Run) -> 
         Ok((f64::from(u8::from(lu.sign != 1)), lu.log - exact))
     })?;
     let wrong: Sample = results.iter().map(|result| result.0).collect();
-    let error: Sample = results.iter().map(|result| result.1).collect();
+    // A pivot of exactly 0 has no logarithm.
+    let error: Sample = results.iter().map(|result| result.1).filter(|error| error.is_finite()).collect();
     let count = wrong.count_where(|wrong| wrong == 1.0);
     evidence.weigh(
         count == 0,

@@ -61,8 +61,8 @@ static PARAMETERS: &[Parameter] = &[
         name: "scales",
         summary: "further factors, for the numerical rank at n",
         allowed: Allowed::Numbers(0.0, 16.0),
-        quick: "0.1,1,8",
-        full: "0.1,0.5,1,2,4,8",
+        quick: "0,0.1,1,8",
+        full: "0,0.1,0.5,1,2,4,8",
     },
     Parameter { name: "seeds", summary: "draws", allowed: Allowed::Integer(2, 1000), quick: "6", full: "20" },
     Parameter {

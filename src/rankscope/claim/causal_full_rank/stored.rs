@@ -7,7 +7,7 @@ use super::super::{Evidence, Sample, Settings, attention_weights, gaussian};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::figure::style::Kind;
-use crate::figure::{Curve, Lines, PlotAxis};
+use crate::figure::{Curve, Lines, PlotAxis, Reference};
 use crate::mask::Mask;
 use crate::numbers::short;
 use crate::rank::precise::{self, Triangular};
@@ -83,14 +83,16 @@ fn determinant(evidence: &mut Evidence, weights: &Array2<f64>, triangular: &Tria
     let variants = (0..VARIANTS).map(|seed| lu_determinant(last_digit_changed(weights, seed).view()));
     let variants = variants.collect::<Result<Vec<_>>>()?;
     let wrong: Sample = variants.iter().map(|lu| f64::from(u8::from(lu.sign != 1))).collect();
-    let logs: Sample = variants.iter().map(|lu| lu.log).collect();
+    // A pivot of exactly 0 has no logarithm; its sign, 0, counts as wrong.
+    let logs: Sample = variants.iter().map(|lu| lu.log).filter(|log| log.is_finite()).collect();
+    let zero = VARIANTS as usize - logs.count();
     let count = wrong.count_where(|wrong| wrong == 1.0);
     evidence.weigh(
         count == 0 && lu.sign == 1,
         format!(
             "stored draw: ln det A is {} exactly, and the sign +; LU gives {} and {}, and after a change of last \
-             digits the wrong sign in {count} of {VARIANTS} cases with {logs}: its sign is a coin toss, which also \
-             falls differently on different processors",
+             digits the wrong sign in {count} of {VARIANTS} cases, an exact 0 in {zero} of these, and {logs} else: its \
+             sign is a coin toss, which also falls differently on different processors",
             short(triangular.log_det()),
             short(lu.log),
             if lu.sign == 1 { "+" } else { "−" },
@@ -118,7 +120,7 @@ pub(super) fn last_digit_changed(weights: &Array2<f64>, seed: u64) -> Array2<f64
     Array2::from_shape_vec((rows, cols), entries).expect("an entry for each")
 }
 
-/// One matrix as f16, f32, f64 and exact arithmetic see it.
+/// One matrix at the tolerances of f16, f32 and f64, and exactly.
 fn lenses(
     evidence: &mut Evidence,
     settings: &Settings,
@@ -126,44 +128,51 @@ fn lenses(
     triangular: &Triangular,
 ) -> Result<()> {
     let n = weights.nrows();
-    let mut curves = Vec::new();
     let mut ranks = Vec::new();
+    let mut references = Vec::new();
     for lens in Lens::ALL {
         let spectrum = Spectrum::of(lens.round(weights.view()).view())?;
-        let rank = spectrum.numerical_rank(lens.tolerance(n)?);
+        let tolerance = lens.tolerance(n)?;
+        let rank = spectrum.numerical_rank(tolerance);
         evidence.measure(format!("lens_rank_{}", lens.name()), rank as f64, "");
         ranks.push(format!("{rank} in {}", lens.name()));
-        let points = (1..).zip(spectrum.values()).map(|(index, &sigma)| (f64::from(index), sigma));
-        curves.push(Curve::new(format!("rounded to {}", lens.name()), Kind::Plain, points));
+        let name = format!("{} tolerance: rank {rank}", lens.name());
+        references.push(Reference::level(name, spectrum.threshold(tolerance)));
     }
     let exact = triangular.log10_singular_values()?;
-    evidence.measure(
-        "lens_rank_exact",
-        exact.iter().flatten().filter(|log| log.is_finite()).count() as f64,
-        "",
+    let count = exact.iter().flatten().filter(|log10| log10.is_finite()).count();
+    evidence.measure("lens_rank_exact", count as f64, "");
+    let text = format!(
+        "stored draw: the weights rounded to each format have numerical rank {}; exactly {count} of {n} singular \
+         values are not zero",
+        ranks.join(", ")
     );
-    let known = (1..).zip(exact).filter_map(|(index, log10)| Some((f64::from(index), 10f64.powf(log10?))));
-    curves.push(Curve::new("exact", Kind::Causal, known));
-    evidence.weigh(
-        false,
-        format!(
-            "stored draw, one matrix of exact rank {n}: numerical rank {} after rounding",
-            ranks.join(", ")
-        ),
-    );
+    evidence.weigh(false, text);
+    let values = |spectrum: Spectrum| indexed(spectrum.values().to_vec());
+    let truth = exact.into_iter().map(|log10| log10.map_or(f64::NAN, |log10| 10f64.powf(log10))).collect();
+    let curves = vec![
+        Curve::new("exact", Kind::Causal, indexed(truth)),
+        Curve::new("f64 arithmetic", Kind::Plain, values(Spectrum::of(weights.view())?)),
+        Curve::new("f32 arithmetic", Kind::Plain, values(spectrum_in_f32(weights.view())?)),
+    ];
     let figure = Lines {
         title: "One causal matrix through four number formats".into(),
         x: PlotAxis::linear("index i"),
-        y: PlotAxis::log("singular value σᵢ"),
+        y: PlotAxis::log("singular value"),
         curves,
-        references: Vec::new(),
+        references,
         settings: settings.record(),
     };
-    let caption = "Singular values of the stored draw's causal weights (n = 128, D = 16), rounded to f16, f32 and f64 \
-                   and decomposed in f64, beside the true ones from multi-precision. The plateaus at the end are \
-                   rounding.";
+    let caption = "Singular values of the stored draw's causal weights (n = 128, D = 16): exact, by multi-precision, and \
+                   as decompositions in f64 and in f32 arithmetic find them. Dashed: what each format counts as zero, \
+                   n · ε · σ₁, with the rank that it leaves.";
     evidence.show("lens", caption, figure);
     Ok(())
+}
+
+/// Values above zero with their indices from 1 on; a zero or an unknown has no place on a logarithmic axis.
+fn indexed(values: Vec<f64>) -> Vec<(f64, f64)> {
+    (1..).map(f64::from).zip(values).filter(|point| point.1 > 0.0).collect()
 }
 
 /// Per leading block: n, true σ_min, and what f64 and f32 report.

@@ -49,6 +49,13 @@ pub struct Checkpoint {
     pub ratios: Vec<Vec<f64>>,
 }
 
+impl Checkpoint {
+    /// In names of measurements and files.
+    pub fn place(&self) -> String {
+        self.name.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_")
+    }
+}
+
 /// Every checkpoint that the settings name; `here` means the bundled ones, and those that can be pulled where
 /// they have been.
 pub fn measure(settings: &Settings, run: &Run) -> Result<Vec<Checkpoint>> {

@@ -4,6 +4,7 @@ mod checkpoints;
 mod curves;
 mod findings;
 mod nets;
+mod pictures;
 mod rates;
 #[cfg(test)]
 mod tests;
@@ -66,15 +67,15 @@ static PARAMETERS: &[Parameter] = &[
         name: "seeds",
         summary: "draws of every stack",
         allowed: Allowed::Integer(2, 200),
-        quick: "5",
+        quick: "8",
         full: "40",
     },
     Parameter {
         name: "rate_seeds",
         summary: "draws for the rates over layers 20 to 40 (causal) and 40 to 60 (window)",
         allowed: Allowed::Integer(2, 1000),
-        quick: "24",
-        full: "200",
+        quick: "64",
+        full: "400",
     },
     Parameter {
         name: "window_rate",
@@ -135,6 +136,7 @@ impl Claim for DepthCollapse {
         if *settings.device() != Device::Cpu {
             findings::on_device(&mut evidence, &sizes, settings, run)?;
         }
+        pictures::show(&mut evidence, settings, &sizes, &curves, &checkpoints);
         Ok(evidence)
     }
 
@@ -155,12 +157,12 @@ impl Claim for DepthCollapse {
                 short(order)
             ),
             _ => format!(
-                "pure attention falls to the rounding floor by drops that grow {} times a layer under: {}; the \
-                 causal mask leaves a rate of {} decades a layer, and with skips {} of the residual ratio is \
-                 left after the last layer",
+                "without skips the residual falls to the rounding floor by drops that grow {} times a layer \
+                 under: {}; under the causal mask it falls by a constant {} decades a layer, and with skips a \
+                 ratio of at least {} is left after the last layer",
                 short(evidence.value(&format!("growth_san_{}", doubly[0]))?),
                 doubly.join(", "),
-                short(slope),
+                short(-slope),
                 short(evidence.value("ratio_left_with_skips")?)
             ),
         };

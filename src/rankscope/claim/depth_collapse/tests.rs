@@ -24,6 +24,8 @@ fn pure_attention_collapses_doubly_exponentially_where_all_tokens_see_the_same()
         let expected = if name == "order_bidirectional" { 3.0 } else { 1.0 };
         assert!((trial.evidence.value(name).unwrap() - expected).abs() < 0.02, "{name}");
     }
+    let (bound, res) = ("near_log10_bound_layer1", "near_log10_res_layer1");
+    assert!(trial.evidence.value(res).unwrap() < trial.evidence.value(bound).unwrap());
     for mask in ["bidirectional", "causal"] {
         assert!(trial.evidence.value(&format!("paths_{mask}_error")).unwrap() < 1e-10);
         assert_eq!(trial.evidence.value(&format!("paths_{mask}_count_length2")).unwrap(), 15.0 * 9.0);

@@ -44,6 +44,8 @@ pub fn bound_log10(base: f64, residual: f64, layers: usize) -> f64 {
 
 /// log₁₀ ‖res‖ as bounded and as measured, per draw, after each of some layers.
 pub struct Compared {
+    /// Of the input, as measured.
+    pub start: Sample,
     /// Per layer from 1 on.
     pub bound: Vec<Sample>,
     /// Per layer from 1 on.
@@ -67,12 +69,14 @@ pub fn compare(sizes: &Sizes, layers: usize, near: bool, seeds: &[u64], run: &Ru
         let start = norm(&x);
         let states = stack.hidden_states(&x, &Mask::bidirectional(), run)?;
         let layers = 1..=layers;
-        Ok(layers.map(|l| (bound_log10(base, start, l), norm(&states[l]).log10())).collect::<Vec<_>>())
+        let pairs = layers.map(|l| (bound_log10(base, start, l), norm(&states[l]).log10()));
+        Ok((start.log10(), pairs.collect::<Vec<_>>()))
     })?;
     let column = |pick: fn(&(f64, f64)) -> f64| {
-        (0..layers).map(|l| draws.iter().map(|draw| pick(&draw[l])).collect()).collect()
+        (0..layers).map(|l| draws.iter().map(|(_, pairs)| pick(&pairs[l])).collect()).collect()
     };
-    Ok(Compared { bound: column(|pair| pair.0), measured: column(|pair| pair.1) })
+    let start = draws.iter().map(|(start, _)| *start).collect();
+    Ok(Compared { start, bound: column(|pair| pair.0), measured: column(|pair| pair.1) })
 }
 
 fn norm(x: &Array2<f64>) -> f64 {
@@ -138,12 +142,19 @@ mod tests {
     }
 
     #[test]
-    fn the_base_of_one_head_by_hand() {
+    fn the_base_by_hand() {
         use crate::model::stack::Architecture;
-        let stack = Stack::new(Architecture::attention_only(1, 1, 4, 3), 1).unwrap();
+        // D = 4, H = 2: the second head's matrices are rows 4 to 7, columns 4 to 7 of the output.
+        let stack = Stack::new(Architecture::attention_only(1, 2, 4, 3), 1).unwrap();
         let w = &stack.layers()[0];
-        let (query_key, value) = (w.query.t().dot(&w.key), w.value.t().dot(&w.output.t()));
-        let beta = largest_column_sum(query_key.view()) * one_infinity_norm(value.view());
-        assert!((base(&stack) / (4.0 * beta / 2.0) - 1.0).abs() < 1e-12);
+        let beta = [0..4usize, 4..8].map(|at| {
+            let rows = |w: &Array2<f64>| w.select(Axis(0), &at.clone().collect::<Vec<_>>());
+            let output = w.output.select(Axis(1), &at.clone().collect::<Vec<_>>());
+            let (query_key, value) =
+                (rows(&w.query).t().dot(&rows(&w.key)), rows(&w.value).t().dot(&output.t()));
+            largest_column_sum(query_key.view()) * one_infinity_norm(value.view())
+        });
+        let expected = 4.0 * beta[0].max(beta[1]) * 2.0 / 2.0;
+        assert!((base(&stack) / expected - 1.0).abs() < 1e-12);
     }
 }

@@ -153,8 +153,8 @@ fn weigh(evidence: &mut Evidence, plan: &Plan, curves: &Curves, tolerance: f64, 
     evidence.weigh(
         usual.mean() > tolerance && first.mean() < usual.mean(),
         format!(
-            "width {}, the usual rule: {first_heads} heads of {} stay {} nats from a drawn pattern of {} \
-             positions, {heads} heads of {} stay {usual}",
+            "width {}, the usual rule: with {first_heads} heads of {}, one stays {} nats from a drawn pattern of \
+             {} positions; with {heads} of {}, {usual} (fits in f64 on the CPU)",
             most.usual.width(),
             plan.rows[0].usual.head_size(),
             short(first.mean()),
@@ -165,7 +165,7 @@ fn weigh(evidence: &mut Evidence, plan: &Plan, curves: &Curves, tolerance: f64, 
     evidence.weigh(
         curves.fixed.mean() < usual.mean(),
         format!(
-            "heads of fixed size {} stay {} nats away, however many there are",
+            "a head of fixed size {} stays {} nats away, however many there are",
             most.fixed.head_size(),
             short(curves.fixed.mean())
         ),
@@ -178,8 +178,8 @@ fn weigh(evidence: &mut Evidence, plan: &Plan, curves: &Curves, tolerance: f64, 
     evidence.weigh(
         gain.mean() > 2.0 * gain.standard_error(),
         format!(
-            "at equal parameters, {heads} heads of {} on a width of {} stay {equal} nats away, {heads} of {} on \
-             {} stay {usual}",
+            "at equal parameters, one of {heads} heads of {} on a width of {} stays {equal} nats away, one of \
+             {heads} of {} on {} {usual}",
             most.equal.head_size(),
             most.equal.width(),
             most.usual.head_size(),

@@ -133,11 +133,14 @@ impl Claim for FixedHeadSize {
             short(cost),
             short(equal)
         );
-        let ruling = match () {
-            () if usual <= tolerance => Ruling::NotResolved,
-            () if fixed >= usual => Ruling::Fails,
-            () if fixed <= tolerance && equal <= tolerance => Ruling::Holds,
-            () => Ruling::HoldsWithCondition,
+        let ruling = if usual <= tolerance {
+            Ruling::NotResolved // nothing to remove
+        } else if fixed >= usual {
+            Ruling::Fails
+        } else if fixed <= tolerance && equal <= tolerance {
+            Ruling::Holds
+        } else {
+            Ruling::HoldsWithCondition
         };
         Ok(Verdict::new(ruling, because))
     }

@@ -5,6 +5,7 @@ use crate::attention::FixedMultiHead;
 use crate::error::Result;
 use crate::figure::style::Kind;
 use crate::figure::{Curve, Lines, PlotAxis};
+use crate::numbers::short;
 
 /// One model of the paper's tables.
 #[derive(Clone, Copy, Debug)]
@@ -79,9 +80,14 @@ pub(super) fn beside(evidence: &mut Evidence, settings: &Settings) -> Result<()>
     Ok(())
 }
 
-/// Whether `b` lies above `a` by more than both spreads together.
+/// Both spreads of a difference together.
+fn spread(a: (f64, f64), b: (f64, f64)) -> f64 {
+    (a.1 * a.1 + b.1 * b.1).sqrt()
+}
+
+/// Whether `b` lies above `a` by more than twice the spread of their difference.
 fn is_above(a: (f64, f64), b: (f64, f64)) -> bool {
-    b.0 - a.0 > (a.1 * a.1 + b.1 * b.1).sqrt()
+    b.0 - a.0 > 2.0 * spread(a, b)
 }
 
 fn usual_rule(evidence: &mut Evidence) {
@@ -113,19 +119,19 @@ fn more_heads(evidence: &mut Evidence) {
             first.parameters, last.parameters
         ),
     );
-    let spread = |model: &Quoted| (model.mnli.0, model.mnli.1.unwrap_or(0.0));
     let [_, twelve, sixteen, _] = &TABLE_2A;
+    let mnli = |model: &Quoted| (model.mnli.0, model.mnli.1.unwrap_or(0.0));
     if twelve.mnli.0 > sixteen.mnli.0 {
         evidence.weigh(
             false,
             format!(
-                "and MNLI is not monotone in them: {} with {} heads, {} with {}, {} the spread of ± {}",
+                "and MNLI does not tell: {} with {} heads and {} with {}, while the spread of such a difference \
+                 is {}",
                 twelve.mnli.0,
                 twelve.heads,
                 sixteen.mnli.0,
                 sixteen.heads,
-                if is_above(spread(sixteen), spread(twelve)) { "beyond" } else { "about" },
-                spread(sixteen).1
+                short(spread(mnli(twelve), mnli(sixteen)))
             ),
         );
     }

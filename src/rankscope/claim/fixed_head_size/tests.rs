@@ -54,7 +54,7 @@ fn the_papers_parameters_follow_from_the_formula() {
     }
     assert_eq!(evidence.disagreements().count(), 0);
     let sides: Vec<bool> = evidence.findings().iter().map(|finding| finding.supports).collect();
-    assert_eq!(sides, [false, true, false, false, false]);
+    assert_eq!(sides, [true, true, false, false, false]);
     assert!(evidence.measured().iter().all(|measured| measured.name.starts_with("added_parameters")));
 }
 

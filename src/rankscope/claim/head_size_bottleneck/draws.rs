@@ -1,7 +1,7 @@
 //! Drawn patterns, and the smallest head that reaches them.
 
 use super::super::{Evidence, Sample, Settings};
-use super::{fitting, head_sizes, masks, picture};
+use super::{fitting, head_sizes, masks, picture, sizes};
 use crate::error::Result;
 use crate::express::{self, BestFit, Target};
 use crate::mask::Mask;
@@ -86,27 +86,39 @@ fn record(evidence: &mut Evidence, settings: &Settings, sweep: &Sweep, why: &'st
     let thresholds = sweep.thresholds(settings.number("tolerance")?);
     let measured = format!("threshold_{name}");
     evidence.expect(&measured, sweep.theory as f64, 1e-9, why);
+    let needs_all = thresholds.mean() >= n as f64;
     evidence.weigh(
-        thresholds.mean() >= n as f64,
+        needs_all,
         format!(
-            "{name}: the smallest head that reaches a drawn pattern of n = {n} positions has size {thresholds} \
-             over {} patterns, less than n",
-            thresholds.count()
+            "{name}: the smallest head that reaches a drawn pattern of n = {n} positions has size {} \
+             over {} patterns, {} n (fits in f64 on the CPU)",
+            sizes(&thresholds),
+            thresholds.count(),
+            if needs_all { "no less than" } else { "less than" }
         ),
     );
     evidence.measure_sample(measured, thresholds, "");
-    let bottleneck = sweep.kl(0);
-    if let Some(just_below) = sweep.fits.len().checked_sub(2) {
-        let (kl, size) = (sweep.kl(just_below), sweep.head_sizes[just_below]);
-        evidence.weigh(
-            kl.extremes().0 > settings.number("tolerance")?,
-            format!(
-                "{name}: the best head of size 1 stays {bottleneck} nats away from a drawn pattern, and just \
-                 below the threshold, at size {size}, {}",
-                short(kl.mean())
-            ),
-        );
-    }
+    below(evidence, settings, sweep)
+}
+
+/// What heads below the threshold miss.
+fn below(evidence: &mut Evidence, settings: &Settings, sweep: &Sweep) -> Result<()> {
+    let Some(index) = sweep.fits.len().checked_sub(2) else { return Ok(()) };
+    let (kl, error) = (sweep.kl(index), sweep.sample(index, |fit| fit.max_error));
+    let full_rank = "; the weights of every causal head have full rank, so that alone expresses little";
+    evidence.weigh(
+        kl.extremes().0 > settings.number("tolerance")?,
+        format!(
+            "{}: the best head of size 1 stays {} nats away from a drawn pattern, and just below the threshold, \
+             at size {}, {} (largest error of an entry {}){}",
+            sweep.name,
+            sweep.kl(0),
+            sweep.head_sizes[index],
+            short(kl.mean()),
+            short(error.mean()),
+            if sweep.name == "causal" { full_rank } else { "" }
+        ),
+    );
     Ok(())
 }
 

@@ -7,7 +7,7 @@ mod picture;
 #[cfg(test)]
 mod tests;
 
-use super::{About, Allowed, Claim, Evidence, Parameter, Ruling, Settings, Verdict};
+use super::{About, Allowed, Claim, Evidence, Parameter, Ruling, Sample, Settings, Verdict};
 use crate::error::Result;
 use crate::express::Fitting;
 use crate::mask::Mask;
@@ -24,8 +24,9 @@ static ABOUT: About = About {
     exact: "With head size and width of at least n, every positive pattern of n positions is reachable. Given \
             embeddings of rank n, a head of size D reaches P exactly where the logarithms of P, centred row by \
             row, have rank D or less: n − 1 for almost every P, so D = n − 1 is enough. Under the causal mask \
-            only the entries on and below the diagonal count, and fits put the threshold at ⌊n/2⌋. Sharp \
-            patterns are cheap: any permutation needs D = 2 only.",
+            only the entries on and below the diagonal count, and fits put the threshold at ⌊n/2⌋. Any \
+            permutation, however sharp, needs D = 2 only; a nearest-neighbour task of Amsel, Yehudai and Bruna \
+            2024 (arXiv 2407.16153) is out of reach of small heads unless there are exponentially many.",
     reconsider: "A family of patterns that models need and whose centred logarithms are of low rank, or a \
                  proof of the causal threshold, which rests on fits here.",
 };
@@ -117,26 +118,33 @@ impl Claim for HeadSizeBottleneck {
 
     fn verdict(&self, evidence: &Evidence) -> Result<Verdict> {
         let n = evidence.value("n")?;
-        let thresholds = [evidence.value("threshold_bidirectional")?, evidence.value("threshold_causal")?];
+        let (both, causal) =
+            (evidence.value("threshold_bidirectional")?, evidence.value("threshold_causal")?);
         let error = evidence.value("construction_error_largest")?;
-        let [both, causal] = thresholds.map(short);
         let reached = format!(
-            "every pattern is reached at head size n by construction (largest error {}), but patterns of {n} \
-             positions needed only {both} without a mask and {causal} under the causal one",
+            "every pattern is reached at head size n by construction (largest error {}); drawn patterns of {n} \
+             positions needed {both} without a mask and {causal} under the causal one",
             short(error)
         );
         // A head of size 1 that reaches everything would leave no bottleneck at all.
-        let (least, most) = (thresholds[0].min(thresholds[1]), thresholds[0].max(thresholds[1]));
-        let ruling = match () {
-            () if error.is_nan() || error > 1e-6 => Ruling::NotResolved,
-            () if least >= n => Ruling::Holds,
-            () if most <= 1.0 => Ruling::Fails,
-            () => Ruling::HoldsWithCondition,
+        let ruling = if error.is_nan() || error > 1e-6 {
+            Ruling::NotResolved
+        } else if both.min(causal) >= n {
+            Ruling::Holds
+        } else if both.max(causal) <= 1.0 {
+            Ruling::Fails
+        } else {
+            Ruling::HoldsWithCondition
         };
-        let sharp =
-            "; below that the best fit keeps an error, except for patterns of low rank, such as permutations";
-        Ok(Verdict::new(ruling, reached + if ruling == Ruling::HoldsWithCondition { sharp } else { "" }))
+        let below =
+            "; below that the best fit keeps an error, except for patterns of low rank such as permutations";
+        Ok(Verdict::new(ruling, reached + if ruling == Ruling::HoldsWithCondition { below } else { "" }))
     }
+}
+
+/// Sizes over draws: a whole number where all agree.
+fn sizes(sample: &Sample) -> String {
+    if sample.sd() == 0.0 { sample.mean().to_string() } else { sample.to_string() }
 }
 
 /// How hard a fit tries.

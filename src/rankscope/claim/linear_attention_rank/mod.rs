@@ -35,7 +35,7 @@ static PARAMETERS: &[Parameter] = &[
     Parameter {
         name: "lengths",
         summary: "numbers of positions n",
-        allowed: Allowed::Integers(2, 2048),
+        allowed: Allowed::Integers(2, 1024),
         quick: "16,64,512",
         full: "16,32,64,128,256,512,1024",
     },
@@ -67,14 +67,14 @@ impl Claim for LinearAttentionRank {
             for n in settings.integers("lengths")? {
                 let place = Place { n, head_size };
                 let points = rank::many(&seeds, "linear attention", run, |&seed| {
-                    Point::draw(place, seed, settings.device())
+                    Point::draw(place, seed, settings.device(), run)
                 })?;
                 record::measure(&mut evidence, place, &points, settings.device())?;
                 found.push((place, points));
             }
         }
         record::totals(&mut evidence, &found);
-        record::weigh(&mut evidence, &found)?;
+        record::weigh(&mut evidence, &found, settings.device())?;
         recurrence::compare(&mut evidence, settings, run)?;
         figures::show(&mut evidence, settings, &found);
         Ok(evidence)

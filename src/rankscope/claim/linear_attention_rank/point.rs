@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::mask::Mask;
 use crate::ops::FeatureMap;
 use crate::rank::{Spectrum, Tolerance, exact_rank};
+use crate::run::Run;
 
 /// One length and one head size.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -56,11 +57,14 @@ pub(super) struct Point {
 }
 
 impl Point {
-    pub(super) fn draw(place: Place, seed: u64, device: &Device) -> Result<Self> {
+    pub(super) fn draw(place: Place, seed: u64, device: &Device, run: &Run) -> Result<Self> {
         let draw = Draw::independent(place.n, place.head_size, seed);
         let linear = |map, mask: Mask| linear_weights(&draw.q, &draw.k, map, &mask, device);
         let softmax = |mask: Mask| draw.weights(1.0, &mask, device);
-        let spectrum = |matrix: Array2<f64>| Spectrum::of(matrix.view());
+        let spectrum = |matrix: Array2<f64>| {
+            run.check()?; // each takes a while
+            Spectrum::of(matrix.view())
+        };
         let causal = linear(FeatureMap::EluPlusOne, Mask::causal())?;
         let relu = linear(FeatureMap::Relu, Mask::causal())?;
         let half = place.n / 2;

@@ -8,6 +8,7 @@ use crate::rank::{Spectrum, Tolerance};
 
 const THEORY: &str = "rank φ(Q)φ(K)ᵀ = min(D, n) for almost all inputs";
 const REFERENCE: &str = "3 draws of this project's reference, at our spread";
+const CONDITION: &str = "the same, whose mean condition number may be an arithmetic one";
 
 /// At n = 512: D; effective rank bidirectional and causal; causal rank at f32's tolerance; log₁₀ of the causal
 /// condition number; effective rank of softmax, bidirectional and causal, where known. Then half a unit of
@@ -63,22 +64,22 @@ fn expect(
     (_, linear, softmax): &Reference,
     device: &Device,
 ) -> Result<()> {
-    let mut mean = |name: &str, (value, half_unit): (f64, f64)| -> Result<()> {
+    let mut mean = |name: &str, (value, half_unit): (f64, f64), source| -> Result<()> {
         let name = place.name(name);
         let ours = evidence.sample(&name)?;
         let spread = 4.0 * ours.sd() * (1.0 / ours.count() as f64 + 1.0 / 3.0).sqrt();
-        evidence.expect(name, value, spread + half_unit, REFERENCE);
+        evidence.expect(name, value, spread + half_unit, source);
         Ok(())
     };
-    mean("effective_rank_bidirectional", linear[0])?;
-    mean("effective_rank_causal", linear[1])?;
-    mean("rank_f32_causal", linear[2])?;
+    mean("effective_rank_bidirectional", linear[0], REFERENCE)?;
+    mean("effective_rank_causal", linear[1], REFERENCE)?;
+    mean("rank_f32_causal", linear[2], REFERENCE)?;
     if *device == Device::Cpu {
-        mean("log10_condition_causal", linear[3])?;
+        mean("log10_condition_causal", linear[3], CONDITION)?;
     }
     let Some([bidirectional, causal]) = *softmax else { return Ok(()) };
-    mean("effective_rank_softmax_bidirectional", bidirectional)?;
-    mean("effective_rank_softmax_causal", causal)
+    mean("effective_rank_softmax_bidirectional", bidirectional, REFERENCE)?;
+    mean("effective_rank_softmax_causal", causal, REFERENCE)
 }
 
 /// What the verdict is read off.
@@ -105,13 +106,13 @@ pub(super) fn totals(evidence: &mut Evidence, found: &[(Place, Vec<Point>)]) {
 }
 
 /// One sentence for each head size and question, over all lengths.
-pub(super) fn weigh(evidence: &mut Evidence, found: &[(Place, Vec<Point>)]) -> Result<()> {
+pub(super) fn weigh(evidence: &mut Evidence, found: &[(Place, Vec<Point>)], device: &Device) -> Result<()> {
     let mut sizes: Vec<usize> = found.iter().map(|(place, _)| place.head_size).collect();
     sizes.dedup();
     for head_size in sizes {
         let at: Vec<&(Place, Vec<Point>)> =
             found.iter().filter(|(place, _)| place.head_size == head_size).collect();
-        ranks(evidence, &at)?;
+        ranks(evidence, &at, device)?;
         shape(evidence, &at)?;
         blocks(evidence, &at)?;
         relu(evidence, &at)?;
@@ -137,18 +138,19 @@ fn whereabouts(at: &[&(Place, Vec<Point>)]) -> String {
 }
 
 /// The two halves of the statement.
-fn ranks(evidence: &mut Evidence, at: &[&(Place, Vec<Point>)]) -> Result<()> {
+fn ranks(evidence: &mut Evidence, at: &[&(Place, Vec<Point>)], device: &Device) -> Result<()> {
     let bidirectional = means(evidence, at, "rank_bidirectional")?;
     let causal = means(evidence, at, "rank_causal")?;
     let softmax = means(evidence, at, "rank_softmax_bidirectional")?;
     let bounds: Vec<_> = at.iter().map(|(place, _)| place.bound().to_string()).collect();
+    let zero = if *device == Device::Cpu { "f64" } else { "f32" };
     let within = at.iter().all(|(place, points)| {
         let largest = evidence.sample(&place.name("rank_bidirectional")).map(|ranks| ranks.extremes().1);
         largest.is_ok_and(|largest| largest <= place.bound() as f64) && points.iter().all(|p| p.is_full)
     });
     let text = format!(
-        "{}: numerical rank {bidirectional} bidirectional (bound {}), {causal} causal; softmax of the same draws, \
-         bidirectional: {softmax}",
+        "{}: numerical rank ({zero} tolerance) {bidirectional} bidirectional, where the bound is {}, and {causal} \
+         causal, full by theorem; softmax of the same draws, bidirectional: {softmax}",
         whereabouts(at),
         bounds.join(", ")
     );
@@ -173,10 +175,12 @@ fn shape(evidence: &mut Evidence, at: &[&(Place, Vec<Point>)]) -> Result<()> {
         place.head_size, place.n, softmax[0], softmax[1]
     );
     evidence.weigh(causal.mean() > bidirectional.mean(), text);
-    // Not measured on a GPU.
-    let condition = log.map_or_else(String::new, |log| format!(", condition number 10^({log})"));
+    let condition = match log {
+        Some(log) => format!("condition number 10^({log})"),
+        None => "its condition number needs entries in f64, and is measured on the CPU alone".to_owned(),
+    };
     let text = format!(
-        "D = {}, n = {}: full by theorem, the causal matrix keeps rank {f32s} at the tolerance of f32{condition}",
+        "D = {}, n = {}: full by theorem, the causal matrix keeps rank {f32s} at the tolerance of f32; {condition}",
         place.head_size, place.n
     );
     evidence.weigh(f32s.extremes().0 >= place.n as f64, text);

@@ -68,7 +68,7 @@ pub fn expectations(evidence: &mut Evidence, sizes: &Sizes) {
     for (name, values) in others {
         for (depth, value) in values.into_iter().filter(|(depth, _)| sizes.depths.contains(depth)) {
             if value > 0.0 {
-                let source = "another random network, to within its half";
+                let source = "a random network of unknown sizes, to within half of its value";
                 evidence.expect(format!("{name}_depth{depth}"), value, value / 2.0, source);
             }
         }

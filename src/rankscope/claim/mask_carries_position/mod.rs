@@ -3,6 +3,7 @@
 mod findings;
 mod nets;
 mod order;
+mod pictures;
 mod regression;
 #[cfg(test)]
 mod tests;
@@ -58,7 +59,7 @@ static PARAMETERS: &[Parameter] = &[
         name: "train",
         summary: "sequences that the probe is fitted to",
         allowed: Allowed::Integer(2, 400),
-        quick: "80",
+        quick: "120",
         full: "200",
     },
     Parameter {
@@ -103,6 +104,7 @@ impl Claim for MaskCarriesPosition {
         findings::record(&mut evidence, &sizes, draws)?;
         findings::expectations(&mut evidence, &sizes);
         findings::sentences(&mut evidence, &sizes)?;
+        pictures::show(&mut evidence, settings, &sizes)?;
         Ok(evidence)
     }
 
@@ -120,7 +122,7 @@ impl Claim for MaskCarriesPosition {
         };
         let (causal, bidirectional) = (r_squared("causal")?, r_squared("bidirectional")?);
         let told = format!(
-            "a linear probe after {deepest} layers tells R² = {causal} of the position under the causal mask, {bidirectional} under none"
+            "a linear probe after {deepest} layers tells R² = {causal} of the position under the causal mask, {bidirectional} without it"
         );
         Ok(match (carries, beyond) {
             (0, _) => Verdict::new(Ruling::Fails, format!("{told}: the mask tells nothing")),

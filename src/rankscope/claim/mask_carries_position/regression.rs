@@ -36,6 +36,9 @@ impl LinearFit {
         gram.diag_mut().mapv_inplace(|x| x + ridge);
         let right = centred.t().dot(&(targets - level));
         let weights = gram.solvec(&right).map_err(|error| failed(error.to_string()))?;
+        if !weights.iter().all(|weight| weight.is_finite()) {
+            return Err(failed("features that are not finite".into()));
+        }
         Ok(LinearFit { mean, weights, level })
     }
 

@@ -30,6 +30,7 @@ fn the_mask_carries_position_where_something_breaks_the_tie() {
     let disagreements: Vec<_> = trial.evidence.disagreements().collect();
     assert!(disagreements.is_empty(), "{disagreements:?}");
     let value = |name: &str| trial.evidence.value(name).unwrap();
+    assert!(value("rounding") < 1e-11);
     for depth in [1, 2, 4] {
         assert!(value(&format!("permutation_error_bidirectional_depth{depth}")) < 1e-13);
         assert!(value(&format!("permutation_error_causal_depth{depth}")) > 0.2);

@@ -1,5 +1,6 @@
 //! Claim: half the heads forward and half backward restore rank to bidirectional attention.
 
+mod figures;
 mod multi_head;
 mod pair;
 mod record;
@@ -8,8 +9,6 @@ mod tests;
 
 use super::{About, Allowed, Claim, Evidence, Parameter, Ruling, Sample, Settings, Verdict};
 use crate::error::Result;
-use crate::figure::style::Kind;
-use crate::figure::{Series, SpectrumFigure};
 use crate::rank;
 use crate::run::Run;
 use pair::Pair;
@@ -89,15 +88,16 @@ impl Claim for MixedDirections {
         let last = points.len() - 1;
         for (index, point) in points.iter().enumerate() {
             let pairs = rank::many(&seeds, "mixed directions", run, |&seed| {
-                Pair::draw(point, seed, settings.device())
+                Pair::draw(point, seed, settings.device(), run)
             })?;
             record::point(&mut evidence, point, &pairs, settings.device())?;
             // The smallest head under the smallest logits, and the other end, where the sign may be another.
             if let Some(first) = pairs.into_iter().next().filter(|_| index == 0 || index == last) {
-                picture(&mut evidence, settings, point, first);
+                figures::spectra(&mut evidence, settings, point, first);
             }
         }
         run.check()?;
+        figures::ranks(&mut evidence, settings, &points);
         multi_head::compare(&mut evidence, n, head_sizes[0], seed, settings.device())?;
         Ok(evidence)
     }
@@ -128,22 +128,4 @@ fn in_words(name: &str) -> String {
 
 fn or_none(places: &[String]) -> String {
     if places.is_empty() { "no point".to_owned() } else { places.join("; ") }
-}
-
-fn picture(evidence: &mut Evidence, settings: &Settings, point: &Point, pair: Pair) {
-    let Point { head_size, scale, .. } = *point;
-    let series = |name: &str, kind, spectrum| Series { name: name.into(), kind, spectrum };
-    let series = vec![
-        series("one causal + one anti-causal", Kind::Custom, pair.mixed),
-        series("two bidirectional", Kind::Bidirectional, pair.bidirectional),
-        series("a causal head alone", Kind::Causal, pair.causal_alone),
-        series("a bidirectional head alone", Kind::Plain, pair.bidirectional_alone),
-    ];
-    let title = format!("Mean of two heads of size {head_size} at scale {scale}: singular values");
-    let caption = format!(
-        "Singular values of the mean of two heads of size {head_size} with logits of scale {scale}, one draw: one \
-         head causal and one anti-causal, against both bidirectional; and one head of either kind alone."
-    );
-    let figure = SpectrumFigure { title, series, settings: settings.record() };
-    evidence.show(format!("spectra-d{head_size}"), caption, figure);
 }

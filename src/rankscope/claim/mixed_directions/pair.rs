@@ -8,6 +8,7 @@ use crate::device::Device;
 use crate::error::Result;
 use crate::mask::Mask;
 use crate::rank::Spectrum;
+use crate::run::Run;
 
 /// The spectra of one draw.
 pub(super) struct Pair {
@@ -31,12 +32,15 @@ pub(super) fn heads(n: usize, head_size: usize, seed: u64) -> [Draw; 2] {
 }
 
 impl Pair {
-    pub(super) fn draw(point: &Point, seed: u64, device: &Device) -> Result<Self> {
+    pub(super) fn draw(point: &Point, seed: u64, device: &Device, run: &Run) -> Result<Self> {
         let [first, second] = heads(point.n, point.head_size, seed);
         let weights = |head: &Draw, mask: Mask| head.weights(point.scale, &mask, device);
         let (lower, upper) = (weights(&first, Mask::causal())?, weights(&second, Mask::anti_causal())?);
         let full = [weights(&first, Mask::bidirectional())?, weights(&second, Mask::bidirectional())?];
-        let spectrum = |matrix: &Array2<f64>| Spectrum::of(matrix.view());
+        let spectrum = |matrix: &Array2<f64>| {
+            run.check()?; // each takes a while
+            Spectrum::of(matrix.view())
+        };
         Ok(Pair {
             mixed: spectrum(&((&lower + &upper) / 2.0))?,
             bidirectional: spectrum(&((&full[0] + &full[1]) / 2.0))?,

@@ -16,7 +16,7 @@ const REFERENCE: [(usize, [f64; 2], [f64; 2]); 3] = [
 
 /// Records everything about one point.
 pub(super) fn point(evidence: &mut Evidence, point: &Point, pairs: &[Pair], device: &Device) -> Result<()> {
-    side_by_side(evidence, point, pairs);
+    side_by_side(evidence, point, pairs, device);
     in_layers(evidence, point, pairs);
     if *device == Device::Cpu {
         conditions(evidence, point, pairs);
@@ -36,16 +36,18 @@ fn over(pairs: &[Pair], of: impl Fn(&Pair) -> f64) -> Sample {
 }
 
 /// Heads side by side: their mean.
-fn side_by_side(evidence: &mut Evidence, point: &Point, pairs: &[Pair]) {
+fn side_by_side(evidence: &mut Evidence, point: &Point, pairs: &[Pair], device: &Device) {
     let mixed = over(pairs, |pair| pair.mixed.effective_rank());
     let bidirectional = over(pairs, |pair| pair.bidirectional.effective_rank());
     let causal_alone = over(pairs, |pair| pair.causal_alone.effective_rank());
     let bidirectional_alone = over(pairs, |pair| pair.bidirectional_alone.effective_rank());
     let gain = mixed.minus(&bidirectional);
+    let lacking =
+        if *device == Device::Cpu { "" } else { "; condition numbers need entries in f64: cpu only" };
     let text = format!(
         "heads at scale {}, D = {}: the mean of two has effective rank {mixed} of {} with mixed directions, \
          {bidirectional} bidirectional; paired difference {gain} over {} draws (alone: causal {causal_alone}, \
-         bidirectional {bidirectional_alone})",
+         bidirectional {bidirectional_alone}){lacking}",
         point.scale,
         point.head_size,
         point.n,
@@ -106,6 +108,7 @@ fn conditions(evidence: &mut Evidence, point: &Point, pairs: &[Pair]) {
 /// The reference's spread is not known: ours, over ours and its 3 draws, stands for it.
 fn expect_reference(evidence: &mut Evidence, point: &Point, device: &Device) -> Result<()> {
     const SOURCE: &str = "3 draws of this project's reference, at our spread";
+    const CONDITIONS: &str = "the same, whose mean condition number may be an arithmetic one";
     let Some((_, ranks, conditions)) = REFERENCE.iter().find(|(size, ..)| *size == point.head_size) else {
         return Ok(());
     };
@@ -116,7 +119,7 @@ fn expect_reference(evidence: &mut Evidence, point: &Point, device: &Device) -> 
         if *device == Device::Cpu {
             let condition = format!("log10_condition_{kind}_{}", point.suffix());
             let sd = evidence.sample(&condition)?.sd();
-            evidence.expect_mean(&condition, (conditions[index].log10(), sd, 3), SOURCE)?;
+            evidence.expect_mean(&condition, (conditions[index].log10(), sd, 3), CONDITIONS)?;
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayView2, s};
 
 use super::super::{Draw, Evidence, Sample, Settings, gaussian};
-use super::{is_clear, seeds};
+use super::{Order, is_clear, seeds};
 use crate::error::Result;
 use crate::figure::style::Kind;
 use crate::figure::{Curve, Lines, PlotAxis};
@@ -47,6 +47,8 @@ pub(super) fn identity(evidence: &mut Evidence, settings: &Settings) -> Result<(
 
 /// One draw, under the causal and the bidirectional mask.
 struct Pair {
+    /// Effective rank of the whole matrix.
+    whole: [f64; 2],
     block: [Spectrum; 2],
     /// Effective rank of A·V, and of V + A·V.
     context: [f64; 2],
@@ -54,21 +56,17 @@ struct Pair {
 }
 
 pub(super) fn experiment(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<()> {
-    let mut shown = None;
+    let mut shown = Vec::new();
     for head_size in settings.integers("head_sizes")? {
         for scale in settings.numbers("scales")? {
             let stage = format!("blocks, D = {head_size}, scale {scale}");
             let pairs =
                 rank::many(&seeds(settings)?, &stage, run, |&seed| pair(settings, (head_size, scale), seed))?;
             record(evidence, settings, (head_size, scale), &pairs)?;
-            if let Some(first) = pairs.into_iter().next().filter(|_| scale == 1.0 || shown.is_none()) {
-                shown = Some((head_size, scale, first));
-            }
+            shown.extend(pairs.into_iter().next().map(|first| (head_size, scale, first)));
         }
     }
-    if let Some((head_size, scale, pair)) = shown {
-        picture(evidence, settings, (head_size, scale), &pair);
-    }
+    picture(evidence, settings, &shown);
     Ok(())
 }
 
@@ -83,6 +81,7 @@ fn pair(settings: &Settings, (head_size, scale): (usize, f64), seed: u64) -> Res
     let effective = |matrix: &Array2<f64>| Ok(Spectrum::of(matrix.view())?.effective_rank());
     let context = [weights[0].dot(&values), weights[1].dot(&values)];
     Ok(Pair {
+        whole: [effective(&weights[0])?, effective(&weights[1])?],
         block: [block(&weights[0])?, block(&weights[1])?],
         context: [effective(&context[0])?, effective(&context[1])?],
         with_skip: [effective(&(&context[0] + &values))?, effective(&(&context[1] + &values))?],
@@ -101,22 +100,26 @@ fn record(
     let block = both(|pair, mask| pair.block[mask].effective_rank());
     let context = both(|pair, mask| pair.context[mask]);
     let with_skip = both(|pair, mask| pair.with_skip[mask]);
-    let gain = block[0].minus(&block[1]);
+    let whole = both(|pair, mask| pair.whole[mask]);
+    let (gain, rank_gain) = (block[0].minus(&block[1]), whole[0].minus(&whole[1]));
     let text = format!(
-        "D = {head_size}, scale {scale}: the block from the earlier to the later half has effective rank {} causal and \
-         {} bidirectional; paired difference {gain}",
-        block[0], block[1]
+        "D = {head_size}, scale {scale}: of effective rank {} causal and {} bidirectional, the block from the earlier to \
+         the later half has {} and {}; paired difference {gain}",
+        whole[0], whole[1], block[0], block[1]
     );
-    evidence.weigh(is_clear(Some(&gain)), text);
+    evidence.weigh(Order::of(&rank_gain, &gain) == Order::Same, text);
     let more = context[0].minus(&context[1]);
     let text = format!(
         "D = {head_size}, scale {scale}: the outputs A·V ({VALUE_WIDTH} columns) have effective rank {} causal and {} \
          bidirectional; with the skip connection {} and {}",
         context[0], context[1], with_skip[0], with_skip[1]
     );
-    evidence.weigh(is_clear(Some(&more)), text);
+    evidence.weigh(is_clear(&more) == Some(true), text);
+    evidence.measure_sample(format!("rank_gain_{at}"), rank_gain, "");
     evidence.measure_sample(format!("block_gain_{at}"), gain, "");
-    for (name, samples) in [("block_rank", block), ("context_rank", context), ("skip_rank", with_skip)] {
+    for (name, samples) in
+        [("rank", whole), ("block_rank", block), ("context_rank", context), ("skip_rank", with_skip)]
+    {
         for (mask, sample) in ["causal", "bidirectional"].into_iter().zip(samples) {
             evidence.measure_sample(format!("{name}_{mask}_{at}"), sample, "");
         }
@@ -149,28 +152,30 @@ fn expect(
     Ok(())
 }
 
-fn picture(evidence: &mut Evidence, settings: &Settings, (head_size, scale): (usize, f64), pair: &Pair) {
-    let curve = |name: &str, kind, spectrum: &Spectrum| {
-        let largest = spectrum.sigma_max().unwrap_or(1.0);
-        let values = spectrum.values().iter().map(|sigma| sigma / largest).filter(|&value| value > 1e-16);
-        Curve::new(name, kind, (1..).map(f64::from).zip(values))
-    };
+/// The blocks of the last head size, at up to three scales.
+fn picture(evidence: &mut Evidence, settings: &Settings, shown: &[(usize, f64, Pair)]) {
+    let Some((head_size, _, last)) = shown.last() else { return };
+    let n = last.block[0].rows() + last.block[0].cols();
+    let mut curves = Vec::new();
+    for (_, scale, pair) in shown.iter().filter(|entry| entry.0 == *head_size).take(3) {
+        let kinds = [("causal", Kind::Causal), ("bidirectional", Kind::Bidirectional)];
+        for ((name, kind), spectrum) in kinds.into_iter().zip(&pair.block) {
+            let largest = spectrum.sigma_max().unwrap_or(1.0);
+            let values = spectrum.values().iter().map(|sigma| sigma / largest).filter(|&value| value > 1e-9);
+            curves.push(Curve::new(format!("{name}, scale {scale}"), kind, (1..).map(f64::from).zip(values)));
+        }
+    }
     let figure = Lines {
         title: "What the earlier half of the tokens sends to the later one".into(),
         x: PlotAxis::linear("index i"),
         y: PlotAxis::log("singular value relative to σ₁"),
-        curves: vec![
-            curve("causal", Kind::Causal, &pair.block[0]),
-            curve("bidirectional", Kind::Bidirectional, &pair.block[1]),
-        ],
+        curves,
         references: Vec::new(),
         settings: settings.record(),
     };
-    let n = pair.block[0].cols() * 2;
     let caption = format!(
-        "Singular values of the weights from the later half of {n} queries to the earlier half of the keys, one draw \
-         with D = {head_size} and logit scale {scale}: the block through which the past reaches the future has the \
-         same spectrum under both masks."
+        "Singular values of the weights from the later half of {n} queries to the earlier half of the keys, the block \
+         through which the past reaches the future, with D = {head_size} at each logit scale; one draw under both masks."
     );
     evidence.show("off-diagonal-block", caption, figure);
 }

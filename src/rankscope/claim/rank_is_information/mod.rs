@@ -11,7 +11,6 @@ mod tests;
 
 use super::{About, Allowed, Claim, Evidence, Parameter, Ruling, Sample, Settings, Verdict};
 use crate::error::Result;
-use crate::numbers::short;
 use crate::run::Run;
 
 /// See the module.
@@ -24,8 +23,9 @@ static ABOUT: About = About {
              attention",
     exact: "Rank bounds what a matrix can pass on: A·V has rank at most that of A. The converse is false: the \
             identity has full rank and passes nothing between tokens. What earlier tokens send to later ones goes \
-            through off-diagonal blocks, whose rank a positive diagonal does not change.",
-    reconsider: "A measure of flow for which the block between the halves differs between the masks.",
+            through the block below the diagonal, and there the causal weights are the bidirectional ones with each \
+            row rescaled: the same rank, exactly.",
+    reconsider: "A measure of flow by which the matrix of higher rank carries more at every size and scale.",
 };
 
 static PARAMETERS: &[Parameter] = &[
@@ -89,44 +89,57 @@ impl Claim for RankIsInformation {
         // A full rank that passes nothing, and a full rank of which f64 sees next to nothing.
         let identity = evidence.value("identity_flow")?;
         let (kept, positions) = (evidence.value("power_rank_f64")?, evidence.value("power_positions")?);
-        let refuted = identity == 0.0 || kept < positions / 2.0;
-        let gains = || evidence.measured().iter().filter(|m| m.name.starts_with("block_gain_"));
-        let higher: Vec<_> =
-            gains().filter(|m| is_clear(m.spread.as_ref())).map(|m| place(&m.name)).collect();
-        if !refuted && higher.len() == gains().count() {
-            return Ok(Verdict::new(Ruling::Holds, "more rank went with more flow in every comparison"));
+        let is_refuted = identity == 0.0 || kept < positions / 2.0;
+        let mut orders = Vec::new();
+        for gain in evidence.measured().iter().filter(|m| m.name.starts_with("block_gain_")) {
+            let rank_gain = evidence.sample(&gain.name.replace("block", "rank"))?;
+            orders.push(Order::of(rank_gain, evidence.sample(&gain.name)?));
         }
-        let exceptions = format!(
-            "the identity has full rank and passes {}; a power of a causal matrix has full rank exactly and {} of {} \
-             directions left in f64",
-            short(identity),
-            short(kept),
-            short(positions)
-        );
-        if higher.is_empty() {
-            let because = format!(
-                "{exceptions}; between the halves of the sequence causal attention carries no clearly higher effective \
-                 rank than bidirectional at any setting"
-            );
-            return Ok(Verdict::new(Ruling::Fails, because));
-        }
+        let count = |order: Order| orders.iter().filter(|&&other| other == order).count();
+        let (same, opposite, all) = (count(Order::Same), count(Order::Opposite), orders.len());
+        let ruling = match same {
+            same if same == all && !is_refuted => Ruling::Holds,
+            same if same > opposite => Ruling::HoldsWithCondition,
+            _ => Ruling::Fails,
+        };
         let because = format!(
-            "between the halves causal attention carries more at {}; but {exceptions}",
-            higher.join(", ")
+            "of {all} comparisons of causal with bidirectional, the matrix of higher effective rank carries more between \
+             the halves of the sequence in {same}, less in {opposite}, and as much in the others; the identity has full \
+             rank and sends {:.1} % of its weight to other tokens; a power of a causal matrix has full rank exactly and \
+             {kept:.1} of {positions} directions left in f64",
+            100.0 * identity
         );
-        Ok(Verdict::new(Ruling::HoldsWithCondition, because))
+        Ok(Verdict::new(ruling, because))
     }
 }
 
-/// Whether a paired difference is above zero by more than two standard errors and by more than a hundredth
-/// of a direction.
-fn is_clear(gain: Option<&Sample>) -> bool {
-    gain.is_some_and(|gain| gain.mean() > (2.0 * gain.standard_error()).max(0.01))
+/// Whether more rank goes with more flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    /// The mask with the higher effective rank carries more.
+    Same,
+    /// It carries less.
+    Opposite,
+    /// One of the differences is not clear.
+    Neither,
 }
 
-/// "D = 4 with scale 0.1" of `block_gain_d4_scale_0.1`.
-fn place(name: &str) -> String {
-    format!("D = {}", name.trim_start_matches("block_gain_d").replace("_scale_", " with scale "))
+impl Order {
+    /// From the paired differences of the rank and of the flow.
+    fn of(rank: &Sample, flow: &Sample) -> Self {
+        match (is_clear(rank), is_clear(flow)) {
+            (Some(rank), Some(flow)) if rank == flow => Order::Same,
+            (Some(_), Some(_)) => Order::Opposite,
+            _ => Order::Neither,
+        }
+    }
+}
+
+/// Whether a paired difference is above zero; none where it is not away from zero by more than two standard
+/// errors and by more than a hundredth of a direction.
+fn is_clear(gain: &Sample) -> Option<bool> {
+    let is_away = gain.mean().abs() > (2.0 * gain.standard_error()).max(0.01);
+    is_away.then(|| gain.mean() > 0.0)
 }
 
 /// The seeds of the draws.

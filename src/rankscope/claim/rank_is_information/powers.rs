@@ -111,7 +111,7 @@ fn picture(evidence: &mut Evidence, settings: &Settings, draws: &[Powers]) {
     let figure = Lines {
         title: "Powers of a causal attention matrix".into(),
         x: PlotAxis::linear("power k"),
-        y: PlotAxis::linear("rank of Aᵏ"),
+        y: PlotAxis::linear("rank of the k-th power"),
         curves: vec![
             Curve::new("exact rank", Kind::Causal, exact),
             Curve::new("numerical rank, f64", Kind::Plain, points)

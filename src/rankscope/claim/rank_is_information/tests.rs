@@ -47,18 +47,23 @@ fn the_reference_at_its_own_size_is_met() {
 
 #[test]
 fn the_rule_reads_the_evidence() {
-    let ruling = |flow: f64, kept: f64, gains: [f64; 2]| {
+    let ruling = |identity: f64, kept: f64, comparisons: &[([f64; 2], [f64; 2])]| {
         let mut evidence = Evidence::new();
-        evidence.measure("identity_flow", flow, "");
+        evidence.measure("identity_flow", identity, "");
         evidence.measure("power_rank_f64", kept, "");
         evidence.measure("power_positions", 32.0, "");
-        evidence.measure_sample("block_gain_d4_scale_1", Sample::new(gains), "");
+        for (index, (rank, block)) in comparisons.iter().enumerate() {
+            evidence.measure_sample(format!("rank_gain_{index}"), Sample::new(*rank), "");
+            evidence.measure_sample(format!("block_gain_{index}"), Sample::new(*block), "");
+        }
         RankIsInformation.verdict(&evidence).unwrap().ruling
     };
-    assert_eq!(ruling(0.0, 1.0, [-0.1, 0.2]), Ruling::Fails);
-    assert_eq!(ruling(0.0, 1.0, [1.0, 1.1]), Ruling::HoldsWithCondition);
-    assert_eq!(ruling(0.5, 32.0, [1.0, 1.1]), Ruling::Holds);
-    assert_eq!(ruling(0.5, 32.0, [-1.0, 1.0]), Ruling::Fails);
+    let (up, down, unclear) = ([1.0, 1.1], [-1.1, -1.0], [-1.0, 1.0]);
+    assert_eq!(ruling(0.5, 32.0, &[(up, up), (down, down)]), Ruling::Holds);
+    assert_eq!(ruling(0.0, 32.0, &[(up, up), (down, down)]), Ruling::HoldsWithCondition);
+    assert_eq!(ruling(0.5, 1.0, &[(up, up), (up, unclear)]), Ruling::HoldsWithCondition);
+    assert_eq!(ruling(0.5, 32.0, &[(up, up), (up, down)]), Ruling::Fails);
+    assert_eq!(ruling(0.0, 1.0, &[(up, unclear), (down, unclear)]), Ruling::Fails);
 }
 
 #[test]
@@ -70,6 +75,19 @@ fn flow_distance_and_condition_by_hand() {
     assert_eq!(residual::condition(Array2::eye(5)).unwrap(), 1.0);
     let condition = residual::condition(array![[2.0, 0.0], [0.0, 0.5]]).unwrap();
     assert!((condition - 2.0).abs() < 1e-14);
+}
+
+/// Below the diagonal blocks the causal weights are the bidirectional ones, each row times a factor.
+#[test]
+fn the_blocks_differ_only_by_a_factor_for_each_row() {
+    let draw = crate::claim::Draw::independent(22, 3, 4);
+    let weights = |mask| draw.weights(1.5, &mask, &Device::Cpu).unwrap();
+    let (causal, bidirectional) = (weights(crate::Mask::causal()), weights(crate::Mask::bidirectional()));
+    for row in 11..22 {
+        let factor = |col: usize| causal[(row, col)] / bidirectional[(row, col)];
+        assert!(factor(0) >= 1.0);
+        assert!((1..11).all(|col| (factor(col) / factor(0) - 1.0).abs() < 1e-12));
+    }
 }
 
 #[test]

@@ -93,7 +93,7 @@ impl Claim for SoftmaxRank {
         let ranks = || evidence.measured().iter().filter(|m| m.name.starts_with("rank_f64_"));
         let full = evidence.value("positions")?;
         let raised = ranks().all(|m| head_size(&m.name).is_some_and(|head_size| m.value > head_size));
-        let lost: Vec<_> = ranks().filter(|m| m.value < full).map(|m| place(&m.name)).collect();
+        let lost: Vec<_> = ranks().filter(|m| m.value < full).map(|m| m.name.as_str()).collect();
         let kept = ranks().count() - lost.len();
         if !raised {
             return Ok(Verdict::new(
@@ -112,7 +112,7 @@ impl Claim for SoftmaxRank {
                 let because = format!(
                     "{exactly}, so exactly the rank is restored; as f64 sees it, it is not at {} and is at {kept} \
                      other settings",
-                    lost.join(", ")
+                    places(lost)
                 );
                 Verdict::new(Ruling::HoldsWithCondition, because)
             }
@@ -125,9 +125,20 @@ fn head_size(name: &str) -> Option<f64> {
     name.split('_').find_map(|part| part.strip_prefix('d')?.parse().ok())
 }
 
-/// "D = 4 with scale 0.5" of `rank_f64_d4_scale_0.5`.
-fn place(name: &str) -> String {
-    format!("D = {}", name.trim_start_matches("rank_f64_d").replace("_scale_", " with scale "))
+/// "D = 4 (scale 0.5, 1)" of `rank_f64_d4_scale_0.5` and `rank_f64_d4_scale_1`, which follow each other.
+fn places<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+    for name in names {
+        let place = name.trim_start_matches("rank_f64_d");
+        let (head_size, scale) = place.split_once("_scale_").unwrap_or((place, ""));
+        match groups.last_mut() {
+            Some((last, scales)) if *last == head_size => scales.push(scale),
+            _ => groups.push((head_size, vec![scale])),
+        }
+    }
+    let group =
+        |(head_size, scales): &(&str, Vec<&str>)| format!("D = {head_size} (scale {})", scales.join(", "));
+    groups.iter().map(group).collect::<Vec<_>>().join(", ")
 }
 
 /// C(n, k); infinite beyond what f64 holds.

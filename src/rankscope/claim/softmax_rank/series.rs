@@ -154,10 +154,10 @@ fn record(evidence: &mut Evidence, (n, head_size, scale): (usize, usize, f64), d
 }
 
 fn picture(evidence: &mut Evidence, settings: &Settings, scales: &[f64], points: Vec<Vec<(f64, f64)>>) {
-    let formats = ["f64", "f32"];
+    let formats = [("f64", Kind::Bidirectional), ("f32", Kind::Plain)];
     let curves = points.into_iter().enumerate().map(|(index, points)| {
-        let name = format!("scale {}, {}", scales[index / 2], formats[index % 2]);
-        Curve::new(name, Kind::Plain, points)
+        let (format, kind) = formats[index % 2];
+        Curve::new(format!("{format}, scale {}", scales[index / 2]), kind, points)
     });
     let n = settings.integer("n").unwrap_or(0);
     let figure = Lines {

@@ -6,7 +6,7 @@ use super::texts::Subject;
 use crate::claim::{Draw, Sample, Settings};
 use crate::error::Result;
 use crate::mask::Mask;
-use crate::model::MaskChoice;
+use crate::model::{Input, MaskChoice};
 use crate::probe::Trace;
 use crate::rank::{self, Spectrum, Tolerance};
 use crate::run::Run;
@@ -57,28 +57,11 @@ impl Reading {
 
 /// Runs the texts under `mask` and takes every head apart.
 pub(super) fn read(subject: &Subject, mask: Mask, settings: &Settings, run: &Run) -> Result<Reading> {
-    let mut matrices: Vec<(Tensor, usize)> = Vec::new();
-    let mut layers = 0;
-    let quiet = Run::new(run.seed()).with_cancel(run.cancel_flag());
-    for input in &subject.inputs {
-        let mut trace = Trace::of(["self_attention.weights"]);
-        subject.model.hidden(input, &MaskChoice::Override(mask.clone()), &mut trace, &quiet)?;
-        layers = trace.iter().len();
-        for (_, weights) in trace.into_vec() {
-            let weights = weights.to_device(&Device::Cpu)?; // [1, H, T, S]
-            matrices.extend((0..subject.model.description().heads).map(|head| (weights.clone(), head)));
-        }
-    }
-    let stage = format!("{} under {mask}", subject.name);
-    let numbers = rank::many(&matrices, &stage, run, |(weights, head)| {
-        let matrix = weights.matrix(*head).expect("a head of weights on the CPU").mapv(f64::from);
-        numbers(matrix.view())
-    })?;
+    let texts: Vec<Vec<Numbers>> =
+        subject.inputs.iter().map(|input| one_text(subject, input, &mask, run)).collect::<Result<_>>()?;
     let per_layer = subject.model.description().heads;
-    let heads = (0..layers * per_layer).map(|index| {
-        let over = |of: fn(&Numbers) -> f64| {
-            numbers.iter().skip(index).step_by(layers * per_layer).map(of).collect()
-        };
+    let heads = (0..texts.first().map_or(0, Vec::len)).map(|index| {
+        let over = |of: fn(&Numbers) -> f64| texts.iter().map(|heads| of(&heads[index])).collect();
         Head {
             layer: index / per_layer,
             head: index % per_layer,
@@ -88,11 +71,23 @@ pub(super) fn read(subject: &Subject, mask: Mask, settings: &Settings, run: &Run
         }
     });
     let heads = heads.collect();
-    Ok(Reading {
-        random: random(subject, &mask, settings, run)?,
-        uniform: uniform(&mask, settings)?,
-        mask,
-        heads,
+    let (random, uniform) = (random(subject, &mask, settings, run)?, uniform(&mask, settings)?);
+    Ok(Reading { mask, heads, random, uniform })
+}
+
+/// Layer by layer and head by head, the numbers of one text.
+fn one_text(subject: &Subject, input: &Input, mask: &Mask, run: &Run) -> Result<Vec<Numbers>> {
+    let quiet = Run::new(run.seed()).with_cancel(run.cancel_flag());
+    let mut trace = Trace::of(["self_attention.weights"]);
+    subject.model.hidden(input, &MaskChoice::Override(mask.clone()), &mut trace, &quiet)?;
+    let mut matrices: Vec<(Tensor, usize)> = Vec::new();
+    for (_, weights) in trace.into_vec() {
+        let weights = weights.to_device(&Device::Cpu)?; // [1, H, T, S]
+        matrices.extend((0..subject.model.description().heads).map(|head| (weights.clone(), head)));
+    }
+    rank::many(&matrices, &format!("{} under {mask}", subject.name), run, |(weights, head)| {
+        let matrix = weights.matrix(*head).expect("a head of weights on the CPU").mapv(f64::from);
+        numbers(matrix.view())
     })
 }
 

@@ -57,7 +57,7 @@ static PARAMETERS: &[Parameter] = &[
     Parameter {
         name: "n",
         summary: "tokens of each text",
-        allowed: Allowed::Integer(2, 2048),
+        allowed: Allowed::Integer(2, 1024),
         quick: "64",
         full: "128",
     },
@@ -69,13 +69,6 @@ static PARAMETERS: &[Parameter] = &[
         full: "0.5",
     },
     Parameter {
-        name: "mostly",
-        summary: "the share of heads that counts as attention at large",
-        allowed: Allowed::Number(0.5, 1.0),
-        quick: "0.9",
-        full: "0.9",
-    },
-    Parameter {
         name: "sink",
         summary: "a head has a sink where the first token gets at least this weight on average",
         allowed: Allowed::Number(0.0, 1.0),
@@ -84,11 +77,15 @@ static PARAMETERS: &[Parameter] = &[
     },
 ];
 
+/// The share of heads that counts as attention at large.
+const MOSTLY: f64 = 0.9;
+/// The share that counts as exceptions.
+const FEW: f64 = 0.1;
+
 /// What decides whether a head counts.
 struct Rules {
     n: f64,
     threshold: f64,
-    mostly: f64,
     sink: f64,
 }
 
@@ -96,7 +93,7 @@ impl Rules {
     fn read(settings: &Settings) -> Result<Self> {
         let number = |name: &str| settings.number(name);
         let (n, threshold) = (settings.integer("n")? as f64, number("threshold")?);
-        Ok(Rules { n, threshold, mostly: number("mostly")?, sink: number("sink")? })
+        Ok(Rules { n, threshold, sink: number("sink")? })
     }
 
     fn is_low(&self, rank: f64) -> bool {
@@ -131,14 +128,14 @@ impl Claim for TrainedLowRank {
             all.add(&trained, &rules);
             pictures::show(&mut evidence, settings, &name, [&trained, &transplanted]);
         }
-        all.measure(&mut evidence, &rules);
+        all.measure(&mut evidence);
         Ok(evidence)
     }
 
     fn verdict(&self, evidence: &Evidence) -> Result<Verdict> {
         let of = |name: &str| evidence.value(name);
         let (effective, numerical) = (of("low_effective")?, of("low_numerical")?);
-        let (mostly, heads) = (of("mostly")?, of("heads")?);
+        let heads = of("heads")?;
         let numbers = format!(
             "of {heads} heads as trained, a share of {} is below the threshold in effective rank, {} in numerical \
              rank (f32); {} lie below untrained heads of their size and mask",
@@ -146,11 +143,11 @@ impl Claim for TrainedLowRank {
             short(numerical),
             short(of("below_random")?)
         );
-        let (is_most, is_few) = (|share: f64| share >= mostly, |share: f64| share <= 1.0 - mostly);
+        let (is_most, is_few) = (|share: f64| share >= MOSTLY, |share: f64| share <= FEW);
         let (ruling, what) = match (effective, numerical) {
             (e, r) if is_most(e) && is_most(r) => (Ruling::Holds, "in either sense"),
             (e, r) if is_few(e) && is_few(r) => (Ruling::Fails, "in neither sense"),
-            (e, r) if is_most(e) && is_few(r) => {
+            (e, r) if is_most(e) && r < MOSTLY => {
                 (Ruling::HoldsWithCondition, "in effective rank, not in numerical rank")
             }
             (e, r) if e.is_nan() || r.is_nan() => (Ruling::NotResolved, "without heads"),
@@ -178,13 +175,12 @@ impl Tally {
         self.below_random += count(&|head| head.effective.mean() < reading.random.mean());
     }
 
-    fn measure(&self, evidence: &mut Evidence, rules: &Rules) {
+    fn measure(&self, evidence: &mut Evidence) {
         let share = |count: usize| count as f64 / self.heads as f64;
         evidence.measure("heads", self.heads as f64, "");
         evidence.measure("low_effective", share(self.low_effective), "of all heads");
         evidence.measure("low_numerical", share(self.low_numerical), "of all heads");
         evidence.measure("below_random", share(self.below_random), "of all heads");
-        evidence.measure("mostly", rules.mostly, "of all heads");
     }
 }
 
@@ -231,7 +227,7 @@ fn weigh(evidence: &mut Evidence, name: &str, reading: &Reading, rules: &Rules) 
     let Reading { mask, heads, random, .. } = reading;
     let (n, bound) = (rules.n, short(rules.threshold * rules.n));
     let count = |test: &dyn Fn(&Head) -> bool| heads.iter().filter(|head| test(head)).count();
-    let is_most = |count: usize| count as f64 >= rules.mostly * heads.len() as f64;
+    let is_most = |count: usize| count as f64 >= MOSTLY * heads.len() as f64;
     let (all, who) = (heads.len(), format!("{name}, {mask} as trained"));
     let low = count(&|head| rules.is_low(head.effective.mean()));
     let mean = reading.over_texts(|head| &head.effective);
@@ -279,5 +275,5 @@ fn weigh_transplant(evidence: &mut Evidence, name: &str, [trained, other]: [&Rea
         short(low(other)),
         short(low(trained)),
     );
-    evidence.weigh(low(other) >= rules.mostly, text);
+    evidence.weigh(low(other) >= MOSTLY, text);
 }

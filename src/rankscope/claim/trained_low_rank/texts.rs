@@ -100,7 +100,7 @@ impl Subject {
             }
             // A token that ends every text, such as [SEP], ends the cut one too.
             let last = ids[ids.len() - 1];
-            let is_end = tokenizer.decode(&[last])?.trim().is_empty();
+            let is_end = tokenizer.decode(&[last])?.is_empty();
             let mut cut = ids[..n].to_vec();
             if is_end {
                 cut[n - 1] = last;

@@ -197,8 +197,8 @@ impl EncoderDecoder {
 
 #[cfg(test)]
 impl EncoderDecoder {
-    /// What a layer's cross-attention makes its values with, `[GD, C]`.
-    pub(super) fn value_weight(&self, layer: usize) -> &Weight {
-        &self.decoder[layer].cross_attention.value.weight
+    /// A decoder layer's cross-attention.
+    pub(super) fn cross_attention(&self, layer: usize) -> &MultiHead {
+        &self.decoder[layer].cross_attention
     }
 }

@@ -6,7 +6,7 @@
 //! come from the decoder and whose keys and values come from the encoder. Positions of the decoder continue
 //! those of the encoder, and one table of embeddings serves both ends of both models.
 //!
-//! **Source**: the shapes of DecLLM and RedLLM (arXiv 2510.26622), section 3; their additional norms of
+//! **Source**: the shapes of DecLLM and RedLLM (arXiv 2510.26622); their additional norms of
 //! queries, keys, values and attention outputs, which have no parameters, are left out.
 
 mod count;

@@ -3,7 +3,7 @@
 use super::*;
 use crate::axis::Axis;
 use crate::device::{Device, DeviceRequest};
-use crate::ops::slice;
+use crate::ops::{RotaryTable, slice};
 use crate::probe::{Trace, Unobserved};
 use crate::run::Run;
 use crate::tensor::Tensor;
@@ -87,7 +87,7 @@ fn cross_attention_reads_the_encoder_and_the_queries_come_from_the_decoder() {
         let value = trace.get("decoder.2.cross_attention.value").unwrap();
         let source = values(trace.get("encoder.final_norm").unwrap()); // [B, S, C]
         let on_cpu = EncoderDecoder::random(TINY, [2, 3], 1, &Device::Cpu).unwrap();
-        let weight = on_cpu.value_weight(2).to_f32().unwrap(); // [GD, C]
+        let weight = on_cpu.cross_attention(2).value.weight.to_f32().unwrap(); // [GD, C]
         let by_hand = |group: usize, position: usize, d: usize| -> f32 {
             let row = group * TINY.head_size + d;
             (0..TINY.width).map(|c| source[position * TINY.width + c] * weight[row * TINY.width + c]).sum()
@@ -99,6 +99,12 @@ fn cross_attention_reads_the_encoder_and_the_queries_come_from_the_decoder() {
             }
         }
         assert!(far(&values(value), &expected) < 1e-4, "{device}");
+        // Positions of the decoder continue those of the prompt.
+        let normed = trace.get("decoder.1.cross_attention_norm").unwrap();
+        let table = RotaryTable::new(5, 2, TINY.head_size, 10_000.0, &device).unwrap();
+        let expected = model.cross_attention(1).query(normed, Some(&table), &mut Unobserved).unwrap();
+        let query = trace.get("decoder.1.cross_attention.query").unwrap();
+        assert!(far(&values(query), &values(&expected)) < 1e-6, "{device}");
     }
 }
 

@@ -122,7 +122,7 @@ pub(in crate::ops) static LADDER: Ladder = Ladder {
         },
     ],
     rule: "chunked for more than 128 queries and keys together, otherwise recurrent; materialised where neither \
-           can be had: on llvmpipe for a D above 590, which needs more than the 65000 turns of a kernel's loops \
+           can be had: on llvmpipe for a D above 648, which needs more than the 65000 turns of a kernel's loops \
            at which it stops",
 };
 

@@ -1,7 +1,7 @@
 //! Attention weights of f64 queries and keys, in multi-precision.
 
 use dashu_float::{ConstCache, Context};
-use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView1, ArrayView2};
 use rayon::prelude::*;
 
 use super::super::decompose::check_finite;
@@ -63,14 +63,11 @@ pub fn attention_weights(
     Ok(Precise { entries, bits, entry_error: n as f64 + 8.0 })
 }
 
-/// log₂ of a bound on D · |scale| · Σ|q·k|, rounded up.
+/// log₂ of a bound on |scale| · D² · max |q| · max |k|, rounded up: at most 4 · 1024 for finite numbers.
 fn guard_bits(q: ArrayView2<f64>, k: ArrayView2<f64>, scale: f64) -> usize {
-    let longest = |matrix: ArrayView2<f64>| {
-        let norms = matrix.axis_iter(Axis(0)).map(|row| row.iter().map(|x| x.abs()).sum::<f64>());
-        norms.fold(0.0, f64::max).log2().max(0.0)
-    };
-    let bound = longest(q) + longest(k) + scale.abs().log2().max(0.0) + (q.ncols() as f64).log2();
-    // Of finite numbers: at most 4 · 1024 bits.
+    let log2 = |size: f64| size.log2().max(0.0);
+    let largest = |matrix: ArrayView2<f64>| log2(matrix.iter().fold(0.0, |largest, x| x.abs().max(largest)));
+    let bound = largest(q) + largest(k) + log2(scale.abs()) + 2.0 * log2(q.ncols() as f64);
     bound.ceil() as usize
 }
 

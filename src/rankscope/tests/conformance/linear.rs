@@ -140,12 +140,13 @@ fn linear_masks(keys: usize) -> Vec<Mask> {
 
 #[test]
 fn every_way_to_the_context_agrees_with_the_double_sum() {
-    let sizes: [Sizes; 5] = [
+    let sizes: [Sizes; 6] = [
         [2, 6, 3, 70, 70, 5],
         [1, 4, 1, 3, 131, 9],
         [3, 2, 2, 1, 7, 4],
         [1, 2, 1, 65, 128, 33],
         [2, 4, 2, 129, 64, 3], // more queries than keys
+        [1, 2, 1, 4, 66, 700], // more than a software adapter's loops can do: the matrix is made
     ];
     for sizes in sizes {
         let [batch, heads, _, queries, keys, size] = sizes;

@@ -45,7 +45,7 @@ fn it_costs_half_at_equal_parameters() {
 #[test]
 fn cross_attention_that_weighs_much_is_found() {
     // With F = 1 a decoder layer is almost all attention: 8 against 4 parts.
-    let trial = trial(&[("feed_forward", "1"), ("vocab", "2"), ("tolerance", "0.2")]).unwrap();
+    let trial = trial(&[("feed_forward", "1"), ("vocab", "2"), ("tokens", "4"), ("prompts", "2")]).unwrap();
     assert_eq!(trial.verdict.ruling, Ruling::Fails, "{}", trial.verdict.because);
 }
 

@@ -1,17 +1,20 @@
 //! Claim: an encoder-decoder of 2L layers costs what a decoder of L layers costs.
 
-use super::timing::{self, Task};
+mod models;
+#[cfg(test)]
+mod tests;
+
+use super::timing;
 use super::{About, Allowed, Claim, Evidence, Parameter, Ruling, Sample, Settings, Verdict};
-use crate::axis::Axis;
 use crate::error::{Error, Result};
 use crate::figure::style::Kind;
 use crate::figure::{Curve, Lines, PlotAxis, Reference};
-use crate::model::architecture::{DecoderOnly, EncoderDecoder, Pairs, Sizes};
+use crate::model::architecture::Pairs;
 use crate::numbers::{scaled, short};
-use crate::ops::slice;
-use crate::ops::work;
 use crate::probe::Unobserved;
 use crate::run::Run;
+
+use models::{Models, NAMES, Point, ids, point};
 
 /// See the module.
 pub struct EncoderDecoderCost;
@@ -19,11 +22,12 @@ pub struct EncoderDecoderCost;
 static ABOUT: About = About {
     id: "encoder-decoder-cost",
     statement: "An encoder-decoder of 2L layers costs what a decoder of L layers costs.",
-    source: "Raffel et al. 2020 (T5), section 3.2, as commonly cited; the shapes of RedLLM and DecLLM, arXiv \
-             2510.26622, section 3",
+    source: "Raffel et al. 2020 (T5), as commonly cited; the shapes are those of RedLLM and DecLLM, arXiv \
+             2510.26622",
     exact: "Every token crosses L layers in either. Without cross-attention the weights' operations are equal at \
             twice the parameters; cross-attention adds half of its weights to every decoder token and half to \
-            every prompt token, so with F = 4C both do 18/16 of the decoder-only model's. The cache is equal: \
+            every prompt token, so with F = 4C, H·D = C and as many key/value heads as query heads every token takes \
+            18/16 of the decoder-only model's. The cache is equal: \
             self-attention over what is decoded and cross-attention over the prompt hold as much as \
             self-attention over both.",
     reconsider: "Sizes at which cross-attention weighs more, such as a narrow feed-forward network, or a device on \
@@ -62,51 +66,10 @@ static PARAMETERS: &[Parameter] = &[
         quick: "7",
         full: "21",
     },
-    Parameter {
-        name: "tolerance",
-        summary: "how far a ratio may be from 1 for two costs to be called equal",
-        allowed: Allowed::Number(0.0, 10.0),
-        quick: "0.25",
-        full: "0.25",
-    },
 ];
 
-/// A pass over one sequence.
-struct Cost {
-    flops: f64,
-    seconds: Sample,
-}
-
-/// One length of the prompt: decoder-only, encoder-decoder of L + L layers, and of equal parameters.
-struct Point {
-    prompt: usize,
-    costs: [Cost; 3],
-}
-
-impl Point {
-    /// Operations of an encoder-decoder over those of the decoder-only model.
-    fn flops_ratio(&self, which: usize) -> f64 {
-        self.costs[which].flops / self.costs[0].flops
-    }
-
-    /// Round by round, time over time.
-    fn seconds_ratio(&self, which: usize) -> Sample {
-        let pairs = self.costs[which].seconds.values().iter().zip(self.costs[0].seconds.values());
-        pairs.map(|(one, other)| one / other).collect()
-    }
-}
-
-/// The three models.
-struct Models {
-    sizes: Sizes,
-    layers: usize,
-    /// Layers of each stack of the encoder-decoder of equal parameters.
-    equal: usize,
-    decoder: DecoderOnly,
-    both: [EncoderDecoder; 2],
-}
-
-const NAMES: [&str; 3] = ["decoder", "twice_the_layers", "equal_parameters"];
+/// How far a ratio may be from 1 for two costs to be called equal.
+const TOLERANCE: f64 = 0.25;
 
 impl Claim for EncoderDecoderCost {
     fn about(&self) -> &'static About {
@@ -132,15 +95,13 @@ impl Claim for EncoderDecoderCost {
         for point in &points {
             record(&mut evidence, &models, tokens, point);
         }
-        weigh(&mut evidence, settings.number("tolerance")?, &points)?;
+        weigh(&mut evidence, &points)?;
         picture(&mut evidence, settings, &points);
-        evidence.measure("tolerance", settings.number("tolerance")?, "");
         Ok(evidence)
     }
 
     fn verdict(&self, evidence: &Evidence) -> Result<Verdict> {
-        let tolerance = evidence.value("tolerance")?;
-        let is_equal = |name: &str| Ok::<_, Error>((evidence.value(name)? - 1.0).abs() <= tolerance);
+        let is_equal = |name: &str| Ok::<_, Error>((evidence.value(name)? - 1.0).abs() <= TOLERANCE);
         let (low, high) = ("smallest_flops_ratio", "largest_flops_ratio");
         let numbers = format!(
             "{} to {} times the operations, {} times the cache, {} times the parameters",
@@ -158,38 +119,6 @@ impl Claim for EncoderDecoderCost {
             }
             (false, _) => Verdict::new(Ruling::Fails, numbers),
         })
-    }
-}
-
-impl Models {
-    fn new(settings: &Settings) -> Result<Self> {
-        let of = |name: &str| settings.integer(name);
-        let sizes = Sizes {
-            width: of("width")?,
-            heads: of("heads")?,
-            kv_heads: of("heads")?,
-            head_size: of("head_size")?,
-            feed_forward: of("feed_forward")?,
-            vocab: of("vocab")?,
-        };
-        let (layers, seed, device) = (of("layers")?, settings.seed()?, settings.device());
-        let goal = sizes.decoder_only(layers).total;
-        let distance = |&each: &usize| sizes.encoder_decoder(each, each).total.abs_diff(goal);
-        let equal = (1..=layers).min_by_key(distance).unwrap_or(1);
-        Ok(Models {
-            sizes,
-            layers,
-            equal,
-            decoder: DecoderOnly::random(sizes, layers, seed, device)?,
-            both: [
-                EncoderDecoder::random(sizes, [layers, layers], seed, device)?,
-                EncoderDecoder::random(sizes, [equal, equal], seed, device)?,
-            ],
-        })
-    }
-
-    fn layers_of(&self, which: usize) -> usize {
-        [self.layers, self.layers, self.equal][which]
     }
 }
 
@@ -232,43 +161,6 @@ fn caches(evidence: &mut Evidence, models: &Models, tokens: usize, prompt: usize
     Ok(())
 }
 
-fn ids(models: &Models, tokens: usize) -> Vec<u32> {
-    (0..tokens).map(|i| (i * 37 + 11) as u32 % models.sizes.vocab as u32).collect()
-}
-
-/// One pass, to the logits of the answer, which are read so that a GPU has done its work.
-fn pass(models: &Models, which: usize, ids: &[u32], prompt: usize, run: &Run) -> Result<()> {
-    let logits = if which == 0 {
-        let hidden = models.decoder.hidden(ids, None, &mut Unobserved, run)?;
-        models.decoder.logits(&slice(&hidden, Axis::Query, prompt..ids.len())?)?
-    } else {
-        let model = &models.both[which - 1];
-        let memory = model.encode(&ids[..prompt], &mut Unobserved, run)?;
-        model.logits(&model.decode(&ids[prompt..], &memory, None, &mut Unobserved, run)?)?
-    };
-    logits.to_vec().map(drop)
-}
-
-fn point(models: &Models, settings: &Settings, prompt: usize, run: &Run) -> Result<Point> {
-    let ids = ids(models, settings.integer("tokens")?);
-    let mut flops = [0.0; 3];
-    for (which, flops) in flops.iter_mut().enumerate() {
-        let (passed, done) = work::count(|| pass(models, which, &ids, prompt, run));
-        passed?;
-        *flops = done.total() as f64;
-    }
-    let task = |which: usize| -> Task<'_> {
-        let (models, ids) = (&*models, &ids);
-        Box::new(move || pass(models, which, ids, prompt, run))
-    };
-    let stage = format!("timing, prompt of {prompt}");
-    let seconds =
-        timing::in_turn(&mut [task(0), task(1), task(2)], settings.integer("repeats")?, &stage, run)?;
-    let mut costs = flops.into_iter().zip(seconds).map(|(flops, seconds)| Cost { flops, seconds });
-    let mut next = || costs.next().expect("three models, three costs");
-    Ok(Point { prompt, costs: [next(), next(), next()] })
-}
-
 fn record(evidence: &mut Evidence, models: &Models, tokens: usize, point: &Point) {
     let Point { prompt, costs } = point;
     for (which, (name, cost)) in NAMES.iter().zip(costs).enumerate() {
@@ -301,9 +193,9 @@ fn record(evidence: &mut Evidence, models: &Models, tokens: usize, point: &Point
     }
 }
 
-fn weigh(evidence: &mut Evidence, tolerance: f64, points: &[Point]) -> Result<()> {
+fn weigh(evidence: &mut Evidence, points: &[Point]) -> Result<()> {
     let range = |of: &dyn Fn(&Point) -> f64| Sample::new(points.iter().map(of)).extremes();
-    let is_near = |(low, high): (f64, f64)| (low - 1.0).abs().max((high - 1.0).abs()) <= tolerance;
+    let is_near = |(low, high): (f64, f64)| (low - 1.0).abs().max((high - 1.0).abs()) <= TOLERANCE;
     let words = |(low, high): (f64, f64)| format!("{} to {}", short(low), short(high));
     let flops = range(&|point| point.flops_ratio(1));
     evidence.measure("smallest_flops_ratio", flops.0, "times");
@@ -332,7 +224,7 @@ fn weigh(evidence: &mut Evidence, tolerance: f64, points: &[Point]) -> Result<()
         short(evidence.value("parameter_ratio_equal")?),
         words(equal)
     );
-    evidence.weigh(equal.1 < 1.0 - tolerance, text);
+    evidence.weigh(equal.1 < 1.0 - TOLERANCE, text);
     Ok(())
 }
 
@@ -364,7 +256,3 @@ fn picture(evidence: &mut Evidence, settings: &Settings, points: &[Point]) {
     );
     evidence.show("cost-ratio", caption, figure);
 }
-
-#[cfg(test)]
-#[path = "encoder_decoder_cost_tests.rs"]
-mod tests;
