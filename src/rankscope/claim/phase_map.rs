@@ -237,6 +237,7 @@ mod tests {
         assert_eq!(one.points(), [map.point(9, 1.0).unwrap().clone()]);
         assert_eq!(map.differences()[(1, 1)], one.differences()[(0, 0)]);
         assert_eq!(map.points().len(), 6);
+        assert!(map.points().iter().all(|point| point.causal.sd() > 0.0), "every draw has its own seed");
     }
 
     #[test]

@@ -113,10 +113,10 @@ impl Margin {
                 rows.push(Vec::new());
             }
             rows[row].push((x - half, x + half));
-            Some((x, -12.0 - row as f64 * LINE))
+            Some((x, -18.0 - row as f64 * LINE))
         };
         let places = references.iter().map(place).collect();
-        Above { height: if rows.is_empty() { 0.0 } else { rows.len() as f64 * LINE + 8.0 }, places }
+        Above { height: if rows.is_empty() { 0.0 } else { rows.len() as f64 * LINE + 14.0 }, places }
     }
 }
 

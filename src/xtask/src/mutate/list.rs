@@ -5,6 +5,7 @@ mod claims_cost;
 mod claims_depth;
 mod claims_fit;
 mod claims_linear;
+mod claims_phase;
 mod claims_precise;
 mod figures;
 mod masks;
@@ -43,6 +44,7 @@ pub fn all() -> impl Iterator<Item = &'static Mutation> {
         models::FAMILIES,
         rank::RANK,
         figures::FIGURES,
+        claims_phase::CLAIMS_PHASE,
         claims_precise::PRECISE,
         claims_fit::CLAIMS_FIT,
         claims_depth::CLAIMS_DEPTH,
