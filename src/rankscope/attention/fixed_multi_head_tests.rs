@@ -73,7 +73,7 @@ fn gpu() -> Option<Device> {
 #[test]
 fn a_head_of_any_size_computes_its_formula_on_both_devices() {
     let device = gpu();
-    for (width, heads, size) in [(6, 5, 4), (8, 3, 9), (10, 1, 3)] {
+    for (width, heads, size) in [(6, 5, 4), (8, 3, 9), (10, 1, 3), (12, 3, 4)] {
         let sizes = FixedMultiHead::new(width, heads, size).unwrap();
         let (layer, x) = (sizes.seeded(3).unwrap(), hidden(width));
         for (mask, is_causal) in [(Mask::bidirectional(), false), (Mask::causal(), true)] {
