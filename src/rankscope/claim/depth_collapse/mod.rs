@@ -25,12 +25,13 @@ static ABOUT: About = About {
     id: "depth-collapse",
     statement: "Pure attention loses rank doubly exponentially with depth.",
     source: "Dong, Cordonnier & Loukas 2021 (arXiv 2103.03404), theorems 2.2 and 2.3; taken up by the popular \
-             account as a sign of the low rank of bidirectional attention",
+             account as evidence that a small head keeps the attention matrix from full rank",
     exact: "What tends to rank 1 is the hidden state, whose rows (tokens) become one; the attention weights \
-            themselves may all be of full rank. L layers of H heads take ‖res(X)‖ to at most \
-            (4γβH/√D)^((3^L − 1)/2) · ‖res(X)‖^(3^L), with β from the weights and γ from the entries of \
-            the attention matrices (its value is not established here). The bound falls with depth only where \
-            4γβH/√D · ‖res(X)‖² < 1. With skips there are weights of any size that never collapse.",
+            themselves may all be of full rank, and heads may be as large as the sequence. L layers of H heads \
+            take ‖res(X)‖ to at most (4γβH/√D)^((3^L − 1)/2) · ‖res(X)‖^(3^L), with β from the weights and γ \
+            from the entries of the attention matrices (its value is not established here). The bound falls with \
+            depth only where 4γβH/√D · ‖res(X)‖² < 1. With skips there are weights of any size that never \
+            collapse.",
     reconsider: "Weights that keep attention sharp although tokens are close, or masks under which all \
                  tokens see the same keys.",
 };

@@ -20,9 +20,9 @@ pub struct MaskCarriesPosition;
 
 static ABOUT: About = About {
     id: "mask-carries-position",
-    statement: "The causal mask carries position, so that a decoder needs no position embeddings.",
-    source: "The popular account of decoder-only models; for trained models commonly with Haviv et al. 2022 \
-             (arXiv 2203.16634)",
+    statement: "The causal mask carries position.",
+    source: "The popular account of decoder-only models (no position embeddings needed); as commonly cited, Haviv \
+             et al. 2022 (arXiv 2203.16634) for trained models",
     exact: "Without position embeddings a bidirectional network is equivariant, f(PX) = P·f(X) at any depth; a \
             causal one is not. But the last row of one causal layer is a sum over a set, and so the same for \
             every order of the earlier tokens; and where all tokens are the same, all rows are the same at \
