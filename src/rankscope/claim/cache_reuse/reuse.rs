@@ -91,7 +91,7 @@ fn picture(evidence: &mut Evidence, settings: &Settings, dialogue: &Dialogue, cu
     };
     let caption = format!(
         "{}: how far turn 2 moves the hidden states of turn 1, ‖after − before‖ / ‖before‖, after each layer. \
-         What is not at 0 has to be computed again.",
+         What is not at 0 has to be computed again (curves at 0 lie on one another).",
         dialogue.name
     );
     evidence.show("turn-2", caption, figure);

@@ -63,7 +63,7 @@ static PARAMETERS: &[Parameter] = &[
         name: "repeats",
         summary: "timed passes",
         allowed: Allowed::Integer(1, 1000),
-        quick: "7",
+        quick: "5",
         full: "21",
     },
 ];

@@ -258,7 +258,7 @@ fn weigh(evidence: &mut Evidence, name: &str, reading: &Reading, rules: &Rules) 
             head.effective,
             head.numerical
         );
-        evidence.weigh(rules.is_low(head.effective.mean()), text);
+        evidence.weigh(sinks > 0 && rules.is_low(head.effective.mean()), text);
     }
 }
 

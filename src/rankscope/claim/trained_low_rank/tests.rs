@@ -59,12 +59,22 @@ fn the_shipped_model_is_measured_head_by_head() {
     let Trial { evidence, verdict, .. } = trial(&[]).unwrap();
     let value = |name: &str| evidence.value(name).unwrap();
     assert_eq!(value("heads"), 16.0);
-    // Uniform causal attention at n = 32 has an effective rank of 21 (n = 64: 32, and so on); bidirectional 1.
+    // Uniform attention: of rank 1 bidirectional; causal between the known 8.6 at n = 16 and 21.1 at n = 64.
     assert!((value("effective_rank_uniform_glass_en_bidirectional") - 1.0).abs() < 1e-6);
-    assert!((8.7..21.1).contains(&value("effective_rank_uniform_glass_en_causal")));
+    assert!((8.6..21.1).contains(&value("effective_rank_uniform_glass_en_causal")));
     let lowest = value("smallest_effective_rank_glass_en_causal");
     assert!((1.0..value("effective_rank_glass_en_causal")).contains(&lowest));
-    assert!(value("numerical_rank_f32_glass_en_causal") <= 32.0);
+    // In f64 all 32 would count.
+    assert!((30.0..31.5).contains(&value("numerical_rank_f32_glass_en_causal")));
     assert!(value("effective_rank_glass_en_causal") != value("effective_rank_glass_en_bidirectional"));
     assert_eq!(verdict.ruling, Ruling::HoldsWithCondition, "{}", verdict.because);
+}
+
+#[test]
+fn the_threshold_decides_which_heads_count() {
+    let all = trial(&[("threshold", "1")]).unwrap();
+    assert_eq!(all.evidence.value("low_effective").unwrap(), 1.0);
+    let none = trial(&[("threshold", "0")]).unwrap();
+    assert_eq!(none.evidence.value("low_effective").unwrap(), 0.0);
+    assert_eq!(none.verdict.ruling, Ruling::Fails, "{}", none.verdict.because);
 }
