@@ -19,6 +19,7 @@ mod matmul;
 mod online_attention;
 mod rms_norm;
 mod rotary;
+mod row_wise;
 mod silu;
 mod slice;
 mod softmax;

@@ -4,7 +4,8 @@ use crate::device::gpu::Kernel;
 use crate::error::Result;
 use crate::mask::Allowed;
 use crate::ops::ladder::{Ladder, Variant, any};
-use crate::ops::softmax::gpu::{Params, TILED_SLOWER, launch_rows};
+use crate::ops::row_wise::TILED_SLOWER;
+use crate::ops::softmax::gpu::{Params, launch_rows};
 use crate::tensor::Tensor;
 
 pub(in crate::ops) static NAIVE: Kernel = Kernel {

@@ -3,8 +3,9 @@
 use crate::device::gpu::{Kernel, params};
 use crate::error::Result;
 use crate::mask::Allowed;
-use crate::ops::ladder::{Extent, IN_FOURS, Ladder, Variant, any, in_fours};
+use crate::ops::ladder::{Extent, Ladder};
 use crate::ops::launch::{Grid, buffer, count, launch};
+use crate::ops::row_wise::{RULE, rungs};
 use crate::tensor::Tensor;
 
 params! {
@@ -38,62 +39,16 @@ pub(in crate::ops) static SUBGROUPS: Kernel = Kernel {
 
 pub(in crate::ops) static LADDER: Ladder = Ladder {
     op: "masked_softmax",
-    variants: &[
-        Variant {
-            name: "naive",
-            kernel: Some(&NAIVE),
-            requires: wgpu::Features::empty(),
-            changes: "the formula as it stands: one invocation a row",
-            slower: "",
-            tile: [64, 0],
-            limits: "",
-            applies: any,
-            turns: |extent| 3 * extent.columns,
-            suits: |situation| situation.extent.rows >= 64,
-        },
-        Variant {
-            name: "tiled",
-            kernel: Some(&TILED),
-            requires: wgpu::Features::empty(),
-            changes: "a workgroup a row, maxima and sums joined in workgroup memory: neighbours read neighbours",
-            slower: TILED_SLOWER,
-            tile: [1, 0],
-            limits: "",
-            applies: any,
-            turns: |extent| extent.columns / 16 + 32,
-            suits: |situation| !situation.is_software || situation.extent.rows < 64,
-        },
-        Variant {
-            name: "blocked",
-            kernel: Some(&BLOCKED),
-            requires: wgpu::Features::empty(),
-            changes: "vectors of four, and one walk over the row for maximum and sum",
-            slower: "",
-            tile: [1, 0],
-            limits: IN_FOURS,
-            applies: in_fours,
-            turns: |extent| extent.columns / 64 + 32,
-            suits: any,
-        },
-        Variant {
-            name: "subgroups",
-            kernel: Some(&SUBGROUPS),
-            requires: wgpu::Features::SUBGROUP,
-            changes: "maxima and sums joined in registers across a subgroup: two barriers in place of seven",
-            slower: "",
-            tile: [1, 0],
-            limits: IN_FOURS,
-            applies: in_fours,
-            turns: |extent| extent.columns / 64 + 32,
-            suits: any,
-        },
-    ],
-    rule: "the highest rung that the adapter and the number of keys allow; on a software adapter, numbers that are \
-           no multiple of 4 go to naive from 64 rows on, because barriers cost more than they save there",
+    variants: &rungs(
+        [&NAIVE, &TILED, &BLOCKED, &SUBGROUPS],
+        [
+            "a workgroup a row, maxima and sums joined in workgroup memory: neighbours read neighbours",
+            "vectors of four, and one walk over the row for maximum and sum",
+            "maxima and sums joined in registers across a subgroup: two barriers in place of seven",
+        ],
+    ),
+    rule: RULE,
 };
-
-pub(in crate::ops) const TILED_SLOWER: &str =
-    "on a software adapter, whose workgroup memory is ordinary memory and whose barriers cost";
 
 pub(super) fn masked_softmax(scores: &Tensor, sizes: [usize; 4], allowed: &Allowed) -> Result<Tensor> {
     // An exponential is worth about ten multiply-adds.

@@ -104,7 +104,7 @@ pub(super) const FAMILIES: &[Mutation] = &[
     },
     Mutation {
         name: "model.bert-gelu-by-name",
-        file: "model/bert.rs",
+        file: "model/bert/load.rs",
         old: "\"gelu\" => Ok(GeluForm::Exact),",
         new: "\"gelu\" => Ok(GeluForm::Tanh),",
         suite: Test("models"),
