@@ -103,20 +103,19 @@ pub(super) fn underflow(evidence: &mut Evidence, settings: &Settings, run: &Run)
         }
         evidence.measure_sample(name, places, "positions");
         if is_meant_to_hold {
-            // One more position costs ln n + scale²/2 nats, and the sum spreads by scale·√n and the next order.
-            let n = predicted as f64;
-            let draws = settings.integer("seeds")? as f64;
-            let nats = 4.0 * scale * (n / draws).sqrt() + 2.0 * scale * scale * (1.0 + n.ln());
-            let tolerance = 1.0 + nats / (n.ln() + scale * scale / 2.0);
-            evidence.expect(
-                name,
-                n,
-                tolerance,
-                "−ln n! − n·scale²/2 against the smallest numbers of f64 and f32",
-            );
+            let tolerance = tolerance_in_positions(predicted, scale, settings.integer("seeds")?);
+            let source = "−ln n! − n·scale²/2 against the smallest numbers of f64 and f32";
+            evidence.expect(name, predicted as f64, tolerance, source);
         }
     }
     Ok(())
+}
+
+/// One more position costs ln n + scale²/2 nats, and the sum spreads by scale·√n and the next order.
+fn tolerance_in_positions(predicted: usize, scale: f64, draws: usize) -> f64 {
+    let n = predicted as f64;
+    let nats = 4.0 * scale * (n / draws as f64).sqrt() + 2.0 * scale * scale * (1.0 + n.ln());
+    1.0 + nats / (n.ln() + scale * scale / 2.0)
 }
 
 /// The first n at which the running product of the diagonal is subnormal in f64 (0) or zero (1), subnormal
