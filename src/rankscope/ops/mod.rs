@@ -17,6 +17,7 @@ mod linear_attention;
 mod masked_normalise;
 mod matmul;
 mod online_attention;
+mod real;
 mod rms_norm;
 mod rotary;
 mod row_wise;
@@ -39,6 +40,7 @@ pub use linear_attention::{linear_attention, linear_step, no_tokens};
 pub use masked_normalise::masked_normalise;
 pub use matmul::{linear, matmul};
 pub use online_attention::online_attention;
+pub use real::Real;
 pub use rms_norm::rms_norm;
 pub use rotary::{RotaryTable, rotary};
 pub use silu::silu;
@@ -68,29 +70,6 @@ use crate::axis::Axis;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
-/// f32 or f64: what the CPU operations compute in.
-pub trait Real: ndarray::LinalgScalar + num_traits::Float + num_traits::FromPrimitive + Send + Sync {
-    /// The error function, 2/√π ∫₀ˣ e^(−t²) dt.
-    fn erf(self) -> Self;
-
-    /// A constant, rounded to this type.
-    fn constant(value: f64) -> Self {
-        Self::from_f64(value).expect("every f64 rounds to a float")
-    }
-}
-
-impl Real for f32 {
-    fn erf(self) -> Self {
-        libm::erff(self)
-    }
-}
-
-impl Real for f64 {
-    fn erf(self) -> Self {
-        libm::erf(self)
-    }
-}
-
 /// Runs `row` on every row of `values`, in parallel where there is enough to do.
 ///
 /// `row` gets the row's index and its slice.
@@ -105,6 +84,15 @@ fn for_each_row<F: Send>(values: &mut [F], width: usize, row: impl Fn(usize, &mu
     values.par_chunks_mut(rows_per_task * width).enumerate().for_each(|(task, rows)| {
         for (i, values) in rows.chunks_mut(width).enumerate() {
             row(task * rows_per_task + i, values);
+        }
+    });
+}
+
+/// Replaces every value by `f` of it, in parallel where there is enough to do.
+fn for_each_value<F: Real>(values: &mut [F], f: impl Fn(F) -> F + Send + Sync) {
+    for_each_row(values, 1024, |_, values| {
+        for value in values {
+            *value = f(*value);
         }
     });
 }

@@ -9,7 +9,6 @@ use crate::mask::{Allowed, Mask, Positions, Reach};
 use crate::ops::ladder::{Extent, Ladder, SOFTWARE_TURNS, Variant, any};
 use crate::ops::launch::{Grid, LANES, buffer, count, launch};
 use crate::ops::online_attention::Sizes;
-use crate::ops::online_attention::gpu::padding_words;
 use crate::ops::{masked_normalise, matmul};
 use crate::run::Run;
 use crate::tensor::Tensor;
@@ -301,7 +300,7 @@ fn rules(near: &GpuBuffer, visible: &Reachable<'_>, keys: usize) -> Result<(GpuB
         Reach::From => u32::MAX,
     };
     let reach: Vec<u32> = visible.reach.iter().map(word).collect();
-    let padding = visible.padding.map_or_else(|| vec![0], |padding| padding_words(padding, keys));
+    let padding = visible.padding.map_or_else(|| vec![0], |padding| padding.words());
     let upload = |label, words: &[u32]| near.gpu().upload(label, bytemuck::cast_slice(words));
     Ok((upload("reach", &reach)?, upload("padding", &padding)?))
 }

@@ -62,7 +62,8 @@ impl Mutation {
 
     /// Whether only a GPU can show it: a shader, or what the host tells it.
     pub fn is_on_gpu(&self) -> bool {
-        self.name.starts_with("shader.") || self.file.ends_with(".wgsl") || self.file.ends_with("gpu.rs")
+        let is_area = ["shader.", "device."].iter().any(|area| self.name.starts_with(area));
+        is_area || self.file.ends_with(".wgsl") || self.file.ends_with("gpu.rs")
     }
 
     /// The changed text.

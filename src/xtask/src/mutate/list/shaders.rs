@@ -341,4 +341,12 @@ pub(super) const SHADERS: &[Mutation] = &[
         suite: Test("attention"),
         tests: &["online_softmax_agrees_with_materialised_weights_under_every_mask"],
     },
+    Mutation {
+        name: "device.lost-one-kept",
+        file: "device/choice.rs",
+        old: "    open.retain(|gpu| !gpu.is_lost());\n",
+        new: "",
+        suite: Test("device_loss"),
+        tests: &["the_next_choice_after_a_loss"],
+    },
 ];
