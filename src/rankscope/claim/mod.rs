@@ -16,8 +16,8 @@
 //! ```
 
 mod bidirectional_low_rank;
-mod causal_full_rank;
 mod cache_reuse;
+mod causal_full_rank;
 mod depth_collapse;
 mod draw;
 mod encoder_decoder_cost;

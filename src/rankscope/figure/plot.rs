@@ -71,13 +71,11 @@ impl Plot {
     }
 }
 
+/// A pixel along an axis, and what stands there.
+pub(super) type Mark<'a> = (f64, &'a str);
+
 /// Ticks at pixels below and left of `area`, thinned until no label touches the next.
-pub(super) fn draw_ticks(
-    scene: &mut Scene,
-    palette: &Palette,
-    area: Rect,
-    (across, up): (&[(f64, &str)], &[(f64, &str)]),
-) {
+pub(super) fn draw_ticks(scene: &mut Scene, palette: &Palette, area: Rect, (across, up): (&[Mark], &[Mark])) {
     let mut free = f64::NEG_INFINITY;
     for &(x, name) in across {
         let half = standard_width(name) / 2.0;

@@ -96,7 +96,8 @@ impl Input {
             return Err(Error::invalid("number of tokens", 0, "at least one token (the text may be empty)"));
         }
         if cached + self.len() > model.context {
-            let what = if cached == 0 { "number of tokens" } else { "number of tokens, with the cached ones," };
+            let what =
+                if cached == 0 { "number of tokens" } else { "number of tokens, with the cached ones," };
             let expected = format!("at most {}, the model's context", model.context);
             return Err(Error::invalid(what, cached + self.len(), expected));
         }

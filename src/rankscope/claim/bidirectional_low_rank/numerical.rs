@@ -54,7 +54,8 @@ pub(super) const NUMPY: &str = "numpy, 40 other draws";
 
 /// What numpy gives at D = 16 and unit scale: n, then mean ± sd of the numerical rank, causal and
 /// bidirectional, in f32 and in f64.
-const REFERENCE: &[(usize, [[(f64, f64); 2]; 2])] = &[
+type Known = (usize, [[(f64, f64); 2]; 2]);
+const REFERENCE: &[Known] = &[
     (32, [[(30.8, 0.405), (32.0, 0.0)], [(32.0, 0.0), (32.0, 0.0)]]),
     (64, [[(60.8, 0.608), (64.0, 0.0)], [(63.15, 0.362), (64.0, 0.0)]]),
     (128, [[(121.3, 0.616), (127.9, 0.335)], [(126.0, 0.276), (128.0, 0.0)]]),
@@ -135,7 +136,8 @@ fn caption() -> String {
 
 fn picture(settings: &Settings, all: &[(usize, Vec<Pair>)]) -> Lines {
     let share = |rank: f64, spectrum: &Spectrum| rank / spectrum.values().len() as f64;
-    let measures: [(&str, &dyn Fn(&Spectrum) -> f64); 3] = [
+    type Measure<'a> = (&'a str, &'a dyn Fn(&Spectrum) -> f64);
+    let measures: [Measure; 3] = [
         ("effective", &|spectrum| share(spectrum.effective_rank(), spectrum)),
         ("numerical f32", &|spectrum| share(spectrum.numerical_rank(Tolerance::F32) as f64, spectrum)),
         ("numerical f64", &|spectrum| share(spectrum.numerical_rank(Tolerance::F64) as f64, spectrum)),

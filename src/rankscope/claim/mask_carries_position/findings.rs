@@ -17,7 +17,8 @@ pub struct Draws {
 }
 
 /// What [`Order`] holds, by its name in measurements.
-const QUANTITIES: [(&str, fn(&Order) -> &[f64]); 5] = [
+type Quantity = (&'static str, fn(&Order) -> &[f64]);
+const QUANTITIES: [Quantity; 5] = [
     ("permutation_error", |order| &order.permutation),
     ("earlier_change", |order| &order.earlier),
     ("identical_difference", |order| &order.identical),

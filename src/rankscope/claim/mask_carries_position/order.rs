@@ -44,8 +44,8 @@ pub fn measure(sizes: &Sizes, network: &Network, mask: &Mask, seed: u64, run: &R
     let inputs = [x.select(Axis(0), &all), x.select(Axis(0), &earlier), repeated(n), started, x];
     let states = network.states(&inputs, mask, run)?;
     let mut order = Order::default();
-    for depth in 0..sizes.depths.len() {
-        let [permuted, moved, same, started, plain] = [0, 1, 2, 3, 4].map(|input| &states[input][depth]);
+    for (depth, plain) in states[4].iter().enumerate() {
+        let [permuted, moved, same, started] = [0, 1, 2, 3].map(|input| &states[input][depth]);
         let last = plain.row(n - 1);
         order.permutation.push(norm(&(permuted - &plain.select(Axis(0), &all))) / norm(plain));
         order.earlier.push(length((&moved.row(n - 1) - &last).view()) / length(last));

@@ -101,7 +101,7 @@ impl Stack {
 
 /// Whether what is called `name` is the input or the hidden state after a layer.
 pub(super) fn is_state(name: &str) -> bool {
-    name == "embeddings" || name.strip_prefix("stack.").is_some_and(|rest| is_output(rest))
+    name == "embeddings" || name.strip_prefix("stack.").is_some_and(is_output)
 }
 
 fn is_output(rest: &str) -> bool {

@@ -182,7 +182,7 @@ fn recurrent(
     workgroups: usize,
 ) -> Result<Tensor> {
     let on = |x| buffer(&RECURRENT, x);
-    let (reach, padding) = rules(on(q)?, visible, sizes.keys)?;
+    let (reach, padding) = rules(on(q)?, visible)?;
     let inputs = [("q", on(q)?), ("k", on(k)?), ("v", on(v)?), ("reach", &reach), ("padding", &padding)];
     let steps = (sizes.queries + sizes.keys) * sizes.batch * sizes.heads;
     let grid = Grid { workgroups, work: (steps * sizes.head_size * sizes.head_size) as u64 };
@@ -226,7 +226,7 @@ impl Chunks {
         workgroups: usize,
     ) -> Result<Tensor> {
         let on = |x| buffer(&CHUNKED, x);
-        let (reach, padding) = rules(on(q)?, visible, sizes.keys)?;
+        let (reach, padding) = rules(on(q)?, visible)?;
         let inputs = [
             ("q", on(q)?),
             ("k", on(k)?),
@@ -257,7 +257,7 @@ fn states([k, v]: [&Tensor; 2], sizes: &Sizes, visible: &Reachable<'_>, chunks: 
         first_group: 0,
     };
     let on = |x| buffer(&STATES, x);
-    let (_, padding) = rules(on(k)?, visible, keys)?;
+    let (_, padding) = rules(on(k)?, visible)?;
     let shape = places(sizes, chunks);
     let grid = Grid { workgroups: shape.len().div_ceil(LANES), work: (shape.len() * CHUNK) as u64 };
     launch(&STATES, params, &[("k", on(k)?), ("v", on(v)?), ("padding", &padding)], shape, grid)
@@ -294,7 +294,7 @@ fn places(sizes: &Sizes, count: usize) -> Shape {
 }
 
 /// What the heads see as the shaders read it, and which keys are tokens.
-fn rules(near: &GpuBuffer, visible: &Reachable<'_>, keys: usize) -> Result<(GpuBuffer, GpuBuffer)> {
+fn rules(near: &GpuBuffer, visible: &Reachable<'_>) -> Result<(GpuBuffer, GpuBuffer)> {
     let word = |reach: &Reach| match reach {
         Reach::UpTo(prefix) => *prefix as u32, // at most S
         Reach::From => u32::MAX,
