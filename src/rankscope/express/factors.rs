@@ -97,7 +97,7 @@ pub fn permutation_scale(positions: usize, rest: f64) -> f64 {
 /// A head of size 2 whose query i attends to key `order[i]`, with logits scale·cos of the angle between.
 ///
 /// The keys stand on a circle, and each query points at its key: k_j = (cos 2πj/n, sin 2πj/n) and
-/// q_i = √2·scale·k_{order[i]}, the √2 because logits are Q·Kᵀ/√D.
+/// q_i = √2·scale·k_{order(i)}, the √2 because logits are Q·Kᵀ/√D.
 ///
 /// # Errors
 /// [`Error::Invalid`] unless `order` holds each of n ≥ 2 positions once and the scale is finite.
