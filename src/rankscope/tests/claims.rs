@@ -28,7 +28,7 @@ const SMALL: [Small; 13] = [
         ],
     ),
     ("head-size-bottleneck", &[("n", "6"), ("seeds", "1"), ("starts", "2"), ("permutation_n", "7,16")]),
-    ("fixed-head-size", &[("n", "5"), ("width", "8"), ("heads", "1,4"), ("narrow", "6"), ("head_size", "4")]),
+    ("fixed-head-size", &[("n", "5"), ("width", "8"), ("heads", "1,4"), ("narrow", "4"), ("head_size", "6")]),
     ("depth-collapse", &[("n", "11"), ("width", "24"), ("heads", "3"), ("layers", "7"), ("seeds", "3")]),
     ("linear-attention-rank", &[("lengths", "10,33"), ("head_sizes", "3,7"), ("seeds", "3")]),
     ("mixed-directions", &[("n", "36"), ("head_sizes", "2,28"), ("seeds", "4")]),

@@ -73,25 +73,30 @@ impl Curve {
             evidence.measure_sample(name, self.at(layer), "");
         }
         let (reached, growth) = fall(&mean, floor.log10());
-        evidence.measure(format!("floor_layer_{}", self.name()), reached, "layers");
-        evidence.measure(format!("growth_{}", self.name()), growth, "");
+        for (name, value, unit) in
+            [("floor_layer", reached.map(|layer| layer as f64), "layers"), ("growth", growth, "")]
+        {
+            if let Some(value) = value {
+                evidence.measure(format!("{name}_{}", self.name()), value, unit);
+            }
+        }
     }
 }
 
-/// The first layer at or below the floor (infinite if there is none), and how many times the one before
-/// the last drop above the floor is (NaN without two such drops).
+/// The first layer at or below the floor, and how many times the one before the last drop above the floor is
+/// (none without two such drops).
 ///
 /// Three for doubly exponential collapse, where the logarithm itself is multiplied by three; one for plain
 /// exponential collapse, which falls by the same each layer.
-fn fall(mean: &[f64], floor: f64) -> (f64, f64) {
+fn fall(mean: &[f64], floor: f64) -> (Option<usize>, Option<f64>) {
     let reached = mean.iter().position(|&value| value <= floor);
     let above = &mean[..reached.unwrap_or(mean.len())];
     let drops: Vec<f64> = above.windows(2).map(|pair| pair[0] - pair[1]).collect();
     let growth = match drops[..] {
-        [.., before, last] if before > 0.0 => last / before,
-        _ => f64::NAN,
+        [.., before, last] if before > 0.0 => Some(last / before),
+        _ => None,
     };
-    (reached.map_or(f64::INFINITY, |layer| layer as f64), growth)
+    (reached, growth)
 }
 
 #[cfg(test)]
@@ -101,10 +106,10 @@ mod tests {
     #[test]
     fn a_fall_is_read_off_above_the_floor() {
         // The logarithm times three each layer, then the floor; and 0.3 each layer.
-        assert_eq!(fall(&[-0.5, -1.5, -4.5, -13.5, -15.0], -14.0), (4.0, 3.0));
+        assert_eq!(fall(&[-0.5, -1.5, -4.5, -13.5, -15.0], -14.0), (Some(4), Some(3.0)));
         let (reached, growth) = fall(&[0.0, -0.25, -0.5, -0.75], -14.0);
-        assert_eq!((reached, growth), (f64::INFINITY, 1.0));
-        assert!(fall(&[0.0, -15.0], -14.0).1.is_nan());
+        assert_eq!((reached, growth), (None, Some(1.0)));
+        assert_eq!(fall(&[0.0, -15.0], -14.0), (Some(1), None));
         assert_eq!(log_ratio(0.0), f64::EPSILON.log10());
     }
 }

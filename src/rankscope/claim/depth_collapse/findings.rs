@@ -51,7 +51,7 @@ pub fn table(evidence: &mut Evidence, sizes: &Sizes, curves: &[Curve]) -> Result
     }
     for net in NETS {
         let curves: Vec<_> = curves.iter().filter(|curve| curve.net.name == net.name).collect();
-        sentences(evidence, sizes, &curves)?;
+        sentences(evidence, sizes, &curves);
     }
     let with_skips = curves.iter().filter(|curve| curve.net.architecture(sizes).skip);
     let left =
@@ -61,20 +61,24 @@ pub fn table(evidence: &mut Evidence, sizes: &Sizes, curves: &[Curve]) -> Result
 }
 
 /// One network: the masks under which it collapses doubly exponentially, and the others.
-fn sentences(evidence: &mut Evidence, sizes: &Sizes, curves: &[&Curve]) -> Result<()> {
+fn sentences(evidence: &mut Evidence, sizes: &Sizes, curves: &[&Curve]) {
     let (mut doubly, mut others) = (Vec::new(), Vec::new());
     for curve in curves {
-        let growth = short(evidence.value(&format!("growth_{}", curve.name()))?);
-        let reached = evidence.value(&format!("floor_layer_{}", curve.name()))?;
-        if is_doubly_exponential(evidence, curve.net.name, curve.mask)? {
-            doubly.push(format!(
-                "{} at layer {reached}, the last drop above it {growth} times the one before",
-                curve.mask
-            ));
-        } else if reached.is_finite() {
-            others.push(format!("the floor at layer {reached}, without growing drops ({})", curve.mask));
-        } else {
-            others.push(format!("{} ({})", ratio(curve.at(sizes.layers).mean()), curve.mask));
+        let of = |what: &str| evidence.number(&format!("{what}_{}", curve.name()));
+        match (of("floor_layer"), of("growth")) {
+            (Some(layer), Some(growth)) if is_doubly_exponential(evidence, curve.net.name, curve.mask) => {
+                doubly.push(format!(
+                    "{} at layer {layer}, the last drop above it {} times the one before",
+                    curve.mask,
+                    short(growth)
+                ));
+            }
+            (Some(layer), _) => {
+                others.push(format!("the floor at layer {layer}, without growing drops ({})", curve.mask));
+            }
+            (None, _) => {
+                others.push(format!("{} ({})", ratio(curve.at(sizes.layers).mean()), curve.mask));
+            }
         }
     }
     let label = curves[0].net.label;
@@ -86,7 +90,6 @@ fn sentences(evidence: &mut Evidence, sizes: &Sizes, curves: &[&Curve]) -> Resul
         let text = format!("{label}: residual ratio after {} layers: {}", sizes.layers, others.join(", "));
         evidence.weigh(false, text);
     }
-    Ok(())
 }
 
 /// A ratio from its logarithm.

@@ -71,10 +71,12 @@ fn the_table_is_that_of_the_reference() {
 
 #[test]
 fn the_verdict_can_come_out_otherwise() {
-    let evidence = |reached: [f64; 4], growth: f64, order: f64| {
+    let evidence = |reached: [Option<f64>; 4], growth: f64, order: f64| {
         let mut evidence = Evidence::new();
         for (mask, reached) in ["bidirectional", "causal", "prefix", "window"].iter().zip(reached) {
-            evidence.measure(format!("floor_layer_san_{mask}"), reached, "layers");
+            if let Some(layer) = reached {
+                evidence.measure(format!("floor_layer_san_{mask}"), layer, "layers");
+            }
             evidence.measure(format!("growth_san_{mask}"), growth, "");
         }
         evidence.measure("causal_slope_log10_per_layer", -0.3, "");
@@ -82,13 +84,13 @@ fn the_verdict_can_come_out_otherwise() {
         evidence.measure("ratio_left_with_skips", 0.2, "");
         evidence
     };
-    let never = f64::INFINITY;
+    let all = [4.0, 5.0, 5.0, 6.0].map(Some);
     let cases = [
-        ([4.0, 5.0, 5.0, 6.0], 3.0, 3.0, Ruling::Holds),
-        ([4.0, never, never, never], 3.0, 3.0, Ruling::HoldsWithCondition),
-        ([4.0, 5.0, 5.0, 6.0], 1.0, 1.0, Ruling::Fails),
-        ([never; 4], 3.0, 1.0, Ruling::Fails),
-        ([never; 4], 3.0, 3.0, Ruling::NotResolved),
+        (all, 3.0, 3.0, Ruling::Holds),
+        ([Some(4.0), None, None, None], 3.0, 3.0, Ruling::HoldsWithCondition),
+        (all, 1.0, 1.0, Ruling::Fails),
+        ([None; 4], 3.0, 1.0, Ruling::Fails),
+        ([None; 4], 3.0, 3.0, Ruling::NotResolved),
     ];
     for (reached, growth, order, ruling) in cases {
         let verdict = DepthCollapse.verdict(&evidence(reached, growth, order)).unwrap();
