@@ -30,7 +30,7 @@ unsafe fn with_avx2(matrix: &mut [f64], n: usize) -> (Vec<f64>, Vec<f64>) {
 }
 
 #[inline(always)]
-fn reduce<const FMA: bool>(matrix: &mut [f64], n: usize) -> (Vec<f64>, Vec<f64>) {
+fn reduce<const AVX2: bool>(matrix: &mut [f64], n: usize) -> (Vec<f64>, Vec<f64>) {
     let (mut d, mut e) = (vec![0.0; n], vec![0.0; n.saturating_sub(1)]);
     // The reflections of this step: v of row k, u of column k below it.
     let (mut v, mut u) = (vec![0.0; n], vec![0.0; n]);
@@ -40,7 +40,7 @@ fn reduce<const FMA: bool>(matrix: &mut [f64], n: usize) -> (Vec<f64>, Vec<f64>)
     for k in 0..n {
         // Row k, with the update that the step before left for this pass.
         let row = &mut matrix[k * n + k..(k + 1) * n];
-        subtract::<FMA>(row, left * u[k], &z[k..]);
+        subtract(row, left * u[k], &z[k..]);
         let (diagonal, right) = reflection(row, &mut v[k..]);
         d[k] = diagonal;
         if k + 1 == n {
@@ -49,7 +49,7 @@ fn reduce<const FMA: bool>(matrix: &mut [f64], n: usize) -> (Vec<f64>, Vec<f64>)
         // First pass: finish the update from the left, prepare that from the right.
         for i in k + 1..n {
             let row = &mut matrix[i * n + k..(i + 1) * n];
-            w[i] = subtract_and_dot::<FMA>(row, left * u[i], &z[k..], &v[k..]) * right;
+            w[i] = subtract_and_dot::<AVX2>(row, left * u[i], &z[k..], &v[k..]) * right;
         }
         // Column k below the diagonal, after the update from the right.
         for i in k + 1..n {
@@ -60,7 +60,7 @@ fn reduce<const FMA: bool>(matrix: &mut [f64], n: usize) -> (Vec<f64>, Vec<f64>)
         // Second pass: update from the right, prepare that from the left.
         for i in k + 1..n {
             let row = &mut matrix[i * n + k + 1..(i + 1) * n];
-            subtract_and_add::<FMA>(row, w[i], &v[k + 1..], u[i], &mut z[k + 1..]);
+            subtract_and_add::<AVX2>(row, w[i], &v[k + 1..], u[i], &mut z[k + 1..]);
         }
     }
     (d, e)
@@ -91,74 +91,118 @@ pub(super) fn is_usable(largest: f64) -> bool {
     (1e-100..=1e100).contains(&largest)
 }
 
-/// Numbers that are worked on side by side.
-const LANES: usize = 8;
-
-/// a·b + c, in one rounding where the processor has that.
-#[inline(always)]
-fn fused<const FMA: bool>(a: f64, b: f64, c: f64) -> f64 {
-    if FMA { a.mul_add(b, c) } else { a * b + c }
+/// a − `factor`·b.
+fn subtract(a: &mut [f64], factor: f64, b: &[f64]) {
+    for (a, b) in a.iter_mut().zip(b) {
+        *a -= factor * b;
+    }
 }
 
-/// a − `factor`·b.
-#[inline(always)]
-fn subtract<const FMA: bool>(a: &mut [f64], factor: f64, b: &[f64]) {
-    for (a, b) in a.iter_mut().zip(b) {
-        *a = fused::<FMA>(-factor, *b, *a);
-    }
+/// Σ x².
+fn squares(x: &[f64]) -> f64 {
+    x.iter().map(|x| x * x).sum()
 }
 
 /// `a` becomes a − `factor`·b; then a·c.
 #[inline(always)]
-fn subtract_and_dot<const FMA: bool>(a: &mut [f64], factor: f64, b: &[f64], c: &[f64]) -> f64 {
-    let ((a, a_end), (b, b_end), (c, c_end)) =
-        (a.as_chunks_mut::<LANES>(), b.as_chunks::<LANES>(), c.as_chunks::<LANES>());
-    let mut sums = [0.0; LANES];
-    for ((a, b), c) in a.iter_mut().zip(b).zip(c) {
-        for lane in 0..LANES {
-            a[lane] = fused::<FMA>(-factor, b[lane], a[lane]);
-            sums[lane] = fused::<FMA>(a[lane], c[lane], sums[lane]);
-        }
+fn subtract_and_dot<const AVX2: bool>(a: &mut [f64], factor: f64, b: &[f64], c: &[f64]) -> f64 {
+    #[cfg(target_arch = "x86_64")]
+    if AVX2 {
+        // SAFETY: the processor has AVX2 and FMA where this is asked for.
+        return unsafe { avx2::subtract_and_dot(a, factor, b, c) };
     }
-    for (((a, b), c), sum) in a_end.iter_mut().zip(b_end).zip(c_end).zip(&mut sums) {
-        *a = fused::<FMA>(-factor, *b, *a);
-        *sum = fused::<FMA>(*a, *c, *sum);
-    }
-    total(sums)
-}
-
-/// The sum in pairs: a row of additions would each wait for the one before.
-#[inline(always)]
-fn total(mut sums: [f64; LANES]) -> f64 {
-    let mut half = LANES / 2;
-    while half > 0 {
-        for lane in 0..half {
-            sums[lane] += sums[lane + half];
-        }
-        half /= 2;
-    }
-    sums[0]
-}
-
-/// Σ x².
-#[inline(always)]
-fn squares(x: &[f64]) -> f64 {
-    let (blocks, end) = x.as_chunks::<LANES>();
-    let mut sums = [0.0; LANES];
-    for block in blocks {
-        for lane in 0..LANES {
-            sums[lane] += block[lane] * block[lane];
-        }
-    }
-    total(sums) + end.iter().map(|x| x * x).sum::<f64>()
+    subtract(a, factor, b);
+    a.iter().zip(c).map(|(a, c)| a * c).sum()
 }
 
 /// `a` becomes a − `factor`·b; `sum` becomes sum + `weight`·a.
 #[inline(always)]
-fn subtract_and_add<const FMA: bool>(a: &mut [f64], factor: f64, b: &[f64], weight: f64, sum: &mut [f64]) {
-    for ((a, b), sum) in a.iter_mut().zip(b).zip(sum) {
-        *a = fused::<FMA>(-factor, *b, *a);
-        *sum = fused::<FMA>(weight, *a, *sum);
+fn subtract_and_add<const AVX2: bool>(a: &mut [f64], factor: f64, b: &[f64], weight: f64, sum: &mut [f64]) {
+    #[cfg(target_arch = "x86_64")]
+    if AVX2 {
+        // SAFETY: the processor has AVX2 and FMA where this is asked for.
+        return unsafe { avx2::subtract_and_add(a, factor, b, weight, sum) };
+    }
+    subtract(a, factor, b);
+    subtract(sum, -weight, a);
+}
+
+/// The two passes by hand: whether a compiler finds vectors in them depends on what stands around.
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use std::arch::x86_64::*;
+
+    type Vector = [f64; 4];
+    /// The vectors of a turn: neither waits for the other.
+    const TURN: usize = 2;
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    fn load(x: &Vector) -> __m256d {
+        // SAFETY: four numbers, which need not be aligned.
+        unsafe { _mm256_loadu_pd(x.as_ptr()) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    fn store(x: &mut Vector, value: __m256d) {
+        // SAFETY: four numbers, which need not be aligned.
+        unsafe { _mm256_storeu_pd(x.as_mut_ptr(), value) }
+    }
+
+    /// Turns, and what is left over.
+    fn turns(x: &[f64]) -> (&[[Vector; TURN]], &[f64]) {
+        let (vectors, _) = x.as_chunks();
+        let (turns, _) = vectors.as_chunks();
+        (turns, &x[turns.len() * 4 * TURN..])
+    }
+
+    fn turns_mut(x: &mut [f64]) -> (&mut [[Vector; TURN]], &mut [f64]) {
+        let whole = x.len() / (4 * TURN) * (4 * TURN);
+        let (whole, rest) = x.split_at_mut(whole);
+        (whole.as_chunks_mut().0.as_chunks_mut().0, rest)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    pub fn subtract_and_dot(a: &mut [f64], factor: f64, b: &[f64], c: &[f64]) -> f64 {
+        let ((a, a_end), (b, b_end), (c, c_end)) = (turns_mut(a), turns(b), turns(c));
+        let minus = _mm256_set1_pd(-factor);
+        let mut sums = [_mm256_setzero_pd(); TURN];
+        for ((a, b), c) in a.iter_mut().zip(b).zip(c) {
+            for i in 0..TURN {
+                let new = _mm256_fmadd_pd(minus, load(&b[i]), load(&a[i]));
+                store(&mut a[i], new);
+                sums[i] = _mm256_fmadd_pd(new, load(&c[i]), sums[i]);
+            }
+        }
+        let mut lanes = [0.0; 4];
+        store(&mut lanes, _mm256_add_pd(sums[0], sums[1]));
+        let mut sum = (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
+        for ((a, b), c) in a_end.iter_mut().zip(b_end).zip(c_end) {
+            *a = (-factor).mul_add(*b, *a);
+            sum = a.mul_add(*c, sum);
+        }
+        sum
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    pub fn subtract_and_add(a: &mut [f64], factor: f64, b: &[f64], weight: f64, sum: &mut [f64]) {
+        let ((a, a_end), (b, b_end), (sum, sum_end)) = (turns_mut(a), turns(b), turns_mut(sum));
+        let (minus, plus) = (_mm256_set1_pd(-factor), _mm256_set1_pd(weight));
+        for ((a, b), sum) in a.iter_mut().zip(b).zip(sum) {
+            for i in 0..TURN {
+                let new = _mm256_fmadd_pd(minus, load(&b[i]), load(&a[i]));
+                store(&mut a[i], new);
+                let grown = _mm256_fmadd_pd(plus, new, load(&sum[i]));
+                store(&mut sum[i], grown);
+            }
+        }
+        for ((a, b), sum) in a_end.iter_mut().zip(b_end).zip(sum_end) {
+            *a = (-factor).mul_add(*b, *a);
+            *sum = weight.mul_add(*a, *sum);
+        }
     }
 }
 

@@ -98,8 +98,8 @@ pub(super) const CLAIMS_PHASE: &[Mutation] = &[
     Mutation {
         name: "rank.reduction-without-its-second-update",
         file: "rank/bidiagonal.rs",
-        old: "subtract_and_add::<FMA>(row, w[i], &v[k + 1..], u[i], &mut z[k + 1..]);",
-        new: "subtract_and_add::<FMA>(row, 0.0, &v[k + 1..], u[i], &mut z[k + 1..]);",
+        old: "subtract_and_add::<AVX2>(row, w[i], &v[k + 1..], u[i], &mut z[k + 1..]);",
+        new: "subtract_and_add::<AVX2>(row, 0.0, &v[k + 1..], u[i], &mut z[k + 1..]);",
         suite: Lib,
         tests: &["rank::bidiagonal::tests", "rank::decompose::tests"],
     },
