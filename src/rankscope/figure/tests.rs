@@ -1,5 +1,7 @@
 //! Layout, documents, and what a figure refuses to draw.
 
+mod plots;
+
 use ndarray::{Array2, array};
 use serde_json::json;
 
@@ -78,6 +80,14 @@ fn drawings() -> Vec<(String, Box<dyn Drawing>)> {
     }
     for (layers, heads) in [(1, 1), (1, 12), (6, 12), (30, 9), (32, 32), (96, 96)] {
         all.push((format!("wall {layers} × {heads}"), Box::new(wall(layers, heads))));
+    }
+    for (points, curves) in [(1, 1), (2, 3), (9, 6), (12, 12), (300, 24)] {
+        for is_log in [false, true] {
+            all.push((format!("{curves} lines of {points}"), Box::new(plots::lines(points, curves, is_log))));
+        }
+    }
+    for (rows, cols) in [(1, 1), (2, 3), (9, 7), (20, 20), (3, 200), (200, 3)] {
+        all.push((format!("phase map {rows} × {cols}"), Box::new(plots::phase_map(rows, cols))));
     }
     all
 }

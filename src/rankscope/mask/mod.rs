@@ -11,6 +11,7 @@ mod facts;
 mod kinds;
 mod language;
 mod program;
+mod reach;
 mod registry;
 mod tile;
 
@@ -21,6 +22,7 @@ use ndarray::Array2;
 
 pub use allowed::{Allowed, Padding, Positions};
 pub use facts::{Facts, Theorem};
+pub use reach::Reach;
 pub use registry::{MASKS, MaskKind};
 pub use tile::Tile;
 pub(crate) use tile::first_bits;

@@ -4,13 +4,16 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::cpu::{self, Product, Visible};
+use super::cpu::{self, Product, Reachable, Visible};
 use super::ladder::{Extent, LADDERS, Ladder, Variant, ladder, with_variant};
-use super::{layer_norm, masked_softmax, matmul, online_attention, rms_norm};
+use super::{
+    FeatureMap, feature_map, layer_norm, linear_attention, masked_normalise, masked_softmax, matmul,
+    online_attention, rms_norm,
+};
 use crate::axis::Axis;
 use crate::device::{Device, Gpu};
 use crate::error::{Error, Result};
-use crate::mask::{Allowed, Mask, Positions};
+use crate::mask::{Allowed, Mask, Positions, Reach};
 use crate::run::Run;
 use crate::tensor::Tensor;
 
@@ -34,8 +37,9 @@ pub struct Measurement {
 }
 
 /// What n means for each operation.
-pub const SIZES: &str = "matmul: n x n times n x n; masked_softmax: 4 heads of n x n, causal; layer_norm and \
-    rms_norm: n rows of n; attention: 4 heads of n queries and n keys of 64, causal";
+pub const SIZES: &str = "matmul: n x n times n x n; masked_softmax and masked_normalise: 4 heads \
+    of n x n, causal; layer_norm and rms_norm: n rows of n; attention and linear_attention: 4 heads of n queries \
+    and n keys of 64, causal";
 
 /// The largest n.
 pub const MAX_SIZE: usize = 4096;
@@ -177,8 +181,8 @@ fn largest_error(got: &[f32], want: &[f64]) -> f64 {
 
 fn extent(op: &str, n: usize) -> Result<Extent> {
     Ok(match ladder(op)?.op {
-        "masked_softmax" => Extent { batch: 1, rows: HEADS * n, columns: n, inner: n },
-        "attention" => Extent { batch: HEADS, rows: n, columns: HEAD_SIZE, inner: n },
+        "masked_softmax" | "masked_normalise" => Extent { batch: 1, rows: HEADS * n, columns: n, inner: n },
+        "attention" | "linear_attention" => Extent { batch: HEADS, rows: n, columns: HEAD_SIZE, inner: n },
         _ => Extent { batch: 1, rows: n, columns: n, inner: n },
     })
 }
@@ -242,7 +246,19 @@ fn problem(op: &'static str, n: usize, run: &Run) -> Result<Problem> {
             // Two equal values differ by rounding alone, which 1/√ε enlarges.
             Problem { inputs: vec![x, gain, bias], call, want, extent, flops, tolerance: 1e-4 }
         }
+        "masked_normalise" => {
+            let x = tensor(&[(Axis::Batch, 1), (Axis::Head, HEADS), (Axis::Query, n), (Axis::Key, n)], 1)?;
+            let x = feature_map(&x, FeatureMap::EluPlusOne)?;
+            let allowed = Allowed::new(&Mask::causal(), HEADS, n, n, Positions { first_query: 0 }, None)?;
+            let mut want = wide(&x);
+            cpu::masked_normalise(&mut want, [1, HEADS, n, n], &allowed);
+            let call = Box::new(move |x: &[Tensor]| masked_normalise(&x[0], &allowed));
+            // Add and divide for the half that is allowed.
+            let flops = HEADS as f64 * pairs;
+            Problem { inputs: vec![x], call, want, extent, flops, tolerance: n as f64 * epsilon }
+        }
         "attention" => attention(n, extent, run)?,
+        "linear_attention" => linear(n, extent, run)?,
         _ => return Err(Error::invalid("kernel", op, "one with a bench")),
     })
 }
@@ -261,6 +277,23 @@ fn attention(n: usize, extent: Extent, run: &Run) -> Result<Problem> {
     });
     // Two products over the half of the pairs that is allowed.
     let flops = 2.0 * (HEADS * n * n * HEAD_SIZE) as f64;
+    Ok(Problem { inputs: vec![q, k, v], call, want, extent, flops, tolerance: 1e-4 })
+}
+
+fn linear(n: usize, extent: Extent, run: &Run) -> Result<Problem> {
+    let axes = |length| [(Axis::Batch, 1), (Axis::Head, HEADS), (length, n), (Axis::HeadSize, HEAD_SIZE)];
+    let features = |length, seed| feature_map(&tensor(&axes(length), seed)?, FeatureMap::EluPlusOne);
+    let (q, k, v) = (features(Axis::Query, 1)?, features(Axis::Key, 2)?, tensor(&axes(Axis::Key), 3)?);
+    let sizes =
+        cpu::Sizes { batch: 1, heads: HEADS, kv_heads: HEADS, queries: n, keys: n, head_size: HEAD_SIZE };
+    let visible = Reachable { reach: vec![Reach::UpTo(0); HEADS], first_query: 0, padding: None };
+    let want = cpu::linear_attention(&wide(&q), &wide(&k), &wide(&v), &sizes, &visible, run)?;
+    let call = Box::new(|x: &[Tensor]| {
+        let at = Positions { first_query: 0 };
+        linear_attention(&x[0], &x[1], &x[2], &Mask::causal(), at, None, &Run::default())
+    });
+    // A key adds to D × (D + 1) sums, and a query reads them: what the formula asks for once n is large.
+    let flops = 4.0 * (HEADS * n * HEAD_SIZE * (HEAD_SIZE + 1)) as f64;
     Ok(Problem { inputs: vec![q, k, v], call, want, extent, flops, tolerance: 1e-4 })
 }
 

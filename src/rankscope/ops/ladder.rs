@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 
-use super::{layer_norm, matmul, online_attention, rms_norm, softmax};
+use super::{layer_norm, linear_attention, masked_normalise, matmul, online_attention, rms_norm, softmax};
 use crate::device::Gpu;
 use crate::device::gpu::Kernel;
 use crate::error::{Error, Result};
@@ -77,6 +77,8 @@ pub static LADDERS: &[&Ladder] = &[
     &layer_norm::gpu::LADDER,
     &rms_norm::gpu::LADDER,
     &online_attention::gpu::LADDER,
+    &masked_normalise::gpu::LADDER,
+    &linear_attention::gpu::LADDER,
 ];
 
 thread_local! {

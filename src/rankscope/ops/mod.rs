@@ -3,7 +3,9 @@
 //! of the WGSL beside it.
 
 pub mod bench;
+mod concat;
 mod elementwise;
+mod feature_map;
 mod gather;
 mod gelu;
 mod heads;
@@ -11,6 +13,8 @@ mod kernels;
 pub mod ladder;
 mod launch;
 mod layer_norm;
+mod linear_attention;
+mod masked_normalise;
 mod matmul;
 mod online_attention;
 mod real;
@@ -18,29 +22,41 @@ mod rms_norm;
 mod rotary;
 mod row_wise;
 mod silu;
+mod slice;
 mod softmax;
+pub mod work;
 
+pub use concat::concat;
 pub use elementwise::{add, add_bias, multiply, scale};
+pub use feature_map::{FeatureMap, feature_map};
 pub use gather::gather;
 pub use gelu::{GeluForm, gelu};
 pub use heads::{merge_heads, split_heads};
 pub use kernels::KERNELS;
 pub use ladder::{LADDERS, with_variant};
 pub use layer_norm::layer_norm;
+pub(crate) use linear_attention::reach_of_heads;
+pub use linear_attention::{linear_attention, linear_step, no_tokens};
+pub use masked_normalise::masked_normalise;
 pub use matmul::{linear, matmul};
 pub use online_attention::online_attention;
 pub use real::Real;
 pub use rms_norm::rms_norm;
 pub use rotary::{RotaryTable, rotary};
 pub use silu::silu;
+pub use slice::slice;
 pub use softmax::masked_softmax;
 
 /// The CPU implementations, for callers with plain slices in f32 or f64.
 pub mod cpu {
+    pub use super::concat::cpu::concat;
     pub use super::elementwise::cpu::{add, add_bias, multiply, scale};
+    pub use super::feature_map::cpu::feature_map;
     pub use super::gelu::cpu::gelu;
     pub use super::heads::cpu::{merge_heads, split_heads};
     pub use super::layer_norm::cpu::layer_norm;
+    pub use super::linear_attention::cpu::{LinearSums, Reachable, linear_attention, linear_step};
+    pub use super::masked_normalise::cpu::masked_normalise;
     pub use super::matmul::cpu::{Product, matmul};
     pub use super::online_attention::Sizes;
     pub use super::online_attention::cpu::{Visible, online_attention};

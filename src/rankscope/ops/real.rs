@@ -22,7 +22,7 @@ impl Real for f32 {
         /// 1.5 · 2²³: added to a number, it leaves the nearest integer in the last bits.
         const SHIFT: f32 = 12_582_912.0;
         /// ln 2 in two parts, so that a multiple of the first is exact.
-        const LN_2: [f32; 2] = [0.693_359_375, -2.121_944_4e-4];
+        const LN_2: [f32; 2] = [355.0 / 512.0, -2.121_944_4e-4];
         // Beyond these ends the result is 0 or infinite.
         let x = self.clamp(-104.0, 89.0);
         let shifted = x * std::f32::consts::LOG2_E + SHIFT;

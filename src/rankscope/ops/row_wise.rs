@@ -28,7 +28,7 @@ pub(super) const fn rungs(kernels: [&'static Kernel; 4], changes: [&'static str;
             kernel: Some(tiled),
             requires: wgpu::Features::empty(),
             changes: changes[0],
-            slower: "on a software adapter, whose workgroup memory is ordinary memory and whose barriers cost",
+            slower: TILED_SLOWER,
             tile: [1, 0],
             limits: "",
             applies: any,
@@ -61,6 +61,10 @@ pub(super) const fn rungs(kernels: [&'static Kernel; 4], changes: [&'static str;
         },
     ]
 }
+
+/// Why the second rung may be slower than the first.
+pub(super) const TILED_SLOWER: &str =
+    "on a software adapter, whose workgroup memory is ordinary memory and whose barriers cost";
 
 /// What the three ladders choose by.
 pub(super) const RULE: &str = "the highest rung that the adapter and the length of the rows allow; on a software adapter, \

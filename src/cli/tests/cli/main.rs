@@ -1,6 +1,7 @@
 //! The built command, run as a person or a script would run it.
 
 mod bad_input;
+mod claims;
 mod devices;
 #[cfg(all(unix, feature = "hub"))]
 mod hub;

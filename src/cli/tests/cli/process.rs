@@ -10,7 +10,7 @@ use crate::support::{Home, TEXT};
 fn the_version_and_the_help() {
     let home = Home::new();
     assert_eq!(home.stdout(&["--version"]), format!("rankscope {}\n", env!("CARGO_PKG_VERSION")));
-    let commands: [&[&str]; 5] = [&[], &["rank"], &["trace"], &["models"], &["devices"]];
+    let commands: [&[&str]; 6] = [&[], &["rank"], &["trace"], &["models"], &["devices"], &["claims"]];
     for command in commands {
         let help = home.stdout(&[command, &["--help"]].concat());
         assert!(help.contains("Usage: rankscope") && help.contains("rankscope "), "{help}");

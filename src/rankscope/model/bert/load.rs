@@ -53,7 +53,7 @@ impl Loader<'_> {
                 key: self.linear(&format!("{path}.attention.self.key"), kv_width, width)?,
                 value: self.linear(&format!("{path}.attention.self.value"), kv_width, width)?,
                 output: self.linear(&format!("{path}.attention.output.dense"), width, heads_width)?,
-                mechanism: ScaledDotProduct::new(self.width / heads),
+                mechanism: ScaledDotProduct::new(self.width / heads).into(),
             },
             attention_norm: self.norm(&format!("{path}.attention.output.LayerNorm"))?,
             up: self.linear(&format!("{path}.intermediate.dense"), inner, width)?,

@@ -9,7 +9,8 @@ use crate::ops::row_wise::{RULE, rungs};
 use crate::tensor::Tensor;
 
 params! {
-    struct Params { rows: u32, heads: u32, queries: u32, keys: u32, mask_batch: u32, mask_head: u32, first_group: u32 }
+    /// The parameters of the kernels that see rows of scores and rows of a mask.
+    pub(in crate::ops) struct Params { rows: u32, heads: u32, queries: u32, keys: u32, mask_batch: u32, mask_head: u32, first_group: u32 }
 }
 
 pub(in crate::ops) static NAIVE: Kernel = Kernel {
@@ -49,15 +50,24 @@ pub(in crate::ops) static LADDER: Ladder = Ladder {
     rule: RULE,
 };
 
-pub(super) fn masked_softmax(
+pub(super) fn masked_softmax(scores: &Tensor, sizes: [usize; 4], allowed: &Allowed) -> Result<Tensor> {
+    // An exponential is worth about ten multiply-adds.
+    launch_rows(&LADDER, scores, sizes, allowed, 20)
+}
+
+/// Runs a rung of `ladder` whose parameters are [`Params`]: scores and mask in, weights out, at about `work`
+/// multiply-adds a score.
+pub(in crate::ops) fn launch_rows(
+    ladder: &'static Ladder,
     scores: &Tensor,
     [batch, heads, queries, keys]: [usize; 4],
     allowed: &Allowed,
+    work: u64,
 ) -> Result<Tensor> {
     let rows = batch * heads * queries;
     let extent = Extent { batch: 1, rows, columns: keys, inner: keys };
-    let scores_buffer = buffer(&NAIVE, scores)?;
-    let variant = LADDER.choose(scores_buffer.gpu(), extent)?;
+    let scores_buffer = buffer(ladder.variants[0].kernel(), scores)?;
+    let variant = ladder.choose(scores_buffer.gpu(), extent)?;
     let kernel = variant.kernel();
     let count = |size| count(kernel, size);
     // Sequences that share the mask all start at the same word, and so do heads.
@@ -75,7 +85,6 @@ pub(super) fn masked_softmax(
     };
     let mask = scores_buffer.gpu().upload("mask", bytemuck::cast_slice(allowed.words()))?;
     let inputs = [("scores", scores_buffer), ("allowed", &mask)];
-    // An exponential is worth about ten multiply-adds.
-    let grid = Grid { workgroups: variant.workgroups(extent), work: 20 * (rows * keys) as u64 };
+    let grid = Grid { workgroups: variant.workgroups(extent), work: work * (rows * keys) as u64 };
     launch(kernel, params, &inputs, scores.shape().clone(), grid)
 }

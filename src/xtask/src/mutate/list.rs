@@ -1,6 +1,12 @@
 //! The mutations, area by area.
 
 mod attention;
+mod claims_cost;
+mod claims_depth;
+mod claims_fit;
+mod claims_linear;
+mod claims_phase;
+mod claims_precise;
 mod figures;
 mod masks;
 mod models;
@@ -38,6 +44,12 @@ pub fn all() -> impl Iterator<Item = &'static Mutation> {
         models::FAMILIES,
         rank::RANK,
         figures::FIGURES,
+        claims_phase::CLAIMS_PHASE,
+        claims_precise::PRECISE,
+        claims_fit::CLAIMS_FIT,
+        claims_depth::CLAIMS_DEPTH,
+        claims_linear::CLAIMS_LINEAR,
+        claims_cost::CLAIMS,
     ];
     areas.into_iter().flatten()
 }

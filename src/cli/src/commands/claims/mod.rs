@@ -122,18 +122,23 @@ fn run_all(args: &RunArgs, run: &Run) -> Result<()> {
     if let Some(folder) = &args.figures {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
-    let mut trials = Vec::new();
-    let mut stopped = None;
+    let (mut trials, mut failed, mut stopped) = (Vec::new(), Vec::new(), None);
     for (claim, settings) in claims.iter().zip(&all) {
+        let id = claim.about().id;
+        // Neither an interrupt nor a claim that cannot run loses what is finished.
         match claim::run(*claim, settings, run) {
-            Ok(trial) => trials.push(trial),
-            // What is finished is not lost.
-            Err(Error::Cancelled) => {
-                say(&format!("interrupted in {}; {} claims are finished", claim.about().id, trials.len()));
-                stopped = Some(Error::Cancelled);
+            Ok(trial) => {
+                if !args.json {
+                    emit(&format!("{}\n", report::trial(&trial)))?;
+                }
+                trials.push(trial);
+            }
+            Err(error @ Error::Cancelled) => {
+                say(&format!("interrupted in {id}; {} of {} claims are finished", trials.len(), all.len()));
+                stopped = Some(error);
                 break;
             }
-            Err(error) => return Err(anyhow::Error::from(error).context(claim.about().id)),
+            Err(error) => failed.push(format!("{id}: {error}")),
         }
     }
     if let Some(folder) = &args.figures {
@@ -141,15 +146,20 @@ fn run_all(args: &RunArgs, run: &Run) -> Result<()> {
     }
     if args.json {
         emit_json(&trials.iter().map(Trial::to_json).collect::<Vec<_>>())?;
-    } else if !trials.is_empty() {
-        emit(&report::trials(&trials))?;
+    } else if trials.len() > 1 {
+        emit(&report::verdicts(&trials))?;
     }
-    stopped.map_or(Ok(()), |error| Err(error.into()))
+    match (stopped, failed.is_empty()) {
+        (Some(error), _) => Err(error.into()),
+        (None, true) => Ok(()),
+        (None, false) => bail!("{}", failed.join("; ")),
+    }
 }
 
 /// The settings of each claim. A key must belong to one of them at least.
 fn settings(args: &RunArgs, claims: &[&'static dyn Claim]) -> Result<Vec<Settings>> {
-    let effort = if args.full { Effort::Full } else { Effort::Quick };
+    // Quick is the default; the flag is there to be written down.
+    let effort = if args.full && !args.quick { Effort::Full } else { Effort::Quick };
     let request = match &args.device {
         Some(device) => device.parse()?,
         None => DeviceRequest::from_env()?,

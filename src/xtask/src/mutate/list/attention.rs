@@ -81,7 +81,7 @@ pub(super) const ATTENTION: &[Mutation] = &[
     Mutation {
         name: "attention.keys-not-rotated",
         file: "attention/multi_head.rs",
-        old: "let k = turn(split_heads(&self.key.forward(y)?, self.kv_heads)?)?;",
+        old: "let k = turned(split_heads(&self.key.forward(y)?, self.kv_heads)?, rotation)?;",
         new: "let k = split_heads(&self.key.forward(y)?, self.kv_heads)?;",
         suite: Test("models"),
         tests: MODELS,

@@ -1,0 +1,107 @@
+//! `rankscope claims`.
+
+use std::fs;
+
+use rankscope::claim::CLAIMS;
+use serde_json::Value;
+
+use crate::support::Home;
+
+/// One claim, small: what it takes is a fraction of a second.
+const SMALL: [&str; 9] =
+    ["claims", "run", "mixed-directions", "--set", "n=24", "--set", "head_sizes=2,5", "--seeds", "3"];
+
+fn small<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    SMALL.iter().copied().chain(more.iter().copied()).collect()
+}
+
+#[test]
+fn every_claim_is_listed_with_its_parameters() {
+    let home = Home::new();
+    let text = home.stdout(&["claims", "list"]);
+    let listed = home.json(&["claims", "list", "--json"]);
+    assert_eq!(listed.as_array().unwrap().len(), CLAIMS.len());
+    for (claim, listed) in CLAIMS.iter().zip(listed.as_array().unwrap()) {
+        assert!(text.contains(claim.about().id), "{text}");
+        assert_eq!(listed["id"], claim.about().id);
+        assert_eq!(listed["parameters"].as_array().unwrap().len(), claim.parameters().len());
+    }
+    let one = home.stdout(&["claims", "list", "mixed-directions"]);
+    assert!(one.contains("head_sizes") && one.contains("from 1 to 1024"), "{one}");
+}
+
+#[test]
+fn a_trial_shows_its_evidence_and_the_command_that_repeats_it() {
+    let home = Home::new();
+    let text = home.stdout(&small(&[]));
+    for part in
+        ["claim ", "source ", "verdict ", "measured ", "would change it", "--set seeds=3", " s on cpu"]
+    {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    let told = home.json(&small(&["--json"]));
+    let again: Vec<&str> = told[0]["command"].as_str().unwrap().split(' ').skip(1).collect();
+    let repeated = home.json(&[&again[..], &["--json"]].concat());
+    for part in ["measured", "spread", "verdict", "settings", "evidence_for", "evidence_against"] {
+        assert_eq!(told[0][part], repeated[0][part], "{part}");
+    }
+    let numbers = told[0]["measured"].as_object().unwrap();
+    assert!(numbers.len() >= 6 && numbers.values().all(Value::is_f64), "{numbers:?}");
+    let other = home.json(&small(&["--set", "seed=9", "--json"]));
+    assert_ne!(told[0]["measured"], other[0]["measured"]);
+}
+
+#[test]
+fn figures_are_written_with_their_captions_and_settings() {
+    let home = Home::new();
+    home.stdout(&small(&["--figures", "pictures/new"]));
+    let captions = fs::read_to_string(home.path("pictures/new/captions.md")).unwrap();
+    let svg = fs::read_to_string(home.path("pictures/new/mixed-directions-spectra-d2.svg")).unwrap();
+    assert!(captions.contains("(mixed-directions-spectra-d2.svg)") && captions.contains("--set n=24"));
+    assert!(svg.contains("<metadata>") && svg.contains("\"n\":24"), "{}", &svg[..300]);
+    home.stdout(&small(&["--figures", "pictures/new", "--format", "png", "--theme", "dark"]));
+    let png = fs::read(home.path("pictures/new/mixed-directions-spectra-d5.png")).unwrap();
+    assert!(png.starts_with(b"\x89PNG"));
+}
+
+#[test]
+fn settings_that_cannot_be_are_refused_before_anything_runs() {
+    let home = Home::new();
+    let error = |more: &[&str]| home.error(&small(more));
+    assert_eq!(error(&["--set", "n=0"]), "n is \"0\", expected a whole number from 2 to 2048");
+    assert_eq!(error(&["--set", "n"]), "--set is \"n\", expected KEY=VALUE, such as n=64");
+    let said = error(&["--set", "depth=3"]);
+    assert!(said.contains("\"depth\", expected one of n, head_sizes"), "{said}");
+    assert_eq!(error(&["--set", "seeds=0"]), "seeds is \"0\", expected a whole number from 2 to 1000");
+    let said = home.error(&["claims", "run", "no-such-claim"]);
+    assert!(
+        said.contains("\"no-such-claim\", expected one of") && said.contains("mixed-directions"),
+        "{said}"
+    );
+    fs::write(home.path("taken"), "").unwrap();
+    let said = error(&["--figures", "taken"]);
+    assert!(said.starts_with("cannot make taken: "), "{said}");
+    let args = small(&["--quick", "--full"]);
+    assert_eq!(home.run(&args).status.code(), Some(2));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_stops_a_long_run() {
+    use std::io::Read;
+    use std::process::{Command, Stdio};
+
+    let home = Home::new();
+    let mut command =
+        home.command(&["claims", "run", "mixed-directions", "--set", "n=512", "--seeds", "1000"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Long enough for the handler to be there; the run itself takes minutes.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    let status = child.wait().unwrap();
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(status.code(), Some(130), "{said}");
+    assert!(said.contains("interrupted in mixed-directions; 0 of 1 claims are finished"), "{said}");
+}
