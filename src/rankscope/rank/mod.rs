@@ -3,7 +3,6 @@
 //! Everything here is f64. [`RankReport::of`] says all there is about one matrix; [`many`] does that for
 //! many, one per thread.
 
-mod bidiagonal;
 mod concentration;
 mod decompose;
 mod exact;

@@ -96,22 +96,6 @@ pub(super) const CLAIMS_PHASE: &[Mutation] = &[
         tests: CLAIM,
     },
     Mutation {
-        name: "rank.reduction-without-its-second-update",
-        file: "rank/bidiagonal.rs",
-        old: "subtract_and_add::<AVX2>(row, w[i], &v[k + 1..], u[i], &mut z[k + 1..]);",
-        new: "subtract_and_add::<AVX2>(row, 0.0, &v[k + 1..], u[i], &mut z[k + 1..]);",
-        suite: Lib,
-        tests: &["rank::bidiagonal::tests", "rank::decompose::tests"],
-    },
-    Mutation {
-        name: "rank.reduction-of-tiny-entries",
-        file: "rank/bidiagonal.rs",
-        old: "(1e-100..=1e100).contains(&largest)",
-        new: "largest >= 0.0",
-        suite: Lib,
-        tests: &["rank::decompose::tests"],
-    },
-    Mutation {
         name: "figure.map-upside-down",
         file: "figure/phase_map.rs",
         old: "self.values[(rows - 1 - row, col)]",
