@@ -147,9 +147,14 @@ impl Ladder {
                 Some(why) => Err(Error::invalid(format!("variant of {}", self.op), name, why)),
             };
         }
-        let situation = Situation { is_software: gpu.is_software(), extent };
-        let suitable = self.variants.iter().rev().filter(can).find(|variant| (variant.suits)(&situation));
-        Ok(suitable.unwrap_or(&self.variants[0]))
+        Ok(self.best(&Situation { is_software: gpu.is_software(), extent }, can))
+    }
+
+    /// The highest rung that can and suits, or else the highest one that can.
+    pub(super) fn best(&self, situation: &Situation, can: impl Fn(&&Variant) -> bool) -> &Variant {
+        let able = || self.variants.iter().rev().filter(&can);
+        let suitable = able().find(|variant| (variant.suits)(situation));
+        suitable.or_else(|| able().next()).unwrap_or(&self.variants[0])
     }
 }
 

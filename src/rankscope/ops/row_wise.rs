@@ -1,7 +1,7 @@
 //! What the operations that go row by row share on a GPU: the rungs of their ladders, and how the norms are
 //! launched.
 
-use super::ladder::{Extent, IN_FOURS, Ladder, SOFTWARE_TURNS, Situation, Variant, any, in_fours};
+use super::ladder::{Extent, IN_FOURS, Ladder, Situation, Variant, any, in_fours};
 use super::launch::{Grid, buffer, count, launch};
 use crate::device::gpu::{Kernel, params};
 use crate::error::Result;
@@ -20,7 +20,7 @@ pub(super) const fn rungs(kernels: [&'static Kernel; 4], changes: [&'static str;
             tile: [64, 0],
             limits: "",
             applies: any,
-            turns: |extent| naive_turns(extent.columns),
+            turns: |extent| 3 * extent.columns,
             suits: any,
         },
         Variant {
@@ -77,19 +77,13 @@ fn is_worth_a_workgroup(situation: &Situation) -> bool {
     !situation.is_software || rows < SOFTWARE_LANES || columns >= 1024
 }
 
-/// The same for the rung that reads value by value, which on a software adapter never beats naive rows.
+/// The same for the rung that reads value by value, which on a software adapter never beats full lanes of naive.
 fn is_worth_slow_memory(situation: &Situation) -> bool {
-    let Extent { rows, columns, .. } = situation.extent;
-    !situation.is_software || rows < SOFTWARE_LANES || naive_turns(columns) > SOFTWARE_TURNS
+    !situation.is_software || situation.extent.rows < SOFTWARE_LANES
 }
 
 /// What a software adapter runs side by side: fewer rows leave lanes of naive idle.
 const SOFTWARE_LANES: usize = 8;
-
-/// Three walks over a row.
-const fn naive_turns(columns: usize) -> usize {
-    3 * columns
-}
 
 /// What changes in the norms from rung to rung.
 pub(super) const NORM_CHANGES: [&str; 3] = [
@@ -128,6 +122,7 @@ pub(super) fn norm(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::ladder::SOFTWARE_TURNS;
     use crate::ops::softmax::gpu::LADDER;
 
     /// The rung for rows of a length, of those that can do it.
@@ -135,8 +130,7 @@ mod tests {
         let extent = Extent { batch: 1, rows, columns, inner: columns };
         let turns = if is_software { SOFTWARE_TURNS } else { usize::MAX };
         let can = |rung: &&Variant| (rung.applies)(&extent) && (rung.turns)(&extent) <= turns;
-        let suits = |rung: &&Variant| (rung.suits)(&Situation { is_software, extent });
-        LADDER.variants.iter().rev().filter(can).find(suits).expect("a rung for every size").name
+        LADDER.best(&Situation { is_software, extent }, can).name
     }
 
     #[test]
