@@ -70,6 +70,11 @@ impl Config {
         Value::Object(self.fields.clone())
     }
 
+    /// Whether the field is stated, if only as null.
+    pub fn has(&self, field: &str) -> bool {
+        self.fields.contains_key(field)
+    }
+
     /// A field that must be there.
     ///
     /// # Errors

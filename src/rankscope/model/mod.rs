@@ -11,9 +11,13 @@ mod builder_tests;
 mod cache;
 mod checkpoint;
 mod config;
+mod gpt;
+mod gpt1;
+mod gpt2;
 pub mod heads;
 mod input;
 mod llama;
+mod mixture;
 mod record;
 mod rope;
 mod source;
@@ -195,6 +199,18 @@ impl Family {
 /// Every family that can be built.
 pub static FAMILIES: &[Family] = &[
     Family {
+        name: "openai-gpt",
+        summary: "GPT-1: decoder, causal, post-norm, learned positions (Radford et al. 2018)",
+        class: "OpenAIGPT",
+        build: |config, builder| Ok(Box::new(gpt1::build(config, builder)?)),
+    },
+    Family {
+        name: "gpt2",
+        summary: "GPT-2 and GPT-3: decoder, causal, pre-norm, learned positions (Radford et al. 2019)",
+        class: "GPT2",
+        build: |config, builder| Ok(Box::new(gpt2::build(config, builder)?)),
+    },
+    Family {
         name: "bert",
         summary: "encoder, bidirectional, post-norm (Devlin et al. 2018)",
         class: "Bert",
@@ -215,14 +231,32 @@ pub static FAMILIES: &[Family] = &[
     Family {
         name: "unilm",
         summary: "BERT's encoder trained under three masks; as trained, a prefix-LM (Dong et al. 2019)",
-        class: "UniLM",
+        class: "Bert",
         build: |config, builder| bert::build(&bert::UNILM, config, builder),
     },
     Family {
         name: "llama",
         summary: "decoder, causal, pre-norm, rotary positions, grouped queries (Touvron et al. 2023)",
         class: "Llama",
-        build: |config, builder| Ok(Box::new(llama::Llama::build(config, builder)?)),
+        build: |config, builder| Ok(Box::new(llama::build(&llama::LLAMA, config, builder)?)),
+    },
+    Family {
+        name: "mistral",
+        summary: "LLaMA's decoder with a sliding window (Jiang et al. 2023)",
+        class: "Mistral",
+        build: |config, builder| Ok(Box::new(llama::build(&llama::MISTRAL, config, builder)?)),
+    },
+    Family {
+        name: "qwen2",
+        summary: "LLaMA's decoder with biases of queries, keys and values (Yang et al. 2024)",
+        class: "Qwen2",
+        build: |config, builder| Ok(Box::new(llama::build(&llama::QWEN2, config, builder)?)),
+    },
+    Family {
+        name: "mixtral",
+        summary: "LLaMA's decoder with a mixture of experts (Jiang et al. 2024)",
+        class: "Mixtral",
+        build: |config, builder| Ok(Box::new(llama::build(&llama::MIXTRAL, config, builder)?)),
     },
 ];
 

@@ -9,7 +9,7 @@ use crate::attention::{Linear, MultiHead, ScaledDotProduct};
 use crate::axis::{Axis, Shape};
 use crate::device::Device;
 use crate::error::Result;
-use crate::model::llama::Layer;
+use crate::model::llama::{FeedForward, Gated, Layer};
 use crate::tensor::Tensor;
 use crate::weight::{Dtype, Weight};
 
@@ -72,9 +72,11 @@ impl<'a> Source<'a> {
             attention_norm: self.norm()?,
             self_attention: self.attention()?,
             feed_forward_norm: self.norm()?,
-            gate: self.linear(inner, width)?,
-            up: self.linear(inner, width)?,
-            down: self.linear(width, inner)?,
+            feed_forward: FeedForward::Gated(Gated {
+                gate: self.linear(inner, width)?,
+                up: self.linear(inner, width)?,
+                down: self.linear(width, inner)?,
+            }),
         })
     }
 }
@@ -92,8 +94,13 @@ pub(super) fn numbers_of(attention: &MultiHead) -> usize {
 
 /// Numbers in the weights of a layer.
 pub(super) fn numbers_in(layer: &Layer) -> usize {
-    let Layer { attention_norm, self_attention, feed_forward_norm, gate, up, down } = layer;
-    let linears: usize = [gate, up, down].map(|linear| linear.weight.shape().len()).iter().sum();
+    let Layer { attention_norm, self_attention, feed_forward_norm, feed_forward } = layer;
+    let networks = match feed_forward {
+        FeedForward::Gated(network) => std::slice::from_ref(network),
+        FeedForward::Mixture(mixture) => &mixture.experts,
+    };
+    let linears = networks.iter().flat_map(|Gated { gate, up, down }| [gate, up, down]);
+    let linears: usize = linears.map(|linear| linear.weight.shape().len()).sum();
     let norms = attention_norm.shape().len() + feed_forward_norm.shape().len();
     numbers_of(self_attention) + linears + norms
 }
