@@ -29,6 +29,14 @@ impl Config {
                 "no config.json there; expected a model folder with config.json and model.safetensors";
             return Err(Error::Model(format!("{}: {problem}", directory.display())));
         }
+        Config::read(path)
+    }
+
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Format`] if it cannot be read.
+    pub fn read(path: PathBuf) -> Result<Self> {
         let size = std::fs::metadata(&path).map_err(|error| Error::io(&path, error))?.len();
         if size > MAX_BYTES {
             return Err(Error::format(
@@ -40,6 +48,18 @@ impl Config {
         let fields = serde_json::from_str(&text)
             .map_err(|error| Error::format(&path, format!("not a JSON object: {error}")))?;
         Ok(Config { path, fields })
+    }
+
+    /// A configuration that is no file, under the `name` that its errors shall say.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if `value` is not an object.
+    pub fn from_value(name: &str, value: Value) -> Result<Self> {
+        let path = PathBuf::from(name);
+        match value {
+            Value::Object(fields) => Ok(Config { path, fields }),
+            _ => Err(Error::format(path, "not a JSON object")),
+        }
     }
 
     /// A field that must be there.
