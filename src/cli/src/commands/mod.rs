@@ -1,6 +1,7 @@
 //! One module a subcommand.
 
 mod claims;
+mod count;
 mod devices;
 mod kernels;
 mod masks;
@@ -20,6 +21,8 @@ pub enum Command {
     Trace(trace::TraceArgs),
     /// Put the claims of the popular account on trial: experiments, evidence for and against, verdicts
     Claims(claims::ClaimsArgs),
+    /// Count parameters, operations and bytes of published sizes or of a config.json
+    Count(count::CountArgs),
     /// List masks, draw one, and say what it implies
     Masks(masks::MasksArgs),
     /// List, pull, add and remove models
@@ -36,6 +39,7 @@ impl Command {
             Command::Rank(args) => rank::execute(&args, run),
             Command::Trace(args) => trace::execute(&args, run),
             Command::Claims(args) => claims::execute(&args, run),
+            Command::Count(args) => count::execute(&args),
             Command::Masks(args) => masks::execute(&args),
             Command::Models(args) => models::execute(&args, run),
             Command::Devices(args) => devices::execute(&args),
