@@ -50,16 +50,32 @@ impl Config {
         Ok(Config { path, fields })
     }
 
-    /// A configuration that is no file, under the `name` that its errors shall say.
+    /// A configuration from a JSON object; `name` stands where the file's path would in an error.
     ///
     /// # Errors
     /// [`Error::Format`] if `value` is not an object.
+    ///
+    /// ```
+    /// use rankscope::model::Config;
+    /// let config = Config::from_value("toy", serde_json::json!({"hidden_size": 12}))?;
+    /// assert_eq!(config.size("hidden_size")?, 12);
+    /// # Ok::<(), rankscope::Error>(())
+    /// ```
     pub fn from_value(name: &str, value: Value) -> Result<Self> {
-        let path = PathBuf::from(name);
         match value {
-            Value::Object(fields) => Ok(Config { path, fields }),
-            _ => Err(Error::format(path, "not a JSON object")),
+            Value::Object(fields) => Ok(Config { path: name.into(), fields }),
+            other => Err(Error::format(name, format!("{} is not a JSON object", excerpt(other)))),
         }
+    }
+
+    /// The file, or the name that the configuration was given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The fields as JSON, in the order in which they were read.
+    pub fn to_json(&self) -> Value {
+        Value::Object(self.fields.clone())
     }
 
     /// A field that must be there.
@@ -93,6 +109,18 @@ impl Config {
     pub fn size(&self, field: &str) -> Result<usize> {
         let size = self.get(field)?;
         self.expect_size(field, size)
+    }
+
+    /// The number of layers: a whole number from 1 to 10 000.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming the field.
+    pub fn layers(&self, field: &str) -> Result<usize> {
+        const MOST: usize = 10_000;
+        match self.get(field)? {
+            layers @ 1..=MOST => Ok(layers),
+            other => Err(self.wrong(field, &other.to_string(), &format!("a whole number from 1 to {MOST}"))),
+        }
     }
 
     /// A size that may be absent.

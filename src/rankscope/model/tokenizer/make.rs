@@ -15,6 +15,7 @@ use tokenizers::{AddedToken, TokenizerImpl};
 use super::pieces::char_from_byte;
 use super::{Tokenizer, one_line};
 use crate::error::{Error, Result};
+use crate::model::record::aside;
 
 impl Tokenizer {
     /// Every byte is a token, and its id is its value: 256 ids, any text, nothing lost.
