@@ -91,6 +91,18 @@ impl Tokenizer {
         Ok(Tokens { ids: encoding.get_ids().to_vec(), token_types: encoding.get_type_ids().to_vec(), pieces })
     }
 
+    /// The ids of a text that goes on behind another: without the special tokens that begin and end one.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a text without any token, [`Error::Format`] if the tokenizer fails on it.
+    pub fn encode_behind(&self, text: &str) -> Result<Vec<u32>> {
+        let encoding = self.inner.encode(text, false).map_err(|error| self.failed(&error))?;
+        if encoding.get_ids().is_empty() {
+            return Err(Error::invalid("text", "without any token", "text that the tokenizer knows"));
+        }
+        Ok(encoding.get_ids().to_vec())
+    }
+
     /// The text of some ids, special tokens left out.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 mod claims;
 mod count;
 mod devices;
+mod generate;
 mod kernels;
 mod masks;
 mod models;
@@ -19,6 +20,8 @@ pub enum Command {
     Rank(rank::RankArgs),
     /// Write every intermediate of a forward pass to a safetensors file
     Trace(trace::TraceArgs),
+    /// Let a model write on, token by token
+    Generate(generate::GenerateArgs),
     /// Put the claims of the popular account on trial: experiments, evidence for and against, verdicts
     Claims(claims::ClaimsArgs),
     /// Count parameters, operations and bytes of published sizes or of a config.json
@@ -38,6 +41,7 @@ impl Command {
         match self {
             Command::Rank(args) => rank::execute(&args, run),
             Command::Trace(args) => trace::execute(&args, run),
+            Command::Generate(args) => generate::execute(&args, run),
             Command::Claims(args) => claims::execute(&args, run),
             Command::Count(args) => count::execute(&args),
             Command::Masks(args) => masks::execute(&args),

@@ -55,6 +55,11 @@ fn distributions_by_hand() {
 fn edges_of_the_filters() {
     close(&under(0.0, None, None), &[(0, 1.0)]);
     close(&under(0.0, Some(3), Some(0.9)), &[(0, 1.0)]);
+    assert_eq!(
+        Sampling::greedy().distribution(&[1.0, 3.0, 3.0]).unwrap(),
+        [(1, 1.0)],
+        "the first of equal ones"
+    );
     close(&under(1.0, Some(1), None), &[(0, 1.0)]);
     close(&under(1.0, None, Some(1e-9)), &[(0, 1.0)]);
     // Of equal ones the smaller id is kept, and nothing is lost with p = 1 or k too large.
@@ -229,6 +234,23 @@ fn streamed_pieces_make_the_text_and_no_half_character_is_shown() {
         let before = tokenizer.decode(&ids[..split]).unwrap();
         assert_eq!(format!("{before}{}", pieces.concat()), whole, "{split}");
     }
+}
+
+#[test]
+fn a_space_that_the_tokenizer_puts_between_words_is_not_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = serde_json::json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+        "pre_tokenizer": null, "post_processor": null,
+        "decoder": { "type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true },
+        "model": { "type": "WordLevel", "vocab": { "▁the": 0, "▁cat": 1, "s": 2 }, "unk_token": "s" },
+    });
+    std::fs::write(folder.path().join("tokenizer.json"), words.to_string()).unwrap();
+    let tokenizer = Tokenizer::load(folder.path()).unwrap();
+    assert_eq!(tokenizer.decode(&[1]).unwrap(), "cat", "alone, a word has no space before it");
+    let mut stream = TextStream::after(&tokenizer, &[0]);
+    let said: Vec<_> = [1, 2, 0, 1].map(|id| stream.push(id).unwrap()).into();
+    assert_eq!(said, [" cat", "s", " the", " cat"]);
 }
 
 #[test]

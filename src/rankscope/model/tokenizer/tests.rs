@@ -144,7 +144,7 @@ fn a_text_that_comes_to_nothing_is_refused() {
 }
 
 /// Texts with everything that gets lost easily.
-const HARD: [&str; 6] = [
+const HARD: [&str; 7] = [
     "plain words",
     " two  spaces ",
     "line\nbreak\ttab\r\n",
@@ -194,6 +194,8 @@ fn characters_are_counted_by_code_point_and_strangers_named() {
         let expected = format!("expected one of the {known} characters that the tokenizer knows");
         assert_eq!(said, format!("character 8 of the text is 'Q', {expected}"));
     }
+    let letters = Tokenizer::characters("banana").unwrap();
+    assert_eq!(letters.encode("nab").unwrap().ids, [2, 0, 1]);
     let said = Tokenizer::characters("").unwrap_err().to_string();
     assert_eq!(said, "text to take characters from is empty, expected at least one character");
 }

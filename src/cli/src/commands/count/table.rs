@@ -96,8 +96,11 @@ fn of_costs(costs: &Costs) -> Vec<(&'static str, String)> {
             0 => String::new(),
             cross => format!(", {} bytes a token of the source", grouped(cross)),
         };
-        let own = grouped(memory.cache_per_token);
-        lines.push(("cache", format!("{own} bytes a token{cross}; {} in all", bytes(memory.cache))));
+        let own = match memory.state_per_sequence {
+            0 => format!("{} bytes a token", grouped(memory.cache_per_token)),
+            state => format!("{} bytes a sequence", grouped(state)),
+        };
+        lines.push(("cache", format!("{own}{cross}; {} in all", bytes(memory.cache))));
     }
     let (layer, all) = (bytes(memory.scores_per_layer), bytes(memory.scores_all_layers));
     lines.push(("scores", format!("{layer} a layer, {all} in all layers")));
