@@ -7,11 +7,14 @@
 
 use std::sync::Arc;
 
+use crate::attention::{MultiHead, Visibility};
 use crate::axis::Axis;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::mask::Mask;
-use crate::ops::{concat, slice};
+use crate::ops::{RotaryTable, concat, slice};
+use crate::probe::{Probe, Scope};
+use crate::run::Run;
 use crate::tensor::Tensor;
 
 /// The sizes of a cache.
@@ -234,6 +237,27 @@ impl KvCache {
     pub(super) fn set_mask(&mut self, mask: Mask) {
         self.mask = Some(mask);
     }
+}
+
+/// Attention of the positions of x to themselves and to what the cache holds, which then holds them too:
+/// `[B, T, C]`.
+pub(super) fn attend(
+    attention: &MultiHead,
+    x: &Tensor,
+    rotation: Option<&RotaryTable>,
+    visibility: Visibility<'_>,
+    cache: Option<&mut LayerCache>,
+    probe: &mut dyn Probe,
+    run: &Run,
+) -> Result<Tensor> {
+    let mut scope = Scope::new("self_attention", probe);
+    let q = attention.query(x, rotation, &mut scope)?; // [B, H, T, D]
+    let (k, v) = attention.keys_and_values(x, rotation, &mut scope)?; // [B, G, T, D]
+    let (k, v) = match cache {
+        Some(cache) => cache.append(k, v)?, // [B, G, S + T, D]
+        None => (k, v),
+    };
+    attention.attend(&q, &k, &v, visibility, &mut scope, run) // [B, T, C]
 }
 
 /// The first of the first `held` positions that may attend to one behind them.

@@ -29,6 +29,14 @@ impl Config {
                 "no config.json there; expected a model folder with config.json and model.safetensors";
             return Err(Error::Model(format!("{}: {problem}", directory.display())));
         }
+        Config::read(path)
+    }
+
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Format`] if it cannot be read.
+    pub fn read(path: PathBuf) -> Result<Self> {
         let size = std::fs::metadata(&path).map_err(|error| Error::io(&path, error))?.len();
         if size > MAX_BYTES {
             return Err(Error::format(
@@ -40,6 +48,34 @@ impl Config {
         let fields = serde_json::from_str(&text)
             .map_err(|error| Error::format(&path, format!("not a JSON object: {error}")))?;
         Ok(Config { path, fields })
+    }
+
+    /// A configuration from a JSON object; `name` stands where the file's path would in an error.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if `value` is not an object.
+    ///
+    /// ```
+    /// use rankscope::model::Config;
+    /// let config = Config::from_value("toy", serde_json::json!({"hidden_size": 12}))?;
+    /// assert_eq!(config.size("hidden_size")?, 12);
+    /// # Ok::<(), rankscope::Error>(())
+    /// ```
+    pub fn from_value(name: &str, value: Value) -> Result<Self> {
+        match value {
+            Value::Object(fields) => Ok(Config { path: name.into(), fields }),
+            other => Err(Error::format(name, format!("{} is not a JSON object", excerpt(other)))),
+        }
+    }
+
+    /// The file, or the name that the configuration was given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The fields as JSON, in the order in which they were read.
+    pub fn to_json(&self) -> Value {
+        Value::Object(self.fields.clone())
     }
 
     /// A field that must be there.
@@ -73,6 +109,18 @@ impl Config {
     pub fn size(&self, field: &str) -> Result<usize> {
         let size = self.get(field)?;
         self.expect_size(field, size)
+    }
+
+    /// The number of layers: a whole number from 1 to 10 000.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming the field.
+    pub fn layers(&self, field: &str) -> Result<usize> {
+        const MOST: usize = 10_000;
+        match self.get(field)? {
+            layers @ 1..=MOST => Ok(layers),
+            other => Err(self.wrong(field, &other.to_string(), &format!("a whole number from 1 to {MOST}"))),
+        }
     }
 
     /// A size that may be absent.

@@ -40,8 +40,10 @@ pub fn head_reports(
     model.hidden(input, mask, &mut trace, run)?;
     let layers: Vec<(String, Tensor)> = trace.into_vec();
     let mask = mask.resolve(model.description());
-    // Padding takes entries away that the mask allows; the zeros of the weights then decide.
-    let mask = input.padding().is_none_or(Padding::is_trivial).then_some(&mask);
+    // Padding takes entries away that the mask allows, and layers may have masks of their own: the zeros of
+    // the weights then decide.
+    let is_one_for_all = model.description().other_mask.is_none();
+    let mask = (is_one_for_all && input.padding().is_none_or(Padding::is_trivial)).then_some(&mask);
     reports(&layers, mask, run)
 }
 

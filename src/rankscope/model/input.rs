@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::Description;
 use crate::error::{Error, Result};
-use crate::mask::{Mask, Padding, Positions};
+use crate::mask::{Mask, Padding};
 
 /// Token ids, `[B, T]`, with what some models want beside them.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,11 +77,6 @@ impl Input {
         self.padding.as_ref()
     }
 
-    /// Where the queries of a full pass stand.
-    pub(super) fn positions(&self) -> Positions {
-        Positions { first_query: 0 }
-    }
-
     /// Checks the sizes against the model.
     ///
     /// # Errors
@@ -140,6 +135,14 @@ impl MaskChoice {
         match self {
             MaskChoice::AsTrained => model.trained_mask.clone(),
             MaskChoice::Override(mask) => mask.clone(),
+        }
+    }
+
+    /// The mask of one layer: where layers look in turns, the trained one depends on it.
+    pub(super) fn of_layer(&self, layer: usize, model: &Description) -> Mask {
+        match (self, &model.other_mask) {
+            (MaskChoice::AsTrained, Some(other)) if layer % 2 == 1 => other.clone(),
+            _ => self.resolve(model),
         }
     }
 

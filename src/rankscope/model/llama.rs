@@ -4,35 +4,32 @@
 //!
 //! **Source**: Touvron et al. 2023 (arXiv 2302.13971), section 2.2; tensor names as on the Hugging Face hub.
 
-use super::cache::{CacheLayout, KvCache, LayerCache};
-use super::tied::{self, Ties};
-use super::{Checkpoint, Config, Description, Input, MaskChoice, Model, rope};
+use super::builder::{Builder, NamedSize};
+use super::cache::{LayerCache, attend};
+use super::transformer::{self, Body, Transformer};
+use super::{Config, Description, Input, rope};
 use crate::attention::{Linear, MultiHead, ScaledDotProduct, Visibility};
 use crate::axis::Axis;
 use crate::device::Device;
-use crate::error::{Error, Result};
-use crate::mask::{Mask, Positions};
+use crate::error::Result;
+use crate::mask::Mask;
 use crate::ops::{RotaryTable, add, gather, linear, multiply, rms_norm, silu};
-use crate::probe::{Probe, Scope};
+use crate::probe::Probe;
 use crate::run::Run;
 use crate::tensor::Tensor;
 use crate::weight::Weight;
 
-/// The output layer may be the embedding.
-pub(super) static TIES: Ties =
-    Ties { by_default: false, pairs: &[("model.embed_tokens.weight", "lm_head.weight")] };
-
 /// A LLaMA model.
-pub struct Llama {
-    description: Description,
-    device: Device,
-    checkpoint: Checkpoint,
+pub(super) type Llama = Transformer<Layers>;
+
+/// The embedding, the layers and the output.
+pub(super) struct Layers {
     frequencies: Vec<f64>, // [D/2]
     epsilon: f32,
-    embedding: Weight, // [V, C]
+    pub(super) embedding: Weight, // [V, C]
     layers: Vec<Layer>,
-    final_norm: Tensor, // [C]
-    output: Weight,     // [V, C], the embedding itself where tied
+    final_norm: Tensor,        // [C]
+    pub(super) output: Weight, // [V, C], the embedding itself where tied
 }
 
 /// One layer: pre-norm, self-attention, pre-norm, gated feed-forward network.
@@ -95,23 +92,26 @@ impl Sizes {
 }
 
 impl Llama {
-    /// Builds the model from its configuration and checkpoint.
+    /// Builds the model.
     ///
     /// # Errors
     /// An error naming the field or tensor that is missing, wrong or not implemented.
-    pub fn load(config: &Config, checkpoint: &Checkpoint, device: &Device) -> Result<Self> {
+    pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<Self> {
         let sizes = Sizes::read(config)?;
         let activation: String = config.get("hidden_act")?;
         if activation != "silu" {
             return Err(config.wrong("hidden_act", &format!("{activation:?}"), "\"silu\""));
         }
-        let vocab = (Axis::Vocab, config.size("vocab_size")?);
-        let width = (Axis::Width, sizes.width);
-        let (embedding, output) =
-            tied::pair(checkpoint, TIES.pairs[0], [vocab, width], TIES.wanted(config)?, device)?;
-        let layers = (0..config.size("num_hidden_layers")?)
-            .map(|layer| Layer::load(&sizes, checkpoint, &format!("model.layers.{layer}"), device))
+        let (vocab, width) = ((Axis::Vocab, config.size("vocab_size")?), (Axis::Width, sizes.width));
+        let frequencies = rope::frequencies(config, sizes.head_size)?;
+        let is_tied = config.optional("tie_word_embeddings")?.unwrap_or(false);
+        let names = ["model.embed_tokens.weight", "lm_head.weight"];
+        let [embedding, output] = builder.tied(names, [vocab, width], is_tied)?;
+        let layers = (0..config.layers("num_hidden_layers")?)
+            .map(|layer| Layer::build(&sizes, builder, &format!("model.layers.{layer}")))
             .collect::<Result<Vec<_>>>()?;
+        let final_norm = builder.gain("model.norm.weight", width)?;
+        let record = builder.finish(&[])?;
         let description = Description {
             family: "llama",
             layers: layers.len(),
@@ -123,66 +123,41 @@ impl Llama {
             vocab: vocab.1,
             context: config.size("max_position_embeddings")?,
             trained_mask: Mask::causal(),
-            parameters: tied::parameters(config, checkpoint)?,
+            other_mask: None,
+            parameters: record.parameters(),
             dtype: embedding.dtype(),
         };
-        Ok(Llama {
-            description,
-            device: device.clone(),
-            frequencies: rope::frequencies(config, sizes.head_size)?,
-            epsilon: config.get("rms_norm_eps")?,
-            final_norm: checkpoint
-                .vector("model.norm.weight", Axis::Width, sizes.width)?
-                .to_device(device)?,
-            checkpoint: checkpoint.clone(),
-            embedding,
-            layers,
-            output,
-        })
-    }
-}
-
-#[cfg(test)]
-impl Llama {
-    /// Embedding and output layer, to see whether they are one.
-    pub(super) fn ends(&self) -> (&Weight, &Weight) {
-        (&self.embedding, &self.output)
+        let epsilon = config.get("rms_norm_eps")?;
+        let body = Layers { frequencies, epsilon, embedding, layers, final_norm, output };
+        Ok(Transformer { description, device: builder.device().clone(), record, body })
     }
 }
 
 impl Layer {
-    fn load(sizes: &Sizes, checkpoint: &Checkpoint, path: &str, device: &Device) -> Result<Self> {
-        let linear = |name: &str, out: (Axis, usize), inner: (Axis, usize), biased: bool| {
-            let weight = checkpoint.weight(&format!("{path}.{name}.weight"), [out, inner])?;
-            let bias = biased
-                .then(|| checkpoint.vector(&format!("{path}.{name}.bias"), out.0, out.1))
-                .transpose()?;
-            Linear { weight, bias }.to_device(device)
-        };
-        let norm = |name: &str| {
-            checkpoint.vector(&format!("{path}.{name}.weight"), Axis::Width, sizes.width)?.to_device(device)
-        };
+    fn build(sizes: &Sizes, builder: &mut Builder<'_>, path: &str) -> Result<Self> {
         let width = (Axis::Width, sizes.width);
+        let attention_norm = builder.gain(&format!("{path}.input_layernorm.weight"), width)?;
+        let mut linear = |name: &str, out: NamedSize, inner: NamedSize, biased: bool| {
+            builder.linear(&format!("{path}.{name}"), out, inner, biased)
+        };
         let heads = (Axis::HeadWidth, sizes.heads * sizes.head_size);
         let kv_heads = (Axis::KvWidth, sizes.kv_heads * sizes.head_size);
         let inner = (Axis::FeedForward, sizes.feed_forward);
         let (biased, inner_biased) = (sizes.attention_bias, sizes.feed_forward_bias);
-        Ok(Layer {
-            attention_norm: norm("input_layernorm")?,
-            self_attention: MultiHead {
-                heads: sizes.heads,
-                kv_heads: sizes.kv_heads,
-                query: linear("self_attn.q_proj", heads, width, biased)?,
-                key: linear("self_attn.k_proj", kv_heads, width, biased)?,
-                value: linear("self_attn.v_proj", kv_heads, width, biased)?,
-                output: linear("self_attn.o_proj", width, heads, biased)?,
-                mechanism: ScaledDotProduct::new(sizes.head_size).into(),
-            },
-            feed_forward_norm: norm("post_attention_layernorm")?,
-            gate: linear("mlp.gate_proj", inner, width, inner_biased)?,
-            up: linear("mlp.up_proj", inner, width, inner_biased)?,
-            down: linear("mlp.down_proj", width, inner, inner_biased)?,
-        })
+        let self_attention = MultiHead {
+            heads: sizes.heads,
+            kv_heads: sizes.kv_heads,
+            query: linear("self_attn.q_proj", heads, width, biased)?,
+            key: linear("self_attn.k_proj", kv_heads, width, biased)?,
+            value: linear("self_attn.v_proj", kv_heads, width, biased)?,
+            output: linear("self_attn.o_proj", width, heads, biased)?,
+            mechanism: ScaledDotProduct::new(sizes.head_size).into(),
+        };
+        let gate = linear("mlp.gate_proj", inner, width, inner_biased)?;
+        let up = linear("mlp.up_proj", inner, width, inner_biased)?;
+        let down = linear("mlp.down_proj", width, inner, inner_biased)?;
+        let feed_forward_norm = builder.gain(&format!("{path}.post_attention_layernorm.weight"), width)?;
+        Ok(Layer { attention_norm, self_attention, feed_forward_norm, gate, up, down })
     }
 
     /// The residual stream `[B, T, C]` after this layer; with a cache, whose keys and values come first.
@@ -208,15 +183,8 @@ impl Layer {
     ) -> Result<Tensor> {
         let Pass { epsilon, rotation, visibility, run } = pass;
         let normed = probe.visit("attention_norm", rms_norm(x, &self.attention_norm, epsilon)?)?;
-        let (attention, mut scope) = (&self.self_attention, Scope::new("self_attention", probe));
-        let q = attention.query(&normed, Some(rotation), &mut scope)?; // [B, H, T, D]
-        let (k, v) = attention.keys_and_values(&normed, Some(rotation), &mut scope)?; // [B, G, T, D]
-        let (k, v) = match cache {
-            Some(cache) => cache.append(k, v)?, // [B, G, S + T, D]
-            None => (k, v),
-        };
-        let update = attention.attend(&q, &k, &v, visibility, &mut scope, run)?; // [B, T, C]
-        add(x, &update)
+        let update = attend(&self.self_attention, &normed, Some(rotation), visibility, cache, probe, run)?;
+        add(x, &update) // [B, T, C]
     }
 
     /// x + W₂(SiLU(W₁·norm(x)) · W₃·norm(x)).
@@ -230,86 +198,37 @@ impl Layer {
     }
 }
 
-impl Llama {
-    fn layout(&self, batch: usize) -> CacheLayout {
-        let Description { layers, kv_heads, head_size, .. } = self.description;
-        CacheLayout { layers, batch, kv_heads, head_size }
+impl Body for Layers {
+    const STACK: &'static str = "decoder";
+    const CACHES: bool = true;
+    type Shared = RotaryTable;
+
+    fn shared(&self, first: usize, length: usize, device: &Device) -> Result<RotaryTable> {
+        RotaryTable::from_frequencies(first, length, &self.frequencies, device)
     }
 
-    /// Which weights a cache belongs to.
-    fn owner(&self) -> String {
-        self.checkpoint.path().display().to_string()
+    fn embed(&self, input: &Input, _first: usize) -> Result<Tensor> {
+        gather(&self.embedding, input.ids(), input.batch_size())
     }
 
-    /// The last hidden states of `input`, which follows what the cache holds.
-    fn pass(
+    fn layer(
         &self,
-        input: &Input,
-        mask: &Mask,
-        mut cache: Option<&mut KvCache>,
+        index: usize,
+        x: &Tensor,
+        pass: transformer::Pass<'_, RotaryTable>,
+        cache: Option<&mut LayerCache>,
         probe: &mut dyn Probe,
-        run: &Run,
     ) -> Result<Tensor> {
-        let cached = cache.as_ref().map_or(0, |cache| cache.len());
-        let at = Positions::suffix(input.len(), cached + input.len())?;
-        let rotation =
-            RotaryTable::from_frequencies(at.first_query, input.len(), &self.frequencies, &self.device)?;
-        let visibility = Visibility { mask, at, padding: input.padding() };
-        let pass = Pass { epsilon: self.epsilon, rotation: &rotation, visibility, run };
-        let mut x = probe.visit("embeddings", gather(&self.embedding, input.ids(), input.batch_size())?)?;
-        for (index, layer) in self.layers.iter().enumerate() {
-            let mut scope = Scope::new(format!("decoder.{index}"), probe);
-            let cache = cache.as_mut().map(|cache| cache.layer_mut(index)).transpose()?;
-            x = layer.forward(&x, pass, cache, &mut scope)?;
-            run.step("layer", index + 1, self.layers.len())?;
-        }
-        let hidden = probe.visit("final_norm", rms_norm(&x, &self.final_norm, self.epsilon)?)?;
-        super::expect_finite(&self.checkpoint, "the last hidden state", hidden)
-    }
-}
-
-impl Model for Llama {
-    fn description(&self) -> &Description {
-        &self.description
+        let transformer::Pass { shared: rotation, visibility, run } = pass;
+        let pass = Pass { epsilon: self.epsilon, rotation, visibility, run };
+        self.layers[index].forward(x, pass, cache, probe)
     }
 
-    fn device(&self) -> &Device {
-        &self.device
+    fn finish(&self, x: Tensor, probe: &mut dyn Probe) -> Result<Tensor> {
+        probe.visit("final_norm", rms_norm(&x, &self.final_norm, self.epsilon)?)
     }
 
-    fn hidden(&self, input: &Input, mask: &MaskChoice, probe: &mut dyn Probe, run: &Run) -> Result<Tensor> {
-        input.check(&self.description)?;
-        self.pass(input, &mask.resolve(&self.description), None, probe, run)
-    }
-
-    fn cache(&self, batch: usize) -> Result<KvCache> {
-        KvCache::new(&self.owner(), self.layout(batch), &self.device)
-    }
-
-    fn hidden_after(
-        &self,
-        cache: &mut KvCache,
-        input: &Input,
-        mask: &MaskChoice,
-        probe: &mut dyn Probe,
-        run: &Run,
-    ) -> Result<Tensor> {
-        cache.expect(&self.owner(), self.layout(input.batch_size()), &self.device)?;
-        input.check_after(&self.description, cache.len())?;
-        if input.padding().is_some_and(|padding| !padding.is_trivial()) {
-            return Err(Error::invalid("padding", "given", "none in a pass with a cache"));
-        }
-        let mask = mask.resolve(&self.description);
-        cache.expect_mask(&mask, input.len())?;
-        let mut grown = cache.clone();
-        let hidden = self.pass(input, &mask, Some(&mut grown), probe, run)?;
-        grown.set_mask(mask);
-        *cache = grown;
-        Ok(hidden)
-    }
-
-    fn logits(&self, hidden: &Tensor, probe: &mut dyn Probe) -> Result<Option<Tensor>> {
-        let logits = super::expect_finite(&self.checkpoint, "logits", linear(hidden, &self.output)?)?; // [B, T, V]
-        probe.visit("logits", logits).map(Some)
+    fn logits(&self, hidden: &Tensor, _probe: &mut dyn Probe) -> Result<Option<Tensor>> {
+        linear(hidden, &self.output).map(Some) // [B, T, V]
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     concat, elementwise, feature_map, gather, gelu, heads, layer_norm, linear_attention, masked_normalise,
-    matmul, online_attention, position_bias, rms_norm, rotary, silu, slice, softmax,
+    matmul, online_attention, position_bias, rms_norm, rotary, silu, slice, softmax, tanh,
 };
 use crate::device::gpu::Kernel;
 
@@ -47,6 +47,7 @@ pub static KERNELS: &[&Kernel] = &[
     &softmax::gpu::TILED,
     &softmax::gpu::BLOCKED,
     &softmax::gpu::SUBGROUPS,
+    &tanh::gpu::TANH,
 ];
 
 #[cfg(test)]

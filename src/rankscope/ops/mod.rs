@@ -25,6 +25,7 @@ mod row_wise;
 mod silu;
 mod slice;
 mod softmax;
+mod tanh;
 pub mod work;
 
 pub use concat::concat;
@@ -48,6 +49,7 @@ pub use rotary::{RotaryTable, rotary};
 pub use silu::silu;
 pub use slice::slice;
 pub use softmax::masked_softmax;
+pub use tanh::tanh;
 
 /// The CPU implementations, for callers with plain slices in f32 or f64.
 pub mod cpu {
@@ -67,6 +69,7 @@ pub mod cpu {
     pub use super::rotary::cpu::rotary;
     pub use super::silu::cpu::silu;
     pub use super::softmax::cpu::masked_softmax;
+    pub use super::tanh::cpu::tanh;
 }
 
 use crate::axis::Axis;
