@@ -1,6 +1,6 @@
 //! [`Mechanism`]: one of the mechanisms, chosen at run time.
 
-use super::{Attention, LinearAttention, OnlineSoftmax, ScaledDotProduct, Visibility};
+use super::{Attention, LinearAttention, NormalisedDotProduct, OnlineSoftmax, ScaledDotProduct, Visibility};
 use crate::error::Result;
 use crate::probe::Probe;
 use crate::run::Run;
@@ -13,6 +13,8 @@ pub enum Mechanism {
     ScaledDotProduct(ScaledDotProduct),
     /// The same without the n × n matrix.
     OnlineSoftmax(OnlineSoftmax),
+    /// Softmax of normalised queries and keys.
+    Normalised(NormalisedDotProduct),
     /// Features in place of the softmax.
     Linear(LinearAttention),
 }
@@ -29,9 +31,26 @@ impl From<OnlineSoftmax> for Mechanism {
     }
 }
 
+impl From<NormalisedDotProduct> for Mechanism {
+    fn from(mechanism: NormalisedDotProduct) -> Self {
+        Mechanism::Normalised(mechanism)
+    }
+}
+
 impl From<LinearAttention> for Mechanism {
     fn from(mechanism: LinearAttention) -> Self {
         Mechanism::Linear(mechanism)
+    }
+}
+
+impl Mechanism {
+    fn chosen(&self) -> &dyn Attention {
+        match self {
+            Mechanism::ScaledDotProduct(mechanism) => mechanism,
+            Mechanism::OnlineSoftmax(mechanism) => mechanism,
+            Mechanism::Normalised(mechanism) => mechanism,
+            Mechanism::Linear(mechanism) => mechanism,
+        }
     }
 }
 
@@ -45,11 +64,19 @@ impl Attention for Mechanism {
         probe: &mut dyn Probe,
         run: &Run,
     ) -> Result<Tensor> {
-        let mechanism: &dyn Attention = match self {
-            Mechanism::ScaledDotProduct(mechanism) => mechanism,
-            Mechanism::OnlineSoftmax(mechanism) => mechanism,
-            Mechanism::Linear(mechanism) => mechanism,
-        };
-        mechanism.forward(q, k, v, visibility, probe, run)
+        self.chosen().forward(q, k, v, visibility, probe, run)
+    }
+
+    fn forward_with_bias(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        bias: Option<&Tensor>,
+        visibility: Visibility<'_>,
+        probe: &mut dyn Probe,
+        run: &Run,
+    ) -> Result<Tensor> {
+        self.chosen().forward_with_bias(q, k, v, bias, visibility, probe, run)
     }
 }

@@ -29,6 +29,14 @@ impl Config {
                 "no config.json there; expected a model folder with config.json and model.safetensors";
             return Err(Error::Model(format!("{}: {problem}", directory.display())));
         }
+        Config::read(path)
+    }
+
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Format`] if it cannot be read.
+    pub fn read(path: PathBuf) -> Result<Self> {
         let size = std::fs::metadata(&path).map_err(|error| Error::io(&path, error))?.len();
         if size > MAX_BYTES {
             return Err(Error::format(

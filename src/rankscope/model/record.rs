@@ -107,7 +107,7 @@ fn view<'a>(name: &'a str, weight: &'a Weight) -> Result<(&'a str, TensorView<'a
 }
 
 /// Writes a file under another name and renames it once it is whole.
-fn aside(folder: &Path, name: &str, write: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<()> {
+pub(super) fn aside(folder: &Path, name: &str, write: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<()> {
     let (target, part) = (folder.join(name), folder.join(format!(".{name}.{}.part", std::process::id())));
     let written = write(&part).and_then(|()| fs::rename(&part, &target));
     written.map_err(|error| {
