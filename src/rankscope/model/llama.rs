@@ -123,6 +123,7 @@ impl Llama {
             vocab: vocab.1,
             context: config.size("max_position_embeddings")?,
             trained_mask: Mask::causal(),
+            encoder: None,
             other_mask: None,
             parameters: record.parameters(),
             dtype: embedding.dtype(),
