@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use super::Memory;
 use crate::attention::{MultiHead, Visibility};
 use crate::axis::Axis;
 use crate::device::Device;
@@ -67,6 +68,8 @@ pub struct KvCache {
     layers: Vec<LayerCache>,
     /// What the cached positions were computed under.
     mask: Option<Mask>,
+    /// What a decoder has of its encoder.
+    memory: Option<Arc<Memory>>,
 }
 
 /// The keys and values of one layer.
@@ -122,7 +125,7 @@ impl KvCache {
         let empty = Tensor::zeros(axes).to_device(device)?;
         let layer = LayerCache { keys: empty.clone(), values: empty };
         let (device, layers) = (device.clone(), vec![layer; layers]);
-        Ok(KvCache { owner: owner.into(), layout, device, layers, mask: None })
+        Ok(KvCache { owner: owner.into(), layout, device, layers, mask: None, memory: None })
     }
 
     /// S: positions that every layer holds.
@@ -140,10 +143,11 @@ impl KvCache {
         self.layout
     }
 
-    /// Bytes of the keys and values that it holds.
+    /// Bytes of the keys and values that it holds, those of cross-attention included.
     pub fn bytes(&self) -> usize {
         let numbers = |layer: &LayerCache| layer.keys.shape().len() + layer.values.shape().len();
-        self.layers.iter().map(numbers).sum::<usize>() * size_of::<f32>()
+        let own = self.layers.iter().map(numbers).sum::<usize>() * size_of::<f32>();
+        own + self.memory().map_or(0, |memory| memory.keys_and_values().bytes())
     }
 
     /// The layers, the first one first.
@@ -231,6 +235,21 @@ impl KvCache {
             }
             _ => Ok(()),
         }
+    }
+
+    /// What a decoder has of its encoder, once it has read something.
+    pub fn memory(&self) -> Option<&Memory> {
+        self.memory.as_deref()
+    }
+
+    /// The same, to hold while the cache grows.
+    pub(super) fn shared_memory(&self) -> Option<Arc<Memory>> {
+        self.memory.clone()
+    }
+
+    /// Keeps what the encoder made.
+    pub(super) fn set_memory(&mut self, memory: Arc<Memory>) {
+        self.memory = Some(memory);
     }
 
     /// Notes what the positions were computed under.

@@ -88,6 +88,7 @@ impl Plan {
             vocab: vocab.1,
             context,
             trained_mask: Mask::causal(),
+            encoder: None,
             other_mask: None,
             parameters: record.parameters(),
             dtype: body.words.dtype(),

@@ -12,6 +12,8 @@ mod cache;
 mod checkpoint;
 mod config;
 pub mod count;
+mod decllm;
+mod encoder_decoder;
 pub mod generate;
 mod gpt;
 mod gpt1;
@@ -19,14 +21,18 @@ mod gpt2;
 pub mod heads;
 mod input;
 mod llama;
+mod mask_choice;
+mod memory;
 mod mixture;
 pub mod preset;
 mod record;
+mod redllm;
 pub mod reuse;
 mod rope;
 mod source;
 pub mod stack;
 pub mod store;
+mod t5;
 mod tokenizer;
 mod transformer;
 mod variant;
@@ -37,7 +43,9 @@ pub use builder::Builder;
 pub use cache::{CacheLayout, KvCache, LayerCache};
 pub use checkpoint::Checkpoint;
 pub use config::Config;
-pub use input::{Input, MaskChoice};
+pub use input::Input;
+pub use mask_choice::MaskChoice;
+pub use memory::Memory;
 pub use record::Record;
 pub use source::{Fresh, Seeded, Source};
 pub use tokenizer::{Tokenizer, Tokens};
@@ -74,12 +82,25 @@ pub struct Description {
     pub context: usize,
     /// The mask that the weights were trained under.
     pub trained_mask: Mask,
+    /// The encoder, where there is one beside the decoder that the other sizes are about.
+    pub encoder: Option<EncoderDescription>,
     /// The one of the layers 1, 3, 5, …, where they look in another direction than the layers 0, 2, 4, ….
     pub other_mask: Option<Mask>,
     /// Numbers in the tensors that the model is built from, tied ones counted once.
     pub parameters: usize,
     /// How the weights are stored.
     pub dtype: Dtype,
+}
+
+/// The encoder of an encoder-decoder, as far as it differs from the decoder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EncoderDescription {
+    /// Its L.
+    pub layers: usize,
+    /// The mask that it was trained under.
+    pub trained_mask: Mask,
+    /// The token that a decoder begins with.
+    pub start: Option<u32>,
 }
 
 /// What a forward pass gives.
@@ -102,7 +123,8 @@ pub trait Model: Send + Sync {
     /// The tensors that it was built from, and its configuration.
     fn record(&self) -> &Record;
 
-    /// The residual stream after the last layer (and the final norm, where there is one), `[B, T, C]`.
+    /// The residual stream after the last layer (and the final norm, where there is one), `[B, T, C]`; in an
+    /// encoder-decoder, the decoder's.
     ///
     /// # Errors
     /// An error naming the input that does not fit, a weight that is not finite, or the probe's own.
@@ -137,7 +159,9 @@ pub trait Model: Send + Sync {
     /// S + T: position t of the input stands at S + t.
     ///
     /// **Conventions**: probes see keys and values of the T new positions, and scores and weights
-    /// `[B, H, T, S + T]`. An error leaves the cache as it was.
+    /// `[B, H, T, S + T]`. An error leaves the cache as it was. In an encoder-decoder these are the decoder's
+    /// tokens; the encoder runs in the first pass, whose cross-attention's keys and values the cache keeps, and
+    /// the input names the same encoder's ids in all of them: another text needs another cache.
     ///
     /// # Errors
     /// As [`hidden`](Model::hidden), and an error naming a cache of another model, other sizes or another
@@ -261,6 +285,24 @@ pub static FAMILIES: &[Family] = &[
         summary: "LLaMA's decoder with a mixture of experts (Jiang et al. 2024)",
         class: "Mixtral",
         build: |config, builder| Ok(Box::new(llama::build(&llama::MIXTRAL, config, builder)?)),
+    },
+    Family {
+        name: "decllm",
+        summary: "decoder with normalised heads and tied embeddings (arXiv 2510.26622)",
+        class: "DecLLM",
+        build: |config, builder| Ok(Box::new(decllm::build(config, builder)?)),
+    },
+    Family {
+        name: "redllm",
+        summary: "encoder-decoder with normalised heads and one count of positions (arXiv 2510.26622)",
+        class: "RedLLM",
+        build: |config, builder| Ok(Box::new(redllm::build(config, builder)?)),
+    },
+    Family {
+        name: "t5",
+        summary: "encoder-decoder, pre-norm, relative position buckets (Raffel et al. 2019)",
+        class: "T5",
+        build: |config, builder| Ok(Box::new(t5::build(config, builder)?)),
     },
 ];
 

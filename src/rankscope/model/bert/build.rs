@@ -251,6 +251,7 @@ pub(in crate::model) fn transformer(
         vocab,
         context,
         trained_mask,
+        encoder: None,
         other_mask: variant.other_mask,
         parameters: record.parameters(),
         dtype: body.embeddings.words.dtype(),

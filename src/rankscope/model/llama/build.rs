@@ -108,6 +108,7 @@ pub(in crate::model) fn build(
         vocab: vocab.1,
         context,
         trained_mask,
+        encoder: None,
         other_mask: None,
         parameters: record.parameters(),
         dtype: embedding.dtype(),

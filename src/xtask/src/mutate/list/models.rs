@@ -120,9 +120,9 @@ pub(super) const FAMILIES: &[Mutation] = &[
     },
     Mutation {
         name: "model.mask-choice-ignored",
-        file: "model/input.rs",
-        old: "MaskChoice::Override(mask) => mask.clone(),",
-        new: "MaskChoice::Override(_) => model.trained_mask.clone(),",
+        file: "model/mask_choice.rs",
+        old: "MaskChoice::Override(mask) | MaskChoice::Decoder(mask) => mask.clone(),",
+        new: "MaskChoice::Override(_) | MaskChoice::Decoder(_) => model.trained_mask.clone(),",
         suite: Test("models"),
         tests: &[
             "under_a_causal_mask_the_future_does_not_matter",

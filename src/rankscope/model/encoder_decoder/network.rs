@@ -1,0 +1,48 @@
+//! Feed-forward networks without biases, gated or not.
+
+use crate::attention::Linear;
+use crate::error::Result;
+use crate::ops::{FeatureMap, GeluForm, feature_map, gelu, multiply, silu};
+use crate::probe::Probe;
+use crate::tensor::Tensor;
+
+/// W₂·f(W₁·x), or with a gate W₂(f(W₁·x) · W₃·x).
+pub(in crate::model) struct Network {
+    /// W₁ of a gated network, `[F, C]`.
+    pub(in crate::model) gate: Option<Linear>,
+    /// W₁, or W₃ where there is a gate, `[F, C]`.
+    pub(in crate::model) up: Linear,
+    /// W₂, `[C, F]`.
+    pub(in crate::model) down: Linear,
+    pub(in crate::model) activation: Activation,
+}
+
+/// f.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::model) enum Activation {
+    Relu,
+    Gelu(GeluForm),
+    Silu,
+}
+
+impl Activation {
+    fn of(self, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Activation::Relu => feature_map(x, FeatureMap::Relu), // max(x, 0), there a feature map
+            Activation::Gelu(form) => gelu(x, form),
+            Activation::Silu => silu(x),
+        }
+    }
+}
+
+impl Network {
+    /// **Shapes**: x `[B, T, C]`, result `[B, T, C]`.
+    pub(in crate::model) fn forward(&self, x: &Tensor, probe: &mut dyn Probe) -> Result<Tensor> {
+        let hidden = match &self.gate {
+            Some(gate) => multiply(&self.activation.of(&gate.forward(x)?)?, &self.up.forward(x)?)?,
+            None => self.activation.of(&self.up.forward(x)?)?,
+        };
+        let hidden = probe.visit("feed_forward.hidden", hidden)?; // [B, T, F]
+        probe.visit("feed_forward.output", self.down.forward(&hidden)?) // [B, T, C]
+    }
+}
