@@ -199,6 +199,10 @@ impl Body for Gpt {
         }
     }
 
+    fn has_positive_weights(&self) -> bool {
+        self.layers.iter().all(|layer| layer.self_attention.mechanism.is_positive())
+    }
+
     fn logits(&self, hidden: &Tensor, _probe: &mut dyn Probe) -> Result<Option<Tensor>> {
         linear(hidden, &self.output).map(Some) // [B, T, V]
     }

@@ -13,15 +13,15 @@
 
 mod build;
 mod dialect;
-mod layer;
 
 pub(super) use build::build;
 pub(super) use dialect::{LLAMA, MISTRAL, MIXTRAL, QWEN2};
-pub(super) use layer::{FeedForward, Gated, Layer, Pass};
 
 use super::Input;
 use super::cache::LayerCache;
-use super::transformer::{self, Body, Transformer};
+use super::encoder_decoder::{self, Block, FeedForward, Network, Places};
+use super::mixture::Mixture;
+use super::transformer::{Body, Pass, Transformer};
 use crate::device::Device;
 use crate::error::Result;
 use crate::ops::{RotaryTable, gather, linear, rms_norm};
@@ -37,18 +37,36 @@ pub(super) struct Layers {
     frequencies: Vec<f64>, // [D/2]
     epsilon: f32,
     pub(super) embedding: Weight, // [V, C]
-    layers: Vec<Layer>,
+    blocks: Vec<Block<Feed>>,
     final_norm: Tensor,        // [C]
     pub(super) output: Weight, // [V, C], the embedding itself where tied
+}
+
+/// What follows attention in a layer.
+enum Feed {
+    /// One network, which every token visits.
+    Network(Network),
+    /// Several, of which each token visits a few.
+    Mixture(Mixture),
+}
+
+impl FeedForward for Feed {
+    fn forward(&self, x: &Tensor, probe: &mut dyn Probe) -> Result<Tensor> {
+        match self {
+            Feed::Network(network) => network.forward(x, probe),
+            Feed::Mixture(mixture) => mixture.forward(x, probe),
+        }
+    }
 }
 
 impl Body for Layers {
     const STACK: &'static str = "decoder";
     const CACHES: bool = true;
-    type Shared = RotaryTable;
+    type Shared = Places;
 
-    fn shared(&self, first: usize, length: usize, device: &Device) -> Result<RotaryTable> {
-        RotaryTable::from_frequencies(first, length, &self.frequencies, device)
+    fn shared(&self, first: usize, length: usize, device: &Device) -> Result<Places> {
+        let table = RotaryTable::from_frequencies(first, length, &self.frequencies, device)?;
+        Ok(Places { rotation: Some(table), bias: None })
     }
 
     fn embed(&self, input: &Input, _first: usize) -> Result<Tensor> {
@@ -59,13 +77,13 @@ impl Body for Layers {
         &self,
         index: usize,
         x: &Tensor,
-        pass: transformer::Pass<'_, RotaryTable>,
+        pass: Pass<'_, Places>,
         cache: Option<&mut LayerCache>,
         probe: &mut dyn Probe,
     ) -> Result<Tensor> {
-        let transformer::Pass { shared: rotation, visibility, run } = pass;
-        let pass = Pass { epsilon: self.epsilon, rotation, visibility, run };
-        self.layers[index].forward(x, pass, cache, probe)
+        let Pass { shared: places, visibility, run } = pass;
+        let pass = encoder_decoder::Pass { epsilon: self.epsilon, places, visibility, run };
+        self.blocks[index].forward(x, pass, cache, probe)
     }
 
     fn finish(&self, x: Tensor, probe: &mut dyn Probe) -> Result<Tensor> {

@@ -6,7 +6,7 @@
 //! **Source**: Shazeer et al. 2017 (arXiv 1701.06538), section 2; the order, softmax first and then the largest k,
 //! is that of Jiang et al. 2024 (arXiv 2401.04088), section 2.1, where both orders are the same function.
 
-use super::llama::Gated;
+use super::encoder_decoder::{FeedForward, Network};
 use crate::axis::Axis;
 use crate::error::Result;
 use crate::ops::{concat, gather_rows, linear, matmul, scale};
@@ -25,14 +25,13 @@ use crate::weight::Weight;
 /// router's scores. Of equal scores, that of the earlier expert is the larger one.
 pub(super) struct Mixture {
     pub(super) router: Weight, // [E, C]
-    pub(super) experts: Vec<Gated>,
+    pub(super) experts: Vec<Network>,
     /// k.
     pub(super) visited: usize,
 }
 
-impl Mixture {
-    /// The update of the residual stream, `[B, T, C]`.
-    pub(super) fn forward(&self, x: &Tensor, probe: &mut dyn Probe) -> Result<Tensor> {
+impl FeedForward for Mixture {
+    fn forward(&self, x: &Tensor, probe: &mut dyn Probe) -> Result<Tensor> {
         let scores = probe.visit("router.scores", linear(x, &self.router)?)?; // [B, T, E]
         let mut weights = route(&scores.to_vec()?, self.experts.len(), self.visited);
         if probe.watches("router.weights") {
@@ -54,7 +53,9 @@ impl Mixture {
         };
         probe.visit("feed_forward.output", update)
     }
+}
 
+impl Mixture {
     fn width(&self) -> usize {
         self.router.shape().size(Axis::Width).unwrap_or(0)
     }

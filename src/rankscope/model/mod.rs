@@ -136,6 +136,12 @@ pub trait Model: Send + Sync {
     /// As [`Model::hidden`].
     fn logits(&self, hidden: &Tensor, probe: &mut dyn Probe) -> Result<Option<Tensor>>;
 
+    /// Whether every weight of attention that a mask allows is positive in exact arithmetic: what theorems about
+    /// the mask ask for. Softmax makes it so, linear attention with some features does not.
+    fn has_positive_weights(&self) -> bool {
+        true
+    }
+
     /// A vector for the whole sequence, `[B, C]`, made of the first token's hidden state `[B, T, C]` and visited
     /// as `pooled`; `None` for a model without a pooler.
     ///

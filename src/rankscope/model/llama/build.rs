@@ -1,11 +1,12 @@
 //! From a configuration to a LLaMA.
 
 use super::dialect::Dialect;
-use super::{FeedForward, Gated, Layer, Layers, Llama};
-use crate::attention::{MultiHead, ScaledDotProduct};
+use super::{Feed, Layers, Llama};
+use crate::attention::{Linear, MultiHead, ScaledDotProduct};
 use crate::axis::{Axis, Shape};
 use crate::error::Result;
 use crate::model::builder::{Builder, NamedSize};
+use crate::model::encoder_decoder::{Activation, Block, Network};
 use crate::model::mixture::Mixture;
 use crate::model::transformer::Transformer;
 use crate::model::{Config, Description, Fresh, rope};
@@ -40,6 +41,7 @@ impl Sizes {
                 return Err(config.wrong("hidden_size", &width.to_string(), &expected));
             }
         };
+        config.expect_heads("num_attention_heads", heads, head_size)?;
         Ok(Sizes {
             width,
             feed_forward: config.size("intermediate_size")?,
@@ -60,8 +62,14 @@ impl Sizes {
     }
 }
 
+/// Experts, and how many of them a token visits.
 fn experts(config: &Config) -> Result<(usize, usize)> {
-    let experts = config.layers("num_local_experts")?;
+    /// More than any model has, few enough to name them all in all layers.
+    const MOST: usize = 1024;
+    let experts = config.size("num_local_experts")?;
+    if experts > MOST {
+        return Err(config.wrong("num_local_experts", &experts.to_string(), &format!("at most {MOST}")));
+    }
     match config.size("num_experts_per_tok")? {
         visited if visited <= experts => Ok((experts, visited)),
         visited => {
@@ -92,14 +100,14 @@ pub(in crate::model) fn build(
     let names = ["model.embed_tokens.weight", "lm_head.weight"];
     let [embedding, output] = builder.tied(names, [vocab, width], is_tied)?;
     let epsilon = config.get("rms_norm_eps")?;
-    let layers = (0..config.layers("num_hidden_layers")?)
-        .map(|layer| Layer::build(&sizes, builder, &format!("model.layers.{layer}")))
+    let blocks = (0..config.layers("num_hidden_layers")?)
+        .map(|layer| block(&sizes, builder, &format!("model.layers.{layer}")))
         .collect::<Result<Vec<_>>>()?;
     let final_norm = builder.gain("model.norm.weight", width)?;
     let record = builder.finish(&[])?;
     let description = Description {
         family: dialect.family,
-        layers: layers.len(),
+        layers: blocks.len(),
         heads: sizes.heads,
         kv_heads: sizes.kv_heads,
         head_size: sizes.head_size,
@@ -113,44 +121,43 @@ pub(in crate::model) fn build(
         parameters: record.parameters(),
         dtype: embedding.dtype(),
     };
-    let body = Layers { frequencies, epsilon, embedding, layers, final_norm, output };
+    let body = Layers { frequencies, epsilon, embedding, blocks, final_norm, output };
     Ok(Transformer { description, device: builder.device().clone(), record, body })
 }
 
-impl Layer {
-    fn build(sizes: &Sizes, builder: &mut Builder<'_>, path: &str) -> Result<Self> {
-        let width = sizes.width();
-        let heads = (Axis::HeadWidth, sizes.heads * sizes.head_size);
-        let kv_heads = (Axis::KvWidth, sizes.kv_heads * sizes.head_size);
-        let [biased, output_biased, _] = sizes.biases;
-        let name = |part: &str| format!("{path}.{part}");
-        Ok(Layer {
-            attention_norm: builder.gain(&name("input_layernorm.weight"), width)?,
-            self_attention: MultiHead {
-                heads: sizes.heads,
-                kv_heads: sizes.kv_heads,
-                query: builder.linear(&name("self_attn.q_proj"), heads, width, biased)?,
-                key: builder.linear(&name("self_attn.k_proj"), kv_heads, width, biased)?,
-                value: builder.linear(&name("self_attn.v_proj"), kv_heads, width, biased)?,
-                output: builder.linear(&name("self_attn.o_proj"), width, heads, output_biased)?,
-                mechanism: ScaledDotProduct::new(sizes.head_size).into(),
-            },
-            feed_forward_norm: builder.gain(&name("post_attention_layernorm.weight"), width)?,
-            feed_forward: match sizes.experts {
-                None => FeedForward::Gated(gated(sizes, builder, |part| name(&format!("mlp.{part}_proj")))?),
-                Some(experts) => FeedForward::Mixture(mixture(sizes, experts, builder, path)?),
-            },
-        })
-    }
+fn block(sizes: &Sizes, builder: &mut Builder<'_>, path: &str) -> Result<Block<Feed>> {
+    let width = sizes.width();
+    let heads = (Axis::HeadWidth, sizes.heads * sizes.head_size);
+    let kv_heads = (Axis::KvWidth, sizes.kv_heads * sizes.head_size);
+    let [biased, output_biased, _] = sizes.biases;
+    let name = |part: &str| format!("{path}.{part}");
+    Ok(Block {
+        attention_norm: builder.gain(&name("input_layernorm.weight"), width)?,
+        self_attention: MultiHead {
+            heads: sizes.heads,
+            kv_heads: sizes.kv_heads,
+            query: builder.linear(&name("self_attn.q_proj"), heads, width, biased)?,
+            key: builder.linear(&name("self_attn.k_proj"), kv_heads, width, biased)?,
+            value: builder.linear(&name("self_attn.v_proj"), kv_heads, width, biased)?,
+            output: builder.linear(&name("self_attn.o_proj"), width, heads, output_biased)?,
+            mechanism: ScaledDotProduct::new(sizes.head_size).into(),
+        },
+        feed_forward_norm: builder.gain(&name("post_attention_layernorm.weight"), width)?,
+        feed_forward: match sizes.experts {
+            None => Feed::Network(network(sizes, builder, |part| name(&format!("mlp.{part}_proj")))?),
+            Some(experts) => Feed::Mixture(mixture(sizes, experts, builder, path)?),
+        },
+    })
 }
 
 /// The network whose parts `gate`, `up` and `down` are called what `name` says.
-fn gated(sizes: &Sizes, builder: &mut Builder<'_>, name: impl Fn(&str) -> String) -> Result<Gated> {
+fn network(sizes: &Sizes, builder: &mut Builder<'_>, name: impl Fn(&str) -> String) -> Result<Network> {
     let (width, inner, biased) = (sizes.width(), sizes.inner(), sizes.biases[2]);
-    Ok(Gated {
-        gate: builder.linear(&name("gate"), inner, width, biased)?,
+    Ok(Network {
+        gate: Some(builder.linear(&name("gate"), inner, width, biased)?),
         up: builder.linear(&name("up"), inner, width, biased)?,
         down: builder.linear(&name("down"), width, inner, biased)?,
+        activation: Activation::Silu,
     })
 }
 
@@ -176,7 +183,7 @@ fn mixture(
                 };
                 format!("{block}.experts.{expert}.{part}")
             };
-            let expert = |expert| gated(sizes, builder, |part| name(expert, part));
+            let expert = |expert| network(sizes, builder, |part| name(expert, part));
             (0..count).map(expert).collect::<Result<_>>()?
         }
     };
@@ -184,7 +191,7 @@ fn mixture(
 }
 
 /// Experts in two tensors, `gate_up_proj` `[E, 2F, C]` and `down_proj` `[E, C, F]`.
-fn fused(sizes: &Sizes, count: usize, builder: &mut Builder<'_>, path: &str) -> Result<Vec<Gated>> {
+fn fused(sizes: &Sizes, count: usize, builder: &mut Builder<'_>, path: &str) -> Result<Vec<Network>> {
     let (experts, width, inner) = ((Axis::Expert, count), sizes.width(), sizes.inner());
     let both = Shape::new([experts, (Axis::Column, 2 * inner.1), width]);
     let both = builder.stored(&format!("{path}.gate_up_proj"), both, Fresh::normal(width.1))?;
@@ -193,13 +200,14 @@ fn fused(sizes: &Sizes, count: usize, builder: &mut Builder<'_>, path: &str) -> 
     let size = inner.1 * width.1;
     let part = |all: &Weight, index: usize, axes: [NamedSize; 2]| {
         let weight = all.part(index * size, Shape::new(axes)).to_device(builder.device())?;
-        Ok(crate::attention::Linear { weight, bias: None })
+        Ok(Linear { weight, bias: None })
     };
     let expert = |expert: usize| {
-        Ok(Gated {
-            gate: part(&both, 2 * expert, [inner, width])?,
+        Ok(Network {
+            gate: Some(part(&both, 2 * expert, [inner, width])?),
             up: part(&both, 2 * expert + 1, [inner, width])?,
             down: part(&down, expert, [width, inner])?,
+            activation: Activation::Silu,
         })
     };
     (0..count).map(expert).collect()

@@ -1,5 +1,6 @@
 //! What must hold whatever the weights are.
 
+use rankscope::model::heads::head_reports;
 use rankscope::model::{Input, MaskChoice, Model};
 use rankscope::prelude::*;
 
@@ -181,4 +182,22 @@ fn the_pooler_sees_the_first_token_on_both_devices() {
         }
     }
     assert!(pooled.iter().all(|values| far(&pooled[..1], std::slice::from_ref(values)) < 1e-4));
+}
+
+#[test]
+fn a_mask_decides_the_exact_rank_only_where_its_weights_are_positive() {
+    let reports = |name: &str| {
+        let entry = zoo().into_iter().find(|entry| entry.name == name).unwrap();
+        let model = entry.model();
+        let input = Input::new(ids(6));
+        let reports = head_reports(&*model, &input, &MaskChoice::AsTrained, &Run::default()).unwrap();
+        (model.has_positive_weights(), reports)
+    };
+    let (is_positive, with_softmax) = reports("gpt2");
+    assert!(is_positive && with_softmax.iter().all(|head| head.report.exact_rank == Some(6)));
+    // relu may make a feature 0, and then a 0 on the diagonal: no theorem promises full rank.
+    let (is_positive, with_relu) = reports("gpt2 with linear attention");
+    assert!(!is_positive && with_relu.iter().any(|head| head.report.exact_rank != Some(6)));
+    let (is_positive, with_elu) = reports("bert with linear attention");
+    assert!(is_positive && with_elu.iter().all(|head| head.report.exact_rank.is_none()));
 }
