@@ -8,6 +8,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use memmap2::Mmap;
 use rayon::prelude::*;
@@ -219,12 +220,15 @@ impl Weight {
                     bytes.chunks_exact(4).map(|b| f32::from_ne_bytes([b[0], b[1], b[2], b[3]])).collect(),
                 ),
             },
-            Dtype::F16 => {
-                Cow::Owned(bytes.chunks_exact(2).map(|b| f16::from_ne_bytes([b[0], b[1]]).to_f32()).collect())
-            }
-            Dtype::Bf16 => Cow::Owned(
-                bytes.chunks_exact(2).map(|b| bf16::from_ne_bytes([b[0], b[1]]).to_f32()).collect(),
-            ),
+            // A file may begin anywhere; numbers in place are widened many at a time.
+            Dtype::F16 => Cow::Owned(match bytemuck::try_cast_slice::<u8, f16>(bytes) {
+                Ok(halves) => halves.to_f32_vec(),
+                Err(_) => bytes.as_chunks().0.iter().map(|&b| f16::from_ne_bytes(b).to_f32()).collect(),
+            }),
+            Dtype::Bf16 => Cow::Owned(match bytemuck::try_cast_slice::<u8, bf16>(bytes) {
+                Ok(halves) => halves.to_f32_vec(),
+                Err(_) => bytes.as_chunks().0.iter().map(|&b| bf16::from_ne_bytes(b).to_f32()).collect(),
+            }),
         })
     }
 

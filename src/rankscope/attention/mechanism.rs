@@ -2,6 +2,7 @@
 
 use super::{Attention, LinearAttention, NormalisedDotProduct, OnlineSoftmax, ScaledDotProduct, Visibility};
 use crate::error::Result;
+use crate::ops::FeatureMap;
 use crate::probe::Probe;
 use crate::run::Run;
 use crate::tensor::Tensor;
@@ -44,6 +45,12 @@ impl From<LinearAttention> for Mechanism {
 }
 
 impl Mechanism {
+    /// Whether every weight that the mask allows is positive in exact arithmetic, so that theorems about the
+    /// mask's pattern hold for the weights; features may be 0.
+    pub fn is_positive(&self) -> bool {
+        !matches!(self, Mechanism::Linear(linear) if linear.map() == FeatureMap::Relu)
+    }
+
     fn chosen(&self) -> &dyn Attention {
         match self {
             Mechanism::ScaledDotProduct(mechanism) => mechanism,

@@ -14,9 +14,9 @@
 mod build;
 mod dialect;
 
-pub(super) use build::build;
 #[cfg(test)]
 pub(super) use build::transformer;
+pub(super) use build::{activation, build};
 pub(super) use dialect::{BERT, DISTILBERT, ROBERTA, UNILM};
 
 use super::Input;
@@ -140,6 +140,10 @@ impl Body for Bert {
         probe: &mut dyn Probe,
     ) -> Result<Tensor> {
         self.layers[index].forward(x, pass, probe)
+    }
+
+    fn has_positive_weights(&self) -> bool {
+        self.layers.iter().all(|layer| layer.self_attention.mechanism.is_positive())
     }
 
     fn logits(&self, hidden: &Tensor, probe: &mut dyn Probe) -> Result<Option<Tensor>> {

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::Builder;
 use crate::device::Device;
 use crate::model::bert::{BERT, transformer};
-use crate::model::llama::Llama;
+use crate::model::llama::{LLAMA, Llama, build};
 use crate::model::{Checkpoint, Config, Model};
 use crate::weight::Weight;
 
@@ -51,7 +51,7 @@ fn copy(tensors: &mut Tensors, from: &str, to: &str) {
 }
 
 fn build_llama(config: &Config, mut checkpoint: Checkpoint) -> crate::Result<Llama> {
-    Llama::build(config, &mut Builder::new(config, &mut checkpoint, &Device::Cpu))
+    build(&LLAMA, config, &mut Builder::new(config, &mut checkpoint, &Device::Cpu))
 }
 
 /// Whether the LLaMA's two matrices are one in memory, and the parameters that it states.

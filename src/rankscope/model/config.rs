@@ -10,6 +10,9 @@ use crate::error::{Error, Result, excerpt};
 /// Larger than any real configuration, small enough to read at once.
 const MAX_BYTES: u64 = 1 << 20;
 
+/// The largest size.
+const MOST: usize = 1 << 24;
+
 /// A parsed `config.json`.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -78,6 +81,11 @@ impl Config {
         Value::Object(self.fields.clone())
     }
 
+    /// Whether the field is stated, if only as null.
+    pub fn has(&self, field: &str) -> bool {
+        self.fields.contains_key(field)
+    }
+
     /// A field that must be there.
     ///
     /// # Errors
@@ -111,15 +119,29 @@ impl Config {
         self.expect_size(field, size)
     }
 
+    /// An error if `heads`, stated by `field`, are together wider than any size may be.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming the field.
+    pub(super) fn expect_heads(&self, field: &str, heads: usize, head_size: usize) -> Result<()> {
+        if heads * head_size <= MOST {
+            return Ok(());
+        }
+        let expected = format!("at most {} heads of {head_size}", MOST / head_size);
+        Err(self.wrong(field, &heads.to_string(), &expected))
+    }
+
     /// The number of layers: a whole number from 1 to 10 000.
     ///
     /// # Errors
     /// [`Error::Format`] naming the field.
     pub fn layers(&self, field: &str) -> Result<usize> {
-        const MOST: usize = 10_000;
+        const DEEPEST: usize = 10_000;
         match self.get(field)? {
-            layers @ 1..=MOST => Ok(layers),
-            other => Err(self.wrong(field, &other.to_string(), &format!("a whole number from 1 to {MOST}"))),
+            layers @ 1..=DEEPEST => Ok(layers),
+            other => {
+                Err(self.wrong(field, &other.to_string(), &format!("a whole number from 1 to {DEEPEST}")))
+            }
         }
     }
 
@@ -132,7 +154,6 @@ impl Config {
     }
 
     fn expect_size(&self, field: &str, size: usize) -> Result<usize> {
-        const MOST: usize = 1 << 24;
         if (1..=MOST).contains(&size) {
             return Ok(size);
         }

@@ -39,7 +39,8 @@ pub fn head_reports(
     let mut trace = Trace::of(["attention.weights"]);
     model.hidden(input, mask, &mut trace, run)?;
     let layers: Vec<(String, Tensor)> = trace.into_vec();
-    reports(&layers, &|name| mask_of(name, model.description(), input, mask), run)
+    let mask_of = |name: &str| mask_of(name, model.description(), input, mask);
+    reports(&layers, &|name| mask_of(name).filter(|_| model.has_positive_weights()), run)
 }
 
 /// The mask that the weights called `name` were computed under; `None` where padding takes entries away that a

@@ -14,14 +14,20 @@ mod config;
 pub mod count;
 mod decllm;
 mod encoder_decoder;
+pub mod generate;
+mod gpt;
+mod gpt1;
+mod gpt2;
 pub mod heads;
 mod input;
 mod llama;
 mod mask_choice;
 mod memory;
+mod mixture;
 pub mod preset;
 mod record;
 mod redllm;
+pub mod reuse;
 mod rope;
 mod source;
 pub mod stack;
@@ -130,6 +136,12 @@ pub trait Model: Send + Sync {
     /// As [`Model::hidden`].
     fn logits(&self, hidden: &Tensor, probe: &mut dyn Probe) -> Result<Option<Tensor>>;
 
+    /// Whether every weight of attention that a mask allows is positive in exact arithmetic: what theorems about
+    /// the mask ask for. Softmax makes it so, linear attention with some features does not.
+    fn has_positive_weights(&self) -> bool {
+        true
+    }
+
     /// A vector for the whole sequence, `[B, C]`, made of the first token's hidden state `[B, T, C]` and visited
     /// as `pooled`; `None` for a model without a pooler.
     ///
@@ -221,6 +233,18 @@ impl Family {
 /// Every family that can be built.
 pub static FAMILIES: &[Family] = &[
     Family {
+        name: "openai-gpt",
+        summary: "GPT-1: decoder, causal, post-norm, learned positions (Radford et al. 2018)",
+        class: "OpenAIGPT",
+        build: |config, builder| Ok(Box::new(gpt1::build(config, builder)?)),
+    },
+    Family {
+        name: "gpt2",
+        summary: "GPT-2 and GPT-3: decoder, causal, pre-norm, learned positions (Radford et al. 2019)",
+        class: "GPT2",
+        build: |config, builder| Ok(Box::new(gpt2::build(config, builder)?)),
+    },
+    Family {
         name: "bert",
         summary: "encoder, bidirectional, post-norm (Devlin et al. 2018)",
         class: "Bert",
@@ -241,14 +265,32 @@ pub static FAMILIES: &[Family] = &[
     Family {
         name: "unilm",
         summary: "BERT's encoder trained under three masks; as trained, a prefix-LM (Dong et al. 2019)",
-        class: "UniLM",
+        class: "Bert",
         build: |config, builder| bert::build(&bert::UNILM, config, builder),
     },
     Family {
         name: "llama",
         summary: "decoder, causal, pre-norm, rotary positions, grouped queries (Touvron et al. 2023)",
         class: "Llama",
-        build: |config, builder| Ok(Box::new(llama::Llama::build(config, builder)?)),
+        build: |config, builder| Ok(Box::new(llama::build(&llama::LLAMA, config, builder)?)),
+    },
+    Family {
+        name: "mistral",
+        summary: "LLaMA's decoder with a sliding window (Jiang et al. 2023)",
+        class: "Mistral",
+        build: |config, builder| Ok(Box::new(llama::build(&llama::MISTRAL, config, builder)?)),
+    },
+    Family {
+        name: "qwen2",
+        summary: "LLaMA's decoder with biases of queries, keys and values (Yang et al. 2024)",
+        class: "Qwen2",
+        build: |config, builder| Ok(Box::new(llama::build(&llama::QWEN2, config, builder)?)),
+    },
+    Family {
+        name: "mixtral",
+        summary: "LLaMA's decoder with a mixture of experts (Jiang et al. 2024)",
+        class: "Mixtral",
+        build: |config, builder| Ok(Box::new(llama::build(&llama::MIXTRAL, config, builder)?)),
     },
     Family {
         name: "decllm",

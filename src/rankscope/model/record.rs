@@ -51,7 +51,9 @@ impl Record {
 
     /// Numbers in all tensors, tied ones counted once.
     pub fn parameters(&self) -> usize {
-        self.tensors.iter().map(|(_, weight)| weight.shape().len()).sum()
+        // A configuration may ask for more than can be counted; there is no such model, but also no panic.
+        let numbers = self.tensors.iter().map(|(_, weight)| weight.shape().len());
+        numbers.fold(0, usize::saturating_add)
     }
 
     /// `values` themselves, after a look for NaN where that is free: on the CPU.
@@ -107,7 +109,11 @@ fn view<'a>(name: &'a str, weight: &'a Weight) -> Result<(&'a str, TensorView<'a
 }
 
 /// Writes a file under another name and renames it once it is whole.
-fn aside(folder: &Path, name: &str, write: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<()> {
+pub(super) fn aside(
+    folder: &Path,
+    name: &str,
+    write: impl FnOnce(&Path) -> std::io::Result<()>,
+) -> Result<()> {
     let (target, part) = (folder.join(name), folder.join(format!(".{name}.{}.part", std::process::id())));
     let written = write(&part).and_then(|()| fs::rename(&part, &target));
     written.map_err(|error| {

@@ -49,6 +49,11 @@ pub(super) trait Body: Send + Sync {
     /// Scores of every vocabulary entry, `[B, T, V]`, before anybody looks at them.
     fn logits(&self, hidden: &Tensor, probe: &mut dyn Probe) -> Result<Option<Tensor>>;
 
+    /// Whether every allowed weight is positive in exact arithmetic.
+    fn has_positive_weights(&self) -> bool {
+        true
+    }
+
     /// A vector for the whole sequence, `[B, C]`, where the family has one.
     fn pooled(&self, hidden: &Tensor, probe: &mut dyn Probe) -> Result<Option<Tensor>> {
         let _ = (hidden, probe);
@@ -127,6 +132,10 @@ impl<B: Body> Model for Transformer<B> {
 
     fn record(&self) -> &Record {
         &self.record
+    }
+
+    fn has_positive_weights(&self) -> bool {
+        self.body.has_positive_weights()
     }
 
     fn hidden(&self, input: &Input, mask: &MaskChoice, probe: &mut dyn Probe, run: &Run) -> Result<Tensor> {

@@ -43,6 +43,7 @@ impl Variant {
                 return Err(config.wrong(names[0], &width.to_string(), &expected));
             }
         };
+        config.expect_heads(names[1], heads, head_size)?;
         let (mask, other_mask) = directions(config, names[1], heads)?;
         Ok(Variant { head_size, mechanism: mechanism(config, head_size)?, mask, other_mask })
     }

@@ -31,7 +31,7 @@ pub mod work;
 pub use concat::concat;
 pub use elementwise::{add, add_bias, multiply, scale};
 pub use feature_map::{FeatureMap, feature_map};
-pub use gather::gather;
+pub use gather::{gather, gather_rows};
 pub use gelu::{GeluForm, gelu};
 pub use heads::{merge_heads, split_heads};
 pub use kernels::KERNELS;

@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 
 use crate::process;
 
+mod models;
 mod ops;
 
 /// 128 tokens for MiniLM, its two special tokens included.
@@ -53,9 +54,11 @@ pub fn run(args: &Args) -> Result<()> {
         rows.extend(decompositions(args, &programs, (count, size))?);
     }
     rows.push(phase_map(args, &programs)?);
+    rows.extend(models::rows(args, &programs)?);
     rows.extend(app(&programs)?);
     let mut page = heading(&programs)?;
     page.push_str(&table(&rows));
+    page.push_str(&models::growth(&programs)?);
     page.push_str(&ops::table(args, &programs)?);
     print!("{page}");
     let folder = programs.cli.ancestors().nth(2).unwrap_or(Path::new("")).join("bench");
@@ -71,6 +74,7 @@ struct Programs {
     app: PathBuf,
     svd_time: PathBuf,
     op_time: PathBuf,
+    model_time: PathBuf,
 }
 
 /// The machine that the numbers belong to.
@@ -110,6 +114,7 @@ impl Programs {
             app: find("rankscope-app")?,
             svd_time: find("svd_time")?,
             op_time: find("op_time")?,
+            model_time: find("model_time")?,
         })
     }
 }
@@ -126,7 +131,7 @@ fn whole_process(args: &Args, programs: &Programs) -> Result<Vec<Row>> {
     let text = TEXT.trim();
     let mut ours = command(&programs.cli);
     ours.args(["rank", "--model", "minilm-l6", "--json", "--text", text]);
-    let Some(model) = model_folder(&programs.cli)? else {
+    let Some(model) = model_folder(&programs.cli, "minilm-l6")? else {
         eprintln!(
             "left out: the whole process (minilm-l6 is not installed: `rankscope models pull minilm-l6`)"
         );
@@ -157,10 +162,10 @@ fn whole_process(args: &Args, programs: &Programs) -> Result<Vec<Row>> {
     ])
 }
 
-fn model_folder(cli: &Path) -> Result<Option<PathBuf>> {
+fn model_folder(cli: &Path, name: &str) -> Result<Option<PathBuf>> {
     let output = command(cli).args(["models", "list", "--json"]).output().context("cannot run rankscope")?;
     let models: serde_json::Value = serde_json::from_slice(&output.stdout).context("`models list --json`")?;
-    let found = models.as_array().into_iter().flatten().find(|model| model["name"] == "minilm-l6");
+    let found = models.as_array().into_iter().flatten().find(|model| model["name"] == name);
     Ok(found.and_then(|model| model["path"].as_str()).map(PathBuf::from))
 }
 

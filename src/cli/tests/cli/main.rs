@@ -2,7 +2,9 @@
 
 mod bad_input;
 mod claims;
+mod count;
 mod devices;
+mod generate;
 #[cfg(all(unix, feature = "hub"))]
 mod hub;
 #[cfg(all(unix, feature = "hub"))]

@@ -18,4 +18,4 @@ pub use memory::Memory;
 pub use operations::{Load, Operations};
 pub use parameters::{Part, active, non_embedding, total};
 pub use plan::{Attention, FeedForward, Output, Plan, Sees, Stack};
-pub use report::{Count, Parameters, assumptions};
+pub use report::{Costs, Count, Parameters, assumptions};

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::plan::{Output, Plan, Sees, Stack, product};
+use super::plan::{Attention, Output, Plan, Sees, Stack, product};
 use crate::error::{Error, Result};
 use crate::model::architecture::Pairs;
 
@@ -11,7 +11,8 @@ use crate::model::architecture::Pairs;
 pub struct Operations {
     /// 2 for every weight of a layer and token that visits it.
     pub layers: u128,
-    /// 4·H·D for every (query, key) pair and layer: a score and its part of the context.
+    /// 4·H·D for every (query, key) pair and layer: a score and its part of the context. Linear attention
+    /// takes 4·H·D·D for every position instead: into the running sums and out of them.
     pub attention: u128,
     /// 2·V·C for every position that is predicted.
     pub logits: u128,
@@ -130,7 +131,8 @@ impl Plan {
 
     /// One more token behind `past` others, whose keys and values are there already.
     pub(super) fn cached_step(&self, stack: &Stack, past: usize, source: usize) -> Operations {
-        let seen = stack.sees.keys_of(past);
+        let attention = stack.self_attention;
+        let seen = if attention.is_linear { attention.head_size } else { stack.sees.keys_of(past) };
         let cross = if stack.cross_attention.is_some() { source } else { 0 };
         let attention = self.of_pairs(stack, seen as u128, cross as u128);
         Operations { layers: self.visits(stack), attention, ..self.of_logits(1) }
@@ -138,7 +140,10 @@ impl Plan {
 
     /// `tokens` positions through all layers of a stack, cross-attention to `source` included.
     fn through(&self, stack: &Stack, tokens: usize, keys: usize, source: usize, pairs: Pairs) -> Operations {
-        let own = stack.sees.pairs(tokens, keys, pairs);
+        let own = match stack.self_attention {
+            Attention { is_linear: true, head_size, .. } => product([tokens, head_size]),
+            _ => stack.sees.pairs(tokens, keys, pairs),
+        };
         let attention = self.of_pairs(stack, own, product([tokens, source]));
         Operations { layers: self.visits(stack) * tokens as u128, attention, logits: 0 }
     }

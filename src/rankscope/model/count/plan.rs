@@ -73,7 +73,7 @@ pub struct Stack {
 pub enum Sees {
     /// Every position.
     All,
-    /// Itself and what stands before it.
+    /// Itself and what stands on one side of it: before it, in a decoder.
     Past,
     /// The last so many of these, itself included.
     Window(usize),
@@ -92,6 +92,8 @@ pub struct Attention {
     pub has_bias: bool,
     /// The output projection is biased.
     pub has_output_bias: bool,
+    /// Features and running sums `[D, D]` take the place of the softmax over pairs.
+    pub is_linear: bool,
 }
 
 /// The sizes of a feed-forward network, or of several of which a router chooses.

@@ -12,7 +12,7 @@ use crate::model::Config;
 type Reader = (&'static str, fn(&Config) -> Result<Plan>);
 
 /// Every family that can be counted: those that can be built, and two whose papers state a shape only.
-const READERS: [Reader; 14] = [
+const READERS: [Reader; 15] = [
     ("openai-gpt", decoder::gpt1),
     ("gpt2", decoder::gpt2),
     ("llama", decoder::llama),
@@ -24,6 +24,7 @@ const READERS: [Reader; 14] = [
     ("glm", decoder::glm),
     ("bert", encoder::bert),
     ("roberta", encoder::bert),
+    ("unilm", encoder::bert),
     ("distilbert", encoder::distilbert),
     ("t5", encoder_decoder::t5),
     ("redllm", encoder_decoder::redllm),
@@ -65,19 +66,32 @@ fn bare(config: &Config, width: usize, vocab: usize) -> Result<Plan> {
     })
 }
 
-/// Attention of H heads that share the width: D = C / H.
+/// Attention of H heads that share the width, D = C / H, unless `head_size` sets them free.
 fn even_heads(
     config: &Config,
     width: (&str, usize),
     heads: (&str, usize),
     biased: bool,
 ) -> Result<Attention> {
-    if !width.1.is_multiple_of(heads.1) {
-        let expected = format!("a multiple of {} = {}", heads.0, heads.1);
-        return Err(config.wrong(width.0, &width.1.to_string(), &expected));
-    }
-    let (heads, head_size) = (heads.1, width.1 / heads.1);
-    Ok(Attention { heads, kv_heads: heads, head_size, has_bias: biased, has_output_bias: biased })
+    let head_size = match config.optional_size("head_size")? {
+        Some(size) => size,
+        None if width.1.is_multiple_of(heads.1) => width.1 / heads.1,
+        None => {
+            let expected = format!("a multiple of {} = {}", heads.0, heads.1);
+            return Err(config.wrong(width.0, &width.1.to_string(), &expected));
+        }
+    };
+    let kind: Option<String> = config.optional("attention")?;
+    let is_linear = match kind.as_deref() {
+        None | Some("softmax") => false,
+        Some("linear") => true,
+        Some(other) => {
+            return Err(config.wrong("attention", &format!("{other:?}"), "\"softmax\" or \"linear\""));
+        }
+    };
+    let heads = heads.1;
+    let (has_bias, has_output_bias) = (biased, biased);
+    Ok(Attention { heads, kv_heads: heads, head_size, has_bias, has_output_bias, is_linear })
 }
 
 /// Attention with `num_attention_heads`, `num_key_value_heads` and `head_dim`, the last two optional.
@@ -92,5 +106,5 @@ fn grouped_heads(config: &Config, width: usize) -> Result<Attention> {
         Some(size) => size,
         None => even_heads(config, ("hidden_size", width), ("num_attention_heads", heads), false)?.head_size,
     };
-    Ok(Attention { heads, kv_heads, head_size, has_bias: false, has_output_bias: false })
+    Ok(Attention { heads, kv_heads, head_size, has_bias: false, has_output_bias: false, is_linear: false })
 }

@@ -155,6 +155,9 @@ fn memory_follows_batch_tokens_and_dtype() {
     let at = |tokens, batch, dtype| plan.memory(Load::new(&plan, tokens, batch, None).unwrap(), dtype);
     let memory = at(7, 5, Dtype::F32);
     assert_eq!(memory.weights, 4 * total(&plan.parts()));
+    let [forward, training] =
+        [plan.forward(load(&plan, 7), Pairs::All), plan.training(load(&plan, 7), Pairs::All)];
+    assert_eq!(training.total(), 3 * forward.total());
     assert_eq!(memory.cache_per_token, (4 * 2 * 3 * heads.kv_heads * heads.head_size) as u128);
     assert_eq!(memory.cache, 5 * 7 * memory.cache_per_token);
     assert_eq!(memory.scores_per_layer, (4 * 5 * heads.heads * 7 * 7) as u128);
@@ -242,4 +245,105 @@ fn configurations_that_cannot_be_are_named() {
     assert_eq!(error, "here: num_experts_per_tok is 5, expected at most num_local_experts = 4");
     let error = edited("t5", "feed_forward_proj", "swish".into());
     assert_eq!(error, "here: feed_forward_proj is \"swish\", expected \"relu\" or \"gated-gelu\"");
+}
+
+#[test]
+fn linear_attention_costs_the_same_at_every_step_and_keeps_sums() {
+    let mut config = preset::find("gpt2").unwrap().config().unwrap().to_json();
+    let softmax = Plan::of(&Config::from_value("here", config.clone()).unwrap()).unwrap();
+    config["attention"] = "linear".into();
+    config["head_size"] = 48.into();
+    let linear = Plan::of(&Config::from_value("here", config).unwrap()).unwrap();
+    let steps = linear.decoding(load(&linear, 900)).unwrap().steps;
+    assert!(steps.iter().all(|step| step.with_cache == steps[0].with_cache));
+    let pass = linear.forward(load(&linear, 900), Pairs::All);
+    assert_eq!(pass.attention, 12 * 4 * 12 * 48 * 48 * 900);
+    let memory = linear.memory(load(&linear, 900), Dtype::F16);
+    assert_eq!((memory.cache_per_token, memory.scores_per_layer), (0, 0));
+    assert_eq!((memory.state_per_sequence, memory.cache), (2 * 12 * 12 * 48 * 49, memory.state_per_sequence));
+    // Heads of 48 instead of 64: three quarters of the attention's matrices and inner biases.
+    let of =
+        |plan: &Plan| plan.parts().into_iter().find(|part| part.name.ends_with("self_attention")).unwrap();
+    let (whole, less) = (12 * (4 * 768 * 768 + 4 * 768), 12 * (4 * 768 * 576 + 3 * 576 + 768));
+    assert_eq!((of(&softmax).parameters, of(&linear).parameters), (whole, less));
+}
+
+/// The part that a tensor belongs to, by what the families call it.
+fn part_of(tensor: &str, plan: &Plan) -> String {
+    let name = tensor.to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
+    let stack = match (&plan.encoder, &plan.decoder) {
+        (Some(_), None) => "encoder",
+        (Some(_), Some(_)) if name.contains("encoder.") && !name.contains("decoder.") => "encoder",
+        _ => "decoder",
+    };
+    let in_stack = |part: &str| format!("{stack}.{part}");
+    match () {
+        () if has(&["norm", "ln_"]) => "norms".to_owned(),
+        () if has(&["relative_attention_bias"]) => in_stack("position_bias"),
+        () if has(&["wpe", "positions_embed", "position_embeddings"]) => "positions".to_owned(),
+        () if has(&["token_type_embeddings"]) => "segments".to_owned(),
+        () if has(&["wte", "embed", "shared.weight"]) => "embeddings".to_owned(),
+        () if has(&["pooler"]) => "pooler".to_owned(),
+        () if has(&["lm_head"]) => "output".to_owned(),
+        () if has(&["encdecattention", "cross_attention", "crossattention"]) => in_stack("cross_attention"),
+        () if has(&["attn", "attention"]) => in_stack("self_attention"),
+        () if has(&[".gate.weight", "router"]) => in_stack("router"),
+        () => in_stack("feed_forward"),
+    }
+}
+
+/// Formula and built model must agree, part by part; `false` if the family cannot be built.
+fn formula_and_built_model_agree(config: &Config) -> bool {
+    let plan = Plan::of(config).unwrap();
+    if !model::FAMILIES.iter().any(|family| family.name == plan.family) {
+        return false;
+    }
+    let mut built = std::collections::BTreeMap::new();
+    for (name, shape) in model::outline(config).unwrap().tensors {
+        *built.entry(part_of(&name, &plan)).or_insert(0) += shape.len() as u128;
+    }
+    let counted: std::collections::BTreeMap<_, _> =
+        plan.parts().into_iter().map(|part| (part.name, part.parameters)).collect();
+    assert_eq!(counted, built, "{}", config.path().display());
+    true
+}
+
+#[test]
+fn every_preset_has_the_parameters_of_the_model_that_is_built_of_it() {
+    let with_sizes = || preset::presets().filter(|preset| preset.has_sizes());
+    let built =
+        with_sizes().filter(|preset| formula_and_built_model_agree(&preset.config().unwrap())).count();
+    let families = model::FAMILIES.iter().map(|family| family.name);
+    let expected = |name: &str| with_sizes().filter(|preset| preset.plan().unwrap().family == name).count();
+    assert_eq!(built, families.map(expected).sum::<usize>());
+    assert!(built >= 13, "the presets of bert and llama at least");
+}
+
+#[test]
+fn tiny_configurations_and_biased_ones_have_the_parameters_of_what_is_built_of_them() {
+    let mut built = 0;
+    for family in ["gpt1", "gpt2", "bert", "t5", "t5-gated", "llama", "llama-mha", "mixtral"] {
+        let config = Config::open(&fixtures().join("tiny").join(family)).unwrap().to_json();
+        let edits: [&[&str]; 2] = [&[], &["attention_bias", "mlp_bias"]];
+        for edit in edits {
+            let mut config = config.clone();
+            // A new BERT of another class has a head or none; the bare model has none.
+            config["architectures"] = serde_json::Value::Null;
+            for field in edit {
+                config[field] = true.into();
+            }
+            built += usize::from(formula_and_built_model_agree(&Config::from_value(family, config).unwrap()));
+        }
+    }
+    assert!(built >= 6, "bert and both llamas at least");
+}
+
+#[test]
+fn every_family_that_is_built_is_counted() {
+    for family in model::FAMILIES {
+        let value = serde_json::json!({ "model_type": family.name });
+        let error = Plan::of(&Config::from_value("here", value).unwrap()).unwrap_err().to_string();
+        assert!(!error.contains("model_type"), "{} has no reader: {error}", family.name);
+    }
 }

@@ -1,6 +1,6 @@
 //! The blocks of an encoder-decoder: RMS pre-norm, attention, feed-forward network, nothing with a bias.
 
-use super::network::Network;
+use super::network::{FeedForward, Network};
 use crate::attention::{MultiHead, Visibility};
 use crate::error::Result;
 use crate::mask::{Mask, Padding, Positions};
@@ -11,11 +11,11 @@ use crate::run::Run;
 use crate::tensor::Tensor;
 
 /// Self-attention and a feed-forward network: all of an encoder's block, the ends of a decoder's.
-pub(in crate::model) struct Block {
+pub(in crate::model) struct Block<N = Network> {
     pub(in crate::model) attention_norm: Tensor, // [C]
     pub(in crate::model) self_attention: MultiHead,
     pub(in crate::model) feed_forward_norm: Tensor, // [C]
-    pub(in crate::model) feed_forward: Network,
+    pub(in crate::model) feed_forward: N,
 }
 
 /// A decoder's block: between self-attention and network it looks at the encoder.
@@ -50,7 +50,7 @@ pub(in crate::model) struct Source<'a> {
     pub(in crate::model) padding: Option<&'a Padding>,
 }
 
-impl Block {
+impl<N: FeedForward> Block<N> {
     /// The residual stream `[B, T, C]` after this block; with a cache, whose keys and values come first.
     pub(in crate::model) fn forward(
         &self,

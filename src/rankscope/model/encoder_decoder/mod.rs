@@ -14,7 +14,7 @@ mod stacks;
 use std::sync::Arc;
 
 pub(super) use block::{Block, CrossBlock, Pass, Places};
-pub(super) use network::{Activation, Network};
+pub(super) use network::{Activation, FeedForward, Network};
 pub(super) use stacks::{Order, Side, Stacks};
 
 use super::cache::{CacheLayout, KvCache};

@@ -6,6 +6,14 @@ use crate::ops::{FeatureMap, GeluForm, feature_map, gelu, multiply, silu};
 use crate::probe::Probe;
 use crate::tensor::Tensor;
 
+/// What follows attention in a block.
+pub(in crate::model) trait FeedForward {
+    /// The update of the residual stream.
+    ///
+    /// **Shapes**: x and the result `[B, T, C]`.
+    fn forward(&self, x: &Tensor, probe: &mut dyn Probe) -> Result<Tensor>;
+}
+
 /// W₂·f(W₁·x), or with a gate W₂(f(W₁·x) · W₃·x).
 pub(in crate::model) struct Network {
     /// W₁ of a gated network, `[F, C]`.
@@ -36,13 +44,18 @@ impl Activation {
 }
 
 impl Network {
-    /// **Shapes**: x `[B, T, C]`, result `[B, T, C]`.
-    pub(in crate::model) fn forward(&self, x: &Tensor, probe: &mut dyn Probe) -> Result<Tensor> {
-        let hidden = match &self.gate {
-            Some(gate) => multiply(&self.activation.of(&gate.forward(x)?)?, &self.up.forward(x)?)?,
-            None => self.activation.of(&self.up.forward(x)?)?,
-        };
-        let hidden = probe.visit("feed_forward.hidden", hidden)?; // [B, T, F]
+    /// f(W₁·x), times W₃·x where there is a gate, `[…, F]`.
+    pub(in crate::model) fn hidden(&self, x: &Tensor) -> Result<Tensor> {
+        match &self.gate {
+            Some(gate) => multiply(&self.activation.of(&gate.forward(x)?)?, &self.up.forward(x)?),
+            None => self.activation.of(&self.up.forward(x)?),
+        }
+    }
+}
+
+impl FeedForward for Network {
+    fn forward(&self, x: &Tensor, probe: &mut dyn Probe) -> Result<Tensor> {
+        let hidden = probe.visit("feed_forward.hidden", self.hidden(x)?)?; // [B, T, F]
         probe.visit("feed_forward.output", self.down.forward(&hidden)?) // [B, T, C]
     }
 }

@@ -13,6 +13,7 @@ mod models;
 mod ops;
 mod rank;
 mod shaders;
+mod zoo_count;
 
 use anyhow::{Result, bail};
 
@@ -50,6 +51,7 @@ pub fn all() -> impl Iterator<Item = &'static Mutation> {
         claims_depth::CLAIMS_DEPTH,
         claims_linear::CLAIMS_LINEAR,
         claims_cost::CLAIMS,
+        zoo_count::ZOO_COUNT,
     ];
     areas.into_iter().flatten()
 }

@@ -28,6 +28,8 @@ fn encoder(
     layers: usize,
     inner: usize,
 ) -> Result<Plan> {
+    // Heads or layers that look one way see as many pairs whichever way it is.
+    let is_directed = config.optional::<String>("directions")?.is_some();
     let stack = Stack {
         layers,
         self_attention: even_heads(config, width, heads, true)?,
@@ -37,7 +39,7 @@ fn encoder(
         has_final_norm: false,
         norm_size: 2 * width.1,
         position_biases: 0,
-        sees: Sees::All,
+        sees: if is_directed { Sees::Past } else { Sees::All },
     };
     let context = config.size("max_position_embeddings")?;
     Ok(Plan {

@@ -9,7 +9,14 @@ use crate::model::count::{Attention, FeedForward, Output, Plan, Sees, Stack};
 pub(super) fn t5(config: &Config) -> Result<Plan> {
     let width = config.size("d_model")?;
     let (heads, head_size) = (config.size("num_heads")?, config.size("d_kv")?);
-    let attention = Attention { heads, kv_heads: heads, head_size, has_bias: false, has_output_bias: false };
+    let attention = Attention {
+        heads,
+        kv_heads: heads,
+        head_size,
+        has_bias: false,
+        has_output_bias: false,
+        is_linear: false,
+    };
     let kind: String = config.optional("feed_forward_proj")?.unwrap_or_else(|| "relu".to_owned());
     let matrices = match kind.as_str() {
         "relu" => 2,

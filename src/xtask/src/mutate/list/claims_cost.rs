@@ -76,7 +76,7 @@ pub(super) const CLAIMS: &[Mutation] = &[
     },
     Mutation {
         name: "claims.cost-prefix-grown-is-frozen",
-        file: "claim/cache_reuse/reuse.rs",
+        file: "model/reuse.rs",
         old: "after: Mask::prefix(first) }",
         new: "after: Mask::prefix(prompt) }",
         suite: Lib,
@@ -84,7 +84,7 @@ pub(super) const CLAIMS: &[Mutation] = &[
     },
     Mutation {
         name: "claims.cost-prefix-frozen-is-grown",
-        file: "claim/cache_reuse/reuse.rs",
+        file: "model/reuse.rs",
         old: "same(\"prefix_frozen\", Mask::prefix(prompt)),",
         new: "Reading { name: \"prefix_frozen\", before: Mask::prefix(prompt), after: Mask::prefix(first) },",
         suite: Lib,
@@ -92,9 +92,9 @@ pub(super) const CLAIMS: &[Mutation] = &[
     },
     Mutation {
         name: "claims.cost-turn-2-alone-compared",
-        file: "claim/cache_reuse/reuse.rs",
-        old: "states(dialogue, &dialogue.both_turns(), &reading.after, run)?",
-        new: "states(dialogue, &dialogue.first_turn(), &reading.after, run)?",
+        file: "model/reuse.rs",
+        old: "states(model, ids, &reading.after, run)?",
+        new: "states(model, &ids[..first], &reading.after, run)?",
         suite: Lib,
         tests: REUSE,
     },
