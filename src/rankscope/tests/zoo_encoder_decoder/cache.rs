@@ -98,6 +98,15 @@ fn the_encoder_reads_once_a_turn_and_again_when_the_text_grows() {
         assert!(error.starts_with("the encoder's ids is others, expected those that the cache"), "{error}");
         assert_eq!(cache.len(), 3);
         let input = Input::new(SOURCE.to_vec()).with_decoder(vec![TARGET[3]]);
+        let as_long = Input::new([&SOURCE[..5], &[4]].concat()).with_decoder(vec![TARGET[3]]);
+        let result = model.hidden_after(
+            &mut cache,
+            &as_long,
+            &MaskChoice::AsTrained,
+            &mut Unobserved,
+            &Run::default(),
+        );
+        assert!(result.is_err(), "{name}: as long, but another");
         let causal = MaskChoice::Encoder(Mask::causal());
         let error = model.hidden_after(&mut cache, &input, &causal, &mut Unobserved, &Run::default());
         let error = error.unwrap_err().to_string();

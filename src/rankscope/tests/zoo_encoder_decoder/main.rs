@@ -7,3 +7,4 @@ mod metamorphic;
 mod parity;
 mod red;
 mod support;
+mod transformers;
