@@ -14,6 +14,7 @@ mod ops;
 mod rank;
 mod shaders;
 mod zoo_count;
+mod zoo_encoder_decoder;
 
 use anyhow::{Result, bail};
 
@@ -52,6 +53,7 @@ pub fn all() -> impl Iterator<Item = &'static Mutation> {
         claims_linear::CLAIMS_LINEAR,
         claims_cost::CLAIMS,
         zoo_count::ZOO_COUNT,
+        zoo_encoder_decoder::ENCODER_DECODERS,
     ];
     areas.into_iter().flatten()
 }
