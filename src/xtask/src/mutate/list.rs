@@ -15,6 +15,7 @@ mod rank;
 mod shaders;
 mod zoo_count;
 mod zoo_encoder_decoder;
+mod zoo_families;
 
 use anyhow::{Result, bail};
 
@@ -54,6 +55,7 @@ pub fn all() -> impl Iterator<Item = &'static Mutation> {
         claims_cost::CLAIMS,
         zoo_count::ZOO_COUNT,
         zoo_encoder_decoder::ENCODER_DECODERS,
+        zoo_families::ZOO_FAMILIES,
     ];
     areas.into_iter().flatten()
 }
