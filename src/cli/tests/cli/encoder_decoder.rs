@@ -38,6 +38,7 @@ fn rank_reports_all_three_attentions_under_their_own_masks() {
         assert!(table.contains(expected), "{expected:?} in {table}");
     }
     assert!(table.contains("bidirectional in the encoder, causal in the decoder, as trained"), "{table}");
+    assert!(table.contains("decoder, causal: 3, lower triangular"), "{table}");
     let causal = home.json(&[&command[..], &["--mask", "encoder:causal", "--json"]].concat());
     assert_eq!(named(&causal, "encoder.0")[0]["exact_rank"], 5);
     assert_eq!(named(&causal, "decoder.0.self_attention"), named(&causal, "decoder.0.self"));

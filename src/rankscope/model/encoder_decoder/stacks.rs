@@ -29,8 +29,9 @@ pub(in crate::model) struct Stacks {
 
 /// How the stacks know where tokens stand.
 pub(in crate::model) enum Order {
-    /// A bias by distance in self-attention, one for all blocks of a stack; none in cross-attention.
-    Relative { encoder: RelativeBias, decoder: RelativeBias },
+    /// A bias by distance in self-attention, one for all blocks of the encoder and one for all of the decoder;
+    /// none in cross-attention.
+    Relative(Box<[RelativeBias; 2]>),
     /// Rotary positions in all attention; the decoder's go on where the encoder's end.
     Continued { frequencies: Vec<f64> },
 }
@@ -131,8 +132,8 @@ impl Stacks {
                 let table = RotaryTable::from_frequencies(first, length, frequencies, &self.device)?;
                 return Ok(Places { rotation: Some(table), bias: None });
             }
-            (Order::Relative { encoder, .. }, Stack::Encoder) => ("encoder.position_bias", encoder),
-            (Order::Relative { decoder, .. }, Stack::Decoder) => ("decoder.position_bias", decoder),
+            (Order::Relative(biases), Stack::Encoder) => ("encoder.position_bias", &biases[0]),
+            (Order::Relative(biases), Stack::Decoder) => ("decoder.position_bias", &biases[1]),
         };
         let bias = relative.bias(length, at.first_query + length, at, &self.device)?; // [H, T, S]
         Ok(Places { rotation: None, bias: Some(probe.visit(name, bias)?) })

@@ -4,7 +4,7 @@ use rankscope::model::heads::head_reports;
 use rankscope::model::{FAMILIES, Input, MaskChoice, Model};
 use rankscope::prelude::*;
 
-use crate::support::{SOURCE, TARGET, both_sides, dec, devices, far, hidden, pairs, seeded, tiny};
+use crate::support::{Both, SOURCE, TARGET, both_sides, dec, devices, far, hidden, pairs, seeded, tiny};
 
 const CLOSE: f32 = 1e-4;
 
@@ -217,16 +217,6 @@ fn one_bias_serves_all_blocks_of_a_stack_and_none_cross_attention() {
 
 fn trace_into(model: &dyn Model, trace: &mut Trace) {
     model.hidden(&both_sides(), &MaskChoice::AsTrained, trace, &Run::default()).unwrap();
-}
-
-/// Two probes, one behind the other.
-struct Both<'a>(&'a mut dyn Probe, &'a mut dyn Probe);
-
-impl Probe for Both<'_> {
-    fn visit(&mut self, name: &str, value: Tensor) -> Result<Tensor> {
-        let value = self.0.visit(name, value)?;
-        self.1.visit(name, value)
-    }
 }
 
 #[test]

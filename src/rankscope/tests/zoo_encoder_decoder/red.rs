@@ -6,7 +6,7 @@ use rankscope::ops::unit_rms_norm;
 use rankscope::prelude::*;
 use serde_json::json;
 
-use crate::support::{SOURCE, TARGET, both_sides, dec, devices, far, hidden, red, seeded};
+use crate::support::{Both, SOURCE, TARGET, both_sides, dec, devices, far, hidden, red, seeded};
 
 #[test]
 fn the_published_sizes_have_their_exact_parameters() {
@@ -84,18 +84,9 @@ fn queries_keys_values_and_in_redllm_contexts_are_normalised() {
         let mut probe = Replace::new(normed, zero);
         let mut seen = Trace::of([output]);
         let model = seeded(crate::support::red(), &device);
-        let mut both = Chain(&mut probe, &mut seen);
+        let mut both = Both(&mut probe, &mut seen);
         model.hidden(&both_sides(), &MaskChoice::AsTrained, &mut both, &Run::default()).unwrap();
         assert!(values(&seen, output).iter().all(|&value| value == 0.0));
-    }
-}
-
-struct Chain<'a>(&'a mut dyn Probe, &'a mut dyn Probe);
-
-impl Probe for Chain<'_> {
-    fn visit(&mut self, name: &str, value: Tensor) -> Result<Tensor> {
-        let value = self.0.visit(name, value)?;
-        self.1.visit(name, value)
     }
 }
 
@@ -132,9 +123,8 @@ fn positions_of_the_decoder_go_on_where_the_encoders_end() {
         // The encoder begins at 0: its first query is not turned.
         let normed = four.get("encoder.0.attention_norm").unwrap().to_device(&Device::Cpu).unwrap();
         let on_cpu = seeded(red(), &Device::Cpu);
-        let weight = on_cpu.record().tensors().iter();
-        let weight =
-            weight.clone().find(|(name, _)| name.ends_with("encoder.layers.0.self_attn.q_proj.weight"));
+        let is_query = |name: &str| name.ends_with("encoder.layers.0.self_attn.q_proj.weight");
+        let weight = on_cpu.record().tensors().iter().find(|(name, _)| is_query(name));
         let weight = weight.unwrap().1.to_f32().unwrap(); // [HD, C]
         let first = &normed.as_slice().unwrap()[..20];
         let plain: Vec<f32> =

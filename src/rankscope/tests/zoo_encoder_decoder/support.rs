@@ -65,5 +65,18 @@ pub fn hidden(model: &dyn Model, input: &Input, mask: &MaskChoice, probe: &mut d
 pub fn far(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
     let pairs = a.iter().zip(b);
-    pairs.fold(0.0, |far: f32, (a, b)| if (a - b).is_nan() { f32::NAN } else { far.max((a - b).abs()) })
+    pairs.fold(
+        0.0,
+        |far: f32, (a, b)| if (a - b).is_nan() || far.is_nan() { f32::NAN } else { far.max((a - b).abs()) },
+    )
+}
+
+/// Two probes, one behind the other.
+pub struct Both<'a>(pub &'a mut dyn Probe, pub &'a mut dyn Probe);
+
+impl Probe for Both<'_> {
+    fn visit(&mut self, name: &str, value: Tensor) -> Result<Tensor> {
+        let value = self.0.visit(name, value)?;
+        self.1.visit(name, value)
+    }
 }

@@ -1,4 +1,5 @@
-//! The table that a person reads: at most 80 columns wide for one mask or two. JSON and CSV have more.
+//! The table that a person reads: at most 80 columns wide for one mask or two of a model of one stack. JSON and
+//! CSV have more.
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table};
@@ -68,8 +69,9 @@ pub fn of_heads(subject: &Subject, choices: &[MaskChoice], rows: &[Row]) -> Stri
 /// Why the exact rank is what it is, each reason once.
 fn reasons(rows: &[Row]) -> Vec<(&'static str, String)> {
     let mut reasons: Vec<(&str, String)> = Vec::new();
-    for Row { mask, report, .. } in rows {
-        let mask = mask.as_ref().map(|mask| format!("{mask}: ")).unwrap_or_default();
+    for Row { kind, mask, report, .. } in rows {
+        let kind = kind.map(|kind| format!("{kind}, ")).unwrap_or_default();
+        let mask = mask.as_ref().map(|mask| format!("{kind}{mask}: ")).unwrap_or_default();
         let reason = format!("{mask}{}", exact_and_why(report));
         if !reasons.iter().any(|(_, known)| *known == reason) {
             reasons.push((if reasons.is_empty() { "exact" } else { "" }, reason));
