@@ -169,7 +169,7 @@ impl Config {
 /// How a person calls the type of a field.
 fn kind_of<T>() -> &'static str {
     match std::any::type_name::<T>() {
-        "usize" => "a whole number",
+        "usize" | "u32" => "a whole number",
         "f32" | "f64" => "a number",
         "bool" => "true or false",
         name if name.contains("Vec") => "a list of texts",
