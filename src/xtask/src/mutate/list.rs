@@ -84,6 +84,8 @@ impl Mutation {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
 
     use super::*;
 
@@ -95,6 +97,17 @@ mod tests {
             assert!(mutation.name.split_once('.').is_some(), "{}", mutation.name);
             assert!(mutation.old != mutation.new && !mutation.tests.is_empty(), "{}", mutation.name);
         }
+    }
+
+    #[test]
+    fn every_mutation_applies_to_the_source_as_it_is() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let problem = |mutation: &Mutation| {
+            let text = fs::read_to_string(root.join(mutation.path()));
+            let applied = text.map_err(anyhow::Error::from).and_then(|text| mutation.apply(&text));
+            applied.err().map(|problem| format!("{}: {problem}", mutation.name))
+        };
+        assert_eq!(all().filter_map(problem).collect::<Vec<_>>(), Vec::<String>::new());
     }
 
     #[test]
