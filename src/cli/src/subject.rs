@@ -32,7 +32,7 @@ impl Subject {
         let choice = Device::choose(args.device()?)?;
         let model = model::load(&folder, &choice.device)?;
         let family = model.description().family;
-        if args.target_ids.is_some() {
+        if args.target_ids.is_some() && model.description().encoder.is_none() {
             bail!(
                 "--target-ids is for encoder-decoder models; {name} is of family {family}, which has no targets"
             );
@@ -42,7 +42,10 @@ impl Subject {
                 "--token-type-ids is for the bert family; {name} is of family {family}, which has no segments"
             );
         }
-        let (input, pieces) = read_input(args, &folder)?;
+        let (mut input, pieces) = read_input(args, &folder)?;
+        if let Some(list) = &args.target_ids {
+            input = input.with_decoder(ids("--target-ids", list)?);
+        }
         Ok(Subject { name, model, input, pieces, why: choice.why })
     }
 

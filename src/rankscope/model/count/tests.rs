@@ -48,7 +48,9 @@ fn tiny_checkpoints_have_as_many_numbers_as_pytorch_says() {
 #[test]
 fn a_forward_pass_takes_the_operations_that_its_products_make() {
     let run = Run::default();
-    for (family, tokens) in [("bert", 7), ("llama", 9), ("llama-mha", 5)] {
+    for (family, tokens) in
+        [("bert", 7), ("llama", 9), ("llama-mha", 5), ("gpt1", 8), ("gpt2", 6), ("mixtral", 10)]
+    {
         let model = model::load(&fixtures().join("tiny").join(family), &Device::Cpu).unwrap();
         let plan = tiny(family);
         let input = Input::batch((0..2 * tokens as u32).collect(), 2).unwrap();
@@ -67,9 +69,28 @@ fn a_forward_pass_takes_the_operations_that_its_products_make() {
 }
 
 #[test]
+fn an_encoder_decoder_takes_the_operations_that_its_products_make() {
+    let run = Run::default();
+    for family in ["t5", "t5-gated"] {
+        let model = model::load(&fixtures().join("tiny").join(family), &Device::Cpu).unwrap();
+        let plan = tiny(family);
+        let input = Input::new(vec![3, 1, 4, 1, 5]).with_decoder(vec![0, 9, 2, 6, 5, 3, 5]);
+        let (output, done) =
+            work::count(|| model.forward(&input, &MaskChoice::AsTrained, &mut Unobserved, &run));
+        output.unwrap();
+        let counted = plan.forward(Load::new(&plan, 12, 1, Some(5)).unwrap(), Pairs::All);
+        assert_eq!(
+            (counted.attention, counted.total()),
+            (done.activations.into(), done.total().into()),
+            "{family}"
+        );
+    }
+}
+
+#[test]
 fn a_cached_step_takes_the_operations_that_its_products_make() {
     let run = Run::default();
-    for family in ["llama", "llama-mha"] {
+    for family in ["llama", "llama-mha", "gpt1", "gpt2", "mixtral"] {
         let model = model::load(&fixtures().join("tiny").join(family), &Device::Cpu).unwrap();
         let plan = tiny(family);
         let mut cache = model.cache(1).unwrap();
@@ -317,7 +338,7 @@ fn every_preset_has_the_parameters_of_the_model_that_is_built_of_it() {
     let families = model::FAMILIES.iter().map(|family| family.name);
     let expected = |name: &str| with_sizes().filter(|preset| preset.plan().unwrap().family == name).count();
     assert_eq!(built, families.map(expected).sum::<usize>());
-    assert!(built >= 13, "the presets of bert and llama at least");
+    assert_eq!(built, with_sizes().count() - 2, "all but those of glm and palm");
 }
 
 #[test]
@@ -336,7 +357,7 @@ fn tiny_configurations_and_biased_ones_have_the_parameters_of_what_is_built_of_t
             built += usize::from(formula_and_built_model_agree(&Config::from_value(family, config).unwrap()));
         }
     }
-    assert!(built >= 6, "bert and both llamas at least");
+    assert_eq!(built, 16);
 }
 
 #[test]
