@@ -52,8 +52,17 @@ impl Subject {
     /// The choice in words: `causal, as trained`, or the mask and what must be said of it.
     pub fn mask_in_words(&self, choice: &MaskChoice) -> String {
         let description = self.model.description();
+        let trained = match &description.encoder {
+            Some(encoder) => {
+                format!(
+                    "{} in the encoder, {} in the decoder",
+                    encoder.trained_mask, description.trained_mask
+                )
+            }
+            None => description.trained_mask.to_string(),
+        };
         choice.note(description).map_or_else(
-            || format!("{}, as trained", description.trained_mask),
+            || format!("{trained}, as trained"),
             |note| note.strip_prefix("mask ").unwrap_or(&note).to_owned(),
         )
     }
@@ -61,19 +70,25 @@ impl Subject {
     /// One line on the model.
     pub fn model_in_words(&self) -> String {
         let d = self.model.description();
-        format!(
-            "{}: {}, {} layers of {} heads, weights in {}",
-            self.name, d.family, d.layers, d.heads, d.dtype
-        )
+        let layers = match &d.encoder {
+            Some(encoder) => format!("{} + {}", encoder.layers, d.layers),
+            None => d.layers.to_string(),
+        };
+        format!("{}: {}, {layers} layers of {} heads, weights in {}", self.name, d.family, d.heads, d.dtype)
     }
 
     /// One line on the tokens.
     pub fn tokens_in_words(&self) -> String {
         let count = self.input.len();
-        let Some(pieces) = &self.pieces else { return format!("{count} ids") };
+        let target = match (self.input.decoder_ids(), &self.model.description().encoder) {
+            (Some(ids), _) => format!("; {} ids for the decoder", ids.len()),
+            (None, Some(_)) => "; the start token for the decoder".to_owned(),
+            (None, None) => String::new(),
+        };
+        let Some(pieces) = &self.pieces else { return format!("{count} ids{target}") };
         let shown: Vec<_> = pieces.iter().take(24).map(|piece| visible(piece)).collect();
         let more = if count > shown.len() { " …" } else { "" };
-        format!("{count}: {}{more}", shown.join(" "))
+        format!("{count}: {}{more}{target}", shown.join(" "))
     }
 }
 

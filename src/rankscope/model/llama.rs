@@ -45,7 +45,7 @@ pub(super) struct Layers {
 /// What follows attention in a layer.
 enum Feed {
     /// One network, which every token visits.
-    Network(Network),
+    Network(Box<Network>),
     /// Several, of which each token visits a few.
     Mixture(Mixture),
 }

@@ -57,6 +57,7 @@ impl Sizes {
                 return Err(config.wrong("hidden_size", &width.to_string(), &expected));
             }
         };
+        config.expect_heads("num_attention_heads", heads, head_size)?;
         let activation: String = config.get("hidden_act")?;
         if activation != "silu" {
             return Err(config.wrong("hidden_act", &format!("{activation:?}"), "\"silu\""));

@@ -37,11 +37,13 @@ struct Sizes {
 impl Sizes {
     fn read(config: &Config) -> Result<Self> {
         let (is_gated, activation) = activation(config)?;
+        let (heads, head_size) = (config.size("num_heads")?, config.size("d_kv")?);
+        config.expect_heads("num_heads", heads, head_size)?;
         Ok(Sizes {
             width: config.size("d_model")?,
             feed_forward: config.size("d_ff")?,
-            heads: config.size("num_heads")?,
-            head_size: config.size("d_kv")?,
+            heads,
+            head_size,
             is_gated,
             activation,
             buckets: config.optional_size("relative_attention_num_buckets")?.unwrap_or(32),

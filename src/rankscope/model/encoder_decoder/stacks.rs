@@ -3,7 +3,7 @@
 use super::block::{Block, CrossBlock, Pass, Places, Source};
 use crate::attention::{RelativeBias, Visibility};
 use crate::device::Device;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::mask::{Mask, Padding, Positions};
 use crate::model::cache::KvCache;
 use crate::ops::{RotaryTable, gather, linear, rms_norm, scale};
@@ -61,7 +61,7 @@ impl Stacks {
         run: &Run,
     ) -> Result<()> {
         let at = Positions { first_query: 0 };
-        let places = self.places(Stack::Encoder, 0, side.len(), at, probe)?;
+        let places = self.places(Stack::Encoder, || Ok(0), side.len(), at, probe)?;
         let visibility = Visibility { mask, at, padding: side.padding };
         let pass = Pass { epsilon: self.epsilon, places: &places, visibility, run };
         let mut x = probe.visit("encoder.embeddings", gather(&self.embedding, side.ids, side.batch)?)?;
@@ -93,7 +93,8 @@ impl Stacks {
         run: &Run,
     ) -> Result<Tensor> {
         let at = Positions { first_query: cache.as_ref().map_or(0, |cache| cache.len()) };
-        let places = self.places(Stack::Decoder, memory.len(), side.len(), at, probe)?;
+        let behind = || end_of(memory.len(), source);
+        let places = self.places(Stack::Decoder, behind, side.len(), at, probe)?;
         let visibility = Visibility { mask, at, padding: side.padding };
         let pass = Pass { epsilon: self.epsilon, places: &places, visibility, run };
         let mut x = probe.visit("decoder.embeddings", gather(&self.embedding, side.ids, side.batch)?)?;
@@ -115,18 +116,18 @@ impl Stacks {
         }
     }
 
-    /// What positions bring to a stack's attention: T of them from `at` on, behind `source` others.
+    /// What positions bring to a stack's attention: T of them from `at` on, `behind` those of the encoder.
     fn places(
         &self,
         stack: Stack,
-        source: usize,
+        behind: impl FnOnce() -> Result<usize>,
         length: usize,
         at: Positions,
         probe: &mut dyn Probe,
     ) -> Result<Places> {
         let (name, relative) = match (&self.order, stack) {
             (Order::Continued { frequencies }, _) => {
-                let first = source + at.first_query;
+                let first = behind()? + at.first_query;
                 let table = RotaryTable::from_frequencies(first, length, frequencies, &self.device)?;
                 return Ok(Places { rotation: Some(table), bias: None });
             }
@@ -135,6 +136,22 @@ impl Stacks {
         };
         let bias = relative.bias(length, at.first_query + length, at, &self.device)?; // [H, T, S]
         Ok(Places { rotation: None, bias: Some(probe.visit(name, bias)?) })
+    }
+}
+
+/// Where the tokens of the encoder's `length` positions end: the same place in every sequence, since one table of
+/// angles serves them all.
+fn end_of(length: usize, padding: Option<&Padding>) -> Result<usize> {
+    let Some(padding) = padding.filter(|padding| !padding.is_trivial()) else { return Ok(length) };
+    let end = |sequence| (0..length).rev().find(|&at| padding.is_real(sequence, at)).map_or(0, |at| at + 1);
+    let ends: Vec<usize> = (0..padding.batch()).map(end).collect();
+    match ends.iter().find(|&&end| end != ends[0]) {
+        None => Ok(ends[0]),
+        Some(other) => {
+            let expected = "one length: the decoder's positions go on where the encoder's end";
+            let got = format!("{} and {other}", ends[0]);
+            Err(Error::invalid("lengths of the encoder's sequences in one batch", got, expected))
+        }
     }
 }
 

@@ -144,7 +144,10 @@ fn block(sizes: &Sizes, builder: &mut Builder<'_>, path: &str) -> Result<Block<F
         },
         feed_forward_norm: builder.gain(&name("post_attention_layernorm.weight"), width)?,
         feed_forward: match sizes.experts {
-            None => Feed::Network(network(sizes, builder, |part| name(&format!("mlp.{part}_proj")))?),
+            None => {
+                let network = network(sizes, builder, |part| name(&format!("mlp.{part}_proj")))?;
+                Feed::Network(Box::new(network))
+            }
             Some(experts) => Feed::Mixture(mixture(sizes, experts, builder, path)?),
         },
     })

@@ -34,6 +34,9 @@ fn tiny_checkpoints_agree_with_transformers_on_every_device() {
     for folder in &folders {
         let config: Value =
             serde_json::from_slice(&std::fs::read(folder.join("config.json")).unwrap()).unwrap();
+        if config["is_encoder_decoder"] == true {
+            continue; // two stacks: in the tests of encoder-decoders
+        }
         let family = config["model_type"].as_str().expect("a model_type");
         if !FAMILIES.iter().any(|known| known.name == family) {
             skipped.push(family.to_owned());

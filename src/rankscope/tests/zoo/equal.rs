@@ -178,3 +178,19 @@ fn a_roberta_counts_positions_from_behind_the_padding() {
     assert!(far(&plain, &rows(&*model, &led, &MaskChoice::AsTrained)[1..]) < 1e-4);
     assert_eq!(model.description().context, 23, "25 positions, of which 0 and 1 are no token's");
 }
+
+#[test]
+fn a_unilm_is_a_bert_under_its_prefix() {
+    let (bert, unilm) = (entry("bert").model(), entry("unilm").model());
+    let under = |mask| rows(&*bert, &Input::new(ids(8)), &mask);
+    assert_eq!(logits(&*unilm), under(MaskChoice::Override(Mask::prefix(3))));
+    assert!(far(&logits(&*unilm), &under(MaskChoice::AsTrained)) > 1e-2);
+}
+
+#[test]
+fn another_seed_is_another_model() {
+    let config = entry("gpt2").config();
+    let [one, again, other] = [1, 1, 2].map(|seed| model::seeded(&config, seed, &Device::Cpu).unwrap());
+    assert_eq!(logits(&*one), logits(&*again));
+    assert!(far(&logits(&*one), &logits(&*other)) > 1e-2);
+}

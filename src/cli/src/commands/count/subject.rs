@@ -12,7 +12,7 @@ use rankscope::model::store::Store;
 /// What a name stands for.
 pub enum Subject {
     Preset(&'static Preset),
-    Sizes { name: String, plan: Plan },
+    Sizes { name: String, plan: Box<Plan> },
 }
 
 impl Subject {
@@ -30,7 +30,7 @@ impl Subject {
             Ok(folder) => Config::open(&folder)?,
             Err(_) => return Err(unknown.into()),
         };
-        Ok(Subject::Sizes { name: name.to_owned(), plan: Plan::of(&config)? })
+        Ok(Subject::Sizes { name: name.to_owned(), plan: Box::new(Plan::of(&config)?) })
     }
 
     pub fn name(&self) -> &str {
@@ -44,7 +44,7 @@ impl Subject {
     pub fn plan(&self) -> rankscope::Result<Plan> {
         match self {
             Subject::Preset(preset) => preset.plan(),
-            Subject::Sizes { plan, .. } => Ok(plan.clone()),
+            Subject::Sizes { plan, .. } => Ok((**plan).clone()),
         }
     }
 
@@ -63,7 +63,7 @@ impl Subject {
     ) -> rankscope::Result<Count> {
         match self {
             Subject::Preset(preset) => Count::of_preset(preset, load, dtype),
-            Subject::Sizes { name, plan } => Ok(Count::of_plan(name, plan.clone(), load(plan)?, dtype)),
+            Subject::Sizes { name, plan } => Ok(Count::of_plan(name, (**plan).clone(), load(plan)?, dtype)),
         }
     }
 }
