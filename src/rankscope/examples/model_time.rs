@@ -51,7 +51,8 @@ fn whole_model(folder: &Path) -> std::result::Result<Value, AnyError> {
         (0..PROMPT as u32).map(|i| (i * 7919 + 11) % model.description().vocab as u32).collect();
     let input = Input::new(ids.clone());
     let forward = millis(|| model.forward(&input, &MaskChoice::AsTrained, &mut Unobserved, &run).map(drop))?;
-    let mut rates = (0..RUNS).map(|_| rate(&*model, &ids[..8], &run)).collect::<Result<Vec<_>>>()?;
+    let mut rates =
+        (0..RUNS).map(|_| rate(&*model, &Input::new(ids[..8].to_vec()), &run)).collect::<Result<Vec<_>>>()?;
     rates.sort_by(f64::total_cmp);
     Ok(json!({
         "forward_millis": forward, "tokens_per_second": rates[RUNS / 2], "peak_mib": peak_mib(),
@@ -60,7 +61,7 @@ fn whole_model(folder: &Path) -> std::result::Result<Value, AnyError> {
 }
 
 /// Tokens a second of decoding with a cache.
-fn rate(model: &dyn Model, prompt: &[u32], run: &Run) -> Result<f64> {
+fn rate(model: &dyn Model, prompt: &Input, run: &Run) -> Result<f64> {
     let settings = Settings { tokens: WRITTEN, ..Settings::default() };
     let text = generate(model, prompt, &settings, &mut |_| Ok(()), run)?;
     Ok(text.tokens_per_second().unwrap_or(0.0))

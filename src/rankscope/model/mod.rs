@@ -101,6 +101,9 @@ pub struct EncoderDescription {
     pub trained_mask: Mask,
     /// The token that a decoder begins with.
     pub start: Option<u32>,
+    /// Whether the context holds the tokens of both sides together, as where the decoder's positions go on behind
+    /// the encoder's.
+    pub shares_context: bool,
 }
 
 /// What a forward pass gives.

@@ -172,7 +172,12 @@ pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<Encode
         vocab: vocab.1,
         context: sizes.context,
         trained_mask: Mask::causal(),
-        encoder: Some(EncoderDescription { layers, trained_mask: Mask::bidirectional(), start }),
+        encoder: Some(EncoderDescription {
+            layers,
+            trained_mask: Mask::bidirectional(),
+            start,
+            shares_context: true,
+        }),
         other_mask: None,
         parameters: record.parameters(),
         dtype: embedding.dtype(),
