@@ -94,6 +94,22 @@ pub struct Description {
     pub dtype: Dtype,
 }
 
+impl Description {
+    /// An error if the model called `name` is an encoder and a decoder: for experiments about one stack.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the model and its family.
+    pub fn expect_one_stack(&self, name: &str) -> Result<()> {
+        match self.encoder {
+            None => Ok(()),
+            Some(_) => {
+                let got = format!("{name}, an encoder-decoder of family {}", self.family);
+                Err(Error::invalid("model", got, "one of a single stack, such as gpt2, bert or llama"))
+            }
+        }
+    }
+}
+
 /// The encoder of an encoder-decoder, as far as it differs from the decoder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EncoderDescription {

@@ -16,8 +16,8 @@
 //! `rms_norm_eps`, `rope_theta`, `max_position_embeddings` (of both sides together); `decoder_start_token_id` if
 //! the decoder has a token to begin with.
 //!
-//! **Source**: Encoder-Decoder or Decoder-Only? (arXiv 2510.26622); Zhang et al.'s description leaves open whether
-//! the last norm is over a head's D numbers, as here, or over all heads.
+//! **Source**: Encoder-Decoder or Decoder-Only? (arXiv 2510.26622); the norm of the context is taken over each
+//! head's D numbers, like the others.
 //!
 //! [`Input::split`]: super::Input::split
 
