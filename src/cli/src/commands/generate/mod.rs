@@ -105,7 +105,7 @@ pub fn execute(args: &GenerateArgs, run: &Run) -> Result<()> {
     let mut speech = Speech::new(tokenizer.as_ref(), written_before(&subject), !is_quiet);
     let run = run.clone().with_seed(args.seed);
     let text =
-        speech.listen(|show| generate(subject.model.as_ref(), subject.input.ids(), &settings, show, &run))?;
+        speech.listen(|show| generate(subject.model.as_ref(), &subject.input, &settings, show, &run))?;
     let said = speech.finish()?;
     say(&speed(&text, &subject));
     if args.reuse {
