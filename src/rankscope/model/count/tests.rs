@@ -33,7 +33,7 @@ fn tiny_checkpoints_have_as_many_numbers_as_pytorch_says() {
     let about = std::fs::read_to_string(fixtures().join("noise.json")).unwrap();
     let about: serde_json::Value = serde_json::from_str(&about).unwrap();
     let families = about["tiny"].as_object().unwrap();
-    assert!(families.len() >= 8);
+    assert_eq!(families.len(), 12);
     for (family, noise) in families {
         let plan = tiny(family);
         let parts = plan.parts();

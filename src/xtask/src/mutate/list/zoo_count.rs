@@ -200,11 +200,7 @@ pub(super) const ZOO_COUNT: &[Mutation] = &[
     tokenizer("zoo.tokenizer-line-breaks-lost", "(?s).", "."),
     tokenizer("zoo.tokenizer-space-in-front", "\"add_prefix_space\": false", "\"add_prefix_space\": true"),
     tokenizer("zoo.tokenizer-room-for-bytes-alone", "let least = 256 + special.len();", "let least = 256;"),
-    few_rows(
-        "zoo.few-rows-a-sum-left-out",
-        "_mm256_add_ps(s2, s3)",
-        "_mm256_add_ps(s2, s2)",
-    ),
+    few_rows("zoo.few-rows-a-sum-left-out", "_mm256_add_ps(s2, s3)", "_mm256_add_ps(s2, s2)"),
     few_rows(
         "zoo.few-rows-bf16-shifted-too-little",
         "_mm256_slli_epi32::<16>(halves)",
