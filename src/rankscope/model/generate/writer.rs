@@ -90,6 +90,7 @@ impl<'a> Writer<'a> {
 
 /// An error if a position would see one that is written later: its keys and values would not stay what they are.
 fn expect_no_look_ahead(mask: &Mask, prompt: usize, all: usize) -> Result<()> {
+    mask.check(all)?;
     let later = (prompt..all).flat_map(|key| (0..key).map(move |query| (query, key)));
     match later.into_iter().find(|&(query, key)| mask.may_attend(query, key)) {
         None => Ok(()),
