@@ -3,6 +3,7 @@
 use super::Settings;
 use crate::axis::Axis;
 use crate::error::{Error, Result};
+use crate::mask::Mask;
 use crate::model::count::Plan;
 use crate::model::{Input, KvCache, MaskChoice, Model};
 use crate::ops::slice;
@@ -41,6 +42,10 @@ impl<'a> Writer<'a> {
         // A family without a cache reads everything again, and the result says so.
         let cache = if settings.use_cache { model.cache(1).ok() } else { None };
         let room = description.context.saturating_sub(taken);
+        if cache.is_some() {
+            let all = room.min(ids.len() + settings.tokens);
+            expect_no_look_ahead(&settings.mask.resolve(description), ids.len(), all)?;
+        }
         Ok(Writer { model, mask: &settings.mask, source, ids, room, cache })
     }
 
@@ -79,6 +84,20 @@ impl<'a> Writer<'a> {
                 let family = format!("{} without an output layer", self.model.description().family);
                 Err(Error::invalid("model that writes", family, "one with logits"))
             }
+        }
+    }
+}
+
+/// An error if a position would see one that is written later: its keys and values would not stay what they are.
+fn expect_no_look_ahead(mask: &Mask, prompt: usize, all: usize) -> Result<()> {
+    mask.check(all)?;
+    let later = (prompt..all).flat_map(|key| (0..key).map(move |query| (query, key)));
+    match later.into_iter().find(|&(query, key)| mask.may_attend(query, key)) {
+        None => Ok(()),
+        Some((query, key)) => {
+            let expected =
+                format!("one under which position {query} does not see {key}, written later; or no cache");
+            Err(Error::invalid("mask of a cached pass", mask, expected))
         }
     }
 }
