@@ -123,7 +123,12 @@ pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<Encode
         vocab: vocab.1,
         context: config.optional_size("n_positions")?.unwrap_or(TRAINED_LENGTH),
         trained_mask: Mask::causal(),
-        encoder: Some(EncoderDescription { layers, trained_mask: Mask::bidirectional(), start }),
+        encoder: Some(EncoderDescription {
+            layers,
+            trained_mask: Mask::bidirectional(),
+            start,
+            shares_context: false,
+        }),
         other_mask: None,
         parameters: record.parameters(),
         dtype: embedding.dtype(),

@@ -227,7 +227,7 @@ fn heads_of_all_three_kinds_have_reports_with_the_theorem_of_their_mask() {
     let d = model.description();
     assert_eq!(reports.len(), (d.encoder.as_ref().unwrap().layers + 2 * d.layers) * d.heads);
     let exact = |reports: &[rankscope::model::heads::HeadReport], name: &str| {
-        reports.iter().find(|report| report.name == name).unwrap().report.exact_rank.clone()
+        reports.iter().find(|report| report.name == name).unwrap().report.exact_rank
     };
     assert_eq!(exact(&reports, "decoder.1.self_attention.weights"), Some(5), "triangular");
     assert_eq!(exact(&reports, "encoder.1.self_attention.weights"), None, "no theorem");
