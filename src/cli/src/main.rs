@@ -36,6 +36,10 @@ Examples:
       the same weights with and without the causal mask, side by side
   rankscope trace --model glass-en --text \"the cat sat\" --out trace.safetensors
       every intermediate of the forward pass, to a file
+  rankscope generate --model glass-en --text \"Once upon a time\"
+      a model writes on, token by token, with its cache of keys and values
+  rankscope count --compare llama-7b,redllm-8b
+      parameters, operations and bytes, from sizes alone
   rankscope models pull minilm-l6
       a bidirectional model to compare with
   rankscope devices

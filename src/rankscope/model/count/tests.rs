@@ -1,5 +1,7 @@
 //! Formulas against checkpoints, against products as they happen, and against the published integers.
 
+mod built;
+
 use std::path::{Path, PathBuf};
 
 use super::*;
@@ -299,87 +301,4 @@ fn linear_attention_costs_the_same_at_every_step_and_keeps_sums() {
         |plan: &Plan| plan.parts().into_iter().find(|part| part.name.ends_with("self_attention")).unwrap();
     let (whole, less) = (12 * (4 * 768 * 768 + 4 * 768), 12 * (4 * 768 * 576 + 3 * 576 + 768));
     assert_eq!((of(&softmax).parameters, of(&linear).parameters), (whole, less));
-}
-
-/// The part that a tensor belongs to, by what the families call it.
-fn part_of(tensor: &str, plan: &Plan) -> String {
-    let name = tensor.to_lowercase();
-    let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
-    let stack = match (&plan.encoder, &plan.decoder) {
-        (Some(_), None) => "encoder",
-        (Some(_), Some(_)) if name.contains("encoder.") && !name.contains("decoder.") => "encoder",
-        _ => "decoder",
-    };
-    let in_stack = |part: &str| format!("{stack}.{part}");
-    match () {
-        () if has(&["norm", "ln_"]) => "norms".to_owned(),
-        () if has(&["relative_attention_bias"]) => in_stack("position_bias"),
-        () if has(&["wpe", "positions_embed", "position_embeddings"]) => "positions".to_owned(),
-        () if has(&["token_type_embeddings"]) => "segments".to_owned(),
-        () if has(&["wte", "embed", "shared.weight"]) => "embeddings".to_owned(),
-        () if has(&["pooler"]) => "pooler".to_owned(),
-        () if has(&["lm_head"]) => "output".to_owned(),
-        () if has(&["encdecattention", "cross_attn"]) => in_stack("cross_attention"),
-        () if has(&["attn", "attention"]) => in_stack("self_attention"),
-        () if has(&[".gate.weight", "router"]) => in_stack("router"),
-        () => in_stack("feed_forward"),
-    }
-}
-
-/// Formula and built model must agree, part by part; `false` if the family cannot be built.
-fn formula_and_built_model_agree(config: &Config) -> bool {
-    let plan = Plan::of(config).unwrap();
-    if !model::FAMILIES.iter().any(|family| family.name == plan.family) {
-        return false;
-    }
-    let mut built = std::collections::BTreeMap::new();
-    for (name, shape) in model::outline(config).unwrap().tensors {
-        *built.entry(part_of(&name, &plan)).or_insert(0) += shape.len() as u128;
-    }
-    let counted: std::collections::BTreeMap<_, _> =
-        plan.parts().into_iter().map(|part| (part.name, part.parameters)).collect();
-    assert_eq!(counted, built, "{}", config.path().display());
-    true
-}
-
-#[test]
-fn every_preset_has_the_parameters_of_the_model_that_is_built_of_it() {
-    let with_sizes = || preset::presets().filter(|preset| preset.has_sizes());
-    let built =
-        with_sizes().filter(|preset| formula_and_built_model_agree(&preset.config().unwrap())).count();
-    let families = model::FAMILIES.iter().map(|family| family.name);
-    let expected = |name: &str| with_sizes().filter(|preset| preset.plan().unwrap().family == name).count();
-    assert_eq!(built, families.map(expected).sum::<usize>());
-    assert_eq!(built, with_sizes().count() - 2, "all but those of glm and palm");
-}
-
-#[test]
-fn tiny_configurations_and_biased_ones_have_the_parameters_of_what_is_built_of_them() {
-    let mut built = 0;
-    let folders: Vec<_> =
-        std::fs::read_dir(fixtures().join("tiny")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    for folder in &folders {
-        let config = Config::open(folder).unwrap().to_json();
-        let edits: [&[&str]; 2] = [&[], &["attention_bias", "mlp_bias"]];
-        for edit in edits {
-            let mut config = config.clone();
-            // A new BERT of another class has a head or none; the bare model has none.
-            config["architectures"] = serde_json::Value::Null;
-            for field in edit {
-                config[field] = true.into();
-            }
-            let name = folder.display().to_string();
-            built += usize::from(formula_and_built_model_agree(&Config::from_value(&name, config).unwrap()));
-        }
-    }
-    assert_eq!(built, 2 * folders.len());
-}
-
-#[test]
-fn every_family_that_is_built_is_counted() {
-    for family in model::FAMILIES {
-        let value = serde_json::json!({ "model_type": family.name });
-        let error = Plan::of(&Config::from_value("here", value).unwrap()).unwrap_err().to_string();
-        assert!(!error.contains("model_type"), "{} has no reader: {error}", family.name);
-    }
 }
