@@ -22,10 +22,13 @@ pub mod error;
 pub mod figure;
 pub mod mask;
 pub mod model;
+#[cfg(feature = "notebook")]
+pub mod notebook;
 pub mod numbers;
 pub mod ops;
 pub mod probe;
 pub mod rank;
+pub mod rich;
 pub mod run;
 pub mod tensor;
 pub mod weight;
