@@ -36,9 +36,10 @@ pub fn short_or_dash(value: Option<f64>) -> String {
 
 /// A count with a unit of thousands: `1.71 MB`, `22.7 M`.
 pub fn scaled(value: f64, unit: &str) -> String {
+    // From where three digits would round up to the next unit.
     let (factor, prefix) = match value {
-        v if v >= 1e9 => (1e9, "G"),
-        v if v >= 1e6 => (1e6, "M"),
+        v if v >= 999.5e6 => (1e9, "G"),
+        v if v >= 999.5e3 => (1e6, "M"),
         v if v >= 1e3 => (1e3, "k"),
         _ => (1.0, ""),
     };
@@ -59,9 +60,14 @@ mod tests {
             (0.00123456, "0.00123"),
             (0.001, "0.00100"),
             (0.000999, "9.99e-4"),
+            (0.00099996, "0.00100"),
+            (0.99951, "1.00"),
+            (-99.96, "-100"),
             (-551.2, "-551"),
             (1234.5, "1234"),
             (9999.0, "1.00e4"),
+            (f64::NEG_INFINITY, "-∞"),
+            (f64::NAN, "NaN"),
             (17128.0, "1.71e4"),
             (4.5e15, "4.50e15"),
         ];
@@ -75,5 +81,10 @@ mod tests {
         assert_eq!(scaled(1_709_224.0, "B"), "1.71 MB");
         assert_eq!(scaled(853_888.0, ""), "854 k");
         assert_eq!(scaled(12.0, "B"), "12 B");
+        assert_eq!(scaled(90_868_376.0, "B"), "90.9 MB");
+        assert_eq!(
+            [999.0, 1e3, 999_499.0, 999_500.0].map(|n| scaled(n, "")),
+            ["999", "1.00 k", "999 k", "1.00 M"]
+        );
     }
 }

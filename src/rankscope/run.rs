@@ -89,6 +89,12 @@ impl Run {
         self
     }
 
+    /// The same run with another seed.
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
     /// The flag that stops this run.
     pub fn cancel_flag(&self) -> Cancel {
         self.cancel.clone()

@@ -1,24 +1,4 @@
-//! Numbers and tokens as a person reads them.
-
-/// Three significant digits; scientific below 10⁻³ and from 10⁴ on.
-///
-/// ```text
-/// 0.12345 → 0.123     0.00012345 → 1.23e-4     17.26 → 17.3     1234.5 → 1234
-/// ```
-pub fn number(value: f64) -> String {
-    if value == 0.0 {
-        "0".to_owned()
-    } else if !value.is_finite() {
-        if value.is_nan() { "NaN".to_owned() } else { format!("{}∞", if value < 0.0 { "-" } else { "" }) }
-    } else {
-        // Rounded first: 9.996 has the power of ten of 10.0.
-        let rounded = format!("{value:.2e}");
-        match rounded.split_once('e').and_then(|(_, power)| power.parse::<i32>().ok()) {
-            Some(power @ -3..4) => format!("{value:.*}", 2_usize.saturating_add_signed(-power as isize)),
-            _ => rounded,
-        }
-    }
-}
+//! Tokens as a person reads them; numbers are in `rankscope::numbers`, but for those that must be exact.
 
 /// Every digit that tells this f32 from its neighbours.
 pub fn exact(value: f32) -> String {
@@ -62,43 +42,9 @@ pub fn is_wide(text: &str) -> bool {
     !text.is_empty() && text.chars().all(wide)
 }
 
-/// 91 MB, 1.7 MB, 512 kB: powers of ten, as file managers count.
-pub fn bytes(size: u64) -> String {
-    match size {
-        0..1_000 => format!("{size} B"),
-        1_000..1_000_000 => format!("{} kB", size / 1_000),
-        1_000_000..10_000_000 => format!("{:.1} MB", size as f64 / 1e6),
-        _ => format!("{:.0} MB", size as f64 / 1e6),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_keep_three_significant_digits() {
-        let cases = [
-            (0.0, "0"),
-            (0.12345, "0.123"),
-            (0.0012345, "0.00123"),
-            (0.00012345, "1.23e-4"),
-            (17.26, "17.3"),
-            (-1.5, "-1.50"),
-            (1234.5, "1234"),
-            (10434.0, "1.04e4"),
-            (9.996, "10.0"),
-            (-99.96, "-100"),
-            (9999.6, "1.00e4"),
-            (0.99951, "1.00"),
-            (0.00099996, "0.00100"),
-            (4.5e15, "4.50e15"),
-            (f64::INFINITY, "∞"),
-        ];
-        for (value, text) in cases {
-            assert_eq!(number(value), text, "{value}");
-        }
-    }
 
     #[test]
     fn exact_values_come_back() {
@@ -122,10 +68,5 @@ mod tests {
     fn chinese_is_wide_and_latin_is_not() {
         assert!(is_wide("今") && is_wide("한국") && is_wide("ひ"));
         assert!(!is_wide("Alice") && !is_wide("") && !is_wide("今a") && !is_wide("U+200D"));
-    }
-
-    #[test]
-    fn sizes_are_read_at_a_glance() {
-        assert_eq!((bytes(90_868_376).as_str(), bytes(1_709_224).as_str()), ("91 MB", "1.7 MB"));
     }
 }

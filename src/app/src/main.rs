@@ -23,7 +23,8 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let start = Instant::now();
-    quieten_drivers();
+    // SAFETY: no other thread has been started yet.
+    unsafe { rankscope::device::quieten_drivers() };
     let args = args::Args::parse();
     let outcome = match &args.screenshot {
         Some(path) => headless::screenshot(&args, path),
@@ -36,13 +37,5 @@ fn main() -> ExitCode {
             eprintln!("rankscope-app: {error:#}");
             ExitCode::FAILURE
         }
-    }
-}
-
-/// Keeps Mesa's device chooser from complaining about a missing `XDG_RUNTIME_DIR` on stderr.
-fn quieten_drivers() {
-    if cfg!(target_os = "linux") && std::env::var_os("XDG_RUNTIME_DIR").is_none() {
-        // SAFETY: called first thing in `main`, when no other thread can be reading the environment.
-        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
     }
 }

@@ -13,6 +13,7 @@ use image::RgbaImage;
 use rankscope::figure::style::Theme;
 use rankscope::mask::{MASKS, Mask};
 use rankscope::model::MaskChoice;
+use rankscope::numbers::short;
 
 use crate::app::App;
 use crate::args::Args;
@@ -96,7 +97,7 @@ fn another_mask_gives_other_numbers_beside_those_as_trained() {
         ("causal".into(), "bidirectional".into())
     );
     let at = window.state().selected;
-    let effective = [trained, chosen].map(|pass| format::number(pass.report(at).unwrap().effective_rank));
+    let effective = [trained, chosen].map(|pass| short(pass.report(at).unwrap().effective_rank));
     assert_ne!(effective[0], effective[1]);
     for number in effective {
         assert!(texts(&window).contains(&number), "{number}");

@@ -42,7 +42,8 @@ Examples:
       what would compute, and why";
 
 fn main() -> ExitCode {
-    quieten_drivers();
+    // SAFETY: no other thread has been started yet.
+    unsafe { rankscope::device::quieten_drivers() };
     let cli = Cli::parse();
     let cancel = Cancel::default();
     let flag = cancel.clone();
@@ -65,14 +66,6 @@ fn main() -> ExitCode {
             let cancelled = matches!(error.downcast_ref(), Some(Error::Cancelled));
             ExitCode::from(if cancelled { 130 } else { 1 })
         }
-    }
-}
-
-/// Keeps Mesa's device selection from complaining, under `error:`, that there is no window system.
-fn quieten_drivers() {
-    if cfg!(target_os = "linux") && std::env::var_os("XDG_RUNTIME_DIR").is_none() {
-        // SAFETY: called first thing in `main`, when no other thread can be reading the environment.
-        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
     }
 }
 

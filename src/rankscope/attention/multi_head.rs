@@ -1,6 +1,6 @@
 //! Multi-head attention: projections around a mechanism.
 
-use super::{Attention, ScaledDotProduct, Visibility};
+use super::{Attention, Mechanism, Visibility};
 use crate::axis::Axis;
 use crate::device::Device;
 use crate::error::Result;
@@ -70,7 +70,7 @@ pub struct MultiHead {
     /// `[C, HD]`.
     pub output: Linear,
     /// How queries, keys and values meet.
-    pub mechanism: ScaledDotProduct,
+    pub mechanism: Mechanism,
 }
 
 impl MultiHead {
@@ -91,14 +91,58 @@ impl MultiHead {
         probe: &mut dyn Probe,
         run: &Run,
     ) -> Result<Tensor> {
-        let turn = |x: Tensor| rotation.map_or(Ok(x.clone()), |table| rotary(&x, table));
-        let q = turn(split_heads(&self.query.forward(x)?, self.heads)?)?; // [B, H, T, D]
-        let q = probe.visit("query", q)?;
-        let k = turn(split_heads(&self.key.forward(y)?, self.kv_heads)?)?; // [B, G, T, D]
+        let q = self.query(x, rotation, probe)?; // [B, H, T, D]
+        let (k, v) = self.keys_and_values(y, rotation, probe)?; // [B, G, S, D]
+        self.attend(&q, &k, &v, visibility, probe, run) // [B, T, C]
+    }
+
+    /// The queries of the positions of x, rotated where there is a rotation.
+    ///
+    /// **Shapes**: x `[B, T, C]`, result `[B, H, T, D]`.
+    ///
+    /// # Errors
+    /// A shape or placement error naming what does not fit; whatever the probe returns.
+    pub fn query(&self, x: &Tensor, rotation: Option<&RotaryTable>, probe: &mut dyn Probe) -> Result<Tensor> {
+        let q = split_heads(&self.query.forward(x)?, self.heads)?; // [B, H, T, D]
+        probe.visit("query", turned(q, rotation)?)
+    }
+
+    /// The keys and values of the positions of y, the keys rotated where there is a rotation: what a cache
+    /// keeps.
+    ///
+    /// **Shapes**: y `[B, S, C]` (its positions called T), results `[B, G, S, D]`.
+    ///
+    /// # Errors
+    /// A shape or placement error naming what does not fit; whatever the probe returns.
+    pub fn keys_and_values(
+        &self,
+        y: &Tensor,
+        rotation: Option<&RotaryTable>,
+        probe: &mut dyn Probe,
+    ) -> Result<(Tensor, Tensor)> {
+        let k = turned(split_heads(&self.key.forward(y)?, self.kv_heads)?, rotation)?; // [B, G, T, D]
         let k = probe.visit("key", k.rename(Axis::Query, Axis::Key)?)?; // [B, G, S, D]
         let v = split_heads(&self.value.forward(y)?, self.kv_heads)?; // [B, G, T, D]
         let v = probe.visit("value", v.rename(Axis::Query, Axis::Key)?)?; // [B, G, S, D]
-        let context = self.mechanism.forward(&q, &k, &v, visibility, probe, run)?; // [B, H, T, D]
+        Ok((k, v))
+    }
+
+    /// Attention of queries to keys and values that are there already, and the output projection.
+    ///
+    /// **Shapes**: q `[B, H, T, D]`, k and v `[B, G, S, D]`, result `[B, T, C]`.
+    ///
+    /// # Errors
+    /// A shape, placement or mask error naming what does not fit; whatever the probe returns.
+    pub fn attend(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        visibility: Visibility<'_>,
+        probe: &mut dyn Probe,
+        run: &Run,
+    ) -> Result<Tensor> {
+        let context = self.mechanism.forward(q, k, v, visibility, probe, run)?; // [B, H, T, D]
         probe.visit("output", self.output.forward(&merge_heads(&context)?)?) // [B, T, C]
     }
 
@@ -114,5 +158,13 @@ impl MultiHead {
             output: self.output.to_device(device)?,
             ..self.clone()
         })
+    }
+}
+
+/// x rotated by its positions, where they are told by a rotation.
+fn turned(x: Tensor, rotation: Option<&RotaryTable>) -> Result<Tensor> {
+    match rotation {
+        Some(table) => rotary(&x, table),
+        None => Ok(x),
     }
 }

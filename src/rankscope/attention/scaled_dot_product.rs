@@ -1,9 +1,8 @@
 //! Scaled dot-product attention with materialised weights.
 
-use super::{Attention, Visibility};
+use super::{Attention, Visibility, allowed_pairs};
 use crate::axis::Axis;
-use crate::error::{Error, Result};
-use crate::mask::Allowed;
+use crate::error::Result;
 use crate::ops::{masked_softmax, matmul};
 use crate::probe::Probe;
 use crate::run::Run;
@@ -45,27 +44,6 @@ impl ScaledDotProduct {
     pub fn with_factor(factor: f32) -> Self {
         ScaledDotProduct { factor }
     }
-
-    /// The mask's bits, which a probe may have edited.
-    fn allowed(scores: &Tensor, visibility: Visibility<'_>, probe: &mut dyn Probe) -> Result<Allowed> {
-        let axes = [Axis::Batch, Axis::Head, Axis::Query, Axis::Key];
-        let [batch, heads, queries, keys] = scores.shape().expect("attention", "scores", axes)?;
-        let Visibility { mask, at, padding } = visibility;
-        if let Some(got) = padding.map(|padding| padding.batch()).filter(|&got| got != batch) {
-            return Err(Error::Size {
-                op: "attention",
-                argument: "padding",
-                axis: Axis::Batch,
-                expected: batch,
-                got,
-            });
-        }
-        let allowed = Allowed::new(mask, heads, queries, keys, at, padding)?;
-        if probe.watches("mask") {
-            return Allowed::from_tensor(&probe.visit("mask", allowed.to_tensor())?);
-        }
-        Ok(allowed)
-    }
 }
 
 impl Attention for ScaledDotProduct {
@@ -81,7 +59,7 @@ impl Attention for ScaledDotProduct {
         run.check()?;
         let scores = matmul(q, k, Axis::HeadSize, self.factor)?; // [B, H, T, S]
         let scores = probe.visit("scores", scores)?;
-        let allowed = Self::allowed(&scores, visibility, probe)?; // [B, H, T, S], with or without B and H
+        let allowed = allowed_pairs(&scores, visibility, probe)?; // [B, H, T, S], with or without B and H
         let weights = probe.visit("weights", masked_softmax(&scores, &allowed)?)?; // [B, H, T, S]
         let context = matmul(&weights, v, Axis::Key, 1.0)?; // [B, H, T, D]
         probe.visit("context", context)

@@ -1,29 +1,17 @@
 //! Seeded queries and keys, and the attention weights they lead to.
 
 use ndarray::Array2;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, StandardNormal};
 
-use crate::attention::{Attention, ScaledDotProduct, Visibility};
+use crate::attention::{Attention, LinearAttention, ScaledDotProduct, Visibility};
 use crate::axis::Axis;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::mask::{Allowed, Mask, Positions};
-use crate::ops::cpu;
+use crate::ops::{FeatureMap, cpu};
 use crate::probe::Probe;
+pub use crate::random::gaussian;
 use crate::run::Run;
 use crate::tensor::Tensor;
-
-/// A `rows` × `cols` matrix of independent standard normal numbers.
-///
-/// # Conventions
-/// The same seed and stream give the same numbers everywhere; streams of one seed are independent.
-pub fn gaussian(rows: usize, cols: usize, seed: u64, stream: u64) -> Array2<f64> {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    random.set_stream(stream);
-    Array2::from_shape_simple_fn((rows, cols), || StandardNormal.sample(&mut random))
-}
 
 /// Queries and keys `[n, D]`.
 #[derive(Clone, Debug)]
@@ -79,7 +67,8 @@ pub fn attention_weights(
 ) -> Result<Array2<f64>> {
     let (n, head_size) = q.dim();
     if *device != Device::Cpu {
-        return on_gpu(q, k, scale, mask, device);
+        let attention = ScaledDotProduct::with_factor((scale / (head_size as f64).sqrt()) as f32);
+        return weights_on(device, &attention, q, k, mask);
     }
     let allowed = Allowed::new(mask, 1, n, n, Positions::suffix(n, n)?, None)?;
     let scores = q.dot(&k.t()) * (scale / (head_size as f64).sqrt());
@@ -89,7 +78,44 @@ pub fn attention_weights(
     Ok(weights)
 }
 
-fn on_gpu(q: &Array2<f64>, k: &Array2<f64>, scale: f64, mask: &Mask, device: &Device) -> Result<Array2<f64>> {
+/// The weights of linear attention: φ(Q)·φ(K)ᵀ over the keys that `mask` allows, rows over their sums.
+///
+/// **Shapes**: q and k `[n, D]`, result `[n, n]`.
+///
+/// **Conventions**: as [`attention_weights`]; a row whose sum is 0 is 0.
+///
+/// # Errors
+/// As [`attention_weights`].
+pub fn linear_weights(
+    q: &Array2<f64>,
+    k: &Array2<f64>,
+    map: FeatureMap,
+    mask: &Mask,
+    device: &Device,
+) -> Result<Array2<f64>> {
+    let n = q.nrows();
+    if *device != Device::Cpu {
+        return weights_on(device, &LinearAttention::new(map), q, k, mask);
+    }
+    let features = |x: &Array2<f64>| {
+        let mut x = x.as_standard_layout().into_owned();
+        cpu::feature_map(x.as_slice_mut().expect("in standard layout"), map);
+        x
+    };
+    let allowed = Allowed::new(mask, 1, n, n, Positions::suffix(n, n)?, None)?;
+    let mut weights = features(q).dot(&features(k).t()).as_standard_layout().into_owned();
+    cpu::masked_normalise(weights.as_slice_mut().expect("in standard layout"), [1, 1, n, n], &allowed);
+    Ok(weights)
+}
+
+/// What a mechanism makes of one head on a GPU.
+fn weights_on(
+    device: &Device,
+    attention: &dyn Attention,
+    q: &Array2<f64>,
+    k: &Array2<f64>,
+    mask: &Mask,
+) -> Result<Array2<f64>> {
     let (n, head_size) = q.dim();
     let upload = |x: &Array2<f64>, length: Axis| {
         let values = x.iter().map(|&value| value as f32).collect();
@@ -98,7 +124,6 @@ fn on_gpu(q: &Array2<f64>, k: &Array2<f64>, scale: f64, mask: &Mask, device: &De
     };
     let (q, k) = (upload(q, Axis::Query)?, upload(k, Axis::Key)?);
     let visibility = Visibility { mask, at: Positions::suffix(n, n)?, padding: None };
-    let attention = ScaledDotProduct::with_factor((scale / (head_size as f64).sqrt()) as f32);
     let mut keep = KeepWeights(None);
     attention.forward(&q, &k, &k, visibility, &mut keep, &Run::default())?;
     let weights = keep.0.ok_or_else(|| Error::invalid("attention", "without weights", "a probe point"))?;

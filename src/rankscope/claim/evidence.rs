@@ -125,6 +125,11 @@ impl Evidence {
         });
     }
 
+    /// The number called `name`, if it was measured: what does not exist is not recorded.
+    pub fn number(&self, name: &str) -> Option<f64> {
+        self.find(name).ok().map(|measured| measured.value)
+    }
+
     /// The number called `name`.
     ///
     /// # Errors

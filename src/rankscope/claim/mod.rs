@@ -11,23 +11,38 @@
 //! let mut settings = Settings::new(claim, Effort::Quick, Device::Cpu)?;
 //! settings.set("n", "24")?;
 //! let trial = claim::run(claim, &settings, &Run::default())?;
-//! assert!(trial.evidence.value("rank_mixed_d4")? > 0.0);
+//! assert!(trial.evidence.value("rank_mixed_scale1_d4")? > 0.0);
 //! # Ok::<(), rankscope::Error>(())
 //! ```
 
+mod bidirectional_low_rank;
+mod cache_reuse;
+mod causal_full_rank;
+mod depth_collapse;
 mod draw;
+mod encoder_decoder_cost;
 mod evidence;
+mod fixed_head_size;
+mod head_size_bottleneck;
+mod linear_attention_rank;
+mod mask_carries_position;
 mod mixed_directions;
 mod parameter;
+mod phase_map;
+mod rank_is_information;
 mod sample;
 mod settings;
+mod softmax_rank;
 #[cfg(test)]
 mod tests;
+mod timing;
+mod trained_low_rank;
 mod trial;
 
-pub use draw::{Draw, attention_weights, gaussian};
+pub use draw::{Draw, attention_weights, gaussian, linear_weights};
 pub use evidence::{Evidence, Expected, Finding, Illustration, Measured};
 pub use parameter::{Allowed, Parameter, Value};
+pub use phase_map::{Ahead, PhaseGrid, PhasePoint, Phases, phase_map};
 pub use sample::Sample;
 pub use settings::{Effort, Settings};
 pub use trial::{Trial, run};
@@ -119,7 +134,21 @@ impl Verdict {
 }
 
 /// Every claim, in the order in which they are taught.
-pub static CLAIMS: &[&dyn Claim] = &[&mixed_directions::MixedDirections];
+pub static CLAIMS: &[&dyn Claim] = &[
+    &causal_full_rank::CausalFullRank,
+    &bidirectional_low_rank::BidirectionalLowRank,
+    &softmax_rank::SoftmaxRank,
+    &head_size_bottleneck::HeadSizeBottleneck,
+    &fixed_head_size::FixedHeadSize,
+    &depth_collapse::DepthCollapse,
+    &linear_attention_rank::LinearAttentionRank,
+    &mixed_directions::MixedDirections,
+    &mask_carries_position::MaskCarriesPosition,
+    &rank_is_information::RankIsInformation,
+    &cache_reuse::CacheReuse,
+    &encoder_decoder_cost::EncoderDecoderCost,
+    &trained_low_rank::TrainedLowRank,
+];
 
 /// The claim with this id.
 ///

@@ -158,7 +158,8 @@ impl Settings {
     pub fn command(&self) -> String {
         let device = if self.device == Device::Cpu { "cpu" } else { "gpu" };
         let set = self.values().map(|(name, value)| match value {
-            Value::Text(text) => format!(" --set '{name}={text}'"),
+            // As a shell takes it literally: the quotation ends before an apostrophe, and begins again after it.
+            Value::Text(text) => format!(" --set '{name}={}'", text.replace('\'', r"'\''")),
             value => format!(" --set {name}={value}"),
         });
         format!("rankscope claims run {}{} --device {device}", self.claim, set.collect::<String>())

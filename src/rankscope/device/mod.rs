@@ -17,6 +17,18 @@ pub use gpu::Gpu;
 
 use crate::error::Result;
 
+/// Keeps Mesa's device selection from complaining on stderr, under `error:`, that there is no window system.
+///
+/// # Safety
+/// This sets a variable of the environment, which no other thread may be reading: call it first thing in
+/// `main`, before anything has started a thread.
+pub unsafe fn quieten_drivers() {
+    if cfg!(target_os = "linux") && std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        // SAFETY: the caller promises that no other thread reads the environment.
+        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
+    }
+}
+
 /// A place to compute: the processor through ndarray and BLAS, or a GPU through wgpu.
 #[derive(Clone)]
 pub enum Device {

@@ -1,6 +1,7 @@
 //! The time of many small singular value decompositions, as `cargo xtask bench` compares it.
 //!
-//! `svd_time COUNT SIZE` prints the median of nine runs in milliseconds.
+//! `svd_time COUNT SIZE` prints the median of nine runs in milliseconds, `svd_time phase-map` the time of one
+//! phase map of 20 × 20 points at n = 128 with 3 draws each.
 
 use std::time::Instant;
 
@@ -8,13 +9,36 @@ use ndarray::Array2;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
-use rankscope::Run;
+use rankscope::claim::{PhaseGrid, phase_map};
 use rankscope::rank::{Spectrum, many};
+use rankscope::{Device, Run};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let arguments: Vec<usize> =
-        std::env::args().skip(1).map(|text| text.parse()).collect::<Result<_, _>>()?;
-    let [count, size] = arguments[..] else { return Err("usage: svd_time COUNT SIZE".into()) };
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let millis = match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["phase-map"] => map_millis()?,
+        [count, size] => median_millis(count.parse()?, size.parse()?)?,
+        _ => return Err("usage: svd_time COUNT SIZE, or svd_time phase-map".into()),
+    };
+    println!("{millis}");
+    Ok(())
+}
+
+fn map_millis() -> rankscope::Result<f64> {
+    let grid = PhaseGrid {
+        n: 128,
+        head_sizes: (1..=20).map(|step| 6 * step).collect(),
+        scales: (1..=20).map(|step| 0.2 * f64::from(step)).collect(),
+        alignment: 0.0,
+        seed: 0,
+        seeds: 3,
+    };
+    let start = Instant::now();
+    phase_map(&grid, &Device::Cpu, &Run::default())?;
+    Ok(start.elapsed().as_secs_f64() * 1000.0)
+}
+
+fn median_millis(count: usize, size: usize) -> rankscope::Result<f64> {
     let mut random = ChaCha8Rng::seed_from_u64(7);
     let matrices: Vec<Array2<f64>> = (0..count).map(|_| causal_weights(size, &mut random)).collect();
     let mut times: Vec<f64> = Vec::new();
@@ -24,8 +48,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         times.push(start.elapsed().as_secs_f64() * 1000.0);
     }
     times.sort_by(f64::total_cmp);
-    println!("{}", times[times.len() / 2]);
-    Ok(())
+    Ok(times[times.len() / 2])
 }
 
 /// Causal attention weights of Gaussian queries and keys of size 16, as the Python side draws them.

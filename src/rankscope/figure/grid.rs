@@ -73,6 +73,12 @@ impl Grid {
         Grid { rows, cols, area, row_labels, col_labels, upwards }
     }
 
+    /// Cells over `area`, for a picture with axes of its own.
+    pub fn without_labels(area: Rect, (rows, cols): (usize, usize)) -> Self {
+        let none = || Labels { texts: Vec::new(), step: 1 };
+        Grid { rows, cols, area, row_labels: none(), col_labels: none(), upwards: false }
+    }
+
     /// An empty scene for the grid and a colour bar over `range`.
     pub fn scene(&self, background: Rgb, range: (f64, f64)) -> Scene {
         let bottom = (self.area.y + self.bar().h).max(self.area.bottom());

@@ -1,4 +1,5 @@
-//! Figures: a spectrum, an attention heatmap, a wall of layers and heads, as SVG or PNG.
+//! Figures: spectra, curves, maps over two parameters, attention heatmaps, a wall of layers and heads; as
+//! SVG or PNG.
 //!
 //! A figure carries what recreates it in its SVG's `<metadata>`, and no caption: that stands beside the
 //! picture. Colours and markers come from [`style`], which windows share.
@@ -21,10 +22,17 @@
 //! ```
 
 mod axis;
+mod contour;
+mod dash;
 mod grid;
 mod hatch;
 mod heatmap;
+mod legend;
+mod lines;
+mod phase_map;
+mod plot;
 mod render;
+mod ruler;
 mod save;
 mod scene;
 mod spectrum;
@@ -37,6 +45,9 @@ mod wall;
 use serde_json::Value;
 
 pub use heatmap::{Heatmap, Scale};
+pub use lines::{Curve, Lines, Reference};
+pub use phase_map::{MapAxis, PhaseMap};
+pub use ruler::{AxisScale, PlotAxis};
 pub use save::save;
 pub use spectrum::{Series, SpectrumFigure};
 pub use wall::Wall;

@@ -202,7 +202,7 @@ fn draw_series(scene: &mut Scene, plot: Rect, range: &Range, series: &Series) {
 }
 
 /// The points that are at least `distance` from the one kept before; the line goes through all of them.
-fn apart(points: &[Point], distance: f64) -> Vec<Point> {
+pub(super) fn apart(points: &[Point], distance: f64) -> Vec<Point> {
     let mut kept: Vec<Point> = Vec::new();
     for &(x, y) in points {
         if kept.last().is_none_or(|last| (x - last.0).hypot(y - last.1) >= distance) {

@@ -1,5 +1,7 @@
 //! Layout, documents, and what a figure refuses to draw.
 
+mod plots;
+
 use ndarray::{Array2, array};
 use serde_json::json;
 
@@ -78,6 +80,14 @@ fn drawings() -> Vec<(String, Box<dyn Drawing>)> {
     }
     for (layers, heads) in [(1, 1), (1, 12), (6, 12), (30, 9), (32, 32), (96, 96)] {
         all.push((format!("wall {layers} × {heads}"), Box::new(wall(layers, heads))));
+    }
+    for (points, curves) in [(1, 1), (2, 3), (9, 6), (12, 12), (300, 24)] {
+        for is_log in [false, true] {
+            all.push((format!("{curves} lines of {points}"), Box::new(plots::lines(points, curves, is_log))));
+        }
+    }
+    for (rows, cols) in [(1, 1), (2, 3), (9, 7), (20, 20), (3, 200), (200, 3)] {
+        all.push((format!("phase map {rows} × {cols}"), Box::new(plots::phase_map(rows, cols))));
     }
     all
 }
@@ -194,6 +204,22 @@ fn a_cell_has_the_color_of_its_value_and_a_masked_one_has_none() {
     assert_eq!(cells.len(), 2, "{cells:?}");
     assert!(cells[0].ends_with(&hex(1.0)) && cells[0].contains("width=\"88\""));
     assert!(cells[1].ends_with(&hex(0.5)) && cells[1].contains("width=\"176\""));
+}
+
+#[test]
+fn a_wall_shows_more_in_a_stronger_color_and_nothing_where_there_is_none() {
+    let figure = Wall { values: array![[Some(0.0), Some(2.0)], [None, Some(4.0)]], ..wall(2, 2) };
+    for theme in Theme::ALL {
+        let scene = figure.scene(theme).unwrap();
+        let fills = scene.items.iter().filter_map(|item| match item {
+            Item::Fill { color, .. } => Some(*color),
+            _ => None,
+        });
+        let colors = [0.0, 0.5, 1.0].map(|amount| theme.sequential().at(amount));
+        // The first fill is the background; those of the colour bar come after the cells.
+        let cells: Vec<_> = fills.skip(1).filter(|color| colors.contains(color)).take(3).collect();
+        assert_eq!(cells, colors, "{theme:?}");
+    }
 }
 
 #[test]

@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use plotters::style::{FontDesc, FontFamily, FontStyle, register_font};
 
+use crate::numbers::short;
+
 /// The embedded face first; viewers without it, and characters that it lacks, fall through.
 pub(super) const FAMILY: &str = "DejaVu Sans, Verdana, Noto Sans, Noto Sans CJK SC, Noto Emoji, sans-serif";
 
@@ -43,8 +45,8 @@ fn char_width(c: char) -> f64 {
 /// The ranges that the embedded subset was made from.
 fn is_in_face(c: char) -> bool {
     matches!(u32::from(c),
-        0x20..=0x2ff | 0x370..=0x4ff | 0x1e00..=0x1eff | 0x2010..=0x203a | 0x2070..=0x209f
-        | 0x20a0..=0x20bf | 0x2100..=0x214f | 0x2190..=0x22ff | 0x2400..=0x2426 | 0x2581..=0x2588
+        0x20..=0x2ff | 0x370..=0x4ff | 0x1d30..=0x1d5b | 0x1d5d..=0x1d6a | 0x1e00..=0x1eff | 0x2010..=0x203a | 0x2070..=0x209f
+        | 0x20a0..=0x20bf | 0x2100..=0x214f | 0x2190..=0x22ff | 0x2308..=0x230b | 0x2400..=0x2426 | 0x2581..=0x2588
         | 0x25a0..=0x25ff | 0xfffd)
 }
 
@@ -106,17 +108,13 @@ fn superscript(exponent: i32) -> String {
     exponent.to_string().chars().map(show).collect()
 }
 
-/// Three significant digits; below 10⁻³ and from 10⁵ on in scientific notation.
+/// As [`short`], in signs that a picture can show: −1.50, 1.53 × 10⁻⁵.
 pub(super) fn number(value: f64) -> String {
-    if value == 0.0 || !value.is_finite() {
-        return value.to_string();
-    }
-    let scientific = format!("{value:.2e}");
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    let text = match exponent {
-        -3..=4 => format!("{value:.*}", (2 - exponent).max(0) as usize),
-        _ => format!("{mantissa} × 10{}", superscript(exponent)),
+    let text = short(value);
+    let power = |exponent: &str| exponent.parse().map_or_else(|_| exponent.to_owned(), power_of_ten);
+    let text = match text.split_once('e') {
+        Some((mantissa, exponent)) => format!("{mantissa} × {}", power(exponent)),
+        None => text,
     };
     text.replace('-', "−")
 }
@@ -141,6 +139,7 @@ mod tests {
         assert_eq!(number(1.53e-5), "1.53 × 10⁻⁵");
         assert_eq!(number(9.999e-4), "0.00100");
         assert_eq!(number(123456.0), "1.23 × 10⁵");
+        assert_eq!(number(f64::NEG_INFINITY), "−∞");
         assert_eq!(power_of_ten(-10), "10⁻¹⁰");
     }
 

@@ -1,6 +1,9 @@
 //! [`Allowed`]: a mask evaluated for the queries and keys at hand, one bit a pair.
 
+use std::ops::Range;
+
 use super::Mask;
+use super::tile::bits;
 use crate::axis::{Axis, Shape};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
@@ -70,6 +73,18 @@ impl Padding {
         self.real.iter().all(|&real| real)
     }
 
+    /// One bit for each of up to 32 keys of a sequence, set for tokens.
+    pub(crate) fn word(&self, sequence: usize, keys: Range<usize>) -> u32 {
+        bits(keys, |key| self.is_real(sequence, key))
+    }
+
+    /// One bit for each key, set for tokens: `[B, ⌈S/32⌉]`, as in [`Allowed`].
+    pub(crate) fn words(&self) -> Vec<u32> {
+        let rows = (0..self.batch())
+            .flat_map(|sequence| (0..self.keys).step_by(32).map(move |first| (sequence, first)));
+        rows.map(|(sequence, first)| self.word(sequence, first..(first + 32).min(self.keys))).collect()
+    }
+
     /// Whether key `key` of sequence `batch` is a token.
     pub fn is_real(&self, batch: usize, key: usize) -> bool {
         self.real[batch * self.keys + key]
@@ -112,37 +127,36 @@ impl Allowed {
         let masks: Vec<Mask> =
             (0..heads.unwrap_or(1)).map(|head| mask.for_head(head, heads.unwrap_or(1))).collect();
         // Rules are asked once for each head, not for each sequence.
-        let shared = Self::fill(None, heads, queries, keys, |_, head, query, key| {
-            masks[head].may_attend(at.first_query + query, key)
+        let shared = Self::fill(None, heads, queries, keys, |_, head, query, keys| {
+            masks[head].word(at.first_query + query, keys)
         });
         Ok(match padding {
             None => shared,
             Some(padding) => {
-                Self::fill(Some(padding.batch()), heads, queries, keys, |sequence, head, query, key| {
-                    shared.get(0, head, query, key) && padding.is_real(sequence, key)
+                let (real, row_words) = (padding.words(), shared.row_words());
+                Self::fill(Some(padding.batch()), heads, queries, keys, |sequence, head, query, keys| {
+                    let word = keys.start / 32;
+                    shared.row(0, head, query)[word] & real[sequence * row_words + word]
                 })
             }
         })
     }
 
+    /// Asks `word` for the bits of up to 32 keys of a query in a head of a sequence.
     fn fill(
         batch: Option<usize>,
         heads: Option<usize>,
         queries: usize,
         keys: usize,
-        allow: impl Fn(usize, usize, usize, usize) -> bool,
+        word: impl Fn(usize, usize, usize, Range<usize>) -> u32,
     ) -> Self {
-        let row_words = keys.div_ceil(32);
         let rows = batch.unwrap_or(1) * heads.unwrap_or(1) * queries;
-        let mut words = vec![0; rows * row_words];
+        let mut words = Vec::with_capacity(rows * keys.div_ceil(32));
         for row in 0..rows {
             let (matrix, query) = (row / queries, row % queries);
             let (sequence, head) = (matrix / heads.unwrap_or(1), matrix % heads.unwrap_or(1));
-            for key in 0..keys {
-                if allow(sequence, head, query, key) {
-                    words[row * row_words + key / 32] |= 1 << (key % 32);
-                }
-            }
+            let starts = (0..keys).step_by(32);
+            words.extend(starts.map(|first| word(sequence, head, query, first..(first + 32).min(keys))));
         }
         Allowed { batch, heads, queries, keys, words }
     }
@@ -222,9 +236,9 @@ impl Allowed {
         if let Some(value) = values.iter().find(|&&value| value != 0.0 && value != 1.0) {
             return Err(Error::invalid("mask entry", value, "0 (may not attend) or 1 (may attend)"));
         }
-        Ok(Self::fill(batch, heads, queries, keys, |sequence, head, query, key| {
-            let matrix = sequence * heads.unwrap_or(1) + head;
-            values[(matrix * queries + query) * keys + key] == 1.0
+        Ok(Self::fill(batch, heads, queries, keys, |sequence, head, query, some| {
+            let row = (sequence * heads.unwrap_or(1) + head) * queries + query;
+            bits(some, |key| values[row * keys + key] == 1.0)
         }))
     }
 }

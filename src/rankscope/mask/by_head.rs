@@ -33,6 +33,14 @@ impl Mask {
     }
 
     /// The mask of head `head` of `heads`: itself, unless heads have masks of their own.
+    ///
+    /// ```
+    /// use rankscope::Mask;
+    /// let turned = !Mask::mixed_direction();
+    /// assert_eq!(turned.for_head(0, 2), !Mask::causal());
+    /// assert!(turned.for_head(0, 2).may_attend(1, 4)); // ahead, in the head that otherwise looks back
+    /// assert!(!turned.may_attend(1, 4)); // as a whole, it is where no head of the mask may
+    /// ```
     pub fn for_head(&self, head: usize, heads: usize) -> Mask {
         let of = |mask: &Mask| mask.for_head(head, heads);
         match &self.0 {

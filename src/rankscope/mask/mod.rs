@@ -8,8 +8,10 @@
 mod allowed;
 mod by_head;
 mod facts;
+mod kinds;
 mod language;
 mod program;
+mod reach;
 mod registry;
 mod tile;
 
@@ -20,8 +22,10 @@ use ndarray::Array2;
 
 pub use allowed::{Allowed, Padding, Positions};
 pub use facts::{Facts, Theorem};
+pub use reach::Reach;
 pub use registry::{MASKS, MaskKind};
 pub use tile::Tile;
+pub(crate) use tile::first_bits;
 
 use crate::error::{Error, Result};
 use crate::rank::{ExactRank, exact_rank};
@@ -60,125 +64,11 @@ enum Rule {
 }
 
 impl Mask {
-    /// Every query attends to every key (BERT, encoders).
-    pub fn bidirectional() -> Self {
-        Mask(Rule::Bidirectional)
-    }
-
-    /// A query attends to itself and to earlier keys: `key ≤ query` (GPT, LLaMA).
-    pub fn causal() -> Self {
-        Mask(Rule::Causal)
-    }
-
-    /// A query attends to itself and to later keys: `key ≥ query`, the causal mask read backwards.
-    pub fn anti_causal() -> Self {
-        Mask(Rule::AntiCausal)
-    }
-
-    /// Causal, and everyone attends to the first `length` keys: `key ≤ query or key < length`
-    /// (prefix-LM, UniLM).
-    pub fn prefix(length: usize) -> Self {
-        Mask(Rule::Prefix(length.min(MAX_NUMBER)))
-    }
-
-    /// The last `size` keys up to the query itself: `0 ≤ query − key < size` (Mistral).
+    /// Whether the query at position `query` may attend to the key at position `key`.
     ///
-    /// # Errors
-    /// [`Error::Invalid`] for size 0, under which nobody attends to anything.
-    pub fn window(size: usize) -> Result<Self> {
-        check_window(size).map(|size| Mask(Rule::Window(size)))
-    }
-
-    /// The keys nearer than `size` on both sides: `|query − key| < size`.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] for size 0, under which nobody attends to anything.
-    pub fn two_sided_window(size: usize) -> Result<Self> {
-        check_window(size).map(|size| Mask(Rule::TwoSidedWindow(size)))
-    }
-
-    /// Every `step`-th key on both sides, `count` of them on each side and the query itself:
-    /// `|query − key| ≤ count · step` and divisible by `step` (Longformer's dilated windows). With
-    /// `& causal`, the left side alone.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] for a step of 0, or beyond 2³¹ in all.
-    pub fn dilated(count: usize, step: usize) -> Result<Self> {
-        if step == 0 || step.checked_mul(count).is_none_or(|reach| reach > MAX_NUMBER) {
-            let got = format!("{count} keys, every {step}");
-            return Err(Error::invalid(
-                "dilated window",
-                got,
-                "a step of at least 1 and a reach of at most 2^31",
-            ));
-        }
-        Ok(Mask(Rule::Dilated { count, step }))
-    }
-
-    /// The last `stride` keys and, before them, every `stride`-th: `key ≤ query` and
-    /// (`query − key < stride` or divisible by `stride`) (Sparse Transformer).
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] for a stride of 0.
-    pub fn strided(stride: usize) -> Result<Self> {
-        if stride == 0 {
-            return Err(Error::invalid("stride", stride, "at least 1"));
-        }
-        Ok(Mask(Rule::Strided(stride.min(MAX_NUMBER))))
-    }
-
-    /// The first `count` positions attend to everyone and everyone attends to them. With a window,
-    /// `global(2) | two-sided-window(8)`, it is the global + local attention of Longformer and BigBird.
-    pub fn global(count: usize) -> Self {
-        Mask(Rule::Global(count.min(MAX_NUMBER)))
-    }
-
-    /// The query itself, and every other key with a chance of `percent` in a hundred, drawn by a hash
-    /// of seed, query and key: the same seed gives the same mask everywhere (BigBird's random part).
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] for more than 100 percent, or a seed beyond 2³¹.
-    pub fn random(percent: usize, seed: usize) -> Result<Self> {
-        if percent > 100 {
-            return Err(Error::invalid("random mask", format!("{percent} percent"), "at most 100"));
-        }
-        if seed > MAX_NUMBER {
-            return Err(Error::invalid("seed of a random mask", seed, "at most 2^31"));
-        }
-        Ok(Mask(Rule::Random { percent, seed }))
-    }
-
-    /// Nobody attends to the keys from position `length` on: they are padding.
-    pub fn padding(length: usize) -> Self {
-        Mask(Rule::Padding(length.min(MAX_NUMBER)))
-    }
-
-    /// Documents packed into one sequence: both positions lie in the same block of the given lengths.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] if there is no block, a block has length 0, or they add up beyond 2³¹.
-    pub fn blocks(lengths: &[usize]) -> Result<Self> {
-        if lengths.is_empty() || lengths.contains(&0) {
-            return Err(Error::invalid(
-                "block lengths",
-                format!("{lengths:?}"),
-                "one or more lengths, each at least 1",
-            ));
-        }
-        let total = lengths.iter().try_fold(0usize, |sum, &length| sum.checked_add(length));
-        if total.is_none_or(|total| total > MAX_NUMBER) {
-            return Err(Error::invalid("sum of the block lengths", "more", "at most 2^31"));
-        }
-        Ok(Mask(Rule::Blocks(lengths.into())))
-    }
-
-    /// An arbitrary matrix, `allowed[[query, key]]`; positions outside it may not attend.
-    pub fn custom(allowed: Array2<bool>) -> Self {
-        Mask(Rule::Custom(Arc::new(allowed)))
-    }
-
-    /// Whether the query at position `query` may attend to the key at position `key`; where heads have
-    /// masks of their own, whether it may in some head.
+    /// **Conventions**: `heads(a, b)` stands for `a | b` here: whether *some* head may. Operators apply to that,
+    /// so `!heads(a, b)` is where *no* head may attend, though a head with a alone is `!a`. What one head does is
+    /// asked of [`for_head`](Self::for_head).
     pub fn may_attend(&self, query: usize, key: usize) -> bool {
         match &self.0 {
             Rule::Bidirectional => true,
@@ -280,14 +170,6 @@ fn draw(seed: usize, query: usize, key: usize) -> u32 {
         x ^ (x >> 16)
     };
     mix(mix(seed as u32 ^ (query as u32).wrapping_mul(0x9e37_79b9)) ^ key as u32) % 100
-}
-
-fn check_window(size: usize) -> Result<usize> {
-    if size == 0 {
-        Err(Error::invalid("window", size, "at least 1 (each query attends to itself)"))
-    } else {
-        Ok(size.min(MAX_NUMBER))
-    }
 }
 
 fn block_of(lengths: &[usize], position: usize) -> Option<usize> {

@@ -75,6 +75,25 @@ impl Mask {
             }
         }
     }
+
+    /// One bit for each of up to 32 keys: whether the query may attend to it, the first key lowest.
+    pub(crate) fn word(&self, query: usize, keys: Range<usize>) -> u32 {
+        match self.tile(&(query..query + 1), &keys) {
+            Tile::Empty => 0,
+            Tile::Full => first_bits(keys.len()),
+            Tile::Mixed => bits(keys, |key| self.may_attend(query, key)),
+        }
+    }
+}
+
+/// The lowest `count` bits of a word, 32 at most.
+pub(crate) fn first_bits(count: usize) -> u32 {
+    u32::MAX.checked_shr(32 - count as u32).unwrap_or(0)
+}
+
+/// A word with a bit for each of up to 32 keys, the first one lowest.
+pub(super) fn bits(keys: Range<usize>, is_set: impl Fn(usize) -> bool) -> u32 {
+    keys.rev().fold(0, |word, key| word << 1 | u32::from(is_set(key)))
 }
 
 /// Full inside one block, empty if no block meets both ranges.

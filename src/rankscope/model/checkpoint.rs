@@ -52,6 +52,11 @@ impl Checkpoint {
         Ok(Checkpoint { path: single, shards: [shard].into() })
     }
 
+    /// The single file, or the index of the shards.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     fn find(&self, name: &str) -> Option<(&Shard, &TensorInfo)> {
         self.shards.iter().find_map(|shard| Some((shard, shard.info(name)?)))
     }

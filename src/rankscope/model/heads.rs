@@ -55,23 +55,72 @@ pub fn layer_reports(layers: &[(String, Tensor)], mask: &Mask, run: &Run) -> Res
     reports(layers, Some(mask), run)
 }
 
+/// As [`layer_reports`], with the report of one head that is `known` already and not computed again.
+///
+/// # Errors
+/// As [`layer_reports`]; [`Error::Invalid`] if `known` is of none of these heads.
+pub fn layer_reports_with(
+    known: HeadReport,
+    layers: &[(String, Tensor)],
+    mask: &Mask,
+    run: &Run,
+) -> Result<Vec<HeadReport>> {
+    let mut jobs = jobs(layers, Some(mask))?;
+    let Some(at) = jobs.iter().position(|job| (job.name, job.head) == (&known.name, known.head)) else {
+        let got = format!("{}, head {}", known.name, known.head);
+        return Err(Error::invalid("known report", got, "one of these layers' heads"));
+    };
+    jobs.remove(at);
+    let mut reports = many(&jobs, "rank", run, Job::report)?;
+    reports.insert(at, known);
+    Ok(reports)
+}
+
+/// The rank of one head of a layer's traced weights, `[1, H, T, S]` or `[H, T, S]`; see [`layer_reports`].
+///
+/// # Errors
+/// As [`layer_reports`]; [`Error::Invalid`] if there is no such head.
+pub fn head_report(layer: &(String, Tensor), head: usize, mask: &Mask) -> Result<HeadReport> {
+    let jobs = jobs(std::slice::from_ref(layer), Some(mask))?;
+    let expected = || format!("less than {}", jobs.len());
+    jobs.get(head).ok_or_else(|| Error::invalid("head", head, expected()))?.report()
+}
+
 /// The reports; without a mask, the weights' own zeros are asked for the exact rank.
 fn reports(layers: &[(String, Tensor)], mask: Option<&Mask>, run: &Run) -> Result<Vec<HeadReport>> {
+    many(&jobs(layers, mask)?, "rank", run, Job::report)
+}
+
+/// One head to report on.
+struct Job<'a> {
+    name: &'a String,
+    weights: Tensor, // [H, T, S], on the CPU
+    head: usize,
+    theorem: Option<ExactRank>,
+}
+
+/// All heads of all layers, in order.
+fn jobs<'a>(layers: &'a [(String, Tensor)], mask: Option<&Mask>) -> Result<Vec<Job<'a>>> {
     let mut jobs = Vec::new();
     let mut theorems = Theorems { mask, known: Vec::new() };
     for (name, weights) in layers {
         let weights = heads_of(weights)?.to_device(&crate::Device::Cpu)?; // [H, T, S]
         let [heads, queries, keys] = weights.shape().sizes()[..] else { unreachable!("checked by heads_of") };
         for head in 0..heads {
-            jobs.push((name, weights.clone(), head, theorems.of(head, heads, queries, keys)));
+            let theorem = theorems.of(head, heads, queries, keys);
+            jobs.push(Job { name, weights: weights.clone(), head, theorem });
         }
     }
-    many(&jobs, "rank", run, |(name, weights, head, theorem)| {
-        let matrix = weights.matrix(*head).expect("a head of weights on the CPU");
+    Ok(jobs)
+}
+
+impl Job<'_> {
+    fn report(&self) -> Result<HeadReport> {
+        let matrix = self.weights.matrix(self.head).expect("a head of weights on the CPU");
         let matrix: Array2<f64> = matrix.mapv(f64::from);
-        let report = RankReport::of(matrix.view(), theorem.as_ref())?;
-        Ok(HeadReport { name: name.to_string(), layer: layer_of(name), head: *head, report })
-    })
+        let report = RankReport::of(matrix.view(), self.theorem.as_ref())?;
+        Ok(HeadReport { name: self.name.clone(), layer: layer_of(self.name), head: self.head, report })
+    }
 }
 
 /// What the mask implies for the exact rank of each head, worked out once for each mask.
@@ -112,4 +161,41 @@ fn heads_of(weights: &Tensor) -> Result<Tensor> {
 /// The number in a path such as `decoder.3.self_attention.weights`; 0 where there is none.
 fn layer_of(name: &str) -> usize {
     name.split('.').find_map(|part| part.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layers() -> Vec<(String, Tensor)> {
+        let weights = |seed: usize| {
+            let values = (0..2 * 3 * 3).map(|i| ((i * 7 + seed) % 11) as f32 / 11.0).collect();
+            Tensor::new([(Axis::Batch, 1), (Axis::Head, 2), (Axis::Query, 3), (Axis::Key, 3)], values)
+                .unwrap()
+        };
+        [4, 7].map(|layer| (format!("decoder.{layer}.self_attention.weights"), weights(layer))).into()
+    }
+
+    #[test]
+    fn a_known_report_is_taken_as_it_is_and_the_others_are_computed() {
+        let (layers, mask, run) = (layers(), Mask::bidirectional(), Run::default());
+        let all = layer_reports(&layers, &mask, &run).unwrap();
+        let mut known = head_report(&layers[1], 0, &mask).unwrap();
+        let numbers = |reports: &[HeadReport]| serde_json::to_value(reports).unwrap();
+        assert_eq!(numbers(std::slice::from_ref(&known)), numbers(&all[2..3]));
+        known.report.effective_rank = -1.0;
+        let mixed = layer_reports_with(known.clone(), &layers, &mask, &run).unwrap();
+        assert_eq!((mixed.len(), mixed[2].report.effective_rank), (4, -1.0));
+        for i in [0, 1, 3] {
+            assert_eq!(numbers(&mixed[i..=i]), numbers(&all[i..=i]), "{i}");
+        }
+        known.head = 2;
+        let error = layer_reports_with(known, &layers, &mask, &run).unwrap_err().to_string();
+        assert!(
+            error.starts_with("known report is decoder.7.self_attention.weights, head 2, expected"),
+            "{error}"
+        );
+        let error = head_report(&layers[0], 2, &mask).unwrap_err().to_string();
+        assert_eq!(error, "head is 2, expected less than 2");
+    }
 }

@@ -87,12 +87,19 @@ impl Input {
     /// # Errors
     /// [`Error::Invalid`] for no token, too many tokens, an id out of range, or the wrong number of segments.
     pub(super) fn check(&self, model: &Description) -> Result<()> {
+        self.check_after(model, 0)
+    }
+
+    /// As [`check`](Self::check), for tokens that follow `cached` others.
+    pub(super) fn check_after(&self, model: &Description, cached: usize) -> Result<()> {
         if self.is_empty() {
             return Err(Error::invalid("number of tokens", 0, "at least one token (the text may be empty)"));
         }
-        if self.len() > model.context {
+        if cached + self.len() > model.context {
+            let what =
+                if cached == 0 { "number of tokens" } else { "number of tokens, with the cached ones," };
             let expected = format!("at most {}, the model's context", model.context);
-            return Err(Error::invalid("number of tokens", self.len(), expected));
+            return Err(Error::invalid(what, cached + self.len(), expected));
         }
         if let Some(at) = self.ids.iter().position(|&id| id as usize >= model.vocab) {
             let expected = format!("less than {}, the size of the vocabulary", model.vocab);

@@ -4,13 +4,14 @@
 //!
 //! **Source**: Touvron et al. 2023 (arXiv 2302.13971), section 2.2; tensor names as on the Hugging Face hub.
 
+use super::cache::{CacheLayout, KvCache, LayerCache};
 use super::tied::{self, Ties};
 use super::{Checkpoint, Config, Description, Input, MaskChoice, Model, rope};
 use crate::attention::{Linear, MultiHead, ScaledDotProduct, Visibility};
 use crate::axis::Axis;
 use crate::device::Device;
-use crate::error::Result;
-use crate::mask::Mask;
+use crate::error::{Error, Result};
+use crate::mask::{Mask, Positions};
 use crate::ops::{RotaryTable, add, gather, linear, multiply, rms_norm, silu};
 use crate::probe::{Probe, Scope};
 use crate::run::Run;
@@ -34,13 +35,24 @@ pub struct Llama {
     output: Weight,     // [V, C], the embedding itself where tied
 }
 
-struct Layer {
-    attention_norm: Tensor, // [C]
-    self_attention: MultiHead,
-    feed_forward_norm: Tensor, // [C]
-    gate: Linear,              // [F, C]
-    up: Linear,                // [F, C]
-    down: Linear,              // [C, F]
+/// One layer: pre-norm, self-attention, pre-norm, gated feed-forward network.
+pub(super) struct Layer {
+    pub(super) attention_norm: Tensor, // [C]
+    pub(super) self_attention: MultiHead,
+    pub(super) feed_forward_norm: Tensor, // [C]
+    pub(super) gate: Linear,              // [F, C]
+    pub(super) up: Linear,                // [F, C]
+    pub(super) down: Linear,              // [C, F]
+}
+
+/// What all layers of one pass share.
+#[derive(Clone, Copy)]
+pub(super) struct Pass<'a> {
+    pub(super) epsilon: f32,
+    /// The angles of the queries' positions.
+    pub(super) rotation: &'a RotaryTable,
+    pub(super) visibility: Visibility<'a>,
+    pub(super) run: &'a Run,
 }
 
 /// The fields of `config.json` that decide the layers' shapes.
@@ -164,7 +176,7 @@ impl Layer {
                 key: linear("self_attn.k_proj", kv_heads, width, biased)?,
                 value: linear("self_attn.v_proj", kv_heads, width, biased)?,
                 output: linear("self_attn.o_proj", width, heads, biased)?,
-                mechanism: ScaledDotProduct::new(sizes.head_size),
+                mechanism: ScaledDotProduct::new(sizes.head_size).into(),
             },
             feed_forward_norm: norm("post_attention_layernorm")?,
             gate: linear("mlp.gate_proj", inner, width, inner_biased)?,
@@ -173,26 +185,86 @@ impl Layer {
         })
     }
 
-    fn forward(
+    /// The residual stream `[B, T, C]` after this layer; with a cache, whose keys and values come first.
+    pub(super) fn forward(
         &self,
         x: &Tensor,
-        epsilon: f32,
-        rotation: &RotaryTable,
-        visibility: Visibility<'_>,
+        pass: Pass<'_>,
+        cache: Option<&mut LayerCache>,
         probe: &mut dyn Probe,
-        run: &Run,
     ) -> Result<Tensor> {
+        let x = self.attend(x, pass, cache, probe)?;
+        let x = probe.visit("after_attention", x)?;
+        self.feed(&x, pass.epsilon, probe)
+    }
+
+    /// x + attention(norm(x)).
+    pub(super) fn attend(
+        &self,
+        x: &Tensor,
+        pass: Pass<'_>,
+        cache: Option<&mut LayerCache>,
+        probe: &mut dyn Probe,
+    ) -> Result<Tensor> {
+        let Pass { epsilon, rotation, visibility, run } = pass;
         let normed = probe.visit("attention_norm", rms_norm(x, &self.attention_norm, epsilon)?)?;
-        let mut scope = Scope::new("self_attention", probe);
-        let update =
-            self.self_attention.forward(&normed, &normed, Some(rotation), visibility, &mut scope, run)?;
-        let x = probe.visit("after_attention", add(x, &update)?)?; // [B, T, C]
-        let normed = probe.visit("feed_forward_norm", rms_norm(&x, &self.feed_forward_norm, epsilon)?)?;
+        let (attention, mut scope) = (&self.self_attention, Scope::new("self_attention", probe));
+        let q = attention.query(&normed, Some(rotation), &mut scope)?; // [B, H, T, D]
+        let (k, v) = attention.keys_and_values(&normed, Some(rotation), &mut scope)?; // [B, G, T, D]
+        let (k, v) = match cache {
+            Some(cache) => cache.append(k, v)?, // [B, G, S + T, D]
+            None => (k, v),
+        };
+        let update = attention.attend(&q, &k, &v, visibility, &mut scope, run)?; // [B, T, C]
+        add(x, &update)
+    }
+
+    /// x + W₂(SiLU(W₁·norm(x)) · W₃·norm(x)).
+    pub(super) fn feed(&self, x: &Tensor, epsilon: f32, probe: &mut dyn Probe) -> Result<Tensor> {
+        let normed = probe.visit("feed_forward_norm", rms_norm(x, &self.feed_forward_norm, epsilon)?)?;
         let gate = silu(&self.gate.forward(&normed)?)?; // [B, T, F]
         let hidden = multiply(&gate, &self.up.forward(&normed)?)?;
         let hidden = probe.visit("feed_forward.hidden", hidden)?; // [B, T, F]
         let update = probe.visit("feed_forward.output", self.down.forward(&hidden)?)?; // [B, T, C]
-        probe.visit("output", add(&x, &update)?)
+        probe.visit("output", add(x, &update)?)
+    }
+}
+
+impl Llama {
+    fn layout(&self, batch: usize) -> CacheLayout {
+        let Description { layers, kv_heads, head_size, .. } = self.description;
+        CacheLayout { layers, batch, kv_heads, head_size }
+    }
+
+    /// Which weights a cache belongs to.
+    fn owner(&self) -> String {
+        self.checkpoint.path().display().to_string()
+    }
+
+    /// The last hidden states of `input`, which follows what the cache holds.
+    fn pass(
+        &self,
+        input: &Input,
+        mask: &Mask,
+        mut cache: Option<&mut KvCache>,
+        probe: &mut dyn Probe,
+        run: &Run,
+    ) -> Result<Tensor> {
+        let cached = cache.as_ref().map_or(0, |cache| cache.len());
+        let at = Positions::suffix(input.len(), cached + input.len())?;
+        let rotation =
+            RotaryTable::from_frequencies(at.first_query, input.len(), &self.frequencies, &self.device)?;
+        let visibility = Visibility { mask, at, padding: input.padding() };
+        let pass = Pass { epsilon: self.epsilon, rotation: &rotation, visibility, run };
+        let mut x = probe.visit("embeddings", gather(&self.embedding, input.ids(), input.batch_size())?)?;
+        for (index, layer) in self.layers.iter().enumerate() {
+            let mut scope = Scope::new(format!("decoder.{index}"), probe);
+            let cache = cache.as_mut().map(|cache| cache.layer_mut(index)).transpose()?;
+            x = layer.forward(&x, pass, cache, &mut scope)?;
+            run.step("layer", index + 1, self.layers.len())?;
+        }
+        let hidden = probe.visit("final_norm", rms_norm(&x, &self.final_norm, self.epsilon)?)?;
+        super::expect_finite(&self.checkpoint, "the last hidden state", hidden)
     }
 }
 
@@ -207,17 +279,33 @@ impl Model for Llama {
 
     fn hidden(&self, input: &Input, mask: &MaskChoice, probe: &mut dyn Probe, run: &Run) -> Result<Tensor> {
         input.check(&self.description)?;
-        let mask = mask.resolve(&self.description);
-        let visibility = Visibility { mask: &mask, at: input.positions(), padding: input.padding() };
-        let rotation = RotaryTable::from_frequencies(0, input.len(), &self.frequencies, &self.device)?;
-        let mut x = probe.visit("embeddings", gather(&self.embedding, input.ids(), input.batch_size())?)?;
-        for (index, layer) in self.layers.iter().enumerate() {
-            let mut scope = Scope::new(format!("decoder.{index}"), probe);
-            x = layer.forward(&x, self.epsilon, &rotation, visibility, &mut scope, run)?;
-            run.step("layer", index + 1, self.layers.len())?;
+        self.pass(input, &mask.resolve(&self.description), None, probe, run)
+    }
+
+    fn cache(&self, batch: usize) -> Result<KvCache> {
+        KvCache::new(&self.owner(), self.layout(batch), &self.device)
+    }
+
+    fn hidden_after(
+        &self,
+        cache: &mut KvCache,
+        input: &Input,
+        mask: &MaskChoice,
+        probe: &mut dyn Probe,
+        run: &Run,
+    ) -> Result<Tensor> {
+        cache.expect(&self.owner(), self.layout(input.batch_size()), &self.device)?;
+        input.check_after(&self.description, cache.len())?;
+        if input.padding().is_some_and(|padding| !padding.is_trivial()) {
+            return Err(Error::invalid("padding", "given", "none in a pass with a cache"));
         }
-        let hidden = probe.visit("final_norm", rms_norm(&x, &self.final_norm, self.epsilon)?)?;
-        super::expect_finite(&self.checkpoint, "the last hidden state", hidden)
+        let mask = mask.resolve(&self.description);
+        cache.expect_mask(&mask, input.len())?;
+        let mut grown = cache.clone();
+        let hidden = self.pass(input, &mask, Some(&mut grown), probe, run)?;
+        grown.set_mask(mask);
+        *cache = grown;
+        Ok(hidden)
     }
 
     fn logits(&self, hidden: &Tensor, probe: &mut dyn Probe) -> Result<Option<Tensor>> {

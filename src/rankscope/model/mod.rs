@@ -3,13 +3,16 @@
 //! One file a family; [`FAMILIES`] is the registry. A model runs under any mask and any probe, on
 //! either device.
 
+pub mod architecture;
 mod bert;
+mod cache;
 mod checkpoint;
 mod config;
 pub mod heads;
 mod input;
 mod llama;
 mod rope;
+pub mod stack;
 pub mod store;
 mod tied;
 mod tokenizer;
@@ -17,6 +20,7 @@ mod tokenizer;
 use std::path::Path;
 
 pub use bert::Bert;
+pub use cache::{CacheLayout, KvCache, LayerCache};
 pub use checkpoint::Checkpoint;
 pub use config::Config;
 pub use input::{Input, MaskChoice};
@@ -24,7 +28,7 @@ pub use llama::Llama;
 pub use tokenizer::{Tokenizer, Tokens};
 
 use crate::device::Device;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::mask::Mask;
 use crate::probe::Probe;
 use crate::run::Run;
@@ -89,6 +93,36 @@ pub trait Model: Send + Sync {
     /// As [`Model::hidden`].
     fn logits(&self, hidden: &Tensor, probe: &mut dyn Probe) -> Result<Option<Tensor>>;
 
+    /// An empty cache for `batch` sequences, to be filled by [`hidden_after`](Model::hidden_after).
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a family that keeps no cache; [`Error::Gpu`] if the GPU fails.
+    fn cache(&self, batch: usize) -> Result<KvCache> {
+        let _ = batch;
+        Err(no_cache(self.description()))
+    }
+
+    /// As [`hidden`](Model::hidden), for T tokens that follow the S tokens in the cache, which then holds
+    /// S + T: position t of the input stands at S + t.
+    ///
+    /// **Conventions**: probes see keys and values of the T new positions, and scores and weights
+    /// `[B, H, T, S + T]`. An error leaves the cache as it was.
+    ///
+    /// # Errors
+    /// As [`hidden`](Model::hidden), and an error naming a cache of another model, other sizes or another
+    /// device; a mask under which cached positions would see new ones; a family that keeps no cache.
+    fn hidden_after(
+        &self,
+        cache: &mut KvCache,
+        input: &Input,
+        mask: &MaskChoice,
+        probe: &mut dyn Probe,
+        run: &Run,
+    ) -> Result<Tensor> {
+        let _ = (cache, input, mask, probe, run);
+        Err(no_cache(self.description()))
+    }
+
     /// The whole pass.
     ///
     /// # Errors
@@ -116,7 +150,7 @@ impl Family {
     /// The family that a configuration names.
     ///
     /// # Errors
-    /// [`Error::Format`](crate::Error::Format) if it is none of [`FAMILIES`], or `architectures` speaks of another.
+    /// [`Error::Format`] if it is none of [`FAMILIES`], or `architectures` speaks of another.
     pub fn of(config: &Config) -> Result<&'static Family> {
         let name: String = config.get("model_type")?;
         let Some(family) = FAMILIES.iter().find(|family| family.name == name) else {
@@ -168,6 +202,10 @@ pub fn load(directory: &Path, device: &Device) -> Result<Box<dyn Model>> {
         checkpoint.expect_finite_weights()?;
     }
     (family.load)(&config, &checkpoint, device)
+}
+
+fn no_cache(model: &Description) -> Error {
+    Error::invalid("family of a model with a cache", model.family, "one with a decoder, such as llama")
 }
 
 /// `values` itself, after a look for NaN where that is free: on the CPU.

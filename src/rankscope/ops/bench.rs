@@ -1,16 +1,15 @@
 //! Every variant of every ladder: checked against the CPU, then timed.
 
+mod problem;
+
 use std::time::Instant;
 
+use problem::{Problem, extent, problem};
 use serde::Serialize;
 
-use super::cpu::{self, Product, Visible};
-use super::ladder::{Extent, LADDERS, Ladder, Variant, ladder, with_variant};
-use super::{layer_norm, masked_softmax, matmul, online_attention, rms_norm};
-use crate::axis::Axis;
+use super::ladder::{LADDERS, Ladder, Variant, ladder, with_variant};
 use crate::device::{Device, Gpu};
 use crate::error::{Error, Result};
-use crate::mask::{Allowed, Mask, Positions};
 use crate::run::Run;
 use crate::tensor::Tensor;
 
@@ -34,27 +33,12 @@ pub struct Measurement {
 }
 
 /// What n means for each operation.
-pub const SIZES: &str = "matmul: n x n times n x n; masked_softmax: 4 heads of n x n, causal; layer_norm and \
-    rms_norm: n rows of n; attention: 4 heads of n queries and n keys of 64, causal";
+pub const SIZES: &str = "matmul: n x n times n x n; masked_softmax and masked_normalise: 4 heads \
+    of n x n, causal; layer_norm and rms_norm: n rows of n; attention and linear_attention: 4 heads of n queries \
+    and n keys of 64, causal";
 
 /// The largest n.
 pub const MAX_SIZE: usize = 4096;
-
-const HEADS: usize = 4;
-const HEAD_SIZE: usize = 64;
-
-/// The operation on its inputs.
-type Call = Box<dyn Fn(&[Tensor]) -> Result<Tensor>>;
-
-/// An operation on inputs, with what it should give.
-struct Problem {
-    inputs: Vec<Tensor>,
-    call: Call,
-    want: Vec<f64>,
-    extent: Extent,
-    flops: f64,
-    tolerance: f64,
-}
 
 /// Checks and times the variants of `op`, or of all operations, on `device`; `report` sees each one as it
 /// comes.
@@ -173,107 +157,6 @@ fn largest_error(got: &[f32], want: &[f64]) -> f64 {
         .zip(want)
         .map(error)
         .fold(0.0, |largest, error| if error > largest || error.is_nan() { error } else { largest })
-}
-
-fn extent(op: &str, n: usize) -> Result<Extent> {
-    Ok(match ladder(op)?.op {
-        "masked_softmax" => Extent { batch: 1, rows: HEADS * n, columns: n, inner: n },
-        "attention" => Extent { batch: HEADS, rows: n, columns: HEAD_SIZE, inner: n },
-        _ => Extent { batch: 1, rows: n, columns: n, inner: n },
-    })
-}
-
-fn problem(op: &'static str, n: usize, run: &Run) -> Result<Problem> {
-    let extent = extent(op, n)?;
-    let epsilon = f64::from(f32::EPSILON);
-    let pairs = (n * n) as f64;
-    Ok(match op {
-        "matmul" => {
-            let [a, b] = [
-                tensor(&[(Axis::Row, n), (Axis::Width, n)], 1)?,
-                tensor(&[(Axis::Width, n), (Axis::Column, n)], 2)?,
-            ];
-            let product =
-                Product { batch: 1, group: 1, m: n, n, k: n, transpose_a: false, transpose_b: false };
-            let mut want = vec![0.0; n * n];
-            cpu::matmul(&product, 1.0, &wide(&a), &wide(&b), &mut want);
-            let call = Box::new(|x: &[Tensor]| matmul(&x[0], &x[1], Axis::Width, 1.0));
-            Problem {
-                inputs: vec![a, b],
-                call,
-                want,
-                extent,
-                flops: 2.0 * pairs * n as f64,
-                tolerance: n as f64 * epsilon,
-            }
-        }
-        "masked_softmax" => {
-            let x = tensor(&[(Axis::Batch, 1), (Axis::Head, HEADS), (Axis::Query, n), (Axis::Key, n)], 1)?;
-            let allowed = Allowed::new(&Mask::causal(), HEADS, n, n, Positions { first_query: 0 }, None)?;
-            let mut want = wide(&x);
-            cpu::masked_softmax(&mut want, [1, HEADS, n, n], &allowed);
-            let call = Box::new(move |x: &[Tensor]| masked_softmax(&x[0], &allowed));
-            // Compare, subtract, exponential, add and divide for the half that is allowed.
-            Problem {
-                inputs: vec![x],
-                call,
-                want,
-                extent,
-                flops: 2.5 * HEADS as f64 * pairs,
-                tolerance: 32.0 * epsilon,
-            }
-        }
-        "layer_norm" | "rms_norm" => {
-            let vector = |seed| tensor(&[(Axis::Width, n)], seed);
-            let (x, gain, bias) = (tensor(&[(Axis::Query, n), (Axis::Width, n)], 1)?, vector(2)?, vector(3)?);
-            let mut want = wide(&x);
-            let is_layer = op == "layer_norm";
-            if is_layer {
-                cpu::layer_norm(&mut want, &wide(&gain), &wide(&bias), 1e-5);
-            } else {
-                cpu::rms_norm(&mut want, &wide(&gain), 1e-5);
-            }
-            let call: Call = if is_layer {
-                Box::new(|x| layer_norm(&x[0], &x[1], &x[2], 1e-5))
-            } else {
-                Box::new(|x| rms_norm(&x[0], &x[1], 1e-5))
-            };
-            let flops = if is_layer { 7.0 } else { 4.0 } * pairs;
-            // Two equal values differ by rounding alone, which 1/√ε enlarges.
-            Problem { inputs: vec![x, gain, bias], call, want, extent, flops, tolerance: 1e-4 }
-        }
-        "attention" => attention(n, extent, run)?,
-        _ => return Err(Error::invalid("kernel", op, "one with a bench")),
-    })
-}
-
-fn attention(n: usize, extent: Extent, run: &Run) -> Result<Problem> {
-    let axes = |length| [(Axis::Batch, 1), (Axis::Head, HEADS), (length, n), (Axis::HeadSize, HEAD_SIZE)];
-    let (q, k, v) =
-        (tensor(&axes(Axis::Query), 1)?, tensor(&axes(Axis::Key), 2)?, tensor(&axes(Axis::Key), 3)?);
-    let sizes =
-        cpu::Sizes { batch: 1, heads: HEADS, kv_heads: HEADS, queries: n, keys: n, head_size: HEAD_SIZE };
-    let visible = Visible { masks: vec![Mask::causal(); HEADS], first_query: 0, padding: None };
-    let want = cpu::online_attention(&wide(&q), &wide(&k), &wide(&v), 0.125, &sizes, &visible, run)?;
-    let call = Box::new(|x: &[Tensor]| {
-        let at = Positions { first_query: 0 };
-        online_attention(&x[0], &x[1], &x[2], 0.125, &Mask::causal(), at, None, &Run::default())
-    });
-    // Two products over the half of the pairs that is allowed.
-    let flops = 2.0 * (HEADS * n * n * HEAD_SIZE) as f64;
-    Ok(Problem { inputs: vec![q, k, v], call, want, extent, flops, tolerance: 1e-4 })
-}
-
-/// Values in [-1, 1) that look random, the same on every run.
-fn tensor(axes: &[(Axis, usize)], seed: u64) -> Result<Tensor> {
-    use rand::{RngExt, SeedableRng};
-    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
-    let count = axes.iter().map(|&(_, size)| size).product();
-    Tensor::new(axes, (0..count).map(|_| random.random_range(-1.0..1.0)).collect())
-}
-
-fn wide(x: &Tensor) -> Vec<f64> {
-    x.as_slice().unwrap_or_default().iter().map(|&x| f64::from(x)).collect()
 }
 
 #[cfg(test)]

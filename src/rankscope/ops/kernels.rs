@@ -1,16 +1,20 @@
 //! The registry of kernels: what tests walk and what a window may warm up.
 
 use super::{
-    elementwise, gather, gelu, heads, layer_norm, matmul, online_attention, rms_norm, rotary, silu, softmax,
+    concat, elementwise, feature_map, gather, gelu, heads, layer_norm, linear_attention, masked_normalise,
+    matmul, online_attention, rms_norm, rotary, silu, slice, softmax,
 };
 use crate::device::gpu::Kernel;
 
 /// All kernels, one for each WGSL file.
 pub static KERNELS: &[&Kernel] = &[
+    &concat::gpu::CONCAT,
     &elementwise::gpu::ADD,
     &elementwise::gpu::ADD_BIAS,
     &elementwise::gpu::MULTIPLY,
     &elementwise::gpu::SCALE,
+    &feature_map::gpu::ELU_PLUS_ONE,
+    &feature_map::gpu::RELU,
     &gather::gpu::GATHER,
     &gelu::gpu::GELU_EXACT,
     &gelu::gpu::GELU_TANH,
@@ -19,6 +23,12 @@ pub static KERNELS: &[&Kernel] = &[
     &layer_norm::gpu::TILED,
     &layer_norm::gpu::BLOCKED,
     &layer_norm::gpu::SUBGROUPS,
+    &linear_attention::gpu::RECURRENT,
+    &linear_attention::gpu::STATES,
+    &linear_attention::gpu::SCAN,
+    &linear_attention::gpu::CHUNKED,
+    &masked_normalise::gpu::NAIVE,
+    &masked_normalise::gpu::TILED,
     &matmul::gpu::NAIVE,
     &matmul::gpu::TILED,
     &matmul::gpu::BLOCKED,
@@ -31,6 +41,7 @@ pub static KERNELS: &[&Kernel] = &[
     &rms_norm::gpu::SUBGROUPS,
     &rotary::gpu::ROTARY,
     &silu::gpu::SILU,
+    &slice::gpu::SLICE,
     &softmax::gpu::NAIVE,
     &softmax::gpu::TILED,
     &softmax::gpu::BLOCKED,

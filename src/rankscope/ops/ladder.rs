@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 
-use super::{layer_norm, matmul, online_attention, rms_norm, softmax};
+use super::{layer_norm, linear_attention, masked_normalise, matmul, online_attention, rms_norm, softmax};
 use crate::device::Gpu;
 use crate::device::gpu::Kernel;
 use crate::error::{Error, Result};
@@ -77,6 +77,8 @@ pub static LADDERS: &[&Ladder] = &[
     &layer_norm::gpu::LADDER,
     &rms_norm::gpu::LADDER,
     &online_attention::gpu::LADDER,
+    &masked_normalise::gpu::LADDER,
+    &linear_attention::gpu::LADDER,
 ];
 
 thread_local! {
@@ -145,9 +147,14 @@ impl Ladder {
                 Some(why) => Err(Error::invalid(format!("variant of {}", self.op), name, why)),
             };
         }
-        let situation = Situation { is_software: gpu.is_software(), extent };
-        let suitable = self.variants.iter().rev().filter(can).find(|variant| (variant.suits)(&situation));
-        Ok(suitable.unwrap_or(&self.variants[0]))
+        Ok(self.best(&Situation { is_software: gpu.is_software(), extent }, can))
+    }
+
+    /// The highest rung that can and suits, or else the highest one that can.
+    pub(super) fn best(&self, situation: &Situation, can: impl Fn(&&Variant) -> bool) -> &Variant {
+        let able = || self.variants.iter().rev().filter(&can);
+        let suitable = able().find(|variant| (variant.suits)(situation));
+        suitable.or_else(|| able().next()).unwrap_or(&self.variants[0])
     }
 }
 

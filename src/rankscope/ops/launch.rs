@@ -1,6 +1,9 @@
 //! What the GPU sides of the operations share: one kernel, its parameters, one output.
 
+use std::sync::Arc;
+
 use crate::axis::Shape;
+use crate::device::Gpu;
 use crate::device::gpu::{Bind, GpuBuffer, Kernel, params};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
@@ -18,7 +21,7 @@ pub(super) fn launch<P: bytemuck::Pod>(
     grid: impl Into<Grid>,
 ) -> Result<Tensor> {
     let gpu = inputs[0].1.gpu();
-    let y = gpu.alloc(kernel.name, shape.len() * size_of::<f32>())?;
+    let y = alloc_result(gpu, kernel.name, &shape)?;
     if !shape.is_empty() {
         let mut binds = vec![("params", Bind::Uniform(bytemuck::bytes_of(&params))), ("y", Bind::Buffer(&y))];
         binds.extend(inputs.iter().map(|&(name, buffer)| (name, Bind::Buffer(buffer))));
@@ -26,6 +29,11 @@ pub(super) fn launch<P: bytemuck::Pod>(
         gpu.dispatch_work(kernel, &binds, workgroups, work)?;
     }
     Ok(Tensor::on_gpu(shape, y))
+}
+
+/// A buffer for what `op` will give; results are seen whole, so it must fit one binding.
+pub(super) fn alloc_result(gpu: &Arc<Gpu>, op: &str, shape: &Shape) -> Result<GpuBuffer> {
+    gpu.alloc(&format!("result of {op}"), shape.len() * size_of::<f32>())
 }
 
 /// How many workgroups a kernel takes, and about how many multiply-adds they make.

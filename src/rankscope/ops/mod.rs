@@ -3,7 +3,9 @@
 //! of the WGSL beside it.
 
 pub mod bench;
+mod concat;
 mod elementwise;
+mod feature_map;
 mod gather;
 mod gelu;
 mod heads;
@@ -11,33 +13,50 @@ mod kernels;
 pub mod ladder;
 mod launch;
 mod layer_norm;
+mod linear_attention;
+mod masked_normalise;
 mod matmul;
 mod online_attention;
+mod real;
 mod rms_norm;
 mod rotary;
+mod row_wise;
 mod silu;
+mod slice;
 mod softmax;
+pub mod work;
 
+pub use concat::concat;
 pub use elementwise::{add, add_bias, multiply, scale};
+pub use feature_map::{FeatureMap, feature_map};
 pub use gather::gather;
 pub use gelu::{GeluForm, gelu};
 pub use heads::{merge_heads, split_heads};
 pub use kernels::KERNELS;
 pub use ladder::{LADDERS, with_variant};
 pub use layer_norm::layer_norm;
+pub(crate) use linear_attention::reach_of_heads;
+pub use linear_attention::{linear_attention, linear_step, no_tokens};
+pub use masked_normalise::masked_normalise;
 pub use matmul::{linear, matmul};
 pub use online_attention::online_attention;
+pub use real::Real;
 pub use rms_norm::rms_norm;
 pub use rotary::{RotaryTable, rotary};
 pub use silu::silu;
+pub use slice::slice;
 pub use softmax::masked_softmax;
 
 /// The CPU implementations, for callers with plain slices in f32 or f64.
 pub mod cpu {
+    pub use super::concat::cpu::concat;
     pub use super::elementwise::cpu::{add, add_bias, multiply, scale};
+    pub use super::feature_map::cpu::feature_map;
     pub use super::gelu::cpu::gelu;
     pub use super::heads::cpu::{merge_heads, split_heads};
     pub use super::layer_norm::cpu::layer_norm;
+    pub use super::linear_attention::cpu::{LinearSums, Reachable, linear_attention, linear_step};
+    pub use super::masked_normalise::cpu::masked_normalise;
     pub use super::matmul::cpu::{Product, matmul};
     pub use super::online_attention::Sizes;
     pub use super::online_attention::cpu::{Visible, online_attention};
@@ -50,29 +69,6 @@ pub mod cpu {
 use crate::axis::Axis;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
-
-/// f32 or f64: what the CPU operations compute in.
-pub trait Real: ndarray::LinalgScalar + num_traits::Float + num_traits::FromPrimitive + Send + Sync {
-    /// The error function, 2/√π ∫₀ˣ e^(−t²) dt.
-    fn erf(self) -> Self;
-
-    /// A constant, rounded to this type.
-    fn constant(value: f64) -> Self {
-        Self::from_f64(value).expect("every f64 rounds to a float")
-    }
-}
-
-impl Real for f32 {
-    fn erf(self) -> Self {
-        libm::erff(self)
-    }
-}
-
-impl Real for f64 {
-    fn erf(self) -> Self {
-        libm::erf(self)
-    }
-}
 
 /// Runs `row` on every row of `values`, in parallel where there is enough to do.
 ///
@@ -88,6 +84,15 @@ fn for_each_row<F: Send>(values: &mut [F], width: usize, row: impl Fn(usize, &mu
     values.par_chunks_mut(rows_per_task * width).enumerate().for_each(|(task, rows)| {
         for (i, values) in rows.chunks_mut(width).enumerate() {
             row(task * rows_per_task + i, values);
+        }
+    });
+}
+
+/// Replaces every value by `f` of it, in parallel where there is enough to do.
+fn for_each_value<F: Real>(values: &mut [F], f: impl Fn(F) -> F + Send + Sync) {
+    for_each_row(values, 1024, |_, values| {
+        for value in values {
+            *value = f(*value);
         }
     });
 }

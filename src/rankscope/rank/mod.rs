@@ -6,10 +6,14 @@
 mod concentration;
 mod decompose;
 mod exact;
+mod lens;
 mod log_det;
+mod lu;
 mod metric;
 pub mod npy;
+pub mod precise;
 mod report;
+mod residual;
 mod spectrum;
 #[cfg(test)]
 mod tests;
@@ -21,9 +25,12 @@ use rayon::prelude::*;
 pub use concentration::columns_holding;
 pub use decompose::{Decompose, decomposition};
 pub use exact::{ExactRank, exact_rank};
+pub use lens::{Lens, spectrum_in_f32};
 pub use log_det::{LogAbsDet, LogDetMethod, log_abs_det};
+pub use lu::{LuDeterminant, lu_determinant};
 pub use metric::{METRICS, Metric};
 pub use report::RankReport;
+pub use residual::{one_infinity_norm, residual, residual_ratio};
 pub use spectrum::{Condition, EPSILON_F32, EPSILON_F64, Spectrum, Tolerance};
 
 use crate::blas;

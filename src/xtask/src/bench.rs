@@ -49,7 +49,10 @@ pub fn run(args: &Args) -> Result<()> {
     let programs = Programs::build()?;
     let mut rows = Vec::new();
     rows.extend(whole_process(args, &programs)?);
-    rows.push(decompositions(args, &programs)?);
+    for (count, size) in [("72", "128"), ("1000", "64"), ("100", "256")] {
+        rows.push(decompositions(args, &programs, (count, size))?);
+    }
+    rows.push(phase_map(args, &programs)?);
     rows.extend(app(&programs)?);
     let mut page = heading(&programs)?;
     page.push_str(&table(&rows));
@@ -161,21 +164,34 @@ fn model_folder(cli: &Path) -> Result<Option<PathBuf>> {
     Ok(found.and_then(|model| model["path"].as_str()).map(PathBuf::from))
 }
 
-/// 72 singular value decompositions of 128 × 128 against numpy at its best.
-fn decompositions(args: &Args, programs: &Programs) -> Result<Row> {
+/// A phase map: 20 × 20 points at n = 128, 3 draws each, both masks.
+fn phase_map(args: &Args, programs: &Programs) -> Result<Row> {
+    let time = || printed_number(command(&programs.svd_time).arg("phase-map"));
+    let times = (0..args.runs).map(|_| time()).collect::<Result<Vec<_>>>()?;
+    Ok(Row {
+        what: "phase map, 20 x 20 points, n = 128, 3 draws".to_owned(),
+        unit: "ms",
+        ours: median(times.into_iter()).expect("at least one run"),
+        theirs: None,
+        bar: Bar::Absolute(20_000.0),
+    })
+}
+
+/// Singular values of `count` matrices of `size` rows against numpy at its best.
+fn decompositions(args: &Args, programs: &Programs, (count, size): (&str, &str)) -> Result<Row> {
     let mut theirs = has_modules(&args.python, "numpy").then(|| command(&args.python));
     if let Some(theirs) = &mut theirs {
-        theirs.arg(script("svd.py")).args(["72", "128"]).env("OPENBLAS_NUM_THREADS", "1");
+        theirs.arg(script("svd.py")).args([count, size]).env("OPENBLAS_NUM_THREADS", "1");
     }
     let (mut our_times, mut their_times) = (Vec::new(), Vec::new());
     for _ in 0..args.runs {
-        our_times.push(printed_number(command(&programs.svd_time).args(["72", "128"]))?);
+        our_times.push(printed_number(command(&programs.svd_time).args([count, size]))?);
         if let Some(theirs) = &mut theirs {
             their_times.push(printed_number(theirs)?);
         }
     }
     Ok(Row {
-        what: "72 SVDs of 128 x 128, values only".to_owned(),
+        what: format!("{count} SVDs of {size} x {size}, values only"),
         unit: "ms",
         ours: median(our_times.into_iter()).expect("at least one run"),
         theirs: median(their_times.into_iter()),

@@ -30,6 +30,8 @@ enum Target {
     Mask,
     /// Matrices for `rankscope rank --matrix`.
     Npy,
+    /// Patterns of attention for `rankscope claims run head-size-bottleneck --set target=FILE`.
+    Csv,
 }
 
 impl Target {
@@ -39,6 +41,7 @@ impl Target {
             Target::Safetensors => "safetensors",
             Target::Mask => "mask",
             Target::Npy => "npy",
+            Target::Csv => "csv",
         }
     }
 }

@@ -7,12 +7,13 @@ use crossbeam_channel::{Receiver, bounded};
 use egui::{Align, ComboBox, Frame, Layout, Margin, ProgressBar, RichText, Stroke};
 use rankscope::Run;
 use rankscope::model::store::{Entry, Origin, Store};
+use rankscope::numbers::scaled;
 use rankscope::run::{Cancel, Progress};
 
 use super::banner::Banner;
 use crate::app::App;
 use crate::layout::is_short;
-use crate::{format, theme};
+use crate::theme;
 
 /// The bidirectional model that the first screen offers.
 const OFFERED: &str = "minilm-l6";
@@ -108,7 +109,8 @@ pub fn picker(app: &mut App, ui: &mut egui::Ui) {
         .selected_text(shown.unwrap_or_else(|| app.wish.model.clone()));
     let response = combo.show_ui(ui, |ui| {
         for entry in &app.models.entries {
-            let size = entry.size_bytes.map(|size| format!(", {}", format::bytes(size))).unwrap_or_default();
+            let size =
+                entry.size_bytes.map(|size| format!(", {}", scaled(size as f64, "B"))).unwrap_or_default();
             let family = entry.family.as_deref().unwrap_or("?");
             let here = entry.path.is_some();
             let text = if here {
@@ -162,7 +164,7 @@ pub fn brief_offer(models: &mut Catalog, ui: &mut egui::Ui) {
 
 /// How much there is to fetch, between `before` and `after`.
 fn download(entry: &Entry, before: &str, after: &str) -> String {
-    let size = |size| format!("{before}{} download{after}", format::bytes(size));
+    let size = |size| format!("{before}{} download{after}", scaled(size as f64, "B"));
     entry.size_bytes.map(size).unwrap_or_default()
 }
 

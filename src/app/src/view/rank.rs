@@ -2,13 +2,14 @@
 
 use egui::{Align, Layout, RichText, ScrollArea, Sense, vec2};
 use rankscope::figure::style::Kind;
+use rankscope::numbers::short;
 use rankscope::rank::RankReport;
 
 use super::spectrum::{self, Series};
 use crate::app::App;
 use crate::layout::is_short;
+use crate::theme;
 use crate::worker::Pass;
-use crate::{format, theme};
 
 /// Room for the names of the rows.
 const NAMES: f32 = 130.0;
@@ -80,7 +81,7 @@ struct Row {
 
 /// Short and exact.
 fn real(value: f64) -> (String, String) {
-    (format::number(value), format!("{value:e}"))
+    (short(value), format!("{value:e}"))
 }
 
 fn count(value: usize) -> (String, String) {
@@ -120,7 +121,7 @@ static ROWS: &[Row] = &[
         value: |r| match r.condition_number {
             Some(value) => {
                 let sign = if r.condition_is_lower_bound { "≥ " } else { "" };
-                (format!("{sign}{}", format::number(value)), format!("{sign}{value:e}"))
+                (format!("{sign}{}", short(value)), format!("{sign}{value:e}"))
             }
             None => absent("–", r.condition_reason.as_ref()),
         },

@@ -6,10 +6,11 @@ use egui_plot::{
     Span, Text,
 };
 use rankscope::figure::style::{Kind, Marker, Palette};
+use rankscope::numbers::short;
 use rankscope::rank::{EPSILON_F32, EPSILON_F64, RankReport};
 
 use crate::layout::is_short;
-use crate::{format, theme};
+use crate::theme;
 
 /// Height of the labels under the plot, and the least distance of those beside it.
 const AXIS: f32 = 20.0;
@@ -97,7 +98,7 @@ fn tolerances(series: &[Series], low: f64, palette: &Palette, plot: &mut PlotUi)
     if f64_line > low {
         say(f64_line, "f64 tolerance = rounding floor".to_owned());
     } else {
-        say(low, format!("rounding floor {}: far below", format::number(size * EPSILON_F64)));
+        say(low, format!("rounding floor {}: far below", short(size * EPSILON_F64)));
     }
     for line in [f32_line, f64_line] {
         plot.hline(HLine::new("", line).color(muted).style(LineStyle::dashed_dense()).width(1.0));

@@ -1,6 +1,7 @@
 //! The line at the bottom: which model, which device computed it, and how long it took.
 
 use egui::{Align, Layout, ProgressBar, RichText};
+use rankscope::numbers::scaled;
 
 use super::model;
 use crate::app::App;
@@ -22,7 +23,7 @@ pub fn ui(app: &mut App, ui: &mut egui::Ui) {
                 d.family,
                 d.layers,
                 d.heads,
-                parameters(d.parameters),
+                scaled(d.parameters as f64, ""),
                 d.dtype,
                 d.context
             );
@@ -52,13 +53,5 @@ fn right(app: &App, ui: &mut egui::Ui) {
     } else if let Some(took) = app.shown.took.filter(|_| !app.steady && app.shown.busy.is_none()) {
         let text = format!("all heads in {:.0} ms", took.as_secs_f64() * 1e3);
         ui.label(RichText::new(text).font(theme::mono(theme::SMALL)).weak());
-    }
-}
-
-/// 0.85 M, 22.7 M.
-fn parameters(count: usize) -> String {
-    match count {
-        0..1_000_000 => format!("{:.0} k", count as f64 / 1e3),
-        _ => format!("{:.1} M", count as f64 / 1e6),
     }
 }

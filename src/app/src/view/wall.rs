@@ -4,10 +4,10 @@ use egui::{
     Align2, Event, EventFilter, Key, Rect, RichText, Role, ScrollArea, Sense, StrokeKind, WidgetInfo, pos2,
     vec2,
 };
+use rankscope::numbers::short;
 
 use super::colour_bar;
 use crate::app::App;
-use crate::format;
 use crate::heatmap::{Part, Picture, Scale};
 use crate::layout::{Head, Wall, is_short, label_step, middle};
 use crate::theme;
@@ -144,7 +144,7 @@ fn arrows(ui: &egui::Ui) -> (isize, isize) {
 fn summary(pass: &Pass, at: Head, ui: &mut egui::Ui) {
     ui.label(format!("Layer {}, head {}", at.layer, at.head));
     if let Some(report) = pass.report(at) {
-        ui.monospace(format!("effective rank {}", format::number(report.effective_rank)));
+        ui.monospace(format!("effective rank {}", short(report.effective_rank)));
         ui.monospace(format!("columns with 90 % of the mass {}", report.columns_90));
     }
 }

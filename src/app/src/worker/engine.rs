@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rankscope::mask::{Allowed, Positions};
-use rankscope::model::heads::layer_reports;
+use rankscope::model::heads::{head_report, layer_reports_with};
 use rankscope::model::store::Store;
 use rankscope::model::{self, Input, MaskChoice, Model, Tokenizer, Tokens};
 use rankscope::probe::Trace;
@@ -140,16 +140,19 @@ impl Work<'_> {
             layer: self.first.layer.min(pass.layers().saturating_sub(1)),
             head: self.first.head.min(pass.heads().saturating_sub(1)),
         };
-        pass.weights[first.layer] = Some(weights[first.layer].to_device(&Device::Cpu)?);
-        self.report_first(&mut pass, first)?;
+        // The head that is looked at need not wait for the others.
+        let layer = (pass.names[first.layer].clone(), weights[first.layer].to_device(&Device::Cpu)?);
+        let known = head_report(&layer, first.head, &pass.mask)?;
+        pass.reports[first.layer * heads + first.head] = Some(Arc::new(known.report.clone()));
+        pass.weights[first.layer] = Some(layer.1);
         show(Arc::new(pass.clone()));
         let mut layers = Vec::new();
         for ((name, slot), weights) in pass.names.iter().zip(&mut pass.weights).zip(&weights) {
-            let weights = weights.to_device(&Device::Cpu)?;
+            let weights = slot.take().map_or_else(|| weights.to_device(&Device::Cpu), Ok)?;
             *slot = Some(weights.clone());
             layers.push((name.clone(), weights));
         }
-        let reports = layer_reports(&layers, &pass.mask, self.run)?;
+        let reports = layer_reports_with(known, &layers, &pass.mask, self.run)?;
         pass.reports = reports.into_iter().map(|head| Some(Arc::new(head.report))).collect();
         let pass = Arc::new(pass);
         show(pass.clone());
@@ -180,19 +183,6 @@ impl Work<'_> {
             (None, Some(values)) => Ok(upload(self.window, "weights", bytemuck::cast_slice(values))),
             (None, None) => Ok(upload(self.window, "weights", bytemuck::cast_slice(&weights.to_vec()?))),
         }
-    }
-
-    /// The report of one head, by itself: the one that is looked at need not wait for the others.
-    fn report_first(&self, pass: &mut Pass, at: Head) -> Result<()> {
-        let (queries, keys, heads) = (pass.buffers.queries, pass.buffers.keys, pass.heads());
-        let Some(values) = pass.matrix(at) else { return Ok(()) };
-        let axes = [(Axis::Head, 1), (Axis::Query, queries), (Axis::Key, keys)];
-        let layer = (pass.names[at.layer].clone(), Tensor::new(axes, values.to_vec())?);
-        let reports = layer_reports(&[layer], &pass.mask.for_head(at.head, heads), self.run)?;
-        for head in reports {
-            pass.reports[at.layer * heads + at.head] = Some(Arc::new(head.report));
-        }
-        Ok(())
     }
 }
 

@@ -190,7 +190,7 @@ fn measure(op: Option<&str>, at: &At, run: &Run) -> Result<()> {
     if !at.json {
         say(&format!("size {}: {SIZES}", at.size));
         emit(&format!(
-            "{:<16}{:<14}{:>10}{:>12}{:>14}\n",
+            "{:<18}{:<14}{:>10}{:>12}{:>14}\n",
             "kernel", "variant", "gflop/s", "max error", "micros"
         ))?;
     }
@@ -207,7 +207,7 @@ fn measure(op: Option<&str>, at: &At, run: &Run) -> Result<()> {
 fn row(m: &Measurement) -> String {
     let Measurement { kernel, variant, gflops, max_error, micros, .. } = m;
     let (gflops, error, micros) = (short(*gflops), short(*max_error), short(*micros));
-    format!("{kernel:<16}{variant:<14}{gflops:>10}{error:>12}{micros:>14}\n")
+    format!("{kernel:<18}{variant:<14}{gflops:>10}{error:>12}{micros:>14}\n")
 }
 
 /// Adapter and driver.

@@ -1,5 +1,6 @@
 //! Errors of the driver, caught and kept until a caller can be told.
 
+use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use super::{Gpu, lock};
@@ -64,12 +65,18 @@ impl Gpu {
         // All scopes are popped, innermost first; natively their futures are ready at once.
         let errors: Vec<_> =
             scopes.into_iter().rev().filter_map(|scope| pollster::block_on(scope.pop())).collect();
-        if let Some(error) = errors.first() {
-            // Everything fails on a lost device, whose loss is only announced when it is polled.
-            let _ = self.device.poll(wgpu::PollType::Poll);
-            return Err(self.faults.loss().unwrap_or_else(|| self.error(what, error)));
+        match errors.first() {
+            Some(error) => Err(self.error(what, error)),
+            None => self.faults.surface().map(|()| value),
         }
-        self.faults.surface().map(|()| value)
+    }
+
+    /// What the driver says of `what`; on a lost device, where everything fails, its loss.
+    pub(super) fn error(&self, what: &str, problem: impl fmt::Display) -> Error {
+        // A loss is only announced when the device is polled.
+        let _ = self.device.poll(wgpu::PollType::Poll);
+        let error = || Error::Gpu { what: what.to_owned(), problem: one_line(&problem.to_string()) };
+        self.faults.loss().unwrap_or_else(error)
     }
 }
 

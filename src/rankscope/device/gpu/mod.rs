@@ -190,10 +190,6 @@ impl Gpu {
         self.faults.surface()?;
         outcome.map(drop).map_err(|error| self.error("waiting", error))
     }
-
-    fn error(&self, what: &str, problem: impl fmt::Display) -> Error {
-        Error::Gpu { what: what.to_owned(), problem: fault::one_line(&problem.to_string()) }
-    }
 }
 
 impl fmt::Debug for Gpu {

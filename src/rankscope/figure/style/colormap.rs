@@ -59,9 +59,10 @@ impl ColorMap {
         }
     }
 
-    /// Blue below the middle, orange above, both at lightness `end`; a neutral `middle`.
+    /// Orange below the middle, blue above, both at lightness `end`; a neutral `middle`. A difference is causal
+    /// minus bidirectional nearly everywhere, and above 0 it has causal's colour.
     fn both_ways(middle: f64, end: f64) -> ColorMap {
-        ColorMap::through(&[(end, 0.13, 250.0), (middle, 0.0, 250.0), (middle, 0.0, 55.0), (end, 0.13, 55.0)])
+        ColorMap::through(&[(end, 0.13, 55.0), (middle, 0.0, 55.0), (middle, 0.0, 250.0), (end, 0.13, 250.0)])
     }
 
     /// 256 colours at equal distances along straight lines between `anchors` (in L, C, h).
@@ -165,7 +166,7 @@ mod tests {
                 let (low, high) = (luminance(map.table()[i]), luminance(map.table()[255 - i]));
                 assert!((low - high).abs() < 0.08, "{i}: {low} {high}");
             }
-            assert!(map.at(0.0)[2] > map.at(0.0)[0] && map.at(1.0)[0] > map.at(1.0)[2]);
+            assert!(map.at(0.0)[0] > map.at(0.0)[2] && map.at(1.0)[2] > map.at(1.0)[0]);
         }
     }
 

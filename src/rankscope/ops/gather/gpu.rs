@@ -3,7 +3,7 @@
 use crate::axis::Shape;
 use crate::device::gpu::{Bind, GpuBuffer, Kernel, params};
 use crate::error::Result;
-use crate::ops::launch::{LANES, count, dtype_code, rows_of_a_part};
+use crate::ops::launch::{LANES, alloc_result, count, dtype_code, rows_of_a_part};
 use crate::tensor::Tensor;
 use crate::weight::Weight;
 
@@ -19,7 +19,7 @@ pub(super) fn gather(table: &Weight, table_buffer: &GpuBuffer, ids: &[u32], shap
         unreachable!("the caller checked [entries, width]")
     };
     let gpu = table_buffer.gpu();
-    let y = gpu.alloc(GATHER.name, shape.len() * size_of::<f32>())?;
+    let y = alloc_result(gpu, GATHER.name, &shape)?;
     if shape.is_empty() {
         return Ok(Tensor::on_gpu(shape, y));
     }

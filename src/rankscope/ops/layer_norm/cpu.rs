@@ -1,13 +1,14 @@
 //! Layer normalisation, row by row, in place.
 
-use crate::ops::{Real, for_each_row};
+use crate::ops::for_each_row;
+use crate::ops::real::{Real, sum_of};
 
 /// Normalises every row of C = `gain.len()` values; see [`layer_norm`](crate::ops::layer_norm).
 pub fn layer_norm<F: Real>(values: &mut [F], gain: &[F], bias: &[F], epsilon: F) {
     let width = F::constant(gain.len() as f64);
     for_each_row(values, gain.len(), |_, row| {
-        let mean = row.iter().fold(F::zero(), |sum, &x| sum + x) / width;
-        let variance = row.iter().fold(F::zero(), |sum, &x| sum + (x - mean) * (x - mean)) / width;
+        let mean = sum_of(row, |x| x) / width;
+        let variance = sum_of(row, |x| (x - mean) * (x - mean)) / width;
         let factor = F::one() / (variance + epsilon).sqrt();
         for ((x, &gain), &bias) in row.iter_mut().zip(gain).zip(bias) {
             *x = (*x - mean) * factor * gain + bias;

@@ -5,7 +5,7 @@ use crate::axis::Shape;
 use crate::device::gpu::{Bind, GpuBuffer, Kernel, params};
 use crate::error::Result;
 use crate::ops::ladder::{Extent, Ladder, Variant, any};
-use crate::ops::launch::{buffer, count, dtype_code, rows_of_a_part, weight_buffer};
+use crate::ops::launch::{alloc_result, buffer, count, dtype_code, rows_of_a_part, weight_buffer};
 use crate::tensor::Tensor;
 use crate::weight::{Dtype, Weight};
 
@@ -100,7 +100,7 @@ pub(in crate::ops) static LADDER: Ladder = Ladder {
 pub(super) fn matmul(product: &Product, factor: f32, a: &Tensor, b: &Tensor, shape: Shape) -> Result<Tensor> {
     let b = buffer(&NAIVE, b)?;
     let gpu = b.gpu();
-    let y = gpu.alloc("matmul", shape.len() * size_of::<f32>())?;
+    let y = alloc_result(gpu, "matmul", &shape)?;
     if !shape.is_empty() {
         let right = Right { bind: Bind::Buffer(b), dtype: Dtype::F32, columns: product.n, first: 0 };
         run(product, factor, buffer(&NAIVE, a)?, right, &y)?;
@@ -112,7 +112,7 @@ pub(super) fn linear(x: &Tensor, rows: usize, w: &Weight, shape: Shape) -> Resul
     let [n, k] = w.shape().sizes()[..] else { unreachable!("the caller checked [out, in]") };
     let (x, b) = (buffer(&NAIVE, x)?, weight_buffer(&NAIVE, w)?);
     let product = Product { batch: 1, group: 1, m: rows, n, k, transpose_a: false, transpose_b: true };
-    let y = b.gpu().alloc("linear", shape.len() * size_of::<f32>())?;
+    let y = alloc_result(b.gpu(), "linear", &shape)?;
     if shape.is_empty() {
         return Ok(Tensor::on_gpu(shape, y));
     }

@@ -36,6 +36,7 @@ use cpu::Product;
 pub fn matmul(a: &Tensor, b: &Tensor, over: Axis, factor: f32) -> Result<Tensor> {
     let (product, shape) = plan(a.shape(), b.shape(), over)?;
     b.expect_same_device("matmul", "b", &a.device())?;
+    super::work::of_activations(product.batch * product.m * product.n * product.k);
     if let (Some(a), Some(b)) = (a.as_slice(), b.as_slice()) {
         let mut c = vec![0.0; shape.len()];
         cpu::matmul(&product, factor, a, b, &mut c);
@@ -78,6 +79,7 @@ pub fn linear(x: &Tensor, w: &Weight) -> Result<Tensor> {
     }
     x.expect_same_device("linear", "x", &w.device())?;
     let rows = x.shape().outer().iter().map(|&(_, size)| size).product();
+    super::work::with_weight(rows, w.shape().len());
     let shape = Shape::new([x.shape().outer(), &[(*out_axis, *out_size)]].concat());
     match x.as_slice() {
         Some(x) => Ok(Tensor::on_cpu(shape, cpu::linear(x, rows, w))),

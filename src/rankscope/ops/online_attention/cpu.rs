@@ -10,7 +10,8 @@ use super::Sizes;
 use crate::blas;
 use crate::error::Result;
 use crate::mask::{Mask, Padding, Tile};
-use crate::ops::Real;
+use crate::ops::real::{self, Real, sum_of};
+use crate::ops::softmax::cpu::hide;
 use crate::run::Run;
 
 /// Queries in a tile.
@@ -37,9 +38,19 @@ impl Visible<'_> {
         if tile == Tile::Full && !self.padding.is_none_or(all_real) { Tile::Mixed } else { tile }
     }
 
-    fn allows(&self, sequence: usize, head: usize, query: usize, key: usize) -> bool {
-        self.masks[head].may_attend(self.first_query + query, key)
-            && self.padding.is_none_or(|padding| padding.is_real(sequence, key))
+    /// Mask bits of a query for `keys`, 32 to a word.
+    fn words(
+        &self,
+        sequence: usize,
+        head: usize,
+        query: usize,
+        keys: &Range<usize>,
+    ) -> impl Iterator<Item = u32> {
+        let parts = keys.clone().step_by(32).map(|first| first..(first + 32).min(keys.end));
+        parts.map(move |keys| {
+            let real = self.padding.map_or(u32::MAX, |padding| padding.word(sequence, keys.clone()));
+            self.masks[head].word(self.first_query + query, keys) & real
+        })
     }
 }
 
@@ -116,12 +127,8 @@ impl<F: Real> Job<'_, F> {
             self.score(&keys, scores);
             for (row, scores) in scores.chunks_mut(keys.len()).enumerate() {
                 if tile == Tile::Mixed {
-                    let query = self.queries.start + row;
-                    for (score, key) in scores.iter_mut().zip(keys.clone()) {
-                        if !visible.allows(self.sequence, self.head, query, key) {
-                            *score = F::neg_infinity();
-                        }
-                    }
+                    let words = visible.words(self.sequence, self.head, self.queries.start + row, &keys);
+                    hide(scores, words, F::neg_infinity());
                 }
                 let shrink = exponentials(scores, &mut largest[row], &mut sum[row]);
                 if shrink != F::one() {
@@ -156,22 +163,19 @@ impl<F: Real> Job<'_, F> {
 ///
 /// Returns the factor by which what was added up before has to shrink.
 fn exponentials<F: Real>(scores: &mut [F], largest: &mut F, sum: &mut F) -> F {
+    // A NaN then shows in the result.
     let before = *largest;
-    for &score in scores.iter() {
-        if score > *largest || score.is_nan() {
-            *largest = score; // a NaN then shows in the result
-        }
-    }
-    if *largest == F::neg_infinity() {
+    let now = real::largest(&[before, real::largest(scores)]);
+    *largest = now;
+    if now == F::neg_infinity() {
         scores.fill(F::zero()); // nothing allowed so far
         return F::one();
     }
-    let shrink = if before == *largest { F::one() } else { (before - *largest).exp() };
-    let mut added = F::zero();
-    for score in scores {
-        *score = (*score - *largest).exp();
-        added = added + *score;
+    let shrink = if before == now { F::one() } else { (before - now).exp_fast() };
+    for score in scores.iter_mut() {
+        *score = (*score - now).exp_fast();
     }
+    let added = sum_of(scores, |x| x);
     *sum = *sum * shrink + added;
     shrink
 }

@@ -150,7 +150,7 @@ pub(super) fn online_attention([q, k, v]: [&Tensor; 3], sizes: &Sizes, call: &Ca
         return materialised([q, k, v], sizes, call);
     }
     let upload = |label, words: &[u32]| gpu.upload(label, bytemuck::cast_slice(words));
-    let words = call.visible.padding.map_or_else(|| vec![0], |padding| padding_words(padding, keys));
+    let words = call.visible.padding.map_or_else(|| vec![0], Padding::words);
     let (programs, tiles) = (upload("mask programs", &rules.words)?, upload("mask tiles", &rules.tiles)?);
     let padding = upload("padding", &words)?;
     let on = |x| buffer(kernel, x);
@@ -224,16 +224,4 @@ impl Rules {
         }
         Rules { words, tiles, seen: seen as f64 / count.max(1) as f64, longest }
     }
-}
-
-/// One bit a key, set for tokens: [B, ⌈S/32⌉].
-fn padding_words(padding: &Padding, keys: usize) -> Vec<u32> {
-    let row_words = keys.div_ceil(32);
-    let mut words = vec![0; padding.batch() * row_words];
-    for sequence in 0..padding.batch() {
-        for key in (0..keys).filter(|&key| padding.is_real(sequence, key)) {
-            words[sequence * row_words + key / 32] |= 1 << (key % 32);
-        }
-    }
-    words
 }

@@ -38,7 +38,7 @@ pub fn online_attention(
     padding: Option<&Padding>,
     run: &Run,
 ) -> Result<Tensor> {
-    let sizes = Sizes::of(q, k, v)?;
+    let sizes = Sizes::of(OP, q, k, v)?;
     mask.check(sizes.keys)?;
     let padding = padding.filter(|padding| !padding.is_trivial());
     if let Some(padding) = padding {
@@ -78,33 +78,34 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    fn of(q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Self> {
+    /// The sizes of q `[B, H, T, D]`, k and v `[B, G, S, D]`, or an error of operation `op`.
+    pub(super) fn of(op: &'static str, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Self> {
         let axes = [Axis::Batch, Axis::Head, Axis::Query, Axis::HeadSize];
-        let [batch, heads, queries, head_size] = q.shape().expect(OP, "q", axes)?;
+        let [batch, heads, queries, head_size] = q.shape().expect(op, "q", axes)?;
         let kv_axis = if k.shape().size(Axis::Head).is_some() { Axis::Head } else { Axis::KvHead };
         let [k_batch, kv_heads, keys, k_size] =
-            k.shape().expect(OP, "k", [Axis::Batch, kv_axis, Axis::Key, Axis::HeadSize])?;
+            k.shape().expect(op, "k", [Axis::Batch, kv_axis, Axis::Key, Axis::HeadSize])?;
         for (axis, expected, got) in [(Axis::Batch, batch, k_batch), (Axis::HeadSize, head_size, k_size)] {
             if expected != got {
-                return Err(Error::Size { op: OP, argument: "k", axis, expected, got });
+                return Err(Error::Size { op, argument: "k", axis, expected, got });
             }
         }
         if kv_heads == 0 || !heads.is_multiple_of(kv_heads) {
             return Err(Error::invalid(
-                "online_attention: k's G",
+                format!("{op}: k's G"),
                 kv_heads,
                 format!("a divisor of H = {heads}"),
             ));
         }
         if v.shape() != k.shape() {
             let (expected, got) = (k.shape().to_string(), v.shape().to_string());
-            return Err(Error::Axes { op: OP, argument: "v", expected, got });
+            return Err(Error::Axes { op, argument: "v", expected, got });
         }
         Ok(Sizes { batch, heads, kv_heads, queries, keys, head_size })
     }
 
     /// The key/value head that query head `head` of sequence `sequence` uses, counted over the batch.
-    fn kv_head(&self, sequence: usize, head: usize) -> usize {
+    pub(super) fn kv_head(&self, sequence: usize, head: usize) -> usize {
         sequence * self.kv_heads + head / (self.heads / self.kv_heads)
     }
 }

@@ -3,12 +3,14 @@
 use crate::device::gpu::{Kernel, params};
 use crate::error::Result;
 use crate::mask::Allowed;
-use crate::ops::ladder::{Extent, IN_FOURS, Ladder, Variant, any, in_fours};
+use crate::ops::ladder::{Extent, Ladder};
 use crate::ops::launch::{Grid, buffer, count, launch};
+use crate::ops::row_wise::{RULE, rungs};
 use crate::tensor::Tensor;
 
 params! {
-    struct Params { rows: u32, heads: u32, queries: u32, keys: u32, mask_batch: u32, mask_head: u32, first_group: u32 }
+    /// The parameters of the kernels that see rows of scores and rows of a mask.
+    pub(in crate::ops) struct Params { rows: u32, heads: u32, queries: u32, keys: u32, mask_batch: u32, mask_head: u32, first_group: u32 }
 }
 
 pub(in crate::ops) static NAIVE: Kernel = Kernel {
@@ -37,72 +39,35 @@ pub(in crate::ops) static SUBGROUPS: Kernel = Kernel {
 
 pub(in crate::ops) static LADDER: Ladder = Ladder {
     op: "masked_softmax",
-    variants: &[
-        Variant {
-            name: "naive",
-            kernel: Some(&NAIVE),
-            requires: wgpu::Features::empty(),
-            changes: "the formula as it stands: one invocation a row",
-            slower: "",
-            tile: [64, 0],
-            limits: "",
-            applies: any,
-            turns: |extent| 3 * extent.columns,
-            suits: |situation| situation.extent.rows >= 64,
-        },
-        Variant {
-            name: "tiled",
-            kernel: Some(&TILED),
-            requires: wgpu::Features::empty(),
-            changes: "a workgroup a row, maxima and sums joined in workgroup memory: neighbours read neighbours",
-            slower: TILED_SLOWER,
-            tile: [1, 0],
-            limits: "",
-            applies: any,
-            turns: |extent| extent.columns / 16 + 32,
-            suits: |situation| !situation.is_software || situation.extent.rows < 64,
-        },
-        Variant {
-            name: "blocked",
-            kernel: Some(&BLOCKED),
-            requires: wgpu::Features::empty(),
-            changes: "vectors of four, and one walk over the row for maximum and sum",
-            slower: "",
-            tile: [1, 0],
-            limits: IN_FOURS,
-            applies: in_fours,
-            turns: |extent| extent.columns / 64 + 32,
-            suits: any,
-        },
-        Variant {
-            name: "subgroups",
-            kernel: Some(&SUBGROUPS),
-            requires: wgpu::Features::SUBGROUP,
-            changes: "maxima and sums joined in registers across a subgroup: two barriers in place of seven",
-            slower: "",
-            tile: [1, 0],
-            limits: IN_FOURS,
-            applies: in_fours,
-            turns: |extent| extent.columns / 64 + 32,
-            suits: any,
-        },
-    ],
-    rule: "the highest rung that the adapter and the number of keys allow; on a software adapter, numbers that are \
-           no multiple of 4 go to naive from 64 rows on, because barriers cost more than they save there",
+    variants: &rungs(
+        [&NAIVE, &TILED, &BLOCKED, &SUBGROUPS],
+        [
+            "a workgroup a row, maxima and sums joined in workgroup memory: neighbours read neighbours",
+            "vectors of four, and one walk over the row for maximum and sum",
+            "maxima and sums joined in registers across a subgroup: two barriers in place of seven",
+        ],
+    ),
+    rule: RULE,
 };
 
-const TILED_SLOWER: &str =
-    "on a software adapter, whose workgroup memory is ordinary memory and whose barriers cost";
+pub(super) fn masked_softmax(scores: &Tensor, sizes: [usize; 4], allowed: &Allowed) -> Result<Tensor> {
+    // An exponential is worth about ten multiply-adds.
+    launch_rows(&LADDER, scores, sizes, allowed, 20)
+}
 
-pub(super) fn masked_softmax(
+/// Runs a rung of `ladder` whose parameters are [`Params`]: scores and mask in, weights out, at about `work`
+/// multiply-adds a score.
+pub(in crate::ops) fn launch_rows(
+    ladder: &'static Ladder,
     scores: &Tensor,
     [batch, heads, queries, keys]: [usize; 4],
     allowed: &Allowed,
+    work: u64,
 ) -> Result<Tensor> {
     let rows = batch * heads * queries;
     let extent = Extent { batch: 1, rows, columns: keys, inner: keys };
-    let scores_buffer = buffer(&NAIVE, scores)?;
-    let variant = LADDER.choose(scores_buffer.gpu(), extent)?;
+    let scores_buffer = buffer(ladder.variants[0].kernel(), scores)?;
+    let variant = ladder.choose(scores_buffer.gpu(), extent)?;
     let kernel = variant.kernel();
     let count = |size| count(kernel, size);
     // Sequences that share the mask all start at the same word, and so do heads.
@@ -120,7 +85,6 @@ pub(super) fn masked_softmax(
     };
     let mask = scores_buffer.gpu().upload("mask", bytemuck::cast_slice(allowed.words()))?;
     let inputs = [("scores", scores_buffer), ("allowed", &mask)];
-    // An exponential is worth about ten multiply-adds.
-    let grid = Grid { workgroups: variant.workgroups(extent), work: 20 * (rows * keys) as u64 };
+    let grid = Grid { workgroups: variant.workgroups(extent), work: work * (rows * keys) as u64 };
     launch(kernel, params, &inputs, scores.shape().clone(), grid)
 }

@@ -30,8 +30,20 @@ use crate::tensor::Tensor;
 /// # Ok::<(), rankscope::Error>(())
 /// ```
 pub fn masked_softmax(scores: &Tensor, allowed: &Allowed) -> Result<Tensor> {
-    const OP: &str = "masked_softmax";
-    let sizes = scores.shape().expect(OP, "scores", [Axis::Batch, Axis::Head, Axis::Query, Axis::Key])?;
+    let sizes = expect_fitting("masked_softmax", scores, allowed)?;
+    match scores.as_slice() {
+        Some(values) => {
+            let mut weights = values.to_vec();
+            cpu::masked_softmax(&mut weights, sizes, allowed);
+            Ok(Tensor::on_cpu(scores.shape().clone(), weights))
+        }
+        None => gpu::masked_softmax(scores, sizes, allowed),
+    }
+}
+
+/// B, H, T and S of scores, or an error unless the mask fits them.
+pub(super) fn expect_fitting(op: &'static str, scores: &Tensor, allowed: &Allowed) -> Result<[usize; 4]> {
+    let sizes = scores.shape().expect(op, "scores", [Axis::Batch, Axis::Head, Axis::Query, Axis::Key])?;
     let [batch, heads, queries, keys] = sizes;
     let checks = [
         (Axis::Batch, batch, allowed.batch().unwrap_or(batch)),
@@ -41,15 +53,8 @@ pub fn masked_softmax(scores: &Tensor, allowed: &Allowed) -> Result<Tensor> {
     ];
     for (axis, expected, got) in checks {
         if expected != got {
-            return Err(Error::Size { op: OP, argument: "mask", axis, expected, got });
+            return Err(Error::Size { op, argument: "mask", axis, expected, got });
         }
     }
-    match scores.as_slice() {
-        Some(values) => {
-            let mut weights = values.to_vec();
-            cpu::masked_softmax(&mut weights, sizes, allowed);
-            Ok(Tensor::on_cpu(scores.shape().clone(), weights))
-        }
-        None => gpu::masked_softmax(scores, sizes, allowed),
-    }
+    Ok(sizes)
 }

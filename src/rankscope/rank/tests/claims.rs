@@ -51,6 +51,9 @@ fn the_quoted_causal_draw() {
     close(report.sigma_max.unwrap(), fact("sigma_max"), 1e-13);
     assert!(report.sigma_min_below_floor && report.condition_is_lower_bound);
     close(report.condition_number.unwrap(), 1.0 / (128.0 * EPSILON_F64), 1e-12);
+    // Read backwards, the same draw is upper triangular, and its determinant the same product.
+    let backwards = log_abs_det(weights(&scores, |row| row + 1).t()).unwrap();
+    assert_eq!((backwards.value, backwards.method), (report.log_abs_det, report.log_abs_det_method));
 }
 
 #[test]

@@ -62,6 +62,9 @@ fn energy_and_columns_by_hand() {
     assert_eq!((report.energy_rank_90, report.energy_rank_99, report.columns_90), (1, 3, 1));
     let sink = Array2::from_shape_fn((5, 3), |(_, col)| if col == 1 { 1.0 } else { 0.1 });
     assert_eq!((columns_holding(sink.view(), 0.9), columns_holding(sink.t(), 0.9)), (1, 5));
+    // A share that is reached exactly is reached: 3 of 4 equal ones, and all of them without the zero.
+    let equal = Spectrum::from_values(vec![2.0, 2.0, 2.0, 2.0, 0.0], 5, 6).unwrap();
+    assert_eq!((equal.energy_rank(0.75), equal.energy_rank(1.0)), (3, 4));
 }
 
 #[test]

@@ -62,4 +62,6 @@ fn peeling_goes_both_ways_and_reaches_a_core() {
     // Row 0 peels column 0; what is left is a 2 × 2 core.
     let core = array![[true, false, false], [true, true, true], [true, true, true]];
     check(core.view(), None, "no theorem: the values of a 2 × 2 core decide");
+    // Transposed, no row has a single entry to begin with, but column 0 has.
+    check(core.t(), None, "no theorem: the values of a 2 × 2 core decide");
 }

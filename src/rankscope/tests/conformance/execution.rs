@@ -103,6 +103,34 @@ fn weights_beyond_one_binding_are_seen_in_parts() {
 }
 
 #[test]
+fn results_beyond_one_binding_are_refused_by_name() {
+    if gpu_or_skip("results_beyond_one_binding_are_refused_by_name").is_none() {
+        return;
+    }
+    let gpu = own_gpu(|limits| limits.max_storage_buffer_binding_size = 32 << 10);
+    let device = Device::Gpu(gpu.clone());
+    let on = |axes: &[(Axis, usize)]| random(axes, 1).to_device(&device).unwrap();
+    let (a, b) = (on(&[(Axis::Row, 91), (Axis::Width, 3)]), on(&[(Axis::Width, 3), (Axis::Column, 97)]));
+    let values = noise(303, 2);
+    let table = Weight::new("table", [(Axis::Vocab, 101), (Axis::Width, 3)], Dtype::F32, &values).unwrap();
+    let table = table.to_device(&device).unwrap();
+    let ids = vec![7; 2740];
+    let refusals = [
+        (matmul(&a, &b, Axis::Width, 1.0), "result of matmul: 35308 bytes"),
+        (linear(&a, &table), "result of linear: 36764 bytes"),
+        (gather(&table, &ids, 2), "result of gather: 32880 bytes"),
+    ];
+    for (result, start) in refusals {
+        let error = result.unwrap_err().to_string();
+        assert!(error.contains(start) && error.contains("max_storage_buffer_binding_size, 32768"), "{error}");
+        assert!(!error.contains('\n'), "{error}");
+    }
+    // What just fits is computed, and the device goes on.
+    let y = gather(&table, &ids[..2730], 2).unwrap();
+    assert_eq!(y.to_vec().unwrap()[..3], values[21..24]);
+}
+
+#[test]
 fn after_a_loss_the_work_is_done_again_on_a_new_device() {
     if gpu_or_skip("after_a_loss_the_work_is_done_again_on_a_new_device").is_none() {
         return;

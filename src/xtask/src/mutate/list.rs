@@ -1,6 +1,12 @@
 //! The mutations, area by area.
 
 mod attention;
+mod claims_cost;
+mod claims_depth;
+mod claims_fit;
+mod claims_linear;
+mod claims_phase;
+mod claims_precise;
 mod figures;
 mod masks;
 mod models;
@@ -38,6 +44,12 @@ pub fn all() -> impl Iterator<Item = &'static Mutation> {
         models::FAMILIES,
         rank::RANK,
         figures::FIGURES,
+        claims_phase::CLAIMS_PHASE,
+        claims_precise::PRECISE,
+        claims_fit::CLAIMS_FIT,
+        claims_depth::CLAIMS_DEPTH,
+        claims_linear::CLAIMS_LINEAR,
+        claims_cost::CLAIMS,
     ];
     areas.into_iter().flatten()
 }
@@ -48,9 +60,10 @@ impl Mutation {
         format!("src/rankscope/{}", self.file)
     }
 
-    /// Whether only a GPU can show it.
+    /// Whether only a GPU can show it: a shader, or what the host tells it.
     pub fn is_on_gpu(&self) -> bool {
-        self.file.ends_with(".wgsl") || self.file.ends_with("gpu.rs")
+        let is_area = ["shader.", "device."].iter().any(|area| self.name.starts_with(area));
+        is_area || self.file.ends_with(".wgsl") || self.file.ends_with("gpu.rs")
     }
 
     /// The changed text.

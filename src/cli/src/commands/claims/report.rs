@@ -1,6 +1,6 @@
 //! Claims as a person reads them.
 
-use rankscope::claim::{Claim, Measured, Trial};
+use rankscope::claim::{Claim, Evidence, Measured, Trial};
 use rankscope::numbers::short;
 
 use crate::output::facts;
@@ -51,19 +51,45 @@ pub fn trial(trial: &Trial) -> String {
         let findings = evidence.findings().iter().filter(|finding| finding.supports == supports);
         rows.extend(findings.map(|finding| (side, finding.text.clone())));
     }
-    rows.extend(evidence.expected().iter().map(|expected| {
-        let got = evidence.value(&expected.name).map_or_else(|_| "not measured".to_owned(), short);
-        let differs = evidence.disagreements().any(|other| std::ptr::eq(other, expected));
-        let side = if differs { "DISAGREES" } else { "agrees" };
-        let (value, tolerance) = (short(expected.value), short(expected.tolerance));
-        (side, format!("{} is {got}, expected {value} ± {tolerance} ({})", expected.name, expected.source))
-    }));
-    rows.push(("measured", evidence.measured().iter().map(number).collect::<Vec<_>>().join("; ")));
+    rows.extend(expectations(evidence));
+    rows.push(("measured", numbers(evidence.measured())));
     rows.push(("verdict", format!("{}: {}", verdict.ruling.label(), verdict.because)));
     rows.push(("would change it", about.reconsider.to_owned()));
     rows.push(("again", trial.settings.command()));
     rows.push(("took", format!("{:.2} s on {}", trial.seconds, trial.settings.device())));
     facts(&rows)
+}
+
+/// How many expectations are met, and each that is not.
+fn expectations(evidence: &Evidence) -> Vec<(&'static str, String)> {
+    let (all, missed) = (evidence.expected().len(), evidence.disagreements().count());
+    let mut rows = Vec::new();
+    if all > 0 {
+        rows.push((
+            "expected",
+            format!("{} of {all} numbers from theory or a reference are met", all - missed),
+        ));
+    }
+    rows.extend(evidence.disagreements().map(|expected| {
+        let got = evidence.value(&expected.name).map_or_else(|_| "not measured".to_owned(), short);
+        let (value, tolerance) = (short(expected.value), short(expected.tolerance));
+        (
+            "DISAGREES",
+            format!("{} is {got}, expected {value} ± {tolerance} ({})", expected.name, expected.source),
+        )
+    }));
+    rows
+}
+
+/// Numbers that a person reads in one go; beyond these the sentences have to do.
+const READABLE: usize = 12;
+
+fn numbers(measured: &[Measured]) -> String {
+    let shown = measured.iter().take(READABLE).map(number).collect::<Vec<_>>().join("; ");
+    match measured.len().saturating_sub(READABLE) {
+        0 => shown,
+        more => format!("{shown}; and {more} more, which --json prints"),
+    }
 }
 
 fn number(measured: &Measured) -> String {

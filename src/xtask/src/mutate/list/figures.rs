@@ -78,9 +78,9 @@ pub(super) const FIGURES: &[Mutation] = &[
     },
     Mutation {
         name: "figure.large-numbers-in-full",
-        file: "figure/text.rs",
-        old: "-3..=4 => format!(",
-        new: "-3..=9 => format!(",
+        file: "numbers.rs",
+        old: "!(-3..4).contains(&exponent)",
+        new: "!(-3..10).contains(&exponent)",
         suite: Lib,
         tests: &["figure::text::tests::numbers_keep_three_digits"],
     },

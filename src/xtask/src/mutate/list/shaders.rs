@@ -1,5 +1,10 @@
-//! Kernels on the GPU, against the CPU. A software adapter shows them all: it runs a few invocations of a
-//! workgroup side by side and the next few after them, so that a missing barrier is seen every time.
+//! Kernels on the GPU, against the CPU, in every variant that the adapter can run.
+//!
+//! Dropped barriers need no luck on llvmpipe, where these were tried: it runs eight invocations of a
+//! workgroup side by side up to a barrier and only then the next eight, so what one eight wrote too early
+//! or another reads too soon shows every time. An adapter that runs a whole workgroup of 64 side by side
+//! may hide them. Barriers that only end the last reduction of a kernel are not in the list: nothing
+//! follows that could be wrong without them.
 
 use super::Mutation;
 use crate::mutate::suite::Suite::Test;
@@ -142,6 +147,22 @@ pub(super) const SHADERS: &[Mutation] = &[
         tests: &["norms::layer_norm_of_any_width"],
     },
     Mutation {
+        name: "shader.layer-norm-subgroups-barrier-before",
+        file: "ops/layer_norm/layer_norm_subgroups.wgsl",
+        old: "    workgroupBarrier();\n    var total",
+        new: "    var total",
+        suite: Test("conformance"),
+        tests: &["norms::layer_norm_of_any_width"],
+    },
+    Mutation {
+        name: "shader.layer-norm-subgroups-barrier-after",
+        file: "ops/layer_norm/layer_norm_subgroups.wgsl",
+        old: "    workgroupBarrier();  // before",
+        new: "    // before",
+        suite: Test("conformance"),
+        tests: &["norms::layer_norm_of_any_width"],
+    },
+    Mutation {
         name: "shader.rms-norm-without-epsilon",
         file: "ops/rms_norm/rms_norm_tiled.wgsl",
         old: "/ f32(params.width) + params.epsilon",
@@ -214,6 +235,14 @@ pub(super) const SHADERS: &[Mutation] = &[
         tests: &["matmul::any_size_and_any_orientation"],
     },
     Mutation {
+        name: "shader.tiled-barrier-after",
+        file: "ops/matmul/matmul_tiled.wgsl",
+        old: "b_tile[k][local.x]; }\n        workgroupBarrier();\n",
+        new: "b_tile[k][local.x]; }\n",
+        suite: Test("conformance"),
+        tests: &["matmul::any_size_and_any_orientation"],
+    },
+    Mutation {
         name: "shader.blocked-rows-not-clamped",
         file: "ops/matmul/matmul_blocked.wgsl",
         old: "min(row + 1u, last) * params.a_row",
@@ -237,6 +266,14 @@ pub(super) const SHADERS: &[Mutation] = &[
         file: "ops/softmax/softmax_blocked.wgsl",
         old: "sum * exp(largest - largest_of_row)",
         new: "sum",
+        suite: Test("conformance"),
+        tests: &["softmax::"],
+    },
+    Mutation {
+        name: "shader.softmax-subgroups-barrier-between",
+        file: "ops/softmax/softmax_subgroups.wgsl",
+        old: "    workgroupBarrier();  // before the next reduction",
+        new: "    // before the next reduction",
         suite: Test("conformance"),
         tests: &["softmax::"],
     },
@@ -271,5 +308,45 @@ pub(super) const SHADERS: &[Mutation] = &[
         new: "q[first + d]",
         suite: Test("attention"),
         tests: &["online_softmax_agrees_with_materialised_weights_under_every_mask"],
+    },
+    Mutation {
+        name: "shader.online-barrier-keys-there",
+        file: "ops/online_attention/online_tiled.wgsl",
+        old: "        workgroupBarrier();\n        var scores",
+        new: "        var scores",
+        suite: Test("attention"),
+        tests: &["online_softmax_agrees_with_materialised_weights_under_every_mask"],
+    },
+    Mutation {
+        name: "shader.online-barrier-keys-done",
+        file: "ops/online_attention/online_tiled.wgsl",
+        old: "        workgroupBarrier();\n        for (var slot",
+        new: "        for (var slot",
+        suite: Test("attention"),
+        tests: &["online_softmax_agrees_with_materialised_weights_under_every_mask"],
+    },
+    Mutation {
+        name: "shader.online-barrier-values-there",
+        file: "ops/online_attention/online_tiled.wgsl",
+        old: "        workgroupBarrier();\n        // e^0",
+        new: "        // e^0",
+        suite: Test("attention"),
+        tests: &["online_softmax_agrees_with_materialised_weights_under_every_mask"],
+    },
+    Mutation {
+        name: "shader.online-barrier-values-done",
+        file: "ops/online_attention/online_tiled.wgsl",
+        old: "        workgroupBarrier();\n    }\n    if !is_query",
+        new: "    }\n    if !is_query",
+        suite: Test("attention"),
+        tests: &["online_softmax_agrees_with_materialised_weights_under_every_mask"],
+    },
+    Mutation {
+        name: "device.lost-one-kept",
+        file: "device/choice.rs",
+        old: "    open.retain(|gpu| !gpu.is_lost());\n",
+        new: "",
+        suite: Test("device_loss"),
+        tests: &["the_next_choice_after_a_loss"],
     },
 ];

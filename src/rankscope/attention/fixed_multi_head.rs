@@ -1,0 +1,205 @@
+//! Multi-head attention whose head size does not follow from its width.
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+use super::{Linear, MultiHead, ScaledDotProduct};
+use crate::axis::Axis;
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::weight::{Dtype, Weight};
+
+/// The sizes of a layer of multi-head attention: H heads of a fixed size D on a width C.
+///
+/// head h = softmax(X·V_qʰ·(X·V_kʰ)ᵀ/√D)·X·V_vʰ, all heads side by side times V_o. The usual rule,
+/// D = C/H, makes heads small where there are many; here D is chosen, and the heads together are H·D wide.
+///
+/// **Shapes**: V_q, V_k, V_v `[H·D, C]`, V_o `[C, H·D]`, without biases: 4·C·H·D parameters, which for
+/// D = C/H are the usual 4·C².
+///
+/// **Source**: Bhojanapalli et al. 2020 (arXiv 2002.07028), where the layer has this name. Tokens are rows
+/// here and columns there.
+///
+/// ```
+/// use rankscope::attention::FixedMultiHead;
+/// let usual = FixedMultiHead::standard(8, 4)?; // four heads of size 2
+/// let fixed = FixedMultiHead::new(8, 4, 5)?;
+/// assert_eq!([usual.parameter_count(), fixed.parameter_count()], [4 * 8 * 8, 4 * 8 * 4 * 5]);
+/// assert_eq!(fixed.seeded(0)?.parameter_count(), 640);
+/// # Ok::<(), rankscope::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FixedMultiHead {
+    width: usize,
+    heads: usize,
+    head_size: usize,
+}
+
+impl FixedMultiHead {
+    /// `heads` heads of `head_size` on `width`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming a size of 0, or a layer of more than 2³⁰ parameters.
+    pub fn new(width: usize, heads: usize, head_size: usize) -> Result<Self> {
+        const MOST: usize = 1 << 30;
+        for (name, size) in [("width", width), ("heads", heads), ("head size", head_size)] {
+            if !(1..=MOST).contains(&size) {
+                return Err(Error::invalid(
+                    name,
+                    size,
+                    "1 or more, with at most 2^30 parameters in the layer",
+                ));
+            }
+        }
+        let inner = heads.checked_mul(head_size).and_then(|inner| inner.checked_mul(width)?.checked_mul(4));
+        match inner.filter(|&count| count <= MOST) {
+            Some(_) => Ok(FixedMultiHead { width, heads, head_size }),
+            None => Err(Error::invalid(
+                "layer",
+                format!("{heads} heads of {head_size} on a width of {width}"),
+                "at most 2^30 parameters",
+            )),
+        }
+    }
+
+    /// The usual rule: D = C/H.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and [`Error::Invalid`] where the heads do not divide the width.
+    pub fn standard(width: usize, heads: usize) -> Result<Self> {
+        if heads == 0 || !width.is_multiple_of(heads) {
+            return Err(Error::invalid("heads", heads, format!("a divisor of the width {width}")));
+        }
+        FixedMultiHead::new(width, heads, width / heads)
+    }
+
+    /// C.
+    pub fn width(self) -> usize {
+        self.width
+    }
+
+    /// H.
+    pub fn heads(self) -> usize {
+        self.heads
+    }
+
+    /// D.
+    pub fn head_size(self) -> usize {
+        self.head_size
+    }
+
+    /// 4·C·H·D.
+    pub fn parameter_count(self) -> usize {
+        4 * self.width * self.heads * self.head_size
+    }
+
+    /// A layer with seeded weights, N(0, 1/fan-in), on the CPU.
+    ///
+    /// # Errors
+    /// As [`Weight::new`].
+    pub fn seeded(self, seed: u64) -> Result<MultiHead> {
+        let inner = self.heads * self.head_size;
+        let draw = |stream: u64, inputs: usize| -> Vec<f32> {
+            let mut random = ChaCha8Rng::seed_from_u64(seed);
+            random.set_stream(stream);
+            let size = 1.0 / (inputs as f32).sqrt();
+            let number = || -> f32 { StandardNormal.sample(&mut random) };
+            std::iter::repeat_with(number).map(|number| size * number).take(inner * self.width).collect()
+        };
+        self.with_weights([draw(0, self.width), draw(1, self.width), draw(2, self.width), draw(3, inner)])
+    }
+
+    /// The layer of these sizes that computes what `layer` does: its heads filled up with zeros.
+    ///
+    /// Queries are multiplied by √(D/D′), which the factor 1/√D takes away again. So every layer whose
+    /// heads are smaller is among those whose heads are larger.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] unless `layer` has the same width, as many heads (with keys of their own), heads
+    /// no larger, no biases, the usual factor, and its weights on the CPU.
+    pub fn containing(self, layer: &MultiHead) -> Result<MultiHead> {
+        let [q, k, v, o] = [&layer.query, &layer.key, &layer.value, &layer.output];
+        let sizes = sizes(&q.weight)?;
+        let small = sizes.0 / layer.heads.max(1);
+        let fits = (layer.heads, layer.kv_heads, sizes.1) == (self.heads, self.heads, self.width);
+        if !fits || !(1..=self.head_size).contains(&small) {
+            let got = format!("{} heads of {small} on a width of {}", layer.heads, sizes.1);
+            let expected = format!("{} heads of at most {} on {}", self.heads, self.head_size, self.width);
+            return Err(Error::invalid("layer", got, expected));
+        }
+        let has_bias = [q, k, v, o].iter().any(|linear| linear.bias.is_some());
+        if has_bias || layer.mechanism != ScaledDotProduct::new(small).into() {
+            return Err(Error::invalid("layer", "with biases or a factor of its own", "neither"));
+        }
+        let scale = (self.head_size as f32 / small as f32).sqrt();
+        let rows = |linear: &Linear, factor: f32| self.fill_rows(linear, small, factor);
+        self.with_weights([rows(q, scale)?, rows(k, 1.0)?, rows(v, 1.0)?, self.fill_columns(o, small)?])
+    }
+
+    /// `[H·small, C]` to `[H·D, C]`.
+    fn fill_rows(self, linear: &Linear, small: usize, factor: f32) -> Result<Vec<f32>> {
+        let values = on_cpu(&linear.weight)?;
+        let mut filled = Vec::with_capacity(self.heads * self.head_size * self.width);
+        for head in values.chunks_exact(small * self.width) {
+            filled.extend(head.iter().map(|value| value * factor));
+            filled.resize(filled.len() + (self.head_size - small) * self.width, 0.0);
+        }
+        Ok(filled)
+    }
+
+    /// `[C, H·small]` to `[C, H·D]`.
+    fn fill_columns(self, linear: &Linear, small: usize) -> Result<Vec<f32>> {
+        let values = on_cpu(&linear.weight)?;
+        let mut filled = Vec::with_capacity(self.heads * self.head_size * self.width);
+        for head in values.chunks_exact(small) {
+            filled.extend_from_slice(head);
+            filled.resize(filled.len() + self.head_size - small, 0.0);
+        }
+        Ok(filled)
+    }
+
+    fn with_weights(self, [query, key, value, output]: [Vec<f32>; 4]) -> Result<MultiHead> {
+        let inner = self.heads * self.head_size;
+        let linear = |name: &str, axes: [(Axis, usize); 2], values: Vec<f32>| -> Result<Linear> {
+            Ok(Linear { weight: Weight::new(name, axes, Dtype::F32, &values)?, bias: None })
+        };
+        let width = (Axis::Width, self.width);
+        Ok(MultiHead {
+            heads: self.heads,
+            kv_heads: self.heads,
+            query: linear("query", [(Axis::HeadWidth, inner), width], query)?,
+            key: linear("key", [(Axis::KvWidth, inner), width], key)?,
+            value: linear("value", [(Axis::KvWidth, inner), width], value)?,
+            output: linear("output", [width, (Axis::HeadWidth, inner)], output)?,
+            mechanism: ScaledDotProduct::new(self.head_size).into(),
+        })
+    }
+}
+
+impl MultiHead {
+    /// How many numbers its tensors hold, biases included.
+    pub fn parameter_count(&self) -> usize {
+        let linears = [&self.query, &self.key, &self.value, &self.output];
+        let count = |linear: &Linear| {
+            linear.weight.shape().len() + linear.bias.as_ref().map_or(0, |bias| bias.shape().len())
+        };
+        linears.into_iter().map(count).sum()
+    }
+}
+
+fn sizes(weight: &Weight) -> Result<(usize, usize)> {
+    match weight.shape().sizes()[..] {
+        [rows, cols] => Ok((rows, cols)),
+        _ => Err(Error::invalid("weight", weight.shape(), "a matrix")),
+    }
+}
+
+fn on_cpu(weight: &Weight) -> Result<Vec<f32>> {
+    weight.to_f32().ok_or_else(|| Error::Placement {
+        op: "containing",
+        argument: "layer",
+        expected: Device::Cpu.to_string(),
+        got: weight.device().to_string(),
+    })
+}

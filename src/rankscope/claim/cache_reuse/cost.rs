@@ -1,0 +1,232 @@
+//! What one decoding step costs with the cache and without: counted, and timed.
+
+use super::dialogue::Dialogue;
+use crate::axis::Axis;
+use crate::claim::timing::{self, Task};
+use crate::claim::{Evidence, Sample, Settings};
+use crate::error::{Error, Result};
+use crate::figure::style::Kind;
+use crate::figure::{Curve, Lines, PlotAxis};
+use crate::model::{Description, Input, KvCache, MaskChoice, Model};
+use crate::numbers::{scaled, short};
+use crate::ops::slice;
+use crate::ops::work::{self, Work};
+use crate::probe::Unobserved;
+use crate::run::Run;
+
+/// One step at one context.
+struct Step {
+    tokens: usize,
+    counted: [Work; 2],
+    seconds: [Sample; 2],
+}
+
+const WAYS: [&str; 2] = ["with_cache", "without_cache"];
+
+pub(super) fn measure(
+    evidence: &mut Evidence,
+    settings: &Settings,
+    dialogue: &Dialogue,
+    run: &Run,
+) -> Result<()> {
+    let contexts = contexts(settings, dialogue)?;
+    let repeats = settings.integer("repeats")?;
+    let steps =
+        contexts.iter().map(|&tokens| step(dialogue, tokens, repeats, run)).collect::<Result<Vec<_>>>()?;
+    let description = dialogue.model.description();
+    for step in &steps {
+        record(evidence, description, step);
+    }
+    growth(evidence, &steps);
+    weigh(evidence, &steps)?;
+    bytes(evidence, dialogue, run)?;
+    pictures(evidence, settings, dialogue, &steps);
+    Ok(())
+}
+
+fn contexts(settings: &Settings, dialogue: &Dialogue) -> Result<Vec<usize>> {
+    let mut contexts = settings.integers("contexts")?;
+    let most = dialogue.model.description().context;
+    if let Some(long) = contexts.iter().find(|&&tokens| tokens > most) {
+        let expected = format!("at most {most}, the context of {}", dialogue.name);
+        return Err(Error::invalid("contexts", long, expected));
+    }
+    contexts.sort_unstable();
+    contexts.dedup();
+    if contexts.len() < 2 {
+        return Err(Error::invalid("contexts", format!("{contexts:?}"), "two different ones or more"));
+    }
+    Ok(contexts)
+}
+
+fn step(dialogue: &Dialogue, tokens: usize, repeats: usize, run: &Run) -> Result<Step> {
+    let model = dialogue.model.as_ref();
+    let ids: Vec<u32> = dialogue.ids.iter().copied().cycle().take(tokens).collect();
+    let (past, last) = ids.split_at(tokens - 1);
+    let mut cache = model.cache(1)?;
+    model.hidden_after(
+        &mut cache,
+        &Input::new(past.to_vec()),
+        &MaskChoice::AsTrained,
+        &mut Unobserved,
+        run,
+    )?;
+    let (last, all) = (Input::new(last.to_vec()), Input::new(ids));
+    let (first, with_cache) = work::count(|| with_cache(model, &cache, &last, run));
+    first?;
+    let (first, without_cache) = work::count(|| without_cache(model, &all, run));
+    first?;
+    let mut tasks: [Task<'_>; 2] = [
+        Box::new(|| self::with_cache(model, &cache, &last, run)),
+        Box::new(|| self::without_cache(model, &all, run)),
+    ];
+    let seconds = timing::in_turn(&mut tasks, repeats, &format!("timing T = {tokens}"), run)?;
+    let [cached, full] = <[Sample; 2]>::try_from(seconds).expect("one sample a task");
+    Ok(Step { tokens, counted: [with_cache, without_cache], seconds: [cached, full] })
+}
+
+/// One token on the cache of all before it, to its logits.
+fn with_cache(model: &dyn Model, cache: &KvCache, token: &Input, run: &Run) -> Result<()> {
+    let mut cache = cache.clone();
+    let quiet = quiet(run);
+    let hidden = model.hidden_after(&mut cache, token, &MaskChoice::AsTrained, &mut Unobserved, &quiet)?;
+    finish(model, &hidden)
+}
+
+/// All tokens again, to the logits of the last.
+fn without_cache(model: &dyn Model, all: &Input, run: &Run) -> Result<()> {
+    let hidden = model.hidden(all, &MaskChoice::AsTrained, &mut Unobserved, &quiet(run))?;
+    finish(model, &slice(&hidden, Axis::Query, all.len() - 1..all.len())?)
+}
+
+/// Reads the logits, so that a GPU has done its work.
+fn finish(model: &dyn Model, hidden: &crate::Tensor) -> Result<()> {
+    if let Some(logits) = model.logits(hidden, &mut Unobserved)? {
+        logits.to_vec()?;
+    }
+    Ok(())
+}
+
+/// The same run without its watcher: a progress bar is not what is timed.
+fn quiet(run: &Run) -> Run {
+    Run::new(run.seed()).with_cancel(run.cancel_flag())
+}
+
+/// Numbers in the matrices of all layers: 2·C·HD + 2·C·GD + 3·C·F each.
+fn in_layers(d: &Description) -> f64 {
+    let attention = 2 * d.width * d.head_size * (d.heads + d.kv_heads);
+    (d.layers * (attention + 3 * d.width * d.feed_forward)) as f64
+}
+
+fn record(evidence: &mut Evidence, d: &Description, step: &Step) {
+    let Step { tokens, counted, seconds } = step;
+    let t = *tokens as f64;
+    let per_pair = (4 * d.layers * d.heads * d.head_size) as f64;
+    let logits = (2 * d.vocab * d.width) as f64;
+    let theory =
+        [2.0 * in_layers(d) + per_pair * t + logits, 2.0 * in_layers(d) * t + per_pair * t * t + logits];
+    for (way, name) in WAYS.iter().enumerate() {
+        let total = format!("flops_{name}_t{tokens}");
+        evidence.measure(total.clone(), counted[way].total() as f64, "FLOP");
+        evidence.expect(
+            total,
+            theory[way],
+            0.5,
+            "2 per weight and token, 4·L·H·D per query and key, 2·V·C once",
+        );
+        evidence.measure(format!("median_seconds_{name}_t{tokens}"), timing::median(&seconds[way]), "s");
+        evidence.measure_sample(format!("seconds_{name}_t{tokens}"), seconds[way].clone(), "s");
+    }
+}
+
+fn growth(evidence: &mut Evidence, steps: &[Step]) {
+    for (way, name) in WAYS.iter().enumerate() {
+        let fit = |of: &dyn Fn(&Step) -> f64| {
+            let points: Vec<_> = steps.iter().map(|step| (step.tokens as f64, of(step))).collect();
+            timing::growth(&points)
+        };
+        let attention = fit(&|step| step.counted[way].activations as f64);
+        evidence.measure(format!("growth_attention_flops_{name}"), attention, "power of T");
+        let theory = [1.0, 2.0][way];
+        evidence.expect(
+            format!("growth_attention_flops_{name}"),
+            theory,
+            1e-9,
+            "theory: a row or the square of scores",
+        );
+        evidence.measure(
+            format!("growth_flops_{name}"),
+            fit(&|step| step.counted[way].total() as f64),
+            "power of T",
+        );
+        evidence.measure(
+            format!("growth_seconds_{name}"),
+            fit(&|step| timing::median(&step.seconds[way])),
+            "power of T",
+        );
+    }
+}
+
+/// The longest context in words.
+fn weigh(evidence: &mut Evidence, steps: &[Step]) -> Result<()> {
+    let Some(last) = steps.last() else { return Ok(()) };
+    let [cached, full] = [0, 1].map(|way| last.counted[way].total() as f64);
+    let [fast, slow] = [0, 1].map(|way| timing::median(&last.seconds[way]));
+    let text = format!(
+        "a step at T = {} takes {} with the cache and {} without, {} times as much; in time {} times (medians, \
+         not part of the verdict); between the contexts measured, operations grow as T^{} and T^{}",
+        last.tokens,
+        scaled(cached, "FLOP"),
+        scaled(full, "FLOP"),
+        short(full / cached),
+        short(slow / fast),
+        short(evidence.value("growth_flops_with_cache")?),
+        short(evidence.value("growth_flops_without_cache")?),
+    );
+    evidence.weigh(full > cached, text);
+    Ok(())
+}
+
+fn bytes(evidence: &mut Evidence, dialogue: &Dialogue, run: &Run) -> Result<()> {
+    let d = dialogue.model.description();
+    let mut cache = dialogue.model.cache(1)?;
+    let input = dialogue.both_turns();
+    dialogue.model.hidden_after(&mut cache, &input, &MaskChoice::AsTrained, &mut Unobserved, run)?;
+    evidence.measure("cache_bytes_per_token", cache.bytes() as f64 / cache.len() as f64, "bytes");
+    let theory = (2 * d.layers * d.kv_heads * d.head_size * size_of::<f32>()) as f64;
+    evidence.expect("cache_bytes_per_token", theory, 0.5, "2·L·G·D numbers of 4 bytes");
+    evidence.measure("saved_by_grouped_queries", d.heads as f64 / d.kv_heads as f64, "times");
+    Ok(())
+}
+
+fn pictures(evidence: &mut Evidence, settings: &Settings, dialogue: &Dialogue, steps: &[Step]) {
+    let curve = |way: usize, y: &dyn Fn(&Step) -> f64| {
+        let name = ["with cache", "without cache"][way];
+        let kind = [Kind::Causal, Kind::Plain][way];
+        Curve::new(name, kind, steps.iter().map(|step| (step.tokens as f64, y(step))))
+    };
+    let lines = |title: &str, y: &str, curves: Vec<Curve>| Lines {
+        title: title.into(),
+        x: PlotAxis::log("context T / tokens"),
+        y: PlotAxis::log(y),
+        curves,
+        references: Vec::new(),
+        settings: settings.record(),
+    };
+    let counted = [0, 1].map(|way| curve(way, &|step| step.counted[way].total() as f64 / 1e6));
+    let caption = format!(
+        "{}: operations of one decoding step, counted from the shapes of its products.",
+        dialogue.name
+    );
+    evidence.show("step-flops", caption, lines("Operations of a step", "operations / MFLOP", counted.into()));
+    let timed = [0, 1].map(|way| {
+        let spread: Vec<f64> = steps.iter().map(|step| step.seconds[way].sd() * 1e3).collect();
+        curve(way, &|step| timing::median(&step.seconds[way]) * 1e3).with_spread(spread)
+    });
+    let caption = format!(
+        "{}: time of one decoding step on {}, medians with the standard deviation over the repeats.",
+        dialogue.name,
+        settings.device()
+    );
+    evidence.show("step-time", caption, lines("Time of a step", "time / ms", timed.into()));
+}

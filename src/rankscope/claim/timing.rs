@@ -1,0 +1,80 @@
+//! How long things take, and how fast that grows.
+
+use std::time::Instant;
+
+use super::Sample;
+use crate::error::Result;
+use crate::run::Run;
+
+/// One thing to time; it must not return before its numbers are there.
+pub(super) type Task<'a> = Box<dyn FnMut() -> Result<()> + 'a>;
+
+/// Seconds of each of `tasks`, run in turn, `repeats` times after one round that is not timed: what disturbs
+/// the machine then disturbs all of them.
+pub(super) fn in_turn(tasks: &mut [Task<'_>], repeats: usize, stage: &str, run: &Run) -> Result<Vec<Sample>> {
+    let mut seconds = vec![Vec::with_capacity(repeats); tasks.len()];
+    for round in 0..=repeats {
+        for (task, seconds) in tasks.iter_mut().zip(&mut seconds) {
+            run.check()?;
+            let started = Instant::now();
+            task()?;
+            if round > 0 {
+                seconds.push(started.elapsed().as_secs_f64());
+            }
+        }
+        run.step(stage, round, repeats)?;
+    }
+    Ok(seconds.into_iter().map(Sample::new).collect())
+}
+
+/// The value in the middle; NaN without any.
+pub(super) fn median(sample: &Sample) -> f64 {
+    let mut values = sample.values().to_vec();
+    values.sort_by(f64::total_cmp);
+    match values.len() {
+        0 => f64::NAN,
+        odd if odd % 2 == 1 => values[odd / 2],
+        even => (values[even / 2 - 1] + values[even / 2]) / 2.0,
+    }
+}
+
+/// b of the least-squares fit ln y = a + b ln x: 1 for y ~ x, 2 for y ~ x².
+pub(super) fn growth(points: &[(f64, f64)]) -> f64 {
+    let logs = || points.iter().map(|&(x, y)| (x.ln(), y.ln()));
+    let count = points.len() as f64;
+    let (x_mean, y_mean) = logs().fold((0.0, 0.0), |sum, (x, y)| (sum.0 + x / count, sum.1 + y / count));
+    let covariance: f64 = logs().map(|(x, y)| (x - x_mean) * (y - y_mean)).sum();
+    covariance / logs().map(|(x, _)| (x - x_mean).powi(2)).sum::<f64>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_power_law_has_its_exponent() {
+        let points: Vec<_> = [2.0f64, 3.0, 7.0, 20.0].map(|x| (x, 5.0 * x.powf(1.75))).into();
+        assert!((growth(&points) - 1.75).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_middle_is_not_moved_by_one_slow_run() {
+        assert_eq!(median(&Sample::new([3.0, 1.0, 900.0])), 3.0);
+        assert_eq!(median(&Sample::new([4.0, 1.0, 2.0, 900.0])), 3.0);
+    }
+
+    #[test]
+    fn tasks_take_turns_and_the_first_round_is_not_counted() {
+        let order = std::cell::RefCell::new(String::new());
+        let task = |name: char| -> Task<'_> {
+            let order = &order;
+            Box::new(move || {
+                order.borrow_mut().push(name);
+                Ok(())
+            })
+        };
+        let samples = in_turn(&mut [task('a'), task('b')], 2, "timing", &Run::default()).unwrap();
+        assert_eq!(samples.iter().map(Sample::count).collect::<Vec<_>>(), [2, 2]);
+        assert_eq!(order.into_inner(), "ababab");
+    }
+}

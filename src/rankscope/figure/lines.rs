@@ -1,0 +1,197 @@
+//! Numbers against a number: curves with points, spreads and reference lines.
+
+mod look;
+mod reference;
+
+use serde_json::Value;
+
+use super::Drawing;
+use super::dash::broken;
+use super::legend::Legend;
+use super::plot::{self, Plot};
+use super::ruler::{PlotAxis, Ruler};
+use super::scene::{Point, Rect, Scene};
+use super::style::{Kind, Theme};
+use crate::error::{Error, Result};
+
+use look::Look;
+pub use reference::Reference;
+
+const WIDTH: f64 = 1000.0;
+const HEIGHT: f64 = 440.0;
+/// Points of all curves together; more than that is no figure.
+const MOST: usize = 50_000;
+const MOST_CURVES: usize = 24;
+const MOST_REFERENCES: usize = 12;
+
+/// One curve of [`Lines`].
+#[derive(Clone, Debug)]
+pub struct Curve {
+    /// Its name in the legend.
+    pub name: String,
+    /// Which decides colour and marker. Further curves of one kind get broken lines and hollow markers;
+    /// several of [`Kind::Plain`] get shades and markers in order.
+    pub kind: Kind,
+    /// x and y, joined in this order.
+    pub points: Vec<(f64, f64)>,
+    /// Per point how far its whisker goes up and down, such as a standard deviation; empty for none.
+    pub spread: Vec<f64>,
+}
+
+impl Curve {
+    /// A curve through `points`.
+    pub fn new(name: impl Into<String>, kind: Kind, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
+        Curve { name: name.into(), kind, points: points.into_iter().collect(), spread: Vec::new() }
+    }
+
+    /// Whiskers of ± `spread`, one per point.
+    pub fn with_spread(mut self, spread: impl IntoIterator<Item = f64>) -> Self {
+        self.spread = spread.into_iter().collect();
+        self
+    }
+
+    /// Lower and upper ends of the whiskers.
+    fn whiskers(&self) -> impl Iterator<Item = [Point; 2]> + Clone {
+        self.points.iter().zip(&self.spread).map(|(&(x, y), spread)| [(x, y - spread), (x, y + spread)])
+    }
+}
+
+/// Curves over one axis: points joined by thin lines, with spreads, beside reference lines.
+///
+/// # Conventions
+/// A linear axis of amounts starts at 0 where that is near. A lower whisker that goes below a logarithmic
+/// axis ends on it.
+///
+/// ```
+/// use rankscope::figure::{Curve, Figure, Lines, PlotAxis, Reference, style::{Kind, Theme}};
+/// let figure = Lines {
+///     title: "Effective rank over n".into(),
+///     x: PlotAxis::log("positions n"),
+///     y: PlotAxis::linear("effective rank"),
+///     curves: vec![Curve::new("causal", Kind::Causal, [(16.0, 8.6), (32.0, 21.0)]).with_spread([0.1, 0.4])],
+///     references: vec![Reference::level("rank of J/n", 1.0)],
+///     settings: serde_json::json!({ "seed": 7 }),
+/// };
+/// assert!(figure.to_svg(Theme::Dark)?.contains("rank of J/n"));
+/// # Ok::<(), rankscope::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Lines {
+    /// What the picture is called where it is not seen; a caption stands beside it.
+    pub title: String,
+    /// The axis across.
+    pub x: PlotAxis,
+    /// The axis upwards.
+    pub y: PlotAxis,
+    /// What was measured.
+    pub curves: Vec<Curve>,
+    /// What it is compared with.
+    pub references: Vec<Reference>,
+    /// What recreates the figure: version, device, dtype, seed, parameters.
+    pub settings: Value,
+}
+
+impl Lines {
+    fn check(&self) -> Result<()> {
+        let points: usize = self.curves.iter().map(|curve| curve.points.len()).sum();
+        if points == 0 || points > MOST {
+            return Err(Error::invalid("points of the figure", points, format!("between 1 and {MOST}")));
+        }
+        let (curves, references) = (self.curves.len(), self.references.len());
+        if curves > MOST_CURVES {
+            return Err(Error::invalid("curves of the figure", curves, format!("at most {MOST_CURVES}")));
+        }
+        if references > MOST_REFERENCES {
+            return Err(Error::invalid(
+                "references of the figure",
+                references,
+                format!("at most {MOST_REFERENCES}"),
+            ));
+        }
+        for curve in self.curves.iter().filter(|curve| !curve.spread.is_empty()) {
+            if curve.spread.len() != curve.points.len() {
+                let what = format!("spreads of {}", curve.name);
+                return Err(Error::invalid(what, curve.spread.len(), curve.points.len()));
+            }
+            if let Some(bad) = curve.spread.iter().find(|spread| !(spread.is_finite() && **spread >= 0.0)) {
+                return Err(Error::invalid(
+                    format!("spread of {}", curve.name),
+                    bad,
+                    "a finite number, 0 or more",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn across(&self) -> Result<Ruler> {
+        let points = self.curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.0));
+        Ruler::new(&self.x, points.chain(self.references.iter().filter_map(Reference::x)))
+    }
+
+    fn up(&self) -> Result<Ruler> {
+        let points = self.curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.1));
+        let is_log = self.y.scale != super::AxisScale::Linear;
+        let ends = self.curves.iter().flat_map(|curve| curve.whiskers().flatten().map(|point| point.1));
+        // Below a logarithmic axis a whisker has no end to show.
+        let ends = ends.filter(move |&end| !is_log || end > 0.0);
+        Ruler::new(&self.y, points.chain(ends).chain(self.references.iter().filter_map(Reference::y)))
+    }
+}
+
+impl Drawing for Lines {
+    fn scene(&self, theme: Theme) -> Result<Scene> {
+        self.check()?;
+        let (across, up) = (self.across()?, self.up()?);
+        let palette = theme.palette();
+        let up_ticks = up.ticks(9);
+        let left = plot::room_left(&up_ticks);
+        let legend = Legend::new(self.curves.iter().map(|curve| curve.name.as_str()), left, WIDTH - 16.0);
+        let margin = reference::Margin::of(&self.references);
+        let area = Rect { x: left, y: 0.0, w: WIDTH - left - margin.right, h: HEIGHT };
+        let mut plot = Plot { area, across, up };
+        let above = margin.above(&self.references, &plot, WIDTH);
+        plot.area.y = legend.height().max(18.0) + above.height;
+        let across_ticks =
+            plot.across.ticks_at(self.curves.iter().flat_map(|curve| curve.points.iter().map(|p| p.0)), 10);
+        let mut scene = Scene::new(WIDTH, plot.area.bottom() + plot::BELOW, palette.background);
+        let looks = look::looks(&self.curves, theme);
+        legend.draw(&mut scene, palette.ink, |scene, index, ends| {
+            looks[index].draw(scene, &ends, palette.background)
+        });
+        plot.draw_ground(&mut scene, palette, &up_ticks);
+        reference::draw(&mut scene, palette, &plot, &self.references, &above);
+        plot.draw_axes(&mut scene, palette, (&across_ticks, &up_ticks), (&self.x.label, &self.y.label));
+        for (curve, look) in self.curves.iter().zip(&looks) {
+            draw_curve(&mut scene, &plot, curve, look, palette.panel);
+        }
+        Ok(scene)
+    }
+
+    fn title(&self) -> &str {
+        &self.title
+    }
+
+    fn settings(&self) -> &Value {
+        &self.settings
+    }
+}
+
+fn draw_curve(scene: &mut Scene, plot: &Plot, curve: &Curve, look: &Look, ground: super::style::Rgb) {
+    for ends in curve.whiskers() {
+        let [low, high] = ends.map(|end| plot.at(end));
+        scene.line(vec![low, high], look.color, 1.2);
+        for (x, y) in [low, high] {
+            scene.line(vec![(x - 4.0, y), (x + 4.0, y)], look.color, 1.2);
+        }
+    }
+    let points: Vec<Point> = curve.points.iter().map(|&point| plot.at(point)).collect();
+    if points.len() > 1 {
+        for piece in broken(&points, look.dash) {
+            scene.line(piece, look.color, 1.6);
+        }
+    }
+    for point in super::spectrum::apart(&points, 9.0) {
+        look.draw_marker(scene, point, 4.0, ground);
+    }
+}

@@ -1,0 +1,20 @@
+//! Patterns of attention in `.csv` files: a valid target, or a refusal in one line.
+
+#![no_main]
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use rankscope::express::Target;
+use rankscope_fuzz::{check_error, folder, put};
+
+static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| folder("csv"));
+
+fuzz_target!(|bytes: &[u8]| {
+    put(&FOLDER, "target.csv", bytes);
+    match Target::load_either(&FOLDER.join("target.csv")) {
+        Err(error) => check_error(&error),
+        Ok((target, _)) => assert!(target.positions() >= 1 && target.positions().pow(2) <= bytes.len()),
+    }
+});

@@ -1,0 +1,327 @@
+//! Host side of the linear attention kernels, `linear_*.wgsl`.
+
+use super::cpu::Reachable;
+use super::state_shape;
+use crate::axis::{Axis, Shape};
+use crate::device::gpu::{GpuBuffer, Kernel, params};
+use crate::error::Result;
+use crate::mask::{Allowed, Mask, Positions, Reach};
+use crate::ops::ladder::{Extent, Ladder, SOFTWARE_TURNS, Variant, any};
+use crate::ops::launch::{Grid, LANES, buffer, count, launch};
+use crate::ops::online_attention::Sizes;
+use crate::ops::{masked_normalise, matmul};
+use crate::run::Run;
+use crate::tensor::Tensor;
+
+params! {
+    struct Params {
+        matrices: u32,
+        heads: u32,
+        kv_heads: u32,
+        queries: u32,
+        keys: u32,
+        size: u32,
+        first_query: u32,
+        padding_words: u32,
+        first_group: u32,
+    }
+}
+
+params! {
+    struct StatesParams {
+        chunks: u32,
+        matrices: u32,
+        kv_heads: u32,
+        keys: u32,
+        size: u32,
+        padding_words: u32,
+        first_group: u32,
+    }
+}
+
+params! {
+    struct ScanParams { cells: u32, chunks: u32, is_backward: u32, has_initial: u32, first_group: u32 }
+}
+
+pub(in crate::ops) static RECURRENT: Kernel = Kernel {
+    name: "linear_attention_recurrent",
+    source: include_str!("linear_recurrent.wgsl"),
+    params: Params::FIELDS,
+};
+
+pub(in crate::ops) static STATES: Kernel = Kernel {
+    name: "linear_attention_states",
+    source: include_str!("linear_states.wgsl"),
+    params: StatesParams::FIELDS,
+};
+
+pub(in crate::ops) static SCAN: Kernel = Kernel {
+    name: "linear_attention_scan",
+    source: include_str!("linear_scan.wgsl"),
+    params: ScanParams::FIELDS,
+};
+
+pub(in crate::ops) static CHUNKED: Kernel = Kernel {
+    name: "linear_attention_chunked",
+    source: include_str!("linear_chunked.wgsl"),
+    params: Params::FIELDS,
+};
+
+/// The longest head that the recurrent kernel has registers for.
+const MAX_SIZE: usize = 128;
+/// Keys of a chunk, as in the shaders.
+const CHUNK: usize = 64;
+/// Columns of the context that an invocation of the chunked kernel makes.
+const COLUMNS: usize = 32;
+
+pub(in crate::ops) static LADDER: Ladder = Ladder {
+    op: "linear_attention",
+    variants: &[
+        Variant {
+            name: "materialised",
+            kernel: None,
+            requires: wgpu::Features::empty(),
+            changes: "scores, their rows over their sums, and context one after the other, by matmul and \
+                      masked_normalise; T x S numbers for each head",
+            slower: "",
+            tile: [1, 0],
+            limits: "",
+            applies: any,
+            turns: |_| 0,
+            suits: any,
+        },
+        Variant {
+            name: "recurrent",
+            kernel: Some(&RECURRENT),
+            requires: wgpu::Features::empty(),
+            changes: "associativity: one invocation carries a column of the D x D sums from token to token; \
+                      work linear in T and S",
+            slower: "where there are few heads: nothing runs side by side but their columns",
+            tile: [0, LANES],
+            limits: "a D of at most 128",
+            applies: |extent| extent.columns <= MAX_SIZE,
+            turns: recurrent_turns,
+            suits: any,
+        },
+        Variant {
+            name: "chunked",
+            kernel: Some(&CHUNKED),
+            requires: wgpu::Features::empty(),
+            changes: "sums of chunks of 64 keys side by side, then the sums of the chunks before each chunk; a query \
+                      walks over one chunk at most",
+            slower: "for a few dozen tokens, for which it takes three dispatches in place of one; on a software adapter, \
+                     2 times, as far as recurrent gets there",
+            tile: [64, COLUMNS],
+            limits: "",
+            applies: any,
+            turns: |extent| CHUNK * (extent.columns + COLUMNS) + extent.columns * (COLUMNS + 1),
+            suits: |situation| {
+                let Extent { rows, inner, .. } = situation.extent;
+                rows + inner > 2 * CHUNK || recurrent_turns(&situation.extent) > SOFTWARE_TURNS
+            },
+        },
+    ],
+    rule: "chunked for more than 128 queries and keys together, otherwise recurrent; materialised where neither \
+           can be had: on llvmpipe for a D above 648, which needs more than the 65000 turns of a kernel's loops \
+           at which it stops",
+};
+
+fn recurrent_turns(extent: &Extent) -> usize {
+    (extent.rows + extent.inner) * (extent.columns + 1)
+}
+
+/// What the call is about: the mask as a whole and, in `visible`, head by head.
+pub(super) struct Call<'a> {
+    pub(super) mask: &'a Mask,
+    pub(super) visible: &'a Reachable<'a>,
+    pub(super) run: &'a Run,
+}
+
+pub(super) fn linear_attention([q, k, v]: [&Tensor; 3], sizes: &Sizes, call: &Call<'_>) -> Result<Tensor> {
+    call.run.check()?;
+    let extent = extent(sizes);
+    let variant = LADDER.choose(buffer(&RECURRENT, q)?.gpu(), extent)?;
+    match variant.name {
+        "materialised" => materialised([q, k, v], sizes, call),
+        "recurrent" => recurrent([q, k, v], sizes, call.visible, variant.workgroups(extent)),
+        _ => {
+            let chunks = Chunks::of([k, v], sizes, call.visible, None)?;
+            chunks.context([q, k, v], sizes, call.visible, variant.workgroups(extent))
+        }
+    }
+}
+
+fn extent(sizes: &Sizes) -> Extent {
+    let Sizes { batch, heads, queries, keys, head_size, .. } = *sizes;
+    Extent { batch: batch * heads, rows: queries, columns: head_size, inner: keys }
+}
+
+/// T more tokens under a causal mask: their context, and the sums with them added.
+pub(super) fn linear_step(sums: &Tensor, [q, k, v]: [&Tensor; 3], sizes: &Sizes) -> Result<(Tensor, Tensor)> {
+    let visible = Reachable { reach: vec![Reach::UpTo(0); sizes.heads], first_query: 0, padding: None };
+    let chunks = Chunks::of([k, v], sizes, &visible, Some(sums))?;
+    let workgroups = LADDER.variant("chunked")?.workgroups(extent(sizes));
+    let context = chunks.context([q, k, v], sizes, &visible, workgroups)?;
+    let all = chunks.before.select(Axis::Row, chunks.count)?; // [B, G, D, M]
+    Ok((context, all))
+}
+
+/// The path through the weights.
+fn materialised([q, k, v]: [&Tensor; 3], sizes: &Sizes, call: &Call<'_>) -> Result<Tensor> {
+    let at = Positions { first_query: call.visible.first_query };
+    let Sizes { heads, queries, keys, .. } = *sizes;
+    let allowed = Allowed::new(call.mask, heads, queries, keys, at, call.visible.padding)?;
+    let weights = masked_normalise(&matmul(q, k, Axis::HeadSize, 1.0)?, &allowed)?; // [B, H, T, S]
+    matmul(&weights, v, Axis::Key, 1.0) // [B, H, T, D]
+}
+
+fn recurrent(
+    [q, k, v]: [&Tensor; 3],
+    sizes: &Sizes,
+    visible: &Reachable<'_>,
+    workgroups: usize,
+) -> Result<Tensor> {
+    let on = |x| buffer(&RECURRENT, x);
+    let (reach, padding) = rules(on(q)?, visible)?;
+    let inputs = [("q", on(q)?), ("k", on(k)?), ("v", on(v)?), ("reach", &reach), ("padding", &padding)];
+    let steps = (sizes.queries + sizes.keys) * sizes.batch * sizes.heads;
+    let grid = Grid { workgroups, work: (steps * sizes.head_size * sizes.head_size) as u64 };
+    launch(&RECURRENT, params(&RECURRENT, sizes, visible)?, &inputs, q.shape().clone(), grid)
+}
+
+/// The sums of the chunks before and after each place between two chunks, `[N, B, G, D, M]`.
+struct Chunks {
+    count: usize,
+    before: Tensor,
+    after: Tensor,
+}
+
+impl Chunks {
+    /// Only the directions that some head looks in are computed; the other then stands for both.
+    fn of(
+        [k, v]: [&Tensor; 2],
+        sizes: &Sizes,
+        visible: &Reachable<'_>,
+        initial: Option<&Tensor>,
+    ) -> Result<Self> {
+        let count = sizes.keys.div_ceil(CHUNK);
+        let states = states([k, v], sizes, visible, count)?;
+        let scan = |is_backward| scan(&states, sizes, count, is_backward, initial);
+        let looks_ahead = visible.reach.contains(&Reach::From);
+        let looks_back = visible.reach.iter().any(|reach| *reach != Reach::From);
+        Ok(match (looks_back, looks_ahead) {
+            (true, true) => Chunks { count, before: scan(false)?, after: scan(true)? },
+            (_, is_backward) => {
+                let sums = scan(is_backward)?;
+                Chunks { count, before: sums.clone(), after: sums }
+            }
+        })
+    }
+
+    fn context(
+        &self,
+        [q, k, v]: [&Tensor; 3],
+        sizes: &Sizes,
+        visible: &Reachable<'_>,
+        workgroups: usize,
+    ) -> Result<Tensor> {
+        let on = |x| buffer(&CHUNKED, x);
+        let (reach, padding) = rules(on(q)?, visible)?;
+        let inputs = [
+            ("q", on(q)?),
+            ("k", on(k)?),
+            ("v", on(v)?),
+            ("before", on(&self.before)?),
+            ("after", on(&self.after)?),
+            ("reach", &reach),
+            ("padding", &padding),
+        ];
+        let queries = sizes.batch * sizes.heads * sizes.queries;
+        let work = queries * sizes.head_size * (2 * CHUNK + sizes.head_size);
+        let grid = Grid { workgroups, work: work as u64 };
+        launch(&CHUNKED, params(&CHUNKED, sizes, visible)?, &inputs, q.shape().clone(), grid)
+    }
+}
+
+/// The sums of each chunk alone, `[N, B, G, D, M]`.
+fn states([k, v]: [&Tensor; 2], sizes: &Sizes, visible: &Reachable<'_>, chunks: usize) -> Result<Tensor> {
+    let Sizes { batch, kv_heads, keys, head_size, .. } = *sizes;
+    let count = |size| count(&STATES, size);
+    let params = StatesParams {
+        chunks: count(chunks)?,
+        matrices: count(batch * kv_heads)?,
+        kv_heads: count(kv_heads)?,
+        keys: count(keys)?,
+        size: count(head_size)?,
+        padding_words: padding_row(visible, keys)?,
+        first_group: 0,
+    };
+    let on = |x| buffer(&STATES, x);
+    let (_, padding) = rules(on(k)?, visible)?;
+    let shape = places(sizes, chunks);
+    let grid = Grid { workgroups: shape.len().div_ceil(LANES), work: (shape.len() * CHUNK) as u64 };
+    launch(&STATES, params, &[("k", on(k)?), ("v", on(v)?), ("padding", &padding)], shape, grid)
+}
+
+/// The sums of the chunks before (or from) each of the `chunks` + 1 places, `[N, B, G, D, M]`.
+fn scan(
+    states: &Tensor,
+    sizes: &Sizes,
+    chunks: usize,
+    is_backward: bool,
+    initial: Option<&Tensor>,
+) -> Result<Tensor> {
+    let shape = places(sizes, chunks + 1);
+    let cells = shape.len() / (chunks + 1);
+    let params = ScanParams {
+        cells: count(&SCAN, cells)?,
+        chunks: count(&SCAN, chunks)?,
+        is_backward: u32::from(is_backward),
+        has_initial: u32::from(initial.is_some()),
+        first_group: 0,
+    };
+    let states = buffer(&SCAN, states)?;
+    // Without a beginning something has to be bound all the same.
+    let initial = initial.map_or(Ok(states), |sums| buffer(&SCAN, sums))?;
+    let grid = Grid { workgroups: cells.div_ceil(LANES), work: shape.len() as u64 };
+    launch(&SCAN, params, &[("states", states), ("initial", initial)], shape, grid)
+}
+
+/// `[N, B, G, D, M]` for N sums.
+fn places(sizes: &Sizes, count: usize) -> Shape {
+    let state = state_shape(sizes.batch, sizes.kv_heads, sizes.head_size);
+    Shape::new([&[(Axis::Row, count)], state.axes()].concat())
+}
+
+/// What the heads see as the shaders read it, and which keys are tokens.
+fn rules(near: &GpuBuffer, visible: &Reachable<'_>) -> Result<(GpuBuffer, GpuBuffer)> {
+    let word = |reach: &Reach| match reach {
+        Reach::UpTo(prefix) => *prefix as u32, // at most S
+        Reach::From => u32::MAX,
+    };
+    let reach: Vec<u32> = visible.reach.iter().map(word).collect();
+    let padding = visible.padding.map_or_else(|| vec![0], |padding| padding.words());
+    let upload = |label, words: &[u32]| near.gpu().upload(label, bytemuck::cast_slice(words));
+    Ok((upload("reach", &reach)?, upload("padding", &padding)?))
+}
+
+/// Words of padding for one sequence; 0 where every key is a token.
+fn padding_row(visible: &Reachable<'_>, keys: usize) -> Result<u32> {
+    visible.padding.map_or(Ok(0), |_| count(&STATES, keys.div_ceil(32)))
+}
+
+fn params(kernel: &Kernel, sizes: &Sizes, visible: &Reachable<'_>) -> Result<Params> {
+    let Sizes { batch, heads, kv_heads, queries, keys, head_size } = *sizes;
+    let count = |size| count(kernel, size);
+    Ok(Params {
+        matrices: count(batch * heads)?,
+        heads: count(heads)?,
+        kv_heads: count(kv_heads)?,
+        queries: count(queries)?,
+        keys: count(keys)?,
+        size: count(head_size)?,
+        first_query: count(visible.first_query)?,
+        padding_words: padding_row(visible, keys)?,
+        first_group: 0,
+    })
+}

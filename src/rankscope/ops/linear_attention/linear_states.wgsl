@@ -1,0 +1,59 @@
+// y[c, b, g, d, e] = Σₛ k[b, g, s, d]·v[b, g, s, e] over the keys s of chunk c, and for e = D, the last column,
+// Σₛ k[b, g, s, d]: what the chunk adds to the sums of linear attention.
+//
+// Layout: rows of D values; chunk c holds keys 64c to 64c + 63, the last one those that are left.
+//
+// The first part of the chunked rung: chunks have nothing to do with each other, so that all of them are
+// summed side by side. One invocation makes one number.
+//
+// Dispatch: ⌈N·B·G·D·(D+1)/64⌉ workgroups of 64, with N the number of chunks.
+
+const CHUNK = 64u;
+
+struct Params {
+    chunks: u32,
+    matrices: u32,       // B·G
+    kv_heads: u32,
+    keys: u32,
+    size: u32,
+    padding_words: u32,  // ⌈S/32⌉, or 0 where every key is a token
+    first_group: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> k: array<f32>;        // [B, G, S, D]
+@group(0) @binding(2) var<storage, read> v: array<f32>;        // [B, G, S, D]
+@group(0) @binding(3) var<storage, read> padding: array<u32>;  // [B, ⌈S/32⌉] or [1]
+@group(0) @binding(4) var<storage, read_write> y: array<f32>;  // [N, B, G, D, D + 1]
+
+fn is_token(sequence: u32, key: u32) -> bool {
+    if params.padding_words == 0u { return true; }
+    return ((padding[sequence * params.padding_words + key / 32u] >> (key % 32u)) & 1u) == 1u;
+}
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let i = (params.first_group + group.y * groups.x + group.x) * 64u + lane;
+    let columns = params.size + 1u;
+    let e = i % columns;
+    let d = i / columns % params.size;
+    let matrix = i / columns / params.size % params.matrices;
+    let chunk = i / columns / params.size / params.matrices;
+    if chunk >= params.chunks { return; }
+    let sequence = matrix / params.kv_heads;
+    let end = min((chunk + 1u) * CHUNK, params.keys);
+
+    var sum = 0.0;
+    for (var s = chunk * CHUNK; s < end; s += 1u) {
+        if !is_token(sequence, s) { continue; }
+        let row = (matrix * params.keys + s) * params.size;
+        var value = 1.0;
+        if e < params.size { value = v[row + e]; }
+        sum += k[row + d] * value;
+    }
+    y[i] = sum;
+}

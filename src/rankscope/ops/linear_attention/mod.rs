@@ -1,0 +1,134 @@
+//! Attention without a softmax, in time and memory linear in the number of tokens.
+
+pub(crate) mod cpu;
+pub(super) mod gpu;
+
+use crate::axis::{Axis, Shape};
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::mask::{Mask, Padding, Positions, Reach};
+use crate::ops::online_attention::Sizes;
+use crate::run::Run;
+use crate::tensor::Tensor;
+
+/// Linear attention over features q = φ(Q) and k = φ(K):
+/// context\[t\] = Σₛ (q\[t\]·k\[s\]) v\[s\] / Σₛ q\[t\]·k\[s\] over the keys s that query t sees.
+///
+/// By associativity the numerator is q\[t\]·(Σₛ k\[s\] v\[s\]ᵀ): the D × D sums and the D numbers Σₛ k\[s\] are all
+/// that a query needs to know of its keys. Bidirectional, they are the same for every query; causal, they
+/// grow by one key from query to query, the recurrent state that [`linear_step`] carries on.
+///
+/// **Shapes**: q `[B, H, T, D]`, k and v `[B, G, S, D]` (or H in place of G), result `[B, H, T, D]`.
+///
+/// **Conventions**: q and k hold features already ([`feature_map`](super::feature_map)), none of them negative.
+/// Key s stands at position s and query t at `at.first_query + t`: with T ≠ S under a causal mask, the
+/// queries may begin in the middle of the keys. Masks: bidirectional, causal, anti-causal and prefix, also
+/// mixed by head. A query whose denominator is 0 has context 0. Padding keys are never looked at.
+/// Accumulation in f32, order unspecified.
+///
+/// # Errors
+/// A shape, placement or mask error naming what does not fit; [`Error::Invalid`] for a mask under which the
+/// keys of a query are no single run; [`Error::Cancelled`].
+///
+/// **Source**: Katharopoulos et al. 2020 (arXiv 2006.16236), sections 3.2 to 3.4. The chunks of the GPU's
+/// upper rung: Hua et al. 2022 (arXiv 2202.10447), section 3.2.
+///
+/// ```
+/// use rankscope::{Axis, Mask, Run, Tensor, mask::Positions, ops::linear_attention};
+/// let head = |length| [(Axis::Batch, 1), (Axis::Head, 1), (length, 2), (Axis::HeadSize, 1)];
+/// let q = Tensor::new(head(Axis::Query), vec![1., 1.])?;
+/// let (k, v) = (Tensor::new(head(Axis::Key), vec![1., 3.])?, Tensor::new(head(Axis::Key), vec![10., 20.])?);
+/// let at = Positions { first_query: 0 };
+/// let context = |mask| linear_attention(&q, &k, &v, &mask, at, None, &Run::default())?.to_vec();
+/// assert_eq!(context(Mask::causal())?, [10., 17.5]); // 10, and (1 · 10 + 3 · 20) / 4
+/// assert_eq!(context(Mask::bidirectional())?, [17.5, 17.5]);
+/// # Ok::<(), rankscope::Error>(())
+/// ```
+pub fn linear_attention(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    mask: &Mask,
+    at: Positions,
+    padding: Option<&Padding>,
+    run: &Run,
+) -> Result<Tensor> {
+    let sizes = Sizes::of(OP, q, k, v)?;
+    mask.check(sizes.keys)?;
+    let padding = padding.filter(|padding| !padding.is_trivial());
+    if let Some(padding) = padding {
+        padding.expect(sizes.batch, sizes.keys)?;
+    }
+    for (argument, tensor) in [("k", k), ("v", v)] {
+        tensor.expect_same_device(OP, argument, &q.device())?;
+    }
+    let reach = reach_of_heads(mask, sizes.heads, sizes.keys).ok_or_else(|| {
+        let expected = "bidirectional, causal, anti-causal, a prefix, or such masks by head";
+        Error::invalid("linear_attention: mask", mask, expected)
+    })?;
+    let visible = cpu::Reachable { reach, first_query: at.first_query, padding };
+    match (q.as_slice(), k.as_slice(), v.as_slice()) {
+        (Some(q_values), Some(k), Some(v)) => {
+            let context = cpu::linear_attention(q_values, k, v, &sizes, &visible, run)?;
+            Ok(Tensor::on_cpu(q.shape().clone(), context))
+        }
+        _ => gpu::linear_attention([q, k, v], &sizes, &gpu::Call { mask, visible: &visible, run }),
+    }
+}
+
+/// The reach of every head, if each of them sees one run of keys.
+pub(crate) fn reach_of_heads(mask: &Mask, heads: usize, keys: usize) -> Option<Vec<Reach>> {
+    (0..heads).map(|head| mask.for_head(head, heads).reach(keys)).collect()
+}
+
+/// Carries causal linear attention on by T tokens: their context, and the sums with them added.
+///
+/// **Shapes**: sums `[B, G, D, M]` with M = D + 1: the columns of Σₛ k\[s\] v\[s\]ᵀ and, last, Σₛ k\[s\]; zeros
+/// ([`no_tokens`]) to begin with. q `[B, H, T, D]`, k and v `[B, G, S, D]` with S = T; results
+/// `[B, H, T, D]` and `[B, G, D, M]`.
+///
+/// **Conventions**: as [`linear_attention`] under a causal mask; a step of T tokens equals T steps of one,
+/// but for rounding.
+///
+/// # Errors
+/// A shape or placement error naming what does not fit; [`Error::Cancelled`].
+pub fn linear_step(sums: &Tensor, q: &Tensor, k: &Tensor, v: &Tensor, run: &Run) -> Result<(Tensor, Tensor)> {
+    const OP: &str = "linear_step";
+    let sizes = Sizes::of(OP, q, k, v)?;
+    let Sizes { queries, keys, .. } = sizes;
+    if queries != keys {
+        return Err(Error::Size { op: OP, argument: "k", axis: Axis::Key, expected: queries, got: keys });
+    }
+    let expected = state_shape(sizes.batch, sizes.kv_heads, sizes.head_size);
+    if *sums.shape() != expected {
+        let got = sums.shape().to_string();
+        return Err(Error::Axes { op: OP, argument: "sums", expected: expected.to_string(), got });
+    }
+    for (argument, tensor) in [("k", k), ("v", v), ("sums", sums)] {
+        tensor.expect_same_device(OP, argument, &q.device())?;
+    }
+    run.check()?;
+    match (sums.as_slice(), q.as_slice(), k.as_slice(), v.as_slice()) {
+        (Some(sums), Some(q_values), Some(k), Some(v)) => {
+            let mut sums = sums.to_vec();
+            let context = cpu::linear_step(&mut sums, q_values, k, v, &sizes);
+            Ok((Tensor::on_cpu(q.shape().clone(), context), Tensor::on_cpu(expected, sums)))
+        }
+        _ => gpu::linear_step(sums, [q, k, v], &sizes),
+    }
+}
+
+/// The sums before any token: zeros, `[B, G, D, M]` with M = D + 1.
+///
+/// # Errors
+/// [`Error::Gpu`] if the upload fails.
+pub fn no_tokens(batch: usize, kv_heads: usize, head_size: usize, device: &Device) -> Result<Tensor> {
+    Tensor::zeros(state_shape(batch, kv_heads, head_size).axes()).to_device(device)
+}
+
+fn state_shape(batch: usize, kv_heads: usize, head_size: usize) -> Shape {
+    let axes = [(Axis::Batch, batch), (Axis::KvHead, kv_heads), (Axis::HeadSize, head_size)];
+    Shape::new([&axes[..], &[(Axis::Column, head_size + 1)]].concat())
+}
+
+const OP: &str = "linear_attention";

@@ -1,0 +1,71 @@
+// y[b, h, t, s] = m · x[b, h, t, s] / Σᵤ m · x[b, h, t, u], with m the mask bit as 0 or 1; a row whose sum is
+// 0 is 0.
+//
+// Layout: one row is S scores and ⌈S/32⌉ mask words, key s being bit s mod 32 of word s div 32. The mask
+// of head h of sequence b starts at word b·mask_batch + h·mask_head; either step is 0 where all share it.
+//
+// What changes from naive: one workgroup of 64 invocations makes one row, so that neighbours read
+// neighbouring values and few long rows keep a GPU busy; one invocation takes every 64th key, and the 64
+// sums are joined in workgroup memory. Masked scores are never looked at.
+//
+// Dispatch: B·H·T workgroups.
+
+const LANES = 64u;
+
+struct Params {
+    rows: u32,
+    heads: u32,
+    queries: u32,
+    keys: u32,
+    mask_batch: u32,
+    mask_head: u32,
+    first_group: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> scores: array<f32>;   // [B, H, T, S]
+@group(0) @binding(2) var<storage, read> allowed: array<u32>;  // [B or 1, H or 1, T, ⌈S/32⌉]
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;  // [B, H, T, S]
+
+var<workgroup> partial: array<f32, LANES>;
+
+/// The sum of the values that the invocations pass.
+fn sum_of_all(lane: u32, value: f32) -> f32 {
+    partial[lane] = value;
+    for (var half = LANES / 2u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if lane < half { partial[lane] += partial[lane + half]; }
+    }
+    return workgroupUniformLoad(&partial[0]);
+}
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let row = params.first_group + group.y * groups.x + group.x;
+    if row >= params.rows { return; }
+    let query = row % params.queries;
+    let matrix = row / params.queries;
+    let mask = (matrix / params.heads) * params.mask_batch + (matrix % params.heads) * params.mask_head;
+    let words = mask + query * ((params.keys + 31u) / 32u);
+    let first = row * params.keys;
+
+    var sum = 0.0;
+    for (var s = lane; s < params.keys; s += LANES) {
+        if is_allowed(words, s) { sum += scores[first + s]; }
+    }
+    sum = sum_of_all(lane, sum);
+    for (var s = lane; s < params.keys; s += LANES) {
+        var weight = 0.0;
+        // Written so that a sum that is NaN shows.
+        if is_allowed(words, s) && !(sum == 0.0) { weight = scores[first + s] / sum; }
+        y[first + s] = weight;
+    }
+}
+
+fn is_allowed(words: u32, key: u32) -> bool {
+    return ((allowed[words + key / 32u] >> (key % 32u)) & 1u) == 1u;
+}

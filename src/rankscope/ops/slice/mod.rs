@@ -1,0 +1,55 @@
+//! A range of one axis: some positions of a cache, the last of a row of hidden states.
+
+pub(super) mod gpu;
+
+use std::ops::Range;
+
+use crate::axis::{Axis, Shape};
+use crate::error::{Error, Result};
+use crate::tensor::Tensor;
+
+/// The part of x at `range` of `axis`: y\[…, j, …\] = x\[…, start + j, …\].
+///
+/// **Shapes**: the result as x, with `axis` as long as the range; a copy, unless that is all of x.
+///
+/// # Errors
+/// [`Error::Axes`] if x has no such axis, [`Error::Invalid`] if the range does not lie inside.
+///
+/// ```
+/// use rankscope::{Axis, Tensor, ops::slice};
+/// let x = Tensor::new([(Axis::Query, 3), (Axis::Width, 2)], vec![1., 2., 3., 4., 5., 6.])?;
+/// assert_eq!(slice(&x, Axis::Query, 1..2)?.to_vec()?, [3., 4.]); // [T = 1, C = 2]
+/// assert_eq!(slice(&x, Axis::Width, 1..2)?.to_vec()?, [2., 4., 6.]); // [T = 3, C = 1]
+/// # Ok::<(), rankscope::Error>(())
+/// ```
+pub fn slice(x: &Tensor, axis: Axis, range: Range<usize>) -> Result<Tensor> {
+    const OP: &str = "slice";
+    let axes = x.shape().axes();
+    let Some(place) = axes.iter().position(|&(name, _)| name == axis) else {
+        let expected = format!("{} among them", axis.letter());
+        return Err(Error::Axes { op: OP, argument: "x", expected, got: x.shape().letters() });
+    };
+    let size = axes[place].1;
+    if range.start > range.end || range.end > size {
+        let what = format!("range of {}", axis.letter());
+        return Err(Error::invalid(what, format!("{range:?}"), format!("within 0..{size}")));
+    }
+    if range == (0..size) {
+        return Ok(x.clone());
+    }
+    let mut cut = axes.to_vec();
+    cut[place].1 = range.len();
+    let inner: usize = axes[place + 1..].iter().map(|&(_, size)| size).product();
+    let (from, to) = (size * inner, range.len() * inner);
+    let shape = Shape::new(cut);
+    match x.as_slice() {
+        // An empty stretch would be cut into chunks of nothing.
+        Some(_) if from == 0 => Ok(Tensor::on_cpu(shape, Vec::new())),
+        Some(values) => {
+            let start = range.start * inner;
+            let parts = values.chunks(from).flat_map(|part| &part[start..start + to]);
+            Ok(Tensor::on_cpu(shape, parts.copied().collect()))
+        }
+        None => gpu::slice(x, [from, to], range.start * inner, shape),
+    }
+}

@@ -1,0 +1,16 @@
+//! Seeded random numbers: the same seed and stream give the same numbers everywhere.
+
+use ndarray::Array2;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+/// A `rows` × `cols` matrix of independent standard normal numbers.
+///
+/// # Conventions
+/// The same seed and stream give the same numbers everywhere; streams of one seed are independent.
+pub fn gaussian(rows: usize, cols: usize, seed: u64, stream: u64) -> Array2<f64> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    random.set_stream(stream);
+    Array2::from_shape_simple_fn((rows, cols), || StandardNormal.sample(&mut random))
+}

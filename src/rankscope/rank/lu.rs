@@ -1,0 +1,70 @@
+//! What LU with pivoting makes of a determinant.
+
+use lax::Lapack as _;
+use lax::layout::MatrixLayout;
+use ndarray::ArrayView2;
+
+use super::decompose::check_finite;
+use crate::blas;
+use crate::error::{Error, Result};
+
+/// A determinant as LAPACK's LU gives it: a sign and a logarithm, both subject to rounding.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LuDeterminant {
+    /// −1, 0 or 1.
+    pub sign: i8,
+    /// ln |det A|; −∞ for an exact zero pivot.
+    pub log: f64,
+}
+
+impl LuDeterminant {
+    /// The determinant itself; 0 where it is below the smallest f64.
+    pub fn value(&self) -> f64 {
+        f64::from(self.sign) * self.log.exp()
+    }
+}
+
+/// det A of `matrix` `[N, N]` by `dgetrf`, as numpy's `slogdet` computes it.
+///
+/// # Conventions
+/// LAPACK gets the matrix by columns, as numpy hands it over. Given by rows it would factor the transpose,
+/// and that of a lower triangular matrix needs no elimination: LU is exact there, by luck of the storage.
+///
+/// # Errors
+/// [`Error::Invalid`] for a matrix that is not square, or a NaN or infinite entry.
+///
+/// ```
+/// use ndarray::array;
+/// use rankscope::rank::lu_determinant;
+/// let lu = lu_determinant(array![[0.0, 2.0], [1.0, 0.5]].view())?;
+/// assert_eq!((lu.sign, lu.value()), (-1, -2.0));
+/// # Ok::<(), rankscope::Error>(())
+/// ```
+pub fn lu_determinant(matrix: ArrayView2<f64>) -> Result<LuDeterminant> {
+    check_finite(matrix)?;
+    let (rows, cols) = matrix.dim();
+    let size = i32::try_from(rows).ok().filter(|_| rows == cols);
+    let size = size.ok_or_else(|| {
+        Error::invalid("matrix", format!("{rows} × {cols}"), "a square one of at most 2147483647 rows")
+    })?;
+    // Iterating over the transpose lists the columns.
+    let mut by_columns: Vec<f64> = matrix.t().iter().copied().collect();
+    let layout = MatrixLayout::F { col: size, lda: size };
+    // OpenBLAS's parallel LU keeps half a megabyte on the stack per recursion: more than a thread has.
+    match blas::single_threaded(|| f64::lu(layout, &mut by_columns)) {
+        Ok(pivots) => {
+            let swaps = pivots.iter().zip(1..).filter(|&(&pivot, place)| pivot != place).count();
+            let diagonal = by_columns.iter().step_by(rows + 1);
+            let negative = diagonal.clone().filter(|pivot| pivot.is_sign_negative()).count();
+            let sign = if (swaps + negative) % 2 == 0 { 1 } else { -1 };
+            Ok(LuDeterminant { sign, log: diagonal.map(|pivot| pivot.abs().ln()).sum() })
+        }
+        // A positive return code is the index of a pivot that is exactly zero.
+        Err(lax::error::Error::LapackComputationalFailure { .. }) => {
+            Ok(LuDeterminant { sign: 0, log: f64::NEG_INFINITY })
+        }
+        Err(error) => {
+            Err(Error::Numeric { what: format!("matrix {rows} × {cols}"), problem: error.to_string() })
+        }
+    }
+}

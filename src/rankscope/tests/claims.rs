@@ -1,0 +1,117 @@
+//! Every claim on the registry, on both devices at small settings: the verdict does not depend on where it
+//! was computed.
+
+use rankscope::claim::{self, CLAIMS, Claim, Effort, Settings, Trial};
+use rankscope::device::DeviceRequest;
+use rankscope::{Device, Run};
+
+/// What a claim is run with, beside its defaults.
+type Small = (&'static str, &'static [(&'static str, &'static str)]);
+
+const SMALL: [Small; 13] = [
+    (
+        "causal-full-rank",
+        &[("n", "40"), ("sizes", "16,64"), ("scales", "0.1,8"), ("seeds", "3"), ("lu_draws", "5")],
+    ),
+    (
+        "bidirectional-low-rank",
+        &[("n", "40"), ("head_sizes", "2,24"), ("scales", "0.1,2"), ("sizes", "12,30")],
+    ),
+    (
+        "softmax-rank",
+        &[
+            ("n", "60"),
+            ("head_sizes", "1,8"),
+            ("scales", "0.1,1"),
+            ("exact_sizes", "4,9"),
+            ("powers_n", "50"),
+        ],
+    ),
+    ("head-size-bottleneck", &[("n", "6"), ("seeds", "1"), ("starts", "2"), ("permutation_n", "7,16")]),
+    ("fixed-head-size", &[("n", "5"), ("width", "8"), ("heads", "1,4"), ("narrow", "4"), ("head_size", "6")]),
+    ("depth-collapse", &[("n", "11"), ("width", "24"), ("heads", "3"), ("layers", "7"), ("seeds", "3")]),
+    ("linear-attention-rank", &[("lengths", "10,33"), ("head_sizes", "3,7"), ("seeds", "3")]),
+    ("mixed-directions", &[("n", "36"), ("head_sizes", "2,28"), ("seeds", "4")]),
+    (
+        "mask-carries-position",
+        &[("n", "13"), ("width", "24"), ("heads", "3"), ("seeds", "3"), ("train", "60"), ("held_out", "30")],
+    ),
+    ("rank-is-information", &[("n", "90"), ("head_sizes", "4,16"), ("scales", "0.1,1")]),
+    ("cache-reuse", &[("contexts", "5,12,20"), ("repeats", "1")]),
+    (
+        "encoder-decoder-cost",
+        &[
+            ("width", "12"),
+            ("heads", "2"),
+            ("head_size", "6"),
+            ("feed_forward", "48"),
+            ("tokens", "30"),
+            ("prompts", "4,15,27"),
+            ("repeats", "2"),
+        ],
+    ),
+    ("trained-low-rank", &[("models", "glass-en"), ("n", "32")]),
+];
+
+fn trial(claim: &dyn Claim, device: &Device) -> Trial {
+    let id = claim.about().id;
+    let known = SMALL.iter().find(|(name, _)| *name == id);
+    let (_, small) = known.unwrap_or_else(|| panic!("{id} needs small settings in this test"));
+    let mut settings = Settings::new(claim, Effort::Quick, device.clone()).unwrap();
+    for (name, value) in *small {
+        settings.set(name, value).unwrap();
+    }
+    claim::run(claim, &settings, &Run::default()).unwrap_or_else(|error| panic!("{id} on {device}: {error}"))
+}
+
+#[test]
+fn a_verdict_is_the_same_on_the_cpu_and_on_the_gpu() {
+    if std::env::var("RANKSCOPE_SKIP_GPU").is_ok_and(|value| value == "1") {
+        eprintln!("skipped: claims on the GPU (RANKSCOPE_SKIP_GPU=1)");
+        return;
+    }
+    let gpu = Device::choose(DeviceRequest::Gpu).expect("a GPU adapter, or RANKSCOPE_SKIP_GPU=1").device;
+    for claim in CLAIMS {
+        let [on_cpu, on_gpu] = [&Device::Cpu, &gpu].map(|device| trial(*claim, device));
+        assert_eq!(
+            on_cpu.verdict.ruling, on_gpu.verdict.ruling,
+            "{}: {} / {}",
+            on_cpu.about.id, on_cpu.verdict.because, on_gpu.verdict.because
+        );
+    }
+}
+
+#[test]
+fn the_same_settings_give_the_same_numbers_and_another_seed_others() {
+    // Without clocks, and with draws.
+    for id in ["bidirectional-low-rank", "mixed-directions", "mask-carries-position"] {
+        let claim = claim::find(id).unwrap();
+        let first = trial(claim, &Device::Cpu);
+        let again = claim::run(claim, &first.settings, &Run::default()).unwrap();
+        assert_eq!(first.to_json()["measured"], again.to_json()["measured"], "{id}");
+        let mut other = first.settings.clone();
+        other.set("seed", "77").unwrap();
+        let other = claim::run(claim, &other, &Run::default()).unwrap();
+        assert_ne!(first.to_json()["measured"], other.to_json()["measured"], "{id}");
+    }
+}
+
+#[test]
+fn every_trial_has_evidence_figures_and_a_finite_number_under_each_name() {
+    for claim in CLAIMS {
+        let trial = trial(*claim, &Device::Cpu);
+        let (id, evidence) = (trial.about.id, &trial.evidence);
+        assert!(!evidence.findings().is_empty() && !evidence.illustrations().is_empty(), "{id}");
+        assert!(!trial.verdict.because.is_empty(), "{id}");
+        for (index, measured) in evidence.measured().iter().enumerate() {
+            let is_new = evidence.measured()[..index].iter().all(|other| other.name != measured.name);
+            assert!(is_new, "{id}: {} is measured twice", measured.name);
+            assert!(measured.value.is_finite(), "{id}: {} is {}", measured.name, measured.value);
+        }
+        for illustration in evidence.illustrations() {
+            let svg = illustration.figure.to_svg(Default::default()).unwrap();
+            assert!(svg.contains(&format!("\"claim\":\"{id}\"")), "{id}: {}", illustration.name);
+            assert!(illustration.caption.ends_with('.'), "{id}: {}", illustration.caption);
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! Linear attention: features, normalised rows, and every way to the context against the double sum.
+
+use ndarray::Array2;
+use rankscope::attention::{LinearAttention, Visibility};
+use rankscope::mask::{Allowed, MASKS, Padding};
+use rankscope::ops::{FeatureMap, cpu, feature_map, linear_attention, masked_normalise};
+use rankscope::prelude::*;
+
+use crate::support::{assert_close, devices, every_way, noise, on, random, wide_of};
+
+const FROM_ZERO: Positions = Positions { first_query: 0 };
+const EPSILON: f64 = f32::EPSILON as f64;
+
+/// B, H, G, T, S, D.
+type Sizes = [usize; 6];
+
+/// Features for q and k, noise for v.
+pub fn features([batch, heads, kv_heads, queries, keys, size]: Sizes) -> [Tensor; 3] {
+    let axes = |heads, length| [(Axis::Batch, batch), heads, length, (Axis::HeadSize, size)];
+    let kv = axes((Axis::KvHead, kv_heads), (Axis::Key, keys));
+    let positive = |x| feature_map(&x, FeatureMap::EluPlusOne).unwrap();
+    let q = positive(random(&axes((Axis::Head, heads), (Axis::Query, queries)), 1));
+    [q, positive(random(&kv, 2)), random(&kv, 3)]
+}
+
+/// Σₛ (q·k) v / Σₛ q·k over the pairs that `sees` (sequence, head, query, key) has, in f64.
+fn double_sum([q, k, v]: &[Tensor; 3], sees: impl Fn([usize; 4]) -> bool) -> Vec<f64> {
+    let [_, heads, queries, size] = q.shape().sizes()[..] else { panic!("{q:?}") };
+    let [_, kv_heads, keys, _] = k.shape().sizes()[..] else { panic!("{k:?}") };
+    let (q, k, v) = (wide_of(q), wide_of(k), wide_of(v));
+    let mut context = Vec::new();
+    for row in 0..q.len() / size {
+        let (b, h, t) = (row / queries / heads, row / queries % heads, row % queries);
+        let (mut above, mut below) = (vec![0.0; size], 0.0);
+        for s in (0..keys).filter(|&s| sees([b, h, t, s])) {
+            let key = ((b * kv_heads + h * kv_heads / heads) * keys + s) * size;
+            let score: f64 = (0..size).map(|d| q[row * size + d] * k[key + d]).sum();
+            below += score;
+            (0..size).for_each(|e| above[e] += score * v[key + e]);
+        }
+        context.extend(above.iter().map(|above| if below == 0.0 { 0.0 } else { above / below }));
+    }
+    context
+}
+
+#[test]
+fn features_over_their_range() {
+    let mut values = vec![-200.0, -87.0, -1.0, -1e-3, -0.0, 0.0, 1e-3, 1.0, 88.0, 3.0e38, f32::INFINITY];
+    values.extend(noise(70, 4).into_iter().map(|x| 5.0 * x));
+    let x = Tensor::new([(Axis::Row, values.len())], values).unwrap();
+    for device in devices("features_over_their_range") {
+        for map in FeatureMap::ALL {
+            let mut want = wide_of(&x);
+            cpu::feature_map(&mut want, map);
+            let got = on(&device, [&x], |[x]| feature_map(&x, map));
+            let finite = |x: f64| x.clamp(-f64::from(f32::MAX), f64::from(f32::MAX));
+            let want: Vec<f64> = want.into_iter().map(finite).collect();
+            let got = got.to_vec().unwrap().into_iter().map(|x| finite(f64::from(x)) as f32).collect();
+            let got = Tensor::new(x.shape().axes(), got).unwrap();
+            assert_close(&format!("{map}"), &device, &got, &want, 4.0 * EPSILON);
+            let nan = Tensor::new([(Axis::Row, 1)], vec![f32::NAN]).unwrap();
+            let nan = on(&device, [&nan], |[x]| feature_map(&x, map));
+            assert!(nan.to_vec().unwrap()[0].is_nan(), "{map} on {device}");
+        }
+    }
+    let by_hand =
+        feature_map(&Tensor::new([(Axis::Row, 2)], vec![-1.0, 1.5]).unwrap(), FeatureMap::EluPlusOne);
+    assert_eq!(by_hand.unwrap().to_vec().unwrap(), [(-1f32).exp(), 2.5]);
+}
+
+fn check_rows(case: &str, sizes: [usize; 4], values: Vec<f32>, allowed: &Allowed) {
+    let [batch, heads, queries, keys] = sizes;
+    let axes = [(Axis::Batch, batch), (Axis::Head, heads), (Axis::Query, queries), (Axis::Key, keys)];
+    let x = Tensor::new(axes, values).unwrap();
+    let mut want = wide_of(&x);
+    for (row, values) in want.chunks_mut(keys).enumerate() {
+        let (matrix, query) = (row / queries, row % queries);
+        let sees = |key: usize| allowed.get(matrix / heads, matrix % heads, query, key);
+        let sum: f64 = values.iter().enumerate().filter(|&(key, _)| sees(key)).map(|(_, x)| x).sum();
+        for (key, value) in values.iter_mut().enumerate() {
+            *value = if sees(key) && sum != 0.0 { *value / sum } else { 0.0 };
+        }
+    }
+    for device in devices(case) {
+        for (way, got) in every_way(&device, "masked_normalise", [&x], |[x]| masked_normalise(x, allowed)) {
+            assert_close(&format!("{case}, {way}"), &device, &got, &want, keys as f64 * EPSILON);
+        }
+    }
+}
+
+#[test]
+fn normalised_rows_around_words_and_workgroups() {
+    for (queries, keys) in [(1, 31usize), (5, 32), (2, 33), (3, 63), (4, 64), (2, 65), (7, 1), (70, 130)] {
+        let sizes = [2, 3, queries, keys];
+        let mask = Mask::two_sided_window(keys.div_ceil(2)).unwrap();
+        let values = || noise(2 * 3 * queries * keys, 1).into_iter().map(|x| 1.0 + x).collect();
+        let allowed = Allowed::new(&mask, 3, queries, keys, FROM_ZERO, None).unwrap();
+        check_rows("normalised_rows_around_words_and_workgroups", sizes, values(), &allowed);
+        let real = (0..2 * keys).map(|i| i % keys < keys - i / keys).collect();
+        let padding = Padding::new(real, keys).unwrap();
+        let mask = Mask::heads([mask, Mask::causal(), Mask::anti_causal()]).unwrap();
+        let allowed = Allowed::new(&mask, 3, queries, keys, FROM_ZERO, Some(&padding)).unwrap();
+        check_rows("normalised_rows, padding and heads", sizes, values(), &allowed);
+    }
+}
+
+#[test]
+fn rows_of_nothing_are_zero_and_masked_scores_do_not_matter() {
+    let pattern = [[false, true, true], [true, false, true], [true, false, false]];
+    let (nan, inf) = (f32::NAN, f32::INFINITY);
+    let scores = vec![nan, 1.0, 3.0, 0.0, inf, 0.0, 5.0, nan, inf];
+    let allowed = Mask::custom(Array2::from_shape_fn((3, 3), |(t, s)| pattern[t][s]));
+    let allowed = Allowed::new(&allowed, 1, 3, 3, FROM_ZERO, None).unwrap();
+    let x =
+        Tensor::new([(Axis::Batch, 1), (Axis::Head, 1), (Axis::Query, 3), (Axis::Key, 3)], scores).unwrap();
+    for device in devices("rows_of_nothing_are_zero_and_masked_scores_do_not_matter") {
+        for (way, got) in every_way(&device, "masked_normalise", [&x], |[x]| masked_normalise(x, &allowed)) {
+            let want = [0.0, 0.25, 0.75, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0];
+            assert_eq!(got.to_vec().unwrap(), want, "{way} on {device}");
+        }
+        // A NaN that may be attended to stays visible.
+        let x = Tensor::new(x.shape().axes(), vec![1.0, nan, 3.0, 1.0, 2.0, 3.0, 1.0, 1.0, 1.0]).unwrap();
+        for (way, got) in every_way(&device, "masked_normalise", [&x], |[x]| masked_normalise(x, &allowed)) {
+            let got = got.to_vec().unwrap();
+            assert!(got[0] == 0.0 && got[1].is_nan() && got[2].is_nan(), "{way} on {device}: {got:?}");
+        }
+    }
+}
+
+/// Masks under which the cost is linear.
+fn linear_masks(keys: usize) -> Vec<Mask> {
+    vec![
+        Mask::bidirectional(),
+        Mask::causal(),
+        Mask::anti_causal(),
+        Mask::prefix(keys.div_ceil(3)),
+        Mask::mixed_direction(),
+    ]
+}
+
+#[test]
+fn every_way_to_the_context_agrees_with_the_double_sum() {
+    let sizes: [Sizes; 6] = [
+        [2, 6, 3, 70, 70, 5],
+        [1, 4, 1, 3, 131, 9],
+        [3, 2, 2, 1, 7, 4],
+        [1, 2, 1, 65, 128, 33],
+        [2, 4, 2, 129, 64, 3], // more queries than keys
+        [1, 2, 1, 4, 66, 700], // more than a software adapter's loops can do: the matrix is made
+    ];
+    for sizes in sizes {
+        let [batch, heads, _, queries, keys, size] = sizes;
+        let inputs = features(sizes);
+        let real = (0..batch * keys).map(|i| (i % keys + 5 * (i / keys)) % 11 != 3);
+        let padding = Padding::new(real.collect(), keys).unwrap();
+        for mask in linear_masks(keys) {
+            for (at, padding) in [(FROM_ZERO, None), (Positions { first_query: 2 }, Some(&padding))] {
+                let want = double_sum(&inputs, |[b, h, t, s]| {
+                    mask.for_head(h, heads).may_attend(at.first_query + t, s)
+                        && padding.is_none_or(|padding| padding.is_real(b, s))
+                });
+                for device in devices("every_way_to_the_context_agrees_with_the_double_sum") {
+                    let attend = |[q, k, v]: [&Tensor; 3]| {
+                        linear_attention(q, k, v, &mask, at, padding, &Run::default())
+                    };
+                    for (way, got) in every_way(&device, "linear_attention", inputs.each_ref(), attend) {
+                        assert_eq!(got.shape(), inputs[0].shape());
+                        let case = format!("{mask}, T = {queries}, S = {keys}, D = {size}, {way}");
+                        assert_close(&case, &device, &got, &want, (keys + size) as f64 * EPSILON);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_linear_path_and_the_matrix_agree_and_any_mask_has_one() {
+    let (batch, heads, kv_heads, queries, keys, size) = (2, 4, 2, 9, 13, 5);
+    let axes = |heads, length| [(Axis::Batch, batch), heads, length, (Axis::HeadSize, size)];
+    let kv = axes((Axis::KvHead, kv_heads), (Axis::Key, keys));
+    let inputs =
+        [random(&axes((Axis::Head, heads), (Axis::Query, queries)), 1), random(&kv, 2), random(&kv, 3)];
+    let at = Positions::suffix(queries, keys).unwrap();
+    for device in devices("the_linear_path_and_the_matrix_agree_and_any_mask_has_one") {
+        let [q, k, v] = inputs.each_ref().map(|x| x.to_device(&device).unwrap());
+        for map in FeatureMap::ALL {
+            let features = inputs.each_ref().map(|x| feature_map(x, map).unwrap());
+            let features = [features[0].clone(), features[1].clone(), inputs[2].clone()];
+            for mask in MASKS.iter().map(|kind| (kind.example)(keys)) {
+                let want = double_sum(&features, |[_, h, t, s]| {
+                    mask.for_head(h, heads).may_attend(at.first_query + t, s)
+                });
+                let visibility = Visibility { mask: &mask, at, padding: None };
+                let attention = LinearAttention::new(map);
+                let run = Run::default();
+                let plain = attention.forward(&q, &k, &v, visibility, &mut Unobserved, &run).unwrap();
+                let mut trace = Trace::all();
+                let watched = attention.forward(&q, &k, &v, visibility, &mut trace, &run).unwrap();
+                for (way, got) in [("alone", plain), ("watched", watched)] {
+                    assert_close(&format!("{map}, {mask}, {way}"), &device, &got, &want, 64.0 * EPSILON);
+                }
+                let names: Vec<_> = trace.iter().map(|(name, _)| name).collect();
+                assert_eq!(names, ["scores", "mask", "weights", "context"]);
+                for row in trace.get("weights").unwrap().to_vec().unwrap().chunks(keys) {
+                    let sum: f32 = row.iter().sum();
+                    assert!(sum == 0.0 || (sum - 1.0).abs() < 1e-6, "{map}, {mask} on {device}: {sum}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_linear_path_makes_no_matrix_and_reads_nothing_back() {
+    let Some(shared) = crate::support::gpu_or_skip("the_linear_path_makes_no_matrix") else { return };
+    let shared = crate::support::inner(&shared);
+    let gpu = rankscope::device::Gpu::from_wgpu(shared.device().clone(), shared.queue().clone());
+    let own = Device::Gpu(gpu.clone());
+    let [q, k, v] = features([1, 2, 1, 1500, 1501, 4]).map(|x| x.to_device(&own).unwrap());
+    let mask = Mask::causal();
+    let visibility = Visibility { mask: &mask, at: Positions { first_query: 1 }, padding: None };
+    gpu.reset_peak();
+    let before = gpu.memory().live_bytes;
+    let attention = LinearAttention::new(FeatureMap::Relu);
+    attention.forward(&q, &k, &v, visibility, &mut Unobserved, &Run::default()).unwrap();
+    let beyond = gpu.memory().peak_bytes - before;
+    assert!(beyond < 1 << 20, "{beyond} bytes, where one matrix would take 9 million");
+    assert_eq!(gpu.counts().readbacks, 0);
+}
+
+#[test]
+fn a_query_like_no_key_has_context_zero() {
+    // The first query shares no feature with any key; the second one with the second key alone.
+    let (batch, heads, size) = ((Axis::Batch, 1), (Axis::Head, 1), (Axis::HeadSize, 3));
+    let q = Tensor::new([batch, heads, (Axis::Query, 2), size], vec![1., 0., 0., 0., 2., 0.]).unwrap();
+    let k = Tensor::new([batch, heads, (Axis::Key, 2), size], vec![0., 0., 4., 0., 5., 0.]).unwrap();
+    let v = Tensor::new([batch, heads, (Axis::Key, 2), size], vec![7., 8., 9., 10., 11., 12.]).unwrap();
+    for device in devices("a_query_like_no_key_has_context_zero") {
+        for mask in linear_masks(2) {
+            let attend =
+                |[q, k, v]: [&Tensor; 3]| linear_attention(q, k, v, &mask, FROM_ZERO, None, &Run::default());
+            for (way, got) in every_way(&device, "linear_attention", [&q, &k, &v], attend) {
+                let want = [0., 0., 0., 10., 11., 12.];
+                assert_eq!(got.to_vec().unwrap(), want, "{mask}, {way} on {device}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_named() {
+    let [q, k, v] = features([1, 6, 3, 2, 4, 5]);
+    let error = |q: &Tensor, mask: Mask| {
+        linear_attention(q, &k, &v, &mask, FROM_ZERO, None, &Run::default()).unwrap_err().to_string()
+    };
+    assert_eq!(
+        error(&q, Mask::window(2).unwrap()),
+        "linear_attention: mask is window(2), expected bidirectional, causal, anti-causal, a prefix, or such masks by head"
+    );
+    let [other, ..] = features([1, 4, 1, 2, 3, 5]);
+    assert_eq!(error(&other, Mask::causal()), "linear_attention: k's G is 3, expected a divisor of H = 4");
+    let cancelled = Run::default();
+    cancelled.cancel_flag().cancel();
+    let run = linear_attention(&q, &k, &v, &Mask::causal(), FROM_ZERO, None, &cancelled);
+    assert_eq!(run.unwrap_err().to_string(), "cancelled");
+}

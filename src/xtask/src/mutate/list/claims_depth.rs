@@ -1,0 +1,147 @@
+//! Claims of depth and of position, and the stacks that they run on.
+
+use super::Mutation;
+use crate::mutate::suite::Suite::Lib;
+
+const DEPTH: &str = "claim::depth_collapse";
+const POSITION: &str = "claim::mask_carries_position";
+const STACK: &str = "model::stack::tests";
+
+pub(super) const CLAIMS_DEPTH: &[Mutation] = &[
+    Mutation {
+        name: "claims.depth.missing-skip",
+        file: "model/stack/layer.rs",
+        old: "let sum = if architecture.skip { arithmetic.add(&x, &update)? } else { update };",
+        new: "let sum = if false { arithmetic.add(&x, &update)? } else { update };",
+        suite: Lib,
+        tests: &[STACK],
+    },
+    Mutation {
+        name: "claims.depth.norm-in-the-other-place",
+        file: "model/stack/layer.rs",
+        old: "if architecture.norm == NormPlace::After { norm(arithmetic, &sum) } else { Ok(sum) }",
+        new: "if architecture.norm == NormPlace::Before { norm(arithmetic, &sum) } else { Ok(sum) }",
+        suite: Lib,
+        tests: &[STACK],
+    },
+    Mutation {
+        name: "claims.depth.no-root-of-d",
+        file: "model/stack/exact.rs",
+        old: "let factor = 1.0 / (head_size as f64).sqrt();",
+        new: "let factor = 1.0 / head_size as f64;",
+        suite: Lib,
+        tests: &[STACK],
+    },
+    Mutation {
+        name: "claims.depth.variance-for-deviation",
+        file: "model/stack/weights.rs",
+        old: "/ (inner as f64).sqrt()",
+        new: "/ inner as f64",
+        suite: Lib,
+        tests: &[STACK],
+    },
+    Mutation {
+        name: "claims.depth.paths-forget-the-skip",
+        file: "model/stack/paths.rs",
+        old: "let past = if architecture.skip { 1.0 } else { 0.0 };",
+        new: "let past = if architecture.skip { 0.0 } else { 1.0 };",
+        suite: Lib,
+        tests: &[STACK],
+    },
+    Mutation {
+        name: "claims.depth.residual-norm-without-root",
+        file: "rank/residual.rs",
+        old: "(largest_sum(x, Axis(1)) * largest_sum(x, Axis(0))).sqrt()",
+        new: "largest_sum(x, Axis(1)) * largest_sum(x, Axis(0))",
+        suite: Lib,
+        tests: &["rank::residual"],
+    },
+    Mutation {
+        name: "claims.depth.residual-of-columns-alone",
+        file: "rank/residual.rs",
+        old: "(largest_sum(x, Axis(1)) * largest_sum(x, Axis(0)))",
+        new: "(largest_sum(x, Axis(1)) * largest_sum(x, Axis(1)))",
+        suite: Lib,
+        tests: &["rank::residual"],
+    },
+    Mutation {
+        name: "claims.depth.causal-is-bidirectional",
+        file: "claim/depth_collapse/nets.rs",
+        old: "(\"causal\", Mask::causal()),",
+        new: "(\"causal\", Mask::bidirectional()),",
+        suite: Lib,
+        tests: &[DEPTH],
+    },
+    Mutation {
+        name: "claims.depth.natural-logarithm",
+        file: "claim/depth_collapse/curves.rs",
+        old: "ratio.max(f64::EPSILON).log10()",
+        new: "ratio.max(f64::EPSILON).ln()",
+        suite: Lib,
+        tests: &[DEPTH],
+    },
+    Mutation {
+        name: "claims.depth.growth-upside-down",
+        file: "claim/depth_collapse/curves.rs",
+        old: "if before > 0.0 => last / before,",
+        new: "if before > 0.0 => before / last,",
+        suite: Lib,
+        tests: &["claim::depth_collapse::curves"],
+    },
+    Mutation {
+        name: "claims.depth.second-power",
+        file: "claim/depth_collapse/theorem.rs",
+        old: "let power = 3f64.powi(layers as i32);",
+        new: "let power = 2f64.powi(layers as i32);",
+        suite: Lib,
+        tests: &["claim::depth_collapse::theorem"],
+    },
+    Mutation {
+        name: "claims.depth.bound-of-one-head",
+        file: "claim/depth_collapse/theorem.rs",
+        old: "4.0 * beta * heads as f64 / (size as f64).sqrt()",
+        new: "4.0 * beta / (size as f64).sqrt()",
+        suite: Lib,
+        tests: &["claim::depth_collapse::theorem"],
+    },
+    Mutation {
+        name: "claims.depth.skips-off-where-on",
+        file: "claim/depth_collapse/checkpoints.rs",
+        old: "self.update.take().filter(|_| self.ablation.skip)",
+        new: "self.update.take().filter(|_| !self.ablation.skip)",
+        suite: Lib,
+        tests: &["claim::depth_collapse::checkpoints"],
+    },
+    Mutation {
+        name: "claims.position.flipped-mask",
+        file: "claim/mask_carries_position/mod.rs",
+        old: "(\"causal\", Mask::causal())",
+        new: "(\"causal\", Mask::anti_causal())",
+        suite: Lib,
+        tests: &[POSITION],
+    },
+    Mutation {
+        name: "claims.position.epsilon-of-f32",
+        file: "claim/mask_carries_position/nets.rs",
+        old: "{ f64::EPSILON } else { EPSILON_F32 }",
+        new: "{ EPSILON_F32 } else { f64::EPSILON }",
+        suite: Lib,
+        tests: &[POSITION],
+    },
+    Mutation {
+        name: "claims.position.the-last-token-moves",
+        file: "claim/mask_carries_position/order.rs",
+        old: "let earlier = permutation(n - 1, n, seed);",
+        new: "let earlier = permutation(n, n, seed);",
+        suite: Lib,
+        tests: &[POSITION],
+    },
+    Mutation {
+        name: "claims.position.r-squared-around-zero",
+        file: "claim/mask_carries_position/regression.rs",
+        old: "1.0 - squares(targets - &predicted) / squares(targets - mean)",
+        new: "1.0 - squares(targets - &predicted) / squares(targets - 0.0 * mean)",
+        suite: Lib,
+        tests: &["claim::mask_carries_position::regression"],
+    },
+];
