@@ -51,6 +51,11 @@ impl Home {
         self.0.join("facade")
     }
 
+    /// What rust-analyzer reads of the standard library.
+    pub fn standard(&self) -> PathBuf {
+        self.0.join("standard")
+    }
+
     /// The workspace that every kernel copies.
     pub fn template(&self) -> PathBuf {
         self.0.join("template")

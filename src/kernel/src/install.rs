@@ -46,11 +46,11 @@ pub fn install(args: &InstallArgs) -> Result<()> {
     }
     if args.force || library::check(&home).is_err() {
         // SAFETY: there is no second thread yet.
-        unsafe { std::env::set_var(spec::SOURCES, &standard) };
-        library::build(&home, &sources, &mut |step| println!("{step}"))?;
+        unsafe { std::env::set_var(spec::SOURCES, home.standard()) };
+        library::build(&home, &sources, &standard, &mut |step| println!("{step}"))?;
     }
     keep_program(&home.program())?;
-    spec::write(&folder, &spec::content(&home.program(), &home, &standard))?;
+    spec::write(&folder, &spec::content(&home.program(), &home))?;
     println!("kernel    {}\nlibrary   {}", folder.display(), home.path().display());
     Ok(())
 }

@@ -50,9 +50,17 @@ mod server;
 mod spec;
 mod workspace;
 
-fn main() -> anyhow::Result<()> {
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
     child::before_cells();
     // Does not return where this process is a child that runs cells, or wraps rustc.
     evcxr::runtime_hook();
-    args::run()
+    match args::run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("rankscope-kernel: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -35,13 +35,13 @@ pub fn of_user() -> Result<PathBuf> {
 }
 
 /// What Jupyter is told.
-pub fn content(program: &Path, home: &Home, sources: &Path) -> Value {
+pub fn content(program: &Path, home: &Home) -> Value {
     json!({
         "argv": [program, "run", "--connection-file", "{connection_file}"],
         "display_name": "Rust (rankscope)",
         "language": "rust",
         "interrupt_mode": "message",
-        "env": { (home::HOME): home.path(), (SOURCES): sources },
+        "env": { (home::HOME): home.path(), (SOURCES): home.standard() },
         "metadata": { "debugger": false },
     })
 }
@@ -92,14 +92,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::under(folder.path());
         let spec = under(folder.path());
-        write(&spec, &content(Path::new("/bin/kernel"), &home, Path::new("/src"))).unwrap();
+        write(&spec, &content(Path::new("/bin/kernel"), &home)).unwrap();
         let text = fs::read_to_string(spec.join("kernel.json")).unwrap();
         let read: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(read["argv"][0], "/bin/kernel");
         assert_eq!(read["argv"][3], "{connection_file}");
         assert_eq!(read["interrupt_mode"], "message");
         assert_eq!(read["env"][home::HOME], home.path().to_string_lossy().as_ref());
-        assert_eq!(read["env"][SOURCES], "/src");
+        assert_eq!(read["env"][SOURCES], home.standard().to_string_lossy().as_ref());
         assert_eq!(fs::read_dir(&spec).unwrap().count(), 1);
     }
 

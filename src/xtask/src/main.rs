@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod fuzz;
+mod library_sources;
 mod machine;
 mod manager;
 mod mutate;

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::machine::{Here, Machine};
-use crate::{process, setup};
+use crate::{library_sources, process, setup};
 
 /// What `cargo xtask notebook` takes.
 #[derive(clap::Args)]
@@ -29,7 +29,7 @@ pub fn run(args: &Args) -> Result<()> {
         return check(&jupyter);
     }
     setup::before_the_rest(args.yes)?;
-    bring_library_sources(&Here)?;
+    library_sources::bring(&Here)?;
     jupyter.install(&Here)?;
     eprintln!("Building the kernel in release.");
     let programs = process::build(&["-p", "rankscope-kernel"], process::Profile::Release)?;
@@ -81,30 +81,6 @@ impl Jupyter {
     }
 }
 
-/// rust-analyzer reads the standard library's sources, which not every toolchain brings.
-fn bring_library_sources(machine: &dyn Machine) -> Result<()> {
-    if library_sources(machine).is_some() {
-        return Ok(());
-    }
-    if machine.program("rustup").is_some() {
-        let add = ["rustup", "component", "add", "rust-src"].map(str::to_owned);
-        if machine.install(&add) && library_sources(machine).is_some() {
-            return Ok(());
-        }
-    }
-    bail!("the standard library's sources are missing: `rustup component add rust-src`, or Debian's rust-src")
-}
-
-/// Where they are, as the kernel looks for them.
-fn library_sources(machine: &dyn Machine) -> Option<PathBuf> {
-    let sysroot = machine.output(&["rustc", "--print", "sysroot"])?;
-    let own = Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library");
-    let packed = machine.list(Path::new("/usr/src")).into_iter().map(|folder| folder.join("library"));
-    let named = machine.var("RUST_SRC_PATH").map(PathBuf::from);
-    let mut places = named.into_iter().chain([own]).chain(packed);
-    places.find(|folder| machine.exists(&folder.join("std/src/lib.rs")))
-}
-
 /// Says what is there.
 fn check(jupyter: &Jupyter) -> Result<()> {
     let mut missing = Vec::new();
@@ -116,7 +92,7 @@ fn check(jupyter: &Jupyter) -> Result<()> {
         missing.extend(found.is_none().then_some(what));
     };
     say("JupyterLab", Some(jupyter.lab()).filter(|path| Here.exists(path)));
-    say("standard library's sources", library_sources(&Here));
+    say("standard library's sources", library_sources::find(&Here));
     let kernel = process::target_folder()?.join("release/rankscope-kernel");
     let built = Some(kernel.clone()).filter(|path| Here.exists(path));
     let is_built = built.is_some();
@@ -132,12 +108,6 @@ mod tests {
     use super::*;
     use crate::machine::Os;
     use crate::machine::fake::Fake;
-
-    const SOURCES: &str = "/t/lib/rustlib/src/rust/library/std/src/lib.rs";
-
-    fn with_toolchain() -> Fake {
-        Fake::new(Os::Linux).with_output("rustc --print sysroot", "/t\n").with_programs(&["rustup"])
-    }
 
     #[test]
     fn jupyter_has_a_folder_of_its_own_in_the_users_data() {
@@ -155,22 +125,5 @@ mod tests {
         // No Python: it would fail if it tried.
         let machine = Fake::new(Os::Linux).with_var("HOME", "/home/a").with_file(lab, "");
         Jupyter::of(&machine).unwrap().install(&machine).unwrap();
-    }
-
-    #[test]
-    fn the_standard_librarys_sources_come_from_rustup_once() {
-        let machine = with_toolchain().arriving(SOURCES, "");
-        bring_library_sources(&machine).unwrap();
-        bring_library_sources(&machine).unwrap();
-        assert_eq!(machine.installed.borrow().as_slice(), ["rustup component add rust-src"]);
-    }
-
-    #[test]
-    fn without_them_it_says_what_to_do() {
-        let machine = with_toolchain();
-        let error = bring_library_sources(&machine).unwrap_err().to_string();
-        assert!(error.contains("rustup component add rust-src"), "{error}");
-        let elsewhere = with_toolchain().with_var("RUST_SRC_PATH", "/s").with_file("/s/std/src/lib.rs", "");
-        assert_eq!(library_sources(&elsewhere).unwrap(), Path::new("/s"));
     }
 }

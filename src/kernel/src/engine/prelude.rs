@@ -37,9 +37,9 @@ const EPRINT: &str = r#"macro_rules! eprint {
 /// The first three are what evcxr puts around a cell to show the error that `?` returned; a cell of the user's may
 /// say the same words, so they only become the cell's error if evcxr then says that it ended there.
 const EPRINTLN: &str = r#"macro_rules! eprintln {
-    ("{}", error) => { rankscope::notebook::unsure(format_args!("{}\n", error)) };
-    ("{:?}", error) => { rankscope::notebook::unsure(format_args!("{:?}\n", error)) };
-    ("{:#?}", error) => { rankscope::notebook::unsure(format_args!("{:#?}\n", error)) };
+    ("{}", $error:ident) => { rankscope::notebook::unsure(format_args!("{}\n", $error)) };
+    ("{:?}", $error:ident) => { rankscope::notebook::unsure(format_args!("{:?}\n", $error)) };
+    ("{:#?}", $error:ident) => { rankscope::notebook::unsure(format_args!("{:#?}\n", $error)) };
     () => { rankscope::notebook::write("stderr", format_args!(""), true) };
     ($($text:tt)*) => { rankscope::notebook::write("stderr", format_args!($($text)*), true) };
 }"#;

@@ -5,6 +5,7 @@
 //! crates behind it, so that is kept beside it; then neither the checkout nor the target folder is needed again.
 
 mod facade;
+mod standard;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -28,7 +29,7 @@ const SOURCE: &str =
 ///
 /// # Errors
 /// If a part of it cannot be made.
-pub fn build(home: &Home, sources: &Path, say: &mut dyn FnMut(&str)) -> Result<()> {
+pub fn build(home: &Home, sources: &Path, standard: &Path, say: &mut dyn FnMut(&str)) -> Result<()> {
     let started = std::time::Instant::now();
     fs::create_dir_all(home.path()).with_context(|| format!("cannot make {}", home.path().display()))?;
     let _ = fs::remove_file(home.stamp());
@@ -36,6 +37,7 @@ pub fn build(home: &Home, sources: &Path, say: &mut dyn FnMut(&str)) -> Result<(
     link(home)?;
     say("writing the facade");
     facade::write(home, sources)?;
+    standard::write(standard, &home.standard())?;
     fs::create_dir_all(home.settings())?;
     fs::write(home.settings().join("evcxr.toml"), "[evcxr]\nopt_level = \"0\"\n")?;
     say("running a first cell (rust-analyzer reads the standard library)");
