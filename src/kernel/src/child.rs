@@ -46,6 +46,13 @@ impl Cells {
         self.signal(libc::SIGKILL);
     }
 
+    /// Ends the process and waits until it is gone: a kernel leaves nothing behind, not even for a moment.
+    pub fn end(&self) {
+        let mut child = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+
     fn signal(&self, signal: i32) {
         let mut child = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         // Once it has been waited for, its number may belong to somebody else.

@@ -193,7 +193,8 @@ impl Current {
             }
             (Some("result"), _) => {
                 let execution_count = ExecutionCount::new(self.count);
-                wire.publish(ExecuteResult { execution_count, data, metadata, transient: None }, parent)
+                let transient = Some(Transient { display_id: None });
+                wire.publish(ExecuteResult { execution_count, data, metadata, transient }, parent)
             }
             (_, Some(id)) if update => {
                 let transient = Transient { display_id: Some(id) };

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -32,14 +32,19 @@ impl Workspace {
         Ok(workspace)
     }
 
-    /// All that belongs to this kernel.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// The folder in which cells are compiled.
     pub fn cells(&self) -> PathBuf {
         self.path.join("cells")
+    }
+
+    /// Removes all of it. A compiler that is still at work may write once more, so this insists for a moment.
+    pub fn remove(&self) {
+        for _ in 0..40 {
+            if fs::remove_dir_all(&self.path).is_ok() || !self.path.exists() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Says in a file what this kernel is doing; `status` reads it. Best effort: the kernel works without.
@@ -54,7 +59,7 @@ impl Workspace {
 
 impl Drop for Workspace {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.path);
+        self.remove();
     }
 }
 

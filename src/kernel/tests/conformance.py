@@ -118,7 +118,7 @@ class Exchanges(unittest.TestCase):
         return errors[0]
 
     def test_variables_functions_and_the_library_live_across_cells(self):
-        self.run_ok("let causal = Mask::causal(); let mut count = 1;")
+        self.run_ok("let causal = Mask::causal(); let mut count = 1_u32;")
         self.run_ok("fn twice(x: u32) -> u32 { 2 * x }")
         self.run_ok("count += 1;")
         self.assertEqual(result(self.run_ok("(twice(count), causal.may_attend(1, 2))")), ["(4, false)"])

@@ -100,11 +100,23 @@ impl Engine {
             context.execute_with_callbacks(&request.code, &mut callbacks)
         };
         // rust-analyzer is large; a bug of its own must not take the notebook with it.
-        catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+        let result = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
             Err(Error::Message(
                 "the analysis of this cell failed inside rust-analyzer; write it another way".into(),
             ))
-        })
+        });
+        result.map_err(|error| self.with_its_place(error, &request.code))
+    }
+
+    /// evcxr may keep a note ("function defined here") and drop the error it belongs to; a check finds that again.
+    fn with_its_place(&mut self, error: Error, code: &str) -> Error {
+        let Error::CompilationErrors(errors) = &error else { return error };
+        if errors.iter().any(|error| error.level() == "error") {
+            return error;
+        }
+        let context = &mut self.context;
+        let checked = catch_unwind(AssertUnwindSafe(|| context.check(code).ok())).ok().flatten();
+        checked.filter(|found| !found.is_empty()).map_or(error, Error::CompilationErrors)
     }
 
     /// Publishes what evcxr itself has to show: the answers of its commands, such as `:vars`.

@@ -1,9 +1,9 @@
 //! What went wrong in a cell, in the words of a Jupyter error.
 
-use ariadne::sources;
-use evcxr::{CompilationError, Error, Theme};
+use evcxr::{CompilationError, Error};
 use jupyter_protocol::ReplyError;
 
+use super::report::report;
 use crate::output::{Ending, Panic};
 
 /// How an execution ended, as the engine knows it.
@@ -59,20 +59,21 @@ impl Outcome<'_> {
     }
 
     fn of_compilation(&self, errors: &[CompilationError]) -> ReplyError {
-        let first = errors.first().map_or_else(String::new, CompilationError::message);
-        error("CompileError", &first, errors.iter().map(|error| self.report(error)).collect())
-    }
-
-    fn report(&self, error: &CompilationError) -> String {
-        let name = format!("cell {}", self.count);
-        let report = error.build_report(name.clone(), self.code.to_owned(), Theme::Light);
-        let mut text = Vec::new();
-        if let Some(report) = report
-            && report.write(sources([(name, self.code.to_owned())]), &mut text).is_ok()
-        {
-            return String::from_utf8_lossy(&text).trim_end().to_owned();
+        // Warnings come along; they are of interest only if nothing else explains the failure.
+        let mut shown: Vec<_> = errors.iter().filter(|error| error.level() == "error").collect();
+        if shown.is_empty() {
+            shown = errors.iter().collect();
         }
-        error.rendered().trim_end().to_owned()
+        if let Some(message) = shown.iter().find_map(|error| not_kept(error)) {
+            return error("CellError", &in_plain_words(&message), Vec::new());
+        }
+        let first = shown.first().map_or_else(String::new, |error| error.message());
+        let name = format!("cell {}", self.count);
+        error(
+            "CompileError",
+            &first,
+            shown.into_iter().map(|error| report(error, &name, self.code)).collect(),
+        )
     }
 
     fn lost(&self) -> String {
@@ -115,6 +116,23 @@ fn ending_in_words(how: &str) -> String {
     meaning.map_or_else(|| how.to_owned(), |words| format!("{words} ({how})"))
 }
 
+/// What evcxr says of variables that it cannot keep.
+const UNKEPT: &str = "be persisted";
+
+/// The code that keeps a variable for the next cell was refused: then the place is in nothing that was typed.
+fn not_kept(error: &CompilationError) -> Option<String> {
+    // evcxr has words of its own for some.
+    if error.message().contains(UNKEPT) {
+        return Some(error.message());
+    }
+    let is_typed = error.spanned_messages().iter().any(|message| message.span.is_some());
+    let rendered = error.rendered();
+    let (_, rest) = rendered.split_once("put_variable::<").filter(|_| !is_typed)?;
+    let (kind, rest) = rest.split_once(">(stringify!(")?;
+    let (name, _) = rest.split_once(')')?;
+    Some(format!("The variable `{name}` has type `{kind}`, which cannot be persisted."))
+}
+
 /// What cannot live between cells, with the fix.
 fn in_plain_words(message: &str) -> String {
     let fixes = [
@@ -123,14 +141,17 @@ fn in_plain_words(message: &str) -> String {
             "Keep it in a box, `let f: Box<dyn Fn(f32) -> f32> = Box::new(|x| …);`, or write a `fn`.",
         ),
         (
-            "cannot be persisted",
+            UNKEPT,
             "Variables live on in the next cell, where this one's borrows do not: keep an owned value (`.to_owned()`, `.clone()`), or put the code in braces.",
         ),
         ("determine type of variable", "Write the type: `let x: Type = …`."),
     ];
     let fix = fixes.iter().find(|(sign, _)| message.contains(sign)).map(|(_, fix)| *fix);
-    let first = message.lines().next().unwrap_or_default();
-    fix.map_or_else(|| message.to_owned(), |fix| format!("{first}\n{fix}"))
+    let Some(fix) = fix else { return message.to_owned() };
+    // The first sentence says what is wrong; what follows is evcxr's advice, in place of which stands ours.
+    let sentence = message.replace('\n', " ");
+    let sentence = sentence.split_inclusive(". ").next().unwrap_or_default().trim_end();
+    format!("{sentence}\n{fix}")
 }
 
 #[cfg(test)]
@@ -173,6 +194,11 @@ mod tests {
     fn what_cannot_live_between_cells_comes_with_the_fix() {
         let message = "The variable `f` is a closure, which cannot be persisted.\nYou can however …";
         let error = outcome(false, false, &[]).of_error(&Error::Message(message.into()));
-        assert!(error.evalue.contains("Box<dyn Fn"), "{}", error.evalue);
+        let (first, fix) = error.evalue.split_once('\n').unwrap();
+        assert_eq!(first, "The variable `f` is a closure, which cannot be persisted.");
+        assert!(fix.contains("Box<dyn Fn"), "{fix}");
+        let message = "The variable `r` contains a reference with a non-static lifetime so\ncan't be persisted. You can …";
+        let words = in_plain_words(message);
+        assert!(words.contains("so can't be persisted.\n") && words.contains("owned value"), "{words}");
     }
 }

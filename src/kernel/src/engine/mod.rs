@@ -5,6 +5,7 @@ mod cell;
 mod failure;
 mod prelude;
 mod progress;
+mod report;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -7,7 +7,7 @@ pub fn load(facade: &Path) -> String {
     // As TOML and as JSON: quotes and backslashes in a path are escaped alike.
     let path = serde_json::Value::from(facade.to_string_lossy());
     format!(
-        ":dep rankscope = {{ path = {path} }}\n{NAMES}\n{PRINT}\n{PRINTLN}\n{EPRINT}\n{EPRINTLN}\n{START}"
+        ":dep rankscope = {{ path = {path} }}\n{QUIET}\n{NAMES}\n{PRINT}\n{PRINTLN}\n{EPRINT}\n{EPRINTLN}\n{START}"
     )
 }
 
@@ -17,6 +17,9 @@ pub const START: &str = "rankscope::notebook::start();";
 /// A cell that does what most do, and leaves nothing: `?` returns from it, and what it defined goes with it. It
 /// loads the shared library, infers the type of a `let`, and brings what a cell that uses `?` needs.
 pub const WARM_UP: &str = "let warm_up = Mask::causal();\nNone::<u8>.ok_or(\"warm\")?;\n3";
+
+/// A cell that uses none of our macros is not to hear of it.
+const QUIET: &str = "#![allow(unused_macros)]";
 
 const NAMES: &str =
     "use rankscope::prelude::*;\nuse rankscope::notebook::{Show as _, clear, display, input, update};";

@@ -86,8 +86,13 @@ impl Progress {
     }
 
     /// Ends the process that runs cells: the kernel is going.
-    pub fn kill(&self) {
-        self.state().kill();
+    pub fn finish(&self) {
+        let mut state = self.state();
+        state.killed = true;
+        // Taken out: evcxr puts a new process in the place of one that died.
+        if let Some(cells) = state.cells.take() {
+            cells.end();
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -66,7 +66,7 @@ pub fn run(connection_file: &Path) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let result = runtime.block_on(serve(&connection, home, &workspace));
     // The process ends here whatever the engine's thread is doing; the folder has to be gone before.
-    std::fs::remove_dir_all(workspace.path()).ok();
+    workspace.remove();
     if let Err(error) = &result {
         eprintln!("rankscope-kernel: {error:#}");
     }
@@ -116,7 +116,7 @@ async fn serve(connection: &ConnectionInfo, home: Home, workspace: &Arc<Workspac
 
     engine::start(home, shared.clone(), workspace.clone(), jobs, replies)?;
     let reason = wait_for_end(&mut ended).await;
-    shared.progress.kill();
+    shared.progress.finish();
     tokio::time::sleep(FAREWELL).await;
     reason
 }
