@@ -39,6 +39,8 @@ pub use axis::{Axis, Shape};
 pub use device::Device;
 pub use error::{Error, Result};
 pub use mask::Mask;
+// Matrices go in and come out as its arrays.
+pub use ndarray;
 pub use probe::Probe;
 pub use run::Run;
 pub use tensor::Tensor;

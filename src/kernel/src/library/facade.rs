@@ -5,11 +5,14 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::SHARED;
+use super::{SHARED, others};
 use crate::home::Home;
 
 /// Stands before every item of the library's root: rust-analyzer sets it, rustc does not.
-const SEEN: &str = "#[cfg(rust_analyzer)]";
+pub const SEEN: &str = "#[cfg(rust_analyzer)]";
+
+/// Where in the facade's folder the crates of others are.
+const OTHERS: &str = "others";
 
 /// Writes the facade of the library whose sources are in `sources`.
 ///
@@ -25,7 +28,8 @@ pub fn write(home: &Home, sources: &Path) -> Result<()> {
     let root = folder.join("src/lib.rs");
     let text = fs::read_to_string(&root).with_context(|| format!("{} has no lib.rs", sources.display()))?;
     fs::write(&root, facade_from_root(&text))?;
-    fs::write(folder.join("Cargo.toml"), MANIFEST)?;
+    others::write(sources, &folder.join(OTHERS))?;
+    fs::write(folder.join("Cargo.toml"), format!("{MANIFEST}{}", others::dependency(OTHERS)))?;
     fs::write(folder.join("build.rs"), build_script(home))?;
     Ok(())
 }
@@ -48,7 +52,7 @@ fn facade_from_root(root: &str) -> String {
 }
 
 /// Rust files only, and no tests: what rust-analyzer reads.
-fn copy_sources(from: &Path, to: &Path) -> std::io::Result<()> {
+pub fn copy_sources(from: &Path, to: &Path) -> std::io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let path = entry?.path();
@@ -74,6 +78,8 @@ notebook = []
 hub = []
 
 [workspace]
+
+[dependencies]
 "#;
 
 /// Tells rustc where the shared library is, for this crate and for every cell that uses it.

@@ -5,6 +5,7 @@
 //! crates behind it, so that is kept beside it; then neither the checkout nor the target folder is needed again.
 
 mod facade;
+mod others;
 mod standard;
 
 use std::collections::BTreeSet;
