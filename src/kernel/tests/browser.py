@@ -9,6 +9,7 @@ Python's Jupyter finds it (`rankscope-kernel install --prefix …` with its `sha
 import base64
 import itertools
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -65,6 +66,7 @@ class Page:
 
     def evaluate(self, expression):
         answer = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
     def picture(self, path):
@@ -73,13 +75,25 @@ class Page:
 
 
 def show(page, lab, name, picture):
-    page.call("Page.navigate", url=f"{lab}/lab/tree/{name}")
-    ready = "document.querySelectorAll('.jp-Notebook .jp-Cell').length"
-    wait_for("notebook", lambda: page.evaluate(ready))
-    state = "(document.querySelector('.jp-Notebook-ExecutionIndicator') || {dataset: {}}).dataset.status"
-    wait_for("idle kernel", lambda: page.evaluate(state) == "idle")
+    # JupyterLab's commands act on what has the focus, which a page without a window has only in pretence.
+    page.call("Emulation.setFocusEmulationEnabled", enabled=True)
+    page.call("Page.navigate", url=f"{lab}/lab")
+    wait_for("JupyterLab's page", lambda: page.evaluate("Boolean(window.jupyterapp?.shell)"))
+    page.evaluate("jupyterapp.restored.then(() => true)")
+    page.evaluate(f"jupyterapp.commands.execute('docmanager:open', {{path: {name!r}}}).then(widget => window.shown = widget, () => 0).then(() => 0)")
+    wait_for("idle kernel", lambda: page.evaluate("window.shown?.sessionContext?.session?.kernel?.status") == "idle")
     began = time.monotonic()
-    page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells').then(() => true)")
+    page.evaluate("jupyterapp.shell.activateById(shown.id)")
+    wait_for("notebook in front", lambda: page.evaluate("jupyterapp.shell.currentWidget === shown"))
+    page.evaluate("void jupyterapp.commands.execute('notebook:run-all-cells')")
+    # A cell that waits or runs has a star in the place of its number.
+    prompts = "[...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(prompt => prompt.textContent)"
+    is_run = re.compile(r"\[\d+\]:").fullmatch
+    try:
+        wait_for("end of the cells", lambda: (texts := page.evaluate(prompts)) and all(map(is_run, texts)))
+    except TimeoutError:
+        page.picture(picture)
+        raise
     print(f"all cells ran in {time.monotonic() - began:.1f} s")
     errors = page.evaluate("document.querySelectorAll('[data-mime-type=\"application/vnd.jupyter.stderr\"]').length")
     assert errors == 0, f"{errors} outputs on stderr"
