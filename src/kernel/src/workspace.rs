@@ -16,20 +16,28 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Copies the template of `home` into a new folder under `running`; sweeps what dead kernels left there.
+    /// Makes a new folder under `running`; sweeps what dead kernels left there.
     ///
     /// # Errors
-    /// If the template is not there or the disk is full.
-    pub fn create(home: &Home, running: &Path) -> Result<Self> {
+    /// If the folder cannot be made.
+    pub fn create(running: &Path) -> Result<Self> {
         fs::create_dir_all(running).with_context(|| format!("cannot make {}", running.display()))?;
         sweep(running);
         let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.subsec_nanos());
         let path = running.join(format!("{}-{nanos:08x}", std::process::id()));
+        fs::create_dir(&path).with_context(|| format!("cannot make {}", path.display()))?;
         let workspace = Workspace { path };
-        copy(&home.template(), &workspace.cells())
-            .with_context(|| format!("cannot copy {}", home.template().display()))?;
         workspace.write_state("warming", None);
         Ok(workspace)
+    }
+
+    /// Copies the template of `home` into it.
+    ///
+    /// # Errors
+    /// If the template is not there or the disk is full.
+    pub fn fill(&self, home: &Home) -> Result<()> {
+        let template = home.template();
+        copy(&template, &self.cells()).with_context(|| format!("cannot copy {}", template.display()))
     }
 
     /// The folder in which cells are compiled.
@@ -125,7 +133,8 @@ mod tests {
         let running = folder.path().join("running");
         let dead = running.join("999999999-0");
         fs::create_dir_all(&dead).unwrap();
-        let workspace = Workspace::create(&home, &running).unwrap();
+        let workspace = Workspace::create(&running).unwrap();
+        workspace.fill(&home).unwrap();
         let copied = workspace.cells().join("src/lib.rs");
         assert_eq!(fs::metadata(&copied).unwrap().modified().unwrap(), old);
         assert!(!dead.exists(), "what a dead kernel left is swept");

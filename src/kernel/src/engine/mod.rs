@@ -18,6 +18,7 @@ use jupyter_protocol::{ExecuteReply, JupyterMessage, JupyterMessageContent, Repl
 
 use crate::child::Cells;
 use crate::home::Home;
+use crate::library;
 use crate::output::Output;
 use crate::server::{Shared, answer_plain};
 use crate::workspace::Workspace;
@@ -113,7 +114,9 @@ pub fn start(
     replies: crossbeam_channel::Receiver<String>,
 ) -> Result<()> {
     let body = move || {
-        let engine = Engine::warm(&home, shared.clone(), replies);
+        // Behind the sockets, which are bound by now: a client need not wait for any of it.
+        let prepared = library::check(&home).and_then(|()| workspace.fill(&home));
+        let engine = prepared.and_then(|()| Engine::warm(&home, shared.clone(), replies));
         shared.progress.warm();
         match engine {
             Ok(engine) => serve(engine, &workspace, &jobs),

@@ -25,7 +25,6 @@ use zeromq::{SocketRecv, SocketSend};
 use crate::engine;
 use crate::history::History;
 use crate::home::{self, Home};
-use crate::library;
 use crate::workspace::Workspace;
 pub use plain::answer_plain;
 pub use wire::Wire;
@@ -60,8 +59,7 @@ pub fn run(connection_file: &Path) -> Result<()> {
     let connection: ConnectionInfo = serde_json::from_str(&text)
         .with_context(|| format!("{} is not a connection file", connection_file.display()))?;
     let home = Home::of_user()?;
-    library::check(&home)?;
-    let workspace = Arc::new(Workspace::create(&home, &home::running()?)?);
+    let workspace = Arc::new(Workspace::create(&home::running()?)?);
     engine::set_environment(&home, &workspace.cells());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let result = runtime.block_on(serve(&connection, home, &workspace));
