@@ -39,6 +39,8 @@ pub enum Axis {
     Position,
     /// L: layers.
     Layer,
+    /// E: experts of a mixture.
+    Expert,
     /// N: rows of a matrix without a further meaning.
     Row,
     /// M: columns of a matrix without a further meaning.
@@ -62,6 +64,7 @@ impl Axis {
             Axis::Vocab => "V",
             Axis::Position => "P",
             Axis::Layer => "L",
+            Axis::Expert => "E",
             Axis::Row => "N",
             Axis::Column => "M",
         }

@@ -38,6 +38,9 @@ pub fn short_or_dash(value: Option<f64>) -> String {
 pub fn scaled(value: f64, unit: &str) -> String {
     // From where three digits would round up to the next unit.
     let (factor, prefix) = match value {
+        v if v >= 999.5e15 => (1e18, "E"),
+        v if v >= 999.5e12 => (1e15, "P"),
+        v if v >= 999.5e9 => (1e12, "T"),
         v if v >= 999.5e6 => (1e9, "G"),
         v if v >= 999.5e3 => (1e6, "M"),
         v if v >= 1e3 => (1e3, "k"),
@@ -45,6 +48,13 @@ pub fn scaled(value: f64, unit: &str) -> String {
     };
     let digits = if factor == 1.0 { format!("{value}") } else { short(value / factor) };
     format!("{digits} {prefix}{unit}").trim_end().to_owned()
+}
+
+/// An exact count with its thousands apart: `1,557,611,200`.
+pub fn grouped(value: u128) -> String {
+    let digits = value.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev().map(|group| String::from_utf8_lossy(group));
+    groups.collect::<Vec<_>>().join(",")
 }
 
 #[cfg(test)]
@@ -86,5 +96,17 @@ mod tests {
             [999.0, 1e3, 999_499.0, 999_500.0].map(|n| scaled(n, "")),
             ["999", "1.00 k", "999 k", "1.00 M"]
         );
+        assert_eq!(
+            [3.14e12, 2.5e17, 1e21].map(|n| scaled(n, "FLOP")),
+            ["3.14 TFLOP", "250 PFLOP", "1000 EFLOP"]
+        );
+    }
+
+    #[test]
+    fn exact_counts_are_grouped() {
+        let cases = [(0, "0"), (999, "999"), (1000, "1,000"), (174_604_259_328, "174,604,259,328")];
+        for (value, text) in cases {
+            assert_eq!(grouped(value), text);
+        }
     }
 }

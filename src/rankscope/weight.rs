@@ -8,8 +8,10 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use memmap2::Mmap;
+use rayon::prelude::*;
 
 use crate::axis::{Axis, Shape};
 use crate::device::Device;
@@ -58,9 +60,17 @@ pub struct Weight {
 
 #[derive(Clone)]
 enum Data {
-    Mapped { file: Arc<Mmap>, range: Range<usize> },
-    Owned(Arc<[u8]>),
+    Mapped {
+        file: Arc<Mmap>,
+        range: Range<usize>,
+    },
+    Owned {
+        bytes: Arc<[u8]>,
+        range: Range<usize>,
+    },
     Gpu(GpuBuffer),
+    /// A shape without numbers, to count with.
+    Absent,
 }
 
 impl Weight {
@@ -95,7 +105,48 @@ impl Weight {
             Dtype::F16 => values.iter().flat_map(|&x| f16::from_f32(x).to_ne_bytes()).collect(),
             Dtype::Bf16 => values.iter().flat_map(|&x| bf16::from_f32(x).to_ne_bytes()).collect(),
         };
-        Ok(Weight { name: name.into(), shape, dtype, data: Data::Owned(bytes.into()) })
+        Ok(Self::owned(name, shape, dtype, bytes))
+    }
+
+    fn owned(name: &str, shape: Shape, dtype: Dtype, bytes: Vec<u8>) -> Self {
+        let range = 0..bytes.len();
+        Weight { name: name.into(), shape, dtype, data: Data::Owned { bytes: bytes.into(), range } }
+    }
+
+    /// A weight that has a shape and no numbers: nothing can be computed with it.
+    pub(crate) fn absent(name: &str, shape: Shape, dtype: Dtype) -> Self {
+        Weight { name: name.into(), shape, dtype, data: Data::Absent }
+    }
+
+    /// The numbers from `first` on as a weight of `shape`, which shares them. The caller has checked that
+    /// they lie inside; the weight is on the CPU.
+    pub(crate) fn part(&self, first: usize, shape: Shape) -> Self {
+        let size = self.dtype.size_bytes();
+        let within = |range: &Range<usize>| {
+            let start = range.start + first * size;
+            start..start + shape.len() * size
+        };
+        let data = match &self.data {
+            Data::Mapped { file, range } => Data::Mapped { file: file.clone(), range: within(range) },
+            Data::Owned { bytes, range } => Data::Owned { bytes: bytes.clone(), range: within(range) },
+            Data::Gpu(_) | Data::Absent => Data::Absent,
+        };
+        Weight { name: self.name.clone(), shape, dtype: self.dtype, data }
+    }
+
+    /// The matrix `[b, a]` of a matrix `[a, b]` on the CPU: a copy, in the same dtype.
+    pub(crate) fn transposed(&self) -> Self {
+        let [(row, rows), (column, columns)] = *self.shape.axes() else { return self.clone() };
+        let shape = Shape::new([(column, columns), (row, rows)]);
+        match (self.bytes(), self.dtype) {
+            (None, _) => Self::absent(&self.name, shape, self.dtype),
+            (Some(bytes), Dtype::F32) => {
+                Self::owned(&self.name, shape, self.dtype, transposed::<4>(bytes, rows, columns))
+            }
+            (Some(bytes), _) => {
+                Self::owned(&self.name, shape, self.dtype, transposed::<2>(bytes, rows, columns))
+            }
+        }
     }
 
     /// The name in the checkpoint.
@@ -125,8 +176,8 @@ impl Weight {
     pub(crate) fn bytes(&self) -> Option<&[u8]> {
         match &self.data {
             Data::Mapped { file, range } => Some(&file[range.clone()]),
-            Data::Owned(bytes) => Some(bytes),
-            Data::Gpu(_) => None,
+            Data::Owned { bytes, range } => Some(&bytes[range.clone()]),
+            Data::Gpu(_) | Data::Absent => None,
         }
     }
 
@@ -169,12 +220,15 @@ impl Weight {
                     bytes.chunks_exact(4).map(|b| f32::from_ne_bytes([b[0], b[1], b[2], b[3]])).collect(),
                 ),
             },
-            Dtype::F16 => {
-                Cow::Owned(bytes.chunks_exact(2).map(|b| f16::from_ne_bytes([b[0], b[1]]).to_f32()).collect())
-            }
-            Dtype::Bf16 => Cow::Owned(
-                bytes.chunks_exact(2).map(|b| bf16::from_ne_bytes([b[0], b[1]]).to_f32()).collect(),
-            ),
+            // A file may begin anywhere; numbers in place are widened many at a time.
+            Dtype::F16 => Cow::Owned(match bytemuck::try_cast_slice::<u8, f16>(bytes) {
+                Ok(halves) => halves.to_f32_vec(),
+                Err(_) => bytes.as_chunks().0.iter().map(|&b| f16::from_ne_bytes(b).to_f32()).collect(),
+            }),
+            Dtype::Bf16 => Cow::Owned(match bytemuck::try_cast_slice::<u8, bf16>(bytes) {
+                Ok(halves) => halves.to_f32_vec(),
+                Err(_) => bytes.as_chunks().0.iter().map(|&b| bf16::from_ne_bytes(b).to_f32()).collect(),
+            }),
         })
     }
 
@@ -182,6 +236,27 @@ impl Weight {
     pub fn to_f32(&self) -> Option<Vec<f32>> {
         self.widen(0..self.shape.len()).map(Cow::into_owned)
     }
+}
+
+/// A rows × columns matrix of numbers of SIZE bytes, transposed.
+fn transposed<const SIZE: usize>(bytes: &[u8], rows: usize, columns: usize) -> Vec<u8> {
+    /// A tile of this many rows and columns stays in the first cache while it is turned.
+    const TILE: usize = 32;
+    if rows * columns == 0 {
+        return Vec::new();
+    }
+    let (from, mut to) = (bytes.as_chunks::<SIZE>().0, vec![[0; SIZE]; rows * columns]);
+    to.par_chunks_mut(rows * TILE).enumerate().for_each(|(tile, to)| {
+        for first in (0..rows).step_by(TILE) {
+            for (column, to) in to.chunks_mut(rows).enumerate() {
+                let column = tile * TILE + column;
+                for row in first..rows.min(first + TILE) {
+                    to[row] = from[row * columns + column];
+                }
+            }
+        }
+    });
+    to.into_flattened()
 }
 
 impl fmt::Debug for Weight {
@@ -205,5 +280,23 @@ mod tests {
         assert_eq!(stored(Dtype::F32), (16, values.to_vec()));
         assert_eq!(stored(Dtype::F16), (8, vec![values[0], values[1], f32::INFINITY, -0.5]));
         assert_eq!(stored(Dtype::Bf16), (8, vec![values[0], 1.0, values[2], -0.5]));
+    }
+
+    #[test]
+    fn a_transposed_weight_holds_every_number_in_its_place() {
+        // More rows and columns than a tile has, and multiples of it in neither direction.
+        let (rows, columns) = (67, 41);
+        let values: Vec<f32> = (0..rows * columns).map(|i| i as f32).collect();
+        for dtype in [Dtype::F32, Dtype::F16] {
+            let axes = [(Axis::Row, rows), (Axis::Column, columns)];
+            let weight = Weight::new("w", axes, dtype, &values).unwrap();
+            let turned = weight.transposed();
+            assert_eq!(turned.shape().to_string(), format!("[M={columns}, N={rows}]"));
+            let (from, to) = (weight.to_f32().unwrap(), turned.to_f32().unwrap());
+            let same = |row, column| from[row * columns + column] == to[column * rows + row];
+            assert!((0..rows).all(|row| (0..columns).all(|column| same(row, column))), "{dtype}");
+            let part = turned.part(2 * rows, Shape::new([(Axis::Column, 3), (Axis::Row, rows)]));
+            assert_eq!(part.to_f32().unwrap(), to[2 * rows..5 * rows], "{dtype}");
+        }
     }
 }

@@ -24,7 +24,7 @@ pub struct SubjectArgs {
     #[arg(long, value_name = "IDS", requires = "ids", allow_hyphen_values = true)]
     pub token_type_ids: Option<String>,
 
-    /// Token ids of the target, for encoder-decoder models
+    /// Token ids of the target, for encoder-decoder models [default: the decoder's start token]
     #[arg(long, value_name = "IDS", allow_hyphen_values = true)]
     pub target_ids: Option<String>,
 
@@ -52,7 +52,7 @@ pub fn mask_help() -> String {
     let forms: Vec<_> = forms.collect();
     format!(
         "The attention mask: as-trained, {}; prefix:4 for prefix(4); combined with &, | and !, as in \
-         \"causal & !window:4\"",
+         \"causal & !window:4\"; encoder:MASK or decoder:MASK for one stack of an encoder-decoder",
         forms.join(", ")
     )
 }

@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 
 use anyhow::Result;
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table};
 use serde::Serialize;
 
 /// Writes a result to stdout.
@@ -45,6 +47,22 @@ pub fn facts(facts: &[(&str, String)]) -> String {
         text.push('\n');
     }
     text
+}
+
+/// A table with a line under its header; the first column to the left, numbers to the right.
+pub fn columns(header: &[&str], rows: Vec<Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING.header_separator(LineStyle::none().fill('─')));
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(header.to_vec());
+    table.add_rows(rows);
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        if index > 0 {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    format!("{}\n", table.trim_fmt())
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ impl Subject {
         let choice = Device::choose(args.device()?)?;
         let model = model::load(&folder, &choice.device)?;
         let family = model.description().family;
-        if args.target_ids.is_some() {
+        if args.target_ids.is_some() && model.description().encoder.is_none() {
             bail!(
                 "--target-ids is for encoder-decoder models; {name} is of family {family}, which has no targets"
             );
@@ -42,15 +42,27 @@ impl Subject {
                 "--token-type-ids is for the bert family; {name} is of family {family}, which has no segments"
             );
         }
-        let (input, pieces) = read_input(args, &folder)?;
+        let (mut input, pieces) = read_input(args, &folder)?;
+        if let Some(list) = &args.target_ids {
+            input = input.with_decoder(ids("--target-ids", list)?);
+        }
         Ok(Subject { name, model, input, pieces, why: choice.why })
     }
 
     /// The choice in words: `causal, as trained`, or the mask and what must be said of it.
     pub fn mask_in_words(&self, choice: &MaskChoice) -> String {
         let description = self.model.description();
+        let trained = match &description.encoder {
+            Some(encoder) => {
+                format!(
+                    "{} in the encoder, {} in the decoder",
+                    encoder.trained_mask, description.trained_mask
+                )
+            }
+            None => description.trained_mask.to_string(),
+        };
         choice.note(description).map_or_else(
-            || format!("{}, as trained", description.trained_mask),
+            || format!("{trained}, as trained"),
             |note| note.strip_prefix("mask ").unwrap_or(&note).to_owned(),
         )
     }
@@ -58,19 +70,25 @@ impl Subject {
     /// One line on the model.
     pub fn model_in_words(&self) -> String {
         let d = self.model.description();
-        format!(
-            "{}: {}, {} layers of {} heads, weights in {}",
-            self.name, d.family, d.layers, d.heads, d.dtype
-        )
+        let layers = match &d.encoder {
+            Some(encoder) => format!("{} + {}", encoder.layers, d.layers),
+            None => d.layers.to_string(),
+        };
+        format!("{}: {}, {layers} layers of {} heads, weights in {}", self.name, d.family, d.heads, d.dtype)
     }
 
     /// One line on the tokens.
     pub fn tokens_in_words(&self) -> String {
         let count = self.input.len();
-        let Some(pieces) = &self.pieces else { return format!("{count} ids") };
+        let target = match (self.input.decoder_ids(), &self.model.description().encoder) {
+            (Some(ids), _) => format!("; {} ids for the decoder", ids.len()),
+            (None, Some(_)) => "; the start token for the decoder".to_owned(),
+            (None, None) => String::new(),
+        };
+        let Some(pieces) = &self.pieces else { return format!("{count} ids{target}") };
         let shown: Vec<_> = pieces.iter().take(24).map(|piece| visible(piece)).collect();
         let more = if count > shown.len() { " …" } else { "" };
-        format!("{count}: {}{more}", shown.join(" "))
+        format!("{count}: {}{more}{target}", shown.join(" "))
     }
 }
 

@@ -51,6 +51,11 @@ impl LinearAttention {
     pub fn new(map: FeatureMap) -> Self {
         LinearAttention { map }
     }
+
+    /// Which features it makes.
+    pub fn map(&self) -> FeatureMap {
+        self.map
+    }
 }
 
 impl Attention for LinearAttention {

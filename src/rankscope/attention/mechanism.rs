@@ -1,7 +1,8 @@
 //! [`Mechanism`]: one of the mechanisms, chosen at run time.
 
-use super::{Attention, LinearAttention, OnlineSoftmax, ScaledDotProduct, Visibility};
+use super::{Attention, LinearAttention, NormalisedDotProduct, OnlineSoftmax, ScaledDotProduct, Visibility};
 use crate::error::Result;
+use crate::ops::FeatureMap;
 use crate::probe::Probe;
 use crate::run::Run;
 use crate::tensor::Tensor;
@@ -13,6 +14,8 @@ pub enum Mechanism {
     ScaledDotProduct(ScaledDotProduct),
     /// The same without the n × n matrix.
     OnlineSoftmax(OnlineSoftmax),
+    /// Softmax of normalised queries and keys.
+    Normalised(NormalisedDotProduct),
     /// Features in place of the softmax.
     Linear(LinearAttention),
 }
@@ -29,9 +32,32 @@ impl From<OnlineSoftmax> for Mechanism {
     }
 }
 
+impl From<NormalisedDotProduct> for Mechanism {
+    fn from(mechanism: NormalisedDotProduct) -> Self {
+        Mechanism::Normalised(mechanism)
+    }
+}
+
 impl From<LinearAttention> for Mechanism {
     fn from(mechanism: LinearAttention) -> Self {
         Mechanism::Linear(mechanism)
+    }
+}
+
+impl Mechanism {
+    /// Whether every weight that the mask allows is positive in exact arithmetic, so that theorems about the
+    /// mask's pattern hold for the weights; features may be 0.
+    pub fn is_positive(&self) -> bool {
+        !matches!(self, Mechanism::Linear(linear) if linear.map() == FeatureMap::Relu)
+    }
+
+    fn chosen(&self) -> &dyn Attention {
+        match self {
+            Mechanism::ScaledDotProduct(mechanism) => mechanism,
+            Mechanism::OnlineSoftmax(mechanism) => mechanism,
+            Mechanism::Normalised(mechanism) => mechanism,
+            Mechanism::Linear(mechanism) => mechanism,
+        }
     }
 }
 
@@ -45,11 +71,19 @@ impl Attention for Mechanism {
         probe: &mut dyn Probe,
         run: &Run,
     ) -> Result<Tensor> {
-        let mechanism: &dyn Attention = match self {
-            Mechanism::ScaledDotProduct(mechanism) => mechanism,
-            Mechanism::OnlineSoftmax(mechanism) => mechanism,
-            Mechanism::Linear(mechanism) => mechanism,
-        };
-        mechanism.forward(q, k, v, visibility, probe, run)
+        self.chosen().forward(q, k, v, visibility, probe, run)
+    }
+
+    fn forward_with_bias(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        bias: Option<&Tensor>,
+        visibility: Visibility<'_>,
+        probe: &mut dyn Probe,
+        run: &Run,
+    ) -> Result<Tensor> {
+        self.chosen().forward_with_bias(q, k, v, bias, visibility, probe, run)
     }
 }

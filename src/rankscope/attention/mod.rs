@@ -6,18 +6,28 @@
 mod fixed_multi_head;
 #[cfg(test)]
 mod fixed_multi_head_tests;
+mod layer;
 mod linear;
 mod mechanism;
 mod multi_head;
+mod normalised;
 mod online_softmax;
+mod position;
+mod registry;
 mod scaled_dot_product;
+mod sinks;
 
 pub use fixed_multi_head::FixedMultiHead;
+pub use layer::{AttentionLayer, LayerSizes};
 pub use linear::{LinearAttention, LinearState};
 pub use mechanism::Mechanism;
 pub use multi_head::{Linear, MultiHead};
+pub use normalised::NormalisedDotProduct;
 pub use online_softmax::OnlineSoftmax;
+pub use position::{Alibi, PositionScheme, RelativeBias, RelativeBuckets, sinusoidal, slopes};
+pub use registry::{MECHANISMS, MechanismKind};
 pub use scaled_dot_product::ScaledDotProduct;
+pub use sinks::{Sink, attention_sinks};
 
 use crate::axis::Axis;
 use crate::error::{Error, Result};
@@ -54,6 +64,33 @@ pub trait Attention {
         probe: &mut dyn Probe,
         run: &Run,
     ) -> Result<Tensor>;
+
+    /// The same with a bias for every head and pair, which is added to the scores before the mask.
+    ///
+    /// **Shapes**: as [`forward`](Self::forward); bias `[H, T, S]`, the same for all sequences.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward); [`Error::Invalid`] from a mechanism that makes no such scores: the online
+    /// softmax, which never has them all, and linear attention, which has no softmax.
+    #[allow(clippy::too_many_arguments)]
+    fn forward_with_bias(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        bias: Option<&Tensor>,
+        visibility: Visibility<'_>,
+        probe: &mut dyn Probe,
+        run: &Run,
+    ) -> Result<Tensor> {
+        match bias {
+            None => self.forward(q, k, v, visibility, probe, run),
+            Some(_) => {
+                let expected = "none: this mechanism makes no scores to add it to (scaled dot-product does)";
+                Err(Error::invalid("position bias", "given", expected))
+            }
+        }
+    }
 }
 
 /// The mask's bits over scores `[B, H, T, S]`, which a probe may have edited.

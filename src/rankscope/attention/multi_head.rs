@@ -142,7 +142,27 @@ impl MultiHead {
         probe: &mut dyn Probe,
         run: &Run,
     ) -> Result<Tensor> {
-        let context = self.mechanism.forward(q, k, v, visibility, probe, run)?; // [B, H, T, D]
+        self.attend_with_bias(q, k, v, None, visibility, probe, run)
+    }
+
+    /// As [`attend`](Self::attend), with a bias on the scores of every head and pair.
+    ///
+    /// **Shapes**: bias `[H, T, S]`.
+    ///
+    /// # Errors
+    /// As [`attend`](Self::attend) and [`Attention::forward_with_bias`].
+    #[allow(clippy::too_many_arguments)]
+    pub fn attend_with_bias(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        bias: Option<&Tensor>,
+        visibility: Visibility<'_>,
+        probe: &mut dyn Probe,
+        run: &Run,
+    ) -> Result<Tensor> {
+        let context = self.mechanism.forward_with_bias(q, k, v, bias, visibility, probe, run)?; // [B, H, T, D]
         probe.visit("output", self.output.forward(&merge_heads(&context)?)?) // [B, T, C]
     }
 

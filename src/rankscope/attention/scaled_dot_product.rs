@@ -3,14 +3,14 @@
 use super::{Attention, Visibility, allowed_pairs};
 use crate::axis::Axis;
 use crate::error::Result;
-use crate::ops::{masked_softmax, matmul};
+use crate::ops::{add_position_bias, masked_softmax, matmul};
 use crate::probe::Probe;
 use crate::run::Run;
 use crate::tensor::Tensor;
 
-/// Scaled dot-product attention: softmax(Q·Kᵀ / √D over the allowed keys) · V.
+/// Scaled dot-product attention: softmax(Q·Kᵀ / √D + bias over the allowed keys) · V, the bias where there is one.
 ///
-/// **Probe points**: `scores` `[B, H, T, S]` (after the factor, before the mask), `mask` (0 and 1,
+/// **Probe points**: `scores` `[B, H, T, S]` (after the factor and the bias, before the mask), `mask` (0 and 1,
 /// `[T, S]`, with B and H in front where sequences or heads differ, always on the CPU), `weights` `[B, H, T, S]`, `context` `[B, H, T, D]`.
 ///
 /// **Source**: Vaswani et al. 2017 (arXiv 1706.03762), equation 1.
@@ -56,8 +56,25 @@ impl Attention for ScaledDotProduct {
         probe: &mut dyn Probe,
         run: &Run,
     ) -> Result<Tensor> {
+        self.forward_with_bias(q, k, v, None, visibility, probe, run)
+    }
+
+    fn forward_with_bias(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        bias: Option<&Tensor>,
+        visibility: Visibility<'_>,
+        probe: &mut dyn Probe,
+        run: &Run,
+    ) -> Result<Tensor> {
         run.check()?;
         let scores = matmul(q, k, Axis::HeadSize, self.factor)?; // [B, H, T, S]
+        let scores = match bias {
+            Some(bias) => add_position_bias(&scores, bias)?,
+            None => scores,
+        };
         let scores = probe.visit("scores", scores)?;
         let allowed = allowed_pairs(&scores, visibility, probe)?; // [B, H, T, S], with or without B and H
         let weights = probe.visit("weights", masked_softmax(&scores, &allowed)?)?; // [B, H, T, S]

@@ -1,58 +1,61 @@
-//! BERT: an encoder with learned positions and layer norm after each residual sum.
+//! BERT: an encoder with learned positions and layer norm after each residual sum; and its relatives.
 //!
-//! x ← norm(x + attention(x)), x ← norm(x + W₂·GELU(W₁·x)); with a masked-language-model head where the
-//! checkpoint has one.
+//! x ← norm(x + attention(x)), x ← norm(x + W₂·GELU(W₁·x)); with a masked-language-model head and a pooler where
+//! the checkpoint has them.
 //!
-//! **Source**: Devlin et al. 2018 (arXiv 1810.04805), section 3; tensor names as on the Hugging Face hub.
+//! RoBERTa counts positions from behind the padding's id, DistilBERT has neither segments nor pooler, and a UniLM
+//! is a BERT trained under three masks: run it under `bidirectional`, `causal` or `prefix(p)` with p the length of
+//! the source. As trained it is a prefix-LM with the prefix that `prefix_length` states.
+//!
+//! **Source**: Devlin et al. 2018 (arXiv 1810.04805), section 3; Liu et al. 2019 (arXiv 1907.11692); Sanh et al.
+//! 2019 (arXiv 1910.01108); Dong et al. 2019 (arXiv 1905.03197), section 2.3; tensor names as on the Hugging Face
+//! hub. Variants of our own: [`Variant`](super::variant::Variant).
 
-mod load;
+mod build;
+mod dialect;
 
-use super::tied::Ties;
-use super::{Checkpoint, Description, Input, MaskChoice, Model};
-use crate::attention::{Linear, MultiHead, Visibility};
+#[cfg(test)]
+pub(super) use build::transformer;
+pub(super) use build::{activation, build};
+pub(super) use dialect::{BERT, DISTILBERT, ROBERTA, UNILM};
+
+use super::Input;
+use super::cache::LayerCache;
+use super::transformer::{Body, LayerNorm, Pass};
+use crate::attention::{Linear, MultiHead};
+use crate::axis::Axis;
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::ops::{GeluForm, add, add_bias, gather, gelu, layer_norm, linear};
+use crate::ops::{GeluForm, add, add_bias, gather, gelu, linear, slice, tanh};
 use crate::probe::{Probe, Scope};
-use crate::run::Run;
 use crate::tensor::Tensor;
 use crate::weight::Weight;
 
-/// The decoder of the masked-language-model head may be the embedding, and its bias has two names.
-pub(super) static TIES: Ties = Ties {
-    by_default: true,
-    pairs: &[
-        ("bert.embeddings.word_embeddings.weight", DECODER),
-        ("cls.predictions.bias", "cls.predictions.decoder.bias"),
-    ],
-};
-
-const DECODER: &str = "cls.predictions.decoder.weight";
-
-/// A BERT model.
-pub struct Bert {
-    description: Description,
-    device: Device,
-    checkpoint: Checkpoint,
+/// The embeddings, the layers and what stands on them.
+pub(super) struct Bert {
     pub(super) embeddings: Embeddings,
     layers: Vec<Layer>,
     pub(super) head: Option<Head>,
+    pooler: Option<Linear>, // [C, C]
 }
 
 pub(super) struct Embeddings {
     pub(super) words: Weight, // [V, C]
     positions: Weight,        // [P, C]
-    types: Weight,            // [segments, C]
+    /// `[segments, C]`, where the family has segments.
+    types: Option<Weight>,
     type_count: usize,
-    norm: Norm,
+    norm: LayerNorm,
+    /// The id of padding, where positions count from behind it.
+    padding_id: Option<u32>,
 }
 
 struct Layer {
     self_attention: MultiHead,
-    attention_norm: Norm,
+    attention_norm: LayerNorm,
     up: Linear,   // [F, C]
     down: Linear, // [C, F]
-    output_norm: Norm,
+    output_norm: LayerNorm,
     activation: GeluForm,
 }
 
@@ -60,48 +63,49 @@ struct Layer {
 pub(super) struct Head {
     transform: Linear, // [C, C]
     activation: GeluForm,
-    norm: Norm,
+    norm: LayerNorm,
     pub(super) decoder: Weight, // [V, C]
     bias: Tensor,               // [V]
 }
 
-struct Norm {
-    gain: Tensor, // [C]
-    bias: Tensor, // [C]
-    epsilon: f32,
-}
-
-impl Norm {
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        layer_norm(x, &self.gain, &self.bias, self.epsilon)
-    }
-}
-
-impl Bert {
+impl Embeddings {
     /// Words, positions and segments, summed and normed, `[B, T, C]`.
-    fn embed(&self, input: &Input) -> Result<Tensor> {
+    fn forward(&self, input: &Input) -> Result<Tensor> {
         let batch = input.batch_size();
-        let positions: Vec<u32> = (0..batch).flat_map(|_| 0..input.len() as u32).collect();
+        let mut sum = gather(&self.words, input.ids(), batch)?;
         let types = input.token_types().map_or_else(|| vec![0; input.ids().len()], <[u32]>::to_vec);
-        if let Some(&got) = types.iter().find(|&&kind| kind as usize >= self.embeddings.type_count) {
-            let expected = format!("less than {}", self.embeddings.type_count);
-            return Err(Error::invalid("token type id", got, expected));
+        if let Some(&got) = types.iter().find(|&&kind| kind as usize >= self.type_count) {
+            return Err(Error::invalid("token type id", got, format!("less than {}", self.type_count)));
         }
-        let words = gather(&self.embeddings.words, input.ids(), batch)?;
-        let types = gather(&self.embeddings.types, &types, batch)?;
-        let positions = gather(&self.embeddings.positions, &positions, batch)?;
-        self.embeddings.norm.forward(&add(&add(&words, &types)?, &positions)?)
+        if let Some(table) = &self.types {
+            sum = add(&sum, &gather(table, &types, batch)?)?;
+        }
+        let positions = gather(&self.positions, &self.positions_of(input), batch)?;
+        self.norm.forward(&add(&sum, &positions)?)
+    }
+
+    /// The row of the table for every token: its place, or, behind the padding's id, its place among the tokens
+    /// that are no padding.
+    fn positions_of(&self, input: &Input) -> Vec<u32> {
+        let sequences = input.ids().chunks(input.len());
+        let Some(padding) = self.padding_id else {
+            return sequences.flat_map(|_| 0..input.len() as u32).collect();
+        };
+        let count = |ids: &[u32]| -> Vec<u32> {
+            let mut last = padding;
+            let place = |&id: &u32| {
+                last += u32::from(id != padding);
+                if id == padding { padding } else { last }
+            };
+            ids.iter().map(place).collect()
+        };
+        sequences.flat_map(count).collect()
     }
 }
 
 impl Layer {
-    fn forward(
-        &self,
-        x: &Tensor,
-        visibility: Visibility<'_>,
-        probe: &mut dyn Probe,
-        run: &Run,
-    ) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, pass: Pass<'_, ()>, probe: &mut dyn Probe) -> Result<Tensor> {
+        let Pass { visibility, run, .. } = pass;
         let mut scope = Scope::new("self_attention", probe);
         let update = self.self_attention.forward(x, x, None, visibility, &mut scope, run)?;
         let sum = probe.visit("after_attention", add(x, &update)?)?; // [B, T, C]
@@ -114,34 +118,47 @@ impl Layer {
     }
 }
 
-impl Model for Bert {
-    fn description(&self) -> &Description {
-        &self.description
+impl Body for Bert {
+    const STACK: &'static str = "encoder";
+    const CACHES: bool = false;
+    type Shared = ();
+
+    fn shared(&self, _first: usize, _length: usize, _device: &Device) -> Result<()> {
+        Ok(())
     }
 
-    fn device(&self) -> &Device {
-        &self.device
+    fn embed(&self, input: &Input, _first: usize) -> Result<Tensor> {
+        self.embeddings.forward(input)
     }
 
-    fn hidden(&self, input: &Input, mask: &MaskChoice, probe: &mut dyn Probe, run: &Run) -> Result<Tensor> {
-        input.check(&self.description)?;
-        let mask = mask.resolve(&self.description);
-        let visibility = Visibility { mask: &mask, at: input.positions(), padding: input.padding() };
-        let mut x = probe.visit("embeddings", self.embed(input)?)?;
-        for (index, layer) in self.layers.iter().enumerate() {
-            let mut scope = Scope::new(format!("encoder.{index}"), probe);
-            x = layer.forward(&x, visibility, &mut scope, run)?;
-            run.step("layer", index + 1, self.layers.len())?;
-        }
-        super::expect_finite(&self.checkpoint, "the last hidden state", x)
+    fn layer(
+        &self,
+        index: usize,
+        x: &Tensor,
+        pass: Pass<'_, ()>,
+        _cache: Option<&mut LayerCache>,
+        probe: &mut dyn Probe,
+    ) -> Result<Tensor> {
+        self.layers[index].forward(x, pass, probe)
+    }
+
+    fn has_positive_weights(&self) -> bool {
+        self.layers.iter().all(|layer| layer.self_attention.mechanism.is_positive())
     }
 
     fn logits(&self, hidden: &Tensor, probe: &mut dyn Probe) -> Result<Option<Tensor>> {
         let Some(head) = &self.head else { return Ok(None) };
         let x = head.norm.forward(&gelu(&head.transform.forward(hidden)?, head.activation)?)?; // [B, T, C]
         let x = probe.visit("head_norm", x)?;
-        let logits = add_bias(&linear(&x, &head.decoder)?, &head.bias)?; // [B, T, V]
-        let logits = super::expect_finite(&self.checkpoint, "logits", logits)?;
-        probe.visit("logits", logits).map(Some)
+        add_bias(&linear(&x, &head.decoder)?, &head.bias).map(Some) // [B, T, V]
+    }
+
+    /// tanh(W·h + b) of the first token's hidden state h.
+    fn pooled(&self, hidden: &Tensor, _probe: &mut dyn Probe) -> Result<Option<Tensor>> {
+        let Some(pooler) = &self.pooler else { return Ok(None) };
+        let first = slice(hidden, Axis::Query, 0..1)?; // [B, 1, C]
+        let pooled = tanh(&pooler.forward(&first)?)?;
+        let axes = pooled.shape().axes().iter().copied().filter(|&(axis, _)| axis != Axis::Query);
+        pooled.reshape(axes.collect::<Vec<_>>()).map(Some) // [B, C]
     }
 }

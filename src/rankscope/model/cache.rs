@@ -7,11 +7,15 @@
 
 use std::sync::Arc;
 
+use super::Memory;
+use crate::attention::{MultiHead, Visibility};
 use crate::axis::Axis;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::mask::Mask;
-use crate::ops::{concat, slice};
+use crate::ops::{RotaryTable, concat, slice};
+use crate::probe::{Probe, Scope};
+use crate::run::Run;
 use crate::tensor::Tensor;
 
 /// The sizes of a cache.
@@ -64,6 +68,8 @@ pub struct KvCache {
     layers: Vec<LayerCache>,
     /// What the cached positions were computed under.
     mask: Option<Mask>,
+    /// What a decoder has of its encoder.
+    memory: Option<Arc<Memory>>,
 }
 
 /// The keys and values of one layer.
@@ -119,7 +125,7 @@ impl KvCache {
         let empty = Tensor::zeros(axes).to_device(device)?;
         let layer = LayerCache { keys: empty.clone(), values: empty };
         let (device, layers) = (device.clone(), vec![layer; layers]);
-        Ok(KvCache { owner: owner.into(), layout, device, layers, mask: None })
+        Ok(KvCache { owner: owner.into(), layout, device, layers, mask: None, memory: None })
     }
 
     /// S: positions that every layer holds.
@@ -137,10 +143,11 @@ impl KvCache {
         self.layout
     }
 
-    /// Bytes of the keys and values that it holds.
+    /// Bytes of the keys and values that it holds, those of cross-attention included.
     pub fn bytes(&self) -> usize {
         let numbers = |layer: &LayerCache| layer.keys.shape().len() + layer.values.shape().len();
-        self.layers.iter().map(numbers).sum::<usize>() * size_of::<f32>()
+        let own = self.layers.iter().map(numbers).sum::<usize>() * size_of::<f32>();
+        own + self.memory().map_or(0, |memory| memory.keys_and_values().bytes())
     }
 
     /// The layers, the first one first.
@@ -230,10 +237,46 @@ impl KvCache {
         }
     }
 
+    /// What a decoder has of its encoder, once it has read something.
+    pub fn memory(&self) -> Option<&Memory> {
+        self.memory.as_deref()
+    }
+
+    /// The same, to hold while the cache grows.
+    pub(super) fn shared_memory(&self) -> Option<Arc<Memory>> {
+        self.memory.clone()
+    }
+
+    /// Keeps what the encoder made.
+    pub(super) fn set_memory(&mut self, memory: Arc<Memory>) {
+        self.memory = Some(memory);
+    }
+
     /// Notes what the positions were computed under.
     pub(super) fn set_mask(&mut self, mask: Mask) {
         self.mask = Some(mask);
     }
+}
+
+/// Attention of the positions of x to themselves and to what the cache holds, which then holds them too:
+/// `[B, T, C]`.
+pub(super) fn attend(
+    attention: &MultiHead,
+    x: &Tensor,
+    rotation: Option<&RotaryTable>,
+    visibility: Visibility<'_>,
+    cache: Option<&mut LayerCache>,
+    probe: &mut dyn Probe,
+    run: &Run,
+) -> Result<Tensor> {
+    let mut scope = Scope::new("self_attention", probe);
+    let q = attention.query(x, rotation, &mut scope)?; // [B, H, T, D]
+    let (k, v) = attention.keys_and_values(x, rotation, &mut scope)?; // [B, G, T, D]
+    let (k, v) = match cache {
+        Some(cache) => cache.append(k, v)?, // [B, G, S + T, D]
+        None => (k, v),
+    };
+    attention.attend(&q, &k, &v, visibility, &mut scope, run) // [B, T, C]
 }
 
 /// The first of the first `held` positions that may attend to one behind them.

@@ -61,6 +61,11 @@ impl Checkpoint {
         self.shards.iter().find_map(|shard| Some((shard, shard.info(name)?)))
     }
 
+    /// The names of all tensors.
+    pub fn names(&self) -> Vec<String> {
+        self.shards.iter().flat_map(Shard::tensors).map(|(name, _)| name).collect()
+    }
+
     /// Whether the checkpoint holds a tensor of that name.
     pub fn has(&self, name: &str) -> bool {
         self.find(name).is_some()

@@ -10,6 +10,9 @@ use crate::error::{Error, Result, excerpt};
 /// Larger than any real configuration, small enough to read at once.
 const MAX_BYTES: u64 = 1 << 20;
 
+/// The largest size.
+const MOST: usize = 1 << 24;
+
 /// A parsed `config.json`.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -29,6 +32,14 @@ impl Config {
                 "no config.json there; expected a model folder with config.json and model.safetensors";
             return Err(Error::Model(format!("{}: {problem}", directory.display())));
         }
+        Config::read(path)
+    }
+
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Format`] if it cannot be read.
+    pub fn read(path: PathBuf) -> Result<Self> {
         let size = std::fs::metadata(&path).map_err(|error| Error::io(&path, error))?.len();
         if size > MAX_BYTES {
             return Err(Error::format(
@@ -40,6 +51,39 @@ impl Config {
         let fields = serde_json::from_str(&text)
             .map_err(|error| Error::format(&path, format!("not a JSON object: {error}")))?;
         Ok(Config { path, fields })
+    }
+
+    /// A configuration from a JSON object; `name` stands where the file's path would in an error.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if `value` is not an object.
+    ///
+    /// ```
+    /// use rankscope::model::Config;
+    /// let config = Config::from_value("toy", serde_json::json!({"hidden_size": 12}))?;
+    /// assert_eq!(config.size("hidden_size")?, 12);
+    /// # Ok::<(), rankscope::Error>(())
+    /// ```
+    pub fn from_value(name: &str, value: Value) -> Result<Self> {
+        match value {
+            Value::Object(fields) => Ok(Config { path: name.into(), fields }),
+            other => Err(Error::format(name, format!("{} is not a JSON object", excerpt(other)))),
+        }
+    }
+
+    /// The file, or the name that the configuration was given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The fields as JSON, in the order in which they were read.
+    pub fn to_json(&self) -> Value {
+        Value::Object(self.fields.clone())
+    }
+
+    /// Whether the field is stated, if only as null.
+    pub fn has(&self, field: &str) -> bool {
+        self.fields.contains_key(field)
     }
 
     /// A field that must be there.
@@ -75,6 +119,32 @@ impl Config {
         self.expect_size(field, size)
     }
 
+    /// An error if `heads`, stated by `field`, are together wider than any size may be.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming the field.
+    pub(super) fn expect_heads(&self, field: &str, heads: usize, head_size: usize) -> Result<()> {
+        if heads * head_size <= MOST {
+            return Ok(());
+        }
+        let expected = format!("at most {} heads of {head_size}", MOST / head_size);
+        Err(self.wrong(field, &heads.to_string(), &expected))
+    }
+
+    /// The number of layers: a whole number from 1 to 10 000.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming the field.
+    pub fn layers(&self, field: &str) -> Result<usize> {
+        const DEEPEST: usize = 10_000;
+        match self.get(field)? {
+            layers @ 1..=DEEPEST => Ok(layers),
+            other => {
+                Err(self.wrong(field, &other.to_string(), &format!("a whole number from 1 to {DEEPEST}")))
+            }
+        }
+    }
+
     /// A size that may be absent.
     ///
     /// # Errors
@@ -84,7 +154,6 @@ impl Config {
     }
 
     fn expect_size(&self, field: &str, size: usize) -> Result<usize> {
-        const MOST: usize = 1 << 24;
         if (1..=MOST).contains(&size) {
             return Ok(size);
         }

@@ -3,7 +3,7 @@
 use ndarray::Array2;
 use serde::Serialize;
 
-use super::{Input, MaskChoice, Model};
+use super::{Description, Input, MaskChoice, Model};
 use crate::axis::Axis;
 use crate::error::{Error, Result};
 use crate::mask::{Mask, Padding};
@@ -39,10 +39,20 @@ pub fn head_reports(
     let mut trace = Trace::of(["attention.weights"]);
     model.hidden(input, mask, &mut trace, run)?;
     let layers: Vec<(String, Tensor)> = trace.into_vec();
-    let mask = mask.resolve(model.description());
-    // Padding takes entries away that the mask allows; the zeros of the weights then decide.
-    let mask = input.padding().is_none_or(Padding::is_trivial).then_some(&mask);
-    reports(&layers, mask, run)
+    let mask_of = |name: &str| mask_of(name, model.description(), input, mask);
+    reports(&layers, &|name| mask_of(name).filter(|_| model.has_positive_weights()), run)
+}
+
+/// The mask that the weights called `name` were computed under; `None` where padding takes entries away that a
+/// mask allows: the zeros of the weights then decide.
+fn mask_of(name: &str, model: &Description, input: &Input, choice: &MaskChoice) -> Option<Mask> {
+    let is_whole = |padding: Option<&Padding>| padding.is_none_or(Padding::is_trivial);
+    match (model.encoder.is_some(), name.split('.').next(), name.contains("cross_attention")) {
+        (true, Some("encoder"), _) => is_whole(input.padding()).then(|| choice.of_encoder(model))?,
+        (true, _, true) => is_whole(input.padding()).then(Mask::bidirectional),
+        (true, _, false) => is_whole(input.decoder_padding()).then(|| choice.resolve(model)),
+        (false, ..) => is_whole(input.padding()).then(|| choice.of_layer(layer_of(name), model)),
+    }
 }
 
 /// The ranks of traced attention weights, `[1, H, T, S]` or `[H, T, S]` each, under their names.
@@ -52,7 +62,7 @@ pub fn head_reports(
 /// # Errors
 /// [`Error::Invalid`] for a batch of several sequences, [`Error::Axes`] for anything but weights.
 pub fn layer_reports(layers: &[(String, Tensor)], mask: &Mask, run: &Run) -> Result<Vec<HeadReport>> {
-    reports(layers, Some(mask), run)
+    reports(layers, &|_| Some(mask.clone()), run)
 }
 
 /// As [`layer_reports`], with the report of one head that is `known` already and not computed again.
@@ -65,7 +75,7 @@ pub fn layer_reports_with(
     mask: &Mask,
     run: &Run,
 ) -> Result<Vec<HeadReport>> {
-    let mut jobs = jobs(layers, Some(mask))?;
+    let mut jobs = jobs(layers, &|_| Some(mask.clone()))?;
     let Some(at) = jobs.iter().position(|job| (job.name, job.head) == (&known.name, known.head)) else {
         let got = format!("{}, head {}", known.name, known.head);
         return Err(Error::invalid("known report", got, "one of these layers' heads"));
@@ -81,14 +91,16 @@ pub fn layer_reports_with(
 /// # Errors
 /// As [`layer_reports`]; [`Error::Invalid`] if there is no such head.
 pub fn head_report(layer: &(String, Tensor), head: usize, mask: &Mask) -> Result<HeadReport> {
-    let jobs = jobs(std::slice::from_ref(layer), Some(mask))?;
+    let jobs = jobs(std::slice::from_ref(layer), &|_| Some(mask.clone()))?;
     let expected = || format!("less than {}", jobs.len());
     jobs.get(head).ok_or_else(|| Error::invalid("head", head, expected()))?.report()
 }
 
-/// The reports; without a mask, the weights' own zeros are asked for the exact rank.
-fn reports(layers: &[(String, Tensor)], mask: Option<&Mask>, run: &Run) -> Result<Vec<HeadReport>> {
-    many(&jobs(layers, mask)?, "rank", run, Job::report)
+/// The mask of the weights of a name; without one, their own zeros are asked for the exact rank.
+type MaskOf<'a> = dyn Fn(&str) -> Option<Mask> + 'a;
+
+fn reports(layers: &[(String, Tensor)], mask_of: &MaskOf<'_>, run: &Run) -> Result<Vec<HeadReport>> {
+    many(&jobs(layers, mask_of)?, "rank", run, Job::report)
 }
 
 /// One head to report on.
@@ -100,14 +112,15 @@ struct Job<'a> {
 }
 
 /// All heads of all layers, in order.
-fn jobs<'a>(layers: &'a [(String, Tensor)], mask: Option<&Mask>) -> Result<Vec<Job<'a>>> {
+fn jobs<'a>(layers: &'a [(String, Tensor)], mask_of: &MaskOf<'_>) -> Result<Vec<Job<'a>>> {
     let mut jobs = Vec::new();
-    let mut theorems = Theorems { mask, known: Vec::new() };
+    let mut theorems = Theorems { known: Vec::new() };
     for (name, weights) in layers {
+        let mask = mask_of(name);
         let weights = heads_of(weights)?.to_device(&crate::Device::Cpu)?; // [H, T, S]
         let [heads, queries, keys] = weights.shape().sizes()[..] else { unreachable!("checked by heads_of") };
         for head in 0..heads {
-            let theorem = theorems.of(head, heads, queries, keys);
+            let theorem = theorems.of(mask.as_ref(), head, heads, queries, keys);
             jobs.push(Job { name, weights: weights.clone(), head, theorem });
         }
     }
@@ -124,18 +137,24 @@ impl Job<'_> {
 }
 
 /// What the mask implies for the exact rank of each head, worked out once for each mask.
-struct Theorems<'a> {
-    mask: Option<&'a Mask>,
+struct Theorems {
     known: Vec<(Mask, usize, ExactRank)>,
 }
 
-impl Theorems<'_> {
+impl Theorems {
     /// `None` without a mask, and for a matrix that is not square: its own zeros are then asked.
-    fn of(&mut self, head: usize, heads: usize, queries: usize, keys: usize) -> Option<ExactRank> {
+    fn of(
+        &mut self,
+        mask: Option<&Mask>,
+        head: usize,
+        heads: usize,
+        queries: usize,
+        keys: usize,
+    ) -> Option<ExactRank> {
         if queries != keys {
             return None;
         }
-        let mask = self.mask?.for_head(head, heads);
+        let mask = mask?.for_head(head, heads);
         if let Some((_, _, theorem)) = self.known.iter().find(|(known, n, _)| *known == mask && *n == keys) {
             return Some(theorem.clone());
         }

@@ -1,11 +1,8 @@
-//! What goes into a model: token ids, and the choice of a mask.
-
-use std::fmt;
-use std::str::FromStr;
+//! What goes into a model: token ids.
 
 use super::Description;
 use crate::error::{Error, Result};
-use crate::mask::{Mask, Padding, Positions};
+use crate::mask::Padding;
 
 /// Token ids, `[B, T]`, with what some models want beside them.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,12 +11,14 @@ pub struct Input {
     ids: Vec<u32>,
     token_types: Option<Vec<u32>>,
     padding: Option<Padding>,
+    decoder: Option<Vec<u32>>,
+    decoder_padding: Option<Padding>,
 }
 
 impl Input {
     /// One sequence.
     pub fn new(ids: Vec<u32>) -> Self {
-        Input { batch: 1, ids, token_types: None, padding: None }
+        Input { batch: 1, ids, token_types: None, padding: None, decoder: None, decoder_padding: None }
     }
 
     /// `batch` sequences of equal length, one after the other.
@@ -45,6 +44,46 @@ impl Input {
     /// With padding.
     pub fn with_padding(self, padding: Padding) -> Self {
         Input { padding: Some(padding), ..self }
+    }
+
+    /// With the ids that the decoder of an encoder-decoder reads, as many for each sequence; the others are
+    /// then the encoder's.
+    ///
+    /// Without them the decoder gets its start token alone, as at the beginning of a generation.
+    ///
+    /// ```
+    /// use rankscope::model::Input;
+    /// let input = Input::new(vec![5, 3, 8]).with_decoder(vec![0, 9]);
+    /// assert_eq!((input.len(), input.decoder_ids()), (3, Some(&[0, 9][..])));
+    /// ```
+    pub fn with_decoder(self, ids: Vec<u32>) -> Self {
+        Input { decoder: Some(ids), ..self }
+    }
+
+    /// With padding of the decoder's ids.
+    pub fn with_decoder_padding(self, padding: Padding) -> Self {
+        Input { decoder_padding: Some(padding), ..self }
+    }
+
+    /// One sequence cut in two, as a prefix-LM reads it: the first `prefix` ids for the encoder, the others for
+    /// the decoder.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if either side would get none.
+    ///
+    /// ```
+    /// use rankscope::model::Input;
+    /// let input = Input::split(&[5, 3, 8], 2)?;
+    /// assert_eq!((input.ids(), input.decoder_ids()), (&[5, 3][..], Some(&[8][..])));
+    /// # Ok::<(), rankscope::Error>(())
+    /// ```
+    pub fn split(ids: &[u32], prefix: usize) -> Result<Self> {
+        if prefix == 0 || prefix >= ids.len() {
+            let expected = format!("at least 1 and less than the {} ids", ids.len());
+            return Err(Error::invalid("length of the prefix", prefix, expected));
+        }
+        let (prefix, rest) = ids.split_at(prefix);
+        Ok(Input::new(prefix.to_vec()).with_decoder(rest.to_vec()))
     }
 
     /// B.
@@ -77,9 +116,43 @@ impl Input {
         self.padding.as_ref()
     }
 
-    /// Where the queries of a full pass stand.
-    pub(super) fn positions(&self) -> Positions {
-        Positions { first_query: 0 }
+    /// The decoder's ids, sequence after sequence, where given.
+    pub fn decoder_ids(&self) -> Option<&[u32]> {
+        self.decoder.as_deref()
+    }
+
+    /// Which of the decoder's ids are tokens, where some are not.
+    pub fn decoder_padding(&self) -> Option<&Padding> {
+        self.decoder_padding.as_ref()
+    }
+
+    /// The decoder's ids, or one start token for each sequence.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if there are none and the model knows no start token.
+    pub(super) fn decoder_or_start(&self, start: Option<u32>) -> Result<Vec<u32>> {
+        match (&self.decoder, start) {
+            (Some(ids), _) => Ok(ids.clone()),
+            (None, Some(start)) => Ok(vec![start; self.batch]),
+            (None, None) => {
+                let expected = "some: the configuration states no decoder_start_token_id to begin with";
+                Err(Error::invalid("decoder ids", "missing", expected))
+            }
+        }
+    }
+
+    /// Checks both sides against an encoder-decoder whose decoder has read `cached` tokens already; `ids` are the
+    /// decoder's.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check), saying which side is meant.
+    pub(super) fn check_both(&self, model: &Description, ids: &[u32], cached: usize) -> Result<()> {
+        self.check_side(model, &self.ids, "", 0)?;
+        if !ids.len().is_multiple_of(self.batch) {
+            let expected = format!("a multiple of the batch size {}", self.batch);
+            return Err(Error::invalid("number of decoder ids", ids.len(), expected));
+        }
+        self.check_side(model, ids, "decoder ", cached)
     }
 
     /// Checks the sizes against the model.
@@ -92,85 +165,37 @@ impl Input {
 
     /// As [`check`](Self::check), for tokens that follow `cached` others.
     pub(super) fn check_after(&self, model: &Description, cached: usize) -> Result<()> {
-        if self.is_empty() {
-            return Err(Error::invalid("number of tokens", 0, "at least one token (the text may be empty)"));
+        if self.decoder.is_some() || self.decoder_padding.is_some() {
+            let expected = format!("none: {} is one stack, not an encoder and a decoder", model.family);
+            return Err(Error::invalid("decoder ids", "given", expected));
         }
-        if cached + self.len() > model.context {
-            let what =
-                if cached == 0 { "number of tokens" } else { "number of tokens, with the cached ones," };
-            let expected = format!("at most {}, the model's context", model.context);
-            return Err(Error::invalid(what, cached + self.len(), expected));
-        }
-        if let Some(at) = self.ids.iter().position(|&id| id as usize >= model.vocab) {
-            let expected = format!("less than {}, the size of the vocabulary", model.vocab);
-            return Err(Error::invalid(
-                format!("token id at position {}", at % self.len()),
-                self.ids[at],
-                expected,
-            ));
-        }
+        self.check_side(model, &self.ids, "", cached)?;
         if let Some(types) = self.token_types.as_ref().filter(|types| types.len() != self.ids.len()) {
             let expected = format!("{}, one for each id", self.ids.len());
             return Err(Error::invalid("number of token type ids", types.len(), expected));
         }
         Ok(())
     }
-}
 
-/// The mask to run a model under.
-///
-/// ```
-/// use rankscope::{Mask, model::MaskChoice};
-/// assert_eq!("as-trained".parse::<MaskChoice>()?, MaskChoice::AsTrained);
-/// assert_eq!("prefix:3".parse::<MaskChoice>()?, MaskChoice::Override(Mask::prefix(3)));
-/// # Ok::<(), rankscope::Error>(())
-/// ```
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum MaskChoice {
-    /// The mask that the weights were trained under.
-    #[default]
-    AsTrained,
-    /// Another one: the weights then see what they never saw in training.
-    Override(Mask),
-}
-
-impl MaskChoice {
-    /// The mask itself.
-    pub fn resolve(&self, model: &Description) -> Mask {
-        match self {
-            MaskChoice::AsTrained => model.trained_mask.clone(),
-            MaskChoice::Override(mask) => mask.clone(),
+    /// `ids` are there, not too many with the `cached` ones, and in the vocabulary; `side` is what they are called.
+    fn check_side(&self, model: &Description, ids: &[u32], side: &str, cached: usize) -> Result<()> {
+        let length = ids.len() / self.batch;
+        if length == 0 {
+            let expected = "at least one token (the text may be empty)";
+            return Err(Error::invalid(format!("number of {side}tokens"), 0, expected));
         }
-    }
-
-    /// What must be said beside every number computed under this mask, if it is not the trained one.
-    pub fn note(&self, model: &Description) -> Option<String> {
-        match self {
-            MaskChoice::Override(mask) if *mask != model.trained_mask => Some(format!(
-                "mask {mask}: the weights were trained under another mask ({})",
-                model.trained_mask
-            )),
-            _ => None,
+        if cached + length > model.context {
+            let what = if cached == 0 { "" } else { ", with the cached ones," };
+            let expected = format!("at most {}, the model's context", model.context);
+            return Err(Error::invalid(format!("number of {side}tokens{what}"), cached + length, expected));
         }
-    }
-}
-
-impl FromStr for MaskChoice {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        if text.trim() == "as-trained" {
-            return Ok(MaskChoice::AsTrained);
-        }
-        Mask::parse(text).map(MaskChoice::Override)
-    }
-}
-
-impl fmt::Display for MaskChoice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            MaskChoice::AsTrained => f.write_str("as-trained"),
-            MaskChoice::Override(mask) => mask.fmt(f),
+        match ids.iter().position(|&id| id as usize >= model.vocab) {
+            Some(at) => {
+                let expected = format!("less than {}, the size of the vocabulary", model.vocab);
+                let what = format!("{side}token id at position {}", at % length);
+                Err(Error::invalid(what, ids[at], expected))
+            }
+            None => Ok(()),
         }
     }
 }

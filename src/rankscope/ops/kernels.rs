@@ -2,7 +2,7 @@
 
 use super::{
     concat, elementwise, feature_map, gather, gelu, heads, layer_norm, linear_attention, masked_normalise,
-    matmul, online_attention, rms_norm, rotary, silu, slice, softmax,
+    matmul, online_attention, position_bias, rms_norm, rotary, silu, slice, softmax, tanh,
 };
 use crate::device::gpu::Kernel;
 
@@ -35,6 +35,7 @@ pub static KERNELS: &[&Kernel] = &[
     &matmul::gpu::STAGED,
     &online_attention::gpu::NAIVE,
     &online_attention::gpu::TILED,
+    &position_bias::gpu::SPREAD,
     &rms_norm::gpu::NAIVE,
     &rms_norm::gpu::TILED,
     &rms_norm::gpu::BLOCKED,
@@ -46,6 +47,7 @@ pub static KERNELS: &[&Kernel] = &[
     &softmax::gpu::TILED,
     &softmax::gpu::BLOCKED,
     &softmax::gpu::SUBGROUPS,
+    &tanh::gpu::TANH,
 ];
 
 #[cfg(test)]

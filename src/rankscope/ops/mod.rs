@@ -17,6 +17,7 @@ mod linear_attention;
 mod masked_normalise;
 mod matmul;
 mod online_attention;
+mod position_bias;
 mod real;
 mod rms_norm;
 mod rotary;
@@ -24,12 +25,13 @@ mod row_wise;
 mod silu;
 mod slice;
 mod softmax;
+mod tanh;
 pub mod work;
 
 pub use concat::concat;
 pub use elementwise::{add, add_bias, multiply, scale};
 pub use feature_map::{FeatureMap, feature_map};
-pub use gather::gather;
+pub use gather::{gather, gather_rows};
 pub use gelu::{GeluForm, gelu};
 pub use heads::{merge_heads, split_heads};
 pub use kernels::KERNELS;
@@ -40,12 +42,14 @@ pub use linear_attention::{linear_attention, linear_step, no_tokens};
 pub use masked_normalise::masked_normalise;
 pub use matmul::{linear, matmul};
 pub use online_attention::online_attention;
+pub use position_bias::{add_position_bias, spread_by_distance};
 pub use real::Real;
-pub use rms_norm::rms_norm;
+pub use rms_norm::{rms_norm, unit_rms_norm};
 pub use rotary::{RotaryTable, rotary};
 pub use silu::silu;
 pub use slice::slice;
 pub use softmax::masked_softmax;
+pub use tanh::tanh;
 
 /// The CPU implementations, for callers with plain slices in f32 or f64.
 pub mod cpu {
@@ -60,10 +64,12 @@ pub mod cpu {
     pub use super::matmul::cpu::{Product, matmul};
     pub use super::online_attention::Sizes;
     pub use super::online_attention::cpu::{Visible, online_attention};
+    pub use super::position_bias::cpu::spread_by_distance;
     pub use super::rms_norm::cpu::rms_norm;
     pub use super::rotary::cpu::rotary;
     pub use super::silu::cpu::silu;
     pub use super::softmax::cpu::masked_softmax;
+    pub use super::tanh::cpu::tanh;
 }
 
 use crate::axis::Axis;

@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use crate::process;
 
 mod kernel;
+mod models;
 mod ops;
 
 /// 128 tokens for MiniLM, its two special tokens included.
@@ -58,12 +59,14 @@ pub fn run(args: &Args) -> Result<()> {
     let mut rows = Vec::new();
     rows.extend(whole_process(args, &programs)?);
     for (count, size) in [("72", "128"), ("1000", "64"), ("100", "256")] {
-        rows.push(decompositions(args, &programs, (count, size))?);
+        rows.extend(decompositions(args, &programs, (count, size))?);
     }
     rows.push(phase_map(args, &programs)?);
+    rows.extend(models::rows(args, &programs)?);
     rows.extend(app(&programs)?);
     let mut page = heading(&programs)?;
     page.push_str(&table(&rows));
+    page.push_str(&models::growth(&programs)?);
     page.push_str(&ops::table(args, &programs)?);
     print!("{page}");
     let folder = programs.cli.ancestors().nth(2).unwrap_or(Path::new("")).join("bench");
@@ -79,6 +82,7 @@ struct Programs {
     app: PathBuf,
     svd_time: PathBuf,
     op_time: PathBuf,
+    model_time: PathBuf,
 }
 
 /// The machine that the numbers belong to.
@@ -118,6 +122,7 @@ impl Programs {
             app: find("rankscope-app")?,
             svd_time: find("svd_time")?,
             op_time: find("op_time")?,
+            model_time: find("model_time")?,
         })
     }
 }
@@ -134,7 +139,7 @@ fn whole_process(args: &Args, programs: &Programs) -> Result<Vec<Row>> {
     let text = TEXT.trim();
     let mut ours = command(&programs.cli);
     ours.args(["rank", "--model", "minilm-l6", "--json", "--text", text]);
-    let Some(model) = model_folder(&programs.cli)? else {
+    let Some(model) = model_folder(&programs.cli, "minilm-l6")? else {
         eprintln!(
             "left out: the whole process (minilm-l6 is not installed: `rankscope models pull minilm-l6`)"
         );
@@ -165,10 +170,10 @@ fn whole_process(args: &Args, programs: &Programs) -> Result<Vec<Row>> {
     ])
 }
 
-fn model_folder(cli: &Path) -> Result<Option<PathBuf>> {
+fn model_folder(cli: &Path, name: &str) -> Result<Option<PathBuf>> {
     let output = command(cli).args(["models", "list", "--json"]).output().context("cannot run rankscope")?;
     let models: serde_json::Value = serde_json::from_slice(&output.stdout).context("`models list --json`")?;
-    let found = models.as_array().into_iter().flatten().find(|model| model["name"] == "minilm-l6");
+    let found = models.as_array().into_iter().flatten().find(|model| model["name"] == name);
     Ok(found.and_then(|model| model["path"].as_str()).map(PathBuf::from))
 }
 
@@ -185,26 +190,36 @@ fn phase_map(args: &Args, programs: &Programs) -> Result<Row> {
     })
 }
 
-/// Singular values of `count` matrices of `size` rows against numpy at its best.
-fn decompositions(args: &Args, programs: &Programs, (count, size): (&str, &str)) -> Result<Row> {
-    let mut theirs = has_modules(&args.python, "numpy").then(|| command(&args.python));
-    if let Some(theirs) = &mut theirs {
-        theirs.arg(script("svd.py")).args([count, size]).env("OPENBLAS_NUM_THREADS", "1");
-    }
-    let (mut our_times, mut their_times) = (Vec::new(), Vec::new());
+/// Singular values of `count` matrices of `size` rows against numpy: the batch in one call, as it is
+/// mostly written, and split over threads of our making, which is numpy at its best.
+fn decompositions(args: &Args, programs: &Programs, (count, size): (&str, &str)) -> Result<Vec<Row>> {
+    let has_numpy = has_modules(&args.python, "numpy");
+    let theirs = |way: &str| {
+        let mut theirs = command(&args.python);
+        theirs.arg(script("svd.py")).args([count, size, way]);
+        if way == "split" {
+            theirs.env("OPENBLAS_NUM_THREADS", "1");
+        }
+        has_numpy.then_some(theirs)
+    };
+    let mut ways = ["whole", "split"].map(|way| (way, theirs(way), Vec::new()));
+    let mut our_times = Vec::new();
     for _ in 0..args.runs {
         our_times.push(printed_number(command(&programs.svd_time).args([count, size]))?);
-        if let Some(theirs) = &mut theirs {
-            their_times.push(printed_number(theirs)?);
+        for (_, theirs, times) in &mut ways {
+            times.extend(theirs.as_mut().map(printed_number).transpose()?);
         }
     }
-    Ok(Row {
-        what: format!("{count} SVDs of {size} x {size}, values only"),
-        unit: "ms",
-        ours: median(our_times.into_iter()).expect("at least one run"),
-        theirs: median(their_times.into_iter()),
-        bar: Bar::Ratio(1.0),
-    })
+    let ours = median(our_times.into_iter()).expect("at least one run");
+    Ok(ways
+        .map(|(way, _, times)| Row {
+            what: format!("{count} SVDs of {size} x {size}, values only; numpy: {way} batch"),
+            unit: "ms",
+            ours,
+            theirs: median(times.into_iter()),
+            bar: Bar::Ratio(1.0),
+        })
+        .into())
 }
 
 /// What the app says of itself, against the bars of its design.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use rankscope::mask::{Allowed, Positions};
 use rankscope::model::heads::{head_report, layer_reports_with};
 use rankscope::model::store::Store;
-use rankscope::model::{self, Input, MaskChoice, Model, Tokenizer, Tokens};
+use rankscope::model::{self, Description, Input, MaskChoice, Model, Tokenizer, Tokens};
 use rankscope::probe::Trace;
 use rankscope::run::Cancel;
 use rankscope::{Axis, Device, Error, Mask, Result, Run, Tensor};
@@ -81,7 +81,21 @@ impl Open {
     }
 
     fn opened(&self) -> Arc<Opened> {
-        Arc::new(Opened { name: self.name.clone(), description: self.model.description().clone() })
+        Arc::new(Opened { name: self.name.clone(), description: self.shown() })
+    }
+
+    /// What the window shows of the model: of an encoder-decoder, the encoder, which reads the text.
+    fn shown(&self) -> Description {
+        let description = self.model.description().clone();
+        match description.encoder.clone() {
+            Some(encoder) => Description {
+                layers: encoder.layers,
+                trained_mask: encoder.trained_mask,
+                encoder: None,
+                ..description
+            },
+            None => description,
+        }
     }
 
     /// The text as ids; an error that counts the tokens where there are too many.
@@ -99,8 +113,8 @@ impl Open {
 impl Work<'_> {
     /// The chosen pass, then the one as trained unless it is `known`; returns the latter.
     fn both(&self, mask: &MaskChoice, known: Option<Arc<Pass>>, tell: &Tell) -> Result<Arc<Pass>> {
-        let description = self.open.model.description();
-        let (trained, chosen) = (&description.trained_mask, mask.resolve(description));
+        let description = self.open.shown();
+        let (trained, chosen) = (&description.trained_mask, mask.resolve(&description));
         if chosen != *trained {
             if let Some(known) = &known {
                 tell(Event::Trained(known.clone()));
@@ -126,15 +140,21 @@ impl Work<'_> {
     /// again with all reports.
     fn pass(&self, mask: Mask, show: &dyn Fn(Arc<Pass>)) -> Result<Arc<Pass>> {
         let count = self.tokens.ids.len();
-        let heads = self.open.model.description().heads;
+        let Description { heads, encoder, .. } = self.open.model.description();
+        let heads = *heads;
         let allowed = Allowed::new(&mask, heads, count, count, Positions::suffix(count, count)?, None)?;
         let input = Input::new(self.tokens.ids.clone()).with_token_types(self.tokens.token_types.clone());
         let mut trace = Trace::of(["attention.weights"]);
-        self.open.model.hidden(&input, &MaskChoice::Override(mask.clone()), &mut trace, self.run)?;
+        let (choice, stack) = match encoder {
+            Some(_) => (MaskChoice::Encoder(mask.clone()), "encoder."),
+            None => (MaskChoice::Override(mask.clone()), ""),
+        };
+        self.open.model.hidden(&input, &choice, &mut trace, self.run)?;
         if let Device::Gpu(gpu) = self.open.model.device() {
             gpu.flush()?; // what is drawn must have been submitted before the frame
         }
-        let (mut pass, weights) = self.drawn(mask, &allowed, trace)?;
+        let traced = trace.into_vec().into_iter().filter(|(name, _)| name.starts_with(stack)).collect();
+        let (mut pass, weights) = self.drawn(mask, &allowed, traced)?;
         show(Arc::new(pass.clone()));
         let first = Head {
             layer: self.first.layer.min(pass.layers().saturating_sub(1)),
@@ -160,8 +180,13 @@ impl Work<'_> {
     }
 
     /// A pass without reports, its weights where the shader reads them.
-    fn drawn(&self, mask: Mask, allowed: &Allowed, trace: Trace) -> Result<(Pass, Vec<Tensor>)> {
-        let (names, weights): (Vec<String>, Vec<Tensor>) = trace.into_vec().into_iter().unzip();
+    fn drawn(
+        &self,
+        mask: Mask,
+        allowed: &Allowed,
+        traced: Vec<(String, Tensor)>,
+    ) -> Result<(Pass, Vec<Tensor>)> {
+        let (names, weights): (Vec<String>, Vec<Tensor>) = traced.into_iter().unzip();
         let weights = weights.iter().map(without_batch).collect::<Result<Vec<_>>>()?; // [H, T, S] each
         let heads = weights.first().and_then(|layer| layer.shape().size(Axis::Head)).unwrap_or(0);
         let layers = weights.iter().map(|layer| self.buffer(layer)).collect::<Result<Vec<_>>>()?;

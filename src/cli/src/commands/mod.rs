@@ -1,7 +1,9 @@
 //! One module a subcommand.
 
 mod claims;
+mod count;
 mod devices;
+mod generate;
 mod kernels;
 mod masks;
 mod models;
@@ -18,8 +20,12 @@ pub enum Command {
     Rank(rank::RankArgs),
     /// Write every intermediate of a forward pass to a safetensors file
     Trace(trace::TraceArgs),
+    /// Let a model write on, token by token
+    Generate(generate::GenerateArgs),
     /// Put the claims of the popular account on trial: experiments, evidence for and against, verdicts
     Claims(claims::ClaimsArgs),
+    /// Count parameters, operations and bytes of published sizes or of a config.json
+    Count(count::CountArgs),
     /// List masks, draw one, and say what it implies
     Masks(masks::MasksArgs),
     /// List, pull, add and remove models
@@ -35,7 +41,9 @@ impl Command {
         match self {
             Command::Rank(args) => rank::execute(&args, run),
             Command::Trace(args) => trace::execute(&args, run),
+            Command::Generate(args) => generate::execute(&args, run),
             Command::Claims(args) => claims::execute(&args, run),
+            Command::Count(args) => count::execute(&args),
             Command::Masks(args) => masks::execute(&args),
             Command::Models(args) => models::execute(&args, run),
             Command::Devices(args) => devices::execute(&args),

@@ -117,8 +117,8 @@ fn metadata(subject: &Subject, mask: &MaskChoice, tensors: &[(String, Tensor)]) 
         ("version", rankscope::VERSION.to_owned()),
         ("model", subject.name.clone()),
         ("family", description.family.to_owned()),
-        ("mask", mask.resolve(description).to_string()),
-        ("trained_mask", description.trained_mask.to_string()),
+        ("mask", masks(description, mask)),
+        ("trained_mask", masks(description, &MaskChoice::AsTrained)),
         ("device", subject.model.device().to_string()),
         ("dtype", "f32".to_owned()),
         ("weights_dtype", description.dtype.to_string()),
@@ -128,10 +128,22 @@ fn metadata(subject: &Subject, mask: &MaskChoice, tensors: &[(String, Tensor)]) 
     if let Some(types) = subject.input.token_types() {
         metadata.insert("token_type_ids", json!(types).to_string());
     }
+    if let Some(ids) = subject.input.decoder_ids() {
+        metadata.insert("target_ids", json!(ids).to_string());
+    }
     if let Some(pieces) = &subject.pieces {
         metadata.insert("pieces", json!(pieces).to_string());
     }
     metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// The mask of self-attention, stack by stack where there are two.
+fn masks(description: &Description, choice: &MaskChoice) -> String {
+    let decoder = choice.resolve(description);
+    match choice.of_encoder(description) {
+        Some(encoder) => format!("encoder:{encoder}, decoder:{decoder}"),
+        None => decoder.to_string(),
+    }
 }
 
 fn letters(tensor: &Tensor) -> Vec<&'static str> {

@@ -80,7 +80,7 @@ fn folders_and_files() {
     refuse("empty", &["empty: no config.json there"]);
     let unknown = home.copy_of("llama", "unknown");
     edit_config(&unknown, "model_type", json!("rwkv"));
-    refuse("unknown", &["config.json", "model_type", "rwkv", "bert, llama"]);
+    refuse("unknown", &["config.json", "model_type", "rwkv", "llama"]);
     let unfit = home.copy_of("llama", "unfit");
     edit_config(&unfit, "hidden_size", json!("wide"));
     refuse("unfit", &["config.json", "hidden_size", "wide"]);

@@ -207,7 +207,7 @@ fn what_cannot_be_fetched_is_named_with_what_to_do_instead() {
     }
     server.put("config.json", br#"{"model_type": "mamba"}"#);
     let family = error(server.address(), "lab/tiny");
-    assert!(family.contains("model_type is \"mamba\", expected one of bert, llama"), "{family}");
+    assert!(family.contains("model_type is \"mamba\", expected one of openai-gpt, gpt2, bert"), "{family}");
     assert!(server.starts(WEIGHTS).is_empty() && installed(&home).is_empty());
 }
 

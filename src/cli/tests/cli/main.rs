@@ -2,7 +2,10 @@
 
 mod bad_input;
 mod claims;
+mod count;
 mod devices;
+mod encoder_decoder;
+mod generate;
 #[cfg(all(unix, feature = "hub"))]
 mod hub;
 #[cfg(all(unix, feature = "hub"))]

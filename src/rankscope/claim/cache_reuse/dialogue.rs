@@ -45,11 +45,6 @@ impl Dialogue {
         Ok(Dialogue { name, model, ids, prompt: ends[0], first: ends[1] })
     }
 
-    /// The first turn alone.
-    pub fn first_turn(&self) -> Input {
-        Input::new(self.ids[..self.first].to_vec())
-    }
-
     /// Both turns.
     pub fn both_turns(&self) -> Input {
         Input::new(self.ids.clone())

@@ -1,13 +1,13 @@
 //! The same question for an encoder-decoder of random weights: what its cross-attention has stored.
 
 use super::dialogue::Dialogue;
-use super::reuse::difference;
-use super::{ROUNDING, words};
+use super::words;
 use crate::axis::Axis;
 use crate::claim::{Evidence, Settings};
 use crate::error::Result;
 use crate::model::KvCache;
 use crate::model::architecture::{EncoderDecoder, Sizes};
+use crate::model::reuse::{ROUNDING, difference};
 use crate::numbers::short;
 use crate::ops::{concat, slice};
 use crate::probe::Unobserved;

@@ -9,6 +9,7 @@ mod tests;
 
 use super::{About, Allowed, Claim, Evidence, Parameter, Ruling, Settings, Verdict};
 use crate::error::Result;
+use crate::model::reuse::ROUNDING;
 use crate::run::Run;
 
 use dialogue::Dialogue;
@@ -76,8 +77,6 @@ static PARAMETERS: &[Parameter] = &[
     },
 ];
 
-/// Relative changes up to here are rounding in f32.
-const ROUNDING: f64 = 1e-5;
 /// Relative changes from here on are changes.
 const CHANGE: f64 = 1e-3;
 

@@ -7,7 +7,7 @@ use crate::device::Device;
 use crate::error::Result;
 use crate::mask::{Mask, Positions};
 use crate::model::cache::KvCache;
-use crate::model::llama::{Layer, Pass};
+use crate::model::encoder_decoder::{Block, Pass, Places};
 use crate::ops::{RotaryTable, gather, linear, rms_norm};
 use crate::probe::{Probe, Scope};
 use crate::run::Run;
@@ -31,7 +31,7 @@ pub struct DecoderOnly {
     device: Device,
     frequencies: Vec<f64>, // [D/2]
     embedding: Weight,     // [V, C]
-    layers: Vec<Layer>,
+    layers: Vec<Block>,
     final_norm: Tensor, // [C]
     seed: u64,
 }
@@ -49,7 +49,7 @@ impl DecoderOnly {
             device: device.clone(),
             frequencies: frequencies(sizes.head_size),
             embedding: source.embedding()?,
-            layers: (0..layers).map(|_| source.layer()).collect::<Result<_>>()?,
+            layers: (0..layers).map(|_| source.block()).collect::<Result<_>>()?,
             final_norm: source.norm()?,
             seed,
         })
@@ -93,7 +93,8 @@ impl DecoderOnly {
         let at = Positions { first_query: first };
         let rotation = RotaryTable::from_frequencies(first, ids.len(), &self.frequencies, &self.device)?;
         let visibility = Visibility { mask: &Mask::causal(), at, padding: None };
-        let pass = Pass { epsilon: EPSILON, rotation: &rotation, visibility, run };
+        let places = Places { rotation: Some(rotation), bias: None };
+        let pass = Pass { epsilon: EPSILON, places: &places, visibility, run };
         let mut x = probe.visit("embeddings", gather(&self.embedding, ids, 1)?)?; // [B, T, C]
         for (index, layer) in self.layers.iter().enumerate() {
             let mut scope = Scope::new(format!("decoder.{index}"), probe);

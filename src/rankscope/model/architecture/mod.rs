@@ -1,7 +1,7 @@
 //! A decoder-only model and an encoder-decoder of the same parts, with random weights: to count and to time
 //! what an architecture costs.
 //!
-//! Both are stacks of LLaMA's layers (RMS pre-norm, rotary positions, SwiGLU); a decoder layer of the
+//! Both are stacks of RMS pre-norm blocks with rotary positions and SwiGLU; a decoder layer of the
 //! encoder-decoder has a cross-attention between, x ← x + attention(norm(x), encoder's output), whose queries
 //! come from the decoder and whose keys and values come from the encoder. Positions of the decoder continue
 //! those of the encoder, and one table of embeddings serves both ends of both models.

@@ -9,7 +9,7 @@ use crate::attention::{Linear, MultiHead, ScaledDotProduct};
 use crate::axis::{Axis, Shape};
 use crate::device::Device;
 use crate::error::Result;
-use crate::model::llama::Layer;
+use crate::model::encoder_decoder::{Activation, Block, CrossBlock, Network};
 use crate::tensor::Tensor;
 use crate::weight::{Dtype, Weight};
 
@@ -66,16 +66,24 @@ impl<'a> Source<'a> {
         })
     }
 
-    pub(super) fn layer(&mut self) -> Result<Layer> {
+    pub(super) fn block(&mut self) -> Result<Block> {
         let (width, inner) = ((Axis::Width, self.sizes.width), (Axis::FeedForward, self.sizes.feed_forward));
-        Ok(Layer {
+        Ok(Block {
             attention_norm: self.norm()?,
             self_attention: self.attention()?,
             feed_forward_norm: self.norm()?,
-            gate: self.linear(inner, width)?,
-            up: self.linear(inner, width)?,
-            down: self.linear(width, inner)?,
+            feed_forward: Network {
+                gate: Some(self.linear(inner, width)?),
+                up: self.linear(inner, width)?,
+                down: self.linear(width, inner)?,
+                activation: Activation::Silu,
+            },
         })
+    }
+
+    pub(super) fn cross_block(&mut self) -> Result<CrossBlock> {
+        let block = self.block()?;
+        Ok(CrossBlock { block, cross_norm: self.norm()?, cross_attention: self.attention()? })
     }
 }
 
@@ -90,10 +98,11 @@ pub(super) fn numbers_of(attention: &MultiHead) -> usize {
     [query, key, value, output].map(|linear| linear.weight.shape().len()).iter().sum()
 }
 
-/// Numbers in the weights of a layer.
-pub(super) fn numbers_in(layer: &Layer) -> usize {
-    let Layer { attention_norm, self_attention, feed_forward_norm, gate, up, down } = layer;
-    let linears: usize = [gate, up, down].map(|linear| linear.weight.shape().len()).iter().sum();
+/// Numbers in the weights of a block.
+pub(super) fn numbers_in(block: &Block) -> usize {
+    let Block { attention_norm, self_attention, feed_forward_norm, feed_forward } = block;
+    let linears = feed_forward.gate.iter().chain([&feed_forward.up, &feed_forward.down]);
+    let linears: usize = linears.map(|linear| linear.weight.shape().len()).sum();
     let norms = attention_norm.shape().len() + feed_forward_norm.shape().len();
     numbers_of(self_attention) + linears + norms
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{Pullable, expect_model};
 use crate::error::{Error, Result};
-use crate::model::{Checkpoint, Config, tied};
+use crate::model::{Checkpoint, Config, parameters_of};
 
 /// Where a model comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -67,7 +67,7 @@ impl Entry {
         let family = config.as_ref().ok().map(|config| config.get("model_type"));
         let checkpoint = Checkpoint::open(&path);
         let parameters = match (&config, &checkpoint) {
-            (Ok(config), Ok(checkpoint)) => Some(tied::parameters(config, checkpoint)),
+            (Ok(config), Ok(checkpoint)) => Some(parameters_of(config, checkpoint)),
             _ => None,
         };
         let wrong = wrong
@@ -75,13 +75,12 @@ impl Entry {
             .or(config.as_ref().err())
             .or(family.as_ref().and_then(|family| family.as_ref().err()))
             .or(checkpoint.as_ref().err())
-            .or(parameters.as_ref().and_then(|parameters| parameters.as_ref().err()))
             .map(Error::to_string);
         Entry {
             name,
             origin,
             family: family.and_then(Result::ok),
-            parameters: parameters.and_then(Result::ok),
+            parameters,
             size_bytes: checkpoint.as_ref().ok().map(Checkpoint::size_bytes),
             licence: stated("licence"),
             note: wrong.or_else(|| stated("note")),

@@ -55,6 +55,12 @@ fn byte_from_char(c: char) -> Option<u8> {
     }
 }
 
+/// The character of the byte-level alphabet that stands for a byte: the inverse of [`byte_from_char`].
+pub(super) fn char_from_byte(byte: u8) -> char {
+    let spelled = |&c: &char| byte_from_char(c) == Some(byte);
+    ('\0'..='\u{200}').find(spelled).expect("every byte has a character")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,6 +70,7 @@ mod tests {
         let mut bytes: Vec<u8> = (0..600).filter_map(char::from_u32).filter_map(byte_from_char).collect();
         bytes.sort_unstable();
         assert_eq!(bytes, (0..=255).collect::<Vec<u8>>());
+        assert!((0..=255).all(|byte| byte_from_char(char_from_byte(byte)) == Some(byte)));
         // By hand: the space is the 33rd byte that is not printable, a newline the 11th.
         assert_eq!((byte_from_char('Ġ'), byte_from_char('Ċ')), (Some(b' '), Some(b'\n')));
     }

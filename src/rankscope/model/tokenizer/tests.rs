@@ -142,3 +142,90 @@ fn a_text_that_comes_to_nothing_is_refused() {
     let said = tokenizer(removing).encode("xx").unwrap_err().to_string();
     assert_eq!(said, "text is without any token, expected text that the tokenizer knows");
 }
+
+/// Texts with everything that gets lost easily.
+const HARD: [&str; 6] = [
+    "plain words",
+    " two  spaces ",
+    "line\nbreak\ttab\r\n",
+    "naïve 猫 🦀 e\u{301}",
+    "\u{0}\u{FEFF}",
+    "<unk> [CLS]",
+];
+
+/// The same tokenizer after a visit to a file.
+fn saved(tokenizer: &Tokenizer) -> Tokenizer {
+    let folder = tempfile::tempdir().unwrap();
+    tokenizer.save(folder.path()).unwrap();
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    Tokenizer::load(folder.path()).unwrap()
+}
+
+#[test]
+fn bytes_lose_nothing_and_stay_bytes_in_a_file() {
+    let made = Tokenizer::bytes().unwrap();
+    for tokenizer in [saved(&made), made] {
+        assert_eq!(tokenizer.vocab_size(), 256);
+        for text in HARD.into_iter().chain([" ", "\n"]) {
+            let tokens = tokenizer.encode(text).unwrap();
+            let bytes: Vec<u32> = text.bytes().map(u32::from).collect();
+            assert_eq!(tokens.ids, bytes, "{text:?}");
+            assert_eq!(tokenizer.decode(&tokens.ids).unwrap(), text);
+        }
+        let said = tokenizer.encode("").unwrap_err().to_string();
+        assert_eq!(said, "text is empty, expected at least one word");
+    }
+}
+
+#[test]
+fn characters_are_counted_by_code_point_and_strangers_named() {
+    let made = Tokenizer::characters(&HARD.concat()).unwrap();
+    for tokenizer in [saved(&made), made] {
+        for text in HARD.into_iter().chain([" "]) {
+            let tokens = tokenizer.encode(text).unwrap();
+            assert_eq!(tokens.ids.len(), text.chars().count(), "{text:?}");
+            assert_eq!(tokens.pieces.concat(), text);
+            assert_eq!(tokenizer.decode(&tokens.ids).unwrap(), text);
+        }
+        let letters: std::collections::BTreeSet<char> = HARD.concat().chars().collect();
+        assert_eq!(tokenizer.vocab_size(), letters.len());
+        let said = tokenizer.encode("plain wQrds").unwrap_err().to_string();
+        let known = letters.len();
+        let expected = format!("expected one of the {known} characters that the tokenizer knows");
+        assert_eq!(said, format!("character 8 of the text is 'Q', {expected}"));
+    }
+    let letters = Tokenizer::characters("banana").unwrap();
+    assert_eq!(letters.encode("nab").unwrap().ids, [2, 0, 1]);
+    let said = Tokenizer::characters("").unwrap_err().to_string();
+    assert_eq!(said, "text to take characters from is empty, expected at least one character");
+}
+
+#[test]
+fn pairs_are_learned_by_frequency_and_lose_nothing() {
+    let texts = ["low low low low low", "lower lower newest newest newest newest newest newest", "widest"];
+    let made = Tokenizer::train(texts, 256 + 1 + 4, &["<end>"]).unwrap();
+    for tokenizer in [saved(&made), made.clone()] {
+        assert_eq!(tokenizer.vocab_size(), 261);
+        for text in HARD.into_iter().filter(|text| !text.trim().is_empty()) {
+            let tokens = tokenizer.encode(text).unwrap();
+            assert_eq!(tokenizer.decode(&tokens.ids).unwrap(), text, "{text:?}");
+        }
+        // By hand: "es" and "st" stand together 7 times, "lo" and "ow" too; four merges make pieces longer
+        // than a byte of the words that were seen, and none of those that were not.
+        let count = |text: &str| tokenizer.encode(text).unwrap().ids.len();
+        assert!(count("newest") < 6 && count("low") < 3 && count("xyz") == 3);
+        let tokens = tokenizer.encode("low<end>").unwrap();
+        assert_eq!((tokens.ids.last(), tokens.pieces.last().unwrap().as_str()), (Some(&0), "<end>"));
+        assert_eq!(tokenizer.decode(&tokens.ids).unwrap(), "low", "special tokens stand for no text");
+    }
+    let again = Tokenizer::train(texts, 261, &["<end>"]).unwrap();
+    let ids = |tokenizer: &Tokenizer| tokenizer.encode("the newest lowest words").unwrap().ids;
+    assert_eq!(ids(&made), ids(&again));
+    let few = Tokenizer::train(["ab"], 1000, &[]).unwrap();
+    assert_eq!(few.vocab_size(), 257, "there is one pair to learn");
+    let said = Tokenizer::train(texts, 256, &["<end>"]).unwrap_err().to_string();
+    assert_eq!(
+        said,
+        "size of the vocabulary is 256, expected at least 257: every byte and every special token"
+    );
+}

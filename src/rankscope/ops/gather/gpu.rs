@@ -5,7 +5,7 @@ use crate::device::gpu::{Bind, GpuBuffer, Kernel, params};
 use crate::error::Result;
 use crate::ops::launch::{LANES, alloc_result, count, dtype_code, rows_of_a_part};
 use crate::tensor::Tensor;
-use crate::weight::Weight;
+use crate::weight::Dtype;
 
 params! {
     struct Params { values: u32, width: u32, dtype: u32, first: u32, entries: u32 }
@@ -14,30 +14,36 @@ params! {
 pub(in crate::ops) static GATHER: Kernel =
     Kernel { name: "gather", source: include_str!("gather.wgsl"), params: Params::FIELDS };
 
-pub(super) fn gather(table: &Weight, table_buffer: &GpuBuffer, ids: &[u32], shape: Shape) -> Result<Tensor> {
-    let [entries, width] = table.shape().sizes()[..] else {
-        unreachable!("the caller checked [entries, width]")
-    };
-    let gpu = table_buffer.gpu();
+/// Rows in a buffer.
+pub(super) struct Table<'a> {
+    pub(super) buffer: &'a GpuBuffer,
+    pub(super) dtype: Dtype,
+    pub(super) entries: usize,
+    pub(super) width: usize,
+}
+
+pub(super) fn gather(table: Table<'_>, ids: &[u32], shape: Shape) -> Result<Tensor> {
+    let Table { buffer, dtype, entries, width } = table;
+    let gpu = buffer.gpu();
     let y = alloc_result(gpu, GATHER.name, &shape)?;
     if shape.is_empty() {
         return Ok(Tensor::on_gpu(shape, y));
     }
     let ids = gpu.upload("ids", bytemuck::cast_slice(ids))?;
-    let row_bytes = width * table.dtype().size_bytes();
-    let part = rows_of_a_part(table_buffer, row_bytes, entries)?;
+    let row_bytes = width * dtype.size_bytes();
+    let part = rows_of_a_part(buffer, row_bytes, entries)?;
     for first in (0..entries).step_by(part) {
         let entries = part.min(entries - first);
         let params = Params {
             values: count(&GATHER, shape.len())?,
             width: count(&GATHER, width)?,
-            dtype: dtype_code(table.dtype()),
+            dtype: dtype_code(dtype),
             first: count(&GATHER, first)?,
             entries: count(&GATHER, entries)?,
         };
         let binds = [
             ("params", Bind::Uniform(bytemuck::bytes_of(&params))),
-            ("table", Bind::rows(table_buffer, first * row_bytes, entries * row_bytes)),
+            ("table", Bind::rows(buffer, first * row_bytes, entries * row_bytes)),
             ("ids", Bind::Buffer(&ids)),
             ("y", Bind::Buffer(&y)),
         ];

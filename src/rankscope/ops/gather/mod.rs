@@ -5,7 +5,7 @@ pub(super) mod gpu;
 use crate::axis::{Axis, Shape};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
-use crate::weight::Weight;
+use crate::weight::{Dtype, Weight};
 
 /// The rows of a table at the given indices, widened to f32: y\[b, t\] = table\[ids\[b, t\]\].
 ///
@@ -34,10 +34,42 @@ pub fn gather(table: &Weight, ids: &[u32], batch: usize) -> Result<Tensor> {
         return Err(Error::invalid(what, ids[at], format!("less than the {entries} entries")));
     }
     let shape = Shape::new([(Axis::Batch, batch), (Axis::Query, ids.len() / batch), (axis, width)]);
-    if let Some(gpu_table) = table.gpu_buffer() {
-        return gpu::gather(table, gpu_table, ids, shape);
+    if let Some(buffer) = table.gpu_buffer() {
+        return gpu::gather(gpu::Table { buffer, dtype: table.dtype(), entries, width }, ids, shape);
     }
     let rows = ids.iter().map(|&id| id as usize * width..(id as usize + 1) * width);
     let values = rows.flat_map(|row| table.widen(row).expect("a table on the CPU").into_owned()).collect();
     Ok(Tensor::on_cpu(shape, values))
+}
+
+/// Rows of an activation: y\[i\] = x\[rows\[i\]\], with all axes of x but the innermost counted as one.
+///
+/// **Shapes**: x `[…, C]`; result `[N, C]` with N the number of `rows`.
+///
+/// # Errors
+/// [`Error::Invalid`] naming the first row that is out of range; [`Error::Axes`] if x has no axis.
+///
+/// ```
+/// use rankscope::{Axis, Tensor, ops::gather_rows};
+/// let x = Tensor::new([(Axis::Batch, 1), (Axis::Query, 3), (Axis::Width, 2)], vec![1., 2., 3., 4., 5., 6.])?;
+/// assert_eq!(gather_rows(&x, &[2, 0, 2])?.to_vec()?, [5., 6., 1., 2., 5., 6.]); // [N = 3, C = 2]
+/// # Ok::<(), rankscope::Error>(())
+/// ```
+pub fn gather_rows(x: &Tensor, rows: &[u32]) -> Result<Tensor> {
+    let (axis, width) = super::innermost("gather_rows", x)?;
+    let entries: usize = x.shape().outer().iter().map(|&(_, size)| size).product();
+    if let Some(at) = rows.iter().position(|&row| row as usize >= entries) {
+        return Err(Error::invalid(
+            format!("row at position {at}"),
+            rows[at],
+            format!("less than {entries}"),
+        ));
+    }
+    let shape = Shape::new([(Axis::Row, rows.len()), (axis, width)]);
+    if let Some(buffer) = x.gpu_buffer() {
+        return gpu::gather(gpu::Table { buffer, dtype: Dtype::F32, entries, width }, rows, shape);
+    }
+    let values = x.as_slice().unwrap_or_default();
+    let row = |&row: &u32| &values[row as usize * width..(row as usize + 1) * width];
+    Ok(Tensor::on_cpu(shape, rows.iter().flat_map(row).copied().collect()))
 }

@@ -4,6 +4,7 @@ use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2};
 use rayon::prelude::*;
 
+use super::few_rows;
 use crate::blas;
 use crate::ops::Real;
 use crate::weight::{Dtype, Weight};
@@ -66,12 +67,17 @@ fn stored<F>(values: &[F], rows: usize, columns: usize, transposed: bool) -> Arr
 /// Output features widened at a time: with 1024 inputs, 256 KiB of f32, which stay in the cache.
 const PANEL: usize = 64;
 
-/// y = x·Wᵀ for x of `rows` rows; a weight in half precision is widened panel by panel.
+/// y = x·Wᵀ for x of `rows` rows; a weight in half precision is widened panel by panel, or in registers where
+/// there are few rows.
 pub(super) fn linear(x: &[f32], rows: usize, w: &Weight) -> Vec<f32> {
     let [out, inner] = w.shape().sizes()[..] else { unreachable!("the caller checked [out, in]") };
     let mut y = vec![0.0; rows * out];
     if rows * out == 0 {
         return y;
+    }
+    if rows <= few_rows::MOST_ROWS && inner > 0 {
+        let bytes = w.bytes().expect("a weight on the CPU");
+        return few_rows::linear(x, rows, bytes, w.dtype(), out);
     }
     if w.dtype() == Dtype::F32 {
         let w = w.widen(0..out * inner).expect("a weight on the CPU");

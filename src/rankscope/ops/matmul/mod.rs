@@ -1,6 +1,7 @@
 //! Matrix products over a named axis.
 
 pub(crate) mod cpu;
+mod few_rows;
 pub(super) mod gpu;
 
 use crate::axis::{Axis, Shape};

@@ -3,6 +3,7 @@
 pub(crate) mod cpu;
 pub(super) mod gpu;
 
+use crate::axis::Shape;
 use crate::error::Result;
 use crate::tensor::Tensor;
 
@@ -33,4 +34,26 @@ pub fn rms_norm(x: &Tensor, gain: &Tensor, epsilon: f32) -> Result<Tensor> {
     let mut y = values.to_vec();
     cpu::rms_norm(&mut y, gain_values, epsilon);
     Ok(Tensor::on_cpu(x.shape().clone(), y))
+}
+
+/// [`rms_norm`] without parameters: every row of the result has the root mean square 1.
+///
+/// y = x / √(mean(x²) + ε). A row of D values then has the length √D, so the product of two such rows is at
+/// most D, and a rotation of a row before or after makes no difference.
+///
+/// **Shapes**: x `[…, D]`, result as x.
+///
+/// # Errors
+/// As [`rms_norm`].
+///
+/// ```
+/// use rankscope::{Axis, Tensor, ops::unit_rms_norm};
+/// let x = Tensor::new([(Axis::HeadSize, 2)], vec![1., 7.])?;
+/// assert_eq!(unit_rms_norm(&x, 0.0)?.to_vec()?, [0.2, 1.4]);
+/// # Ok::<(), rankscope::Error>(())
+/// ```
+pub fn unit_rms_norm(x: &Tensor, epsilon: f32) -> Result<Tensor> {
+    let (axis, size) = super::innermost("unit_rms_norm", x)?;
+    let ones = Tensor::on_cpu(Shape::new([(axis, size)]), vec![1.0; size]);
+    rms_norm(x, &ones.to_device(&x.device())?, epsilon)
 }

@@ -1,6 +1,6 @@
 //! Sums, products, factors, biases and activation functions.
 
-use rankscope::ops::{self, GeluForm, cpu, gelu, silu};
+use rankscope::ops::{self, GeluForm, cpu, gelu, silu, tanh};
 use rankscope::{Axis, Result, Tensor};
 
 use crate::support::{assert_close, devices, on, random, wide_of};
@@ -57,10 +57,11 @@ type Reference = fn(&mut [f64]);
 
 #[test]
 fn activation_functions_over_their_range() {
-    let units: [(&str, Unit, Reference); 3] = [
+    let units: [(&str, Unit, Reference); 4] = [
         ("gelu exact", |x| gelu(x, GeluForm::Exact), |x| cpu::gelu(x, GeluForm::Exact)),
         ("gelu tanh", |x| gelu(x, GeluForm::Tanh), |x| cpu::gelu(x, GeluForm::Tanh)),
         ("silu", silu, |x| cpu::silu(x)),
+        ("tanh", tanh, |x| cpu::tanh(x)),
     ];
     let x = sweep();
     let devices = devices("activation_functions_over_their_range");

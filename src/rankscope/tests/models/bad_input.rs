@@ -46,7 +46,10 @@ fn a_folder_without_config_says_what_a_model_folder_is() {
 fn configuration_errors_name_the_field() {
     type Edit = fn(&mut serde_json::Value);
     let cases: [(Edit, &str); 10] = [
-        (|c| c["model_type"] = "mamba".into(), "model_type is \"mamba\", expected one of bert, llama"),
+        (
+            |c| c["model_type"] = "mamba".into(),
+            "model_type is \"mamba\", expected one of openai-gpt, gpt2, bert",
+        ),
         (|c| c["hidden_size"] = 0.into(), "hidden_size is 0, expected a whole number from 1 to"),
         (|c| c["hidden_size"] = "big".into(), "hidden_size is \"big\", expected a whole number"),
         (

@@ -35,7 +35,7 @@ fn full(model: &dyn Model, ids: &[u32], mask: &MaskChoice) -> Vec<f32> {
 #[test]
 fn a_cached_pass_is_the_full_pass_on_every_device() {
     for device in devices() {
-        for family in ["llama", "llama-mha"] {
+        for family in ["gpt1", "gpt2", "llama", "llama-mha", "mixtral"] {
             let model = on(&device, family);
             let ids = some_ids(9).ids().to_vec();
             for mask in [MaskChoice::AsTrained, MaskChoice::Override(Mask::prefix(4))] {

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod cache;
+mod generation;
 mod golden;
 mod metamorphic;
 mod probes;

@@ -40,7 +40,7 @@ pub fn tiny(family: &str) -> Box<dyn Model> {
 }
 
 /// The families with a tiny checkpoint that this library implements.
-pub const FAMILIES: [&str; 3] = ["bert", "llama", "llama-mha"];
+pub const FAMILIES: [&str; 6] = ["bert", "gpt1", "gpt2", "llama", "llama-mha", "mixtral"];
 
 /// One sequence of `length` ids that all differ, for a vocabulary of at least 90.
 pub fn some_ids(length: usize) -> Input {

@@ -13,6 +13,9 @@ mod models;
 mod ops;
 mod rank;
 mod shaders;
+mod zoo_count;
+mod zoo_encoder_decoder;
+mod zoo_families;
 
 use anyhow::{Result, bail};
 
@@ -50,6 +53,9 @@ pub fn all() -> impl Iterator<Item = &'static Mutation> {
         claims_depth::CLAIMS_DEPTH,
         claims_linear::CLAIMS_LINEAR,
         claims_cost::CLAIMS,
+        zoo_count::ZOO_COUNT,
+        zoo_encoder_decoder::ENCODER_DECODERS,
+        zoo_families::ZOO_FAMILIES,
     ];
     areas.into_iter().flatten()
 }
@@ -78,6 +84,8 @@ impl Mutation {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
 
     use super::*;
 
@@ -89,6 +97,17 @@ mod tests {
             assert!(mutation.name.split_once('.').is_some(), "{}", mutation.name);
             assert!(mutation.old != mutation.new && !mutation.tests.is_empty(), "{}", mutation.name);
         }
+    }
+
+    #[test]
+    fn every_mutation_applies_to_the_source_as_it_is() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let problem = |mutation: &Mutation| {
+            let text = fs::read_to_string(root.join(mutation.path()));
+            let applied = text.map_err(anyhow::Error::from).and_then(|text| mutation.apply(&text));
+            applied.err().map(|problem| format!("{}: {problem}", mutation.name))
+        };
+        assert_eq!(all().filter_map(problem).collect::<Vec<_>>(), Vec::<String>::new());
     }
 
     #[test]

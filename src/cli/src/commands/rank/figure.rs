@@ -1,8 +1,9 @@
 //! The figure beside the numbers: spectra of one matrix, or a wall of all heads.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use ndarray::Array2;
 use rankscope::figure::style::{Kind, Theme};
 use rankscope::figure::{Figure, Series, SpectrumFigure, Wall, save};
@@ -26,6 +27,11 @@ pub fn save_heads(subject: &Subject, choices: &[MaskChoice], rows: &[Row], path:
     if rows.len() == choices.len() {
         return write(&spectra(subject, choices, rows, settings), path);
     }
+    if choices.len() > 1 {
+        bail!(
+            "--svg with --compare draws one head; a layer and a head of an encoder-decoder are up to three"
+        );
+    }
     write(&wall(subject, rows, settings), path)
 }
 
@@ -40,12 +46,15 @@ fn spectra(subject: &Subject, choices: &[MaskChoice], rows: &[Row], settings: Va
 }
 
 fn wall(subject: &Subject, rows: &[Row], settings: Value) -> Wall {
-    let extent =
-        |index: fn(&Row) -> Option<usize>| rows.iter().filter_map(index).max().map_or(0, |most| most + 1);
-    let mut values = Array2::from_elem((extent(|row| row.layer), extent(|row| row.head)), None);
+    // A row for each layer; those of an encoder-decoder's three attentions one below the other.
+    let last = rows.iter().filter_map(|row| row.layer).max().unwrap_or(0);
+    let kinds: Vec<_> = rows.iter().map(|row| row.kind).collect::<BTreeSet<_>>().into_iter().collect();
+    let first_of = |row: &Row| kinds.iter().position(|kind| *kind == row.kind).unwrap_or(0) * (last + 1);
+    let heads = rows.iter().filter_map(|row| row.head).max().map_or(0, |most| most + 1);
+    let mut values = Array2::from_elem((kinds.len() * (last + 1), heads), None);
     for row in rows {
         if let (Some(layer), Some(head)) = (row.layer, row.head) {
-            values[(layer, head)] = Some(row.report.effective_rank);
+            values[(first_of(row) + layer, head)] = Some(row.report.effective_rank);
         }
     }
     let title = format!("Effective rank of the attention weights of {}", subject.name);

@@ -13,5 +13,5 @@ pub fn read(path: &Path) -> Result<Row> {
     let report =
         RankReport::of(matrix.view(), None).map_err(|error| anyhow!("{}: {error}", path.display()))?;
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(Row { name, layer: None, head: None, mask: None, report })
+    Ok(Row { name, kind: None, layer: None, head: None, mask: None, report })
 }

@@ -1,10 +1,10 @@
 //! The rows that every form of output is made from.
 
 use anyhow::{Result, bail};
-use rankscope::Run;
-use rankscope::model::MaskChoice;
 use rankscope::model::heads::{HeadReport, head_reports};
+use rankscope::model::{Description, MaskChoice};
 use rankscope::rank::RankReport;
+use rankscope::{Mask, Run};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -14,6 +14,9 @@ use crate::subject::Subject;
 #[derive(Serialize)]
 pub struct Row {
     pub name: String,
+    /// Which attention it is of in an encoder-decoder, where layers of both stacks begin at 0.
+    #[serde(skip)]
+    pub kind: Option<&'static str>,
     /// `None` for a matrix from a file.
     pub layer: Option<usize>,
     pub head: Option<usize>,
@@ -31,15 +34,18 @@ pub fn of_heads(
     run: &Run,
 ) -> Result<Vec<Row>> {
     let description = subject.model.description();
-    for (what, wanted, count) in [("--layer", layer, description.layers), ("--head", head, description.heads)]
-    {
+    let layers = description.layers.max(description.encoder.as_ref().map_or(0, |encoder| encoder.layers));
+    for (what, wanted, count) in [("--layer", layer, layers), ("--head", head, description.heads)] {
         if let Some(wanted) = wanted.filter(|&wanted| wanted >= count) {
             bail!("{what} is {wanted}, expected less than {count}, as many as {} has", subject.name);
         }
     }
     // All masks are checked before the first pass, so that a wrong one is not an error after minutes.
     for choice in choices {
-        choice.resolve(description).check(subject.input.len())?;
+        let (source, target) = (subject.input.len(), subject.input.decoder_ids().map_or(1, <[u32]>::len));
+        let own = if description.encoder.is_some() { target } else { source };
+        choice.resolve(description).check(own)?;
+        choice.of_encoder(description).map_or(Ok(()), |mask| mask.check(source))?;
     }
     let mut rows = Vec::new();
     for choice in choices {
@@ -47,16 +53,22 @@ pub fn of_heads(
         let wanted = reports.filter(|report| {
             layer.is_none_or(|layer| layer == report.layer) && head.is_none_or(|head| head == report.head)
         });
-        let mask = choice.resolve(description).to_string();
-        rows.extend(wanted.map(|HeadReport { name, layer, head, report }| Row {
-            name,
-            layer: Some(layer),
-            head: Some(head),
-            mask: Some(mask.clone()),
-            report,
+        rows.extend(wanted.map(|HeadReport { name, layer, head, report }| {
+            let (kind, mask) = place(&name, description, choice);
+            Row { name, kind, layer: Some(layer), head: Some(head), mask: Some(mask.to_string()), report }
         }));
     }
     Ok(rows)
+}
+
+/// Which attention of an encoder-decoder the weights called `name` are of, and what they were computed under.
+fn place(name: &str, description: &Description, choice: &MaskChoice) -> (Option<&'static str>, Mask) {
+    match choice.of_encoder(description) {
+        None => (None, choice.resolve(description)),
+        Some(mask) if name.starts_with("encoder") => (Some("encoder"), mask),
+        Some(_) if name.contains("cross_attention") => (Some("cross"), Mask::bidirectional()),
+        Some(_) => (Some("decoder"), choice.resolve(description)),
+    }
 }
 
 /// All fields of all rows, under a line of their names; a field that does not exist is empty.

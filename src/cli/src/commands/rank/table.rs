@@ -59,7 +59,7 @@ pub fn of_heads(subject: &Subject, choices: &[MaskChoice], rows: &[Row]) -> Stri
     }));
     lines.push(("device", format!("{}: {}", subject.model.device(), subject.why)));
     lines.extend(reasons(rows));
-    let table = if choices.len() == 1 { one_mask(rows) } else { side_by_side(choices.len(), rows) };
+    let table = if choices.len() == 1 { one_mask(rows) } else { side_by_side(choices, rows) };
     let legend = LEGEND.into_iter().filter(|(_, _, is_compared)| choices.len() == 1 || *is_compared);
     let legend: Vec<_> = legend.map(|(label, text, _)| (label, text.to_owned())).collect();
     format!("{}\n{table}\n\n{}", facts(&lines), facts(&legend))
@@ -89,17 +89,21 @@ fn one_mask(rows: &[Row]) -> String {
 }
 
 /// A group of columns a mask; the rows come mask by mask, in the same order of heads.
-fn side_by_side(masks: usize, rows: &[Row]) -> String {
-    let heads = rows.len() / masks;
+fn side_by_side(choices: &[MaskChoice], rows: &[Row]) -> String {
+    let heads = rows.len() / choices.len();
     let mut table = empty_table();
     let mut header = vec!["\nlayer".to_owned(), "\nhead".to_owned()];
-    for row in rows.iter().step_by(heads.max(1)) {
-        let mask = row.mask.as_deref().unwrap_or_default();
+    for (row, choice) in rows.iter().step_by(heads.max(1)).zip(choices) {
+        // Three attentions have masks of their own; what they share is the choice.
+        let mask = match row.kind {
+            Some(_) => choice.to_string(),
+            None => row.mask.clone().unwrap_or_default(),
+        };
         header.extend(
             COMPARED
                 .iter()
                 .enumerate()
-                .map(|(index, (name, _))| format!("{}\n{name}", if index == 2 { mask } else { "" })),
+                .map(|(index, (name, _))| format!("{}\n{name}", if index == 2 { mask.as_str() } else { "" })),
         );
     }
     table.set_header(header);
@@ -136,7 +140,8 @@ pub fn of_matrix(row: &Row) -> String {
 }
 
 fn place(row: &Row) -> Vec<String> {
-    [row.layer, row.head].map(|index| index.map_or_else(String::new, |index| index.to_string())).into()
+    let [layer, head] = [row.layer, row.head].map(|index| index.map_or_else(String::new, |i| i.to_string()));
+    vec![row.kind.map(|kind| format!("{kind} {layer}")).unwrap_or(layer), head]
 }
 
 fn empty_table() -> Table {

@@ -83,8 +83,8 @@ pub(super) const CLAIMS_DEPTH: &[Mutation] = &[
     Mutation {
         name: "claims.depth.growth-upside-down",
         file: "claim/depth_collapse/curves.rs",
-        old: "if before > 0.0 => last / before,",
-        new: "if before > 0.0 => before / last,",
+        old: "Some(last / before)",
+        new: "Some(before / last)",
         suite: Lib,
         tests: &["claim::depth_collapse::curves"],
     },

@@ -121,8 +121,8 @@ pub(super) const OPS: &[Mutation] = &[
     Mutation {
         name: "op.bf16-read-as-f16",
         file: "weight.rs",
-        old: "bf16::from_ne_bytes([b[0], b[1]]).to_f32()",
-        new: "f16::from_ne_bytes([b[0], b[1]]).to_f32()",
+        old: "bytemuck::try_cast_slice::<u8, bf16>(bytes)",
+        new: "bytemuck::try_cast_slice::<u8, f16>(bytes)",
         suite: Lib,
         tests: &["weight::tests"],
     },

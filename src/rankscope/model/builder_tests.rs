@@ -9,8 +9,12 @@ use safetensors::{Dtype as FileDtype, SafeTensors};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::*;
-use crate::model::{Bert, Llama, Model};
+use super::Builder;
+use crate::device::Device;
+use crate::model::bert::{BERT, transformer};
+use crate::model::llama::{LLAMA, Llama, build};
+use crate::model::{Checkpoint, Config, Model};
+use crate::weight::Weight;
 
 const EMBEDDING: &str = "model.embed_tokens.weight";
 const HEAD: &str = "lm_head.weight";
@@ -46,12 +50,15 @@ fn copy(tensors: &mut Tensors, from: &str, to: &str) {
     tensors.insert(to.to_owned(), copy);
 }
 
+fn build_llama(config: &Config, mut checkpoint: Checkpoint) -> crate::Result<Llama> {
+    build(&LLAMA, config, &mut Builder::new(config, &mut checkpoint, &Device::Cpu))
+}
+
 /// Whether the LLaMA's two matrices are one in memory, and the parameters that it states.
 fn llama(tie: Value, edit: impl FnOnce(&mut Tensors)) -> (bool, usize) {
     let (_folder, config, checkpoint) = model("llama", tie, edit);
-    let llama = Llama::load(&config, &checkpoint, &Device::Cpu).unwrap();
-    let (embedding, output) = llama.ends();
-    (one(embedding, output), llama.description().parameters)
+    let llama = build_llama(&config, checkpoint).unwrap();
+    (one(&llama.body.embedding, &llama.body.output), llama.description().parameters)
 }
 
 fn one(first: &Weight, second: &Weight) -> bool {
@@ -80,21 +87,22 @@ fn copies_that_differ_and_configurations_that_do_not_tie_stay_two() {
 #[test]
 fn what_is_not_tied_must_be_there() {
     let (_folder, config, checkpoint) = model("llama", false.into(), |tensors| drop(tensors.remove(HEAD)));
-    let said = Llama::load(&config, &checkpoint, &Device::Cpu).map(drop).unwrap_err().to_string();
+    let said = build_llama(&config, checkpoint).map(drop).unwrap_err().to_string();
     assert!(said.contains("tensor lm_head.weight is missing, expected [V=97, C=30]"), "{said}");
     let neither = |tensors: &mut Tensors| tensors.retain(|name, _| name != HEAD && name != EMBEDDING);
     let (_folder, config, checkpoint) = model("llama", true.into(), neither);
-    let said = Llama::load(&config, &checkpoint, &Device::Cpu).map(drop).unwrap_err().to_string();
+    let said = build_llama(&config, checkpoint).map(drop).unwrap_err().to_string();
     assert!(said.contains("tensor model.embed_tokens.weight is missing"), "{said}");
 }
 
 #[test]
 fn the_decoder_of_bert_is_tied_by_default() {
     let stored = |tie: Value, edit: fn(&mut Tensors)| {
-        let (_folder, config, checkpoint) = model("bert", tie, edit);
-        let bert = Bert::load(&config, &checkpoint, &Device::Cpu).unwrap();
-        let decoder = &bert.head.as_ref().expect("a head").decoder;
-        (one(&bert.embeddings.words, decoder), bert.description().parameters)
+        let (_folder, config, mut checkpoint) = model("bert", tie, edit);
+        let bert =
+            transformer(&BERT, &config, &mut Builder::new(&config, &mut checkpoint, &Device::Cpu)).unwrap();
+        let decoder = &bert.body.head.as_ref().expect("a head").decoder;
+        (one(&bert.body.embeddings.words, decoder), bert.description().parameters)
     };
     let (is_one, once) = stored(Value::Null, |_| ());
     assert!(is_one);
@@ -103,7 +111,7 @@ fn the_decoder_of_bert_is_tied_by_default() {
         copy(tensors, "cls.predictions.bias", "cls.predictions.decoder.bias");
     };
     assert_eq!(stored(true.into(), both_alike), (true, once));
-    assert_eq!(stored(false.into(), both_alike), (false, once + 101 * 30 + 101));
+    assert_eq!(stored(false.into(), both_alike), (false, once + 101 * 30));
     let both_differ = |tensors: &mut Tensors| {
         copy(tensors, WORDS, DECODER);
         tensors.get_mut(DECODER).unwrap().2[5] ^= 1;
@@ -113,7 +121,7 @@ fn the_decoder_of_bert_is_tied_by_default() {
 
 #[test]
 fn an_untied_decoder_of_bert_must_be_there() {
-    let (_folder, config, checkpoint) = model("bert", false.into(), |_| ());
-    let said = Bert::load(&config, &checkpoint, &Device::Cpu).map(drop).unwrap_err().to_string();
+    let (folder, _, _) = model("bert", false.into(), |_| ());
+    let said = crate::model::load(folder.path(), &Device::Cpu).map(drop).unwrap_err().to_string();
     assert!(said.contains("tensor cls.predictions.decoder.weight is missing"), "{said}");
 }

@@ -1,0 +1,95 @@
+//! Several models in a table.
+
+use anyhow::{Result, bail};
+use rankscope::model::count::{Count, Load};
+use rankscope::numbers::{grouped, scaled};
+
+use super::CountArgs;
+use super::subject::Subject;
+use crate::output::{columns, emit, emit_json, facts};
+
+pub fn print(args: &CountArgs, names: &str) -> Result<()> {
+    let names: Vec<&str> = names.split(',').map(str::trim).collect();
+    if let Some(twice) = (1..names.len()).find(|&i| names[..i].contains(&names[i])) {
+        bail!("--compare has {} twice, expected models that differ", names[twice]);
+    }
+    let subjects = names.iter().map(|name| Subject::find(name)).collect::<Result<Vec<_>>>()?;
+    let context = match args.context {
+        Some(context) => context,
+        None => shortest(&subjects)?,
+    };
+    let count = |subject: &Subject| -> Result<(Count, Option<u128>)> {
+        let step = match subject.has_sizes() {
+            true => last_step(subject, context)?,
+            false => None,
+        };
+        Ok((subject.count(|plan| Load::new(plan, context, args.batch, None), args.dtype())?, step))
+    };
+    let counts = subjects.iter().map(count).collect::<Result<Vec<_>>>()?;
+    if args.json {
+        return emit_json(&counts.iter().map(|(count, _)| count).collect::<Vec<_>>());
+    }
+    let header = ["model", "parameters", "active", "forward", "next token", "cache/token"];
+    let rows = counts.iter().map(|(count, step)| row(count, *step)).collect();
+    emit(&format!("{}\n{}", columns(&header, rows), facts(&notes(args, context, &counts))))
+}
+
+/// The longest sequence that all of them take.
+fn shortest(subjects: &[Subject]) -> Result<usize> {
+    let mut shortest = None;
+    for subject in subjects.iter().filter(|subject| subject.has_sizes()) {
+        let longest = Load::longest(&subject.plan()?);
+        shortest = Some(shortest.map_or(longest, |known: usize| known.min(longest)));
+    }
+    Ok(shortest.unwrap_or(1))
+}
+
+/// Operations of the last step of decoding with a cache, where there is a decoder.
+fn last_step(subject: &Subject, context: usize) -> Result<Option<u128>> {
+    let plan = subject.plan()?;
+    if !plan.generates() {
+        return Ok(None);
+    }
+    let decoding = plan.decoding(Load::new(&plan, context, 1, None)?)?;
+    Ok(decoding.steps.last().map(|step| step.with_cache))
+}
+
+fn row(count: &Count, step: Option<u128>) -> Vec<String> {
+    let dash = || "–".to_owned();
+    let flops = |operations: u128| scaled(operations as f64, "FLOP");
+    let costs = count.costs.as_ref();
+    let cache = costs.map(|costs| costs.memory.cache_per_token).filter(|&bytes| bytes > 0);
+    vec![
+        count.name.clone(),
+        grouped(count.parameters.total),
+        scaled(count.parameters.active as f64, ""),
+        costs.map_or_else(dash, |costs| flops(costs.forward.total())),
+        step.map_or_else(dash, flops),
+        cache.map_or_else(dash, |bytes| scaled(bytes as f64, "B")),
+    ]
+}
+
+fn notes(args: &CountArgs, context: usize, counts: &[(Count, Option<u128>)]) -> Vec<(&'static str, String)> {
+    let mut notes = vec![
+        ("load", format!("{} x {context} tokens", args.batch)),
+        (
+            "next token",
+            "one more token of one sequence behind the others, with a cache of keys and values".to_owned(),
+        ),
+    ];
+    let mut said: Vec<&String> = Vec::new();
+    for (count, _) in counts {
+        for assumption in count.costs.iter().flat_map(|costs| &costs.assumptions) {
+            if !said.contains(&assumption) {
+                said.push(assumption);
+            }
+        }
+    }
+    let label = |index: usize| if index == 0 { "assumed" } else { "" };
+    notes.extend(said.into_iter().enumerate().map(|(index, text)| (label(index), text.clone())));
+    let told = counts.iter().filter(|(count, _)| count.costs.is_none());
+    notes.extend(
+        told.map(|(count, _)| ("stated", format!("{}: {}", count.name, count.stated.unwrap_or_default()))),
+    );
+    notes
+}

@@ -1,0 +1,69 @@
+//! What is counted: a preset, or somebody's configuration.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use rankscope::Dtype;
+use rankscope::model::Config;
+use rankscope::model::count::{Count, Load, Plan};
+use rankscope::model::preset::{self, Preset};
+use rankscope::model::store::Store;
+
+/// What a name stands for.
+pub enum Subject {
+    Preset(&'static Preset),
+    Sizes { name: String, plan: Box<Plan> },
+}
+
+impl Subject {
+    /// A preset of that name, a file, a folder, or an installed model: the first that there is.
+    pub fn find(name: &str) -> Result<Self> {
+        let unknown = match preset::find(name) {
+            Ok(preset) => return Ok(Subject::Preset(preset)),
+            Err(error) => error,
+        };
+        let path = PathBuf::from(name);
+        let is_path = path.exists() || path.components().count() > 1 || name.ends_with(".json");
+        let config = match Store::open()?.find(name) {
+            _ if path.is_dir() => Config::open(&path)?,
+            _ if is_path => Config::read(path)?,
+            Ok(folder) => Config::open(&folder)?,
+            Err(_) => return Err(unknown.into()),
+        };
+        Ok(Subject::Sizes { name: name.to_owned(), plan: Box::new(Plan::of(&config)?) })
+    }
+
+    pub fn name(&self) -> &str {
+        match self {
+            Subject::Preset(preset) => preset.name,
+            Subject::Sizes { name, .. } => name,
+        }
+    }
+
+    /// The sizes, or why there are none.
+    pub fn plan(&self) -> rankscope::Result<Plan> {
+        match self {
+            Subject::Preset(preset) => preset.plan(),
+            Subject::Sizes { plan, .. } => Ok((**plan).clone()),
+        }
+    }
+
+    /// Whether there are sizes, and not totals alone.
+    pub fn has_sizes(&self) -> bool {
+        match self {
+            Subject::Preset(preset) => preset.has_sizes(),
+            Subject::Sizes { .. } => true,
+        }
+    }
+
+    pub fn count(
+        &self,
+        load: impl FnOnce(&Plan) -> rankscope::Result<Load>,
+        dtype: Dtype,
+    ) -> rankscope::Result<Count> {
+        match self {
+            Subject::Preset(preset) => Count::of_preset(preset, load, dtype),
+            Subject::Sizes { name, plan } => Ok(Count::of_plan(name, (**plan).clone(), load(plan)?, dtype)),
+        }
+    }
+}

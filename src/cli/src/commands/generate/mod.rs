@@ -1,0 +1,178 @@
+//! `rankscope generate`: a model writes on.
+
+mod reuse;
+mod speech;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use rankscope::Run;
+use rankscope::model::Tokenizer;
+use rankscope::model::generate::{End, Generated, Sampling, Settings, generate, stop_tokens};
+use rankscope::model::store::Store;
+use rankscope::numbers::short;
+use serde_json::json;
+
+use crate::args::{SubjectArgs, ids, mask_help};
+use crate::output::{emit_json, say};
+use crate::subject::Subject;
+use speech::Speech;
+
+const EXAMPLES: &str = "\
+The text goes to stdout as it is written, the speed to stderr. Filters come in this order: temperature, top-k,
+top-p. With --reuse the text is the first turn of a dialogue: the answer is written, --next is appended, and
+what is printed is how far the stored states of the first turn have moved under four ways of reading.
+
+Examples:
+  rankscope generate --model glass-en --text \"Once upon a time\"
+  rankscope generate --model smollm2-135m --text \"The sea\" --tokens 100 --temperature 0.8 --top-p 0.95 --seed 7
+  rankscope generate --model glass-en --text \"Once\" --no-cache --json
+  rankscope generate --model glass-en --text \"Tell me a story.\" --reuse --next \" And then?\"";
+
+#[derive(Args)]
+#[command(
+    after_help = EXAMPLES,
+    mut_arg("model", |arg| arg.required(true)),
+    mut_arg("text", |arg| arg.required_unless_present("ids")),
+)]
+pub struct GenerateArgs {
+    #[command(flatten)]
+    subject: SubjectArgs,
+
+    /// Tokens to write at most
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    tokens: usize,
+
+    /// 0 for the likeliest token always; 1 for the model's own distribution
+    #[arg(long, value_name = "T", default_value_t = 0.0, allow_hyphen_values = true)]
+    temperature: f64,
+
+    /// Draw among the K likeliest tokens only
+    #[arg(long, value_name = "K")]
+    top_k: Option<usize>,
+
+    /// Draw among the fewest likeliest tokens that hold this share of the probability
+    #[arg(long, value_name = "P", allow_hyphen_values = true)]
+    top_p: Option<f64>,
+
+    /// The same seed draws the same text
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+
+    #[arg(long, default_value = "as-trained", help = mask_help())]
+    mask: String,
+
+    /// Read everything again for every token, instead of keeping keys and values
+    #[arg(long)]
+    no_cache: bool,
+
+    /// Ids that end the text [default: the configuration's eos_token_id]
+    #[arg(long, value_name = "IDS")]
+    stop: Option<String>,
+
+    /// Write on behind the token that ends a text
+    #[arg(long, conflicts_with = "stop")]
+    no_stop: bool,
+
+    /// Compare what the cache holds of the first turn with a fresh pass over both
+    #[arg(long, requires = "next", conflicts_with_all = ["no_cache", "mask"])]
+    reuse: bool,
+
+    /// The second turn of --reuse
+    #[arg(long, value_name = "TEXT", requires = "reuse", allow_hyphen_values = true)]
+    next: Option<String>,
+
+    /// Print an object
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn execute(args: &GenerateArgs, run: &Run) -> Result<()> {
+    let settings = settings(args)?;
+    let subject = Subject::load(&args.subject)?;
+    let folder = Store::open()?.find(&subject.name)?;
+    // Only ids can be said without one.
+    let tokenizer = match args.subject.text {
+        Some(_) => Some(Tokenizer::load(&folder)?),
+        None => Tokenizer::load(&folder).ok(),
+    };
+    let stop = match &args.stop {
+        Some(list) => ids("--stop", list)?,
+        None if args.no_stop => Vec::new(),
+        None => stop_tokens(subject.model.record().config())?,
+    };
+    let settings = Settings { stop, ..settings };
+    let is_quiet = args.json || args.reuse;
+    let mut speech = Speech::new(tokenizer.as_ref(), subject.input.ids(), !is_quiet);
+    let run = run.clone().with_seed(args.seed);
+    let text =
+        speech.listen(|show| generate(subject.model.as_ref(), subject.input.ids(), &settings, show, &run))?;
+    let said = speech.finish()?;
+    say(&speed(&text, &subject));
+    if args.reuse {
+        let Some(tokenizer) = &tokenizer else { bail!("--reuse needs a model with a tokenizer.json") };
+        let next = args.next.as_deref().unwrap_or_default();
+        return reuse::print(&subject, tokenizer, &text, next, args.json, &run);
+    }
+    if args.json { emit_json(&as_json(args, &subject, &settings, &text, &said)) } else { Ok(()) }
+}
+
+fn settings(args: &GenerateArgs) -> Result<Settings> {
+    let sampling = Sampling { temperature: args.temperature, top_k: args.top_k, top_p: args.top_p };
+    sampling.check()?;
+    if args.temperature == 0.0 && (args.top_k.is_some() || args.top_p.is_some()) {
+        bail!(
+            "--top-k and --top-p choose among tokens to draw, and --temperature 0 draws none; give one above 0"
+        );
+    }
+    let mask = args.mask.parse()?;
+    Ok(Settings { tokens: args.tokens, sampling, stop: Vec::new(), use_cache: !args.no_cache, mask })
+}
+
+/// One line on the time, and on why it ends.
+fn speed(text: &Generated, subject: &Subject) -> String {
+    let seconds = |time: std::time::Duration| format!("{} s", short(time.as_secs_f64()));
+    let cache = if text.used_cache { "with a cache" } else { "without a cache" };
+    let rate = text.tokens_per_second().map(|rate| format!("{} tokens/s, ", short(rate))).unwrap_or_default();
+    let end = match text.end {
+        End::Length => "as many as asked for",
+        End::Stop => "the text ended",
+        End::Context => "the context is full",
+    };
+    format!(
+        "{} tokens {cache} on {}: {rate}{} behind {} for the prompt of {}; {end}",
+        text.tokens.len(),
+        subject.model.device(),
+        seconds(text.writing),
+        seconds(text.reading),
+        subject.input.len(),
+    )
+}
+
+fn as_json(
+    args: &GenerateArgs,
+    subject: &Subject,
+    settings: &Settings,
+    text: &Generated,
+    said: &Option<String>,
+) -> serde_json::Value {
+    json!({
+        "model": subject.name,
+        "text": said,
+        "prompt_ids": subject.input.ids(),
+        "ids": text.ids(),
+        "probabilities": text.tokens.iter().map(|token| token.probability).collect::<Vec<_>>(),
+        "end": text.end,
+        "used_cache": text.used_cache,
+        "tokens_per_second": text.tokens_per_second(),
+        "seconds_reading": text.reading.as_secs_f64(),
+        "seconds_writing": text.writing.as_secs_f64(),
+        "mask": settings.mask.resolve(subject.model.description()).to_string(),
+        "temperature": args.temperature,
+        "top_k": args.top_k,
+        "top_p": args.top_p,
+        "seed": args.seed,
+        "stop": settings.stop,
+        "device": subject.model.device().to_string(),
+        "version": rankscope::VERSION,
+    })
+}

@@ -1,0 +1,132 @@
+//! `rankscope count`.
+
+use serde_json::Value;
+
+use crate::support::{Home, edit_config, text_of, tiny};
+
+fn part(count: &Value, name: &str) -> u64 {
+    let parts = count["parameters"]["parts"].as_array().unwrap();
+    let part = parts.iter().find(|part| part["name"] == name).unwrap_or_else(|| panic!("{name} in {count}"));
+    part["parameters"].as_u64().unwrap()
+}
+
+#[test]
+fn a_preset_is_counted_exactly_and_its_assumptions_are_printed() {
+    let home = Home::new();
+    let text = home.stdout(&["count", "gpt2-xl"]);
+    for piece in [
+        "1,557,611,200",
+        "embeddings",
+        "80,411,200",
+        "decoder.self_attention",
+        "Radford et al. 2019",
+        "assumed",
+    ] {
+        assert!(text.contains(piece), "{piece} in {text}");
+    }
+    let count = home.json(&["count", "gpt2-xl", "--json"]);
+    assert_eq!(count["parameters"]["total"], 1_557_611_200u64);
+    assert_eq!(part(&count, "embeddings"), 50_257 * 1600);
+    assert_eq!(part(&count, "positions"), 1024 * 1600);
+    let huge = home.json(&["count", "gpt3", "--json", "--batch", "1000000"]);
+    assert_eq!(huge["parameters"]["total"], 174_604_259_328u64);
+    assert!(huge["costs"]["training"]["total"].as_f64().unwrap() > 2e21);
+}
+
+#[test]
+fn context_batch_source_and_dtype_change_the_costs() {
+    let home = Home::new();
+    let count = |more: &[&str]| {
+        let count = home.json(&[&["count", "t5-small", "--json"], more].concat());
+        let costs = &count["costs"];
+        let number = |value: &Value| value.as_u64().unwrap();
+        [
+            number(&costs["forward"]["total"]),
+            number(&costs["memory"]["cache"]),
+            number(&costs["memory"]["weights"]),
+        ]
+    };
+    let [forward, cache, weights] = count(&["--context", "100"]);
+    assert_eq!(weights, 2 * 60_506_624);
+    // 50 tokens on either side, 6 layers of 8 heads of 64, keys and values, two bytes.
+    assert_eq!(cache, 2 * 50 * 2 * 6 * 8 * 64 * 2);
+    assert_eq!(count(&["--context", "100", "--source", "50"]), [forward, cache, weights]);
+    assert_eq!(count(&["--context", "100", "--batch", "3"]), [3 * forward, 3 * cache, weights]);
+    assert_eq!(count(&["--context", "100", "--dtype", "f32"]), [forward, 2 * cache, 2 * weights]);
+    assert!(count(&["--context", "100", "--source", "80"])[0] < forward, "the decoder's tokens cost more");
+}
+
+#[test]
+fn a_configuration_is_counted_as_file_folder_or_installed_model() {
+    let home = Home::new();
+    let folder = home.copy_of("llama", "mine");
+    let file = folder.join("config.json");
+    for name in [text_of(&folder), text_of(&file)] {
+        assert_eq!(home.json(&["count", name, "--json"])["parameters"]["total"], 29_430, "{name}");
+    }
+    let bundled = home.json(&["count", "glass-en", "--json"]);
+    let listed = home.json(&["models", "list", "--json"]);
+    let listed = listed.as_array().unwrap().iter().find(|model| model["name"] == "glass-en").unwrap();
+    assert_eq!(bundled["parameters"]["total"], listed["parameters"]);
+    edit_config(&folder, "num_key_value_heads", 4.into());
+    let error = home.error(&["count", text_of(&file)]);
+    assert!(
+        error.ends_with("num_key_value_heads is 4, expected a divisor of num_attention_heads = 6"),
+        "{error}"
+    );
+    let error = home.error(&["count", "nowhere/config.json"]);
+    assert_eq!(error, "nowhere/config.json: no such file or folder");
+}
+
+#[test]
+fn models_are_compared_at_one_context() {
+    let home = Home::new();
+    let text = home.stdout(&["count", "--compare", "llama-7b, redllm-8b,bert-base,gpt4-leak"]);
+    for piece in
+        ["6,738,415,616", "8,590,229,504", "109,482,240", "1,831,000,000,000", "1 x 512 tokens", "rumour"]
+    {
+        assert!(text.contains(piece), "{piece} in {text}");
+    }
+    let counts = home.json(&["count", "--compare", "llama-7b,redllm-8b", "--json"]);
+    let contexts: Vec<_> = counts.as_array().unwrap().iter().map(|count| &count["costs"]["tokens"]).collect();
+    assert_eq!(contexts, [2048, 2048]);
+    let error = home.error(&["count", "--compare", "gpt2,gpt2"]);
+    assert_eq!(error, "--compare has gpt2 twice, expected models that differ");
+}
+
+#[test]
+fn the_cost_of_decoding_is_a_curve_as_text_json_and_figure() {
+    let home = Home::new();
+    let svg = home.path("curve.svg");
+    let text = home.stdout(&["count", "gpt2", "--curve", "--figure", text_of(&svg)]);
+    assert!(text.contains('█') && text.contains("all steps") && text.contains("1024"), "{text}");
+    let drawn = std::fs::read_to_string(svg).unwrap();
+    assert!(drawn.contains("without cache") && drawn.contains(r#""model":"gpt2""#));
+    let curve = home.json(&["count", "gpt2", "--curve", "--json", "--context", "100"]);
+    let steps = curve["steps"].as_array().unwrap();
+    let tokens: Vec<_> = steps.iter().map(|step| step["tokens"].as_u64().unwrap()).collect();
+    assert_eq!(tokens, [1, 2, 4, 8, 16, 32, 64, 100]);
+    assert_eq!(steps[0]["with_cache"], steps[0]["without_cache"]);
+    assert!(steps.iter().skip(1).all(|step| step["with_cache"].as_u64() < step["without_cache"].as_u64()));
+}
+
+#[test]
+fn presets_are_listed_and_what_cannot_be_counted_is_named() {
+    let home = Home::new();
+    let listed = home.json(&["count", "--list", "--json"]);
+    for preset in listed.as_array().unwrap() {
+        home.stdout(&["count", preset["name"].as_str().unwrap()]);
+    }
+    let error = home.error(&["count", "gpt-2-xl"]);
+    assert!(error.starts_with("preset is \"gpt-2-xl\", expected a known name, such as gpt2-xl"), "{error}");
+    let error = home.error(&["count", "gpt2", "--context", "1025"]);
+    assert_eq!(error, "context is 1025, expected at most 1024, the context of this gpt2");
+    let error = home.error(&["count", "gpt2", "--batch", "0"]);
+    assert_eq!(error, "batch is 0, expected a whole number from 1 to 16777216");
+    let error = home.error(&["count", "bert-base", "--curve"]);
+    assert!(error.starts_with("model to decode with is a bert without a decoder"), "{error}");
+    let error = home.error(&["count", "gpt4-leak", "--curve"]);
+    assert!(error.starts_with("configuration of gpt4-leak is not known"), "{error}");
+    let error = home.error(&["count", text_of(&tiny("llama").join("golden.safetensors"))]);
+    assert!(error.contains("golden.safetensors"), "{error}");
+}

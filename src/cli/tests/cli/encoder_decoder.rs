@@ -1,0 +1,82 @@
+//! Encoder-decoders on the command line: three kinds of attention, a target, masks stack by stack.
+
+use serde_json::Value;
+
+use crate::support::{Home, text_of, tiny};
+
+fn named(rows: &Value, part: &str) -> Vec<Value> {
+    let of = |row: &&Value| row["name"].as_str().unwrap().contains(part);
+    rows.as_array().unwrap().iter().filter(of).cloned().collect()
+}
+
+#[test]
+fn rank_reports_all_three_attentions_under_their_own_masks() {
+    let (home, t5) = (Home::new(), tiny("t5"));
+    let command = ["rank", "--model", text_of(&t5), "--ids", "5,9,2,7,30", "--target-ids", "0,4,61"];
+    let rows = home.json(&[&command[..], &["--json"]].concat());
+    // 2 + 4 layers of 3 heads, and as much cross-attention as the decoder has layers.
+    assert_eq!(rows.as_array().unwrap().len(), (2 + 4 + 4) * 3);
+    for (part, count, sizes, mask, rank) in [
+        ("encoder.1.self_attention", 3, [5, 5], "bidirectional", Value::Null),
+        ("decoder.3.self_attention", 3, [3, 3], "causal", 3.into()),
+        ("decoder.0.cross_attention", 3, [3, 5], "bidirectional", Value::Null),
+    ] {
+        let rows = named(&rows, part);
+        assert_eq!(rows.len(), count, "{part}");
+        for row in rows {
+            assert_eq!(
+                [&row["rows"], &row["cols"]],
+                [&Value::from(sizes[0]), &Value::from(sizes[1])],
+                "{part}"
+            );
+            assert_eq!((row["mask"].as_str(), &row["exact_rank"]), (Some(mask), &rank), "{part}");
+        }
+    }
+    let table = home.stdout(&command);
+    for expected in ["encoder 1", "decoder 3", "cross 0", "2 + 4 layers of 3 heads", "3 ids for the decoder"]
+    {
+        assert!(table.contains(expected), "{expected:?} in {table}");
+    }
+    assert!(table.contains("bidirectional in the encoder, causal in the decoder, as trained"), "{table}");
+    let causal = home.json(&[&command[..], &["--mask", "encoder:causal", "--json"]].concat());
+    assert_eq!(named(&causal, "encoder.0")[0]["exact_rank"], 5);
+    assert_eq!(named(&causal, "decoder.0.self_attention"), named(&causal, "decoder.0.self"));
+    let compared = home.stdout(&[&command[..], &["--compare", "as-trained,encoder:causal"]].concat());
+    assert!(compared.contains("encoder:causal") && compared.contains("cross 3"), "{compared}");
+    home.stdout(&[&command[..], &["--svg", "wall.svg"]].concat());
+    assert!(home.path("wall.svg").is_file());
+}
+
+#[test]
+fn without_a_target_the_decoder_has_its_start_token() {
+    let (home, t5) = (Home::new(), tiny("t5"));
+    let command = ["rank", "--model", text_of(&t5), "--ids", "5,9,2"];
+    let rows = home.json(&[&command[..], &["--json"]].concat());
+    assert_eq!(named(&rows, "decoder.0.self_attention")[0]["rows"], 1);
+    assert!(home.stdout(&command).contains("the start token for the decoder"));
+    home.stdout(&["trace", "--model", text_of(&t5), "--ids", "5,9,2", "--out", "t.safetensors"]);
+    let bytes = std::fs::read(home.path("t.safetensors")).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    assert_eq!(file.tensor("decoder.2.cross_attention.weights").unwrap().shape(), [3, 1, 3]);
+    assert_eq!(file.tensor("encoder.position_bias").unwrap().shape(), [3, 3, 3]);
+}
+
+#[test]
+fn what_does_not_fit_either_side_is_named() {
+    let (home, t5) = (Home::new(), tiny("t5"));
+    let said =
+        |more: &[&str]| home.error(&[&["rank", "--model", text_of(&t5), "--ids", "5,9,2"], more].concat());
+    assert!(said(&["--target-ids", "0,89"]).contains("decoder token id at position 1 is 89"));
+    assert!(said(&["--target-ids", "0,x"]).contains("--target-ids: item 2"));
+    assert!(
+        said(&["--mask", "decoder:prefix(2)"])
+            .contains("prefix is 2, expected at most the sequence length, 1")
+    );
+    assert!(
+        said(&["--mask", "encoder:prefix(4)"])
+            .contains("prefix is 4, expected at most the sequence length, 3")
+    );
+    assert!(said(&["--layer", "4"]).contains("--layer is 4, expected less than 4"));
+    let both = ["--compare", "causal,as-trained", "--layer", "0", "--head", "0", "--svg", "x.svg"];
+    assert!(said(&both).contains("up to three"));
+}

@@ -1,0 +1,133 @@
+//! How attention knows the order of tokens.
+//!
+//! Attention itself is a sum over keys, so it does not see their order. A scheme brings it in at one of
+//! three places: the hidden states (learned and sinusoidal positions), queries and keys (rotary), or the
+//! scores (ALiBi, the buckets of T5).
+
+mod alibi;
+mod buckets;
+mod sinusoidal;
+
+pub use alibi::{Alibi, slopes};
+pub use buckets::{RelativeBias, RelativeBuckets};
+pub use sinusoidal::sinusoidal;
+
+use crate::axis::Axis;
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::mask::Positions;
+use crate::ops::{RotaryTable, add_bias, gather};
+use crate::tensor::Tensor;
+use crate::weight::Weight;
+
+/// One way to tell attention where tokens stand.
+#[derive(Clone, Debug)]
+pub enum PositionScheme {
+    /// Not at all: only the mask may tell.
+    None,
+    /// A learned vector for every position, added to the hidden state, `[P, C]`.
+    ///
+    /// **Source**: Gehring et al. 2017 (arXiv 1705.03122), section 3.1; GPT and BERT.
+    Learned(Weight),
+    /// Sines and cosines added to the hidden state; see [`sinusoidal`].
+    Sinusoidal,
+    /// Queries and keys turned by their positions; see [`rotary`](crate::ops::rotary).
+    Rotary {
+        /// Angles fall from 1 to almost 1/base a position over the pairs of coordinates.
+        base: f64,
+    },
+    /// Scores that fall with the distance, on a slope of each head's own.
+    Alibi(Alibi),
+    /// Scores with a learned bias for every bucket of distances.
+    Relative(RelativeBias),
+}
+
+impl PositionScheme {
+    /// x with its positions added, where the scheme adds to hidden states; otherwise x itself.
+    ///
+    /// **Shapes**: x `[B, T, C]`, its first token at position `first`; result `[B, T, C]`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for positions beyond a learned table; errors of shapes and device.
+    pub fn embed(&self, x: &Tensor, first: usize) -> Result<Tensor> {
+        let [batch, length, width] =
+            x.shape().expect("embed", "x", [Axis::Batch, Axis::Query, Axis::Width])?;
+        let added = match self {
+            PositionScheme::Learned(table) => {
+                let most = table.shape().sizes()[0];
+                if first + length > most {
+                    let expected = format!("at most {most}, the length of the learned table");
+                    return Err(Error::invalid("number of positions", first + length, expected));
+                }
+                let ids: Vec<u32> = (first..first + length).map(|position| position as u32).collect();
+                gather(table, &ids, 1)? // [1, T, C]
+            }
+            PositionScheme::Sinusoidal => sinusoidal(first, length, width)?.to_device(&x.device())?,
+            _ => return Ok(x.clone()),
+        };
+        // A sequence is a row, and the positions are added to every row.
+        let flat = (Axis::Column, length * width);
+        let rows = x.reshape([(Axis::Batch, batch), flat])?;
+        add_bias(&rows, &added.reshape([flat])?)?.reshape(x.shape().axes())
+    }
+
+    /// The turns of `count` positions from `first` on, where the scheme turns queries and keys.
+    ///
+    /// # Errors
+    /// As [`RotaryTable::new`].
+    pub fn rotation(
+        &self,
+        first: usize,
+        count: usize,
+        head_size: usize,
+        device: &Device,
+    ) -> Result<Option<RotaryTable>> {
+        match self {
+            PositionScheme::Rotary { base } => {
+                RotaryTable::new(first, count, head_size, *base, device).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The bias of every head and pair, `[H, T, S]`, where the scheme adds to scores.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for another number of heads than the bias was learned for; errors of the device.
+    pub fn bias(
+        &self,
+        heads: usize,
+        queries: usize,
+        keys: usize,
+        at: Positions,
+        device: &Device,
+    ) -> Result<Option<Tensor>> {
+        match self {
+            PositionScheme::Alibi(alibi) => alibi.bias(heads, queries, keys, at, device).map(Some),
+            PositionScheme::Relative(relative) if relative.heads() != heads => {
+                let expected = format!("{heads}, the heads of the attention");
+                Err(Error::invalid("heads of the relative position bias", relative.heads(), expected))
+            }
+            PositionScheme::Relative(relative) => relative.bias(queries, keys, at, device).map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// `[H, T, S]` from `of(head, distance)`, with distance the key's position less the query's.
+fn by_distance(
+    heads: usize,
+    queries: usize,
+    keys: usize,
+    at: Positions,
+    device: &Device,
+    of: impl Fn(usize, i64) -> f32,
+) -> Result<Tensor> {
+    let count = (queries + keys).saturating_sub(1);
+    // Entry p is for index s − t = p − (T − 1), and query t stands at first_query + t.
+    let distance = |p: usize| p as i64 - (queries as i64 - 1) - at.first_query as i64;
+    let values = (0..heads).flat_map(|head| (0..count).map(move |p| (head, p)));
+    let values = values.map(|(head, p)| of(head, distance(p))).collect();
+    let bias = Tensor::new([(Axis::Head, heads), (Axis::Position, count)], values)?;
+    crate::ops::spread_by_distance(&bias.to_device(device)?, queries, keys)
+}

@@ -1,0 +1,262 @@
+//! The registry of attention mechanisms: a new entry is listed, shown and tested by standing here.
+
+use super::layer::draw;
+use super::{
+    Alibi, AttentionLayer, LayerSizes, LinearAttention, Mechanism, NormalisedDotProduct, OnlineSoftmax,
+    PositionScheme, RelativeBias, RelativeBuckets, ScaledDotProduct,
+};
+use crate::axis::Axis;
+use crate::error::{Error, Result};
+use crate::mask::Mask;
+use crate::ops::FeatureMap;
+use crate::tensor::Tensor;
+
+/// One mechanism of attention: its name, where it comes from, and how to make a layer of it.
+pub struct MechanismKind {
+    /// Its name: lower case, words joined by `-`.
+    pub name: &'static str,
+    /// One sentence: what it does differently.
+    pub summary: &'static str,
+    /// Who proposed it, and where.
+    pub source: &'static str,
+    /// A layer with seeded weights on the CPU; sizes that the mechanism fixes itself (G in multi-query
+    /// attention, D in all but those that choose it) are not taken from the sizes given.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming a size that does not fit.
+    pub make: fn(LayerSizes, seed: u64) -> Result<AttentionLayer>,
+}
+
+impl MechanismKind {
+    /// The mechanism called `name`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming those that there are.
+    pub fn of(name: &str) -> Result<&'static MechanismKind> {
+        MECHANISMS.iter().find(|kind| kind.name == name).ok_or_else(|| {
+            let names: Vec<_> = MECHANISMS.iter().map(|kind| kind.name).collect();
+            Error::invalid("attention mechanism", name, format!("one of {}", names.join(", ")))
+        })
+    }
+}
+
+const VASWANI: &str = "Vaswani et al. 2017 (arXiv 1706.03762)";
+const KATHAROPOULOS: &str = "Katharopoulos et al. 2020 (arXiv 2006.16236)";
+const RAFFEL: &str = "Raffel et al. 2019 (arXiv 1910.10683), section 2.1";
+const PRESS: &str = "Press, Smith & Lewis 2021 (arXiv 2108.12409)";
+const RED_LLM: &str = "RedLLM and DecLLM (arXiv 2510.26622)";
+
+/// Every mechanism.
+pub static MECHANISMS: &[MechanismKind] = &[
+    MechanismKind {
+        name: "single-head",
+        summary: "one head as large as the width",
+        source: "Vaswani et al. 2017 (arXiv 1706.03762), section 3.2.1",
+        make: |sizes, seed| {
+            let sizes = LayerSizes { heads: 1, kv_heads: 1, head_size: sizes.width, ..sizes };
+            plain(sizes, seed, Mask::bidirectional())
+        },
+    },
+    MechanismKind {
+        name: "multi-head",
+        summary: "H heads of size C/H side by side, without positions",
+        source: "Vaswani et al. 2017 (arXiv 1706.03762), section 3.2.2",
+        make: |sizes, seed| plain(standard(sizes)?, seed, Mask::bidirectional()),
+    },
+    MechanismKind {
+        name: "causal-multi-head",
+        summary: "the same under the mask of a decoder",
+        source: VASWANI,
+        make: |sizes, seed| plain(standard(sizes)?, seed, Mask::causal()),
+    },
+    MechanismKind {
+        name: "fixed-multi-head",
+        summary: "heads of a size of their own, whatever their number and the width",
+        source: "Bhojanapalli et al. 2020 (arXiv 2002.07028)",
+        make: |sizes, seed| plain(LayerSizes { kv_heads: sizes.heads, ..sizes }, seed, Mask::bidirectional()),
+    },
+    MechanismKind {
+        name: "multi-query",
+        summary: "all query heads share one key/value head, so a cache is 1/H as large",
+        source: "Shazeer 2019 (arXiv 1911.02150)",
+        make: |sizes, seed| plain(LayerSizes { kv_heads: 1, ..sizes }, seed, Mask::causal()),
+    },
+    MechanismKind {
+        name: "grouped-query",
+        summary: "groups of query heads share a key/value head",
+        source: "Ainslie et al. 2023 (arXiv 2305.13245)",
+        make: |sizes, seed| plain(sizes, seed, Mask::causal()),
+    },
+    MechanismKind {
+        name: "cross-attention",
+        summary: "queries of one sequence, keys and values of another",
+        source: "Vaswani et al. 2017 (arXiv 1706.03762), section 3.2.3",
+        make: |sizes, seed| {
+            let layer = plain(standard(sizes)?, seed, Mask::bidirectional())?;
+            Ok(AttentionLayer { is_cross: true, ..layer })
+        },
+    },
+    MechanismKind {
+        name: "online-softmax",
+        summary: "the same numbers without the n × n matrix",
+        source: "Milakov & Gimelshein 2018 (arXiv 1805.02867), Dao et al. 2022 (arXiv 2205.14135)",
+        make: |sizes, seed| {
+            let mechanism = OnlineSoftmax::new(sizes.head_size);
+            layer(sizes, seed, mechanism, PositionScheme::None, Mask::causal())
+        },
+    },
+    MechanismKind {
+        name: "sliding-window",
+        summary: "a query sees itself and the three keys before it",
+        source: "Beltagy, Peters & Cohan 2020 (arXiv 2004.05150), section 3.1; Mistral (arXiv 2310.06825)",
+        make: |sizes, seed| plain(sizes, seed, Mask::window(4)?),
+    },
+    MechanismKind {
+        name: "mixed-direction",
+        summary: "half of the heads look back and half ahead",
+        source: "Su Jianlin, kexue.fm 9529, the control of an argument about rank",
+        make: |sizes, seed| plain(sizes, seed, Mask::mixed_direction()),
+    },
+    MechanismKind {
+        name: "linear",
+        summary: "features elu(x) + 1 in place of the softmax: bidirectional in linear time, by associativity",
+        source: KATHAROPOULOS,
+        make: |sizes, seed| linear(sizes, seed, FeatureMap::EluPlusOne, Mask::bidirectional()),
+    },
+    MechanismKind {
+        name: "causal-linear",
+        summary: "the same for a decoder: sums over the past, carried from token to token",
+        source: KATHAROPOULOS,
+        make: |sizes, seed| linear(sizes, seed, FeatureMap::EluPlusOne, Mask::causal()),
+    },
+    MechanismKind {
+        name: "relu-linear",
+        summary: "features max(x, 0), which leave strangers without any weight",
+        source: KATHAROPOULOS,
+        make: |sizes, seed| linear(sizes, seed, FeatureMap::Relu, Mask::bidirectional()),
+    },
+    MechanismKind {
+        name: "learned-positions",
+        summary: "a learned vector for every position is added to the hidden state",
+        source: "Gehring et al. 2017 (arXiv 1705.03122), section 3.1",
+        make: |sizes, seed| {
+            let axes = [(Axis::Position, sizes.context), (Axis::Width, sizes.width)];
+            let table = PositionScheme::Learned(draw("positions", seed, 4, axes, 1.0)?);
+            layer(sizes, seed, softmax(sizes), table, Mask::bidirectional())
+        },
+    },
+    MechanismKind {
+        name: "sinusoidal-positions",
+        summary: "sines and cosines of the position are added to the hidden state",
+        source: "Vaswani et al. 2017 (arXiv 1706.03762), section 3.5",
+        make: |sizes, seed| {
+            layer(sizes, seed, softmax(sizes), PositionScheme::Sinusoidal, Mask::bidirectional())
+        },
+    },
+    MechanismKind {
+        name: "rotary",
+        summary: "queries and keys are turned by their positions",
+        source: "Su et al. 2021 (arXiv 2104.09864), equation 34",
+        make: |sizes, seed| {
+            let positions = PositionScheme::Rotary { base: 10_000.0 };
+            layer(sizes, seed, softmax(sizes), positions, Mask::causal())
+        },
+    },
+    MechanismKind {
+        name: "alibi",
+        summary: "scores fall with the distance, steeper in each head than in the next",
+        source: PRESS,
+        make: |sizes, seed| {
+            layer(sizes, seed, softmax(sizes), PositionScheme::Alibi(Alibi::Causal), Mask::causal())
+        },
+    },
+    MechanismKind {
+        name: "symmetric-alibi",
+        summary: "the same on both sides, for an encoder",
+        source: PRESS,
+        make: |sizes, seed| {
+            let positions = PositionScheme::Alibi(Alibi::Symmetric);
+            layer(sizes, seed, softmax(sizes), positions, Mask::bidirectional())
+        },
+    },
+    MechanismKind {
+        name: "t5-relative",
+        summary: "a learned bias for every bucket of distances, the two directions apart; scores without 1/√D",
+        source: RAFFEL,
+        make: |sizes, seed| relative(sizes, seed, true),
+    },
+    MechanismKind {
+        name: "causal-t5-relative",
+        summary: "the same for a decoder: all buckets for the past",
+        source: RAFFEL,
+        make: |sizes, seed| relative(sizes, seed, false),
+    },
+    MechanismKind {
+        name: "query-key-norm",
+        summary: "queries and keys of fixed length, so that no score exceeds √D",
+        source: "Henry et al. 2020 (arXiv 2010.04245)",
+        make: |sizes, seed| normalised(sizes, seed, NormalisedDotProduct::new(sizes.head_size)),
+    },
+    MechanismKind {
+        name: "query-key-value-norm",
+        summary: "values of fixed length too, as in DecLLM",
+        source: RED_LLM,
+        make: |sizes, seed| normalised(sizes, seed, NormalisedDotProduct::new(sizes.head_size).with_values()),
+    },
+    MechanismKind {
+        name: "output-norm",
+        summary: "and the context of every head too, as in RedLLM",
+        source: RED_LLM,
+        make: |sizes, seed| {
+            let mechanism = NormalisedDotProduct::new(sizes.head_size).with_values().with_context();
+            normalised(sizes, seed, mechanism)
+        },
+    },
+];
+
+/// D = C/H and G = H.
+fn standard(sizes: LayerSizes) -> Result<LayerSizes> {
+    let LayerSizes { width, heads, .. } = sizes;
+    if heads == 0 || !width.is_multiple_of(heads) {
+        return Err(Error::invalid("heads", heads, format!("a divisor of the width {width}")));
+    }
+    Ok(LayerSizes { kv_heads: heads, head_size: width / heads, ..sizes })
+}
+
+fn softmax(sizes: LayerSizes) -> Mechanism {
+    ScaledDotProduct::new(sizes.head_size).into()
+}
+
+fn layer(
+    sizes: LayerSizes,
+    seed: u64,
+    mechanism: impl Into<Mechanism>,
+    positions: PositionScheme,
+    mask: Mask,
+) -> Result<AttentionLayer> {
+    Ok(AttentionLayer { attention: sizes.seeded(mechanism, seed)?, positions, mask, is_cross: false })
+}
+
+/// Softmax attention without positions.
+fn plain(sizes: LayerSizes, seed: u64, mask: Mask) -> Result<AttentionLayer> {
+    layer(sizes, seed, softmax(sizes), PositionScheme::None, mask)
+}
+
+fn linear(sizes: LayerSizes, seed: u64, map: FeatureMap, mask: Mask) -> Result<AttentionLayer> {
+    layer(sizes, seed, LinearAttention::new(map), PositionScheme::None, mask)
+}
+
+/// Rotary positions and normalised heads under a causal mask.
+fn normalised(sizes: LayerSizes, seed: u64, mechanism: NormalisedDotProduct) -> Result<AttentionLayer> {
+    layer(sizes, seed, mechanism, PositionScheme::Rotary { base: 10_000.0 }, Mask::causal())
+}
+
+/// Eight buckets up to a distance of 10, the table N(0, 1).
+fn relative(sizes: LayerSizes, seed: u64, is_bidirectional: bool) -> Result<AttentionLayer> {
+    let buckets = RelativeBuckets::new(8, 10, is_bidirectional)?;
+    let axes = [(Axis::Row, buckets.count()), (Axis::Head, sizes.heads)];
+    let table = draw("relative bias", seed, 4, axes, 1.0)?.to_f32().expect("drawn on the CPU");
+    let positions = PositionScheme::Relative(RelativeBias::new(buckets, &Tensor::new(axes, table)?)?);
+    let mask = if is_bidirectional { Mask::bidirectional() } else { Mask::causal() };
+    layer(sizes, seed, ScaledDotProduct::with_factor(1.0), positions, mask)
+}

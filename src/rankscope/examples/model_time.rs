@@ -1,0 +1,116 @@
+//! Whole models in time and memory, as `cargo xtask bench` compares them: a JSON object.
+//!
+//! `model_time FOLDER` times a forward pass over 128 tokens and decoding with a cache; `model_time attention`
+//! softmax and linear attention over the number of positions, with the exponents fitted to both.
+
+use std::path::Path;
+use std::time::Instant;
+
+use rankscope::attention::{Attention, LinearAttention, ScaledDotProduct, Visibility};
+use rankscope::model::generate::{Settings, generate};
+use rankscope::model::{self, Input, MaskChoice, Model};
+use rankscope::ops::FeatureMap;
+use rankscope::prelude::*;
+use serde_json::{Value, json};
+
+type AnyError = Box<dyn std::error::Error>;
+
+/// Tokens of the forward pass, and of the prompt.
+const PROMPT: usize = 128;
+/// Tokens that are decoded.
+const WRITTEN: usize = 64;
+const RUNS: usize = 5;
+
+fn main() -> std::result::Result<(), AnyError> {
+    let result = match &std::env::args().skip(1).collect::<Vec<_>>()[..] {
+        [what] if what == "attention" => attention()?,
+        [folder] => whole_model(Path::new(folder))?,
+        _ => return Err("usage: model_time FOLDER, or model_time attention".into()),
+    };
+    println!("{result}");
+    Ok(())
+}
+
+/// The median of some runs in milliseconds, after one that does not count.
+fn millis(mut once: impl FnMut() -> Result<()>) -> Result<f64> {
+    once()?;
+    let mut times = Vec::new();
+    for _ in 0..RUNS {
+        let start = Instant::now();
+        once()?;
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(times[RUNS / 2])
+}
+
+fn whole_model(folder: &Path) -> std::result::Result<Value, AnyError> {
+    let model = model::load(folder, &Device::Cpu)?;
+    let run = Run::default();
+    let ids: Vec<u32> =
+        (0..PROMPT as u32).map(|i| (i * 7919 + 11) % model.description().vocab as u32).collect();
+    let input = Input::new(ids.clone());
+    let forward = millis(|| model.forward(&input, &MaskChoice::AsTrained, &mut Unobserved, &run).map(drop))?;
+    let mut rates = (0..RUNS).map(|_| rate(&*model, &ids[..8], &run)).collect::<Result<Vec<_>>>()?;
+    rates.sort_by(f64::total_cmp);
+    Ok(json!({
+        "forward_millis": forward, "tokens_per_second": rates[RUNS / 2], "peak_mib": peak_mib(),
+        "prompt": PROMPT, "written": WRITTEN, "weights": model.description().dtype.to_string(),
+    }))
+}
+
+/// Tokens a second of decoding with a cache.
+fn rate(model: &dyn Model, prompt: &[u32], run: &Run) -> Result<f64> {
+    let settings = Settings { tokens: WRITTEN, ..Settings::default() };
+    let text = generate(model, prompt, &settings, &mut |_| Ok(()), run)?;
+    Ok(text.tokens_per_second().unwrap_or(0.0))
+}
+
+/// The largest resident memory of this process so far, where the system tells.
+fn peak_mib() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()? / 1024.0)
+}
+
+/// Bidirectional softmax and linear attention, 4 heads of 32, over the number of positions.
+fn attention() -> std::result::Result<Value, AnyError> {
+    const HEADS: usize = 4;
+    const SIZE: usize = 32;
+    let lengths = [256, 512, 1024, 2048, 4096];
+    let (softmax, linear) = (ScaledDotProduct::new(SIZE), LinearAttention::new(FeatureMap::EluPlusOne));
+    let mechanisms: [(&str, &dyn Attention); 2] = [("softmax", &softmax), ("linear", &linear)];
+    let mut curves = serde_json::Map::new();
+    for (name, mechanism) in mechanisms {
+        let points = lengths.iter().map(|&n| {
+            let [q, k, v] = [Axis::Query, Axis::Key, Axis::Key].map(|length| {
+                let heads = if length == Axis::Query { Axis::Head } else { Axis::KvHead };
+                let axes = [(Axis::Batch, 1), (heads, HEADS), (length, n), (Axis::HeadSize, SIZE)];
+                let value = |i: usize| ((i * 7919) % 1009) as f32 / 1009.0 - 0.5;
+                Tensor::new(axes, (0..HEADS * n * SIZE).map(value).collect())
+            });
+            let (q, k, v) = (q?, k?, v?);
+            let (mask, run) = (Mask::bidirectional(), Run::default());
+            let visibility = Visibility { mask: &mask, at: Positions::suffix(n, n)?, padding: None };
+            let once = || mechanism.forward(&q, &k, &v, visibility, &mut Unobserved, &run).map(drop);
+            Ok((n, millis(once)?))
+        });
+        let points = points.collect::<Result<Vec<_>>>()?;
+        let exponent = exponent(&points);
+        curves.insert(name.to_owned(), json!({ "points": points, "exponent": exponent }));
+    }
+    Ok(json!({ "heads": HEADS, "head_size": SIZE, "curves": curves }))
+}
+
+/// The slope of a straight line through the logarithms: time ∝ n^slope, by least squares.
+fn exponent(points: &[(usize, f64)]) -> f64 {
+    let logs: Vec<(f64, f64)> = points.iter().map(|&(n, time)| ((n as f64).ln(), time.ln())).collect();
+    let count = logs.len() as f64;
+    let (x_mean, y_mean) = (
+        logs.iter().map(|log| log.0).sum::<f64>() / count,
+        logs.iter().map(|log| log.1).sum::<f64>() / count,
+    );
+    let covariance: f64 = logs.iter().map(|(x, y)| (x - x_mean) * (y - y_mean)).sum();
+    let variance: f64 = logs.iter().map(|(x, _)| (x - x_mean).powi(2)).sum();
+    covariance / variance
+}

@@ -1,0 +1,216 @@
+//! [`Builder`]: takes a model's tensors from a [`Source`] to the device, and keeps a record of them.
+
+use super::transformer::LayerNorm;
+use super::{Config, Fresh, Record, Source};
+use crate::attention::Linear;
+use crate::axis::{Axis, Shape};
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::tensor::Tensor;
+use crate::weight::Weight;
+
+/// An axis and its size.
+pub(super) type NamedSize = (Axis, usize);
+
+/// Takes the tensors that a family asks for, by the names that they have in a checkpoint.
+///
+/// **Conventions**: in a new model, matrices are N(0, 1/in) (tables of embeddings with `in` the width, so that
+/// a row has a length of about 1), gains 1 and biases 0.
+pub struct Builder<'a> {
+    config: &'a Config,
+    source: &'a mut dyn Source,
+    device: &'a Device,
+    taken: Vec<(String, Weight)>,
+    /// Names that are in the checkpoint and not needed.
+    known: Vec<String>,
+}
+
+impl<'a> Builder<'a> {
+    /// A builder for a model of `config` on `device`.
+    pub fn new(config: &'a Config, source: &'a mut dyn Source, device: &'a Device) -> Self {
+        Builder { config, source, device, taken: Vec::new(), known: Vec::new() }
+    }
+
+    /// Where the model will be.
+    pub fn device(&self) -> &Device {
+        self.device
+    }
+
+    /// Whether the checkpoint holds a tensor of that name; `fresh` for a new model.
+    pub fn has(&self, name: &str, fresh: bool) -> bool {
+        self.source.has(name).unwrap_or(fresh)
+    }
+
+    /// Says that the model does not need `name`, should the checkpoint hold it.
+    pub fn ignore(&mut self, name: &str) {
+        self.known.push(name.to_owned());
+    }
+
+    /// The tensor `name` as it is stored, on the CPU and on record.
+    ///
+    /// # Errors
+    /// As [`Source::tensor`].
+    pub fn stored(&mut self, name: &str, shape: Shape, fresh: Fresh) -> Result<Weight> {
+        let weight = self.source.tensor(name, shape, fresh)?;
+        self.taken.push((name.to_owned(), weight.clone()));
+        Ok(weight)
+    }
+
+    /// The matrix `name`, `[out, in]`: a table of embeddings, or a weight without a bias.
+    ///
+    /// # Errors
+    /// As [`Source::tensor`]; errors of the device.
+    pub fn matrix(&mut self, name: &str, axes: [NamedSize; 2]) -> Result<Weight> {
+        let fresh = Fresh::normal(axes[1].1);
+        self.stored(name, Shape::new(axes), fresh)?.to_device(self.device)
+    }
+
+    /// The gain `name` of a norm, ones in a new model.
+    ///
+    /// # Errors
+    /// As [`matrix`](Self::matrix).
+    pub fn gain(&mut self, name: &str, axis: NamedSize) -> Result<Tensor> {
+        self.vector(name, axis, Fresh::Constant(1.0))
+    }
+
+    /// The bias `name`, zeros in a new model.
+    ///
+    /// # Errors
+    /// As [`matrix`](Self::matrix).
+    pub fn bias(&mut self, name: &str, axis: NamedSize) -> Result<Tensor> {
+        self.vector(name, axis, Fresh::Constant(0.0))
+    }
+
+    fn vector(&mut self, name: &str, axis: NamedSize, fresh: Fresh) -> Result<Tensor> {
+        let weight = self.stored(name, Shape::new([axis]), fresh)?;
+        self.on_device(weight)
+    }
+
+    /// A vector, widened to f32.
+    fn on_device(&self, vector: Weight) -> Result<Tensor> {
+        let axes = vector.shape().axes();
+        match vector.to_f32() {
+            Some(values) => Tensor::new(axes, values)?.to_device(self.device),
+            None => Ok(Tensor::zeros(axes)), // shapes alone
+        }
+    }
+
+    /// The linear layer of `name.weight`, `[out, in]`, and, if it is `biased`, of `name.bias`.
+    ///
+    /// # Errors
+    /// As [`matrix`](Self::matrix).
+    pub fn linear(&mut self, name: &str, out: NamedSize, inner: NamedSize, biased: bool) -> Result<Linear> {
+        let weight = self.matrix(&format!("{name}.weight"), [out, inner])?;
+        let bias = biased.then(|| self.bias(&format!("{name}.bias"), out)).transpose()?;
+        Ok(Linear { weight, bias })
+    }
+
+    /// The layer norm of `name.weight` and `name.bias`, which the oldest checkpoints call `gamma` and `beta`.
+    ///
+    /// # Errors
+    /// As [`matrix`](Self::matrix).
+    pub(super) fn layer_norm(&mut self, name: &str, width: usize, epsilon: f32) -> Result<LayerNorm> {
+        let is_old = !self.has(&format!("{name}.weight"), true) && self.has(&format!("{name}.gamma"), false);
+        let (gain, bias) = if is_old { ("gamma", "beta") } else { ("weight", "bias") };
+        let width = (Axis::Width, width);
+        let gain = self.gain(&format!("{name}.{gain}"), width)?;
+        Ok(LayerNorm { gain, bias: self.bias(&format!("{name}.{bias}"), width)?, epsilon })
+    }
+
+    /// Linear layers side by side in one matrix `name.weight` that is stored `[in, out]`, and their biases.
+    ///
+    /// **Conventions**: the matrix is transposed once, in its file's dtype. So half precision stays half as
+    /// large, and every kernel has one layout to be fast in; the price is that these weights are no longer
+    /// mapped from the file.
+    ///
+    /// # Errors
+    /// As [`matrix`](Self::matrix).
+    pub fn conv1d<const N: usize>(
+        &mut self,
+        name: &str,
+        inner: NamedSize,
+        outs: [NamedSize; N],
+    ) -> Result<[Linear; N]> {
+        let all = match outs.as_slice() {
+            [out] => *out,
+            _ => (Axis::Column, outs.iter().map(|out| out.1).sum()),
+        };
+        let fresh = Fresh::normal(inner.1);
+        let weight = self.stored(&format!("{name}.weight"), Shape::new([inner, all]), fresh)?.transposed();
+        let bias = self.stored(&format!("{name}.bias"), Shape::new([all]), Fresh::Constant(0.0))?;
+        let mut first = 0;
+        let mut linears = Vec::with_capacity(N);
+        for out in outs {
+            let weight = weight.part(first * inner.1, Shape::new([out, inner])).to_device(self.device)?;
+            let bias = Some(self.on_device(bias.part(first, Shape::new([out])))?);
+            linears.push(Linear { weight, bias });
+            first += out.1;
+        }
+        Ok(linears.try_into().unwrap_or_else(|_| unreachable!("one for each of N")))
+    }
+
+    /// The matrices called `names`: one handle twice where they are tied, uploaded once.
+    ///
+    /// **Conventions**: as `transformers` 5 does it (`PreTrainedModel.tie_weights`, checked against 5.23).
+    /// Where the configuration ties (`wanted`) and the checkpoint stores one of the two names, whichever, both
+    /// uses share it. Where it stores both with the same bits, they are one as well. Where it stores both and
+    /// they *differ*, the numbers are believed and not the configuration: nothing is tied. (Version 4 let the
+    /// embedding win.)
+    ///
+    /// # Errors
+    /// As [`matrix`](Self::matrix), for a name that is missing and not tied to one that is there.
+    pub fn tied(&mut self, names: [&str; 2], axes: [NamedSize; 2], wanted: bool) -> Result<[Weight; 2]> {
+        let [first, second] = names;
+        let shared = match (self.has(first, true), self.has(second, false)) {
+            _ if !wanted => None,
+            (true, true) => self.source.same(first, second).then_some(first),
+            (false, true) => Some(second),
+            _ => Some(first),
+        };
+        match shared {
+            Some(name) => {
+                self.ignore(second);
+                let weight = self.matrix(name, axes)?;
+                Ok([weight.clone(), weight])
+            }
+            None => Ok([self.matrix(first, axes)?, self.matrix(second, axes)?]),
+        }
+    }
+
+    /// The record of all that was taken, once the model has everything.
+    ///
+    /// `harmless` are the ends of names that checkpoints of this family carry along and nobody needs: buffers,
+    /// and heads of other tasks.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming a tensor of the checkpoint that the model does not know.
+    pub fn finish(&mut self, harmless: &[&str]) -> Result<Record> {
+        if let Some(checkpoint) = self.source.checkpoint() {
+            let is_known = |name: &str| {
+                self.taken.iter().any(|(taken, _)| taken == name)
+                    || self.known.iter().any(|known| known == name)
+                    || harmless.iter().chain(HARMLESS).any(|end| name.ends_with(end))
+            };
+            let mut unknown = checkpoint.names();
+            unknown.retain(|name| !is_known(name));
+            unknown.sort();
+            if let Some(first) = unknown.first() {
+                let others = match unknown.len() - 1 {
+                    0 => String::new(),
+                    count => format!(" (and {count} others)"),
+                };
+                let problem = format!(
+                    "tensor {first}{others} is not part of this model, expected only what {} describes",
+                    self.config.path().display()
+                );
+                return Err(Error::format(checkpoint.path(), problem));
+            }
+        }
+        let name = format!("{} ({})", self.config.path().display(), self.source.name());
+        Ok(Record::new(name, self.config, self.source.checkpoint(), std::mem::take(&mut self.taken)))
+    }
+}
+
+/// The ends of names of buffers that older versions of `transformers` wrote beside the parameters: positions,
+/// rotary frequencies.
+const HARMLESS: &[&str] = &["embeddings.position_ids", "rotary_emb.inv_freq"];

@@ -1,0 +1,90 @@
+//! What the next token costs, with a cache of keys and values and without one.
+
+use serde::Serialize;
+
+use super::operations::{Load, Operations};
+use super::plan::{Plan, Stack};
+use crate::error::{Error, Result};
+use crate::model::architecture::Pairs;
+
+/// The cost of one step of decoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// T, the tokens that the step sees, its own included.
+    pub tokens: usize,
+    /// Operations where the keys and values of all earlier tokens are kept.
+    pub with_cache: u128,
+    /// Operations where every token is read again.
+    pub without_cache: u128,
+}
+
+/// The cost of writing tokens one after the other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Decoding {
+    /// Tokens that an encoder has read before the first step; 0 without an encoder.
+    pub source: usize,
+    /// Some of the steps: at powers of two, and the last.
+    pub steps: Vec<Step>,
+    /// Operations of all steps from the first to the last.
+    pub total_with_cache: u128,
+    /// The same without a cache.
+    pub total_without_cache: u128,
+}
+
+impl Plan {
+    /// What steps of decoding cost up to the target of `load`, for one sequence.
+    ///
+    /// With a cache a step at context T takes 2 for every weight of the decoder's layers, 4·H·D·T a layer,
+    /// and 2·V·C; without one all T tokens go through all layers again, 2·T and 2·H·D·T(T + 1) in their
+    /// place, and an encoder reads its source again.
+    ///
+    /// **Conventions**: masked pairs are skipped. Reading the source is no step: with a cache it is done
+    /// once, before the first (its cost is that of the encoder and of the cross-attention's keys and values).
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a model without a decoder.
+    ///
+    /// ```
+    /// use rankscope::model::{count::Load, preset};
+    /// let plan = preset::find("gpt2")?.plan()?;
+    /// let curve = plan.decoding(Load::new(&plan, 1024, 1, None)?)?;
+    /// let last = curve.steps.last().expect("1024 steps");
+    /// assert_eq!(last.with_cache, 2 * (12 * 12 * 768 * 768 + 50_257 * 768) + 4 * 12 * 768 * 1024);
+    /// # Ok::<(), rankscope::Error>(())
+    /// ```
+    pub fn decoding(&self, load: Load) -> Result<Decoding> {
+        let Some(stack) = &self.decoder else {
+            let got = format!("a {} without a decoder", self.family);
+            return Err(Error::invalid("model to decode with", got, "one that writes token by token"));
+        };
+        let last = load.target();
+        let step = |tokens: usize| self.step(stack, tokens, load.source);
+        let points = std::iter::successors(Some(1usize), |point| point.checked_mul(2));
+        let mut steps: Vec<Step> = points.take_while(|&point| point < last).map(step).collect();
+        steps.push(step(last));
+        let (mut with, mut without) = (0, 0);
+        for step in (1..=last).map(step) {
+            with += step.with_cache;
+            without += step.without_cache;
+        }
+        Ok(Decoding { source: load.source, steps, total_with_cache: with, total_without_cache: without })
+    }
+
+    fn step(&self, stack: &Stack, tokens: usize, source: usize) -> Step {
+        let again = Load { batch: 1, tokens: source + tokens, source };
+        Step {
+            tokens,
+            with_cache: self.cached_step(stack, tokens - 1, source).total(),
+            without_cache: self.pass(again, 1, Pairs::Allowed).total(),
+        }
+    }
+
+    /// What an encoder-decoder does before the first step: the encoder's pass over the source, and the keys
+    /// and values of the cross-attention.
+    pub fn reading(&self, load: Load) -> Operations {
+        match &self.encoder {
+            None => Operations::default(),
+            Some(_) => self.pass(Load { batch: 1, tokens: load.source, ..load }, 0, Pairs::Allowed),
+        }
+    }
+}

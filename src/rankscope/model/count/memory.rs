@@ -1,0 +1,94 @@
+//! Memory: weights, the cache of keys and values, the matrices of attention.
+
+use serde::Serialize;
+
+use super::operations::Load;
+use super::parameters::total;
+use super::plan::{Plan, Sees, Stack, product};
+use crate::weight::Dtype;
+
+/// Bytes that a model needs at a load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Memory {
+    /// Bytes of one number.
+    pub bytes_per_number: u128,
+    /// All parameters.
+    pub weights: u128,
+    /// Keys and values of one more position of the decoder, 2·L·G·D numbers.
+    pub cache_per_token: u128,
+    /// Keys and values that cross-attention keeps of a token of the source, 2·L·G·D numbers.
+    pub cache_per_source_token: u128,
+    /// The running sums that linear attention keeps of a sequence in place of keys and values: L·H·D·(D + 1)
+    /// numbers.
+    pub state_per_sequence: u128,
+    /// Keys, values and running sums of all sequences of the load.
+    pub cache: u128,
+    /// The scores of one layer where they are materialised: B·H·T·S numbers of its largest attention.
+    pub scores_per_layer: u128,
+    /// The weights of attention of all layers, as training keeps them for the backward pass.
+    pub scores_all_layers: u128,
+}
+
+impl Plan {
+    /// Bytes of weights, cache and scores with numbers of `dtype`.
+    ///
+    /// **Conventions**: a sliding window caps what the cache holds. A kernel with an online softmax makes no
+    /// scores at all: theirs are the bytes that it saves. A model without a decoder keeps no cache.
+    pub fn memory(&self, load: Load, dtype: Dtype) -> Memory {
+        let bytes = dtype.size_bytes() as u128;
+        let Load { batch, source, .. } = load;
+        let target = load.target();
+        let (own, cross) = self.decoder.as_ref().map_or((0, 0), cached_numbers);
+        let state = self.decoder.as_ref().map_or(0, state_numbers);
+        let held = self.decoder.as_ref().map_or(0, |stack| stack.held(target));
+        let scores: Vec<[u128; 2]> = self.stacks().map(|(name, stack)| stack.scores(name, load)).collect();
+        Memory {
+            bytes_per_number: bytes,
+            weights: bytes * total(&self.parts()),
+            cache_per_token: bytes * own,
+            cache_per_source_token: bytes * cross,
+            state_per_sequence: bytes * state,
+            cache: bytes * batch as u128 * (own * held as u128 + cross * source as u128 + state),
+            scores_per_layer: bytes * scores.iter().map(|[one, _]| *one).max().unwrap_or(0),
+            scores_all_layers: bytes * scores.iter().map(|[_, all]| *all).sum::<u128>(),
+        }
+    }
+}
+
+/// Numbers that a decoder keeps of one of its own positions, and of one of the source.
+fn cached_numbers(stack: &Stack) -> (u128, u128) {
+    let of = |kv_heads: usize, head_size: usize| 2 * product([stack.layers, kv_heads, head_size]);
+    let own = match stack.self_attention {
+        attention if attention.is_linear => 0,
+        attention => of(attention.kv_heads, attention.head_size),
+    };
+    let cross = stack.cross_attention.map_or(0, |attention| of(attention.kv_heads, attention.head_size));
+    (own, cross)
+}
+
+/// Numbers of the running sums of a sequence: Σ φ(k)·vᵀ and Σ φ(k).
+fn state_numbers(stack: &Stack) -> u128 {
+    let attention = stack.self_attention;
+    let sums = product([stack.layers, attention.heads, attention.head_size, attention.head_size + 1]);
+    sums * u128::from(attention.is_linear)
+}
+
+impl Stack {
+    /// Positions of `tokens` whose keys and values are still needed.
+    fn held(&self, tokens: usize) -> usize {
+        match self.sees {
+            Sees::Window(window) => window.min(tokens),
+            _ => tokens,
+        }
+    }
+
+    /// Numbers of the scores of the larger attention of a layer, and of all attentions of all layers.
+    fn scores(&self, name: &str, load: Load) -> [u128; 2] {
+        let Load { batch, source, .. } = load;
+        let tokens = if name == "encoder" { source } else { load.target() };
+        let is_stored = u128::from(!self.self_attention.is_linear);
+        let own = is_stored * product([batch, self.self_attention.heads, tokens, tokens]);
+        let cross = self.cross_attention.map_or(0, |other| product([batch, other.heads, tokens, source]));
+        [own.max(cross), self.layers as u128 * (own + cross)]
+    }
+}

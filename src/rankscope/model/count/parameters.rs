@@ -1,0 +1,111 @@
+//! Parameters, part by part.
+
+use serde::Serialize;
+
+use super::plan::{Output, Plan, Stack, product};
+
+/// The numbers of one part of a model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Part {
+    /// As probes name places: `embeddings`, `decoder.self_attention`.
+    pub name: String,
+    /// Numbers in its weights.
+    pub parameters: u128,
+    /// Of these, what one token meets: of a mixture of experts, those that are chosen.
+    pub active: u128,
+}
+
+impl Part {
+    pub(super) fn new(name: impl Into<String>, parameters: u128) -> Self {
+        Part { name: name.into(), parameters, active: parameters }
+    }
+}
+
+impl Plan {
+    /// The parts of the bare model, those without numbers left out; a tied matrix is counted once.
+    ///
+    /// Per layer: attention 2·C·HD + 2·C·GD, a feed-forward network 2·C·F (3·C·F with a gate) and C·E for
+    /// a router over E of them, biases and norms where the family has them.
+    ///
+    /// **Conventions**: `embeddings` are V·C, `positions` and `segments` further tables, `norms` those of
+    /// all stacks; what a position meets in every layer is under the name of its stack. The output layer
+    /// counts where it has a matrix of its own; heads that are no part of the bare model are
+    /// [`apart`](Self::apart).
+    ///
+    /// ```
+    /// use rankscope::model::{count::total, preset};
+    /// let plan = preset::find("llama-7b")?.plan()?;
+    /// assert_eq!(total(&plan.parts()), 6_738_415_616);
+    /// # Ok::<(), rankscope::Error>(())
+    /// ```
+    pub fn parts(&self) -> Vec<Part> {
+        let width = self.width;
+        let mut parts = vec![
+            Part::new("embeddings", product([self.vocab, width])),
+            Part::new("positions", product([self.positions, width])),
+            Part::new("segments", product([self.segments, width])),
+        ];
+        for (name, stack) in self.stacks() {
+            parts.extend(of_stack(name, stack, width));
+        }
+        let norms: u128 = self.stacks().map(|(_, stack)| norms(stack)).sum();
+        parts.push(Part::new("norms", norms + self.embedding_norm as u128));
+        parts.push(Part::new(
+            "pooler",
+            (product([width, width]) + width as u128) * u128::from(self.has_pooler),
+        ));
+        if self.output == Output::Own {
+            parts.push(Part::new("output", product([self.vocab, width])));
+        }
+        parts.retain(|part| part.parameters > 0);
+        parts
+    }
+
+    /// Heads that published counts leave out, where the family has one: BERT's masked-language-model head,
+    /// whose decoder is the embedding, C² + C, a norm 2·C, and V biases.
+    pub fn apart(&self) -> Vec<Part> {
+        let is_bert = self.encoder.is_some() && self.output == Output::None;
+        let (width, vocab) = (self.width, self.vocab as u128);
+        let head = product([width, width]) + 3 * width as u128 + vocab;
+        Vec::from_iter(is_bert.then(|| Part::new("masked_language_model_head", head)))
+    }
+}
+
+fn of_stack(name: &str, stack: &Stack, width: usize) -> Vec<Part> {
+    let layers = stack.layers as u128;
+    let part = |what: &str, parameters: u128| Part::new(format!("{name}.{what}"), parameters);
+    let network = &stack.feed_forward;
+    let cross = stack.cross_attention.map_or(0, |attention| attention.parameters(width));
+    let of_networks = |count: usize| layers * count as u128 * network.expert(width);
+    vec![
+        part("self_attention", layers * stack.self_attention.parameters(width)),
+        part("position_bias", stack.position_biases as u128),
+        part("cross_attention", layers * cross),
+        part("router", layers * network.router(width)),
+        Part { active: of_networks(network.active), ..part("feed_forward", of_networks(network.experts)) },
+    ]
+}
+
+fn norms(stack: &Stack) -> u128 {
+    let count = stack.layers * stack.norms + usize::from(stack.has_final_norm);
+    product([count, stack.norm_size])
+}
+
+/// All parameters of some parts.
+pub fn total(parts: &[Part]) -> u128 {
+    parts.iter().map(|part| part.parameters).sum()
+}
+
+/// What one token meets of some parts.
+pub fn active(parts: &[Part]) -> u128 {
+    parts.iter().map(|part| part.active).sum()
+}
+
+/// All but the tables of tokens, positions and segments and the output layer.
+///
+/// **Source**: Kaplan et al. 2020 (arXiv 2001.08361), section 2.1, who leave embeddings out.
+pub fn non_embedding(parts: &[Part]) -> u128 {
+    let is_table =
+        |part: &&Part| ["embeddings", "positions", "segments", "output"].contains(&part.name.as_str());
+    total(parts) - parts.iter().filter(is_table).map(|part| part.parameters).sum::<u128>()
+}

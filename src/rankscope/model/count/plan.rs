@@ -1,0 +1,176 @@
+//! [`Plan`]: the sizes that decide what a model costs, without a single weight.
+
+use serde::Serialize;
+
+/// The sizes of a model: what a configuration says, in one alphabet for every family.
+///
+/// **Conventions**: a size that a family does not have is 0 (positions of a rotary model, segments
+/// of a decoder), a stack that it does not have is `None`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Plan {
+    /// `model_type` of the configuration.
+    pub family: String,
+    /// C.
+    pub width: usize,
+    /// V.
+    pub vocab: usize,
+    /// The longest sequence, in tokens, where there is a longest.
+    pub context: Option<usize>,
+    /// P, rows of a learned table of positions.
+    pub positions: usize,
+    /// Rows of a table of segments (BERT).
+    pub segments: usize,
+    /// Numbers of a norm after the embeddings (BERT).
+    pub embedding_norm: usize,
+    /// Layers that read the whole input.
+    pub encoder: Option<Stack>,
+    /// Layers that read from left to right.
+    pub decoder: Option<Stack>,
+    /// What makes logits of hidden states.
+    pub output: Output,
+    /// A dense layer C → C over the first token (BERT).
+    pub has_pooler: bool,
+}
+
+/// What makes logits of hidden states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Output {
+    /// The embedding once more: no parameters of its own.
+    Tied,
+    /// A matrix `[V, C]` of its own.
+    Own,
+    /// Nothing: the bare model ends with its hidden states.
+    None,
+}
+
+/// Equal layers one after the other.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Stack {
+    /// L.
+    pub layers: usize,
+    /// Of the positions among themselves.
+    pub self_attention: Attention,
+    /// To the encoder's output.
+    pub cross_attention: Option<Attention>,
+    /// What follows attention.
+    pub feed_forward: FeedForward,
+    /// Norms in each layer.
+    pub norms: usize,
+    /// A norm after the last layer.
+    pub has_final_norm: bool,
+    /// Numbers of one norm: C for a gain, 2C with a bias, 0 without either.
+    pub norm_size: usize,
+    /// Numbers of position biases that all layers share (T5: buckets × H).
+    pub position_biases: usize,
+    /// What a position may attend to.
+    pub sees: Sees,
+}
+
+/// What a position may attend to in self-attention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sees {
+    /// Every position.
+    All,
+    /// Itself and what stands on one side of it: before it, in a decoder.
+    Past,
+    /// The last so many of these, itself included.
+    Window(usize),
+}
+
+/// The sizes of an attention layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Attention {
+    /// H.
+    pub heads: usize,
+    /// G.
+    pub kv_heads: usize,
+    /// D.
+    pub head_size: usize,
+    /// Queries, keys and values are biased.
+    pub has_bias: bool,
+    /// The output projection is biased.
+    pub has_output_bias: bool,
+    /// Features and running sums `[D, D]` take the place of the softmax over pairs.
+    pub is_linear: bool,
+}
+
+/// The sizes of a feed-forward network, or of several of which a router chooses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct FeedForward {
+    /// F.
+    pub width: usize,
+    /// Matrices between C and F: 2, or 3 with a gate.
+    pub matrices: usize,
+    /// Every matrix is biased.
+    pub has_bias: bool,
+    /// E, networks side by side; 1 without a router.
+    pub experts: usize,
+    /// Networks that each token visits.
+    pub active: usize,
+}
+
+impl Attention {
+    /// C·HD, the matrix of the queries (and of the output, transposed).
+    pub(super) fn query_matrix(&self, width: usize) -> u128 {
+        product([width, self.heads, self.head_size])
+    }
+
+    /// C·GD, the matrix of the keys (and that of the values).
+    pub(super) fn key_matrix(&self, width: usize) -> u128 {
+        product([width, self.kv_heads, self.head_size])
+    }
+
+    /// 2·C·HD + 2·C·GD: what a position visits that attends to its own kind.
+    pub(super) fn matrices(&self, width: usize) -> u128 {
+        2 * (self.query_matrix(width) + self.key_matrix(width))
+    }
+
+    /// HD + 2·GD + C, where they are biased.
+    fn biases(&self, width: usize) -> u128 {
+        let inner = product([self.heads + 2 * self.kv_heads, self.head_size]);
+        inner * u128::from(self.has_bias) + width as u128 * u128::from(self.has_output_bias)
+    }
+
+    /// All of its numbers.
+    pub(super) fn parameters(&self, width: usize) -> u128 {
+        self.matrices(width) + self.biases(width)
+    }
+}
+
+impl FeedForward {
+    /// The matrices of one network: 2·C·F, or 3·C·F with a gate.
+    pub(super) fn network(&self, width: usize) -> u128 {
+        product([self.matrices, width, self.width])
+    }
+
+    /// One network with its biases: F for every matrix into it, C for the one out of it.
+    pub(super) fn expert(&self, width: usize) -> u128 {
+        let biases = product([self.matrices - 1, self.width]) + width as u128;
+        self.network(width) + biases * u128::from(self.has_bias)
+    }
+
+    /// C·E of the router, where there is a choice.
+    pub(super) fn router(&self, width: usize) -> u128 {
+        if self.experts > 1 { product([width, self.experts]) } else { 0 }
+    }
+}
+
+impl Plan {
+    /// The stacks with their names, the encoder first.
+    pub(super) fn stacks(&self) -> impl Iterator<Item = (&'static str, &Stack)> {
+        let named = [("encoder", &self.encoder), ("decoder", &self.decoder)];
+        named.into_iter().filter_map(|(name, stack)| Some((name, stack.as_ref()?)))
+    }
+
+    /// Whether tokens come out one after the other: there is a decoder.
+    pub fn generates(&self) -> bool {
+        self.decoder.is_some()
+    }
+}
+
+/// A product of sizes, which may be larger than a `usize` of 32 bits and than 2⁶⁴ where many meet.
+pub(super) fn product<const N: usize>(sizes: [usize; N]) -> u128 {
+    sizes.into_iter().map(|size| size as u128).product()
+}

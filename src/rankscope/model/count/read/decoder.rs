@@ -1,0 +1,108 @@
+//! Decoders: GPT, LLaMA and their kin.
+
+use super::{bare, even_heads, grouped_heads};
+use crate::error::Result;
+use crate::model::Config;
+use crate::model::count::{FeedForward, Output, Plan, Sees, Stack};
+
+/// GPT-1: norms after the sums and none at the end.
+pub(super) fn gpt1(config: &Config) -> Result<Plan> {
+    let plan = gpt2(config)?;
+    let decoder = plan.decoder.map(|stack| Stack { has_final_norm: false, ..stack });
+    Ok(Plan { decoder, ..plan })
+}
+
+/// GPT-2 and 3: everything biased, the output tied.
+pub(super) fn gpt2(config: &Config) -> Result<Plan> {
+    let (width, heads) = (config.size("n_embd")?, config.size("n_head")?);
+    let context = config.size("n_positions")?;
+    let feed_forward = FeedForward {
+        width: config.optional_size("n_inner")?.unwrap_or(4 * width),
+        matrices: 2,
+        has_bias: true,
+        experts: 1,
+        active: 1,
+    };
+    let stack = Stack {
+        layers: config.size("n_layer")?,
+        self_attention: even_heads(config, ("n_embd", width), ("n_head", heads), true)?,
+        cross_attention: None,
+        feed_forward,
+        norms: 2,
+        has_final_norm: true,
+        norm_size: 2 * width,
+        position_biases: 0,
+        sees: Sees::Past,
+    };
+    let plan = bare(config, width, config.size("vocab_size")?)?;
+    Ok(Plan { context: Some(context), positions: context, decoder: Some(stack), ..plan })
+}
+
+/// LLaMA, Mistral (a window) and Qwen2 (biased queries, keys and values).
+pub(super) fn llama(config: &Config) -> Result<Plan> {
+    let width = config.size("hidden_size")?;
+    let plan = bare(config, width, config.size("vocab_size")?)?;
+    let mut attention = grouped_heads(config, width)?;
+    let is_biased = config.optional("attention_bias")?.unwrap_or(false);
+    attention.has_bias = is_biased || plan.family == "qwen2";
+    attention.has_output_bias = is_biased;
+    let window = if plan.family == "mistral" { config.optional_size("sliding_window")? } else { None };
+    let stack = Stack {
+        layers: config.size("num_hidden_layers")?,
+        self_attention: attention,
+        cross_attention: None,
+        feed_forward: gated(config.size("intermediate_size")?, config.optional("mlp_bias")?.unwrap_or(false)),
+        norms: 2,
+        has_final_norm: true,
+        norm_size: width,
+        position_biases: 0,
+        sees: window.map_or(Sees::Past, Sees::Window),
+    };
+    let is_tied = config.optional("tie_word_embeddings")?.unwrap_or(false);
+    Ok(Plan {
+        context: Some(config.size("max_position_embeddings")?),
+        decoder: Some(stack),
+        output: if is_tied { Output::Tied } else { Output::Own },
+        ..plan
+    })
+}
+
+/// Mixtral: LLaMA with a router over several feed-forward networks.
+pub(super) fn mixtral(config: &Config) -> Result<Plan> {
+    let (experts, active) = (config.size("num_local_experts")?, config.size("num_experts_per_tok")?);
+    if active > experts {
+        let expected = format!("at most num_local_experts = {experts}");
+        return Err(config.wrong("num_experts_per_tok", &active.to_string(), &expected));
+    }
+    let window = config.optional_size("sliding_window")?;
+    let plan = llama(config)?;
+    let decoder = plan.decoder.map(|stack| Stack {
+        feed_forward: FeedForward { experts, active, ..stack.feed_forward },
+        sees: window.map_or(Sees::Past, Sees::Window),
+        ..stack
+    });
+    Ok(Plan { decoder, ..plan })
+}
+
+/// DecLLM: LLaMA's parts with norms of queries, keys and values that have no parameters, and tied ends.
+pub(super) fn decllm(config: &Config) -> Result<Plan> {
+    Ok(Plan { output: Output::Tied, ..llama(config)? })
+}
+
+/// PaLM: one key/value head, attention and feed-forward network side by side, no biases, tied ends.
+///
+/// The paper does not say what a norm holds, so norms are not counted.
+pub(super) fn palm(config: &Config) -> Result<Plan> {
+    let plan = llama(config)?;
+    let decoder = plan.decoder.map(|stack| Stack { norm_size: 0, ..stack });
+    Ok(Plan { decoder, output: Output::Tied, ..plan })
+}
+
+/// GLM-130B: its matrices. What biases and norms there are its paper does not say.
+pub(super) fn glm(config: &Config) -> Result<Plan> {
+    palm(config)
+}
+
+fn gated(width: usize, has_bias: bool) -> FeedForward {
+    FeedForward { width, matrices: 3, has_bias, experts: 1, active: 1 }
+}

@@ -1,0 +1,88 @@
+//! Encoder-decoders: T5 and RedLLM.
+
+use super::{bare, grouped_heads};
+use crate::error::Result;
+use crate::model::Config;
+use crate::model::count::{Attention, FeedForward, Output, Plan, Sees, Stack};
+
+/// T5: no biases, relative position biases shared by the layers of a stack, a head of its own in v1.1.
+pub(super) fn t5(config: &Config) -> Result<Plan> {
+    let width = config.size("d_model")?;
+    let (heads, head_size) = (config.size("num_heads")?, config.size("d_kv")?);
+    let attention = Attention {
+        heads,
+        kv_heads: heads,
+        head_size,
+        has_bias: false,
+        has_output_bias: false,
+        is_linear: false,
+    };
+    let kind: String = config.optional("feed_forward_proj")?.unwrap_or_else(|| "relu".to_owned());
+    let matrices = match kind.as_str() {
+        "relu" => 2,
+        "gated-gelu" => 3,
+        _ => {
+            return Err(config.wrong(
+                "feed_forward_proj",
+                &format!("{kind:?}"),
+                "\"relu\" or \"gated-gelu\"",
+            ));
+        }
+    };
+    let feed_forward =
+        FeedForward { width: config.size("d_ff")?, matrices, has_bias: false, experts: 1, active: 1 };
+    let encoder = Stack {
+        layers: config.size("num_layers")?,
+        self_attention: attention,
+        cross_attention: None,
+        feed_forward,
+        norms: 2,
+        has_final_norm: true,
+        norm_size: width,
+        position_biases: config.size("relative_attention_num_buckets")? * heads,
+        sees: Sees::All,
+    };
+    let layers = config.optional_size("num_decoder_layers")?.unwrap_or(encoder.layers);
+    let is_tied = config.optional("tie_word_embeddings")?.unwrap_or(true);
+    Ok(Plan {
+        decoder: Some(reader_of(&encoder, layers)),
+        encoder: Some(encoder),
+        output: if is_tied { Output::Tied } else { Output::Own },
+        ..bare(config, width, config.size("vocab_size")?)?
+    })
+}
+
+/// RedLLM: LLaMA's parts in both stacks, one embedding for all three ends.
+pub(super) fn redllm(config: &Config) -> Result<Plan> {
+    let width = config.size("hidden_size")?;
+    let feed_forward = FeedForward {
+        width: config.size("intermediate_size")?,
+        matrices: 3,
+        has_bias: false,
+        experts: 1,
+        active: 1,
+    };
+    let encoder = Stack {
+        layers: config.size("num_encoder_layers")?,
+        self_attention: grouped_heads(config, width)?,
+        cross_attention: None,
+        feed_forward,
+        norms: 2,
+        has_final_norm: true,
+        norm_size: width,
+        position_biases: 0,
+        sees: Sees::All,
+    };
+    Ok(Plan {
+        context: Some(config.size("max_position_embeddings")?),
+        decoder: Some(reader_of(&encoder, config.size("num_decoder_layers")?)),
+        encoder: Some(encoder),
+        ..bare(config, width, config.size("vocab_size")?)?
+    })
+}
+
+/// The decoder of the same sizes: causal, with a cross-attention and its norm in every layer.
+fn reader_of(encoder: &Stack, layers: usize) -> Stack {
+    let cross_attention = Some(encoder.self_attention);
+    Stack { layers, cross_attention, norms: 3, sees: Sees::Past, ..encoder.clone() }
+}

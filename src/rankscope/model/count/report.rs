@@ -1,0 +1,175 @@
+//! Everything that is counted of one model, to be printed or written as JSON.
+
+use serde::Serialize;
+use serde::ser::{SerializeStruct, Serializer};
+
+use super::memory::Memory;
+use super::operations::{Load, Operations};
+use super::parameters::{Part, active, non_embedding, total};
+use super::plan::{Output, Plan, Sees};
+use crate::error::Result;
+use crate::model::architecture::Pairs;
+use crate::model::preset::Preset;
+use crate::weight::Dtype;
+
+/// What a model costs.
+#[derive(Clone, Debug, Serialize)]
+pub struct Count {
+    /// As it was asked for.
+    pub name: String,
+    /// Where a preset's sizes are published.
+    pub source: Option<&'static str>,
+    /// What that source states and what it does not.
+    pub stated: Option<&'static str>,
+    /// The sizes, where they are known.
+    pub sizes: Option<Plan>,
+    /// Of the bare model.
+    pub parameters: Parameters,
+    /// Operations and bytes, where the sizes are known.
+    pub costs: Option<Costs>,
+}
+
+/// Parameters, part by part.
+#[derive(Clone, Debug, Serialize)]
+pub struct Parameters {
+    /// All.
+    pub total: u128,
+    /// What one token meets.
+    pub active: u128,
+    /// All but tables and the output layer; `None` where only totals are told.
+    pub non_embedding: Option<u128>,
+    /// What the total is made of.
+    pub parts: Vec<Part>,
+    /// Heads that it leaves out.
+    pub apart: Vec<Part>,
+}
+
+/// Operations and bytes at a load.
+#[derive(Clone, Debug, Serialize)]
+pub struct Costs {
+    /// Batch and tokens.
+    #[serde(flatten)]
+    pub load: Load,
+    /// The forward pass, masked pairs skipped.
+    pub forward: Operations,
+    /// The forward pass as a kernel makes it that computes all scores.
+    pub forward_all_pairs: Operations,
+    /// Forward and backward.
+    pub training: Operations,
+    /// Bytes.
+    pub memory: Memory,
+    /// What these numbers take for granted, a sentence each.
+    pub assumptions: Vec<String>,
+}
+
+impl Parameters {
+    fn of(plan: &Plan) -> Self {
+        let parts = plan.parts();
+        Parameters {
+            total: total(&parts),
+            active: active(&parts),
+            non_embedding: Some(non_embedding(&parts)),
+            apart: plan.apart(),
+            parts,
+        }
+    }
+
+    fn told(parts: Vec<Part>) -> Self {
+        let (total, active) = (total(&parts), active(&parts));
+        Parameters { total, active, non_embedding: None, parts, apart: Vec::new() }
+    }
+}
+
+impl Count {
+    /// Of sizes.
+    pub fn of_plan(name: impl Into<String>, plan: Plan, load: Load, dtype: Dtype) -> Self {
+        let costs = Costs {
+            load,
+            forward: plan.forward(load, Pairs::Allowed),
+            forward_all_pairs: plan.forward(load, Pairs::All),
+            training: plan.training(load, Pairs::Allowed),
+            memory: plan.memory(load, dtype),
+            assumptions: assumptions(&plan, load, dtype),
+        };
+        Count {
+            name: name.into(),
+            source: None,
+            stated: None,
+            parameters: Parameters::of(&plan),
+            sizes: Some(plan),
+            costs: Some(costs),
+        }
+    }
+
+    /// Of a preset; `load` makes the load of its sizes, where they are known.
+    ///
+    /// # Errors
+    /// As [`Preset::plan`] and whatever `load` returns.
+    pub fn of_preset(
+        preset: &Preset,
+        load: impl FnOnce(&Plan) -> Result<Load>,
+        dtype: Dtype,
+    ) -> Result<Self> {
+        let (source, stated) = (Some(preset.source), Some(preset.stated));
+        if preset.has_sizes() {
+            let plan = preset.plan()?;
+            let load = load(&plan)?;
+            return Ok(Count { source, stated, ..Count::of_plan(preset.name, plan, load, dtype) });
+        }
+        let parameters = Parameters::told(preset.parts()?);
+        Ok(Count { name: preset.name.to_owned(), source, stated, sizes: None, parameters, costs: None })
+    }
+}
+
+/// What the numbers of a count take for granted, a sentence each.
+pub fn assumptions(plan: &Plan, load: Load, dtype: Dtype) -> Vec<String> {
+    let mut all = vec![
+        "2 operations for every weight of a product and token that visits it, 4·H·D for every query, key and layer; \
+         norms, softmax, activations and lookups left out"
+            .to_owned(),
+    ];
+    let (source, target) = (load.source, load.target());
+    if plan.encoder.is_some() && plan.decoder.is_some() {
+        all.push(format!(
+            "the encoder reads {source} tokens and the decoder writes {target}, all of them predicted"
+        ));
+    } else if plan.decoder.is_some() {
+        all.push("every position is predicted".to_owned());
+    } else {
+        all.push("hidden states only: the pooler and heads apart are left out of the operations".to_owned());
+    }
+    if plan.decoder.as_ref().is_some_and(|stack| stack.sees != Sees::All) {
+        all.push(
+            "pairs that the mask forbids are skipped; beside it, all pairs of queries and keys".to_owned(),
+        );
+    }
+    all.push(
+        "training: the backward pass costs twice the forward pass, nothing is computed again".to_owned(),
+    );
+    all.push(format!("weights, cache and scores in {dtype}; scores are those of a kernel that stores them"));
+    for (name, stack) in plan.stacks() {
+        let network = &stack.feed_forward;
+        if network.experts > 1 {
+            let (active, experts) = (network.active, network.experts);
+            all.push(format!("a token visits {active} of {experts} feed-forward networks of a {name} layer"));
+        }
+        if let Sees::Window(window) = stack.sees {
+            all.push(format!("a position of the {name} sees the last {window} and its cache holds no more"));
+        }
+    }
+    if plan.output == Output::Tied {
+        all.push("the output layer is the embedding, counted once".to_owned());
+    }
+    all
+}
+
+impl Serialize for Operations {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Operations", 4)?;
+        fields.serialize_field("total", &self.total())?;
+        fields.serialize_field("layers", &self.layers)?;
+        fields.serialize_field("attention", &self.attention)?;
+        fields.serialize_field("logits", &self.logits)?;
+        fields.end()
+    }
+}

@@ -1,0 +1,349 @@
+//! Formulas against checkpoints, against products as they happen, and against the published integers.
+
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::device::Device;
+use crate::mask::Mask;
+use crate::model::architecture::{Pairs, Sizes};
+use crate::model::{self, Config, Input, MaskChoice, preset};
+use crate::ops::work;
+use crate::probe::Unobserved;
+use crate::run::Run;
+use crate::weight::Dtype;
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+fn tiny(family: &str) -> Plan {
+    Plan::of(&Config::open(&fixtures().join("tiny").join(family)).unwrap()).unwrap()
+}
+
+fn of_preset(name: &str) -> Plan {
+    preset::find(name).unwrap().plan().unwrap()
+}
+
+fn load(plan: &Plan, tokens: usize) -> Load {
+    Load::new(plan, tokens, 1, None).unwrap()
+}
+
+#[test]
+fn tiny_checkpoints_have_as_many_numbers_as_pytorch_says() {
+    let about = std::fs::read_to_string(fixtures().join("noise.json")).unwrap();
+    let about: serde_json::Value = serde_json::from_str(&about).unwrap();
+    let families = about["tiny"].as_object().unwrap();
+    assert_eq!(families.len(), 8);
+    for (family, noise) in families {
+        let plan = tiny(family);
+        let parts = plan.parts();
+        // The checkpoint of BERT has its masked-language-model head and no pooler.
+        let pooler: u128 =
+            parts.iter().filter(|part| part.name == "pooler").map(|part| part.parameters).sum();
+        let count = total(&parts) - pooler + total(&plan.apart());
+        assert_eq!(count, u128::from(noise["parameters"].as_u64().unwrap()), "{family}");
+    }
+}
+
+#[test]
+fn a_forward_pass_takes_the_operations_that_its_products_make() {
+    let run = Run::default();
+    for (family, tokens) in [("bert", 7), ("llama", 9), ("llama-mha", 5)] {
+        let model = model::load(&fixtures().join("tiny").join(family), &Device::Cpu).unwrap();
+        let plan = tiny(family);
+        let input = Input::batch((0..2 * tokens as u32).collect(), 2).unwrap();
+        let pass = || model.hidden(&input, &MaskChoice::AsTrained, &mut Unobserved, &run);
+        let (hidden, mut done) = work::count(pass);
+        if plan.generates() {
+            let (logits, more) = work::count(|| model.logits(&hidden.unwrap(), &mut Unobserved));
+            logits.unwrap();
+            done.weights += more.weights;
+        }
+        let load = Load::new(&plan, tokens, 2, None).unwrap();
+        let counted = plan.forward(load, Pairs::All);
+        assert_eq!(counted.attention, u128::from(done.activations), "{family}");
+        assert_eq!(counted.total(), u128::from(done.total()), "{family}");
+    }
+}
+
+#[test]
+fn a_cached_step_takes_the_operations_that_its_products_make() {
+    let run = Run::default();
+    for family in ["llama", "llama-mha"] {
+        let model = model::load(&fixtures().join("tiny").join(family), &Device::Cpu).unwrap();
+        let plan = tiny(family);
+        let mut cache = model.cache(1).unwrap();
+        let mut pass = |ids: Vec<u32>| {
+            model.hidden_after(&mut cache, &Input::new(ids), &MaskChoice::AsTrained, &mut Unobserved, &run)
+        };
+        pass(vec![3, 1, 4, 1, 5, 9]).unwrap();
+        let (logits, done) = work::count(|| model.logits(&pass(vec![2]).unwrap(), &mut Unobserved));
+        logits.unwrap();
+        let step = *plan.decoding(load(&plan, 7)).unwrap().steps.last().unwrap();
+        assert_eq!((step.tokens, step.with_cache), (7, u128::from(done.total())), "{family}");
+    }
+}
+
+#[test]
+fn pairs_are_those_of_the_mask() {
+    let n = 11;
+    let mut plan = tiny("llama");
+    for (sees, mask) in [
+        (Sees::All, Mask::bidirectional()),
+        (Sees::Past, Mask::causal()),
+        (Sees::Window(4), Mask::parse("causal & window(4)").unwrap()),
+        (Sees::Window(30), Mask::causal()),
+    ] {
+        let stack = plan.decoder.as_mut().unwrap();
+        stack.sees = sees;
+        let heads = stack.self_attention;
+        let pairs = (0..n).flat_map(|query| (0..n).map(move |key| (query, key)));
+        let pairs = pairs.filter(|&(query, key)| mask.may_attend(query, key)).count();
+        let per_pair = 4 * stack.layers * heads.heads * heads.head_size;
+        let counted = plan.forward(load(&plan, n), Pairs::Allowed).attention;
+        assert_eq!(counted, (per_pair * pairs) as u128, "{sees:?}");
+        let seen = (0..n).filter(|&key| mask.may_attend(n - 1, key)).count();
+        let step = *plan.decoding(load(&plan, n)).unwrap().steps.last().unwrap();
+        let fixed = plan.forward(load(&plan, 1), Pairs::Allowed);
+        assert_eq!(step.with_cache - fixed.layers - fixed.logits, (per_pair * seen) as u128, "{sees:?}");
+    }
+}
+
+/// The sizes of the pair of models as the random architectures know them, and their layers.
+fn pair(name: &str) -> (Sizes, usize, usize) {
+    let (decoder, both) = (of_preset(&format!("decllm-{name}")), of_preset(&format!("redllm-{name}")));
+    let stack = decoder.decoder.as_ref().unwrap();
+    let Attention { heads, kv_heads, head_size, .. } = stack.self_attention;
+    let feed_forward = stack.feed_forward.width;
+    let sizes =
+        Sizes { width: decoder.width, heads, kv_heads, head_size, feed_forward, vocab: decoder.vocab };
+    (sizes, stack.layers, both.encoder.unwrap().layers)
+}
+
+#[test]
+fn matched_pairs_cost_what_their_own_formulas_say() {
+    for (name, ratio) in [("150m", 2.27), ("1b", 2.02), ("4b", 2.12), ("8b", 2.02)] {
+        let (sizes, layers, each) = pair(name);
+        let (decoder, both) = (of_preset(&format!("decllm-{name}")), of_preset(&format!("redllm-{name}")));
+        let [one, two] = [&decoder, &both].map(|plan| plan.forward(load(plan, 2048), Pairs::Allowed).total());
+        assert_eq!(one, u128::from(sizes.decoder_only_flops(layers, 2048, 2048, Pairs::Allowed)));
+        assert_eq!(two, u128::from(sizes.encoder_decoder_flops([each, each], 1024, 2048, Pairs::Allowed)));
+        assert!((one as f64 / two as f64 - ratio).abs() < 0.01, "{name}");
+    }
+}
+
+#[test]
+fn caches_have_their_published_bytes() {
+    let bytes = |name: &str| {
+        let plan = of_preset(name);
+        plan.memory(load(&plan, 2), Dtype::F16)
+    };
+    for (name, expected) in [("llama-7b", 524_288), ("llama2-70b", 327_680), ("llama3-8b", 131_072)] {
+        assert_eq!(bytes(name).cache_per_token, expected, "{name}");
+    }
+    assert_eq!(bytes("bert-base").cache, 0);
+    // Cross-attention keeps as much of a token of the source as self-attention of one of the target.
+    let t5 = bytes("t5-11b");
+    assert_eq!((t5.cache_per_token, t5.cache_per_source_token), (2 * 24 * 128 * 128 * 2, t5.cache_per_token));
+    assert_eq!(t5.cache, t5.cache_per_token + t5.cache_per_source_token);
+}
+
+#[test]
+fn memory_follows_batch_tokens_and_dtype() {
+    let plan = tiny("llama");
+    let heads = plan.decoder.as_ref().unwrap().self_attention;
+    let at = |tokens, batch, dtype| plan.memory(Load::new(&plan, tokens, batch, None).unwrap(), dtype);
+    let memory = at(7, 5, Dtype::F32);
+    assert_eq!(memory.weights, 4 * total(&plan.parts()));
+    let [forward, training] =
+        [plan.forward(load(&plan, 7), Pairs::All), plan.training(load(&plan, 7), Pairs::All)];
+    assert_eq!(training.total(), 3 * forward.total());
+    assert_eq!(memory.cache_per_token, (4 * 2 * 3 * heads.kv_heads * heads.head_size) as u128);
+    assert_eq!(memory.cache, 5 * 7 * memory.cache_per_token);
+    assert_eq!(memory.scores_per_layer, (4 * 5 * heads.heads * 7 * 7) as u128);
+    assert_eq!(memory.scores_all_layers, 3 * memory.scores_per_layer);
+    assert_eq!(at(7, 5, Dtype::Bf16).cache * 2, memory.cache);
+    let mut windowed = plan.clone();
+    windowed.decoder.as_mut().unwrap().sees = Sees::Window(4);
+    assert_eq!(windowed.memory(load(&plan, 7), Dtype::F32).cache, 4 * memory.cache_per_token);
+    // T5's source of 5 and target of 6: the encoder's 5·5, the decoder's 6·6 and 6·5.
+    let t5 = tiny("t5");
+    let split = t5.memory(Load::new(&t5, 11, 1, Some(5)).unwrap(), Dtype::F32);
+    assert_eq!(split.scores_per_layer, 4 * 3 * 36);
+    assert_eq!(split.scores_all_layers, 4 * 3 * (2 * 25 + 4 * (36 + 30)));
+}
+
+#[test]
+fn an_encoder_decoder_reads_its_source_once_and_writes_step_by_step() {
+    let t5 = tiny("t5");
+    let whole = Load::new(&t5, 11, 1, Some(5)).unwrap();
+    let decoding = t5.decoding(whole).unwrap();
+    let tokens: Vec<_> = decoding.steps.iter().map(|step| step.tokens).collect();
+    assert_eq!((decoding.source, tokens), (5, vec![1, 2, 4, 6]));
+    // Reading once and six steps make what one pass over all makes that predicts every position.
+    let reading = t5.reading(whole).total();
+    assert_eq!(reading + decoding.total_with_cache, t5.forward(whole, Pairs::Allowed).total());
+    assert!(decoding.steps.iter().all(|step| step.without_cache > reading + step.with_cache / 2));
+}
+
+#[test]
+fn a_decoder_writes_with_a_cache_what_one_pass_predicts() {
+    for name in ["gpt2", "llama3-8b", "mixtral-8x7b"] {
+        let plan = of_preset(name);
+        let decoding = plan.decoding(load(&plan, 100)).unwrap();
+        assert_eq!(
+            decoding.total_with_cache,
+            plan.forward(load(&plan, 100), Pairs::Allowed).total(),
+            "{name}"
+        );
+        let last = decoding.steps.last().unwrap();
+        let logits = plan.forward(load(&plan, 1), Pairs::Allowed).logits;
+        let pass = plan.forward(load(&plan, 100), Pairs::Allowed);
+        assert_eq!(last.without_cache, pass.total() - 99 * logits, "{name}");
+    }
+}
+
+#[test]
+fn loads_that_cannot_be_are_named() {
+    let say =
+        |plan: &Plan, tokens, batch, source| Load::new(plan, tokens, batch, source).unwrap_err().to_string();
+    let (llama, t5) = (tiny("llama"), tiny("t5"));
+    assert_eq!(say(&llama, 38, 1, None), "context is 38, expected at most 37, the context of this llama");
+    assert_eq!(say(&llama, 0, 1, None), "context is 0, expected a whole number from 1 to 16777216");
+    assert_eq!(say(&llama, 3, 0, None), "batch is 0, expected a whole number from 1 to 16777216");
+    assert!(say(&llama, 3, 1, Some(2)).starts_with("source is 2, expected none: a llama has not both"));
+    assert_eq!(say(&t5, 7, 1, Some(7)), "source is 7, expected from 1 to 6");
+    assert_eq!(say(&t5, 1, 1, None), "context is 1, expected at least 2: a token for either side");
+    let bert = tiny("bert");
+    let error = bert.decoding(load(&bert, 3)).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "model to decode with is a bert without a decoder, expected one that writes token by token"
+    );
+}
+
+#[test]
+fn configurations_that_cannot_be_are_named() {
+    let say = |value: serde_json::Value| {
+        Plan::of(&Config::from_value("here", value).unwrap()).unwrap_err().to_string()
+    };
+    let edited = |name: &str, field: &str, value: serde_json::Value| {
+        let path = fixtures().join("tiny").join(name).join("config.json");
+        let mut config: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        config[field] = value;
+        say(config)
+    };
+    assert!(
+        edited("gpt2", "model_type", "mamba".into())
+            .starts_with("here: model_type is \"mamba\", expected one of")
+    );
+    assert_eq!(edited("gpt2", "n_head", 5.into()), "here: n_embd is 24, expected a multiple of n_head = 5");
+    let error = edited("llama", "num_key_value_heads", 4.into());
+    assert_eq!(error, "here: num_key_value_heads is 4, expected a divisor of num_attention_heads = 6");
+    let error = edited("mixtral", "num_experts_per_tok", 5.into());
+    assert_eq!(error, "here: num_experts_per_tok is 5, expected at most num_local_experts = 4");
+    let error = edited("t5", "feed_forward_proj", "swish".into());
+    assert_eq!(error, "here: feed_forward_proj is \"swish\", expected \"relu\" or \"gated-gelu\"");
+}
+
+#[test]
+fn linear_attention_costs_the_same_at_every_step_and_keeps_sums() {
+    let mut config = preset::find("gpt2").unwrap().config().unwrap().to_json();
+    let softmax = Plan::of(&Config::from_value("here", config.clone()).unwrap()).unwrap();
+    config["attention"] = "linear".into();
+    config["head_size"] = 48.into();
+    let linear = Plan::of(&Config::from_value("here", config).unwrap()).unwrap();
+    let steps = linear.decoding(load(&linear, 900)).unwrap().steps;
+    assert!(steps.iter().all(|step| step.with_cache == steps[0].with_cache));
+    let pass = linear.forward(load(&linear, 900), Pairs::All);
+    assert_eq!(pass.attention, 12 * 4 * 12 * 48 * 48 * 900);
+    let memory = linear.memory(load(&linear, 900), Dtype::F16);
+    assert_eq!((memory.cache_per_token, memory.scores_per_layer), (0, 0));
+    assert_eq!((memory.state_per_sequence, memory.cache), (2 * 12 * 12 * 48 * 49, memory.state_per_sequence));
+    // Heads of 48 instead of 64: three quarters of the attention's matrices and inner biases.
+    let of =
+        |plan: &Plan| plan.parts().into_iter().find(|part| part.name.ends_with("self_attention")).unwrap();
+    let (whole, less) = (12 * (4 * 768 * 768 + 4 * 768), 12 * (4 * 768 * 576 + 3 * 576 + 768));
+    assert_eq!((of(&softmax).parameters, of(&linear).parameters), (whole, less));
+}
+
+/// The part that a tensor belongs to, by what the families call it.
+fn part_of(tensor: &str, plan: &Plan) -> String {
+    let name = tensor.to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
+    let stack = match (&plan.encoder, &plan.decoder) {
+        (Some(_), None) => "encoder",
+        (Some(_), Some(_)) if name.contains("encoder.") && !name.contains("decoder.") => "encoder",
+        _ => "decoder",
+    };
+    let in_stack = |part: &str| format!("{stack}.{part}");
+    match () {
+        () if has(&["norm", "ln_"]) => "norms".to_owned(),
+        () if has(&["relative_attention_bias"]) => in_stack("position_bias"),
+        () if has(&["wpe", "positions_embed", "position_embeddings"]) => "positions".to_owned(),
+        () if has(&["token_type_embeddings"]) => "segments".to_owned(),
+        () if has(&["wte", "embed", "shared.weight"]) => "embeddings".to_owned(),
+        () if has(&["pooler"]) => "pooler".to_owned(),
+        () if has(&["lm_head"]) => "output".to_owned(),
+        () if has(&["encdecattention", "cross_attention", "crossattention"]) => in_stack("cross_attention"),
+        () if has(&["attn", "attention"]) => in_stack("self_attention"),
+        () if has(&[".gate.weight", "router"]) => in_stack("router"),
+        () => in_stack("feed_forward"),
+    }
+}
+
+/// Formula and built model must agree, part by part; `false` if the family cannot be built.
+fn formula_and_built_model_agree(config: &Config) -> bool {
+    let plan = Plan::of(config).unwrap();
+    if !model::FAMILIES.iter().any(|family| family.name == plan.family) {
+        return false;
+    }
+    let mut built = std::collections::BTreeMap::new();
+    for (name, shape) in model::outline(config).unwrap().tensors {
+        *built.entry(part_of(&name, &plan)).or_insert(0) += shape.len() as u128;
+    }
+    let counted: std::collections::BTreeMap<_, _> =
+        plan.parts().into_iter().map(|part| (part.name, part.parameters)).collect();
+    assert_eq!(counted, built, "{}", config.path().display());
+    true
+}
+
+#[test]
+fn every_preset_has_the_parameters_of_the_model_that_is_built_of_it() {
+    let with_sizes = || preset::presets().filter(|preset| preset.has_sizes());
+    let built =
+        with_sizes().filter(|preset| formula_and_built_model_agree(&preset.config().unwrap())).count();
+    let families = model::FAMILIES.iter().map(|family| family.name);
+    let expected = |name: &str| with_sizes().filter(|preset| preset.plan().unwrap().family == name).count();
+    assert_eq!(built, families.map(expected).sum::<usize>());
+    assert!(built >= 13, "the presets of bert and llama at least");
+}
+
+#[test]
+fn tiny_configurations_and_biased_ones_have_the_parameters_of_what_is_built_of_them() {
+    let mut built = 0;
+    for family in ["gpt1", "gpt2", "bert", "t5", "t5-gated", "llama", "llama-mha", "mixtral"] {
+        let config = Config::open(&fixtures().join("tiny").join(family)).unwrap().to_json();
+        let edits: [&[&str]; 2] = [&[], &["attention_bias", "mlp_bias"]];
+        for edit in edits {
+            let mut config = config.clone();
+            // A new BERT of another class has a head or none; the bare model has none.
+            config["architectures"] = serde_json::Value::Null;
+            for field in edit {
+                config[field] = true.into();
+            }
+            built += usize::from(formula_and_built_model_agree(&Config::from_value(family, config).unwrap()));
+        }
+    }
+    assert!(built >= 6, "bert and both llamas at least");
+}
+
+#[test]
+fn every_family_that_is_built_is_counted() {
+    for family in model::FAMILIES {
+        let value = serde_json::json!({ "model_type": family.name });
+        let error = Plan::of(&Config::from_value("here", value).unwrap()).unwrap_err().to_string();
+        assert!(!error.contains("model_type"), "{} has no reader: {error}", family.name);
+    }
+}

@@ -1,0 +1,109 @@
+//! DecLLM: the decoder-only model that RedLLM is compared with.
+//!
+//! RMS pre-norm, SwiGLU, rotary positions, one matrix for embedding and output, and attention
+//! softmax(N(Q)·N(K)ᵀ / √D)·N(V), N being RMS norm over D without parameters: LLaMA but for the norms and the tie.
+//!
+//! With bidirectional input it runs under the mask `prefix(p)`, p being the length of the input: choose the mask
+//! for a text, or state `prefix_length` in the configuration of a model that was trained so.
+//!
+//! No checkpoint is published. **Tensors**: `model.embed_tokens.weight`, `model.layers.N.…` and
+//! `model.norm.weight`, named as in LLaMA. **Fields**: as LLaMA's, see [`redllm`](super::redllm);
+//! `num_hidden_layers`, and `prefix_length` if the input is bidirectional.
+//!
+//! **Source**: Encoder-Decoder or Decoder-Only? (arXiv 2510.26622), sections on DecLLM and, for bidirectional
+//! input, on finetuning.
+
+use super::builder::Builder;
+use super::cache::LayerCache;
+use super::encoder_decoder::{self, Block, Places};
+use super::redllm::Sizes;
+use super::transformer::{Body, Pass, Transformer};
+use super::{Config, Description, Input, rope};
+use crate::axis::Axis;
+use crate::device::Device;
+use crate::error::Result;
+use crate::mask::Mask;
+use crate::ops::{RotaryTable, gather, linear, rms_norm};
+use crate::probe::Probe;
+use crate::tensor::Tensor;
+use crate::weight::Weight;
+
+/// The embedding, which is the output too, and the blocks.
+pub(super) struct DecLlm {
+    frequencies: Vec<f64>, // [D/2]
+    epsilon: f32,
+    embedding: Weight, // [V, C]
+    blocks: Vec<Block>,
+    final_norm: Tensor, // [C]
+}
+
+/// Builds the model.
+///
+/// # Errors
+/// An error naming the field or tensor that is missing, wrong or not implemented.
+pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<Transformer<DecLlm>> {
+    let sizes = Sizes::read(config)?;
+    let (layers, vocab) = (config.layers("num_hidden_layers")?, (Axis::Vocab, sizes.vocab));
+    let prefix: Option<usize> = config.optional("prefix_length")?;
+    let frequencies = rope::frequencies(config, sizes.head_size)?;
+    let embedding = builder.matrix("model.embed_tokens.weight", [vocab, sizes.width()])?;
+    let blocks = (0..layers)
+        .map(|layer| sizes.block(builder, &format!("model.layers.{layer}"), sizes.mechanism()))
+        .collect::<Result<Vec<_>>>()?;
+    let final_norm = builder.gain("model.norm.weight", sizes.width())?;
+    let record = builder.finish(&[])?;
+    let description = Description {
+        family: "decllm",
+        layers,
+        heads: sizes.heads,
+        kv_heads: sizes.kv_heads,
+        head_size: sizes.head_size,
+        width: sizes.width,
+        feed_forward: sizes.feed_forward,
+        vocab: vocab.1,
+        context: sizes.context,
+        trained_mask: prefix.map_or_else(Mask::causal, Mask::prefix),
+        encoder: None,
+        other_mask: None,
+        parameters: record.parameters(),
+        dtype: embedding.dtype(),
+    };
+    let body = DecLlm { frequencies, epsilon: sizes.epsilon, embedding, blocks, final_norm };
+    Ok(Transformer { description, device: builder.device().clone(), record, body })
+}
+
+impl Body for DecLlm {
+    const STACK: &'static str = "decoder";
+    const CACHES: bool = true;
+    type Shared = Places;
+
+    fn shared(&self, first: usize, length: usize, device: &Device) -> Result<Places> {
+        let table = RotaryTable::from_frequencies(first, length, &self.frequencies, device)?;
+        Ok(Places { rotation: Some(table), bias: None })
+    }
+
+    fn embed(&self, input: &Input, _first: usize) -> Result<Tensor> {
+        gather(&self.embedding, input.ids(), input.batch_size())
+    }
+
+    fn layer(
+        &self,
+        index: usize,
+        x: &Tensor,
+        pass: Pass<'_, Places>,
+        cache: Option<&mut LayerCache>,
+        probe: &mut dyn Probe,
+    ) -> Result<Tensor> {
+        let Pass { shared: places, visibility, run } = pass;
+        let pass = encoder_decoder::Pass { epsilon: self.epsilon, places, visibility, run };
+        self.blocks[index].forward(x, pass, cache, probe)
+    }
+
+    fn finish(&self, x: Tensor, probe: &mut dyn Probe) -> Result<Tensor> {
+        probe.visit("final_norm", rms_norm(&x, &self.final_norm, self.epsilon)?)
+    }
+
+    fn logits(&self, hidden: &Tensor, _probe: &mut dyn Probe) -> Result<Option<Tensor>> {
+        linear(hidden, &self.embedding).map(Some) // [B, T, V]
+    }
+}

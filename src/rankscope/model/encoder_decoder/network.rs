@@ -1,0 +1,61 @@
+//! Feed-forward networks without biases, gated or not.
+
+use crate::attention::Linear;
+use crate::error::Result;
+use crate::ops::{FeatureMap, GeluForm, feature_map, gelu, multiply, silu};
+use crate::probe::Probe;
+use crate::tensor::Tensor;
+
+/// What follows attention in a block.
+pub(in crate::model) trait FeedForward {
+    /// The update of the residual stream.
+    ///
+    /// **Shapes**: x and the result `[B, T, C]`.
+    fn forward(&self, x: &Tensor, probe: &mut dyn Probe) -> Result<Tensor>;
+}
+
+/// W₂·f(W₁·x), or with a gate W₂(f(W₁·x) · W₃·x).
+pub(in crate::model) struct Network {
+    /// W₁ of a gated network, `[F, C]`.
+    pub(in crate::model) gate: Option<Linear>,
+    /// W₁, or W₃ where there is a gate, `[F, C]`.
+    pub(in crate::model) up: Linear,
+    /// W₂, `[C, F]`.
+    pub(in crate::model) down: Linear,
+    pub(in crate::model) activation: Activation,
+}
+
+/// f.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::model) enum Activation {
+    Relu,
+    Gelu(GeluForm),
+    Silu,
+}
+
+impl Activation {
+    fn of(self, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Activation::Relu => feature_map(x, FeatureMap::Relu), // max(x, 0), there a feature map
+            Activation::Gelu(form) => gelu(x, form),
+            Activation::Silu => silu(x),
+        }
+    }
+}
+
+impl Network {
+    /// f(W₁·x), times W₃·x where there is a gate, `[…, F]`.
+    pub(in crate::model) fn hidden(&self, x: &Tensor) -> Result<Tensor> {
+        match &self.gate {
+            Some(gate) => multiply(&self.activation.of(&gate.forward(x)?)?, &self.up.forward(x)?),
+            None => self.activation.of(&self.up.forward(x)?),
+        }
+    }
+}
+
+impl FeedForward for Network {
+    fn forward(&self, x: &Tensor, probe: &mut dyn Probe) -> Result<Tensor> {
+        let hidden = probe.visit("feed_forward.hidden", self.hidden(x)?)?; // [B, T, F]
+        probe.visit("feed_forward.output", self.down.forward(&hidden)?) // [B, T, C]
+    }
+}

@@ -1,0 +1,182 @@
+//! Writing text: one token after the other, each drawn from what the model says of the next.
+
+mod sampling;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::time::{Duration, Instant};
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+
+pub use sampling::Sampling;
+pub use stream::TextStream;
+
+use super::{Config, MaskChoice, Model};
+use crate::error::{Error, Result};
+use crate::run::Run;
+use writer::Writer;
+
+/// What is to be written, and how.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Tokens to write at most.
+    pub tokens: usize,
+    /// How each is chosen.
+    pub sampling: Sampling,
+    /// Ids that end the text; the one that does is its last.
+    pub stop: Vec<u32>,
+    /// Whether keys and values are kept, where the family keeps a cache.
+    pub use_cache: bool,
+    /// Who sees whom.
+    pub mask: MaskChoice,
+}
+
+impl Default for Settings {
+    /// Twenty tokens, greedy, with the cache and the trained mask.
+    fn default() -> Self {
+        Settings {
+            tokens: 20,
+            sampling: Sampling::greedy(),
+            stop: Vec::new(),
+            use_cache: true,
+            mask: MaskChoice::AsTrained,
+        }
+    }
+}
+
+/// A token as it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Written {
+    /// The token.
+    pub id: u32,
+    /// Its probability among those that might have been drawn.
+    pub probability: f64,
+}
+
+/// Why nothing more was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    /// As many tokens as were asked for.
+    Length,
+    /// One of the stop tokens came.
+    Stop,
+    /// The model's context is full.
+    Context,
+}
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Generated {
+    /// The tokens behind the prompt.
+    pub tokens: Vec<Written>,
+    /// Why it ends.
+    pub end: End,
+    /// Whether keys and values were kept.
+    pub used_cache: bool,
+    /// Reading the prompt, to the first logits.
+    pub reading: Duration,
+    /// Everything after that.
+    pub writing: Duration,
+}
+
+impl Generated {
+    /// The ids alone.
+    pub fn ids(&self) -> Vec<u32> {
+        self.tokens.iter().map(|token| token.id).collect()
+    }
+
+    /// Tokens a second behind the first, whose time is that of reading the prompt; `None` of fewer than two.
+    pub fn tokens_per_second(&self) -> Option<f64> {
+        let behind = self.tokens.len().checked_sub(1).filter(|&count| count > 0)?;
+        Some(behind as f64 / self.writing.as_secs_f64())
+    }
+}
+
+/// Writes behind a prompt, and shows every token as soon as it is there.
+///
+/// An encoder-decoder reads the prompt in its encoder, and its decoder writes behind its start token.
+///
+/// **Conventions**: the same seed in `run` writes the same text. With a cache the logits are those of the full
+/// pass up to rounding. The context being full ends the text and is no error. What is cancelled or fails has
+/// been shown up to there.
+///
+/// # Errors
+/// [`Error::Invalid`] naming a setting, or a family that writes no text; as [`Model::hidden`] and
+/// [`Model::hidden_after`], so that a mask under which the cache would not hold is named; whatever `show`
+/// returns.
+///
+/// ```no_run
+/// use rankscope::model::{self, generate::{Settings, generate}};
+/// use rankscope::{Device, Run};
+/// let model = model::load("checkpoint".as_ref(), &Device::Cpu)?;
+/// let text = generate(&*model, &[5, 9, 13], &Settings::default(), &mut |_| Ok(()), &Run::new(7))?;
+/// println!("{:?}", text.ids());
+/// # Ok::<(), rankscope::Error>(())
+/// ```
+pub fn generate(
+    model: &dyn Model,
+    prompt: &[u32],
+    settings: &Settings,
+    show: &mut dyn FnMut(Written) -> Result<()>,
+    run: &Run,
+) -> Result<Generated> {
+    settings.check(model)?;
+    let mut random = ChaCha8Rng::seed_from_u64(run.seed());
+    let mut writer = Writer::new(model, prompt, settings)?;
+    let start = Instant::now();
+    let mut logits = writer.next_logits(run)?;
+    let (reading, start) = (start.elapsed(), Instant::now());
+    let mut tokens = Vec::new();
+    let end = loop {
+        let (id, probability) = settings.sampling.draw(&logits, &mut random)?;
+        let token = Written { id, probability };
+        tokens.push(token);
+        show(token)?;
+        if settings.stop.contains(&id) {
+            break End::Stop;
+        }
+        if tokens.len() == settings.tokens {
+            break End::Length;
+        }
+        if !writer.push(id) {
+            break End::Context;
+        }
+        logits = writer.next_logits(run)?;
+    };
+    Ok(Generated { tokens, end, used_cache: writer.has_cache(), reading, writing: start.elapsed() })
+}
+
+/// The ids that end a text, as a configuration has them: `eos_token_id`, one or several; none if it is silent.
+///
+/// # Errors
+/// [`Error::Format`] if it is anything else.
+pub fn stop_tokens(config: &Config) -> Result<Vec<u32>> {
+    let field = "eos_token_id";
+    let Some(value) = config.optional::<serde_json::Value>(field)? else { return Ok(Vec::new()) };
+    let one = serde_json::from_value::<u32>(value.clone()).map(|id| vec![id]);
+    let ids = one.or_else(|_| serde_json::from_value(value.clone()));
+    ids.map_err(|_| config.wrong(field, &value.to_string(), "an id or a list of ids"))
+}
+
+impl Settings {
+    fn check(&self, model: &dyn Model) -> Result<()> {
+        self.sampling.check()?;
+        if self.tokens == 0 {
+            return Err(Error::invalid("number of tokens to write", 0, "at least 1"));
+        }
+        let vocab = model.description().vocab;
+        match self.stop.iter().find(|&&id| id as usize >= vocab) {
+            Some(id) => Err(Error::invalid(
+                "stop token",
+                id,
+                format!("less than {vocab}, the size of the vocabulary"),
+            )),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! Distributions, filters and their edges, streams of text, the cache and the end of a text.
+
+use super::*;
+use crate::device::Device;
+use crate::mask::Mask;
+use crate::model::{self, Config, Tokenizer};
+use std::path::{Path, PathBuf};
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+fn tiny(family: &str) -> Box<dyn Model> {
+    model::load(&fixtures().join("tiny").join(family), &Device::Cpu).unwrap()
+}
+
+fn glass() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/checkpoints/glass-en")
+}
+
+/// Logits whose probabilities are 1/2, 1/8, 1/4, 1/16, 1/16 (in this order).
+fn logits() -> Vec<f32> {
+    [8.0f32, 2.0, 4.0, 1.0, 1.0].map(f32::ln).to_vec()
+}
+
+fn close(got: &[(u32, f64)], expected: &[(u32, f64)]) {
+    assert_eq!(got.len(), expected.len(), "{got:?} {expected:?}");
+    for ((id, p), (expected_id, expected_p)) in got.iter().zip(expected) {
+        assert!(id == expected_id && (p - expected_p).abs() < 1e-6, "{got:?} {expected:?}");
+    }
+}
+
+fn under(temperature: f64, top_k: Option<usize>, top_p: Option<f64>) -> Vec<(u32, f64)> {
+    Sampling { temperature, top_k, top_p }.distribution(&logits()).unwrap()
+}
+
+#[test]
+fn distributions_by_hand() {
+    close(&under(1.0, None, None), &[(0, 0.5), (1, 0.125), (2, 0.25), (3, 0.0625), (4, 0.0625)]);
+    // Temperature ½ squares the ratios: 64 : 4 : 16 : 1 : 1.
+    let squared = [64.0, 4.0, 16.0, 1.0, 1.0].map(|weight| weight / 86.0);
+    close(&under(0.5, None, None), &(0..).zip(squared).collect::<Vec<_>>());
+    close(&under(1.0, Some(2), None), &[(0, 2.0 / 3.0), (2, 1.0 / 3.0)]);
+    // ½ + ¼ is ¾ exactly; a little more needs the third.
+    close(&under(1.0, None, Some(0.74)), &[(0, 2.0 / 3.0), (2, 1.0 / 3.0)]);
+    close(&under(1.0, None, Some(0.76)), &[(0, 4.0 / 7.0), (2, 2.0 / 7.0), (1, 1.0 / 7.0)]);
+    // Top-p takes its share of what top-k left: of ½ and ¼ the first has 2/3.
+    close(&under(1.0, Some(2), Some(0.6)), &[(0, 1.0)]);
+    close(&under(1.0, Some(2), Some(0.7)), &[(0, 2.0 / 3.0), (2, 1.0 / 3.0)]);
+    // Temperature comes first: at ½ the likeliest alone has 64/86 > 0.7.
+    close(&under(0.5, None, Some(0.7)), &[(0, 1.0)]);
+}
+
+#[test]
+fn edges_of_the_filters() {
+    close(&under(0.0, None, None), &[(0, 1.0)]);
+    close(&under(0.0, Some(3), Some(0.9)), &[(0, 1.0)]);
+    assert_eq!(
+        Sampling::greedy().distribution(&[1.0, 3.0, 3.0]).unwrap(),
+        [(1, 1.0)],
+        "the first of equal ones"
+    );
+    close(&under(1.0, Some(1), None), &[(0, 1.0)]);
+    close(&under(1.0, None, Some(1e-9)), &[(0, 1.0)]);
+    // Of equal ones the smaller id is kept, and nothing is lost with p = 1 or k too large.
+    assert_eq!(under(1.0, Some(4), None).last().unwrap().0, 3);
+    assert_eq!(under(1.0, None, Some(1.0)).len(), 5);
+    assert_eq!(under(1.0, Some(99), None).len(), 5);
+    assert_eq!(under(1e-3, None, None)[0], (0, 1.0));
+    let masked = [f32::NEG_INFINITY, 0.0, f32::NEG_INFINITY];
+    assert_eq!(Sampling::default().distribution(&masked).unwrap(), [(1, 1.0)]);
+}
+
+#[test]
+fn settings_out_of_range_are_named() {
+    let say = |temperature: f64, top_k: Option<usize>, top_p: Option<f64>| {
+        Sampling { temperature, top_k, top_p }.distribution(&logits()).unwrap_err().to_string()
+    };
+    let cold = "expected 0 (greedy) or a positive number";
+    assert_eq!(say(-0.5, None, None), format!("temperature is -0.5, {cold}"));
+    assert_eq!(say(f64::NAN, None, None), format!("temperature is NaN, {cold}"));
+    assert_eq!(say(f64::INFINITY, None, None), format!("temperature is inf, {cold}"));
+    assert_eq!(say(1.0, Some(0), None), "top-k is 0, expected at least 1, or none to keep all tokens");
+    for p in [0.0, 1.5, -1.0] {
+        let expected = "expected a share above 0 and up to 1, or none to keep all tokens";
+        assert_eq!(say(1.0, None, Some(p)), format!("top-p is {p}, {expected}"));
+    }
+    let error = |logits: &[f32]| Sampling::greedy().distribution(logits).unwrap_err().to_string();
+    assert_eq!(error(&[1.0, f32::NAN]), "logits is not finite, expected numbers, one of them finite");
+    assert_eq!(
+        error(&[f32::NEG_INFINITY]),
+        "logits is without a finite number, expected numbers, one of them finite"
+    );
+    assert!(error(&[]).starts_with("logits is without"));
+}
+
+/// Σ (observed − expected)² / expected over the tokens of a distribution.
+fn chi_square(sampling: Sampling, draws: usize) -> f64 {
+    let expected = sampling.distribution(&logits()).unwrap();
+    let mut counts = [0usize; 5];
+    let mut random = ChaCha8Rng::seed_from_u64(11);
+    for _ in 0..draws {
+        counts[sampling.draw(&logits(), &mut random).unwrap().0 as usize] += 1;
+    }
+    assert_eq!(
+        expected.iter().map(|&(id, _)| counts[id as usize]).sum::<usize>(),
+        draws,
+        "none but the kept"
+    );
+    let term = |&(id, p): &(u32, f64)| {
+        let mean = p * draws as f64;
+        (counts[id as usize] as f64 - mean).powi(2) / mean
+    };
+    expected.iter().map(term).sum()
+}
+
+#[test]
+fn draws_follow_the_distribution() {
+    // The 99.9 % quantiles of χ² with 4 and 2 degrees of freedom are 18.5 and 13.8.
+    assert!(chi_square(Sampling::default(), 20_000) < 18.5);
+    assert!(chi_square(Sampling { temperature: 0.7, ..Sampling::default() }, 20_000) < 18.5);
+    assert!(chi_square(Sampling { top_k: Some(3), ..Sampling::default() }, 20_000) < 13.8);
+    assert!(chi_square(Sampling { top_p: Some(0.8), ..Sampling::default() }, 20_000) < 13.8);
+}
+
+fn write(model: &dyn Model, prompt: &[u32], settings: &Settings, seed: u64) -> Generated {
+    let mut shown = Vec::new();
+    let mut show = |token| {
+        shown.push(token);
+        Ok(())
+    };
+    let text = generate(model, prompt, settings, &mut show, &Run::new(seed)).unwrap();
+    assert_eq!(shown, text.tokens, "every token is shown, once, in order");
+    text
+}
+
+#[test]
+fn the_cache_changes_nothing_but_the_time() {
+    for family in ["llama", "llama-mha"] {
+        let model = tiny(family);
+        for mask in [MaskChoice::AsTrained, MaskChoice::Override(Mask::prefix(3))] {
+            let sampling = Sampling { temperature: 0.8, top_k: Some(7), top_p: Some(0.9) };
+            let with = Settings { tokens: 12, sampling, mask, ..Settings::default() };
+            let without = Settings { use_cache: false, ..with.clone() };
+            let prompt = [3, 1, 4, 1, 5];
+            let (with, without) = (write(&*model, &prompt, &with, 5), write(&*model, &prompt, &without, 5));
+            assert!(with.used_cache && !without.used_cache);
+            assert_eq!(with.ids(), without.ids(), "{family}");
+            for (one, other) in with.tokens.iter().zip(&without.tokens) {
+                assert!((one.probability - other.probability).abs() < 1e-4, "{family}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_seed_decides_the_text() {
+    let model = tiny("llama");
+    let settings = Settings { sampling: Sampling::default(), ..Settings::default() };
+    let ids = |seed| write(&*model, &[7, 2], &settings, seed).ids();
+    assert_eq!(ids(3), ids(3));
+    assert_ne!(ids(3), ids(4));
+}
+
+#[test]
+fn a_text_ends_at_its_length_a_stop_token_or_the_context() {
+    let model = tiny("llama");
+    let settings = Settings { tokens: 6, ..Settings::default() };
+    let all = write(&*model, &[3, 1, 4], &settings, 0);
+    assert_eq!((all.end, all.tokens.len()), (End::Length, 6));
+    assert!(all.tokens_per_second().unwrap() > 0.0);
+    let third = all.ids()[2];
+    let first = all.ids().iter().position(|&id| id == third).unwrap();
+    let stopped = write(&*model, &[3, 1, 4], &Settings { stop: vec![third], ..settings.clone() }, 0);
+    assert_eq!((stopped.end, stopped.ids()), (End::Stop, all.ids()[..=first].to_vec()));
+    // A context of 37: 35 tokens of a prompt leave room for two more to be read, and one behind them.
+    let prompt: Vec<u32> = (0..35).collect();
+    let full = write(&*model, &prompt, &settings, 0);
+    assert_eq!((full.end, full.tokens.len()), (End::Context, 3));
+    let error = generate(&*model, &[1; 38], &settings, &mut |_| Ok(()), &Run::default()).unwrap_err();
+    assert!(error.to_string().contains("is 38, expected at most 37"), "{error}");
+}
+
+#[test]
+fn what_cannot_be_written_is_named() {
+    let run = Run::default();
+    let say = |family: &str, prompt: &[u32], settings: Settings| {
+        generate(&*tiny(family), prompt, &settings, &mut |_| Ok(()), &run).unwrap_err().to_string()
+    };
+    let settings = Settings::default;
+    let error = say("bert", &[1, 2], settings());
+    assert_eq!(
+        error,
+        "family of a model that writes is bert, expected one that predicts the next token, such as llama"
+    );
+    let error = say("llama", &[1], Settings { tokens: 0, ..settings() });
+    assert_eq!(error, "number of tokens to write is 0, expected at least 1");
+    let error = say("llama", &[1], Settings { stop: vec![97], ..settings() });
+    assert_eq!(error, "stop token is 97, expected less than 97, the size of the vocabulary");
+    assert!(say("llama", &[], settings()).contains("number of tokens is 0"));
+    let mask = MaskChoice::Override(Mask::bidirectional());
+    assert!(say("llama", &[1, 2], Settings { mask, ..settings() }).starts_with("mask of a cached pass is"));
+    let cancelled = Run::default();
+    cancelled.cancel_flag().cancel();
+    let error = generate(&*tiny("llama"), &[1], &settings(), &mut |_| Ok(()), &cancelled).unwrap_err();
+    assert_eq!(error.to_string(), "cancelled");
+}
+
+#[test]
+fn an_error_of_the_listener_ends_the_text() {
+    let mut count = 0;
+    let mut show = |_| {
+        count += 1;
+        if count == 3 { Err(Error::invalid("listener", "tired", "awake")) } else { Ok(()) }
+    };
+    let result = generate(&*tiny("llama"), &[1], &Settings::default(), &mut show, &Run::default());
+    assert_eq!((result.unwrap_err().to_string().as_str(), count), ("listener is tired, expected awake", 3));
+}
+
+#[test]
+fn streamed_pieces_make_the_text_and_no_half_character_is_shown() {
+    let tokenizer = Tokenizer::load(&glass()).unwrap();
+    let text = "Once upon a time, naïve 🦀 said: 猫!";
+    let ids = tokenizer.encode(text).unwrap().ids;
+    let whole = tokenizer.decode(&ids).unwrap();
+    for split in [0, 1, 4] {
+        let mut stream = TextStream::after(&tokenizer, &ids[..split]);
+        let mut pieces = Vec::new();
+        for &id in &ids[split..] {
+            pieces.push(stream.push(id).unwrap());
+        }
+        assert!(pieces.iter().all(|piece| !piece.contains('\u{FFFD}')), "{pieces:?}");
+        pieces.push(stream.finish().unwrap());
+        let before = tokenizer.decode(&ids[..split]).unwrap();
+        assert_eq!(format!("{before}{}", pieces.concat()), whole, "{split}");
+    }
+}
+
+#[test]
+fn a_space_that_the_tokenizer_puts_between_words_is_not_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = serde_json::json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+        "pre_tokenizer": null, "post_processor": null,
+        "decoder": { "type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true },
+        "model": { "type": "WordLevel", "vocab": { "▁the": 0, "▁cat": 1, "s": 2 }, "unk_token": "s" },
+    });
+    std::fs::write(folder.path().join("tokenizer.json"), words.to_string()).unwrap();
+    let tokenizer = Tokenizer::load(folder.path()).unwrap();
+    assert_eq!(tokenizer.decode(&[1]).unwrap(), "cat", "alone, a word has no space before it");
+    let mut stream = TextStream::after(&tokenizer, &[0]);
+    let said: Vec<_> = [1, 2, 0, 1].map(|id| stream.push(id).unwrap()).into();
+    assert_eq!(said, [" cat", "s", " the", " cat"]);
+}
+
+#[test]
+fn a_character_that_never_became_whole_is_said_at_the_end() {
+    let tokenizer = Tokenizer::load(&glass()).unwrap();
+    let crab = tokenizer.encode("a🦀").unwrap().ids;
+    let cut = &crab[..crab.len() - 1];
+    let mut stream = TextStream::after(&tokenizer, &[]);
+    let said: String = cut.iter().map(|&id| stream.push(id).unwrap()).collect();
+    assert!(!said.contains('\u{FFFD}'), "{said}");
+    assert_eq!(said + &stream.finish().unwrap(), tokenizer.decode(cut).unwrap());
+}
+
+#[test]
+fn the_ends_of_a_text_stand_in_the_configuration() {
+    let ends = |value: serde_json::Value| {
+        let config = Config::from_value("here", serde_json::json!({ "eos_token_id": value })).unwrap();
+        stop_tokens(&config)
+    };
+    assert_eq!(ends(2.into()).unwrap(), [2]);
+    assert_eq!(ends(vec![2, 7].into()).unwrap(), [2, 7]);
+    assert_eq!(ends(serde_json::Value::Null).unwrap(), [] as [u32; 0]);
+    let error = ends("end".into()).unwrap_err().to_string();
+    assert_eq!(error, "here: eos_token_id is \"end\", expected an id or a list of ids");
+}

@@ -1,0 +1,40 @@
+//! GPT-1: a causal decoder with learned positions and layer norm after each residual sum, as in the first
+//! transformer; no norm at the end.
+//!
+//! h₀ = W_e·U + W_p; n = norm(h + attention(h)), h ← norm(n + W₂·GELU(W₁·n)); P = softmax(h·W_eᵀ).
+//!
+//! **Conventions**: `afn: "gelu"` is the tanh approximation here, as in the released code. F = 4·C.
+//!
+//! **Source**: Radford et al. 2018, *Improving Language Understanding by Generative Pre-Training*, equations 2;
+//! tensor names as on the Hugging Face hub.
+
+use super::Config;
+use super::builder::Builder;
+use super::gpt::{Gpt, Plan};
+use super::transformer::Transformer;
+use super::variant::Variant;
+use crate::error::Result;
+use crate::ops::GeluForm;
+
+/// Builds a GPT-1.
+///
+/// # Errors
+/// An error naming the field or tensor that is missing, wrong or not implemented.
+pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<Transformer<Gpt>> {
+    let activation: String = config.optional("afn")?.unwrap_or_else(|| "gelu".to_owned());
+    if activation != "gelu" {
+        return Err(config.wrong("afn", &format!("{activation:?}"), "\"gelu\""));
+    }
+    let variant = Variant::read(config, ["n_embd", "n_head"])?;
+    variant.expect_causal(config)?;
+    let plan = Plan {
+        family: "openai-gpt",
+        tables: ["tokens_embed", "positions_embed"],
+        feed_forward: 4 * config.size("n_embd")?,
+        activation: GeluForm::Tanh,
+        is_pre_norm: false,
+        final_norm: None,
+        variant,
+    };
+    plan.build(config, builder)
+}

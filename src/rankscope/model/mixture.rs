@@ -1,0 +1,155 @@
+//! [`Mixture`]: a feed-forward network of several experts, of which each token visits a few.
+//!
+//! y = Σₑ wₑ · FFNₑ(x), with w the softmax of the router's scores over all experts, of which the largest k are
+//! kept and divided by their sum; the others are 0 and their experts never see the token.
+//!
+//! **Source**: Shazeer et al. 2017 (arXiv 1701.06538), section 2; the order, softmax first and then the largest k,
+//! is that of Jiang et al. 2024 (arXiv 2401.04088), section 2.1, where both orders are the same function.
+
+use super::encoder_decoder::{FeedForward, Network};
+use crate::axis::Axis;
+use crate::error::Result;
+use crate::ops::{concat, gather_rows, linear, matmul, scale};
+use crate::probe::Probe;
+use crate::tensor::Tensor;
+use crate::weight::Weight;
+
+/// The experts and the router.
+///
+/// **Probe points**: `router.scores` `[B, T, E]`, `router.weights` `[B, T, E]` with zeros for the experts that are
+/// not visited, `feed_forward.experts` `[N, E, C]` with N the tokens of all sequences and E the experts that each
+/// visits, and `feed_forward.output` `[B, T, C]`. An expert is visited where its weight, also an edited one, is not
+/// 0.
+///
+/// **Conventions**: which rows go to which expert is worked out on the CPU, so on a GPU each layer waits for the
+/// router's scores. Of equal scores, that of the earlier expert is the larger one.
+pub(super) struct Mixture {
+    pub(super) router: Weight, // [E, C]
+    pub(super) experts: Vec<Network>,
+    /// k.
+    pub(super) visited: usize,
+}
+
+impl FeedForward for Mixture {
+    fn forward(&self, x: &Tensor, probe: &mut dyn Probe) -> Result<Tensor> {
+        let scores = probe.visit("router.scores", linear(x, &self.router)?)?; // [B, T, E]
+        let mut weights = route(&scores.to_vec()?, self.experts.len(), self.visited);
+        if probe.watches("router.weights") {
+            let tensor = Tensor::new(scores.shape().axes(), weights)?.to_device(&x.device())?;
+            weights = probe.visit("router.weights", tensor)?.to_vec()?;
+        }
+        let visits = Visits::new(&weights, self.experts.len());
+        let update = match self.outputs(x, &visits)? {
+            None => scale(x, 0.0)?,
+            Some(outputs) => {
+                let outputs = gather_rows(&outputs, &visits.rows)?; // [N·k, C]
+                let (tokens, width) = (visits.tokens, (Axis::Width, self.width()));
+                let outputs = outputs.reshape([(Axis::Row, tokens), (Axis::Expert, visits.most), width])?;
+                let outputs = probe.visit("feed_forward.experts", outputs)?; // [N, k, C]
+                let axes = [(Axis::Row, tokens), (Axis::Query, 1), (Axis::Expert, visits.most)];
+                let weights = Tensor::new(axes, visits.weights)?.to_device(&x.device())?;
+                matmul(&weights, &outputs, Axis::Expert, 1.0)?.reshape(x.shape().axes())? // [B, T, C]
+            }
+        };
+        probe.visit("feed_forward.output", update)
+    }
+}
+
+impl Mixture {
+    fn width(&self) -> usize {
+        self.router.shape().size(Axis::Width).unwrap_or(0)
+    }
+
+    /// What the experts make of the tokens that visit them, one expert after the other; nothing if none does.
+    fn outputs(&self, x: &Tensor, visits: &Visits) -> Result<Option<Tensor>> {
+        let mut outputs: Option<Tensor> = None;
+        for (expert, tokens) in self.experts.iter().zip(&visits.of_expert) {
+            if tokens.is_empty() {
+                continue;
+            }
+            let hidden = expert.hidden(&gather_rows(x, tokens)?)?; // [N, F]
+            let output = expert.down.forward(&hidden)?; // [N, C]
+            outputs = Some(match outputs {
+                Some(others) => concat(&others, &output, Axis::Row)?,
+                None => output,
+            });
+        }
+        Ok(outputs)
+    }
+}
+
+/// The weights of the experts, token by token: softmax, the largest `visited` kept and divided by their sum.
+fn route(scores: &[f32], experts: usize, visited: usize) -> Vec<f32> {
+    let mut weights = Vec::with_capacity(scores.len());
+    for scores in scores.chunks(experts) {
+        let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let powers: Vec<f32> = scores.iter().map(|score| (score - largest).exp()).collect();
+        let mut order: Vec<usize> = (0..experts).collect();
+        order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a])); // stable: of equals, the earlier one first
+        let kept = &order[..visited];
+        let sum: f32 = kept.iter().map(|&expert| powers[expert]).sum();
+        weights.extend((0..experts).map(|e| if kept.contains(&e) { powers[e] / sum } else { 0.0 }));
+    }
+    weights
+}
+
+/// Who visits whom.
+struct Visits {
+    tokens: usize,
+    /// The tokens that visit each expert.
+    of_expert: Vec<Vec<u32>>,
+    /// The largest number of experts that a token visits.
+    most: usize,
+    /// For every token, the rows of its experts' outputs where these lie one expert after the other, `[N, most]`.
+    /// A token that visits fewer has any row, with the weight 0.
+    rows: Vec<u32>,
+    /// Their weights, `[N, most]`.
+    weights: Vec<f32>,
+}
+
+impl Visits {
+    fn new(weights: &[f32], experts: usize) -> Self {
+        let rows: Vec<&[f32]> = weights.chunks(experts).collect();
+        let visitors = |expert: usize| -> Vec<u32> {
+            (0..rows.len()).filter(|&token| rows[token][expert] != 0.0).map(|token| token as u32).collect()
+        };
+        let of_expert: Vec<Vec<u32>> = (0..experts).map(visitors).collect();
+        let most = rows.iter().map(|row| row.iter().filter(|&&weight| weight != 0.0).count()).max();
+        let most = most.unwrap_or(0);
+        let mut places = vec![Vec::with_capacity(most); rows.len()];
+        let visits = of_expert.iter().enumerate().flat_map(|(e, tokens)| tokens.iter().map(move |&t| (e, t)));
+        for (row, (expert, token)) in visits.enumerate() {
+            places[token as usize].push((row as u32, rows[token as usize][expert]));
+        }
+        places.iter_mut().for_each(|places| places.resize(most, (0, 0.0)));
+        let (all, weights) = places.into_iter().flatten().unzip();
+        Visits { tokens: rows.len(), of_expert, most, rows: all, weights }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_two_are_kept_and_divided_by_their_sum() {
+        // e^0, e^ln 3, e^ln 2, e^ln 3 = 1, 3, 2, 3: of the two equal ones both are kept, and 6 is their sum.
+        let scores = [0.0, 3f32.ln(), 2f32.ln(), 3f32.ln(), 5.0, 5.0, 5.0, 1e4];
+        let weights = route(&scores, 4, 2);
+        let expected = [0.0, 0.5, 0.0, 0.5, 0.0, 0.0, 0.0, 1.0];
+        assert!(weights.iter().zip(expected).all(|(got, want)| (got - want).abs() < 1e-6), "{weights:?}");
+        assert_eq!(weights[4..].iter().filter(|&&weight| weight == 0.0).count(), 3);
+        assert_eq!(route(&[2.0, 2.0, 2.0], 3, 1), [1.0, 0.0, 0.0], "of equals, the earlier one");
+        assert_eq!(route(&[-7.0, 9.0], 1, 1), [1.0, 1.0], "a single expert has all the weight");
+    }
+
+    #[test]
+    fn every_visit_has_its_row_and_its_weight() {
+        // Token 0 visits expert 2, token 1 visits 0 and 2, token 2 nobody.
+        let visits = Visits::new(&[0.0, 0.0, 1.0, 0.25, 0.0, 0.75, 0.0, 0.0, 0.0], 3);
+        assert_eq!(visits.of_expert, [vec![1], vec![], vec![0, 1]]);
+        assert_eq!((visits.tokens, visits.most), (3, 2));
+        assert_eq!(visits.rows, [1, 0, 0, 2, 0, 0]);
+        assert_eq!(visits.weights, [1.0, 0.0, 0.25, 0.75, 0.0, 0.0]);
+    }
+}

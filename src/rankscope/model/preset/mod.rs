@@ -1,0 +1,124 @@
+//! Published sizes under names such as `gpt2-xl`, each as its family's own configuration.
+//!
+//! A preset counts the bare model as its paper does: BERT with its pooler and without a masked-language-model
+//! head, T5 with its tied head, LLaMA with its output layer.
+
+mod bert;
+mod gpt;
+mod llama;
+mod partial;
+mod red;
+mod t5;
+#[cfg(test)]
+mod tests;
+
+use serde_json::Value;
+
+use super::Config;
+use super::count::{Part, Plan};
+use crate::error::{Error, Result};
+
+/// A published size.
+pub struct Preset {
+    /// Family and size in lower case: `gpt2-xl`.
+    pub name: &'static str,
+    /// Where the sizes are published.
+    pub source: &'static str,
+    /// What that source states, and what stands here without its word.
+    pub stated: &'static str,
+    known: Known,
+}
+
+/// What is known of a model.
+enum Known {
+    /// Every size of a family: its `config.json`.
+    Config(fn() -> Value),
+    /// Totals alone, parts with all and with active parameters, and why there is no more.
+    Totals { parts: &'static [(&'static str, u128, u128)], missing: &'static str },
+}
+
+impl Preset {
+    /// The configuration.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a model of which no sizes are published.
+    pub fn config(&self) -> Result<Config> {
+        match &self.known {
+            Known::Config(make) => Config::from_value(self.name, make()),
+            Known::Totals { missing, .. } => {
+                Err(Error::invalid(format!("configuration of {}", self.name), "not known", missing))
+            }
+        }
+    }
+
+    /// The sizes.
+    ///
+    /// # Errors
+    /// As [`config`](Self::config).
+    pub fn plan(&self) -> Result<Plan> {
+        Plan::of(&self.config()?)
+    }
+
+    /// The parts with their parameters: by formula from the sizes, or as they are told.
+    ///
+    /// # Errors
+    /// As [`Plan::of`].
+    pub fn parts(&self) -> Result<Vec<Part>> {
+        match &self.known {
+            Known::Config(_) => Ok(self.plan()?.parts()),
+            Known::Totals { parts, .. } => {
+                let part = |&(name, parameters, active): &(&str, u128, u128)| Part {
+                    name: name.to_owned(),
+                    parameters,
+                    active,
+                };
+                Ok(parts.iter().map(part).collect())
+            }
+        }
+    }
+
+    /// Whether sizes are known, and not totals alone.
+    pub fn has_sizes(&self) -> bool {
+        matches!(self.known, Known::Config(_))
+    }
+}
+
+/// Every preset, family by family.
+pub fn presets() -> impl Iterator<Item = &'static Preset> {
+    [gpt::PRESETS, bert::PRESETS, t5::PRESETS, llama::PRESETS, red::PRESETS, partial::PRESETS]
+        .into_iter()
+        .flatten()
+}
+
+/// The preset called `name`.
+///
+/// # Errors
+/// [`Error::Invalid`] with the names that are near, or all of them.
+///
+/// ```
+/// use rankscope::model::preset;
+/// assert!(preset::find("gpt-2-xl").err().unwrap().to_string().contains("gpt2-xl"));
+/// ```
+pub fn find(name: &str) -> Result<&'static Preset> {
+    if let Some(preset) = presets().find(|preset| preset.name == name) {
+        return Ok(preset);
+    }
+    let near = near(name);
+    let expected = match near[..] {
+        [] => format!("one of {}", presets().map(|preset| preset.name).collect::<Vec<_>>().join(", ")),
+        _ => format!("a known name, such as {}", near.join(", ")),
+    };
+    Err(Error::invalid("preset", format!("{name:?}"), expected))
+}
+
+/// Up to three names that a typing error could have made of this.
+fn near(name: &str) -> Vec<&'static str> {
+    /// Below this share of letters in place a name is another one.
+    const ALIKE: f64 = 0.6;
+    let name: String = name.trim().to_lowercase().replace(['_', ' '], "-");
+    let alike =
+        |preset: &'static Preset| (strsim::normalized_damerau_levenshtein(&name, preset.name), preset.name);
+    let mut alike: Vec<(f64, &str)> = presets().map(alike).filter(|(score, _)| *score >= ALIKE).collect();
+    alike.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+    alike.into_iter().take(3).map(|(_, name)| name).collect()
+}

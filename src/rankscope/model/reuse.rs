@@ -1,0 +1,138 @@
+//! What of a cache is still true when a dialogue goes on: the reuse experiment.
+//!
+//! A first turn is a prompt and its answer. A second turn is appended, both are read again, and the states of
+//! the first turn are compared with those that were stored, layer by layer.
+
+use serde::Serialize;
+
+use super::{Input, MaskChoice, Model};
+use crate::axis::Axis;
+use crate::error::{Error, Result};
+use crate::mask::Mask;
+use crate::ops::slice;
+use crate::probe::{Trace, Unobserved};
+use crate::run::Run;
+use crate::tensor::Tensor;
+
+/// Relative changes up to here are rounding in f32.
+pub const ROUNDING: f64 = 1e-5;
+
+/// One way to read a dialogue: the mask of the first turn, and that of both.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// `causal`, `prefix_frozen`, `prefix_grown` or `bidirectional`.
+    pub name: &'static str,
+    /// The mask of the first turn alone.
+    pub before: Mask,
+    /// The mask when both turns are there.
+    pub after: Mask,
+}
+
+/// The four ways, for a prompt of so many tokens and a first turn of so many in all.
+///
+/// A prefix-LM may keep its prefix as it was, or let it grow over all of the first turn.
+pub fn readings(prompt: usize, first: usize) -> [Reading; 4] {
+    let same = |name, mask: Mask| Reading { name, before: mask.clone(), after: mask };
+    [
+        same("causal", Mask::causal()),
+        same("prefix_frozen", Mask::prefix(prompt)),
+        Reading { name: "prefix_grown", before: Mask::prefix(prompt), after: Mask::prefix(first) },
+        same("bidirectional", Mask::bidirectional()),
+    ]
+}
+
+/// How far the states of the first turn moved, layer by layer: ‖after − before‖ / ‖before‖.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Change {
+    /// Of the residual stream after each layer.
+    pub hidden: Vec<f64>,
+    /// Of the keys of each layer.
+    pub keys: Vec<f64>,
+    /// Of the values of each layer.
+    pub values: Vec<f64>,
+    /// The largest absolute difference of all.
+    pub largest: f64,
+}
+
+impl Change {
+    /// The largest relative change of all.
+    pub fn relative(&self) -> f64 {
+        let all = self.hidden.iter().chain(&self.keys).chain(&self.values);
+        all.fold(0.0, |largest, &change| f64::max(largest, change))
+    }
+
+    /// Whether what was stored still holds, up to rounding.
+    pub fn is_kept(&self) -> bool {
+        self.relative() <= ROUNDING
+    }
+}
+
+/// The change of the first `first` states of `ids` under a reading.
+///
+/// # Errors
+/// As [`Model::hidden`]; [`Error::Invalid`] for a turn without tokens, or a model that is not a stack of
+/// decoder layers.
+pub fn change(model: &dyn Model, ids: &[u32], first: usize, reading: &Reading, run: &Run) -> Result<Change> {
+    if first == 0 || first >= ids.len() {
+        let expected = format!("from 1 to {}, so that both turns have some", ids.len().saturating_sub(1));
+        return Err(Error::invalid("tokens of the first turn", first, expected));
+    }
+    let before = states(model, &ids[..first], &reading.before, run)?;
+    let after = states(model, ids, &reading.after, run)?;
+    let mut largest = 0.0;
+    let mut of = |part: &str, axis: Axis| -> Result<Vec<f64>> {
+        let mut moved = Vec::new();
+        for layer in 0..model.description().layers {
+            let name = format!("decoder.{layer}.{part}");
+            let get = |trace: &Trace| trace.get(&name).cloned().ok_or_else(|| missing(&name));
+            let (before, after) = (get(&before)?, slice(&get(&after)?, axis, 0..first)?);
+            let (relative, absolute) = difference(&before, &after)?;
+            largest = f64::max(largest, absolute);
+            moved.push(relative);
+        }
+        Ok(moved)
+    };
+    let hidden = of("output", Axis::Query)?;
+    let keys = of("self_attention.key", Axis::Key)?;
+    let values = of("self_attention.value", Axis::Key)?;
+    Ok(Change { hidden, keys, values, largest })
+}
+
+fn missing(name: &str) -> Error {
+    Error::invalid("intermediate of the model", name, "one that the model shows its probe")
+}
+
+fn states(model: &dyn Model, ids: &[u32], mask: &Mask, run: &Run) -> Result<Trace> {
+    let mut trace = Trace::of([".output", "self_attention.key", "self_attention.value"]);
+    model.hidden(&Input::new(ids.to_vec()), &MaskChoice::Override(mask.clone()), &mut trace, run)?;
+    Ok(trace)
+}
+
+/// ‖b − a‖ / ‖a‖ and the largest |b − a|, in f64.
+///
+/// # Errors
+/// [`Error::Gpu`] if a readback fails.
+pub fn difference(a: &Tensor, b: &Tensor) -> Result<(f64, f64)> {
+    let (a, b) = (a.to_vec()?, b.to_vec()?);
+    let pairs = || a.iter().zip(&b).map(|(&a, &b)| (f64::from(a), f64::from(b)));
+    let squares: f64 = pairs().map(|(a, b)| (b - a).powi(2)).sum();
+    let norm: f64 = pairs().map(|(a, _)| a * a).sum();
+    let largest = pairs().fold(0.0, |largest, (a, b)| f64::max(largest, (b - a).abs()));
+    Ok(if squares == 0.0 { (0.0, 0.0) } else { ((squares / norm).sqrt(), largest) })
+}
+
+/// The second turn on the cache of the first, against the full pass: relative difference of the last hidden
+/// states.
+///
+/// # Errors
+/// As [`Model::hidden_after`].
+pub fn cached_error(model: &dyn Model, ids: &[u32], first: usize, mask: Mask, run: &Run) -> Result<f64> {
+    let mask = MaskChoice::Override(mask);
+    let (before, behind) = ids.split_at(first);
+    let full = model.hidden(&Input::new(ids.to_vec()), &mask, &mut Unobserved, run)?;
+    let full = slice(&full, Axis::Query, first..ids.len())?;
+    let mut cache = model.cache(1)?;
+    model.hidden_after(&mut cache, &Input::new(before.to_vec()), &mask, &mut Unobserved, run)?;
+    let cached = model.hidden_after(&mut cache, &Input::new(behind.to_vec()), &mask, &mut Unobserved, run)?;
+    Ok(difference(&full, &cached)?.0)
+}

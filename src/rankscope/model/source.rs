@@ -1,0 +1,143 @@
+//! [`Source`]: where the tensors of a model come from, so that each family builds itself once.
+//!
+//! A checkpoint, a seed, or shapes alone: [`Builder`](super::Builder) asks for tensors by name and does not
+//! know which.
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+use sha2::{Digest, Sha256};
+
+use super::Checkpoint;
+use crate::axis::Shape;
+use crate::error::Result;
+use crate::weight::{Dtype, Weight};
+
+/// What a tensor holds at the beginning of a new model.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fresh {
+    /// Independent numbers, N(0, spread²).
+    Normal {
+        /// The standard deviation.
+        spread: f32,
+    },
+    /// One number everywhere: gains begin as 1, biases as 0.
+    Constant(f32),
+}
+
+impl Fresh {
+    /// N(0, 1/in): a product with inputs of variance 1 has variance 1.
+    pub fn normal(inputs: usize) -> Self {
+        Fresh::Normal { spread: 1.0 / (inputs as f32).sqrt() }
+    }
+}
+
+/// Where the tensors of a model come from.
+pub trait Source {
+    /// The tensor `name` of `shape`, on the CPU; `fresh` says what it holds in a new model.
+    ///
+    /// # Errors
+    /// An error naming the tensor, if it is missing or of another shape.
+    fn tensor(&mut self, name: &str, shape: Shape, fresh: Fresh) -> Result<Weight>;
+
+    /// What it is, for a cache to know its owner by: a path, or a seed.
+    fn name(&self) -> String;
+
+    /// Whether there is such a tensor; `None` where there is whatever is asked for.
+    fn has(&self, name: &str) -> Option<bool> {
+        self.checkpoint().map(|checkpoint| checkpoint.has(name))
+    }
+
+    /// Whether two tensors are there and are the same, bit for bit.
+    fn same(&self, one: &str, other: &str) -> bool {
+        self.checkpoint().is_some_and(|checkpoint| checkpoint.same(one, other))
+    }
+
+    /// The checkpoint, if it is one.
+    fn checkpoint(&self) -> Option<&Checkpoint> {
+        None
+    }
+}
+
+/// The tensors of a checkpoint, mapped.
+impl Source for Checkpoint {
+    fn tensor(&mut self, name: &str, shape: Shape, _: Fresh) -> Result<Weight> {
+        self.weight(name, shape.axes())
+    }
+
+    fn name(&self) -> String {
+        self.path().display().to_string()
+    }
+
+    fn checkpoint(&self) -> Option<&Checkpoint> {
+        Some(self)
+    }
+}
+
+/// Random tensors in f32, each drawn from the seed and its own name.
+///
+/// **Conventions**: the numbers of a tensor depend on the seed, its name and its size alone: not on the order in
+/// which tensors are asked for, nor on which others a model has.
+///
+/// ```
+/// use rankscope::model::{Fresh, Seeded, Source};
+/// use rankscope::{Axis, Shape};
+/// let mut draw = |name: &str, seed| {
+///     Seeded::new(seed).tensor(name, Shape::new([(Axis::Row, 3)]), Fresh::normal(4)).unwrap().to_f32()
+/// };
+/// assert_eq!(draw("a", 7), draw("a", 7));
+/// assert!(draw("a", 7) != draw("b", 7) && draw("a", 7) != draw("a", 8));
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Seeded {
+    seed: u64,
+}
+
+impl Seeded {
+    /// A source of this seed.
+    pub fn new(seed: u64) -> Self {
+        Seeded { seed }
+    }
+}
+
+impl Source for Seeded {
+    fn tensor(&mut self, name: &str, shape: Shape, fresh: Fresh) -> Result<Weight> {
+        let values: Vec<f32> = match fresh {
+            Fresh::Constant(value) => vec![value; shape.len()],
+            Fresh::Normal { spread } => {
+                let key = Sha256::new().chain_update(self.seed.to_le_bytes()).chain_update(name).finalize();
+                let mut random = ChaCha8Rng::from_seed(key.into());
+                let draw = || spread * Distribution::<f32>::sample(&StandardNormal, &mut random);
+                std::iter::repeat_with(draw).take(shape.len()).collect()
+            }
+        };
+        Weight::new(name, shape.axes(), Dtype::F32, &values)
+    }
+
+    fn name(&self) -> String {
+        format!("seed {}", self.seed)
+    }
+}
+
+/// Shapes without numbers: those of a new model, or those that a checkpoint's header states.
+///
+/// What is built from it can be counted and nothing else, so it stays inside the library.
+pub(super) struct Shapes(pub(super) Option<Checkpoint>);
+
+impl Source for Shapes {
+    fn tensor(&mut self, name: &str, shape: Shape, _: Fresh) -> Result<Weight> {
+        let dtype = match &self.0 {
+            Some(checkpoint) => checkpoint.weight(name, shape.axes())?.dtype(),
+            None => Dtype::F32,
+        };
+        Ok(Weight::absent(name, shape, dtype))
+    }
+
+    fn name(&self) -> String {
+        "shapes".to_owned()
+    }
+
+    fn checkpoint(&self) -> Option<&Checkpoint> {
+        self.0.as_ref()
+    }
+}

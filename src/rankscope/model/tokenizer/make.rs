@@ -1,0 +1,145 @@
+//! Tokenizers that need no file: bytes, characters, and pairs learned from a text.
+//!
+//! Each is written as the definition that `tokenizer.json` would hold, so that what is made, saved and loaded
+//! again is one thing.
+
+use std::collections::{BTreeSet, HashSet};
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+use tokenizers::models::TrainerWrapper;
+use tokenizers::models::bpe::BpeTrainer;
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::{AddedToken, TokenizerImpl};
+
+use super::pieces::char_from_byte;
+use super::{Tokenizer, one_line};
+use crate::error::{Error, Result};
+use crate::model::record::aside;
+
+impl Tokenizer {
+    /// Every byte is a token, and its id is its value: 256 ids, any text, nothing lost.
+    ///
+    /// **Conventions**: the spelling of a byte is GPT-2's, so that the file is read by every implementation.
+    ///
+    /// ```
+    /// use rankscope::model::Tokenizer;
+    /// let bytes = Tokenizer::bytes()?;
+    /// assert_eq!(bytes.encode("Aé")?.ids, [0x41, 0xC3, 0xA9]);
+    /// assert_eq!(bytes.decode(&[0x41, 0xC3, 0xA9])?, "Aé");
+    /// # Ok::<(), rankscope::Error>(())
+    /// ```
+    pub fn bytes() -> Result<Self> {
+        let vocab: Map<_, _> =
+            (0..=255).map(|byte| (char_from_byte(byte).to_string(), Value::from(byte))).collect();
+        defined("byte-level tokenizer", byte_level(vocab, false))
+    }
+
+    /// Every character that occurs in `text` is a token, in order of their code points.
+    ///
+    /// A character that does not occur there is an error of [`encode`](Self::encode) that names it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for an empty text.
+    ///
+    /// ```
+    /// use rankscope::model::Tokenizer;
+    /// let letters = Tokenizer::characters("banana")?;
+    /// assert_eq!(letters.encode("nab")?.ids, [2, 0, 1]);
+    /// assert!(letters.encode("nob").unwrap_err().to_string().contains("'o'"));
+    /// # Ok::<(), rankscope::Error>(())
+    /// ```
+    pub fn characters(text: &str) -> Result<Self> {
+        if text.is_empty() {
+            return Err(Error::invalid("text to take characters from", "empty", "at least one character"));
+        }
+        let letters: BTreeSet<char> = text.chars().collect();
+        let vocab: Map<_, _> =
+            (0u32..).zip(&letters).map(|(id, letter)| (letter.to_string(), id.into())).collect();
+        let mut definition = definition();
+        definition["pre_tokenizer"] = json!({ "type": "Split", "pattern": { "Regex": "(?s)." }, "behavior": "Isolated", "invert": false });
+        definition["decoder"] = json!({ "type": "Fuse" });
+        definition["model"] = json!({ "type": "WordLevel", "vocab": vocab, "unk_token": UNKNOWN });
+        defined("character tokenizer", definition)
+    }
+
+    /// Learns byte pairs from `texts`: from the 256 bytes on, the most frequent pair of neighbours becomes a
+    /// token, until there are `vocab_size` (or no pair occurs). `special` tokens come first and stand for
+    /// no text.
+    ///
+    /// **Conventions**: a text is first cut into words as GPT-2 does. Of equally frequent pairs the one of
+    /// smaller ids is taken, so that the same texts give the same tokens.
+    ///
+    /// **Source**: Sennrich et al. 2016 (arXiv 1508.07909), on bytes as in Radford et al. 2019 (GPT-2).
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a vocabulary without room for the bytes and the special tokens.
+    pub fn train<T: AsRef<str> + Send>(
+        texts: impl IntoIterator<Item = T, IntoIter: Send>,
+        vocab_size: usize,
+        special: &[&str],
+    ) -> Result<Self> {
+        let least = 256 + special.len();
+        if vocab_size < least {
+            let expected = format!("at least {least}: every byte and every special token");
+            return Err(Error::invalid("size of the vocabulary", vocab_size, expected));
+        }
+        let name = "trained tokenizer";
+        let failed = |error: &tokenizers::Error| Error::format(name, one_line(error));
+        let mut tokenizer = defined(name, byte_level(Map::new(), true))?;
+        let special = special.iter().map(|token| AddedToken::from(*token, true)).collect();
+        let alphabet: HashSet<char> = ByteLevel::alphabet().into_iter().collect();
+        let trainer = BpeTrainer::builder()
+            .vocab_size(vocab_size)
+            .initial_alphabet(alphabet)
+            .special_tokens(special)
+            .show_progress(false)
+            .build();
+        let inner: &mut TokenizerImpl<_, _, _, _, _> = &mut tokenizer.inner;
+        inner.train(&mut TrainerWrapper::from(trainer), texts.into_iter()).map_err(|error| failed(&error))?;
+        Ok(tokenizer)
+    }
+
+    /// Ids that there are, special tokens included.
+    pub fn vocab_size(&self) -> usize {
+        self.inner.get_vocab_size(true)
+    }
+
+    /// Writes `tokenizer.json` into `directory`, to be read by [`load`](Self::load) and by `tokenizers` elsewhere.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be written.
+    pub fn save(&self, directory: &Path) -> Result<()> {
+        let text = self.inner.to_string(true).map_err(|error| self.failed(&error))?;
+        aside(directory, "tokenizer.json", |path| std::fs::write(path, text))
+    }
+}
+
+/// What no token of a character tokenizer is called: longer than a character.
+const UNKNOWN: &str = "<unknown>";
+
+/// A definition with every part that the format asks for, and no model.
+fn definition() -> Value {
+    json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+        "pre_tokenizer": null, "post_processor": null, "decoder": null,
+    })
+}
+
+/// Bytes under GPT-2's spelling, without merges; cut into words first, or not at all.
+fn byte_level(vocab: Map<String, Value>, is_cut: bool) -> Value {
+    let mut definition = definition();
+    let part = |is_cut: bool| json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": is_cut });
+    definition["pre_tokenizer"] = part(is_cut);
+    definition["decoder"] = part(true);
+    definition["model"] = json!({
+        "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
+        "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "vocab": vocab, "merges": [],
+    });
+    definition
+}
+
+fn defined(name: &str, definition: Value) -> Result<Tokenizer> {
+    let inner = serde_json::from_value(definition).map_err(|error| Error::format(name, error))?;
+    Tokenizer::of(name.into(), inner)
+}

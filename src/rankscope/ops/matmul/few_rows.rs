@@ -1,0 +1,227 @@
+//! y = x·Wᵀ for few rows of x, as in decoding token by token: every weight is read once and used once or a few
+//! times, so that the speed is that of memory. Weights in half precision are widened in registers, which
+//! halves the traffic.
+
+use half::{bf16, f16};
+use rayon::prelude::*;
+
+use crate::weight::Dtype;
+
+/// Up to so many rows this is faster than widening panels of the weight for a matrix product.
+pub(super) const MOST_ROWS: usize = 4;
+
+/// Bytes of weights that are worth a task of their own.
+const TASK_BYTES: usize = 64 * 1024;
+
+/// y = x·Wᵀ for `rows` rows of x; `w` holds `out` rows of as many numbers of `dtype` as a row of x.
+pub(super) fn linear(x: &[f32], rows: usize, w: &[u8], dtype: Dtype, out: usize) -> Vec<f32> {
+    let inner = x.len() / rows;
+    let row_bytes = inner * dtype.size_bytes();
+    let dot = kernel(dtype);
+    let mut turned = vec![0.0; out * rows]; // [out, T]
+    let per_task = (TASK_BYTES / row_bytes.max(1)).max(1);
+    turned.par_chunks_mut(per_task * rows).enumerate().for_each(|(task, y)| {
+        for (feature, y) in y.chunks_mut(rows).enumerate() {
+            let first = (task * per_task + feature) * row_bytes;
+            let w = &w[first..first + row_bytes];
+            for (y, x) in y.iter_mut().zip(x.chunks_exact(inner.max(1))) {
+                *y = dot(x, w);
+            }
+        }
+    });
+    if rows == 1 {
+        return turned;
+    }
+    (0..rows).flat_map(|row| turned.iter().skip(row).step_by(rows).copied()).collect() // [T, out]
+}
+
+/// Σ xᵢ·wᵢ for as many numbers of a dtype as x has.
+type Dot = fn(&[f32], &[u8]) -> f32;
+
+/// The fastest kernel of this processor.
+fn kernel(dtype: Dtype) -> Dot {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(dot) = x86::kernel(dtype) {
+        return dot;
+    }
+    portable(dtype)
+}
+
+/// The kernel that runs everywhere.
+fn portable(dtype: Dtype) -> Dot {
+    match dtype {
+        Dtype::F32 => |x, w| sum(x, w.as_chunks().0, f32::from_ne_bytes),
+        Dtype::F16 => |x, w| sum(x, w.as_chunks().0, |bytes| f16::from_ne_bytes(bytes).to_f32()),
+        Dtype::Bf16 => |x, w| sum(x, w.as_chunks().0, |bytes| bf16::from_ne_bytes(bytes).to_f32()),
+    }
+}
+
+/// Σ xᵢ·wᵢ in eight sums side by side, which a compiler turns into vectors.
+fn sum<const SIZE: usize>(x: &[f32], w: &[[u8; SIZE]], widen: impl Fn([u8; SIZE]) -> f32) -> f32 {
+    let (x_lanes, x_rest) = x.as_chunks::<8>();
+    let (w_lanes, w_rest) = w.as_chunks::<8>();
+    let mut sums = [0.0; 8];
+    for (x, w) in x_lanes.iter().zip(w_lanes) {
+        for lane in 0..8 {
+            sums[lane] += x[lane] * widen(w[lane]);
+        }
+    }
+    let rest: f32 = x_rest.iter().zip(w_rest).map(|(x, w)| x * widen(*w)).sum();
+    sums.iter().sum::<f32>() + rest
+}
+
+/// Eight numbers at a time with AVX2, FMA and F16C, which every x86 processor of the last ten years has.
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+
+    use super::{Dot, portable};
+    use crate::weight::Dtype;
+
+    const F32: u8 = 0;
+    const F16: u8 = 1;
+    const BF16: u8 = 2;
+
+    /// Numbers of an iteration: four vectors, whose sums do not wait for each other.
+    const STRIDE: usize = 32;
+
+    /// The kernel, if this processor has the instructions.
+    pub(super) fn kernel(dtype: Dtype) -> Option<Dot> {
+        let has_all = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c");
+        // SAFETY: the instructions are there.
+        has_all.then_some(match dtype {
+            Dtype::F32 => |x, w| unsafe { dot::<F32>(x, w) },
+            Dtype::F16 => |x, w| unsafe { dot::<F16>(x, w) },
+            Dtype::Bf16 => |x, w| unsafe { dot::<BF16>(x, w) },
+        })
+    }
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    fn dot<const KIND: u8>(x: &[f32], w: &[u8]) -> f32 {
+        let (size, dtype) = match KIND {
+            F32 => (4, Dtype::F32),
+            F16 => (2, Dtype::F16),
+            _ => (2, Dtype::Bf16),
+        };
+        assert_eq!(w.len(), x.len() * size);
+        let mut sums = [_mm256_setzero_ps(); 4];
+        let whole = x.len() / STRIDE * STRIDE;
+        for first in (0..whole).step_by(STRIDE) {
+            for (lane, sum) in sums.iter_mut().enumerate() {
+                let at = first + 8 * lane;
+                // SAFETY: at + 8 ≤ whole ≤ the numbers of x and of w; neither load asks for alignment.
+                let (x, w) = unsafe {
+                    (_mm256_loadu_ps(x.as_ptr().add(at)), eight::<KIND>(w.as_ptr().add(at * size)))
+                };
+                *sum = _mm256_fmadd_ps(x, w, *sum);
+            }
+        }
+        let sum = _mm256_add_ps(_mm256_add_ps(sums[0], sums[1]), _mm256_add_ps(sums[2], sums[3]));
+        let mut lanes = [0.0f32; 8];
+        // SAFETY: eight numbers fit.
+        unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), sum) };
+        lanes.iter().sum::<f32>() + portable(dtype)(&x[whole..], &w[whole * size..])
+    }
+
+    /// Eight numbers of a kind, widened.
+    ///
+    /// # Safety
+    /// As many bytes as eight of them have can be read from `at`.
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
+    unsafe fn eight<const KIND: u8>(at: *const u8) -> __m256 {
+        // SAFETY: the caller's promise; no load asks for alignment.
+        unsafe {
+            match KIND {
+                F32 => _mm256_loadu_ps(at.cast()),
+                F16 => _mm256_cvtph_ps(_mm_loadu_si128(at.cast())),
+                _ => {
+                    let halves = _mm256_cvtepu16_epi32(_mm_loadu_si128(at.cast()));
+                    _mm256_castsi256_ps(_mm256_slli_epi32::<16>(halves))
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::axis::Axis;
+    use crate::weight::Weight;
+
+    const DTYPES: [Dtype; 3] = [Dtype::F32, Dtype::F16, Dtype::Bf16];
+
+    fn values(count: usize, seed: usize) -> Vec<f32> {
+        (0..count).map(|i| ((i * 7919 + seed * 104_729) % 2003) as f32 / 1001.0 - 1.0).collect()
+    }
+
+    fn weight(dtype: Dtype, out: usize, inner: usize) -> Weight {
+        let values = values(out * inner, 2);
+        Weight::new("w", [(Axis::FeedForward, out), (Axis::Width, inner)], dtype, &values).unwrap()
+    }
+
+    fn by_definition(x: &[f32], rows: usize, w: &Weight, out: usize) -> Vec<f64> {
+        let (inner, w) = (x.len() / rows, w.to_f32().unwrap());
+        let dot = |row: usize, feature: usize| -> f64 {
+            let (x, w) = (&x[row * inner..][..inner], &w[feature * inner..][..inner]);
+            x.iter().zip(w).map(|(&x, &w)| f64::from(x) * f64::from(w)).sum()
+        };
+        (0..rows)
+            .flat_map(|row| (0..out).map(move |feature| (row, feature)))
+            .map(|(r, f)| dot(r, f))
+            .collect()
+    }
+
+    #[test]
+    fn every_kernel_is_the_definition() {
+        // Around the stride, below it and with a rest; more rows of weights than one task takes.
+        for (rows, out, inner) in
+            [(1, 3, 31), (1, 700, 64), (2, 5, 97), (3, 900, 33), (4, 2, 1), (1, 1, 1025)]
+        {
+            let x = values(rows * inner, 1);
+            for dtype in DTYPES {
+                let w = weight(dtype, out, inner);
+                let got = linear(&x, rows, w.bytes().unwrap(), dtype, out);
+                let expected = by_definition(&x, rows, &w, out);
+                assert_eq!(got.len(), expected.len());
+                for (got, expected) in got.iter().zip(&expected) {
+                    let error = (f64::from(*got) - expected).abs();
+                    assert!(error < 1e-6 * inner as f64, "{dtype} {rows} x {out} x {inner}: {error:e}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_portable_kernel_and_the_fastest_agree() {
+        for inner in [1, 8, 31, 32, 33, 95, 576] {
+            let x = values(inner, 3);
+            for dtype in DTYPES {
+                let w = weight(dtype, 1, inner);
+                let bytes = w.bytes().unwrap();
+                let (fast, slow) = (kernel(dtype)(&x, bytes), portable(dtype)(&x, bytes));
+                assert!((fast - slow).abs() < 1e-6 * inner as f32, "{dtype} {inner}: {fast} {slow}");
+            }
+        }
+    }
+
+    #[test]
+    fn weights_need_no_alignment() {
+        let (inner, x) = (40, values(40, 4));
+        for dtype in DTYPES {
+            let w = weight(dtype, 1, inner);
+            let mut moved = vec![0u8];
+            moved.extend(w.bytes().unwrap());
+            assert_eq!(kernel(dtype)(&x, &moved[1..]), kernel(dtype)(&x, w.bytes().unwrap()), "{dtype}");
+        }
+    }
+
+    #[test]
+    fn nothing_times_something_is_nothing() {
+        let w = weight(Dtype::F16, 0, 5);
+        assert!(linear(&values(5, 1), 1, w.bytes().unwrap(), Dtype::F16, 0).is_empty());
+    }
+}

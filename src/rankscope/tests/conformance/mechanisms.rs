@@ -1,0 +1,333 @@
+//! Every mechanism on the registry, on every device, watched and unwatched, against its formula in f64.
+
+use rankscope::attention::{
+    AttentionLayer, LayerSizes, MECHANISMS, MechanismKind, PositionScheme, attention_sinks, slopes,
+};
+use rankscope::mask::Padding;
+use rankscope::prelude::*;
+
+use crate::support::{assert_close, devices, random, wide_of};
+
+const SIZES: LayerSizes = LayerSizes { width: 12, heads: 6, kv_heads: 3, head_size: 4, context: 13 };
+const BATCH: usize = 2;
+const QUERIES: usize = 9;
+const KEYS_OF_CROSS: usize = 7;
+const FROM_ZERO: Positions = Positions { first_query: 0 };
+
+fn layer(kind: &MechanismKind) -> AttentionLayer {
+    (kind.make)(SIZES, 5).unwrap_or_else(|error| panic!("{}: {error}", kind.name))
+}
+
+fn hidden(length: usize, seed: u64) -> Tensor {
+    random(&[(Axis::Batch, BATCH), (Axis::Query, length), (Axis::Width, SIZES.width)], seed)
+}
+
+/// What the queries attend to where that is not themselves.
+fn source(layer: &AttentionLayer) -> Option<Tensor> {
+    layer.is_cross.then(|| hidden(KEYS_OF_CROSS, 2))
+}
+
+fn forward(layer: &AttentionLayer, x: &Tensor, device: &Device, probe: &mut dyn Probe) -> Tensor {
+    let y = source(layer).map(|y| y.to_device(device).unwrap());
+    let (layer, x) = (layer.to_device(device).unwrap(), x.to_device(device).unwrap());
+    layer.forward(&x, y.as_ref(), FROM_ZERO, None, probe, &Run::default()).unwrap()
+}
+
+fn far(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).fold(0.0, |far: f32, (a, b)| far.max((a - b).abs()))
+}
+
+/// x / √(mean(x²) + ε).
+fn unit(row: &[f64]) -> Vec<f64> {
+    let mean_square = row.iter().map(|x| x * x).sum::<f64>() / row.len() as f64;
+    row.iter().map(|x| x / (mean_square + 1e-6).sqrt()).collect()
+}
+
+/// The weights and the context by the formula, from traced queries, keys and values.
+fn by_formula(kind: &MechanismKind, layer: &AttentionLayer, trace: &Trace) -> (Vec<f64>, Vec<f64>) {
+    let of = |name: &str| trace.get(name).map(wide_of);
+    let size = trace.get("query").unwrap().shape().size(Axis::HeadSize).unwrap();
+    let (heads, groups) = (layer.attention.heads, layer.attention.kv_heads);
+    let (q, k, v) = (of("query").unwrap(), of("key").unwrap(), of("value").unwrap());
+    let keys = k.len() / BATCH / groups / size;
+    let bias = of("position_bias");
+    let normed = |row: &[f64], is_normed: bool| if is_normed { unit(row) } else { row.to_vec() };
+    let (are_normed, is_linear) = (kind.name.ends_with("-norm"), kind.name.ends_with("linear"));
+    let are_values_normed = ["query-key-value-norm", "output-norm"].contains(&kind.name);
+    let feature = |x: &f64| match (kind.name, *x > 0.0) {
+        ("relu-linear", _) => x.max(0.0),
+        (_, true) => x + 1.0,
+        (_, false) => x.exp(),
+    };
+    let (mut all_weights, mut context) = (Vec::new(), Vec::new());
+    for row in 0..BATCH * heads * QUERIES {
+        let (b, h, t) = (row / QUERIES / heads, row / QUERIES % heads, row % QUERIES);
+        let group = b * groups + h * groups / heads;
+        let at = |values: &[f64], s: usize| values[(group * keys + s) * size..][..size].to_vec();
+        let query = normed(&q[row * size..][..size], are_normed);
+        let mask = layer.mask.for_head(h, heads);
+        let weight = |s: usize| {
+            let key = normed(&at(&k, s), are_normed);
+            let dot: f64 = match is_linear {
+                true => query.iter().zip(&key).map(|(q, k)| feature(q) * feature(k)).sum(),
+                false => query.iter().zip(&key).map(|(q, k)| q * k).sum(),
+            };
+            let factor = if kind.name.contains("t5") { 1.0 } else { 1.0 / (size as f64).sqrt() };
+            let bias = bias.as_ref().map_or(0.0, |bias| bias[(h * QUERIES + t) * keys + s]);
+            let weight = if is_linear { dot } else { (factor * dot + bias).exp() };
+            if mask.may_attend(t, s) { weight } else { 0.0 }
+        };
+        let weights: Vec<f64> = (0..keys).map(weight).collect();
+        let sum: f64 = weights.iter().sum();
+        let weights = weights.into_iter().map(|weight| if sum > 0.0 { weight / sum } else { 0.0 });
+        let weights: Vec<f64> = weights.collect();
+        let mut mixed = vec![0.0; size];
+        for (s, weight) in weights.iter().enumerate() {
+            let value = normed(&at(&v, s), are_values_normed);
+            mixed.iter_mut().zip(value).for_each(|(mixed, value)| *mixed += weight * value);
+        }
+        all_weights.extend(weights);
+        context.extend(normed(&mixed, kind.name == "output-norm"));
+    }
+    (all_weights, context)
+}
+
+/// The heads side by side times the output projection.
+fn projected(layer: &AttentionLayer, context: &[f64]) -> Vec<f64> {
+    let weight: Vec<f64> =
+        layer.attention.output.weight.to_f32().unwrap().into_iter().map(f64::from).collect();
+    let (heads, inner) = (layer.attention.heads, weight.len() / SIZES.width);
+    let size = inner / heads;
+    let mut out = Vec::new();
+    for row in 0..BATCH * QUERIES {
+        let (b, t) = (row / QUERIES, row % QUERIES);
+        let value = |i: usize| context[((b * heads + i / size) * QUERIES + t) * size + i % size];
+        out.extend(
+            (0..SIZES.width).map(|c| (0..inner).map(|i| weight[c * inner + i] * value(i)).sum::<f64>()),
+        );
+    }
+    out
+}
+
+#[test]
+fn every_mechanism_is_its_formula_watched_and_unwatched() {
+    let x = hidden(QUERIES, 1);
+    for device in devices("every_mechanism_is_its_formula_watched_and_unwatched") {
+        for kind in MECHANISMS {
+            let layer = layer(kind);
+            let mut trace = Trace::all();
+            forward(&layer, &x, &Device::Cpu, &mut trace);
+            let (weights, context) = by_formula(kind, &layer, &trace);
+            let want = projected(&layer, &context);
+            let mut seen = Trace::all();
+            let watched = forward(&layer, &x, &device, &mut seen);
+            let unwatched = forward(&layer, &x, &device, &mut Unobserved);
+            assert_close(&format!("{}, watched", kind.name), &device, &watched, &want, 1e-5);
+            assert_close(&format!("{}, unwatched", kind.name), &device, &unwatched, &want, 1e-5);
+            match seen.get("weights") {
+                Some(got) => assert_close(&format!("{}'s weights", kind.name), &device, got, &weights, 1e-5),
+                None => assert_eq!(kind.name, "online-softmax", "the only one without weights"),
+            }
+        }
+    }
+}
+
+#[test]
+fn the_bias_of_alibi_is_the_papers() {
+    for (name, is_symmetric) in [("alibi", false), ("symmetric-alibi", true)] {
+        let mut trace = Trace::all();
+        forward(&layer(MechanismKind::of(name).unwrap()), &hidden(QUERIES, 1), &Device::Cpu, &mut trace);
+        let bias = wide_of(trace.get("position_bias").unwrap());
+        for (i, got) in bias.into_iter().enumerate() {
+            let (head, t, s) = (i / QUERIES / QUERIES, (i / QUERIES % QUERIES) as f64, (i % QUERIES) as f64);
+            let distance = if is_symmetric { -(t - s).abs() } else { s - t };
+            assert!(
+                (got - slopes(SIZES.heads).unwrap()[head] * distance).abs() < 1e-6,
+                "{name} {head} {t} {s}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_last_queries_alone_are_the_last_rows_of_a_full_pass() {
+    let x = hidden(QUERIES, 1);
+    for kind in MECHANISMS {
+        let layer = layer(kind);
+        if layer.is_cross {
+            continue;
+        }
+        let full = forward(&layer, &x, &Device::Cpu, &mut Unobserved).to_vec().unwrap();
+        let last = rankscope::ops::slice(&x, Axis::Query, 5..QUERIES).unwrap();
+        let at = Positions::suffix(QUERIES - 5, QUERIES).unwrap();
+        let got = layer.forward(&last, Some(&x), at, None, &mut Unobserved, &Run::default()).unwrap();
+        let rows = |b: usize| &full[(b * QUERIES + 5) * SIZES.width..(b + 1) * QUERIES * SIZES.width];
+        let far = far(&got.to_vec().unwrap(), &[rows(0), rows(1)].concat());
+        assert!(far < 1e-5, "{}: {far:e}", kind.name);
+    }
+}
+
+#[test]
+fn only_a_position_scheme_knows_the_order_under_a_bidirectional_mask() {
+    let x = hidden(QUERIES, 1);
+    let order = [3, 0, 8, 5, 1, 7, 4, 2, 6];
+    let permuted = |x: &Tensor| {
+        let values = x.to_vec().unwrap();
+        let row = |b: usize, t: usize| &values[(b * QUERIES + t) * SIZES.width..][..SIZES.width];
+        let rows = (0..BATCH).flat_map(|b| order.iter().flat_map(move |&t| row(b, t).to_vec()));
+        Tensor::new(x.shape().axes(), rows.collect()).unwrap()
+    };
+    let mut kinds = 0;
+    for kind in MECHANISMS {
+        let layer = layer(kind);
+        if layer.is_cross || layer.mask != Mask::bidirectional() {
+            continue;
+        }
+        let run = |x: &Tensor| forward(&layer, x, &Device::Cpu, &mut Unobserved);
+        let far = far(&permuted(&run(&x)).to_vec().unwrap(), &run(&permuted(&x)).to_vec().unwrap());
+        match layer.positions {
+            PositionScheme::None => assert!(far < 1e-5, "{}: {far:e}", kind.name),
+            _ => assert!(far > 1e-2, "{}: {far:e}", kind.name),
+        }
+        kinds += 1;
+    }
+    assert!(kinds >= 8);
+}
+
+#[test]
+fn neither_the_future_nor_padding_matters() {
+    let x = hidden(QUERIES, 1);
+    let mut changed = x.to_vec().unwrap();
+    for b in 0..BATCH {
+        let end = (b + 1) * QUERIES * SIZES.width;
+        changed[end - 2 * SIZES.width..end].iter_mut().for_each(|value| *value = 0.5 - 2.0 * *value);
+    }
+    let changed = Tensor::new(x.shape().axes(), changed).unwrap();
+    let real = (0..BATCH * QUERIES).map(|i| i % QUERIES < QUERIES - 2).collect();
+    let padding = Padding::new(real, QUERIES).unwrap();
+    let (mut causal, mut all) = (0, 0);
+    for kind in MECHANISMS {
+        let layer = layer(kind);
+        if layer.is_cross {
+            continue;
+        }
+        let first = |x: &Tensor, padding: Option<&Padding>| {
+            let out = layer.forward(x, None, FROM_ZERO, padding, &mut Unobserved, &Run::default()).unwrap();
+            rankscope::ops::slice(&out, Axis::Query, 0..QUERIES - 2).unwrap().to_vec().unwrap()
+        };
+        if [Mask::causal(), Mask::window(4).unwrap()].contains(&layer.mask) {
+            assert!(far(&first(&x, None), &first(&changed, None)) < 1e-6, "{}: the future", kind.name);
+            causal += 1;
+        } else {
+            assert!(far(&first(&x, None), &first(&changed, None)) > 1e-3, "{}: both sides", kind.name);
+        }
+        assert!(far(&first(&x, Some(&padding)), &first(&changed, Some(&padding))) < 1e-6, "{}", kind.name);
+        all += 1;
+    }
+    assert!(causal >= 9 && all > causal);
+}
+
+#[test]
+fn special_cases_are_the_mechanisms_they_are_cases_of() {
+    let x = hidden(QUERIES, 1);
+    let out = |name: &str, sizes: LayerSizes| {
+        let layer = (MechanismKind::of(name).unwrap().make)(sizes, 5).unwrap();
+        forward(&layer, &x, &Device::Cpu, &mut Unobserved).to_vec().unwrap()
+    };
+    let standard = LayerSizes { kv_heads: 6, head_size: 2, ..SIZES };
+    assert_eq!(out("fixed-multi-head", standard), out("multi-head", SIZES), "D = C/H");
+    assert_eq!(out("grouped-query", standard), out("causal-multi-head", SIZES), "G = H");
+    let one = LayerSizes { kv_heads: 1, ..SIZES };
+    assert_eq!(out("grouped-query", one), out("multi-query", SIZES), "G = 1");
+    let single = LayerSizes { heads: 1, kv_heads: 1, head_size: 12, ..SIZES };
+    assert_eq!(out("fixed-multi-head", single), out("single-head", SIZES), "H = 1");
+    assert!(far(&out("online-softmax", SIZES), &out("grouped-query", SIZES)) < 1e-6);
+    assert!(far(&out("multi-head", SIZES), &out("causal-multi-head", SIZES)) > 1e-2);
+}
+
+#[test]
+fn normalised_scores_are_bounded_whatever_the_weights() {
+    let x = hidden(QUERIES, 1);
+    let limit = (SIZES.head_size as f32).sqrt() * 1.00001;
+    let largest = |layer: &AttentionLayer| {
+        let mut trace = Trace::of(["scores"]);
+        let out = forward(layer, &x, &Device::Cpu, &mut trace).to_vec().unwrap();
+        let scores = trace.get("scores").unwrap().to_vec().unwrap();
+        (scores.into_iter().fold(0.0f32, |largest, score| largest.max(score.abs())), out)
+    };
+    let scaled = |kind: &MechanismKind, factor: f32| {
+        let mut layer = layer(kind);
+        let weight = &layer.attention.query.weight;
+        let values: Vec<f32> = weight.to_f32().unwrap().into_iter().map(|value| factor * value).collect();
+        layer.attention.query.weight =
+            Weight::new("query", weight.shape().axes(), Dtype::F32, &values).unwrap();
+        layer
+    };
+    for kind in MECHANISMS.iter().filter(|kind| kind.name.ends_with("-norm")) {
+        let ((small, one), (large, other)) = (largest(&layer(kind)), largest(&scaled(kind, 100.0)));
+        assert!(small <= limit && large <= limit, "{}: {small} {large}", kind.name);
+        assert!(far(&one, &other) < 1e-3, "{}: the size of queries does not matter", kind.name);
+    }
+    assert!(
+        largest(&scaled(MechanismKind::of("rotary").unwrap(), 100.0)).0 > limit,
+        "without a norm it does"
+    );
+}
+
+#[test]
+fn sinks_are_seen_where_a_bias_puts_them() {
+    let weights = |name: &str| {
+        let mut trace = Trace::of(["weights"]);
+        forward(&layer(MechanismKind::of(name).unwrap()), &hidden(QUERIES, 1), &Device::Cpu, &mut trace);
+        attention_sinks(trace.get("weights").unwrap()).unwrap()
+    };
+    let causal = weights("causal-multi-head");
+    let harmonic = (1..=QUERIES).map(|t| 1.0 / t as f64).sum::<f64>() / QUERIES as f64;
+    assert!(causal.iter().all(|sink| (sink.uniform - harmonic).abs() < 1e-6));
+    // ALiBi's first head falls fastest, so it leaves the first key least.
+    let alibi = weights("alibi");
+    let steepest = slopes(SIZES.heads).unwrap().iter().cloned().fold(0.0, f64::max);
+    let head = slopes(SIZES.heads).unwrap().iter().position(|&slope| slope == steepest).unwrap();
+    assert!(alibi[head].weight < harmonic && alibi[head].uniform == causal[0].uniform);
+}
+
+#[test]
+fn names_are_unique_and_what_cannot_be_is_named() {
+    let mut names: Vec<_> = MECHANISMS.iter().map(|kind| kind.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), MECHANISMS.len());
+    assert!(MECHANISMS.iter().all(|kind| !kind.summary.is_empty() && !kind.source.is_empty()));
+    let said = |name: &str, sizes| {
+        let made = MechanismKind::of(name).and_then(|kind| (kind.make)(sizes, 0));
+        made.map(|_| ()).unwrap_err().to_string()
+    };
+    assert_eq!(
+        said("multi-head", LayerSizes { heads: 5, ..SIZES }),
+        "heads is 5, expected a divisor of the width 12"
+    );
+    assert_eq!(
+        said("grouped-query", LayerSizes { kv_heads: 4, ..SIZES }),
+        "kv_heads is 4, expected a divisor of heads = 6"
+    );
+    assert_eq!(said("linear", LayerSizes { head_size: 0, ..SIZES }), "head_size is 0, expected at least 1");
+    assert!(
+        said("flash", SIZES)
+            .starts_with("attention mechanism is flash, expected one of single-head, multi-head")
+    );
+    let cross = layer(MechanismKind::of("cross-attention").unwrap());
+    let error = cross.forward(&hidden(3, 1), None, FROM_ZERO, None, &mut Unobserved, &Run::default());
+    assert!(error.unwrap_err().to_string().ends_with("expected one: this is cross-attention"));
+    // A bias cannot be left out in silence where it cannot be added.
+    let mut alibi = layer(MechanismKind::of("alibi").unwrap());
+    alibi.attention.mechanism = rankscope::attention::OnlineSoftmax::new(SIZES.head_size).into();
+    let error = alibi.forward(&hidden(3, 1), None, FROM_ZERO, None, &mut Unobserved, &Run::default());
+    assert!(
+        error.unwrap_err().to_string().starts_with("position bias is given, expected none: this mechanism")
+    );
+    let learned = layer(MechanismKind::of("learned-positions").unwrap());
+    let error = learned.forward(&hidden(14, 1), None, FROM_ZERO, None, &mut Unobserved, &Run::default());
+    let expected = "number of positions is 14, expected at most 13, the length of the learned table";
+    assert_eq!(error.unwrap_err().to_string(), expected);
+}

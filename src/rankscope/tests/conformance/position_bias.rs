@@ -1,0 +1,109 @@
+//! Biases by distance: spread over pairs, added to scores.
+
+use rankscope::mask::Positions;
+use rankscope::ops::{add_position_bias, cpu, spread_by_distance, unit_rms_norm};
+use rankscope::{Axis, Device, Result, Tensor};
+
+use rankscope::attention::{PositionScheme, RelativeBias, RelativeBuckets};
+
+use crate::support::{assert_close, devices, on, random, wide_of};
+
+/// H, T, S: longer and shorter than a workgroup, T above and below S.
+const SIZES: [(usize, usize, usize); 6] = [(1, 1, 1), (3, 1, 9), (2, 7, 1), (5, 6, 4), (2, 3, 11), (3, 9, 8)];
+
+#[test]
+fn every_pair_gets_the_bias_of_its_distance() {
+    for device in devices("every_pair_gets_the_bias_of_its_distance") {
+        for (heads, queries, keys) in SIZES {
+            let distances = queries + keys - 1;
+            let bias = random(&[(Axis::Head, heads), (Axis::Position, distances)], 3);
+            let wide = wide_of(&bias);
+            let of = |h: usize, t: usize, s: usize| wide[h * distances + s + queries - 1 - t];
+            let pairs =
+                (0..heads * queries * keys).map(|i| (i / keys / queries, i / keys % queries, i % keys));
+            let want: Vec<f64> = pairs.map(|(h, t, s)| of(h, t, s)).collect();
+            let case = format!("{heads} x {queries} x {keys}");
+            assert_eq!(cpu::spread_by_distance(&wide, heads, queries, keys), want, "{case}");
+            let got = on(&device, [&bias], |[bias]| spread_by_distance(&bias, queries, keys));
+            let axes = [(Axis::Head, heads), (Axis::Query, queries), (Axis::Key, keys)];
+            assert_eq!(got.shape().axes(), axes, "{case}");
+            assert_close(&case, &device, &got, &want, 0.0);
+        }
+    }
+}
+
+#[test]
+fn every_sequence_gets_the_same_bias() {
+    for device in devices("every_sequence_gets_the_same_bias") {
+        for (heads, queries, keys) in SIZES {
+            let pairs = [(Axis::Head, heads), (Axis::Query, queries), (Axis::Key, keys)];
+            let scores = random(&[&[(Axis::Batch, 4)], &pairs[..]].concat(), 1);
+            let bias = random(&pairs, 2);
+            let (wide_scores, wide_bias) = (wide_of(&scores), wide_of(&bias));
+            let count = wide_bias.len();
+            let want: Vec<f64> =
+                wide_scores.iter().enumerate().map(|(i, x)| x + wide_bias[i % count]).collect();
+            let got = on(&device, [&scores, &bias], |[x, bias]| add_position_bias(&x, &bias));
+            assert_eq!(got.shape(), scores.shape());
+            assert_close(&format!("{heads} x {queries} x {keys}"), &device, &got, &want, 1.2e-7);
+        }
+    }
+}
+
+#[test]
+fn the_buckets_of_t5_reach_the_device_of_the_scores() {
+    let buckets = RelativeBuckets::new(6, 9, true).unwrap();
+    let table = random(&[(Axis::Row, 6), (Axis::Head, 2)], 5);
+    let wide = wide_of(&table);
+    let scheme = PositionScheme::Relative(RelativeBias::new(buckets, &table).unwrap());
+    for device in devices("the_buckets_of_t5_reach_the_device_of_the_scores") {
+        let at = Positions { first_query: 4 };
+        let got = scheme.bias(2, 3, 8, at, &device).unwrap().unwrap();
+        let pairs = (0..2 * 3 * 8).map(|i| (i / 24, i / 8 % 3 + 4, i % 8));
+        let want = pairs.map(|(head, query, key)| wide[buckets.of(key as i64 - query as i64) * 2 + head]);
+        assert_eq!(got.device(), device);
+        assert_close("t5", &device, &got, &want.collect::<Vec<_>>(), 0.0);
+        let error = scheme.bias(3, 3, 8, at, &device).unwrap_err().to_string();
+        assert_eq!(error, "heads of the relative position bias is 2, expected 3, the heads of the attention");
+    }
+}
+
+#[test]
+fn rows_without_a_gain_have_the_root_mean_square_of_one() {
+    for device in devices("rows_without_a_gain_have_the_root_mean_square_of_one") {
+        for (rows, size) in [(1, 1), (5, 3), (9, 4), (2, 130)] {
+            let x = random(&[(Axis::Query, rows), (Axis::HeadSize, size)], 7);
+            let wide = wide_of(&x);
+            let want: Vec<f64> = wide
+                .chunks(size)
+                .flat_map(|row| {
+                    let mean_square = row.iter().map(|x| x * x).sum::<f64>() / size as f64;
+                    row.iter().map(move |x| x / (mean_square + 1e-3).sqrt())
+                })
+                .collect();
+            let got = on(&device, [&x], |[x]| unit_rms_norm(&x, 1e-3));
+            assert_close(&format!("{rows} x {size}"), &device, &got, &want, 1e-6);
+        }
+    }
+}
+
+#[test]
+fn biases_that_do_not_fit_are_named() {
+    let said = |result: Result<Tensor>| result.unwrap_err().to_string();
+    let bias = Tensor::zeros([(Axis::Head, 2), (Axis::Position, 5)]);
+    let error = said(spread_by_distance(&bias, 2, 3));
+    assert_eq!(error, "spread_by_distance: bias has Position (P) = 5, expected 4");
+    let axes = [(Axis::Batch, 1), (Axis::Head, 2), (Axis::Query, 3), (Axis::Key, 4)];
+    let (scores, turned) = (Tensor::zeros(axes), Tensor::zeros([axes[1], axes[3], axes[2]]));
+    let error = said(add_position_bias(&scores, &turned));
+    assert_eq!(error, "add_position_bias: bias has axes [H, S, T], expected [H, T, S]");
+    let short = Tensor::zeros([axes[1], axes[2], (Axis::Key, 3)]);
+    assert_eq!(
+        said(add_position_bias(&scores, &short)),
+        "add_position_bias: bias has Key (S) = 3, expected 4"
+    );
+    if let Some(gpu) = devices("biases_that_do_not_fit_are_named").into_iter().find(Device::is_gpu) {
+        let there = Tensor::zeros([axes[1], axes[2], axes[3]]).to_device(&gpu).unwrap();
+        assert!(said(add_position_bias(&scores, &there)).contains("bias is on gpu"));
+    }
+}

@@ -1,0 +1,196 @@
+//! Models that are special cases of others compute the same.
+
+use rankscope::model::{self, Builder, Config, Fresh, Input, MaskChoice, Model, Seeded, Source};
+use rankscope::prelude::*;
+use serde_json::{Value, json};
+
+use crate::support::{Entry, far, ids, rows, zoo};
+
+fn entry(name: &str) -> Entry {
+    zoo().into_iter().find(|entry| entry.name == name).unwrap()
+}
+
+fn with(name: &str, fields: Value) -> Config {
+    let mut config = entry(name).config;
+    config.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    Config::from_value(name, config).unwrap()
+}
+
+fn logits(model: &dyn Model) -> Vec<Vec<f32>> {
+    rows(model, &Input::new(ids(8)), &MaskChoice::AsTrained)
+}
+
+/// A source that asks another one for what `ask` says.
+struct Asking<F> {
+    seeded: Seeded,
+    ask: F,
+}
+
+impl<F: FnMut(&mut Seeded, &str, Shape, Fresh) -> Result<Weight>> Source for Asking<F> {
+    fn tensor(&mut self, name: &str, shape: Shape, fresh: Fresh) -> Result<Weight> {
+        (self.ask)(&mut self.seeded, name, shape, fresh)
+    }
+
+    fn name(&self) -> String {
+        "a test".to_owned()
+    }
+
+    fn has(&self, _name: &str) -> Option<bool> {
+        None
+    }
+}
+
+fn asking<F: FnMut(&mut Seeded, &str, Shape, Fresh) -> Result<Weight>>(
+    config: &Config,
+    ask: F,
+) -> Box<dyn Model> {
+    model::build(config, &mut Asking { seeded: Seeded::new(7), ask }, &Device::Cpu).unwrap()
+}
+
+#[test]
+fn grouped_queries_are_repeated_keys_and_values() {
+    let grouped = entry("llama").model();
+    assert_eq!((grouped.description().heads, grouped.description().kv_heads), (4, 2));
+    let config = with("llama", json!({"num_key_value_heads": 4}));
+    // The rows of key/value head g stand for the query heads 2g and 2g + 1: D = 8 rows each.
+    let full = asking(&config, |seeded, name, shape, fresh| {
+        if !(name.contains("k_proj") || name.contains("v_proj")) {
+            return seeded.tensor(name, shape, fresh);
+        }
+        let (mut half, row) = (shape.axes().to_vec(), shape.len() / 32);
+        half[0].1 /= 2;
+        let half = seeded.tensor(name, Shape::new(half), fresh)?.to_f32().unwrap();
+        let heads = half.chunks(8 * row).flat_map(|head| [head, head].concat());
+        Weight::new(name, shape.axes(), Dtype::F32, &heads.collect::<Vec<_>>())
+    });
+    assert!(far(&logits(&*grouped), &logits(&*full)) < 1e-5);
+}
+
+#[test]
+fn as_many_key_heads_as_query_heads_is_multi_head_attention() {
+    let stated = model::seeded(&with("llama", json!({"num_key_value_heads": 4})), 7, &Device::Cpu).unwrap();
+    let absent =
+        model::seeded(&with("llama", json!({"num_key_value_heads": null})), 7, &Device::Cpu).unwrap();
+    assert_eq!(stated.description().kv_heads, 4);
+    assert_eq!(logits(&*stated), logits(&*absent));
+    assert!(far(&logits(&*stated), &logits(&*entry("llama").model())) > 1e-2);
+}
+
+#[test]
+fn a_head_size_of_the_width_over_the_heads_is_the_usual_one() {
+    for family in ["bert", "gpt2"] {
+        let usual = entry(family).model();
+        let fixed = model::seeded(&with(family, json!({"head_size": 5})), 7, &Device::Cpu).unwrap();
+        assert_eq!(usual.description().parameters, fixed.description().parameters);
+        assert_eq!(logits(&*usual), logits(&*fixed), "{family}");
+        // 4 heads of 7 on a width of 20: 4·20·8 numbers more a layer in the matrices, 3·8 in the biases.
+        let large = entry(&format!("{family} with large heads")).model();
+        let more = large.description().parameters - usual.description().parameters;
+        assert_eq!((large.description().head_size, more), (7, 2 * (4 * 20 * 8 + 3 * 8)), "{family}");
+    }
+}
+
+#[test]
+fn a_mixture_of_one_expert_is_the_dense_network() {
+    let plain = json!({"attention_bias": false, "mlp_bias": false});
+    let dense = model::seeded(&with("llama", plain), 7, &Device::Cpu).unwrap();
+    let config = with("mixtral", json!({"num_local_experts": 1, "num_experts_per_tok": 1}));
+    let mixture = asking(&config, |seeded, name, shape, fresh| {
+        let parts = [("w1", "gate_proj"), ("w2", "down_proj"), ("w3", "up_proj")];
+        let (mut name, at) = (name.to_owned(), "block_sparse_moe.experts.0.");
+        for (part, of_dense) in parts {
+            name = name.replace(&format!("{at}{part}"), &format!("mlp.{of_dense}"));
+        }
+        seeded.tensor(&name, shape, fresh)
+    });
+    assert_eq!(far(&logits(&*mixture), &logits(&*dense)), 0.0);
+}
+
+#[test]
+fn experts_in_one_tensor_are_those_in_many() {
+    let config = entry("mixtral").config();
+    let many = entry("mixtral").model();
+    // The same numbers as `transformers` 5 holds them: gate above up, expert above expert.
+    let mut source = Fused(Seeded::new(7));
+    let fused = model::build(&config, &mut source, &Device::Cpu).unwrap();
+    assert!(fused.record().tensors().iter().any(|(name, _)| name.ends_with("mlp.experts.gate_up_proj")));
+    assert_eq!(many.description().parameters, fused.description().parameters);
+    assert_eq!(logits(&*many), logits(&*fused));
+}
+
+struct Fused(Seeded);
+
+impl Source for Fused {
+    fn tensor(&mut self, name: &str, shape: Shape, fresh: Fresh) -> Result<Weight> {
+        let Some((layer, part)) = name.split_once(".mlp.") else { return self.0.tensor(name, shape, fresh) };
+        let block = format!("{layer}.block_sparse_moe");
+        let axes = shape.axes();
+        let mut values = Vec::new();
+        let mut take = |name: String, rows: usize| {
+            let matrix = Shape::new([(Axis::Row, rows), axes[axes.len() - 1]]);
+            values.extend(self.0.tensor(&name, matrix, fresh).unwrap().to_f32().unwrap());
+        };
+        match part {
+            "experts.gate_up_proj" => (0..axes[0].1).for_each(|expert| {
+                for part in ["w1", "w3"] {
+                    take(format!("{block}.experts.{expert}.{part}.weight"), axes[1].1 / 2);
+                }
+            }),
+            "experts.down_proj" => (0..axes[0].1)
+                .for_each(|expert| take(format!("{block}.experts.{expert}.w2.weight"), axes[1].1)),
+            _ => return self.0.tensor(&format!("{block}.{part}"), shape, fresh),
+        }
+        Weight::new(name, axes, Dtype::F32, &values)
+    }
+
+    fn name(&self) -> String {
+        "fused".to_owned()
+    }
+
+    fn has(&self, name: &str) -> Option<bool> {
+        Some(!name.ends_with("lm_head.bias"))
+    }
+}
+
+#[test]
+fn a_builder_takes_the_same_numbers_in_any_order() {
+    let config = Config::from_value("toy", json!({})).unwrap();
+    let table = |builder: &mut Builder<'_>, name: &str| {
+        builder.matrix(name, [(Axis::Vocab, 5), (Axis::Width, 3)]).unwrap().to_f32().unwrap()
+    };
+    let (mut one, mut other) = (Seeded::new(3), Seeded::new(3));
+    let mut builder = Builder::new(&config, &mut one, &Device::Cpu);
+    let first = [table(&mut builder, "a"), table(&mut builder, "b")];
+    let mut builder = Builder::new(&config, &mut other, &Device::Cpu);
+    let second = [table(&mut builder, "b"), table(&mut builder, "a")];
+    assert_eq!(first, [second[1].clone(), second[0].clone()]);
+    assert_ne!(first[0], first[1]);
+}
+
+#[test]
+fn a_roberta_counts_positions_from_behind_the_padding() {
+    // Under a bidirectional mask the order of tokens shows only in the positions; those of the padding's
+    // id are not counted, so a padding in front changes nothing for what follows it.
+    let model = entry("roberta").model();
+    let plain = rows(&*model, &Input::new(ids(5)), &MaskChoice::AsTrained);
+    let real = [false].into_iter().chain([true; 5]).collect();
+    let led = Input::new([vec![1], ids(5)].concat()).with_padding(Padding::new(real, 6).unwrap());
+    assert!(far(&plain, &rows(&*model, &led, &MaskChoice::AsTrained)[1..]) < 1e-4);
+    assert_eq!(model.description().context, 23, "25 positions, of which 0 and 1 are no token's");
+}
+
+#[test]
+fn a_unilm_is_a_bert_under_its_prefix() {
+    let (bert, unilm) = (entry("bert").model(), entry("unilm").model());
+    let under = |mask| rows(&*bert, &Input::new(ids(8)), &mask);
+    assert_eq!(logits(&*unilm), under(MaskChoice::Override(Mask::prefix(3))));
+    assert!(far(&logits(&*unilm), &under(MaskChoice::AsTrained)) > 1e-2);
+}
+
+#[test]
+fn another_seed_is_another_model() {
+    let config = entry("gpt2").config();
+    let [one, again, other] = [1, 1, 2].map(|seed| model::seeded(&config, seed, &Device::Cpu).unwrap());
+    assert_eq!(logits(&*one), logits(&*again));
+    assert!(far(&logits(&*one), &logits(&*other)) > 1e-2);
+}

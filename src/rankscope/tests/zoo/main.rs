@@ -1,0 +1,8 @@
+//! What must hold for every family on the registry, whatever its weights: small seeded models, walked.
+
+mod bad_input;
+mod equal;
+mod metamorphic;
+mod saved;
+mod support;
+mod transformers;

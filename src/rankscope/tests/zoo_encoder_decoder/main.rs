@@ -1,0 +1,10 @@
+//! Encoder-decoders, and the decoder that one of them is compared with: parity with reference outputs, caches,
+//! masks, positions, bad input.
+
+mod bad_input;
+mod cache;
+mod metamorphic;
+mod parity;
+mod red;
+mod support;
+mod transformers;

@@ -1,0 +1,50 @@
+"""PyTorch's side of a whole model: a forward pass over 128 tokens, and decoding with a cache, eager and in f32.
+
+    python model.py MODEL_DIR
+
+Prints a JSON object with the fields of the library's example `model_time`.
+"""
+import json
+import resource
+import sys
+import time
+
+import torch
+from transformers import AutoModelForCausalLM
+
+PROMPT, WRITTEN, RUNS = 128, 64, 5
+
+
+def median(values):
+    return sorted(values)[len(values) // 2]
+
+
+def timed(call):
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def decode(model, ids):
+    """Tokens a second behind the first, greedily."""
+    out = model(ids, use_cache=True)
+    cache, token = out.past_key_values, out.logits[:, -1:].argmax(-1)
+    start = time.perf_counter()
+    for _ in range(WRITTEN - 1):
+        out = model(token, past_key_values=cache, use_cache=True)
+        cache, token = out.past_key_values, out.logits[:, -1:].argmax(-1)
+    return (WRITTEN - 1) / (time.perf_counter() - start)
+
+
+def main():
+    model = AutoModelForCausalLM.from_pretrained(sys.argv[1], dtype=torch.float32, attn_implementation="eager").eval()
+    ids = torch.tensor([[(i * 7919 + 11) % model.config.vocab_size for i in range(PROMPT)]])
+    with torch.no_grad():
+        model(ids, use_cache=False)
+        forward = median([timed(lambda: model(ids, use_cache=False)) for _ in range(RUNS)])
+        rate = median([decode(model, ids[:, :8]) for _ in range(RUNS)])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps(dict(forward_millis=1e3 * forward, tokens_per_second=rate, peak_mib=peak)))
+
+
+main()

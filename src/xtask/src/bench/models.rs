@@ -1,0 +1,81 @@
+//! Whole models beside PyTorch, and attention over the number of positions.
+
+use std::process::Stdio;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::{Args, Bar, Programs, Row, command, has_modules, model_folder, number, script};
+use crate::process;
+
+/// Kept in half precision, whose weights are 270 MB: the largest that the README tells how to get.
+const MODEL: &str = "smollm2-135m";
+
+/// Forward pass, decoding and memory of one model; nothing where it is not installed.
+pub fn rows(args: &Args, programs: &Programs) -> Result<Vec<Row>> {
+    let Some(folder) = model_folder(&programs.cli, MODEL)? else {
+        eprintln!("left out: {MODEL} in time (not installed: `rankscope models pull {MODEL}`)");
+        return Ok(Vec::new());
+    };
+    let ours = object(command(&programs.model_time).arg(&folder))?;
+    let theirs = match has_modules(&args.python, "torch, transformers") {
+        true => {
+            let mut command = command(&args.python);
+            Some(object(command.arg(script("model.py")).arg(&folder).env("HF_HUB_OFFLINE", "1"))?)
+        }
+        false => None,
+    };
+    let both = |field: &str| -> Result<(f64, Option<f64>)> {
+        let ours = ours[field].as_f64().with_context(|| format!("the model's times have no {field}"))?;
+        Ok((ours, theirs.as_ref().and_then(|theirs| theirs[field].as_f64())))
+    };
+    let row = |what: &str, unit, (ours, theirs): (f64, Option<f64>), bar| Row {
+        what: format!("{MODEL}: {what}"),
+        unit,
+        ours,
+        theirs,
+        bar,
+    };
+    // A rate as a time, so that less is better in every row.
+    let per_token =
+        both("tokens_per_second").map(|(ours, theirs)| (1e3 / ours, theirs.map(|rate| 1e3 / rate)))?;
+    Ok(vec![
+        row("forward pass, 128 tokens", "ms", both("forward_millis")?, Bar::Ratio(1.0)),
+        row("a token with a cache", "ms", per_token, Bar::Ratio(1.0 / 1.5)),
+        row("peak memory", "MiB", (both("peak_mib")?.0, None), Bar::Absolute(700.0)),
+    ])
+}
+
+/// How softmax and linear attention grow with the number of positions.
+pub fn growth(programs: &Programs) -> Result<String> {
+    let measured = object(command(&programs.model_time).arg("attention"))?;
+    let mut table = format!(
+        "\n## Attention over the number of positions\n\nBidirectional, {} heads of {}, on the CPU; the exponent is the \
+         slope of a straight line through the logarithms.\n\n",
+        measured["heads"], measured["head_size"]
+    );
+    let curves = measured["curves"].as_object().context("curves")?;
+    for (index, (name, curve)) in curves.iter().enumerate() {
+        let points = curve["points"].as_array().context("points")?;
+        if index == 0 {
+            let lengths: Vec<_> = points.iter().map(|point| format!(" n = {} |", point[0])).collect();
+            table.push_str(&format!("| attention |{} exponent |\n", lengths.concat()));
+            table.push_str(&format!("|---|{}---:|\n", "---:|".repeat(points.len())));
+        }
+        let times =
+            points.iter().map(|point| point[1].as_f64().map(|time| format!(" {} ms |", number(time))));
+        let times: Option<Vec<_>> = times.collect();
+        let exponent = curve["exponent"].as_f64().context("an exponent")?;
+        table.push_str(&format!("| {name} |{} {exponent:.2} |\n", times.context("times")?.concat()));
+    }
+    Ok(table)
+}
+
+/// Runs a program that prints a JSON object.
+fn object(command: &mut std::process::Command) -> Result<Value> {
+    let output = command.stderr(Stdio::inherit()).output().with_context(|| process::cannot_start(command))?;
+    if !output.status.success() {
+        return Err(process::Failed::new("timing a model failed", output.status).into());
+    }
+    serde_json::from_slice(&output.stdout).with_context(|| format!("{command:?} printed no JSON object"))
+}
