@@ -172,6 +172,24 @@ class Exchanges(unittest.TestCase):
         self.assertIn("text", "".join(error["traceback"]))
         self.assertEqual(result(self.run_ok("before")), ["11"])
 
+    def test_an_error_in_a_value_that_concerns_an_earlier_cell(self):
+        self.run_ok("fn narrow(x: u8) -> u8 { x } let wide = 300_u32;")
+        error = self.run_error("narrow(wide)", "CompileError")
+        self.assertIn("expected `u8`, found `u32`", "".join(error["traceback"]))
+
+    def test_types_are_inferred(self):
+        self.run_ok("use std::collections::HashMap; use rankscope::ndarray::array;")
+        self.run_ok('let map: HashMap<String, u8> = [("a".to_owned(), 7)].into_iter().collect();')
+        self.run_ok("let names = map.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();")
+        self.run_ok("let square = array![[1., 2.], [3., 4.]]; let product = square.dot(&square.t());")
+        self.assertEqual(result(self.run_ok("(names, product.sum())")), ['(["a"], 52.0)'])
+
+    def test_there_is_one_gpu_device(self):
+        if os.environ.get("RANKSCOPE_SKIP_GPU") == "1":
+            self.skipTest("RANKSCOPE_SKIP_GPU is set")
+        self.run_ok("use rankscope::device::DeviceRequest; let first = Device::choose(DeviceRequest::Gpu)?.device;")
+        self.assertEqual(result(self.run_ok("Device::choose(DeviceRequest::Gpu)?.device == first")), ["true"])
+
     def test_what_cannot_live_between_cells_is_explained(self):
         error = self.run_error("let f = |x: i32| x + 1;", "CellError")
         self.assertIn("Box<dyn Fn", error["evalue"])
@@ -181,6 +199,8 @@ class Exchanges(unittest.TestCase):
         error = self.run_error("std::process::abort();", "Crash")
         self.assertIn("lost", "".join(error["traceback"]))
         self.assertEqual(result(self.run_ok("stays()")), ["4"])
+        self.run_error("let much = vec![0_u8; 1 << 46]; much.len()", "Crash")
+        self.run_error("std::process::exit(3);", "Crash")
         self.run_error("fn deep(n: u64) -> u64 { if n == 0 { 0 } else { 1 + deep(n + 1) } } deep(1)", "Crash")
         self.assertEqual(result(self.run_ok("stays()")), ["4"])
 
@@ -204,6 +224,25 @@ class Exchanges(unittest.TestCase):
         self.assertNotIn("display_data", kinds, "there is one bar")
         self.assertEqual(result(self.run_ok("kept")), ["21"])
         self.run_ok("Run::new(1).check()?;")
+
+    def test_an_interrupt_stops_a_long_call_of_the_library(self):
+        code = (
+            "{ use rankscope::claim::{self, Effort, Settings}; println!(\"on\"); for claim in claim::CLAIMS { "
+            "let settings = Settings::new(*claim, Effort::Full, Device::Cpu)?; "
+            "claim::run(*claim, &settings, &Run::new(0))?; } }"
+        )
+        self.run_ok("let kept = 34;")
+        request = self.client.execute(code)
+        while self.client.get_iopub_msg(timeout=PATIENCE)["msg_type"] != "stream":
+            pass
+        time.sleep(1)
+        began = time.monotonic()
+        self.manager.interrupt_kernel()
+        reply = reply_to(self.client, request)
+        self.assertLess(time.monotonic() - began, 0.5 if PATIENCE <= 60 else 3.0)
+        self.assertEqual(reply.get("ename"), "Interrupted", reply)
+        messages(self.client, request)
+        self.assertEqual(result(self.run_ok("kept")), ["34"])
 
     def test_an_endless_loop_is_killed_and_says_what_was_lost(self):
         self.run_ok("let precious = 1;")

@@ -176,7 +176,11 @@ pub fn rehearse(home: &Home, folder: &Path) -> Result<()> {
     let shared = Arc::new(Shared::new(wire));
     let (_typed, replies) = crossbeam_channel::unbounded();
     let home = home.clone();
-    let body = move || Engine::warm(&home, shared, replies).map(drop);
+    let body = move || {
+        let mut engine = Engine::warm(&home, shared, replies)?;
+        // What a check needs is built apart from what a cell needs.
+        engine.context.check("1").map(drop).map_err(|error| anyhow!("a check does not run: {error}"))
+    };
     let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(body)?;
     thread.join().map_err(|_| anyhow!("the engine panicked"))?
 }

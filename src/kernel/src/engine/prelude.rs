@@ -18,8 +18,8 @@ pub const START: &str = "rankscope::notebook::start();";
 /// loads the shared library, infers the type of a `let`, and brings what a cell that uses `?` needs.
 pub const WARM_UP: &str = "let warm_up = Mask::causal();\nNone::<u8>.ok_or(\"warm\")?;\n3";
 
-/// A cell that uses none of our macros is not to hear of it.
-const QUIET: &str = "#![allow(unused_macros)]";
+/// evcxr shows no warnings of a cell that runs, and takes them for errors in one that does not.
+const QUIET: &str = "#![allow(warnings)]";
 
 const NAMES: &str =
     "use rankscope::prelude::*;\nuse rankscope::notebook::{Show as _, clear, display, input, update};";

@@ -67,7 +67,7 @@ impl Found<'_> {
         let uses = self.uses.iter().map(|name| format!("{name} = {{ path = \"../{name}\" }}\n"));
         format!(
             "[package]\nname = \"{}\"\nversion = \"0.0.0\"\nedition = \"{}\"\n\n[features]\ndefault = [{all}]\n{each}\n\
-             [dependencies]\n{}",
+             [lints.rust]\nunexpected_cfgs = \"allow\"\n\n[dependencies]\n{}",
             self.name,
             self.edition,
             uses.collect::<String>()
