@@ -49,10 +49,10 @@ fn scan(code: &str, open: &mut Vec<char>) -> Scan {
             SyntaxKind::L_PAREN => open.push(')'),
             SyntaxKind::L_BRACK => open.push(']'),
             SyntaxKind::L_CURLY => open.push('}'),
-            SyntaxKind::R_PAREN | SyntaxKind::R_BRACK | SyntaxKind::R_CURLY => {
-                if open.pop() != lexed.text(token).chars().next() {
-                    return Scan::Mismatch;
-                }
+            SyntaxKind::R_PAREN | SyntaxKind::R_BRACK | SyntaxKind::R_CURLY
+                if open.pop() != lexed.text(token).chars().next() =>
+            {
+                return Scan::Mismatch;
             }
             SyntaxKind::STRING | SyntaxKind::BYTE_STRING | SyntaxKind::C_STRING | SyntaxKind::COMMENT
                 if lexed.error(token).is_some() =>
