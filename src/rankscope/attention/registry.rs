@@ -9,7 +9,6 @@ use crate::axis::Axis;
 use crate::error::{Error, Result};
 use crate::mask::Mask;
 use crate::ops::FeatureMap;
-use crate::tensor::Tensor;
 
 /// One mechanism of attention: its name, where it comes from, and how to make a layer of it.
 pub struct MechanismKind {
@@ -255,8 +254,8 @@ fn normalised(sizes: LayerSizes, seed: u64, mechanism: NormalisedDotProduct) -> 
 fn relative(sizes: LayerSizes, seed: u64, is_bidirectional: bool) -> Result<AttentionLayer> {
     let buckets = RelativeBuckets::new(8, 10, is_bidirectional)?;
     let axes = [(Axis::Row, buckets.count()), (Axis::Head, sizes.heads)];
-    let table = draw("relative bias", seed, 4, axes, 1.0)?.to_f32().expect("drawn on the CPU");
-    let positions = PositionScheme::Relative(RelativeBias::new(buckets, &Tensor::new(axes, table)?)?);
+    let table = draw("relative bias", seed, 4, axes, 1.0)?;
+    let positions = PositionScheme::Relative(RelativeBias::new(buckets, table)?);
     let mask = if is_bidirectional { Mask::bidirectional() } else { Mask::causal() };
     layer(sizes, seed, ScaledDotProduct::with_factor(1.0), positions, mask)
 }

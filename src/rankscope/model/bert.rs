@@ -24,7 +24,6 @@ use super::cache::LayerCache;
 use super::transformer::{Body, LayerNorm, Pass};
 use crate::attention::{Linear, MultiHead};
 use crate::axis::Axis;
-use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::ops::{GeluForm, add, add_bias, gather, gelu, linear, slice, tanh};
 use crate::probe::{Probe, Scope};
@@ -104,7 +103,7 @@ impl Embeddings {
 }
 
 impl Layer {
-    fn forward(&self, x: &Tensor, pass: Pass<'_, ()>, probe: &mut dyn Probe) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, pass: Pass<'_>, probe: &mut dyn Probe) -> Result<Tensor> {
         let Pass { visibility, run, .. } = pass;
         let mut scope = Scope::new("self_attention", probe);
         let update = self.self_attention.forward(x, x, None, visibility, &mut scope, run)?;
@@ -121,11 +120,6 @@ impl Layer {
 impl Body for Bert {
     const STACK: &'static str = "encoder";
     const CACHES: bool = false;
-    type Shared = ();
-
-    fn shared(&self, _first: usize, _length: usize, _device: &Device) -> Result<()> {
-        Ok(())
-    }
 
     fn embed(&self, input: &Input, _first: usize) -> Result<Tensor> {
         self.embeddings.forward(input)
@@ -135,7 +129,7 @@ impl Body for Bert {
         &self,
         index: usize,
         x: &Tensor,
-        pass: Pass<'_, ()>,
+        pass: Pass<'_>,
         _cache: Option<&mut LayerCache>,
         probe: &mut dyn Probe,
     ) -> Result<Tensor> {

@@ -1,7 +1,9 @@
 //! [`Builder`]: takes a model's tensors from a [`Source`] to the device, and keeps a record of them.
 
+use std::collections::HashSet;
+
 use super::transformer::LayerNorm;
-use super::{Config, Fresh, Record, Source};
+use super::{Checkpoint, Config, Fresh, Record, Source};
 use crate::attention::Linear;
 use crate::axis::{Axis, Shape};
 use crate::device::Device;
@@ -186,28 +188,32 @@ impl<'a> Builder<'a> {
     /// [`Error::Format`] naming a tensor of the checkpoint that the model does not know.
     pub fn finish(&mut self, harmless: &[&str]) -> Result<Record> {
         if let Some(checkpoint) = self.source.checkpoint() {
-            let is_known = |name: &str| {
-                self.taken.iter().any(|(taken, _)| taken == name)
-                    || self.known.iter().any(|known| known == name)
-                    || harmless.iter().chain(HARMLESS).any(|end| name.ends_with(end))
-            };
-            let mut unknown = checkpoint.names();
-            unknown.retain(|name| !is_known(name));
-            unknown.sort();
-            if let Some(first) = unknown.first() {
-                let others = match unknown.len() - 1 {
-                    0 => String::new(),
-                    count => format!(" (and {count} others)"),
-                };
-                let problem = format!(
-                    "tensor {first}{others} is not part of this model, expected only what {} describes",
-                    self.config.path().display()
-                );
-                return Err(Error::format(checkpoint.path(), problem));
-            }
+            self.expect_all_known(checkpoint, harmless)?;
         }
         let name = format!("{} ({})", self.config.path().display(), self.source.name());
         Ok(Record::new(name, self.config, self.source.checkpoint(), std::mem::take(&mut self.taken)))
+    }
+
+    fn expect_all_known(&self, checkpoint: &Checkpoint, harmless: &[&str]) -> Result<()> {
+        let taken = self.taken.iter().map(|(name, _)| name.as_str());
+        let known: HashSet<&str> = taken.chain(self.known.iter().map(String::as_str)).collect();
+        let is_known = |name: &str| {
+            known.contains(name) || harmless.iter().chain(HARMLESS).any(|end| name.ends_with(end))
+        };
+        let mut unknown = checkpoint.names();
+        unknown.retain(|name| !is_known(name));
+        unknown.sort();
+        let others = match unknown.len() {
+            0 => return Ok(()),
+            1 => String::new(),
+            2 => " (and another)".to_owned(),
+            count => format!(" (and {} others)", count - 1),
+        };
+        let (first, config) = (&unknown[0], self.config.path().display());
+        let problem = format!(
+            "tensor {first}{others} is not part of this model, expected only what {config} describes"
+        );
+        Err(Error::format(checkpoint.path(), problem))
     }
 }
 

@@ -258,25 +258,34 @@ impl KvCache {
     }
 }
 
+/// How the positions of a pass enter attention; each scheme has one of them, learned positions none.
+#[derive(Default)]
+pub(super) struct Places {
+    /// Turns of queries, and of the keys that stand beside them.
+    pub(super) rotation: Option<RotaryTable>,
+    /// Biases of self-attention's scores, `[H, T, S]`.
+    pub(super) bias: Option<Tensor>,
+}
+
 /// Attention of the positions of x to themselves and to what the cache holds, which then holds them too:
 /// `[B, T, C]`.
 pub(super) fn attend(
     attention: &MultiHead,
     x: &Tensor,
-    rotation: Option<&RotaryTable>,
+    places: &Places,
     visibility: Visibility<'_>,
     cache: Option<&mut LayerCache>,
     probe: &mut dyn Probe,
     run: &Run,
 ) -> Result<Tensor> {
-    let mut scope = Scope::new("self_attention", probe);
+    let (rotation, mut scope) = (places.rotation.as_ref(), Scope::new("self_attention", probe));
     let q = attention.query(x, rotation, &mut scope)?; // [B, H, T, D]
     let (k, v) = attention.keys_and_values(x, rotation, &mut scope)?; // [B, G, T, D]
     let (k, v) = match cache {
         Some(cache) => cache.append(k, v)?, // [B, G, S + T, D]
         None => (k, v),
     };
-    attention.attend(&q, &k, &v, visibility, &mut scope, run) // [B, T, C]
+    attention.attend_with_bias(&q, &k, &v, places.bias.as_ref(), visibility, &mut scope, run) // [B, T, C]
 }
 
 /// The first of the first `held` positions that may attend to one behind them.

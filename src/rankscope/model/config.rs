@@ -119,6 +119,30 @@ impl Config {
         self.expect_size(field, size)
     }
 
+    /// H, G and D of a model of this width, as LLaMA and its relatives state them.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming the field: heads that do not divide the width (unless `head_dim` stands beside
+    /// them), or key/value heads that do not divide the heads.
+    pub(super) fn grouped_heads(&self, width: usize) -> Result<[usize; 3]> {
+        let heads = self.size("num_attention_heads")?;
+        let kv_heads = self.optional_size("num_key_value_heads")?.unwrap_or(heads);
+        if !heads.is_multiple_of(kv_heads) {
+            let expected = format!("a divisor of num_attention_heads = {heads}");
+            return Err(self.wrong("num_key_value_heads", &kv_heads.to_string(), &expected));
+        }
+        let head_size = match self.optional_size("head_dim")? {
+            Some(size) => size,
+            None if width.is_multiple_of(heads) => width / heads,
+            None => {
+                let expected = format!("a multiple of num_attention_heads = {heads} (or head_dim beside it)");
+                return Err(self.wrong("hidden_size", &width.to_string(), &expected));
+            }
+        };
+        self.expect_heads("num_attention_heads", heads, head_size)?;
+        Ok([heads, kv_heads, head_size])
+    }
+
     /// An error if `heads`, stated by `field`, are together wider than any size may be.
     ///
     /// # Errors
@@ -169,7 +193,7 @@ impl Config {
 /// How a person calls the type of a field.
 fn kind_of<T>() -> &'static str {
     match std::any::type_name::<T>() {
-        "usize" => "a whole number",
+        "usize" | "u32" => "a whole number",
         "f32" | "f64" => "a number",
         "bool" => "true or false",
         name if name.contains("Vec") => "a list of texts",

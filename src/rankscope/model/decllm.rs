@@ -14,8 +14,8 @@
 //! input, on finetuning.
 
 use super::builder::Builder;
-use super::cache::LayerCache;
-use super::encoder_decoder::{self, Block, Places};
+use super::cache::{LayerCache, Places};
+use super::encoder_decoder::{self, Block};
 use super::redllm::Sizes;
 use super::transformer::{Body, Pass, Transformer};
 use super::{Config, Description, Input, rope};
@@ -75,9 +75,8 @@ pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<Transf
 impl Body for DecLlm {
     const STACK: &'static str = "decoder";
     const CACHES: bool = true;
-    type Shared = Places;
 
-    fn shared(&self, first: usize, length: usize, device: &Device) -> Result<Places> {
+    fn places(&self, first: usize, length: usize, device: &Device) -> Result<Places> {
         let table = RotaryTable::from_frequencies(first, length, &self.frequencies, device)?;
         Ok(Places { rotation: Some(table), bias: None })
     }
@@ -90,11 +89,11 @@ impl Body for DecLlm {
         &self,
         index: usize,
         x: &Tensor,
-        pass: Pass<'_, Places>,
+        pass: Pass<'_>,
         cache: Option<&mut LayerCache>,
         probe: &mut dyn Probe,
     ) -> Result<Tensor> {
-        let Pass { shared: places, visibility, run } = pass;
+        let Pass { places, visibility, run } = pass;
         let pass = encoder_decoder::Pass { epsilon: self.epsilon, places, visibility, run };
         self.blocks[index].forward(x, pass, cache, probe)
     }

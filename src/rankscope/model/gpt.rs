@@ -2,13 +2,12 @@
 //! matrices stored `[in, out]`.
 
 use super::builder::Builder;
-use super::cache::{LayerCache, attend};
+use super::cache::{self, LayerCache};
 use super::transformer::{Body, LayerNorm, Pass, Transformer};
 use super::variant::Variant;
 use super::{Config, Description, Input};
 use crate::attention::{Linear, MultiHead};
 use crate::axis::Axis;
-use crate::device::Device;
 use crate::error::Result;
 use crate::mask::Mask;
 use crate::ops::{GeluForm, add, gather, gelu, linear};
@@ -126,12 +125,12 @@ impl Layer {
     fn pre_norm(
         &self,
         x: &Tensor,
-        pass: Pass<'_, ()>,
+        pass: Pass<'_>,
         cache: Option<&mut LayerCache>,
         probe: &mut dyn Probe,
     ) -> Result<Tensor> {
         let normed = probe.visit("attention_norm", self.attention_norm.forward(x)?)?; // [B, T, C]
-        let update = attend(&self.self_attention, &normed, None, pass.visibility, cache, probe, pass.run)?;
+        let update = self.attend(&normed, pass, cache, probe)?;
         let x = probe.visit("after_attention", add(x, &update)?)?;
         let normed = probe.visit("feed_forward_norm", self.feed_forward_norm.forward(&x)?)?;
         let update = self.network(&normed, probe)?;
@@ -142,16 +141,27 @@ impl Layer {
     fn post_norm(
         &self,
         x: &Tensor,
-        pass: Pass<'_, ()>,
+        pass: Pass<'_>,
         cache: Option<&mut LayerCache>,
         probe: &mut dyn Probe,
     ) -> Result<Tensor> {
-        let update = attend(&self.self_attention, x, None, pass.visibility, cache, probe, pass.run)?;
+        let update = self.attend(x, pass, cache, probe)?;
         let sum = probe.visit("after_attention", add(x, &update)?)?; // [B, T, C]
         let x = probe.visit("attention_norm", self.attention_norm.forward(&sum)?)?;
         let update = self.network(&x, probe)?;
         let sum = probe.visit("after_feed_forward", add(&x, &update)?)?;
         probe.visit("output", self.feed_forward_norm.forward(&sum)?)
+    }
+
+    fn attend(
+        &self,
+        x: &Tensor,
+        pass: Pass<'_>,
+        cache: Option<&mut LayerCache>,
+        probe: &mut dyn Probe,
+    ) -> Result<Tensor> {
+        let Pass { places, visibility, run } = pass;
+        cache::attend(&self.self_attention, x, places, visibility, cache, probe, run)
     }
 
     /// W₂·GELU(W₁·x + b₁) + b₂.
@@ -165,11 +175,6 @@ impl Layer {
 impl Body for Gpt {
     const STACK: &'static str = "decoder";
     const CACHES: bool = true;
-    type Shared = ();
-
-    fn shared(&self, _first: usize, _length: usize, _device: &Device) -> Result<()> {
-        Ok(())
-    }
 
     fn embed(&self, input: &Input, first: usize) -> Result<Tensor> {
         let (batch, first) = (input.batch_size(), first as u32);
@@ -181,7 +186,7 @@ impl Body for Gpt {
         &self,
         index: usize,
         x: &Tensor,
-        pass: Pass<'_, ()>,
+        pass: Pass<'_>,
         cache: Option<&mut LayerCache>,
         probe: &mut dyn Probe,
     ) -> Result<Tensor> {

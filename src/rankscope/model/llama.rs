@@ -18,8 +18,8 @@ pub(super) use build::build;
 pub(super) use dialect::{LLAMA, MISTRAL, MIXTRAL, QWEN2};
 
 use super::Input;
-use super::cache::LayerCache;
-use super::encoder_decoder::{self, Block, FeedForward, Network, Places};
+use super::cache::{LayerCache, Places};
+use super::encoder_decoder::{self, Block, FeedForward, Network};
 use super::mixture::Mixture;
 use super::transformer::{Body, Pass, Transformer};
 use crate::device::Device;
@@ -62,9 +62,8 @@ impl FeedForward for Feed {
 impl Body for Layers {
     const STACK: &'static str = "decoder";
     const CACHES: bool = true;
-    type Shared = Places;
 
-    fn shared(&self, first: usize, length: usize, device: &Device) -> Result<Places> {
+    fn places(&self, first: usize, length: usize, device: &Device) -> Result<Places> {
         let table = RotaryTable::from_frequencies(first, length, &self.frequencies, device)?;
         Ok(Places { rotation: Some(table), bias: None })
     }
@@ -77,11 +76,11 @@ impl Body for Layers {
         &self,
         index: usize,
         x: &Tensor,
-        pass: Pass<'_, Places>,
+        pass: Pass<'_>,
         cache: Option<&mut LayerCache>,
         probe: &mut dyn Probe,
     ) -> Result<Tensor> {
-        let Pass { shared: places, visibility, run } = pass;
+        let Pass { places, visibility, run } = pass;
         let pass = encoder_decoder::Pass { epsilon: self.epsilon, places, visibility, run };
         self.blocks[index].forward(x, pass, cache, probe)
     }

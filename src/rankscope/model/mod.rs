@@ -14,6 +14,7 @@ mod config;
 pub mod count;
 mod decllm;
 mod encoder_decoder;
+mod family;
 pub mod generate;
 mod gpt;
 mod gpt1;
@@ -21,6 +22,7 @@ mod gpt2;
 pub mod heads;
 mod input;
 mod llama;
+mod make;
 mod mask_choice;
 mod memory;
 mod mixture;
@@ -37,20 +39,20 @@ mod tokenizer;
 mod transformer;
 mod variant;
 
-use std::path::Path;
-
 pub use builder::Builder;
 pub use cache::{CacheLayout, KvCache, LayerCache};
 pub use checkpoint::Checkpoint;
 pub use config::Config;
+pub use family::{FAMILIES, Family};
 pub use input::Input;
+pub(crate) use make::parameters_of;
+pub use make::{Outline, build, load, outline, seeded};
 pub use mask_choice::MaskChoice;
 pub use memory::Memory;
 pub use record::Record;
 pub use source::{Fresh, Seeded, Source};
 pub use tokenizer::{Tokenizer, Tokens};
 
-use crate::axis::Shape;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::mask::Mask;
@@ -92,6 +94,22 @@ pub struct Description {
     pub dtype: Dtype,
 }
 
+impl Description {
+    /// An error if the model called `name` is an encoder and a decoder: for experiments about one stack.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the model and its family.
+    pub fn expect_one_stack(&self, name: &str) -> Result<()> {
+        match self.encoder {
+            None => Ok(()),
+            Some(_) => {
+                let got = format!("{name}, an encoder-decoder of family {}", self.family);
+                Err(Error::invalid("model", got, "one of a single stack, such as gpt2, bert or llama"))
+            }
+        }
+    }
+}
+
 /// The encoder of an encoder-decoder, as far as it differs from the decoder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EncoderDescription {
@@ -101,6 +119,9 @@ pub struct EncoderDescription {
     pub trained_mask: Mask,
     /// The token that a decoder begins with.
     pub start: Option<u32>,
+    /// Whether the context holds the tokens of both sides together, as where the decoder's positions go on behind
+    /// the encoder's.
+    pub shares_context: bool,
 }
 
 /// What a forward pass gives.
@@ -193,208 +214,6 @@ pub trait Model: Send + Sync {
         let logits = self.logits(&hidden, probe)?;
         Ok(Output { hidden, logits })
     }
-}
-
-/// One family of models.
-pub struct Family {
-    /// The name, as `model_type` has it in `config.json`.
-    pub name: &'static str,
-    /// What it is.
-    pub summary: &'static str,
-    /// How the names in `architectures` begin.
-    class: &'static str,
-    build: fn(&Config, &mut Builder<'_>) -> Result<Box<dyn Model>>,
-}
-
-impl Family {
-    /// The family that a configuration names.
-    ///
-    /// # Errors
-    /// [`Error::Format`] if it is none of [`FAMILIES`], or `architectures` speaks of another.
-    pub fn of(config: &Config) -> Result<&'static Family> {
-        let name: String = config.get("model_type")?;
-        let Some(family) = FAMILIES.iter().find(|family| family.name == name) else {
-            let names: Vec<_> = FAMILIES.iter().map(|family| family.name).collect();
-            let expected = format!("one of {}", names.join(", "));
-            return Err(config.wrong("model_type", &format!("{name:?}"), &expected));
-        };
-        let classes: Vec<String> = config.optional("architectures")?.unwrap_or_default();
-        let is_ours = |class: &String| class.to_lowercase().starts_with(family.class.to_lowercase().as_str());
-        match classes.iter().find(|class| !is_ours(class)) {
-            None => Ok(family),
-            Some(class) => {
-                let expected = format!("a class of {}…, since model_type is {name:?}", family.class);
-                Err(config.wrong("architectures", &format!("{class:?}"), &expected))
-            }
-        }
-    }
-}
-
-/// Every family that can be built.
-pub static FAMILIES: &[Family] = &[
-    Family {
-        name: "openai-gpt",
-        summary: "GPT-1: decoder, causal, post-norm, learned positions (Radford et al. 2018)",
-        class: "OpenAIGPT",
-        build: |config, builder| Ok(Box::new(gpt1::build(config, builder)?)),
-    },
-    Family {
-        name: "gpt2",
-        summary: "GPT-2 and GPT-3: decoder, causal, pre-norm, learned positions (Radford et al. 2019)",
-        class: "GPT2",
-        build: |config, builder| Ok(Box::new(gpt2::build(config, builder)?)),
-    },
-    Family {
-        name: "bert",
-        summary: "encoder, bidirectional, post-norm (Devlin et al. 2018)",
-        class: "Bert",
-        build: |config, builder| bert::build(&bert::BERT, config, builder),
-    },
-    Family {
-        name: "roberta",
-        summary: "BERT's encoder with positions that begin behind the padding's (Liu et al. 2019)",
-        class: "Roberta",
-        build: |config, builder| bert::build(&bert::ROBERTA, config, builder),
-    },
-    Family {
-        name: "distilbert",
-        summary: "BERT's encoder without segments and pooler (Sanh et al. 2019)",
-        class: "DistilBert",
-        build: |config, builder| bert::build(&bert::DISTILBERT, config, builder),
-    },
-    Family {
-        name: "unilm",
-        summary: "BERT's encoder trained under three masks; as trained, a prefix-LM (Dong et al. 2019)",
-        class: "Bert",
-        build: |config, builder| bert::build(&bert::UNILM, config, builder),
-    },
-    Family {
-        name: "llama",
-        summary: "decoder, causal, pre-norm, rotary positions, grouped queries (Touvron et al. 2023)",
-        class: "Llama",
-        build: |config, builder| Ok(Box::new(llama::build(&llama::LLAMA, config, builder)?)),
-    },
-    Family {
-        name: "mistral",
-        summary: "LLaMA's decoder with a sliding window (Jiang et al. 2023)",
-        class: "Mistral",
-        build: |config, builder| Ok(Box::new(llama::build(&llama::MISTRAL, config, builder)?)),
-    },
-    Family {
-        name: "qwen2",
-        summary: "LLaMA's decoder with biases of queries, keys and values (Yang et al. 2024)",
-        class: "Qwen2",
-        build: |config, builder| Ok(Box::new(llama::build(&llama::QWEN2, config, builder)?)),
-    },
-    Family {
-        name: "mixtral",
-        summary: "LLaMA's decoder with a mixture of experts (Jiang et al. 2024)",
-        class: "Mixtral",
-        build: |config, builder| Ok(Box::new(llama::build(&llama::MIXTRAL, config, builder)?)),
-    },
-    Family {
-        name: "decllm",
-        summary: "decoder with normalised heads and tied embeddings (arXiv 2510.26622)",
-        class: "DecLLM",
-        build: |config, builder| Ok(Box::new(decllm::build(config, builder)?)),
-    },
-    Family {
-        name: "redllm",
-        summary: "encoder-decoder with normalised heads and one count of positions (arXiv 2510.26622)",
-        class: "RedLLM",
-        build: |config, builder| Ok(Box::new(redllm::build(config, builder)?)),
-    },
-    Family {
-        name: "t5",
-        summary: "encoder-decoder, pre-norm, relative position buckets (Raffel et al. 2019)",
-        class: "T5",
-        build: |config, builder| Ok(Box::new(t5::build(config, builder)?)),
-    },
-];
-
-/// Loads the model in a Hugging Face folder onto `device`.
-///
-/// # Errors
-/// An error naming the file, field or tensor that is missing, wrong or unknown, or the family that is not
-/// implemented.
-pub fn load(directory: &Path, device: &Device) -> Result<Box<dyn Model>> {
-    let config = Config::open(directory)?;
-    let family = Family::of(&config)?;
-    let mut checkpoint = Checkpoint::open(directory)?;
-    if device.is_gpu() {
-        // On the CPU the output is looked at instead, which costs nothing; here it would be a readback.
-        checkpoint.expect_finite_weights()?;
-    }
-    (family.build)(&config, &mut Builder::new(&config, &mut checkpoint, device))
-}
-
-/// A new model of a configuration on `device`: matrices N(0, 1/in), gains 1, biases 0, each tensor drawn from
-/// the seed and its name.
-///
-/// # Errors
-/// An error naming the field that is missing or wrong, or a model of more than 2³¹ numbers.
-///
-/// ```
-/// use rankscope::model::{self, Config};
-/// let config = serde_json::json!({
-///     "model_type": "llama", "hidden_size": 12, "num_attention_heads": 3, "num_hidden_layers": 2,
-///     "intermediate_size": 20, "hidden_act": "silu", "vocab_size": 17, "max_position_embeddings": 9,
-///     "rms_norm_eps": 1e-5,
-/// });
-/// let config = Config::from_value("toy", config)?;
-/// let model = model::seeded(&config, 7, &rankscope::Device::Cpu)?;
-/// let embeddings = 2 * 17 * 12;
-/// assert_eq!(model.description().parameters, embeddings + 2 * (4 * 12 * 12 + 3 * 12 * 20 + 2 * 12) + 12);
-/// # Ok::<(), rankscope::Error>(())
-/// ```
-pub fn seeded(config: &Config, seed: u64, device: &Device) -> Result<Box<dyn Model>> {
-    /// 8 GiB of f32.
-    const MOST: usize = 1 << 31;
-    let parameters = outline(config)?.description.parameters;
-    if parameters > MOST {
-        let what = format!("number of parameters of {}", config.path().display());
-        return Err(Error::invalid(what, parameters, format!("at most {MOST} for a new model")));
-    }
-    build(config, &mut Seeded::new(seed), device)
-}
-
-/// Builds the model of a configuration from any source.
-///
-/// # Errors
-/// As [`load`].
-pub fn build(config: &Config, source: &mut dyn Source, device: &Device) -> Result<Box<dyn Model>> {
-    (Family::of(config)?.build)(config, &mut Builder::new(config, source, device))
-}
-
-/// What a model is made of, without its numbers.
-#[derive(Clone, Debug)]
-pub struct Outline {
-    /// Family and sizes.
-    pub description: Description,
-    /// Every tensor's name and shape as they are stored, in the order of building, each tied one once.
-    pub tensors: Vec<(String, Shape)>,
-}
-
-/// What the model of a configuration would be made of: nothing is allocated, so that it may be of any size.
-///
-/// # Errors
-/// An error naming the field that is missing or wrong, or the family that is not implemented.
-pub fn outline(config: &Config) -> Result<Outline> {
-    outline_of(config, None)
-}
-
-/// As [`outline`], of the model in a checkpoint, which decides about heads that a configuration leaves open.
-fn outline_of(config: &Config, checkpoint: Option<Checkpoint>) -> Result<Outline> {
-    let model = build(config, &mut source::Shapes(checkpoint), &Device::Cpu)?;
-    let tensors = model.record().tensors().iter();
-    let tensors = tensors.map(|(name, weight)| (name.clone(), weight.shape().clone())).collect();
-    Ok(Outline { description: model.description().clone(), tensors })
-}
-
-/// Numbers in a checkpoint, tied ones counted once; all that are stored, if no family here can be built from it.
-fn parameters_of(config: &Config, checkpoint: &Checkpoint) -> usize {
-    let outline = outline_of(config, Some(checkpoint.clone()));
-    outline.map_or_else(|_| checkpoint.parameters(), |outline| outline.description.parameters)
 }
 
 fn no_cache(model: &Description) -> Error {

@@ -16,8 +16,8 @@
 //! `rms_norm_eps`, `rope_theta`, `max_position_embeddings` (of both sides together); `decoder_start_token_id` if
 //! the decoder has a token to begin with.
 //!
-//! **Source**: Encoder-Decoder or Decoder-Only? (arXiv 2510.26622); Zhang et al.'s description leaves open whether
-//! the last norm is over a head's D numbers, as here, or over all heads.
+//! **Source**: Encoder-Decoder or Decoder-Only? (arXiv 2510.26622); the norm of the context is taken over each
+//! head's D numbers, like the others.
 //!
 //! [`Input::split`]: super::Input::split
 
@@ -43,21 +43,8 @@ pub(super) struct Sizes {
 
 impl Sizes {
     pub(super) fn read(config: &Config) -> Result<Self> {
-        let (width, heads) = (config.size("hidden_size")?, config.size("num_attention_heads")?);
-        let kv_heads = config.optional_size("num_key_value_heads")?.unwrap_or(heads);
-        if !heads.is_multiple_of(kv_heads) {
-            let expected = format!("a divisor of num_attention_heads = {heads}");
-            return Err(config.wrong("num_key_value_heads", &kv_heads.to_string(), &expected));
-        }
-        let head_size = match config.optional_size("head_dim")? {
-            Some(size) => size,
-            None if width.is_multiple_of(heads) => width / heads,
-            None => {
-                let expected = format!("a multiple of num_attention_heads = {heads} (or head_dim beside it)");
-                return Err(config.wrong("hidden_size", &width.to_string(), &expected));
-            }
-        };
-        config.expect_heads("num_attention_heads", heads, head_size)?;
+        let width = config.size("hidden_size")?;
+        let [heads, kv_heads, head_size] = config.grouped_heads(width)?;
         let activation: String = config.get("hidden_act")?;
         if activation != "silu" {
             return Err(config.wrong("hidden_act", &format!("{activation:?}"), "\"silu\""));
@@ -172,7 +159,12 @@ pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<Encode
         vocab: vocab.1,
         context: sizes.context,
         trained_mask: Mask::causal(),
-        encoder: Some(EncoderDescription { layers, trained_mask: Mask::bidirectional(), start }),
+        encoder: Some(EncoderDescription {
+            layers,
+            trained_mask: Mask::bidirectional(),
+            start,
+            shares_context: true,
+        }),
         other_mask: None,
         parameters: record.parameters(),
         dtype: embedding.dtype(),

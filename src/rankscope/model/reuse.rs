@@ -77,6 +77,10 @@ pub fn change(model: &dyn Model, ids: &[u32], first: usize, reading: &Reading, r
         let expected = format!("from 1 to {}, so that both turns have some", ids.len().saturating_sub(1));
         return Err(Error::invalid("tokens of the first turn", first, expected));
     }
+    if model.description().encoder.is_some() {
+        let expected = "a decoder alone: an encoder that reads the history runs again";
+        return Err(Error::invalid("family of the model", model.description().family, expected));
+    }
     let before = states(model, &ids[..first], &reading.before, run)?;
     let after = states(model, ids, &reading.after, run)?;
     let mut largest = 0.0;

@@ -16,7 +16,6 @@ use crate::axis::{Axis, Shape};
 use crate::error::{Error, Result};
 use crate::mask::Mask;
 use crate::ops::GeluForm;
-use crate::tensor::Tensor;
 
 /// What the length of a text is held against where `n_positions` is absent: what T5 was trained on. Its
 /// positions are relative, so it has no longest sequence of its own.
@@ -124,7 +123,12 @@ pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<Encode
         vocab: vocab.1,
         context: config.optional_size("n_positions")?.unwrap_or(TRAINED_LENGTH),
         trained_mask: Mask::causal(),
-        encoder: Some(EncoderDescription { layers, trained_mask: Mask::bidirectional(), start }),
+        encoder: Some(EncoderDescription {
+            layers,
+            trained_mask: Mask::bidirectional(),
+            start,
+            shares_context: false,
+        }),
         other_mask: None,
         parameters: record.parameters(),
         dtype: embedding.dtype(),
@@ -149,12 +153,7 @@ fn relative(sizes: &Sizes, config: &Config, builder: &mut Builder<'_>, stack: &s
     let buckets = sizes.buckets(config, stack == "encoder")?;
     let name = format!("{stack}.block.0.layer.0.SelfAttention.relative_attention_bias.weight");
     let axes = [(Axis::Row, sizes.buckets), (Axis::Head, sizes.heads)];
-    let table = builder.stored(&name, Shape::new(axes), Fresh::normal(sizes.width))?;
-    let table = match table.to_f32() {
-        Some(values) => Tensor::new(axes, values)?,
-        None => Tensor::zeros(axes), // shapes alone
-    };
-    RelativeBias::new(buckets, &table)
+    RelativeBias::new(buckets, builder.stored(&name, Shape::new(axes), Fresh::normal(sizes.width))?)
 }
 
 fn encoder_block(sizes: &Sizes, builder: &mut Builder<'_>, block: usize) -> Result<Block> {

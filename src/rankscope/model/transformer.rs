@@ -4,7 +4,7 @@
 //! A family says what happens at the ends and in a layer ([`Body`]); the walk through the layers, the masks, the
 //! cache and the names of a trace are the same for all.
 
-use super::cache::{CacheLayout, KvCache, LayerCache};
+use super::cache::{CacheLayout, KvCache, LayerCache, Places};
 use super::{Description, Input, MaskChoice, Model, Record};
 use crate::attention::Visibility;
 use crate::device::Device;
@@ -21,11 +21,12 @@ pub(super) trait Body: Send + Sync {
     const STACK: &'static str;
     /// Whether a position's keys and values may be kept for later passes.
     const CACHES: bool;
-    /// What all layers of one pass share: rotary angles, or nothing.
-    type Shared;
 
-    /// What the layers share in a pass over `length` positions from `first` on.
-    fn shared(&self, first: usize, length: usize, device: &Device) -> Result<Self::Shared>;
+    /// How `length` positions from `first` on enter attention, where they do not enter with the embeddings.
+    fn places(&self, first: usize, length: usize, device: &Device) -> Result<Places> {
+        let _ = (first, length, device);
+        Ok(Places::default())
+    }
 
     /// The input of the first layer, `[B, T, C]`, of tokens that stand at `first` and after it.
     fn embed(&self, input: &Input, first: usize) -> Result<Tensor>;
@@ -35,7 +36,7 @@ pub(super) trait Body: Send + Sync {
         &self,
         index: usize,
         x: &Tensor,
-        pass: Pass<'_, Self::Shared>,
+        pass: Pass<'_>,
         cache: Option<&mut LayerCache>,
         probe: &mut dyn Probe,
     ) -> Result<Tensor>;
@@ -62,8 +63,9 @@ pub(super) trait Body: Send + Sync {
 }
 
 /// What all layers of one pass have in common.
-pub(super) struct Pass<'a, S> {
-    pub(super) shared: &'a S,
+#[derive(Clone, Copy)]
+pub(super) struct Pass<'a> {
+    pub(super) places: &'a Places,
     pub(super) visibility: Visibility<'a>,
     pub(super) run: &'a Run,
 }
@@ -107,14 +109,14 @@ impl<B: Body> Transformer<B> {
     ) -> Result<Tensor> {
         let cached = cache.as_ref().map_or(0, |cache| cache.len());
         let at = Positions::suffix(input.len(), cached + input.len())?;
-        let shared = self.body.shared(at.first_query, input.len(), &self.device)?;
+        let places = self.body.places(at.first_query, input.len(), &self.device)?;
         let mut x = probe.visit("embeddings", self.body.embed(input, at.first_query)?)?;
         for index in 0..self.description.layers {
             let mask = choice.of_layer(index, &self.description);
             let visibility = Visibility { mask: &mask, at, padding: input.padding() };
             let mut scope = Scope::new(format!("{}.{index}", B::STACK), probe);
             let cache = cache.as_mut().map(|cache| cache.layer_mut(index)).transpose()?;
-            x = self.body.layer(index, &x, Pass { shared: &shared, visibility, run }, cache, &mut scope)?;
+            x = self.body.layer(index, &x, Pass { places: &places, visibility, run }, cache, &mut scope)?;
             run.step("layer", index + 1, self.description.layers)?;
         }
         self.record.expect_finite("the last hidden state", self.body.finish(x, probe)?)

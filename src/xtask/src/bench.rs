@@ -14,6 +14,9 @@ use crate::process;
 mod kernel;
 mod models;
 mod ops;
+mod table;
+
+use table::{Bar, Row, number, table};
 
 /// 128 tokens for MiniLM, its two special tokens included.
 const TEXT: &str = include_str!("../bench/text.txt");
@@ -30,23 +33,6 @@ pub struct Args {
     /// Only the Jupyter kernel; the Python needs jupyter_client and jupyter_kernel_test.
     #[arg(long)]
     kernel: bool,
-}
-
-/// One comparison: ours, theirs, and what the ratio should be at most.
-struct Row {
-    what: String,
-    unit: &'static str,
-    ours: f64,
-    theirs: Option<f64>,
-    bar: Bar,
-}
-
-/// What is asked of a row.
-enum Bar {
-    /// Ours over theirs should be at most this.
-    Ratio(f64),
-    /// Ours should be at most this.
-    Absolute(f64),
 }
 
 /// Runs `cargo xtask bench`: the page goes to standard output and to `<target>/bench/results.md`.
@@ -285,33 +271,4 @@ fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied()
-}
-
-/// The comparisons as a Markdown table.
-fn table(rows: &[Row]) -> String {
-    let mut table =
-        String::from("| what | rankscope | reference | ratio | bar |\n|---|---:|---:|---:|---:|\n");
-    for row in rows {
-        let ours = format!("{} {}", number(row.ours), row.unit);
-        let bar = match row.bar {
-            Bar::Ratio(bar) => format!("{bar:.3}"),
-            Bar::Absolute(bar) => format!("{} {}", number(bar), row.unit),
-        };
-        let (theirs, ratio) = match row.theirs {
-            Some(theirs) => (format!("{} {}", number(theirs), row.unit), format!("{:.3}", row.ours / theirs)),
-            None if matches!(row.bar, Bar::Ratio(_)) => ("left out".to_owned(), String::new()),
-            None => (String::new(), String::new()),
-        };
-        table.push_str(&format!("| {} | {ours} | {theirs} | {ratio} | {bar} |\n", row.what));
-    }
-    table
-}
-
-/// Three significant digits.
-fn number(value: f64) -> String {
-    match value {
-        value if value >= 100.0 => format!("{value:.0}"),
-        value if value >= 10.0 => format!("{value:.1}"),
-        value => format!("{value:.2}"),
-    }
 }

@@ -76,6 +76,11 @@ fn what_does_not_fit_either_side_is_named() {
         said(&["--mask", "encoder:prefix(4)"])
             .contains("prefix is 4, expected at most the sequence length, 3")
     );
+    let both = said(&["--mask", "prefix(2)"]);
+    assert!(
+        both.ends_with("length, 1 (in the decoder; encoder:prefix(2) is for the encoder alone)"),
+        "{both}"
+    );
     assert!(said(&["--layer", "4"]).contains("--layer is 4, expected less than 4"));
     let both = ["--compare", "causal,as-trained", "--layer", "0", "--head", "0", "--svg", "x.svg"];
     assert!(said(&both).contains("up to three"));

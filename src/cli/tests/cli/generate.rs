@@ -100,7 +100,7 @@ fn a_dialogue_keeps_its_states_only_where_nothing_stored_sees_what_is_new() {
 }
 
 #[test]
-fn what_cannot_be_written_is_named_before_a_model_is_loaded() {
+fn what_cannot_be_written_is_named_before_anything_is_said() {
     let home = Home::new();
     let say =
         |more: &[&str]| home.error(&[&["generate", "--model", "glass-en", "--text", TEXT], more].concat());
@@ -111,7 +111,24 @@ fn what_cannot_be_written_is_named_before_a_model_is_loaded() {
     assert_eq!(p, "top-p is 0, expected a share above 0 and up to 1, or none to keep all tokens");
     assert!(say(&["--top-k", "5"]).contains("--temperature 0 draws none"));
     assert_eq!(say(&["--tokens", "0"]), "number of tokens to write is 0, expected at least 1");
-    assert!(say(&["--mask", "bidirectional"]).starts_with("mask of a cached pass is bidirectional"));
+    let error = say(&["--mask", "bidirectional"]);
+    assert!(
+        error.starts_with("mask of a cached pass is bidirectional") && error.ends_with("or no cache"),
+        "{error}"
+    );
+    let slow = [
+        "generate",
+        "--model",
+        "glass-en",
+        "--text",
+        TEXT,
+        "--tokens",
+        "3",
+        "--mask",
+        "bidirectional",
+        "--no-cache",
+    ];
+    assert!(!home.stdout(&slow).is_empty());
     let bert = tiny("bert");
     let error = home.error(&["generate", "--model", text_of(&bert), "--ids", "1,2"]);
     assert!(error.starts_with("family of a model that writes is bert"), "{error}");

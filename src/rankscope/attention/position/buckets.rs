@@ -5,6 +5,7 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::mask::Positions;
 use crate::tensor::Tensor;
+use crate::weight::Weight;
 
 /// Which bucket a distance falls into.
 ///
@@ -84,6 +85,8 @@ impl RelativeBuckets {
     }
 }
 
+const OP: &str = "relative position bias";
+
 /// A learned bias for every bucket and head.
 ///
 /// bias\[h, t, s\] = table\[bucket(s − t), h\] with the positions of key and query in place of s and t.
@@ -93,22 +96,30 @@ impl RelativeBuckets {
 #[derive(Clone, Debug)]
 pub struct RelativeBias {
     buckets: RelativeBuckets,
-    table: Tensor, // [N, H]
+    table: Weight, // [N, H]
 }
 
 impl RelativeBias {
-    /// **Shapes**: table `[N, H]`, one row for each bucket, as it stands in checkpoints; on any device.
+    /// **Shapes**: table `[N, H]`, one row for each bucket, as it stands in checkpoints; on the CPU.
     ///
     /// # Errors
-    /// [`Error::Axes`] or [`Error::Size`] if the table is of another shape; [`Error::Gpu`] if it cannot be read.
-    pub fn new(buckets: RelativeBuckets, table: &Tensor) -> Result<Self> {
-        const OP: &str = "relative position bias";
+    /// [`Error::Axes`] or [`Error::Size`] if the table is of another shape, [`Error::Placement`] if it is on a GPU.
+    pub fn new(buckets: RelativeBuckets, table: Weight) -> Result<Self> {
         let [rows, _] = table.shape().expect(OP, "table", [Axis::Row, Axis::Head])?;
         if rows != buckets.count() {
             let (axis, expected) = (Axis::Row, buckets.count());
             return Err(Error::Size { op: OP, argument: "table", axis, expected, got: rows });
         }
-        Ok(RelativeBias { buckets, table: table.to_device(&Device::Cpu)? })
+        let bias = RelativeBias { buckets, table };
+        match bias.table.device() {
+            Device::Cpu => Ok(bias),
+            Device::Gpu(_) => Err(bias.misplaced()),
+        }
+    }
+
+    fn misplaced(&self) -> Error {
+        let (expected, got) = ("the CPU, with its numbers".to_owned(), self.table.device().to_string());
+        Error::Placement { op: OP, argument: "table", expected, got }
     }
 
     /// H.
@@ -128,7 +139,8 @@ impl RelativeBias {
     /// # Errors
     /// [`Error::Gpu`] if the GPU fails.
     pub fn bias(&self, queries: usize, keys: usize, at: Positions, device: &Device) -> Result<Tensor> {
-        let (heads, table) = (self.heads(), self.table.to_vec()?);
+        let heads = self.heads();
+        let table = self.table.to_f32().ok_or_else(|| self.misplaced())?;
         super::by_distance(heads, queries, keys, at, device, |head, distance| {
             table[self.buckets.of(distance) * heads + head]
         })
@@ -138,6 +150,7 @@ impl RelativeBias {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::weight::Dtype;
 
     #[test]
     fn buckets_are_the_published_ones() {
@@ -177,9 +190,9 @@ mod tests {
     #[test]
     fn a_bias_reads_the_bucket_of_the_positions() {
         let buckets = RelativeBuckets::new(4, 9, true).unwrap();
-        let table = (0..8).map(|i| i as f32).collect();
-        let table = Tensor::new([(Axis::Row, 4), (Axis::Head, 2)], table).unwrap();
-        let bias = RelativeBias::new(buckets, &table).unwrap();
+        let table: Vec<f32> = (0..8).map(|i| i as f32).collect();
+        let table = Weight::new("table", [(Axis::Row, 4), (Axis::Head, 2)], Dtype::F16, &table).unwrap();
+        let bias = RelativeBias::new(buckets, table).unwrap();
         let at = |first_query| Positions { first_query };
         // Two buckets a side: none and some distance. Head 0 has the even numbers.
         let all = bias.bias(3, 3, at(0), &Device::Cpu).unwrap().to_vec().unwrap();
@@ -197,8 +210,8 @@ mod tests {
         let far =
             "largest relative distance is 8, expected more than 8, the distances with a bucket of their own";
         assert_eq!(said(32, 8, true), far);
-        let table = Tensor::zeros([(Axis::Row, 5), (Axis::Head, 3)]);
-        let error = RelativeBias::new(RelativeBuckets::new(6, 9, true).unwrap(), &table).unwrap_err();
+        let table = Weight::new("table", [(Axis::Row, 5), (Axis::Head, 3)], Dtype::F32, &[0.0; 15]).unwrap();
+        let error = RelativeBias::new(RelativeBuckets::new(6, 9, true).unwrap(), table).unwrap_err();
         assert_eq!(error.to_string(), "relative position bias: table has Row (N) = 5, expected 6");
     }
 }

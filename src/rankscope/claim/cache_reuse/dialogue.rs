@@ -23,6 +23,7 @@ impl Dialogue {
         let name = settings.text("model")?.to_owned();
         let folder = Store::open()?.find(&name)?;
         let model = model::load(&folder, settings.device())?;
+        model.description().expect_one_stack(&name)?;
         model.cache(1)?;
         let tokenizer = Tokenizer::load(&folder)?;
         let mut ids: Vec<u32> = Vec::new();

@@ -76,7 +76,9 @@ pub fn measure(settings: &Settings, run: &Run) -> Result<Vec<Checkpoint>> {
 
 fn here(store: &Store) -> Result<Vec<(String, PathBuf)>> {
     let is_pullable = |name: &str| PULLABLE.iter().any(|pullable| pullable.name == name);
+    let is_pair = |name: &str| model::FAMILIES.iter().any(|family| family.name == name && family.is_pair);
     let entries = store.list()?.into_iter().filter(|entry| match entry.origin {
+        _ if entry.family.as_deref().is_some_and(is_pair) => false,
         Origin::Bundled => true,
         Origin::Installed => is_pullable(&entry.name),
         Origin::HuggingFaceCache | Origin::Available => false,
@@ -86,6 +88,7 @@ fn here(store: &Store) -> Result<Vec<(String, PathBuf)>> {
 
 fn one(settings: &Settings, name: String, folder: &std::path::Path, run: &Run) -> Result<Checkpoint> {
     let model = model::load(folder, settings.device())?;
+    model.description().expect_one_stack(&name)?;
     let mut tokens = Tokenizer::load(folder)?.encode(settings.text("text")?)?;
     tokens.ids.truncate(model.description().context);
     tokens.token_types.truncate(model.description().context);

@@ -66,8 +66,8 @@ pub(super) fn names(settings: &Settings) -> Result<Vec<String>> {
     }
     let largest = settings.integer("largest")? * 1_000_000;
     let here = Store::open()?.list()?.into_iter().filter(|entry| {
-        let is_known =
-            entry.family.as_deref().is_some_and(|name| model::FAMILIES.iter().any(|f| f.name == name));
+        let known = |name: &str| model::FAMILIES.iter().any(|f| f.name == name && !f.is_pair);
+        let is_known = entry.family.as_deref().is_some_and(known);
         let is_small = entry.parameters.is_some_and(|parameters| parameters <= largest);
         entry.origin != Origin::Available && is_known && is_small
     });
@@ -87,6 +87,7 @@ impl Subject {
     pub fn load(name: &str, texts: &[String], settings: &Settings) -> Result<Self> {
         let folder = Store::open()?.find(name)?;
         let model = model::load(&folder, settings.device())?;
+        model.description().expect_one_stack(name)?;
         let (n, context) = (settings.integer("n")?, model.description().context);
         if n > context {
             return Err(Error::invalid("n", n, format!("at most {context}, the context of {name}")));

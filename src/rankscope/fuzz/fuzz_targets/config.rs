@@ -10,10 +10,12 @@ use rankscope::model::{self, Input, MaskChoice};
 use rankscope::prelude::*;
 use rankscope_fuzz::{check_error, folder, put};
 
-static FOLDERS: LazyLock<[PathBuf; 2]> = LazyLock::new(|| {
+static FOLDERS: LazyLock<[PathBuf; 4]> = LazyLock::new(|| {
     let bert = include_bytes!("../../tests/fixtures/tiny/bert/model.safetensors").as_slice();
+    let gpt2 = include_bytes!("../../tests/fixtures/tiny/gpt2/model.safetensors").as_slice();
     let llama = include_bytes!("../../tests/fixtures/tiny/llama/model.safetensors").as_slice();
-    [("bert", bert), ("llama", llama)].map(|(name, checkpoint)| {
+    let mixtral = include_bytes!("../../tests/fixtures/tiny/mixtral/model.safetensors").as_slice();
+    [("bert", bert), ("gpt2", gpt2), ("llama", llama), ("mixtral", mixtral)].map(|(name, checkpoint)| {
         let folder = folder(name);
         put(&folder, "model.safetensors", checkpoint);
         folder

@@ -96,15 +96,6 @@ fn even_heads(
 
 /// Attention with `num_attention_heads`, `num_key_value_heads` and `head_dim`, the last two optional.
 fn grouped_heads(config: &Config, width: usize) -> Result<Attention> {
-    let heads = config.size("num_attention_heads")?;
-    let kv_heads = config.optional_size("num_key_value_heads")?.unwrap_or(heads);
-    if !heads.is_multiple_of(kv_heads) {
-        let expected = format!("a divisor of num_attention_heads = {heads}");
-        return Err(config.wrong("num_key_value_heads", &kv_heads.to_string(), &expected));
-    }
-    let head_size = match config.optional_size("head_dim")? {
-        Some(size) => size,
-        None => even_heads(config, ("hidden_size", width), ("num_attention_heads", heads), false)?.head_size,
-    };
+    let [heads, kv_heads, head_size] = config.grouped_heads(width)?;
     Ok(Attention { heads, kv_heads, head_size, has_bias: false, has_output_bias: false, is_linear: false })
 }

@@ -4,8 +4,8 @@ use super::network::{FeedForward, Network};
 use crate::attention::{MultiHead, Visibility};
 use crate::error::Result;
 use crate::mask::{Mask, Padding, Positions};
-use crate::model::cache::LayerCache;
-use crate::ops::{RotaryTable, add, rms_norm};
+use crate::model::cache::{LayerCache, Places, attend};
+use crate::ops::{add, rms_norm};
 use crate::probe::{Probe, Scope};
 use crate::run::Run;
 use crate::tensor::Tensor;
@@ -32,15 +32,6 @@ pub(in crate::model) struct Pass<'a> {
     pub(in crate::model) places: &'a Places,
     pub(in crate::model) visibility: Visibility<'a>,
     pub(in crate::model) run: &'a Run,
-}
-
-/// How the positions of a pass enter attention; each scheme has one of them.
-#[derive(Default)]
-pub(in crate::model) struct Places {
-    /// Turns of queries, and of the keys that stand beside them.
-    pub(in crate::model) rotation: Option<RotaryTable>,
-    /// Biases of self-attention's scores, `[H, T, S]`.
-    pub(in crate::model) bias: Option<Tensor>,
 }
 
 /// What cross-attention looks at.
@@ -73,15 +64,8 @@ impl<N: FeedForward> Block<N> {
     ) -> Result<Tensor> {
         let Pass { epsilon, places, visibility, run } = pass;
         let normed = probe.visit("attention_norm", rms_norm(x, &self.attention_norm, epsilon)?)?;
-        let (attention, mut scope) = (&self.self_attention, Scope::new("self_attention", &mut *probe));
-        let q = attention.query(&normed, places.rotation.as_ref(), &mut scope)?; // [B, H, T, D]
-        let (k, v) = attention.keys_and_values(&normed, places.rotation.as_ref(), &mut scope)?; // [B, G, T, D]
-        let (k, v) = match cache {
-            Some(cache) => cache.append(k, v)?, // [B, G, S + T, D]
-            None => (k, v),
-        };
-        let bias = places.bias.as_ref(); // [H, T, S + T]
-        let update = attention.attend_with_bias(&q, &k, &v, bias, visibility, &mut scope, run)?; // [B, T, C]
+        let attention = &self.self_attention;
+        let update = attend(attention, &normed, places, visibility, cache, &mut *probe, run)?; // [B, T, C]
         probe.visit("after_attention", add(x, &update)?)
     }
 

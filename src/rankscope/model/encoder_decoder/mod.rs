@@ -13,7 +13,7 @@ mod stacks;
 
 use std::sync::Arc;
 
-pub(super) use block::{Block, CrossBlock, Pass, Places};
+pub(super) use block::{Block, CrossBlock, Pass};
 pub(super) use network::{Activation, FeedForward, Network};
 pub(super) use stacks::{Order, Side, Stacks};
 

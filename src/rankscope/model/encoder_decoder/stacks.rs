@@ -1,11 +1,11 @@
 //! The two stacks of an encoder-decoder, and the walk through them.
 
-use super::block::{Block, CrossBlock, Pass, Places, Source};
+use super::block::{Block, CrossBlock, Pass, Source};
 use crate::attention::{RelativeBias, Visibility};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::mask::{Mask, Padding, Positions};
-use crate::model::cache::KvCache;
+use crate::model::cache::{KvCache, Places};
 use crate::ops::{RotaryTable, gather, linear, rms_norm, scale};
 use crate::probe::{Probe, Scope};
 use crate::run::Run;

@@ -15,7 +15,7 @@ use serde::Serialize;
 pub use sampling::Sampling;
 pub use stream::TextStream;
 
-use super::{Config, MaskChoice, Model};
+use super::{Config, Input, MaskChoice, Model};
 use crate::error::{Error, Result};
 use crate::run::Run;
 use writer::Writer;
@@ -99,7 +99,8 @@ impl Generated {
 
 /// Writes behind a prompt, and shows every token as soon as it is there.
 ///
-/// An encoder-decoder reads the prompt in its encoder, and its decoder writes behind its start token.
+/// An encoder-decoder reads the prompt in its encoder, and its decoder writes behind the prompt's decoder ids, or
+/// behind its start token.
 ///
 /// **Conventions**: the same seed in `run` writes the same text. With a cache the logits are those of the full
 /// pass up to rounding. The context being full ends the text and is no error. What is cancelled or fails has
@@ -111,16 +112,17 @@ impl Generated {
 /// returns.
 ///
 /// ```no_run
-/// use rankscope::model::{self, generate::{Settings, generate}};
+/// use rankscope::model::{self, Input, generate::{Settings, generate}};
 /// use rankscope::{Device, Run};
 /// let model = model::load("checkpoint".as_ref(), &Device::Cpu)?;
-/// let text = generate(&*model, &[5, 9, 13], &Settings::default(), &mut |_| Ok(()), &Run::new(7))?;
+/// let prompt = Input::new(vec![5, 9, 13]);
+/// let text = generate(&*model, &prompt, &Settings::default(), &mut |_| Ok(()), &Run::new(7))?;
 /// println!("{:?}", text.ids());
 /// # Ok::<(), rankscope::Error>(())
 /// ```
 pub fn generate(
     model: &dyn Model,
-    prompt: &[u32],
+    prompt: &Input,
     settings: &Settings,
     show: &mut dyn FnMut(Written) -> Result<()>,
     run: &Run,

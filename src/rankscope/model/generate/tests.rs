@@ -3,7 +3,7 @@
 use super::*;
 use crate::device::Device;
 use crate::mask::Mask;
-use crate::model::{self, Config, Tokenizer};
+use crate::model::{self, Config, Input, Tokenizer};
 use std::path::{Path, PathBuf};
 
 fn fixtures() -> PathBuf {
@@ -129,7 +129,8 @@ fn write(model: &dyn Model, prompt: &[u32], settings: &Settings, seed: u64) -> G
         shown.push(token);
         Ok(())
     };
-    let text = generate(model, prompt, settings, &mut show, &Run::new(seed)).unwrap();
+    let prompt = Input::new(prompt.to_vec());
+    let text = generate(model, &prompt, settings, &mut show, &Run::new(seed)).unwrap();
     assert_eq!(shown, text.tokens, "every token is shown, once, in order");
     text
 }
@@ -150,6 +151,29 @@ fn the_cache_changes_nothing_but_the_time() {
                 assert!((one.probability - other.probability).abs() < 1e-4, "{family}");
             }
         }
+    }
+}
+
+#[test]
+fn an_encoder_decoder_writes_behind_its_start_token_or_what_is_given() {
+    for family in ["t5", "t5-gated"] {
+        let model = tiny(family);
+        let settings = Settings { tokens: 9, ..Settings::default() };
+        let write = |input: &Input, use_cache: bool| {
+            let settings = Settings { use_cache, ..settings.clone() };
+            generate(&*model, input, &settings, &mut |_| Ok(()), &Run::default()).unwrap().ids()
+        };
+        let source = Input::new(vec![7, 3, 9, 4]);
+        let all = write(&source, true);
+        assert_eq!(all, write(&source, false), "{family}");
+        // Token 0 starts the decoder; what was written may be given, and the rest follows.
+        let begun = source.clone().with_decoder([&[0], &all[..4]].concat());
+        assert_eq!(write(&begun, true)[..5], all[4..], "{family}");
+        let drawn = |ids: Vec<u32>| {
+            let settings = Settings { sampling: Sampling::default(), ..settings.clone() };
+            generate(&*model, &Input::new(ids), &settings, &mut |_| Ok(()), &Run::default()).unwrap().tokens
+        };
+        assert_ne!(drawn(vec![7, 3, 9, 4]), drawn(vec![7, 3, 9, 5]), "{family}: the source is read");
     }
 }
 
@@ -177,7 +201,8 @@ fn a_text_ends_at_its_length_a_stop_token_or_the_context() {
     let prompt: Vec<u32> = (0..35).collect();
     let full = write(&*model, &prompt, &settings, 0);
     assert_eq!((full.end, full.tokens.len()), (End::Context, 3));
-    let error = generate(&*model, &[1; 38], &settings, &mut |_| Ok(()), &Run::default()).unwrap_err();
+    let error =
+        generate(&*model, &Input::new(vec![1; 38]), &settings, &mut |_| Ok(()), &Run::default()).unwrap_err();
     assert!(error.to_string().contains("is 38, expected at most 37"), "{error}");
 }
 
@@ -185,7 +210,8 @@ fn a_text_ends_at_its_length_a_stop_token_or_the_context() {
 fn what_cannot_be_written_is_named() {
     let run = Run::default();
     let say = |family: &str, prompt: &[u32], settings: Settings| {
-        generate(&*tiny(family), prompt, &settings, &mut |_| Ok(()), &run).unwrap_err().to_string()
+        let prompt = Input::new(prompt.to_vec());
+        generate(&*tiny(family), &prompt, &settings, &mut |_| Ok(()), &run).unwrap_err().to_string()
     };
     let settings = Settings::default;
     let error = say("bert", &[1, 2], settings());
@@ -199,10 +225,13 @@ fn what_cannot_be_written_is_named() {
     assert_eq!(error, "stop token is 97, expected less than 97, the size of the vocabulary");
     assert!(say("llama", &[], settings()).contains("number of tokens is 0"));
     let mask = MaskChoice::Override(Mask::bidirectional());
-    assert!(say("llama", &[1, 2], Settings { mask, ..settings() }).starts_with("mask of a cached pass is"));
+    let expected = "expected one under which position 0 does not see 2, written later; or no cache";
+    let error = say("llama", &[1, 2], Settings { mask, ..settings() });
+    assert_eq!(error, format!("mask of a cached pass is bidirectional, {expected}"));
     let cancelled = Run::default();
     cancelled.cancel_flag().cancel();
-    let error = generate(&*tiny("llama"), &[1], &settings(), &mut |_| Ok(()), &cancelled).unwrap_err();
+    let error = generate(&*tiny("llama"), &Input::new(vec![1]), &settings(), &mut |_| Ok(()), &cancelled)
+        .unwrap_err();
     assert_eq!(error.to_string(), "cancelled");
 }
 
@@ -213,7 +242,8 @@ fn an_error_of_the_listener_ends_the_text() {
         count += 1;
         if count == 3 { Err(Error::invalid("listener", "tired", "awake")) } else { Ok(()) }
     };
-    let result = generate(&*tiny("llama"), &[1], &Settings::default(), &mut show, &Run::default());
+    let result =
+        generate(&*tiny("llama"), &Input::new(vec![1]), &Settings::default(), &mut show, &Run::default());
     assert_eq!((result.unwrap_err().to_string().as_str(), count), ("listener is tired, expected awake", 3));
 }
 

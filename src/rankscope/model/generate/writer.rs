@@ -4,6 +4,7 @@ use super::Settings;
 use crate::axis::Axis;
 use crate::error::{Error, Result};
 use crate::mask::Mask;
+use crate::model::count::Plan;
 use crate::model::{Input, KvCache, MaskChoice, Model};
 use crate::ops::slice;
 use crate::probe::Unobserved;
@@ -12,21 +13,40 @@ use crate::run::Run;
 pub(super) struct Writer<'a> {
     model: &'a dyn Model,
     mask: &'a MaskChoice,
-    /// All tokens, the prompt's first.
+    /// What an encoder reads; `None` for a decoder alone.
+    source: Option<&'a [u32]>,
+    /// All tokens of the decoder, the prompt's or the start token first.
     ids: Vec<u32>,
+    /// As many of them as the context has room for.
+    room: usize,
     cache: Option<KvCache>,
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(model: &'a dyn Model, prompt: &[u32], settings: &'a Settings) -> Result<Self> {
+    pub(super) fn new(model: &'a dyn Model, prompt: &'a Input, settings: &'a Settings) -> Result<Self> {
         let description = model.description();
-        if description.trained_mask == Mask::bidirectional() {
+        if !Plan::of(model.record().config())?.generates() {
             let expected = "one that predicts the next token, such as llama";
             return Err(Error::invalid("family of a model that writes", description.family, expected));
         }
+        if prompt.batch_size() != 1 {
+            return Err(Error::invalid("number of texts to write", prompt.batch_size(), 1));
+        }
+        let (source, ids, taken) = match &description.encoder {
+            None => (None, prompt.ids().to_vec(), 0),
+            Some(encoder) => {
+                let taken = if encoder.shares_context { prompt.len() } else { 0 };
+                (Some(prompt.ids()), prompt.decoder_or_start(encoder.start)?, taken)
+            }
+        };
         // A family without a cache reads everything again, and the result says so.
         let cache = if settings.use_cache { model.cache(1).ok() } else { None };
-        Ok(Writer { model, mask: &settings.mask, ids: prompt.to_vec(), cache })
+        let room = description.context.saturating_sub(taken);
+        if cache.is_some() {
+            let all = room.min(ids.len() + settings.tokens);
+            expect_no_look_ahead(&settings.mask.resolve(description), ids.len(), all)?;
+        }
+        Ok(Writer { model, mask: &settings.mask, source, ids, room, cache })
     }
 
     pub(super) fn has_cache(&self) -> bool {
@@ -35,7 +55,7 @@ impl<'a> Writer<'a> {
 
     /// One more token; `false` if the context has no room for it.
     pub(super) fn push(&mut self, id: u32) -> bool {
-        let has_room = self.ids.len() < self.model.description().context;
+        let has_room = self.ids.len() < self.room;
         if has_room {
             self.ids.push(id);
         }
@@ -46,15 +66,15 @@ impl<'a> Writer<'a> {
     pub(super) fn next_logits(&mut self, run: &Run) -> Result<Vec<f32>> {
         // A progress bar over the layers of every token would only flicker.
         let quiet = Run::new(run.seed()).with_cancel(run.cancel_flag());
+        let known = self.cache.as_ref().map_or(0, KvCache::len);
+        let new = self.ids[known..].to_vec();
+        let input = match self.source {
+            None => Input::new(new),
+            Some(source) => Input::new(source.to_vec()).with_decoder(new),
+        };
         let hidden = match &mut self.cache {
-            Some(cache) => {
-                let new = Input::new(self.ids[cache.len()..].to_vec());
-                self.model.hidden_after(cache, &new, self.mask, &mut Unobserved, &quiet)?
-            }
-            None => {
-                let all = Input::new(self.ids.clone());
-                self.model.hidden(&all, self.mask, &mut Unobserved, &quiet)?
-            }
+            Some(cache) => self.model.hidden_after(cache, &input, self.mask, &mut Unobserved, &quiet)?,
+            None => self.model.hidden(&input, self.mask, &mut Unobserved, &quiet)?,
         };
         let count = hidden.shape().size(Axis::Query).unwrap_or(0);
         let last = slice(&hidden, Axis::Query, count.saturating_sub(1)..count)?; // [1, 1, C]
@@ -64,6 +84,20 @@ impl<'a> Writer<'a> {
                 let family = format!("{} without an output layer", self.model.description().family);
                 Err(Error::invalid("model that writes", family, "one with logits"))
             }
+        }
+    }
+}
+
+/// An error if a position would see one that is written later: its keys and values would not stay what they are.
+fn expect_no_look_ahead(mask: &Mask, prompt: usize, all: usize) -> Result<()> {
+    mask.check(all)?;
+    let later = (prompt..all).flat_map(|key| (0..key).map(move |query| (query, key)));
+    match later.into_iter().find(|&(query, key)| mask.may_attend(query, key)) {
+        None => Ok(()),
+        Some((query, key)) => {
+            let expected =
+                format!("one under which position {query} does not see {key}, written later; or no cache");
+            Err(Error::invalid("mask of a cached pass", mask, expected))
         }
     }
 }

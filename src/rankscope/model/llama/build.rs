@@ -27,21 +27,8 @@ struct Sizes {
 
 impl Sizes {
     fn read(dialect: &Dialect, config: &Config) -> Result<Self> {
-        let (width, heads) = (config.size("hidden_size")?, config.size("num_attention_heads")?);
-        let kv_heads = config.optional_size("num_key_value_heads")?.unwrap_or(heads);
-        if !heads.is_multiple_of(kv_heads) {
-            let expected = format!("a divisor of num_attention_heads = {heads}");
-            return Err(config.wrong("num_key_value_heads", &kv_heads.to_string(), &expected));
-        }
-        let head_size = match config.optional_size("head_dim")? {
-            Some(size) => size,
-            None if width.is_multiple_of(heads) => width / heads,
-            None => {
-                let expected = format!("a multiple of num_attention_heads = {heads} (or head_dim beside it)");
-                return Err(config.wrong("hidden_size", &width.to_string(), &expected));
-            }
-        };
-        config.expect_heads("num_attention_heads", heads, head_size)?;
+        let width = config.size("hidden_size")?;
+        let [heads, kv_heads, head_size] = config.grouped_heads(width)?;
         Ok(Sizes {
             width,
             feed_forward: config.size("intermediate_size")?,

@@ -106,23 +106,38 @@ mod x86 {
             _ => (2, Dtype::Bf16),
         };
         assert_eq!(w.len(), x.len() * size);
-        let mut sums = [_mm256_setzero_ps(); 4];
         let whole = x.len() / STRIDE * STRIDE;
-        for first in (0..whole).step_by(STRIDE) {
-            for (lane, sum) in sums.iter_mut().enumerate() {
-                let at = first + 8 * lane;
-                // SAFETY: at + 8 ≤ whole ≤ the numbers of x and of w; neither load asks for alignment.
-                let (x, w) = unsafe {
-                    (_mm256_loadu_ps(x.as_ptr().add(at)), eight::<KIND>(w.as_ptr().add(at * size)))
-                };
-                *sum = _mm256_fmadd_ps(x, w, *sum);
+        // Four variables and not an array, which would be kept in memory without optimisation.
+        let zero = _mm256_setzero_ps();
+        let (mut s0, mut s1, mut s2, mut s3) = (zero, zero, zero, zero);
+        let mut at = 0;
+        while at < whole {
+            // SAFETY: at + 32 ≤ whole ≤ the numbers of x and of w.
+            unsafe {
+                let (x, w) = (x.as_ptr().add(at), w.as_ptr().add(at * size));
+                s0 = more::<KIND>(s0, x, w);
+                s1 = more::<KIND>(s1, x.add(8), w.add(8 * size));
+                s2 = more::<KIND>(s2, x.add(16), w.add(16 * size));
+                s3 = more::<KIND>(s3, x.add(24), w.add(24 * size));
             }
+            at += STRIDE;
         }
-        let sum = _mm256_add_ps(_mm256_add_ps(sums[0], sums[1]), _mm256_add_ps(sums[2], sums[3]));
+        let sum = _mm256_add_ps(_mm256_add_ps(s0, s1), _mm256_add_ps(s2, s3));
         let mut lanes = [0.0f32; 8];
         // SAFETY: eight numbers fit.
         unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), sum) };
         lanes.iter().sum::<f32>() + portable(dtype)(&x[whole..], &w[whole * size..])
+    }
+
+    /// sum + x·w of eight numbers each.
+    ///
+    /// # Safety
+    /// Eight numbers can be read from `x` and eight of the kind from `w`.
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
+    unsafe fn more<const KIND: u8>(sum: __m256, x: *const f32, w: *const u8) -> __m256 {
+        // SAFETY: the caller's promise; no load asks for alignment.
+        unsafe { _mm256_fmadd_ps(_mm256_loadu_ps(x), eight::<KIND>(w), sum) }
     }
 
     /// Eight numbers of a kind, widened.

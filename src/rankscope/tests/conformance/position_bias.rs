@@ -2,7 +2,7 @@
 
 use rankscope::mask::Positions;
 use rankscope::ops::{add_position_bias, cpu, spread_by_distance, unit_rms_norm};
-use rankscope::{Axis, Device, Result, Tensor};
+use rankscope::{Axis, Device, Dtype, Result, Tensor, Weight};
 
 use rankscope::attention::{PositionScheme, RelativeBias, RelativeBuckets};
 
@@ -55,7 +55,11 @@ fn the_buckets_of_t5_reach_the_device_of_the_scores() {
     let buckets = RelativeBuckets::new(6, 9, true).unwrap();
     let table = random(&[(Axis::Row, 6), (Axis::Head, 2)], 5);
     let wide = wide_of(&table);
-    let scheme = PositionScheme::Relative(RelativeBias::new(buckets, &table).unwrap());
+    let weight = |device: &Device| {
+        let weight = Weight::new("table", table.shape().axes(), Dtype::F32, table.as_slice().unwrap());
+        weight.unwrap().to_device(device).unwrap()
+    };
+    let scheme = PositionScheme::Relative(RelativeBias::new(buckets, weight(&Device::Cpu)).unwrap());
     for device in devices("the_buckets_of_t5_reach_the_device_of_the_scores") {
         let at = Positions { first_query: 4 };
         let got = scheme.bias(2, 3, 8, at, &device).unwrap().unwrap();
@@ -65,6 +69,10 @@ fn the_buckets_of_t5_reach_the_device_of_the_scores() {
         assert_close("t5", &device, &got, &want.collect::<Vec<_>>(), 0.0);
         let error = scheme.bias(3, 3, 8, at, &device).unwrap_err().to_string();
         assert_eq!(error, "heads of the relative position bias is 2, expected 3, the heads of the attention");
+        if device.is_gpu() {
+            let error = RelativeBias::new(buckets, weight(&device)).unwrap_err().to_string();
+            assert!(error.starts_with("relative position bias: table is on gpu"), "{error}");
+        }
     }
 }
 

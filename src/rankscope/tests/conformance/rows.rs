@@ -1,6 +1,6 @@
 //! What moves or turns rows: gather, rotary, heads.
 
-use rankscope::ops::{RotaryTable, cpu, gather, merge_heads, rotary, split_heads};
+use rankscope::ops::{RotaryTable, cpu, gather, gather_rows, merge_heads, rotary, split_heads};
 use rankscope::{Axis, Device, Dtype, Weight};
 
 use crate::support::{assert_close, devices, noise, on, random, wide_of};
@@ -22,6 +22,28 @@ fn gather_in_every_dtype_and_odd_widths() {
                 assert_eq!(got.to_vec().unwrap(), want, "{dtype}, width {width}, on {device}");
             }
         }
+    }
+}
+
+#[test]
+fn gather_rows_counts_all_outer_axes_as_one() {
+    for device in devices("gather_rows_counts_all_outer_axes_as_one") {
+        for (batch, queries, width) in [(2, 3, 5), (1, 7, 1), (3, 2, 66)] {
+            let x = random(&[(Axis::Batch, batch), (Axis::Query, queries), (Axis::Width, width)], 4);
+            let ids = [batch * queries - 1, 0, queries, queries, 1]
+                .map(|row| row as u32 % (batch * queries) as u32);
+            let values = x.to_vec().unwrap();
+            let rows = ids.iter().map(|&id| &values[id as usize * width..][..width]);
+            let want: Vec<f32> = rows.flatten().copied().collect();
+            let got = on(&device, [&x], |[x]| gather_rows(&x, &ids));
+            assert_eq!(got.shape().to_string(), format!("[N=5, C={width}]"));
+            assert_eq!(got.to_vec().unwrap(), want, "{batch} x {queries} x {width} on {device}");
+            let none = on(&device, [&x], |[x]| gather_rows(&x, &[]));
+            assert_eq!(none.shape().to_string(), format!("[N=0, C={width}]"));
+        }
+        let x = random(&[(Axis::Query, 3), (Axis::Width, 2)], 4).to_device(&device).unwrap();
+        let said = gather_rows(&x, &[0, 3]).unwrap_err().to_string();
+        assert_eq!(said, "row at position 1 is 3, expected less than 3");
     }
 }
 

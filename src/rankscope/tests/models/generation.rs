@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use rankscope::model::generate::{End, Generated, Settings, TextStream, generate};
 use rankscope::model::store::Store;
-use rankscope::model::{self, Model, Tokenizer};
+use rankscope::model::{self, Input, Model, Tokenizer};
 use rankscope::prelude::*;
 use serde_json::Value;
 
@@ -21,7 +21,7 @@ fn ids(value: &Value) -> Vec<u32> {
 }
 
 fn write(model: &dyn Model, prompt: &[u32], settings: &Settings) -> Generated {
-    generate(model, prompt, settings, &mut |_| Ok(()), &Run::default()).unwrap()
+    generate(model, &Input::new(prompt.to_vec()), settings, &mut |_| Ok(()), &Run::default()).unwrap()
 }
 
 /// The folder of a model that is pulled and not shipped, if it is here.
@@ -64,5 +64,24 @@ fn smollm2_writes_what_transformers_writes() {
             let settings = Settings { tokens: expected.len(), use_cache, ..Settings::default() };
             assert_eq!(write(&*model, &read, &settings).ids(), expected, "prompt {index}, cache {use_cache}");
         }
+    }
+}
+
+#[test]
+fn flan_t5_writes_what_transformers_writes() {
+    let Some(folder) = installed("flan-t5-small-title") else { return };
+    let (model, tokenizer) = (model::load(&folder, &Device::Cpu).unwrap(), Tokenizer::load(&folder).unwrap());
+    for (index, prompt) in prompts("flan-t5-small-title").iter().enumerate() {
+        let (read, expected) = (ids(&prompt["ids"]), ids(&prompt["greedy_ids"]));
+        for use_cache in [true, index > 0] {
+            let settings = Settings { stop: vec![1], use_cache, ..Settings::default() };
+            let text = write(&*model, &read, &settings);
+            assert_eq!(text.ids(), expected, "prompt {index}, cache {use_cache}");
+            let end = if expected.last() == Some(&1) { End::Stop } else { End::Length };
+            assert_eq!(text.end, end);
+        }
+        let mut stream = TextStream::after(&tokenizer, &[]);
+        let said: String = expected.iter().map(|&id| stream.push(id).unwrap()).collect();
+        assert_eq!(said + &stream.finish().unwrap(), prompt["greedy_text"].as_str().unwrap());
     }
 }

@@ -62,8 +62,8 @@ fn the_encoder_reads_once_a_turn_and_again_when_the_text_grows() {
     for (name, model) in pairs(&Device::Cpu) {
         let mut cache = model.cache(1).unwrap();
         let mut visits = Vec::new();
-        for step in 0..3 {
-            let input = Input::new(SOURCE.to_vec()).with_decoder(vec![TARGET[step]]);
+        for token in TARGET.into_iter().take(3) {
+            let input = Input::new(SOURCE.to_vec()).with_decoder(vec![token]);
             let mut trace = Trace::all();
             model
                 .hidden_after(&mut cache, &input, &MaskChoice::AsTrained, &mut trace, &Run::default())

@@ -1,7 +1,7 @@
 //! What must hold for every encoder-decoder, whatever the weights are.
 
 use rankscope::model::heads::head_reports;
-use rankscope::model::{Input, MaskChoice, Model};
+use rankscope::model::{FAMILIES, Input, MaskChoice, Model};
 use rankscope::prelude::*;
 
 use crate::support::{SOURCE, TARGET, both_sides, dec, devices, far, hidden, pairs, seeded, tiny};
@@ -237,7 +237,7 @@ fn heads_of_all_three_kinds_have_reports_with_the_theorem_of_their_mask() {
     let d = model.description();
     assert_eq!(reports.len(), (d.encoder.as_ref().unwrap().layers + 2 * d.layers) * d.heads);
     let exact = |reports: &[rankscope::model::heads::HeadReport], name: &str| {
-        reports.iter().find(|report| report.name == name).unwrap().report.exact_rank.clone()
+        reports.iter().find(|report| report.name == name).unwrap().report.exact_rank
     };
     assert_eq!(exact(&reports, "decoder.1.self_attention.weights"), Some(5), "triangular");
     assert_eq!(exact(&reports, "encoder.1.self_attention.weights"), None, "no theorem");
@@ -258,4 +258,20 @@ fn what_was_saved_loads_and_computes_the_same() {
         let run = |model: &dyn Model| hidden(model, &input, &MaskChoice::AsTrained, &mut Unobserved);
         assert_eq!(run(&*model), run(&*again), "{name}");
     }
+}
+
+#[test]
+fn every_family_of_two_stacks_is_among_the_small_ones_and_says_what_it_is() {
+    let small: Vec<_> = pairs(&Device::Cpu).into_iter().map(|(_, model)| model).collect();
+    for family in FAMILIES.iter().filter(|family| family.is_pair) {
+        let mut of_family = small.iter().filter(|model| model.description().family == family.name);
+        let model = of_family.next().unwrap_or_else(|| panic!("no small {}", family.name));
+        let error = model.description().expect_one_stack("toy").unwrap_err().to_string();
+        let expected = format!("model is toy, an encoder-decoder of family {}, expected one", family.name);
+        assert!(error.starts_with(&expected), "{error}");
+    }
+    let is_pair = |name: &str| FAMILIES.iter().find(|family| family.name == name).unwrap().is_pair;
+    assert!(small.iter().all(|model| is_pair(model.description().family)));
+    let one = seeded(dec(), &Device::Cpu);
+    assert!(!is_pair("decllm") && one.description().expect_one_stack("toy").is_ok());
 }

@@ -27,6 +27,21 @@ fn tiny_t5_agrees_with_transformers_on_every_device() {
     }
 }
 
+#[test]
+fn the_published_sizes_are_built_with_their_exact_parameters() {
+    let table = [
+        ("t5-small", 60_506_624),
+        ("t5-base", 222_903_552),
+        ("t5-large", 737_668_096),
+        ("t5-3b", 2_851_598_336),
+        ("t5-11b", 11_307_321_344),
+    ];
+    for (name, parameters) in table {
+        let config = model::preset::find(name).unwrap().config().unwrap();
+        assert_eq!(model::outline(&config).unwrap().description.parameters, parameters, "{name}");
+    }
+}
+
 fn input(golden: &Golden) -> Input {
     let ids = golden.get("input_ids");
     let (batch, length) = (ids.shape()[0], ids.shape()[1]);

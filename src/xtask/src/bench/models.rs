@@ -50,8 +50,8 @@ pub fn rows(args: &Args, programs: &Programs) -> Result<Vec<Row>> {
 pub fn growth(programs: &Programs) -> Result<String> {
     let measured = object(command(&programs.model_time).arg("attention"))?;
     let mut table = format!(
-        "\n## Attention over the number of positions\n\nBidirectional, {} heads of {}, on the CPU; the exponent is the \
-         slope of a straight line through the logarithms.\n\n",
+        "\n## Attention over the number of positions\n\nBidirectional, {} heads of {}, on the CPU, the fastest of some runs; the \
+         exponent is the slope of a straight line through the logarithms.\n\n",
         measured["heads"], measured["head_size"]
     );
     let curves = measured["curves"].as_object().context("curves")?;

@@ -102,10 +102,10 @@ pub fn execute(args: &GenerateArgs, run: &Run) -> Result<()> {
     };
     let settings = Settings { stop, ..settings };
     let is_quiet = args.json || args.reuse;
-    let mut speech = Speech::new(tokenizer.as_ref(), subject.input.ids(), !is_quiet);
+    let mut speech = Speech::new(tokenizer.as_ref(), written_before(&subject), !is_quiet);
     let run = run.clone().with_seed(args.seed);
     let text =
-        speech.listen(|show| generate(subject.model.as_ref(), subject.input.ids(), &settings, show, &run))?;
+        speech.listen(|show| generate(subject.model.as_ref(), &subject.input, &settings, show, &run))?;
     let said = speech.finish()?;
     say(&speed(&text, &subject));
     if args.reuse {
@@ -114,6 +114,14 @@ pub fn execute(args: &GenerateArgs, run: &Run) -> Result<()> {
         return reuse::print(&subject, tokenizer, &text, next, args.json, &run);
     }
     if args.json { emit_json(&as_json(args, &subject, &settings, &text, &said)) } else { Ok(()) }
+}
+
+/// The tokens that what is written stands behind: the prompt, or what an encoder-decoder's decoder begins with.
+fn written_before(subject: &Subject) -> &[u32] {
+    match subject.model.description().encoder {
+        Some(_) => subject.input.decoder_ids().unwrap_or_default(),
+        None => subject.input.ids(),
+    }
 }
 
 fn settings(args: &GenerateArgs) -> Result<Settings> {

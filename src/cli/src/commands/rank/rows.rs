@@ -1,6 +1,6 @@
 //! The rows that every form of output is made from.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use rankscope::model::heads::{HeadReport, head_reports};
 use rankscope::model::{Description, MaskChoice};
 use rankscope::rank::RankReport;
@@ -44,7 +44,12 @@ pub fn of_heads(
     for choice in choices {
         let (source, target) = (subject.input.len(), subject.input.decoder_ids().map_or(1, <[u32]>::len));
         let own = if description.encoder.is_some() { target } else { source };
-        choice.resolve(description).check(own)?;
+        choice.resolve(description).check(own).map_err(|error| match (&description.encoder, choice) {
+            (Some(_), MaskChoice::Override(mask)) => {
+                anyhow!("{error} (in the decoder; encoder:{mask} is for the encoder alone)")
+            }
+            _ => error.into(),
+        })?;
         choice.of_encoder(description).map_or(Ok(()), |mask| mask.check(source))?;
     }
     let mut rows = Vec::new();

@@ -24,7 +24,7 @@ pub(super) fn gpt2(config: &Config) -> Result<Plan> {
         active: 1,
     };
     let stack = Stack {
-        layers: config.size("n_layer")?,
+        layers: config.layers("n_layer")?,
         self_attention: even_heads(config, ("n_embd", width), ("n_head", heads), true)?,
         cross_attention: None,
         feed_forward,
@@ -34,29 +34,34 @@ pub(super) fn gpt2(config: &Config) -> Result<Plan> {
         position_biases: 0,
         sees: Sees::Past,
     };
-    let plan = bare(config, width, config.size("vocab_size")?)?;
-    Ok(Plan { context: Some(context), positions: context, decoder: Some(stack), ..plan })
+    let is_tied = config.optional("tie_word_embeddings")?.unwrap_or(true);
+    Ok(Plan {
+        context: Some(context),
+        positions: context,
+        decoder: Some(stack),
+        output: if is_tied { Output::Tied } else { Output::Own },
+        ..bare(config, width, config.size("vocab_size")?)?
+    })
 }
 
 /// LLaMA, Mistral (a window) and Qwen2 (biased queries, keys and values).
 pub(super) fn llama(config: &Config) -> Result<Plan> {
     let width = config.size("hidden_size")?;
     let plan = bare(config, width, config.size("vocab_size")?)?;
+    let stated = |field: &str| Ok(plan.family == "llama" && config.optional(field)?.unwrap_or(false));
     let mut attention = grouped_heads(config, width)?;
-    let is_biased = config.optional("attention_bias")?.unwrap_or(false);
-    attention.has_bias = is_biased || plan.family == "qwen2";
-    attention.has_output_bias = is_biased;
-    let window = if plan.family == "mistral" { config.optional_size("sliding_window")? } else { None };
+    attention.has_output_bias = stated("attention_bias")?;
+    attention.has_bias = attention.has_output_bias || plan.family == "qwen2";
     let stack = Stack {
-        layers: config.size("num_hidden_layers")?,
+        layers: config.layers("num_hidden_layers")?,
         self_attention: attention,
         cross_attention: None,
-        feed_forward: gated(config.size("intermediate_size")?, config.optional("mlp_bias")?.unwrap_or(false)),
+        feed_forward: gated(config.size("intermediate_size")?, stated("mlp_bias")?),
         norms: 2,
         has_final_norm: true,
         norm_size: width,
         position_biases: 0,
-        sees: window.map_or(Sees::Past, Sees::Window),
+        sees: sees(config, &plan.family)?,
     };
     let is_tied = config.optional("tie_word_embeddings")?.unwrap_or(false);
     Ok(Plan {
@@ -67,6 +72,17 @@ pub(super) fn llama(config: &Config) -> Result<Plan> {
     })
 }
 
+/// How far back a position of the family sees.
+fn sees(config: &Config, family: &str) -> Result<Sees> {
+    let window = match family {
+        // The published default of Mistral, where the field is absent and not null.
+        "mistral" if !config.has("sliding_window") => Some(4096),
+        "mistral" | "mixtral" => config.optional_size("sliding_window")?,
+        _ => None,
+    };
+    Ok(window.map_or(Sees::Past, Sees::Window))
+}
+
 /// Mixtral: LLaMA with a router over several feed-forward networks.
 pub(super) fn mixtral(config: &Config) -> Result<Plan> {
     let (experts, active) = (config.size("num_local_experts")?, config.size("num_experts_per_tok")?);
@@ -74,13 +90,10 @@ pub(super) fn mixtral(config: &Config) -> Result<Plan> {
         let expected = format!("at most num_local_experts = {experts}");
         return Err(config.wrong("num_experts_per_tok", &active.to_string(), &expected));
     }
-    let window = config.optional_size("sliding_window")?;
     let plan = llama(config)?;
-    let decoder = plan.decoder.map(|stack| Stack {
-        feed_forward: FeedForward { experts, active, ..stack.feed_forward },
-        sees: window.map_or(Sees::Past, Sees::Window),
-        ..stack
-    });
+    let decoder = plan
+        .decoder
+        .map(|stack| Stack { feed_forward: FeedForward { experts, active, ..stack.feed_forward }, ..stack });
     Ok(Plan { decoder, ..plan })
 }
 

@@ -9,7 +9,7 @@ use crate::model::count::{FeedForward, Output, Plan, Sees, Stack};
 pub(super) fn bert(config: &Config) -> Result<Plan> {
     let width = ("hidden_size", config.size("hidden_size")?);
     let heads = ("num_attention_heads", config.size("num_attention_heads")?);
-    let layers = config.size("num_hidden_layers")?;
+    let layers = config.layers("num_hidden_layers")?;
     let plan = encoder(config, width, heads, layers, config.size("intermediate_size")?)?;
     Ok(Plan { segments: config.size("type_vocab_size")?, has_pooler: true, ..plan })
 }
@@ -18,7 +18,7 @@ pub(super) fn bert(config: &Config) -> Result<Plan> {
 pub(super) fn distilbert(config: &Config) -> Result<Plan> {
     let width = ("dim", config.size("dim")?);
     let heads = ("n_heads", config.size("n_heads")?);
-    encoder(config, width, heads, config.size("n_layers")?, config.size("hidden_dim")?)
+    encoder(config, width, heads, config.layers("n_layers")?, config.size("hidden_dim")?)
 }
 
 fn encoder(

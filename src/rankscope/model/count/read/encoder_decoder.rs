@@ -32,17 +32,20 @@ pub(super) fn t5(config: &Config) -> Result<Plan> {
     let feed_forward =
         FeedForward { width: config.size("d_ff")?, matrices, has_bias: false, experts: 1, active: 1 };
     let encoder = Stack {
-        layers: config.size("num_layers")?,
+        layers: config.layers("num_layers")?,
         self_attention: attention,
         cross_attention: None,
         feed_forward,
         norms: 2,
         has_final_norm: true,
         norm_size: width,
-        position_biases: config.size("relative_attention_num_buckets")? * heads,
+        position_biases: config.optional_size("relative_attention_num_buckets")?.unwrap_or(32) * heads,
         sees: Sees::All,
     };
-    let layers = config.optional_size("num_decoder_layers")?.unwrap_or(encoder.layers);
+    let layers = match config.has("num_decoder_layers") {
+        true => config.layers("num_decoder_layers")?,
+        false => encoder.layers,
+    };
     let is_tied = config.optional("tie_word_embeddings")?.unwrap_or(true);
     Ok(Plan {
         decoder: Some(reader_of(&encoder, layers)),
@@ -63,7 +66,7 @@ pub(super) fn redllm(config: &Config) -> Result<Plan> {
         active: 1,
     };
     let encoder = Stack {
-        layers: config.size("num_encoder_layers")?,
+        layers: config.layers("num_encoder_layers")?,
         self_attention: grouped_heads(config, width)?,
         cross_attention: None,
         feed_forward,
@@ -75,7 +78,7 @@ pub(super) fn redllm(config: &Config) -> Result<Plan> {
     };
     Ok(Plan {
         context: Some(config.size("max_position_embeddings")?),
-        decoder: Some(reader_of(&encoder, config.size("num_decoder_layers")?)),
+        decoder: Some(reader_of(&encoder, config.layers("num_decoder_layers")?)),
         encoder: Some(encoder),
         ..bare(config, width, config.size("vocab_size")?)?
     })

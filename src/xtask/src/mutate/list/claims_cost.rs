@@ -21,8 +21,8 @@ pub(super) const CLAIMS: &[Mutation] = &[
     Mutation {
         name: "claims.cost-cached-positions-start-anew",
         file: "model/transformer.rs",
-        old: "self.body.shared(at.first_query, input.len()",
-        new: "self.body.shared(0, input.len()",
+        old: "self.body.places(at.first_query, input.len()",
+        new: "self.body.places(0, input.len()",
         suite: Test("models"),
         tests: CACHED,
     },

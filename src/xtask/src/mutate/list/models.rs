@@ -17,8 +17,8 @@ pub(super) const FAMILIES: &[Mutation] = &[
     Mutation {
         name: "model.llama-post-norm",
         file: "model/encoder_decoder/block.rs",
-        old: "attention.query(&normed, places.rotation",
-        new: "attention.query(x, places.rotation",
+        old: "attend(attention, &normed, places",
+        new: "attend(attention, x, places",
         suite: Test("models"),
         tests: MODELS,
     },

@@ -1,0 +1,137 @@
+//! The registry of families: one entry for each `model_type` that can be built.
+
+use super::{Builder, Config, Model};
+use super::{bert, decllm, gpt1, gpt2, llama, redllm, t5};
+use crate::error::Result;
+
+/// One family of models.
+pub struct Family {
+    /// The name, as `model_type` has it in `config.json`.
+    pub name: &'static str,
+    /// What it is.
+    pub summary: &'static str,
+    /// Whether its models are an encoder and a decoder, and not one stack.
+    pub is_pair: bool,
+    /// How the names in `architectures` begin.
+    class: &'static str,
+    pub(super) build: fn(&Config, &mut Builder<'_>) -> Result<Box<dyn Model>>,
+}
+
+impl Family {
+    /// The family that a configuration names.
+    ///
+    /// # Errors
+    /// [`Error::Format`](crate::Error::Format) if it is none of [`FAMILIES`], or `architectures` speaks of another.
+    pub fn of(config: &Config) -> Result<&'static Family> {
+        let name: String = config.get("model_type")?;
+        let Some(family) = FAMILIES.iter().find(|family| family.name == name) else {
+            let names: Vec<_> = FAMILIES.iter().map(|family| family.name).collect();
+            let expected = format!("one of {}", names.join(", "));
+            return Err(config.wrong("model_type", &format!("{name:?}"), &expected));
+        };
+        let classes: Vec<String> = config.optional("architectures")?.unwrap_or_default();
+        let is_ours = |class: &String| class.to_lowercase().starts_with(family.class.to_lowercase().as_str());
+        match classes.iter().find(|class| !is_ours(class)) {
+            None => Ok(family),
+            Some(class) => {
+                let expected = format!("a class of {}…, since model_type is {name:?}", family.class);
+                Err(config.wrong("architectures", &format!("{class:?}"), &expected))
+            }
+        }
+    }
+}
+
+/// Every family that can be built.
+pub static FAMILIES: &[Family] = &[
+    Family {
+        name: "openai-gpt",
+        summary: "GPT-1: decoder, causal, post-norm, learned positions (Radford et al. 2018)",
+        is_pair: false,
+        class: "OpenAIGPT",
+        build: |config, builder| Ok(Box::new(gpt1::build(config, builder)?)),
+    },
+    Family {
+        name: "gpt2",
+        summary: "GPT-2 and GPT-3: decoder, causal, pre-norm, learned positions (Radford et al. 2019)",
+        is_pair: false,
+        class: "GPT2",
+        build: |config, builder| Ok(Box::new(gpt2::build(config, builder)?)),
+    },
+    Family {
+        name: "bert",
+        summary: "encoder, bidirectional, post-norm (Devlin et al. 2018)",
+        is_pair: false,
+        class: "Bert",
+        build: |config, builder| bert::build(&bert::BERT, config, builder),
+    },
+    Family {
+        name: "roberta",
+        summary: "BERT's encoder with positions that begin behind the padding's (Liu et al. 2019)",
+        is_pair: false,
+        class: "Roberta",
+        build: |config, builder| bert::build(&bert::ROBERTA, config, builder),
+    },
+    Family {
+        name: "distilbert",
+        summary: "BERT's encoder without segments and pooler (Sanh et al. 2019)",
+        is_pair: false,
+        class: "DistilBert",
+        build: |config, builder| bert::build(&bert::DISTILBERT, config, builder),
+    },
+    Family {
+        name: "unilm",
+        summary: "BERT's encoder trained under three masks; as trained, a prefix-LM (Dong et al. 2019)",
+        is_pair: false,
+        class: "Bert",
+        build: |config, builder| bert::build(&bert::UNILM, config, builder),
+    },
+    Family {
+        name: "llama",
+        summary: "decoder, causal, pre-norm, rotary positions, grouped queries (Touvron et al. 2023)",
+        is_pair: false,
+        class: "Llama",
+        build: |config, builder| Ok(Box::new(llama::build(&llama::LLAMA, config, builder)?)),
+    },
+    Family {
+        name: "mistral",
+        summary: "LLaMA's decoder with a sliding window (Jiang et al. 2023)",
+        is_pair: false,
+        class: "Mistral",
+        build: |config, builder| Ok(Box::new(llama::build(&llama::MISTRAL, config, builder)?)),
+    },
+    Family {
+        name: "qwen2",
+        summary: "LLaMA's decoder with biases of queries, keys and values (Yang et al. 2024)",
+        is_pair: false,
+        class: "Qwen2",
+        build: |config, builder| Ok(Box::new(llama::build(&llama::QWEN2, config, builder)?)),
+    },
+    Family {
+        name: "mixtral",
+        summary: "LLaMA's decoder with a mixture of experts (Jiang et al. 2024)",
+        is_pair: false,
+        class: "Mixtral",
+        build: |config, builder| Ok(Box::new(llama::build(&llama::MIXTRAL, config, builder)?)),
+    },
+    Family {
+        name: "decllm",
+        summary: "decoder with normalised heads and tied embeddings (arXiv 2510.26622)",
+        is_pair: false,
+        class: "DecLLM",
+        build: |config, builder| Ok(Box::new(decllm::build(config, builder)?)),
+    },
+    Family {
+        name: "redllm",
+        summary: "encoder-decoder with normalised heads and one count of positions (arXiv 2510.26622)",
+        is_pair: true,
+        class: "RedLLM",
+        build: |config, builder| Ok(Box::new(redllm::build(config, builder)?)),
+    },
+    Family {
+        name: "t5",
+        summary: "encoder-decoder, pre-norm, relative position buckets (Raffel et al. 2019)",
+        is_pair: true,
+        class: "T5",
+        build: |config, builder| Ok(Box::new(t5::build(config, builder)?)),
+    },
+];

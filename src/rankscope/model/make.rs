@@ -1,0 +1,94 @@
+//! Models from checkpoints, from seeds, and from shapes alone.
+
+use std::path::Path;
+
+use super::source::Shapes;
+use super::{Builder, Checkpoint, Config, Description, Family, Model, Seeded, Source};
+use crate::axis::Shape;
+use crate::device::Device;
+use crate::error::{Error, Result};
+
+/// Loads the model in a Hugging Face folder onto `device`.
+///
+/// # Errors
+/// An error naming the file, field or tensor that is missing, wrong or unknown, or the family that is not
+/// implemented.
+pub fn load(directory: &Path, device: &Device) -> Result<Box<dyn Model>> {
+    let config = Config::open(directory)?;
+    let family = Family::of(&config)?;
+    let mut checkpoint = Checkpoint::open(directory)?;
+    if device.is_gpu() {
+        // On the CPU the output is looked at instead, which costs nothing; here it would be a readback.
+        checkpoint.expect_finite_weights()?;
+    }
+    (family.build)(&config, &mut Builder::new(&config, &mut checkpoint, device))
+}
+
+/// A new model of a configuration on `device`: matrices N(0, 1/in), gains 1, biases 0, each tensor drawn from
+/// the seed and its name.
+///
+/// # Errors
+/// An error naming the field that is missing or wrong, or a model of more than 2³¹ numbers.
+///
+/// ```
+/// use rankscope::model::{self, Config};
+/// let config = serde_json::json!({
+///     "model_type": "llama", "hidden_size": 12, "num_attention_heads": 3, "num_hidden_layers": 2,
+///     "intermediate_size": 20, "hidden_act": "silu", "vocab_size": 17, "max_position_embeddings": 9,
+///     "rms_norm_eps": 1e-5,
+/// });
+/// let config = Config::from_value("toy", config)?;
+/// let model = model::seeded(&config, 7, &rankscope::Device::Cpu)?;
+/// let embeddings = 2 * 17 * 12;
+/// assert_eq!(model.description().parameters, embeddings + 2 * (4 * 12 * 12 + 3 * 12 * 20 + 2 * 12) + 12);
+/// # Ok::<(), rankscope::Error>(())
+/// ```
+pub fn seeded(config: &Config, seed: u64, device: &Device) -> Result<Box<dyn Model>> {
+    /// 8 GiB of f32.
+    const MOST: usize = 1 << 31;
+    let parameters = outline(config)?.description.parameters;
+    if parameters > MOST {
+        let what = format!("number of parameters of {}", config.path().display());
+        return Err(Error::invalid(what, parameters, format!("at most {MOST} for a new model")));
+    }
+    build(config, &mut Seeded::new(seed), device)
+}
+
+/// Builds the model of a configuration from any source.
+///
+/// # Errors
+/// As [`load`].
+pub fn build(config: &Config, source: &mut dyn Source, device: &Device) -> Result<Box<dyn Model>> {
+    (Family::of(config)?.build)(config, &mut Builder::new(config, source, device))
+}
+
+/// What a model is made of, without its numbers.
+#[derive(Clone, Debug)]
+pub struct Outline {
+    /// Family and sizes.
+    pub description: Description,
+    /// Every tensor's name and shape as they are stored, in the order of building, each tied one once.
+    pub tensors: Vec<(String, Shape)>,
+}
+
+/// What the model of a configuration would be made of: nothing is allocated, so that it may be of any size.
+///
+/// # Errors
+/// An error naming the field that is missing or wrong, or the family that is not implemented.
+pub fn outline(config: &Config) -> Result<Outline> {
+    outline_of(config, None)
+}
+
+/// As [`outline`], of the model in a checkpoint, which decides about heads that a configuration leaves open.
+fn outline_of(config: &Config, checkpoint: Option<Checkpoint>) -> Result<Outline> {
+    let model = build(config, &mut Shapes(checkpoint), &Device::Cpu)?;
+    let tensors = model.record().tensors().iter();
+    let tensors = tensors.map(|(name, weight)| (name.clone(), weight.shape().clone())).collect();
+    Ok(Outline { description: model.description().clone(), tensors })
+}
+
+/// Numbers in a checkpoint, tied ones counted once; all that are stored, if no family here can be built from it.
+pub(crate) fn parameters_of(config: &Config, checkpoint: &Checkpoint) -> usize {
+    let outline = outline_of(config, Some(checkpoint.clone()));
+    outline.map_or_else(|_| checkpoint.parameters(), |outline| outline.description.parameters)
+}
