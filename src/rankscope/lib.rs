@@ -23,11 +23,14 @@ pub mod express;
 pub mod figure;
 pub mod mask;
 pub mod model;
+#[cfg(feature = "notebook")]
+pub mod notebook;
 pub mod numbers;
 pub mod ops;
 pub mod probe;
 pub mod random;
 pub mod rank;
+pub mod rich;
 pub mod run;
 pub mod tensor;
 pub mod weight;
@@ -36,6 +39,8 @@ pub use axis::{Axis, Shape};
 pub use device::Device;
 pub use error::{Error, Result};
 pub use mask::Mask;
+// Matrices go in and come out as its arrays.
+pub use ndarray;
 pub use probe::Probe;
 pub use run::Run;
 pub use tensor::Tensor;

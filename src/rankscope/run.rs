@@ -16,6 +16,12 @@ impl Cancel {
         self.0.store(true, Ordering::Relaxed);
     }
 
+    /// Takes it back: something new begins.
+    #[cfg(feature = "notebook")]
+    pub(crate) fn lower(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+
     /// Whether somebody asked to stop.
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed)
@@ -33,6 +39,10 @@ pub struct Progress {
     pub total: usize,
 }
 
+/// What every new run of this process starts from: a notebook's cells have one flag and one bar.
+#[cfg(feature = "notebook")]
+static SHARED: std::sync::OnceLock<Run> = std::sync::OnceLock::new();
+
 type Watcher = Arc<dyn Fn(Progress) + Send + Sync>;
 
 /// An argument of every call that may take longer than 50 ms.
@@ -44,7 +54,7 @@ type Watcher = Arc<dyn Fn(Progress) + Send + Sync>;
 /// run.cancel_flag().cancel();
 /// assert_eq!(run.check().unwrap_err().to_string(), "cancelled");
 /// ```
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Run {
     cancel: Cancel,
     watcher: Option<Watcher>,
@@ -54,7 +64,17 @@ pub struct Run {
 impl Run {
     /// A run with a seed, nobody watching, and nobody to cancel it.
     pub fn new(seed: u64) -> Self {
-        Run { seed, ..Run::default() }
+        #[cfg(feature = "notebook")]
+        if let Some(shared) = SHARED.get() {
+            return Run { seed, ..shared.clone() };
+        }
+        Run { cancel: Cancel::default(), watcher: None, seed }
+    }
+
+    /// From now on every new run starts with this one's flag and watcher. The first call decides.
+    #[cfg(feature = "notebook")]
+    pub(crate) fn share(self) {
+        let _ = SHARED.set(self);
     }
 
     /// Shares `cancel` with this run.
@@ -102,6 +122,12 @@ impl Run {
             watcher(Progress { stage: stage.to_owned(), done, total });
         }
         self.check()
+    }
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Run::new(0)
     }
 }
 

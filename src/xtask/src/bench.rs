@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 
 use crate::process;
 
+mod kernel;
 mod models;
 mod ops;
 mod table;
@@ -29,10 +30,17 @@ pub struct Args {
     /// Runs of every side of a comparison.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
+    /// Only the Jupyter kernel; the Python needs jupyter_client and jupyter_kernel_test.
+    #[arg(long)]
+    kernel: bool,
 }
 
 /// Runs `cargo xtask bench`: the page goes to standard output and to `<target>/bench/results.md`.
 pub fn run(args: &Args) -> Result<()> {
+    if args.kernel {
+        print!("{}", kernel::table(args)?);
+        return Ok(());
+    }
     let programs = Programs::build()?;
     let mut rows = Vec::new();
     rows.extend(whole_process(args, &programs)?);

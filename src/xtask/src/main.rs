@@ -3,9 +3,11 @@
 mod bench;
 mod check;
 mod fuzz;
+mod library_sources;
 mod machine;
 mod manager;
 mod mutate;
+mod notebook;
 mod process;
 mod requirement;
 mod setup;
@@ -34,6 +36,8 @@ enum Command {
     Setup(setup::Args),
     /// Set up this machine and run every test.
     Test(suite::Args),
+    /// Set up JupyterLab with the kernel for Rust cells, and open the notebooks.
+    Notebook(notebook::Args),
     /// Time rankscope beside numpy and PyTorch.
     Bench(bench::Args),
     /// Feed hostile input to everything that reads files.
@@ -47,6 +51,7 @@ fn main() -> ExitCode {
         Command::Start(args) => start::run(&args),
         Command::Setup(args) => setup::run(&args),
         Command::Test(args) => suite::run(&args),
+        Command::Notebook(args) => notebook::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Mutate(args) => mutate::run(&args),

@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
+use crate::machine::Here;
 use crate::process::Profile;
-use crate::{process, setup};
+use crate::{library_sources, process, setup};
 
 /// What `cargo xtask test` takes.
 #[derive(clap::Args)]
@@ -26,6 +27,9 @@ const MODEL: &str = "minilm-l6";
 /// Runs `cargo xtask test`.
 pub fn run(args: &Args) -> Result<()> {
     setup::before_the_rest(args.yes)?;
+    if std::env::var_os("RANKSCOPE_SKIP_JUPYTER").is_none() {
+        library_sources::bring(&Here)?;
+    }
     if args.cargo_args.is_empty() {
         pull_model()?;
     }

@@ -8,6 +8,7 @@ mod claims_linear;
 mod claims_phase;
 mod claims_precise;
 mod figures;
+mod kernel;
 mod masks;
 mod models;
 mod ops;
@@ -56,6 +57,7 @@ pub fn all() -> impl Iterator<Item = &'static Mutation> {
         zoo_count::ZOO_COUNT,
         zoo_encoder_decoder::ENCODER_DECODERS,
         zoo_families::ZOO_FAMILIES,
+        kernel::KERNEL,
     ];
     areas.into_iter().flatten()
 }

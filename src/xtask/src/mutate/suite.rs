@@ -1,4 +1,4 @@
-//! Running some tests of the library in the copy, and reading which failed.
+//! Running some tests in the copy, and reading which failed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -11,13 +11,15 @@ use super::list::Mutation;
 use super::tree::Tree;
 use crate::process;
 
-/// One test program of the library.
+/// One test program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Suite {
     /// The tests beside the source.
     Lib,
     /// A file or folder of `tests/`.
     Test(&'static str),
+    /// The tests beside the Jupyter kernel's source.
+    Kernel,
 }
 
 /// What became of a mutation.
@@ -52,6 +54,7 @@ impl fmt::Display for Suite {
         match self {
             Suite::Lib => f.write_str("lib"),
             Suite::Test(name) => f.write_str(name),
+            Suite::Kernel => f.write_str("kernel"),
         }
     }
 }
@@ -99,6 +102,7 @@ impl Suite {
         match self {
             Suite::Lib => vec!["test", "--package", "rankscope", "--lib"],
             Suite::Test(name) => vec!["test", "--package", "rankscope", "--test", name],
+            Suite::Kernel => vec!["test", "--package", "rankscope-kernel", "--bins"],
         }
     }
 

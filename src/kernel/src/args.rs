@@ -1,0 +1,69 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{install, server};
+
+/// Jupyter kernel for Rust cells with rankscope loaded.
+#[derive(Parser)]
+#[command(name = "rankscope-kernel", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Builds the shared library for cells, warms a workspace, and tells Jupyter about the kernel.
+    Install(InstallArgs),
+    /// Removes the kernel from Jupyter, with its library and workspaces.
+    Uninstall(Place),
+    /// Says what is installed and which kernels run; exits with 1 where something is missing.
+    Status(Place),
+    /// Serves one notebook; Jupyter calls this.
+    Run {
+        /// The connection file that Jupyter wrote.
+        #[arg(long, value_name = "FILE")]
+        connection_file: PathBuf,
+    },
+}
+
+/// Where the kernel is installed.
+#[derive(Args, Clone, Default)]
+pub struct Place {
+    /// For this user (the default).
+    #[arg(long, conflicts_with_all = ["sys_prefix", "prefix"])]
+    #[allow(dead_code)] // for those who like to say it
+    user: bool,
+    /// For the Python environment that is active (VIRTUAL_ENV or CONDA_PREFIX), for everyone who uses it.
+    #[arg(long, conflicts_with = "prefix")]
+    pub sys_prefix: bool,
+    /// For the environment under this folder.
+    #[arg(long, value_name = "DIR")]
+    pub prefix: Option<PathBuf>,
+}
+
+/// What `install` takes.
+#[derive(Args)]
+pub struct InstallArgs {
+    #[command(flatten)]
+    pub place: Place,
+    /// The folder of the library's sources (`src/rankscope` of a checkout).
+    #[arg(long, value_name = "DIR")]
+    pub sources: Option<PathBuf>,
+    /// Builds everything again, even if it is up to date.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Runs what the command line says.
+pub fn run() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Install(args) => install::install(&args),
+        Command::Uninstall(place) => install::uninstall(&place),
+        Command::Status(place) => install::status(&place),
+        Command::Run { connection_file } => server::run(&connection_file),
+    }
+}

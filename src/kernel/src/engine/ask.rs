@@ -1,0 +1,81 @@
+//! Completion and inspection, which rust-analyzer answers.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use jupyter_protocol::{
+    CompleteReply, CompleteRequest, InspectReply, InspectRequest, JupyterMessage, Media, MediaType, Payload,
+    ReplyStatus, Status,
+};
+use serde_json::{Value, json};
+
+use super::Engine;
+use crate::code::{bytes_from_characters, characters_from_bytes, end_of_word};
+
+/// Under this key front ends look for what kind of thing a match is.
+const KINDS: &str = "_jupyter_types_experimental";
+
+/// What rust-analyzer says where it has nothing to say.
+const NOTHING: &str = "No documentation found";
+
+impl Engine {
+    pub(super) fn complete(&mut self, message: &JupyterMessage, request: &CompleteRequest) {
+        self.shared.wire.publish(Status::busy(), message);
+        let code = request.code.as_str();
+        let position = bytes_from_characters(code, request.cursor_pos);
+        let context = &mut self.context;
+        let found =
+            catch_unwind(AssertUnwindSafe(|| context.completions(code, position).ok())).ok().flatten();
+        let mut reply = CompleteReply {
+            matches: Vec::new(),
+            cursor_start: request.cursor_pos,
+            cursor_end: request.cursor_pos,
+            metadata: Default::default(),
+            status: ReplyStatus::Ok,
+            error: None,
+        };
+        if let Some(found) = found {
+            reply.cursor_start = characters_from_bytes(code, found.start_offset);
+            reply.cursor_end = characters_from_bytes(code, found.end_offset);
+            let (start, end) = (reply.cursor_start, reply.cursor_end);
+            let kinds = found.completions.iter().map(|completion| {
+                json!({ "text": completion.code, "type": completion.kind, "start": start, "end": end })
+            });
+            let kinds = Value::Array(kinds.collect());
+            reply.metadata.insert(KINDS.into(), kinds);
+            reply.matches = found.completions.into_iter().map(|completion| completion.code).collect();
+        }
+        self.shared.wire.reply(reply, message);
+        self.shared.wire.publish(Status::idle(), message);
+    }
+
+    pub(super) fn inspect(&mut self, message: &JupyterMessage, request: &InspectRequest) {
+        self.shared.wire.publish(Status::busy(), message);
+        let code = request.code.as_str();
+        let found = self.explain(code, bytes_from_characters(code, request.cursor_pos));
+        let reply = InspectReply {
+            found: found.is_some(),
+            data: found.unwrap_or_default(),
+            metadata: Default::default(),
+            status: ReplyStatus::Ok,
+            error: None,
+        };
+        self.shared.wire.reply(reply, message);
+        self.shared.wire.publish(Status::idle(), message);
+    }
+
+    /// What `?name` as a cell shows in the pager.
+    pub(super) fn page(&mut self, name: &str) -> Vec<Payload> {
+        let nothing = || Media::new(vec![MediaType::Plain(format!("nothing is known about `{name}`"))]);
+        let data = self.explain(name, name.len()).unwrap_or_else(nothing);
+        vec![Payload::Page { data, start: 0 }]
+    }
+
+    /// The documentation of the name around a position in bytes.
+    fn explain(&mut self, code: &str, position: usize) -> Option<Media> {
+        let end = end_of_word(code, position);
+        let context = &mut self.context;
+        let found = catch_unwind(AssertUnwindSafe(|| context.hover_at(code, end).ok())).ok().flatten();
+        let (plain, html) = found.filter(|(plain, _)| plain != NOTHING)?;
+        Some(Media::new(vec![MediaType::Plain(plain), MediaType::Html(html)]))
+    }
+}

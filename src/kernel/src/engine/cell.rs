@@ -1,0 +1,188 @@
+//! One cell: from the request to the reply.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+use evcxr::{Error, EvalCallbacks, EvalOutputs};
+use jupyter_protocol::{
+    ErrorOutput, ExecuteInput, ExecuteReply, ExecuteRequest, ExecutionCount, ExpressionResult, InputRequest,
+    JupyterMessage, JupyterMessageContent, ReplyError, ReplyStatus, Status,
+};
+use serde_json::{Map, Value};
+
+use super::failure::{self, Outcome};
+use super::{ABORT_WINDOW, Engine, prelude};
+use crate::server::Shared;
+
+/// evcxr cuts a prompt at its first colon; the library writes this in its place.
+const COLON: char = '\u{2}';
+
+impl Engine {
+    /// Runs a cell and answers its request; if it failed, what was queued with it is not run.
+    pub(super) fn cell(
+        &mut self,
+        message: &JupyterMessage,
+        request: &ExecuteRequest,
+        queued: &Receiver<JupyterMessage>,
+    ) {
+        let wire = self.shared.wire.clone();
+        wire.publish(Status::busy(), message);
+        let is_kept = request.store_history && !request.silent;
+        if is_kept {
+            self.count += 1;
+        }
+        let execution_count = ExecutionCount::new(self.count);
+        if !request.silent {
+            wire.publish(ExecuteInput { code: request.code.clone(), execution_count }, message);
+        }
+        let (failed, payload) = match request.code.trim().strip_prefix('?') {
+            Some(name) => (None, self.page(name.trim())),
+            None => (self.run(message, request), Vec::new()),
+        };
+        if is_kept {
+            let mut history = self.shared.history.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            history.push(self.count, &request.code, String::new());
+        }
+        if let Some(error) = failed.as_ref().filter(|_| !request.silent) {
+            publish_error(&self.shared, message, error);
+        }
+        // Taken before the reply: who reads it and sends the next cell means that cell.
+        let stop = failed.is_some() && request.stop_on_error;
+        let waiting = if stop { take_waiting(queued) } else { Vec::new() };
+        let (status, user_expressions) = match &failed {
+            Some(_) => (ReplyStatus::Error, None),
+            None => (ReplyStatus::Ok, Some(expressions(request))),
+        };
+        let error = failed.map(Box::new);
+        wire.reply(ExecuteReply { status, execution_count, payload, user_expressions, error }, message);
+        wire.publish(Status::idle(), message);
+        waiting.iter().for_each(|message| self.pass_over(message, queued));
+    }
+
+    fn run(&mut self, message: &JupyterMessage, request: &ExecuteRequest) -> Option<ReplyError> {
+        let code = request.code.as_str();
+        if code.trim().is_empty() {
+            return None;
+        }
+        let variables: Vec<String> =
+            self.context.variables_and_types().map(|(name, _)| name.to_owned()).collect();
+        self.output.begin(Some(message), request.silent, self.count);
+        self.shared.progress.begin();
+        let result = self.execute(message, request);
+        let ending = self.output.end();
+        let (interrupted, killed) = self.shared.progress.end();
+        let outcome = Outcome { code, count: self.count, variables: &variables, interrupted, killed };
+        let failed = match &result {
+            Ok(outputs) => outcome.of_ending(&ending).or_else(|| self.show(outputs)),
+            Err(error) => Some(outcome.of_error(error)),
+        };
+        if matches!(result, Err(Error::SubprocessTerminated(_)))
+            && let Err(error) = self.run_hidden(prelude::START)
+        {
+            eprintln!("rankscope-kernel: the new process for cells: {error:#}");
+        }
+        failed
+    }
+
+    fn execute(&mut self, message: &JupyterMessage, request: &ExecuteRequest) -> Result<EvalOutputs, Error> {
+        let (shared, replies, allowed) = (self.shared.clone(), self.replies.clone(), request.allow_stdin);
+        let context = &mut self.context;
+        let run = || {
+            let mut callbacks = EvalCallbacks {
+                input_reader: &|request| {
+                    let prompt = request.prompt.replace(COLON, ":");
+                    let request = InputRequest { prompt, password: request.is_password };
+                    if allowed { ask(&shared, &replies, message, request) } else { String::new() }
+                },
+            };
+            context.execute_with_callbacks(&request.code, &mut callbacks)
+        };
+        // rust-analyzer is large; a bug of its own must not take the notebook with it.
+        let result = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+            Err(Error::Message(
+                "the analysis of this cell failed inside rust-analyzer; write it another way".into(),
+            ))
+        });
+        result.map_err(|error| self.with_its_place(error, &request.code))
+    }
+
+    /// evcxr may keep a note ("function defined here") and drop the error it belongs to; a check finds that again.
+    fn with_its_place(&mut self, error: Error, code: &str) -> Error {
+        let Error::CompilationErrors(errors) = &error else { return error };
+        if errors.iter().any(|error| error.level() == "error") {
+            return error;
+        }
+        let context = &mut self.context;
+        let checked = catch_unwind(AssertUnwindSafe(|| context.check(code).ok())).ok().flatten();
+        checked.filter(|found| !found.is_empty()).map_or(error, Error::CompilationErrors)
+    }
+
+    /// Publishes what evcxr itself has to show: the answers of its commands, such as `:vars`.
+    fn show(&self, outputs: &EvalOutputs) -> Option<ReplyError> {
+        if !outputs.is_empty() {
+            let trimmed = |(name, text): (&String, &String)| (name.clone(), Value::from(text.trim_end()));
+            let data: Map<String, Value> = outputs.content_by_mime_type.iter().map(trimmed).collect();
+            self.output.result(&self.shared.wire, &Value::Object(data));
+        }
+        None
+    }
+
+    /// A message that waited behind a cell that failed: a cell is aborted, anything else is answered.
+    fn pass_over(&mut self, message: &JupyterMessage, queued: &Receiver<JupyterMessage>) {
+        if !matches!(message.content, JupyterMessageContent::ExecuteRequest(_)) {
+            return self.handle(message, queued);
+        }
+        let wire = &self.shared.wire;
+        wire.publish(Status::busy(), message);
+        let execution_count = ExecutionCount::new(self.count);
+        let status = ReplyStatus::Aborted;
+        wire.reply(ExecuteReply { status, execution_count, ..ExecuteReply::default() }, message);
+        wire.publish(Status::idle(), message);
+    }
+}
+
+/// Shows an error below the cell.
+pub(super) fn publish_error(shared: &Shared, message: &JupyterMessage, error: &ReplyError) {
+    let ReplyError { ename, evalue, traceback } = error.clone();
+    shared.wire.publish(ErrorOutput { ename, evalue, traceback }, message);
+}
+
+fn take_waiting(queued: &Receiver<JupyterMessage>) -> Vec<JupyterMessage> {
+    let mut waiting = Vec::new();
+    while let Ok(message) = queued.recv_timeout(ABORT_WINDOW) {
+        waiting.push(message);
+    }
+    waiting
+}
+
+/// Asks the person at the notebook, until there is an answer or an interrupt.
+fn ask(
+    shared: &Shared,
+    replies: &crossbeam_channel::Receiver<String>,
+    message: &JupyterMessage,
+    request: InputRequest,
+) -> String {
+    // An answer that came after its cell was interrupted is not for this one.
+    while replies.try_recv().is_ok() {}
+    shared.wire.ask(request, message);
+    loop {
+        match replies.recv_timeout(Duration::from_millis(50)) {
+            Ok(text) => return text.replace('\n', " "),
+            Err(crossbeam_channel::RecvTimeoutError::Timeout) if !shared.progress.is_interrupted() => {}
+            Err(_) => return String::new(),
+        }
+    }
+}
+
+/// Front ends may ask for expressions to be evaluated after a cell; a compiler is too slow for that.
+fn expressions(request: &ExecuteRequest) -> HashMap<String, ExpressionResult> {
+    let names = request.user_expressions.iter().flatten().map(|(name, _)| name.clone());
+    let refuse = |name| {
+        let error = failure::error("Unsupported", "this kernel does not evaluate user expressions", vec![]);
+        let ReplyError { ename, evalue, traceback } = error;
+        (name, ExpressionResult::Error { ename, evalue, traceback })
+    };
+    names.map(refuse).collect()
+}

@@ -1,0 +1,186 @@
+//! The engine: one thread around evcxr's `CommandContext`, one request at a time.
+
+mod ask;
+mod cell;
+mod failure;
+mod prelude;
+mod progress;
+mod report;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use evcxr::CommandContext;
+use jupyter_protocol::{ExecuteReply, JupyterMessage, JupyterMessageContent, ReplyStatus, Status};
+
+use crate::child::Cells;
+use crate::home::Home;
+use crate::library;
+use crate::output::Output;
+use crate::server::{Shared, answer_plain};
+use crate::workspace::Workspace;
+pub use progress::Progress;
+
+/// rust-analyzer recurses deeply; only what is used of this is ever there.
+const STACK_BYTES: usize = 64 << 20;
+
+/// How long to look for cells that were sent together with one that failed.
+const ABORT_WINDOW: Duration = Duration::from_millis(10);
+
+/// Tells evcxr where to work, before there is a second thread that could read the environment.
+pub fn set_environment(home: &Home, cells: &Path) {
+    let mut variables =
+        vec![("EVCXR_TMPDIR", cells.as_os_str().to_owned()), ("EVCXR_CONFIG_DIR", home.settings().into())];
+    // A cell knows where the shared library is only relative to a folder that it is moved out of.
+    let search = if cfg!(target_os = "macos") { "DYLD_LIBRARY_PATH" } else { "LD_LIBRARY_PATH" };
+    let mut places = home.library().into_os_string();
+    if let Some(others) = std::env::var_os(search).filter(|others| !others.is_empty()) {
+        places.push(":");
+        places.push(others);
+    }
+    variables.push((search, places));
+    // Without it the Vulkan loader complains on stderr in every process.
+    if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        variables.push(("XDG_RUNTIME_DIR", cells.into()));
+    }
+    for (name, value) in variables {
+        // SAFETY: called from `main` before any thread is started.
+        unsafe { std::env::set_var(name, value) };
+    }
+}
+
+/// An engine that is ready for cells.
+pub struct Engine {
+    context: CommandContext,
+    output: Output,
+    shared: Arc<Shared>,
+    replies: crossbeam_channel::Receiver<String>,
+    count: usize,
+}
+
+impl Engine {
+    /// Starts evcxr in the folder that [`set_environment`] named, and loads the library.
+    ///
+    /// # Errors
+    /// If something is missing or does not compile.
+    pub fn warm(
+        home: &Home,
+        shared: Arc<Shared>,
+        replies: crossbeam_channel::Receiver<String>,
+    ) -> Result<Self> {
+        let (context, streams) = CommandContext::new().map_err(|error| anyhow!("{error}"))?;
+        shared.progress.set_cells(Cells::new(context.process_handle()));
+        let output = Output::start(shared.wire.clone(), streams.stdout, streams.stderr);
+        let mut engine = Engine { context, output, shared, replies, count: 0 };
+        engine.run_hidden(&prelude::load(&home.facade())).context("cannot load the library")?;
+        engine.run_hidden(prelude::WARM_UP).context("the first cell does not run")?;
+        Ok(engine)
+    }
+
+    /// Runs a cell of our own, of which nobody sees anything.
+    fn run_hidden(&mut self, code: &str) -> Result<()> {
+        self.output.begin(None, true, 0);
+        let result = self.context.execute(code);
+        let ending = self.output.end();
+        result.map_err(|error| anyhow!("{error}"))?;
+        ending.panic.map_or(Ok(()), |panic| Err(anyhow!("{}", panic.message)))
+    }
+
+    /// Answers one message; says whether it was a cell that failed, after which others are not to be run.
+    fn handle(&mut self, message: &JupyterMessage, queued: &Receiver<JupyterMessage>) {
+        match &message.content {
+            JupyterMessageContent::ExecuteRequest(request) => self.cell(message, request, queued),
+            JupyterMessageContent::CompleteRequest(request) => self.complete(message, request),
+            JupyterMessageContent::InspectRequest(request) => self.inspect(message, request),
+            _ => {
+                answer_plain(message, &self.shared);
+            }
+        }
+    }
+}
+
+/// Starts the engine's thread, which answers what comes out of `jobs`.
+///
+/// # Errors
+/// If there can be no thread.
+pub fn start(
+    home: Home,
+    shared: Arc<Shared>,
+    workspace: Arc<Workspace>,
+    jobs: Receiver<JupyterMessage>,
+    replies: crossbeam_channel::Receiver<String>,
+) -> Result<()> {
+    let body = move || {
+        // Behind the sockets, which are bound by now: a client need not wait for any of it.
+        let prepared = library::check(&home).and_then(|()| workspace.fill(&home));
+        let engine = prepared.and_then(|()| Engine::warm(&home, shared.clone(), replies));
+        shared.progress.warm();
+        match engine {
+            Ok(engine) => serve(engine, &workspace, &jobs),
+            Err(error) => {
+                eprintln!("rankscope-kernel: {error:#}");
+                workspace.write_state("failed", None);
+                refuse(&shared, &jobs, &format!("{error:#}"));
+            }
+        }
+    };
+    std::thread::Builder::new().name("engine".into()).stack_size(STACK_BYTES).spawn(body)?;
+    Ok(())
+}
+
+fn serve(mut engine: Engine, workspace: &Workspace, jobs: &Receiver<JupyterMessage>) {
+    let child = |engine: &Engine| Some(engine.context.process_handle().lock().ok()?.id());
+    workspace.write_state("ready", child(&engine));
+    while let Ok(message) = jobs.recv() {
+        let is_cell = matches!(message.content, JupyterMessageContent::ExecuteRequest(_));
+        if is_cell {
+            workspace.write_state("running", child(&engine));
+        }
+        engine.handle(&message, jobs);
+        if is_cell {
+            workspace.write_state("ready", child(&engine));
+        }
+    }
+}
+
+/// The engine did not start: every cell says why.
+fn refuse(shared: &Shared, jobs: &Receiver<JupyterMessage>, reason: &str) {
+    while let Ok(message) = jobs.recv() {
+        if answer_plain(&message, shared) {
+            continue;
+        }
+        shared.wire.publish(Status::busy(), &message);
+        if let JupyterMessageContent::ExecuteRequest(_) = &message.content {
+            let advice =
+                "`rankscope-kernel status` says what is installed; `install --force` builds it anew.";
+            let error = failure::error("EngineError", reason, vec![advice.into()]);
+            cell::publish_error(shared, &message, &error);
+            let error = Some(Box::new(error));
+            let status = ReplyStatus::Error;
+            shared.wire.reply(ExecuteReply { status, error, ..ExecuteReply::default() }, &message);
+        }
+        shared.wire.publish(Status::idle(), &message);
+    }
+}
+
+/// Runs the engine once in `folder`, so that everything a kernel needs is built there.
+///
+/// # Errors
+/// If the library does not load.
+pub fn rehearse(home: &Home, folder: &Path) -> Result<()> {
+    set_environment(home, folder);
+    let (wire, _ends) = crate::server::Wire::new();
+    let shared = Arc::new(Shared::new(wire));
+    let (_typed, replies) = crossbeam_channel::unbounded();
+    let home = home.clone();
+    let body = move || {
+        let mut engine = Engine::warm(&home, shared, replies)?;
+        // What a check needs is built apart from what a cell needs.
+        engine.context.check("1").map(drop).map_err(|error| anyhow!("a check does not run: {error}"))
+    };
+    let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(body)?;
+    thread.join().map_err(|_| anyhow!("the engine panicked"))?
+}

@@ -1,0 +1,58 @@
+//! What is there before the first cell.
+
+use std::path::Path;
+
+/// Loads the library, and makes its names those of the cells.
+pub fn load(facade: &Path) -> String {
+    // As TOML and as JSON: quotes and backslashes in a path are escaped alike.
+    let path = serde_json::Value::from(facade.to_string_lossy());
+    format!(
+        ":dep rankscope = {{ path = {path} }}\n{QUIET}\n{NAMES}\n{PRINT}\n{PRINTLN}\n{EPRINT}\n{EPRINTLN}\n{START}"
+    )
+}
+
+/// In every process that runs cells, before the first one.
+pub const START: &str = "rankscope::notebook::start();";
+
+/// A cell that does what most do, and leaves nothing: `?` returns from it, and what it defined goes with it. It
+/// loads the shared library, infers the type of a `let`, and brings what a cell that uses `?` needs.
+pub const WARM_UP: &str = "let warm_up = Mask::causal();\nNone::<u8>.ok_or(\"warm\")?;\n3";
+
+/// evcxr shows no warnings of a cell that runs, and takes them for errors in one that does not.
+const QUIET: &str = "#![allow(warnings)]";
+
+const NAMES: &str =
+    "use rankscope::prelude::*;\nuse rankscope::notebook::{Show as _, clear, display, input, update};";
+
+const PRINT: &str = r#"macro_rules! print {
+    ($($text:tt)*) => { rankscope::notebook::write("stdout", format_args!($($text)*), false) };
+}"#;
+
+const PRINTLN: &str = r#"macro_rules! println {
+    () => { rankscope::notebook::write("stdout", format_args!(""), true) };
+    ($($text:tt)*) => { rankscope::notebook::write("stdout", format_args!($($text)*), true) };
+}"#;
+
+const EPRINT: &str = r#"macro_rules! eprint {
+    ($($text:tt)*) => { rankscope::notebook::write("stderr", format_args!($($text)*), false) };
+}"#;
+
+/// The first three are what evcxr puts around a cell to show the error that `?` returned; a cell of the user's may
+/// say the same words, so they only become the cell's error if evcxr then says that it ended there.
+const EPRINTLN: &str = r#"macro_rules! eprintln {
+    ("{}", $error:ident) => { rankscope::notebook::unsure(format_args!("{}\n", $error)) };
+    ("{:?}", $error:ident) => { rankscope::notebook::unsure(format_args!("{:?}\n", $error)) };
+    ("{:#?}", $error:ident) => { rankscope::notebook::unsure(format_args!("{:#?}\n", $error)) };
+    () => { rankscope::notebook::write("stderr", format_args!(""), true) };
+    ($($text:tt)*) => { rankscope::notebook::write("stderr", format_args!($($text)*), true) };
+}"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_quoted() {
+        assert!(load(Path::new("/a \"b\"")).starts_with(r#":dep rankscope = { path = "/a \"b\"" }"#));
+    }
+}

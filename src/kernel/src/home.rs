@@ -1,0 +1,90 @@
+//! Where things lie: the shared home (library, facade, template) and the private folders of running kernels.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// Overrides the shared home; the kernelspec sets it.
+pub const HOME: &str = "RANKSCOPE_KERNEL_HOME";
+/// Overrides the folder of the private workspaces.
+pub const RUNNING: &str = "RANKSCOPE_KERNEL_RUNNING";
+
+/// What install makes and all kernels share; they only read it.
+#[derive(Clone, Debug)]
+pub struct Home(PathBuf);
+
+impl Home {
+    /// The home under an installation prefix, `PREFIX/share/rankscope/kernel`.
+    pub fn under(prefix: &Path) -> Self {
+        Home(prefix.join("share/rankscope/kernel"))
+    }
+
+    /// `RANKSCOPE_KERNEL_HOME`, or the user's data folder.
+    ///
+    /// # Errors
+    /// If there is neither.
+    pub fn of_user() -> Result<Self> {
+        if let Some(home) = std::env::var_os(HOME) {
+            return Ok(Home(std::path::absolute(home)?));
+        }
+        let data = dirs::data_dir().with_context(|| format!("no data folder: set HOME or {HOME}"))?;
+        Ok(Home(data.join("rankscope/kernel")))
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The prebuilt shared library.
+    pub fn library(&self) -> PathBuf {
+        self.0.join("library")
+    }
+
+    /// Metadata of the crates that the shared library was built from; rustc reads it to compile a cell.
+    pub fn metadata(&self) -> PathBuf {
+        self.0.join("metadata")
+    }
+
+    /// The crate `rankscope` as cells name it.
+    pub fn facade(&self) -> PathBuf {
+        self.0.join("facade")
+    }
+
+    /// What rust-analyzer reads of the standard library.
+    pub fn standard(&self) -> PathBuf {
+        self.0.join("standard")
+    }
+
+    /// The workspace that every kernel copies.
+    pub fn template(&self) -> PathBuf {
+        self.0.join("template")
+    }
+
+    /// evcxr's own settings.
+    pub fn settings(&self) -> PathBuf {
+        self.0.join("settings")
+    }
+
+    /// This program as Jupyter starts it: a copy, so that a cleaned checkout does not take it away.
+    pub fn program(&self) -> PathBuf {
+        self.0.join("bin/rankscope-kernel")
+    }
+
+    /// What the rest was made from.
+    pub fn stamp(&self) -> PathBuf {
+        self.0.join("stamp.json")
+    }
+}
+
+/// The folder in which every running kernel has its own.
+///
+/// # Errors
+/// If the user has no cache folder.
+pub fn running() -> Result<PathBuf> {
+    if let Some(running) = std::env::var_os(RUNNING) {
+        return Ok(std::path::absolute(running)?);
+    }
+    let cache = dirs::cache_dir().with_context(|| format!("no cache folder: set HOME or {RUNNING}"))?;
+    Ok(cache.join("rankscope/kernels"))
+}

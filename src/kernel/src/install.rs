@@ -1,0 +1,112 @@
+//! `install`, `uninstall`, `status`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::args::{InstallArgs, Place};
+use crate::home::{self, Home};
+use crate::{library, spec, workspace};
+
+/// The shared home and the kernelspec's folder of a place.
+fn places(place: &Place) -> Result<(Home, PathBuf)> {
+    let environment = || {
+        let names = ["VIRTUAL_ENV", "CONDA_PREFIX"];
+        let found = names.iter().find_map(std::env::var_os);
+        found.map(PathBuf::from).context("--sys-prefix: no environment is active; name it with --prefix DIR")
+    };
+    let prefix = match &place.prefix {
+        Some(prefix) => Some(std::path::absolute(prefix)?),
+        None if place.sys_prefix => Some(environment()?),
+        None => None,
+    };
+    Ok(match prefix {
+        Some(prefix) => (Home::under(&prefix), spec::under(&prefix)),
+        None => (Home::of_user()?, spec::of_user()?),
+    })
+}
+
+/// Makes what is missing, or everything if forced.
+///
+/// # Errors
+/// If a part of it cannot be made.
+pub fn install(args: &InstallArgs) -> Result<()> {
+    let (home, folder) = places(&args.place)?;
+    let standard = spec::library_sources(&library::sysroot()?)?;
+    let sources = match &args.sources {
+        Some(sources) => sources.clone(),
+        None => library::own_sources()?,
+    };
+    if !sources.join("lib.rs").is_file() {
+        bail!(
+            "{} has no lib.rs: --sources is the library's folder, src/rankscope of a checkout",
+            sources.display()
+        );
+    }
+    if args.force || library::check(&home).is_err() {
+        // SAFETY: there is no second thread yet.
+        unsafe { std::env::set_var(spec::SOURCES, home.standard()) };
+        library::build(&home, &sources, &standard, &mut |step| println!("{step}"))?;
+    }
+    keep_program(&home.program())?;
+    spec::write(&folder, &spec::content(&home.program(), &home))?;
+    println!("kernel    {}\nlibrary   {}", folder.display(), home.path().display());
+    Ok(())
+}
+
+/// Copies this program, with its time, by which a kernel knows the library that was made with it.
+fn keep_program(target: &Path) -> Result<()> {
+    let program = std::env::current_exe()?.canonicalize()?;
+    if program == target {
+        return Ok(());
+    }
+    fs::create_dir_all(target.parent().context("no folder")?)?;
+    let aside = target.with_extension("new");
+    fs::copy(&program, &aside).with_context(|| format!("cannot write {}", aside.display()))?;
+    fs::File::options().append(true).open(&aside)?.set_modified(fs::metadata(&program)?.modified()?)?;
+    // A kernel that runs keeps the old file.
+    fs::rename(&aside, target)?;
+    Ok(())
+}
+
+/// Removes what install made.
+///
+/// # Errors
+/// If a folder cannot be removed.
+pub fn uninstall(place: &Place) -> Result<()> {
+    let (home, folder) = places(place)?;
+    for path in [folder.as_path(), home.path()] {
+        if path.exists() {
+            fs::remove_dir_all(path).with_context(|| format!("cannot remove {}", path.display()))?;
+            println!("removed   {}", path.display());
+        }
+    }
+    workspace::sweep(&home::running()?);
+    Ok(())
+}
+
+/// Says what is there.
+///
+/// # Errors
+/// If the kernel cannot be used as it is.
+pub fn status(place: &Place) -> Result<()> {
+    let (home, folder) = places(place)?;
+    let mut missing = Vec::new();
+    let mut say = |name: &str, path: PathBuf, problem: Option<String>| {
+        let verdict = problem.as_deref().unwrap_or("ok");
+        println!("{name:<9} {} ({verdict})", path.display());
+        missing.extend(problem.map(|_| name.to_owned()));
+    };
+    let known = folder.join("kernel.json").is_file();
+    say("kernel", folder, (!known).then(|| "not there".to_owned()));
+    say("library", home.path().to_owned(), library::check(&home).err().map(|error| format!("{error:#}")));
+    match spec::library_sources(&library::sysroot()?) {
+        Ok(path) => say("rust-src", path, None),
+        Err(error) => say("rust-src", PathBuf::from("-"), Some(format!("{error:#}"))),
+    }
+    for state in workspace::states(&home::running()?) {
+        println!("running   kernel {}, cells {}: {}", state["kernel"], state["child"], state["state"]);
+    }
+    if missing.is_empty() { Ok(()) } else { bail!("not usable: {}", missing.join(", ")) }
+}

@@ -1,0 +1,140 @@
+//! The standard library as rust-analyzer needs it to infer types: four crates, without what no cell names.
+//!
+//! The whole tree is 48 MB of Rust, and every kernel would read it, twice. A third of it are the vendors' intrinsics
+//! (`core::arch`), another third crates that only the insides of `std` use; the rest holds tests, benchmarks and
+//! crates of the compiler. What stays is a workspace of its own, with manifests that say no more than who uses whom.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+/// The crates and what they use. Maps of `std` are wrappers around those of `hashbrown`.
+const CRATES: [(&str, &[&str]); 4] = [
+    ("core", &[]),
+    ("alloc", &["core"]),
+    ("hashbrown", &["core", "alloc"]),
+    ("std", &["core", "alloc", "hashbrown"]),
+];
+
+/// Copies what is needed of the sources in `from` to `to`.
+///
+/// # Errors
+/// If a file cannot be read or written.
+pub fn write(from: &Path, to: &Path) -> Result<()> {
+    // A kernel's own environment names the copy as the source.
+    if from == to {
+        return Ok(());
+    }
+    if to.exists() {
+        fs::remove_dir_all(to).with_context(|| format!("cannot remove {}", to.display()))?;
+    }
+    for (name, uses) in CRATES {
+        let (source, target) = (sources(from, name)?, to.join(name));
+        copy(&source, &target.join("src")).with_context(|| format!("cannot copy {}", source.display()))?;
+        fs::write(target.join("Cargo.toml"), manifest(name, uses))?;
+    }
+    fs::write(to.join("Cargo.toml"), WORKSPACE)?;
+    lock(to)
+}
+
+/// Where a crate's sources are: beside the others, or among those that came from elsewhere.
+fn sources(library: &Path, name: &str) -> Result<PathBuf> {
+    let own = library.join(name).join("src");
+    if own.is_dir() {
+        return Ok(own);
+    }
+    let vendored = library.join("vendor");
+    let found = fs::read_dir(&vendored).into_iter().flatten().flatten().find(|entry| {
+        let version = entry.file_name().to_string_lossy().strip_prefix(name).map(str::to_owned);
+        version.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    });
+    let found = found.with_context(|| format!("{} has no {name}", library.display()))?;
+    Ok(found.path().join("src"))
+}
+
+const WORKSPACE: &str = "[workspace]\nresolver = \"3\"\nmembers = [\"std\"]\n";
+
+fn manifest(name: &str, uses: &[&str]) -> String {
+    let uses = uses.iter().map(|name| format!("{name} = {{ path = \"../{name}\" }}\n"));
+    // The names of features are `hashbrown`'s, for use inside `std`; the others know none of them.
+    format!(
+        "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[features]\n\
+         default = [\"nightly\", \"raw-entry\", \"rustc-dep-of-std\", \"rustc-internal-api\"]\n\
+         nightly = []\nraw-entry = []\nrustc-dep-of-std = []\nrustc-internal-api = []\n\n[dependencies]\n{}",
+        uses.collect::<String>()
+    )
+}
+
+/// rust-analyzer does not write here, so the lock file has to be there.
+fn lock(folder: &Path) -> Result<()> {
+    let output = Command::new("cargo")
+        .args(["generate-lockfile", "--offline", "--quiet"])
+        .current_dir(folder)
+        .output()
+        .context("cargo does not run: is a Rust toolchain installed?")?;
+    if !output.status.success() {
+        bail!("cargo generate-lockfile: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (path, name) = (entry.path(), entry.file_name());
+        if entry.file_type()?.is_dir() {
+            if name != "tests" && name != "benches" {
+                copy(&path, &to.join(name))?;
+            }
+        } else if name != "tests.rs" && path.extension().is_some_and(|extension| extension == "rs") {
+            fs::copy(&path, to.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEPT: [&str; 5] = [
+        "core/src/lib.rs",
+        "core/src/num/mod.rs",
+        "alloc/src/lib.rs",
+        "std/src/lib.rs",
+        "vendor/hashbrown-0.16.1/src/lib.rs",
+    ];
+    const LEFT: [&str; 7] = [
+        "core/src/num/tests.rs",
+        "core/benches/lib.rs",
+        "alloc/src/tests/mod.rs",
+        "std/src/notes.md",
+        "stdarch/crates/core_arch/src/mod.rs",
+        "vendor/hashbrown-0.16.1/tests/serde.rs",
+        "vendor/hashbrowns-1.0.0/src/lib.rs",
+    ];
+
+    #[test]
+    fn only_the_sources_of_the_four_crates_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("library"), folder.path().join("kept"));
+        for file in KEPT.iter().chain(&LEFT) {
+            fs::create_dir_all(from.join(file).parent().unwrap()).unwrap();
+            fs::write(from.join(file), "").unwrap();
+        }
+        write(&from, &to).unwrap();
+        write(&from, &to).unwrap();
+        let place = |file: &str| to.join(file.replace("vendor/hashbrown-0.16.1", "hashbrown"));
+        assert!(KEPT.iter().all(|file| place(file).is_file()));
+        assert!(LEFT.iter().all(|file| !place(file).exists()));
+        assert!(fs::read_to_string(to.join("Cargo.lock")).unwrap().contains("\"hashbrown\""));
+        // What was kept may be named as the source, and stays.
+        write(&to, &to).unwrap();
+        assert!(to.join("core/src/lib.rs").exists());
+        fs::remove_dir_all(from.join("vendor")).unwrap();
+        assert!(write(&from, &to).unwrap_err().to_string().ends_with("has no hashbrown"));
+    }
+}

@@ -1,0 +1,68 @@
+//! **rankscope-kernel**: a Jupyter kernel for Rust cells, with rankscope loaded.
+//!
+//! # Processes and threads
+//! One kernel is one process with two halves. The *protocol* (tokio, `server/`) owns the five sockets, answers
+//! what needs no engine at once, and queues the rest. The *engine* (one plain thread, `engine/`) owns evcxr's
+//! `CommandContext`: it takes one request at a time, compiles the cell, and lets the *child*, a second process of
+//! this same binary, load and run it. Variables live in the child. A third thread (`output.rs`) reads what the
+//! child prints and publishes it while the cell runs.
+//!
+//! ```text
+//! Jupyter ── sockets ── server ── queue ── engine ── cargo, rustc ── cell.so
+//!                         │                  │                          │
+//!                         └──── iopub ◄── output ◄── stdout, stderr ── child
+//! ```
+//!
+//! `kernel_info` is answered as soon as the sockets are bound; the engine warms up meanwhile, and cells wait in the
+//! queue. The state (`warming`, `ready`, `running`, `failed`) is in a file that `rankscope-kernel status` reads.
+//!
+//! # What cells see
+//! Cells write `use rankscope::prelude::*`. Behind that name stand one prebuilt shared library and a facade, both
+//! made at install (`library/`). In the facade rustc sees one `pub use` of the shared library, rust-analyzer
+//! (`cfg(rust_analyzer)`) the library's own sources, and those of ndarray, whose types stand in its signatures. So
+//! the compiler gets the whole API, and the analysis does not have to load wgpu, naga and two hundred crates more.
+//! As the library is one shared object, its statics (the GPU's device, the flag of an interrupt) exist once for all
+//! cells. Of the standard library the analysis reads a copy without intrinsics and tests (`library/standard.rs`):
+//! that halves its time and its memory.
+//!
+//! # Workspaces
+//! evcxr builds in a folder of its own. Install makes a template by running the engine once; every kernel copies
+//! it, works in its copy, and removes it on exit. Folders whose process is gone are swept at the next start.
+//!
+//! # What a cell says
+//! Cells run with `print!` and its siblings replaced by versions that send one line of JSON with a mark in front
+//! ([`output::MARK`]): text without a newline arrives at once, stdout and stderr keep their order, and displays,
+//! updates, results, panics and errors that `?` returned travel on the same road.
+//!
+//! # Interrupts
+//! An interrupt is a SIGINT to the child, where the library's handler raises the cancel flag of every `Run`. A cell
+//! that ignores it for three seconds is killed, and the error says which variables went with it. SIGUSR1 lowers
+//! the flag before each cell. The child dies with the kernel (`PR_SET_PDEATHSIG`), the kernel with Jupyter.
+
+mod args;
+mod child;
+mod code;
+mod engine;
+mod history;
+mod home;
+mod install;
+mod library;
+mod output;
+mod server;
+mod spec;
+mod workspace;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    child::before_cells();
+    // Does not return where this process is a child that runs cells, or wraps rustc.
+    evcxr::runtime_hook();
+    match args::run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("rankscope-kernel: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What can be answered without the engine.
+
+use jupyter_protocol::{
+    CodeMirrorMode, CommClose, CommInfoReply, HelpLink, HistoryReply, JupyterMessage, JupyterMessageContent,
+    KernelInfoReply, LanguageInfo, ReplyStatus, Status,
+};
+
+use super::Shared;
+use crate::code;
+
+/// Answers `message` if it needs no engine; says whether it did.
+pub fn answer_plain(message: &JupyterMessage, shared: &Shared) -> bool {
+    let wire = &shared.wire;
+    let reply: Option<JupyterMessageContent> = match &message.content {
+        JupyterMessageContent::KernelInfoRequest(_) => Some(kernel_info().into()),
+        JupyterMessageContent::IsCompleteRequest(request) => Some(code::completeness(&request.code).into()),
+        JupyterMessageContent::HistoryRequest(request) => {
+            let history = shared.history.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            Some(HistoryReply::new(history.answer(request)).into())
+        }
+        JupyterMessageContent::CommInfoRequest(_) => Some(CommInfoReply::default().into()),
+        // There is nobody here to talk to: a comm that a client opens is closed again, the rest is not for us.
+        JupyterMessageContent::CommOpen(_)
+        | JupyterMessageContent::CommMsg(_)
+        | JupyterMessageContent::CommClose(_)
+        | JupyterMessageContent::UnknownMessage(_) => None,
+        _ => return false,
+    };
+    wire.publish(Status::busy(), message);
+    if let JupyterMessageContent::CommOpen(open) = &message.content {
+        wire.publish(CommClose { comm_id: open.comm_id.clone(), data: Default::default() }, message);
+    }
+    if let Some(reply) = reply {
+        wire.reply(reply, message);
+    }
+    wire.publish(Status::idle(), message);
+    true
+}
+
+/// Who we are.
+pub fn kernel_info() -> KernelInfoReply {
+    let version = env!("CARGO_PKG_VERSION");
+    let docs =
+        HelpLink { text: "Rust's standard library".into(), url: "https://doc.rust-lang.org/std/".into() };
+    KernelInfoReply {
+        status: ReplyStatus::Ok,
+        protocol_version: "5.3".into(),
+        implementation: "rankscope-kernel".into(),
+        implementation_version: version.into(),
+        language_info: LanguageInfo {
+            name: "rust".into(),
+            version: env!("CARGO_PKG_RUST_VERSION").into(),
+            mimetype: Some("text/x-rust".into()),
+            file_extension: Some(".rs".into()),
+            pygments_lexer: Some("rust".into()),
+            codemirror_mode: Some(CodeMirrorMode::Simple("rust".into())),
+            nbconvert_exporter: None,
+        },
+        banner: format!("rankscope {version}: Rust cells; `use rankscope::prelude::*` is already there"),
+        help_links: vec![docs],
+        debugger: false,
+        error: None,
+    }
+}

@@ -1,0 +1,116 @@
+//! The kernelspec: the folder by which Jupyter knows a kernel.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use crate::home;
+use crate::home::Home;
+
+/// The name of the kernel's folder, and what notebooks say they are written for.
+pub const NAME: &str = "rankscope";
+/// Where rust-analyzer finds the standard library's sources.
+pub const SOURCES: &str = "RUST_SRC_PATH";
+
+/// The folder under a prefix, such as a virtual environment.
+pub fn under(prefix: &Path) -> PathBuf {
+    prefix.join("share/jupyter/kernels").join(NAME)
+}
+
+/// The folder of this user, in which every Jupyter of theirs looks.
+///
+/// # Errors
+/// If there is no such place.
+pub fn of_user() -> Result<PathBuf> {
+    let folder = match std::env::var_os("JUPYTER_DATA_DIR") {
+        Some(folder) => PathBuf::from(folder),
+        None if cfg!(target_os = "macos") => {
+            dirs::home_dir().context("no home folder")?.join("Library/Jupyter")
+        }
+        None => dirs::data_dir().context("no data folder")?.join("jupyter"),
+    };
+    Ok(folder.join("kernels").join(NAME))
+}
+
+/// What Jupyter is told.
+pub fn content(program: &Path, home: &Home) -> Value {
+    json!({
+        "argv": [program, "run", "--connection-file", "{connection_file}"],
+        "display_name": "Rust (rankscope)",
+        "language": "rust",
+        "interrupt_mode": "message",
+        "env": { (home::HOME): home.path(), (SOURCES): home.standard() },
+        "metadata": { "debugger": false },
+    })
+}
+
+/// Writes the kernelspec; a Jupyter that looks meanwhile sees the old one or the new one.
+///
+/// # Errors
+/// If the folder cannot be written.
+pub fn write(folder: &Path, content: &Value) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let aside = folder.join("kernel.json.new");
+    fs::write(&aside, format!("{content:#}\n"))
+        .with_context(|| format!("cannot write {}", aside.display()))?;
+    fs::rename(&aside, folder.join("kernel.json"))?;
+    Ok(())
+}
+
+/// The standard library's sources: those of the compiler, or those that a distribution packs apart.
+///
+/// # Errors
+/// If there are none, with the commands that bring them.
+pub fn library_sources(sysroot: &Path) -> Result<PathBuf> {
+    let is_library = |folder: &PathBuf| folder.join("std/src/lib.rs").is_file();
+    let named = std::env::var_os(SOURCES).map(PathBuf::from);
+    let own = sysroot.join("lib/rustlib/src/rust/library");
+    let packed = fs::read_dir("/usr/src").into_iter().flatten().flatten();
+    let mut packed: Vec<PathBuf> = packed
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("rustc-"))
+        .map(|entry| entry.path().join("library"))
+        .collect();
+    packed.sort();
+    let mut places = named.into_iter().chain([own]).chain(packed.into_iter().rev());
+    if let Some(found) = places.find(is_library) {
+        return Ok(found);
+    }
+    bail!(
+        "the standard library's sources are missing (rust-analyzer reads them to infer types): \
+         `rustup component add rust-src`, or on Debian `apt install rust-src`"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernelspec_says_what_jupyter_needs() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::under(folder.path());
+        let spec = under(folder.path());
+        write(&spec, &content(Path::new("/bin/kernel"), &home)).unwrap();
+        let text = fs::read_to_string(spec.join("kernel.json")).unwrap();
+        let read: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(read["argv"][0], "/bin/kernel");
+        assert_eq!(read["argv"][3], "{connection_file}");
+        assert_eq!(read["interrupt_mode"], "message");
+        assert_eq!(read["env"][home::HOME], home.path().to_string_lossy().as_ref());
+        assert_eq!(read["env"][SOURCES], home.standard().to_string_lossy().as_ref());
+        assert_eq!(fs::read_dir(&spec).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_compilers_own_sources_come_before_others() {
+        let sysroot = tempfile::tempdir().unwrap();
+        let own = sysroot.path().join("lib/rustlib/src/rust/library");
+        fs::create_dir_all(own.join("std/src")).unwrap();
+        fs::write(own.join("std/src/lib.rs"), "").unwrap();
+        if std::env::var_os(SOURCES).is_none() {
+            assert_eq!(library_sources(sysroot.path()).unwrap(), own);
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The private folder of a running kernel: a copy of the template, gone when the kernel is.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use crate::home::Home;
+
+/// A folder that belongs to one process.
+#[derive(Debug)]
+pub struct Workspace {
+    path: PathBuf,
+}
+
+impl Workspace {
+    /// Makes a new folder under `running`; sweeps what dead kernels left there.
+    ///
+    /// # Errors
+    /// If the folder cannot be made.
+    pub fn create(running: &Path) -> Result<Self> {
+        fs::create_dir_all(running).with_context(|| format!("cannot make {}", running.display()))?;
+        sweep(running);
+        let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.subsec_nanos());
+        let path = running.join(format!("{}-{nanos:08x}", std::process::id()));
+        fs::create_dir(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        let workspace = Workspace { path };
+        workspace.write_state("warming", None);
+        Ok(workspace)
+    }
+
+    /// Copies the template of `home` into it.
+    ///
+    /// # Errors
+    /// If the template is not there or the disk is full.
+    pub fn fill(&self, home: &Home) -> Result<()> {
+        let template = home.template();
+        copy(&template, &self.cells()).with_context(|| format!("cannot copy {}", template.display()))
+    }
+
+    /// The folder in which cells are compiled.
+    pub fn cells(&self) -> PathBuf {
+        self.path.join("cells")
+    }
+
+    /// Removes all of it. A compiler that is still at work may write once more, so this insists for a moment.
+    pub fn remove(&self) {
+        for _ in 0..40 {
+            if fs::remove_dir_all(&self.path).is_ok() || !self.path.exists() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Says in a file what this kernel is doing; `status` reads it. Best effort: the kernel works without.
+    pub fn write_state(&self, state: &str, child: Option<u32>) {
+        let state = json!({ "kernel": std::process::id(), "child": child, "state": state });
+        let aside = self.path.join("state.new");
+        if fs::write(&aside, state.to_string()).is_ok() {
+            let _ = fs::rename(aside, self.path.join("state.json"));
+        }
+    }
+}
+
+impl Drop for Workspace {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+/// The states that the kernels under `running` wrote, of those that live.
+pub fn states(running: &Path) -> Vec<Value> {
+    let Ok(entries) = fs::read_dir(running) else { return Vec::new() };
+    let folders = entries.flatten().map(|entry| entry.path()).filter(|path| owner_lives(path));
+    let texts = folders.filter_map(|path| fs::read_to_string(path.join("state.json")).ok());
+    texts.filter_map(|text| serde_json::from_str(&text).ok()).collect()
+}
+
+/// Removes the folders of kernels that are gone.
+pub fn sweep(running: &Path) {
+    let Ok(entries) = fs::read_dir(running) else { return };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if owner(&path).is_some() && !owner_lives(&path) {
+            let _ = fs::remove_dir_all(path);
+        }
+    }
+}
+
+/// The process id in a folder's name.
+fn owner(path: &Path) -> Option<u32> {
+    path.file_name()?.to_str()?.split('-').next()?.parse().ok()
+}
+
+fn owner_lives(path: &Path) -> bool {
+    // SAFETY: signal 0 only asks whether the process is there.
+    owner(path).is_some_and(|id| unsafe { libc::kill(id as libc::pid_t, 0) } == 0)
+}
+
+/// Copies a folder with the times of its files, by which cargo knows that nothing has to be built again.
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type()?.is_dir() {
+            copy(&source, &target)?;
+        } else {
+            fs::copy(&source, &target)?;
+            let modified = entry.metadata()?.modified()?;
+            fs::File::options().write(true).open(&target)?.set_modified(modified)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workspace_is_a_copy_with_its_times_and_goes_with_its_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::under(folder.path());
+        fs::create_dir_all(home.template().join("src")).unwrap();
+        let source = home.template().join("src/lib.rs");
+        fs::write(&source, "fn f() {}").unwrap();
+        let old = SystemTime::now() - std::time::Duration::from_secs(1234);
+        fs::File::options().write(true).open(&source).unwrap().set_modified(old).unwrap();
+
+        let running = folder.path().join("running");
+        let dead = running.join("999999999-0");
+        fs::create_dir_all(&dead).unwrap();
+        let workspace = Workspace::create(&running).unwrap();
+        workspace.fill(&home).unwrap();
+        let copied = workspace.cells().join("src/lib.rs");
+        assert_eq!(fs::metadata(&copied).unwrap().modified().unwrap(), old);
+        assert!(!dead.exists(), "what a dead kernel left is swept");
+
+        workspace.write_state("ready", Some(7));
+        assert_eq!(states(&running)[0]["child"], 7);
+        drop(workspace);
+        assert_eq!(fs::read_dir(&running).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,103 @@
+//! The kernel under a real Jupyter client: conformance, exchanges, a short stress, the notebooks.
+//!
+//! They need a Python with `jupyter_kernel_test` and `nbclient`: `RANKSCOPE_JUPYTER_PYTHON`, or an environment that
+//! is made beside the build, for which pip must reach its index. `RANKSCOPE_SKIP_JUPYTER=1` skips them, and says so.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A kernel that is installed in a folder of the tests, and a Python that can talk to it.
+struct Jupyter {
+    python: PathBuf,
+    prefix: tempfile::TempDir,
+}
+
+impl Jupyter {
+    fn install(python: PathBuf) -> Self {
+        // Outside the checkout: cargo must not take a cell's folder for a part of this workspace.
+        let jupyter = Jupyter { python, prefix: tempfile::tempdir().unwrap() };
+        let mut install = Command::new(env!("CARGO_BIN_EXE_rankscope-kernel"));
+        install.arg("install").arg("--prefix").arg(jupyter.prefix.path());
+        jupyter.succeed(&mut install);
+        jupyter
+    }
+
+    fn succeed(&self, command: &mut Command) -> String {
+        let prefix = self.prefix.path();
+        command
+            .env("JUPYTER_PATH", prefix.join("share/jupyter"))
+            .env("JUPYTER_RUNTIME_DIR", prefix.join("runtime"))
+            .env("IPYTHONDIR", prefix.join("ipython"))
+            .env("RANKSCOPE_KERNEL_HOME", prefix.join("share/rankscope/kernel"))
+            .env("RANKSCOPE_KERNEL_RUNNING", prefix.join("running"));
+        let output = command.output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success(), "{command:?} failed\n{out}\n{err}");
+        println!("{out}\n{err}");
+        out
+    }
+
+    fn script(&self, name: &str, arguments: &[PathBuf]) -> String {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name);
+        self.succeed(Command::new(&self.python).arg(script).args(arguments))
+    }
+}
+
+fn can_test(python: &Path) -> bool {
+    let import = ["-c", "import jupyter_kernel_test, nbclient, nbformat"];
+    Command::new(python).args(import).output().is_ok_and(|output| output.status.success())
+}
+
+fn python() -> PathBuf {
+    if let Some(python) = std::env::var_os("RANKSCOPE_JUPYTER_PYTHON") {
+        let python = PathBuf::from(python);
+        assert!(can_test(&python), "{} has no jupyter_kernel_test and nbclient", python.display());
+        return python;
+    }
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("jupyter");
+    let python = folder.join("bin/python");
+    if !can_test(&python) {
+        let made = Command::new("python3").args(["-m", "venv"]).arg(&folder).status();
+        assert!(
+            made.is_ok_and(|status| status.success()),
+            "`python3 -m venv` failed: is Python's venv installed?"
+        );
+        let packages = ["jupyter_kernel_test==0.7.0", "nbclient==0.11.0", "nbformat"];
+        let _ = Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(packages).status();
+    }
+    assert!(
+        can_test(&python),
+        "pip could not install jupyter_kernel_test: name a Python that has it and nbclient in \
+         RANKSCOPE_JUPYTER_PYTHON, or set RANKSCOPE_SKIP_JUPYTER=1"
+    );
+    python
+}
+
+// One test: kernels side by side would each wait for the other's compiler.
+#[test]
+fn jupyter_is_content() {
+    if std::env::var_os("RANKSCOPE_SKIP_JUPYTER").is_some() {
+        eprintln!("skipped: RANKSCOPE_SKIP_JUPYTER is set");
+        return;
+    }
+    let jupyter = Jupyter::install(python());
+    jupyter.script("conformance.py", &[]);
+    let stress = jupyter.script("stress.py", &["40".into()]);
+    let measured: serde_json::Value = serde_json::from_str(stress.lines().last().unwrap()).unwrap();
+    assert!(measured["resident_mib"].as_f64().unwrap() < 600.0, "{measured}");
+
+    let notebooks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../notebooks");
+    let mut found: Vec<PathBuf> =
+        std::fs::read_dir(notebooks).unwrap().map(|entry| entry.unwrap().path()).collect();
+    found.retain(|path| path.extension().is_some_and(|extension| extension == "ipynb"));
+    found.sort();
+    assert!(found.len() >= 3, "{found:?}");
+    jupyter.script("notebooks.py", &found);
+
+    let mut status = Command::new(env!("CARGO_BIN_EXE_rankscope-kernel"));
+    status.arg("status").arg("--prefix").arg(jupyter.prefix.path());
+    assert!(jupyter.succeed(&mut status).contains("(ok)"));
+    let running = jupyter.prefix.path().join("running");
+    assert_eq!(std::fs::read_dir(running).unwrap().count(), 0, "no kernel left anything");
+}

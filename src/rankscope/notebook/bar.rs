@@ -1,0 +1,70 @@
+//! The progress of every [`Run`](crate::Run) in a cell, as one bar that is updated.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::{signal, tell};
+use crate::run::Progress;
+
+/// What is over sooner needs no bar.
+const PATIENCE: Duration = Duration::from_millis(300);
+/// A page need not be drawn more often.
+const PAUSE: Duration = Duration::from_millis(100);
+
+struct Bar {
+    cell: usize,
+    began: Instant,
+    drawn: Option<Instant>,
+}
+
+static BAR: Mutex<Option<Bar>> = Mutex::new(None);
+
+/// Draws a step, unless it is too early or too soon.
+pub fn step(progress: Progress) {
+    let Some(again) = due(signal::cell(), progress.done >= progress.total) else { return };
+    let id = format!("progress-{}", signal::cell());
+    let Progress { stage, done, total } = progress;
+    let text = format!("{stage} {done}/{total}");
+    let shown = stage.replace('&', "&amp;").replace('<', "&lt;");
+    let html = format!("<progress value=\"{done}\" max=\"{total}\"></progress> {shown} {done}/{total}");
+    let data = json!({ "text/plain": text, "text/html": html });
+    tell(&json!({ "kind": "display", "data": data, "id": id, "update": again }));
+}
+
+/// Whether to draw now: the bar's first time is `false`, an update `true`.
+fn due(cell: usize, is_last: bool) -> Option<bool> {
+    let mut bar = BAR.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let now = Instant::now();
+    if bar.as_ref().is_none_or(|bar| bar.cell != cell) {
+        *bar = Some(Bar { cell, began: now, drawn: None });
+    }
+    let bar = bar.as_mut()?;
+    let is_due = match bar.drawn {
+        None => now - bar.began >= PATIENCE && !is_last,
+        Some(drawn) => is_last || now - drawn >= PAUSE,
+    };
+    let again = bar.drawn.is_some();
+    is_due.then(|| {
+        bar.drawn = Some(now);
+        again
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_comes_late_is_updated_seldom_and_ends_full() {
+        // No cell has this number: other tests do not draw in it.
+        let cell = usize::MAX;
+        assert_eq!(due(cell, false), None);
+        std::thread::sleep(PATIENCE);
+        assert_eq!(due(cell, false), Some(false), "the first time");
+        assert_eq!(due(cell, false), None, "too soon");
+        assert_eq!(due(cell, true), Some(true), "the last step is always drawn");
+        assert_eq!(due(cell - 1, true), None, "a new cell that is over at once");
+    }
+}

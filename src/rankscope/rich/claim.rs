@@ -1,0 +1,56 @@
+//! A claim that was tried: the verdict first, then what it rests on.
+
+use super::{Rich, escape, lines, picture, table};
+use crate::claim::{Measured, Trial};
+use crate::numbers::short;
+
+impl Rich for Trial {
+    fn text(&self) -> String {
+        let findings = |supports: bool| findings(self, supports).map(|text| format!("  {text}\n"));
+        format!(
+            "{}\n{}: {}\nfor\n{}against\n{}{}",
+            self.about.statement,
+            self.verdict.ruling.label(),
+            self.verdict.because,
+            findings(true).collect::<String>(),
+            findings(false).collect::<String>(),
+            lines(&measured(self)),
+        )
+    }
+
+    fn html(&self) -> String {
+        let list = |name: &str, supports: bool| {
+            let items = findings(self, supports).map(|text| format!("<li>{}</li>", escape(text)));
+            format!("<p>{name}</p><ul>{}</ul>", items.collect::<String>())
+        };
+        let pictures = self.evidence.illustrations().iter().map(|shown| {
+            let caption = escape(&shown.caption);
+            format!("<figure>{}<figcaption>{caption}</figcaption></figure>", picture(&*shown.figure))
+        });
+        format!(
+            "<p>{}</p><p><strong>{}</strong>: {}</p>{}{}{}{}",
+            escape(self.about.statement),
+            self.verdict.ruling.label(),
+            escape(&self.verdict.because),
+            list("For", true),
+            list("Against", false),
+            table(&measured(self)),
+            pictures.collect::<String>(),
+        )
+    }
+}
+
+fn findings(trial: &Trial, supports: bool) -> impl Iterator<Item = &str> {
+    let findings = trial.evidence.findings().iter();
+    findings.filter(move |finding| finding.supports == supports).map(|finding| finding.text.as_str())
+}
+
+fn measured(trial: &Trial) -> Vec<(String, String)> {
+    let row = |measured: &Measured| {
+        let spread =
+            measured.spread.as_ref().map_or(String::new(), |sample| format!(" ± {}", short(sample.sd())));
+        let unit = if measured.unit.is_empty() { String::new() } else { format!(" {}", measured.unit) };
+        (measured.name.clone(), format!("{}{spread}{unit}", short(measured.value)))
+    };
+    trial.evidence.measured().iter().map(row).collect()
+}

@@ -1,0 +1,42 @@
+//! Masks: a picture of the first positions.
+
+use super::{Rich, escape};
+use crate::figure::style::Kind;
+use crate::mask::Mask;
+
+/// Positions shown: enough to see a window, a stride, a block.
+const SHOWN: usize = 12;
+/// Side of a cell in pixels.
+const SIDE: usize = 12;
+
+impl Rich for Mask {
+    /// Queries down, keys across; `■` may attend.
+    fn text(&self) -> String {
+        let pattern = self.pattern(SHOWN);
+        let rows = pattern.rows().into_iter();
+        let row = |cells: Vec<&str>| cells.join(" ");
+        let rows = rows.map(|cells| row(cells.iter().map(|may| if *may { "■" } else { "·" }).collect()));
+        format!("{self}\n{}", rows.collect::<Vec<_>>().join("\n"))
+    }
+
+    fn html(&self) -> String {
+        let [r, g, b] = Kind::of(self).color();
+        let pattern = self.pattern(SHOWN);
+        let cells: String = pattern
+            .indexed_iter()
+            .filter(|(_, may)| **may)
+            .map(|((query, key), _)| {
+                let (x, y, side) = (key * SIDE, query * SIDE, SIDE - 1);
+                format!("<rect x=\"{x}\" y=\"{y}\" width=\"{side}\" height=\"{side}\"/>")
+            })
+            .collect();
+        let size = SHOWN * SIDE;
+        let name = escape(&self.to_string());
+        format!(
+            "<figure style=\"margin:0\"><svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" \
+             aria-label=\"{name}\" width=\"{size}\" height=\"{size}\" fill=\"#{r:02x}{g:02x}{b:02x}\">\
+             <rect width=\"{size}\" height=\"{size}\" fill=\"#88888822\"/>{cells}</svg>\
+             <figcaption><code>{name}</code>: {SHOWN} queries down, {SHOWN} keys across</figcaption></figure>"
+        )
+    }
+}

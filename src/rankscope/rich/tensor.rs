@@ -1,0 +1,107 @@
+//! Tensors: axes, device, and a corner of the numbers; attention as a heatmap.
+
+use ndarray::Array2;
+
+use super::{Rich, escape, picture};
+use crate::axis::Axis;
+use crate::error::Result;
+use crate::figure::{Heatmap, Scale};
+use crate::numbers::short;
+use crate::tensor::Tensor;
+
+/// Rows and columns of numbers that are shown.
+const CORNER: usize = 8;
+/// The largest matrix that is drawn.
+const DRAWN: usize = 64;
+
+impl Rich for Tensor {
+    fn text(&self) -> String {
+        let head = format!("{self:?}");
+        match first_matrix(self) {
+            Ok(Some(matrix)) => {
+                let rows = corner(&matrix)
+                    .into_iter()
+                    .map(|row| row.iter().map(|number| format!("{number:>9}")).collect::<Vec<_>>().join(" "));
+                format!("{head}{}\n{}", of_several(self), rows.collect::<Vec<_>>().join("\n"))
+            }
+            Ok(None) => head,
+            Err(error) => format!("{head}: {error}"),
+        }
+    }
+
+    fn html(&self) -> String {
+        let head = format!("<p><code>{}</code>{}</p>", escape(&format!("{self:?}")), of_several(self));
+        match first_matrix(self) {
+            Ok(Some(matrix)) if is_attention(self, &matrix) => head + &picture(&heatmap(matrix)),
+            Ok(Some(matrix)) => {
+                let rows = corner(&matrix).into_iter().map(|row| {
+                    let cells = row.iter().map(|number| format!("<td>{}</td>", escape(number)));
+                    format!("<tr>{}</tr>", cells.collect::<String>())
+                });
+                format!("{head}<table>{}</table>", rows.collect::<String>())
+            }
+            Ok(None) => head,
+            Err(error) => format!("{head}<p>{}</p>", escape(&error.to_string())),
+        }
+    }
+}
+
+/// The matrix at the start of the tensor; a vector is one row. `None` if there is no number in it.
+fn first_matrix(tensor: &Tensor) -> Result<Option<Array2<f32>>> {
+    let sizes = tensor.shape().sizes();
+    let (rows, columns) = match sizes[..] {
+        [] => (1, 1),
+        [columns] => (1, columns),
+        [.., rows, columns] => (rows, columns),
+    };
+    if tensor.shape().is_empty() {
+        return Ok(None);
+    }
+    let mut values = tensor.to_vec()?;
+    values.truncate(rows * columns);
+    Ok(Array2::from_shape_vec((rows, columns), values).ok())
+}
+
+/// Says that there is more than what is shown.
+fn of_several(tensor: &Tensor) -> String {
+    let sizes = tensor.shape().sizes();
+    let matrices: usize = sizes[..sizes.len().saturating_sub(2)].iter().product();
+    if matrices > 1 { format!(", the first of {matrices} matrices") } else { String::new() }
+}
+
+fn corner(matrix: &Array2<f32>) -> Vec<Vec<String>> {
+    let (rows, columns) = matrix.dim();
+    let row = |t: usize| {
+        let shown = columns.min(CORNER);
+        let mut row: Vec<String> = (0..shown).map(|s| short(f64::from(matrix[(t, s)]))).collect();
+        row.extend((columns > shown).then(|| "…".to_owned()));
+        row
+    };
+    let mut corner: Vec<_> = (0..rows.min(CORNER)).map(row).collect();
+    corner.extend((rows > CORNER).then(|| vec!["…".to_owned()]));
+    corner
+}
+
+/// Queries by keys, finite, and not negative: weights of attention.
+fn is_attention(tensor: &Tensor, matrix: &Array2<f32>) -> bool {
+    let axes: Vec<Axis> = tensor.shape().axes().iter().map(|(axis, _)| *axis).collect();
+    let (rows, columns) = matrix.dim();
+    axes.ends_with(&[Axis::Query, Axis::Key])
+        && rows.max(columns) <= DRAWN
+        && matrix.iter().all(|value| value.is_finite() && *value >= 0.0)
+}
+
+fn heatmap(matrix: Array2<f32>) -> Heatmap {
+    let (rows, columns) = matrix.dim();
+    let numbers = |count: usize| (0..count).map(|position| position.to_string()).collect();
+    Heatmap {
+        title: "attention weights".into(),
+        values: matrix.mapv(f64::from),
+        may_attend: None,
+        queries: numbers(rows),
+        keys: numbers(columns),
+        scale: Scale::Amount,
+        unit: "weight".into(),
+        settings: serde_json::json!({ "version": crate::VERSION }),
+    }
+}

@@ -1,0 +1,62 @@
+//! Every type that is shown says the same in both forms.
+
+use ndarray::array;
+
+use super::Rich;
+use crate::axis::Axis;
+use crate::claim::{self, Effort, Settings};
+use crate::device::Device;
+use crate::mask::Mask;
+use crate::rank::{RankReport, Spectrum};
+use crate::run::Run;
+use crate::tensor::Tensor;
+
+#[test]
+fn a_mask_is_a_picture_of_who_may_attend() {
+    let text = Mask::causal().text();
+    let rows: Vec<&str> = text.lines().skip(1).collect();
+    assert_eq!((rows.len(), rows[0]), (12, "■ · · · · · · · · · · ·"));
+    assert_eq!(rows[11].matches('■').count(), 12);
+    // One rectangle for each pair, and the ground.
+    assert_eq!(Mask::causal().html().matches("<rect").count(), 12 * 13 / 2 + 1);
+}
+
+#[test]
+fn a_tensor_shows_axes_and_a_corner_and_attention_a_heatmap() {
+    let tensor = Tensor::new([(Axis::Head, 2), (Axis::Query, 3), (Axis::Key, 4)], vec![0.25; 24]).unwrap();
+    let text = tensor.text();
+    assert!(text.starts_with("Tensor [H=2, T=3, S=4] on cpu, the first of 2 matrices\n"), "{text}");
+    assert_eq!(text.lines().count(), 4);
+    assert_eq!(text.matches("0.25").count(), 12);
+    assert!(tensor.html().contains("<svg"));
+    // Scores may be negative: no weights, so no picture of weights.
+    let scores = Tensor::new([(Axis::Query, 2), (Axis::Key, 9)], vec![-1.0; 18]).unwrap();
+    assert!(!scores.html().contains("<svg") && scores.html().contains("…"), "{}", scores.html());
+    let none = Tensor::new([(Axis::Query, 0), (Axis::Key, 9)], vec![]).unwrap();
+    assert!(none.text().contains("T=0") && none.html().contains("T=0"));
+}
+
+#[test]
+fn ranks_are_told_apart() {
+    let matrix = array![[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.25, 0.25, 0.5]];
+    let report = RankReport::of(matrix.view(), None).unwrap();
+    let text = report.text();
+    for word in ["exact rank", "numerical rank, f32", "effective rank", "3 × 3"] {
+        assert!(text.contains(word) && report.html().contains(word), "{word}: {text}");
+    }
+    assert!(Spectrum::of(matrix.view()).unwrap().text().contains("rounding floor"));
+}
+
+#[test]
+fn a_trial_gives_verdict_evidence_and_pictures() {
+    let claim = claim::CLAIMS[0];
+    let settings = Settings::new(claim, Effort::Quick, Device::Cpu).unwrap();
+    let trial = claim::run(claim, &settings, &Run::new(0)).unwrap();
+    let (text, html) = (trial.text(), trial.html());
+    assert!(text.starts_with(trial.about.statement));
+    assert!(html.contains(trial.verdict.ruling.label()));
+    assert_eq!(html.matches("<figcaption>").count(), trial.evidence.illustrations().len());
+    for measured in trial.evidence.measured() {
+        assert!(text.contains(&measured.name) && html.contains(&measured.name), "{}", measured.name);
+    }
+}

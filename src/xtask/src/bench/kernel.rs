@@ -1,0 +1,95 @@
+//! The Jupyter kernel: how soon it is there, how soon a cell is answered, and what it takes.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::Args;
+use crate::process;
+
+/// What is measured: the name in the script's answer, in words, and the most it should be.
+const ROWS: &[(&str, &str, f64)] = &[
+    ("kernel_info", "from the start to `kernel_info`, s", 0.5),
+    ("first_cell", "from the start to the first cell's answer, s", 13.0),
+    ("let", "a `let`, s", 0.45),
+    ("expression", "an expression, s", 0.45),
+    ("fn", "a function, s", 0.45),
+    ("println", "a `println!`, s", 0.45),
+    ("gpu", "a product of 256 × 256 on the GPU, shown, s", 0.8),
+    ("resident_mib", "memory of kernel and cells, MiB", 600.0),
+];
+
+/// The table, beside the stock kernel `evcxr_jupyter` where Jupyter knows it.
+pub fn table(args: &Args) -> Result<String> {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kernel/tests");
+    let folder = process::target_folder()?.join("bench/kernel");
+    eprintln!("Building in release.");
+    let programs = process::build(&["-p", "rankscope-kernel"], process::Profile::Release)?;
+    let kernel = programs.get("rankscope-kernel").context("cargo built no rankscope-kernel")?;
+    let mut install = Command::new(kernel);
+    process::run(install.arg("install").arg("--prefix").arg(&folder), "the kernel was not installed")?;
+    let measure = |name: &str| -> Result<Value> {
+        let output = Command::new(&args.python)
+            .arg(tests.join("measure.py"))
+            .args([name, &args.runs.to_string()])
+            .env("JUPYTER_PATH", folder.join("share/jupyter"))
+            .stderr(Stdio::inherit())
+            .output()
+            .with_context(|| process::cannot_start(&Command::new(&args.python)))?;
+        ensure!(output.status.success(), "the kernel {name} could not be measured");
+        Ok(serde_json::from_slice(&output.stdout)?)
+    };
+    let ours = measure("rankscope")?;
+    let theirs = has_stock_kernel(args).then(|| measure("rust")).transpose()?;
+    Ok(lines(&ours, theirs.as_ref()))
+}
+
+/// Whether Jupyter knows the kernel that evcxr itself installs.
+fn has_stock_kernel(args: &Args) -> bool {
+    let ask = "import jupyter_client.kernelspec as k; k.get_kernel_spec('rust')";
+    let answer = Command::new(&args.python).args(["-c", ask]).stderr(Stdio::null()).status();
+    answer.is_ok_and(|status| status.success())
+}
+
+fn lines(ours: &Value, theirs: Option<&Value>) -> String {
+    let mut text =
+        String::from("| kernel | rankscope | processor | evcxr_jupyter | bar |\n|---|---:|---:|---:|---:|\n");
+    let show = |value: Option<&Value>| match value.and_then(Value::as_f64) {
+        Some(value) if value >= 10.0 => format!("{value:.0}"),
+        Some(value) => format!("{value:.2}"),
+        None => "".to_owned(),
+    };
+    for (name, what, bar) in ROWS {
+        let processor = ours.get(format!("{name}_cpu"));
+        let other = theirs.and_then(|theirs| theirs.get(*name));
+        let met = ours[*name].as_f64().is_some_and(|value| value <= *bar);
+        let bar = format!("{} {bar}", if met { "≤" } else { "**>**" });
+        text.push_str(&format!(
+            "| {what} | {} | {} | {} | {bar} |\n",
+            show(ours.get(*name)),
+            show(processor),
+            show(other)
+        ));
+    }
+    text + &format!("\nLoad of the machine at the end: {}.\n", show(ours.get("load")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_bar_that_is_not_met_is_marked() {
+        let ours =
+            json!({ "kernel_info": 0.25, "let": 0.5, "let_cpu": 0.75, "resident_mib": 341.0, "load": 2.0 });
+        let text = lines(&ours, Some(&json!({ "let": 1.25 })));
+        assert!(text.contains("`kernel_info`, s | 0.25 |  |  | ≤ 0.5 |"), "{text}");
+        assert!(text.contains("| a `let`, s | 0.50 | 0.75 | 1.25 | **>** 0.45 |"), "{text}");
+        assert!(text.contains("| 341 |"), "{text}");
+        // What was not measured is not met.
+        assert!(text.contains("on the GPU, shown, s |  |  |  | **>** 0.8 |"), "{text}");
+    }
+}

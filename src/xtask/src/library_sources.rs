@@ -1,0 +1,95 @@
+//! The standard library's sources, which rust-analyzer reads to infer types, and not every toolchain brings.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+
+use crate::machine::Machine;
+use crate::manager::{Manager, Rights};
+
+/// The packages that bring them, by package manager, the better one first: Debian packs a newer Rust for its browsers.
+const PACKAGES: &[(&str, &[&str])] =
+    &[("apt-get", &["rust-web-src", "rust-src"]), ("dnf", &["rust-src"]), ("pacman", &["rust-src"])];
+
+/// Where they are, as the kernel looks for them.
+pub fn find(machine: &dyn Machine) -> Option<PathBuf> {
+    let sysroot = machine.output(&["rustc", "--print", "sysroot"])?;
+    let own = Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library");
+    let packed = machine.list(Path::new("/usr/src")).into_iter().rev().map(|folder| folder.join("library"));
+    let named = machine.var("RUST_SRC_PATH").map(PathBuf::from);
+    let mut places = named.into_iter().chain([own]).chain(packed);
+    places.find(|folder| machine.exists(&folder.join("std/src/lib.rs")))
+}
+
+/// Installs them if they are missing: with rustup, or else as a package of the system.
+///
+/// # Errors
+/// If neither brings them, with what to do by hand.
+pub fn bring(machine: &dyn Machine) -> Result<()> {
+    if find(machine).is_some() {
+        return Ok(());
+    }
+    for command in ways(machine) {
+        if machine.install(&command) && find(machine).is_some() {
+            return Ok(());
+        }
+    }
+    bail!(
+        "the standard library's sources are missing: `rustup component add rust-src`, \
+         or Debian's package rust-web-src"
+    )
+}
+
+/// The commands that may bring them, the best first.
+fn ways(machine: &dyn Machine) -> Vec<Vec<String>> {
+    let mut ways = Vec::new();
+    if machine.program("rustup").is_some() {
+        ways.push(["rustup", "component", "add", "rust-src"].map(str::to_owned).to_vec());
+    }
+    if let Some(manager) = Manager::of(machine) {
+        let rights = Rights::of(machine, manager, false);
+        let names = PACKAGES.iter().filter(|(program, _)| *program == manager.program);
+        let names = names.flat_map(|(_, names)| names.iter().copied()).filter(|_| rights != Rights::None);
+        ways.extend(names.map(|name| manager.install_command(rights, &[name])));
+    }
+    ways
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::Os;
+    use crate::machine::fake::Fake;
+
+    const SOURCES: &str = "/t/lib/rustlib/src/rust/library/std/src/lib.rs";
+
+    fn with_toolchain() -> Fake {
+        Fake::new(Os::Linux).with_output("rustc --print sysroot", "/t\n")
+    }
+
+    #[test]
+    fn rustup_brings_them_once() {
+        let machine = with_toolchain().with_programs(&["rustup", "apt-get"]).arriving(SOURCES, "");
+        bring(&machine).unwrap();
+        bring(&machine).unwrap();
+        assert_eq!(machine.installed.borrow().as_slice(), ["rustup component add rust-src"]);
+    }
+
+    #[test]
+    fn without_rustup_the_systems_packages_are_tried_in_turn() {
+        let machine = with_toolchain().with_programs(&["apt-get"]).with_output("id -u", "0\n");
+        let error = bring(&machine).unwrap_err().to_string();
+        assert!(error.contains("rustup component add rust-src"), "{error}");
+        let tried = machine.installed.borrow();
+        assert_eq!(tried.len(), 2, "{tried:?}");
+        assert!(tried[0].ends_with("rust-web-src") && tried[1].ends_with(" rust-src"), "{tried:?}");
+    }
+
+    #[test]
+    fn sources_that_somebody_named_are_enough() {
+        let machine = with_toolchain().with_var("RUST_SRC_PATH", "/s").with_file("/s/std/src/lib.rs", "");
+        assert_eq!(find(&machine).unwrap(), Path::new("/s"));
+        bring(&machine).unwrap();
+        assert!(machine.installed.borrow().is_empty());
+    }
+}

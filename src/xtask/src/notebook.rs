@@ -1,0 +1,129 @@
+//! `cargo xtask notebook`: from a fresh clone to JupyterLab on `notebooks/`, with the kernel installed.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::machine::{Here, Machine};
+use crate::{library_sources, process, setup};
+
+/// What `cargo xtask notebook` takes.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Install what is missing without asking.
+    #[arg(long)]
+    yes: bool,
+    /// Set everything up, and open nothing.
+    #[arg(long)]
+    no_open: bool,
+    /// Only say what is there and what is missing.
+    #[arg(long)]
+    check: bool,
+}
+
+/// Runs `cargo xtask notebook`.
+pub fn run(args: &Args) -> Result<()> {
+    let jupyter = Jupyter::of(&Here)?;
+    if args.check {
+        return check(&jupyter);
+    }
+    setup::before_the_rest(args.yes)?;
+    library_sources::bring(&Here)?;
+    jupyter.install(&Here)?;
+    eprintln!("Building the kernel in release.");
+    let programs = process::build(&["-p", "rankscope-kernel"], process::Profile::Release)?;
+    let kernel = programs.get("rankscope-kernel").context("cargo built no rankscope-kernel")?;
+    process::run(Command::new(kernel).arg("install"), "the kernel was not installed")?;
+    let notebooks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../notebooks").canonicalize()?;
+    if args.no_open {
+        eprintln!("Everything is there: {} {}", jupyter.lab().display(), notebooks.display());
+        return Ok(());
+    }
+    process::run(Command::new(jupyter.lab()).arg(&notebooks), "JupyterLab ended with an error")
+}
+
+/// A Python environment of our own, so that nothing of the user's is changed.
+struct Jupyter {
+    folder: PathBuf,
+}
+
+impl Jupyter {
+    fn of(machine: &dyn Machine) -> Result<Self> {
+        let home = || machine.var("HOME").map(|home| format!("{home}/.local/share"));
+        let data = machine.var("XDG_DATA_HOME").or_else(home);
+        let data = data.context("no data folder: set HOME or XDG_DATA_HOME")?;
+        Ok(Jupyter { folder: Path::new(&data).join("rankscope/jupyter") })
+    }
+
+    fn program(&self, name: &str) -> PathBuf {
+        self.folder.join("bin").join(name)
+    }
+
+    fn lab(&self) -> PathBuf {
+        self.program("jupyter-lab")
+    }
+
+    /// Makes the environment, if it is not there.
+    fn install(&self, machine: &dyn Machine) -> Result<()> {
+        if machine.exists(&self.lab()) {
+            return Ok(());
+        }
+        eprintln!("Installing JupyterLab in {}.", self.folder.display());
+        let python = machine.program("python3").context("Python 3 is missing")?;
+        let venv = ["-m", "venv"];
+        process::run(
+            Command::new(python).args(venv).arg(&self.folder),
+            "no Python environment could be made",
+        )?;
+        let pip = ["-m", "pip", "install", "--quiet", "jupyterlab"];
+        process::run(Command::new(self.program("python")).args(pip), "JupyterLab could not be installed")
+    }
+}
+
+/// Says what is there.
+fn check(jupyter: &Jupyter) -> Result<()> {
+    let mut missing = Vec::new();
+    let mut say = |what: &'static str, found: Option<PathBuf>| {
+        match &found {
+            Some(path) => println!("{what:<28} {}", path.display()),
+            None => println!("{what:<28} missing"),
+        }
+        missing.extend(found.is_none().then_some(what));
+    };
+    say("JupyterLab", Some(jupyter.lab()).filter(|path| Here.exists(path)));
+    say("standard library's sources", library_sources::find(&Here));
+    let kernel = process::target_folder()?.join("release/rankscope-kernel");
+    let built = Some(kernel.clone()).filter(|path| Here.exists(path));
+    let is_built = built.is_some();
+    say("kernel", built);
+    if is_built {
+        process::run(Command::new(kernel).arg("status"), "the kernel is not installed")?;
+    }
+    if missing.is_empty() { Ok(()) } else { bail!("missing: {}", missing.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::Os;
+    use crate::machine::fake::Fake;
+
+    #[test]
+    fn jupyter_has_a_folder_of_its_own_in_the_users_data() {
+        let machine = Fake::new(Os::Linux).with_var("HOME", "/home/a");
+        let lab = Jupyter::of(&machine).unwrap().lab();
+        assert_eq!(lab, Path::new("/home/a/.local/share/rankscope/jupyter/bin/jupyter-lab"));
+        let machine = machine.with_var("XDG_DATA_HOME", "/data");
+        assert_eq!(Jupyter::of(&machine).unwrap().folder, Path::new("/data/rankscope/jupyter"));
+        assert!(Jupyter::of(&Fake::new(Os::Linux)).is_err());
+    }
+
+    #[test]
+    fn an_environment_that_is_there_is_left_alone() {
+        let lab = "/home/a/.local/share/rankscope/jupyter/bin/jupyter-lab";
+        // No Python: it would fail if it tried.
+        let machine = Fake::new(Os::Linux).with_var("HOME", "/home/a").with_file(lab, "");
+        Jupyter::of(&machine).unwrap().install(&machine).unwrap();
+    }
+}
