@@ -21,8 +21,9 @@ use crate::error::{Error, Result};
 /// ```
 /// use rankscope::model::generate::Sampling;
 /// let logits = [0.0, 2f32.ln(), f32::NEG_INFINITY, 5f32.ln()];
-/// let all = Sampling::default().distribution(&logits)?; // 1 : 2 : 0 : 5
-/// assert!((all[3].1 - 5.0 / 8.0).abs() < 1e-7);
+/// let all = Sampling::default().distribution(&logits)?; // 1 : 2 : 5, and never the third
+/// assert_eq!(all.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [0, 1, 3]);
+/// assert!((all[2].1 - 5.0 / 8.0).abs() < 1e-7);
 /// let two = Sampling { top_k: Some(2), ..Sampling::default() }.distribution(&logits)?;
 /// assert_eq!((two[0].0, two[1].0), (3, 1));
 /// assert!((two[0].1 - 5.0 / 7.0).abs() < 1e-7);
