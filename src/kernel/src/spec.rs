@@ -59,7 +59,7 @@ pub fn write(folder: &Path, content: &Value) -> Result<()> {
     Ok(())
 }
 
-/// The standard library's sources: those of the compiler, or those that a distribution packs apart.
+/// The standard library's sources: those that a distribution packs apart, or those of the compiler.
 ///
 /// # Errors
 /// If there are none, with the commands that bring them.
@@ -73,7 +73,8 @@ pub fn library_sources(sysroot: &Path) -> Result<PathBuf> {
         .map(|entry| entry.path().join("library"))
         .collect();
     packed.sort();
-    let mut places = named.into_iter().chain([own]).chain(packed.into_iter().rev());
+    // A distribution packs what the standard library itself is made of as well.
+    let mut places = named.into_iter().chain(packed.into_iter().rev()).chain([own]);
     if let Some(found) = places.find(is_library) {
         return Ok(found);
     }

@@ -17,11 +17,12 @@ pub fn find(machine: &dyn Machine) -> Option<PathBuf> {
     let own = Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library");
     let packed = machine.list(Path::new("/usr/src")).into_iter().rev().map(|folder| folder.join("library"));
     let named = machine.var("RUST_SRC_PATH").map(PathBuf::from);
-    let mut places = named.into_iter().chain([own]).chain(packed);
+    // A distribution packs what the standard library itself is made of as well.
+    let mut places = named.into_iter().chain(packed).chain([own]);
     places.find(|folder| machine.exists(&folder.join("std/src/lib.rs")))
 }
 
-/// Installs them if they are missing: with rustup, or else as a package of the system.
+/// Installs them if they are missing: as a package of the system, or else with rustup.
 ///
 /// # Errors
 /// If neither brings them, with what to do by hand.
@@ -43,14 +44,17 @@ pub fn bring(machine: &dyn Machine) -> Result<()> {
 /// The commands that may bring them, the best first.
 fn ways(machine: &dyn Machine) -> Vec<Vec<String>> {
     let mut ways = Vec::new();
-    if machine.program("rustup").is_some() {
-        ways.push(["rustup", "component", "add", "rust-src"].map(str::to_owned).to_vec());
-    }
     if let Some(manager) = Manager::of(machine) {
         let rights = Rights::of(machine, manager, false);
         let names = PACKAGES.iter().filter(|(program, _)| *program == manager.program);
         let names = names.flat_map(|(_, names)| names.iter().copied()).filter(|_| rights != Rights::None);
-        ways.extend(names.map(|name| manager.install_command(rights, &[name])));
+        let mut installs = names.map(|name| manager.install_command(rights, &[name])).peekable();
+        // A fresh machine has no list of packages yet.
+        ways.extend(manager.refresh_command(rights).filter(|_| installs.peek().is_some()));
+        ways.extend(installs);
+    }
+    if machine.program("rustup").is_some() {
+        ways.push(["rustup", "component", "add", "rust-src"].map(str::to_owned).to_vec());
     }
     ways
 }
@@ -81,8 +85,9 @@ mod tests {
         let error = bring(&machine).unwrap_err().to_string();
         assert!(error.contains("rustup component add rust-src"), "{error}");
         let tried = machine.installed.borrow();
-        assert_eq!(tried.len(), 2, "{tried:?}");
-        assert!(tried[0].ends_with("rust-web-src") && tried[1].ends_with(" rust-src"), "{tried:?}");
+        assert_eq!(tried.len(), 3, "{tried:?}");
+        assert!(tried[0].contains("apt-get update"), "{tried:?}");
+        assert!(tried[1].ends_with("rust-web-src") && tried[2].ends_with(" rust-src"), "{tried:?}");
     }
 
     #[test]

@@ -50,8 +50,22 @@ fn sources(library: &Path, name: &str) -> Result<PathBuf> {
         let version = entry.file_name().to_string_lossy().strip_prefix(name).map(str::to_owned);
         version.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
     });
+    let found = found.map(|entry| entry.path()).or_else(|| downloaded(library, name));
     let found = found.with_context(|| format!("{} has no {name}", library.display()))?;
-    Ok(found.path().join("src"))
+    Ok(found.join("src"))
+}
+
+/// A crate of the version that the library's lock file names, among those that cargo has downloaded: rustup brings
+/// the library without what it is made of.
+fn downloaded(library: &Path, name: &str) -> Option<PathBuf> {
+    let lock = fs::read_to_string(library.join("Cargo.lock")).ok()?;
+    let (_, entry) = lock.split_once(&format!("name = \"{name}\"\nversion = \""))?;
+    let folder = format!("{name}-{}", entry.split('"').next()?);
+    let home = std::env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(std::env::home_dir()?.join(".cargo")))?;
+    let registries = fs::read_dir(home.join("registry/src")).ok()?.flatten();
+    registries.map(|registry| registry.path().join(&folder)).find(|path| path.is_dir())
 }
 
 const WORKSPACE: &str = "[workspace]\nresolver = \"3\"\nmembers = [\"std\"]\n";
