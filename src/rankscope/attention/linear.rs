@@ -1,6 +1,6 @@
 //! Linear attention: a kernel in place of the softmax.
 
-use super::{Attention, Visibility, allowed_pairs};
+use super::{Attention, Visibility, allowed_pairs, expect_no_bias};
 use crate::axis::Axis;
 use crate::device::Device;
 use crate::error::Result;
@@ -59,15 +59,17 @@ impl LinearAttention {
 }
 
 impl Attention for LinearAttention {
-    fn forward(
+    fn forward_with_bias(
         &self,
         q: &Tensor,
         k: &Tensor,
         v: &Tensor,
+        bias: Option<&Tensor>,
         visibility: Visibility<'_>,
         probe: &mut dyn Probe,
         run: &Run,
     ) -> Result<Tensor> {
+        expect_no_bias(bias)?;
         run.check()?;
         let (q, k) = (feature_map(q, self.map)?, feature_map(k, self.map)?);
         let Visibility { mask, at, padding } = visibility;

@@ -62,18 +62,6 @@ impl Mechanism {
 }
 
 impl Attention for Mechanism {
-    fn forward(
-        &self,
-        q: &Tensor,
-        k: &Tensor,
-        v: &Tensor,
-        visibility: Visibility<'_>,
-        probe: &mut dyn Probe,
-        run: &Run,
-    ) -> Result<Tensor> {
-        self.chosen().forward(q, k, v, visibility, probe, run)
-    }
-
     fn forward_with_bias(
         &self,
         q: &Tensor,

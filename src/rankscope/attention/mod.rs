@@ -63,7 +63,9 @@ pub trait Attention {
         visibility: Visibility<'_>,
         probe: &mut dyn Probe,
         run: &Run,
-    ) -> Result<Tensor>;
+    ) -> Result<Tensor> {
+        self.forward_with_bias(q, k, v, None, visibility, probe, run)
+    }
 
     /// The same with a bias for every head and pair, which is added to the scores before the mask.
     ///
@@ -82,13 +84,16 @@ pub trait Attention {
         visibility: Visibility<'_>,
         probe: &mut dyn Probe,
         run: &Run,
-    ) -> Result<Tensor> {
-        match bias {
-            None => self.forward(q, k, v, visibility, probe, run),
-            Some(_) => {
-                let expected = "none: this mechanism makes no scores to add it to (scaled dot-product does)";
-                Err(Error::invalid("position bias", "given", expected))
-            }
+    ) -> Result<Tensor>;
+}
+
+/// An error for a bias that is given to a mechanism without scores to add it to.
+fn expect_no_bias(bias: Option<&Tensor>) -> Result<()> {
+    match bias {
+        None => Ok(()),
+        Some(_) => {
+            let expected = "none: this mechanism makes no scores to add it to (scaled dot-product does)";
+            Err(Error::invalid("position bias", "given", expected))
         }
     }
 }

@@ -75,18 +75,6 @@ impl NormalisedDotProduct {
 }
 
 impl Attention for NormalisedDotProduct {
-    fn forward(
-        &self,
-        q: &Tensor,
-        k: &Tensor,
-        v: &Tensor,
-        visibility: Visibility<'_>,
-        probe: &mut dyn Probe,
-        run: &Run,
-    ) -> Result<Tensor> {
-        self.forward_with_bias(q, k, v, None, visibility, probe, run)
-    }
-
     fn forward_with_bias(
         &self,
         q: &Tensor,

@@ -1,6 +1,6 @@
 //! Scaled dot-product attention that never makes the n × n matrix.
 
-use super::{Attention, Visibility};
+use super::{Attention, Visibility, expect_no_bias};
 use crate::error::Result;
 use crate::ops::online_attention;
 use crate::probe::Probe;
@@ -27,15 +27,17 @@ impl OnlineSoftmax {
 }
 
 impl Attention for OnlineSoftmax {
-    fn forward(
+    fn forward_with_bias(
         &self,
         q: &Tensor,
         k: &Tensor,
         v: &Tensor,
+        bias: Option<&Tensor>,
         visibility: Visibility<'_>,
         probe: &mut dyn Probe,
         run: &Run,
     ) -> Result<Tensor> {
+        expect_no_bias(bias)?;
         let Visibility { mask, at, padding } = visibility;
         probe.visit("context", online_attention(q, k, v, self.factor, mask, at, padding, run)?)
     }

@@ -47,18 +47,6 @@ impl ScaledDotProduct {
 }
 
 impl Attention for ScaledDotProduct {
-    fn forward(
-        &self,
-        q: &Tensor,
-        k: &Tensor,
-        v: &Tensor,
-        visibility: Visibility<'_>,
-        probe: &mut dyn Probe,
-        run: &Run,
-    ) -> Result<Tensor> {
-        self.forward_with_bias(q, k, v, None, visibility, probe, run)
-    }
-
     fn forward_with_bias(
         &self,
         q: &Tensor,
