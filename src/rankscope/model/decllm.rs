@@ -14,34 +14,23 @@
 //! input, on finetuning.
 
 use super::builder::Builder;
-use super::cache::{LayerCache, Places};
-use super::encoder_decoder::{self, Block};
+use super::encoder_decoder::Network;
+use super::llama::Layers;
 use super::redllm::Sizes;
-use super::transformer::{Body, Pass, Transformer};
-use super::{Config, Description, Input, rope};
+use super::transformer::Transformer;
+use super::{Config, Description, rope};
 use crate::axis::Axis;
-use crate::device::Device;
 use crate::error::Result;
 use crate::mask::Mask;
-use crate::ops::{RotaryTable, gather, linear, rms_norm};
-use crate::probe::Probe;
-use crate::tensor::Tensor;
-use crate::weight::Weight;
 
-/// The embedding, which is the output too, and the blocks.
-pub(super) struct DecLlm {
-    frequencies: Vec<f64>, // [D/2]
-    epsilon: f32,
-    embedding: Weight, // [V, C]
-    blocks: Vec<Block>,
-    final_norm: Tensor, // [C]
-}
+/// A DecLLM model: LLaMA's layers, whose attention is another.
+type DecLlm = Transformer<Layers<Network>>;
 
 /// Builds the model.
 ///
 /// # Errors
 /// An error naming the field or tensor that is missing, wrong or not implemented.
-pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<Transformer<DecLlm>> {
+pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<DecLlm> {
     let sizes = Sizes::read(config)?;
     let (layers, vocab) = (config.layers("num_hidden_layers")?, (Axis::Vocab, sizes.vocab));
     let prefix: Option<usize> = config.optional("prefix_length")?;
@@ -68,41 +57,7 @@ pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<Transf
         parameters: record.parameters(),
         dtype: embedding.dtype(),
     };
-    let body = DecLlm { frequencies, epsilon: sizes.epsilon, embedding, blocks, final_norm };
+    let (epsilon, output) = (sizes.epsilon, embedding.clone());
+    let body = Layers { frequencies, epsilon, embedding, blocks, final_norm, output };
     Ok(Transformer { description, device: builder.device().clone(), record, body })
-}
-
-impl Body for DecLlm {
-    const STACK: &'static str = "decoder";
-    const CACHES: bool = true;
-
-    fn places(&self, first: usize, length: usize, device: &Device) -> Result<Places> {
-        let table = RotaryTable::from_frequencies(first, length, &self.frequencies, device)?;
-        Ok(Places { rotation: Some(table), bias: None })
-    }
-
-    fn embed(&self, input: &Input, _first: usize) -> Result<Tensor> {
-        gather(&self.embedding, input.ids(), input.batch_size())
-    }
-
-    fn layer(
-        &self,
-        index: usize,
-        x: &Tensor,
-        pass: Pass<'_>,
-        cache: Option<&mut LayerCache>,
-        probe: &mut dyn Probe,
-    ) -> Result<Tensor> {
-        let Pass { places, visibility, run } = pass;
-        let pass = encoder_decoder::Pass { epsilon: self.epsilon, places, visibility, run };
-        self.blocks[index].forward(x, pass, cache, probe)
-    }
-
-    fn finish(&self, x: Tensor, probe: &mut dyn Probe) -> Result<Tensor> {
-        probe.visit("final_norm", rms_norm(&x, &self.final_norm, self.epsilon)?)
-    }
-
-    fn logits(&self, hidden: &Tensor, _probe: &mut dyn Probe) -> Result<Option<Tensor>> {
-        linear(hidden, &self.embedding).map(Some) // [B, T, V]
-    }
 }

@@ -30,20 +30,20 @@ use crate::tensor::Tensor;
 use crate::weight::Weight;
 
 /// A LLaMA model.
-pub(super) type Llama = Transformer<Layers>;
+pub(super) type Llama = Transformer<Layers<Feed>>;
 
-/// The embedding, the layers and the output.
-pub(super) struct Layers {
-    frequencies: Vec<f64>, // [D/2]
-    epsilon: f32,
+/// The embedding, the layers, whose networks are of the kind N, and the output.
+pub(super) struct Layers<N> {
+    pub(super) frequencies: Vec<f64>, // [D/2]
+    pub(super) epsilon: f32,
     pub(super) embedding: Weight, // [V, C]
-    blocks: Vec<Block<Feed>>,
-    final_norm: Tensor,        // [C]
-    pub(super) output: Weight, // [V, C], the embedding itself where tied
+    pub(super) blocks: Vec<Block<N>>,
+    pub(super) final_norm: Tensor, // [C]
+    pub(super) output: Weight,     // [V, C], the embedding itself where tied
 }
 
 /// What follows attention in a layer.
-enum Feed {
+pub(super) enum Feed {
     /// One network, which every token visits.
     Network(Box<Network>),
     /// Several, of which each token visits a few.
@@ -59,7 +59,7 @@ impl FeedForward for Feed {
     }
 }
 
-impl Body for Layers {
+impl<N: FeedForward + Send + Sync> Body for Layers<N> {
     const STACK: &'static str = "decoder";
     const CACHES: bool = true;
 
