@@ -21,6 +21,7 @@ pub mod device;
 pub mod error;
 pub mod express;
 pub mod figure;
+mod file;
 pub mod mask;
 pub mod model;
 #[cfg(feature = "notebook")]

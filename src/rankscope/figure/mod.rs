@@ -33,7 +33,6 @@ mod phase_map;
 mod plot;
 mod render;
 mod ruler;
-mod save;
 mod scene;
 mod spectrum;
 pub mod style;
@@ -44,11 +43,11 @@ mod wall;
 
 use serde_json::Value;
 
+pub use crate::file::save;
 pub use heatmap::{Heatmap, Scale};
 pub use lines::{Curve, Lines, Reference};
 pub use phase_map::{MapAxis, PhaseMap};
 pub use ruler::{AxisScale, PlotAxis};
-pub use save::save;
 pub use spectrum::{Series, SpectrumFigure};
 pub use wall::Wall;
 

@@ -10,6 +10,7 @@ use safetensors::tensor::TensorView;
 use super::checkpoint::SINGLE;
 use super::{Checkpoint, Config};
 use crate::error::{Error, Result};
+use crate::file::{save, save_with};
 use crate::tensor::Tensor;
 use crate::weight::{Dtype, Weight};
 
@@ -88,10 +89,10 @@ impl Record {
         let text = serde_json::to_string_pretty(&self.config.to_json())
             .map_err(|error| Error::format(directory.join("config.json"), error))?;
         let views = views?;
-        aside(directory, SINGLE, |path| {
+        save_with(&directory.join(SINGLE), |path| {
             safetensors::serialize_to_file(views, Some(metadata), path).map_err(std::io::Error::other)
         })?;
-        aside(directory, "config.json", |path| fs::write(path, text + "\n"))
+        save(directory.join("config.json"), text + "\n")
     }
 }
 
@@ -106,19 +107,4 @@ fn view<'a>(name: &'a str, weight: &'a Weight) -> Result<(&'a str, TensorView<'a
     };
     let view = TensorView::new(dtype, weight.shape().sizes(), bytes);
     view.map(|view| (name, view)).map_err(|error| Error::format(name, error))
-}
-
-/// Writes a file under another name and renames it once it is whole.
-pub(super) fn aside(
-    folder: &Path,
-    name: &str,
-    write: impl FnOnce(&Path) -> std::io::Result<()>,
-) -> Result<()> {
-    let (target, part) = (folder.join(name), folder.join(format!(".{name}.{}.part", std::process::id())));
-    let written = write(&part).and_then(|()| fs::rename(&part, &target));
-    written.map_err(|error| {
-        // Whatever went wrong, half a file helps nobody; that it cannot be removed either is not the news.
-        let _ = fs::remove_file(&part);
-        Error::io(&target, error)
-    })
 }

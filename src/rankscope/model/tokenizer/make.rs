@@ -15,7 +15,7 @@ use tokenizers::{AddedToken, TokenizerImpl};
 use super::pieces::char_from_byte;
 use super::{Tokenizer, one_line};
 use crate::error::{Error, Result};
-use crate::model::record::aside;
+use crate::file::save;
 
 impl Tokenizer {
     /// Every byte is a token, and its id is its value: 256 ids, any text, nothing lost.
@@ -108,10 +108,10 @@ impl Tokenizer {
     /// Writes `tokenizer.json` into `directory`, to be read by [`load`](Self::load) and by `tokenizers` elsewhere.
     ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be written.
+    /// As [`figure::save`](crate::figure::save).
     pub fn save(&self, directory: &Path) -> Result<()> {
         let text = self.inner.to_string(true).map_err(|error| self.failed(&error))?;
-        aside(directory, "tokenizer.json", |path| std::fs::write(path, text))
+        save(directory.join("tokenizer.json"), text)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Files appear whole or not at all.
 
-use std::io::Write;
 use std::path::Path;
+use std::{fs, io};
 
 use crate::error::{Error, Result};
 
@@ -11,7 +11,14 @@ use crate::error::{Error, Result};
 /// [`Error::Format`] naming `path` if its folder does not exist or it is a folder itself, [`Error::Io`] if
 /// it cannot be written; what was there before stays.
 pub fn save(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<()> {
-    let path = path.as_ref();
+    save_with(path.as_ref(), |part| fs::write(part, bytes))
+}
+
+/// As [`save`], for what writes itself: `write` is given the file beside `path`, which is there and empty.
+///
+/// # Errors
+/// As [`save`].
+pub(crate) fn save_with(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -26,8 +33,8 @@ pub fn save(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<()> {
     // What the umask allows, as for any other new file; the default is for the owner's eyes only.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.prefix(".rankscope-").tempfile_in(folder).map_err(|e| Error::io(path, e))?;
-    file.write_all(bytes.as_ref()).map_err(|e| Error::io(path, e))?;
+    let file = builder.prefix(".rankscope-").tempfile_in(folder).map_err(|e| Error::io(path, e))?;
+    write(file.path()).map_err(|e| Error::io(path, e))?;
     file.persist(path).map_err(|e| Error::io(path, e.error))?;
     Ok(())
 }
