@@ -53,15 +53,7 @@ pub fn linear_attention(
     padding: Option<&Padding>,
     run: &Run,
 ) -> Result<Tensor> {
-    let sizes = Sizes::of(OP, q, k, v)?;
-    mask.check(sizes.keys)?;
-    let padding = padding.filter(|padding| !padding.is_trivial());
-    if let Some(padding) = padding {
-        padding.expect(sizes.batch, sizes.keys)?;
-    }
-    for (argument, tensor) in [("k", k), ("v", v)] {
-        tensor.expect_same_device(OP, argument, &q.device())?;
-    }
+    let (sizes, padding) = Sizes::under(OP, [q, k, v], mask, padding)?;
     let reach = reach_of_heads(mask, sizes.heads, sizes.keys).ok_or_else(|| {
         let expected = "bidirectional, causal, anti-causal, a prefix, or such masks by head";
         Error::invalid("linear_attention: mask", mask, expected)

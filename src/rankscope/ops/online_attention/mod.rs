@@ -38,15 +38,7 @@ pub fn online_attention(
     padding: Option<&Padding>,
     run: &Run,
 ) -> Result<Tensor> {
-    let sizes = Sizes::of(OP, q, k, v)?;
-    mask.check(sizes.keys)?;
-    let padding = padding.filter(|padding| !padding.is_trivial());
-    if let Some(padding) = padding {
-        padding.expect(sizes.batch, sizes.keys)?;
-    }
-    for (argument, tensor) in [("k", k), ("v", v)] {
-        tensor.expect_same_device(OP, argument, &q.device())?;
-    }
+    let (sizes, padding) = Sizes::under(OP, [q, k, v], mask, padding)?;
     let masks = (0..sizes.heads).map(|head| mask.for_head(head, sizes.heads)).collect();
     let visible = cpu::Visible { masks, first_query: at.first_query, padding };
     match (q.as_slice(), k.as_slice(), v.as_slice()) {
@@ -102,6 +94,25 @@ impl Sizes {
             return Err(Error::Axes { op, argument: "v", expected, got });
         }
         Ok(Sizes { batch, heads, kv_heads, queries, keys, head_size })
+    }
+
+    /// The sizes, and the padding if it hides anything, once mask, padding and devices fit too.
+    pub(super) fn under<'a>(
+        op: &'static str,
+        [q, k, v]: [&Tensor; 3],
+        mask: &Mask,
+        padding: Option<&'a Padding>,
+    ) -> Result<(Self, Option<&'a Padding>)> {
+        let sizes = Sizes::of(op, q, k, v)?;
+        mask.check(sizes.keys)?;
+        let padding = padding.filter(|padding| !padding.is_trivial());
+        if let Some(padding) = padding {
+            padding.expect(sizes.batch, sizes.keys)?;
+        }
+        for (argument, tensor) in [("k", k), ("v", v)] {
+            tensor.expect_same_device(op, argument, &q.device())?;
+        }
+        Ok((sizes, padding))
     }
 
     /// The key/value head that query head `head` of sequence `sequence` uses, counted over the batch.
