@@ -3,6 +3,8 @@
 mod bad_input;
 mod equal;
 mod metamorphic;
+#[path = "../support/python.rs"]
+mod python;
 mod saved;
 mod support;
 mod transformers;

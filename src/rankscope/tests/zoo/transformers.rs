@@ -3,12 +3,10 @@
 //! The test runs where `$RANKSCOPE_PYTHON`, otherwise `python3`, has torch and transformers; elsewhere it says that
 //! it was skipped.
 
-use std::process::Command;
-
 use rankscope::model::{Input, MaskChoice};
-use safetensors::SafeTensors;
 
-use crate::support::{far, ids, rows, say, zoo};
+use crate::python::logits;
+use crate::support::{far, ids, rows, zoo};
 
 /// Loads every folder beside the script with the class that its configuration names, and writes the logits of
 /// `ids`; prints what is missing, unexpected or of another shape.
@@ -32,36 +30,17 @@ for folder in sorted(path for path in root.iterdir() if path.is_dir()):
 save_file(logits, root / "logits.safetensors")
 "#;
 
-fn python() -> Option<String> {
-    let python = std::env::var("RANKSCOPE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let found = Command::new(&python).args(["-c", "import torch, transformers, safetensors"]).output();
-    found.is_ok_and(|output| output.status.success()).then_some(python)
-}
-
 #[test]
 fn transformers_loads_what_we_save_and_computes_the_same() {
-    let Some(python) = python() else {
-        say("skipped: no Python with torch, transformers and safetensors (set RANKSCOPE_PYTHON)");
-        return;
-    };
     let (root, ids) = (tempfile::tempdir().unwrap(), ids(8));
     let published: Vec<_> = zoo().into_iter().filter(|entry| entry.is_published()).collect();
     for entry in &published {
         entry.model().record().save(&root.path().join(entry.name)).unwrap();
     }
-    let list = ids.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
-    let output = Command::new(python).args(["-c", SCRIPT]).arg(root.path()).arg(list).output().unwrap();
-    let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{errors}");
-    assert_eq!(said, "", "keys that do not fit");
-    let bytes = std::fs::read(root.path().join("logits.safetensors")).unwrap();
-    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let Some(theirs) = logits(SCRIPT, root.path(), &[&ids]) else { return };
     for entry in &published {
-        let theirs = file.tensor(entry.name).unwrap();
-        let theirs: Vec<f32> =
-            theirs.data().chunks(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect();
         let ours = rows(&*entry.model(), &Input::new(ids.clone()), &MaskChoice::AsTrained);
-        let far = far(&[ours.concat()], &[theirs]);
+        let far = far(&[ours.concat()], &[theirs[entry.name].clone()]);
         assert!(far < 1e-4, "{}: {far}", entry.name);
     }
     assert!(published.len() >= 9, "{}", published.len());

@@ -5,6 +5,8 @@ mod bad_input;
 mod cache;
 mod metamorphic;
 mod parity;
+#[path = "../support/python.rs"]
+mod python;
 mod red;
 mod support;
 mod transformers;

@@ -3,15 +3,12 @@
 //! The test runs where `$RANKSCOPE_PYTHON`, otherwise `python3`, has torch and transformers; elsewhere it says that
 //! it was skipped.
 
-use std::process::Command;
-
+use rankscope::model::{Input, MaskChoice};
 use rankscope::prelude::*;
-use safetensors::SafeTensors;
 use serde_json::json;
 
-use rankscope::model::{Input, MaskChoice};
-
-use crate::support::{SOURCE, TARGET, far, say, seeded};
+use crate::python::logits;
+use crate::support::{SOURCE, TARGET, far, seeded};
 
 /// Loads every folder in the first argument and writes the logits; prints what does not fit.
 const SCRIPT: &str = r#"
@@ -33,18 +30,8 @@ for folder in sorted(path for path in root.iterdir() if path.is_dir()):
 save_file(logits, root / "logits.safetensors")
 "#;
 
-fn python() -> Option<String> {
-    let python = std::env::var("RANKSCOPE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let found = Command::new(&python).args(["-c", "import torch, transformers, safetensors"]).output();
-    found.is_ok_and(|output| output.status.success()).then_some(python)
-}
-
 #[test]
 fn transformers_loads_the_t5_that_we_save_and_computes_the_same() {
-    let Some(python) = python() else {
-        say("skipped: no Python with torch, transformers and safetensors (set RANKSCOPE_PYTHON)");
-        return;
-    };
     let root = tempfile::tempdir().unwrap();
     let mut kept = Vec::new();
     for (name, network, is_tied) in [
@@ -63,21 +50,11 @@ fn transformers_loads_the_t5_that_we_save_and_computes_the_same() {
         model.record().save(&root.path().join(name)).unwrap();
         kept.push((name, model));
     }
-    let list = |ids: &[u32]| ids.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
-    let mut command = Command::new(python);
-    let output = command.args(["-c", SCRIPT]).arg(root.path()).args([list(&SOURCE), list(&TARGET)]).output();
-    let output = output.unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "", "keys that do not fit");
-    let bytes = std::fs::read(root.path().join("logits.safetensors")).unwrap();
-    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let Some(theirs) = logits(SCRIPT, root.path(), &[&SOURCE, &TARGET]) else { return };
     for (name, model) in kept {
-        let theirs = file.tensor(name).unwrap();
-        let theirs: Vec<f32> =
-            theirs.data().chunks(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect();
         let input = Input::new(SOURCE.to_vec()).with_decoder(TARGET.to_vec());
         let ours = model.forward(&input, &MaskChoice::AsTrained, &mut Unobserved, &Run::default()).unwrap();
-        let far = far(&ours.logits.unwrap().to_vec().unwrap(), &theirs);
+        let far = far(&ours.logits.unwrap().to_vec().unwrap(), &theirs[name]);
         assert!(far < 1e-4, "{name}: {far:e}");
     }
 }
