@@ -11,7 +11,6 @@ const SESSION: usize = 0;
 struct Entry {
     line: usize,
     input: String,
-    output: String,
 }
 
 /// What was run, in order.
@@ -20,8 +19,8 @@ pub struct History(Vec<Entry>);
 
 impl History {
     /// Remembers a cell.
-    pub fn push(&mut self, line: usize, input: &str, output: String) {
-        self.0.push(Entry { line, input: input.to_owned(), output });
+    pub fn push(&mut self, line: usize, input: &str) {
+        self.0.push(Entry { line, input: input.to_owned() });
     }
 
     /// Answers a request. Only this session is kept: what others ask for is empty.
@@ -57,9 +56,10 @@ fn last(entries: Vec<&Entry>, n: i32) -> Vec<&Entry> {
     entries[from..].to_vec()
 }
 
+/// Outputs are not kept: whoever asks for them gets empty ones.
 fn wrap(entries: Vec<&Entry>, output: bool) -> Vec<HistoryEntry> {
     let wrap = |entry: &Entry| match output {
-        true => HistoryEntry::InputOutput(SESSION, entry.line, (entry.input.clone(), entry.output.clone())),
+        true => HistoryEntry::InputOutput(SESSION, entry.line, (entry.input.clone(), String::new())),
         false => HistoryEntry::Input(SESSION, entry.line, entry.input.clone()),
     };
     entries.into_iter().map(wrap).collect()
@@ -99,7 +99,7 @@ mod tests {
     fn history() -> History {
         let mut history = History::default();
         for (line, input) in ["let a = 1;", "a", "let b = 2;", "a"].iter().enumerate() {
-            history.push(line + 1, input, format!("out {line}"));
+            history.push(line + 1, input);
         }
         history
     }

@@ -44,7 +44,7 @@ pub fn install(args: &InstallArgs) -> Result<()> {
             sources.display()
         );
     }
-    if args.force || library::check(&home).is_err() {
+    if args.force || args.sources.is_some() || library::check(&home).is_err() {
         // SAFETY: there is no second thread yet.
         unsafe { std::env::set_var(spec::SOURCES, home.standard()) };
         library::build(&home, &sources, &standard, &mut |step| println!("{step}"))?;
@@ -101,10 +101,9 @@ pub fn status(place: &Place) -> Result<()> {
     let known = folder.join("kernel.json").is_file();
     say("kernel", folder, (!known).then(|| "not there".to_owned()));
     say("library", home.path().to_owned(), library::check(&home).err().map(|error| format!("{error:#}")));
-    match spec::library_sources(&library::sysroot()?) {
-        Ok(path) => say("rust-src", path, None),
-        Err(error) => say("rust-src", PathBuf::from("-"), Some(format!("{error:#}"))),
-    }
+    let standard = home.standard();
+    let is_there = standard.join("std/src/lib.rs").is_file();
+    say("rust-src", standard, (!is_there).then(|| "not there".to_owned()));
     for state in workspace::states(&home::running()?) {
         println!("running   kernel {}, cells {}: {}", state["kernel"], state["child"], state["state"]);
     }

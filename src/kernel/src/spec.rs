@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::home;
@@ -64,10 +64,17 @@ pub fn write(folder: &Path, content: &Value) -> Result<()> {
 /// # Errors
 /// If there are none, with the commands that bring them.
 pub fn library_sources(sysroot: &Path) -> Result<PathBuf> {
-    let is_library = |folder: &PathBuf| folder.join("std/src/lib.rs").is_file();
     let named = std::env::var_os(SOURCES).map(PathBuf::from);
+    sources_in(named, Path::new("/usr/src"), sysroot).context(
+        "the standard library's sources are missing (rust-analyzer reads them to infer types): \
+         `rustup component add rust-src`, or on Debian `apt install rust-web-src`",
+    )
+}
+
+/// The first of the places that holds them: the one that is named, what lies in `packed`, the compiler's own.
+fn sources_in(named: Option<PathBuf>, packed: &Path, sysroot: &Path) -> Option<PathBuf> {
     let own = sysroot.join("lib/rustlib/src/rust/library");
-    let packed = fs::read_dir("/usr/src").into_iter().flatten().flatten();
+    let packed = fs::read_dir(packed).into_iter().flatten().flatten();
     let mut packed: Vec<PathBuf> = packed
         .filter(|entry| entry.file_name().to_string_lossy().starts_with("rustc-"))
         .map(|entry| entry.path().join("library"))
@@ -75,13 +82,7 @@ pub fn library_sources(sysroot: &Path) -> Result<PathBuf> {
     packed.sort();
     // A distribution packs what the standard library itself is made of as well.
     let mut places = named.into_iter().chain(packed.into_iter().rev()).chain([own]);
-    if let Some(found) = places.find(is_library) {
-        return Ok(found);
-    }
-    bail!(
-        "the standard library's sources are missing (rust-analyzer reads them to infer types): \
-         `rustup component add rust-src`, or on Debian `apt install rust-src`"
-    )
+    places.find(|folder| folder.join("std/src/lib.rs").is_file())
 }
 
 #[cfg(test)]
@@ -105,13 +106,17 @@ mod tests {
     }
 
     #[test]
-    fn the_compilers_own_sources_come_before_others() {
-        let sysroot = tempfile::tempdir().unwrap();
-        let own = sysroot.path().join("lib/rustlib/src/rust/library");
-        fs::create_dir_all(own.join("std/src")).unwrap();
-        fs::write(own.join("std/src/lib.rs"), "").unwrap();
-        if std::env::var_os(SOURCES).is_none() {
-            assert_eq!(library_sources(sysroot.path()).unwrap(), own);
+    fn named_sources_come_before_packed_ones_and_these_before_the_compilers_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join(name);
+        let found = |named: &str| sources_in(Some(place(named)), &place("src"), &place("sysroot"));
+        assert_eq!(found("named"), None);
+        let places = ["sysroot/lib/rustlib/src/rust/library", "src/rustc-1.9.0/library", "named"];
+        for library in places {
+            fs::create_dir_all(place(library).join("std/src")).unwrap();
+            fs::write(place(library).join("std/src/lib.rs"), "").unwrap();
+            assert_eq!(found("named"), Some(place(library)));
         }
+        assert_eq!(found("elsewhere"), Some(place(places[1])));
     }
 }

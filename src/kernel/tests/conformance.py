@@ -294,10 +294,11 @@ class Exchanges(unittest.TestCase):
         self.client.session.key = b"not the key"
         self.client.execute('println!("forged")')
         self.client.session.key = right
-        published = self.run_ok('println!("signed")')
-        self.assertEqual(text(published), "signed\n")
-        with self.assertRaises(Exception):
-            self.client.get_shell_msg(timeout=1)
+        signed = self.client.execute('println!("signed")')
+        # The very next reply, whoever it is for.
+        reply = self.client.get_shell_msg(timeout=PATIENCE)
+        self.assertEqual(reply["parent_header"]["msg_id"], signed)
+        self.assertEqual(text(messages(self.client, signed)), "signed\n")
 
 
 class Places(unittest.TestCase):

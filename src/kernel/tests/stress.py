@@ -8,19 +8,11 @@ import os
 import statistics
 import sys
 import time
-from pathlib import Path
 
 from jupyter_client.manager import start_new_kernel
 
-from conformance import KERNEL, PATIENCE, children, reply_to, run, start
-
-
-def resident(pid):
-    """MiB of a process."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) / 1024
-    return 0.0
+from conformance import KERNEL, PATIENCE, children, reply_to, run
+from measure import resident_mib
 
 
 def first_answers():
@@ -59,7 +51,7 @@ def main(cells):
             reply, expected = run(client, f"total += {number}; total")[0], None
             times.append(time.monotonic() - began)
         assert reply.get("ename") == expected, (number, reply)
-        memory.append(resident(pid))
+        memory.append(sum(map(resident_mib, [pid, *children(pid)])))
         processes.append(len(children(pid)))
     reply, published = run(client, "total")
     wanted = sum(number for number in range(cells) if number % 8 not in (3, 5, 7))

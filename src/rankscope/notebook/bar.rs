@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::{signal, tell};
+use crate::rich::escape;
 use crate::run::Progress;
 
 /// What is over sooner needs no bar.
@@ -23,11 +24,12 @@ static BAR: Mutex<Option<Bar>> = Mutex::new(None);
 
 /// Draws a step, unless it is too early or too soon.
 pub fn step(progress: Progress) {
-    let Some(again) = due(signal::cell(), progress.done >= progress.total) else { return };
-    let id = format!("progress-{}", signal::cell());
+    let cell = signal::cell();
+    let Some(again) = due(cell, progress.done >= progress.total) else { return };
+    let id = format!("progress-{cell}");
     let Progress { stage, done, total } = progress;
     let text = format!("{stage} {done}/{total}");
-    let shown = stage.replace('&', "&amp;").replace('<', "&lt;");
+    let shown = escape(&stage);
     let html = format!("<progress value=\"{done}\" max=\"{total}\"></progress> {shown} {done}/{total}");
     let data = json!({ "text/plain": text, "text/html": html });
     tell(&json!({ "kind": "display", "data": data, "id": id, "update": again }));

@@ -57,8 +57,10 @@ fn first_matrix(tensor: &Tensor) -> Result<Option<Array2<f32>>> {
     if tensor.shape().is_empty() {
         return Ok(None);
     }
-    let mut values = tensor.to_vec()?;
-    values.truncate(rows * columns);
+    let values = match tensor.gpu_buffer() {
+        Some(buffer) => buffer.read_f32(rows * columns)?,
+        None => tensor.as_slice().unwrap_or_default()[..rows * columns].to_vec(),
+    };
     Ok(Array2::from_shape_vec((rows, columns), values).ok())
 }
 

@@ -31,6 +31,7 @@ pub fn bring(machine: &dyn Machine) -> Result<()> {
         return Ok(());
     }
     for command in ways(machine) {
+        eprintln!("The standard library's sources are missing: {}", command.join(" "));
         if machine.install(&command) && find(machine).is_some() {
             return Ok(());
         }

@@ -11,7 +11,7 @@ use crate::{library_sources, process, setup};
 /// What `cargo xtask notebook` takes.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Install what is missing without asking.
+    /// Install missing system packages without asking (the standard library's sources are fetched unasked).
     #[arg(long)]
     yes: bool,
     /// Set everything up, and open nothing.

@@ -43,7 +43,7 @@ impl Engine {
         };
         if is_kept {
             let mut history = self.shared.history.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            history.push(self.count, &request.code, String::new());
+            history.push(self.count, &request.code);
         }
         if let Some(error) = failed.as_ref().filter(|_| !request.silent) {
             publish_error(&self.shared, message, error);
@@ -75,7 +75,13 @@ impl Engine {
         let (interrupted, killed) = self.shared.progress.end();
         let outcome = Outcome { code, count: self.count, variables: &variables, interrupted, killed };
         let failed = match &result {
-            Ok(outputs) => outcome.of_ending(&ending).or_else(|| self.show(outputs)),
+            Ok(outputs) => {
+                let failed = outcome.of_ending(&ending);
+                if failed.is_none() {
+                    self.show(outputs);
+                }
+                failed
+            }
             Err(error) => Some(outcome.of_error(error)),
         };
         if matches!(result, Err(Error::SubprocessTerminated(_)))
@@ -120,13 +126,12 @@ impl Engine {
     }
 
     /// Publishes what evcxr itself has to show: the answers of its commands, such as `:vars`.
-    fn show(&self, outputs: &EvalOutputs) -> Option<ReplyError> {
+    fn show(&self, outputs: &EvalOutputs) {
         if !outputs.is_empty() {
             let trimmed = |(name, text): (&String, &String)| (name.clone(), Value::from(text.trim_end()));
             let data: Map<String, Value> = outputs.content_by_mime_type.iter().map(trimmed).collect();
             self.output.result(&self.shared.wire, &Value::Object(data));
         }
-        None
     }
 
     /// A message that waited behind a cell that failed: a cell is aborted, anything else is answered.

@@ -42,7 +42,7 @@ impl Outcome<'_> {
     pub fn of_error(&self, failed: &Error) -> ReplyError {
         match failed {
             Error::CompilationErrors(errors) => self.of_compilation(errors),
-            Error::SubprocessTerminated(_) if self.interrupted || self.killed => {
+            Error::SubprocessTerminated(_) if self.killed => {
                 error("Interrupted", "the cell did not stop and was killed", vec![self.lost()])
             }
             Error::SubprocessTerminated(how) => error("Crash", &ending_in_words(how), vec![self.lost()]),
@@ -188,6 +188,7 @@ mod tests {
         assert!(crash.traceback.concat().contains("weights, mask"), "{crash:?}");
         assert!(crash.evalue.contains("stack overflow"), "{crash:?}");
         assert_eq!(outcome(true, true, &names).of_error(&how).ename, "Interrupted");
+        assert_eq!(outcome(true, false, &names).of_error(&how).ename, "Crash", "it ended by itself");
     }
 
     #[test]

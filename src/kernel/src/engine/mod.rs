@@ -89,7 +89,7 @@ impl Engine {
         ending.panic.map_or(Ok(()), |panic| Err(anyhow!("{}", panic.message)))
     }
 
-    /// Answers one message; says whether it was a cell that failed, after which others are not to be run.
+    /// Answers one message.
     fn handle(&mut self, message: &JupyterMessage, queued: &Receiver<JupyterMessage>) {
         match &message.content {
             JupyterMessageContent::ExecuteRequest(request) => self.cell(message, request, queued),

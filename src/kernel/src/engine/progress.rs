@@ -15,8 +15,8 @@ struct State {
     /// The number of the request that runs; numbers never repeat.
     running: Option<u64>,
     started: u64,
-    /// The request that an interrupt was meant for.
-    interrupted: Option<u64>,
+    /// Whether the request that runs, or ran last, has been interrupted, and whether it took killing.
+    interrupted: bool,
     killed: bool,
 }
 
@@ -45,7 +45,7 @@ impl Progress {
         let mut state = self.state();
         state.started += 1;
         state.running = Some(state.started);
-        (state.interrupted, state.killed) = (None, false);
+        (state.interrupted, state.killed) = (false, false);
         if let Some(cells) = &state.cells {
             cells.begin();
         }
@@ -55,19 +55,19 @@ impl Progress {
     pub fn end(&self) -> (bool, bool) {
         let mut state = self.state();
         state.running = None;
-        (state.interrupted.is_some(), state.killed)
+        (state.interrupted, state.killed)
     }
 
     /// Whether the request that runs has been interrupted.
     pub fn is_interrupted(&self) -> bool {
-        self.state().interrupted.is_some()
+        self.state().interrupted
     }
 
     /// Stops what runs: politely, and by force if that does not help or is asked for twice.
     pub fn interrupt(&self) {
         let mut state = self.state();
         let Some(running) = state.running else { return };
-        if state.interrupted.replace(running).is_some() {
+        if std::mem::replace(&mut state.interrupted, true) {
             state.kill();
             return;
         }

@@ -51,14 +51,17 @@ fn facade_from_root(root: &str) -> String {
     text
 }
 
-/// Rust files only, and no tests: what rust-analyzer reads.
+/// Copies what rust-analyzer reads: Rust files only, and no tests.
 pub fn copy_sources(from: &Path, to: &Path) -> std::io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         // The fuzz targets are a package of their own.
-        if path.is_dir() && !["fuzz", "tests", "target"].contains(&name.as_str()) {
+        if ["fuzz", "tests", "tests.rs", "benches", "target"].contains(&name.as_str()) {
+            continue;
+        }
+        if path.is_dir() {
             copy_sources(&path, &to.join(name))?;
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             fs::copy(&path, to.join(name))?;

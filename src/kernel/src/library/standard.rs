@@ -10,6 +10,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use super::facade::copy_sources;
+
 /// The crates and what they use. Maps of `std` are wrappers around those of `hashbrown`.
 const CRATES: [(&str, &[&str]); 4] = [
     ("core", &[]),
@@ -32,7 +34,8 @@ pub fn write(from: &Path, to: &Path) -> Result<()> {
     }
     for (name, uses) in CRATES {
         let (source, target) = (sources(from, name)?, to.join(name));
-        copy(&source, &target.join("src")).with_context(|| format!("cannot copy {}", source.display()))?;
+        copy_sources(&source, &target.join("src"))
+            .with_context(|| format!("cannot copy {}", source.display()))?;
         fs::write(target.join("Cargo.toml"), manifest(name, uses))?;
     }
     fs::write(to.join("Cargo.toml"), WORKSPACE)?;
@@ -90,22 +93,6 @@ fn lock(folder: &Path) -> Result<()> {
         .context("cargo does not run: is a Rust toolchain installed?")?;
     if !output.status.success() {
         bail!("cargo generate-lockfile: {}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    Ok(())
-}
-
-fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let (path, name) = (entry.path(), entry.file_name());
-        if entry.file_type()?.is_dir() {
-            if name != "tests" && name != "benches" {
-                copy(&path, &to.join(name))?;
-            }
-        } else if name != "tests.rs" && path.extension().is_some_and(|extension| extension == "rs") {
-            fs::copy(&path, to.join(name))?;
-        }
     }
     Ok(())
 }

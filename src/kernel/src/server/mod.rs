@@ -29,6 +29,8 @@ use crate::workspace::Workspace;
 pub use plain::answer_plain;
 pub use wire::Wire;
 
+/// How long a socket rests after an error, which may be there again at once.
+const PAUSE: Duration = Duration::from_millis(50);
 /// How long messages have to leave before the process ends.
 const FAREWELL: Duration = Duration::from_millis(150);
 
@@ -86,8 +88,12 @@ async fn serve(connection: &ConnectionInfo, home: Home, workspace: &Arc<Workspac
     let (end, mut ended) = unbounded_channel();
 
     tokio::spawn(async move {
-        while let Ok(beat) = heartbeat.socket.recv().await {
-            let _ = heartbeat.socket.send(beat).await;
+        loop {
+            // A peer that is gone, or sends half a message, does not end it for the others.
+            match heartbeat.socket.recv().await {
+                Ok(beat) => drop(heartbeat.socket.send(beat).await),
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            }
         }
     });
     tokio::spawn(wire::broadcast(iopub, ends.iopub));
@@ -153,7 +159,7 @@ async fn receive(mut connection: RouterRecvConnection, mut take: impl FnMut(Jupy
             }
             Err(error) => {
                 eprintln!("rankscope-kernel: {error}");
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                tokio::time::sleep(PAUSE).await;
             }
         }
     }

@@ -24,7 +24,8 @@ const ROWS: &[(&str, &str, f64)] = &[
 /// The table, beside the stock kernel `evcxr_jupyter` where Jupyter knows it.
 pub fn table(args: &Args) -> Result<String> {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kernel/tests");
-    let folder = process::target_folder()?.join("bench/kernel");
+    // Outside the checkout: cargo must not take a cell's folder for a part of this workspace.
+    let folder = std::env::temp_dir().join("rankscope-bench-kernel");
     eprintln!("Building in release.");
     let programs = process::build(&["-p", "rankscope-kernel"], process::Profile::Release)?;
     let kernel = programs.get("rankscope-kernel").context("cargo built no rankscope-kernel")?;
