@@ -14,7 +14,7 @@
 mod build;
 mod dialect;
 
-pub(super) use build::build;
+pub(super) use build::{build, experts};
 pub(super) use dialect::{LLAMA, MISTRAL, MIXTRAL, QWEN2};
 
 use super::Input;

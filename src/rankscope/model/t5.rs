@@ -69,7 +69,7 @@ impl Sizes {
 }
 
 /// Whether `feed_forward_proj` asks for a gate, and for which function. `gated-gelu` means the tanh form.
-fn activation(config: &Config) -> Result<(bool, Activation)> {
+pub(in crate::model) fn activation(config: &Config) -> Result<(bool, Activation)> {
     let name: String = config.optional("feed_forward_proj")?.unwrap_or_else(|| "relu".to_owned());
     match name.as_str() {
         "relu" => Ok((false, Activation::Relu)),

@@ -53,11 +53,7 @@ impl Plan {
     /// # Ok::<(), rankscope::Error>(())
     /// ```
     pub fn decoding(&self, load: Load) -> Result<Decoding> {
-        let Some(stack) = &self.decoder else {
-            let got = format!("a {} without a decoder", self.family);
-            return Err(Error::invalid("model to decode with", got, "one that writes token by token"));
-        };
-        let last = load.target();
+        let (stack, last) = (self.writing_stack()?, load.target());
         let step = |tokens: usize| self.step(stack, tokens, load.source);
         let points = std::iter::successors(Some(1usize), |point| point.checked_mul(2));
         let mut steps: Vec<Step> = points.take_while(|&point| point < last).map(step).collect();
@@ -68,6 +64,21 @@ impl Plan {
             without += step.without_cache;
         }
         Ok(Decoding { source: load.source, steps, total_with_cache: with, total_without_cache: without })
+    }
+
+    /// The last step alone of [`decoding`](Self::decoding).
+    ///
+    /// # Errors
+    /// As [`decoding`](Self::decoding).
+    pub fn last_step(&self, load: Load) -> Result<Step> {
+        Ok(self.step(self.writing_stack()?, load.target(), load.source))
+    }
+
+    fn writing_stack(&self) -> Result<&Stack> {
+        self.decoder.as_ref().ok_or_else(|| {
+            let got = format!("a {} without a decoder", self.family);
+            Error::invalid("model to decode with", got, "one that writes token by token")
+        })
     }
 
     fn step(&self, stack: &Stack, tokens: usize, source: usize) -> Step {

@@ -5,8 +5,10 @@ mod encoder;
 mod encoder_decoder;
 
 use super::plan::{Attention, Plan};
+use crate::attention::Mechanism;
 use crate::error::Result;
 use crate::model::Config;
+use crate::model::variant::Variant;
 
 /// A family that can be counted: its `model_type`, and how its configuration is read.
 type Reader = (&'static str, fn(&Config) -> Result<Plan>);
@@ -66,32 +68,16 @@ fn bare(config: &Config, width: usize, vocab: usize) -> Result<Plan> {
     })
 }
 
-/// Attention of H heads that share the width, D = C / H, unless `head_size` sets them free.
-fn even_heads(
-    config: &Config,
-    width: (&str, usize),
-    heads: (&str, usize),
-    biased: bool,
-) -> Result<Attention> {
-    let head_size = match config.optional_size("head_size")? {
-        Some(size) => size,
-        None if width.1.is_multiple_of(heads.1) => width.1 / heads.1,
-        None => {
-            let expected = format!("a multiple of {} = {}", heads.0, heads.1);
-            return Err(config.wrong(width.0, &width.1.to_string(), &expected));
-        }
-    };
-    let kind: Option<String> = config.optional("attention")?;
-    let is_linear = match kind.as_deref() {
-        None | Some("softmax") => false,
-        Some("linear") => true,
-        Some(other) => {
-            return Err(config.wrong("attention", &format!("{other:?}"), "\"softmax\" or \"linear\""));
-        }
-    };
-    let heads = heads.1;
-    let (has_bias, has_output_bias) = (biased, biased);
-    Ok(Attention { heads, kv_heads: heads, head_size, has_bias, has_output_bias, is_linear })
+/// Biased attention of H heads that share the width, D = C / H, unless `head_size` sets them free.
+fn even_heads(variant: &Variant, heads: usize) -> Attention {
+    Attention {
+        heads,
+        kv_heads: heads,
+        head_size: variant.head_size,
+        has_bias: true,
+        has_output_bias: true,
+        is_linear: matches!(variant.mechanism, Mechanism::Linear(_)),
+    }
 }
 
 /// Attention with `num_attention_heads`, `num_key_value_heads` and `head_dim`, the last two optional.

@@ -138,7 +138,7 @@ pub fn assumptions(plan: &Plan, load: Load, dtype: Dtype) -> Vec<String> {
     } else {
         all.push("hidden states only: the pooler and heads apart are left out of the operations".to_owned());
     }
-    if plan.decoder.as_ref().is_some_and(|stack| stack.sees != Sees::All) {
+    if plan.stacks().any(|(_, stack)| stack.sees != Sees::All) {
         all.push(
             "pairs that the mask forbids are skipped; beside it, all pairs of queries and keys".to_owned(),
         );
@@ -156,6 +156,12 @@ pub fn assumptions(plan: &Plan, load: Load, dtype: Dtype) -> Vec<String> {
         if let Sees::Window(window) = stack.sees {
             all.push(format!("a position of the {name} sees the last {window} and its cache holds no more"));
         }
+    }
+    if plan.decoder.as_ref().is_some_and(|stack| stack.self_attention.is_linear) {
+        all.push(
+            "a decoder of linear attention keeps running sums (what generates here keeps keys and values)"
+                .to_owned(),
+        );
     }
     if plan.output == Output::Tied {
         all.push("the output layer is the embedding, counted once".to_owned());

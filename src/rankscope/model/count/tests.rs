@@ -273,7 +273,10 @@ fn configurations_that_cannot_be_are_named() {
         edited("gpt2", "model_type", "mamba".into())
             .starts_with("here: model_type is \"mamba\", expected one of")
     );
-    assert_eq!(edited("gpt2", "n_head", 5.into()), "here: n_embd is 24, expected a multiple of n_head = 5");
+    assert_eq!(
+        edited("gpt2", "n_head", 5.into()),
+        "here: n_embd is 24, expected a multiple of n_head = 5 (or head_size beside it)"
+    );
     let error = edited("llama", "num_key_value_heads", 4.into());
     assert_eq!(error, "here: num_key_value_heads is 4, expected a divisor of num_attention_heads = 6");
     let error = edited("mixtral", "num_experts_per_tok", 5.into());

@@ -50,7 +50,7 @@ impl Sizes {
 }
 
 /// Experts, and how many of them a token visits.
-fn experts(config: &Config) -> Result<(usize, usize)> {
+pub(in crate::model) fn experts(config: &Config) -> Result<(usize, usize)> {
     /// More than any model has, few enough to name them all in all layers.
     const MOST: usize = 1024;
     let experts = config.size("num_local_experts")?;

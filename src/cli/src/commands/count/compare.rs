@@ -50,8 +50,7 @@ fn last_step(subject: &Subject, context: usize) -> Result<Option<u128>> {
     if !plan.generates() {
         return Ok(None);
     }
-    let decoding = plan.decoding(Load::new(&plan, context, 1, None)?)?;
-    Ok(decoding.steps.last().map(|step| step.with_cache))
+    Ok(Some(plan.last_step(Load::new(&plan, context, 1, None)?)?.with_cache))
 }
 
 fn row(count: &Count, step: Option<u128>) -> Vec<String> {

@@ -4,6 +4,8 @@ use super::{bare, even_heads, grouped_heads};
 use crate::error::Result;
 use crate::model::Config;
 use crate::model::count::{FeedForward, Output, Plan, Sees, Stack};
+use crate::model::llama::experts;
+use crate::model::variant::Variant;
 
 /// GPT-1: norms after the sums and none at the end.
 pub(super) fn gpt1(config: &Config) -> Result<Plan> {
@@ -15,6 +17,8 @@ pub(super) fn gpt1(config: &Config) -> Result<Plan> {
 /// GPT-2 and 3: everything biased, the output tied.
 pub(super) fn gpt2(config: &Config) -> Result<Plan> {
     let (width, heads) = (config.size("n_embd")?, config.size("n_head")?);
+    let variant = Variant::read(config, ["n_embd", "n_head"])?;
+    variant.expect_causal(config)?;
     let context = config.size("n_positions")?;
     let feed_forward = FeedForward {
         width: config.optional_size("n_inner")?.unwrap_or(4 * width),
@@ -25,7 +29,7 @@ pub(super) fn gpt2(config: &Config) -> Result<Plan> {
     };
     let stack = Stack {
         layers: config.layers("n_layer")?,
-        self_attention: even_heads(config, ("n_embd", width), ("n_head", heads), true)?,
+        self_attention: even_heads(&variant, heads),
         cross_attention: None,
         feed_forward,
         norms: 2,
@@ -85,11 +89,7 @@ fn sees(config: &Config, family: &str) -> Result<Sees> {
 
 /// Mixtral: LLaMA with a router over several feed-forward networks.
 pub(super) fn mixtral(config: &Config) -> Result<Plan> {
-    let (experts, active) = (config.size("num_local_experts")?, config.size("num_experts_per_tok")?);
-    if active > experts {
-        let expected = format!("at most num_local_experts = {experts}");
-        return Err(config.wrong("num_experts_per_tok", &active.to_string(), &expected));
-    }
+    let (experts, active) = experts(config)?;
     let plan = llama(config)?;
     let decoder = plan
         .decoder

@@ -4,6 +4,7 @@ use super::{bare, grouped_heads};
 use crate::error::Result;
 use crate::model::Config;
 use crate::model::count::{Attention, FeedForward, Output, Plan, Sees, Stack};
+use crate::model::t5::activation;
 
 /// T5: no biases, relative position biases shared by the layers of a stack, a head of its own in v1.1.
 pub(super) fn t5(config: &Config) -> Result<Plan> {
@@ -17,18 +18,8 @@ pub(super) fn t5(config: &Config) -> Result<Plan> {
         has_output_bias: false,
         is_linear: false,
     };
-    let kind: String = config.optional("feed_forward_proj")?.unwrap_or_else(|| "relu".to_owned());
-    let matrices = match kind.as_str() {
-        "relu" => 2,
-        "gated-gelu" => 3,
-        _ => {
-            return Err(config.wrong(
-                "feed_forward_proj",
-                &format!("{kind:?}"),
-                "\"relu\" or \"gated-gelu\"",
-            ));
-        }
-    };
+    let (is_gated, _) = activation(config)?;
+    let matrices = if is_gated { 3 } else { 2 };
     let feed_forward =
         FeedForward { width: config.size("d_ff")?, matrices, has_bias: false, experts: 1, active: 1 };
     let encoder = Stack {
@@ -42,9 +33,9 @@ pub(super) fn t5(config: &Config) -> Result<Plan> {
         position_biases: config.optional_size("relative_attention_num_buckets")?.unwrap_or(32) * heads,
         sees: Sees::All,
     };
-    let layers = match config.has("num_decoder_layers") {
-        true => config.layers("num_decoder_layers")?,
-        false => encoder.layers,
+    let layers = match config.optional_size("num_decoder_layers")? {
+        Some(_) => config.layers("num_decoder_layers")?,
+        None => encoder.layers,
     };
     let is_tied = config.optional("tie_word_embeddings")?.unwrap_or(true);
     Ok(Plan {

@@ -80,6 +80,26 @@ fn tiny_configurations_and_biased_ones_have_the_parameters_of_what_is_built_of_t
 }
 
 #[test]
+fn every_t5_that_is_built_is_counted() {
+    let config = Config::open(&fixtures().join("tiny/t5")).unwrap().to_json();
+    for network in ["relu", "gelu", "gated-gelu", "gated-silu", "gated-relu"] {
+        let mut config = config.clone();
+        config["feed_forward_proj"] = network.into();
+        config["num_decoder_layers"] = serde_json::Value::Null;
+        assert!(formula_and_built_model_agree(&Config::from_value(network, config).unwrap()));
+    }
+}
+
+#[test]
+fn a_plan_has_the_context_of_the_model() {
+    for family in ["roberta", "bert", "distilbert", "gpt2", "llama"] {
+        let config = Config::open(&fixtures().join("tiny").join(family)).unwrap();
+        let context = model::outline(&config).unwrap().description.context;
+        assert_eq!(Plan::of(&config).unwrap().context, Some(context), "{family}");
+    }
+}
+
+#[test]
 fn every_family_that_is_built_is_counted() {
     for family in model::FAMILIES {
         let value = serde_json::json!({ "model_type": family.name });
