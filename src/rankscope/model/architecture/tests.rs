@@ -69,6 +69,7 @@ fn values(x: &Tensor) -> Vec<f32> {
 
 fn far(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
+    assert!(a.iter().chain(b).all(|value| value.is_finite()));
     a.iter().zip(b).fold(0.0, |far: f32, (a, b)| far.max((a - b).abs()))
 }
 

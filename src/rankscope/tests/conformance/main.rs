@@ -5,6 +5,8 @@
 //! `RANKSCOPE_SKIP_GPU=1`, and then each says that it was skipped.
 
 mod attention;
+#[path = "../support/compare.rs"]
+mod compare;
 mod elementwise;
 mod execution;
 mod faults;

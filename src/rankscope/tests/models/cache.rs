@@ -3,15 +3,11 @@
 use rankscope::model::{self, Input, KvCache, MaskChoice, Model};
 use rankscope::prelude::*;
 
+use crate::compare::far;
 use crate::support::{devices, fixtures, some_ids};
 
 fn on(device: &Device, family: &str) -> Box<dyn Model> {
     model::load(&fixtures().join("tiny").join(family), device).expect("the fixture loads")
-}
-
-fn far(a: &[f32], b: &[f32]) -> f32 {
-    assert_eq!(a.len(), b.len());
-    a.iter().zip(b).fold(0.0, |far: f32, (a, b)| far.max((a - b).abs()))
 }
 
 /// The last hidden states of `ids`, cut into pieces that follow each other through a cache.

@@ -2,6 +2,8 @@
 
 mod bad_input;
 mod cache;
+#[path = "../support/compare.rs"]
+mod compare;
 mod generation;
 mod golden;
 mod metamorphic;

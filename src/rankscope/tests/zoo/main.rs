@@ -1,6 +1,8 @@
 //! What must hold for every family on the registry, whatever its weights: small seeded models, walked.
 
 mod bad_input;
+#[path = "../support/compare.rs"]
+mod compare;
 mod equal;
 mod metamorphic;
 #[path = "../support/python.rs"]

@@ -5,6 +5,8 @@ use rankscope::model::{self, Config, FAMILIES, Input, MaskChoice, Model};
 use rankscope::prelude::*;
 use serde_json::{Value, json};
 
+use crate::compare;
+
 /// A small model: its family's name, or that and what is special about it.
 pub struct Entry {
     pub name: &'static str,
@@ -141,13 +143,9 @@ pub fn under(mask: Mask) -> MaskChoice {
     MaskChoice::Override(mask)
 }
 
-/// The largest difference.
+/// The largest difference of rows.
 pub fn far(a: &[Vec<f32>], b: &[Vec<f32>]) -> f32 {
-    let pairs = a.iter().flatten().zip(b.iter().flatten());
-    pairs.fold(
-        0.0,
-        |far: f32, (a, b)| if a.is_nan() || b.is_nan() { f32::NAN } else { far.max((a - b).abs()) },
-    )
+    compare::far(&a.concat(), &b.concat())
 }
 
 /// The GPU, unless `RANKSCOPE_SKIP_GPU=1` says that there is none to test on.

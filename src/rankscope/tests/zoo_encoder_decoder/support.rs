@@ -1,9 +1,12 @@
 //! What these tests share: fixtures, goldens and devices as in the tests of other models, and small new models.
 
+#[path = "../support/compare.rs"]
+mod compare;
 #[allow(dead_code)] // of one-stack models
 #[path = "../models/support.rs"]
 mod models;
 
+pub use compare::far;
 pub use models::{Golden, devices, difference, fixtures, magnitude, say};
 
 use rankscope::model::{self, Config, Input, MaskChoice, Model};
@@ -60,15 +63,6 @@ pub fn both_sides() -> Input {
 
 pub fn hidden(model: &dyn Model, input: &Input, mask: &MaskChoice, probe: &mut dyn Probe) -> Vec<f32> {
     model.hidden(input, mask, probe, &Run::default()).unwrap().to_vec().unwrap()
-}
-
-pub fn far(a: &[f32], b: &[f32]) -> f32 {
-    assert_eq!(a.len(), b.len());
-    let pairs = a.iter().zip(b);
-    pairs.fold(
-        0.0,
-        |far: f32, (a, b)| if (a - b).is_nan() || far.is_nan() { f32::NAN } else { far.max((a - b).abs()) },
-    )
 }
 
 /// Two probes, one behind the other.

@@ -6,6 +6,7 @@ mod properties;
 use rankscope::attention::{AttentionLayer, LayerSizes, MechanismKind};
 use rankscope::prelude::*;
 
+pub use crate::compare::far;
 use crate::support::random;
 
 pub const SIZES: LayerSizes = LayerSizes { width: 12, heads: 6, kv_heads: 3, head_size: 4, context: 13 };
@@ -31,14 +32,4 @@ pub fn forward(layer: &AttentionLayer, x: &Tensor, device: &Device, probe: &mut 
     let y = source(layer).map(|y| y.to_device(device).unwrap());
     let (layer, x) = (layer.to_device(device).unwrap(), x.to_device(device).unwrap());
     layer.forward(&x, y.as_ref(), FROM_ZERO, None, probe, &Run::default()).unwrap()
-}
-
-/// The largest difference; NaN if there is one, which is neither near nor far.
-pub fn far(a: &[f32], b: &[f32]) -> f32 {
-    assert_eq!(a.len(), b.len());
-    let pairs = a.iter().zip(b);
-    pairs.fold(
-        0.0,
-        |far: f32, (a, b)| if (a - b).is_nan() || far.is_nan() { f32::NAN } else { far.max((a - b).abs()) },
-    )
 }
