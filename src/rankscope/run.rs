@@ -95,6 +95,11 @@ impl Run {
         self
     }
 
+    /// The same run without its watcher, for a part of a larger work that reports its own progress.
+    pub fn quiet(&self) -> Self {
+        Run::new(self.seed).with_cancel(self.cancel_flag())
+    }
+
     /// The flag that stops this run.
     pub fn cancel_flag(&self) -> Cancel {
         self.cancel.clone()

@@ -65,7 +65,14 @@ impl MaskChoice {
     pub fn note(&self, model: &Description) -> Option<String> {
         let trained = model.encoder.as_ref().map(|encoder| &encoder.trained_mask);
         let changed = |mask: Mask, trained: &Mask| (mask != *trained).then(|| (mask, trained.clone()));
-        let decoder = changed(self.resolve(model), &model.trained_mask);
+        let resolved = self.resolve(model);
+        let decoder = match &model.other_mask {
+            // Trained under two masks, layer by layer: any one for all layers is another.
+            Some(other) if *self != MaskChoice::AsTrained && resolved == model.trained_mask => {
+                Some((resolved, other.clone()))
+            }
+            _ => changed(resolved, &model.trained_mask),
+        };
         let encoder = trained.zip(self.of_encoder(model)).and_then(|(trained, mask)| changed(mask, trained));
         let sides = match (trained.is_some(), encoder, decoder) {
             (false, _, Some((mask, trained))) => vec![("", mask, trained)],

@@ -3,8 +3,9 @@
 //! y = Σₑ wₑ · FFNₑ(x), with w the softmax of the router's scores over all experts, of which the largest k are
 //! kept and divided by their sum; the others are 0 and their experts never see the token.
 //!
-//! **Source**: Shazeer et al. 2017 (arXiv 1701.06538), section 2; the order, softmax first and then the largest k,
-//! is that of Jiang et al. 2024 (arXiv 2401.04088), section 2.1, where both orders are the same function.
+//! **Source**: Shazeer et al. 2017 (arXiv 1701.06538), section 2; Jiang et al. 2024 (arXiv 2401.04088), section 2.1.
+//! Softmax first and then division by the sum of the largest k is the order of `transformers`; the largest k first
+//! and then their softmax is the same function.
 
 use super::encoder_decoder::{FeedForward, Network};
 use crate::axis::Axis;

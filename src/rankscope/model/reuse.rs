@@ -55,10 +55,13 @@ pub struct Change {
 }
 
 impl Change {
-    /// The largest relative change of all.
+    /// The largest relative change of all; NaN if one is.
     pub fn relative(&self) -> f64 {
         let all = self.hidden.iter().chain(&self.keys).chain(&self.values);
-        all.fold(0.0, |largest, &change| f64::max(largest, change))
+        all.fold(
+            0.0,
+            |largest: f64, &change| if change > largest || change.is_nan() { change } else { largest },
+        )
     }
 
     /// Whether what was stored still holds, up to rounding.

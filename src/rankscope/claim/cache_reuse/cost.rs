@@ -88,14 +88,14 @@ fn step(dialogue: &Dialogue, tokens: usize, repeats: usize, run: &Run) -> Result
 /// One token on the cache of all before it, to its logits.
 fn with_cache(model: &dyn Model, cache: &KvCache, token: &Input, run: &Run) -> Result<()> {
     let mut cache = cache.clone();
-    let quiet = quiet(run);
+    let quiet = run.quiet(); // a progress bar is not what is timed
     let hidden = model.hidden_after(&mut cache, token, &MaskChoice::AsTrained, &mut Unobserved, &quiet)?;
     finish(model, &hidden)
 }
 
 /// All tokens again, to the logits of the last.
 fn without_cache(model: &dyn Model, all: &Input, run: &Run) -> Result<()> {
-    let hidden = model.hidden(all, &MaskChoice::AsTrained, &mut Unobserved, &quiet(run))?;
+    let hidden = model.hidden(all, &MaskChoice::AsTrained, &mut Unobserved, &run.quiet())?;
     finish(model, &slice(&hidden, Axis::Query, all.len() - 1..all.len())?)
 }
 
@@ -105,11 +105,6 @@ fn finish(model: &dyn Model, hidden: &crate::Tensor) -> Result<()> {
         logits.to_vec()?;
     }
     Ok(())
-}
-
-/// The same run without its watcher: a progress bar is not what is timed.
-fn quiet(run: &Run) -> Run {
-    Run::new(run.seed()).with_cancel(run.cancel_flag())
 }
 
 /// Numbers in the matrices of all layers: 2·C·HD + 2·C·GD + 3·C·F each.

@@ -77,7 +77,7 @@ pub(super) fn read(subject: &Subject, mask: Mask, settings: &Settings, run: &Run
 
 /// Layer by layer and head by head, the numbers of one text.
 fn one_text(subject: &Subject, input: &Input, mask: &Mask, run: &Run) -> Result<Vec<Numbers>> {
-    let quiet = Run::new(run.seed()).with_cancel(run.cancel_flag());
+    let quiet = run.quiet();
     let mut trace = Trace::of(["self_attention.weights"]);
     subject.model.hidden(input, &MaskChoice::Override(mask.clone()), &mut trace, &quiet)?;
     let mut matrices: Vec<(Tensor, usize)> = Vec::new();

@@ -92,7 +92,7 @@ impl EncoderDecoder {
     pub fn encode(&self, ids: &[u32], probe: &mut dyn Probe, run: &Run) -> Result<KvCache> {
         let mut memory = self.cache_of("encoder")?;
         let side = Side { ids, batch: 1, padding: None };
-        self.stacks.encode(side, &Mask::bidirectional(), &mut memory, probe, &quiet(run))?;
+        self.stacks.encode(side, &Mask::bidirectional(), &mut memory, probe, &run.quiet())?;
         Ok(memory)
     }
 
@@ -117,7 +117,7 @@ impl EncoderDecoder {
             cache.expect(&self.name("decoder"), layout, &self.stacks.device)?;
         }
         let side = Side { ids, batch: 1, padding: None };
-        self.stacks.decode(side, &Mask::causal(), memory, None, cache, probe, &quiet(run))
+        self.stacks.decode(side, &Mask::causal(), memory, None, cache, probe, &run.quiet())
     }
 
     /// Scores of every vocabulary entry, `[1, T, V]`.
@@ -127,11 +127,6 @@ impl EncoderDecoder {
     pub fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
         self.stacks.logits(hidden)
     }
-}
-
-/// The same run without progress: these models are parts of experiments, which report their own.
-fn quiet(run: &Run) -> Run {
-    Run::new(run.seed()).with_cancel(run.cancel_flag())
 }
 
 #[cfg(test)]

@@ -73,8 +73,7 @@ impl EncoderDecoder {
         let ids = input.decoder_or_start(encoder.start)?;
         input.check_both(&self.description, &ids, cached)?;
         let (source, target) = (input.len(), cached + ids.len() / input.batch_size());
-        if matches!(self.stacks.order, Order::Continued { .. }) && source + target > self.description.context
-        {
+        if encoder.shares_context && source + target > self.description.context {
             let expected =
                 format!("at most {}, the model's context, which both sides share", self.description.context);
             return Err(Error::invalid("number of tokens of both sides", source + target, expected));

@@ -39,8 +39,7 @@ impl<'a> Writer<'a> {
                 (Some(prompt.ids()), prompt.decoder_or_start(encoder.start)?, taken)
             }
         };
-        // A family without a cache reads everything again, and the result says so.
-        let cache = if settings.use_cache { model.cache(1).ok() } else { None };
+        let cache = settings.use_cache.then(|| model.cache(1)).transpose()?;
         let room = description.context.saturating_sub(taken);
         if cache.is_some() {
             let all = room.min(ids.len() + settings.tokens);
@@ -65,7 +64,7 @@ impl<'a> Writer<'a> {
     /// The logits of the token behind the last.
     pub(super) fn next_logits(&mut self, run: &Run) -> Result<Vec<f32>> {
         // A progress bar over the layers of every token would only flicker.
-        let quiet = Run::new(run.seed()).with_cancel(run.cancel_flag());
+        let quiet = run.quiet();
         let known = self.cache.as_ref().map_or(0, KvCache::len);
         let new = self.ids[known..].to_vec();
         let input = match self.source {

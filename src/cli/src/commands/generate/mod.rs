@@ -91,10 +91,14 @@ pub fn execute(args: &GenerateArgs, run: &Run) -> Result<()> {
     let subject = Subject::load(&args.subject)?;
     let folder = Store::open()?.find(&subject.name)?;
     // Only ids can be said without one.
-    let tokenizer = match args.subject.text {
-        Some(_) => Some(Tokenizer::load(&folder)?),
-        None => Tokenizer::load(&folder).ok(),
-    };
+    let is_needed = args.subject.text.is_some() || folder.join("tokenizer.json").exists();
+    let tokenizer = is_needed.then(|| Tokenizer::load(&folder)).transpose()?;
+    if args.reuse {
+        if tokenizer.is_none() {
+            bail!("--reuse needs a model with a tokenizer.json");
+        }
+        subject.model.description().expect_one_stack(&subject.name)?;
+    }
     let stop = match &args.stop {
         Some(list) => ids("--stop", list)?,
         None if args.no_stop => Vec::new(),
@@ -108,8 +112,10 @@ pub fn execute(args: &GenerateArgs, run: &Run) -> Result<()> {
         speech.listen(|show| generate(subject.model.as_ref(), &subject.input, &settings, show, &run))?;
     let said = speech.finish()?;
     say(&speed(&text, &subject));
-    if args.reuse {
-        let Some(tokenizer) = &tokenizer else { bail!("--reuse needs a model with a tokenizer.json") };
+    if let Some(note) = settings.mask.note(subject.model.description()) {
+        say(&format!("note: {note}"));
+    }
+    if let Some(tokenizer) = tokenizer.as_ref().filter(|_| args.reuse) {
         let next = args.next.as_deref().unwrap_or_default();
         return reuse::print(&subject, tokenizer, &text, next, args.json, &run);
     }
@@ -175,6 +181,7 @@ fn as_json(
         "seconds_reading": text.reading.as_secs_f64(),
         "seconds_writing": text.writing.as_secs_f64(),
         "mask": settings.mask.resolve(subject.model.description()).to_string(),
+        "mask_note": settings.mask.note(subject.model.description()),
         "temperature": args.temperature,
         "top_k": args.top_k,
         "top_p": args.top_p,
