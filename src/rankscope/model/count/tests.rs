@@ -282,7 +282,11 @@ fn configurations_that_cannot_be_are_named() {
     let error = edited("mixtral", "num_experts_per_tok", 5.into());
     assert_eq!(error, "here: num_experts_per_tok is 5, expected at most num_local_experts = 4");
     let error = edited("t5", "feed_forward_proj", "swish".into());
-    assert_eq!(error, "here: feed_forward_proj is \"swish\", expected \"relu\" or \"gated-gelu\"");
+    assert_eq!(
+        error,
+        "here: feed_forward_proj is \"swish\", expected \"relu\", \"gelu\", \"gated-gelu\", \
+         \"gated-silu\" or \"gated-relu\""
+    );
 }
 
 #[test]
