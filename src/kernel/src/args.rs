@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{install, server};
+use crate::{install, kernel, spare};
 
 /// Jupyter kernel for Rust cells with rankscope loaded.
 #[derive(Parser)]
@@ -22,12 +22,29 @@ enum Command {
     Uninstall(Place),
     /// Says what is installed and which kernels run; exits with 1 where something is missing.
     Status(Place),
+    /// Keeps an engine warm for the next kernel that starts, so that its first cell is answered at once.
+    Spare {
+        #[command(subcommand)]
+        change: Spare,
+    },
     /// Serves one notebook; Jupyter calls this.
     Run {
         /// The connection file that Jupyter wrote.
         #[arg(long, value_name = "FILE")]
         connection_file: PathBuf,
     },
+}
+
+/// What to do about the spare.
+#[derive(Subcommand)]
+enum Spare {
+    /// Keeps one from now on; the first is warmed at once.
+    On(Place),
+    /// Keeps none, and ends the one that there is.
+    Off,
+    /// Is the spare; kernels call this.
+    #[command(hide = true)]
+    Wait,
 }
 
 /// Where the kernel is installed.
@@ -64,6 +81,9 @@ pub fn run() -> anyhow::Result<()> {
         Command::Install(args) => install::install(&args),
         Command::Uninstall(place) => install::uninstall(&place),
         Command::Status(place) => install::status(&place),
-        Command::Run { connection_file } => server::run(&connection_file),
+        Command::Spare { change: Spare::On(place) } => spare::on(&install::places(&place)?.0),
+        Command::Spare { change: Spare::Off } => spare::off(),
+        Command::Spare { change: Spare::Wait } => spare::wait(),
+        Command::Run { connection_file } => kernel::run(&connection_file),
     }
 }

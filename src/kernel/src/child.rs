@@ -1,23 +1,113 @@
 //! The process that runs cells: what it does before evcxr takes over, and how the kernel talks to it.
 
+use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::os::unix::net::UnixStream;
 use std::process::Child;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::spare;
+use crate::surroundings::Surroundings;
 
 /// Set by evcxr for the process that runs cells.
 const IS_CHILD: &str = "EVCXR_IS_RUNTIME";
 
+/// The variable that names the socket on which a spare's child learns whom it serves.
+const HANDOVER: &str = "RANKSCOPE_KERNEL_HANDOVER";
+
+/// How long the child may take to take over; it does nothing else.
+const TAKING_OVER: Duration = Duration::from_secs(1);
+
+/// Whether our process group holds us, our compilers and our cells, and nobody else.
+static LEADS_GROUP: AtomicBool = AtomicBool::new(false);
+
 /// In the child: no signal of ours may kill it before the library has its handlers, and it dies with the kernel.
-/// In the kernel: Ctrl-C in the terminal of Jupyter goes to the whole group and is not for us.
 pub fn before_cells() {
-    #[cfg(unix)]
+    if std::env::var_os(IS_CHILD).is_none() {
+        return;
+    }
     // SAFETY: plain calls, before there is a second thread.
     unsafe {
         libc::signal(libc::SIGINT, libc::SIG_IGN);
-        if std::env::var_os(IS_CHILD).is_some() {
-            libc::signal(libc::SIGUSR1, libc::SIG_IGN);
-            #[cfg(target_os = "linux")]
-            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+        libc::signal(libc::SIGUSR1, libc::SIG_IGN);
+        #[cfg(target_os = "linux")]
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+    }
+    let socket = std::env::var(HANDOVER).ok().and_then(|socket| socket.parse::<RawFd>().ok());
+    if let Some(socket) = socket {
+        // SAFETY: the spare left this end open for us.
+        let socket = unsafe { UnixStream::from_raw_fd(socket) };
+        let _ = keep_from_programs(&socket, true);
+        std::thread::spawn(move || take_over(socket));
+    }
+}
+
+/// In the kernel: an interrupt goes to a group of our own, as Ctrl-C in a terminal does, and so to every compiler
+/// and to what cells started. We ourselves let it pass; a handler, as what is ignored would be ignored by all these.
+pub fn lead_group() {
+    extern "C" fn pass(_: libc::c_int) {}
+    // SAFETY: plain calls, before there is a second thread.
+    unsafe {
+        libc::signal(libc::SIGINT, pass as extern "C" fn(libc::c_int) as libc::sighandler_t);
+        libc::setpgid(0, 0);
+        LEADS_GROUP.store(libc::getpgrp() == libc::getpid(), Ordering::Relaxed);
+    }
+}
+
+/// A spare's link to its child, over which the child learns its folder and its variables.
+pub struct Handover {
+    ours: UnixStream,
+    childs: UnixStream,
+}
+
+impl Handover {
+    /// Children that are started from now on listen.
+    ///
+    /// # Errors
+    /// If there can be no socket.
+    pub fn new() -> io::Result<Self> {
+        let (ours, childs) = UnixStream::pair()?;
+        keep_from_programs(&childs, false)?;
+        // SAFETY: there is no second thread yet.
+        unsafe { std::env::set_var(HANDOVER, childs.as_raw_fd().to_string()) };
+        Ok(Handover { ours, childs })
+    }
+
+    /// Gives the child the surroundings of this process. If there is one (`is_there`) waits until it has them; one
+    /// that is being started reads them before it reads its first cell.
+    ///
+    /// # Errors
+    /// If the child does not answer.
+    pub fn pass(self, surroundings: &Surroundings, is_there: bool) -> io::Result<()> {
+        let mut surroundings = surroundings.clone();
+        surroundings.variables.extend([(IS_CHILD.into(), "1".into()), ("RUST_BACKTRACE".into(), "1".into())]);
+        keep_from_programs(&self.childs, true)?;
+        spare::send(&self.ours, &surroundings.to_fields())?;
+        if is_there {
+            self.ours.set_read_timeout(Some(TAKING_OVER))?;
+            (&self.ours).read_exact(&mut [0])?;
         }
+        // Open for the life of the process: the child may not have come to it yet.
+        std::mem::forget(self);
+        Ok(())
+    }
+}
+
+/// Whether programs that are started from here inherit the socket.
+fn keep_from_programs(socket: &UnixStream, keep: bool) -> io::Result<()> {
+    // SAFETY: a system call on a descriptor that is open.
+    let result =
+        unsafe { libc::fcntl(socket.as_raw_fd(), libc::F_SETFD, if keep { libc::FD_CLOEXEC } else { 0 }) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// The child's side: waits, for as long as it takes, and says when it is done.
+fn take_over(mut socket: UnixStream) {
+    let surroundings = spare::receive(&socket).ok().and_then(|fields| Surroundings::from_fields(&fields));
+    if surroundings.is_some_and(|surroundings| surroundings.enter().is_ok()) {
+        let _ = socket.write_all(&[1]);
     }
 }
 
@@ -31,9 +121,20 @@ impl Cells {
         Cells(handle)
     }
 
-    /// Raises the cancel flag of every `Run` in the process.
+    /// Raises the cancel flag of every `Run` in the process, and ends the compilers.
     pub fn ask_to_stop(&self) {
-        self.signal(libc::SIGINT);
+        if LEADS_GROUP.load(Ordering::Relaxed) {
+            // SAFETY: a plain system call on a group that is ours.
+            unsafe { libc::kill(0, libc::SIGINT) };
+        } else {
+            self.signal(libc::SIGINT);
+        }
+    }
+
+    /// Whether the process is still there.
+    pub fn live(&self) -> bool {
+        let mut child = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        matches!(child.try_wait(), Ok(None))
     }
 
     /// Lowers the cancel flag: a new cell begins.

@@ -8,6 +8,8 @@ use anyhow::{Context, Result};
 pub const HOME: &str = "RANKSCOPE_KERNEL_HOME";
 /// Overrides the folder of the private workspaces.
 pub const RUNNING: &str = "RANKSCOPE_KERNEL_RUNNING";
+/// Overrides the folder of what this user prefers.
+pub const PREFERENCES: &str = "RANKSCOPE_KERNEL_PREFERENCES";
 
 /// What install makes and all kernels share; they only read it.
 #[derive(Clone, Debug)]
@@ -75,6 +77,19 @@ impl Home {
     pub fn stamp(&self) -> PathBuf {
         self.0.join("stamp.json")
     }
+}
+
+/// The folder of what this user prefers, whoever the library belongs to.
+///
+/// # Errors
+/// If the user has no folder for settings.
+pub fn preferences() -> Result<PathBuf> {
+    if let Some(preferences) = std::env::var_os(PREFERENCES) {
+        return Ok(std::path::absolute(preferences)?);
+    }
+    let settings =
+        dirs::config_dir().with_context(|| format!("no folder for settings: set HOME or {PREFERENCES}"))?;
+    Ok(settings.join("rankscope"))
 }
 
 /// The folder in which every running kernel has its own.

@@ -7,10 +7,13 @@ use anyhow::{Context, Result, bail};
 
 use crate::args::{InstallArgs, Place};
 use crate::home::{self, Home};
-use crate::{library, spec, workspace};
+use crate::{library, spare, spec, workspace};
 
 /// The shared home and the kernelspec's folder of a place.
-fn places(place: &Place) -> Result<(Home, PathBuf)> {
+///
+/// # Errors
+/// If the place has no name, or the user no home.
+pub fn places(place: &Place) -> Result<(Home, PathBuf)> {
     let environment = || {
         let names = ["VIRTUAL_ENV", "CONDA_PREFIX"];
         let found = names.iter().find_map(std::env::var_os);
@@ -45,6 +48,7 @@ pub fn install(args: &InstallArgs) -> Result<()> {
         );
     }
     if args.force || args.sources.is_some() || library::check(&home).is_err() {
+        spare::end_of(&home)?;
         // SAFETY: there is no second thread yet.
         unsafe { std::env::set_var(spec::SOURCES, home.standard()) };
         library::build(&home, &sources, &standard, &mut |step| println!("{step}"))?;
@@ -76,6 +80,7 @@ fn keep_program(target: &Path) -> Result<()> {
 /// If a folder cannot be removed.
 pub fn uninstall(place: &Place) -> Result<()> {
     let (home, folder) = places(place)?;
+    spare::end_of(&home)?;
     for path in [folder.as_path(), home.path()] {
         if path.exists() {
             fs::remove_dir_all(path).with_context(|| format!("cannot remove {}", path.display()))?;
@@ -105,7 +110,11 @@ pub fn status(place: &Place) -> Result<()> {
     let is_there = standard.join("std/src/lib.rs").is_file();
     say("rust-src", standard, (!is_there).then(|| "not there".to_owned()));
     for state in workspace::states(&home::running()?) {
-        println!("running   kernel {}, cells {}: {}", state["kernel"], state["child"], state["state"]);
+        if state["spare"] != true {
+            let (kernel, child, doing) = (&state["kernel"], &state["child"], &state["state"]);
+            println!("running   kernel {kernel}, cells {child}: {doing}{}", workspace::memory(&state));
+        }
     }
+    println!("spare     {}", spare::in_words());
     if missing.is_empty() { Ok(()) } else { bail!("not usable: {}", missing.join(", ")) }
 }

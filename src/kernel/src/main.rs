@@ -46,10 +46,13 @@ mod engine;
 mod history;
 mod home;
 mod install;
+mod kernel;
 mod library;
 mod output;
 mod server;
+mod spare;
 mod spec;
+mod surroundings;
 mod workspace;
 
 use std::process::ExitCode;

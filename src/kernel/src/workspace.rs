@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
@@ -13,6 +14,18 @@ use crate::home::Home;
 #[derive(Debug)]
 pub struct Workspace {
     path: PathBuf,
+    facts: Mutex<Facts>,
+}
+
+/// What `status` is told.
+#[derive(Debug)]
+struct Facts {
+    /// The process that Jupyter knows, which on a spare is not ours.
+    kernel: u32,
+    /// The home of a spare's library, while it waits.
+    spare_of: Option<String>,
+    state: &'static str,
+    child: Option<u32>,
 }
 
 impl Workspace {
@@ -26,9 +39,29 @@ impl Workspace {
         let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.subsec_nanos());
         let path = running.join(format!("{}-{nanos:08x}", std::process::id()));
         fs::create_dir(&path).with_context(|| format!("cannot make {}", path.display()))?;
-        let workspace = Workspace { path };
-        workspace.write_state("warming", None);
+        let facts = Facts { kernel: std::process::id(), spare_of: None, state: "warming", child: None };
+        let workspace = Workspace { path, facts: Mutex::new(facts) };
+        workspace.write_facts(&workspace.facts());
         Ok(workspace)
+    }
+
+    /// The folder in which this one is, among those of other kernels.
+    pub fn among(&self) -> &Path {
+        self.path.parent().unwrap_or(&self.path)
+    }
+
+    /// From now on this is a spare's.
+    pub fn wait_as_spare(&self, home: &Home) {
+        let mut facts = self.facts();
+        facts.spare_of = Some(home.path().to_string_lossy().into_owned());
+        self.write_facts(&facts);
+    }
+
+    /// From now on it is the one of the kernel that Jupyter knows as `kernel`.
+    pub fn serve_for(&self, kernel: u32) {
+        let mut facts = self.facts();
+        (facts.kernel, facts.spare_of) = (kernel, None);
+        self.write_facts(&facts);
     }
 
     /// Copies the template of `home` into it.
@@ -56,8 +89,22 @@ impl Workspace {
     }
 
     /// Says in a file what this kernel is doing; `status` reads it. Best effort: the kernel works without.
-    pub fn write_state(&self, state: &str, child: Option<u32>) {
-        let state = json!({ "kernel": std::process::id(), "child": child, "state": state });
+    pub fn write_state(&self, state: &'static str, child: Option<u32>) {
+        let mut facts = self.facts();
+        (facts.state, facts.child) = (state, child);
+        self.write_facts(&facts);
+    }
+
+    fn facts(&self) -> MutexGuard<'_, Facts> {
+        self.facts.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn write_facts(&self, facts: &Facts) {
+        let Facts { kernel, spare_of, state, child } = facts;
+        let state = json!({
+            "kernel": kernel, "process": std::process::id(), "child": child, "state": state,
+            "spare": spare_of.is_some(), "home": spare_of,
+        });
         let aside = self.path.join("state.new");
         if fs::write(&aside, state.to_string()).is_ok() {
             let _ = fs::rename(aside, self.path.join("state.json"));
@@ -71,12 +118,31 @@ impl Drop for Workspace {
     }
 }
 
+/// How many cells have been compiled in a folder of cells: evcxr keeps what it loads under a name of its own.
+pub fn built_cells(cells: &Path) -> usize {
+    let entries = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_cell = |name: &str| name.trim_start_matches("lib").starts_with("code_");
+    let targets = entries(cells.join("target")).map(|entry| entry.path().join("debug"));
+    let folders = targets.flat_map(|debug| [debug.join("deps"), debug]);
+    folders.flat_map(entries).filter(|entry| is_cell(&entry.file_name().to_string_lossy())).count()
+}
+
 /// The states that the kernels under `running` wrote, of those that live.
 pub fn states(running: &Path) -> Vec<Value> {
     let Ok(entries) = fs::read_dir(running) else { return Vec::new() };
     let folders = entries.flatten().map(|entry| entry.path()).filter(|path| owner_lives(path));
     let texts = folders.filter_map(|path| fs::read_to_string(path.join("state.json")).ok());
     texts.filter_map(|text| serde_json::from_str(&text).ok()).collect()
+}
+
+/// The resident memory of a kernel and its cells, in words; nothing where the system does not tell.
+pub fn memory(state: &Value) -> String {
+    let kib = |id: &Value| -> Option<u64> {
+        let text = fs::read_to_string(format!("/proc/{}/status", id.as_u64()?)).ok()?;
+        text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix(" kB")?.parse().ok()
+    };
+    let found: Vec<u64> = ["process", "child"].iter().filter_map(|name| kib(&state[name])).collect();
+    if found.is_empty() { String::new() } else { format!(", {} MiB", found.iter().sum::<u64>() / 1024) }
 }
 
 /// Removes the folders of kernels that are gone.
@@ -95,8 +161,13 @@ fn owner(path: &Path) -> Option<u32> {
 }
 
 fn owner_lives(path: &Path) -> bool {
+    owner(path).is_some_and(lives)
+}
+
+/// Whether there is such a process.
+pub fn lives(id: u32) -> bool {
     // SAFETY: signal 0 only asks whether the process is there.
-    owner(path).is_some_and(|id| unsafe { libc::kill(id as libc::pid_t, 0) } == 0)
+    unsafe { libc::kill(id as libc::pid_t, 0) == 0 }
 }
 
 /// Copies a folder with the times of its files, by which cargo knows that nothing has to be built again.
@@ -141,6 +212,14 @@ mod tests {
 
         workspace.write_state("ready", Some(7));
         assert_eq!(states(&running)[0]["child"], 7);
+        workspace.wait_as_spare(&home);
+        assert_eq!((&states(&running)[0]["spare"], &states(&running)[0]["child"]), (&json!(true), &json!(7)));
+        workspace.serve_for(41);
+        let state = &states(&running)[0];
+        assert_eq!((&state["spare"], &state["kernel"]), (&json!(false), &json!(41)));
+        assert_eq!(state["process"], std::process::id());
+        #[cfg(target_os = "linux")]
+        assert!(memory(state).ends_with(" MiB"), "{}", memory(state));
         drop(workspace);
         assert_eq!(fs::read_dir(&running).unwrap().count(), 0);
     }

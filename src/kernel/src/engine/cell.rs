@@ -59,6 +59,15 @@ impl Engine {
         wire.reply(ExecuteReply { status, execution_count, payload, user_expressions, error }, message);
         wire.publish(Status::idle(), message);
         waiting.iter().for_each(|message| self.pass_over(message, queued));
+        self.refresh();
+    }
+
+    /// Has the analysis read again what is true, after a cell was stopped before it ran.
+    fn refresh(&mut self) {
+        if std::mem::take(&mut self.is_stale) {
+            let context = &mut self.context;
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(context.completions("", 0))));
+        }
     }
 
     fn run(&mut self, message: &JupyterMessage, request: &ExecuteRequest) -> Option<ReplyError> {
@@ -73,6 +82,7 @@ impl Engine {
         let result = self.execute(message, request);
         let ending = self.output.end();
         let (interrupted, killed) = self.shared.progress.end();
+        self.is_stale = interrupted && matches!(result, Err(Error::CompilationErrors(_) | Error::Message(_)));
         let outcome = Outcome { code, count: self.count, variables: &variables, interrupted, killed };
         let failed = match &result {
             Ok(outputs) => {

@@ -41,6 +41,10 @@ impl Outcome<'_> {
     /// The error of a cell that did not compile, or took its process with it.
     pub fn of_error(&self, failed: &Error) -> ReplyError {
         match failed {
+            // What a compiler says that was stopped is of no interest.
+            Error::CompilationErrors(_) | Error::Message(_) if self.interrupted => {
+                error("Interrupted", "stopped before it ran; every variable is kept", Vec::new())
+            }
             Error::CompilationErrors(errors) => self.of_compilation(errors),
             Error::SubprocessTerminated(_) if self.killed => {
                 error("Interrupted", "the cell did not stop and was killed", vec![self.lost()])
@@ -189,6 +193,10 @@ mod tests {
         assert!(crash.evalue.contains("stack overflow"), "{crash:?}");
         assert_eq!(outcome(true, true, &names).of_error(&how).ename, "Interrupted");
         assert_eq!(outcome(true, false, &names).of_error(&how).ename, "Crash", "it ended by itself");
+        let compiler = Error::Message("Compilation failed, but no parsable errors were found".into());
+        let error = outcome(true, false, &names).of_error(&compiler);
+        assert_eq!((error.ename.as_str(), error.evalue.contains("kept")), ("Interrupted", true));
+        assert_eq!(outcome(false, false, &names).of_error(&compiler).ename, "CellError");
     }
 
     #[test]

@@ -59,6 +59,8 @@ pub struct Engine {
     shared: Arc<Shared>,
     replies: crossbeam_channel::Receiver<String>,
     count: usize,
+    /// An interrupt may have left the analysis with half a manifest.
+    is_stale: bool,
 }
 
 impl Engine {
@@ -74,7 +76,7 @@ impl Engine {
         let (context, streams) = CommandContext::new().map_err(|error| anyhow!("{error}"))?;
         shared.progress.set_cells(Cells::new(context.process_handle()));
         let output = Output::start(shared.wire.clone(), streams.stdout, streams.stderr);
-        let mut engine = Engine { context, output, shared, replies, count: 0 };
+        let mut engine = Engine { context, output, shared, replies, count: 0, is_stale: false };
         engine.run_hidden(&prelude::load(&home.facade())).context("cannot load the library")?;
         engine.run_hidden(prelude::WARM_UP).context("the first cell does not run")?;
         Ok(engine)
@@ -117,10 +119,13 @@ pub fn start(
         // Behind the sockets, which are bound by now: a client need not wait for any of it.
         let prepared = library::check(&home).and_then(|()| workspace.fill(&home));
         let engine = prepared.and_then(|()| Engine::warm(&home, shared.clone(), replies));
-        shared.progress.warm();
         match engine {
-            Ok(engine) => serve(engine, &workspace, &jobs),
+            Ok(engine) => {
+                shared.progress.warm();
+                serve(engine, &workspace, &jobs)
+            }
             Err(error) => {
+                shared.progress.fail();
                 eprintln!("rankscope-kernel: {error:#}");
                 workspace.write_state("failed", None);
                 refuse(&shared, &jobs, &format!("{error:#}"));
@@ -173,7 +178,7 @@ fn refuse(shared: &Shared, jobs: &Receiver<JupyterMessage>, reason: &str) {
 pub fn rehearse(home: &Home, folder: &Path) -> Result<()> {
     set_environment(home, folder);
     let (wire, _ends) = crate::server::Wire::new();
-    let shared = Arc::new(Shared::new(wire));
+    let shared = Arc::new(Shared::new(wire, folder.to_owned()));
     let (_typed, replies) = crossbeam_channel::unbounded();
     let home = home.clone();
     let body = move || {

@@ -1,17 +1,25 @@
 //! What the engine is doing, as other threads may know it: whether it is warm, which cell runs, how to stop it.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::child::Cells;
+use crate::workspace::built_cells;
 
-/// How long a cell may ignore an interrupt before its process is ended.
+/// How long a cell that runs may ignore an interrupt before its process is ended.
 const GRACE: Duration = Duration::from_secs(3);
+/// How soon an interrupt is said again: the next compiler may only be started now.
+const AGAIN: Duration = Duration::from_millis(100);
 
 #[derive(Default)]
 struct State {
     warm: bool,
+    failed: bool,
     cells: Option<Cells>,
+    /// Where cells are compiled, and how many had been when the request began.
+    folder: PathBuf,
+    built: usize,
     /// The number of the request that runs; numbers never repeat.
     running: Option<u64>,
     started: u64,
@@ -25,14 +33,42 @@ struct State {
 pub struct Progress(Arc<Mutex<State>>);
 
 impl Progress {
+    /// An engine that is not there yet, and will compile cells in `folder`.
+    pub fn new(folder: PathBuf) -> Self {
+        Progress(Arc::new(Mutex::new(State { folder, ..State::default() })))
+    }
+
     /// Whether the engine is not ready yet.
     pub fn is_warming(&self) -> bool {
         !self.state().warm
     }
 
-    /// The engine is ready, or will never be.
+    /// The engine is ready.
     pub fn warm(&self) {
         self.state().warm = true;
+    }
+
+    /// The engine will never be ready.
+    pub fn fail(&self) {
+        let mut state = self.state();
+        (state.warm, state.failed) = (true, true);
+    }
+
+    /// Whether the engine is ready and has nothing to do.
+    pub fn is_idle(&self) -> bool {
+        let state = self.state();
+        state.warm && !state.failed && state.running.is_none()
+    }
+
+    /// Whether the engine failed, or the process that runs cells has ended.
+    pub fn is_broken(&self) -> bool {
+        let state = self.state();
+        state.failed || state.cells.as_ref().is_some_and(|cells| !cells.live())
+    }
+
+    /// Whether there is a process that runs cells.
+    pub fn has_cells(&self) -> bool {
+        self.state().cells.is_some()
     }
 
     /// The process that runs cells is there.
@@ -46,6 +82,7 @@ impl Progress {
         state.started += 1;
         state.running = Some(state.started);
         (state.interrupted, state.killed) = (false, false);
+        state.built = built_cells(&state.folder);
         if let Some(cells) = &state.cells {
             cells.begin();
         }
@@ -63,26 +100,37 @@ impl Progress {
         self.state().interrupted
     }
 
-    /// Stops what runs: politely, and by force if that does not help or is asked for twice.
+    /// Stops what runs: politely, and a cell's own code by force if that does not help or is asked for twice. A
+    /// cell that is still compiled only loses its compiler.
     pub fn interrupt(&self) {
         let mut state = self.state();
         let Some(running) = state.running else { return };
         if std::mem::replace(&mut state.interrupted, true) {
-            state.kill();
-            return;
-        }
-        if let Some(cells) = &state.cells {
-            cells.ask_to_stop();
-        }
-        drop(state);
-        let watcher = self.clone();
-        std::thread::spawn(move || {
-            std::thread::sleep(GRACE);
-            let mut state = watcher.state();
-            if state.running == Some(running) {
+            if state.is_compiled() {
                 state.kill();
             }
-        });
+            return;
+        }
+        state.ask_to_stop();
+        drop(state);
+        let watcher = self.clone();
+        std::thread::spawn(move || watcher.insist(running));
+    }
+
+    /// Asks again until the request is done.
+    fn insist(&self, running: u64) {
+        let mut ignored = None;
+        loop {
+            std::thread::sleep(AGAIN);
+            let mut state = self.state();
+            if state.running != Some(running) {
+                return;
+            }
+            if state.is_compiled() && ignored.get_or_insert_with(Instant::now).elapsed() >= GRACE {
+                return state.kill();
+            }
+            state.ask_to_stop();
+        }
     }
 
     /// Ends the process that runs cells: the kernel is going.
@@ -101,6 +149,17 @@ impl Progress {
 }
 
 impl State {
+    fn ask_to_stop(&self) {
+        if let Some(cells) = &self.cells {
+            cells.ask_to_stop();
+        }
+    }
+
+    /// Whether it is the cell's own code that runs.
+    fn is_compiled(&self) -> bool {
+        built_cells(&self.folder) > self.built
+    }
+
     fn kill(&mut self) {
         self.killed = true;
         if let Some(cells) = &self.cells {
@@ -115,7 +174,22 @@ mod tests {
     use std::os::unix::process::{CommandExt, ExitStatusExt};
     use std::process::{Child, Command};
 
-    fn sleeper(ignores: bool) -> (Progress, Arc<Mutex<Child>>) {
+    struct Sleeper {
+        progress: Progress,
+        child: Arc<Mutex<Child>>,
+        folder: tempfile::TempDir,
+    }
+
+    impl Sleeper {
+        /// The compiler is done: the cell runs.
+        fn compiled(&self) {
+            let target = self.folder.path().join("target/any/debug");
+            std::fs::create_dir_all(&target).unwrap();
+            std::fs::write(target.join("libcode_7.so"), "").unwrap();
+        }
+    }
+
+    fn sleeper(ignores: bool) -> Sleeper {
         let trap = if ignores { "trap '' INT; " } else { "" };
         // Says when it is ready: a signal before the trap is set would end it.
         let script = format!("{trap}trap '' USR1; echo; exec sleep 100");
@@ -133,9 +207,10 @@ mod tests {
         let mut line = [0];
         std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut line).unwrap();
         let child = Arc::new(Mutex::new(child));
-        let progress = Progress::default();
+        let folder = tempfile::tempdir().unwrap();
+        let progress = Progress::new(folder.path().to_owned());
         progress.set_cells(Cells::new(child.clone()));
-        (progress, child)
+        Sleeper { progress, child, folder }
     }
 
     fn ended_by(child: &Arc<Mutex<Child>>, within: Duration) -> Option<i32> {
@@ -151,7 +226,7 @@ mod tests {
 
     #[test]
     fn an_interrupt_is_polite_first_and_goes_to_nobody_while_nothing_runs() {
-        let (progress, child) = sleeper(false);
+        let Sleeper { progress, child, folder: _folder } = sleeper(false);
         progress.interrupt();
         assert_eq!(ended_by(&child, Duration::from_millis(300)), None);
         progress.begin();
@@ -164,21 +239,33 @@ mod tests {
 
     #[test]
     fn a_second_interrupt_is_not_polite() {
-        let (progress, child) = sleeper(true);
+        let sleeper = sleeper(true);
+        let Sleeper { progress, child, .. } = &sleeper;
         progress.begin();
+        sleeper.compiled();
         progress.interrupt();
-        assert_eq!(ended_by(&child, Duration::from_millis(300)), None);
+        assert_eq!(ended_by(child, Duration::from_millis(300)), None);
         progress.interrupt();
-        assert_eq!(ended_by(&child, GRACE / 2), Some(libc::SIGKILL));
+        assert_eq!(ended_by(child, GRACE / 2), Some(libc::SIGKILL));
         assert_eq!(progress.end(), (true, true));
     }
 
     #[test]
-    fn whoever_ignores_an_interrupt_is_killed_after_a_while() {
-        let (progress, child) = sleeper(true);
+    fn whoever_ignores_an_interrupt_is_killed_after_a_while_but_not_for_its_compiler() {
+        let sleeper = sleeper(true);
+        let Sleeper { progress, child, .. } = &sleeper;
+        sleeper.compiled(); // an earlier cell
         progress.begin();
         progress.interrupt();
-        assert_eq!(ended_by(&child, GRACE * 2), Some(libc::SIGKILL));
+        progress.interrupt();
+        assert_eq!(ended_by(child, GRACE + AGAIN * 3), None);
+        std::fs::rename(
+            sleeper.folder.path().join("target/any/debug/libcode_7.so"),
+            sleeper.folder.path().join("target/any/debug/libcode_6.so"),
+        )
+        .unwrap();
+        sleeper.compiled();
+        assert_eq!(ended_by(child, GRACE * 2), Some(libc::SIGKILL));
         assert_eq!(progress.end(), (true, true));
     }
 }

@@ -2,10 +2,11 @@
 
 mod control;
 mod decode;
+mod life;
 mod plain;
 mod wire;
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,16 +19,15 @@ use jupyter_zmq_client::{
     create_kernel_stdin_connection,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use zeromq::{SocketRecv, SocketSend};
 
 use decode::decode;
-use zeromq::{SocketRecv, SocketSend};
 
 use crate::engine;
 use crate::history::History;
-use crate::home::{self, Home};
-use crate::workspace::Workspace;
+pub use life::{Life, Parent};
 pub use plain::answer_plain;
-pub use wire::Wire;
+pub use wire::{Ends, Wire};
 
 /// How long a socket rests after an error, which may be there again at once.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -45,35 +45,33 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Nothing has happened yet.
-    pub fn new(wire: Wire) -> Self {
-        Shared { wire, history: Mutex::default(), progress: engine::Progress::default() }
+    /// Nothing has happened yet; `cells` is the folder in which cells are compiled.
+    pub fn new(wire: Wire, cells: PathBuf) -> Self {
+        Shared { wire, history: Mutex::default(), progress: engine::Progress::new(cells) }
     }
 }
 
-/// Serves the notebook of a connection file until Jupyter says goodbye.
+/// The server's ends of the queues.
+pub struct Queues {
+    /// What goes out.
+    pub ends: Ends,
+    /// To the engine: requests, and what was typed where a cell asked.
+    pub jobs: Sender<JupyterMessage>,
+    pub typed: crossbeam_channel::Sender<String>,
+}
+
+/// Binds the sockets, then starts the engine, if it has not been, by `begin`: a client need not wait for any of it.
+/// Serves until Jupyter says goodbye.
 ///
 /// # Errors
-/// If the file cannot be read, a socket cannot be bound, or nothing is installed.
-pub fn run(connection_file: &Path) -> Result<()> {
-    let text = std::fs::read_to_string(connection_file)
-        .with_context(|| format!("cannot read {}", connection_file.display()))?;
-    let connection: ConnectionInfo = serde_json::from_str(&text)
-        .with_context(|| format!("{} is not a connection file", connection_file.display()))?;
-    let home = Home::of_user()?;
-    let workspace = Arc::new(Workspace::create(&home::running()?)?);
-    engine::set_environment(&home, &workspace.cells());
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let result = runtime.block_on(serve(&connection, home, &workspace));
-    // The process ends here whatever the engine's thread is doing; the folder has to be gone before.
-    workspace.remove();
-    if let Err(error) = &result {
-        eprintln!("rankscope-kernel: {error:#}");
-    }
-    std::process::exit(i32::from(result.is_err()))
-}
-
-async fn serve(connection: &ConnectionInfo, home: Home, workspace: &Arc<Workspace>) -> Result<()> {
+/// If a socket cannot be bound, or there can be no thread.
+pub async fn serve(
+    connection: &ConnectionInfo,
+    queues: Queues,
+    shared: Arc<Shared>,
+    begin: impl FnOnce() -> Result<()>,
+    life: Life,
+) -> Result<()> {
     let session = format!("rankscope-{}-{}", std::process::id(), connection.shell_port);
     let mut heartbeat = create_kernel_heartbeat_connection(connection).await.context("heartbeat")?;
     let shell = create_kernel_shell_connection(connection, &session).await.context("shell")?;
@@ -81,11 +79,8 @@ async fn serve(connection: &ConnectionInfo, home: Home, workspace: &Arc<Workspac
     let stdin = create_kernel_stdin_connection(connection, &session).await.context("stdin")?;
     let iopub = create_kernel_iopub_xpub_connection(connection, &session).await.context("iopub")?;
 
-    let (wire, ends) = Wire::new();
-    let shared = Arc::new(Shared::new(wire));
-    let (queue, jobs) = std::sync::mpsc::channel();
-    let (typed, replies) = crossbeam_channel::unbounded();
-    let (end, mut ended) = unbounded_channel();
+    let Queues { ends, jobs: queue, typed } = queues;
+    let (end, ended) = unbounded_channel();
 
     tokio::spawn(async move {
         loop {
@@ -118,28 +113,11 @@ async fn serve(connection: &ConnectionInfo, home: Home, workspace: &Arc<Workspac
         }
     }));
 
-    engine::start(home, shared.clone(), workspace.clone(), jobs, replies)?;
-    let reason = wait_for_end(&mut ended).await;
+    begin()?;
+    let reason = life.wait(ended, &shared).await;
     shared.progress.finish();
     tokio::time::sleep(FAREWELL).await;
     reason
-}
-
-/// Returns when Jupyter asked for it, when a signal did, or when Jupyter is gone.
-async fn wait_for_end(ended: &mut UnboundedReceiver<()>) -> Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let parent = std::os::unix::process::parent_id();
-    // Jupyter sets this for kernels that must not outlive it.
-    let watched = std::env::var_os("JPY_PARENT_PID").is_some();
-    let mut tick = tokio::time::interval(Duration::from_secs(1));
-    loop {
-        tokio::select! {
-            _ = ended.recv() => return Ok(()),
-            _ = terminate.recv() => return Ok(()),
-            _ = tick.tick() => if watched && std::os::unix::process::parent_id() != parent { return Ok(()) },
-        }
-    }
 }
 
 /// Writes what comes out of a queue to a socket. A client that has gone is no error of ours.

@@ -1,0 +1,133 @@
+//! A kernel before it has sockets: its folder, its engine, and the queues between the two halves.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+
+use anyhow::{Context, Result};
+use jupyter_protocol::{ConnectionInfo, JupyterMessage};
+
+use crate::home::{self, Home};
+use crate::server::{self, Life, Queues, Shared, Wire};
+use crate::spare::{self, Flock};
+use crate::surroundings::Surroundings;
+use crate::workspace::Workspace;
+use crate::{child, engine};
+
+/// A kernel that may start its engine before it knows whom it serves.
+pub struct Kernel {
+    /// The library.
+    pub home: Home,
+    /// Its folder.
+    pub workspace: Arc<Workspace>,
+    /// What both halves see.
+    pub shared: Arc<Shared>,
+    /// What Jupyter gave it, once it serves.
+    pub surroundings: Option<Surroundings>,
+    queues: Queues,
+    waiting: Option<(Receiver<JupyterMessage>, crossbeam_channel::Receiver<String>)>,
+}
+
+/// Serves the notebook of a connection file until Jupyter says goodbye: on the spare, or by itself.
+///
+/// # Errors
+/// If the file cannot be read, a socket cannot be bound, or nothing is installed.
+pub fn run(connection_file: &Path) -> Result<()> {
+    let shown = connection_file.display();
+    let text = std::fs::read_to_string(connection_file).with_context(|| format!("cannot read {shown}"))?;
+    let connection =
+        serde_json::from_str(&text).with_context(|| format!("{shown} is not a connection file"))?;
+    let home = Home::of_user()?;
+    let surroundings = Surroundings::of_process()?;
+    if spare::is_on() {
+        match spare::serve_by_spare(&home, &text, &surroundings) {
+            Ok(code) => std::process::exit(code.into()),
+            Err(error) => eprintln!("rankscope-kernel: starts by itself: {error:#}"),
+        }
+    }
+    child::lead_group();
+    let mut kernel = Kernel::new(home)?;
+    kernel.surroundings = Some(surroundings);
+    kernel.serve(&connection, None)
+}
+
+impl Kernel {
+    /// Makes the folder, and tells evcxr where it is: called before there is a second thread.
+    ///
+    /// # Errors
+    /// If there can be no folder.
+    pub fn new(home: Home) -> Result<Self> {
+        let workspace = Arc::new(Workspace::create(&home::running()?)?);
+        let (wire, ends) = Wire::new();
+        let (jobs, waiting) = channel();
+        let (typed, replies) = crossbeam_channel::unbounded();
+        let shared = Arc::new(Shared::new(wire, workspace.cells()));
+        let (queues, waiting) = (Queues { ends, jobs, typed }, Some((waiting, replies)));
+        let kernel = Kernel { home, workspace, shared, surroundings: None, queues, waiting };
+        kernel.set_environment();
+        Ok(kernel)
+    }
+
+    /// The variables that evcxr and cells need, over those that there are.
+    pub fn set_environment(&self) {
+        engine::set_environment(&self.home, &self.workspace.cells());
+    }
+
+    /// Starts warming; once.
+    ///
+    /// # Errors
+    /// If there can be no thread.
+    pub fn start_engine(&mut self) -> Result<()> {
+        let Some((jobs, replies)) = self.waiting.take() else { return Ok(()) };
+        engine::start(self.home.clone(), self.shared.clone(), self.workspace.clone(), jobs, replies)
+    }
+
+    /// Binds the sockets and serves until the end of the process; for a shepherd, if there is one.
+    pub fn serve(self, connection: &ConnectionInfo, flock: Option<Flock>) -> ! {
+        let (shared, workspace) = (self.shared.clone(), self.workspace.clone());
+        // With the runtime the sockets go: a kernel that comes in this one's place finds the ports free.
+        let result = self.serve_sockets(connection, flock.as_ref());
+        if let Err(error) = &result {
+            eprintln!("rankscope-kernel: {error:#}");
+        }
+        leave(&shared, &workspace, u8::from(result.is_err()), flock.as_ref())
+    }
+
+    fn serve_sockets(self, connection: &ConnectionInfo, flock: Option<&Flock>) -> Result<()> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let life = Life::new(flock, self.next_spare())?;
+        let Kernel { home, workspace, shared, queues, waiting, .. } = self;
+        let engine_shared = shared.clone();
+        let begin = || match waiting {
+            Some((jobs, replies)) => engine::start(home, engine_shared, workspace, jobs, replies),
+            None => Ok(()),
+        };
+        runtime.block_on(server::serve(connection, queues, shared, begin, life))
+    }
+
+    /// What to do when the kernel has been idle for a moment: the next spare warms.
+    fn next_spare(&self) -> Box<dyn FnOnce() + Send> {
+        let (home, surroundings) = (self.home.clone(), self.surroundings.clone());
+        Box::new(move || {
+            let Some(surroundings) = surroundings.filter(|_| spare::is_on()) else { return };
+            if let Err(error) = spare::start(&home, &surroundings.variables) {
+                eprintln!("rankscope-kernel: no spare: {error:#}");
+            }
+        })
+    }
+
+    /// Ends a kernel that has served nobody.
+    pub fn end(self, code: u8) -> ! {
+        leave(&self.shared, &self.workspace, code, None)
+    }
+}
+
+/// Ends the process, whatever the engine's thread is doing; the cells and the folder have to be gone before.
+fn leave(shared: &Shared, workspace: &Workspace, code: u8, flock: Option<&Flock>) -> ! {
+    shared.progress.finish();
+    workspace.remove();
+    if let Some(flock) = flock {
+        flock.end(code);
+    }
+    std::process::exit(code.into())
+}

@@ -1,0 +1,91 @@
+//! When a kernel ends, and what it does once it has nothing to do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::Shared;
+use crate::spare::Flock;
+
+/// How often to look round.
+const LOOK: Duration = Duration::from_secs(1);
+/// After so many looks at a kernel with nothing to do, it has time for what comes later.
+const IDLE_LOOKS: u32 = 2;
+
+/// The process that started this one.
+pub struct Parent {
+    id: u32,
+    /// Jupyter sets a variable for kernels that must not outlive it.
+    watched: bool,
+}
+
+impl Parent {
+    /// Now.
+    pub fn watch() -> Self {
+        Parent {
+            id: std::os::unix::process::parent_id(),
+            watched: std::env::var_os("JPY_PARENT_PID").is_some(),
+        }
+    }
+
+    /// Whether a parent that must not be outlived has ended.
+    pub fn is_gone(&self) -> bool {
+        self.watched && std::os::unix::process::parent_id() != self.id
+    }
+}
+
+/// What keeps a kernel alive.
+pub struct Life {
+    /// Of a kernel that serves by itself.
+    parent: Option<Parent>,
+    /// The end of a shepherd.
+    let_go: UnboundedReceiver<()>,
+    /// Done once, when it is idle.
+    when_idle: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl Life {
+    /// A kernel with a shepherd lives as long as that, one without as long as Jupyter.
+    ///
+    /// # Errors
+    /// If the shepherd cannot be watched.
+    pub fn new(flock: Option<&Flock>, when_idle: Box<dyn FnOnce() + Send>) -> Result<Self> {
+        let (gone, let_go) = unbounded_channel();
+        let parent = match flock {
+            None => Some(Parent::watch()),
+            Some(flock) => {
+                flock.watch(move || {
+                    let _ = gone.send(());
+                })?;
+                None
+            }
+        };
+        Ok(Life { parent, let_go, when_idle: Some(when_idle) })
+    }
+
+    /// Returns when Jupyter asked for it (`ended`), when a signal did, or when Jupyter is gone.
+    pub(super) async fn wait(mut self, mut ended: UnboundedReceiver<()>, shared: &Arc<Shared>) -> Result<()> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut tick = tokio::time::interval(LOOK);
+        let mut idle = 0;
+        loop {
+            tokio::select! {
+                _ = ended.recv() => return Ok(()),
+                _ = terminate.recv() => return Ok(()),
+                Some(()) = self.let_go.recv() => return Ok(()),
+                _ = tick.tick() => {
+                    if self.parent.as_ref().is_some_and(Parent::is_gone) {
+                        return Ok(());
+                    }
+                    idle = if shared.progress.is_idle() { idle + 1 } else { 0 };
+                    if idle >= IDLE_LOOKS && let Some(work) = self.when_idle.take() {
+                        work();
+                    }
+                }
+            }
+        }
+    }
+}

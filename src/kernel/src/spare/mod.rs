@@ -1,0 +1,211 @@
+//! The warm spare: an engine that waits, ready, for the next kernel that starts.
+//!
+//! A spare is this program, in a session of its own: it warms its engine as a kernel does and listens on a socket
+//! that only its user can open. A kernel that starts hands it the connection file, the folder and the variables
+//! that Jupyter gave, and its own outputs; it stays as a *shepherd*, the process that Jupyter knows, and ends with
+//! it. A spare that is still warming takes over as well: what is left of its warming is shorter than a new one.
+//!
+//! There is one spare for a user at most (a lock says so). It ends by itself when no kernel has been there for
+//! [`IDLE_SECONDS`], when the library is replaced or removed, and when the setting is switched off.
+
+mod message;
+mod shepherd;
+mod wait;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::home::{self, Home};
+use crate::surroundings::Surroundings;
+use crate::{library, spec, workspace};
+pub use message::{receive, send};
+pub use shepherd::{Flock, serve_by_spare};
+pub use wait::wait;
+
+/// How long a spare waits while there is no kernel, unless this variable says otherwise, in seconds.
+pub const IDLE: &str = "RANKSCOPE_KERNEL_SPARE_SECONDS";
+/// Half an hour.
+pub const IDLE_SECONDS: u64 = 1800;
+
+/// How long a spare may take to end when it is told to.
+const ENDING: Duration = Duration::from_secs(15);
+
+/// Stands alone in a message that tells a spare to end.
+const END: &str = "end";
+
+/// The setting, a file that is there or not: the user's, also where the library is everybody's.
+fn setting() -> Result<PathBuf> {
+    Ok(home::preferences()?.join("kernel-spare"))
+}
+
+/// Whether kernels of this user keep a spare.
+pub fn is_on() -> bool {
+    setting().is_ok_and(|setting| setting.exists())
+}
+
+/// Where the spare has its lock, its socket and its log.
+fn folder() -> Result<PathBuf> {
+    Ok(home::running()?.join("spare"))
+}
+
+fn socket(folder: &Path) -> PathBuf {
+    folder.join("socket")
+}
+
+/// The lock, or `None` if there is a spare that has it. It ends with the process.
+fn lock(folder: &Path) -> Result<Option<File>> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let path = folder.join("lock");
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+    let file = file.with_context(|| format!("cannot write {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error).context("the spare's lock"),
+    }
+}
+
+/// `spare on`: keeps a spare from now on, and warms the first.
+///
+/// # Errors
+/// If nothing is installed, or the setting cannot be written.
+pub fn on(home: &Home) -> Result<()> {
+    library::check(home)?;
+    let setting = setting()?;
+    let shown = setting.display();
+    fs::create_dir_all(setting.parent().context("no folder")?)
+        .with_context(|| format!("cannot write {shown}"))?;
+    fs::write(&setting, "on\n").with_context(|| format!("cannot write {shown}"))?;
+    let mut variables: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
+    // As Jupyter will start kernels.
+    variables.insert(home::HOME.into(), home.path().into());
+    variables.insert(spec::SOURCES.into(), home.standard().into());
+    let is_new = start(home, &variables)?;
+    println!("spare     on: {}", if is_new { "one is warming" } else { "there is one" });
+    Ok(())
+}
+
+/// `spare off`: keeps none from now on, and ends the one that there is.
+///
+/// # Errors
+/// If the setting cannot be changed, or the spare does not end.
+pub fn off() -> Result<()> {
+    let setting = setting()?;
+    match fs::remove_file(&setting) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("cannot remove {}", setting.display()));
+        }
+        _ => end()?,
+    }
+    println!("spare     off");
+    Ok(())
+}
+
+/// Ends the spare of a library that is replaced or removed.
+///
+/// # Errors
+/// If it does not end.
+pub fn end_of(home: &Home) -> Result<()> {
+    let serves = |state: &serde_json::Value| state["home"] == home.path().to_string_lossy().as_ref();
+    if state().is_some_and(|state| serves(&state)) { end() } else { Ok(()) }
+}
+
+/// Ends the spare, waits until it is gone, and takes its folder away.
+fn end() -> Result<()> {
+    let folder = folder()?;
+    if !folder.exists() {
+        return Ok(());
+    }
+    let process = state().and_then(|state| state["process"].as_u64());
+    let is_gone = || process.is_none_or(|process| !workspace::lives(process as u32));
+    let started = Instant::now();
+    while started.elapsed() < ENDING {
+        // One that has only just been started may not listen yet.
+        if let Ok(socket) = UnixStream::connect(socket(&folder)) {
+            let _ = message::send_outputs(&socket).and_then(|()| message::send(&socket, &[END]));
+        }
+        if let Some(_lock) = lock(&folder)?
+            && is_gone()
+        {
+            fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    bail!("the spare (process {}) does not end", process.unwrap_or_default())
+}
+
+/// Starts a spare with these variables, unless there is one; says whether it did.
+///
+/// # Errors
+/// If it cannot be started.
+pub fn start(home: &Home, variables: &BTreeMap<OsString, OsString>) -> Result<bool> {
+    let folder = folder()?;
+    if lock(&folder)?.is_none() {
+        return Ok(false);
+    }
+    let log = File::create(folder.join("log")).context("the spare's log")?;
+    let mut command = Command::new(home.program());
+    command.args(["spare", "wait"]).env_clear().envs(variables).current_dir("/");
+    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    // Nothing that is meant for this process's terminal or group reaches it.
+    // SAFETY: one system call between fork and exec.
+    unsafe {
+        command.pre_exec(|| {
+            libc::setsid();
+            Ok(())
+        })
+    };
+    let mut spare = command.spawn().with_context(|| format!("cannot start {}", home.program().display()))?;
+    // Somebody has to wait for it, should it end first.
+    std::thread::spawn(move || spare.wait());
+    Ok(true)
+}
+
+/// What the spare says of itself, if there is one.
+fn state() -> Option<serde_json::Value> {
+    let running = home::running().ok()?;
+    workspace::states(&running).into_iter().find(|state| state["spare"] == true)
+}
+
+/// One line for `status`.
+pub fn in_words() -> String {
+    let setting = if is_on() { "on" } else { "off" };
+    let Some(state) = state() else { return format!("{setting}, none is there") };
+    format!(
+        "{setting}, process {}, cells {}: {}{}",
+        state["process"],
+        state["child"],
+        state["state"],
+        workspace::memory(&state)
+    )
+}
+
+/// The fields by which a kernel and a spare know that they belong together.
+fn library_of(home: &Home) -> Result<(Vec<u8>, Vec<u8>)> {
+    let stamp = fs::read(home.stamp())
+        .with_context(|| format!("nothing is installed in {}", home.path().display()))?;
+    Ok((home.path().as_os_str().as_encoded_bytes().to_vec(), stamp))
+}
+
+/// What a kernel that starts asks for.
+fn wish(home: &Home, connection: &str, surroundings: &Surroundings) -> Result<message::Wish> {
+    let (home, stamp) = library_of(home)?;
+    Ok(message::Wish {
+        home,
+        stamp,
+        bounds: crate::surroundings::bounds(),
+        kernel: std::process::id(),
+        connection: connection.as_bytes().to_vec(),
+        surroundings: surroundings.clone(),
+    })
+}

@@ -1,0 +1,217 @@
+//! The process that waits for a kernel to serve.
+
+use std::fs::{self, File, Permissions};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use jupyter_protocol::ConnectionInfo;
+
+use super::message::{Wish, receive, receive_outputs, send};
+use super::shepherd::{GO, NO, YES};
+use super::{END, Flock, IDLE, IDLE_SECONDS, folder, library_of, lock, socket};
+use crate::child::Handover;
+use crate::home::Home;
+use crate::kernel::Kernel;
+use crate::surroundings::{Surroundings, bounds};
+use crate::workspace;
+
+/// How often to look whether there is a reason to end.
+const LOOK: Duration = Duration::from_secs(2);
+/// How long who connects may take to say what they want.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A signal asked to end.
+static ASKED_TO_END: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn end(_: libc::c_int) {
+    ASKED_TO_END.store(true, Ordering::Relaxed);
+}
+
+/// `spare wait`: warms an engine and waits; then serves a kernel, or ends. Where there is a spare already, nothing.
+///
+/// # Errors
+/// If nothing is installed, or there can be no socket.
+pub fn wait() -> Result<()> {
+    let folder = folder()?;
+    let Some(lock) = lock(&folder)? else { return Ok(()) };
+    crate::child::lead_group();
+    // SAFETY: the handler only stores an atomic.
+    unsafe { libc::signal(libc::SIGTERM, end as extern "C" fn(libc::c_int) as libc::sighandler_t) };
+    let home = Home::of_user()?;
+    let library = library_of(&home)?;
+    let idle = std::env::var(IDLE).ok().map_or(Ok(IDLE_SECONDS), |seconds| seconds.parse());
+    let idle = Duration::from_secs(idle.with_context(|| format!("{IDLE} is no number of seconds"))?);
+    let surroundings = Surroundings::of_process()?;
+    let listener = Listener::bind(socket(&folder))?;
+    let handover = Handover::new()?;
+    let mut kernel = Kernel::new(home)?;
+    kernel.workspace.wait_as_spare(&kernel.home);
+    kernel.start_engine()?;
+    let spare = Spare { kernel, surroundings, library, handover, listener, lock };
+    spare.wait(idle)
+}
+
+/// The socket's file, which goes with it.
+struct Listener(UnixListener, PathBuf);
+
+impl Listener {
+    fn bind(path: PathBuf) -> Result<Self> {
+        // We have the lock: what is there is of nobody who lives.
+        let _ = fs::remove_file(&path);
+        let listener =
+            UnixListener::bind(&path).with_context(|| format!("cannot listen at {}", path.display()))?;
+        fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+        listener.set_nonblocking(true)?;
+        Ok(Listener(listener, path))
+    }
+
+    /// Who connects next, if anybody does before it is time to look round, or a signal comes.
+    fn next(&self) -> Option<UnixStream> {
+        let mut wanted = libc::pollfd { fd: self.0.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: one descriptor of ours, for the time of the call.
+        unsafe { libc::poll(&mut wanted, 1, LOOK.as_millis() as libc::c_int) };
+        let (stream, _) = self.0.accept().ok()?;
+        stream.set_nonblocking(false).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        stream.set_write_timeout(Some(PATIENCE)).ok()?;
+        Some(stream)
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.1);
+    }
+}
+
+struct Spare {
+    kernel: Kernel,
+    surroundings: Surroundings,
+    library: (Vec<u8>, Vec<u8>),
+    handover: Handover,
+    listener: Listener,
+    lock: File,
+}
+
+impl Spare {
+    fn wait(self, idle: Duration) -> ! {
+        let mut needed = Instant::now();
+        let reason = loop {
+            if let Some(stream) = self.listener.next() {
+                match self.hear(&stream) {
+                    Ok(Heard::End) => break "it was told to end".to_owned(),
+                    Ok(Heard::Wish(wish, outputs)) => match self.can_serve(&wish) {
+                        Ok(connection) => self.serve(stream, &wish, outputs, &connection),
+                        // The next one is warmed with what this kernel has.
+                        Err(why) => {
+                            let why = format!("{why:#}");
+                            let _ = send(&stream, &[NO, &why]);
+                            break why;
+                        }
+                    },
+                    Err(error) => eprintln!("rankscope-kernel: the spare heard nothing useful: {error:#}"),
+                }
+            }
+            if let Some(reason) = self.reason_to_end() {
+                break reason;
+            }
+            if workspace::states(self.kernel.workspace.among()).iter().any(|state| state["spare"] != true) {
+                needed = Instant::now();
+            } else if needed.elapsed() >= idle {
+                break format!("no kernel has been there for {} s", idle.as_secs());
+            }
+        };
+        eprintln!("rankscope-kernel: the spare ends: {reason}");
+        drop(self.listener);
+        self.kernel.end(0)
+    }
+
+    fn hear(&self, stream: &UnixStream) -> Result<Heard> {
+        // A message without outputs is no wish.
+        let outputs = receive_outputs(stream)?;
+        let fields = receive(stream)?;
+        if fields == [END.as_bytes()] {
+            return Ok(Heard::End);
+        }
+        Ok(Heard::Wish(Wish::from_fields(&fields).context("no wish of ours")?, outputs))
+    }
+
+    /// Whether a kernel on this engine is as good as the one that asks, and for which sockets.
+    fn can_serve(&self, wish: &Wish) -> Result<ConnectionInfo> {
+        if (&wish.home, &wish.stamp) != (&self.library.0, &self.library.1) {
+            bail!("it has another library");
+        }
+        if let Some(name) = self.surroundings.set_apart_by(&wish.surroundings) {
+            bail!("it was started with another {name}");
+        }
+        if wish.bounds != bounds() {
+            bail!("it has other limits, or is in another control group");
+        }
+        if let Some(reason) = self.reason_to_end() {
+            bail!(reason);
+        }
+        serde_json::from_slice(&wish.connection).context("the connection file")
+    }
+
+    fn reason_to_end(&self) -> Option<String> {
+        if ASKED_TO_END.load(Ordering::Relaxed) {
+            return Some("a signal said so".into());
+        }
+        if library_of(&self.kernel.home).ok().as_ref() != Some(&self.library) {
+            return Some("the library was replaced or removed".into());
+        }
+        if self.kernel.shared.progress.is_broken() {
+            return Some("its engine did not start, or its cells' process has ended".into());
+        }
+        None
+    }
+
+    /// From now on this is the kernel of `wish`.
+    fn serve(self, stream: UnixStream, wish: &Wish, outputs: [File; 2], connection: &ConnectionInfo) -> ! {
+        let Spare { mut kernel, handover, listener, lock, .. } = self;
+        drop(listener);
+        if let Err(error) = take_over(&kernel, &wish.surroundings, handover, &stream) {
+            eprintln!("rankscope-kernel: the spare could not take over: {error:#}");
+            let _ = send(&stream, &[NO, &format!("{error:#}")]);
+            kernel.end(1);
+        }
+        outputs.iter().zip([libc::STDOUT_FILENO, libc::STDERR_FILENO]).for_each(|(output, standard)| {
+            // SAFETY: both are open; from now on we write where the kernel would have.
+            unsafe { libc::dup2(output.as_raw_fd(), standard) };
+        });
+        drop(outputs);
+        kernel.workspace.serve_for(wish.kernel);
+        // There may be a new one now.
+        drop(lock);
+        kernel.surroundings = Some(wish.surroundings.clone());
+        kernel.serve(connection, Some(Flock(stream)))
+    }
+}
+
+enum Heard {
+    End,
+    Wish(Wish, [File; 2]),
+}
+
+/// Puts on what Jupyter gave the kernel, here and in the process of the cells, and waits for its word.
+fn take_over(
+    kernel: &Kernel,
+    surroundings: &Surroundings,
+    handover: Handover,
+    stream: &UnixStream,
+) -> Result<()> {
+    surroundings.enter().with_context(|| format!("cannot go to {}", surroundings.folder.display()))?;
+    kernel.set_environment();
+    handover.pass(&Surroundings::of_process()?, kernel.shared.progress.has_cells())?;
+    send(stream, &[YES])?;
+    let word = receive(stream).context("the kernel has not waited")?;
+    if word != [GO.as_bytes()] {
+        bail!("the kernel changed its mind");
+    }
+    Ok(())
+}
