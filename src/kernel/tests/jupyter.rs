@@ -29,7 +29,8 @@ impl Jupyter {
             .env("JUPYTER_RUNTIME_DIR", prefix.join("runtime"))
             .env("IPYTHONDIR", prefix.join("ipython"))
             .env("RANKSCOPE_KERNEL_HOME", prefix.join("share/rankscope/kernel"))
-            .env("RANKSCOPE_KERNEL_RUNNING", prefix.join("running"));
+            .env("RANKSCOPE_KERNEL_RUNNING", prefix.join("running"))
+            .env("RANKSCOPE_KERNEL_PREFERENCES", prefix.join("preferences"));
         let output = command.output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let (out, err) = (text(&output.stdout), text(&output.stderr));
@@ -83,6 +84,7 @@ fn jupyter_is_content() {
     }
     let jupyter = Jupyter::install(python());
     jupyter.script("conformance.py", &[]);
+    jupyter.script("spare.py", &[]);
     let stress = jupyter.script("stress.py", &["40".into()]);
     let measured: serde_json::Value = serde_json::from_str(stress.lines().last().unwrap()).unwrap();
     assert!(measured["resident_mib"].as_f64().unwrap() < 600.0, "{measured}");

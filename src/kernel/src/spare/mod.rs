@@ -14,8 +14,8 @@ mod wait;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -63,7 +63,10 @@ fn socket(folder: &Path) -> PathBuf {
 
 /// The lock, or `None` if there is a spare that has it. It ends with the process.
 fn lock(folder: &Path) -> Result<Option<File>> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    // Whoever made it: nobody else may connect. That it can be set says that it is ours.
+    fs::set_permissions(folder, Permissions::from_mode(0o700))
+        .with_context(|| format!("{} is somebody else's", folder.display()))?;
     let path = folder.join("lock");
     let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
     let file = file.with_context(|| format!("cannot write {}", path.display()))?;

@@ -13,6 +13,7 @@ use crate::process;
 const ROWS: &[(&str, &str, f64)] = &[
     ("kernel_info", "from the start to `kernel_info`, s", 0.5),
     ("first_cell", "from the start to the first cell's answer, s", 13.0),
+    ("first_cell_spare", "the same with a spare ready, s", 1.0),
     ("let", "a `let`, s", 0.45),
     ("expression", "an expression, s", 0.45),
     ("fn", "a function, s", 0.45),
