@@ -22,6 +22,7 @@ mod gpt2;
 pub mod heads;
 mod input;
 mod llama;
+pub mod loss;
 mod make;
 mod mask_choice;
 mod memory;

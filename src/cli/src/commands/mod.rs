@@ -5,9 +5,11 @@ mod count;
 mod devices;
 mod generate;
 mod kernels;
+mod loss;
 mod masks;
 mod models;
 mod rank;
+mod tokenizer;
 mod trace;
 
 use anyhow::Result;
@@ -22,6 +24,10 @@ pub enum Command {
     Trace(trace::TraceArgs),
     /// Let a model write on, token by token
     Generate(generate::GenerateArgs),
+    /// Say how well a model predicts what follows a prefix, under any mask
+    Loss(loss::LossArgs),
+    /// Make a tokenizer: of bytes, of characters, or learned from a text
+    Tokenizer(tokenizer::TokenizerArgs),
     /// Put the claims of the popular account on trial: experiments, evidence for and against, verdicts
     Claims(claims::ClaimsArgs),
     /// Count parameters, operations and bytes of published sizes or of a config.json
@@ -42,6 +48,8 @@ impl Command {
             Command::Rank(args) => rank::execute(&args, run),
             Command::Trace(args) => trace::execute(&args, run),
             Command::Generate(args) => generate::execute(&args, run),
+            Command::Loss(args) => loss::execute(&args, run),
+            Command::Tokenizer(args) => tokenizer::execute(&args),
             Command::Claims(args) => claims::execute(&args, run),
             Command::Count(args) => count::execute(&args),
             Command::Masks(args) => masks::execute(&args),

@@ -11,9 +11,11 @@ mod hub;
 #[cfg(all(unix, feature = "hub"))]
 mod hub_server;
 mod kernels;
+mod loss;
 mod masks;
 mod models;
 mod process;
 mod rank;
 mod support;
+mod tokenizer;
 mod trace;

@@ -1,0 +1,288 @@
+//! The loss of a prefix-LM: how badly a model predicts what follows a prefix, token by token.
+//!
+//! L = −1/N · Σ_{t ≥ k} ln p(x_t | x_0 … x_{t−1}), over the N tokens behind the first k. With k = 1 on a decoder it
+//! is the loss of a causal language model; under a mask `prefix(k)` the same decoder reads its input in both
+//! directions; in an encoder-decoder the encoder reads the prefix, and the decoder what follows.
+
+use serde::Serialize;
+
+use super::count::Plan;
+use super::{Description, Input, MaskChoice, Model};
+use crate::axis::Axis;
+use crate::error::{Error, Result};
+use crate::mask::Mask;
+use crate::ops::slice;
+use crate::probe::Unobserved;
+use crate::run::Run;
+use crate::tensor::Tensor;
+
+/// Positions whose logits are there at a time: with a vocabulary of 50,000, 13 MB.
+const ROWS: usize = 64;
+
+/// Cross-entropies of the tokens that a model was to predict.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Loss {
+    /// Position in the sequence of the first token that is predicted; the others follow it.
+    pub first: usize,
+    /// −ln p of each, in nats.
+    pub each: Vec<f64>,
+}
+
+impl Loss {
+    /// L, in nats a token.
+    pub fn mean(&self) -> f64 {
+        self.each.iter().sum::<f64>() / self.each.len() as f64
+    }
+
+    /// e^L: among so many equally likely tokens a choice would be as hard.
+    pub fn perplexity(&self) -> f64 {
+        self.mean().exp()
+    }
+}
+
+/// The loss of `model` on the tokens of `ids` behind the first `prefix`.
+///
+/// **Shapes**: ids `[n]`, one sequence; the result has n − k tokens. A decoder predicts x_t from its position t − 1.
+/// An encoder-decoder's encoder reads the prefix and its decoder the start token and what follows; where the
+/// configuration names no start token, the first token behind the prefix is given and not predicted, which
+/// leaves n − k − 1.
+///
+/// **Conventions**: logarithms and sums in f64. A mask under which a token would be predicted by a position that has
+/// seen it is refused, since the loss would then say nothing.
+///
+/// **Source**: the objective of prefix language modelling in Raffel et al. 2020 (T5, section 3.2.1) and in
+/// Encoder-Decoder or Decoder-Only? (arXiv 2510.26622, section 3).
+///
+/// # Errors
+/// [`Error::Invalid`] naming a prefix of no length or with nothing to predict behind it, a family that predicts no
+/// next token, or the position that sees what it is to predict; as [`Model::hidden`].
+///
+/// ```no_run
+/// use rankscope::model::{self, MaskChoice, loss::prefix_lm};
+/// use rankscope::{Device, Mask, Run};
+/// let model = model::load("checkpoint".as_ref(), &Device::Cpu)?;
+/// let ids = [5, 9, 13, 2, 8, 4];
+/// let trained = prefix_lm(&*model, &ids, 3, &MaskChoice::AsTrained, &Run::default())?;
+/// let both_ways = prefix_lm(&*model, &ids, 3, &MaskChoice::Override(Mask::prefix(3)), &Run::default())?;
+/// println!("{} and {} nats a token", trained.mean(), both_ways.mean());
+/// # Ok::<(), rankscope::Error>(())
+/// ```
+pub fn prefix_lm(
+    model: &dyn Model,
+    ids: &[u32],
+    prefix: usize,
+    mask: &MaskChoice,
+    run: &Run,
+) -> Result<Loss> {
+    let description = model.description();
+    if !Plan::of(model.record().config())?.generates() {
+        let expected = "one that predicts the next token, such as llama";
+        return Err(Error::invalid("family of a model with a prefix-LM loss", description.family, expected));
+    }
+    let Reading { input, row, first } = Reading::of(description, ids, prefix)?;
+    let read = row + ids.len() - first;
+    for layer in 0..description.layers.min(2) {
+        expect_no_answers(&mask.of_layer(layer, description), row, read)?;
+    }
+    let hidden = model.hidden(&input, mask, &mut Unobserved, run)?; // [1, T, C]
+    let mut each = Vec::with_capacity(ids.len() - first);
+    for targets in ids[first..].chunks(ROWS) {
+        run.check()?;
+        let start = row + each.len();
+        let hidden = slice(&hidden, Axis::Query, start..start + targets.len())?;
+        let logits = model.logits(&hidden, &mut Unobserved)?;
+        let logits = logits.ok_or_else(|| Error::invalid("logits of the model", "none", "an output head"))?;
+        each.extend(cross_entropies(&logits, targets)?);
+    }
+    Ok(Loss { first, each })
+}
+
+/// How a sequence is read: by row `row` of the last stack, and those behind it, are the tokens from `first` on
+/// predicted.
+struct Reading {
+    input: Input,
+    row: usize,
+    first: usize,
+}
+
+impl Reading {
+    fn of(model: &Description, ids: &[u32], prefix: usize) -> Result<Self> {
+        let start = model.encoder.as_ref().map(|encoder| encoder.start);
+        let given = prefix + usize::from(start == Some(None));
+        if prefix == 0 || given >= ids.len() {
+            let most = ids.len().saturating_sub(1 + given - prefix);
+            let expected =
+                format!("from 1 to {most}, so that of the {} tokens some are predicted", ids.len());
+            return Err(Error::invalid("length of the prefix", prefix, expected));
+        }
+        // The last token is only predicted.
+        let (source, target) = ids[..ids.len() - 1].split_at(prefix);
+        Ok(match start {
+            None => Reading { input: Input::new([source, target].concat()), row: prefix - 1, first: prefix },
+            Some(start) => {
+                let read: Vec<u32> = start.into_iter().chain(target.iter().copied()).collect();
+                Reading { input: Input::new(source.to_vec()).with_decoder(read), row: 0, first: given }
+            }
+        })
+    }
+}
+
+/// An error if a position from `row` on has seen one behind it, itself or by way of an earlier position that has.
+fn expect_no_answers(mask: &Mask, row: usize, length: usize) -> Result<()> {
+    mask.check(length)?;
+    let mut farthest = 0;
+    for query in 0..length {
+        let last = (farthest + 1..length).rev().find(|&key| mask.may_attend(query, key));
+        farthest = farthest.max(last.unwrap_or(0));
+        if query >= row && farthest > query {
+            let expected = format!(
+                "one under which the positions up to {query} do not see position {farthest}, which {query} is to predict or follows it"
+            );
+            return Err(Error::invalid("mask of a loss", mask, expected));
+        }
+    }
+    Ok(())
+}
+
+/// −ln softmax(logits)\[target\] of every row, for logits `[1, T, V]`.
+fn cross_entropies(logits: &Tensor, targets: &[u32]) -> Result<Vec<f64>> {
+    let vocab = logits.shape().size(Axis::Vocab).unwrap_or(1);
+    let entropy = |(logits, &target): (&[f32], &u32)| {
+        let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let sum: f64 = logits.iter().map(|&logit| f64::from(logit - largest).exp()).sum();
+        sum.ln() - f64::from(logits[target as usize] - largest)
+    };
+    if let Some(&target) = targets.iter().find(|&&target| target as usize >= vocab) {
+        let expected = format!("less than {vocab}, the size of the vocabulary");
+        return Err(Error::invalid("token id to predict", target, expected));
+    }
+    Ok(logits.to_vec()?.chunks_exact(vocab).zip(targets).map(entropy).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::Device;
+    use crate::model::{self, Config};
+
+    fn tiny(family: &str) -> Box<dyn Model> {
+        let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tiny");
+        model::load(&std::path::Path::new(fixtures).join(family), &Device::Cpu).unwrap()
+    }
+
+    fn loss(model: &dyn Model, ids: &[u32], prefix: usize, mask: &str) -> Result<Loss> {
+        prefix_lm(model, ids, prefix, &mask.parse().unwrap(), &Run::default())
+    }
+
+    fn assert_close(got: &[f64], expected: &[f64]) {
+        assert_eq!(got.len(), expected.len());
+        for (got, expected) in got.iter().zip(expected) {
+            assert!((got - expected).abs() < 1e-5, "{got} is not {expected}");
+        }
+    }
+
+    fn small(family: &str) -> Config {
+        let config = serde_json::json!({
+            "model_type": family, "vocab_size": 23, "hidden_size": 12, "intermediate_size": 20,
+            "num_hidden_layers": 2, "num_encoder_layers": 2, "num_decoder_layers": 2, "num_attention_heads": 3,
+            "num_key_value_heads": 3, "hidden_act": "silu", "rms_norm_eps": 1e-6, "max_position_embeddings": 29,
+        });
+        Config::from_value("small", config).unwrap()
+    }
+
+    const IDS: [u32; 7] = [5, 9, 2, 13, 8, 4, 11];
+
+    /// −ln p of the targets by the definition, from the logits of a pass of our own.
+    fn by_definition(model: &dyn Model, input: &Input, mask: &str, row: usize, targets: &[u32]) -> Vec<f64> {
+        let output = model.forward(input, &mask.parse().unwrap(), &mut Unobserved, &Run::default()).unwrap();
+        let logits = output.logits.unwrap().to_vec().unwrap();
+        let vocab = model.description().vocab;
+        let of = |(at, &target): (usize, &u32)| {
+            let row = &logits[(row + at) * vocab..][..vocab];
+            let sum: f64 = row.iter().map(|&logit| f64::from(logit).exp()).sum();
+            -(f64::from(row[target as usize]).exp() / sum).ln()
+        };
+        targets.iter().enumerate().map(of).collect()
+    }
+
+    #[test]
+    fn a_decoder_predicts_each_token_from_the_one_before_it() {
+        for family in ["gpt2", "llama", "mixtral"] {
+            let model = tiny(family);
+            let all = loss(&*model, &IDS, 1, "as-trained").unwrap();
+            let expected = by_definition(&*model, &Input::new(IDS.to_vec()), "as-trained", 0, &IDS[1..]);
+            assert_close(&all.each, &expected);
+            // What stands in the prefix is read and not counted.
+            let behind = loss(&*model, &IDS, 4, "as-trained").unwrap();
+            assert_eq!((all.first, behind.first), (1, 4));
+            assert_close(&behind.each, &expected[3..]);
+            assert!((behind.mean() - expected[3..].iter().sum::<f64>() / 3.0).abs() < 1e-5);
+            assert!((behind.perplexity().ln() - behind.mean()).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn a_decoder_reads_its_prefix_both_ways_where_the_mask_says_so() {
+        let model = tiny("llama");
+        let causal = loss(&*model, &IDS, 4, "causal").unwrap();
+        let both_ways = loss(&*model, &IDS, 4, "prefix(4)").unwrap();
+        let expected = by_definition(&*model, &Input::new(IDS.to_vec()), "prefix(4)", 3, &IDS[4..]);
+        assert_close(&both_ways.each, &expected);
+        assert_ne!(causal.each, both_ways.each);
+        assert_eq!(causal.each, loss(&*model, &IDS, 4, "prefix(1)").unwrap().each);
+    }
+
+    #[test]
+    fn an_encoder_decoder_reads_the_prefix_in_its_encoder() {
+        let model = tiny("t5");
+        let start = model.description().encoder.as_ref().unwrap().start.unwrap();
+        let got = loss(&*model, &IDS, 3, "as-trained").unwrap();
+        let input = Input::new(IDS[..3].to_vec()).with_decoder(vec![start, IDS[3], IDS[4], IDS[5]]);
+        assert_eq!(got.first, 3);
+        assert_close(&got.each, &by_definition(&*model, &input, "as-trained", 0, &IDS[3..]));
+    }
+
+    #[test]
+    fn redllm_and_decllm_have_the_loss_that_they_are_trained_on() {
+        for (family, first) in [("decllm", 3), ("redllm", 4)] {
+            let model = model::seeded(&small(family), 5, &Device::Cpu).unwrap();
+            let got = loss(&*model, &IDS, 3, "as-trained").unwrap();
+            let input = match family {
+                "decllm" => Input::new(IDS.to_vec()),
+                // Without a start token the first one behind the prefix is given.
+                _ => Input::split(&IDS, 3).unwrap(),
+            };
+            let row = if family == "decllm" { 2 } else { 0 };
+            assert_eq!(got.first, first, "{family}");
+            assert_close(&got.each, &by_definition(&*model, &input, "as-trained", row, &IDS[first..]));
+        }
+    }
+
+    #[test]
+    fn a_mask_that_shows_the_answer_is_refused() {
+        let model = tiny("gpt2");
+        let refused = |prefix, mask: &str| loss(&*model, &IDS, prefix, mask).unwrap_err().to_string();
+        let error = refused(4, "bidirectional");
+        assert!(error.starts_with("mask of a loss is bidirectional, expected one under which the positions up to 3 do not see position 5"), "{error}");
+        // Position 3 itself sees nothing ahead, but position 0 has told it.
+        assert!(refused(4, "causal | prefix(5)").contains("do not see position 4"));
+        assert!(loss(&*model, &IDS, 6, "bidirectional").is_ok(), "the last token alone is never read");
+        assert!(loss(&*model, &IDS, 5, "prefix(5)").is_ok());
+    }
+
+    #[test]
+    fn what_cannot_be_predicted_is_named() {
+        let model = tiny("gpt2");
+        for (prefix, part) in [(0, "length of the prefix is 0, expected from 1 to 6"), (7, "is 7, expected")]
+        {
+            let error = loss(&*model, &IDS, prefix, "as-trained").unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
+        let error = loss(&*model, &[5], 1, "as-trained").unwrap_err().to_string();
+        assert!(error.starts_with("length of the prefix is 1"), "{error}");
+        let error = loss(&*model, &[5, 99_999], 1, "as-trained").unwrap_err().to_string();
+        assert!(error.starts_with("token id to predict is 99999, expected less than"), "{error}");
+        let error = loss(&*tiny("bert"), &IDS, 3, "as-trained").unwrap_err().to_string();
+        assert!(error.starts_with("family of a model with a prefix-LM loss is bert"), "{error}");
+    }
+}
