@@ -35,9 +35,19 @@
 //! updates, results, panics and errors that `?` returned travel on the same road.
 //!
 //! # Interrupts
-//! An interrupt is a SIGINT to the child, where the library's handler raises the cancel flag of every `Run`. A cell
-//! that ignores it for three seconds is killed, and the error says which variables went with it. SIGUSR1 lowers
-//! the flag before each cell. The child dies with the kernel (`PR_SET_PDEATHSIG`), the kernel with Jupyter.
+//! An interrupt is a SIGINT to the kernel's process group, as Ctrl-C is in a terminal. In the child the library's
+//! handler raises the cancel flag of every `Run`; what the cell has started ends, and while the cell is still being
+//! compiled, so do cargo and rustc. It is said again ten times a second until the cell is done. Code of a cell that
+//! ignores it for three seconds is killed, and the error says which variables went with it; a cell that did not
+//! come to run loses none. Two things are waited for: one matrix decomposition or product, which LAPACK does not
+//! leave half done, and rust-analyzer, where a `:dep` makes it read new crates. SIGUSR1 lowers the flag before each
+//! cell. The child dies with the kernel (`PR_SET_PDEATHSIG`), the kernel with Jupyter.
+//!
+//! # The warm spare
+//! Nearly all of the time to a first cell is rust-analyzer's, on the standard library. With `rankscope-kernel spare
+//! on`, a process of the same program has done that before (`spare/`): it waits at a Unix socket with a warm engine
+//! and its child, takes over the connection file, the folder and the environment of the next kernel, and serves it.
+//! The process that Jupyter started stays as its shepherd: each ends with the other.
 
 mod args;
 mod child;

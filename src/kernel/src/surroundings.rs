@@ -81,14 +81,15 @@ fn is_read_once(name: &OsStr) -> bool {
     READ_ONCE.iter().any(|start| name.starts_with(start)) || READ_ONCE_NAMES.contains(&name.as_ref())
 }
 
-/// The bounds that a process has from who started it, and that nobody else can give it: its resource limits and
-/// its control group.
+/// What a process has from who started it, and nobody else can see or give it: its resource limits, its control
+/// group, and the mask of the files that it makes.
 pub fn bounds() -> Vec<u8> {
     // Where there is no such file there is nothing to tell apart.
-    ["/proc/self/limits", "/proc/self/cgroup"]
-        .iter()
-        .flat_map(|file| std::fs::read(file).unwrap_or_default())
-        .collect()
+    let read = |file: &str| std::fs::read(file).unwrap_or_default();
+    let status = read("/proc/self/status");
+    let mask =
+        status.split(|byte| *byte == b'\n').find(|line| line.starts_with(b"Umask")).unwrap_or_default();
+    [&read("/proc/self/limits"), &read("/proc/self/cgroup"), mask].concat()
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ from pathlib import Path
 from jupyter_client.kernelspec import get_kernel_spec
 from jupyter_client.manager import start_new_kernel
 
-from conformance import PATIENCE, children, run
+from conformance import KERNEL, PATIENCE, children, run
 
 GPU = (
     "use rankscope::device::DeviceRequest; use rankscope::ops::matmul;"
@@ -59,37 +59,37 @@ def first_cell(kernel):
     return manager, client, info, time.monotonic() - began
 
 
-def first_cells_with_a_spare(kernel, count):
-    """Seconds to the first cell's answer of kernels that find a spare ready, in a place of its own."""
+def first_cells_with_a_spare(kernel, folder, count):
+    """Seconds to the first cell's answer of kernels that find a spare ready."""
     spec = get_kernel_spec(kernel)
-    program, home = spec.argv[0], spec.env["RANKSCOPE_KERNEL_HOME"]
+
+    def spare(change):
+        environment = {**os.environ, **spec.env}
+        subprocess.run([spec.argv[0], "spare", change], check=True, stdout=subprocess.DEVNULL, env=environment)
+
+    def is_ready():
+        states = [json.loads(file.read_text()) for file in Path(folder).glob("running/*/state.json")]
+        return any(state["spare"] and state["state"] == "ready" for state in states)
+
     times = []
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["RANKSCOPE_KERNEL_RUNNING"] = f"{folder}/running"
-        os.environ["RANKSCOPE_KERNEL_PREFERENCES"] = f"{folder}/preferences"
-
-        def spare(change):
-            subprocess.run([program, "spare", change], check=True, stdout=subprocess.DEVNULL,
-                           env={**os.environ, "RANKSCOPE_KERNEL_HOME": home})
-
-        def is_ready():
-            states = [json.loads(file.read_text()) for file in Path(folder).glob("running/*/state.json")]
-            return any(state["spare"] and state["state"] == "ready" for state in states)
-
-        for _ in range(count):
-            spare("on")
-            deadline = time.monotonic() + PATIENCE
-            while not is_ready() and time.monotonic() < deadline:
-                time.sleep(0.2)
-            manager, client, _, seconds = first_cell(kernel)
-            times.append(seconds)
-            client.stop_channels()
-            manager.shutdown_kernel()
-        spare("off")
+    for _ in range(count):
+        spare("on")
+        deadline = time.monotonic() + PATIENCE
+        while not is_ready():
+            assert time.monotonic() < deadline, "no spare is ready"
+            time.sleep(0.2)
+        manager, client, _, seconds = first_cell(kernel)
+        times.append(seconds)
+        client.stop_channels()
+        manager.shutdown_kernel()
+    spare("off")
     return times
 
 
-def main(kernel, count):
+def main(kernel, count, folder):
+    # A place of its own: whoever measures may have a spare of theirs.
+    os.environ["RANKSCOPE_KERNEL_RUNNING"] = f"{folder}/running"
+    os.environ["RANKSCOPE_KERNEL_PREFERENCES"] = f"{folder}/preferences"
     manager, client, info, cell = first_cell(kernel)
     measured = {"kernel_info": info, "first_cell": cell}
     pid = manager.provisioner.pid
@@ -105,13 +105,14 @@ def main(kernel, count):
         measured[kind] = statistics.median(times)
         measured[f"{kind}_cpu"] = (processor_seconds(pid) - before) / count
     measured["resident_mib"] = sum(map(resident_mib, [pid, *children(pid)]))
-    measured["load"] = os.getloadavg()[0]
     client.stop_channels()
     manager.shutdown_kernel()
-    if "rankscope" in kernel:
-        measured["first_cell_spare"] = statistics.median(first_cells_with_a_spare(kernel, 3))
+    if kernel == KERNEL:
+        measured["first_cell_spare"] = statistics.median(first_cells_with_a_spare(kernel, folder, 3))
+    measured["load"] = os.getloadavg()[0]
     print(json.dumps(measured))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    with tempfile.TemporaryDirectory() as place:
+        main(sys.argv[1], int(sys.argv[2]), place)

@@ -65,7 +65,10 @@ def main(cells):
         "kernel_info_seconds": round(info, 2),
         "first_cell_seconds": round(cell, 2),
         "later_cell_seconds_median": round(statistics.median(times), 3),
+        "resident_mib_first": round(memory[0]),
         "resident_mib": round(memory[-1]),
+        "processes_first": 1 + processes[0],
+        "processes": 1 + processes[-1],
         "cells": cells,
         "load": os.getloadavg()[0],
     }))

@@ -110,7 +110,7 @@ pub fn phase_map(grid: &PhaseGrid, device: &Device, run: &Run) -> Result<Phases>
         .collect();
     let ranks = rank::many(&draws, "phase map", run, |&(head_size, scale, seed)| {
         let draw = Draw::aligned(grid.n, head_size, grid.alignment, seed);
-        effective_ranks(&draw, scale, device)
+        effective_ranks(&draw, scale, device, run)
     })?;
     let point = |(&(head_size, scale), ranks): (&(usize, f64), &[[f64; 2]])| PhasePoint {
         head_size,
@@ -125,8 +125,10 @@ pub fn phase_map(grid: &PhaseGrid, device: &Device, run: &Run) -> Result<Phases>
 }
 
 /// Causal, bidirectional.
-pub(super) fn effective_ranks(draw: &Draw, scale: f64, device: &Device) -> Result<[f64; 2]> {
+pub(super) fn effective_ranks(draw: &Draw, scale: f64, device: &Device, run: &Run) -> Result<[f64; 2]> {
     let of = |mask: Mask| -> Result<f64> {
+        // Whoever asked to stop waits for one decomposition, not for two.
+        run.check()?;
         Ok(Spectrum::of(draw.weights(scale, &mask, device)?.view())?.effective_rank())
     };
     Ok([of(Mask::causal())?, of(Mask::bidirectional())?])

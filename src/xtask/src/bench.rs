@@ -33,6 +33,9 @@ pub struct Args {
     /// Only the Jupyter kernel; the Python needs jupyter_client and jupyter_kernel_test.
     #[arg(long)]
     kernel: bool,
+    /// Measures the development build of the kernel, not the release.
+    #[arg(long, requires = "kernel")]
+    dev: bool,
 }
 
 /// Runs `cargo xtask bench`: the page goes to standard output and to `<target>/bench/results.md`.

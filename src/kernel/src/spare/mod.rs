@@ -5,8 +5,14 @@
 //! that Jupyter gave, and its own outputs; it stays as a *shepherd*, the process that Jupyter knows, and ends with
 //! it. A spare that is still warming takes over as well: what is left of its warming is shorter than a new one.
 //!
-//! There is one spare for a user at most (a lock says so). It ends by itself when no kernel has been there for
-//! [`IDLE_SECONDS`], when the library is replaced or removed, and when the setting is switched off.
+//! A kernel starts by itself, and says why on its stderr, where there is no spare, where that does not answer, has
+//! another library, or differs in what a running process cannot change: variables that are read only once
+//! ([`Surroundings::set_apart_by`]), limits and control group ([`crate::surroundings::bounds`]). Such a spare ends,
+//! and the next is one of that kernel's kind.
+//!
+//! There is one for a user at most (a lock says so), and it is warmed when a kernel has had nothing to do for two
+//! seconds; at ordinary priority, since only root could give it back. It ends by itself when no kernel has been
+//! there for [`IDLE_SECONDS`], when the library is replaced or removed, and when the setting is switched off.
 
 mod message;
 mod shepherd;

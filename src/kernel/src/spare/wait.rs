@@ -150,7 +150,7 @@ impl Spare {
             bail!("it was started with another {name}");
         }
         if wish.bounds != bounds() {
-            bail!("it has other limits, or is in another control group");
+            bail!("it has other limits or another umask, or is in another control group");
         }
         if let Some(reason) = self.reason_to_end() {
             bail!(reason);

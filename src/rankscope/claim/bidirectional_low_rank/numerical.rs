@@ -16,8 +16,11 @@ const SCALE: f64 = 1.0;
 /// Of both masks: causal, bidirectional.
 type Pair = [Spectrum; 2];
 
-fn spectra(draw: &Draw, scale: f64) -> Result<Pair> {
-    let of = |mask: Mask| Spectrum::of(draw.weights(scale, &mask, &Device::Cpu)?.view());
+fn spectra(draw: &Draw, scale: f64, run: &Run) -> Result<Pair> {
+    let of = |mask: Mask| {
+        run.check()?;
+        Spectrum::of(draw.weights(scale, &mask, &Device::Cpu)?.view())
+    };
     Ok([of(Mask::causal())?, of(Mask::bidirectional())?])
 }
 
@@ -25,7 +28,7 @@ fn draws(settings: &Settings, n: usize, head_size: usize, scale: f64, run: &Run)
     let seed = settings.seed()?;
     let seeds: Vec<u64> = (0..settings.integer("seeds")? as u64).map(|draw| seed + draw).collect();
     let stage = format!("ranks at n = {n}");
-    rank::many(&seeds, &stage, run, |&seed| spectra(&Draw::independent(n, head_size, seed), scale))
+    rank::many(&seeds, &stage, run, |&seed| spectra(&Draw::independent(n, head_size, seed), scale, run))
 }
 
 fn sample(pairs: &[Pair], mask: usize, of: impl Fn(&Spectrum) -> f64) -> Sample {

@@ -26,7 +26,10 @@ pub(super) fn limit(evidence: &mut Evidence, settings: &Settings, run: &Run) -> 
     let seed = settings.seed()?;
     let spectra = rank::many(&sizes, "uniform attention", run, |&n| {
         let draw = Draw::independent(n, 1, seed);
-        let of = |mask: Mask| Spectrum::of(draw.weights(0.0, &mask, &Device::Cpu)?.view());
+        let of = |mask: Mask| {
+            run.check()?;
+            Spectrum::of(draw.weights(0.0, &mask, &Device::Cpu)?.view())
+        };
         Ok((of(Mask::causal())?, of(Mask::bidirectional())?))
     })?;
     for (&n, (causal, bidirectional)) in sizes.iter().zip(&spectra) {

@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::Args;
-use crate::process;
+use super::{Args, has_modules};
+use crate::process::{self, Profile};
 
 /// What is measured: the name in the script's answer, in words, and the most it should be.
 const ROWS: &[(&str, &str, f64)] = &[
@@ -24,11 +24,17 @@ const ROWS: &[(&str, &str, f64)] = &[
 
 /// The table, beside the stock kernel `evcxr_jupyter` where Jupyter knows it.
 pub fn table(args: &Args) -> Result<String> {
+    ensure!(
+        has_modules(&args.python, "jupyter_client, jupyter_kernel_test"),
+        "--kernel needs a Python with both"
+    );
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kernel/tests");
     // Outside the checkout: cargo must not take a cell's folder for a part of this workspace.
     let folder = std::env::temp_dir().join("rankscope-bench-kernel");
-    eprintln!("Building in release.");
-    let programs = process::build(&["-p", "rankscope-kernel"], process::Profile::Release)?;
+    let (profile, name) =
+        if args.dev { (Profile::Dev, "for development") } else { (Profile::Release, "in release") };
+    eprintln!("Building {name}.");
+    let programs = process::build(&["-p", "rankscope-kernel"], profile)?;
     let kernel = programs.get("rankscope-kernel").context("cargo built no rankscope-kernel")?;
     let mut install = Command::new(kernel);
     process::run(install.arg("install").arg("--prefix").arg(&folder), "the kernel was not installed")?;

@@ -45,6 +45,22 @@ pub(super) const KERNEL: &[Mutation] = &[
         tests: &["an_interrupt_is_polite_first"],
     },
     Mutation {
+        name: "kernel.interrupt-kills-for-a-compiler",
+        file: "../kernel/src/engine/progress.rs",
+        old: "built_cells(&self.folder) > self.built",
+        new: "built_cells(&self.folder) >= self.built",
+        suite: Kernel,
+        tests: &["whoever_ignores_an_interrupt"],
+    },
+    Mutation {
+        name: "kernel.spare-of-another-environment",
+        file: "../kernel/src/surroundings.rs",
+        old: "READ_ONCE.iter().any(",
+        new: "READ_ONCE.iter().all(",
+        suite: Kernel,
+        tests: &["what_is_read_once_sets_apart"],
+    },
+    Mutation {
         name: "kernel.template-copied-without-times",
         file: "../kernel/src/workspace.rs",
         old: "fs::File::options().write(true).open(&target)?.set_modified(modified)?;",
