@@ -138,8 +138,15 @@ pub fn start(
 
 fn serve(mut engine: Engine, workspace: &Workspace, jobs: &Receiver<JupyterMessage>) {
     let child = |engine: &Engine| Some(engine.context.process_handle().lock().ok()?.id());
+    // Whoever waits already does not wait for this.
+    let mut waiting = jobs.try_recv().ok();
+    if waiting.is_none()
+        && let Err(error) = engine.run_hidden(prelude::SECOND)
+    {
+        eprintln!("rankscope-kernel: the second cell: {error:#}");
+    }
     workspace.write_state("ready", child(&engine));
-    while let Ok(message) = jobs.recv() {
+    while let Some(message) = waiting.take().or_else(|| jobs.recv().ok()) {
         let is_cell = matches!(message.content, JupyterMessageContent::ExecuteRequest(_));
         if is_cell {
             workspace.write_state("running", child(&engine));
