@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 import time
 import unittest
@@ -247,33 +248,34 @@ class Exchanges(unittest.TestCase):
 
     def test_an_interrupt_while_a_cell_compiles_ends_the_compiler_and_keeps_every_variable(self):
         self.run_ok("let kept = 55_u8;")
-        with tempfile.TemporaryDirectory() as folder:
-            crate = Path(folder)
-            (crate / "src").mkdir()
-            (crate / "Cargo.toml").write_text('[package]\nname = "slow"\nversion = "1.0.0"\nedition = "2024"\n')
-            (crate / "src/lib.rs").write_text("pub fn one() -> u8 { 1 }\n")
-            (crate / "build.rs").write_text(
-                'fn main() { if !std::path::Path::new("quick").exists() { '
-                'std::fs::write("builds", std::process::id().to_string()).unwrap(); '
-                "std::thread::sleep(std::time::Duration::from_secs(600)); } }\n"
-            )
-            code = f':dep slow = {{ path = "{crate}" }}\nlet one = slow::one(); one'
-            request = self.client.execute(code)
-            deadline = time.monotonic() + PATIENCE
-            while not (crate / "builds").exists() and time.monotonic() < deadline:
-                time.sleep(0.05)
-            began = time.monotonic()
-            self.manager.interrupt_kernel()
-            reply = reply_to(self.client, request)
-            self.assertLess(time.monotonic() - began, 3.0)
-            self.assertEqual((reply["status"], reply["ename"]), ("error", "Interrupted"))
-            self.assertIn("before it ran", reply["evalue"])
-            messages(self.client, request)
-            self.assertTrue(ends(int((crate / "builds").read_text())))
-            self.assertEqual(result(self.run_ok("kept")), ["55"])
-            (crate / "quick").touch()
-            self.assertEqual(result(self.run_ok(code)), ["1"])
-            self.assertEqual(result(self.run_ok("slow::one() + kept")), ["56"])
+        # A dependency stays one, so its folder stays as long as the kernel.
+        crate = Path(tempfile.mkdtemp())
+        self.addClassCleanup(shutil.rmtree, crate)
+        (crate / "src").mkdir()
+        (crate / "Cargo.toml").write_text('[package]\nname = "slow"\nversion = "1.0.0"\nedition = "2024"\n')
+        (crate / "src/lib.rs").write_text("pub fn one() -> u8 { 1 }\n")
+        (crate / "build.rs").write_text(
+            'fn main() { if !std::path::Path::new("quick").exists() { '
+            'std::fs::write("builds", std::process::id().to_string()).unwrap(); '
+            "std::thread::sleep(std::time::Duration::from_secs(600)); } }\n"
+        )
+        code = f':dep slow = {{ path = "{crate}" }}\nlet one = slow::one(); one'
+        request = self.client.execute(code)
+        deadline = time.monotonic() + PATIENCE
+        while not (crate / "builds").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        began = time.monotonic()
+        self.manager.interrupt_kernel()
+        reply = reply_to(self.client, request)
+        self.assertLess(time.monotonic() - began, 3.0)
+        self.assertEqual((reply["status"], reply["ename"]), ("error", "Interrupted"))
+        self.assertIn("before it ran", reply["evalue"])
+        messages(self.client, request)
+        self.assertTrue(ends(int((crate / "builds").read_text())))
+        self.assertEqual(result(self.run_ok("kept")), ["55"])
+        (crate / "quick").touch()
+        self.assertEqual(result(self.run_ok(code)), ["1"])
+        self.assertEqual(result(self.run_ok("slow::one() + kept")), ["56"])
 
     def test_an_interrupt_reaches_what_a_cell_has_started(self):
         self.run_ok("let kept = 56;")
