@@ -19,8 +19,8 @@ encoder-decoder's encoder reads the prefix. A mask that shows a position what it
 
 Examples:
   rankscope loss --model glass-en --text \"Once upon a time there was a little girl\"
-  rankscope loss --model glass-en --text \"Once upon a time there was a little girl\" --prefix 12 \\
-      --compare 'as-trained,prefix(12)'
+  rankscope loss --model glass-en --text \"Once upon a time there was a little girl\" --prefix 6 \\
+      --compare 'as-trained,prefix(6)'
       one set of weights, its input read causally and in both directions
   rankscope loss --model glass-en --text \"Once upon a time\" --json
       with the loss of every token";

@@ -90,6 +90,11 @@ fn models_are_compared_at_one_context() {
     let counts = home.json(&["count", "--compare", "llama-7b,redllm-8b", "--json"]);
     let contexts: Vec<_> = counts.as_array().unwrap().iter().map(|count| &count["costs"]["tokens"]).collect();
     assert_eq!(contexts, [2048, 2048]);
+    let curve = home.json(&["count", "llama-7b", "--curve", "--context", "2048", "--json"]);
+    let last = curve["steps"].as_array().unwrap().last().unwrap();
+    assert_eq!((&last["tokens"], &last["with_cache"]), (&2048.into(), &counts[0]["next_token_flops"]));
+    let leak = home.json(&["count", "--compare", "bert-base,gpt4-leak", "--json"]);
+    assert!(leak[0]["next_token_flops"].is_null() && leak[1]["next_token_flops"].is_null());
     let error = home.error(&["count", "--compare", "gpt2,gpt2"]);
     assert_eq!(error, "--compare has gpt2 twice, expected models that differ");
 }

@@ -3,10 +3,18 @@
 use anyhow::{Result, bail};
 use rankscope::model::count::{Count, Load};
 use rankscope::numbers::{grouped, scaled};
+use serde::Serialize;
 
 use super::CountArgs;
 use super::subject::Subject;
 use crate::output::{columns, emit, emit_json, facts};
+
+#[derive(Serialize)]
+struct Compared<'a> {
+    #[serde(flatten)]
+    count: &'a Count,
+    next_token_flops: Option<u128>,
+}
 
 pub fn print(args: &CountArgs, names: &str) -> Result<()> {
     let names: Vec<&str> = names.split(',').map(str::trim).collect();
@@ -27,7 +35,8 @@ pub fn print(args: &CountArgs, names: &str) -> Result<()> {
     };
     let counts = subjects.iter().map(count).collect::<Result<Vec<_>>>()?;
     if args.json {
-        return emit_json(&counts.iter().map(|(count, _)| count).collect::<Vec<_>>());
+        let compared = counts.iter().map(|(count, step)| Compared { count, next_token_flops: *step });
+        return emit_json(&compared.collect::<Vec<_>>());
     }
     let header = ["model", "parameters", "active", "forward", "next token", "cache/token"];
     let rows = counts.iter().map(|(count, step)| row(count, *step)).collect();
