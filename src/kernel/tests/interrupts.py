@@ -1,4 +1,5 @@
 """How soon long calls of the library stop when they are interrupted, as JSON: the median and the longest, in seconds.
+Then how long single decompositions take, which an interrupt waits for.
 
 Argument: how many interrupts of each call, at moments spread over its first seconds. Outside the checks.
 """
@@ -35,6 +36,11 @@ CALLS = {
     "generation, 12 layers of 768, with a cache": GENERATE.format(cache="true", prompt=64),
     "the same without, behind 1024 tokens": GENERATE.format(cache="false", prompt=1024),
 }
+DECOMPOSE = (
+    "{{ let size = {size}usize; let matrix = rankscope::ndarray::Array2::from_shape_fn((size, size), "
+    "|(row, column)| ((row * 7919 + column * 104729) % 1009) as f64); let began = std::time::Instant::now(); "
+    "rankscope::rank::Spectrum::of(matrix.view())?; began.elapsed().as_secs_f64() }}"
+)
 CLAIM = "claim::run({claim}, &Settings::new({claim}, Effort::Full, Device::Cpu)?, &Run::new(0))?;"
 
 
@@ -70,6 +76,10 @@ def main(count):
         times = [seconds for after in moments if (seconds := interrupt(manager, client, code, after)) is not None]
         found = {"median": round(statistics.median(times), 3), "longest": round(max(times), 3)} if times else {}
         print(json.dumps({"call": name, "stopped": len(times), **found}), flush=True)
+    for size in (512, 1024, 2048):
+        published = run(client, DECOMPOSE.format(size=size))[1]
+        seconds = float(published[-1][1]["data"]["text/plain"])
+        print(json.dumps({"call": f"one decomposition of {size} x {size}", "takes": round(seconds, 3)}), flush=True)
     client.stop_channels()
     manager.shutdown_kernel()
 

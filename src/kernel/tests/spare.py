@@ -133,10 +133,13 @@ class Spare(unittest.TestCase):
     def test_a_spare_that_is_still_warming_serves_and_jupyter_may_restart_and_end_it(self):
         spare("on")
         wait_for(the_spare)
-        manager = launch()
+        log = tempfile.NamedTemporaryFile()
+        self.addCleanup(log.close)
+        manager = launch(stderr=log)
         client = self.connect(manager)
         state = state_of(manager.provisioner.pid)
         self.assertNotEqual(state["process"], state["kernel"])
+        self.assertEqual(os.readlink(f"/proc/{state['process']}/fd/2"), log.name, "what it says goes where Jupyter wants")
         self.value(client, "1 + 1")
         manager.restart_kernel()
         # The shepherd has ended and the ports are free; the rest of the process takes a moment.
