@@ -39,13 +39,13 @@ pub fn run(connection_file: &Path) -> Result<()> {
         serde_json::from_str(&text).with_context(|| format!("{shown} is not a connection file"))?;
     let home = Home::of_user()?;
     let surroundings = Surroundings::of_process()?;
+    child::lead_group();
     if spare::is_on() {
         match spare::serve_by_spare(&home, &text, &surroundings) {
             Ok(code) => std::process::exit(code.into()),
             Err(error) => eprintln!("rankscope-kernel: starts by itself: {error:#}"),
         }
     }
-    child::lead_group();
     let mut kernel = Kernel::new(home)?;
     kernel.surroundings = Some(surroundings);
     kernel.serve(&connection, None)
