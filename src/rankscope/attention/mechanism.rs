@@ -51,6 +51,12 @@ impl Mechanism {
         !matches!(self, Mechanism::Linear(linear) if linear.map() == FeatureMap::Relu)
     }
 
+    /// Whether the weights, before a mask takes any away, are φ(Q)·φ(K)ᵀ of D features with every row scaled: a
+    /// matrix of rank D at most.
+    pub fn is_product(&self) -> bool {
+        matches!(self, Mechanism::Linear(_))
+    }
+
     fn chosen(&self) -> &dyn Attention {
         match self {
             Mechanism::ScaledDotProduct(mechanism) => mechanism,

@@ -1,12 +1,14 @@
 //! Whole models in time and memory, as `cargo xtask bench` compares them: a JSON object.
 //!
-//! `model_time FOLDER` times a forward pass over 128 tokens and decoding with a cache; `model_time attention`
-//! softmax and linear attention over the number of positions, with the exponents fitted to both.
+//! `model_time FOLDER` times a forward pass over 128 tokens and decoding with a cache; `model_time attention FIGURE`
+//! softmax and linear attention over the number of positions, with the exponents fitted to both, and draws them.
 
 use std::path::Path;
 use std::time::Instant;
 
 use rankscope::attention::{Attention, LinearAttention, ScaledDotProduct, Visibility};
+use rankscope::figure::style::{Kind, Theme};
+use rankscope::figure::{Curve, Figure, Lines, PlotAxis, Reference, save};
 use rankscope::model::generate::{Settings, generate};
 use rankscope::model::{self, Input, MaskChoice, Model};
 use rankscope::ops::FeatureMap;
@@ -23,9 +25,9 @@ const RUNS: usize = 5;
 
 fn main() -> std::result::Result<(), AnyError> {
     let result = match &std::env::args().skip(1).collect::<Vec<_>>()[..] {
-        [what] if what == "attention" => attention()?,
         [folder] => whole_model(Path::new(folder))?,
-        _ => return Err("usage: model_time FOLDER, or model_time attention".into()),
+        [what, figure] if what == "attention" => attention(Path::new(figure))?,
+        _ => return Err("usage: model_time FOLDER, or model_time attention FIGURE.svg".into()),
     };
     println!("{result}");
     Ok(())
@@ -76,13 +78,13 @@ fn peak_mib() -> Option<f64> {
 
 /// Bidirectional softmax and linear attention over the number of positions: the fastest run of each, since what
 /// else the machine does would bend the curve.
-fn attention() -> std::result::Result<Value, AnyError> {
+fn attention(figure: &Path) -> std::result::Result<Value, AnyError> {
     const HEADS: usize = 4;
     const SIZE: usize = 64;
     let lengths = [512, 1024, 2048, 4096];
     let (softmax, linear) = (ScaledDotProduct::new(SIZE), LinearAttention::new(FeatureMap::EluPlusOne));
     let mechanisms: [(&str, &dyn Attention); 2] = [("softmax", &softmax), ("linear", &linear)];
-    let mut curves = serde_json::Map::new();
+    let (mut curves, mut measured) = (serde_json::Map::new(), Vec::new());
     for (name, mechanism) in mechanisms {
         let points = lengths.iter().map(|&n| {
             let [q, k, v] = [Axis::Query, Axis::Key, Axis::Key].map(|length| {
@@ -100,8 +102,33 @@ fn attention() -> std::result::Result<Value, AnyError> {
         let points = points.collect::<Result<Vec<_>>>()?;
         let exponent = exponent(&points);
         curves.insert(name.to_owned(), json!({ "points": points, "exponent": exponent }));
+        measured.push((name, points, exponent));
     }
+    save(figure, growth(&measured, HEADS, SIZE).to_svg(Theme::Light)?)?;
     Ok(json!({ "heads": HEADS, "head_size": SIZE, "curves": curves }))
+}
+
+/// Both curves, with what would be linear and quadratic beside them.
+fn growth(measured: &[(&str, Vec<(usize, f64)>, f64)], heads: usize, size: usize) -> Lines {
+    let curve = |(name, points, exponent): &(&str, Vec<(usize, f64)>, f64)| {
+        let points = points.iter().map(|&(n, time)| (n as f64, time));
+        Curve::new(format!("{name}: time ∝ n^{exponent:.2}"), Kind::Plain, points)
+    };
+    // Through the last point of its own curve.
+    let reference = |(name, power): (&str, i32)| {
+        let points = &measured.iter().find(|(known, ..)| *known == name)?.1;
+        let (last, time) = *points.last()?;
+        let at = |&(n, _): &(usize, f64)| (n as f64, time * (n as f64 / last as f64).powi(power));
+        Some(Reference::curve(if power == 1 { "∝ n" } else { "∝ n²" }, points.iter().map(at)))
+    };
+    Lines {
+        title: "Attention over the number of positions, bidirectional, on the CPU".to_owned(),
+        x: PlotAxis::log("positions n"),
+        y: PlotAxis::log("time / ms"),
+        curves: measured.iter().map(curve).collect(),
+        references: [("softmax", 2), ("linear", 1)].into_iter().filter_map(reference).collect(),
+        settings: json!({ "version": rankscope::VERSION, "heads": heads, "head_size": size, "device": "cpu" }),
+    }
 }
 
 /// The slope of a straight line through the logarithms: time ∝ n^slope, by least squares.

@@ -140,6 +140,10 @@ impl Body for Bert {
         self.layers.iter().all(|layer| layer.self_attention.mechanism.is_positive())
     }
 
+    fn has_product_weights(&self) -> bool {
+        self.layers.iter().all(|layer| layer.self_attention.mechanism.is_product())
+    }
+
     fn logits(&self, hidden: &Tensor, probe: &mut dyn Probe) -> Result<Option<Tensor>> {
         let Some(head) = &self.head else { return Ok(None) };
         let x = head.norm.forward(&gelu(&head.transform.forward(hidden)?, head.activation)?)?; // [B, T, C]

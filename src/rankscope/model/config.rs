@@ -184,6 +184,27 @@ impl Config {
         Err(self.wrong(field, &size.to_string(), &format!("a whole number from 1 to {MOST}")))
     }
 
+    /// What is added to a variance before its root is taken: 0 or more; `None` if the field is absent.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming the field.
+    pub(super) fn epsilon(&self, field: &str) -> Result<Option<f32>> {
+        match self.optional::<f32>(field)? {
+            Some(epsilon) if !(epsilon >= 0.0 && epsilon.is_finite()) => {
+                Err(self.wrong(field, &epsilon.to_string(), "a number from 0 on, such as 1e-5"))
+            }
+            epsilon => Ok(epsilon),
+        }
+    }
+
+    /// The same, of a field that must be there.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming the field.
+    pub(super) fn stated_epsilon(&self, field: &str) -> Result<f32> {
+        self.epsilon(field)?.ok_or_else(|| self.wrong(field, "missing", "a number"))
+    }
+
     /// An error about one field of this file.
     pub fn wrong(&self, field: &str, got: &str, expected: &str) -> Error {
         Error::format(&self.path, format!("{field} is {}, expected {expected}", excerpt(got)))

@@ -1,7 +1,7 @@
 //! The registry of families: one entry for each `model_type` that can be built.
 
 use super::{Builder, Config, Model};
-use super::{bert, decllm, gpt1, gpt2, llama, redllm, t5};
+use super::{bert, decllm, gpt1, gpt2, llama, redllm, t5, variant};
 use crate::error::Result;
 
 /// One family of models.
@@ -12,6 +12,8 @@ pub struct Family {
     pub summary: &'static str,
     /// Whether its models are an encoder and a decoder, and not one stack.
     pub is_pair: bool,
+    /// Whether the fields of a variant (`attention`, `directions`, …) mean something to it.
+    has_variants: bool,
     /// How the names in `architectures` begin.
     class: &'static str,
     pub(super) build: fn(&Config, &mut Builder<'_>) -> Result<Box<dyn Model>>,
@@ -29,6 +31,9 @@ impl Family {
             let expected = format!("one of {}", names.join(", "));
             return Err(config.wrong("model_type", &format!("{name:?}"), &expected));
         };
+        if !family.has_variants {
+            variant::expect_none(config)?;
+        }
         let classes: Vec<String> = config.optional("architectures")?.unwrap_or_default();
         let is_ours = |class: &String| class.to_lowercase().starts_with(family.class.to_lowercase().as_str());
         match classes.iter().find(|class| !is_ours(class)) {
@@ -47,6 +52,7 @@ pub static FAMILIES: &[Family] = &[
         name: "openai-gpt",
         summary: "GPT-1: decoder, causal, post-norm, learned positions (Radford et al. 2018)",
         is_pair: false,
+        has_variants: true,
         class: "OpenAIGPT",
         build: |config, builder| Ok(Box::new(gpt1::build(config, builder)?)),
     },
@@ -54,6 +60,7 @@ pub static FAMILIES: &[Family] = &[
         name: "gpt2",
         summary: "GPT-2 and GPT-3: decoder, causal, pre-norm, learned positions (Radford et al. 2019)",
         is_pair: false,
+        has_variants: true,
         class: "GPT2",
         build: |config, builder| Ok(Box::new(gpt2::build(config, builder)?)),
     },
@@ -61,6 +68,7 @@ pub static FAMILIES: &[Family] = &[
         name: "bert",
         summary: "encoder, bidirectional, post-norm (Devlin et al. 2018)",
         is_pair: false,
+        has_variants: true,
         class: "Bert",
         build: |config, builder| bert::build(&bert::BERT, config, builder),
     },
@@ -68,6 +76,7 @@ pub static FAMILIES: &[Family] = &[
         name: "roberta",
         summary: "BERT's encoder with positions that begin behind the padding's (Liu et al. 2019)",
         is_pair: false,
+        has_variants: true,
         class: "Roberta",
         build: |config, builder| bert::build(&bert::ROBERTA, config, builder),
     },
@@ -75,6 +84,7 @@ pub static FAMILIES: &[Family] = &[
         name: "distilbert",
         summary: "BERT's encoder without segments and pooler (Sanh et al. 2019)",
         is_pair: false,
+        has_variants: true,
         class: "DistilBert",
         build: |config, builder| bert::build(&bert::DISTILBERT, config, builder),
     },
@@ -82,6 +92,7 @@ pub static FAMILIES: &[Family] = &[
         name: "unilm",
         summary: "BERT's encoder trained under three masks; as trained, a prefix-LM (Dong et al. 2019)",
         is_pair: false,
+        has_variants: true,
         class: "Bert",
         build: |config, builder| bert::build(&bert::UNILM, config, builder),
     },
@@ -89,6 +100,7 @@ pub static FAMILIES: &[Family] = &[
         name: "llama",
         summary: "decoder, causal, pre-norm, rotary positions, grouped queries (Touvron et al. 2023)",
         is_pair: false,
+        has_variants: false,
         class: "Llama",
         build: |config, builder| Ok(Box::new(llama::build(&llama::LLAMA, config, builder)?)),
     },
@@ -96,6 +108,7 @@ pub static FAMILIES: &[Family] = &[
         name: "mistral",
         summary: "LLaMA's decoder with a sliding window (Jiang et al. 2023)",
         is_pair: false,
+        has_variants: false,
         class: "Mistral",
         build: |config, builder| Ok(Box::new(llama::build(&llama::MISTRAL, config, builder)?)),
     },
@@ -103,6 +116,7 @@ pub static FAMILIES: &[Family] = &[
         name: "qwen2",
         summary: "LLaMA's decoder with biases of queries, keys and values (Yang et al. 2024)",
         is_pair: false,
+        has_variants: false,
         class: "Qwen2",
         build: |config, builder| Ok(Box::new(llama::build(&llama::QWEN2, config, builder)?)),
     },
@@ -110,6 +124,7 @@ pub static FAMILIES: &[Family] = &[
         name: "mixtral",
         summary: "LLaMA's decoder with a mixture of experts (Jiang et al. 2024)",
         is_pair: false,
+        has_variants: false,
         class: "Mixtral",
         build: |config, builder| Ok(Box::new(llama::build(&llama::MIXTRAL, config, builder)?)),
     },
@@ -117,6 +132,7 @@ pub static FAMILIES: &[Family] = &[
         name: "decllm",
         summary: "decoder with normalised heads and tied embeddings (arXiv 2510.26622)",
         is_pair: false,
+        has_variants: false,
         class: "DecLLM",
         build: |config, builder| Ok(Box::new(decllm::build(config, builder)?)),
     },
@@ -124,6 +140,7 @@ pub static FAMILIES: &[Family] = &[
         name: "redllm",
         summary: "encoder-decoder with normalised heads and one count of positions (arXiv 2510.26622)",
         is_pair: true,
+        has_variants: false,
         class: "RedLLM",
         build: |config, builder| Ok(Box::new(redllm::build(config, builder)?)),
     },
@@ -131,6 +148,7 @@ pub static FAMILIES: &[Family] = &[
         name: "t5",
         summary: "encoder-decoder, pre-norm, relative position buckets (Raffel et al. 2019)",
         is_pair: true,
+        has_variants: false,
         class: "T5",
         build: |config, builder| Ok(Box::new(t5::build(config, builder)?)),
     },

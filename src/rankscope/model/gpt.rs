@@ -56,7 +56,7 @@ impl Plan {
         let (width, vocab) = ((Axis::Width, c), (Axis::Vocab, config.size("vocab_size")?));
         let (context, layers) = (config.size("n_positions")?, config.layers("n_layer")?);
         let is_tied = config.optional("tie_word_embeddings")?.unwrap_or(true);
-        let epsilon = config.get("layer_norm_epsilon")?;
+        let epsilon = config.stated_epsilon("layer_norm_epsilon")?;
         let is_bare = !builder.has(&format!("transformer.{}.weight", self.tables[0]), true);
         let prefix = if is_bare { "" } else { "transformer." };
         let name = |part: &str| format!("{prefix}{part}.weight");
@@ -206,6 +206,10 @@ impl Body for Gpt {
 
     fn has_positive_weights(&self) -> bool {
         self.layers.iter().all(|layer| layer.self_attention.mechanism.is_positive())
+    }
+
+    fn has_product_weights(&self) -> bool {
+        self.layers.iter().all(|layer| layer.self_attention.mechanism.is_product())
     }
 
     fn logits(&self, hidden: &Tensor, _probe: &mut dyn Probe) -> Result<Option<Tensor>> {

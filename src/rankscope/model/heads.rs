@@ -40,7 +40,22 @@ pub fn head_reports(
     model.hidden(input, mask, &mut trace, run)?;
     let layers: Vec<(String, Tensor)> = trace.into_vec();
     let mask_of = |name: &str| mask_of(name, model.description(), input, mask);
-    reports(&layers, &|name| mask_of(name).filter(|_| model.has_positive_weights()), run)
+    let mut reports = reports(&layers, &|name| mask_of(name).filter(|_| model.has_positive_weights()), run)?;
+    if model.has_product_weights() {
+        let features = model.description().head_size;
+        for head in &mut reports {
+            let heads = model.description().heads;
+            let mask = mask_of(&head.name).map(|mask| mask.for_head(head.head, heads));
+            let report = &mut head.report;
+            if mask == Some(Mask::bidirectional()) && features < report.rows.min(report.cols) {
+                report.exact_rank = None;
+                report.exact_rank_reason = format!(
+                    "no theorem: at most {features}, as a product of so many features with scaled rows"
+                );
+            }
+        }
+    }
+    Ok(reports)
 }
 
 /// The mask that the weights called `name` were computed under; `None` where padding takes entries away that a

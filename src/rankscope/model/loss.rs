@@ -109,8 +109,16 @@ impl Reading {
     fn of(model: &Description, ids: &[u32], prefix: usize) -> Result<Self> {
         let start = model.encoder.as_ref().map(|encoder| encoder.start);
         let given = prefix + usize::from(start == Some(None));
+        let least = 2 + given - prefix;
+        if ids.len() < least {
+            return Err(Error::invalid(
+                "number of tokens",
+                ids.len(),
+                format!("at least {least}, one of them to predict"),
+            ));
+        }
         if prefix == 0 || given >= ids.len() {
-            let most = ids.len().saturating_sub(1 + given - prefix);
+            let most = ids.len() + 1 - least;
             let expected =
                 format!("from 1 to {most}, so that of the {} tokens some are predicted", ids.len());
             return Err(Error::invalid("length of the prefix", prefix, expected));
@@ -279,7 +287,7 @@ mod tests {
             assert!(error.contains(part), "{error}");
         }
         let error = loss(&*model, &[5], 1, "as-trained").unwrap_err().to_string();
-        assert!(error.starts_with("length of the prefix is 1"), "{error}");
+        assert_eq!(error, "number of tokens is 1, expected at least 2, one of them to predict");
         let error = loss(&*model, &[5, 99_999], 1, "as-trained").unwrap_err().to_string();
         assert!(error.starts_with("token id to predict is 99999, expected less than"), "{error}");
         let error = loss(&*tiny("bert"), &IDS, 3, "as-trained").unwrap_err().to_string();

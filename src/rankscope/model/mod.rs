@@ -164,6 +164,12 @@ pub trait Model: Send + Sync {
         true
     }
 
+    /// Whether attention without a mask is a product of D features of each query and key, its rows scaled, and so of
+    /// rank D at most: linear attention.
+    fn has_product_weights(&self) -> bool {
+        false
+    }
+
     /// A vector for the whole sequence, `[B, C]`, made of the first token's hidden state `[B, T, C]` and visited
     /// as `pooled`; `None` for a model without a pooler.
     ///

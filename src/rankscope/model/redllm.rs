@@ -59,7 +59,7 @@ impl Sizes {
             heads,
             kv_heads,
             head_size,
-            epsilon: config.get("rms_norm_eps")?,
+            epsilon: config.stated_epsilon("rms_norm_eps")?,
             vocab: config.size("vocab_size")?,
             context: config.size("max_position_embeddings")?,
         })

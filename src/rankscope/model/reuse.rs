@@ -20,7 +20,7 @@ pub const ROUNDING: f64 = 1e-5;
 /// One way to read a dialogue: the mask of the first turn, and that of both.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
-    /// `causal`, `prefix_frozen`, `prefix_grown` or `bidirectional`.
+    /// `causal`, `prefix_frozen`, `prefix_grown` or `bidirectional`; `encoder` where an encoder reads the history.
     pub name: &'static str,
     /// The mask of the first turn alone.
     pub before: Mask,
@@ -44,9 +44,9 @@ pub fn readings(prompt: usize, first: usize) -> [Reading; 4] {
 /// How far the states of the first turn moved, layer by layer: ‖after − before‖ / ‖before‖.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Change {
-    /// Of the residual stream after each layer.
+    /// Of the residual stream after each layer, an encoder's where there is one.
     pub hidden: Vec<f64>,
-    /// Of the keys of each layer.
+    /// Of the keys of each layer; of cross-attention's where there is an encoder.
     pub keys: Vec<f64>,
     /// Of the values of each layer.
     pub values: Vec<f64>,
@@ -76,32 +76,81 @@ impl Change {
 /// As [`Model::hidden`]; [`Error::Invalid`] for a turn without tokens, or a model that is not a stack of
 /// decoder layers.
 pub fn change(model: &dyn Model, ids: &[u32], first: usize, reading: &Reading, run: &Run) -> Result<Change> {
-    if first == 0 || first >= ids.len() {
-        let expected = format!("from 1 to {}, so that both turns have some", ids.len().saturating_sub(1));
-        return Err(Error::invalid("tokens of the first turn", first, expected));
-    }
+    expect_two_turns(ids, first)?;
     if model.description().encoder.is_some() {
         let expected = "a decoder alone: an encoder that reads the history runs again";
         return Err(Error::invalid("family of the model", model.description().family, expected));
     }
     let before = states(model, &ids[..first], &reading.before, run)?;
     let after = states(model, ids, &reading.after, run)?;
+    let layers = model.description().layers;
+    let stack = |part| ("decoder", layers, part);
+    moved(&before, &after, first, stack(""), stack("self_attention."))
+}
+
+/// The change of an encoder's first `first` states under `mask`, and of the keys and values that cross-attention
+/// keeps of them, when the encoder of an encoder-decoder reads all of `ids`: the history of a dialogue enters the
+/// encoder.
+///
+/// # Errors
+/// As [`change`], for a model that is one stack.
+pub fn encoder_change(
+    model: &dyn Model,
+    ids: &[u32],
+    first: usize,
+    mask: &MaskChoice,
+    run: &Run,
+) -> Result<Change> {
+    expect_two_turns(ids, first)?;
+    let description = model.description();
+    let Some(encoder) = &description.encoder else {
+        return Err(Error::invalid(
+            "family of the model",
+            description.family,
+            "one with an encoder, such as t5",
+        ));
+    };
+    // What cross-attention keeps of the encoder does not depend on what the decoder reads.
+    let states = |ids: &[u32]| -> Result<Trace> {
+        let input = Input::new(ids.to_vec()).with_decoder(vec![ids[0]]);
+        let mut trace = Trace::of([".output", "cross_attention.key", "cross_attention.value"]);
+        model.hidden(&input, mask, &mut trace, run)?;
+        Ok(trace)
+    };
+    let (before, after) = (states(&ids[..first])?, states(ids)?);
+    let kept = ("decoder", description.layers, "cross_attention.");
+    moved(&before, &after, first, ("encoder", encoder.layers, ""), kept)
+}
+
+fn expect_two_turns(ids: &[u32], first: usize) -> Result<()> {
+    if (1..ids.len()).contains(&first) {
+        return Ok(());
+    }
+    let expected = format!("from 1 to {}, so that both turns have some", ids.len().saturating_sub(1));
+    Err(Error::invalid("tokens of the first turn", first, expected))
+}
+
+/// A stack, its layers, and the part of a layer that is meant.
+type Part = (&'static str, usize, &'static str);
+
+/// How far the first `first` states of one stack, and the keys and values of one attention, are from each other.
+fn moved(before: &Trace, after: &Trace, first: usize, states: Part, attention: Part) -> Result<Change> {
     let mut largest = 0.0;
-    let mut of = |part: &str, axis: Axis| -> Result<Vec<f64>> {
+    let mut of = |(stack, layers, part): Part, what: &str, axis: Axis| -> Result<Vec<f64>> {
         let mut moved = Vec::new();
-        for layer in 0..model.description().layers {
-            let name = format!("decoder.{layer}.{part}");
+        for layer in 0..layers {
+            let name = format!("{stack}.{layer}.{part}{what}");
             let get = |trace: &Trace| trace.get(&name).cloned().ok_or_else(|| missing(&name));
-            let (before, after) = (get(&before)?, slice(&get(&after)?, axis, 0..first)?);
+            let (before, after) = (get(before)?, slice(&get(after)?, axis, 0..first)?);
             let (relative, absolute) = difference(&before, &after)?;
             largest = f64::max(largest, absolute);
             moved.push(relative);
         }
         Ok(moved)
     };
-    let hidden = of("output", Axis::Query)?;
-    let keys = of("self_attention.key", Axis::Key)?;
-    let values = of("self_attention.value", Axis::Key)?;
+    let hidden = of(states, "output", Axis::Query)?;
+    let keys = of(attention, "key", Axis::Key)?;
+    let values = of(attention, "value", Axis::Key)?;
     Ok(Change { hidden, keys, values, largest })
 }
 

@@ -142,7 +142,7 @@ pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<Encode
         output,
         output_scale: is_tied.then(|| 1.0 / (sizes.width as f32).sqrt()),
         order: Order::Relative(Box::new([encoder_bias, decoder_bias])),
-        epsilon: config.optional("layer_norm_epsilon")?.unwrap_or(1e-6),
+        epsilon: config.epsilon("layer_norm_epsilon")?.unwrap_or(1e-6),
         device: builder.device().clone(),
     };
     Ok(EncoderDecoder { description, record, stacks })

@@ -55,6 +55,11 @@ pub(super) trait Body: Send + Sync {
         true
     }
 
+    /// Whether weights without a mask are of rank D at most.
+    fn has_product_weights(&self) -> bool {
+        false
+    }
+
     /// A vector for the whole sequence, `[B, C]`, where the family has one.
     fn pooled(&self, hidden: &Tensor, probe: &mut dyn Probe) -> Result<Option<Tensor>> {
         let _ = (hidden, probe);
@@ -138,6 +143,10 @@ impl<B: Body> Model for Transformer<B> {
 
     fn has_positive_weights(&self) -> bool {
         self.body.has_positive_weights()
+    }
+
+    fn has_product_weights(&self) -> bool {
+        self.body.has_product_weights()
     }
 
     fn hidden(&self, input: &Input, mask: &MaskChoice, probe: &mut dyn Probe, run: &Run) -> Result<Tensor> {

@@ -16,6 +16,25 @@ use crate::error::Result;
 use crate::mask::Mask;
 use crate::ops::FeatureMap;
 
+/// The fields.
+const FIELDS: [&str; 4] = ["head_size", "attention", "feature_map", "directions"];
+
+/// An error if the configuration of a family that has no variants states one of the fields, which would be without
+/// effect.
+///
+/// # Errors
+/// [`Error::Format`](crate::Error::Format) naming the field.
+pub(super) fn expect_none(config: &Config) -> Result<()> {
+    for field in FIELDS {
+        if let Some(value) = config.optional::<serde_json::Value>(field)? {
+            let family: String = config.get("model_type")?;
+            let expected = format!("absent: {family} has no variants, as bert and gpt2 have");
+            return Err(config.wrong(field, &value.to_string(), &expected));
+        }
+    }
+    Ok(())
+}
+
 /// How the attention of a configuration differs from the published one.
 pub(super) struct Variant {
     /// D.

@@ -55,11 +55,11 @@ pub fn run(args: &Args) -> Result<()> {
     rows.extend(app(&programs)?);
     let mut page = heading(&programs)?;
     page.push_str(&table(&rows));
-    page.push_str(&models::growth(&programs)?);
-    page.push_str(&ops::table(args, &programs)?);
-    print!("{page}");
     let folder = programs.cli.ancestors().nth(2).unwrap_or(Path::new("")).join("bench");
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    page.push_str(&models::growth(&programs, &folder)?);
+    page.push_str(&ops::table(args, &programs)?);
+    print!("{page}");
     let file = folder.join("results.md");
     std::fs::write(&file, page).with_context(|| format!("cannot write {}", file.display()))?;
     eprintln!("results page  {}", file.display());

@@ -29,9 +29,9 @@ pub struct TokenizerArgs {
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
 
-    /// Tokens in all, with the 256 bytes and the special ones (bpe)
-    #[arg(long, value_name = "V", default_value_t = 512)]
-    vocab: usize,
+    /// Tokens in all, with the 256 bytes and the special ones (bpe) [default: 512]
+    #[arg(long, value_name = "V")]
+    vocab: Option<usize>,
 
     /// A token that stands for no text; may be given several times (bpe)
     #[arg(long, value_name = "TOKEN")]
@@ -92,6 +92,9 @@ fn make(args: &TokenizerArgs) -> Result<Tokenizer> {
     if args.kind != Kind::Bpe && !args.special.is_empty() {
         bail!("--special is for bpe: tokenizers of bytes and of characters have none");
     }
+    if args.kind != Kind::Bpe && args.vocab.is_some() {
+        bail!("--vocab is for bpe: bytes are 256, and characters as many as the text has");
+    }
     Ok(match (args.kind, &args.from) {
         (Kind::Bytes, None) => Tokenizer::bytes()?,
         (Kind::Bytes, Some(_)) => bail!("--from is for bpe and characters: bytes are known without a text"),
@@ -100,7 +103,13 @@ fn make(args: &TokenizerArgs) -> Result<Tokenizer> {
         (Kind::Bpe, Some(file)) => {
             let special: Vec<&str> = args.special.iter().map(String::as_str).collect();
             let text = read(file)?;
-            Tokenizer::train(text.split_inclusive('\n'), args.vocab, &special)?
+            let vocab = args.vocab.unwrap_or(512);
+            let tokenizer = Tokenizer::train(text.split_inclusive('\n'), vocab, &special)?;
+            let made = tokenizer.vocab_size();
+            if made < vocab {
+                say(&format!("note: the text has pairs for {made} tokens only, not for {vocab}"));
+            }
+            tokenizer
         }
     })
 }

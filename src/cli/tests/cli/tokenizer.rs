@@ -42,6 +42,7 @@ fn what_is_missing_or_wrong_is_named() {
     let error = |more: &[&str]| home.error(&[&["tokenizer"], more, &["--out", "new"]].concat());
     assert!(error(&["bpe"]).starts_with("no text to learn from"));
     assert!(error(&["bytes", "--special", "<end>"]).starts_with("--special is for bpe"));
+    assert!(error(&["bytes", "--vocab", "300"]).starts_with("--vocab is for bpe"));
     assert!(error(&["bpe", "--from", "nowhere.txt"]).starts_with("cannot read nowhere.txt"));
     fs::write(home.path("latin.txt"), b"caf\xe9").unwrap();
     assert!(error(&["characters", "--from", "latin.txt"]).contains("byte 3 begins no character"));

@@ -47,7 +47,7 @@ impl Sizes {
             positions: config.size("max_position_embeddings")?,
             type_count: if dialect.has_segments { config.size("type_vocab_size")? } else { 1 },
             // DistilBERT has no such field and uses BERT's.
-            epsilon: config.optional("layer_norm_eps")?.unwrap_or(1e-12),
+            epsilon: config.epsilon("layer_norm_eps")?.unwrap_or(1e-12),
             activation: activation(config, fields.activation)?,
             is_tied: config.optional("tie_word_embeddings")?.unwrap_or(true),
             padding_id: dialect.counts_tokens.then(|| padding.unwrap_or(1)),

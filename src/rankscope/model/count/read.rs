@@ -7,8 +7,8 @@ mod encoder_decoder;
 use super::plan::{Attention, Plan};
 use crate::attention::Mechanism;
 use crate::error::Result;
-use crate::model::Config;
 use crate::model::variant::Variant;
+use crate::model::{Config, FAMILIES, Family};
 
 /// A family that can be counted: its `model_type`, and how its configuration is read.
 type Reader = (&'static str, fn(&Config) -> Result<Plan>);
@@ -40,6 +40,9 @@ impl Plan {
     /// or a family that is not counted.
     pub fn of(config: &Config) -> Result<Plan> {
         let family: String = config.get("model_type")?;
+        if FAMILIES.iter().any(|known| known.name == family) {
+            Family::of(config)?;
+        }
         match READERS.iter().find(|(name, _)| *name == family) {
             Some((_, read)) => read(config),
             None => {

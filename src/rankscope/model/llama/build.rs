@@ -86,7 +86,7 @@ pub(in crate::model) fn build(
     let is_tied = config.optional("tie_word_embeddings")?.unwrap_or(false);
     let names = ["model.embed_tokens.weight", "lm_head.weight"];
     let [embedding, output] = builder.tied(names, [vocab, width], is_tied)?;
-    let epsilon = config.get("rms_norm_eps")?;
+    let epsilon = config.stated_epsilon("rms_norm_eps")?;
     let blocks = (0..config.layers("num_hidden_layers")?)
         .map(|layer| block(&sizes, builder, &format!("model.layers.{layer}")))
         .collect::<Result<Vec<_>>>()?;

@@ -39,7 +39,9 @@ fn a_cached_pass_is_the_full_pass_on_every_device() {
                 for cuts in [&[9][..], &[4, 9], &[4, 5, 6, 7, 8, 9], &[5, 6, 9]] {
                     let (got, cache) = in_pieces(&*model, &ids, cuts, &mask);
                     let far = far(&got, &expected);
-                    assert!(far < 2e-5, "{family} on {device}, {mask}, {cuts:?}: {far}");
+                    // In one piece the sums are the same ones in the same order.
+                    let most = if cuts.len() == 1 && device == Device::Cpu { 0.0 } else { 2e-5 };
+                    assert!(far <= most, "{family} on {device}, {mask}, {cuts:?}: {far}");
                     assert_eq!(cache.len(), 9);
                 }
             }

@@ -122,6 +122,19 @@ fn minilm_agrees_with_transformers_on_every_device() {
     }
 }
 
+/// The 270 MB of this model are pulled, not shipped.
+#[test]
+fn smollm2_agrees_with_transformers_on_every_device() {
+    let installed = model::store::Store::open().and_then(|store| store.find("smollm2-135m"));
+    let Ok(folder) = installed else {
+        say("skipped: smollm2-135m is not installed (`rankscope models pull smollm2-135m`)");
+        return;
+    };
+    for device in devices() {
+        check_real("smollm2-135m", &folder, &device);
+    }
+}
+
 fn check_real(name: &str, folder: &Path, device: &Device) {
     let about = std::fs::read(fixtures().join(format!("real/{name}.json"))).unwrap();
     let about: Value = serde_json::from_slice(&about).unwrap();

@@ -200,4 +200,8 @@ fn a_mask_decides_the_exact_rank_only_where_its_weights_are_positive() {
     assert!(!is_positive && with_relu.iter().any(|head| head.report.exact_rank != Some(6)));
     let (is_positive, with_elu) = reports("bert with linear attention");
     assert!(is_positive && with_elu.iter().all(|head| head.report.exact_rank.is_none()));
+    // Heads of 5: six positions are one more than a product of 5 features has rank.
+    let reason = "no theorem: at most 5, as a product of so many features with scaled rows";
+    assert!(with_elu.iter().all(|head| head.report.exact_rank_reason == reason));
+    assert!(with_elu.iter().all(|head| head.report.numerical_rank_f32 <= 5));
 }

@@ -71,6 +71,8 @@ fn contradictory_configurations_name_the_field() {
             json!({"feed_forward_proj": "swish"}),
             "feed_forward_proj is \"swish\", expected \"relu\", \"gelu\"",
         ),
+        (&t5, json!({"layer_norm_epsilon": -1}), "layer_norm_epsilon is -1, expected a number from 0 on"),
+        (&t5, json!({"directions": "mixed"}), "directions is \"mixed\", expected absent: t5 has no variants"),
         (
             &t5,
             json!({"relative_attention_num_buckets": 3}),

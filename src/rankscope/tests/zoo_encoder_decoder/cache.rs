@@ -1,5 +1,6 @@
 //! A cached pass is the full pass; the encoder reads a text once, and a changed text again.
 
+use rankscope::model::reuse::{Change, encoder_change};
 use rankscope::model::{Input, KvCache, MaskChoice, Model};
 use rankscope::prelude::*;
 
@@ -40,6 +41,29 @@ fn a_cached_pass_is_the_full_pass_on_every_device() {
             }
         }
     }
+}
+
+#[test]
+fn an_encoder_reads_a_grown_history_again_unless_its_mask_looks_back_only() {
+    for (name, model) in pairs(&Device::Cpu) {
+        let change = |mask: &str| {
+            let mask = mask.parse().unwrap();
+            encoder_change(&*model, &SOURCE, 4, &mask, &Run::default()).unwrap()
+        };
+        let (trained, causal) = (change("as-trained"), change("encoder:causal"));
+        let (encoder, decoder) =
+            (model.description().encoder.as_ref().unwrap().layers, model.description().layers);
+        let layers = |change: &Change| (change.hidden.len(), change.keys.len(), change.values.len());
+        assert_eq!(layers(&trained), (encoder, decoder, decoder), "{name}");
+        assert!(!trained.is_kept() && trained.relative() > 1e-2, "{name}: {}", trained.relative());
+        assert!(causal.is_kept(), "{name}: {}", causal.relative());
+    }
+    let error = encoder_change(&*dec_model(), &SOURCE, 4, &MaskChoice::AsTrained, &Run::default());
+    assert!(error.unwrap_err().to_string().contains("expected one with an encoder, such as t5"));
+}
+
+fn dec_model() -> Box<dyn Model> {
+    seeded(dec(), &Device::Cpu)
 }
 
 fn window(size: usize) -> MaskChoice {

@@ -93,7 +93,7 @@ fn check_states(what: &str, model: &dyn Model, golden: &Golden, trace: &Trace) {
 
 /// The 156 MB of this model are pulled, not shipped: the test runs where they are installed.
 #[test]
-fn flan_t5_agrees_with_transformers() {
+fn flan_t5_agrees_with_transformers_on_every_device() {
     const NAME: &str = "flan-t5-small-title";
     let installed = model::store::Store::open().and_then(|store| store.find(NAME));
     let Ok(folder) = installed else {
@@ -103,20 +103,33 @@ fn flan_t5_agrees_with_transformers() {
     let about = std::fs::read(fixtures().join(format!("real/{NAME}.json"))).unwrap();
     let about: Value = serde_json::from_slice(&about).unwrap();
     let golden = Golden::open(&fixtures().join(format!("real/{NAME}.golden.safetensors")));
-    let model = model::load(&folder, &Device::Cpu).expect("the model loads");
     let tokenizer = Tokenizer::load(&folder).expect("the tokenizer loads");
-    let ids = |value: &Value| -> Vec<u32> { serde_json::from_value(value.clone()).unwrap() };
-    for (index, prompt) in about["prompts"].as_array().unwrap().iter().enumerate() {
-        let tokens = tokenizer.encode(prompt["text"].as_str().unwrap()).unwrap();
-        assert_eq!(tokens.ids, ids(&prompt["ids"]), "token ids");
-        let input = Input::new(tokens.ids).with_decoder(ids(&prompt["decoder_input_ids"]));
-        let mut trace = Trace::of(["attention.weights"]);
-        let output = model.forward(&input, &MaskChoice::AsTrained, &mut trace, &Run::default()).unwrap();
-        check_heads(&about["heads"], index, &golden, &trace);
-        check_logits(index, &golden, &output.logits.unwrap(), prompt);
-        let reports = head_reports(&*model, &input, &MaskChoice::AsTrained, &Run::default()).unwrap();
-        check_ranks(index, &golden, &reports);
+    for device in devices() {
+        let model = model::load(&folder, &device).expect("the model loads");
+        for (index, prompt) in about["prompts"].as_array().unwrap().iter().enumerate() {
+            check_prompt(&*model, &tokenizer, index, prompt, &about["heads"], &golden);
+        }
     }
+}
+
+fn check_prompt(
+    model: &dyn Model,
+    tokenizer: &Tokenizer,
+    index: usize,
+    prompt: &Value,
+    heads: &Value,
+    golden: &Golden,
+) {
+    let ids = |value: &Value| -> Vec<u32> { serde_json::from_value(value.clone()).unwrap() };
+    let tokens = tokenizer.encode(prompt["text"].as_str().unwrap()).unwrap();
+    assert_eq!(tokens.ids, ids(&prompt["ids"]), "token ids");
+    let input = Input::new(tokens.ids).with_decoder(ids(&prompt["decoder_input_ids"]));
+    let mut trace = Trace::of(["attention.weights"]);
+    let output = model.forward(&input, &MaskChoice::AsTrained, &mut trace, &Run::default()).unwrap();
+    check_heads(heads, index, golden, &trace);
+    check_logits(index, golden, &output.logits.unwrap(), prompt);
+    let reports = head_reports(model, &input, &MaskChoice::AsTrained, &Run::default()).unwrap();
+    check_ranks(index, golden, &reports);
 }
 
 fn check_heads(heads: &Value, prompt: usize, golden: &Golden, trace: &Trace) {

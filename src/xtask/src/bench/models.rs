@@ -1,5 +1,6 @@
 //! Whole models beside PyTorch, and attention over the number of positions.
 
+use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::{Context, Result};
@@ -46,9 +47,11 @@ pub fn rows(args: &Args, programs: &Programs) -> Result<Vec<Row>> {
     ])
 }
 
-/// How softmax and linear attention grow with the number of positions.
-pub fn growth(programs: &Programs) -> Result<String> {
-    let measured = object(command(&programs.model_time).arg("attention"))?;
+/// How softmax and linear attention grow with the number of positions; the curves go to `attention.svg` in `folder`.
+pub fn growth(programs: &Programs, folder: &Path) -> Result<String> {
+    let figure = folder.join("attention.svg");
+    let measured = object(command(&programs.model_time).arg("attention").arg(&figure))?;
+    eprintln!("curves        {}", figure.display());
     let mut table = format!(
         "\n## Attention over the number of positions\n\nBidirectional, {} heads of {}, on the CPU, the fastest of some runs; the \
          exponent is the slope of a straight line through the logarithms.\n\n",

@@ -3,7 +3,7 @@
 mod reuse;
 mod speech;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use rankscope::Run;
 use rankscope::model::Tokenizer;
@@ -20,7 +20,9 @@ use speech::Speech;
 const EXAMPLES: &str = "\
 The text goes to stdout as it is written, the speed to stderr. Filters come in this order: temperature, top-k,
 top-p. With --reuse the text is the first turn of a dialogue: the answer is written, --next is appended, and
-what is printed is how far the stored states of the first turn have moved under four ways of reading.
+what is printed is how far the stored states of the first turn have moved under four ways of reading; with an
+encoder-decoder, those of the prompt, when its encoder reads the whole dialogue. A mask by which what is read sees
+what is written later needs --no-cache.
 
 Examples:
   rankscope generate --model glass-en --text \"Once upon a time\"
@@ -93,12 +95,12 @@ pub fn execute(args: &GenerateArgs, run: &Run) -> Result<()> {
     // Only ids can be said without one.
     let is_needed = args.subject.text.is_some() || folder.join("tokenizer.json").exists();
     let tokenizer = is_needed.then(|| Tokenizer::load(&folder)).transpose()?;
-    if args.reuse {
-        if tokenizer.is_none() {
-            bail!("--reuse needs a model with a tokenizer.json");
-        }
-        subject.model.description().expect_one_stack(&subject.name)?;
-    }
+    // Before anything is written.
+    let next = match (&args.next, &tokenizer) {
+        (None, _) => None,
+        (Some(_), None) => bail!("--reuse needs a model with a tokenizer.json"),
+        (Some(next), Some(tokenizer)) => Some(tokenizer.encode_behind(next).context("--next")?),
+    };
     let stop = match &args.stop {
         Some(list) => ids("--stop", list)?,
         None if args.no_stop => Vec::new(),
@@ -115,9 +117,8 @@ pub fn execute(args: &GenerateArgs, run: &Run) -> Result<()> {
     if let Some(note) = settings.mask.note(subject.model.description()) {
         say(&format!("note: {note}"));
     }
-    if let Some(tokenizer) = tokenizer.as_ref().filter(|_| args.reuse) {
-        let next = args.next.as_deref().unwrap_or_default();
-        return reuse::print(&subject, tokenizer, &text, next, args.json, &run);
+    if let Some(next) = next {
+        return reuse::print(&subject, &text, &next, args.json, &run);
     }
     if args.json { emit_json(&as_json(args, &subject, &settings, &text, &said)) } else { Ok(()) }
 }

@@ -1,9 +1,9 @@
 //! What of the cache is still true when a second turn is appended.
 
 use anyhow::Result;
-use rankscope::model::Tokenizer;
+use rankscope::model::MaskChoice;
 use rankscope::model::generate::Generated;
-use rankscope::model::reuse::{Change, Reading, cached_error, change, readings};
+use rankscope::model::reuse::{Change, Reading, cached_error, change, encoder_change, readings};
 use rankscope::numbers::short;
 use rankscope::{Mask, Run};
 use serde_json::json;
@@ -11,25 +11,26 @@ use serde_json::json;
 use crate::output::{columns, emit, emit_json, facts};
 use crate::subject::Subject;
 
-pub fn print(
-    subject: &Subject,
-    tokenizer: &Tokenizer,
-    answer: &Generated,
-    next: &str,
-    as_json: bool,
-    run: &Run,
-) -> Result<()> {
+pub fn print(subject: &Subject, answer: &Generated, next: &[u32], as_json: bool, run: &Run) -> Result<()> {
     let model = subject.model.as_ref();
     let prompt = subject.input.len();
     let mut ids = [subject.input.ids(), &answer.ids()].concat();
     let first = ids.len();
-    ids.extend(tokenizer.encode_behind(next)?);
-    let readings = readings(prompt, first);
-    let changes = readings
-        .iter()
-        .map(|reading| change(model, &ids, first, reading, run))
-        .collect::<rankscope::Result<Vec<_>>>()?;
-    let error = cached_error(model, &ids, first, Mask::causal(), run)?;
+    ids.extend(next);
+    let (readings, changes, error) = match &model.description().encoder {
+        None => {
+            let readings = readings(prompt, first).to_vec();
+            let changes = readings.iter().map(|reading| change(model, &ids, first, reading, run));
+            let changes = changes.collect::<rankscope::Result<Vec<_>>>()?;
+            (readings, changes, Some(cached_error(model, &ids, first, Mask::causal(), run)?))
+        }
+        // It had read the prompt alone; what the decoder wrote is history now.
+        Some(encoder) => {
+            let mask = &encoder.trained_mask;
+            let reading = Reading { name: "encoder", before: mask.clone(), after: mask.clone() };
+            (vec![reading], vec![encoder_change(model, &ids, prompt, &MaskChoice::AsTrained, run)?], None)
+        }
+    };
     let tokens = [prompt, first, ids.len()];
     match as_json {
         true => emit_json(&object(subject, tokens, &readings, &changes, error)),
@@ -42,7 +43,7 @@ fn object(
     [prompt, first, all]: [usize; 3],
     readings: &[Reading],
     changes: &[Change],
-    error: f64,
+    error: Option<f64>,
 ) -> serde_json::Value {
     let rows = readings.iter().zip(changes).map(|(reading, change)| {
         json!({
@@ -63,7 +64,7 @@ fn table(
     [prompt, first, all]: [usize; 3],
     readings: &[Reading],
     changes: &[Change],
-    error: f64,
+    error: Option<f64>,
 ) -> String {
     let rows = readings.iter().zip(changes).map(|(reading, change)| {
         let last = change.hidden.last().copied().unwrap_or(0.0);
@@ -80,15 +81,14 @@ fn table(
         ("model", subject.model_in_words()),
         ("tokens", format!("prompt {prompt}, with the answer {first}, with the second turn {all}")),
     ]);
-    let below = facts(&[
-        (
-            "change",
-            "‖after − before‖ / ‖before‖ of the first turn's states, keys and values, by layer".to_owned(),
-        ),
-        (
-            "cached",
-            format!("the second turn on the cache of the first, against the full pass: {}", short(error)),
-        ),
-    ]);
-    format!("{above}\n{}\n{below}", columns(&header, rows.collect()))
+    let whose = match error {
+        Some(_) => "of the first turn's states, keys and values",
+        None => "of the prompt's states in the encoder, and of what cross-attention keeps of them",
+    };
+    let mut below = vec![("change", format!("‖after − before‖ / ‖before‖ {whose}, by layer"))];
+    below.extend(error.map(|error| {
+        let what = "the second turn on the cache of the first, against the full pass";
+        ("cached", format!("{what}: {}", short(error)))
+    }));
+    format!("{above}\n{}\n{}", columns(&header, rows.collect()), facts(&below))
 }

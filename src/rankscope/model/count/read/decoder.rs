@@ -10,7 +10,12 @@ use crate::model::variant::Variant;
 /// GPT-1: norms after the sums and none at the end.
 pub(super) fn gpt1(config: &Config) -> Result<Plan> {
     let plan = gpt2(config)?;
-    let decoder = plan.decoder.map(|stack| Stack { has_final_norm: false, ..stack });
+    // Its networks are 4·C wide whatever n_inner says.
+    let of_stack = |stack: Stack| {
+        let feed_forward = FeedForward { width: 4 * plan.width, ..stack.feed_forward };
+        Stack { has_final_norm: false, feed_forward, ..stack }
+    };
+    let decoder = plan.decoder.map(of_stack);
     Ok(Plan { decoder, ..plan })
 }
 

@@ -58,6 +58,13 @@ fn every_preset_has_the_parameters_of_the_model_that_is_built_of_it() {
 }
 
 #[test]
+fn a_gpt_1_is_as_wide_inside_as_it_is_built() {
+    let mut config = Config::open(&fixtures().join("tiny/gpt1")).unwrap().to_json();
+    config["n_inner"] = 7.into();
+    assert!(formula_and_built_model_agree(&Config::from_value("gpt1", config).unwrap()));
+}
+
+#[test]
 fn tiny_configurations_and_biased_ones_have_the_parameters_of_what_is_built_of_them() {
     let mut built = 0;
     let folders: Vec<_> =
