@@ -83,7 +83,7 @@ fn attention(figure: &Path) -> std::result::Result<Value, AnyError> {
     const SIZE: usize = 64;
     let lengths = [512, 1024, 2048, 4096];
     let (softmax, linear) = (ScaledDotProduct::new(SIZE), LinearAttention::new(FeatureMap::EluPlusOne));
-    let mechanisms: [(&str, &dyn Attention); 2] = [("softmax", &softmax), ("linear", &linear)];
+    let mechanisms: [(&'static str, &dyn Attention); 2] = [("softmax", &softmax), ("linear", &linear)];
     let (mut curves, mut measured) = (serde_json::Map::new(), Vec::new());
     for (name, mechanism) in mechanisms {
         let points = lengths.iter().map(|&n| {
@@ -102,21 +102,28 @@ fn attention(figure: &Path) -> std::result::Result<Value, AnyError> {
         let points = points.collect::<Result<Vec<_>>>()?;
         let exponent = exponent(&points);
         curves.insert(name.to_owned(), json!({ "points": points, "exponent": exponent }));
-        measured.push((name, points, exponent));
+        measured.push(Growth { name, points, exponent });
     }
     save(figure, growth(&measured, HEADS, SIZE).to_svg(Theme::Light)?)?;
     Ok(json!({ "heads": HEADS, "head_size": SIZE, "curves": curves }))
 }
 
+/// How the time of a mechanism grows.
+struct Growth {
+    name: &'static str,
+    points: Vec<(usize, f64)>,
+    exponent: f64,
+}
+
 /// Both curves, with what would be linear and quadratic beside them.
-fn growth(measured: &[(&str, Vec<(usize, f64)>, f64)], heads: usize, size: usize) -> Lines {
-    let curve = |(name, points, exponent): &(&str, Vec<(usize, f64)>, f64)| {
+fn growth(measured: &[Growth], heads: usize, size: usize) -> Lines {
+    let curve = |Growth { name, points, exponent }: &Growth| {
         let points = points.iter().map(|&(n, time)| (n as f64, time));
         Curve::new(format!("{name}: time ∝ n^{exponent:.2}"), Kind::Plain, points)
     };
     // Through the last point of its own curve.
     let reference = |(name, power): (&str, i32)| {
-        let points = &measured.iter().find(|(known, ..)| *known == name)?.1;
+        let points = &measured.iter().find(|growth| growth.name == name)?.points;
         let (last, time) = *points.last()?;
         let at = |&(n, _): &(usize, f64)| (n as f64, time * (n as f64 / last as f64).powi(power));
         Some(Reference::curve(if power == 1 { "∝ n" } else { "∝ n²" }, points.iter().map(at)))
