@@ -52,7 +52,8 @@ pub fn mask_help() -> String {
     let forms: Vec<_> = forms.collect();
     format!(
         "The attention mask: as-trained, {}; prefix:4 for prefix(4); combined with &, | and !, as in \
-         \"causal & !window:4\"; encoder:MASK or decoder:MASK for one stack of an encoder-decoder",
+         \"causal & !window:4\"; encoder:MASK or decoder:MASK for one stack of an encoder-decoder \
+         (the same as MASK where there is one stack)",
         forms.join(", ")
     )
 }

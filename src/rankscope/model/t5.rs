@@ -68,6 +68,17 @@ impl Sizes {
     }
 }
 
+/// An error if the configuration is that of an encoder alone.
+pub(in crate::model) fn expect_pair(config: &Config) -> Result<()> {
+    match config.optional("is_encoder_decoder")? {
+        Some(false) => {
+            let expected = "true: an encoder without its decoder is not implemented";
+            Err(config.wrong("is_encoder_decoder", "false", expected))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Whether `feed_forward_proj` asks for a gate, and for which function. `gated-gelu` means the tanh form.
 pub(in crate::model) fn activation(config: &Config) -> Result<(bool, Activation)> {
     let name: String = config.optional("feed_forward_proj")?.unwrap_or_else(|| "relu".to_owned());
@@ -89,6 +100,7 @@ pub(in crate::model) fn activation(config: &Config) -> Result<(bool, Activation)
 /// # Errors
 /// An error naming the field or tensor that is missing, wrong or not implemented.
 pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<EncoderDecoder> {
+    expect_pair(config)?;
     let sizes = Sizes::read(config)?;
     let layers = config.layers("num_layers")?;
     let decoder_layers = if config.optional_size("num_decoder_layers")?.is_some() {

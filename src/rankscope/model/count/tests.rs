@@ -281,6 +281,8 @@ fn configurations_that_cannot_be_are_named() {
     assert_eq!(error, "here: num_key_value_heads is 4, expected a divisor of num_attention_heads = 6");
     let error = edited("mixtral", "num_experts_per_tok", 5.into());
     assert_eq!(error, "here: num_experts_per_tok is 5, expected at most num_local_experts = 4");
+    let error = edited("t5", "is_encoder_decoder", false.into());
+    assert!(error.starts_with("here: is_encoder_decoder is false, expected true"), "{error}");
     let error = edited("t5", "feed_forward_proj", "swish".into());
     assert_eq!(
         error,

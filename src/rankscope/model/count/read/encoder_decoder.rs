@@ -4,10 +4,11 @@ use super::{bare, grouped_heads};
 use crate::error::Result;
 use crate::model::Config;
 use crate::model::count::{Attention, FeedForward, Output, Plan, Sees, Stack};
-use crate::model::t5::activation;
+use crate::model::t5::{activation, expect_pair};
 
 /// T5: no biases, relative position biases shared by the layers of a stack, a head of its own in v1.1.
 pub(super) fn t5(config: &Config) -> Result<Plan> {
+    expect_pair(config)?;
     let width = config.size("d_model")?;
     let (heads, head_size) = (config.size("num_heads")?, config.size("d_kv")?);
     let attention = Attention {
