@@ -72,8 +72,8 @@ pub(super) const ZOO_COUNT: &[Mutation] = &[
     count(
         "zoo.count-gpt1-ends-with-a-norm",
         "model/count/read/decoder.rs",
-        "has_final_norm: false, ..stack",
-        "has_final_norm: true, ..stack",
+        "has_final_norm: false, feed_forward, ..stack",
+        "has_final_norm: true, feed_forward, ..stack",
     ),
     count(
         "zoo.count-cross-attention-without-its-norm",
