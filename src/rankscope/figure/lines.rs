@@ -60,27 +60,30 @@ impl Curve {
 /// The spread of one point.
 #[derive(Clone, Copy)]
 struct Whisker {
-    x: f64,
-    low: f64,
-    high: f64,
+    /// The lower one, and the upper one.
+    ends: [Point; 2],
     /// Whether the spread reaches further down than the whisker.
     is_open: bool,
 }
 
 impl Whisker {
-    fn new((x, y): (f64, f64), spread: f64, scale: AxisScale) -> Self {
-        let (low, high) = (y - spread, y + spread);
+    fn new((x, y): Point, spread: f64, scale: AxisScale) -> Self {
+        let mut ends = [(x, y - spread), (x, y + spread)];
+        let low = ends[0].1;
         let is_open = match scale {
             AxisScale::Linear => false,
             // As a ratio, what is near 0 or below it is far away, and would squeeze everything else.
             AxisScale::Log { lowest } => low < y / 10.0 || lowest.is_some_and(|lowest| low < lowest),
         };
-        // Open, as long downwards as upwards: by the same ratio.
-        Whisker { x, low: if is_open && y > 0.0 { y * y / high } else { low }, high, is_open }
+        if is_open && y > 0.0 {
+            // As far down as up: by the same ratio.
+            ends[0].1 = y * y / ends[1].1;
+        }
+        Whisker { ends, is_open }
     }
 
     fn draw(&self, scene: &mut Scene, plot: &Plot, color: Rgb) {
-        let [low, high] = [self.low, self.high].map(|end| plot.at((self.x, end)));
+        let [low, high] = self.ends.map(|end| plot.at(end));
         scene.line(vec![low, high], color, 1.2);
         for (x, y) in [Some(low).filter(|_| !self.is_open), Some(high)].into_iter().flatten() {
             scene.line(vec![(x - 4.0, y), (x + 4.0, y)], color, 1.2);
@@ -166,7 +169,7 @@ impl Lines {
         let points = self.curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.1));
         let scale = self.y.scale;
         let whiskers = self.curves.iter().flat_map(move |curve| curve.whiskers(scale));
-        let ends = whiskers.flat_map(|whisker| [whisker.low, whisker.high]);
+        let ends = whiskers.flat_map(|whisker| whisker.ends.map(|end| end.1));
         // Below a logarithmic axis a whisker has no end to show.
         let is_shown = move |end: &f64| match scale {
             AxisScale::Linear => true,

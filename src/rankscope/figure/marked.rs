@@ -5,14 +5,14 @@ use super::scene::Point;
 /// Points nearer to each other than this, in pixels, share a marker.
 const APART: f64 = 9.0;
 /// With more markers than this a curve is a row of markers and no line.
-const MOST: usize = 24;
+pub(super) const MOST: usize = 24;
 /// Pixels along a dense curve from one marker to the next.
 const SPARSE: f64 = 84.0;
 
 /// The points of the `nth` of `count` curves that carry a marker; the line goes through all of them.
 ///
-/// All that are apart, where these are few. On a dense curve only some, at other places than on the other
-/// curves: where curves lie on each other, the markers of each still show.
+/// All that are apart, where these are few. On a dense curve only its end and some before, at other places than
+/// on the other curves: where curves lie on each other, the markers of each still show.
 pub(super) fn marked(points: &[Point], (nth, count): (usize, usize)) -> Vec<Point> {
     let mut kept: Vec<Point> = Vec::new();
     for &point in points {
@@ -31,8 +31,12 @@ pub(super) fn marked(points: &[Point], (nth, count): (usize, usize)) -> Vec<Poin
         last = point;
         if along >= next {
             kept.push(point);
-            next = along + SPARSE;
+            // From the start on, not from here: a step over several places must not bring curves into line.
+            next += SPARSE * ((along - next) / SPARSE).floor() + SPARSE;
         }
+    }
+    if kept.last().is_none_or(|&mark| distance(mark, last) >= APART) {
+        kept.push(last);
     }
     kept
 }
@@ -61,7 +65,8 @@ mod tests {
         let points = line(128, 6.0);
         let [first, second] = [0, 1].map(|nth| marked(&points, (nth, 2)));
         assert!((7..=10).contains(&first.len()) && (7..=10).contains(&second.len()));
-        for a in &first {
+        assert_eq!((first.last(), second.last()), (points.last(), points.last()));
+        for a in &first[..first.len() - 1] {
             assert!(second.iter().all(|&b| distance(*a, b) > 30.0), "{a:?}");
         }
     }

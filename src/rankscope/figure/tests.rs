@@ -282,7 +282,7 @@ fn what_cannot_be_drawn_is_named() {
     assert!(message(broken.to_svg(Theme::Light)).starts_with("heatmap entry (4, 2) is NaN"));
     let mut negative = wall(2, 3);
     negative.values[(1, 1)] = Some(-1.0);
-    assert!(message(negative.to_svg(Theme::Light)).starts_with("effective rank of layer 1, head 1 is -1"));
+    assert!(message(negative.to_svg(Theme::Light)).starts_with("effective rank of L1, head 1 is -1"));
 }
 
 #[test]

@@ -180,24 +180,28 @@ fn indexed(values: Vec<f64>) -> Vec<(f64, f64)> {
     (1..).map(f64::from).zip(values).filter(|point| point.1 > 0.0).collect()
 }
 
-/// Per leading block: n, true σ_min, and what f64 and f32 report.
-fn blocks(weights: &Array2<f64>, triangular: &Triangular, run: &Run) -> Result<Vec<[f64; 4]>> {
+/// Per leading block: n, true σ_min, what f64 and f32 report, and their tolerances.
+fn blocks(weights: &Array2<f64>, triangular: &Triangular, run: &Run) -> Result<Vec<[f64; 6]>> {
     let look = |&n: &usize| {
         run.check()?;
         let block = weights.slice(ndarray::s![..n, ..n]);
         let reported = |spectrum: Spectrum| spectrum.sigma_min().unwrap_or(0.0);
         let truth = triangular.leading_sigma_min(n)?.value();
-        Ok([n as f64, truth, reported(Spectrum::of(block)?), reported(spectrum_in_f32(block)?)])
+        let (double, single) = (Spectrum::of(block)?, spectrum_in_f32(block)?);
+        let tolerances = [Tolerance::F64, Tolerance::F32].map(|tolerance| double.threshold(tolerance));
+        Ok([n as f64, truth, reported(double), reported(single), tolerances[0], tolerances[1]])
     };
     BLOCKS.iter().map(look).collect()
 }
 
-fn picture_blocks(evidence: &mut Evidence, settings: &Settings, blocks: Vec<[f64; 4]>) {
+fn picture_blocks(evidence: &mut Evidence, settings: &Settings, blocks: Vec<[f64; 6]>) {
     let curve = |name: &str, kind, column: usize| {
         // A reported zero has no place on a logarithmic axis.
         let points = blocks.iter().map(|row| (row[0], row[column])).filter(|point| point.1 > 0.0);
         Curve::new(name, kind, points)
     };
+    let tolerance =
+        |name: &str, column: usize| Reference::curve(name, blocks.iter().map(|row| (row[0], row[column])));
     let curves = vec![
         curve("exact", Kind::Causal, 1),
         curve("as f64 reports it", Kind::Plain, 2),
@@ -208,11 +212,12 @@ fn picture_blocks(evidence: &mut Evidence, settings: &Settings, blocks: Vec<[f64
         x: PlotAxis::linear("positions n"),
         y: PlotAxis::log("smallest singular value"),
         curves,
-        references: Vec::new(),
+        references: vec![tolerance("f64 tolerance", 4), tolerance("f32 tolerance", 5)],
         settings: settings.record(),
     };
     let caption = "The smallest singular value of the stored draw's first n tokens: exact, by multi-precision, and as \
-                   decompositions in f64 and f32 report it. Where those turn flat they show their own rounding.";
+                   decompositions in f64 and f32 report it. Where those turn flat they show their own rounding. Dashed: \
+                   what f64 and f32 count as zero, n · ε · σ₁.";
     evidence.show("smallest-singular-value", caption, figure);
 }
 

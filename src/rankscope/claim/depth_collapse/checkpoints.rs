@@ -76,16 +76,19 @@ pub fn measure(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Resul
 }
 
 fn here(evidence: &mut Evidence, store: &Store) -> Result<Vec<(String, PathBuf)>> {
-    let is_known = |entry: &Entry| match entry.origin {
-        Origin::Bundled => true,
-        Origin::Installed => PULLABLE.iter().any(|pullable| pullable.name == entry.name),
-        Origin::HuggingFaceCache | Origin::Available => false,
+    let entries = store.list()?;
+    // An installed model may hide the bundled one of its name, and is taken in its place.
+    let bundled = entries.iter().filter(|entry| entry.origin == Origin::Bundled);
+    let bundled: Vec<String> = bundled.map(|entry| entry.name.clone()).collect();
+    let is_known = |entry: &Entry| {
+        let is_pullable = || PULLABLE.iter().any(|pullable| pullable.name == entry.name);
+        entry.origin != Origin::HuggingFaceCache && (bundled.contains(&entry.name) || is_pullable())
     };
     let refuse = |entry: &Entry| {
         (!is_known(entry))
             .then(|| "neither bundled nor one to be pulled; set checkpoints to its name".to_owned())
     };
-    let AtHand { taken, notes } = at_hand(store.list()?, refuse);
+    let AtHand { taken, notes } = at_hand(entries, refuse);
     notes.into_iter().for_each(|note| evidence.note(note));
     Ok(taken.into_iter().filter_map(|entry| Some((entry.name, entry.path?))).collect())
 }

@@ -48,8 +48,8 @@ const OTHERS: [(&str, [(usize, f64); 3]); 4] = [
     ("started_difference_causal", [(1, 5.2), (2, 7.9), (4, 12.2)]),
     ("probe_r2_causal", [(1, 0.134), (2, 0.195), (4, 0.299)]),
 ];
-const REFERENCE: &str = "one draw of another random network, whose width, heads and weights' scale are not stated; within \
-                         four standard deviations over our draws";
+const REFERENCE: &str = "one draw of another random network, whose width, heads and scale of weights are not \
+                         stated (tolerance: four standard deviations of the difference, by the spread of our draws)";
 
 /// What must be 0, and what another network gave.
 pub fn expectations(evidence: &mut Evidence, sizes: &Sizes) -> Result<()> {
