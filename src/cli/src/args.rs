@@ -1,5 +1,7 @@
 //! Arguments that several commands share.
 
+use std::path::Path;
+
 use anyhow::{Result, bail};
 use clap::Args;
 use rankscope::device::DeviceRequest;
@@ -56,6 +58,15 @@ pub fn mask_help() -> String {
          (the same as MASK where there is one stack)",
         forms.join(", ")
     )
+}
+
+/// Refuses a figure's file that does not end as its content does.
+pub fn expect_svg(option: &str, path: &Path) -> Result<()> {
+    let is_svg = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("svg"));
+    if !is_svg {
+        bail!("{option} is {}, expected a name that ends in .svg, as the figure is one", path.display());
+    }
+    Ok(())
 }
 
 /// Token ids from a list such as `3,5,7`.

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::Sample;
+use super::{Sample, Settings};
+use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::figure::Figure;
 
@@ -64,6 +65,7 @@ pub struct Evidence {
     expected: Vec<Expected>,
     findings: Vec<Finding>,
     illustrations: Vec<Illustration>,
+    notes: Vec<String>,
 }
 
 impl Evidence {
@@ -109,6 +111,19 @@ impl Evidence {
     /// Puts a sentence on the side that the data put it: for the claim where `supports`, else against.
     pub fn weigh(&mut self, supports: bool, text: impl Into<String>) {
         self.findings.push(Finding { supports, text: text.into() });
+    }
+
+    /// Says how the numbers came about, where that is neither for the claim nor against it: what was left
+    /// out, what another device computed.
+    pub fn note(&mut self, text: impl Into<String>) {
+        self.notes.push(text.into());
+    }
+
+    /// Notes, for an experiment on another device, what of it the CPU computes all the same.
+    pub(super) fn note_cpu(&mut self, settings: &Settings, what: &str) {
+        if *settings.device() != Device::Cpu {
+            self.note(format!("computed by the CPU whatever the device: {what}"));
+        }
     }
 
     /// Adds a picture with its caption.
@@ -160,6 +175,11 @@ impl Evidence {
     /// Every sentence, for and against.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
+    }
+
+    /// Every note.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Every picture.

@@ -15,6 +15,7 @@
 //! # Ok::<(), rankscope::Error>(())
 //! ```
 
+mod at_hand;
 mod bidirectional_low_rank;
 mod cache_reuse;
 mod causal_full_rank;

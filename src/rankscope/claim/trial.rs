@@ -39,7 +39,7 @@ pub fn run(claim: &dyn Claim, settings: &Settings, run: &Run) -> Result<Trial> {
 impl Trial {
     /// Everything but the figures: id, statement, source, verdict and its reason, what was measured and
     /// what was expected (name to number, with units, spreads, draws and tolerances in maps beside them),
-    /// evidence for and against, settings, the command, seconds.
+    /// evidence for and against, notes, settings, the command, seconds.
     ///
     /// # Conventions
     /// A number that JSON has no form for (infinite, NaN) is null.
@@ -73,6 +73,7 @@ impl Trial {
             "disagrees": evidence.disagreements().map(|e| e.name.clone()).collect::<Vec<_>>(),
             "evidence_for": findings(true),
             "evidence_against": findings(false),
+            "notes": evidence.notes(),
             "settings": settings.record(),
             "command": settings.command(),
             "seconds": seconds,

@@ -8,10 +8,11 @@ use serde_json::Value;
 use super::Drawing;
 use super::dash::broken;
 use super::legend::Legend;
+use super::marked::marked;
 use super::plot::{self, Plot};
-use super::ruler::{PlotAxis, Ruler};
+use super::ruler::{AxisScale, PlotAxis, Ruler};
 use super::scene::{Point, Rect, Scene};
-use super::style::{Kind, Theme};
+use super::style::{Kind, Rgb, Theme};
 use crate::error::{Error, Result};
 
 use look::Look;
@@ -50,17 +51,52 @@ impl Curve {
         self
     }
 
-    /// Lower and upper ends of the whiskers.
-    fn whiskers(&self) -> impl Iterator<Item = [Point; 2]> + Clone {
-        self.points.iter().zip(&self.spread).map(|(&(x, y), spread)| [(x, y - spread), (x, y + spread)])
+    /// The whiskers on an axis upwards of this scale.
+    fn whiskers(&self, scale: AxisScale) -> impl Iterator<Item = Whisker> + Clone {
+        self.points.iter().zip(&self.spread).map(move |(&at, &spread)| Whisker::new(at, spread, scale))
+    }
+}
+
+/// The spread of one point.
+#[derive(Clone, Copy)]
+struct Whisker {
+    /// The lower one, and the upper one.
+    ends: [Point; 2],
+    /// Whether the spread reaches further down than the whisker.
+    is_open: bool,
+}
+
+impl Whisker {
+    fn new((x, y): Point, spread: f64, scale: AxisScale) -> Self {
+        let mut ends = [(x, y - spread), (x, y + spread)];
+        let low = ends[0].1;
+        let is_open = match scale {
+            AxisScale::Linear => false,
+            // As a ratio, what is near 0 or below it is far away, and would squeeze everything else.
+            AxisScale::Log { lowest } => low < y / 10.0 || lowest.is_some_and(|lowest| low < lowest),
+        };
+        if is_open && y > 0.0 {
+            // As far down as up: by the same ratio.
+            ends[0].1 = y * y / ends[1].1;
+        }
+        Whisker { ends, is_open }
+    }
+
+    fn draw(&self, scene: &mut Scene, plot: &Plot, color: Rgb) {
+        let [low, high] = self.ends.map(|end| plot.at(end));
+        scene.line(vec![low, high], color, 1.2);
+        for (x, y) in [Some(low).filter(|_| !self.is_open), Some(high)].into_iter().flatten() {
+            scene.line(vec![(x - 4.0, y), (x + 4.0, y)], color, 1.2);
+        }
     }
 }
 
 /// Curves over one axis: points joined by thin lines, with spreads, beside reference lines.
 ///
 /// # Conventions
-/// A linear axis of amounts starts at 0 where that is near. A lower whisker that goes below a logarithmic
-/// axis ends on it.
+/// A linear axis of amounts starts at 0 where that is near. On a logarithmic axis a spread that reaches below
+/// a tenth of its point, or below the axis, is drawn as far down as up, and without a cap at its lower end.
+/// Curves of many points carry a marker here and there.
 ///
 /// ```
 /// use rankscope::figure::{Curve, Figure, Lines, PlotAxis, Reference, style::{Kind, Theme}};
@@ -131,10 +167,15 @@ impl Lines {
 
     fn up(&self) -> Result<Ruler> {
         let points = self.curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.1));
-        let is_log = self.y.scale != super::AxisScale::Linear;
-        let ends = self.curves.iter().flat_map(|curve| curve.whiskers().flatten().map(|point| point.1));
+        let scale = self.y.scale;
+        let whiskers = self.curves.iter().flat_map(move |curve| curve.whiskers(scale));
+        let ends = whiskers.flat_map(|whisker| whisker.ends.map(|end| end.1));
         // Below a logarithmic axis a whisker has no end to show.
-        let ends = ends.filter(move |&end| !is_log || end > 0.0);
+        let is_shown = move |end: &f64| match scale {
+            AxisScale::Linear => true,
+            AxisScale::Log { lowest } => *end > 0.0 && *end >= lowest.unwrap_or(0.0),
+        };
+        let ends = ends.filter(is_shown);
         Ruler::new(&self.y, points.chain(ends).chain(self.references.iter().filter_map(Reference::y)))
     }
 }
@@ -162,8 +203,9 @@ impl Drawing for Lines {
         plot.draw_ground(&mut scene, palette, &up_ticks);
         reference::draw(&mut scene, palette, &plot, &self.references, &above);
         plot.draw_axes(&mut scene, palette, (&across_ticks, &up_ticks), (&self.x.label, &self.y.label));
-        for (curve, look) in self.curves.iter().zip(&looks) {
-            draw_curve(&mut scene, &plot, curve, look, palette.panel);
+        for (index, (curve, look)) in self.curves.iter().zip(&looks).enumerate() {
+            curve.whiskers(self.y.scale).for_each(|whisker| whisker.draw(&mut scene, &plot, look.color));
+            draw_curve(&mut scene, &plot, (curve, look), (index, looks.len()), palette.panel);
         }
         Ok(scene)
     }
@@ -177,21 +219,21 @@ impl Drawing for Lines {
     }
 }
 
-fn draw_curve(scene: &mut Scene, plot: &Plot, curve: &Curve, look: &Look, ground: super::style::Rgb) {
-    for ends in curve.whiskers() {
-        let [low, high] = ends.map(|end| plot.at(end));
-        scene.line(vec![low, high], look.color, 1.2);
-        for (x, y) in [low, high] {
-            scene.line(vec![(x - 4.0, y), (x + 4.0, y)], look.color, 1.2);
-        }
-    }
+/// The line and the markers of the `nth` curve.
+fn draw_curve(
+    scene: &mut Scene,
+    plot: &Plot,
+    (curve, look): (&Curve, &Look),
+    nth: (usize, usize),
+    ground: Rgb,
+) {
     let points: Vec<Point> = curve.points.iter().map(|&point| plot.at(point)).collect();
     if points.len() > 1 {
         for piece in broken(&points, look.dash) {
             scene.line(piece, look.color, 1.6);
         }
     }
-    for point in super::spectrum::apart(&points, 9.0) {
+    for point in marked(&points, nth) {
         look.draw_marker(scene, point, 4.0, ground);
     }
 }

@@ -1,8 +1,8 @@
 //! Figures: spectra, curves, maps over two parameters, attention heatmaps, a wall of layers and heads; as
 //! SVG or PNG.
 //!
-//! A figure carries what recreates it in its SVG's `<metadata>`, and no caption: that stands beside the
-//! picture. Colours and markers come from [`style`], which windows share.
+//! A figure carries what recreates it in its SVG's `<metadata>` or its PNG's text chunk `rankscope`, and no
+//! caption: that stands beside the picture. Colours and markers come from [`style`], which windows share.
 //!
 //! ```
 //! use ndarray::array;
@@ -29,6 +29,7 @@ mod hatch;
 mod heatmap;
 mod legend;
 mod lines;
+mod marked;
 mod phase_map;
 mod plot;
 mod render;
@@ -72,7 +73,7 @@ pub trait Figure {
     fn to_svg(&self, theme: Theme) -> Result<String>;
 
     /// The bytes of a PNG file, two pixels per SVG pixel; characters that the embedded face lacks (CJK,
-    /// emoji) become boxes.
+    /// emoji) become boxes. What recreates the figure is the text (iTXt) of keyword `rankscope`, as JSON.
     ///
     /// # Errors
     /// As [`to_svg`](Figure::to_svg).
@@ -85,6 +86,6 @@ impl<D: Drawing> Figure for D {
     }
 
     fn to_png(&self, theme: Theme) -> Result<Vec<u8>> {
-        render::png(&self.scene(theme)?)
+        render::png(&self.scene(theme)?, self.title(), self.settings())
     }
 }

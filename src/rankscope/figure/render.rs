@@ -1,7 +1,5 @@
 //! Painting a scene: SVG text, or PNG bytes.
 
-use image::codecs::png::PngEncoder;
-use image::{ExtendedColorType, ImageEncoder};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -16,6 +14,9 @@ use crate::error::{Error, Result};
 const DENSITY: u32 = 2;
 /// Samples per PNG pixel and direction; plotters' bitmaps have hard edges.
 const SAMPLES: u32 = 2;
+
+/// The keyword of the text chunk that holds what recreates a PNG.
+const KEYWORD: &str = "rankscope";
 
 /// By how much of an em bitmap text stands too high: its line, not its letters, is centred.
 const BITMAP_LOWER: f64 = 0.19;
@@ -35,8 +36,8 @@ pub(super) fn svg(scene: &Scene, title: &str, settings: &Value) -> Result<String
     Ok(document)
 }
 
-/// The scene as the bytes of a PNG file, [`DENSITY`] times as large.
-pub(super) fn png(scene: &Scene) -> Result<Vec<u8>> {
+/// The scene as the bytes of a PNG file, [`DENSITY`] times as large, with `title` and `settings` as its texts.
+pub(super) fn png(scene: &Scene, title: &str, settings: &Value) -> Result<Vec<u8>> {
     let scale = DENSITY * SAMPLES;
     let (width, height) = (scene.width as u32 * scale, scene.height as u32 * scale);
     let mut fine = vec![0; width as usize * height as usize * 3];
@@ -46,10 +47,27 @@ pub(super) fn png(scene: &Scene) -> Result<Vec<u8>> {
         paint(&backend.into_drawing_area(), scene, &ink)?;
     }
     let (width, height) = (width / SAMPLES, height / SAMPLES);
+    let pixels = average(&fine, width as usize, height as usize);
+    file(&pixels, (width, height), [("Title", title.to_owned()), (KEYWORD, settings.to_string())])
+        .map_err(failed)
+}
+
+/// RGB pixels as a file, behind `texts` as chunks of UTF-8: keyword and content.
+fn file(
+    pixels: &[u8],
+    (width, height): (u32, u32),
+    texts: [(&str, String); 2],
+) -> std::result::Result<Vec<u8>, png::EncodingError> {
     let mut bytes = Vec::new();
-    PngEncoder::new(&mut bytes)
-        .write_image(&average(&fine, width as usize, height as usize), width, height, ExtendedColorType::Rgb8)
-        .map_err(failed)?;
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    for (keyword, content) in texts {
+        encoder.add_itxt_chunk(keyword.to_owned(), content)?;
+    }
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(pixels)?;
+    writer.finish()?;
     Ok(bytes)
 }
 

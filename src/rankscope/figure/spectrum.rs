@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::axis::{decades, ticks};
+use super::marked::marked;
 use super::scene::{Anchor, Point, Rect, Scene, standard_width};
 use super::style::{Kind, Palette, Theme};
 use super::{Drawing, text};
@@ -95,8 +96,8 @@ impl Drawing for SpectrumFigure {
         self.draw_legend(&mut scene, &legend, palette);
         draw_ground(&mut scene, plot, &range, palette);
         draw_axes(&mut scene, plot, &range, palette);
-        for series in &self.series {
-            draw_series(&mut scene, plot, &range, series);
+        for (index, series) in self.series.iter().enumerate() {
+            draw_series(&mut scene, plot, &range, (index, self.series.len()), series);
         }
         Ok(scene)
     }
@@ -189,25 +190,14 @@ fn index_ticks(indices: usize) -> Vec<usize> {
     shown
 }
 
-fn draw_series(scene: &mut Scene, plot: Rect, range: &Range, series: &Series) {
+fn draw_series(scene: &mut Scene, plot: Rect, range: &Range, nth: (usize, usize), series: &Series) {
     let place = |(index, value)| (range.x(plot, index), range.y(plot, value));
     let points: Vec<Point> = relative(&series.spectrum).enumerate().map(place).collect();
     let color = series.kind.color();
     if points.len() > 1 {
         scene.line(points.clone(), color, 1.5);
     }
-    for point in apart(&points, 9.0) {
+    for point in marked(&points, nth) {
         scene.marker(series.kind.marker(), point, 3.5, color);
     }
-}
-
-/// The points that are at least `distance` from the one kept before; the line goes through all of them.
-pub(super) fn apart(points: &[Point], distance: f64) -> Vec<Point> {
-    let mut kept: Vec<Point> = Vec::new();
-    for &(x, y) in points {
-        if kept.last().is_none_or(|last| (x - last.0).hypot(y - last.1) >= distance) {
-            kept.push((x, y));
-        }
-    }
-    kept
 }

@@ -2,6 +2,8 @@
 
 mod plots;
 
+use std::io::Cursor;
+
 use ndarray::{Array2, array};
 use serde_json::json;
 
@@ -63,6 +65,7 @@ pub(super) fn wall(layers: usize, heads: usize) -> Wall {
     Wall {
         title: "wall".into(),
         values: Array2::from_shape_fn((layers, heads), value),
+        layers: Wall::one_stack(layers),
         unit: "effective rank".into(),
         settings: json!({}),
     }
@@ -185,9 +188,27 @@ fn the_same_figure_gives_the_same_bytes() {
 fn a_png_has_two_pixels_per_svg_pixel() {
     let figure = heatmap(5, 9);
     let scene = figure.scene(Theme::Light).unwrap();
-    let png = image::load_from_memory(&figure.to_png(Theme::Light).unwrap()).unwrap().to_rgb8();
-    assert_eq!((png.width(), png.height()), (2 * scene.width as u32, 2 * scene.height as u32));
-    assert_eq!(png.get_pixel(0, 0).0, Theme::Light.palette().background);
+    let png = figure.to_png(Theme::Light).unwrap();
+    let mut reader = png::Decoder::new(Cursor::new(png)).read_info().unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    let frame = reader.next_frame(&mut pixels).unwrap();
+    assert_eq!((frame.width, frame.height), (2 * scene.width as u32, 2 * scene.height as u32));
+    assert_eq!((frame.color_type, frame.bit_depth), (png::ColorType::Rgb, png::BitDepth::Eight));
+    assert_eq!(pixels[..3], Theme::Light.palette().background);
+}
+
+#[test]
+fn a_png_carries_what_recreates_it_as_the_svg_does() {
+    let settings = json!({ "seed": 7, "text": "猫 <&> \"é\"\n" });
+    let figure = Wall { title: "ranks of 猫".into(), settings: settings.clone(), ..wall(2, 3) };
+    let png = figure.to_png(Theme::Dark).unwrap();
+    let reader = png::Decoder::new(Cursor::new(png)).read_info().unwrap();
+    let text = |keyword: &str| {
+        let mut chunks = reader.info().utf8_text.iter();
+        chunks.find(|chunk| chunk.keyword == keyword).unwrap().get_text().unwrap()
+    };
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&text("rankscope")).unwrap(), settings);
+    assert_eq!(text("Title"), "ranks of 猫");
 }
 
 #[test]
@@ -261,7 +282,7 @@ fn what_cannot_be_drawn_is_named() {
     assert!(message(broken.to_svg(Theme::Light)).starts_with("heatmap entry (4, 2) is NaN"));
     let mut negative = wall(2, 3);
     negative.values[(1, 1)] = Some(-1.0);
-    assert!(message(negative.to_svg(Theme::Light)).starts_with("effective rank of layer 1, head 1 is -1"));
+    assert!(message(negative.to_svg(Theme::Light)).starts_with("effective rank of L1, head 1 is -1"));
 }
 
 #[test]

@@ -10,12 +10,17 @@ use super::{Drawing, text};
 use crate::error::{Error, Result};
 
 /// A metric over layers (down) and heads (across), as in "effective rank"; `None` is hatched.
+///
+/// # Conventions
+/// Rows carry the names in `layers`: those of one stack, or of several, one below the other.
 #[derive(Clone, Debug)]
 pub struct Wall {
     /// What the picture is called where it is not seen; a caption stands beside it.
     pub title: String,
     /// The values `[L, H]`, none negative.
     pub values: Array2<Option<f64>>,
+    /// L names of rows: `L0` and so on, or `decoder 0` where there are several stacks.
+    pub layers: Vec<String>,
     /// What the numbers measure.
     pub unit: String,
     /// What recreates the figure: version, device, dtype, seed, parameters.
@@ -23,16 +28,24 @@ pub struct Wall {
 }
 
 impl Wall {
+    /// The names of the layers of one stack: `L0`, `L1` and so on.
+    pub fn one_stack(layers: usize) -> Vec<String> {
+        (0..layers).map(|layer| format!("L{layer}")).collect()
+    }
+
     /// The values at both ends of the colour bar: from 0, so that colours compare as amounts.
     fn range(&self) -> Result<(f64, f64)> {
         let (layers, heads) = self.values.dim();
         if layers == 0 || heads == 0 {
             return Err(Error::invalid("wall", format!("{layers} × {heads}"), "a layer and a head or more"));
         }
+        if self.layers.len() != layers {
+            return Err(Error::invalid("names of the wall's layers", self.layers.len(), layers));
+        }
         let mut largest = 0.0f64;
         for ((layer, head), value) in self.values.indexed_iter() {
             if let Some(value) = value.filter(|value| !value.is_finite() || *value < 0.0) {
-                let what = format!("{} of layer {layer}, head {head}", self.unit);
+                let what = format!("{} of {}, head {head}", self.unit, self.layers[layer]);
                 return Err(Error::invalid(what, value, "a finite number, 0 or more"));
             }
             largest = largest.max(value.unwrap_or(0.0));
@@ -52,9 +65,8 @@ impl Drawing for Wall {
     fn scene(&self, theme: Theme) -> Result<Scene> {
         let (low, high) = self.range()?;
         let (palette, map) = (theme.palette(), theme.sequential());
-        let label = |letter: &str, n: usize| (0..n).map(|i| format!("{letter}{i}")).collect::<Vec<_>>();
-        let (layers, heads) = (label("L", self.values.nrows()), label("H", self.values.ncols()));
-        let grid = Grid::new((&layers, &heads), (1000.0, 640.0), ((8.0, 8.0), (120.0, 44.0)), false);
+        let heads: Vec<_> = (0..self.values.ncols()).map(|head| format!("H{head}")).collect();
+        let grid = Grid::new((&self.layers, &heads), (1000.0, 640.0), ((8.0, 8.0), (120.0, 44.0)), false);
         let mut scene = grid.scene(palette.background, (low, high));
         let color = |value: f64| map.at(value / high);
         grid.draw_cells(&mut scene, palette, |row, col| self.values[(row, col)].map(color));

@@ -8,12 +8,13 @@ impl Rich for Trial {
     fn text(&self) -> String {
         let findings = |supports: bool| findings(self, supports).map(|text| format!("  {text}\n"));
         format!(
-            "{}\n{}: {}\nfor\n{}against\n{}{}",
+            "{}\n{}: {}\nfor\n{}against\n{}{}{}",
             self.about.statement,
             self.verdict.ruling.label(),
             self.verdict.because,
             findings(true).collect::<String>(),
             findings(false).collect::<String>(),
+            self.evidence.notes().iter().map(|note| format!("note: {note}\n")).collect::<String>(),
             lines(&measured(self)),
         )
     }
@@ -23,17 +24,19 @@ impl Rich for Trial {
             let items = findings(self, supports).map(|text| format!("<li>{}</li>", escape(text)));
             format!("<p>{name}</p><ul>{}</ul>", items.collect::<String>())
         };
+        let notes = self.evidence.notes().iter().map(|note| format!("<p>Note: {}</p>", escape(note)));
         let pictures = self.evidence.illustrations().iter().map(|shown| {
             let caption = escape(&shown.caption);
             format!("<figure>{}<figcaption>{caption}</figcaption></figure>", picture(&*shown.figure))
         });
         format!(
-            "<p>{}</p><p><strong>{}</strong>: {}</p>{}{}{}{}",
+            "<p>{}</p><p><strong>{}</strong>: {}</p>{}{}{}{}{}",
             escape(self.about.statement),
             self.verdict.ruling.label(),
             escape(&self.verdict.because),
             list("For", true),
             list("Against", false),
+            notes.collect::<String>(),
             table(&measured(self)),
             pictures.collect::<String>(),
         )

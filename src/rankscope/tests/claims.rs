@@ -78,6 +78,9 @@ fn a_verdict_is_the_same_on_the_cpu_and_on_the_gpu() {
             "{}: {} / {}",
             on_cpu.about.id, on_cpu.verdict.because, on_gpu.verdict.because
         );
+        let of_cpu = |trial: &Trial| trial.evidence.notes().iter().any(|note| note.contains("by the CPU"));
+        let is_mixed = ["causal-full-rank", "softmax-rank", "rank-is-information"].contains(&on_gpu.about.id);
+        assert!(!of_cpu(&on_cpu) && of_cpu(&on_gpu) == is_mixed, "{}", on_gpu.about.id);
     }
 }
 

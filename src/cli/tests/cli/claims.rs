@@ -5,7 +5,7 @@ use std::fs;
 use rankscope::claim::CLAIMS;
 use serde_json::Value;
 
-use crate::support::Home;
+use crate::support::{Home, text_of};
 
 /// One claim, small: what it takes is a fraction of a second.
 const SMALL: [&str; 9] =
@@ -62,6 +62,43 @@ fn figures_are_written_with_their_captions_and_settings() {
     home.stdout(&small(&["--figures", "pictures/new", "--format", "png", "--theme", "dark"]));
     let png = fs::read(home.path("pictures/new/mixed-directions-spectra-d5.png")).unwrap();
     assert!(png.starts_with(b"\x89PNG"));
+    let has = |text: &[u8]| png.windows(text.len()).any(|window| window == text);
+    assert!(has(b"iTXt") && has(b"rankscope\0") && has(b"\"n\":24") && has(b"\"seeds\":3"));
+}
+
+#[test]
+fn a_setting_that_no_claim_has_is_refused_with_those_there_are() {
+    let home = Home::new();
+    let cost = ["claims", "run", "encoder-decoder-cost"];
+    let said = home.error(&[&cost[..], &["--seeds", "5"]].concat());
+    assert!(
+        said.starts_with("--seeds is 5, but encoder-decoder-cost has no \"seeds\", expected one of ")
+            && said.contains("repeats"),
+        "{said}"
+    );
+    let said = home.error(&[&cost[..], &["--set", "seeds=5"]].concat());
+    assert!(said.starts_with("--set is seeds=5, but encoder-decoder-cost has no \"seeds\""), "{said}");
+    let said = home.error(&["claims", "run", "--set", "d=4"]);
+    assert!(
+        said.starts_with(&format!("--set is d=4, but none of the {} claims has \"d\"", CLAIMS.len())),
+        "{said}"
+    );
+    for claim in CLAIMS {
+        assert!(claim.parameters().iter().all(|parameter| said.contains(parameter.name)), "{said}");
+    }
+}
+
+#[test]
+fn models_that_a_claim_leaves_out_are_named() {
+    let home = Home::new();
+    let t5 = home.copy_of("t5", "pair");
+    home.stdout(&["models", "add", text_of(&t5)]);
+    let run = ["claims", "run", "trained-low-rank", "--set", "n=16", "--set", "largest=1"];
+    let note = "left out: pair (an encoder and a decoder, expected one stack)";
+    let text = home.stdout(&run).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains(&format!("note {note}")), "{text}");
+    let told = home.json(&[&run[..], &["--json"]].concat());
+    assert!(told[0]["notes"].as_array().unwrap().contains(&note.into()), "{}", told[0]["notes"]);
 }
 
 #[test]

@@ -219,7 +219,8 @@ fn pictures(evidence: &mut Evidence, settings: &Settings, dialogue: &Dialogue, s
         curve(way, &|step| timing::median(&step.seconds[way]) * 1e3).with_spread(spread)
     });
     let caption = format!(
-        "{}: time of one decoding step on {}, medians with the standard deviation over the repeats.",
+        "{}: time of one decoding step on {}, medians with the standard deviation over the repeats, without a \
+         lower end where that is below a tenth of the median.",
         dialogue.name,
         settings.device()
     );

@@ -76,6 +76,11 @@ static PARAMETERS: &[Parameter] = &[
     },
 ];
 
+/// What another device would compute otherwise, or not at all.
+const ON_CPU: &str = "in multi-precision the exact determinants and singular values, in f64 the weights and spectra \
+                      of all ranks but those of f32, of LU and of the stored draw; the device computes the weights \
+                      behind lost_f32_causal and lost_f32_bidirectional";
+
 impl Claim for CausalFullRank {
     fn about(&self) -> &'static About {
         &ABOUT
@@ -95,6 +100,7 @@ impl Claim for CausalFullRank {
             determinant::by_lu(&mut evidence, settings, run)?;
             determinant::underflow(&mut evidence, settings, run)?;
             stored::experiment(&mut evidence, settings, run)?;
+            evidence.note_cpu(settings, ON_CPU);
             Ok(evidence)
         })
     }

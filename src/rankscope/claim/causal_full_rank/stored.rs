@@ -137,7 +137,12 @@ fn lenses(
         evidence.measure(format!("lens_rank_{}", lens.name()), rank as f64, "");
         ranks.push(format!("{rank} in {}", lens.name()));
         let name = format!("{} tolerance: rank {rank}", lens.name());
-        references.push(Reference::level(name, spectrum.threshold(tolerance)));
+        let threshold = spectrum.threshold(tolerance);
+        references.push(match lens {
+            // What the arithmetic of these weights rounds away.
+            Lens::F64 => Reference::floor(name, threshold),
+            _ => Reference::level(name, threshold),
+        });
     }
     let exact = triangular.log10_singular_values()?;
     let count = exact.iter().flatten().filter(|log10| log10.is_finite()).count();
@@ -165,7 +170,7 @@ fn lenses(
     };
     let caption = "Singular values of the stored draw's causal weights (n = 128, D = 16): exact, by multi-precision, and \
                    as decompositions in f64 and in f32 arithmetic find them. Dashed: what each format counts as zero, \
-                   n · ε · σ₁, with the rank that it leaves.";
+                   n · ε · σ₁, with the rank that it leaves; shaded: below the rounding floor of f64.";
     evidence.show("lens", caption, figure);
     Ok(())
 }
@@ -175,24 +180,28 @@ fn indexed(values: Vec<f64>) -> Vec<(f64, f64)> {
     (1..).map(f64::from).zip(values).filter(|point| point.1 > 0.0).collect()
 }
 
-/// Per leading block: n, true σ_min, and what f64 and f32 report.
-fn blocks(weights: &Array2<f64>, triangular: &Triangular, run: &Run) -> Result<Vec<[f64; 4]>> {
+/// Per leading block: n, true σ_min, what f64 and f32 report, and their tolerances.
+fn blocks(weights: &Array2<f64>, triangular: &Triangular, run: &Run) -> Result<Vec<[f64; 6]>> {
     let look = |&n: &usize| {
         run.check()?;
         let block = weights.slice(ndarray::s![..n, ..n]);
         let reported = |spectrum: Spectrum| spectrum.sigma_min().unwrap_or(0.0);
         let truth = triangular.leading_sigma_min(n)?.value();
-        Ok([n as f64, truth, reported(Spectrum::of(block)?), reported(spectrum_in_f32(block)?)])
+        let (double, single) = (Spectrum::of(block)?, spectrum_in_f32(block)?);
+        let tolerances = [Tolerance::F64, Tolerance::F32].map(|tolerance| double.threshold(tolerance));
+        Ok([n as f64, truth, reported(double), reported(single), tolerances[0], tolerances[1]])
     };
     BLOCKS.iter().map(look).collect()
 }
 
-fn picture_blocks(evidence: &mut Evidence, settings: &Settings, blocks: Vec<[f64; 4]>) {
+fn picture_blocks(evidence: &mut Evidence, settings: &Settings, blocks: Vec<[f64; 6]>) {
     let curve = |name: &str, kind, column: usize| {
         // A reported zero has no place on a logarithmic axis.
         let points = blocks.iter().map(|row| (row[0], row[column])).filter(|point| point.1 > 0.0);
         Curve::new(name, kind, points)
     };
+    let tolerance =
+        |name: &str, column: usize| Reference::curve(name, blocks.iter().map(|row| (row[0], row[column])));
     let curves = vec![
         curve("exact", Kind::Causal, 1),
         curve("as f64 reports it", Kind::Plain, 2),
@@ -203,11 +212,12 @@ fn picture_blocks(evidence: &mut Evidence, settings: &Settings, blocks: Vec<[f64
         x: PlotAxis::linear("positions n"),
         y: PlotAxis::log("smallest singular value"),
         curves,
-        references: Vec::new(),
+        references: vec![tolerance("f64 tolerance", 4), tolerance("f32 tolerance", 5)],
         settings: settings.record(),
     };
     let caption = "The smallest singular value of the stored draw's first n tokens: exact, by multi-precision, and as \
-                   decompositions in f64 and f32 report it. Where those turn flat they show their own rounding.";
+                   decompositions in f64 and f32 report it. Where those turn flat they show their own rounding. Dashed: \
+                   what f64 and f32 count as zero, n · ε · σ₁.";
     evidence.show("smallest-singular-value", caption, figure);
 }
 

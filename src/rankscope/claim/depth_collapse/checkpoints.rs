@@ -6,9 +6,10 @@ use std::path::PathBuf;
 
 use ndarray::ArrayView2;
 
-use crate::claim::Settings;
+use crate::claim::at_hand::{AtHand, at_hand};
+use crate::claim::{Evidence, Settings};
 use crate::error::{Error, Result};
-use crate::model::store::{Origin, PULLABLE, Store};
+use crate::model::store::{Entry, Origin, PULLABLE, Store};
 use crate::model::{self, Input, MaskChoice, Model, Tokenizer};
 use crate::ops::scale;
 use crate::probe::Probe;
@@ -57,12 +58,12 @@ impl Checkpoint {
 }
 
 /// Every checkpoint that the settings name; `here` means the bundled ones, and those that can be pulled where
-/// they have been.
-pub fn measure(settings: &Settings, run: &Run) -> Result<Vec<Checkpoint>> {
+/// they have been, with a note on the others.
+pub fn measure(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<Vec<Checkpoint>> {
     let wanted = settings.text("checkpoints")?;
     let found = match wanted.trim() {
         "" => Vec::new(),
-        "here" => here(&Store::open()?)?,
+        "here" => here(evidence, &Store::open()?)?,
         names => {
             let store = Store::open()?;
             names
@@ -74,16 +75,22 @@ pub fn measure(settings: &Settings, run: &Run) -> Result<Vec<Checkpoint>> {
     found.into_iter().map(|(name, folder)| one(settings, name, &folder, run)).collect()
 }
 
-fn here(store: &Store) -> Result<Vec<(String, PathBuf)>> {
-    let is_pullable = |name: &str| PULLABLE.iter().any(|pullable| pullable.name == name);
-    let is_pair = |name: &str| model::FAMILIES.iter().any(|family| family.name == name && family.is_pair);
-    let entries = store.list()?.into_iter().filter(|entry| match entry.origin {
-        _ if entry.family.as_deref().is_some_and(is_pair) => false,
-        Origin::Bundled => true,
-        Origin::Installed => is_pullable(&entry.name),
-        Origin::HuggingFaceCache | Origin::Available => false,
-    });
-    Ok(entries.filter_map(|entry| Some((entry.name, entry.path?))).collect())
+fn here(evidence: &mut Evidence, store: &Store) -> Result<Vec<(String, PathBuf)>> {
+    let entries = store.list()?;
+    // An installed model may hide the bundled one of its name, and is taken in its place.
+    let bundled = entries.iter().filter(|entry| entry.origin == Origin::Bundled);
+    let bundled: Vec<String> = bundled.map(|entry| entry.name.clone()).collect();
+    let is_known = |entry: &Entry| {
+        let is_pullable = || PULLABLE.iter().any(|pullable| pullable.name == entry.name);
+        entry.origin != Origin::HuggingFaceCache && (bundled.contains(&entry.name) || is_pullable())
+    };
+    let refuse = |entry: &Entry| {
+        (!is_known(entry))
+            .then(|| "neither bundled nor one to be pulled; set checkpoints to its name".to_owned())
+    };
+    let AtHand { taken, notes } = at_hand(entries, refuse);
+    notes.into_iter().for_each(|note| evidence.note(note));
+    Ok(taken.into_iter().filter_map(|entry| Some((entry.name, entry.path?))).collect())
 }
 
 fn one(settings: &Settings, name: String, folder: &std::path::Path, run: &Run) -> Result<Checkpoint> {

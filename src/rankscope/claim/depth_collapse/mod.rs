@@ -87,7 +87,7 @@ static PARAMETERS: &[Parameter] = &[
     },
     Parameter {
         name: "checkpoints",
-        summary: "trained models, by name or folder with commas between; `here` for those at hand, empty for none",
+        summary: "trained models, by name or folder with commas between; `here` for the bundled and the pulled ones, empty for none",
         allowed: Allowed::Text,
         quick: "here",
         full: "here",
@@ -119,7 +119,7 @@ impl Claim for DepthCollapse {
         let (seeds, rate_seeds) = (draws("seeds")?, draws("rate_seeds")?);
         let mut evidence = Evidence::new();
         // First what is quickly wrong: a model that is not there.
-        let checkpoints = checkpoints::measure(settings, run)?;
+        let checkpoints = checkpoints::measure(&mut evidence, settings, run)?;
         let curves = curves::measure(&sizes, &seeds, run)?;
         findings::table(&mut evidence, &sizes, &curves)?;
         findings::orders(&mut evidence, &sizes, &seeds, run)?;

@@ -102,7 +102,7 @@ impl Claim for MaskCarriesPosition {
         let mut evidence = Evidence::new();
         evidence.measure("rounding", sizes.rounding(settings.device()), "");
         findings::record(&mut evidence, &sizes, draws)?;
-        findings::expectations(&mut evidence, &sizes);
+        findings::expectations(&mut evidence, &sizes)?;
         findings::sentences(&mut evidence, &sizes)?;
         pictures::show(&mut evidence, settings, &sizes)?;
         Ok(evidence)

@@ -76,6 +76,24 @@ fn the_verdict_can_come_out_otherwise() {
 }
 
 #[test]
+fn how_near_another_network_must_be_comes_from_our_spread() {
+    let sizes = Sizes::read(&settings(&[("depths", "1")])).unwrap();
+    let mut evidence = Evidence::new();
+    evidence.measure("rounding", 1e-12, "");
+    for name in ["permutation_error_causal", "started_difference_causal", "probe_r2_causal"] {
+        evidence.measure_sample(format!("{name}_depth1"), Sample::new([0.1, 0.2, 0.3]), "");
+    }
+    findings::expectations(&mut evidence, &sizes).unwrap();
+    let of = |name: &str| evidence.expected().iter().find(|expected| expected.name == name).unwrap();
+    // The mean of three draws of standard deviation 0.1 against one other draw.
+    let tolerance = 4.0 * 0.1 * (4.0f64 / 3.0).sqrt();
+    assert!((of("probe_r2_causal_depth1").tolerance - tolerance).abs() < 1e-12);
+    let disagrees: Vec<_> = evidence.disagreements().map(|expected| expected.name.as_str()).collect();
+    assert!(disagrees.contains(&"started_difference_causal_depth1"), "{disagrees:?}");
+    assert!(!disagrees.contains(&"probe_r2_causal_depth1"), "{disagrees:?}");
+}
+
+#[test]
 fn what_cannot_be_run_is_named() {
     let error = MaskCarriesPosition.run(&settings(&[("heads", "5")]), &Run::default()).unwrap_err();
     assert_eq!(error.to_string(), "heads is 5, expected a divisor of width = 64");

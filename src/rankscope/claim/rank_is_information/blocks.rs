@@ -4,11 +4,12 @@ use ndarray::{Array2, ArrayView2, s};
 
 use super::super::{Draw, Evidence, Sample, Settings, gaussian};
 use super::{Order, is_clear, seeds};
+use crate::device::Device;
 use crate::error::Result;
 use crate::figure::style::Kind;
-use crate::figure::{Curve, Lines, PlotAxis};
+use crate::figure::{Curve, Lines, PlotAxis, Reference};
 use crate::mask::Mask;
-use crate::rank::{self, Spectrum, Tolerance};
+use crate::rank::{self, EPSILON_F32, EPSILON_F64, Spectrum, Tolerance};
 use crate::run::Run;
 
 /// Columns of the values V whose mixture is looked at.
@@ -152,6 +153,9 @@ fn expect(
     Ok(())
 }
 
+/// Relative singular values below this are not drawn.
+const LOWEST: f64 = 1e-9;
+
 /// The blocks of the last head size, at up to three scales.
 fn picture(evidence: &mut Evidence, settings: &Settings, shown: &[(usize, f64, Pair)]) {
     let Some((head_size, _, last)) = shown.last() else { return };
@@ -161,16 +165,26 @@ fn picture(evidence: &mut Evidence, settings: &Settings, shown: &[(usize, f64, P
         let kinds = [("causal", Kind::Causal), ("bidirectional", Kind::Bidirectional)];
         for ((name, kind), spectrum) in kinds.into_iter().zip(&pair.block) {
             let largest = spectrum.sigma_max().unwrap_or(1.0);
-            let values = spectrum.values().iter().map(|sigma| sigma / largest).filter(|&value| value > 1e-9);
+            let values =
+                spectrum.values().iter().map(|sigma| sigma / largest).filter(|&value| value > LOWEST);
             curves.push(Curve::new(format!("{name}, scale {scale}"), kind, (1..).map(f64::from).zip(values)));
         }
     }
+    let rows = last.block[0].rows().max(last.block[0].cols()) as f64;
+    let (format, epsilon) = match settings.device() {
+        Device::Cpu => ("f64", EPSILON_F64),
+        Device::Gpu(_) => ("f32", EPSILON_F32),
+    };
+    let floor = Some(rows * epsilon).filter(|&floor| floor > LOWEST);
     let figure = Lines {
         title: "What the earlier half of the tokens sends to the later one".into(),
         x: PlotAxis::linear("index i"),
         y: PlotAxis::log("singular value relative to σ₁"),
         curves,
-        references: Vec::new(),
+        references: floor
+            .map(|floor| Reference::floor(format!("{format} tolerance"), floor))
+            .into_iter()
+            .collect(),
         settings: settings.record(),
     };
     let caption = format!(

@@ -68,6 +68,10 @@ static PARAMETERS: &[Parameter] = &[
     Parameter { name: "seeds", summary: "draws", allowed: Allowed::Integer(2, 1000), quick: "6", full: "20" },
 ];
 
+/// What another device would compute otherwise, or not at all.
+const ON_CPU: &str = "in f64 the powers of A (power_…), the identity and the uniform matrix, the products A·V and all \
+                      spectra; the device computes the weights of the blocks and beside the skip connection";
+
 impl Claim for RankIsInformation {
     fn about(&self) -> &'static About {
         &ABOUT
@@ -85,6 +89,7 @@ impl Claim for RankIsInformation {
             blocks::experiment(&mut evidence, settings, run)?;
             residual::experiment(&mut evidence, settings, run)?;
             powers::experiment(&mut evidence, settings, run)?;
+            evidence.note_cpu(settings, ON_CPU);
             Ok(evidence)
         })
     }

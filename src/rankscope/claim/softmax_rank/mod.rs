@@ -67,6 +67,10 @@ static PARAMETERS: &[Parameter] = &[
     Parameter { name: "seeds", summary: "draws", allowed: Allowed::Integer(2, 100), quick: "3", full: "10" },
 ];
 
+/// What another device would compute otherwise, or not at all.
+const ON_CPU: &str = "in multi-precision the exact determinants, in f64 the Hadamard powers, the weights behind \
+                      rank_f64 and effective_rank, and all spectra; the device computes the weights behind rank_f32";
+
 impl Claim for SoftmaxRank {
     fn about(&self) -> &'static About {
         &ABOUT
@@ -87,6 +91,7 @@ impl Claim for SoftmaxRank {
             hadamard::experiment(&mut evidence, settings, run)?;
             one_dimension::experiment(&mut evidence, settings, run)?;
             series::experiment(&mut evidence, settings, run)?;
+            evidence.note_cpu(settings, ON_CPU);
             Ok(evidence)
         })
     }

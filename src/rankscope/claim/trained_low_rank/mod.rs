@@ -114,7 +114,7 @@ impl Claim for TrainedLowRank {
         let (rules, texts) = (Rules::read(settings)?, texts::texts(settings)?);
         let mut evidence = Evidence::new();
         let mut all = Tally::default();
-        for name in texts::names(settings)? {
+        for name in texts::names(&mut evidence, settings)? {
             run.check()?;
             let subject = Subject::load(&name, &texts, settings)?;
             let trained = subject.model.description().trained_mask.clone();

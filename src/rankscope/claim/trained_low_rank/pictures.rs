@@ -35,6 +35,7 @@ fn wall(settings: &Settings, name: &str, reading: &Reading) -> Wall {
     Wall {
         title: format!("Effective rank of the heads of {name}"),
         values,
+        layers: Wall::one_stack(layers),
         unit: "effective rank".into(),
         settings: settings.record(),
     }

@@ -2,9 +2,10 @@
 
 use std::fs;
 
-use crate::claim::Settings;
+use crate::claim::at_hand::{AtHand, at_hand};
+use crate::claim::{Evidence, Settings};
 use crate::error::{Error, Result};
-use crate::model::store::{Origin, Store};
+use crate::model::store::{Entry, Store};
 use crate::model::{self, Input, Model, Tokenizer};
 
 /// Short texts written for this purpose: a tale, an explanation, a dialogue.
@@ -58,27 +59,29 @@ pub(super) struct Subject {
     pub inputs: Vec<Input>,
 }
 
-/// The names of the models to look at: those that `models` names, or all that are here up to a size.
-pub(super) fn names(settings: &Settings) -> Result<Vec<String>> {
+/// The names of the models to look at: those that `models` names, or all that are here up to a size, with a
+/// note on the others.
+pub(super) fn names(evidence: &mut Evidence, settings: &Settings) -> Result<Vec<String>> {
     let list = settings.text("models")?;
     if !list.trim().is_empty() {
         return Ok(list.split(',').map(|name| name.trim().to_owned()).collect());
     }
-    let largest = settings.integer("largest")? * 1_000_000;
-    let here = Store::open()?.list()?.into_iter().filter(|entry| {
-        let known = |name: &str| model::FAMILIES.iter().any(|f| f.name == name && !f.is_pair);
-        let is_known = entry.family.as_deref().is_some_and(known);
-        let is_small = entry.parameters.is_some_and(|parameters| parameters <= largest);
-        entry.origin != Origin::Available && is_known && is_small
-    });
-    let mut names: Vec<String> = here.map(|entry| entry.name).collect();
+    let largest = settings.integer("largest")?;
+    let refuse = |entry: &Entry| match entry.parameters {
+        Some(parameters) if parameters <= largest * 1_000_000 => None,
+        Some(_) => Some(format!("above largest = {largest} million parameters")),
+        None => Some(entry.note.clone().unwrap_or_else(|| "its size is not known".to_owned())),
+    };
+    let AtHand { taken, notes } = at_hand(Store::open()?.list()?, refuse);
+    let mut names: Vec<String> = taken.into_iter().map(|entry| entry.name).collect();
     names.sort();
-    // A model that hides another of its name is listed twice.
-    names.dedup();
     if names.is_empty() {
+        let mut found = vec!["empty, and no model is here that can be taken".to_owned()];
+        found.extend(notes);
         let expected = "one that is installed or bundled, such as glass-en, or its folder";
-        return Err(Error::invalid("models", "empty, and no model is here", expected));
+        return Err(Error::invalid("models", found.join("; "), expected));
     }
+    notes.into_iter().for_each(|note| evidence.note(note));
     Ok(names)
 }
 

@@ -1,6 +1,7 @@
 //! How one curve is told from the others: colour, marker, and how its line is broken.
 
 use super::super::dash::{DASHES, Dash, broken};
+use super::super::marked::MOST;
 use super::super::scene::{Point, Scene};
 use super::super::style::{Kind, Marker, Rgb, Theme, contrast};
 use super::Curve;
@@ -36,7 +37,8 @@ impl Look {
 /// A look for each of `curves`.
 ///
 /// The first of each kind looks as it does everywhere; further ones are broken and hollow. Several plain
-/// ones, which have no kind to show, take shades in order and markers that no mask uses here.
+/// ones, which have no kind to show, take shades in order and markers that no mask uses here; they are broken
+/// where they have so many points that they are lines more than markers.
 pub(super) fn looks(curves: &[Curve], theme: Theme) -> Vec<Look> {
     let plain = curves.iter().filter(|curve| curve.kind == Kind::Plain).count();
     let shades = shades(theme, plain);
@@ -47,7 +49,10 @@ pub(super) fn looks(curves: &[Curve], theme: Theme) -> Vec<Look> {
         let nth = curves[..index].iter().filter(|other| other.kind == curve.kind).count();
         if curve.kind == Kind::Plain && plain > 1 {
             let marker = free[nth % free.len()];
-            return Look { color: shades[nth], dash: &[], marker, is_hollow: nth % 2 == 1 };
+            // Broken where dense, so that a curve below shows through.
+            let is_dense = curve.points.len() > MOST;
+            let dash = if is_dense { DASHES[(nth + 1) % DASHES.len()] } else { &[] };
+            return Look { color: shades[nth], dash, marker, is_hollow: nth % 2 == 1 };
         }
         let dash = DASHES[nth % DASHES.len()];
         Look { color: curve.kind.color(), dash, marker: curve.kind.marker(), is_hollow: nth % 2 == 1 }

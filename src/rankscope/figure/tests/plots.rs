@@ -101,6 +101,40 @@ fn values_go_up_and_whiskers_reach_as_far_as_the_spread() {
 }
 
 #[test]
+fn a_spread_down_to_zero_is_as_long_as_upwards_on_a_log_axis_and_has_no_cap() {
+    let whisker = |spread: f64| {
+        let curve = Curve::new("x", Kind::Causal, [(1.0, 1.0), (2.0, 100.0)]).with_spread([spread, 9.0]);
+        let lines = Lines { curves: vec![curve], references: vec![], ..lines(2, 1, true) };
+        let scene = lines.scene(Theme::Light).unwrap();
+        let of_curve = |item: &Item| match item {
+            Item::Line { points, color, width: 1.2 } if *color == Kind::Causal.color() => {
+                Some(points.clone())
+            }
+            _ => None,
+        };
+        let parts: Vec<_> = scene.items.iter().filter_map(of_curve).collect();
+        let mut markers = scene.items.iter().filter_map(|item| match item {
+            // The triangle's middle is 0.15 of its radius above that of its box.
+            Item::Polygon { points, .. } => Some((points[0].1, points[1].1)),
+            _ => None,
+        });
+        let (top, bottom) = markers.nth(1).unwrap();
+        (parts[0].clone(), parts.len(), top + (bottom - top) * 1.2 / 2.1, scene.text_boxes())
+    };
+    // Two uprights with two caps each; one cap less where the lower end is open.
+    let (closed, parts, _, _) = whisker(0.5);
+    assert_eq!(parts, 6);
+    for spread in [0.95, 1.0, 4.0] {
+        let (ends, parts, point, texts) = whisker(spread);
+        assert_eq!(parts, 5, "spread {spread}");
+        let (down, up) = (ends[0].1 - point, point - ends[1].1);
+        assert!(up > 5.0 && (down - up).abs() < 1e-6, "spread {spread}: {down} {up}");
+        assert!(texts.iter().all(|(text, _)| !text.starts_with('≤')), "{texts:?}");
+    }
+    assert!(closed[0].1 > closed[1].1);
+}
+
+#[test]
 fn what_lines_and_maps_cannot_draw_is_named() {
     let message = |result: crate::Result<String>| result.unwrap_err().to_string();
     let refused = |figure: Lines| message(figure.to_svg(Theme::Light));

@@ -58,10 +58,11 @@ struct RunArgs {
     /// More draws and larger sizes
     #[arg(long, conflicts_with = "quick")]
     full: bool,
-    /// Draws of every claim that has draws; the same as --set seeds=N
+    /// Draws of the claims that have draws, an error where none has; the same as --set seeds=N
     #[arg(long, value_name = "N")]
     seeds: Option<u64>,
-    /// Sets a parameter of the claims that have it (`rankscope claims list ID` names them)
+    /// Sets a parameter of the claims that have it, an error where none has (`rankscope claims list ID` names
+    /// them)
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Where to compute [default: $RANKSCOPE_DEVICE, otherwise auto]
@@ -169,27 +170,39 @@ fn settings(args: &RunArgs, claims: &[&'static dyn Claim]) -> Result<Vec<Setting
     for claim in claims {
         all.push(Settings::new(*claim, effort, device.clone())?);
     }
-    let mut pairs: Vec<(&str, &str, bool)> = Vec::new();
+    let mut pairs: Vec<(&str, &str, String)> = Vec::new();
     let seeds = args.seeds.map(|seeds| seeds.to_string());
-    pairs.extend(seeds.iter().map(|seeds| ("seeds", seeds.as_str(), false)));
+    pairs.extend(seeds.iter().map(|seeds| ("seeds", seeds.as_str(), format!("--seeds is {seeds}"))));
     for set in &args.set {
         let Some((key, value)) = set.split_once('=') else {
             bail!("--set is {set:?}, expected KEY=VALUE, such as n=64");
         };
-        pairs.push((key.trim(), value.trim(), true));
+        pairs.push((key.trim(), value.trim(), format!("--set is {set}")));
     }
-    for (key, value, is_required) in pairs {
-        let having: Vec<_> = all.iter_mut().filter(|settings| settings.has(key)).collect();
-        if having.is_empty() && is_required {
-            // The error of a claim that lacks it lists what there is.
-            all.first_mut().context("no claim")?.set(key, value)?;
-            continue;
+    for (key, value, given) in pairs {
+        if !all.iter().any(|settings| settings.has(key)) {
+            bail!("{given}, but {}", lacking(key, claims, &all));
         }
-        for settings in having {
+        for settings in all.iter_mut().filter(|settings| settings.has(key)) {
             settings.set(key, value)?;
         }
     }
     Ok(all)
+}
+
+/// That no claim can set `key`, and what can be set.
+fn lacking(key: &str, claims: &[&'static dyn Claim], all: &[Settings]) -> String {
+    let who = match claims {
+        [claim] => format!("{} has no", claim.about().id),
+        _ => format!("none of the {} claims has", claims.len()),
+    };
+    let mut names: Vec<&str> = Vec::new();
+    for (name, _) in all.iter().flat_map(Settings::values) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    format!("{who} {key:?}, expected one of {}", names.join(", "))
 }
 
 fn figures(trials: &[Trial], folder: &Path, args: &RunArgs) -> Result<()> {

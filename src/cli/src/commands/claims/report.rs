@@ -51,6 +51,7 @@ pub fn trial(trial: &Trial) -> String {
         let findings = evidence.findings().iter().filter(|finding| finding.supports == supports);
         rows.extend(findings.map(|finding| (side, finding.text.clone())));
     }
+    rows.extend(evidence.notes().iter().map(|note| ("note", note.clone())));
     rows.extend(expectations(evidence));
     rows.push(("measured", numbers(evidence.measured())));
     rows.push(("verdict", format!("{}: {}", verdict.ruling.label(), verdict.because)));

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::CountArgs;
 use super::subject::Subject;
+use crate::args::expect_svg;
 use crate::output::{columns, emit, emit_json, facts, say};
 
 #[derive(Serialize)]
@@ -23,6 +24,7 @@ struct Printed<'a> {
 }
 
 pub fn print(args: &CountArgs, subject: &Subject) -> Result<()> {
+    args.figure.as_deref().map_or(Ok(()), |path| expect_svg("--figure", path))?;
     let plan = subject.plan()?;
     let load = Load::new(&plan, args.context.unwrap_or_else(|| Load::longest(&plan)), 1, args.source)?;
     let decoding = plan.decoding(load)?;

@@ -1,6 +1,5 @@
 //! The figure beside the numbers: spectra of one matrix, or a wall of all heads.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Result, bail};
@@ -47,18 +46,30 @@ fn spectra(subject: &Subject, choices: &[MaskChoice], rows: &[Row], settings: Va
 
 fn wall(subject: &Subject, rows: &[Row], settings: Value) -> Wall {
     // A row for each layer; those of an encoder-decoder's three attentions one below the other.
-    let last = rows.iter().filter_map(|row| row.layer).max().unwrap_or(0);
-    let kinds: Vec<_> = rows.iter().map(|row| row.kind).collect::<BTreeSet<_>>().into_iter().collect();
-    let first_of = |row: &Row| kinds.iter().position(|kind| *kind == row.kind).unwrap_or(0) * (last + 1);
-    let heads = rows.iter().filter_map(|row| row.head).max().map_or(0, |most| most + 1);
-    let mut values = Array2::from_elem((kinds.len() * (last + 1), heads), None);
+    let mut places: Vec<(Option<&str>, Option<usize>)> = Vec::new();
     for row in rows {
-        if let (Some(layer), Some(head)) = (row.layer, row.head) {
-            values[(first_of(row) + layer, head)] = Some(row.report.effective_rank);
+        if !places.contains(&(row.kind, row.layer)) {
+            places.push((row.kind, row.layer));
         }
     }
+    let met = places.clone();
+    places.sort_by_key(|(kind, layer)| (met.iter().position(|(first, _)| first == kind), *layer));
+    let heads = rows.iter().filter_map(|row| row.head).max().map_or(0, |most| most + 1);
+    let mut values = Array2::from_elem((places.len(), heads), None);
+    for row in rows {
+        let place = places.iter().position(|place| *place == (row.kind, row.layer));
+        if let (Some(place), Some(head)) = (place, row.head) {
+            values[(place, head)] = Some(row.report.effective_rank);
+        }
+    }
+    let layers = places.into_iter().map(|(kind, layer)| name(kind, layer.unwrap_or(0))).collect();
     let title = format!("Effective rank of the attention weights of {}", subject.name);
-    Wall { title, values, unit: "effective rank".to_owned(), settings }
+    Wall { title, values, layers, unit: "effective rank".to_owned(), settings }
+}
+
+/// A row of the wall, in the table's words where there are several stacks.
+fn name(kind: Option<&str>, layer: usize) -> String {
+    kind.map_or_else(|| format!("L{layer}"), |kind| format!("{kind} {layer}"))
 }
 
 /// What recreates the figure.

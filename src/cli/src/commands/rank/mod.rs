@@ -12,7 +12,7 @@ use clap::Args;
 use rankscope::Run;
 use rankscope::model::MaskChoice;
 
-use crate::args::{SubjectArgs, mask_help, split_masks};
+use crate::args::{SubjectArgs, expect_svg, mask_help, split_masks};
 use crate::output::{emit, emit_json, say};
 use crate::subject::Subject;
 use rows::Row;
@@ -86,6 +86,7 @@ pub struct RankArgs {
 }
 
 pub fn execute(args: &RankArgs, run: &Run) -> Result<()> {
+    args.svg.as_deref().map_or(Ok(()), |path| expect_svg("--svg", path))?;
     if let Some(path) = &args.matrix {
         let row = matrix::read(path)?;
         if let Some(svg) = &args.svg {

@@ -1,0 +1,86 @@
+//! Which of the installed models an experiment on one stack takes, and why it leaves the others.
+
+use crate::model::FAMILIES;
+use crate::model::store::{Entry, Origin};
+
+/// Models that are here, with a sentence for every reason for which some are left out.
+pub(super) struct AtHand {
+    pub taken: Vec<Entry>,
+    pub notes: Vec<String>,
+}
+
+/// Takes of `entries`, all that the store lists, those of one stack for which `refuse` has no reason.
+pub(super) fn at_hand(entries: Vec<Entry>, refuse: impl Fn(&Entry) -> Option<String>) -> AtHand {
+    let mut taken: Vec<Entry> = Vec::new();
+    let mut left: Vec<(String, Vec<String>)> = Vec::new();
+    let mut names: Vec<String> = Vec::new();
+    for entry in entries {
+        // A name is looked up in the order of the list, so that a second entry of one is not reached.
+        if entry.origin == Origin::Available || names.contains(&entry.name) {
+            continue;
+        }
+        names.push(entry.name.clone());
+        match not_one_stack(&entry).or_else(|| refuse(&entry)) {
+            None => taken.push(entry),
+            Some(reason) => match left.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, names)) => names.push(entry.name),
+                None => left.push((reason, vec![entry.name])),
+            },
+        }
+    }
+    let note = |(reason, names): (String, Vec<String>)| format!("left out: {} ({reason})", names.join(", "));
+    AtHand { taken, notes: left.into_iter().map(note).collect() }
+}
+
+fn not_one_stack(entry: &Entry) -> Option<String> {
+    let Some(name) = &entry.family else {
+        return Some(entry.note.clone().unwrap_or_else(|| "its family is not known".to_owned()));
+    };
+    match FAMILIES.iter().find(|family| family.name == name) {
+        None => Some(format!("models of the family {name} cannot be built")),
+        Some(family) => family.is_pair.then(|| "an encoder and a decoder, expected one stack".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(name: &str, origin: Origin, family: Option<&str>, parameters: usize) -> Entry {
+        Entry {
+            name: name.to_owned(),
+            origin,
+            path: None,
+            family: family.map(str::to_owned),
+            parameters: Some(parameters),
+            size_bytes: None,
+            licence: None,
+            note: family.is_none().then(|| "no config.json".to_owned()),
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_is_named_with_its_reason() {
+        let here = Origin::Installed;
+        let entries = vec![
+            entry("small", here, Some("llama"), 7),
+            entry("pair", here, Some("t5"), 5),
+            entry("large", here, Some("gpt2"), 900),
+            entry("spoilt", here, None, 3),
+            entry("strange", here, Some("mamba"), 2),
+            entry("small", Origin::HuggingFaceCache, Some("t5"), 8),
+            entry("other-pair", Origin::HuggingFaceCache, Some("t5"), 6),
+            entry("absent", Origin::Available, Some("t5"), 1),
+        ];
+        let is_large = |entry: &Entry| (entry.parameters > Some(100)).then(|| "too large".to_owned());
+        let AtHand { taken, notes } = at_hand(entries, is_large);
+        assert_eq!(taken.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>(), ["small"]);
+        let expected = [
+            "left out: pair, other-pair (an encoder and a decoder, expected one stack)",
+            "left out: large (too large)",
+            "left out: spoilt (no config.json)",
+            "left out: strange (models of the family mamba cannot be built)",
+        ];
+        assert_eq!(notes, expected);
+    }
+}
