@@ -28,7 +28,7 @@ fn write(model: &dyn Model, prompt: &[u32], settings: &Settings) -> Generated {
 fn installed(name: &str) -> Option<PathBuf> {
     let folder = Store::open().and_then(|store| store.find(name)).ok();
     if folder.is_none() {
-        say(&format!("skipped: {name} is not installed (`rankscope models pull {name}`)"));
+        say(&format!("skipped: {name} is not installed (the README says how to get it)"));
     }
     folder
 }

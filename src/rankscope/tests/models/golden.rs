@@ -127,7 +127,7 @@ fn minilm_agrees_with_transformers_on_every_device() {
 fn smollm2_agrees_with_transformers_on_every_device() {
     let installed = model::store::Store::open().and_then(|store| store.find("smollm2-135m"));
     let Ok(folder) = installed else {
-        say("skipped: smollm2-135m is not installed (`rankscope models pull smollm2-135m`)");
+        say("skipped: smollm2-135m is not installed (the README says how to get it)");
         return;
     };
     for device in devices() {

@@ -97,7 +97,7 @@ fn flan_t5_agrees_with_transformers_on_every_device() {
     const NAME: &str = "flan-t5-small-title";
     let installed = model::store::Store::open().and_then(|store| store.find(NAME));
     let Ok(folder) = installed else {
-        say(&format!("skipped: {NAME} is not installed (`rankscope models pull {NAME}`)"));
+        say(&format!("skipped: {NAME} is not installed (the README says how to get it)"));
         return;
     };
     let about = std::fs::read(fixtures().join(format!("real/{NAME}.json"))).unwrap();

@@ -15,7 +15,7 @@ const MODEL: &str = "smollm2-135m";
 /// Forward pass, decoding and memory of one model; nothing where it is not installed.
 pub fn rows(args: &Args, programs: &Programs) -> Result<Vec<Row>> {
     let Some(folder) = model_folder(&programs.cli, MODEL)? else {
-        eprintln!("left out: {MODEL} in time (not installed: `rankscope models pull {MODEL}`)");
+        eprintln!("left out: {MODEL} in time (not installed; the README says how to get it)");
         return Ok(Vec::new());
     };
     let ours = object(command(&programs.model_time).arg(&folder))?;
