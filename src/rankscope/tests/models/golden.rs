@@ -112,26 +112,23 @@ fn glass_en_agrees_with_transformers_on_every_device() {
 /// `cargo xtask test` sees to.
 #[test]
 fn minilm_agrees_with_transformers_on_every_device() {
-    let installed = model::store::Store::open().and_then(|store| store.find("minilm-l6"));
-    let Ok(folder) = installed else {
-        say("skipped: minilm-l6 is not installed (`rankscope models pull minilm-l6`)");
-        return;
-    };
-    for device in devices() {
-        check_real("minilm-l6", &folder, &device);
-    }
+    check_where_installed("minilm-l6");
 }
 
-/// The 270 MB of this model are pulled, not shipped.
+/// 270 MB, which the README says how to get.
 #[test]
 fn smollm2_agrees_with_transformers_on_every_device() {
-    let installed = model::store::Store::open().and_then(|store| store.find("smollm2-135m"));
+    check_where_installed("smollm2-135m");
+}
+
+fn check_where_installed(name: &str) {
+    let installed = model::store::Store::open().and_then(|store| store.find(name));
     let Ok(folder) = installed else {
-        say("skipped: smollm2-135m is not installed (the README says how to get it)");
+        say(&format!("skipped: {name} is not installed (the README says how to get it)"));
         return;
     };
     for device in devices() {
-        check_real("smollm2-135m", &folder, &device);
+        check_real(name, &folder, &device);
     }
 }
 
