@@ -196,6 +196,9 @@ fn characters_are_counted_by_code_point_and_strangers_named() {
     }
     let letters = Tokenizer::characters("banana").unwrap();
     assert_eq!(letters.encode("nab").unwrap().ids, [2, 0, 1]);
+    // Line breaks that follow each other are as many tokens.
+    let lines = Tokenizer::characters("a\n\nb").unwrap();
+    assert_eq!(lines.encode("b\n\n\na").unwrap().ids, [2, 0, 0, 0, 1]);
     let said = Tokenizer::characters("").unwrap_err().to_string();
     assert_eq!(said, "text to take characters from is empty, expected at least one character");
 }
