@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use rankscope::device::DeviceRequest;
 use rankscope::mask::MASKS;
+use rankscope::model::MaskChoice;
 
 /// Which model runs on what, and where.
 #[derive(Args)]
@@ -69,6 +70,17 @@ pub fn expect_svg(option: &str, path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The masks of `--mask`, or of `--compare` where that is given.
+pub fn mask_choices(mask: &str, compare: Option<&str>) -> Result<Vec<MaskChoice>> {
+    let Some(list) = compare else { return Ok(vec![mask.parse()?]) };
+    let choices: Vec<MaskChoice> =
+        split_masks(list).iter().map(|mask| mask.parse()).collect::<Result<_, _>>()?;
+    match (1..choices.len()).find(|&i| choices[..i].contains(&choices[i])) {
+        None => Ok(choices),
+        Some(twice) => bail!("--compare has {} twice, expected masks that differ", choices[twice]),
+    }
+}
+
 /// Token ids from a list such as `3,5,7`.
 pub fn ids(option: &str, list: &str) -> Result<Vec<u32>> {
     let mut ids = Vec::new();
@@ -90,7 +102,7 @@ pub fn ids(option: &str, list: &str) -> Result<Vec<u32>> {
 /// Masks separated by commas: `causal,blocks(3,4),prefix:2`.
 ///
 /// Commas inside parentheses belong to the mask, and so does a number after a comma: `blocks:3,4`.
-pub fn split_masks(list: &str) -> Vec<String> {
+fn split_masks(list: &str) -> Vec<String> {
     let (mut masks, mut depth) = (vec![String::new()], 0usize);
     for (at, c) in list.char_indices() {
         let number_follows =

@@ -8,7 +8,7 @@ use rankscope::model::loss::{Loss, prefix_lm};
 use rankscope::numbers::short;
 use serde_json::{Value, json};
 
-use crate::args::{SubjectArgs, mask_help, split_masks};
+use crate::args::{SubjectArgs, mask_choices, mask_help};
 use crate::output::{columns, emit, emit_json, say};
 use crate::subject::Subject;
 
@@ -54,8 +54,7 @@ pub struct LossArgs {
 }
 
 pub fn execute(args: &LossArgs, run: &Run) -> Result<()> {
-    let masks = args.compare.as_deref().map_or_else(|| vec![args.mask.clone()], split_masks);
-    let choices: Vec<MaskChoice> = masks.iter().map(|mask| mask.parse()).collect::<Result<_, _>>()?;
+    let choices = mask_choices(&args.mask, args.compare.as_deref())?;
     for (option, given) in
         [("--target-ids", &args.subject.target_ids), ("--token-type-ids", &args.subject.token_type_ids)]
     {

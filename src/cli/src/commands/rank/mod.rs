@@ -12,7 +12,7 @@ use clap::Args;
 use rankscope::Run;
 use rankscope::model::MaskChoice;
 
-use crate::args::{SubjectArgs, expect_svg, mask_help, split_masks};
+use crate::args::{SubjectArgs, expect_svg, mask_choices, mask_help};
 use crate::output::{emit, emit_json, say};
 use crate::subject::Subject;
 use rows::Row;
@@ -99,13 +99,7 @@ pub fn execute(args: &RankArgs, run: &Run) -> Result<()> {
             _ => emit(&table::of_matrix(&row)),
         };
     }
-    let choices: Vec<MaskChoice> = match &args.compare {
-        Some(list) => split_masks(list).iter().map(|mask| mask.parse()).collect::<Result<_, _>>()?,
-        None => vec![args.mask.parse()?],
-    };
-    if let Some(twice) = (1..choices.len()).find(|&i| choices[..i].contains(&choices[i])) {
-        bail!("--compare has {} twice, expected masks that differ", choices[twice]);
-    }
+    let choices = mask_choices(&args.mask, args.compare.as_deref())?;
     if args.svg.is_some() && choices.len() > 1 && (args.layer.is_none() || args.head.is_none()) {
         bail!("--svg with --compare draws one head under all masks; choose it with --layer and --head");
     }
