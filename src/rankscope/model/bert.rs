@@ -22,7 +22,7 @@ pub(super) use dialect::{BERT, DISTILBERT, ROBERTA, UNILM};
 use super::Input;
 use super::cache::LayerCache;
 use super::transformer::{Body, LayerNorm, Pass};
-use crate::attention::{Linear, MultiHead};
+use crate::attention::{Linear, Mechanism, MultiHead};
 use crate::axis::Axis;
 use crate::error::{Error, Result};
 use crate::ops::{GeluForm, add, add_bias, gather, gelu, linear, slice, tanh};
@@ -136,12 +136,8 @@ impl Body for Bert {
         self.layers[index].forward(x, pass, probe)
     }
 
-    fn has_positive_weights(&self) -> bool {
-        self.layers.iter().all(|layer| layer.self_attention.mechanism.is_positive())
-    }
-
-    fn has_product_weights(&self) -> bool {
-        self.layers.iter().all(|layer| layer.self_attention.mechanism.is_product())
+    fn mechanism(&self) -> Option<&Mechanism> {
+        self.layers.first().map(|layer| &layer.self_attention.mechanism)
     }
 
     fn logits(&self, hidden: &Tensor, probe: &mut dyn Probe) -> Result<Option<Tensor>> {

@@ -6,7 +6,7 @@ use super::cache::{self, LayerCache};
 use super::transformer::{Body, LayerNorm, Pass, Transformer};
 use super::variant::Variant;
 use super::{Config, Description, Input};
-use crate::attention::{Linear, MultiHead};
+use crate::attention::{Linear, Mechanism, MultiHead};
 use crate::axis::Axis;
 use crate::error::Result;
 use crate::mask::Mask;
@@ -204,12 +204,8 @@ impl Body for Gpt {
         }
     }
 
-    fn has_positive_weights(&self) -> bool {
-        self.layers.iter().all(|layer| layer.self_attention.mechanism.is_positive())
-    }
-
-    fn has_product_weights(&self) -> bool {
-        self.layers.iter().all(|layer| layer.self_attention.mechanism.is_product())
+    fn mechanism(&self) -> Option<&Mechanism> {
+        self.layers.first().map(|layer| &layer.self_attention.mechanism)
     }
 
     fn logits(&self, hidden: &Tensor, _probe: &mut dyn Probe) -> Result<Option<Tensor>> {

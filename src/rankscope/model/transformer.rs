@@ -6,7 +6,7 @@
 
 use super::cache::{CacheLayout, KvCache, LayerCache, Places};
 use super::{Description, Input, MaskChoice, Model, Record};
-use crate::attention::Visibility;
+use crate::attention::{Mechanism, Visibility};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::mask::Positions;
@@ -50,14 +50,9 @@ pub(super) trait Body: Send + Sync {
     /// Scores of every vocabulary entry, `[B, T, V]`, before anybody looks at them.
     fn logits(&self, hidden: &Tensor, probe: &mut dyn Probe) -> Result<Option<Tensor>>;
 
-    /// Whether every allowed weight is positive in exact arithmetic.
-    fn has_positive_weights(&self) -> bool {
-        true
-    }
-
-    /// Whether weights without a mask are of rank D at most.
-    fn has_product_weights(&self) -> bool {
-        false
+    /// How queries, keys and values meet in every layer, of a family in which that may be otherwise than by a softmax.
+    fn mechanism(&self) -> Option<&Mechanism> {
+        None
     }
 
     /// A vector for the whole sequence, `[B, C]`, where the family has one.
@@ -142,11 +137,11 @@ impl<B: Body> Model for Transformer<B> {
     }
 
     fn has_positive_weights(&self) -> bool {
-        self.body.has_positive_weights()
+        self.body.mechanism().is_none_or(Mechanism::is_positive)
     }
 
     fn has_product_weights(&self) -> bool {
-        self.body.has_product_weights()
+        self.body.mechanism().is_some_and(Mechanism::is_product)
     }
 
     fn hidden(&self, input: &Input, mask: &MaskChoice, probe: &mut dyn Probe, run: &Run) -> Result<Tensor> {
