@@ -7,6 +7,7 @@
 use serde::Serialize;
 
 use super::count::Plan;
+use super::mask_choice::first_look_ahead;
 use super::{Description, Input, MaskChoice, Model};
 use crate::axis::Axis;
 use crate::error::{Error, Result};
@@ -135,21 +136,20 @@ impl Reading {
     }
 }
 
-/// An error if a position from `row` on has seen one behind it, itself or by way of an earlier position that has.
+/// An error if one of the `length` positions that are read sees what the positions from `row` on are to predict.
 fn expect_no_answers(mask: &Mask, row: usize, length: usize) -> Result<()> {
     mask.check(length)?;
-    let mut farthest = 0;
-    for query in 0..length {
-        let last = (farthest + 1..length).rev().find(|&key| mask.may_attend(query, key));
-        farthest = farthest.max(last.unwrap_or(0));
-        if query >= row && farthest > query {
+    match first_look_ahead(mask, row + 1, length) {
+        None => Ok(()),
+        Some((query, key)) => {
+            let before = key - 1;
             let expected = format!(
-                "one under which the positions up to {query} do not see position {farthest}, which {query} is to predict or follows it"
+                "one under which the positions up to {before} do not see position {key}, as {query} does: \
+                 {before} is to predict it"
             );
-            return Err(Error::invalid("mask of a loss", mask, expected));
+            Err(Error::invalid("mask of a loss", mask, expected))
         }
     }
-    Ok(())
 }
 
 /// −ln softmax(logits)\[target\] of every row, for logits `[1, T, V]`.
@@ -192,7 +192,7 @@ mod tests {
     fn small(family: &str) -> Config {
         let config = serde_json::json!({
             "model_type": family, "vocab_size": 23, "hidden_size": 12, "intermediate_size": 20,
-            "num_hidden_layers": 2, "num_encoder_layers": 2, "num_decoder_layers": 2, "num_attention_heads": 3,
+            "num_hidden_layers": 2, "num_encoder_layers": 1, "num_decoder_layers": 3, "num_attention_heads": 6,
             "num_key_value_heads": 3, "hidden_act": "silu", "rms_norm_eps": 1e-6, "max_position_embeddings": 29,
         });
         Config::from_value("small", config).unwrap()
@@ -252,15 +252,15 @@ mod tests {
 
     #[test]
     fn redllm_and_decllm_have_the_loss_that_they_are_trained_on() {
-        for (family, first) in [("decllm", 3), ("redllm", 4)] {
+        for (family, first) in [("decllm", 2), ("redllm", 3)] {
             let model = model::seeded(&small(family), 5, &Device::Cpu).unwrap();
-            let got = loss(&*model, &IDS, 3, "as-trained").unwrap();
+            let got = loss(&*model, &IDS, 2, "as-trained").unwrap();
             let input = match family {
                 "decllm" => Input::new(IDS.to_vec()),
                 // Without a start token the first one behind the prefix is given.
-                _ => Input::split(&IDS, 3).unwrap(),
+                _ => Input::split(&IDS, 2).unwrap(),
             };
-            let row = if family == "decllm" { 2 } else { 0 };
+            let row = if family == "decllm" { 1 } else { 0 };
             assert_eq!(got.first, first, "{family}");
             assert_close(&got.each, &by_definition(&*model, &input, "as-trained", row, &IDS[first..]));
         }
@@ -271,7 +271,11 @@ mod tests {
         let model = tiny("gpt2");
         let refused = |prefix, mask: &str| loss(&*model, &IDS, prefix, mask).unwrap_err().to_string();
         let error = refused(4, "bidirectional");
-        assert!(error.starts_with("mask of a loss is bidirectional, expected one under which the positions up to 3 do not see position 5"), "{error}");
+        assert_eq!(
+            error,
+            "mask of a loss is bidirectional, expected one under which the positions up to 3 do not see position 4, \
+             as 0 does: 3 is to predict it"
+        );
         // Position 3 itself sees nothing ahead, but position 0 has told it.
         assert!(refused(4, "causal | prefix(5)").contains("do not see position 4"));
         assert!(loss(&*model, &IDS, 6, "bidirectional").is_ok(), "the last token alone is never read");

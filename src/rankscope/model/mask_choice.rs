@@ -91,6 +91,14 @@ impl MaskChoice {
     }
 }
 
+/// The first position from `from` on, below `length`, that an earlier one sees: who sees it, and which it is.
+///
+/// Where there is none, whatever a model says of `from` and of what follows is said without having seen it.
+pub(super) fn first_look_ahead(mask: &Mask, from: usize, length: usize) -> Option<(usize, usize)> {
+    let mut later = (from..length).flat_map(|key| (0..key).map(move |query| (query, key)));
+    later.find(|&(query, key)| mask.may_attend(query, key))
+}
+
 impl FromStr for MaskChoice {
     type Err = Error;
 

@@ -5,6 +5,7 @@ use crate::axis::Axis;
 use crate::error::{Error, Result};
 use crate::mask::Mask;
 use crate::model::count::Plan;
+use crate::model::mask_choice::first_look_ahead;
 use crate::model::{Input, KvCache, MaskChoice, Model};
 use crate::ops::slice;
 use crate::probe::Unobserved;
@@ -90,8 +91,7 @@ impl<'a> Writer<'a> {
 /// An error if a position would see one that is written later: its keys and values would not stay what they are.
 fn expect_no_look_ahead(mask: &Mask, prompt: usize, all: usize) -> Result<()> {
     mask.check(all)?;
-    let later = (prompt..all).flat_map(|key| (0..key).map(move |query| (query, key)));
-    match later.into_iter().find(|&(query, key)| mask.may_attend(query, key)) {
+    match first_look_ahead(mask, prompt, all) {
         None => Ok(()),
         Some((query, key)) => {
             let expected =
