@@ -33,9 +33,6 @@ pub struct Args {
     /// Only the Jupyter kernel; the Python needs jupyter_client and jupyter_kernel_test.
     #[arg(long)]
     kernel: bool,
-    /// Measures the development build of the kernel, not the release.
-    #[arg(long, requires = "kernel")]
-    dev: bool,
 }
 
 /// Runs `cargo xtask bench`: the page goes to standard output and to `<target>/bench/results.md`.
@@ -101,9 +98,8 @@ fn processor() -> String {
 impl Programs {
     fn build() -> Result<Self> {
         eprintln!("Building in release.");
-        let selection =
-            ["-p", "rankscope-cli", "-p", "rankscope-app", "-p", "rankscope", "--bins", "--examples"];
-        let executables = process::build(&selection, process::Profile::Release)?;
+        let targets = ["--bin=rankscope", "--bin=rankscope-app", "--examples"];
+        let executables = process::build(&targets, process::Profile::Release)?;
         let find =
             |name: &str| executables.get(name).cloned().with_context(|| format!("cargo built no {name}"));
         Ok(Programs {

@@ -30,7 +30,7 @@ struct Cli {
 /// One variant per subcommand, one module per variant.
 #[derive(Subcommand)]
 enum Command {
-    /// Set up this machine, build in release, and open the app on a sentence.
+    /// Set up this machine, build, and open the app on a sentence.
     Start(start::Args),
     /// Install the system packages that are missing.
     Setup(setup::Args),

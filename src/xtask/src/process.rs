@@ -73,19 +73,26 @@ pub fn cannot_start(command: &Command) -> String {
 /// How to compile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Profile {
-    /// As the tests are.
+    /// What `start`, `test` and `notebook` share.
     Dev,
-    /// For use.
+    /// What the benchmarks measure.
     Release,
 }
 
-/// `cargo build` of `selection`; the executables by name, as cargo itself reports them.
-pub fn build(selection: &[&str], profile: Profile) -> Result<HashMap<String, PathBuf>> {
+/// Builds `targets`, such as `--bin=rankscope`; the programs' paths by name, as cargo itself reports them.
+///
+/// The whole workspace is selected, so that dependencies have the same features in every build and are built once.
+pub fn build(targets: &[&str], profile: Profile) -> Result<HashMap<String, PathBuf>> {
     let mut command = cargo();
-    command.arg("build").args(selection);
+    command.args(["build", "--workspace"]).args(targets);
     if profile == Profile::Release {
         command.arg("--release");
     }
+    executables(command)
+}
+
+/// Runs a cargo command that builds; the programs (not the tests) by name, as cargo reports them.
+pub fn executables(mut command: Command) -> Result<HashMap<String, PathBuf>> {
     command.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
     let output = command.output().with_context(|| cannot_start(&command))?;
     if !output.status.success() {
@@ -98,6 +105,9 @@ pub fn build(selection: &[&str], profile: Profile) -> Result<HashMap<String, Pat
 fn executables_in(messages: &str) -> HashMap<String, PathBuf> {
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let named = |message: serde_json::Value| {
+        if message["profile"]["test"] == true {
+            return None;
+        }
         Some((message["target"]["name"].as_str()?.to_owned(), message["executable"].as_str()?.into()))
     };
     messages.filter_map(named).collect()
@@ -132,12 +142,13 @@ mod tests {
     #[test]
     fn executables_are_where_cargo_says() {
         let messages = r#"{"reason":"compiler-artifact","target":{"name":"rankscope"},"executable":null}
-{"reason":"compiler-artifact","target":{"name":"rankscope"},"executable":"/t/x/release/rankscope"}
+{"reason":"compiler-artifact","target":{"name":"rankscope"},"profile":{"test":false},"executable":"/t/x/debug/rankscope"}
+{"reason":"compiler-artifact","target":{"name":"rankscope"},"profile":{"test":true},"executable":"/t/x/debug/deps/rankscope-01"}
 not a message
 {"reason":"build-finished","success":true}"#;
         let executables = executables_in(messages);
         assert_eq!(executables.len(), 1);
-        assert_eq!(executables["rankscope"], std::path::Path::new("/t/x/release/rankscope"));
+        assert_eq!(executables["rankscope"], std::path::Path::new("/t/x/debug/rankscope"));
     }
 
     #[test]

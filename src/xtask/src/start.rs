@@ -41,11 +41,10 @@ struct Programs {
     cli: PathBuf,
 }
 
-/// Builds both programs in release.
+/// Builds both programs.
 fn build() -> Result<Programs> {
-    eprintln!("Building rankscope in release.");
-    let mut executables =
-        process::build(&["-p", "rankscope-cli", "-p", "rankscope-app"], process::Profile::Release)?;
+    eprintln!("Building rankscope.");
+    let mut executables = process::build(&["--bin=rankscope", "--bin=rankscope-app"], process::Profile::Dev)?;
     let mut take = |name: &str| executables.remove(name).with_context(|| format!("cargo built no {name}"));
     Ok(Programs { app: take("rankscope-app")?, cli: take("rankscope")? })
 }
@@ -85,7 +84,7 @@ fn first_light(programs: &Programs) -> Result<()> {
     Ok(())
 }
 
-/// `…/target/release/rankscope` → `…/target/first-light`.
+/// `…/target/debug/rankscope` → `…/target/first-light`.
 fn folder_beside(program: &Path) -> PathBuf {
     program.ancestors().nth(2).unwrap_or(Path::new("")).join("first-light")
 }
@@ -97,7 +96,7 @@ mod tests {
 
     #[test]
     fn pictures_lie_beside_the_build() {
-        assert_eq!(folder_beside(Path::new("/t/x/release/rankscope")), Path::new("/t/x/first-light"));
+        assert_eq!(folder_beside(Path::new("/t/x/debug/rankscope")), Path::new("/t/x/first-light"));
     }
 
     #[test]

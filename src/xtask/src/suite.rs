@@ -7,7 +7,6 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use crate::machine::Here;
-use crate::process::Profile;
 use crate::{library_sources, process, setup};
 
 /// What `cargo xtask test` takes.
@@ -47,8 +46,10 @@ pub fn run(args: &Args) -> Result<()> {
 
 /// Installs the model, or says that its tests will be skipped; offline, the others run all the same.
 fn pull_model() -> Result<()> {
-    // The whole workspace: with the same features as the tests, so that nothing is built twice.
-    let programs = process::build(&["--workspace"], Profile::Dev)?;
+    // The build that the tests run from: nothing is built for this alone.
+    let mut command = process::cargo();
+    command.args(["test", "--workspace", "--no-run"]);
+    let programs = process::executables(command)?;
     let cli = programs.get("rankscope").context("cargo built no rankscope")?;
     let pulled = Command::new(cli).args(["models", "pull", MODEL]).stdout(Stdio::null()).status();
     if !pulled.is_ok_and(|status| status.success()) {

@@ -31,10 +31,8 @@ pub fn table(args: &Args) -> Result<String> {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kernel/tests");
     // Outside the checkout: cargo must not take a cell's folder for a part of this workspace.
     let folder = std::env::temp_dir().join("rankscope-bench-kernel");
-    let (profile, name) =
-        if args.dev { (Profile::Dev, "for development") } else { (Profile::Release, "in release") };
-    eprintln!("Building {name}.");
-    let programs = process::build(&["-p", "rankscope-kernel"], profile)?;
+    eprintln!("Building the kernel as `cargo xtask notebook` does.");
+    let programs = process::build(&["--bin=rankscope-kernel"], Profile::Dev)?;
     let kernel = programs.get("rankscope-kernel").context("cargo built no rankscope-kernel")?;
     let mut install = Command::new(kernel);
     process::run(install.arg("install").arg("--prefix").arg(&folder), "the kernel was not installed")?;
