@@ -284,6 +284,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_done_on_the_cpu_is_refused_on_a_gpu() {
+        let Some(gpu) = crate::test_devices::gpu() else { return };
+        let weight = Weight::new("w", [(Axis::Row, 2), (Axis::Column, 3)], Dtype::F16, &[1.0; 6]).unwrap();
+        let there = weight.to_device(&gpu).unwrap();
+        let row = Shape::new([(Axis::Column, 3)]);
+        for (op, result) in [("part", there.part(3, row)), ("transposed", there.transposed())] {
+            let said = result.unwrap_err().to_string();
+            assert!(said.starts_with(&format!("{op}: weight is on gpu")), "{said}");
+        }
+        let vector = Weight::new("v", [(Axis::Row, 2)], Dtype::F32, &[1.0; 2]).unwrap();
+        let said = vector.transposed().unwrap_err().to_string();
+        assert_eq!(said, "transposed: weight has axes [N], expected two");
+    }
+
+    #[test]
     fn a_transposed_weight_holds_every_number_in_its_place() {
         // More rows and columns than a tile has, and multiples of it in neither direction.
         let (rows, columns) = (67, 41);

@@ -41,7 +41,7 @@ pub(super) const FAMILIES: &[Mutation] = &[
     Mutation {
         name: "model.llama-always-tied",
         file: "model/builder.rs",
-        old: "(true, true) => self.source.same(first, second).then_some(first),",
+        old: "(true, true) => self.source.same(first, second)?.then_some(first),",
         new: "(true, true) => Some(first),",
         suite: Lib,
         tests: &["model::builder_tests"],
