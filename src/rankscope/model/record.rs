@@ -46,7 +46,8 @@ impl Record {
         &self.config
     }
 
-    /// Every tensor by its name in the checkpoint, in the order of building, each tied one once.
+    /// Every tensor by its name in the checkpoint, in the order of building, each tied one once; those of a checkpoint
+    /// without their numbers.
     pub fn tensors(&self) -> &[(String, Weight)] {
         &self.tensors
     }
