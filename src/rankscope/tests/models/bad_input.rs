@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use rankscope::model::generate::{Settings, generate};
+use rankscope::model::loss::prefix_lm;
 use rankscope::model::{self, Input, MaskChoice};
 use rankscope::prelude::*;
 use tempfile::TempDir;
 
-use crate::support::{fixtures, some_ids, tiny};
+use crate::support::{devices, fixtures, some_ids, tiny};
 
 /// A copy of the tiny LLaMA folder that a test may spoil.
 fn spoiled(spoil: impl FnOnce(&Path)) -> (TempDir, String) {
@@ -115,27 +117,46 @@ fn hostile_checkpoint_headers_are_refused() {
     }
 }
 
-#[test]
-fn weights_that_are_not_finite_are_named() {
-    let spoil = |folder: &Path| {
-        let path = folder.join("model.safetensors");
-        let mut bytes = std::fs::read(&path).unwrap();
-        let header_length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
-        let header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + header_length]).unwrap();
-        let start = header["model.layers.1.mlp.up_proj.weight"]["data_offsets"][0].as_u64().unwrap() as usize;
-        let at = 8 + header_length + start;
-        bytes[at..at + 4].copy_from_slice(&f32::NAN.to_le_bytes());
-        std::fs::write(path, bytes).unwrap();
-    };
+/// The tiny LLaMA with the first `count` numbers of a tensor replaced.
+fn with_numbers(name: &str, count: usize, number: f32) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for file in ["config.json", "model.safetensors"] {
         std::fs::copy(fixtures().join("tiny/llama").join(file), folder.path().join(file)).unwrap();
     }
-    spoil(folder.path());
+    let path = folder.path().join("model.safetensors");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let header_length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + header_length]).unwrap();
+    let start = header[name]["data_offsets"][0].as_u64().unwrap() as usize;
+    let at = 8 + header_length + start;
+    bytes[at..at + 4 * count].copy_from_slice(&number.to_le_bytes().repeat(count));
+    std::fs::write(path, bytes).unwrap();
+    folder
+}
+
+#[test]
+fn weights_that_are_not_finite_are_named() {
+    let name = "model.layers.1.mlp.up_proj.weight";
+    let folder = with_numbers(name, 1, f32::NAN);
     let model = model::load(folder.path(), &Device::Cpu).unwrap();
     let result = model.hidden(&some_ids(3), &MaskChoice::AsTrained, &mut Unobserved, &Run::default());
     let text = message(&result);
-    assert!(text.contains("tensor model.layers.1.mlp.up_proj.weight holds NaN or infinity"), "{text}");
+    assert!(text.contains(&format!("tensor {name} holds NaN or infinity")), "{text}");
+}
+
+#[test]
+fn a_computation_that_overflows_is_an_error_on_every_device() {
+    let folder = with_numbers("model.norm.weight", 30, 3e38);
+    for device in devices() {
+        let model = model::load(folder.path(), &device).unwrap();
+        let written = generate(&*model, &some_ids(3), &Settings::default(), &mut |_| Ok(()), &Run::default());
+        let ids = some_ids(5);
+        let loss = prefix_lm(&*model, ids.ids(), 2, &MaskChoice::AsTrained, &Run::default());
+        for text in [message(&written), message(&loss)] {
+            let expected = "is not finite although every weight is: the computation overflowed f32";
+            assert!(text.contains(expected), "{device}: {text}");
+        }
+    }
 }
 
 #[test]

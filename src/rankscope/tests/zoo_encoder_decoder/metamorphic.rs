@@ -115,6 +115,11 @@ fn another_mask_is_said_stack_by_stack() {
     for text in ["encoder:causal", "decoder:prefix(2)", "as-trained"] {
         assert_eq!(text.parse::<MaskChoice>().unwrap().to_string(), text);
     }
+    // Written otherwise, it is the same mask.
+    assert_eq!(note("decoder:heads(causal)"), None);
+    assert_eq!(note("decoder:heads(causal, causal)"), None);
+    assert_eq!(note("encoder:heads(bidirectional)"), None);
+    assert!(note("decoder:heads(causal, anti-causal)").is_some());
     // One stack has one self-attention.
     let one = seeded(dec(), &Device::Cpu);
     for choice in [MaskChoice::Encoder, MaskChoice::Decoder, MaskChoice::Override] {

@@ -7,6 +7,30 @@ const MODELS: &[&str] = &["tiny_checkpoints_agree_with_transformers_on_every_dev
 
 pub(super) const FAMILIES: &[Mutation] = &[
     Mutation {
+        name: "model.mixture-without-a-nan",
+        file: "model/mixture.rs",
+        old: "if scores.iter().any(|score| score.is_nan()) {",
+        new: "if false {",
+        suite: Lib,
+        tests: &["model::mixture"],
+    },
+    Mutation {
+        name: "model.overflow-read-as-it-is",
+        file: "model/record.rs",
+        old: "self.expect_finite(what, &numbers)?;\n",
+        new: "let _ = what;\n",
+        suite: Test("models"),
+        tests: &["a_computation_that_overflows_is_an_error_on_every_device"],
+    },
+    Mutation {
+        name: "model.mask-by-its-text",
+        file: "mask/by_head.rs",
+        old: "(0..heads).all(|head| self.for_head(head, heads) == other.for_head(head, heads))",
+        new: "heads > 0 && self == other",
+        suite: Test("zoo_encoder_decoder"),
+        tests: &["another_mask_is_said_stack_by_stack"],
+    },
+    Mutation {
         name: "model.llama-without-residual",
         file: "model/encoder_decoder/block.rs",
         old: "probe.visit(\"after_attention\", add(x, &update)?)",
@@ -41,7 +65,7 @@ pub(super) const FAMILIES: &[Mutation] = &[
     Mutation {
         name: "model.llama-always-tied",
         file: "model/builder.rs",
-        old: "(true, true) => self.source.same(first, second).then_some(first),",
+        old: "(true, true) => self.source.same(first, second)?.then_some(first),",
         new: "(true, true) => Some(first),",
         suite: Lib,
         tests: &["model::builder_tests"],

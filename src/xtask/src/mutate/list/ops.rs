@@ -7,6 +7,14 @@ const MODELS: &[&str] = &["tiny_checkpoints_agree_with_transformers_on_every_dev
 
 pub(super) const OPS: &[Mutation] = &[
     Mutation {
+        name: "op.ladder-down-to-what-cannot",
+        file: "ops/ladder.rs",
+        old: "suitable.or_else(|| able().next()).ok_or_else(|| {",
+        new: "suitable.or_else(|| self.variants.first()).ok_or_else(|| {",
+        suite: Lib,
+        tests: &["ops::ladder"],
+    },
+    Mutation {
         name: "op.layer-norm-by-n-minus-1",
         file: "ops/layer_norm/cpu.rs",
         old: "(x - mean) * (x - mean)) / width;",

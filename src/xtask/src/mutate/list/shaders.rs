@@ -187,6 +187,22 @@ pub(super) const SHADERS: &[Mutation] = &[
         tests: &["elementwise::activation_functions_over_their_range"],
     },
     Mutation {
+        name: "shader.silu-of-large-numbers",
+        file: "ops/silu/silu.wgsl",
+        old: "return c / (1.0 + exp(-c));",
+        new: "return x / (1.0 + exp(-c));",
+        suite: Test("conformance"),
+        tests: &["elementwise::activation_functions_over_their_range"],
+    },
+    Mutation {
+        name: "shader.gelu-tanh-of-large-numbers",
+        file: "ops/gelu/gelu_tanh.wgsl",
+        old: "return below / (1.0 + exp(-twice_u));",
+        new: "return x / (1.0 + exp(-twice_u));",
+        suite: Test("conformance"),
+        tests: &["elementwise::activation_functions_over_their_range"],
+    },
+    Mutation {
         name: "shader.rotary-sign",
         file: "ops/rotary/rotary.wgsl",
         old: "x[first] * cosines[angle] - x[second]",

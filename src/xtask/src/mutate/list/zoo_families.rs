@@ -78,7 +78,7 @@ pub(super) const ZOO_FAMILIES: &[Mutation] = &[
     Mutation {
         name: "zoo.conv1d-as-it-is-stored",
         file: "model/builder.rs",
-        old: "fresh)?.transposed();",
+        old: "fresh)?.transposed()?;",
         new: "fresh)?;",
         suite: Test("models"),
         tests: PARITY,
