@@ -92,8 +92,8 @@ impl Grid {
 
     /// Fills the cells that have a colour, a rectangle per run of equal ones; hatches the others.
     ///
-    /// Each reaches under the cells right of it and below, which are drawn over it: rectangles that only touch let the
-    /// background through, as fine lines, where a viewer scales the picture and their edges fall between pixels.
+    /// Each reaches under the cells right of it and below, which are drawn over it, so that nothing else shows between
+    /// them where a viewer smooths edges.
     pub fn draw_cells(
         &self,
         scene: &mut Scene,

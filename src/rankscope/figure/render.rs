@@ -34,7 +34,8 @@ pub(super) fn svg(scene: &Scene, title: &str, settings: &Value) -> Result<String
     // The root element's own tag ends at the first '>': its attributes hold none.
     let after_root = document.find('>').map_or(0, |end| end + 1);
     document.insert_str(after_root, &format!("\n{head}"));
-    Ok(document)
+    // Without smoothing: of cells side by side, a smoothed edge inside a pixel shows what is behind both as a fine line.
+    Ok(document.replace("<rect ", "<rect shape-rendering=\"crispEdges\" "))
 }
 
 /// The scene as the bytes of a PNG file, [`DENSITY`] times as large, with `title` and `settings` as its texts.

@@ -59,6 +59,10 @@ impl<'a> TextStream<'a> {
         let all = self.tokenizer.decode(&self.ids[self.start..])?;
         let same = known.chars().zip(all.chars()).take_while(|(known, now)| known == now);
         let same: usize = same.map(|(_, now)| now.len_utf8()).sum();
-        Ok(all[same..].to_owned())
+        let new = &all[same..];
+        // Bytes that were text without those behind them are one sign each now, and no part of what is new.
+        let old =
+            new.chars().take(known.len() - same).take_while(|&c| c == char::REPLACEMENT_CHARACTER).count();
+        Ok(new.chars().skip(old).collect())
     }
 }
