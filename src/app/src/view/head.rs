@@ -224,6 +224,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn labels_are_no_wider_than_the_room_beside_the_headings_and_cut_between_stand_ins() {
+        let output = egui::Context::default().run_ui(Default::default(), |ui| {
+            for piece in [
+                "internationalisation",
+                " WWWWWWWWWWWWW",
+                "爱丽丝坐在姐姐身边的椅子上",
+                "\u{10FFFD}\u{10FFFD}\u{10FFFD}",
+            ] {
+                let label = theme::label_within(ui, piece, LETTERS, LABELS.1 - 8.0);
+                let galley = ui.painter().layout_no_wrap(label.clone(), theme::text(13.0), Color32::WHITE);
+                assert!(galley.size().x <= LABELS.1 - 8.0, "{label}");
+                let numbers = label.trim_end_matches('…').split(' ').filter(|part| part.starts_with("U+"));
+                assert!(numbers.clone().all(|number| (6..=8).contains(&number.len())), "{label}");
+                assert!(label.chars().count() > 4, "{label}");
+            }
+        });
+        output.drop_without_applying_deltas();
+    }
+
+    #[test]
     fn the_hovered_label_is_always_there_and_never_overlaps() {
         for hovered in [None, Some(0), Some(61), Some(127)] {
             let shown = labelled(340.0, 128, hovered);

@@ -69,7 +69,7 @@ mod tests {
         assert_eq!(fields(&[0x12, 0x05, b'a']), None);
         assert_eq!(fields(&[0x08]), None);
         assert_eq!(fields(&[0xFF; 12]), None);
-        assert_eq!(fields(b"IQ== 0\nIg== 1\n"), None);
+        assert_eq!(fields(b"{\"vocab\": 3}"), None);
         assert_eq!(fields(&[]), Some(Vec::new()));
     }
 }

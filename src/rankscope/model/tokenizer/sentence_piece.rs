@@ -222,6 +222,6 @@ impl<'a> Piece<'a> {
 
 /// A text as a pattern for itself.
 fn escaped(text: &str) -> String {
-    let escaped = |c: char| if c.is_ascii_punctuation() { vec!['\\', c] } else { vec![c] };
+    let escaped = |c: char| if r"\.+*?()|[]{}^$".contains(c) { vec!['\\', c] } else { vec![c] };
     text.chars().flat_map(escaped).collect()
 }
