@@ -9,6 +9,7 @@ use super::scene::{Anchor, Item, Point, Scene};
 use super::style::Rgb;
 use super::text;
 use crate::error::{Error, Result};
+use crate::label::visible;
 
 /// Pixels of a PNG per pixel of the layout, for screens and projectors of high density.
 const DENSITY: u32 = 2;
@@ -33,7 +34,8 @@ pub(super) fn svg(scene: &Scene, title: &str, settings: &Value) -> Result<String
     // The root element's own tag ends at the first '>': its attributes hold none.
     let after_root = document.find('>').map_or(0, |end| end + 1);
     document.insert_str(after_root, &format!("\n{head}"));
-    Ok(document)
+    // Without smoothing: of cells side by side, a smoothed edge inside a pixel shows what is behind both as a fine line.
+    Ok(document.replace("<rect ", "<rect shape-rendering=\"crispEdges\" "))
 }
 
 /// The scene as the bytes of a PNG file, [`DENSITY`] times as large, with `title` and `settings` as its texts.
@@ -168,5 +170,5 @@ fn failed(error: impl ToString) -> Error {
 
 /// `text` as XML character data.
 fn escape(text: &str) -> String {
-    text::visible(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    visible(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
