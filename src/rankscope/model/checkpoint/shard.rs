@@ -9,6 +9,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Metadata, TensorInfo};
 
 use crate::error::{Error, Result};
+use crate::model::foreign;
 
 /// A safetensors file, mapped, with its header read.
 #[derive(Debug)]
@@ -27,7 +28,7 @@ impl Shard {
         // is open. Checkpoints are written aside and renamed, by us and by the other tools that make them.
         let file = unsafe { Mmap::map(&file) }.map_err(|error| Error::io(&path, error))?;
         let (header_length, metadata) = SafeTensors::read_metadata(&file)
-            .map_err(|error| Error::format(&path, format!("not a safetensors file: {error}")))?;
+            .map_err(|error| foreign::not_safetensors(&path, error))?;
         Ok(Shard { path, file: Arc::new(file), metadata, data_start: 8 + header_length })
     }
 
