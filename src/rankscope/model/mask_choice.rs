@@ -64,11 +64,13 @@ impl MaskChoice {
     /// What must be said beside every number computed under this mask, if it is not the trained one.
     pub fn note(&self, model: &Description) -> Option<String> {
         let trained = model.encoder.as_ref().map(|encoder| &encoder.trained_mask);
-        let changed = |mask: Mask, trained: &Mask| (mask != *trained).then(|| (mask, trained.clone()));
+        let is_same = |mask: &Mask, trained: &Mask| mask.is_same(trained, model.heads);
+        let changed =
+            |mask: Mask, trained: &Mask| (!is_same(&mask, trained)).then(|| (mask, trained.clone()));
         let resolved = self.resolve(model);
         let decoder = match &model.other_mask {
             // Trained under two masks, layer by layer: any one for all layers is another.
-            Some(other) if *self != MaskChoice::AsTrained && resolved == model.trained_mask => {
+            Some(other) if *self != MaskChoice::AsTrained && is_same(&resolved, &model.trained_mask) => {
                 Some((resolved, other.clone()))
             }
             _ => changed(resolved, &model.trained_mask),

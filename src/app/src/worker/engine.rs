@@ -115,7 +115,8 @@ impl Work<'_> {
     fn both(&self, mask: &MaskChoice, known: Option<Arc<Pass>>, tell: &Tell) -> Result<Arc<Pass>> {
         let description = self.open.shown();
         let (trained, chosen) = (&description.trained_mask, mask.resolve(&description));
-        if chosen != *trained {
+        let is_trained = chosen.is_same(trained, description.heads);
+        if !is_trained {
             if let Some(known) = &known {
                 tell(Event::Trained(known.clone()));
             }
@@ -123,7 +124,7 @@ impl Work<'_> {
         }
         let show = |pass: Arc<Pass>| {
             tell(Event::Trained(pass.clone()));
-            if chosen == *trained {
+            if is_trained {
                 tell(Event::Chosen(pass));
             }
         };

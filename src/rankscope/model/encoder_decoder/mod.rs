@@ -64,7 +64,7 @@ impl EncoderDecoder {
         let side = Side { ids, batch: input.batch_size(), padding: input.decoder_padding() };
         let source = memory.keys_and_values();
         let hidden = self.stacks.decode(side, &mask, source, memory.padding(), cache, probe, run)?;
-        self.record.expect_finite("the last hidden state", hidden)
+        self.record.finite_on_the_cpu("the last hidden state", hidden)
     }
 
     /// The decoder's ids, checked with the encoder's.
@@ -103,7 +103,7 @@ impl Model for EncoderDecoder {
 
     fn logits(&self, hidden: &Tensor, probe: &mut dyn Probe) -> Result<Option<Tensor>> {
         let Some(logits) = self.stacks.logits(hidden)? else { return Ok(None) };
-        probe.visit("logits", self.record.expect_finite("logits", logits)?).map(Some) // [B, T, V]
+        probe.visit("logits", self.record.finite_on_the_cpu("logits", logits)?).map(Some) // [B, T, V]
     }
 
     fn cache(&self, batch: usize) -> Result<KvCache> {
