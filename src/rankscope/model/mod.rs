@@ -56,6 +56,9 @@ pub use memory::Memory;
 pub use record::Record;
 pub use source::{Fresh, Seeded, Source};
 pub use task_head::{Reads, TaskHead};
+pub(in crate::model) use tokenizer::TEXT_FILES;
+#[cfg(test)]
+pub(crate) use tokenizer::samples as tokenizer_samples;
 pub use tokenizer::{Tokenizer, Tokens};
 
 use crate::device::Device;
