@@ -204,7 +204,8 @@ impl<'a> Builder<'a> {
         for other in others {
             if !self.source.same(first, other)? {
                 let path = self.source.checkpoint().map_or(self.config.path(), Checkpoint::path);
-                let problem = format!("tensors {first} and {other} differ, expected the same numbers in both");
+                let problem =
+                    format!("tensors {first} and {other} differ, expected the same numbers in both");
                 return Err(Error::format(path, problem));
             }
             self.ignore(other);
@@ -235,7 +236,12 @@ impl<'a> Builder<'a> {
     }
 
     /// The tensors of heads that are not taken, in order; an error if one of the body is left.
-    fn left_out(&self, checkpoint: &Checkpoint, body: &HashSet<String>, harmless: &[&str]) -> Result<Vec<String>> {
+    fn left_out(
+        &self,
+        checkpoint: &Checkpoint,
+        body: &HashSet<String>,
+        harmless: &[&str],
+    ) -> Result<Vec<String>> {
         let taken = self.taken.iter().map(|(name, _)| name.as_str());
         let known: HashSet<&str> = taken.chain(self.known.iter().map(String::as_str)).collect();
         let is_known = |name: &str| {

@@ -34,7 +34,7 @@ fn weight_map(path: &Path) -> Result<BTreeMap<String, String>> {
     }
     let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
     let Index { weight_map } = serde_json::from_str(&text)
-        .map_err(|error| foreign::not_json(path, format!("not an index of shards: {error}")))?;
+        .map_err(|error| foreign::unreadable(path, format!("not an index of shards: {error}")))?;
     if weight_map.is_empty() {
         return Err(Error::format(path, "weight_map is empty, expected tensor names and their files"));
     }
@@ -78,7 +78,10 @@ pub(super) fn open(path: &Path) -> Result<Vec<Shard>> {
         if !file.is_file() {
             let tensor = map.iter().find(|(_, file)| **file == name).map_or("?", |(tensor, _)| tensor);
             let hint = "the download is incomplete, so fetch that file too";
-            return Err(Error::format(path, format!("shard {name}, with tensor {tensor}, is not there: {hint}")));
+            return Err(Error::format(
+                path,
+                format!("shard {name}, with tensor {tensor}, is not there: {hint}"),
+            ));
         }
         shards.push(Shard::open(file)?);
     }

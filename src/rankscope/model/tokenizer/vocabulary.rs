@@ -12,6 +12,7 @@ use super::make::definition;
 use super::settings::Settings;
 use crate::error::{Error, Result};
 use crate::model::Config;
+use crate::model::foreign;
 
 /// The class of tokenizer that a folder means: by its own word, or by its model's family.
 pub(super) fn class(
@@ -113,7 +114,10 @@ pub(super) fn pairs(directory: &Path, settings: &Settings) -> Result<Value> {
             whole["decoder"] = json!({ "type": "BPEDecoder", "suffix": "</w>" });
         }
         _ => {
-            return Err(not_read(directory, &format!("vocab.json is for a {class}, which is not built here")));
+            return Err(not_read(
+                directory,
+                &format!("vocab.json is for a {class}, which is not built here"),
+            ));
         }
     }
     whole["added_tokens"] = special(&vocab, usual);
@@ -173,5 +177,6 @@ pub(super) fn special<'a>(vocab: &Map<String, Value>, names: impl IntoIterator<I
 }
 
 fn read(path: &Path) -> Result<String> {
+    foreign::expect_own(path)?;
     std::fs::read_to_string(path).map_err(|error| Error::io(path, error))
 }

@@ -47,13 +47,12 @@ fn contradictory_configurations_name_the_field() {
             "num_experts_per_tok is 14, expected at most num_local_experts = 13",
         ),
         ("qwen2", json!({"use_sliding_window": true}), "use_sliding_window is true, expected false"),
-        ("gpt2", json!({"scale_attn_weights": false}), "scale_attn_weights is false, expected true"),
         (
             "gpt2",
-            json!({"activation_function": "relu"}),
-            "activation_function is \"relu\", expected \"gelu\"",
+            json!({"activation_function": "mish"}),
+            "activation_function is \"mish\", expected one of \"gelu\", ",
         ),
-        ("openai-gpt", json!({"afn": "swish"}), "afn is \"swish\", expected \"gelu\""),
+        ("openai-gpt", json!({"afn": "tanh"}), "afn is \"tanh\", expected \"gelu\", "),
         (
             "llama",
             json!({"attention": "linear"}),
@@ -84,7 +83,13 @@ fn contradictory_configurations_name_the_field() {
         ),
         ("bert", json!({"prefix_length": 3}), "prefix_length is 3, expected absent"),
         ("unilm", json!({"directions": "mixed"}), "prefix_length is 3, expected absent"),
-        ("bert", json!({"is_decoder": true}), "is_decoder is true, expected false"),
+        ("bert", json!({"add_cross_attention": true}), "add_cross_attention is true, expected false"),
+        ("gpt2", json!({"add_cross_attention": true}), "add_cross_attention is true, expected false"),
+        (
+            "gpt2",
+            json!({"attention": "linear", "scale_attn_weights": false}),
+            "scale_attn_weights is false, expected true: linear attention has no scores",
+        ),
         (
             "roberta",
             json!({"max_position_embeddings": 2}),
