@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::{defaults, python_json};
 use crate::error::{Error, Result, excerpt};
 
 /// Larger than any real configuration, small enough to read at once.
@@ -48,7 +49,7 @@ impl Config {
             ));
         }
         let text = std::fs::read_to_string(&path).map_err(|error| Error::io(&path, error))?;
-        let fields = serde_json::from_str(&text)
+        let fields = python_json::parse(&text)
             .map_err(|error| Error::format(&path, format!("not a JSON object: {error}")))?;
         Ok(Config { path, fields })
     }
@@ -102,12 +103,21 @@ impl Config {
     /// # Errors
     /// [`Error::Format`] naming the field if it is of another type.
     pub fn optional<T: DeserializeOwned>(&self, field: &str) -> Result<Option<T>> {
-        match self.fields.get(field) {
+        match self.value(field) {
             None | Some(Value::Null) => Ok(None),
             Some(value) => serde_json::from_value(value.clone())
                 .map(Some)
-                .map_err(|_| self.wrong(field, &value.to_string(), kind_of::<T>())),
+                .map_err(|_| self.wrong(field, &python_json::shown(&value), kind_of::<T>())),
         }
+    }
+
+    /// What is stated of a field, under its own name or another that means the same, or else what its family takes.
+    fn value(&self, field: &str) -> Option<Value> {
+        let family = self.fields.get("model_type").and_then(Value::as_str).unwrap_or_default();
+        let stated = |field: &str| self.fields.get(field).cloned();
+        stated(field)
+            .or_else(|| defaults::other_name(family, field).and_then(stated))
+            .or_else(|| defaults::usual(family, field))
     }
 
     /// A size: a whole number from 1 to 2²⁴.
@@ -120,6 +130,8 @@ impl Config {
     }
 
     /// H, G and D of a model of this width, as LLaMA and its relatives state them.
+    ///
+    /// **Conventions**: G is H where it is null.
     ///
     /// # Errors
     /// [`Error::Format`] naming the field: heads that do not divide the width (unless `head_dim` stands beside

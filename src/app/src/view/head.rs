@@ -193,7 +193,7 @@ fn tip(ui: &egui::Ui, at: egui::Pos2, align: Align2, text: &str) {
 fn entry(pass: &Pass, at: Head, query: usize, key: usize) -> String {
     let from = format::label(pass.tokens.pieces.get(query).map_or("", String::as_str), 16);
     let to = format::label(pass.tokens.pieces.get(key).map_or("", String::as_str), 16);
-    let weight = if !pass.mask.for_head(at.head, pass.heads()).may_attend(query, key) {
+    let weight = if !pass.mask(at.layer).for_head(at.head, pass.heads()).may_attend(query, key) {
         "masked".to_owned()
     } else {
         pass.weight(at, query, key).map_or("on its way".to_owned(), format::exact)

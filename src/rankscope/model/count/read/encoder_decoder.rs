@@ -4,11 +4,11 @@ use super::{bare, grouped_heads};
 use crate::error::Result;
 use crate::model::Config;
 use crate::model::count::{Attention, FeedForward, Output, Plan, Sees, Stack};
-use crate::model::t5::{activation, expect_pair};
+use crate::model::rope::Rotation;
+use crate::model::t5::activation;
 
 /// T5: no biases, relative position biases shared by the layers of a stack, a head of its own in v1.1.
 pub(super) fn t5(config: &Config) -> Result<Plan> {
-    expect_pair(config)?;
     let width = config.size("d_model")?;
     let (heads, head_size) = (config.size("num_heads")?, config.size("d_kv")?);
     let attention = Attention {
@@ -33,18 +33,19 @@ pub(super) fn t5(config: &Config) -> Result<Plan> {
         norm_size: width,
         position_biases: config.optional_size("relative_attention_num_buckets")?.unwrap_or(32) * heads,
         sees: Sees::All,
+        full_layers: 0,
     };
     let layers = match config.optional_size("num_decoder_layers")? {
         Some(_) => config.layers("num_decoder_layers")?,
         None => encoder.layers,
     };
     let is_tied = config.optional("tie_word_embeddings")?.unwrap_or(true);
-    Ok(Plan {
-        decoder: Some(reader_of(&encoder, layers)),
-        encoder: Some(encoder),
-        output: if is_tied { Output::Tied } else { Output::Own },
-        ..bare(config, width, config.size("vocab_size")?)?
-    })
+    let (decoder, output) = match config.optional("is_encoder_decoder")? {
+        Some(false) => (None, Output::None),
+        _ if is_tied => (Some(reader_of(&encoder, layers)), Output::Tied),
+        _ => (Some(reader_of(&encoder, layers)), Output::Own),
+    };
+    Ok(Plan { decoder, encoder: Some(encoder), output, ..bare(config, width, config.size("vocab_size")?)? })
 }
 
 /// RedLLM: LLaMA's parts in both stacks, one embedding for all three ends.
@@ -67,9 +68,12 @@ pub(super) fn redllm(config: &Config) -> Result<Plan> {
         norm_size: width,
         position_biases: 0,
         sees: Sees::All,
+        full_layers: 0,
     };
+    let context = config.size("max_position_embeddings")?;
+    let rotation = Rotation::read(config, encoder.self_attention.head_size, context)?;
     Ok(Plan {
-        context: Some(config.size("max_position_embeddings")?),
+        context: Some(rotation.context(context)),
         decoder: Some(reader_of(&encoder, config.layers("num_decoder_layers")?)),
         encoder: Some(encoder),
         ..bare(config, width, config.size("vocab_size")?)?
