@@ -36,6 +36,13 @@ pub mod run;
 pub mod tensor;
 pub mod weight;
 
+// The devices of the tests beside the source, as those in `tests` have them.
+#[cfg(test)]
+extern crate self as rankscope;
+#[cfg(test)]
+#[path = "tests/support/devices.rs"]
+mod test_devices;
+
 pub use axis::{Axis, Shape};
 pub use device::Device;
 pub use error::{Error, Result};

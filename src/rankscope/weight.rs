@@ -1,6 +1,6 @@
 //! [`Weight`]: a matrix of a model, kept in the dtype of its file.
 //!
-//! A checkpoint in f16 stays f16, mapped from the file or uploaded as it is, and is widened to f32
+//! A checkpoint in f16 stays f16, in memory or uploaded as it is, and is widened to f32
 //! where it is used: inside [`linear`](crate::ops::linear) and [`gather`](crate::ops::gather).
 
 use std::borrow::Cow;
@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
-use memmap2::Mmap;
 use rayon::prelude::*;
 
 use crate::axis::{Axis, Shape};
@@ -60,12 +59,8 @@ pub struct Weight {
 
 #[derive(Clone)]
 enum Data {
-    Mapped {
-        file: Arc<Mmap>,
-        range: Range<usize>,
-    },
-    Owned {
-        bytes: Arc<[u8]>,
+    Cpu {
+        bytes: Arc<Vec<u8>>,
         range: Range<usize>,
     },
     Gpu(GpuBuffer),
@@ -74,17 +69,6 @@ enum Data {
 }
 
 impl Weight {
-    /// A weight over a range of a mapped file. The caller has checked that the range lies inside.
-    pub(crate) fn mapped(
-        name: &str,
-        shape: Shape,
-        dtype: Dtype,
-        file: Arc<Mmap>,
-        range: Range<usize>,
-    ) -> Self {
-        Weight { name: name.into(), shape, dtype, data: Data::Mapped { file, range } }
-    }
-
     /// A weight from f32 values, stored as `dtype`.
     ///
     /// # Errors
@@ -108,9 +92,11 @@ impl Weight {
         Ok(Self::owned(name, shape, dtype, bytes))
     }
 
-    fn owned(name: &str, shape: Shape, dtype: Dtype, bytes: Vec<u8>) -> Self {
+    /// A weight from the bytes of a file. The caller has checked that there are as many as the shape asks for.
+    pub(crate) fn owned(name: &str, shape: Shape, dtype: Dtype, bytes: Vec<u8>) -> Self {
+        debug_assert_eq!(bytes.len(), shape.len() * dtype.size_bytes());
         let range = 0..bytes.len();
-        Weight { name: name.into(), shape, dtype, data: Data::Owned { bytes: bytes.into(), range } }
+        Weight { name: name.into(), shape, dtype, data: Data::Cpu { bytes: bytes.into(), range } }
     }
 
     /// A weight that has a shape and no numbers: nothing can be computed with it.
@@ -118,35 +104,54 @@ impl Weight {
         Weight { name: name.into(), shape, dtype, data: Data::Absent }
     }
 
-    /// The numbers from `first` on as a weight of `shape`, which shares them. The caller has checked that
-    /// they lie inside; the weight is on the CPU.
-    pub(crate) fn part(&self, first: usize, shape: Shape) -> Self {
-        let size = self.dtype.size_bytes();
-        let within = |range: &Range<usize>| {
-            let start = range.start + first * size;
-            start..start + shape.len() * size
-        };
-        let data = match &self.data {
-            Data::Mapped { file, range } => Data::Mapped { file: file.clone(), range: within(range) },
-            Data::Owned { bytes, range } => Data::Owned { bytes: bytes.clone(), range: within(range) },
-            Data::Gpu(_) | Data::Absent => Data::Absent,
-        };
-        Weight { name: self.name.clone(), shape, dtype: self.dtype, data }
+    /// Whether it has a shape and no numbers.
+    pub(crate) fn is_absent(&self) -> bool {
+        matches!(self.data, Data::Absent)
     }
 
-    /// The matrix `[b, a]` of a matrix `[a, b]` on the CPU: a copy, in the same dtype.
-    pub(crate) fn transposed(&self) -> Self {
-        let [(row, rows), (column, columns)] = *self.shape.axes() else { return self.clone() };
+    /// The numbers from `first` on as a weight of `shape`, which shares them. The caller has checked that
+    /// they lie inside.
+    ///
+    /// # Errors
+    /// [`Error::Placement`] on a GPU.
+    pub(crate) fn part(&self, first: usize, shape: Shape) -> Result<Self> {
+        let size = self.dtype.size_bytes();
+        let data = match &self.data {
+            Data::Cpu { bytes, range } => {
+                let start = range.start + first * size;
+                Data::Cpu { bytes: bytes.clone(), range: start..start + shape.len() * size }
+            }
+            Data::Absent => Data::Absent,
+            Data::Gpu(_) => return Err(self.not_on_the_cpu("part")),
+        };
+        Ok(Weight { name: self.name.clone(), shape, dtype: self.dtype, data })
+    }
+
+    /// The matrix `[b, a]` of a matrix `[a, b]`: a copy, in the same dtype.
+    ///
+    /// # Errors
+    /// [`Error::Axes`] if it has not two axes, [`Error::Placement`] on a GPU.
+    pub(crate) fn transposed(&self) -> Result<Self> {
+        let [(row, rows), (column, columns)] = *self.shape.axes() else {
+            let (expected, got) = ("two".to_owned(), self.shape.letters());
+            return Err(Error::Axes { op: "transposed", argument: "weight", expected, got });
+        };
         let shape = Shape::new([(column, columns), (row, rows)]);
-        match (self.bytes(), self.dtype) {
-            (None, _) => Self::absent(&self.name, shape, self.dtype),
-            (Some(bytes), Dtype::F32) => {
-                Self::owned(&self.name, shape, self.dtype, transposed::<4>(bytes, rows, columns))
-            }
-            (Some(bytes), _) => {
-                Self::owned(&self.name, shape, self.dtype, transposed::<2>(bytes, rows, columns))
-            }
-        }
+        let bytes = match &self.data {
+            Data::Absent => return Ok(Self::absent(&self.name, shape, self.dtype)),
+            _ => self.bytes().ok_or_else(|| self.not_on_the_cpu("transposed"))?,
+        };
+        let bytes = match self.dtype {
+            Dtype::F32 => transposed::<4>(bytes, rows, columns),
+            Dtype::F16 | Dtype::Bf16 => transposed::<2>(bytes, rows, columns),
+        };
+        Ok(Self::owned(&self.name, shape, self.dtype, bytes))
+    }
+
+    /// An error for what is done with numbers on the CPU alone.
+    pub(crate) fn not_on_the_cpu(&self, op: &'static str) -> Error {
+        let (expected, got) = ("the CPU".to_owned(), self.device().to_string());
+        Error::Placement { op, argument: "weight", expected, got }
     }
 
     /// The name in the checkpoint.
@@ -175,8 +180,7 @@ impl Weight {
     /// The raw bytes, if on the CPU.
     pub(crate) fn bytes(&self) -> Option<&[u8]> {
         match &self.data {
-            Data::Mapped { file, range } => Some(&file[range.clone()]),
-            Data::Owned { bytes, range } => Some(&bytes[range.clone()]),
+            Data::Cpu { bytes, range } => Some(&bytes[range.clone()]),
             Data::Gpu(_) | Data::Absent => None,
         }
     }
@@ -200,10 +204,7 @@ impl Weight {
                 let data = Data::Gpu(gpu.upload_in_parts(&self.name, bytes)?);
                 Ok(Weight { data, ..self.clone() })
             }
-            _ => {
-                let (expected, got) = ("the CPU".to_owned(), self.device().to_string());
-                Err(Error::Placement { op: "to_device", argument: "weight", expected, got })
-            }
+            _ => Err(self.not_on_the_cpu("to_device")),
         }
     }
 
@@ -290,12 +291,12 @@ mod tests {
         for dtype in [Dtype::F32, Dtype::F16] {
             let axes = [(Axis::Row, rows), (Axis::Column, columns)];
             let weight = Weight::new("w", axes, dtype, &values).unwrap();
-            let turned = weight.transposed();
+            let turned = weight.transposed().unwrap();
             assert_eq!(turned.shape().to_string(), format!("[M={columns}, N={rows}]"));
             let (from, to) = (weight.to_f32().unwrap(), turned.to_f32().unwrap());
             let same = |row, column| from[row * columns + column] == to[column * rows + row];
             assert!((0..rows).all(|row| (0..columns).all(|column| same(row, column))), "{dtype}");
-            let part = turned.part(2 * rows, Shape::new([(Axis::Column, 3), (Axis::Row, rows)]));
+            let part = turned.part(2 * rows, Shape::new([(Axis::Column, 3), (Axis::Row, rows)])).unwrap();
             assert_eq!(part.to_f32().unwrap(), to[2 * rows..5 * rows], "{dtype}");
         }
     }

@@ -3,6 +3,9 @@
 //! They need a Python with `jupyter_kernel_test` and `nbclient`: `RANKSCOPE_JUPYTER_PYTHON`, or an environment that
 //! is made beside the build, for which pip must reach its index. `RANKSCOPE_SKIP_JUPYTER=1` skips them, and says so.
 
+#[path = "../../rankscope/tests/support/skip.rs"]
+mod skip;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -78,8 +81,7 @@ fn python() -> PathBuf {
 // One test: kernels side by side would each wait for the other's compiler.
 #[test]
 fn jupyter_is_content() {
-    if std::env::var_os("RANKSCOPE_SKIP_JUPYTER").is_some() {
-        eprintln!("skipped: RANKSCOPE_SKIP_JUPYTER is set");
+    if skip::is_asked_for("RANKSCOPE_SKIP_JUPYTER", "no Jupyter") {
         return;
     }
     let jupyter = Jupyter::install(python());

@@ -4,8 +4,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::attention::{FixedMultiHead, MultiHead, Visibility};
-use crate::device::DeviceRequest;
 use crate::prelude::*;
+use crate::test_devices::gpu;
 
 const BATCH: usize = 2;
 const QUERIES: usize = 7;
@@ -61,14 +61,6 @@ fn by_hand(sizes: FixedMultiHead, layer: &MultiHead, x: &[f32], is_causal: bool)
         }
     }
     out.into_iter().map(|value| value as f32).collect()
-}
-
-fn gpu() -> Option<Device> {
-    if std::env::var_os("RANKSCOPE_SKIP_GPU").is_some_and(|value| value == "1") {
-        println!("skipped without a GPU");
-        return None;
-    }
-    Some(Device::choose(DeviceRequest::Gpu).unwrap().device)
 }
 
 #[test]

@@ -32,6 +32,18 @@ impl Mask {
         Mask(Rule::Heads([Mask::causal(), Mask::anti_causal()].into()))
     }
 
+    /// Whether each of `heads` heads has here the mask that it has in `other`, however the two are written.
+    ///
+    /// ```
+    /// use rankscope::Mask;
+    /// assert!(Mask::heads([Mask::causal()])?.is_same(&Mask::causal(), 6));
+    /// assert!(!Mask::mixed_direction().is_same(&Mask::causal(), 6));
+    /// # Ok::<(), rankscope::Error>(())
+    /// ```
+    pub fn is_same(&self, other: &Mask, heads: usize) -> bool {
+        (0..heads).all(|head| self.for_head(head, heads) == other.for_head(head, heads))
+    }
+
     /// The mask of head `head` of `heads`: itself, unless heads have masks of their own.
     ///
     /// ```

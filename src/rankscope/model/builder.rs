@@ -54,7 +54,12 @@ impl<'a> Builder<'a> {
     /// As [`Source::tensor`].
     pub fn stored(&mut self, name: &str, shape: Shape, fresh: Fresh) -> Result<Weight> {
         let weight = self.source.tensor(name, shape, fresh)?;
-        self.taken.push((name.to_owned(), weight.clone()));
+        // What a file holds is read again where it is asked for: a model on a GPU keeps nothing beside it.
+        let known = match self.source.checkpoint() {
+            Some(_) => Weight::absent(name, weight.shape().clone(), weight.dtype()),
+            None => weight.clone(),
+        };
+        self.taken.push((name.to_owned(), known));
         Ok(weight)
     }
 
@@ -91,10 +96,11 @@ impl<'a> Builder<'a> {
     /// A vector, widened to f32.
     fn on_device(&self, vector: Weight) -> Result<Tensor> {
         let axes = vector.shape().axes();
-        match vector.to_f32() {
-            Some(values) => Tensor::new(axes, values)?.to_device(self.device),
-            None => Ok(Tensor::zeros(axes)), // shapes alone
+        if vector.is_absent() {
+            return Ok(Tensor::zeros(axes)); // shapes alone
         }
+        let values = vector.to_f32().ok_or_else(|| vector.not_on_the_cpu("widen"))?;
+        Tensor::new(axes, values)?.to_device(self.device)
     }
 
     /// The linear layer of `name.weight`, `[out, in]`, and, if it is `biased`, of `name.bias`.
@@ -122,8 +128,7 @@ impl<'a> Builder<'a> {
     /// Linear layers side by side in one matrix `name.weight` that is stored `[in, out]`, and their biases.
     ///
     /// **Conventions**: the matrix is transposed once, in its file's dtype. So half precision stays half as
-    /// large, and every kernel has one layout to be fast in; the price is that these weights are no longer
-    /// mapped from the file.
+    /// large, and every kernel has one layout to be fast in.
     ///
     /// # Errors
     /// As [`matrix`](Self::matrix).
@@ -138,13 +143,13 @@ impl<'a> Builder<'a> {
             _ => (Axis::Column, outs.iter().map(|out| out.1).sum()),
         };
         let fresh = Fresh::normal(inner.1);
-        let weight = self.stored(&format!("{name}.weight"), Shape::new([inner, all]), fresh)?.transposed();
+        let weight = self.stored(&format!("{name}.weight"), Shape::new([inner, all]), fresh)?.transposed()?;
         let bias = self.stored(&format!("{name}.bias"), Shape::new([all]), Fresh::Constant(0.0))?;
         let mut first = 0;
         let mut linears = Vec::with_capacity(N);
         for out in outs {
-            let weight = weight.part(first * inner.1, Shape::new([out, inner])).to_device(self.device)?;
-            let bias = Some(self.on_device(bias.part(first, Shape::new([out])))?);
+            let weight = weight.part(first * inner.1, Shape::new([out, inner]))?.to_device(self.device)?;
+            let bias = Some(self.on_device(bias.part(first, Shape::new([out]))?)?);
             linears.push(Linear { weight, bias });
             first += out.1;
         }
@@ -165,7 +170,7 @@ impl<'a> Builder<'a> {
         let [first, second] = names;
         let shared = match (self.has(first, true), self.has(second, false)) {
             _ if !wanted => None,
-            (true, true) => self.source.same(first, second).then_some(first),
+            (true, true) => self.source.same(first, second)?.then_some(first),
             (false, true) => Some(second),
             _ => Some(first),
         };

@@ -1,4 +1,4 @@
-//! Checkpoint folders: `config.json` and `model.safetensors`, or shards with an index, mapped into memory.
+//! Checkpoint folders: `config.json` and `model.safetensors`, or shards with an index.
 //!
 //! **Source**: the safetensors format: eight bytes of header length, a JSON header with dtype, shape
 //! and byte range of every tensor, then the bytes.
@@ -26,7 +26,7 @@ pub(crate) const SINGLE: &str = "model.safetensors";
 /// The file that says what is in which shard.
 pub(crate) const INDEX: &str = "model.safetensors.index.json";
 
-/// An open checkpoint, in one file or in shards. Weights taken from it keep their file mapped.
+/// An open checkpoint, in one file or in shards. A weight is read when it is taken.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     /// The single file, or the index.
@@ -36,7 +36,7 @@ pub struct Checkpoint {
 
 impl Checkpoint {
     /// Opens the checkpoint in `directory`: `model.safetensors`, or where there is none the shards of
-    /// `model.safetensors.index.json`. Headers are read, tensors only mapped.
+    /// `model.safetensors.index.json`. Only headers are read.
     ///
     /// # Errors
     /// [`Error::Io`] if there is none; [`Error::Format`] if a header is not what the format asks for, or
@@ -74,9 +74,22 @@ impl Checkpoint {
     /// The tensor `name` in its file's dtype.
     ///
     /// # Errors
-    /// [`Error::Format`] naming the tensor if it is missing, has another shape, or is not of f32, f16 or bf16.
+    /// [`Error::Format`] naming the tensor if it is missing, has another shape, or is not of f32, f16 or bf16, or
+    /// naming the file if it has become shorter meanwhile; [`Error::Io`] if it cannot be read.
     pub fn weight(&self, name: &str, axes: impl Into<Vec<(Axis, usize)>>) -> Result<Weight> {
         let shape = Shape::new(axes);
+        let (shard, info, dtype) = self.expect(name, &shape)?;
+        Ok(Weight::owned(name, shape, dtype, shard.read(info)?))
+    }
+
+    /// As [`weight`](Self::weight), without its numbers.
+    pub(super) fn outline(&self, name: &str, shape: Shape) -> Result<Weight> {
+        let (_, _, dtype) = self.expect(name, &shape)?;
+        Ok(Weight::absent(name, shape, dtype))
+    }
+
+    /// Where the tensor `name` is, of that shape and of a dtype that we compute with.
+    fn expect(&self, name: &str, shape: &Shape) -> Result<(&Shard, &TensorInfo, Dtype)> {
         let Some((shard, info)) = self.find(name) else {
             return Err(Error::format(&self.path, format!("tensor {name} is missing, expected {shape}")));
         };
@@ -88,7 +101,7 @@ impl Checkpoint {
             let problem = format!("tensor {name} is of dtype {:?}, expected F32, F16 or BF16", info.dtype);
             return Err(Error::format(&shard.path, problem));
         };
-        Ok(Weight::mapped(name, shape, dtype, shard.file.clone(), shard.range(info)))
+        Ok((shard, info, dtype))
     }
 
     /// The vector `name`, widened to f32: a bias or a gain.
@@ -97,18 +110,21 @@ impl Checkpoint {
     /// As [`Checkpoint::weight`].
     pub fn vector(&self, name: &str, axis: Axis, size: usize) -> Result<Tensor> {
         let weight = self.weight(name, [(axis, size)])?;
-        Tensor::new([(axis, size)], weight.to_f32().expect("a mapped weight is on the CPU"))
+        Tensor::new([(axis, size)], weight.to_f32().expect("a weight that was read is on the CPU"))
     }
 
     /// Whether two tensors are there and are the same: dtype, shape and every bit.
     ///
     /// Reads both to the first difference.
-    pub fn same(&self, one: &str, other: &str) -> bool {
-        let bytes = |(shard, info): (&Shard, &TensorInfo)| (shard.file.clone(), shard.range(info));
-        let (Some(one), Some(other)) = (self.find(one), self.find(other)) else { return false };
-        let alike = one.1.dtype == other.1.dtype && one.1.shape == other.1.shape;
-        let ((first, here), (second, there)) = (bytes(one), bytes(other));
-        alike && first[here] == second[there]
+    ///
+    /// # Errors
+    /// As [`Checkpoint::weight`], for files that cannot be read.
+    pub fn same(&self, one: &str, other: &str) -> Result<bool> {
+        let (Some((first, one)), Some((second, other))) = (self.find(one), self.find(other)) else {
+            return Ok(false);
+        };
+        let alike = one.dtype == other.dtype && one.shape == other.shape;
+        Ok(alike && first.same(one, second, other)?)
     }
 
     /// Numbers of the floating-point tensor `name`; 0 if there is none.
@@ -129,29 +145,36 @@ impl Checkpoint {
 
     /// Bytes of the safetensors files.
     pub fn size_bytes(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.file.len() as u64).sum()
+        self.shards.iter().map(Shard::size_bytes).sum()
     }
 
     /// The first tensor, by name, that holds a NaN or an infinity, if there is one.
     ///
     /// Reads every file, so it is for the moment when a result turned out not to be finite.
-    pub fn first_not_finite(&self) -> Option<String> {
-        let mut tensors: Vec<_> = self.shards.iter().flat_map(Shard::tensors).collect();
+    ///
+    /// # Errors
+    /// As [`Checkpoint::weight`], for files that cannot be read.
+    pub fn first_not_finite(&self) -> Result<Option<String>> {
+        let floats =
+            self.shards.iter().flat_map(Shard::tensors).filter(|(_, info)| float(info.dtype).is_some());
+        let mut tensors: Vec<_> = floats.collect();
         tensors.sort_by(|(one, _), (other, _)| one.cmp(other));
-        let is_bad = |(name, info): &(String, &TensorInfo)| {
+        for (name, info) in tensors {
             let sizes = info.shape.iter().map(|&size| (Axis::Row, size)).collect::<Vec<_>>();
-            let values = self.weight(name, sizes).ok().and_then(|weight| weight.to_f32());
-            values.is_some_and(|values| values.iter().any(|value| !value.is_finite()))
-        };
-        tensors.into_iter().find(is_bad).map(|(name, _)| name)
+            let values = self.weight(&name, sizes)?.to_f32().expect("a weight that was read is on the CPU");
+            if values.iter().any(|value| !value.is_finite()) {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
     }
 
     /// An error if any weight is a NaN or an infinity. Reads every file.
     ///
     /// # Errors
-    /// [`Error::Format`] naming the first tensor that is not finite.
+    /// [`Error::Format`] naming the first tensor that is not finite; as [`Checkpoint::first_not_finite`].
     pub fn expect_finite_weights(&self) -> Result<()> {
-        self.first_not_finite().map_or(Ok(()), |name| Err(self.not_finite(&name)))
+        self.first_not_finite()?.map_or(Ok(()), |name| Err(self.not_finite(&name)))
     }
 
     /// An error if `values` has a NaN or an infinity, naming the weight that is to blame.

@@ -15,7 +15,6 @@ use crate::mask::Mask;
 use crate::ops::slice;
 use crate::probe::Unobserved;
 use crate::run::Run;
-use crate::tensor::Tensor;
 
 /// Positions whose logits are there at a time: with a vocabulary of 50,000, 13 MB.
 const ROWS: usize = 64;
@@ -93,7 +92,9 @@ pub fn prefix_lm(
         let hidden = slice(&hidden, Axis::Query, start..start + targets.len())?;
         let logits = model.logits(&hidden, &mut Unobserved)?;
         let logits = logits.ok_or_else(|| Error::invalid("logits of the model", "none", "an output head"))?;
-        each.extend(cross_entropies(&logits, targets)?);
+        let vocab = logits.shape().size(Axis::Vocab).unwrap_or(1);
+        let logits = model.record().finite("logits", &logits)?;
+        each.extend(cross_entropies(&logits, vocab, targets)?);
     }
     Ok(Loss { first, each })
 }
@@ -153,8 +154,7 @@ fn expect_no_answers(mask: &Mask, row: usize, length: usize) -> Result<()> {
 }
 
 /// −ln softmax(logits)\[target\] of every row, for logits `[1, T, V]`.
-fn cross_entropies(logits: &Tensor, targets: &[u32]) -> Result<Vec<f64>> {
-    let vocab = logits.shape().size(Axis::Vocab).unwrap_or(1);
+fn cross_entropies(logits: &[f32], vocab: usize, targets: &[u32]) -> Result<Vec<f64>> {
     let entropy = |(logits, &target): (&[f32], &u32)| {
         let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let sum: f64 = logits.iter().map(|&logit| f64::from(logit - largest).exp()).sum();
@@ -164,7 +164,7 @@ fn cross_entropies(logits: &Tensor, targets: &[u32]) -> Result<Vec<f64>> {
         let expected = format!("less than {vocab}, the size of the vocabulary");
         return Err(Error::invalid("token id to predict", target, expected));
     }
-    Ok(logits.to_vec()?.chunks_exact(vocab).zip(targets).map(entropy).collect())
+    Ok(logits.chunks_exact(vocab).zip(targets).map(entropy).collect())
 }
 
 #[cfg(test)]

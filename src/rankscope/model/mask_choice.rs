@@ -105,7 +105,9 @@ impl MaskChoice {
     /// What must be said beside every number computed under this mask, if it is not the trained one.
     pub fn note(&self, model: &Description) -> Option<String> {
         let trained = model.encoder.as_ref().map(|encoder| &encoder.trained_mask);
-        let changed = |mask: Mask, trained: &Mask| (mask != *trained).then(|| (mask, trained.to_string()));
+        let changed = |mask: Mask, trained: &Mask| {
+            (!mask.is_same(trained, model.heads)).then(|| (mask, trained.to_string()))
+        };
         let resolved = self.resolve(model);
         let decoder = match &model.other_mask {
             // Trained under two masks, layer by layer: any one for all layers is another.

@@ -79,10 +79,15 @@ impl Mixture {
     }
 }
 
-/// The weights of the experts, token by token: softmax, the largest `visited` kept and divided by their sum.
+/// The weights of the experts, token by token: softmax, the largest `visited` kept and divided by their sum. A NaN
+/// among the scores makes all weights of its token NaN, as it does in a softmax.
 fn route(scores: &[f32], experts: usize, visited: usize) -> Vec<f32> {
     let mut weights = Vec::with_capacity(scores.len());
     for scores in scores.chunks(experts) {
+        if scores.iter().any(|score| score.is_nan()) {
+            weights.extend(scores.iter().map(|_| f32::NAN));
+            continue;
+        }
         let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let powers: Vec<f32> = scores.iter().map(|score| (score - largest).exp()).collect();
         let mut order: Vec<usize> = (0..experts).collect();
@@ -142,6 +147,13 @@ mod tests {
         assert_eq!(weights[4..].iter().filter(|&&weight| weight == 0.0).count(), 3);
         assert_eq!(route(&[2.0, 2.0, 2.0], 3, 1), [1.0, 0.0, 0.0], "of equals, the earlier one");
         assert_eq!(route(&[-7.0, 9.0], 1, 1), [1.0, 1.0], "a single expert has all the weight");
+        for nan in [f32::NAN, -f32::NAN] {
+            let weights = route(&[1.0, nan, 3.0, 1.0, 2.0, 3.0], 3, 1);
+            assert!(
+                weights[..3].iter().all(|weight| weight.is_nan()) && weights[3..] == [0.0, 0.0, 1.0],
+                "{weights:?}"
+            );
+        }
     }
 
     #[test]

@@ -16,7 +16,8 @@ use crate::weight::{Dtype, Weight};
 
 /// The tensors that a model was built from, as they are stored, with its configuration.
 ///
-/// Tensors of a checkpoint stay mapped; those of a new model are held on the CPU.
+/// Of a checkpoint's tensors it has the names and shapes, and reads the numbers again where they are saved; those of
+/// a new model are held on the CPU.
 #[derive(Clone, Debug)]
 pub struct Record {
     name: String,
@@ -57,22 +58,36 @@ impl Record {
         numbers.fold(0, usize::saturating_add)
     }
 
-    /// `values` themselves, after a look for NaN where that is free: on the CPU.
+    /// The numbers of `values`, read back from a GPU, if all are finite.
     ///
     /// # Errors
     /// [`Error::Format`] naming the first weight that is not finite, or saying that all are and the
-    /// computation overflowed.
-    pub(super) fn expect_finite(&self, what: &str, values: Tensor) -> Result<Tensor> {
-        let Some(numbers) = values.as_slice() else { return Ok(values) };
+    /// computation overflowed; [`Error::Gpu`] if the readback fails.
+    pub fn finite(&self, what: &str, values: &Tensor) -> Result<Vec<f32>> {
+        let numbers = values.to_vec()?;
+        self.expect_finite(what, &numbers)?;
+        Ok(numbers)
+    }
+
+    /// `values` themselves, after a look for NaN on the CPU, where that is free. On a GPU it would be a readback: there
+    /// whoever reads them looks, by [`finite`](Self::finite).
+    ///
+    /// # Errors
+    /// As [`finite`](Self::finite).
+    pub(super) fn finite_on_the_cpu(&self, what: &str, values: Tensor) -> Result<Tensor> {
+        values.as_slice().map_or(Ok(()), |numbers| self.expect_finite(what, numbers))?;
+        Ok(values)
+    }
+
+    fn expect_finite(&self, what: &str, numbers: &[f32]) -> Result<()> {
         match &self.checkpoint {
-            Some(checkpoint) => checkpoint.expect_finite(what, numbers)?,
+            Some(checkpoint) => checkpoint.expect_finite(what, numbers),
             None if numbers.iter().any(|value| !value.is_finite()) => {
                 let problem = format!("{what} is not finite: the computation overflowed f32");
-                return Err(Error::format(self.config.path(), problem));
+                Err(Error::format(self.config.path(), problem))
             }
-            None => {}
+            None => Ok(()),
         }
-        Ok(values)
     }
 
     /// Writes `config.json` and `model.safetensors` into `directory`, in the format of the Hugging Face hub:
@@ -84,7 +99,8 @@ impl Record {
     /// [`Error::Io`] if a file cannot be written.
     pub fn save(&self, directory: &Path) -> Result<()> {
         fs::create_dir_all(directory).map_err(|error| Error::io(directory, error))?;
-        let views: Result<Vec<_>> = self.tensors.iter().map(|(name, weight)| view(name, weight)).collect();
+        let weights: Vec<_> = self.tensors.iter().map(|known| self.read(known)).collect::<Result<_>>()?;
+        let views: Result<Vec<_>> = weights.iter().map(|(name, weight)| view(name, weight)).collect();
         let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
         let text = serde_json::to_string_pretty(&self.config.to_json())
             .map_err(|error| Error::format(directory.join("config.json"), error))?;
@@ -93,6 +109,15 @@ impl Record {
             safetensors::serialize_to_file(views, Some(metadata), path).map_err(std::io::Error::other)
         })?;
         save(directory.join("config.json"), text + "\n")
+    }
+
+    /// A tensor with its numbers.
+    fn read(&self, (name, weight): &(String, Weight)) -> Result<(String, Weight)> {
+        let weight = match &self.checkpoint {
+            Some(checkpoint) => checkpoint.weight(name, weight.shape().axes())?,
+            None => weight.clone(),
+        };
+        Ok((name.clone(), weight))
     }
 }
 

@@ -49,8 +49,11 @@ pub trait Source {
     }
 
     /// Whether two tensors are there and are the same, bit for bit.
-    fn same(&self, one: &str, other: &str) -> bool {
-        self.checkpoint().is_some_and(|checkpoint| checkpoint.same(one, other))
+    ///
+    /// # Errors
+    /// An error naming the file that cannot be read.
+    fn same(&self, one: &str, other: &str) -> Result<bool> {
+        self.checkpoint().map_or(Ok(false), |checkpoint| checkpoint.same(one, other))
     }
 
     /// The checkpoint, if it is one.
@@ -59,7 +62,7 @@ pub trait Source {
     }
 }
 
-/// The tensors of a checkpoint, mapped.
+/// The tensors of a checkpoint.
 impl Source for Checkpoint {
     fn tensor(&mut self, name: &str, shape: Shape, _: Fresh) -> Result<Weight> {
         self.weight(name, shape.axes())
@@ -126,11 +129,10 @@ pub(super) struct Shapes(pub(super) Option<Checkpoint>);
 
 impl Source for Shapes {
     fn tensor(&mut self, name: &str, shape: Shape, _: Fresh) -> Result<Weight> {
-        let dtype = match &self.0 {
-            Some(checkpoint) => checkpoint.weight(name, shape.axes())?.dtype(),
-            None => Dtype::F32,
-        };
-        Ok(Weight::absent(name, shape, dtype))
+        match &self.0 {
+            Some(checkpoint) => checkpoint.outline(name, shape),
+            None => Ok(Weight::absent(name, shape, Dtype::F32)),
+        }
     }
 
     fn name(&self) -> String {

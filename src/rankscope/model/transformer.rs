@@ -119,7 +119,7 @@ impl<B: Body> Transformer<B> {
             x = self.body.layer(index, &x, Pass { places: &places, visibility, run }, cache, &mut scope)?;
             run.step("layer", index + 1, self.description.layers)?;
         }
-        self.record.expect_finite("the last hidden state", self.body.finish(x, probe)?)
+        self.record.finite_on_the_cpu("the last hidden state", self.body.finish(x, probe)?)
     }
 }
 
@@ -183,7 +183,7 @@ impl<B: Body> Model for Transformer<B> {
 
     fn logits(&self, hidden: &Tensor, probe: &mut dyn Probe) -> Result<Option<Tensor>> {
         let Some(logits) = self.body.logits(hidden, probe)? else { return Ok(None) };
-        probe.visit("logits", self.record.expect_finite("logits", logits)?).map(Some)
+        probe.visit("logits", self.record.finite_on_the_cpu("logits", logits)?).map(Some)
     }
 
     fn pooled(&self, hidden: &Tensor, probe: &mut dyn Probe) -> Result<Option<Tensor>> {

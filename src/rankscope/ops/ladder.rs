@@ -4,6 +4,7 @@
 //! adapter and the sizes ([`Ladder::choose`]); [`with_variant`] takes another one, for tests and benches.
 
 use std::cell::RefCell;
+use std::fmt;
 
 use super::{layer_norm, linear_attention, masked_normalise, matmul, online_attention, rms_norm, softmax};
 use crate::device::Gpu;
@@ -15,7 +16,7 @@ use crate::error::{Error, Result};
 pub struct Ladder {
     /// The operation's name.
     pub op: &'static str,
-    /// The rungs, lowest first. The first one always works.
+    /// The rungs, lowest first. The first one does any size; a software adapter may stop within its loops all the same.
     pub variants: &'static [Variant],
     /// How the host chooses, in words.
     pub rule: &'static str,
@@ -55,6 +56,13 @@ pub struct Extent {
     pub columns: usize,
     /// What is summed over.
     pub inner: usize,
+}
+
+impl fmt::Display for Extent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Extent { batch, rows, columns, inner } = self;
+        write!(f, "{batch} x {rows} x {columns} values, each a sum over {inner}")
+    }
 }
 
 /// What a rung is chosen for.
@@ -137,28 +145,50 @@ impl Ladder {
     /// or the one that [`with_variant`] asks for.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if the one asked for cannot be had.
+    /// [`Error::Invalid`] if the one asked for cannot be had; [`Error::Gpu`] naming the operation and the sizes if
+    /// no rung can do them.
     pub fn choose(&'static self, gpu: &Gpu, extent: Extent) -> Result<&'static Variant> {
-        let can = |variant: &&Variant| variant.refusal(gpu, extent).is_none();
         if let Some(name) = wanted(self.op) {
-            let variant = self.variant(name)?;
-            return match variant.refusal(gpu, extent) {
-                None => Ok(variant),
-                Some(why) => Err(Error::invalid(format!("variant of {}", self.op), name, why)),
-            };
+            return self.variant(name)?.expect_fit(self.op, gpu, extent);
         }
-        Ok(self.best(&Situation { is_software: gpu.is_software(), extent }, can))
+        let situation = Situation { is_software: gpu.is_software(), extent };
+        self.best(&situation, |variant| variant.refusal(gpu, extent))
     }
 
     /// The highest rung that can and suits, or else the highest one that can.
-    pub(super) fn best(&self, situation: &Situation, can: impl Fn(&&Variant) -> bool) -> &Variant {
-        let able = || self.variants.iter().rev().filter(&can);
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] naming the operation, the sizes and why every rung refuses them.
+    pub(super) fn best(
+        &self,
+        situation: &Situation,
+        refusal: impl Fn(&Variant) -> Option<String>,
+    ) -> Result<&Variant> {
+        let able = || self.variants.iter().rev().filter(|variant| refusal(variant).is_none());
         let suitable = able().find(|variant| (variant.suits)(situation));
-        suitable.or_else(|| able().next()).unwrap_or(&self.variants[0])
+        suitable.or_else(|| able().next()).ok_or_else(|| {
+            let said = |variant: &Variant| {
+                refusal(variant).map(|expected| format!("{}: expected {expected}", variant.name))
+            };
+            let reasons: Vec<_> = self.variants.iter().filter_map(said).collect();
+            let problem = format!("no kernel can do {}; {}", situation.extent, reasons.join("; "));
+            Error::Gpu { what: self.op.to_owned(), problem }
+        })
     }
 }
 
 impl Variant {
+    /// Itself, where it can be used here.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming what would have to be otherwise.
+    pub(super) fn expect_fit(&'static self, op: &str, gpu: &Gpu, extent: Extent) -> Result<&'static Variant> {
+        match self.refusal(gpu, extent) {
+            None => Ok(self),
+            Some(why) => Err(Error::invalid(format!("variant of {op}"), self.name, why)),
+        }
+    }
+
     /// Why it cannot be used here, if it cannot: what would have to be otherwise.
     pub fn refusal(&self, gpu: &Gpu, extent: Extent) -> Option<String> {
         if !gpu.features().contains(self.requires) {
@@ -236,6 +266,25 @@ mod tests {
                     variant.name
                 );
             }
+        }
+    }
+
+    #[test]
+    fn sizes_that_every_rung_refuses_are_an_error_that_names_them() {
+        let extent = Extent { batch: 2, rows: 3, columns: 70_001, inner: 70_002 };
+        let situation = Situation { is_software: true, extent };
+        for ladder in LADDERS {
+            let refusal = |variant: &Variant| Some(format!("less than {} can do", variant.name));
+            let said = ladder.best(&situation, refusal).unwrap_err().to_string();
+            let start =
+                format!("GPU: {}: no kernel can do 2 x 3 x 70001 values, each a sum over 70002; ", ladder.op);
+            assert!(said.starts_with(&start), "{said}");
+            for variant in ladder.variants {
+                assert!(said.contains(&format!("{}: expected less than", variant.name)), "{said}");
+            }
+            // One that does not is taken, suitable or not.
+            let only = |variant: &Variant| (variant.name != ladder.variants[0].name).then(String::new);
+            assert_eq!(ladder.best(&situation, only).unwrap().name, ladder.variants[0].name);
         }
     }
 

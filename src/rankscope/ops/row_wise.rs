@@ -129,8 +129,9 @@ mod tests {
     fn choice(is_software: bool, rows: usize, columns: usize) -> &'static str {
         let extent = Extent { batch: 1, rows, columns, inner: columns };
         let turns = if is_software { SOFTWARE_TURNS } else { usize::MAX };
-        let can = |rung: &&Variant| (rung.applies)(&extent) && (rung.turns)(&extent) <= turns;
-        LADDER.best(&Situation { is_software, extent }, can).name
+        let can = |rung: &Variant| (rung.applies)(&extent) && (rung.turns)(&extent) <= turns;
+        let refusal = |rung: &Variant| (!can(rung)).then(String::new);
+        LADDER.best(&Situation { is_software, extent }, refusal).unwrap().name
     }
 
     #[test]

@@ -59,7 +59,7 @@ fn first_matrix(tensor: &Tensor) -> Result<Option<Array2<f32>>> {
     }
     let values = match tensor.gpu_buffer() {
         Some(buffer) => buffer.read_f32(rows * columns)?,
-        None => tensor.as_slice().unwrap_or_default()[..rows * columns].to_vec(),
+        None => tensor.as_slice().expect("on the CPU where it has no buffer")[..rows * columns].to_vec(),
     };
     Ok(Array2::from_shape_vec((rows, columns), values).ok())
 }

@@ -1,8 +1,10 @@
 //! Every claim on the registry, on both devices at small settings: the verdict does not depend on where it
 //! was computed.
 
+#[path = "support/devices.rs"]
+mod devices;
+
 use rankscope::claim::{self, CLAIMS, Claim, Effort, Settings, Trial};
-use rankscope::device::DeviceRequest;
 use rankscope::{Device, Run};
 
 /// What a claim is run with, beside its defaults.
@@ -66,11 +68,7 @@ fn trial(claim: &dyn Claim, device: &Device) -> Trial {
 
 #[test]
 fn a_verdict_is_the_same_on_the_cpu_and_on_the_gpu() {
-    if std::env::var("RANKSCOPE_SKIP_GPU").is_ok_and(|value| value == "1") {
-        eprintln!("skipped: claims on the GPU (RANKSCOPE_SKIP_GPU=1)");
-        return;
-    }
-    let gpu = Device::choose(DeviceRequest::Gpu).expect("a GPU adapter, or RANKSCOPE_SKIP_GPU=1").device;
+    let Some(gpu) = devices::gpu() else { return };
     for claim in CLAIMS {
         let [on_cpu, on_gpu] = [&Device::Cpu, &gpu].map(|device| trial(*claim, device));
         assert_eq!(

@@ -1,6 +1,9 @@
 //! The process's own GPU is lost, and the next choice opens a new one. A program of its own, since every other
 //! test shares that GPU.
 
+#[path = "support/devices.rs"]
+mod devices;
+
 use rankscope::device::DeviceRequest;
 use rankscope::ops::scale;
 use rankscope::{Axis, Device, Result, Tensor};
@@ -13,8 +16,7 @@ fn work(device: &Device) -> Result<Vec<f32>> {
 
 #[test]
 fn the_next_choice_after_a_loss_is_a_new_device_that_does_the_work_again() {
-    if std::env::var_os("RANKSCOPE_SKIP_GPU").is_some_and(|value| value == "1") {
-        eprintln!("skipped without a GPU");
+    if devices::gpu().is_none() {
         return;
     }
     let choose = || Device::choose(DeviceRequest::Gpu).unwrap().device;

@@ -47,6 +47,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    process::end_without_a_reader();
     let result = match Cli::parse().command {
         Command::Start(args) => start::run(&args),
         Command::Setup(args) => setup::run(&args),

@@ -37,6 +37,15 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }
 
+/// Lets the system end this process once nobody reads what it prints, as in `| head`, instead of a panic.
+pub fn end_without_a_reader() {
+    // SAFETY: no other thread has been started yet, and the default action runs no code of ours.
+    #[cfg(unix)]
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+    }
+}
+
 /// The cargo that started us, so that a toolchain chosen with `+name` stays chosen.
 ///
 /// What `cargo run` tells us of our own package is not passed on: build scripts look at it, and would build

@@ -1,5 +1,7 @@
 //! `cargo xtask test`: set-up, then every test of the workspace, then one line that sums them up.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -27,20 +29,25 @@ const MODEL: &str = "minilm-l6";
 /// Runs `cargo xtask test`.
 pub fn run(args: &Args) -> Result<()> {
     setup::before_the_rest(args.yes)?;
-    if std::env::var_os("RANKSCOPE_SKIP_JUPYTER").is_none() {
+    if std::env::var_os("RANKSCOPE_SKIP_JUPYTER").is_none_or(|value| value != "1") {
         library_sources::bring(&Here)?;
     }
     if args.cargo_args.is_empty() {
         pull_model()?;
     }
     let start = Instant::now();
+    // Every test that leaves something out adds a line to it.
+    let skipped = process::target_folder()?.join("skipped.txt");
+    std::fs::write(&skipped, "").with_context(|| format!("cannot write {}", skipped.display()))?;
     let mut command = process::cargo();
     // Every test is run and counted, also after a first failure.
     command.args(["test", "--workspace", "--no-fail-fast"]).args(&args.cargo_args).stdout(Stdio::piped());
+    command.env("RANKSCOPE_SKIPPED", &skipped);
     let mut child = command.spawn().with_context(|| process::cannot_start(&command))?;
     let lines = BufReader::new(child.stdout.take().context("cargo test has no output")?);
-    let tally = pass_on(lines, &mut std::io::stdout())?;
+    let mut tally = pass_on(lines, &mut std::io::stdout())?;
     let status = child.wait()?;
+    tally.skipped = Skipped::read(&std::fs::read_to_string(&skipped)?);
     eprintln!("{} in {:.0} s", tally.summary(), start.elapsed().as_secs_f64());
     if status.success() { Ok(()) } else { Err(process::Failed::new("the tests failed", status).into()) }
 }
@@ -63,11 +70,37 @@ struct Tally {
     passed: usize,
     failed: usize,
     ignored: usize,
+    skipped: Skipped,
+}
+
+/// The tests that left something out, by the reason why; they are among those that passed.
+#[derive(Debug, Default, PartialEq)]
+struct Skipped(BTreeMap<String, BTreeSet<String>>);
+
+impl Skipped {
+    /// Reads lines of program, test and reason, with tabs between them. A test that says a thing twice counts once.
+    fn read(lines: &str) -> Self {
+        let mut reasons: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (test, why) in lines.lines().filter_map(|line| line.rsplit_once('\t')) {
+            reasons.entry(why.to_owned()).or_default().insert(test.to_owned());
+        }
+        Skipped(reasons)
+    }
+}
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tests: BTreeSet<_> = self.0.values().flatten().collect();
+        write!(f, "{} skipped", tests.len())?;
+        let reasons: Vec<_> = self.0.iter().map(|(why, tests)| format!("{} {why}", tests.len())).collect();
+        if reasons.is_empty() { Ok(()) } else { write!(f, " in whole or in part: {}", reasons.join("; ")) }
+    }
 }
 
 impl Tally {
     fn summary(&self) -> String {
-        format!("Tests: {} passed, {} failed, {} ignored", self.passed, self.failed, self.ignored)
+        let Tally { passed, failed, ignored, skipped } = self;
+        format!("Tests: {passed} passed, {failed} failed, {ignored} ignored, {skipped}")
     }
 
     /// Adds a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; …`; other lines count nothing.
@@ -114,7 +147,15 @@ mod tests {
         let mut copy = Vec::new();
         let tally = pass_on(output, &mut copy).unwrap();
         assert_eq!(copy, output);
-        assert_eq!(tally, Tally { passed: 13, failed: 5, ignored: 1 });
-        assert_eq!(tally.summary(), "Tests: 13 passed, 5 failed, 1 ignored");
+        assert_eq!(tally, Tally { passed: 13, failed: 5, ignored: 1, ..Tally::default() });
+        assert_eq!(tally.summary(), "Tests: 13 passed, 5 failed, 1 ignored, 0 skipped");
+    }
+
+    #[test]
+    fn what_was_left_out_is_counted_by_its_reason() {
+        let lines =
+            "zoo-1f\ta::b\tno GPU\nzoo-1f\ta::b\tno GPU\nmodels-2e\ta::b\tno GPU\nzoo-1f\ta::b\tno torch\n";
+        let skipped = Skipped::read(lines);
+        assert_eq!(skipped.to_string(), "2 skipped in whole or in part: 2 no GPU; 1 no torch");
     }
 }

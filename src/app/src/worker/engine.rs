@@ -114,7 +114,9 @@ impl Work<'_> {
     /// The chosen pass, then the one as trained unless it is `known`; returns the latter.
     fn both(&self, mask: &MaskChoice, known: Option<Arc<Pass>>, tell: &Tell) -> Result<Arc<Pass>> {
         let description = self.open.shown();
-        let is_trained = mask.of_layers(&description) == MaskChoice::AsTrained.of_layers(&description);
+        let (trained, chosen) = (MaskChoice::AsTrained.of_layers(&description), mask.of_layers(&description));
+        let is_trained =
+            trained.iter().zip(&chosen).all(|(trained, chosen)| chosen.is_same(trained, description.heads));
         if !is_trained {
             if let Some(known) = &known {
                 tell(Event::Trained(known.clone()));

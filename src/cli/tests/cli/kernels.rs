@@ -2,6 +2,7 @@
 
 use rankscope::ops::ladder::LADDERS;
 
+use crate::skip;
 use crate::support::Home;
 
 #[test]
@@ -23,7 +24,7 @@ fn every_variant_is_listed_and_its_source_can_be_shown() {
 
 #[test]
 fn a_benchmark_has_an_object_for_each_variant_with_its_error() {
-    if std::env::var("RANKSCOPE_SKIP_GPU").is_ok_and(|value| value == "1") {
+    if skip::is_asked_for("RANKSCOPE_SKIP_GPU", "no GPU") {
         return;
     }
     let home = Home::new();

@@ -16,6 +16,8 @@ mod masks;
 mod models;
 mod process;
 mod rank;
+#[path = "../../../rankscope/tests/support/skip.rs"]
+mod skip;
 mod support;
 mod tokenizer;
 mod trace;

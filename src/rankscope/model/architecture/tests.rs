@@ -2,20 +2,14 @@
 
 use super::*;
 use crate::axis::Axis;
-use crate::device::{Device, DeviceRequest};
+use crate::device::Device;
 use crate::ops::{RotaryTable, slice};
 use crate::probe::{Trace, Unobserved};
 use crate::run::Run;
 use crate::tensor::Tensor;
+use crate::test_devices::devices;
 
 const TINY: Sizes = Sizes { width: 10, heads: 6, kv_heads: 3, head_size: 4, feed_forward: 14, vocab: 17 };
-
-fn devices() -> Vec<Device> {
-    if std::env::var("RANKSCOPE_SKIP_GPU").is_ok_and(|value| value == "1") {
-        return vec![Device::Cpu];
-    }
-    vec![Device::Cpu, Device::choose(DeviceRequest::Gpu).expect("a GPU, or RANKSCOPE_SKIP_GPU=1").device]
-}
 
 /// C, H, F = 4C as in the paper, V = 32,768.
 fn named(width: usize, heads: usize) -> Sizes {

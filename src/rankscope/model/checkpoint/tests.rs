@@ -76,7 +76,7 @@ fn shards_hold_the_same_model_as_one_file() {
             (Checkpoint::open(folder.path()).unwrap(), Checkpoint::open(&tiny(family)).unwrap());
         assert_eq!(parts.parameters(), whole.parameters());
         assert_eq!(parts.files().len(), count + 1);
-        assert_eq!(parts.first_not_finite(), None);
+        assert_eq!(parts.first_not_finite().unwrap(), None);
     }
 }
 
@@ -172,6 +172,42 @@ fn an_index_of_another_kind_is_refused() {
     for (index, expected) in cases {
         let said = said_after(|_, whole| *whole = index);
         assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
+fn a_file_that_shrinks_while_it_is_open_is_an_error_and_what_was_read_stays() {
+    let folder = sharded("gpt2", 1);
+    let path = folder.path().join(shard_name(0, 1));
+    let (checkpoint, model) =
+        (Checkpoint::open(folder.path()).unwrap(), load(folder.path(), &Device::Cpu).unwrap());
+    let run = || {
+        let input = Input::new(vec![7, 3, 60, 41, 2]);
+        let output = model.forward(&input, &MaskChoice::AsTrained, &mut Unobserved, &Run::default());
+        output.unwrap().logits.unwrap().to_vec().unwrap()
+    };
+    let (before, length) = (run(), fs::metadata(&path).unwrap().len());
+    fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(length / 2).unwrap();
+    assert_eq!(run(), before);
+    let last = checkpoint
+        .names()
+        .into_iter()
+        .max_by_key(|name| checkpoint.find(name).unwrap().1.data_offsets)
+        .unwrap();
+    let sizes =
+        checkpoint.find(&last).unwrap().1.shape.iter().map(|&size| (Axis::Row, size)).collect::<Vec<_>>();
+    let failures = [
+        checkpoint.weight(&last, sizes).map(drop),
+        checkpoint.expect_finite_weights(),
+        checkpoint.same(&last, &last).map(drop),
+        model.record().save(&folder.path().join("again")),
+    ];
+    for failure in failures {
+        let said = failure.unwrap_err().to_string();
+        assert!(
+            said.contains(&format!("shorter than the {length} bytes")) && said.contains("model-00001"),
+            "{said}"
+        );
     }
 }
 

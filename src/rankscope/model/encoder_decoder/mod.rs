@@ -64,7 +64,7 @@ impl EncoderDecoder {
         let side = Side { ids, batch: input.batch_size(), padding: input.decoder_padding() };
         let source = memory.keys_and_values();
         let hidden = self.stacks.decode(side, &mask, source, memory.padding(), cache, probe, run)?;
-        self.record.expect_finite("the last hidden state", hidden)
+        self.record.finite_on_the_cpu("the last hidden state", hidden)
     }
 
     /// The decoder's ids, checked with the encoder's.
@@ -102,7 +102,7 @@ impl Model for EncoderDecoder {
     }
 
     fn logits(&self, hidden: &Tensor, probe: &mut dyn Probe) -> Result<Option<Tensor>> {
-        let logits = self.record.expect_finite("logits", self.stacks.logits(hidden)?)?; // [B, T, V]
+        let logits = self.record.finite_on_the_cpu("logits", self.stacks.logits(hidden)?)?; // [B, T, V]
         probe.visit("logits", logits).map(Some)
     }
 

@@ -81,7 +81,7 @@ impl<'a> Writer<'a> {
         let count = hidden.shape().size(Axis::Query).unwrap_or(0);
         let last = slice(&hidden, Axis::Query, count.saturating_sub(1)..count)?; // [1, 1, C]
         match self.model.logits(&last, &mut Unobserved)? {
-            Some(logits) => logits.to_vec(),
+            Some(logits) => self.model.record().finite("logits", &logits),
             None => {
                 let family = format!("{} without an output layer", self.model.description().family);
                 Err(Error::invalid("model that writes", family, "one with logits"))

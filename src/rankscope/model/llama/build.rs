@@ -233,7 +233,7 @@ fn fused(sizes: &Sizes, count: usize, builder: &mut Builder<'_>, path: &str) -> 
     let down = builder.stored(&format!("{path}.down_proj"), down, Fresh::normal(inner.1))?;
     let size = inner.1 * width.1;
     let part = |all: &Weight, index: usize, axes: [NamedSize; 2]| {
-        let weight = all.part(index * size, Shape::new(axes)).to_device(builder.device())?;
+        let weight = all.part(index * size, Shape::new(axes))?.to_device(builder.device())?;
         Ok(Linear { weight, bias: None })
     };
     let expert = |expert: usize| {

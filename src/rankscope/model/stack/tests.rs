@@ -3,12 +3,13 @@
 use ndarray::{Array1, Array2, ArrayView1};
 
 use super::*;
-use crate::device::{Device, DeviceRequest};
+use crate::device::Device;
 use crate::mask::Mask;
 use crate::ops::{GeluForm, cpu};
 use crate::probe::{Replace, Trace};
 use crate::random::gaussian;
 use crate::run::Run;
+use crate::test_devices::devices;
 
 const N: usize = 7;
 const WIDTH: usize = 11;
@@ -115,10 +116,7 @@ fn layers_are_what_their_formulas_say() {
 
 #[test]
 fn tensors_compute_the_same_on_every_device_under_the_same_names() {
-    let mut devices = vec![Device::Cpu];
-    if std::env::var("RANKSCOPE_SKIP_GPU").is_err() {
-        devices.push(Device::choose(DeviceRequest::Gpu).expect("a GPU, or RANKSCOPE_SKIP_GPU=1").device);
-    }
+    let devices = devices();
     for (device, mask) in devices.iter().flat_map(|d| [(d, Mask::causal()), (d, Mask::bidirectional())]) {
         for architecture in architectures(2) {
             let stack = Stack::new(architecture, 8).unwrap();

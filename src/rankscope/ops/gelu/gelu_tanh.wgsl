@@ -17,9 +17,11 @@ struct Params {
 
 fn gelu(x: vec4<f32>) -> vec4<f32> {
     // From 10 on the quotient is 1 and from -10 down it is 0, in f32; further out e^(−2u) would overflow.
-    let c = clamp(x, vec4(-10.0), vec4(10.0));
+    // Not clamp, which may turn a NaN into an end.
+    let below = select(x, vec4(-10.0), x < vec4(-10.0));
+    let c = select(below, vec4(10.0), below > vec4(10.0));
     let twice_u = 1.5957691 * (c + 0.044715 * c * c * c);
-    return x / (1.0 + exp(-twice_u));
+    return below / (1.0 + exp(-twice_u));
 }
 
 @compute @workgroup_size(64)

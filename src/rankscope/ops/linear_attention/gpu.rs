@@ -159,9 +159,10 @@ fn extent(sizes: &Sizes) -> Extent {
 /// T more tokens under a causal mask: their context, and the sums with them added.
 pub(super) fn linear_step(sums: &Tensor, [q, k, v]: [&Tensor; 3], sizes: &Sizes) -> Result<(Tensor, Tensor)> {
     let visible = Reachable { reach: vec![Reach::UpTo(0); sizes.heads], first_query: 0, padding: None };
+    let extent = extent(sizes);
+    let variant = LADDER.variant("chunked")?.expect_fit(LADDER.op, buffer(&CHUNKED, q)?.gpu(), extent)?;
     let chunks = Chunks::of([k, v], sizes, &visible, Some(sums))?;
-    let workgroups = LADDER.variant("chunked")?.workgroups(extent(sizes));
-    let context = chunks.context([q, k, v], sizes, &visible, workgroups)?;
+    let context = chunks.context([q, k, v], sizes, &visible, variant.workgroups(extent))?;
     let all = chunks.before.select(Axis::Row, chunks.count)?; // [B, G, D, M]
     Ok((context, all))
 }

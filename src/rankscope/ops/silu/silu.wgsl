@@ -14,8 +14,9 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> y: array<vec4<f32>>;  // [⌈elements/4⌉]
 
 fn silu(x: vec4<f32>) -> vec4<f32> {
-    // e^88 is the last that f32 holds; there the quotient is 0 for all that matters.
-    return x / (1.0 + exp(min(-x, vec4(88.0))));
+    // e^88 is the last that f32 holds; from there down the quotient is 0 for all that matters. A NaN is no less and stays.
+    let c = select(x, vec4(-88.0), x < vec4(-88.0));
+    return c / (1.0 + exp(-c));
 }
 
 @compute @workgroup_size(64)

@@ -14,8 +14,10 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> y: array<vec4<f32>>;  // [⌈elements/4⌉]
 
 fn hyperbolic(x: vec4<f32>) -> vec4<f32> {
-    // Beyond 10 the result is ±1 to the last bit, and some built-in functions overflow on their way there.
-    return tanh(clamp(x, vec4(-10.0), vec4(10.0)));
+    // Beyond 10 the result is ±1 to the last bit, and some built-in functions overflow on their way there. Not clamp,
+    // which may turn a NaN into an end.
+    let c = select(x, vec4(-10.0), x < vec4(-10.0));
+    return tanh(select(c, vec4(10.0), c > vec4(10.0)));
 }
 
 @compute @workgroup_size(64)

@@ -1,8 +1,9 @@
 //! Sums, products, factors, biases and activation functions.
 
-use rankscope::ops::{self, GeluForm, cpu, gelu, silu, tanh};
+use rankscope::ops::{self, FeatureMap, GeluForm, cpu, feature_map, gelu, silu, tanh};
 use rankscope::{Axis, Result, Tensor};
 
+use crate::oracle;
 use crate::support::{assert_close, devices, on, random, wide_of};
 
 /// Element counts around the vectors of four and the workgroup of 256 elements.
@@ -14,7 +15,7 @@ fn row(values: Vec<f32>) -> Tensor {
 
 #[test]
 fn sums_products_and_factors() {
-    for device in devices("sums_products_and_factors") {
+    for device in devices() {
         for count in COUNTS {
             let (x, y) = (random(&[(Axis::Width, count)], 1), random(&[(Axis::Width, count)], 2));
             let (wide_x, wide_y) = (wide_of(&x), wide_of(&y));
@@ -34,7 +35,7 @@ fn sums_products_and_factors() {
 
 #[test]
 fn biases_repeat_over_rows_of_any_width() {
-    for device in devices("biases_repeat_over_rows_of_any_width") {
+    for device in devices() {
         for (rows, width) in [(5, 1), (3, 2), (2, 3), (7, 4), (6, 5), (1, 257)] {
             let x = random(&[(Axis::Query, rows), (Axis::Width, width)], 1);
             let bias = random(&[(Axis::Width, width)], 2);
@@ -48,30 +49,104 @@ fn biases_repeat_over_rows_of_any_width() {
 
 /// From −12 to 12 in steps of 1/32 + far out: where approximations crack.
 fn sweep() -> Tensor {
-    let far = [-1e30, -500.0, -88.5, -40.0, 40.0, 88.5, 500.0, 1e30];
+    let far = [-3e38, -1e30, -500.0, -88.5, -40.0, 40.0, 88.5, 500.0, 1e30, 3e38];
     row((-384..=384).map(|i| i as f32 / 32.0).chain(far).collect())
 }
 
-type Unit = fn(&Tensor) -> Result<Tensor>;
-type Reference = fn(&mut [f64]);
+/// An activation function, as the library has it on tensors and in f64, and as its formula.
+struct Unit {
+    name: &'static str,
+    on_tensors: fn(&Tensor) -> Result<Tensor>,
+    in_f64: fn(&mut [f64]),
+    formula: fn(f64) -> f64,
+}
+
+const UNITS: [Unit; 6] = [
+    Unit {
+        name: "gelu exact",
+        on_tensors: |x| gelu(x, GeluForm::Exact),
+        in_f64: |x| cpu::gelu(x, GeluForm::Exact),
+        formula: oracle::gelu,
+    },
+    Unit {
+        name: "gelu tanh",
+        on_tensors: |x| gelu(x, GeluForm::Tanh),
+        in_f64: |x| cpu::gelu(x, GeluForm::Tanh),
+        formula: oracle::gelu_tanh,
+    },
+    Unit { name: "silu", on_tensors: silu, in_f64: |x| cpu::silu(x), formula: oracle::silu },
+    Unit { name: "tanh", on_tensors: tanh, in_f64: |x| cpu::tanh(x), formula: oracle::tanh },
+    Unit {
+        name: "elu + 1",
+        on_tensors: |x| feature_map(x, FeatureMap::EluPlusOne),
+        in_f64: |x| cpu::feature_map(x, FeatureMap::EluPlusOne),
+        formula: oracle::elu_plus_one,
+    },
+    Unit {
+        name: "relu",
+        on_tensors: |x| feature_map(x, FeatureMap::Relu),
+        in_f64: |x| cpu::feature_map(x, FeatureMap::Relu),
+        formula: oracle::relu,
+    },
+];
+
+/// What [`UNITS`] but relu make of a number, by mpmath with 60 digits: gelu exact, gelu tanh, silu, tanh, elu + 1.
+#[rustfmt::skip]
+const GOLDEN: [(f64, [f64; 5]); 17] = [
+    (-500.0, [0.0, 0.0, -3.562288203370643e-215, -1.0, 7.124576406741286e-218]),
+    (-20.0, [-5.507248237212468e-88, -3.3754509563109673e-261, -4.122307236380407e-08, -1.0, 2.061153622438558e-09]),
+    (-9.5, [-9.969789321594476e-21, -6.678928766783882e-33, -0.0007110391613508067, -0.9999999887944072, 7.48518298877006e-05]),
+    (-5.25, [-3.992604271156575e-07, -3.958463821495829e-08, -0.027405659891181586, -0.9999449286177708, 0.005247518399181385]),
+    (-3.0, [-0.0040496940948902835, -0.003637392081773019, -0.14227761953270035, -0.9950547536867305, 0.049787068367863944]),
+    (-1.0, [-0.15865525393145705, -0.1588080093917233, -0.2689414213699951, -0.7615941559557649, 0.36787944117144233]),
+    (-0.5, [-0.15426876936299344, -0.15428599017485609, -0.18877033439907273, -0.46211715726000974, 0.6065306597126334]),
+    (-0.0010000000474974513, [-0.0004996010814969171, -0.0004996010814972463, -0.0004997500237458103, -0.0009999997141642038, 0.999000499785925]),
+    (-1.0000000031710769e-30, [-5.000000015855384e-31, -5.000000015855384e-31, -5.000000015855384e-31, -1.0000000031710769e-30, 1.0]),
+    (0.0, [0.0, 0.0, 0.0, 0.0, 1.0]),
+    (0.0010000000474974513, [0.0005003989660005342, 0.0005003989660002051, 0.000500250023751641, 0.0009999997141642038, 1.0010000000474975]),
+    (0.375, [0.24231366250227143, 0.2423077668915116, 0.22224997498277616, 0.35835739835078595, 1.375]),
+    (1.0, [0.8413447460685429, 0.8411919906082767, 0.7310585786300049, 0.7615941559557649, 2.0]),
+    (2.5, [2.4844758366855597, 2.484915733910001, 2.310354549946891, 0.9866142981514303, 3.5]),
+    (5.25, [5.249999600739573, 5.249999960415362, 5.222594340108818, 0.9999449286177708, 6.25]),
+    (88.5, [88.5, 88.5, 88.5, 1.0, 89.5]),
+    (1.0000000150474662e30, [1.0000000150474662e30, 1.0000000150474662e30, 1.0000000150474662e30, 1.0, 1.0000000150474662e30]),
+];
 
 #[test]
 fn activation_functions_over_their_range() {
-    let units: [(&str, Unit, Reference); 4] = [
-        ("gelu exact", |x| gelu(x, GeluForm::Exact), |x| cpu::gelu(x, GeluForm::Exact)),
-        ("gelu tanh", |x| gelu(x, GeluForm::Tanh), |x| cpu::gelu(x, GeluForm::Tanh)),
-        ("silu", silu, |x| cpu::silu(x)),
-        ("tanh", tanh, |x| cpu::tanh(x)),
-    ];
     let x = sweep();
-    let devices = devices("activation_functions_over_their_range");
-    for (name, unit, reference) in units {
-        let mut want = wide_of(&x);
-        reference(&mut want);
+    let devices = devices();
+    for unit in UNITS {
+        let want: Vec<f64> = wide_of(&x).into_iter().map(unit.formula).collect();
         for device in &devices {
-            let got = on(device, [&x], |[x]| unit(&x));
+            let got = on(device, [&x], |[x]| (unit.on_tensors)(&x));
             // Half of x times an error function that is good to 1.5e-7, for x to 4, where it still counts.
-            assert_close(name, device, &got, &want, 5e-7);
+            assert_close(unit.name, device, &got, &want, 5e-7);
+            let nan = on(device, [&row(vec![f32::NAN])], |[x]| (unit.on_tensors)(&x)).to_vec().unwrap();
+            assert!(nan[0].is_nan(), "{} of NaN on {device}", unit.name);
+        }
+    }
+}
+
+#[test]
+fn activation_functions_meet_their_table() {
+    let x: Vec<f64> = GOLDEN.iter().map(|(x, _)| *x).collect();
+    for (number, unit) in UNITS[..5].iter().enumerate() {
+        let mut got = x.clone();
+        (unit.in_f64)(&mut got);
+        let narrow =
+            (unit.on_tensors)(&row(x.iter().map(|&x| x as f32).collect())).unwrap().to_vec().unwrap();
+        for (i, (x, want)) in GOLDEN.iter().enumerate() {
+            let want = want[number];
+            // Rounding an argument z of e^z changes it by z roundings: of 600 for gelu tanh of −20.
+            let close = (got[i] - want).abs() <= 1e-12 * want.abs();
+            assert!(close, "{} of {x}: {:e}, expected {want:e}", unit.name, got[i]);
+            // The same in f32, small results included: with an error function good to 1e-5 of itself.
+            let close =
+                (f64::from(narrow[i]) - want).abs() <= 5e-5 * want.abs() + f64::from(f32::MIN_POSITIVE);
+            assert!(close, "{} of {x} in f32: {:e}, expected {want:e}", unit.name, narrow[i]);
+            let formula = (unit.formula)(*x);
+            assert!((formula - want).abs() <= 1e-14 * want.abs().max(1.0), "the formula of {}", unit.name);
         }
     }
 }
@@ -97,7 +172,7 @@ fn the_two_forms_of_gelu_differ_as_stated() {
 
 #[test]
 fn empty_tensors_stay_empty() {
-    for device in devices("empty_tensors_stay_empty") {
+    for device in devices() {
         let x = Tensor::zeros([(Axis::Query, 0), (Axis::Width, 3)]);
         let got = on(&device, [&x, &x], |[x, y]| ops::add(&x, &y));
         assert_eq!(got.to_vec().unwrap(), [0.0f32; 0], "{device}");

@@ -4,7 +4,7 @@ use rankscope::device::Gpu;
 use rankscope::ops::{gather, linear, matmul, scale};
 use rankscope::{Axis, Device, Dtype, Tensor, Weight};
 
-use crate::support::{assert_close, gpu_or_skip, inner, noise, random, wide_of};
+use crate::support::{assert_close, gpu, inner, noise, random, wide_of};
 
 /// A device of its own, with some limits and features.
 fn own_gpu(change: impl FnOnce(&mut wgpu::Limits)) -> std::sync::Arc<Gpu> {
@@ -19,7 +19,7 @@ fn own_gpu(change: impl FnOnce(&mut wgpu::Limits)) -> std::sync::Arc<Gpu> {
 
 #[test]
 fn freed_buffers_are_used_again_and_shown_ones_are_not() {
-    let Some(shared) = gpu_or_skip("freed_buffers_are_used_again_and_shown_ones_are_not") else { return };
+    let Some(shared) = gpu() else { return };
     let gpu = Gpu::from_wgpu(inner(&shared).device().clone(), inner(&shared).queue().clone());
     let x = random(&[(Axis::Row, 1000)], 1).to_device(&Device::Gpu(gpu.clone())).unwrap();
     let live = gpu.memory().live_bytes;
@@ -44,7 +44,7 @@ fn freed_buffers_are_used_again_and_shown_ones_are_not() {
 
 #[test]
 fn a_large_dispatch_is_cut_and_still_right() {
-    let Some(shared) = gpu_or_skip("a_large_dispatch_is_cut_and_still_right") else { return };
+    let Some(shared) = gpu() else { return };
     let gpu = Gpu::from_wgpu(inner(&shared).device().clone(), inner(&shared).queue().clone());
     let (a, b) = (
         random(&[(Axis::Row, 330), (Axis::Width, 250)], 1),
@@ -64,7 +64,7 @@ fn a_large_dispatch_is_cut_and_still_right() {
 
 #[test]
 fn work_is_timed_by_the_gpu_where_it_can() {
-    let Some(device) = gpu_or_skip("work_is_timed_by_the_gpu_where_it_can") else { return };
+    let Some(device) = gpu() else { return };
     let gpu = inner(&device);
     let x = random(&[(Axis::Row, 300), (Axis::Width, 300)], 1).to_device(&device).unwrap();
     let y = x.rename(Axis::Row, Axis::Column).unwrap();
@@ -75,7 +75,7 @@ fn work_is_timed_by_the_gpu_where_it_can() {
 
 #[test]
 fn weights_beyond_one_binding_are_seen_in_parts() {
-    if gpu_or_skip("weights_beyond_one_binding_are_seen_in_parts").is_none() {
+    if gpu().is_none() {
         return;
     }
     let gpu = own_gpu(|limits| limits.max_storage_buffer_binding_size = 32 << 10);
@@ -104,7 +104,7 @@ fn weights_beyond_one_binding_are_seen_in_parts() {
 
 #[test]
 fn results_beyond_one_binding_are_refused_by_name() {
-    if gpu_or_skip("results_beyond_one_binding_are_refused_by_name").is_none() {
+    if gpu().is_none() {
         return;
     }
     let gpu = own_gpu(|limits| limits.max_storage_buffer_binding_size = 32 << 10);
@@ -132,7 +132,7 @@ fn results_beyond_one_binding_are_refused_by_name() {
 
 #[test]
 fn after_a_loss_the_work_is_done_again_on_a_new_device() {
-    if gpu_or_skip("after_a_loss_the_work_is_done_again_on_a_new_device").is_none() {
+    if gpu().is_none() {
         return;
     }
     // The process's own device is other tests' too, so the loss is of a device of another kind of opening.
@@ -155,7 +155,7 @@ fn after_a_loss_the_work_is_done_again_on_a_new_device() {
 fn a_forward_pass_reads_nothing_back_and_submits_seldom() {
     use rankscope::model::{Input, MaskChoice, load};
     use rankscope::prelude::{Run, Trace};
-    if gpu_or_skip("a_forward_pass_reads_nothing_back_and_submits_seldom").is_none() {
+    if gpu().is_none() {
         return;
     }
     let gpu = own_gpu(|_| ());

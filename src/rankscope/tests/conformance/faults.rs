@@ -5,7 +5,7 @@ use rankscope::device::{Device, DeviceRequest, Gpu};
 use rankscope::ops::{add, linear};
 use rankscope::{Axis, Dtype, Error, Weight};
 
-use crate::support::{gpu_or_skip, inner, random};
+use crate::support::{gpu, inner, random};
 
 #[track_caller]
 fn expect(error: Error, parts: &[&str]) {
@@ -24,7 +24,7 @@ fn an_unknown_device_is_named() {
 
 #[test]
 fn repeated_choices_give_the_same_device() {
-    let Some(device) = gpu_or_skip("repeated_choices_give_the_same_device") else { return };
+    let Some(device) = gpu() else { return };
     assert_eq!(Device::choose(DeviceRequest::Gpu).unwrap().device, device);
     let choice = Device::choose(DeviceRequest::Gpu).unwrap();
     assert_eq!(choice.why.contains("software"), inner(&device).is_software(), "{}", choice.why);
@@ -33,7 +33,7 @@ fn repeated_choices_give_the_same_device() {
 
 #[test]
 fn a_buffer_beyond_the_limit_is_refused() {
-    let Some(device) = gpu_or_skip("a_buffer_beyond_the_limit_is_refused") else { return };
+    let Some(device) = gpu() else { return };
     let gpu = inner(&device);
     let limit = gpu.limits().max_buffer_size.min(gpu.limits().max_storage_buffer_binding_size);
     let size = limit as usize + 1;
@@ -44,7 +44,7 @@ fn a_buffer_beyond_the_limit_is_refused() {
 
 #[test]
 fn arguments_on_two_devices_are_refused() {
-    let Some(device) = gpu_or_skip("arguments_on_two_devices_are_refused") else { return };
+    let Some(device) = gpu() else { return };
     let x = random(&[(Axis::Query, 2), (Axis::Width, 3)], 1);
     let there = x.to_device(&device).unwrap();
     expect(add(&x, &there).unwrap_err(), &["add: y is on gpu", "are on cpu"]);
@@ -78,7 +78,7 @@ static HUGE: Kernel = Kernel {
 
 #[test]
 fn kernels_that_do_not_fit_are_named() {
-    let Some(device) = gpu_or_skip("kernels_that_do_not_fit_are_named") else { return };
+    let Some(device) = gpu() else { return };
     let gpu = inner(&device);
     let [x, y] = [1.0f32, 0.0].map(|value| gpu.upload("x", bytemuck::bytes_of(&value)).unwrap());
     let error = gpu.dispatch(&DOUBLE, &[("x", Bind::Buffer(&x))], 1).unwrap_err();
@@ -94,7 +94,7 @@ fn kernels_that_do_not_fit_are_named() {
 
 #[test]
 fn one_buffer_as_input_and_output_is_refused_and_named() {
-    let Some(device) = gpu_or_skip("one_buffer_as_input_and_output_is_refused_and_named") else { return };
+    let Some(device) = gpu() else { return };
     // On a Gpu of its own, whose submissions no other test shares.
     let shared = inner(&device);
     let gpu = rankscope::device::Gpu::from_wgpu(shared.device().clone(), shared.queue().clone());
@@ -109,7 +109,7 @@ fn one_buffer_as_input_and_output_is_refused_and_named() {
 
 #[test]
 fn a_readback_beyond_the_end_is_refused() {
-    let Some(device) = gpu_or_skip("a_readback_beyond_the_end_is_refused") else { return };
+    let Some(device) = gpu() else { return };
     let buffer = inner(&device).upload("x", &[0; 12]).unwrap();
     expect(buffer.read_f32(4).unwrap_err(), &["readback", "4 values", "12 bytes"]);
     expect(buffer.copy_f32(2..4).unwrap_err(), &["copy", "2..4", "12 bytes"]);
@@ -124,7 +124,7 @@ fn own_gpu() -> std::sync::Arc<Gpu> {
 
 #[test]
 fn an_error_that_nobody_caught_is_told_at_the_next_call_once() {
-    if gpu_or_skip("an_error_that_nobody_caught_is_told_at_the_next_call_once").is_none() {
+    if gpu().is_none() {
         return;
     }
     let gpu = own_gpu();
@@ -140,7 +140,7 @@ fn an_error_that_nobody_caught_is_told_at_the_next_call_once() {
 
 #[test]
 fn a_lost_device_is_an_error_from_then_on() {
-    if gpu_or_skip("a_lost_device_is_an_error_from_then_on").is_none() {
+    if gpu().is_none() {
         return;
     }
     let gpu = own_gpu();

@@ -4,11 +4,11 @@ use rankscope::device::gpu::Gpu;
 use rankscope::ops::{KERNELS, scale, silu};
 use rankscope::{Axis, Tensor};
 
-use crate::support::{gpu_or_skip, inner, random};
+use crate::support::{gpu, inner, random};
 
 #[test]
 fn upload_and_readback_of_any_size() {
-    let Some(device) = gpu_or_skip("upload_and_readback_of_any_size") else { return };
+    let Some(device) = gpu() else { return };
     for count in [0, 1, 3, 4, 5, 1001] {
         let x = random(&[(Axis::Row, count)], count as u64);
         let there = x.to_device(&device).unwrap();
@@ -21,7 +21,7 @@ fn upload_and_readback_of_any_size() {
 
 #[test]
 fn selecting_copies_on_the_gpu() {
-    let Some(device) = gpu_or_skip("selecting_copies_on_the_gpu") else { return };
+    let Some(device) = gpu() else { return };
     let x = random(&[(Axis::Head, 3), (Axis::Query, 5), (Axis::Key, 7)], 1);
     let there = scale(&x.to_device(&device).unwrap(), 2.0).unwrap(); // recorded, not yet computed
     let head = there.select(Axis::Head, 2).unwrap();
@@ -31,7 +31,7 @@ fn selecting_copies_on_the_gpu() {
 
 #[test]
 fn more_dispatches_than_one_submission_holds() {
-    let Some(device) = gpu_or_skip("more_dispatches_than_one_submission_holds") else { return };
+    let Some(device) = gpu() else { return };
     let gpu = Gpu::from_wgpu(inner(&device).device().clone(), inner(&device).queue().clone());
     let mut x = Tensor::new([(Axis::Row, 5)], vec![1.0; 5])
         .unwrap()
@@ -49,7 +49,7 @@ fn more_dispatches_than_one_submission_holds() {
 
 #[test]
 fn more_workgroups_than_one_dimension_holds() {
-    let Some(device) = gpu_or_skip("more_workgroups_than_one_dimension_holds") else { return };
+    let Some(device) = gpu() else { return };
     // 64 elements to a workgroup in permute: this many need more than 65535 workgroups.
     let (queries, heads) = (2, 65535 * 32 + 70);
     let x: Vec<f32> = (0..queries * heads).map(|i| i as f32).collect();
@@ -63,7 +63,7 @@ fn more_workgroups_than_one_dimension_holds() {
 
 #[test]
 fn flush_submits_without_reading_back() {
-    let Some(device) = gpu_or_skip("flush_submits_without_reading_back") else { return };
+    let Some(device) = gpu() else { return };
     let gpu = Gpu::from_wgpu(inner(&device).device().clone(), inner(&device).queue().clone());
     let x = random(&[(Axis::Row, 9)], 1).to_device(&rankscope::Device::Gpu(gpu.clone())).unwrap();
     let y = silu(&x).unwrap();
@@ -75,7 +75,7 @@ fn flush_submits_without_reading_back() {
 
 #[test]
 fn threads_may_share_a_gpu() {
-    let Some(device) = gpu_or_skip("threads_may_share_a_gpu") else { return };
+    let Some(device) = gpu() else { return };
     std::thread::scope(|scope| {
         for factor in 1..=6 {
             let device = device.clone();

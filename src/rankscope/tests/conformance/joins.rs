@@ -10,7 +10,7 @@ const SIZES: [(usize, usize, usize, usize); 6] =
 
 #[test]
 fn a_join_has_the_first_then_the_second() {
-    for device in devices("a_join_has_the_first_then_the_second") {
+    for device in devices() {
         for (outer, first, second, inner) in SIZES {
             let axes = |size| [(Axis::KvHead, outer), (Axis::Key, size), (Axis::HeadSize, inner)];
             let (a, b) = (random(&axes(first), 1), random(&axes(second), 2));
@@ -31,7 +31,7 @@ fn a_join_has_the_first_then_the_second() {
 
 #[test]
 fn a_cut_is_the_range_and_undoes_a_join() {
-    for device in devices("a_cut_is_the_range_and_undoes_a_join") {
+    for device in devices() {
         let x = random(&[(Axis::KvHead, 3), (Axis::Key, 11), (Axis::HeadSize, 5)], 4);
         let wide = wide_of(&x);
         for range in [0..11, 0..4, 4..11, 10..11, 6..6, 2..9] {

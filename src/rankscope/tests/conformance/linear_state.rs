@@ -4,9 +4,7 @@ use rankscope::attention::{Linear, LinearAttention, LinearState, Mechanism, Mult
 use rankscope::ops::FeatureMap;
 use rankscope::prelude::*;
 
-use crate::support::{assert_close, devices, noise, random, wide, wide_of};
-
-const EPSILON: f64 = f32::EPSILON as f64;
+use crate::support::{EPSILON, assert_close, devices, noise, random, wide, wide_of};
 
 /// q `[B, H, T, D]`, k and v `[B, G, T, D]`.
 fn inputs([batch, heads, kv_heads, length, size]: [usize; 5]) -> [Tensor; 3] {
@@ -36,7 +34,7 @@ fn steps_of_any_length_equal_the_causal_form() {
     let sizes @ [batch, _, kv_heads, length, size] = [2, 6, 3, 137, 5];
     let inputs = inputs(sizes);
     let want = context(&inputs, &Mask::causal(), 0);
-    for device in devices("steps_of_any_length_equal_the_causal_form") {
+    for device in devices() {
         for lengths in [vec![length], vec![1; 9], vec![3, 65, 1, 68]] {
             let mut state = LinearState::new(FeatureMap::EluPlusOne, batch, kv_heads, size, &device).unwrap();
             for steps in lengths {
@@ -53,7 +51,7 @@ fn steps_of_any_length_equal_the_causal_form() {
 #[test]
 fn a_state_is_a_value() {
     let inputs = inputs([1, 2, 1, 4, 3]);
-    for device in devices("a_state_is_a_value") {
+    for device in devices() {
         let token = |t: usize| inputs.each_ref().map(|x| rows(x, t..t + 1).to_device(&device).unwrap());
         let run = Run::default();
         let mut state = LinearState::new(FeatureMap::Relu, 1, 1, 3, &device).unwrap();
@@ -86,7 +84,7 @@ fn the_last_queries_of_a_pass_are_the_queries_at_its_end() {
     let whole = context(&inputs, &Mask::causal(), 0);
     let [q, k, v] = &inputs;
     let last = [rows(q, 7..11), k.clone(), v.clone()];
-    for device in devices("the_last_queries_of_a_pass_are_the_queries_at_its_end") {
+    for device in devices() {
         let last = last.each_ref().map(|x| x.to_device(&device).unwrap());
         let got = context(&last, &Mask::causal(), 7);
         assert_close("the last four", &device, &got, &wide_of(&rows(&whole, 7..11)), 64.0 * EPSILON);
@@ -102,7 +100,7 @@ fn the_future_does_not_matter_and_reversed_causal_is_anti_causal() {
         let matrices = values.chunks(length * size).flat_map(|matrix| matrix.chunks(size).rev().flatten());
         Tensor::new(x.shape().axes(), matrices.copied().collect()).unwrap()
     };
-    for device in devices("the_future_does_not_matter_and_reversed_causal_is_anti_causal") {
+    for device in devices() {
         let on = |x: &Tensor| x.to_device(&device).unwrap();
         let want = context(&[on(&q), on(&k), on(&v)], &Mask::causal(), 0).to_device(&Device::Cpu).unwrap();
         let turned = [on(&reversed(&q)), on(&reversed(&k)), on(&reversed(&v))];
@@ -168,7 +166,7 @@ fn multi_head_attention_takes_any_mechanism() {
     let mut trace = Trace::of(["weights"]);
     let want = layer.forward(&x, &x, None, visibility, &mut trace, &run).unwrap();
     assert_eq!(trace.get("weights").unwrap().shape().to_string(), "[B=2, H=4, T=7, S=7]");
-    for device in devices("multi_head_attention_takes_any_mechanism") {
+    for device in devices() {
         let x = x.to_device(&device).unwrap();
         let there = layer.to_device(&device).unwrap();
         let got = there.forward(&x, &x, None, visibility, &mut Unobserved, &run).unwrap();

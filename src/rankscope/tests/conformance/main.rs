@@ -1,4 +1,4 @@
-//! Every operation, on every device, against f64 on the CPU.
+//! Every operation, on every device, against its formula written out in f64, which shares no code with the library.
 //!
 //! Sizes are pairwise distinct and straddle the shaders' tiles and workgroups. The GPU is whatever
 //! `RANKSCOPE_DEVICE=gpu` would take, a software one included; without any the tests fail, unless
@@ -7,6 +7,8 @@
 mod attention;
 #[path = "../support/compare.rs"]
 mod compare;
+#[path = "../support/devices.rs"]
+mod devices;
 mod elementwise;
 mod execution;
 mod faults;
@@ -17,6 +19,7 @@ mod linear_state;
 mod matmul;
 mod mechanisms;
 mod norms;
+mod oracle;
 mod position_bias;
 mod rows;
 mod softmax;

@@ -39,7 +39,7 @@ fn any_size_and_any_orientation() {
         (67, 2, 33),
         (68, 132, 20),
     ];
-    for device in devices("any_size_and_any_orientation") {
+    for device in devices() {
         for (m, n, k) in sizes {
             for (transpose_a, transpose_b) in [(false, false), (false, true), (true, false), (true, true)] {
                 let (rows, columns, inner) = ((Axis::Row, m), (Axis::Column, n), (Axis::Width, k));
@@ -60,7 +60,7 @@ fn any_size_and_any_orientation() {
 #[test]
 fn batches_and_grouped_queries() {
     let (batch, queries, keys, size) = (3, 5, 7, 6);
-    for device in devices("batches_and_grouped_queries") {
+    for device in devices() {
         for (heads, kv_heads) in [(4, 2), (6, 1), (2, 2)] {
             let q =
                 [(Axis::Batch, batch), (Axis::Head, heads), (Axis::Query, queries), (Axis::HeadSize, size)];
@@ -105,7 +105,7 @@ fn the_f64_path_agrees_with_the_loops() {
 
 #[test]
 fn a_sum_over_nothing_is_zero() {
-    for device in devices("a_sum_over_nothing_is_zero") {
+    for device in devices() {
         let a = Tensor::zeros([(Axis::Row, 2), (Axis::Width, 0)]);
         let b = Tensor::zeros([(Axis::Column, 3), (Axis::Width, 0)]);
         for (way, got) in every_way(&device, "matmul", [&a, &b], |[a, b]| matmul(a, b, Axis::Width, 1.0)) {
@@ -116,7 +116,7 @@ fn a_sum_over_nothing_is_zero() {
 
 #[test]
 fn linear_layers_in_every_dtype_and_odd_widths() {
-    for device in devices("linear_layers_in_every_dtype_and_odd_widths") {
+    for device in devices() {
         for dtype in [Dtype::F32, Dtype::F16, Dtype::Bf16] {
             for (batch, queries, inner, out) in
                 [(2, 3, 5, 7), (1, 1, 17, 67), (3, 23, 64, 1), (1, 2, 1, 3), (2, 5, 12, 20)]
@@ -149,7 +149,7 @@ fn linear_layers_in_every_dtype_and_odd_widths() {
 fn half_precision_is_widened_exactly() {
     // The largest, the smallest normal and the smallest subnormal f16; bf16 rounds them as it can.
     let values = [65504.0, -6.103_515_6e-5, 5.960_464_5e-8, -0.0, 1.0 / 3.0];
-    for device in devices("half_precision_is_widened_exactly") {
+    for device in devices() {
         for dtype in [Dtype::F16, Dtype::Bf16] {
             let w = Weight::new("w", [(Axis::Column, 5), (Axis::Width, 1)], dtype, &values).unwrap();
             let stored = w.to_f32().unwrap();

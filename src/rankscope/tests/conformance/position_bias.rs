@@ -13,7 +13,7 @@ const SIZES: [(usize, usize, usize); 6] = [(1, 1, 1), (3, 1, 9), (2, 7, 1), (5, 
 
 #[test]
 fn every_pair_gets_the_bias_of_its_distance() {
-    for device in devices("every_pair_gets_the_bias_of_its_distance") {
+    for device in devices() {
         for (heads, queries, keys) in SIZES {
             let distances = queries + keys - 1;
             let bias = random(&[(Axis::Head, heads), (Axis::Position, distances)], 3);
@@ -34,7 +34,7 @@ fn every_pair_gets_the_bias_of_its_distance() {
 
 #[test]
 fn every_sequence_gets_the_same_bias() {
-    for device in devices("every_sequence_gets_the_same_bias") {
+    for device in devices() {
         for (heads, queries, keys) in SIZES {
             let pairs = [(Axis::Head, heads), (Axis::Query, queries), (Axis::Key, keys)];
             let scores = random(&[&[(Axis::Batch, 4)], &pairs[..]].concat(), 1);
@@ -60,7 +60,7 @@ fn the_buckets_of_t5_reach_the_device_of_the_scores() {
         weight.unwrap().to_device(device).unwrap()
     };
     let scheme = PositionScheme::Relative(RelativeBias::new(buckets, weight(&Device::Cpu)).unwrap());
-    for device in devices("the_buckets_of_t5_reach_the_device_of_the_scores") {
+    for device in devices() {
         let at = Positions { first_query: 4 };
         let got = scheme.bias(2, 3, 8, at, &device).unwrap().unwrap();
         let pairs = (0..2 * 3 * 8).map(|i| (i / 24, i / 8 % 3 + 4, i % 8));
@@ -78,7 +78,7 @@ fn the_buckets_of_t5_reach_the_device_of_the_scores() {
 
 #[test]
 fn rows_without_a_gain_have_the_root_mean_square_of_one() {
-    for device in devices("rows_without_a_gain_have_the_root_mean_square_of_one") {
+    for device in devices() {
         for (rows, size) in [(1, 1), (5, 3), (9, 4), (2, 130)] {
             let x = random(&[(Axis::Query, rows), (Axis::HeadSize, size)], 7);
             let wide = wide_of(&x);
@@ -110,7 +110,7 @@ fn biases_that_do_not_fit_are_named() {
         said(add_position_bias(&scores, &short)),
         "add_position_bias: bias has Key (S) = 3, expected 4"
     );
-    if let Some(gpu) = devices("biases_that_do_not_fit_are_named").into_iter().find(Device::is_gpu) {
+    if let Some(gpu) = devices().into_iter().find(Device::is_gpu) {
         let there = Tensor::zeros([axes[1], axes[2], axes[3]]).to_device(&gpu).unwrap();
         assert!(said(add_position_bias(&scores, &there)).contains("bias is on gpu"));
     }

@@ -1,13 +1,14 @@
 //! What moves or turns rows: gather, rotary, heads.
 
-use rankscope::ops::{RotaryTable, cpu, gather, gather_rows, merge_heads, rotary, split_heads};
+use rankscope::ops::{RotaryTable, gather, gather_rows, merge_heads, rotary, split_heads};
 use rankscope::{Axis, Device, Dtype, Weight};
 
+use crate::oracle;
 use crate::support::{assert_close, devices, noise, on, random, wide_of};
 
 #[test]
 fn gather_in_every_dtype_and_odd_widths() {
-    for device in devices("gather_in_every_dtype_and_odd_widths") {
+    for device in devices() {
         for dtype in [Dtype::F32, Dtype::F16, Dtype::Bf16] {
             for (entries, width) in [(7, 3), (5, 1), (11, 66), (3, 4)] {
                 let axes = [(Axis::Vocab, entries), (Axis::Width, width)];
@@ -27,7 +28,7 @@ fn gather_in_every_dtype_and_odd_widths() {
 
 #[test]
 fn gather_rows_counts_all_outer_axes_as_one() {
-    for device in devices("gather_rows_counts_all_outer_axes_as_one") {
+    for device in devices() {
         for (batch, queries, width) in [(2, 3, 5), (1, 7, 1), (3, 2, 66)] {
             let x = random(&[(Axis::Batch, batch), (Axis::Query, queries), (Axis::Width, width)], 4);
             let ids = [batch * queries - 1, 0, queries, queries, 1]
@@ -49,18 +50,12 @@ fn gather_rows_counts_all_outer_axes_as_one() {
 
 #[test]
 fn rotary_turns_by_position() {
-    for device in devices("rotary_turns_by_position") {
+    for device in devices() {
         for (batch, heads, queries, size, first) in [(2, 3, 5, 4, 0), (1, 2, 7, 34, 1000), (3, 1, 1, 2, 9)] {
             let axes =
                 [(Axis::Batch, batch), (Axis::Head, heads), (Axis::Query, queries), (Axis::HeadSize, size)];
             let x = random(&axes, 1);
-            let angle =
-                |t: usize, i: usize| (first + t) as f64 * 10000f64.powf(-2.0 * i as f64 / size as f64);
-            let half = size / 2;
-            let angles: Vec<f64> = (0..queries * half).map(|at| angle(at / half, at % half)).collect();
-            let [cos, sin] = [f64::cos, f64::sin].map(|f| angles.iter().map(|&x| f(x)).collect::<Vec<_>>());
-            let mut want = wide_of(&x);
-            cpu::rotary(&mut want, &cos, &sin, queries, half);
+            let want = oracle::rotary(&wide_of(&x), size, 10000.0, |row| first + row % queries);
             let table = RotaryTable::new(first, queries, size, 10000.0, &device).unwrap();
             let got = on(&device, [&x], |[x]| rotary(&x, &table));
             assert_close(&format!("rotary {axes:?}"), &device, &got, &want, 3e-7);
@@ -84,7 +79,7 @@ fn rotary_pairs_the_halves() {
 
 #[test]
 fn heads_are_split_and_merged() {
-    for device in devices("heads_are_split_and_merged") {
+    for device in devices() {
         for (batch, queries, heads, size) in [(2, 3, 5, 4), (1, 7, 2, 33), (3, 1, 4, 1)] {
             let x =
                 random(&[(Axis::Batch, batch), (Axis::Query, queries), (Axis::HeadWidth, heads * size)], 1);

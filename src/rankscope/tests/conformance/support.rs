@@ -1,45 +1,16 @@
 //! The devices, test data, and comparison.
 
-use std::io::Write;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 
-use rankscope::device::{DeviceRequest, Gpu};
+use rankscope::device::Gpu;
 use rankscope::{Axis, Device, Result, Tensor};
 
-static SKIPPED: AtomicUsize = AtomicUsize::new(0);
-
-/// The GPU, or `None` with a printed line where `RANKSCOPE_SKIP_GPU=1` allows to go without.
-///
-/// # Panics
-/// If there is none and skipping was not asked for.
-pub fn gpu_or_skip(test: &str) -> Option<Device> {
-    static GPU: OnceLock<Option<Device>> = OnceLock::new();
-    let gpu = GPU.get_or_init(|| {
-        if std::env::var_os("RANKSCOPE_SKIP_GPU").is_some_and(|value| value == "1") {
-            return None;
-        }
-        let choice = Device::choose(DeviceRequest::Gpu);
-        Some(choice.unwrap_or_else(|error| panic!("{error}; RANKSCOPE_SKIP_GPU=1 skips these tests")).device)
-    });
-    if gpu.is_none() {
-        let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
-        // Not eprintln: the harness would keep the line of a passing test to itself.
-        let line = format!("skipped without a GPU ({count} so far): {test}\n");
-        std::io::stderr().write_all(line.as_bytes()).unwrap();
-    }
-    gpu.clone()
-}
+pub use crate::devices::{devices, gpu};
 
 /// The open GPU itself.
-pub fn inner(device: &Device) -> &std::sync::Arc<Gpu> {
+pub fn inner(device: &Device) -> &Arc<Gpu> {
     let Device::Gpu(gpu) = device else { panic!("{device} is no GPU") };
     gpu
-}
-
-/// The CPU and, unless skipped, the GPU.
-pub fn devices(test: &str) -> Vec<Device> {
-    std::iter::once(Device::Cpu).chain(gpu_or_skip(test)).collect()
 }
 
 /// Values in about [-1, 1) that look random, the same on every run; different seeds give different ones.
@@ -113,15 +84,24 @@ pub fn every_way<const N: usize>(
     ways
 }
 
+/// The distance of 1 from the next f32: a rounding is off by at most half of it, relative to the value.
+pub const EPSILON: f64 = f32::EPSILON as f64;
+
 /// Fails unless every value is within `tolerance` · max(1, |reference|) of its reference.
 #[track_caller]
 pub fn assert_close(case: &str, device: &Device, got: &Tensor, want: &[f64], tolerance: f64) {
+    assert_within(case, device, got, want, |i| tolerance * want[i].abs().max(1.0));
+}
+
+/// Fails unless every value i is within `bound(i)` of its reference.
+#[track_caller]
+pub fn assert_within(case: &str, device: &Device, got: &Tensor, want: &[f64], bound: impl Fn(usize) -> f64) {
     let got = got.to_vec().unwrap();
     assert_eq!(got.len(), want.len(), "{case} on {device}");
     for (i, (&got, &want)) in got.iter().zip(want).enumerate() {
-        let error = (f64::from(got) - want).abs();
+        let bound = bound(i);
         // Written so that NaN fails.
-        let close = error <= tolerance * want.abs().max(1.0);
-        assert!(close, "{case} on {device}: value {i} is {got}, expected {want}, tolerance {tolerance:e}");
+        let close = (f64::from(got) - want).abs() <= bound;
+        assert!(close, "{case} on {device}: value {i} is {got}, expected {want} to within {bound:e}");
     }
 }

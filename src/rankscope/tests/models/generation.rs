@@ -1,14 +1,11 @@
 //! Greedy continuations are those of transformers, with the cache and without.
 
-use std::path::PathBuf;
-
 use rankscope::model::generate::{End, Generated, Settings, TextStream, generate};
-use rankscope::model::store::Store;
 use rankscope::model::{self, Input, Model, Tokenizer};
 use rankscope::prelude::*;
 use serde_json::Value;
 
-use crate::support::{devices, fixtures, glass_en, say};
+use crate::support::{devices, fixtures, glass_en, installed};
 
 fn prompts(name: &str) -> Vec<Value> {
     let about = std::fs::read(fixtures().join(format!("real/{name}.json"))).unwrap();
@@ -22,15 +19,6 @@ fn ids(value: &Value) -> Vec<u32> {
 
 fn write(model: &dyn Model, prompt: &[u32], settings: &Settings) -> Generated {
     generate(model, &Input::new(prompt.to_vec()), settings, &mut |_| Ok(()), &Run::default()).unwrap()
-}
-
-/// The folder of a model that is pulled and not shipped, if it is here.
-fn installed(name: &str) -> Option<PathBuf> {
-    let folder = Store::open().and_then(|store| store.find(name)).ok();
-    if folder.is_none() {
-        say(&format!("skipped: {name} is not installed (the README says how to get it)"));
-    }
-    folder
 }
 
 #[test]

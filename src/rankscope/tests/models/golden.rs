@@ -11,7 +11,7 @@ use rankscope::model::{self, Description, FAMILIES, Input, MaskChoice, Tokenizer
 use rankscope::prelude::*;
 use serde_json::Value;
 
-use crate::support::{Golden, devices, difference, fixtures, glass_en, magnitude, say};
+use crate::support::{Golden, devices, difference, fixtures, glass_en, installed, magnitude, skipped};
 
 /// Folders with a checkpoint and its golden file, here and under `$RANKSCOPE_FIXTURES`.
 fn checkpoints() -> Vec<PathBuf> {
@@ -29,7 +29,7 @@ fn checkpoints() -> Vec<PathBuf> {
 #[test]
 fn tiny_checkpoints_agree_with_transformers_on_every_device() {
     let folders = checkpoints();
-    let mut skipped = Vec::new();
+    let mut strangers = Vec::new();
     let mut checked = 0;
     for folder in &folders {
         let config: Value =
@@ -39,7 +39,7 @@ fn tiny_checkpoints_agree_with_transformers_on_every_device() {
         }
         let family = config["model_type"].as_str().expect("a model_type");
         if !FAMILIES.iter().any(|known| known.name == family) {
-            skipped.push(family.to_owned());
+            strangers.push(family.to_owned());
             continue;
         }
         for device in devices() {
@@ -47,7 +47,9 @@ fn tiny_checkpoints_agree_with_transformers_on_every_device() {
             checked += 1;
         }
     }
-    say(&format!("skipped: {} checkpoints of families to come ({})", skipped.len(), skipped.join(", ")));
+    if !strangers.is_empty() {
+        skipped(&format!("no such family yet: {}", strangers.join(", ")));
+    }
     assert!(checked >= 3, "the fixtures are in the source tree");
 }
 
@@ -122,11 +124,7 @@ fn smollm2_agrees_with_transformers_on_every_device() {
 }
 
 fn check_where_installed(name: &str) {
-    let installed = model::store::Store::open().and_then(|store| store.find(name));
-    let Ok(folder) = installed else {
-        say(&format!("skipped: {name} is not installed (the README says how to get it)"));
-        return;
-    };
+    let Some(folder) = installed(name) else { return };
     for device in devices() {
         check_real(name, &folder, &device);
     }

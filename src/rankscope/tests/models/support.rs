@@ -2,8 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+#[path = "../support/devices.rs"]
+mod devices;
+
+pub use devices::{devices, skipped};
+
 use ndarray::{ArrayD, IxDyn};
-use rankscope::device::DeviceRequest;
+use rankscope::model::store::Store;
 use rankscope::model::{self, Input, Model};
 use rankscope::{Device, Tensor};
 use safetensors::{Dtype, SafeTensors};
@@ -18,20 +23,14 @@ pub fn glass_en() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/checkpoints/glass-en")
 }
 
-/// The devices to test on: both, or the CPU alone where `RANKSCOPE_SKIP_GPU=1` says so.
-pub fn devices() -> Vec<Device> {
-    if std::env::var("RANKSCOPE_SKIP_GPU").is_ok_and(|value| value == "1") {
-        say("skipped: the GPU half of a test of whole models (RANKSCOPE_SKIP_GPU=1)");
-        return vec![Device::Cpu];
+/// The folder of a model that is pulled and not shipped; `None`, said and counted, where it is not installed.
+#[track_caller]
+pub fn installed(name: &str) -> Option<PathBuf> {
+    let folder = Store::open().and_then(|store| store.find(name)).ok();
+    if folder.is_none() {
+        skipped(&format!("{name} is not installed (the README says how to get it)"));
     }
-    let gpu = Device::choose(DeviceRequest::Gpu).expect("a GPU adapter, or RANKSCOPE_SKIP_GPU=1").device;
-    vec![Device::Cpu, gpu]
-}
-
-/// Says something that is seen although the test passes: the harness only captures `println!`.
-pub fn say(text: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "{text}");
+    folder
 }
 
 /// A tiny model of the family on the CPU.

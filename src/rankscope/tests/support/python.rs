@@ -6,15 +6,16 @@ use std::process::Command;
 
 use safetensors::SafeTensors;
 
-use crate::support::say;
+use crate::support::skipped;
 
 /// The logits of every folder in `root` by its name, as `script` writes them to `root/logits.safetensors`.
 ///
 /// The script is given `root` and, after it, each list of ids as `3,1,4`; what it prints is a problem. `None`, with a
 /// word about it, where neither `$RANKSCOPE_PYTHON` nor `python3` has torch and transformers.
+#[track_caller]
 pub fn logits(script: &str, root: &Path, ids: &[&[u32]]) -> Option<BTreeMap<String, Vec<f32>>> {
     let Some(python) = python() else {
-        say("skipped: no Python with torch, transformers and safetensors (set RANKSCOPE_PYTHON)");
+        skipped("no Python with torch, transformers and safetensors (set RANKSCOPE_PYTHON)");
         return None;
     };
     let lists = ids.iter().map(|ids| ids.iter().map(u32::to_string).collect::<Vec<_>>().join(","));

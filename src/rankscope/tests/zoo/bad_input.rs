@@ -26,21 +26,25 @@ fn contradictory_configurations_name_the_field() {
         (
             "gpt2",
             json!({"n_head": 3}),
-            "n_embd is 20, expected a multiple of n_head = 3 (or head_size beside it)",
+            "n_embd is 40, expected a multiple of n_head = 3 (or head_size beside it)",
         ),
-        ("openai-gpt", json!({"n_head": 3}), "n_embd is 20, expected a multiple of n_head = 3"),
+        ("openai-gpt", json!({"n_head": 3}), "n_embd is 40, expected a multiple of n_head = 3"),
         (
             "bert",
             json!({"num_attention_heads": 3}),
-            "hidden_size is 20, expected a multiple of num_attention_heads",
+            "hidden_size is 40, expected a multiple of num_attention_heads",
         ),
-        ("distilbert", json!({"n_heads": 3}), "dim is 20, expected a multiple of n_heads = 3"),
-        ("llama", json!({"num_attention_heads": 6}), "hidden_size is 32, expected a multiple of"),
+        ("distilbert", json!({"n_heads": 3}), "dim is 40, expected a multiple of n_heads = 3"),
+        (
+            "llama",
+            json!({"num_attention_heads": 12, "head_dim": null}),
+            "hidden_size is 32, expected a multiple of",
+        ),
         ("qwen2", json!({"num_key_value_heads": 3}), "num_key_value_heads is 3, expected a divisor of"),
         (
             "mixtral",
-            json!({"num_experts_per_tok": 6}),
-            "num_experts_per_tok is 6, expected at most num_local_experts = 5",
+            json!({"num_experts_per_tok": 14}),
+            "num_experts_per_tok is 14, expected at most num_local_experts = 13",
         ),
         ("qwen2", json!({"use_sliding_window": true}), "use_sliding_window is true, expected false"),
         ("gpt2", json!({"scale_attn_weights": false}), "scale_attn_weights is false, expected true"),
@@ -138,21 +142,21 @@ fn missing_extra_and_wrongly_shaped_tensors_are_named() {
         "{missing}"
     );
     let wrong = said("gpt2", |tensors| {
-        tensors.insert("transformer.h.0.attn.c_attn.weight".into(), floats(vec![60, 20]));
+        tensors.insert("transformer.h.0.attn.c_attn.weight".into(), floats(vec![120, 40]));
     });
-    let expected = "tensor transformer.h.0.attn.c_attn.weight has shape [60, 20], expected [C=20, M=60]";
+    let expected = "tensor transformer.h.0.attn.c_attn.weight has shape [120, 40], expected [C=40, M=120]";
     assert!(wrong.ends_with(expected), "{wrong}");
     let extra = said("bert", |tensors| {
-        tensors.insert("bert.encoder.layer.2.output.dense.bias".into(), floats(vec![20]));
-        tensors.insert("bert.encoder.layer.2.output.dense.weight".into(), floats(vec![20, 33]));
+        tensors.insert("bert.encoder.layer.3.output.dense.bias".into(), floats(vec![40]));
+        tensors.insert("bert.encoder.layer.3.output.dense.weight".into(), floats(vec![40, 33]));
     });
-    let expected = "tensor bert.encoder.layer.2.output.dense.bias (and another) is not part of this model";
+    let expected = "tensor bert.encoder.layer.3.output.dense.bias (and another) is not part of this model";
     assert!(extra.contains(expected) && extra.contains("model.safetensors: "), "{extra}");
     let expert = said("mixtral", |tensors| {
-        let name = "model.layers.0.block_sparse_moe.experts.5.w1.weight";
+        let name = "model.layers.0.block_sparse_moe.experts.13.w1.weight";
         tensors.insert(name.into(), floats(vec![41, 32]));
     });
-    assert!(expert.contains("experts.5.w1.weight is not part of this model"), "{expert}");
+    assert!(expert.contains("experts.13.w1.weight is not part of this model"), "{expert}");
 }
 
 #[test]
@@ -161,9 +165,9 @@ fn what_checkpoints_carry_along_is_no_error() {
         ("gpt2", "transformer.h.0.attn.bias", vec![1, 1, 23, 23]),
         ("gpt2", "transformer.h.1.attn.masked_bias", vec![]),
         ("openai-gpt", "transformer.h.0.attn.bias", vec![1, 1, 23, 23]),
-        ("llama", "model.layers.0.self_attn.rotary_emb.inv_freq", vec![4]),
+        ("llama", "model.layers.0.self_attn.rotary_emb.inv_freq", vec![5]),
         ("bert", "bert.embeddings.position_ids", vec![1, 23]),
-        ("bert", "cls.seq_relationship.weight", vec![2, 20]),
+        ("bert", "cls.seq_relationship.weight", vec![2, 40]),
     ];
     for (family, name, shape) in cases {
         reloaded(family, |tensors| drop(tensors.insert(name.to_owned(), floats(shape))))

@@ -50,17 +50,17 @@ fn asking<F: FnMut(&mut Seeded, &str, Shape, Fresh) -> Result<Weight>>(
 #[test]
 fn grouped_queries_are_repeated_keys_and_values() {
     let grouped = entry("llama").model();
-    assert_eq!((grouped.description().heads, grouped.description().kv_heads), (4, 2));
-    let config = with("llama", json!({"num_key_value_heads": 4}));
-    // The rows of key/value head g stand for the query heads 2g and 2g + 1: D = 8 rows each.
+    assert_eq!((grouped.description().heads, grouped.description().kv_heads), (8, 4));
+    let config = with("llama", json!({"num_key_value_heads": 8}));
+    // The rows of key/value head g stand for the query heads 2g and 2g + 1: D = 10 rows each.
     let full = asking(&config, |seeded, name, shape, fresh| {
         if !(name.contains("k_proj") || name.contains("v_proj")) {
             return seeded.tensor(name, shape, fresh);
         }
-        let (mut half, row) = (shape.axes().to_vec(), shape.len() / 32);
+        let (mut half, row) = (shape.axes().to_vec(), shape.len() / 80);
         half[0].1 /= 2;
         let half = seeded.tensor(name, Shape::new(half), fresh)?.to_f32().unwrap();
-        let heads = half.chunks(8 * row).flat_map(|head| [head, head].concat());
+        let heads = half.chunks(10 * row).flat_map(|head| [head, head].concat());
         Weight::new(name, shape.axes(), Dtype::F32, &heads.collect::<Vec<_>>())
     });
     assert!(far(&logits(&*grouped), &logits(&*full)) < 1e-5);
@@ -68,10 +68,10 @@ fn grouped_queries_are_repeated_keys_and_values() {
 
 #[test]
 fn as_many_key_heads_as_query_heads_is_multi_head_attention() {
-    let stated = model::seeded(&with("llama", json!({"num_key_value_heads": 4})), 7, &Device::Cpu).unwrap();
+    let stated = model::seeded(&with("llama", json!({"num_key_value_heads": 8})), 7, &Device::Cpu).unwrap();
     let absent =
         model::seeded(&with("llama", json!({"num_key_value_heads": null})), 7, &Device::Cpu).unwrap();
-    assert_eq!(stated.description().kv_heads, 4);
+    assert_eq!(stated.description().kv_heads, 8);
     assert_eq!(logits(&*stated), logits(&*absent));
     assert!(far(&logits(&*stated), &logits(&*entry("llama").model())) > 1e-2);
 }
@@ -80,13 +80,13 @@ fn as_many_key_heads_as_query_heads_is_multi_head_attention() {
 fn a_head_size_of_the_width_over_the_heads_is_the_usual_one() {
     for family in ["bert", "gpt2"] {
         let usual = entry(family).model();
-        let fixed = model::seeded(&with(family, json!({"head_size": 5})), 7, &Device::Cpu).unwrap();
+        let fixed = model::seeded(&with(family, json!({"head_size": 10})), 7, &Device::Cpu).unwrap();
         assert_eq!(usual.description().parameters, fixed.description().parameters);
         assert_eq!(logits(&*usual), logits(&*fixed), "{family}");
-        // 4 heads of 7 on a width of 20: 4·20·8 numbers more a layer in the matrices, 3·8 in the biases.
+        // 4 heads of 13 on a width of 40: 4·40·12 numbers more a layer in the matrices, 3·12 in the biases.
         let large = entry(&format!("{family} with large heads")).model();
         let more = large.description().parameters - usual.description().parameters;
-        assert_eq!((large.description().head_size, more), (7, 2 * (4 * 20 * 8 + 3 * 8)), "{family}");
+        assert_eq!((large.description().head_size, more), (13, 3 * (4 * 40 * 12 + 3 * 12)), "{family}");
     }
 }
 

@@ -3,6 +3,8 @@
 mod bad_input;
 #[path = "../support/compare.rs"]
 mod compare;
+#[path = "../support/devices.rs"]
+mod devices;
 mod equal;
 mod metamorphic;
 #[path = "../support/python.rs"]

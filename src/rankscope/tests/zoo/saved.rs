@@ -16,7 +16,7 @@ fn what_was_saved_loads_and_computes_the_same_bit_for_bit() {
         assert_eq!(again.description(), model.description());
         let run = |model| rows(model, &Input::new(ids(7)), &MaskChoice::AsTrained);
         assert_eq!(run(&*model), run(&*again), "{}", entry.name);
-        // And once more from the loaded one, whose tensors are mapped from the very files.
+        // And once more from the loaded one, whose tensors are read again from the very file that is replaced.
         let before = std::fs::read(folder.path().join("model.safetensors")).unwrap();
         again.record().save(folder.path()).unwrap();
         let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();

@@ -90,12 +90,12 @@ fn contradictory_configurations_name_the_field() {
         (
             &red(),
             json!({"num_key_value_heads": 4}),
-            "num_key_value_heads is 4, expected a divisor of num_attention_heads = 6",
+            "num_key_value_heads is 4, expected a divisor of num_attention_heads = 18",
         ),
         (
             &red(),
             json!({"head_dim": null}),
-            "hidden_size is 20, expected a multiple of num_attention_heads = 6",
+            "hidden_size is 20, expected a multiple of num_attention_heads = 18",
         ),
         (&red(), json!({"head_dim": 7}), "head_dim is 7, expected an even number"),
         (&red(), json!({"hidden_act": "gelu"}), "hidden_act is \"gelu\", expected \"silu\""),

@@ -6,7 +6,7 @@ use rankscope::model::{self, Input, MaskChoice, Model, Tokenizer};
 use rankscope::prelude::*;
 use serde_json::Value;
 
-use crate::support::{Golden, devices, difference, fixtures, magnitude, say, tiny};
+use crate::support::{Golden, devices, difference, fixtures, installed, magnitude, tiny};
 
 #[test]
 fn tiny_t5_agrees_with_transformers_on_every_device() {
@@ -95,11 +95,7 @@ fn check_states(what: &str, model: &dyn Model, golden: &Golden, trace: &Trace) {
 #[test]
 fn flan_t5_agrees_with_transformers_on_every_device() {
     const NAME: &str = "flan-t5-small-title";
-    let installed = model::store::Store::open().and_then(|store| store.find(NAME));
-    let Ok(folder) = installed else {
-        say(&format!("skipped: {NAME} is not installed (the README says how to get it)"));
-        return;
-    };
+    let Some(folder) = installed(NAME) else { return };
     let about = std::fs::read(fixtures().join(format!("real/{NAME}.json"))).unwrap();
     let about: Value = serde_json::from_slice(&about).unwrap();
     let golden = Golden::open(&fixtures().join(format!("real/{NAME}.golden.safetensors")));

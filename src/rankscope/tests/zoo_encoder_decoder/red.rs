@@ -27,9 +27,9 @@ fn the_published_sizes_have_their_exact_parameters() {
 
 #[test]
 fn small_models_have_as_many_numbers_as_the_formulas_say() {
-    let sizes = Sizes { width: 20, heads: 6, kv_heads: 3, head_size: 8, feed_forward: 44, vocab: 67 };
+    let sizes = Sizes { width: 20, heads: 18, kv_heads: 9, head_size: 10, feed_forward: 44, vocab: 67 };
     let parameters = |config| seeded(config, &Device::Cpu).description().parameters;
-    assert_eq!(parameters(red()), sizes.encoder_decoder(2, 3).total);
+    assert_eq!(parameters(red()), sizes.encoder_decoder(3, 4).total);
     assert_eq!(parameters(dec()), sizes.decoder_only(4).total);
 }
 
@@ -46,14 +46,14 @@ fn values(trace: &Trace, name: &str) -> Vec<f32> {
 #[test]
 fn no_score_exceeds_the_root_of_the_head_size() {
     let whole = Input::new([&SOURCE[..], &TARGET].concat());
-    for (config, input, heads) in [(red(), both_sides(), 2 + 3 + 3), (dec(), whole, 4)] {
+    for (config, input, heads) in [(red(), both_sides(), 3 + 4 + 4), (dec(), whole, 4)] {
         let trace = trace(&*seeded(config, &Device::Cpu), &input);
         let scores: Vec<_> = trace.iter().filter(|(name, _)| name.ends_with("attention.scores")).collect();
         assert_eq!(scores.len(), heads);
         for (name, scores) in scores {
             let largest =
                 scores.to_vec().unwrap().into_iter().fold(0.0f32, |most, score| most.max(score.abs()));
-            assert!(largest <= 8f32.sqrt() * 1.00001 && largest > 0.5, "{name}: {largest}");
+            assert!(largest <= 10f32.sqrt() * 1.00001 && largest > 0.5, "{name}: {largest}");
         }
     }
 }
@@ -114,7 +114,7 @@ fn positions_of_the_decoder_go_on_where_the_encoders_end() {
         // Before the first attention the decoder has seen nothing of the source but its length.
         for name in ["decoder.0.self_attention.query", "decoder.0.self_attention.key"] {
             let (six, four) = (values(&six, name), values(&four, name));
-            assert!(far(&six, &turned(&four, 8, 2.0, 500.0)) < 1e-5, "{name} on {device}: two positions on");
+            assert!(far(&six, &turned(&four, 10, 2.0, 500.0)) < 1e-5, "{name} on {device}: two positions on");
             assert!(far(&six, &four) > 1e-2, "{name} on {device}: not from 0 again");
         }
         // So the weights of its first self-attention are those of any other place.
@@ -130,7 +130,7 @@ fn positions_of_the_decoder_go_on_where_the_encoders_end() {
         let plain: Vec<f32> =
             weight.chunks(20).map(|row| row.iter().zip(first).map(|(w, x)| w * x).sum()).collect();
         let query = values(&four, "encoder.0.self_attention.query"); // [1, H, 4, D]
-        let unturned: Vec<f32> = query.chunks(4 * 8).flat_map(|head| head[..8].to_vec()).collect();
+        let unturned: Vec<f32> = query.chunks(4 * 10).flat_map(|head| head[..10].to_vec()).collect();
         assert!(far(&plain, &unturned) < 1e-5, "{device}");
     }
 }

@@ -7,7 +7,7 @@ mod compare;
 mod models;
 
 pub use compare::far;
-pub use models::{Golden, devices, difference, fixtures, magnitude, say};
+pub use models::{Golden, devices, difference, fixtures, installed, magnitude, skipped};
 
 use rankscope::model::{self, Config, Input, MaskChoice, Model};
 use rankscope::prelude::*;
@@ -22,12 +22,12 @@ pub fn tiny(name: &str, device: &Device) -> Box<dyn Model> {
     model::load(&fixtures().join("tiny").join(name), device).expect("the fixture loads")
 }
 
-/// RedLLM's configuration, every size different.
+/// RedLLM's configuration: every size differs from the others and from those of the inputs.
 pub fn red() -> Value {
     json!({
         "model_type": "redllm", "vocab_size": 67, "hidden_size": 20, "intermediate_size": 44,
-        "num_encoder_layers": 2, "num_decoder_layers": 3, "num_attention_heads": 6, "num_key_value_heads": 3,
-        "head_dim": 8, "hidden_act": "silu", "rms_norm_eps": 1e-6, "rope_theta": 500.0,
+        "num_encoder_layers": 3, "num_decoder_layers": 4, "num_attention_heads": 18, "num_key_value_heads": 9,
+        "head_dim": 10, "hidden_act": "silu", "rms_norm_eps": 1e-6, "rope_theta": 500.0,
         "max_position_embeddings": 25,
     })
 }

@@ -81,7 +81,7 @@ fn projected(layer: &AttentionLayer, context: &[f64]) -> Vec<f64> {
 #[test]
 fn every_mechanism_is_its_formula_watched_and_unwatched() {
     let x = hidden(QUERIES, 1);
-    for device in devices("every_mechanism_is_its_formula_watched_and_unwatched") {
+    for device in devices() {
         for kind in MECHANISMS {
             let layer = layer(kind);
             let mut trace = Trace::all();
