@@ -22,6 +22,7 @@ pub mod error;
 pub mod express;
 pub mod figure;
 mod file;
+pub mod label;
 pub mod mask;
 pub mod model;
 #[cfg(feature = "notebook")]

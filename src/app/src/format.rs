@@ -1,35 +1,54 @@
 //! Tokens as a person reads them; numbers are in `rankscope::numbers`, but for those that must be exact.
 
+use rankscope::label::{code, is_invisible, visible};
+
 /// Every digit that tells this f32 from its neighbours.
 pub fn exact(value: f32) -> String {
     if value != 0.0 && value.abs() < 1e-3 { format!("{value:e}") } else { format!("{value}") }
 }
 
-/// A token as a label: white space made visible or trimmed, at most `limit` characters.
-pub fn label(piece: &str, limit: usize) -> String {
-    let trimmed = piece.trim();
-    if trimmed.is_empty() {
-        let marks = piece.chars().map(|c| if c == '\n' { '↵' } else { '␣' });
-        return if piece.is_empty() { "∅".to_owned() } else { marks.take(limit).collect() };
+/// A token in parts that are shown whole or not at all: characters, blanks made visible, and in place of a character
+/// that `has_picture` denies its number, `U+1F980`.
+pub fn parts(piece: &str, has_picture: impl Fn(char) -> bool) -> Vec<String> {
+    let shown = visible(piece);
+    if piece.is_empty() {
+        return vec![shown];
     }
-    if trimmed.chars().all(is_invisible) {
-        return codes(trimmed).chars().take(limit).collect();
+    let is_seen = piece.chars().any(|c| !is_invisible(c));
+    let mut parts: Vec<String> = Vec::new();
+    for (own, shown) in piece.chars().zip(shown.chars()) {
+        match parts.last_mut() {
+            // What has no picture of its own belongs to the character before it.
+            Some(last) if is_seen && is_invisible(own) => last.extend(has_picture(own).then_some(own)),
+            _ if has_picture(shown) && !is_invisible(own) => parts.push(shown.to_string()),
+            _ => parts.push(code(own)),
+        }
     }
-    let visible = |c: char| if c.is_control() { '\u{FFFD}' } else { c };
-    if trimmed.chars().count() <= limit {
-        return trimmed.chars().map(visible).collect();
-    }
-    trimmed.chars().take(limit.saturating_sub(1)).map(visible).chain(['…']).collect()
+    parts
 }
 
-/// The characters by number, for what has no picture: U+200D.
-pub fn codes(text: &str) -> String {
-    text.chars().map(|c| format!("U+{:04X}", u32::from(c))).collect::<Vec<_>>().join(" ")
+/// As many whole parts as `limit` characters have room for, and `…` in place of the others.
+pub fn cut(parts: &[String], limit: usize) -> String {
+    let whole = joined(parts);
+    if whole.chars().count() <= limit {
+        return whole;
+    }
+    let starts = (0..parts.len()).rev().map(|count| joined(&parts[..count]));
+    let start = starts.into_iter().find(|start| start.chars().count() < limit).unwrap_or_default();
+    format!("{start}…")
 }
 
-/// Joiners, direction marks and variation selectors, which have no picture of their own.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FE00}'..='\u{FE0F}')
+/// The parts side by side; a number stands apart from its neighbours.
+fn joined(parts: &[String]) -> String {
+    let is_number = |part: &String| part.starts_with("U+") && part.len() > 2;
+    let mut text = String::new();
+    for (at, part) in parts.iter().enumerate() {
+        if at > 0 && (is_number(part) || is_number(&parts[at - 1])) {
+            text.push(' ');
+        }
+        text.push_str(part);
+    }
+    text
 }
 
 /// Whether all of `text` is in a script whose characters are as wide as high, and stand upright one by one.
@@ -53,15 +72,32 @@ mod tests {
         }
     }
 
+    fn label(piece: &str, limit: usize) -> String {
+        cut(&parts(piece, |c| c != '🦀' && !is_invisible(c)), limit)
+    }
+
     #[test]
     fn labels_show_white_space_and_are_cut_by_characters() {
-        assert_eq!(label(" Alice", 8), "Alice");
+        assert_eq!(label(" Alice", 8), "␣Alice");
+        assert_eq!(label("Alice", 8), "Alice");
         assert_eq!(label(" ", 8), "␣");
         assert_eq!(label("\n\n", 8), "↵↵");
         assert_eq!(label("", 8), "∅");
         assert_eq!(label("爱丽丝坐在姐姐身边", 5), "爱丽丝坐…");
-        assert_eq!(label("a\u{0}b", 8), "a\u{FFFD}b");
+        assert_eq!(label("a\u{0}b", 8), "a␀b");
+    }
+
+    #[test]
+    fn numbers_of_characters_are_shown_whole_or_not_at_all() {
         assert_eq!(label("\u{200D}", 8), "U+200D");
+        assert_eq!(label("a🦀b", 12), "a U+1F980 b");
+        assert_eq!(label("🦀🦀🦀", 24), "U+1F980 U+1F980 U+1F980".chars().take(23).collect::<String>());
+        for limit in 1..24 {
+            let cut = label(" 🦀x🦀🦀", limit);
+            assert!(cut.chars().count() <= limit, "{cut}");
+            let whole = |part: &str| part == "…" || part == "␣" || part == "x" || part == "U+1F980";
+            assert!(cut.trim_end_matches('…').split(' ').all(|part| part.is_empty() || whole(part)), "{cut}");
+        }
     }
 
     #[test]

@@ -34,13 +34,25 @@ pub fn text(size: f32) -> FontId {
     FontId::new(size, FontFamily::Proportional)
 }
 
-/// A token as it can be shown: by its characters, or by their numbers where no font has them.
+/// A token as it can be shown, in at most `limit` characters: by the numbers of those that no font has.
 pub fn label(ui: &egui::Ui, piece: &str, limit: usize) -> String {
-    let text = format::label(piece, limit);
-    let font = self::text(13.0);
+    format::cut(&parts(ui, piece), limit)
+}
+
+/// As [`label`], and at most `width` points wide in the size of labels.
+pub fn label_within(ui: &egui::Ui, piece: &str, limit: usize, width: f32) -> String {
+    let parts = parts(ui, piece);
+    let fits = |label: &String| {
+        ui.painter().layout_no_wrap(label.clone(), text(13.0), Color32::WHITE).size().x <= width
+    };
+    (1..=limit).rev().map(|limit| format::cut(&parts, limit)).find(fits).unwrap_or_else(|| "…".to_owned())
+}
+
+fn parts(ui: &egui::Ui, piece: &str) -> Vec<String> {
+    let font = text(13.0);
     // Laying it out first makes egui ask the system for a font.
-    drop(ui.painter().layout_no_wrap(text.clone(), font.clone(), Color32::WHITE));
-    if ui.fonts_mut(|fonts| fonts.has_glyphs(&font, &text)) { text } else { format::codes(&text) }
+    drop(ui.painter().layout_no_wrap(piece.to_owned(), font.clone(), Color32::WHITE));
+    format::parts(piece, |c| ui.fonts_mut(|fonts| fonts.has_glyph(&font, c)))
 }
 
 /// A scroll bar that is always seen where there is more than fits.

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use rankscope::Device;
+use rankscope::label::visible;
 use rankscope::model::store::Store;
-use rankscope::model::{self, Input, MaskChoice, Model, Tokenizer};
+use rankscope::model::{self, Input, MaskChoice, Model, Tokenizer, Tokens};
 
 use crate::args::{SubjectArgs, ids};
 
@@ -19,8 +20,8 @@ pub struct Subject {
     pub name: String,
     pub model: Box<dyn Model>,
     pub input: Input,
-    /// The text of every token, where a text was given.
-    pub pieces: Option<Vec<String>>,
+    /// The text in tokens, where a text was given.
+    pub tokens: Option<Tokens>,
     /// Why this device.
     pub why: String,
 }
@@ -42,11 +43,11 @@ impl Subject {
                 "--token-type-ids is for the bert family; {name} is of family {family}, which has no segments"
             );
         }
-        let (mut input, pieces) = read_input(args, &folder)?;
+        let (mut input, tokens) = read_input(args, &folder)?;
         if let Some(list) = &args.target_ids {
             input = input.with_decoder(ids("--target-ids", list)?);
         }
-        Ok(Subject { name, model, input, pieces, why: choice.why })
+        Ok(Subject { name, model, input, tokens, why: choice.why })
     }
 
     /// The choice in words: `causal, as trained`, or the mask and what must be said of it.
@@ -85,19 +86,23 @@ impl Subject {
             (None, Some(_)) => "; the start token for the decoder".to_owned(),
             (None, None) => String::new(),
         };
-        let Some(pieces) = &self.pieces else { return format!("{count} ids{target}") };
-        let shown: Vec<_> = pieces.iter().take(24).map(|piece| visible(piece)).collect();
+        let Some(tokens) = &self.tokens else { return format!("{count} ids{target}") };
+        let shown = tokens.pieces.iter().zip(&tokens.originals).take(24);
+        let shown: Vec<_> = shown.map(|(piece, original)| in_words(piece, original.as_deref())).collect();
         let more = if count > shown.len() { " …" } else { "" };
         format!("{count}: {}{more}{target}", shown.join(" "))
     }
 }
 
-/// A piece on one line, with its spaces marked.
-fn visible(piece: &str) -> String {
-    piece.replace([' ', '▁', 'Ġ'], "·").replace('\n', "⏎").replace(|c: char| c.is_control(), "�")
+/// A piece on one line, its blanks seen; behind an unknown token, what stood in the text.
+fn in_words(piece: &str, original: Option<&str>) -> String {
+    match original {
+        Some(original) => format!("{}({})", visible(piece), visible(original)),
+        None => visible(piece),
+    }
 }
 
-fn read_input(args: &SubjectArgs, folder: &Path) -> Result<(Input, Option<Vec<String>>)> {
+fn read_input(args: &SubjectArgs, folder: &Path) -> Result<(Input, Option<Tokens>)> {
     if let Some(list) = &args.ids {
         let input = Input::new(ids("--ids", list)?);
         let types = args.token_type_ids.as_deref().map(|list| ids("--token-type-ids", list)).transpose()?;
@@ -109,7 +114,8 @@ fn read_input(args: &SubjectArgs, folder: &Path) -> Result<(Input, Option<Vec<St
         None => bail!("no input; give --text \"…\" or --ids 3,5,7"),
     };
     let tokens = Tokenizer::load(folder)?.encode(&text)?;
-    Ok((Input::new(tokens.ids).with_token_types(tokens.token_types), Some(tokens.pieces)))
+    let input = Input::new(tokens.ids.clone()).with_token_types(tokens.token_types.clone());
+    Ok((input, Some(tokens)))
 }
 
 /// All of stdin without its last line end.

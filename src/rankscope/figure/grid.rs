@@ -91,6 +91,9 @@ impl Grid {
     }
 
     /// Fills the cells that have a colour, a rectangle per run of equal ones; hatches the others.
+    ///
+    /// Each reaches under the cells right of it and below, which are drawn over it: rectangles that only touch let the
+    /// background through, as fine lines, where a viewer scales the picture and their edges fall between pixels.
     pub fn draw_cells(
         &self,
         scene: &mut Scene,
@@ -103,10 +106,11 @@ impl Grid {
             while col < self.cols {
                 let here = color(row, col);
                 let end = (col..self.cols).find(|&next| color(row, next) != here).unwrap_or(self.cols);
-                if let Some(color) = here {
-                    let first = self.cell(row, col);
-                    scene.fill(Rect { w: first.w * (end - col) as f64, ..first }, color);
-                }
+                let (first, last) = (self.cell(row, col), self.cell(row.saturating_add(1), end));
+                let (right, bottom) =
+                    (last.right().min(self.area.right()), last.bottom().min(self.area.bottom()));
+                let run = Rect { w: right - first.x, h: bottom - first.y, ..first };
+                scene.fill(run, here.unwrap_or(palette.panel));
                 col = end;
             }
         }
@@ -148,7 +152,8 @@ impl Grid {
         let strips = bar.h as usize;
         for strip in 0..strips {
             let value = 1.0 - strip as f64 / (strips - 1) as f64;
-            scene.fill(Rect { y: bar.y + strip as f64, h: 1.0, ..bar }, map.at(value));
+            // Down to the end of the bar, so that no seam shows between two strips at any scale.
+            scene.fill(Rect { y: bar.y + strip as f64, h: bar.h - strip as f64, ..bar }, map.at(value));
         }
         scene.frame(bar, palette.grid);
         for (y, label) in self.bar_ticks(range) {

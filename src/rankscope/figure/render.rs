@@ -9,6 +9,7 @@ use super::scene::{Anchor, Item, Point, Scene};
 use super::style::Rgb;
 use super::text;
 use crate::error::{Error, Result};
+use crate::label::visible;
 
 /// Pixels of a PNG per pixel of the layout, for screens and projectors of high density.
 const DENSITY: u32 = 2;
@@ -168,5 +169,5 @@ fn failed(error: impl ToString) -> Error {
 
 /// `text` as XML character data.
 fn escape(text: &str) -> String {
-    text::visible(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    visible(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

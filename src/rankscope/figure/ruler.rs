@@ -2,6 +2,7 @@
 
 use super::{axis, text};
 use crate::error::{Error, Result};
+use crate::label::visible;
 
 /// What one axis of a plot measures, and how.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,8 +59,7 @@ const MOST_OWN: usize = 14;
 impl Ruler {
     /// An axis that shows `values`.
     pub fn new(axis: &PlotAxis, values: impl Iterator<Item = f64> + Clone) -> Result<Self> {
-        let refuse =
-            |value: f64, expected: &str| Err(Error::invalid(text::visible(&axis.label), value, expected));
+        let refuse = |value: f64, expected: &str| Err(Error::invalid(visible(&axis.label), value, expected));
         let lowest = match axis.scale {
             AxisScale::Linear => None,
             AxisScale::Log { lowest } => Some(lowest.unwrap_or(0.0)),

@@ -7,7 +7,7 @@ use std::io::Cursor;
 use ndarray::{Array2, array};
 use serde_json::json;
 
-use super::scene::Item;
+use super::scene::{Item, Scene};
 use super::style::{Kind, Theme};
 use super::*;
 use crate::rank::Spectrum;
@@ -219,12 +219,48 @@ fn a_cell_has_the_color_of_its_value_and_a_masked_one_has_none() {
         let [r, g, b] = Theme::Light.sequential().at(value);
         format!("fill=\"#{r:02X}{g:02X}{b:02X}\" stroke=\"none\"/>")
     };
-    // Cells are the only fills 88 pixels high: weights 1; ½ and ½ in one run; the masked one is left out.
-    let cells: Vec<_> =
-        svg.lines().filter(|line| line.contains("<rect") && line.contains("height=\"88\"")).collect();
-    assert_eq!(cells.len(), 2, "{cells:?}");
-    assert!(cells[0].ends_with(&hex(1.0)) && cells[0].contains("width=\"88\""));
-    assert!(cells[1].ends_with(&hex(0.5)) && cells[1].contains("width=\"176\""));
+    // Weights 1, and ½ and ½ in one run; each reaches under its neighbours, and the masked cell is the panel's colour.
+    let cell = |value: f64, width: u32, height: u32| {
+        let size = format!("width=\"{width}\" height=\"{height}\"");
+        svg.lines()
+            .filter(|line| line.contains("<rect") && line.contains(&size) && line.ends_with(&hex(value)))
+            .count()
+    };
+    assert_eq!((cell(1.0, 176, 176), cell(0.5, 176, 88)), (1, 1), "{svg}");
+}
+
+/// How many rectangles, but for background and panel, have `point` inside them and not on an edge.
+fn fills_around(scene: &Scene, (x, y): (f64, f64)) -> usize {
+    let is_inside = |item: &&Item| match item {
+        Item::Fill { area, .. } => area.x < x && x < area.right() && area.y < y && y < area.bottom(),
+        _ => false,
+    };
+    scene.items.iter().skip(2).filter(is_inside).count()
+}
+
+#[test]
+fn no_seam_shows_between_cells_or_in_the_colour_bar_at_any_scale() {
+    let (rows, cols) = (5, 7);
+    let values = Array2::from_shape_fn((rows, cols), |(t, s)| (t * cols + s) as f64);
+    let scene = Heatmap { values, may_attend: None, ..heatmap(rows, cols) }.scene(Theme::Light).unwrap();
+    let Item::Fill { area: panel, .. } = &scene.items[1] else {
+        panic!("the panel comes behind the background")
+    };
+    let (w, h) = (panel.w / cols as f64, panel.h / rows as f64);
+    for (row, col) in (1..rows).flat_map(|row| (1..cols).map(move |col| (row, col))) {
+        let corner = (panel.x + col as f64 * w, panel.y + row as f64 * h);
+        // On each edge between two cells something is drawn under both.
+        assert!(fills_around(&scene, (corner.0, corner.1 - h / 2.0)) > 0, "left of ({row}, {col})");
+        assert!(fills_around(&scene, (corner.0 - w / 2.0, corner.1)) > 0, "above ({row}, {col})");
+    }
+    let Some(Item::Fill { area: last, .. }) =
+        scene.items.iter().rev().find(|item| matches!(item, Item::Fill { .. }))
+    else {
+        panic!("a bar has strips")
+    };
+    for strip in 1..(last.bottom() - panel.y) as usize {
+        assert!(fills_around(&scene, (last.x + last.w / 2.0, panel.y + strip as f64)) > 0, "strip {strip}");
+    }
 }
 
 #[test]

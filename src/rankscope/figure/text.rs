@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use plotters::style::{FontDesc, FontFamily, FontStyle, register_font};
 
+use crate::label::{is_invisible, visible};
 use crate::numbers::short;
 
 /// The embedded face first; viewers without it, and characters that it lacks, fall through.
@@ -29,7 +30,7 @@ pub(super) fn width(text: &str, size: f64) -> f64 {
 }
 
 fn char_width(c: char) -> f64 {
-    if is_zero_width(c) {
+    if is_invisible(c) {
         return 0.0;
     }
     if !is_in_face(c) {
@@ -50,32 +51,9 @@ fn is_in_face(c: char) -> bool {
         | 0x25a0..=0x25ff | 0xfffd)
 }
 
-/// Combining marks, joiners and variation selectors.
-fn is_zero_width(c: char) -> bool {
-    matches!(u32::from(c), 0x300..=0x36f | 0x200b..=0x200f | 0x2060 | 0x20d0..=0x20ff | 0xfe00..=0xfe0f | 0xfeff)
-}
-
 /// `text` without what the embedded face could only draw as a second box, for bitmaps.
 pub(super) fn drawable(text: &str) -> String {
-    text.chars().filter(|&c| !is_zero_width(c)).map(|c| if is_in_face(c) { c } else { '□' }).collect()
-}
-
-/// A label with its blanks made visible, and without control characters, which XML forbids.
-pub(super) fn visible(label: &str) -> String {
-    if label.is_empty() {
-        return "∅".to_owned();
-    }
-    let inner = label.trim_matches(' ');
-    let show = |(i, c): (usize, char)| match c {
-        ' ' if i < label.len() - label.trim_start_matches(' ').len() || inner.is_empty() => '␣',
-        ' ' if i >= label.trim_end_matches(' ').len() => '␣',
-        '\n' => '↵',
-        '\t' => '⇥',
-        '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),
-        '\x7f'..='\u{9f}' | '\u{fffe}' | '\u{ffff}' => '\u{fffd}',
-        _ => c,
-    };
-    label.char_indices().map(show).collect()
+    text.chars().filter(|&c| !is_invisible(c)).map(|c| if is_in_face(c) { c } else { '□' }).collect()
 }
 
 /// `label`, visible, and cut with an ellipsis where it is wider than `room`.
@@ -144,11 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn blanks_and_controls_are_visible() {
-        assert_eq!(visible(" the cat "), "␣the cat␣");
-        assert_eq!(visible("  "), "␣␣");
-        assert_eq!(visible("a\n\u{1}\u{7f}"), "a↵␁\u{fffd}");
-        assert_eq!(visible(""), "∅");
+    fn what_the_face_lacks_is_one_box_a_character() {
         assert_eq!(drawable("猫e\u{301}👩\u{200d}🚀"), "□e□□");
     }
 

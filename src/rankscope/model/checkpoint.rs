@@ -16,6 +16,7 @@ use safetensors::tensor::TensorInfo;
 
 use crate::axis::{Axis, Shape};
 use crate::error::{Error, Result};
+use crate::model::foreign;
 use crate::tensor::Tensor;
 use crate::weight::{Dtype, Weight};
 use shard::Shard;
@@ -39,7 +40,7 @@ impl Checkpoint {
     /// `model.safetensors.index.json`. Only headers are read.
     ///
     /// # Errors
-    /// [`Error::Io`] if there is none; [`Error::Format`] if a header is not what the format asks for, or
+    /// [`Error::Model`] if there is none, saying what is there instead; [`Error::Format`] if a header is not what the format asks for, or
     /// naming the tensor and the file if the index leaves the folder, a shard is missing, a tensor is not
     /// in the shard it is mapped to, or two shards hold it.
     pub fn open(directory: &Path) -> Result<Self> {
@@ -47,6 +48,9 @@ impl Checkpoint {
         if !single.is_file() && index.is_file() {
             let shards = index::open(&index)?.into();
             return Ok(Checkpoint { path: index, shards });
+        }
+        if !single.is_file() {
+            return Err(foreign::no_weights(directory));
         }
         let shard = Shard::open(single.clone())?;
         Ok(Checkpoint { path: single, shards: [shard].into() })
@@ -69,6 +73,11 @@ impl Checkpoint {
     /// Whether the checkpoint holds a tensor of that name.
     pub fn has(&self, name: &str) -> bool {
         self.find(name).is_some()
+    }
+
+    /// The sizes of the tensor `name`, if the checkpoint holds it.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.find(name).map(|(_, info)| info.shape.as_slice())
     }
 
     /// The tensor `name` in its file's dtype.

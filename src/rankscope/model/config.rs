@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::{defaults, python_json};
+use super::{defaults, foreign, python_json};
 use crate::error::{Error, Result, excerpt};
 
 /// Larger than any real configuration, small enough to read at once.
@@ -29,9 +29,7 @@ impl Config {
     pub fn open(directory: &Path) -> Result<Self> {
         let path = directory.join("config.json");
         if !path.is_file() {
-            let problem =
-                "no config.json there; expected a model folder with config.json and model.safetensors";
-            return Err(Error::Model(format!("{}: {problem}", directory.display())));
+            return Err(foreign::no_config(directory));
         }
         Config::read(path)
     }
@@ -48,9 +46,9 @@ impl Config {
                 format!("{size} bytes long, expected a configuration of at most {MAX_BYTES}"),
             ));
         }
-        let text = std::fs::read_to_string(&path).map_err(|error| Error::io(&path, error))?;
-        let fields = python_json::parse(&text)
-            .map_err(|error| Error::format(&path, format!("not a JSON object: {error}")))?;
+        let not_json = |error: String| foreign::not_json(&path, format!("not a JSON object: {error}"));
+        let text = std::fs::read_to_string(&path).map_err(|error| not_json(error.to_string()))?;
+        let fields = python_json::parse(&text).map_err(|error| not_json(error.to_string()))?;
         Ok(Config { path, fields })
     }
 
@@ -127,6 +125,22 @@ impl Config {
     pub fn size(&self, field: &str) -> Result<usize> {
         let size = self.get(field)?;
         self.expect_size(field, size)
+    }
+
+    /// The names in `architectures`, as `GPT2LMHeadModel`; none where it is absent.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if it is no list of texts.
+    pub(super) fn classes(&self) -> Result<Vec<String>> {
+        Ok(self.optional("architectures")?.unwrap_or_default())
+    }
+
+    /// Whether one of [`classes`](Self::classes) ends in one of these.
+    ///
+    /// # Errors
+    /// As [`classes`](Self::classes).
+    pub(super) fn is_of_class(&self, ends: &[&str]) -> Result<bool> {
+        Ok(self.classes()?.iter().any(|class| ends.iter().any(|end| class.ends_with(end))))
     }
 
     /// H, G and D of a model of this width, as LLaMA and its relatives state them.

@@ -16,6 +16,7 @@ mod decllm;
 mod defaults;
 mod encoder_decoder;
 mod family;
+mod foreign;
 pub mod generate;
 mod gpt;
 mod gpt1;
@@ -38,6 +39,7 @@ mod source;
 pub mod stack;
 pub mod store;
 mod t5;
+mod task_head;
 mod tokenizer;
 mod transformer;
 mod variant;
@@ -54,6 +56,10 @@ pub use mask_choice::MaskChoice;
 pub use memory::Memory;
 pub use record::Record;
 pub use source::{Fresh, Seeded, Source};
+pub use task_head::{Reads, TaskHead};
+pub(in crate::model) use tokenizer::TEXT_FILES;
+#[cfg(test)]
+pub(crate) use tokenizer::samples as tokenizer_samples;
 pub use tokenizer::{Tokenizer, Tokens};
 
 use crate::device::Device;
@@ -151,6 +157,9 @@ pub struct Output {
     pub hidden: Tensor,
     /// Scores of every vocabulary entry, `[B, T, V]`; `None` for a model without an output head.
     pub logits: Option<Tensor>,
+    /// What the heads that were trained on the body say, in the order of [`Record::heads`]: `[B, N]` of a text,
+    /// `[B, T, N]` of its tokens.
+    pub heads: Vec<Tensor>,
 }
 
 /// A transformer that can be run under any mask and any probe.
@@ -238,7 +247,27 @@ pub trait Model: Send + Sync {
     fn forward(&self, input: &Input, mask: &MaskChoice, probe: &mut dyn Probe, run: &Run) -> Result<Output> {
         let hidden = self.hidden(input, mask, probe, run)?;
         let logits = self.logits(&hidden, probe)?;
-        Ok(Output { hidden, logits })
+        let heads = self.heads(&hidden, input, probe)?;
+        Ok(Output { hidden, logits, heads })
+    }
+
+    /// What each of [`Record::heads`] says, visited as `NAME.output`.
+    ///
+    /// **Shapes**: hidden `[B, T, C]`; `[B, N]` of a text, `[B, T, N]` of its tokens.
+    ///
+    /// # Errors
+    /// As [`Model::pooled`].
+    fn heads(&self, hidden: &Tensor, input: &Input, probe: &mut dyn Probe) -> Result<Vec<Tensor>> {
+        let heads = self.record().heads();
+        let pooled = match heads.iter().any(|head| head.reads() == Reads::Pooled) {
+            true => self.pooled(hidden, probe)?,
+            false => None,
+        };
+        let say = |head: &TaskHead| {
+            let said = head.forward(hidden, pooled.as_ref(), input)?;
+            probe.visit(&format!("{}.output", head.name()), said)
+        };
+        heads.iter().map(say).collect()
     }
 }
 

@@ -174,7 +174,7 @@ pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<Encode
         dtype: embedding.dtype(),
     };
     let stacks = Stacks {
-        output: embedding.clone(),
+        output: Some(embedding.clone()),
         embedding,
         encoder,
         encoder_norm,

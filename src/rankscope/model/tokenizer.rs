@@ -1,21 +1,38 @@
-//! `tokenizer.json` through the `tokenizers` crate.
+//! Text to token ids and back, through the `tokenizers` crate.
 
+#[cfg(test)]
+mod files_tests;
+mod load;
 mod make;
 mod pieces;
+mod protobuf;
+#[cfg(test)]
+pub(crate) mod samples;
+mod sentence_piece;
+mod settings;
+mod settled;
 #[cfg(test)]
 mod tests;
+mod vocabulary;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::error::{Error, Result};
+pub(in crate::model) use load::FILES as TEXT_FILES;
+use pieces::Spelling;
+use settled::Settled;
 
 /// Text to token ids and back.
 #[derive(Clone, Debug)]
 pub struct Tokenizer {
     path: PathBuf,
     inner: Box<tokenizers::Tokenizer>,
-    /// Whether a token's spelling is made of bytes in GPT-2's alphabet.
-    is_byte_level: bool,
+    /// How a token's name in the vocabulary stands for text.
+    spelling: Spelling,
+    /// When the text of decoded tokens is certain.
+    settled: Settled,
+    /// The id of what is not in the vocabulary, where the model names it.
+    unknown: Option<u32>,
     /// Whether every token is one character, and no character is unknown by another name.
     is_by_character: bool,
 }
@@ -27,35 +44,25 @@ pub struct Tokens {
     pub ids: Vec<u32>,
     /// The segment of every token (BERT); 0 elsewhere.
     pub token_types: Vec<u32>,
-    /// What a person reads: the piece of text behind every token; special tokens by their names, and parts
-    /// of a character by their bytes, as `<0xF0>`.
+    /// What a person reads: what each token says to the model.
+    ///
+    /// A space that belongs to a token stands in it, so that `" sang"` and `"sang"` differ; a piece inside a word keeps
+    /// the vocabulary's mark for that (`"##ng"`). Special tokens, and the unknown token, stand by their names, parts of
+    /// a character by their bytes, as `<0xF0>`.
     pub pieces: Vec<String>,
+    /// What stood in the text at a token that is unknown to the tokenizer; `None` at all others.
+    pub originals: Vec<Option<String>>,
 }
 
 impl Tokenizer {
-    /// Reads `directory/tokenizer.json`. Padding and truncation that it may ask for are switched off.
-    ///
-    /// # Errors
-    /// [`Error::Model`] if there is no such file (ids can be given instead), [`Error::Format`] if it
-    /// cannot be read.
-    pub fn load(directory: &Path) -> Result<Self> {
-        let path = directory.join("tokenizer.json");
-        if !path.is_file() {
-            let hint = "the model has no tokenizer.json, so give token ids instead of a text";
-            return Err(Error::Model(format!("{}: {hint}", path.display())));
-        }
-        let inner = tokenizers::Tokenizer::from_file(&path);
-        Tokenizer::of(path.clone(), inner.map_err(|error| Error::format(&path, one_line(&error)))?)
-    }
-
     fn of(path: PathBuf, mut inner: tokenizers::Tokenizer) -> Result<Self> {
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|error| Error::format(&path, one_line(&error)))?;
-        let parts = (inner.get_pre_tokenizer(), inner.get_decoder());
-        let parts = serde_json::to_string(&parts).map_err(|error| Error::format(&path, error))?;
-        let is_byte_level = parts.contains("\"ByteLevel\"");
+        let spelling = Spelling::of(&inner);
+        let settled = Settled::of(&inner);
+        let unknown = unknown(inner.get_model()).and_then(|token| inner.token_to_id(token));
         let is_by_character = is_by_character(&inner);
-        Ok(Tokenizer { path, inner: Box::new(inner), is_byte_level, is_by_character })
+        Ok(Tokenizer { path, inner: Box::new(inner), spelling, settled, unknown, is_by_character })
     }
 
     /// Cuts a text into tokens, with the special tokens that the model was trained with.
@@ -75,20 +82,33 @@ impl Tokenizer {
             ));
         }
         let encoding = self.inner.encode(text, true).map_err(|error| self.failed(&error))?;
-        let count = encoding.get_ids().len();
-        if count == 0 {
+        if encoding.get_ids().is_empty() {
             return Err(Error::invalid("text", "without any token", "text that the tokenizer knows"));
         }
-        // Special tokens stand for no text: an empty span, and so their name.
-        let special = encoding.get_special_tokens_mask();
-        let spans: Vec<_> = encoding
-            .get_offsets()
-            .iter()
-            .zip(special)
-            .map(|(&(start, end), &special)| if special == 1 { 0..0 } else { start..end })
-            .collect();
-        let pieces = pieces::pieces(text, encoding.get_tokens(), &spans, self.is_byte_level);
-        Ok(Tokens { ids: encoding.get_ids().to_vec(), token_types: encoding.get_type_ids().to_vec(), pieces })
+        let pieces: Vec<_> = encoding.get_ids().iter().map(|&id| self.piece(id)).collect();
+        let original = |at: usize| {
+            // Where a model cannot say which token is the unknown one, it spells the token as the text was.
+            let id = encoding.get_ids()[at];
+            let is_unknown = Some(id) == self.unknown
+                || self.inner.id_to_token(id).is_some_and(|name| name != encoding.get_tokens()[at]);
+            let (start, end) = encoding.get_offsets()[at];
+            let original =
+                text.get(start..end).filter(|original| !original.is_empty() && **original != pieces[at]);
+            original.filter(|_| is_unknown).map(str::to_owned)
+        };
+        let originals = (0..pieces.len()).map(original).collect();
+        let (ids, token_types) = (encoding.get_ids().to_vec(), encoding.get_type_ids().to_vec());
+        Ok(Tokens { ids, token_types, pieces, originals })
+    }
+
+    /// What one token says to the model, as in [`Tokens::pieces`]; `<7>` for an id that the tokenizer does not have.
+    pub fn piece(&self, id: u32) -> String {
+        let is_added = self.inner.get_added_vocabulary().get_added_tokens_decoder().contains_key(&id);
+        match self.inner.id_to_token(id) {
+            None => format!("<{id}>"),
+            Some(token) if is_added => token,
+            Some(token) => self.spelling.read(&token),
+        }
     }
 
     /// The ids of a text that goes on behind another: without the special tokens that begin and end one.
@@ -103,17 +123,33 @@ impl Tokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// The text of some ids, special tokens left out.
+    /// The text of some ids; special tokens, and ids that the tokenizer does not have, stand for none.
     ///
     /// # Errors
     /// [`Error::Format`] if the tokenizer fails on them.
     pub fn decode(&self, ids: &[u32]) -> Result<String> {
-        self.inner.decode(ids, true).map_err(|error| self.failed(&error))
+        let said: Vec<u32> = ids.iter().copied().filter(|&id| self.said(id).is_some()).collect();
+        if said.is_empty() {
+            return Ok(String::new());
+        }
+        self.inner.decode(&said, false).map_err(|error| self.failed(&error))
+    }
+
+    /// Whether tokens that follow may still change the text of the last of these, other than by finishing a character.
+    pub(super) fn may_change(&self, ids: &[u32]) -> bool {
+        let last = ids.iter().rev().find_map(|&id| self.said(id));
+        last.is_some_and(|token| self.settled.may_change(&token))
+    }
+
+    /// The name of a token that stands for text.
+    fn said(&self, id: u32) -> Option<String> {
+        let is_special = |token: &String| self.inner.get_added_vocabulary().is_special_token(token);
+        self.inner.id_to_token(id).filter(|token| !is_special(token))
     }
 
     /// Whether a text of spaces alone is a text like any other.
     fn reads_blanks(&self) -> bool {
-        self.is_by_character || (self.is_byte_level && self.vocab_size() == 256)
+        self.is_by_character || (self.spelling == Spelling::Bytes && self.vocab_size() == 256)
     }
 
     fn expect_known(&self, text: &str) -> Result<()> {
@@ -134,6 +170,17 @@ impl Tokenizer {
 
     fn failed(&self, error: &tokenizers::Error) -> Error {
         Error::format(&self.path, one_line(error))
+    }
+}
+
+/// What a model calls that which is not in its vocabulary.
+fn unknown(model: &tokenizers::ModelWrapper) -> Option<&str> {
+    use tokenizers::ModelWrapper::{BPE, Unigram, WordLevel, WordPiece};
+    match model {
+        BPE(model) => model.unk_token.as_deref(),
+        WordPiece(model) => Some(&model.unk_token),
+        WordLevel(model) => Some(&model.unk_token),
+        Unigram(_) => None,
     }
 }
 

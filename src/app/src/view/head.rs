@@ -126,7 +126,8 @@ fn margin(pass: &Pass, ui: &egui::Ui) -> f32 {
 }
 
 fn label(pass: &Pass, index: usize, ui: &egui::Ui) -> String {
-    pass.tokens.pieces.get(index).map(|piece| theme::label(ui, piece, LETTERS)).unwrap_or_default()
+    let label = |piece: &String| theme::label_within(ui, piece, LETTERS, LABELS.1 - 8.0);
+    pass.tokens.pieces.get(index).map(label).unwrap_or_default()
 }
 
 /// A key's token: upright where its script allows and its width fits `step`, else running upwards.
@@ -152,7 +153,7 @@ fn vertical(ui: &egui::Ui, at: egui::Pos2, text: &str, font: egui::FontId, color
 fn readout(pass: &Pass, at: Head, hovered: Option<(usize, usize)>, rect: Rect, ui: &mut egui::Ui) {
     let text = match hovered {
         None => "Point at an entry to read its weight.".to_owned(),
-        Some((query, key)) => entry(pass, at, query, key),
+        Some(entry) => in_words(pass, at, entry, ui),
     };
     let copied = ui.input(|input| input.events.contains(&Event::Copy));
     if copied && ui.memory(|memory| memory.focused().is_none()) {
@@ -190,9 +191,9 @@ fn tip(ui: &egui::Ui, at: egui::Pos2, align: Align2, text: &str) {
     painter.galley(rect.min + vec2(6.0, 4.0), galley, theme::color(palette.ink));
 }
 
-fn entry(pass: &Pass, at: Head, query: usize, key: usize) -> String {
-    let from = format::label(pass.tokens.pieces.get(query).map_or("", String::as_str), 16);
-    let to = format::label(pass.tokens.pieces.get(key).map_or("", String::as_str), 16);
+fn in_words(pass: &Pass, at: Head, (query, key): (usize, usize), ui: &egui::Ui) -> String {
+    let label = |at: usize| theme::label(ui, pass.tokens.pieces.get(at).map_or("", String::as_str), 16);
+    let (from, to) = (label(query), label(key));
     let weight = if !pass.mask(at.layer).for_head(at.head, pass.heads()).may_attend(query, key) {
         "masked".to_owned()
     } else {

@@ -2,6 +2,8 @@
 
 use egui::{CornerRadius, Role, ScrollArea, Sense, WidgetInfo, vec2};
 
+use rankscope::model::Tokens;
+
 use crate::app::App;
 use crate::layout::is_short;
 use crate::theme;
@@ -27,15 +29,16 @@ pub fn ui(app: &App, ui: &mut egui::Ui) {
                 let noun = if count == 1 { "token" } else { "tokens" };
                 ui.weak(format!("{count} {noun}"));
                 ui.add_space(4.0);
-                for (position, (&id, piece)) in tokens.ids.iter().zip(&tokens.pieces).enumerate() {
-                    chip(ui, position, id, piece);
+                for position in 0..count {
+                    chip(ui, position, tokens);
                 }
             });
         },
     );
 }
 
-fn chip(ui: &mut egui::Ui, position: usize, id: u32, piece: &str) {
+fn chip(ui: &mut egui::Ui, position: usize, tokens: &Tokens) {
+    let (id, piece) = (tokens.ids[position], &tokens.pieces[position]);
     let palette = theme::palette(ui);
     let text = theme::label(ui, piece, 24);
     let galley = ui.painter().layout_no_wrap(text.clone(), theme::text(14.0), theme::color(palette.ink));
@@ -45,5 +48,7 @@ fn chip(ui: &mut egui::Ui, position: usize, id: u32, piece: &str) {
     ui.painter().rect_filled(rect, CornerRadius::same(4), theme::mix(palette.panel, palette.muted, fill));
     let corner = rect.center() - galley.size() / 2.0;
     ui.painter().galley(corner, galley, theme::color(palette.ink));
-    response.on_hover_text(format!("{piece:?}\nid {id}, position {position}"));
+    let original = tokens.originals[position].as_ref();
+    let unknown = original.map(|original| format!(" for {original:?}, which the tokenizer does not know"));
+    response.on_hover_text(format!("{piece:?}{}\nid {id}, position {position}", unknown.unwrap_or_default()));
 }

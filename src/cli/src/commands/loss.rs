@@ -94,8 +94,14 @@ fn table(subject: &Subject, choices: &[MaskChoice], losses: &[Loss]) -> String {
 
 fn as_json(args: &LossArgs, subject: &Subject, mask: &MaskChoice, loss: &Loss) -> Value {
     let token = |(at, nats): (usize, &f64)| {
-        let piece = subject.pieces.as_ref().and_then(|pieces| pieces.get(at));
-        json!({ "position": at, "id": subject.input.ids()[at], "piece": piece, "nats": nats })
+        let piece = subject.tokens.as_ref().and_then(|tokens| tokens.pieces.get(at));
+        let original = subject.tokens.as_ref().and_then(|tokens| tokens.originals.get(at)?.as_ref());
+        let mut token =
+            json!({ "position": at, "id": subject.input.ids()[at], "piece": piece, "nats": nats });
+        if let Some(original) = original {
+            token["original"] = json!(original);
+        }
+        token
     };
     let description = subject.model.description();
     json!({

@@ -12,8 +12,9 @@ use rankscope::numbers::scaled;
 
 const PLACES: &str = "\
 A model is a folder with config.json, model.safetensors (or shards with
-model.safetensors.index.json), and tokenizer.json to read text. A name is looked up
-in this order:
+model.safetensors.index.json), and, to read text, tokenizer.json (or vocab.txt,
+vocab.json with merges.txt, spiece.model or tokenizer.model). A name is looked up in
+this order:
   a folder      given literally
   installed     in $RANKSCOPE_MODELS, or rankscope/models in your data folder
   bundled       with the program

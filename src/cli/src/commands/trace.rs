@@ -27,7 +27,8 @@ The file holds one f32 tensor for each probe point, without the batch axis:
   logits                              [T, V] queries, vocabulary
   last_hidden_state                   [T, C] of a model without an output head
 Its metadata hold version, model, mask, device, dtype, ids, pieces, and as JSON
-the mask of every tensor of attention weights and the axes of every tensor.
+the mask of every tensor of attention weights and the axes of every tensor; where
+a token is unknown to the tokenizer, also what stood in the text there (originals).
 
 Examples:
   rankscope trace --model glass-en --text \"the cat sat\" --out t.safetensors
@@ -132,8 +133,11 @@ fn metadata(subject: &Subject, mask: &MaskChoice, tensors: &[(String, Tensor)]) 
     if let Some(ids) = subject.input.decoder_ids() {
         metadata.insert("target_ids", json!(ids).to_string());
     }
-    if let Some(pieces) = &subject.pieces {
-        metadata.insert("pieces", json!(pieces).to_string());
+    if let Some(tokens) = &subject.tokens {
+        metadata.insert("pieces", json!(tokens.pieces).to_string());
+        if tokens.originals.iter().any(Option::is_some) {
+            metadata.insert("originals", json!(tokens.originals).to_string());
+        }
     }
     metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use crate::support::{Home, text_of, tiny};
+use crate::support::{Home, edit_config, text_of, tiny};
 
 const TEXT: &str = "Once upon a time";
 
@@ -55,6 +55,30 @@ fn a_text_ends_at_a_stop_token_or_when_the_context_is_full() {
         129,
         "a context of 128, and one token behind it"
     );
+}
+
+#[test]
+fn the_ends_of_generation_config_win_over_those_of_the_configuration() {
+    let home = Home::new();
+    let folder = home.copy_of("llama", "ends");
+    let write = |more: &[&str]| {
+        let model = ["generate", "--model", text_of(&folder), "--ids", "3,1,4", "--tokens", "7", "--json"];
+        home.json(&[&model, more].concat())
+    };
+    let all = write(&["--no-stop"])["ids"].clone();
+    let end = |told: &serde_json::Value| (told["end"].clone(), told["ids"].as_array().unwrap().len());
+    let (third, first) = (&all[2], all.as_array().unwrap().iter().position(|id| *id == all[2]).unwrap());
+    edit_config(&folder, "eos_token_id", third.clone());
+    assert_eq!(end(&write(&[])), ("stop".into(), first + 1));
+    let config = folder.join("generation_config.json");
+    std::fs::write(&config, "{}").unwrap();
+    assert_eq!(end(&write(&[])), ("length".into(), 7));
+    std::fs::write(&config, format!("{{\"eos_token_id\": [96, {third}], \"forced_eos_token_id\": 5}}"))
+        .unwrap();
+    assert_eq!(end(&write(&[])), ("stop".into(), first + 1));
+    std::fs::write(&config, "{\"forced_eos_token_id\": 5}").unwrap();
+    assert_eq!(write(&[])["ids"][6], 5);
+    assert_eq!(write(&["--no-stop"])["ids"], all);
 }
 
 #[test]

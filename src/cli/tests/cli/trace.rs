@@ -81,7 +81,26 @@ fn the_metadata_say_what_was_run() {
     let (ids, pieces) = (json_in(&metadata, "ids"), json_in(&metadata, "pieces"));
     assert_eq!(ids.as_array().unwrap().len(), pieces.as_array().unwrap().len());
     let pieces: Vec<_> = pieces.as_array().unwrap().iter().map(|piece| piece.as_str().unwrap()).collect();
-    assert_eq!(pieces.concat().replace('▁', " ").trim(), TEXT);
+    assert_eq!(pieces.concat().trim(), TEXT);
+    assert!(!metadata.contains_key("originals"), "every token is known");
+}
+
+#[test]
+fn an_unknown_token_stands_by_its_name_and_the_text_beside_it() {
+    let home = Home::new();
+    let folder = home.copy_of("bert", "words");
+    std::fs::write(folder.join("vocab.txt"), "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\nsa\n##ng\nng\n")
+        .unwrap();
+    let text = ["--text", "The ng sang 🦊"];
+    home.stdout(&[&["trace", "--model", text_of(&folder), "--out", "t.safetensors"], &text[..]].concat());
+    let (_, metadata) = read(&home, "t.safetensors");
+    let pieces = serde_json::json!(["[CLS]", "the", "ng", "sa", "##ng", "[UNK]", "[SEP]"]);
+    assert_eq!(json_in(&metadata, "pieces"), pieces);
+    assert_eq!(json_in(&metadata, "ids"), serde_json::json!([2, 5, 8, 6, 7, 1, 3]));
+    assert_eq!(
+        json_in(&metadata, "originals"),
+        serde_json::json!([null, null, null, null, null, "🦊", null])
+    );
 }
 
 #[test]

@@ -42,7 +42,7 @@ impl EncoderDecoder {
         let mut source = Source::new(sizes, seed, device);
         let embedding = source.embedding()?;
         let stacks = Stacks {
-            output: embedding.clone(),
+            output: Some(embedding.clone()),
             embedding,
             encoder: (0..layers[0]).map(|_| source.block()).collect::<Result<_>>()?,
             encoder_norm: source.norm()?,
@@ -126,7 +126,7 @@ impl EncoderDecoder {
     /// # Errors
     /// As [`linear`](crate::ops::linear).
     pub fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
-        self.stacks.logits(hidden)
+        self.stacks.logits(hidden).map(|logits| logits.expect("built with an output layer"))
     }
 }
 

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::shard::Shard;
 use crate::error::{Error, Result};
+use crate::model::foreign;
 
 /// Larger than any real index, small enough to read at once.
 const MAX_BYTES: u64 = 1 << 26;
@@ -33,7 +34,7 @@ fn weight_map(path: &Path) -> Result<BTreeMap<String, String>> {
     }
     let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
     let Index { weight_map } = serde_json::from_str(&text)
-        .map_err(|error| Error::format(path, format!("not an index of shards: {error}")))?;
+        .map_err(|error| foreign::not_json(path, format!("not an index of shards: {error}")))?;
     if weight_map.is_empty() {
         return Err(Error::format(path, "weight_map is empty, expected tensor names and their files"));
     }
@@ -76,7 +77,8 @@ pub(super) fn open(path: &Path) -> Result<Vec<Shard>> {
         let file = folder.join(&name);
         if !file.is_file() {
             let tensor = map.iter().find(|(_, file)| **file == name).map_or("?", |(tensor, _)| tensor);
-            return Err(Error::format(path, format!("shard {name}, with tensor {tensor}, is not there")));
+            let hint = "the download is incomplete, so fetch that file too";
+            return Err(Error::format(path, format!("shard {name}, with tensor {tensor}, is not there: {hint}")));
         }
         shards.push(Shard::open(file)?);
     }

@@ -13,11 +13,12 @@ use crate::model::make::outline_of;
 use crate::model::{Checkpoint, Config};
 
 /// The first parts of names of heads, which stand outside the body.
-const HEADS: [&str; 10] = [
+const HEADS: [&str; 11] = [
     "cls",
     "classifier",
     "pre_classifier",
     "score",
+    "v_head",
     "qa_outputs",
     "multiple_choice_head",
     "classification_head",
@@ -117,14 +118,19 @@ impl Held {
         let taken: HashSet<String> = outline.tensors.iter().map(|(name, _)| name.clone()).collect();
         let mut tensors: Vec<_> =
             outline.tensors.into_iter().map(|(name, shape)| (name, shape.len() as u128)).collect();
-        let is_copy = |name: &str| taken.iter().any(|other| checkpoint.same(name, other));
         let mut rest = checkpoint.names();
-        rest.retain(|name| {
-            let is_parameter = !NO_PARAMETERS.iter().any(|end| name.ends_with(end));
-            !taken.contains(name) && is_parameter && !is_copy(name)
-        });
+        rest.retain(|name| !taken.contains(name) && !NO_PARAMETERS.iter().any(|end| name.ends_with(end)));
         rest.sort();
-        tensors.extend(rest.into_iter().map(|name| (name.clone(), checkpoint.numbers(&name) as u128)));
+        for name in rest {
+            let mut is_copy = false;
+            for other in &taken {
+                is_copy = is_copy || checkpoint.same(&name, other)?;
+            }
+            if !is_copy {
+                let parameters = checkpoint.numbers(&name) as u128;
+                tensors.push((name, parameters));
+            }
+        }
         tensors.retain(|(_, parameters)| *parameters > 0);
         Ok(Held { tensors, taken, tables })
     }

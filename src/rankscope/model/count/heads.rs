@@ -52,33 +52,22 @@ const TASKS: [(&str, Task); 13] = [
 impl Plan {
     /// With what the class in `architectures` puts on top of the body; as the family is published where it names none.
     pub(super) fn with_class(self, config: &Config) -> Result<Self> {
-        let classes: Vec<String> = config.optional("architectures")?.unwrap_or_default();
+        let is_bert = ["bert", "unilm", "roberta", "distilbert"].contains(&self.family.as_str());
+        let classes = config.classes()?;
         let Some(class) = classes.first() else {
-            let apart = match self.is_encoder_alone() {
-                true => vec![Part::head(WORDS, self.words_head())],
-                false => Vec::new(),
-            };
+            let apart = Vec::from_iter(is_bert.then(|| Part::head(WORDS, self.words_head())));
             return Ok(Plan { apart, ..self });
         };
         let Some((_, task)) = TASKS.iter().find(|(end, _)| class.ends_with(end)) else {
             let apart = vec![Part::head(format!("the head of {class}"), 0)];
-            return Ok(Plan { apart, output: self.without_output(), ..self });
+            return Ok(Plan { apart, output: Output::None, ..self });
         };
         let labels = labels(config)?;
         Ok(match self.family.as_str() {
-            "bert" | "unilm" | "roberta" | "distilbert" => self.of_encoder(*task, labels, is_tied(config)?),
+            _ if is_bert => self.of_encoder(*task, labels, is_tied(config)?),
             "t5" => self.of_t5(*task, labels),
             _ => self.of_decoder(*task, labels),
         })
-    }
-
-    fn is_encoder_alone(&self) -> bool {
-        self.encoder.is_some() && self.decoder.is_none() && self.output == Output::None
-    }
-
-    /// An output layer belongs to models of words.
-    fn without_output(&self) -> Output {
-        if self.is_encoder_alone() { self.output } else { Output::None }
     }
 
     /// C² + C.

@@ -102,8 +102,8 @@ impl Model for EncoderDecoder {
     }
 
     fn logits(&self, hidden: &Tensor, probe: &mut dyn Probe) -> Result<Option<Tensor>> {
-        let logits = self.record.finite_on_the_cpu("logits", self.stacks.logits(hidden)?)?; // [B, T, V]
-        probe.visit("logits", logits).map(Some)
+        let Some(logits) = self.stacks.logits(hidden)? else { return Ok(None) };
+        probe.visit("logits", self.record.finite_on_the_cpu("logits", logits)?).map(Some) // [B, T, V]
     }
 
     fn cache(&self, batch: usize) -> Result<KvCache> {

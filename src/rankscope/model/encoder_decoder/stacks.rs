@@ -20,7 +20,8 @@ pub(in crate::model) struct Stacks {
     pub(in crate::model) encoder_norm: Tensor, // [C]
     pub(in crate::model) decoder: Vec<CrossBlock>,
     pub(in crate::model) decoder_norm: Tensor, // [C]
-    pub(in crate::model) output: Weight,       // [V, C], the embedding itself where tied
+    /// `[V, C]`, the embedding itself where tied; absent of a bare model and of one with another head.
+    pub(in crate::model) output: Option<Weight>,
     /// What the hidden state is multiplied by before the output layer.
     pub(in crate::model) output_scale: Option<f32>,
     pub(in crate::model) order: Order,
@@ -110,11 +111,12 @@ impl Stacks {
         probe.visit("decoder.final_norm", rms_norm(&x, &self.decoder_norm, self.epsilon)?)
     }
 
-    /// Scores of every vocabulary entry, `[B, T, V]`.
-    pub(in crate::model) fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
+    /// Scores of every vocabulary entry, `[B, T, V]`; `None` without an output layer.
+    pub(in crate::model) fn logits(&self, hidden: &Tensor) -> Result<Option<Tensor>> {
+        let Some(output) = &self.output else { return Ok(None) };
         match self.output_scale {
-            Some(factor) => linear(&scale(hidden, factor)?, &self.output),
-            None => linear(hidden, &self.output),
+            Some(factor) => linear(&scale(hidden, factor)?, output).map(Some),
+            None => linear(hidden, output).map(Some),
         }
     }
 

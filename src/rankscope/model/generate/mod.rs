@@ -1,7 +1,10 @@
 //! Writing text: one token after the other, each drawn from what the model says of the next.
 
+mod ends;
 mod sampling;
 mod stream;
+#[cfg(test)]
+mod stream_tests;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -12,10 +15,11 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
+pub use ends::Ends;
 pub use sampling::Sampling;
 pub use stream::TextStream;
 
-use super::{Config, Input, MaskChoice, Model};
+use super::{Input, MaskChoice, Model};
 use crate::error::{Error, Result};
 use crate::run::Run;
 use writer::Writer;
@@ -29,6 +33,10 @@ pub struct Settings {
     pub sampling: Sampling,
     /// Ids that end the text; the one that does is its last.
     pub stop: Vec<u32>,
+    /// The id that is always written behind a single token; `None` to choose there as elsewhere.
+    pub first: Option<u32>,
+    /// Ids of which the last token that there is room for is always one; empty to choose there as elsewhere.
+    pub last: Vec<u32>,
     /// Whether keys and values are kept, where the family keeps a cache.
     pub use_cache: bool,
     /// Who sees whom.
@@ -42,6 +50,8 @@ impl Default for Settings {
             tokens: 20,
             sampling: Sampling::greedy(),
             stop: Vec::new(),
+            first: None,
+            last: Vec::new(),
             use_cache: true,
             mask: MaskChoice::AsTrained,
         }
@@ -135,6 +145,7 @@ pub fn generate(
     let (reading, start) = (start.elapsed(), Instant::now());
     let mut tokens = Vec::new();
     let end = loop {
+        force(&mut logits, settings.forced(writer.len(), tokens.len()));
         let (id, probability) = settings.sampling.draw(&logits, &mut random)?;
         let token = Written { id, probability };
         tokens.push(token);
@@ -153,32 +164,43 @@ pub fn generate(
     Ok(Generated { tokens, end, used_cache: writer.has_cache(), reading, writing: start.elapsed() })
 }
 
-/// The ids that end a text, as a configuration has them: `eos_token_id`, one or several; none if it is silent.
-///
-/// # Errors
-/// [`Error::Format`] if it is anything else.
-pub fn stop_tokens(config: &Config) -> Result<Vec<u32>> {
-    let field = "eos_token_id";
-    let Some(value) = config.optional::<serde_json::Value>(field)? else { return Ok(Vec::new()) };
-    let one = serde_json::from_value::<u32>(value.clone()).map(|id| vec![id]);
-    let ids = one.or_else(|_| serde_json::from_value(value.clone()));
-    ids.map_err(|_| config.wrong(field, &value.to_string(), "an id or a list of ids"))
+/// Leaves nothing to choose but `ids`, each as likely as the others, if there are any.
+fn force(logits: &mut [f32], ids: &[u32]) {
+    if ids.is_empty() {
+        return;
+    }
+    logits.fill(f32::NEG_INFINITY);
+    for &id in ids {
+        logits[id as usize] = 0.0;
+    }
 }
 
 impl Settings {
+    /// What must come behind `read` tokens, of which `written` are new.
+    fn forced(&self, read: usize, written: usize) -> &[u32] {
+        match &self.first {
+            Some(first) if read == 1 => std::slice::from_ref(first),
+            _ if written + 1 == self.tokens => &self.last,
+            _ => &[],
+        }
+    }
+
     fn check(&self, model: &dyn Model) -> Result<()> {
         self.sampling.check()?;
         if self.tokens == 0 {
             return Err(Error::invalid("number of tokens to write", 0, "at least 1"));
         }
         let vocab = model.description().vocab;
-        match self.stop.iter().find(|&&id| id as usize >= vocab) {
-            Some(id) => Err(Error::invalid(
-                "stop token",
-                id,
-                format!("less than {vocab}, the size of the vocabulary"),
-            )),
-            None => Ok(()),
+        for (what, ids) in [
+            ("stop token", &self.stop[..]),
+            ("first token", self.first.as_slice()),
+            ("last token", &self.last),
+        ] {
+            if let Some(id) = ids.iter().find(|&&id| id as usize >= vocab) {
+                let expected = format!("less than {vocab}, the size of the vocabulary");
+                return Err(Error::invalid(what, id, expected));
+            }
         }
+        Ok(())
     }
 }

@@ -5,8 +5,10 @@ use crate::model::Tokenizer;
 
 /// Turns tokens into text one by one: what is returned is final, so it can be printed at once.
 ///
-/// **Conventions**: a token that ends inside a character is held back until the character is whole.
-/// Tokens are decoded together with those before them, since a space may belong to either.
+/// **Conventions**: what is returned adds up to the text of all tokens, without what that has in common with the text
+/// of the prompt alone. A token whose text may still change is held back: one that ends inside a character, and a
+/// token such as `<0xF0>` until one follows that is no byte, since the bytes in between are text together or not at
+/// all. Tokens are decoded together with those before them, since a space may belong to either.
 pub struct TextStream<'a> {
     tokenizer: &'a Tokenizer,
     ids: Vec<u32>,
@@ -22,22 +24,29 @@ impl<'a> TextStream<'a> {
         TextStream { tokenizer, ids: prompt.to_vec(), start: 0, said: prompt.len() }
     }
 
-    /// The text that is certain with one more token; empty inside a character.
+    /// The text that is certain with one more token; empty where none is.
     ///
     /// # Errors
     /// As [`Tokenizer::decode`].
     pub fn push(&mut self, id: u32) -> Result<String> {
         self.ids.push(id);
+        if self.tokenizer.may_change(&self.ids) {
+            return Ok(String::new());
+        }
         let new = self.unsaid()?;
         if new.is_empty() || new.ends_with(char::REPLACEMENT_CHARACTER) {
             return Ok(String::new());
         }
-        self.start = self.said;
+        // What was just said is enough to go on behind, unless it says nothing where a text begins with it, as a space
+        // that is taken away there.
+        if !self.tokenizer.decode(&self.ids[self.said..])?.is_empty() {
+            self.start = self.said;
+        }
         self.said = self.ids.len();
         Ok(new)
     }
 
-    /// What was held back: a character that never became whole.
+    /// What was held back.
     ///
     /// # Errors
     /// As [`Tokenizer::decode`].
@@ -48,6 +57,8 @@ impl<'a> TextStream<'a> {
     fn unsaid(&self) -> Result<String> {
         let known = self.tokenizer.decode(&self.ids[self.start..self.said])?;
         let all = self.tokenizer.decode(&self.ids[self.start..])?;
-        Ok(all.get(known.len()..).unwrap_or_default().to_owned())
+        let same = known.chars().zip(all.chars()).take_while(|(known, now)| known == now);
+        let same: usize = same.map(|(_, now)| now.len_utf8()).sum();
+        Ok(all[same..].to_owned())
     }
 }

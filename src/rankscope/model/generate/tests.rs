@@ -298,14 +298,55 @@ fn a_character_that_never_became_whole_is_said_at_the_end() {
 }
 
 #[test]
-fn the_ends_of_a_text_stand_in_the_configuration() {
-    let ends = |value: serde_json::Value| {
-        let config = Config::from_value("here", serde_json::json!({ "eos_token_id": value })).unwrap();
-        stop_tokens(&config)
-    };
-    assert_eq!(ends(2.into()).unwrap(), [2]);
-    assert_eq!(ends(vec![2, 7].into()).unwrap(), [2, 7]);
-    assert_eq!(ends(serde_json::Value::Null).unwrap(), [] as [u32; 0]);
-    let error = ends("end".into()).unwrap_err().to_string();
+fn the_ends_of_a_text_stand_in_a_configuration() {
+    let read = |value: serde_json::Value| Ends::read(&Config::from_value("here", value).unwrap(), 9);
+    let stop =
+        |value: serde_json::Value| read(serde_json::json!({ "eos_token_id": value })).map(|ends| ends.stop);
+    assert_eq!(stop(2.into()).unwrap(), [2]);
+    assert_eq!(stop(vec![2, 7].into()).unwrap(), [2, 7]);
+    assert_eq!(stop(serde_json::Value::Null).unwrap(), [] as [u32; 0]);
+    assert_eq!(stop(vec![-1, 8, 9].into()).unwrap(), [8], "what the vocabulary lacks is never written");
+    let error = stop("end".into()).unwrap_err().to_string();
     assert_eq!(error, "here: eos_token_id is \"end\", expected an id or a list of ids");
+    let pair = serde_json::json!({
+        "decoder_start_token_id": 3, "bos_token_id": 1, "forced_bos_token_id": 4, "forced_eos_token_id": [5, 6],
+    });
+    let ends = Ends { stop: vec![], start: Some(3), first: Some(4), last: vec![5, 6] };
+    assert_eq!(read(pair).unwrap(), ends);
+    let begin = read(serde_json::json!({ "bos_token_id": 1 })).unwrap();
+    assert_eq!(begin, Ends { start: Some(1), ..Ends::default() });
+    let error = read(serde_json::json!({ "decoder_start_token_id": [1, 2] })).unwrap_err().to_string();
+    assert_eq!(error, "here: decoder_start_token_id is [1, 2], expected one id");
+}
+
+#[test]
+fn what_generation_config_says_wins_even_where_it_is_silent() {
+    let model = tiny("llama");
+    let folder = tempfile::tempdir().unwrap();
+    let config = model.record().config();
+    let own = Ends::read(config, model.description().vocab).unwrap();
+    assert_eq!(Ends::of(&*model, folder.path()).unwrap(), own);
+    let file = folder.path().join("generation_config.json");
+    for (text, stop) in [("{\"eos_token_id\": [7, 11]}", vec![7, 11]), ("{}", vec![])] {
+        std::fs::write(&file, text).unwrap();
+        assert_eq!(Ends::of(&*model, folder.path()).unwrap(), Ends { stop, ..Ends::default() }, "{text}");
+    }
+    std::fs::write(&file, "stop").unwrap();
+    assert!(Ends::of(&*model, folder.path()).unwrap_err().to_string().contains("generation_config.json"));
+}
+
+#[test]
+fn what_must_come_first_and_last_comes() {
+    let model = tiny("llama");
+    let settings = Settings { tokens: 5, first: Some(13), last: vec![17], ..Settings::default() };
+    let ids = write(&*model, &[3], &settings, 0).ids();
+    assert_eq!((ids.len(), ids[0], ids[4]), (5, 13, 17));
+    assert_ne!(write(&*model, &[3], &Settings { tokens: 5, ..Settings::default() }, 0).ids(), ids);
+    let longer = write(&*model, &[3, 1], &settings, 0).ids();
+    assert_ne!(longer[0], 13, "the first is for texts of one token");
+    let sampling = Sampling::default();
+    let drawn = Settings { last: vec![17, 19], sampling, ..settings };
+    let last: std::collections::BTreeSet<_> =
+        (0..20).map(|seed| write(&*model, &[3, 1], &drawn, seed).ids()[4]).collect();
+    assert_eq!(last.into_iter().collect::<Vec<_>>(), [17, 19]);
 }

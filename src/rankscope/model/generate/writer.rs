@@ -55,6 +55,11 @@ impl<'a> Writer<'a> {
         self.cache.is_some()
     }
 
+    /// Tokens that the decoder has, written ones included.
+    pub(super) fn len(&self) -> usize {
+        self.ids.len()
+    }
+
     /// One more token; `false` if the context has no room for it.
     pub(super) fn push(&mut self, id: u32) -> bool {
         let has_room = self.ids.len() < self.room;

@@ -152,8 +152,7 @@ pub(in crate::model) fn is_tied(config: &Config) -> Result<bool> {
 
 /// Whether `architectures` names a model that predicts tokens, or nothing.
 fn predicts_tokens(config: &Config) -> Result<bool> {
-    let classes: Vec<String> = config.optional("architectures")?.unwrap_or_default();
-    Ok(classes.is_empty() || classes.iter().any(|class| class.ends_with("ForCausalLM")))
+    Ok(config.classes()?.is_empty() || config.is_of_class(&["ForCausalLM"])?)
 }
 
 fn block(sizes: &Sizes, builder: &mut Builder<'_>, path: &str) -> Result<Block<Feed>> {

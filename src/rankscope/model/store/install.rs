@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use super::held::Held;
 use super::{Store, expect_model, expect_plain};
 use crate::error::{Error, Result};
-use crate::model::{Checkpoint, Config};
+use crate::model::{Checkpoint, Config, TEXT_FILES};
 use crate::run::Run;
 
-/// What is copied of a model folder besides its checkpoint, where it is there.
-const COPIED: [&str; 5] = ["config.json", "tokenizer.json", "SOURCE.json", "LICENSE", "README.md"];
+/// What is copied of a model folder besides its checkpoint and what says how it reads and writes, where it is there.
+const COPIED: [&str; 4] = ["config.json", "SOURCE.json", "LICENSE", "README.md"];
 
 impl Store {
     /// Copies a model folder into the store, under `name` or the folder's own name.
@@ -36,7 +36,8 @@ impl Store {
         let held = self.hold(&name, run)?;
         self.expect_free(&name)?; // it may have come while we waited
         let folder = held.incoming("model")?;
-        let others = COPIED.map(|file| source.join(file)).into_iter().filter(|file| file.is_file());
+        let others =
+            COPIED.iter().chain(&TEXT_FILES).map(|file| source.join(file)).filter(|file| file.is_file());
         let files: Vec<_> = others.chain(checkpoint.files().into_iter().map(Path::to_owned)).collect();
         for file in files {
             copy(&file, &folder, run)?;

@@ -17,10 +17,8 @@ use super::held::{Held, is_full};
 use super::watched::{Counter, watched};
 use super::{CONFIG, INDEX, SINGLE, checksum, is_plain};
 use crate::error::{Error, Result};
-use crate::model::{Config, Family, checkpoint::index};
+use crate::model::{Config, Family, TEXT_FILES, checkpoint::index};
 use crate::run::Run;
-
-const TOKENIZER: &str = "tokenizer.json";
 
 /// Fetches what a model needs into `folder`; returns what is to be said of its source.
 pub(super) fn fetch(repository: &str, held: &Held, folder: &Path, run: &Run) -> Result<Value> {
@@ -31,7 +29,7 @@ pub(super) fn fetch(repository: &str, held: &Held, folder: &Path, run: &Run) -> 
     about.expect(CONFIG, repository)?;
     let folder_of = |path: &Path| path.parent().unwrap_or(Path::new(".")).to_owned();
     hub.read(CONFIG, run, |path| Family::of(&Config::open(&folder_of(path))?))?; // before gigabytes come
-    names.extend(about.has(TOKENIZER).then(|| TOKENIZER.to_owned()));
+    names.extend(TEXT_FILES.iter().filter(|file| about.has(file)).map(|file| (*file).to_owned()));
     if about.has(SINGLE) || !about.has(INDEX) {
         about.expect(SINGLE, repository)?;
         names.push(SINGLE.to_owned());

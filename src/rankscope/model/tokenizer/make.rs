@@ -119,7 +119,7 @@ impl Tokenizer {
 const UNKNOWN: &str = "<unknown>";
 
 /// A definition with every part that the format asks for, and no model.
-fn definition() -> Value {
+pub(super) fn definition() -> Value {
     json!({
         "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
         "pre_tokenizer": null, "post_processor": null, "decoder": null,

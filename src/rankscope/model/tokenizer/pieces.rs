@@ -1,34 +1,42 @@
 //! What a person reads in place of a token.
 
-use std::ops::Range;
+/// How a token's name in the vocabulary stands for text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spelling {
+    /// Each character is a byte of the text, in GPT-2's alphabet: `Ġthe`.
+    Bytes,
+    /// As the text, with `▁` for a space: `▁the`.
+    Blanks,
+    /// As the text.
+    Plain,
+}
 
-/// The token as text: the piece of `text` behind it where that piece is its alone, otherwise its own
-/// spelling.
-///
-/// Several tokens may lie behind one character: its bytes (byte-level and byte-fallback tokenizers), or
-/// what a normaliser made of it. Each is then shown by what it holds itself, a lone byte as `<0xF0>`.
-pub(super) fn pieces(
-    text: &str,
-    tokens: &[String],
-    spans: &[Range<usize>],
-    is_byte_level: bool,
-) -> Vec<String> {
-    let own = |token: &str| if is_byte_level { bytes_spelled(token) } else { token.to_owned() };
-    let piece = |(at, token): (usize, &String)| {
-        let span = spans[at].clone();
-        let neighbours = [at.checked_sub(1), Some(at + 1)].into_iter().flatten();
-        let is_shared = neighbours.filter_map(|other| spans.get(other)).any(|other| overlap(&span, other));
-        match text.get(span) {
-            Some(piece) if !piece.is_empty() && !is_shared => piece.to_owned(),
-            _ => own(token),
+impl Spelling {
+    /// Reads it off the parts that take a text apart and put it together again.
+    pub(super) fn of(inner: &tokenizers::Tokenizer) -> Self {
+        let parts = (inner.get_normalizer(), inner.get_pre_tokenizer(), inner.get_decoder());
+        let parts = serde_json::to_string(&parts).unwrap_or_default();
+        if parts.contains("\"ByteLevel\"") {
+            Spelling::Bytes
+        } else if parts.contains(BLANK) {
+            Spelling::Blanks
+        } else {
+            Spelling::Plain
         }
-    };
-    tokens.iter().enumerate().map(piece).collect()
+    }
+
+    /// What the token called `token` says.
+    pub(super) fn read(self, token: &str) -> String {
+        match self {
+            Spelling::Bytes => bytes_spelled(token),
+            Spelling::Blanks => token.replace(BLANK, " "),
+            Spelling::Plain => token.to_owned(),
+        }
+    }
 }
 
-fn overlap(one: &Range<usize>, other: &Range<usize>) -> bool {
-    one.start < other.end && other.start < one.end
-}
+/// What stands for a space in vocabularies of SentencePiece: U+2581.
+pub(super) const BLANK: char = '▁';
 
 /// A byte-level token's bytes, as text where they are text and as `<0xF0>` where they are not.
 fn bytes_spelled(token: &str) -> String {

@@ -1,102 +1,16 @@
 //! Tokenizers made for each test: with special tokens before and after, before only, and with none.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::samples::{bytes, definition, tokenizer, unigram, with_begin, word_pieces};
 use super::*;
-
-fn tokenizer(definition: Value) -> Tokenizer {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("tokenizer.json"), definition.to_string()).unwrap();
-    Tokenizer::load(folder.path()).unwrap()
-}
-
-/// A definition with every part that the format asks for, and `parts` on top.
-fn definition(parts: Value) -> Value {
-    let mut whole = json!({
-        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
-        "pre_tokenizer": null, "post_processor": null, "decoder": null,
-    });
-    for (key, part) in parts.as_object().unwrap() {
-        whole[key] = part.clone();
-    }
-    whole
-}
-
-fn special(id: u32, content: &str) -> Value {
-    json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
-           "normalized": false, "special": true})
-}
-
-/// A post-processor that puts special tokens around the text.
-fn template(before: &str, after: Option<&str>, ids: &[(&str, u32)]) -> Value {
-    let token = |name: &str| json!({"SpecialToken": {"id": name, "type_id": 0}});
-    let mut single = vec![token(before), json!({"Sequence": {"id": "A", "type_id": 0}})];
-    single.extend(after.map(token));
-    let tokens: serde_json::Map<_, _> = ids
-        .iter()
-        .map(|(name, id)| (name.to_string(), json!({"id": name, "ids": [id], "tokens": [name]})))
-        .collect();
-    json!({"type": "TemplateProcessing", "single": single, "pair": [], "special_tokens": tokens})
-}
-
-/// BERT's kind: pieces of words, Chinese characters apart, [CLS] before and [SEP] after.
-fn word_pieces() -> Tokenizer {
-    tokenizer(definition(json!({
-        "added_tokens": [special(1, "[CLS]"), special(2, "[SEP]")],
-        "normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
-                       "strip_accents": null, "lowercase": true},
-        "pre_tokenizer": {"type": "BertPreTokenizer"},
-        "post_processor": template("[CLS]", Some("[SEP]"), &[("[CLS]", 1), ("[SEP]", 2)]),
-        "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": true},
-        "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
-                  "max_input_chars_per_word": 100,
-                  "vocab": {"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "cafe": 3, "##s": 4, "猫": 5, "犬": 6, "the": 7}},
-    })))
-}
-
-/// LLaMA's kind: a begin-of-sequence token from the post-processor, bytes for what is not in the vocabulary.
-fn with_begin() -> Tokenizer {
-    let mut vocab: serde_json::Map<String, Value> = [("<unk>", 0), ("<s>", 1), ("▁", 2), ("a", 3), ("▁a", 4)]
-        .into_iter()
-        .map(|(token, id)| (token.to_owned(), id.into()))
-        .collect();
-    vocab.extend((0..256).map(|byte| (format!("<0x{byte:02X}>"), (5 + byte).into())));
-    tokenizer(definition(json!({
-        "added_tokens": [special(1, "<s>")],
-        "normalizer": {"type": "Sequence", "normalizers": [
-            {"type": "Prepend", "prepend": "▁"},
-            {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}]},
-        "post_processor": template("<s>", None, &[("<s>", 1)]),
-        "model": {"type": "BPE", "dropout": null, "unk_token": "<unk>", "continuing_subword_prefix": null,
-                  "end_of_word_suffix": null, "fuse_unk": true, "byte_fallback": true, "vocab": vocab,
-                  "merges": ["▁ a"]},
-    })))
-}
-
-/// GPT-2's kind: bytes and a few merges, no special tokens at all.
-fn bytes() -> Tokenizer {
-    let alphabet: Vec<char> = {
-        let mut alphabet: Vec<_> =
-            tokenizers::pre_tokenizers::byte_level::ByteLevel::alphabet().into_iter().collect();
-        alphabet.sort_unstable();
-        alphabet
-    };
-    let mut vocab: serde_json::Map<String, Value> =
-        alphabet.iter().enumerate().map(|(id, c)| (c.to_string(), id.into())).collect();
-    vocab.insert("ðŁ".to_owned(), 256.into());
-    tokenizer(definition(json!({
-        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
-        "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
-        "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
-                  "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "vocab": vocab,
-                  "merges": ["ð Ł"]},
-    })))
-}
 
 #[test]
 fn special_tokens_before_and_after() {
     let tokens = word_pieces().encode("The Cafés 猫犬 🦀").unwrap();
-    assert_eq!(tokens.pieces, ["[CLS]", "The", "Café", "s", "猫", "犬", "🦀", "[SEP]"]);
+    assert_eq!(tokens.pieces, ["[CLS]", "the", "cafe", "##s", "猫", "犬", "[UNK]", "[SEP]"]);
+    let originals: Vec<_> = tokens.originals.iter().map(Option::as_deref).collect();
+    assert_eq!(originals, [None, None, None, None, None, None, Some("🦀"), None]);
     assert_eq!(tokens.ids, [1, 7, 3, 4, 5, 6, 0, 2]);
     assert_eq!(tokens.token_types, [0; 8]);
     assert_eq!(word_pieces().decode(&tokens.ids).unwrap(), "the cafes 猫 犬 [UNK]");
@@ -106,7 +20,8 @@ fn special_tokens_before_and_after() {
 fn a_special_token_before_only_and_bytes_where_the_vocabulary_ends() {
     let tokens = with_begin().encode("a é a").unwrap();
     assert_eq!(tokens.ids[0], 1);
-    assert_eq!(tokens.pieces, ["<s>", "a", " ", "<0xC3>", "<0xA9>", " a"]);
+    assert_eq!(tokens.pieces, ["<s>", " a", " ", "<0xC3>", "<0xA9>", " a"]);
+    assert_eq!(tokens.originals, vec![None; 6]);
 }
 
 #[test]
@@ -118,9 +33,25 @@ fn no_special_tokens_and_characters_cut_into_bytes() {
 }
 
 #[test]
+fn a_word_and_its_end_differ_and_the_unknown_is_called_so() {
+    let tokens = unigram().encode("the sang xsang 🦀").unwrap();
+    let expected = [" the", " sa", "n", "g", " ", "x", "sa", "n", "g", " ", "<unk>", "</s>"];
+    assert_eq!(tokens.pieces, expected);
+    assert_eq!(tokens.ids, [4, 5, 12, 13, 3, 14, 6, 12, 13, 3, 2, 1]);
+    assert_eq!(tokens.originals[10].as_deref(), Some("🦀"));
+    assert!(tokens.originals.iter().flatten().count() == 1);
+    let spelled = bytes().encode("sang sang").unwrap().pieces.concat();
+    assert_eq!(spelled, "sang sang");
+    assert_eq!((word_pieces().piece(4), word_pieces().piece(99)), ("##s".to_owned(), "<99>".to_owned()));
+    // A text that spells the unknown token out is not unknown.
+    let spelled = word_pieces().encode("the [UNK]").unwrap();
+    assert!(spelled.ids.contains(&0) || spelled.originals.iter().all(Option::is_none));
+}
+
+#[test]
 fn every_piece_is_legible_whatever_the_text() {
     let texts = ["e\u{301}tude", "👩‍👩‍👧", "नमस्ते", "\u{FEFF}x", "ﬁn", "a\u{0}b", "𝔘𝔫𝔦", "שלום", "[SEP] <s>"];
-    for tokenizer in [word_pieces(), with_begin(), bytes()] {
+    for tokenizer in [word_pieces(), with_begin(), bytes(), unigram()] {
         for text in texts {
             let tokens = tokenizer.encode(text).unwrap();
             assert_eq!(tokens.pieces.len(), tokens.ids.len(), "{text:?}");

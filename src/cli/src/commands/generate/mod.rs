@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use rankscope::Run;
 use rankscope::model::Tokenizer;
-use rankscope::model::generate::{End, Generated, Sampling, Settings, generate, stop_tokens};
+use rankscope::model::generate::{End, Ends, Generated, Sampling, Settings, generate};
 use rankscope::model::store::Store;
 use rankscope::numbers::short;
 use serde_json::json;
@@ -67,7 +67,7 @@ pub struct GenerateArgs {
     #[arg(long)]
     no_cache: bool,
 
-    /// Ids that end the text [default: the configuration's eos_token_id]
+    /// Ids that end the text [default: eos_token_id of generation_config.json, or of config.json without one]
     #[arg(long, value_name = "IDS")]
     stop: Option<String>,
 
@@ -90,23 +90,28 @@ pub struct GenerateArgs {
 
 pub fn execute(args: &GenerateArgs, run: &Run) -> Result<()> {
     let settings = settings(args)?;
-    let subject = Subject::load(&args.subject)?;
+    let mut subject = Subject::load(&args.subject)?;
     let folder = Store::open()?.find(&subject.name)?;
     // Only ids can be said without one.
-    let is_needed = args.subject.text.is_some() || folder.join("tokenizer.json").exists();
+    let is_needed = args.subject.text.is_some() || Tokenizer::is_in(&folder);
     let tokenizer = is_needed.then(|| Tokenizer::load(&folder)).transpose()?;
     // Before anything is written.
     let next = match (&args.next, &tokenizer) {
         (None, _) => None,
-        (Some(_), None) => bail!("--reuse needs a model with a tokenizer.json"),
+        (Some(_), None) => bail!("--reuse needs a model with a tokenizer, such as tokenizer.json"),
         (Some(next), Some(tokenizer)) => Some(tokenizer.encode_behind(next).context("--next")?),
     };
-    let stop = match &args.stop {
-        Some(list) => ids("--stop", list)?,
-        None if args.no_stop => Vec::new(),
-        None => stop_tokens(subject.model.record().config())?,
+    let ends = Ends::of(subject.model.as_ref(), &folder)?;
+    let settings = match &args.stop {
+        Some(list) => Settings { stop: ids("--stop", list)?, first: ends.first, ..settings },
+        None if args.no_stop => Settings { first: ends.first, ..settings },
+        None => Settings { stop: ends.stop, first: ends.first, last: ends.last, ..settings },
     };
-    let settings = Settings { stop, ..settings };
+    if let (Some(_), None, Some(start)) =
+        (&subject.model.description().encoder, subject.input.decoder_ids(), ends.start)
+    {
+        subject.input = subject.input.with_decoder(vec![start]);
+    }
     let is_quiet = args.json || args.reuse;
     let mut speech = Speech::new(tokenizer.as_ref(), written_before(&subject), !is_quiet);
     let run = run.clone().with_seed(args.seed);
@@ -140,7 +145,7 @@ fn settings(args: &GenerateArgs) -> Result<Settings> {
         );
     }
     let mask = args.mask.parse()?;
-    Ok(Settings { tokens: args.tokens, sampling, stop: Vec::new(), use_cache: !args.no_cache, mask })
+    Ok(Settings { tokens: args.tokens, sampling, use_cache: !args.no_cache, mask, ..Settings::default() })
 }
 
 /// One line on the time, and on why it ends.

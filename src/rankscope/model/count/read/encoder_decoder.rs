@@ -5,9 +5,10 @@ use crate::error::Result;
 use crate::model::Config;
 use crate::model::count::{Attention, FeedForward, Output, Plan, Sees, Stack};
 use crate::model::rope::Rotation;
-use crate::model::t5::activation;
+use crate::model::t5::{activation, is_encoder_alone};
 
-/// T5: no biases, relative position biases shared by the layers of a stack, a head of its own in v1.1.
+/// T5, or its encoder alone: no biases, relative position biases shared by the layers of a stack, a head of its own
+/// in v1.1.
 pub(super) fn t5(config: &Config) -> Result<Plan> {
     let width = config.size("d_model")?;
     let (heads, head_size) = (config.size("num_heads")?, config.size("d_kv")?);
@@ -31,21 +32,25 @@ pub(super) fn t5(config: &Config) -> Result<Plan> {
         norms: 2,
         has_final_norm: true,
         norm_size: width,
-        position_biases: config.optional_size("relative_attention_num_buckets")?.unwrap_or(32) * heads,
+        position_biases: config.size("relative_attention_num_buckets")? * heads,
         sees: Sees::All,
         full_layers: 0,
     };
+    if is_encoder_alone(config)? {
+        let plan = bare(config, width, config.size("vocab_size")?)?;
+        return Ok(Plan { encoder: Some(encoder), output: Output::None, ..plan });
+    }
     let layers = match config.optional_size("num_decoder_layers")? {
         Some(_) => config.layers("num_decoder_layers")?,
         None => encoder.layers,
     };
     let is_tied = config.optional("tie_word_embeddings")?.unwrap_or(true);
-    let (decoder, output) = match config.optional("is_encoder_decoder")? {
-        Some(false) => (None, Output::None),
-        _ if is_tied => (Some(reader_of(&encoder, layers)), Output::Tied),
-        _ => (Some(reader_of(&encoder, layers)), Output::Own),
-    };
-    Ok(Plan { decoder, encoder: Some(encoder), output, ..bare(config, width, config.size("vocab_size")?)? })
+    Ok(Plan {
+        decoder: Some(reader_of(&encoder, layers)),
+        encoder: Some(encoder),
+        output: if is_tied { Output::Tied } else { Output::Own },
+        ..bare(config, width, config.size("vocab_size")?)?
+    })
 }
 
 /// RedLLM: LLaMA's parts in both stacks, one embedding for all three ends.

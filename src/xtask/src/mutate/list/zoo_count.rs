@@ -191,6 +191,24 @@ pub(super) const ZOO_COUNT: &[Mutation] = &[
         "new.is_empty()",
     ),
     generate(
+        "zoo.generate-broken-bytes-lose-text",
+        "model/generate/stream.rs",
+        "if self.tokenizer.may_change(&self.ids) {",
+        "if false {",
+    ),
+    generate(
+        "zoo.generate-stripped-spaces-lost",
+        "model/generate/stream.rs",
+        "if !self.tokenizer.decode(&self.ids[self.said..])?.is_empty() {",
+        "{",
+    ),
+    generate(
+        "zoo.generate-last-token-free",
+        "model/generate/mod.rs",
+        "written + 1 == self.tokens",
+        "written == self.tokens",
+    ),
+    generate(
         "zoo.generate-spaces-lost",
         "model/generate/stream.rs",
         "        self.start = self.said;\n",

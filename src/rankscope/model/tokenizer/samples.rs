@@ -1,0 +1,167 @@
+//! Small tokenizers of every kind, for tests.
+
+use serde_json::{Value, json};
+
+use super::Tokenizer;
+
+pub(crate) fn tokenizer(definition: Value) -> Tokenizer {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("tokenizer.json"), definition.to_string()).unwrap();
+    Tokenizer::load(folder.path()).unwrap()
+}
+
+/// A definition with every part that the format asks for, and `parts` on top.
+pub(crate) fn definition(parts: Value) -> Value {
+    let mut whole = json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+        "pre_tokenizer": null, "post_processor": null, "decoder": null,
+    });
+    for (key, part) in parts.as_object().unwrap() {
+        whole[key] = part.clone();
+    }
+    whole
+}
+
+pub(crate) fn special(id: u32, content: &str) -> Value {
+    json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
+           "normalized": false, "special": true})
+}
+
+/// A post-processor that puts special tokens around the text.
+pub(crate) fn template(before: &str, after: Option<&str>, ids: &[(&str, u32)]) -> Value {
+    let token = |name: &str| json!({"SpecialToken": {"id": name, "type_id": 0}});
+    let mut single = vec![token(before), json!({"Sequence": {"id": "A", "type_id": 0}})];
+    single.extend(after.map(token));
+    let tokens: serde_json::Map<_, _> = ids
+        .iter()
+        .map(|(name, id)| (name.to_string(), json!({"id": name, "ids": [id], "tokens": [name]})))
+        .collect();
+    json!({"type": "TemplateProcessing", "single": single, "pair": [], "special_tokens": tokens})
+}
+
+/// BERT's kind: pieces of words, Chinese characters apart, [CLS] before and [SEP] after.
+pub(crate) fn word_pieces() -> Tokenizer {
+    tokenizer(definition(json!({
+        "added_tokens": [special(1, "[CLS]"), special(2, "[SEP]")],
+        "normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
+                       "strip_accents": null, "lowercase": true},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": template("[CLS]", Some("[SEP]"), &[("[CLS]", 1), ("[SEP]", 2)]),
+        "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": true},
+        "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+                  "max_input_chars_per_word": 100,
+                  "vocab": {"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "cafe": 3, "##s": 4, "猫": 5, "犬": 6, "the": 7}},
+    })))
+}
+
+/// LLaMA's kind: a begin-of-sequence token from the post-processor, bytes for what is not in the vocabulary.
+pub(crate) fn with_begin() -> Tokenizer {
+    let mut vocab: serde_json::Map<String, Value> = [("<unk>", 0), ("<s>", 1), ("▁", 2), ("a", 3), ("▁a", 4)]
+        .into_iter()
+        .map(|(token, id)| (token.to_owned(), id.into()))
+        .collect();
+    vocab.extend((0..256).map(|byte| (format!("<0x{byte:02X}>"), (5 + byte).into())));
+    tokenizer(definition(json!({
+        "added_tokens": [special(1, "<s>")],
+        "normalizer": {"type": "Sequence", "normalizers": [
+            {"type": "Prepend", "prepend": "▁"},
+            {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}]},
+        "post_processor": template("<s>", None, &[("<s>", 1)]),
+        "decoder": {"type": "Sequence", "decoders": [
+            {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"},
+            {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0}]},
+        "model": {"type": "BPE", "dropout": null, "unk_token": "<unk>", "continuing_subword_prefix": null,
+                  "end_of_word_suffix": null, "fuse_unk": true, "byte_fallback": true, "vocab": vocab,
+                  "merges": ["▁ a"]},
+    })))
+}
+
+/// GPT-2's kind: bytes and a few merges, no special tokens at all.
+pub(crate) fn bytes() -> Tokenizer {
+    let alphabet: Vec<char> = {
+        let mut alphabet: Vec<_> =
+            tokenizers::pre_tokenizers::byte_level::ByteLevel::alphabet().into_iter().collect();
+        alphabet.sort_unstable();
+        alphabet
+    };
+    let mut vocab: serde_json::Map<String, Value> =
+        alphabet.iter().enumerate().map(|(id, c)| (c.to_string(), id.into())).collect();
+    vocab.insert("ðŁ".to_owned(), 256.into());
+    tokenizer(definition(json!({
+        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
+        "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
+        "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
+                  "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "vocab": vocab,
+                  "merges": ["ð Ł"]},
+    })))
+}
+
+/// T5's kind: the likeliest pieces, `▁` for a space, the end of the text behind it.
+pub(crate) fn unigram() -> Tokenizer {
+    let pieces = [
+        ("<pad>", 0.0),
+        ("</s>", 0.0),
+        ("<unk>", 0.0),
+        ("▁", -2.0),
+        ("▁the", -3.0),
+        ("▁sa", -4.0),
+        ("sa", -4.5),
+    ];
+    let letters = ["t", "h", "e", "s", "a", "n", "g", "x"].map(|letter| (letter, -5.0));
+    let vocab: Vec<_> = pieces.into_iter().chain(letters).collect();
+    let blank = json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true});
+    tokenizer(definition(json!({
+        "added_tokens": [special(0, "<pad>"), special(1, "</s>"), special(2, "<unk>")],
+        "pre_tokenizer": blank, "decoder": blank,
+        "post_processor": json!({"type": "TemplateProcessing", "pair": [],
+            "single": [{"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "</s>", "type_id": 0}}],
+            "special_tokens": {"</s>": {"id": "</s>", "ids": [1], "tokens": ["</s>"]}}}),
+        "model": {"type": "Unigram", "unk_id": 2, "vocab": vocab, "byte_fallback": false},
+    })))
+}
+
+/// Words as they are, put together by `decoder`.
+pub(crate) fn words(vocab: &[&str], decoder: Value) -> Tokenizer {
+    let vocab: serde_json::Map<_, _> =
+        (0u32..).zip(vocab).map(|(id, word)| (word.to_string(), id.into())).collect();
+    tokenizer(definition(json!({
+        "pre_tokenizer": {"type": "Whitespace"}, "decoder": decoder,
+        "model": {"type": "WordLevel", "vocab": vocab, "unk_token": "<unk>"},
+    })))
+}
+
+/// One of every kind, and of every decoder that there is.
+pub(crate) fn all() -> Vec<(&'static str, Tokenizer)> {
+    let sequence = |parts: Value| json!({"type": "Sequence", "decoders": parts});
+    let strip =
+        |start: usize, stop: usize| json!({"type": "Strip", "content": " ", "start": start, "stop": stop});
+    let replace =
+        |from: &str, to: &str| json!({"type": "Replace", "pattern": {"String": from}, "content": to});
+    let fuse = || json!({"type": "Fuse"});
+    let blanks = ["▁", "▁▁", "▁a", "b", "b▁", "<unk>"];
+    vec![
+        ("word pieces", word_pieces()),
+        ("byte fallback", with_begin()),
+        ("byte level", bytes()),
+        ("unigram", unigram()),
+        ("words without a decoder", words(&["the", "cat", "<unk>", "a"], Value::Null)),
+        ("words side by side", words(&["the", " cat", "<unk>", "\u{FFFD}"], fuse())),
+        (
+            "ends of words",
+            words(&["the</w>", "c", "at</w>", "<unk>"], json!({"type": "BPEDecoder", "suffix": "</w>"})),
+        ),
+        (
+            "letters once",
+            words(
+                &["h", "i", "|", "<pad>", "<unk>"],
+                json!({"type": "CTC", "pad_token": "<pad>", "word_delimiter_token": "|", "cleanup": true}),
+            ),
+        ),
+        ("stripped at the start", words(&blanks, sequence(json!([replace("▁", " "), fuse(), strip(3, 0)])))),
+        ("stripped at the end", words(&blanks, sequence(json!([replace("▁", " "), fuse(), strip(0, 1)])))),
+        (
+            "rewritten as a whole",
+            words(&blanks, sequence(json!([fuse(), replace("▁a", "A"), replace("b▁", "B")]))),
+        ),
+    ]
+}
