@@ -15,9 +15,9 @@
 mod build;
 mod dialect;
 
+pub(super) use build::build;
 #[cfg(test)]
 pub(super) use build::transformer;
-pub(super) use build::build;
 pub(super) use dialect::{BERT, DISTILBERT, ROBERTA, UNILM};
 
 use super::Input;

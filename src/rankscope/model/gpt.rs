@@ -153,7 +153,8 @@ impl Plan {
 /// # Errors
 /// An error if `architectures` is no list of texts.
 pub(super) fn has_output(config: &Config) -> Result<bool> {
-    Ok(config.classes()?.is_empty() || config.is_of_class(&["LMHeadModel", "DoubleHeadsModel", "ForCausalLM"])?)
+    Ok(config.classes()?.is_empty()
+        || config.is_of_class(&["LMHeadModel", "DoubleHeadsModel", "ForCausalLM"])?)
 }
 
 impl Layer {

@@ -27,7 +27,13 @@ pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<Transf
         "gelu" => Activation::Gelu(GeluForm::Tanh),
         "relu" => Activation::Relu,
         "silu" | "swish" => Activation::Silu,
-        _ => return Err(config.wrong("afn", &format!("{name:?}"), "\"gelu\", \"relu\", \"silu\" or \"swish\"")),
+        _ => {
+            return Err(config.wrong(
+                "afn",
+                &format!("{name:?}"),
+                "\"gelu\", \"relu\", \"silu\" or \"swish\"",
+            ));
+        }
     };
     let variant = Variant::read(config, ["n_embd", "n_head"])?;
     variant.expect_causal(config)?;

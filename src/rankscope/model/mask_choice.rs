@@ -134,12 +134,15 @@ impl MaskChoice {
     }
 }
 
-/// `layer 0`, `layers 0 and 1`, `layers 1, 3 and 5`, `layers 2 to 9`.
+/// `layer 0`, `layers 0 and 1`, `layers 1, 3 and 5`, `layers 2 to 9`, `layers 1, 3, 5, … 23 (12 in all)`.
 fn list_of_layers(layers: &[usize]) -> String {
     match layers {
         [layer] => format!("layer {layer}"),
         [first, .., last] if layers.len() > 2 && last - first + 1 == layers.len() => {
             format!("layers {first} to {last}")
+        }
+        [first, second, third, _, _, .., last] => {
+            format!("layers {first}, {second}, {third}, … {last} ({} in all)", layers.len())
         }
         [all @ .., last] => {
             let all: Vec<_> = all.iter().map(usize::to_string).collect();
@@ -179,6 +182,25 @@ impl fmt::Display for MaskChoice {
             MaskChoice::Override(mask) => mask.fmt(f),
             MaskChoice::Encoder(mask) => write!(f, "encoder:{mask}"),
             MaskChoice::Decoder(mask) => write!(f, "decoder:{mask}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_are_listed_briefly() {
+        for (layers, expected) in [
+            (vec![4], "layer 4"),
+            (vec![0, 1], "layers 0 and 1"),
+            (vec![1, 3, 5], "layers 1, 3 and 5"),
+            ((2..10).collect(), "layers 2 to 9"),
+            (vec![0, 1, 2, 4], "layers 0, 1, 2 and 4"),
+            ((1..24).step_by(2).collect(), "layers 1, 3, 5, … 23 (12 in all)"),
+        ] {
+            assert_eq!(list_of_layers(&layers), expected);
         }
     }
 }

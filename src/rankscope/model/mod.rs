@@ -119,6 +119,22 @@ impl Description {
     }
 }
 
+impl Description {
+    /// An error if the layers of the model called `name` were trained under two masks: for experiments about one.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the model and its masks.
+    pub fn expect_one_mask(&self, name: &str) -> Result<()> {
+        match self.other_mask {
+            None => Ok(()),
+            Some(_) => {
+                let got = format!("{name}, trained under {}", MaskChoice::AsTrained.in_words(self));
+                Err(Error::invalid("model", got, "one of a single mask in all layers"))
+            }
+        }
+    }
+}
+
 /// A second mask of self-attention, and the layers that were trained under it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OtherMask {

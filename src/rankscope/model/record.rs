@@ -79,7 +79,11 @@ impl Record {
         if !stems.is_empty() {
             const MOST: usize = 4;
             let shown = stems.iter().take(MOST).map(|(stem, count)| format!("{stem} ({count})"));
-            let more = if stems.len() > MOST { format!(" and {} others", stems.len() - MOST) } else { String::new() };
+            let more = if stems.len() > MOST {
+                format!(" and {} others", stems.len() - MOST)
+            } else {
+                String::new()
+            };
             let shown: Vec<_> = shown.collect();
             notes.push(format!(
                 "left out, no part of the body that is computed (numbers of tensors in brackets): {}{more}",

@@ -73,7 +73,13 @@ impl Sizes {
     }
 
     /// What is known of the model but for its masks and its encoder: the decoder's sizes, or those of an encoder alone.
-    fn description(&self, config: &Config, layers: usize, parameters: usize, dtype: Dtype) -> Result<Description> {
+    fn description(
+        &self,
+        config: &Config,
+        layers: usize,
+        parameters: usize,
+        dtype: Dtype,
+    ) -> Result<Description> {
         Ok(Description {
             family: "t5",
             layers,

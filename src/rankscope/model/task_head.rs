@@ -171,7 +171,9 @@ pub(super) fn take(builder: &mut Builder<'_>, width: usize, has_pooler: bool) ->
         let is_known = heads.iter().any(|head| head.name == recipe.name);
         let has_state = has_pooler || recipe.reads != Reads::Pooled;
         let is_ours = recipe.families.is_empty() || recipe.families.contains(&family.as_str());
-        if !is_known && has_state && is_ours
+        if !is_known
+            && has_state
+            && is_ours
             && let Some(head) = recipe.take(builder, width)?
         {
             heads.push(head);
@@ -204,7 +206,8 @@ impl Recipe {
         for (at, (layer, activation)) in self.layers.iter().enumerate() {
             let out = if at == end { (Axis::Row, labels.len()) } else { (Axis::Width, width) };
             // A score of the whole text is a product alone.
-            let is_biased = builder.has(&format!("{layer}.bias"), self.name != "score" || self.reads == Reads::Each);
+            let is_biased =
+                builder.has(&format!("{layer}.bias"), self.name != "score" || self.reads == Reads::Each);
             let linear = builder.linear(layer, out, (Axis::Width, width), is_biased)?;
             layers.push((linear, if at == end { last } else { *activation }));
         }

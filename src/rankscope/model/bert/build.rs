@@ -102,12 +102,14 @@ impl<'a, 'b> Loader<'a, 'b> {
         sizes: &'a Sizes,
         builder: &'a mut Builder<'b>,
     ) -> Result<Self> {
-        let has_head = config.is_of_class(&["ForMaskedLM", "ForPreTraining", "LMHeadModel", "ForCausalLM"])?;
+        let has_head =
+            config.is_of_class(&["ForMaskedLM", "ForPreTraining", "LMHeadModel", "ForCausalLM"])?;
         let has_head = builder.has(&format!("{}.weight", dialect.head.transform), has_head);
         let probe = format!("{}embeddings.position_embeddings.weight", dialect.prefix);
         let prefix = if builder.has(&probe, has_head) { dialect.prefix } else { "" };
         let pooler = format!("{prefix}pooler.dense.weight");
-        let has_pooler = dialect.has_segments && builder.has(&pooler, !config.is_of_class(dialect.without_pooler)?);
+        let has_pooler =
+            dialect.has_segments && builder.has(&pooler, !config.is_of_class(dialect.without_pooler)?);
         Ok(Loader { dialect, sizes, builder, prefix, has_head, has_pooler })
     }
 

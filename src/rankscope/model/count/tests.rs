@@ -1,6 +1,7 @@
 //! Formulas against checkpoints, against products as they happen, and against the published integers.
 
 mod built;
+mod classes;
 
 use std::path::{Path, PathBuf};
 
@@ -139,6 +140,35 @@ fn pairs_are_those_of_the_mask() {
         let fixed = plan.forward(load(&plan, 1), Pairs::Allowed);
         assert_eq!(step.with_cache - fixed.layers - fixed.logits, (per_pair * seen) as u128, "{sees:?}");
     }
+}
+
+#[test]
+fn layers_with_a_window_and_layers_without_one_cost_what_they_see() {
+    let config = |fields: serde_json::Value| {
+        let mut config = Config::open(&fixtures().join("tiny/qwen2")).unwrap().to_json();
+        config.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        Plan::of(&Config::from_value("here", config).unwrap()).unwrap()
+    };
+    let with = |first: usize| {
+        config(serde_json::json!({
+            "use_sliding_window": true, "sliding_window": 4, "max_window_layers": first,
+            "num_hidden_layers": 3, "layer_types": null,
+        }))
+    };
+    let (all, upper, none) = (with(0), with(1), with(3));
+    let stack = upper.decoder.as_ref().unwrap();
+    assert_eq!((stack.sees, stack.full_layers), (Sees::Window(4), 1));
+    assert_eq!(all.decoder.as_ref().unwrap().full_layers, 0);
+    assert_eq!(none.decoder.as_ref().unwrap().sees, Sees::Past);
+    let at = load(&none, 11);
+    let attention = |plan: &Plan| plan.forward(at, Pairs::Allowed).attention;
+    let step = |plan: &Plan| plan.last_step(at).unwrap().with_cache;
+    let cache = |plan: &Plan| plan.memory(at, Dtype::F32).cache;
+    for of in [&attention as &dyn Fn(&Plan) -> u128, &step, &cache] {
+        assert!(of(&all) < of(&upper));
+        assert_eq!(3 * of(&upper), 2 * of(&all) + of(&none), "one layer in three has no window");
+    }
+    assert_eq!(upper.forward(at, Pairs::All), none.forward(at, Pairs::All));
 }
 
 /// The sizes of the pair of models as the random architectures know them, and their layers.

@@ -82,18 +82,23 @@ impl Start {
 
     /// A binary format, and what to do about it.
     fn binary(&self) -> Option<(&'static str, &'static str)> {
-        const SAVE: &str = "read it with its own library and save model.safetensors, or take the repository's";
+        const SAVE: &str =
+            "read it with its own library and save model.safetensors, or take the repository's";
         const UNPACK: &str = "unpack it first";
         let first = self.bytes[0];
         let is_pickle = first == 0x80 && matches!(self.bytes.get(1), Some(2..=5));
         Some(match () {
-            () if self.is(b"GGUF") || self.is(b"lmgg") || self.is(b"tjgg") => {
-                ("a GGUF file, quantised for llama.cpp, which is not read here", "take the original repository")
+            () if self.is(b"GGUF") || self.is(b"lmgg") || self.is(b"tjgg") => (
+                "a GGUF file, quantised for llama.cpp, which is not read here",
+                "take the original repository",
+            ),
+            () if self.is(b"PK\x03\x04") && self.holds(b".npy") => {
+                ("a zip file of numpy arrays (.npz)", SAVE)
             }
-            () if self.is(b"PK\x03\x04") && self.holds(b".npy") => ("a zip file of numpy arrays (.npz)", SAVE),
-            () if is_pickle || self.is(b"PK\x03\x04") => {
-                (PICKLE, "read it with torch.load(…, weights_only=True) and save it with safetensors.torch.save_file")
-            }
+            () if is_pickle || self.is(b"PK\x03\x04") => (
+                PICKLE,
+                "read it with torch.load(…, weights_only=True) and save it with safetensors.torch.save_file",
+            ),
             () if self.is(b"\x89HDF\r\n\x1a\n") => ("weights of TensorFlow or Keras in HDF5", SAVE),
             () if self.is(b"\x93NUMPY") => ("one array of numpy (.npy)", SAVE),
             () if self.is(b"\x1f\x8b") => ("a file packed with gzip", UNPACK),
@@ -141,7 +146,9 @@ impl Start {
         match self.length.checked_sub(whole) {
             None => Some(cut(self.length, whole, "")),
             Some(0) => None,
-            Some(more) => Some(format!("{more} bytes longer than its header says, so it was damaged; {AGAIN}")),
+            Some(more) => {
+                Some(format!("{more} bytes longer than its header says, so it was damaged; {AGAIN}"))
+            }
         }
     }
 
@@ -176,5 +183,7 @@ fn pointer(text: &str) -> String {
 
 fn cut(length: u64, whole: u64, of: &str) -> String {
     let space = if of.is_empty() { "" } else { " " };
-    format!("cut short: it has {length} bytes of {whole}{space}{of}, as where a download stopped early; {AGAIN}")
+    format!(
+        "cut short: it has {length} bytes of {whole}{space}{of}, as where a download stopped early; {AGAIN}"
+    )
 }

@@ -106,14 +106,19 @@ impl<'a> Content<'a> {
             folder.join(CONFIG).is_file() && (folder.join(SINGLE).is_file() || folder.join(INDEX).is_file())
         };
         let name = self.names.iter().find(is_model)?;
-        Some(format!("the model is in the folder {name} inside it: give {}", self.folder.join(name).display()))
+        Some(format!(
+            "the model is in the folder {name} inside it: give {}",
+            self.folder.join(name).display()
+        ))
     }
 
     /// Weights in another format, or under another name.
     fn elsewhere(&self) -> Option<String> {
         if let Some(name) = self.ending(&[".safetensors"]) {
             return Some(match name {
-                _ if name.contains("-of-") => format!("{name} is a shard, and {INDEX} is missing: download it too"),
+                _ if name.contains("-of-") => {
+                    format!("{name} is a shard, and {INDEX} is missing: download it too")
+                }
                 _ if name.starts_with("consolidated") => {
                     format!("{name} has its maker's own names of tensors; take the files for transformers")
                 }
@@ -124,12 +129,21 @@ impl<'a> Content<'a> {
             return Some(format!("{name} is {PICKLE}; {}", self.conversion()));
         }
         let others = [
-            (&[".gguf", ".ggml"][..], "is quantised for llama.cpp and not read here; take the original repository"),
-            (&[".h5", ".keras"], "holds weights of TensorFlow or Keras; take the repository's model.safetensors"),
+            (
+                &[".gguf", ".ggml"][..],
+                "is quantised for llama.cpp and not read here; take the original repository",
+            ),
+            (
+                &[".h5", ".keras"],
+                "holds weights of TensorFlow or Keras; take the repository's model.safetensors",
+            ),
             (&[".msgpack"], "holds weights of Flax; take the repository's model.safetensors"),
             (&[".onnx", ".tflite", ".mlmodel", ".ot"], "is made for another runtime; take model.safetensors"),
             (&[".npz", ".npy"], "holds arrays of numpy; save them as model.safetensors"),
-            (&[".part", ".incomplete", ".crdownload", ".aria2", ".download", ".tmp"], "is an unfinished download"),
+            (
+                &[".part", ".incomplete", ".crdownload", ".aria2", ".download", ".tmp"],
+                "is an unfinished download",
+            ),
             (&[".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".xz", ".zst"], "is packed; unpack it first"),
         ];
         others.iter().find_map(|(ends, what)| self.ending(ends).map(|name| format!("{name} {what}")))
@@ -138,7 +152,8 @@ impl<'a> Content<'a> {
     /// The lines of Python that make a model folder of a pickle.
     fn conversion(&self) -> String {
         let config = self.json(CONFIG);
-        let class = config["architectures"][0].as_str().filter(|class| class.chars().all(char::is_alphanumeric));
+        let class =
+            config["architectures"][0].as_str().filter(|class| class.chars().all(char::is_alphanumeric));
         format!(
             "make a folder that can be read with: python -c \"import transformers as t; \
              t.{}.from_pretrained('{}').save_pretrained('NEW')\"",

@@ -40,13 +40,19 @@ const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1\noid sha256:
 fn weights_that_are_something_else_are_called_by_their_name() {
     let tar = [&[b'a'; 257][..], b"ustar"].concat();
     let cases: [(&[u8], &str); 19] = [
-        (POINTER, "a Git-LFS pointer: a note that stands for 548105171 bytes, not the file itself; run `git lfs pull`"),
+        (
+            POINTER,
+            "a Git-LFS pointer: a note that stands for 548105171 bytes, not the file itself; run `git lfs pull`",
+        ),
         (b"", "an empty file: its download never began"),
         (&[0; 100], "begins with zeros only"),
         (b" \n<!DOCTYPE html><html>Login", "a web page (of a login, or of an error)"),
         (b"<?xml version=\"1.0\"?><Error>", "a web page"),
         (b"GGUF\x03\0\0\0", "a GGUF file, quantised for llama.cpp"),
-        (b"PK\x03\x04\0archive/data.pkl", "a pickle of PyTorch, which can run code when it is opened, so it is not"),
+        (
+            b"PK\x03\x04\0archive/data.pkl",
+            "a pickle of PyTorch, which can run code when it is opened, so it is not",
+        ),
         (b"\x80\x02\x8a\nl\xfc\x9cF", "a pickle of PyTorch"),
         (b"PK\x03\x04\0w.npy", "a zip file of numpy arrays (.npz)"),
         (b"\x1f\x8b\x08rest", "a file packed with gzip; unpack it first"),
@@ -57,7 +63,10 @@ fn weights_that_are_something_else_are_called_by_their_name() {
         (b"\x1c\0\0\0TFL3", "a model of TensorFlow Lite"),
         (b"\x81\xa6params\x80", "weights of Flax in MessagePack"),
         (b"\x93NUMPY\x01\0", "one array of numpy"),
-        (b"{\"error\": \"gated\"}", "a text, not weights: \"{\\\"error\\\": \\\"gated\\\"}\"; download it again"),
+        (
+            b"{\"error\": \"gated\"}",
+            "a text, not weights: \"{\\\"error\\\": \\\"gated\\\"}\"; download it again",
+        ),
         (b"\x05\xf1\xf2\xf3\xf4", "not a safetensors file: "),
     ];
     for (bytes, expected) in cases {
@@ -73,7 +82,10 @@ fn half_a_download_is_told_by_its_lengths() {
     let expected = format!("cut short: it has {} bytes of {}, as where", whole.len() / 2, whole.len());
     assert!(half.contains(&expected) && half.ends_with("download it again"), "{half}");
     let header = weights(&whole[..50]);
-    assert!(header.contains("cut short: it has 50 bytes of ") && header.contains("of its header alone"), "{header}");
+    assert!(
+        header.contains("cut short: it has 50 bytes of ") && header.contains("of its header alone"),
+        "{header}"
+    );
     let long = weights(&[&whole[..], b"more"].concat());
     assert!(long.contains("4 bytes longer than its header says"), "{long}");
 }
@@ -112,10 +124,19 @@ fn a_folder_without_weights_says_what_it_holds_instead() {
         (&["model.onnx"], "model.onnx is made for another runtime"),
         (&["model.safetensors.part"], "model.safetensors.part is an unfinished download"),
         (&["model-00001-of-00002.safetensors"], "is a shard, and model.safetensors.index.json is missing"),
-        (&["weights.safetensors"], "weights.safetensors is there: if it is the model, call it model.safetensors"),
+        (
+            &["weights.safetensors"],
+            "weights.safetensors is there: if it is the model, call it model.safetensors",
+        ),
         (&["weights.tar.gz"], "weights.tar.gz is packed; unpack it first"),
-        (&["0_Transformer/config.json", "0_Transformer/model.safetensors"], "the model is in the folder 0_Transf"),
-        (&["adapter_config.json", "adapter_model.safetensors"], "it is an adapter (LORA) for org/base, not a model"),
+        (
+            &["0_Transformer/config.json", "0_Transformer/model.safetensors"],
+            "the model is in the folder 0_Transf",
+        ),
+        (
+            &["adapter_config.json", "adapter_model.safetensors"],
+            "it is an adapter (LORA) for org/base, not a model",
+        ),
     ];
     for (names, expected) in cases {
         let others = names.iter().map(|&name| (name, &adapter[..]));

@@ -113,7 +113,10 @@ pub(super) fn pairs(directory: &Path, settings: &Settings) -> Result<Value> {
             whole["decoder"] = json!({ "type": "BPEDecoder", "suffix": "</w>" });
         }
         _ => {
-            return Err(not_read(directory, &format!("vocab.json is for a {class}, which is not built here")));
+            return Err(not_read(
+                directory,
+                &format!("vocab.json is for a {class}, which is not built here"),
+            ));
         }
     }
     whole["added_tokens"] = special(&vocab, usual);
