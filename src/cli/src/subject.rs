@@ -62,7 +62,7 @@ impl Subject {
                     encoder.trained_mask, description.trained_mask
                 )
             }
-            None => description.trained_mask.to_string(),
+            None => MaskChoice::AsTrained.in_words(description),
         };
         choice.note(description).map_or_else(
             || format!("{trained}, as trained"),

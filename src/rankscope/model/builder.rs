@@ -245,7 +245,7 @@ impl<'a> Builder<'a> {
         let taken = self.taken.iter().map(|(name, _)| name.as_str());
         let known: HashSet<&str> = taken.chain(self.known.iter().map(String::as_str)).collect();
         let is_known = |name: &str| {
-            known.contains(name) || harmless.iter().chain(HARMLESS).any(|end| name.ends_with(end))
+            known.contains(name) || is_buffer(name) || harmless.iter().any(|end| name.ends_with(end))
         };
         let mut unknown = checkpoint.names();
         unknown.retain(|name| !is_known(name));
@@ -271,6 +271,8 @@ fn root(name: &str) -> &str {
     name.split('.').next().unwrap_or(name)
 }
 
-/// The ends of names of buffers that older versions of `transformers` wrote beside the parameters: positions,
+/// Whether `name` is that of a buffer that older versions of `transformers` wrote beside the parameters: positions,
 /// rotary frequencies.
-const HARMLESS: &[&str] = &["embeddings.position_ids", "rotary_emb.inv_freq"];
+pub(super) fn is_buffer(name: &str) -> bool {
+    ["embeddings.position_ids", "rotary_emb.inv_freq"].iter().any(|end| name.ends_with(end))
+}

@@ -42,7 +42,7 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::Model`] if there is none, saying what is there instead; [`Error::Format`] if a header is not what the format asks for, or
     /// naming the tensor and the file if the index leaves the folder, a shard is missing, a tensor is not
-    /// in the shard it is mapped to, or two shards hold it.
+    /// in any shard, or two shards hold it with other numbers.
     pub fn open(directory: &Path) -> Result<Self> {
         let (single, index) = (directory.join(SINGLE), directory.join(INDEX));
         if !single.is_file() && index.is_file() {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::{defaults, foreign};
+use super::{defaults, foreign, python_json};
 use crate::error::{Error, Result, excerpt};
 
 /// Larger than any real configuration, small enough to read at once.
@@ -51,7 +51,7 @@ impl Config {
             std::io::ErrorKind::InvalidData => not_json(error.to_string()),
             _ => Error::io(&path, error),
         })?;
-        let fields = serde_json::from_str(&text).map_err(|error| not_json(error.to_string()))?;
+        let fields = python_json::parse(&text).map_err(|error| not_json(error.to_string()))?;
         Ok(Config { path, fields })
     }
 
@@ -108,7 +108,7 @@ impl Config {
             None | Some(Value::Null) => Ok(None),
             Some(value) => serde_json::from_value(value.clone())
                 .map(Some)
-                .map_err(|_| self.wrong(field, &value.to_string(), kind_of::<T>())),
+                .map_err(|_| self.wrong(field, &python_json::shown(&value), kind_of::<T>())),
         }
     }
 
@@ -147,6 +147,8 @@ impl Config {
     }
 
     /// H, G and D of a model of this width, as LLaMA and its relatives state them.
+    ///
+    /// **Conventions**: G is H where it is null.
     ///
     /// # Errors
     /// [`Error::Format`] naming the field: heads that do not divide the width (unless `head_dim` stands beside

@@ -11,6 +11,7 @@ pub(super) fn usual(family: &str, field: &str) -> Option<Value> {
         "bert" | "unilm" | "roberta" => bert(family, field)?,
         "distilbert" => distilbert(field)?,
         "t5" => t5(field)?,
+        "llama" | "mistral" | "mixtral" | "qwen2" => llama(family, field)?,
         _ => return None,
     })
 }
@@ -27,6 +28,7 @@ pub(super) fn other_name(family: &str, field: &str) -> Option<&'static str> {
         }
         ("openai-gpt" | "gpt2", "n_positions") => "max_position_embeddings",
         ("t5", "d_kv") => "head_dim",
+        ("mixtral", "num_local_experts") => "num_experts",
         _ => return None,
     })
 }
@@ -86,6 +88,33 @@ fn t5(field: &str) -> Option<Value> {
         "relative_attention_max_distance" => 128.into(),
         "layer_norm_epsilon" => 1e-6.into(),
         "feed_forward_proj" => "relu".into(),
+        _ => return None,
+    })
+}
+
+/// `num_key_value_heads` of LLaMA are as many as its heads, where they are not stated.
+fn llama(family: &str, field: &str) -> Option<Value> {
+    Some(match (family, field) {
+        ("llama", "intermediate_size") => 11_008.into(),
+        ("llama", "max_position_embeddings") => 2048.into(),
+        ("qwen2", "vocab_size") => 151_936.into(),
+        ("qwen2", "intermediate_size") => 22_016.into(),
+        ("qwen2", "max_position_embeddings") => 32_768.into(),
+        ("qwen2", "num_key_value_heads") => 32.into(),
+        ("qwen2", "max_window_layers") => 28.into(),
+        ("mistral" | "qwen2", "sliding_window") => 4096.into(),
+        ("mixtral", "rms_norm_eps") => 1e-5.into(),
+        ("mixtral", "rope_theta") => 1e6.into(),
+        ("mixtral", "num_local_experts") => 8.into(),
+        ("mixtral", "num_experts_per_tok") => 2.into(),
+        ("mistral" | "mixtral", "num_key_value_heads") => 8.into(),
+        ("mistral" | "mixtral", "intermediate_size") => 14_336.into(),
+        ("mistral" | "mixtral", "max_position_embeddings") => 131_072.into(),
+        (_, "vocab_size") => 32_000.into(),
+        (_, "hidden_size") => 4096.into(),
+        (_, "num_hidden_layers" | "num_attention_heads") => 32.into(),
+        (_, "hidden_act") => "silu".into(),
+        (_, "rms_norm_eps") => 1e-6.into(),
         _ => return None,
     })
 }

@@ -77,9 +77,9 @@ pub fn prefix_lm(
     expect_predicts(model, "with a prefix-LM loss")?;
     let Reading { input, row, first } = Reading::of(description, ids, prefix)?;
     let read = row + ids.len() - first;
-    for layer in 0..description.layers.min(2) {
-        expect_no_answers(&mask.of_layer(layer, description), row, read)?;
-    }
+    let mut masks = mask.of_layers(description);
+    masks.dedup();
+    masks.iter().try_for_each(|mask| expect_no_answers(mask, row, read))?;
     let hidden = model.hidden(&input, mask, &mut Unobserved, run)?; // [1, T, C]
     let mut each = Vec::with_capacity(ids.len() - first);
     for targets in ids[first..].chunks(ROWS) {

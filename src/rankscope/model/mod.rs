@@ -30,6 +30,7 @@ mod mask_choice;
 mod memory;
 mod mixture;
 pub mod preset;
+mod python_json;
 mod record;
 mod redllm;
 pub mod reuse;
@@ -91,12 +92,12 @@ pub struct Description {
     pub vocab: usize,
     /// The longest sequence, in tokens.
     pub context: usize,
-    /// The mask that the weights were trained under.
+    /// The mask that the weights were trained under, in layer 0 and wherever `other_mask` names no other.
     pub trained_mask: Mask,
     /// The encoder, where there is one beside the decoder that the other sizes are about.
     pub encoder: Option<EncoderDescription>,
-    /// The one of the layers 1, 3, 5, …, where they look in another direction than the layers 0, 2, 4, ….
-    pub other_mask: Option<Mask>,
+    /// The mask of the layers that were trained under another one than layer 0.
+    pub other_mask: Option<OtherMask>,
     /// Numbers in the tensors that the model is built from, tied ones counted once.
     pub parameters: usize,
     /// How the weights are stored.
@@ -116,6 +117,39 @@ impl Description {
                 Err(Error::invalid("model", got, "one of a single stack, such as gpt2, bert or llama"))
             }
         }
+    }
+}
+
+impl Description {
+    /// An error if the layers of the model called `name` were trained under two masks: for experiments about one.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the model and its masks.
+    pub fn expect_one_mask(&self, name: &str) -> Result<()> {
+        match self.other_mask {
+            None => Ok(()),
+            Some(_) => {
+                let got = format!("{name}, trained under {}", MaskChoice::AsTrained.in_words(self));
+                Err(Error::invalid("model", got, "one of a single mask in all layers"))
+            }
+        }
+    }
+}
+
+/// A second mask of self-attention, and the layers that were trained under it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OtherMask {
+    /// The mask.
+    pub mask: Mask,
+    /// Its layers, from 0, in order.
+    pub layers: Vec<usize>,
+}
+
+impl OtherMask {
+    /// The mask of the layers 1, 3, 5, … of `layers`, where they look in turns; `None` if there is only layer 0.
+    pub(crate) fn odd(mask: Mask, layers: usize) -> Option<Self> {
+        let layers: Vec<_> = (1..layers).step_by(2).collect();
+        (!layers.is_empty()).then_some(OtherMask { mask, layers })
     }
 }
 

@@ -10,7 +10,7 @@ use rankscope::model::{Description, MaskChoice, TaskHead};
 use rankscope::probe::Trace;
 use rankscope::{Axis, Device, Run, Tensor};
 use safetensors::tensor::{Dtype, TensorView};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use crate::args::{SubjectArgs, mask_help};
 use crate::output::say;
@@ -28,9 +28,9 @@ The file holds one f32 tensor for each probe point, without the batch axis:
   last_hidden_state                   [T, C] of a model without an output head
   classifier.output                   [N] labels of the text, or [T, N] of tokens,
                                       where the checkpoint has a trained head
-Its metadata hold version, model, mask, device, dtype, ids, pieces, and the axes
-of every tensor as JSON; where a token is unknown to the tokenizer, also what stood
-in the text there (originals).
+Its metadata hold version, model, mask, device, dtype, ids, pieces, and as JSON
+the mask of every tensor of attention weights and the axes of every tensor; where
+a token is unknown to the tokenizer, also what stood in the text there (originals).
 
 Examples:
   rankscope trace --model glass-en --text \"the cat sat\" --out t.safetensors
@@ -132,8 +132,9 @@ fn metadata(subject: &Subject, mask: &MaskChoice, tensors: &[(String, Tensor)]) 
         ("version", rankscope::VERSION.to_owned()),
         ("model", subject.name.clone()),
         ("family", description.family.to_owned()),
-        ("mask", masks(description, mask)),
-        ("trained_mask", masks(description, &MaskChoice::AsTrained)),
+        ("mask", mask.in_words(description)),
+        ("trained_mask", MaskChoice::AsTrained.in_words(description)),
+        ("masks", masks(description, mask, tensors).to_string()),
         ("device", subject.model.device().to_string()),
         ("dtype", "f32".to_owned()),
         ("weights_dtype", description.dtype.to_string()),
@@ -155,13 +156,10 @@ fn metadata(subject: &Subject, mask: &MaskChoice, tensors: &[(String, Tensor)]) 
     metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-/// The mask of self-attention, stack by stack where there are two.
-fn masks(description: &Description, choice: &MaskChoice) -> String {
-    let decoder = choice.resolve(description);
-    match choice.of_encoder(description) {
-        Some(encoder) => format!("encoder:{encoder}, decoder:{decoder}"),
-        None => decoder.to_string(),
-    }
+/// The mask that each tensor of attention weights was computed under, by the tensor's name.
+fn masks(description: &Description, choice: &MaskChoice, tensors: &[(String, Tensor)]) -> Value {
+    let weights = tensors.iter().map(|(name, _)| name).filter(|name| name.ends_with("attention.weights"));
+    weights.map(|name| (name.clone(), json!(choice.of_weights(name, description).to_string()))).collect()
 }
 
 fn letters(tensor: &Tensor) -> Vec<&'static str> {

@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::mask::Mask;
 use crate::model::cache::KvCache;
 use crate::model::encoder_decoder::{CrossBlock, Order, Side, Stacks};
+use crate::model::rope::Rotation;
 use crate::probe::Probe;
 use crate::run::Run;
 use crate::tensor::Tensor;
@@ -48,7 +49,7 @@ impl EncoderDecoder {
             decoder: (0..layers[1]).map(|_| source.cross_block()).collect::<Result<_>>()?,
             decoder_norm: source.norm()?,
             output_scale: None,
-            order: Order::Continued { frequencies: frequencies(sizes.head_size) },
+            order: Order::Continued { rotation: Rotation::fixed(frequencies(sizes.head_size)) },
             epsilon: EPSILON,
             device: device.clone(),
         };

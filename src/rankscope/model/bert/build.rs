@@ -10,7 +10,7 @@ use crate::model::builder::{Builder, NamedSize};
 use crate::model::encoder_decoder::Activation;
 use crate::model::transformer::Transformer;
 use crate::model::variant::Variant;
-use crate::model::{Config, Description, Model};
+use crate::model::{Config, Description, Model, OtherMask};
 use crate::tensor::Tensor;
 use crate::weight::Weight;
 
@@ -253,7 +253,7 @@ pub(in crate::model) fn transformer(
         context,
         trained_mask,
         encoder: None,
-        other_mask: variant.other_mask,
+        other_mask: variant.other_mask.and_then(|mask| OtherMask::odd(mask, layers)),
         parameters: record.parameters(),
         dtype: body.embeddings.words.dtype(),
     };

@@ -6,7 +6,8 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::mask::{Mask, Padding, Positions};
 use crate::model::cache::{KvCache, Places};
-use crate::ops::{RotaryTable, gather, linear, rms_norm, scale};
+use crate::model::rope::Rotation;
+use crate::ops::{gather, linear, rms_norm, scale};
 use crate::probe::{Probe, Scope};
 use crate::run::Run;
 use crate::tensor::Tensor;
@@ -34,7 +35,7 @@ pub(in crate::model) enum Order {
     /// none in cross-attention.
     Relative(Box<[RelativeBias; 2]>),
     /// Rotary positions in all attention; the decoder's go on where the encoder's end.
-    Continued { frequencies: Vec<f64> },
+    Continued { rotation: Rotation },
 }
 
 /// Tokens of one side: ids of B sequences, `[B, T]`, and which of them are tokens.
@@ -129,9 +130,9 @@ impl Stacks {
         probe: &mut dyn Probe,
     ) -> Result<Places> {
         let (name, relative) = match (&self.order, stack) {
-            (Order::Continued { frequencies }, _) => {
+            (Order::Continued { rotation }, _) => {
                 let first = behind()? + at.first_query;
-                let table = RotaryTable::from_frequencies(first, length, frequencies, &self.device)?;
+                let table = rotation.table(first, length, &self.device)?;
                 return Ok(Places { rotation: Some(table), bias: None });
             }
             (Order::Relative(biases), Stack::Encoder) => ("encoder.position_bias", &biases[0]),

@@ -40,7 +40,9 @@ impl<'a> Writer<'a> {
         let room = description.context.saturating_sub(taken);
         if cache.is_some() {
             let all = room.min(ids.len() + settings.tokens);
-            expect_no_look_ahead(&settings.mask.resolve(description), ids.len(), all)?;
+            let mut masks = settings.mask.of_layers(description);
+            masks.dedup();
+            masks.iter().try_for_each(|mask| expect_no_look_ahead(mask, ids.len(), all))?;
         }
         Ok(Writer { model, mask: &settings.mask, source, ids, room, cache })
     }

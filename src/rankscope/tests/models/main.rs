@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod cache;
+mod classes;
 #[path = "../support/compare.rs"]
 mod compare;
 mod field;

@@ -46,7 +46,27 @@ fn contradictory_configurations_name_the_field() {
             json!({"num_experts_per_tok": 14}),
             "num_experts_per_tok is 14, expected at most num_local_experts = 13",
         ),
-        ("qwen2", json!({"use_sliding_window": true}), "use_sliding_window is true, expected false"),
+        (
+            "qwen2",
+            json!({"layer_types": ["full_attention"; 2]}),
+            "layer_types is a list of 2, expected 3, one for each of num_hidden_layers",
+        ),
+        (
+            "qwen2",
+            json!({"layer_types": ["full_attention", "sliding_attention", "full_attention"]}),
+            "layer_types is \"sliding_attention\" in a layer, expected \"full_attention\": there is no window",
+        ),
+        (
+            "qwen2",
+            json!({"layer_types": ["full_attention", "full_attention", "linear_attention"]}),
+            "layer_types is \"linear_attention\" in a layer, expected \"full_attention\" or \"sliding_attention\"",
+        ),
+        (
+            "mistral",
+            json!({"sliding_window": 0}),
+            "sliding_window is 0, expected at least 1, which is the position itself, or null for no window",
+        ),
+        ("llama", json!({"hidden_act": "prelu"}), "hidden_act is \"prelu\", expected one of \"gelu\""),
         (
             "gpt2",
             json!({"activation_function": "mish"}),
