@@ -93,7 +93,7 @@ fn windows_in_some_layers_are_those_of_transformers() {
         json!({"use_sliding_window": true, "sliding_window": null, "max_window_layers": 1}),
         json!({"use_sliding_window": true, "sliding_window": 4, "max_window_layers": 3}),
         json!({"use_sliding_window": true, "sliding_window": 4}),
-        json!({"use_sliding_window": true, "sliding_window": 4, "layer_types": ["full_attention"; 3]}),
+        json!({"use_sliding_window": true, "sliding_window": 4, "layer_types": vec!["full_attention"; 3]}),
     ] {
         expect("windows", "full", &fields);
     }
