@@ -100,10 +100,15 @@ impl Checkpoint {
     /// Where the tensor `name` is, of that shape and of a dtype that we compute with.
     fn expect(&self, name: &str, shape: &Shape) -> Result<(&Shard, &TensorInfo, Dtype)> {
         let Some((shard, info)) = self.find(name) else {
-            return Err(Error::format(&self.path, format!("tensor {name} is missing, expected {shape}")));
+            let hint = foreign::hint(&self.names());
+            return Err(Error::format(
+                &self.path,
+                format!("tensor {name} is missing, expected {shape}{hint}"),
+            ));
         };
         if info.shape != shape.sizes() {
-            let problem = format!("tensor {name} has shape {:?}, expected {shape}", info.shape);
+            let hint = foreign::hint(&self.names());
+            let problem = format!("tensor {name} has shape {:?}, expected {shape}{hint}", info.shape);
             return Err(Error::format(&shard.path, problem));
         }
         let Some(dtype) = float(info.dtype) else {

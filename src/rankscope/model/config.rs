@@ -46,8 +46,11 @@ impl Config {
                 format!("{size} bytes long, expected a configuration of at most {MAX_BYTES}"),
             ));
         }
-        let not_json = |error: String| foreign::not_json(&path, format!("not a JSON object: {error}"));
-        let text = std::fs::read_to_string(&path).map_err(|error| not_json(error.to_string()))?;
+        let not_json = |error: String| foreign::unreadable(&path, format!("not a JSON object: {error}"));
+        let text = std::fs::read_to_string(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::InvalidData => not_json(error.to_string()),
+            _ => Error::io(&path, error),
+        })?;
         let fields = python_json::parse(&text).map_err(|error| not_json(error.to_string()))?;
         Ok(Config { path, fields })
     }

@@ -62,10 +62,11 @@ pub(in crate::model) use tokenizer::TEXT_FILES;
 pub(crate) use tokenizer::samples as tokenizer_samples;
 pub use tokenizer::{Tokenizer, Tokens};
 
+use crate::axis::Axis;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::mask::Mask;
-use crate::probe::Probe;
+use crate::probe::{Probe, Unobserved};
 use crate::run::Run;
 use crate::tensor::Tensor;
 use crate::weight::Dtype;
@@ -284,6 +285,31 @@ pub trait Model: Send + Sync {
             probe.visit(&format!("{}.output", head.name()), said)
         };
         heads.iter().map(say).collect()
+    }
+}
+
+/// An error naming `what` unless the model says of every position which token follows it: it has a decoder, and an
+/// output layer on it.
+pub(in crate::model) fn expect_predicts(model: &dyn Model, what: &str) -> Result<()> {
+    let config = model.record().config();
+    let family = model.description().family;
+    let got = config.classes()?.first().map_or(family.to_owned(), |class| format!("{family} ({class})"));
+    if !count::Plan::of(config)?.generates() {
+        let what = format!("family of a model {what}");
+        return Err(Error::invalid(what, got, "one that predicts the next token, such as llama"));
+    }
+    let axes = [(Axis::Batch, 1), (Axis::Query, 1), (Axis::Width, model.description().width)];
+    let one = Tensor::zeros(axes).to_device(model.device())?;
+    match model.logits(&one, &mut Unobserved)? {
+        Some(_) => Ok(()),
+        None => {
+            let got = format!("{got}, a body without an output layer");
+            Err(Error::invalid(
+                format!("model {what}"),
+                got,
+                "one that predicts the next token, as …LMHeadModel",
+            ))
+        }
     }
 }
 

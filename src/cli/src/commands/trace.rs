@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use rankscope::figure::save;
-use rankscope::model::{Description, MaskChoice};
+use rankscope::model::{Description, MaskChoice, TaskHead};
 use rankscope::probe::Trace;
 use rankscope::{Axis, Device, Run, Tensor};
 use safetensors::tensor::{Dtype, TensorView};
@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use crate::args::{SubjectArgs, mask_help};
 use crate::output::say;
 use crate::subject::Subject;
-use rankscope::numbers::scaled;
+use rankscope::numbers::{scaled, short};
 
 const USAGE: &str = "\
 rankscope trace --model <NAME|DIR> <--text <TEXT>|--ids <IDS>>
@@ -26,6 +26,8 @@ The file holds one f32 tensor for each probe point, without the batch axis:
   decoder.3.self_attention.weights    [H, T, S] heads, queries, keys
   logits                              [T, V] queries, vocabulary
   last_hidden_state                   [T, C] of a model without an output head
+  classifier.output                   [N] labels of the text, or [T, N] of tokens,
+                                      where the checkpoint has a trained head
 Its metadata hold version, model, mask, device, dtype, ids, pieces, and as JSON
 the mask of every tensor of attention weights and the axes of every tensor; where
 a token is unknown to the tokenizer, also what stood in the text there (originals).
@@ -79,10 +81,22 @@ pub fn execute(args: &TraceArgs, run: &Run) -> Result<()> {
         tensors.len(),
         scaled(bytes.len() as f64, "B")
     ));
+    for (head, said) in subject.model.record().heads().iter().zip(&output.heads) {
+        scores(head, said)?.iter().for_each(|line| say(line));
+    }
     if let Some(note) = mask.note(subject.model.description()) {
         say(&format!("note: {note}"));
     }
     Ok(())
+}
+
+/// What a head says of the whole text, label by label; `None` if it says something of every token.
+fn scores(head: &TaskHead, said: &Tensor) -> Result<Option<String>> {
+    let [(Axis::Batch, 1), (_, _)] = said.shape().axes() else { return Ok(None) };
+    let scores = head.labels().iter().zip(said.to_vec()?);
+    let scores: Vec<_> =
+        scores.map(|(label, score)| format!("{label} {}", short(f64::from(score)))).collect();
+    Ok(Some(format!("{}: {}", head.name(), scores.join(", "))))
 }
 
 /// On the CPU, without a batch axis of one sequence.

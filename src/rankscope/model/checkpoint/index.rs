@@ -35,7 +35,7 @@ fn weight_map(path: &Path) -> Result<BTreeMap<String, String>> {
     }
     let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
     let Index { weight_map } = serde_json::from_str(&text)
-        .map_err(|error| foreign::not_json(path, format!("not an index of shards: {error}")))?;
+        .map_err(|error| foreign::unreadable(path, format!("not an index of shards: {error}")))?;
     if weight_map.is_empty() {
         return Err(Error::format(path, "weight_map is empty, expected tensor names and their files"));
     }

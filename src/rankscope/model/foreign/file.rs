@@ -11,7 +11,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::{AGAIN, PICKLE};
-use crate::error::{Error, excerpt};
+use crate::error::{Error, Result, excerpt};
 
 /// As much of a file as tells what it is.
 const HEAD: u64 = 4096;
@@ -26,8 +26,21 @@ pub(crate) fn not_safetensors(path: &Path, problem: impl Display) -> Error {
     Error::format(path, what.unwrap_or_else(|| format!("not a safetensors file: {problem}")))
 }
 
-/// The error about a file that cannot be read as JSON: what it is instead, or else `problem`.
-pub(crate) fn not_json(path: &Path, problem: impl Display) -> Error {
+/// An error if the file is known to be something other than a text or data of its own: for a reader that any bytes
+/// would do.
+///
+/// # Errors
+/// [`Error::Format`] saying what it is.
+pub(crate) fn expect_own(path: &Path) -> Result<()> {
+    match Start::of(path).and_then(|start| start.known()) {
+        Some(what) => Err(Error::format(path, what)),
+        None => Ok(()),
+    }
+}
+
+/// The error about a file that cannot be read as JSON, or what else it should be: what it is instead, or else
+/// `problem`.
+pub(crate) fn unreadable(path: &Path, problem: impl Display) -> Error {
     let what = Start::of(path).and_then(|start| start.known().or_else(|| start.wide_text()));
     Error::format(path, what.unwrap_or_else(|| problem.to_string()))
 }
@@ -95,9 +108,15 @@ impl Start {
             () if self.is(b"PK\x03\x04") && self.holds(b".npy") => {
                 ("a zip file of numpy arrays (.npz)", SAVE)
             }
-            () if is_pickle || self.is(b"PK\x03\x04") => (
+            () if is_pickle || (self.is(b"PK\x03\x04") && self.holds(b".pkl")) => (
                 PICKLE,
                 "read it with torch.load(…, weights_only=True) and save it with safetensors.torch.save_file",
+            ),
+            () if self.is(b"PK\x03\x04") => (
+                "a zip file, as torch.save writes: then a pickle of PyTorch, which can run code when it is opened, so \
+                 it is not opened here",
+                "if you packed it yourself, unpack it; otherwise read it with torch.load(…, weights_only=True) and \
+                 save it with safetensors.torch.save_file",
             ),
             () if self.is(b"\x89HDF\r\n\x1a\n") => ("weights of TensorFlow or Keras in HDF5", SAVE),
             () if self.is(b"\x93NUMPY") => ("one array of numpy (.npy)", SAVE),

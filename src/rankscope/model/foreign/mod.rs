@@ -4,11 +4,13 @@
 
 mod file;
 mod folder;
+mod names;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use file::{not_json, not_safetensors};
+pub(crate) use file::{expect_own, not_safetensors, unreadable};
 pub(crate) use folder::{no_config, no_weights};
+pub(crate) use names::hint;
 
 /// A file of weights that can run code when it is opened.
 const PICKLE: &str = "a pickle of PyTorch, which can run code when it is opened, so it is not opened here";

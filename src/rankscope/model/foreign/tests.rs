@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use crate::device::Device;
-use crate::model::load;
 use crate::model::store::Store;
+use crate::model::{Tokenizer, load};
 
 fn tiny() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny/llama")
@@ -39,7 +39,7 @@ const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1\noid sha256:
 #[test]
 fn weights_that_are_something_else_are_called_by_their_name() {
     let tar = [&[b'a'; 257][..], b"ustar"].concat();
-    let cases: [(&[u8], &str); 19] = [
+    let cases: [(&[u8], &str); 20] = [
         (
             POINTER,
             "a Git-LFS pointer: a note that stands for 548105171 bytes, not the file itself; run `git lfs pull`",
@@ -54,6 +54,7 @@ fn weights_that_are_something_else_are_called_by_their_name() {
             "a pickle of PyTorch, which can run code when it is opened, so it is not",
         ),
         (b"\x80\x02\x8a\nl\xfc\x9cF", "a pickle of PyTorch"),
+        (b"PK\x03\x04rest", "a zip file, as torch.save writes: then a pickle of PyTorch, which can run code"),
         (b"PK\x03\x04\0w.npy", "a zip file of numpy arrays (.npz)"),
         (b"\x1f\x8b\x08rest", "a file packed with gzip; unpack it first"),
         (b"\x28\xb5\x2f\xfdrest", "a packed file"),
@@ -163,4 +164,34 @@ fn a_link_to_nothing_and_a_folder_in_place_of_the_file_are_named() {
     fs::remove_file(&weights).unwrap();
     fs::create_dir(&weights).unwrap();
     assert!(said().ends_with("model.safetensors is a folder, expected a file"), "{}", said());
+}
+
+#[test]
+fn a_tokenizer_that_is_something_else_is_called_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["tokenizer.model", "vocab.txt", "tokenizer.json"] {
+        fs::write(folder.path().join(name), POINTER).unwrap();
+        let said = Tokenizer::load(folder.path()).map(drop).unwrap_err().to_string();
+        assert!(said.contains(&format!("{name}: a Git-LFS pointer: a note that stands for")), "{said}");
+    }
+}
+
+#[test]
+fn tensors_of_an_adapter_of_quantised_weights_and_of_a_wrapper_are_called_by_their_names() {
+    let whole = fs::read(tiny().join("model.safetensors")).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&whole).unwrap();
+    let cases: [(&str, &str); 3] = [
+        (
+            "base_model.model.layers.0.lora_A.weight",
+            "; these are matrices of an adapter (LoRA): merge it with",
+        ),
+        ("model.layers.0.self_attn.q_proj.qweight", "; the weights are quantised, which is not read here"),
+        ("module.model.norm.weight", "; the names begin with that of a wrapper: save the model inside it"),
+    ];
+    for (name, expected) in cases {
+        let norm = tensors.tensor("model.norm.weight").unwrap();
+        let said = weights(&safetensors::serialize([(name, &norm)], None).unwrap());
+        assert!(said.contains("tensor model.embed_tokens.weight is missing, expected"), "{said}");
+        assert!(said.contains(expected), "{said}");
+    }
 }

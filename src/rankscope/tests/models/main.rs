@@ -4,6 +4,7 @@ mod bad_input;
 mod cache;
 #[path = "../support/compare.rs"]
 mod compare;
+mod dialects;
 mod field;
 mod generation;
 mod golden;

@@ -67,13 +67,12 @@ fn contradictory_configurations_name_the_field() {
             "sliding_window is 0, expected at least 1, which is the position itself, or null for no window",
         ),
         ("llama", json!({"hidden_act": "prelu"}), "hidden_act is \"prelu\", expected one of \"gelu\""),
-        ("gpt2", json!({"scale_attn_weights": false}), "scale_attn_weights is false, expected true"),
         (
             "gpt2",
-            json!({"activation_function": "relu"}),
-            "activation_function is \"relu\", expected \"gelu\"",
+            json!({"activation_function": "mish"}),
+            "activation_function is \"mish\", expected one of \"gelu\", ",
         ),
-        ("openai-gpt", json!({"afn": "swish"}), "afn is \"swish\", expected \"gelu\""),
+        ("openai-gpt", json!({"afn": "tanh"}), "afn is \"tanh\", expected \"gelu\", "),
         (
             "llama",
             json!({"attention": "linear"}),
@@ -104,7 +103,13 @@ fn contradictory_configurations_name_the_field() {
         ),
         ("bert", json!({"prefix_length": 3}), "prefix_length is 3, expected absent"),
         ("unilm", json!({"directions": "mixed"}), "prefix_length is 3, expected absent"),
-        ("bert", json!({"is_decoder": true}), "is_decoder is true, expected false"),
+        ("bert", json!({"add_cross_attention": true}), "add_cross_attention is true, expected false"),
+        ("gpt2", json!({"add_cross_attention": true}), "add_cross_attention is true, expected false"),
+        (
+            "gpt2",
+            json!({"attention": "linear", "scale_attn_weights": false}),
+            "scale_attn_weights is false, expected true: linear attention has no scores",
+        ),
         (
             "roberta",
             json!({"max_position_embeddings": 2}),

@@ -71,7 +71,11 @@ fn contradictory_configurations_name_the_field() {
             json!({"feed_forward_proj": "swish"}),
             "feed_forward_proj is \"swish\", expected \"relu\", \"gelu\"",
         ),
-        (&t5, json!({"is_encoder_decoder": false}), "is_encoder_decoder is false, expected true"),
+        (
+            &t5,
+            json!({"is_encoder_decoder": false}),
+            "is_encoder_decoder is false, expected true, since architectures is",
+        ),
         (&t5, json!({"layer_norm_epsilon": -1}), "layer_norm_epsilon is -1, expected a number from 0 on"),
         (&t5, json!({"directions": "mixed"}), "directions is \"mixed\", expected absent: t5 has no variants"),
         (
