@@ -116,13 +116,6 @@ fn after(change: impl FnOnce(&Path, &mut Value)) -> Vec<f32> {
     logits(folder.path())
 }
 
-fn logits(folder: &Path) -> Vec<f32> {
-    let model = load(folder, &Device::Cpu).unwrap();
-    let input = Input::new(vec![7, 3, 60, 41, 2]);
-    let output = model.forward(&input, &MaskChoice::AsTrained, &mut Unobserved, &Run::default());
-    output.unwrap().logits.unwrap().to_vec().unwrap()
-}
-
 #[test]
 fn a_tensor_is_taken_from_the_shard_that_holds_it_whatever_the_index_says() {
     let whole = logits(&tiny("llama"));

@@ -157,7 +157,7 @@ fn what_is_not_implemented_or_wrong_is_named() {
             "rope_scaling is of type \"yarn\", expected parameters that give finite numbers",
         ),
         (
-            json!({"rope_scaling": {"type": "longrope", "short_factor": [1.0; 6], "long_factor": [1.0; 5]}}),
+            json!({"rope_scaling": {"type": "longrope", "short_factor": vec![1.0; 6], "long_factor": vec![1.0; 5]}}),
             "rope_scaling.long_factor is a list of 5, 5 of them positive numbers, expected a list of 6 positive",
         ),
         (

@@ -1,295 +1,241 @@
-//! Configurations as people write them: windows in some layers, rotary scalings in either spelling, bare bodies, fields
-//! left out.
-//!
-//! `fixtures/field/*/golden.safetensors` has what `transformers` 5.24 computes for each configuration: the last five
-//! rows of all attention weights, and of the logits.
+//! Checkpoints as people save them: `field/heads` of the fixtures, against what transformers computes; and what is
+//! said of heads that are not computed.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use ndarray::{ArrayD, Axis as Dimension, Slice};
-use rankscope::model::heads::head_reports;
-use rankscope::model::{self, Input, MaskChoice, Model};
+use rankscope::model::{self, Config, Input, MaskChoice, Model, generate, loss};
 use rankscope::prelude::*;
-use rankscope::probe::Unobserved;
-use safetensors::{SafeTensors, serialize};
-use serde_json::{Value, json};
+use safetensors::SafeTensors;
+use safetensors::tensor::TensorView;
 use tempfile::TempDir;
 
 use crate::support::{Golden, devices, difference, fixtures, magnitude};
 
-/// The rows that the golden files keep.
-const ROWS: usize = 5;
-
-/// The folder `from` with another configuration: its own, and `fields` on top.
-fn with(from: &Path, fields: Value) -> TempDir {
-    let mut config: Value = serde_json::from_slice(&fs::read(from.join("config.json")).unwrap()).unwrap();
-    config.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-    written(from, &config.to_string())
+fn folder(name: &str) -> PathBuf {
+    fixtures().join("field/heads").join(name)
 }
 
-fn written(from: &Path, config: &str) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("config.json"), config).unwrap();
-    fs::copy(from.join("model.safetensors"), folder.path().join("model.safetensors")).unwrap();
-    folder
+fn input(golden: &Golden) -> Input {
+    let input = Input::new(golden.ids("input_ids"));
+    match golden.has("decoder_input_ids") {
+        true => input.with_decoder(golden.ids("decoder_input_ids")),
+        false => input,
+    }
 }
 
-/// One sequence of `length` ids for a vocabulary of at least 67.
-fn some_ids(length: usize) -> Input {
-    Input::new((0..length as u32).map(|i| (i * 37 + 11) % 67).collect())
+/// The golden's name for the attentions that are called so in a trace.
+fn kind(name: &str, is_pair: bool) -> &'static str {
+    match name {
+        _ if !is_pair => "attentions",
+        _ if name.starts_with("encoder") => "encoder_attentions",
+        _ if name.contains("cross") => "cross_attentions",
+        _ => "decoder_attentions",
+    }
 }
 
-fn field(name: &str) -> std::path::PathBuf {
-    fixtures().join("field").join(name)
-}
-
-/// Runs the golden file's ids, and compares with its values of `case`.
-fn expect(name: &str, case: &str, fields: &Value) {
-    let folder = with(&field(name), fields.clone());
-    let golden = Golden::open(&field(name).join("golden.safetensors"));
-    for device in devices() {
-        let model = model::load(folder.path(), &device).unwrap_or_else(|error| panic!("{fields}: {error}"));
-        let mut trace = Trace::of(["self_attention.weights"]);
-        let input = Input::new(golden.ids("ids"));
-        let output = model.forward(&input, &MaskChoice::AsTrained, &mut trace, &Run::default()).unwrap();
-        let what = format!("{name}, {case} of {fields} on {device}");
-        let layers: Vec<_> = trace.into_vec();
-        let expected = golden.get(&format!("{case}.attentions")); // [L, H, 5, S]
-        assert_eq!(layers.len(), expected.shape()[0], "{what}");
-        for (layer, (_, weights)) in layers.iter().enumerate() {
-            let error =
-                difference(&what, &last_rows(weights), &expected.index_axis(Dimension(0), layer).to_owned());
-            assert!(error < 1e-5, "{what}: layer {layer} differs by {error:e}");
+#[test]
+fn every_class_agrees_with_transformers_on_every_device() {
+    let mut count = 0;
+    for entry in fs::read_dir(fixtures().join("field/heads")).unwrap() {
+        let path = entry.unwrap().path();
+        for device in devices() {
+            check(&path, &device);
+            count += 1;
         }
-        let expected = golden.get(&format!("{case}.logits")); // [5, V]
-        let error = difference(&what, &last_rows(&output.logits.unwrap()), &expected);
-        assert!(error < 5e-5 * magnitude(&expected), "{what}: logits differ by {error:e}");
     }
+    assert!(count >= 18, "{count}");
 }
 
-/// The last five queries of `[1, …, T, N]`.
-fn last_rows(tensor: &Tensor) -> Tensor {
-    let sizes = tensor.shape().sizes();
-    let all = ArrayD::from_shape_vec(sizes.clone(), tensor.to_vec().unwrap()).unwrap();
-    let rows = Dimension(sizes.len() - 2);
-    let last = all.slice_axis(rows, Slice::from(-(ROWS as isize)..)).to_owned();
-    let values: Vec<f32> = last.iter().copied().collect();
-    Tensor::new([(Axis::Row, values.len())], values).unwrap()
-}
-
-#[test]
-fn windows_in_some_layers_are_those_of_transformers() {
-    let upper = json!({"use_sliding_window": true, "sliding_window": 4, "max_window_layers": 1});
-    let mut listed = upper.clone();
-    listed["layer_types"] = json!(["full_attention", "sliding_attention", "sliding_attention"]);
-    listed["max_window_layers"] = 28.into(); // the list goes before it
-    for fields in [upper, listed] {
-        expect("windows", "upper", &fields);
+fn check(path: &Path, device: &Device) {
+    let what = format!("{} on {device}", path.display());
+    let golden = Golden::open(&path.join("golden.safetensors"));
+    let model = model::load(path, device).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let mut trace = Trace::all();
+    let output = model.forward(&input(&golden), &MaskChoice::AsTrained, &mut trace, &Run::default()).unwrap();
+    let is_pair = golden.has("decoder_input_ids");
+    let mut layers = 0;
+    for (name, weights) in trace.iter() {
+        if let Some(path) = name.strip_suffix("attention.weights") {
+            let layer = path.split('.').nth(1).unwrap();
+            let expected = golden.get(&format!("{}.{layer}", kind(name, is_pair)));
+            let error = difference(&what, weights, &expected);
+            assert!(error < 1e-4, "{what}: {name} differs by {error:e}");
+            layers += 1;
+        }
     }
-    for fields in [
-        json!({}),
-        json!({"use_sliding_window": false, "sliding_window": 4, "max_window_layers": 0}),
-        json!({"use_sliding_window": true, "sliding_window": null, "max_window_layers": 1}),
-        json!({"use_sliding_window": true, "sliding_window": 4, "max_window_layers": 3}),
-        json!({"use_sliding_window": true, "sliding_window": 4}),
-        json!({"use_sliding_window": true, "sliding_window": 4, "layer_types": ["full_attention"; 3]}),
-    ] {
-        expect("windows", "full", &fields);
-    }
-}
-
-#[test]
-fn each_layer_has_its_own_mask_in_reports_notes_and_caches() {
-    let fields = json!({"use_sliding_window": true, "sliding_window": 3, "max_window_layers": 1});
-    let folder = with(&field("windows"), fields);
-    let model = model::load(folder.path(), &Device::Cpu).unwrap();
-    let (description, run, input) = (model.description(), Run::default(), some_ids(9));
-    assert_eq!(MaskChoice::AsTrained.in_words(description), "causal in layer 0, window(3) in layers 1 and 2");
-    let window = Mask::window(3).unwrap();
-    let masks = [Mask::causal(), window.clone(), window.clone()];
-    assert_eq!(MaskChoice::AsTrained.of_layers(description), masks);
-    for head in head_reports(&*model, &input, &MaskChoice::AsTrained, &run).unwrap() {
-        let expected = masks[head.layer].exact_rank(9).reason;
-        assert_eq!(
-            (head.report.exact_rank, head.report.exact_rank_reason),
-            (Some(9), expected),
-            "{}",
-            head.name
-        );
-    }
-    assert_eq!(MaskChoice::AsTrained.note(description), None);
-    for mask in [Mask::causal(), window] {
-        let note = MaskChoice::Override(mask.clone()).note(description).unwrap();
-        let trained = "causal in layer 0, window(3) in layers 1 and 2";
-        assert_eq!(note, format!("mask {mask}: the weights were trained under another mask ({trained})"));
-    }
-    let error = description.expect_one_mask("toy").unwrap_err().to_string();
-    assert!(
-        error.starts_with("model is toy, trained under causal in layer 0, window(3) in layers 1 and 2"),
-        "{error}"
-    );
-    cached_pass_is_the_whole_pass(&*model, &input, 5);
-    let mut cache = model.cache(1).unwrap();
-    let mut pass = |input: &Input, mask: &MaskChoice| {
-        model
-            .hidden_after(&mut cache, input, mask, &mut Unobserved, &run)
-            .map(drop)
-            .map_err(|e| e.to_string())
+    assert_eq!(layers, if is_pair { 2 + 2 * 4 } else { 2 }, "{what}");
+    assert_eq!(output.logits.is_some(), golden.has("logits"), "{what}: an output layer");
+    let close = |name: &str, got: &Tensor, expected: &str| {
+        let expected = golden.get(expected);
+        let error = difference(&what, got, &expected);
+        assert!(error < 5e-5 * magnitude(&expected).max(1.0), "{what}: {name} differs by {error:e}");
     };
-    pass(&input, &MaskChoice::AsTrained).unwrap();
-    let error = pass(&some_ids(1), &MaskChoice::Override(Mask::causal())).unwrap_err();
-    assert_eq!(
-        error,
-        "mask of a cached pass is causal, expected one that agrees with window(3) over the 9 cached positions"
-    );
-}
-
-/// Reads `first` tokens, then the others one by one behind a cache.
-fn cached_pass_is_the_whole_pass(model: &dyn Model, input: &Input, first: usize) {
-    let (run, mask) = (Run::default(), MaskChoice::AsTrained);
-    let whole = model.hidden(input, &mask, &mut Unobserved, &run).unwrap().to_vec().unwrap();
-    let width = model.description().width;
-    let mut cache = model.cache(1).unwrap();
-    let mut read = Vec::new();
-    let (head, rest) = input.ids().split_at(first);
-    for ids in std::iter::once(head).chain(rest.chunks(1)) {
-        let input = Input::new(ids.to_vec());
-        let hidden = model.hidden_after(&mut cache, &input, &mask, &mut Unobserved, &run).unwrap();
-        read.extend(hidden.to_vec().unwrap());
+    output.logits.iter().for_each(|logits| close("logits", logits, "logits"));
+    let names = ["classifier", "score", "qa_outputs", "cls.seq_relationship", "multiple_choice_head"];
+    let expected: Vec<_> = names.into_iter().filter(|name| golden.has(&format!("head.{name}"))).collect();
+    let heads = model.record().heads();
+    assert_eq!(heads.iter().map(|head| head.name()).collect::<Vec<_>>(), expected, "{what}");
+    for (head, said) in heads.iter().zip(&output.heads) {
+        close(head.name(), said, &format!("head.{}", head.name()));
+        let traced = trace.get(&format!("{}.output", head.name())).unwrap();
+        assert_eq!(traced.to_vec().unwrap(), said.to_vec().unwrap());
     }
-    let error = whole.iter().zip(&read).map(|(one, other)| (one - other).abs()).fold(0.0, f32::max);
-    assert!(read.len() == input.len() * width && error < 1e-4, "{error:e}");
+    assert!(model.record().left_out().is_empty(), "{what}");
+}
+
+/// A copy of a folder with its tensors edited.
+fn edited(name: &str, edit: impl Fn(&str) -> Vec<String>) -> TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    let bytes = fs::read(folder(name).join("model.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let tensors = file.tensors();
+    let views: Vec<(String, &TensorView<'_>)> = tensors
+        .iter()
+        .flat_map(|(name, view)| edit(name).into_iter().map(move |name| (name, view)))
+        .collect();
+    let whole = safetensors::serialize(views, None).unwrap();
+    fs::write(copy.path().join("model.safetensors"), whole).unwrap();
+    fs::copy(folder(name).join("config.json"), copy.path().join("config.json")).unwrap();
+    copy
+}
+
+fn logits(folder: &Path, golden: &Golden) -> Vec<f32> {
+    let model = model::load(folder, &Device::Cpu).unwrap_or_else(|error| panic!("{error}"));
+    let output = model.forward(&input(golden), &MaskChoice::AsTrained, &mut Unobserved, &Run::default());
+    output.unwrap().logits.unwrap().to_vec().unwrap()
 }
 
 #[test]
-fn rotary_scalings_are_those_of_transformers_in_either_spelling() {
-    let llama3 = json!({"factor": 8.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0,
-                        "original_max_position_embeddings": 16});
-    let yarn = json!({"factor": 4.0, "original_max_position_embeddings": 8});
-    let mut stated = yarn.clone();
-    stated.as_object_mut().unwrap().extend(
-        json!({"attention_factor": 1.3, "beta_fast": 32, "beta_slow": 1}).as_object().unwrap().clone(),
-    );
-    for (case, kind, base, set) in [
-        ("linear", "linear", 500.0, json!({"factor": 2.5})),
-        ("dynamic", "dynamic", 500.0, json!({"factor": 4.0})),
-        ("llama3", "llama3", 10_000.0, llama3),
-        ("yarn", "yarn", 500.0, yarn),
-        ("yarn_mscale", "yarn", 500.0, stated),
-    ] {
-        let (mut old, mut new) = (set.clone(), set);
-        old["type"] = kind.into();
-        new["rope_type"] = kind.into();
-        new["rope_theta"] = base.into();
-        expect("rotary", case, &json!({"rope_theta": base, "rope_scaling": old}));
-        expect("rotary", case, &json!({"rope_parameters": new}));
+fn the_embedding_of_t5_is_one_matrix_under_any_of_its_names() {
+    const NAMES: [&str; 3] = ["shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"];
+    let tiny = fixtures().join("tiny");
+    for name in ["t5-resaved", "../../tiny/t5"] {
+        let golden = match name {
+            "t5-resaved" => Golden::open(&folder(name).join("golden.safetensors")),
+            _ => Golden::open(&tiny.join("t5/golden.safetensors")),
+        };
+        let plain = edited(name, |name| vec![name.to_owned()]);
+        let expected = logits(plain.path(), &golden);
+        let mut kept: Vec<Vec<&str>> = NAMES.iter().map(|&one| vec![one]).collect();
+        kept.extend([NAMES.to_vec(), vec![NAMES[1], NAMES[2]]]);
+        if name != "t5-resaved" {
+            kept.extend([vec!["lm_head.weight"], vec![NAMES[2], "lm_head.weight"]]);
+        }
+        for kept in kept {
+            let renamed = |name: &str| match name {
+                "shared.weight" => kept.iter().map(|&name| name.to_owned()).collect(),
+                _ => vec![name.to_owned()],
+            };
+            let copy = edited(name, renamed);
+            assert_eq!(logits(copy.path(), &golden), expected, "{name} with {kept:?}");
+        }
     }
-}
-
-#[test]
-fn a_dynamic_base_serves_texts_beyond_the_context_in_one_pass() {
-    let fields = json!({"max_position_embeddings": 6, "rope_theta": 500.0,
-                        "rope_scaling": {"type": "dynamic", "factor": 2.5}});
-    let folder = with(&field("rotary"), fields);
-    let model = model::load(folder.path(), &Device::Cpu).unwrap();
-    assert_eq!(model.description().context, 15);
-    cached_pass_is_the_whole_pass(&*model, &some_ids(6), 2);
-    let (run, mask) = (Run::default(), MaskChoice::AsTrained);
-    assert!(model.hidden(&some_ids(15), &mask, &mut Unobserved, &run).is_ok());
-    let mut cache = model.cache(1).unwrap();
-    model.hidden_after(&mut cache, &some_ids(6), &mask, &mut Unobserved, &run).unwrap();
-    let error =
-        model.hidden_after(&mut cache, &some_ids(1), &mask, &mut Unobserved, &run).unwrap_err().to_string();
-    assert!(
-        error.starts_with("number of tokens with the cached ones is 7, expected at most as many"),
-        "{error}"
-    );
-    assert_eq!(cache.len(), 6, "what was read stays");
-}
-
-/// The tensors of `from` under other names; `None` leaves one out.
-fn renamed(from: &Path, fields: Value, name: impl Fn(&str) -> Option<String>) -> TempDir {
-    let folder = with(from, fields);
-    let path = folder.path().join("model.safetensors");
-    let bytes = fs::read(&path).unwrap();
-    let tensors = SafeTensors::deserialize(&bytes).unwrap();
-    let views = tensors.tensors().into_iter().filter_map(|(known, view)| Some((name(&known)?, view)));
-    fs::write(&path, serialize(views.collect::<Vec<_>>(), None).unwrap()).unwrap();
-    folder
-}
-
-#[test]
-fn a_bare_body_has_the_hidden_states_of_the_whole_model_and_no_logits() {
-    let tiny = fixtures().join("tiny/llama");
-    let whole = model::load(&tiny, &Device::Cpu).unwrap();
-    let (input, run) = (some_ids(8), Run::default());
-    let hidden =
-        |model: &dyn Model| model.forward(&input, &MaskChoice::AsTrained, &mut Unobserved, &run).unwrap();
-    let expected = hidden(&*whole);
-    let bare = |name: &str| name.strip_prefix("model.").map(str::to_owned);
-    let same = |name: &str| (name != "lm_head.weight").then(|| name.to_owned());
-    for (class, is_bare) in [("LlamaModel", true), ("LlamaModel", false), ("LlamaForCausalLM", true)] {
-        let fields = json!({"architectures": [class]});
-        let folder = if is_bare { renamed(&tiny, fields, bare) } else { renamed(&tiny, fields, same) };
-        let got = hidden(&*model::load(folder.path(), &Device::Cpu).unwrap());
-        assert_eq!(got.hidden.to_vec().unwrap(), expected.hidden.to_vec().unwrap(), "{class}");
-        assert!(got.logits.is_none(), "{class}");
-    }
-    let error = model::load(renamed(&tiny, json!({}), same).path(), &Device::Cpu).err().unwrap().to_string();
-    assert!(error.contains("tensor lm_head.weight is missing"), "{error}");
-    // Tied, and the names bare: the output layer is the embedding.
-    let tied = renamed(&fixtures().join("tiny/llama-mha"), json!({}), bare);
-    assert!(hidden(&*model::load(tied.path(), &Device::Cpu).unwrap()).logits.is_some());
-}
-
-#[test]
-fn numbers_that_json_has_no_word_for_do_not_keep_a_model_from_loading() {
-    let tiny = fixtures().join("tiny/llama");
-    let config = fs::read_to_string(tiny.join("config.json")).unwrap();
-    for word in ["Infinity", "-Infinity", "NaN", "1e999", "{\"__float__\": \"Infinity\"}"] {
-        let text = config.replacen('{', &format!("{{\"router_limit\": [0.0, {word}], "), 1);
-        let folder = written(&tiny, &text);
-        assert!(model::load(folder.path(), &Device::Cpu).is_ok(), "{word}");
-        let config = model::Config::open(folder.path()).unwrap();
-        assert_eq!(config.to_json()["router_limit"][0], json!(0.0), "{word}");
-    }
-    let (at, end) = (config.find("\"rms_norm_eps\":").unwrap() + 15, config.find("1e-05").unwrap() + 5);
-    let text = format!("{} Infinity{}", &config[..at], &config[end..]);
-    let error = model::load(written(&tiny, &text).path(), &Device::Cpu).err().unwrap().to_string();
-    assert!(error.ends_with("rms_norm_eps is Infinity, expected a number"), "{error}");
-}
-
-/// What `transformers` fills in where a field is absent or null.
-#[test]
-fn absent_fields_are_what_they_are_in_transformers() {
-    let outline = |family: &str, fields: Value| {
-        let mut config = json!({
-            "model_type": family, "vocab_size": 61, "hidden_size": 32, "intermediate_size": 40,
-            "num_hidden_layers": 2, "num_attention_heads": 16,
-        });
-        config.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-        model::outline(&model::Config::from_value(family, config).unwrap()).unwrap().description
-    };
-    let of = |family: &str, fields: Value| {
-        let description = outline(family, fields);
-        let mask = MaskChoice::AsTrained.in_words(&description);
-        (description.kv_heads, description.head_size, description.context, mask)
-    };
-    let null = || json!({"num_key_value_heads": null, "head_dim": null, "sliding_window": null});
-    assert_eq!(of("llama", json!({})), (16, 2, 2048, "causal".to_owned()));
-    assert_eq!(of("llama", null()), (16, 2, 2048, "causal".to_owned()));
-    assert_eq!(of("mistral", json!({})), (8, 2, 131_072, "window(4096)".to_owned()));
-    assert_eq!(of("mistral", null()), (16, 2, 131_072, "causal".to_owned()));
-    assert_eq!(of("mixtral", json!({})), (8, 2, 131_072, "causal".to_owned()));
-    assert_eq!(of("mixtral", json!({"sliding_window": 7})).3, "window(7)");
-    assert_eq!(of("qwen2", json!({"num_attention_heads": 32, "hidden_size": 64})).0, 32);
-    assert_eq!(of("qwen2", null()), (16, 2, 32_768, "causal".to_owned()));
-    let switched = json!({"num_key_value_heads": 4, "use_sliding_window": true, "max_window_layers": 0});
-    assert_eq!(of("qwen2", switched).3, "window(4096)");
-    assert_eq!(outline("mixtral", json!({"num_experts": 3})).parameters, {
-        let expert = 3 * 32 * 40;
-        let layer = 2 * 32 * 32 + 2 * 32 * 16 + 3 * expert + 3 * 32 + 2 * 32;
-        2 * 61 * 32 + 2 * layer + 32
+    let differ = edited("t5-resaved", |name| match name {
+        "lm_head.weight" => vec![name.to_owned(), "encoder.embed_tokens.weight".to_owned()],
+        _ => vec![name.to_owned()],
     });
+    let said = model::load(differ.path(), &Device::Cpu).map(drop).unwrap_err().to_string();
+    let expected =
+        "tensors shared.weight and encoder.embed_tokens.weight differ, expected the same numbers in both";
+    assert!(said.ends_with(expected), "{said}");
+}
+
+#[test]
+fn a_head_of_ones_own_is_named_and_left_out_and_the_body_is_not() {
+    let copy = edited("bert-sequence", |name| match name.strip_prefix("classifier.") {
+        Some(end) => vec![format!("my_ranker.dense.{end}")],
+        None => vec![name.to_owned()],
+    });
+    let model = model::load(copy.path(), &Device::Cpu).unwrap();
+    assert_eq!(model.record().left_out(), ["my_ranker.dense.bias", "my_ranker.dense.weight"]);
+    assert_eq!(
+        model.record().notes(),
+        [
+            "left out, no part of the body that is computed (numbers of tensors in brackets): my_ranker.dense (2)"
+        ]
+    );
+    let whole = model::load(&folder("bert-sequence"), &Device::Cpu).unwrap();
+    assert_eq!(
+        whole.record().notes(),
+        ["the head classifier gives 5 scores for the pooled state: classifier.output in a trace"]
+    );
+    let surplus = edited("bert-sequence", |name| match name {
+        "bert.encoder.layer.1.output.dense.bias" => {
+            vec![name.to_owned(), "bert.encoder.layer.2.output.dense.bias".to_owned()]
+        }
+        _ => vec![name.to_owned()],
+    });
+    let said = model::load(surplus.path(), &Device::Cpu).map(drop).unwrap_err().to_string();
+    assert!(
+        said.contains("tensor bert.encoder.layer.2.output.dense.bias is not part of this model"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_model_without_an_output_layer_neither_writes_nor_has_a_loss() {
+    let said = |name: &str| {
+        let model: Box<dyn Model> = model::load(&folder(name), &Device::Cpu).unwrap();
+        let settings = generate::Settings::default();
+        let prompt = Input::new(vec![5, 3, 9]);
+        let written = generate::generate(&*model, &prompt, &settings, &mut |_| Ok(()), &Run::default());
+        let loss = loss::prefix_lm(&*model, &[5, 3, 9], 1, &MaskChoice::AsTrained, &Run::default());
+        [written.map(drop).unwrap_err().to_string(), loss.map(drop).unwrap_err().to_string()]
+    };
+    for (name, kind) in
+        [("gpt2-bare", "gpt2 (GPT2Model)"), ("gpt2-sequence", "gpt2 (GPT2ForSequenceClassification)")]
+    {
+        let got =
+            format!("is {kind}, a body without an output layer, expected one that predicts the next token");
+        let [written, loss] = said(name);
+        assert!(written.starts_with(&format!("model that writes {got}")), "{written}");
+        assert!(loss.starts_with(&format!("model with a prefix-LM loss {got}")), "{loss}");
+    }
+    let [written, loss] = said("t5-encoder");
+    let got = "is t5 (T5EncoderModel), expected one that predicts the next token, such as llama";
+    assert_eq!(written, format!("family of a model that writes {got}"));
+    assert_eq!(loss, format!("family of a model with a prefix-LM loss {got}"));
+}
+
+#[test]
+fn what_a_configuration_leaves_out_is_what_transformers_takes() {
+    let golden = Golden::open(&folder("gpt2-scales").join("golden.safetensors"));
+    let expected = logits(&folder("gpt2-scales"), &golden);
+    let copy = edited("gpt2-scales", |name| vec![name.to_owned()]);
+    let path = copy.path().join("config.json");
+    let mut config: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let fields = config.as_object_mut().unwrap();
+    for name in ["layer_norm_epsilon", "tie_word_embeddings", "architectures", "add_cross_attention"] {
+        fields.remove(name).unwrap_or_else(|| panic!("{name} is stated"));
+    }
+    // Another name of the same field.
+    let width = fields.remove("n_embd").unwrap();
+    fields.insert("hidden_size".to_owned(), width);
+    fs::write(&path, config.to_string()).unwrap();
+    assert_eq!(logits(copy.path(), &golden), expected);
+    config.as_object_mut().unwrap().remove("n_head");
+    fs::write(&path, config.to_string()).unwrap();
+    let model = model::load(copy.path(), &Device::Cpu).unwrap();
+    assert_eq!((model.description().heads, model.description().head_size), (12, 1), "12 heads by default");
+}
+
+#[test]
+fn a_new_model_of_a_class_has_its_heads() {
+    let counted = |fields: serde_json::Value| {
+        let config = Config::from_value("here", fields).unwrap();
+        model::outline(&config).unwrap().description.parameters
+    };
+    // As the reference counts them; all sizes are the class's own.
+    let labels = serde_json::json!({"0": "no", "1": "perhaps", "2": "yes"});
+    let classes = ["BertForSequenceClassification"];
+    let bert = serde_json::json!({"model_type": "bert", "architectures": classes, "id2label": labels});
+    assert_eq!(counted(bert), 109_484_547);
+    assert_eq!(
+        counted(serde_json::json!({"model_type": "bert", "architectures": ["BertModel"]})),
+        109_482_240
+    );
+    assert_eq!(counted(serde_json::json!({"model_type": "gpt2"})), 124_439_808);
+    let encoder = serde_json::json!({"model_type": "t5", "architectures": ["T5EncoderModel"]});
+    assert_eq!(counted(encoder), 35_330_816);
 }

@@ -2,9 +2,9 @@
 
 mod bad_input;
 mod cache;
-mod classes;
 #[path = "../support/compare.rs"]
 mod compare;
+mod dialects;
 mod field;
 mod generation;
 mod golden;

@@ -48,7 +48,7 @@ fn contradictory_configurations_name_the_field() {
         ),
         (
             "qwen2",
-            json!({"layer_types": ["full_attention"; 2]}),
+            json!({"layer_types": vec!["full_attention"; 2]}),
             "layer_types is a list of 2, expected 3, one for each of num_hidden_layers",
         ),
         (

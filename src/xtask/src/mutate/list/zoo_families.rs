@@ -3,7 +3,7 @@
 use super::Mutation;
 use crate::mutate::suite::Suite::{Lib, Test};
 
-const FIELD: &[&str] = &["field::"];
+const FIELD: &[&str] = &["dialects::"];
 const PARITY: &[&str] = &["tiny_checkpoints_agree_with_transformers_on_every_device"];
 const CACHED: &[&str] = &["a_cached_pass_is_the_full_pass"];
 const EDITED: &[&str] = &["editing_any_intermediate_changes_the_logits"];
