@@ -86,7 +86,7 @@ impl Shown {
 
     /// Shows `pass`; the one that it replaces goes once all reports are there.
     fn replace(&mut self, pass: Arc<Pass>, at: Head) {
-        let other = |shown: &Arc<Pass>| shown.mask != pass.mask || shown.tokens.ids != pass.tokens.ids;
+        let other = |shown: &Arc<Pass>| shown.masks != pass.masks || shown.tokens.ids != pass.tokens.ids;
         if let Some(shown) = self.chosen.take().filter(other)
             && shown.report(at).is_some()
         {

@@ -64,7 +64,7 @@ fn change(window: &mut Headless, round: usize) -> Result<Round> {
     let (start, mut selected, mut longest_frame) = (Instant::now(), None, Duration::ZERO);
     while start.elapsed() < PATIENCE {
         longest_frame = longest_frame.max(window.frame(Vec::new()));
-        let shown = window.app.shown.chosen.as_ref().filter(|pass| pass.mask == mask);
+        let shown = window.app.shown.chosen.as_ref().filter(|pass| *pass.mask(0) == mask);
         if selected.is_none() && shown.is_some_and(|pass| pass.report(window.app.selected).is_some()) {
             selected = Some(start.elapsed());
         }

@@ -20,10 +20,8 @@ use crate::theme;
 pub struct Buffers {
     /// Weights of each layer, `[H, T, S]` f32.
     pub layers: Vec<wgpu::Buffer>,
-    /// Who may attend to whom, `[T, ⌈S/32⌉]` words, or `[H, T, ⌈S/32⌉]`.
-    pub allowed: wgpu::Buffer,
-    /// Whether heads have masks of their own.
-    pub own_masks: bool,
+    /// Who may attend to whom in each layer, `[T, ⌈S/32⌉]` words, or `[H, T, ⌈S/32⌉]`.
+    pub allowed: Vec<wgpu::Buffer>,
     /// H.
     pub heads: usize,
     /// T.
@@ -83,8 +81,7 @@ struct Parameters {
     lines: [f32; 4],
     background: [f32; 4],
     period: f32,
-    own_masks: u32,
-    spare: [f32; 2],
+    spare: [f32; 3],
 }
 
 /// The pipeline and the two slots, kept with egui's renderer.
@@ -165,8 +162,7 @@ impl Picture {
             lines: channels(theme::mix(palette.panel, palette.hatch, 0.55)),
             background: channels(theme::color(palette.background)),
             period: (5.0 * pixels_per_point).round().max(4.0),
-            own_masks: self.buffers.own_masks.into(),
-            spare: [0.0; 2],
+            spare: [0.0; 3],
         }
     }
 }
@@ -187,8 +183,8 @@ impl Shared {
         });
         let buffers = &picture.buffers;
         let colours = &self.colours[usize::from(picture.theme == Theme::Dark)];
-        let layers = buffers.layers.iter().map(|weights| {
-            let bound = [&parameters, weights, &buffers.allowed, colours];
+        let layers = buffers.layers.iter().zip(&buffers.allowed).map(|(weights, allowed)| {
+            let bound = [&parameters, weights, allowed, colours];
             let entries: Vec<_> = (0..)
                 .zip(bound)
                 .map(|(binding, buffer)| wgpu::BindGroupEntry {
@@ -285,7 +281,6 @@ mod tests {
             ("lines", std::mem::offset_of!(Parameters, lines)),
             ("background", std::mem::offset_of!(Parameters, background)),
             ("period", std::mem::offset_of!(Parameters, period)),
-            ("own_masks", std::mem::offset_of!(Parameters, own_masks)),
         ];
         for (name, offset) in host {
             let member = layout.0.iter().find(|member| member.name.as_deref() == Some(name));

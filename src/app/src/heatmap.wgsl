@@ -22,8 +22,6 @@ struct Parameters {
     lines: vec4f,       // colour of the lines
     background: vec4f,  // colour that stale pictures fade into
     period: f32,        // pixels from one line of the hatch to the next
-    own_masks: u32,     // 1: each head has rows of its own in `allowed`
-    spare: vec2f,       // fills the struct to a multiple of 16 bytes
 }
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
@@ -51,7 +49,8 @@ fn corner(@builtin(vertex_index) vertex: u32, @builtin(instance_index) instance:
 
 fn may_attend(head: u32, query: u32, key: u32) -> bool {
     let words = (parameters.keys + 31u) / 32u;
-    let row = head * parameters.own_masks * parameters.queries + query;
+    let rows = arrayLength(&allowed) / words;  // T, or H * T where each head has rows of its own
+    let row = (head * parameters.queries + query) % rows;
     return ((allowed[row * words + key / 32u] >> (key % 32u)) & 1u) == 1u;
 }
 

@@ -93,7 +93,7 @@ fn another_mask_gives_other_numbers_beside_those_as_trained() {
     let shown = &window.state().shown;
     let (trained, chosen) = (shown.trained.as_ref().unwrap(), shown.chosen.as_ref().unwrap());
     assert_eq!(
-        (trained.mask.to_string(), chosen.mask.to_string()),
+        (trained.mask(0).to_string(), chosen.mask(0).to_string()),
         ("causal".into(), "bidirectional".into())
     );
     let at = window.state().selected;
@@ -120,16 +120,17 @@ fn two_texts_are_never_compared() {
 fn a_report_stays_until_the_next_is_there_and_the_next_mask_waits_for_it() {
     let mut window = window(&["--mask", "prefix:3"]);
     let whole = window.state().shown.chosen.clone().unwrap();
-    let mut bare = Pass { mask: Mask::prefix(5), ..(*whole).clone() };
+    let masks = vec![Mask::prefix(5); whole.layers()].into();
+    let mut bare = Pass { masks, ..(*whole).clone() };
     let reports = std::mem::take(&mut bare.reports);
     bare.reports = vec![None; reports.len()];
     let app = window.state_mut();
     (app.shown.busy, app.wish.mask) = (Some(Instant::now()), MaskChoice::Override(Mask::prefix(6)));
     app.take(Event::Chosen(Arc::new(bare.clone())));
-    assert_eq!(rank::columns(app)[1].1.mask, Mask::prefix(3));
+    assert_eq!(*rank::columns(app)[1].1.mask(0), Mask::prefix(3));
     assert!(!app.may_supersede());
     app.take(Event::Chosen(Arc::new(Pass { reports, ..bare })));
-    assert_eq!(rank::columns(app)[1].1.mask, Mask::prefix(5));
+    assert_eq!(*rank::columns(app)[1].1.mask(0), Mask::prefix(5));
     assert!(app.may_supersede());
 }
 
@@ -216,7 +217,7 @@ fn every_mask_of_the_registry_can_be_clicked() {
         window.get_by_label(kind.name).click();
         settle(&mut window);
         assert!(window.state().banners.is_empty(), "{}: {:?}", kind.name, window.state().banners);
-        let shown = window.state().shown.chosen.as_ref().unwrap().mask.to_string();
+        let shown = window.state().shown.chosen.as_ref().unwrap().mask(0).to_string();
         assert_eq!(shown.split('(').next(), Some(kind.name));
     }
 }

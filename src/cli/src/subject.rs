@@ -10,6 +10,7 @@ use rankscope::model::store::Store;
 use rankscope::model::{self, Input, MaskChoice, Model, Tokenizer, Tokens};
 
 use crate::args::{SubjectArgs, ids};
+use crate::output::say;
 
 /// Longer than any context; shorter than what would fill the memory.
 const MOST_TEXT_BYTES: u64 = 1 << 22;
@@ -33,6 +34,7 @@ impl Subject {
         let choice = Device::choose(args.device()?)?;
         let model = model::load(&folder, &choice.device)?;
         let family = model.description().family;
+        model.record().notes().iter().for_each(|note| say(&format!("note: {note}")));
         if args.target_ids.is_some() && model.description().encoder.is_none() {
             bail!(
                 "--target-ids is for encoder-decoder models; {name} is of family {family}, which has no targets"
@@ -60,7 +62,7 @@ impl Subject {
                     encoder.trained_mask, description.trained_mask
                 )
             }
-            None => description.trained_mask.to_string(),
+            None => MaskChoice::AsTrained.in_words(description),
         };
         choice.note(description).map_or_else(
             || format!("{trained}, as trained"),

@@ -5,7 +5,8 @@
 //!
 //! RoBERTa counts positions from behind the padding's id, DistilBERT has neither segments nor pooler, and a UniLM
 //! is a BERT trained under three masks: run it under `bidirectional`, `causal` or `prefix(p)` with p the length of
-//! the source. As trained it is a prefix-LM with the prefix that `prefix_length` states.
+//! the source. As trained it is a prefix-LM with the prefix that `prefix_length` states. With `is_decoder` a BERT was
+//! trained under the causal mask.
 //!
 //! **Source**: Devlin et al. 2018 (arXiv 1810.04805), section 3; Liu et al. 2019 (arXiv 1907.11692); Sanh et al.
 //! 2019 (arXiv 1910.01108); Dong et al. 2019 (arXiv 1905.03197), section 2.3; tensor names as on the Hugging Face
@@ -14,18 +15,19 @@
 mod build;
 mod dialect;
 
+pub(super) use build::build;
 #[cfg(test)]
 pub(super) use build::transformer;
-pub(super) use build::{activation, build};
 pub(super) use dialect::{BERT, DISTILBERT, ROBERTA, UNILM};
 
 use super::Input;
 use super::cache::LayerCache;
+use super::encoder_decoder::Activation;
 use super::transformer::{Body, LayerNorm, Pass};
 use crate::attention::{Linear, Mechanism, MultiHead};
 use crate::axis::Axis;
 use crate::error::{Error, Result};
-use crate::ops::{GeluForm, add, add_bias, gather, gelu, linear, slice, tanh};
+use crate::ops::{add, add_bias, gather, linear, slice, tanh};
 use crate::probe::{Probe, Scope};
 use crate::tensor::Tensor;
 use crate::weight::Weight;
@@ -55,13 +57,13 @@ struct Layer {
     up: Linear,   // [F, C]
     down: Linear, // [C, F]
     output_norm: LayerNorm,
-    activation: GeluForm,
+    activation: Activation,
 }
 
-/// The masked-language-model head: dense, GELU, norm, then the tied embedding and a bias.
+/// The masked-language-model head: dense, GELU (or what the layers have), norm, then the tied embedding and a bias.
 pub(super) struct Head {
     transform: Linear, // [C, C]
-    activation: GeluForm,
+    activation: Activation,
     norm: LayerNorm,
     pub(super) decoder: Weight, // [V, C]
     bias: Tensor,               // [V]
@@ -109,7 +111,7 @@ impl Layer {
         let update = self.self_attention.forward(x, x, None, visibility, &mut scope, run)?;
         let sum = probe.visit("after_attention", add(x, &update)?)?; // [B, T, C]
         let x = probe.visit("attention_norm", self.attention_norm.forward(&sum)?)?;
-        let hidden = gelu(&self.up.forward(&x)?, self.activation)?; // [B, T, F]
+        let hidden = self.activation.of(&self.up.forward(&x)?)?; // [B, T, F]
         let hidden = probe.visit("feed_forward.hidden", hidden)?;
         let update = probe.visit("feed_forward.output", self.down.forward(&hidden)?)?; // [B, T, C]
         let sum = probe.visit("after_feed_forward", add(&x, &update)?)?;
@@ -142,7 +144,7 @@ impl Body for Bert {
 
     fn logits(&self, hidden: &Tensor, probe: &mut dyn Probe) -> Result<Option<Tensor>> {
         let Some(head) = &self.head else { return Ok(None) };
-        let x = head.norm.forward(&gelu(&head.transform.forward(hidden)?, head.activation)?)?; // [B, T, C]
+        let x = head.norm.forward(&head.activation.of(&head.transform.forward(hidden)?)?)?; // [B, T, C]
         let x = probe.visit("head_norm", x)?;
         add_bias(&linear(&x, &head.decoder)?, &head.bias).map(Some) // [B, T, V]
     }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::transformer::LayerNorm;
-use super::{Checkpoint, Config, Fresh, Record, Source};
+use super::{Checkpoint, Config, Fresh, Record, Source, task_head};
 use crate::attention::Linear;
 use crate::axis::{Axis, Shape};
 use crate::device::Device;
@@ -31,6 +31,16 @@ impl<'a> Builder<'a> {
     /// A builder for a model of `config` on `device`.
     pub fn new(config: &'a Config, source: &'a mut dyn Source, device: &'a Device) -> Self {
         Builder { config, source, device, taken: Vec::new(), known: Vec::new() }
+    }
+
+    /// The configuration of the model.
+    pub(super) fn config(&self) -> &'a Config {
+        self.config
+    }
+
+    /// The sizes of a tensor that the checkpoint holds.
+    pub(super) fn stored_shape(&self, name: &str) -> Option<&[usize]> {
+        self.source.checkpoint()?.shape(name)
     }
 
     /// Where the model will be.
@@ -184,32 +194,66 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// The record of all that was taken, once the model has everything.
-    ///
-    /// `harmless` are the ends of names that checkpoints of this family carry along and nobody needs: buffers,
-    /// and heads of other tasks.
+    /// The first of several names of one matrix that the checkpoint holds; the first of all for a new model.
     ///
     /// # Errors
-    /// [`Error::Format`] naming a tensor of the checkpoint that the model does not know.
-    pub fn finish(&mut self, harmless: &[&str]) -> Result<Record> {
-        if let Some(checkpoint) = self.source.checkpoint() {
-            self.expect_all_known(checkpoint, harmless)?;
+    /// [`Error::Format`] naming two that are there and differ.
+    pub(super) fn one_of<'n>(&mut self, names: &[&'n str]) -> Result<&'n str> {
+        let held: Vec<_> = names.iter().copied().filter(|name| self.has(name, false)).collect();
+        let Some((&first, others)) = held.split_first() else { return Ok(names[0]) };
+        for other in others {
+            if !self.source.same(first, other)? {
+                let path = self.source.checkpoint().map_or(self.config.path(), Checkpoint::path);
+                let problem =
+                    format!("tensors {first} and {other} differ, expected the same numbers in both");
+                return Err(Error::format(path, problem));
+            }
+            self.ignore(other);
         }
-        let name = format!("{} ({})", self.config.path().display(), self.source.name());
-        Ok(Record::new(name, self.config, self.source.checkpoint(), std::mem::take(&mut self.taken)))
+        Ok(first)
     }
 
-    fn expect_all_known(&self, checkpoint: &Checkpoint, harmless: &[&str]) -> Result<()> {
+    /// The record of all that was taken, once the model has everything; the heads that the checkpoint brings beside
+    /// the body are taken too, as far as they are known.
+    ///
+    /// `harmless` are the ends of names that checkpoints of this family carry along and nobody needs: buffers.
+    ///
+    /// **Conventions**: what shares its first name with nothing that the model needs is a head, and left out if it
+    /// is not known; within the body nothing may be too many.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming a tensor of the body that the model does not know.
+    pub fn finish(&mut self, harmless: &[&str]) -> Result<Record> {
+        let has_pooler = self.taken.iter().any(|(name, _)| name.ends_with("pooler.dense.weight"));
+        let width = self.taken.iter().find_map(|(_, weight)| weight.shape().size(Axis::Width));
+        let body: HashSet<String> = self.taken.iter().map(|(name, _)| root(name).to_owned()).collect();
+        let heads = task_head::take(self, width.unwrap_or(0), has_pooler)?;
+        let checkpoint = self.source.checkpoint();
+        let left_out = checkpoint.map_or(Ok(Vec::new()), |held| self.left_out(held, &body, harmless))?;
+        let name = format!("{} ({})", self.config.path().display(), self.source.name());
+        let tensors = std::mem::take(&mut self.taken);
+        Ok(Record::new(name, self.config, self.source.checkpoint(), tensors).with_heads(heads, left_out))
+    }
+
+    /// The tensors of heads that are not taken, in order; an error if one of the body is left.
+    fn left_out(
+        &self,
+        checkpoint: &Checkpoint,
+        body: &HashSet<String>,
+        harmless: &[&str],
+    ) -> Result<Vec<String>> {
         let taken = self.taken.iter().map(|(name, _)| name.as_str());
         let known: HashSet<&str> = taken.chain(self.known.iter().map(String::as_str)).collect();
         let is_known = |name: &str| {
-            known.contains(name) || harmless.iter().chain(HARMLESS).any(|end| name.ends_with(end))
+            known.contains(name) || is_buffer(name) || harmless.iter().any(|end| name.ends_with(end))
         };
         let mut unknown = checkpoint.names();
         unknown.retain(|name| !is_known(name));
         unknown.sort();
+        let is_head = |name: &String| !body.contains(root(name)) || task_head::is_of_a_head(name);
+        let (heads, unknown): (Vec<_>, Vec<_>) = unknown.into_iter().partition(is_head);
         let others = match unknown.len() {
-            0 => return Ok(()),
+            0 => return Ok(heads),
             1 => String::new(),
             2 => " (and another)".to_owned(),
             count => format!(" (and {} others)", count - 1),
@@ -222,6 +266,13 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// The ends of names of buffers that older versions of `transformers` wrote beside the parameters: positions,
+/// The first part of a tensor's name.
+fn root(name: &str) -> &str {
+    name.split('.').next().unwrap_or(name)
+}
+
+/// Whether `name` is that of a buffer that older versions of `transformers` wrote beside the parameters: positions,
 /// rotary frequencies.
-const HARMLESS: &[&str] = &["embeddings.position_ids", "rotary_emb.inv_freq"];
+pub(super) fn is_buffer(name: &str) -> bool {
+    ["embeddings.position_ids", "rotary_emb.inv_freq"].iter().any(|end| name.ends_with(end))
+}

@@ -66,8 +66,8 @@ pub struct KvCache {
     layout: CacheLayout,
     device: Device,
     layers: Vec<LayerCache>,
-    /// What the cached positions were computed under.
-    mask: Option<Mask>,
+    /// What the cached positions were computed under, layer by layer; nothing as long as nobody has said.
+    masks: Vec<Mask>,
     /// What a decoder has of its encoder.
     memory: Option<Arc<Memory>>,
 }
@@ -125,7 +125,7 @@ impl KvCache {
         let empty = Tensor::zeros(axes).to_device(device)?;
         let layer = LayerCache { keys: empty.clone(), values: empty };
         let (device, layers) = (device.clone(), vec![layer; layers]);
-        Ok(KvCache { owner: owner.into(), layout, device, layers, mask: None, memory: None })
+        Ok(KvCache { owner: owner.into(), layout, device, layers, masks: Vec::new(), memory: None })
     }
 
     /// S: positions that every layer holds.
@@ -173,9 +173,10 @@ impl KvCache {
         if length > held {
             return Err(Error::invalid("length to cut the cache to", length, format!("at most {held}")));
         }
-        if let Some((mask, query)) =
-            self.mask.as_ref().and_then(|mask| Some((mask, first_to_see(mask, length, held)?)))
-        {
+        let mut masks: Vec<&Mask> = self.masks.iter().collect();
+        masks.dedup();
+        let torn = |mask| Some((mask, first_to_see(mask, length, held)?));
+        if let Some((mask, query)) = masks.into_iter().find_map(torn) {
             let what = format!("length to cut the cache to, made under the mask {mask},");
             let expected = format!("one by which position {query} sees nothing that goes");
             return Err(Error::invalid(what, length, expected));
@@ -212,29 +213,22 @@ impl KvCache {
         Ok(())
     }
 
-    /// An error unless, under `mask`, `new` positions can be added without changing those that are there:
-    /// none of them sees a new one, and among themselves they see what they saw.
+    /// An error unless, under the `masks` of the layers, `new` positions can be added without changing those that
+    /// are there: none of them sees a new one, and among themselves they see what they saw.
     ///
     /// # Errors
     /// [`Error::Invalid`] naming the mask and the first position that would change.
-    pub fn expect_mask(&self, mask: &Mask, new: usize) -> Result<()> {
+    pub fn expect_masks(&self, masks: &[Mask], new: usize) -> Result<()> {
         let held = self.len();
-        mask.check(held + new)?;
-        if let Some(query) = first_to_see(mask, held, held + new) {
-            let expected = format!("one under which the cached position {query} sees none of the new ones");
-            return Err(Error::invalid("mask of a cached pass", mask, expected));
-        }
-        let sees_the_same = |known: &Mask| {
-            let by_position = !known.differs_by_head() && !mask.differs_by_head();
-            by_position && known.pattern(held) == mask.pattern(held)
-        };
-        match &self.mask {
-            Some(known) if !self.is_empty() && known != mask && !sees_the_same(known) => {
-                let expected = format!("one that agrees with {known} over the {held} cached positions");
-                Err(Error::invalid("mask of a cached pass", mask, expected))
+        let mut checked: Vec<(&Mask, Option<&Mask>)> = Vec::new();
+        for (layer, mask) in masks.iter().enumerate() {
+            let known = self.masks.get(layer).filter(|known| !self.is_empty() && *known != mask);
+            if !checked.contains(&(mask, known)) {
+                expect_unchanged(mask, known, held, new)?;
+                checked.push((mask, known));
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
     /// What a decoder has of its encoder, once it has read something.
@@ -252,9 +246,9 @@ impl KvCache {
         self.memory = Some(memory);
     }
 
-    /// Notes what the positions were computed under.
-    pub(super) fn set_mask(&mut self, mask: Mask) {
-        self.mask = Some(mask);
+    /// Notes what the positions were computed under, layer by layer.
+    pub(super) fn set_masks(&mut self, masks: Vec<Mask>) {
+        self.masks = masks;
     }
 }
 
@@ -286,6 +280,27 @@ pub(super) fn attend(
         None => (k, v),
     };
     attention.attend_with_bias(&q, &k, &v, places.bias.as_ref(), visibility, &mut scope, run) // [B, T, C]
+}
+
+/// An error unless `held` positions, computed under another mask where one is `known`, stay what they are under
+/// `mask` when `new` ones follow.
+fn expect_unchanged(mask: &Mask, known: Option<&Mask>, held: usize, new: usize) -> Result<()> {
+    mask.check(held + new)?;
+    if let Some(query) = first_to_see(mask, held, held + new) {
+        let expected = format!("one under which the cached position {query} sees none of the new ones");
+        return Err(Error::invalid("mask of a cached pass", mask, expected));
+    }
+    let sees_the_same = |known: &Mask| {
+        let by_position = !known.differs_by_head() && !mask.differs_by_head();
+        by_position && known.pattern(held) == mask.pattern(held)
+    };
+    match known {
+        Some(known) if !sees_the_same(known) => {
+            let expected = format!("one that agrees with {known} over the {held} cached positions");
+            Err(Error::invalid("mask of a cached pass", mask, expected))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The first of the first `held` positions that may attend to one behind them.

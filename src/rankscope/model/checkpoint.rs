@@ -16,6 +16,7 @@ use safetensors::tensor::TensorInfo;
 
 use crate::axis::{Axis, Shape};
 use crate::error::{Error, Result};
+use crate::model::foreign;
 use crate::tensor::Tensor;
 use crate::weight::{Dtype, Weight};
 use shard::Shard;
@@ -39,14 +40,17 @@ impl Checkpoint {
     /// `model.safetensors.index.json`. Only headers are read.
     ///
     /// # Errors
-    /// [`Error::Io`] if there is none; [`Error::Format`] if a header is not what the format asks for, or
+    /// [`Error::Model`] if there is none, saying what is there instead; [`Error::Format`] if a header is not what the format asks for, or
     /// naming the tensor and the file if the index leaves the folder, a shard is missing, a tensor is not
-    /// in the shard it is mapped to, or two shards hold it.
+    /// in any shard, or two shards hold it with other numbers.
     pub fn open(directory: &Path) -> Result<Self> {
         let (single, index) = (directory.join(SINGLE), directory.join(INDEX));
         if !single.is_file() && index.is_file() {
             let shards = index::open(&index)?.into();
             return Ok(Checkpoint { path: index, shards });
+        }
+        if !single.is_file() {
+            return Err(foreign::no_weights(directory));
         }
         let shard = Shard::open(single.clone())?;
         Ok(Checkpoint { path: single, shards: [shard].into() })
@@ -71,6 +75,11 @@ impl Checkpoint {
         self.find(name).is_some()
     }
 
+    /// The sizes of the tensor `name`, if the checkpoint holds it.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.find(name).map(|(_, info)| info.shape.as_slice())
+    }
+
     /// The tensor `name` in its file's dtype.
     ///
     /// # Errors
@@ -91,10 +100,15 @@ impl Checkpoint {
     /// Where the tensor `name` is, of that shape and of a dtype that we compute with.
     fn expect(&self, name: &str, shape: &Shape) -> Result<(&Shard, &TensorInfo, Dtype)> {
         let Some((shard, info)) = self.find(name) else {
-            return Err(Error::format(&self.path, format!("tensor {name} is missing, expected {shape}")));
+            let hint = foreign::hint(&self.names());
+            return Err(Error::format(
+                &self.path,
+                format!("tensor {name} is missing, expected {shape}{hint}"),
+            ));
         };
         if info.shape != shape.sizes() {
-            let problem = format!("tensor {name} has shape {:?}, expected {shape}", info.shape);
+            let hint = foreign::hint(&self.names());
+            let problem = format!("tensor {name} has shape {:?}, expected {shape}{hint}", info.shape);
             return Err(Error::format(&shard.path, problem));
         }
         let Some(dtype) = float(info.dtype) else {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::{defaults, foreign, python_json};
 use crate::error::{Error, Result, excerpt};
 
 /// Larger than any real configuration, small enough to read at once.
@@ -28,9 +29,7 @@ impl Config {
     pub fn open(directory: &Path) -> Result<Self> {
         let path = directory.join("config.json");
         if !path.is_file() {
-            let problem =
-                "no config.json there; expected a model folder with config.json and model.safetensors";
-            return Err(Error::Model(format!("{}: {problem}", directory.display())));
+            return Err(foreign::no_config(directory));
         }
         Config::read(path)
     }
@@ -47,9 +46,12 @@ impl Config {
                 format!("{size} bytes long, expected a configuration of at most {MAX_BYTES}"),
             ));
         }
-        let text = std::fs::read_to_string(&path).map_err(|error| Error::io(&path, error))?;
-        let fields = serde_json::from_str(&text)
-            .map_err(|error| Error::format(&path, format!("not a JSON object: {error}")))?;
+        let not_json = |error: String| foreign::unreadable(&path, format!("not a JSON object: {error}"));
+        let text = std::fs::read_to_string(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::InvalidData => not_json(error.to_string()),
+            _ => Error::io(&path, error),
+        })?;
+        let fields = python_json::parse(&text).map_err(|error| not_json(error.to_string()))?;
         Ok(Config { path, fields })
     }
 
@@ -102,12 +104,21 @@ impl Config {
     /// # Errors
     /// [`Error::Format`] naming the field if it is of another type.
     pub fn optional<T: DeserializeOwned>(&self, field: &str) -> Result<Option<T>> {
-        match self.fields.get(field) {
+        match self.value(field) {
             None | Some(Value::Null) => Ok(None),
             Some(value) => serde_json::from_value(value.clone())
                 .map(Some)
-                .map_err(|_| self.wrong(field, &value.to_string(), kind_of::<T>())),
+                .map_err(|_| self.wrong(field, &python_json::shown(&value), kind_of::<T>())),
         }
+    }
+
+    /// What is stated of a field, under its own name or another that means the same, or else what its family takes.
+    fn value(&self, field: &str) -> Option<Value> {
+        let family = self.fields.get("model_type").and_then(Value::as_str).unwrap_or_default();
+        let stated = |field: &str| self.fields.get(field).cloned();
+        stated(field)
+            .or_else(|| defaults::other_name(family, field).and_then(stated))
+            .or_else(|| defaults::usual(family, field))
     }
 
     /// A size: a whole number from 1 to 2²⁴.
@@ -119,7 +130,25 @@ impl Config {
         self.expect_size(field, size)
     }
 
+    /// The names in `architectures`, as `GPT2LMHeadModel`; none where it is absent.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if it is no list of texts.
+    pub(super) fn classes(&self) -> Result<Vec<String>> {
+        Ok(self.optional("architectures")?.unwrap_or_default())
+    }
+
+    /// Whether one of [`classes`](Self::classes) ends in one of these.
+    ///
+    /// # Errors
+    /// As [`classes`](Self::classes).
+    pub(super) fn is_of_class(&self, ends: &[&str]) -> Result<bool> {
+        Ok(self.classes()?.iter().any(|class| ends.iter().any(|end| class.ends_with(end))))
+    }
+
     /// H, G and D of a model of this width, as LLaMA and its relatives state them.
+    ///
+    /// **Conventions**: G is H where it is null.
     ///
     /// # Errors
     /// [`Error::Format`] naming the field: heads that do not divide the width (unless `head_dim` stands beside

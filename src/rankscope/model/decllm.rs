@@ -18,7 +18,7 @@ use super::encoder_decoder::Network;
 use super::llama::Layers;
 use super::redllm::Sizes;
 use super::transformer::Transformer;
-use super::{Config, Description, rope};
+use super::{Config, Description};
 use crate::axis::Axis;
 use crate::error::Result;
 use crate::mask::Mask;
@@ -34,7 +34,6 @@ pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<DecLlm
     let sizes = Sizes::read(config)?;
     let (layers, vocab) = (config.layers("num_hidden_layers")?, (Axis::Vocab, sizes.vocab));
     let prefix: Option<usize> = config.optional("prefix_length")?;
-    let frequencies = rope::frequencies(config, sizes.head_size)?;
     let embedding = builder.matrix("model.embed_tokens.weight", [vocab, sizes.width()])?;
     let blocks = (0..layers)
         .map(|layer| sizes.block(builder, &format!("model.layers.{layer}"), sizes.mechanism()))
@@ -57,7 +56,7 @@ pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<DecLlm
         parameters: record.parameters(),
         dtype: embedding.dtype(),
     };
-    let (epsilon, output) = (sizes.epsilon, embedding.clone());
-    let body = Layers { frequencies, epsilon, embedding, blocks, final_norm, output };
+    let (rotation, epsilon, output) = (sizes.rotation, sizes.epsilon, Some(embedding.clone()));
+    let body = Layers { rotation, epsilon, embedding, blocks, final_norm, output };
     Ok(Transformer { description, device: builder.device().clone(), record, body })
 }

@@ -34,7 +34,7 @@ impl Family {
         if !family.has_variants {
             variant::expect_none(config)?;
         }
-        let classes: Vec<String> = config.optional("architectures")?.unwrap_or_default();
+        let classes = config.classes()?;
         let is_ours = |class: &String| class.to_lowercase().starts_with(family.class.to_lowercase().as_str());
         match classes.iter().find(|class| !is_ours(class)) {
             None => Ok(family),
@@ -150,6 +150,6 @@ pub static FAMILIES: &[Family] = &[
         is_pair: true,
         has_variants: false,
         class: "T5",
-        build: |config, builder| Ok(Box::new(t5::build(config, builder)?)),
+        build: t5::build,
     },
 ];

@@ -3,14 +3,15 @@
 
 use super::builder::Builder;
 use super::cache::{self, LayerCache};
+use super::encoder_decoder::Activation;
 use super::transformer::{Body, LayerNorm, Pass, Transformer};
 use super::variant::Variant;
 use super::{Config, Description, Input};
-use crate::attention::{Linear, Mechanism, MultiHead};
+use crate::attention::{Linear, Mechanism, MultiHead, ScaledDotProduct};
 use crate::axis::Axis;
 use crate::error::Result;
 use crate::mask::Mask;
-use crate::ops::{GeluForm, add, gather, gelu, linear};
+use crate::ops::{add, gather, linear};
 use crate::probe::Probe;
 use crate::tensor::Tensor;
 use crate::weight::Weight;
@@ -21,7 +22,8 @@ pub(super) struct Gpt {
     positions: Weight, // [P, C]
     layers: Vec<Layer>,
     final_norm: Option<LayerNorm>,
-    output: Weight, // [V, C], the words themselves where tied
+    /// `[V, C]`, the words themselves where tied; absent of a bare body and of one with another head.
+    output: Option<Weight>,
 }
 
 struct Layer {
@@ -30,7 +32,7 @@ struct Layer {
     feed_forward_norm: LayerNorm,
     up: Linear,   // [F, C]
     down: Linear, // [C, F]
-    activation: GeluForm,
+    activation: Activation,
     /// Whether norms stand before the updates or after the sums.
     is_pre_norm: bool,
 }
@@ -41,15 +43,35 @@ pub(super) struct Plan {
     /// What the words and the positions are called.
     pub(super) tables: [&'static str; 2],
     pub(super) feed_forward: usize,
-    pub(super) activation: GeluForm,
+    pub(super) activation: Activation,
+    pub(super) scale: Scale,
     /// Whether norms stand before the updates or after the sums.
     pub(super) is_pre_norm: bool,
+    /// Whether there is an output layer.
+    pub(super) has_output: bool,
     /// The name of the final norm, where there is one.
     pub(super) final_norm: Option<&'static str>,
     pub(super) variant: Variant,
 }
 
+/// What scores are multiplied by before the softmax, beside the mechanism's own factor.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scale {
+    /// 1/√D.
+    Usual,
+    /// 1/√D where `by_size`, and 1/(i + 1) in layer i where `by_layer`.
+    Stated { by_size: bool, by_layer: bool },
+}
+
 impl Plan {
+    /// The mechanism of layer `index`, with its factor.
+    fn mechanism(&self, index: usize) -> Mechanism {
+        let Scale::Stated { by_size, by_layer } = self.scale else { return self.variant.mechanism };
+        let size = if by_size { (self.variant.head_size as f64).sqrt() } else { 1.0 };
+        let layer = if by_layer { index as f64 + 1.0 } else { 1.0 };
+        ScaledDotProduct::with_factor((1.0 / (size * layer)) as f32).into()
+    }
+
     /// Builds the model, with or without the prefix `transformer.` of its names.
     pub(super) fn build(self, config: &Config, builder: &mut Builder<'_>) -> Result<Transformer<Gpt>> {
         let (c, heads) = (config.size("n_embd")?, config.size("n_head")?);
@@ -57,13 +79,19 @@ impl Plan {
         let (context, layers) = (config.size("n_positions")?, config.layers("n_layer")?);
         let is_tied = config.optional("tie_word_embeddings")?.unwrap_or(true);
         let epsilon = config.stated_epsilon("layer_norm_epsilon")?;
-        let is_bare = !builder.has(&format!("transformer.{}.weight", self.tables[0]), true);
+        let is_bare = !builder.has(&format!("transformer.{}.weight", self.tables[1]), true);
         let prefix = if is_bare { "" } else { "transformer." };
         let name = |part: &str| format!("{prefix}{part}.weight");
-        let [words, output] =
-            builder.tied([&name(self.tables[0]), "lm_head.weight"], [vocab, width], is_tied)?;
+        let (words, axes) = (name(self.tables[0]), [vocab, width]);
+        let (words, output) = match self.has_output {
+            true => {
+                let [words, output] = builder.tied([&words, "lm_head.weight"], axes, is_tied)?;
+                (words, Some(output))
+            }
+            false => (builder.matrix(&words, axes)?, None),
+        };
         let positions = builder.matrix(&name(self.tables[1]), [(Axis::Position, context), width])?;
-        let layer = |index| self.layer(&format!("{prefix}h.{index}"), c, heads, epsilon, builder);
+        let layer = |index| self.layer(&format!("{prefix}h."), index, [c, heads], epsilon, builder);
         let body = Gpt {
             words,
             positions,
@@ -98,26 +126,35 @@ impl Plan {
     fn layer(
         &self,
         path: &str,
-        c: usize,
-        heads: usize,
+        index: usize,
+        [c, heads]: [usize; 2],
         epsilon: f32,
         builder: &mut Builder<'_>,
     ) -> Result<Layer> {
         let (width, size) = ((Axis::Width, c), heads * self.variant.head_size);
         let (all, shared) = ((Axis::HeadWidth, size), (Axis::KvWidth, size));
         let inner = (Axis::FeedForward, self.feed_forward);
-        let name = |part: &str| format!("{path}.{part}");
+        let name = |part: &str| format!("{path}{index}.{part}");
         let attention_norm = builder.layer_norm(&name("ln_1"), c, epsilon)?;
         let [query, key, value] = builder.conv1d(&name("attn.c_attn"), width, [all, shared, shared])?;
         let [output] = builder.conv1d(&name("attn.c_proj"), all, [width])?;
         let feed_forward_norm = builder.layer_norm(&name("ln_2"), c, epsilon)?;
         let [up] = builder.conv1d(&name("mlp.c_fc"), width, [inner])?;
         let [down] = builder.conv1d(&name("mlp.c_proj"), inner, [width])?;
-        let mechanism = self.variant.mechanism;
+        let mechanism = self.mechanism(index);
         let self_attention = MultiHead { heads, kv_heads: heads, query, key, value, output, mechanism };
         let Plan { activation, is_pre_norm, .. } = *self;
         Ok(Layer { attention_norm, self_attention, feed_forward_norm, up, down, activation, is_pre_norm })
     }
+}
+
+/// Whether a configuration asks for an output layer: any but that of a bare body, or of one with another head.
+///
+/// # Errors
+/// An error if `architectures` is no list of texts.
+pub(super) fn has_output(config: &Config) -> Result<bool> {
+    Ok(config.classes()?.is_empty()
+        || config.is_of_class(&["LMHeadModel", "DoubleHeadsModel", "ForCausalLM"])?)
 }
 
 impl Layer {
@@ -164,9 +201,9 @@ impl Layer {
         cache::attend(&self.self_attention, x, places, visibility, cache, probe, run)
     }
 
-    /// W₂·GELU(W₁·x + b₁) + b₂.
+    /// W₂·f(W₁·x + b₁) + b₂.
     fn network(&self, x: &Tensor, probe: &mut dyn Probe) -> Result<Tensor> {
-        let hidden = gelu(&self.up.forward(x)?, self.activation)?; // [B, T, F]
+        let hidden = self.activation.of(&self.up.forward(x)?)?; // [B, T, F]
         let hidden = probe.visit("feed_forward.hidden", hidden)?;
         probe.visit("feed_forward.output", self.down.forward(&hidden)?) // [B, T, C]
     }
@@ -209,6 +246,6 @@ impl Body for Gpt {
     }
 
     fn logits(&self, hidden: &Tensor, _probe: &mut dyn Probe) -> Result<Option<Tensor>> {
-        linear(hidden, &self.output).map(Some) // [B, T, V]
+        self.output.as_ref().map(|output| linear(hidden, output)).transpose() // [B, T, V]
     }
 }

@@ -10,7 +10,8 @@
 
 use super::Config;
 use super::builder::Builder;
-use super::gpt::{Gpt, Plan};
+use super::encoder_decoder::Activation;
+use super::gpt::{Gpt, Plan, Scale, has_output};
 use super::transformer::Transformer;
 use super::variant::Variant;
 use crate::error::Result;
@@ -21,17 +22,28 @@ use crate::ops::GeluForm;
 /// # Errors
 /// An error naming the field or tensor that is missing, wrong or not implemented.
 pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<Transformer<Gpt>> {
-    let activation: String = config.optional("afn")?.unwrap_or_else(|| "gelu".to_owned());
-    if activation != "gelu" {
-        return Err(config.wrong("afn", &format!("{activation:?}"), "\"gelu\""));
-    }
+    let name: String = config.get("afn")?;
+    let activation = match name.as_str() {
+        "gelu" => Activation::Gelu(GeluForm::Tanh),
+        "relu" => Activation::Relu,
+        "silu" | "swish" => Activation::Silu,
+        _ => {
+            return Err(config.wrong(
+                "afn",
+                &format!("{name:?}"),
+                "\"gelu\", \"relu\", \"silu\" or \"swish\"",
+            ));
+        }
+    };
     let variant = Variant::read(config, ["n_embd", "n_head"])?;
     variant.expect_causal(config)?;
     let plan = Plan {
         family: "openai-gpt",
         tables: ["tokens_embed", "positions_embed"],
         feed_forward: 4 * config.size("n_embd")?,
-        activation: GeluForm::Tanh,
+        activation,
+        scale: Scale::Usual,
+        has_output: has_output(config)?,
         is_pre_norm: false,
         final_norm: None,
         variant,

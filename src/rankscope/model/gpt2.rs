@@ -3,6 +3,8 @@
 //! x ← x + attention(norm(x)), x ← x + W₂·GELU(W₁·norm(x)), then a norm and the tied output layer.
 //!
 //! **Conventions**: `gelu_new` is the tanh approximation, as in the released code. F is `n_inner`, otherwise 4·C.
+//! Scores are divided by √D unless `scale_attn_weights` is false, and in layer i by i + 1 as well where
+//! `scale_attn_by_inverse_layer_idx` is true.
 //! GPT-3's alternating sparse layers (section 2.1) are not published in detail; all layers are dense here.
 //!
 //! **Source**: Radford et al. 2019, *Language Models are Unsupervised Multitask Learners*, section 2.3; Brown et
@@ -10,11 +12,12 @@
 //! [`Variant`].
 
 use super::Config;
-use super::bert::activation;
 use super::builder::Builder;
-use super::gpt::{Gpt, Plan};
+use super::encoder_decoder::Activation;
+use super::gpt::{Gpt, Plan, Scale, has_output};
 use super::transformer::Transformer;
 use super::variant::Variant;
+use crate::attention::Mechanism;
 use crate::error::Result;
 
 /// Builds a GPT-2.
@@ -22,15 +25,8 @@ use crate::error::Result;
 /// # Errors
 /// An error naming the field or tensor that is missing, wrong or not implemented.
 pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<Transformer<Gpt>> {
-    for (field, usual) in [
-        ("scale_attn_weights", true),
-        ("scale_attn_by_inverse_layer_idx", false),
-        ("add_cross_attention", false),
-    ] {
-        if config.optional(field)?.is_some_and(|value: bool| value != usual) {
-            let expected = format!("{usual}: the other is not implemented");
-            return Err(config.wrong(field, &(!usual).to_string(), &expected));
-        }
+    if config.optional("add_cross_attention")?.unwrap_or(false) {
+        return Err(config.wrong("add_cross_attention", "true", "false: the other is not implemented"));
     }
     let variant = Variant::read(config, ["n_embd", "n_head"])?;
     variant.expect_causal(config)?;
@@ -41,10 +37,30 @@ pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<Transf
             Some(size) => size,
             None => 4 * config.size("n_embd")?,
         },
-        activation: activation(config, "activation_function")?,
+        activation: Activation::read(config, "activation_function")?,
+        scale: scale(config, &variant)?,
+        has_output: has_output(config)?,
         is_pre_norm: true,
         final_norm: Some("ln_f"),
         variant,
     };
     plan.build(config, builder)
+}
+
+/// `scale_attn_weights` and `scale_attn_by_inverse_layer_idx`. `reorder_and_upcast_attn` is about the order of
+/// half-precision operations and changes nothing in f32.
+fn scale(config: &Config, variant: &Variant) -> Result<Scale> {
+    let by_size = config.optional("scale_attn_weights")?.unwrap_or(true);
+    let by_layer = config.optional("scale_attn_by_inverse_layer_idx")?.unwrap_or(false);
+    match (by_size, by_layer) {
+        (true, false) => Ok(Scale::Usual),
+        _ if matches!(variant.mechanism, Mechanism::ScaledDotProduct(_)) => {
+            Ok(Scale::Stated { by_size, by_layer })
+        }
+        _ => {
+            let field = if by_layer { "scale_attn_by_inverse_layer_idx" } else { "scale_attn_weights" };
+            let expected = format!("{}: linear attention has no scores to scale", !by_layer);
+            Err(config.wrong(field, &by_layer.to_string(), &expected))
+        }
+    }
 }

@@ -61,13 +61,10 @@ pub fn head_reports(
 /// The mask that the weights called `name` were computed under; `None` where padding takes entries away that a
 /// mask allows: the zeros of the weights then decide.
 fn mask_of(name: &str, model: &Description, input: &Input, choice: &MaskChoice) -> Option<Mask> {
-    let is_whole = |padding: Option<&Padding>| padding.is_none_or(Padding::is_trivial);
-    match (model.encoder.is_some(), name.split('.').next(), name.contains("cross_attention")) {
-        (true, Some("encoder"), _) => is_whole(input.padding()).then(|| choice.of_encoder(model))?,
-        (true, _, true) => is_whole(input.padding()).then(Mask::bidirectional),
-        (true, _, false) => is_whole(input.decoder_padding()).then(|| choice.resolve(model)),
-        (false, ..) => is_whole(input.padding()).then(|| choice.of_layer(layer_of(name), model)),
-    }
+    let reads_source =
+        model.encoder.is_none() || name.starts_with("encoder.") || name.contains("cross_attention");
+    let padding = if reads_source { input.padding() } else { input.decoder_padding() };
+    padding.is_none_or(Padding::is_trivial).then(|| choice.of_weights(name, model))
 }
 
 /// The ranks of traced attention weights, `[1, H, T, S]` or `[H, T, S]` each, under their names.
@@ -80,17 +77,26 @@ pub fn layer_reports(layers: &[(String, Tensor)], mask: &Mask, run: &Run) -> Res
     reports(layers, &|_| Some(mask.clone()), run)
 }
 
-/// As [`layer_reports`], with the report of one head that is `known` already and not computed again.
+/// As [`layer_reports`], with a mask for each layer, and with the report of one head that is `known` already and not
+/// computed again.
 ///
 /// # Errors
-/// As [`layer_reports`]; [`Error::Invalid`] if `known` is of none of these heads.
+/// As [`layer_reports`]; [`Error::Invalid`] if `known` is of none of these heads, or there are more masks or fewer
+/// than layers.
 pub fn layer_reports_with(
     known: HeadReport,
     layers: &[(String, Tensor)],
-    mask: &Mask,
+    masks: &[Mask],
     run: &Run,
 ) -> Result<Vec<HeadReport>> {
-    let mut jobs = jobs(layers, &|_| Some(mask.clone()))?;
+    if masks.len() != layers.len() {
+        return Err(Error::invalid("number of masks", masks.len(), format!("{}, one a layer", layers.len())));
+    }
+    let mask_of = |name: &str| {
+        let at = layers.iter().position(|(layer, _)| layer == name)?;
+        Some(masks[at].clone())
+    };
+    let mut jobs = jobs(layers, &mask_of)?;
     let Some(at) = jobs.iter().position(|job| (job.name, job.head) == (&known.name, known.head)) else {
         let got = format!("{}, head {}", known.name, known.head);
         return Err(Error::invalid("known report", got, "one of these layers' heads"));
@@ -193,7 +199,7 @@ fn heads_of(weights: &Tensor) -> Result<Tensor> {
 }
 
 /// The number in a path such as `decoder.3.self_attention.weights`; 0 where there is none.
-fn layer_of(name: &str) -> usize {
+pub(super) fn layer_of(name: &str) -> usize {
     name.split('.').find_map(|part| part.parse().ok()).unwrap_or(0)
 }
 
@@ -218,13 +224,14 @@ mod tests {
         let numbers = |reports: &[HeadReport]| serde_json::to_value(reports).unwrap();
         assert_eq!(numbers(std::slice::from_ref(&known)), numbers(&all[2..3]));
         known.report.effective_rank = -1.0;
-        let mixed = layer_reports_with(known.clone(), &layers, &mask, &run).unwrap();
+        let masks = [mask.clone(), mask.clone()];
+        let mixed = layer_reports_with(known.clone(), &layers, &masks, &run).unwrap();
         assert_eq!((mixed.len(), mixed[2].report.effective_rank), (4, -1.0));
         for i in [0, 1, 3] {
             assert_eq!(numbers(&mixed[i..=i]), numbers(&all[i..=i]), "{i}");
         }
         known.head = 2;
-        let error = layer_reports_with(known, &layers, &mask, &run).unwrap_err().to_string();
+        let error = layer_reports_with(known, &layers, &masks, &run).unwrap_err().to_string();
         assert!(
             error.starts_with("known report is decoder.7.self_attention.weights, head 2, expected"),
             "{error}"

@@ -3,8 +3,8 @@
 //!
 //! x ← x + attention(norm(x)), x ← x + W₂(SiLU(W₁·norm(x)) · W₃·norm(x)), then norm and output layer.
 //!
-//! Mistral has a sliding window, Qwen2 biases of queries, keys and values, Mixtral a [`Mixture`] of experts for its
-//! feed-forward network.
+//! Mistral has a sliding window, Qwen2 biases of queries, keys and values and a window in some of its layers, Mixtral
+//! a [`Mixture`] of experts for its feed-forward network.
 //!
 //! **Source**: Touvron et al. 2023 (arXiv 2302.13971), section 2.2; the others in their [`dialect`]; tensor names as
 //! on the Hugging Face hub.
@@ -14,17 +14,18 @@
 mod build;
 mod dialect;
 
-pub(super) use build::{build, experts};
-pub(super) use dialect::{LLAMA, MISTRAL, MIXTRAL, QWEN2};
+pub(super) use build::{build, experts, is_tied};
+pub(super) use dialect::{Dialect, LLAMA, MISTRAL, MIXTRAL, QWEN2};
 
 use super::Input;
 use super::cache::{LayerCache, Places};
 use super::encoder_decoder::{self, Block, FeedForward, Network};
 use super::mixture::Mixture;
+use super::rope::Rotation;
 use super::transformer::{Body, Pass, Transformer};
 use crate::device::Device;
 use crate::error::Result;
-use crate::ops::{RotaryTable, gather, linear, rms_norm};
+use crate::ops::{gather, linear, rms_norm};
 use crate::probe::Probe;
 use crate::tensor::Tensor;
 use crate::weight::Weight;
@@ -34,12 +35,13 @@ pub(super) type Llama = Transformer<Layers<Feed>>;
 
 /// The embedding, the layers, whose networks are of the kind N, and the output.
 pub(super) struct Layers<N> {
-    pub(super) frequencies: Vec<f64>, // [D/2]
+    pub(super) rotation: Rotation,
     pub(super) epsilon: f32,
     pub(super) embedding: Weight, // [V, C]
     pub(super) blocks: Vec<Block<N>>,
     pub(super) final_norm: Tensor, // [C]
-    pub(super) output: Weight,     // [V, C], the embedding itself where tied
+    /// `[V, C]`, the embedding itself where tied; none in a body without an output layer.
+    pub(super) output: Option<Weight>,
 }
 
 /// What follows attention in a layer.
@@ -64,7 +66,7 @@ impl<N: FeedForward + Send + Sync> Body for Layers<N> {
     const CACHES: bool = true;
 
     fn places(&self, first: usize, length: usize, device: &Device) -> Result<Places> {
-        let table = RotaryTable::from_frequencies(first, length, &self.frequencies, device)?;
+        let table = self.rotation.table(first, length, device)?;
         Ok(Places { rotation: Some(table), bias: None })
     }
 
@@ -90,6 +92,6 @@ impl<N: FeedForward + Send + Sync> Body for Layers<N> {
     }
 
     fn logits(&self, hidden: &Tensor, _probe: &mut dyn Probe) -> Result<Option<Tensor>> {
-        linear(hidden, &self.output).map(Some) // [B, T, V]
+        self.output.as_ref().map(|output| linear(hidden, output)).transpose() // [B, T, V]
     }
 }

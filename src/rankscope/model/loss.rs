@@ -6,9 +6,8 @@
 
 use serde::Serialize;
 
-use super::count::Plan;
 use super::mask_choice::first_look_ahead;
-use super::{Description, Input, MaskChoice, Model};
+use super::{Description, Input, MaskChoice, Model, expect_predicts};
 use crate::axis::Axis;
 use crate::error::{Error, Result};
 use crate::mask::Mask;
@@ -75,15 +74,12 @@ pub fn prefix_lm(
     run: &Run,
 ) -> Result<Loss> {
     let description = model.description();
-    if !Plan::of(model.record().config())?.generates() {
-        let expected = "one that predicts the next token, such as llama";
-        return Err(Error::invalid("family of a model with a prefix-LM loss", description.family, expected));
-    }
+    expect_predicts(model, "with a prefix-LM loss")?;
     let Reading { input, row, first } = Reading::of(description, ids, prefix)?;
     let read = row + ids.len() - first;
-    for layer in 0..description.layers.min(2) {
-        expect_no_answers(&mask.of_layer(layer, description), row, read)?;
-    }
+    let mut masks = mask.of_layers(description);
+    masks.dedup();
+    masks.iter().try_for_each(|mask| expect_no_answers(mask, row, read))?;
     let hidden = model.hidden(&input, mask, &mut Unobserved, run)?; // [1, T, C]
     let mut each = Vec::with_capacity(ids.len() - first);
     for targets in ids[first..].chunks(ROWS) {

@@ -80,7 +80,7 @@ pub fn outline(config: &Config) -> Result<Outline> {
 }
 
 /// As [`outline`], of the model in a checkpoint, which decides about heads that a configuration leaves open.
-fn outline_of(config: &Config, checkpoint: Option<Checkpoint>) -> Result<Outline> {
+pub(super) fn outline_of(config: &Config, checkpoint: Option<Checkpoint>) -> Result<Outline> {
     let model = build(config, &mut Shapes(checkpoint), &Device::Cpu)?;
     let tensors = model.record().tensors().iter();
     let tensors = tensors.map(|(name, weight)| (name.clone(), weight.shape().clone())).collect();

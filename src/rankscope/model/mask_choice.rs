@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::Description;
+use super::heads::layer_of;
 use crate::error::{Error, Result};
 use crate::mask::Mask;
 
@@ -35,7 +36,8 @@ pub enum MaskChoice {
 }
 
 impl MaskChoice {
-    /// The mask itself; in an encoder-decoder, the one of the decoder's self-attention.
+    /// The mask itself; in an encoder-decoder, the one of the decoder's self-attention. Where layers were trained
+    /// under two masks, the one of layer 0: see [`of_layer`](Self::of_layer).
     pub fn resolve(&self, model: &Description) -> Mask {
         match self {
             MaskChoice::Override(mask) | MaskChoice::Decoder(mask) => mask.clone(),
@@ -53,25 +55,64 @@ impl MaskChoice {
         })
     }
 
-    /// The mask of one layer: where layers look in turns, the trained one depends on it.
-    pub(super) fn of_layer(&self, layer: usize, model: &Description) -> Mask {
+    /// The mask of one layer's self-attention; in an encoder-decoder, of the decoder's.
+    pub fn of_layer(&self, layer: usize, model: &Description) -> Mask {
         match (self, &model.other_mask) {
-            (MaskChoice::AsTrained, Some(other)) if layer % 2 == 1 => other.clone(),
+            (MaskChoice::AsTrained, Some(other)) if other.layers.contains(&layer) => other.mask.clone(),
             _ => self.resolve(model),
+        }
+    }
+
+    /// The mask that the attention weights called `name` in a trace are computed under, padding aside.
+    pub fn of_weights(&self, name: &str, model: &Description) -> Mask {
+        match self.of_encoder(model) {
+            Some(encoder) if name.starts_with("encoder.") => encoder,
+            Some(_) if name.contains("cross_attention") => Mask::bidirectional(),
+            _ => self.of_layer(layer_of(name), model),
+        }
+    }
+
+    /// The masks of all layers' self-attention, the first layer's first.
+    pub fn of_layers(&self, model: &Description) -> Vec<Mask> {
+        (0..model.layers).map(|layer| self.of_layer(layer, model)).collect()
+    }
+
+    /// The masks of self-attention in words: one, or in which layers which one is, or stack by stack.
+    ///
+    /// ```
+    /// use rankscope::model::{self, Config, MaskChoice};
+    /// let config = serde_json::json!({
+    ///     "model_type": "qwen2", "hidden_size": 12, "num_attention_heads": 3, "num_key_value_heads": 1,
+    ///     "intermediate_size": 20, "vocab_size": 17, "num_hidden_layers": 4,
+    ///     "use_sliding_window": true, "sliding_window": 5, "max_window_layers": 2,
+    /// });
+    /// let model = model::outline(&Config::from_value("toy", config)?)?.description;
+    /// assert_eq!(MaskChoice::AsTrained.in_words(&model), "causal in layers 0 and 1, window(5) in layers 2 and 3");
+    /// # Ok::<(), rankscope::Error>(())
+    /// ```
+    pub fn in_words(&self, model: &Description) -> String {
+        match (self, &model.other_mask, self.of_encoder(model)) {
+            (_, _, Some(encoder)) => format!("encoder:{encoder}, decoder:{}", self.resolve(model)),
+            (MaskChoice::AsTrained, Some(other), None) => {
+                let own: Vec<_> = (0..model.layers).filter(|layer| !other.layers.contains(layer)).collect();
+                let masks = [(&model.trained_mask, &own), (&other.mask, &other.layers)];
+                masks.map(|(mask, layers)| format!("{mask} in {}", list_of_layers(layers))).join(", ")
+            }
+            (_, _, None) => self.resolve(model).to_string(),
         }
     }
 
     /// What must be said beside every number computed under this mask, if it is not the trained one.
     pub fn note(&self, model: &Description) -> Option<String> {
         let trained = model.encoder.as_ref().map(|encoder| &encoder.trained_mask);
-        let is_same = |mask: &Mask, trained: &Mask| mask.is_same(trained, model.heads);
-        let changed =
-            |mask: Mask, trained: &Mask| (!is_same(&mask, trained)).then(|| (mask, trained.clone()));
+        let changed = |mask: Mask, trained: &Mask| {
+            (!mask.is_same(trained, model.heads)).then(|| (mask, trained.to_string()))
+        };
         let resolved = self.resolve(model);
         let decoder = match &model.other_mask {
             // Trained under two masks, layer by layer: any one for all layers is another.
-            Some(other) if *self != MaskChoice::AsTrained && is_same(&resolved, &model.trained_mask) => {
-                Some((resolved, other.clone()))
+            Some(_) if *self != MaskChoice::AsTrained => {
+                Some((resolved, MaskChoice::AsTrained.in_words(model)))
             }
             _ => changed(resolved, &model.trained_mask),
         };
@@ -86,10 +127,28 @@ impl MaskChoice {
                     .collect()
             }
         };
-        let said = |(side, mask, trained): &(&str, Mask, Mask)| {
+        let said = |(side, mask, trained): &(&str, Mask, String)| {
             format!("{side}mask {mask}: the weights were trained under another mask ({trained})")
         };
         (!sides.is_empty()).then(|| sides.iter().map(said).collect::<Vec<_>>().join("; "))
+    }
+}
+
+/// `layer 0`, `layers 0 and 1`, `layers 1, 3 and 5`, `layers 2 to 9`, `layers 1, 3, 5, … 23 (12 in all)`.
+fn list_of_layers(layers: &[usize]) -> String {
+    match layers {
+        [layer] => format!("layer {layer}"),
+        [first, .., last] if layers.len() > 2 && last - first + 1 == layers.len() => {
+            format!("layers {first} to {last}")
+        }
+        [first, second, third, _, _, .., last] => {
+            format!("layers {first}, {second}, {third}, … {last} ({} in all)", layers.len())
+        }
+        [all @ .., last] => {
+            let all: Vec<_> = all.iter().map(usize::to_string).collect();
+            format!("layers {} and {last}", all.join(", "))
+        }
+        [] => "no layer".to_owned(),
     }
 }
 
@@ -123,6 +182,25 @@ impl fmt::Display for MaskChoice {
             MaskChoice::Override(mask) => mask.fmt(f),
             MaskChoice::Encoder(mask) => write!(f, "encoder:{mask}"),
             MaskChoice::Decoder(mask) => write!(f, "decoder:{mask}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_are_listed_briefly() {
+        for (layers, expected) in [
+            (vec![4], "layer 4"),
+            (vec![0, 1], "layers 0 and 1"),
+            (vec![1, 3, 5], "layers 1, 3 and 5"),
+            ((2..10).collect(), "layers 2 to 9"),
+            (vec![0, 1, 2, 4], "layers 0, 1, 2 and 4"),
+            ((1..24).step_by(2).collect(), "layers 1, 3, 5, … 23 (12 in all)"),
+        ] {
+            assert_eq!(list_of_layers(&layers), expected);
         }
     }
 }

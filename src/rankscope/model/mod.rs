@@ -13,8 +13,10 @@ mod checkpoint;
 mod config;
 pub mod count;
 mod decllm;
+mod defaults;
 mod encoder_decoder;
 mod family;
+mod foreign;
 pub mod generate;
 mod gpt;
 mod gpt1;
@@ -28,6 +30,7 @@ mod mask_choice;
 mod memory;
 mod mixture;
 pub mod preset;
+mod python_json;
 mod record;
 mod redllm;
 pub mod reuse;
@@ -36,6 +39,7 @@ mod source;
 pub mod stack;
 pub mod store;
 mod t5;
+mod task_head;
 mod tokenizer;
 mod transformer;
 mod variant;
@@ -52,15 +56,17 @@ pub use mask_choice::MaskChoice;
 pub use memory::Memory;
 pub use record::Record;
 pub use source::{Fresh, Seeded, Source};
+pub use task_head::{Reads, TaskHead};
 pub(in crate::model) use tokenizer::TEXT_FILES;
 #[cfg(test)]
 pub(crate) use tokenizer::samples as tokenizer_samples;
 pub use tokenizer::{Tokenizer, Tokens};
 
+use crate::axis::Axis;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::mask::Mask;
-use crate::probe::Probe;
+use crate::probe::{Probe, Unobserved};
 use crate::run::Run;
 use crate::tensor::Tensor;
 use crate::weight::Dtype;
@@ -86,12 +92,12 @@ pub struct Description {
     pub vocab: usize,
     /// The longest sequence, in tokens.
     pub context: usize,
-    /// The mask that the weights were trained under.
+    /// The mask that the weights were trained under, in layer 0 and wherever `other_mask` names no other.
     pub trained_mask: Mask,
     /// The encoder, where there is one beside the decoder that the other sizes are about.
     pub encoder: Option<EncoderDescription>,
-    /// The one of the layers 1, 3, 5, …, where they look in another direction than the layers 0, 2, 4, ….
-    pub other_mask: Option<Mask>,
+    /// The mask of the layers that were trained under another one than layer 0.
+    pub other_mask: Option<OtherMask>,
     /// Numbers in the tensors that the model is built from, tied ones counted once.
     pub parameters: usize,
     /// How the weights are stored.
@@ -111,6 +117,39 @@ impl Description {
                 Err(Error::invalid("model", got, "one of a single stack, such as gpt2, bert or llama"))
             }
         }
+    }
+}
+
+impl Description {
+    /// An error if the layers of the model called `name` were trained under two masks: for experiments about one.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the model and its masks.
+    pub fn expect_one_mask(&self, name: &str) -> Result<()> {
+        match self.other_mask {
+            None => Ok(()),
+            Some(_) => {
+                let got = format!("{name}, trained under {}", MaskChoice::AsTrained.in_words(self));
+                Err(Error::invalid("model", got, "one of a single mask in all layers"))
+            }
+        }
+    }
+}
+
+/// A second mask of self-attention, and the layers that were trained under it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OtherMask {
+    /// The mask.
+    pub mask: Mask,
+    /// Its layers, from 0, in order.
+    pub layers: Vec<usize>,
+}
+
+impl OtherMask {
+    /// The mask of the layers 1, 3, 5, … of `layers`, where they look in turns; `None` if there is only layer 0.
+    pub(crate) fn odd(mask: Mask, layers: usize) -> Option<Self> {
+        let layers: Vec<_> = (1..layers).step_by(2).collect();
+        (!layers.is_empty()).then_some(OtherMask { mask, layers })
     }
 }
 
@@ -135,6 +174,9 @@ pub struct Output {
     pub hidden: Tensor,
     /// Scores of every vocabulary entry, `[B, T, V]`; `None` for a model without an output head.
     pub logits: Option<Tensor>,
+    /// What the heads that were trained on the body say, in the order of [`Record::heads`]: `[B, N]` of a text,
+    /// `[B, T, N]` of its tokens.
+    pub heads: Vec<Tensor>,
 }
 
 /// A transformer that can be run under any mask and any probe.
@@ -222,7 +264,52 @@ pub trait Model: Send + Sync {
     fn forward(&self, input: &Input, mask: &MaskChoice, probe: &mut dyn Probe, run: &Run) -> Result<Output> {
         let hidden = self.hidden(input, mask, probe, run)?;
         let logits = self.logits(&hidden, probe)?;
-        Ok(Output { hidden, logits })
+        let heads = self.heads(&hidden, input, probe)?;
+        Ok(Output { hidden, logits, heads })
+    }
+
+    /// What each of [`Record::heads`] says, visited as `NAME.output`.
+    ///
+    /// **Shapes**: hidden `[B, T, C]`; `[B, N]` of a text, `[B, T, N]` of its tokens.
+    ///
+    /// # Errors
+    /// As [`Model::pooled`].
+    fn heads(&self, hidden: &Tensor, input: &Input, probe: &mut dyn Probe) -> Result<Vec<Tensor>> {
+        let heads = self.record().heads();
+        let pooled = match heads.iter().any(|head| head.reads() == Reads::Pooled) {
+            true => self.pooled(hidden, probe)?,
+            false => None,
+        };
+        let say = |head: &TaskHead| {
+            let said = head.forward(hidden, pooled.as_ref(), input)?;
+            probe.visit(&format!("{}.output", head.name()), said)
+        };
+        heads.iter().map(say).collect()
+    }
+}
+
+/// An error naming `what` unless the model says of every position which token follows it: it has a decoder, and an
+/// output layer on it.
+pub(in crate::model) fn expect_predicts(model: &dyn Model, what: &str) -> Result<()> {
+    let config = model.record().config();
+    let family = model.description().family;
+    let got = config.classes()?.first().map_or(family.to_owned(), |class| format!("{family} ({class})"));
+    if !count::Plan::of(config)?.generates() {
+        let what = format!("family of a model {what}");
+        return Err(Error::invalid(what, got, "one that predicts the next token, such as llama"));
+    }
+    let axes = [(Axis::Batch, 1), (Axis::Query, 1), (Axis::Width, model.description().width)];
+    let one = Tensor::zeros(axes).to_device(model.device())?;
+    match model.logits(&one, &mut Unobserved)? {
+        Some(_) => Ok(()),
+        None => {
+            let got = format!("{got}, a body without an output layer");
+            Err(Error::invalid(
+                format!("model {what}"),
+                got,
+                "one that predicts the next token, as …LMHeadModel",
+            ))
+        }
     }
 }
 

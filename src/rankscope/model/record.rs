@@ -8,6 +8,7 @@ use safetensors::Dtype as FileDtype;
 use safetensors::tensor::TensorView;
 
 use super::checkpoint::SINGLE;
+use super::task_head::{Reads, TaskHead};
 use super::{Checkpoint, Config};
 use crate::error::{Error, Result};
 use crate::file::{save, save_with};
@@ -24,6 +25,8 @@ pub struct Record {
     config: Config,
     checkpoint: Option<Checkpoint>,
     tensors: Vec<(String, Weight)>,
+    heads: Vec<TaskHead>,
+    left_out: Vec<String>,
 }
 
 impl Record {
@@ -33,7 +36,61 @@ impl Record {
         checkpoint: Option<&Checkpoint>,
         tensors: Vec<(String, Weight)>,
     ) -> Self {
-        Record { name, config: config.clone(), checkpoint: checkpoint.cloned(), tensors }
+        let (config, checkpoint) = (config.clone(), checkpoint.cloned());
+        Record { name, config, checkpoint, tensors, heads: Vec::new(), left_out: Vec::new() }
+    }
+
+    /// With the heads that were built on the body, and the names of those tensors of the checkpoint that were not.
+    pub(super) fn with_heads(self, heads: Vec<TaskHead>, left_out: Vec<String>) -> Self {
+        Record { heads, left_out, ..self }
+    }
+
+    /// The heads that the checkpoint brings beside the body: classifiers, rewards.
+    pub fn heads(&self) -> &[TaskHead] {
+        &self.heads
+    }
+
+    /// The tensors of the checkpoint that belong to heads which are not computed here, by name.
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
+    }
+
+    /// What must be said of the heads: which are computed, and which tensors are left out.
+    pub fn notes(&self) -> Vec<String> {
+        let of = |head: &TaskHead| {
+            let state = match head.reads() {
+                Reads::Pooled => "the pooled state",
+                Reads::First => "the first token",
+                Reads::Last => "the last token",
+                Reads::Each => "each token",
+            };
+            let (name, size) = (head.name(), head.labels().len());
+            format!("the head {name} gives {size} scores for {state}: {name}.output in a trace")
+        };
+        let mut notes: Vec<_> = self.heads.iter().map(of).collect();
+        let mut stems: Vec<(&str, usize)> = Vec::new();
+        for name in &self.left_out {
+            let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
+            match stems.last_mut() {
+                Some((last, count)) if *last == stem => *count += 1,
+                _ => stems.push((stem, 1)),
+            }
+        }
+        if !stems.is_empty() {
+            const MOST: usize = 4;
+            let shown = stems.iter().take(MOST).map(|(stem, count)| format!("{stem} ({count})"));
+            let more = if stems.len() > MOST {
+                format!(" and {} others", stems.len() - MOST)
+            } else {
+                String::new()
+            };
+            let shown: Vec<_> = shown.collect();
+            notes.push(format!(
+                "left out, no part of the body that is computed (numbers of tensors in brackets): {}{more}",
+                shown.join(", ")
+            ));
+        }
+        notes
     }
 
     /// Which weights these are: a path or a seed. A cache belongs to them.

@@ -23,7 +23,8 @@
 
 use super::builder::{Builder, NamedSize};
 use super::encoder_decoder::{Activation, Block, CrossBlock, EncoderDecoder, Network, Order, Stacks};
-use super::{Config, Description, EncoderDescription, rope};
+use super::rope::Rotation;
+use super::{Config, Description, EncoderDescription};
 use crate::attention::{Mechanism, MultiHead, NormalisedDotProduct};
 use crate::axis::Axis;
 use crate::error::Result;
@@ -39,6 +40,7 @@ pub(super) struct Sizes {
     pub(super) epsilon: f32,
     pub(super) vocab: usize,
     pub(super) context: usize,
+    pub(super) rotation: Rotation,
 }
 
 impl Sizes {
@@ -49,6 +51,8 @@ impl Sizes {
         if activation != "silu" {
             return Err(config.wrong("hidden_act", &format!("{activation:?}"), "\"silu\""));
         }
+        let context = config.size("max_position_embeddings")?;
+        let rotation = Rotation::read(config, head_size, context)?;
         if config.optional("tie_word_embeddings")? == Some(false) {
             let expected = "true: all embeddings and the output layer are one matrix";
             return Err(config.wrong("tie_word_embeddings", "false", expected));
@@ -61,7 +65,8 @@ impl Sizes {
             head_size,
             epsilon: config.stated_epsilon("rms_norm_eps")?,
             vocab: config.size("vocab_size")?,
-            context: config.size("max_position_embeddings")?,
+            context: rotation.context(context),
+            rotation,
         })
     }
 
@@ -129,7 +134,6 @@ pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<Encode
     let (layers, decoder_layers) =
         (config.layers("num_encoder_layers")?, config.layers("num_decoder_layers")?);
     let (vocab, width) = ((Axis::Vocab, sizes.vocab), sizes.width());
-    let frequencies = rope::frequencies(config, sizes.head_size)?;
     let embedding = builder.matrix("model.embed_tokens.weight", [vocab, width])?;
     let mechanism = sizes.mechanism().with_context();
     let encoder = (0..layers)
@@ -170,14 +174,14 @@ pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<Encode
         dtype: embedding.dtype(),
     };
     let stacks = Stacks {
-        output: embedding.clone(),
+        output: Some(embedding.clone()),
         embedding,
         encoder,
         encoder_norm,
         decoder,
         decoder_norm,
         output_scale: None,
-        order: Order::Continued { frequencies },
+        order: Order::Continued { rotation: sizes.rotation },
         epsilon: sizes.epsilon,
         device: builder.device().clone(),
     };

@@ -1,144 +1,248 @@
-//! The rotary frequencies that a configuration asks for: base and scaling, in either spelling.
+//! [`Rotation`]: the rotary positions that a configuration asks for.
 //!
-//! **Conventions**: as `transformers` 5.23 reads them. One set of parameters counts: `rope_scaling` (the old
-//! spelling) where it is there and not empty, otherwise `rope_parameters`. The base is that set's
-//! `rope_theta`, otherwise the field `rope_theta` beside it, otherwise 10 000. The kind is the set's
-//! `rope_type`, otherwise its `type`, otherwise `default`. The context that `llama3` speaks of is the field
-//! `original_max_position_embeddings`, otherwise the set's, otherwise `max_position_embeddings`.
+//! Pair i of a head's D coordinates turns by ωᵢ radians a position, and cosines and sines are multiplied by a factor:
 //!
-//! **Source**: `transformers`, `modeling_rope_utils.py`; "llama3" is from Meta's Llama 3.1 release.
+//! | type | ωᵢ, with b the base and ω = b^(−2i/D) | factor |
+//! |---|---|---|
+//! | `default` | ω | 1 |
+//! | `linear` | ω / s | 1 |
+//! | `proportional` | ω / s for the first pairs, a share p of them, and 0 for the others | 1 |
+//! | `dynamic` | in texts of n > N tokens, with b · (s·n/N − (s − 1))^(D/(D−2)) for b | 1 |
+//! | `yarn` | ω · (1 − r) + r · ω / s, with r a ramp from 0 to 1 over the pairs | 0.1 · ln s + 1 |
+//! | `llama3` | ω for fast pairs, ω / s for slow ones, a mean of the two between | 1 |
+//! | `longrope` | ω / sᵢ, with one list of sᵢ for texts up to N tokens and one for longer ones | √(1 + ln s / ln N) |
+//!
+//! **Conventions**: as `transformers` 5.24 computes them for LLaMA, Mistral, Qwen2 and Mixtral; where the fields stand
+//! is in [`set`]. N is `max_position_embeddings` in `dynamic` and the original context elsewhere. A share of rotated
+//! coordinates (`partial_rotary_factor`) has a meaning in `proportional` alone: `default` passes over it there and
+//! here, and the others are refused.
+//!
+//! **Source**: `transformers`, `modeling_rope_utils.py`. Su et al. 2021 (arXiv 2104.09864); `yarn`: Peng et al. 2023
+//! (arXiv 2309.00071), section 3; `longrope`: Ding et al. 2024 (arXiv 2402.13753); `llama3` is from Meta's release of
+//! Llama 3.1.
 
-use std::f64::consts::PI;
-
-use serde_json::{Map, Value};
-
-use super::Config;
-use crate::error::{Error, Result};
-
+mod set;
 #[cfg(test)]
-#[path = "rope_tests.rs"]
 mod tests;
 
-const DEFAULT_BASE: f64 = 10_000.0;
+use std::borrow::Cow;
+use std::f64::consts::PI;
 
-/// The angular frequencies of the pairs of a head's coordinates, in radians a position, `[D/2]`.
-///
-/// `default`: ωᵢ = base^(−2i/D). `linear`: ωᵢ / factor. `llama3`: with ρᵢ = context · ωᵢ / 2π, the turns
-/// that pair i makes in the original context, and s = (ρᵢ − low) / (high − low) clamped to \[0, 1\]:
-/// ωᵢ · (s + (1 − s) / factor), so that fast pairs stay and slow ones stretch.
-///
-/// # Errors
-/// [`Error::Format`] naming the field that is missing, out of range, or asks for what is not implemented.
-pub(super) fn frequencies(config: &Config, head_size: usize) -> Result<Vec<f64>> {
-    if !head_size.is_multiple_of(2) {
-        return Err(config.wrong("head_dim", &head_size.to_string(), "an even number for rotary positions"));
-    }
-    let rope = Rope::read(config)?;
-    let base = rope.base()?;
-    let pairs = (0..head_size / 2).map(|pair| base.powf(-2.0 * pair as f64 / head_size as f64));
-    match rope.kind()? {
-        "default" => Ok(pairs.collect()),
-        "linear" => {
-            let factor = rope.positive("factor")?;
-            Ok(pairs.map(|frequency| frequency / factor).collect())
-        }
-        "llama3" => {
-            let (factor, context) = (rope.positive("factor")?, rope.original_context()?);
-            let (low, high) = (rope.positive("low_freq_factor")?, rope.positive("high_freq_factor")?);
-            if low >= high {
-                let expected = format!("less than high_freq_factor = {high}");
-                return Err(rope.wrong("low_freq_factor", &low.to_string(), &expected));
-            }
-            let scaled = |frequency: f64| {
-                let turns = context * frequency / (2.0 * PI);
-                let kept = ((turns - low) / (high - low)).clamp(0.0, 1.0);
-                frequency * (kept + (1.0 - kept) / factor)
-            };
-            Ok(pairs.map(scaled).collect())
-        }
-        other => {
-            let expected = "type \"default\", \"linear\" or \"llama3\"";
-            Err(config.wrong(rope.field, &format!("of type {other:?}"), expected))
-        }
-    }
+use set::Set;
+
+use super::Config;
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::ops::RotaryTable;
+
+/// How the coordinates of a model's heads turn.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Rotation {
+    turns: Turns,
+    /// What cosines and sines are multiplied by.
+    factor: f64,
 }
 
-/// The set of parameters that counts, and the field that it stands in.
-struct Rope<'a> {
-    config: &'a Config,
-    field: &'static str,
-    parameters: Map<String, Value>,
+/// Angular frequencies, in radians a position, `[D/2]`.
+#[derive(Clone, Debug, PartialEq)]
+enum Turns {
+    /// The same in every text.
+    Fixed(Vec<f64>),
+    /// Of a base that grows with texts longer than `context`.
+    Dynamic { base: f64, head_size: usize, stretch: f64, context: usize },
+    /// Of texts up to `context` tokens, and of longer ones.
+    ByLength { short: Vec<f64>, long: Vec<f64>, context: usize },
 }
 
-impl<'a> Rope<'a> {
-    fn read(config: &'a Config) -> Result<Self> {
-        let scaling: Map<String, Value> = config.optional("rope_scaling")?.unwrap_or_default();
-        let (field, parameters) = match scaling.is_empty() {
-            false => ("rope_scaling", scaling),
-            true => ("rope_parameters", config.optional("rope_parameters")?.unwrap_or_default()),
-        };
-        let rope = Rope { config, field, parameters };
-        if let Some((key, _)) = rope.parameters.iter().find(|(_, value)| value.is_object()) {
-            let expected = "a number or a text: one set of parameters for all layers";
-            return Err(rope.wrong(key, "an object", expected));
-        }
-        let inside = rope.optional_number("partial_rotary_factor")?;
-        match inside.map_or_else(|| config.optional("partial_rotary_factor"), |part| Ok(Some(part)))? {
-            None | Some(1.0) => Ok(rope),
-            Some(part) => {
-                let expected = "1: partly rotated heads are not implemented";
-                Err(config.wrong("partial_rotary_factor", &part.to_string(), expected))
-            }
-        }
+impl Rotation {
+    /// The same frequencies in every text.
+    pub(super) fn fixed(frequencies: Vec<f64>) -> Self {
+        Rotation { turns: Turns::Fixed(frequencies), factor: 1.0 }
     }
 
-    fn kind(&self) -> Result<&str> {
-        let kind = ["rope_type", "type"].iter().find_map(|&key| Some((key, self.parameters.get(key)?)));
+    /// Reads what a configuration says of heads of this size, of a model that states `context` tokens.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming the field that is missing, out of range, or asks for what is not implemented.
+    pub(super) fn read(config: &Config, head_size: usize, context: usize) -> Result<Self> {
+        if !head_size.is_multiple_of(2) {
+            let got = head_size.to_string();
+            return Err(config.wrong("head_dim", &got, "an even number for rotary positions"));
+        }
+        let set = Set::read(config)?;
+        let kind = set.kind()?;
+        if !["default", "proportional"].contains(&kind) {
+            set.expect_whole_heads()?;
+        }
+        let base = set.base()?;
+        let plain = Plain { base, head_size };
         match kind {
-            None => Ok("default"),
-            Some((_, Value::String(kind))) => Ok(kind),
-            Some((key, other)) => Err(self.wrong(key, &other.to_string(), "a text")),
-        }
-    }
-
-    fn base(&self) -> Result<f64> {
-        if self.parameters.get("rope_theta").is_some_and(|base| !base.is_null()) {
-            return self.positive("rope_theta");
-        }
-        match self.config.optional("rope_theta")?.unwrap_or(DEFAULT_BASE) {
-            base if base > 0.0 => Ok(base),
-            base => Err(self.config.wrong("rope_theta", &base.to_string(), "a positive number")),
-        }
-    }
-
-    fn original_context(&self) -> Result<f64> {
-        const FIELD: &str = "original_max_position_embeddings";
-        match self.config.optional_size(FIELD)? {
-            Some(context) => Ok(context as f64),
-            None if self.parameters.contains_key(FIELD) => self.positive(FIELD),
-            None => Ok(self.config.size("max_position_embeddings")? as f64),
-        }
-    }
-
-    fn optional_number(&self, key: &str) -> Result<Option<f64>> {
-        match self.parameters.get(key) {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => {
-                let number = value.as_f64().map(Some);
-                number.ok_or_else(|| self.wrong(key, &value.to_string(), "a number"))
+            "default" => Ok(Rotation::fixed(plain.all())),
+            "linear" => {
+                let stretch = set.positive("factor")?;
+                Ok(Rotation::fixed(plain.scaled(|_, frequency| frequency / stretch)))
+            }
+            "proportional" => proportional(&set, plain),
+            "dynamic" => dynamic(&set, plain, context),
+            "yarn" => yarn(&set, plain, context),
+            "longrope" => by_length(&set, plain, context),
+            "llama3" => llama3(&set, plain, context),
+            other => {
+                let expected = "type \"default\", \"linear\", \"dynamic\", \"yarn\", \"longrope\", \"llama3\" or \
+                                \"proportional\"";
+                Err(config.wrong(set.field, &format!("of type {other:?}"), expected))
             }
         }
     }
 
-    fn positive(&self, key: &str) -> Result<f64> {
-        match self.optional_number(key)? {
-            Some(number) if number > 0.0 => Ok(number),
-            Some(number) => Err(self.wrong(key, &number.to_string(), "a positive number")),
-            None => Err(self.wrong(key, "missing", "a positive number")),
+    /// The longest text, of a model that states `context`: a dynamic base is for texts that are longer.
+    pub(super) fn context(&self, context: usize) -> usize {
+        match self.turns {
+            Turns::Dynamic { stretch, .. } => (context as f64 * stretch.max(1.0)) as usize,
+            _ => context,
         }
     }
 
-    fn wrong(&self, key: &str, got: &str, expected: &str) -> Error {
-        self.config.wrong(&format!("{}.{key}", self.field), got, expected)
+    /// The frequencies in a text of `length` tokens, `[D/2]`.
+    fn frequencies(&self, length: usize) -> Cow<'_, [f64]> {
+        match &self.turns {
+            Turns::Fixed(all) => Cow::Borrowed(all),
+            Turns::ByLength { short, context, .. } if length <= *context => Cow::Borrowed(short),
+            Turns::ByLength { long, .. } => Cow::Borrowed(long),
+            Turns::Dynamic { base, head_size, stretch, context } => {
+                let growth = stretch * length.max(*context) as f64 / *context as f64 - (stretch - 1.0);
+                let base = base * growth.powf(*head_size as f64 / (*head_size as f64 - 2.0));
+                Cow::Owned(Plain { base, head_size: *head_size }.all())
+            }
+        }
     }
+
+    /// The table for `count` positions from `first` on, of a text that ends with them.
+    ///
+    /// **Conventions**: where the frequencies depend on the length, positions that were turned before, in a shorter
+    /// text, would have to be turned again: this is refused.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for positions behind others that they would turn; [`Error::Gpu`] if the upload fails.
+    pub(super) fn table(&self, first: usize, count: usize, device: &Device) -> Result<RotaryTable> {
+        let frequencies = self.frequencies(first + count);
+        if first > 0 && frequencies != self.frequencies(first) {
+            let expected = "at most as many as turn alike: in longer texts all positions turn otherwise, \
+                            so they are read in one pass, without a cache";
+            return Err(Error::invalid("number of tokens with the cached ones", first + count, expected));
+        }
+        RotaryTable::scaled(first, count, &frequencies, self.factor, device)
+    }
+}
+
+/// Unscaled frequencies, base^(−2i/D).
+#[derive(Clone, Copy)]
+struct Plain {
+    base: f64,
+    head_size: usize,
+}
+
+impl Plain {
+    fn all(self) -> Vec<f64> {
+        self.scaled(|_, frequency| frequency)
+    }
+
+    /// What `scale` makes of the number of a pair and of its frequency.
+    fn scaled(self, scale: impl Fn(usize, f64) -> f64) -> Vec<f64> {
+        let Plain { base, head_size } = self;
+        let frequency = |pair: usize| base.powf(-2.0 * pair as f64 / head_size as f64);
+        (0..head_size / 2).map(|pair| scale(pair, frequency(pair))).collect()
+    }
+}
+
+fn proportional(set: &Set<'_>, plain: Plain) -> Result<Rotation> {
+    let (share, stretch) = (set.share()?.unwrap_or(1.0), set.optional_positive("factor")?.unwrap_or(1.0));
+    let rotated = (share * plain.head_size as f64 / 2.0) as usize;
+    let scaled = |pair, frequency| if pair < rotated { frequency / stretch } else { 0.0 };
+    Ok(Rotation::fixed(plain.scaled(scaled)))
+}
+
+fn dynamic(set: &Set<'_>, plain: Plain, context: usize) -> Result<Rotation> {
+    let stretch = set.positive("factor")?;
+    let Plain { base, head_size } = plain;
+    if head_size == 2 {
+        return Err(set.config.wrong("head_dim", "2", "at least 4 for rotary positions of type \"dynamic\""));
+    }
+    Ok(Rotation { turns: Turns::Dynamic { base, head_size, stretch, context }, factor: 1.0 })
+}
+
+fn yarn(set: &Set<'_>, plain: Plain, context: usize) -> Result<Rotation> {
+    let original = set.original_context(context)?;
+    let stretch = set.optional_positive("factor")?.unwrap_or(context as f64 / original);
+    let scale = |weight: f64| if stretch <= 1.0 { 1.0 } else { 0.1 * weight * stretch.ln() + 1.0 };
+    let weights = (set.optional_number("mscale")?, set.optional_number("mscale_all_dim")?);
+    let factor = match (set.optional_number("attention_factor")?, weights) {
+        (Some(factor), _) => factor,
+        (None, (Some(one), Some(all))) if one != 0.0 && all != 0.0 => scale(one) / scale(all),
+        (None, _) => scale(1.0),
+    };
+    // Of 0 the usual one is taken, as of none.
+    let turns = |key, usual| Ok::<_, Error>(set.optional_number(key)?.filter(|&n| n != 0.0).unwrap_or(usual));
+    let size = plain.head_size as f64;
+    // The pair, not a whole one, that turns so often in the original context.
+    let pair = |turns: f64| size * (original / (turns * 2.0 * PI)).ln() / (2.0 * plain.base.ln());
+    let (mut low, mut high) = (pair(turns("beta_fast", 32.0)?), pair(turns("beta_slow", 1.0)?));
+    if set.optional_flag("truncate")?.unwrap_or(true) {
+        (low, high) = (low.floor(), high.ceil());
+    }
+    (low, high) = (low.max(0.0), high.min(size - 1.0));
+    if low == high {
+        high += 0.001;
+    }
+    if !(low.is_finite() && high.is_finite() && factor.is_finite()) {
+        let expected =
+            "parameters that give finite numbers (a base other than 1, positive beta_fast and beta_slow)";
+        return Err(set.config.wrong(set.field, "of type \"yarn\"", expected));
+    }
+    let scaled = |pair: usize, frequency: f64| {
+        let ramp = ((pair as f64 - low) / (high - low)).clamp(0.0, 1.0);
+        frequency * (1.0 - ramp) + ramp * frequency / stretch
+    };
+    Ok(Rotation { factor, ..Rotation::fixed(plain.scaled(scaled)) })
+}
+
+fn by_length(set: &Set<'_>, plain: Plain, context: usize) -> Result<Rotation> {
+    let original = set.original_context(context)?;
+    let stretch = set.optional_positive("factor")?.unwrap_or(context as f64 / original);
+    let factor = match set.optional_number("attention_factor")? {
+        Some(factor) => factor,
+        None if stretch <= 1.0 => 1.0,
+        None if original > 1.0 => (1.0 + stretch.ln() / original.ln()).sqrt(),
+        None => {
+            let expected = "more than 1 for rotary positions of type \"longrope\"";
+            return Err(set.config.wrong(
+                "original_max_position_embeddings",
+                &original.to_string(),
+                expected,
+            ));
+        }
+    };
+    let of = |key| {
+        let factors = set.factors(key, plain.head_size / 2)?;
+        Ok::<_, Error>(plain.scaled(|pair, frequency| frequency / factors[pair]))
+    };
+    let (short, long) = (of("short_factor")?, of("long_factor")?);
+    Ok(Rotation { turns: Turns::ByLength { short, long, context: original as usize }, factor })
+}
+
+/// With ρᵢ = context · ωᵢ / 2π, the turns that pair i makes in the original context, and
+/// s = (ρᵢ − low) / (high − low) clamped to \[0, 1\]: ωᵢ · (s + (1 − s) / factor).
+fn llama3(set: &Set<'_>, plain: Plain, context: usize) -> Result<Rotation> {
+    let (factor, context) = (set.positive("factor")?, set.original_context(context)?);
+    let (low, high) = (set.positive("low_freq_factor")?, set.positive("high_freq_factor")?);
+    if low >= high {
+        let expected = format!("less than high_freq_factor = {high}");
+        return Err(set.wrong("low_freq_factor", &low.to_string(), &expected));
+    }
+    let scaled = |_, frequency: f64| {
+        let turns = context * frequency / (2.0 * PI);
+        let kept = ((turns - low) / (high - low)).clamp(0.0, 1.0);
+        frequency * (kept + (1.0 - kept) / factor)
+    };
+    Ok(Rotation::fixed(plain.scaled(scaled)))
 }

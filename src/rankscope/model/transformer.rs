@@ -172,11 +172,11 @@ impl<B: Body> Model for Transformer<B> {
         if input.padding().is_some_and(|padding| !padding.is_trivial()) {
             return Err(Error::invalid("padding", "given", "none in a pass with a cache"));
         }
-        let resolved = mask.resolve(&self.description);
-        cache.expect_mask(&resolved, input.len())?;
+        let masks = mask.of_layers(&self.description);
+        cache.expect_masks(&masks, input.len())?;
         let mut grown = cache.clone();
         let hidden = self.pass(input, mask, Some(&mut grown), probe, run)?;
-        grown.set_mask(resolved);
+        grown.set_masks(masks);
         *cache = grown;
         Ok(hidden)
     }

@@ -194,7 +194,7 @@ fn tip(ui: &egui::Ui, at: egui::Pos2, align: Align2, text: &str) {
 fn in_words(pass: &Pass, at: Head, (query, key): (usize, usize), ui: &egui::Ui) -> String {
     let label = |at: usize| theme::label(ui, pass.tokens.pieces.get(at).map_or("", String::as_str), 16);
     let (from, to) = (label(query), label(key));
-    let weight = if !pass.mask.for_head(at.head, pass.heads()).may_attend(query, key) {
+    let weight = if !pass.mask(at.layer).for_head(at.head, pass.heads()).may_attend(query, key) {
         "masked".to_owned()
     } else {
         pass.weight(at, query, key).map_or("on its way".to_owned(), format::exact)

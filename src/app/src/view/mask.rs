@@ -5,6 +5,7 @@ mod picker;
 use egui::{Align, Layout, RichText, Role, Sense, Slider, WidgetInfo, vec2};
 use rankscope::figure::style::Kind;
 use rankscope::mask::{MASKS, Mask, MaskKind};
+use rankscope::model::MaskChoice;
 
 pub use picker::Picker;
 use picker::{Parameter, parameters};
@@ -26,7 +27,8 @@ pub fn ui(app: &mut App, ui: &mut egui::Ui) {
         ui.spacing_mut().slider_width = SLIDER;
         ui.add_sized(vec2(34.0, LINE), egui::Label::new("Mask"));
         let trained = app.shown.model.as_ref().map(|model| model.description.trained_mask.clone());
-        let name = trained.as_ref().map_or("as-trained".to_owned(), |mask| format!("as-trained ({mask})"));
+        let name =
+            trained_in_words(app).map_or("as-trained".to_owned(), |mask| format!("as-trained ({mask})"));
         let chosen = app.mask.kind.is_none() && app.mask.other.is_none();
         if button(ui, &name, chosen, trained.as_ref(), "the mask that the weights were trained under") {
             app.mask.take(None);
@@ -61,12 +63,16 @@ pub fn ui(app: &mut App, ui: &mut egui::Ui) {
 
 /// What the chosen mask says, where there is nothing to warn of.
 fn who(app: &App) -> String {
-    let trained = app.shown.model.as_ref().map(|model| model.description.trained_mask.to_string());
-    let name = trained.unwrap_or_default();
+    let name = trained_in_words(app).unwrap_or_default();
     match MASKS.iter().find(|kind| kind.name == name) {
         Some(kind) => format!("As the weights were trained: {}.", kind.summary),
         None => "As the weights were trained.".to_owned(),
     }
+}
+
+/// The mask that the weights were trained under, or in which layers which one it is.
+fn trained_in_words(app: &App) -> Option<String> {
+    Some(MaskChoice::AsTrained.in_words(&app.shown.model.as_ref()?.description))
 }
 
 fn sentence(note: &str) -> String {

@@ -2,6 +2,7 @@
 
 use egui::{Align, Layout, RichText, ScrollArea, Sense, vec2};
 use rankscope::figure::style::Kind;
+use rankscope::model::MaskChoice;
 use rankscope::numbers::short;
 use rankscope::rank::RankReport;
 
@@ -24,7 +25,7 @@ pub fn ui(app: &App, ui: &mut egui::Ui) {
     let series: Vec<Series> = columns(app)
         .into_iter()
         .filter_map(|(name, pass)| {
-            Some(Series { name, kind: Kind::of(&pass.mask), report: pass.report(at)? })
+            Some(Series { name, kind: Kind::of(pass.mask(at.layer)), report: pass.report(at)? })
         })
         .collect();
     if series.is_empty() {
@@ -52,13 +53,16 @@ pub fn ui(app: &App, ui: &mut egui::Ui) {
 pub fn columns(app: &App) -> Vec<(String, &Pass)> {
     let chosen = app.shown.reported(app.selected);
     let beside = |trained: &&Pass| {
-        chosen.is_none_or(|chosen| chosen.mask != trained.mask && chosen.tokens.ids == trained.tokens.ids)
+        chosen.is_none_or(|chosen| chosen.masks != trained.masks && chosen.tokens.ids == trained.tokens.ids)
     };
     let trained = app.shown.trained.as_deref().filter(beside);
-    let training = app.shown.model.as_ref().map(|model| &model.description.trained_mask);
-    let name = |pass: &Pass| match training {
-        Some(mask) if *mask == pass.mask => format!("as-trained ({mask})"),
-        _ => pass.mask.to_string(),
+    let training = app.shown.model.as_ref().map(|model| MaskChoice::AsTrained.of_layers(&model.description));
+    let name = |pass: &Pass| {
+        let mask = pass.mask(app.selected.layer);
+        match &training {
+            Some(masks) if masks[..] == pass.masks[..] => format!("as-trained ({mask})"),
+            _ => mask.to_string(),
+        }
     };
     trained.into_iter().chain(chosen).map(|pass| (name(pass), pass)).collect()
 }

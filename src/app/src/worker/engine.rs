@@ -114,13 +114,14 @@ impl Work<'_> {
     /// The chosen pass, then the one as trained unless it is `known`; returns the latter.
     fn both(&self, mask: &MaskChoice, known: Option<Arc<Pass>>, tell: &Tell) -> Result<Arc<Pass>> {
         let description = self.open.shown();
-        let (trained, chosen) = (&description.trained_mask, mask.resolve(&description));
-        let is_trained = chosen.is_same(trained, description.heads);
+        let (trained, chosen) = (MaskChoice::AsTrained.of_layers(&description), mask.of_layers(&description));
+        let is_trained =
+            trained.iter().zip(&chosen).all(|(trained, chosen)| chosen.is_same(trained, description.heads));
         if !is_trained {
             if let Some(known) = &known {
                 tell(Event::Trained(known.clone()));
             }
-            self.pass(chosen.clone(), &|pass| tell(Event::Chosen(pass)))?;
+            self.pass(mask, &|pass| tell(Event::Chosen(pass)))?;
         }
         let show = |pass: Arc<Pass>| {
             tell(Event::Trained(pass.clone()));
@@ -129,7 +130,7 @@ impl Work<'_> {
             }
         };
         match known {
-            None => self.pass(trained.clone(), &show),
+            None => self.pass(&MaskChoice::AsTrained, &show),
             Some(known) => {
                 show(known.clone());
                 Ok(known)
@@ -139,23 +140,23 @@ impl Work<'_> {
 
     /// One forward pass: shown as soon as the weights are there, again with the first head's report, and
     /// again with all reports.
-    fn pass(&self, mask: Mask, show: &dyn Fn(Arc<Pass>)) -> Result<Arc<Pass>> {
-        let count = self.tokens.ids.len();
-        let Description { heads, encoder, .. } = self.open.model.description();
-        let heads = *heads;
-        let allowed = Allowed::new(&mask, heads, count, count, Positions::suffix(count, count)?, None)?;
+    fn pass(&self, mask: &MaskChoice, show: &dyn Fn(Arc<Pass>)) -> Result<Arc<Pass>> {
+        let description = self.open.shown();
+        let (heads, masks) = (description.heads, mask.of_layers(&description));
+        let allowed = self.allowed(&masks, heads)?;
         let input = Input::new(self.tokens.ids.clone()).with_token_types(self.tokens.token_types.clone());
         let mut trace = Trace::of(["attention.weights"]);
-        let (choice, stack) = match encoder {
-            Some(_) => (MaskChoice::Encoder(mask.clone()), "encoder."),
-            None => (MaskChoice::Override(mask.clone()), ""),
+        let (choice, stack) = match (&self.open.model.description().encoder, mask) {
+            (Some(_), MaskChoice::AsTrained) => (MaskChoice::AsTrained, "encoder."),
+            (Some(_), other) => (MaskChoice::Encoder(other.resolve(&description)), "encoder."),
+            (None, _) => (mask.clone(), ""),
         };
         self.open.model.hidden(&input, &choice, &mut trace, self.run)?;
         if let Device::Gpu(gpu) = self.open.model.device() {
             gpu.flush()?; // what is drawn must have been submitted before the frame
         }
         let traced = trace.into_vec().into_iter().filter(|(name, _)| name.starts_with(stack)).collect();
-        let (mut pass, weights) = self.drawn(mask, &allowed, traced)?;
+        let (mut pass, weights) = self.drawn(masks, allowed, traced)?;
         show(Arc::new(pass.clone()));
         let first = Head {
             layer: self.first.layer.min(pass.layers().saturating_sub(1)),
@@ -163,7 +164,7 @@ impl Work<'_> {
         };
         // The head that is looked at need not wait for the others.
         let layer = (pass.names[first.layer].clone(), weights[first.layer].to_device(&Device::Cpu)?);
-        let known = head_report(&layer, first.head, &pass.mask)?;
+        let known = head_report(&layer, first.head, pass.mask(first.layer))?;
         pass.reports[first.layer * heads + first.head] = Some(Arc::new(known.report.clone()));
         pass.weights[first.layer] = Some(layer.1);
         show(Arc::new(pass.clone()));
@@ -173,32 +174,54 @@ impl Work<'_> {
             *slot = Some(weights.clone());
             layers.push((name.clone(), weights));
         }
-        let reports = layer_reports_with(known, &layers, &pass.mask, self.run)?;
+        let reports = layer_reports_with(known, &layers, &pass.masks, self.run)?;
         pass.reports = reports.into_iter().map(|head| Some(Arc::new(head.report))).collect();
         let pass = Arc::new(pass);
         show(pass.clone());
         Ok(pass)
     }
 
+    /// Who may attend to whom, layer by layer, as the shader reads it; layers of one mask share a buffer.
+    fn allowed(&self, masks: &[Mask], heads: usize) -> Result<Vec<wgpu::Buffer>> {
+        let count = self.tokens.ids.len();
+        let at = Positions::suffix(count, count)?;
+        let mut buffers: Vec<wgpu::Buffer> = Vec::with_capacity(masks.len());
+        for (layer, mask) in masks.iter().enumerate() {
+            let buffer = match masks[..layer].iter().position(|known| known == mask) {
+                Some(known) => buffers[known].clone(),
+                None => {
+                    let allowed = Allowed::new(mask, heads, count, count, at, None)?;
+                    upload(self.window, "allowed", bytemuck::cast_slice(allowed.words()))
+                }
+            };
+            buffers.push(buffer);
+        }
+        Ok(buffers)
+    }
+
     /// A pass without reports, its weights where the shader reads them.
     fn drawn(
         &self,
-        mask: Mask,
-        allowed: &Allowed,
+        masks: Vec<Mask>,
+        allowed: Vec<wgpu::Buffer>,
         traced: Vec<(String, Tensor)>,
     ) -> Result<(Pass, Vec<Tensor>)> {
         let (names, weights): (Vec<String>, Vec<Tensor>) = traced.into_iter().unzip();
         let weights = weights.iter().map(without_batch).collect::<Result<Vec<_>>>()?; // [H, T, S] each
         let heads = weights.first().and_then(|layer| layer.shape().size(Axis::Head)).unwrap_or(0);
         let layers = weights.iter().map(|layer| self.buffer(layer)).collect::<Result<Vec<_>>>()?;
-        let words = upload(self.window, "allowed", bytemuck::cast_slice(allowed.words()));
-        let (queries, keys) = (allowed.queries(), allowed.keys());
-        let own_masks = allowed.heads().is_some();
-        let buffers = Arc::new(Buffers { layers, allowed: words, own_masks, heads, queries, keys });
+        let length = self.tokens.ids.len();
+        let buffers = Buffers { layers, allowed, heads, queries: length, keys: length };
         let reports = vec![None; names.len() * heads];
         let tokens = self.tokens.clone();
-        let pass =
-            Pass { mask, tokens, buffers, weights: vec![None; names.len()], names: names.into(), reports };
+        let pass = Pass {
+            masks: masks.into(),
+            tokens,
+            buffers: Arc::new(buffers),
+            weights: vec![None; names.len()],
+            names: names.into(),
+            reports,
+        };
         Ok((pass, weights))
     }
 

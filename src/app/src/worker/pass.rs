@@ -9,11 +9,11 @@ use rankscope::{Mask, Tensor};
 use crate::heatmap::Buffers;
 use crate::layout::Head;
 
-/// Attention of all layers under one mask. Clones share everything.
+/// Attention of all layers. Clones share everything.
 #[derive(Clone, Debug)]
 pub struct Pass {
-    /// The mask.
-    pub mask: Mask,
+    /// The mask of each layer.
+    pub masks: Arc<[Mask]>,
     /// The text, as the model saw it.
     pub tokens: Arc<Tokens>,
     /// What the shader reads.
@@ -35,6 +35,11 @@ impl Pass {
     /// H.
     pub fn heads(&self) -> usize {
         self.buffers.heads
+    }
+
+    /// The mask of a layer.
+    pub fn mask(&self, layer: usize) -> &Mask {
+        &self.masks[layer.min(self.masks.len() - 1)]
     }
 
     /// The report of one head, once it is there.

@@ -6,16 +6,16 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use rankscope::figure::save;
-use rankscope::model::{Description, MaskChoice};
+use rankscope::model::{Description, MaskChoice, TaskHead};
 use rankscope::probe::Trace;
 use rankscope::{Axis, Device, Run, Tensor};
 use safetensors::tensor::{Dtype, TensorView};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use crate::args::{SubjectArgs, mask_help};
 use crate::output::say;
 use crate::subject::Subject;
-use rankscope::numbers::scaled;
+use rankscope::numbers::{scaled, short};
 
 const USAGE: &str = "\
 rankscope trace --model <NAME|DIR> <--text <TEXT>|--ids <IDS>>
@@ -26,9 +26,11 @@ The file holds one f32 tensor for each probe point, without the batch axis:
   decoder.3.self_attention.weights    [H, T, S] heads, queries, keys
   logits                              [T, V] queries, vocabulary
   last_hidden_state                   [T, C] of a model without an output head
-Its metadata hold version, model, mask, device, dtype, ids, pieces, and the axes
-of every tensor as JSON; where a token is unknown to the tokenizer, also what stood
-in the text there (originals).
+  classifier.output                   [N] labels of the text, or [T, N] of tokens,
+                                      where the checkpoint has a trained head
+Its metadata hold version, model, mask, device, dtype, ids, pieces, and as JSON
+the mask of every tensor of attention weights and the axes of every tensor; where
+a token is unknown to the tokenizer, also what stood in the text there (originals).
 
 Examples:
   rankscope trace --model glass-en --text \"the cat sat\" --out t.safetensors
@@ -79,10 +81,22 @@ pub fn execute(args: &TraceArgs, run: &Run) -> Result<()> {
         tensors.len(),
         scaled(bytes.len() as f64, "B")
     ));
+    for (head, said) in subject.model.record().heads().iter().zip(&output.heads) {
+        scores(head, said)?.iter().for_each(|line| say(line));
+    }
     if let Some(note) = mask.note(subject.model.description()) {
         say(&format!("note: {note}"));
     }
     Ok(())
+}
+
+/// What a head says of the whole text, label by label; `None` if it says something of every token.
+fn scores(head: &TaskHead, said: &Tensor) -> Result<Option<String>> {
+    let [(Axis::Batch, 1), (_, _)] = said.shape().axes() else { return Ok(None) };
+    let scores = head.labels().iter().zip(said.to_vec()?);
+    let scores: Vec<_> =
+        scores.map(|(label, score)| format!("{label} {}", short(f64::from(score)))).collect();
+    Ok(Some(format!("{}: {}", head.name(), scores.join(", "))))
 }
 
 /// On the CPU, without a batch axis of one sequence.
@@ -118,8 +132,9 @@ fn metadata(subject: &Subject, mask: &MaskChoice, tensors: &[(String, Tensor)]) 
         ("version", rankscope::VERSION.to_owned()),
         ("model", subject.name.clone()),
         ("family", description.family.to_owned()),
-        ("mask", masks(description, mask)),
-        ("trained_mask", masks(description, &MaskChoice::AsTrained)),
+        ("mask", mask.in_words(description)),
+        ("trained_mask", MaskChoice::AsTrained.in_words(description)),
+        ("masks", masks(description, mask, tensors).to_string()),
         ("device", subject.model.device().to_string()),
         ("dtype", "f32".to_owned()),
         ("weights_dtype", description.dtype.to_string()),
@@ -141,13 +156,10 @@ fn metadata(subject: &Subject, mask: &MaskChoice, tensors: &[(String, Tensor)]) 
     metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-/// The mask of self-attention, stack by stack where there are two.
-fn masks(description: &Description, choice: &MaskChoice) -> String {
-    let decoder = choice.resolve(description);
-    match choice.of_encoder(description) {
-        Some(encoder) => format!("encoder:{encoder}, decoder:{decoder}"),
-        None => decoder.to_string(),
-    }
+/// The mask that each tensor of attention weights was computed under, by the tensor's name.
+fn masks(description: &Description, choice: &MaskChoice, tensors: &[(String, Tensor)]) -> Value {
+    let weights = tensors.iter().map(|(name, _)| name).filter(|name| name.ends_with("attention.weights"));
+    weights.map(|name| (name.clone(), json!(choice.of_weights(name, description).to_string()))).collect()
 }
 
 fn letters(tensor: &Tensor) -> Vec<&'static str> {

@@ -94,16 +94,17 @@ fn checkpoints() {
     let home = Home::new();
     let refuse = |name: &str, parts: &[&str]| refused(&home, &["--model", name, "--ids", "1,2,3"], parts);
     let whole = fs::read(tiny("llama").join("model.safetensors")).unwrap();
-    let headers: [(&str, Vec<u8>); 4] = [
-        ("truncated", whole[..whole.len() / 2].to_vec()),
-        ("short", whole[..5].to_vec()),
-        ("endless", [&[0xff; 8], &whole[8..]].concat()),
-        ("words", [&whole[..8], &b"x".repeat(whole.len() - 8)].concat()),
+    let headers: [(&str, Vec<u8>, &str); 5] = [
+        ("truncated", whole[..whole.len() / 2].to_vec(), "cut short: it has"),
+        ("pointer", b"version https://git-lfs.github.com/spec/v1\nsize 9\n".to_vec(), "a Git-LFS pointer"),
+        ("short", whole[..5].to_vec(), "not a safetensors file"),
+        ("endless", [&[0xff; 8], &whole[8..]].concat(), "not a safetensors file"),
+        ("words", [&whole[..8], &b"x".repeat(whole.len() - 8)].concat(), "not a safetensors file"),
     ];
-    for (name, bytes) in headers {
+    for (name, bytes, expected) in headers {
         let folder = home.copy_of("llama", name);
         fs::write(folder.join("model.safetensors"), bytes).unwrap();
-        refuse(name, &["model.safetensors", "not a safetensors file"]);
+        refuse(name, &["model.safetensors", expected]);
     }
     let lacking = home.copy_of("llama", "lacking");
     edit_tensors(&lacking, |name, _| name != "model.norm.weight");

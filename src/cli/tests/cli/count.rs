@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Home, edit_config, text_of, tiny};
+use crate::support::{Home, edit_config, edit_tensors, text_of, tiny, with_a_window};
 
 fn part(count: &Value, name: &str) -> u64 {
     let parts = count["parameters"]["parts"].as_array().unwrap();
@@ -134,4 +134,40 @@ fn presets_are_listed_and_what_cannot_be_counted_is_named() {
     assert!(error.starts_with("configuration of gpt4-leak is not known"), "{error}");
     let error = home.error(&["count", text_of(&tiny("llama").join("golden.safetensors"))]);
     assert!(error.contains("golden.safetensors"), "{error}");
+}
+
+#[test]
+fn a_folder_is_counted_by_what_it_holds_and_its_configuration_by_what_it_says() {
+    let home = Home::new();
+    let folder = home.copy_of("llama", "bare");
+    edit_config(&folder, "architectures", vec!["LlamaModel"].into());
+    edit_tensors(&folder, |name, _| name != "lm_head.weight");
+    let file = folder.join("config.json");
+    let [whole, bare] = [29_430, 29_430 - 97 * 30];
+    for name in [text_of(&folder), text_of(&file)] {
+        let count = home.json(&["count", name, "--json"]);
+        assert_eq!(
+            (&count["parameters"]["total"], &count["parameters"]["body"]),
+            (&bare.into(), &bare.into())
+        );
+    }
+    // The output layer is stored although the class has none.
+    let stored = home.copy_of("llama", "stored");
+    edit_config(&stored, "architectures", vec!["LlamaModel"].into());
+    let count = home.json(&["count", text_of(&stored), "--json"]);
+    assert_eq!((&count["parameters"]["total"], &count["parameters"]["body"]), (&whole.into(), &bare.into()));
+    assert!(count["parameters"]["parts"].as_array().unwrap().iter().any(|part| part["is_head"] == true));
+    let text = home.stdout(&["count", text_of(&stored)]);
+    let row =
+        |name: &str| text.lines().position(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{text}"));
+    assert!(
+        row("norms") < row("body") && row("body") < row("output") && row("output") < row("total"),
+        "{text}"
+    );
+    let text = home.stdout(&["count", text_of(&with_a_window(&home))]);
+    assert!(text.contains("sees the last 3 in 1 of 2 layers"), "{text}");
+    edit_config(&folder, "model_type", "mistral".into());
+    edit_config(&folder, "architectures", vec!["MistralForReward"].into());
+    let text = home.stdout(&["count", text_of(&file)]);
+    assert!(text.contains("the head of MistralForReward of unknown size, not in the total"), "{text}");
 }

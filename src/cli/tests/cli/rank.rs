@@ -9,7 +9,7 @@ use rankscope::model::{self, Input, MaskChoice};
 use rankscope::{Device, Run};
 use serde_json::Value;
 
-use crate::support::{Home, TEXT, text_of, tiny};
+use crate::support::{Home, TEXT, text_of, tiny, with_a_window};
 
 /// Every field that one report has.
 const FIELDS: [&str; 26] = [
@@ -293,4 +293,23 @@ fn a_matrix_is_read_in_either_precision_and_order() {
     let facts = home.stdout(&["rank", "--matrix", "m.npy", "--svg", "m.svg"]);
     assert!(facts.contains("2 x 3") && facts.contains("2 in f32, 2 in f64"), "{facts}");
     assert!(fs::read_to_string(home.path("m.svg")).unwrap().contains("<svg"));
+}
+
+#[test]
+fn layers_with_masks_of_their_own_show_them() {
+    let home = Home::new();
+    let folder = with_a_window(&home);
+    let input = ["rank", "--model", text_of(&folder), "--ids", "5,9,13,2,8,4"];
+    let rows = array(home.json(&[&input[..], &["--json"]].concat()));
+    let mask = |row: &Value| (row["layer"].as_u64().unwrap(), row["mask"].as_str().unwrap().to_owned());
+    assert!(
+        rows.iter().map(mask).all(|mask| [(0, "causal".into()), (1, "window(3)".into())].contains(&mask))
+    );
+    let table = home.stdout(&input);
+    for piece in ["causal in layer 0, window(3) in layer 1, as trained", "causal: 6, ", "window(3): 6, "] {
+        assert!(table.contains(piece), "{piece} in {table}");
+    }
+    let compared = home.stdout(&[&input[..], &["--compare", "as-trained,bidirectional"]].concat());
+    let header = compared.lines().find(|line| line.contains("bidirectional") && !line.contains(':')).unwrap();
+    assert!(header.contains("as-trained"), "{compared}");
 }

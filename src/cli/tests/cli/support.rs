@@ -110,6 +110,15 @@ pub fn edit_tensors(folder: &Path, mut edit: impl FnMut(&str, &mut Vec<u8>) -> b
     fs::write(&path, safetensors::serialize(views.collect::<Vec<_>>(), None).unwrap()).unwrap();
 }
 
+/// A checkpoint in the test's folder whose layer 0 sees back to the first token and whose layer 1 sees three.
+pub fn with_a_window(home: &Home) -> PathBuf {
+    let folder = home.copy_of("qwen2", "windowed");
+    edit_config(&folder, "use_sliding_window", true.into());
+    edit_config(&folder, "sliding_window", 3.into());
+    edit_config(&folder, "layer_types", vec!["full_attention", "sliding_attention"].into());
+    folder
+}
+
 /// Changes one field of the configuration in `folder`.
 pub fn edit_config(folder: &Path, field: &str, value: Value) {
     let path = folder.join("config.json");

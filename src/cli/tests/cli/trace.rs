@@ -9,7 +9,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 use serde_json::Value;
 
-use crate::support::{Home, TEXT, edit_tensors, text_of, tiny};
+use crate::support::{Home, TEXT, edit_tensors, text_of, tiny, with_a_window};
 
 /// The file and its metadata.
 fn read(home: &Home, name: &str) -> (Vec<u8>, Value) {
@@ -127,4 +127,36 @@ fn what_was_there_before_stays_when_a_trace_fails() {
     let left: Vec<_> =
         fs::read_dir(home.folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
     assert_eq!(left, ["t.safetensors"]);
+}
+
+#[test]
+fn the_metadata_say_the_mask_of_every_layer() {
+    let home = Home::new();
+    let (windowed, t5) = (with_a_window(&home), tiny("t5"));
+    let mut masks = |folder: &std::path::Path, more: &[&str]| {
+        let args = ["trace", "--model", text_of(folder), "--ids", "5,9,13,2,8", "--out", "t.safetensors"];
+        assert!(home.run(&[&args[..], more].concat()).status.success());
+        let (_, metadata) = read(&home, "t.safetensors");
+        (
+            metadata["mask"].as_str().unwrap().to_owned(),
+            metadata["trained_mask"].clone(),
+            json_in(&metadata, "masks"),
+        )
+    };
+    let trained = "causal in layer 0, window(3) in layer 1";
+    let name = |layer: usize| format!("decoder.{layer}.self_attention.weights");
+    let by_layer = |first: &str, second: &str| serde_json::json!({name(0): first, name(1): second});
+    assert_eq!(masks(&windowed, &[]), (trained.to_owned(), trained.into(), by_layer("causal", "window(3)")));
+    assert_eq!(
+        masks(&windowed, &["--mask", "causal"]),
+        ("causal".to_owned(), trained.into(), by_layer("causal", "causal"))
+    );
+    let (_, _, of_t5) = masks(&t5, &["--target-ids", "1,7", "--mask", "encoder:causal"]);
+    for (name, mask) in [
+        ("encoder.0.self_attention.weights", "causal"),
+        ("decoder.0.self_attention.weights", "causal"),
+        ("decoder.0.cross_attention.weights", "bidirectional"),
+    ] {
+        assert_eq!(of_t5[name], mask, "{name}");
+    }
 }

@@ -110,7 +110,7 @@ fn one(settings: &Settings, name: String, folder: &std::path::Path, run: &Run) -
     });
     Ok(Checkpoint {
         ratios: ratios.collect::<Result<_>>()?,
-        mask: model.description().trained_mask.to_string(),
+        mask: MaskChoice::AsTrained.in_words(model.description()),
         tokens: count,
         floor: count.max(model.description().width) as f64 * EPSILON_F32,
         name,

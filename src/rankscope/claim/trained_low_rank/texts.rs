@@ -91,6 +91,7 @@ impl Subject {
         let folder = Store::open()?.find(name)?;
         let model = model::load(&folder, settings.device())?;
         model.description().expect_one_stack(name)?;
+        model.description().expect_one_mask(name)?;
         let (n, context) = (settings.integer("n")?, model.description().context);
         if n > context {
             return Err(Error::invalid("n", n, format!("at most {context}, the context of {name}")));

@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::mask::Mask;
 use crate::model::cache::KvCache;
 use crate::model::encoder_decoder::{CrossBlock, Order, Side, Stacks};
+use crate::model::rope::Rotation;
 use crate::probe::Probe;
 use crate::run::Run;
 use crate::tensor::Tensor;
@@ -41,14 +42,14 @@ impl EncoderDecoder {
         let mut source = Source::new(sizes, seed, device);
         let embedding = source.embedding()?;
         let stacks = Stacks {
-            output: embedding.clone(),
+            output: Some(embedding.clone()),
             embedding,
             encoder: (0..layers[0]).map(|_| source.block()).collect::<Result<_>>()?,
             encoder_norm: source.norm()?,
             decoder: (0..layers[1]).map(|_| source.cross_block()).collect::<Result<_>>()?,
             decoder_norm: source.norm()?,
             output_scale: None,
-            order: Order::Continued { frequencies: frequencies(sizes.head_size) },
+            order: Order::Continued { rotation: Rotation::fixed(frequencies(sizes.head_size)) },
             epsilon: EPSILON,
             device: device.clone(),
         };
@@ -125,7 +126,7 @@ impl EncoderDecoder {
     /// # Errors
     /// As [`linear`](crate::ops::linear).
     pub fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
-        self.stacks.logits(hidden)
+        self.stacks.logits(hidden).map(|logits| logits.expect("built with an output layer"))
     }
 }
 

@@ -7,15 +7,12 @@ use crate::axis::Axis;
 use crate::error::Result;
 use crate::mask::Mask;
 use crate::model::builder::{Builder, NamedSize};
+use crate::model::encoder_decoder::Activation;
 use crate::model::transformer::Transformer;
 use crate::model::variant::Variant;
-use crate::model::{Config, Description, Model};
-use crate::ops::GeluForm;
+use crate::model::{Config, Description, Model, OtherMask};
 use crate::tensor::Tensor;
 use crate::weight::Weight;
-
-/// The next-sentence head of BERT's pretraining, which nothing here reads.
-const HARMLESS: &[&str] = &["cls.seq_relationship.weight", "cls.seq_relationship.bias"];
 
 /// The fields that decide what is built.
 struct Sizes {
@@ -27,7 +24,7 @@ struct Sizes {
     positions: usize,
     type_count: usize,
     epsilon: f32,
-    activation: GeluForm,
+    activation: Activation,
     is_tied: bool,
     padding_id: Option<u32>,
     variant: Variant,
@@ -37,7 +34,10 @@ impl Sizes {
     fn read(dialect: &Dialect, config: &Config) -> Result<Self> {
         let fields = &dialect.fields;
         expect_implemented(config)?;
-        let padding: Option<u32> = config.optional("pad_token_id")?;
+        let padding_id = match dialect.counts_tokens {
+            true => Some(config.optional("pad_token_id")?.unwrap_or(1)),
+            false => None,
+        };
         Ok(Sizes {
             width: config.size(fields.width)?,
             heads: config.size(fields.heads)?,
@@ -48,9 +48,9 @@ impl Sizes {
             type_count: if dialect.has_segments { config.size("type_vocab_size")? } else { 1 },
             // DistilBERT has no such field and uses BERT's.
             epsilon: config.epsilon("layer_norm_eps")?.unwrap_or(1e-12),
-            activation: activation(config, fields.activation)?,
+            activation: Activation::read(config, fields.activation)?,
             is_tied: config.optional("tie_word_embeddings")?.unwrap_or(true),
-            padding_id: dialect.counts_tokens.then(|| padding.unwrap_or(1)),
+            padding_id,
             variant: Variant::read(config, [fields.width, fields.heads])?,
         })
     }
@@ -73,6 +73,7 @@ impl Sizes {
         match (&self.variant.mask, prefix) {
             (Some(mask), None) => Ok(mask.clone()),
             (None, prefix) if dialect.has_prefix => Ok(Mask::prefix(prefix.unwrap_or(1))),
+            (None, None) if config.optional("is_decoder")?.unwrap_or(false) => Ok(Mask::causal()),
             (None, None) => Ok(Mask::bidirectional()),
             (_, Some(prefix)) => {
                 let expected = "absent: it is for a unilm without directions";
@@ -101,14 +102,14 @@ impl<'a, 'b> Loader<'a, 'b> {
         sizes: &'a Sizes,
         builder: &'a mut Builder<'b>,
     ) -> Result<Self> {
-        let classes: Vec<String> = config.optional("architectures")?.unwrap_or_default();
-        let is = |part: &str| classes.iter().any(|class| class.ends_with(part));
-        let has_head = is("ForMaskedLM") || is("ForPreTraining");
+        let has_head =
+            config.is_of_class(&["ForMaskedLM", "ForPreTraining", "LMHeadModel", "ForCausalLM"])?;
         let has_head = builder.has(&format!("{}.weight", dialect.head.transform), has_head);
         let probe = format!("{}embeddings.position_embeddings.weight", dialect.prefix);
         let prefix = if builder.has(&probe, has_head) { dialect.prefix } else { "" };
         let pooler = format!("{prefix}pooler.dense.weight");
-        let has_pooler = dialect.has_segments && builder.has(&pooler, !is("ForMaskedLM"));
+        let has_pooler =
+            dialect.has_segments && builder.has(&pooler, !config.is_of_class(dialect.without_pooler)?);
         Ok(Loader { dialect, sizes, builder, prefix, has_head, has_pooler })
     }
 
@@ -180,7 +181,7 @@ impl<'a, 'b> Loader<'a, 'b> {
         let (width, names) = (self.width(), &self.dialect.head);
         Ok(Head {
             transform: self.builder.linear(names.transform, width, width, true)?,
-            activation,
+            activation: names.activation.unwrap_or(activation),
             norm: self.builder.layer_norm(names.norm, c, epsilon)?,
             decoder,
             bias: self.head_bias()?,
@@ -192,7 +193,7 @@ impl<'a, 'b> Loader<'a, 'b> {
         let own = format!("{}.bias", self.dialect.head.decoder);
         let vocab = (Axis::Vocab, self.sizes.vocab);
         match self.dialect.head.bias {
-            Some(tied) if self.sizes.is_tied && !self.builder.has(&own, false) => {
+            Some(tied) if !self.builder.has(&own, !self.sizes.is_tied) && self.builder.has(tied, true) => {
                 self.builder.bias(tied, vocab)
             }
             tied => {
@@ -238,7 +239,7 @@ pub(in crate::model) fn transformer(
     let sizes = Sizes::read(dialect, config)?;
     let (context, trained_mask) = (sizes.context(config)?, sizes.trained_mask(dialect, config)?);
     let body = Loader::new(dialect, config, &sizes, builder)?.body()?;
-    let record = builder.finish(HARMLESS)?;
+    let record = builder.finish(&[])?;
     let Sizes { width, heads, feed_forward, layers, vocab, variant, .. } = sizes;
     let description = Description {
         family: dialect.family,
@@ -252,7 +253,7 @@ pub(in crate::model) fn transformer(
         context,
         trained_mask,
         encoder: None,
-        other_mask: variant.other_mask,
+        other_mask: variant.other_mask.and_then(|mask| OtherMask::odd(mask, layers)),
         parameters: record.parameters(),
         dtype: body.embeddings.words.dtype(),
     };
@@ -265,21 +266,9 @@ fn expect_implemented(config: &Config) -> Result<()> {
     if let Some(kind) = positions.filter(|kind| kind != "absolute") {
         return Err(config.wrong("position_embedding_type", &format!("{kind:?}"), "\"absolute\""));
     }
-    if config.optional("is_decoder")?.unwrap_or(false) {
-        return Err(config.wrong("is_decoder", "true", "false: BERT is built as an encoder here"));
+    if config.optional("add_cross_attention")?.unwrap_or(false) {
+        let expected = "false: BERT as the decoder of an encoder-decoder is not implemented";
+        return Err(config.wrong("add_cross_attention", "true", expected));
     }
     Ok(())
-}
-
-/// Which GELU a configuration's `field` means.
-pub(in crate::model) fn activation(config: &Config, field: &str) -> Result<GeluForm> {
-    let name: String = config.get(field)?;
-    match name.as_str() {
-        "gelu" => Ok(GeluForm::Exact),
-        "gelu_new" | "gelu_pytorch_tanh" => Ok(GeluForm::Tanh),
-        _ => {
-            let expected = "\"gelu\", \"gelu_new\" or \"gelu_pytorch_tanh\"";
-            Err(config.wrong(field, &format!("{name:?}"), expected))
-        }
-    }
 }

@@ -1,5 +1,8 @@
 //! What BERT and its relatives call their fields and tensors.
 
+use crate::model::encoder_decoder::Activation;
+use crate::ops::GeluForm;
+
 /// The names of one family.
 pub(in crate::model) struct Dialect {
     /// The family on the registry.
@@ -20,6 +23,8 @@ pub(in crate::model) struct Dialect {
     pub(super) counts_tokens: bool,
     /// Whether the model was trained as a prefix-LM too.
     pub(super) has_prefix: bool,
+    /// How the names of the classes end that have no pooler.
+    pub(super) without_pooler: &'static [&'static str],
 }
 
 pub(super) struct Fields {
@@ -48,6 +53,8 @@ pub(super) struct HeadParts {
     pub(super) decoder: &'static str,
     /// The other name of the decoder's bias, for checkpoints that tie the two.
     pub(super) bias: Option<&'static str>,
+    /// The function behind the transform, where it is not that of the layers.
+    pub(super) activation: Option<Activation>,
 }
 
 const FIELDS: Fields = Fields {
@@ -74,6 +81,7 @@ const HEAD: HeadParts = HeadParts {
     norm: "cls.predictions.transform.LayerNorm",
     decoder: "cls.predictions.decoder",
     bias: Some("cls.predictions.bias"),
+    activation: None,
 };
 
 const OF_BERT: Dialect = Dialect {
@@ -86,6 +94,7 @@ const OF_BERT: Dialect = Dialect {
     has_segments: true,
     counts_tokens: false,
     has_prefix: false,
+    without_pooler: &["ForMaskedLM", "LMHeadModel", "ForTokenClassification", "ForQuestionAnswering"],
 };
 
 /// Devlin et al. 2018.
@@ -103,8 +112,16 @@ pub(in crate::model) static ROBERTA: Dialect = Dialect {
         norm: "lm_head.layer_norm",
         decoder: "lm_head.decoder",
         bias: Some("lm_head.bias"),
+        activation: Some(Activation::Gelu(GeluForm::Exact)),
     },
     counts_tokens: true,
+    without_pooler: &[
+        "ForMaskedLM",
+        "ForCausalLM",
+        "ForSequenceClassification",
+        "ForTokenClassification",
+        "ForQuestionAnswering",
+    ],
     ..OF_BERT
 };
 
@@ -135,8 +152,10 @@ pub(in crate::model) static DISTILBERT: Dialect = Dialect {
         norm: "vocab_layer_norm",
         decoder: "vocab_projector",
         bias: None,
+        activation: None,
     },
     has_segments: false,
     counts_tokens: false,
     has_prefix: false,
+    without_pooler: &[],
 };

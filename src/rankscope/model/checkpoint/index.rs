@@ -2,13 +2,15 @@
 //!
 //! **Source**: the sharded format of `transformers`: `{"metadata": {…}, "weight_map": {tensor: file}}`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Component, Path};
 
 use serde::Deserialize;
 
 use super::shard::Shard;
 use crate::error::{Error, Result};
+use crate::model::builder::is_buffer;
+use crate::model::foreign;
 
 /// Larger than any real index, small enough to read at once.
 const MAX_BYTES: u64 = 1 << 26;
@@ -33,7 +35,7 @@ fn weight_map(path: &Path) -> Result<BTreeMap<String, String>> {
     }
     let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
     let Index { weight_map } = serde_json::from_str(&text)
-        .map_err(|error| Error::format(path, format!("not an index of shards: {error}")))?;
+        .map_err(|error| foreign::unreadable(path, format!("not an index of shards: {error}")))?;
     if weight_map.is_empty() {
         return Err(Error::format(path, "weight_map is empty, expected tensor names and their files"));
     }
@@ -67,7 +69,10 @@ pub(crate) fn shard_names(path: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Opens every shard of the index at `path`, and checks that they hold what it says, each tensor once.
+/// Opens every shard of the index at `path`, and checks that they hold what it names.
+///
+/// **Conventions**: the index says which files there are. A tensor is taken from the file that holds it, whichever
+/// the index maps it to, and if two files hold it, they hold the same numbers.
 pub(super) fn open(path: &Path) -> Result<Vec<Shard>> {
     let map = weight_map(path)?;
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -76,40 +81,39 @@ pub(super) fn open(path: &Path) -> Result<Vec<Shard>> {
         let file = folder.join(&name);
         if !file.is_file() {
             let tensor = map.iter().find(|(_, file)| **file == name).map_or("?", |(tensor, _)| tensor);
-            return Err(Error::format(path, format!("shard {name}, with tensor {tensor}, is not there")));
+            let hint = "the download is incomplete, so fetch that file too";
+            return Err(Error::format(
+                path,
+                format!("shard {name}, with tensor {tensor}, is not there: {hint}"),
+            ));
         }
         shards.push(Shard::open(file)?);
     }
     let held = holders(path, &shards)?;
-    for (tensor, file) in &map {
-        match held.get(tensor) {
-            Some(&shard) if shards[shard].name() == *file => {}
-            Some(&shard) => {
-                let problem =
-                    format!("tensor {tensor} is mapped to {file} but held by {}", shards[shard].name());
-                return Err(Error::format(path, problem));
-            }
-            None => {
-                let problem = format!("tensor {tensor} is mapped to {file}, which does not hold it");
-                return Err(Error::format(path, problem));
-            }
+    let is_there = |tensor: &String| held.contains(tensor) || is_buffer(tensor);
+    match map.iter().find(|(tensor, _)| !is_there(tensor)) {
+        None => Ok(shards),
+        Some((tensor, file)) => {
+            Err(Error::format(path, format!("tensor {tensor} is mapped to {file}, which does not hold it")))
         }
     }
-    Ok(shards)
 }
 
-/// The shard of every tensor; an error if two shards hold one.
-fn holders(path: &Path, shards: &[Shard]) -> Result<HashMap<String, usize>> {
-    let mut held = HashMap::new();
-    for (number, shard) in shards.iter().enumerate() {
-        for (tensor, _) in shard.tensors() {
-            if let Some(first) = held.insert(tensor.clone(), number) {
-                let (first, second) = (shards[first].name(), shard.name());
-                let problem =
-                    format!("tensor {tensor} is in {first} and in {second}, expected in one of them");
+/// The tensors of all shards; an error if two hold one with other numbers.
+fn holders(path: &Path, shards: &[Shard]) -> Result<HashSet<String>> {
+    let mut held: HashMap<String, &Shard> = HashMap::new();
+    for shard in shards {
+        for (tensor, info) in shard.tensors() {
+            let Some(first) = held.insert(tensor.clone(), shard) else { continue };
+            let known =
+                first.info(&tensor).filter(|known| (known.dtype, &known.shape) == (info.dtype, &info.shape));
+            let is_same = known.map_or(Ok(false), |known| first.same(known, shard, info))?;
+            if !is_same {
+                let (first, second) = (first.name(), shard.name());
+                let problem = format!("tensor {tensor} is in {first} and, with other numbers, in {second}");
                 return Err(Error::format(path, problem));
             }
         }
     }
-    Ok(held)
+    Ok(held.into_keys().collect())
 }

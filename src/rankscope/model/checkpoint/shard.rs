@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use safetensors::tensor::{Metadata, TensorInfo};
 
 use crate::error::{Error, Result};
+use crate::model::foreign;
 
 /// An open safetensors file with its header read.
 ///
@@ -28,8 +29,8 @@ impl Shard {
         let failed = |error| Error::io(&path, error);
         let mut file = File::open(&path).map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();
-        let (data_start, metadata) = header(&mut file, length)
-            .map_err(|problem| Error::format(&path, format!("not a safetensors file: {problem}")))?;
+        let (data_start, metadata) =
+            header(&mut file, length).map_err(|problem| foreign::not_safetensors(&path, problem))?;
         Ok(Shard { path, file, length, metadata, data_start })
     }
 

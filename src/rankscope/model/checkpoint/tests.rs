@@ -93,7 +93,8 @@ fn a_single_file_goes_before_an_index_that_is_not_even_read() {
 fn a_missing_shard_is_named_with_a_tensor_that_it_should_hold() {
     let said = said_after(|folder, _| fs::remove_file(folder.join(shard_name(1, 3))).unwrap());
     assert!(said.contains("shard model-00002-of-00003.safetensors, with tensor model."), "{said}");
-    assert!(said.ends_with("is not there") && said.contains(INDEX), "{said}");
+    let expected = "is not there: the download is incomplete, so fetch that file too";
+    assert!(said.ends_with(expected) && said.contains(INDEX), "{said}");
 }
 
 #[test]
@@ -103,33 +104,55 @@ fn a_shard_cut_short_is_named() {
         let bytes = fs::read(&path).unwrap();
         fs::write(path, &bytes[..bytes.len() - 3]).unwrap();
     });
-    assert!(said.contains("model-00003-of-00003.safetensors: not a safetensors file"), "{said}");
+    assert!(said.contains("model-00003-of-00003.safetensors: cut short: it has"), "{said}");
+}
+
+/// The logits of the tiny LLaMA in three shards, after a change.
+fn after(change: impl FnOnce(&Path, &mut Value)) -> Vec<f32> {
+    let folder = sharded("llama", 3);
+    let mut index = serde_json::from_slice(&fs::read(folder.path().join(INDEX)).unwrap()).unwrap();
+    change(folder.path(), &mut index);
+    write_index(folder.path(), &index);
+    logits(folder.path())
 }
 
 #[test]
-fn a_tensor_that_is_not_where_the_index_says_is_named() {
-    let elsewhere = said_after(|_, index| index["weight_map"]["lm_head.weight"] = shard_name(2, 3).into());
-    let expected =
-        "tensor lm_head.weight is mapped to model-00003-of-00003.safetensors but held by model-00001";
-    assert!(elsewhere.contains(expected), "{elsewhere}");
+fn a_tensor_is_taken_from_the_shard_that_holds_it_whatever_the_index_says() {
+    let whole = logits(&tiny("llama"));
+    assert_eq!(after(|_, index| index["weight_map"]["lm_head.weight"] = shard_name(2, 3).into()), whole);
+    let forgotten = |_: &Path, index: &mut Value| {
+        drop(index["weight_map"].as_object_mut().unwrap().remove("lm_head.weight"))
+    };
+    assert_eq!(after(forgotten), whole);
+    let buffer = "model.layers.0.self_attn.rotary_emb.inv_freq";
+    assert_eq!(after(|_, index| index["weight_map"][buffer] = shard_name(0, 3).into()), whole);
     let nowhere = said_after(|_, index| index["weight_map"]["ghost.weight"] = shard_name(0, 3).into());
     let expected =
         "tensor ghost.weight is mapped to model-00001-of-00003.safetensors, which does not hold it";
     assert!(nowhere.contains(expected), "{nowhere}");
 }
 
+/// Puts the output layer of the first shard into the second as well, with its first number changed by `by`.
+fn hold_twice(folder: &Path, by: f32) {
+    let bytes = fs::read(folder.join(shard_name(0, 3))).unwrap();
+    let first = SafeTensors::deserialize(&bytes).unwrap().tensor("lm_head.weight").unwrap();
+    let mut data = first.data().to_vec();
+    let number = f32::from_le_bytes(data[..4].try_into().unwrap()) + by;
+    data[..4].copy_from_slice(&number.to_le_bytes());
+    let other = fs::read(folder.join(shard_name(1, 3))).unwrap();
+    let other = SafeTensors::deserialize(&other).unwrap();
+    let mut views: BTreeMap<String, TensorView<'_>> = other.tensors().into_iter().collect();
+    let shape = first.shape().to_vec();
+    views.insert("lm_head.weight".to_owned(), TensorView::new(first.dtype(), shape, &data).unwrap());
+    fs::write(folder.join(shard_name(1, 3)), safetensors::serialize(views, None).unwrap()).unwrap();
+}
+
 #[test]
-fn a_tensor_in_two_shards_is_named() {
-    let said = said_after(|folder, _| {
-        let bytes = fs::read(folder.join(shard_name(0, 3))).unwrap();
-        let first = SafeTensors::deserialize(&bytes).unwrap();
-        let other = fs::read(folder.join(shard_name(1, 3))).unwrap();
-        let other = SafeTensors::deserialize(&other).unwrap();
-        let mut views: BTreeMap<String, TensorView<'_>> = other.tensors().into_iter().collect();
-        views.insert("lm_head.weight".to_owned(), first.tensor("lm_head.weight").unwrap());
-        fs::write(folder.join(shard_name(1, 3)), safetensors::serialize(views, None).unwrap()).unwrap();
-    });
-    let expected = "tensor lm_head.weight is in model-00001-of-00003.safetensors and in model-00002-of-00003";
+fn a_tensor_in_two_shards_is_one_if_the_numbers_are_the_same_and_named_otherwise() {
+    assert_eq!(after(|folder, _| hold_twice(folder, 0.0)), logits(&tiny("llama")));
+    let said = said_after(|folder, _| hold_twice(folder, 0.5));
+    let expected = "tensor lm_head.weight is in model-00001-of-00003.safetensors and, with other numbers, in \
+                    model-00002-of-00003.safetensors";
     assert!(said.contains(expected), "{said}");
 }
 

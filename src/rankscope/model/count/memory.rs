@@ -32,7 +32,7 @@ pub struct Memory {
 impl Plan {
     /// Bytes of weights, cache and scores with numbers of `dtype`.
     ///
-    /// **Conventions**: a sliding window caps what the cache holds. A kernel with an online softmax makes no
+    /// **Conventions**: a sliding window caps what the cache of a layer holds. A kernel with an online softmax makes no
     /// scores at all: theirs are the bytes that it saves. A model without a decoder keeps no cache.
     pub fn memory(&self, load: Load, dtype: Dtype) -> Memory {
         let bytes = dtype.size_bytes() as u128;
@@ -41,6 +41,7 @@ impl Plan {
         let (own, cross) = self.decoder.as_ref().map_or((0, 0), cached_numbers);
         let state = self.decoder.as_ref().map_or(0, state_numbers);
         let held = self.decoder.as_ref().map_or(0, |stack| stack.held(target));
+        let layers = self.decoder.as_ref().map_or(1, |stack| stack.layers as u128);
         let scores: Vec<[u128; 2]> = self.stacks().map(|(name, stack)| stack.scores(name, load)).collect();
         Memory {
             bytes_per_number: bytes,
@@ -48,7 +49,7 @@ impl Plan {
             cache_per_token: bytes * own,
             cache_per_source_token: bytes * cross,
             state_per_sequence: bytes * state,
-            cache: bytes * batch as u128 * (own * held as u128 + cross * source as u128 + state),
+            cache: bytes * batch as u128 * (own / layers * held + cross * source as u128 + state),
             scores_per_layer: bytes * scores.iter().map(|[one, _]| *one).max().unwrap_or(0),
             scores_all_layers: bytes * scores.iter().map(|[_, all]| *all).sum::<u128>(),
         }
@@ -74,12 +75,13 @@ fn state_numbers(stack: &Stack) -> u128 {
 }
 
 impl Stack {
-    /// Positions of `tokens` whose keys and values are still needed.
-    fn held(&self, tokens: usize) -> usize {
-        match self.sees {
+    /// Positions of `tokens` whose keys and values are still needed, summed over the layers.
+    fn held(&self, tokens: usize) -> u128 {
+        let in_one = |sees| match sees {
             Sees::Window(window) => window.min(tokens),
             _ => tokens,
-        }
+        };
+        self.over_layers(|sees| in_one(sees) as u128)
     }
 
     /// Numbers of the scores of the larger attention of a layer, and of all attentions of all layers.

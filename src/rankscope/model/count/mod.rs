@@ -4,6 +4,8 @@
 //! it by formula, exactly, for a hundred parameters or for half a trillion.
 
 mod decode;
+mod folder;
+mod heads;
 mod memory;
 mod operations;
 mod parameters;
@@ -16,6 +18,6 @@ mod tests;
 pub use decode::{Decoding, Step};
 pub use memory::Memory;
 pub use operations::{Load, Operations};
-pub use parameters::{Part, active, non_embedding, total};
+pub use parameters::{Part, active, body, non_embedding, total};
 pub use plan::{Attention, FeedForward, Output, Plan, Sees, Stack};
 pub use report::{Costs, Count, Parameters, assumptions};

@@ -132,17 +132,20 @@ impl Plan {
     /// One more token behind `past` others, whose keys and values are there already.
     pub(super) fn cached_step(&self, stack: &Stack, past: usize, source: usize) -> Operations {
         let attention = stack.self_attention;
-        let seen = if attention.is_linear { attention.head_size } else { stack.sees.keys_of(past) };
+        let seen = match attention.is_linear {
+            true => product([stack.layers, attention.head_size]),
+            false => stack.over_layers(|sees| sees.keys_of(past) as u128),
+        };
         let cross = if stack.cross_attention.is_some() { source } else { 0 };
-        let attention = self.of_pairs(stack, seen as u128, cross as u128);
+        let attention = self.of_pairs(stack, seen, cross as u128);
         Operations { layers: self.visits(stack), attention, ..self.of_logits(1) }
     }
 
     /// `tokens` positions through all layers of a stack, cross-attention to `source` included.
     fn through(&self, stack: &Stack, tokens: usize, keys: usize, source: usize, pairs: Pairs) -> Operations {
         let own = match stack.self_attention {
-            Attention { is_linear: true, head_size, .. } => product([tokens, head_size]),
-            _ => stack.sees.pairs(tokens, keys, pairs),
+            Attention { is_linear: true, head_size, .. } => product([stack.layers, tokens, head_size]),
+            _ => stack.over_layers(|sees| sees.pairs(tokens, keys, pairs)),
         };
         let attention = self.of_pairs(stack, own, product([tokens, source]));
         Operations { layers: self.visits(stack) * tokens as u128, attention, logits: 0 }
@@ -162,11 +165,11 @@ impl Plan {
         Operations { layers: 2 * (stack.layers * source) as u128 * keys, ..Operations::default() }
     }
 
+    /// `own` pairs of self-attention in all layers together, and `cross` pairs of cross-attention in each layer.
     fn of_pairs(&self, stack: &Stack, own: u128, cross: u128) -> u128 {
-        let per_pair = |heads: usize, size: usize| 4 * product([stack.layers, heads, size]);
-        let attention = stack.self_attention;
-        let cross_pair = stack.cross_attention.map_or(0, |other| per_pair(other.heads, other.head_size));
-        per_pair(attention.heads, attention.head_size) * own + cross_pair * cross
+        let per_pair = |attention: Attention| 4 * product([attention.heads, attention.head_size]);
+        let cross_pair = stack.cross_attention.map_or(0, per_pair) * stack.layers as u128;
+        per_pair(stack.self_attention) * own + cross_pair * cross
     }
 
     fn of_logits(&self, predicted: usize) -> Operations {

@@ -13,24 +13,32 @@ pub struct Part {
     pub parameters: u128,
     /// Of these, what one token meets: of a mixture of experts, those that are chosen.
     pub active: u128,
+    /// Whether it stands on top of the body: an output layer of its own, a head for a task.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_head: bool,
 }
 
 impl Part {
-    pub(super) fn new(name: impl Into<String>, parameters: u128) -> Self {
-        Part { name: name.into(), parameters, active: parameters }
+    pub(in crate::model) fn new(name: impl Into<String>, parameters: u128) -> Self {
+        Part { name: name.into(), parameters, active: parameters, is_head: false }
+    }
+
+    pub(super) fn head(name: impl Into<String>, parameters: u128) -> Self {
+        Part { is_head: true, ..Part::new(name, parameters) }
     }
 }
 
 impl Plan {
-    /// The parts of the bare model, those without numbers left out; a tied matrix is counted once.
+    /// The parts of the body and of what stands on top of it, those without numbers left out; a tied matrix is
+    /// counted once.
     ///
     /// Per layer: attention 2·C·HD + 2·C·GD, a feed-forward network 2·C·F (3·C·F with a gate) and C·E for
     /// a router over E of them, biases and norms where the family has them.
     ///
     /// **Conventions**: `embeddings` are V·C, `positions` and `segments` further tables, `norms` those of
     /// all stacks; what a position meets in every layer is under the name of its stack. The output layer
-    /// counts where it has a matrix of its own; heads that are no part of the bare model are
-    /// [`apart`](Self::apart).
+    /// counts where it has a matrix of its own, and [`task_heads`](Self::task_heads) count;
+    /// [`apart`](Self::apart) does not.
     ///
     /// ```
     /// use rankscope::model::{count::total, preset};
@@ -55,19 +63,11 @@ impl Plan {
             (product([width, width]) + width as u128) * u128::from(self.has_pooler),
         ));
         if self.output == Output::Own {
-            parts.push(Part::new("output", product([self.vocab, width])));
+            parts.push(Part::head("output", product([self.vocab, width])));
         }
+        parts.extend(self.task_heads.iter().cloned());
         parts.retain(|part| part.parameters > 0);
         parts
-    }
-
-    /// Heads that published counts leave out, where the family has one: BERT's masked-language-model head,
-    /// whose decoder is the embedding, C² + C, a norm 2·C, and V biases.
-    pub fn apart(&self) -> Vec<Part> {
-        let is_bert = self.encoder.is_some() && self.output == Output::None;
-        let (width, vocab) = (self.width, self.vocab as u128);
-        let head = product([width, width]) + 3 * width as u128 + vocab;
-        Vec::from_iter(is_bert.then(|| Part::new("masked_language_model_head", head)))
     }
 }
 
@@ -101,11 +101,15 @@ pub fn active(parts: &[Part]) -> u128 {
     parts.iter().map(|part| part.active).sum()
 }
 
-/// All but the tables of tokens, positions and segments and the output layer.
+/// All parameters of the body among some parts: without an output layer of its own and heads.
+pub fn body(parts: &[Part]) -> u128 {
+    parts.iter().filter(|part| !part.is_head).map(|part| part.parameters).sum()
+}
+
+/// All of the body but the tables of tokens, positions and segments.
 ///
 /// **Source**: Kaplan et al. 2020 (arXiv 2001.08361), section 2.1, who leave embeddings out.
 pub fn non_embedding(parts: &[Part]) -> u128 {
-    let is_table =
-        |part: &&Part| ["embeddings", "positions", "segments", "output"].contains(&part.name.as_str());
-    total(parts) - parts.iter().filter(is_table).map(|part| part.parameters).sum::<u128>()
+    let is_table = |part: &&Part| ["embeddings", "positions", "segments"].contains(&part.name.as_str());
+    body(parts) - parts.iter().filter(is_table).map(|part| part.parameters).sum::<u128>()
 }

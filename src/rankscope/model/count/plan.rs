@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::parameters::Part;
+
 /// The sizes of a model: what a configuration says, in one alphabet for every family.
 ///
 /// **Conventions**: a size that a family does not have is 0 (positions of a rotary model, segments
@@ -30,6 +32,12 @@ pub struct Plan {
     pub output: Output,
     /// A dense layer C → C over the first token (BERT).
     pub has_pooler: bool,
+    /// Heads on top of the body: of masked words, classes, answers.
+    #[serde(skip)]
+    pub task_heads: Vec<Part>,
+    /// Heads that the family has and a bare model leaves out.
+    #[serde(skip)]
+    pub apart: Vec<Part>,
 }
 
 /// What makes logits of hidden states.
@@ -65,6 +73,8 @@ pub struct Stack {
     pub position_biases: usize,
     /// What a position may attend to.
     pub sees: Sees,
+    /// Layers in which it may attend to all that stands before it instead, where `sees` is a window.
+    pub full_layers: usize,
 }
 
 /// What a position may attend to in self-attention.
@@ -154,6 +164,15 @@ impl FeedForward {
     /// C·E of the router, where there is a choice.
     pub(super) fn router(&self, width: usize) -> u128 {
         if self.experts > 1 { product([width, self.experts]) } else { 0 }
+    }
+}
+
+impl Stack {
+    /// The sum over all layers of what `of` makes of what a position of a layer may attend to.
+    pub(super) fn over_layers(&self, of: impl Fn(Sees) -> u128) -> u128 {
+        let full = self.full_layers as u128;
+        let others = (self.layers - self.full_layers) as u128 * of(self.sees);
+        if full > 0 { others + full * of(Sees::Past) } else { others }
     }
 }
 

@@ -33,7 +33,7 @@ const READERS: [Reader; 15] = [
 ];
 
 impl Plan {
-    /// The sizes that a configuration states.
+    /// The sizes that a configuration states, with what its class in `architectures` puts on top of the body.
     ///
     /// # Errors
     /// [`Error::Format`](crate::Error::Format) naming the field that is missing, wrong or contradicts another,
@@ -44,7 +44,7 @@ impl Plan {
             Family::of(config)?;
         }
         match READERS.iter().find(|(name, _)| *name == family) {
-            Some((_, read)) => read(config),
+            Some((_, read)) => read(config)?.with_class(config),
             None => {
                 let names: Vec<_> = READERS.iter().map(|(name, _)| *name).collect();
                 let expected = format!("one of {}", names.join(", "));
@@ -68,6 +68,8 @@ fn bare(config: &Config, width: usize, vocab: usize) -> Result<Plan> {
         decoder: None,
         output: super::Output::Tied,
         has_pooler: false,
+        task_heads: Vec::new(),
+        apart: Vec::new(),
     })
 }
 

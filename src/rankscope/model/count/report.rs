@@ -5,7 +5,7 @@ use serde::ser::{SerializeStruct, Serializer};
 
 use super::memory::Memory;
 use super::operations::{Load, Operations};
-use super::parameters::{Part, active, non_embedding, total};
+use super::parameters::{Part, active, body, non_embedding, total};
 use super::plan::{Output, Plan, Sees};
 use crate::error::Result;
 use crate::model::architecture::Pairs;
@@ -23,7 +23,7 @@ pub struct Count {
     pub stated: Option<&'static str>,
     /// The sizes, where they are known.
     pub sizes: Option<Plan>,
-    /// Of the bare model.
+    /// Of the body and of what stands on top of it.
     pub parameters: Parameters,
     /// Operations and bytes, where the sizes are known.
     pub costs: Option<Costs>,
@@ -36,7 +36,9 @@ pub struct Parameters {
     pub total: u128,
     /// What one token meets.
     pub active: u128,
-    /// All but tables and the output layer; `None` where only totals are told.
+    /// The body alone, without an output layer of its own and heads; `None` where only totals are told.
+    pub body: Option<u128>,
+    /// The body without its tables; `None` where only totals are told.
     pub non_embedding: Option<u128>,
     /// What the total is made of.
     pub parts: Vec<Part>,
@@ -68,15 +70,16 @@ impl Parameters {
         Parameters {
             total: total(&parts),
             active: active(&parts),
+            body: Some(body(&parts)),
             non_embedding: Some(non_embedding(&parts)),
-            apart: plan.apart(),
+            apart: plan.apart.clone(),
             parts,
         }
     }
 
     fn told(parts: Vec<Part>) -> Self {
         let (total, active) = (total(&parts), active(&parts));
-        Parameters { total, active, non_embedding: None, parts, apart: Vec::new() }
+        Parameters { total, active, body: None, non_embedding: None, parts, apart: Vec::new() }
     }
 }
 
@@ -154,7 +157,13 @@ pub fn assumptions(plan: &Plan, load: Load, dtype: Dtype) -> Vec<String> {
             all.push(format!("a token visits {active} of {experts} feed-forward networks of a {name} layer"));
         }
         if let Sees::Window(window) = stack.sees {
-            all.push(format!("a position of the {name} sees the last {window} and its cache holds no more"));
+            let layers = match stack.full_layers {
+                0 => String::new(),
+                full => format!(" in {} of {} layers", stack.layers - full, stack.layers),
+            };
+            all.push(format!(
+                "a position of the {name} sees the last {window}{layers} and its cache holds no more"
+            ));
         }
     }
     if plan.decoder.as_ref().is_some_and(|stack| stack.self_attention.is_linear) {

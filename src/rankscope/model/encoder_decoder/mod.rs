@@ -102,8 +102,8 @@ impl Model for EncoderDecoder {
     }
 
     fn logits(&self, hidden: &Tensor, probe: &mut dyn Probe) -> Result<Option<Tensor>> {
-        let logits = self.record.finite_on_the_cpu("logits", self.stacks.logits(hidden)?)?; // [B, T, V]
-        probe.visit("logits", logits).map(Some)
+        let Some(logits) = self.stacks.logits(hidden)? else { return Ok(None) };
+        probe.visit("logits", self.record.finite_on_the_cpu("logits", logits)?).map(Some) // [B, T, V]
     }
 
     fn cache(&self, batch: usize) -> Result<KvCache> {
@@ -123,8 +123,8 @@ impl Model for EncoderDecoder {
         if input.decoder_padding().is_some_and(|padding| !padding.is_trivial()) {
             return Err(Error::invalid("decoder padding", "given", "none in a pass with a cache"));
         }
-        let resolved = mask.resolve(&self.description);
-        cache.expect_mask(&resolved, ids.len() / input.batch_size())?;
+        let masks = mask.of_layers(&self.description);
+        cache.expect_masks(&masks, ids.len() / input.batch_size())?;
         let mut grown = cache.clone();
         match grown.memory() {
             Some(memory) => {
@@ -135,7 +135,7 @@ impl Model for EncoderDecoder {
         }
         let memory = grown.shared_memory().expect("just read");
         let hidden = self.decode(&ids, input, &memory, mask, Some(&mut grown), probe, run)?;
-        grown.set_mask(resolved);
+        grown.set_masks(masks);
         *cache = grown;
         Ok(hidden)
     }

@@ -2,7 +2,8 @@
 
 use crate::attention::Linear;
 use crate::error::Result;
-use crate::ops::{FeatureMap, GeluForm, feature_map, gelu, multiply, silu};
+use crate::model::Config;
+use crate::ops::{FeatureMap, GeluForm, feature_map, gelu, multiply, silu, tanh};
 use crate::probe::Probe;
 use crate::tensor::Tensor;
 
@@ -25,20 +26,48 @@ pub(in crate::model) struct Network {
     pub(in crate::model) activation: Activation,
 }
 
-/// f.
+/// f, the function between two linear layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::model) enum Activation {
     Relu,
     Gelu(GeluForm),
     Silu,
+    Tanh,
 }
 
 impl Activation {
-    fn of(self, x: &Tensor) -> Result<Tensor> {
+    /// The function that `transformers` calls `name`.
+    pub(in crate::model) fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "relu" => Activation::Relu,
+            "gelu" | "gelu_python" => Activation::Gelu(GeluForm::Exact),
+            // Three ways to compute the same approximation.
+            "gelu_new" | "gelu_pytorch_tanh" | "gelu_fast" | "gelu_accurate" => {
+                Activation::Gelu(GeluForm::Tanh)
+            }
+            "silu" | "swish" => Activation::Silu,
+            "tanh" => Activation::Tanh,
+            _ => return None,
+        })
+    }
+
+    /// The function that a configuration's `field` names.
+    ///
+    /// # Errors
+    /// [`Error::Format`](crate::Error::Format) naming the field.
+    pub(in crate::model) fn read(config: &Config, field: &str) -> Result<Self> {
+        let name: String = config.get(field)?;
+        let expected = "one of \"gelu\", \"gelu_new\", \"gelu_fast\", \"relu\", \"silu\" and \"tanh\"";
+        Activation::named(&name).ok_or_else(|| config.wrong(field, &format!("{name:?}"), expected))
+    }
+
+    /// f(x), element by element.
+    pub(in crate::model) fn of(self, x: &Tensor) -> Result<Tensor> {
         match self {
             Activation::Relu => feature_map(x, FeatureMap::Relu), // max(x, 0), there a feature map
             Activation::Gelu(form) => gelu(x, form),
             Activation::Silu => silu(x),
+            Activation::Tanh => tanh(x),
         }
     }
 }

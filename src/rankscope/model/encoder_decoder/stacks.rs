@@ -6,7 +6,8 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::mask::{Mask, Padding, Positions};
 use crate::model::cache::{KvCache, Places};
-use crate::ops::{RotaryTable, gather, linear, rms_norm, scale};
+use crate::model::rope::Rotation;
+use crate::ops::{gather, linear, rms_norm, scale};
 use crate::probe::{Probe, Scope};
 use crate::run::Run;
 use crate::tensor::Tensor;
@@ -19,7 +20,8 @@ pub(in crate::model) struct Stacks {
     pub(in crate::model) encoder_norm: Tensor, // [C]
     pub(in crate::model) decoder: Vec<CrossBlock>,
     pub(in crate::model) decoder_norm: Tensor, // [C]
-    pub(in crate::model) output: Weight,       // [V, C], the embedding itself where tied
+    /// `[V, C]`, the embedding itself where tied; absent of a bare model and of one with another head.
+    pub(in crate::model) output: Option<Weight>,
     /// What the hidden state is multiplied by before the output layer.
     pub(in crate::model) output_scale: Option<f32>,
     pub(in crate::model) order: Order,
@@ -33,7 +35,7 @@ pub(in crate::model) enum Order {
     /// none in cross-attention.
     Relative(Box<[RelativeBias; 2]>),
     /// Rotary positions in all attention; the decoder's go on where the encoder's end.
-    Continued { frequencies: Vec<f64> },
+    Continued { rotation: Rotation },
 }
 
 /// Tokens of one side: ids of B sequences, `[B, T]`, and which of them are tokens.
@@ -109,11 +111,12 @@ impl Stacks {
         probe.visit("decoder.final_norm", rms_norm(&x, &self.decoder_norm, self.epsilon)?)
     }
 
-    /// Scores of every vocabulary entry, `[B, T, V]`.
-    pub(in crate::model) fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
+    /// Scores of every vocabulary entry, `[B, T, V]`; `None` without an output layer.
+    pub(in crate::model) fn logits(&self, hidden: &Tensor) -> Result<Option<Tensor>> {
+        let Some(output) = &self.output else { return Ok(None) };
         match self.output_scale {
-            Some(factor) => linear(&scale(hidden, factor)?, &self.output),
-            None => linear(hidden, &self.output),
+            Some(factor) => linear(&scale(hidden, factor)?, output).map(Some),
+            None => linear(hidden, output).map(Some),
         }
     }
 
@@ -127,9 +130,9 @@ impl Stacks {
         probe: &mut dyn Probe,
     ) -> Result<Places> {
         let (name, relative) = match (&self.order, stack) {
-            (Order::Continued { frequencies }, _) => {
+            (Order::Continued { rotation }, _) => {
                 let first = behind()? + at.first_query;
-                let table = RotaryTable::from_frequencies(first, length, frequencies, &self.device)?;
+                let table = rotation.table(first, length, &self.device)?;
                 return Ok(Places { rotation: Some(table), bias: None });
             }
             (Order::Relative(biases), Stack::Encoder) => ("encoder.position_bias", &biases[0]),

@@ -217,7 +217,7 @@ fn what_cannot_be_written_is_named() {
     let error = say("bert", &[1, 2], settings());
     assert_eq!(
         error,
-        "family of a model that writes is bert, expected one that predicts the next token, such as llama"
+        "family of a model that writes is bert (BertForMaskedLM), expected one that predicts the next token, such as llama"
     );
     let error = say("llama", &[1], Settings { tokens: 0, ..settings() });
     assert_eq!(error, "number of tokens to write is 0, expected at least 1");

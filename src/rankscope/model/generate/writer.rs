@@ -4,9 +4,8 @@ use super::Settings;
 use crate::axis::Axis;
 use crate::error::{Error, Result};
 use crate::mask::Mask;
-use crate::model::count::Plan;
 use crate::model::mask_choice::first_look_ahead;
-use crate::model::{Input, KvCache, MaskChoice, Model};
+use crate::model::{Input, KvCache, MaskChoice, Model, expect_predicts};
 use crate::ops::slice;
 use crate::probe::Unobserved;
 use crate::run::Run;
@@ -26,10 +25,7 @@ pub(super) struct Writer<'a> {
 impl<'a> Writer<'a> {
     pub(super) fn new(model: &'a dyn Model, prompt: &'a Input, settings: &'a Settings) -> Result<Self> {
         let description = model.description();
-        if !Plan::of(model.record().config())?.generates() {
-            let expected = "one that predicts the next token, such as llama";
-            return Err(Error::invalid("family of a model that writes", description.family, expected));
-        }
+        expect_predicts(model, "that writes")?;
         if prompt.batch_size() != 1 {
             return Err(Error::invalid("number of texts to write", prompt.batch_size(), 1));
         }
@@ -44,7 +40,9 @@ impl<'a> Writer<'a> {
         let room = description.context.saturating_sub(taken);
         if cache.is_some() {
             let all = room.min(ids.len() + settings.tokens);
-            expect_no_look_ahead(&settings.mask.resolve(description), ids.len(), all)?;
+            let mut masks = settings.mask.of_layers(description);
+            masks.dedup();
+            masks.iter().try_for_each(|mask| expect_no_look_ahead(mask, ids.len(), all))?;
         }
         Ok(Writer { model, mask: &settings.mask, source, ids, room, cache })
     }
@@ -83,13 +81,8 @@ impl<'a> Writer<'a> {
         };
         let count = hidden.shape().size(Axis::Query).unwrap_or(0);
         let last = slice(&hidden, Axis::Query, count.saturating_sub(1)..count)?; // [1, 1, C]
-        match self.model.logits(&last, &mut Unobserved)? {
-            Some(logits) => self.model.record().finite("logits", &logits),
-            None => {
-                let family = format!("{} without an output layer", self.model.description().family);
-                Err(Error::invalid("model that writes", family, "one with logits"))
-            }
-        }
+        let logits = self.model.logits(&last, &mut Unobserved)?;
+        logits.expect("a model that predicts, as checked").to_vec()
     }
 }
 

@@ -8,8 +8,9 @@ use crate::error::Result;
 use crate::model::builder::{Builder, NamedSize};
 use crate::model::encoder_decoder::{Activation, Block, Network};
 use crate::model::mixture::Mixture;
+use crate::model::rope::Rotation;
 use crate::model::transformer::Transformer;
-use crate::model::{Config, Description, Fresh, rope};
+use crate::model::{Config, Description, Fresh};
 use crate::weight::Weight;
 
 /// The fields of `config.json` that decide the layers' shapes.
@@ -21,6 +22,7 @@ struct Sizes {
     head_size: usize,
     /// Of queries, keys and values; of the output; of the feed-forward network.
     biases: [bool; 3],
+    activation: Activation,
     /// Experts, and how many of them a token visits.
     experts: Option<(usize, usize)>,
 }
@@ -36,6 +38,7 @@ impl Sizes {
             kv_heads,
             head_size,
             biases: dialect.biases(config)?,
+            activation: Activation::read(config, "hidden_act")?,
             experts: if dialect.is_mixture { Some(experts(config)?) } else { None },
         })
     }
@@ -76,40 +79,80 @@ pub(in crate::model) fn build(
     builder: &mut Builder<'_>,
 ) -> Result<Llama> {
     let sizes = Sizes::read(dialect, config)?;
-    let activation: String = config.get("hidden_act")?;
-    if activation != "silu" {
-        return Err(config.wrong("hidden_act", &format!("{activation:?}"), "\"silu\""));
-    }
     let (vocab, width) = ((Axis::Vocab, config.size("vocab_size")?), sizes.width());
-    let (context, trained_mask) = (config.size("max_position_embeddings")?, dialect.trained_mask(config)?);
-    let frequencies = rope::frequencies(config, sizes.head_size)?;
-    let is_tied = config.optional("tie_word_embeddings")?.unwrap_or(false);
-    let names = ["model.embed_tokens.weight", "lm_head.weight"];
-    let [embedding, output] = builder.tied(names, [vocab, width], is_tied)?;
+    let context = config.size("max_position_embeddings")?;
+    let rotation = Rotation::read(config, sizes.head_size, context)?;
+    let layers = config.layers("num_hidden_layers")?;
+    let (trained_mask, other_mask) = dialect.masks(config, layers)?;
     let epsilon = config.stated_epsilon("rms_norm_eps")?;
-    let blocks = (0..config.layers("num_hidden_layers")?)
-        .map(|layer| block(&sizes, builder, &format!("model.layers.{layer}")))
+    let prefix = prefix(builder);
+    let (embedding, output) = ends(config, builder, prefix, [vocab, width])?;
+    let blocks = (0..layers)
+        .map(|layer| block(&sizes, builder, &format!("{prefix}layers.{layer}")))
         .collect::<Result<Vec<_>>>()?;
-    let final_norm = builder.gain("model.norm.weight", width)?;
+    let final_norm = builder.gain(&format!("{prefix}norm.weight"), width)?;
     let record = builder.finish(&[])?;
     let description = Description {
         family: dialect.family,
-        layers: blocks.len(),
+        layers,
         heads: sizes.heads,
         kv_heads: sizes.kv_heads,
         head_size: sizes.head_size,
         width: sizes.width,
         feed_forward: sizes.feed_forward,
         vocab: vocab.1,
-        context,
+        context: rotation.context(context),
         trained_mask,
         encoder: None,
-        other_mask: None,
+        other_mask,
         parameters: record.parameters(),
         dtype: embedding.dtype(),
     };
-    let body = Layers { frequencies, epsilon, embedding, blocks, final_norm, output };
+    let body = Layers { rotation, epsilon, embedding, blocks, final_norm, output };
     Ok(Transformer { description, device: builder.device().clone(), record, body })
+}
+
+/// What the names of the body begin with: nothing in a checkpoint that is a body alone.
+fn prefix(builder: &Builder<'_>) -> &'static str {
+    let has = |prefix: &str, fresh| builder.has(&format!("{prefix}embed_tokens.weight"), fresh);
+    match () {
+        () if has("model.", true) => "model.",
+        () if has("transformer.", false) => "transformer.", // with a head for answers
+        () if has("", false) => "",
+        () => "model.",
+    }
+}
+
+/// The embedding, and the output layer where there is one: stored, or tied, in a model that predicts tokens.
+///
+/// **Conventions**: `architectures` says what the model is; where it is silent, it predicts tokens. A body whose names
+/// have no prefix has no output layer unless it is stored or tied.
+fn ends(
+    config: &Config,
+    builder: &mut Builder<'_>,
+    prefix: &str,
+    axes: [NamedSize; 2],
+) -> Result<(Weight, Option<Weight>)> {
+    const OUTPUT: &str = "lm_head.weight";
+    let (embedding, is_tied) = (format!("{prefix}embed_tokens.weight"), is_tied(config)?);
+    let predicts = predicts_tokens(config)? && (is_tied || !prefix.is_empty());
+    match builder.has(OUTPUT, predicts) || predicts {
+        true => {
+            let [embedding, output] = builder.tied([&embedding, OUTPUT], axes, is_tied)?;
+            Ok((embedding, Some(output)))
+        }
+        false => Ok((builder.matrix(&embedding, axes)?, None)),
+    }
+}
+
+/// Whether the output layer is the embedding.
+pub(in crate::model) fn is_tied(config: &Config) -> Result<bool> {
+    Ok(config.optional("tie_word_embeddings")?.unwrap_or(false))
+}
+
+/// Whether `architectures` names a model that predicts tokens, or nothing.
+fn predicts_tokens(config: &Config) -> Result<bool> {
+    Ok(config.classes()?.is_empty() || config.is_of_class(&["ForCausalLM"])?)
 }
 
 fn block(sizes: &Sizes, builder: &mut Builder<'_>, path: &str) -> Result<Block<Feed>> {
@@ -147,7 +190,7 @@ fn network(sizes: &Sizes, builder: &mut Builder<'_>, name: impl Fn(&str) -> Stri
         gate: Some(builder.linear(&name("gate"), inner, width, biased)?),
         up: builder.linear(&name("up"), inner, width, biased)?,
         down: builder.linear(&name("down"), width, inner, biased)?,
-        activation: Activation::Silu,
+        activation: sizes.activation,
     })
 }
 
@@ -197,7 +240,7 @@ fn fused(sizes: &Sizes, count: usize, builder: &mut Builder<'_>, path: &str) -> 
             gate: Some(part(&both, 2 * expert, [inner, width])?),
             up: part(&both, 2 * expert + 1, [inner, width])?,
             down: part(&down, expert, [width, inner])?,
-            activation: Activation::Silu,
+            activation: sizes.activation,
         })
     };
     (0..count).map(expert).collect()

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::mask::Mask;
-use crate::model::Config;
+use crate::model::{Config, OtherMask};
 
 /// What tells a family from LLaMA.
 pub(in crate::model) struct Dialect {
@@ -11,7 +11,7 @@ pub(in crate::model) struct Dialect {
     pub(super) biases: Biases,
     pub(super) window: Window,
     /// Whether the feed-forward network is a mixture of experts.
-    pub(super) is_mixture: bool,
+    pub(in crate::model) is_mixture: bool,
 }
 
 /// Which projections have biases.
@@ -28,9 +28,10 @@ pub(super) enum Biases {
 pub(super) enum Window {
     /// To the first one.
     Never,
-    /// As far as `sliding_window` says; where the field is absent, not null, as far as given here.
-    Stated(Option<usize>),
-    /// To the first one, unless `use_sliding_window` asks for what is not implemented.
+    /// As far as `sliding_window` says, in all layers.
+    Stated,
+    /// So far in some layers, where `use_sliding_window` says so: those that `layer_types` names, otherwise those from
+    /// `max_window_layers` on.
     Switched,
 }
 
@@ -39,24 +40,25 @@ pub(in crate::model) static LLAMA: Dialect =
     Dialect { family: "llama", biases: Biases::Stated, window: Window::Never, is_mixture: false };
 
 /// Jiang et al. 2023 (arXiv 2310.06825): a sliding window.
-pub(in crate::model) static MISTRAL: Dialect = Dialect {
-    family: "mistral",
-    biases: Biases::Never,
-    window: Window::Stated(Some(4096)),
-    is_mixture: false,
-};
+pub(in crate::model) static MISTRAL: Dialect =
+    Dialect { family: "mistral", biases: Biases::Never, window: Window::Stated, is_mixture: false };
 
-/// Yang et al. 2024 (arXiv 2407.10671): biases of queries, keys and values.
+/// Yang et al. 2024 (arXiv 2407.10671): biases of queries, keys and values, and a window in the upper layers.
 pub(in crate::model) static QWEN2: Dialect =
     Dialect { family: "qwen2", biases: Biases::OfQueryKeyValue, window: Window::Switched, is_mixture: false };
 
 /// Jiang et al. 2024 (arXiv 2401.04088): a mixture of experts.
 pub(in crate::model) static MIXTRAL: Dialect =
-    Dialect { family: "mixtral", biases: Biases::Never, window: Window::Stated(None), is_mixture: true };
+    Dialect { family: "mixtral", biases: Biases::Never, window: Window::Stated, is_mixture: true };
 
 impl Dialect {
+    /// The dialect of a family, if it is one of these.
+    pub(in crate::model) fn of(family: &str) -> Option<&'static Dialect> {
+        [&LLAMA, &MISTRAL, &QWEN2, &MIXTRAL].into_iter().find(|dialect| dialect.family == family)
+    }
+
     /// Whether queries, keys and values have biases, the output of attention, and the feed-forward network.
-    pub(super) fn biases(&self, config: &Config) -> Result<[bool; 3]> {
+    pub(in crate::model) fn biases(&self, config: &Config) -> Result<[bool; 3]> {
         Ok(match self.biases {
             Biases::Never => [false; 3],
             Biases::OfQueryKeyValue => [true, false, false],
@@ -67,20 +69,68 @@ impl Dialect {
         })
     }
 
-    /// The mask that the weights were trained under.
-    ///
-    /// **Conventions**: a window of w is w positions, the query's own among them.
-    pub(super) fn trained_mask(&self, config: &Config) -> Result<Mask> {
+    /// How many positions each layer sees, a query's own among them; `None` where it sees back to the first one.
+    pub(in crate::model) fn windows(&self, config: &Config, layers: usize) -> Result<Vec<Option<usize>>> {
+        let switched = || config.optional("use_sliding_window").map(|on| on.unwrap_or(false));
         let window = match self.window {
             Window::Never => None,
-            Window::Stated(usual) if !config.has("sliding_window") => usual,
-            Window::Stated(_) => config.optional_size("sliding_window")?,
-            Window::Switched if config.optional("use_sliding_window")?.unwrap_or(false) => {
-                let expected = "false: a window in some of the layers is not implemented";
-                return Err(config.wrong("use_sliding_window", "true", expected));
-            }
+            Window::Stated => window(config)?,
+            Window::Switched if switched()? => window(config)?,
             Window::Switched => None,
         };
-        window.map_or_else(|| Ok(Mask::causal()), Mask::window)
+        match self.window {
+            Window::Switched => some_layers(config, layers, window),
+            _ => Ok(vec![window; layers]),
+        }
     }
+
+    /// The mask that layer 0 was trained under, and the one of other layers, where there is another.
+    pub(super) fn masks(&self, config: &Config, layers: usize) -> Result<(Mask, Option<OtherMask>)> {
+        let windows = self.windows(config, layers)?;
+        let mask = |window: Option<usize>| window.map_or_else(|| Ok(Mask::causal()), Mask::window);
+        let others: Vec<_> = (1..layers).filter(|&layer| windows[layer] != windows[0]).collect();
+        let other = match others.first() {
+            Some(&first) => Some(OtherMask { mask: mask(windows[first])?, layers: others }),
+            None => None,
+        };
+        Ok((mask(windows[0])?, other))
+    }
+}
+
+fn window(config: &Config) -> Result<Option<usize>> {
+    match config.optional("sliding_window")? {
+        Some(0usize) => {
+            let expected = "at least 1, which is the position itself, or null for no window";
+            Err(config.wrong("sliding_window", "0", expected))
+        }
+        _ => config.optional_size("sliding_window"),
+    }
+}
+
+/// The window of each layer, of a family in which some have it.
+fn some_layers(config: &Config, layers: usize, window: Option<usize>) -> Result<Vec<Option<usize>>> {
+    let Some(kinds) = config.optional::<Vec<String>>("layer_types")? else {
+        if window.is_none() {
+            return Ok(vec![None; layers]);
+        }
+        let first: usize = config.get("max_window_layers")?;
+        return Ok((0..layers).map(|layer| window.filter(|_| layer >= first)).collect());
+    };
+    if kinds.len() != layers {
+        let expected = format!("{layers}, one for each of num_hidden_layers");
+        return Err(config.wrong("layer_types", &format!("a list of {}", kinds.len()), &expected));
+    }
+    let of = |kind: &String| match (kind.as_str(), window) {
+        ("full_attention" | "attention", _) => Ok(None),
+        ("sliding_attention", Some(window)) => Ok(Some(window)),
+        ("sliding_attention", None) => {
+            let expected = "\"full_attention\": there is no window (use_sliding_window, sliding_window)";
+            Err(config.wrong("layer_types", "\"sliding_attention\" in a layer", expected))
+        }
+        _ => {
+            let expected = "\"full_attention\" or \"sliding_attention\"";
+            Err(config.wrong("layer_types", &format!("{kind:?} in a layer"), expected))
+        }
+    };
+    kinds.iter().map(of).collect()
 }

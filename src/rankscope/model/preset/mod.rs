@@ -71,6 +71,7 @@ impl Preset {
                     name: name.to_owned(),
                     parameters,
                     active,
+                    is_head: false,
                 };
                 Ok(parts.iter().map(part).collect())
             }

@@ -7,10 +7,12 @@ use super::{Known, Preset};
 pub(super) static PRESETS: &[Preset] = &[
     pair("decllm-150m", || decoder([1024, 8, 8])),
     pair("decllm-1b", || decoder([2048, 16, 16])),
+    pair("decllm-2b", || decoder([2560, 20, 20])),
     pair("decllm-4b", || decoder([3072, 24, 24])),
     pair("decllm-8b", || decoder([4096, 32, 32])),
     pair("redllm-150m", || both([1024, 8, 3])),
     pair("redllm-1b", || both([2048, 16, 7])),
+    pair("redllm-2b", || both([2560, 20, 9])),
     pair("redllm-4b", || both([3072, 24, 10])),
     pair("redllm-8b", || both([4096, 32, 14])),
 ];

@@ -31,6 +31,7 @@ pub use pull::{PULLABLE, Pullable};
 
 use crate::error::{Error, Result};
 use crate::model::checkpoint::{INDEX, SINGLE};
+use crate::model::foreign;
 
 /// The models that can be reached from here.
 #[derive(Clone, Debug)]
@@ -182,13 +183,11 @@ fn is_model(folder: &Path) -> bool {
 /// Checks that a folder holds what a model needs.
 fn expect_model(folder: &Path) -> Result<()> {
     let is_there = |file: &str| folder.join(file).is_file();
-    let missing = match (is_there(CONFIG), is_there(SINGLE) || is_there(INDEX)) {
-        (true, true) => return Ok(()),
-        (false, _) => CONFIG,
-        (true, false) => SINGLE,
-    };
-    let expected = "expected a model folder with config.json and model.safetensors";
-    Err(Error::Model(format!("{}: no {missing} there; {expected}", folder.display())))
+    match (is_there(CONFIG), is_there(SINGLE) || is_there(INDEX)) {
+        (true, true) => Ok(()),
+        (false, _) => Err(foreign::no_config(folder)),
+        (true, false) => Err(foreign::no_weights(folder)),
+    }
 }
 
 const CONFIG: &str = "config.json";

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::settings::Settings;
 use super::{Tokenizer, one_line, sentence_piece, vocabulary};
 use crate::error::{Error, Result};
+use crate::model::foreign;
 
 const JSON: &str = "tokenizer.json";
 
@@ -49,7 +50,7 @@ impl Tokenizer {
         let path = directory.join(files[0]);
         let mut inner = match files {
             [JSON] => tokenizers::Tokenizer::from_file(&path)
-                .map_err(|error| Error::format(&path, one_line(&error)))?,
+                .map_err(|error| foreign::unreadable(&path, one_line(&error)))?,
             _ => {
                 let definition = match files {
                     ["vocab.txt"] => vocabulary::word_pieces(directory, &settings)?,

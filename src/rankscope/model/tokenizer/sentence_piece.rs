@@ -16,6 +16,7 @@ use super::protobuf::{Field, fields, float};
 use super::settings::Settings;
 use super::vocabulary::{class, ends, template};
 use crate::error::{Error, Result};
+use crate::model::foreign;
 
 /// What a piece is for, by its number in the file.
 const NORMAL: u64 = 1;
@@ -50,6 +51,7 @@ pub(super) fn definition_of(path: &Path, settings: &Settings) -> Result<Value> {
     if !["T5Tokenizer", "LlamaTokenizer"].contains(&class.as_str()) || name == "sentencepiece.bpe.model" {
         return Err(not_read(folder, &format!("{name} is for a {class}, which is not built here")));
     }
+    foreign::expect_own(path)?;
     let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
     let Some(model) = Model::read(&bytes).filter(|model| !model.pieces.is_empty()) else {
         return Err(not_read(folder, &format!("{name} is not a SentencePiece model")));

@@ -12,6 +12,7 @@ use tokenizers::{AddedToken, NormalizerWrapper, PreTokenizerWrapper};
 
 use super::one_line;
 use crate::error::{Error, Result};
+use crate::model::foreign;
 
 type Fields = Map<String, Value>;
 
@@ -199,5 +200,6 @@ fn object(path: &Path) -> Result<Fields> {
         return Ok(Fields::new());
     }
     let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
-    serde_json::from_str(&text).map_err(|error| Error::format(path, format!("not a JSON object: {error}")))
+    serde_json::from_str(&text)
+        .map_err(|error| foreign::unreadable(path, format!("not a JSON object: {error}")))
 }

@@ -12,6 +12,7 @@ use super::make::definition;
 use super::settings::Settings;
 use crate::error::{Error, Result};
 use crate::model::Config;
+use crate::model::foreign;
 
 /// The class of tokenizer that a folder means: by its own word, or by its model's family.
 pub(super) fn class(
@@ -176,5 +177,6 @@ pub(super) fn special<'a>(vocab: &Map<String, Value>, names: impl IntoIterator<I
 }
 
 fn read(path: &Path) -> Result<String> {
+    foreign::expect_own(path)?;
     std::fs::read_to_string(path).map_err(|error| Error::io(path, error))
 }

@@ -35,7 +35,7 @@ impl RotaryTable {
         RotaryTable::from_frequencies(first, count, &frequencies, device)
     }
 
-    /// The table for any frequencies, scaled ones say: angle\[t, i\] = (first + t) · ωᵢ.
+    /// The table for any frequencies: angle\[t, i\] = (first + t) · ωᵢ.
     ///
     /// **Shapes**: frequencies ω `[D/2]`, in radians a position.
     ///
@@ -47,6 +47,26 @@ impl RotaryTable {
         frequencies: &[f64],
         device: &Device,
     ) -> Result<Self> {
+        RotaryTable::scaled(first, count, frequencies, 1.0, device)
+    }
+
+    /// As [`from_frequencies`](Self::from_frequencies), with cosines and sines multiplied by a factor: rotated
+    /// queries and keys are then so much longer, and scores by its square.
+    ///
+    /// # Errors
+    /// As [`from_frequencies`](Self::from_frequencies), and [`Error::Invalid`] for a factor that is not finite.
+    ///
+    /// **Source**: Peng et al. 2023 (arXiv 2309.00071), section 3.4.
+    pub fn scaled(
+        first: usize,
+        count: usize,
+        frequencies: &[f64],
+        factor: f64,
+        device: &Device,
+    ) -> Result<Self> {
+        if !factor.is_finite() {
+            return Err(Error::invalid("factor of rotary positions", factor, "a finite number"));
+        }
         if frequencies.is_empty() {
             return Err(Error::invalid("number of rotary frequencies", 0, "half the head size"));
         }
@@ -56,7 +76,7 @@ impl RotaryTable {
         let half = frequencies.len();
         let angle = |i: usize| (first + i / half) as f64 * frequencies[i % half];
         let table = |f: fn(f64) -> f64| {
-            let values = (0..count * half).map(|i| f(angle(i)) as f32).collect();
+            let values = (0..count * half).map(|i| (factor * f(angle(i))) as f32).collect();
             let axes = [(Axis::Query, count), (Axis::HeadSize, half)];
             Tensor::on_cpu(Shape::new(axes), values).to_device(device)
         };

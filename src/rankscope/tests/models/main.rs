@@ -4,6 +4,8 @@ mod bad_input;
 mod cache;
 #[path = "../support/compare.rs"]
 mod compare;
+mod dialects;
+mod field;
 mod generation;
 mod golden;
 mod metamorphic;

@@ -46,14 +46,33 @@ fn contradictory_configurations_name_the_field() {
             json!({"num_experts_per_tok": 14}),
             "num_experts_per_tok is 14, expected at most num_local_experts = 13",
         ),
-        ("qwen2", json!({"use_sliding_window": true}), "use_sliding_window is true, expected false"),
-        ("gpt2", json!({"scale_attn_weights": false}), "scale_attn_weights is false, expected true"),
+        (
+            "qwen2",
+            json!({"layer_types": vec!["full_attention"; 2]}),
+            "layer_types is a list of 2, expected 3, one for each of num_hidden_layers",
+        ),
+        (
+            "qwen2",
+            json!({"layer_types": ["full_attention", "sliding_attention", "full_attention"]}),
+            "layer_types is \"sliding_attention\" in a layer, expected \"full_attention\": there is no window",
+        ),
+        (
+            "qwen2",
+            json!({"layer_types": ["full_attention", "full_attention", "linear_attention"]}),
+            "layer_types is \"linear_attention\" in a layer, expected \"full_attention\" or \"sliding_attention\"",
+        ),
+        (
+            "mistral",
+            json!({"sliding_window": 0}),
+            "sliding_window is 0, expected at least 1, which is the position itself, or null for no window",
+        ),
+        ("llama", json!({"hidden_act": "prelu"}), "hidden_act is \"prelu\", expected one of \"gelu\""),
         (
             "gpt2",
-            json!({"activation_function": "relu"}),
-            "activation_function is \"relu\", expected \"gelu\"",
+            json!({"activation_function": "mish"}),
+            "activation_function is \"mish\", expected one of \"gelu\", ",
         ),
-        ("openai-gpt", json!({"afn": "swish"}), "afn is \"swish\", expected \"gelu\""),
+        ("openai-gpt", json!({"afn": "tanh"}), "afn is \"tanh\", expected \"gelu\", "),
         (
             "llama",
             json!({"attention": "linear"}),
@@ -84,7 +103,13 @@ fn contradictory_configurations_name_the_field() {
         ),
         ("bert", json!({"prefix_length": 3}), "prefix_length is 3, expected absent"),
         ("unilm", json!({"directions": "mixed"}), "prefix_length is 3, expected absent"),
-        ("bert", json!({"is_decoder": true}), "is_decoder is true, expected false"),
+        ("bert", json!({"add_cross_attention": true}), "add_cross_attention is true, expected false"),
+        ("gpt2", json!({"add_cross_attention": true}), "add_cross_attention is true, expected false"),
+        (
+            "gpt2",
+            json!({"attention": "linear", "scale_attn_weights": false}),
+            "scale_attn_weights is false, expected true: linear attention has no scores",
+        ),
         (
             "roberta",
             json!({"max_position_embeddings": 2}),

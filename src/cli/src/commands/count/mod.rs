@@ -23,9 +23,10 @@ rankscope count <NAME|config.json> [OPTIONS]
        rankscope count --list [--json]";
 
 const EXAMPLES: &str = "\
-A name is a published size (see --list), a config.json or a folder with one, or an installed model. The bare
-model is counted, as its paper does: BERT with its pooler, T5 with its tied head; heads are listed apart. What
-the numbers take for granted is printed below them.
+A name is a published size (see --list), a config.json, a model folder, or an installed model. A published size
+is counted as its paper does: BERT with its pooler and no other head, T5 with its tied head. A config.json is
+counted with what its class (\"architectures\") puts on top of the body, a folder with what its checkpoint holds:
+output layer and heads have lines of their own below the body. What the numbers take for granted is printed last.
 
 Examples:
   rankscope count gpt2-xl
@@ -37,7 +38,7 @@ Examples:
 #[derive(Args)]
 #[command(override_usage = USAGE, after_help = EXAMPLES)]
 pub struct CountArgs {
-    /// A published size such as gpt2-xl, a config.json, or an installed model
+    /// A published size such as gpt2-xl, a config.json, a model folder, or an installed model
     #[arg(value_name = "NAME|config.json", required_unless_present_any = ["compare", "list"])]
     model: Option<String>,
 

@@ -24,13 +24,13 @@ impl Subject {
         };
         let path = PathBuf::from(name);
         let is_path = path.exists() || path.components().count() > 1 || name.ends_with(".json");
-        let config = match Store::open()?.find(name) {
-            _ if path.is_dir() => Config::open(&path)?,
-            _ if is_path => Config::read(path)?,
-            Ok(folder) => Config::open(&folder)?,
+        let plan = match Store::open()?.find(name) {
+            _ if path.is_dir() => Plan::of_folder(&path)?,
+            _ if is_path => Plan::of(&Config::read(path)?)?,
+            Ok(folder) => Plan::of_folder(&folder)?,
             Err(_) => return Err(unknown.into()),
         };
-        Ok(Subject::Sizes { name: name.to_owned(), plan: Box::new(Plan::of(&config)?) })
+        Ok(Subject::Sizes { name: name.to_owned(), plan: Box::new(plan) })
     }
 
     pub fn name(&self) -> &str {

@@ -1,6 +1,6 @@
 //! One model as a person reads it.
 
-use rankscope::model::count::{Costs, Count, Operations, Parameters, Plan, Stack};
+use rankscope::model::count::{Costs, Count, Operations, Parameters, Part, Plan, Stack};
 use rankscope::numbers::{grouped, scaled};
 
 use crate::output::{columns, facts};
@@ -59,8 +59,14 @@ fn of_parts(parameters: &Parameters) -> String {
         row.extend(has_choice.then(|| grouped(active)));
         row
     };
-    let mut rows: Vec<_> =
-        parameters.parts.iter().map(|part| row(&part.name, part.parameters, part.active)).collect();
+    let of = |part: &Part| row(&part.name, part.parameters, part.active);
+    let (heads, parts): (Vec<_>, Vec<_>) = parameters.parts.iter().partition(|part| part.is_head);
+    let mut rows: Vec<_> = parts.into_iter().map(of).collect();
+    if let (Some(body), false) = (parameters.body, heads.is_empty()) {
+        let active: u128 = heads.iter().map(|part| part.active).sum();
+        rows.push(row("body", body, parameters.active - active));
+        rows.extend(heads.into_iter().map(of));
+    }
     rows.push(row("total", parameters.total, parameters.active));
     let mut beside = Vec::new();
     beside.extend(parameters.non_embedding.map(|count| ("without tables", grouped(count))));
@@ -68,9 +74,14 @@ fn of_parts(parameters: &Parameters) -> String {
         parameters
             .apart
             .iter()
-            .map(|part| ("apart", format!("{} {}, not in the total", part.name, grouped(part.parameters)))),
+            .map(|part| ("apart", format!("{} {}, not in the total", part.name, size(part.parameters)))),
     );
     format!("{}\n{}", columns(&header, rows), facts(&beside))
+}
+
+/// How many numbers a head has, if it is known.
+fn size(parameters: u128) -> String {
+    if parameters > 0 { grouped(parameters) } else { "of unknown size".to_owned() }
 }
 
 fn of_costs(costs: &Costs) -> Vec<(&'static str, String)> {

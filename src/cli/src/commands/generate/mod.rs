@@ -186,7 +186,7 @@ fn as_json(
         "tokens_per_second": text.tokens_per_second(),
         "seconds_reading": text.reading.as_secs_f64(),
         "seconds_writing": text.writing.as_secs_f64(),
-        "mask": settings.mask.resolve(subject.model.description()).to_string(),
+        "mask": settings.mask.in_words(subject.model.description()),
         "mask_note": settings.mask.note(subject.model.description()),
         "temperature": args.temperature,
         "top_k": args.top_k,

@@ -22,7 +22,7 @@ pub fn save_matrix(row: &Row, path: &Path) -> Result<()> {
 
 /// The spectra of one head under every mask, or the effective ranks of many under one.
 pub fn save_heads(subject: &Subject, choices: &[MaskChoice], rows: &[Row], path: &Path) -> Result<()> {
-    let settings = settings(subject, rows);
+    let settings = settings(subject, choices, rows);
     if rows.len() == choices.len() {
         return write(&spectra(subject, choices, rows, settings), path);
     }
@@ -36,7 +36,7 @@ pub fn save_heads(subject: &Subject, choices: &[MaskChoice], rows: &[Row], path:
 
 fn spectra(subject: &Subject, choices: &[MaskChoice], rows: &[Row], settings: Value) -> SpectrumFigure {
     let series = choices.iter().zip(rows).map(|(choice, row)| {
-        let mask = choice.resolve(subject.model.description());
+        let mask = choice.of_weights(&row.name, subject.model.description());
         Series { name: mask.to_string(), kind: Kind::of(&mask), spectrum: row.report.spectrum.clone() }
     });
     let place = rows.first().map(|row| (row.layer.unwrap_or(0), row.head.unwrap_or(0))).unwrap_or_default();
@@ -73,10 +73,10 @@ fn name(kind: Option<&str>, layer: usize) -> String {
 }
 
 /// What recreates the figure.
-fn settings(subject: &Subject, rows: &[Row]) -> Value {
+fn settings(subject: &Subject, choices: &[MaskChoice], rows: &[Row]) -> Value {
     let mut masks: Vec<_> = rows.iter().filter_map(|row| row.mask.as_deref()).collect();
     masks.dedup();
-    let head = (rows.len() == masks.len()).then(|| rows.first().map(|row| (row.layer, row.head)));
+    let head = (rows.len() == choices.len()).then(|| rows.first().map(|row| (row.layer, row.head)));
     json!({
         "version": rankscope::VERSION,
         "model": subject.name,

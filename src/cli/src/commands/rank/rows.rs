@@ -1,10 +1,10 @@
 //! The rows that every form of output is made from.
 
 use anyhow::{Result, anyhow, bail};
+use rankscope::Run;
 use rankscope::model::heads::{HeadReport, head_reports};
 use rankscope::model::{Description, MaskChoice};
 use rankscope::rank::RankReport;
-use rankscope::{Mask, Run};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -44,7 +44,8 @@ pub fn of_heads(
     for choice in choices {
         let (source, target) = (subject.input.len(), subject.input.decoder_ids().map_or(1, <[u32]>::len));
         let own = if description.encoder.is_some() { target } else { source };
-        choice.resolve(description).check(own).map_err(|error| match (&description.encoder, choice) {
+        let check = choice.of_layers(description).iter().try_for_each(|mask| mask.check(own));
+        check.map_err(|error| match (&description.encoder, choice) {
             (Some(_), MaskChoice::Override(mask)) => {
                 anyhow!("{error} (in the decoder; encoder:{mask} is for the encoder alone)")
             }
@@ -59,21 +60,21 @@ pub fn of_heads(
             layer.is_none_or(|layer| layer == report.layer) && head.is_none_or(|head| head == report.head)
         });
         rows.extend(wanted.map(|HeadReport { name, layer, head, report }| {
-            let (kind, mask) = place(&name, description, choice);
-            Row { name, kind, layer: Some(layer), head: Some(head), mask: Some(mask.to_string()), report }
+            let (kind, mask) = (kind(&name, description), choice.of_weights(&name, description).to_string());
+            Row { name, kind, layer: Some(layer), head: Some(head), mask: Some(mask), report }
         }));
     }
     Ok(rows)
 }
 
-/// Which attention of an encoder-decoder the weights called `name` are of, and what they were computed under.
-fn place(name: &str, description: &Description, choice: &MaskChoice) -> (Option<&'static str>, Mask) {
-    match choice.of_encoder(description) {
-        None => (None, choice.resolve(description)),
-        Some(mask) if name.starts_with("encoder") => (Some("encoder"), mask),
-        Some(_) if name.contains("cross_attention") => (Some("cross"), Mask::bidirectional()),
-        Some(_) => (Some("decoder"), choice.resolve(description)),
-    }
+/// Which attention of an encoder-decoder the weights called `name` are of.
+fn kind(name: &str, description: &Description) -> Option<&'static str> {
+    description.encoder.as_ref()?;
+    Some(match name {
+        _ if name.starts_with("encoder") => "encoder",
+        _ if name.contains("cross_attention") => "cross",
+        _ => "decoder",
+    })
 }
 
 /// All fields of all rows, under a line of their names; a field that does not exist is empty.

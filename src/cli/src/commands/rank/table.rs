@@ -95,11 +95,11 @@ fn side_by_side(choices: &[MaskChoice], rows: &[Row]) -> String {
     let heads = rows.len() / choices.len();
     let mut table = empty_table();
     let mut header = vec!["\nlayer".to_owned(), "\nhead".to_owned()];
-    for (row, choice) in rows.iter().step_by(heads.max(1)).zip(choices) {
-        // Three attentions have masks of their own; what they share is the choice.
-        let mask = match row.kind {
-            Some(_) => choice.to_string(),
-            None => row.mask.clone().unwrap_or_default(),
+    for (rows, choice) in rows.chunks(heads.max(1)).zip(choices) {
+        // Attentions, or layers, with masks of their own share the choice alone.
+        let mask = match rows.iter().all(|row| row.mask == rows[0].mask) {
+            true => rows[0].mask.clone().unwrap_or_default(),
+            false => choice.to_string(),
         };
         header.extend(
             COMPARED

@@ -3,8 +3,9 @@
 use super::{bare, even_heads, grouped_heads};
 use crate::error::Result;
 use crate::model::Config;
-use crate::model::count::{FeedForward, Output, Plan, Sees, Stack};
-use crate::model::llama::experts;
+use crate::model::count::{Attention, FeedForward, Output, Plan, Sees, Stack};
+use crate::model::llama::{Dialect, experts, is_tied};
+use crate::model::rope::Rotation;
 use crate::model::variant::Variant;
 
 /// GPT-1: norms after the sums and none at the end.
@@ -42,6 +43,7 @@ pub(super) fn gpt2(config: &Config) -> Result<Plan> {
         norm_size: 2 * width,
         position_biases: 0,
         sees: Sees::Past,
+        full_layers: 0,
     };
     let is_tied = config.optional("tie_word_embeddings")?.unwrap_or(true);
     Ok(Plan {
@@ -53,43 +55,32 @@ pub(super) fn gpt2(config: &Config) -> Result<Plan> {
     })
 }
 
-/// LLaMA, Mistral (a window) and Qwen2 (biased queries, keys and values).
+/// LLaMA and its dialects: Mistral (a window), Qwen2 (biased queries, keys and values, a window in some layers).
 pub(super) fn llama(config: &Config) -> Result<Plan> {
-    let width = config.size("hidden_size")?;
+    let (width, layers) = (config.size("hidden_size")?, config.layers("num_hidden_layers")?);
     let plan = bare(config, width, config.size("vocab_size")?)?;
-    let stated = |field: &str| Ok(plan.family == "llama" && config.optional(field)?.unwrap_or(false));
-    let mut attention = grouped_heads(config, width)?;
-    attention.has_output_bias = stated("attention_bias")?;
-    attention.has_bias = attention.has_output_bias || plan.family == "qwen2";
+    let dialect = Dialect::of(&plan.family);
+    let [biased, output_biased, inner_biased] =
+        dialect.map_or(Ok([false; 3]), |dialect| dialect.biases(config))?;
+    let windows =
+        dialect.map_or_else(|| Ok(vec![None; layers]), |dialect| dialect.windows(config, layers))?;
+    let attention = grouped_heads(config, width)?;
+    let context = config.size("max_position_embeddings")?;
     let stack = Stack {
-        layers: config.layers("num_hidden_layers")?,
-        self_attention: attention,
+        layers,
+        self_attention: Attention { has_bias: biased, has_output_bias: output_biased, ..attention },
         cross_attention: None,
-        feed_forward: gated(config.size("intermediate_size")?, stated("mlp_bias")?),
+        feed_forward: gated(config.size("intermediate_size")?, inner_biased),
         norms: 2,
         has_final_norm: true,
         norm_size: width,
         position_biases: 0,
-        sees: sees(config, &plan.family)?,
+        sees: windows.iter().flatten().next().map_or(Sees::Past, |&window| Sees::Window(window)),
+        full_layers: windows.iter().filter(|window| window.is_none()).count() % layers,
     };
-    let is_tied = config.optional("tie_word_embeddings")?.unwrap_or(false);
-    Ok(Plan {
-        context: Some(config.size("max_position_embeddings")?),
-        decoder: Some(stack),
-        output: if is_tied { Output::Tied } else { Output::Own },
-        ..plan
-    })
-}
-
-/// How far back a position of the family sees.
-fn sees(config: &Config, family: &str) -> Result<Sees> {
-    let window = match family {
-        // The published default of Mistral, where the field is absent and not null.
-        "mistral" if !config.has("sliding_window") => Some(4096),
-        "mistral" | "mixtral" => config.optional_size("sliding_window")?,
-        _ => None,
-    };
-    Ok(window.map_or(Sees::Past, Sees::Window))
+    let output = if is_tied(config)? { Output::Tied } else { Output::Own };
+    let context = Rotation::read(config, attention.head_size, context)?.context(context);
+    Ok(Plan { context: Some(context), decoder: Some(stack), output, ..plan })
 }
 
 /// Mixtral: LLaMA with a router over several feed-forward networks.

@@ -44,6 +44,7 @@ fn encoder(config: &Config, names: [&str; 2], layers: usize, inner: usize) -> Re
         position_biases: 0,
         // Heads or layers that look one way see as many pairs whichever way it is.
         sees: if variant.mask.is_some() { Sees::Past } else { Sees::All },
+        full_layers: 0,
     };
     let context = config.size("max_position_embeddings")?;
     Ok(Plan {

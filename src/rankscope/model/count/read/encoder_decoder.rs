@@ -4,11 +4,12 @@ use super::{bare, grouped_heads};
 use crate::error::Result;
 use crate::model::Config;
 use crate::model::count::{Attention, FeedForward, Output, Plan, Sees, Stack};
-use crate::model::t5::{activation, expect_pair};
+use crate::model::rope::Rotation;
+use crate::model::t5::{activation, is_encoder_alone};
 
-/// T5: no biases, relative position biases shared by the layers of a stack, a head of its own in v1.1.
+/// T5, or its encoder alone: no biases, relative position biases shared by the layers of a stack, a head of its own
+/// in v1.1.
 pub(super) fn t5(config: &Config) -> Result<Plan> {
-    expect_pair(config)?;
     let width = config.size("d_model")?;
     let (heads, head_size) = (config.size("num_heads")?, config.size("d_kv")?);
     let attention = Attention {
@@ -31,9 +32,14 @@ pub(super) fn t5(config: &Config) -> Result<Plan> {
         norms: 2,
         has_final_norm: true,
         norm_size: width,
-        position_biases: config.optional_size("relative_attention_num_buckets")?.unwrap_or(32) * heads,
+        position_biases: config.size("relative_attention_num_buckets")? * heads,
         sees: Sees::All,
+        full_layers: 0,
     };
+    if is_encoder_alone(config)? {
+        let plan = bare(config, width, config.size("vocab_size")?)?;
+        return Ok(Plan { encoder: Some(encoder), output: Output::None, ..plan });
+    }
     let layers = match config.optional_size("num_decoder_layers")? {
         Some(_) => config.layers("num_decoder_layers")?,
         None => encoder.layers,
@@ -67,9 +73,12 @@ pub(super) fn redllm(config: &Config) -> Result<Plan> {
         norm_size: width,
         position_biases: 0,
         sees: Sees::All,
+        full_layers: 0,
     };
+    let context = config.size("max_position_embeddings")?;
+    let rotation = Rotation::read(config, encoder.self_attention.head_size, context)?;
     Ok(Plan {
-        context: Some(config.size("max_position_embeddings")?),
+        context: Some(rotation.context(context)),
         decoder: Some(reader_of(&encoder, config.layers("num_decoder_layers")?)),
         encoder: Some(encoder),
         ..bare(config, width, config.size("vocab_size")?)?

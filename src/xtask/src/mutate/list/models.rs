@@ -72,7 +72,7 @@ pub(super) const FAMILIES: &[Mutation] = &[
     },
     Mutation {
         name: "model.rope-in-one-spelling",
-        file: "model/rope.rs",
+        file: "model/rope/set.rs",
         old: "true => (\"rope_parameters\", config.optional(\"rope_parameters\")?.unwrap_or_default()),",
         new: "true => (\"rope_parameters\", Map::new()),",
         suite: Test("models"),

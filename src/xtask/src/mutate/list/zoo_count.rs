@@ -84,8 +84,8 @@ pub(super) const ZOO_COUNT: &[Mutation] = &[
     count(
         "zoo.count-biases-of-positions-in-every-layer",
         "model/count/read/encoder_decoder.rs",
-        "unwrap_or(32) * heads,",
-        "unwrap_or(32) * heads * 2,",
+        "config.size(\"relative_attention_num_buckets\")? * heads,",
+        "config.size(\"relative_attention_num_buckets\")? * heads * 2,",
     ),
     count(
         "zoo.count-masked-pairs-counted",

@@ -3,6 +3,7 @@
 use super::Mutation;
 use crate::mutate::suite::Suite::{Lib, Test};
 
+const FIELD: &[&str] = &["dialects::"];
 const PARITY: &[&str] = &["tiny_checkpoints_agree_with_transformers_on_every_device"];
 const CACHED: &[&str] = &["a_cached_pass_is_the_full_pass"];
 const EDITED: &[&str] = &["editing_any_intermediate_changes_the_logits"];
@@ -150,8 +151,8 @@ pub(super) const ZOO_FAMILIES: &[Mutation] = &[
     Mutation {
         name: "zoo.window-one-longer",
         file: "model/llama/dialect.rs",
-        old: "Mask::window)",
-        new: "|window| Mask::window(window + 1))",
+        old: "Ok(Mask::causal()), Mask::window);",
+        new: "Ok(Mask::causal()), |window| Mask::window(window + 1));",
         suite: Test("models"),
         tests: PARITY,
     },
@@ -227,11 +228,41 @@ pub(super) const ZOO_FAMILIES: &[Mutation] = &[
         suite: Test("zoo"),
         tests: DIRECTIONS,
     },
+    field(
+        "field.window-one-layer-later",
+        "model/llama/dialect.rs",
+        "|layer| window.filter(|_| layer >= first)",
+        "|layer| window.filter(|_| layer > first)",
+    ),
+    field(
+        "field.yarn-without-its-factor",
+        "model/rope.rs",
+        "Ok(Rotation { factor, ..Rotation::fixed(plain.scaled(scaled)) })",
+        "Ok(Rotation::fixed(plain.scaled(scaled)))",
+    ),
+    field(
+        "field.dynamic-base-never-grows",
+        "model/rope.rs",
+        "let base = base * growth.powf(",
+        "let base = base * 1f64.powf(",
+    ),
+    field(
+        "field.factor-on-cosines-alone",
+        "ops/rotary/mod.rs",
+        "(factor * f(angle(i))) as f32",
+        "((if f(0.0) == 1.0 { factor } else { 1.0 }) * f(angle(i))) as f32",
+    ),
+    field(
+        "field.bare-body-with-an-output",
+        "model/llama/build.rs",
+        "&& (is_tied || !prefix.is_empty())",
+        "&& (is_tied || prefix.len() < 99)",
+    ),
     Mutation {
         name: "zoo.directions-of-the-first-layer",
         file: "model/mask_choice.rs",
-        old: "layer % 2 == 1",
-        new: "layer % 2 == 2",
+        old: "if other.layers.contains(&layer) => other",
+        new: "if other.layers.contains(&(layer + 1)) => other",
         suite: Test("zoo"),
         tests: DIRECTIONS,
     },
@@ -278,8 +309,8 @@ pub(super) const ZOO_FAMILIES: &[Mutation] = &[
     Mutation {
         name: "zoo.buffers-are-errors",
         file: "model/builder.rs",
-        old: ".any(|end| name.ends_with(end))",
-        new: ".any(|end| name == *end)",
+        old: "harmless.iter().any(|end| name.ends_with(end))",
+        new: "harmless.iter().any(|end| name == *end)",
         suite: Test("zoo"),
         tests: &["what_checkpoints_carry_along_is_no_error"],
     },
@@ -300,3 +331,8 @@ pub(super) const ZOO_FAMILIES: &[Mutation] = &[
         tests: &["an_outline_is_what_a_seeded_model_saves"],
     },
 ];
+
+/// One in what configurations of people ask for.
+const fn field(name: &'static str, file: &'static str, old: &'static str, new: &'static str) -> Mutation {
+    Mutation { name, file, old, new, suite: Test("models"), tests: FIELD }
+}

@@ -1,0 +1,208 @@
+//! A file, told by its first bytes.
+//!
+//! **Source**: the formats' own signatures: Git-LFS's specification of pointers (version 1), GGUF, ZIP, pickle
+//! protocols 2 to 5, gzip, HDF5, NPY, MessagePack, ONNX's protocol buffer, TensorFlow Lite.
+
+use std::fmt::Display;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::{AGAIN, PICKLE};
+use crate::error::{Error, Result, excerpt};
+
+/// As much of a file as tells what it is.
+const HEAD: u64 = 4096;
+
+/// The longest header of a safetensors file.
+const LONGEST_HEADER: u64 = 100_000_000;
+
+/// The error about a file that cannot be read as safetensors: what it is instead, or else `problem`.
+pub(crate) fn not_safetensors(path: &Path, problem: impl Display) -> Error {
+    let start = Start::of(path);
+    let what = start.and_then(|start| start.known().or_else(|| start.damaged(path)).or_else(|| start.text()));
+    Error::format(path, what.unwrap_or_else(|| format!("not a safetensors file: {problem}")))
+}
+
+/// An error if the file is known to be something other than a text or data of its own: for a reader that any bytes
+/// would do.
+///
+/// # Errors
+/// [`Error::Format`] saying what it is.
+pub(crate) fn expect_own(path: &Path) -> Result<()> {
+    match Start::of(path).and_then(|start| start.known()) {
+        Some(what) => Err(Error::format(path, what)),
+        None => Ok(()),
+    }
+}
+
+/// The error about a file that cannot be read as JSON, or what else it should be: what it is instead, or else
+/// `problem`.
+pub(crate) fn unreadable(path: &Path, problem: impl Display) -> Error {
+    let what = Start::of(path).and_then(|start| start.known().or_else(|| start.wide_text()));
+    Error::format(path, what.unwrap_or_else(|| problem.to_string()))
+}
+
+/// The beginning of a file.
+struct Start {
+    bytes: Vec<u8>,
+    length: u64,
+}
+
+impl Start {
+    fn of(path: &Path) -> Option<Self> {
+        let file = File::open(path).ok()?;
+        let (length, mut bytes) = (file.metadata().ok()?.len(), Vec::new());
+        file.take(HEAD).read_to_end(&mut bytes).ok()?;
+        Some(Start { bytes, length })
+    }
+
+    fn is(&self, signature: &[u8]) -> bool {
+        self.bytes.starts_with(signature)
+    }
+
+    fn holds(&self, part: &[u8]) -> bool {
+        self.bytes.windows(part.len()).any(|window| window == part)
+    }
+
+    /// What it is, by its signature.
+    fn known(&self) -> Option<String> {
+        let Start { bytes, length } = self;
+        if bytes.is_empty() {
+            return Some(format!("an empty file: its download never began, or the disk was full; {AGAIN}"));
+        }
+        if *length > 8 && bytes.iter().all(|&byte| byte == 0) {
+            return Some(format!("begins with zeros only: room was kept and never filled; {AGAIN}"));
+        }
+        if self.is(b"version https://git-lfs.github.com/spec/") {
+            return Some(pointer(&String::from_utf8_lossy(bytes)));
+        }
+        if self.is_web_page() {
+            let hint = "download the file itself, logged in where its owner asks for that";
+            return Some(format!("a web page (of a login, or of an error), not the file; {hint}"));
+        }
+        let (what, hint) = self.binary()?;
+        Some(format!("{what}; {hint}"))
+    }
+
+    fn is_web_page(&self) -> bool {
+        let text = String::from_utf8_lossy(&self.bytes).to_lowercase();
+        let text = text.trim_start_matches('\u{feff}').trim_start();
+        ["<!doctype", "<html", "<head", "<body", "<?xml", "<!--"].iter().any(|tag| text.starts_with(tag))
+    }
+
+    /// A binary format, and what to do about it.
+    fn binary(&self) -> Option<(&'static str, &'static str)> {
+        const SAVE: &str =
+            "read it with its own library and save model.safetensors, or take the repository's";
+        const UNPACK: &str = "unpack it first";
+        let first = self.bytes[0];
+        let is_pickle = first == 0x80 && matches!(self.bytes.get(1), Some(2..=5));
+        Some(match () {
+            () if self.is(b"GGUF") || self.is(b"lmgg") || self.is(b"tjgg") => (
+                "a GGUF file, quantised for llama.cpp, which is not read here",
+                "take the original repository",
+            ),
+            () if self.is(b"PK\x03\x04") && self.holds(b".npy") => {
+                ("a zip file of numpy arrays (.npz)", SAVE)
+            }
+            () if is_pickle || (self.is(b"PK\x03\x04") && self.holds(b".pkl")) => (
+                PICKLE,
+                "read it with torch.load(…, weights_only=True) and save it with safetensors.torch.save_file",
+            ),
+            () if self.is(b"PK\x03\x04") => (
+                "a zip file, as torch.save writes: then a pickle of PyTorch, which can run code when it is opened, so \
+                 it is not opened here",
+                "if you packed it yourself, unpack it; otherwise read it with torch.load(…, weights_only=True) and \
+                 save it with safetensors.torch.save_file",
+            ),
+            () if self.is(b"\x89HDF\r\n\x1a\n") => ("weights of TensorFlow or Keras in HDF5", SAVE),
+            () if self.is(b"\x93NUMPY") => ("one array of numpy (.npy)", SAVE),
+            () if self.is(b"\x1f\x8b") => ("a file packed with gzip", UNPACK),
+            () if self.is(b"BZh") || self.is(b"\xfd7zXZ\0") || self.is(b"\x28\xb5\x2f\xfd") => {
+                ("a packed file (bzip2, xz or zstd)", UNPACK)
+            }
+            () if self.is(b"7z\xbc\xaf") || self.is(b"Rar!") => ("a packed file (7z or rar)", UNPACK),
+            () if self.bytes.get(257..262) == Some(b"ustar") => ("a tar file", UNPACK),
+            () if self.bytes.get(4..8) == Some(b"TFL3") => ("a model of TensorFlow Lite", SAVE),
+            () if self.is_onnx() => ("a model in ONNX's format", SAVE),
+            () if self.is_msgpack() => ("weights of Flax in MessagePack", SAVE),
+            () => return None,
+        })
+    }
+
+    /// Field 1, a small version, and field 2, the producer's name.
+    fn is_onnx(&self) -> bool {
+        matches!(self.bytes[..], [0x08, 1..=30, 0x12, length, ..] if (1..=40).contains(&length))
+    }
+
+    /// A map whose first key is a text.
+    fn is_msgpack(&self) -> bool {
+        let key = match self.bytes[..] {
+            [0x81..=0x8f, key, ..] | [0xde, _, _, key, ..] | [0xdf, _, _, _, _, key, ..] => key,
+            _ => return false,
+        };
+        matches!(key, 0xa1..=0xbf | 0xd9..=0xdb)
+    }
+
+    /// A safetensors file that is not whole, by the lengths that it states.
+    fn damaged(&self, path: &Path) -> Option<String> {
+        let header = u64::from_le_bytes(self.bytes.get(..8)?.try_into().ok()?);
+        if self.bytes.get(8) != Some(&b'{') || header > LONGEST_HEADER {
+            return None;
+        }
+        let data = 8 + header;
+        if self.length < data {
+            return Some(cut(self.length, data, "of its header alone"));
+        }
+        let mut text = Vec::new();
+        File::open(path).ok()?.take(data).read_to_end(&mut text).ok()?;
+        let Value::Object(tensors) = serde_json::from_slice(text.get(8..)?).ok()? else { return None };
+        let end = |tensor: &Value| tensor["data_offsets"][1].as_u64();
+        let whole = data.checked_add(tensors.values().filter_map(end).max()?)?;
+        match self.length.checked_sub(whole) {
+            None => Some(cut(self.length, whole, "")),
+            Some(0) => None,
+            Some(more) => {
+                Some(format!("{more} bytes longer than its header says, so it was damaged; {AGAIN}"))
+            }
+        }
+    }
+
+    /// A message in place of the file.
+    fn text(&self) -> Option<String> {
+        let text = std::str::from_utf8(&self.bytes).ok()?.trim();
+        let is_plain = text.chars().all(|c| !c.is_control() || c.is_whitespace());
+        let said = format!("a text, not weights: {:?}", excerpt(text));
+        (is_plain && self.length < HEAD).then(|| format!("{said}; {AGAIN}"))
+    }
+
+    /// A text in an encoding that JSON does not have.
+    fn wide_text(&self) -> Option<String> {
+        let what = match self.bytes[..] {
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "a text in UTF-16",
+            [0xef, 0xbb, 0xbf, ..] => "begins with a byte order mark",
+            _ => return None,
+        };
+        Some(format!("{what}, expected UTF-8 without a mark: save it so in an editor"))
+    }
+}
+
+/// A Git-LFS pointer, with the size of what it stands for.
+fn pointer(text: &str) -> String {
+    let size = text.lines().find_map(|line| line.strip_prefix("size ")).unwrap_or("some");
+    format!(
+        "a Git-LFS pointer: a note that stands for {} bytes, not the file itself; run `git lfs pull` in its \
+         folder, or {AGAIN}",
+        excerpt(size)
+    )
+}
+
+fn cut(length: u64, whole: u64, of: &str) -> String {
+    let space = if of.is_empty() { "" } else { " " };
+    format!(
+        "cut short: it has {length} bytes of {whole}{space}{of}, as where a download stopped early; {AGAIN}"
+    )
+}
