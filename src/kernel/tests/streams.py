@@ -71,11 +71,20 @@ class Streams(unittest.TestCase):
         self.assertEqual(result(self.run_ok("kept")), ["17"])
 
     def test_a_variable_whose_type_is_another_now(self):
-        self.run_ok("struct Point { x: u8 } let point = Point { x: 1 };")
-        published = self.run_ok("struct Point { x: u16 } kept")
+        self.run_ok("mod a { pub struct Point; } mod b { pub struct Point; } use a::Point; let point: Point = Point;")
+        published = self.run_ok("use b::Point; kept")
         self.assertIn("variable point was redefined", text(published, "stderr"))
-        self.assertEqual(run(self.client, "point.x")[0]["ename"], "CompileError")
+        self.assertEqual(run(self.client, "point")[0]["ename"], "CompileError")
         self.assertEqual(result(self.run_ok("kept")), ["17"])
+
+    def test_a_value_that_moves_variables(self):
+        self.run_ok('let name = String::from("a\\nb"); let mask = Mask::causal();')
+        published = self.run_ok('println!("before"); (name, kept)')
+        self.assertEqual([content.get("text") or content["data"]["text/plain"] for _, content in published], ["before\n", '("a\\nb", 17)'])
+        published = self.run_ok("{ let moved = mask; moved }")
+        self.assertEqual([kind for kind, _ in published], ["execute_result"])
+        self.assertIn("<svg", published[0][1]["data"]["text/html"])
+        self.assertEqual(result(self.run_ok('format!("{:?}",&(kept))')), ['"17"'])
 
     def test_pieces_of_lines_and_long_ones(self):
         self.shows(r'print!("0 %\r50 %\r"); print!("100 %\r\n"); io::stdout().write_all(b"no end")?;', "0 %\r50 %\r100 %\r\nno end")
@@ -96,6 +105,23 @@ class Streams(unittest.TestCase):
         self.assertEqual(text(messages(self.client, request)), "")
         late = self.client.get_iopub_msg(timeout=PATIENCE)
         self.assertEqual((late["content"], late["parent_header"]["msg_id"]), ({"name": "stdout", "text": "late\n"}, request))
+
+    def test_a_thread_that_prints_while_another_cell_runs(self):
+        request = self.client.execute(
+            'std::thread::spawn(|| for tick in 0..40 { std::thread::sleep(std::time::Duration::from_millis(100)); '
+            'if tick % 2 == 0 { print!("t") } else { eprint!("t") } });')
+        self.assertEqual(reply_to(self.client, request)["status"], "ok")
+        other = self.client.execute('println!("mine"); std::thread::sleep(std::time::Duration::from_secs(6)); println!("too");')
+        shown = {request: "", other: ""}
+        while True:
+            message = self.client.get_iopub_msg(timeout=PATIENCE)
+            parent = message["parent_header"]["msg_id"]
+            if message["msg_type"] == "stream":
+                shown[parent] += message["content"]["text"]
+            if parent == other and message["content"].get("execution_state") == "idle":
+                break
+        reply_to(self.client, other)
+        self.assertEqual(shown, {request: 40 * "t", other: "mine\ntoo\n"})
 
     def test_last_words_of_a_process(self):
         manager, client = start()

@@ -77,11 +77,12 @@ impl Engine {
         // A cell knows where they are only relative to a folder that it is moved out of.
         let folders = [home.library(), Toolchain::of(home)?.libraries];
         theirs.pass(&mut command, &library::file(home), &folders)?;
+        // First: evcxr has a cell run at once, which waits until the kernel has heard of it.
+        let output = Output::start(shared.clone(), ours, replies)?;
         let (context, _) =
             EvalContext::with_subprocess_command(command).map_err(|error| anyhow!("{error}"))?;
         let context = CommandContext::with_eval_context(context);
         shared.progress.set_cells(Cells::new(context.process_handle()));
-        let output = Output::start(shared.clone(), ours, replies)?;
         let mut engine = Engine { context, output, shared, count: 0, is_stale: false };
         engine.run_hidden(&prelude::load(&home.facade())).context("cannot load the library")?;
         engine.run_hidden(prelude::WARM_UP).context("the first cell does not run")?;
