@@ -6,7 +6,7 @@ use std::sync::mpsc::Receiver;
 
 use evcxr::{Error, EvalOutputs};
 use jupyter_protocol::{
-    ErrorOutput, ExecuteInput, ExecuteReply, ExecuteRequest, ExecutionCount, ExpressionResult,
+    ErrorOutput, ExecuteInput, ExecuteReply, ExecuteRequest, ExecuteResult, ExecutionCount, ExpressionResult,
     JupyterMessage, JupyterMessageContent, ReplyError, ReplyStatus, Status,
 };
 use serde_json::{Map, Value};
@@ -84,7 +84,7 @@ impl Engine {
             Ok(outputs) => {
                 let failed = outcome.of_ending(&ending);
                 if failed.is_none() {
-                    self.show(outputs);
+                    self.show(message, request, outputs);
                 }
                 failed
             }
@@ -122,12 +122,16 @@ impl Engine {
     }
 
     /// Publishes what evcxr itself has to show: the answers of its commands, such as `:vars`.
-    fn show(&self, outputs: &EvalOutputs) {
-        if !outputs.is_empty() {
-            let trimmed = |(name, text): (&String, &String)| (name.clone(), Value::from(text.trim_end()));
-            let data: Map<String, Value> = outputs.content_by_mime_type.iter().map(trimmed).collect();
-            self.output.result(&self.shared.wire, &Value::Object(data));
+    fn show(&self, message: &JupyterMessage, request: &ExecuteRequest, outputs: &EvalOutputs) {
+        if request.silent || outputs.is_empty() {
+            return;
         }
+        let trimmed = |(name, text): (&String, &String)| (name.clone(), Value::from(text.trim_end()));
+        let data: Map<String, Value> = outputs.content_by_mime_type.iter().map(trimmed).collect();
+        let data = serde_json::from_value(Value::Object(data)).unwrap_or_default();
+        let execution_count = ExecutionCount::new(self.count);
+        let result = ExecuteResult { execution_count, data, metadata: Map::new(), transient: None };
+        self.shared.wire.publish(result, message);
     }
 
     /// A message that waited behind a cell that failed: a cell is aborted, anything else is answered.

@@ -44,6 +44,8 @@ struct Current {
     /// The number that the engine gave the cell, and the cells that had one before.
     number: u64,
     earlier: Earlier,
+    /// The one that is being compiled.
+    next: Option<Box<Current>>,
     /// Text that the code around a cell wrote just before it may say that `?` returned an error.
     unsure: Option<String>,
     failure: Option<String>,
@@ -119,19 +121,20 @@ impl Output {
         Ok(output)
     }
 
-    /// From now on output belongs to `parent`, and what came before does not.
+    /// Output belongs to `parent` as soon as its code runs: what is printed while it is compiled is of an earlier cell.
     pub fn begin(&self, parent: Option<&JupyterMessage>, silent: bool, allows_input: bool, count: usize) {
-        self.fence(false);
-        let parent = parent.cloned();
-        let mut current = self.current();
-        let earlier = std::mem::take(&mut current.earlier);
-        *current = Current { parent, silent, allows_input, count, earlier, ..Current::default() };
+        let next = Current { parent: parent.cloned(), silent, allows_input, count, ..Current::default() };
+        self.current().next = Some(Box::new(next));
     }
 
     /// Waits until all that the cell printed is published; says how it ended. `has_died`: with its process.
     pub fn end(&self, has_died: bool) -> Ending {
         self.fence(has_died);
         let mut current = self.current();
+        if current.next.take().is_some() {
+            // Its code did not run.
+            return Ending::default();
+        }
         let seen = current.panic.take();
         let panic = current.panicked.then(|| seen.unwrap_or_default());
         Ending { panic, failure: current.failure.take() }
@@ -142,11 +145,6 @@ impl Output {
         if reader::wake(&self.wake, &self.fences, Fence { has_died, done }) {
             let _ = wait.recv_timeout(Duration::from_secs(5));
         }
-    }
-
-    /// Publishes the value of a cell.
-    pub fn result(&self, wire: &Wire, data: &Value) {
-        self.current().handle(wire, &json!({ "kind": "result", "data": data }));
     }
 
     fn current(&self) -> MutexGuard<'_, Current> {
@@ -175,10 +173,7 @@ impl Current {
                 self.unsure = Some(text("text"));
             }
             Some("failure") => self.failure = Some(self.unsure.take().unwrap_or_default()),
-            Some("begin") => {
-                self.number = message["number"].as_u64().unwrap_or_default();
-                self.earlier.keep(self.number, self.parent.as_ref().filter(|_| !self.silent));
-            }
+            Some("begin") => self.begin(wire, message["number"].as_u64().unwrap_or_default()),
             Some("panicking") => self.panic = Some(Panic { message: text("message"), place: text("place") }),
             Some("panic") => self.panicked = true,
             Some("stream") => self.stream(wire, &text("name"), &text("text")),
@@ -188,6 +183,18 @@ impl Current {
             }
             _ => {}
         }
+    }
+
+    /// The code of the next cell runs.
+    fn begin(&mut self, wire: &Wire, number: u64) {
+        if let Some(next) = self.next.take() {
+            self.settle(wire);
+            self.mention_caught_panic(wire);
+            let earlier = std::mem::take(&mut self.earlier);
+            *self = Current { earlier, ..*next };
+        }
+        self.number = number;
+        self.earlier.keep(number, self.parent.as_ref().filter(|_| !self.silent));
     }
 
     /// A message of a thread that outlived its cell: that cell shows it, if it shows anything.
@@ -291,7 +298,9 @@ mod tests {
             let parent = JupyterMessage::new(ExecuteRequest::new("1".into()), None);
             output.begin(Some(&parent), false, allows_input, 3);
             shared.progress.begin();
-            Cell { output, ends, text, sockets, typed, shared, parent }
+            let cell = Cell { output, ends, text, sockets, typed, shared, parent };
+            cell.tell(&json!({"kind": "begin", "number": 5}));
+            cell
         }
 
         fn print(&mut self, bytes: &[u8]) {
@@ -373,17 +382,24 @@ mod tests {
     fn what_comes_between_two_cells_belongs_to_the_first() {
         let mut cell = Cell::begin(false);
         cell.output.end(false);
-        cell.print(b"late");
         let next = JupyterMessage::new(ExecuteRequest::new("2".into()), None);
-        cell.output.begin(Some(&next), false, false, 4);
+        cell.output.begin(Some(&next), true, false, 4);
+        cell.print(b"late \xff\xe2");
+        cell.tell(&json!({"kind": "begin", "number": 6}));
+        cell.print(b"nobody sees this");
+        cell.output.end(false);
         // `published` looks at whose it is.
-        assert_eq!(texts(&cell.published()), [("stdout", "late")]);
+        let shown: String = texts(&cell.published()).into_iter().map(|(_, text)| text).collect();
+        assert_eq!(shown, "late \u{fffd}\u{fffd}");
+        // Of a cell that did not compile there is nothing to say.
+        cell.tell(&json!({"kind": "panic"}));
+        cell.output.begin(Some(&next), false, false, 5);
+        assert_eq!(cell.output.end(false), Ending::default());
     }
 
     #[test]
     fn a_thread_that_outlived_its_cell_speaks_below_that_cell() {
         let mut cell = Cell::begin(false);
-        cell.tell(&json!({"kind": "begin", "number": 5}));
         cell.output.end(false);
         let next = JupyterMessage::new(ExecuteRequest::new("2".into()), None);
         cell.output.begin(Some(&next), false, false, 4);

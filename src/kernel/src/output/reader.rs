@@ -68,13 +68,26 @@ impl Reader {
         }
     }
 
+    /// Publishes what waited for more that will not come.
+    fn finish_text(&mut self) {
+        let mut current = open(&self.current);
+        if let Some(rest) = self.framed.take() {
+            current.stream(&self.shared.wire, NAMES[0], &rest);
+        }
+        for (text, name) in self.texts.iter_mut().zip(NAMES) {
+            current.stream(&self.shared.wire, name, &text.finish());
+        }
+    }
+
     /// Handles messages, each behind the text that was printed before it, and answers them.
     fn read_messages(&mut self) {
         while let Some(Frame { number, bytes }) = self.ours.tell.next() {
             self.read_text();
             let message: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-            if message["kind"] == "frame" {
-                self.framed.get_or_insert_default();
+            match message["kind"].as_str() {
+                Some("frame") => _ = self.framed.get_or_insert_default(),
+                Some("begin") => self.finish_text(),
+                _ => {}
             }
             open(&self.current).handle(&self.shared.wire, &message);
             let answer = Frame { number, bytes: Vec::new() };
@@ -110,13 +123,8 @@ impl Reader {
             self.ours.tell.forget();
             self.ours.ask.forget();
         }
+        self.finish_text();
         let mut current = open(&self.current);
-        if let Some(rest) = self.framed.take() {
-            current.stream(&self.shared.wire, NAMES[0], &rest);
-        }
-        for (text, name) in self.texts.iter_mut().zip(NAMES) {
-            current.stream(&self.shared.wire, name, &text.finish());
-        }
         current.settle(&self.shared.wire);
         current.mention_caught_panic(&self.shared.wire);
         drop(current);
