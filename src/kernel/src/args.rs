@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{install, kernel, spare};
+use crate::{install, kernel, spare, trial};
 
 /// Jupyter kernel for Rust cells with rankscope loaded.
 #[derive(Parser)]
@@ -20,12 +20,18 @@ enum Command {
     Install(InstallArgs),
     /// Removes the kernel from Jupyter, with its library and workspaces.
     Uninstall(Place),
-    /// Says what is installed and which kernels run; exits with 1 where something is missing.
+    /// Says what is installed and which kernels run, and has a cell run; exits with 1 where something is missing.
     Status(Place),
     /// Keeps an engine warm for the next kernel that starts, so that its first cell is answered at once.
     Spare {
         #[command(subcommand)]
         change: Spare,
+    },
+    /// Runs a cell in a folder; `install` and `status` call this.
+    #[command(hide = true)]
+    Try {
+        /// Where it is compiled.
+        folder: PathBuf,
     },
     /// Serves one notebook; Jupyter calls this.
     Run {
@@ -84,6 +90,7 @@ pub fn run() -> anyhow::Result<()> {
         Command::Spare { change: Spare::On(place) } => spare::on(&install::places(&place)?.0),
         Command::Spare { change: Spare::Off } => spare::off(),
         Command::Spare { change: Spare::Wait } => spare::wait(),
+        Command::Try { folder } => trial::try_cell(&folder),
         Command::Run { connection_file } => kernel::run(&connection_file),
     }
 }

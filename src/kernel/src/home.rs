@@ -73,6 +73,11 @@ impl Home {
         self.0.join("bin/rankscope-kernel")
     }
 
+    /// Which compiler the library was made with.
+    pub fn toolchain(&self) -> PathBuf {
+        self.0.join("toolchain.json")
+    }
+
     /// What the rest was made from.
     pub fn stamp(&self) -> PathBuf {
         self.0.join("stamp.json")

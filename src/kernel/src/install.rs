@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::args::{InstallArgs, Place};
 use crate::home::{self, Home};
-use crate::{library, spare, spec, workspace};
+use crate::toolchain::Toolchain;
+use crate::{library, spare, spec, trial, workspace};
 
 /// The shared home and the kernelspec's folder of a place.
 ///
@@ -36,7 +37,9 @@ pub fn places(place: &Place) -> Result<(Home, PathBuf)> {
 /// If a part of it cannot be made.
 pub fn install(args: &InstallArgs) -> Result<()> {
     let (home, folder) = places(&args.place)?;
-    let standard = spec::library_sources(&library::sysroot()?)?;
+    let toolchain = Toolchain::find()?;
+    toolchain.enter();
+    let standard = spec::library_sources(&toolchain.sysroot)?;
     let sources = match &args.sources {
         Some(sources) => sources.clone(),
         None => library::own_sources()?,
@@ -47,11 +50,11 @@ pub fn install(args: &InstallArgs) -> Result<()> {
             sources.display()
         );
     }
-    if args.force || args.sources.is_some() || library::check(&home).is_err() {
+    let is_current = || Toolchain::of(&home).is_ok_and(|found| found == toolchain);
+    let program = std::env::current_exe()?;
+    if args.force || args.sources.is_some() || !is_current() || library::check(&home, &program).is_err() {
         spare::end_of(&home)?;
-        // SAFETY: there is no second thread yet.
-        unsafe { std::env::set_var(spec::SOURCES, home.standard()) };
-        library::build(&home, &sources, &standard, &mut |step| println!("{step}"))?;
+        library::build(&home, &toolchain, &sources, &standard, &mut |step| println!("{step}"))?;
     }
     keep_program(&home.program())?;
     spec::write(&folder, &spec::content(&home.program(), &home))?;
@@ -91,7 +94,7 @@ pub fn uninstall(place: &Place) -> Result<()> {
     Ok(())
 }
 
-/// Says what is there.
+/// Says what is there, and whether a cell runs where nobody has prepared anything.
 ///
 /// # Errors
 /// If the kernel cannot be used as it is.
@@ -105,10 +108,14 @@ pub fn status(place: &Place) -> Result<()> {
     };
     let known = folder.join("kernel.json").is_file();
     say("kernel", folder, (!known).then(|| "not there".to_owned()));
-    say("library", home.path().to_owned(), library::check(&home).err().map(|error| format!("{error:#}")));
+    let checked = library::check(&home, &home.program());
+    let is_usable = checked.is_ok();
+    say("library", home.path().to_owned(), checked.err().map(|error| format!("{error:#}")));
     let standard = home.standard();
     let is_there = standard.join("std/src/lib.rs").is_file();
     say("rust-src", standard, (!is_there).then(|| "not there".to_owned()));
+    let refused = if is_usable { trial::of_installed(&home).err() } else { Some(anyhow!("not tried")) };
+    say("a cell", home.program(), refused.map(|error| format!("{error:#}")));
     for state in workspace::states(&home::running()?) {
         if state["spare"] != true {
             let (kernel, child, doing) = (&state["kernel"], &state["child"], &state["state"]);

@@ -12,7 +12,7 @@ use crate::server::{self, Life, Queues, Shared, Wire};
 use crate::spare::{self, Flock};
 use crate::surroundings::Surroundings;
 use crate::workspace::Workspace;
-use crate::{child, engine};
+use crate::{cells, engine};
 
 /// A kernel that may start its engine before it knows whom it serves.
 pub struct Kernel {
@@ -39,7 +39,7 @@ pub fn run(connection_file: &Path) -> Result<()> {
         serde_json::from_str(&text).with_context(|| format!("{shown} is not a connection file"))?;
     let home = Home::of_user()?;
     let surroundings = Surroundings::of_process()?;
-    child::lead_group();
+    cells::lead_group();
     if spare::is_on() {
         match spare::serve_by_spare(&home, &text, &surroundings) {
             Ok(code) => std::process::exit(code.into()),

@@ -4,7 +4,7 @@
 //! One kernel is one process with two halves. The *protocol* (tokio, `server/`) owns the five sockets, answers
 //! what needs no engine at once, and queues the rest. The *engine* (one plain thread, `engine/`) owns evcxr's
 //! `CommandContext`: it takes one request at a time, compiles the cell, and lets the *child*, a second process of
-//! this same binary, load and run it. Variables live in the child. A third thread (`output.rs`) reads what the
+//! this same binary, load and run it. Variables live in the child. A third thread (`output/`) reads what the
 //! child prints and publishes it while the cell runs.
 //!
 //! ```text
@@ -30,9 +30,16 @@
 //! it, works in its copy, and removes it on exit. Folders whose process is gone are swept at the next start.
 //!
 //! # What a cell says
-//! Cells run with `print!` and its siblings replaced by versions that send one line of JSON with a mark in front
-//! ([`output::MARK`]): text without a newline arrives at once, stdout and stderr keep their order, and displays,
-//! updates, results, panics and errors that `?` returned travel on the same road.
+//! evcxr talks to the child over its standard streams. The child puts these away and gives cells others (`cells/`):
+//! pipes for text, whatever its bytes, from cells and from all that they start, and a socket for what the library
+//! says: displays, results, panics, errors that `?` returned, and stderr in order with them. So text is never taken
+//! for a message. Each message waits until the text before it is published; `print!` and its siblings are replaced
+//! by versions that keep nothing in a buffer. Where a cell reads its standard input, the front end asks for a line.
+//!
+//! # The same everywhere
+//! A Jupyter that was not started by cargo has none of its variables. Install notes the compiler that the library was
+//! made with (`toolchain.rs`); the kernel takes that one, and tells the child where libstd is. `install` and `status`
+//! have a cell run in an environment of a handful of variables (`trial.rs`).
 //!
 //! # Interrupts
 //! An interrupt is a SIGINT to the kernel's process group, as Ctrl-C is in a terminal. In the child the library's
@@ -50,7 +57,7 @@
 //! The process that Jupyter started stays as its shepherd: each ends with the other.
 
 mod args;
-mod child;
+mod cells;
 mod code;
 mod engine;
 mod history;
@@ -63,13 +70,16 @@ mod server;
 mod spare;
 mod spec;
 mod surroundings;
+mod toolchain;
+mod trial;
 mod workspace;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    child::before_cells();
-    // Does not return where this process is a child that runs cells, or wraps rustc.
+    // Does not return where this process is a child that runs cells, ...
+    cells::run_if_asked();
+    // ... or wraps rustc.
     evcxr::runtime_hook();
     match args::run() {
         Ok(()) => ExitCode::SUCCESS,

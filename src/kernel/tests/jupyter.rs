@@ -9,6 +9,9 @@ mod skip;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// What is handed on to a Jupyter, beside PATH.
+const HANDED_ON: [&str; 5] = ["HOME", "USER", "LANG", "TMPDIR", "XDG_RUNTIME_DIR"];
+
 /// A kernel that is installed in a folder of the tests, and a Python that can talk to it.
 struct Jupyter {
     python: PathBuf,
@@ -23,6 +26,18 @@ impl Jupyter {
         install.arg("install").arg("--prefix").arg(jupyter.prefix.path());
         jupyter.succeed(&mut install);
         jupyter
+    }
+
+    /// A command in the environment that a Jupyter gives which no cargo started: a handful of variables.
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        let kept = |name: &str| HANDED_ON.contains(&name) || name.starts_with("RANKSCOPE_");
+        command.env_clear().envs(std::env::vars().filter(|(name, _)| kept(name)));
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let is_rusts = |folder: &PathBuf| folder.join("cargo").exists() && !folder.join("sh").exists();
+        let folders = std::env::split_paths(&path).filter(|folder| !is_rusts(folder));
+        command.env("PATH", std::env::join_paths(folders).unwrap());
+        command
     }
 
     fn succeed(&self, command: &mut Command) -> String {
@@ -44,7 +59,7 @@ impl Jupyter {
 
     fn script(&self, name: &str, arguments: &[PathBuf]) -> String {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name);
-        self.succeed(Command::new(&self.python).arg(script).args(arguments))
+        self.succeed(self.command(&self.python).arg(script).args(arguments))
     }
 }
 
@@ -86,6 +101,7 @@ fn jupyter_is_content() {
     }
     let jupyter = Jupyter::install(python());
     jupyter.script("conformance.py", &[]);
+    jupyter.script("streams.py", &[]);
     jupyter.script("spare.py", &[]);
     let stress = jupyter.script("stress.py", &["40".into()]);
     let measured: serde_json::Value = serde_json::from_str(stress.lines().last().unwrap()).unwrap();
@@ -99,9 +115,30 @@ fn jupyter_is_content() {
     assert!(found.len() >= 3, "{found:?}");
     jupyter.script("notebooks.py", &found);
 
-    let mut status = Command::new(env!("CARGO_BIN_EXE_rankscope-kernel"));
+    let mut status = jupyter.command(Path::new(env!("CARGO_BIN_EXE_rankscope-kernel")));
     status.arg("status").arg("--prefix").arg(jupyter.prefix.path());
-    assert!(jupyter.succeed(&mut status).contains("(ok)"));
+    let said = jupyter.succeed(&mut status);
+    assert!(said.lines().any(|line| line.starts_with("a cell") && line.ends_with("(ok)")), "{said}");
+    // A library that the loader refuses is no library: only a cell that runs says so.
+    let library = jupyter.prefix.path().join("share/rankscope/kernel/library").join(format!(
+        "{}rankscope_cells{}",
+        std::env::consts::DLL_PREFIX,
+        std::env::consts::DLL_SUFFIX
+    ));
+    std::fs::write(&library, "no library").unwrap();
+    let output = jupyter
+        .command(Path::new(env!("CARGO_BIN_EXE_rankscope-kernel")))
+        .arg("status")
+        .arg("--prefix")
+        .arg(jupyter.prefix.path())
+        .env("RANKSCOPE_KERNEL_RUNNING", jupyter.prefix.path().join("running"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        !output.status.success() && said.contains("cannot load") && said.contains("librankscope_cells"),
+        "{said}"
+    );
     let running = jupyter.prefix.path().join("running");
     assert_eq!(std::fs::read_dir(running).unwrap().count(), 0, "no kernel left anything");
 }

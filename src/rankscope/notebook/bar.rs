@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{signal, tell};
+use super::link::tell;
+use super::signal;
 use crate::rich::escape;
 use crate::run::Progress;
 
@@ -32,7 +33,7 @@ pub fn step(progress: Progress) {
     let shown = escape(&stage);
     let html = format!("<progress value=\"{done}\" max=\"{total}\"></progress> {shown} {done}/{total}");
     let data = json!({ "text/plain": text, "text/html": html });
-    tell(&json!({ "kind": "display", "data": data, "id": id, "update": again }));
+    tell(json!({ "kind": "display", "data": data, "id": id, "update": again }));
 }
 
 /// Whether to draw now: the bar's first time is `false`, an update `true`.

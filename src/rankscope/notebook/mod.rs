@@ -1,35 +1,32 @@
 //! What cells of a notebook use: displays, input, and the link to the kernel that runs them.
 //!
-//! A cell's process tells its kernel everything on stdout, one line of JSON with [`MARK`] in front for each thing.
 //! Cells call [`display()`], [`update`], [`clear`] and [`input`]; the rest is called by the code that the kernel
-//! puts around them.
+//! puts around them. What they print is text on the standard streams; everything else goes over a [`Link`].
 
 mod bar;
+mod link;
 mod show;
 mod signal;
 
-use std::fmt;
+use std::fmt::{self, Debug};
 use std::io::Write;
+use std::panic::Location;
 use std::sync::Once;
 
 use serde_json::{Value, json};
 
 use crate::rich::Rich;
 use crate::run::Run;
+use link::{Answer, Place, tell};
+pub use link::{Link, Take, flush, link};
 pub use show::Show;
 
-/// Stands before a line that is a message to the kernel and not text.
-pub const MARK: &str = "\u{1}rankscope:";
-
-/// How evcxr's own lines begin.
-const EVCXR: &str = "EVCXR_";
-/// A panic ended the cell.
+/// What evcxr prints where a panic ended the cell.
 const PANIC: &str = "EVCXR_PANIC_NOTIFICATION";
-/// `?` ended the cell.
+/// What it prints where `?` ended the cell.
 const FAILURE: &str = "EVCXR_ERROR_OCCURRED";
-
-/// evcxr, which runs the cells, cuts a prompt at its first colon; the kernel puts it back.
-const COLON: &str = "\u{2}";
+/// The module of evcxr's own in every cell: what that prints is meant for evcxr.
+const ENGINE: &str = "::evcxr_internal_runtime";
 
 /// Shows a value now, below what the cell has shown before.
 ///
@@ -37,31 +34,37 @@ const COLON: &str = "\u{2}";
 /// use rankscope::{Mask, notebook::display};
 /// display(&Mask::causal());
 /// ```
+#[track_caller]
 pub fn display(value: &impl Rich) {
-    tell(&json!({ "kind": "display", "data": bundle(value) }));
+    tell(json!({ "kind": "display", "data": bundle(value) }));
 }
 
 /// Shows a value under a name, or in the place of what was shown under that name before (with `again`).
+#[track_caller]
 pub fn update(name: &str, value: &impl Rich, again: bool) {
-    tell(&json!({ "kind": "display", "data": bundle(value), "id": name, "update": again }));
+    tell(json!({ "kind": "display", "data": bundle(value), "id": name, "update": again }));
 }
 
 /// Takes away what the cell has shown; with `wait`, when the next thing comes.
+#[track_caller]
 pub fn clear(wait: bool) {
-    tell(&json!({ "kind": "clear", "wait": wait }));
+    tell(json!({ "kind": "clear", "wait": wait }));
 }
 
-/// Asks the person at the notebook for a line of text.
+/// Asks the person at the notebook for a line of text; empty where nobody answers.
+///
+/// # Panics
+/// If the cell is interrupted while it waits: that ends the cell, and keeps its variables.
 pub fn input(prompt: &str) -> String {
-    tell_line(&format!("EVCXR_INPUT_REQUEST:{}", prompt.replace(':', COLON).replace('\n', " ")));
-    let mut line = String::new();
-    // At the end of input there is nobody to ask: the answer is empty.
-    let _ = std::io::stdin().read_line(&mut line);
-    line.trim_end_matches(['\r', '\n']).to_owned()
+    match link::ask(prompt) {
+        Answer::Line(line) => line,
+        Answer::End => String::new(),
+        Answer::Interrupted => panic!("interrupted"),
+    }
 }
 
-/// Links this process to its kernel: an interrupt raises the cancel flag of every [`Run`], and every `Run` shows
-/// its progress. Called once, before the first cell.
+/// Prepares this process for cells: an interrupt raises the cancel flag of every [`Run`], and every `Run` shows its
+/// progress. Called once, before the first cell.
 pub fn start() {
     static STARTED: Once = Once::new();
     STARTED.call_once(|| {
@@ -71,50 +74,71 @@ pub fn start() {
             // Lines of the file into which a cell is wrapped mean nothing to who wrote the cell.
             let place = panic.location().filter(|place| !place.file().ends_with("src/lib.rs"));
             let place = place.map_or_else(String::new, ToString::to_string);
-            tell(&json!({ "kind": "panicking", "message": message, "place": place }));
+            tell(json!({ "kind": "panicking", "message": message, "place": place }));
         }));
     });
 }
 
-/// `print!` and its siblings in a cell: text arrives at once and in order, with or without a newline.
-///
-/// The code that evcxr puts around a cell prints as well, and what it says there goes to evcxr as it is.
-pub fn write(name: &str, text: fmt::Arguments<'_>, newline: bool) {
-    let end = if newline { "\n" } else { "" };
-    let text = format!("{text}{end}");
-    match text.strip_suffix('\n').filter(|line| line.starts_with(EVCXR)) {
-        None => tell(&json!({ "kind": "stream", "name": name, "text": text })),
-        Some(line) => {
-            match line {
-                PANIC => tell(&json!({ "kind": "panic" })),
-                FAILURE => tell(&json!({ "kind": "failure" })),
-                _ => {}
-            }
-            tell_line(line);
-        }
+/// `print!` and `println!` in a cell: text arrives at once, with or without a newline. `module` is where it stands.
+#[track_caller]
+pub fn print(text: fmt::Arguments<'_>, newline: bool, module: &str) {
+    if module.ends_with(ENGINE) {
+        return link::engine(&text.to_string());
     }
+    let text = format!("{text}{}", if newline { "\n" } else { "" });
+    // Of a thread that outlived its cell: the kernel knows where it belongs.
+    if link::earlier_cell(Location::caller()).is_some() {
+        return tell(json!({ "kind": "stream", "name": "stdout", "text": text }));
+    }
+    // One write, so that lines of several threads do not mix.
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+/// `eprint!` and `eprintln!` in a cell: text on stderr, in order with everything else.
+#[track_caller]
+pub fn eprint(text: fmt::Arguments<'_>, newline: bool) {
+    let end = if newline { "\n" } else { "" };
+    tell(json!({ "kind": "stream", "name": "stderr", "text": format!("{text}{end}") }));
+}
+
+/// A panic ended the cell, if that is said at a `line` that evcxr wrote; otherwise the words are a cell's own text.
+pub fn panicked(line: u32) {
+    if link::at(line) != Place::Panicked {
+        return print(format_args!("{PANIC}"), true, "");
+    }
+    tell(json!({ "kind": "panic" }));
+    link::engine(PANIC);
+}
+
+/// `format!("{:?}", &(value))` in a cell. At the `line` where evcxr has a value shown that it could show in no other
+/// way, it is shown here, and what evcxr prints around nothing is passed over.
+pub fn debug<T: Debug + ?Sized>(line: u32, value: &T, show: impl FnOnce(&T)) -> String {
+    if link::at(line) != Place::Value {
+        return format!("{value:?}");
+    }
+    show(value);
+    tell(json!({ "kind": "frame" }));
+    String::new()
+}
+
+/// `?` ended the cell.
+pub fn failed() {
+    tell(json!({ "kind": "failure" }));
+    link::engine(FAILURE);
 }
 
 /// The text of an error, if evcxr says next that `?` ended the cell; otherwise text on stderr like any other.
+#[track_caller]
 pub fn unsure(text: fmt::Arguments<'_>) {
-    tell(&json!({ "kind": "unsure", "text": text.to_string() }));
+    tell(json!({ "kind": "unsure", "text": text.to_string() }));
 }
 
 /// The value of a cell.
 fn result(data: &Value) {
-    tell(&json!({ "kind": "result", "data": data }));
+    tell(json!({ "kind": "result", "data": data }));
 }
 
 fn bundle(value: &(impl Rich + ?Sized)) -> Value {
     json!({ "text/plain": value.text(), "text/html": value.html() })
-}
-
-fn tell(message: &Value) {
-    tell_line(&format!("{MARK}{message}"));
-}
-
-/// One write, so that lines of several threads do not mix; without a kernel to read it, nothing is lost.
-fn tell_line(line: &str) {
-    let mut stdout = std::io::stdout().lock();
-    let _ = stdout.write_all(format!("{line}\n").as_bytes()).and_then(|()| stdout.flush());
 }

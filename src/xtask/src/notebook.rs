@@ -17,7 +17,7 @@ pub struct Args {
     /// Set everything up, and open nothing.
     #[arg(long)]
     no_open: bool,
-    /// Only say what is there and what is missing.
+    /// Only say what is there and what is missing, and whether a cell runs.
     #[arg(long)]
     check: bool,
 }
@@ -31,8 +31,9 @@ pub fn run(args: &Args) -> Result<()> {
     setup::before_the_rest(args.yes)?;
     library_sources::bring(&Here)?;
     jupyter.install(&Here)?;
-    eprintln!("Building the kernel in release.");
-    let programs = process::build(&["-p", "rankscope-kernel"], process::Profile::Release)?;
+    eprintln!("Building the kernel.");
+    // With the features of all members: `start` and `test` build the same, and so nothing is built twice.
+    let programs = process::build(&["--workspace", "--bin", "rankscope-kernel"], process::Profile::Dev)?;
     let kernel = programs.get("rankscope-kernel").context("cargo built no rankscope-kernel")?;
     process::run(Command::new(kernel).arg("install"), "the kernel was not installed")?;
     let notebooks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../notebooks").canonicalize()?;
@@ -93,7 +94,7 @@ fn check(jupyter: &Jupyter) -> Result<()> {
     };
     say("JupyterLab", Some(jupyter.lab()).filter(|path| Here.exists(path)));
     say("standard library's sources", library_sources::find(&Here));
-    let kernel = process::target_folder()?.join("release/rankscope-kernel");
+    let kernel = process::target_folder()?.join("debug/rankscope-kernel");
     let built = Some(kernel.clone()).filter(|path| Here.exists(path));
     let is_built = built.is_some();
     say("kernel", built);

@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::Receiver;
-use std::time::Duration;
 
-use evcxr::{Error, EvalCallbacks, EvalOutputs};
+use evcxr::{Error, EvalOutputs};
 use jupyter_protocol::{
-    ErrorOutput, ExecuteInput, ExecuteReply, ExecuteRequest, ExecutionCount, ExpressionResult, InputRequest,
+    ErrorOutput, ExecuteInput, ExecuteReply, ExecuteRequest, ExecuteResult, ExecutionCount, ExpressionResult,
     JupyterMessage, JupyterMessageContent, ReplyError, ReplyStatus, Status,
 };
 use serde_json::{Map, Value};
@@ -15,9 +14,6 @@ use serde_json::{Map, Value};
 use super::failure::{self, Outcome};
 use super::{ABORT_WINDOW, Engine, prelude};
 use crate::server::Shared;
-
-/// evcxr cuts a prompt at its first colon; the library writes this in its place.
-const COLON: char = '\u{2}';
 
 impl Engine {
     /// Runs a cell and answers its request; if it failed, what was queued with it is not run.
@@ -77,10 +73,10 @@ impl Engine {
         }
         let variables: Vec<String> =
             self.context.variables_and_types().map(|(name, _)| name.to_owned()).collect();
-        self.output.begin(Some(message), request.silent, self.count);
+        self.output.begin(Some(message), request.silent, request.allow_stdin, self.count);
         self.shared.progress.begin();
-        let result = self.execute(message, request);
-        let ending = self.output.end();
+        let result = self.execute(code);
+        let ending = self.output.end(matches!(result, Err(Error::SubprocessTerminated(_))));
         let (interrupted, killed) = self.shared.progress.end();
         self.is_stale = interrupted && matches!(result, Err(Error::CompilationErrors(_) | Error::Message(_)));
         let outcome = Outcome { code, count: self.count, variables: &variables, interrupted, killed };
@@ -88,7 +84,7 @@ impl Engine {
             Ok(outputs) => {
                 let failed = outcome.of_ending(&ending);
                 if failed.is_none() {
-                    self.show(outputs);
+                    self.show(message, request, outputs);
                 }
                 failed
             }
@@ -102,26 +98,16 @@ impl Engine {
         failed
     }
 
-    fn execute(&mut self, message: &JupyterMessage, request: &ExecuteRequest) -> Result<EvalOutputs, Error> {
-        let (shared, replies, allowed) = (self.shared.clone(), self.replies.clone(), request.allow_stdin);
+    fn execute(&mut self, code: &str) -> Result<EvalOutputs, Error> {
         let context = &mut self.context;
-        let run = || {
-            let mut callbacks = EvalCallbacks {
-                input_reader: &|request| {
-                    let prompt = request.prompt.replace(COLON, ":");
-                    let request = InputRequest { prompt, password: request.is_password };
-                    if allowed { ask(&shared, &replies, message, request) } else { String::new() }
-                },
-            };
-            context.execute_with_callbacks(&request.code, &mut callbacks)
-        };
+        let run = || context.execute(code);
         // rust-analyzer is large; a bug of its own must not take the notebook with it.
         let result = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
             Err(Error::Message(
                 "the analysis of this cell failed inside rust-analyzer; write it another way".into(),
             ))
         });
-        result.map_err(|error| self.with_its_place(error, &request.code))
+        result.map_err(|error| self.with_its_place(error, code))
     }
 
     /// evcxr may keep a note ("function defined here") and drop the error it belongs to; a check finds that again.
@@ -136,12 +122,16 @@ impl Engine {
     }
 
     /// Publishes what evcxr itself has to show: the answers of its commands, such as `:vars`.
-    fn show(&self, outputs: &EvalOutputs) {
-        if !outputs.is_empty() {
-            let trimmed = |(name, text): (&String, &String)| (name.clone(), Value::from(text.trim_end()));
-            let data: Map<String, Value> = outputs.content_by_mime_type.iter().map(trimmed).collect();
-            self.output.result(&self.shared.wire, &Value::Object(data));
+    fn show(&self, message: &JupyterMessage, request: &ExecuteRequest, outputs: &EvalOutputs) {
+        if request.silent || outputs.is_empty() {
+            return;
         }
+        let trimmed = |(name, text): (&String, &String)| (name.clone(), Value::from(text.trim_end()));
+        let data: Map<String, Value> = outputs.content_by_mime_type.iter().map(trimmed).collect();
+        let data = serde_json::from_value(Value::Object(data)).unwrap_or_default();
+        let execution_count = ExecutionCount::new(self.count);
+        let result = ExecuteResult { execution_count, data, metadata: Map::new(), transient: None };
+        self.shared.wire.publish(result, message);
     }
 
     /// A message that waited behind a cell that failed: a cell is aborted, anything else is answered.
@@ -170,25 +160,6 @@ fn take_waiting(queued: &Receiver<JupyterMessage>) -> Vec<JupyterMessage> {
         waiting.push(message);
     }
     waiting
-}
-
-/// Asks the person at the notebook, until there is an answer or an interrupt.
-fn ask(
-    shared: &Shared,
-    replies: &crossbeam_channel::Receiver<String>,
-    message: &JupyterMessage,
-    request: InputRequest,
-) -> String {
-    // An answer that came after its cell was interrupted is not for this one.
-    while replies.try_recv().is_ok() {}
-    shared.wire.ask(request, message);
-    loop {
-        match replies.recv_timeout(Duration::from_millis(50)) {
-            Ok(text) => return text.replace('\n', " "),
-            Err(crossbeam_channel::RecvTimeoutError::Timeout) if !shared.progress.is_interrupted() => {}
-            Err(_) => return String::new(),
-        }
-    }
 }
 
 /// Front ends may ask for expressions to be evaluated after a cell; a compiler is too slow for that.

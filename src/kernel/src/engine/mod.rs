@@ -8,19 +8,23 @@ mod progress;
 mod report;
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
-use evcxr::CommandContext;
-use jupyter_protocol::{ExecuteReply, JupyterMessage, JupyterMessageContent, ReplyStatus, Status};
+use anyhow::{Context, Result, anyhow, bail};
+use evcxr::{CommandContext, Error, EvalContext};
+use jupyter_protocol::{
+    ExecuteReply, ExecuteRequest, JupyterMessage, JupyterMessageContent, ReplyStatus, Status,
+};
 
-use crate::child::Cells;
+use crate::cells::{self, Cells};
 use crate::home::Home;
 use crate::library;
 use crate::output::Output;
 use crate::server::{Shared, answer_plain};
+use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
 pub use progress::Progress;
 
@@ -34,14 +38,10 @@ const ABORT_WINDOW: Duration = Duration::from_millis(10);
 pub fn set_environment(home: &Home, cells: &Path) {
     let mut variables =
         vec![("EVCXR_TMPDIR", cells.as_os_str().to_owned()), ("EVCXR_CONFIG_DIR", home.settings().into())];
-    // A cell knows where the shared library is only relative to a folder that it is moved out of.
-    let search = if cfg!(target_os = "macos") { "DYLD_LIBRARY_PATH" } else { "LD_LIBRARY_PATH" };
-    let mut places = home.library().into_os_string();
-    if let Some(others) = std::env::var_os(search).filter(|others| !others.is_empty()) {
-        places.push(":");
-        places.push(others);
+    // Where nothing is installed the engine will say so.
+    if let Ok(toolchain) = Toolchain::of(home) {
+        toolchain.enter();
     }
-    variables.push((search, places));
     // Without it the Vulkan loader complains on stderr in every process.
     if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
         variables.push(("XDG_RUNTIME_DIR", cells.into()));
@@ -57,7 +57,6 @@ pub struct Engine {
     context: CommandContext,
     output: Output,
     shared: Arc<Shared>,
-    replies: crossbeam_channel::Receiver<String>,
     count: usize,
     /// An interrupt may have left the analysis with half a manifest.
     is_stale: bool,
@@ -73,10 +72,18 @@ impl Engine {
         shared: Arc<Shared>,
         replies: crossbeam_channel::Receiver<String>,
     ) -> Result<Self> {
-        let (context, streams) = CommandContext::new().map_err(|error| anyhow!("{error}"))?;
+        let (ours, theirs) = cells::pair()?;
+        let mut command = Command::new(std::env::current_exe()?);
+        // A cell knows where they are only relative to a folder that it is moved out of.
+        let folders = [home.library(), Toolchain::of(home)?.libraries];
+        theirs.pass(&mut command, &library::file(home), &folders)?;
+        // First: evcxr has a cell run at once, which waits until the kernel has heard of it.
+        let output = Output::start(shared.clone(), ours, replies)?;
+        let (context, _) =
+            EvalContext::with_subprocess_command(command).map_err(|error| anyhow!("{error}"))?;
+        let context = CommandContext::with_eval_context(context);
         shared.progress.set_cells(Cells::new(context.process_handle()));
-        let output = Output::start(shared.wire.clone(), streams.stdout, streams.stderr);
-        let mut engine = Engine { context, output, shared, replies, count: 0, is_stale: false };
+        let mut engine = Engine { context, output, shared, count: 0, is_stale: false };
         engine.run_hidden(&prelude::load(&home.facade())).context("cannot load the library")?;
         engine.run_hidden(prelude::WARM_UP).context("the first cell does not run")?;
         Ok(engine)
@@ -84,9 +91,9 @@ impl Engine {
 
     /// Runs a cell of our own, of which nobody sees anything.
     fn run_hidden(&mut self, code: &str) -> Result<()> {
-        self.output.begin(None, true, 0);
+        self.output.begin(None, true, false, 0);
         let result = self.context.execute(code);
-        let ending = self.output.end();
+        let ending = self.output.end(matches!(result, Err(Error::SubprocessTerminated(_))));
         result.map_err(|error| anyhow!("{error}"))?;
         ending.panic.map_or(Ok(()), |panic| Err(anyhow!("{}", panic.message)))
     }
@@ -117,7 +124,7 @@ pub fn start(
 ) -> Result<()> {
     let body = move || {
         // Behind the sockets, which are bound by now: a client need not wait for any of it.
-        let prepared = library::check(&home).and_then(|()| workspace.fill(&home));
+        let prepared = check(&home).and_then(|()| workspace.fill(&home));
         let engine = prepared.and_then(|()| Engine::warm(&home, shared.clone(), replies));
         match engine {
             Ok(engine) => {
@@ -178,21 +185,39 @@ fn refuse(shared: &Shared, jobs: &Receiver<JupyterMessage>, reason: &str) {
     }
 }
 
-/// Runs the engine once in `folder`, so that everything a kernel needs is built there.
+/// Whether what is installed is this program's.
+fn check(home: &Home) -> Result<()> {
+    library::check(home, &std::env::current_exe()?)
+}
+
+/// A cell that says what it is, and has a value.
+const CELL: &str = "print!(\"a cell\"); 6 * 7";
+
+/// Runs the engine once in `folder`, so that everything a kernel needs is built there, and a cell as a notebook does.
 ///
 /// # Errors
-/// If the library does not load.
-pub fn rehearse(home: &Home, folder: &Path) -> Result<()> {
+/// If the library does not load, or the cell does not show what it should.
+pub fn try_cell(home: &Home, folder: &Path) -> Result<()> {
     set_environment(home, folder);
-    let (wire, _ends) = crate::server::Wire::new();
+    let (wire, mut ends) = crate::server::Wire::new();
     let shared = Arc::new(Shared::new(wire, folder.to_owned()));
     let (_typed, replies) = crossbeam_channel::unbounded();
     let home = home.clone();
     let body = move || {
         let mut engine = Engine::warm(&home, shared, replies)?;
         // What a check needs is built apart from what a cell needs.
-        engine.context.check("1").map(drop).map_err(|error| anyhow!("a check does not run: {error}"))
+        engine.context.check("1").map(drop).map_err(|error| anyhow!("a check does not run: {error}"))?;
+        let request = ExecuteRequest::new(CELL.into());
+        let (_jobs, queued) = std::sync::mpsc::channel();
+        engine.cell(&JupyterMessage::new(request.clone(), None), &request, &queued);
+        anyhow::Ok(())
     };
     let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(body)?;
-    thread.join().map_err(|_| anyhow!("the engine panicked"))?
+    thread.join().map_err(|_| anyhow!("the engine panicked"))??;
+    let mut shown = String::new();
+    while let Ok(message) = ends.iopub.try_recv() {
+        shown += &serde_json::to_string(&message.content)?;
+    }
+    let is_shown = ["\"a cell\"", "\"42\""].iter().all(|part| shown.contains(part));
+    if is_shown { Ok(()) } else { bail!("the cell `{CELL}` shows {shown}") }
 }

@@ -7,7 +7,7 @@ pub fn load(facade: &Path) -> String {
     // As TOML and as JSON: quotes and backslashes in a path are escaped alike.
     let path = serde_json::Value::from(facade.to_string_lossy());
     format!(
-        ":dep rankscope = {{ path = {path} }}\n{QUIET}\n{NAMES}\n{PRINT}\n{PRINTLN}\n{EPRINT}\n{EPRINTLN}\n{START}"
+        ":dep rankscope = {{ path = {path} }}\n{QUIET}\n{NAMES}\n{PRINT}\n{PRINTLN}\n{EPRINT}\n{EPRINTLN}\n{FORMAT}\n{START}"
     )
 }
 
@@ -28,16 +28,28 @@ const NAMES: &str =
     "use rankscope::prelude::*;\nuse rankscope::notebook::{Show as _, clear, display, input, update};";
 
 const PRINT: &str = r#"macro_rules! print {
-    ($($text:tt)*) => { rankscope::notebook::write("stdout", format_args!($($text)*), false) };
+    ($($text:tt)*) => { rankscope::notebook::print(format_args!($($text)*), false, module_path!()) };
 }"#;
 
+/// The first two are what evcxr puts behind a cell to say that it panicked, and into the cell to say that `?` returned
+/// from it. A cell may say the words of the first: the library looks where they stand.
 const PRINTLN: &str = r#"macro_rules! println {
-    () => { rankscope::notebook::write("stdout", format_args!(""), true) };
-    ($($text:tt)*) => { rankscope::notebook::write("stdout", format_args!($($text)*), true) };
+    ("EVCXR_PANIC_NOTIFICATION") => { rankscope::notebook::panicked(line!()) };
+    ("{}", evcxr_internal_runtime::USER_ERROR_OCCURRED) => { rankscope::notebook::failed() };
+    () => { rankscope::notebook::print(format_args!(""), true, module_path!()) };
+    ($($text:tt)*) => { rankscope::notebook::print(format_args!($($text)*), true, module_path!()) };
+}"#;
+
+/// How evcxr has a value shown in a cell that it had to change, such as one whose value moves a variable into a tuple.
+const FORMAT: &str = r#"macro_rules! format {
+    ("{:?}",&($value:expr)) => {
+        rankscope::notebook::debug(line!(), &($value), |value| value.evcxr_display())
+    };
+    ($($text:tt)*) => { std::format!($($text)*) };
 }"#;
 
 const EPRINT: &str = r#"macro_rules! eprint {
-    ($($text:tt)*) => { rankscope::notebook::write("stderr", format_args!($($text)*), false) };
+    ($($text:tt)*) => { rankscope::notebook::eprint(format_args!($($text)*), false) };
 }"#;
 
 /// The first three are what evcxr puts around a cell to show the error that `?` returned; a cell of the user's may
@@ -46,8 +58,8 @@ const EPRINTLN: &str = r#"macro_rules! eprintln {
     ("{}", $error:ident) => { rankscope::notebook::unsure(format_args!("{}\n", $error)) };
     ("{:?}", $error:ident) => { rankscope::notebook::unsure(format_args!("{:?}\n", $error)) };
     ("{:#?}", $error:ident) => { rankscope::notebook::unsure(format_args!("{:#?}\n", $error)) };
-    () => { rankscope::notebook::write("stderr", format_args!(""), true) };
-    ($($text:tt)*) => { rankscope::notebook::write("stderr", format_args!($($text)*), true) };
+    () => { rankscope::notebook::eprint(format_args!(""), true) };
+    ($($text:tt)*) => { rankscope::notebook::eprint(format_args!($($text)*), true) };
 }"#;
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use crate::child::Cells;
+use crate::cells::Cells;
 use crate::workspace::built_cells;
 
 /// How long a cell that runs may ignore an interrupt before its process is ended.
@@ -93,6 +93,11 @@ impl Progress {
         let mut state = self.state();
         state.running = None;
         (state.interrupted, state.killed)
+    }
+
+    /// The request that runs.
+    pub fn running(&self) -> Option<u64> {
+        self.state().running
     }
 
     /// Whether the request that runs has been interrupted.

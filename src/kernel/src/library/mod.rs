@@ -16,24 +16,44 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use crate::engine;
 use crate::home::Home;
+use crate::toolchain::Toolchain;
+use crate::trial;
 
 /// The name of the shared library's crate.
 pub const SHARED: &str = "rankscope_cells";
 
-/// Its whole source. The function is there so that a library without the feature `notebook` is not taken for one.
-const SOURCE: &str =
-    "pub use rankscope::*;\npub use rankscope::notebook::start as rankscope_notebook_start;\n";
+/// Its whole source. The process of the cells looks for the functions by their names.
+const SOURCE: &str = r#"pub use rankscope::*;
+
+/// # Safety
+/// `link` points at one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rankscope_notebook_link(link: *const rankscope::notebook::Link) {
+    rankscope::notebook::link(unsafe { *link });
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn rankscope_notebook_flush() {
+    rankscope::notebook::flush();
+}
+"#;
 
 /// Makes all that kernels share: library, metadata, facade, template.
 ///
 /// # Errors
 /// If a part of it cannot be made.
-pub fn build(home: &Home, sources: &Path, standard: &Path, say: &mut dyn FnMut(&str)) -> Result<()> {
+pub fn build(
+    home: &Home,
+    toolchain: &Toolchain,
+    sources: &Path,
+    standard: &Path,
+    say: &mut dyn FnMut(&str),
+) -> Result<()> {
     let started = std::time::Instant::now();
     fs::create_dir_all(home.path()).with_context(|| format!("cannot make {}", home.path().display()))?;
     let _ = fs::remove_file(home.stamp());
+    toolchain.write(home)?;
     say("linking the shared library");
     link(home)?;
     say("writing the facade");
@@ -47,42 +67,41 @@ pub fn build(home: &Home, sources: &Path, standard: &Path, say: &mut dyn FnMut(&
         fs::remove_dir_all(&template)?;
     }
     fs::create_dir_all(&template)?;
-    engine::rehearse(home, &template)?;
+    trial::run(&std::env::current_exe()?, home, &template)?;
     tidy(&template)?;
-    fs::write(home.stamp(), format!("{:#}\n", stamp()?))?;
+    fs::write(home.stamp(), format!("{:#}\n", stamp(&std::env::current_exe()?, toolchain)?))?;
     say(&format!("ready after {:.1} s", started.elapsed().as_secs_f64()));
     Ok(())
 }
 
-/// Says whether what is there was made by this program with this compiler.
+/// Says whether what is there was made by `program`, with the compiler that is in its place now.
 ///
 /// # Errors
 /// If it was not, with what to do.
-pub fn check(home: &Home) -> Result<()> {
-    let advice = "run `rankscope-kernel install`";
-    let text = fs::read_to_string(home.stamp())
-        .with_context(|| format!("nothing is installed in {}: {advice}", home.path().display()))?;
-    let found: Value = serde_json::from_str(&text).unwrap_or_default();
-    let wanted = stamp()?;
-    for name in ["kernel", "compiler"] {
-        if found[name] != wanted[name] {
-            bail!(
-                "the library for cells was made with {name} {}, this is {}: {advice}",
-                found[name],
-                wanted[name]
-            );
-        }
+pub fn check(home: &Home, program: &Path) -> Result<()> {
+    let toolchain = Toolchain::of(home)?;
+    toolchain.check()?;
+    let advice = "run `cargo xtask notebook` or `rankscope-kernel install`";
+    let text = fs::read_to_string(home.stamp()).with_context(|| {
+        format!("the installation in {} was not finished: {advice}", home.path().display())
+    })?;
+    let (found, wanted): (Value, _) =
+        (serde_json::from_str(&text).unwrap_or_default(), stamp(program, &toolchain)?);
+    if found != wanted {
+        bail!(
+            "the library for cells was made by the kernel {}, this is {}: {advice}",
+            found["kernel"],
+            wanted["kernel"]
+        );
     }
     Ok(())
 }
 
 /// What the library depends on.
-fn stamp() -> Result<Value> {
-    let compiler = rustc(&["--version"])?;
-    let program = std::env::current_exe()?;
-    let modified = fs::metadata(&program)?.modified()?;
+fn stamp(program: &Path, toolchain: &Toolchain) -> Result<Value> {
+    let modified = fs::metadata(program).with_context(|| format!("no {}", program.display()))?.modified()?;
     let made = modified.duration_since(std::time::UNIX_EPOCH)?.as_millis();
-    Ok(json!({ "kernel": format!("{} of {made}", env!("CARGO_PKG_VERSION")), "compiler": compiler }))
+    Ok(json!({ "kernel": format!("{} of {made}", env!("CARGO_PKG_VERSION")), "compiler": toolchain.version }))
 }
 
 /// The sources of the checkout that this program was built from.
@@ -96,22 +115,9 @@ pub fn own_sources() -> Result<PathBuf> {
         .with_context(|| format!("{} is gone: name the library's sources with --sources", sources.display()))
 }
 
-/// Where the compiler lives.
-///
-/// # Errors
-/// If there is none.
-pub fn sysroot() -> Result<PathBuf> {
-    Ok(PathBuf::from(rustc(&["--print", "sysroot"])?))
-}
-
-/// The compiler that evcxr takes as well: not the proxy of a checkout with a toolchain file.
-fn rustc(arguments: &[&str]) -> Result<String> {
-    let output = Command::new("rustc").args(arguments).current_dir("/").output();
-    let output = output.context("rustc does not run: is a Rust toolchain installed?")?;
-    if !output.status.success() {
-        bail!("rustc {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+/// The file of the shared library.
+pub fn file(home: &Home) -> PathBuf {
+    home.library().join(format!("{}{SHARED}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX))
 }
 
 fn link(home: &Home) -> Result<()> {

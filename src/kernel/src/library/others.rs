@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -38,16 +38,34 @@ pub fn dependency(folder: &str) -> String {
     format!("{} = {{ path = \"{folder}/{}\" }}\n", NAMES[0], NAMES[0])
 }
 
+/// What cargo knows of the library's package, for this machine alone: crates of other systems have not been fetched.
+/// Crates of this one that no build wanted may be missing as well; with a network, cargo fetches them.
 fn metadata(sources: &Path) -> Result<Value> {
-    let output = Command::new("cargo")
-        .args(["metadata", "--format-version=1", "--offline", "--manifest-path"])
-        .arg(sources.join("Cargo.toml"))
-        .output()
-        .context("cargo does not run: is a Rust toolchain installed?")?;
+    let host = host()?;
+    let ask = |offline: &[&str]| -> Result<Output> {
+        Command::new("cargo")
+            .args(["metadata", "--format-version=1", "--filter-platform", &host, "--manifest-path"])
+            .arg(sources.join("Cargo.toml"))
+            .args(offline)
+            .output()
+            .context("cargo does not run: is a Rust toolchain installed?")
+    };
+    let mut output = ask(&["--offline"])?;
+    if !output.status.success() {
+        output = ask(&[])?;
+    }
     if !output.status.success() {
         bail!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// The name of this machine's system, as the compiler says it.
+fn host() -> Result<String> {
+    let output = Command::new("rustc").arg("-vV").current_dir("/").output().context("rustc does not run")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).context("rustc -vV names no host")
 }
 
 /// One of the crates as cargo resolved it.

@@ -11,6 +11,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use super::facade::copy_sources;
+use crate::toolchain::cargo_home;
 
 /// The crates and what they use. Maps of `std` are wrappers around those of `hashbrown`.
 const CRATES: [(&str, &[&str]); 4] = [
@@ -53,22 +54,51 @@ fn sources(library: &Path, name: &str) -> Result<PathBuf> {
         let version = entry.file_name().to_string_lossy().strip_prefix(name).map(str::to_owned);
         version.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
     });
-    let found = found.map(|entry| entry.path()).or_else(|| downloaded(library, name));
-    let found = found.with_context(|| format!("{} has no {name}", library.display()))?;
+    let found = match found {
+        Some(entry) => entry.path(),
+        None => downloaded(library, name)?,
+    };
     Ok(found.join("src"))
 }
 
-/// A crate of the version that the library's lock file names, among those that cargo has downloaded: rustup brings
-/// the library without what it is made of.
-fn downloaded(library: &Path, name: &str) -> Option<PathBuf> {
-    let lock = fs::read_to_string(library.join("Cargo.lock")).ok()?;
-    let (_, entry) = lock.split_once(&format!("name = \"{name}\"\nversion = \""))?;
-    let folder = format!("{name}-{}", entry.split('"').next()?);
-    let home = std::env::var_os("CARGO_HOME")
-        .map(PathBuf::from)
-        .or_else(|| Some(std::env::home_dir()?.join(".cargo")))?;
-    let registries = fs::read_dir(home.join("registry/src")).ok()?.flatten();
-    registries.map(|registry| registry.path().join(&folder)).find(|path| path.is_dir())
+/// A crate of the version that the library's lock file names, among those that cargo has downloaded, or will: rustup
+/// brings the library without what it is made of.
+fn downloaded(library: &Path, name: &str) -> Result<PathBuf> {
+    let missing = || format!("{} has no {name}", library.display());
+    let lock = fs::read_to_string(library.join("Cargo.lock")).with_context(missing)?;
+    let entry = lock.split_once(&format!("name = \"{name}\"\nversion = \""));
+    let version = entry.and_then(|(_, entry)| entry.split('"').next()).with_context(missing)?;
+    let home = cargo_home().with_context(missing)?;
+    let find = || {
+        let registries = fs::read_dir(home.join("registry/src")).ok()?.flatten();
+        registries
+            .map(|registry| registry.path().join(format!("{name}-{version}")))
+            .find(|path| path.is_dir())
+    };
+    if find().is_none() {
+        fetch(name, version).with_context(missing)?;
+    }
+    find().with_context(missing)
+}
+
+/// Has cargo download a crate.
+fn fetch(name: &str, version: &str) -> Result<()> {
+    let folder = std::env::temp_dir().join(format!("rankscope-fetch-{}", std::process::id()));
+    fs::create_dir_all(folder.join("src"))?;
+    fs::write(folder.join("src/lib.rs"), "")?;
+    // A workspace of its own, wherever the folder is.
+    let manifest = format!(
+        "[package]\nname = \"fetch\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[workspace]\n[dependencies]\n\
+         {name} = {{ version = \"={version}\", default-features = false }}\n"
+    );
+    fs::write(folder.join("Cargo.toml"), manifest)?;
+    let output = Command::new("cargo").args(["fetch", "--quiet"]).current_dir(&folder).output();
+    let _ = fs::remove_dir_all(&folder);
+    let output = output.context("cargo does not run: is a Rust toolchain installed?")?;
+    if !output.status.success() {
+        bail!("cargo fetch: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
 }
 
 const WORKSPACE: &str = "[workspace]\nresolver = \"3\"\nmembers = [\"std\"]\n";

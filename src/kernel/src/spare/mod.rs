@@ -88,7 +88,7 @@ fn lock(folder: &Path) -> Result<Option<File>> {
 /// # Errors
 /// If nothing is installed, or the setting cannot be written.
 pub fn on(home: &Home) -> Result<()> {
-    library::check(home)?;
+    library::check(home, &home.program())?;
     let setting = setting()?;
     let shown = setting.display();
     fs::create_dir_all(setting.parent().context("no folder")?)

@@ -14,7 +14,7 @@ use jupyter_protocol::ConnectionInfo;
 use super::message::{Wish, receive, receive_outputs, send};
 use super::shepherd::{GO, NO, YES};
 use super::{END, Flock, IDLE, IDLE_SECONDS, folder, library_of, lock, socket};
-use crate::child::Handover;
+use crate::cells::Handover;
 use crate::home::Home;
 use crate::kernel::Kernel;
 use crate::surroundings::{Surroundings, bounds};
@@ -39,7 +39,7 @@ extern "C" fn end(_: libc::c_int) {
 pub fn wait() -> Result<()> {
     let folder = folder()?;
     let Some(lock) = lock(&folder)? else { return Ok(()) };
-    crate::child::lead_group();
+    crate::cells::lead_group();
     // SAFETY: the handler only stores an atomic.
     unsafe { libc::signal(libc::SIGTERM, end as extern "C" fn(libc::c_int) as libc::sighandler_t) };
     let home = Home::of_user()?;

@@ -6,15 +6,15 @@ use crate::mutate::suite::Suite::Kernel;
 pub(super) const KERNEL: &[Mutation] = &[
     Mutation {
         name: "kernel.caught-panic-ends-the-cell",
-        file: "../kernel/src/output.rs",
+        file: "../kernel/src/output/mod.rs",
         old: "current.panicked.then(||",
-        new: "current.panic.is_some().then(||",
+        new: "seen.is_some().then(||",
         suite: Kernel,
         tests: &["a_panic_that_was_caught"],
     },
     Mutation {
         name: "kernel.error-without-its-text",
-        file: "../kernel/src/output.rs",
+        file: "../kernel/src/output/mod.rs",
         old: "self.failure = Some(self.unsure.take().unwrap_or_default())",
         new: "self.failure = Some(String::new())",
         suite: Kernel,
@@ -22,7 +22,7 @@ pub(super) const KERNEL: &[Mutation] = &[
     },
     Mutation {
         name: "kernel.update-as-a-new-display",
-        file: "../kernel/src/output.rs",
+        file: "../kernel/src/output/mod.rs",
         old: "(_, Some(id)) if update =>",
         new: "(_, Some(id)) if !update =>",
         suite: Kernel,

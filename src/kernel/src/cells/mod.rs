@@ -1,4 +1,11 @@
-//! The process that runs cells: what it does before evcxr takes over, and how the kernel talks to it.
+//! The process that runs cells: what it does, and how the kernel talks to it.
+
+mod frame;
+mod link;
+mod run;
+#[cfg(target_os = "linux")]
+mod stdin;
+mod streams;
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
@@ -10,6 +17,9 @@ use std::time::Duration;
 
 use crate::spare;
 use crate::surroundings::Surroundings;
+pub use frame::Frame;
+pub use link::Answer;
+pub use streams::{Ours, pair, read_waiting};
 
 /// Set by evcxr for the process that runs cells.
 const IS_CHILD: &str = "EVCXR_IS_RUNTIME";
@@ -23,8 +33,9 @@ const TAKING_OVER: Duration = Duration::from_secs(1);
 /// Whether our process group holds us, our compilers and our cells, and nobody else.
 static LEADS_GROUP: AtomicBool = AtomicBool::new(false);
 
-/// In the child: no signal of ours may kill it before the library has its handlers, and it dies with the kernel.
-pub fn before_cells() {
+/// Runs cells and does not return, if this process is there for that. No signal of ours may kill it before the library
+/// has its handlers, and it dies with the kernel.
+pub fn run_if_asked() {
     if std::env::var_os(IS_CHILD).is_none() {
         return;
     }
@@ -35,6 +46,7 @@ pub fn before_cells() {
         #[cfg(target_os = "linux")]
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
     }
+    let given = streams::Given::take();
     let socket = std::env::var(HANDOVER).ok().and_then(|socket| socket.parse::<RawFd>().ok());
     if let Some(socket) = socket {
         // SAFETY: the spare left this end open for us.
@@ -42,6 +54,9 @@ pub fn before_cells() {
         let _ = keep_from_programs(&socket, true);
         std::thread::spawn(move || take_over(socket));
     }
+    #[cfg(target_os = "linux")]
+    stdin::ask();
+    run::run(given)
 }
 
 /// In the kernel: an interrupt goes to a group of our own, as Ctrl-C in a terminal does, and so to every compiler

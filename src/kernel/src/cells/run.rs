@@ -1,0 +1,134 @@
+//! The process of the cells: loads each cell that evcxr names, and runs it.
+
+use std::ffi::{CStr, CString, c_char, c_void};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use super::link;
+use super::streams::Given;
+
+/// What evcxr says to have a cell run, before the library's path and the function's name.
+const RUN: &str = "LOAD_AND_RUN ";
+/// What it waits for.
+const DONE: &str = "EVCXR_EXECUTION_COMPLETE";
+/// How a process ends that cannot run cells.
+const CANNOT: i32 = 99;
+
+/// What a cell gives the next one: evcxr's store of variables.
+type Store = *mut c_void;
+
+/// Runs cells with what the kernel gave, until evcxr says nothing more.
+pub fn run(given: Result<Given>) -> ! {
+    let ended = given.and_then(prepare).and_then(|(commands, mut cells)| {
+        for line in commands.lines() {
+            cells.run(&line?)?;
+        }
+        Ok(())
+    });
+    if let Err(error) = &ended {
+        eprintln!("the process of the cells: {error:#}");
+    }
+    std::process::exit(if ended.is_ok() { 0 } else { CANNOT })
+}
+
+/// Puts evcxr's pipes away and the streams of the cells in their place, and links the library to this program.
+fn prepare(given: Given) -> Result<(BufReader<File>, Cells)> {
+    // While this process's standard error is still evcxr's: it says what is wrong where nothing else can.
+    let library = Library::open(Path::new(&given.library))?;
+    let [commands, engine] = [libc::STDIN_FILENO, libc::STDOUT_FILENO].map(put_away);
+    let [out, err] = given.text;
+    put(File::open("/dev/null")?.into(), libc::STDIN_FILENO)?;
+    put(out, libc::STDOUT_FILENO)?;
+    put(err, libc::STDERR_FILENO)?;
+    link::establish(given.tell, given.ask, engine?.into());
+    let start: extern "C" fn(*const link::Link) = library.function("rankscope_notebook_link")?;
+    start(&link::LINK);
+    let flush = library.function("rankscope_notebook_flush")?;
+    Ok((BufReader::new(commands?.into()), Cells { store: std::ptr::null_mut(), flush }))
+}
+
+/// A second descriptor for a standard one, which no program inherits.
+fn put_away(standard: i32) -> io::Result<OwnedFd> {
+    // SAFETY: the new descriptor is nobody else's.
+    unsafe {
+        let file = libc::fcntl(standard, libc::F_DUPFD_CLOEXEC, libc::STDERR_FILENO + 1);
+        if file < 0 { Err(io::Error::last_os_error()) } else { Ok(OwnedFd::from_raw_fd(file)) }
+    }
+}
+
+/// Makes `file` a standard one.
+fn put(file: OwnedFd, standard: i32) -> io::Result<()> {
+    // SAFETY: a system call on two descriptors.
+    if unsafe { libc::dup2(file.as_raw_fd(), standard) } < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
+struct Cells {
+    store: Store,
+    flush: extern "C" fn(),
+}
+
+impl Cells {
+    /// Does what one line of evcxr's says.
+    fn run(&mut self, line: &str) -> Result<()> {
+        let named = line.strip_prefix(RUN).and_then(|rest| rest.rsplit_once(' '));
+        let (path, function) = named.with_context(|| format!("evcxr says `{line}`"))?;
+        let path = Path::new(path);
+        let library = Library::open(path)?;
+        let function: extern "C" fn(Store) -> Store = library.function(function)?;
+        link::begin(path);
+        self.store = function(self.store);
+        // What the cell printed stands under the cell, though a buffer may have kept it.
+        (self.flush)();
+        // SAFETY: writes out the buffers of C's streams.
+        unsafe { libc::fflush(std::ptr::null_mut()) };
+        link::engine_line(DONE.as_bytes());
+        Ok(())
+    }
+}
+
+/// A library that stays loaded as long as the process: what it defined may be used by whatever comes later.
+struct Library(*mut c_void);
+
+impl Library {
+    fn open(path: &Path) -> Result<Self> {
+        let name = CString::new(path.as_os_str().as_encoded_bytes()).context("a path with a zero byte")?;
+        // SAFETY: the name is a C string; what the library does when it is loaded is the cell's business.
+        let library = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_LAZY | libc::RTLD_LOCAL) };
+        if library.is_null() {
+            bail!("cannot load {}: {}", path.display(), complaint())
+        } else {
+            Ok(Library(library))
+        }
+    }
+
+    /// A function by its name; `F` must be its type.
+    fn function<F: Copy>(&self, name: &str) -> Result<F> {
+        assert_eq!(size_of::<F>(), size_of::<*mut c_void>(), "a function");
+        let c_name = CString::new(name)?;
+        // SAFETY: the library is loaded; the caller says what the function is.
+        unsafe {
+            let function = libc::dlsym(self.0, c_name.as_ptr());
+            if function.is_null() {
+                return Err(anyhow!("no function {name}: {}", complaint()));
+            }
+            Ok(std::mem::transmute_copy(&function))
+        }
+    }
+}
+
+/// What the loader says is wrong.
+fn complaint() -> String {
+    // SAFETY: the text is there until the loader is called again.
+    unsafe {
+        let text: *const c_char = libc::dlerror();
+        if text.is_null() { "no reason".into() } else { CStr::from_ptr(text).to_string_lossy().into_owned() }
+    }
+}

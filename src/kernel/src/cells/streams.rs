@@ -1,0 +1,144 @@
+//! The streams between a kernel and the processes that run its cells, which live as long as the kernel.
+//!
+//! evcxr talks to a process of cells over its standard input and output. A cell prints on these as well, and so may
+//! what it starts; so that nothing printed is taken for a message, the process puts evcxr's pipes away before its
+//! first cell, and these in their place: two pipes for text, two sockets for what the library says and asks.
+
+use std::ffi::OsString;
+use std::io::{self, PipeReader, Read};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use super::frame::Frames;
+
+/// The variable by which a process of cells knows its ends; it takes it away at once.
+const GIVEN: &str = "RANKSCOPE_KERNEL_CELLS";
+/// Where the system looks for shared libraries first.
+const SEARCH: &str = if cfg!(target_os = "macos") { "DYLD_LIBRARY_PATH" } else { "LD_LIBRARY_PATH" };
+
+/// The kernel's ends.
+pub struct Ours {
+    /// What was printed.
+    pub stdout: PipeReader,
+    pub stderr: PipeReader,
+    /// Messages, one at a time: each waits until it is answered.
+    pub tell: Frames,
+    /// Questions to the person at the notebook.
+    pub ask: Frames,
+}
+
+/// The cells' ends. The kernel keeps them open: a process that takes a dead one's place gets the same.
+pub struct Theirs {
+    text: [OwnedFd; 2],
+    sockets: [UnixStream; 2],
+}
+
+/// Both ends; no program inherits any of them.
+///
+/// # Errors
+/// If the system gives no more.
+pub fn pair() -> io::Result<(Ours, Theirs)> {
+    let ((stdout, out), (stderr, err)) = (io::pipe()?, io::pipe()?);
+    let ((tell, told), (ask, asked)) = (UnixStream::pair()?, UnixStream::pair()?);
+    let ours = Ours { stdout, stderr, tell: Frames::new(tell)?, ask: Frames::new(ask)? };
+    Ok((ours, Theirs { text: [out.into(), err.into()], sockets: [told, asked] }))
+}
+
+impl Theirs {
+    /// Has `command`, whenever it is started, get these ends, the shared library for cells, and the folders in which
+    /// to look for what that and the cells are linked with.
+    pub fn pass(self, command: &mut Command, library: &Path, folders: &[PathBuf]) -> Result<()> {
+        let before = std::env::var_os(SEARCH).filter(|folders| !folders.is_empty());
+        let all = before.iter().flat_map(std::env::split_paths);
+        let all = std::env::join_paths(folders.iter().cloned().chain(all))
+            .context("a folder's name has a colon")?;
+        let before = before.map(|folders| folders.to_string_lossy().into_owned());
+        let given = json!({ "files": self.numbers(), "library": library, "search": before });
+        command.env(SEARCH, all).env(GIVEN, given.to_string());
+        let inherit = move || {
+            self.numbers().into_iter().try_for_each(|file| {
+                // SAFETY: a system call on a descriptor that is open, in the process that is about to be a program.
+                if unsafe { libc::fcntl(file, libc::F_SETFD, 0) } < 0 {
+                    Err(io::Error::last_os_error())
+                } else {
+                    Ok(())
+                }
+            })
+        };
+        // SAFETY: it makes four system calls and allocates nothing.
+        unsafe { command.pre_exec(inherit) };
+        Ok(())
+    }
+
+    fn numbers(&self) -> [RawFd; 4] {
+        let [out, err] = &self.text;
+        let [tell, ask] = &self.sockets;
+        [out.as_raw_fd(), err.as_raw_fd(), tell.as_raw_fd(), ask.as_raw_fd()]
+    }
+
+    /// Ends of a test that plays the cells: the two for text, and the two sockets.
+    #[cfg(test)]
+    pub fn into_parts(self) -> ([std::fs::File; 2], [UnixStream; 2]) {
+        (self.text.map(Into::into), self.sockets)
+    }
+}
+
+/// What a process of cells is given.
+pub struct Given {
+    /// Descriptors: text on stdout and on stderr.
+    pub text: [OwnedFd; 2],
+    /// Messages and questions.
+    pub tell: UnixStream,
+    pub ask: UnixStream,
+    /// The shared library for cells.
+    pub library: String,
+}
+
+impl Given {
+    /// From the environment, which is then as it was for the kernel.
+    ///
+    /// # Errors
+    /// If there is nothing of the kind.
+    pub fn take() -> Result<Self> {
+        let text = std::env::var(GIVEN).with_context(|| format!("{GIVEN} is not set"))?;
+        let given: Value = serde_json::from_str(&text).context(GIVEN)?;
+        let number = |at: usize| given["files"][at].as_i64().map(|number| number as RawFd).context(GIVEN);
+        let numbers = [number(0)?, number(1)?, number(2)?, number(3)?];
+        // SAFETY: called before there is a second thread; the descriptors were left open for us and for nobody else.
+        let [out, err, tell, ask] = unsafe {
+            std::env::remove_var(GIVEN);
+            match given["search"].as_str().map(OsString::from) {
+                Some(search) => std::env::set_var(SEARCH, search),
+                None => std::env::remove_var(SEARCH),
+            }
+            numbers.map(|number| {
+                libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC);
+                OwnedFd::from_raw_fd(number)
+            })
+        };
+        let library = given["library"].as_str().context(GIVEN)?.to_owned();
+        Ok(Given { text: [out, err], tell: tell.into(), ask: ask.into(), library })
+    }
+}
+
+/// How many bytes can be read at once.
+pub fn waiting(pipe: &PipeReader) -> usize {
+    let mut count: libc::c_int = 0;
+    // SAFETY: the call fills in one integer.
+    let result = unsafe { libc::ioctl(pipe.as_raw_fd(), libc::FIONREAD, &mut count) };
+    if result < 0 { 0 } else { usize::try_from(count).unwrap_or(0) }
+}
+
+/// Reads what is there now, and waits for nothing: what comes meanwhile is for the next time.
+pub fn read_waiting(pipe: &mut PipeReader) -> Vec<u8> {
+    let mut bytes = vec![0; waiting(pipe)];
+    let read = if bytes.is_empty() { Ok(0) } else { pipe.read(&mut bytes) };
+    bytes.truncate(read.unwrap_or(0));
+    bytes
+}

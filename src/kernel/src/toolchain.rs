@@ -1,0 +1,200 @@
+//! The compiler that cells are compiled with: the one that the shared library was made with, wherever a Jupyter starts.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use crate::home::Home;
+
+/// Which toolchain rustup's stand-ins for rustc and cargo take, and rustup itself.
+const RUSTUP: &str = "RUSTUP_TOOLCHAIN";
+/// Where programs are looked for in an environment that does not say it: there is the linker.
+const USUAL: [&str; 3] = ["/usr/local/bin", "/usr/bin", "/bin"];
+
+/// A compiler with what belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Toolchain {
+    /// Its root.
+    pub sysroot: PathBuf,
+    /// Where the shared standard library is.
+    pub libraries: PathBuf,
+    /// Where rustc and cargo are.
+    pub programs: Vec<PathBuf>,
+    /// What `rustc --version` says.
+    pub version: String,
+}
+
+impl Toolchain {
+    /// The one that this environment finds; cargo's usual folder is one of its places.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn find() -> Result<Self> {
+        let places = places(cargo_home());
+        let with = |name: &str| places.iter().find(|folder| folder.join(name).is_file());
+        let rustc =
+            with("rustc").context("no rustc on PATH and in ~/.cargo/bin: install Rust, https://rustup.rs")?;
+        let ask = |arguments: &[&str]| ask(&rustc.join("rustc"), arguments);
+        let sysroot = PathBuf::from(ask(&["--print", "sysroot"])?);
+        let own = sysroot.join("bin");
+        let mut programs = if own.join("rustc").is_file() { vec![own] } else { vec![rustc.clone()] };
+        if !programs[0].join("cargo").is_file() {
+            programs.push(
+                with("cargo")
+                    .context("no cargo on PATH and in ~/.cargo/bin: install Rust, https://rustup.rs")?
+                    .clone(),
+            );
+        }
+        let libraries = PathBuf::from(ask(&["--print", "target-libdir"])?);
+        Ok(Toolchain { sysroot, libraries, programs, version: ask(&["--version"])? })
+    }
+
+    /// The one with which the library of `home` was made.
+    ///
+    /// # Errors
+    /// If nothing is installed there, or the compiler is gone or has become another.
+    pub fn of(home: &Home) -> Result<Self> {
+        const ADVICE: &str = "run `cargo xtask notebook` or `rankscope-kernel install`";
+        let path = home.toolchain();
+        let text = fs::read_to_string(&path)
+            .with_context(|| format!("nothing is installed in {}: {ADVICE}", home.path().display()))?;
+        let toolchain = serde_json::from_str(&text).ok().and_then(|value| Toolchain::from_json(&value));
+        let toolchain = toolchain.with_context(|| format!("{} is damaged: {ADVICE}", path.display()))?;
+        if !toolchain.libraries.is_dir() {
+            bail!(
+                "the Rust that the library for cells was made with is gone from {}: {ADVICE}",
+                toolchain.sysroot.display()
+            );
+        }
+        Ok(toolchain)
+    }
+
+    /// Remembers it in `home`.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write(&self, home: &Home) -> Result<()> {
+        let path = home.toolchain();
+        fs::write(&path, format!("{:#}\n", self.to_json()))
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Whether the compiler in its place is still this one.
+    ///
+    /// # Errors
+    /// If it is another, with what to do.
+    pub fn check(&self) -> Result<()> {
+        let rustc = self.programs.iter().map(|folder| folder.join("rustc")).find(|rustc| rustc.is_file());
+        let now = ask(&rustc.unwrap_or_else(|| "rustc".into()), &["--version"])?;
+        if now != self.version {
+            bail!(
+                "the library for cells was made with {}, this is {now}: run `cargo xtask notebook` or `rankscope-kernel install`",
+                self.version
+            );
+        }
+        Ok(())
+    }
+
+    /// Makes it the one that every program started from here finds first. Called before there is a second thread.
+    pub fn enter(&self) {
+        let rest = path();
+        let all = self
+            .programs
+            .iter()
+            .cloned()
+            .chain(rest.into_iter().filter(|folder| !self.programs.contains(folder)));
+        if let Ok(path) = std::env::join_paths(all) {
+            // SAFETY: the caller's promise.
+            unsafe {
+                std::env::set_var("PATH", path);
+                std::env::set_var(RUSTUP, &self.sysroot);
+            }
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        let Toolchain { sysroot, libraries, programs, version } = self;
+        json!({ "sysroot": sysroot, "libraries": libraries, "programs": programs, "version": version })
+    }
+
+    fn from_json(value: &Value) -> Option<Self> {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let programs = value["programs"].as_array()?.iter();
+        Some(Toolchain {
+            sysroot: text(&value["sysroot"])?.into(),
+            libraries: text(&value["libraries"])?.into(),
+            programs: programs.map(|folder| text(folder).map(PathBuf::from)).collect::<Option<_>>()?,
+            version: text(&value["version"])?,
+        })
+    }
+}
+
+/// Where cargo keeps what it downloads, and rustup its stand-ins.
+pub fn cargo_home() -> Option<PathBuf> {
+    let named = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    named.or_else(|| Some(std::env::home_dir()?.join(".cargo")))
+}
+
+/// The folders on PATH, or the usual ones.
+fn path() -> Vec<PathBuf> {
+    let named: Vec<PathBuf> =
+        std::env::var_os("PATH").map_or_else(Vec::new, |path| std::env::split_paths(&path).collect());
+    if named.is_empty() { USUAL.map(PathBuf::from).to_vec() } else { named }
+}
+
+/// The folders on PATH, and cargo's.
+fn places(cargo_home: Option<PathBuf>) -> Vec<PathBuf> {
+    let mut places = path();
+    places.extend(cargo_home.map(|home| home.join("bin")).filter(|folder| !places.contains(folder)));
+    places
+}
+
+/// PATH as it is where nobody has prepared anything for Rust: without the folders that are cargo's or a toolchain's.
+pub fn path_without_rust() -> OsString {
+    let is_rusts = |folder: &Path| {
+        ["cargo", "rustc", "rustup"].iter().any(|name| folder.join(name).exists())
+            && !folder.join("sh").exists()
+    };
+    let mut left = path();
+    left.retain(|folder| !is_rusts(folder));
+    std::env::join_paths(left).unwrap_or_default()
+}
+
+/// What a rustc says; in a folder where no project chooses another one.
+fn ask(rustc: &Path, arguments: &[&str]) -> Result<String> {
+    let output = Command::new(rustc).args(arguments).current_dir("/").output();
+    let output = output.with_context(|| format!("{} does not run", rustc.display()))?;
+    if !output.status.success() {
+        bail!("rustc {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_compiler_is_found_again_and_one_that_is_gone_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::under(folder.path());
+        fs::create_dir_all(home.path()).unwrap();
+        assert!(Toolchain::of(&home).unwrap_err().to_string().starts_with("nothing is installed in"));
+        let found = Toolchain::find().unwrap();
+        assert!(
+            found.libraries.starts_with(&found.sysroot)
+                && found.programs.iter().all(|folder| folder.is_dir())
+        );
+        found.write(&home).unwrap();
+        assert_eq!(Toolchain::of(&home).unwrap(), found);
+        found.check().unwrap();
+        let other = Toolchain { version: "rustc 1.0.0".into(), ..found.clone() };
+        assert!(other.check().unwrap_err().to_string().contains("made with rustc 1.0.0, this is rustc 1."));
+        Toolchain { libraries: "/nowhere".into(), ..found }.write(&home).unwrap();
+        assert!(Toolchain::of(&home).unwrap_err().to_string().contains("is gone from"));
+    }
+}
