@@ -86,10 +86,15 @@ impl Subject {
             (None, None) => String::new(),
         };
         let Some(pieces) = &self.pieces else { return format!("{count} ids{target}") };
-        let shown: Vec<_> = pieces.iter().take(24).map(|piece| visible(piece)).collect();
-        let more = if count > shown.len() { " …" } else { "" };
-        format!("{count}: {}{more}{target}", shown.join(" "))
+        format!("{count}: {}{target}", pieces_in_words(pieces))
     }
+}
+
+/// The first two dozen pieces.
+pub fn pieces_in_words(pieces: &[String]) -> String {
+    let shown: Vec<_> = pieces.iter().take(24).map(|piece| visible(piece)).collect();
+    let more = if pieces.len() > shown.len() { " …" } else { "" };
+    format!("{}{more}", shown.join(" "))
 }
 
 /// A piece on one line, with its spaces marked.

@@ -20,12 +20,15 @@ const SLIDER: f32 = 120.0;
 
 /// Draws the picker.
 pub fn ui(app: &mut App, ui: &mut egui::Ui) {
+    if app.path.is_some() {
+        return checks(app, ui);
+    }
     let length = app.length();
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().interact_size.y = LINE;
         ui.spacing_mut().slider_width = SLIDER;
         ui.add_sized(vec2(34.0, LINE), egui::Label::new("Mask"));
-        let trained = app.shown.model.as_ref().map(|model| model.description.trained_mask.clone());
+        let trained = trained(app);
         let name = trained.as_ref().map_or("as-trained".to_owned(), |mask| format!("as-trained ({mask})"));
         let chosen = app.mask.kind.is_none() && app.mask.other.is_none();
         if button(ui, &name, chosen, trained.as_ref(), "the mask that the weights were trained under") {
@@ -59,10 +62,26 @@ pub fn ui(app: &mut App, ui: &mut egui::Ui) {
     }
 }
 
+fn trained(app: &App) -> Option<Mask> {
+    Some(app.shown.model.as_ref()?.description.as_ref()?.trained_mask.clone())
+}
+
+/// Weights from a file have no mask to choose; what their zeros and their rows say stands here instead.
+fn checks(app: &App, ui: &mut egui::Ui) {
+    let accent = theme::color(theme::palette(ui).accent);
+    if app.shown.checks.is_empty() {
+        ui.weak("The file's weights are checked here: whether rows sum to 1, whether they are causal.");
+    }
+    for (label, text) in app.shown.checks.iter() {
+        let line = RichText::new(format!("{}: {text}.", sentence(label).trim_end_matches('.')));
+        let line = if *label == "note" { line.color(accent) } else { line };
+        ui.add(egui::Label::new(line).truncate()).on_hover_text(text);
+    }
+}
+
 /// What the chosen mask says, where there is nothing to warn of.
 fn who(app: &App) -> String {
-    let trained = app.shown.model.as_ref().map(|model| model.description.trained_mask.to_string());
-    let name = trained.unwrap_or_default();
+    let name = trained(app).map(|mask| mask.to_string()).unwrap_or_default();
     match MASKS.iter().find(|kind| kind.name == name) {
         Some(kind) => format!("As the weights were trained: {}.", kind.summary),
         None => "As the weights were trained.".to_owned(),

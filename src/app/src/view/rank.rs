@@ -55,9 +55,10 @@ pub fn columns(app: &App) -> Vec<(String, &Pass)> {
         chosen.is_none_or(|chosen| chosen.mask != trained.mask && chosen.tokens.ids == trained.tokens.ids)
     };
     let trained = app.shown.trained.as_deref().filter(beside);
-    let training = app.shown.model.as_ref().map(|model| &model.description.trained_mask);
-    let name = |pass: &Pass| match training {
-        Some(mask) if *mask == pass.mask => format!("as-trained ({mask})"),
+    let description = app.shown.model.as_ref().map(|model| model.description.as_ref());
+    let name = |pass: &Pass| match description {
+        Some(None) => "as saved".to_owned(),
+        Some(Some(model)) if model.trained_mask == pass.mask => format!("as-trained ({})", pass.mask),
         _ => pass.mask.to_string(),
     };
     trained.into_iter().chain(chosen).map(|pass| (name(pass), pass)).collect()

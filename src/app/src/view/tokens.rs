@@ -15,7 +15,7 @@ pub fn ui(app: &App, ui: &mut egui::Ui) {
         ui.weak("The tokens of the text stand here once a model is open.");
         return;
     };
-    let count = tokens.ids.len();
+    let count = tokens.pieces.len();
     let spacing = ui.spacing_mut();
     (spacing.item_spacing, spacing.interact_size.y) = (vec2(3.0, GAP), CHIP);
     spacing.scroll = theme::scroll_bar(); // more rows are seen to be there
@@ -27,15 +27,15 @@ pub fn ui(app: &App, ui: &mut egui::Ui) {
                 let noun = if count == 1 { "token" } else { "tokens" };
                 ui.weak(format!("{count} {noun}"));
                 ui.add_space(4.0);
-                for (position, (&id, piece)) in tokens.ids.iter().zip(&tokens.pieces).enumerate() {
-                    chip(ui, position, id, piece);
+                for (position, piece) in tokens.pieces.iter().enumerate() {
+                    chip(ui, position, tokens.ids.get(position).copied(), piece);
                 }
             });
         },
     );
 }
 
-fn chip(ui: &mut egui::Ui, position: usize, id: u32, piece: &str) {
+fn chip(ui: &mut egui::Ui, position: usize, id: Option<u32>, piece: &str) {
     let palette = theme::palette(ui);
     let text = theme::label(ui, piece, 24);
     let galley = ui.painter().layout_no_wrap(text.clone(), theme::text(14.0), theme::color(palette.ink));
@@ -45,5 +45,6 @@ fn chip(ui: &mut egui::Ui, position: usize, id: u32, piece: &str) {
     ui.painter().rect_filled(rect, CornerRadius::same(4), theme::mix(palette.panel, palette.muted, fill));
     let corner = rect.center() - galley.size() / 2.0;
     ui.painter().galley(corner, galley, theme::color(palette.ink));
-    response.on_hover_text(format!("{piece:?}\nid {id}, position {position}"));
+    let id = id.map(|id| format!("id {id}, ")).unwrap_or_default();
+    response.on_hover_text(format!("{piece:?}\n{id}position {position}"));
 }
