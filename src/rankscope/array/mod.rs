@@ -14,7 +14,7 @@ mod number;
 mod table;
 mod tensors;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::path::Path;
 

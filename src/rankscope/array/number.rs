@@ -39,6 +39,12 @@ impl Number {
         }
     }
 
+    /// How far rows of softmax weights in this format may sum from 1: far more than its rounding, so that something
+    /// else is meant where they sum to more or less.
+    pub fn near_one(self) -> f64 {
+        if matches!(self, Number::F16 | Number::BF16) { 0.02 } else { 1e-3 }
+    }
+
     /// Whether these are fractions, not integers or truth values.
     pub fn is_float(self) -> bool {
         matches!(self, Number::F16 | Number::BF16 | Number::F32 | Number::F64 | Number::X87 { .. })
@@ -89,12 +95,21 @@ impl Number {
 
     /// What is wrong with `bytes` as numbers of this format.
     ///
-    /// Only x87's can be: the same name in a header stands for IEEE's 128 bits where they were written on ARM.
+    /// Only x87's can be: the same name in a header stands for IEEE's 128 bits where they were written on ARM. What
+    /// x87 leaves in its padding is anything, so both readings are tried.
     pub(super) fn problem(self, bytes: &[u8]) -> Option<&'static str> {
         let Number::X87 { size } = self else { return None };
-        let valid = bytes.chunks_exact(size).all(|bytes| X87::of(bytes).is_valid(&bytes[10..]));
-        (!valid).then_some("longdouble of another kind of machine than x86; save it as float64")
+        let x87 = bytes.chunks_exact(size).all(|bytes| X87::of(bytes).is_valid());
+        let ieee =
+            size == 16 && bytes.iter().any(|&byte| byte != 0) && bytes.as_chunks().0.iter().all(is_ieee);
+        (!x87 || ieee).then_some("longdouble of another kind of machine than x86; save it as float64")
     }
+}
+
+/// Whether 16 bytes can be a number of IEEE's 128 bits within the range of f64.
+fn is_ieee(bytes: &[u8; 16]) -> bool {
+    let exponent = i32::from(u16::from_le_bytes([bytes[14], bytes[15]]) & 0x7fff);
+    *bytes == [0; 16] || (exponent - 16383).abs() <= 1100
 }
 
 impl fmt::Display for Number {
@@ -132,10 +147,9 @@ impl X87 {
         X87 { mantissa, exponent: high & 0x7fff, negative: high >> 15 == 1 }
     }
 
-    /// Whether the highest bit stands as it must, and nothing stands in the padding.
-    fn is_valid(&self, padding: &[u8]) -> bool {
-        let normal = self.mantissa >> 63 == 1;
-        padding.iter().all(|&byte| byte == 0) && (normal == (self.exponent > 0) || self.is_zero())
+    /// Whether the highest bit stands as it must.
+    fn is_valid(&self) -> bool {
+        (self.mantissa >> 63 == 1) == (self.exponent > 0) || self.is_zero()
     }
 
     fn is_zero(&self) -> bool {

@@ -23,8 +23,8 @@ struct Line {
 
 /// The table in `text`, called `name`.
 ///
-/// Leading lines that begin with # are comments. A first line without a single number, or with an empty first
-/// cell, is a header. A first column without a single number, or under an empty head, holds names of rows.
+/// Leading lines that begin with # are comments. A first line of words alone, or with an empty first cell, is a
+/// header. A first column of words alone, or under an empty head, holds names of rows.
 pub(super) fn read(path: &Path, name: &str, text: &str) -> Result<Table> {
     let wrong = |problem: String| Error::format(path, problem);
     let lines = lines(path, text)?;
@@ -33,8 +33,7 @@ pub(super) fn read(path: &Path, name: &str, text: &str) -> Result<Table> {
         all => (None, all),
     };
     let [first, ..] = lines else { return Err(wrong("no row of numbers, expected a matrix".into())) };
-    let is_name =
-        |line: &Line| line.cells.first().is_some_and(|cell| number(cell).is_none() && !cell.is_empty());
+    let is_name = |line: &Line| line.cells.first().is_some_and(|cell| is_word(cell) && !cell.is_empty());
     let is_named = header.is_some_and(|cells| cells[0].is_empty()) || lines.iter().all(is_name);
     let (names, width) = (usize::from(is_named), first.cells.len());
     if width == names {
@@ -63,8 +62,13 @@ pub(super) fn read(path: &Path, name: &str, text: &str) -> Result<Table> {
 }
 
 fn is_header(cells: &[String]) -> bool {
-    let without_numbers = cells.iter().all(|cell| number(cell).is_none() && number(&pointed(cell)).is_none());
-    without_numbers || (cells.len() > 1 && cells[0].is_empty())
+    cells.iter().all(|cell| is_word(cell)) || (cells.len() > 1 && cells[0].is_empty())
+}
+
+/// Neither a number nor the beginning of one, as `1+2j` and `0,5` are.
+fn is_word(cell: &str) -> bool {
+    let digits = cell.trim_start_matches(['(', '+', '-', '.']);
+    number(cell).is_none() && !digits.starts_with(|letter: char| letter.is_ascii_digit())
 }
 
 fn number(cell: &str) -> Option<f64> {

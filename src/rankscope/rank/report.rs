@@ -38,7 +38,7 @@ pub struct RankReport {
     /// The smallest singular value as computed; `None` for an empty matrix.
     pub sigma_min: Option<f64>,
     /// Why there is no σ₁, or no smallest singular value either.
-    pub sigma_reason: Option<String>,
+    pub sigma_max_reason: Option<String>,
     /// Whether `sigma_min` is below the rounding floor, so only noise.
     pub sigma_min_below_floor: bool,
     /// max(N, M) · 2⁻⁵² · σ₁.
@@ -106,7 +106,7 @@ impl RankReport {
             participation_ratio: spectrum.participation_ratio(),
             sigma_max: spectrum.sigma_max().filter(|sigma| sigma.is_finite()),
             sigma_min: spectrum.sigma_min().filter(|sigma| sigma.is_finite()),
-            sigma_reason: no_sigma(&spectrum),
+            sigma_max_reason: no_sigma(&spectrum),
             sigma_min_below_floor: spectrum.is_below_floor(),
             rounding_floor: spectrum.rounding_floor(),
             condition_number: condition.map(|condition| condition.value),

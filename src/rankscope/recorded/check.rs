@@ -3,9 +3,6 @@
 use ndarray::{ArrayView2, Axis};
 use serde::Serialize;
 
-/// How far from 1 a row may sum and still be called a row of weights: what f16 and bf16 leave of it, and more.
-const NEAR_ONE: f64 = 0.02;
-
 /// What the numbers say of themselves; each with the error up to which it holds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WeightCheck {
@@ -35,7 +32,7 @@ pub struct WeightCheck {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Content {
-    /// No entry is negative, and every row sums to 1 within 0.02.
+    /// No entry is negative, and every row sums to 1.
     Weights,
     /// Every row sums to 1, but some entries are negative: not a softmax.
     SignedWeights,
@@ -60,7 +57,8 @@ impl Content {
                 Some("columns sum to 1, and rows do not: save the transpose, queries down")
             }
             Content::Unnormalised => Some(
-                "rows do not sum to 1: scores before softmax, or weights with dropout (call model.eval() first)",
+                "rows do not sum to 1: scores before softmax, weights with dropout (call model.eval() first), or \
+                 weights rounded to few digits",
             ),
             Content::Scores => Some(
                 "entries are negative and rows do not sum to 1: scores (logits) before softmax, not weights; \
@@ -71,16 +69,17 @@ impl Content {
 }
 
 impl WeightCheck {
-    /// Checks `weights` `[T, S]`, finite and not empty.
+    /// Checks `weights` `[T, S]`, finite and not empty; a sum is 1 for [`content`](Self::content) where it is
+    /// within `near` of it.
     ///
     /// ```
     /// use ndarray::array;
     /// use rankscope::recorded::{Content, WeightCheck};
-    /// let check = WeightCheck::of(array![[1.0, 0.0], [0.25, 0.5]].view());
+    /// let check = WeightCheck::of(array![[1.0, 0.0], [0.25, 0.5]].view(), 1e-3);
     /// assert_eq!((check.causal, check.smallest_on_diagonal), (Some(true), Some(0.5)));
     /// assert_eq!((check.row_sum_error, check.worst_row, check.content), (0.25, 1, Content::Unnormalised));
     /// ```
-    pub fn of(weights: ArrayView2<f64>) -> Self {
+    pub fn of(weights: ArrayView2<f64>, near: f64) -> Self {
         let (queries, keys) = weights.dim();
         let first = keys.checked_sub(queries);
         let above = |first: usize| {
@@ -105,7 +104,7 @@ impl WeightCheck {
             zero_rows: weights.axis_iter(Axis(0)).filter(is_zero).count(),
             smallest,
             largest,
-            content: content(weights, row_sum_error, smallest),
+            content: content(weights, row_sum_error, smallest, near),
         }
     }
 }
@@ -126,15 +125,13 @@ fn furthest_from_one(weights: ArrayView2<f64>) -> (f64, usize) {
     worst
 }
 
-fn content(weights: ArrayView2<f64>, row_sum_error: f64, smallest: f64) -> Content {
-    match (smallest < 0.0, row_sum_error <= NEAR_ONE) {
+fn content(weights: ArrayView2<f64>, row_sum_error: f64, smallest: f64, near: f64) -> Content {
+    match (smallest < 0.0, row_sum_error <= near) {
         (false, true) => Content::Weights,
         (true, true) => Content::SignedWeights,
-        (false, false) if furthest_from_one(weights.t()).0 <= NEAR_ONE => Content::Transposed,
+        (false, false) if furthest_from_one(weights.t()).0 <= near => Content::Transposed,
         (false, false) => Content::Unnormalised,
-        (true, false) if furthest_from_one(weights.mapv(f64::exp).view()).0 <= NEAR_ONE => {
-            Content::LogWeights
-        }
+        (true, false) if furthest_from_one(weights.mapv(f64::exp).view()).0 <= near => Content::LogWeights,
         (true, false) => Content::Scores,
     }
 }

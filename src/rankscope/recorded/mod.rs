@@ -28,11 +28,11 @@ use crate::run::Run;
 use layout::{Cell, Layout};
 
 /// How to save attention from transformers, as five lines of Python.
-pub const PYTHON: &str = r#"import numpy, transformers
-tokenizer = transformers.AutoTokenizer.from_pretrained("gpt2")
-model = transformers.AutoModel.from_pretrained("gpt2", attn_implementation="eager")
-x = tokenizer("The cat sat", return_tensors="pt"); out = model(**x, output_attentions=True)
-numpy.savez("attention.npz", *[a.detach().float().numpy() for a in out.attentions], tokens=tokenizer.convert_ids_to_tokens(x.input_ids[0]))"#;
+pub const PYTHON: &str = r#"import numpy as np, transformers as hf
+x = hf.AutoTokenizer.from_pretrained("gpt2")("The cat sat", return_tensors="pt")
+model = hf.AutoModel.from_pretrained("gpt2", attn_implementation="eager")
+maps = model(**x, output_attentions=True).attentions  # [B, H, T, S], one a layer
+np.savez("maps.npz", *[m.detach().float() for m in maps], tokens=x.tokens())"#;
 
 /// Attention weights of all layers, sequences and heads.
 ///
@@ -188,10 +188,15 @@ impl Recorded {
     pub fn report(&self, at: At) -> Result<RecordedHead> {
         let matrix = self.matrix(at)?;
         let report = RankReport::of(matrix.view(), None)?;
-        let (name, check) = (self.layer_name(at.layer), WeightCheck::of(matrix.view()));
+        let (name, check) = (self.layer_name(at.layer), self.check(at, &matrix));
         let Cell { array, matrix } = self.cell(at);
         let note = self.arrays[array].rounded(matrix).map(|rounded| rounded.to_string());
         Ok(RecordedHead { name, at, report, check, note })
+    }
+
+    /// What `matrix`, the one at this place, says of itself as weights of attention.
+    pub fn check(&self, at: At, matrix: &Array2<f64>) -> WeightCheck {
+        WeightCheck::of(matrix.view(), self.arrays[self.cell(at).array].number().near_one())
     }
 
     /// As [`report`](Self::report) for each of `places`, one per thread.

@@ -58,10 +58,10 @@ fn rows(heads: &[RecordedHead]) -> String {
         count => format!("; {count} rows are all zeros"),
     };
     match error {
-        0.0 => format!("every row sums to 1 exactly{zero}"),
+        0.0 => format!("every sum is exactly 1{zero}"),
         _ => {
             let (place, row) = (place(worst), worst.check.worst_row);
-            format!("every row sums to 1 within {} (furthest: {place}, row {row}){zero}", short(error))
+            format!("sums differ from 1 by up to {} ({place}, row {row}){zero}", short(error))
         }
     }
 }
@@ -89,6 +89,6 @@ fn causal(heads: &[RecordedHead]) -> String {
         (true, false) => ": lower triangular, but a zero or negative diagonal leaves the rank open",
         (false, _) => "",
     };
-    let own = format!("smallest own weight {} ({})", short(smallest), place(worst));
+    let own = format!("smallest on the diagonal {} ({})", short(smallest), place(worst));
     format!("every head: exactly 0 for every later key, {own}{follows}")
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rankscope::mask::{Allowed, Positions};
 use rankscope::model::Tokens;
-use rankscope::recorded::{At, Recorded, WeightCheck, summary};
+use rankscope::recorded::{At, Recorded, summary};
 use rankscope::{Axis, Error, Mask, Result, Run, Tensor};
 
 use super::{Brought, Event, Opened, Pass, Tell};
@@ -58,8 +58,9 @@ fn drawn(recorded: &Recorded, sequence: usize, window: &wgpu::Device, run: &Run)
         run.step("reading the weights", layer, layers)?;
         let mut values = Vec::with_capacity(heads * queries * keys);
         for head in 0..heads {
-            let matrix = recorded.matrix(At { layer, sequence, head })?;
-            is_causal &= WeightCheck::of(matrix.view()).causal == Some(true);
+            let at = At { layer, sequence, head };
+            let matrix = recorded.matrix(at)?;
+            is_causal &= recorded.check(at, &matrix).causal == Some(true);
             values.extend(matrix.iter().map(|&weight| weight as f32));
         }
         weights.push(Tensor::new([(Axis::Head, heads), (Axis::Query, queries), (Axis::Key, keys)], values)?);

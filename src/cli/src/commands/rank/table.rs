@@ -106,7 +106,7 @@ fn one_mask(rows: &[Row]) -> String {
     for row in rows {
         table.add_row(place(row).into_iter().chain(COLUMNS.map(|(_, write)| write(&row.report))));
     }
-    align(table, COLUMNS.len())
+    align(table, places.len(), COLUMNS.len())
 }
 
 /// A group of columns a mask; the rows come mask by mask, in the same order of heads.
@@ -133,7 +133,7 @@ fn side_by_side(choices: &[MaskChoice], rows: &[Row]) -> String {
         let cells = group.flat_map(|row| COMPARED.map(|(_, write)| write(&row.report)));
         table.add_row(place(&rows[head]).into_iter().chain(cells));
     }
-    align(table, COMPARED.len())
+    align(table, 2, COMPARED.len())
 }
 
 /// One matrix as a list of facts.
@@ -145,7 +145,7 @@ pub fn of_matrix(row: &Row) -> String {
     };
     let floor = if r.sigma_min_below_floor { "below floor" } else { "above floor" };
     let sigma = (short_or_dash(r.sigma_max), short_or_dash(r.sigma_min), short(r.rounding_floor));
-    let sigma = match &r.sigma_reason {
+    let sigma = match &r.sigma_max_reason {
         Some(reason) => format!("–: {reason}"),
         None => format!("{} to {} ({floor}, {})", sigma.0, sigma.1, sigma.2),
     };
@@ -183,10 +183,10 @@ fn empty_table() -> Table {
 }
 
 /// Numbers to the right, two spaces between columns and four before those of another mask.
-fn align(mut table: Table, group: usize) -> String {
+fn align(mut table: Table, places: usize, group: usize) -> String {
     for (index, column) in table.column_iter_mut().enumerate() {
         column.set_cell_alignment(CellAlignment::Right);
-        let starts_group = index >= 2 && (index - 2).is_multiple_of(group);
+        let starts_group = index >= places && (index - places).is_multiple_of(group);
         column.set_padding((if starts_group { 2 } else { 0 }, 2));
     }
     table.trim_fmt()
