@@ -13,6 +13,7 @@
 //! **G** key/value heads, **D** head size, **C** model width, **F** feed-forward width, **V** vocabulary,
 //! **L** layers.
 
+pub mod array;
 pub mod attention;
 pub mod axis;
 mod blas;
@@ -32,6 +33,7 @@ pub mod ops;
 pub mod probe;
 pub mod random;
 pub mod rank;
+pub mod recorded;
 pub mod rich;
 pub mod run;
 pub mod tensor;

@@ -1,5 +1,6 @@
 //! The window's state, and how its parts stand together.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use crate::heatmap::{self, Scale};
 use crate::layout::{Head, columns, is_short};
 use crate::theme;
 use crate::view::{banner, head, mask, model, rank, status, tokens, top, wall};
-use crate::worker::{Event, Opened, Pass, Wish, Worker};
+use crate::worker::{Brought, Event, Opened, Pass, Wish, Worker};
 
 /// Old results are dimmed, and progress is shown, once the new ones have been under way for so long.
 pub const PATIENCE: Duration = Duration::from_millis(300);
@@ -33,6 +34,8 @@ pub struct App {
     pub scale: Scale,
     /// What is known.
     pub shown: Shown,
+    /// The path in the field for a file, while one is shown or asked for.
+    pub path: Option<String>,
     /// The mask's controls.
     pub mask: mask::Picker,
     /// Models to choose from.
@@ -52,7 +55,9 @@ pub struct Shown {
     pub model: Option<Arc<Opened>>,
     /// The text as the model sees it.
     pub tokens: Option<Arc<Tokens>>,
-    /// Attention under the chosen mask.
+    /// What the checks of a file's weights come to.
+    pub checks: Arc<Vec<(&'static str, String)>>,
+    /// Attention under the chosen mask, or of a file.
     pub chosen: Option<Arc<Pass>>,
     /// The chosen attention before this one, for as long as `chosen` lacks reports.
     pub previous: Option<Arc<Pass>>,
@@ -124,8 +129,16 @@ impl App {
         let device = device::Computing::choose(args.device, render)?;
         heatmap::install(render);
         let worker = Worker::start(device.device.clone(), render.device.clone(), wake);
-        let selected = Head { layer: args.layer, head: args.head };
-        let wish = Wish { model: args.model.clone(), text: args.text.clone(), mask, first: selected };
+        let selected = Head { layer: args.layer.unwrap_or(1), head: args.head.unwrap_or(1) };
+        let brought = args.attention.as_ref().map(|path| Brought {
+            path: path.clone(),
+            name: args.name.clone(),
+            tokens: args.tokens.clone(),
+            sequence: args.sequence,
+        });
+        let path = brought.as_ref().map(|brought| brought.path.display().to_string());
+        let (model, text) = (args.model.clone(), args.text.clone());
+        let wish = Wish { model, text, mask, brought, first: selected };
         let steady = args.screenshot.is_some();
         let mut app = App {
             worker,
@@ -133,6 +146,7 @@ impl App {
             selected,
             scale: Scale::Root,
             shown: Shown::default(),
+            path,
             mask: mask::Picker::new(&wish.mask),
             models: model::Catalog::default(),
             banners: Vec::new(),
@@ -152,7 +166,12 @@ impl App {
         }
         self.hear_objections();
         if let Some(name) = self.models.news(&mut self.banners) {
-            self.wish.model = name;
+            self.open_model(name);
+        }
+        if let Some(path) =
+            ctx.input(|input| input.raw.dropped_files.iter().find_map(|file| file.path.clone()))
+        {
+            self.open(path);
         }
         if self.sent.as_ref().is_none_or(|sent| self.differs(sent)) && self.may_supersede() {
             self.send();
@@ -183,13 +202,29 @@ impl App {
 
     fn differs(&self, sent: &Wish) -> bool {
         let wish = &self.wish;
-        (&sent.model, &sent.text, &sent.mask) != (&wish.model, &wish.text, &wish.mask)
+        (&sent.model, &sent.text, &sent.mask, &sent.brought)
+            != (&wish.model, &wish.text, &wish.mask, &wish.brought)
+    }
+
+    /// Shows a model by name or folder.
+    pub fn open_model(&mut self, name: String) {
+        (self.path, self.wish.brought, self.wish.model) = (None, None, name);
+    }
+
+    /// Shows what was dropped or typed: a model's folder, or a file of weights.
+    pub fn open(&mut self, path: PathBuf) {
+        if path.is_dir() {
+            return self.open_model(path.display().to_string());
+        }
+        self.path = Some(path.display().to_string());
+        self.wish.brought = Some(Brought { path, name: None, tokens: None, sequence: 0 });
     }
 
     /// While a slider is dragged, each mask is shown, with the ranks of the selected head, before the next
     /// is asked for; all else replaces at once.
     pub fn may_supersede(&self) -> bool {
-        let same = |sent: &Wish| sent.model == self.wish.model && sent.text == self.wish.text;
+        let parts = |wish: &Wish| (wish.model.clone(), wish.text.clone(), wish.brought.clone());
+        let same = |sent: &Wish| parts(sent) == parts(&self.wish);
         let only_the_mask = self.sent.as_ref().is_some_and(same);
         let reported = self.shown.chosen.as_ref().is_some_and(|pass| pass.report(self.selected).is_some());
         let is_shown = reported && !self.shown.stale;
@@ -212,10 +247,9 @@ impl App {
                 let same = self.shown.model.as_ref().is_some_and(|shown| shown.name == model.name);
                 if !same {
                     (self.shown.chosen, self.shown.previous, self.shown.trained) = (None, None, None);
-                    self.shown.tokens = None;
+                    (self.shown.tokens, self.shown.checks) = (None, Arc::default());
                 }
-                let (layers, heads) = (model.description.layers, model.description.heads);
-                self.selected = self.selected.moved(0, 0, layers, heads);
+                self.selected = self.selected.moved(0, 0, model.layers, model.heads);
                 self.shown.model = Some(model);
             }
             Event::Tokens(tokens) => self.shown.tokens = Some(tokens),
@@ -224,6 +258,7 @@ impl App {
                 self.banners.retain(|banner| !banner.of_wish);
             }
             Event::Trained(pass) => self.shown.trained = Some(pass),
+            Event::Checks(checks) => self.shown.checks = checks,
             Event::Progress(progress) => self.shown.progress = Some(progress),
             Event::Done(took) => {
                 self.shown.took = Some(took);
@@ -245,7 +280,7 @@ impl App {
 
     /// How many positions the text has; 1 while it is not known.
     pub fn length(&self) -> usize {
-        self.shown.tokens.as_ref().map_or(1, |tokens| tokens.ids.len().max(1))
+        self.shown.tokens.as_ref().map_or(1, |tokens| tokens.pieces.len().max(1))
     }
 
     /// Draws the window.
@@ -269,7 +304,7 @@ impl App {
         Panel::top("tokens").frame(body).resizable(false).show(ui, |ui| tokens::ui(self, ui));
         Panel::top("mask").frame(body).resizable(false).show(ui, |ui| mask::ui(self, ui));
         Panel::bottom("status").frame(bar).resizable(false).show(ui, |ui| status::ui(self, ui));
-        let heads = self.shown.model.as_ref().map_or(1, |model| model.description.heads);
+        let heads = self.shown.model.as_ref().map_or(1, |model| model.heads);
         let (left, right) = columns(ui.available_width(), heads);
         Panel::right("rank").frame(body).resizable(false).exact_size(right).show(ui, |ui| rank::ui(self, ui));
         Panel::left("wall").frame(body).resizable(false).exact_size(left).show(ui, |ui| wall::ui(self, ui));
@@ -278,7 +313,7 @@ impl App {
 
     /// The mask that is chosen, where the model is known.
     pub fn note(&self) -> Option<String> {
-        let description = &self.shown.model.as_ref()?.description;
+        let description = self.shown.model.as_ref()?.description.as_ref()?;
         match &self.wish.mask {
             MaskChoice::AsTrained => None,
             chosen => chosen.note(description),

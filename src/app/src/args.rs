@@ -18,6 +18,22 @@ pub struct Args {
     #[arg(long, value_name = "NAME|DIR", default_value = "glass-en")]
     pub model: String,
 
+    /// Attention weights that another program saved (.npy, .npz, .safetensors), instead of a model's
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["model", "text", "mask"])]
+    pub attention: Option<PathBuf>,
+
+    /// The tokens of --attention: a JSON array of strings, or one token a line
+    #[arg(long, value_name = "FILE", requires = "attention")]
+    pub tokens: Option<PathBuf>,
+
+    /// The arrays in a file of several; `*` stands for the layer's number
+    #[arg(long, requires = "attention")]
+    pub name: Option<String>,
+
+    /// Which sequence of a batch in --attention, from 0
+    #[arg(long, value_name = "N", requires = "attention", default_value_t = 0)]
+    pub sequence: usize,
+
     /// The text whose attention is shown
     #[arg(long, default_value = FIRST_TEXT)]
     pub text: String,
@@ -26,13 +42,13 @@ pub struct Args {
     #[arg(long, default_value = "as-trained")]
     pub mask: String,
 
-    /// The layer selected at first, from 0; in a window, the last one where there are fewer
-    #[arg(long, value_name = "L", default_value_t = 1)]
-    pub layer: usize,
+    /// The layer selected at first, from 0 [default: 1, or the last one where there are fewer]
+    #[arg(long, value_name = "L")]
+    pub layer: Option<usize>,
 
-    /// The head selected at first, from 0; in a window, the last one where there are fewer
-    #[arg(long, value_name = "H", default_value_t = 1)]
-    pub head: usize,
+    /// The head selected at first, from 0 [default: 1, or the last one where there are fewer]
+    #[arg(long, value_name = "H")]
+    pub head: Option<usize>,
 
     /// Light or dark
     #[arg(long, value_enum, default_value_t = Theme::Dark)]
@@ -133,6 +149,6 @@ mod tests {
     #[test]
     fn the_defaults_parse() {
         let args = Args::try_parse_from(["rankscope-app"]).unwrap();
-        assert_eq!((args.layer, args.theme, args.screenshot), (1, Theme::Dark, None));
+        assert_eq!((args.layer, args.theme, args.screenshot), (None, Theme::Dark, None));
     }
 }

@@ -129,9 +129,9 @@ pub fn screenshot(args: &Args, path: &Path) -> Result<()> {
     window.settle()?;
     without_banners(&window.app)?;
     if let Some(model) = &window.app.shown.model {
-        let (layers, heads) = (model.description.layers, model.description.heads);
-        for (what, wanted, count) in [("--layer", args.layer, layers), ("--head", args.head, heads)] {
-            if wanted >= count {
+        let limits = [("--layer", args.layer, model.layers), ("--head", args.head, model.heads)];
+        for (what, wanted, count) in limits {
+            if let Some(wanted) = wanted.filter(|&wanted| wanted >= count) {
                 bail!("{what} is {wanted}, expected less than {count}, as many as {} has", model.name);
             }
         }
@@ -165,11 +165,12 @@ mod tests {
 
     #[test]
     fn what_cannot_be_drawn_is_named_in_one_line() {
-        let cases: [(&[&str], &str); 4] = [
+        let cases: [(&[&str], &str); 5] = [
             (&["--size", "8192x8191", "--scale", "4"], "--size 8192x8191 at --scale 4 is 32768x32764 pixels"),
             (&["--head", "9"], "--head is 9, expected less than 4, as many as glass-en has"),
             (&["--layer", "99"], "--layer is 99, expected less than 4"),
             (&["--mask", "foo"], "foo"),
+            (&["--attention", "nowhere.npz"], "nowhere.npz: no such file"),
         ];
         for (arguments, part) in cases {
             let text = error(arguments);

@@ -289,3 +289,51 @@ fn masked_entries_are_hatched_and_masks_look_different() {
     assert_eq!(hatched(&bidirectional, matrix(&window), window.state().length()), 0.0);
     assert_ne!(causal_wall, wall(&bidirectional, &window));
 }
+
+fn temporary(name: &str) -> std::path::PathBuf {
+    std::env::temp_dir().join(format!("rankscope-app-{}-{name}", std::process::id()))
+}
+
+/// A table of weights with the names of its tokens: causal, three positions.
+fn saved(name: &str) -> std::path::PathBuf {
+    let path = temporary(name);
+    std::fs::write(&path, ",the,cat,sat\nthe,1,0,0\ncat,0.25,0.75,0\nsat,0.5,0.125,0.375\n").unwrap();
+    path
+}
+
+#[test]
+fn weights_from_a_file_are_shown_with_their_tokens_their_checks_and_their_ranks() {
+    let path = saved("mine.csv");
+    let mut window = window(&["--attention", path.to_str().unwrap()]);
+    assert!(window.state().banners.is_empty(), "{:?}", window.state().banners);
+    for text in
+        ["the", "cat", "sat", "Layer 0, head 0", "as saved", "mine.csv", "exactly 0 for every later key"]
+    {
+        assert!(shows(&window, text), "{text:?} is not in {:?}", texts(&window));
+    }
+    let pass = window.state().shown.chosen.clone().unwrap();
+    let at = Head { layer: 0, head: 0 };
+    assert_eq!((pass.weight(at, 2, 1), pass.report(at).unwrap().exact_rank), (Some(0.125), Some(3)));
+    let picture = window.render().unwrap();
+    assert_eq!(hatched(&picture, matrix(&window), 3), 1.0);
+    window.state_mut().open_model("glass-en".to_owned());
+    settle(&mut window);
+    assert!(shows(&window, "Alice") && window.state().banners.is_empty());
+}
+
+#[test]
+fn a_dropped_file_is_opened_and_what_is_wrong_with_it_stands_in_a_banner() {
+    let mut window = window(&[]);
+    window.state_mut().open(saved("dropped.csv"));
+    settle(&mut window);
+    assert!(shows(&window, "as saved") && window.state().banners.is_empty());
+    let broken = temporary("broken.csv");
+    std::fs::write(&broken, "1,0\nnan,1\n").unwrap();
+    window.state_mut().open(broken);
+    settle(&mut window);
+    let banner = window.state().banners[0].text.clone();
+    assert!(banner.contains("entry (1, 0) is NaN"), "{banner}");
+    window.state_mut().open(temporary("nowhere.npz"));
+    settle(&mut window);
+    assert!(window.state().banners[0].text.contains("no such file"), "{:?}", window.state().banners);
+}

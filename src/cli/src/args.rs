@@ -63,9 +63,13 @@ pub fn mask_help() -> String {
 
 /// Refuses a figure's file that does not end as its content does.
 pub fn expect_svg(option: &str, path: &Path) -> Result<()> {
-    let is_svg = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("svg"));
-    if !is_svg {
-        bail!("{option} is {}, expected a name that ends in .svg, as the figure is one", path.display());
+    expect_ending(option, path, "svg")
+}
+
+/// Refuses a file whose name does not end in `.` and `ending`.
+pub fn expect_ending(option: &str, path: &Path, ending: &str) -> Result<()> {
+    if !path.extension().is_some_and(|own| own.eq_ignore_ascii_case(ending)) {
+        bail!("{option} is {}, expected a name that ends in .{ending}, as the figure is one", path.display());
     }
     Ok(())
 }

@@ -89,11 +89,17 @@ impl Subject {
             (None, None) => String::new(),
         };
         let Some(tokens) = &self.tokens else { return format!("{count} ids{target}") };
-        let shown = tokens.pieces.iter().zip(&tokens.originals).take(24);
-        let shown: Vec<_> = shown.map(|(piece, original)| in_words(piece, original.as_deref())).collect();
-        let more = if count > shown.len() { " …" } else { "" };
-        format!("{count}: {}{more}{target}", shown.join(" "))
+        let pieces = tokens.pieces.iter().zip(&tokens.originals);
+        let pieces = pieces.map(|(piece, original)| in_words(piece, original.as_deref()));
+        format!("{count}: {}{target}", pieces_in_words(pieces))
     }
+}
+
+/// The first two dozen pieces.
+pub fn pieces_in_words(pieces: impl ExactSizeIterator<Item = String>) -> String {
+    const SHOWN: usize = 24;
+    let more = if pieces.len() > SHOWN { " …" } else { "" };
+    format!("{}{more}", pieces.take(SHOWN).collect::<Vec<_>>().join(" "))
 }
 
 /// A piece on one line, its blanks seen; behind an unknown token, what stood in the text.

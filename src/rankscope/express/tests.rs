@@ -78,17 +78,17 @@ fn targets_come_from_files_and_bad_files_are_named_by_line_and_column() {
     let cases = [
         ("c.csv", "0.5,0.5\n0.5,x\n", "line 2, column 2: \"x\", expected a number"),
         ("d.csv", "0.5,0.5\n1\n", "line 2 has 1 columns, expected 2"),
-        ("e.csv", "", "no rows"),
+        ("e.csv", "", "is empty"),
         ("f.csv", "0.5,0.5\n0.5,0\n", "target entry (1, 1) is 0"),
-        ("g.txt", "1", "one that ends in .npy or .csv"),
-        ("h.npy", "1", "not a .npy file"),
+        ("g.txt", "0.5;0,5", "expected a point for the decimals"),
+        ("h.npy", "1", "is not a .npy file"),
     ];
     for (name, text, part) in cases {
         let got = load(name, text).unwrap_err().to_string();
         assert!(got.contains(part), "{got}");
     }
     let long = "1,".repeat(513) + "1";
-    assert!(load("i.csv", &long).unwrap_err().to_string().contains("more than 512"));
+    assert!(load("i.csv", &long).unwrap_err().to_string().contains("expected at most 512"));
     let missing = Target::load(&folder.path().join("none.csv"), &Mask::causal()).unwrap_err();
     assert!(missing.to_string().contains("no such file"));
 }

@@ -63,7 +63,8 @@ impl Range {
         }
         let size = series.iter().map(|s| s.spectrum.rows().max(s.spectrum.cols())).max().unwrap_or(0) as f64;
         let low = (size * EPSILON_F64).log10().floor() as i32 - 2;
-        let clipped = series.iter().any(|s| relative(&s.spectrum).any(|value| value < 10f64.powi(low)));
+        let clipped =
+            series.iter().any(|s| s.spectrum.relative().iter().any(|&value| value < 10f64.powi(low)));
         Ok(Range { indices, size, low, high: 0.3, clipped })
     }
 
@@ -77,12 +78,6 @@ impl Range {
         let place = value.log10().clamp(f64::from(self.low), self.high);
         plot.bottom() - plot.h * (place - f64::from(self.low)) / (self.high - f64::from(self.low))
     }
-}
-
-/// σᵢ / σ₁; zeros for a zero matrix.
-fn relative(spectrum: &Spectrum) -> impl Iterator<Item = f64> {
-    let scale = spectrum.sigma_max().filter(|&sigma| sigma > 0.0).unwrap_or(1.0);
-    spectrum.values().iter().map(move |sigma| sigma / scale)
 }
 
 impl Drawing for SpectrumFigure {
@@ -192,7 +187,7 @@ fn index_ticks(indices: usize) -> Vec<usize> {
 
 fn draw_series(scene: &mut Scene, plot: Rect, range: &Range, nth: (usize, usize), series: &Series) {
     let place = |(index, value)| (range.x(plot, index), range.y(plot, value));
-    let points: Vec<Point> = relative(&series.spectrum).enumerate().map(place).collect();
+    let points: Vec<Point> = series.spectrum.relative().into_iter().enumerate().map(place).collect();
     let color = series.kind.color();
     if points.len() > 1 {
         scene.line(points.clone(), color, 1.5);

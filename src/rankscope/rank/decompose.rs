@@ -5,6 +5,7 @@ use lax::svddc::{SvdDcWork, SvdDcWorkImpl};
 use lax::{JobSvd, Lapack as _};
 use ndarray::ArrayView2;
 
+use super::scale::lines_near_one;
 use crate::blas;
 use crate::error::{Error, Result};
 
@@ -12,12 +13,18 @@ use crate::error::{Error, Result};
 pub trait Decompose: Sync {
     /// The min(N, M) singular values of `matrix` `[N, M]`, in descending order.
     ///
+    /// # Conventions
+    /// The entries are taken as they are: where σ₁ would leave f64, [`Spectrum`](super::Spectrum) scales them first.
+    ///
     /// # Errors
     /// [`Error::Invalid`] for a NaN or infinite entry, naming its position; [`Error::Numeric`] where
     /// the iteration does not converge.
     fn singular_values(&self, matrix: ArrayView2<f64>) -> Result<Vec<f64>>;
 
     /// ln |det A| of a square `matrix` `[N, N]` by LU with pivoting; −∞ for an exact zero pivot.
+    ///
+    /// # Conventions
+    /// Each row is divided by a power of two first, so that neither large nor small numbers leave f64.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a matrix that is not square, or a NaN or infinite entry.
@@ -60,9 +67,13 @@ impl Decompose for Lapack {
         }
         let mut entries = row_major(matrix);
         let layout = layout(matrix)?;
+        let powers = lines_near_one(&mut entries, cols) as f64 * std::f64::consts::LN_2;
         // OpenBLAS's parallel LU keeps half a megabyte on the stack per recursion: more than a thread has.
         match blas::single_threaded(|| f64::lu(layout, &mut entries)) {
-            Ok(_) => Ok(entries.iter().step_by(cols + 1).map(|pivot| pivot.abs().ln()).sum()),
+            Ok(_) => {
+                let pivots: f64 = entries.iter().step_by(cols + 1).map(|pivot| pivot.abs().ln()).sum();
+                Ok(pivots + powers)
+            }
             // A positive return code is the index of a pivot that is exactly zero.
             Err(lax::error::Error::LapackComputationalFailure { .. }) => Ok(f64::NEG_INFINITY),
             Err(error) => Err(failed(matrix, error)),

@@ -5,6 +5,7 @@ use lax::layout::MatrixLayout;
 use ndarray::ArrayView2;
 
 use super::decompose::check_finite;
+use super::scale::lines_near_one;
 use crate::blas;
 use crate::error::{Error, Result};
 
@@ -29,6 +30,7 @@ impl LuDeterminant {
 /// # Conventions
 /// LAPACK gets the matrix by columns, as numpy hands it over. Given by rows it would factor the transpose,
 /// and that of a lower triangular matrix needs no elimination: LU is exact there, by luck of the storage.
+/// Each column is divided by a power of two first: exact, and safe from overflow and underflow.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a matrix that is not square, or a NaN or infinite entry.
@@ -50,6 +52,7 @@ pub fn lu_determinant(matrix: ArrayView2<f64>) -> Result<LuDeterminant> {
     // Iterating over the transpose lists the columns.
     let mut by_columns: Vec<f64> = matrix.t().iter().copied().collect();
     let layout = MatrixLayout::F { col: size, lda: size };
+    let powers = lines_near_one(&mut by_columns, rows) as f64 * std::f64::consts::LN_2;
     // OpenBLAS's parallel LU keeps half a megabyte on the stack per recursion: more than a thread has.
     match blas::single_threaded(|| f64::lu(layout, &mut by_columns)) {
         Ok(pivots) => {
@@ -57,7 +60,8 @@ pub fn lu_determinant(matrix: ArrayView2<f64>) -> Result<LuDeterminant> {
             let diagonal = by_columns.iter().step_by(rows + 1);
             let negative = diagonal.clone().filter(|pivot| pivot.is_sign_negative()).count();
             let sign = if (swaps + negative) % 2 == 0 { 1 } else { -1 };
-            Ok(LuDeterminant { sign, log: diagonal.map(|pivot| pivot.abs().ln()).sum() })
+            let log: f64 = diagonal.map(|pivot| pivot.abs().ln()).sum();
+            Ok(LuDeterminant { sign, log: log + powers })
         }
         // A positive return code is the index of a pivot that is exactly zero.
         Err(lax::error::Error::LapackComputationalFailure { .. }) => {

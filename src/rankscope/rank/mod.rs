@@ -14,6 +14,7 @@ pub mod npy;
 pub mod precise;
 mod report;
 mod residual;
+mod scale;
 mod spectrum;
 #[cfg(test)]
 mod tests;

@@ -33,10 +33,12 @@ pub struct RankReport {
     pub stable_rank: f64,
     /// [`Spectrum::participation_ratio`].
     pub participation_ratio: f64,
-    /// σ₁; `None` for an empty matrix.
+    /// σ₁; `None` for an empty matrix, and where it is beyond the largest f64.
     pub sigma_max: Option<f64>,
     /// The smallest singular value as computed; `None` for an empty matrix.
     pub sigma_min: Option<f64>,
+    /// Why there is no σ₁, or no smallest singular value either.
+    pub sigma_max_reason: Option<String>,
     /// Whether `sigma_min` is below the rounding floor, so only noise.
     pub sigma_min_below_floor: bool,
     /// max(N, M) · 2⁻⁵² · σ₁.
@@ -102,8 +104,9 @@ impl RankReport {
             effective_rank: spectrum.effective_rank(),
             stable_rank: spectrum.stable_rank(),
             participation_ratio: spectrum.participation_ratio(),
-            sigma_max: spectrum.sigma_max(),
-            sigma_min: spectrum.sigma_min(),
+            sigma_max: spectrum.sigma_max().filter(|sigma| sigma.is_finite()),
+            sigma_min: spectrum.sigma_min().filter(|sigma| sigma.is_finite()),
+            sigma_max_reason: no_sigma(&spectrum),
             sigma_min_below_floor: spectrum.is_below_floor(),
             rounding_floor: spectrum.rounding_floor(),
             condition_number: condition.map(|condition| condition.value),
@@ -117,5 +120,14 @@ impl RankReport {
             columns_90: columns_holding(matrix, 0.90),
             spectrum,
         })
+    }
+}
+
+/// Why not every singular value is a number.
+fn no_sigma(spectrum: &Spectrum) -> Option<String> {
+    match spectrum.sigma_max() {
+        None => Some("the matrix is empty".to_owned()),
+        Some(sigma) if sigma.is_infinite() => Some(format!("beyond the largest f64, {:e}", f64::MAX)),
+        Some(_) => None,
     }
 }

@@ -5,7 +5,8 @@ use std::num::FpCategory;
 use ndarray::ArrayView2;
 use serde::Serialize;
 
-use super::decompose::decomposition;
+use super::decompose::{check_finite, decomposition};
+use super::scale::{exponent, near_one};
 use crate::error::{Error, Result};
 
 /// ε of f32 as the golden reports use it: the distance from 1 to the next number, 2⁻²³.
@@ -66,6 +67,11 @@ fn check(what: &str, value: f64) -> Result<f64> {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Spectrum {
     values: Vec<f64>,
+    /// The values divided by 2^`exponent`, the largest near one: what everything relative is computed from.
+    #[serde(skip)]
+    scaled: Vec<f64>,
+    #[serde(skip)]
+    exponent: i32,
     rows: usize,
     cols: usize,
 }
@@ -84,12 +90,19 @@ pub struct Condition {
 impl Spectrum {
     /// The spectrum of `matrix` `[N, M]`, computed in f64.
     ///
+    /// # Conventions
+    /// The largest entry is brought near one by a power of two before the decomposition, so that no rank depends
+    /// on the scale of the matrix, as large or small as f64 goes.
+    ///
     /// # Errors
     /// [`Error::Invalid`] for a NaN or infinite entry, naming its position; [`Error::Numeric`] where
     /// the iteration does not converge.
     pub fn of(matrix: ArrayView2<f64>) -> Result<Self> {
-        let values = decomposition().singular_values(matrix)?;
-        Ok(Spectrum { values, rows: matrix.nrows(), cols: matrix.ncols() })
+        check_finite(matrix)?;
+        let (scaled, exponent) = near_one(matrix);
+        let scaled = decomposition().singular_values(scaled.view())?;
+        let values = scaled.iter().map(|&sigma| libm::scalbn(sigma, exponent)).collect();
+        Ok(Spectrum { values, scaled, exponent, rows: matrix.nrows(), cols: matrix.ncols() })
     }
 
     /// A spectrum from known singular values of a `rows` × `cols` matrix, in any order.
@@ -105,10 +118,12 @@ impl Spectrum {
             check("singular value", value)?;
         }
         values.sort_by(|a, b| b.total_cmp(a));
-        Ok(Spectrum { values, rows, cols })
+        let exponent = exponent(values.iter());
+        let scaled = values.iter().map(|&sigma| libm::scalbn(sigma, -exponent)).collect();
+        Ok(Spectrum { values, scaled, exponent, rows, cols })
     }
 
-    /// σ₁ ≥ σ₂ ≥ …, min(N, M) of them.
+    /// σ₁ ≥ σ₂ ≥ …, min(N, M) of them; ∞ where one is beyond the largest f64.
     pub fn values(&self) -> &[f64] {
         &self.values
     }
@@ -136,11 +151,16 @@ impl Spectrum {
 
     /// The largest singular value that `tolerance` counts as zero.
     pub fn threshold(&self, tolerance: Tolerance) -> f64 {
-        let sigma_max = self.sigma_max().unwrap_or(0.0);
+        libm::scalbn(self.scaled_threshold(tolerance), self.exponent)
+    }
+
+    /// [`threshold`](Self::threshold) on the scale of `scaled`.
+    fn scaled_threshold(&self, tolerance: Tolerance) -> f64 {
+        let sigma_max = self.scaled.first().copied().unwrap_or(0.0);
         match tolerance.0 {
             Kind::PerSize(epsilon) => self.rows.max(self.cols) as f64 * epsilon * sigma_max,
             Kind::Relative(factor) => factor * sigma_max,
-            Kind::Absolute(threshold) => threshold,
+            Kind::Absolute(threshold) => libm::scalbn(threshold, -self.exponent),
         }
     }
 
@@ -149,8 +169,8 @@ impl Spectrum {
     /// # Source
     /// Golub & Van Loan, Matrix Computations, section 5.4; the default of numpy and MATLAB for f64.
     pub fn numerical_rank(&self, tolerance: Tolerance) -> usize {
-        let threshold = self.threshold(tolerance);
-        self.values.iter().filter(|&&sigma| sigma > threshold).count()
+        let threshold = self.scaled_threshold(tolerance);
+        self.scaled.iter().filter(|&&sigma| sigma > threshold).count()
     }
 
     /// max(N, M) · 2⁻⁵² · σ₁: a singular value below it says only that it is below it.
@@ -160,7 +180,7 @@ impl Spectrum {
 
     /// Whether σ_min is below the rounding floor (true for the zero matrix, false for an empty one).
     pub fn is_below_floor(&self) -> bool {
-        self.sigma_min().is_some_and(|sigma_min| sigma_min <= self.rounding_floor())
+        self.scaled.last().is_some_and(|&sigma_min| sigma_min <= self.scaled_threshold(Tolerance::F64))
     }
 
     /// exp(−Σ pᵢ ln pᵢ) with pᵢ = σᵢ / Σσ: the number of equal singular values of the same entropy.
@@ -213,16 +233,17 @@ impl Spectrum {
     /// Where σ_min lies below the rounding floor, σ₁ / floor, marked as a lower bound. `None` for a zero
     /// or empty matrix.
     pub fn condition(&self) -> Option<Condition> {
-        let (sigma_max, sigma_min) = (self.sigma_max()?, self.sigma_min()?);
-        let floor = self.rounding_floor();
+        let (sigma_max, sigma_min) = (*self.scaled.first()?, *self.scaled.last()?);
+        let floor = self.scaled_threshold(Tolerance::F64);
         let value = sigma_max / sigma_min.max(floor);
-        (sigma_max > 0.0).then(|| Condition { value, is_lower_bound: self.is_below_floor(), floor })
+        let (is_lower_bound, floor) = (self.is_below_floor(), self.rounding_floor());
+        (sigma_max > 0.0).then_some(Condition { value, is_lower_bound, floor })
     }
 
     /// σᵢ / σ₁, so that squares and fourth powers neither overflow nor underflow; zeros for a zero matrix.
-    fn relative(&self) -> Vec<f64> {
-        let scale = self.sigma_max().filter(|&sigma| sigma > 0.0).unwrap_or(1.0);
-        self.values.iter().map(|sigma| sigma / scale).collect()
+    pub fn relative(&self) -> Vec<f64> {
+        let scale = self.scaled.first().copied().filter(|&sigma| sigma > 0.0).unwrap_or(1.0);
+        self.scaled.iter().map(|sigma| sigma / scale).collect()
     }
 }
 

@@ -5,6 +5,8 @@ use egui::{
     Align, Align2, Color32, Event, Layout, Rect, RichText, Role, Sense, StrokeKind, WidgetInfo, pos2, vec2,
 };
 
+use rankscope::model::Tokens;
+
 use super::colour_bar;
 use crate::app::App;
 use crate::heatmap::{Part, Picture};
@@ -89,7 +91,7 @@ fn axes(pass: &Pass, rect: Rect, margin: f32, hovered: Option<(usize, usize)>, u
     for index in labelled(rect.height(), queries, hovered.map(|(query, _)| query)) {
         let chosen = hovered.is_some_and(|(query, _)| query == index);
         let at = pos2(rect.left() - 6.0, middle(rect.top(), rect.height(), index, queries));
-        let text = label(pass, index, ui);
+        let text = label(&pass.queries, index, ui);
         let color = if chosen { accent } else { muted };
         ui.painter().text(at, Align2::RIGHT_CENTER, text, theme::text(13.0), color);
     }
@@ -98,7 +100,7 @@ fn axes(pass: &Pass, rect: Rect, margin: f32, hovered: Option<(usize, usize)>, u
         let chosen = hovered.is_some_and(|(_, key)| key == index);
         let at = pos2(middle(rect.left(), rect.width(), index, keys), rect.top() - 6.0);
         let color = if chosen { accent } else { muted };
-        key_label(ui, at, &label(pass, index, ui), step, color);
+        key_label(ui, at, &label(&pass.tokens, index, ui), step, color);
     }
     if let Some(entry) = hovered {
         let cell = entry_rect(rect, queries, keys, entry);
@@ -117,17 +119,19 @@ pub fn labelled(length: f32, count: usize, hovered: Option<usize>) -> Vec<usize>
 
 /// The room beside the matrix that its longest label needs.
 fn margin(pass: &Pass, ui: &egui::Ui) -> f32 {
-    let width = |index: usize| {
-        let galley = ui.painter().layout_no_wrap(label(pass, index, ui), theme::text(13.0), Color32::WHITE);
+    let width = |tokens: &Tokens, index: usize| {
+        let galley = ui.painter().layout_no_wrap(label(tokens, index, ui), theme::text(13.0), Color32::WHITE);
         galley.size().x
     };
-    let longest = (0..pass.buffers.keys).map(width).fold(0.0, f32::max);
+    let keys = (0..pass.buffers.keys).map(|index| width(&pass.tokens, index));
+    let queries = (0..pass.buffers.queries).map(|index| width(&pass.queries, index));
+    let longest = keys.chain(queries).fold(0.0, f32::max);
     (longest + 8.0).clamp(LABELS.0, LABELS.1) + TITLE
 }
 
-fn label(pass: &Pass, index: usize, ui: &egui::Ui) -> String {
+fn label(tokens: &Tokens, index: usize, ui: &egui::Ui) -> String {
     let label = |piece: &String| theme::label_within(ui, piece, LETTERS, LABELS.1 - 8.0);
-    pass.tokens.pieces.get(index).map(label).unwrap_or_default()
+    tokens.pieces.get(index).map(label).unwrap_or_default()
 }
 
 /// A key's token: upright where its script allows and its width fits `step`, else running upwards.
@@ -192,9 +196,10 @@ fn tip(ui: &egui::Ui, at: egui::Pos2, align: Align2, text: &str) {
 }
 
 fn in_words(pass: &Pass, at: Head, (query, key): (usize, usize), ui: &egui::Ui) -> String {
-    let label = |at: usize| theme::label(ui, pass.tokens.pieces.get(at).map_or("", String::as_str), 16);
-    let (from, to) = (label(query), label(key));
-    let weight = if !pass.mask(at.layer).for_head(at.head, pass.heads()).may_attend(query, key) {
+    let label =
+        |tokens: &Tokens, at: usize| theme::label(ui, tokens.pieces.get(at).map_or("", String::as_str), 16);
+    let (from, to) = (label(&pass.queries, query), label(&pass.tokens, key));
+    let weight = if !pass.may_attend(at, query, key) {
         "masked".to_owned()
     } else {
         pass.weight(at, query, key).map_or("on its way".to_owned(), format::exact)

@@ -21,12 +21,15 @@ const SLIDER: f32 = 120.0;
 
 /// Draws the picker.
 pub fn ui(app: &mut App, ui: &mut egui::Ui) {
+    if app.path.is_some() {
+        return checks(app, ui);
+    }
     let length = app.length();
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().interact_size.y = LINE;
         ui.spacing_mut().slider_width = SLIDER;
         ui.add_sized(vec2(34.0, LINE), egui::Label::new("Mask"));
-        let trained = app.shown.model.as_ref().map(|model| model.description.trained_mask.clone());
+        let trained = trained(app);
         let name =
             trained_in_words(app).map_or("as-trained".to_owned(), |mask| format!("as-trained ({mask})"));
         let chosen = app.mask.kind.is_none() && app.mask.other.is_none();
@@ -61,6 +64,23 @@ pub fn ui(app: &mut App, ui: &mut egui::Ui) {
     }
 }
 
+fn trained(app: &App) -> Option<Mask> {
+    Some(app.shown.model.as_ref()?.description.as_ref()?.trained_mask.clone())
+}
+
+/// Weights from a file have no mask to choose; what their zeros and their rows say stands here instead.
+fn checks(app: &App, ui: &mut egui::Ui) {
+    let accent = theme::color(theme::palette(ui).accent);
+    if app.shown.checks.is_empty() {
+        ui.weak("The file's weights are checked here: whether rows sum to 1, whether they are causal.");
+    }
+    for (label, text) in app.shown.checks.iter() {
+        let line = RichText::new(format!("{}: {text}.", sentence(label).trim_end_matches('.')));
+        let line = if *label == "note" { line.color(accent) } else { line };
+        ui.add(egui::Label::new(line).truncate()).on_hover_text(text);
+    }
+}
+
 /// What the chosen mask says, where there is nothing to warn of.
 fn who(app: &App) -> String {
     let name = trained_in_words(app).unwrap_or_default();
@@ -72,7 +92,7 @@ fn who(app: &App) -> String {
 
 /// The mask that the weights were trained under, or in which layers which one it is.
 fn trained_in_words(app: &App) -> Option<String> {
-    Some(MaskChoice::AsTrained.in_words(&app.shown.model.as_ref()?.description))
+    Some(MaskChoice::AsTrained.in_words(app.shown.model.as_ref()?.description.as_ref()?))
 }
 
 fn sentence(note: &str) -> String {

@@ -104,9 +104,11 @@ pub fn picker(app: &mut App, ui: &mut egui::Ui) {
     let mut wanted = None;
     let shown =
         std::path::Path::new(&app.wish.model).file_name().map(|name| name.to_string_lossy().into_owned());
-    let combo = ComboBox::new("model", "")
-        .width(150.0)
-        .selected_text(shown.unwrap_or_else(|| app.wish.model.clone()));
+    let shown = match app.path {
+        Some(_) => "weights from a file".to_owned(),
+        None => shown.unwrap_or_else(|| app.wish.model.clone()),
+    };
+    let combo = ComboBox::new("model", "").width(150.0).selected_text(shown);
     let response = combo.show_ui(ui, |ui| {
         for entry in &app.models.entries {
             let size =
@@ -126,10 +128,13 @@ pub fn picker(app: &mut App, ui: &mut egui::Ui) {
                 *(if here { &mut chosen } else { &mut wanted }) = Some(entry.name.clone());
             }
         }
+        if ui.selectable_label(app.path.is_some(), "Weights from a file …").clicked() {
+            app.path.get_or_insert_default();
+        }
     });
     response.response.on_hover_text(&app.wish.model);
     if let Some(name) = chosen {
-        app.wish.model = name;
+        app.open_model(name);
     }
     if let Some(name) = wanted.filter(|_| app.models.pull.is_none()) {
         app.models.start(&name, ui.ctx());

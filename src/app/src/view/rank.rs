@@ -56,11 +56,13 @@ pub fn columns(app: &App) -> Vec<(String, &Pass)> {
         chosen.is_none_or(|chosen| chosen.masks != trained.masks && chosen.tokens.ids == trained.tokens.ids)
     };
     let trained = app.shown.trained.as_deref().filter(beside);
-    let training = app.shown.model.as_ref().map(|model| MaskChoice::AsTrained.of_layers(&model.description));
+    let description = app.shown.model.as_ref().map(|model| model.description.as_ref());
+    let training = description.flatten().map(|description| MaskChoice::AsTrained.of_layers(description));
     let name = |pass: &Pass| {
         let mask = pass.mask(app.selected.layer);
-        match &training {
-            Some(masks) if masks[..] == pass.masks[..] => format!("as-trained ({mask})"),
+        match (&description, &training) {
+            (Some(None), _) => "as saved".to_owned(),
+            (_, Some(masks)) if masks[..] == pass.masks[..] => format!("as-trained ({mask})"),
             _ => mask.to_string(),
         }
     };

@@ -35,8 +35,7 @@ pub fn lowest(spectra: &[Vec<f64>]) -> f64 {
 
 /// log₁₀ σᵢ/σ₁; what is 0 or far below the floor stands at 10⁻¹⁸.
 pub fn relative(report: &RankReport) -> Vec<f64> {
-    let largest = report.sigma_max.filter(|&sigma| sigma > 0.0).unwrap_or(1.0);
-    report.spectrum.values().iter().map(|sigma| (sigma / largest).log10().max(-18.0)).collect()
+    report.spectrum.relative().iter().map(|sigma| sigma.log10().max(-18.0)).collect()
 }
 
 /// Draws the spectra, `height` points high.

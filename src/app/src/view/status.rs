@@ -1,7 +1,6 @@
 //! The line at the bottom: which model, which device computed it, and how long it took.
 
 use egui::{Align, Layout, ProgressBar, RichText};
-use rankscope::numbers::scaled;
 
 use super::model;
 use crate::app::App;
@@ -15,20 +14,11 @@ pub fn ui(app: &mut App, ui: &mut egui::Ui) {
         let small = |text: String| RichText::new(text).size(13.0);
         ui.label(small(format!("computed on {}", app.device.device))).on_hover_text(&app.device.why);
         if let Some(model) = &app.shown.model {
-            let d = &model.description;
             ui.separator();
-            ui.label(small(model.name.clone()));
-            let text = format!(
-                "{}, {} layers × {} heads, {} parameters in {:?}, context {}",
-                d.family,
-                d.layers,
-                d.heads,
-                scaled(d.parameters as f64, ""),
-                d.dtype,
-                d.context
-            );
+            let name = std::path::Path::new(&model.name).file_name().unwrap_or_default().to_string_lossy();
+            ui.label(small(name.into_owned()));
             if !brief {
-                ui.add(egui::Label::new(small(text).weak()).truncate());
+                ui.add(egui::Label::new(small(model.about.clone()).weak()).truncate());
             }
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {

@@ -17,7 +17,7 @@ pub fn ui(app: &App, ui: &mut egui::Ui) {
         ui.weak("The tokens of the text stand here once a model is open.");
         return;
     };
-    let count = tokens.ids.len();
+    let count = tokens.pieces.len();
     let spacing = ui.spacing_mut();
     (spacing.item_spacing, spacing.interact_size.y) = (vec2(3.0, GAP), CHIP);
     spacing.scroll = theme::scroll_bar(); // more rows are seen to be there
@@ -38,7 +38,7 @@ pub fn ui(app: &App, ui: &mut egui::Ui) {
 }
 
 fn chip(ui: &mut egui::Ui, position: usize, tokens: &Tokens) {
-    let (id, piece) = (tokens.ids[position], &tokens.pieces[position]);
+    let piece = &tokens.pieces[position];
     let palette = theme::palette(ui);
     let text = theme::label(ui, piece, 24);
     let galley = ui.painter().layout_no_wrap(text.clone(), theme::text(14.0), theme::color(palette.ink));
@@ -48,7 +48,8 @@ fn chip(ui: &mut egui::Ui, position: usize, tokens: &Tokens) {
     ui.painter().rect_filled(rect, CornerRadius::same(4), theme::mix(palette.panel, palette.muted, fill));
     let corner = rect.center() - galley.size() / 2.0;
     ui.painter().galley(corner, galley, theme::color(palette.ink));
-    let original = tokens.originals[position].as_ref();
+    let original = tokens.originals.get(position).and_then(Option::as_ref);
     let unknown = original.map(|original| format!(" for {original:?}, which the tokenizer does not know"));
-    response.on_hover_text(format!("{piece:?}{}\nid {id}, position {position}", unknown.unwrap_or_default()));
+    let id = tokens.ids.get(position).map(|id| format!("id {id}, ")).unwrap_or_default();
+    response.on_hover_text(format!("{piece:?}{}\n{id}position {position}", unknown.unwrap_or_default()));
 }

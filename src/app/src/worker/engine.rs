@@ -8,11 +8,12 @@ use rankscope::mask::{Allowed, Positions};
 use rankscope::model::heads::{head_report, layer_reports_with};
 use rankscope::model::store::Store;
 use rankscope::model::{self, Description, Input, MaskChoice, Model, Tokenizer, Tokens};
+use rankscope::numbers::scaled;
 use rankscope::probe::Trace;
 use rankscope::run::Cancel;
 use rankscope::{Axis, Device, Error, Mask, Result, Run, Tensor};
 
-use super::{Event, Opened, Pass, Tell, Wish};
+use super::{Event, Opened, Pass, Tell, Wish, brought};
 use crate::heatmap::{Buffers, upload};
 use crate::layout::Head;
 
@@ -54,6 +55,11 @@ impl Engine {
         let watcher = tell.clone();
         let run = Run::default().with_cancel(cancel.clone());
         let run = run.with_progress(move |progress| watcher(Event::Progress(progress)));
+        if let Some(brought) = &wish.brought {
+            brought::show(brought, wish.first, &self.window, tell, &run)?;
+            tell(Event::Done(start.elapsed()));
+            return Ok(());
+        }
         if self.open.as_ref().is_none_or(|open| open.name != wish.model) {
             (self.open, self.trained) = (None, None);
             run.step("opening the model", 0, 1)?;
@@ -81,7 +87,18 @@ impl Open {
     }
 
     fn opened(&self) -> Arc<Opened> {
-        Arc::new(Opened { name: self.name.clone(), description: self.shown() })
+        let (name, d) = (self.name.clone(), self.shown());
+        let about = format!(
+            "{}, {} layers × {} heads, {} parameters in {:?}, context {}",
+            d.family,
+            d.layers,
+            d.heads,
+            scaled(d.parameters as f64, ""),
+            d.dtype,
+            d.context
+        );
+        let (layers, heads) = (d.layers, d.heads);
+        Arc::new(Opened { name, layers, heads, sequences: 1, about, description: Some(d) })
     }
 
     /// What the window shows of the model: of an encoder-decoder, the encoder, which reads the text.
@@ -216,6 +233,7 @@ impl Work<'_> {
         let tokens = self.tokens.clone();
         let pass = Pass {
             masks: masks.into(),
+            queries: tokens.clone(),
             tokens,
             buffers: Arc::new(buffers),
             weights: vec![None; names.len()],

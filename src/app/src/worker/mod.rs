@@ -1,13 +1,15 @@
-//! Model work on its own thread, so that the window never waits.
+//! Model work on its own thread, so that the window never waits; files of weights likewise.
 //!
 //! The window sends a [`Wish`]: everything that decides what is to be computed. Each wish has a
 //! generation; a newer one raises the cancel flag of the one in work, and whatever still arrives from
 //! an older generation is dropped. Errors and panics come back as events like everything else.
 
+mod brought;
 mod engine;
 mod pass;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -31,8 +33,23 @@ pub struct Wish {
     pub text: String,
     /// Who may attend to whom.
     pub mask: MaskChoice,
+    /// Weights from a file, which are shown instead of all that.
+    pub brought: Option<Brought>,
     /// Computed before all other heads.
     pub first: Head,
+}
+
+/// Weights that another program saved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Brought {
+    /// The file.
+    pub path: PathBuf,
+    /// Which of its arrays, where it has several sets.
+    pub name: Option<String>,
+    /// The file of the tokens, where they do not stand beside the weights.
+    pub tokens: Option<PathBuf>,
+    /// Which sequence of a batch.
+    pub sequence: usize,
 }
 
 /// What came of a wish, in the order in which it is known.
@@ -46,6 +63,8 @@ pub enum Event {
     Chosen(Arc<Pass>),
     /// Attention under the mask that the weights were trained under.
     Trained(Arc<Pass>),
+    /// What the checks of all of a file's heads come to.
+    Checks(Arc<Vec<(&'static str, String)>>),
     /// Steps of something that takes a while.
     Progress(Progress),
     /// Nothing more will come; how long it took since the wish was taken up.
@@ -54,13 +73,21 @@ pub enum Event {
     Failed(String),
 }
 
-/// A model, as the window speaks of it.
+/// A model or a file of weights, as the window speaks of it.
 #[derive(Clone, Debug)]
 pub struct Opened {
     /// The name that was asked for.
     pub name: String,
-    /// Its sizes and its mask.
-    pub description: Description,
+    /// L.
+    pub layers: usize,
+    /// H.
+    pub heads: usize,
+    /// Sequences to choose from.
+    pub sequences: usize,
+    /// One line on it.
+    pub about: String,
+    /// A model's sizes and its mask.
+    pub description: Option<Description>,
 }
 
 /// Takes an event to the window.

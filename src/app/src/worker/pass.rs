@@ -1,4 +1,4 @@
-//! One forward pass as the window shows it: weights on the screen's device and on the CPU, and reports.
+//! One forward pass, or the weights of a file, as the window shows it: weights on the screen's device and on the CPU, and reports.
 
 use std::sync::Arc;
 
@@ -14,8 +14,10 @@ use crate::layout::Head;
 pub struct Pass {
     /// The mask of each layer.
     pub masks: Arc<[Mask]>,
-    /// The text, as the model saw it.
+    /// The text, as the model saw it: the keys.
     pub tokens: Arc<Tokens>,
+    /// The queries; of a model the same.
+    pub queries: Arc<Tokens>,
     /// What the shader reads.
     pub buffers: Arc<Buffers>,
     /// Each layer's weights on the CPU, `[H, T, S]`; `None` until they have been read back.
@@ -40,6 +42,12 @@ impl Pass {
     /// The mask of a layer.
     pub fn mask(&self, layer: usize) -> &Mask {
         &self.masks[layer.min(self.masks.len() - 1)]
+    }
+
+    /// Whether a query may attend to a key; queries are the last of the keys.
+    pub fn may_attend(&self, at: Head, query: usize, key: usize) -> bool {
+        let first = self.buffers.keys.saturating_sub(self.buffers.queries);
+        self.mask(at.layer).for_head(at.head, self.heads()).may_attend(first + query, key)
     }
 
     /// The report of one head, once it is there.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use ndarray::{Array2, ShapeBuilder, arr2};
+use ndarray::{Array2, Array4, ShapeBuilder, arr2};
 use ndarray_npy::write_npy;
 use rankscope::model::heads::{HeadReport, head_reports};
 use rankscope::model::{self, Input, MaskChoice};
@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::support::{Home, TEXT, text_of, tiny, with_a_window};
 
 /// Every field that one report has.
-const FIELDS: [&str; 26] = [
+const FIELDS: [&str; 27] = [
     "name",
     "layer",
     "head",
@@ -28,6 +28,7 @@ const FIELDS: [&str; 26] = [
     "participation_ratio",
     "sigma_max",
     "sigma_min",
+    "sigma_max_reason",
     "sigma_min_below_floor",
     "rounding_floor",
     "condition_number",
@@ -90,7 +91,7 @@ fn json_has_every_field_of_every_head_and_null_only_with_a_reason() {
             assert!(!missing("exact_rank_reason"));
             assert_eq!(missing("condition_number"), !missing("condition_reason"));
             assert_eq!(missing("log_abs_det"), !missing("log_abs_det_reason"));
-            let may_be_null = ["exact_rank", "condition_reason", "log_abs_det_reason"];
+            let may_be_null = ["exact_rank", "condition_reason", "log_abs_det_reason", "sigma_max_reason"];
             let others = fields().filter(|field| !may_be_null.contains(field));
             assert!(others.into_iter().all(|field| !missing(field) || field.starts_with("log_abs_det")));
         }
@@ -276,7 +277,8 @@ fn a_matrix_is_read_in_either_precision_and_order() {
     write_npy(home.path("m.npy"), &rows).unwrap();
     let expected = home.json(&["rank", "--matrix", "m.npy", "--json"]);
     let mut names: Vec<_> = expected.as_object().unwrap().keys().map(String::as_str).collect();
-    let mut all: Vec<_> = fields().collect();
+    let of_a_model = ["layer", "head", "mask"];
+    let mut all: Vec<_> = fields().filter(|field| !of_a_model.contains(field)).collect();
     names.sort_unstable();
     all.sort_unstable();
     assert_eq!(names, all);
@@ -312,4 +314,90 @@ fn layers_with_masks_of_their_own_show_them() {
     let compared = home.stdout(&[&input[..], &["--compare", "as-trained,bidirectional"]].concat());
     let header = compared.lines().find(|line| line.contains("bidirectional") && !line.contains(':')).unwrap();
     assert!(header.contains("as-trained"), "{compared}");
+}
+
+#[test]
+fn a_batch_is_a_list_of_heads() {
+    let home = Home::new();
+    let batch =
+        Array4::from_shape_fn(
+            (2, 3, 2, 2),
+            |(layer, head, row, col)| {
+                if row == col { 1.0 + (10 * layer + head) as f64 } else { 0.0 }
+            },
+        );
+    write_npy(home.path("b.npy"), &batch).unwrap();
+    let rows = array(home.json(&["rank", "--matrix", "b.npy", "--json"]));
+    assert_eq!(rows.len(), 6);
+    for (index, row) in rows.iter().enumerate() {
+        let (layer, head) = (index / 3, index % 3);
+        assert_eq!(row["name"], format!("b[{layer}, {head}]"));
+        assert_eq!((&row["layer"], &row["head"]), (&layer.into(), &head.into()));
+        assert_eq!(number(&row["sigma_max"]), 1.0 + (10 * layer + head) as f64);
+    }
+    let table = home.stdout(&["rank", "--matrix", "b.npy", "--svg", "b.svg", "--png", "b.png"]);
+    assert!(table.contains("b: f64 [2, 3, 2, 2]") && cells(&table).len() == 6, "{table}");
+    assert!(fs::read(home.path("b.png")).unwrap().starts_with(b"\x89PNG") && home.path("b.svg").exists());
+    // Only the entry's place and the matrix's are said, and the file.
+    write_npy(home.path("n.npy"), &batch.mapv(|entry| if entry == 12.0 { f64::NAN } else { entry })).unwrap();
+    let said = home.error(&["rank", "--matrix", "n.npy"]);
+    assert!(said.contains("n.npy: [1, 1]: matrix entry (0, 0) is NaN"), "{said}");
+}
+
+#[test]
+fn integers_that_were_rounded_are_noted() {
+    let home = Home::new();
+    write_npy(home.path("i.npy"), &arr2(&[[9007199254740993i64, 0], [0, 1]])).unwrap();
+    let row = home.json(&["rank", "--matrix", "i.npy", "--json"]);
+    let note = "1 entry is beyond the 53 bits of f64 and rounded, the first 9007199254740993 at (0, 0)";
+    assert_eq!((&row["note"], &row["exact_rank"]), (&note.into(), &2.into()));
+    let facts = home.stdout(&["rank", "--matrix", "i.npy"]);
+    assert!(facts.split_whitespace().collect::<Vec<_>>().join(" ").contains(note), "{facts}");
+}
+
+#[test]
+fn a_trace_of_ours_as_attention_of_others_gives_the_same_ranks() {
+    let home = Home::new();
+    let input = ["--model", "glass-en", "--text", TEXT];
+    home.stdout(&[&["trace"][..], &input, &["--out", "t.safetensors"]].concat());
+    let own = array(home.json(&[&["rank"][..], &input, &["--json"]].concat()));
+    let brought = array(home.json(&["rank", "--attention", "t.safetensors", "--json"]));
+    assert_eq!(brought.len(), own.len());
+    for (brought, own) in brought.iter().zip(&own) {
+        for field in fields().filter(|field| *field != "exact_rank_reason") {
+            assert_eq!(brought[field], own[field], "{field} of {}", own["name"]);
+        }
+        assert_eq!((&brought["causal"], &brought["content"]), (&true.into(), &"weights".into()));
+        assert!(number(&brought["row_sum_error"]) < 1e-6);
+    }
+    let table = home.stdout(&["rank", "--attention", "t.safetensors", "--layer", "2", "--svg", "w.svg"]);
+    let model = home.stdout(&[&["rank"][..], &input, &["--layer", "2"]].concat());
+    assert_eq!(cells(&table), cells(&model));
+    let flat = table.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in
+        ["each f32 [H=4, T=", "sums differ from 1 by up to", "lower triangular with a positive diagonal"]
+    {
+        assert!(flat.contains(part), "{table} lacks {part}");
+    }
+    assert!(fs::read_to_string(home.path("w.svg")).unwrap().contains("effective rank"));
+}
+
+#[test]
+fn what_is_wrong_with_brought_attention_is_said_in_one_line() {
+    let home = Home::new();
+    write_npy(home.path("a.npy"), &Array4::<f32>::from_elem((2, 1, 3, 3), 0.5)).unwrap();
+    fs::write(home.path("tokens.txt"), "a\nb\n").unwrap();
+    let cases: [(&[&str], &str); 5] = [
+        (&["--tokens", "tokens.txt"], "tokens.txt: 2 tokens, expected 3"),
+        (&["--layer", "2"], "--layer is 2, expected less than 2"),
+        (&["--sequence", "1"], "--sequence is 1, expected less than 1"),
+        (&["--name", "w"], "holds no array w, but a (f32 [2, 1, 3, 3])"),
+        (&["--png", "a.svg"], "--png is a.svg, expected a name that ends in .png"),
+    ];
+    for (arguments, part) in cases {
+        let said = home.error(&[&["rank", "--attention", "a.npy"], arguments].concat());
+        assert!(said.contains(part), "{said}");
+    }
+    let table = home.stdout(&["rank", "--attention", "a.npy"]);
+    assert!(table.contains("rows do not sum to 1"), "{table}");
 }

@@ -115,6 +115,41 @@ fn extreme_scales_neither_overflow_nor_underflow() {
 }
 
 #[test]
+fn no_scale_changes_a_rank_or_loses_a_determinant() {
+    // Condition and effective rank by numpy; det = 25.
+    let matrix = array![[3.0, 1.0, 0.0], [0.0, 2.0, 1.0], [1.0, 0.0, 4.0]];
+    for power in [-1074, -1030, -200, 0, 700, 1021] {
+        let scaled = matrix.mapv(|entry| libm::scalbn(entry, power));
+        let report = RankReport::of(scaled.view(), None).unwrap();
+        assert_eq!((report.numerical_rank_f32, report.numerical_rank_f64), (3, 3), "2^{power}");
+        let near = |got: f64, expected: f64| (got / expected - 1.0).abs() < 1e-13;
+        assert!(near(report.condition_number.unwrap(), 2.3280467557247526), "2^{power}");
+        assert!(near(report.effective_rank, 2.836945046782624), "2^{power}");
+        let det = 25f64.ln() + 3.0 * f64::from(power) * std::f64::consts::LN_2;
+        assert!((report.log_abs_det.unwrap() - det).abs() < 1e-12, "2^{power}");
+        assert!((lu_determinant(scaled.view()).unwrap().log - det).abs() < 1e-12, "2^{power}");
+    }
+}
+
+#[test]
+fn a_singular_value_beyond_f64_is_null_with_a_reason_and_spoils_nothing_else() {
+    // Rank one: σ₁ = 3 · 1.7e308, and every other number as for a matrix of ones.
+    let matrix = Array2::from_elem((3, 3), 1.7e308);
+    let report = RankReport::of(matrix.view(), None).unwrap();
+    assert_eq!((report.numerical_rank_f64, report.sigma_max), (1, None));
+    assert!((report.effective_rank - 1.0).abs() < 1e-12 && report.columns_90 == 3);
+    let json = serde_json::to_value(&report).unwrap();
+    let reason = json["sigma_max_reason"].as_str().unwrap();
+    assert!(reason.starts_with("beyond the largest f64"), "{reason}");
+    assert!(json["rounding_floor"].is_number() && json["condition_number"].is_number());
+    // The smallest numbers there are: nothing is below a floor.
+    let report = RankReport::of((Array2::<f64>::eye(4) * 5e-324).view(), None).unwrap();
+    assert_eq!((report.numerical_rank_f64, report.stable_rank, report.sigma_max), (4, 4.0, Some(5e-324)));
+    assert!(!report.sigma_min_below_floor && report.condition_number == Some(1.0));
+    assert!((report.log_abs_det.unwrap() - 4.0 * 5e-324f64.ln()).abs() < 1e-9);
+}
+
+#[test]
 fn broken_entries_are_named() {
     for (broken, text) in [(f64::NAN, "NaN"), (f64::INFINITY, "inf")] {
         let mut matrix = Array2::eye(4);

@@ -49,16 +49,19 @@ fn what_is_wrong_is_said_in_one_short_line() {
         (b"".to_vec(), "not a .npy file"),
         (file(4, &header("(1, 1)"), &[0; 8]), "version 1, 2 or 3"),
         (of("(2, 3)", 47), "cut off: 47 bytes of 48"),
-        (of("(2, 3)", 49), "goes on after the 6 numbers"),
+        (of("(2, 3)", 49), "goes on after the 6 entries"),
         (of("(2,)", 16), "1 dimensions, expected a matrix"),
         (of("()", 8), "0 dimensions, expected a matrix"),
-        (of("(0, 3)", 0), "0 x 3, expected at least one row"),
+        (of("(0, 3)", 0), "[0, 3], expected at least one row"),
         (of("(2, -3)", 48), "its header is"),
         (of("(2, 3", 48), "its header is"),
         (of("(4294967296, 4294967296)", 0), "more than fits in memory"),
         (of("(99999999999999999999, 1)", 0), "its header is"),
         (file(1, "{'descr': '<f8', 'shape': (1, 1)}", &[0; 8]), "its header is"),
-        (file(1, "{'descr': '\n<i4', 'fortran_order': False, 'shape': (1, 1)}", &[]), r"\n<i4, expected f32"),
+        (
+            file(1, "{'descr': '\n<i4', 'fortran_order': False, 'shape': (1, 1)}", &[]),
+            r"\n<i4'), expected numbers",
+        ),
     ];
     for (bytes, part) in cases {
         let said = read(&bytes).unwrap_err().to_string();

@@ -12,12 +12,14 @@ use serde_json::{Value, json};
 use super::rows::Row;
 use crate::subject::Subject;
 
-/// The spectrum of one matrix from a file.
-pub fn save_matrix(row: &Row, path: &Path) -> Result<()> {
-    let series =
-        vec![Series { name: row.name.clone(), kind: Kind::Plain, spectrum: row.report.spectrum.clone() }];
-    let settings = json!({ "version": rankscope::VERSION, "matrix": row.name });
-    write(&SpectrumFigure { title: format!("Singular values of {}", row.name), series, settings }, path)
+/// The spectrum of one matrix from a file, or the effective ranks of several.
+pub fn save_file(name: &str, rows: &[Row], path: &Path) -> Result<()> {
+    let settings = json!({ "version": rankscope::VERSION, "matrix": name });
+    let [row] = rows else { return write(&wall(name, rows, settings), path) };
+    let kind = if row.mask.is_some() { Kind::Causal } else { Kind::Plain };
+    let title = format!("Singular values of {}", row.name);
+    let series = vec![Series { name: row.name.clone(), kind, spectrum: row.report.spectrum.clone() }];
+    write(&SpectrumFigure { title, series, settings }, path)
 }
 
 /// The spectra of one head under every mask, or the effective ranks of many under one.
@@ -28,10 +30,10 @@ pub fn save_heads(subject: &Subject, choices: &[MaskChoice], rows: &[Row], path:
     }
     if choices.len() > 1 {
         bail!(
-            "--svg with --compare draws one head; a layer and a head of an encoder-decoder are up to three"
+            "a figure with --compare draws one head; a layer and a head of an encoder-decoder are up to three"
         );
     }
-    write(&wall(subject, rows, settings), path)
+    write(&wall(&subject.name, rows, settings), path)
 }
 
 fn spectra(subject: &Subject, choices: &[MaskChoice], rows: &[Row], settings: Value) -> SpectrumFigure {
@@ -44,32 +46,40 @@ fn spectra(subject: &Subject, choices: &[MaskChoice], rows: &[Row], settings: Va
     SpectrumFigure { title, series: series.collect(), settings }
 }
 
-fn wall(subject: &Subject, rows: &[Row], settings: Value) -> Wall {
+/// Where a row of the wall comes from: stack, layer, sequence.
+type Place = (Option<&'static str>, Option<usize>, Option<usize>);
+
+fn wall(of: &str, rows: &[Row], settings: Value) -> Wall {
     // A row for each layer; those of an encoder-decoder's three attentions one below the other.
-    let mut places: Vec<(Option<&str>, Option<usize>)> = Vec::new();
+    let place = |row: &Row| (row.kind, row.layer, row.sequence);
+    let mut places: Vec<Place> = Vec::new();
     for row in rows {
-        if !places.contains(&(row.kind, row.layer)) {
-            places.push((row.kind, row.layer));
+        if !places.contains(&place(row)) {
+            places.push(place(row));
         }
     }
     let met = places.clone();
-    places.sort_by_key(|(kind, layer)| (met.iter().position(|(first, _)| first == kind), *layer));
+    places.sort_by_key(|(kind, layer, sequence)| {
+        (met.iter().position(|(first, ..)| first == kind), *layer, *sequence)
+    });
     let heads = rows.iter().filter_map(|row| row.head).max().map_or(0, |most| most + 1);
     let mut values = Array2::from_elem((places.len(), heads), None);
     for row in rows {
-        let place = places.iter().position(|place| *place == (row.kind, row.layer));
+        let place = places.iter().position(|other| *other == place(row));
         if let (Some(place), Some(head)) = (place, row.head) {
             values[(place, head)] = Some(row.report.effective_rank);
         }
     }
-    let layers = places.into_iter().map(|(kind, layer)| name(kind, layer.unwrap_or(0))).collect();
-    let title = format!("Effective rank of the attention weights of {}", subject.name);
+    let layers = places.into_iter().map(name).collect();
+    let title = format!("Effective rank of the attention weights of {of}");
     Wall { title, values, layers, unit: "effective rank".to_owned(), settings }
 }
 
 /// A row of the wall, in the table's words where there are several stacks.
-fn name(kind: Option<&str>, layer: usize) -> String {
-    kind.map_or_else(|| format!("L{layer}"), |kind| format!("{kind} {layer}"))
+fn name((kind, layer, sequence): Place) -> String {
+    let layer = layer.unwrap_or(0);
+    let sequence = sequence.map(|sequence| format!(", B{sequence}")).unwrap_or_default();
+    kind.map_or_else(|| format!("L{layer}{sequence}"), |kind| format!("{kind} {layer}"))
 }
 
 /// What recreates the figure.
@@ -88,6 +98,12 @@ fn settings(subject: &Subject, choices: &[MaskChoice], rows: &[Row]) -> Value {
     })
 }
 
+/// As PNG where the name ends so, else as SVG.
 fn write(figure: &impl Figure, path: &Path) -> Result<()> {
-    Ok(save(path, figure.to_svg(Theme::Light)?)?)
+    let is_png = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("png"));
+    match is_png {
+        true => save(path, figure.to_png(Theme::Light)?)?,
+        false => save(path, figure.to_svg(Theme::Light)?)?,
+    }
+    Ok(())
 }

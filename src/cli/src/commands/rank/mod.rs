@@ -1,27 +1,29 @@
-//! `rankscope rank`: what rank analysis says of a model's heads, or of one matrix.
+//! `rankscope rank`: what rank analysis says of a model's heads, of weights that were brought, or of a matrix.
 
 mod figure;
 mod matrix;
+mod recorded;
 mod rows;
 mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
 use rankscope::Run;
-use rankscope::model::MaskChoice;
+use rankscope::recorded::PYTHON;
 
-use crate::args::{SubjectArgs, expect_svg, mask_choices, mask_help};
+use crate::args::{SubjectArgs, expect_ending, mask_choices, mask_help};
 use crate::output::{emit, emit_json, say};
 use crate::subject::Subject;
 use rows::Row;
 
 const USAGE: &str = "\
 rankscope rank --model <NAME|DIR> <--text <TEXT>|--ids <IDS>> [OPTIONS]
-       rankscope rank --matrix <FILE.npy> [OPTIONS]";
+       rankscope rank --attention <FILE> [--tokens <FILE>] [OPTIONS]
+       rankscope rank --matrix <FILE> [OPTIONS]";
 
-const EXAMPLES: &str = "\
+const HELP: &str = "\
 Three kinds of rank are kept apart:
   exact       by a theorem about the mask: a triangular matrix with a positive
               diagonal has full rank, whatever the numbers
@@ -31,37 +33,61 @@ Three kinds of rank are kept apart:
               spectrum is spread over
 JSON and CSV have every field; what does not exist is null, with a reason.
 
+Files are .npy, .npz, .safetensors, or tables of numbers (.csv, .tsv, .txt):
+  --matrix     one matrix, or a batch […, n, m] as a list of heads
+  --attention  [L, B, H, T, S], [L, H, T, S], [H, T, S] or [T, S]; or one array a
+               layer, [B, H, T, S], in the order of the numbers in their names
+Tokens stand beside the weights as an array `tokens` (.npz) or as JSON in the
+metadata (.safetensors), or in a file of their own: --tokens.
+
 Examples:
   rankscope rank --model glass-en --text \"the cat sat on the mat\"
   rankscope rank --model glass-en --text \"the cat\" --mask bidirectional --json
   rankscope rank --model glass-en --text - --compare causal,prefix:3 < text.txt
   rankscope rank --model glass-en --text \"cats\" --layer 1 --head 2 --svg s.svg
   rankscope rank --model glass-en --ids 5,9,13 --csv > ranks.csv
-  rankscope rank --matrix attention.npy --json";
+  rankscope rank --attention attention.npz --png ranks.png
+  rankscope rank --matrix matrix.npy --json";
+
+fn help() -> String {
+    format!("{HELP}\n\nAttention of a model in PyTorch, saved for --attention:\n{PYTHON}")
+}
 
 #[derive(Args)]
 #[command(
     override_usage = USAGE,
-    after_help = EXAMPLES,
-    mut_arg("model", |arg| arg.required_unless_present("matrix").conflicts_with("matrix")),
-    mut_arg("text", |arg| arg.required_unless_present_any(["ids", "matrix"]).conflicts_with("matrix")),
-    mut_arg("ids", |arg| arg.conflicts_with("matrix")),
-    mut_arg("target_ids", |arg| arg.conflicts_with("matrix")),
-    mut_arg("device", |arg| arg.conflicts_with("matrix")),
+    after_help = help(),
+    mut_arg("model", |arg| arg.required_unless_present_any(FILES).conflicts_with_all(FILES)),
+    mut_arg("text", |arg| arg.required_unless_present_any(["ids", "matrix", "attention"]).conflicts_with_all(FILES)),
+    mut_arg("ids", |arg| arg.conflicts_with_all(FILES)),
+    mut_arg("target_ids", |arg| arg.conflicts_with_all(FILES)),
+    mut_arg("device", |arg| arg.conflicts_with_all(FILES)),
 )]
 pub struct RankArgs {
     #[command(flatten)]
     subject: SubjectArgs,
 
-    /// One matrix from a file of numpy, f32 or f64, instead of a model's heads
-    #[arg(long, value_name = "FILE.npy")]
+    /// Attention weights that another program saved, instead of a model's heads
+    #[arg(long, value_name = "FILE", conflicts_with = "matrix")]
+    attention: Option<PathBuf>,
+
+    /// The tokens of --attention: a JSON array of strings, or one token a line
+    #[arg(long, value_name = "FILE", requires = "attention")]
+    tokens: Option<PathBuf>,
+
+    /// One matrix or a batch of matrices from a file, instead of a model's heads
+    #[arg(long, value_name = "FILE")]
     matrix: Option<PathBuf>,
 
-    #[arg(long, default_value = "as-trained", conflicts_with = "matrix", help = mask_help())]
+    /// The array in a file of several; for --attention, `*` stands for the layer's number
+    #[arg(long, conflicts_with = "model")]
+    name: Option<String>,
+
+    #[arg(long, default_value = "as-trained", conflicts_with_all = FILES, help = mask_help())]
     mask: String,
 
     /// Several masks side by side, separated by commas, as in `causal,bidirectional`
-    #[arg(long, value_name = "MASKS", conflicts_with_all = ["mask", "matrix"])]
+    #[arg(long, value_name = "MASKS", conflicts_with_all = ["mask", "matrix", "attention"])]
     compare: Option<String>,
 
     /// Only this layer, counted from 0
@@ -71,6 +97,10 @@ pub struct RankArgs {
     /// Only this head, counted from 0
     #[arg(long, conflicts_with = "matrix")]
     head: Option<usize>,
+
+    /// Only this sequence of a batch in --attention, counted from 0
+    #[arg(long, requires = "attention")]
+    sequence: Option<usize>,
 
     /// Print JSON instead of a table: an array of objects, or one object for --matrix
     #[arg(long)]
@@ -83,41 +113,72 @@ pub struct RankArgs {
     /// Also draw a figure: the spectrum of one matrix or head, or the effective rank of all heads
     #[arg(long, value_name = "FILE.svg")]
     svg: Option<PathBuf>,
+
+    /// The same figure as a picture of pixels
+    #[arg(long, value_name = "FILE.png")]
+    png: Option<PathBuf>,
+}
+
+/// What comes from a file, not from a model.
+const FILES: [&str; 2] = ["matrix", "attention"];
+
+impl RankArgs {
+    /// The files of figures, with their options.
+    fn figures(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let figures = [("svg", &self.svg), ("png", &self.png)];
+        figures.into_iter().filter_map(|(ending, path)| Some((ending, path.as_deref()?)))
+    }
+
+    fn draw(&self, draw: impl Fn(&Path) -> Result<()>) -> Result<()> {
+        for (_, path) in self.figures() {
+            draw(path)?;
+            say(&format!("wrote {}", path.display()));
+        }
+        Ok(())
+    }
+
+    /// Prints rows as JSON or CSV, or else as `table`.
+    fn print(&self, rows: &[Row], table: impl FnOnce() -> String) -> Result<()> {
+        match (self.json, self.csv) {
+            (true, _) => emit_json(&rows),
+            (_, true) => emit(&rows::csv(rows)?),
+            _ => emit(&table()),
+        }
+    }
 }
 
 pub fn execute(args: &RankArgs, run: &Run) -> Result<()> {
-    args.svg.as_deref().map_or(Ok(()), |path| expect_svg("--svg", path))?;
-    if let Some(path) = &args.matrix {
-        let row = matrix::read(path)?;
-        if let Some(svg) = &args.svg {
-            figure::save_matrix(&row, svg)?;
-            say(&format!("wrote {}", svg.display()));
-        }
-        return match (args.json, args.csv) {
-            (true, _) => emit_json(&row),
-            (_, true) => emit(&rows::csv(&[row])?),
-            _ => emit(&table::of_matrix(&row)),
-        };
+    args.figures().try_for_each(|(ending, path)| expect_ending(&format!("--{ending}"), path, ending))?;
+    match (&args.matrix, &args.attention) {
+        (Some(path), _) => of_matrix(args, path, run),
+        (_, Some(path)) => recorded::execute(args, path, run),
+        _ => of_model(args, run),
     }
+}
+
+fn of_matrix(args: &RankArgs, path: &Path, run: &Run) -> Result<()> {
+    let (array, rows) = matrix::read(path, args.name.as_deref(), run)?;
+    args.draw(|figure| figure::save_file(array.name(), &rows, figure))?;
+    match &rows[..] {
+        [row] if array.shape().len() == 2 && args.json => emit_json(row),
+        [row] if array.shape().len() == 2 => args.print(&rows, || table::of_matrix(row)),
+        _ => {
+            let lines = vec![("matrices", format!("{}: {array}", array.name()))];
+            args.print(&rows, || table::of_file(lines, &rows))
+        }
+    }
+}
+
+fn of_model(args: &RankArgs, run: &Run) -> Result<()> {
     let choices = mask_choices(&args.mask, args.compare.as_deref())?;
-    if args.svg.is_some() && choices.len() > 1 && (args.layer.is_none() || args.head.is_none()) {
-        bail!("--svg with --compare draws one head under all masks; choose it with --layer and --head");
+    if let Some((ending, _)) = args.figures().next()
+        && choices.len() > 1
+        && (args.layer.is_none() || args.head.is_none())
+    {
+        bail!("--{ending} with --compare draws one head under all masks; choose it with --layer and --head");
     }
     let subject = Subject::load(&args.subject)?;
     let rows = rows::of_heads(&subject, &choices, (args.layer, args.head), run)?;
-    if let Some(svg) = &args.svg {
-        figure::save_heads(&subject, &choices, &rows, svg)?;
-        say(&format!("wrote {}", svg.display()));
-    }
-    print(args, &subject, &choices, &rows)
-}
-
-fn print(args: &RankArgs, subject: &Subject, choices: &[MaskChoice], rows: &[Row]) -> Result<()> {
-    if args.json {
-        return emit_json(&rows);
-    }
-    if args.csv {
-        return emit(&rows::csv(rows)?);
-    }
-    emit(&table::of_heads(subject, choices, rows))
+    args.draw(|figure| figure::save_heads(&subject, &choices, &rows, figure))?;
+    args.print(&rows, || table::of_heads(&subject, &choices, &rows))
 }

@@ -5,6 +5,7 @@ use rankscope::Run;
 use rankscope::model::heads::{HeadReport, head_reports};
 use rankscope::model::{Description, MaskChoice};
 use rankscope::rank::RankReport;
+use rankscope::recorded::{Recorded, RecordedHead, WeightCheck};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -17,13 +18,56 @@ pub struct Row {
     /// Which attention it is of in an encoder-decoder, where layers of both stacks begin at 0.
     #[serde(skip)]
     pub kind: Option<&'static str>,
-    /// `None` for a matrix from a file.
+    /// Left out, as are the others, where a matrix from a file has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub layer: Option<usize>,
+    /// Of weights from a file with several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub head: Option<usize>,
     /// The mask itself, as `causal`, not as the choice `as-trained`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub mask: Option<String>,
     #[serde(flatten)]
     pub report: RankReport,
+    /// What the numbers of a file say of themselves as weights of attention.
+    #[serde(flatten)]
+    pub check: Option<WeightCheck>,
+    /// What f64 does not hold of a file's numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+impl Row {
+    /// A report that belongs to nothing but a name.
+    pub fn of(name: String, report: RankReport) -> Self {
+        Row {
+            name,
+            kind: None,
+            layer: None,
+            sequence: None,
+            head: None,
+            mask: None,
+            report,
+            check: None,
+            note: None,
+        }
+    }
+}
+
+/// The heads of weights from a file as rows.
+pub fn of_recorded(recorded: &Recorded, heads: &[RecordedHead]) -> Vec<Row> {
+    let row = |head: &RecordedHead| Row {
+        layer: Some(head.at.layer),
+        sequence: (recorded.sequences() > 1).then_some(head.at.sequence),
+        head: Some(head.at.head),
+        mask: (head.check.causal == Some(true)).then(|| Mask::causal().to_string()),
+        check: Some(head.check.clone()),
+        note: head.note.clone(),
+        ..Row::of(head.name.clone(), head.report.clone())
+    };
+    heads.iter().map(row).collect()
 }
 
 /// The reports of a model's heads, mask by mask, layer by layer, head by head.
@@ -61,7 +105,8 @@ pub fn of_heads(
         });
         rows.extend(wanted.map(|HeadReport { name, layer, head, report }| {
             let (kind, mask) = (kind(&name, description), choice.of_weights(&name, description).to_string());
-            Row { name, kind, layer: Some(layer), head: Some(head), mask: Some(mask), report }
+            let (layer, head, mask) = (Some(layer), Some(head), Some(mask));
+            Row { kind, layer, head, mask, ..Row::of(name, report) }
         }));
     }
     Ok(rows)
@@ -77,15 +122,19 @@ fn kind(name: &str, description: &Description) -> Option<&'static str> {
     })
 }
 
-/// All fields of all rows, under a line of their names; a field that does not exist is empty.
+/// All fields of all rows, under a line of the names that any row has; a field that does not exist is empty.
 pub fn csv(rows: &[Row]) -> Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    for (index, row) in rows.iter().enumerate() {
-        let Value::Object(fields) = serde_json::to_value(row)? else { bail!("a row is not an object") };
-        if index == 0 {
-            writer.write_record(fields.keys())?;
+    let rows: Vec<Value> = rows.iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
+    let mut names: Vec<&String> = Vec::new();
+    for name in rows.iter().filter_map(Value::as_object).flat_map(|fields| fields.keys()) {
+        if !names.contains(&name) {
+            names.push(name);
         }
-        writer.write_record(fields.values().map(|value| match value {
+    }
+    writer.write_record(&names)?;
+    for row in &rows {
+        writer.write_record(names.iter().map(|name| match &row[name.as_str()] {
             Value::Null => String::new(),
             Value::String(text) => text.clone(),
             other => other.to_string(),

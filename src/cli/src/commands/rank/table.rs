@@ -66,6 +66,23 @@ pub fn of_heads(subject: &Subject, choices: &[MaskChoice], rows: &[Row]) -> Stri
     format!("{}\n{table}\n\n{}", facts(&lines), facts(&legend))
 }
 
+/// Matrices from a file, with what there is to say of them.
+pub fn of_file(mut lines: Vec<(&'static str, String)>, rows: &[Row]) -> String {
+    lines.extend(notes(rows));
+    lines.extend(reasons(rows));
+    let legend = LEGEND.map(|(label, text, _)| (label, text.replace("mask", "places of zeros")));
+    format!("{}\n{}\n\n{}", facts(&lines), one_mask(rows), facts(&legend))
+}
+
+/// What f64 does not hold, for the first few rows that say so.
+fn notes(rows: &[Row]) -> Vec<(&'static str, String)> {
+    let noted: Vec<_> =
+        rows.iter().filter_map(|row| Some(format!("{}: {}", row.name, row.note.as_ref()?))).collect();
+    let more = noted.len().saturating_sub(3);
+    let more = (more > 0).then(|| format!("{more} more matrices have such entries"));
+    noted.into_iter().take(3).chain(more).map(|note| ("note", note)).collect()
+}
+
 /// Why the exact rank is what it is, each reason once.
 fn reasons(rows: &[Row]) -> Vec<(&'static str, String)> {
     let mut reasons: Vec<(&str, String)> = Vec::new();
@@ -82,12 +99,14 @@ fn reasons(rows: &[Row]) -> Vec<(&'static str, String)> {
 
 fn one_mask(rows: &[Row]) -> String {
     let mut table = empty_table();
-    let header = ["layer", "head"].into_iter().chain(COLUMNS.map(|(name, _)| name));
+    let several = rows.iter().any(|row| row.sequence.is_some());
+    let places = if several { &["layer", "sequence", "head"][..] } else { &["layer", "head"] };
+    let header = places.iter().copied().chain(COLUMNS.map(|(name, _)| name));
     table.set_header(header.collect::<Vec<_>>());
     for row in rows {
         table.add_row(place(row).into_iter().chain(COLUMNS.map(|(_, write)| write(&row.report))));
     }
-    align(table, COLUMNS.len())
+    align(table, places.len(), COLUMNS.len())
 }
 
 /// A group of columns a mask; the rows come mask by mask, in the same order of heads.
@@ -114,7 +133,7 @@ fn side_by_side(choices: &[MaskChoice], rows: &[Row]) -> String {
         let cells = group.flat_map(|row| COMPARED.map(|(_, write)| write(&row.report)));
         table.add_row(place(&rows[head]).into_iter().chain(cells));
     }
-    align(table, COMPARED.len())
+    align(table, 2, COMPARED.len())
 }
 
 /// One matrix as a list of facts.
@@ -126,7 +145,11 @@ pub fn of_matrix(row: &Row) -> String {
     };
     let floor = if r.sigma_min_below_floor { "below floor" } else { "above floor" };
     let sigma = (short_or_dash(r.sigma_max), short_or_dash(r.sigma_min), short(r.rounding_floor));
-    facts(&[
+    let sigma = match &r.sigma_max_reason {
+        Some(reason) => format!("–: {reason}"),
+        None => format!("{} to {} ({floor}, {})", sigma.0, sigma.1, sigma.2),
+    };
+    let mut lines = vec![
         ("matrix", format!("{}, {} x {}", row.name, r.rows, r.cols)),
         ("exact rank", exact_and_why(r)),
         ("numerical rank", format!("{} in f32, {} in f64", r.numerical_rank_f32, r.numerical_rank_f64)),
@@ -135,15 +158,21 @@ pub fn of_matrix(row: &Row) -> String {
         ("participation", short(r.participation_ratio)),
         ("energy rank", format!("{} hold 90 %, {} hold 99 %", r.energy_rank_90, r.energy_rank_99)),
         ("columns", format!("{} hold 90 % of the squared mass", r.columns_90)),
-        ("singular values", format!("{} to {} ({floor}, {})", sigma.0, sigma.1, sigma.2)),
+        ("singular values", sigma),
         ("condition", condition(r)),
         ("ln|det|", det),
-    ])
+    ];
+    lines.extend(row.note.clone().map(|note| ("note", note)));
+    facts(&lines)
 }
 
 fn place(row: &Row) -> Vec<String> {
     let [layer, head] = [row.layer, row.head].map(|index| index.map_or_else(String::new, |i| i.to_string()));
-    vec![row.kind.map(|kind| format!("{kind} {layer}")).unwrap_or(layer), head]
+    let layer = row.kind.map(|kind| format!("{kind} {layer}")).unwrap_or(layer);
+    [Some(layer), row.sequence.map(|sequence| sequence.to_string()), Some(head)]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn empty_table() -> Table {
@@ -154,10 +183,10 @@ fn empty_table() -> Table {
 }
 
 /// Numbers to the right, two spaces between columns and four before those of another mask.
-fn align(mut table: Table, group: usize) -> String {
+fn align(mut table: Table, places: usize, group: usize) -> String {
     for (index, column) in table.column_iter_mut().enumerate() {
         column.set_cell_alignment(CellAlignment::Right);
-        let starts_group = index >= 2 && (index - 2).is_multiple_of(group);
+        let starts_group = index >= places && (index - places).is_multiple_of(group);
         column.set_padding((if starts_group { 2 } else { 0 }, 2));
     }
     table.trim_fmt()
