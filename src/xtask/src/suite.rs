@@ -47,7 +47,7 @@ pub fn run(args: &Args) -> Result<()> {
     let mut tally = pass_on(lines, &mut std::io::stdout())?;
     let status = child.wait()?;
     tally.skipped = Skipped::read(&std::fs::read_to_string(&skipped)?);
-    eprintln!("{} in {:.0} s", tally.summary(), start.elapsed().as_secs_f64());
+    eprintln!("{} ({:.0} s)", tally.summary(), start.elapsed().as_secs_f64());
     if status.success() { Ok(()) } else { Err(process::Failed::new("the tests failed", status).into()) }
 }
 

@@ -1,5 +1,6 @@
 //! The formulas of the operations, written out once more in f64: plain loops that share no code with the library and,
 //! where there is another form of a formula, use that one.
+#![allow(clippy::needless_range_loop)] // indices as in the formulas
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 

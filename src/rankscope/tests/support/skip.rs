@@ -1,9 +1,11 @@
 //! What a test leaves out, said where it is seen and counted: `cargo xtask test` sums it up at the end.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::panic::Location;
+use std::sync::{Mutex, PoisonError};
 
-/// Says that the calling test leaves something out, and why.
+/// Says that the calling test leaves something out, and why; once, however often it is asked.
 ///
 /// The harness keeps what a passing test prints with `println!` and `eprintln!`, so the line goes to stderr itself and,
 /// where `RANKSCOPE_SKIPPED` names a file, to its end: program, test and reason, with tabs between them.
@@ -16,6 +18,11 @@ pub fn skipped(why: &str) {
         Some(name) if name != "main" => name.to_owned(),
         _ => format!("{}:{}", place.file(), place.line()),
     };
+    static SAID: Mutex<BTreeSet<[String; 2]>> = Mutex::new(BTreeSet::new());
+    let is_new = SAID.lock().unwrap_or_else(PoisonError::into_inner).insert([test.clone(), why.to_owned()]);
+    if !is_new {
+        return;
+    }
     // In one piece, as other tests write at the same time.
     let _ = std::io::stderr().write_all(format!("skipped: {why}: {test}\n").as_bytes());
     if let Some(path) = std::env::var_os("RANKSCOPE_SKIPPED") {
