@@ -91,7 +91,6 @@ fn a_class_is_counted_as_it_is_built_and_as_it_is_saved() {
                 "BertForSequenceClassification",
                 "BertForTokenClassification",
                 "BertForQuestionAnswering",
-                "BertForMultipleChoice",
             ][..],
         ),
         (
