@@ -196,7 +196,7 @@ impl Recipe {
         for (at, (layer, _)) in self.layers.iter().enumerate() {
             let weight = format!("{layer}.weight");
             match (builder.has(&weight, is_stated), builder.stored_shape(&weight)) {
-                (true, None) => {}
+                (true, None) if is_stated => {}
                 (true, Some(&[rows, columns])) if columns == width && at == end => count = Some(rows),
                 (true, Some(&[rows, columns])) if columns == width && rows == width => {}
                 _ => return Ok(None),

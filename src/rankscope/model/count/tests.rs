@@ -308,11 +308,11 @@ fn configurations_that_cannot_be_are_named() {
     assert_eq!(error, "here: num_key_value_heads is 4, expected a divisor of num_attention_heads = 6");
     let error = edited("mixtral", "num_experts_per_tok", 5.into());
     assert_eq!(error, "here: num_experts_per_tok is 5, expected at most num_local_experts = 4");
-    let error = edited("t5", "feed_forward_proj", "swish".into());
+    let error = edited("t5", "feed_forward_proj", "gated-mish".into());
     assert_eq!(
         error,
-        "here: feed_forward_proj is \"swish\", expected \"relu\", \"gelu\", \"gated-gelu\", \
-         \"gated-silu\" or \"gated-relu\""
+        "here: feed_forward_proj is \"gated-mish\", expected \"relu\", \"gelu\" or \"silu\", or one of them \
+         behind \"gated-\""
     );
 }
 

@@ -110,7 +110,9 @@ fn a_plan_has_the_context_of_the_model() {
 fn every_family_that_is_built_is_counted() {
     for family in model::FAMILIES {
         let value = serde_json::json!({ "model_type": family.name });
-        let error = Plan::of(&Config::from_value("here", value).unwrap()).unwrap_err().to_string();
+        let plan = Plan::of(&Config::from_value("here", value).unwrap());
+        // Some have a usual size for everything.
+        let error = plan.err().map_or(String::new(), |error| error.to_string());
         assert!(!error.contains("model_type"), "{} has no reader: {error}", family.name);
     }
 }
