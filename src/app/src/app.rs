@@ -168,9 +168,8 @@ impl App {
         if let Some(name) = self.models.news(&mut self.banners) {
             self.open_model(name);
         }
-        if let Some(path) =
-            ctx.input(|input| input.raw.dropped_files.iter().find_map(|file| file.path.clone()))
-        {
+        let dropped = ctx.input(|input| input.raw.dropped_files.first().map(|file| file.path().to_owned()));
+        if let Some(path) = dropped {
             self.open(path);
         }
         if self.sent.as_ref().is_none_or(|sent| self.differs(sent)) && self.may_supersede() {

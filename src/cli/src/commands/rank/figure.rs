@@ -14,11 +14,16 @@ use crate::subject::Subject;
 
 /// The spectrum of one matrix from a file, or the effective ranks of several.
 pub fn save_file(name: &str, rows: &[Row], path: &Path) -> Result<()> {
-    let settings = json!({ "version": rankscope::VERSION, "matrix": name });
+    let settings = json!({ "version": rankscope::VERSION, "file": name });
     let [row] = rows else { return write(&wall(name, rows, settings), path) };
     let kind = if row.mask.is_some() { Kind::Causal } else { Kind::Plain };
-    let title = format!("Singular values of {}", row.name);
-    let series = vec![Series { name: row.name.clone(), kind, spectrum: row.report.spectrum.clone() }];
+    // A recorded head says its array's name, a matrix of a batch its place as well.
+    let name = match (&row.check, row.head) {
+        (Some(_), Some(head)) => format!("{}, head {head}", row.name),
+        _ => row.name.clone(),
+    };
+    let title = format!("Singular values of {name}");
+    let series = vec![Series { name, kind, spectrum: row.report.spectrum.clone() }];
     write(&SpectrumFigure { title, series, settings }, path)
 }
 
