@@ -18,19 +18,79 @@ pub struct Measured {
     pub unit: &'static str,
     /// Where it depends on draws: its value in each.
     pub spread: Option<Sample>,
+    /// What it should be, where a theory or a reference says so.
+    pub expected: Option<Expected>,
 }
 
 /// What a theory or a reference says that a measured number should be.
 #[derive(Clone, Debug)]
 pub struct Expected {
-    /// The name of the measured number.
-    pub name: String,
     /// What it should be.
     pub value: f64,
     /// How far from that it may be, absolutely.
     pub tolerance: f64,
     /// Who says so.
     pub source: &'static str,
+}
+
+/// What a reference found over its own draws.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    /// Its mean.
+    pub mean: f64,
+    /// Its standard deviation.
+    pub sd: f64,
+    /// Its draws.
+    pub draws: usize,
+}
+
+impl Known {
+    /// A mean, a standard deviation, and over how many draws.
+    pub const fn new(mean: f64, sd: f64, draws: usize) -> Self {
+        Known { mean, sd, draws }
+    }
+}
+
+impl Measured {
+    /// Says what the number should be, within ± `tolerance`.
+    pub fn expect(&mut self, value: f64, tolerance: f64, source: &'static str) -> &mut Self {
+        self.expected = Some(Expected { value, tolerance, source });
+        self
+    }
+
+    /// Says what a mean over draws should be, from a reference's mean ± standard deviation over its draws.
+    ///
+    /// The tolerance is sd · √(1/m + 1/r) for m draws of ours and r of the reference, times the quantile of
+    /// Student's t with r − 1 degrees of freedom that is 4 for a normal distribution: one in 16 000.
+    pub fn expect_mean(&mut self, known: Known, source: &'static str) -> &mut Self {
+        let Known { mean, sd, draws } = known;
+        let ours = self.spread.as_ref().map_or(1, Sample::count).max(1) as f64;
+        let error = sd * (1.0 / ours + 1.0 / draws as f64).sqrt();
+        self.expect(mean, student(draws) * error, source)
+    }
+
+    /// As [`expect_mean`](Self::expect_mean), for a small count that may have been the same in all of the
+    /// reference's draws: up to 3 in r draws may then still differ by one (the rule of three), so its standard
+    /// deviation is taken for √(3/r) at least.
+    pub fn expect_mean_count(&mut self, known: Known, source: &'static str) -> &mut Self {
+        let least = (3.0 / known.draws as f64).sqrt();
+        self.expect_mean(Known { sd: known.sd.max(least), ..known }, source)
+    }
+
+    /// Whether it is what it should be; NaN is not, and a number without an expectation is.
+    pub fn agrees(&self) -> bool {
+        self.expected
+            .as_ref()
+            .is_none_or(|expected| (self.value - expected.value).abs() <= expected.tolerance)
+    }
+}
+
+/// The quantile of Student's t with `draws` − 1 degrees of freedom that is 4 for a normal distribution, by the
+/// expansion of Cornish and Fisher.
+fn student(draws: usize) -> f64 {
+    let freedom = draws.saturating_sub(1).max(1) as f64;
+    // z + (z³ + z)/4ν + (5z⁵ + 16z³ + 3z)/96ν² at z = 4.
+    4.0 + 17.0 / freedom + 64.125 / (freedom * freedom)
 }
 
 /// One sentence for or against a claim.
@@ -58,11 +118,10 @@ impl fmt::Debug for Illustration {
     }
 }
 
-/// What an experiment found.
+/// What an experiment found, as people and files read it.
 #[derive(Debug, Default)]
 pub struct Evidence {
     measured: Vec<Measured>,
-    expected: Vec<Expected>,
     findings: Vec<Finding>,
     illustrations: Vec<Illustration>,
     notes: Vec<String>,
@@ -74,38 +133,25 @@ impl Evidence {
         Evidence::default()
     }
 
-    /// Records a number that does not depend on draws.
-    pub fn measure(&mut self, name: impl Into<String>, value: f64, unit: &'static str) {
-        self.measured.push(Measured { name: name.into(), value, unit, spread: None });
+    /// Records a number that does not depend on draws; what it should be is said of the result.
+    pub fn measure(&mut self, name: impl Into<String>, value: f64, unit: &'static str) -> &mut Measured {
+        self.push(Measured { name: name.into(), value, unit, spread: None, expected: None })
     }
 
     /// Records a number over draws: its mean, with all its values.
-    pub fn measure_sample(&mut self, name: impl Into<String>, sample: Sample, unit: &'static str) {
-        let value = sample.mean();
-        self.measured.push(Measured { name: name.into(), value, unit, spread: Some(sample) });
-    }
-
-    /// Says what the number called `name` should be, within ± `tolerance`.
-    pub fn expect(&mut self, name: impl Into<String>, value: f64, tolerance: f64, source: &'static str) {
-        self.expected.push(Expected { name: name.into(), value, tolerance, source });
-    }
-
-    /// Says what a mean over draws should be, from a reference's mean ± standard deviation over its draws.
-    ///
-    /// The tolerance is four standard errors of the difference of the two means.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] if `name` was not recorded with [`measure_sample`](Self::measure_sample).
-    pub fn expect_mean(
+    pub fn measure_sample(
         &mut self,
-        name: &str,
-        (value, sd, draws): (f64, f64, usize),
-        source: &'static str,
-    ) -> Result<()> {
-        let ours = self.sample(name)?.count().max(1) as f64;
-        let tolerance = 4.0 * sd * (1.0 / ours + 1.0 / draws as f64).sqrt();
-        self.expect(name, value, tolerance, source);
-        Ok(())
+        name: impl Into<String>,
+        sample: Sample,
+        unit: &'static str,
+    ) -> &mut Measured {
+        let value = sample.mean();
+        self.push(Measured { name: name.into(), value, unit, spread: Some(sample), expected: None })
+    }
+
+    fn push(&mut self, measured: Measured) -> &mut Measured {
+        self.measured.push(measured);
+        self.measured.last_mut().expect("just pushed")
     }
 
     /// Puts a sentence on the side that the data put it: for the claim where `supports`, else against.
@@ -140,12 +186,8 @@ impl Evidence {
         });
     }
 
-    /// The number called `name`, if it was measured: what does not exist is not recorded.
-    pub fn number(&self, name: &str) -> Option<f64> {
-        self.find(name).ok().map(|measured| measured.value)
-    }
-
-    /// The number called `name`.
+    /// The number called `name`: for people who ask for it, in a notebook or a test. A verdict reads its claim's
+    /// own results instead.
     ///
     /// # Errors
     /// [`Error::Invalid`] if it was not measured.
@@ -153,7 +195,7 @@ impl Evidence {
         self.find(name).map(|measured| measured.value)
     }
 
-    /// The draws of the number called `name`.
+    /// The draws of the number called `name`, as [`value`](Self::value).
     ///
     /// # Errors
     /// [`Error::Invalid`] if it was not measured over draws.
@@ -167,9 +209,9 @@ impl Evidence {
         &self.measured
     }
 
-    /// Everything expected.
-    pub fn expected(&self) -> &[Expected] {
-        &self.expected
+    /// Every number that a theory or a reference knows.
+    pub fn expected(&self) -> Vec<&Measured> {
+        self.measured.iter().filter(|measured| measured.expected.is_some()).collect()
     }
 
     /// Every sentence, for and against.
@@ -187,12 +229,13 @@ impl Evidence {
         &self.illustrations
     }
 
-    /// Expectations that the measurements do not meet, also those about a number that is missing.
-    pub fn disagreements(&self) -> impl Iterator<Item = &Expected> {
-        self.expected.iter().filter(|expected| {
-            // Written so that a NaN disagrees.
-            !self.value(&expected.name).is_ok_and(|got| (got - expected.value).abs() <= expected.tolerance)
-        })
+    /// Numbers that are not what they should be.
+    pub fn disagreements(&self) -> impl Iterator<Item = &Measured> {
+        self.measured.iter().filter(|measured| !measured.agrees())
+    }
+
+    pub(super) fn named(&mut self, name: &str) -> Option<&mut Measured> {
+        self.measured.iter_mut().find(|measured| measured.name == name)
     }
 
     fn find(&self, name: &str) -> Result<&Measured> {

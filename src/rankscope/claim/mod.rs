@@ -1,8 +1,8 @@
 //! Claims on trial: each claim of the popular account as an experiment that anyone can rerun.
 //!
-//! One file per claim: its statement, who says it, what is exactly true, an experiment that takes seconds,
-//! and a rule that reads the verdict off the measurements. [`CLAIMS`] is the registry; command line, app,
-//! notebooks and book walk it.
+//! One folder per claim: its statement, who says it, what is exactly true, an experiment that takes seconds,
+//! and a rule that reads the verdict off its typed results ([`Experiment`]), arena by arena ([`Verdict`]).
+//! [`CLAIMS`] is the registry; command line, app, notebooks and book walk it.
 //!
 //! ```
 //! use rankscope::claim::{self, Effort, Settings};
@@ -19,6 +19,7 @@ mod at_hand;
 mod bidirectional_low_rank;
 mod cache_reuse;
 mod causal_full_rank;
+mod chart;
 mod depth_collapse;
 mod draw;
 mod encoder_decoder_cost;
@@ -37,16 +38,20 @@ mod softmax_rank;
 #[cfg(test)]
 mod tests;
 mod timing;
+mod trained;
 mod trained_low_rank;
 mod trial;
+mod untyped;
+mod verdict;
 
 pub use draw::{Draw, attention_weights, gaussian, linear_weights};
-pub use evidence::{Evidence, Expected, Finding, Illustration, Measured};
+pub use evidence::{Evidence, Expected, Finding, Illustration, Known, Measured};
 pub use parameter::{Allowed, Parameter, Value};
 pub use phase_map::{Ahead, PhaseGrid, PhasePoint, Phases, phase_map};
 pub use sample::Sample;
 pub use settings::{Effort, Settings};
 pub use trial::{Trial, run};
+pub use verdict::{ARENAS, Exact, Floating, Opinion, Outcome, Ruling, Trained, Verdict};
 
 use serde::Serialize;
 
@@ -68,8 +73,27 @@ pub struct About {
     pub reconsider: &'static str,
 }
 
-/// One claim: a statement, an experiment, and a rule that reads the verdict off the measurements.
+/// One claim on the registry; every [`Experiment`] is one.
 pub trait Claim: Sync {
+    /// What it says.
+    fn about(&self) -> &'static About;
+
+    /// What can be set, beside `seed`, which every claim has.
+    fn parameters(&self) -> &'static [Parameter];
+
+    /// Measures and judges.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming a setting and what it may be; [`Error::Cancelled`]; errors of the device.
+    fn decide(&self, settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)>;
+}
+
+/// A claim with results of its own type: a statement, an experiment, and a rule that reads the verdict off
+/// what was measured.
+pub trait Experiment: Sync {
+    /// What the experiment finds, as the verdict reads it.
+    type Measured;
+
     /// What it says.
     fn about(&self) -> &'static About;
 
@@ -79,58 +103,33 @@ pub trait Claim: Sync {
     /// The experiment. Everything measured comes from this run.
     ///
     /// # Errors
-    /// [`Error::Invalid`] naming a setting and what it may be; [`Error::Cancelled`]; errors of the device.
-    fn run(&self, settings: &Settings, run: &Run) -> Result<Evidence>;
+    /// As [`Claim::decide`].
+    fn measure(&self, settings: &Settings, run: &Run) -> Result<Self::Measured>;
 
     /// The verdict, from what was measured and from nothing else.
+    fn judge(&self, measured: &Self::Measured) -> Verdict;
+
+    /// What was measured as people and files read it: each number once, with what it should be, sentences for
+    /// and against, pictures.
     ///
     /// # Errors
-    /// [`Error::Invalid`] naming a measurement that the evidence lacks.
-    fn verdict(&self, evidence: &Evidence) -> Result<Verdict>;
+    /// As [`Claim::decide`].
+    fn report(&self, measured: Self::Measured, settings: &Settings) -> Result<Evidence>;
 }
 
-/// What the evidence says about a claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-pub enum Ruling {
-    /// At every point measured.
-    #[serde(rename = "holds")]
-    Holds,
-    /// At some points, and the condition tells which.
-    #[serde(rename = "holds with a condition")]
-    HoldsWithCondition,
-    /// The measurements contradict it.
-    #[serde(rename = "fails")]
-    Fails,
-    /// The measurements do not tell.
-    #[serde(rename = "not resolved")]
-    NotResolved,
-}
-
-impl Ruling {
-    /// As it is written.
-    pub fn label(self) -> &'static str {
-        match self {
-            Ruling::Holds => "holds",
-            Ruling::HoldsWithCondition => "holds with a condition",
-            Ruling::Fails => "fails",
-            Ruling::NotResolved => "not resolved",
-        }
+impl<E: Experiment> Claim for E {
+    fn about(&self) -> &'static About {
+        Experiment::about(self)
     }
-}
 
-/// A ruling and its reason.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Verdict {
-    /// The ruling.
-    pub ruling: Ruling,
-    /// The condition, or what decided, in one sentence.
-    pub because: String,
-}
+    fn parameters(&self) -> &'static [Parameter] {
+        Experiment::parameters(self)
+    }
 
-impl Verdict {
-    /// A verdict with its reason.
-    pub fn new(ruling: Ruling, because: impl Into<String>) -> Self {
-        Verdict { ruling, because: because.into() }
+    fn decide(&self, settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
+        let measured = self.measure(settings, run)?;
+        let verdict = self.judge(&measured);
+        Ok((self.report(measured, settings)?, verdict))
     }
 }
 

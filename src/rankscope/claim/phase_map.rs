@@ -68,7 +68,13 @@ impl PhasePoint {
 
     /// Which mask is ahead.
     pub fn ahead(&self) -> Ahead {
-        let difference = self.difference();
+        Ahead::of(&self.difference())
+    }
+}
+
+impl Ahead {
+    /// From paired differences, causal minus bidirectional.
+    pub fn of(difference: &Sample) -> Self {
         let (mean, clear) = (difference.mean(), 2.0 * difference.standard_error());
         match mean {
             mean if mean > clear => Ahead::Causal,

@@ -84,6 +84,15 @@ impl Settings {
         self.integer(SEED.name).map(|seed| seed as u64)
     }
 
+    /// The seeds of as many draws as the setting `count` says.
+    ///
+    /// # Errors
+    /// As [`integer`](Self::integer).
+    pub fn seeds(&self, count: &str) -> Result<Vec<u64>> {
+        let first = self.seed()?;
+        Ok((0..self.integer(count)? as u64).map(|draw| first + draw).collect())
+    }
+
     /// A whole number.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
-use super::{About, Claim, Evidence, Settings, Verdict};
+use super::{About, Claim, Evidence, Expected, Settings, Verdict};
 use crate::error::Result;
 use crate::run::Run;
 
@@ -26,23 +26,23 @@ pub struct Trial {
 /// Runs a claim's experiment and reads off its verdict.
 ///
 /// # Errors
-/// As [`Claim::run`] and [`Claim::verdict`].
+/// As [`Claim::decide`].
 pub fn run(claim: &dyn Claim, settings: &Settings, run: &Run) -> Result<Trial> {
     let started = Instant::now();
     run.check()?;
-    let evidence = claim.run(settings, run)?;
-    let verdict = claim.verdict(&evidence)?;
+    let (evidence, verdict) = claim.decide(settings, run)?;
     let seconds = started.elapsed().as_secs_f64();
     Ok(Trial { about: claim.about(), settings: settings.clone(), evidence, verdict, seconds })
 }
 
 impl Trial {
-    /// Everything but the figures: id, statement, source, verdict and its reason, what was measured and
-    /// what was expected (name to number, with units, spreads, draws and tolerances in maps beside them),
-    /// evidence for and against, notes, settings, the command, seconds.
+    /// Everything but the figures: id, statement, source, the verdict (arena to ruling and reason), what was
+    /// measured and what was expected (name to number, with units, spreads, draws and tolerances in maps beside
+    /// them), evidence for and against, notes, settings, the command, seconds.
     ///
     /// # Conventions
-    /// A number that JSON has no form for (infinite, NaN) is null.
+    /// A number that JSON has no form for (infinite, NaN) is null. An arena in which the claim is not tried is
+    /// left out.
     pub fn to_json(&self) -> Value {
         let Trial { about, settings, evidence, verdict, seconds } = self;
         let findings = |supports: bool| {
@@ -53,24 +53,24 @@ impl Trial {
             let all = evidence.measured().iter();
             all.filter_map(|measured| Some((measured.name.clone(), of(measured)?))).collect()
         };
-        let expected = |of: fn(&super::Expected) -> Value| -> Map<String, Value> {
-            evidence.expected().iter().map(|expected| (expected.name.clone(), of(expected))).collect()
+        let expected = |of: fn(&Expected) -> f64| -> Map<String, Value> {
+            let all = evidence.measured().iter();
+            all.filter_map(|m| Some((m.name.clone(), json!(of(m.expected.as_ref()?))))).collect()
         };
         json!({
             "id": about.id,
             "statement": about.statement,
             "source": about.source,
             "exact": about.exact,
-            "verdict": verdict.ruling,
-            "because": verdict.because,
+            "verdict": verdict,
             "reconsider": about.reconsider,
             "measured": measured(|m| Some(json!(m.value))),
             "units": measured(|m| (!m.unit.is_empty()).then(|| json!(m.unit))),
             "spread": measured(|m| m.spread.as_ref().map(|sample| json!(sample.sd()))),
             "draws": measured(|m| m.spread.as_ref().map(|sample| json!(sample.count()))),
-            "expected": expected(|e| json!(e.value)),
-            "tolerance": expected(|e| json!(e.tolerance)),
-            "disagrees": evidence.disagreements().map(|e| e.name.clone()).collect::<Vec<_>>(),
+            "expected": expected(|expected| expected.value),
+            "tolerance": expected(|expected| expected.tolerance),
+            "disagrees": evidence.disagreements().map(|m| m.name.clone()).collect::<Vec<_>>(),
             "evidence_for": findings(true),
             "evidence_against": findings(false),
             "notes": evidence.notes(),

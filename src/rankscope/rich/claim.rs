@@ -8,10 +8,12 @@ impl Rich for Trial {
     fn text(&self) -> String {
         let findings = |supports: bool| findings(self, supports).map(|text| format!("  {text}\n"));
         format!(
-            "{}\n{}: {}\nfor\n{}against\n{}{}{}",
+            "{}\n{}for\n{}against\n{}{}{}",
             self.about.statement,
-            self.verdict.ruling.label(),
-            self.verdict.because,
+            self.verdict
+                .opinions()
+                .map(|(arena, ruling, because)| format!("in {arena}: {ruling}. {because}\n"))
+                .collect::<String>(),
             findings(true).collect::<String>(),
             findings(false).collect::<String>(),
             self.evidence.notes().iter().map(|note| format!("note: {note}\n")).collect::<String>(),
@@ -29,11 +31,13 @@ impl Rich for Trial {
             let caption = escape(&shown.caption);
             format!("<figure>{}<figcaption>{caption}</figcaption></figure>", picture(&*shown.figure))
         });
+        let opinions = self.verdict.opinions().map(|(arena, ruling, because)| {
+            format!("<tr><th>{arena}</th><td><strong>{ruling}</strong></td><td>{}</td></tr>", escape(because))
+        });
         format!(
-            "<p>{}</p><p><strong>{}</strong>: {}</p>{}{}{}{}{}",
+            "<p>{}</p><table>{}</table>{}{}{}{}{}",
             escape(self.about.statement),
-            self.verdict.ruling.label(),
-            escape(&self.verdict.because),
+            opinions.collect::<String>(),
             list("For", true),
             list("Against", false),
             notes.collect::<String>(),

@@ -50,11 +50,17 @@ fn ranks_are_told_apart() {
 #[test]
 fn a_trial_gives_verdict_evidence_and_pictures() {
     let claim = claim::CLAIMS[0];
-    let settings = Settings::new(claim, Effort::Quick, Device::Cpu).unwrap();
+    let mut settings = Settings::new(claim, Effort::Quick, Device::Cpu).unwrap();
+    for (name, value) in [("n", "24"), ("sizes", "12"), ("models", "")] {
+        settings.set(name, value).unwrap();
+    }
     let trial = claim::run(claim, &settings, &Run::new(0)).unwrap();
     let (text, html) = (trial.text(), trial.html());
     assert!(text.starts_with(trial.about.statement));
-    assert!(html.contains(trial.verdict.ruling.label()));
+    for (arena, ruling, because) in trial.verdict.opinions() {
+        assert!(text.contains(&format!("in {arena}: {ruling}. {because}")), "{text}");
+        assert!(html.contains(arena) && html.contains(ruling), "{html}");
+    }
     assert_eq!(html.matches("<figcaption>").count(), trial.evidence.illustrations().len());
     for measured in trial.evidence.measured() {
         assert!(text.contains(&measured.name) && html.contains(&measured.name), "{}", measured.name);

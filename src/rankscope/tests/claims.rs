@@ -13,11 +13,26 @@ type Small = (&'static str, &'static [(&'static str, &'static str)]);
 const SMALL: [Small; 13] = [
     (
         "causal-full-rank",
-        &[("n", "40"), ("sizes", "16,64"), ("scales", "0.1,8"), ("seeds", "3"), ("lu_draws", "5")],
+        &[
+            ("n", "40"),
+            ("sizes", "16,64"),
+            ("scales", "0.1,8"),
+            ("seeds", "3"),
+            ("lu_draws", "5"),
+            ("tokens", "20"),
+            ("models", "glass-en"),
+        ],
     ),
     (
         "bidirectional-low-rank",
-        &[("n", "40"), ("head_sizes", "2,24"), ("scales", "0.1,2"), ("sizes", "12,30")],
+        &[
+            ("n", "40"),
+            ("head_sizes", "2,24"),
+            ("scales", "0.1,2"),
+            ("sizes", "12,30"),
+            ("tokens", "20"),
+            ("models", "glass-en"),
+        ],
     ),
     (
         "softmax-rank",
@@ -38,7 +53,10 @@ const SMALL: [Small; 13] = [
         "mask-carries-position",
         &[("n", "13"), ("width", "24"), ("heads", "3"), ("seeds", "3"), ("train", "60"), ("held_out", "30")],
     ),
-    ("rank-is-information", &[("n", "90"), ("head_sizes", "4,16"), ("scales", "0.1,1")]),
+    (
+        "rank-is-information",
+        &[("n", "90"), ("head_sizes", "4,16"), ("scales", "0.1,1"), ("tokens", "20"), ("models", "glass-en")],
+    ),
     ("cache-reuse", &[("contexts", "5,12,20"), ("repeats", "1")]),
     (
         "encoder-decoder-cost",
@@ -71,11 +89,9 @@ fn a_verdict_is_the_same_on_the_cpu_and_on_the_gpu() {
     let Some(gpu) = devices::gpu() else { return };
     for claim in CLAIMS {
         let [on_cpu, on_gpu] = [&Device::Cpu, &gpu].map(|device| trial(*claim, device));
-        assert_eq!(
-            on_cpu.verdict.ruling, on_gpu.verdict.ruling,
-            "{}: {} / {}",
-            on_cpu.about.id, on_cpu.verdict.because, on_gpu.verdict.because
-        );
+        let words = |trial: &Trial| trial.verdict.rows().map(|row| row.map(|(ruling, _)| ruling));
+        let (id, because) = (on_cpu.about.id, (&on_cpu.verdict, &on_gpu.verdict));
+        assert_eq!(words(&on_cpu), words(&on_gpu), "{id}: {because:#?}");
         let of_cpu = |trial: &Trial| trial.evidence.notes().iter().any(|note| note.contains("by the CPU"));
         let is_mixed = ["causal-full-rank", "softmax-rank", "rank-is-information"].contains(&on_gpu.about.id);
         assert!(!of_cpu(&on_cpu) && of_cpu(&on_gpu) == is_mixed, "{}", on_gpu.about.id);
@@ -103,7 +119,10 @@ fn every_trial_has_evidence_figures_and_a_finite_number_under_each_name() {
         let trial = trial(*claim, &Device::Cpu);
         let (id, evidence) = (trial.about.id, &trial.evidence);
         assert!(!evidence.findings().is_empty() && !evidence.illustrations().is_empty(), "{id}");
-        assert!(!trial.verdict.because.is_empty(), "{id}");
+        assert!(trial.verdict.opinions().count() > 0, "{id}");
+        for (arena, _, because) in trial.verdict.opinions() {
+            assert!(!because.contains("NaN") && !because.contains("  "), "{id}, {arena}: {because}");
+        }
         for (index, measured) in evidence.measured().iter().enumerate() {
             let is_new = evidence.measured()[..index].iter().all(|other| other.name != measured.name);
             assert!(is_new, "{id}: {} is measured twice", measured.name);

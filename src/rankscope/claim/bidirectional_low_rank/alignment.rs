@@ -1,10 +1,11 @@
 //! What alignment of keys with queries does to the comparison, at unit scale.
 
-use super::super::{Evidence, PhaseGrid, Sample, Settings, phase_map};
-use super::numerical::NUMPY;
+use super::NUMPY;
+use crate::claim::chart::curve;
+use crate::claim::{Evidence, Known, PhaseGrid, Sample, Settings, phase_map};
 use crate::error::Result;
 use crate::figure::style::Kind;
-use crate::figure::{Curve, Lines, PlotAxis, Reference};
+use crate::figure::{Lines, PlotAxis, Reference};
 use crate::run::Run;
 
 const ALIGNMENTS: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
@@ -23,13 +24,15 @@ const REFERENCE: &[(usize, f64, f64, f64)] = &[
     (64, 1.0, 0.621, 0.175),
 ];
 
+/// Causal minus bidirectional effective rank, for each of [`HEAD_SIZES`] over [`ALIGNMENTS`].
+pub(super) struct Alignments(Vec<Vec<Sample>>);
+
 /// Differences of effective rank from independent keys to K = Q.
-pub(super) fn over_alignments(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<()> {
-    let n = settings.integer("n")?;
+pub(super) fn measure(settings: &Settings, run: &Run) -> Result<Alignments> {
     let mut by_size: Vec<Vec<Sample>> = vec![Vec::new(); HEAD_SIZES.len()];
     for alignment in ALIGNMENTS {
         let grid = PhaseGrid {
-            n,
+            n: settings.integer("n")?,
             head_sizes: HEAD_SIZES.to_vec(),
             scales: vec![1.0],
             alignment,
@@ -41,24 +44,32 @@ pub(super) fn over_alignments(evidence: &mut Evidence, settings: &Settings, run:
             differences.push(point.difference());
         }
     }
-    for (head_size, differences) in HEAD_SIZES.into_iter().zip(&by_size) {
-        record(evidence, n, head_size, differences)?;
-    }
-    let caption = format!(
-        "Causal minus bidirectional effective rank at n = {n} and unit scale, mean ± sd over draws, while keys \
-         turn from independent of the queries (0) to equal to them (1)."
-    );
-    evidence.show("over-alignment", caption, picture(settings, &by_size));
-    Ok(())
+    Ok(Alignments(by_size))
 }
 
-fn record(evidence: &mut Evidence, n: usize, head_size: usize, differences: &[Sample]) -> Result<()> {
-    let name = |alignment: f64| format!("difference_d{head_size}_alignment_{alignment}");
-    for (alignment, difference) in ALIGNMENTS.into_iter().zip(differences) {
-        evidence.measure_sample(name(alignment), difference.clone(), "");
+impl Alignments {
+    pub fn report(self, evidence: &mut Evidence, settings: &Settings) -> Result<()> {
+        let n = settings.integer("n")?;
+        for (head_size, differences) in HEAD_SIZES.into_iter().zip(&self.0) {
+            report_size(evidence, n, head_size, differences);
+        }
+        let caption = format!(
+            "Causal minus bidirectional effective rank at n = {n} and unit scale, mean ± sd over draws, while keys \
+             turn from independent of the queries (0) to equal to them (1)."
+        );
+        evidence.show("over-alignment", caption, picture(settings, &self.0));
+        Ok(())
     }
-    for &(_, alignment, mean, sd) in REFERENCE.iter().filter(|known| known.0 == head_size && n == 128) {
-        evidence.expect_mean(&name(alignment), (mean, sd, 40), NUMPY)?;
+}
+
+fn report_size(evidence: &mut Evidence, n: usize, head_size: usize, differences: &[Sample]) {
+    for (alignment, difference) in ALIGNMENTS.into_iter().zip(differences) {
+        let name = format!("difference_d{head_size}_alignment_{alignment}");
+        let measured = evidence.measure_sample(name, difference.clone(), "");
+        let known = REFERENCE.iter().find(|known| n == 128 && (known.0, known.1) == (head_size, alignment));
+        if let Some(&(_, _, mean, sd)) = known {
+            measured.expect_mean(Known::new(mean, sd, 40), NUMPY);
+        }
     }
     if let [independent, .., aligned] = differences {
         let text = format!(
@@ -67,20 +78,18 @@ fn record(evidence: &mut Evidence, n: usize, head_size: usize, differences: &[Sa
         );
         evidence.weigh(independent.mean() > 0.0 && aligned.mean() > 0.0, text);
     }
-    Ok(())
 }
 
 fn picture(settings: &Settings, by_size: &[Vec<Sample>]) -> Lines {
-    let curve = |(head_size, differences): (usize, &Vec<Sample>)| {
-        let points = ALIGNMENTS.into_iter().zip(differences.iter().map(Sample::mean));
-        Curve::new(format!("D = {head_size}"), Kind::Plain, points)
-            .with_spread(differences.iter().map(Sample::sd))
+    let of = |(head_size, differences): (usize, &Vec<Sample>)| {
+        let points: Vec<_> = ALIGNMENTS.into_iter().zip(differences.iter().cloned()).collect();
+        curve(format!("D = {head_size}"), Kind::Plain, &points)
     };
     Lines {
         title: "Causal minus bidirectional effective rank over alignment".into(),
         x: PlotAxis::linear("alignment of keys with queries"),
         y: PlotAxis::linear("causal − bidirectional effective rank"),
-        curves: HEAD_SIZES.into_iter().zip(by_size).map(curve).collect(),
+        curves: HEAD_SIZES.into_iter().zip(by_size).map(of).collect(),
         references: vec![Reference::level("equal", 0.0)],
         settings: settings.record(),
     }

@@ -1,7 +1,7 @@
 //! Causal minus bidirectional effective rank over head size and logit scale.
 
-use super::super::{Ahead, Evidence, PhaseGrid, PhasePoint, Phases, Settings, phase_map};
-use super::numerical::NUMPY;
+use super::{NUMPY, ascending};
+use crate::claim::{Ahead, Evidence, Known, PhaseGrid, PhasePoint, Phases, Settings, phase_map};
 use crate::error::Result;
 use crate::run::Run;
 
@@ -24,46 +24,50 @@ const REFERENCE: &[(usize, f64, Spread, Spread)] = &[
     (64, 4.0, (66.33, 2.2), (85.21, 2.39)),
 ];
 
-/// The grid that the settings ask for.
-fn grid(settings: &Settings) -> Result<PhaseGrid> {
-    let mut head_sizes = settings.integers("head_sizes")?;
-    head_sizes.sort_unstable();
-    head_sizes.dedup();
+/// The map that the settings ask for.
+pub(super) fn measure(settings: &Settings, run: &Run) -> Result<Phases> {
     let mut scales = settings.numbers("scales")?;
     scales.sort_by(f64::total_cmp);
     scales.dedup();
-    Ok(PhaseGrid {
+    let grid = PhaseGrid {
         n: settings.integer("n")?,
-        head_sizes,
+        head_sizes: ascending(settings.integers("head_sizes")?),
         scales,
         alignment: settings.number("alignment")?,
         seed: settings.seed()?,
         seeds: settings.integer("seeds")?,
-    })
+    };
+    phase_map(&grid, settings.device(), run)
+}
+
+/// The head sizes at which the map has a border, each with its logit scale.
+pub(super) fn borders(map: &Phases) -> Vec<(usize, f64)> {
+    let at = |&head_size: &usize| Some((head_size, map.border(head_size)?));
+    map.grid().head_sizes.iter().filter_map(at).collect()
 }
 
 /// The map, its borders, and the points that a reference knows.
-pub(super) fn over_head_sizes_and_scales(
-    evidence: &mut Evidence,
-    settings: &Settings,
-    run: &Run,
-) -> Result<()> {
-    let map = phase_map(&grid(settings)?, settings.device(), run)?;
+pub(super) fn report(evidence: &mut Evidence, settings: &Settings, map: &Phases) {
     let counts = [
         ("points_bidirectional_lower", Ahead::Causal),
         ("points_bidirectional_higher", Ahead::Bidirectional),
         ("points_undecided", Ahead::Neither),
     ];
     for (name, ahead) in counts {
-        evidence.measure(name, map.count(ahead) as f64, "");
+        evidence.measure(name, map.count(ahead) as f64, "points");
     }
-    for &head_size in &map.grid().head_sizes {
-        if let Some(scale) = map.border(head_size) {
-            evidence.measure(format!("border_scale_d{head_size}"), scale, "");
+    for (head_size, scale) in borders(map) {
+        evidence.measure(format!("border_scale_d{head_size}"), scale, "");
+    }
+    let is_small = map.points().len() <= 4;
+    for point in map.points() {
+        let known = REFERENCE.iter().find(|known| (known.0, known.1) == (point.head_size, point.scale));
+        if known.is_some() || is_small {
+            let known = known.filter(|_| map.grid().n == 128 && map.grid().alignment == 0.0);
+            report_point(evidence, point, known.map(|known| [known.2, known.3]));
         }
     }
-    record_points(evidence, &map)?;
-    weigh(evidence, &map);
+    weigh(evidence, map);
     let caption = format!(
         "Causal minus bidirectional effective rank at n = {}, mean over {} draws per cell, both masks on the same \
          queries and keys. Where it is positive, bidirectional attention has the lower effective rank; on the \
@@ -72,29 +76,19 @@ pub(super) fn over_head_sizes_and_scales(
         map.grid().seeds
     );
     evidence.show("phase-map", caption, map.figure(settings.record()));
-    Ok(())
 }
 
-/// Points that the reference knows, and every point of a small map.
-fn record_points(evidence: &mut Evidence, map: &Phases) -> Result<()> {
-    let is_small = map.points().len() <= 4;
-    for point in map.points() {
-        let known = REFERENCE.iter().find(|known| (known.0, known.1) == (point.head_size, point.scale));
-        if known.is_none() && !is_small {
-            continue;
-        }
-        let place = format!("d{}_scale_{}", point.head_size, point.scale);
-        let names = ["causal", "bidirectional"].map(|mask| format!("effective_rank_{mask}_{place}"));
-        evidence.measure_sample(&names[0], point.causal.clone(), "");
-        evidence.measure_sample(&names[1], point.bidirectional.clone(), "");
-        evidence.measure_sample(format!("difference_{place}"), point.difference(), "");
-        if let (Some(known), 128, 0.0) = (known, map.grid().n, map.grid().alignment) {
-            for (name, (mean, sd)) in names.iter().zip([known.2, known.3]) {
-                evidence.expect_mean(name, (mean, sd, 40), NUMPY)?;
-            }
+fn report_point(evidence: &mut Evidence, point: &PhasePoint, known: Option<[Spread; 2]>) {
+    let place = format!("d{}_scale_{}", point.head_size, point.scale);
+    for (which, (mask, sample)) in
+        [("causal", &point.causal), ("bidirectional", &point.bidirectional)].into_iter().enumerate()
+    {
+        let measured = evidence.measure_sample(format!("effective_rank_{mask}_{place}"), sample.clone(), "");
+        if let Some((mean, sd)) = known.map(|known| known[which]) {
+            measured.expect_mean(Known::new(mean, sd, 40), NUMPY);
         }
     }
-    Ok(())
+    evidence.measure_sample(format!("difference_{place}"), point.difference(), "");
 }
 
 /// The points where either mask is ahead by most.

@@ -1,23 +1,34 @@
 //! Claim: bidirectional attention is of low rank.
 
 mod alignment;
+mod exact;
+mod heads;
 mod map;
 mod numerical;
 #[cfg(test)]
 mod tests;
 mod uniform;
 
-use super::{About, Allowed, Claim, Evidence, Parameter, Ruling, Settings, Verdict};
+use super::verdict::sentence;
+use super::{
+    About, Ahead, Allowed, Evidence, Exact, Experiment, Floating, Outcome, Parameter, Phases, Settings,
+    Trained, Verdict, trained,
+};
 use crate::error::{Error, Result};
 use crate::numbers::short;
 use crate::run::Run;
+use alignment::Alignments;
+use exact::Exactly;
+use heads::Heads;
+use numerical::{AtSize, Coarse};
+use uniform::Uniform;
 
 /// See the module.
 pub struct BidirectionalLowRank;
 
 static ABOUT: About = About {
     id: "bidirectional-low-rank",
-    statement: "Bidirectional attention is of low rank, where causal attention is of full rank.",
+    statement: "Bidirectional attention is of low rank.",
     source: "Su Jianlin, kexue.fm 9529 (2023), the low-rank argument; FAQ in kexue.fm 9547",
     exact: "The determinant of softmax(QKᵀ/√D) is an analytic function of Q and K that is not zero everywhere: \
             for D = 1 and distinct qᵢ and kⱼ the kernel exp(qᵢkⱼ) is nonsingular at every n. So it is zero on \
@@ -64,12 +75,33 @@ static PARAMETERS: &[Parameter] = &[
         full: "16,32,64,128,256,512,1024",
     },
     Parameter { name: "seeds", summary: "draws", allowed: Allowed::Integer(2, 1000), quick: "3", full: "3" },
+    trained::MODELS,
+    trained::LARGEST,
+    trained::TEXTS_FILE,
+    trained::TOKENS,
 ];
 
 /// Multiplications that a run may take: about ten minutes of singular values on two cores.
 const MOST_WORK: f64 = 4e12;
 
-impl Claim for BidirectionalLowRank {
+/// What numpy 2.4 gives over 40 draws of its own generator.
+const NUMPY: &str = "numpy, 40 other draws";
+
+/// What the experiment finds.
+pub struct Measured {
+    exactly: Exactly,
+    coarse: Coarse,
+    sizes: Vec<AtSize>,
+    uniform: Vec<Uniform>,
+    map: Phases,
+    alignments: Alignments,
+    models: Vec<Heads>,
+    notes: Vec<String>,
+}
+
+impl Experiment for BidirectionalLowRank {
+    type Measured = Measured;
+
     fn about(&self) -> &'static About {
         &ABOUT
     }
@@ -78,51 +110,99 @@ impl Claim for BidirectionalLowRank {
         PARAMETERS
     }
 
-    fn run(&self, settings: &Settings, run: &Run) -> Result<Evidence> {
+    fn measure(&self, settings: &Settings, run: &Run) -> Result<Measured> {
         check_work(settings)?;
-        let mut evidence = Evidence::new();
-        numerical::tolerance(&mut evidence, settings, run)?;
-        numerical::over_sizes(&mut evidence, settings, run)?;
-        uniform::limit(&mut evidence, settings, run)?;
-        map::over_head_sizes_and_scales(&mut evidence, settings, run)?;
-        alignment::over_alignments(&mut evidence, settings, run)?;
-        Ok(evidence)
+        let sizes = ascending(settings.integers("sizes")?);
+        let (models, notes) = heads::measure(settings, run)?;
+        Ok(Measured {
+            exactly: exact::measure(&settings.numbers("scales")?, settings.seed()?, run)?,
+            coarse: numerical::coarse(settings, run)?,
+            uniform: uniform::measure(&sizes, run)?,
+            sizes: numerical::over_sizes(settings, &sizes, run)?,
+            map: map::measure(settings, run)?,
+            alignments: alignment::measure(settings, run)?,
+            models,
+            notes,
+        })
     }
 
-    /// Low rank is read as a lower effective rank than causal attention of the same queries and keys has:
-    /// at every point that the draws decide it holds, at none it fails.
-    fn verdict(&self, evidence: &Evidence) -> Result<Verdict> {
-        let lower = evidence.value("points_bidirectional_lower")?;
-        let higher = evidence.value("points_bidirectional_higher")?;
-        let points = lower + higher + evidence.value("points_undecided")?;
-        let ruling = match (lower > 0.0, higher > 0.0) {
-            (true, false) => Ruling::Holds,
-            (false, true) => Ruling::Fails,
-            (true, true) => Ruling::HoldsWithCondition,
-            (false, false) => Ruling::NotResolved,
-        };
-        let full = evidence.value("share_full_rank_f64")?;
-        let mut because = format!(
-            "not of the exact rank, which double precision finds full in {:.0} % of the draws over n; of the \
-             effective rank at {lower} of {points} points of the map, where it is below the causal one, while \
-             it is above at {higher}",
-            100.0 * full
-        );
-        if let Some(border) = border(evidence) {
-            because += &format!("; it is below at logit scales under {border}");
-        }
-        Ok(Verdict::new(ruling, because))
+    /// Low rank is a rank below n exactly; in floating point, where every rank is a matter of degree, it is an
+    /// effective rank below that of causal attention of the same queries and keys.
+    fn judge(&self, measured: &Measured) -> Verdict {
+        let (exact, because) = in_exact_arithmetic(&measured.exactly);
+        let map = measured.map.points().iter().map(|point| match point.ahead() {
+            Ahead::Causal => Outcome::Holds,
+            Ahead::Bidirectional => Outcome::Opposite,
+            Ahead::Neither => Outcome::Unclear,
+        });
+        let heads = Trained::over(measured.models.iter().flat_map(Heads::is_lower));
+        Verdict::new()
+            .exact(exact, because)
+            .floating(Floating::over(map), in_floating_point(measured))
+            .trained(heads, in_trained_models(&measured.models))
+    }
+
+    fn report(&self, measured: Measured, settings: &Settings) -> Result<Evidence> {
+        let mut evidence = Evidence::new();
+        measured.exactly.report(&mut evidence);
+        measured.coarse.report(&mut evidence);
+        numerical::report(&mut evidence, settings, &measured.sizes);
+        uniform::report(&mut evidence, &measured.uniform);
+        map::report(&mut evidence, settings, &measured.map);
+        measured.alignments.report(&mut evidence, settings)?;
+        heads::report(&mut evidence, &measured.models);
+        measured.notes.into_iter().for_each(|note| evidence.note(note));
+        Ok(evidence)
     }
 }
 
-/// "1.72 at D = 8 to 0.248 at D = 128": the first and the last border that was measured.
-fn border(evidence: &Evidence) -> Option<String> {
-    let mut borders = evidence.measured().iter().filter_map(|measured| {
-        let head_size = measured.name.strip_prefix("border_scale_d")?;
-        Some(format!("{} at D = {head_size}", short(measured.value)))
-    });
-    let first = borders.next()?;
-    Some(borders.next_back().map_or(first.clone(), |last| format!("{first} to {last}")))
+fn in_exact_arithmetic(exactly: &Exactly) -> (Exact, String) {
+    match (exactly, exactly.in_words()) {
+        (_, Some(example)) => (Exact::Refuted, sentence(&example)),
+        (Exactly::AllEqual, _) => {
+            (Exact::Proved, "With logits of 0 every weight is 1/n, and the rank is 1.".to_owned())
+        }
+        _ => (Exact::Open, "The determinant of the example cannot be told from 0.".to_owned()),
+    }
+}
+
+fn in_floating_point(measured: &Measured) -> String {
+    let Measured { map, sizes, .. } = measured;
+    let (lower, higher) = (map.count(Ahead::Causal), map.count(Ahead::Bidirectional));
+    let border = match map::borders(map)[..] {
+        [] => String::new(),
+        [(size, scale)] => format!("; it is below at logit scales under {} at D = {size}", short(scale)),
+        [(first, high), .., (last, low)] => format!(
+            "; it is below at logit scales under {} at D = {first} to {} at D = {last}",
+            short(high),
+            short(low)
+        ),
+    };
+    let (full, all) = sizes.iter().map(AtSize::full).fold((0, 0), |sum, at| (sum.0 + at.0, sum.1 + at.1));
+    let largest = sizes.last().map_or(0, |at| at.n);
+    format!(
+        "The effective rank is below the causal one at {lower} of {} points of head size and logit scale, and above \
+         it at {higher}{border}. The numerical rank in f64 is full in {full} of {all} draws up to n = {largest}.",
+        map.points().len()
+    )
+}
+
+fn in_trained_models(models: &[Heads]) -> String {
+    if models.is_empty() {
+        return "None was named or is installed.".to_owned();
+    }
+    let models: Vec<_> = models.iter().map(Heads::in_words).collect();
+    format!(
+        "With the same trained weights under both masks, the bidirectional effective rank is the lower one {}.",
+        models.join("; ")
+    )
+}
+
+/// In order, each once.
+fn ascending(mut sizes: Vec<usize>) -> Vec<usize> {
+    sizes.sort_unstable();
+    sizes.dedup();
+    sizes
 }
 
 /// Refuses what would take hours: n³ per matrix, two masks, every point and draw.

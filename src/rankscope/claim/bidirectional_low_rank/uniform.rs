@@ -1,9 +1,10 @@
 //! The limit of small logits, where the argument is right: J/n against the Cesàro matrix.
 
-use super::super::{Draw, Evidence, Settings};
+use crate::claim::{Draw, Evidence};
 use crate::device::Device;
 use crate::error::Result;
 use crate::mask::Mask;
+use crate::numbers::short;
 use crate::rank::{self, Spectrum, Tolerance};
 use crate::run::Run;
 
@@ -18,44 +19,46 @@ const CESARO: &[(usize, f64, f64)] = &[
     (1024, 102.709132, 3542.58077),
 ];
 
+/// Spectra of uniform attention at n: causal, bidirectional.
+pub(super) struct Uniform {
+    n: usize,
+    causal: Spectrum,
+    bidirectional: Spectrum,
+}
+
 /// Logits times 0, in f64 on the CPU: no draw matters.
-pub(super) fn limit(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<()> {
-    let mut sizes = settings.integers("sizes")?;
-    sizes.sort_unstable();
-    sizes.dedup();
-    let seed = settings.seed()?;
-    let spectra = rank::many(&sizes, "uniform attention", run, |&n| {
-        let draw = Draw::independent(n, 1, seed);
+pub(super) fn measure(sizes: &[usize], run: &Run) -> Result<Vec<Uniform>> {
+    rank::many(sizes, "uniform attention", run, |&n| {
+        let draw = Draw::independent(n, 1, 0);
         let of = |mask: Mask| {
             run.check()?;
             Spectrum::of(draw.weights(0.0, &mask, &Device::Cpu)?.view())
         };
-        Ok((of(Mask::causal())?, of(Mask::bidirectional())?))
-    })?;
-    for (&n, (causal, bidirectional)) in sizes.iter().zip(&spectra) {
-        let condition = causal.condition().map_or(f64::INFINITY, |condition| condition.value);
-        evidence.measure(format!("uniform_effective_rank_causal_n{n}"), causal.effective_rank(), "");
-        evidence.measure(format!("uniform_condition_causal_n{n}"), condition, "");
-        evidence.measure(format!("uniform_rank_bidirectional_n{n}"), rank_f64(bidirectional), "");
-        evidence.expect(format!("uniform_rank_bidirectional_n{n}"), 1.0, 0.0, "J/n is of rank 1");
-        if let Some(&(_, rank, condition)) = CESARO.iter().find(|(size, ..)| *size == n) {
-            let source = "the Cesàro matrix by numpy";
-            evidence.expect(format!("uniform_effective_rank_causal_n{n}"), rank, 1e-6 * rank, source);
-            evidence.expect(format!("uniform_condition_causal_n{n}"), condition, 1e-6 * condition, source);
-        }
-    }
-    if let (Some(n), Some((causal, bidirectional))) = (sizes.last(), spectra.last()) {
-        weigh(evidence, *n, causal, bidirectional);
-    }
-    Ok(())
+        Ok(Uniform { n, causal: of(Mask::causal())?, bidirectional: of(Mask::bidirectional())? })
+    })
 }
 
 fn rank_f64(spectrum: &Spectrum) -> f64 {
     spectrum.numerical_rank(Tolerance::F64) as f64
 }
 
-fn weigh(evidence: &mut Evidence, n: usize, causal: &Spectrum, bidirectional: &Spectrum) {
-    let short = crate::numbers::short;
+pub(super) fn report(evidence: &mut Evidence, sizes: &[Uniform]) {
+    for Uniform { n, causal, bidirectional } in sizes {
+        let known = CESARO.iter().find(|known| known.0 == *n);
+        let condition = causal.condition().map_or(f64::INFINITY, |condition| condition.value);
+        for (what, value, known) in [
+            ("effective_rank", causal.effective_rank(), known.map(|known| known.1)),
+            ("condition", condition, known.map(|known| known.2)),
+        ] {
+            let measured = evidence.measure(format!("uniform_{what}_causal_n{n}"), value, "");
+            if let Some(known) = known {
+                measured.expect(known, 1e-6 * known, "the Cesàro matrix by numpy");
+            }
+        }
+        let rank = evidence.measure(format!("uniform_rank_bidirectional_n{n}"), rank_f64(bidirectional), "");
+        rank.expect(1.0, 0.0, "J/n is of rank 1");
+    }
+    let Some(Uniform { n, causal, bidirectional }) = sizes.last() else { return };
     let text = format!(
         "in the limit of zero logits and n = {n}, bidirectional attention is the matrix of 1/n with f64 rank {}, \
          causal attention the Cesàro matrix with f64 rank {}",
@@ -63,7 +66,7 @@ fn weigh(evidence: &mut Evidence, n: usize, causal: &Spectrum, bidirectional: &S
         rank_f64(causal)
     );
     evidence.weigh(rank_f64(bidirectional) < rank_f64(causal), text);
-    let share = causal.effective_rank() / n as f64;
+    let share = causal.effective_rank() / *n as f64;
     let text = format!(
         "the full rank of that Cesàro matrix is an effective rank of {} of {n}, {} of it",
         short(causal.effective_rank()),

@@ -7,7 +7,8 @@ mod reuse;
 #[cfg(test)]
 mod tests;
 
-use super::{About, Allowed, Claim, Evidence, Parameter, Ruling, Settings, Verdict};
+use super::untyped::Untyped;
+use super::{About, Allowed, Evidence, Floating, Opinion, Parameter, Settings};
 use crate::error::Result;
 use crate::model::reuse::ROUNDING;
 use crate::run::Run;
@@ -80,7 +81,7 @@ static PARAMETERS: &[Parameter] = &[
 /// Relative changes from here on are changes.
 const CHANGE: f64 = 1e-3;
 
-impl Claim for CacheReuse {
+impl Untyped for CacheReuse {
     fn about(&self) -> &'static About {
         &ABOUT
     }
@@ -99,7 +100,7 @@ impl Claim for CacheReuse {
         Ok(evidence)
     }
 
-    fn verdict(&self, evidence: &Evidence) -> Result<Verdict> {
+    fn verdict(&self, evidence: &Evidence) -> Result<Opinion<Floating>> {
         let all =
             ["causal", "prefix_frozen", "prefix_grown", "bidirectional", "encoder_grown", "encoder_in_turn"];
         let mut changes = Vec::new();
@@ -110,7 +111,7 @@ impl Claim for CacheReuse {
         if let Some((name, change)) = changes.iter().find(is_between) {
             let because =
                 format!("the change under {} is {change:e}, neither rounding nor clear", words(name));
-            return Ok(Verdict::new(Ruling::NotResolved, because));
+            return Ok(Opinion::new(Floating::NotResolved, because));
         }
         let kept: Vec<&str> =
             changes.iter().filter(|(_, change)| *change <= ROUNDING).map(|(name, _)| *name).collect();
@@ -119,20 +120,23 @@ impl Claim for CacheReuse {
         let others = list(kept.iter().copied().filter(|name| *name != "causal").collect());
         let merged = ["prefix_grown", "bidirectional", "encoder_grown"];
         Ok(match kept.contains(&"causal") {
-            false => Verdict::new(Ruling::Fails, "appending changes the stored states of the causal model"),
+            false => {
+                Opinion::new(Floating::Nowhere, "appending changes the stored states of the causal model")
+            }
             true if kept.iter().any(|name| merged.contains(name)) => {
                 let because = format!("a history that is read in both directions is kept too: {others}");
-                Verdict::new(Ruling::Fails, because)
+                Opinion::new(Floating::Nowhere, because)
             }
-            true if others.is_empty() => {
-                Verdict::new(Ruling::Holds, format!("the causal model alone keeps its states; lost: {lost}"))
-            }
+            true if others.is_empty() => Opinion::new(
+                Floating::Everywhere,
+                format!("the causal model alone keeps its states; lost: {lost}"),
+            ),
             true => {
                 let because = format!(
                     "causal models keep their cache always; so do others where the history is not merged into \
                      a bidirectional part: {others}; lost: {lost}"
                 );
-                Verdict::new(Ruling::HoldsWithCondition, because)
+                Opinion::new(Floating::InOneRegion, because)
             }
         })
     }

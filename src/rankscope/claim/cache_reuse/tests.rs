@@ -19,7 +19,7 @@ fn trial(set: &[(&str, &str)]) -> Result<Trial> {
 #[test]
 fn causal_and_frozen_prefixes_keep_what_is_stored() {
     let Trial { evidence, verdict, .. } = trial(&[]).unwrap();
-    assert_eq!(verdict.ruling, Ruling::HoldsWithCondition, "{}", verdict.because);
+    assert_eq!(verdict.only().ruling, Floating::InOneRegion, "{}", verdict.only().because);
     let disagreements: Vec<_> = evidence.disagreements().collect();
     assert!(disagreements.is_empty(), "{disagreements:?}");
     let value = |name: &str| evidence.value(name).unwrap();
@@ -69,12 +69,12 @@ fn the_verdict_follows_the_measurements() {
         }
         CacheReuse.verdict(&evidence).unwrap().ruling
     };
-    assert_eq!(ruling([0.0, 0.0, 0.4, 0.4, 0.3, 0.0]), Ruling::HoldsWithCondition);
-    assert_eq!(ruling([0.0, 0.2, 0.4, 0.4, 0.3, 0.2]), Ruling::Holds);
-    assert_eq!(ruling([0.2, 0.0, 0.4, 0.4, 0.3, 0.0]), Ruling::Fails);
-    assert_eq!(ruling([0.0, 0.0, 0.4, 0.0, 0.3, 0.0]), Ruling::Fails);
-    assert_eq!(ruling([0.0, 1e-4, 0.4, 0.4, 0.3, 0.0]), Ruling::NotResolved);
-    assert_eq!(ruling([f64::NAN, 0.0, 0.4, 0.4, 0.3, 0.0]), Ruling::NotResolved);
+    assert_eq!(ruling([0.0, 0.0, 0.4, 0.4, 0.3, 0.0]), Floating::InOneRegion);
+    assert_eq!(ruling([0.0, 0.2, 0.4, 0.4, 0.3, 0.2]), Floating::Everywhere);
+    assert_eq!(ruling([0.2, 0.0, 0.4, 0.4, 0.3, 0.0]), Floating::Nowhere);
+    assert_eq!(ruling([0.0, 0.0, 0.4, 0.0, 0.3, 0.0]), Floating::Nowhere);
+    assert_eq!(ruling([0.0, 1e-4, 0.4, 0.4, 0.3, 0.0]), Floating::NotResolved);
+    assert_eq!(ruling([f64::NAN, 0.0, 0.4, 0.4, 0.3, 0.0]), Floating::NotResolved);
 }
 
 #[test]

@@ -4,16 +4,26 @@
 //! determinant and smallest singular value beside what f64, f32 and f16 make of the same matrices.
 
 mod determinant;
+mod heads;
 mod sizes;
 mod smallest;
 mod stored;
 #[cfg(test)]
 mod tests;
+mod theorem;
 
-use super::{About, Allowed, Claim, Evidence, Parameter, Ruling, Settings, Verdict};
+use super::verdict::sentence;
+use super::{
+    About, Allowed, Evidence, Exact, Experiment, Floating, Parameter, Settings, Trained, Verdict, trained,
+};
 use crate::blas;
 use crate::error::Result;
+use crate::mask::Mask;
+use crate::numbers::short;
 use crate::run::Run;
+use heads::Heads;
+use sizes::{AtScale, AtSize, Lost};
+use theorem::Theorem;
 
 /// See the module.
 pub struct CausalFullRank;
@@ -30,6 +40,13 @@ static ABOUT: About = About {
 };
 
 static PARAMETERS: &[Parameter] = &[
+    Parameter {
+        name: "mask",
+        summary: "the mask on trial, in place of the causal one",
+        allowed: Allowed::Text,
+        quick: "causal",
+        full: "causal",
+    },
     Parameter {
         name: "n",
         summary: "positions of the matrices that multi-precision and LU look at",
@@ -74,6 +91,10 @@ static PARAMETERS: &[Parameter] = &[
         quick: "40",
         full: "400",
     },
+    trained::MODELS,
+    trained::LARGEST,
+    trained::TEXTS_FILE,
+    trained::TOKENS,
 ];
 
 /// What another device would compute otherwise, or not at all.
@@ -81,7 +102,32 @@ const ON_CPU: &str = "in multi-precision the exact determinants and singular val
                       of all ranks but those of f32, of LU and of the stored draw; the device computes the weights \
                       behind lost_f32_causal and lost_f32_bidirectional";
 
-impl Claim for CausalFullRank {
+/// Draws of this size and scale are known from outside.
+const NUMPY: &str = "numpy, other draws at D = 16";
+
+/// What the experiment finds.
+pub struct Measured {
+    n: usize,
+    mask: Mask,
+    theorem: Theorem,
+    sizes: Vec<AtSize>,
+    scales: Vec<AtScale>,
+    /// What is measured of causal matrices alone.
+    causal: Option<Causal>,
+    models: Vec<Heads>,
+    notes: Vec<String>,
+}
+
+struct Causal {
+    smallest: smallest::Smallest,
+    lu: determinant::ByLu,
+    underflow: determinant::Underflow,
+    stored: stored::Stored,
+}
+
+impl Experiment for CausalFullRank {
+    type Measured = Measured;
+
     fn about(&self) -> &'static About {
         &ABOUT
     }
@@ -90,60 +136,137 @@ impl Claim for CausalFullRank {
         PARAMETERS
     }
 
-    fn run(&self, settings: &Settings, run: &Run) -> Result<Evidence> {
+    fn measure(&self, settings: &Settings, run: &Run) -> Result<Measured> {
+        let mask = Mask::parse(settings.text("mask")?)?;
+        let n = settings.integer("n")?;
         // With BLAS's own threads the last digits depend on how many there are.
         blas::single_threaded(|| {
-            let mut evidence = Evidence::new();
-            smallest::experiment(&mut evidence, settings, run)?;
-            sizes::experiment(&mut evidence, settings, run)?;
-            sizes::over_scales(&mut evidence, settings, run)?;
-            determinant::by_lu(&mut evidence, settings, run)?;
-            determinant::underflow(&mut evidence, settings, run)?;
-            stored::experiment(&mut evidence, settings, run)?;
-            evidence.note_cpu(settings, ON_CPU);
-            Ok(evidence)
+            let theorem = theorem::check(&mask, n)?;
+            let (models, notes) = heads::measure(settings, &mask, run)?;
+            let causal = || -> Result<Causal> {
+                Ok(Causal {
+                    smallest: smallest::measure(settings, run)?,
+                    lu: determinant::by_lu(settings, run)?,
+                    underflow: determinant::underflow(settings, run)?,
+                    stored: stored::measure(run)?,
+                })
+            };
+            Ok(Measured {
+                n,
+                theorem,
+                sizes: sizes::over_sizes(settings, &mask, run)?,
+                scales: sizes::over_scales(settings, &mask, run)?,
+                causal: if mask == Mask::causal() { Some(causal()?) } else { None },
+                mask,
+                models,
+                notes,
+            })
         })
     }
 
-    fn verdict(&self, evidence: &Evidence) -> Result<Verdict> {
-        let exact = evidence.value("exactly_nonsingular_share")?;
-        if exact < 1.0 {
-            let because = format!("{:.0} % of the draws are exactly singular", 100.0 * (1.0 - exact));
-            return Ok(Verdict::new(Ruling::Fails, because));
+    fn judge(&self, measured: &Measured) -> Verdict {
+        let verdict = in_exact_arithmetic(Verdict::new(), measured);
+        in_trained_models(in_floating_point(verdict, measured), measured)
+    }
+
+    fn report(&self, measured: Measured, settings: &Settings) -> Result<Evidence> {
+        let mut evidence = Evidence::new();
+        let is_sized = settings.integer("head_size")? == 16 && measured.causal.is_some();
+        let is_reference = is_sized && settings.number("scale")? == 1.0;
+        match &measured.theorem {
+            Theorem::AlwaysFull(reason) => {
+                let text =
+                    format!("every matrix of {} tokens under {} is {reason}", measured.n, measured.mask);
+                evidence.weigh(true, text);
+            }
+            Theorem::Counterexample(text) => evidence.weigh(false, text),
+            Theorem::Neither => {}
         }
-        // All computed on the CPU in f64, on every device.
-        let ranks = evidence.measured().iter().filter(|m| m.name.starts_with("lost_f64_causal_"));
-        let (lost, kept): (Vec<_>, Vec<_>) = ranks.partition(|measured| measured.value > 0.0);
-        let names = |list: &[&super::Measured]| {
-            list.iter().map(|measured| place(&measured.name)).collect::<Vec<_>>().join(", ")
-        };
-        if lost.is_empty() {
-            let because = "exactly, by the determinant, and to f64's accuracy at every setting tried";
-            return Ok(Verdict::new(Ruling::Holds, because));
+        let mask = measured.mask.to_string();
+        if let Some(Causal { smallest, lu, underflow, stored }) = measured.causal {
+            smallest.report(&mut evidence, settings, is_reference && measured.n == 128)?;
+            lu.report(&mut evidence, settings)?;
+            underflow.report(&mut evidence, settings)?;
+            stored.report(&mut evidence, settings)?;
         }
-        let kept = if kept.is_empty() { "nowhere".to_owned() } else { format!("at {}", names(&kept)) };
-        let because = format!(
-            "in exact arithmetic, where every determinant is positive; as f64 sees it the rank is full {kept} and \
-             lower at {}",
-            names(&lost)
-        );
-        Ok(Verdict::new(Ruling::HoldsWithCondition, because))
+        sizes::report(&mut evidence, settings, (measured.sizes, &mask), is_reference);
+        let scales = (measured.n, measured.scales);
+        sizes::report_scales(&mut evidence, scales, &mask, is_sized && measured.n == 128);
+        heads::report(&mut evidence, measured.models);
+        measured.notes.into_iter().for_each(|note| evidence.note(note));
+        evidence.note_cpu(settings, ON_CPU);
+        Ok(evidence)
     }
 }
 
-/// "n = 64" or "scale = 8" of a measurement's name.
-fn place(name: &str) -> String {
-    let place = name.trim_start_matches("lost_f64_causal_");
-    place.strip_prefix('n').map_or_else(|| place.replace('_', " = "), |n| format!("n = {n}"))
+fn in_exact_arithmetic(verdict: Verdict, measured: &Measured) -> Verdict {
+    let Measured { mask, n, .. } = measured;
+    match &measured.theorem {
+        Theorem::AlwaysFull(reason) => {
+            let how_far = measured.causal.as_ref().map_or(String::new(), |causal| {
+                let sigma = causal.smallest.log10_true.mean();
+                format!(" It may still be close to singular: σ_min is near 10^{sigma:.0} at n = {n}.")
+            });
+            let because = format!(
+                "Under the mask {mask} every matrix of weights is {reason}, so its determinant is a product of \
+                 positive numbers.{how_far}"
+            );
+            verdict.exact(Exact::Proved, because)
+        }
+        Theorem::Counterexample(text) => verdict.exact(Exact::Refuted, sentence(text)),
+        Theorem::Neither => {
+            let because = format!(
+                "The mask {mask} decides nothing by its pattern alone, and equal scores are no counterexample at \
+                 n = {n}."
+            );
+            verdict.exact(Exact::Open, because)
+        }
+    }
 }
 
-/// The seeds of `count` draws.
-fn seeds(settings: &Settings, count: &str) -> Result<Vec<u64>> {
-    let first = settings.seed()?;
-    Ok((0..settings.integer(count)? as u64).map(|draw| first + draw).collect())
+fn in_floating_point(verdict: Verdict, measured: &Measured) -> Verdict {
+    let Measured { n, sizes, scales, .. } = measured;
+    let points = sizes.iter().map(|at| &at.masked).chain(scales.iter().map(|at| &at.lost));
+    let ruling = Floating::over(points.map(Lost::outcome));
+    let lost = |lost: &Lost| short(lost.f64.mean());
+    let by_size: Vec<_> = sizes.iter().map(|at| format!("{} of {}", lost(&at.masked), at.n)).collect();
+    let by_scale: Vec<_> =
+        scales.iter().map(|at| format!("{} at scale {}", lost(&at.lost), at.scale)).collect();
+    let mut because = format!(
+        "f64 loses {} directions to rounding, and at n = {n} {}.",
+        by_size.join(", "),
+        by_scale.join(", ")
+    );
+    if measured.mask != Mask::bidirectional() {
+        let most = sizes.iter().map(|at| at.bidirectional.f64.extremes().1).fold(0.0, f64::max);
+        let most = if most == 0.0 { "none".to_owned() } else { format!("up to {most}") };
+        because += &format!(" Bidirectional attention of the same draws loses {most}.");
+    }
+    verdict.floating(ruling, because)
 }
 
-/// Whether the settings are those of the reference: D = 16, unit scale.
-fn is_reference(settings: &Settings) -> Result<bool> {
-    Ok(settings.integer("head_size")? == 16 && settings.number("scale")? == 1.0)
+fn in_trained_models(verdict: Verdict, measured: &Measured) -> Verdict {
+    let heads = measured.models.iter().flat_map(|model| &model.lost);
+    let ruling = Trained::over(heads.map(|lost| Some(heads::is_full(lost))));
+    if ruling == Trained::NoModel {
+        let because = format!("None that was looked at was trained under {}.", measured.mask);
+        return verdict.trained(ruling, because);
+    }
+    let model = |model: &Heads| {
+        let lost = model.lost.iter().map(|lost| lost.mean()).fold(0.0, f64::max);
+        let exactly = match model.zeros {
+            0 => "no weight on a diagonal is 0, so exactly all are full".to_owned(),
+            zeros => format!("{zeros} weights on diagonals are 0 in f32"),
+        };
+        format!(
+            "{} of {} heads of {} keep full rank at f32's tolerance on every text, and a head loses up to {} \
+             directions; {exactly}",
+            model.full(),
+            model.lost.len(),
+            model.name,
+            short(lost)
+        )
+    };
+    let models: Vec<_> = measured.models.iter().map(model).collect();
+    verdict.trained(ruling, format!("{}.", models.join("; ")))
 }

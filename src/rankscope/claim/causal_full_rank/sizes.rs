@@ -1,27 +1,77 @@
 //! Numerical rank as the sequence grows, and over the logit scale.
 
-use super::super::{Draw, Evidence, Sample, Settings};
-use super::{is_reference, seeds};
+use super::NUMPY;
+use crate::claim::chart::curve;
+use crate::claim::{Draw, Evidence, Known, Outcome, Sample, Settings};
 use crate::device::Device;
 use crate::error::Result;
 use crate::figure::style::Kind;
-use crate::figure::{Curve, Lines, PlotAxis};
+use crate::figure::{Lines, PlotAxis};
 use crate::mask::Mask;
 use crate::rank::{self, Spectrum, Tolerance};
 use crate::run::Run;
 
-/// What one draw loses under one mask.
-struct Ranks {
-    lost_f64: f64,
+/// What the draws lose to rounding under one mask, in directions.
+pub(super) struct Lost {
+    pub f64: Sample,
     /// Of the weights that the device computed.
-    lost_f32: f64,
-    effective: f64,
+    pub f32: Sample,
+    pub effective: Sample,
 }
 
-/// D = 16 and unit scale, numpy: n, draws, then mean and sd of what f64 and f32 lose causally and what f32
-/// loses bidirectionally (f64 loses nothing there), and of the causal and bidirectional effective rank.
-type Reference = (usize, usize, [(f64, f64); 5]);
-const REFERENCE: [Reference; 6] = [
+impl Lost {
+    /// Whether f64 sees full rank in every draw.
+    pub fn outcome(&self) -> Outcome {
+        if self.f64.count_where(|lost| lost > 0.0) == 0 { Outcome::Holds } else { Outcome::Fails }
+    }
+}
+
+/// The mask on trial, beside bidirectional attention of the same draws.
+pub(super) struct AtSize {
+    pub n: usize,
+    pub masked: Lost,
+    pub bidirectional: Lost,
+}
+
+pub(super) struct AtScale {
+    pub scale: f64,
+    pub lost: Lost,
+}
+
+pub(super) fn over_sizes(settings: &Settings, mask: &Mask, run: &Run) -> Result<Vec<AtSize>> {
+    let scale = settings.number("scale")?;
+    let at = |n| {
+        let masked = lost(settings, (n, scale), mask, run)?;
+        Ok(AtSize { n, masked, bidirectional: lost(settings, (n, scale), &Mask::bidirectional(), run)? })
+    };
+    settings.integers("sizes")?.into_iter().map(at).collect()
+}
+
+pub(super) fn over_scales(settings: &Settings, mask: &Mask, run: &Run) -> Result<Vec<AtScale>> {
+    let n = settings.integer("n")?;
+    let at = |scale| Ok(AtScale { scale, lost: lost(settings, (n, scale), mask, run)? });
+    settings.numbers("scales")?.into_iter().map(at).collect()
+}
+
+fn lost(settings: &Settings, (n, scale): (usize, f64), mask: &Mask, run: &Run) -> Result<Lost> {
+    let head_size = settings.integer("head_size")?;
+    let draws = rank::many(&settings.seeds("seeds")?, &format!("rank at n = {n}"), run, |&seed| {
+        let draw = Draw::independent(n, head_size, seed);
+        let spectrum = Spectrum::of(draw.weights(scale, mask, &Device::Cpu)?.view())?;
+        let lost = |spectrum: &Spectrum, tolerance| (n - spectrum.numerical_rank(tolerance)) as f64;
+        let lost_f32 = match settings.device() {
+            Device::Cpu => lost(&spectrum, Tolerance::F32),
+            gpu => lost(&Spectrum::of(draw.weights(scale, mask, gpu)?.view())?, Tolerance::F32),
+        };
+        Ok([lost(&spectrum, Tolerance::F64), lost_f32, spectrum.effective_rank()])
+    })?;
+    let [f64, f32, effective] = [0, 1, 2].map(|column| draws.iter().map(|draw| draw[column]).collect());
+    Ok(Lost { f64, f32, effective })
+}
+
+/// D = 16 and unit scale: n, draws, then mean and sd of what f64 and f32 lose causally and what f32 loses
+/// bidirectionally (f64 loses nothing there), and of the causal and bidirectional effective rank.
+const AT_SIZE: [(usize, usize, [(f64, f64); 5]); 6] = [
     (16, 40, [(0.0, 0.0), (0.15, 0.362), (0.0, 0.0), (9.109, 0.65), (9.938, 0.488)]),
     (32, 40, [(0.0, 0.0), (1.2, 0.405), (0.0, 0.0), (16.363, 0.567), (18.741, 0.561)]),
     (64, 40, [(0.85, 0.362), (3.2, 0.608), (0.0, 0.0), (30.37, 0.931), (34.436, 0.817)]),
@@ -30,123 +80,97 @@ const REFERENCE: [Reference; 6] = [
     (512, 8, [(8.5, 0.535), (32.12, 0.641), (4.0, 0.535), (185.86, 2.55), (194.17, 2.86)]),
 ];
 
-pub(super) fn experiment(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<()> {
-    let masks = [("causal", Mask::causal()), ("bidirectional", Mask::bidirectional())];
-    let scale = settings.number("scale")?;
-    let mut curves: Vec<Vec<(f64, Sample)>> = vec![Vec::new(); 4];
-    for n in settings.integers("sizes")? {
-        for (index, (name, mask)) in masks.iter().enumerate() {
-            let ranks = over_draws(settings, (n, scale), mask, run)?;
-            let over = |of: fn(&Ranks) -> f64| ranks.iter().map(of).collect::<Sample>();
-            let (double, single) = (over(|ranks| ranks.lost_f64), over(|ranks| ranks.lost_f32));
-            if *name == "causal" {
-                let text = format!(
-                    "n = {n}: of the {n} directions that exist exactly, {double} are lost to f64 and {single} to f32"
-                );
-                evidence.weigh(double.mean() == 0.0, text);
-            }
-            curves[2 * index].push((n as f64, double.clone()));
-            curves[2 * index + 1].push((n as f64, single.clone()));
-            evidence.measure_sample(format!("lost_f64_{name}_n{n}"), double, "directions");
-            evidence.measure_sample(format!("lost_f32_{name}_n{n}"), single, "directions");
-            evidence.measure_sample(format!("effective_rank_{name}_n{n}"), over(|ranks| ranks.effective), "");
-        }
-        expect(evidence, settings, n)?;
-    }
-    picture(evidence, settings, curves);
-    Ok(())
-}
+/// D = 16 and n = 128: scale, then mean and sd of what f64 loses causally in 40 draws. At 0 the matrix is the
+/// Cesàro matrix, whose condition number grows only like 4n.
+const AT_SCALE: [(f64, f64, f64); 7] = [
+    (0.0, 0.0, 0.0),
+    (0.1, 0.0, 0.0),
+    (0.5, 0.38, 0.49),
+    (1.0, 2.03, 0.276),
+    (2.0, 3.72, 0.452),
+    (4.0, 6.62, 0.586),
+    (8.0, 11.55, 0.876),
+];
 
-/// The causal rank at `n` for each of `scales`.
-pub(super) fn over_scales(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<()> {
-    let n = settings.integer("n")?;
-    // numpy, 40 draws at n = 128, D = 16.
-    let reference = [
-        // Equal scores: the Cesàro matrix, whose condition number grows only like 4n.
-        (0.0, 0.0, 0.0),
-        (0.1, 0.0, 0.0),
-        (0.5, 0.38, 0.49),
-        (1.0, 2.03, 0.276),
-        (2.0, 3.72, 0.452),
-        (4.0, 6.62, 0.586),
-        (8.0, 11.55, 0.876),
-    ];
-    for scale in settings.numbers("scales")? {
-        let ranks = over_draws(settings, (n, scale), &Mask::causal(), run)?;
-        let lost: Sample = ranks.iter().map(|ranks| ranks.lost_f64).collect();
-        let text = format!("logit scale {scale}, n = {n}: {lost} of {n} directions are lost to f64");
-        evidence.weigh(lost.mean() == 0.0, text);
-        let name = format!("lost_f64_causal_scale_{scale}");
-        evidence.measure_sample(&name, lost, "directions");
-        let known = reference.iter().find(|known| known.0 == scale);
-        if let Some(&(_, mean, sd)) = known.filter(|_| n == 128)
-            && settings.integer("head_size")? == 16
-        {
-            evidence.expect_mean(&name, (mean, sd, 40), "numpy, 40 draws at n = 128, D = 16")?;
-        }
-    }
-    Ok(())
-}
-
-fn over_draws(settings: &Settings, (n, scale): (usize, f64), mask: &Mask, run: &Run) -> Result<Vec<Ranks>> {
-    let head_size = settings.integer("head_size")?;
-    rank::many(&seeds(settings, "seeds")?, &format!("rank at n = {n}"), run, |&seed| {
-        let draw = Draw::independent(n, head_size, seed);
-        let spectrum = Spectrum::of(draw.weights(scale, mask, &Device::Cpu)?.view())?;
-        let lost = |spectrum: &Spectrum, tolerance| (n - spectrum.numerical_rank(tolerance)) as f64;
-        let lost_f32 = match settings.device() {
-            Device::Cpu => lost(&spectrum, Tolerance::F32),
-            gpu => lost(&Spectrum::of(draw.weights(scale, mask, gpu)?.view())?, Tolerance::F32),
+/// The numbers, under the name of the mask; `is_reference`: causal, D = 16, unit scale.
+pub(super) fn report(
+    evidence: &mut Evidence,
+    settings: &Settings,
+    (sizes, mask): (Vec<AtSize>, &str),
+    is_reference: bool,
+) {
+    picture(evidence, settings, &sizes, mask);
+    for AtSize { n, masked, bidirectional } in sizes {
+        evidence.weigh(
+            masked.outcome() == Outcome::Holds,
+            format!("n = {n}: of {n} directions, {} are lost to f64 and {} to f32", masked.f64, masked.f32),
+        );
+        let known = AT_SIZE.iter().find(|known| is_reference && known.0 == n);
+        let known = |column: usize| known.map(|(_, draws, all)| (all[column], *draws));
+        let known = |column| known(column).map(|((mean, sd), draws)| Known::new(mean, sd, draws));
+        let mut record = |name: &str, mask: &str, sample, known: Option<Known>| {
+            let is_count = name != "effective_rank";
+            let unit = if is_count { "directions" } else { "" };
+            let measured = evidence.measure_sample(format!("{name}_{mask}_n{n}"), sample, unit);
+            match known {
+                Some(known) if is_count => measured.expect_mean_count(known, NUMPY),
+                Some(known) => measured.expect_mean(known, NUMPY),
+                None => measured,
+            };
         };
-        Ok(Ranks {
-            lost_f64: lost(&spectrum, Tolerance::F64),
-            lost_f32,
-            effective: spectrum.effective_rank(),
-        })
-    })
-}
-
-fn expect(evidence: &mut Evidence, settings: &Settings, n: usize) -> Result<()> {
-    let known = REFERENCE.iter().find(|known| known.0 == n);
-    let Some((_, draws, stats)) = known.filter(|_| is_reference(settings).unwrap_or(false)) else {
-        return Ok(());
-    };
-    let names = [
-        "lost_f64_causal",
-        "lost_f32_causal",
-        "lost_f32_bidirectional",
-        "effective_rank_causal",
-        "effective_rank_bidirectional",
-    ];
-    for (name, (mean, sd)) in names.iter().zip(stats) {
-        // A count that was the same in every draw of the reference may still differ in one of ours.
-        let sd = sd.max(0.25);
-        evidence.expect_mean(&format!("{name}_n{n}"), (*mean, sd, *draws), "numpy, D = 16, unit scale")?;
+        record("lost_f64", mask, masked.f64, known(0));
+        record("lost_f32", mask, masked.f32, known(1));
+        record("effective_rank", mask, masked.effective, known(3));
+        if mask != "bidirectional" {
+            record("lost_f64", "bidirectional", bidirectional.f64, None);
+            record("lost_f32", "bidirectional", bidirectional.f32, known(2));
+            record("effective_rank", "bidirectional", bidirectional.effective, known(4));
+        }
     }
-    Ok(())
 }
 
-fn picture(evidence: &mut Evidence, settings: &Settings, curves: Vec<Vec<(f64, Sample)>>) {
-    let looks = [
-        ("causal, f64", Kind::Causal),
-        ("causal, f32", Kind::Causal),
-        ("bidirectional, f64", Kind::Bidirectional),
-        ("bidirectional, f32", Kind::Bidirectional),
-    ];
-    let curve = |((name, kind), points): ((&str, Kind), Vec<(f64, Sample)>)| {
-        let spread: Vec<f64> = points.iter().map(|(_, lost)| lost.sd()).collect();
-        Curve::new(name, kind, points.iter().map(|(n, lost)| (*n, lost.mean()))).with_spread(spread)
+/// The numbers over scales, at n; `is_reference`: causal, D = 16, n = 128.
+pub(super) fn report_scales(
+    evidence: &mut Evidence,
+    (n, scales): (usize, Vec<AtScale>),
+    mask: &str,
+    is_reference: bool,
+) {
+    for AtScale { scale, lost } in scales {
+        let text = format!("logit scale {scale}, n = {n}: {} of {n} directions are lost to f64", lost.f64);
+        evidence.weigh(lost.outcome() == Outcome::Holds, text);
+        let name = format!("lost_f64_{mask}_scale_{scale}");
+        let measured = evidence.measure_sample(name, lost.f64, "directions");
+        if let Some((_, mean, sd)) = AT_SCALE.iter().find(|known| is_reference && known.0 == scale) {
+            measured.expect_mean_count(Known::new(*mean, *sd, 40), NUMPY);
+        }
+    }
+}
+
+fn picture(evidence: &mut Evidence, settings: &Settings, sizes: &[AtSize], mask: &str) {
+    let of = |kind, name: String, lost: &dyn Fn(&AtSize) -> Sample| {
+        let points: Vec<_> = sizes.iter().map(|at| (at.n as f64, lost(at))).collect();
+        curve(name, kind, &points)
     };
+    let mut curves = vec![
+        of(Kind::Causal, format!("{mask}, f64"), &|at| at.masked.f64.clone()),
+        of(Kind::Causal, format!("{mask}, f32"), &|at| at.masked.f32.clone()),
+    ];
+    if mask != "bidirectional" {
+        curves.push(of(Kind::Bidirectional, "bidirectional, f64".into(), &|at| at.bidirectional.f64.clone()));
+        curves.push(of(Kind::Bidirectional, "bidirectional, f32".into(), &|at| at.bidirectional.f32.clone()));
+    }
     let figure = Lines {
         title: "Directions lost to rounding as the sequence grows".into(),
         x: PlotAxis::log("positions n"),
         y: PlotAxis::linear("n − numerical rank"),
-        curves: looks.into_iter().zip(curves).map(curve).collect(),
+        curves,
         references: Vec::new(),
         settings: settings.record(),
     };
-    let caption = "How many of the n directions that a causal matrix has exactly count as zero at the tolerances of \
-                   f64 and f32, mean and standard deviation over draws; bidirectional attention of the same \
-                   queries and keys beside it.";
+    let caption = format!(
+        "How many of the n directions of {mask} attention count as zero at the tolerances of f64 and f32, mean and \
+         standard deviation over draws; bidirectional attention of the same queries and keys beside it."
+    );
     evidence.show("lost-directions", caption, figure);
 }

@@ -1,7 +1,7 @@
 //! The true smallest singular value beside the one that f32 and f64 report.
 
-use super::super::{Draw, Evidence, Sample, Settings};
-use super::{is_reference, seeds};
+use super::{NUMPY, determinant};
+use crate::claim::{Draw, Evidence, Known, Sample, Settings};
 use crate::device::Device;
 use crate::error::Result;
 use crate::mask::Mask;
@@ -10,67 +10,35 @@ use crate::rank::precise::{self, Triangular};
 use crate::rank::{Spectrum, spectrum_in_f32};
 use crate::run::Run;
 
-/// One draw, in three arithmetics.
-struct Seen {
-    /// Whether every diagonal entry is positive in multi-precision.
-    is_nonsingular: bool,
-    log_det: f64,
-    log10_true: f64,
-    log10_f64: f64,
-    log10_f32: f64,
+/// Draws of causal attention in three arithmetics.
+pub(super) struct Smallest {
+    /// Whether every diagonal entry is positive in multi-precision, 1 or 0.
+    pub nonsingular: Sample,
+    pub log_det: Sample,
+    pub log10_true: Sample,
+    log10_f64: Sample,
+    log10_f32: Sample,
     /// log₁₀ of f64's rounding floor.
-    log10_floor: f64,
+    log10_floor: Sample,
     digits: usize,
 }
 
-pub(super) fn experiment(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<()> {
-    let n = settings.integer("n")?;
-    let mut draws = Vec::new();
-    let seeds = seeds(settings, "seeds")?;
+pub(super) fn measure(settings: &Settings, run: &Run) -> Result<Smallest> {
+    let seeds = settings.seeds("seeds")?;
+    let (mut rows, mut digits) = (Vec::new(), 0);
     for (index, &seed) in seeds.iter().enumerate() {
-        draws.push(look(settings, seed, run)?);
+        let (row, needed) = look(settings, seed, run)?;
+        rows.push(row);
+        digits = digits.max(needed);
         run.step("multi-precision", index + 1, seeds.len())?;
     }
-    let over = |of: fn(&Seen) -> f64| draws.iter().map(of).collect::<Sample>();
-    let exact = over(|seen| f64::from(u8::from(seen.is_nonsingular)));
-    let (log_det, truth) = (over(|seen| seen.log_det), over(|seen| seen.log10_true));
-    let (double, single) = (over(|seen| seen.log10_f64), over(|seen| seen.log10_f32));
-    let floor = over(|seen| seen.log10_floor);
-    let digits = draws.iter().map(|seen| seen.digits).max().unwrap_or(0);
-    evidence.weigh(
-        exact.mean() == 1.0,
-        format!(
-            "{} of {} determinants at n = {n} are positive in exact arithmetic: ln det A = Σ ln aᵢᵢ = {log_det}",
-            exact.count_where(|is| is == 1.0),
-            draws.len()
-        ),
-    );
-    // A number below the floor says only that it is below.
-    let is_visible = truth.values().iter().zip(floor.values()).all(|(truth, floor)| truth > floor);
-    let seen = if is_visible { "f64 sees it" } else { "f64 cannot see it" };
-    evidence.weigh(
-        is_visible,
-        format!(
-            "n = {n}: the true log₁₀ σ_min is {truth} ({digits} digits or fewer); the decomposition in f64 reports \
-             {double}, the one in f32 {single}; {seen}: its rounding floor is at {}",
-            short(floor.mean())
-        ),
-    );
-    evidence.measure_sample("exactly_nonsingular_share", exact, "");
-    evidence.measure_sample(format!("log_det_n{n}"), log_det, "nats");
-    evidence.measure_sample("log10_sigma_min", truth, "");
-    evidence.measure_sample("log10_sigma_min_f64_svd", double, "");
-    evidence.measure_sample("log10_sigma_min_f32_svd", single, "");
-    evidence.measure("digits", digits as f64, "");
-    evidence.expect("exactly_nonsingular_share", 1.0, 0.0, "det A = Π aᵢᵢ > 0");
-    if is_reference(settings)? && n == 128 {
-        let mean = (-552.29, 12.7, 40);
-        evidence.expect_mean("log_det_n128", mean, "numpy, 40 draws at n = 128, D = 16, unit scale")?;
-    }
-    super::determinant::expect_formula(evidence, settings)
+    let [nonsingular, log_det, log10_true, log10_f64, log10_f32, log10_floor] =
+        [0, 1, 2, 3, 4, 5].map(|column| rows.iter().map(|row| row[column]).collect());
+    Ok(Smallest { nonsingular, log_det, log10_true, log10_f64, log10_f32, log10_floor, digits })
 }
 
-fn look(settings: &Settings, seed: u64, run: &Run) -> Result<Seen> {
+/// The numbers of one draw in the order of [`Smallest`], and the digits that they took.
+fn look(settings: &Settings, seed: u64, run: &Run) -> Result<([f64; 6], usize)> {
     let (n, scale) = (settings.integer("n")?, settings.number("scale")?);
     let draw = Draw::independent(n, settings.integer("head_size")?, seed);
     let weights = |digits| {
@@ -82,13 +50,54 @@ fn look(settings: &Settings, seed: u64, run: &Run) -> Result<Seen> {
     let (double, single) = (Spectrum::of(rounded.view())?, spectrum_in_f32(rounded.view())?);
     let log10_of_smallest = |spectrum: &Spectrum| spectrum.sigma_min().unwrap_or(0.0).log10();
     let log_det = triangular.log_det();
-    Ok(Seen {
-        is_nonsingular: log_det.is_finite() && triangular.matrix().has_positive_diagonal(),
+    let is_nonsingular = log_det.is_finite() && triangular.matrix().has_positive_diagonal();
+    let row = [
+        f64::from(u8::from(is_nonsingular)),
         log_det,
-        log10_true: triangular.sigma_min()?.log10,
-        log10_f64: log10_of_smallest(&double),
-        log10_f32: log10_of_smallest(&single),
-        log10_floor: double.rounding_floor().log10(),
-        digits: triangular.digits(),
-    })
+        triangular.sigma_min()?.log10,
+        log10_of_smallest(&double),
+        log10_of_smallest(&single),
+        double.rounding_floor().log10(),
+    ];
+    Ok((row, triangular.digits()))
+}
+
+impl Smallest {
+    pub fn report(self, evidence: &mut Evidence, settings: &Settings, is_reference: bool) -> Result<()> {
+        let (n, draws) = (settings.integer("n")?, self.nonsingular.count());
+        let positive = self.nonsingular.count_where(|is| is == 1.0);
+        let text = format!(
+            "{positive} of {draws} determinants at n = {n} are positive in exact arithmetic: ln det A = Σ ln aᵢᵢ = {}",
+            self.log_det
+        );
+        evidence.weigh(positive == draws, text);
+        // A number below the floor says only that it is below.
+        let pairs = self.log10_true.values().iter().zip(self.log10_floor.values());
+        let is_visible = pairs.into_iter().all(|(truth, floor)| truth > floor);
+        let text = format!(
+            "n = {n}: the true log₁₀ σ_min is {} ({} digits or fewer); the decomposition in f64 reports {}, the one in \
+             f32 {}; f64's rounding floor is at {}, so it {} it",
+            self.log10_true,
+            self.digits,
+            self.log10_f64,
+            self.log10_f32,
+            short(self.log10_floor.mean()),
+            if is_visible { "sees" } else { "cannot see" }
+        );
+        evidence.weigh(is_visible, text);
+        let nonsingular = evidence.measure_sample("exactly_nonsingular_share", self.nonsingular, "");
+        nonsingular.expect(1.0, 0.0, "det A = Π aᵢᵢ > 0");
+        let log_det = evidence.measure_sample(format!("log_det_n{n}"), self.log_det, "nats");
+        if is_reference {
+            log_det.expect_mean(Known::new(-552.29, 12.7, 40), NUMPY);
+        } else if let Some((value, tolerance)) = determinant::formula(settings)? {
+            log_det.expect(value, tolerance, determinant::FORMULA);
+        }
+        evidence.measure_sample("log10_sigma_min", self.log10_true, "");
+        // What the decompositions make of rounding depends on the processor: nothing is expected of it.
+        evidence.measure_sample("log10_sigma_min_f64_svd", self.log10_f64, "");
+        evidence.measure_sample("log10_sigma_min_f32_svd", self.log10_f32, "");
+        evidence.measure("digits", self.digits as f64, "");
+        Ok(())
+    }
 }

@@ -10,7 +10,8 @@ mod rates;
 mod tests;
 mod theorem;
 
-use super::{About, Allowed, Claim, Evidence, Parameter, Ruling, Settings, Verdict};
+use super::untyped::Untyped;
+use super::{About, Allowed, Evidence, Floating, Opinion, Parameter, Settings};
 use crate::device::Device;
 use crate::error::Result;
 use crate::mask::Mask;
@@ -101,7 +102,7 @@ static PARAMETERS: &[Parameter] = &[
     },
 ];
 
-impl Claim for DepthCollapse {
+impl Untyped for DepthCollapse {
     fn about(&self) -> &'static About {
         &ABOUT
     }
@@ -141,7 +142,7 @@ impl Claim for DepthCollapse {
         Ok(evidence)
     }
 
-    fn verdict(&self, evidence: &Evidence) -> Result<Verdict> {
+    fn verdict(&self, evidence: &Evidence) -> Result<Opinion<Floating>> {
         let masks = ["bidirectional", "causal", "prefix", "window"];
         let mut doubly = Vec::new();
         for mask in masks {
@@ -168,12 +169,12 @@ impl Claim for DepthCollapse {
             ),
         };
         let ruling = match doubly.len() {
-            0 if order > 2.0 => Ruling::NotResolved, // the third power is there, its consequence was not seen
-            0 => Ruling::Fails,
-            count if count == masks.len() => Ruling::Holds,
-            _ => Ruling::HoldsWithCondition,
+            0 if order > 2.0 => Floating::NotResolved, // the third power is there, its consequence was not seen
+            0 => Floating::Nowhere,
+            count if count == masks.len() => Floating::Everywhere,
+            _ => Floating::InOneRegion,
         };
-        Ok(Verdict::new(ruling, because))
+        Ok(Opinion::new(ruling, because))
     }
 }
 

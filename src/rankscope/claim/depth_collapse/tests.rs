@@ -18,8 +18,12 @@ fn small() -> Settings {
 #[test]
 fn pure_attention_collapses_doubly_exponentially_where_all_tokens_see_the_same() {
     let trial = claim::run(&DepthCollapse, &small(), &Run::default()).unwrap();
-    assert_eq!(trial.verdict.ruling, Ruling::HoldsWithCondition, "{:?}", trial.verdict);
-    assert!(trial.verdict.because.contains("under: bidirectional;"), "{}", trial.verdict.because);
+    assert_eq!(trial.verdict.only().ruling, Floating::InOneRegion, "{:?}", trial.verdict);
+    assert!(
+        trial.verdict.only().because.contains("under: bidirectional;"),
+        "{}",
+        trial.verdict.only().because
+    );
     for name in ["order_bidirectional", "order_causal", "order_prefix", "order_window"] {
         let expected = if name == "order_bidirectional" { 3.0 } else { 1.0 };
         assert!((trial.evidence.value(name).unwrap() - expected).abs() < 0.02, "{name}");
@@ -86,11 +90,11 @@ fn the_verdict_can_come_out_otherwise() {
     };
     let all = [4.0, 5.0, 5.0, 6.0].map(Some);
     let cases = [
-        (all, 3.0, 3.0, Ruling::Holds),
-        ([Some(4.0), None, None, None], 3.0, 3.0, Ruling::HoldsWithCondition),
-        (all, 1.0, 1.0, Ruling::Fails),
-        ([None; 4], 3.0, 1.0, Ruling::Fails),
-        ([None; 4], 3.0, 3.0, Ruling::NotResolved),
+        (all, 3.0, 3.0, Floating::Everywhere),
+        ([Some(4.0), None, None, None], 3.0, 3.0, Floating::InOneRegion),
+        (all, 1.0, 1.0, Floating::Nowhere),
+        ([None; 4], 3.0, 1.0, Floating::Nowhere),
+        ([None; 4], 3.0, 3.0, Floating::NotResolved),
     ];
     for (reached, growth, order, ruling) in cases {
         let verdict = DepthCollapse.verdict(&evidence(reached, growth, order)).unwrap();

@@ -5,7 +5,8 @@ mod models;
 mod tests;
 
 use super::timing;
-use super::{About, Allowed, Claim, Evidence, Parameter, Ruling, Sample, Settings, Verdict};
+use super::untyped::Untyped;
+use super::{About, Allowed, Evidence, Floating, Opinion, Parameter, Sample, Settings};
 use crate::error::{Error, Result};
 use crate::figure::style::Kind;
 use crate::figure::{Curve, Lines, PlotAxis, Reference};
@@ -71,7 +72,7 @@ static PARAMETERS: &[Parameter] = &[
 /// How far a ratio may be from 1 for two costs to be called equal.
 const TOLERANCE: f64 = 0.25;
 
-impl Claim for EncoderDecoderCost {
+impl Untyped for EncoderDecoderCost {
     fn about(&self) -> &'static About {
         &ABOUT
     }
@@ -100,7 +101,7 @@ impl Claim for EncoderDecoderCost {
         Ok(evidence)
     }
 
-    fn verdict(&self, evidence: &Evidence) -> Result<Verdict> {
+    fn verdict(&self, evidence: &Evidence) -> Result<Opinion<Floating>> {
         let is_equal = |name: &str| Ok::<_, Error>((evidence.value(name)? - 1.0).abs() <= TOLERANCE);
         let (low, high) = ("smallest_flops_ratio", "largest_flops_ratio");
         let numbers = format!(
@@ -112,12 +113,12 @@ impl Claim for EncoderDecoderCost {
         );
         let costs_the_same = is_equal(low)? && is_equal(high)? && is_equal("cache_ratio")?;
         Ok(match (costs_the_same, is_equal("parameter_ratio")?) {
-            (true, true) => Verdict::new(Ruling::Holds, numbers),
+            (true, true) => Opinion::new(Floating::Everywhere, numbers),
             (true, false) => {
                 let because = format!("true of operations and cache, not of memory for weights: {numbers}");
-                Verdict::new(Ruling::HoldsWithCondition, because)
+                Opinion::new(Floating::InOneRegion, because)
             }
-            (false, _) => Verdict::new(Ruling::Fails, numbers),
+            (false, _) => Opinion::new(Floating::Nowhere, numbers),
         })
     }
 }

@@ -8,7 +8,8 @@ mod strict;
 #[cfg(test)]
 mod tests;
 
-use super::{About, Allowed, Claim, Evidence, Parameter, Ruling, Settings, Verdict};
+use super::untyped::Untyped;
+use super::{About, Allowed, Evidence, Floating, Opinion, Parameter, Settings};
 use crate::error::Result;
 use crate::numbers::short;
 use crate::run::Run;
@@ -101,7 +102,7 @@ static PARAMETERS: &[Parameter] = &[
     },
 ];
 
-impl Claim for FixedHeadSize {
+impl Untyped for FixedHeadSize {
     fn about(&self) -> &'static About {
         &ABOUT
     }
@@ -120,7 +121,7 @@ impl Claim for FixedHeadSize {
         Ok(evidence)
     }
 
-    fn verdict(&self, evidence: &Evidence) -> Result<Verdict> {
+    fn verdict(&self, evidence: &Evidence) -> Result<Opinion<Floating>> {
         let usual = evidence.value("kl_standard_most_heads")?;
         let equal = evidence.value("kl_equal_budget_most_heads")?;
         let fixed = evidence.value("kl_fixed")?;
@@ -134,14 +135,14 @@ impl Claim for FixedHeadSize {
             short(equal)
         );
         let ruling = if usual <= tolerance {
-            Ruling::NotResolved // nothing to remove
+            Floating::NotResolved // nothing to remove
         } else if fixed >= usual {
-            Ruling::Fails
+            Floating::Nowhere
         } else if fixed <= tolerance && equal <= tolerance {
-            Ruling::Holds
+            Floating::Everywhere
         } else {
-            Ruling::HoldsWithCondition
+            Floating::InOneRegion
         };
-        Ok(Verdict::new(ruling, because))
+        Ok(Opinion::new(ruling, because))
     }
 }

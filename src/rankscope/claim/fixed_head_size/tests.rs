@@ -27,7 +27,7 @@ fn trial(changes: &[(&str, &str)]) -> Trial {
 fn a_fixed_head_size_at_the_threshold_removes_what_the_usual_rule_cannot() {
     // Six heads: size 2 on 12, size 4 = n − 1 on 6 for the same parameters.
     let trial = trial(&[]);
-    assert_eq!(trial.verdict.ruling, Ruling::Holds, "{}", trial.verdict.because);
+    assert_eq!(trial.verdict.only().ruling, Floating::Everywhere, "{}", trial.verdict.only().because);
     let disagreements: Vec<_> = trial.evidence.disagreements().map(|expected| &expected.name).collect();
     assert!(disagreements.is_empty(), "{disagreements:?}");
     let value = |name: &str| trial.evidence.value(name).unwrap();
@@ -74,11 +74,11 @@ fn the_verdict_follows_the_divergences() {
         }
         FixedHeadSize.verdict(&evidence).unwrap().ruling
     };
-    assert_eq!(verdict(0.1, 1e-15, 1e-15), Ruling::Holds);
-    assert_eq!(verdict(0.1, 1e-15, 0.01), Ruling::HoldsWithCondition);
-    assert_eq!(verdict(0.1, 0.05, 0.01), Ruling::HoldsWithCondition);
-    assert_eq!(verdict(0.1, 0.2, 0.01), Ruling::Fails);
-    assert_eq!(verdict(1e-15, 1e-15, 1e-15), Ruling::NotResolved);
+    assert_eq!(verdict(0.1, 1e-15, 1e-15), Floating::Everywhere);
+    assert_eq!(verdict(0.1, 1e-15, 0.01), Floating::InOneRegion);
+    assert_eq!(verdict(0.1, 0.05, 0.01), Floating::InOneRegion);
+    assert_eq!(verdict(0.1, 0.2, 0.01), Floating::Nowhere);
+    assert_eq!(verdict(1e-15, 1e-15, 1e-15), Floating::NotResolved);
     assert!(FixedHeadSize.verdict(&Evidence::new()).is_err());
 }
 
@@ -87,7 +87,7 @@ fn the_causal_threshold_is_half() {
     let trial = trial(&[("mask", "causal"), ("head_size", "2"), ("heads", "12"), ("narrow", "12")]);
     let value = |name: &str| trial.evidence.value(name).unwrap();
     assert!(value("kl_fixed") < 1e-12 && value("kl_standard_h12") > 1e-4);
-    assert_eq!(trial.verdict.ruling, Ruling::HoldsWithCondition, "{}", trial.verdict.because);
+    assert_eq!(trial.verdict.only().ruling, Floating::InOneRegion, "{}", trial.verdict.only().because);
 }
 
 #[test]

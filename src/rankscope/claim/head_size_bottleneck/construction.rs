@@ -31,8 +31,8 @@ pub(super) fn theorem(evidence: &mut Evidence, settings: &Settings, run: &Run) -
         let Represented { factors, max_error, .. } = express::represent(&target, &x, size)?;
         largest = largest.max(max_error);
         let name = format!("construction_error_n{n}_d{size}");
-        evidence.expect(&name, 0.0, 1e-9, "Theorem 1: exact, up to rounding times the condition of X");
-        evidence.measure(name, max_error, "");
+        let source = "Theorem 1: exact, up to rounding times the condition of X";
+        evidence.measure(name, max_error, "").expect(0.0, 1e-9, source);
         if settings.device().is_gpu() {
             let weights =
                 attention_weights(&factors.query, &factors.key, 1.0, &bidirectional, settings.device())?;
@@ -64,8 +64,8 @@ pub(super) fn counterexample(evidence: &mut Evidence, settings: &Settings, run: 
     };
     let (narrow, wide) = (largest(array![[1.0], [0.0]])?, largest(Array2::eye(2))?);
     let theory = left * (left / 0.5).ln() + right * (right / 0.5).ln();
-    evidence.expect("counterexample_kl_nats", theory, 1e-9, "KL((3/4, 1/4) ‖ (1/2, 1/2))");
-    evidence.measure("counterexample_kl_nats", narrow, "nats");
+    let kl = evidence.measure("counterexample_kl_nats", narrow, "nats");
+    kl.expect(theory, 1e-9, "KL((3/4, 1/4) ‖ (1/2, 1/2))");
     evidence.measure("counterexample_width_2_kl_nats", wide, "nats");
     let tolerance = settings.number("tolerance")?;
     evidence.weigh(
@@ -101,8 +101,8 @@ pub(super) fn permutations(evidence: &mut Evidence, settings: &Settings, run: &R
         let name = format!("permutation_attention_n{n}");
         // Both neighbours leave REST together; with n = 2 there is one, and it leaves half as much.
         let theory = 1.0 / (1.0 + if n == 2 { REST / 2.0 } else { REST });
-        evidence.expect(&name, theory, 1e-4, "the softmax of a key and its neighbours on the circle");
-        evidence.measure(name, least, "");
+        let source = "the softmax of a key and its neighbours on the circle";
+        evidence.measure(name, least, "").expect(theory, 1e-4, source);
         evidence.measure(format!("permutation_logit_scale_n{n}"), scale, "");
         evidence.weigh(
             least < 0.9,

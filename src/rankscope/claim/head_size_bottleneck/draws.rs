@@ -85,7 +85,6 @@ fn record(evidence: &mut Evidence, settings: &Settings, sweep: &Sweep, why: &'st
     }
     let thresholds = sweep.thresholds(settings.number("tolerance")?);
     let measured = format!("threshold_{name}");
-    evidence.expect(&measured, sweep.theory as f64, 1e-9, why);
     let needs_all = thresholds.mean() >= n as f64;
     evidence.weigh(
         needs_all,
@@ -97,7 +96,7 @@ fn record(evidence: &mut Evidence, settings: &Settings, sweep: &Sweep, why: &'st
             if needs_all { "no less than" } else { "less than" }
         ),
     );
-    evidence.measure_sample(measured, thresholds, "");
+    evidence.measure_sample(measured, thresholds, "").expect(sweep.theory as f64, 1e-9, why);
     below(evidence, settings, sweep)
 }
 

@@ -7,7 +7,8 @@ mod picture;
 #[cfg(test)]
 mod tests;
 
-use super::{About, Allowed, Claim, Evidence, Parameter, Ruling, Sample, Settings, Verdict};
+use super::untyped::Untyped;
+use super::{About, Allowed, Evidence, Floating, Opinion, Parameter, Sample, Settings};
 use crate::error::Result;
 use crate::express::Fitting;
 use crate::mask::Mask;
@@ -93,7 +94,7 @@ fn masks(n: usize) -> [(&'static str, Mask, usize, &'static str); 2] {
     ]
 }
 
-impl Claim for HeadSizeBottleneck {
+impl Untyped for HeadSizeBottleneck {
     fn about(&self) -> &'static About {
         &ABOUT
     }
@@ -116,7 +117,7 @@ impl Claim for HeadSizeBottleneck {
         Ok(evidence)
     }
 
-    fn verdict(&self, evidence: &Evidence) -> Result<Verdict> {
+    fn verdict(&self, evidence: &Evidence) -> Result<Opinion<Floating>> {
         let n = evidence.value("n")?;
         let (both, causal) =
             (evidence.value("threshold_bidirectional")?, evidence.value("threshold_causal")?);
@@ -128,17 +129,17 @@ impl Claim for HeadSizeBottleneck {
         );
         // A head of size 1 that reaches everything would leave no bottleneck at all.
         let ruling = if error.is_nan() || error > 1e-6 {
-            Ruling::NotResolved
+            Floating::NotResolved
         } else if both.min(causal) >= n {
-            Ruling::Holds
+            Floating::Everywhere
         } else if both.max(causal) <= 1.0 {
-            Ruling::Fails
+            Floating::Nowhere
         } else {
-            Ruling::HoldsWithCondition
+            Floating::InOneRegion
         };
         let below =
             "; below that the best fit keeps an error, except for patterns of low rank such as permutations";
-        Ok(Verdict::new(ruling, reached + if ruling == Ruling::HoldsWithCondition { below } else { "" }))
+        Ok(Opinion::new(ruling, reached + if ruling == Floating::InOneRegion { below } else { "" }))
     }
 }
 

@@ -20,7 +20,7 @@ fn trial(changes: &[(&str, &str)]) -> Trial {
 #[test]
 fn the_claim_holds_with_a_condition_and_every_number_is_the_expected_one() {
     let trial = trial(&[]);
-    assert_eq!(trial.verdict.ruling, Ruling::HoldsWithCondition, "{}", trial.verdict.because);
+    assert_eq!(trial.verdict.only().ruling, Floating::InOneRegion, "{}", trial.verdict.only().because);
     let disagreements: Vec<_> = trial.evidence.disagreements().map(|expected| &expected.name).collect();
     assert!(disagreements.is_empty(), "{disagreements:?}");
     let value = |name: &str| trial.evidence.value(name).unwrap();
@@ -63,11 +63,11 @@ fn the_verdict_follows_the_thresholds() {
         }
         HeadSizeBottleneck.verdict(&evidence).unwrap().ruling
     };
-    assert_eq!(verdict(1e-13, 9.0, 9.0), Ruling::Holds);
-    assert_eq!(verdict(1e-13, 8.0, 4.0), Ruling::HoldsWithCondition);
-    assert_eq!(verdict(1e-13, 1.0, 1.0), Ruling::Fails);
-    assert_eq!(verdict(0.1, 8.0, 4.0), Ruling::NotResolved);
-    assert_eq!(verdict(f64::NAN, 8.0, 4.0), Ruling::NotResolved);
+    assert_eq!(verdict(1e-13, 9.0, 9.0), Floating::Everywhere);
+    assert_eq!(verdict(1e-13, 8.0, 4.0), Floating::InOneRegion);
+    assert_eq!(verdict(1e-13, 1.0, 1.0), Floating::Nowhere);
+    assert_eq!(verdict(0.1, 8.0, 4.0), Floating::NotResolved);
+    assert_eq!(verdict(f64::NAN, 8.0, 4.0), Floating::NotResolved);
     assert!(HeadSizeBottleneck.verdict(&Evidence::new()).is_err());
 }
 

@@ -7,7 +7,8 @@ mod recurrence;
 #[cfg(test)]
 mod tests;
 
-use super::{About, Allowed, Claim, Evidence, Parameter, Ruling, Settings, Verdict};
+use super::untyped::Untyped;
+use super::{About, Allowed, Evidence, Floating, Opinion, Parameter, Settings};
 use crate::error::Result;
 use crate::numbers::short;
 use crate::rank;
@@ -49,7 +50,7 @@ static PARAMETERS: &[Parameter] = &[
     Parameter { name: "seeds", summary: "draws", allowed: Allowed::Integer(2, 1000), quick: "5", full: "10" },
 ];
 
-impl Claim for LinearAttentionRank {
+impl Untyped for LinearAttentionRank {
     fn about(&self) -> &'static About {
         &ABOUT
     }
@@ -80,7 +81,7 @@ impl Claim for LinearAttentionRank {
         Ok(evidence)
     }
 
-    fn verdict(&self, evidence: &Evidence) -> Result<Verdict> {
+    fn verdict(&self, evidence: &Evidence) -> Result<Opinion<Floating>> {
         let value = |name: &str| evidence.value(name);
         let (binding, draws) = (value("points_with_n_above_d")?, value("draws_in_all")?);
         let (excess, short_of_full) =
@@ -91,20 +92,20 @@ impl Claim for LinearAttentionRank {
                 "the bidirectional rank exceeds min(D, n) by up to {excess}, and {short_of_full} of {draws} causal \
                  draws lack full rank"
             );
-            (Ruling::Fails, because)
+            (Floating::Nowhere, because)
         } else if binding == 0.0 {
-            (Ruling::NotResolved, "no point has n above D, where the bound would say something".to_owned())
+            (Floating::NotResolved, "no point has n above D, where the bound would say something".to_owned())
         } else if relu > 0.0 {
             let because = format!(
                 "with elu + 1, in all {draws} draws; with relu, {relu} of {draws} causal draws have tokens that \
                  share no feature with themselves, a 0 on the diagonal, and so no full rank: the condition is \
                  φ(qᵢ)·φ(kᵢ) > 0 for every i"
             );
-            (Ruling::HoldsWithCondition, because)
+            (Floating::InOneRegion, because)
         } else {
             let because = format!("in all {} draws, with elu + 1 and with relu", short(draws));
-            (Ruling::Holds, because)
+            (Floating::Everywhere, because)
         };
-        Ok(Verdict::new(ruling, because))
+        Ok(Opinion::new(ruling, because))
     }
 }

@@ -15,8 +15,8 @@ fn trial(set: &[(&str, &str)]) -> Trial {
 #[test]
 fn it_holds_with_features_that_are_never_zero() {
     let trial = trial(&[("lengths", "8,40"), ("head_sizes", "3,11"), ("seeds", "3")]);
-    assert_eq!(trial.verdict.ruling, Ruling::HoldsWithCondition, "{}", trial.verdict.because);
-    assert!(trial.verdict.because.contains("φ(qᵢ)·φ(kᵢ) > 0"));
+    assert_eq!(trial.verdict.only().ruling, Floating::InOneRegion, "{}", trial.verdict.only().because);
+    assert!(trial.verdict.only().because.contains("φ(qᵢ)·φ(kᵢ) > 0"));
     let value = |name: &str| trial.evidence.value(name).unwrap();
     for (n, d) in [(8, 3), (8, 11), (40, 3), (40, 11)] {
         let (half, at) = (n / 2, format!("n{n}_d{d}"));
@@ -37,9 +37,9 @@ fn it_holds_with_features_that_are_never_zero() {
 fn the_other_verdicts_can_come_out() {
     // With 48 features no token is a stranger to itself.
     let wide = trial(&[("lengths", "50"), ("head_sizes", "48"), ("seeds", "2")]);
-    assert_eq!(wide.verdict.ruling, Ruling::Holds, "{}", wide.verdict.because);
+    assert_eq!(wide.verdict.only().ruling, Floating::Everywhere, "{}", wide.verdict.only().because);
     let slack = trial(&[("lengths", "6"), ("head_sizes", "9"), ("seeds", "2")]);
-    assert_eq!(slack.verdict.ruling, Ruling::NotResolved, "{}", slack.verdict.because);
+    assert_eq!(slack.verdict.only().ruling, Floating::NotResolved, "{}", slack.verdict.only().because);
     let mut broken = wide.evidence;
     broken.measure("unused", 0.0, "");
     for name in ["largest_excess_over_min_d_n", "causal_not_full_draws"] {
@@ -51,7 +51,7 @@ fn the_other_verdicts_can_come_out() {
                 "",
             );
         }
-        assert_eq!(LinearAttentionRank.verdict(&evidence).unwrap().ruling, Ruling::Fails, "{name}");
+        assert_eq!(LinearAttentionRank.verdict(&evidence).unwrap().ruling, Floating::Nowhere, "{name}");
     }
     assert!(LinearAttentionRank.verdict(&Evidence::new()).is_err());
 }

@@ -8,7 +8,8 @@ mod regression;
 #[cfg(test)]
 mod tests;
 
-use super::{About, Allowed, Claim, Evidence, Parameter, Ruling, Settings, Verdict};
+use super::untyped::Untyped;
+use super::{About, Allowed, Evidence, Floating, Opinion, Parameter, Settings};
 use crate::error::Result;
 use crate::mask::Mask;
 use crate::numbers::short;
@@ -76,7 +77,7 @@ fn masks() -> [(&'static str, Mask); 2] {
     [("bidirectional", Mask::bidirectional()), ("causal", Mask::causal())]
 }
 
-impl Claim for MaskCarriesPosition {
+impl Untyped for MaskCarriesPosition {
     fn about(&self) -> &'static About {
         &ABOUT
     }
@@ -108,7 +109,7 @@ impl Claim for MaskCarriesPosition {
         Ok(evidence)
     }
 
-    fn verdict(&self, evidence: &Evidence) -> Result<Verdict> {
+    fn verdict(&self, evidence: &Evidence) -> Result<Opinion<Floating>> {
         let depths = findings::depths(evidence);
         let (mut carries, mut beyond) = (0, 0);
         for depth in &depths {
@@ -125,15 +126,15 @@ impl Claim for MaskCarriesPosition {
             "a linear probe after {deepest} layers tells R² = {causal} of the position under the causal mask, {bidirectional} without it"
         );
         Ok(match (carries, beyond) {
-            (0, _) => Verdict::new(Ruling::Fails, format!("{told}: the mask tells nothing")),
+            (0, _) => Opinion::new(Floating::Nowhere, format!("{told}: the mask tells nothing")),
             (_, beyond) if beyond > 0 => {
-                Verdict::new(Ruling::Fails, format!("{told}: it is told without the mask as well"))
+                Opinion::new(Floating::Nowhere, format!("{told}: it is told without the mask as well"))
             }
             (carries, _) if carries < depths.len() => {
-                Verdict::new(Ruling::NotResolved, format!("{told}, and nothing clear at some depth"))
+                Opinion::new(Floating::NotResolved, format!("{told}, and nothing clear at some depth"))
             }
-            _ if limits.is_empty() => Verdict::new(Ruling::Holds, told),
-            _ => Verdict::new(Ruling::HoldsWithCondition, format!("{told}; but {}", limits.join(", and "))),
+            _ if limits.is_empty() => Opinion::new(Floating::Everywhere, told),
+            _ => Opinion::new(Floating::InOneRegion, format!("{told}; but {}", limits.join(", and "))),
         })
     }
 }

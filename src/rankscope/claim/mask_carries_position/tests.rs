@@ -21,8 +21,8 @@ fn small() -> Settings {
 #[test]
 fn the_mask_carries_position_where_something_breaks_the_tie() {
     let trial = claim::run(&MaskCarriesPosition, &small(), &Run::default()).unwrap();
-    let Verdict { ruling, because } = &trial.verdict;
-    assert_eq!(*ruling, Ruling::HoldsWithCondition, "{because}");
+    let Opinion { ruling, because } = trial.verdict.only();
+    assert_eq!(*ruling, Floating::InOneRegion, "{because}");
     assert!(
         because.contains("break the tie") && because.contains("after 1 layer does not know"),
         "{because}"
@@ -62,12 +62,12 @@ fn the_verdict_can_come_out_otherwise() {
         evidence
     };
     let cases = [
-        (evidence([0.1, 0.2], -0.004, 0.1, 0.1), Ruling::Holds),
-        (evidence([0.1, 0.2], -0.004, 1e-15, 0.1), Ruling::HoldsWithCondition),
-        (evidence([0.1, 0.2], -0.004, 0.1, 1e-15), Ruling::HoldsWithCondition),
-        (evidence([0.0, 0.0], -0.004, 0.1, 0.1), Ruling::Fails),
-        (evidence([0.1, 0.2], 0.1, 0.1, 0.1), Ruling::Fails),
-        (evidence([0.0, 0.2], -0.004, 0.1, 0.1), Ruling::NotResolved),
+        (evidence([0.1, 0.2], -0.004, 0.1, 0.1), Floating::Everywhere),
+        (evidence([0.1, 0.2], -0.004, 1e-15, 0.1), Floating::InOneRegion),
+        (evidence([0.1, 0.2], -0.004, 0.1, 1e-15), Floating::InOneRegion),
+        (evidence([0.0, 0.0], -0.004, 0.1, 0.1), Floating::Nowhere),
+        (evidence([0.1, 0.2], 0.1, 0.1, 0.1), Floating::Nowhere),
+        (evidence([0.0, 0.2], -0.004, 0.1, 0.1), Floating::NotResolved),
     ];
     for (evidence, ruling) in cases {
         let verdict = MaskCarriesPosition.verdict(&evidence).unwrap();
@@ -84,10 +84,10 @@ fn how_near_another_network_must_be_comes_from_our_spread() {
         evidence.measure_sample(format!("{name}_depth1"), Sample::new([0.1, 0.2, 0.3]), "");
     }
     findings::expectations(&mut evidence, &sizes).unwrap();
-    let of = |name: &str| evidence.expected().iter().find(|expected| expected.name == name).unwrap();
+    let of = |name: &str| evidence.expected().into_iter().find(|measured| measured.name == name).unwrap();
     // The mean of three draws of standard deviation 0.1 against one other draw.
     let tolerance = 4.0 * 0.1 * (4.0f64 / 3.0).sqrt();
-    assert!((of("probe_r2_causal_depth1").tolerance - tolerance).abs() < 1e-12);
+    assert!((of("probe_r2_causal_depth1").expected.as_ref().unwrap().tolerance - tolerance).abs() < 1e-12);
     let disagrees: Vec<_> = evidence.disagreements().map(|expected| expected.name.as_str()).collect();
     assert!(disagrees.contains(&"started_difference_causal_depth1"), "{disagrees:?}");
     assert!(!disagrees.contains(&"probe_r2_causal_depth1"), "{disagrees:?}");

@@ -7,7 +7,8 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-use super::{About, Allowed, Claim, Evidence, Parameter, Ruling, Sample, Settings, Verdict};
+use super::untyped::Untyped;
+use super::{About, Allowed, Evidence, Floating, Opinion, Parameter, Sample, Settings};
 use crate::error::Result;
 use crate::rank;
 use crate::run::Run;
@@ -69,7 +70,7 @@ impl Point {
     }
 }
 
-impl Claim for MixedDirections {
+impl Untyped for MixedDirections {
     fn about(&self) -> &'static About {
         &ABOUT
     }
@@ -102,7 +103,7 @@ impl Claim for MixedDirections {
         Ok(evidence)
     }
 
-    fn verdict(&self, evidence: &Evidence) -> Result<Verdict> {
+    fn verdict(&self, evidence: &Evidence) -> Result<Opinion<Floating>> {
         let gains: Vec<_> = evidence.measured().iter().filter(|m| m.name.starts_with("gain_scale")).collect();
         let clearly = |gain: &Sample, sign: f64| sign * gain.mean() > 2.0 * gain.standard_error();
         let places = |sign: f64| -> Vec<String> {
@@ -112,12 +113,12 @@ impl Claim for MixedDirections {
         let (up, down) = (places(1.0), places(-1.0));
         let because = format!("effective rank rises at {}; falls at {}", or_none(&up), or_none(&down));
         let ruling = match (up.len(), down.len()) {
-            (up, 0) if up == gains.len() => Ruling::Holds,
-            (0, down) if down == gains.len() => Ruling::Fails,
-            (0, 0) => Ruling::NotResolved,
-            _ => Ruling::HoldsWithCondition,
+            (up, 0) if up == gains.len() => Floating::Everywhere,
+            (0, down) if down == gains.len() => Floating::Nowhere,
+            (0, 0) => Floating::NotResolved,
+            _ => Floating::InOneRegion,
         };
-        Ok(Verdict::new(ruling, because))
+        Ok(Opinion::new(ruling, because))
     }
 }
 

@@ -15,9 +15,9 @@ fn trial(set: &[(&str, &str)]) -> Trial {
 #[test]
 fn the_gain_depends_on_head_size_and_scale() {
     let trial = trial(&[("n", "160"), ("head_sizes", "2,64"), ("seeds", "4")]);
-    assert_eq!(trial.verdict.ruling, Ruling::HoldsWithCondition, "{}", trial.verdict.because);
+    assert_eq!(trial.verdict.only().ruling, Floating::InOneRegion, "{}", trial.verdict.only().because);
     assert_eq!(
-        trial.verdict.because,
+        trial.verdict.only().because,
         "effective rank rises at scale 0.1, D = 2; scale 0.1, D = 64; scale 1, D = 2; falls at scale 1, D = 64"
     );
     assert_eq!(trial.evidence.disagreements().count(), 0);
@@ -34,11 +34,11 @@ fn the_gain_depends_on_head_size_and_scale() {
 #[test]
 fn one_side_alone_is_a_verdict_of_its_own() {
     let small = trial(&[("n", "48"), ("head_sizes", "2"), ("seeds", "3")]);
-    assert_eq!(small.verdict.ruling, Ruling::Holds, "{}", small.verdict.because);
+    assert_eq!(small.verdict.only().ruling, Floating::Everywhere, "{}", small.verdict.only().because);
     let large = trial(&[("n", "160"), ("head_sizes", "64"), ("scales", "1"), ("seeds", "4")]);
-    assert_eq!(large.verdict.ruling, Ruling::Fails, "{}", large.verdict.because);
+    assert_eq!(large.verdict.only().ruling, Floating::Nowhere, "{}", large.verdict.only().because);
     let even = trial(&[("n", "48"), ("head_sizes", "64"), ("scales", "1"), ("seeds", "5")]);
-    assert_eq!(even.verdict.ruling, Ruling::NotResolved, "{}", even.verdict.because);
+    assert_eq!(even.verdict.only().ruling, Floating::NotResolved, "{}", even.verdict.only().because);
 }
 
 /// The means over 3 draws that the reference gives for n = 256 and scale 1.

@@ -1,50 +1,19 @@
 //! What the earlier half of the tokens sends to the later one, and how different the outputs are.
 
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::{Array2, s};
 
-use super::super::{Draw, Evidence, Sample, Settings, gaussian};
-use super::{Order, is_clear, seeds};
+use super::is_clear;
+use crate::claim::{Draw, Evidence, Known, Outcome, Sample, Settings, gaussian};
 use crate::device::Device;
 use crate::error::Result;
 use crate::figure::style::Kind;
 use crate::figure::{Curve, Lines, PlotAxis, Reference};
 use crate::mask::Mask;
-use crate::rank::{self, EPSILON_F32, EPSILON_F64, Spectrum, Tolerance};
+use crate::rank::{self, EPSILON_F32, EPSILON_F64, Spectrum};
 use crate::run::Run;
 
 /// Columns of the values V whose mixture is looked at.
 const VALUE_WIDTH: usize = 64;
-
-/// The share of the weights that leaves its own token: 1 − tr(A)/n.
-pub(super) fn flow(weights: ArrayView2<f64>) -> f64 {
-    1.0 - weights.diag().sum() / weights.nrows() as f64
-}
-
-/// Full rank without flow, and flow without rank.
-pub(super) fn identity(evidence: &mut Evidence, settings: &Settings) -> Result<()> {
-    let n = settings.integer("n")?;
-    let uniform = Array2::from_elem((n, n), 1.0 / n as f64);
-    let cases = [("identity", Array2::eye(n)), ("uniform", uniform)];
-    for (name, weights) in &cases {
-        let rank = Spectrum::of(weights.view())?.numerical_rank(Tolerance::F64);
-        evidence.measure(format!("{name}_rank"), rank as f64, "");
-        evidence.measure(format!("{name}_flow"), flow(weights.view()), "");
-    }
-    let of = |name: &str| evidence.value(name);
-    let (rank, none) = (of("identity_rank")?, of("identity_flow")?);
-    let (one, all) = (of("uniform_rank")?, of("uniform_flow")?);
-    let text = format!(
-        "the identity has rank {rank} of {n} and sends {:.1} % of its weight to other tokens; the uniform matrix has \
-         rank {one} and sends {:.1} %, though the same message to all",
-        100.0 * none,
-        100.0 * all
-    );
-    evidence.weigh(none > all, text);
-    evidence.expect("identity_rank", n as f64, 0.0, "det I = 1");
-    evidence.expect("identity_flow", 0.0, 0.0, "by definition");
-    evidence.expect("uniform_rank", 1.0, 0.0, "J/n is an outer product");
-    Ok(())
-}
 
 /// One draw, under the causal and the bidirectional mask.
 struct Pair {
@@ -56,19 +25,56 @@ struct Pair {
     with_skip: [f64; 2],
 }
 
-pub(super) fn experiment(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<()> {
-    let mut shown = Vec::new();
+/// Both masks at one head size and scale, over draws: causal, bidirectional.
+pub(super) struct At {
+    pub head_size: usize,
+    pub scale: f64,
+    whole: [Sample; 2],
+    block: [Sample; 2],
+    context: [Sample; 2],
+    with_skip: [Sample; 2],
+    /// The blocks of the first draw.
+    shown: [Spectrum; 2],
+}
+
+impl At {
+    /// Whether the mask of higher effective rank carries more from the earlier to the later half.
+    pub fn outcome(&self) -> Outcome {
+        outcome(&self.whole[0].minus(&self.whole[1]), &self.block[0].minus(&self.block[1]))
+    }
+}
+
+/// From the paired differences of the rank and of what is carried.
+pub(super) fn outcome(rank: &Sample, carried: &Sample) -> Outcome {
+    match (is_clear(rank), is_clear(carried)) {
+        (Some(rank), Some(carried)) if rank == carried => Outcome::Holds,
+        (Some(_), Some(_)) => Outcome::Opposite,
+        _ => Outcome::Unclear,
+    }
+}
+
+pub(super) fn measure(settings: &Settings, run: &Run) -> Result<Vec<At>> {
+    let mut found = Vec::new();
     for head_size in settings.integers("head_sizes")? {
         for scale in settings.numbers("scales")? {
             let stage = format!("blocks, D = {head_size}, scale {scale}");
-            let pairs =
-                rank::many(&seeds(settings)?, &stage, run, |&seed| pair(settings, (head_size, scale), seed))?;
-            record(evidence, settings, (head_size, scale), &pairs)?;
-            shown.extend(pairs.into_iter().next().map(|first| (head_size, scale, first)));
+            let seeds = settings.seeds("seeds")?;
+            let pairs = rank::many(&seeds, &stage, run, |&seed| pair(settings, (head_size, scale), seed))?;
+            let both = |of: &dyn Fn(&Pair, usize) -> f64| {
+                [0, 1].map(|mask| pairs.iter().map(|pair| of(pair, mask)).collect::<Sample>())
+            };
+            found.push(At {
+                head_size,
+                scale,
+                whole: both(&|pair, mask| pair.whole[mask]),
+                block: both(&|pair, mask| pair.block[mask].effective_rank()),
+                context: both(&|pair, mask| pair.context[mask]),
+                with_skip: both(&|pair, mask| pair.with_skip[mask]),
+                shown: pairs.into_iter().next().expect("two draws at least").block,
+            });
         }
     }
-    picture(evidence, settings, &shown);
-    Ok(())
+    Ok(found)
 }
 
 fn pair(settings: &Settings, (head_size, scale): (usize, f64), seed: u64) -> Result<Pair> {
@@ -89,88 +95,79 @@ fn pair(settings: &Settings, (head_size, scale): (usize, f64), seed: u64) -> Res
     })
 }
 
-fn record(
-    evidence: &mut Evidence,
-    settings: &Settings,
-    (head_size, scale): (usize, f64),
-    pairs: &[Pair],
-) -> Result<()> {
-    let at = format!("d{head_size}_scale_{scale}");
-    let over = |of: &dyn Fn(&Pair) -> f64| pairs.iter().map(of).collect::<Sample>();
-    let both = |of: fn(&Pair, usize) -> f64| [over(&|pair| of(pair, 0)), over(&|pair| of(pair, 1))];
-    let block = both(|pair, mask| pair.block[mask].effective_rank());
-    let context = both(|pair, mask| pair.context[mask]);
-    let with_skip = both(|pair, mask| pair.with_skip[mask]);
-    let whole = both(|pair, mask| pair.whole[mask]);
-    let (gain, rank_gain) = (block[0].minus(&block[1]), whole[0].minus(&whole[1]));
+/// numpy, 20 draws at n = 256, unit scale: D; effective rank of the block, causal, then bidirectional.
+const KNOWN: [(usize, [(f64, f64); 2]); 4] = [
+    (4, [(21.712, 0.859), (21.718, 0.827)]),
+    (8, [(43.039, 1.7), (43.497, 1.87)]),
+    (16, [(61.728, 1.08), (62.436, 1.1)]),
+    (64, [(79.547, 0.88), (80.805, 0.804)]),
+];
+
+pub(super) fn report(evidence: &mut Evidence, settings: &Settings, all: &[At]) -> Result<()> {
+    let n = settings.integer("n")?;
+    for at in all {
+        weigh(evidence, at);
+        let At { head_size, scale, .. } = at;
+        let place = format!("d{head_size}_scale_{scale}");
+        let known = KNOWN.iter().find(|known| known.0 == *head_size && *scale == 1.0 && n == 256);
+        for (name, samples) in [
+            ("rank", &at.whole),
+            ("block_rank", &at.block),
+            ("context_rank", &at.context),
+            ("skip_rank", &at.with_skip),
+        ] {
+            for (which, mask) in ["causal", "bidirectional"].into_iter().enumerate() {
+                let sample = samples[which].clone();
+                let measured = evidence.measure_sample(format!("{name}_{mask}_{place}"), sample, "");
+                if let Some((_, known)) = known.filter(|_| name == "block_rank") {
+                    let (mean, sd) = known[which];
+                    measured.expect_mean(Known::new(mean, sd, 20), "numpy, 20 draws at n = 256");
+                }
+            }
+        }
+    }
+    picture(evidence, settings, all);
+    Ok(())
+}
+
+fn weigh(evidence: &mut Evidence, at: &At) {
+    let At { head_size, scale, whole, block, context, with_skip, .. } = at;
     let text = format!(
         "D = {head_size}, scale {scale}: of effective rank {} causal and {} bidirectional, the block from the earlier to \
-         the later half has {} and {}; paired difference {gain}",
-        whole[0], whole[1], block[0], block[1]
+         the later half has {} and {}; paired difference {}",
+        whole[0],
+        whole[1],
+        block[0],
+        block[1],
+        block[0].minus(&block[1])
     );
-    evidence.weigh(Order::of(&rank_gain, &gain) == Order::Same, text);
-    let more = context[0].minus(&context[1]);
+    evidence.weigh(at.outcome() == Outcome::Holds, text);
     let text = format!(
         "D = {head_size}, scale {scale}: the outputs A·V ({VALUE_WIDTH} columns) have effective rank {} causal and {} \
          bidirectional; with the skip connection {} and {}",
         context[0], context[1], with_skip[0], with_skip[1]
     );
-    evidence.weigh(is_clear(&more) == Some(true), text);
-    evidence.measure_sample(format!("rank_gain_{at}"), rank_gain, "");
-    evidence.measure_sample(format!("block_gain_{at}"), gain, "");
-    for (name, samples) in
-        [("rank", whole), ("block_rank", block), ("context_rank", context), ("skip_rank", with_skip)]
-    {
-        for (mask, sample) in ["causal", "bidirectional"].into_iter().zip(samples) {
-            evidence.measure_sample(format!("{name}_{mask}_{at}"), sample, "");
-        }
-    }
-    expect(evidence, settings, (head_size, scale), &at)
-}
-
-fn expect(
-    evidence: &mut Evidence,
-    settings: &Settings,
-    (head_size, scale): (usize, f64),
-    at: &str,
-) -> Result<()> {
-    // numpy, 20 draws at n = 256, unit scale: causal, then bidirectional.
-    let reference = [
-        (4, (21.712, 0.859), (21.718, 0.827)),
-        (8, (43.039, 1.7), (43.497, 1.87)),
-        (16, (61.728, 1.08), (62.436, 1.1)),
-        (64, (79.547, 0.88), (80.805, 0.804)),
-    ];
-    let known = reference.iter().find(|known| known.0 == head_size);
-    if let Some((_, causal, bidirectional)) = known.filter(|_| scale == 1.0)
-        && settings.integer("n")? == 256
-    {
-        for (mask, (mean, sd)) in [("causal", causal), ("bidirectional", bidirectional)] {
-            let name = format!("block_rank_{mask}_{at}");
-            evidence.expect_mean(&name, (*mean, *sd, 20), "numpy, 20 draws at n = 256")?;
-        }
-    }
-    Ok(())
+    evidence.weigh(is_clear(&context[0].minus(&context[1])) == Some(true), text);
 }
 
 /// Relative singular values below this are not drawn.
 const LOWEST: f64 = 1e-9;
 
 /// The blocks of the last head size, at up to three scales.
-fn picture(evidence: &mut Evidence, settings: &Settings, shown: &[(usize, f64, Pair)]) {
-    let Some((head_size, _, last)) = shown.last() else { return };
-    let n = last.block[0].rows() + last.block[0].cols();
+fn picture(evidence: &mut Evidence, settings: &Settings, all: &[At]) {
+    let Some(At { head_size, shown: last, .. }) = all.last() else { return };
+    let n = last[0].rows() + last[0].cols();
     let mut curves = Vec::new();
-    for (_, scale, pair) in shown.iter().filter(|entry| entry.0 == *head_size).take(3) {
+    for At { scale, shown, .. } in all.iter().filter(|at| at.head_size == *head_size).take(3) {
         let kinds = [("causal", Kind::Causal), ("bidirectional", Kind::Bidirectional)];
-        for ((name, kind), spectrum) in kinds.into_iter().zip(&pair.block) {
+        for ((name, kind), spectrum) in kinds.into_iter().zip(shown) {
             let largest = spectrum.sigma_max().unwrap_or(1.0);
             let values =
                 spectrum.values().iter().map(|sigma| sigma / largest).filter(|&value| value > LOWEST);
             curves.push(Curve::new(format!("{name}, scale {scale}"), kind, (1..).map(f64::from).zip(values)));
         }
     }
-    let rows = last.block[0].rows().max(last.block[0].cols()) as f64;
+    let rows = last[0].rows().max(last[0].cols()) as f64;
     let (format, epsilon) = match settings.device() {
         Device::Cpu => ("f64", EPSILON_F64),
         Device::Gpu(_) => ("f32", EPSILON_F32),

@@ -4,15 +4,26 @@
 //! a stack of layers, and beside a residual connection.
 
 mod blocks;
+mod examples;
+mod heads;
 mod powers;
 mod residual;
 #[cfg(test)]
 mod tests;
 
-use super::{About, Allowed, Claim, Evidence, Parameter, Ruling, Sample, Settings, Verdict};
+use super::verdict::sentence;
+use super::{
+    About, Allowed, Evidence, Exact, Experiment, Floating, Outcome, Parameter, Sample, Settings, Trained,
+    Verdict, trained,
+};
 use crate::blas;
 use crate::error::Result;
 use crate::run::Run;
+use blocks::At;
+use examples::Example;
+use heads::Heads;
+use powers::Powers;
+use residual::WithSkip;
 
 /// See the module.
 pub struct RankIsInformation;
@@ -22,8 +33,8 @@ static ABOUT: About = About {
     statement: "Attention of full rank lets more information flow between tokens.",
     source: "As commonly read into Su Jianlin, kexue.fm 9529 (2023), where full rank stands for more expressive \
              attention",
-    exact: "Rank bounds what a matrix can pass on: A·V has rank at most that of A. The converse is false: the \
-            identity has full rank and passes nothing between tokens. What earlier tokens send to later ones goes \
+    exact: "Rank bounds what a matrix can pass on: A·V has rank at most that of A. The converse is false: \
+            attention that is nearly the identity has full rank and passes next to nothing between tokens. What earlier tokens send to later ones goes \
             through the block below the diagonal, and there the causal weights are the bidirectional ones with each \
             row rescaled: the same rank, exactly.",
     reconsider: "A measure of flow by which the matrix of higher rank carries more at every size and scale.",
@@ -66,13 +77,30 @@ static PARAMETERS: &[Parameter] = &[
         full: "8",
     },
     Parameter { name: "seeds", summary: "draws", allowed: Allowed::Integer(2, 1000), quick: "6", full: "20" },
+    trained::MODELS,
+    trained::LARGEST,
+    trained::TEXTS_FILE,
+    trained::TOKENS,
 ];
 
 /// What another device would compute otherwise, or not at all.
-const ON_CPU: &str = "in f64 the powers of A (power_…), the identity and the uniform matrix, the products A·V and all \
+const ON_CPU: &str = "in f64 the powers of A (power_…), the examples of exact rank, the products A·V and all \
                       spectra; the device computes the weights of the blocks and beside the skip connection";
 
-impl Claim for RankIsInformation {
+/// What the experiment finds.
+pub struct Measured {
+    n: usize,
+    examples: Vec<Example>,
+    blocks: Vec<At>,
+    with_skip: Vec<WithSkip>,
+    powers: Vec<Powers>,
+    models: Vec<Heads>,
+    notes: Vec<String>,
+}
+
+impl Experiment for RankIsInformation {
+    type Measured = Measured;
+
     fn about(&self) -> &'static About {
         &ABOUT
     }
@@ -81,67 +109,79 @@ impl Claim for RankIsInformation {
         PARAMETERS
     }
 
-    fn run(&self, settings: &Settings, run: &Run) -> Result<Evidence> {
+    fn measure(&self, settings: &Settings, run: &Run) -> Result<Measured> {
+        let n = settings.integer("n")?;
         // With BLAS's own threads the last digits depend on how many there are.
         blas::single_threaded(|| {
-            let mut evidence = Evidence::new();
-            blocks::identity(&mut evidence, settings)?;
-            blocks::experiment(&mut evidence, settings, run)?;
-            residual::experiment(&mut evidence, settings, run)?;
-            powers::experiment(&mut evidence, settings, run)?;
-            evidence.note_cpu(settings, ON_CPU);
-            Ok(evidence)
+            let (models, notes) = heads::measure(settings, run)?;
+            Ok(Measured {
+                n,
+                examples: examples::measure(n)?,
+                blocks: blocks::measure(settings, run)?,
+                with_skip: residual::measure(settings, run)?,
+                powers: powers::measure(settings, run)?,
+                models,
+                notes,
+            })
         })
     }
 
-    fn verdict(&self, evidence: &Evidence) -> Result<Verdict> {
-        // A full rank that passes nothing, and a full rank of which f64 sees next to nothing.
-        let identity = evidence.value("identity_flow")?;
-        let (kept, positions) = (evidence.value("power_rank_f64")?, evidence.value("power_positions")?);
-        let is_refuted = identity == 0.0 || kept < positions / 2.0;
-        let mut orders = Vec::new();
-        for gain in evidence.measured().iter().filter(|m| m.name.starts_with("block_gain_")) {
-            let rank_gain = evidence.sample(&gain.name.replace("block", "rank"))?;
-            orders.push(Order::of(rank_gain, evidence.sample(&gain.name)?));
-        }
-        let count = |order: Order| orders.iter().filter(|&&other| other == order).count();
-        let (same, opposite, all) = (count(Order::Same), count(Order::Opposite), orders.len());
-        let ruling = match same {
-            same if same == all && !is_refuted => Ruling::Holds,
-            same if same > opposite => Ruling::HoldsWithCondition,
-            _ => Ruling::Fails,
-        };
-        let because = format!(
-            "of {all} comparisons of causal with bidirectional, the matrix of higher effective rank carries more between \
-             the halves of the sequence in {same}, less in {opposite}, and as much in the others; the identity has full \
-             rank and sends {:.1} % of its weight to other tokens; a power of a causal matrix has full rank exactly and \
-             {kept:.1} of {positions} directions left in f64",
-            100.0 * identity
-        );
-        Ok(Verdict::new(ruling, because))
+    fn judge(&self, measured: &Measured) -> Verdict {
+        let (exact, because) = in_exact_arithmetic(&measured.examples, measured.n);
+        let models = Trained::over(measured.models.iter().map(Heads::is_together));
+        Verdict::new()
+            .exact(exact, because)
+            .floating(
+                Floating::over(measured.blocks.iter().map(At::outcome)),
+                in_floating_point(&measured.blocks),
+            )
+            .trained(models, in_trained_models(&measured.models))
+    }
+
+    fn report(&self, measured: Measured, settings: &Settings) -> Result<Evidence> {
+        let mut evidence = Evidence::new();
+        examples::report(&mut evidence, &measured.examples, measured.n);
+        blocks::report(&mut evidence, settings, &measured.blocks)?;
+        residual::report(&mut evidence, settings, &measured.with_skip)?;
+        powers::report(&mut evidence, settings, &measured.powers)?;
+        heads::report(&mut evidence, &measured.models);
+        measured.notes.into_iter().for_each(|note| evidence.note(note));
+        evidence.note_cpu(settings, ON_CPU);
+        Ok(evidence)
     }
 }
 
-/// Whether more rank goes with more flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Order {
-    /// The mask with the higher effective rank carries more.
-    Same,
-    /// It carries less.
-    Opposite,
-    /// One of the differences is not clear.
-    Neither,
+fn in_exact_arithmetic(examples: &[Example], n: usize) -> (Exact, String) {
+    match examples::inversion(examples) {
+        Some(pair) => (Exact::Refuted, sentence(&examples::in_words(pair, n))),
+        None => (Exact::Open, "No example here has more rank and sends less.".to_owned()),
+    }
 }
 
-impl Order {
-    /// From the paired differences of the rank and of the flow.
-    fn of(rank: &Sample, flow: &Sample) -> Self {
-        match (is_clear(rank), is_clear(flow)) {
-            (Some(rank), Some(flow)) if rank == flow => Order::Same,
-            (Some(_), Some(_)) => Order::Opposite,
-            _ => Order::Neither,
-        }
+fn in_floating_point(blocks: &[At]) -> String {
+    let count = |wanted| blocks.iter().filter(|at| at.outcome() == wanted).count();
+    let places = |wanted| {
+        let at = blocks.iter().filter(|at| at.outcome() == wanted);
+        let words: Vec<_> = at.map(|at| format!("D = {}, scale {}", at.head_size, at.scale)).collect();
+        if words.is_empty() { String::new() } else { format!(" ({})", words.join("; ")) }
+    };
+    format!(
+        "Of the causal and the bidirectional mask, the one of higher effective rank carries more from the earlier to the \
+         later half of the tokens at {} of {} points{}, and less at {}{}.",
+        count(Outcome::Holds),
+        blocks.len(),
+        places(Outcome::Holds),
+        count(Outcome::Opposite),
+        places(Outcome::Opposite)
+    )
+}
+
+fn in_trained_models(models: &[Heads]) -> String {
+    if models.is_empty() {
+        return "None was named or is installed.".to_owned();
     }
+    let models: Vec<_> = models.iter().map(Heads::in_words).collect();
+    sentence(&models.join("; "))
 }
 
 /// Whether a paired difference is above zero; none where it is not away from zero by more than two standard
@@ -149,10 +189,4 @@ impl Order {
 fn is_clear(gain: &Sample) -> Option<bool> {
     let is_away = gain.mean().abs() > (2.0 * gain.standard_error()).max(0.01);
     is_away.then(|| gain.mean() > 0.0)
-}
-
-/// The seeds of the draws.
-fn seeds(settings: &Settings) -> Result<Vec<u64>> {
-    let first = settings.seed()?;
-    Ok((0..settings.integer("seeds")? as u64).map(|draw| first + draw).collect())
 }

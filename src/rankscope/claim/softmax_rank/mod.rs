@@ -10,7 +10,8 @@ mod series;
 #[cfg(test)]
 mod tests;
 
-use super::{About, Allowed, Claim, Evidence, Parameter, Ruling, Settings, Verdict};
+use super::untyped::Untyped;
+use super::{About, Allowed, Evidence, Floating, Opinion, Parameter, Settings};
 use crate::blas;
 use crate::error::{Error, Result};
 use crate::run::Run;
@@ -71,7 +72,7 @@ static PARAMETERS: &[Parameter] = &[
 const ON_CPU: &str = "in multi-precision the exact determinants, in f64 the Hadamard powers, the weights behind \
                       rank_f64 and effective_rank, and all spectra; the device computes the weights behind rank_f32";
 
-impl Claim for SoftmaxRank {
+impl Untyped for SoftmaxRank {
     fn about(&self) -> &'static About {
         &ABOUT
     }
@@ -96,7 +97,7 @@ impl Claim for SoftmaxRank {
         })
     }
 
-    fn verdict(&self, evidence: &Evidence) -> Result<Verdict> {
+    fn verdict(&self, evidence: &Evidence) -> Result<Opinion<Floating>> {
         let certain = evidence.value("certainly_nonsingular_share")?;
         // Ranks by f64 weights, which the CPU computes whatever the device.
         let ranks = || evidence.measured().iter().filter(|m| m.name.starts_with("rank_f64_"));
@@ -105,25 +106,25 @@ impl Claim for SoftmaxRank {
         let lost: Vec<_> = ranks().filter(|m| m.value < full).map(|m| m.name.as_str()).collect();
         let kept = ranks().count() - lost.len();
         if !raised {
-            return Ok(Verdict::new(
-                Ruling::Fails,
+            return Ok(Opinion::new(
+                Floating::Nowhere,
                 "softmax does not raise the numerical rank above D everywhere",
             ));
         }
         let exactly = format!("{:.0} % of the exact determinants are certainly not zero", 100.0 * certain);
         Ok(match (certain == 1.0, lost.is_empty()) {
-            (true, true) => Verdict::new(
-                Ruling::Fails,
+            (true, true) => Opinion::new(
+                Floating::Nowhere,
                 format!("{exactly}, and f64 finds full rank at every setting tried"),
             ),
-            (false, _) => Verdict::new(Ruling::Holds, exactly),
+            (false, _) => Opinion::new(Floating::Everywhere, exactly),
             (true, false) => {
                 let because = format!(
                     "{exactly}, so exactly the rank is restored; as f64 sees it, it is not at {} and is at {kept} \
                      other settings",
                     places(lost)
                 );
-                Verdict::new(Ruling::HoldsWithCondition, because)
+                Opinion::new(Floating::InOneRegion, because)
             }
         })
     }

@@ -31,8 +31,8 @@ fn trial(settings: &Settings) -> Trial {
 #[test]
 fn restores_the_rank_exactly_and_not_for_f64_and_agrees_with_the_reference() {
     let Trial { evidence, verdict, .. } = trial(&small());
-    assert_eq!(verdict.ruling, Ruling::HoldsWithCondition, "{}", verdict.because);
-    assert!(verdict.because.contains("not at D = 1 (scale 0.1, 1) and"), "{}", verdict.because);
+    assert_eq!(verdict.only().ruling, Floating::InOneRegion, "{}", verdict.only().because);
+    assert!(verdict.only().because.contains("not at D = 1 (scale 0.1, 1) and"), "{}", verdict.only().because);
     let disagreements: Vec<_> = evidence.disagreements().collect();
     assert!(disagreements.is_empty(), "{disagreements:?}");
     // 24 powers, two shares of the determinants, four numbers for each of two sizes, the series bound.
@@ -51,10 +51,10 @@ fn the_rule_reads_the_evidence() {
         evidence.measure("rank_f64_d4_scale_0.5", rank, "");
         SoftmaxRank.verdict(&evidence).unwrap().ruling
     };
-    assert_eq!(ruling(1.0, 50.0), Ruling::HoldsWithCondition);
-    assert_eq!(ruling(1.0, 64.0), Ruling::Fails);
-    assert_eq!(ruling(0.9, 50.0), Ruling::Holds);
-    assert_eq!(ruling(1.0, 4.0), Ruling::Fails);
+    assert_eq!(ruling(1.0, 50.0), Floating::InOneRegion);
+    assert_eq!(ruling(1.0, 64.0), Floating::Nowhere);
+    assert_eq!(ruling(0.9, 50.0), Floating::Everywhere);
+    assert_eq!(ruling(1.0, 4.0), Floating::Nowhere);
 }
 
 /// The powers of d variables of degree k, counted one by one.

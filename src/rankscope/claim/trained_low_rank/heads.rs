@@ -2,15 +2,12 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use super::texts::Subject;
+use crate::claim::trained::{Subject, over_texts};
 use crate::claim::{Draw, Sample, Settings};
 use crate::error::Result;
 use crate::mask::Mask;
-use crate::model::{Input, MaskChoice};
-use crate::probe::Trace;
 use crate::rank::{self, Spectrum, Tolerance};
 use crate::run::Run;
-use crate::{Device, Tensor};
 
 /// One head under one mask, over the texts.
 pub(super) struct Head {
@@ -57,38 +54,21 @@ impl Reading {
 
 /// Runs the texts under `mask` and takes every head apart.
 pub(super) fn read(subject: &Subject, mask: Mask, settings: &Settings, run: &Run) -> Result<Reading> {
-    let texts: Vec<Vec<Numbers>> =
-        subject.inputs.iter().map(|input| one_text(subject, input, &mask, run)).collect::<Result<_>>()?;
+    let texts = subject.heads(&mask, run, numbers)?;
     let per_layer = subject.model.description().heads;
-    let heads = (0..texts.first().map_or(0, Vec::len)).map(|index| {
-        let over = |of: fn(&Numbers) -> f64| texts.iter().map(|heads| of(&heads[index])).collect();
-        Head {
-            layer: index / per_layer,
-            head: index % per_layer,
-            effective: over(|numbers| numbers.effective),
-            numerical: over(|numbers| numbers.numerical),
-            first_token: over(|numbers| numbers.first_token),
-        }
+    let columns: [fn(&Numbers) -> f64; 3] = [|n| n.effective, |n| n.numerical, |n| n.first_token];
+    let [effective, numerical, first_token] = columns.map(|of| over_texts(&texts, of));
+    let samples = effective.into_iter().zip(numerical).zip(first_token).enumerate();
+    let heads = samples.map(|(index, ((effective, numerical), first_token))| Head {
+        layer: index / per_layer,
+        head: index % per_layer,
+        effective,
+        numerical,
+        first_token,
     });
     let heads = heads.collect();
     let (random, uniform) = (random(subject, &mask, settings, run)?, uniform(&mask, settings)?);
     Ok(Reading { mask, heads, random, uniform })
-}
-
-/// Layer by layer and head by head, the numbers of one text.
-fn one_text(subject: &Subject, input: &Input, mask: &Mask, run: &Run) -> Result<Vec<Numbers>> {
-    let quiet = run.quiet();
-    let mut trace = Trace::of(["self_attention.weights"]);
-    subject.model.hidden(input, &MaskChoice::Override(mask.clone()), &mut trace, &quiet)?;
-    let mut matrices: Vec<(Tensor, usize)> = Vec::new();
-    for (_, weights) in trace.into_vec() {
-        let weights = weights.to_device(&Device::Cpu)?; // [1, H, T, S]
-        matrices.extend((0..subject.model.description().heads).map(|head| (weights.clone(), head)));
-    }
-    rank::many(&matrices, &format!("{} under {mask}", subject.name), run, |(weights, head)| {
-        let matrix = weights.matrix(*head).expect("a head of weights on the CPU").mapv(f64::from);
-        numbers(matrix.view())
-    })
 }
 
 fn numbers(weights: ArrayView2<f64>) -> Result<Numbers> {

@@ -4,16 +4,16 @@ mod heads;
 mod pictures;
 #[cfg(test)]
 mod tests;
-mod texts;
 
-use super::{About, Allowed, Claim, Evidence, Parameter, Ruling, Settings, Verdict};
+use super::trained::{self, Subject, plain};
+use super::untyped::Untyped;
+use super::{About, Allowed, Evidence, Floating, Opinion, Parameter, Settings};
 use crate::error::Result;
 use crate::mask::Mask;
 use crate::numbers::short;
 use crate::run::Run;
 
 use heads::{Head, Reading};
-use texts::Subject;
 
 /// See the module.
 pub struct TrainedLowRank;
@@ -33,27 +33,9 @@ static ABOUT: About = About {
 };
 
 static PARAMETERS: &[Parameter] = &[
-    Parameter {
-        name: "models",
-        summary: "models by name or folder, with commas between; empty: all that are here",
-        allowed: Allowed::Text,
-        quick: "",
-        full: "",
-    },
-    Parameter {
-        name: "largest",
-        summary: "where all are taken: millions of parameters at most",
-        allowed: Allowed::Integer(1, 100_000),
-        quick: "40",
-        full: "1000",
-    },
-    Parameter {
-        name: "texts",
-        summary: "a file with a text on every line; empty: three short built-in texts",
-        allowed: Allowed::Text,
-        quick: "",
-        full: "",
-    },
+    trained::MODELS,
+    trained::LARGEST,
+    trained::TEXTS_FILE,
     Parameter {
         name: "n",
         summary: "tokens of each text",
@@ -101,7 +83,7 @@ impl Rules {
     }
 }
 
-impl Claim for TrainedLowRank {
+impl Untyped for TrainedLowRank {
     fn about(&self) -> &'static About {
         &ABOUT
     }
@@ -111,28 +93,30 @@ impl Claim for TrainedLowRank {
     }
 
     fn run(&self, settings: &Settings, run: &Run) -> Result<Evidence> {
-        let (rules, texts) = (Rules::read(settings)?, texts::texts(settings)?);
-        let mut evidence = Evidence::new();
-        let mut all = Tally::default();
-        for name in texts::names(&mut evidence, settings)? {
-            run.check()?;
-            let subject = Subject::load(&name, &texts, settings)?;
-            let trained = subject.model.description().trained_mask.clone();
+        let rules = Rules::read(settings)?;
+        let look = |subject: &Subject| {
+            let trained = subject.trained_mask().clone();
             let other = if trained == Mask::bidirectional() { Mask::causal() } else { Mask::bidirectional() };
-            let trained = heads::read(&subject, trained, settings, run)?;
-            let transplanted = heads::read(&subject, other, settings, run)?;
-            record(&mut evidence, &name, &trained, &rules);
-            record(&mut evidence, &name, &transplanted, &rules);
-            weigh(&mut evidence, &name, &trained, &rules);
-            weigh_transplant(&mut evidence, &name, [&trained, &transplanted], &rules);
-            all.add(&trained, &rules);
-            pictures::show(&mut evidence, settings, &name, [&trained, &transplanted]);
+            let read = |mask| heads::read(subject, mask, settings, run);
+            Ok((subject.name.clone(), read(trained)?, read(other)?))
+        };
+        let (found, notes) = trained::each(settings, "n", run, |_| None, look)?;
+        let mut evidence = Evidence::new();
+        notes.into_iter().for_each(|note| evidence.note(note));
+        let mut all = Tally::default();
+        for (name, trained, transplanted) in &found {
+            record(&mut evidence, name, trained, &rules);
+            record(&mut evidence, name, transplanted, &rules);
+            weigh(&mut evidence, name, trained, &rules);
+            weigh_transplant(&mut evidence, name, [trained, transplanted], &rules);
+            all.add(trained, &rules);
+            pictures::show(&mut evidence, settings, name, [trained, transplanted]);
         }
         all.measure(&mut evidence);
         Ok(evidence)
     }
 
-    fn verdict(&self, evidence: &Evidence) -> Result<Verdict> {
+    fn verdict(&self, evidence: &Evidence) -> Result<Opinion<Floating>> {
         let of = |name: &str| evidence.value(name);
         let (effective, numerical) = (of("low_effective")?, of("low_numerical")?);
         let heads = of("heads")?;
@@ -145,15 +129,15 @@ impl Claim for TrainedLowRank {
         );
         let (is_most, is_few) = (|share: f64| share >= MOSTLY, |share: f64| share <= FEW);
         let (ruling, what) = match (effective, numerical) {
-            (e, r) if is_most(e) && is_most(r) => (Ruling::Holds, "in either sense"),
-            (e, r) if is_few(e) && is_few(r) => (Ruling::Fails, "in neither sense"),
+            (e, r) if is_most(e) && is_most(r) => (Floating::Everywhere, "in either sense"),
+            (e, r) if is_few(e) && is_few(r) => (Floating::Nowhere, "in neither sense"),
             (e, r) if is_most(e) && r < MOSTLY => {
-                (Ruling::HoldsWithCondition, "in effective rank, not in numerical rank")
+                (Floating::InOneRegion, "in effective rank, not in numerical rank")
             }
-            (e, r) if e.is_nan() || r.is_nan() => (Ruling::NotResolved, "without heads"),
-            _ => (Ruling::HoldsWithCondition, "for some heads, not for attention at large"),
+            (e, r) if e.is_nan() || r.is_nan() => (Floating::NotResolved, "without heads"),
+            _ => (Floating::InOneRegion, "for some heads, not for attention at large"),
         };
-        Ok(Verdict::new(ruling, format!("{what}: {numbers}")))
+        Ok(Opinion::new(ruling, format!("{what}: {numbers}")))
     }
 }
 
@@ -182,11 +166,6 @@ impl Tally {
         evidence.measure("low_numerical", share(self.low_numerical), "of all heads");
         evidence.measure("below_random", share(self.below_random), "of all heads");
     }
-}
-
-/// A name as measurements have it.
-fn plain(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
 }
 
 fn record(evidence: &mut Evidence, name: &str, reading: &Reading, rules: &Rules) {

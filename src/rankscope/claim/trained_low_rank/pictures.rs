@@ -3,7 +3,7 @@
 use ndarray::Array2;
 
 use super::heads::Reading;
-use super::plain;
+use crate::claim::trained::plain;
 use crate::claim::{Evidence, Settings};
 use crate::figure::style::Kind;
 use crate::figure::{Curve, Lines, PlotAxis, Reference, Wall};

@@ -30,11 +30,11 @@ fn the_verdict_follows_the_measurements() {
         }
         TrainedLowRank.verdict(&evidence).unwrap().ruling
     };
-    assert_eq!(ruling(0.95, 0.9), Ruling::Holds);
-    assert_eq!(ruling(0.1, 0.0), Ruling::Fails);
-    assert_eq!(ruling(1.0, 0.0), Ruling::HoldsWithCondition);
-    assert_eq!(ruling(0.5, 0.0), Ruling::HoldsWithCondition);
-    assert_eq!(ruling(f64::NAN, 0.0), Ruling::NotResolved);
+    assert_eq!(ruling(0.95, 0.9), Floating::Everywhere);
+    assert_eq!(ruling(0.1, 0.0), Floating::Nowhere);
+    assert_eq!(ruling(1.0, 0.0), Floating::InOneRegion);
+    assert_eq!(ruling(0.5, 0.0), Floating::InOneRegion);
+    assert_eq!(ruling(f64::NAN, 0.0), Floating::NotResolved);
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn the_shipped_model_is_measured_head_by_head() {
     // In f64 all 32 would count.
     assert!((30.0..31.5).contains(&value("numerical_rank_f32_glass_en_causal")));
     assert!(value("effective_rank_glass_en_causal") != value("effective_rank_glass_en_bidirectional"));
-    assert_eq!(verdict.ruling, Ruling::HoldsWithCondition, "{}", verdict.because);
+    assert_eq!(verdict.only().ruling, Floating::InOneRegion, "{}", verdict.only().because);
 }
 
 #[test]
@@ -76,5 +76,5 @@ fn the_threshold_decides_which_heads_count() {
     assert_eq!(all.evidence.value("low_effective").unwrap(), 1.0);
     let none = trial(&[("threshold", "0")]).unwrap();
     assert_eq!(none.evidence.value("low_effective").unwrap(), 0.0);
-    assert_eq!(none.verdict.ruling, Ruling::Fails, "{}", none.verdict.because);
+    assert_eq!(none.verdict.only().ruling, Floating::Nowhere, "{}", none.verdict.only().because);
 }

@@ -16,8 +16,9 @@ use serde_json::{Value, json};
 use crate::output::{emit, emit_json, facts, say};
 
 const ABOUT: &str = "\
-A verdict is read off what the run measured, by a rule that stands in the claim's file. The settings that are \
-printed bring the same numbers back.
+A claim is tried in up to three arenas: in exact arithmetic (proved, refuted, open), in floating point over drawn \
+inputs, and in trained models. Each verdict is read off what the run measured, by a rule that stands in the claim's \
+folder. The settings that are printed bring the same numbers back.
 
 Examples:
   rankscope claims run                                  every claim, quickly
@@ -71,6 +72,9 @@ struct RunArgs {
     /// Print an array of objects
     #[arg(long)]
     json: bool,
+    /// Print the verdicts alone, as a table in Markdown
+    #[arg(long, conflicts_with = "json")]
+    table: bool,
     /// Write the figures to a folder, with their captions in captions.md
     #[arg(long, value_name = "DIR")]
     figures: Option<PathBuf>,
@@ -129,7 +133,7 @@ fn run_all(args: &RunArgs, run: &Run) -> Result<()> {
         // Neither an interrupt nor a claim that cannot run loses what is finished.
         match claim::run(*claim, settings, run) {
             Ok(trial) => {
-                if !args.json {
+                if !args.json && !args.table {
                     emit(&format!("{}\n", report::trial(&trial)))?;
                 }
                 trials.push(trial);
@@ -147,6 +151,8 @@ fn run_all(args: &RunArgs, run: &Run) -> Result<()> {
     }
     if args.json {
         emit_json(&trials.iter().map(Trial::to_json).collect::<Vec<_>>())?;
+    } else if args.table {
+        emit(&report::table(&trials))?;
     } else if trials.len() > 1 {
         emit(&report::verdicts(&trials))?;
     }

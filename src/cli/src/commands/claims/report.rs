@@ -1,6 +1,6 @@
 //! Claims as a person reads them.
 
-use rankscope::claim::{Claim, Evidence, Measured, Trial};
+use rankscope::claim::{ARENAS, Claim, Evidence, Measured, Trial};
 use rankscope::numbers::short;
 
 use crate::output::facts;
@@ -31,12 +31,27 @@ fn or_none(text: &str) -> &str {
     if text.is_empty() { "none" } else { text }
 }
 
-/// The verdicts of several trials, a line each.
+/// The words of several trials, a line each.
 pub fn verdicts(trials: &[Trial]) -> String {
-    let rows = trials
-        .iter()
-        .map(|trial| (trial.about.id, format!("{} ({:.1} s)", trial.verdict.ruling.label(), trial.seconds)));
+    let rows = trials.iter().map(|trial| {
+        let words = trial.verdict.opinions().map(|(arena, ruling, _)| format!("{arena}: {ruling}"));
+        (trial.about.id, format!("{} ({:.1} s)", words.collect::<Vec<_>>().join("; "), trial.seconds))
+    });
     facts(&rows.collect::<Vec<_>>())
+}
+
+/// The verdicts of several trials as a table in Markdown: a row for each claim, a column for each arena.
+pub fn table(trials: &[Trial]) -> String {
+    let mut text = format!("| claim | {} |\n|{}\n", ARENAS.join(" | "), "---|".repeat(1 + ARENAS.len()));
+    for trial in trials {
+        let cell = |row: Option<(&str, &str)>| match row {
+            Some((ruling, because)) => format!("**{ruling}.** {}", because.replace('|', "\\|")),
+            None => "–".to_owned(),
+        };
+        let cells = trial.verdict.rows().map(cell).join(" | ");
+        text += &format!("| `{}`: {} | {cells} |\n", trial.about.id, trial.about.statement);
+    }
+    text
 }
 
 /// One trial in full: the evidence, the numbers, the verdict, and how to run it again.
@@ -54,7 +69,10 @@ pub fn trial(trial: &Trial) -> String {
     rows.extend(evidence.notes().iter().map(|note| ("note", note.clone())));
     rows.extend(expectations(evidence));
     rows.push(("measured", numbers(evidence.measured())));
-    rows.push(("verdict", format!("{}: {}", verdict.ruling.label(), verdict.because)));
+    let opinions = verdict.opinions();
+    rows.extend(
+        opinions.map(|(arena, ruling, because)| ("verdict", format!("in {arena}: {ruling}. {because}"))),
+    );
     rows.push(("would change it", about.reconsider.to_owned()));
     rows.push(("again", trial.settings.command()));
     rows.push(("took", format!("{:.2} s on {}", trial.seconds, trial.settings.device())));
@@ -71,13 +89,14 @@ fn expectations(evidence: &Evidence) -> Vec<(&'static str, String)> {
             format!("{} of {all} numbers from theory or a reference are met", all - missed),
         ));
     }
-    rows.extend(evidence.disagreements().map(|expected| {
-        let got = evidence.value(&expected.name).map_or_else(|_| "not measured".to_owned(), short);
+    rows.extend(evidence.disagreements().filter_map(|measured| {
+        let expected = measured.expected.as_ref()?;
         let (value, tolerance) = (short(expected.value), short(expected.tolerance));
-        (
+        let got = short(measured.value);
+        Some((
             "DISAGREES",
-            format!("{} is {got}, expected {value} ± {tolerance} ({})", expected.name, expected.source),
-        )
+            format!("{} is {got}, expected {value} ± {tolerance} ({})", measured.name, expected.source),
+        ))
     }));
     rows
 }

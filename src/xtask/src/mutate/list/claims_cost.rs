@@ -172,9 +172,9 @@ pub(super) const CLAIMS: &[Mutation] = &[
     },
     Mutation {
         name: "claims.cost-transplant-forgotten",
-        file: "claim/trained_low_rank/heads.rs",
-        old: "&MaskChoice::Override(mask.clone()), &mut trace, &quiet",
-        new: "&MaskChoice::AsTrained, &mut trace, &quiet",
+        file: "claim/trained.rs",
+        old: "&MaskChoice::Override(mask.clone()), &mut trace, &run.quiet()",
+        new: "&MaskChoice::AsTrained, &mut trace, &run.quiet()",
         suite: Lib,
         tests: TRAINED,
     },
