@@ -128,9 +128,9 @@ pub(super) const FAMILIES: &[Mutation] = &[
     },
     Mutation {
         name: "model.bert-gelu-by-name",
-        file: "model/bert/build.rs",
-        old: "\"gelu\" => Ok(GeluForm::Exact),",
-        new: "\"gelu\" => Ok(GeluForm::Tanh),",
+        file: "model/encoder_decoder/network.rs",
+        old: "\"gelu\" | \"gelu_python\" => Activation::Gelu(GeluForm::Exact)",
+        new: "\"gelu\" | \"gelu_python\" => Activation::Gelu(GeluForm::Tanh)",
         suite: Test("models"),
         tests: MODELS,
     },
