@@ -382,14 +382,19 @@ class Places(unittest.TestCase):
         self.assertTrue(ends(child))
 
 
+def is_over(pid):
+    """Whether a process has ended; that nobody has asked yet how it ended does not matter."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except OSError:
+        return True
+
+
 def ends(pid, seconds=10):
-    """Whether a process ends in time; that nobody has asked yet how it ended does not matter."""
+    """Whether a process ends in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        try:
-            if Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z":
-                return True
-        except OSError:
+        if is_over(pid):
             return True
         time.sleep(0.05)
     return False

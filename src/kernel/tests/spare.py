@@ -11,7 +11,7 @@ from pathlib import Path
 
 from jupyter_client.manager import KernelManager
 
-from conformance import KERNEL, PATIENCE, result, run
+from conformance import KERNEL, PATIENCE, is_over, result, run
 
 RUNNING = Path(os.environ["RANKSCOPE_KERNEL_RUNNING"])
 HOME = Path(os.environ["RANKSCOPE_KERNEL_HOME"])
@@ -58,7 +58,7 @@ def wait_until_ready():
 def is_gone(state):
     """Whether nothing is left of a kernel."""
     processes = [state["process"], state["kernel"], state["child"]]
-    lives = any(process and Path(f"/proc/{process}").exists() for process in processes)
+    lives = any(process and not is_over(process) for process in processes)
     return not lives and not list(RUNNING.glob(f"{state['process']}-*"))
 
 

@@ -13,6 +13,22 @@ pub(super) const KERNEL: &[Mutation] = &[
         tests: &["a_panic_that_was_caught"],
     },
     Mutation {
+        name: "kernel.half-a-character-at-once",
+        file: "../kernel/src/output/text.rs",
+        old: "error.error_len().is_none()",
+        new: "error.error_len().is_some()",
+        suite: Kernel,
+        tests: &["every_way_to_cut"],
+    },
+    Mutation {
+        name: "kernel.threads-speak-below-another-cell",
+        file: "../kernel/src/output/mod.rs",
+        old: "self.earlier.parent(cell).cloned()",
+        new: "self.parent.clone()",
+        suite: Kernel,
+        tests: &["a_thread_that_outlived_its_cell"],
+    },
+    Mutation {
         name: "kernel.error-without-its-text",
         file: "../kernel/src/output/mod.rs",
         old: "self.failure = Some(self.unsure.take().unwrap_or_default())",
