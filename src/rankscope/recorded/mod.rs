@@ -31,7 +31,7 @@ use layout::{Cell, Layout};
 pub const PYTHON: &str = r#"import numpy as np, transformers as hf
 x = hf.AutoTokenizer.from_pretrained("gpt2")("The cat sat", return_tensors="pt")
 model = hf.AutoModel.from_pretrained("gpt2", attn_implementation="eager")
-maps = model(**x, output_attentions=True).attentions  # [B, H, T, S], one a layer
+maps = model(**x, output_attentions=True).attentions  # [B, H, T, S] each
 np.savez("maps.npz", *[m.detach().float() for m in maps], tokens=x.tokens())"#;
 
 /// Attention weights of all layers, sequences and heads.

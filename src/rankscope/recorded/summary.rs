@@ -86,7 +86,7 @@ fn causal(heads: &[RecordedHead]) -> String {
     let smallest = -smallest;
     let follows = match (square, smallest > 0.0) {
         (true, true) => ": lower triangular with a positive diagonal, so of full rank by theorem",
-        (true, false) => ": lower triangular, but a zero or negative diagonal leaves the rank open",
+        (true, false) => ": lower triangular, but not with a positive diagonal: which entries are 0 decides",
         (false, _) => "",
     };
     let own = format!("smallest on the diagonal {} ({})", short(smallest), place(worst));

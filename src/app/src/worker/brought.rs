@@ -81,7 +81,8 @@ fn drawn(recorded: &Recorded, sequence: usize, window: &wgpu::Device, run: &Run)
     Ok(Pass {
         masks: masks.into(),
         tokens: tokens(labels.keys, 0, keys),
-        queries: tokens(labels.queries, first_query, queries),
+        // Without a causal mask nothing says that the queries are the last of the keys.
+        queries: tokens(labels.queries, if is_causal { first_query } else { 0 }, queries),
         buffers: Arc::new(buffers),
         weights: weights.into_iter().map(Some).collect(),
         names: (0..layers).map(|layer| recorded.layer_name(layer)).collect(),
