@@ -146,6 +146,7 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &mask_carries_position::MaskCarriesPosition,
     &rank_is_information::RankIsInformation,
     &cache_reuse::CacheReuse,
+    &cache_reuse::OnlyCausalReuse,
     &encoder_decoder_cost::EncoderDecoderCost,
     &trained_low_rank::TrainedLowRank,
 ];

@@ -50,9 +50,6 @@ untyped!(
     super::linear_attention_rank::LinearAttentionRank,
     super::mixed_directions::MixedDirections,
     super::mask_carries_position::MaskCarriesPosition,
-    super::cache_reuse::CacheReuse,
-    super::encoder_decoder_cost::EncoderDecoderCost,
-    super::trained_low_rank::TrainedLowRank,
 );
 
 impl Evidence {
