@@ -48,7 +48,6 @@ untyped!(
     super::fixed_head_size::FixedHeadSize,
     super::depth_collapse::DepthCollapse,
     super::linear_attention_rank::LinearAttentionRank,
-    super::mixed_directions::MixedDirections,
     super::mask_carries_position::MaskCarriesPosition,
 );
 
