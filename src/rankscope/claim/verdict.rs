@@ -219,6 +219,13 @@ impl Verdict {
     }
 }
 
+/// `text` with a capital at its start and a full stop at its end.
+pub(super) fn sentence(text: &str) -> String {
+    let mut rest = text.chars();
+    let first = rest.next().map_or(String::new(), |first| first.to_uppercase().collect());
+    format!("{first}{}.", rest.as_str())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

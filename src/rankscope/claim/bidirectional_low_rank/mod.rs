@@ -9,6 +9,7 @@ mod numerical;
 mod tests;
 mod uniform;
 
+use super::verdict::sentence;
 use super::{
     About, Ahead, Allowed, Evidence, Exact, Experiment, Floating, Outcome, Parameter, Phases, Settings,
     Trained, Verdict, trained,
@@ -157,7 +158,7 @@ impl Experiment for BidirectionalLowRank {
 
 fn in_exact_arithmetic(exactly: &Exactly) -> (Exact, String) {
     match (exactly, exactly.in_words()) {
-        (_, Some(example)) => (Exact::Refuted, format!("Refuted by example: {example}.")),
+        (_, Some(example)) => (Exact::Refuted, sentence(&example)),
         (Exactly::AllEqual, _) => {
             (Exact::Proved, "With logits of 0 every weight is 1/n, and the rank is 1.".to_owned())
         }
@@ -188,7 +189,7 @@ fn in_floating_point(measured: &Measured) -> String {
 
 fn in_trained_models(models: &[Heads]) -> String {
     if models.is_empty() {
-        return "No model at hand.".to_owned();
+        return "None was named or is installed.".to_owned();
     }
     let models: Vec<_> = models.iter().map(Heads::in_words).collect();
     format!(

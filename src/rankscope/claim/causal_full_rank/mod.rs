@@ -12,9 +12,9 @@ mod stored;
 mod tests;
 mod theorem;
 
+use super::verdict::sentence;
 use super::{
-    About, Allowed, Evidence, Exact, Experiment, Floating, Outcome, Parameter, Settings, Trained, Verdict,
-    trained,
+    About, Allowed, Evidence, Exact, Experiment, Floating, Parameter, Settings, Trained, Verdict, trained,
 };
 use crate::blas;
 use crate::error::Result;
@@ -22,7 +22,7 @@ use crate::mask::Mask;
 use crate::numbers::short;
 use crate::run::Run;
 use heads::Heads;
-use sizes::{AtScale, AtSize};
+use sizes::{AtScale, AtSize, Lost};
 use theorem::Theorem;
 
 /// See the module.
@@ -208,13 +208,12 @@ fn in_exact_arithmetic(verdict: Verdict, measured: &Measured) -> Verdict {
                 format!(" It may still be close to singular: σ_min is near 10^{sigma:.0} at n = {n}.")
             });
             let because = format!(
-                "Every matrix of weights under {mask} is {reason}: its determinant is a product of positive numbers.{how_far}"
+                "Under the mask {mask} every matrix of weights is {reason}, so its determinant is a product of \
+                 positive numbers.{how_far}"
             );
             verdict.exact(Exact::Proved, because)
         }
-        Theorem::Counterexample(text) => {
-            verdict.exact(Exact::Refuted, format!("Refuted by example: {text}."))
-        }
+        Theorem::Counterexample(text) => verdict.exact(Exact::Refuted, sentence(text)),
         Theorem::Neither => {
             let because = format!(
                 "The mask {mask} decides nothing by its pattern alone, and equal scores are no counterexample at \
@@ -226,50 +225,46 @@ fn in_exact_arithmetic(verdict: Verdict, measured: &Measured) -> Verdict {
 }
 
 fn in_floating_point(verdict: Verdict, measured: &Measured) -> Verdict {
-    let n = measured.n;
-    let sizes = measured.sizes.iter().map(|at| (format!("n = {}", at.n), at.n, &at.masked));
-    let scales = measured.scales.iter().map(|at| (format!("scale {} (n = {n})", at.scale), n, &at.lost));
-    let points: Vec<_> = sizes.chain(scales).collect();
-    let ruling = Floating::over(points.iter().map(|(.., lost)| lost.outcome()));
-    let (mut full, mut less) = (Vec::new(), Vec::new());
-    for (place, of, lost) in points {
-        match lost.outcome() {
-            Outcome::Holds => full.push(place),
-            _ => less.push(format!("{} of {of} directions at {place}", short(lost.f64.mean()))),
-        }
-    }
-    let mut because = Vec::new();
-    if !full.is_empty() {
-        because.push(format!("f64 sees full rank at {}.", full.join(", ")));
-    }
-    if !less.is_empty() {
-        because.push(format!("It loses {}.", less.join(", ")));
-    }
+    let Measured { n, sizes, scales, .. } = measured;
+    let points = sizes.iter().map(|at| &at.masked).chain(scales.iter().map(|at| &at.lost));
+    let ruling = Floating::over(points.map(Lost::outcome));
+    let lost = |lost: &Lost| short(lost.f64.mean());
+    let by_size: Vec<_> = sizes.iter().map(|at| format!("{} of {}", lost(&at.masked), at.n)).collect();
+    let by_scale: Vec<_> =
+        scales.iter().map(|at| format!("{} at scale {}", lost(&at.lost), at.scale)).collect();
+    let mut because = format!(
+        "f64 loses {} directions to rounding, and at n = {n} {}.",
+        by_size.join(", "),
+        by_scale.join(", ")
+    );
     if measured.mask != Mask::bidirectional() {
-        let lost = measured.sizes.iter().map(|at| at.bidirectional.f64.extremes().1).fold(0.0, f64::max);
-        let lost = if lost == 0.0 { "none".to_owned() } else { format!("up to {lost}") };
-        because.push(format!("Bidirectional attention of the same draws loses {lost}."));
+        let most = sizes.iter().map(|at| at.bidirectional.f64.extremes().1).fold(0.0, f64::max);
+        let most = if most == 0.0 { "none".to_owned() } else { format!("up to {most}") };
+        because += &format!(" Bidirectional attention of the same draws loses {most}.");
     }
-    verdict.floating(ruling, because.join(" "))
+    verdict.floating(ruling, because)
 }
 
 fn in_trained_models(verdict: Verdict, measured: &Measured) -> Verdict {
     let heads = measured.models.iter().flat_map(|model| &model.lost);
     let ruling = Trained::over(heads.map(|lost| Some(heads::is_full(lost))));
     if ruling == Trained::NoModel {
-        let because = format!("No model at hand was trained under {}.", measured.mask);
+        let because = format!("None that was looked at was trained under {}.", measured.mask);
         return verdict.trained(ruling, because);
     }
     let model = |model: &Heads| {
         let lost = model.lost.iter().map(|lost| lost.mean()).fold(0.0, f64::max);
+        let exactly = match model.zeros {
+            0 => "no weight on a diagonal is 0, so exactly all are full".to_owned(),
+            zeros => format!("{zeros} weights on diagonals are 0 in f32"),
+        };
         format!(
-            "{} of {} heads of {} keep full rank at f32's tolerance on every text, and the others lose up to {} \
-             directions; {} weights on the diagonal are exactly 0 in f32",
+            "{} of {} heads of {} keep full rank at f32's tolerance on every text, and a head loses up to {} \
+             directions; {exactly}",
             model.full(),
             model.lost.len(),
             model.name,
-            short(lost),
-            model.zeros
+            short(lost)
         )
     };
     let models: Vec<_> = measured.models.iter().map(model).collect();

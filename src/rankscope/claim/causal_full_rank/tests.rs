@@ -42,8 +42,8 @@ fn proved_and_not_seen_by_f64_where_the_matrix_is_large_or_sharp() {
     let trial = trial(&[]);
     assert_eq!((exact(&trial), floating(&trial).0), (Exact::Proved, Floating::InOneRegion));
     let because = floating(&trial).1;
-    assert!(because.starts_with("f64 sees full rank at n = 16, scale 0.1 (n = 40). It loses "), "{because}");
-    assert!(because.contains(" of 64 directions at n = 64, ") && because.contains("scale 8"), "{because}");
+    assert!(because.starts_with("f64 loses 0 of 16, "), "{because}");
+    assert!(because.contains(" of 64 directions to rounding, and at n = 40 0 at scale 0.1, "), "{because}");
     assert!(because.ends_with("Bidirectional attention of the same draws loses none."), "{because}");
     let evidence = &trial.evidence;
     let disagreements: Vec<_> = evidence.disagreements().collect();
@@ -63,7 +63,6 @@ fn f64_sees_full_rank_everywhere_where_attention_is_nearly_uniform_and_nowhere_w
     assert_eq!(uniform.evidence.disagreements().count(), 0, "{:?}", uniform.evidence.expected());
     let large = trial(&[("sizes", "256"), ("scales", "8"), ("n", "64")]);
     assert_eq!(floating(&large).0, Floating::Nowhere, "{}", floating(&large).1);
-    assert!(floating(&large).1.starts_with("It loses "), "{}", floating(&large).1);
 }
 
 #[test]

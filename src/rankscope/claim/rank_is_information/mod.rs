@@ -11,6 +11,7 @@ mod residual;
 #[cfg(test)]
 mod tests;
 
+use super::verdict::sentence;
 use super::{
     About, Allowed, Evidence, Exact, Experiment, Floating, Outcome, Parameter, Sample, Settings, Trained,
     Verdict, trained,
@@ -152,7 +153,7 @@ impl Experiment for RankIsInformation {
 
 fn in_exact_arithmetic(examples: &[Example], n: usize) -> (Exact, String) {
     match examples::inversion(examples) {
-        Some(pair) => (Exact::Refuted, format!("Refuted by example: {}.", examples::in_words(pair, n))),
+        Some(pair) => (Exact::Refuted, sentence(&examples::in_words(pair, n))),
         None => (Exact::Open, "No example here has more rank and sends less.".to_owned()),
     }
 }
@@ -177,11 +178,10 @@ fn in_floating_point(blocks: &[At]) -> String {
 
 fn in_trained_models(models: &[Heads]) -> String {
     if models.is_empty() {
-        return "No model at hand.".to_owned();
+        return "None was named or is installed.".to_owned();
     }
     let models: Vec<_> = models.iter().map(Heads::in_words).collect();
-    let text = models.join("; ");
-    format!("{}{}.", text[..1].to_uppercase(), &text[1..])
+    sentence(&models.join("; "))
 }
 
 /// Whether a paired difference is above zero; none where it is not away from zero by more than two standard
