@@ -142,6 +142,7 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &fixed_head_size::FixedHeadSize,
     &depth_collapse::DepthCollapse,
     &linear_attention_rank::LinearAttentionRank,
+    &linear_attention_rank::LinearAttentionCausalRank,
     &mixed_directions::MixedDirections,
     &mask_carries_position::MaskCarriesPosition,
     &rank_is_information::RankIsInformation,

@@ -47,7 +47,6 @@ untyped!(
     super::head_size_bottleneck::HeadSizeBottleneck,
     super::fixed_head_size::FixedHeadSize,
     super::depth_collapse::DepthCollapse,
-    super::linear_attention_rank::LinearAttentionRank,
     super::mask_carries_position::MaskCarriesPosition,
 );
 

@@ -127,7 +127,8 @@ impl Experiment for CacheReuse {
                 (Exact::Proved, because.to_owned())
             }
             Some(query) => {
-                let because = format!("Refuted by example: stored position {query} then sees other positions.");
+                let because =
+                    format!("Refuted by example: stored position {query} then sees other positions.");
                 (Exact::Refuted, because)
             }
         };

@@ -37,9 +37,8 @@ impl Way {
     pub fn first_that_sees_otherwise(&self, dialogue: &Dialogue) -> Option<usize> {
         let (first, Reading { before, after, .. }) = (dialogue.first, &self.reading);
         let saw = |query, key| key < first && before.may_attend(query, key);
-        (0..first).find(|&query| {
-            (0..dialogue.ids.len()).any(|key| after.may_attend(query, key) != saw(query, key))
-        })
+        (0..first)
+            .find(|&query| (0..dialogue.ids.len()).any(|key| after.may_attend(query, key) != saw(query, key)))
     }
 
     /// Layer by layer, whether the states are kept.
@@ -93,7 +92,11 @@ pub(super) fn report(evidence: &mut Evidence, settings: &Settings, dialogue: &Di
                 format!("by rounding alone (largest difference {})", short(largest))
             }
             largest => {
-                format!("by {} relative in the last layer, largest difference {}", short(last), short(largest))
+                format!(
+                    "by {} relative in the last layer, largest difference {}",
+                    short(last),
+                    short(largest)
+                )
             }
         };
         // That causal states stay and others do not speaks for the claims, the reverse against them.

@@ -105,7 +105,8 @@ impl Experiment for EncoderDecoderCost {
 
     fn judge(&self, measured: &Measured) -> Verdict {
         let Measured { models, tokens, .. } = measured;
-        let ratios: Vec<_> = (1..*tokens).map(|prompt| (prompt, models.flops_ratio(prompt, *tokens))).collect();
+        let ratios: Vec<_> =
+            (1..*tokens).map(|prompt| (prompt, models.flops_ratio(prompt, *tokens))).collect();
         let furthest = ratios.iter().max_by(|a, b| (a.1 - 1.0).abs().total_cmp(&(b.1 - 1.0).abs()));
         let &(prompt, ratio) = furthest.expect("a sequence has two tokens or more");
         let others = format!(

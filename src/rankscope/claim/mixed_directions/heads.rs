@@ -32,7 +32,8 @@ fn of(subject: &Subject, run: &Run) -> Result<Heads> {
     let heads = subject.model.description().heads;
     let all = both.first().map_or(0, Vec::len);
     // Heads of one layer: 0 and 1, 2 and 3, …
-    let firsts: Vec<usize> = (0..all).filter(|head| head % heads % 2 == 0 && head % heads + 1 < heads).collect();
+    let firsts: Vec<usize> =
+        (0..all).filter(|head| head % heads % 2 == 0 && head % heads + 1 < heads).collect();
     let gains = rank::many(&firsts, &format!("pairs of {}", subject.name), run, |&head| {
         let rank = |first: &Array2<f64>, second: &Array2<f64>| {
             Ok(Spectrum::of(((first + second) / 2.0).view())?.effective_rank())
@@ -66,7 +67,10 @@ pub(super) fn in_words(models: &[Heads]) -> String {
             model.count(Outcome::Opposite)
         )
     });
-    format!("With the masks replaced, mixing raises the effective rank in {}.", words.collect::<Vec<_>>().join("; in "))
+    format!(
+        "With the masks replaced, mixing raises the effective rank in {}.",
+        words.collect::<Vec<_>>().join("; in ")
+    )
 }
 
 pub(super) fn report(evidence: &mut Evidence, models: &[Heads]) {

@@ -9,7 +9,8 @@ mod point;
 mod tests;
 
 use super::{
-    About, Allowed, Evidence, Experiment, Floating, Outcome, Parameter, Sample, Settings, Trained, Verdict, trained,
+    About, Allowed, Evidence, Experiment, Floating, Outcome, Parameter, Sample, Settings, Trained, Verdict,
+    trained,
 };
 use crate::error::Result;
 use crate::rank;

@@ -70,7 +70,12 @@ fn one_side_alone_is_a_verdict_of_its_own() {
 fn the_reference_is_met_at_its_settings() {
     let trial = trial(&[("n", "256"), ("head_sizes", "4,16,64"), ("scales", "1"), ("seeds", "4")]);
     assert_eq!(trial.evidence.expected().len(), 13);
-    assert_eq!(trial.evidence.disagreements().count(), 0, "{:?}", trial.evidence.disagreements().collect::<Vec<_>>());
+    assert_eq!(
+        trial.evidence.disagreements().count(),
+        0,
+        "{:?}",
+        trial.evidence.disagreements().collect::<Vec<_>>()
+    );
     let value = |name: &str| trial.evidence.value(name).unwrap();
     // Absolute, beside the tolerances by spread: what a wrong formula would miss.
     for (name, reference, tolerance) in [

@@ -10,7 +10,8 @@ mod tests;
 
 use super::trained::{self, Subject, plain};
 use super::{
-    About, Allowed, Evidence, Exact, Experiment, Floating, Outcome, Parameter, Sample, Settings, Trained, Verdict,
+    About, Allowed, Evidence, Exact, Experiment, Floating, Outcome, Parameter, Sample, Settings, Trained,
+    Verdict,
 };
 use crate::error::Result;
 use crate::mask::Mask;
