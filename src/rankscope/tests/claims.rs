@@ -8,7 +8,7 @@ use rankscope::{Device, Run};
 /// What a claim is run with, beside its defaults.
 type Small = (&'static str, &'static [(&'static str, &'static str)]);
 
-const SMALL: [Small; 13] = [
+const SMALL: [Small; 15] = [
     (
         "causal-full-rank",
         &[

@@ -67,7 +67,6 @@ static PARAMETERS: &[Parameter] = &[
 /// The share of heads that counts as attention at large.
 const MOSTLY: f64 = 0.9;
 /// The share that counts as exceptions.
-const FEW: f64 = 0.1;
 
 /// What decides whether a head counts.
 struct Rules {
