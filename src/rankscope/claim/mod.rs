@@ -142,10 +142,12 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &fixed_head_size::FixedHeadSize,
     &depth_collapse::DepthCollapse,
     &linear_attention_rank::LinearAttentionRank,
+    &linear_attention_rank::LinearAttentionCausalRank,
     &mixed_directions::MixedDirections,
     &mask_carries_position::MaskCarriesPosition,
     &rank_is_information::RankIsInformation,
     &cache_reuse::CacheReuse,
+    &cache_reuse::OnlyCausalReuse,
     &encoder_decoder_cost::EncoderDecoderCost,
     &trained_low_rank::TrainedLowRank,
 ];

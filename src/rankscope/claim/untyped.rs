@@ -47,12 +47,7 @@ untyped!(
     super::head_size_bottleneck::HeadSizeBottleneck,
     super::fixed_head_size::FixedHeadSize,
     super::depth_collapse::DepthCollapse,
-    super::linear_attention_rank::LinearAttentionRank,
-    super::mixed_directions::MixedDirections,
     super::mask_carries_position::MaskCarriesPosition,
-    super::cache_reuse::CacheReuse,
-    super::encoder_decoder_cost::EncoderDecoderCost,
-    super::trained_low_rank::TrainedLowRank,
 );
 
 impl Evidence {

@@ -10,7 +10,7 @@ use rankscope::{Device, Run};
 /// What a claim is run with, beside its defaults.
 type Small = (&'static str, &'static [(&'static str, &'static str)]);
 
-const SMALL: [Small; 13] = [
+const SMALL: [Small; 15] = [
     (
         "causal-full-rank",
         &[
@@ -48,7 +48,11 @@ const SMALL: [Small; 13] = [
     ("fixed-head-size", &[("n", "5"), ("width", "8"), ("heads", "1,4"), ("narrow", "4"), ("head_size", "6")]),
     ("depth-collapse", &[("n", "11"), ("width", "24"), ("heads", "3"), ("layers", "7"), ("seeds", "3")]),
     ("linear-attention-rank", &[("lengths", "10,33"), ("head_sizes", "3,7"), ("seeds", "3")]),
-    ("mixed-directions", &[("n", "36"), ("head_sizes", "2,28"), ("seeds", "4")]),
+    ("linear-attention-causal-rank", &[("lengths", "10,33"), ("head_sizes", "3,7"), ("seeds", "3")]),
+    (
+        "mixed-directions",
+        &[("n", "36"), ("head_sizes", "2,28"), ("seeds", "4"), ("models", "glass-en"), ("tokens", "20")],
+    ),
     (
         "mask-carries-position",
         &[("n", "13"), ("width", "24"), ("heads", "3"), ("seeds", "3"), ("train", "60"), ("held_out", "30")],
@@ -58,6 +62,7 @@ const SMALL: [Small; 13] = [
         &[("n", "90"), ("head_sizes", "4,16"), ("scales", "0.1,1"), ("tokens", "20"), ("models", "glass-en")],
     ),
     ("cache-reuse", &[("contexts", "5,12,20"), ("repeats", "1")]),
+    ("only-causal-reuse", &[]),
     (
         "encoder-decoder-cost",
         &[

@@ -23,25 +23,79 @@ struct Step {
 
 const WAYS: [&str; 2] = ["with_cache", "without_cache"];
 
-pub(super) fn measure(
-    evidence: &mut Evidence,
-    settings: &Settings,
-    dialogue: &Dialogue,
-    run: &Run,
-) -> Result<()> {
+/// What steps cost at every context, and what the cache holds.
+pub(super) struct Cost {
+    steps: Vec<Step>,
+    bytes_per_token: f64,
+}
+
+pub(super) fn measure(settings: &Settings, dialogue: &Dialogue, run: &Run) -> Result<Cost> {
     let contexts = contexts(settings, dialogue)?;
     let repeats = settings.integer("repeats")?;
-    let steps =
-        contexts.iter().map(|&tokens| step(dialogue, tokens, repeats, run)).collect::<Result<Vec<_>>>()?;
-    let description = dialogue.model.description();
-    for step in &steps {
-        record(evidence, description, step);
+    let steps = contexts.iter().map(|&tokens| step(dialogue, tokens, repeats, run));
+    Ok(Cost { steps: steps.collect::<Result<_>>()?, bytes_per_token: bytes_per_token(dialogue, run)? })
+}
+
+impl Cost {
+    pub fn report(&self, evidence: &mut Evidence, settings: &Settings, dialogue: &Dialogue) {
+        let d = dialogue.model.description();
+        for step in &self.steps {
+            record(evidence, d, step);
+        }
+        self.growth(evidence);
+        self.weigh(evidence);
+        let theory = (2 * d.layers * d.kv_heads * d.head_size * size_of::<f32>()) as f64;
+        evidence.measure("cache_bytes_per_token", self.bytes_per_token, "bytes").expect(
+            theory,
+            0.5,
+            "2·L·G·D numbers of 4 bytes",
+        );
+        evidence.measure("saved_by_grouped_queries", d.heads as f64 / d.kv_heads as f64, "times");
+        pictures(evidence, settings, dialogue, &self.steps);
     }
-    growth(evidence, &steps);
-    weigh(evidence, &steps)?;
-    bytes(evidence, dialogue, run)?;
-    pictures(evidence, settings, dialogue, &steps);
-    Ok(())
+
+    /// The exponent of T by which `of` grows.
+    fn power(&self, of: impl Fn(&Step) -> f64) -> f64 {
+        let points: Vec<_> = self.steps.iter().map(|step| (step.tokens as f64, of(step))).collect();
+        timing::growth(&points)
+    }
+
+    fn flops_power(&self, way: usize) -> f64 {
+        self.power(|step| step.counted[way].total() as f64)
+    }
+
+    fn growth(&self, evidence: &mut Evidence) {
+        for (way, (name, theory)) in WAYS.iter().zip([1.0, 2.0]).enumerate() {
+            let attention = self.power(|step| step.counted[way].activations as f64);
+            evidence.measure(format!("growth_attention_flops_{name}"), attention, "power of T").expect(
+                theory,
+                1e-9,
+                "theory: a row or the square of scores",
+            );
+            evidence.measure(format!("growth_flops_{name}"), self.flops_power(way), "power of T");
+            let seconds = self.power(|step| timing::median(&step.seconds[way]));
+            evidence.measure(format!("growth_seconds_{name}"), seconds, "power of T");
+        }
+    }
+
+    /// The longest context in words.
+    fn weigh(&self, evidence: &mut Evidence) {
+        let Some(last) = self.steps.last() else { return };
+        let [cached, full] = [0, 1].map(|way| last.counted[way].total() as f64);
+        let [fast, slow] = [0, 1].map(|way| timing::median(&last.seconds[way]));
+        let text = format!(
+            "a step at T = {} takes {} with the cache and {} without, {} times as much; in time {} times (medians, \
+             not part of the verdict); between the contexts measured, operations grow as T^{} and T^{}",
+            last.tokens,
+            scaled(cached, "FLOP"),
+            scaled(full, "FLOP"),
+            short(full / cached),
+            short(slow / fast),
+            short(self.flops_power(0)),
+            short(self.flops_power(1)),
+        );
+        evidence.weigh(full > cached, text);
+    }
 }
 
 fn contexts(settings: &Settings, dialogue: &Dialogue) -> Result<Vec<usize>> {
@@ -121,77 +175,19 @@ fn record(evidence: &mut Evidence, d: &Description, step: &Step) {
     let theory =
         [2.0 * in_layers(d) + per_pair * t + logits, 2.0 * in_layers(d) * t + per_pair * t * t + logits];
     for (way, name) in WAYS.iter().enumerate() {
-        let total = format!("flops_{name}_t{tokens}");
-        evidence.measure(total.clone(), counted[way].total() as f64, "FLOP");
-        evidence.expect(
-            total,
-            theory[way],
-            0.5,
-            "2 per weight and token, 4·L·H·D per query and key, 2·V·C once",
-        );
+        let source = "2 per weight and token, 4·L·H·D per query and key, 2·V·C once";
+        let total = counted[way].total() as f64;
+        evidence.measure(format!("flops_{name}_t{tokens}"), total, "FLOP").expect(theory[way], 0.5, source);
         evidence.measure(format!("median_seconds_{name}_t{tokens}"), timing::median(&seconds[way]), "s");
         evidence.measure_sample(format!("seconds_{name}_t{tokens}"), seconds[way].clone(), "s");
     }
 }
 
-fn growth(evidence: &mut Evidence, steps: &[Step]) {
-    for (way, name) in WAYS.iter().enumerate() {
-        let fit = |of: &dyn Fn(&Step) -> f64| {
-            let points: Vec<_> = steps.iter().map(|step| (step.tokens as f64, of(step))).collect();
-            timing::growth(&points)
-        };
-        let attention = fit(&|step| step.counted[way].activations as f64);
-        evidence.measure(format!("growth_attention_flops_{name}"), attention, "power of T");
-        let theory = [1.0, 2.0][way];
-        evidence.expect(
-            format!("growth_attention_flops_{name}"),
-            theory,
-            1e-9,
-            "theory: a row or the square of scores",
-        );
-        evidence.measure(
-            format!("growth_flops_{name}"),
-            fit(&|step| step.counted[way].total() as f64),
-            "power of T",
-        );
-        evidence.measure(
-            format!("growth_seconds_{name}"),
-            fit(&|step| timing::median(&step.seconds[way])),
-            "power of T",
-        );
-    }
-}
-
-/// The longest context in words.
-fn weigh(evidence: &mut Evidence, steps: &[Step]) -> Result<()> {
-    let Some(last) = steps.last() else { return Ok(()) };
-    let [cached, full] = [0, 1].map(|way| last.counted[way].total() as f64);
-    let [fast, slow] = [0, 1].map(|way| timing::median(&last.seconds[way]));
-    let text = format!(
-        "a step at T = {} takes {} with the cache and {} without, {} times as much; in time {} times (medians, \
-         not part of the verdict); between the contexts measured, operations grow as T^{} and T^{}",
-        last.tokens,
-        scaled(cached, "FLOP"),
-        scaled(full, "FLOP"),
-        short(full / cached),
-        short(slow / fast),
-        short(evidence.value("growth_flops_with_cache")?),
-        short(evidence.value("growth_flops_without_cache")?),
-    );
-    evidence.weigh(full > cached, text);
-    Ok(())
-}
-
-fn bytes(evidence: &mut Evidence, dialogue: &Dialogue, run: &Run) -> Result<()> {
-    let d = dialogue.model.description();
+fn bytes_per_token(dialogue: &Dialogue, run: &Run) -> Result<f64> {
     let mut cache = dialogue.model.cache(1)?;
     let input = dialogue.both_turns();
     dialogue.model.hidden_after(&mut cache, &input, &MaskChoice::AsTrained, &mut Unobserved, run)?;
-    evidence.measure("cache_bytes_per_token", cache.bytes() as f64 / cache.len() as f64, "bytes");
-    let theory = (2 * d.layers * d.kv_heads * d.head_size * size_of::<f32>()) as f64;
-    evidence.expect("cache_bytes_per_token", theory, 0.5, "2·L·G·D numbers of 4 bytes");
-    evidence.measure("saved_by_grouped_queries", d.heads as f64 / d.kv_heads as f64, "times");
-    Ok(())
+    Ok(cache.bytes() as f64 / cache.len() as f64)
 }
 
 fn pictures(evidence: &mut Evidence, settings: &Settings, dialogue: &Dialogue, steps: &[Step]) {

@@ -1,6 +1,6 @@
 //! The model and the two turns.
 
-use crate::claim::Settings;
+use crate::claim::{Evidence, Settings};
 use crate::error::{Error, Result};
 use crate::model::store::Store;
 use crate::model::{self, Input, Model, Tokenizer};
@@ -44,6 +44,14 @@ impl Dialogue {
             return Err(Error::invalid("tokens of prompt, answer and next", ids.len(), expected));
         }
         Ok(Dialogue { name, model, ids, prompt: ends[0], first: ends[1] })
+    }
+
+    /// Its numbers of tokens.
+    pub fn report(&self, evidence: &mut Evidence) {
+        let Dialogue { prompt, first, ids, .. } = self;
+        for (name, count) in [("prompt", *prompt), ("turn_1", *first), ("dialogue", ids.len())] {
+            evidence.measure(format!("{name}_tokens"), count as f64, "tokens");
+        }
     }
 
     /// Both turns.

@@ -1,7 +1,6 @@
 //! The same question for an encoder-decoder of random weights: what its cross-attention has stored.
 
 use super::dialogue::Dialogue;
-use super::words;
 use crate::axis::Axis;
 use crate::claim::{Evidence, Settings};
 use crate::error::Result;
@@ -16,30 +15,44 @@ use crate::run::Run;
 /// Two layers each.
 const LAYERS: [usize; 2] = [2, 2];
 
-pub(super) fn measure(
-    evidence: &mut Evidence,
-    settings: &Settings,
-    dialogue: &Dialogue,
-    run: &Run,
-) -> Result<()> {
-    let vocab = dialogue.model.description().vocab;
-    let sizes = Sizes { width: 48, heads: 4, kv_heads: 2, head_size: 12, feed_forward: 96, vocab };
-    let model = EncoderDecoder::random(sizes, LAYERS, settings.seed()?, settings.device())?;
-    let in_turn = within_a_turn(&model, dialogue, run)?;
-    let grown = over_turns(&model, dialogue, run)?;
-    for (name, change) in [("encoder_in_turn", in_turn), ("encoder_grown", grown)] {
-        evidence.measure(format!("change_{name}"), change, "");
-        let is_kept = change <= ROUNDING;
-        let what = if is_kept { "keeps" } else { "loses" };
-        let text = format!(
-            "{} (random weights): {what} its cross-attention's keys and values, relative change {}",
-            words(name),
-            short(change)
-        );
-        evidence.weigh(!is_kept, text);
+/// Relative changes of what cross-attention has stored.
+pub(super) struct Encoder {
+    /// Within a turn, while the decoder writes.
+    pub in_turn: f64,
+    /// When the encoder reads the whole dialogue.
+    pub grown: f64,
+}
+
+impl Encoder {
+    pub fn measure(settings: &Settings, dialogue: &Dialogue, run: &Run) -> Result<Self> {
+        let vocab = dialogue.model.description().vocab;
+        let sizes = Sizes { width: 48, heads: 4, kv_heads: 2, head_size: 12, feed_forward: 96, vocab };
+        let model = EncoderDecoder::random(sizes, LAYERS, settings.seed()?, settings.device())?;
+        Ok(Encoder {
+            in_turn: within_a_turn(&model, dialogue, run)?,
+            grown: over_turns(&model, dialogue, run)?,
+        })
     }
-    evidence.expect("change_encoder_in_turn", 0.0, ROUNDING, "theory: the encoder does not see the decoder");
-    Ok(())
+
+    pub fn changes(&self) -> impl Iterator<Item = f64> {
+        [self.in_turn, self.grown].into_iter()
+    }
+
+    pub fn report(&self, evidence: &mut Evidence) {
+        let theory = "theory: the encoder does not see the decoder";
+        evidence.measure("change_encoder_in_turn", self.in_turn, "").expect(0.0, ROUNDING, theory);
+        evidence.measure("change_encoder_grown", self.grown, "");
+        let what = ["an encoder-decoder within a turn", "an encoder that reads the history"];
+        for (what, change) in what.into_iter().zip(self.changes()) {
+            let is_kept = change <= ROUNDING;
+            let does = if is_kept { "keeps" } else { "loses" };
+            let text = format!(
+                "{what} (random weights): {does} its cross-attention's keys and values, relative change {}",
+                short(change)
+            );
+            evidence.weigh(!is_kept, text);
+        }
+    }
 }
 
 /// The answer decoded token by token on keys and values computed once, against an encoder that reads the

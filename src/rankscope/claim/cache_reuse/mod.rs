@@ -1,67 +1,77 @@
-//! Claim: only decoder-only models can keep their cache of keys and values.
+//! Claims: a causal model keeps its cache of keys and values from turn to turn, and only a causal one does.
 
 mod cost;
 mod dialogue;
+mod edit;
 mod encoder;
-mod reuse;
+mod others;
 #[cfg(test)]
 mod tests;
+mod turns;
 
-use super::untyped::Untyped;
-use super::{About, Allowed, Evidence, Floating, Opinion, Parameter, Settings};
+use super::{About, Allowed, Evidence, Exact, Experiment, Parameter, Settings, Trained, Verdict};
 use crate::error::Result;
-use crate::model::reuse::ROUNDING;
+use crate::model::reuse;
+use crate::numbers::short;
 use crate::run::Run;
 
+use cost::Cost;
 use dialogue::Dialogue;
+use edit::Edit;
+pub use others::OnlyCausalReuse;
+use turns::Way;
 
-/// See the module.
+/// A causal model keeps its cache.
 pub struct CacheReuse;
 
 static ABOUT: About = About {
     id: "cache-reuse",
-    statement: "Only a decoder-only model can keep its cache of keys and values from turn to turn.",
+    statement: "A causal model keeps its cache of keys and values from turn to turn.",
     source: "The popular account of why language models are decoder-only: inference cost in multi-turn dialogue",
     exact: "Under a causal mask the state of position i is a function of the tokens up to i, so its keys and \
-            values never change when text is appended. The same holds for any mask by which no stored position \
-            sees a new one, such as a prefix-LM whose prefix stays the first prompt; it fails as soon as the \
-            history is merged into a bidirectional part. An encoder's output does not depend on what the \
-            decoder writes, so within a turn its cross-attention keys and values are computed once. With the \
-            cache a step at context T takes 2·N + 4·L·H·D·T operations, without it about 2·N·T + 4·L·H·D·T² \
-            (half the second term where a kernel skips masked scores).",
-    reconsider: "A causal model whose stored states change beyond rounding, or a model whose history is read \
-                 in both directions and whose stored states do not.",
+            values never change when text is appended. With the cache a step at context T takes 2·N + 4·L·H·D·T \
+            operations, without it about 2·N·T + 4·L·H·D·T² (half the second term where a kernel skips masked \
+            scores).",
+    reconsider: "A causal model whose stored states change beyond rounding when text is appended.",
+};
+
+const MODEL: Parameter = Parameter {
+    name: "model",
+    summary: "a model of a family with a cache, by name or folder",
+    allowed: Allowed::Text,
+    quick: "glass-en",
+    full: "glass-en",
+};
+
+const PROMPT: Parameter = Parameter {
+    name: "prompt",
+    summary: "turn 1, what is asked: the prefix of the prefix-LM",
+    allowed: Allowed::Text,
+    quick: "Tell me a story about a small boat and the sea.",
+    full: "Tell me a story about a small boat and the sea.",
+};
+
+const ANSWER: Parameter = Parameter {
+    name: "answer",
+    summary: "turn 1, what is answered",
+    allowed: Allowed::Text,
+    quick: " Once there was a small boat that was afraid of the waves.",
+    full: " Once there was a small boat that was afraid of the waves.",
+};
+
+const NEXT: Parameter = Parameter {
+    name: "next",
+    summary: "turn 2, what is asked then",
+    allowed: Allowed::Text,
+    quick: " And what happened to the boat?",
+    full: " And what happened to the boat?",
 };
 
 static PARAMETERS: &[Parameter] = &[
-    Parameter {
-        name: "model",
-        summary: "a model of a family with a cache, by name or folder",
-        allowed: Allowed::Text,
-        quick: "glass-en",
-        full: "glass-en",
-    },
-    Parameter {
-        name: "prompt",
-        summary: "turn 1, what is asked: the prefix of the prefix-LM",
-        allowed: Allowed::Text,
-        quick: "Tell me a story about a small boat and the sea.",
-        full: "Tell me a story about a small boat and the sea.",
-    },
-    Parameter {
-        name: "answer",
-        summary: "turn 1, what is answered",
-        allowed: Allowed::Text,
-        quick: " Once there was a small boat that was afraid of the waves.",
-        full: " Once there was a small boat that was afraid of the waves.",
-    },
-    Parameter {
-        name: "next",
-        summary: "turn 2, what is asked then",
-        allowed: Allowed::Text,
-        quick: " And what happened to the boat?",
-        full: " And what happened to the boat?",
-    },
+    MODEL,
+    PROMPT,
+    ANSWER,
+    NEXT,
     Parameter {
         name: "contexts",
         summary: "tokens T that a step sees, its own included",
@@ -78,10 +88,17 @@ static PARAMETERS: &[Parameter] = &[
     },
 ];
 
-/// Relative changes from here on are changes.
-const CHANGE: f64 = 1e-3;
+/// What the experiment finds.
+pub struct Measured {
+    dialogue: Dialogue,
+    way: Way,
+    edits: Vec<Edit>,
+    cost: Cost,
+}
 
-impl Untyped for CacheReuse {
+impl Experiment for CacheReuse {
+    type Measured = Measured;
+
     fn about(&self) -> &'static About {
         &ABOUT
     }
@@ -90,65 +107,49 @@ impl Untyped for CacheReuse {
         PARAMETERS
     }
 
-    fn run(&self, settings: &Settings, run: &Run) -> Result<Evidence> {
+    fn measure(&self, settings: &Settings, run: &Run) -> Result<Measured> {
         let dialogue = Dialogue::load(settings)?;
-        let mut evidence = Evidence::new();
-        reuse::append(&mut evidence, settings, &dialogue, run)?;
-        reuse::edit(&mut evidence, &dialogue, run)?;
-        encoder::measure(&mut evidence, settings, &dialogue, run)?;
-        cost::measure(&mut evidence, settings, &dialogue, run)?;
-        Ok(evidence)
-    }
-
-    fn verdict(&self, evidence: &Evidence) -> Result<Opinion<Floating>> {
-        let all =
-            ["causal", "prefix_frozen", "prefix_grown", "bidirectional", "encoder_grown", "encoder_in_turn"];
-        let mut changes = Vec::new();
-        for name in all {
-            changes.push((name, evidence.value(&format!("change_{name}"))?));
-        }
-        let is_between = |&&(_, change): &&(_, f64)| !(change <= ROUNDING || change >= CHANGE);
-        if let Some((name, change)) = changes.iter().find(is_between) {
-            let because =
-                format!("the change under {} is {change:e}, neither rounding nor clear", words(name));
-            return Ok(Opinion::new(Floating::NotResolved, because));
-        }
-        let kept: Vec<&str> =
-            changes.iter().filter(|(_, change)| *change <= ROUNDING).map(|(name, _)| *name).collect();
-        let list = |names: Vec<&str>| names.iter().map(|name| words(name)).collect::<Vec<_>>().join(", ");
-        let lost = list(all.into_iter().filter(|name| !kept.contains(name)).collect());
-        let others = list(kept.iter().copied().filter(|name| *name != "causal").collect());
-        let merged = ["prefix_grown", "bidirectional", "encoder_grown"];
-        Ok(match kept.contains(&"causal") {
-            false => {
-                Opinion::new(Floating::Nowhere, "appending changes the stored states of the causal model")
-            }
-            true if kept.iter().any(|name| merged.contains(name)) => {
-                let because = format!("a history that is read in both directions is kept too: {others}");
-                Opinion::new(Floating::Nowhere, because)
-            }
-            true if others.is_empty() => Opinion::new(
-                Floating::Everywhere,
-                format!("the causal model alone keeps its states; lost: {lost}"),
-            ),
-            true => {
-                let because = format!(
-                    "causal models keep their cache always; so do others where the history is not merged into \
-                     a bidirectional part: {others}; lost: {lost}"
-                );
-                Opinion::new(Floating::InOneRegion, because)
-            }
+        let [causal, ..] = reuse::readings(dialogue.prompt, dialogue.first);
+        Ok(Measured {
+            way: turns::measure(&dialogue, causal, run)?,
+            edits: edit::measure(&dialogue, run)?,
+            cost: cost::measure(settings, &dialogue, run)?,
+            dialogue,
         })
     }
-}
 
-/// A measurement's name as a sentence says it.
-fn words(name: &str) -> &str {
-    match name {
-        "prefix_frozen" => "prefix-LM with its prefix frozen",
-        "prefix_grown" => "prefix-LM with its prefix grown",
-        "encoder_grown" => "encoder that reads the history",
-        "encoder_in_turn" => "encoder-decoder within a turn",
-        other => other,
+    fn judge(&self, measured: &Measured) -> Verdict {
+        let Measured { dialogue, way, .. } = measured;
+        let (exact, theorem) = match way.first_that_sees_otherwise(dialogue) {
+            None => {
+                let because = "No position sees a later one, so what is stored of a position is a function of the \
+                               tokens up to it: appending text changes nothing.";
+                (Exact::Proved, because.to_owned())
+            }
+            Some(query) => {
+                let because =
+                    format!("Refuted by example: stored position {query} then sees other positions.");
+                (Exact::Refuted, because)
+            }
+        };
+        let layers = way.change.hidden.len();
+        let because = format!(
+            "In {} of {layers} layers of {} the states of turn 1 are what they were before turn 2 (largest difference \
+             {}).",
+            way.kept().filter(|kept| *kept == Some(true)).count(),
+            dialogue.name,
+            short(way.change.largest)
+        );
+        Verdict::new().exact(exact, theorem).trained(Trained::over(way.kept()), because)
+    }
+
+    fn report(&self, measured: Measured, settings: &Settings) -> Result<Evidence> {
+        let Measured { dialogue, way, edits, cost } = measured;
+        let mut evidence = Evidence::new();
+        dialogue.report(&mut evidence);
+        turns::report(&mut evidence, settings, &dialogue, std::slice::from_ref(&way));
+        edit::report(&mut evidence, &edits);
+        cost.report(&mut evidence, settings, &dialogue);
+        Ok(evidence)
     }
 }

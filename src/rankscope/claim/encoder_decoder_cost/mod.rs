@@ -1,16 +1,14 @@
-//! Claim: an encoder-decoder of 2L layers costs what a decoder of L layers costs.
+//! Claim: an encoder-decoder of L + L layers takes the operations of a decoder of L layers, within a quarter.
 
 mod models;
 #[cfg(test)]
 mod tests;
 
 use super::timing;
-use super::untyped::Untyped;
-use super::{About, Allowed, Evidence, Floating, Opinion, Parameter, Sample, Settings};
+use super::{About, Allowed, Evidence, Exact, Experiment, Parameter, Sample, Settings, Verdict};
 use crate::error::{Error, Result};
 use crate::figure::style::Kind;
 use crate::figure::{Curve, Lines, PlotAxis, Reference};
-use crate::model::architecture::Pairs;
 use crate::numbers::{scaled, short};
 use crate::probe::Unobserved;
 use crate::run::Run;
@@ -22,7 +20,8 @@ pub struct EncoderDecoderCost;
 
 static ABOUT: About = About {
     id: "encoder-decoder-cost",
-    statement: "An encoder-decoder of 2L layers costs what a decoder of L layers costs.",
+    statement: "An encoder-decoder of L + L layers takes about the operations of a decoder of L layers: within a \
+                quarter.",
     source: "Raffel et al. 2020 (T5), as commonly cited; the shapes are those of RedLLM and DecLLM, arXiv \
              2510.26622",
     exact: "Every token crosses L layers in either. Without cross-attention the weights' operations are equal at \
@@ -72,7 +71,18 @@ static PARAMETERS: &[Parameter] = &[
 /// How far a ratio may be from 1 for two costs to be called equal.
 const TOLERANCE: f64 = 0.25;
 
-impl Untyped for EncoderDecoderCost {
+/// What the experiment finds.
+pub struct Measured {
+    models: Models,
+    tokens: usize,
+    /// Bytes of keys and values after a whole sequence: of the decoder-only model, of L + L layers.
+    caches: [usize; 2],
+    points: Vec<Point>,
+}
+
+impl Experiment for EncoderDecoderCost {
+    type Measured = Measured;
+
     fn about(&self) -> &'static About {
         &ABOUT
     }
@@ -81,100 +91,114 @@ impl Untyped for EncoderDecoderCost {
         PARAMETERS
     }
 
-    fn run(&self, settings: &Settings, run: &Run) -> Result<Evidence> {
+    fn measure(&self, settings: &Settings, run: &Run) -> Result<Measured> {
         let tokens = settings.integer("tokens")?;
         let prompts = settings.integers("prompts")?;
         if let Some(long) = prompts.iter().find(|&&prompt| prompt >= tokens) {
             return Err(Error::invalid("prompts", long, format!("less than tokens = {tokens}")));
         }
         let models = Models::new(settings)?;
-        let mut evidence = Evidence::new();
-        parameters(&mut evidence, &models);
-        caches(&mut evidence, &models, tokens, prompts[0], run)?;
-        let points: Vec<Point> =
-            prompts.iter().map(|&prompt| point(&models, settings, prompt, run)).collect::<Result<_>>()?;
-        for point in &points {
-            record(&mut evidence, &models, tokens, point);
-        }
-        weigh(&mut evidence, &points)?;
-        picture(&mut evidence, settings, &points);
-        Ok(evidence)
+        let caches = caches(&models, tokens, prompts[0], run)?;
+        let points = prompts.iter().map(|&prompt| point(&models, settings, prompt, run));
+        Ok(Measured { points: points.collect::<Result<_>>()?, models, tokens, caches })
     }
 
-    fn verdict(&self, evidence: &Evidence) -> Result<Opinion<Floating>> {
-        let is_equal = |name: &str| Ok::<_, Error>((evidence.value(name)? - 1.0).abs() <= TOLERANCE);
-        let (low, high) = ("smallest_flops_ratio", "largest_flops_ratio");
-        let numbers = format!(
-            "{} to {} times the operations, {} times the cache, {} times the parameters",
-            short(evidence.value(low)?),
-            short(evidence.value(high)?),
-            short(evidence.value("cache_ratio")?),
-            short(evidence.value("parameter_ratio")?)
+    fn judge(&self, measured: &Measured) -> Verdict {
+        let Measured { models, tokens, .. } = measured;
+        let ratios: Vec<_> =
+            (1..*tokens).map(|prompt| (prompt, models.flops_ratio(prompt, *tokens))).collect();
+        let furthest = ratios.iter().max_by(|a, b| (a.1 - 1.0).abs().total_cmp(&(b.1 - 1.0).abs()));
+        let &(prompt, ratio) = furthest.expect("a sequence has two tokens or more");
+        let others = format!(
+            "its cache is {} times as large, its parameters are {} times as many",
+            short(measured.cache_ratio()),
+            short(models.parameter_ratio(1))
         );
-        let costs_the_same = is_equal(low)? && is_equal(high)? && is_equal("cache_ratio")?;
-        Ok(match (costs_the_same, is_equal("parameter_ratio")?) {
-            (true, true) => Opinion::new(Floating::Everywhere, numbers),
-            (true, false) => {
-                let because = format!("true of operations and cache, not of memory for weights: {numbers}");
-                Opinion::new(Floating::InOneRegion, because)
-            }
-            (false, _) => Opinion::new(Floating::Nowhere, numbers),
-        })
+        if is_near(ratio) {
+            let (low, high) = Sample::new(ratios.iter().map(|(_, ratio)| *ratio)).extremes();
+            let because = format!(
+                "Counted at every prompt of a sequence of {tokens} tokens: {} to {} times the operations; {others}.",
+                short(low),
+                short(high)
+            );
+            Verdict::new().exact(Exact::Proved, because)
+        } else {
+            let because = format!(
+                "Refuted by example: with a prompt of {prompt} of {tokens} tokens it takes {} times the operations; \
+                 {others}.",
+                short(ratio)
+            );
+            Verdict::new().exact(Exact::Refuted, because)
+        }
+    }
+
+    fn report(&self, measured: Measured, settings: &Settings) -> Result<Evidence> {
+        let mut evidence = Evidence::new();
+        parameters(&mut evidence, &measured.models);
+        let [one, two] = measured.caches.map(|bytes| bytes as f64);
+        evidence.measure("cache_bytes_decoder", one, "bytes");
+        evidence.measure("cache_bytes_twice_the_layers", two, "bytes");
+        evidence.measure("cache_ratio", measured.cache_ratio(), "times").expect(
+            1.0,
+            0.0,
+            "theory: 2·L·G·D for each token, wherever it is read",
+        );
+        for point in &measured.points {
+            record(&mut evidence, &measured.models, measured.tokens, point);
+        }
+        weigh(&mut evidence, &measured);
+        picture(&mut evidence, settings, &measured.points);
+        Ok(evidence)
     }
 }
 
+impl Measured {
+    /// The cache of L + L layers over that of the decoder-only model.
+    fn cache_ratio(&self) -> f64 {
+        self.caches[1] as f64 / self.caches[0] as f64
+    }
+}
+
+/// Whether two costs of this ratio are called equal.
+fn is_near(ratio: f64) -> bool {
+    (ratio - 1.0).abs() <= TOLERANCE
+}
+
 fn parameters(evidence: &mut Evidence, models: &Models) {
-    let [twice, equal] = [0, 1].map(|which| models.both[which].parameters());
-    let counted = [models.decoder.parameters(), twice, equal];
-    for (which, (name, count)) in NAMES.iter().zip(counted).enumerate() {
+    for (which, name) in NAMES.iter().enumerate() {
         let layers = models.layers_of(which);
         let formula = match which {
             0 => models.sizes.decoder_only(layers),
             _ => models.sizes.encoder_decoder(layers, layers),
         };
-        evidence.measure(format!("parameters_{name}"), count.total as f64, "");
-        evidence.measure(format!("parameters_outside_embedding_{name}"), count.non_embedding() as f64, "");
-        evidence.expect(
-            format!("parameters_{name}"),
+        let count = models.parameters(which);
+        evidence.measure(format!("parameters_{name}"), count.total as f64, "").expect(
             formula.total as f64,
             0.0,
             "the formulas of the shapes",
         );
+        evidence.measure(format!("parameters_outside_embedding_{name}"), count.non_embedding() as f64, "");
     }
-    let ratio = |which: usize| counted[which].non_embedding() as f64 / counted[0].non_embedding() as f64;
-    evidence.measure("parameter_ratio", ratio(1), "times");
-    evidence.measure("parameter_ratio_equal", ratio(2), "times");
+    evidence.measure("parameter_ratio", models.parameter_ratio(1), "times");
+    evidence.measure("parameter_ratio_equal", models.parameter_ratio(2), "times");
 }
 
 /// Bytes of keys and values after a whole sequence.
-fn caches(evidence: &mut Evidence, models: &Models, tokens: usize, prompt: usize, run: &Run) -> Result<()> {
+fn caches(models: &Models, tokens: usize, prompt: usize, run: &Run) -> Result<[usize; 2]> {
     let ids = ids(models, tokens);
     let mut own = models.decoder.cache()?;
     models.decoder.hidden(&ids, Some(&mut own), &mut Unobserved, run)?;
     let memory = models.both[0].encode(&ids[..prompt], &mut Unobserved, run)?;
     let mut answer = models.both[0].cache()?;
     models.both[0].decode(&ids[prompt..], &memory, Some(&mut answer), &mut Unobserved, run)?;
-    let (one, two) = (own.bytes() as f64, (memory.bytes() + answer.bytes()) as f64);
-    evidence.measure("cache_bytes_decoder", one, "bytes");
-    evidence.measure("cache_bytes_twice_the_layers", two, "bytes");
-    evidence.measure("cache_ratio", two / one, "times");
-    evidence.expect("cache_ratio", 1.0, 0.0, "theory: 2·L·G·D for each token, wherever it is read");
-    Ok(())
+    Ok([own.bytes(), memory.bytes() + answer.bytes()])
 }
 
 fn record(evidence: &mut Evidence, models: &Models, tokens: usize, point: &Point) {
     let Point { prompt, costs } = point;
     for (which, (name, cost)) in NAMES.iter().zip(costs).enumerate() {
-        let layers = models.layers_of(which);
-        let theory = match which {
-            0 => models.sizes.decoder_only_flops(layers, tokens, tokens - prompt, Pairs::All),
-            _ => models.sizes.encoder_decoder_flops([layers, layers], *prompt, tokens, Pairs::All),
-        };
-        let flops = format!("flops_{name}_prompt{prompt}");
-        evidence.measure(flops.clone(), cost.flops, "FLOP");
-        evidence.expect(
-            flops,
-            theory as f64,
+        evidence.measure(format!("flops_{name}_prompt{prompt}"), cost.flops, "FLOP").expect(
+            models.flops(which, *prompt, tokens) as f64,
             0.5,
             "2 per weight and token that visits it, 4·H·D per pair and layer",
         );
@@ -194,39 +218,39 @@ fn record(evidence: &mut Evidence, models: &Models, tokens: usize, point: &Point
     }
 }
 
-fn weigh(evidence: &mut Evidence, points: &[Point]) -> Result<()> {
+fn weigh(evidence: &mut Evidence, measured: &Measured) {
+    let Measured { models, points, .. } = measured;
     let range = |of: &dyn Fn(&Point) -> f64| Sample::new(points.iter().map(of)).extremes();
-    let is_near = |(low, high): (f64, f64)| (low - 1.0).abs().max((high - 1.0).abs()) <= TOLERANCE;
+    let are_near = |(low, high): (f64, f64)| is_near(low) && is_near(high);
     let words = |(low, high): (f64, f64)| format!("{} to {}", short(low), short(high));
     let flops = range(&|point| point.flops_ratio(1));
     evidence.measure("smallest_flops_ratio", flops.0, "times");
     evidence.measure("largest_flops_ratio", flops.1, "times");
     let text =
         format!("L + L layers take {} times the operations of L layers, over the prompts", words(flops));
-    evidence.weigh(is_near(flops), text);
+    evidence.weigh(are_near(flops), text);
     let time = range(&|point| timing::median(&point.seconds_ratio(1)));
     let text = format!("L + L layers take {} times as long (medians; not part of the verdict)", words(time));
-    evidence.weigh(is_near(time), text);
-    let cache = evidence.value("cache_ratio")?;
+    evidence.weigh(are_near(time), text);
+    let cache = measured.cache_ratio();
     let text = format!("the caches after a whole sequence are {} times as large", short(cache));
-    evidence.weigh(is_near((cache, cache)), text);
-    let parameters = evidence.value("parameter_ratio")?;
+    evidence.weigh(is_near(cache), text);
+    let outside = |which: usize| scaled(models.parameters(which).non_embedding() as f64, "");
     let text = format!(
         "outside the embedding it has {} times the parameters ({} against {})",
-        short(parameters),
-        scaled(evidence.value("parameters_outside_embedding_twice_the_layers")?, ""),
-        scaled(evidence.value("parameters_outside_embedding_decoder")?, ""),
+        short(models.parameter_ratio(1)),
+        outside(1),
+        outside(0),
     );
-    evidence.weigh(is_near((parameters, parameters)), text);
+    evidence.weigh(is_near(models.parameter_ratio(1)), text);
     let equal = range(&|point| point.flops_ratio(2));
     let text = format!(
         "at {} times the parameters an encoder-decoder takes {} of the operations: what counts is how many \
          layers a token crosses, not how many there are",
-        short(evidence.value("parameter_ratio_equal")?),
+        short(models.parameter_ratio(2)),
         words(equal)
     );
     evidence.weigh(equal.1 < 1.0 - TOLERANCE, text);
-    Ok(())
 }
 
 fn picture(evidence: &mut Evidence, settings: &Settings, points: &[Point]) {

@@ -4,7 +4,7 @@ use crate::axis::Axis;
 use crate::claim::timing::{self, Task};
 use crate::claim::{Sample, Settings};
 use crate::error::Result;
-use crate::model::architecture::{DecoderOnly, EncoderDecoder, Sizes};
+use crate::model::architecture::{Count, DecoderOnly, EncoderDecoder, Pairs, Sizes};
 use crate::ops::{slice, work};
 use crate::probe::Unobserved;
 use crate::run::Run;
@@ -76,6 +76,31 @@ impl Models {
 
     pub fn layers_of(&self, which: usize) -> usize {
         [self.layers, self.layers, self.equal][which]
+    }
+
+    /// Parameters, counted over what was built.
+    pub fn parameters(&self, which: usize) -> Count {
+        if which == 0 { self.decoder.parameters() } else { self.both[which - 1].parameters() }
+    }
+
+    /// Parameters outside the embedding over those of the decoder-only model.
+    pub fn parameter_ratio(&self, which: usize) -> f64 {
+        let outside = |which| self.parameters(which).non_embedding() as f64;
+        outside(which) / outside(0)
+    }
+
+    /// Operations of a pass by formula.
+    pub fn flops(&self, which: usize, prompt: usize, tokens: usize) -> u64 {
+        let layers = self.layers_of(which);
+        match which {
+            0 => self.sizes.decoder_only_flops(layers, tokens, tokens - prompt, Pairs::All),
+            _ => self.sizes.encoder_decoder_flops([layers, layers], prompt, tokens, Pairs::All),
+        }
+    }
+
+    /// Operations of L + L layers over those of the decoder-only model, by formula.
+    pub fn flops_ratio(&self, prompt: usize, tokens: usize) -> f64 {
+        self.flops(1, prompt, tokens) as f64 / self.flops(0, prompt, tokens) as f64
     }
 }
 

@@ -1,36 +1,25 @@
-//! Claim: linear attention has rank D at most when bidirectional, and full rank when causal.
+//! Claims: linear attention has a rank of at most D when bidirectional, and full rank when causal.
 
-mod figures;
-mod point;
-mod record;
+mod bidirectional;
+mod causal;
 mod recurrence;
 #[cfg(test)]
 mod tests;
 
-use super::untyped::Untyped;
-use super::{About, Allowed, Evidence, Floating, Opinion, Parameter, Settings};
+use std::collections::BTreeMap;
+
+pub use bidirectional::LinearAttentionRank;
+pub use causal::LinearAttentionCausalRank;
+
+use super::{Allowed, Evidence, Known, Parameter, Sample, Settings, chart};
+use crate::device::Device;
 use crate::error::Result;
-use crate::numbers::short;
-use crate::rank;
-use crate::run::Run;
-use point::{Place, Point};
+use crate::figure::style::Kind;
+use crate::figure::{Lines, PlotAxis, Series, SpectrumFigure};
+use crate::rank::{Spectrum, Tolerance};
 
-/// See the module.
-pub struct LinearAttentionRank;
-
-static ABOUT: About = About {
-    id: "linear-attention-rank",
-    statement: "Linear attention has a rank of at most D when bidirectional, and full rank when causal.",
-    source: "Su Jianlin, kexue.fm 9529 (2023), on the low rank of bidirectional attention; linear attention: \
-             Katharopoulos et al. 2020 (arXiv 2006.16236)",
-    exact: "Bidirectional, the weights are a positive diagonal times φ(Q)φ(K)ᵀ, the product of an n × D and a \
-            D × n matrix: rank at most min(D, n), whatever the numbers. Causal, they are triangular, and the \
-            determinant is the product of their diagonal: full rank exactly if every φ(qᵢ)·φ(kᵢ) > 0. For elu + 1 \
-            that always holds, for relu it need not. Every block below the diagonal has rank at most D either \
-            way: it is what the recurrent state of D·(D + 1) numbers carries.",
-    reconsider: "A feature map with more features than D, which raises the bound, or with zeros, which breaks the \
-                 second half; a measured rank above the bound would mean an error in the formula.",
-};
+const SOURCE: &str = "Su Jianlin, kexue.fm 9529 (2023), on the low rank of bidirectional attention; linear attention: \
+                      Katharopoulos et al. 2020 (arXiv 2006.16236)";
 
 static PARAMETERS: &[Parameter] = &[
     Parameter {
@@ -50,62 +39,115 @@ static PARAMETERS: &[Parameter] = &[
     Parameter { name: "seeds", summary: "draws", allowed: Allowed::Integer(2, 1000), quick: "5", full: "10" },
 ];
 
-impl Untyped for LinearAttentionRank {
-    fn about(&self) -> &'static About {
-        &ABOUT
+const NUMPY: &str = "numpy, 20 other draws at n = 512";
+
+/// A mean and standard deviation of numpy's draws.
+const fn numpy(mean: f64, sd: f64) -> Known {
+    Known::new(mean, sd, 20)
+}
+
+/// One length and one head size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    n: usize,
+    head_size: usize,
+}
+
+impl Place {
+    /// All that the settings name, head size by head size.
+    fn all(settings: &Settings) -> Result<Vec<Place>> {
+        let (lengths, head_sizes) = (settings.integers("lengths")?, settings.integers("head_sizes")?);
+        let of = |head_size| lengths.iter().map(move |&n| Place { n, head_size });
+        Ok(head_sizes.into_iter().flat_map(of).collect())
     }
 
-    fn parameters(&self) -> &'static [Parameter] {
-        PARAMETERS
+    /// min(D, n): the bound on the bidirectional rank.
+    fn bound(&self) -> usize {
+        self.head_size.min(self.n)
     }
 
-    fn run(&self, settings: &Settings, run: &Run) -> Result<Evidence> {
-        let mut evidence = Evidence::new();
-        let seed = settings.seed()?;
-        let seeds: Vec<u64> = (0..settings.integer("seeds")? as u64).map(|draw| seed + draw).collect();
-        let mut found: Vec<(Place, Vec<Point>)> = Vec::new();
-        for head_size in settings.integers("head_sizes")? {
-            for n in settings.integers("lengths")? {
-                let place = Place { n, head_size };
-                let points = rank::many(&seeds, "linear attention", run, |&seed| {
-                    Point::draw(place, seed, settings.device(), run)
-                })?;
-                record::measure(&mut evidence, place, &points, settings.device())?;
-                found.push((place, points));
-            }
-        }
-        record::totals(&mut evidence, &found);
-        record::weigh(&mut evidence, &found, settings.device())?;
-        recurrence::compare(&mut evidence, settings, run)?;
-        figures::show(&mut evidence, settings, &found);
-        Ok(evidence)
+    /// `name` at this place.
+    fn name(&self, name: &str) -> String {
+        format!("{name}_n{}_d{}", self.n, self.head_size)
     }
 
-    fn verdict(&self, evidence: &Evidence) -> Result<Opinion<Floating>> {
-        let value = |name: &str| evidence.value(name);
-        let (binding, draws) = (value("points_with_n_above_d")?, value("draws_in_all")?);
-        let (excess, short_of_full) =
-            (value("largest_excess_over_min_d_n")?, value("causal_not_full_draws")?);
-        let relu = value("relu_not_full_draws")?;
-        let (ruling, because) = if excess > 0.0 || short_of_full > 0.0 {
-            let because = format!(
-                "the bidirectional rank exceeds min(D, n) by up to {excess}, and {short_of_full} of {draws} causal \
-                 draws lack full rank"
-            );
-            (Floating::Nowhere, because)
-        } else if binding == 0.0 {
-            (Floating::NotResolved, "no point has n above D, where the bound would say something".to_owned())
-        } else if relu > 0.0 {
-            let because = format!(
-                "with elu + 1, in all {draws} draws; with relu, {relu} of {draws} causal draws have tokens that \
-                 share no feature with themselves, a 0 on the diagonal, and so no full rank: the condition is \
-                 φ(qᵢ)·φ(kᵢ) > 0 for every i"
-            );
-            (Floating::InOneRegion, because)
-        } else {
-            let because = format!("in all {} draws, with elu + 1 and with relu", short(draws));
-            (Floating::Everywhere, because)
-        };
-        Ok(Opinion::new(ruling, because))
+    fn in_words(&self) -> String {
+        format!("n = {}, D = {}", self.n, self.head_size)
     }
+}
+
+/// What counts as zero among singular values of weights that were computed on `device`.
+fn tolerance(device: &Device) -> Tolerance {
+    if *device == Device::Cpu { Tolerance::F64 } else { Tolerance::F32 }
+}
+
+fn ranks<'a>(spectra: impl Iterator<Item = &'a Spectrum>, zero: Tolerance) -> Sample {
+    spectra.map(|spectrum| spectrum.numerical_rank(zero) as f64).collect()
+}
+
+fn effective<'a>(spectra: impl Iterator<Item = &'a Spectrum>) -> Sample {
+    spectra.map(Spectrum::effective_rank).collect()
+}
+
+/// Ranks against n, a curve for each of up to four head sizes; nothing to draw for a single n.
+fn show_over_n(
+    evidence: &mut Evidence,
+    settings: &Settings,
+    (name, kind): (&str, Kind),
+    ranks: impl Iterator<Item = (Place, Sample)>,
+    caption: &str,
+) {
+    let mut by_size: BTreeMap<usize, Vec<(f64, Sample)>> = BTreeMap::new();
+    for (place, sample) in ranks {
+        by_size.entry(place.head_size).or_default().push((place.n as f64, sample));
+    }
+    // More than a few head sizes would be more legend than picture.
+    let mut curves = Vec::new();
+    for (head_size, mut points) in by_size.into_iter().rev().take(4) {
+        points.sort_by(|a, b| a.0.total_cmp(&b.0));
+        points.dedup_by(|a, b| a.0 == b.0);
+        curves.push(chart::curve(format!("{name}, D = {head_size}"), kind, &points));
+    }
+    if curves.iter().all(|curve| curve.points.len() < 2) {
+        return;
+    }
+    let figure = Lines {
+        title: format!("Numerical rank of linear attention over n, {name}"),
+        x: PlotAxis::log("positions n"),
+        y: PlotAxis::log("numerical rank"),
+        curves,
+        references: Vec::new(),
+        settings: settings.record(),
+    };
+    evidence.show("rank-over-n", caption, figure);
+}
+
+/// Singular values of one draw.
+fn show_spectra(
+    evidence: &mut Evidence,
+    settings: &Settings,
+    place: Place,
+    series: &[(&str, Kind, &Spectrum)],
+    caption: &str,
+) {
+    let series = series.iter().map(|(name, kind, spectrum)| Series {
+        name: (*name).into(),
+        kind: *kind,
+        spectrum: (*spectrum).clone(),
+    });
+    let title = format!("Linear attention and softmax, {}: singular values", place.in_words());
+    let figure = SpectrumFigure { title, series: series.collect(), settings: settings.record() };
+    evidence.show("spectra", format!("Singular values of one draw, {}. {caption}", place.in_words()), figure);
+}
+
+/// The place of the largest n, with a head size in the middle.
+fn largest<T>(points: &[T], place: impl Fn(&T) -> Place) -> Option<&T> {
+    let n = points.iter().map(|point| place(point).n).max()?;
+    let largest: Vec<_> = points.iter().filter(|point| place(point).n == n).collect();
+    largest.get((largest.len() - 1) / 2).copied()
+}
+
+/// "n = 16, D = 8; n = 64, D = 8".
+fn places<'a, T: 'a>(points: impl Iterator<Item = &'a T>, place: impl Fn(&T) -> Place) -> String {
+    points.map(|point| place(point).in_words()).collect::<Vec<_>>().join("; ")
 }

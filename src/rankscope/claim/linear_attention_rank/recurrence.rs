@@ -18,9 +18,17 @@ const MAP: FeatureMap = FeatureMap::EluPlusOne;
 /// Tokens that are stepped one by one on the device; the rest come as one block.
 const SINGLY: usize = 32;
 
-/// Records how far the recurrent state is from the matrix, token by token: in f64 on the CPU, and in f32 as the
-/// settings' device computes it.
-pub(super) fn compare(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<()> {
+/// How far the recurrent state is from the matrix, token by token.
+pub(super) struct Recurrence {
+    n: usize,
+    head_size: usize,
+    /// In f64 on the CPU.
+    f64s: f64,
+    /// In f32 as the settings' device computes it.
+    f32s: f64,
+}
+
+pub(super) fn measure(settings: &Settings, run: &Run) -> Result<Recurrence> {
     let n = settings.integers("lengths")?.into_iter().max().unwrap_or(2);
     let head_size = settings.integers("head_sizes")?.into_iter().min().unwrap_or(1);
     let draw = Draw::independent(n, head_size, settings.seed()?);
@@ -29,20 +37,33 @@ pub(super) fn compare(evidence: &mut Evidence, settings: &Settings, run: &Run) -
     let want = weights.dot(&values);
     let f64s = distance(&stepped(&draw, &values, run)?, &want);
     let f32s = distance(&stepped_on(settings.device(), &draw, &values, run)?, &want);
-    let (state, cache) = (head_size * (head_size + 1), 2 * head_size * n);
-    evidence.measure("recurrent_difference_f64", f64s, "");
-    evidence.measure("recurrent_difference_f32", f32s, "");
-    let bound = (n + head_size) as f64;
-    evidence.expect("recurrent_difference_f64", 0.0, bound * f64::EPSILON, "rounding in f64");
-    evidence.expect("recurrent_difference_f32", 0.0, bound * f64::from(f32::EPSILON), "rounding in f32");
-    let text = format!(
-        "n = {n}, D = {head_size}: a recurrent state of {state} numbers, stepped token by token, gives what the \
-         causal matrix gives, up to {} (f32: {}); keys and values take {cache} numbers by then",
-        short(f64s),
-        short(f32s)
-    );
-    evidence.weigh(f64s <= bound * f64::EPSILON, text);
-    Ok(())
+    Ok(Recurrence { n, head_size, f64s, f32s })
+}
+
+impl Recurrence {
+    pub fn report(&self, evidence: &mut Evidence) {
+        let Recurrence { n, head_size, f64s, f32s } = *self;
+        let bound = (n + head_size) as f64;
+        evidence.measure("recurrent_difference_f64", f64s, "").expect(
+            0.0,
+            bound * f64::EPSILON,
+            "rounding in f64",
+        );
+        let epsilon = f64::from(f32::EPSILON);
+        evidence.measure("recurrent_difference_f32", f32s, "").expect(
+            0.0,
+            bound * epsilon,
+            "rounding in f32",
+        );
+        let (state, cache) = (head_size * (head_size + 1), 2 * head_size * n);
+        let text = format!(
+            "n = {n}, D = {head_size}: a recurrent state of {state} numbers, stepped token by token, gives what the \
+             causal matrix gives, up to {} (f32: {}); keys and values take {cache} numbers by then",
+            short(f64s),
+            short(f32s)
+        );
+        evidence.weigh(f64s <= bound * f64::EPSILON, text);
+    }
 }
 
 /// The largest |a − b| over the largest |b|.

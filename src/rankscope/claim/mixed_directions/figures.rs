@@ -1,13 +1,17 @@
 //! The pictures: effective ranks over the head size, and spectra.
 
 use super::{Pair, Point};
-use crate::claim::{Evidence, Settings};
+use crate::claim::{Evidence, Settings, chart};
 use crate::figure::style::Kind;
-use crate::figure::{Curve, Lines, PlotAxis, Series, SpectrumFigure};
+use crate::figure::{Lines, PlotAxis, Series, SpectrumFigure};
 
 /// Singular values of one draw at one point.
-pub(super) fn spectra(evidence: &mut Evidence, settings: &Settings, point: &Point, pair: Pair) {
-    let Point { head_size, scale, .. } = *point;
+pub(super) fn spectra(
+    evidence: &mut Evidence,
+    settings: &Settings,
+    (head_size, scale): (usize, f64),
+    pair: Pair,
+) {
     let series = |name: &str, kind, spectrum| Series { name: name.into(), kind, spectrum };
     let series = vec![
         series("one causal + one anti-causal", Kind::Custom, pair.mixed),
@@ -31,21 +35,13 @@ pub(super) fn ranks(evidence: &mut Evidence, settings: &Settings, points: &[Poin
     let mut curves = Vec::new();
     // More than a few scales would be more legend than picture.
     for &scale in scales.iter().take(3) {
-        for (label, kind, measured) in [
-            ("mixed", Kind::Custom, "rank_mixed"),
-            ("bidirectional", Kind::Bidirectional, "rank_bidirectional"),
-        ] {
+        for (label, kind, which) in [("mixed", Kind::Custom, 0), ("bidirectional", Kind::Bidirectional, 1)] {
             let here = points.iter().filter(|point| point.scale == scale);
-            let mut found: Vec<(f64, f64, f64)> = here
-                .filter_map(|point| {
-                    let ranks = evidence.sample(&format!("{measured}_{}", point.suffix())).ok()?;
-                    Some((point.head_size as f64, ranks.mean(), ranks.sd()))
-                })
-                .collect();
+            let mut found: Vec<_> =
+                here.map(|point| (point.head_size as f64, point.side_by_side[which].clone())).collect();
             found.sort_by(|a, b| a.0.total_cmp(&b.0));
-            found.dedup();
-            let curve = Curve::new(format!("{label}, scale {scale}"), kind, found.iter().map(|p| (p.0, p.1)));
-            curves.push(curve.with_spread(found.iter().map(|p| p.2)));
+            found.dedup_by(|a, b| a.0 == b.0);
+            curves.push(chart::curve(format!("{label}, scale {scale}"), kind, &found));
         }
     }
     if curves.iter().all(|curve| curve.points.len() < 2) {

@@ -1,18 +1,24 @@
 //! Claim: half the heads forward and half backward restore rank to bidirectional attention.
 
 mod figures;
+mod heads;
 mod multi_head;
 mod pair;
-mod record;
+mod point;
 #[cfg(test)]
 mod tests;
 
-use super::untyped::Untyped;
-use super::{About, Allowed, Evidence, Floating, Opinion, Parameter, Sample, Settings};
+use super::{
+    About, Allowed, Evidence, Experiment, Floating, Outcome, Parameter, Sample, Settings, Trained, Verdict,
+    trained,
+};
 use crate::error::Result;
 use crate::rank;
 use crate::run::Run;
+use heads::Heads;
+use multi_head::Agreement;
 use pair::Pair;
+use point::Point;
 
 /// See the module.
 pub struct MixedDirections;
@@ -25,9 +31,8 @@ static ABOUT: About = About {
             all inputs, has their mean, and always their product. For almost all inputs bidirectional heads \
             have full rank too: what the directions change is the shape of the spectrum. At logits of 0 a \
             bidirectional head is the matrix of 1/n, of rank 1, and a causal one the Cesàro matrix.",
-    reconsider: "Trained heads instead of drawn ones: the source trained encoders on masked words, and that \
-                 half of the claim is no part of this experiment. Or a head size or a logit scale at which \
-                 the difference changes its sign.",
+    reconsider: "Encoders trained with mixed directions: the source trained some on masked words, and that half of \
+                 the claim is no part of this experiment. Trained heads are shown with their masks replaced.",
 };
 
 static PARAMETERS: &[Parameter] = &[
@@ -53,24 +58,25 @@ static PARAMETERS: &[Parameter] = &[
         full: "0.1,0.3,1,2,4",
     },
     Parameter { name: "seeds", summary: "draws", allowed: Allowed::Integer(2, 1000), quick: "6", full: "40" },
+    trained::MODELS,
+    trained::LARGEST,
+    trained::TEXTS_FILE,
+    trained::TOKENS,
 ];
 
-/// One scale and one head size.
-#[derive(Clone, Copy)]
-struct Point {
-    n: usize,
-    head_size: usize,
-    scale: f64,
+/// What the experiment finds.
+pub struct Measured {
+    points: Vec<Point>,
+    /// One draw at the first and at the last point.
+    spectra: Vec<(usize, f64, Pair)>,
+    agreement: Agreement,
+    models: Vec<Heads>,
+    notes: Vec<String>,
 }
 
-impl Point {
-    /// The end of the names of its numbers.
-    fn suffix(&self) -> String {
-        format!("scale{}_d{}", self.scale, self.head_size)
-    }
-}
+impl Experiment for MixedDirections {
+    type Measured = Measured;
 
-impl Untyped for MixedDirections {
     fn about(&self) -> &'static About {
         &ABOUT
     }
@@ -79,54 +85,72 @@ impl Untyped for MixedDirections {
         PARAMETERS
     }
 
-    fn run(&self, settings: &Settings, run: &Run) -> Result<Evidence> {
-        let mut evidence = Evidence::new();
+    fn measure(&self, settings: &Settings, run: &Run) -> Result<Measured> {
         let (n, seed) = (settings.integer("n")?, settings.seed()?);
         let seeds: Vec<u64> = (0..settings.integer("seeds")? as u64).map(|draw| seed + draw).collect();
         let (scales, head_sizes) = (settings.numbers("scales")?, settings.integers("head_sizes")?);
-        let points = scales.iter().flat_map(|&scale| head_sizes.iter().map(move |&d| (scale, d)));
-        let points: Vec<Point> = points.map(|(scale, head_size)| Point { n, head_size, scale }).collect();
-        let last = points.len() - 1;
-        for (index, point) in points.iter().enumerate() {
+        let places = scales.iter().flat_map(|&scale| head_sizes.iter().map(move |&d| (d, scale)));
+        let places: Vec<(usize, f64)> = places.collect();
+        let (mut points, mut spectra) = (Vec::new(), Vec::new());
+        for (index, &(head_size, scale)) in places.iter().enumerate() {
             let pairs = rank::many(&seeds, "mixed directions", run, |&seed| {
-                Pair::draw(point, seed, settings.device(), run)
+                Pair::draw((n, head_size, scale), seed, settings.device(), run)
             })?;
-            record::point(&mut evidence, point, &pairs, settings.device())?;
+            points.push(Point::of((n, head_size, scale), &pairs, settings.device()));
             // The smallest head under the smallest logits, and the other end, where the sign may be another.
-            if let Some(first) = pairs.into_iter().next().filter(|_| index == 0 || index == last) {
-                figures::spectra(&mut evidence, settings, point, first);
+            if index == 0 || index == places.len() - 1 {
+                spectra.extend(pairs.into_iter().next().map(|pair| (head_size, scale, pair)));
             }
         }
         run.check()?;
-        figures::ranks(&mut evidence, settings, &points);
-        multi_head::compare(&mut evidence, n, head_sizes[0], seed, settings.device())?;
+        let (models, notes) = heads::measure(settings, run)?;
+        let agreement = multi_head::compare(n, head_sizes[0], seed, settings.device())?;
+        Ok(Measured { points, spectra, agreement, models, notes })
+    }
+
+    fn judge(&self, measured: &Measured) -> Verdict {
+        let places = |wanted| {
+            let points = measured.points.iter().filter(|point| outcome(&point.gain()) == wanted);
+            let words: Vec<_> = points.map(|p| format!("scale {}, D = {}", p.scale, p.head_size)).collect();
+            if words.is_empty() { "no point".to_owned() } else { words.join("; ") }
+        };
+        let because = format!(
+            "The effective rank of the mean of two heads rises at {}; it falls at {}.",
+            places(Outcome::Holds),
+            places(Outcome::Opposite)
+        );
+        let rises = |gain: &Sample| match outcome(gain) {
+            Outcome::Holds => Some(true),
+            Outcome::Opposite => Some(false),
+            Outcome::Fails | Outcome::Unclear => None,
+        };
+        let gains = measured.models.iter().flat_map(|model| &model.gains);
+        Verdict::new()
+            .floating(Floating::over(measured.points.iter().map(|point| outcome(&point.gain()))), because)
+            .trained(Trained::over(gains.map(rises)), heads::in_words(&measured.models))
+    }
+
+    fn report(&self, measured: Measured, settings: &Settings) -> Result<Evidence> {
+        let mut evidence = Evidence::new();
+        for point in &measured.points {
+            point.report(&mut evidence);
+        }
+        for (head_size, scale, pair) in measured.spectra {
+            figures::spectra(&mut evidence, settings, (head_size, scale), pair);
+        }
+        figures::ranks(&mut evidence, settings, &measured.points);
+        measured.agreement.report(&mut evidence);
+        heads::report(&mut evidence, &measured.models);
+        measured.notes.into_iter().for_each(|note| evidence.note(note));
         Ok(evidence)
     }
+}
 
-    fn verdict(&self, evidence: &Evidence) -> Result<Opinion<Floating>> {
-        let gains: Vec<_> = evidence.measured().iter().filter(|m| m.name.starts_with("gain_scale")).collect();
-        let clearly = |gain: &Sample, sign: f64| sign * gain.mean() > 2.0 * gain.standard_error();
-        let places = |sign: f64| -> Vec<String> {
-            let sides = gains.iter().filter(|m| m.spread.as_ref().is_some_and(|gain| clearly(gain, sign)));
-            sides.map(|m| in_words(&m.name)).collect()
-        };
-        let (up, down) = (places(1.0), places(-1.0));
-        let because = format!("effective rank rises at {}; falls at {}", or_none(&up), or_none(&down));
-        let ruling = match (up.len(), down.len()) {
-            (up, 0) if up == gains.len() => Floating::Everywhere,
-            (0, down) if down == gains.len() => Floating::Nowhere,
-            (0, 0) => Floating::NotResolved,
-            _ => Floating::InOneRegion,
-        };
-        Ok(Opinion::new(ruling, because))
+/// Whether a paired difference is above zero or below it by more than two standard errors.
+fn outcome(gain: &Sample) -> Outcome {
+    match (gain.mean(), 2.0 * gain.standard_error()) {
+        (mean, error) if mean > error => Outcome::Holds,
+        (mean, error) if mean < -error => Outcome::Opposite,
+        _ => Outcome::Unclear,
     }
-}
-
-/// `gain_scale0.1_d4` as people say it.
-fn in_words(name: &str) -> String {
-    name.trim_start_matches("gain_").replace("scale", "scale ").replace("_d", ", D = ")
-}
-
-fn or_none(places: &[String]) -> String {
-    if places.is_empty() { "no point".to_owned() } else { places.join("; ") }
 }

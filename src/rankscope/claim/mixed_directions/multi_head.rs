@@ -15,35 +15,41 @@ use crate::run::Run;
 use crate::tensor::Tensor;
 use crate::weight::{Dtype, Weight};
 
-/// Records the largest difference between the two ways, at scale 1.
-pub(super) fn compare(
-    evidence: &mut Evidence,
+/// How far the two ways are apart, at scale 1.
+pub(super) struct Agreement {
     n: usize,
     head_size: usize,
-    seed: u64,
-    device: &Device,
-) -> Result<()> {
-    const NAME: &str = "multi_head_difference";
+    /// The largest difference of two weights.
+    difference: f64,
+    /// What rounding in f32 may make of it.
+    tolerance: f64,
+}
+
+pub(super) fn compare(n: usize, head_size: usize, seed: u64, device: &Device) -> Result<Agreement> {
     let draws = heads(n, head_size, seed);
     let together = through_the_layer(n, head_size, seed, device)?;
-    let (mut largest, mut reach) = (0.0f64, 1.0f64);
+    let (mut difference, mut reach) = (0.0f64, 1.0f64);
     for ((draw, mask), layer) in draws.iter().zip([Mask::causal(), Mask::anti_causal()]).zip(&together) {
         let alone = draw.weights(1.0, &mask, device)?;
-        largest = (&alone - layer).iter().fold(largest, |largest, x| largest.max(x.abs()));
+        difference = (&alone - layer).iter().fold(difference, |largest, x| largest.max(x.abs()));
         reach = draw.scores(1.0).iter().fold(reach, |reach, x| reach.max(x.abs()));
     }
-    evidence.measure(NAME, largest, "");
     // An exponential of size e is off by e·ε.
-    let tolerance = 16.0 * reach * f64::from(f32::EPSILON);
-    evidence.expect(NAME, 0.0, tolerance, "rounding in f32");
-    let text = format!(
-        "a multi-head layer under the mask {} makes the same weights as the two heads alone, up to {} (n = {n}, \
-         D = {head_size}, in f32)",
-        Mask::mixed_direction(),
-        short(largest)
-    );
-    evidence.weigh(largest <= tolerance, text);
-    Ok(())
+    Ok(Agreement { n, head_size, difference, tolerance: 16.0 * reach * f64::from(f32::EPSILON) })
+}
+
+impl Agreement {
+    pub fn report(&self, evidence: &mut Evidence) {
+        let Agreement { n, head_size, difference, tolerance } = *self;
+        evidence.measure("multi_head_difference", difference, "").expect(0.0, tolerance, "rounding in f32");
+        let text = format!(
+            "a multi-head layer under the mask {} makes the same weights as the two heads alone, up to {} (n = {n}, \
+             D = {head_size}, in f32)",
+            Mask::mixed_direction(),
+            short(difference)
+        );
+        evidence.weigh(difference <= tolerance, text);
+    }
 }
 
 /// The weights that a layer of two heads makes: its input is [Q₁ Q₂ K₁ K₂], its projections cut that up.

@@ -2,7 +2,6 @@
 
 use ndarray::Array2;
 
-use super::Point;
 use crate::claim::Draw;
 use crate::device::Device;
 use crate::error::Result;
@@ -32,9 +31,15 @@ pub(super) fn heads(n: usize, head_size: usize, seed: u64) -> [Draw; 2] {
 }
 
 impl Pair {
-    pub(super) fn draw(point: &Point, seed: u64, device: &Device, run: &Run) -> Result<Self> {
-        let [first, second] = heads(point.n, point.head_size, seed);
-        let weights = |head: &Draw, mask: Mask| head.weights(point.scale, &mask, device);
+    /// Of n positions, heads of size D, logits of this scale.
+    pub(super) fn draw(
+        (n, head_size, scale): (usize, usize, f64),
+        seed: u64,
+        device: &Device,
+        run: &Run,
+    ) -> Result<Self> {
+        let [first, second] = heads(n, head_size, seed);
+        let weights = |head: &Draw, mask: Mask| head.weights(scale, &mask, device);
         let (lower, upper) = (weights(&first, Mask::causal())?, weights(&second, Mask::anti_causal())?);
         let full = [weights(&first, Mask::bidirectional())?, weights(&second, Mask::bidirectional())?];
         let spectrum = |matrix: &Array2<f64>| {

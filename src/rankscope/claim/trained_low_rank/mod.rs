@@ -1,4 +1,7 @@
 //! Claim: trained attention is of low rank.
+//!
+//! The three meanings of rank are three arenas: the exact rank, which the mask decides; the numerical rank that
+//! f32 finds; the effective rank, which training shapes.
 
 mod heads;
 mod pictures;
@@ -6,8 +9,10 @@ mod pictures;
 mod tests;
 
 use super::trained::{self, Subject, plain};
-use super::untyped::Untyped;
-use super::{About, Allowed, Evidence, Floating, Opinion, Parameter, Settings};
+use super::{
+    About, Allowed, Evidence, Exact, Experiment, Floating, Outcome, Parameter, Sample, Settings, Trained,
+    Verdict,
+};
 use crate::error::Result;
 use crate::mask::Mask;
 use crate::numbers::short;
@@ -62,7 +67,6 @@ static PARAMETERS: &[Parameter] = &[
 /// The share of heads that counts as attention at large.
 const MOSTLY: f64 = 0.9;
 /// The share that counts as exceptions.
-const FEW: f64 = 0.1;
 
 /// What decides whether a head counts.
 struct Rules {
@@ -83,7 +87,23 @@ impl Rules {
     }
 }
 
-impl Untyped for TrainedLowRank {
+/// One model: as it was trained, and with its mask transplanted.
+struct Subjected {
+    name: String,
+    trained: Reading,
+    transplanted: Reading,
+}
+
+/// What the experiment finds.
+pub struct Measured {
+    rules: Rules,
+    models: Vec<Subjected>,
+    notes: Vec<String>,
+}
+
+impl Experiment for TrainedLowRank {
+    type Measured = Measured;
+
     fn about(&self) -> &'static About {
         &ABOUT
     }
@@ -92,80 +112,115 @@ impl Untyped for TrainedLowRank {
         PARAMETERS
     }
 
-    fn run(&self, settings: &Settings, run: &Run) -> Result<Evidence> {
-        let rules = Rules::read(settings)?;
+    fn measure(&self, settings: &Settings, run: &Run) -> Result<Measured> {
         let look = |subject: &Subject| {
             let trained = subject.trained_mask().clone();
             let other = if trained == Mask::bidirectional() { Mask::causal() } else { Mask::bidirectional() };
             let read = |mask| heads::read(subject, mask, settings, run);
-            Ok((subject.name.clone(), read(trained)?, read(other)?))
+            Ok(Subjected { name: subject.name.clone(), trained: read(trained)?, transplanted: read(other)? })
         };
-        let (found, notes) = trained::each(settings, "n", run, |_| None, look)?;
+        let (models, notes) = trained::each(settings, "n", run, |_| None, look)?;
+        Ok(Measured { rules: Rules::read(settings)?, models, notes })
+    }
+
+    fn judge(&self, measured: &Measured) -> Verdict {
+        let (exact, because) = in_exact_arithmetic(measured);
+        let low = |of: fn(&Head) -> &Sample| {
+            let heads = measured.heads();
+            heads.map(move |(head, _)| measured.rules.is_low(of(head).mean())).collect::<Vec<_>>()
+        };
+        let (numerical, effective) = (low(|head| &head.numerical), low(|head| &head.effective));
+        let outcome = |&is_low: &bool| if is_low { Outcome::Holds } else { Outcome::Fails };
+        Verdict::new()
+            .exact(exact, because)
+            .floating(Floating::over(numerical.iter().map(outcome)), in_floating_point(measured, &numerical))
+            .trained(
+                Trained::over(effective.iter().map(|&is_low| Some(is_low))),
+                in_trained_models(measured, &effective),
+            )
+    }
+
+    fn report(&self, measured: Measured, settings: &Settings) -> Result<Evidence> {
+        let Measured { rules, models, notes } = measured;
         let mut evidence = Evidence::new();
         notes.into_iter().for_each(|note| evidence.note(note));
-        let mut all = Tally::default();
-        for (name, trained, transplanted) in &found {
+        for Subjected { name, trained, transplanted } in &models {
             record(&mut evidence, name, trained, &rules);
             record(&mut evidence, name, transplanted, &rules);
             weigh(&mut evidence, name, trained, &rules);
             weigh_transplant(&mut evidence, name, [trained, transplanted], &rules);
-            all.add(trained, &rules);
             pictures::show(&mut evidence, settings, name, [trained, transplanted]);
         }
-        all.measure(&mut evidence);
         Ok(evidence)
     }
+}
 
-    fn verdict(&self, evidence: &Evidence) -> Result<Opinion<Floating>> {
-        let of = |name: &str| evidence.value(name);
-        let (effective, numerical) = (of("low_effective")?, of("low_numerical")?);
-        let heads = of("heads")?;
-        let numbers = format!(
-            "of {heads} heads as trained, a share of {} is below the threshold in effective rank, {} in numerical \
-             rank (f32); {} lie below untrained heads of their size and mask",
-            short(effective),
-            short(numerical),
-            short(of("below_random")?)
-        );
-        let (is_most, is_few) = (|share: f64| share >= MOSTLY, |share: f64| share <= FEW);
-        let (ruling, what) = match (effective, numerical) {
-            (e, r) if is_most(e) && is_most(r) => (Floating::Everywhere, "in either sense"),
-            (e, r) if is_few(e) && is_few(r) => (Floating::Nowhere, "in neither sense"),
-            (e, r) if is_most(e) && r < MOSTLY => {
-                (Floating::InOneRegion, "in effective rank, not in numerical rank")
-            }
-            (e, r) if e.is_nan() || r.is_nan() => (Floating::NotResolved, "without heads"),
-            _ => (Floating::InOneRegion, "for some heads, not for attention at large"),
-        };
-        Ok(Opinion::new(ruling, format!("{what}: {numbers}")))
+impl Measured {
+    /// Every head as trained, with its model's reading.
+    fn heads(&self) -> impl Iterator<Item = (&Head, &Reading)> {
+        let readings = self.models.iter().map(|model| &model.trained);
+        readings.flat_map(|reading| reading.heads.iter().map(move |head| (head, reading)))
+    }
+
+    fn names(&self) -> String {
+        let names: Vec<_> = self.models.iter().map(|model| model.name.as_str()).collect();
+        names.join(" and ")
     }
 }
 
-/// Heads of all models, as trained.
-#[derive(Default)]
-struct Tally {
-    heads: usize,
-    low_effective: usize,
-    low_numerical: usize,
-    below_random: usize,
+/// The pattern of the mask decides the exact rank of some heads; those contradict the claim.
+fn in_exact_arithmetic(measured: &Measured) -> (Exact, String) {
+    let n = measured.rules.n;
+    let is_full = |model: &&Subjected| model.trained.mask.exact_rank(n as usize).rank == Some(n as usize);
+    match measured.models.iter().find(is_full) {
+        Some(Subjected { name, trained, .. }) => {
+            let reason = trained.mask.exact_rank(n as usize).reason;
+            let because = format!(
+                "Refuted by example: each of the {} heads of {name} has rank {n} of {n} on every text, for its weights \
+                 are {reason}.",
+                trained.heads.len()
+            );
+            (Exact::Refuted, because)
+        }
+        None => (Exact::Open, "No model at hand has a mask that decides the exact rank.".to_owned()),
+    }
 }
 
-impl Tally {
-    fn add(&mut self, reading: &Reading, rules: &Rules) {
-        let count = |test: &dyn Fn(&Head) -> bool| reading.heads.iter().filter(|head| test(head)).count();
-        self.heads += reading.heads.len();
-        self.low_effective += count(&|head| rules.is_low(head.effective.mean()));
-        self.low_numerical += count(&|head| rules.is_low(head.numerical.mean()));
-        self.below_random += count(&|head| head.effective.mean() < reading.random.mean());
+fn in_floating_point(measured: &Measured, is_low: &[bool]) -> String {
+    if is_low.is_empty() {
+        return "No model at hand.".to_owned();
     }
+    let Rules { n, threshold, .. } = measured.rules;
+    let least = measured.heads().map(|(head, _)| head.numerical.mean()).fold(f64::INFINITY, f64::min);
+    format!(
+        "The numerical rank in f32 is below {} of {n} in {} of {} heads of {}; the lowest is {}.",
+        short(threshold * n),
+        count(is_low),
+        is_low.len(),
+        measured.names(),
+        short(least)
+    )
+}
 
-    fn measure(&self, evidence: &mut Evidence) {
-        let share = |count: usize| count as f64 / self.heads as f64;
-        evidence.measure("heads", self.heads as f64, "");
-        evidence.measure("low_effective", share(self.low_effective), "of all heads");
-        evidence.measure("low_numerical", share(self.low_numerical), "of all heads");
-        evidence.measure("below_random", share(self.below_random), "of all heads");
+fn in_trained_models(measured: &Measured, is_low: &[bool]) -> String {
+    if is_low.is_empty() {
+        return "No model at hand.".to_owned();
     }
+    let Rules { n, threshold, .. } = measured.rules;
+    let below = measured.heads().filter(|(head, reading)| head.effective.mean() < reading.random.mean());
+    format!(
+        "The effective rank is below {} of {n} in {} of {} heads of {}; in {} it is below that of untrained heads of \
+         the same size and mask.",
+        short(threshold * n),
+        count(is_low),
+        is_low.len(),
+        measured.names(),
+        below.count()
+    )
+}
+
+fn count(is_low: &[bool]) -> usize {
+    is_low.iter().filter(|&&is_low| is_low).count()
 }
 
 fn record(evidence: &mut Evidence, name: &str, reading: &Reading, rules: &Rules) {
@@ -192,7 +247,7 @@ fn record(evidence: &mut Evidence, name: &str, reading: &Reading, rules: &Rules)
     evidence.measure(format!("below_random_{of}"), below, "of its heads");
     let sinks = share(&|head| head.first_token.mean() >= rules.sink);
     evidence.measure(format!("sinks_{of}"), sinks, "of its heads");
-    let least = |of: fn(&Head) -> &super::Sample| {
+    let least = |of: fn(&Head) -> &Sample| {
         reading.heads.iter().map(|head| of(head).mean()).fold(f64::INFINITY, f64::min)
     };
     evidence.measure(format!("smallest_effective_rank_{of}"), least(|head| &head.effective), "");

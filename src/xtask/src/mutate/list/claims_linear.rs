@@ -14,15 +14,15 @@ const UNIFORM: &[&str] = &["mixed_directions::tests::uniform_attention_is_the_ex
 pub(super) const CLAIMS_LINEAR: &[Mutation] = &[
     Mutation {
         name: "claims.linear-causal-is-bidirectional",
-        file: "claim/linear_attention_rank/point.rs",
-        old: "let causal = linear(FeatureMap::EluPlusOne, Mask::causal())?;",
-        new: "let causal = linear(FeatureMap::EluPlusOne, Mask::bidirectional())?;",
+        file: "claim/linear_attention_rank/causal.rs",
+        old: "linear_weights(&draw.q, &draw.k, map, &Mask::causal(), device)",
+        new: "linear_weights(&draw.q, &draw.k, map, &Mask::bidirectional(), device)",
         suite: Lib,
-        tests: &["linear_attention_rank::tests::it_holds_with_features_that_are_never_zero"],
+        tests: &["linear_attention_rank::tests::ranks_are_those_of_the_theory"],
     },
     Mutation {
         name: "claims.linear-tolerance-of-the-wrong-dtype",
-        file: "claim/linear_attention_rank/point.rs",
+        file: "claim/linear_attention_rank/mod.rs",
         old: "Device::Cpu { Tolerance::F64 }",
         new: "Device::Cpu { Tolerance::F32 }",
         suite: Lib,
@@ -30,7 +30,7 @@ pub(super) const CLAIMS_LINEAR: &[Mutation] = &[
     },
     Mutation {
         name: "claims.linear-block-on-the-diagonal",
-        file: "claim/linear_attention_rank/point.rs",
+        file: "claim/linear_attention_rank/causal.rs",
         old: "s![half.., ..half]",
         new: "s![..half, ..half]",
         suite: Lib,
@@ -146,7 +146,7 @@ pub(super) const CLAIMS_LINEAR: &[Mutation] = &[
     Mutation {
         name: "claims.mixed-scale-dropped",
         file: "claim/mixed_directions/pair.rs",
-        old: "head.weights(point.scale, &mask, device)",
+        old: "head.weights(scale, &mask, device)",
         new: "head.weights(1.0, &mask, device)",
         suite: Lib,
         tests: UNIFORM,
