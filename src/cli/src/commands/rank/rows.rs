@@ -1,7 +1,7 @@
 //! The rows that every form of output is made from.
 
 use anyhow::{Result, anyhow, bail};
-use rankscope::Run;
+use rankscope::{Mask, Run};
 use rankscope::model::heads::{HeadReport, head_reports};
 use rankscope::model::{Description, MaskChoice};
 use rankscope::rank::RankReport;
