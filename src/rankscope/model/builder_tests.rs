@@ -58,7 +58,10 @@ fn build_llama(config: &Config, mut checkpoint: Checkpoint) -> crate::Result<Lla
 fn llama(tie: Value, edit: impl FnOnce(&mut Tensors)) -> (bool, usize) {
     let (_folder, config, checkpoint) = model("llama", tie, edit);
     let llama = build_llama(&config, checkpoint).unwrap();
-    (one(&llama.body.embedding, llama.body.output.as_ref().expect("an output layer")), llama.description().parameters)
+    (
+        one(&llama.body.embedding, llama.body.output.as_ref().expect("an output layer")),
+        llama.description().parameters,
+    )
 }
 
 fn one(first: &Weight, second: &Weight) -> bool {
