@@ -194,7 +194,7 @@ fn yarn(set: &Set<'_>, plain: Plain, context: usize) -> Result<Rotation> {
     if low == high {
         high += 0.001;
     }
-    if !(low.is_finite() && high.is_finite() && factor.is_finite()) {
+    if plain.base == 1.0 || !(low.is_finite() && high.is_finite() && factor.is_finite()) {
         let expected =
             "parameters that give finite numbers (a base other than 1, positive beta_fast and beta_slow)";
         return Err(set.config.wrong(set.field, "of type \"yarn\"", expected));

@@ -67,9 +67,13 @@ impl Plan {
     }
 
     fn holding(self, held: &Held) -> Self {
-        let is_alone = self.encoder.is_some() && self.decoder.is_none();
+        // An encoder without the decoder that its configuration tells of.
+        let is_half = self.encoder.is_some() && !held.is_pair;
+        let decoder = self.decoder.filter(|_| !is_half);
+        let is_alone = self.encoder.is_some() && decoder.is_none();
         let output = match (held.has("lm_head.weight") && !is_alone, held.tables) {
             (true, 2..) => Output::Own,
+            _ if is_alone => Output::None,
             // Stated but not there.
             _ if self.output == Output::Own => Output::None,
             _ => self.output,
@@ -83,7 +87,7 @@ impl Plan {
                 None => task_heads.push(Part::head(head, *parameters)),
             }
         }
-        Plan { output, has_pooler, task_heads, apart: Vec::new(), ..self }
+        Plan { decoder, output, has_pooler, task_heads, apart: Vec::new(), ..self }
     }
 }
 
@@ -108,6 +112,8 @@ struct Held {
     taken: HashSet<String>,
     /// Tables `[V, C]` among it.
     tables: usize,
+    /// Whether it is an encoder and a decoder.
+    is_pair: bool,
 }
 
 impl Held {
@@ -115,6 +121,7 @@ impl Held {
         let outline = outline_of(config, Some(checkpoint.clone()))?;
         let is_table = |axes: &[(Axis, usize)]| matches!(axes, [(Axis::Vocab, _), (Axis::Width, _)]);
         let tables = outline.tensors.iter().filter(|(_, shape)| is_table(shape.axes())).count();
+        let is_pair = outline.description.encoder.is_some();
         let taken: HashSet<String> = outline.tensors.iter().map(|(name, _)| name.clone()).collect();
         let mut tensors: Vec<_> =
             outline.tensors.into_iter().map(|(name, shape)| (name, shape.len() as u128)).collect();
@@ -132,7 +139,7 @@ impl Held {
             }
         }
         tensors.retain(|(_, parameters)| *parameters > 0);
-        Ok(Held { tensors, taken, tables })
+        Ok(Held { tensors, taken, tables, is_pair })
     }
 
     fn has(&self, name: &str) -> bool {

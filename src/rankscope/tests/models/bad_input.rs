@@ -56,8 +56,8 @@ fn configuration_errors_name_the_field() {
             |c| c["num_key_value_heads"] = 4.into(),
             "num_key_value_heads is 4, expected a divisor of num_attention_heads = 6",
         ),
-        (|c| c["hidden_act"] = "relu".into(), "hidden_act is \"relu\", expected \"silu\""),
-        (|c| c["rope_parameters"]["rope_type"] = "yarn".into(), "rope_parameters is of type \"yarn\""),
+        (|c| c["hidden_act"] = "prelu".into(), "hidden_act is \"prelu\", expected one of \"gelu\", "),
+        (|c| c["rope_parameters"]["rope_type"] = "su".into(), "rope_parameters is of type \"su\""),
         (
             |c| c["architectures"] = vec!["MistralForCausalLM"].into(),
             "architectures is \"MistralForCausalLM\", expected a class of Llama…, since model_type is \"llama\"",
