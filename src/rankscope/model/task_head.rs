@@ -202,7 +202,12 @@ impl Recipe {
                 _ => return Ok(None),
             }
         }
-        let (mut layers, labels) = (Vec::new(), label_names(config, count)?);
+        let labels = match self.labels {
+            None => label_names(config, count)?,
+            // What such a head says does not depend on the configuration's labels.
+            Some(usual) => (0..count.unwrap_or(usual)).map(|score| score.to_string()).collect(),
+        };
+        let mut layers = Vec::new();
         for (at, (layer, activation)) in self.layers.iter().enumerate() {
             let out = if at == end { (Axis::Row, labels.len()) } else { (Axis::Width, width) };
             // A score of the whole text is a product alone.
