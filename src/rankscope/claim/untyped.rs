@@ -43,9 +43,6 @@ macro_rules! untyped {
 }
 
 untyped!(
-    super::softmax_rank::SoftmaxRank,
-    super::head_size_bottleneck::HeadSizeBottleneck,
-    super::fixed_head_size::FixedHeadSize,
     super::depth_collapse::DepthCollapse,
     super::linear_attention_rank::LinearAttentionRank,
     super::mixed_directions::MixedDirections,
