@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::figure::style::Kind;
 use crate::figure::{Curve, Lines, PlotAxis, Reference};
 use crate::mask::Mask;
+use crate::numbers::short;
 use crate::rank::{self, Spectrum, Tolerance};
 use crate::run::Run;
 
@@ -83,7 +84,7 @@ impl Map {
                 places(of(Outcome::Holds)),
                 least.head_size,
                 least.scale,
-                least.rank_f64()
+                short(least.rank_f64().mean())
             ));
         }
         if of(Outcome::Fails).count() > 0 {

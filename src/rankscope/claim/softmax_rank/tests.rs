@@ -38,7 +38,7 @@ fn restores_the_rank_exactly_and_not_for_f64_and_agrees_with_the_reference() {
     let (ruling, because) = floating(&trial);
     assert_eq!(ruling, Floating::InOneRegion, "{because}");
     assert!(because.contains("does not see full rank at D = 1 (scale 0.1, 1)"), "{because}");
-    assert!(because.ends_with("It sees all 60 in every draw at D = 8 (scale 1)."), "{because}");
+    assert!(because.ends_with("It sees all 60 in every draw at D = 8 (scale 0.1, 1)."), "{because}");
     assert_eq!(trial.verdict.trained_models.unwrap().ruling, Trained::NoModel);
     let disagreements: Vec<_> = trial.evidence.disagreements().collect();
     assert!(disagreements.is_empty(), "{disagreements:?}");
