@@ -34,6 +34,7 @@ mod phase_map;
 mod rank_is_information;
 mod sample;
 mod settings;
+mod softmax_raises_rank;
 mod softmax_rank;
 #[cfg(test)]
 mod tests;
@@ -137,6 +138,7 @@ impl<E: Experiment> Claim for E {
 pub static CLAIMS: &[&dyn Claim] = &[
     &causal_full_rank::CausalFullRank,
     &bidirectional_low_rank::BidirectionalLowRank,
+    &softmax_raises_rank::SoftmaxRaisesRank,
     &softmax_rank::SoftmaxRank,
     &head_size_bottleneck::HeadSizeBottleneck,
     &fixed_head_size::FixedHeadSize,

@@ -42,13 +42,7 @@ macro_rules! untyped {
     )* };
 }
 
-untyped!(
-    super::softmax_rank::SoftmaxRank,
-    super::head_size_bottleneck::HeadSizeBottleneck,
-    super::fixed_head_size::FixedHeadSize,
-    super::depth_collapse::DepthCollapse,
-    super::mask_carries_position::MaskCarriesPosition,
-);
+untyped!(super::depth_collapse::DepthCollapse, super::mask_carries_position::MaskCarriesPosition,);
 
 impl Evidence {
     /// Says what the number called `name` should be.

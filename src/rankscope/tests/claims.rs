@@ -10,7 +10,7 @@ use rankscope::{Device, Run};
 /// What a claim is run with, beside its defaults.
 type Small = (&'static str, &'static [(&'static str, &'static str)]);
 
-const SMALL: [Small; 15] = [
+const SMALL: &[Small] = &[
     (
         "causal-full-rank",
         &[
@@ -35,13 +35,25 @@ const SMALL: [Small; 15] = [
         ],
     ),
     (
+        "softmax-raises-rank",
+        &[
+            ("n", "36"),
+            ("head_sizes", "1,5"),
+            ("scales", "0.1,1"),
+            ("powers_n", "50"),
+            ("tokens", "20"),
+            ("models", "glass-en"),
+        ],
+    ),
+    (
         "softmax-rank",
         &[
             ("n", "60"),
             ("head_sizes", "1,8"),
             ("scales", "0.1,1"),
             ("exact_sizes", "4,9"),
-            ("powers_n", "50"),
+            ("tokens", "20"),
+            ("models", "glass-en"),
         ],
     ),
     ("head-size-bottleneck", &[("n", "6"), ("seeds", "1"), ("starts", "2"), ("permutation_n", "7,16")]),
@@ -98,7 +110,8 @@ fn a_verdict_is_the_same_on_the_cpu_and_on_the_gpu() {
         let (id, because) = (on_cpu.about.id, (&on_cpu.verdict, &on_gpu.verdict));
         assert_eq!(words(&on_cpu), words(&on_gpu), "{id}: {because:#?}");
         let of_cpu = |trial: &Trial| trial.evidence.notes().iter().any(|note| note.contains("by the CPU"));
-        let is_mixed = ["causal-full-rank", "softmax-rank", "rank-is-information"].contains(&on_gpu.about.id);
+        let is_mixed = ["causal-full-rank", "softmax-raises-rank", "softmax-rank", "rank-is-information"]
+            .contains(&on_gpu.about.id);
         assert!(!of_cpu(&on_cpu) && of_cpu(&on_gpu) == is_mixed, "{}", on_gpu.about.id);
     }
 }

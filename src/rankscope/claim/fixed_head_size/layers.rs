@@ -1,9 +1,9 @@
 //! Whole layers: the usual one is among those with larger heads.
 
-use super::super::{Evidence, Settings, gaussian};
 use super::budget::Plan;
 use crate::attention::{FixedMultiHead, MultiHead, Visibility};
 use crate::axis::Axis;
+use crate::claim::{Evidence, Settings, gaussian};
 use crate::error::Result;
 use crate::mask::Positions;
 use crate::numbers::short;
@@ -12,12 +12,7 @@ use crate::run::Run;
 use crate::tensor::Tensor;
 
 /// Puts a seeded usual layer into one with larger heads, and compares what both compute on the device.
-pub(super) fn containment(
-    evidence: &mut Evidence,
-    settings: &Settings,
-    plan: &Plan,
-    run: &Run,
-) -> Result<()> {
+pub(super) fn containment(settings: &Settings, plan: &Plan, run: &Run) -> Result<f64> {
     let most = plan.most();
     let (width, heads, small) = (most.usual.width(), most.usual.heads(), most.usual.head_size());
     let layer = most.usual.seeded(settings.seed()?)?;
@@ -34,16 +29,17 @@ pub(super) fn containment(
     let (ours, theirs) = (forward(&larger)?, forward(&layer)?);
     let size_of = |values: &mut dyn Iterator<Item = f32>| values.fold(0.0f32, |most, x| most.max(x.abs()));
     let difference = size_of(&mut ours.iter().zip(&theirs).map(|(a, b)| a - b));
-    let error = f64::from(difference) / f64::from(size_of(&mut theirs.iter().copied()));
-    evidence.measure("containment_error", error, "of the largest output");
-    evidence.expect("containment_error", 0.0, 1e-4, "zeros beside the weights change nothing, in f32");
-    evidence.weigh(
-        error < 1e-4,
-        format!(
-            "{heads} heads of {small} filled up with zeros to size {size} compute the same outputs within {} of \
-             the largest",
-            short(error)
-        ),
+    Ok(f64::from(difference) / f64::from(size_of(&mut theirs.iter().copied())))
+}
+
+pub(super) fn report(evidence: &mut Evidence, plan: &Plan, error: f64) {
+    let measured = evidence.measure("containment_error", error, "of the largest output");
+    measured.expect(0.0, 1e-4, "zeros beside the weights change nothing, in f32");
+    let (heads, small) = (plan.most().usual.heads(), plan.most().usual.head_size());
+    let text = format!(
+        "{heads} heads of {small} filled up with zeros to size {} compute the same outputs within {} of the largest",
+        plan.most().fixed.head_size().max(small),
+        short(error)
     );
-    Ok(())
+    evidence.weigh(error < 1e-4, text);
 }

@@ -2,17 +2,16 @@
 
 mod budget;
 mod layers;
-mod picture;
 mod quoted;
 mod strict;
 #[cfg(test)]
 mod tests;
 
-use super::untyped::Untyped;
-use super::{About, Allowed, Evidence, Floating, Opinion, Parameter, Settings};
+use super::{About, Allowed, Evidence, Exact, Experiment, Floating, Parameter, Sample, Settings, Verdict};
 use crate::error::Result;
 use crate::numbers::short;
 use crate::run::Run;
+use budget::{Exactly, Plan, Row};
 
 /// See the module.
 pub struct FixedHeadSize;
@@ -102,7 +101,21 @@ static PARAMETERS: &[Parameter] = &[
     },
 ];
 
-impl Untyped for FixedHeadSize {
+/// What the experiment finds.
+pub struct Measured {
+    plan: Plan,
+    exactly: Exactly,
+    rows: Vec<Row>,
+    /// What a large head on a width of half the sequence misses.
+    narrow_embedding: Sample,
+    /// Of the largest output, what a usual layer and the larger one that holds it differ by.
+    containment: f64,
+    imitations: strict::Imitations,
+}
+
+impl Experiment for FixedHeadSize {
+    type Measured = Measured;
+
     fn about(&self) -> &'static About {
         &ABOUT
     }
@@ -111,38 +124,84 @@ impl Untyped for FixedHeadSize {
         PARAMETERS
     }
 
-    fn run(&self, settings: &Settings, run: &Run) -> Result<Evidence> {
+    fn measure(&self, settings: &Settings, run: &Run) -> Result<Measured> {
+        let plan = Plan::new(settings)?;
+        let containment = layers::containment(settings, &plan, run)?;
+        let fits = budget::Fits::new(settings, &plan, run)?;
+        Ok(Measured {
+            exactly: fits.exactly()?,
+            rows: fits.rows()?,
+            narrow_embedding: fits.narrow_embedding()?,
+            containment,
+            imitations: strict::measure(settings, run)?,
+            plan,
+        })
+    }
+
+    fn judge(&self, measured: &Measured) -> Verdict {
+        let (exact, because) = in_exact_arithmetic(measured);
+        let (plan, rows) = (&measured.plan, &measured.rows);
+        let points = rows.iter().flat_map(|row| row.outcomes(plan.tolerance));
+        Verdict::new().exact(exact, because).floating(Floating::over(points), in_floating_point(plan, rows))
+    }
+
+    fn report(&self, measured: Measured, settings: &Settings) -> Result<Evidence> {
         let mut evidence = Evidence::new();
-        let plan = budget::Plan::new(settings)?;
-        layers::containment(&mut evidence, settings, &plan, run)?;
-        budget::compare(&mut evidence, settings, &plan, run)?;
-        strict::strictness(&mut evidence, settings, run)?;
+        layers::report(&mut evidence, &measured.plan, measured.containment);
+        measured.exactly.report(&mut evidence);
+        budget::report(&mut evidence, settings, &measured.plan, &measured.rows)?;
+        budget::report_narrow(&mut evidence, &measured.plan, measured.narrow_embedding);
+        measured.imitations.report(&mut evidence);
         quoted::beside(&mut evidence, settings)?;
         Ok(evidence)
     }
+}
 
-    fn verdict(&self, evidence: &Evidence) -> Result<Opinion<Floating>> {
-        let usual = evidence.value("kl_standard_most_heads")?;
-        let equal = evidence.value("kl_equal_budget_most_heads")?;
-        let fixed = evidence.value("kl_fixed")?;
-        let (tolerance, cost) = (evidence.value("tolerance")?, evidence.value("cost_of_fixed")?);
+fn in_exact_arithmetic(measured: &Measured) -> (Exact, String) {
+    let Measured { plan, exactly, .. } = measured;
+    let (n, layer) = (plan.n, plan.most().fixed);
+    let (size, width) = (layer.head_size(), layer.width());
+    if let Some(error) = exactly.reached {
         let because = format!(
-            "with the most heads the usual rule stays {} nats from a drawn pattern; the fixed head size stays {} \
-             away for {} times the parameters, and at equal parameters on a narrower width {}",
-            short(usual),
-            short(fixed),
-            short(cost),
-            short(equal)
+            "A head reaches every pattern of {n} positions from size n − 1 = {} on, on a width of n or more, and {size} on \
+             {width} are enough, however many heads there are (built: largest error {}). It costs {} times the \
+             parameters of the usual rule at {} heads.",
+            n - 1,
+            short(error),
+            short(plan.most().cost()),
+            layer.heads()
         );
-        let ruling = if usual <= tolerance {
-            Floating::NotResolved // nothing to remove
-        } else if fixed >= usual {
-            Floating::Nowhere
-        } else if fixed <= tolerance && equal <= tolerance {
-            Floating::Everywhere
-        } else {
-            Floating::InOneRegion
-        };
-        Ok(Opinion::new(ruling, because))
+        return (Exact::Proved, because);
     }
+    match exactly.least.iter().flatten().find(|&&least| least > size.min(width)) {
+        Some(least) => {
+            let because = format!(
+                "Refuted by example: a drawn pattern of {n} positions needs a head of {least} at least, certified by a \
+                 determinant, and the free head size is {size} on a width of {width}."
+            );
+            (Exact::Refuted, because)
+        }
+        None => {
+            let because = format!(
+                "Heads of {size} on a width of {width} are neither known to reach every pattern of {n} positions under \
+                 this mask, nor known not to."
+            );
+            (Exact::Open, because)
+        }
+    }
+}
+
+fn in_floating_point(plan: &Plan, rows: &[Row]) -> String {
+    let rows: Vec<String> = rows
+        .iter()
+        .filter(|row| row.is_bottleneck(plan.tolerance))
+        .map(|row| row.in_words(plan.tolerance))
+        .collect();
+    if rows.is_empty() {
+        return format!(
+            "Nothing to remove: heads of the usual size reach every drawn pattern of {} positions.",
+            plan.n
+        );
+    }
+    format!("Best fits of one head to drawn patterns of {} positions. {}.", plan.n, rows.join(". "))
 }

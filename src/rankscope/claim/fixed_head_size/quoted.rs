@@ -1,7 +1,7 @@
 //! What the paper reports, quoted beside what is measured here.
 
-use super::super::{Evidence, Settings};
 use crate::attention::FixedMultiHead;
+use crate::claim::{Evidence, Settings};
 use crate::error::Result;
 use crate::figure::style::Kind;
 use crate::figure::{Curve, Lines, PlotAxis};
@@ -69,9 +69,9 @@ pub(super) fn beside(evidence: &mut Evidence, settings: &Settings) -> Result<()>
     ];
     for (name, from, to) in pairs {
         let name = format!("added_parameters_{name}_millions");
-        evidence.measure(&name, count(to)? - count(from)?, "million");
+        let measured = evidence.measure(name, count(to)? - count(from)?, "million");
         let printed = to.parameters - from.parameters;
-        evidence.expect(name, printed, 1.0, "the paper's Table 2, each rounded to a million");
+        measured.expect(printed, 1.0, "the paper's Table 2, each rounded to a million");
     }
     usual_rule(evidence);
     more_heads(evidence);

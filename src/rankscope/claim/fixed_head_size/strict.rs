@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2, Axis};
 
-use super::super::{Evidence, Sample, Settings, gaussian};
+use crate::claim::{Evidence, Sample, Settings, gaussian};
 use crate::error::Result;
 use crate::express::{Limits, Objective, minimise};
 use crate::numbers::short;
@@ -155,27 +155,36 @@ fn errors(settings: &Settings, seed: u64, run: &Run) -> Result<(f64, f64)> {
     Ok((free, Imitation::of(&usual, seed).best(starts, seed, run)?))
 }
 
-/// Measures both over draws.
-pub(super) fn strictness(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<()> {
-    let first = settings.seed()?;
-    let seeds: Vec<u64> = (first..first + settings.integer("seeds")? as u64).collect();
-    let pairs = rank::many(&seeds, "imitations", run, |&seed| errors(settings, seed, run))?;
-    let free: Sample = pairs.iter().map(|pair| pair.0).collect();
-    let control: Sample = pairs.iter().map(|pair| pair.1).collect();
-    evidence.weigh(
-        free.mean() > 10.0 * control.mean(),
-        format!(
-            "n = {POSITIONS}, width {WIDTH}, {HEADS} heads: the best usual layer misses the outputs of one with \
-             heads of size {FREE} by {} to {} of their root mean square, and those of a usual one by {} to {} (f64 on the CPU)",
-            short(free.extremes().0),
-            short(free.extremes().1),
-            short(control.extremes().0),
-            short(control.extremes().1)
-        ),
-    );
-    evidence.measure_sample("imitation_error_free", free, "of the root mean square");
-    evidence.measure_sample("imitation_error_usual", control, "of the root mean square");
-    Ok(())
+/// The errors of the best usual layers over draws, of the root mean square of the outputs.
+pub(super) struct Imitations {
+    /// Of a layer with free heads.
+    free: Sample,
+    /// Of a usual one, as a control.
+    usual: Sample,
+}
+
+pub(super) fn measure(settings: &Settings, run: &Run) -> Result<Imitations> {
+    let pairs =
+        rank::many(&settings.seeds("seeds")?, "imitations", run, |&seed| errors(settings, seed, run))?;
+    let (free, usual): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
+    Ok(Imitations { free: Sample::new(free), usual: Sample::new(usual) })
+}
+
+impl Imitations {
+    pub fn report(self, evidence: &mut Evidence) {
+        let ((low, high), (usual_low, usual_high)) = (self.free.extremes(), self.usual.extremes());
+        let text = format!(
+            "n = {POSITIONS}, width {WIDTH}, {HEADS} heads: the best usual layer misses the outputs of one with heads of \
+             size {FREE} by {} to {} of their root mean square, and those of a usual one by {} to {} (f64 on the CPU)",
+            short(low),
+            short(high),
+            short(usual_low),
+            short(usual_high)
+        );
+        evidence.weigh(self.free.mean() > 10.0 * self.usual.mean(), text);
+        evidence.measure_sample("imitation_error_free", self.free, "of the root mean square");
+        evidence.measure_sample("imitation_error_usual", self.usual, "of the root mean square");
+    }
 }
 
 #[cfg(test)]

@@ -1,49 +1,59 @@
-//! Claim: a head smaller than the sequence cannot express every pattern.
+//! Claim: a small head cannot express every attention pattern of a long sequence.
 
-mod construction;
-mod draws;
+mod exact;
 mod file;
-mod picture;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
-use super::untyped::Untyped;
-use super::{About, Allowed, Evidence, Floating, Opinion, Parameter, Sample, Settings};
+pub(super) use exact::least_head;
+
+use super::{About, Allowed, Evidence, Exact, Experiment, Floating, Parameter, Sample, Settings, Verdict};
 use crate::error::Result;
 use crate::express::Fitting;
-use crate::mask::Mask;
 use crate::numbers::short;
 use crate::run::Run;
+use exact::Built;
+use file::Fitted;
+use sweep::Sweep;
 
 /// See the module.
 pub struct HeadSizeBottleneck;
 
 static ABOUT: About = About {
     id: "head-size-bottleneck",
-    statement: "A head smaller than the sequence cannot express every attention pattern.",
+    statement: "A small head cannot express every attention pattern of a long sequence.",
     source: "Bhojanapalli et al. 2020 (arXiv 2002.07028), Theorem 1",
     exact: "With head size and width of at least n, every positive pattern of n positions is reachable. Given \
             embeddings of rank n, a head of size D reaches P exactly where the logarithms of P, centred row by \
-            row, have rank D or less: n − 1 for almost every P, so D = n − 1 is enough. Under the causal mask \
-            only the entries on and below the diagonal count, and fits put the threshold at ⌊n/2⌋. Any \
-            permutation, however sharp, needs D = 2 only; a nearest-neighbour task of Amsel, Yehudai and Bruna \
-            2024 (arXiv 2407.16153) is out of reach of small heads unless there are exponentially many.",
-    reconsider: "A family of patterns that models need and whose centred logarithms are of low rank, or a \
-                 proof of the causal threshold, which rests on fits here.",
+            row, have rank D or less: n − 1 for almost every P, so D = n − 1 is enough and no less is. Under the causal \
+            mask only the entries on and below the diagonal count: almost every P needs D of at least ⌊n/2⌋, the rank \
+            of the block that all its rows see, and fits find that enough. Any permutation, however sharp, needs D = 2 \
+            only; a nearest-neighbour task of Amsel, Yehudai and Bruna 2024 (arXiv 2407.16153) is out of reach of \
+            small heads unless there are exponentially many.",
+    reconsider: "A family of patterns that models need and whose centred logarithms are of low rank, or a proof that \
+                 ⌊n/2⌋ is always enough under the causal mask.",
 };
 
 static PARAMETERS: &[Parameter] = &[
     Parameter {
         name: "n",
         summary: "positions of the patterns that heads are fitted to",
-        allowed: Allowed::Integer(3, 32),
+        allowed: Allowed::Integer(2, 32),
         quick: "12",
         full: "16",
     },
     Parameter {
+        name: "head_sizes",
+        summary: "head sizes D to fit; those of n and more reach everything and are left out",
+        allowed: Allowed::Integers(1, 31),
+        quick: "1,2,3,4,5,6,7,8,9,10,11",
+        full: "1,2,3,4,5,6,7,8,9,10,12,14,15",
+    },
+    Parameter {
         name: "scale",
         summary: "standard deviation of the logits that patterns are drawn from",
-        allowed: Allowed::Number(0.1, 5.0),
+        allowed: Allowed::Number(0.0, 5.0),
         quick: "2",
         full: "2",
     },
@@ -84,17 +94,20 @@ static PARAMETERS: &[Parameter] = &[
     },
 ];
 
-/// The masks under which patterns are fitted, with the threshold for almost every pattern.
-fn masks(n: usize) -> [(&'static str, Mask, usize, &'static str); 2] {
-    let (by_rank, by_completion) =
-        ("n − 1, the rank of the centred logarithms", "⌊n/2⌋, by counting the completion of a triangle");
-    [
-        ("bidirectional", Mask::bidirectional(), (n - 1).max(1), by_rank),
-        ("causal", Mask::causal(), (n / 2).max(1), by_completion),
-    ]
+/// What the experiment finds.
+pub struct Measured {
+    n: usize,
+    built: Built,
+    /// Without a mask, and under the causal one.
+    sweeps: [Sweep; 2],
+    /// What the centred logarithms, cut to a rank, miss of the patterns without a mask.
+    truncation: Vec<(usize, Sample)>,
+    file: Option<Fitted>,
 }
 
-impl Untyped for HeadSizeBottleneck {
+impl Experiment for HeadSizeBottleneck {
+    type Measured = Measured;
+
     fn about(&self) -> &'static About {
         &ABOUT
     }
@@ -103,49 +116,90 @@ impl Untyped for HeadSizeBottleneck {
         PARAMETERS
     }
 
-    fn run(&self, settings: &Settings, run: &Run) -> Result<Evidence> {
-        let mut evidence = Evidence::new();
+    fn measure(&self, settings: &Settings, run: &Run) -> Result<Measured> {
         // First what can fail on a bad setting, before seconds of fitting.
-        let drawn = file::load(settings)?;
-        construction::theorem(&mut evidence, settings, run)?;
-        construction::counterexample(&mut evidence, settings, run)?;
-        construction::permutations(&mut evidence, settings, run)?;
-        draws::thresholds(&mut evidence, settings, run)?;
-        if let Some(drawn) = drawn {
-            file::fit(&mut evidence, settings, drawn, run)?;
+        let pattern = file::load(settings)?;
+        let built = exact::measure(settings, run)?;
+        let n = settings.integer("n")?;
+        let [bidirectional, causal] = sweep::sides(n);
+        let sweeps = [Sweep::measure(settings, bidirectional, run)?, Sweep::measure(settings, causal, run)?];
+        let truncation = exact::truncation(&sweeps[0].targets)?;
+        let file = pattern.map(|pattern| file::fit(settings, pattern, run)).transpose()?;
+        Ok(Measured { n, built, sweeps, truncation, file })
+    }
+
+    fn judge(&self, measured: &Measured) -> Verdict {
+        let (exact, because) = in_exact_arithmetic(measured);
+        let points = measured.sweeps.iter().flat_map(Sweep::outcomes);
+        Verdict::new().exact(exact, because).floating(Floating::over(points), in_floating_point(measured))
+    }
+
+    fn report(&self, measured: Measured, settings: &Settings) -> Result<Evidence> {
+        let mut evidence = Evidence::new();
+        measured.built.report(&mut evidence, settings)?;
+        for (sweep, is_certain) in measured.sweeps.iter().zip(certain(&measured)) {
+            sweep.report(&mut evidence);
+            let share = is_certain as f64 / sweep.least.len() as f64;
+            evidence.measure(format!("certainly_needs_{}_share", sweep.side.name), share, "");
+        }
+        for (size, errors) in measured.truncation {
+            let is_enough = size + 1 == measured.n;
+            let measured = evidence.measure_sample(format!("truncation_error_d{size}"), errors, "");
+            if is_enough {
+                measured.expect(0.0, 1e-11, "the centred log P has rank n − 1 at most");
+            }
+        }
+        sweep::picture(&mut evidence, settings, &measured.sweeps)?;
+        if let Some(fitted) = &measured.file {
+            file::report(&mut evidence, settings, fitted)?;
         }
         Ok(evidence)
     }
-
-    fn verdict(&self, evidence: &Evidence) -> Result<Opinion<Floating>> {
-        let n = evidence.value("n")?;
-        let (both, causal) =
-            (evidence.value("threshold_bidirectional")?, evidence.value("threshold_causal")?);
-        let error = evidence.value("construction_error_largest")?;
-        let reached = format!(
-            "every pattern is reached at head size n by construction (largest error {}); drawn patterns of {n} \
-             positions needed {both} without a mask and {causal} under the causal one",
-            short(error)
-        );
-        // A head of size 1 that reaches everything would leave no bottleneck at all.
-        let ruling = if error.is_nan() || error > 1e-6 {
-            Floating::NotResolved
-        } else if both.min(causal) >= n {
-            Floating::Everywhere
-        } else if both.max(causal) <= 1.0 {
-            Floating::Nowhere
-        } else {
-            Floating::InOneRegion
-        };
-        let below =
-            "; below that the best fit keeps an error, except for patterns of low rank such as permutations";
-        Ok(Opinion::new(ruling, reached + if ruling == Floating::InOneRegion { below } else { "" }))
-    }
 }
 
-/// Sizes over draws: a whole number where all agree.
-fn sizes(sample: &Sample) -> String {
-    if sample.sd() == 0.0 { sample.mean().to_string() } else { sample.to_string() }
+/// Under each mask, how many patterns certainly need a head of the threshold's size.
+fn certain(measured: &Measured) -> [usize; 2] {
+    let [bidirectional, causal] = &measured.sweeps;
+    [bidirectional, causal].map(|sweep| sweep.least.iter().flatten().count())
+}
+
+fn in_exact_arithmetic(measured: &Measured) -> (Exact, String) {
+    let (n, [certain, causal], all) = (measured.n, certain(measured), measured.sweeps[0].least.len());
+    if n == 2 {
+        let because = "Refuted by example: with 2 positions the smallest head, D = 1, reaches every pattern, as the \
+                       logarithms have rank 1 once each row is centred.";
+        return (Exact::Refuted, because.to_owned());
+    }
+    if certain == 0 {
+        let because = "No drawn pattern certainly needs more than the smallest head.".to_owned();
+        return (Exact::Open, because);
+    }
+    let mut because = format!(
+        "The logarithms of {certain} of {all} drawn patterns of {n} positions have rank {} once each row is centred, by \
+         determinants certified not to be 0, and a head of size D has logits of rank D: no head below {0} reaches them, \
+         and one of {0} reaches every pattern.",
+        n - 1
+    );
+    if causal > 0 {
+        because += &format!(" Under the causal mask {causal} of {all} need {} at least.", n / 2);
+    }
+    (Exact::Proved, because)
+}
+
+fn in_floating_point(measured: &Measured) -> String {
+    let [bidirectional, causal] = measured.sweeps.each_ref().map(Sweep::in_words);
+    let largest = measured.built.permutations.iter().max_by_key(|permutation| permutation.n);
+    let permutation = largest.map_or(String::new(), |permutation| {
+        format!(
+            " A permutation of {} positions takes a head of 2 only, with logits of {}.",
+            permutation.n,
+            short(permutation.scale)
+        )
+    });
+    format!(
+        "Best fits to drawn patterns of {} positions: {bidirectional}; {causal}.{permutation}",
+        measured.n
+    )
 }
 
 /// How hard a fit tries.
@@ -153,12 +207,4 @@ fn fitting(settings: &Settings) -> Result<Fitting> {
     // Well below the tolerance, so that a value near it is the pattern's and not the search's.
     let enough = settings.number("tolerance")? * 1e-4;
     Ok(Fitting { starts: settings.integer("starts")?, enough: enough.min(1e-14), ..Fitting::default() })
-}
-
-/// The head sizes at which to fit: all up to the threshold, or, for a long sequence, powers of two and the
-/// two around the threshold.
-fn head_sizes(threshold: usize) -> Vec<usize> {
-    (1..=threshold)
-        .filter(|&size| threshold <= 16 || size.is_power_of_two() || size + 1 >= threshold)
-        .collect()
 }

@@ -1,8 +1,9 @@
 use std::fs;
 
-use super::super::{Effort, Trial, run};
 use super::*;
-use crate::Device;
+use crate::claim::{Effort, Trial, run};
+use crate::express::Target;
+use crate::{Device, Mask};
 
 fn settings(changes: &[(&str, &str)]) -> Settings {
     let mut settings = Settings::new(&HeadSizeBottleneck, Effort::Quick, Device::Cpu).unwrap();
@@ -17,10 +18,24 @@ fn trial(changes: &[(&str, &str)]) -> Trial {
     run(&HeadSizeBottleneck, &settings(changes), &Run::default()).unwrap()
 }
 
+fn words(trial: &Trial) -> (Exact, Floating) {
+    let Verdict { exact_arithmetic, floating_point, .. } = &trial.verdict;
+    (exact_arithmetic.as_ref().unwrap().ruling, floating_point.as_ref().unwrap().ruling)
+}
+
 #[test]
-fn the_claim_holds_with_a_condition_and_every_number_is_the_expected_one() {
+fn proved_and_missed_below_the_thresholds_and_every_number_is_the_expected_one() {
     let trial = trial(&[]);
-    assert_eq!(trial.verdict.only().ruling, Floating::InOneRegion, "{}", trial.verdict.only().because);
+    assert_eq!(words(&trial), (Exact::Proved, Floating::InOneRegion));
+    let because = &trial.verdict.floating_point.as_ref().unwrap().because;
+    assert!(
+        because.contains("without a mask, heads of 1 to 5 stay ") && because.contains(" heads of 6 reach ")
+    );
+    assert!(because.contains("under the causal mask, heads of 1 to 2 stay "), "{because}");
+    assert!(because.ends_with("A permutation of 23 positions takes a head of 2 only, with logits of 205."));
+    let because = &trial.verdict.exact_arithmetic.as_ref().unwrap().because;
+    assert!(because.contains("2 of 2 drawn patterns of 7 positions have rank 6"), "{because}");
+    assert!(because.ends_with("Under the causal mask 2 of 2 need 3 at least."), "{because}");
     let disagreements: Vec<_> = trial.evidence.disagreements().map(|expected| &expected.name).collect();
     assert!(disagreements.is_empty(), "{disagreements:?}");
     let value = |name: &str| trial.evidence.value(name).unwrap();
@@ -49,26 +64,23 @@ fn the_findings_stand_on_the_side_of_their_numbers() {
 }
 
 #[test]
-fn the_verdict_follows_the_thresholds() {
-    let verdict = |error: f64, both: f64, causal: f64| {
-        let mut evidence = Evidence::new();
-        let values = [
-            ("n", 9.0),
-            ("construction_error_largest", error),
-            ("threshold_bidirectional", both),
-            ("threshold_causal", causal),
-        ];
-        for (name, value) in values {
-            evidence.measure(name, value, "");
-        }
-        HeadSizeBottleneck.verdict(&evidence).unwrap().ruling
+fn every_word_is_reached_by_patterns() {
+    assert_eq!(words(&trial(&[("head_sizes", "1,2")])), (Exact::Proved, Floating::Everywhere));
+    // The thresholds and above, and two positions, for which the smallest head is enough.
+    assert_eq!(words(&trial(&[("head_sizes", "6")])), (Exact::Proved, Floating::Nowhere));
+    assert_eq!(words(&trial(&[("n", "2")])), (Exact::Refuted, Floating::Nowhere));
+    // Uniform patterns need nothing.
+    assert_eq!(words(&trial(&[("scale", "0")])), (Exact::Open, Floating::Nowhere));
+}
+
+#[test]
+fn the_least_head_is_certified_for_drawn_patterns_and_not_for_uniform_ones() {
+    let least = |n: usize, mask: Mask, scale: f64| {
+        least_head(&Target::random(n, scale, &mask, 3).unwrap(), &Run::default()).unwrap()
     };
-    assert_eq!(verdict(1e-13, 9.0, 9.0), Floating::Everywhere);
-    assert_eq!(verdict(1e-13, 8.0, 4.0), Floating::InOneRegion);
-    assert_eq!(verdict(1e-13, 1.0, 1.0), Floating::Nowhere);
-    assert_eq!(verdict(0.1, 8.0, 4.0), Floating::NotResolved);
-    assert_eq!(verdict(f64::NAN, 8.0, 4.0), Floating::NotResolved);
-    assert!(HeadSizeBottleneck.verdict(&Evidence::new()).is_err());
+    assert_eq!(least(5, Mask::bidirectional(), 1.0), Some(4));
+    assert_eq!([5, 6].map(|n| least(n, Mask::causal(), 1.0)), [Some(2), Some(3)]);
+    assert_eq!(least(5, Mask::bidirectional(), 0.0), None);
 }
 
 #[test]
@@ -97,12 +109,12 @@ fn a_pattern_of_ones_own_is_constructed_and_fitted() {
 #[test]
 fn bad_settings_are_named() {
     let mut settings = settings(&[]);
-    assert!(settings.set("n", "2").unwrap_err().to_string().starts_with("n is"));
+    assert!(settings.set("n", "1").unwrap_err().to_string().starts_with("n is"));
     settings.set("target", "no-such.npy").unwrap();
     let error = run(&HeadSizeBottleneck, &settings, &Run::default()).unwrap_err().to_string();
     assert!(error.starts_with("no-such.npy"), "{error}");
     let stopped = Run::default();
     stopped.cancel_flag().cancel();
-    let error = HeadSizeBottleneck.run(&self::settings(&[]), &stopped).unwrap_err();
+    let error = HeadSizeBottleneck.measure(&self::settings(&[]), &stopped).err().unwrap();
     assert_eq!(error.to_string(), "cancelled");
 }

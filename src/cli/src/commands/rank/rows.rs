@@ -1,11 +1,11 @@
 //! The rows that every form of output is made from.
 
 use anyhow::{Result, anyhow, bail};
-use rankscope::{Mask, Run};
 use rankscope::model::heads::{HeadReport, head_reports};
 use rankscope::model::{Description, MaskChoice};
 use rankscope::rank::RankReport;
 use rankscope::recorded::{Recorded, RecordedHead, WeightCheck};
+use rankscope::{Mask, Run};
 use serde::Serialize;
 use serde_json::Value;
 

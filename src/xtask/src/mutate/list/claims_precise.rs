@@ -102,11 +102,11 @@ pub(super) const PRECISE: &[Mutation] = &[
     },
     Mutation {
         name: "claims.precise-one-monomial-more",
-        file: "claim/softmax_rank/hadamard.rs",
+        file: "claim/softmax_raises_rank/powers.rs",
         old: "binomial(head_size + degree - 1, degree)",
         new: "binomial(head_size + degree, degree)",
         suite: Lib,
-        tests: &["claim::softmax_rank"],
+        tests: &["claim::softmax_raises_rank"],
     },
     Mutation {
         name: "claims.precise-series-cut-early",
