@@ -19,6 +19,7 @@ use crate::error::Result;
 use crate::figure::style::Kind;
 use crate::figure::{Lines, PlotAxis, Reference};
 use crate::mask::Mask;
+use crate::numbers::short;
 use crate::rank::{self, Spectrum, Tolerance};
 use crate::run::Run;
 use powers::Power;
@@ -118,7 +119,7 @@ impl Point {
 
     fn in_words(&self) -> String {
         let Point { head_size, scale, scores, weights, .. } = self;
-        format!("from {} to {} at D = {head_size}, scale {scale}", scores.mean(), weights)
+        format!("from {} to {} at D = {head_size}, scale {scale}", scores.mean(), short(weights.mean()))
     }
 }
 
@@ -226,7 +227,7 @@ fn in_exact_arithmetic(n: usize, draws: &[[usize; 2]]) -> (Exact, String) {
     }
     let weights = draws.iter().map(|draw| draw[1]).min().unwrap_or(0);
     let because = format!(
-        "With D = 1 the scores of {n} tokens have rank 1 and their softmax rank {weights} or more, the number of distinct \
+        "With D = 1 the scores of {n} tokens have rank 1 and their softmax rank {weights}, the number of distinct \
          queries or keys, as exp(x·y) is strictly totally positive. For larger D below n the rank goes from D to n for \
          almost all inputs."
     );
@@ -247,10 +248,11 @@ fn in_floating_point(measured: &Measured) -> String {
     }
     if let Some(lowest) = of(Outcome::Opposite).min_by(|a, b| gain(a).total_cmp(&gain(b))) {
         sentences.push(format!(
-            "It lowers it at {}, most {}: where every row picks one key, the rank is the number of keys picked, {}.",
+            "It lowers the rank at {}, most {}: there nearly every row picks one key, and the rank is near the number of \
+             keys picked, {}.",
             of(Outcome::Opposite).count(),
             lowest.in_words(),
-            lowest.picked
+            short(lowest.picked.mean())
         ));
     }
     sentences.join(" ")
