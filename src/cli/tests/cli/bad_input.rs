@@ -4,10 +4,9 @@
 use std::fs;
 
 use ndarray::{Array1, Array3, arr2};
-use ndarray_npy::write_npy;
 use serde_json::json;
 
-use crate::support::{Home, TEXT, edit_config, edit_tensors, text_of, tiny};
+use crate::support::{Home, TEXT, edit_config, edit_tensors, text_of, tiny, write_npy};
 
 /// Checks that both commands refuse `input`, saying all of `parts`, and that `trace` writes nothing.
 fn refused(home: &Home, input: &[&str], parts: &[&str]) {
@@ -134,16 +133,16 @@ fn places_in_the_model() {
 fn matrices() {
     let home = Home::new();
     let file = |name: &str| home.path(name);
-    write_npy(file("nan.npy"), &arr2(&[[1.0, f64::NAN], [0.0, 1.0]])).unwrap();
-    write_npy(file("line.npy"), &Array1::<f64>::zeros(3)).unwrap();
-    write_npy(file("cube.npy"), &Array3::<f64>::zeros((2, 0, 4))).unwrap();
-    write_npy(file("empty.npy"), &ndarray::Array2::<f64>::zeros((0, 3))).unwrap();
+    write_npy(file("nan.npy"), &arr2(&[[1.0, f64::NAN], [0.0, 1.0]]));
+    write_npy(file("line.npy"), &Array1::<f64>::zeros(3));
+    write_npy(file("cube.npy"), &Array3::<f64>::zeros((2, 0, 4)));
+    write_npy(file("empty.npy"), &ndarray::Array2::<f64>::zeros((0, 3)));
     fs::write(
         file("dates.npy"),
         b"\x93NUMPY\x01\x00\x3e\x00{'descr': '<M8[D]', 'fortran_order': False, 'shape': (1, 1), }",
     )
     .unwrap();
-    write_npy(file("cut.npy"), &arr2(&[[1.0f64, 2.0], [3.0, 4.0]])).unwrap();
+    write_npy(file("cut.npy"), &arr2(&[[1.0f64, 2.0], [3.0, 4.0]]));
     let bytes = fs::read(file("cut.npy")).unwrap();
     fs::write(file("cut.npy"), &bytes[..bytes.len() - 9]).unwrap();
     fs::write(file("text.npy"), "not numpy at all").unwrap();

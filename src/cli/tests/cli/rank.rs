@@ -3,13 +3,12 @@
 use std::fs;
 
 use ndarray::{Array2, Array4, ShapeBuilder, arr2};
-use ndarray_npy::write_npy;
 use rankscope::model::heads::{HeadReport, head_reports};
 use rankscope::model::{self, Input, MaskChoice};
 use rankscope::{Device, Run};
 use serde_json::Value;
 
-use crate::support::{Home, TEXT, text_of, tiny, with_a_window};
+use crate::support::{Home, TEXT, text_of, tiny, with_a_window, write_npy};
 
 /// Every field that one report has.
 const FIELDS: [&str; 27] = [
@@ -274,7 +273,7 @@ fn a_matrix_is_read_in_either_precision_and_order() {
     let rows = arr2(&[[0.5, 0.25, 0.25], [0.125, 0.875, 0.0]]);
     let mut columns = Array2::<f64>::zeros((2, 3).f());
     columns.assign(&rows);
-    write_npy(home.path("m.npy"), &rows).unwrap();
+    write_npy(home.path("m.npy"), &rows);
     let expected = home.json(&["rank", "--matrix", "m.npy", "--json"]);
     let mut names: Vec<_> = expected.as_object().unwrap().keys().map(String::as_str).collect();
     let of_a_model = ["layer", "head", "mask"];
@@ -288,9 +287,9 @@ fn a_matrix_is_read_in_either_precision_and_order() {
     // ‖A‖_F² is the sum of squares, and σ₁² + σ₂² too.
     let squares = |field: &str| number(&expected[field]).powi(2);
     assert!((squares("sigma_max") + squares("sigma_min") - 1.15625).abs() < 1e-12);
-    write_npy(home.path("m.npy"), &columns).unwrap();
+    write_npy(home.path("m.npy"), &columns);
     assert_eq!(home.json(&["rank", "--matrix", "m.npy", "--json"]), expected);
-    write_npy(home.path("m.npy"), &rows.mapv(|x| x as f32)).unwrap();
+    write_npy(home.path("m.npy"), &rows.mapv(|x| x as f32));
     assert_eq!(home.json(&["rank", "--matrix", "m.npy", "--json"]), expected);
     let facts = home.stdout(&["rank", "--matrix", "m.npy", "--svg", "m.svg"]);
     assert!(facts.contains("2 x 3") && facts.contains("2 in f32, 2 in f64"), "{facts}");
@@ -326,7 +325,7 @@ fn a_batch_is_a_list_of_heads() {
                 if row == col { 1.0 + (10 * layer + head) as f64 } else { 0.0 }
             },
         );
-    write_npy(home.path("b.npy"), &batch).unwrap();
+    write_npy(home.path("b.npy"), &batch);
     let rows = array(home.json(&["rank", "--matrix", "b.npy", "--json"]));
     assert_eq!(rows.len(), 6);
     for (index, row) in rows.iter().enumerate() {
@@ -339,7 +338,7 @@ fn a_batch_is_a_list_of_heads() {
     assert!(table.contains("b: f64 [2, 3, 2, 2]") && cells(&table).len() == 6, "{table}");
     assert!(fs::read(home.path("b.png")).unwrap().starts_with(b"\x89PNG") && home.path("b.svg").exists());
     // Only the entry's place and the matrix's are said, and the file.
-    write_npy(home.path("n.npy"), &batch.mapv(|entry| if entry == 12.0 { f64::NAN } else { entry })).unwrap();
+    write_npy(home.path("n.npy"), &batch.mapv(|entry| if entry == 12.0 { f64::NAN } else { entry }));
     let said = home.error(&["rank", "--matrix", "n.npy"]);
     assert!(said.contains("n.npy: [1, 1]: matrix entry (0, 0) is NaN"), "{said}");
 }
@@ -347,7 +346,7 @@ fn a_batch_is_a_list_of_heads() {
 #[test]
 fn integers_that_were_rounded_are_noted() {
     let home = Home::new();
-    write_npy(home.path("i.npy"), &arr2(&[[9007199254740993i64, 0], [0, 1]])).unwrap();
+    write_npy(home.path("i.npy"), &arr2(&[[9007199254740993i64, 0], [0, 1]]));
     let row = home.json(&["rank", "--matrix", "i.npy", "--json"]);
     let note = "1 entry is beyond the 53 bits of f64 and rounded, the first 9007199254740993 at (0, 0)";
     assert_eq!((&row["note"], &row["exact_rank"]), (&note.into(), &2.into()));
@@ -385,7 +384,7 @@ fn a_trace_of_ours_as_attention_of_others_gives_the_same_ranks() {
 #[test]
 fn what_is_wrong_with_brought_attention_is_said_in_one_line() {
     let home = Home::new();
-    write_npy(home.path("a.npy"), &Array4::<f32>::from_elem((2, 1, 3, 3), 0.5)).unwrap();
+    write_npy(home.path("a.npy"), &Array4::<f32>::from_elem((2, 1, 3, 3), 0.5));
     fs::write(home.path("tokens.txt"), "a\nb\n").unwrap();
     let cases: [(&[&str], &str); 5] = [
         (&["--tokens", "tokens.txt"], "tokens.txt: 2 tokens, expected 3"),

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use ndarray::{Array, Dimension};
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use serde_json::Value;
@@ -125,4 +126,38 @@ pub fn edit_config(folder: &Path, field: &str, value: Value) {
     let mut config: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
     config[field] = value;
     fs::write(&path, config.to_string()).unwrap();
+}
+
+/// A number as numpy writes it.
+pub trait Entry: Copy {
+    /// Its type in a header.
+    const DESCR: &'static str;
+    /// Its bytes, the smallest first.
+    fn bytes(self) -> Vec<u8>;
+}
+
+macro_rules! entries {
+    ($($number:ty, $descr:literal);*) => { $(
+        impl Entry for $number {
+            const DESCR: &'static str = $descr;
+            fn bytes(self) -> Vec<u8> {
+                self.to_le_bytes().to_vec()
+            }
+        }
+    )* };
+}
+
+entries!(f64, "<f8"; f32, "<f4"; i64, "<i8");
+
+/// An array as numpy saves it: a header, and the numbers in the order in which they lie in memory.
+pub fn write_npy<A: Entry, D: Dimension>(path: impl AsRef<Path>, array: &Array<A, D>) {
+    let by_columns = !array.is_standard_layout();
+    let order = if by_columns { "True" } else { "False" };
+    let shape: String = array.shape().iter().map(|size| format!("{size}, ")).collect();
+    let text = format!("{{'descr': '{}', 'fortran_order': {order}, 'shape': ({shape})}}", A::DESCR);
+    let text = format!("{text:<117}\n");
+    let mut file =
+        [b"\x93NUMPY\x01\x00".as_slice(), &(text.len() as u16).to_le_bytes(), text.as_bytes()].concat();
+    file.extend(array.as_slice_memory_order().expect("one block").iter().flat_map(|entry| entry.bytes()));
+    fs::write(path, file).unwrap();
 }
