@@ -144,6 +144,7 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &linear_attention_rank::LinearAttentionRank,
     &mixed_directions::MixedDirections,
     &mask_carries_position::MaskCarriesPosition,
+    &mask_carries_position::MaskTellsOrder,
     &rank_is_information::RankIsInformation,
     &cache_reuse::CacheReuse,
     &encoder_decoder_cost::EncoderDecoderCost,

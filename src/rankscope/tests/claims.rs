@@ -8,7 +8,7 @@ use rankscope::{Device, Run};
 /// What a claim is run with, beside its defaults.
 type Small = (&'static str, &'static [(&'static str, &'static str)]);
 
-const SMALL: [Small; 13] = [
+const SMALL: [Small; 14] = [
     (
         "causal-full-rank",
         &[
@@ -51,6 +51,7 @@ const SMALL: [Small; 13] = [
         "mask-carries-position",
         &[("n", "13"), ("width", "24"), ("heads", "3"), ("seeds", "3"), ("train", "60"), ("held_out", "30")],
     ),
+    ("mask-tells-order", &[("n", "13"), ("width", "24"), ("heads", "3"), ("seeds", "3")]),
     (
         "rank-is-information",
         &[("n", "90"), ("head_sizes", "4,16"), ("scales", "0.1,1"), ("tokens", "20"), ("models", "glass-en")],
