@@ -234,10 +234,6 @@ impl Evidence {
         self.measured.iter().filter(|measured| !measured.agrees())
     }
 
-    pub(super) fn named(&mut self, name: &str) -> Option<&mut Measured> {
-        self.measured.iter_mut().find(|measured| measured.name == name)
-    }
-
     fn find(&self, name: &str) -> Result<&Measured> {
         let found = self.measured.iter().find(|measured| measured.name == name);
         found

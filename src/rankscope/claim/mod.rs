@@ -42,7 +42,6 @@ mod timing;
 mod trained;
 mod trained_low_rank;
 mod trial;
-mod untyped;
 mod verdict;
 
 pub use draw::{Draw, attention_weights, gaussian, linear_weights};
@@ -96,10 +95,10 @@ pub trait Experiment: Sync {
     type Measured;
 
     /// What it says.
-    fn about(&self) -> &'static About;
+    const ABOUT: About;
 
     /// What can be set, beside `seed`, which every claim has.
-    fn parameters(&self) -> &'static [Parameter];
+    const PARAMETERS: &'static [Parameter];
 
     /// The experiment. Everything measured comes from this run.
     ///
@@ -120,11 +119,11 @@ pub trait Experiment: Sync {
 
 impl<E: Experiment> Claim for E {
     fn about(&self) -> &'static About {
-        Experiment::about(self)
+        &E::ABOUT
     }
 
     fn parameters(&self) -> &'static [Parameter] {
-        Experiment::parameters(self)
+        E::PARAMETERS
     }
 
     fn decide(&self, settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
@@ -147,6 +146,7 @@ pub static CLAIMS: &[&dyn Claim] = &[
     &linear_attention_rank::LinearAttentionCausalRank,
     &mixed_directions::MixedDirections,
     &mask_carries_position::MaskCarriesPosition,
+    &mask_carries_position::MaskTellsOrder,
     &rank_is_information::RankIsInformation,
     &cache_reuse::CacheReuse,
     &cache_reuse::OnlyCausalReuse,

@@ -69,6 +69,7 @@ const SMALL: &[Small] = &[
         "mask-carries-position",
         &[("n", "13"), ("width", "24"), ("heads", "3"), ("seeds", "3"), ("train", "60"), ("held_out", "30")],
     ),
+    ("mask-tells-order", &[("n", "13"), ("width", "24"), ("heads", "3"), ("seeds", "3")]),
     (
         "rank-is-information",
         &[("n", "90"), ("head_sizes", "4,16"), ("scales", "0.1,1"), ("tokens", "20"), ("models", "glass-en")],

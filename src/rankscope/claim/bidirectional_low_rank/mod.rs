@@ -26,7 +26,7 @@ use uniform::Uniform;
 /// See the module.
 pub struct BidirectionalLowRank;
 
-static ABOUT: About = About {
+const ABOUT: About = About {
     id: "bidirectional-low-rank",
     statement: "Bidirectional attention is of low rank.",
     source: "Su Jianlin, kexue.fm 9529 (2023), the low-rank argument; FAQ in kexue.fm 9547",
@@ -38,7 +38,7 @@ static ABOUT: About = About {
                  map over other head sizes, scales and alignments.",
 };
 
-static PARAMETERS: &[Parameter] = &[
+const PARAMETERS: &[Parameter] = &[
     Parameter {
         name: "n",
         summary: "positions, of the map and over alignments",
@@ -102,13 +102,8 @@ pub struct Measured {
 impl Experiment for BidirectionalLowRank {
     type Measured = Measured;
 
-    fn about(&self) -> &'static About {
-        &ABOUT
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        PARAMETERS
-    }
+    const ABOUT: About = ABOUT;
+    const PARAMETERS: &'static [Parameter] = PARAMETERS;
 
     fn measure(&self, settings: &Settings, run: &Run) -> Result<Measured> {
         check_work(settings)?;

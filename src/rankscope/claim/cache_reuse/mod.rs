@@ -24,7 +24,7 @@ use turns::Way;
 /// A causal model keeps its cache.
 pub struct CacheReuse;
 
-static ABOUT: About = About {
+const ABOUT: About = About {
     id: "cache-reuse",
     statement: "A causal model keeps its cache of keys and values from turn to turn.",
     source: "The popular account of why language models are decoder-only: inference cost in multi-turn dialogue",
@@ -67,7 +67,7 @@ const NEXT: Parameter = Parameter {
     full: " And what happened to the boat?",
 };
 
-static PARAMETERS: &[Parameter] = &[
+const PARAMETERS: &[Parameter] = &[
     MODEL,
     PROMPT,
     ANSWER,
@@ -99,13 +99,8 @@ pub struct Measured {
 impl Experiment for CacheReuse {
     type Measured = Measured;
 
-    fn about(&self) -> &'static About {
-        &ABOUT
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        PARAMETERS
-    }
+    const ABOUT: About = ABOUT;
+    const PARAMETERS: &'static [Parameter] = PARAMETERS;
 
     fn measure(&self, settings: &Settings, run: &Run) -> Result<Measured> {
         let dialogue = Dialogue::load(settings)?;

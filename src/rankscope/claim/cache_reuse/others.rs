@@ -15,7 +15,7 @@ use crate::run::Run;
 /// See the module.
 pub struct OnlyCausalReuse;
 
-static ABOUT: About = About {
+const ABOUT: About = About {
     id: "only-causal-reuse",
     statement: "Only a causal model keeps its cache of keys and values from turn to turn.",
     source: "The popular account of why language models are decoder-only: inference cost in multi-turn dialogue",
@@ -26,7 +26,7 @@ static ABOUT: About = About {
     reconsider: "A prefix that has to grow with the dialogue: then a prefix-LM loses its cache too.",
 };
 
-static PARAMETERS: &[Parameter] = &[MODEL, PROMPT, ANSWER, NEXT];
+const PARAMETERS: &[Parameter] = &[MODEL, PROMPT, ANSWER, NEXT];
 
 /// What the experiment finds.
 pub struct Measured {
@@ -39,13 +39,8 @@ pub struct Measured {
 impl Experiment for OnlyCausalReuse {
     type Measured = Measured;
 
-    fn about(&self) -> &'static About {
-        &ABOUT
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        PARAMETERS
-    }
+    const ABOUT: About = ABOUT;
+    const PARAMETERS: &'static [Parameter] = PARAMETERS;
 
     fn measure(&self, settings: &Settings, run: &Run) -> Result<Measured> {
         let dialogue = Dialogue::load(settings)?;

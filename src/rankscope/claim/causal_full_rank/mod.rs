@@ -28,7 +28,7 @@ use theorem::Theorem;
 /// See the module.
 pub struct CausalFullRank;
 
-static ABOUT: About = About {
+const ABOUT: About = About {
     id: "causal-full-rank",
     statement: "Causal attention is always of full rank.",
     source: "As commonly cited after Su Jianlin, kexue.fm 9529 (2023): a lower triangular matrix with a positive \
@@ -39,7 +39,7 @@ static ABOUT: About = About {
     reconsider: "A logit scale at which the diagonal dominates, or arithmetic with more digits than f64.",
 };
 
-static PARAMETERS: &[Parameter] = &[
+const PARAMETERS: &[Parameter] = &[
     Parameter {
         name: "mask",
         summary: "the mask on trial, in place of the causal one",
@@ -128,13 +128,8 @@ struct Causal {
 impl Experiment for CausalFullRank {
     type Measured = Measured;
 
-    fn about(&self) -> &'static About {
-        &ABOUT
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        PARAMETERS
-    }
+    const ABOUT: About = ABOUT;
+    const PARAMETERS: &'static [Parameter] = PARAMETERS;
 
     fn measure(&self, settings: &Settings, run: &Run) -> Result<Measured> {
         let mask = Mask::parse(settings.text("mask")?)?;

@@ -6,11 +6,13 @@ use std::path::PathBuf;
 
 use ndarray::ArrayView2;
 
+use super::curves::{Fall, log_ratio};
 use crate::claim::at_hand::{AtHand, at_hand};
-use crate::claim::{Evidence, Settings};
+use crate::claim::{Evidence, Settings, trained};
 use crate::error::{Error, Result};
 use crate::model::store::{Entry, Origin, PULLABLE, Store};
 use crate::model::{self, Input, MaskChoice, Model, Tokenizer};
+use crate::numbers::short;
 use crate::ops::scale;
 use crate::probe::Probe;
 use crate::rank::{EPSILON_F32, residual_ratio};
@@ -21,7 +23,7 @@ use crate::tensor::Tensor;
 #[derive(Clone, Copy, Debug)]
 pub struct Ablation {
     /// In names of measurements.
-    pub name: &'static str,
+    name: &'static str,
     /// In sentences.
     pub label: &'static str,
     skip: bool,
@@ -47,23 +49,65 @@ pub struct Checkpoint {
     /// The residual ratio below which f32 cannot tell it from 0.
     pub floor: f64,
     /// Per [`Ablation`], ‖res(X)‖ / ‖X‖ of the embeddings and after every layer.
-    pub ratios: Vec<Vec<f64>>,
+    pub ratios: [Vec<f64>; 4],
 }
 
 impl Checkpoint {
-    /// In names of measurements and files.
-    pub fn place(&self) -> String {
-        self.name.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_")
+    /// How the residual falls in attention alone.
+    pub fn attention_alone(&self) -> Fall {
+        let [.., alone] = &self.ratios;
+        Fall::of(&alone.iter().map(|&ratio| log_ratio(ratio)).collect::<Vec<_>>(), self.floor)
+    }
+
+    /// After the last layer.
+    fn left(&self) -> [f64; 4] {
+        self.ratios.each_ref().map(|ratios| ratios.last().copied().unwrap_or(f64::NAN))
+    }
+
+    /// "of minilm-l6 (bidirectional): rounding from layer 3 on, …; of the model as it is 0.61 is left".
+    pub fn in_words(&self) -> String {
+        let [as_is, .., alone] = self.left();
+        format!(
+            "{} in {} (trained {}), of which {} is left as it is",
+            self.attention_alone().in_words(alone),
+            self.name,
+            self.mask,
+            short(as_is)
+        )
+    }
+
+    /// Whole and with parts switched off.
+    pub fn report(&self, evidence: &mut Evidence) {
+        let Checkpoint { name, mask, tokens, floor, ratios } = self;
+        let said = |end: f64| if end < *floor { "below the floor".to_owned() } else { short(end) };
+        let parts =
+            ABLATIONS.iter().zip(self.left()).map(|(part, end)| format!("{} {}", said(end), part.label));
+        let text = format!(
+            "{name} (trained, {mask}, {tokens} tokens, f32 with a floor of {}): residual ratio {} in the \
+             embeddings; after layer {}: {}",
+            short(*floor),
+            short(ratios[0][0]),
+            ratios[0].len() - 1,
+            parts.collect::<Vec<_>>().join(", ")
+        );
+        evidence.weigh(self.attention_alone().is_doubly_exponential() == Some(true), text);
+        let place = trained::plain(name);
+        for (ablation, ratios) in ABLATIONS.iter().zip(ratios) {
+            for (layer, ratio) in ratios.iter().enumerate() {
+                evidence.measure(format!("{place}_ratio_{}_layer{layer}", ablation.name), *ratio, "");
+            }
+        }
     }
 }
 
 /// Every checkpoint that the settings name; `here` means the bundled ones, and those that can be pulled where
-/// they have been, with a note on the others.
-pub fn measure(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<Vec<Checkpoint>> {
+/// they have been, with notes on the others.
+pub fn measure(settings: &Settings, run: &Run) -> Result<(Vec<Checkpoint>, Vec<String>)> {
     let wanted = settings.text("checkpoints")?;
+    let mut notes = Vec::new();
     let found = match wanted.trim() {
         "" => Vec::new(),
-        "here" => here(evidence, &Store::open()?)?,
+        "here" => here(&mut notes, &Store::open()?)?,
         names => {
             let store = Store::open()?;
             names
@@ -72,10 +116,11 @@ pub fn measure(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Resul
                 .collect::<Result<_>>()?
         }
     };
-    found.into_iter().map(|(name, folder)| one(settings, name, &folder, run)).collect()
+    let found = found.into_iter().map(|(name, folder)| one(settings, name, &folder, run));
+    Ok((found.collect::<Result<_>>()?, notes))
 }
 
-fn here(evidence: &mut Evidence, store: &Store) -> Result<Vec<(String, PathBuf)>> {
+fn here(notes: &mut Vec<String>, store: &Store) -> Result<Vec<(String, PathBuf)>> {
     let entries = store.list()?;
     // An installed model may hide the bundled one of its name, and is taken in its place.
     let bundled = entries.iter().filter(|entry| entry.origin == Origin::Bundled);
@@ -88,8 +133,8 @@ fn here(evidence: &mut Evidence, store: &Store) -> Result<Vec<(String, PathBuf)>
         (!is_known(entry))
             .then(|| "neither bundled nor one to be pulled; set checkpoints to its name".to_owned())
     };
-    let AtHand { taken, notes } = at_hand(entries, refuse);
-    notes.into_iter().for_each(|note| evidence.note(note));
+    let AtHand { taken, notes: left_out } = at_hand(entries, refuse);
+    notes.extend(left_out);
     Ok(taken.into_iter().filter_map(|entry| Some((entry.name, entry.path?))).collect())
 }
 
@@ -104,13 +149,14 @@ fn one(settings: &Settings, name: String, folder: &std::path::Path, run: &Run) -
     }
     let count = tokens.ids.len();
     let input = Input::new(tokens.ids).with_token_types(tokens.token_types);
-    let ratios = ABLATIONS.iter().enumerate().map(|(done, ablation)| {
+    let mut ratios: [Vec<f64>; 4] = Default::default();
+    for (done, (ratios, ablation)) in ratios.iter_mut().zip(ABLATIONS).enumerate() {
         run.step(&name, done, ABLATIONS.len())?;
-        residuals(&*model, &input, *ablation, run)
-    });
+        *ratios = residuals(&*model, &input, ablation, run)?;
+    }
     Ok(Checkpoint {
-        ratios: ratios.collect::<Result<_>>()?,
-        mask: MaskChoice::AsTrained.in_words(model.description()),
+            ratios,
+            mask: MaskChoice::AsTrained.in_words(model.description()),
         tokens: count,
         floor: count.max(model.description().width) as f64 * EPSILON_F32,
         name,

@@ -2,27 +2,34 @@
 
 mod checkpoints;
 mod curves;
-mod findings;
+mod exact;
 mod nets;
+mod paths;
 mod pictures;
 mod rates;
 #[cfg(test)]
 mod tests;
 mod theorem;
 
-use super::untyped::Untyped;
-use super::{About, Allowed, Evidence, Floating, Opinion, Parameter, Settings};
+use super::{
+    About, Allowed, Evidence, Experiment, Floating, Outcome, Parameter, Sample, Settings, Trained, Verdict,
+};
 use crate::device::Device;
 use crate::error::Result;
-use crate::mask::Mask;
 use crate::numbers::short;
 use crate::run::Run;
-use nets::Sizes;
+use checkpoints::Checkpoint;
+use curves::{Curve, OnDevice};
+use exact::Opposites;
+use nets::{Masked, Sizes};
+use paths::Paths;
+use rates::Rates;
+use theorem::{Bounds, SingleHead};
 
 /// See the module.
 pub struct DepthCollapse;
 
-static ABOUT: About = About {
+const ABOUT: About = About {
     id: "depth-collapse",
     statement: "Pure attention loses rank doubly exponentially with depth.",
     source: "Dong, Cordonnier & Loukas 2021 (arXiv 2103.03404), theorems 2.2 and 2.3; taken up by the popular \
@@ -31,8 +38,8 @@ static ABOUT: About = About {
             themselves may all be of full rank, and heads may be as large as the sequence. L layers of H heads \
             take ‖res(X)‖ to at most (4γβH/√D)^((3^L − 1)/2) · ‖res(X)‖^(3^L), with β from the weights and γ \
             from the entries of the attention matrices (its value is not established here). The bound falls with \
-            depth only where 4γβH/√D · ‖res(X)‖² < 1. With skips there are weights of any size that never \
-            collapse.",
+            depth only where 4γβH/√D · ‖res(X)‖² < 1; there are larger weights that never collapse, and with skips \
+            there are such weights of any size.",
     reconsider: "Weights that keep attention sharp although tokens are close, or masks under which all \
                  tokens see the same keys.",
 };
@@ -42,7 +49,7 @@ const TEXT: &str = "Once upon a time there was a little girl who lived in a hous
                     smooth. One day she found a small green bottle with a letter inside. She could not read \
                     it, so she ran home and asked her mother what it said.";
 
-static PARAMETERS: &[Parameter] = &[
+const PARAMETERS: &[Parameter] = &[
     Parameter { name: "n", summary: "tokens", allowed: Allowed::Integer(4, 128), quick: "32", full: "32" },
     Parameter {
         name: "width",
@@ -102,85 +109,118 @@ static PARAMETERS: &[Parameter] = &[
     },
 ];
 
-impl Untyped for DepthCollapse {
-    fn about(&self) -> &'static About {
-        &ABOUT
-    }
+/// What the experiment finds.
+pub struct Measured {
+    sizes: Sizes,
+    opposites: Opposites,
+    curves: Vec<Curve>,
+    rates: Rates,
+    single_head: SingleHead,
+    bounds: Bounds,
+    paths: Paths,
+    checkpoints: Vec<Checkpoint>,
+    notes: Vec<String>,
+    on_device: Option<OnDevice>,
+}
 
-    fn parameters(&self) -> &'static [Parameter] {
-        PARAMETERS
-    }
+impl Experiment for DepthCollapse {
+    type Measured = Measured;
 
-    fn run(&self, settings: &Settings, run: &Run) -> Result<Evidence> {
+    const ABOUT: About = ABOUT;
+    const PARAMETERS: &'static [Parameter] = PARAMETERS;
+
+    fn measure(&self, settings: &Settings, run: &Run) -> Result<Measured> {
         let sizes = Sizes::read(settings)?;
-        let draws = |name| -> Result<Vec<u64>> {
-            let first = settings.seed()?;
-            Ok((0..settings.integer(name)? as u64).map(|draw| first + draw).collect())
-        };
-        let (seeds, rate_seeds) = (draws("seeds")?, draws("rate_seeds")?);
-        let mut evidence = Evidence::new();
-        // First what is quickly wrong: a model that is not there.
-        let checkpoints = checkpoints::measure(&mut evidence, settings, run)?;
-        let curves = curves::measure(&sizes, &seeds, run)?;
-        findings::table(&mut evidence, &sizes, &curves)?;
-        findings::orders(&mut evidence, &sizes, &seeds, run)?;
-        let causal = rates::slopes(&sizes, &Mask::causal(), rates::CAUSAL, &rate_seeds, run)?;
-        findings::causal_rate(&mut evidence, causal);
-        if settings.text("window_rate")? == "yes" {
-            let window = sizes.masks()?[3].1.clone();
-            let slopes = rates::slopes(&sizes, &window, rates::WINDOW, &rate_seeds, run)?;
-            findings::window_rate(&mut evidence, slopes);
-        }
-        findings::third_power(&mut evidence, &seeds, run)?;
-        findings::bound(&mut evidence, &sizes, &seeds, run)?;
-        findings::paths(&mut evidence, &sizes, &seeds, run)?;
-        findings::checkpoints(&mut evidence, &checkpoints);
-        if *settings.device() != Device::Cpu {
-            findings::on_device(&mut evidence, &sizes, settings, run)?;
-        }
-        pictures::show(&mut evidence, settings, &sizes, &curves, &checkpoints);
-        Ok(evidence)
+        measure(&sizes, &sizes.masks()?, settings, run)
     }
 
-    fn verdict(&self, evidence: &Evidence) -> Result<Opinion<Floating>> {
-        let masks = ["bidirectional", "causal", "prefix", "window"];
-        let mut doubly = Vec::new();
-        for mask in masks {
-            if is_doubly_exponential(evidence, "san", mask) {
-                doubly.push(mask);
-            }
+    fn judge(&self, measured: &Measured) -> Verdict {
+        let (exact, because) = measured.opposites.ruling();
+        let floating = Floating::over(measured.pure().map(|(curve, order)| measured.outcome(curve, order)));
+        let alone = measured.checkpoints.iter().map(|model| model.attention_alone().is_doubly_exponential());
+        Verdict::new()
+            .exact(exact, because)
+            .floating(floating, measured.in_floating_point())
+            .trained(Trained::over(alone), in_trained_models(&measured.checkpoints))
+    }
+
+    fn report(&self, measured: Measured, settings: &Settings) -> Result<Evidence> {
+        let Measured { sizes, curves, checkpoints, .. } = &measured;
+        let mut evidence = Evidence::new();
+        measured.opposites.report(&mut evidence);
+        curves::report(&mut evidence, sizes, curves);
+        measured.rates.report(&mut evidence, sizes);
+        measured.single_head.report(&mut evidence);
+        measured.bounds.report(&mut evidence);
+        measured.paths.report(&mut evidence);
+        evidence.measure("checkpoints", checkpoints.len() as f64, "models");
+        checkpoints.iter().for_each(|model| model.report(&mut evidence));
+        if let Some(on_device) = &measured.on_device {
+            on_device.report(&mut evidence);
         }
-        let slope = evidence.value("causal_slope_log10_per_layer")?;
-        let order = evidence.value("order_bidirectional")?;
-        let because = match doubly[..] {
-            [] => format!(
-                "under no mask does pure attention reach the rounding floor by drops that at least double; one \
-                 bidirectional layer is of order {}",
-                short(order)
-            ),
-            _ => format!(
-                "without skips the residual falls to the rounding floor by drops that grow {} times a layer \
-                 under: {}; under the causal mask it falls by a constant {} decades a layer, and with skips a \
-                 ratio of at least {} is left after the last layer",
-                short(evidence.value(&format!("growth_san_{}", doubly[0]))?),
-                doubly.join(", "),
-                short(-slope),
-                short(evidence.value("ratio_left_with_skips")?)
-            ),
-        };
-        let ruling = match doubly.len() {
-            0 if order > 2.0 => Floating::NotResolved, // the third power is there, its consequence was not seen
-            0 => Floating::Nowhere,
-            count if count == masks.len() => Floating::Everywhere,
-            _ => Floating::InOneRegion,
-        };
-        Ok(Opinion::new(ruling, because))
+        pictures::show(&mut evidence, settings, sizes, curves, checkpoints);
+        measured.notes.into_iter().for_each(|note| evidence.note(note));
+        Ok(evidence)
     }
 }
 
-/// Whether a curve reached the rounding floor, and by drops of which the last is at least twice the one before.
-fn is_doubly_exponential(evidence: &Evidence, net: &str, mask: &str) -> bool {
-    let is_reached = evidence.number(&format!("floor_layer_{net}_{mask}")).is_some();
-    let growth = evidence.number(&format!("growth_{net}_{mask}"));
-    is_reached && growth.is_some_and(|growth| growth >= 2.0)
+/// The experiment under these masks.
+fn measure(sizes: &Sizes, masks: &[Masked], settings: &Settings, run: &Run) -> Result<Measured> {
+    let seeds = settings.seeds("seeds")?;
+    // First what is quickly wrong: a model that is not there.
+    let (checkpoints, notes) = checkpoints::measure(settings, run)?;
+    let is_cpu = *settings.device() == Device::Cpu;
+    Ok(Measured {
+        opposites: Opposites::new(2.0)?,
+        curves: curves::measure(sizes, masks, &seeds, run)?,
+        rates: rates::measure(sizes, masks, &seeds, settings, run)?,
+        single_head: theorem::third_power(&seeds, run)?,
+        bounds: theorem::bounds(sizes, &seeds, run)?,
+        paths: paths::measure(sizes, &seeds, run)?,
+        on_device: (!is_cpu).then(|| curves::on_device(sizes, masks, settings, run)).transpose()?,
+        checkpoints,
+        notes,
+        sizes: *sizes,
+    })
+}
+
+impl Measured {
+    /// Pure attention under each mask, with the order of one layer.
+    fn pure(&self) -> impl Iterator<Item = (&Curve, &Sample)> {
+        let pure = self.curves.iter().filter(|curve| curve.net.is_pure(&self.sizes));
+        pure.zip(self.rates.orders.iter().map(|(_, order)| order))
+    }
+
+    /// A residual that is not yet down where one layer is of high order leaves the question open.
+    fn outcome(&self, curve: &Curve, order: &Sample) -> Outcome {
+        let fall = curve.fall(self.sizes.floor());
+        match fall.is_doubly_exponential() {
+            Some(true) => Outcome::Holds,
+            Some(false) if fall.reached.is_some() || order.mean() <= rates::HIGH => Outcome::Fails,
+            _ => Outcome::Unclear,
+        }
+    }
+
+    fn in_floating_point(&self) -> String {
+        let masks = self.pure().map(|(curve, _)| {
+            let fall = curve.fall(self.sizes.floor()).in_words(curve.left());
+            format!("{}: {fall}", curve.mask)
+        });
+        format!(
+            "What {} layers of pure attention of drawn weights leave of ‖res(X)‖ / ‖X‖, by mask: {}. Once tokens are \
+             close, causal attention takes {} decades a layer; with skips, {} or more is left.",
+            self.sizes.layers,
+            masks.collect::<Vec<_>>().join("; "),
+            short(-self.rates.causal.mean()),
+            short(curves::left_with_skips(&self.sizes, &self.curves))
+        )
+    }
+}
+
+fn in_trained_models(models: &[Checkpoint]) -> String {
+    if models.is_empty() {
+        return "None was named or is installed.".to_owned();
+    }
+    let models: Vec<_> = models.iter().map(Checkpoint::in_words).collect();
+    format!("Without skips and MLPs, attention alone leaves {}.", models.join("; "))
 }

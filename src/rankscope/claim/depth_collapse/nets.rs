@@ -22,6 +22,11 @@ impl Net {
     pub fn architecture(&self, sizes: &Sizes) -> Architecture {
         (self.build)(sizes.pure())
     }
+
+    /// Whether it is pure attention: no skip, MLP or norm.
+    pub fn is_pure(&self, sizes: &Sizes) -> bool {
+        self.architecture(sizes) == sizes.pure()
+    }
 }
 
 /// Feed-forward width as a multiple of C.
@@ -72,6 +77,9 @@ pub struct Sizes {
     pub layers: usize,
 }
 
+/// A mask with its name in measurements.
+pub type Masked = (&'static str, Mask);
+
 /// The stream of the input, beyond those of any weight.
 const INPUT: u64 = 1 << 32;
 
@@ -95,13 +103,18 @@ impl Sizes {
         gaussian(self.n, self.width, seed, INPUT)
     }
 
-    /// The masks, with their names in measurements.
-    pub fn masks(&self) -> Result<[(&'static str, Mask); 4]> {
+    /// Whether they are those of the reference, whatever the layers.
+    pub fn are_the_references(&self) -> bool {
+        (self.n, self.width, self.heads) == (32, 64, 4)
+    }
+
+    /// The masks of the table.
+    pub fn masks(&self) -> Result<[Masked; 4]> {
         Ok([
             ("bidirectional", Mask::bidirectional()),
             ("causal", Mask::causal()),
             ("prefix", Mask::prefix(self.n / 2)),
-            ("window", Mask::window(WINDOW)?),
+            ("window", window()?),
         ])
     }
 
@@ -111,5 +124,7 @@ impl Sizes {
     }
 }
 
-/// Keys in the causal window, the query itself included.
-const WINDOW: usize = 4;
+/// Four keys, the query itself included.
+pub fn window() -> Result<Mask> {
+    Mask::window(4)
+}

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::checkpoints::{ABLATIONS, Checkpoint};
 use super::curves::Curve;
 use super::nets::Sizes;
-use crate::claim::{Evidence, Settings};
+use crate::claim::{Evidence, Settings, trained};
 use crate::figure::style::Kind;
 use crate::figure::{self, Lines, PlotAxis, Reference};
 use crate::mask::Mask;
@@ -19,7 +19,7 @@ pub fn show(
     models: &[Checkpoint],
 ) {
     let floor = sizes.floor();
-    let pure: Vec<_> = curves.iter().filter(|curve| curve.net.name == "san").collect();
+    let pure: Vec<_> = curves.iter().filter(|curve| curve.net.is_pure(sizes)).collect();
     let names = pure.iter().map(|curve| curve.mask.to_owned()).collect();
     let mut figure = lines("Residual of pure attention", floor, settings.record(), (&pure, names));
     if let Some(causal) = pure.iter().find(|curve| curve.mask == "causal") {
@@ -48,7 +48,7 @@ pub fn show(
                    alike.";
     evidence.show("residual-networks", caption, figure);
     for model in models {
-        trained(evidence, settings, model);
+        checkpoint(evidence, settings, model);
     }
 }
 
@@ -78,7 +78,7 @@ fn kind(mask: &str) -> Kind {
     }
 }
 
-fn trained(evidence: &mut Evidence, settings: &Settings, model: &Checkpoint) {
+fn checkpoint(evidence: &mut Evidence, settings: &Settings, model: &Checkpoint) {
     let curves = ABLATIONS.iter().zip(&model.ratios).map(|(ablation, ratios)| {
         let points = ratios.iter().enumerate().map(|(layer, &ratio)| (layer as f64, ratio));
         figure::Curve::new(ablation.label, Kind::Plain, points)
@@ -96,5 +96,5 @@ fn trained(evidence: &mut Evidence, settings: &Settings, model: &Checkpoint) {
          every layer. Its weights were trained with all parts in place.",
         model.name, model.mask, model.tokens
     );
-    evidence.show(format!("residual-{}", model.place()), caption, figure);
+    evidence.show(format!("residual-{}", trained::plain(&model.name)), caption, figure);
 }

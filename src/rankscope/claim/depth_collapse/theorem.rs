@@ -1,13 +1,14 @@
-//! The theorem's bound beside what is measured, and the sum over paths.
+//! The theorem's bound beside what is measured, and the third power on one head.
 
 use ndarray::{Array2, ArrayView2, Axis, s};
 
 use super::nets::Sizes;
-use crate::claim::Sample;
+use crate::claim::{Evidence, Known, Sample};
 use crate::error::Result;
 use crate::mask::Mask;
 use crate::model::stack::Stack;
-use crate::rank::{self, one_infinity_norm, residual, residual_ratio};
+use crate::numbers::short;
+use crate::rank::{self, one_infinity_norm, residual};
 use crate::run::Run;
 
 /// The bound's base 4γβH/√D with γ = 1, where β is the largest ‖W_QK‖₁ · ‖W_V‖₁,∞ of any head.
@@ -15,7 +16,7 @@ use crate::run::Run;
 /// W_QK = W_qᵀ·W_k and W_V = W_vᵀ·W_oᵀ for each head. γ depends on the entries of the attention weights.
 ///
 /// **Source**: Dong, Cordonnier & Loukas 2021 (arXiv 2103.03404), theorem 2.3.
-pub fn base(stack: &Stack) -> f64 {
+fn base(stack: &Stack) -> f64 {
     let architecture = stack.architecture();
     let (heads, size) = (architecture.heads, architecture.head_size);
     let of_head = |head: usize| {
@@ -37,26 +38,26 @@ fn largest_column_sum(w: ArrayView2<f64>) -> f64 {
 }
 
 /// log₁₀ of the bound base^((3ᴸ − 1)/2) · ‖res(X)‖^(3ᴸ) after L = `layers`.
-pub fn bound_log10(base: f64, residual: f64, layers: usize) -> f64 {
+fn bound_log10(base: f64, residual: f64, layers: usize) -> f64 {
     let power = 3f64.powi(layers as i32);
     (power - 1.0) / 2.0 * base.log10() + power * residual.log10()
 }
 
 /// log₁₀ ‖res‖ as bounded and as measured, per draw, after each of some layers.
-pub struct Compared {
+struct Compared {
     /// Of the input, as measured.
-    pub start: Sample,
+    start: Sample,
     /// Per layer from 1 on.
-    pub bound: Vec<Sample>,
+    bound: Vec<Sample>,
     /// Per layer from 1 on.
-    pub measured: Vec<Sample>,
+    measured: Vec<Sample>,
 }
 
 /// Runs pure attention beside its bound.
 ///
 /// `near` scales the input, its mean taken off, so that base · ‖res(X)‖² = 1/2, below which the bound falls
 /// with depth at all; otherwise the input is as it is drawn.
-pub fn compare(sizes: &Sizes, layers: usize, near: bool, seeds: &[u64], run: &Run) -> Result<Compared> {
+fn compare(sizes: &Sizes, layers: usize, near: bool, seeds: &[u64], run: &Run) -> Result<Compared> {
     let sizes = Sizes { layers, ..*sizes };
     let draws = rank::many(seeds, "bound", run, |&seed| {
         let stack = Stack::new(sizes.pure(), seed)?;
@@ -79,13 +80,14 @@ pub fn compare(sizes: &Sizes, layers: usize, near: bool, seeds: &[u64], run: &Ru
     Ok(Compared { start, bound: column(|pair| pair.0), measured: column(|pair| pair.1) })
 }
 
-fn norm(x: &Array2<f64>) -> f64 {
+/// ‖res(X)‖.
+pub fn norm(x: &Array2<f64>) -> f64 {
     one_infinity_norm(residual(x.view()).view())
 }
 
 /// log₁₀ ‖res‖ of one head of full width from a small input, before and after each layer: the check of the
 /// third power.
-pub fn single_head(mask: &Mask, layers: usize, seeds: &[u64], run: &Run) -> Result<Vec<Sample>> {
+fn single_head(mask: &Mask, layers: usize, seeds: &[u64], run: &Run) -> Result<Vec<Sample>> {
     let sizes = Sizes { n: 16, width: 16, heads: 1, layers };
     let draws = rank::many(seeds, "single head", run, |&seed| {
         let stack = Stack::new(sizes.pure(), seed)?;
@@ -95,37 +97,91 @@ pub fn single_head(mask: &Mask, layers: usize, seeds: &[u64], run: &Run) -> Resu
     Ok((0..=layers).map(|layer| draws.iter().map(|draw| draw[layer]).collect()).collect())
 }
 
-/// The paths of one length: how many, log₁₀ of their sum's residual ratio, and its ‖res‖ as a part of the
-/// output's.
-pub struct Length {
-    /// C(L, k)·Hᵏ.
-    pub count: f64,
-    /// One value a draw.
-    pub log_ratio: Sample,
-    /// One value a draw.
-    pub share: Sample,
+/// The bound beside the measurement, for tokens as they are drawn and for near ones.
+pub struct Bounds([(&'static str, Compared); 2]);
+
+/// Near tokens fall below rounding in the second layer.
+pub fn bounds(sizes: &Sizes, seeds: &[u64], run: &Run) -> Result<Bounds> {
+    let (drawn, near) = (compare(sizes, 3, false, seeds, run)?, compare(sizes, 1, true, seeds, run)?);
+    Ok(Bounds([("as_drawn", drawn), ("near", near)]))
 }
 
-/// Layers of the net that is taken apart.
-pub const PATH_LAYERS: usize = 6;
+impl Bounds {
+    /// Both, and whether the bound says something and is kept.
+    pub fn report(&self, evidence: &mut Evidence) {
+        for (name, compared) in &self.0 {
+            compared.weigh(evidence, *name == "near");
+            for (what, samples) in [("bound", &compared.bound), ("res", &compared.measured)] {
+                for (layer, sample) in (1..).zip(samples) {
+                    evidence.measure_sample(format!("{name}_log10_{what}_layer{layer}"), sample.clone(), "");
+                }
+            }
+        }
+    }
+}
 
-/// Attention with a skip, taken apart by the length of paths; and the largest error of their sum.
-pub fn paths(sizes: &Sizes, mask: &Mask, seeds: &[u64], run: &Run) -> Result<(Vec<Length>, f64)> {
-    let sizes = Sizes { layers: PATH_LAYERS, ..*sizes };
-    let draws = rank::many(seeds, "paths", run, |&seed| {
-        Stack::new(sizes.pure().with_skip(), seed)?.paths(&sizes.input(seed), mask, run)
-    })?;
-    let lengths = (0..=PATH_LAYERS).map(|k| Length {
-        count: draws[0].by_length[k].0,
-        log_ratio: draws.iter().map(|draw| residual_ratio(draw.by_length[k].1.view()).log10()).collect(),
-        share: draws.iter().map(|draw| norm(&draw.by_length[k].1) / norm(&draw.output)).collect(),
-    });
-    let errors = draws.iter().map(|draw| {
-        let zero = Array2::<f64>::zeros(draw.output.dim());
-        let sum = draw.by_length.iter().fold(zero, |sum, (_, z)| sum + z);
-        (sum - &draw.output).iter().fold(0.0, |largest: f64, x| largest.max(x.abs()))
-    });
-    Ok((lengths.collect(), errors.fold(0.0, f64::max)))
+impl Compared {
+    fn weigh(&self, evidence: &mut Evidence, is_near: bool) {
+        let pairs = || self.bound.iter().zip(&self.measured);
+        let shown = pairs().map(|(bound, measured)| {
+            format!("10^{} against 10^{}", short(bound.mean()), short(measured.mean()))
+        });
+        let shown = shown.collect::<Vec<_>>().join(", then ");
+        let holds = pairs().all(|(bound, measured)| {
+            bound.values().iter().zip(measured.values()).all(|(bound, measured)| measured <= bound)
+        });
+        let falls = self.bound.last().is_some_and(|last| last.mean() < self.start.mean());
+        let text = format!(
+            "the theorem's bound with γ = 1 (γ is not established here) against ‖res‖ as measured after each \
+             layer, from 10^{} {}: {shown}. The bound {} and is {} in every draw",
+            short(self.start.mean()),
+            if is_near {
+                "for near equal tokens (base · ‖res(X)‖² = 1/2)"
+            } else {
+                "for tokens as drawn"
+            },
+            if falls { "falls" } else { "rises with depth, which says nothing," },
+            if holds { "kept" } else { "not kept" }
+        );
+        evidence.weigh(falls && holds, text);
+    }
+}
+
+/// log₁₀ ‖res‖ of one head, before and after each layer, by the mask's name.
+pub struct SingleHead([(&'static str, Vec<Sample>); 2]);
+
+/// What numpy 2.4 gives for the bidirectional head, layer by layer.
+const REFERENCE: [Known; 3] =
+    [Known::new(0.7049, 0.0242, 40), Known::new(-0.7115, 0.129, 40), Known::new(-5.024, 0.403, 40)];
+
+/// The third power on one head.
+pub fn third_power(seeds: &[u64], run: &Run) -> Result<SingleHead> {
+    let under = |mask| single_head(&mask, 2, seeds, run);
+    let (both, causal) = (under(Mask::bidirectional())?, under(Mask::causal())?);
+    Ok(SingleHead([("bidirectional", both), ("causal", causal)]))
+}
+
+impl SingleHead {
+    /// Both masks; the bidirectional one is expected to be numpy's.
+    pub fn report(&self, evidence: &mut Evidence) {
+        for (name, layers) in &self.0 {
+            let norms: Vec<_> = layers.iter().map(|sample| short(10f64.powf(sample.mean()))).collect();
+            let drops = [0, 1].map(|layer| layers[layer].mean() - layers[layer + 1].mean());
+            let text = format!(
+                "one head of n = D = 16, {name}, from 0.3 times a normal input: ‖res‖ is {}, before and after one \
+                 layer and two",
+                norms.join(", ")
+            );
+            evidence.weigh(drops[0] > 0.0 && drops[1] > 2.0 * drops[0], text);
+            for (layer, sample) in layers.iter().enumerate() {
+                let name_of = format!("single_head_log10_res_{name}_layer{layer}");
+                let measured = evidence.measure_sample(name_of, sample.clone(), "");
+                if *name == "bidirectional" {
+                    measured.expect_mean(REFERENCE[layer], "numpy, 40 other draws");
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]

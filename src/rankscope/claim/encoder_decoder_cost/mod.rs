@@ -18,7 +18,7 @@ use models::{Models, NAMES, Point, ids, point};
 /// See the module.
 pub struct EncoderDecoderCost;
 
-static ABOUT: About = About {
+const ABOUT: About = About {
     id: "encoder-decoder-cost",
     statement: "An encoder-decoder of L + L layers takes about the operations of a decoder of L layers: within a \
                 quarter.",
@@ -38,7 +38,7 @@ const fn size(name: &'static str, summary: &'static str, most: u64, default: &'s
     Parameter { name, summary, allowed: Allowed::Integer(1, most), quick: default, full: default }
 }
 
-static PARAMETERS: &[Parameter] = &[
+const PARAMETERS: &[Parameter] = &[
     size("layers", "L of the decoder-only model; the encoder-decoder has L + L", 64, "9"),
     size("width", "C", 1024, "96"),
     size("heads", "H; query, key and value heads", 32, "3"),
@@ -83,13 +83,8 @@ pub struct Measured {
 impl Experiment for EncoderDecoderCost {
     type Measured = Measured;
 
-    fn about(&self) -> &'static About {
-        &ABOUT
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        PARAMETERS
-    }
+    const ABOUT: About = ABOUT;
+    const PARAMETERS: &'static [Parameter] = PARAMETERS;
 
     fn measure(&self, settings: &Settings, run: &Run) -> Result<Measured> {
         let tokens = settings.integer("tokens")?;

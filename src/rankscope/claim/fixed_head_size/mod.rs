@@ -16,7 +16,7 @@ use budget::{Exactly, Plan, Row};
 /// See the module.
 pub struct FixedHeadSize;
 
-static ABOUT: About = About {
+const ABOUT: About = About {
     id: "fixed-head-size",
     statement: "Choosing the head size freely, instead of width / heads, removes the bottleneck of many heads.",
     source: "Bhojanapalli et al. 2020 (arXiv 2002.07028), Theorem 2 and Tables 1 and 2",
@@ -28,7 +28,7 @@ static ABOUT: About = About {
                  size of the head from the size of the layer.",
 };
 
-static PARAMETERS: &[Parameter] = &[
+const PARAMETERS: &[Parameter] = &[
     Parameter {
         name: "n",
         summary: "positions of the patterns",
@@ -116,13 +116,8 @@ pub struct Measured {
 impl Experiment for FixedHeadSize {
     type Measured = Measured;
 
-    fn about(&self) -> &'static About {
-        &ABOUT
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        PARAMETERS
-    }
+    const ABOUT: About = ABOUT;
+    const PARAMETERS: &'static [Parameter] = PARAMETERS;
 
     fn measure(&self, settings: &Settings, run: &Run) -> Result<Measured> {
         let plan = Plan::new(settings)?;

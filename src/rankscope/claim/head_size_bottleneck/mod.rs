@@ -20,7 +20,7 @@ use sweep::Sweep;
 /// See the module.
 pub struct HeadSizeBottleneck;
 
-static ABOUT: About = About {
+const ABOUT: About = About {
     id: "head-size-bottleneck",
     statement: "A small head cannot express every attention pattern of a long sequence.",
     source: "Bhojanapalli et al. 2020 (arXiv 2002.07028), Theorem 1",
@@ -35,7 +35,7 @@ static ABOUT: About = About {
                  ⌊n/2⌋ is always enough under the causal mask.",
 };
 
-static PARAMETERS: &[Parameter] = &[
+const PARAMETERS: &[Parameter] = &[
     Parameter {
         name: "n",
         summary: "positions of the patterns that heads are fitted to",
@@ -108,13 +108,8 @@ pub struct Measured {
 impl Experiment for HeadSizeBottleneck {
     type Measured = Measured;
 
-    fn about(&self) -> &'static About {
-        &ABOUT
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        PARAMETERS
-    }
+    const ABOUT: About = ABOUT;
+    const PARAMETERS: &'static [Parameter] = PARAMETERS;
 
     fn measure(&self, settings: &Settings, run: &Run) -> Result<Measured> {
         // First what can fail on a bad setting, before seconds of fitting.

@@ -18,7 +18,7 @@ use crate::run::Run;
 /// See the module.
 pub struct LinearAttentionRank;
 
-static ABOUT: About = About {
+const ABOUT: About = About {
     id: "linear-attention-rank",
     statement: "Bidirectional linear attention has a rank of at most D.",
     source: SOURCE,
@@ -60,13 +60,8 @@ pub struct Measured {
 impl Experiment for LinearAttentionRank {
     type Measured = Measured;
 
-    fn about(&self) -> &'static About {
-        &ABOUT
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        PARAMETERS
-    }
+    const ABOUT: About = ABOUT;
+    const PARAMETERS: &'static [Parameter] = PARAMETERS;
 
     fn measure(&self, settings: &Settings, run: &Run) -> Result<Measured> {
         let (seeds, device) = (settings.seeds("seeds")?, settings.device());

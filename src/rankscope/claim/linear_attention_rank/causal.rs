@@ -19,7 +19,7 @@ use crate::run::Run;
 /// See the module.
 pub struct LinearAttentionCausalRank;
 
-static ABOUT: About = About {
+const ABOUT: About = About {
     id: "linear-attention-causal-rank",
     statement: "Causal linear attention has full rank.",
     source: SOURCE,
@@ -89,13 +89,8 @@ struct Point {
 impl Experiment for LinearAttentionCausalRank {
     type Measured = Measured;
 
-    fn about(&self) -> &'static About {
-        &ABOUT
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        PARAMETERS
-    }
+    const ABOUT: About = ABOUT;
+    const PARAMETERS: &'static [Parameter] = PARAMETERS;
 
     fn measure(&self, settings: &Settings, run: &Run) -> Result<Measured> {
         let seeds = settings.seeds("seeds")?;

@@ -21,7 +21,7 @@ use crate::rank::{Spectrum, Tolerance};
 const SOURCE: &str = "Su Jianlin, kexue.fm 9529 (2023), on the low rank of bidirectional attention; linear attention: \
                       Katharopoulos et al. 2020 (arXiv 2006.16236)";
 
-static PARAMETERS: &[Parameter] = &[
+const PARAMETERS: &[Parameter] = &[
     Parameter {
         name: "lengths",
         summary: "numbers of positions n",

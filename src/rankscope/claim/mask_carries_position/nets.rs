@@ -36,6 +36,11 @@ impl Sizes {
         Ok(Sizes { n: settings.integer("n")?, width, heads, depths })
     }
 
+    /// Whether they are those of the reference, whatever the depths.
+    pub fn are_the_references(&self) -> bool {
+        (self.n, self.width, self.heads) == (32, 64, 4)
+    }
+
     /// A pre-LN transformer as deep as the deepest of the depths; F = 4·C.
     fn architecture(&self) -> Architecture {
         let deepest = self.depths.last().copied().unwrap_or(1);

@@ -23,7 +23,7 @@ use point::Point;
 /// See the module.
 pub struct MixedDirections;
 
-static ABOUT: About = About {
+const ABOUT: About = About {
     id: "mixed-directions",
     statement: "An encoder gains rank when half of its heads look forward only and half backward only.",
     source: "Su Jianlin, kexue.fm 9529 (2023), closing experiment; FAQ in kexue.fm 9547",
@@ -35,7 +35,7 @@ static ABOUT: About = About {
                  the claim is no part of this experiment. Trained heads are shown with their masks replaced.",
 };
 
-static PARAMETERS: &[Parameter] = &[
+const PARAMETERS: &[Parameter] = &[
     Parameter {
         name: "n",
         summary: "positions",
@@ -77,13 +77,8 @@ pub struct Measured {
 impl Experiment for MixedDirections {
     type Measured = Measured;
 
-    fn about(&self) -> &'static About {
-        &ABOUT
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        PARAMETERS
-    }
+    const ABOUT: About = ABOUT;
+    const PARAMETERS: &'static [Parameter] = PARAMETERS;
 
     fn measure(&self, settings: &Settings, run: &Run) -> Result<Measured> {
         let (n, seed) = (settings.integer("n")?, settings.seed()?);

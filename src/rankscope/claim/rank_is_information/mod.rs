@@ -28,7 +28,7 @@ use residual::WithSkip;
 /// See the module.
 pub struct RankIsInformation;
 
-static ABOUT: About = About {
+const ABOUT: About = About {
     id: "rank-is-information",
     statement: "Attention of full rank lets more information flow between tokens.",
     source: "As commonly read into Su Jianlin, kexue.fm 9529 (2023), where full rank stands for more expressive \
@@ -40,7 +40,7 @@ static ABOUT: About = About {
     reconsider: "A measure of flow by which the matrix of higher rank carries more at every size and scale.",
 };
 
-static PARAMETERS: &[Parameter] = &[
+const PARAMETERS: &[Parameter] = &[
     Parameter {
         name: "n",
         summary: "positions",
@@ -101,13 +101,8 @@ pub struct Measured {
 impl Experiment for RankIsInformation {
     type Measured = Measured;
 
-    fn about(&self) -> &'static About {
-        &ABOUT
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        PARAMETERS
-    }
+    const ABOUT: About = ABOUT;
+    const PARAMETERS: &'static [Parameter] = PARAMETERS;
 
     fn measure(&self, settings: &Settings, run: &Run) -> Result<Measured> {
         let n = settings.integer("n")?;

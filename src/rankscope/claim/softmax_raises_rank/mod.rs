@@ -27,7 +27,7 @@ use powers::Power;
 /// See the module.
 pub struct SoftmaxRaisesRank;
 
-static ABOUT: About = About {
+const ABOUT: About = About {
     id: "softmax-raises-rank",
     statement: "Softmax raises the rank of the scores.",
     source: "Su Jianlin, kexue.fm 9529 (2023), on bidirectional attention",
@@ -38,7 +38,7 @@ static ABOUT: About = About {
     reconsider: "Scores of full rank, which nothing can raise, or logits so sharp that each row picks one key.",
 };
 
-static PARAMETERS: &[Parameter] = &[
+const PARAMETERS: &[Parameter] = &[
     Parameter {
         name: "n",
         summary: "positions",
@@ -126,13 +126,8 @@ impl Point {
 impl Experiment for SoftmaxRaisesRank {
     type Measured = Measured;
 
-    fn about(&self) -> &'static About {
-        &ABOUT
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        PARAMETERS
-    }
+    const ABOUT: About = ABOUT;
+    const PARAMETERS: &'static [Parameter] = PARAMETERS;
 
     fn measure(&self, settings: &Settings, run: &Run) -> Result<Measured> {
         let (n, distinct) = (settings.integer("n")?, settings.integer("distinct")?);

@@ -27,7 +27,7 @@ use series::Map;
 /// See the module.
 pub struct SoftmaxRank;
 
-static ABOUT: About = About {
+const ABOUT: About = About {
     id: "softmax-rank",
     statement: "Softmax cannot be relied on to restore the full rank that the scores of a small head lack.",
     source: "Su Jianlin, kexue.fm 9529 (2023), on bidirectional attention",
@@ -38,7 +38,7 @@ static ABOUT: About = About {
     reconsider: "A tolerance other than rounding, or scores so large that the series is cut late.",
 };
 
-static PARAMETERS: &[Parameter] = &[
+const PARAMETERS: &[Parameter] = &[
     Parameter {
         name: "n",
         summary: "positions",
@@ -96,13 +96,8 @@ pub struct Measured {
 impl Experiment for SoftmaxRank {
     type Measured = Measured;
 
-    fn about(&self) -> &'static About {
-        &ABOUT
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        PARAMETERS
-    }
+    const ABOUT: About = ABOUT;
+    const PARAMETERS: &'static [Parameter] = PARAMETERS;
 
     fn measure(&self, settings: &Settings, run: &Run) -> Result<Measured> {
         let n = settings.integer("n")?;

@@ -23,7 +23,7 @@ use heads::{Head, Reading};
 /// See the module.
 pub struct TrainedLowRank;
 
-static ABOUT: About = About {
+const ABOUT: About = About {
     id: "trained-low-rank",
     statement: "Trained attention is of low rank.",
     source: "The popular account, and the low-rank assumption of efficient attention, as in Linformer (Wang et al. \
@@ -37,7 +37,7 @@ static ABOUT: About = About {
                  would give.",
 };
 
-static PARAMETERS: &[Parameter] = &[
+const PARAMETERS: &[Parameter] = &[
     trained::MODELS,
     trained::LARGEST,
     trained::TEXTS_FILE,
@@ -104,13 +104,8 @@ pub struct Measured {
 impl Experiment for TrainedLowRank {
     type Measured = Measured;
 
-    fn about(&self) -> &'static About {
-        &ABOUT
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        PARAMETERS
-    }
+    const ABOUT: About = ABOUT;
+    const PARAMETERS: &'static [Parameter] = PARAMETERS;
 
     fn measure(&self, settings: &Settings, run: &Run) -> Result<Measured> {
         let look = |subject: &Subject| {

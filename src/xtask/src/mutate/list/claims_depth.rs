@@ -115,8 +115,8 @@ pub(super) const CLAIMS_DEPTH: &[Mutation] = &[
     Mutation {
         name: "claims.position.flipped-mask",
         file: "claim/mask_carries_position/mod.rs",
-        old: "(\"causal\", Mask::causal())",
-        new: "(\"causal\", Mask::anti_causal())",
+        old: "measure([Mask::causal(), Mask::bidirectional()], settings, run)",
+        new: "measure([Mask::anti_causal(), Mask::bidirectional()], settings, run)",
         suite: Lib,
         tests: &[POSITION],
     },
@@ -130,7 +130,7 @@ pub(super) const CLAIMS_DEPTH: &[Mutation] = &[
     },
     Mutation {
         name: "claims.position.the-last-token-moves",
-        file: "claim/mask_carries_position/order.rs",
+        file: "claim/mask_carries_position/permuted.rs",
         old: "let earlier = permutation(n - 1, n, seed);",
         new: "let earlier = permutation(n, n, seed);",
         suite: Lib,
