@@ -55,7 +55,8 @@ struct Recipe {
     labels: Option<usize>,
 }
 
-const OF_TEXT: &[&str] = &["ForSequenceClassification", "ForMultipleChoice"];
+const OF_TEXT: &[&str] = &["ForSequenceClassification"];
+const OF_CHOICE: &[&str] = &["ForMultipleChoice"];
 const OF_TOKENS: &[&str] = &["ForTokenClassification"];
 const BERTS: &[&str] = &["bert", "unilm", "roberta", "distilbert"];
 const GPTS: &[&str] = &["openai-gpt", "gpt2"];
@@ -73,6 +74,15 @@ const BASE: Recipe = Recipe {
 
 /// The heads that are computed; of one name, the first that fits.
 static RECIPES: &[Recipe] = &[
+    Recipe { families: &["bert", "unilm", "roberta"], classes: OF_CHOICE, labels: Some(1), ..BASE },
+    Recipe {
+        families: &["distilbert"],
+        classes: OF_CHOICE,
+        reads: Reads::First,
+        layers: &[("pre_classifier", Some(Activation::Relu)), ("classifier", None)],
+        labels: Some(1),
+        ..BASE
+    },
     Recipe {
         families: &["roberta"],
         classes: &["ForSequenceClassification"],

@@ -78,10 +78,11 @@ fn drawn(recorded: &Recorded, sequence: usize, window: &wgpu::Device, run: &Run)
         keys,
     };
     let labels = recorded.labels(sequence);
+    // Without a causal mask nothing says that the queries are the last of the keys.
+    let is_causal = masks.iter().all(|mask| *mask == Mask::causal());
     Ok(Pass {
         masks: masks.into(),
         tokens: tokens(labels.keys, 0, keys),
-        // Without a causal mask nothing says that the queries are the last of the keys.
         queries: tokens(labels.queries, if is_causal { first_query } else { 0 }, queries),
         buffers: Arc::new(buffers),
         weights: weights.into_iter().map(Some).collect(),

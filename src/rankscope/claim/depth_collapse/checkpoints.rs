@@ -155,8 +155,8 @@ fn one(settings: &Settings, name: String, folder: &std::path::Path, run: &Run) -
         *ratios = residuals(&*model, &input, ablation, run)?;
     }
     Ok(Checkpoint {
-            ratios,
-            mask: MaskChoice::AsTrained.in_words(model.description()),
+        ratios,
+        mask: MaskChoice::AsTrained.in_words(model.description()),
         tokens: count,
         floor: count.max(model.description().width) as f64 * EPSILON_F32,
         name,

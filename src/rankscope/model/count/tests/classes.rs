@@ -91,6 +91,7 @@ fn a_class_is_counted_as_it_is_built_and_as_it_is_saved() {
                 "BertForSequenceClassification",
                 "BertForTokenClassification",
                 "BertForQuestionAnswering",
+                "BertForMultipleChoice",
             ][..],
         ),
         (
@@ -101,6 +102,7 @@ fn a_class_is_counted_as_it_is_built_and_as_it_is_saved() {
                 "RobertaForSequenceClassification",
                 "RobertaForTokenClassification",
                 "RobertaForQuestionAnswering",
+                "RobertaForMultipleChoice",
             ],
         ),
         (
@@ -110,6 +112,7 @@ fn a_class_is_counted_as_it_is_built_and_as_it_is_saved() {
                 "DistilBertForMaskedLM",
                 "DistilBertForSequenceClassification",
                 "DistilBertForTokenClassification",
+                "DistilBertForMultipleChoice",
             ],
         ),
         ("gpt2", &["GPT2Model", "GPT2LMHeadModel", "GPT2ForSequenceClassification", "GPT2DoubleHeadsModel"]),
