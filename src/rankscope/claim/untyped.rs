@@ -75,11 +75,6 @@ impl Evidence {
         measured.expect_mean(Known { mean, sd, draws }, source);
         Ok(())
     }
-
-    /// The number called `name`, if it was measured.
-    pub(super) fn number(&self, name: &str) -> Option<f64> {
-        self.value(name).ok()
-    }
 }
 
 #[cfg(test)]
