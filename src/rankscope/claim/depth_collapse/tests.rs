@@ -66,7 +66,7 @@ fn every_word_in_floating_point_is_reached() {
         DepthCollapse.judge(&measured).floating_point.unwrap().ruling
     };
     let (both, causal) = (Mask::bidirectional(), Mask::causal());
-    assert_eq!(ruling(&[both.clone()], 6), Floating::Everywhere);
+    assert_eq!(ruling(std::slice::from_ref(&both), 6), Floating::Everywhere);
     assert_eq!(ruling(&[both.clone(), causal.clone()], 6), Floating::InOneRegion);
     assert_eq!(ruling(&[causal, Mask::window(4).unwrap()], 6), Floating::Nowhere);
     // Of third order, and not yet down.
