@@ -92,11 +92,14 @@ fn the_example_has_the_determinant_that_it_has() {
     assert!(det.sign == 1 && (det.log - by_hand.ln()).abs() < 1e-12, "{det:?}");
 }
 
+/// Effective ranks of one head on two texts: causal, bidirectional.
+type ByHand = ([f64; 2], [f64; 2]);
+
 /// Ranks by hand go the way of those of trained heads.
 #[test]
 fn every_word_about_trained_models_is_reached() {
-    let ruling = |heads: &[([f64; 2], [f64; 2])]| {
-        let texts = |of: fn(&([f64; 2], [f64; 2])) -> [f64; 2]| -> [Vec<f64>; 2] {
+    let ruling = |heads: &[ByHand]| {
+        let texts = |of: fn(&ByHand) -> [f64; 2]| -> [Vec<f64>; 2] {
             [0, 1].map(|text| heads.iter().map(|head| of(head)[text]).collect())
         };
         let (causal, both) = (texts(|head| head.0), texts(|head| head.1));

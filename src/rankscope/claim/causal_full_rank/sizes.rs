@@ -69,9 +69,12 @@ fn lost(settings: &Settings, (n, scale): (usize, f64), mask: &Mask, run: &Run) -
     Ok(Lost { f64, f32, effective })
 }
 
+/// Means with their standard deviations.
+type Spreads = [(f64, f64); 5];
+
 /// D = 16 and unit scale: n, draws, then mean and sd of what f64 and f32 lose causally and what f32 loses
 /// bidirectionally (f64 loses nothing there), and of the causal and bidirectional effective rank.
-const AT_SIZE: [(usize, usize, [(f64, f64); 5]); 6] = [
+const AT_SIZE: [(usize, usize, Spreads); 6] = [
     (16, 40, [(0.0, 0.0), (0.15, 0.362), (0.0, 0.0), (9.109, 0.65), (9.938, 0.488)]),
     (32, 40, [(0.0, 0.0), (1.2, 0.405), (0.0, 0.0), (16.363, 0.567), (18.741, 0.561)]),
     (64, 40, [(0.85, 0.362), (3.2, 0.608), (0.0, 0.0), (30.37, 0.931), (34.436, 0.817)]),

@@ -64,12 +64,12 @@ impl Checkpoint {
         self.ratios.each_ref().map(|ratios| ratios.last().copied().unwrap_or(f64::NAN))
     }
 
-    /// "of minilm-l6 (bidirectional): rounding from layer 3 on, …; of the model as it is 0.61 is left".
+    /// "glass-en (trained causal): 0.02, against 0.61 of the model as it is".
     pub fn in_words(&self) -> String {
         let [as_is, .., alone] = self.left();
+        let fall = self.attention_alone().in_words(alone);
         format!(
-            "{} in {} (trained {}), of which {} is left as it is",
-            self.attention_alone().in_words(alone),
+            "{} (trained {}): {fall}, against {} of the model as it is",
             self.name,
             self.mask,
             short(as_is)

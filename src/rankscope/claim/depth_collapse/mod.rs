@@ -4,7 +4,6 @@ mod checkpoints;
 mod curves;
 mod exact;
 mod nets;
-mod paths;
 mod pictures;
 mod rates;
 #[cfg(test)]
@@ -22,9 +21,8 @@ use checkpoints::Checkpoint;
 use curves::{Curve, OnDevice};
 use exact::Opposites;
 use nets::{Masked, Sizes};
-use paths::Paths;
 use rates::Rates;
-use theorem::{Bounds, SingleHead};
+use theorem::{Bounds, Paths, SingleHead};
 
 /// See the module.
 pub struct DepthCollapse;
@@ -176,7 +174,7 @@ fn measure(sizes: &Sizes, masks: &[Masked], settings: &Settings, run: &Run) -> R
         rates: rates::measure(sizes, masks, &seeds, settings, run)?,
         single_head: theorem::third_power(&seeds, run)?,
         bounds: theorem::bounds(sizes, &seeds, run)?,
-        paths: paths::measure(sizes, &seeds, run)?,
+        paths: theorem::paths(sizes, &seeds, run)?,
         on_device: (!is_cpu).then(|| curves::on_device(sizes, masks, settings, run)).transpose()?,
         checkpoints,
         notes,
@@ -204,11 +202,11 @@ impl Measured {
     fn in_floating_point(&self) -> String {
         let masks = self.pure().map(|(curve, _)| {
             let fall = curve.fall(self.sizes.floor()).in_words(curve.left());
-            format!("{}: {fall}", curve.mask)
+            format!("{fall} ({})", curve.mask)
         });
         format!(
-            "What {} layers of pure attention of drawn weights leave of ‖res(X)‖ / ‖X‖, by mask: {}. Once tokens are \
-             close, causal attention takes {} decades a layer; with skips, {} or more is left.",
+            "{} layers of pure attention of drawn weights leave of ‖res(X)‖ / ‖X‖: {}. Once tokens are close, causal \
+             attention takes {} decades a layer; with skips, {} or more is left.",
             self.sizes.layers,
             masks.collect::<Vec<_>>().join("; "),
             short(-self.rates.causal.mean()),
@@ -222,5 +220,8 @@ fn in_trained_models(models: &[Checkpoint]) -> String {
         return "None was named or is installed.".to_owned();
     }
     let models: Vec<_> = models.iter().map(Checkpoint::in_words).collect();
-    format!("Without skips and MLPs, attention alone leaves {}.", models.join("; "))
+    format!(
+        "‖res(X)‖ / ‖X‖ after the last layer of trained attention alone, without skips and MLPs: {}.",
+        models.join("; ")
+    )
 }

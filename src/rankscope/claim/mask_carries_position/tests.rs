@@ -98,10 +98,9 @@ fn every_word_about_position_is_reached() {
     // Few sequences fit noise: enough of them show the position of deep networks first.
     let few = |depths: &'static str| {
         let masks = || [causal.clone(), both.clone()];
-        let rulings = (3..24).map(move |train: usize| {
+        (3..24).map(move |train: usize| {
             words(masks(), &[("depths", depths), ("train", train.to_string().as_str()), ("seeds", "2")]).1
-        });
-        rulings
+        })
     };
     assert!(few("1,4").any(|ruling| ruling == Floating::InOneRegion));
     assert!(few("1").any(|ruling| ruling == Floating::NotResolved));

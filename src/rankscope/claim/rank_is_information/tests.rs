@@ -74,7 +74,7 @@ fn both_words_in_exact_arithmetic_are_reached() {
     assert_eq!(ruling(&[identity.clone(), uniform]), Exact::Refuted);
     assert_eq!(ruling(&[identity, first_token.clone()]), Exact::Refuted);
     // More rank and more weight for others: (0 + 0.9 + 0.9)/3 against 2/3 would be less, so the first is not.
-    assert_eq!(ruling(&[forward.clone()]), Exact::Open);
+    assert_eq!(ruling(std::slice::from_ref(&forward)), Exact::Open);
     let still = array![[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]];
     assert_eq!(ruling(&[forward, still]), Exact::Open);
     // Neither triangular nor of one row: nothing is known of its rank without computing.
