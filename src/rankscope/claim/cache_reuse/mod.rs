@@ -122,8 +122,7 @@ impl Experiment for CacheReuse {
                 (Exact::Proved, because.to_owned())
             }
             Some(query) => {
-                let because =
-                    format!("Refuted by example: stored position {query} then sees other positions.");
+                let because = format!("Stored position {query} sees other positions once turn 2 is there.");
                 (Exact::Refuted, because)
             }
         };

@@ -100,7 +100,7 @@ fn in_exact_arithmetic(dialogue: &Dialogue, ways: &[Way]) -> (Exact, String) {
     match ways.iter().find(keeps) {
         Some(way) => {
             let because = format!(
-                "Refuted by example: in {} no stored position sees a new one either, so its stored states are functions \
+                "In {} no stored position sees a new one either, so its stored states are functions \
                  of turn 1 alone.",
                 way.words()
             );

@@ -119,7 +119,7 @@ impl Experiment for EncoderDecoderCost {
             Verdict::new().exact(Exact::Proved, because)
         } else {
             let because = format!(
-                "Refuted by example: with a prompt of {prompt} of {tokens} tokens it takes {} times the operations; \
+                "With a prompt of {prompt} of {tokens} tokens it takes {} times the operations; \
                  {others}.",
                 short(ratio)
             );

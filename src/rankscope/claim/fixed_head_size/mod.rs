@@ -171,7 +171,7 @@ fn in_exact_arithmetic(measured: &Measured) -> (Exact, String) {
     match exactly.least.iter().flatten().find(|&&least| least > size.min(width)) {
         Some(least) => {
             let because = format!(
-                "Refuted by example: a drawn pattern of {n} positions needs a head of {least} at least, certified by a \
+                "A drawn pattern of {n} positions needs a head of {least} at least, certified by a \
                  determinant, and the free head size is {size} on a width of {width}."
             );
             (Exact::Refuted, because)

@@ -161,7 +161,7 @@ fn certain(measured: &Measured) -> [usize; 2] {
 fn in_exact_arithmetic(measured: &Measured) -> (Exact, String) {
     let (n, [certain, causal], all) = (measured.n, certain(measured), measured.sweeps[0].least.len());
     if n == 2 {
-        let because = "Refuted by example: with 2 positions the smallest head, D = 1, reaches every pattern, as the \
+        let because = "With 2 positions the smallest head, D = 1, reaches every pattern, as the \
                        logarithms have rank 1 once each row is centred.";
         return (Exact::Refuted, because.to_owned());
     }

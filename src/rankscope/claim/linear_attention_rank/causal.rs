@@ -111,8 +111,8 @@ impl Experiment for LinearAttentionCausalRank {
         let (exact, theorem) = match points.iter().find(|point| point.strangers() > 0.0) {
             Some(point) => {
                 let because = format!(
-                    "Refuted by example: with relu, a token whose query and key share no feature has a 0 on the \
-                     diagonal; so it is in {not_full} of {count} draws, first at {}. {elu}.",
+                    "With relu, a token whose query and key share no feature has a 0 on the \
+                     diagonal: in {not_full} of {count} draws, first at {}. {elu}.",
                     point.place.in_words()
                 );
                 (Exact::Refuted, because)

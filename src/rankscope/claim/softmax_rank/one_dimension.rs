@@ -153,7 +153,7 @@ pub(super) fn judge(sizes: &[AtSize]) -> (Exact, String) {
     let smallest = all().filter_map(|(_, seen)| seen.det).map(|det| log10(&det)).fold(0.0, f64::min);
     let (draws, largest) = (all().count(), sizes.iter().map(|at| at.n).max().unwrap_or(0));
     let because = format!(
-        "Refuted by example: with D = 1 the scores have rank 1, and the softmax has full rank in all {draws} draws of up \
+        "With D = 1 the scores have rank 1, and the softmax has full rank in all {draws} draws of up \
          to {largest} tokens, the determinants (down to 10^{smallest:.0}) certified not to be 0. It has at every n where \
          all queries and all keys differ, and for almost all inputs of larger heads."
     );

@@ -171,7 +171,7 @@ fn in_exact_arithmetic(measured: &Measured) -> (Exact, String) {
         Some(Subjected { name, trained, .. }) => {
             let reason = trained.mask.exact_rank(n as usize).reason;
             let because = format!(
-                "Refuted by example: each of the {} heads of {name} has rank {n} of {n} on every text, for its weights \
+                "Each of the {} heads of {name} has rank {n} of {n} on every text, for its weights \
                  are {reason}.",
                 trained.heads.len()
             );

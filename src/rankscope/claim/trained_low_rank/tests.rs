@@ -50,7 +50,7 @@ fn the_shipped_model_is_measured_head_by_head() {
     assert!((30.0..31.5).contains(&value("numerical_rank_f32_glass_en_causal")));
     assert!(value("effective_rank_glass_en_causal") != value("effective_rank_glass_en_bidirectional"));
     let because = verdict.exact_arithmetic.unwrap().because;
-    assert!(because.contains("each of the 16 heads of glass-en has rank 32 of 32"), "{because}");
+    assert!(because.contains("Each of the 16 heads of glass-en has rank 32 of 32"), "{because}");
 }
 
 fn words(set: &[(&str, &str)]) -> [&'static str; 3] {
