@@ -205,7 +205,7 @@ pub fn expect_matrices(path: &Path, array: &Array) -> Result<()> {
 
 /// A few names as they stand in an error: `a (f32 [3, 4]), b (text)`.
 fn listed<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> String {
-    let mut names: Vec<String> = entries.into_iter().map(|entry| excerpt(entry)).collect();
+    let mut names: Vec<String> = entries.into_iter().map(excerpt).collect();
     let more = names.len().saturating_sub(8);
     names.truncate(8);
     if more > 0 {

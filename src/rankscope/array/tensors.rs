@@ -51,8 +51,7 @@ impl Tensors {
     pub fn entries(&self) -> Vec<Entry> {
         let entry = |(index, name): (usize, &String)| {
             let info = self.metadata.info(name)?;
-            let content =
-                number(info.dtype).map(Content::Numbers).unwrap_or_else(|what| Content::Other(what));
+            let content = number(info.dtype).map(Content::Numbers).unwrap_or_else(Content::Other);
             Some(Entry { name: name.clone(), index, content, shape: info.shape.clone() })
         };
         self.names.iter().enumerate().filter_map(entry).collect()

@@ -168,7 +168,9 @@ impl Settings {
         let device = if self.device == Device::Cpu { "cpu" } else { "gpu" };
         let set = self.values().map(|(name, value)| match value {
             // As a shell takes it literally: the quotation ends before an apostrophe, and begins again after it.
-            Value::Text(text) => format!(" --set '{name}={}'", text.replace('\'', r"'\''")),
+            Value::Text(text) if !is_plain(text) => {
+                format!(" --set '{name}={}'", text.replace('\'', r"'\''"))
+            }
             value => format!(" --set {name}={value}"),
         });
         format!("rankscope claims run {}{} --device {device}", self.claim, set.collect::<String>())
@@ -179,6 +181,11 @@ impl Settings {
         let missing = || Error::invalid("setting", format!("{name:?}"), "a parameter of the claim");
         found.map(|(_, value)| value).ok_or_else(missing)
     }
+}
+
+/// Whether a shell takes this literally without quotes.
+fn is_plain(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || "_-./,:+@".contains(c))
 }
 
 fn wrong_kind(name: &str, value: &Value, expected: &str) -> Error {

@@ -33,7 +33,7 @@ fn of(subject: &Subject, run: &Run) -> Result<Heads> {
     let all = both.first().map_or(0, Vec::len);
     // Heads of one layer: 0 and 1, 2 and 3, …
     let firsts: Vec<usize> =
-        (0..all).filter(|head| head % heads % 2 == 0 && head % heads + 1 < heads).collect();
+        (0..all).filter(|head| (head % heads).is_multiple_of(2) && head % heads + 1 < heads).collect();
     let gains = rank::many(&firsts, &format!("pairs of {}", subject.name), run, |&head| {
         let rank = |first: &Array2<f64>, second: &Array2<f64>| {
             Ok(Spectrum::of(((first + second) / 2.0).view())?.effective_rank())

@@ -66,8 +66,6 @@ const PARAMETERS: &[Parameter] = &[
 
 /// The share of heads that counts as attention at large.
 const MOSTLY: f64 = 0.9;
-/// The share that counts as exceptions.
-
 /// What decides whether a head counts.
 struct Rules {
     n: f64,

@@ -82,7 +82,7 @@ impl<'a> Writer<'a> {
         let count = hidden.shape().size(Axis::Query).unwrap_or(0);
         let last = slice(&hidden, Axis::Query, count.saturating_sub(1)..count)?; // [1, 1, C]
         let logits = self.model.logits(&last, &mut Unobserved)?;
-        logits.expect("a model that predicts, as checked").to_vec()
+        self.model.record().finite("logits", &logits.expect("a model that predicts, as checked"))
     }
 }
 
