@@ -1,4 +1,4 @@
-//! One matrix from a `.npy` file of numpy, or from any other reader; [`array`](crate::array) reads every form.
+//! One matrix from a `.npy` file of numpy, or from any other reader; [`crate::array`] reads every form.
 
 use std::io::Read;
 use std::path::Path;
@@ -8,7 +8,7 @@ use ndarray::Array2;
 use crate::array;
 use crate::error::Result;
 
-/// The matrix in the file `path`, of any form that [`array`] reads.
+/// The matrix in the file `path`, of any form that [`crate::array`] reads.
 ///
 /// # Errors
 /// As [`array::read_matrix`].
