@@ -32,7 +32,6 @@ pub fn run(args: &Args) -> Result<()> {
     library_sources::bring(&Here)?;
     jupyter.install(&Here)?;
     eprintln!("Building the kernel.");
-    // With the features of all members: `start` and `test` build the same, and so nothing is built twice.
     let programs = process::build(&["--bin=rankscope-kernel"], process::Profile::Dev)?;
     let kernel = programs.get("rankscope-kernel").context("cargo built no rankscope-kernel")?;
     process::run(Command::new(kernel).arg("install"), "the kernel was not installed")?;
