@@ -64,8 +64,9 @@ const PARAMETERS: &[Parameter] = &[
     },
 ];
 
-/// The share of heads that counts as attention at large.
+/// The share of heads from which a sentence counts for the claim.
 const MOSTLY: f64 = 0.9;
+
 /// What decides whether a head counts.
 struct Rules {
     n: f64,
