@@ -128,6 +128,8 @@ impl Spare {
         };
         eprintln!("rankscope-kernel: the spare ends: {reason}");
         drop(self.listener);
+        // Before the process ends, which takes a moment: a `spare on` in that moment has to find no spare.
+        drop(self.lock);
         self.kernel.end(0)
     }
 
@@ -178,6 +180,7 @@ impl Spare {
         if let Err(error) = take_over(&kernel, &wish.surroundings, handover, &stream) {
             eprintln!("rankscope-kernel: the spare could not take over: {error:#}");
             let _ = send(&stream, &[NO, &format!("{error:#}")]);
+            drop(lock);
             kernel.end(1);
         }
         outputs.iter().zip([libc::STDOUT_FILENO, libc::STDERR_FILENO]).for_each(|(output, standard)| {
