@@ -91,6 +91,20 @@ impl Tensor {
         }
     }
 
+    /// As [`to_device`](Self::to_device), for what every pass asks for with the same content: a table of positions, say.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] if the upload fails.
+    pub(crate) fn to_device_as_constant(&self, device: &Device) -> Result<Self> {
+        match (device, self.as_slice()) {
+            (Device::Gpu(gpu), Some(values)) => {
+                let buffer = gpu.constant("constant", bytemuck::cast_slice(values))?;
+                Ok(Self::on_gpu(self.shape.clone(), buffer))
+            }
+            _ => self.to_device(device),
+        }
+    }
+
     /// The values, read back from the GPU where they are there.
     ///
     /// # Errors

@@ -56,6 +56,7 @@ pub fn run(args: &Args) -> Result<()> {
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     page.push_str(&models::growth(&programs, &folder)?);
     page.push_str(&ops::table(args, &programs)?);
+    page.push_str(&models::gpu_passes(&programs)?);
     print!("{page}");
     let file = folder.join("results.md");
     std::fs::write(&file, page).with_context(|| format!("cannot write {}", file.display()))?;

@@ -78,7 +78,7 @@ impl RotaryTable {
         let table = |f: fn(f64) -> f64| {
             let values = (0..count * half).map(|i| (factor * f(angle(i))) as f32).collect();
             let axes = [(Axis::Query, count), (Axis::HeadSize, half)];
-            Tensor::on_cpu(Shape::new(axes), values).to_device(device)
+            Tensor::on_cpu(Shape::new(axes), values).to_device_as_constant(device)
         };
         Ok(RotaryTable { cos: table(f64::cos)?, sin: table(f64::sin)? })
     }
