@@ -3,7 +3,6 @@
 //! One file a family; [`FAMILIES`] is the registry. A model runs under any mask and any probe, on
 //! either device.
 
-pub mod architecture;
 mod bert;
 mod builder;
 #[cfg(test)]

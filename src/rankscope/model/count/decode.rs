@@ -2,10 +2,9 @@
 
 use serde::Serialize;
 
-use super::operations::{Load, Operations};
+use super::operations::{Load, Operations, Pairs};
 use super::plan::{Plan, Stack};
 use crate::error::{Error, Result};
-use crate::model::architecture::Pairs;
 
 /// The cost of one step of decoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -17,7 +17,7 @@ mod tests;
 
 pub use decode::{Decoding, Step};
 pub use memory::Memory;
-pub use operations::{Load, Operations};
+pub use operations::{Load, Operations, Pairs};
 pub use parameters::{Part, active, body, non_embedding, total};
 pub use plan::{Attention, FeedForward, Output, Plan, Sees, Stack};
 pub use report::{Costs, Count, Parameters, assumptions};

@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use super::plan::{Attention, Output, Plan, Sees, Stack, product};
 use crate::error::{Error, Result};
-use crate::model::architecture::Pairs;
 
 /// Operations, a multiplication and an addition counted as two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +35,15 @@ impl Operations {
             logits: self.logits + other.logits,
         }
     }
+}
+
+/// Which (query, key) pairs of masked self-attention are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pairs {
+    /// All T·S, as an attention computes them that stores its scores.
+    All,
+    /// Those that the mask allows, as a kernel computes them that skips the others.
+    Allowed,
 }
 
 /// What goes through a model.
@@ -94,7 +102,7 @@ impl Load {
     }
 
     /// Tokens that go through the decoder.
-    pub(super) fn target(&self) -> usize {
+    pub(crate) fn target(&self) -> usize {
         self.tokens - self.source
     }
 }
@@ -118,7 +126,7 @@ impl Plan {
     }
 
     /// One sequence through both stacks, with the logits of `predicted` positions.
-    pub(super) fn pass(&self, load: Load, predicted: usize, pairs: Pairs) -> Operations {
+    pub(crate) fn pass(&self, load: Load, predicted: usize, pairs: Pairs) -> Operations {
         let (source, target) = (load.source, load.target());
         let encoder = self.encoder.as_ref().map(|stack| self.through(stack, source, source, 0, pairs));
         let decoder = self.decoder.as_ref().map(|stack| {

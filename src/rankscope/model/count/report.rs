@@ -4,11 +4,10 @@ use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
 use super::memory::Memory;
-use super::operations::{Load, Operations};
+use super::operations::{Load, Operations, Pairs};
 use super::parameters::{Part, active, body, non_embedding, total};
 use super::plan::{Output, Plan, Sees};
 use crate::error::Result;
-use crate::model::architecture::Pairs;
 use crate::model::preset::Preset;
 use crate::weight::Dtype;
 

@@ -14,6 +14,8 @@ mod tests;
 
 use serde_json::Value;
 
+pub(crate) use red::PairSizes;
+
 use super::Config;
 use super::count::{Part, Plan};
 use crate::error::{Error, Result};
