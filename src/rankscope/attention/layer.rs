@@ -119,8 +119,7 @@ impl AttentionLayer {
         let attention = &self.attention;
         let x = self.positions.embed(x, at.first_query)?;
         let source = self.positions.embed(source, 0)?;
-        let size = attention.query.weight.shape().sizes()[0] / attention.heads.max(1);
-        let rotation = |first, count| self.positions.rotation(first, count, size, &device);
+        let rotation = |first, count| self.positions.rotation(first, count, attention.head_size(), &device);
         let q = attention.query(&x, rotation(at.first_query, queries)?.as_ref(), probe)?; // [B, H, T, D]
         let (k, v) = attention.keys_and_values(&source, rotation(0, keys)?.as_ref(), probe)?; // [B, G, S, D]
         let bias = self.positions.bias(attention.heads, queries, keys, at, &device)?; // [H, T, S]

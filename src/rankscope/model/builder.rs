@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::transformer::LayerNorm;
+use super::block::Norm;
 use super::{Checkpoint, Config, Fresh, Record, Source, task_head};
 use crate::attention::Linear;
 use crate::axis::{Axis, Shape};
@@ -127,12 +127,20 @@ impl<'a> Builder<'a> {
     ///
     /// # Errors
     /// As [`matrix`](Self::matrix).
-    pub(super) fn layer_norm(&mut self, name: &str, width: usize, epsilon: f32) -> Result<LayerNorm> {
+    pub(super) fn layer_norm(&mut self, name: &str, width: usize, epsilon: f32) -> Result<Norm> {
         let is_old = !self.has(&format!("{name}.weight"), true) && self.has(&format!("{name}.gamma"), false);
         let (gain, bias) = if is_old { ("gamma", "beta") } else { ("weight", "bias") };
         let width = (Axis::Width, width);
         let gain = self.gain(&format!("{name}.{gain}"), width)?;
-        Ok(LayerNorm { gain, bias: self.bias(&format!("{name}.{bias}"), width)?, epsilon })
+        Ok(Norm::Layer { gain, bias: self.bias(&format!("{name}.{bias}"), width)?, epsilon })
+    }
+
+    /// The RMS norm of `name.weight`.
+    ///
+    /// # Errors
+    /// As [`matrix`](Self::matrix).
+    pub(super) fn rms_norm(&mut self, name: &str, width: usize, epsilon: f32) -> Result<Norm> {
+        Ok(Norm::Rms { gain: self.gain(&format!("{name}.weight"), (Axis::Width, width))?, epsilon })
     }
 
     /// Linear layers side by side in one matrix `name.weight` that is stored `[in, out]`, and their biases.

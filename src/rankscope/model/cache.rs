@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::Memory;
+use super::CrossCache;
 use crate::attention::{MultiHead, Visibility};
 use crate::axis::Axis;
 use crate::device::Device;
@@ -61,15 +61,15 @@ impl CacheLayout {
 /// ```
 #[derive(Clone, Debug)]
 pub struct KvCache {
-    /// Which model's: its keys mean nothing to another.
+    /// The model that it belongs to.
     owner: Arc<str>,
     layout: CacheLayout,
     device: Device,
     layers: Vec<LayerCache>,
-    /// What the cached positions were computed under, layer by layer; nothing as long as nobody has said.
+    /// The masks that the cached positions were computed under, layer by layer; empty until they are set.
     masks: Vec<Mask>,
-    /// What a decoder has of its encoder.
-    memory: Option<Arc<Memory>>,
+    /// The keys and values of cross-attention.
+    cross: Option<Arc<CrossCache>>,
 }
 
 /// The keys and values of one layer.
@@ -125,7 +125,7 @@ impl KvCache {
         let empty = Tensor::zeros(axes).to_device(device)?;
         let layer = LayerCache { keys: empty.clone(), values: empty };
         let (device, layers) = (device.clone(), vec![layer; layers]);
-        Ok(KvCache { owner: owner.into(), layout, device, layers, masks: Vec::new(), memory: None })
+        Ok(KvCache { owner: owner.into(), layout, device, layers, masks: Vec::new(), cross: None })
     }
 
     /// S: positions that every layer holds.
@@ -147,7 +147,7 @@ impl KvCache {
     pub fn bytes(&self) -> usize {
         let numbers = |layer: &LayerCache| layer.keys.shape().len() + layer.values.shape().len();
         let own = self.layers.iter().map(numbers).sum::<usize>() * size_of::<f32>();
-        own + self.memory().map_or(0, |memory| memory.keys_and_values().bytes())
+        own + self.cross().map_or(0, |cross| cross.keys_and_values().bytes())
     }
 
     /// The layers, the first one first.
@@ -164,7 +164,7 @@ impl KvCache {
         self.layers.get_mut(layer).ok_or_else(|| Error::invalid("layer of the cache", layer, expected))
     }
 
-    /// Forgets all but the first `length` positions.
+    /// Drops all but the first `length` positions.
     ///
     /// # Errors
     /// [`Error::Invalid`] if there are fewer, or if one that stays has seen one that goes.
@@ -231,22 +231,22 @@ impl KvCache {
         Ok(())
     }
 
-    /// What a decoder has of its encoder, once it has read something.
-    pub fn memory(&self) -> Option<&Memory> {
-        self.memory.as_deref()
+    /// The keys and values of cross-attention, once the encoder has read a text.
+    pub fn cross(&self) -> Option<&CrossCache> {
+        self.cross.as_deref()
     }
 
-    /// The same, to hold while the cache grows.
-    pub(super) fn shared_memory(&self) -> Option<Arc<Memory>> {
-        self.memory.clone()
+    /// The same, shared: they stay while the cache grows.
+    pub(super) fn shared_cross(&self) -> Option<Arc<CrossCache>> {
+        self.cross.clone()
     }
 
-    /// Keeps what the encoder made.
-    pub(super) fn set_memory(&mut self, memory: Arc<Memory>) {
-        self.memory = Some(memory);
+    /// Keeps the keys and values of cross-attention.
+    pub(super) fn set_cross(&mut self, cross: Arc<CrossCache>) {
+        self.cross = Some(cross);
     }
 
-    /// Notes what the positions were computed under, layer by layer.
+    /// Keeps the masks that the positions were computed under, layer by layer.
     pub(super) fn set_masks(&mut self, masks: Vec<Mask>) {
         self.masks = masks;
     }

@@ -7,7 +7,7 @@
 //! Softmax first and then division by the sum of the largest k is the order of `transformers`; the largest k first
 //! and then their softmax is the same function.
 
-use super::encoder_decoder::{FeedForward, Network};
+use super::feed_forward::Network;
 use crate::axis::Axis;
 use crate::error::Result;
 use crate::ops::{concat, gather_rows, linear, matmul, scale};
@@ -31,8 +31,9 @@ pub(super) struct Mixture {
     pub(super) visited: usize,
 }
 
-impl FeedForward for Mixture {
-    fn forward(&self, x: &Tensor, probe: &mut dyn Probe) -> Result<Tensor> {
+impl Mixture {
+    /// The update of the residual stream, `[B, T, C]`.
+    pub(super) fn forward(&self, x: &Tensor, probe: &mut dyn Probe) -> Result<Tensor> {
         let scores = probe.visit("router.scores", linear(x, &self.router)?)?; // [B, T, E]
         let mut weights = route(&scores.to_vec()?, self.experts.len(), self.visited);
         if probe.watches("router.weights") {

@@ -4,6 +4,7 @@
 //! either device.
 
 mod bert;
+mod block;
 mod builder;
 #[cfg(test)]
 mod builder_tests;
@@ -11,10 +12,13 @@ mod cache;
 mod checkpoint;
 mod config;
 pub mod count;
+mod cross_cache;
 mod decllm;
 mod defaults;
+mod embeddings;
 mod encoder_decoder;
 mod family;
+mod feed_forward;
 mod foreign;
 pub mod generate;
 mod gpt;
@@ -26,7 +30,6 @@ mod llama;
 pub mod loss;
 mod make;
 mod mask_choice;
-mod memory;
 mod mixture;
 pub mod preset;
 mod python_json;
@@ -47,12 +50,12 @@ pub use builder::Builder;
 pub use cache::{CacheLayout, KvCache, LayerCache};
 pub use checkpoint::Checkpoint;
 pub use config::Config;
+pub use cross_cache::CrossCache;
 pub use family::{FAMILIES, Family};
 pub use input::Input;
 pub(crate) use make::parameters_of;
 pub use make::{Outline, build, load, outline, seeded};
 pub use mask_choice::MaskChoice;
-pub use memory::Memory;
 pub use record::Record;
 pub use source::{Fresh, Seeded, Source};
 pub use task_head::{Reads, TaskHead};
@@ -68,7 +71,10 @@ use crate::mask::Mask;
 use crate::probe::{Probe, Unobserved};
 use crate::run::Run;
 use crate::tensor::Tensor;
-use crate::weight::Dtype;
+use crate::weight::{Dtype, Weight};
+
+use block::Block;
+use transformer::Trained;
 
 /// What a model is: its family and its sizes.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,6 +110,35 @@ pub struct Description {
 }
 
 impl Description {
+    /// The sizes of what was built: of its words, its (decoder's) blocks and its record.
+    fn new<'a>(
+        trained: Trained,
+        words: &Weight,
+        blocks: impl ExactSizeIterator<Item = &'a Block>,
+        record: &Record,
+    ) -> Self {
+        let Trained { family, context, mask, other_mask } = trained;
+        let sizes = count::StackSizes::of(blocks);
+        let count::AttentionSizes { heads, kv_heads, head_size, .. } = sizes.self_attention;
+        let size = |axis| words.shape().size(axis).unwrap_or(0);
+        Description {
+            family,
+            layers: sizes.layers,
+            heads,
+            kv_heads,
+            head_size,
+            width: size(Axis::Width),
+            feed_forward: sizes.feed_forward.width,
+            vocab: size(Axis::Vocab),
+            context,
+            trained_mask: mask,
+            encoder: None,
+            other_mask,
+            parameters: record.parameters(),
+            dtype: words.dtype(),
+        }
+    }
+
     /// An error if the model called `name` is an encoder and a decoder: for experiments about one stack.
     ///
     /// # Errors
@@ -117,9 +152,7 @@ impl Description {
             }
         }
     }
-}
 
-impl Description {
     /// An error if the layers of the model called `name` were trained under two masks: for experiments about one.
     ///
     /// # Errors
@@ -188,6 +221,9 @@ pub trait Model: Send + Sync {
 
     /// The tensors that it was built from, and its configuration.
     fn record(&self) -> &Record;
+
+    /// The sizes of its parts, to count with.
+    fn sizes(&self) -> count::ModelSizes;
 
     /// The residual stream after the last layer (and the final norm, where there is one), `[B, T, C]`; in an
     /// encoder-decoder, the decoder's.
@@ -293,7 +329,7 @@ pub(in crate::model) fn expect_predicts(model: &dyn Model, what: &str) -> Result
     let config = model.record().config();
     let family = model.description().family;
     let got = config.classes()?.first().map_or(family.to_owned(), |class| format!("{family} ({class})"));
-    if !count::Plan::of(config)?.generates() {
+    if !model.sizes().generates() {
         let what = format!("family of a model {what}");
         return Err(Error::invalid(what, got, "one that predicts the next token, such as llama"));
     }

@@ -9,7 +9,7 @@
 //! `…ForMultipleChoice`, `…ForNextSentencePrediction` and `…DoubleHeadsModel` of `transformers` 5.24.
 
 use super::builder::Builder;
-use super::encoder_decoder::Activation;
+use super::feed_forward::Activation;
 use super::{Config, Input};
 use crate::attention::Linear;
 use crate::axis::Axis;

@@ -1,4 +1,4 @@
-//! [`Variant`]: fields of our own by which a BERT or a GPT-2 becomes an experiment.
+//! [`AttentionVariant`]: fields of our own by which a BERT or a GPT-2 becomes an experiment.
 //!
 //! | field | values | what it does |
 //! |---|---|---|
@@ -36,7 +36,7 @@ pub(super) fn expect_none(config: &Config) -> Result<()> {
 }
 
 /// How the attention of a configuration differs from the published one.
-pub(super) struct Variant {
+pub(super) struct AttentionVariant {
     /// D.
     pub(super) head_size: usize,
     /// How queries, keys and values meet.
@@ -47,7 +47,7 @@ pub(super) struct Variant {
     pub(super) other_mask: Option<Mask>,
 }
 
-impl Variant {
+impl AttentionVariant {
     /// Reads the fields beside `width` and `heads`, which the family calls `names`.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ impl Variant {
         };
         config.expect_heads(names[1], heads, head_size)?;
         let (mask, other_mask) = directions(config, names[1], heads)?;
-        Ok(Variant { head_size, mechanism: mechanism(config, head_size)?, mask, other_mask })
+        Ok(AttentionVariant { head_size, mechanism: mechanism(config, head_size)?, mask, other_mask })
     }
 
     /// An error if heads or layers look ahead: in a family that predicts the next token they would see it.

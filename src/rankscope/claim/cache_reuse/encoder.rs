@@ -100,7 +100,7 @@ fn cross_attention(model: &dyn Model, text: &[u32], run: &Run) -> Result<KvCache
     let mut cache = model.cache(1)?;
     let input = Input::new(text.to_vec()).with_decoder(vec![text[0]]);
     model.hidden_after(&mut cache, &input, &MaskChoice::AsTrained, &mut Unobserved, run)?;
-    let memory =
-        cache.memory().ok_or_else(|| Error::invalid("cache", "without an encoder", "one of a pair"))?;
-    Ok(memory.keys_and_values().clone())
+    let cross =
+        cache.cross().ok_or_else(|| Error::invalid("cache", "without an encoder", "one of a pair"))?;
+    Ok(cross.keys_and_values().clone())
 }

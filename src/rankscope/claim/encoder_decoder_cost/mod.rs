@@ -161,7 +161,7 @@ fn is_near(ratio: f64) -> bool {
 
 fn parameters(evidence: &mut Evidence, models: &Models) {
     for (which, name) in NAMES.iter().enumerate() {
-        let parts = models.plan(which).parts();
+        let parts = models.sizes(which).parts();
         evidence.measure(format!("parameters_{name}"), models.parameters(which) as f64, "").expect(
             total(&parts) as f64,
             0.0,
@@ -215,7 +215,7 @@ fn weigh(evidence: &mut Evidence, measured: &Measured) {
     let cache = measured.cache_ratio();
     let text = format!("the caches after a whole sequence are {} times as large", short(cache));
     evidence.weigh(is_near(cache), text);
-    let outside = |which: usize| scaled(non_embedding(&models.plan(which).parts()) as f64, "");
+    let outside = |which: usize| scaled(non_embedding(&models.sizes(which).parts()) as f64, "");
     let text = format!(
         "outside the embedding it has {} times the parameters ({} against {})",
         short(models.parameter_ratio(1)),

@@ -6,7 +6,7 @@ use crate::axis::Axis;
 use crate::claim::timing::{self, Task};
 use crate::claim::{Sample, Settings};
 use crate::error::{Error, Result};
-use crate::model::count::{Load, Pairs, Plan, non_embedding, total};
+use crate::model::count::{Load, ModelSizes, Pairs, non_embedding, total};
 use crate::model::preset::PairSizes;
 use crate::model::{self, Config, Input, MaskChoice, Model};
 use crate::ops::{slice, work};
@@ -40,7 +40,7 @@ impl Point {
 
 /// The three models: a DecLLM, and two RedLLMs of its sizes.
 pub(super) struct Models {
-    models: [(Box<dyn Model>, Plan); 3],
+    models: [(Box<dyn Model>, ModelSizes); 3],
 }
 
 /// What measurements call them.
@@ -64,7 +64,7 @@ impl Models {
         }
         let layers = of("layers")?;
         let read = |config: Value| Config::from_value("a model of this claim", config);
-        let parameters = |config: Value| Ok::<_, Error>(total(&Plan::of(&read(config)?)?.parts()));
+        let parameters = |config: Value| Ok::<_, Error>(total(&ModelSizes::of(&read(config)?)?.parts()));
         let goal = parameters(sizes.decllm(layers))?;
         let mut equal = (u128::MAX, 1);
         for each in 1..=layers {
@@ -72,7 +72,7 @@ impl Models {
         }
         let build = |config: Value| {
             let config = read(config)?;
-            Ok((model::seeded(&config, settings.seed()?, settings.device())?, Plan::of(&config)?))
+            Ok((model::seeded(&config, settings.seed()?, settings.device())?, ModelSizes::of(&config)?))
         };
         let pair = |layers: usize| build(sizes.redllm([layers; 2]));
         Ok(Models { models: [build(sizes.decllm(layers))?, pair(layers)?, pair(equal.1)?] })
@@ -82,7 +82,7 @@ impl Models {
         self.models[which].0.as_ref()
     }
 
-    pub fn plan(&self, which: usize) -> &Plan {
+    pub fn sizes(&self, which: usize) -> &ModelSizes {
         &self.models[which].1
     }
 
@@ -93,14 +93,14 @@ impl Models {
 
     /// Parameters outside the embedding over those of the decoder-only model.
     pub fn parameter_ratio(&self, which: usize) -> f64 {
-        let outside = |which| non_embedding(&self.plan(which).parts()) as f64;
+        let outside = |which| non_embedding(&self.sizes(which).parts()) as f64;
         outside(which) / outside(0)
     }
 
     /// Operations of a pass by formula.
     pub fn flops(&self, which: usize, prompt: usize, tokens: usize) -> u128 {
         let source = if which == 0 { 0 } else { prompt };
-        self.plan(which).pass(Load { batch: 1, tokens, source }, tokens - prompt, Pairs::All).total()
+        self.sizes(which).pass(Load { batch: 1, tokens, source }, tokens - prompt, Pairs::All).total()
     }
 
     /// Operations of L + L layers over those of the decoder-only model, by formula.
@@ -127,7 +127,7 @@ impl Models {
     }
 
     fn ids(&self, tokens: usize) -> Vec<u32> {
-        (0..tokens).map(|i| (i * 37 + 11) as u32 % self.plan(0).vocab as u32).collect()
+        (0..tokens).map(|i| (i * 37 + 11) as u32 % self.sizes(0).vocab as u32).collect()
     }
 
     /// Prompt and answer: one text for a decoder, two sides for an encoder-decoder.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::operations::{Load, Operations, Pairs};
-use super::plan::{Plan, Stack};
+use super::sizes::{ModelSizes, StackSizes};
 use crate::error::{Error, Result};
 
 /// The cost of one step of decoding.
@@ -30,7 +30,7 @@ pub struct Decoding {
     pub total_without_cache: u128,
 }
 
-impl Plan {
+impl ModelSizes {
     /// What steps of decoding cost up to the target of `load`, for one sequence.
     ///
     /// With a cache a step at context T takes 2 for every weight of the decoder's layers, 4·H·D·T a layer,
@@ -45,8 +45,8 @@ impl Plan {
     ///
     /// ```
     /// use rankscope::model::{count::Load, preset};
-    /// let plan = preset::find("gpt2")?.plan()?;
-    /// let curve = plan.decoding(Load::new(&plan, 1024, 1, None)?)?;
+    /// let sizes = preset::find("gpt2")?.sizes()?;
+    /// let curve = sizes.decoding(Load::new(&sizes, 1024, 1, None)?)?;
     /// let last = curve.steps.last().expect("1024 steps");
     /// assert_eq!(last.with_cache, 2 * (12 * 12 * 768 * 768 + 50_257 * 768) + 4 * 12 * 768 * 1024);
     /// # Ok::<(), rankscope::Error>(())
@@ -73,14 +73,14 @@ impl Plan {
         Ok(self.step(self.writing_stack()?, load.target(), load.source))
     }
 
-    fn writing_stack(&self) -> Result<&Stack> {
+    fn writing_stack(&self) -> Result<&StackSizes> {
         self.decoder.as_ref().ok_or_else(|| {
             let got = format!("a {} without a decoder", self.family);
             Error::invalid("model to decode with", got, "one that writes token by token")
         })
     }
 
-    fn step(&self, stack: &Stack, tokens: usize, source: usize) -> Step {
+    fn step(&self, stack: &StackSizes, tokens: usize, source: usize) -> Step {
         let again = Load { batch: 1, tokens: source + tokens, source };
         Step {
             tokens,

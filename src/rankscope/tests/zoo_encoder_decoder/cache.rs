@@ -36,7 +36,7 @@ fn a_cached_pass_is_the_full_pass_on_every_device() {
                     let (got, cache) = in_pieces(&*model, &source, &TARGET, cuts, &mask);
                     let far = far(&got, &full);
                     assert!(far < 1e-4, "{name} on {device}, {mask}, {cuts:?}: {far:e}");
-                    assert_eq!((cache.len(), cache.memory().unwrap().keys_and_values().len()), (5, 6));
+                    assert_eq!((cache.len(), cache.cross().unwrap().keys_and_values().len()), (5, 6));
                 }
             }
         }
@@ -106,7 +106,7 @@ fn the_encoder_reads_once_a_turn_and_again_when_the_text_grows() {
             let first = |x: &Tensor| rankscope::ops::slice(x, Axis::Key, 0..6).unwrap().to_vec().unwrap();
             trace.iter().map(|(_, tensor)| first(tensor)).collect::<Vec<_>>().concat()
         };
-        let held = cache.memory().unwrap().keys_and_values().layers().iter();
+        let held = cache.cross().unwrap().keys_and_values().layers().iter();
         let held: Vec<f32> = held
             .flat_map(|layer| [layer.keys().to_vec().unwrap(), layer.values().to_vec().unwrap()].concat())
             .collect();
