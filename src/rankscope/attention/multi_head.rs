@@ -186,7 +186,7 @@ impl MultiHead {
     }
 }
 
-/// x rotated by its positions, where they are told by a rotation.
+/// x rotated by its positions, if there is a rotation.
 fn turned(x: Tensor, rotation: Option<&RotaryTable>) -> Result<Tensor> {
     match rotation {
         Some(table) => rotary(&x, table),

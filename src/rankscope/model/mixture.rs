@@ -62,7 +62,7 @@ impl Mixture {
         self.router.shape().size(Axis::Width).unwrap_or(0)
     }
 
-    /// What the experts make of the tokens that visit them, one expert after the other; nothing if none does.
+    /// The outputs of the experts for the tokens that visit them, one expert after the other; `None` without visits.
     fn outputs(&self, x: &Tensor, visits: &Visits) -> Result<Option<Tensor>> {
         let mut outputs: Option<Tensor> = None;
         for (expert, tokens) in self.experts.iter().zip(&visits.of_expert) {
@@ -100,7 +100,7 @@ fn route(scores: &[f32], experts: usize, visited: usize) -> Vec<f32> {
     weights
 }
 
-/// Who visits whom.
+/// Which token visits which expert.
 struct Visits {
     tokens: usize,
     /// The tokens that visit each expert.

@@ -1,4 +1,4 @@
-//! The sizes of a configuration or of a model folder, with the heads that stand on top of the body.
+//! The sizes of a configuration or of a model folder, with the heads on top of the body.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -23,8 +23,8 @@ const NEXT: &str = "next_sentence_head";
 const HEADS: [&str; 6] =
     ["classifier", "score", "v_head", "qa_outputs", "multiple_choice_head", "classification_head"];
 
-/// The ends of names of what is stored beside the parameters: masks, positions, frequencies, copies of the embedding,
-/// a bias that T5 never reads.
+/// Endings of names of tensors that are no parameters: masks, positions, frequencies, copies of the embedding, a bias
+/// that T5 never reads.
 const NO_PARAMETERS: [&str; 6] = [
     ".attn.bias",
     ".attn.masked_bias",

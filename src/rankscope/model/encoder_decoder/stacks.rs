@@ -43,8 +43,8 @@ impl Side<'_> {
 }
 
 impl Stacks {
-    /// Reads the encoder's side: fills `cross`, which is empty, with the keys and values that the decoder's
-    /// cross-attention will see, layer by layer.
+    /// Runs the encoder and fills the empty `cross` with the keys and values of cross-attention, one layer for each
+    /// layer of the decoder.
     pub(in crate::model) fn encode(
         &self,
         side: Side<'_>,
@@ -115,8 +115,8 @@ impl Stacks {
     }
 }
 
-/// Where the tokens of the encoder's `length` positions end: the same place in every sequence, since one table of
-/// angles serves them all.
+/// Where the tokens among the encoder's `length` positions end. It must be the same place in every sequence, since one
+/// table of angles serves all of them.
 fn end_of(length: usize, padding: Option<&Padding>) -> Result<usize> {
     let Some(padding) = padding.filter(|padding| !padding.is_trivial()) else { return Ok(length) };
     let end = |sequence| (0..length).rev().find(|&at| padding.is_real(sequence, at)).map_or(0, |at| at + 1);
