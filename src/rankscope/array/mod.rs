@@ -9,6 +9,8 @@ mod file;
 mod form;
 mod header;
 mod npy;
+#[cfg(test)]
+mod npy_tests;
 mod npz;
 mod number;
 mod table;
@@ -16,12 +18,12 @@ mod tensors;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::io::Read;
 use std::path::Path;
 
 use ndarray::Array2;
 
 pub use file::{ArrayFile, Entry};
-pub(crate) use npy::read as read_npy;
 pub use number::Number;
 
 use crate::error::{Error, Result, excerpt};
@@ -173,8 +175,29 @@ pub fn read_matrix(path: &Path) -> Result<Array2<f64>> {
     only_matrix(path, &array)
 }
 
+/// The matrix that `reader` gives as a `.npy` file; errors name `path`.
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be read; [`Error::Format`] if it is no `.npy` file, not of real numbers, not a matrix,
+/// empty, cut off or too long.
+///
+/// ```
+/// use rankscope::array::read_matrix_from;
+/// let header = b"{'descr': '<f4', 'fortran_order': True, 'shape': (1, 2), }\n";
+/// let mut file = b"\x93NUMPY\x01\x00".to_vec();
+/// file.extend((header.len() as u16).to_le_bytes());
+/// file.extend(header);
+/// file.extend([0.5f32, 2.0].iter().flat_map(|number| number.to_le_bytes()));
+/// assert_eq!(read_matrix_from("two.npy".as_ref(), &file[..])?, ndarray::array![[0.5, 2.0]]);
+/// # Ok::<(), rankscope::Error>(())
+/// ```
+pub fn read_matrix_from(path: &Path, reader: impl Read) -> Result<Array2<f64>> {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    only_matrix(path, &npy::read(path, &name, reader)?)
+}
+
 /// The array as a single matrix.
-pub(crate) fn only_matrix(path: &Path, array: &Array) -> Result<Array2<f64>> {
+fn only_matrix(path: &Path, array: &Array) -> Result<Array2<f64>> {
     expect_matrices(path, array)?;
     match array.shape.len() {
         2 => Ok(array.matrix(0)),

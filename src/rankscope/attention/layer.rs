@@ -26,14 +26,14 @@ pub struct LayerSizes {
     pub context: usize,
 }
 
-/// One layer of attention: what a mechanism on the registry is shown with.
+/// One layer of attention: a mechanism on the registry with everything that it needs to run.
 #[derive(Clone, Debug)]
 pub struct AttentionLayer {
     /// Projections around the mechanism.
     pub attention: MultiHead,
-    /// How it knows where tokens stand.
+    /// How it knows the positions of tokens.
     pub positions: PositionScheme,
-    /// Who may attend to whom where the mechanism is at home.
+    /// The mask that the mechanism is usually used under.
     pub mask: Mask,
     /// Whether keys and values come from another sequence than the queries.
     pub is_cross: bool,
@@ -119,8 +119,7 @@ impl AttentionLayer {
         let attention = &self.attention;
         let x = self.positions.embed(x, at.first_query)?;
         let source = self.positions.embed(source, 0)?;
-        let size = attention.query.weight.shape().sizes()[0] / attention.heads.max(1);
-        let rotation = |first, count| self.positions.rotation(first, count, size, &device);
+        let rotation = |first, count| self.positions.rotation(first, count, attention.head_size(), &device);
         let q = attention.query(&x, rotation(at.first_query, queries)?.as_ref(), probe)?; // [B, H, T, D]
         let (k, v) = attention.keys_and_values(&source, rotation(0, keys)?.as_ref(), probe)?; // [B, G, S, D]
         let bias = self.positions.bias(attention.heads, queries, keys, at, &device)?; // [H, T, S]

@@ -74,6 +74,11 @@ pub struct MultiHead {
 }
 
 impl MultiHead {
+    /// D.
+    pub fn head_size(&self) -> usize {
+        self.query.weight.shape().sizes()[0] / self.heads.max(1)
+    }
+
     /// Attention of the positions of x to the positions of y (x itself in self-attention).
     ///
     /// **Shapes**: x `[B, T, C]`, y `[B, S, C]` (its positions also called T), result `[B, T, C]`.
@@ -181,7 +186,7 @@ impl MultiHead {
     }
 }
 
-/// x rotated by its positions, where they are told by a rotation.
+/// x rotated by its positions, if there is a rotation.
 fn turned(x: Tensor, rotation: Option<&RotaryTable>) -> Result<Tensor> {
     match rotation {
         Some(table) => rotary(&x, table),

@@ -109,6 +109,14 @@ impl Mask {
         MASKS.iter().map(|kind| kind.name).find(|kind| *kind == name)
     }
 
+    /// How many positions a query sees, itself included, if the mask is a sliding window.
+    pub(crate) fn window_size(&self) -> Option<usize> {
+        match self.0 {
+            Rule::Window(size) => Some(size),
+            _ => None,
+        }
+    }
+
     /// Checks the mask against a sequence whose positions run from 0 to `length − 1`.
     ///
     /// # Errors

@@ -12,7 +12,8 @@ use tempfile::TempDir;
 use super::Builder;
 use crate::device::Device;
 use crate::model::bert::{BERT, transformer};
-use crate::model::llama::{LLAMA, Llama, build};
+use crate::model::llama::{LLAMA, build};
+use crate::model::transformer::Transformer;
 use crate::model::{Checkpoint, Config, Model};
 use crate::weight::Weight;
 
@@ -50,7 +51,7 @@ fn copy(tensors: &mut Tensors, from: &str, to: &str) {
     tensors.insert(to.to_owned(), copy);
 }
 
-fn build_llama(config: &Config, mut checkpoint: Checkpoint) -> crate::Result<Llama> {
+fn build_llama(config: &Config, mut checkpoint: Checkpoint) -> crate::Result<Transformer> {
     build(&LLAMA, config, &mut Builder::new(config, &mut checkpoint, &Device::Cpu))
 }
 
@@ -59,7 +60,7 @@ fn llama(tie: Value, edit: impl FnOnce(&mut Tensors)) -> (bool, usize) {
     let (_folder, config, checkpoint) = model("llama", tie, edit);
     let llama = build_llama(&config, checkpoint).unwrap();
     (
-        one(&llama.body.embedding, llama.body.output.as_ref().expect("an output layer")),
+        one(&llama.body.embeddings.words, &llama.body.head.as_ref().expect("an output layer").output.weight),
         llama.description().parameters,
     )
 }
@@ -104,7 +105,7 @@ fn the_decoder_of_bert_is_tied_by_default() {
         let (_folder, config, mut checkpoint) = model("bert", tie, edit);
         let bert =
             transformer(&BERT, &config, &mut Builder::new(&config, &mut checkpoint, &Device::Cpu)).unwrap();
-        let decoder = &bert.body.head.as_ref().expect("a head").decoder;
+        let decoder = &bert.body.head.as_ref().expect("a head").output.weight;
         (one(&bert.body.embeddings.words, decoder), bert.description().parameters)
     };
     let (is_one, once) = stored(Value::Null, |_| ());

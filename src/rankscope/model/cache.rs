@@ -1,5 +1,5 @@
-//! [`KvCache`]: the keys and values that a stack of attention layers has computed, kept to be attended to
-//! again.
+//! [`KvCache`]: the keys and values that a stack of attention layers has computed, kept so that later
+//! positions can attend to them.
 //!
 //! Under a mask by which no earlier position sees a later one, a position's keys and values never change
 //! when the text goes on, so each is computed once. A mask that lets earlier positions see the new ones is
@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::Memory;
+use super::CrossCache;
 use crate::attention::{MultiHead, Visibility};
 use crate::axis::Axis;
 use crate::device::Device;
@@ -61,15 +61,15 @@ impl CacheLayout {
 /// ```
 #[derive(Clone, Debug)]
 pub struct KvCache {
-    /// Which model's: its keys mean nothing to another.
+    /// The model that it belongs to.
     owner: Arc<str>,
     layout: CacheLayout,
     device: Device,
     layers: Vec<LayerCache>,
-    /// What the cached positions were computed under, layer by layer; nothing as long as nobody has said.
+    /// The masks that the cached positions were computed under, layer by layer; empty until they are set.
     masks: Vec<Mask>,
-    /// What a decoder has of its encoder.
-    memory: Option<Arc<Memory>>,
+    /// The keys and values of cross-attention.
+    cross: Option<Arc<CrossCache>>,
 }
 
 /// The keys and values of one layer.
@@ -125,7 +125,7 @@ impl KvCache {
         let empty = Tensor::zeros(axes).to_device(device)?;
         let layer = LayerCache { keys: empty.clone(), values: empty };
         let (device, layers) = (device.clone(), vec![layer; layers]);
-        Ok(KvCache { owner: owner.into(), layout, device, layers, masks: Vec::new(), memory: None })
+        Ok(KvCache { owner: owner.into(), layout, device, layers, masks: Vec::new(), cross: None })
     }
 
     /// S: positions that every layer holds.
@@ -147,7 +147,7 @@ impl KvCache {
     pub fn bytes(&self) -> usize {
         let numbers = |layer: &LayerCache| layer.keys.shape().len() + layer.values.shape().len();
         let own = self.layers.iter().map(numbers).sum::<usize>() * size_of::<f32>();
-        own + self.memory().map_or(0, |memory| memory.keys_and_values().bytes())
+        own + self.cross().map_or(0, |cross| cross.keys_and_values().bytes())
     }
 
     /// The layers, the first one first.
@@ -164,7 +164,7 @@ impl KvCache {
         self.layers.get_mut(layer).ok_or_else(|| Error::invalid("layer of the cache", layer, expected))
     }
 
-    /// Forgets all but the first `length` positions.
+    /// Drops all but the first `length` positions.
     ///
     /// # Errors
     /// [`Error::Invalid`] if there are fewer, or if one that stays has seen one that goes.
@@ -213,8 +213,8 @@ impl KvCache {
         Ok(())
     }
 
-    /// An error unless, under the `masks` of the layers, `new` positions can be added without changing those that
-    /// are there: none of them sees a new one, and among themselves they see what they saw.
+    /// An error unless `new` positions can be added under the `masks` of the layers without changing the cached
+    /// ones: no cached position may see a new one, and among themselves they must see what they saw before.
     ///
     /// # Errors
     /// [`Error::Invalid`] naming the mask and the first position that would change.
@@ -231,38 +231,38 @@ impl KvCache {
         Ok(())
     }
 
-    /// What a decoder has of its encoder, once it has read something.
-    pub fn memory(&self) -> Option<&Memory> {
-        self.memory.as_deref()
+    /// The keys and values of cross-attention, once the encoder has read a text.
+    pub fn cross(&self) -> Option<&CrossCache> {
+        self.cross.as_deref()
     }
 
-    /// The same, to hold while the cache grows.
-    pub(super) fn shared_memory(&self) -> Option<Arc<Memory>> {
-        self.memory.clone()
+    /// The same, shared: they stay while the cache grows.
+    pub(super) fn shared_cross(&self) -> Option<Arc<CrossCache>> {
+        self.cross.clone()
     }
 
-    /// Keeps what the encoder made.
-    pub(super) fn set_memory(&mut self, memory: Arc<Memory>) {
-        self.memory = Some(memory);
+    /// Keeps the keys and values of cross-attention.
+    pub(super) fn set_cross(&mut self, cross: Arc<CrossCache>) {
+        self.cross = Some(cross);
     }
 
-    /// Notes what the positions were computed under, layer by layer.
+    /// Keeps the masks that the positions were computed under, layer by layer.
     pub(super) fn set_masks(&mut self, masks: Vec<Mask>) {
         self.masks = masks;
     }
 }
 
-/// How the positions of a pass enter attention; each scheme has one of them, learned positions none.
+/// How positions enter attention: by a rotation, by a bias, or (learned positions) not at all.
 #[derive(Default)]
 pub(super) struct Places {
-    /// Turns of queries, and of the keys that stand beside them.
+    /// The rotation of queries and keys.
     pub(super) rotation: Option<RotaryTable>,
     /// Biases of self-attention's scores, `[H, T, S]`.
     pub(super) bias: Option<Tensor>,
 }
 
-/// Attention of the positions of x to themselves and to what the cache holds, which then holds them too:
-/// `[B, T, C]`.
+/// Attention of the positions of x to the cached positions and to themselves, `[B, T, C]`. The keys and values of x
+/// are added to the cache.
 pub(super) fn attend(
     attention: &MultiHead,
     x: &Tensor,
@@ -282,8 +282,8 @@ pub(super) fn attend(
     attention.attend_with_bias(&q, &k, &v, places.bias.as_ref(), visibility, &mut scope, run) // [B, T, C]
 }
 
-/// An error unless `held` positions, computed under another mask where one is `known`, stay what they are under
-/// `mask` when `new` ones follow.
+/// An error unless the `held` positions stay the same under `mask` when `new` ones follow. `known` is the mask that
+/// they were computed under, if it is another one.
 fn expect_unchanged(mask: &Mask, known: Option<&Mask>, held: usize, new: usize) -> Result<()> {
     mask.check(held + new)?;
     if let Some(query) = first_to_see(mask, held, held + new) {
@@ -291,8 +291,9 @@ fn expect_unchanged(mask: &Mask, known: Option<&Mask>, held: usize, new: usize) 
         return Err(Error::invalid("mask of a cached pass", mask, expected));
     }
     let sees_the_same = |known: &Mask| {
-        let by_position = !known.differs_by_head() && !mask.differs_by_head();
-        by_position && known.pattern(held) == mask.pattern(held)
+        let groups = (known.clone() & mask.clone()).head_groups();
+        let pattern = |mask: &Mask, group| mask.for_head(group, groups).pattern(held);
+        (0..groups).all(|group| pattern(known, group) == pattern(mask, group))
     };
     match known {
         Some(known) if !sees_the_same(known) => {
@@ -303,7 +304,7 @@ fn expect_unchanged(mask: &Mask, known: Option<&Mask>, held: usize, new: usize) 
     }
 }
 
-/// The first of the first `held` positions that may attend to one behind them.
+/// The first of the `held` positions that may attend to a later one.
 fn first_to_see(mask: &Mask, held: usize, keys: usize) -> Option<usize> {
     (0..held).find(|&query| (held..keys).any(|key| mask.may_attend(query, key)))
 }

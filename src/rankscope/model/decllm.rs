@@ -14,49 +14,24 @@
 //! input, on finetuning.
 
 use super::builder::Builder;
-use super::encoder_decoder::Network;
-use super::llama::Layers;
-use super::redllm::Sizes;
-use super::transformer::Transformer;
-use super::{Config, Description};
-use crate::axis::Axis;
+use super::llama::DECLLM;
+use super::redllm::fields;
+use super::transformer::{Trained, Transformer};
+use super::{Config, Model};
 use crate::error::Result;
 use crate::mask::Mask;
-
-/// A DecLLM model: LLaMA's layers, whose attention is another.
-type DecLlm = Transformer<Layers<Network>>;
 
 /// Builds the model.
 ///
 /// # Errors
 /// An error naming the field or tensor that is missing, wrong or not implemented.
-pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<DecLlm> {
-    let sizes = Sizes::read(config)?;
-    let (layers, vocab) = (config.layers("num_hidden_layers")?, (Axis::Vocab, sizes.vocab));
+pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<Box<dyn Model>> {
+    let fields = fields(&DECLLM, config, false)?;
+    let layers = config.layers("num_hidden_layers")?;
     let prefix: Option<usize> = config.optional("prefix_length")?;
-    let embedding = builder.matrix("model.embed_tokens.weight", [vocab, sizes.width()])?;
-    let blocks = (0..layers)
-        .map(|layer| sizes.block(builder, &format!("model.layers.{layer}"), sizes.mechanism()))
-        .collect::<Result<Vec<_>>>()?;
-    let final_norm = builder.gain("model.norm.weight", sizes.width())?;
-    let record = builder.finish(&[])?;
-    let description = Description {
-        family: "decllm",
-        layers,
-        heads: sizes.heads,
-        kv_heads: sizes.kv_heads,
-        head_size: sizes.head_size,
-        width: sizes.width,
-        feed_forward: sizes.feed_forward,
-        vocab: vocab.1,
-        context: sizes.context,
-        trained_mask: prefix.map_or_else(Mask::causal, Mask::prefix),
-        encoder: None,
-        other_mask: None,
-        parameters: record.parameters(),
-        dtype: embedding.dtype(),
-    };
-    let (rotation, epsilon, output) = (sizes.rotation, sizes.epsilon, Some(embedding.clone()));
-    let body = Layers { rotation, epsilon, embedding, blocks, final_norm, output };
-    Ok(Transformer { description, device: builder.device().clone(), record, body })
+    let words = builder.matrix("model.embed_tokens.weight", [fields.vocab(), fields.width()])?;
+    let mask = prefix.map_or_else(Mask::causal, Mask::prefix);
+    let trained = Trained { family: "decllm", context: fields.context, mask, other_mask: None };
+    let body = fields.decoder(builder, "model.", layers, words.clone(), Some(words))?;
+    Ok(Box::new(Transformer::new(trained, body, builder, &[])?))
 }

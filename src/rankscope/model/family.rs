@@ -15,7 +15,7 @@ pub struct Family {
     /// Whether the fields of a variant (`attention`, `directions`, …) mean something to it.
     has_variants: bool,
     /// How the names in `architectures` begin.
-    class: &'static str,
+    pub(super) class: &'static str,
     pub(super) build: fn(&Config, &mut Builder<'_>) -> Result<Box<dyn Model>>,
 }
 
@@ -23,7 +23,7 @@ impl Family {
     /// The family that a configuration names.
     ///
     /// # Errors
-    /// [`Error::Format`](crate::Error::Format) if it is none of [`FAMILIES`], or `architectures` speaks of another.
+    /// [`Error::Format`](crate::Error::Format) if it is none of [`FAMILIES`], or `architectures` names a class of another.
     pub fn of(config: &Config) -> Result<&'static Family> {
         let name: String = config.get("model_type")?;
         let Some(family) = FAMILIES.iter().find(|family| family.name == name) else {
@@ -54,7 +54,7 @@ pub static FAMILIES: &[Family] = &[
         is_pair: false,
         has_variants: true,
         class: "OpenAIGPT",
-        build: |config, builder| Ok(Box::new(gpt1::build(config, builder)?)),
+        build: gpt1::build,
     },
     Family {
         name: "gpt2",
@@ -62,7 +62,7 @@ pub static FAMILIES: &[Family] = &[
         is_pair: false,
         has_variants: true,
         class: "GPT2",
-        build: |config, builder| Ok(Box::new(gpt2::build(config, builder)?)),
+        build: gpt2::build,
     },
     Family {
         name: "bert",
@@ -134,7 +134,7 @@ pub static FAMILIES: &[Family] = &[
         is_pair: false,
         has_variants: false,
         class: "DecLLM",
-        build: |config, builder| Ok(Box::new(decllm::build(config, builder)?)),
+        build: decllm::build,
     },
     Family {
         name: "redllm",
@@ -142,7 +142,7 @@ pub static FAMILIES: &[Family] = &[
         is_pair: true,
         has_variants: false,
         class: "RedLLM",
-        build: |config, builder| Ok(Box::new(redllm::build(config, builder)?)),
+        build: redllm::build,
     },
     Family {
         name: "t5",

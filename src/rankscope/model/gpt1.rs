@@ -8,12 +8,11 @@
 //! **Source**: Radford et al. 2018, *Improving Language Understanding by Generative Pre-Training*, equations 2;
 //! tensor names as on the Hugging Face hub.
 
-use super::Config;
 use super::builder::Builder;
-use super::encoder_decoder::Activation;
-use super::gpt::{Gpt, Plan, Scale, has_output};
-use super::transformer::Transformer;
-use super::variant::Variant;
+use super::feed_forward::Activation;
+use super::gpt::{GptFields, Scale};
+use super::variant::AttentionVariant;
+use super::{Config, Model};
 use crate::error::Result;
 use crate::ops::GeluForm;
 
@@ -21,32 +20,26 @@ use crate::ops::GeluForm;
 ///
 /// # Errors
 /// An error naming the field or tensor that is missing, wrong or not implemented.
-pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<Transformer<Gpt>> {
+pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<Box<dyn Model>> {
     let name: String = config.get("afn")?;
     let activation = match name.as_str() {
         "gelu" => Activation::Gelu(GeluForm::Tanh),
         "relu" => Activation::Relu,
         "silu" | "swish" => Activation::Silu,
         _ => {
-            return Err(config.wrong(
-                "afn",
-                &format!("{name:?}"),
-                "\"gelu\", \"relu\", \"silu\" or \"swish\"",
-            ));
+            let expected = "\"gelu\", \"relu\", \"silu\" or \"swish\"";
+            return Err(config.wrong("afn", &format!("{name:?}"), expected));
         }
     };
-    let variant = Variant::read(config, ["n_embd", "n_head"])?;
-    variant.expect_causal(config)?;
-    let plan = Plan {
+    let fields = GptFields {
         family: "openai-gpt",
         tables: ["tokens_embed", "positions_embed"],
         feed_forward: 4 * config.size("n_embd")?,
         activation,
         scale: Scale::Usual,
-        has_output: has_output(config)?,
         is_pre_norm: false,
         final_norm: None,
-        variant,
+        variant: AttentionVariant::read(config, ["n_embd", "n_head"])?,
     };
-    plan.build(config, builder)
+    fields.build(config, builder)
 }

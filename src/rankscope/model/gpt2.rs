@@ -9,14 +9,13 @@
 //!
 //! **Source**: Radford et al. 2019, *Language Models are Unsupervised Multitask Learners*, section 2.3; Brown et
 //! al. 2020 (arXiv 2005.14165), section 2.1; tensor names as on the Hugging Face hub. Variants of our own:
-//! [`Variant`].
+//! [`AttentionVariant`].
 
-use super::Config;
 use super::builder::Builder;
-use super::encoder_decoder::Activation;
-use super::gpt::{Gpt, Plan, Scale, has_output};
-use super::transformer::Transformer;
-use super::variant::Variant;
+use super::feed_forward::Activation;
+use super::gpt::{GptFields, Scale};
+use super::variant::AttentionVariant;
+use super::{Config, Model};
 use crate::attention::Mechanism;
 use crate::error::Result;
 
@@ -24,13 +23,12 @@ use crate::error::Result;
 ///
 /// # Errors
 /// An error naming the field or tensor that is missing, wrong or not implemented.
-pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<Transformer<Gpt>> {
+pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<Box<dyn Model>> {
     if config.optional("add_cross_attention")?.unwrap_or(false) {
         return Err(config.wrong("add_cross_attention", "true", "false: the other is not implemented"));
     }
-    let variant = Variant::read(config, ["n_embd", "n_head"])?;
-    variant.expect_causal(config)?;
-    let plan = Plan {
+    let variant = AttentionVariant::read(config, ["n_embd", "n_head"])?;
+    let fields = GptFields {
         family: "gpt2",
         tables: ["wte", "wpe"],
         feed_forward: match config.optional_size("n_inner")? {
@@ -39,17 +37,16 @@ pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<Transf
         },
         activation: Activation::read(config, "activation_function")?,
         scale: scale(config, &variant)?,
-        has_output: has_output(config)?,
         is_pre_norm: true,
         final_norm: Some("ln_f"),
         variant,
     };
-    plan.build(config, builder)
+    fields.build(config, builder)
 }
 
 /// `scale_attn_weights` and `scale_attn_by_inverse_layer_idx`. `reorder_and_upcast_attn` is about the order of
 /// half-precision operations and changes nothing in f32.
-fn scale(config: &Config, variant: &Variant) -> Result<Scale> {
+fn scale(config: &Config, variant: &AttentionVariant) -> Result<Scale> {
     let by_size = config.optional("scale_attn_weights")?.unwrap_or(true);
     let by_layer = config.optional("scale_attn_by_inverse_layer_idx")?.unwrap_or(false);
     match (by_size, by_layer) {

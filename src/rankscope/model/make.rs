@@ -18,7 +18,7 @@ pub fn load(directory: &Path, device: &Device) -> Result<Box<dyn Model>> {
     let family = Family::of(&config)?;
     let mut checkpoint = Checkpoint::open(directory)?;
     if device.is_gpu() {
-        // On the CPU the output is looked at instead, which costs nothing; here it would be a readback.
+        // On the CPU the output is checked instead, which is cheap; on a GPU that would be a readback.
         checkpoint.expect_finite_weights()?;
     }
     (family.build)(&config, &mut Builder::new(&config, &mut checkpoint, device))
@@ -76,19 +76,20 @@ pub struct Outline {
 /// # Errors
 /// An error naming the field that is missing or wrong, or the family that is not implemented.
 pub fn outline(config: &Config) -> Result<Outline> {
-    outline_of(config, None)
-}
-
-/// As [`outline`], of the model in a checkpoint, which decides about heads that a configuration leaves open.
-pub(super) fn outline_of(config: &Config, checkpoint: Option<Checkpoint>) -> Result<Outline> {
-    let model = build(config, &mut Shapes(checkpoint), &Device::Cpu)?;
+    let model = shapes_of(config, None)?;
     let tensors = model.record().tensors().iter();
     let tensors = tensors.map(|(name, weight)| (name.clone(), weight.shape().clone())).collect();
     Ok(Outline { description: model.description().clone(), tensors })
 }
 
+/// The model of a configuration, or the one in a checkpoint, without its numbers: it can be counted, and nothing else.
+/// A checkpoint decides about heads that a configuration leaves open.
+pub(super) fn shapes_of(config: &Config, checkpoint: Option<Checkpoint>) -> Result<Box<dyn Model>> {
+    build(config, &mut Shapes(checkpoint), &Device::Cpu)
+}
+
 /// Numbers in a checkpoint, tied ones counted once; all that are stored, if no family here can be built from it.
 pub(crate) fn parameters_of(config: &Config, checkpoint: &Checkpoint) -> usize {
-    let outline = outline_of(config, Some(checkpoint.clone()));
-    outline.map_or_else(|_| checkpoint.parameters(), |outline| outline.description.parameters)
+    let model = shapes_of(config, Some(checkpoint.clone()));
+    model.map_or_else(|_| checkpoint.parameters(), |model| model.description().parameters)
 }

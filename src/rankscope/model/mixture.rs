@@ -7,7 +7,7 @@
 //! Softmax first and then division by the sum of the largest k is the order of `transformers`; the largest k first
 //! and then their softmax is the same function.
 
-use super::encoder_decoder::{FeedForward, Network};
+use super::feed_forward::Network;
 use crate::axis::Axis;
 use crate::error::Result;
 use crate::ops::{concat, gather_rows, linear, matmul, scale};
@@ -31,8 +31,9 @@ pub(super) struct Mixture {
     pub(super) visited: usize,
 }
 
-impl FeedForward for Mixture {
-    fn forward(&self, x: &Tensor, probe: &mut dyn Probe) -> Result<Tensor> {
+impl Mixture {
+    /// The update of the residual stream, `[B, T, C]`.
+    pub(super) fn forward(&self, x: &Tensor, probe: &mut dyn Probe) -> Result<Tensor> {
         let scores = probe.visit("router.scores", linear(x, &self.router)?)?; // [B, T, E]
         let mut weights = route(&scores.to_vec()?, self.experts.len(), self.visited);
         if probe.watches("router.weights") {
@@ -61,7 +62,7 @@ impl Mixture {
         self.router.shape().size(Axis::Width).unwrap_or(0)
     }
 
-    /// What the experts make of the tokens that visit them, one expert after the other; nothing if none does.
+    /// The outputs of the experts for the tokens that visit them, one expert after the other; `None` without visits.
     fn outputs(&self, x: &Tensor, visits: &Visits) -> Result<Option<Tensor>> {
         let mut outputs: Option<Tensor> = None;
         for (expert, tokens) in self.experts.iter().zip(&visits.of_expert) {
@@ -99,7 +100,7 @@ fn route(scores: &[f32], experts: usize, visited: usize) -> Vec<f32> {
     weights
 }
 
-/// Who visits whom.
+/// Which token visits which expert.
 struct Visits {
     tokens: usize,
     /// The tokens that visit each expert.

@@ -1,10 +1,12 @@
 //! Models: configuration → blocks → logits, loaded from Hugging Face folders.
 //!
-//! One file a family; [`FAMILIES`] is the registry. A model runs under any mask and any probe, on
-//! either device.
+//! One file a family turns a configuration into parts: embeddings, blocks, a head. What all families share is written
+//! once: the layer (`block`), the walk through one stack (`transformer`) or two (`encoder_decoder`), masks, cache and
+//! the names in a trace. [`FAMILIES`] is the registry. What a model costs ([`count`]) is read off the same parts, built
+//! of shapes without numbers. A model runs under any mask and any probe, on either device.
 
-pub mod architecture;
 mod bert;
+mod block;
 mod builder;
 #[cfg(test)]
 mod builder_tests;
@@ -12,10 +14,13 @@ mod cache;
 mod checkpoint;
 mod config;
 pub mod count;
+mod cross_cache;
 mod decllm;
 mod defaults;
+mod embeddings;
 mod encoder_decoder;
 mod family;
+mod feed_forward;
 mod foreign;
 pub mod generate;
 mod gpt;
@@ -27,7 +32,6 @@ mod llama;
 pub mod loss;
 mod make;
 mod mask_choice;
-mod memory;
 mod mixture;
 pub mod preset;
 mod python_json;
@@ -48,12 +52,12 @@ pub use builder::Builder;
 pub use cache::{CacheLayout, KvCache, LayerCache};
 pub use checkpoint::Checkpoint;
 pub use config::Config;
+pub use cross_cache::CrossCache;
 pub use family::{FAMILIES, Family};
 pub use input::Input;
 pub(crate) use make::parameters_of;
 pub use make::{Outline, build, load, outline, seeded};
 pub use mask_choice::MaskChoice;
-pub use memory::Memory;
 pub use record::Record;
 pub use source::{Fresh, Seeded, Source};
 pub use task_head::{Reads, TaskHead};
@@ -69,7 +73,10 @@ use crate::mask::Mask;
 use crate::probe::{Probe, Unobserved};
 use crate::run::Run;
 use crate::tensor::Tensor;
-use crate::weight::Dtype;
+use crate::weight::{Dtype, Weight};
+
+use block::Block;
+use transformer::Trained;
 
 /// What a model is: its family and its sizes.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,6 +112,35 @@ pub struct Description {
 }
 
 impl Description {
+    /// The sizes of what was built: of its words, its (decoder's) blocks and its record.
+    fn new<'a>(
+        trained: Trained,
+        words: &Weight,
+        blocks: impl ExactSizeIterator<Item = &'a Block>,
+        record: &Record,
+    ) -> Self {
+        let Trained { family, context, mask, other_mask } = trained;
+        let sizes = count::StackSizes::of(blocks);
+        let count::AttentionSizes { heads, kv_heads, head_size, .. } = sizes.self_attention;
+        let size = |axis| words.shape().size(axis).unwrap_or(0);
+        Description {
+            family,
+            layers: sizes.layers,
+            heads,
+            kv_heads,
+            head_size,
+            width: size(Axis::Width),
+            feed_forward: sizes.feed_forward.width,
+            vocab: size(Axis::Vocab),
+            context,
+            trained_mask: mask,
+            encoder: None,
+            other_mask,
+            parameters: record.parameters(),
+            dtype: words.dtype(),
+        }
+    }
+
     /// An error if the model called `name` is an encoder and a decoder: for experiments about one stack.
     ///
     /// # Errors
@@ -118,9 +154,7 @@ impl Description {
             }
         }
     }
-}
 
-impl Description {
     /// An error if the layers of the model called `name` were trained under two masks: for experiments about one.
     ///
     /// # Errors
@@ -174,7 +208,7 @@ pub struct Output {
     pub hidden: Tensor,
     /// Scores of every vocabulary entry, `[B, T, V]`; `None` for a model without an output head.
     pub logits: Option<Tensor>,
-    /// What the heads that were trained on the body say, in the order of [`Record::heads`]: `[B, N]` of a text,
+    /// The scores of the heads that were trained on the body, in the order of [`Record::heads`]: `[B, N]` of a text,
     /// `[B, T, N]` of its tokens.
     pub heads: Vec<Tensor>,
 }
@@ -189,6 +223,9 @@ pub trait Model: Send + Sync {
 
     /// The tensors that it was built from, and its configuration.
     fn record(&self) -> &Record;
+
+    /// The sizes of its parts, to count with.
+    fn sizes(&self) -> count::ModelSizes;
 
     /// The residual stream after the last layer (and the final norm, where there is one), `[B, T, C]`; in an
     /// encoder-decoder, the decoder's.
@@ -268,7 +305,7 @@ pub trait Model: Send + Sync {
         Ok(Output { hidden, logits, heads })
     }
 
-    /// What each of [`Record::heads`] says, visited as `NAME.output`.
+    /// The scores of each of [`Record::heads`], visited as `NAME.output`.
     ///
     /// **Shapes**: hidden `[B, T, C]`; `[B, N]` of a text, `[B, T, N]` of its tokens.
     ///
@@ -288,13 +325,13 @@ pub trait Model: Send + Sync {
     }
 }
 
-/// An error naming `what` unless the model says of every position which token follows it: it has a decoder, and an
-/// output layer on it.
+/// An error naming `what` unless the model predicts the next token at every position: it has a decoder with an output
+/// layer.
 pub(in crate::model) fn expect_predicts(model: &dyn Model, what: &str) -> Result<()> {
     let config = model.record().config();
     let family = model.description().family;
     let got = config.classes()?.first().map_or(family.to_owned(), |class| format!("{family} ({class})"));
-    if !count::Plan::of(config)?.generates() {
+    if !model.sizes().generates() {
         let what = format!("family of a model {what}");
         return Err(Error::invalid(what, got, "one that predicts the next token, such as llama"));
     }

@@ -149,9 +149,8 @@ impl Plain {
 
     /// What `scale` makes of the number of a pair and of its frequency.
     fn scaled(self, scale: impl Fn(usize, f64) -> f64) -> Vec<f64> {
-        let Plain { base, head_size } = self;
-        let frequency = |pair: usize| base.powf(-2.0 * pair as f64 / head_size as f64);
-        (0..head_size / 2).map(|pair| scale(pair, frequency(pair))).collect()
+        let plain = RotaryTable::frequencies(self.head_size, self.base).into_iter().enumerate();
+        plain.map(|(pair, frequency)| scale(pair, frequency)).collect()
     }
 }
 

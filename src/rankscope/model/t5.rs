@@ -17,22 +17,23 @@ mod encoder;
 mod pair;
 mod parts;
 
+use super::block::Norm;
 use super::builder::{Builder, NamedSize};
-use super::encoder_decoder::Activation;
-use super::{Config, Description, Model};
+use super::feed_forward::Activation;
+use super::transformer::Trained;
+use super::{Config, Model};
 use crate::attention::RelativeBuckets;
 use crate::axis::Axis;
 use crate::error::{Error, Result};
 use crate::mask::Mask;
 use crate::ops::GeluForm;
-use crate::weight::Dtype;
 
-/// What the length of a text is held against where `n_positions` is absent: what T5 was trained on. Its
-/// positions are relative, so it has no longest sequence of its own.
+/// The longest text that is accepted where `n_positions` is absent: the length that T5 was trained on. Its positions
+/// are relative, so it has no longest sequence of its own.
 const TRAINED_LENGTH: usize = 512;
 
 /// The fields of `config.json` that decide the blocks' shapes.
-struct Sizes {
+struct T5Fields {
     width: usize,
     feed_forward: usize,
     heads: usize,
@@ -45,12 +46,12 @@ struct Sizes {
     epsilon: f32,
 }
 
-impl Sizes {
+impl T5Fields {
     fn read(config: &Config) -> Result<Self> {
         let (is_gated, activation) = activation(config)?;
         let (heads, head_size) = (config.size("num_heads")?, config.size("d_kv")?);
         config.expect_heads("num_heads", heads, head_size)?;
-        Ok(Sizes {
+        Ok(T5Fields {
             width: config.size("d_model")?,
             feed_forward: config.size("d_ff")?,
             heads,
@@ -68,34 +69,18 @@ impl Sizes {
         (Axis::Width, self.width)
     }
 
+    fn norm(&self, builder: &mut Builder<'_>, name: &str) -> Result<Norm> {
+        builder.rms_norm(name, self.width, self.epsilon)
+    }
+
     fn vocab(&self) -> NamedSize {
         (Axis::Vocab, self.vocab)
     }
 
-    /// What is known of the model but for its masks and its encoder: the decoder's sizes, or those of an encoder alone.
-    fn description(
-        &self,
-        config: &Config,
-        layers: usize,
-        parameters: usize,
-        dtype: Dtype,
-    ) -> Result<Description> {
-        Ok(Description {
-            family: "t5",
-            layers,
-            heads: self.heads,
-            kv_heads: self.heads,
-            head_size: self.head_size,
-            width: self.width,
-            feed_forward: self.feed_forward,
-            vocab: self.vocab,
-            context: config.optional_size("n_positions")?.unwrap_or(TRAINED_LENGTH),
-            trained_mask: Mask::bidirectional(),
-            encoder: None,
-            other_mask: None,
-            parameters,
-            dtype,
-        })
+    /// What the parts do not tell, of the decoder or of an encoder alone.
+    fn trained(&self, config: &Config, mask: Mask) -> Result<Trained> {
+        let context = config.optional_size("n_positions")?.unwrap_or(TRAINED_LENGTH);
+        Ok(Trained { family: "t5", context, mask, other_mask: None })
     }
 
     fn buckets(&self, config: &Config, is_bidirectional: bool) -> Result<RelativeBuckets> {
@@ -116,7 +101,7 @@ impl Sizes {
 ///
 /// # Errors
 /// [`Error::Format`] if the two contradict each other.
-pub(in crate::model) fn is_encoder_alone(config: &Config) -> Result<bool> {
+fn is_encoder_alone(config: &Config) -> Result<bool> {
     let classes = config.classes()?;
     let is_pair: Option<bool> = config.optional("is_encoder_decoder")?;
     match (classes.first(), is_pair) {
@@ -131,7 +116,7 @@ pub(in crate::model) fn is_encoder_alone(config: &Config) -> Result<bool> {
 
 /// Whether there is a gate, and the function: `feed_forward_proj`, in which `gated-gelu` means the tanh form, or
 /// `is_gated_act` and `dense_act_fn` where they are stated.
-pub(in crate::model) fn activation(config: &Config) -> Result<(bool, Activation)> {
+fn activation(config: &Config) -> Result<(bool, Activation)> {
     let name: String = config.get("feed_forward_proj")?;
     let (is_gated, function) = match name.split_once('-') {
         Some(("gated", "gelu")) => (true, Some(Activation::Gelu(GeluForm::Tanh))),
@@ -159,9 +144,9 @@ pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<Box<dy
     let holds_decoder = builder.has(&format!("{prefix}decoder.final_layer_norm.weight"), true);
     // Nothing but the tensors tells where the configuration names no class.
     let is_half = config.classes()?.is_empty() && !holds_decoder;
-    let sizes = Sizes::read(config)?;
+    let fields = T5Fields::read(config)?;
     Ok(match is_encoder_alone(config)? || is_half {
-        true => Box::new(encoder::build(&sizes, prefix, config, builder)?),
-        false => Box::new(pair::build(&sizes, prefix, config, builder)?),
+        true => Box::new(encoder::build(&fields, prefix, config, builder)?),
+        false => Box::new(pair::build(&fields, prefix, config, builder)?),
     })
 }

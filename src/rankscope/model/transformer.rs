@@ -1,98 +1,86 @@
 //! [`Transformer`]: one stack of layers between an embedding and an output head, with a cache where it is a
 //! decoder.
 //!
-//! A family says what happens at the ends and in a layer ([`Body`]); the walk through the layers, the masks, the
-//! cache and the names of a trace are the same for all.
+//! A family says what the parts are; the walk through the layers, the masks, the cache and the names of a trace are
+//! the same for all.
 
-use super::cache::{CacheLayout, KvCache, LayerCache, Places};
-use super::{Description, Input, MaskChoice, Model, Record};
-use crate::attention::{Mechanism, Visibility};
+use super::block::{Block, Norm, StackPass};
+use super::builder::Builder;
+use super::cache::{CacheLayout, KvCache};
+use super::count::{self, ModelSizes};
+use super::embeddings::{Embeddings, LanguageHead, Order};
+use super::{Description, Input, MaskChoice, Model, OtherMask, Record};
+use crate::attention::{Linear, Mechanism, Visibility};
+use crate::axis::Axis;
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::mask::Positions;
-use crate::ops::layer_norm;
+use crate::mask::{Mask, Positions};
+use crate::ops::{slice, tanh};
 use crate::probe::{Probe, Scope};
 use crate::run::Run;
 use crate::tensor::Tensor;
 
-/// What a family adds to a stack of layers.
-pub(super) trait Body: Send + Sync {
-    /// What its layers are called in a trace: `encoder` or `decoder`.
-    const STACK: &'static str;
-    /// Whether a position's keys and values may be kept for later passes.
-    const CACHES: bool;
-
-    /// How `length` positions from `first` on enter attention, where they do not enter with the embeddings.
-    fn places(&self, first: usize, length: usize, device: &Device) -> Result<Places> {
-        let _ = (first, length, device);
-        Ok(Places::default())
-    }
-
-    /// The input of the first layer, `[B, T, C]`, of tokens that stand at `first` and after it.
-    fn embed(&self, input: &Input, first: usize) -> Result<Tensor>;
-
-    /// The residual stream `[B, T, C]` after layer `index`.
-    fn layer(
-        &self,
-        index: usize,
-        x: &Tensor,
-        pass: Pass<'_>,
-        cache: Option<&mut LayerCache>,
-        probe: &mut dyn Probe,
-    ) -> Result<Tensor>;
-
-    /// What follows the last layer: a final norm, where there is one.
-    fn finish(&self, x: Tensor, probe: &mut dyn Probe) -> Result<Tensor> {
-        let _ = probe;
-        Ok(x)
-    }
-
-    /// Scores of every vocabulary entry, `[B, T, V]`, before anybody looks at them.
-    fn logits(&self, hidden: &Tensor, probe: &mut dyn Probe) -> Result<Option<Tensor>>;
-
-    /// How queries, keys and values meet in every layer, of a family in which that may be otherwise than by a softmax.
-    fn mechanism(&self) -> Option<&Mechanism> {
-        None
-    }
-
-    /// A vector for the whole sequence, `[B, C]`, where the family has one.
-    fn pooled(&self, hidden: &Tensor, probe: &mut dyn Probe) -> Result<Option<Tensor>> {
-        let _ = (hidden, probe);
-        Ok(None)
-    }
-}
-
-/// What all layers of one pass have in common.
-#[derive(Clone, Copy)]
-pub(super) struct Pass<'a> {
-    pub(super) places: &'a Places,
-    pub(super) visibility: Visibility<'a>,
-    pub(super) run: &'a Run,
-}
-
 /// A model of one stack.
-pub(super) struct Transformer<B> {
+pub(super) struct Transformer {
     pub(super) description: Description,
     pub(super) device: Device,
     pub(super) record: Record,
-    pub(super) body: B,
+    pub(super) body: Body,
 }
 
-/// A layer norm with its gain and bias.
-pub(super) struct LayerNorm {
-    pub(super) gain: Tensor, // [C]
-    pub(super) bias: Tensor, // [C]
-    pub(super) epsilon: f32,
+/// The parts of one stack.
+pub(super) struct Body {
+    /// Whether it is a decoder, whose positions' keys and values may be kept for later passes, or an encoder.
+    pub(super) is_decoder: bool,
+    pub(super) embeddings: Embeddings,
+    pub(super) order: Order,
+    pub(super) blocks: Vec<Block>,
+    pub(super) final_norm: Option<Norm>,
+    pub(super) head: Option<LanguageHead>,
+    /// A dense layer over the first token, `[C, C]` (BERT).
+    pub(super) pooler: Option<Linear>,
 }
 
-impl LayerNorm {
-    /// (x − mean) / √(variance + ε) · gain + bias, row by row.
-    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        layer_norm(x, &self.gain, &self.bias, self.epsilon)
+/// What the parts of a model do not tell.
+pub(super) struct Trained {
+    /// The family on the registry.
+    pub(super) family: &'static str,
+    /// The longest sequence, in tokens.
+    pub(super) context: usize,
+    /// The mask that the weights were trained under; in an encoder-decoder, the decoder's.
+    pub(super) mask: Mask,
+    /// The mask of the layers that were trained under another one.
+    pub(super) other_mask: Option<OtherMask>,
+}
+
+impl Body {
+    /// What the layers are called in a trace.
+    fn stack(&self) -> &'static str {
+        if self.is_decoder { "decoder" } else { "encoder" }
+    }
+
+    /// How queries, keys and values meet: in all layers in the same way.
+    fn mechanism(&self) -> &Mechanism {
+        &self.blocks[0].self_attention.mechanism
     }
 }
 
-impl<B: Body> Transformer<B> {
+impl Transformer {
+    /// The model, once the builder has given it all parts; `harmless` as in [`Builder::finish`].
+    ///
+    /// # Errors
+    /// As [`Builder::finish`].
+    pub(super) fn new(
+        trained: Trained,
+        body: Body,
+        builder: &mut Builder<'_>,
+        harmless: &[&str],
+    ) -> Result<Self> {
+        let record = builder.finish(harmless)?;
+        let description = Description::new(trained, &body.embeddings.words, body.blocks.iter(), &record);
+        Ok(Transformer { description, device: builder.device().clone(), record, body })
+    }
+
     fn layout(&self, batch: usize) -> CacheLayout {
         let Description { layers, kv_heads, head_size, .. } = self.description;
         CacheLayout { layers, batch, kv_heads, head_size }
@@ -109,21 +97,24 @@ impl<B: Body> Transformer<B> {
     ) -> Result<Tensor> {
         let cached = cache.as_ref().map_or(0, |cache| cache.len());
         let at = Positions::suffix(input.len(), cached + input.len())?;
-        let places = self.body.places(at.first_query, input.len(), &self.device)?;
-        let mut x = probe.visit("embeddings", self.body.embed(input, at.first_query)?)?;
-        for index in 0..self.description.layers {
+        let places = self.body.order.places(at.first_query, input.len(), &self.device)?;
+        let mut x = probe.visit("embeddings", self.body.embeddings.forward(input, at.first_query)?)?;
+        for (index, block) in self.body.blocks.iter().enumerate() {
             let mask = choice.of_layer(index, &self.description);
             let visibility = Visibility { mask: &mask, at, padding: input.padding() };
-            let mut scope = Scope::new(format!("{}.{index}", B::STACK), probe);
+            let mut scope = Scope::new(format!("{}.{index}", self.body.stack()), probe);
             let cache = cache.as_mut().map(|cache| cache.layer_mut(index)).transpose()?;
-            x = self.body.layer(index, &x, Pass { places: &places, visibility, run }, cache, &mut scope)?;
-            run.step("layer", index + 1, self.description.layers)?;
+            x = block.forward(&x, StackPass { places: &places, visibility, run }, cache, &mut scope)?;
+            run.step("layer", index + 1, self.body.blocks.len())?;
         }
-        self.record.finite_on_the_cpu("the last hidden state", self.body.finish(x, probe)?)
+        if let Some(norm) = &self.body.final_norm {
+            x = probe.visit("final_norm", norm.forward(&x)?)?;
+        }
+        self.record.finite_on_the_cpu("the last hidden state", x)
     }
 }
 
-impl<B: Body> Model for Transformer<B> {
+impl Model for Transformer {
     fn description(&self) -> &Description {
         &self.description
     }
@@ -136,12 +127,16 @@ impl<B: Body> Model for Transformer<B> {
         &self.record
     }
 
+    fn sizes(&self) -> ModelSizes {
+        count::of_stack(self)
+    }
+
     fn has_positive_weights(&self) -> bool {
-        self.body.mechanism().is_none_or(Mechanism::is_positive)
+        self.body.mechanism().is_positive()
     }
 
     fn has_product_weights(&self) -> bool {
-        self.body.mechanism().is_some_and(Mechanism::is_product)
+        self.body.mechanism().is_product()
     }
 
     fn hidden(&self, input: &Input, mask: &MaskChoice, probe: &mut dyn Probe, run: &Run) -> Result<Tensor> {
@@ -150,7 +145,7 @@ impl<B: Body> Model for Transformer<B> {
     }
 
     fn cache(&self, batch: usize) -> Result<KvCache> {
-        match B::CACHES {
+        match self.body.is_decoder {
             true => KvCache::new(self.record.name(), self.layout(batch), &self.device),
             false => Err(super::no_cache(&self.description)),
         }
@@ -164,7 +159,7 @@ impl<B: Body> Model for Transformer<B> {
         probe: &mut dyn Probe,
         run: &Run,
     ) -> Result<Tensor> {
-        if !B::CACHES {
+        if !self.body.is_decoder {
             return Err(super::no_cache(&self.description));
         }
         cache.expect(self.record.name(), self.layout(input.batch_size()), &self.device)?;
@@ -182,12 +177,17 @@ impl<B: Body> Model for Transformer<B> {
     }
 
     fn logits(&self, hidden: &Tensor, probe: &mut dyn Probe) -> Result<Option<Tensor>> {
-        let Some(logits) = self.body.logits(hidden, probe)? else { return Ok(None) };
+        let Some(head) = &self.body.head else { return Ok(None) };
+        let logits = head.forward(hidden, probe)?; // [B, T, V]
         probe.visit("logits", self.record.finite_on_the_cpu("logits", logits)?).map(Some)
     }
 
+    /// tanh(W·h + b) of the first token's hidden state h.
     fn pooled(&self, hidden: &Tensor, probe: &mut dyn Probe) -> Result<Option<Tensor>> {
-        let Some(pooled) = self.body.pooled(hidden, probe)? else { return Ok(None) };
-        probe.visit("pooled", pooled).map(Some)
+        let Some(pooler) = &self.body.pooler else { return Ok(None) };
+        let first = slice(hidden, Axis::Query, 0..1)?; // [B, 1, C]
+        let pooled = tanh(&pooler.forward(&first)?)?;
+        let axes = pooled.shape().axes().iter().copied().filter(|&(axis, _)| axis != Axis::Query);
+        probe.visit("pooled", pooled.reshape(axes.collect::<Vec<_>>())?).map(Some) // [B, C]
     }
 }

@@ -1,4 +1,4 @@
-//! [`Variant`]: fields of our own by which a BERT or a GPT-2 becomes an experiment.
+//! [`AttentionVariant`]: fields of our own that change the attention of a BERT or a GPT.
 //!
 //! | field | values | what it does |
 //! |---|---|---|
@@ -7,8 +7,8 @@
 //! | `feature_map` | `elu+1`, `relu` | which features, with `attention: "linear"` |
 //! | `directions` | `mixed`, `alternating` | half of the heads, or every second layer, look back, the others ahead |
 //!
-//! A model without them is the published one. With them, a checkpoint is still in the hub's format, but nobody
-//! else knows what to compute with it.
+//! A model without them is the published one. With them, a checkpoint is still in the hub's format, but other programs
+//! cannot compute with it.
 
 use super::Config;
 use crate::attention::{LinearAttention, Mechanism, ScaledDotProduct};
@@ -19,8 +19,8 @@ use crate::ops::FeatureMap;
 /// The fields.
 const FIELDS: [&str; 4] = ["head_size", "attention", "feature_map", "directions"];
 
-/// An error if the configuration of a family that has no variants states one of the fields, which would be without
-/// effect.
+/// An error if the configuration of a family that has no variants states one of the fields, which would have
+/// no effect.
 ///
 /// # Errors
 /// [`Error::Format`](crate::Error::Format) naming the field.
@@ -36,7 +36,7 @@ pub(super) fn expect_none(config: &Config) -> Result<()> {
 }
 
 /// How the attention of a configuration differs from the published one.
-pub(super) struct Variant {
+pub(super) struct AttentionVariant {
     /// D.
     pub(super) head_size: usize,
     /// How queries, keys and values meet.
@@ -47,7 +47,7 @@ pub(super) struct Variant {
     pub(super) other_mask: Option<Mask>,
 }
 
-impl Variant {
+impl AttentionVariant {
     /// Reads the fields beside `width` and `heads`, which the family calls `names`.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ impl Variant {
         };
         config.expect_heads(names[1], heads, head_size)?;
         let (mask, other_mask) = directions(config, names[1], heads)?;
-        Ok(Variant { head_size, mechanism: mechanism(config, head_size)?, mask, other_mask })
+        Ok(AttentionVariant { head_size, mechanism: mechanism(config, head_size)?, mask, other_mask })
     }
 
     /// An error if heads or layers look ahead: in a family that predicts the next token they would see it.

@@ -20,10 +20,10 @@ use crate::ops::{RotaryTable, add_bias, gather};
 use crate::tensor::Tensor;
 use crate::weight::Weight;
 
-/// One way to tell attention where tokens stand.
+/// A way to tell attention the positions of tokens.
 #[derive(Clone, Debug)]
 pub enum PositionScheme {
-    /// Not at all: only the mask may tell.
+    /// None: only the mask can show the order.
     None,
     /// A learned vector for every position, added to the hidden state, `[P, C]`.
     ///
@@ -77,7 +77,7 @@ impl PositionScheme {
         add_bias(&rows, &added.reshape([flat])?)?.reshape(x.shape().axes())
     }
 
-    /// The turns of `count` positions from `first` on, where the scheme turns queries and keys.
+    /// The rotation of `count` positions from `first` on, if the scheme rotates queries and keys.
     ///
     /// # Errors
     /// As [`RotaryTable::new`].

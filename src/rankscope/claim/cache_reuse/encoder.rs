@@ -1,21 +1,22 @@
-//! The same question for an encoder-decoder of random weights: what its cross-attention has stored.
+//! The same question for a RedLLM of random weights: are the keys and values of its cross-attention kept?
 
 use super::dialogue::Dialogue;
 use crate::axis::Axis;
 use crate::claim::{Evidence, Settings};
-use crate::error::Result;
-use crate::model::KvCache;
-use crate::model::architecture::{EncoderDecoder, Sizes};
+use crate::error::{Error, Result};
+use crate::model::preset::PairSizes;
 use crate::model::reuse::{ROUNDING, difference};
+use crate::model::{self, Config, Input, KvCache, MaskChoice, Model};
 use crate::numbers::short;
 use crate::ops::{concat, slice};
 use crate::probe::Unobserved;
 use crate::run::Run;
+use crate::tensor::Tensor;
 
 /// Two layers each.
 const LAYERS: [usize; 2] = [2, 2];
 
-/// Relative changes of what cross-attention has stored.
+/// Relative changes of the keys and values of cross-attention.
 pub(super) struct Encoder {
     /// Within a turn, while the decoder writes.
     pub in_turn: f64,
@@ -25,12 +26,14 @@ pub(super) struct Encoder {
 
 impl Encoder {
     pub fn measure(settings: &Settings, dialogue: &Dialogue, run: &Run) -> Result<Self> {
-        let vocab = dialogue.model.description().vocab;
-        let sizes = Sizes { width: 48, heads: 4, kv_heads: 2, head_size: 12, feed_forward: 96, vocab };
-        let model = EncoderDecoder::random(sizes, LAYERS, settings.seed()?, settings.device())?;
+        let (vocab, context) = (dialogue.model.description().vocab, dialogue.ids.len() + 1);
+        let sizes =
+            PairSizes { width: 48, heads: 4, kv_heads: 2, head_size: 12, feed_forward: 96, vocab, context };
+        let config = Config::from_value("an encoder-decoder of this claim", sizes.redllm(LAYERS))?;
+        let model = model::seeded(&config, settings.seed()?, settings.device())?;
         Ok(Encoder {
-            in_turn: within_a_turn(&model, dialogue, run)?,
-            grown: over_turns(&model, dialogue, run)?,
+            in_turn: within_a_turn(&*model, dialogue, run)?,
+            grown: over_turns(&*model, dialogue, run)?,
         })
     }
 
@@ -57,34 +60,31 @@ impl Encoder {
 
 /// The answer decoded token by token on keys and values computed once, against an encoder that reads the
 /// prompt again for every token: relative difference of the hidden states.
-fn within_a_turn(model: &EncoderDecoder, dialogue: &Dialogue, run: &Run) -> Result<f64> {
+fn within_a_turn(model: &dyn Model, dialogue: &Dialogue, run: &Run) -> Result<f64> {
     let (prompt, answer) = dialogue.ids[..dialogue.first].split_at(dialogue.prompt);
-    let memory = model.encode(prompt, &mut Unobserved, run)?;
-    let mut cache = model.cache()?;
-    let mut once = model.decode(&answer[..1], &memory, Some(&mut cache), &mut Unobserved, run)?;
-    for token in answer[1..].chunks(1) {
-        let state = model.decode(token, &memory, Some(&mut cache), &mut Unobserved, run)?;
-        once = concat(&once, &state, Axis::Query)?;
-    }
-    let last = answer.len() - 1;
+    let input = |ids: &[u32]| Input::new(prompt.to_vec()).with_decoder(ids.to_vec());
+    let (mut cache, mask) = (model.cache(1)?, MaskChoice::AsTrained);
+    let mut once = Vec::new();
     let mut again = Vec::new();
-    for end in 1..=answer.len() {
-        let memory = model.encode(prompt, &mut Unobserved, run)?;
-        let states = model.decode(&answer[..end], &memory, None, &mut Unobserved, run)?;
-        again.push(slice(&states, Axis::Query, end - 1..end)?);
+    for (end, token) in answer.chunks(1).enumerate() {
+        once.push(model.hidden_after(&mut cache, &input(token), &mask, &mut Unobserved, run)?);
+        let states = model.hidden(&input(&answer[..=end]), &mask, &mut Unobserved, run)?;
+        again.push(slice(&states, Axis::Query, end..end + 1)?);
     }
-    let mut all = again[0].clone();
-    for state in &again[1..=last] {
-        all = concat(&all, state, Axis::Query)?;
-    }
-    Ok(difference(&all, &once)?.0)
+    Ok(difference(&joined(&again)?, &joined(&once)?)?.0)
+}
+
+/// States one after the other.
+fn joined(states: &[Tensor]) -> Result<Tensor> {
+    let (first, others) = states.split_first().expect("an answer has a token");
+    others.iter().try_fold(first.clone(), |all, state| concat(&all, state, Axis::Query))
 }
 
 /// The prompt's keys and values when the encoder reads the prompt alone, and when it reads the whole
 /// dialogue.
-fn over_turns(model: &EncoderDecoder, dialogue: &Dialogue, run: &Run) -> Result<f64> {
-    let before = model.encode(&dialogue.ids[..dialogue.prompt], &mut Unobserved, run)?;
-    let mut after: KvCache = model.encode(&dialogue.ids, &mut Unobserved, run)?;
+fn over_turns(model: &dyn Model, dialogue: &Dialogue, run: &Run) -> Result<f64> {
+    let before = cross_attention(model, &dialogue.ids[..dialogue.prompt], run)?;
+    let mut after = cross_attention(model, &dialogue.ids, run)?;
     after.truncate(dialogue.prompt)?;
     let mut largest = 0.0;
     for (before, after) in before.layers().iter().zip(after.layers()) {
@@ -93,4 +93,14 @@ fn over_turns(model: &EncoderDecoder, dialogue: &Dialogue, run: &Run) -> Result<
         }
     }
     Ok(largest)
+}
+
+/// The keys and values that the decoder's cross-attention makes of a text.
+fn cross_attention(model: &dyn Model, text: &[u32], run: &Run) -> Result<KvCache> {
+    let mut cache = model.cache(1)?;
+    let input = Input::new(text.to_vec()).with_decoder(vec![text[0]]);
+    model.hidden_after(&mut cache, &input, &MaskChoice::AsTrained, &mut Unobserved, run)?;
+    let cross =
+        cache.cross().ok_or_else(|| Error::invalid("cache", "without an encoder", "one of a pair"))?;
+    Ok(cross.keys_and_values().clone())
 }

@@ -3,6 +3,7 @@
 use ndarray::Array2;
 use serde_json::Value;
 
+use crate::array::read_matrix_from;
 use crate::claim::{Evidence, Sample, Settings, attention_weights, gaussian};
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -11,7 +12,7 @@ use crate::figure::{Curve, Lines, PlotAxis, Reference};
 use crate::mask::Mask;
 use crate::numbers::short;
 use crate::rank::precise::{self, SigmaMin, Triangular};
-use crate::rank::{Lens, LuDeterminant, Spectrum, Tolerance, lu_determinant, npy, spectrum_in_f32};
+use crate::rank::{Lens, LuDeterminant, Spectrum, Tolerance, lu_determinant, spectrum_in_f32};
 use crate::run::Run;
 
 const SOURCE: &str = "200-digit reference of the stored draw";
@@ -26,7 +27,7 @@ pub(super) fn queries_and_keys() -> Result<[Array2<f64>; 2]> {
         ("causal_n128_d16_q.npy", include_bytes!("../../tests/fixtures/claims/causal_n128_d16_q.npy")),
         ("causal_n128_d16_k.npy", include_bytes!("../../tests/fixtures/claims/causal_n128_d16_k.npy")),
     ];
-    let [q, k] = files.map(|(name, bytes)| npy::read_from(name.as_ref(), bytes));
+    let [q, k] = files.map(|(name, bytes)| read_matrix_from(name.as_ref(), bytes));
     Ok([q?, k?])
 }
 

@@ -9,11 +9,11 @@ use super::{About, Allowed, Evidence, Exact, Experiment, Parameter, Sample, Sett
 use crate::error::{Error, Result};
 use crate::figure::style::Kind;
 use crate::figure::{Curve, Lines, PlotAxis, Reference};
+use crate::model::count::{non_embedding, total};
 use crate::numbers::{scaled, short};
-use crate::probe::Unobserved;
 use crate::run::Run;
 
-use models::{Models, NAMES, Point, ids, point};
+use models::{Models, NAMES, Point, point};
 
 /// See the module.
 pub struct EncoderDecoderCost;
@@ -93,7 +93,7 @@ impl Experiment for EncoderDecoderCost {
             return Err(Error::invalid("prompts", long, format!("less than tokens = {tokens}")));
         }
         let models = Models::new(settings)?;
-        let caches = caches(&models, tokens, prompts[0], run)?;
+        let caches = models.caches(tokens, prompts[0], run)?;
         let points = prompts.iter().map(|&prompt| point(&models, settings, prompt, run));
         Ok(Measured { points: points.collect::<Result<_>>()?, models, tokens, caches })
     }
@@ -161,32 +161,17 @@ fn is_near(ratio: f64) -> bool {
 
 fn parameters(evidence: &mut Evidence, models: &Models) {
     for (which, name) in NAMES.iter().enumerate() {
-        let layers = models.layers_of(which);
-        let formula = match which {
-            0 => models.sizes.decoder_only(layers),
-            _ => models.sizes.encoder_decoder(layers, layers),
-        };
-        let count = models.parameters(which);
-        evidence.measure(format!("parameters_{name}"), count.total as f64, "").expect(
-            formula.total as f64,
+        let parts = models.sizes(which).parts();
+        evidence.measure(format!("parameters_{name}"), models.parameters(which) as f64, "").expect(
+            total(&parts) as f64,
             0.0,
             "the formulas of the shapes",
         );
-        evidence.measure(format!("parameters_outside_embedding_{name}"), count.non_embedding() as f64, "");
+        let outside = non_embedding(&parts) as f64;
+        evidence.measure(format!("parameters_outside_embedding_{name}"), outside, "");
     }
     evidence.measure("parameter_ratio", models.parameter_ratio(1), "times");
     evidence.measure("parameter_ratio_equal", models.parameter_ratio(2), "times");
-}
-
-/// Bytes of keys and values after a whole sequence.
-fn caches(models: &Models, tokens: usize, prompt: usize, run: &Run) -> Result<[usize; 2]> {
-    let ids = ids(models, tokens);
-    let mut own = models.decoder.cache()?;
-    models.decoder.hidden(&ids, Some(&mut own), &mut Unobserved, run)?;
-    let memory = models.both[0].encode(&ids[..prompt], &mut Unobserved, run)?;
-    let mut answer = models.both[0].cache()?;
-    models.both[0].decode(&ids[prompt..], &memory, Some(&mut answer), &mut Unobserved, run)?;
-    Ok([own.bytes(), memory.bytes() + answer.bytes()])
 }
 
 fn record(evidence: &mut Evidence, models: &Models, tokens: usize, point: &Point) {
@@ -230,7 +215,7 @@ fn weigh(evidence: &mut Evidence, measured: &Measured) {
     let cache = measured.cache_ratio();
     let text = format!("the caches after a whole sequence are {} times as large", short(cache));
     evidence.weigh(is_near(cache), text);
-    let outside = |which: usize| scaled(models.parameters(which).non_embedding() as f64, "");
+    let outside = |which: usize| scaled(non_embedding(&models.sizes(which).parts()) as f64, "");
     let text = format!(
         "outside the embedding it has {} times the parameters ({} against {})",
         short(models.parameter_ratio(1)),

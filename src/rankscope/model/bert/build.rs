@@ -1,21 +1,22 @@
 //! From a configuration to a BERT.
 
 use super::dialect::Dialect;
-use super::{Bert, Embeddings, Head, Layer};
-use crate::attention::MultiHead;
+use crate::attention::{Linear, MultiHead};
 use crate::axis::Axis;
 use crate::error::Result;
 use crate::mask::Mask;
+use crate::model::block::Block;
 use crate::model::builder::{Builder, NamedSize};
-use crate::model::encoder_decoder::Activation;
-use crate::model::transformer::Transformer;
-use crate::model::variant::Variant;
-use crate::model::{Config, Description, Model, OtherMask};
+use crate::model::embeddings::{Embeddings, LanguageHead, Order};
+use crate::model::feed_forward::{Activation, Network};
+use crate::model::transformer::{Body, Trained, Transformer};
+use crate::model::variant::AttentionVariant;
+use crate::model::{Config, Model, OtherMask};
 use crate::tensor::Tensor;
 use crate::weight::Weight;
 
 /// The fields that decide what is built.
-struct Sizes {
+struct BertFields {
     width: usize,
     heads: usize,
     feed_forward: usize,
@@ -27,10 +28,10 @@ struct Sizes {
     activation: Activation,
     is_tied: bool,
     padding_id: Option<u32>,
-    variant: Variant,
+    variant: AttentionVariant,
 }
 
-impl Sizes {
+impl BertFields {
     fn read(dialect: &Dialect, config: &Config) -> Result<Self> {
         let fields = &dialect.fields;
         expect_implemented(config)?;
@@ -38,7 +39,7 @@ impl Sizes {
             true => Some(config.optional("pad_token_id")?.unwrap_or(1)),
             false => None,
         };
-        Ok(Sizes {
+        Ok(BertFields {
             width: config.size(fields.width)?,
             heads: config.size(fields.heads)?,
             feed_forward: config.size(fields.feed_forward)?,
@@ -51,7 +52,7 @@ impl Sizes {
             activation: Activation::read(config, fields.activation)?,
             is_tied: config.optional("tie_word_embeddings")?.unwrap_or(true),
             padding_id,
-            variant: Variant::read(config, [fields.width, fields.heads])?,
+            variant: AttentionVariant::read(config, [fields.width, fields.heads])?,
         })
     }
 
@@ -86,7 +87,7 @@ impl Sizes {
 /// Takes the parts from the builder, with the sizes that they share.
 struct Loader<'a, 'b> {
     dialect: &'a Dialect,
-    sizes: &'a Sizes,
+    fields: &'a BertFields,
     builder: &'a mut Builder<'b>,
     /// `bert.`, or nothing.
     prefix: &'static str,
@@ -99,7 +100,7 @@ impl<'a, 'b> Loader<'a, 'b> {
     fn new(
         dialect: &'a Dialect,
         config: &Config,
-        sizes: &'a Sizes,
+        fields: &'a BertFields,
         builder: &'a mut Builder<'b>,
     ) -> Result<Self> {
         let has_head =
@@ -110,11 +111,11 @@ impl<'a, 'b> Loader<'a, 'b> {
         let pooler = format!("{prefix}pooler.dense.weight");
         let has_pooler =
             dialect.has_segments && builder.has(&pooler, !config.is_of_class(dialect.without_pooler)?);
-        Ok(Loader { dialect, sizes, builder, prefix, has_head, has_pooler })
+        Ok(Loader { dialect, fields, builder, prefix, has_head, has_pooler })
     }
 
     fn width(&self) -> NamedSize {
-        (Axis::Width, self.sizes.width)
+        (Axis::Width, self.fields.width)
     }
 
     fn table(&mut self, name: &str, entries: NamedSize) -> Result<Weight> {
@@ -123,30 +124,32 @@ impl<'a, 'b> Loader<'a, 'b> {
     }
 
     fn embeddings(&mut self, words: Weight) -> Result<Embeddings> {
-        let Sizes { width, positions, type_count, epsilon, padding_id, .. } = *self.sizes;
-        let has_segments = self.dialect.has_segments;
+        let BertFields { width, positions, type_count, epsilon, padding_id, .. } = *self.fields;
         Ok(Embeddings {
             words,
-            positions: self.table("position_embeddings", (Axis::Position, positions))?,
-            types: match has_segments {
+            positions: Some(self.table("position_embeddings", (Axis::Position, positions))?),
+            segments: match self.dialect.has_segments {
                 true => Some(self.table("token_type_embeddings", (Axis::Row, type_count))?),
                 false => None,
             },
-            type_count,
-            norm: self.builder.layer_norm(&format!("{}embeddings.LayerNorm", self.prefix), width, epsilon)?,
+            norm: Some(self.builder.layer_norm(
+                &format!("{}embeddings.LayerNorm", self.prefix),
+                width,
+                epsilon,
+            )?),
             padding_id,
         })
     }
 
-    fn layer(&mut self, index: usize) -> Result<Layer> {
-        let Sizes { width: c, heads, feed_forward, epsilon, activation, ref variant, .. } = *self.sizes;
+    fn block(&mut self, index: usize) -> Result<Block> {
+        let BertFields { width: c, heads, feed_forward, epsilon, activation, ref variant, .. } = *self.fields;
         let path = |part: &str| format!("{}{}.{index}.{part}", self.prefix, self.dialect.layers);
         let (width, inner, parts) =
             ((Axis::Width, c), (Axis::FeedForward, feed_forward), &self.dialect.parts);
         let size = heads * variant.head_size;
         let (all, shared) = ((Axis::HeadWidth, size), (Axis::KvWidth, size));
         let builder = &mut *self.builder;
-        Ok(Layer {
+        Ok(Block {
             self_attention: MultiHead {
                 heads,
                 kv_heads: heads,
@@ -157,43 +160,49 @@ impl<'a, 'b> Loader<'a, 'b> {
                 mechanism: variant.mechanism,
             },
             attention_norm: builder.layer_norm(&path(parts.attention_norm), c, epsilon)?,
-            up: builder.linear(&path(parts.up), inner, width, true)?,
-            down: builder.linear(&path(parts.down), width, inner, true)?,
-            output_norm: builder.layer_norm(&path(parts.output_norm), c, epsilon)?,
-            activation,
+            feed_forward: Network {
+                gate: None,
+                up: builder.linear(&path(parts.up), inner, width, true)?,
+                down: builder.linear(&path(parts.down), width, inner, true)?,
+                activation,
+            }
+            .into(),
+            feed_forward_norm: builder.layer_norm(&path(parts.output_norm), c, epsilon)?,
+            is_pre_norm: false,
         })
     }
 
     /// The words, and the decoder where there is a head: the same handle where they are tied.
     fn words(&mut self) -> Result<(Weight, Option<Weight>)> {
-        let vocab = (Axis::Vocab, self.sizes.vocab);
+        let vocab = (Axis::Vocab, self.fields.vocab);
         if !self.has_head {
             return Ok((self.table("word_embeddings", vocab)?, None));
         }
         let name = format!("{}embeddings.word_embeddings.weight", self.prefix);
         let (decoder, axes) = (format!("{}.weight", self.dialect.head.decoder), [vocab, self.width()]);
-        let [words, decoder] = self.builder.tied([&name, &decoder], axes, self.sizes.is_tied)?;
+        let [words, decoder] = self.builder.tied([&name, &decoder], axes, self.fields.is_tied)?;
         Ok((words, Some(decoder)))
     }
 
-    fn head(&mut self, decoder: Weight) -> Result<Head> {
-        let Sizes { width: c, epsilon, activation, .. } = *self.sizes;
+    /// A dense layer, the function of the layers (or GELU), a norm, then the decoder and a bias.
+    fn head(&mut self, decoder: Weight) -> Result<LanguageHead> {
+        let BertFields { width: c, epsilon, activation, .. } = *self.fields;
         let (width, names) = (self.width(), &self.dialect.head);
-        Ok(Head {
-            transform: self.builder.linear(names.transform, width, width, true)?,
-            activation: names.activation.unwrap_or(activation),
-            norm: self.builder.layer_norm(names.norm, c, epsilon)?,
-            decoder,
-            bias: self.head_bias()?,
+        let dense = self.builder.linear(names.transform, width, width, true)?;
+        let norm = self.builder.layer_norm(names.norm, c, epsilon)?;
+        Ok(LanguageHead {
+            transform: Some((dense, names.activation.unwrap_or(activation), norm)),
+            scale: None,
+            output: Linear { weight: decoder, bias: Some(self.head_bias()?) },
         })
     }
 
     /// The decoder adds its own bias; the other name is for checkpoints that tie the two.
     fn head_bias(&mut self) -> Result<Tensor> {
         let own = format!("{}.bias", self.dialect.head.decoder);
-        let vocab = (Axis::Vocab, self.sizes.vocab);
+        let vocab = (Axis::Vocab, self.fields.vocab);
         match self.dialect.head.bias {
-            Some(tied) if !self.builder.has(&own, !self.sizes.is_tied) && self.builder.has(tied, true) => {
+            Some(tied) if !self.builder.has(&own, !self.fields.is_tied) && self.builder.has(tied, true) => {
                 self.builder.bias(tied, vocab)
             }
             tied => {
@@ -203,10 +212,10 @@ impl<'a, 'b> Loader<'a, 'b> {
         }
     }
 
-    fn body(mut self) -> Result<Bert> {
+    fn body(mut self) -> Result<Body> {
         let (words, decoder) = self.words()?;
         let embeddings = self.embeddings(words)?;
-        let layers = (0..self.sizes.layers).map(|index| self.layer(index)).collect::<Result<Vec<_>>>()?;
+        let blocks = (0..self.fields.layers).map(|index| self.block(index)).collect::<Result<Vec<_>>>()?;
         let head = decoder.map(|decoder| self.head(decoder)).transpose()?;
         let pooler = match self.has_pooler {
             true => {
@@ -215,7 +224,8 @@ impl<'a, 'b> Loader<'a, 'b> {
             }
             false => None,
         };
-        Ok(Bert { embeddings, layers, head, pooler })
+        let order = Order::Embedded;
+        Ok(Body { is_decoder: false, embeddings, order, blocks, final_norm: None, head, pooler })
     }
 }
 
@@ -235,29 +245,12 @@ pub(in crate::model) fn transformer(
     dialect: &Dialect,
     config: &Config,
     builder: &mut Builder<'_>,
-) -> Result<Transformer<Bert>> {
-    let sizes = Sizes::read(dialect, config)?;
-    let (context, trained_mask) = (sizes.context(config)?, sizes.trained_mask(dialect, config)?);
-    let body = Loader::new(dialect, config, &sizes, builder)?.body()?;
-    let record = builder.finish(&[])?;
-    let Sizes { width, heads, feed_forward, layers, vocab, variant, .. } = sizes;
-    let description = Description {
-        family: dialect.family,
-        layers,
-        heads,
-        kv_heads: heads,
-        head_size: variant.head_size,
-        width,
-        feed_forward,
-        vocab,
-        context,
-        trained_mask,
-        encoder: None,
-        other_mask: variant.other_mask.and_then(|mask| OtherMask::odd(mask, layers)),
-        parameters: record.parameters(),
-        dtype: body.embeddings.words.dtype(),
-    };
-    Ok(Transformer { description, device: builder.device().clone(), record, body })
+) -> Result<Transformer> {
+    let fields = BertFields::read(dialect, config)?;
+    let (context, mask) = (fields.context(config)?, fields.trained_mask(dialect, config)?);
+    let body = Loader::new(dialect, config, &fields, builder)?.body()?;
+    let other_mask = fields.variant.other_mask.and_then(|mask| OtherMask::odd(mask, fields.layers));
+    Transformer::new(Trained { family: dialect.family, context, mask, other_mask }, body, builder, &[])
 }
 
 /// An error for what BERT's configuration can ask for and nobody uses.

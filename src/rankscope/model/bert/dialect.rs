@@ -1,6 +1,6 @@
 //! What BERT and its relatives call their fields and tensors.
 
-use crate::model::encoder_decoder::Activation;
+use crate::model::feed_forward::Activation;
 use crate::ops::GeluForm;
 
 /// The names of one family.

@@ -2,10 +2,9 @@
 
 use serde::Serialize;
 
-use super::operations::{Load, Operations};
-use super::plan::{Plan, Stack};
+use super::operations::{Load, Operations, Pairs};
+use super::sizes::{ModelSizes, StackSizes};
 use crate::error::{Error, Result};
-use crate::model::architecture::Pairs;
 
 /// The cost of one step of decoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -31,23 +30,23 @@ pub struct Decoding {
     pub total_without_cache: u128,
 }
 
-impl Plan {
+impl ModelSizes {
     /// What steps of decoding cost up to the target of `load`, for one sequence.
     ///
     /// With a cache a step at context T takes 2 for every weight of the decoder's layers, 4·H·D·T a layer,
     /// and 2·V·C; without one all T tokens go through all layers again, 2·T and 2·H·D·T(T + 1) in their
     /// place, and an encoder reads its source again.
     ///
-    /// **Conventions**: masked pairs are skipped. Reading the source is no step: with a cache it is done
-    /// once, before the first (its cost is that of the encoder and of the cross-attention's keys and values).
+    /// **Conventions**: masked pairs are skipped. Reading the source is not a step: with a cache it is done
+    /// once, before the first step, and costs the encoder and the keys and values of cross-attention.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a model without a decoder.
     ///
     /// ```
     /// use rankscope::model::{count::Load, preset};
-    /// let plan = preset::find("gpt2")?.plan()?;
-    /// let curve = plan.decoding(Load::new(&plan, 1024, 1, None)?)?;
+    /// let sizes = preset::find("gpt2")?.sizes()?;
+    /// let curve = sizes.decoding(Load::new(&sizes, 1024, 1, None)?)?;
     /// let last = curve.steps.last().expect("1024 steps");
     /// assert_eq!(last.with_cache, 2 * (12 * 12 * 768 * 768 + 50_257 * 768) + 4 * 12 * 768 * 1024);
     /// # Ok::<(), rankscope::Error>(())
@@ -74,14 +73,14 @@ impl Plan {
         Ok(self.step(self.writing_stack()?, load.target(), load.source))
     }
 
-    fn writing_stack(&self) -> Result<&Stack> {
+    fn writing_stack(&self) -> Result<&StackSizes> {
         self.decoder.as_ref().ok_or_else(|| {
             let got = format!("a {} without a decoder", self.family);
             Error::invalid("model to decode with", got, "one that writes token by token")
         })
     }
 
-    fn step(&self, stack: &Stack, tokens: usize, source: usize) -> Step {
+    fn step(&self, stack: &StackSizes, tokens: usize, source: usize) -> Step {
         let again = Load { batch: 1, tokens: source + tokens, source };
         Step {
             tokens,

@@ -2,9 +2,8 @@
 
 use serde::Serialize;
 
-use super::plan::{Attention, Output, Plan, Sees, Stack, product};
+use super::sizes::{AttentionSizes, ModelSizes, Output, Sees, StackSizes, product};
 use crate::error::{Error, Result};
-use crate::model::architecture::Pairs;
 
 /// Operations, a multiplication and an addition counted as two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,6 +37,15 @@ impl Operations {
     }
 }
 
+/// Which (query, key) pairs of masked self-attention are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pairs {
+    /// All T·S, as an attention computes them that stores its scores.
+    All,
+    /// Those that the mask allows, as a kernel computes them that skips the others.
+    Allowed,
+}
+
 /// What goes through a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Load {
@@ -56,7 +64,7 @@ impl Load {
     /// # Errors
     /// [`Error::Invalid`] naming a size that is 0 or too large, or a source where the model has not both
     /// sides.
-    pub fn new(plan: &Plan, tokens: usize, batch: usize, source: Option<usize>) -> Result<Self> {
+    pub fn new(sizes: &ModelSizes, tokens: usize, batch: usize, source: Option<usize>) -> Result<Self> {
         /// As large as a size of a configuration may be.
         const MOST: usize = 1 << 24;
         for (what, size) in [("context", tokens), ("batch", batch)] {
@@ -64,14 +72,14 @@ impl Load {
                 return Err(Error::invalid(what, size, format!("a whole number from 1 to {MOST}")));
             }
         }
-        if let Some(most) = plan.context.filter(|&most| tokens > most) {
-            let expected = format!("at most {most}, the context of this {}", plan.family);
+        if let Some(most) = sizes.context.filter(|&most| tokens > most) {
+            let expected = format!("at most {most}, the context of this {}", sizes.family);
             return Err(Error::invalid("context", tokens, expected));
         }
-        let has_both = plan.encoder.is_some() && plan.decoder.is_some();
+        let has_both = sizes.encoder.is_some() && sizes.decoder.is_some();
         let source = match source {
             Some(source) if !has_both => {
-                let expected = format!("none: a {} has not both an encoder and a decoder", plan.family);
+                let expected = format!("none: a {} has not both an encoder and a decoder", sizes.family);
                 return Err(Error::invalid("source", source, expected));
             }
             None if has_both && tokens < 2 => {
@@ -82,24 +90,24 @@ impl Load {
             }
             Some(source) => source,
             None if has_both => tokens / 2,
-            None if plan.encoder.is_some() => tokens,
+            None if sizes.encoder.is_some() => tokens,
             None => 0,
         };
         Ok(Load { batch, tokens, source })
     }
 
     /// One sequence as long as the model takes; 512 tokens on either side where it sets no limit.
-    pub fn longest(plan: &Plan) -> usize {
-        plan.context.unwrap_or(1024)
+    pub fn longest(sizes: &ModelSizes) -> usize {
+        sizes.context.unwrap_or(1024)
     }
 
     /// Tokens that go through the decoder.
-    pub(super) fn target(&self) -> usize {
+    pub(crate) fn target(&self) -> usize {
         self.tokens - self.source
     }
 }
 
-impl Plan {
+impl ModelSizes {
     /// Operations of a forward pass in training: every position of the decoder is predicted.
     ///
     /// **Conventions**: norms, softmax, gates, positions and lookups are left out, as usual: they are linear
@@ -118,7 +126,7 @@ impl Plan {
     }
 
     /// One sequence through both stacks, with the logits of `predicted` positions.
-    pub(super) fn pass(&self, load: Load, predicted: usize, pairs: Pairs) -> Operations {
+    pub(crate) fn pass(&self, load: Load, predicted: usize, pairs: Pairs) -> Operations {
         let (source, target) = (load.source, load.target());
         let encoder = self.encoder.as_ref().map(|stack| self.through(stack, source, source, 0, pairs));
         let decoder = self.decoder.as_ref().map(|stack| {
@@ -130,7 +138,7 @@ impl Plan {
     }
 
     /// One more token behind `past` others, whose keys and values are there already.
-    pub(super) fn cached_step(&self, stack: &Stack, past: usize, source: usize) -> Operations {
+    pub(super) fn cached_step(&self, stack: &StackSizes, past: usize, source: usize) -> Operations {
         let attention = stack.self_attention;
         let seen = match attention.is_linear {
             true => product([stack.layers, attention.head_size]),
@@ -142,9 +150,16 @@ impl Plan {
     }
 
     /// `tokens` positions through all layers of a stack, cross-attention to `source` included.
-    fn through(&self, stack: &Stack, tokens: usize, keys: usize, source: usize, pairs: Pairs) -> Operations {
+    fn through(
+        &self,
+        stack: &StackSizes,
+        tokens: usize,
+        keys: usize,
+        source: usize,
+        pairs: Pairs,
+    ) -> Operations {
         let own = match stack.self_attention {
-            Attention { is_linear: true, head_size, .. } => product([stack.layers, tokens, head_size]),
+            AttentionSizes { is_linear: true, head_size, .. } => product([stack.layers, tokens, head_size]),
             _ => stack.over_layers(|sees| sees.pairs(tokens, keys, pairs)),
         };
         let attention = self.of_pairs(stack, own, product([tokens, source]));
@@ -152,7 +167,7 @@ impl Plan {
     }
 
     /// 2 for every weight that one position visits in a stack.
-    fn visits(&self, stack: &Stack) -> u128 {
+    fn visits(&self, stack: &StackSizes) -> u128 {
         let (width, network) = (self.width, &stack.feed_forward);
         let cross = stack.cross_attention.map_or(0, |attention| 2 * attention.query_matrix(width));
         let feed_forward = network.active as u128 * network.network(width) + network.router(width);
@@ -160,14 +175,14 @@ impl Plan {
     }
 
     /// The keys and values that the cross-attention makes of the source.
-    pub(super) fn read_source(&self, stack: &Stack, source: usize) -> Operations {
+    pub(super) fn read_source(&self, stack: &StackSizes, source: usize) -> Operations {
         let keys = stack.cross_attention.map_or(0, |attention| 2 * attention.key_matrix(self.width));
         Operations { layers: 2 * (stack.layers * source) as u128 * keys, ..Operations::default() }
     }
 
     /// `own` pairs of self-attention in all layers together, and `cross` pairs of cross-attention in each layer.
-    fn of_pairs(&self, stack: &Stack, own: u128, cross: u128) -> u128 {
-        let per_pair = |attention: Attention| 4 * product([attention.heads, attention.head_size]);
+    fn of_pairs(&self, stack: &StackSizes, own: u128, cross: u128) -> u128 {
+        let per_pair = |attention: AttentionSizes| 4 * product([attention.heads, attention.head_size]);
         let cross_pair = stack.cross_attention.map_or(0, per_pair) * stack.layers as u128;
         per_pair(stack.self_attention) * own + cross_pair * cross
     }

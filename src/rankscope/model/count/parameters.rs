@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::plan::{Output, Plan, Stack, product};
+use super::sizes::{ModelSizes, Output, StackSizes, product};
 
 /// The numbers of one part of a model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -28,9 +28,9 @@ impl Part {
     }
 }
 
-impl Plan {
-    /// The parts of the body and of what stands on top of it, those without numbers left out; a tied matrix is
-    /// counted once.
+impl ModelSizes {
+    /// The parts of the body and the heads, without those that have no numbers; a tied matrix is counted
+    /// once.
     ///
     /// Per layer: attention 2·C·HD + 2·C·GD, a feed-forward network 2·C·F (3·C·F with a gate) and C·E for
     /// a router over E of them, biases and norms where the family has them.
@@ -42,8 +42,8 @@ impl Plan {
     ///
     /// ```
     /// use rankscope::model::{count::total, preset};
-    /// let plan = preset::find("llama-7b")?.plan()?;
-    /// assert_eq!(total(&plan.parts()), 6_738_415_616);
+    /// let sizes = preset::find("llama-7b")?.sizes()?;
+    /// assert_eq!(total(&sizes.parts()), 6_738_415_616);
     /// # Ok::<(), rankscope::Error>(())
     /// ```
     pub fn parts(&self) -> Vec<Part> {
@@ -71,7 +71,7 @@ impl Plan {
     }
 }
 
-fn of_stack(name: &str, stack: &Stack, width: usize) -> Vec<Part> {
+fn of_stack(name: &str, stack: &StackSizes, width: usize) -> Vec<Part> {
     let layers = stack.layers as u128;
     let part = |what: &str, parameters: u128| Part::new(format!("{name}.{what}"), parameters);
     let network = &stack.feed_forward;
@@ -86,7 +86,7 @@ fn of_stack(name: &str, stack: &Stack, width: usize) -> Vec<Part> {
     ]
 }
 
-fn norms(stack: &Stack) -> u128 {
+fn norms(stack: &StackSizes) -> u128 {
     let count = stack.layers * stack.norms + usize::from(stack.has_final_norm);
     product([count, stack.norm_size])
 }

@@ -3,12 +3,11 @@
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
-use super::memory::Memory;
-use super::operations::{Load, Operations};
+use super::bytes::Bytes;
+use super::operations::{Load, Operations, Pairs};
 use super::parameters::{Part, active, body, non_embedding, total};
-use super::plan::{Output, Plan, Sees};
+use super::sizes::{ModelSizes, Output, Sees};
 use crate::error::Result;
-use crate::model::architecture::Pairs;
 use crate::model::preset::Preset;
 use crate::weight::Dtype;
 
@@ -22,8 +21,8 @@ pub struct Count {
     /// What that source states and what it does not.
     pub stated: Option<&'static str>,
     /// The sizes, where they are known.
-    pub sizes: Option<Plan>,
-    /// Of the body and of what stands on top of it.
+    pub sizes: Option<ModelSizes>,
+    /// Of the body and of the heads.
     pub parameters: Parameters,
     /// Operations and bytes, where the sizes are known.
     pub costs: Option<Costs>,
@@ -36,9 +35,9 @@ pub struct Parameters {
     pub total: u128,
     /// What one token meets.
     pub active: u128,
-    /// The body alone, without an output layer of its own and heads; `None` where only totals are told.
+    /// The body alone, without an output layer of its own and heads; `None` where only totals are known.
     pub body: Option<u128>,
-    /// The body without its tables; `None` where only totals are told.
+    /// The body without its tables; `None` where only totals are known.
     pub non_embedding: Option<u128>,
     /// What the total is made of.
     pub parts: Vec<Part>,
@@ -59,20 +58,20 @@ pub struct Costs {
     /// Forward and backward.
     pub training: Operations,
     /// Bytes.
-    pub memory: Memory,
-    /// What these numbers take for granted, a sentence each.
+    pub memory: Bytes,
+    /// The assumptions behind these numbers, one sentence each.
     pub assumptions: Vec<String>,
 }
 
 impl Parameters {
-    fn of(plan: &Plan) -> Self {
-        let parts = plan.parts();
+    fn of(sizes: &ModelSizes) -> Self {
+        let parts = sizes.parts();
         Parameters {
             total: total(&parts),
             active: active(&parts),
             body: Some(body(&parts)),
             non_embedding: Some(non_embedding(&parts)),
-            apart: plan.apart.clone(),
+            apart: sizes.apart.clone(),
             parts,
         }
     }
@@ -85,21 +84,21 @@ impl Parameters {
 
 impl Count {
     /// Of sizes.
-    pub fn of_plan(name: impl Into<String>, plan: Plan, load: Load, dtype: Dtype) -> Self {
+    pub fn of_sizes(name: impl Into<String>, sizes: ModelSizes, load: Load, dtype: Dtype) -> Self {
         let costs = Costs {
             load,
-            forward: plan.forward(load, Pairs::Allowed),
-            forward_all_pairs: plan.forward(load, Pairs::All),
-            training: plan.training(load, Pairs::Allowed),
-            memory: plan.memory(load, dtype),
-            assumptions: assumptions(&plan, load, dtype),
+            forward: sizes.forward(load, Pairs::Allowed),
+            forward_all_pairs: sizes.forward(load, Pairs::All),
+            training: sizes.training(load, Pairs::Allowed),
+            memory: sizes.memory(load, dtype),
+            assumptions: assumptions(&sizes, load, dtype),
         };
         Count {
             name: name.into(),
             source: None,
             stated: None,
-            parameters: Parameters::of(&plan),
-            sizes: Some(plan),
+            parameters: Parameters::of(&sizes),
+            sizes: Some(sizes),
             costs: Some(costs),
         }
     }
@@ -107,41 +106,41 @@ impl Count {
     /// Of a preset; `load` makes the load of its sizes, where they are known.
     ///
     /// # Errors
-    /// As [`Preset::plan`] and whatever `load` returns.
+    /// As [`Preset::sizes`] and whatever `load` returns.
     pub fn of_preset(
         preset: &Preset,
-        load: impl FnOnce(&Plan) -> Result<Load>,
+        load: impl FnOnce(&ModelSizes) -> Result<Load>,
         dtype: Dtype,
     ) -> Result<Self> {
         let (source, stated) = (Some(preset.source), Some(preset.stated));
         if preset.has_sizes() {
-            let plan = preset.plan()?;
-            let load = load(&plan)?;
-            return Ok(Count { source, stated, ..Count::of_plan(preset.name, plan, load, dtype) });
+            let sizes = preset.sizes()?;
+            let load = load(&sizes)?;
+            return Ok(Count { source, stated, ..Count::of_sizes(preset.name, sizes, load, dtype) });
         }
         let parameters = Parameters::told(preset.parts()?);
         Ok(Count { name: preset.name.to_owned(), source, stated, sizes: None, parameters, costs: None })
     }
 }
 
-/// What the numbers of a count take for granted, a sentence each.
-pub fn assumptions(plan: &Plan, load: Load, dtype: Dtype) -> Vec<String> {
+/// The assumptions behind the numbers of a count, one sentence each.
+pub fn assumptions(sizes: &ModelSizes, load: Load, dtype: Dtype) -> Vec<String> {
     let mut all = vec![
         "2 operations for every weight of a product and token that visits it, 4·H·D for every query, key and layer; \
          norms, softmax, activations and lookups left out"
             .to_owned(),
     ];
     let (source, target) = (load.source, load.target());
-    if plan.encoder.is_some() && plan.decoder.is_some() {
+    if sizes.encoder.is_some() && sizes.decoder.is_some() {
         all.push(format!(
             "the encoder reads {source} tokens and the decoder writes {target}, all of them predicted"
         ));
-    } else if plan.decoder.is_some() {
+    } else if sizes.decoder.is_some() {
         all.push("every position is predicted".to_owned());
     } else {
         all.push("hidden states only: the pooler and heads apart are left out of the operations".to_owned());
     }
-    if plan.stacks().any(|(_, stack)| stack.sees != Sees::All) {
+    if sizes.stacks().any(|(_, stack)| stack.sees != Sees::All) {
         all.push(
             "pairs that the mask forbids are skipped; beside it, all pairs of queries and keys".to_owned(),
         );
@@ -150,7 +149,7 @@ pub fn assumptions(plan: &Plan, load: Load, dtype: Dtype) -> Vec<String> {
         "training: the backward pass costs twice the forward pass, nothing is computed again".to_owned(),
     );
     all.push(format!("weights, cache and scores in {dtype}; scores are those of a kernel that stores them"));
-    for (name, stack) in plan.stacks() {
+    for (name, stack) in sizes.stacks() {
         let network = &stack.feed_forward;
         if network.experts > 1 {
             let (active, experts) = (network.active, network.experts);
@@ -166,13 +165,13 @@ pub fn assumptions(plan: &Plan, load: Load, dtype: Dtype) -> Vec<String> {
             ));
         }
     }
-    if plan.decoder.as_ref().is_some_and(|stack| stack.self_attention.is_linear) {
+    if sizes.decoder.as_ref().is_some_and(|stack| stack.self_attention.is_linear) {
         all.push(
             "a decoder of linear attention keeps running sums (what generates here keeps keys and values)"
                 .to_owned(),
         );
     }
-    if plan.output == Output::Tied {
+    if sizes.output == Output::Tied {
         all.push("the output layer is the embedding, counted once".to_owned());
     }
     all

@@ -1,5 +1,5 @@
-//! [`EncoderDecoder`]: a model of two stacks. The families say what their blocks are made of and where their
-//! positions come from; reading, decoding, the cache and the names of a trace are the same for all.
+//! [`EncoderDecoder`]: a model of two stacks. The families choose the blocks and the kind of
+//! positions; encoding, decoding, the cache and the names in a trace are the same for all.
 //!
 //! The encoder reads a whole text, bidirectionally; the decoder predicts, causally, and looks at the encoder's
 //! output in every block: x ← x + attention(norm(x)), x ← x + attention(norm(x), encoder's output),
@@ -7,18 +7,18 @@
 //!
 //! **Source**: Vaswani et al. 2017 (arXiv 1706.03762), section 3.1, with RMS norm before each update.
 
-mod block;
-mod network;
 mod stacks;
 
 use std::sync::Arc;
 
-pub(super) use block::{Block, CrossBlock, Pass};
-pub(super) use network::{Activation, FeedForward, Network};
-pub(super) use stacks::{Order, Side, Stacks};
+pub(super) use stacks::{Side, Stacks};
 
+use super::builder::Builder;
 use super::cache::{CacheLayout, KvCache};
-use super::{Description, Input, MaskChoice, Memory, Model, Record};
+use super::count::{self, ModelSizes};
+use super::cross_cache::CrossCache;
+use super::transformer::Trained;
+use super::{Description, EncoderDescription, Input, MaskChoice, Model, Record};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::probe::Probe;
@@ -33,19 +33,35 @@ pub(super) struct EncoderDecoder {
 }
 
 impl EncoderDecoder {
+    /// The model, once the builder has given it all parts.
+    ///
+    /// # Errors
+    /// As [`Builder::finish`].
+    pub(super) fn new(
+        trained: Trained,
+        encoder: EncoderDescription,
+        stacks: Stacks,
+        builder: &mut Builder<'_>,
+    ) -> Result<Self> {
+        let record = builder.finish(&[])?;
+        let blocks = stacks.decoder.iter().map(|layer| &layer.block);
+        let decoder = Description::new(trained, &stacks.embedding, blocks, &record);
+        Ok(EncoderDecoder { description: Description { encoder: Some(encoder), ..decoder }, record, stacks })
+    }
+
     fn layout(&self, batch: usize) -> CacheLayout {
         let Description { layers, kv_heads, head_size, .. } = self.description;
         CacheLayout { layers, batch, kv_heads, head_size }
     }
 
-    /// The encoder's side of the input, read.
-    fn read(&self, input: &Input, mask: &MaskChoice, probe: &mut dyn Probe, run: &Run) -> Result<Memory> {
+    /// Runs the encoder: the keys and values of cross-attention.
+    fn read(&self, input: &Input, mask: &MaskChoice, probe: &mut dyn Probe, run: &Run) -> Result<CrossCache> {
         let mask = mask.of_encoder(&self.description).expect("a model with an encoder");
         let batch = input.batch_size();
         let mut cache = KvCache::new(self.record.name(), self.layout(batch), &self.stacks.device)?;
         let side = Side { ids: input.ids(), batch, padding: input.padding() };
         self.stacks.encode(side, &mask, &mut cache, probe, run)?;
-        Ok(Memory::new(input, mask, cache))
+        Ok(CrossCache::new(input, mask, cache))
     }
 
     /// The last hidden states of the decoder's ids, which follow what the cache holds.
@@ -54,7 +70,7 @@ impl EncoderDecoder {
         &self,
         ids: &[u32],
         input: &Input,
-        memory: &Memory,
+        cross: &CrossCache,
         mask: &MaskChoice,
         cache: Option<&mut KvCache>,
         probe: &mut dyn Probe,
@@ -62,12 +78,12 @@ impl EncoderDecoder {
     ) -> Result<Tensor> {
         let mask = mask.resolve(&self.description);
         let side = Side { ids, batch: input.batch_size(), padding: input.decoder_padding() };
-        let source = memory.keys_and_values();
-        let hidden = self.stacks.decode(side, &mask, source, memory.padding(), cache, probe, run)?;
+        let source = cross.keys_and_values();
+        let hidden = self.stacks.decode(side, &mask, source, cross.padding(), cache, probe, run)?;
         self.record.finite_on_the_cpu("the last hidden state", hidden)
     }
 
-    /// The decoder's ids, checked with the encoder's.
+    /// The decoder's ids, after a check of both sides.
     fn ids(&self, input: &Input, cached: usize) -> Result<Vec<u32>> {
         let encoder = self.description.encoder.as_ref().expect("a model with an encoder");
         let ids = input.decoder_or_start(encoder.start)?;
@@ -95,15 +111,20 @@ impl Model for EncoderDecoder {
         &self.record
     }
 
+    fn sizes(&self) -> ModelSizes {
+        count::of_pair(self)
+    }
+
     fn hidden(&self, input: &Input, mask: &MaskChoice, probe: &mut dyn Probe, run: &Run) -> Result<Tensor> {
         let ids = self.ids(input, 0)?;
-        let memory = self.read(input, mask, probe, run)?;
-        self.decode(&ids, input, &memory, mask, None, probe, run)
+        let cross = self.read(input, mask, probe, run)?;
+        self.decode(&ids, input, &cross, mask, None, probe, run)
     }
 
     fn logits(&self, hidden: &Tensor, probe: &mut dyn Probe) -> Result<Option<Tensor>> {
-        let Some(logits) = self.stacks.logits(hidden)? else { return Ok(None) };
-        probe.visit("logits", self.record.finite_on_the_cpu("logits", logits)?).map(Some) // [B, T, V]
+        let Some(head) = &self.stacks.head else { return Ok(None) };
+        let logits = head.forward(hidden, probe)?; // [B, T, V]
+        probe.visit("logits", self.record.finite_on_the_cpu("logits", logits)?).map(Some)
     }
 
     fn cache(&self, batch: usize) -> Result<KvCache> {
@@ -126,15 +147,15 @@ impl Model for EncoderDecoder {
         let masks = mask.of_layers(&self.description);
         cache.expect_masks(&masks, ids.len() / input.batch_size())?;
         let mut grown = cache.clone();
-        match grown.memory() {
-            Some(memory) => {
+        match grown.cross() {
+            Some(cross) => {
                 let mask = mask.of_encoder(&self.description).expect("a model with an encoder");
-                memory.expect(input, &mask)?;
+                cross.expect(input, &mask)?;
             }
-            None => grown.set_memory(Arc::new(self.read(input, mask, probe, run)?)),
+            None => grown.set_cross(Arc::new(self.read(input, mask, probe, run)?)),
         }
-        let memory = grown.shared_memory().expect("just read");
-        let hidden = self.decode(&ids, input, &memory, mask, Some(&mut grown), probe, run)?;
+        let cross = grown.shared_cross().expect("just read");
+        let hidden = self.decode(&ids, input, &cross, mask, Some(&mut grown), probe, run)?;
         grown.set_masks(masks);
         *cache = grown;
         Ok(hidden)

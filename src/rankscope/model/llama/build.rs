@@ -1,37 +1,45 @@
 //! From a configuration to a LLaMA.
 
 use super::dialect::Dialect;
-use super::{Feed, Layers, Llama};
-use crate::attention::{Linear, MultiHead, ScaledDotProduct};
+use crate::attention::{Linear, Mechanism, MultiHead, ScaledDotProduct};
 use crate::axis::{Axis, Shape};
 use crate::error::Result;
+use crate::model::block::Block;
 use crate::model::builder::{Builder, NamedSize};
-use crate::model::encoder_decoder::{Activation, Block, Network};
+use crate::model::embeddings::{Embeddings, LanguageHead, Order};
+use crate::model::feed_forward::{Activation, FeedForward, Network};
 use crate::model::mixture::Mixture;
 use crate::model::rope::Rotation;
-use crate::model::transformer::Transformer;
-use crate::model::{Config, Description, Fresh};
+use crate::model::transformer::{Body, Trained, Transformer};
+use crate::model::{Config, Fresh};
 use crate::weight::Weight;
 
-/// The fields of `config.json` that decide the layers' shapes.
-struct Sizes {
+/// The fields of `config.json` that decide the shapes.
+pub(in crate::model) struct LlamaFields {
     width: usize,
     feed_forward: usize,
     heads: usize,
     kv_heads: usize,
-    head_size: usize,
-    /// Of queries, keys and values; of the output; of the feed-forward network.
+    pub(in crate::model) head_size: usize,
+    /// Whether there are biases of queries, keys and values; of the output; of the feed-forward network.
     biases: [bool; 3],
     activation: Activation,
     /// Experts, and how many of them a token visits.
     experts: Option<(usize, usize)>,
+    pub(in crate::model) epsilon: f32,
+    vocab: usize,
+    pub(in crate::model) context: usize,
+    pub(in crate::model) rotation: Rotation,
+    pub(in crate::model) mechanism: Mechanism,
 }
 
-impl Sizes {
-    fn read(dialect: &Dialect, config: &Config) -> Result<Self> {
+impl LlamaFields {
+    pub(in crate::model) fn read(dialect: &Dialect, config: &Config) -> Result<Self> {
         let width = config.size("hidden_size")?;
         let [heads, kv_heads, head_size] = config.grouped_heads(width)?;
-        Ok(Sizes {
+        let context = config.size("max_position_embeddings")?;
+        let rotation = Rotation::read(config, head_size, context)?;
+        Ok(LlamaFields {
             width,
             feed_forward: config.size("intermediate_size")?,
             heads,
@@ -40,21 +48,91 @@ impl Sizes {
             biases: dialect.biases(config)?,
             activation: Activation::read(config, "hidden_act")?,
             experts: if dialect.is_mixture { Some(experts(config)?) } else { None },
+            epsilon: config.stated_epsilon("rms_norm_eps")?,
+            vocab: config.size("vocab_size")?,
+            context: rotation.context(context),
+            rotation,
+            mechanism: ScaledDotProduct::new(head_size).into(),
         })
     }
 
-    fn width(&self) -> NamedSize {
+    /// C.
+    pub(in crate::model) fn width(&self) -> NamedSize {
         (Axis::Width, self.width)
+    }
+
+    /// V.
+    pub(in crate::model) fn vocab(&self) -> NamedSize {
+        (Axis::Vocab, self.vocab)
     }
 
     fn inner(&self) -> NamedSize {
         (Axis::FeedForward, self.feed_forward)
     }
+
+    /// The block whose tensors' names begin with `path`.
+    pub(in crate::model) fn block(&self, builder: &mut Builder<'_>, path: &str) -> Result<Block> {
+        let name = |part: &str| format!("{path}.{part}");
+        Ok(Block {
+            attention_norm: builder.rms_norm(&name("input_layernorm"), self.width, self.epsilon)?,
+            self_attention: self.attention(builder, &name("self_attn"))?,
+            feed_forward_norm: builder.rms_norm(
+                &name("post_attention_layernorm"),
+                self.width,
+                self.epsilon,
+            )?,
+            feed_forward: match self.experts {
+                None => network(self, builder, |part| name(&format!("mlp.{part}_proj")))?.into(),
+                Some(experts) => FeedForward::Mixture(mixture(self, experts, builder, path)?),
+            },
+            is_pre_norm: true,
+        })
+    }
+
+    /// The attention whose tensors' names begin with `path`.
+    pub(in crate::model) fn attention(&self, builder: &mut Builder<'_>, path: &str) -> Result<MultiHead> {
+        let LlamaFields { heads, kv_heads, head_size, mechanism, .. } = *self;
+        let width = self.width();
+        let (all, shared) = ((Axis::HeadWidth, heads * head_size), (Axis::KvWidth, kv_heads * head_size));
+        let [biased, output_biased, _] = self.biases;
+        let mut linear =
+            |part: &str, out, from, biased| builder.linear(&format!("{path}.{part}_proj"), out, from, biased);
+        Ok(MultiHead {
+            heads,
+            kv_heads,
+            query: linear("q", all, width, biased)?,
+            key: linear("k", shared, width, biased)?,
+            value: linear("v", shared, width, biased)?,
+            output: linear("o", width, all, output_biased)?,
+            mechanism,
+        })
+    }
+
+    /// A decoder of `layers` blocks, whose tensors' names begin with `prefix`.
+    pub(in crate::model) fn decoder(
+        self,
+        builder: &mut Builder<'_>,
+        prefix: &str,
+        layers: usize,
+        words: Weight,
+        output: Option<Weight>,
+    ) -> Result<Body> {
+        let block = |layer| self.block(builder, &format!("{prefix}layers.{layer}"));
+        Ok(Body {
+            is_decoder: true,
+            embeddings: Embeddings::of_words(words),
+            blocks: (0..layers).map(block).collect::<Result<_>>()?,
+            final_norm: Some(builder.rms_norm(&format!("{prefix}norm"), self.width, self.epsilon)?),
+            head: output.map(LanguageHead::of_words),
+            order: Order::Rotary(self.rotation),
+            pooler: None,
+        })
+    }
 }
 
 /// Experts, and how many of them a token visits.
-pub(in crate::model) fn experts(config: &Config) -> Result<(usize, usize)> {
-    /// More than any model has, few enough to name them all in all layers.
+fn experts(config: &Config) -> Result<(usize, usize)> {
+    /// More than any model has, but few enough to name the tensors of all experts in all layers.
     const MOST: usize = 1024;
     let experts = config.size("num_local_experts")?;
     if experts > MOST {
@@ -77,42 +155,17 @@ pub(in crate::model) fn build(
     dialect: &Dialect,
     config: &Config,
     builder: &mut Builder<'_>,
-) -> Result<Llama> {
-    let sizes = Sizes::read(dialect, config)?;
-    let (vocab, width) = ((Axis::Vocab, config.size("vocab_size")?), sizes.width());
-    let context = config.size("max_position_embeddings")?;
-    let rotation = Rotation::read(config, sizes.head_size, context)?;
+) -> Result<Transformer> {
+    let fields = LlamaFields::read(dialect, config)?;
     let layers = config.layers("num_hidden_layers")?;
-    let (trained_mask, other_mask) = dialect.masks(config, layers)?;
-    let epsilon = config.stated_epsilon("rms_norm_eps")?;
+    let (mask, other_mask) = dialect.masks(config, layers)?;
     let prefix = prefix(builder);
-    let (embedding, output) = ends(config, builder, prefix, [vocab, width])?;
-    let blocks = (0..layers)
-        .map(|layer| block(&sizes, builder, &format!("{prefix}layers.{layer}")))
-        .collect::<Result<Vec<_>>>()?;
-    let final_norm = builder.gain(&format!("{prefix}norm.weight"), width)?;
-    let record = builder.finish(&[])?;
-    let description = Description {
-        family: dialect.family,
-        layers,
-        heads: sizes.heads,
-        kv_heads: sizes.kv_heads,
-        head_size: sizes.head_size,
-        width: sizes.width,
-        feed_forward: sizes.feed_forward,
-        vocab: vocab.1,
-        context: rotation.context(context),
-        trained_mask,
-        encoder: None,
-        other_mask,
-        parameters: record.parameters(),
-        dtype: embedding.dtype(),
-    };
-    let body = Layers { rotation, epsilon, embedding, blocks, final_norm, output };
-    Ok(Transformer { description, device: builder.device().clone(), record, body })
+    let (words, output) = ends(config, builder, prefix, [fields.vocab(), fields.width()])?;
+    let trained = Trained { family: dialect.family, context: fields.context, mask, other_mask };
+    Transformer::new(trained, fields.decoder(builder, prefix, layers, words, output)?, builder, &[])
 }
 
-/// What the names of the body begin with: nothing in a checkpoint that is a body alone.
+/// How the names of the body begin: without a prefix in a checkpoint of a body alone.
 fn prefix(builder: &Builder<'_>) -> &'static str {
     let has = |prefix: &str, fresh| builder.has(&format!("{prefix}embed_tokens.weight"), fresh);
     match () {
@@ -125,7 +178,7 @@ fn prefix(builder: &Builder<'_>) -> &'static str {
 
 /// The embedding, and the output layer where there is one: stored, or tied, in a model that predicts tokens.
 ///
-/// **Conventions**: `architectures` says what the model is; where it is silent, it predicts tokens. A body whose names
+/// **Conventions**: `architectures` says what the model is; without it, the model predicts tokens. A body whose names
 /// have no prefix has no output layer unless it is stored or tied.
 fn ends(
     config: &Config,
@@ -134,7 +187,8 @@ fn ends(
     axes: [NamedSize; 2],
 ) -> Result<(Weight, Option<Weight>)> {
     const OUTPUT: &str = "lm_head.weight";
-    let (embedding, is_tied) = (format!("{prefix}embed_tokens.weight"), is_tied(config)?);
+    let (embedding, is_tied) =
+        (format!("{prefix}embed_tokens.weight"), config.optional("tie_word_embeddings")?.unwrap_or(false));
     let predicts = predicts_tokens(config)? && (is_tied || !prefix.is_empty());
     match builder.has(OUTPUT, predicts) || predicts {
         true => {
@@ -145,58 +199,29 @@ fn ends(
     }
 }
 
-/// Whether the output layer is the embedding.
-pub(in crate::model) fn is_tied(config: &Config) -> Result<bool> {
-    Ok(config.optional("tie_word_embeddings")?.unwrap_or(false))
-}
-
 /// Whether `architectures` names a model that predicts tokens, or nothing.
 fn predicts_tokens(config: &Config) -> Result<bool> {
     Ok(config.classes()?.is_empty() || config.is_of_class(&["ForCausalLM"])?)
 }
 
-fn block(sizes: &Sizes, builder: &mut Builder<'_>, path: &str) -> Result<Block<Feed>> {
-    let width = sizes.width();
-    let heads = (Axis::HeadWidth, sizes.heads * sizes.head_size);
-    let kv_heads = (Axis::KvWidth, sizes.kv_heads * sizes.head_size);
-    let [biased, output_biased, _] = sizes.biases;
-    let name = |part: &str| format!("{path}.{part}");
-    Ok(Block {
-        attention_norm: builder.gain(&name("input_layernorm.weight"), width)?,
-        self_attention: MultiHead {
-            heads: sizes.heads,
-            kv_heads: sizes.kv_heads,
-            query: builder.linear(&name("self_attn.q_proj"), heads, width, biased)?,
-            key: builder.linear(&name("self_attn.k_proj"), kv_heads, width, biased)?,
-            value: builder.linear(&name("self_attn.v_proj"), kv_heads, width, biased)?,
-            output: builder.linear(&name("self_attn.o_proj"), width, heads, output_biased)?,
-            mechanism: ScaledDotProduct::new(sizes.head_size).into(),
-        },
-        feed_forward_norm: builder.gain(&name("post_attention_layernorm.weight"), width)?,
-        feed_forward: match sizes.experts {
-            None => {
-                let network = network(sizes, builder, |part| name(&format!("mlp.{part}_proj")))?;
-                Feed::Network(Box::new(network))
-            }
-            Some(experts) => Feed::Mixture(mixture(sizes, experts, builder, path)?),
-        },
-    })
-}
-
-/// The network whose parts `gate`, `up` and `down` are called what `name` says.
-fn network(sizes: &Sizes, builder: &mut Builder<'_>, name: impl Fn(&str) -> String) -> Result<Network> {
-    let (width, inner, biased) = (sizes.width(), sizes.inner(), sizes.biases[2]);
+/// The network whose parts `gate`, `up` and `down` have the names that `name` makes.
+fn network(
+    fields: &LlamaFields,
+    builder: &mut Builder<'_>,
+    name: impl Fn(&str) -> String,
+) -> Result<Network> {
+    let (width, inner, biased) = (fields.width(), fields.inner(), fields.biases[2]);
     Ok(Network {
         gate: Some(builder.linear(&name("gate"), inner, width, biased)?),
         up: builder.linear(&name("up"), inner, width, biased)?,
         down: builder.linear(&name("down"), width, inner, biased)?,
-        activation: sizes.activation,
+        activation: fields.activation,
     })
 }
 
-/// The experts, each in tensors of its own as on the hub, or all in two as `transformers` 5 holds them in memory.
+/// The experts: each in its own tensors, as on the hub, or all in two tensors, as `transformers` 5 holds them.
 fn mixture(
-    sizes: &Sizes,
+    fields: &LlamaFields,
     (count, visited): (usize, usize),
     builder: &mut Builder<'_>,
     path: &str,
@@ -204,9 +229,9 @@ fn mixture(
     let (is_fused, experts) =
         (builder.has(&format!("{path}.mlp.experts.gate_up_proj"), false), (Axis::Expert, count));
     let block = format!("{path}.{}", if is_fused { "mlp" } else { "block_sparse_moe" });
-    let router = builder.matrix(&format!("{block}.gate.weight"), [experts, sizes.width()])?;
+    let router = builder.matrix(&format!("{block}.gate.weight"), [experts, fields.width()])?;
     let experts = match is_fused {
-        true => fused(sizes, count, builder, &format!("{block}.experts"))?,
+        true => fused(fields, count, builder, &format!("{block}.experts"))?,
         false => {
             let name = |expert: usize, part: &str| {
                 let part = match part {
@@ -216,7 +241,7 @@ fn mixture(
                 };
                 format!("{block}.experts.{expert}.{part}")
             };
-            let expert = |expert| network(sizes, builder, |part| name(expert, part));
+            let expert = |expert| network(fields, builder, |part| name(expert, part));
             (0..count).map(expert).collect::<Result<_>>()?
         }
     };
@@ -224,8 +249,8 @@ fn mixture(
 }
 
 /// Experts in two tensors, `gate_up_proj` `[E, 2F, C]` and `down_proj` `[E, C, F]`.
-fn fused(sizes: &Sizes, count: usize, builder: &mut Builder<'_>, path: &str) -> Result<Vec<Network>> {
-    let (experts, width, inner) = ((Axis::Expert, count), sizes.width(), sizes.inner());
+fn fused(fields: &LlamaFields, count: usize, builder: &mut Builder<'_>, path: &str) -> Result<Vec<Network>> {
+    let (experts, width, inner) = ((Axis::Expert, count), fields.width(), fields.inner());
     let both = Shape::new([experts, (Axis::Column, 2 * inner.1), width]);
     let both = builder.stored(&format!("{path}.gate_up_proj"), both, Fresh::normal(width.1))?;
     let down = Shape::new([experts, width, inner]);
@@ -240,7 +265,7 @@ fn fused(sizes: &Sizes, count: usize, builder: &mut Builder<'_>, path: &str) -> 
             gate: Some(part(&both, 2 * expert, [inner, width])?),
             up: part(&both, 2 * expert + 1, [inner, width])?,
             down: part(&down, expert, [width, inner])?,
-            activation: sizes.activation,
+            activation: fields.activation,
         })
     };
     (0..count).map(expert).collect()

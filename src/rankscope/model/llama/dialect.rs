@@ -4,14 +4,14 @@ use crate::error::Result;
 use crate::mask::Mask;
 use crate::model::{Config, OtherMask};
 
-/// What tells a family from LLaMA.
+/// How a family differs from LLaMA.
 pub(in crate::model) struct Dialect {
     /// The family on the registry.
-    pub(super) family: &'static str,
+    pub(in crate::model) family: &'static str,
     pub(super) biases: Biases,
     pub(super) window: Window,
     /// Whether the feed-forward network is a mixture of experts.
-    pub(in crate::model) is_mixture: bool,
+    pub(super) is_mixture: bool,
 }
 
 /// Which projections have biases.
@@ -30,7 +30,7 @@ pub(super) enum Window {
     Never,
     /// As far as `sliding_window` says, in all layers.
     Stated,
-    /// So far in some layers, where `use_sliding_window` says so: those that `layer_types` names, otherwise those from
+    /// The same in some layers, if `use_sliding_window` is true: those that `layer_types` names, otherwise those from
     /// `max_window_layers` on.
     Switched,
 }
@@ -51,14 +51,18 @@ pub(in crate::model) static QWEN2: Dialect =
 pub(in crate::model) static MIXTRAL: Dialect =
     Dialect { family: "mixtral", biases: Biases::Never, window: Window::Stated, is_mixture: true };
 
-impl Dialect {
-    /// The dialect of a family, if it is one of these.
-    pub(in crate::model) fn of(family: &str) -> Option<&'static Dialect> {
-        [&LLAMA, &MISTRAL, &QWEN2, &MIXTRAL].into_iter().find(|dialect| dialect.family == family)
-    }
+/// The blocks of [`decllm`](crate::model::decllm).
+pub(in crate::model) static DECLLM: Dialect = Dialect { family: "decllm", ..LLAMA_WITHOUT_BIASES };
 
+/// The blocks of [`redllm`](crate::model::redllm).
+pub(in crate::model) static REDLLM: Dialect = Dialect { family: "redllm", ..LLAMA_WITHOUT_BIASES };
+
+const LLAMA_WITHOUT_BIASES: Dialect =
+    Dialect { family: "", biases: Biases::Never, window: Window::Never, is_mixture: false };
+
+impl Dialect {
     /// Whether queries, keys and values have biases, the output of attention, and the feed-forward network.
-    pub(in crate::model) fn biases(&self, config: &Config) -> Result<[bool; 3]> {
+    pub(super) fn biases(&self, config: &Config) -> Result<[bool; 3]> {
         Ok(match self.biases {
             Biases::Never => [false; 3],
             Biases::OfQueryKeyValue => [true, false, false],
@@ -70,7 +74,7 @@ impl Dialect {
     }
 
     /// How many positions each layer sees, a query's own among them; `None` where it sees back to the first one.
-    pub(in crate::model) fn windows(&self, config: &Config, layers: usize) -> Result<Vec<Option<usize>>> {
+    fn windows(&self, config: &Config, layers: usize) -> Result<Vec<Option<usize>>> {
         let switched = || config.optional("use_sliding_window").map(|on| on.unwrap_or(false));
         let window = match self.window {
             Window::Never => None,

@@ -14,8 +14,10 @@ mod tests;
 
 use serde_json::Value;
 
+pub(crate) use red::PairSizes;
+
 use super::Config;
-use super::count::{Part, Plan};
+use super::count::{ModelSizes, Part};
 use crate::error::{Error, Result};
 
 /// A published size.
@@ -24,15 +26,17 @@ pub struct Preset {
     pub name: &'static str,
     /// Where the sizes are published.
     pub source: &'static str,
-    /// What that source states, and what stands here without its word.
+    /// What that source states, and what is taken from elsewhere.
     pub stated: &'static str,
     known: Known,
 }
 
 /// What is known of a model.
 enum Known {
-    /// Every size of a family: its `config.json`.
+    /// Every size of a family that can be built: its `config.json`.
     Config(fn() -> Value),
+    /// The sizes of a family that cannot be built, because its paper leaves something else out.
+    Sizes(fn() -> ModelSizes),
     /// Totals alone, parts with all and with active parameters, and why there is no more.
     Totals { parts: &'static [(&'static str, u128, u128)], missing: &'static str },
 }
@@ -45,27 +49,34 @@ impl Preset {
     pub fn config(&self) -> Result<Config> {
         match &self.known {
             Known::Config(make) => Config::from_value(self.name, make()),
-            Known::Totals { missing, .. } => {
-                Err(Error::invalid(format!("configuration of {}", self.name), "not known", missing))
-            }
+            Known::Sizes(_) => Err(self.unknown("a model of a family that can be built")),
+            Known::Totals { missing, .. } => Err(self.unknown(missing)),
         }
+    }
+
+    fn unknown(&self, expected: &str) -> Error {
+        Error::invalid(format!("configuration of {}", self.name), "not known", expected)
     }
 
     /// The sizes.
     ///
     /// # Errors
-    /// As [`config`](Self::config).
-    pub fn plan(&self) -> Result<Plan> {
-        Plan::of(&self.config()?)
+    /// [`Error::Invalid`] for a model of which totals alone are known.
+    pub fn sizes(&self) -> Result<ModelSizes> {
+        match &self.known {
+            Known::Config(_) => ModelSizes::of(&self.config()?),
+            Known::Sizes(sizes) => Ok(sizes()),
+            Known::Totals { missing, .. } => Err(self.unknown(missing)),
+        }
     }
 
-    /// The parts with their parameters: by formula from the sizes, or as they are told.
+    /// The parts with their parameters: by formula from the sizes, or as they are published.
     ///
     /// # Errors
-    /// As [`Plan::of`].
+    /// As [`ModelSizes::of`].
     pub fn parts(&self) -> Result<Vec<Part>> {
         match &self.known {
-            Known::Config(_) => Ok(self.plan()?.parts()),
+            Known::Config(_) | Known::Sizes(_) => Ok(self.sizes()?.parts()),
             Known::Totals { parts, .. } => {
                 let part = |&(name, parameters, active): &(&str, u128, u128)| Part {
                     name: name.to_owned(),
@@ -80,7 +91,7 @@ impl Preset {
 
     /// Whether sizes are known, and not totals alone.
     pub fn has_sizes(&self) -> bool {
-        matches!(self.known, Known::Config(_))
+        !matches!(self.known, Known::Totals { .. })
     }
 }
 

@@ -1,8 +1,7 @@
 //! Models of which papers, or rumours, tell a part.
 
-use serde_json::json;
-
 use super::{Known, Preset};
+use crate::model::count::{AttentionSizes, FeedForwardSizes, ModelSizes, Output, Sees, StackSizes};
 
 const BILLION: u128 = 1_000_000_000;
 
@@ -14,13 +13,7 @@ pub(super) static PRESETS: &[Preset] = &[
                  configuration 96 heads, F = 32768 and 150,528 tokens. Neither states biases, norms or whether the \
                  output is tied: biases and norms are not counted, and the output is taken as tied. Counted as \
                  causal; its prefix is read in both directions.",
-        known: Known::Config(|| {
-            json!({
-                "model_type": "glm", "vocab_size": 150_528, "max_position_embeddings": 2048,
-                "hidden_size": 12_288, "intermediate_size": 32_768, "num_hidden_layers": 70,
-                "num_attention_heads": 96,
-            })
-        }),
+        known: Known::Sizes(|| decoder("glm", 70, 12_288, [96, 96, 128], 32_768, 150_528)),
     },
     Preset {
         name: "u-palm-540b",
@@ -29,13 +22,7 @@ pub(super) static PRESETS: &[Preset] = &[
                  head, no biases, a tied output, 2048 positions and 540.35B parameters; of its vocabulary 256k, which \
                  is read as 256,000. It does not state the norms' numbers, which are not counted. Counted as causal; \
                  its prefix is read in both directions.",
-        known: Known::Config(|| {
-            json!({
-                "model_type": "palm", "vocab_size": 256_000, "max_position_embeddings": 2048,
-                "hidden_size": 18_432, "intermediate_size": 73_728, "num_hidden_layers": 118,
-                "num_attention_heads": 48, "num_key_value_heads": 1, "head_dim": 256,
-            })
-        }),
+        known: Known::Sizes(|| decoder("palm", 118, 18_432, [48, 1, 256], 73_728, 256_000)),
     },
     Preset {
         name: "gpt4-leak",
@@ -51,3 +38,56 @@ pub(super) static PRESETS: &[Preset] = &[
         },
     },
 ];
+
+/// A causal decoder with gated networks, a tied output and 2048 positions, whose norms and biases are not known: L, C,
+/// H, G and D, F, V.
+fn decoder(
+    family: &str,
+    layers: usize,
+    width: usize,
+    [heads, kv_heads, head_size]: [usize; 3],
+    feed_forward: usize,
+    vocab: usize,
+) -> ModelSizes {
+    let self_attention = AttentionSizes {
+        heads,
+        kv_heads,
+        head_size,
+        has_bias: false,
+        has_output_bias: false,
+        is_linear: false,
+    };
+    let decoder = StackSizes {
+        layers,
+        self_attention,
+        cross_attention: None,
+        feed_forward: FeedForwardSizes {
+            width: feed_forward,
+            matrices: 3,
+            has_bias: false,
+            experts: 1,
+            active: 1,
+        },
+        norms: 2,
+        has_final_norm: true,
+        norm_size: 0,
+        position_biases: 0,
+        sees: Sees::Past,
+        full_layers: 0,
+    };
+    ModelSizes {
+        family: family.to_owned(),
+        width,
+        vocab,
+        context: Some(2048),
+        positions: 0,
+        segments: 0,
+        embedding_norm: 0,
+        encoder: None,
+        decoder: Some(decoder),
+        output: Output::Tied,
+        has_pooler: false,
+        task_heads: Vec::new(),
+        apart: Vec::new(),
+    }
+}

@@ -5,16 +5,16 @@ use serde_json::{Value, json};
 use super::{Known, Preset};
 
 pub(super) static PRESETS: &[Preset] = &[
-    pair("decllm-150m", || decoder([1024, 8, 8])),
-    pair("decllm-1b", || decoder([2048, 16, 16])),
-    pair("decllm-2b", || decoder([2560, 20, 20])),
-    pair("decllm-4b", || decoder([3072, 24, 24])),
-    pair("decllm-8b", || decoder([4096, 32, 32])),
-    pair("redllm-150m", || both([1024, 8, 3])),
-    pair("redllm-1b", || both([2048, 16, 7])),
-    pair("redllm-2b", || both([2560, 20, 9])),
-    pair("redllm-4b", || both([3072, 24, 10])),
-    pair("redllm-8b", || both([4096, 32, 14])),
+    pair("decllm-150m", || published(1024, 8).decllm(8)),
+    pair("decllm-1b", || published(2048, 16).decllm(16)),
+    pair("decllm-2b", || published(2560, 20).decllm(20)),
+    pair("decllm-4b", || published(3072, 24).decllm(24)),
+    pair("decllm-8b", || published(4096, 32).decllm(32)),
+    pair("redllm-150m", || published(1024, 8).redllm([3, 3])),
+    pair("redllm-1b", || published(2048, 16).redllm([7, 7])),
+    pair("redllm-2b", || published(2560, 20).redllm([9, 9])),
+    pair("redllm-4b", || published(3072, 24).redllm([10, 10])),
+    pair("redllm-8b", || published(4096, 32).redllm([14, 14])),
 ];
 
 const fn pair(name: &'static str, config: fn() -> Value) -> Preset {
@@ -27,26 +27,60 @@ const fn pair(name: &'static str, config: fn() -> Value) -> Preset {
     }
 }
 
-/// C, H and L.
-fn decoder([width, heads, layers]: [usize; 3]) -> Value {
-    let mut config = shared("decllm", width, heads);
-    config["num_hidden_layers"] = layers.into();
-    config
+/// What a DecLLM and the RedLLM that it is compared with have in common: all sizes but the number of layers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PairSizes {
+    /// C.
+    pub width: usize,
+    /// H.
+    pub heads: usize,
+    /// G.
+    pub kv_heads: usize,
+    /// D.
+    pub head_size: usize,
+    /// F.
+    pub feed_forward: usize,
+    /// V.
+    pub vocab: usize,
+    /// The longest sequence, in tokens.
+    pub context: usize,
 }
 
-/// C, H and the layers of either stack.
-fn both([width, heads, layers]: [usize; 3]) -> Value {
-    let mut config = shared("redllm", width, heads);
-    config["num_encoder_layers"] = layers.into();
-    config["num_decoder_layers"] = layers.into();
-    config
+fn published(width: usize, heads: usize) -> PairSizes {
+    PairSizes {
+        width,
+        heads,
+        kv_heads: heads,
+        head_size: width / heads,
+        feed_forward: 4 * width,
+        vocab: 32_768,
+        context: 2048,
+    }
 }
 
-fn shared(family: &str, width: usize, heads: usize) -> Value {
-    json!({
-        "model_type": family, "vocab_size": 32_768, "max_position_embeddings": 2048,
-        "hidden_size": width, "intermediate_size": 4 * width, "num_attention_heads": heads,
-        "num_key_value_heads": heads, "head_dim": width / heads, "hidden_act": "silu", "rms_norm_eps": 1e-6,
-        "rope_theta": 10_000.0,
-    })
+impl PairSizes {
+    /// The configuration of a DecLLM of so many layers.
+    pub(crate) fn decllm(self, layers: usize) -> Value {
+        let mut config = self.shared("decllm");
+        config["num_hidden_layers"] = layers.into();
+        config
+    }
+
+    /// The configuration of a RedLLM with so many layers in its encoder and in its decoder.
+    pub(crate) fn redllm(self, [encoder, decoder]: [usize; 2]) -> Value {
+        let mut config = self.shared("redllm");
+        config["num_encoder_layers"] = encoder.into();
+        config["num_decoder_layers"] = decoder.into();
+        config
+    }
+
+    fn shared(self, family: &str) -> Value {
+        let PairSizes { width, heads, kv_heads, head_size, feed_forward, vocab, context } = self;
+        json!({
+            "model_type": family, "vocab_size": vocab, "max_position_embeddings": context,
+            "hidden_size": width, "intermediate_size": feed_forward, "num_attention_heads": heads,
+            "num_key_value_heads": kv_heads, "head_dim": head_size, "hidden_act": "silu", "rms_norm_eps": 1e-6,
+            "rope_theta": 10_000.0,
+        })
+    }
 }

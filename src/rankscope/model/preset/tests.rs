@@ -72,18 +72,18 @@ fn what_the_papers_print_is_what_is_counted() {
     let leak = find("gpt4-leak").unwrap();
     assert_eq!(active(&leak.parts().unwrap()), 277_000_000_000);
     assert!(!leak.has_sizes());
-    let error = leak.plan().unwrap_err().to_string();
+    let error = leak.sizes().unwrap_err().to_string();
     assert!(error.starts_with("configuration of gpt4-leak is not known, expected a model whose"), "{error}");
 }
 
 #[test]
 fn heads_of_bert_are_listed_apart_and_the_pooler_is_counted() {
-    let plan = find("bert-base").unwrap().plan().unwrap();
-    let pooler = plan.parts().into_iter().find(|part| part.name == "pooler").unwrap();
-    assert_eq!(total(&plan.parts()) - pooler.parameters, 108_891_648);
+    let sizes = find("bert-base").unwrap().sizes().unwrap();
+    let pooler = sizes.parts().into_iter().find(|part| part.name == "pooler").unwrap();
+    assert_eq!(total(&sizes.parts()) - pooler.parameters, 108_891_648);
     // 768² + 768, a norm, and a bias for each of 30,522 tokens.
-    assert_eq!(total(&plan.apart), 589_824 + 3 * 768 + 30_522);
-    assert!(find("gpt2").unwrap().plan().unwrap().apart.is_empty());
+    assert_eq!(total(&sizes.apart), 589_824 + 3 * 768 + 30_522);
+    assert!(find("gpt2").unwrap().sizes().unwrap().apart.is_empty());
 }
 
 #[test]

@@ -1,17 +1,18 @@
 //! The encoder and the decoder.
 
-use super::Sizes;
+use super::T5Fields;
 use super::parts::{decoder_block, encoder_block, relative};
 use crate::error::Result;
 use crate::mask::Mask;
 use crate::model::builder::Builder;
-use crate::model::encoder_decoder::{EncoderDecoder, Order, Stacks};
-use crate::model::{Config, Description, EncoderDescription};
+use crate::model::embeddings::{LanguageHead, Order};
+use crate::model::encoder_decoder::{EncoderDecoder, Stacks};
+use crate::model::{Config, EncoderDescription};
 use crate::weight::Weight;
 
 /// Builds both stacks.
 pub(super) fn build(
-    sizes: &Sizes,
+    fields: &T5Fields,
     prefix: &str,
     config: &Config,
     builder: &mut Builder<'_>,
@@ -22,52 +23,45 @@ pub(super) fn build(
         None => layers,
     };
     let is_tied = config.optional("tie_word_embeddings")?.unwrap_or(true);
-    let (embedding, output) = tables(sizes, prefix, config, builder, is_tied)?;
+    let (embedding, output) = tables(fields, prefix, config, builder, is_tied)?;
     let [encoder_name, decoder_name] = ["encoder", "decoder"].map(|stack| format!("{prefix}{stack}"));
     // A bias that the first release stored and never read.
     builder.ignore(&format!("{decoder_name}.block.0.layer.1.EncDecAttention.relative_attention_bias.weight"));
-    let encoder_bias = relative(sizes, config, builder, &encoder_name)?;
+    let encoder_bias = relative(fields, config, builder, &encoder_name)?;
     let encoder = (0..layers)
-        .map(|block| encoder_block(sizes, builder, &encoder_name, block))
+        .map(|block| encoder_block(fields, builder, &encoder_name, block))
         .collect::<Result<_>>()?;
-    let encoder_norm = builder.gain(&format!("{encoder_name}.final_layer_norm.weight"), sizes.width())?;
-    let decoder_bias = relative(sizes, config, builder, &decoder_name)?;
+    let encoder_norm = fields.norm(builder, &format!("{encoder_name}.final_layer_norm"))?;
+    let decoder_bias = relative(fields, config, builder, &decoder_name)?;
     let decoder = (0..decoder_layers)
-        .map(|block| decoder_block(sizes, builder, &decoder_name, block))
+        .map(|block| decoder_block(fields, builder, &decoder_name, block))
         .collect::<Result<_>>()?;
-    let decoder_norm = builder.gain(&format!("{decoder_name}.final_layer_norm.weight"), sizes.width())?;
-    let record = builder.finish(&[])?;
-    let encoder_alone = EncoderDescription {
+    let decoder_norm = fields.norm(builder, &format!("{decoder_name}.final_layer_norm"))?;
+    let description = EncoderDescription {
         layers,
         trained_mask: Mask::bidirectional(),
         start: config.optional("decoder_start_token_id")?,
         shares_context: false,
     };
-    let description = Description {
-        trained_mask: Mask::causal(),
-        encoder: Some(encoder_alone),
-        ..sizes.description(config, decoder_layers, record.parameters(), embedding.dtype())?
-    };
     let is_scaled = config.optional("scale_decoder_outputs")?.unwrap_or(is_tied);
+    let scale = is_scaled.then(|| 1.0 / (fields.width as f32).sqrt());
     let stacks = Stacks {
         embedding,
+        orders: [Order::Relative(encoder_bias), Order::Relative(decoder_bias)],
         encoder,
         encoder_norm,
         decoder,
         decoder_norm,
-        output,
-        output_scale: is_scaled.then(|| 1.0 / (sizes.width as f32).sqrt()),
-        order: Order::Relative(Box::new([encoder_bias, decoder_bias])),
-        epsilon: sizes.epsilon,
+        head: output.map(|output| LanguageHead { scale, ..LanguageHead::of_words(output) }),
         device: builder.device().clone(),
     };
-    Ok(EncoderDecoder { description, record, stacks })
+    EncoderDecoder::new(fields.trained(config, Mask::causal())?, description, stacks, builder)
 }
 
 /// The embedding, under any of its names, and the output layer: the embedding itself where they are tied, none of a
 /// bare model or one with another head.
 fn tables(
-    sizes: &Sizes,
+    fields: &T5Fields,
     prefix: &str,
     config: &Config,
     builder: &mut Builder<'_>,
@@ -76,7 +70,7 @@ fn tables(
     let names = ["shared", "encoder.embed_tokens", "decoder.embed_tokens"];
     let names = names.map(|name| format!("{prefix}{name}.weight"));
     let embedding = builder.one_of(&names.each_ref().map(String::as_str))?;
-    let axes = [sizes.vocab(), sizes.width()];
+    let axes = [fields.vocab(), fields.width()];
     if !config.classes()?.is_empty() && !config.is_of_class(&["ForConditionalGeneration", "LMHeadModel"])? {
         return Ok((builder.matrix(embedding, axes)?, None));
     }

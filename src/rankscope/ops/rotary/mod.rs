@@ -30,31 +30,24 @@ impl RotaryTable {
         if !(base.is_finite() && base > 0.0) {
             return Err(Error::invalid("rotary base", base, "a positive number"));
         }
-        let frequency = |pair: usize| base.powf(-2.0 * pair as f64 / head_size as f64);
-        let frequencies: Vec<_> = (0..head_size / 2).map(frequency).collect();
-        RotaryTable::from_frequencies(first, count, &frequencies, device)
+        RotaryTable::scaled(first, count, &RotaryTable::frequencies(head_size, base), 1.0, device)
     }
 
-    /// The table for any frequencies: angle\[t, i\] = (first + t) · ωᵢ.
+    /// The usual angular frequencies: ωᵢ = base^(−2i/D), in radians a position.
+    ///
+    /// **Shapes**: `[D/2]`.
+    pub fn frequencies(head_size: usize, base: f64) -> Vec<f64> {
+        (0..head_size / 2).map(|pair| base.powf(-2.0 * pair as f64 / head_size as f64)).collect()
+    }
+
+    /// The table for any frequencies, angle\[t, i\] = (first + t) · ωᵢ, with cosines and sines multiplied by a
+    /// factor: rotated queries and keys are then longer by the factor, and scores by its square.
     ///
     /// **Shapes**: frequencies ω `[D/2]`, in radians a position.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if there are none or one is not finite; [`Error::Gpu`] if the upload fails.
-    pub fn from_frequencies(
-        first: usize,
-        count: usize,
-        frequencies: &[f64],
-        device: &Device,
-    ) -> Result<Self> {
-        RotaryTable::scaled(first, count, frequencies, 1.0, device)
-    }
-
-    /// As [`from_frequencies`](Self::from_frequencies), with cosines and sines multiplied by a factor: rotated
-    /// queries and keys are then so much longer, and scores by its square.
-    ///
-    /// # Errors
-    /// As [`from_frequencies`](Self::from_frequencies), and [`Error::Invalid`] for a factor that is not finite.
+    /// [`Error::Invalid`] if there are no frequencies, or if one of them or the factor is not finite; [`Error::Gpu`] if
+    /// the upload fails.
     ///
     /// **Source**: Peng et al. 2023 (arXiv 2309.00071), section 3.4.
     pub fn scaled(

@@ -31,7 +31,7 @@ pub fn print(args: &CountArgs, names: &str) -> Result<()> {
             true => last_step(subject, context)?,
             false => None,
         };
-        Ok((subject.count(|plan| Load::new(plan, context, args.batch, None), args.dtype())?, step))
+        Ok((subject.count(|sizes| Load::new(sizes, context, args.batch, None), args.dtype())?, step))
     };
     let counts = subjects.iter().map(count).collect::<Result<Vec<_>>>()?;
     if args.json {
@@ -47,7 +47,7 @@ pub fn print(args: &CountArgs, names: &str) -> Result<()> {
 fn shortest(subjects: &[Subject]) -> Result<usize> {
     let mut shortest = None;
     for subject in subjects.iter().filter(|subject| subject.has_sizes()) {
-        let longest = Load::longest(&subject.plan()?);
+        let longest = Load::longest(&subject.sizes()?);
         shortest = Some(shortest.map_or(longest, |known: usize| known.min(longest)));
     }
     Ok(shortest.unwrap_or(1))
@@ -55,11 +55,11 @@ fn shortest(subjects: &[Subject]) -> Result<usize> {
 
 /// Operations of the last step of decoding with a cache, where there is a decoder.
 fn last_step(subject: &Subject, context: usize) -> Result<Option<u128>> {
-    let plan = subject.plan()?;
-    if !plan.generates() {
+    let sizes = subject.sizes()?;
+    if !sizes.generates() {
         return Ok(None);
     }
-    Ok(Some(plan.last_step(Load::new(&plan, context, 1, None)?)?.with_cache))
+    Ok(Some(sizes.last_step(Load::new(&sizes, context, 1, None)?)?.with_cache))
 }
 
 fn row(count: &Count, step: Option<u128>) -> Vec<String> {

@@ -25,9 +25,9 @@ struct Printed<'a> {
 
 pub fn print(args: &CountArgs, subject: &Subject) -> Result<()> {
     args.figure.as_deref().map_or(Ok(()), |path| expect_svg("--figure", path))?;
-    let plan = subject.plan()?;
-    let load = Load::new(&plan, args.context.unwrap_or_else(|| Load::longest(&plan)), 1, args.source)?;
-    let decoding = plan.decoding(load)?;
+    let sizes = subject.sizes()?;
+    let load = Load::new(&sizes, args.context.unwrap_or_else(|| Load::longest(&sizes)), 1, args.source)?;
+    let decoding = sizes.decoding(load)?;
     if let Some(path) = &args.figure {
         draw(subject.name(), load, &decoding, path)?;
         say(&format!("wrote {}", path.display()));

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 use rankscope::Dtype;
-use rankscope::model::count::{Load, Plan};
+use rankscope::model::count::{Load, ModelSizes};
 use rankscope::model::preset::presets;
 use serde_json::json;
 
@@ -90,8 +90,8 @@ impl CountArgs {
     }
 
     /// What goes through a model of these sizes.
-    fn load(&self, plan: &Plan) -> rankscope::Result<Load> {
-        Load::new(plan, self.context.unwrap_or_else(|| Load::longest(plan)), self.batch, self.source)
+    fn load(&self, sizes: &ModelSizes) -> rankscope::Result<Load> {
+        Load::new(sizes, self.context.unwrap_or_else(|| Load::longest(sizes)), self.batch, self.source)
     }
 }
 
@@ -107,7 +107,7 @@ pub fn execute(args: &CountArgs) -> Result<()> {
     if args.curve {
         return curve::print(args, &subject);
     }
-    let count = subject.count(|plan| args.load(plan), args.dtype())?;
+    let count = subject.count(|sizes| args.load(sizes), args.dtype())?;
     if args.json { emit_json(&count) } else { emit(&table::of_one(&count)) }
 }
 

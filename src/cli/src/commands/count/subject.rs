@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use anyhow::Result;
 use rankscope::Dtype;
 use rankscope::model::Config;
-use rankscope::model::count::{Count, Load, Plan};
+use rankscope::model::count::{Count, Load, ModelSizes};
 use rankscope::model::preset::{self, Preset};
 use rankscope::model::store::Store;
 
 /// What a name stands for.
 pub enum Subject {
     Preset(&'static Preset),
-    Sizes { name: String, plan: Box<Plan> },
+    Sizes { name: String, sizes: Box<ModelSizes> },
 }
 
 impl Subject {
@@ -24,13 +24,13 @@ impl Subject {
         };
         let path = PathBuf::from(name);
         let is_path = path.exists() || path.components().count() > 1 || name.ends_with(".json");
-        let plan = match Store::open()?.find(name) {
-            _ if path.is_dir() => Plan::of_folder(&path)?,
-            _ if is_path => Plan::of(&Config::read(path)?)?,
-            Ok(folder) => Plan::of_folder(&folder)?,
+        let sizes = match Store::open()?.find(name) {
+            _ if path.is_dir() => ModelSizes::of_folder(&path)?,
+            _ if is_path => ModelSizes::of(&Config::read(path)?)?,
+            Ok(folder) => ModelSizes::of_folder(&folder)?,
             Err(_) => return Err(unknown.into()),
         };
-        Ok(Subject::Sizes { name: name.to_owned(), plan: Box::new(plan) })
+        Ok(Subject::Sizes { name: name.to_owned(), sizes: Box::new(sizes) })
     }
 
     pub fn name(&self) -> &str {
@@ -41,10 +41,10 @@ impl Subject {
     }
 
     /// The sizes, or why there are none.
-    pub fn plan(&self) -> rankscope::Result<Plan> {
+    pub fn sizes(&self) -> rankscope::Result<ModelSizes> {
         match self {
-            Subject::Preset(preset) => preset.plan(),
-            Subject::Sizes { plan, .. } => Ok((**plan).clone()),
+            Subject::Preset(preset) => preset.sizes(),
+            Subject::Sizes { sizes, .. } => Ok((**sizes).clone()),
         }
     }
 
@@ -58,12 +58,14 @@ impl Subject {
 
     pub fn count(
         &self,
-        load: impl FnOnce(&Plan) -> rankscope::Result<Load>,
+        load: impl FnOnce(&ModelSizes) -> rankscope::Result<Load>,
         dtype: Dtype,
     ) -> rankscope::Result<Count> {
         match self {
             Subject::Preset(preset) => Count::of_preset(preset, load, dtype),
-            Subject::Sizes { name, plan } => Ok(Count::of_plan(name, (**plan).clone(), load(plan)?, dtype)),
+            Subject::Sizes { name, sizes } => {
+                Ok(Count::of_sizes(name, (**sizes).clone(), load(sizes)?, dtype))
+            }
         }
     }
 }

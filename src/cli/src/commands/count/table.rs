@@ -1,6 +1,6 @@
 //! One model as a person reads it.
 
-use rankscope::model::count::{Costs, Count, Operations, Parameters, Part, Plan, Stack};
+use rankscope::model::count::{Costs, Count, ModelSizes, Operations, Parameters, Part, StackSizes};
 use rankscope::numbers::{grouped, scaled};
 
 use crate::output::{columns, facts};
@@ -20,22 +20,22 @@ pub fn of_one(count: &Count) -> String {
 
 fn heading(count: &Count) -> String {
     match &count.sizes {
-        Some(plan) => format!("{}: {}", count.name, sizes(plan)),
+        Some(sizes) => format!("{}: {}", count.name, in_letters(sizes)),
         None => format!("{}: no sizes", count.name),
     }
 }
 
 /// The sizes by their letters.
-fn sizes(plan: &Plan) -> String {
-    let stacks: Vec<_> = [("encoder", &plan.encoder), ("decoder", &plan.decoder)]
+fn in_letters(sizes: &ModelSizes) -> String {
+    let stacks: Vec<_> = [("encoder", &sizes.encoder), ("decoder", &sizes.decoder)]
         .into_iter()
         .filter_map(|(name, stack)| Some(format!("{name} of {}", of_stack(stack.as_ref()?))))
         .collect();
-    let context = plan.context.map_or_else(|| "any context".to_owned(), |most| format!("context {most}"));
-    format!("{}, C {}, V {}, {context}; {}", plan.family, plan.width, plan.vocab, stacks.join(", "))
+    let context = sizes.context.map_or_else(|| "any context".to_owned(), |most| format!("context {most}"));
+    format!("{}, C {}, V {}, {context}; {}", sizes.family, sizes.width, sizes.vocab, stacks.join(", "))
 }
 
-fn of_stack(stack: &Stack) -> String {
+fn of_stack(stack: &StackSizes) -> String {
     let (attention, network) = (&stack.self_attention, &stack.feed_forward);
     let experts = match network.experts {
         1 => String::new(),

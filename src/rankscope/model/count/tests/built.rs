@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::fixtures;
-use crate::model::count::Plan;
+use crate::model::count::ModelSizes;
 use crate::model::{self, Config, preset};
 
 /// The part that a tensor belongs to, by what the families call it.
-fn part_of(tensor: &str, plan: &Plan) -> String {
+fn part_of(tensor: &str, sizes: &ModelSizes) -> String {
     let name = tensor.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
-    let stack = match (&plan.encoder, &plan.decoder) {
+    let stack = match (&sizes.encoder, &sizes.decoder) {
         (Some(_), None) => "encoder",
         (Some(_), Some(_)) if name.contains("encoder.") && !name.contains("decoder.") => "encoder",
         _ => "decoder",
@@ -33,15 +33,16 @@ fn part_of(tensor: &str, plan: &Plan) -> String {
 
 /// Formula and built model must agree, part by part; `false` if the family cannot be built.
 fn formula_and_built_model_agree(config: &Config) -> bool {
-    let plan = Plan::of(config).unwrap();
-    if !model::FAMILIES.iter().any(|family| family.name == plan.family) {
+    let sizes = ModelSizes::of(config).unwrap();
+    if !model::FAMILIES.iter().any(|family| family.name == sizes.family) {
         return false;
     }
     let mut built = BTreeMap::new();
     for (name, shape) in model::outline(config).unwrap().tensors {
-        *built.entry(part_of(&name, &plan)).or_insert(0) += shape.len() as u128;
+        *built.entry(part_of(&name, &sizes)).or_insert(0) += shape.len() as u128;
     }
-    let counted: BTreeMap<_, _> = plan.parts().into_iter().map(|part| (part.name, part.parameters)).collect();
+    let counted: BTreeMap<_, _> =
+        sizes.parts().into_iter().map(|part| (part.name, part.parameters)).collect();
     assert_eq!(counted, built, "{}", config.path().display());
     true
 }
@@ -52,7 +53,7 @@ fn every_preset_has_the_parameters_of_the_model_that_is_built_of_it() {
     let built =
         with_sizes().filter(|preset| formula_and_built_model_agree(&preset.config().unwrap())).count();
     let families = model::FAMILIES.iter().map(|family| family.name);
-    let expected = |name: &str| with_sizes().filter(|preset| preset.plan().unwrap().family == name).count();
+    let expected = |name: &str| with_sizes().filter(|preset| preset.sizes().unwrap().family == name).count();
     assert_eq!(built, families.map(expected).sum::<usize>());
     assert_eq!(built, with_sizes().count() - 2, "all but those of glm and palm");
 }
@@ -102,7 +103,7 @@ fn a_plan_has_the_context_of_the_model() {
     for family in ["roberta", "bert", "distilbert", "gpt2", "llama"] {
         let config = Config::open(&fixtures().join("tiny").join(family)).unwrap();
         let context = model::outline(&config).unwrap().description.context;
-        assert_eq!(Plan::of(&config).unwrap().context, Some(context), "{family}");
+        assert_eq!(ModelSizes::of(&config).unwrap().context, Some(context), "{family}");
     }
 }
 
@@ -110,9 +111,9 @@ fn a_plan_has_the_context_of_the_model() {
 fn every_family_that_is_built_is_counted() {
     for family in model::FAMILIES {
         let value = serde_json::json!({ "model_type": family.name });
-        let plan = Plan::of(&Config::from_value("here", value).unwrap());
+        let sizes = ModelSizes::of(&Config::from_value("here", value).unwrap());
         // Some have a usual size for everything.
-        let error = plan.err().map_or(String::new(), |error| error.to_string());
+        let error = sizes.err().map_or(String::new(), |error| error.to_string());
         assert!(!error.contains("model_type"), "{} has no reader: {error}", family.name);
     }
 }

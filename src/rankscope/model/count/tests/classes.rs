@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use super::fixtures;
 use crate::device::Device;
-use crate::model::count::{Output, Part, Plan, body, total};
+use crate::model::count::{ModelSizes, Output, Part, body, total};
 use crate::model::{self, Config, Seeded, preset};
 
-fn plan(config: Value) -> Plan {
-    Plan::of(&Config::from_value("here", config).unwrap()).unwrap()
+fn sizes(config: Value) -> ModelSizes {
+    ModelSizes::of(&Config::from_value("here", config).unwrap()).unwrap()
 }
 
 /// The configuration of a preset, with `fields` on top.
@@ -57,23 +57,23 @@ fn classes_have_as_many_parameters_as_in_transformers() {
         (qwen, 494_032_768),
         (bare, 24_141_312),
     ] {
-        assert_eq!(total(&plan(config.clone()).parts()), expected, "{config}");
+        assert_eq!(total(&sizes(config.clone()).parts()), expected, "{config}");
     }
 }
 
 #[test]
 fn heads_stand_below_the_body_and_what_is_left_out_apart() {
     let config = with("bert-base", json!({"architectures": ["BertForPreTraining"]}));
-    let parts = plan(config).parts();
+    let parts = sizes(config).parts();
     let heads: Vec<_> = parts.iter().filter(|part| part.is_head).map(|part| part.name.as_str()).collect();
     assert_eq!(heads, ["masked_language_model_head", "next_sentence_head"]);
     assert_eq!(body(&parts), 109_482_240);
-    let llama = plan(with("llama-7b", json!({}))).parts();
+    let llama = sizes(with("llama-7b", json!({}))).parts();
     assert_eq!(total(&llama) - body(&llama), 32_000 * 4096);
-    let unknown = plan(with("llama-7b", json!({"architectures": ["LlamaForSomething"]})));
+    let unknown = sizes(with("llama-7b", json!({"architectures": ["LlamaForSomething"]})));
     assert_eq!((unknown.output, unknown.apart.len()), (Output::None, 1));
     assert_eq!(unknown.apart[0].name, "the head of LlamaForSomething");
-    let bare = plan(with("bert-base", json!({"architectures": ["BertModel"]})));
+    let bare = sizes(with("bert-base", json!({"architectures": ["BertModel"]})));
     assert!(bare.apart.is_empty() && bare.parts().iter().all(|part| !part.is_head));
 }
 
@@ -137,12 +137,12 @@ fn a_class_is_counted_as_it_is_built_and_as_it_is_saved() {
                 config["is_encoder_decoder"] = false.into();
             }
             let config = Config::from_value(class, config).unwrap();
-            let counted = Plan::of(&config).unwrap();
+            let counted = ModelSizes::of(&config).unwrap();
             let built = model::build(&config, &mut Seeded::new(5), &Device::Cpu).unwrap();
             assert_eq!(total(&counted.parts()), built.record().parameters() as u128, "{class}");
             let folder = tempfile::tempdir().unwrap();
             built.record().save(folder.path()).unwrap();
-            let held = Plan::of_folder(folder.path()).unwrap();
+            let held = ModelSizes::of_folder(folder.path()).unwrap();
             assert_eq!(held.parts(), counted.parts(), "{class}");
             assert_eq!(held.output, counted.output, "{class}");
         }
@@ -154,7 +154,7 @@ fn a_class_is_counted_as_it_is_built_and_as_it_is_saved() {
 fn a_folder_counts_what_its_checkpoint_holds() {
     let tied = fixtures().join("tiny/llama-mha");
     let mut config = Config::open(&tied).unwrap().to_json();
-    let of_config = Plan::of(&Config::from_value("tied", config.clone()).unwrap()).unwrap();
+    let of_config = ModelSizes::of(&Config::from_value("tied", config.clone()).unwrap()).unwrap();
     assert_eq!(of_config.output, Output::Tied);
     // Both matrices stored, and different: the loader unties them, and so does the count.
     config["tie_word_embeddings"] = false.into();
@@ -164,7 +164,7 @@ fn a_folder_counts_what_its_checkpoint_holds() {
     untied.record().save(folder.path()).unwrap();
     config["tie_word_embeddings"] = true.into();
     std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
-    let held = Plan::of_folder(folder.path()).unwrap();
+    let held = ModelSizes::of_folder(folder.path()).unwrap();
     assert_eq!(held.output, Output::Own);
     assert_eq!(total(&held.parts()), total(&of_config.parts()) + (of_config.vocab * of_config.width) as u128);
     // A head that no class tells of.
@@ -174,7 +174,7 @@ fn a_folder_counts_what_its_checkpoint_holds() {
     assert_eq!(held.parts(), parts);
     // Without a checkpoint the configuration is all there is.
     std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
-    assert_eq!(Plan::of_folder(folder.path()).unwrap().output, Output::Tied);
+    assert_eq!(ModelSizes::of_folder(folder.path()).unwrap().output, Output::Tied);
 }
 
 /// A T5 whose configuration names no class, and of which the encoder alone was saved.
@@ -192,13 +192,13 @@ fn half_of_a_pair_is_counted_as_the_half_that_it_is() {
     let numbers: usize = views.iter().map(|(_, view)| view.shape().iter().product::<usize>()).sum();
     let bytes = safetensors::serialize(views, None).unwrap();
     std::fs::write(folder.path().join("model.safetensors"), bytes).unwrap();
-    let held = Plan::of_folder(folder.path()).unwrap();
+    let held = ModelSizes::of_folder(folder.path()).unwrap();
     assert_eq!((total(&held.parts()), held.output), (numbers as u128, Output::None));
     assert!(held.decoder.is_none() && held.encoder.is_some());
 }
 
 /// The checkpoint in `from` with a tensor `[2, 7]` beside the body.
-fn with_stray_head(from: &std::path::Path) -> Plan {
+fn with_stray_head(from: &std::path::Path) -> ModelSizes {
     let folder = tempfile::tempdir().unwrap();
     std::fs::copy(from.join("config.json"), folder.path().join("config.json")).unwrap();
     let bytes = std::fs::read(from.join("model.safetensors")).unwrap();
@@ -208,5 +208,5 @@ fn with_stray_head(from: &std::path::Path) -> Plan {
     let views = tensors.tensors().into_iter().chain([("reward_model.weight".to_owned(), head)]);
     let bytes = safetensors::serialize(views.collect::<Vec<_>>(), None).unwrap();
     std::fs::write(folder.path().join("model.safetensors"), bytes).unwrap();
-    Plan::of_folder(folder.path()).unwrap()
+    ModelSizes::of_folder(folder.path()).unwrap()
 }

@@ -2,8 +2,8 @@
 
 use ndarray::{Array2, array};
 
+use super::read_matrix_from;
 use crate::error::Result;
-use crate::rank::npy::read_from;
 
 fn file(version: u8, header: &str, numbers: &[u8]) -> Vec<u8> {
     let length = header.len() as u32;
@@ -13,7 +13,7 @@ fn file(version: u8, header: &str, numbers: &[u8]) -> Vec<u8> {
 }
 
 fn read(bytes: &[u8]) -> Result<Array2<f64>> {
-    read_from("matrix.npy".as_ref(), bytes)
+    read_matrix_from("matrix.npy".as_ref(), bytes)
 }
 
 #[test]

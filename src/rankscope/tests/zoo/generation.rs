@@ -5,12 +5,10 @@ use rankscope::model::{self, Input, Model, Tokenizer};
 use rankscope::prelude::*;
 use serde_json::Value;
 
-use crate::support::{devices, fixtures, glass_en, installed};
+use crate::support::{devices, fixtures, glass_en, installed, read_json};
 
 fn prompts(name: &str) -> Vec<Value> {
-    let about = std::fs::read(fixtures().join(format!("real/{name}.json"))).unwrap();
-    let about: Value = serde_json::from_slice(&about).unwrap();
-    about["prompts"].as_array().unwrap().clone()
+    read_json(&fixtures().join(format!("real/{name}.json")))["prompts"].as_array().unwrap().clone()
 }
 
 fn ids(value: &Value) -> Vec<u32> {

@@ -1,15 +1,15 @@
-//! [`Plan`]: the sizes that decide what a model costs, without a single weight.
+//! [`ModelSizes`]: the sizes that decide what a model costs.
 
 use serde::Serialize;
 
 use super::parameters::Part;
 
-/// The sizes of a model: what a configuration says, in one alphabet for every family.
+/// The sizes of a model, in one alphabet for every family.
 ///
 /// **Conventions**: a size that a family does not have is 0 (positions of a rotary model, segments
 /// of a decoder), a stack that it does not have is `None`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Plan {
+pub struct ModelSizes {
     /// `model_type` of the configuration.
     pub family: String,
     /// C.
@@ -25,10 +25,10 @@ pub struct Plan {
     /// Numbers of a norm after the embeddings (BERT).
     pub embedding_norm: usize,
     /// Layers that read the whole input.
-    pub encoder: Option<Stack>,
+    pub encoder: Option<StackSizes>,
     /// Layers that read from left to right.
-    pub decoder: Option<Stack>,
-    /// What makes logits of hidden states.
+    pub decoder: Option<StackSizes>,
+    /// The output layer.
     pub output: Output,
     /// A dense layer C → C over the first token (BERT).
     pub has_pooler: bool,
@@ -40,7 +40,7 @@ pub struct Plan {
     pub apart: Vec<Part>,
 }
 
-/// What makes logits of hidden states.
+/// The output layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Output {
@@ -54,15 +54,15 @@ pub enum Output {
 
 /// Equal layers one after the other.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Stack {
+pub struct StackSizes {
     /// L.
     pub layers: usize,
     /// Of the positions among themselves.
-    pub self_attention: Attention,
+    pub self_attention: AttentionSizes,
     /// To the encoder's output.
-    pub cross_attention: Option<Attention>,
+    pub cross_attention: Option<AttentionSizes>,
     /// What follows attention.
-    pub feed_forward: FeedForward,
+    pub feed_forward: FeedForwardSizes,
     /// Norms in each layer.
     pub norms: usize,
     /// A norm after the last layer.
@@ -83,15 +83,15 @@ pub struct Stack {
 pub enum Sees {
     /// Every position.
     All,
-    /// Itself and what stands on one side of it: before it, in a decoder.
+    /// Itself and the positions on one side of it: those before it, in a decoder.
     Past,
-    /// The last so many of these, itself included.
+    /// The last so many of these, including itself.
     Window(usize),
 }
 
 /// The sizes of an attention layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Attention {
+pub struct AttentionSizes {
     /// H.
     pub heads: usize,
     /// G.
@@ -108,7 +108,7 @@ pub struct Attention {
 
 /// The sizes of a feed-forward network, or of several of which a router chooses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct FeedForward {
+pub struct FeedForwardSizes {
     /// F.
     pub width: usize,
     /// Matrices between C and F: 2, or 3 with a gate.
@@ -121,7 +121,7 @@ pub struct FeedForward {
     pub active: usize,
 }
 
-impl Attention {
+impl AttentionSizes {
     /// C·HD, the matrix of the queries (and of the output, transposed).
     pub(super) fn query_matrix(&self, width: usize) -> u128 {
         product([width, self.heads, self.head_size])
@@ -149,7 +149,7 @@ impl Attention {
     }
 }
 
-impl FeedForward {
+impl FeedForwardSizes {
     /// The matrices of one network: 2·C·F, or 3·C·F with a gate.
     pub(super) fn network(&self, width: usize) -> u128 {
         product([self.matrices, width, self.width])
@@ -167,7 +167,7 @@ impl FeedForward {
     }
 }
 
-impl Stack {
+impl StackSizes {
     /// The sum over all layers of what `of` makes of what a position of a layer may attend to.
     pub(super) fn over_layers(&self, of: impl Fn(Sees) -> u128) -> u128 {
         let full = self.full_layers as u128;
@@ -176,9 +176,9 @@ impl Stack {
     }
 }
 
-impl Plan {
+impl ModelSizes {
     /// The stacks with their names, the encoder first.
-    pub(super) fn stacks(&self) -> impl Iterator<Item = (&'static str, &Stack)> {
+    pub(super) fn stacks(&self) -> impl Iterator<Item = (&'static str, &StackSizes)> {
         let named = [("encoder", &self.encoder), ("decoder", &self.decoder)];
         named.into_iter().filter_map(|(name, stack)| Some((name, stack.as_ref()?)))
     }

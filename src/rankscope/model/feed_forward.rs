@@ -1,34 +1,53 @@
-//! Feed-forward networks without biases, gated or not.
+//! [`FeedForward`]: what follows attention in a block: one network, or a mixture of several.
 
+use super::Config;
+use super::mixture::Mixture;
 use crate::attention::Linear;
 use crate::error::Result;
-use crate::model::Config;
 use crate::ops::{FeatureMap, GeluForm, feature_map, gelu, multiply, silu, tanh};
 use crate::probe::Probe;
 use crate::tensor::Tensor;
 
 /// What follows attention in a block.
-pub(in crate::model) trait FeedForward {
+pub(super) enum FeedForward {
+    /// One network, which every token visits.
+    Network(Box<Network>),
+    /// Several, of which each token visits a few.
+    Mixture(Mixture),
+}
+
+impl From<Network> for FeedForward {
+    fn from(network: Network) -> Self {
+        FeedForward::Network(Box::new(network))
+    }
+}
+
+impl FeedForward {
     /// The update of the residual stream.
     ///
     /// **Shapes**: x and the result `[B, T, C]`.
-    fn forward(&self, x: &Tensor, probe: &mut dyn Probe) -> Result<Tensor>;
+    pub(super) fn forward(&self, x: &Tensor, probe: &mut dyn Probe) -> Result<Tensor> {
+        match self {
+            FeedForward::Network(network) => network.forward(x, probe),
+            FeedForward::Mixture(mixture) => mixture.forward(x, probe),
+        }
+    }
 }
 
-/// W₂·f(W₁·x), or with a gate W₂(f(W₁·x) · W₃·x).
-pub(in crate::model) struct Network {
+/// W₂·f(W₁·x), or with a gate W₂(f(W₁·x) · W₃·x); with biases where the linear layers have them.
+pub(super) struct Network {
     /// W₁ of a gated network, `[F, C]`.
-    pub(in crate::model) gate: Option<Linear>,
+    pub(super) gate: Option<Linear>,
     /// W₁, or W₃ where there is a gate, `[F, C]`.
-    pub(in crate::model) up: Linear,
+    pub(super) up: Linear,
     /// W₂, `[C, F]`.
-    pub(in crate::model) down: Linear,
-    pub(in crate::model) activation: Activation,
+    pub(super) down: Linear,
+    pub(super) activation: Activation,
 }
 
 /// f, the function between two linear layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::model) enum Activation {
+pub(super) enum Activation {
     Relu,
     Gelu(GeluForm),
     Silu,
@@ -37,7 +56,7 @@ pub(in crate::model) enum Activation {
 
 impl Activation {
     /// The function that `transformers` calls `name`.
-    pub(in crate::model) fn named(name: &str) -> Option<Self> {
+    pub(super) fn named(name: &str) -> Option<Self> {
         Some(match name {
             "relu" => Activation::Relu,
             "gelu" | "gelu_python" => Activation::Gelu(GeluForm::Exact),
@@ -55,14 +74,14 @@ impl Activation {
     ///
     /// # Errors
     /// [`Error::Format`](crate::Error::Format) naming the field.
-    pub(in crate::model) fn read(config: &Config, field: &str) -> Result<Self> {
+    pub(super) fn read(config: &Config, field: &str) -> Result<Self> {
         let name: String = config.get(field)?;
         let expected = "one of \"gelu\", \"gelu_new\", \"gelu_fast\", \"relu\", \"silu\" and \"tanh\"";
         Activation::named(&name).ok_or_else(|| config.wrong(field, &format!("{name:?}"), expected))
     }
 
     /// f(x), element by element.
-    pub(in crate::model) fn of(self, x: &Tensor) -> Result<Tensor> {
+    pub(super) fn of(self, x: &Tensor) -> Result<Tensor> {
         match self {
             Activation::Relu => feature_map(x, FeatureMap::Relu), // max(x, 0), there a feature map
             Activation::Gelu(form) => gelu(x, form),
@@ -74,15 +93,13 @@ impl Activation {
 
 impl Network {
     /// f(W₁·x), times W₃·x where there is a gate, `[…, F]`.
-    pub(in crate::model) fn hidden(&self, x: &Tensor) -> Result<Tensor> {
+    pub(super) fn hidden(&self, x: &Tensor) -> Result<Tensor> {
         match &self.gate {
             Some(gate) => multiply(&self.activation.of(&gate.forward(x)?)?, &self.up.forward(x)?),
             None => self.activation.of(&self.up.forward(x)?),
         }
     }
-}
 
-impl FeedForward for Network {
     fn forward(&self, x: &Tensor, probe: &mut dyn Probe) -> Result<Tensor> {
         let hidden = probe.visit("feed_forward.hidden", self.hidden(x)?)?; // [B, T, F]
         probe.visit("feed_forward.output", self.down.forward(&hidden)?) // [B, T, C]

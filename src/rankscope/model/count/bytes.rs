@@ -1,15 +1,15 @@
-//! Memory: weights, the cache of keys and values, the matrices of attention.
+//! Bytes: weights, the cache of keys and values, the matrices of attention.
 
 use serde::Serialize;
 
 use super::operations::Load;
 use super::parameters::total;
-use super::plan::{Plan, Sees, Stack, product};
+use super::sizes::{ModelSizes, Sees, StackSizes, product};
 use crate::weight::Dtype;
 
 /// Bytes that a model needs at a load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Memory {
+pub struct Bytes {
     /// Bytes of one number.
     pub bytes_per_number: u128,
     /// All parameters.
@@ -29,12 +29,12 @@ pub struct Memory {
     pub scores_all_layers: u128,
 }
 
-impl Plan {
+impl ModelSizes {
     /// Bytes of weights, cache and scores with numbers of `dtype`.
     ///
-    /// **Conventions**: a sliding window caps what the cache of a layer holds. A kernel with an online softmax makes no
-    /// scores at all: theirs are the bytes that it saves. A model without a decoder keeps no cache.
-    pub fn memory(&self, load: Load, dtype: Dtype) -> Memory {
+    /// **Conventions**: a sliding window caps what the cache of a layer holds. A kernel with an online softmax stores
+    /// no scores: it saves these bytes. A model without a decoder keeps no cache.
+    pub fn memory(&self, load: Load, dtype: Dtype) -> Bytes {
         let bytes = dtype.size_bytes() as u128;
         let Load { batch, source, .. } = load;
         let target = load.target();
@@ -43,7 +43,7 @@ impl Plan {
         let held = self.decoder.as_ref().map_or(0, |stack| stack.held(target));
         let layers = self.decoder.as_ref().map_or(1, |stack| stack.layers as u128);
         let scores: Vec<[u128; 2]> = self.stacks().map(|(name, stack)| stack.scores(name, load)).collect();
-        Memory {
+        Bytes {
             bytes_per_number: bytes,
             weights: bytes * total(&self.parts()),
             cache_per_token: bytes * own,
@@ -57,7 +57,7 @@ impl Plan {
 }
 
 /// Numbers that a decoder keeps of one of its own positions, and of one of the source.
-fn cached_numbers(stack: &Stack) -> (u128, u128) {
+fn cached_numbers(stack: &StackSizes) -> (u128, u128) {
     let of = |kv_heads: usize, head_size: usize| 2 * product([stack.layers, kv_heads, head_size]);
     let own = match stack.self_attention {
         attention if attention.is_linear => 0,
@@ -68,13 +68,13 @@ fn cached_numbers(stack: &Stack) -> (u128, u128) {
 }
 
 /// Numbers of the running sums of a sequence: Σ φ(k)·vᵀ and Σ φ(k).
-fn state_numbers(stack: &Stack) -> u128 {
+fn state_numbers(stack: &StackSizes) -> u128 {
     let attention = stack.self_attention;
     let sums = product([stack.layers, attention.heads, attention.head_size, attention.head_size + 1]);
     sums * u128::from(attention.is_linear)
 }
 
-impl Stack {
+impl StackSizes {
     /// Positions of `tokens` whose keys and values are still needed, summed over the layers.
     fn held(&self, tokens: usize) -> u128 {
         let in_one = |sees| match sees {

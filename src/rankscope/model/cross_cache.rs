@@ -1,15 +1,15 @@
-//! [`Memory`]: what a decoder keeps of its encoder.
+//! [`CrossCache`]: the keys and values of cross-attention.
 
 use super::{Input, KvCache};
 use crate::error::{Error, Result};
 use crate::mask::{Mask, Padding};
 
-/// The keys and values that cross-attention made of the encoder's output, one layer for each of the decoder's.
+/// The keys and values that cross-attention makes of the encoder's output: one layer for each layer of the decoder.
 ///
-/// They are computed once for a text, however much is decoded: the encoder does not see the decoder. When the
-/// text itself grows, every one of its positions may change, so the encoder reads all of it again.
+/// They are computed once for each text, however much is decoded, because the encoder does not see the decoder. When
+/// the text grows, the output at every position may change, so the encoder reads the whole text again.
 #[derive(Clone, Debug)]
-pub struct Memory {
+pub struct CrossCache {
     /// What the encoder read.
     ids: Vec<u32>,
     padding: Option<Padding>,
@@ -18,9 +18,9 @@ pub struct Memory {
     cache: KvCache,
 }
 
-impl Memory {
+impl CrossCache {
     pub(super) fn new(input: &Input, mask: Mask, cache: KvCache) -> Self {
-        Memory { ids: input.ids().to_vec(), padding: input.padding().cloned(), mask, cache }
+        CrossCache { ids: input.ids().to_vec(), padding: input.padding().cloned(), mask, cache }
     }
 
     /// Keys and values, `[B, G, S, D]` each, with S the encoder's positions.

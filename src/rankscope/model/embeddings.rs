@@ -1,0 +1,138 @@
+//! The two ends of a stack: [`Embeddings`], [`LanguageHead`], and how tokens know where they stand, [`Order`].
+
+use super::Input;
+use super::block::Norm;
+use super::cache::Places;
+use super::feed_forward::Activation;
+use super::rope::Rotation;
+use crate::attention::{Linear, RelativeBias};
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::mask::Positions;
+use crate::ops::{add, gather, scale};
+use crate::probe::Probe;
+use crate::tensor::Tensor;
+use crate::weight::Weight;
+
+/// Tables of vectors for tokens, and where the family has them for positions and segments, and a norm of their sum.
+pub(super) struct Embeddings {
+    pub(super) words: Weight, // [V, C]
+    /// `[P, C]`, of a family with learned positions.
+    pub(super) positions: Option<Weight>,
+    /// `[segments, C]` (BERT).
+    pub(super) segments: Option<Weight>,
+    pub(super) norm: Option<Norm>,
+    /// The id of padding, in a family that counts positions from the one behind it (RoBERTa).
+    pub(super) padding_id: Option<u32>,
+}
+
+impl Embeddings {
+    /// Words alone.
+    pub(super) fn of_words(words: Weight) -> Self {
+        Embeddings { words, positions: None, segments: None, norm: None, padding_id: None }
+    }
+
+    /// The input of the first layer, `[B, T, C]`, of tokens that stand at `first` and after it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming a segment that the family has not; errors of the operations.
+    pub(super) fn forward(&self, input: &Input, first: usize) -> Result<Tensor> {
+        let batch = input.batch_size();
+        let mut sum = gather(&self.words, input.ids(), batch)?;
+        let segments = self.segments_of(input)?;
+        if let Some(table) = &self.segments {
+            sum = add(&sum, &gather(table, &segments, batch)?)?;
+        }
+        if let Some(table) = &self.positions {
+            sum = add(&sum, &gather(table, &self.positions_of(input, first), batch)?)?;
+        }
+        match &self.norm {
+            Some(norm) => norm.forward(&sum),
+            None => Ok(sum),
+        }
+    }
+
+    /// The segment of every token: 0 where none is given.
+    fn segments_of(&self, input: &Input) -> Result<Vec<u32>> {
+        let count = self.segments.as_ref().map_or(1, |table| table.shape().sizes()[0]);
+        let segments = input.token_types().map_or_else(|| vec![0; input.ids().len()], <[u32]>::to_vec);
+        match segments.iter().find(|&&segment| segment as usize >= count) {
+            Some(got) => Err(Error::invalid("token type id", got, format!("less than {count}"))),
+            None => Ok(segments),
+        }
+    }
+
+    /// The row of the table of positions for every token: its place, or, in RoBERTa, its place among the tokens that
+    /// are no padding, counted from behind the padding's id.
+    fn positions_of(&self, input: &Input, first: usize) -> Vec<u32> {
+        let sequences = input.ids().chunks(input.len());
+        let Some(padding) = self.padding_id else {
+            let first = first as u32;
+            return sequences.flat_map(|_| first..first + input.len() as u32).collect();
+        };
+        let count = |ids: &[u32]| -> Vec<u32> {
+            let mut last = padding;
+            let place = |&id: &u32| {
+                last += u32::from(id != padding);
+                if id == padding { padding } else { last }
+            };
+            ids.iter().map(place).collect()
+        };
+        sequences.flat_map(count).collect()
+    }
+}
+
+/// How positions enter the attention of a stack.
+pub(super) enum Order {
+    /// Not at all: they are in the embeddings.
+    Embedded,
+    /// Queries and keys are rotated.
+    Rotary(Rotation),
+    /// A bias by distance on the scores of self-attention, the same in all layers.
+    Relative(RelativeBias),
+}
+
+impl Order {
+    /// What `length` positions from `first` on bring to self-attention.
+    pub(super) fn places(&self, first: usize, length: usize, device: &Device) -> Result<Places> {
+        Ok(match self {
+            Order::Embedded => Places::default(),
+            Order::Rotary(rotation) => {
+                Places { rotation: Some(rotation.table(first, length, device)?), bias: None }
+            }
+            Order::Relative(bias) => {
+                let at = Positions { first_query: first };
+                Places { rotation: None, bias: Some(bias.bias(length, first + length, at, device)?) } // [H, T, S]
+            }
+        })
+    }
+}
+
+/// What makes scores of the vocabulary of hidden states.
+pub(super) struct LanguageHead {
+    /// A dense layer, a function and a norm before the output layer (BERT).
+    pub(super) transform: Option<(Linear, Activation, Norm)>,
+    /// What the hidden states are multiplied by (T5).
+    pub(super) scale: Option<f32>,
+    /// `[V, C]`, the words themselves where they are tied.
+    pub(super) output: Linear,
+}
+
+impl LanguageHead {
+    /// An output layer alone.
+    pub(super) fn of_words(output: Weight) -> Self {
+        LanguageHead { transform: None, scale: None, output: Linear { weight: output, bias: None } }
+    }
+
+    /// Scores of every vocabulary entry, `[B, T, V]`, of hidden states `[B, T, C]`.
+    pub(super) fn forward(&self, hidden: &Tensor, probe: &mut dyn Probe) -> Result<Tensor> {
+        if let Some((dense, activation, norm)) = &self.transform {
+            let x = norm.forward(&activation.of(&dense.forward(hidden)?)?)?; // [B, T, C]
+            return self.output.forward(&probe.visit("head_norm", x)?);
+        }
+        match self.scale {
+            Some(factor) => self.output.forward(&scale(hidden, factor)?),
+            None => self.output.forward(hidden),
+        }
+    }
+}
