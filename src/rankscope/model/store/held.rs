@@ -16,7 +16,7 @@ use super::install::cannot_write;
 use crate::error::{Error, Result};
 use crate::run::Run;
 
-/// How often a lock is tried, a child looked at, a download counted.
+/// How often a lock is tried and a download counted.
 pub(super) const TICK: Duration = Duration::from_millis(50);
 
 /// The right to install or remove the model of one name; given back when dropped.
