@@ -1,10 +1,9 @@
 //! Cells, their labels, and the colour bar beside them: what every map has.
 
-use super::axis::thinning;
 use super::hatch::hatch;
 use super::scene::{Anchor, Rect, Scene, TEXT, standard_width};
 use super::style::{ColorMap, Palette, Rgb};
-use super::text;
+use super::{axis, ruler, text};
 
 /// Labels are cut to this many pixels.
 const LABEL_ROOM: f64 = 130.0;
@@ -64,9 +63,9 @@ impl Grid {
             cell_w = cell_w.min(cell_h);
             cell_h = cell_w;
         }
-        row_labels.step = thinning(TEXT, cell_h);
+        row_labels.step = axis::thinning(TEXT, cell_h);
         let upwards = col_labels.widest() > cell_w - 8.0;
-        col_labels.step = if upwards { thinning(TEXT, cell_w) } else { 1 };
+        col_labels.step = if upwards { axis::thinning(TEXT, cell_w) } else { 1 };
         let x = MARGIN + (row_labels.widest() + 10.0).max(CORNER.0);
         let y = MARGIN + if upwards { (col_labels.widest() + 10.0).max(CORNER.1) } else { CORNER.1 };
         let area = Rect { x, y, w: cell_w * cols as f64, h: cell_h * rows as f64 };
@@ -178,20 +177,11 @@ impl Grid {
         let bar = self.bar();
         let place = |tick: f64| bar.bottom() - bar.h * (tick - low) / (high - low);
         let most = (bar.h / 45.0) as usize;
-        super::axis::ticks(low, high, most).into_iter().map(|tick| (place(tick), tick_label(tick))).collect()
+        axis::ticks(low, high, most).into_iter().map(|tick| (place(tick), ruler::label(tick))).collect()
     }
 
     fn unit_x(&self, range: (f64, f64)) -> f64 {
         let widest = self.bar_ticks(range).iter().map(|(_, label)| standard_width(label)).fold(0.0, f64::max);
         self.bar().right() + 9.0 + widest + 12.0 + TEXT / 2.0
     }
-}
-
-/// A tick's value without the digits that its step does not need.
-fn tick_label(value: f64) -> String {
-    let long = text::number(value);
-    if long.contains('×') || !long.contains('.') {
-        return long;
-    }
-    long.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -119,12 +119,8 @@ impl Drawing for PhaseMap {
         Ok(scene)
     }
 
-    fn title(&self) -> &str {
-        &self.title
-    }
-
-    fn settings(&self) -> &Value {
-        &self.settings
+    fn about(&self) -> (&str, &Value) {
+        (&self.title, &self.settings)
     }
 }
 

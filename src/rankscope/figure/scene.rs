@@ -78,19 +78,6 @@ impl Scene {
         self.line(corners, color, 1.0);
     }
 
-    /// A dashed horizontal or vertical line.
-    pub fn dashed(&mut self, from: Point, to: Point, color: Rgb, width: f64) {
-        const DASH: f64 = 9.0;
-        const GAP: f64 = 6.0;
-        let length = (to.0 - from.0).hypot(to.1 - from.1);
-        let at = |d: f64| (from.0 + (to.0 - from.0) * d / length, from.1 + (to.1 - from.1) * d / length);
-        let mut start = 0.0;
-        while start < length {
-            self.line(vec![at(start), at((start + DASH).min(length))], color, width);
-            start += DASH + GAP;
-        }
-    }
-
     /// A marker of about `2 · radius` across.
     pub fn marker(&mut self, marker: Marker, (x, y): Point, radius: f64, color: Rgb) {
         let r = radius;
