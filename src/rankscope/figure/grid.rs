@@ -1,6 +1,5 @@
 //! Cells, their labels, and the colour bar beside them: what every map has.
 
-use super::hatch::hatch;
 use super::scene::{Anchor, Rect, Scene, TEXT, standard_width};
 use super::style::{ColorMap, Palette, Rgb};
 use super::{axis, ruler, text};
@@ -89,10 +88,10 @@ impl Grid {
         Rect { x: self.area.x + col as f64 * w, y: self.area.y + row as f64 * h, w, h }
     }
 
-    /// Fills the cells that have a colour, a rectangle per run of equal ones; hatches the others.
+    /// Hatches the area, and fills the cells that have a colour, a rectangle per run of equal ones.
     ///
-    /// Each reaches under the cells right of it and below, which are drawn over it, so that nothing else shows between
-    /// them where a viewer smooths edges.
+    /// A run reaches under the coloured cells right of it and below, which are drawn over it, so that nothing shows
+    /// between cells where a viewer smooths edges.
     pub fn draw_cells(
         &self,
         scene: &mut Scene,
@@ -100,21 +99,25 @@ impl Grid {
         color: impl Fn(usize, usize) -> Option<Rgb>,
     ) {
         scene.fill(self.area, palette.panel);
+        let is_filled = |row, col| row < self.rows && col < self.cols && color(row, col).is_some();
+        if !(0..self.rows).all(|row| (0..self.cols).all(|col| is_filled(row, col))) {
+            scene.hatch(self.area, palette.hatch);
+        }
         for row in 0..self.rows {
+            let alike = |col| (color(row, col), is_filled(row + 1, col));
             let mut col = 0;
             while col < self.cols {
-                let here = color(row, col);
-                let end = (col..self.cols).find(|&next| color(row, next) != here).unwrap_or(self.cols);
-                let (first, last) = (self.cell(row, col), self.cell(row.saturating_add(1), end));
-                let (right, bottom) =
-                    (last.right().min(self.area.right()), last.bottom().min(self.area.bottom()));
-                let run = Rect { w: right - first.x, h: bottom - first.y, ..first };
-                scene.fill(run, here.unwrap_or(palette.panel));
+                let (here, below) = alike(col);
+                let end = (col..self.cols).find(|&next| alike(next) != (here, below)).unwrap_or(self.cols);
+                let right = is_filled(row, end) && (!below || is_filled(row + 1, end));
+                if let Some(here) = here {
+                    let cell = self.cell(row, col);
+                    let w = cell.w * (end - col + usize::from(right)) as f64;
+                    let h = cell.h * (1 + usize::from(below)) as f64;
+                    scene.fill(Rect { w, h, ..cell }, here);
+                }
                 col = end;
             }
-        }
-        for segment in hatch(self.area, (self.rows, self.cols), |row, col| color(row, col).is_none()) {
-            scene.line(segment.to_vec(), palette.hatch, 1.0);
         }
         scene.frame(self.area, palette.grid);
     }

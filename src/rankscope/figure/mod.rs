@@ -25,7 +25,6 @@ mod axis;
 mod contour;
 mod dash;
 mod grid;
-mod hatch;
 mod heatmap;
 mod legend;
 mod lines;

@@ -78,6 +78,18 @@ impl Scene {
         self.line(corners, color, 1.0);
     }
 
+    /// Diagonal lines over `area`, which mark it as masked.
+    pub fn hatch(&mut self, area: Rect, color: Rgb) {
+        const STEP: f64 = 9.0;
+        let mut sum = STEP / 2.0;
+        // Along each line x + y = sum, from where it enters the area to where it leaves.
+        while sum < area.w + area.h {
+            let ends = [(sum - area.h).max(0.0), sum.min(area.w)];
+            self.line(ends.map(|x| (area.x + x, area.y + sum - x)).to_vec(), color, 1.0);
+            sum += STEP;
+        }
+    }
+
     /// A marker of about `2 · radius` across.
     pub fn marker(&mut self, marker: Marker, (x, y): Point, radius: f64, color: Rgb) {
         let r = radius;

@@ -54,7 +54,7 @@ impl Store {
     /// Every model that is here, and those that can be pulled: installed, bundled, cached, available.
     ///
     /// # Conventions
-    /// A folder that is not whole is listed, with what it lacks as its note. Of two models of one name,
+    /// An incomplete folder is listed, with what is missing as its note. Of two models of one name,
     /// [`Store::find`] takes the one listed first.
     ///
     /// # Errors
@@ -118,7 +118,7 @@ impl Store {
         places.filter(|_| is_plain(name)).map(|place| place.join(name)).find(|path| path.is_dir())
     }
 
-    /// What to say of a name that is nowhere.
+    /// The error for an unknown name.
     fn unknown(&self, name: &str) -> Error {
         if Path::new(name).is_file() {
             let hint = "give the folder that holds it, with config.json and model.safetensors";

@@ -118,7 +118,7 @@ impl Store {
         })
     }
 
-    /// Holds `name`, has its folder made, and publishes it; unless it is here, or comes while we wait.
+    /// Makes and publishes the folder of `name`, unless it is installed already, or by a process that we wait for.
     fn once(&self, name: &str, run: &Run, make: impl FnOnce(&Held) -> Result<PathBuf>) -> Result<PathBuf> {
         expect_plain(name)?;
         if let Some(path) = self.own(name) {
@@ -138,7 +138,7 @@ pub(super) fn installed_name(repository: &str) -> String {
     repository.replacen('/', "--", 1)
 }
 
-/// Completes a folder with its `SOURCE.json`, after a look whether it is a model's.
+/// Writes `SOURCE.json` into a folder, and checks that it holds a model.
 fn finish(folder: &Path, source: &Value) -> Result<PathBuf> {
     let path = folder.join("SOURCE.json");
     fs::write(&path, format!("{source:#}\n")).map_err(|error| Error::io(&path, error))?;

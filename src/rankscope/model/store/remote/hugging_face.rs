@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::model::{Config, Family, TEXT_FILES, checkpoint::index};
 use crate::run::Run;
 
-/// Fetches what a model needs into `folder`; returns what is to be said of its source.
+/// Fetches what a model needs into `folder`; returns the description of its source.
 pub(crate) fn fetch(name: &str, held: &Held, folder: &Path, run: &Run) -> Result<Value> {
     let failure = |what: &str, error| failure(name, what, error);
     let client = Client::new(token(), &failure);

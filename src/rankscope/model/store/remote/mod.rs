@@ -60,7 +60,7 @@ impl<'a> Client<'a> {
     /// The text behind a URL; `what` is its name in messages.
     fn text(&self, what: &str, url: &str, run: &Run) -> Result<String> {
         let request = self.request(url, 0);
-        let text = watched(&format!("asking for {what}"), run, move |_| {
+        let text = watched("asking which files there are", run, move |_| {
             request.send()?.into_body().read_to_string()
         });
         text?.map_err(|error| (self.failure)(what, error))
