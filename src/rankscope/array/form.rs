@@ -24,7 +24,7 @@ const OTHERS: [(&[u8], &str); 11] = [
     (b"%PDF", "a PDF document; expected numbers"),
 ];
 
-/// The form that a file of `size` bytes beginning with `start` has, or what it is instead.
+/// The format of a file of `size` bytes that begins with `start`, or an error that says what the file is.
 pub(super) fn form(start: &[u8], size: u64) -> Result<Form, String> {
     if size == 0 {
         return Err("is empty, expected numbers".into());

@@ -1,6 +1,6 @@
 //! Arrays of numbers in files that people bring: numpy's `.npy` and `.npz`, `.safetensors`, tables of text.
 //!
-//! What a file is, its first bytes say, not its name. [`ArrayFile::open`] lists what is in it,
+//! The first bytes of a file decide its format, not its name. [`ArrayFile::open`] lists what is in it,
 //! [`ArrayFile::load`] reads one array, and [`Array::matrix`] gives one matrix of it in f64. Numbers stay in
 //! the file's format until then, so that nothing is rounded on the way; where f64 does not hold an entry, as
 //! with integers beyond 2⁵³, [`Array::rounded`] says so.
@@ -47,7 +47,7 @@ pub struct Array {
     bytes: Vec<u8>,
 }
 
-/// How many entries of a matrix f64 does not hold, and the first of them.
+/// How many entries of a matrix f64 cannot represent, and the first of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rounded {
     /// Entries that were rounded.
@@ -70,7 +70,7 @@ impl Array {
     /// An array of `values` in f64, the last index running fastest; `shape` holds as many as there are values.
     ///
     /// # Panics
-    /// Where it does not.
+    /// If `values` has another length.
     pub fn of_f64(name: impl ToString, shape: &[usize], values: &[f64]) -> Self {
         assert_eq!(shape.iter().product::<usize>(), values.len(), "as many values as the shape has");
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
@@ -126,7 +126,7 @@ impl Array {
         Array2::from_shape_vec(sides, values).expect("as many numbers as the shape has")
     }
 
-    /// What f64 does not hold of the matrix at `index`; `None` where it holds all.
+    /// The entries of the matrix at `index` that f64 cannot represent; `None` if there are none.
     pub fn rounded(&self, index: usize) -> Option<Rounded> {
         if self.number.fits_f64() {
             return None;
@@ -226,7 +226,7 @@ pub fn expect_matrices(path: &Path, array: &Array) -> Result<()> {
     Ok(())
 }
 
-/// A few names as they stand in an error: `a (f32 [3, 4]), b (text)`.
+/// A few names for an error message: `a (f32 [3, 4]), b (text)`.
 fn listed<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> String {
     let mut names: Vec<String> = entries.into_iter().map(excerpt).collect();
     let more = names.len().saturating_sub(8);

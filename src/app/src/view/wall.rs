@@ -1,4 +1,4 @@
-//! The wall: every head of every layer at a glance.
+//! The wall: every head of every layer as a small heatmap.
 
 use egui::{
     Align2, Event, EventFilter, Key, Rect, RichText, Role, ScrollArea, Sense, StrokeKind, WidgetInfo, pos2,

@@ -1,4 +1,4 @@
-//! `rankscope kernels`: the GPU kernels, how they are written, and how they do here.
+//! `rankscope kernels`: the GPU kernels, their source, and their speed on this machine.
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
@@ -89,7 +89,7 @@ fn verdict(gpu: &Gpu, ladder: &'static Ladder, variant: &Variant, size: usize) -
         false,
         match bench::refusal(gpu, ladder, variant, size)? {
             Some(wanted) => format!("cannot: expected {wanted}"),
-            None => format!("{} is taken", chosen.name),
+            None => format!("{} is used", chosen.name),
         },
     ))
 }

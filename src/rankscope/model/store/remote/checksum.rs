@@ -5,7 +5,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::install::in_pieces;
+use super::super::install::in_pieces;
 use crate::error::{Error, Result};
 use crate::run::Run;
 
