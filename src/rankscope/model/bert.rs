@@ -79,10 +79,10 @@ impl Embeddings {
             return Err(Error::invalid("token type id", got, format!("less than {}", self.type_count)));
         }
         if let Some(table) = &self.types {
-            sum = add(&sum, &gather(table, &types, batch)?)?;
+            sum = add(sum, gather(table, &types, batch)?)?;
         }
         let positions = gather(&self.positions, &self.positions_of(input), batch)?;
-        self.norm.forward(&add(&sum, &positions)?)
+        self.norm.forward(add(sum, positions)?)
     }
 
     /// The row of the table for every token: its place, or, behind the padding's id, its place among the tokens
@@ -109,13 +109,13 @@ impl Layer {
         let Pass { visibility, run, .. } = pass;
         let mut scope = Scope::new("self_attention", probe);
         let update = self.self_attention.forward(x, x, None, visibility, &mut scope, run)?;
-        let sum = probe.visit("after_attention", add(x, &update)?)?; // [B, T, C]
-        let x = probe.visit("attention_norm", self.attention_norm.forward(&sum)?)?;
-        let hidden = self.activation.of(&self.up.forward(&x)?)?; // [B, T, F]
+        let sum = probe.visit("after_attention", add(x, update)?)?; // [B, T, C]
+        let x = probe.visit("attention_norm", self.attention_norm.forward(sum)?)?;
+        let hidden = self.activation.of(self.up.forward(&x)?)?; // [B, T, F]
         let hidden = probe.visit("feed_forward.hidden", hidden)?;
         let update = probe.visit("feed_forward.output", self.down.forward(&hidden)?)?; // [B, T, C]
-        let sum = probe.visit("after_feed_forward", add(&x, &update)?)?;
-        probe.visit("output", self.output_norm.forward(&sum)?)
+        let sum = probe.visit("after_feed_forward", add(x, update)?)?;
+        probe.visit("output", self.output_norm.forward(sum)?)
     }
 }
 
@@ -144,9 +144,9 @@ impl Body for Bert {
 
     fn logits(&self, hidden: &Tensor, probe: &mut dyn Probe) -> Result<Option<Tensor>> {
         let Some(head) = &self.head else { return Ok(None) };
-        let x = head.norm.forward(&head.activation.of(&head.transform.forward(hidden)?)?)?; // [B, T, C]
+        let x = head.norm.forward(head.activation.of(head.transform.forward(hidden)?)?)?; // [B, T, C]
         let x = probe.visit("head_norm", x)?;
-        add_bias(&linear(&x, &head.decoder)?, &head.bias).map(Some) // [B, T, V]
+        add_bias(linear(&x, &head.decoder)?, &head.bias).map(Some) // [B, T, V]
     }
 
     /// tanh(W·h + b) of the first token's hidden state h.

@@ -168,10 +168,10 @@ impl Layer {
     ) -> Result<Tensor> {
         let normed = probe.visit("attention_norm", self.attention_norm.forward(x)?)?; // [B, T, C]
         let update = self.attend(&normed, pass, cache, probe)?;
-        let x = probe.visit("after_attention", add(x, &update)?)?;
+        let x = probe.visit("after_attention", add(x, update)?)?;
         let normed = probe.visit("feed_forward_norm", self.feed_forward_norm.forward(&x)?)?;
         let update = self.network(&normed, probe)?;
-        probe.visit("output", add(&x, &update)?)
+        probe.visit("output", add(x, update)?)
     }
 
     /// x ← norm(x + attention(x)), x ← norm(x + network(x)).
@@ -183,11 +183,11 @@ impl Layer {
         probe: &mut dyn Probe,
     ) -> Result<Tensor> {
         let update = self.attend(x, pass, cache, probe)?;
-        let sum = probe.visit("after_attention", add(x, &update)?)?; // [B, T, C]
-        let x = probe.visit("attention_norm", self.attention_norm.forward(&sum)?)?;
+        let sum = probe.visit("after_attention", add(x, update)?)?; // [B, T, C]
+        let x = probe.visit("attention_norm", self.attention_norm.forward(sum)?)?;
         let update = self.network(&x, probe)?;
-        let sum = probe.visit("after_feed_forward", add(&x, &update)?)?;
-        probe.visit("output", self.feed_forward_norm.forward(&sum)?)
+        let sum = probe.visit("after_feed_forward", add(x, update)?)?;
+        probe.visit("output", self.feed_forward_norm.forward(sum)?)
     }
 
     fn attend(
@@ -203,7 +203,7 @@ impl Layer {
 
     /// W₂·f(W₁·x + b₁) + b₂.
     fn network(&self, x: &Tensor, probe: &mut dyn Probe) -> Result<Tensor> {
-        let hidden = self.activation.of(&self.up.forward(x)?)?; // [B, T, F]
+        let hidden = self.activation.of(self.up.forward(x)?)?; // [B, T, F]
         let hidden = probe.visit("feed_forward.hidden", hidden)?;
         probe.visit("feed_forward.output", self.down.forward(&hidden)?) // [B, T, C]
     }
@@ -236,7 +236,7 @@ impl Body for Gpt {
 
     fn finish(&self, x: Tensor, probe: &mut dyn Probe) -> Result<Tensor> {
         match &self.final_norm {
-            Some(norm) => probe.visit("final_norm", norm.forward(&x)?),
+            Some(norm) => probe.visit("final_norm", norm.forward(x)?),
             None => Ok(x),
         }
     }

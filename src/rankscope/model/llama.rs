@@ -88,7 +88,7 @@ impl<N: FeedForward + Send + Sync> Body for Layers<N> {
     }
 
     fn finish(&self, x: Tensor, probe: &mut dyn Probe) -> Result<Tensor> {
-        probe.visit("final_norm", rms_norm(&x, &self.final_norm, self.epsilon)?)
+        probe.visit("final_norm", rms_norm(x, &self.final_norm, self.epsilon)?)
     }
 
     fn logits(&self, hidden: &Tensor, _probe: &mut dyn Probe) -> Result<Option<Tensor>> {

@@ -87,7 +87,7 @@ pub(super) struct LayerNorm {
 
 impl LayerNorm {
     /// (x − mean) / √(variance + ε) · gain + bias, row by row.
-    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    pub(super) fn forward(&self, x: impl Into<Tensor>) -> Result<Tensor> {
         layer_norm(x, &self.gain, &self.bias, self.epsilon)
     }
 }

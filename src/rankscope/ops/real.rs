@@ -9,6 +9,9 @@ pub trait Real: ndarray::LinalgScalar + num_traits::Float + num_traits::FromPrim
     /// number.
     fn erfc_fast(self) -> Self;
 
+    /// tanh(x); in f32 to within 1.3·10⁻⁷ of its value, without a branch.
+    fn tanh_fast(self) -> Self;
+
     /// A constant, rounded to this type.
     fn constant(value: f64) -> Self {
         Self::from_f64(value).expect("every f64 rounds to a float")
@@ -33,8 +36,8 @@ impl Real for f32 {
             + 0.5;
         let y = p * (r * r) + r + 1.0;
         // 2ⁿ in two factors: neither overflows where the product does not, and small results lose bits one by one.
-        let n = shifted.to_bits() as i32 - SHIFT.to_bits() as i32;
-        let power = |n: i32| f32::from_bits(((n + 127) << 23) as u32);
+        let n = (shifted.to_bits() as i32).wrapping_sub(SHIFT.to_bits() as i32); // anything for a NaN
+        let power = |n: i32| f32::from_bits((n.wrapping_add(127) << 23) as u32);
         y * power(n >> 1) * power(n - (n >> 1))
     }
 
@@ -56,6 +59,17 @@ impl Real for f32 {
         let sum = COEFFICIENTS.iter().fold(0.0, |sum, &coefficient| sum * t + coefficient);
         t * (-self * self - 1.265_512_2 + t * sum).exp_fast()
     }
+
+    /// **Source**: `tanhf` in Moshier's Cephes library: a polynomial near 0, where the quotient would be a difference.
+    #[inline(always)]
+    fn tanh_fast(self) -> f32 {
+        let z = self * self;
+        let p = -5.704_988_7e-3_f32;
+        let p = (((p * z + 2.063_908_9e-2) * z - 5.373_971_6e-2) * z + 0.133_314_42) * z - 0.333_332_82;
+        let near = p * z * self + self;
+        let far = (1.0 - 2.0 / ((2.0 * self.abs()).exp_fast() + 1.0)).copysign(self);
+        if z < 0.390_625 { near } else { far }
+    }
 }
 
 impl Real for f64 {
@@ -68,26 +82,56 @@ impl Real for f64 {
     fn erfc_fast(self) -> f64 {
         libm::erfc(self)
     }
+
+    #[inline]
+    fn tanh_fast(self) -> f64 {
+        self.tanh()
+    }
 }
 
-/// How many sums or maxima go side by side: two vectors of AVX, four of SSE.
+/// How many sums or maxima go side by side: a vector of AVX-512, two of AVX2, four of SSE.
 const LANES: usize = 16;
 
 /// Σ f(x), in several sums side by side: faster than one, and nearer to the truth.
+#[inline(always)]
 pub(super) fn sum_of<F: Real>(values: &[F], f: impl Fn(F) -> F) -> F {
     fold(values, F::zero(), |sum, x| sum + f(x), |a, b| a + b)
 }
 
 /// The largest value, −∞ of none, or NaN if there is one.
+#[inline(always)]
 pub(super) fn largest<F: Real>(values: &[F]) -> F {
-    let larger = |a: F, b: F| if b > a || b.is_nan() { b } else { a };
-    fold(values, F::neg_infinity(), larger, larger)
+    let larger = |a: F, b: F| if b > a { b } else { a };
+    let largest = fold(values, F::neg_infinity(), larger, larger);
+    let count_nan = |count: F, x: F| if x.is_nan() { F::one() } else { count };
+    // A second walk, since a comparison that minds NaN takes several times as long.
+    if fold(values, F::zero(), count_nan, |a, b| a + b) == F::zero() { largest } else { F::nan() }
 }
 
+/// Turns every x into e^(x − largest); Σ e^(x − largest).
+#[inline(always)]
+pub(super) fn exponentials<F: Real>(values: &mut [F], largest: F) -> F {
+    let mut sums = [F::zero(); LANES];
+    let (chunks, rest) = values.as_chunks_mut::<LANES>();
+    for chunk in chunks {
+        for (sum, x) in sums.iter_mut().zip(chunk) {
+            *x = (*x - largest).exp_fast();
+            *sum = *sum + *x;
+        }
+    }
+    let mut last = F::zero();
+    for x in rest {
+        *x = (*x - largest).exp_fast();
+        last = last + *x;
+    }
+    sums.into_iter().fold(last, |a, b| a + b)
+}
+
+#[inline(always)]
 fn fold<F: Real>(values: &[F], start: F, step: impl Fn(F, F) -> F, join: impl Fn(F, F) -> F) -> F {
     let mut lanes = [start; LANES];
-    let chunks = values.chunks_exact(LANES);
-    let rest = chunks.remainder().iter().fold(start, |so_far, &x| step(so_far, x));
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    let rest = rest.iter().fold(start, |so_far, &x| step(so_far, x));
     for chunk in chunks {
         for (lane, &x) in lanes.iter_mut().zip(chunk) {
             *lane = step(*lane, x);
@@ -123,6 +167,16 @@ mod tests {
     }
 
     #[test]
+    fn hyperbolic_tangents_keep_their_digits() {
+        for bits in (0..=u32::MAX).step_by(1009) {
+            let x = f32::from_bits(bits);
+            let (got, want) = (f64::from(x.tanh_fast()), libm::tanh(f64::from(x)));
+            let right = if x.is_nan() { got.is_nan() } else { (got - want).abs() <= 1.3e-7 * want.abs() };
+            assert!(right, "tanh({x}): {got} is not {want}");
+        }
+    }
+
+    #[test]
     fn the_tail_of_the_normal_distribution_keeps_its_digits() {
         for i in 0..9000 {
             let x = i as f32 / 1000.0; // erfc(9) = 4e-37
@@ -138,11 +192,18 @@ mod tests {
             assert_eq!(sum_of(&values, |x| 2.0 * x), values.iter().map(|x| 2.0 * x).sum::<f32>());
             let most = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             assert_eq!(largest(&values), most, "{length}");
+            let mut powers = values.clone();
+            let sum = f64::from(exponentials(&mut powers, most));
+            let want: Vec<f64> = values.iter().map(|&x| f64::from(x - most).exp()).collect();
+            assert!((sum - want.iter().sum::<f64>()).abs() <= 1e-6 * sum, "{length}");
+            let close = |(got, want): (&f32, &f64)| (f64::from(*got) - want).abs() <= spacing(*want);
+            assert!(powers.iter().zip(&want).all(close), "{length}");
         }
         for at in [3, 20, 39] {
             let mut values = [1.0f32; 40];
             values[at] = f32::NAN;
             assert!(largest(&values).is_nan() && sum_of(&values, |x| x).is_nan(), "{at}");
+            assert!(exponentials(&mut values, 1.0).is_nan(), "{at}");
         }
     }
 }

@@ -66,14 +66,14 @@ impl<N: FeedForward> Block<N> {
         let normed = probe.visit("attention_norm", rms_norm(x, &self.attention_norm, epsilon)?)?;
         let attention = &self.self_attention;
         let update = attend(attention, &normed, places, visibility, cache, &mut *probe, run)?; // [B, T, C]
-        probe.visit("after_attention", add(x, &update)?)
+        probe.visit("after_attention", add(x, update)?)
     }
 
     /// x + network(norm(x)).
     fn feed(&self, x: &Tensor, epsilon: f32, probe: &mut dyn Probe) -> Result<Tensor> {
         let normed = probe.visit("feed_forward_norm", rms_norm(x, &self.feed_forward_norm, epsilon)?)?;
         let update = self.feed_forward.forward(&normed, probe)?; // [B, T, C]
-        probe.visit("output", add(x, &update)?)
+        probe.visit("output", add(x, update)?)
     }
 }
 
@@ -101,6 +101,6 @@ impl CrossBlock {
         let visibility = Visibility { mask: &mask, at, padding: source.padding };
         let (k, v) = (source.layer.keys(), source.layer.values()); // [B, G, S, D]
         let update = attention.attend(&q, k, v, visibility, &mut scope, pass.run)?; // [B, T, C]
-        probe.visit("after_cross_attention", add(x, &update)?)
+        probe.visit("after_cross_attention", add(x, update)?)
     }
 }

@@ -73,7 +73,7 @@ impl Stacks {
             x = block.forward(&x, pass, None, &mut scope)?; // [B, S, C]
             run.step("encoder layer", index + 1, self.encoder.len())?;
         }
-        let x = probe.visit("encoder.final_norm", rms_norm(&x, &self.encoder_norm, self.epsilon)?)?;
+        let x = probe.visit("encoder.final_norm", rms_norm(x, &self.encoder_norm, self.epsilon)?)?;
         for (index, block) in self.decoder.iter().enumerate() {
             let mut scope = Scope::new(format!("decoder.{index}.cross_attention"), probe);
             let (k, v) = block.cross_attention.keys_and_values(&x, places.rotation.as_ref(), &mut scope)?;
@@ -108,7 +108,7 @@ impl Stacks {
             x = block.forward(&x, source, pass, cache, &mut scope)?; // [B, T, C]
             run.step("decoder layer", index + 1, self.decoder.len())?;
         }
-        probe.visit("decoder.final_norm", rms_norm(&x, &self.decoder_norm, self.epsilon)?)
+        probe.visit("decoder.final_norm", rms_norm(x, &self.decoder_norm, self.epsilon)?)
     }
 
     /// Scores of every vocabulary entry, `[B, T, V]`; `None` without an output layer.

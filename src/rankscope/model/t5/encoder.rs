@@ -77,7 +77,7 @@ impl Body for Encoder {
     }
 
     fn finish(&self, x: Tensor, probe: &mut dyn Probe) -> Result<Tensor> {
-        probe.visit("final_norm", rms_norm(&x, &self.norm, self.epsilon)?)
+        probe.visit("final_norm", rms_norm(x, &self.norm, self.epsilon)?)
     }
 
     fn logits(&self, _hidden: &Tensor, _probe: &mut dyn Probe) -> Result<Option<Tensor>> {
