@@ -1,6 +1,6 @@
 //! Rows of values cut into blocks that fit a core's cache, a block to a task.
 
-use rayon::prelude::*;
+use std::sync::{Mutex, PoisonError};
 
 use crate::buffer::any_values;
 use crate::tensor::Tensor;
@@ -34,9 +34,27 @@ pub(super) fn for_each_block<F: Send>(
         return work(0, values);
     }
     // Several blocks a thread, since some threads start late.
-    let share = values.len() / (4 * rayon::current_num_threads());
-    let rows = (share.clamp(SMALLEST_BLOCK, BLOCK) / width).max(1);
-    values.par_chunks_mut(rows * width).enumerate().for_each(|(block, values)| work(block * rows, values));
+    let fair = values.len() / (4 * rayon::current_num_threads());
+    let rows = (fair.clamp(SMALLEST_BLOCK, BLOCK) / width).max(1);
+    share(values.chunks_mut(rows * width).enumerate(), |(block, values)| work(block * rows, values));
+}
+
+/// Hands out `jobs` to all threads. This one works too: by the time that another has woken up, a good part is done.
+pub(super) fn share<J>(jobs: impl ExactSizeIterator<Item = J> + Send, work: impl Fn(J) + Sync) {
+    let threads = rayon::current_num_threads().min(jobs.len());
+    let jobs = Mutex::new(jobs);
+    let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let until_done = || {
+        while let Some(job) = next() {
+            work(job);
+        }
+    };
+    rayon::in_place_scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(|_| until_done());
+        }
+        until_done();
+    });
 }
 
 /// A tensor on the CPU after `work` on its blocks, as in [`for_each_block`]: in place where nobody else holds its

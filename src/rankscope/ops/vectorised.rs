@@ -9,26 +9,28 @@
 pub(super) enum Vectors {
     /// 128 bits, which every such processor has.
     Sse2,
-    /// 256 bits.
+    /// 256 bits, and a·b + c in one instruction.
     Avx2,
-    /// 512 bits.
+    /// 512 bits, and the same.
     Avx512,
 }
 
 /// The widest set that this processor has. The standard library remembers the answer.
 #[cfg(target_arch = "x86_64")]
 pub(super) fn vectors() -> Vectors {
-    if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
+    let has_256 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+    if has_256 && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
         Vectors::Avx512
-    } else if is_x86_feature_detected!("avx2") {
+    } else if has_256 {
         Vectors::Avx2
     } else {
         Vectors::Sse2
     }
 }
 
-/// Declares a generic function, its parameters of types in square brackets. What it calls for every value has to be
-/// `#[inline(always)]` or small, since only what is inlined into it is compiled for wider vectors.
+/// Declares a generic function, its parameters of types in square brackets. In its body, `FMA` says whether a·b + c is one
+/// instruction. What it calls for every value has to be `#[inline(always)]` or small, since only what is inlined into it
+/// is compiled for wider vectors.
 macro_rules! vectorised {
     ($(#[$about:meta])* $visibility:vis fn $name:ident[$($generic:ident: $bound:path),*](
         $($argument:ident: $kind:ty),* $(,)?
@@ -37,20 +39,20 @@ macro_rules! vectorised {
         #[allow(clippy::too_many_arguments)]
         $visibility fn $name<$($generic: $bound),*>($($argument: $kind),*) $(-> $result)? {
             #[inline(always)]
-            fn portable<$($generic: $bound),*>($($argument: $kind),*) $(-> $result)? $body
+            fn portable<const FMA: bool, $($generic: $bound),*>($($argument: $kind),*) $(-> $result)? $body
 
             #[cfg(target_arch = "x86_64")]
             {
                 use $crate::ops::vectorised::{Vectors, vectors};
 
-                #[target_feature(enable = "avx2")]
+                #[target_feature(enable = "avx2,fma")]
                 fn avx2<$($generic: $bound),*>($($argument: $kind),*) $(-> $result)? {
-                    portable($($argument),*)
+                    portable::<true, $($generic),*>($($argument),*)
                 }
 
-                #[target_feature(enable = "avx512f,avx512dq,avx2")]
+                #[target_feature(enable = "avx512f,avx512dq,avx2,fma")]
                 fn avx512<$($generic: $bound),*>($($argument: $kind),*) $(-> $result)? {
-                    portable($($argument),*)
+                    portable::<true, $($generic),*>($($argument),*)
                 }
 
                 match vectors() {
@@ -58,12 +60,12 @@ macro_rules! vectorised {
                     Vectors::Avx512 => unsafe { avx512($($argument),*) },
                     // SAFETY: as above.
                     Vectors::Avx2 => unsafe { avx2($($argument),*) },
-                    Vectors::Sse2 => portable($($argument),*),
+                    Vectors::Sse2 => portable::<false, $($generic),*>($($argument),*),
                 }
             }
-            // Elsewhere, as on 64-bit ARM, vectors are part of what every processor has.
+            // On 64-bit ARM, vectors and FMA are part of what every processor has.
             #[cfg(not(target_arch = "x86_64"))]
-            portable($($argument),*)
+            portable::<{ cfg!(target_arch = "aarch64") }, $($generic),*>($($argument),*)
         }
     };
 }

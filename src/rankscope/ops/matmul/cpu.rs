@@ -2,12 +2,12 @@
 
 use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, Slice};
-use rayon::prelude::*;
 
 use super::few_rows;
 use crate::blas;
 use crate::buffer::any_values;
 use crate::ops::Real;
+use crate::ops::blocks::share;
 use crate::weight::{Dtype, Weight};
 
 /// The sizes of a batched product; all operands dense and row-major.
@@ -69,7 +69,7 @@ pub fn matmul<F: Real>(product: &Product, factor: F, a: &[F], b: &[F], c: &mut [
     });
     blas::single_threaded(|| match tasks {
         1 => panels.for_each(one),
-        _ => panels.collect::<Vec<_>>().into_par_iter().for_each(one),
+        _ => share(panels.collect::<Vec<_>>().into_iter(), one),
     });
 }
 
@@ -122,7 +122,7 @@ pub(super) fn linear(x: &[f32], rows: usize, w: &Weight) -> Vec<f32> {
     let y_view = ArrayViewMut2::from_shape((rows, out), &mut y[..]).expect("rows x out");
     let panels = panels(y_view, Axis(1), PANEL);
     blas::single_threaded(|| {
-        panels.into_par_iter().for_each(|(first, mut y)| {
+        share(panels.into_iter(), |(first, mut y)| {
             let width = y.ncols();
             let w = w.widen(first * inner..(first + width) * inner).expect("a weight on the CPU");
             general_mat_mul(1.0, &x, &stored(&w, inner, width, true), 0.0, &mut y);

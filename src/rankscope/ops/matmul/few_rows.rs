@@ -3,8 +3,8 @@
 //! halves the traffic.
 
 use half::{bf16, f16};
-use rayon::prelude::*;
 
+use crate::ops::blocks::share;
 use crate::weight::Dtype;
 
 /// Up to so many rows this is faster than widening panels of the weight for a matrix product.
@@ -31,8 +31,8 @@ pub(super) fn linear(x: &[f32], rows: usize, w: &[u8], dtype: Dtype, y: &mut [f3
     let all = |y: &mut [f32]| match y.len() <= per_task * rows {
         true => some(0, y),
         false => {
-            let tasks = y.par_chunks_mut(per_task * rows).enumerate();
-            tasks.for_each(|(task, y)| some(task * per_task, y));
+            let tasks = y.chunks_mut(per_task * rows).enumerate();
+            share(tasks, |(task, y)| some(task * per_task, y));
         }
     };
     if rows == 1 {

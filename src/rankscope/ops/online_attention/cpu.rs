@@ -174,8 +174,8 @@ vectorised! {
                 scores.fill(F::zero()); // nothing allowed so far
                 continue;
             }
-            let shrink = if before == now { F::one() } else { (before - now).exp_fast() };
-            sums[row] = sums[row] * shrink + real::exponentials(scores, now);
+            let shrink = if before == now { F::one() } else { (before - now).exp_fast::<FMA>() };
+            sums[row] = sums[row] * shrink + real::exponentials::<FMA, F>(scores, now);
             if shrink != F::one() {
                 for c in &mut context[row * size..(row + 1) * size] {
                     *c = *c * shrink;

@@ -7,15 +7,6 @@ use crate::ops::Real;
 use crate::ops::launch::Quads;
 use crate::ops::vectorised::vectorised;
 
-vectorised! {
-    /// Every value becomes `f` of it.
-    fn map[F: Real, U: Fn(F) -> F](values: &mut [F], f: U) {
-        for value in values {
-            *value = f(*value);
-        }
-    }
-}
-
 /// Makes the enum, its kernels and its loops from the rows of the table. `cost` is that of [`crate::ops::blocks`].
 macro_rules! functions {
     ($($(#[$about:meta])* $name:ident {
@@ -79,22 +70,30 @@ macro_rules! functions {
             /// Every value becomes f of it.
             pub(super) fn apply<F: Real>(self, values: &mut [F]) {
                 match self { $(Pointwise::$name => {
-                    #[inline(always)]
-                    fn f<F: Real>($x: F) -> F {
-                        $value
+                    vectorised! {
+                        fn all[F: Real](values: &mut [F]) {
+                            for value in values {
+                                let $x = *value;
+                                *value = $value;
+                            }
+                        }
                     }
-                    map(values, f::<F>);
+                    all(values);
                 })* }
             }
 
             /// Every value becomes f′ of it.
             pub(super) fn apply_derivative<F: Real>(self, values: &mut [F]) {
                 match self { $(Pointwise::$name => {
-                    #[inline(always)]
-                    fn slope<F: Real>($at: F) -> F {
-                        $slope
+                    vectorised! {
+                        fn all[F: Real](values: &mut [F]) {
+                            for value in values {
+                                let $at = *value;
+                                *value = $slope;
+                            }
+                        }
                     }
-                    map(values, slope::<F>);
+                    all(values);
                 })* }
             }
         }
@@ -109,10 +108,10 @@ functions! {
         formula: "x · Φ(x), with Φ(x) = ½ (1 + erf(x/√2)) the distribution function of the normal distribution",
         derivative: "Φ(x) + x · e^(−x²/2) / √(2π)",
         cost: 15,
-        f: |x| x * normal(x),
+        f: |x| x * normal::<FMA, F>(x),
         slope: |x| {
             let z = limited(x, 40.0); // beyond, e^(−x²/2) is 0 also in f64
-            normal(x) + z * (F::constant(-0.5) * z * z).exp_fast() * F::constant(1.0 / (2.0 * PI).sqrt())
+            normal::<FMA, F>(x) + z * (F::constant(-0.5) * z * z).exp_fast::<FMA>() * F::constant(1.0 / (2.0 * PI).sqrt())
         },
         wgsl: "// erfc(z) ≈ (a₁t + a₂t² + a₃t³ + a₄t⁴ + a₅t⁵) e^(−z²), t = 1/(1 + pz), z ≥ 0. Beyond 15, e^(−z²) is 0 in f32,
     // and z² could overflow.
@@ -131,9 +130,9 @@ functions! {
         formula: "½ x (1 + tanh(u)) with u = √(2/π) (x + 0.044715 x³)",
         derivative: "s + x · s (1 − s) · 2 √(2/π) (1 + 3 · 0.044715 x²) with s = ½ (1 + tanh(u))",
         cost: 8,
-        f: |x| x * gelu_gate(x),
+        f: |x| x * gelu_gate::<FMA, F>(x),
         slope: |x| {
-            let (gate, x) = (gelu_gate(x), limited(x, 40.0)); // beyond, the gate is 0 or 1
+            let (gate, x) = (gelu_gate::<FMA, F>(x), limited(x, 40.0)); // beyond, the gate is 0 or 1
             let inner = F::constant(2.0 * FRAC_2_PI.sqrt()) * (F::one() + F::constant(3.0 * 0.044715) * x * x);
             gate + x * gate * (F::one() - gate) * inner
         },
@@ -151,8 +150,8 @@ functions! {
         formula: "x · σ(x) = x / (1 + e^(−x))",
         derivative: "σ(x) (1 + x (1 − σ(x)))",
         cost: 6,
-        f: |x| x / (F::one() + (-x).exp_fast()),
-        slope: |x| logistic(x) * (F::one() + limited(x, 1e3) * logistic(-x)),
+        f: |x| x / (F::one() + (-x).exp_fast::<FMA>()),
+        slope: |x| logistic::<FMA, F>(x) * (F::one() + limited(x, 1e3) * logistic::<FMA, F>(-x)),
         wgsl: "// e^88 is the last that f32 holds; from there down the quotient is 0 for all that matters. A NaN is no less and stays.
     let c = select(x, vec4(-88.0), x < vec4(-88.0));
     return c / (1.0 + exp(-c));",
@@ -164,8 +163,8 @@ functions! {
         formula: "σ(x) = 1 / (1 + e^(−x))",
         derivative: "σ(x) (1 − σ(x))",
         cost: 6,
-        f: |x| logistic(x),
-        slope: |x| logistic(x) * logistic(-x),
+        f: |x| logistic::<FMA, F>(x),
+        slope: |x| logistic::<FMA, F>(x) * logistic::<FMA, F>(-x),
         wgsl: "// As in silu.
     let c = select(x, vec4(-88.0), x < vec4(-88.0));
     return 1.0 / (1.0 + exp(-c));",
@@ -177,8 +176,8 @@ functions! {
         formula: "tanh(x) = (e^x − e^(−x)) / (e^x + e^(−x))",
         derivative: "1 − tanh²(x) = 4 σ(2x) σ(−2x)",
         cost: 8,
-        f: |x| x.tanh_fast(),
-        slope: |x| F::constant(4.0) * logistic(x + x) * logistic(-(x + x)),
+        f: |x| x.tanh_fast::<FMA>(),
+        slope: |x| F::constant(4.0) * logistic::<FMA, F>(x + x) * logistic::<FMA, F>(-(x + x)),
         wgsl: "// Beyond 10 the result is ±1 to the last bit, and some built-in functions overflow on their way there. Not clamp,
     // which may turn a NaN into an end.
     let c = select(x, vec4(-10.0), x < vec4(-10.0));
@@ -202,8 +201,8 @@ functions! {
         formula: "x + 1 for x > 0, otherwise e^x",
         derivative: "1 for x > 0, otherwise e^x",
         cost: 5,
-        f: |x| if x > F::zero() { x + F::one() } else { x.exp_fast() },
-        slope: |x| if x > F::zero() { F::one() } else { x.exp_fast() },
+        f: |x| if x > F::zero() { x + F::one() } else { x.exp_fast::<FMA>() },
+        slope: |x| if x > F::zero() { F::one() } else { x.exp_fast::<FMA>() },
         wgsl: "// The exponent is 0 where the line is taken, so that it cannot overflow; a NaN takes the exponential.
     return select(exp(x - max(x, vec4(0.0))), x + 1.0, x > vec4(0.0));",
     }
@@ -211,24 +210,24 @@ functions! {
 
 /// Φ(x) = ½ (1 + erf(x/√2)), below 0 by way of 1 − erf, so that small results are no differences.
 #[inline(always)]
-fn normal<F: Real>(x: F) -> F {
+fn normal<const FMA: bool, F: Real>(x: F) -> F {
     // Beyond 40, e^(−z²) is 0 also in f64, and z² could overflow.
     let z = limited((x * F::constant(FRAC_1_SQRT_2)).abs(), 40.0);
-    let tail = F::constant(0.5) * z.erfc_fast();
+    let tail = F::constant(0.5) * z.erfc_fast::<FMA>();
     if x < F::zero() { tail } else { F::one() - tail }
 }
 
 /// ½ (1 + tanh u) = 1 / (1 + e^(−2u)), which costs one exponential and no difference.
 #[inline(always)]
-fn gelu_gate<F: Real>(x: F) -> F {
+fn gelu_gate<const FMA: bool, F: Real>(x: F) -> F {
     let u = F::constant(FRAC_2_PI.sqrt()) * (x + F::constant(0.044715) * x * x * x);
-    F::one() / (F::one() + (-(u + u)).exp_fast())
+    F::one() / (F::one() + (-(u + u)).exp_fast::<FMA>())
 }
 
 /// σ(x) = 1 / (1 + e^(−x)).
 #[inline(always)]
-fn logistic<F: Real>(x: F) -> F {
-    F::one() / (F::one() + (-x).exp_fast())
+fn logistic<const FMA: bool, F: Real>(x: F) -> F {
+    F::one() / (F::one() + (-x).exp_fast::<FMA>())
 }
 
 /// x, or the end of −limit … limit that it lies beyond; a NaN stays one.

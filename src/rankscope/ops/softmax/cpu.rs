@@ -26,13 +26,13 @@ vectorised! {
         let [heads, queries, keys] = sizes;
         for (row, values) in (first..).zip(rows.chunks_exact_mut(keys)) {
             let (matrix, query) = (row / queries, row % queries);
-            softmax_row(values, allowed.row(matrix / heads, matrix % heads, query));
+            softmax_row::<FMA, F>(values, allowed.row(matrix / heads, matrix % heads, query));
         }
     }
 }
 
 #[inline(always)]
-fn softmax_row<F: Real>(values: &mut [F], row: &[u32]) {
+fn softmax_row<const FMA: bool, F: Real>(values: &mut [F], row: &[u32]) {
     let seen = seen(row, values.len());
     values[..seen.start].fill(F::zero());
     values[seen.end..].fill(F::zero());
@@ -40,7 +40,7 @@ fn softmax_row<F: Real>(values: &mut [F], row: &[u32]) {
     // The largest allowed score is subtracted, so that the largest exponential is 1. A NaN among the
     // allowed scores spreads through the sum and stays visible.
     hide(values, row.iter().copied(), F::neg_infinity());
-    let sum = exponentials(values, largest(values));
+    let sum = exponentials::<FMA, F>(values, largest(values));
     let factor = F::one() / sum;
     for value in values.iter_mut() {
         *value = *value * factor;
