@@ -22,18 +22,26 @@ pub trait Real: ndarray::LinalgScalar + num_traits::Float + num_traits::FromPrim
     }
 
     /// A constant, rounded to this type.
-    fn constant(value: f64) -> Self {
-        Self::from_f64(value).expect("every f64 rounds to a float")
-    }
+    fn constant(value: f64) -> Self;
 }
 
 /// c₀ xⁿ + c₁ xⁿ⁻¹ + … + cₙ, by Horner's rule.
 #[inline(always)]
 fn polynomial<const FMA: bool, const N: usize>(x: f32, coefficients: [f32; N]) -> f32 {
-    coefficients.into_iter().reduce(|sum, coefficient| sum.times_plus::<FMA>(x, coefficient)).unwrap_or(0.0)
+    let mut sum = coefficients[0];
+    // Not `reduce` of the array, whose checks keep a build with assertions from making vectors.
+    for &coefficient in &coefficients[1..] {
+        sum = sum.times_plus::<FMA>(x, coefficient);
+    }
+    sum
 }
 
 impl Real for f32 {
+    #[inline(always)]
+    fn constant(value: f64) -> f32 {
+        value as f32
+    }
+
     /// **Source**: the reduction is Cody & Waite's, the polynomial that of `expf` in Moshier's Cephes library.
     #[inline(always)] // a call in a loop would keep it from becoming vectors
     fn exp_fast<const FMA: bool>(self) -> f32 {
@@ -43,8 +51,9 @@ impl Real for f32 {
         const LN_2: [f32; 2] = [355.0 / 512.0, -2.121_944_4e-4];
         const P: [f32; 6] =
             [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 0.166_666_65, 0.5];
-        // Beyond these ends the result is 0 or infinite.
-        let x = self.clamp(-104.0, 89.0);
+        /// From here down the result is 0, and from 89 up it is infinite.
+        const LEAST: f32 = -104.0;
+        let x = self.clamp(LEAST, 89.0);
         let shifted = x.times_plus::<FMA>(std::f32::consts::LOG2_E, SHIFT);
         let n = shifted - SHIFT;
         let r = n.times_plus::<FMA>(-LN_2[1], n.times_plus::<FMA>(-LN_2[0], x)); // x = n ln 2 + r, |r| ≤ ½ ln 2
@@ -52,7 +61,10 @@ impl Real for f32 {
         // 2ⁿ in two factors: neither overflows where the product does not, and small results lose bits one by one.
         let n = (shifted.to_bits() as i32).wrapping_sub(SHIFT.to_bits() as i32); // anything for a NaN
         let power = |n: i32| f32::from_bits((n.wrapping_add(127) << 23) as u32);
-        y * power(n >> 1) * power(n - (n >> 1))
+        let rest = power(n.wrapping_sub(n >> 1));
+        // 0 and not a product that underflows, which takes most processors long: masked scores are all −∞.
+        let rest = if self < LEAST { 0.0 } else { rest };
+        y * power(n >> 1) * rest
     }
 
     /// e^(−x²) times a polynomial in 1 / (1 + x/2), which was fitted to e^(x²) erfc(x) from 0 to 9.5 for the least relative
@@ -88,6 +100,11 @@ impl Real for f32 {
 /// In f64 every digit counts, and the standard library's functions are good to the last.
 impl Real for f64 {
     #[inline(always)]
+    fn constant(value: f64) -> f64 {
+        value
+    }
+
+    #[inline(always)]
     fn exp_fast<const FMA: bool>(self) -> f64 {
         self.exp()
     }
@@ -109,17 +126,37 @@ const LANES: usize = 16;
 /// Σ f(x), in several sums side by side: faster than one, and nearer to the truth.
 #[inline(always)]
 pub(super) fn sum_of<F: Real>(values: &[F], f: impl Fn(F) -> F) -> F {
-    fold(values, F::zero(), |sum, x| sum + f(x), |a, b| a + b)
+    let mut sums = [F::zero(); LANES];
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    for chunk in chunks {
+        for (sum, &x) in sums.iter_mut().zip(chunk) {
+            *sum = *sum + f(x);
+        }
+    }
+    let last = rest.iter().fold(F::zero(), |sum, &x| sum + f(x));
+    sums.into_iter().fold(last, |a, b| a + b)
 }
 
-/// The largest value, −∞ of none, or NaN if there is one.
+/// The largest value that is no NaN, −∞ of none.
 #[inline(always)]
 pub(super) fn largest<F: Real>(values: &[F]) -> F {
     let larger = |a: F, b: F| if b > a { b } else { a };
-    let largest = fold(values, F::neg_infinity(), larger, larger);
-    let count_nan = |count: F, x: F| if x.is_nan() { F::one() } else { count };
-    // A second walk, since a comparison that minds NaN takes several times as long.
-    if fold(values, F::zero(), count_nan, |a, b| a + b) == F::zero() { largest } else { F::nan() }
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    let mut lanes = [F::neg_infinity(); LANES];
+    for chunk in chunks {
+        for (lane, &x) in lanes.iter_mut().zip(chunk) {
+            *lane = larger(*lane, x);
+        }
+    }
+    // Halved again and again, since a chain of comparisons would take as long as a short row.
+    let mut half = LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            lanes[i] = larger(lanes[i], lanes[half + i]);
+        }
+        half /= 2;
+    }
+    rest.iter().fold(lanes[0], |a, &b| larger(a, b))
 }
 
 /// Turns every x into e^(x − largest); Σ e^(x − largest).
@@ -139,19 +176,6 @@ pub(super) fn exponentials<const FMA: bool, F: Real>(values: &mut [F], largest: 
         last = last + *x;
     }
     sums.into_iter().fold(last, |a, b| a + b)
-}
-
-#[inline(always)]
-fn fold<F: Real>(values: &[F], start: F, step: impl Fn(F, F) -> F, join: impl Fn(F, F) -> F) -> F {
-    let mut lanes = [start; LANES];
-    let (chunks, rest) = values.as_chunks::<LANES>();
-    let rest = rest.iter().fold(start, |so_far, &x| step(so_far, x));
-    for chunk in chunks {
-        for (lane, &x) in lanes.iter_mut().zip(chunk) {
-            *lane = step(*lane, x);
-        }
-    }
-    lanes.into_iter().fold(rest, join)
 }
 
 #[cfg(test)]
@@ -223,7 +247,7 @@ mod tests {
         for at in [3, 20, 39] {
             let mut values = [1.0f32; 40];
             values[at] = f32::NAN;
-            assert!(largest(&values).is_nan() && sum_of(&values, |x| x).is_nan(), "{at}");
+            assert!(largest(&values) == 1.0 && sum_of(&values, |x| x).is_nan(), "{at}");
             assert!(exponentials::<false, f32>(&mut values, 1.0).is_nan(), "{at}");
         }
     }

@@ -3,7 +3,7 @@
 use crate::mask::Allowed;
 use crate::ops::Real;
 use crate::ops::blocks::{NORM, for_each_block};
-use crate::ops::softmax::cpu::hide;
+use crate::ops::softmax::cpu::hide_weights;
 use crate::ops::vectorised::vectorised;
 
 /// Turns scores `[B, H, T, S]` into weights in place; see
@@ -33,7 +33,7 @@ vectorised! {
 
 #[inline(always)]
 fn normalise_row<F: Real>(values: &mut [F], row: &[u32]) {
-    hide(values, row.iter().copied(), F::zero());
+    hide_weights(values, row.iter().copied());
     let sum = values.iter().fold(F::zero(), |sum, &value| sum + value);
     if sum == F::zero() {
         return; // Nothing to attend to, or nobody alike: the row is 0, as all its scores are.
@@ -43,6 +43,6 @@ fn normalise_row<F: Real>(values: &mut [F], row: &[u32]) {
     }
     if sum.is_nan() {
         // A masked weight is 0 even in a row that holds a NaN.
-        hide(values, row.iter().copied(), F::zero());
+        hide_weights(values, row.iter().copied());
     }
 }

@@ -11,7 +11,7 @@ use crate::blas;
 use crate::error::Result;
 use crate::mask::{Mask, Padding, Tile};
 use crate::ops::real::{self, Real};
-use crate::ops::softmax::cpu::hide;
+use crate::ops::softmax::cpu::hide_scores;
 use crate::ops::vectorised::vectorised;
 use crate::run::Run;
 
@@ -164,13 +164,13 @@ vectorised! {
         for (row, scores) in scores.chunks_exact_mut(keys).enumerate() {
             if row_words > 0 {
                 let words = &words[row * row_words..(row + 1) * row_words];
-                hide(scores, words.iter().copied(), F::neg_infinity());
+                hide_scores(scores, words.iter().copied());
             }
-            // A NaN then shows in the result.
             let before = largest[row];
-            let now = real::largest(&[before, real::largest(scores)]);
+            let now = before.max(real::largest(scores));
             largest[row] = now;
-            if now == F::neg_infinity() {
+            // A NaN among them spreads through the sum and stays visible.
+            if now == F::neg_infinity() && !scores.iter().any(|score| score.is_nan()) {
                 scores.fill(F::zero()); // nothing allowed so far
                 continue;
             }
