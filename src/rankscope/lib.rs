@@ -17,6 +17,7 @@ pub mod array;
 pub mod attention;
 pub mod axis;
 mod blas;
+mod buffer;
 pub mod claim;
 pub mod device;
 pub mod error;

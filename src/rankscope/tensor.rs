@@ -6,11 +6,15 @@ use std::sync::Arc;
 use ndarray::{ArrayView2, ArrayViewD};
 
 use crate::axis::{Axis, Shape};
+use crate::buffer::{Buffer, any_values};
 use crate::device::Device;
 use crate::device::gpu::GpuBuffer;
 use crate::error::{Error, Result};
 
 /// An immutable, dense, row-major array of f32 with named axes. Clones share the data.
+///
+/// Operations take a tensor or a reference to one. What is given away, and held by nobody else, may be overwritten by the
+/// result, which spares a copy: `gelu(x, form)` in place of `gelu(&x, form)`.
 ///
 /// ```
 /// use rankscope::{Axis, Shape, Tensor};
@@ -27,7 +31,7 @@ pub struct Tensor {
 
 #[derive(Clone)]
 enum Data {
-    Cpu(Arc<Vec<f32>>),
+    Cpu(Arc<Buffer>),
     Gpu(GpuBuffer),
 }
 
@@ -48,7 +52,7 @@ impl Tensor {
     /// A tensor on the CPU from values whose count an operation has already made right.
     pub(crate) fn on_cpu(shape: Shape, values: Vec<f32>) -> Self {
         debug_assert_eq!(shape.len(), values.len());
-        Tensor { shape, data: Data::Cpu(Arc::new(values)) }
+        Tensor { shape, data: Data::Cpu(Arc::new(Buffer::new(values))) }
     }
 
     /// A tensor over a GPU buffer that holds at least `shape.len()` f32 values.
@@ -132,6 +136,22 @@ impl Tensor {
         }
     }
 
+    /// Whether a clone of this tensor holds its data too; on a GPU, where nothing is overwritten, it makes no difference.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(&self.data, Data::Cpu(values) if Arc::strong_count(values) > 1)
+    }
+
+    /// The values by value, if the tensor is on the CPU and nobody else holds them; otherwise the tensor.
+    pub(crate) fn into_values(self) -> std::result::Result<Vec<f32>, Self> {
+        match self.data {
+            Data::Cpu(values) => match Arc::try_unwrap(values) {
+                Ok(buffer) => Ok(buffer.into_vec()),
+                Err(values) => Err(Tensor { shape: self.shape, data: Data::Cpu(values) }),
+            },
+            Data::Gpu(_) => Err(self),
+        }
+    }
+
     /// A view as an ndarray, if the tensor is on the CPU.
     pub fn as_array(&self) -> Option<ArrayViewD<'_, f32>> {
         let values = self.as_slice()?;
@@ -162,6 +182,12 @@ impl Tensor {
             ));
         }
         Ok(Tensor { shape, data: self.data.clone() })
+    }
+
+    /// The same numbers, by value, under other axes with as many elements.
+    pub(crate) fn reshaped(self, shape: Shape) -> Self {
+        debug_assert_eq!(shape.len(), self.shape.len());
+        Tensor { shape, ..self }
     }
 
     /// The same tensor with one axis called differently, as when hidden states become keys.
@@ -204,7 +230,11 @@ impl Tensor {
         let shape = Shape::new(rest);
         let range = index * shape.len()..(index + 1) * shape.len();
         match &self.data {
-            Data::Cpu(values) => Ok(Self::on_cpu(shape, values[range].to_vec())),
+            Data::Cpu(values) => {
+                let mut part = any_values(range.len());
+                part.copy_from_slice(&values[range]);
+                Ok(Self::on_cpu(shape, part))
+            }
             Data::Gpu(buffer) => Ok(Self::on_gpu(shape, buffer.copy_f32(range)?)),
         }
     }
@@ -221,6 +251,13 @@ impl Tensor {
             return Ok(());
         }
         Err(Error::Placement { op, argument, expected: other.to_string(), got: device.to_string() })
+    }
+}
+
+impl From<&Tensor> for Tensor {
+    /// A clone, which shares the data.
+    fn from(tensor: &Tensor) -> Self {
+        tensor.clone()
     }
 }
 

@@ -82,7 +82,7 @@ impl Attention for LinearAttention {
         let scores = matmul(&q, &k, Axis::HeadSize, 1.0)?; // [B, H, T, S]
         let scores = probe.visit("scores", scores)?;
         let allowed = allowed_pairs(&scores, visibility, probe)?; // [B, H, T, S], with or without B and H
-        let weights = probe.visit("weights", masked_normalise(&scores, &allowed)?)?; // [B, H, T, S]
+        let weights = probe.visit("weights", masked_normalise(scores, &allowed)?)?; // [B, H, T, S]
         let context = matmul(&weights, v, Axis::Key, 1.0)?; // [B, H, T, D]
         probe.visit("context", context)
     }

@@ -4,6 +4,7 @@
 //! is the loss of a causal language model; under a mask `prefix(k)` the same decoder reads its input in both
 //! directions; in an encoder-decoder the encoder reads the prefix, and the decoder what follows.
 
+use rayon::prelude::*;
 use serde::Serialize;
 
 use super::mask_choice::first_look_ahead;
@@ -159,7 +160,7 @@ fn cross_entropies(logits: &[f32], vocab: usize, targets: &[u32]) -> Result<Vec<
         let expected = format!("less than {vocab}, the size of the vocabulary");
         return Err(Error::invalid("token id to predict", target, expected));
     }
-    Ok(logits.chunks_exact(vocab).zip(targets).map(entropy).collect())
+    Ok(logits.par_chunks_exact(vocab).zip(targets).map(entropy).collect())
 }
 
 #[cfg(test)]

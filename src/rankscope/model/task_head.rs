@@ -299,7 +299,7 @@ impl TaskHead {
         for (linear, activation) in &self.layers {
             x = linear.forward(&x)?;
             if let Some(activation) = activation {
-                x = activation.of(&x)?;
+                x = activation.of(x)?;
             }
         }
         Ok(x)

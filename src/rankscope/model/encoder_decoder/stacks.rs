@@ -63,7 +63,7 @@ impl Stacks {
             x = block.forward(&x, pass, None, &mut scope)?; // [B, S, C]
             run.step("encoder layer", index + 1, self.encoder.len())?;
         }
-        let x = probe.visit("encoder.final_norm", self.encoder_norm.forward(&x)?)?;
+        let x = probe.visit("encoder.final_norm", self.encoder_norm.forward(x)?)?;
         for (index, block) in self.decoder.iter().enumerate() {
             let mut scope = Scope::new(format!("decoder.{index}.cross_attention"), probe);
             let (k, v) = block.cross_attention.keys_and_values(&x, places.rotation.as_ref(), &mut scope)?;
@@ -101,7 +101,7 @@ impl Stacks {
             x = block.forward(&x, source, pass, cache, &mut scope)?; // [B, T, C]
             run.step("decoder layer", index + 1, self.decoder.len())?;
         }
-        probe.visit("decoder.final_norm", self.decoder_norm.forward(&x)?)
+        probe.visit("decoder.final_norm", self.decoder_norm.forward(x)?)
     }
 
     /// What positions bring to the attention of the encoder (0) or the decoder (1): `length` of them from `first` on.

@@ -6,6 +6,7 @@ pub(super) mod gpu;
 use crate::axis::{Axis, Shape};
 use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::ops::blocks::rewrite;
 use crate::tensor::Tensor;
 
 /// Cosines and sines of the rotation angles, `[T, D/2]` each, made on the CPU in f64.
@@ -92,8 +93,9 @@ impl RotaryTable {
 /// [`Error::Axes`] or [`Error::Size`] if the shapes do not fit, [`Error::Placement`] if the devices differ.
 ///
 /// **Source**: Su et al. 2021 (arXiv 2104.09864), equation 34.
-pub fn rotary(x: &Tensor, table: &RotaryTable) -> Result<Tensor> {
-    let (queries, half) = expect_heads(x)?;
+pub fn rotary(x: impl Into<Tensor>, table: &RotaryTable) -> Result<Tensor> {
+    let x = x.into();
+    let (queries, half) = expect_heads(&x)?;
     let [table_queries, table_half] =
         table.cos.shape().expect("rotary", "table", [Axis::Query, Axis::HeadSize])?;
     if table_queries != queries {
@@ -105,13 +107,12 @@ pub fn rotary(x: &Tensor, table: &RotaryTable) -> Result<Tensor> {
         return Err(Error::Size { op: "rotary", argument: "table", axis, expected: half, got });
     }
     table.cos.expect_same_device("rotary", "table", &x.device())?;
-    let (Some(values), Some(cos), Some(sin)) = (x.as_slice(), table.cos.as_slice(), table.sin.as_slice())
-    else {
-        return gpu::rotary(x, &table.cos, &table.sin, queries, half);
-    };
-    let mut y = values.to_vec();
-    cpu::rotary(&mut y, cos, sin, queries, half);
-    Ok(Tensor::on_cpu(x.shape().clone(), y))
+    match (table.cos.as_slice(), table.sin.as_slice()) {
+        (Some(cos), Some(sin)) => Ok(rewrite(x, 2 * half, cpu::ROTATION, |first, rows| {
+            cpu::rotate(rows, first, [queries, half], cos, sin);
+        })),
+        _ => gpu::rotary(&x, &table.cos, &table.sin, queries, half),
+    }
 }
 
 fn expect_heads(x: &Tensor) -> Result<(usize, usize)> {

@@ -1,6 +1,5 @@
-// y = ½ x (1 + tanh(u)) = x / (1 + e^(−2u)), u = √(2/π) (x + 0.044715 x³), element by element.
-//
-// The second form needs no tanh, whose precision and range differ from driver to driver.
+// y = f(x), element by element, for the functions of one number. Behind this file stands f: `fn f(x: vec4<f32>)`, from
+// the row of the table of functions that the kernel is for.
 //
 // Layout: the tensor as vectors of four values, the last one padded, as all buffers are.
 // One invocation makes one vector; one workgroup makes 64 of them.
@@ -15,15 +14,6 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;        // [⌈elements/4⌉]
 @group(0) @binding(2) var<storage, read_write> y: array<vec4<f32>>;  // [⌈elements/4⌉]
 
-fn gelu(x: vec4<f32>) -> vec4<f32> {
-    // From 10 on the quotient is 1 and from -10 down it is 0, in f32; further out e^(−2u) would overflow.
-    // Not clamp, which may turn a NaN into an end.
-    let below = select(x, vec4(-10.0), x < vec4(-10.0));
-    let c = select(below, vec4(10.0), below > vec4(10.0));
-    let twice_u = 1.5957691 * (c + 0.044715 * c * c * c);
-    return below / (1.0 + exp(-twice_u));
-}
-
 @compute @workgroup_size(64)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -32,5 +22,5 @@ fn main(
 ) {
     let i = (group.y * groups.x + group.x) * 64u + lane;
     if i >= params.quads { return; }
-    y[i] = gelu(x[i]);
+    y[i] = f(x[i]);
 }
