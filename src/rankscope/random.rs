@@ -12,8 +12,7 @@ use rand_distr::{Distribution, StandardNormal};
 pub fn gaussian(rows: usize, cols: usize, seed: u64, stream: u64) -> Array2<f64> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(stream);
-    let mut numbers = normals(random);
-    Array2::from_shape_simple_fn((rows, cols), || numbers())
+    Array2::from_shape_simple_fn((rows, cols), normals(random))
 }
 
 /// A new weight matrix `[out, in]`: independent numbers N(0, 1/in), so that a product with inputs of variance 1 has

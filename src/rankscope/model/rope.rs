@@ -14,7 +14,7 @@
 //!
 //! **Conventions**: as `transformers` 5.24 computes them for LLaMA, Mistral, Qwen2 and Mixtral; where the fields stand
 //! is in [`set`]. N is `max_position_embeddings` in `dynamic` and the original context elsewhere. A share of rotated
-//! coordinates (`partial_rotary_factor`) has a meaning in `proportional` alone: `default` passes over it there and
+//! coordinates (`partial_rotary_factor`) has a meaning in `proportional` alone: `default` ignores it there and
 //! here, and the others are refused.
 //!
 //! **Source**: `transformers`, `modeling_rope_utils.py`. Su et al. 2021 (arXiv 2104.09864); `yarn`: Peng et al. 2023

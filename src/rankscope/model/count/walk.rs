@@ -83,7 +83,7 @@ fn bare(description: &Description, record: &Record) -> ModelSizes {
         decoder: None,
         output: Output::None,
         has_pooler: false,
-        task_heads: super::held::heads(record.tensors(), description),
+        task_heads: super::folder::heads(record.tensors(), description),
         apart: Vec::new(),
     }
 }

@@ -1,4 +1,4 @@
-//! A file, told by its first bytes.
+//! What a file is, by its first bytes.
 //!
 //! **Source**: the formats' own signatures: Git-LFS's specification of pointers (version 1), GGUF, ZIP, pickle
 //! protocols 2 to 5, gzip, HDF5, NPY, MessagePack, ONNX's protocol buffer, TensorFlow Lite.
@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{AGAIN, PICKLE};
 use crate::error::{Error, Result, excerpt};
 
-/// As much of a file as tells what it is.
+/// How many bytes are read to recognise a file.
 const HEAD: u64 = 4096;
 
 /// The longest header of a safetensors file.
@@ -26,8 +26,7 @@ pub(crate) fn not_safetensors(path: &Path, problem: impl Display) -> Error {
     Error::format(path, what.unwrap_or_else(|| format!("not a safetensors file: {problem}")))
 }
 
-/// An error if the file is known to be something other than a text or data of its own: for a reader that any bytes
-/// would do.
+/// An error if the file is of a known other kind: for formats without a signature of their own.
 ///
 /// # Errors
 /// [`Error::Format`] saying what it is.
@@ -171,7 +170,7 @@ impl Start {
         }
     }
 
-    /// A message in place of the file.
+    /// A text message in place of the file.
     fn text(&self) -> Option<String> {
         let text = std::str::from_utf8(&self.bytes).ok()?.trim();
         let is_plain = text.chars().all(|c| !c.is_control() || c.is_whitespace());
@@ -179,7 +178,7 @@ impl Start {
         (is_plain && self.length < HEAD).then(|| format!("{said}; {AGAIN}"))
     }
 
-    /// A text in an encoding that JSON does not have.
+    /// A text in an encoding that JSON does not allow.
     fn wide_text(&self) -> Option<String> {
         let what = match self.bytes[..] {
             [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "a text in UTF-16",

@@ -306,7 +306,7 @@ fn input_errors_name_the_input() {
             "tiny/t5",
             pair().with_padding(Padding::new(vec![true, false], 2).unwrap()),
             trained(),
-            "attention: padding S is 2, expected",
+            "padding S is 2, expected",
         ),
         (
             "tiny/t5",

@@ -5,6 +5,7 @@ use rankscope::model::{Input, MaskChoice, Model};
 use rankscope::prelude::*;
 use serde_json::json;
 
+use crate::compare;
 use crate::support::{Entry, SOURCE, all, entry, far, gpu, hidden, ids, rows, trace, values, zoo};
 
 const CLOSE: f32 = 1e-4;
@@ -144,7 +145,10 @@ fn editing_any_intermediate_changes_the_logits() {
         };
         let mut trace = Trace::all();
         let before = logits(&mut trace);
-        assert_eq!(before, logits(&mut Unobserved), "{}: watching changes nothing", entry.name);
+        // Linear attention that nobody watches sums in another order.
+        let close = if entry.name.contains("linear") { CLOSE } else { 0.0 };
+        let unwatched = compare::far(&before, &logits(&mut Unobserved));
+        assert!(unwatched <= close, "{}: watching changes nothing", entry.name);
         let names: Vec<String> = trace.iter().map(|(name, _)| name.to_owned()).collect();
         assert_eq!(names.last().map(String::as_str), Some("logits"), "{}", entry.name);
         let of_a_layer = names.iter().filter(|name| name.contains(".0.")).count();
@@ -294,7 +298,7 @@ fn one_bias_serves_all_blocks_of_a_stack_and_none_cross_attention() {
     let bias = values(&all, "encoder.position_bias");
     let without = scores(&mut Replace::new("encoder.position_bias", zero));
     let added: Vec<f32> = scores(&mut Unobserved).iter().zip(&without).map(|(a, b)| a - b).collect();
-    assert!(far(&[added], &[bias.clone()]) < 1e-5 && bias.iter().any(|bias| bias.abs() > 0.1));
+    assert!(far(&[added], std::slice::from_ref(&bias)) < 1e-5 && bias.iter().any(|bias| bias.abs() > 0.1));
     // In the last block too: the difference of its scores is not that of its queries alone.
     let last = format!("decoder.{}.self_attention", model.description().layers - 1);
     for name in [last, "decoder.0.cross_attention".to_owned()] {
