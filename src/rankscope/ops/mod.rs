@@ -27,7 +27,7 @@ mod softmax;
 mod vectorised;
 pub mod work;
 
-pub use concat::concat;
+pub use concat::{concat, concat_all};
 pub use elementwise::{add, add_bias, multiply, scale};
 pub use gather::{gather, gather_rows};
 pub use heads::{merge_heads, split_heads};
@@ -49,7 +49,6 @@ pub use softmax::masked_softmax;
 
 /// The CPU implementations, for callers with plain slices in f32 or f64.
 pub mod cpu {
-    pub use super::concat::cpu::concat;
     pub use super::elementwise::cpu::add;
     pub use super::heads::cpu::{merge_heads, split_heads};
     pub use super::layer_norm::cpu::layer_norm;
