@@ -1,6 +1,9 @@
 //! The operations, one folder each: `mod.rs` says what is computed, checks the shapes and picks the
 //! device; `cpu.rs` is the definition of correct, generic over f32 and f64; `gpu.rs` is the host side
-//! of the WGSL beside it.
+//! of the WGSL beside it. Functions of one number (GELU, SiLU, …) share the folder `pointwise` and are rows of its table.
+//!
+//! On the CPU, `blocks` cuts an operation's rows into tasks and works in place where nobody else holds the argument;
+//! `vectorised` compiles the loop over a block for each set of vector instructions; `real` has the exponentials and sums.
 
 pub mod bench;
 mod blocks;
