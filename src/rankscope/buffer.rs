@@ -3,7 +3,7 @@
 //! A large block that comes fresh from the system costs a page fault for every 4 KiB, which takes longer than most
 //! operations. So what a tensor leaves behind is kept for the next one.
 
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The values of a tensor. When it is dropped, its memory is kept for another one.
@@ -33,6 +33,12 @@ impl Deref for Buffer {
 
     fn deref(&self) -> &[f32] {
         &self.0
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.0
     }
 }
 

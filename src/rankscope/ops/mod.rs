@@ -1,6 +1,9 @@
 //! The operations, one folder each: `mod.rs` says what is computed, checks the shapes and picks the
 //! device; `cpu.rs` is the definition of correct, generic over f32 and f64; `gpu.rs` is the host side
-//! of the WGSL beside it.
+//! of the WGSL beside it. Functions of one number (GELU, SiLU, …) share the folder `pointwise` and are rows of its table.
+//!
+//! On the CPU, `blocks` cuts an operation's rows into tasks and works in place where nobody else holds the argument;
+//! `vectorised` compiles the loop over a block for each set of vector instructions; `real` has the exponentials and sums.
 
 pub mod bench;
 mod blocks;
@@ -27,7 +30,7 @@ mod softmax;
 mod vectorised;
 pub mod work;
 
-pub use concat::concat;
+pub use concat::{concat, concat_all};
 pub use elementwise::{add, add_bias, multiply, scale};
 pub use gather::{gather, gather_rows};
 pub use heads::{merge_heads, split_heads};
@@ -49,7 +52,6 @@ pub use softmax::masked_softmax;
 
 /// The CPU implementations, for callers with plain slices in f32 or f64.
 pub mod cpu {
-    pub use super::concat::cpu::concat;
     pub use super::elementwise::cpu::add;
     pub use super::heads::cpu::{merge_heads, split_heads};
     pub use super::layer_norm::cpu::layer_norm;

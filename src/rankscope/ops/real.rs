@@ -12,7 +12,7 @@ pub trait Real: ndarray::LinalgScalar + num_traits::Float + num_traits::FromPrim
     /// number.
     fn erfc_fast<const FMA: bool>(self) -> Self;
 
-    /// tanh(x); in f32 to within 1.3·10⁻⁷ of its value.
+    /// tanh(x); in f32 to within 2.5·10⁻⁷ of its value.
     fn tanh_fast<const FMA: bool>(self) -> Self;
 
     /// self · a + b, rounded once or twice.
@@ -207,11 +207,13 @@ mod tests {
 
     #[test]
     fn hyperbolic_tangents_keep_their_digits() {
+        // From 0.625 on, 2/(e^2x + 1) is at most 0.45 and has a power that is off by one unit, a sum and a quotient; with the
+        // difference from 1, which is at least 0.55, that is 2.5e-7 of the result.
         for bits in (0..=u32::MAX).step_by(1009) {
             let x = f32::from_bits(bits);
             for got in [x.tanh_fast::<false>(), x.tanh_fast::<true>()] {
                 let (got, want) = (f64::from(got), libm::tanh(f64::from(x)));
-                let right = if x.is_nan() { got.is_nan() } else { (got - want).abs() <= 1.3e-7 * want.abs() };
+                let right = if x.is_nan() { got.is_nan() } else { (got - want).abs() <= 2.5e-7 * want.abs() };
                 assert!(right, "tanh({x}): {got} is not {want}");
             }
         }

@@ -5,7 +5,7 @@ use ndarray::{ArrayView2, ArrayViewMut2, Axis, Slice};
 
 use super::few_rows;
 use crate::blas;
-use crate::buffer::any_values;
+use crate::buffer::{Buffer, any_values};
 use crate::ops::Real;
 use crate::ops::blocks::share;
 use crate::weight::{Dtype, Weight};
@@ -32,8 +32,11 @@ pub struct Product {
     pub transpose_b: bool,
 }
 
-/// Multiply-adds of a panel, about 10 µs of them: what is smaller is not worth handing to another thread.
-const PANEL_WORK: usize = 512 * 1024;
+/// Multiply-adds of a panel, about 20 µs of them: what is smaller is not worth handing to another thread.
+const PANEL_WORK: usize = 1024 * 1024;
+/// Rows or columns of a panel where there are enough for all threads: each panel has BLAS copy the whole other operand,
+/// which takes half as long as a product of 32 columns, and a sixteenth of one of 256.
+const PANEL_WIDTH: usize = 256;
 
 /// c\[i\] = factor · a\[i\] · b\[⌊i / group⌋\] for every matrix i of the batch.
 ///
@@ -47,12 +50,11 @@ pub fn matmul<F: Real>(product: &Product, factor: F, a: &[F], b: &[F], c: &mut [
     if k == 0 {
         return c.fill(F::zero());
     }
-    // The longer side of the result is cut, so that a panel is near to a square and reads little twice.
-    let axis = Axis(usize::from(n > m));
-    let work = m * n * k;
-    let tasks = (batch * work / PANEL_WORK).clamp(1, 4 * rayon::current_num_threads());
-    let parts = tasks.div_ceil(batch).min(work.div_ceil(PANEL_WORK));
-    let width = m.max(n).div_ceil(parts).next_multiple_of(8);
+    let (axis, longer) = if n > m { (Axis(1), n) } else { (Axis(0), m) };
+    let threads = rayon::current_num_threads();
+    let tasks = (batch * m * n * k / PANEL_WORK).clamp(1, 4 * threads);
+    let parts = tasks.div_ceil(batch).min(threads.max(longer / PANEL_WIDTH));
+    let width = longer.div_ceil(parts).next_multiple_of(8);
     let one = |(i, first, mut c): (usize, usize, ArrayViewMut2<'_, F>)| {
         let a = stored(&a[i * m * k..(i + 1) * m * k], m, k, product.transpose_a);
         let j = i / group;
@@ -124,8 +126,9 @@ pub(super) fn linear(x: &[f32], rows: usize, w: &Weight) -> Vec<f32> {
     blas::single_threaded(|| {
         share(panels.into_iter(), |(first, mut y)| {
             let width = y.ncols();
-            let w = w.widen(first * inner..(first + width) * inner).expect("a weight on the CPU");
-            general_mat_mul(1.0, &x, &stored(&w, inner, width, true), 0.0, &mut y);
+            let mut wide = Buffer::new(any_values(width * inner));
+            w.widen_into(first * inner..(first + width) * inner, &mut wide).expect("a weight on the CPU");
+            general_mat_mul(1.0, &x, &stored(&wide, inner, width, true), 0.0, &mut y);
         });
     });
     y
