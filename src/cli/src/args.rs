@@ -31,14 +31,21 @@ pub struct SubjectArgs {
     #[arg(long, value_name = "IDS", allow_hyphen_values = true)]
     pub target_ids: Option<String>,
 
+    #[command(flatten)]
+    pub device: DeviceArgs,
+}
+
+/// Where to compute.
+#[derive(Args)]
+pub struct DeviceArgs {
     /// Where to compute [default: $RANKSCOPE_DEVICE, otherwise auto]
     #[arg(long, value_parser = ["auto", "cpu", "gpu"])]
     device: Option<String>,
 }
 
-impl SubjectArgs {
+impl DeviceArgs {
     /// The device that this option or the environment asks for.
-    pub fn device(&self) -> Result<DeviceRequest> {
+    pub fn request(&self) -> Result<DeviceRequest> {
         Ok(match &self.device {
             Some(device) => device.parse()?,
             None => DeviceRequest::from_env()?,

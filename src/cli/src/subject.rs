@@ -31,7 +31,7 @@ impl Subject {
     pub fn load(args: &SubjectArgs) -> Result<Self> {
         let name = args.model.clone().context("no model; give one with --model")?;
         let folder = Store::open()?.find(&name)?;
-        let choice = Device::choose(args.device()?)?;
+        let choice = Device::choose(args.device.request()?)?;
         let model = model::load(&folder, &choice.device)?;
         let family = model.description().family;
         model.record().notes().iter().for_each(|note| say(&format!("note: {note}")));

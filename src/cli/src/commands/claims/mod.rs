@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use rankscope::claim::{self, CLAIMS, Claim, Effort, Settings, Trial};
-use rankscope::device::DeviceRequest;
 use rankscope::figure::save;
 use rankscope::figure::style::Theme;
 use rankscope::{Device, Error, Run};
 use serde_json::{Value, json};
 
+use crate::args::DeviceArgs;
 use crate::output::{emit, emit_json, facts, say};
 
 const ABOUT: &str = "\
@@ -66,9 +66,8 @@ struct RunArgs {
     /// them)
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Where to compute [default: $RANKSCOPE_DEVICE, otherwise auto]
-    #[arg(long, value_parser = ["auto", "cpu", "gpu"])]
-    device: Option<String>,
+    #[command(flatten)]
+    device: DeviceArgs,
     /// Print an array of objects
     #[arg(long)]
     json: bool,
@@ -167,11 +166,7 @@ fn run_all(args: &RunArgs, run: &Run) -> Result<()> {
 fn settings(args: &RunArgs, claims: &[&'static dyn Claim]) -> Result<Vec<Settings>> {
     // Quick is the default; the flag only says so.
     let effort = if args.full && !args.quick { Effort::Full } else { Effort::Quick };
-    let request = match &args.device {
-        Some(device) => device.parse()?,
-        None => DeviceRequest::from_env()?,
-    };
-    let device = Device::choose(request)?.device;
+    let device = Device::choose(args.device.request()?)?.device;
     let mut all = Vec::new();
     for claim in claims {
         all.push(Settings::new(*claim, effort, device.clone())?);
