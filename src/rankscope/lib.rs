@@ -24,6 +24,7 @@ pub mod error;
 pub mod express;
 pub mod figure;
 mod file;
+mod file_kind;
 pub mod label;
 pub mod mask;
 pub mod model;
