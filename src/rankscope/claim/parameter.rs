@@ -53,6 +53,71 @@ pub enum Value {
     Text(String),
 }
 
+const fn new(
+    (name, summary): (&'static str, &'static str),
+    allowed: Allowed,
+    [quick, full]: [&'static str; 2],
+) -> Parameter {
+    Parameter { name, summary, allowed, quick, full }
+}
+
+type Text = &'static str;
+
+/// A whole number from `low` to `high`, with its values in a quick and in a full run.
+pub(super) const fn integer(
+    name: Text,
+    summary: Text,
+    (low, high): (u64, u64),
+    values: [Text; 2],
+) -> Parameter {
+    new((name, summary), Allowed::Integer(low, high), values)
+}
+
+/// Whole numbers, as [`integer`].
+pub(super) const fn integers(
+    name: Text,
+    summary: Text,
+    (low, high): (u64, u64),
+    values: [Text; 2],
+) -> Parameter {
+    new((name, summary), Allowed::Integers(low, high), values)
+}
+
+/// A number, as [`integer`].
+pub(super) const fn number(
+    name: Text,
+    summary: Text,
+    (low, high): (f64, f64),
+    values: [Text; 2],
+) -> Parameter {
+    new((name, summary), Allowed::Number(low, high), values)
+}
+
+/// Numbers, as [`integer`].
+pub(super) const fn numbers(
+    name: Text,
+    summary: Text,
+    (low, high): (f64, f64),
+    values: [Text; 2],
+) -> Parameter {
+    new((name, summary), Allowed::Numbers(low, high), values)
+}
+
+/// One of some words.
+pub(super) const fn word(name: Text, summary: Text, words: &'static [Text], values: [Text; 2]) -> Parameter {
+    new((name, summary), Allowed::Word(words), values)
+}
+
+/// A text, the same in a quick and in a full run.
+pub(super) const fn text(name: Text, summary: Text, value: Text) -> Parameter {
+    new((name, summary), Allowed::Text, [value, value])
+}
+
+/// The number of draws.
+pub(super) const fn seeds(range: (u64, u64), values: [Text; 2]) -> Parameter {
+    integer("seeds", "draws", range, values)
+}
+
 /// The most items in a list: a sweep longer than this is a typing error.
 const MOST: usize = 1000;
 
@@ -63,10 +128,10 @@ impl Parameter {
     /// [`Error::Invalid`] naming the parameter, the text and what is allowed.
     pub fn parse(&self, text: &str) -> Result<Value> {
         let value = match self.allowed {
-            Allowed::Integer(low, high) => integer(text, low, high).map(Value::Integer),
-            Allowed::Number(low, high) => number(text, low, high).map(Value::Number),
-            Allowed::Integers(low, high) => list(text, |item| integer(item, low, high)).map(Value::Integers),
-            Allowed::Numbers(low, high) => list(text, |item| number(item, low, high)).map(Value::Numbers),
+            Allowed::Integer(low, high) => whole(text, low, high).map(Value::Integer),
+            Allowed::Number(low, high) => decimal(text, low, high).map(Value::Number),
+            Allowed::Integers(low, high) => list(text, |item| whole(item, low, high)).map(Value::Integers),
+            Allowed::Numbers(low, high) => list(text, |item| decimal(item, low, high)).map(Value::Numbers),
             Allowed::Word(words) => words.contains(&text).then(|| Value::Text(text.to_owned())),
             Allowed::Text => Some(Value::Text(text.to_owned())),
         };
@@ -90,11 +155,11 @@ impl Allowed {
     }
 }
 
-fn integer(text: &str, low: u64, high: u64) -> Option<u64> {
+fn whole(text: &str, low: u64, high: u64) -> Option<u64> {
     text.trim().parse().ok().filter(|value| (low..=high).contains(value))
 }
 
-fn number(text: &str, low: f64, high: f64) -> Option<f64> {
+fn decimal(text: &str, low: f64, high: f64) -> Option<f64> {
     text.trim().parse().ok().filter(|value| (low..=high).contains(value))
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, json};
 
 use super::Claim;
-use super::parameter::{Allowed, Parameter, Value};
+use super::parameter::{Parameter, Value, integer};
 use crate::device::Device;
 use crate::error::{Error, Result};
 
@@ -18,13 +18,8 @@ pub enum Effort {
 }
 
 /// The parameter that every claim has.
-const SEED: Parameter = Parameter {
-    name: "seed",
-    summary: "the first of the seeds of everything random",
-    allowed: Allowed::Integer(0, u32::MAX as u64),
-    quick: "0",
-    full: "0",
-};
+const SEED: Parameter =
+    integer("seed", "the first of the seeds of everything random", (0, u32::MAX as u64), ["0", "0"]);
 
 /// The settings of one claim's experiment: a value for each of its parameters, and the device.
 #[derive(Clone, Debug)]
@@ -38,8 +33,8 @@ impl Settings {
     /// The claim's own values for this effort.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if a claim's default lies outside its own range (a test walks all of them).
-    pub fn new(claim: &dyn Claim, effort: Effort, device: Device) -> Result<Self> {
+    /// [`Error::Invalid`] if a default lies outside its own range (a test checks all of them).
+    pub fn new(claim: &Claim, effort: Effort, device: Device) -> Result<Self> {
         let parameters = claim.parameters().iter().chain([&SEED]);
         let values = parameters.map(|parameter| {
             let default = match effort {
@@ -174,6 +169,18 @@ impl Settings {
             value => format!(" --set {name}={value}"),
         });
         format!("rankscope claims run {}{} --device {device}", self.claim, set.collect::<String>())
+    }
+
+    /// Whether all these settings, `name=value` with spaces between, have these values.
+    pub(super) fn are(&self, wanted: &str) -> bool {
+        wanted
+            .split_whitespace()
+            .all(|pair| self.values().any(|(name, value)| format!("{name}={value}") == pair))
+    }
+
+    /// The id of the claim that they are for.
+    pub(super) fn claim(&self) -> &'static str {
+        self.claim
     }
 
     fn value(&self, name: &str) -> Result<&Value> {

@@ -6,6 +6,8 @@
 
 use serde::{Serialize, Serializer};
 
+use crate::numbers::short;
+
 /// What is true of real numbers: by a theorem whose conditions were checked, or by a checked example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Exact {
@@ -58,6 +60,13 @@ pub enum Outcome {
     Opposite,
     /// The draws do not tell.
     Unclear,
+}
+
+impl Outcome {
+    /// Seen, or not.
+    pub(super) fn of(is_seen: bool) -> Self {
+        if is_seen { Outcome::Holds } else { Outcome::Fails }
+    }
 }
 
 /// A word of an arena.
@@ -187,6 +196,19 @@ impl Verdict {
         Verdict::default()
     }
 
+    /// With these opinions, in the order of [`ARENAS`].
+    pub(super) fn of(
+        exact: Option<(Exact, String)>,
+        floating: Option<(Floating, String)>,
+        trained: Option<(Trained, String)>,
+    ) -> Self {
+        Verdict {
+            exact_arithmetic: exact.map(|(ruling, because)| Opinion::new(ruling, because)),
+            floating_point: floating.map(|(ruling, because)| Opinion::new(ruling, because)),
+            trained_models: trained.map(|(ruling, because)| Opinion::new(ruling, because)),
+        }
+    }
+
     /// With this opinion in exact arithmetic.
     pub fn exact(mut self, ruling: Exact, because: impl Into<String>) -> Self {
         self.exact_arithmetic = Some(Opinion::new(ruling, because));
@@ -224,6 +246,14 @@ pub(super) fn sentence(text: &str) -> String {
     let mut rest = text.chars();
     let first = rest.next().map_or(String::new(), |first| first.to_uppercase().collect());
     format!("{first}{}.", rest.as_str())
+}
+
+/// How many times as large: "1.25 times as large", and "the same size" where that rounds to 1.
+pub(super) fn times(ratio: f64, compared: &str, same: &str) -> String {
+    match short(ratio).as_str() {
+        "1.00" => same.to_owned(),
+        times => format!("{times} times as {compared}"),
+    }
 }
 
 #[cfg(test)]

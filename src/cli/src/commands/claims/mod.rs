@@ -18,7 +18,7 @@ use crate::output::{emit, emit_json, facts, say};
 const ABOUT: &str = "\
 A claim is tried in up to three arenas: in exact arithmetic (proved, refuted, open), in floating point over drawn \
 inputs, and in trained models. Each verdict is read off what the run measured, by a rule that stands in the claim's \
-folder. The settings that are printed bring the same numbers back.
+module. The settings that are printed bring the same numbers back.
 
 Examples:
   rankscope claims run                                  every claim, quickly
@@ -94,7 +94,7 @@ pub fn execute(args: &ClaimsArgs, run: &Run) -> Result<()> {
 }
 
 /// The claims of these ids, in the order given; all of them for none.
-fn chosen(ids: &[String]) -> Result<Vec<&'static dyn Claim>> {
+fn chosen(ids: &[String]) -> Result<Vec<&'static Claim>> {
     if ids.is_empty() {
         return Ok(CLAIMS.to_vec());
     }
@@ -104,18 +104,18 @@ fn chosen(ids: &[String]) -> Result<Vec<&'static dyn Claim>> {
 fn list(args: &ListArgs) -> Result<()> {
     let claims = chosen(&args.ids)?;
     if args.json {
-        let all = claims.iter().map(|claim| describe(*claim)).collect::<Result<Vec<_>>>()?;
+        let all = claims.iter().map(|claim| describe(claim)).collect::<Result<Vec<_>>>()?;
         return emit_json(&all);
     }
     if args.ids.is_empty() {
         let rows = claims.iter().map(|claim| (claim.about().id, claim.about().statement.to_owned()));
         return emit(&facts(&rows.collect::<Vec<_>>()));
     }
-    let paragraphs = claims.iter().map(|claim| report::about(*claim));
+    let paragraphs = claims.iter().map(|claim| report::about(claim));
     emit(&paragraphs.collect::<Vec<_>>().join("\n"))
 }
 
-fn describe(claim: &dyn Claim) -> Result<Value> {
+fn describe(claim: &Claim) -> Result<Value> {
     let mut about = serde_json::to_value(claim.about())?;
     about["parameters"] = json!(claim.parameters());
     Ok(about)
@@ -131,7 +131,7 @@ fn run_all(args: &RunArgs, run: &Run) -> Result<()> {
     for (claim, settings) in claims.iter().zip(&all) {
         let id = claim.about().id;
         // Neither an interrupt nor a claim that cannot run loses what is finished.
-        match claim::run(*claim, settings, run) {
+        match claim::run(claim, settings, run) {
             Ok(trial) => {
                 if !args.json && !args.table {
                     emit(&format!("{}\n", report::trial(&trial)))?;
@@ -164,7 +164,7 @@ fn run_all(args: &RunArgs, run: &Run) -> Result<()> {
 }
 
 /// The settings of each claim. A key must belong to one of them at least.
-fn settings(args: &RunArgs, claims: &[&'static dyn Claim]) -> Result<Vec<Settings>> {
+fn settings(args: &RunArgs, claims: &[&'static Claim]) -> Result<Vec<Settings>> {
     // Quick is the default; the flag is there to be written down.
     let effort = if args.full && !args.quick { Effort::Full } else { Effort::Quick };
     let request = match &args.device {
@@ -174,7 +174,7 @@ fn settings(args: &RunArgs, claims: &[&'static dyn Claim]) -> Result<Vec<Setting
     let device = Device::choose(request)?.device;
     let mut all = Vec::new();
     for claim in claims {
-        all.push(Settings::new(*claim, effort, device.clone())?);
+        all.push(Settings::new(claim, effort, device.clone())?);
     }
     let mut pairs: Vec<(&str, &str, String)> = Vec::new();
     let seeds = args.seeds.map(|seeds| seeds.to_string());
@@ -197,7 +197,7 @@ fn settings(args: &RunArgs, claims: &[&'static dyn Claim]) -> Result<Vec<Setting
 }
 
 /// That no claim can set `key`, and what can be set.
-fn lacking(key: &str, claims: &[&'static dyn Claim], all: &[Settings]) -> String {
+fn lacking(key: &str, claims: &[&'static Claim], all: &[Settings]) -> String {
     let who = match claims {
         [claim] => format!("{} has no", claim.about().id),
         _ => format!("none of the {} claims has", claims.len()),

@@ -1,0 +1,595 @@
+//! Claims: a causal model keeps its cache of keys and values from turn to turn, and only a causal one does.
+
+use super::Parameter;
+use super::prelude::*;
+use super::timing::{self, Task};
+use crate::axis::Axis;
+use crate::model::preset::PairSizes;
+use crate::model::reuse::{self, Change, ROUNDING, Reading, difference};
+use crate::model::store::Store;
+use crate::model::{self, Config, Description, Input, KvCache, MaskChoice, Model, Tokenizer};
+use crate::numbers::scaled;
+use crate::ops::work::{self, Work};
+use crate::ops::{concat, slice};
+use crate::probe::Unobserved;
+use crate::tensor::Tensor;
+
+const SOURCE: &str =
+    "The popular account of why language models are decoder-only: inference cost in multi-turn dialogue";
+
+pub(super) static CLAIM: Claim = Claim {
+    about: About {
+        id: "cache-reuse",
+        statement: "A causal model keeps its cache of keys and values from turn to turn.",
+        source: SOURCE,
+        exact: "Under a causal mask the state of position i is a function of the tokens up to i, so its keys and \
+                values never change when text is appended. With the cache a step at context T takes 2·N + 4·L·H·D·T \
+                operations, without it about 2·N·T + 4·L·H·D·T² (half the second term where a kernel skips masked \
+                scores).",
+        reconsider: "A causal model whose stored states change beyond rounding when text is appended.",
+    },
+    parameters: &[
+        MODEL,
+        PROMPT,
+        ANSWER,
+        NEXT,
+        integers("contexts", "tokens T that a step sees, its own included", (2, 4096), CONTEXTS),
+        integer("repeats", "timed runs of each step", (1, 1000), ["7", "51"]),
+    ],
+    decide: |settings, run| {
+        let dialogue = Dialogue::load(settings)?;
+        let [causal, ..] = reuse::readings(dialogue.prompt, dialogue.first);
+        let way = Way::measure(&dialogue, causal, run)?;
+        let mut evidence = Evidence::new(settings);
+        dialogue.report(&mut evidence);
+        report_ways(&mut evidence, &dialogue, std::slice::from_ref(&way));
+        edits(&mut evidence, &dialogue, run)?;
+        cost(&mut evidence, settings, &dialogue, run)?;
+        Ok((evidence, keeps(&dialogue, &way)))
+    },
+};
+
+pub(super) static ONLY_CAUSAL: Claim = Claim {
+    about: About {
+        id: "only-causal-reuse",
+        statement: "Only a causal model keeps its cache of keys and values from turn to turn.",
+        source: SOURCE,
+        exact: "A cache stays valid under every mask by which no stored position sees a new one: the causal one, and \
+                also that of a prefix-LM whose prefix stays the first prompt. It is lost as soon as the history is \
+                merged into a bidirectional part. An encoder's output does not depend on what the decoder writes, so \
+                within a turn its cross-attention keys and values are computed once.",
+        reconsider: "A prefix that has to grow with the dialogue: then a prefix-LM loses its cache too.",
+    },
+    parameters: &[MODEL, PROMPT, ANSWER, NEXT],
+    decide: |settings, run| {
+        let dialogue = Dialogue::load(settings)?;
+        let readings = reuse::readings(dialogue.prompt, dialogue.first).into_iter().skip(1);
+        let ways =
+            readings.map(|reading| Way::measure(&dialogue, reading, run)).collect::<Result<Vec<_>>>()?;
+        let mut evidence = Evidence::new(settings);
+        dialogue.report(&mut evidence);
+        report_ways(&mut evidence, &dialogue, &ways);
+        let encoder = encoder(&mut evidence, settings, &dialogue, run)?;
+        Ok((evidence, only_causal(&dialogue, &ways, encoder)))
+    },
+};
+
+const CONTEXTS: [&str; 2] = ["16,32,64,96,128", "8,16,24,32,48,64,80,96,112,128"];
+const MODEL: Parameter = text("model", "a model of a family with a cache, by name or folder", "glass-en");
+const PROMPT: Parameter = text(
+    "prompt",
+    "turn 1, what is asked: the prefix of the prefix-LM",
+    "Tell me a story about a small boat and the sea.",
+);
+const ANSWER: Parameter =
+    text("answer", "turn 1, what is answered", " Once there was a small boat that was afraid of the waves.");
+const NEXT: Parameter = text("next", "turn 2, what is asked then", " And what happened to the boat?");
+
+/// A model and the tokens of two turns.
+struct Dialogue {
+    /// As the setting calls it.
+    name: String,
+    model: Box<dyn Model>,
+    /// All tokens: the first turn, then the second.
+    ids: Vec<u32>,
+    /// Tokens of the prompt.
+    prompt: usize,
+    /// Tokens of the first turn: prompt and answer.
+    first: usize,
+}
+
+impl Dialogue {
+    fn load(settings: &Settings) -> Result<Self> {
+        let name = settings.text("model")?.to_owned();
+        let folder = Store::open()?.find(&name)?;
+        let model = model::load(&folder, settings.device())?;
+        model.description().expect_one_stack(&name)?;
+        model.cache(1)?;
+        let tokenizer = Tokenizer::load(&folder)?;
+        let (mut ids, mut ends): (Vec<u32>, Vec<usize>) = (Vec::new(), Vec::new());
+        for part in ["prompt", "answer", "next"] {
+            let text = settings.text(part)?;
+            let tokens = tokenizer
+                .encode(text)
+                .map_err(|_| Error::invalid(part, format!("{text:?}"), "a text of one word or more"))?;
+            // A tokenizer that begins every text with a token of its own would put it between the turns.
+            let is_begin = tokenizer.decode(&tokens.ids[..1])?.is_empty();
+            ids.extend(&tokens.ids[usize::from(is_begin && !ids.is_empty())..]);
+            ends.push(ids.len());
+        }
+        let context = model.description().context;
+        if ids.len() > context {
+            let expected = format!("at most {context}, the context of {name}");
+            return Err(Error::invalid("tokens of prompt, answer and next", ids.len(), expected));
+        }
+        Ok(Dialogue { name, model, ids, prompt: ends[0], first: ends[1] })
+    }
+
+    fn report(&self, evidence: &mut Evidence) {
+        let Dialogue { prompt, first, ids, .. } = self;
+        for (name, count) in [("prompt", *prompt), ("turn_1", *first), ("dialogue", ids.len())] {
+            evidence.measure(format!("{name}_tokens"), count as f64, "tokens");
+        }
+    }
+}
+
+/// Relative changes from here on are changes; between rounding and this, nothing is said.
+const CHANGE: f64 = 1e-3;
+
+/// Whether what was stored still holds after this relative change; `None` where that is not clear.
+fn is_kept(change: f64) -> Option<bool> {
+    match change {
+        change if change <= ROUNDING => Some(true),
+        change if change >= CHANGE => Some(false),
+        _ => None,
+    }
+}
+
+/// One way to read the dialogue, and what turn 2 does to the stored states of turn 1.
+struct Way {
+    reading: Reading,
+    change: Change,
+    /// The second turn on the cache of the first against the full pass, where the mask allows a cache.
+    cached_error: Option<f64>,
+}
+
+impl Way {
+    fn measure(dialogue: &Dialogue, reading: Reading, run: &Run) -> Result<Self> {
+        let (model, ids, first) = (dialogue.model.as_ref(), &dialogue.ids, dialogue.first);
+        let change = reuse::change(model, ids, first, &reading, run)?;
+        let mut way = Way { reading, change, cached_error: None };
+        if way.first_that_sees_otherwise(dialogue).is_none() {
+            let mask = way.reading.after.clone();
+            way.cached_error = Some(reuse::cached_error(model, ids, first, mask, run)?);
+        }
+        Ok(way)
+    }
+
+    /// The first stored position that sees other positions once turn 2 is there.
+    ///
+    /// If there is none, a state of turn 1 is a function of the tokens of turn 1, whatever the weights are.
+    fn first_that_sees_otherwise(&self, dialogue: &Dialogue) -> Option<usize> {
+        let (first, Reading { before, after, .. }) = (dialogue.first, &self.reading);
+        let saw = |query, key| key < first && before.may_attend(query, key);
+        let sees_otherwise = |&query: &usize| {
+            (0..dialogue.ids.len()).any(|key| after.may_attend(query, key) != saw(query, key))
+        };
+        (0..first).find(sees_otherwise)
+    }
+
+    fn words(&self) -> &'static str {
+        match self.reading.name {
+            "prefix_frozen" => "a prefix-LM with its prefix frozen",
+            "prefix_grown" => "a prefix-LM with its prefix grown",
+            other => other,
+        }
+    }
+}
+
+fn report_ways(evidence: &mut Evidence, dialogue: &Dialogue, ways: &[Way]) {
+    let mut curves = Vec::new();
+    for way in ways {
+        let Way { reading: Reading { name, after, .. }, change, cached_error } = way;
+        let measured = evidence.measure(format!("change_{name}"), change.relative(), "");
+        if way.first_that_sees_otherwise(dialogue).is_none() {
+            measured.expect(0.0, ROUNDING, "theory: stored positions see no new one");
+        }
+        evidence.measure(format!("largest_change_{name}"), change.largest, "");
+        let last = change.hidden.last().copied().unwrap_or(0.0);
+        evidence.measure(format!("change_last_layer_{name}"), last, "");
+        if let Some(error) = cached_error {
+            let theory = "theory: the cached pass is the full pass";
+            evidence.measure(format!("cached_error_{name}"), *error, "").expect(0.0, ROUNDING, theory);
+        }
+        let largest = short(change.largest);
+        let how = match change.largest {
+            0.0 => "not at all, bit for bit".to_owned(),
+            _ if change.is_kept() => format!("by rounding alone (largest difference {largest})"),
+            _ => format!("by {} relative in the last layer, largest difference {largest}", short(last)),
+        };
+        // That causal states stay and others do not speaks for the claims, the reverse against them.
+        let supports = change.is_kept() == (*after == Mask::causal());
+        evidence
+            .weigh(supports, format!("{}: appending turn 2 changes the states of turn 1 {how}", way.words()));
+        let points = change.hidden.iter().enumerate().map(|(layer, &change)| (layer as f64, change));
+        curves.push(Curve::new(way.words(), Kind::of(after), points));
+    }
+    let axes = [PlotAxis::linear("layer"), PlotAxis::linear("relative change of hidden states")];
+    let caption = format!(
+        "{}: how far turn 2 moves the hidden states of turn 1, ‖after − before‖ / ‖before‖, after each layer. What is not \
+         at 0 has to be computed again (curves at 0 lie on one another).",
+        dialogue.name
+    );
+    evidence.plot("turn-2", caption, lines("Stored states of turn 1 after turn 2", axes, curves, Vec::new()));
+}
+
+/// Whether a model that reads the dialogue in this way keeps its cache.
+fn keeps(dialogue: &Dialogue, way: &Way) -> Verdict {
+    let exact = match way.first_that_sees_otherwise(dialogue) {
+        None => {
+            let because = "No position sees a later one, so what is stored of a position is a function of the tokens up \
+                           to it: appending text changes nothing.";
+            (Exact::Proved, because.to_owned())
+        }
+        Some(query) => {
+            (Exact::Refuted, format!("Stored position {query} sees other positions once turn 2 is there."))
+        }
+    };
+    let kept: Vec<_> = way.change.hidden.iter().map(|&change| is_kept(change)).collect();
+    let because = format!(
+        "In {} of {} layers of {} the states of turn 1 are what they were before turn 2 (largest difference {}).",
+        kept.iter().filter(|kept| **kept == Some(true)).count(),
+        kept.len(),
+        dialogue.name,
+        short(way.change.largest)
+    );
+    Verdict::of(Some(exact), None, Some((Trained::over(kept), because)))
+}
+
+/// Which states another token in place of one changes: at the start, and at the start of turn 2.
+fn edits(evidence: &mut Evidence, dialogue: &Dialogue, run: &Run) -> Result<()> {
+    let count = dialogue.ids.len() as f64;
+    for (place, words, at) in [("start", "the dialogue", 0), ("turn_2", "turn 2", dialogue.first)] {
+        let (causal, bidirectional) = (Mask::causal(), Mask::bidirectional());
+        let [causal, bidirectional] =
+            [(causal, "causal", 1.0 - at as f64 / count), (bidirectional, "bidirectional", 1.0)].map(
+                |(mask, name, theory)| {
+                    let share = changed(dialogue, at, mask, run)? as f64 / count;
+                    let measured = evidence.measure(
+                        format!("changed_by_edit_at_{place}_{name}"),
+                        share,
+                        "of all positions",
+                    );
+                    measured.expect(theory, 1e-9, "theory: an edit reaches every position that sees it");
+                    Ok::<f64, Error>(share)
+                },
+            );
+        let (causal, bidirectional) = (causal?, bidirectional?);
+        let text = format!(
+            "editing the first token of {words} changes {} of all positions under the causal mask and {} under the \
+             bidirectional one",
+            short(causal),
+            short(bidirectional),
+        );
+        // An edit at the start reaches every position under both masks.
+        evidence.weigh(causal < bidirectional, text);
+    }
+    Ok(())
+}
+
+/// How many of the last hidden states move when the token `at` is another.
+fn changed(dialogue: &Dialogue, at: usize, mask: Mask, run: &Run) -> Result<usize> {
+    let (d, mask) = (dialogue.model.description(), MaskChoice::Override(mask));
+    let hidden =
+        |ids: Vec<u32>| dialogue.model.hidden(&Input::new(ids), &mask, &mut Unobserved, run)?.to_vec();
+    let mut ids = dialogue.ids.clone();
+    let before = hidden(ids.clone())?;
+    ids[at] = (ids[at] + 1) % d.vocab as u32;
+    let after = hidden(ids)?;
+    let moved = before.chunks(d.width).zip(after.chunks(d.width)).filter(|(before, after)| {
+        let far = before.iter().zip(*after).fold(0.0f32, |far, (a, b)| far.max((a - b).abs()));
+        far > 1e-6 * before.iter().fold(0.0f32, |size, x| size.max(x.abs()))
+    });
+    Ok(moved.count())
+}
+
+/// One step at one context, with the cache and without: operations, and seconds.
+struct Step {
+    tokens: usize,
+    counted: [Work; 2],
+    seconds: [Sample; 2],
+}
+
+const WAYS: [&str; 2] = ["with_cache", "without_cache"];
+
+/// What one decoding step costs with the cache and without: counted, and timed.
+fn cost(evidence: &mut Evidence, settings: &Settings, dialogue: &Dialogue, run: &Run) -> Result<()> {
+    let (d, repeats) = (dialogue.model.description(), settings.integer("repeats")?);
+    let mut contexts = settings.integers("contexts")?;
+    if let Some(long) = contexts.iter().find(|&&tokens| tokens > d.context) {
+        let expected = format!("at most {}, the context of {}", d.context, dialogue.name);
+        return Err(Error::invalid("contexts", long, expected));
+    }
+    contexts.sort_unstable();
+    contexts.dedup();
+    if contexts.len() < 2 {
+        return Err(Error::invalid("contexts", format!("{contexts:?}"), "two different ones or more"));
+    }
+    let steps = contexts.into_iter().map(|tokens| step(dialogue, tokens, repeats, run));
+    let steps = steps.collect::<Result<Vec<Step>>>()?;
+    steps.iter().for_each(|step| record(evidence, d, step));
+    // The exponent of T by which `of` grows.
+    let power = |of: &dyn Fn(&Step) -> f64| {
+        timing::growth(&steps.iter().map(|step| (step.tokens as f64, of(step))).collect::<Vec<_>>())
+    };
+    let flops_power = [0, 1].map(|way| power(&|step| step.counted[way].total() as f64));
+    for (way, (name, theory)) in WAYS.iter().zip([1.0, 2.0]).enumerate() {
+        let attention = power(&|step| step.counted[way].activations as f64);
+        let measured = evidence.measure(format!("growth_attention_flops_{name}"), attention, "power of T");
+        measured.expect(theory, 1e-9, "theory: a row or the square of scores");
+        evidence.measure(format!("growth_flops_{name}"), flops_power[way], "power of T");
+        let seconds = power(&|step| timing::median(&step.seconds[way]));
+        evidence.measure(format!("growth_seconds_{name}"), seconds, "power of T");
+    }
+    let last = &steps[steps.len() - 1];
+    let [cached, full] = [0, 1].map(|way| last.counted[way].total() as f64);
+    let [fast, slow] = [0, 1].map(|way| timing::median(&last.seconds[way]));
+    let text = format!(
+        "a step at T = {} takes {} with the cache and {} without, {} times as much; in time {} times (medians, not part of \
+         the verdict); between the contexts measured, operations grow as T^{} and T^{}",
+        last.tokens,
+        scaled(cached, "FLOP"),
+        scaled(full, "FLOP"),
+        short(full / cached),
+        short(slow / fast),
+        short(flops_power[0]),
+        short(flops_power[1]),
+    );
+    evidence.weigh(full > cached, text);
+    let mut cache = dialogue.model.cache(1)?;
+    let both_turns = Input::new(dialogue.ids.clone());
+    dialogue.model.hidden_after(&mut cache, &both_turns, &MaskChoice::AsTrained, &mut Unobserved, run)?;
+    let theory = (2 * d.layers * d.kv_heads * d.head_size * size_of::<f32>()) as f64;
+    let bytes = cache.bytes() as f64 / cache.len() as f64;
+    let measured = evidence.measure("cache_bytes_per_token", bytes, "bytes");
+    measured.expect(theory, 0.5, "2·L·G·D numbers of 4 bytes");
+    evidence.measure("saved_by_grouped_queries", d.heads as f64 / d.kv_heads as f64, "times");
+    plot_steps(evidence, settings, dialogue, &steps);
+    Ok(())
+}
+
+fn step(dialogue: &Dialogue, tokens: usize, repeats: usize, run: &Run) -> Result<Step> {
+    let model = dialogue.model.as_ref();
+    let ids: Vec<u32> = dialogue.ids.iter().copied().cycle().take(tokens).collect();
+    let (past, last) = ids.split_at(tokens - 1);
+    let (mut cache, mask) = (model.cache(1)?, MaskChoice::AsTrained);
+    model.hidden_after(&mut cache, &Input::new(past.to_vec()), &mask, &mut Unobserved, run)?;
+    let (last, all, quiet) = (Input::new(last.to_vec()), Input::new(ids.clone()), run.quiet());
+    // Reads the logits, so that a GPU has done its work.
+    let finish = |hidden: &Tensor| -> Result<()> {
+        model.logits(hidden, &mut Unobserved)?.map_or(Ok(()), |logits| logits.to_vec().map(drop))
+    };
+    // One token on the cache of all before it; and all tokens again.
+    let with_cache = || {
+        let mut cache: KvCache = cache.clone();
+        finish(&model.hidden_after(&mut cache, &last, &mask, &mut Unobserved, &quiet)?)
+    };
+    let without_cache = || {
+        let hidden = model.hidden(&all, &mask, &mut Unobserved, &quiet)?;
+        finish(&slice(&hidden, Axis::Query, tokens - 1..tokens)?)
+    };
+    let (first, cached) = work::count(with_cache);
+    first?;
+    let (first, full) = work::count(without_cache);
+    first?;
+    let mut tasks: [Task<'_>; 2] = [Box::new(with_cache), Box::new(without_cache)];
+    let seconds = timing::in_turn(&mut tasks, repeats, &format!("timing T = {tokens}"), run)?;
+    let seconds = <[Sample; 2]>::try_from(seconds).expect("one sample a task");
+    Ok(Step { tokens, counted: [cached, full], seconds })
+}
+
+fn record(evidence: &mut Evidence, d: &Description, Step { tokens, counted, seconds }: &Step) {
+    let t = *tokens as f64;
+    // Numbers in the matrices of all layers: 2·C·HD + 2·C·GD + 3·C·F each.
+    let attention = 2 * d.width * d.head_size * (d.heads + d.kv_heads);
+    let weights = 2.0 * (d.layers * (attention + 3 * d.width * d.feed_forward)) as f64;
+    let per_pair = (4 * d.layers * d.heads * d.head_size) as f64;
+    let logits = (2 * d.vocab * d.width) as f64;
+    let theory = [weights + per_pair * t + logits, weights * t + per_pair * t * t + logits];
+    for (way, name) in WAYS.iter().enumerate() {
+        let source = "2 per weight and token, 4·L·H·D per query and key, 2·V·C once";
+        let total = counted[way].total() as f64;
+        evidence.measure(format!("flops_{name}_t{tokens}"), total, "FLOP").expect(theory[way], 0.5, source);
+        evidence.measure(format!("median_seconds_{name}_t{tokens}"), timing::median(&seconds[way]), "s");
+        evidence.measure_sample(format!("seconds_{name}_t{tokens}"), seconds[way].clone(), "s");
+    }
+}
+
+fn plot_steps(evidence: &mut Evidence, settings: &Settings, dialogue: &Dialogue, steps: &[Step]) {
+    let curve = |way: usize, y: &dyn Fn(&Step) -> f64| {
+        let (name, kind) = [("with cache", Kind::Causal), ("without cache", Kind::Plain)][way];
+        Curve::new(name, kind, steps.iter().map(|step| (step.tokens as f64, y(step))))
+    };
+    let axes = |y: &str| [PlotAxis::log("context T / tokens"), PlotAxis::log(y)];
+    let counted = [0, 1].map(|way| curve(way, &|step| step.counted[way].total() as f64 / 1e6));
+    let figure = lines("Operations of a step", axes("operations / MFLOP"), counted.into(), Vec::new());
+    let name = &dialogue.name;
+    let caption =
+        format!("{name}: operations of one decoding step, counted from the shapes of its products.");
+    evidence.plot("step-flops", caption, figure);
+    let timed = [0, 1].map(|way| {
+        let spread: Vec<f64> = steps.iter().map(|step| step.seconds[way].sd() * 1e3).collect();
+        curve(way, &|step| timing::median(&step.seconds[way]) * 1e3).with_spread(spread)
+    });
+    let caption = format!(
+        "{name}: time of one decoding step on {}, medians with the standard deviation over the repeats, without a lower \
+         end where that is below a tenth of the median.",
+        settings.device()
+    );
+    evidence.plot("step-time", caption, lines("Time of a step", axes("time / ms"), timed.into(), Vec::new()));
+}
+
+/// The same question for a RedLLM of random weights: relative changes of the keys and values of its cross-attention
+/// within a turn, while the decoder writes, and when the encoder reads the whole dialogue.
+fn encoder(evidence: &mut Evidence, settings: &Settings, dialogue: &Dialogue, run: &Run) -> Result<[f64; 2]> {
+    let (vocab, context) = (dialogue.model.description().vocab, dialogue.ids.len() + 1);
+    let sizes =
+        PairSizes { width: 48, heads: 4, kv_heads: 2, head_size: 12, feed_forward: 96, vocab, context };
+    let config = Config::from_value("an encoder-decoder of this claim", sizes.redllm([2, 2]))?;
+    let model = model::seeded(&config, settings.seed()?, settings.device())?;
+    let changes = [within_a_turn(&*model, dialogue, run)?, over_turns(&*model, dialogue, run)?];
+    let theory = "theory: the encoder does not see the decoder";
+    evidence.measure("change_encoder_in_turn", changes[0], "").expect(0.0, ROUNDING, theory);
+    evidence.measure("change_encoder_grown", changes[1], "");
+    let what = ["an encoder-decoder within a turn", "an encoder that reads the history"];
+    for (what, change) in what.into_iter().zip(changes) {
+        let is_kept = change <= ROUNDING;
+        let text = format!(
+            "{what} (random weights): {} its cross-attention's keys and values, relative change {}",
+            if is_kept { "keeps" } else { "loses" },
+            short(change)
+        );
+        evidence.weigh(!is_kept, text);
+    }
+    Ok(changes)
+}
+
+/// The answer decoded token by token on keys and values computed once, against an encoder that reads the
+/// prompt again for every token: relative difference of the hidden states.
+fn within_a_turn(model: &dyn Model, dialogue: &Dialogue, run: &Run) -> Result<f64> {
+    let (prompt, answer) = dialogue.ids[..dialogue.first].split_at(dialogue.prompt);
+    let input = |ids: &[u32]| Input::new(prompt.to_vec()).with_decoder(ids.to_vec());
+    let (mut cache, mask) = (model.cache(1)?, MaskChoice::AsTrained);
+    let (mut once, mut again) = (Vec::new(), Vec::new());
+    for (end, token) in answer.chunks(1).enumerate() {
+        once.push(model.hidden_after(&mut cache, &input(token), &mask, &mut Unobserved, run)?);
+        let states = model.hidden(&input(&answer[..=end]), &mask, &mut Unobserved, run)?;
+        again.push(slice(&states, Axis::Query, end..end + 1)?);
+    }
+    Ok(difference(&joined(&again)?, &joined(&once)?)?.0)
+}
+
+/// States one after the other.
+fn joined(states: &[Tensor]) -> Result<Tensor> {
+    let (first, others) = states.split_first().expect("an answer has a token");
+    others.iter().try_fold(first.clone(), |all, state| concat(&all, state, Axis::Query))
+}
+
+/// The prompt's keys and values when the encoder reads the prompt alone, and when it reads the whole dialogue.
+fn over_turns(model: &dyn Model, dialogue: &Dialogue, run: &Run) -> Result<f64> {
+    let before = cross_attention(model, &dialogue.ids[..dialogue.prompt], run)?;
+    let mut after = cross_attention(model, &dialogue.ids, run)?;
+    after.truncate(dialogue.prompt)?;
+    let mut largest = 0.0;
+    for (before, after) in before.layers().iter().zip(after.layers()) {
+        for (before, after) in [(before.keys(), after.keys()), (before.values(), after.values())] {
+            largest = f64::max(largest, difference(before, after)?.0);
+        }
+    }
+    Ok(largest)
+}
+
+/// The keys and values that the decoder's cross-attention makes of a text.
+fn cross_attention(model: &dyn Model, text: &[u32], run: &Run) -> Result<KvCache> {
+    let mut cache = model.cache(1)?;
+    let input = Input::new(text.to_vec()).with_decoder(vec![text[0]]);
+    model.hidden_after(&mut cache, &input, &MaskChoice::AsTrained, &mut Unobserved, run)?;
+    let cross =
+        cache.cross().ok_or_else(|| Error::invalid("cache", "without an encoder", "one of a pair"))?;
+    Ok(cross.keys_and_values().clone())
+}
+
+/// Whether every one of `ways`, none of them causal, loses its cache, and an encoder-decoder too.
+fn only_causal(dialogue: &Dialogue, ways: &[Way], encoder: [f64; 2]) -> Verdict {
+    // A way whose stored states are functions of turn 1 alone is a counterexample.
+    let exact = match ways.iter().find(|way| way.first_that_sees_otherwise(dialogue).is_none()) {
+        Some(way) => {
+            let because = format!(
+                "In {} no stored position sees a new one either, so its stored states are functions of turn 1 alone.",
+                way.words()
+            );
+            (Exact::Refuted, because)
+        }
+        None => {
+            let because = "In every other way tried, a stored position sees a new one; that there is no further way is \
+                           not shown.";
+            (Exact::Open, because.to_owned())
+        }
+    };
+    let outcomes = encoder.map(|change| match is_kept(change) {
+        Some(is_kept) => Outcome::of(!is_kept),
+        None => Outcome::Unclear,
+    });
+    let random = format!(
+        "An encoder-decoder of random weights keeps the keys and values of its cross-attention within a turn (relative \
+         change {}); where its encoder reads the history they change (by {}).",
+        short(encoder[0]),
+        short(encoder[1])
+    );
+    let lost: Vec<_> =
+        ways.iter().map(|way| is_kept(way.change.relative()).map(|is_kept| !is_kept)).collect();
+    let list = |wanted| {
+        let ways = ways.iter().zip(&lost).filter(|(_, lost)| **lost == Some(wanted));
+        let words: Vec<_> = ways.map(|(way, _)| way.words()).collect();
+        if words.is_empty() { "no other way".to_owned() } else { words.join(", ") }
+    };
+    let trained = format!(
+        "The weights of {} lose the states of turn 1 under: {}. They keep them under: {}.",
+        dialogue.name,
+        list(true),
+        list(false)
+    );
+    Verdict::of(Some(exact), Some((Floating::over(outcomes), random)), Some((Trained::over(lost), trained)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claim::tests::settings;
+
+    fn words(verdict: &Verdict) -> [Option<&'static str>; 3] {
+        verdict.rows().map(|row| row.map(|row| row.0))
+    }
+
+    #[test]
+    fn a_frozen_prefix_refutes_it_and_merged_histories_do_not() {
+        let (settings, run) = (settings("only-causal-reuse", &[]), Run::default());
+        let dialogue = Dialogue::load(&settings).unwrap();
+        let encoder = encoder(&mut Evidence::default(), &settings, &dialogue, &run).unwrap();
+        assert!(encoder[0] <= ROUNDING && encoder[1] > 0.05);
+        let verdict = |only: &[&str]| {
+            let readings = reuse::readings(dialogue.prompt, dialogue.first).into_iter();
+            let readings = readings.filter(|reading| only.contains(&reading.name));
+            let ways: Vec<_> =
+                readings.map(|reading| Way::measure(&dialogue, reading, &run).unwrap()).collect();
+            words(&only_causal(&dialogue, &ways, encoder)).map(Option::unwrap)
+        };
+        assert_eq!(verdict(&["prefix_frozen"]), ["refuted", "holds in one region", "seen in none"]);
+        let merged = ["prefix_grown", "bidirectional"];
+        assert_eq!(verdict(&merged), ["open", "holds in one region", "seen in all"]);
+    }
+
+    #[test]
+    fn a_model_that_reads_ahead_would_be_found() {
+        let (settings, run) = (settings("cache-reuse", &[]), Run::default());
+        let dialogue = Dialogue::load(&settings).unwrap();
+        let [.., grown, both] = reuse::readings(dialogue.prompt, dialogue.first);
+        for reading in [grown, both] {
+            let way = Way::measure(&dialogue, reading, &run).unwrap();
+            assert_eq!(words(&keeps(&dialogue, &way)), [Some("refuted"), None, Some("seen in none")]);
+        }
+    }
+
+    #[test]
+    fn what_is_neither_rounding_nor_clear_is_not_resolved() {
+        assert_eq!([0.0, 1e-4, 0.4, f64::NAN].map(is_kept), [Some(true), None, Some(false), None]);
+    }
+
+    #[test]
+    fn named_models_hold_their_bytes_per_token() {
+        let bytes = |layers, kv_heads| {
+            model::CacheLayout { layers, batch: 1, kv_heads, head_size: 128 }.bytes_per_token(2)
+        };
+        assert_eq!([bytes(32, 32), bytes(80, 8), bytes(32, 8)], [524_288, 327_680, 131_072]);
+    }
+}

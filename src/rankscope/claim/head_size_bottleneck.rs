@@ -1,0 +1,511 @@
+//! Claim: a small head cannot express every attention pattern of a long sequence.
+
+use std::path::Path;
+
+use ndarray::{array, s};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use super::prelude::*;
+use crate::express::{self, BestFit, Fitting, Target};
+use crate::figure::{Heatmap, Scale};
+use crate::rank::precise::{self, Precise};
+
+pub(super) static CLAIM: Claim = Claim {
+    about: About {
+        id: "head-size-bottleneck",
+        statement: "A small head cannot express every attention pattern of a long sequence.",
+        source: "Bhojanapalli et al. 2020 (arXiv 2002.07028), Theorem 1",
+        exact: "With head size and width of at least n, every positive pattern of n positions is reachable. Given \
+                embeddings of rank n, a head of size D reaches P exactly where the logarithms of P, centred row by \
+                row, have rank D or less: n − 1 for almost every P, so D = n − 1 is enough and no less is. Under the \
+                causal mask only the entries on and below the diagonal count: almost every P needs D of at least \
+                ⌊n/2⌋, the rank of the block that all its rows see, and fits find that enough. Any permutation, however \
+                sharp, needs D = 2 only; a nearest-neighbour task of Amsel, Yehudai and Bruna 2024 (arXiv 2407.16153) is \
+                out of reach of small heads unless there are exponentially many.",
+        reconsider: "A family of patterns that models need and whose centred logarithms are of low rank, or a proof \
+                     that ⌊n/2⌋ is always enough under the causal mask.",
+    },
+    parameters: &[
+        integer("n", "positions of the patterns that heads are fitted to", (2, 32), ["12", "16"]),
+        integers(
+            "head_sizes",
+            HEAD_SIZES,
+            (1, 31),
+            ["1,2,3,4,5,6,7,8,9,10,11", "1,2,3,4,5,6,7,8,9,10,12,14,15"],
+        ),
+        number(
+            "scale",
+            "standard deviation of the logits that patterns are drawn from",
+            (0.0, 5.0),
+            ["2", "2"],
+        ),
+        number("tolerance", "nats below which a pattern counts as reached", (1e-13, 1e-3), ["1e-9", "1e-9"]),
+        integer("starts", "descents of each fit", (1, 50), ["3", "6"]),
+        integer("seeds", "patterns", (1, 100), ["3", "8"]),
+        integers("permutation_n", "positions of the permutations", (2, 512), ["16,64,256", "16,64,256,512"]),
+        text("target", "a .npy or .csv file with a pattern of one's own; empty for none", ""),
+    ],
+    decide,
+};
+
+const HEAD_SIZES: &str = "head sizes D to fit; those of n and more reach everything and are left out";
+
+fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
+    // First what can fail on a bad setting, before seconds of fitting.
+    let pattern = load(settings)?;
+    let (n, mut evidence) = (settings.integer("n")?, Evidence::new(settings));
+    construction(&mut evidence, settings, run)?;
+    counterexample(&mut evidence, settings, run)?;
+    let permutation = permutations(&mut evidence, settings, run)?;
+    let [bidirectional, causal] = sides(n);
+    let sweeps = [Sweep::measure(settings, bidirectional, run)?, Sweep::measure(settings, causal, run)?];
+    sweeps.iter().for_each(|sweep| sweep.report(&mut evidence));
+    truncation(&mut evidence, &sweeps[0].targets)?;
+    plot(&mut evidence, settings, &sweeps)?;
+    if let Some((target, is_causal)) = pattern {
+        file(&mut evidence, settings, &target, is_causal, run)?;
+    }
+    let [without, under] = sweeps.each_ref().map(Sweep::in_words);
+    let because = format!("Best fits to drawn patterns of {n} positions: {without}; {under}.{permutation}");
+    let floating =
+        Floating::over(sweeps.iter().flat_map(|sweep| (0..sweep.fits.len()).map(|at| sweep.outcome(at))));
+    Ok((evidence, Verdict::of(Some(exact(n, &sweeps)), Some((floating, because)), None)))
+}
+
+/// How hard a fit tries: well below the tolerance, so that a value near it is the pattern's and not the search's.
+fn fitting(settings: &Settings) -> Result<Fitting> {
+    let enough = (settings.number("tolerance")? * 1e-4).min(1e-14);
+    Ok(Fitting { starts: settings.integer("starts")?, enough, ..Fitting::default() })
+}
+
+/// Decimal digits of the determinants that certify ranks.
+const DIGITS: usize = 100;
+
+/// The least size of a head that reaches `target`, certified; `None` where the determinant cannot be told from 0.
+///
+/// Softmax fixes logits up to a constant on each row, so that in a block of k rows that all see k + 1 keys the
+/// differences to the last of those keys are fixed, and their matrix has rank D at most. For a drawn pattern it has
+/// rank k. Without a mask k = n − 1; under the causal mask the rows from ⌊n/2⌋ on see the keys up to ⌊n/2⌋, so
+/// k = ⌊n/2⌋.
+pub(super) fn least_head(target: &Target, run: &Run) -> Result<Option<usize>> {
+    let n = target.positions();
+    let is_causal = n > 1 && !target.allowed()[(0, 1)];
+    let (k, first) = if is_causal { (n / 2, n / 2) } else { (n - 1, 0) };
+    // A last row of ones: the determinant of the differences, without rounding them.
+    let mut bordered = Array2::ones((k + 1, k + 1));
+    bordered.slice_mut(s![..k, ..]).assign(&target.log_weights().slice(s![first..first + k, ..=k]));
+    let det = precise::determinant(&Precise::of(bordered.view(), DIGITS)?, run)?;
+    Ok(det.is_certain().then_some(k))
+}
+
+fn exact(n: usize, sweeps: &[Sweep; 2]) -> (Exact, String) {
+    if n == 2 {
+        let because = "With 2 positions the smallest head, D = 1, reaches every pattern, as the logarithms have rank 1 \
+                       once each row is centred.";
+        return (Exact::Refuted, because.to_owned());
+    }
+    let [certain, causal] = sweeps.each_ref().map(|sweep| sweep.least.iter().flatten().count());
+    if certain == 0 {
+        return (Exact::Open, "No drawn pattern certainly needs more than the smallest head.".to_owned());
+    }
+    let all = sweeps[0].least.len();
+    let mut because = format!(
+        "The logarithms of {certain} of {all} drawn patterns of {n} positions have rank {} once each row is centred, by \
+         determinants certified not to be 0, and a head of size D has logits of rank D: no head below {0} reaches them, \
+         and one of {0} reaches every pattern.",
+        n - 1
+    );
+    if causal > 0 {
+        because += &format!(" Under the causal mask {causal} of {all} need {} at least.", n / 2);
+    }
+    (Exact::Proved, because)
+}
+
+fn largest_error(a: &Array2<f64>, b: &Array2<f64>) -> f64 {
+    (a - b).iter().fold(0.0f64, |most, x| most.max(x.abs()))
+}
+
+/// n and D = C of the construction.
+const SIZES: [(usize, usize); 6] = [(4, 4), (8, 8), (32, 32), (128, 128), (8, 12), (32, 64)];
+
+/// Theorem 1: weights for a drawn pattern and drawn embeddings, where D = C is at least n.
+fn construction(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<()> {
+    let (seed, mask, mut most) = (settings.seed()?, Mask::bidirectional(), 0.0f64);
+    for (done, (n, size)) in SIZES.into_iter().enumerate() {
+        run.step("construction", done, SIZES.len())?;
+        let target = Target::random(n, settings.number("scale")?, &mask, seed)?;
+        let built = express::represent(&target, &gaussian(n, size, seed, 1), size)?;
+        let source = "Theorem 1: exact, up to rounding times the condition of X";
+        let measured = evidence.measure(format!("construction_error_n{n}_d{size}"), built.max_error, "");
+        measured.expect(0.0, 1e-9, source);
+        most = most.max(built.max_error);
+        if settings.device().is_gpu() {
+            let (query, key) = (&built.factors.query, &built.factors.key);
+            let weights = attention_weights(query, key, 1.0, &mask, settings.device())?;
+            let error = largest_error(&weights, target.weights());
+            evidence.measure(format!("construction_error_on_device_n{n}_d{size}"), error, "");
+        }
+    }
+    let text = format!(
+        "A head as large as the sequence reaches a drawn pattern by construction: largest error {} over n/D = {} (f64 on \
+         the CPU)",
+        short(most),
+        SIZES.map(|(n, size)| format!("{n}/{size}")).join(", ")
+    );
+    evidence.weigh(most < 1e-6, text);
+    Ok(())
+}
+
+/// d = 1, n = 2, X = [1, 0]: the second token has no logits, whatever the weights.
+fn counterexample(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<()> {
+    let (left, right, tolerance) = (0.75f64, 0.25f64, settings.number("tolerance")?);
+    let target = Target::new(array![[0.5, 0.5], [left, right]], &Mask::bidirectional())?;
+    let (run, fitting) = (run.clone().with_seed(settings.seed()?), fitting(settings)?);
+    let furthest_row = |x: Array2<f64>| -> Result<f64> {
+        Ok(fitting.best_fit_on(&target, &x, 1, &run)?.row_kl.into_iter().fold(0.0, f64::max))
+    };
+    let (narrow, wide) = (furthest_row(array![[1.0], [0.0]])?, furthest_row(Array2::eye(2))?);
+    let theory = left * (left / 0.5).ln() + right * (right / 0.5).ln();
+    let measured = evidence.measure("counterexample_kl_nats", narrow, "nats");
+    measured.expect(theory, 1e-9, "KL((3/4, 1/4) ‖ (1/2, 1/2))");
+    evidence.measure("counterexample_width_2_kl_nats", wide, "nats");
+    let text = format!(
+        "n = 2, head size 1, embeddings [1, 0] of width 1: minimised over the weights, a row stays {} nats away",
+        short(narrow)
+    );
+    evidence.weigh(narrow > tolerance, text);
+    let text = format!(
+        "with embeddings of width 2 the same head of size 1 comes within {} nats: that counterexample is about the \
+         embedding, not the head",
+        short(wide)
+    );
+    evidence.weigh(wide > tolerance, text);
+    Ok(())
+}
+
+/// What a permutation head leaves for the keys that it is not asked for.
+const REST: f64 = 1e-3;
+
+/// Keys on a circle, each query pointing at its own; a sentence on the longest.
+fn permutations(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<String> {
+    let mut longest = (0, 0.0);
+    for n in settings.integers("permutation_n")? {
+        run.check()?;
+        let mut order: Vec<usize> = (0..n).collect();
+        order.shuffle(&mut ChaCha8Rng::seed_from_u64(settings.seed()?));
+        let scale = express::permutation_scale(n, REST);
+        let head = express::permutation_head(&order, scale)?;
+        let mask = Mask::bidirectional();
+        let weights = attention_weights(&head.query, &head.key, 1.0, &mask, settings.device())?;
+        let least = order.iter().enumerate().fold(1.0, |least, (i, &j)| f64::min(least, weights[(i, j)]));
+        // Both neighbours leave REST together; with n = 2 there is one, and it leaves half as much.
+        let theory = 1.0 / (1.0 + if n == 2 { REST / 2.0 } else { REST });
+        let source = "the softmax of a key and its neighbours on the circle";
+        evidence.measure(format!("permutation_attention_n{n}"), least, "").expect(theory, 1e-4, source);
+        evidence.measure(format!("permutation_logit_scale_n{n}"), scale, "");
+        let text = format!(
+            "n = {n}: a head of size 2 gives every key of a drawn permutation at least {least:.5} of its query's \
+             attention, at the price of logits of {}",
+            short(scale)
+        );
+        evidence.weigh(least < 0.9, text);
+        if n >= longest.0 {
+            longest = (n, scale);
+        }
+    }
+    let (n, scale) = (longest.0, short(longest.1));
+    Ok(format!(" A permutation of {n} positions takes a head of 2 only, with logits of {scale}."))
+}
+
+/// The threshold without a mask and without a search: the centred log P, cut to n − 2 and to n − 1.
+fn truncation(evidence: &mut Evidence, targets: &[Target]) -> Result<()> {
+    let n = targets.first().map_or(0, Target::positions);
+    for size in n.saturating_sub(2).max(1)..n {
+        let error = |target| Ok(express::represent_centred(target, &Array2::eye(n), size)?.max_error);
+        let errors = targets.iter().map(error).collect::<Result<Vec<f64>>>()?;
+        let measured = evidence.record(format!("truncation_error_d{size}"), &Sample::new(errors));
+        if size + 1 == n {
+            measured.expect(0.0, 1e-11, "the centred log P has rank n − 1 at most");
+        }
+    }
+    Ok(())
+}
+
+/// A mask under which patterns are fitted.
+struct Side {
+    name: &'static str,
+    words: &'static str,
+    mask: Mask,
+    kind: Kind,
+    /// The head size from which on almost every pattern is reached; as it is written, and who says so.
+    theory: usize,
+    label: &'static str,
+    source: &'static str,
+}
+
+/// Both masks, for n positions.
+fn sides(n: usize) -> [Side; 2] {
+    [
+        Side {
+            name: "bidirectional",
+            words: "without a mask",
+            mask: Mask::bidirectional(),
+            kind: Kind::Bidirectional,
+            theory: (n - 1).max(1),
+            label: "n − 1",
+            source: "n − 1, the rank of the centred logarithms",
+        },
+        Side {
+            name: "causal",
+            words: "under the causal mask",
+            mask: Mask::causal(),
+            kind: Kind::Causal,
+            theory: (n / 2).max(1),
+            label: "⌊n/2⌋",
+            source: "⌊n/2⌋, the rank of the block that all its rows see",
+        },
+    ]
+}
+
+/// The fits under one mask, by head size and then by pattern.
+struct Sweep {
+    side: Side,
+    tolerance: f64,
+    /// Below n; a head of size n reaches everything by construction.
+    head_sizes: Vec<usize>,
+    targets: Vec<Target>,
+    /// Pattern by pattern, the least head that reaches it, where that is certain.
+    least: Vec<Option<usize>>,
+    fits: Vec<Vec<BestFit>>,
+}
+
+impl Sweep {
+    fn measure(settings: &Settings, side: Side, run: &Run) -> Result<Self> {
+        let (n, scale, tolerance) =
+            (settings.integer("n")?, settings.number("scale")?, settings.number("tolerance")?);
+        let draw = |seed| Target::random(n, scale, &side.mask, seed);
+        let targets = settings.seeds("seeds")?.into_iter().map(draw).collect::<Result<Vec<_>>>()?;
+        let least = targets.iter().map(|target| least_head(target, run)).collect::<Result<_>>()?;
+        let mut head_sizes = settings.integers("head_sizes")?;
+        head_sizes.retain(|&size| size < n);
+        head_sizes.sort_unstable();
+        head_sizes.dedup();
+        let (fitting, run) = (fitting(settings)?, run.clone().with_seed(settings.seed()?));
+        // Large heads first: they take longest, so that no thread is left alone with one at the end.
+        let of = |&size: &usize| targets.iter().map(move |target| (size, target));
+        let jobs: Vec<(usize, &Target)> = head_sizes.iter().rev().flat_map(of).collect();
+        let all = rank::many(&jobs, &format!("{} fits", side.name), &run, |&(size, target)| {
+            fitting.best_fit(target, size, &run)
+        })?;
+        let mut fits: Vec<Vec<BestFit>> = all.chunks(targets.len()).map(<[_]>::to_vec).collect();
+        fits.reverse();
+        Ok(Sweep { side, tolerance, head_sizes, targets, least, fits })
+    }
+
+    /// KL over the patterns at the head size of this index, and the largest errors of an entry.
+    fn at(&self, index: usize) -> [Sample; 2] {
+        let fits = &self.fits[index];
+        [fits.iter().map(|fit| fit.kl).collect(), fits.iter().map(|fit| fit.max_error).collect()]
+    }
+
+    /// Whether heads of the size of this index miss a pattern.
+    fn outcome(&self, index: usize) -> Outcome {
+        Outcome::of(self.fits[index].iter().any(|fit| fit.kl >= self.tolerance))
+    }
+
+    /// The indices of the head sizes that miss a pattern, and those of the others.
+    fn missing(&self) -> (Vec<usize>, Vec<usize>) {
+        (0..self.fits.len()).partition(|&index| self.outcome(index) == Outcome::Holds)
+    }
+
+    /// "without a mask, heads of 1 to 10 stay 0.6 to 5e-4 nats away and heads of 11 reach every one".
+    fn in_words(&self) -> String {
+        let (missing, reaching) = self.missing();
+        let (size, away) = (|at: usize| self.head_sizes[at], |at: usize| short(self.at(at)[0].mean()));
+        let missed = match missing[..] {
+            [] => None,
+            [only] => Some(format!("heads of {} stay {} nats away", size(only), away(only))),
+            [first, .., last] => {
+                let (from, to) = (away(first), away(last));
+                Some(format!("heads of {} to {} stay {from} to {to} nats away", size(first), size(last)))
+            }
+        };
+        let reached = reaching.first().map(|&first| format!("heads of {} reach every one", size(first)));
+        let both: Vec<String> = missed.into_iter().chain(reached).collect();
+        format!("{}, {}", self.side.words, both.join(" and "))
+    }
+
+    fn report(&self, evidence: &mut Evidence) {
+        let (Side { name, theory, .. }, n) = (&self.side, self.targets[0].positions());
+        for (index, size) in self.head_sizes.iter().enumerate() {
+            let [kl, error] = self.at(index);
+            evidence.measure_sample(format!("kl_{name}_d{size}"), kl, "nats");
+            evidence.record(format!("max_error_{name}_d{size}"), &error);
+        }
+        // Pattern by pattern, the smallest head tried that reaches it; where none does, n, which always does.
+        let smallest = |pattern: usize| {
+            let first = self.fits.iter().position(|fits| fits[pattern].kl < self.tolerance);
+            first.map_or(n, |index| self.head_sizes[index]) as f64
+        };
+        let thresholds: Sample = (0..self.targets.len()).map(smallest).collect();
+        let needs_all = thresholds.mean() >= n as f64;
+        let whole =
+            if thresholds.sd() == 0.0 { thresholds.mean().to_string() } else { thresholds.to_string() };
+        let text = format!(
+            "{name}: the smallest head that reaches a drawn pattern of n = {n} positions has size {whole} over {} patterns, \
+             {} n (fits in f64 on the CPU)",
+            thresholds.count(),
+            if needs_all { "no less than" } else { "less than" }
+        );
+        evidence.weigh(needs_all, text);
+        let has = |size: usize| size == 0 || self.head_sizes.contains(&size);
+        let certain = self.least.iter().flatten().count();
+        let measured = evidence.record(format!("threshold_{name}"), &thresholds);
+        if has(*theory) && has(theory - 1) && certain == self.least.len() {
+            measured.expect(*theory as f64, 0.0, self.side.source);
+        }
+        let share = certain as f64 / self.least.len() as f64;
+        evidence.measure(format!("certainly_needs_{name}_share"), share, "");
+        // What the largest head that misses a pattern misses.
+        let Some(&index) = self.missing().0.last() else { return };
+        let [kl, error] = self.at(index);
+        let full_rank = "; the weights of every causal head have full rank, so that alone expresses little";
+        let text = format!(
+            "{name}: the best head of size {} stays {} nats away from a drawn pattern, and the best one of size {}, the \
+             largest that misses any, {} (largest error of an entry {}){}",
+            self.head_sizes[0],
+            self.at(0)[0],
+            self.head_sizes[index],
+            short(kl.mean()),
+            short(error.mean()),
+            if *name == "causal" { full_rank } else { "" }
+        );
+        evidence.weigh(true, text);
+    }
+}
+
+/// Where a divergence that is rounding alone is drawn.
+const FLOOR: f64 = 1e-17;
+
+/// KL over the head size under both masks, and one pattern with its best small head.
+fn plot(evidence: &mut Evidence, settings: &Settings, sweeps: &[Sweep]) -> Result<()> {
+    let (n, tolerance) = (settings.integer("n")?, settings.number("tolerance")?);
+    let mut references = vec![Reference::level("counts as reached", tolerance)];
+    let mut curves = Vec::new();
+    for sweep in sweeps {
+        let sizes = sweep.head_sizes.iter().enumerate();
+        let points = sizes.map(|(index, &size)| (size as f64, sweep.at(index)[0].mean().max(FLOOR)));
+        curves.push(Curve::new(sweep.side.name, sweep.side.kind, points));
+        references.push(Reference::at(sweep.side.label, sweep.side.theory as f64));
+    }
+    let caption = format!(
+        "How far the best head of size D stays from a drawn pattern of {n} positions, mean over {} patterns; what lies \
+         below 1e-17 nats is drawn there. The vertical lines are the thresholds n − 1 and ⌊n/2⌋.",
+        sweeps[0].targets.len()
+    );
+    let axes = [PlotAxis::linear("head size D"), PlotAxis::log("KL to the pattern, nats")];
+    let title = format!("Divergence of the best head from a drawn pattern of {n} positions");
+    evidence.plot("kl-over-head-size", caption, lines(title, axes, curves, references));
+    let Sweep { head_sizes, targets, fits, .. } = &sweeps[0];
+    let index = head_sizes.iter().position(|&size| size == 2).unwrap_or(0);
+    if let Some(fits) = fits.get(index) {
+        plot_fit(evidence, "drawn", &targets[0], head_sizes[index], &fits[0]);
+    }
+    Ok(())
+}
+
+/// A pattern, and what a head that is too small makes of it.
+fn plot_fit(evidence: &mut Evidence, name: &str, target: &Target, size: usize, best: &BestFit) {
+    let n = target.positions();
+    let top = target.weights().iter().fold(0.0f64, |top, &weight| top.max(weight));
+    let labels = || (0..n).map(|position| position.to_string()).collect::<Vec<_>>();
+    let settings = evidence.settings();
+    let heatmap = |title: String, values: Array2<f64>| Heatmap {
+        title,
+        values,
+        may_attend: Some(target.allowed().clone()),
+        queries: labels(),
+        keys: labels(),
+        scale: Scale::AmountTo(top),
+        unit: "attention weight".into(),
+        settings: settings.clone(),
+    };
+    let pattern = heatmap(format!("The {name} pattern"), target.weights().clone());
+    evidence.show(format!("{name}-pattern"), format!("The {name} pattern of {n} positions."), pattern);
+    let caption = format!(
+        "The weights of the best head of size {size} for that pattern: {:.3} nats away, with an entry off by {:.3}.",
+        best.kl, best.max_error
+    );
+    let title = format!("The best head of size {size} for the {name} pattern");
+    let nearest = heatmap(title, best.factors.weights(target.allowed()));
+    evidence.show(format!("{name}-pattern-d{size}"), caption, nearest);
+}
+
+/// The most positions of a pattern that a claim fits, in minutes at worst.
+const MOST: usize = 64;
+
+/// The pattern that the settings name, if any, and whether it is causal.
+fn load(settings: &Settings) -> Result<Option<(Target, bool)>> {
+    let path = settings.text("target")?;
+    if path.is_empty() {
+        return Ok(None);
+    }
+    let (target, is_causal) = Target::load_either(Path::new(path))?;
+    match target.positions() {
+        2..=MOST => Ok(Some((target, is_causal))),
+        n => Err(Error::invalid("positions of target", n, format!("from 2 to {MOST}"))),
+    }
+}
+
+/// A pattern of one's own: constructs it, and fits smaller heads to it.
+fn file(e: &mut Evidence, settings: &Settings, target: &Target, is_causal: bool, run: &Run) -> Result<()> {
+    let (n, tolerance) = (target.positions(), settings.number("tolerance")?);
+    let error = express::represent(target, &Array2::eye(n), n)?.max_error;
+    e.measure("target_construction_error", error, "");
+    let (fitting, run) = (fitting(settings)?, run.clone().with_seed(settings.seed()?));
+    let Side { theory, name, .. } = &sides(n)[usize::from(is_causal)];
+    // All up to the threshold, or, for a long sequence, powers of two and the two around the threshold.
+    let is_tried = |size: &usize| *theory <= 16 || size.is_power_of_two() || size + 1 >= *theory;
+    let (mut reached, mut first) = (None, None);
+    for size in (1..=*theory).filter(is_tried) {
+        run.step("fits to the file", size, *theory)?;
+        let fit = fitting.best_fit(target, size, &run)?;
+        e.measure(format!("target_kl_d{size}"), fit.kl, "nats");
+        e.measure(format!("target_max_error_d{size}"), fit.max_error, "");
+        reached = reached.or((fit.kl < tolerance).then_some(size));
+        first.get_or_insert((size, fit));
+    }
+    let text = match reached {
+        Some(size) => format!("a head of size {size} reaches it"),
+        None => format!("no head up to size {theory} reaches it within {} nats", short(tolerance)),
+    };
+    let text = format!(
+        "the pattern of the file, {n} positions, {name}: {text}; construction error {}",
+        short(error)
+    );
+    e.weigh(reached.is_none_or(|size| size > 1), text);
+    if let Some(size) = reached {
+        e.measure("target_threshold", size as f64, "");
+    }
+    if let Some((size, fit)) = first {
+        plot_fit(e, "file", target, size, &fit);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_head_is_certified_for_drawn_patterns_and_not_for_uniform_ones() {
+        let least = |n: usize, mask: Mask, scale: f64| {
+            least_head(&Target::random(n, scale, &mask, 3).unwrap(), &Run::default()).unwrap()
+        };
+        assert_eq!(least(5, Mask::bidirectional(), 1.0), Some(4));
+        assert_eq!([5, 6].map(|n| least(n, Mask::causal(), 1.0)), [Some(2), Some(3)]);
+        assert_eq!(least(5, Mask::bidirectional(), 0.0), None);
+    }
+}

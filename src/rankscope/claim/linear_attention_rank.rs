@@ -1,0 +1,481 @@
+//! Claims: linear attention has a rank of at most D when bidirectional, and full rank when causal.
+
+use std::collections::BTreeMap;
+
+use ndarray::s;
+
+use super::linear_weights;
+use super::prelude::*;
+use crate::attention::LinearState;
+use crate::axis::Axis;
+use crate::figure::{Lines, Series, SpectrumFigure};
+use crate::ops::FeatureMap;
+use crate::ops::cpu::{self, LinearSums};
+use crate::rank::exact_rank;
+use crate::tensor::Tensor;
+
+const SOURCE: &str = "Su Jianlin, kexue.fm 9529 (2023), on the low rank of bidirectional attention; linear attention: \
+                      Katharopoulos et al. 2020 (arXiv 2006.16236)";
+
+const PARAMETERS: &[super::Parameter] = &[
+    integers("lengths", "numbers of positions n", (2, 1024), ["16,64,512", "16,32,64,128,256,512,1024"]),
+    integers("head_sizes", "head sizes D", (1, 1024), ["8,16,64", "2,4,8,16,32,64,128"]),
+    seeds((2, 1000), ["5", "10"]),
+];
+
+pub(super) static BIDIRECTIONAL: Claim = Claim {
+    about: About {
+        id: "linear-attention-rank",
+        statement: "Bidirectional linear attention has a rank of at most D.",
+        source: SOURCE,
+        exact: "The weights are a positive diagonal times φ(Q)φ(K)ᵀ, the product of an n × D and a D × n matrix: rank \
+                at most min(D, n), whatever the numbers. Softmax has no such bound.",
+        reconsider: "A feature map with more features than D, which raises the bound; a measured rank above the bound \
+                     would mean an error in the formula.",
+    },
+    parameters: PARAMETERS,
+    decide: bidirectional,
+};
+
+pub(super) static CAUSAL: Claim = Claim {
+    about: About {
+        id: "linear-attention-causal-rank",
+        statement: "Causal linear attention has full rank.",
+        source: SOURCE,
+        exact: "The weights are triangular, and their determinant is the product of the diagonal: full rank exactly if \
+                every φ(qᵢ)·φ(kᵢ) > 0. For elu + 1 that always holds, for relu it need not. Every block below the \
+                diagonal has rank at most D all the same: it is what the recurrent state of D·(D + 1) numbers carries.",
+        reconsider: "A feature map without zeros, for which it is a theorem.",
+    },
+    parameters: PARAMETERS,
+    decide: causal,
+};
+
+/// One length and one head size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Size {
+    n: usize,
+    head_size: usize,
+}
+
+impl Size {
+    /// All that the settings name, head size by head size.
+    fn all(settings: &Settings) -> Result<Vec<Size>> {
+        let (lengths, head_sizes) = (settings.integers("lengths")?, settings.integers("head_sizes")?);
+        let of = |head_size| lengths.iter().map(move |&n| Size { n, head_size });
+        Ok(head_sizes.into_iter().flat_map(of).collect())
+    }
+
+    /// min(D, n): the bound on the bidirectional rank.
+    fn bound(&self) -> f64 {
+        self.head_size.min(self.n) as f64
+    }
+
+    fn name(&self, name: &str) -> String {
+        format!("{name}_n{}_d{}", self.n, self.head_size)
+    }
+}
+
+impl std::fmt::Display for Size {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "n = {}, D = {}", self.n, self.head_size)
+    }
+}
+
+/// "n = 16, D = 8; n = 64, D = 8".
+fn sizes<T>(points: &[&(Size, T)]) -> String {
+    points.iter().map(|(size, _)| size.to_string()).collect::<Vec<_>>().join("; ")
+}
+
+/// What counts as zero among singular values of weights that were computed on `device`.
+fn tolerance(device: &Device) -> Tolerance {
+    if *device == Device::Cpu { Tolerance::F64 } else { Tolerance::F32 }
+}
+
+/// Weights of linear attention with elu + 1 and with relu, and of softmax, of one draw.
+fn weights(size: &Size, seed: u64, mask: &Mask, device: &Device) -> Result<(Draw, [Array2<f64>; 3])> {
+    let draw = Draw::independent(size.n, size.head_size, seed);
+    let linear = |map| linear_weights(&draw.q, &draw.k, map, mask, device);
+    let (elu, relu) = (linear(FeatureMap::EluPlusOne)?, linear(FeatureMap::Relu)?);
+    let softmax = draw.weights(1.0, mask, device)?;
+    Ok((draw, [elu, relu, softmax]))
+}
+
+fn spectrum(matrix: ArrayView2<f64>, run: &Run) -> Result<Spectrum> {
+    run.check()?; // each takes a while
+    Spectrum::of(matrix)
+}
+
+fn features(x: &Array2<f64>, map: FeatureMap) -> Array2<f64> {
+    let mut x = x.as_standard_layout().into_owned();
+    cpu::feature_map(x.as_slice_mut().expect("in standard layout"), map);
+    x
+}
+
+/// How far the rows of `weights` are from those of φ(Q)φ(K)ᵀ over their sums; a row whose sum is 0 is 0.
+fn off_factors(draw: &Draw, weights: &Array2<f64>, map: FeatureMap) -> f64 {
+    let mut product = features(&draw.q, map).dot(&features(&draw.k, map).t());
+    for mut row in product.rows_mut() {
+        let sum = row.sum();
+        row.mapv_inplace(|entry| if sum == 0.0 { 0.0 } else { entry / sum });
+    }
+    (&product - weights).iter().fold(0.0, |most: f64, x| most.max(x.abs()))
+}
+
+/// Numerical ranks with elu + 1, relu and softmax, effective ranks of elu + 1 and softmax, and how far the weights are
+/// from their factors.
+type Bidirectional = (Size, [Sample; 6]);
+
+fn bidirectional(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
+    let (device, mask) = (settings.device(), Mask::bidirectional());
+    let zero = tolerance(device);
+    let look = |size: &Size, seed| {
+        let (draw, weights) = weights(size, seed, &mask, device)?;
+        let [elu, relu, softmax] = &weights;
+        let off =
+            off_factors(&draw, elu, FeatureMap::EluPlusOne).max(off_factors(&draw, relu, FeatureMap::Relu));
+        let [elu, relu, softmax] =
+            [spectrum(elu.view(), run)?, spectrum(relu.view(), run)?, spectrum(softmax.view(), run)?];
+        let rank = |spectrum: &Spectrum| spectrum.numerical_rank(zero) as f64;
+        let effective = [elu.effective_rank(), softmax.effective_rank()];
+        Ok([rank(&elu), rank(&relu), rank(&softmax), effective[0], effective[1], off])
+    };
+    let points = sweep(Size::all(settings)?, &settings.seeds("seeds")?, "linear attention", run, look)?;
+    let mut evidence = Evidence::new(settings);
+    for point in &points {
+        let (size, [elu, relu, softmax, effective, effective_softmax, off]) = point;
+        let text = format!(
+            "{size}: numerical rank {elu} with elu + 1 and {relu} with relu, where the bound is {}; softmax of the same \
+             draws: {softmax}",
+            size.bound()
+        );
+        evidence.weigh(is_within(point), text);
+        let measured = evidence.record(size.name("rank_bidirectional"), elu);
+        if *device == Device::Cpu {
+            measured.expect(size.bound(), 0.0, "rank φ(Q)φ(K)ᵀ = min(D, n) for almost all inputs");
+        }
+        evidence.record(size.name("rank_relu_bidirectional"), relu);
+        evidence.record(size.name("rank_softmax_bidirectional"), softmax);
+        evidence.record(size.name("effective_rank_bidirectional"), effective);
+        evidence.record(size.name("effective_rank_softmax_bidirectional"), effective_softmax);
+        let measured = evidence.measure(size.name("difference_from_factors"), off.extremes().1, "");
+        measured.expect(0.0, rounding(size, device), "the weights are φ(Q)φ(K)ᵀ over the sums of its rows");
+    }
+    let axes = [PlotAxis::log("positions n"), PlotAxis::log("numerical rank")];
+    let title = "Numerical rank of linear attention over n, bidirectional";
+    let curves = by_size(&points, Kind::Bidirectional, |(_, ranks)| ranks[0].clone());
+    let caption = "Numerical rank of bidirectional linear attention with elu + 1 against the number of positions n: it \
+                   stops at D.";
+    plot(&mut evidence, "rank-over-n", caption, lines(title, axes, curves, Vec::new()));
+    if let Some((size, _)) = largest(&points) {
+        let (_, [elu, relu, softmax]) = weights(size, settings.seed()?, &mask, device)?;
+        let series = [
+            ("linear, elu + 1", Kind::Bidirectional, Spectrum::of(elu.view())?),
+            ("linear, relu", Kind::Custom, Spectrum::of(relu.view())?),
+            ("softmax", Kind::Plain, Spectrum::of(softmax.view())?),
+        ];
+        let caption =
+            format!("Of linear attention, {} are not rounding; softmax has no bound.", size.bound());
+        show_spectra(&mut evidence, size, series, &caption);
+    }
+    let (exact, floating) = judge(&points, device);
+    Ok((evidence, Verdict::of(Some(exact), Some(floating), None)))
+}
+
+/// What a sum of D products and a division by a sum of n may be off by, for weights of at most 1.
+fn rounding(size: &Size, device: &Device) -> f64 {
+    let epsilon = if *device == Device::Cpu { f64::EPSILON } else { f64::from(f32::EPSILON) };
+    4.0 * (size.n + size.head_size) as f64 * epsilon
+}
+
+/// Whether no draw has a rank above min(D, n).
+fn is_within((size, [elu, relu, ..]): &Bidirectional) -> bool {
+    elu.extremes().1.max(relu.extremes().1) <= size.bound()
+}
+
+fn judge(points: &[Bidirectional], device: &Device) -> ((Exact, String), (Floating, String)) {
+    let differs = points.iter().find(|(size, [.., off])| off.extremes().1 > rounding(size, device));
+    let exact = match differs {
+        None => {
+            let off = points.iter().map(|(_, [.., off])| off.extremes().1).fold(0.0, f64::max);
+            let because = format!(
+                "The weights are a diagonal times φ(Q)φ(K)ᵀ, an n × D by a D × n matrix, so no rank is above D. Those of \
+                 every draw are that product up to {}.",
+                short(off)
+            );
+            (Exact::Proved, because)
+        }
+        Some((size, [.., off])) => {
+            let off = short(off.extremes().1);
+            (Exact::Open, format!("At {size} the weights differ from φ(Q)φ(K)ᵀ over its sums by {off}."))
+        }
+    };
+    let bounded: Vec<_> = points.iter().filter(|(size, _)| size.head_size < size.n).collect();
+    let above: Vec<_> = bounded.iter().copied().filter(|point| !is_within(point)).collect();
+    let because = match (bounded.len(), above.is_empty()) {
+        (0, _) => "No point has n above D, where the bound would say something.".to_owned(),
+        (count, true) => {
+            let times = bounded.iter().map(|(size, ranks)| ranks[2].mean() / size.head_size as f64);
+            format!(
+                "No draw at {count} points with n above D has a numerical rank above D, with elu + 1 or relu. Softmax of \
+                 the same queries and keys has at least {} times that rank.",
+                short(times.fold(f64::INFINITY, f64::min))
+            )
+        }
+        (_, false) => format!("The numerical rank is above D at {}.", sizes(&above)),
+    };
+    (exact, (Floating::over(bounded.into_iter().map(|point| Outcome::of(is_within(point)))), because))
+}
+
+/// Of one draw under the causal mask: numerical rank of elu + 1, and in f32; of its block from the later half of the
+/// queries to the earlier half of the keys; of relu; tokens that share no relu feature with themselves, zeros on the
+/// diagonal; effective ranks of elu + 1 and softmax; log₁₀ of the condition number; and whether the places of the
+/// zeros of elu + 1 prove full rank.
+type Causal = (Size, [Sample; 9]);
+
+fn causal(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
+    let (device, mask, seeds) = (settings.device(), Mask::causal(), settings.seeds("seeds")?);
+    let zero = tolerance(device);
+    let points = sweep(Size::all(settings)?, &seeds, "causal linear attention", run, |size, seed| {
+        let (_, [elu, relu, softmax]) = weights(size, seed, &mask, device)?;
+        let (half, n) = (size.n / 2, size.n);
+        let is_full = exact_rank(elu.mapv(|weight| weight != 0.0).view()).rank == Some(n);
+        let strangers = relu.diag().iter().filter(|&&weight| weight == 0.0).count();
+        let rank = |spectrum: &Spectrum| spectrum.numerical_rank(zero) as f64;
+        let (block, spectrum_elu) =
+            (spectrum(elu.slice(s![half.., ..half]), run)?, spectrum(elu.view(), run)?);
+        Ok([
+            rank(&spectrum_elu),
+            spectrum_elu.numerical_rank(Tolerance::F32) as f64,
+            rank(&block),
+            rank(&spectrum(relu.view(), run)?),
+            strangers as f64,
+            spectrum_elu.effective_rank(),
+            spectrum(softmax.view(), run)?.effective_rank(),
+            spectrum_elu.condition().map_or(f64::NAN, |condition| condition.value.log10()),
+            f64::from(u8::from(is_full)),
+        ])
+    })?;
+    let mut evidence = Evidence::new(settings);
+    points.iter().for_each(|point| report(&mut evidence, point, device));
+    recurrence(&mut evidence, settings, run)?;
+    let lost =
+        |(size, samples): &Causal| samples[1].values().iter().map(|rank| size.n as f64 - rank).collect();
+    let axes = [PlotAxis::log("positions n"), PlotAxis::linear("n − numerical rank in f32")];
+    let curves = by_size(&points, Kind::Causal, lost);
+    let caption = "Directions of causal linear attention with elu + 1 that count as zero at f32's tolerance, over the number \
+                   of positions n: small heads lose some in long sequences. Exactly none is lost.";
+    let title = "Directions lost by causal linear attention";
+    plot(&mut evidence, "lost-over-n", caption, lines(title, axes, curves, Vec::new()));
+    if let Some((size, _)) = largest(&points) {
+        let (_, [elu, _, softmax]) = weights(size, settings.seed()?, &mask, device)?;
+        let half = size.n / 2;
+        let series = [
+            ("linear, elu + 1", Kind::Causal, Spectrum::of(elu.view())?),
+            (
+                "its block of later queries and earlier keys",
+                Kind::Plain,
+                Spectrum::of(elu.slice(s![half.., ..half]))?,
+            ),
+            ("softmax", Kind::Custom, Spectrum::of(softmax.view())?),
+        ];
+        let caption = format!(
+            "The block in which the later half of the queries meets the earlier half of the keys has no more than {} that \
+             are not rounding.",
+            size.head_size.min(half)
+        );
+        show_spectra(&mut evidence, size, series, &caption);
+    }
+    let strangers = |(_, samples): &Causal| samples[4].count_where(|count| count > 0.0);
+    let not_full: usize = points.iter().map(strangers).sum();
+    let elu = "With elu + 1 every weight on the diagonal is positive, which makes full rank a theorem";
+    let exact = match points.iter().find(|point| strangers(point) > 0) {
+        Some((size, _)) => {
+            let because = format!(
+                "With relu, a token whose query and key share no feature has a 0 on the diagonal: in {not_full} of {} \
+                 draws, first at {size}. {elu}.",
+                points.len() * seeds.len()
+            );
+            (Exact::Refuted, because)
+        }
+        None => (Exact::Open, format!("{elu}; with relu, no draw here has a 0 on the diagonal.")),
+    };
+    let lost: Vec<_> = points.iter().filter(|point| !is_full_in_f32(point)).collect();
+    let because = if lost.is_empty() {
+        "With elu + 1, f32 finds full rank in every draw.".to_owned()
+    } else {
+        let deepest = lost.iter().map(|(size, samples)| size.n as f64 - samples[1].extremes().0);
+        format!(
+            "With elu + 1, f32 finds full rank in every draw but at {}, where up to {} directions are lost.",
+            sizes(&lost),
+            deepest.fold(0.0, f64::max)
+        )
+    };
+    let floating = Floating::over(points.iter().map(|point| Outcome::of(is_full_in_f32(point))));
+    Ok((evidence, Verdict::of(Some(exact), Some((floating, because)), None)))
+}
+
+fn is_full_in_f32((size, samples): &Causal) -> bool {
+    samples[1].extremes().0 >= size.n as f64
+}
+
+fn report(evidence: &mut Evidence, point: &Causal, device: &Device) {
+    let (size, [elu, in_f32, block, relu, strangers, effective, softmax, condition, is_full]) = point;
+    let text = format!(
+        "{size}, elu + 1: numerical rank {elu}, in f32 {in_f32}; what passes from the earlier to the later half of the \
+         tokens has rank {block}: the full rank sits near the diagonal"
+    );
+    evidence.weigh(is_full.extremes().0 == 1.0 && is_full_in_f32(point), text);
+    let text = format!(
+        "{size}, relu: tokens that share no feature with themselves, {strangers}; numerical rank {relu}"
+    );
+    evidence.weigh(strangers.mean() == 0.0, text);
+    evidence.record(size.name("rank_causal"), elu);
+    evidence.record(size.name("rank_f32_causal"), in_f32);
+    let measured = evidence.record(size.name("rank_block"), block);
+    if *device == Device::Cpu {
+        let bound = size.head_size.min(size.n / 2) as f64;
+        measured.expect(bound, 0.0, "rank φ(Q)φ(K)ᵀ = min(D, n) for almost all inputs");
+    }
+    evidence.record(size.name("rank_relu_causal"), relu);
+    evidence.record(size.name("relu_strangers"), strangers);
+    evidence.record(size.name("effective_rank_causal"), effective);
+    evidence.record(size.name("effective_rank_softmax_causal"), softmax);
+    if *device == Device::Cpu {
+        // Entries in f32 would say nothing about the smallest singular values.
+        evidence.record(size.name("log10_condition_causal"), condition);
+    }
+}
+
+/// Tokens that are stepped one by one on the device; the rest come as one block.
+const SINGLY: usize = 32;
+
+/// How far the recurrent state is from the causal matrix: in f64 token by token, and in f32 as the device computes it.
+fn recurrence(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<()> {
+    let (map, device, seed) = (FeatureMap::EluPlusOne, settings.device(), settings.seed()?);
+    let n = settings.integers("lengths")?.into_iter().max().unwrap_or(2);
+    let head_size = settings.integers("head_sizes")?.into_iter().min().unwrap_or(1);
+    let (draw, values) = (Draw::independent(n, head_size, seed), gaussian(n, head_size, seed, 2));
+    let want = linear_weights(&draw.q, &draw.k, map, &Mask::causal(), &Device::Cpu)?.dot(&values);
+
+    let (q, k) = (features(&draw.q, map), features(&draw.k, map));
+    let (mut sums, mut context) = (LinearSums::new(head_size), Array2::zeros((n, head_size)));
+    for (t, mut context) in context.rows_mut().into_iter().enumerate() {
+        run.check()?;
+        sums.push(&k.row(t).to_vec(), &values.row(t).to_vec());
+        sums.context(&q.row(t).to_vec(), context.as_slice_mut().expect("a row of a new array"));
+    }
+
+    let (mut state, singly) = (LinearState::new(map, 1, 1, head_size, device)?, n.min(SINGLY));
+    let mut stepped = Vec::with_capacity(n * head_size);
+    for tokens in (0..singly).map(|t| t..t + 1).chain((singly < n).then_some(singly..n)) {
+        run.step("recurrent state", tokens.start, n)?;
+        let part = |x: &Array2<f64>, heads: Axis, length: Axis| {
+            let values = x.slice(s![tokens.clone(), ..]).iter().map(|&value| value as f32).collect();
+            let axes = [(Axis::Batch, 1), (heads, 1), (length, tokens.len()), (Axis::HeadSize, head_size)];
+            Tensor::new(axes, values)?.to_device(device)
+        };
+        let q = part(&draw.q, Axis::Head, Axis::Query)?;
+        let (k, v) = (part(&draw.k, Axis::KvHead, Axis::Key)?, part(&values, Axis::KvHead, Axis::Key)?);
+        stepped.extend(state.step(&q, &k, &v, run)?.to_vec()?.into_iter().map(f64::from));
+    }
+    let stepped = Array2::from_shape_vec((n, head_size), stepped).expect("n rows of D");
+
+    let largest = |x: &Array2<f64>| x.iter().fold(0.0f64, |largest, x| largest.max(x.abs()));
+    let [f64s, f32s] = [context, stepped].map(|got| largest(&(&got - &want)) / largest(&want));
+    let bound = (n + head_size) as f64;
+    let measured = evidence.measure("recurrent_difference_f64", f64s, "");
+    measured.expect(0.0, bound * f64::EPSILON, "rounding in f64");
+    let measured = evidence.measure("recurrent_difference_f32", f32s, "");
+    measured.expect(0.0, bound * f64::from(f32::EPSILON), "rounding in f32");
+    let text = format!(
+        "n = {n}, D = {head_size}: a recurrent state of {} numbers, stepped token by token, gives what the causal matrix \
+         gives, up to {} (f32: {}); keys and values take {} numbers by then",
+        head_size * (head_size + 1),
+        short(f64s),
+        short(f32s),
+        2 * head_size * n
+    );
+    evidence.weigh(f64s <= bound * f64::EPSILON, text);
+    Ok(())
+}
+
+/// Against n, a curve for each of up to four head sizes: more would be more legend than picture.
+fn by_size<T>(points: &[(Size, T)], kind: Kind, of: impl Fn(&(Size, T)) -> Sample) -> Vec<Curve> {
+    let mut by_size: BTreeMap<usize, Vec<(f64, Sample)>> = BTreeMap::new();
+    for point in points {
+        by_size.entry(point.0.head_size).or_default().push((point.0.n as f64, of(point)));
+    }
+    let curve = |(head_size, mut points): (usize, Vec<(f64, Sample)>)| {
+        points.sort_by(|a, b| a.0.total_cmp(&b.0));
+        points.dedup_by(|a, b| a.0 == b.0);
+        curve(format!("D = {head_size}"), kind, points)
+    };
+    by_size.into_iter().rev().take(4).map(curve).collect()
+}
+
+/// Nothing to draw for a single n.
+fn plot(evidence: &mut Evidence, name: &str, caption: &str, figure: Lines) {
+    if figure.curves.iter().any(|curve| curve.points.len() > 1) {
+        evidence.plot(name, caption, figure);
+    }
+}
+
+/// Singular values of one draw.
+fn show_spectra(evidence: &mut Evidence, size: &Size, series: [(&str, Kind, Spectrum); 3], caption: &str) {
+    let series = series.map(|(name, kind, spectrum)| Series { name: name.into(), kind, spectrum }).into();
+    let title = format!("Linear attention and softmax, {size}: singular values");
+    let figure = SpectrumFigure { title, series, settings: evidence.settings() };
+    evidence.show("spectra", format!("Singular values of one draw, {size}. {caption}"), figure);
+}
+
+/// The point of the largest n, with a head size in the middle.
+fn largest<T>(points: &[(Size, T)]) -> Option<&(Size, T)> {
+    let n = points.iter().map(|(size, _)| size.n).max()?;
+    let largest: Vec<_> = points.iter().filter(|(size, _)| size.n == n).collect();
+    largest.get((largest.len() - 1) / 2).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Weights of softmax in the place of linear attention's break the bound, and both verdicts follow.
+    #[test]
+    fn weights_above_the_bound_are_found() {
+        let point = |n: usize, is_linear: bool| -> Bidirectional {
+            let size = Size { n, head_size: 3 };
+            let draws = [5, 6].map(|seed| {
+                let (draw, [linear, relu, softmax]) =
+                    weights(&size, seed, &Mask::bidirectional(), &Device::Cpu).unwrap();
+                let elu = if is_linear { linear } else { softmax.clone() };
+                let rank = |matrix: &Array2<f64>| {
+                    Spectrum::of(matrix.view()).unwrap().numerical_rank(Tolerance::F64) as f64
+                };
+                let off = off_factors(&draw, &elu, FeatureMap::EluPlusOne);
+                [rank(&elu), rank(&relu), rank(&softmax), 0.0, 0.0, off]
+            });
+            (size, columns(&draws))
+        };
+        let words = |points: &[Bidirectional]| {
+            let (exact, floating) = judge(points, &Device::Cpu);
+            (exact.0, floating.0)
+        };
+        assert_eq!(words(&[point(7, true), point(20, true)]), (Exact::Proved, Floating::Everywhere));
+        assert_eq!(words(&[point(7, true), point(20, false)]), (Exact::Open, Floating::InOneRegion));
+        assert_eq!(words(&[point(7, false), point(20, false)]), (Exact::Open, Floating::Nowhere));
+        assert_eq!(words(&[point(2, true)]), (Exact::Proved, Floating::NotResolved));
+    }
+
+    #[test]
+    fn weights_by_hand() {
+        let (q, k) = (ndarray::array![[0.0], [1.0]], ndarray::array![[1.0], [2.0]]); // features 1, 2 and 2, 3
+        let weights = |map, mask: Mask| linear_weights(&q, &k, map, &mask, &Device::Cpu).unwrap();
+        let elu = |mask| weights(FeatureMap::EluPlusOne, mask);
+        assert_eq!(elu(Mask::causal()), ndarray::array![[1.0, 0.0], [0.4, 0.6]]);
+        assert_eq!(elu(Mask::bidirectional()), ndarray::array![[0.4, 0.6], [0.4, 0.6]]);
+        // The first query has no positive feature at all.
+        let relu = weights(FeatureMap::Relu, Mask::causal());
+        assert_eq!(relu, ndarray::array![[0.0, 0.0], [1.0 / 3.0, 2.0 / 3.0]]);
+    }
+}

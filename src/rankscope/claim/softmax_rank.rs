@@ -1,0 +1,452 @@
+//! Claim: softmax cannot be relied on to restore full rank.
+//!
+//! The exact rank of the hardest case, head size 1, is a theorem, which determinants in multi-precision check;
+//! the numerical rank of larger heads stands beside what the series of exp allows.
+
+use super::prelude::*;
+use crate::rank::precise::{self, Determinant, MOST_DIGITS};
+
+pub(super) static CLAIM: Claim = Claim {
+    about: About {
+        id: "softmax-rank",
+        statement: "Softmax cannot be relied on to restore the full rank that the scores of a small head lack.",
+        source: "Su Jianlin, kexue.fm 9529 (2023), on bidirectional attention",
+        exact: "The scores have rank D at most. For D = 1 their softmax has as many dimensions as there are distinct \
+                queries or distinct keys, whichever are fewer, so full rank at every n where all differ; for larger \
+                heads full rank follows for almost all inputs. The numerical rank is bounded: cut at degree p, the \
+                series of exp has rank C(D+p, p) at most, and what is cut off may be below rounding.",
+        reconsider: "A tolerance other than rounding, or scores so large that the series is cut late.",
+    },
+    parameters: &[
+        integer("n", "positions", (8, 1024), ["512", "512"]),
+        integers("head_sizes", "head sizes D", (1, 64), ["1,2,3,4,8", "1,2,3,4,8,16,32,64"]),
+        numbers("scales", "factors on the logits after 1/√D", (0.001, 8.0), ["0.1,0.5,1", "0.1,0.5,1,2,4"]),
+        integers(
+            "exact_sizes",
+            "positions of the matrices of head size 1 in multi-precision",
+            (2, 64),
+            EXACT_SIZES,
+        ),
+        integer(
+            "distinct",
+            "tokens of those matrices that differ; the others repeat them",
+            (1, 64),
+            ["64", "64"],
+        ),
+        seeds((2, 100), ["3", "10"]),
+        trained::MODELS,
+        trained::LARGEST,
+        trained::TEXTS_FILE,
+        trained::TOKENS,
+    ],
+    // With BLAS's own threads the last digits depend on how many there are.
+    decide: |settings, run| blas::single_threaded(|| decide(settings, run)),
+};
+
+const EXACT_SIZES: [&str; 2] = ["4,8,16,32", "4,8,16,32,48,64"];
+
+/// What the CPU computes even where the experiment runs on another device.
+const ON_CPU: &str = "in multi-precision the exact determinants, in f64 the weights behind rank_f64 and \
+                      effective_rank, and all spectra; the device computes the weights behind rank_f32";
+
+fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
+    let n = settings.integer("n")?;
+    if let Some(wide) = settings.integers("head_sizes")?.into_iter().find(|&head_size| head_size >= n) {
+        return Err(Error::invalid("head_sizes", wide, format!("head sizes below n = {n}")));
+    }
+    let mut evidence = Evidence::new(settings);
+    let models = trained::each(
+        &mut evidence,
+        settings,
+        "tokens",
+        run,
+        |_| None,
+        |subject| subject.heads(&Mask::bidirectional(), run, rank_in_f32),
+    )?;
+    let exact = head_size_one(&mut evidence, settings, run)?;
+    let floating = floating(&mut evidence, settings, run)?;
+    let trained = trained(&mut evidence, &models);
+    evidence.note_cpu(settings, ON_CPU);
+    Ok((evidence, Verdict::of(Some(exact), Some(floating), Some(trained))))
+}
+
+/// Queries and keys of head size 1 of n tokens, of which the first `distinct` are drawn and the others repeat them.
+pub(super) fn tokens(n: usize, distinct: usize, seed: u64) -> Draw {
+    let mut draw = Draw::independent(n, 1, seed);
+    for token in distinct..n {
+        draw.q[(token, 0)] = draw.q[(token % distinct, 0)];
+        draw.k[(token, 0)] = draw.k[(token % distinct, 0)];
+    }
+    draw
+}
+
+/// The exact ranks of the scores of a head of size 1 and of their softmax.
+///
+/// exp(x·y) is strictly totally positive: its matrix for distinct xᵢ and distinct yⱼ has no minor that is 0, and
+/// softmax only divides its rows. So the rank is the number of distinct queries, or of distinct keys, whichever
+/// is less.
+pub(super) fn exact_ranks(draw: &Draw) -> [usize; 2] {
+    let distinct = |values: &Array2<f64>| {
+        let mut values: Vec<f64> = values.iter().copied().collect();
+        values.sort_by(f64::total_cmp);
+        values.dedup();
+        values.len()
+    };
+    let is_zero = |values: &Array2<f64>| values.iter().all(|&value| value == 0.0);
+    let scores = usize::from(!is_zero(&draw.q) && !is_zero(&draw.k));
+    [scores, distinct(&draw.q).min(distinct(&draw.k))]
+}
+
+/// The error of ln |det| at which the digits suffice.
+const GOAL: f64 = 1e-10;
+
+/// The determinant, with twice the digits until its error bound is small.
+fn certain_determinant(draw: &Draw, run: &Run) -> Result<Determinant> {
+    let mut digits = 50;
+    loop {
+        let (q, k) = (draw.q.view(), draw.k.view());
+        let weights = precise::attention_weights(q, k, 1.0, &Mask::bidirectional(), digits, run)?;
+        let det = precise::determinant(&weights, run)?;
+        if det.error < GOAL || 2 * digits > MOST_DIGITS / 4 {
+            return Ok(det);
+        }
+        digits *= 2;
+    }
+}
+
+/// The sign of the permutation that sorts `values`: −1 for an odd number of inversions.
+///
+/// exp(x·y) with ascending x and y has a positive determinant, and each swap changes its sign.
+fn sign_of_order(values: &[f64]) -> i8 {
+    let pairs = (0..values.len()).flat_map(|i| (0..i).map(move |j| (j, i)));
+    let inversions = pairs.filter(|&(j, i)| values[j] > values[i]).count();
+    if inversions % 2 == 0 { 1 } else { -1 }
+}
+
+/// Scores of rank one, whose softmax has a rank that is known exactly; determinants check it where that rank is full.
+fn head_size_one(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<(Exact, String)> {
+    let (distinct, seeds) = (settings.integer("distinct")?, settings.seeds("seeds")?);
+    let sizes = settings.integers("exact_sizes")?;
+    let look = |&n: &usize, seed| {
+        let draw = tokens(n, distinct, seed);
+        // In f64 on the CPU, as the determinant beside it.
+        let spectrum = Spectrum::of(draw.weights(1.0, &Mask::bidirectional(), &Device::Cpu)?.view())?;
+        let sign = |values: &Array2<f64>| sign_of_order(&values.iter().copied().collect::<Vec<_>>());
+        let exact = exact_ranks(&draw)[1];
+        let det = if exact == n { Some(certain_determinant(&draw, run)?) } else { None };
+        // Without a determinant there is nothing to count.
+        let is = |of: &dyn Fn(&Determinant) -> bool| {
+            det.as_ref().map_or(f64::NAN, |det| f64::from(u8::from(of(det))))
+        };
+        Ok([
+            exact as f64,
+            spectrum.numerical_rank(Tolerance::F64) as f64,
+            spectrum.numerical_rank(Tolerance::F32) as f64,
+            spectrum.effective_rank(),
+            det.as_ref().map_or(f64::NAN, |det| det.log / std::f64::consts::LN_10),
+            is(&|det| det.is_certain()),
+            is(&|det| det.sign == sign(&draw.q) * sign(&draw.k)),
+        ])
+    };
+    let found = sweep(sizes.clone(), &seeds, "determinants of head size 1", run, look)?;
+    let all = |column: usize| -> Sample {
+        let values = found.iter().flat_map(|(_, samples)| samples[column].values().to_vec());
+        values.filter(|value| !value.is_nan()).collect()
+    };
+    let (certain, as_predicted) = (all(5), all(6));
+    if certain.count() > 0 {
+        let count = |is: &Sample| is.count_where(|is| is == 1.0);
+        let text = format!(
+            "D = 1: {} of {} softmax matrices of distinct tokens are certainly nonsingular, by a determinant whose error \
+             bound excludes zero, though their scores have rank 1; {} signs are those that the order of queries and keys \
+             predicts",
+            count(&certain),
+            certain.count(),
+            count(&as_predicted)
+        );
+        evidence.weigh(false, text);
+        let source = "exp(x·y) is strictly totally positive";
+        evidence.record("certainly_nonsingular_share", &certain).expect(1.0, 0.0, source);
+        evidence.record("sign_as_predicted_share", &as_predicted).expect(1.0, 0.0, source);
+    }
+    for (n, [exact, f64s, f32s, effective, log_det, ..]) in &found {
+        let text = format!(
+            "D = 1, n = {n}: of exact rank {}, f64 sees {f64s} and f32 {f32s}; effective rank {effective}",
+            exact.mean()
+        );
+        evidence.weigh(f64s.mean() < *n as f64, text);
+        if exact.extremes().0 == *n as f64 {
+            evidence.record(format!("log10_det_n{n}"), log_det);
+        }
+        evidence.record(format!("one_rank_f64_n{n}"), f64s);
+        evidence.record(format!("one_rank_f32_n{n}"), f32s);
+        evidence.record(format!("one_effective_rank_n{n}"), effective);
+    }
+    let column = |which: usize| found.iter().map(move |(n, samples)| (*n as f64, samples[which].clone()));
+    let curves = vec![
+        means("exact rank", Kind::Bidirectional, column(0)),
+        curve("numerical rank, f64", Kind::Plain, column(1)),
+        curve("numerical rank, f32", Kind::Plain, column(2)),
+        curve("effective rank", Kind::Plain, column(3)),
+    ];
+    let caption = "Rank of the bidirectional softmax of scores of rank one, over the positions: exact (a theorem, \
+                   checked by determinants in multi-precision), numerical and effective; mean and standard deviation \
+                   over draws.";
+    let axes = [PlotAxis::linear("positions n"), PlotAxis::linear("rank")];
+    let references = vec![Reference::level("rank of the scores", 1.0)];
+    let title = "Head size 1: softmax of a matrix of rank one";
+    evidence.plot("head-size-one", caption, lines(title, axes, curves, references));
+
+    let low = found.iter().find(|(n, [exact, ..])| exact.extremes().0 < *n as f64);
+    if let Some((n, [exact, ..])) = low {
+        let rank = exact.extremes().0;
+        let because = format!(
+            "Tokens with the same query and key have the same weights. With D = 1 and {rank} distinct tokens of {n}, the \
+             softmax has rank {rank}: exp(x·y) is strictly totally positive, so the distinct ones alone count."
+        );
+        return Ok((Exact::Proved, because));
+    }
+    let because = format!(
+        "With D = 1 the scores have rank 1, and the softmax has full rank in all {} draws of up to {} tokens, the \
+         determinants (down to 10^{:.0}) certified not to be 0. It has at every n where all queries and all keys differ, \
+         and for almost all inputs of larger heads.",
+        found.len() * seeds.len(),
+        sizes.into_iter().max().unwrap_or(0),
+        all(4).extremes().0
+    );
+    Ok((Exact::Refuted, because))
+}
+
+/// The most singular values above `threshold` that softmax of `scores`, of rank `head_size`, can have.
+///
+/// Cut at degree p, the series of exp leaves rank C(D+p, p), and normalising rows keeps it. By Weyl's
+/// inequality no further singular value exceeds the norm of what is cut off. There, by Taylor's theorem,
+/// |exp s − Σ_{k ≤ p} sᵏ/k!| ≤ |s|^(p+1)/(p+1)! · max(1, exp s).
+fn rank_bound(scores: &Array2<f64>, head_size: usize, threshold: f64) -> f64 {
+    let sums: Vec<f64> = scores.outer_iter().map(|row| row.iter().map(|s| s.exp()).sum()).collect();
+    // |s|^(p+1)/(p+1)! · max(1, exp s) / Σ exp s, from p = 0 on.
+    let mut rest = Array2::from_shape_fn(scores.dim(), |(row, col)| {
+        let score = scores[(row, col)];
+        score.abs() * score.exp().max(1.0) / sums[row]
+    });
+    for degree in 0.. {
+        let norm = rest.iter().map(|entry| entry * entry).sum::<f64>().sqrt();
+        let bound = binomial(head_size + degree, degree);
+        if norm <= threshold || bound >= scores.nrows() as f64 {
+            return bound.min(scores.nrows() as f64);
+        }
+        rest.zip_mut_with(scores, |entry, score| *entry *= score.abs() / (degree + 2) as f64);
+    }
+    unreachable!("the bound grows with every degree")
+}
+
+/// C(n, k); infinite beyond what f64 holds.
+pub(super) fn binomial(n: usize, k: usize) -> f64 {
+    (1..=k.min(n - k)).fold(1.0, |product, i| product * (n + 1 - i) as f64 / i as f64).round()
+}
+
+/// Ranks in f64 and in f32 as the device computes the weights, the effective rank, and what the series of exp allows
+/// in f64 and in f32.
+type Point = (Place, [Sample; 5]);
+
+/// Numerical ranks over head size and scale; f64 weights on the CPU but for the rank in f32.
+fn floating(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<(Floating, String)> {
+    let (n, mask) = (settings.integer("n")?, Mask::bidirectional());
+    let look = |place: &Place, seed| {
+        let draw = Draw::independent(n, place.head_size, seed);
+        let spectrum = Spectrum::of(draw.weights(place.scale, &mask, &Device::Cpu)?.view())?;
+        let rank_f32 = match settings.device() {
+            Device::Cpu => spectrum.numerical_rank(Tolerance::F32) as f64,
+            gpu => rank_in_f32(draw.weights(place.scale, &mask, gpu)?.view())?,
+        };
+        let scores = draw.scores(place.scale);
+        let bound = |tolerance| rank_bound(&scores, place.head_size, spectrum.threshold(tolerance));
+        let rank_f64 = spectrum.numerical_rank(Tolerance::F64) as f64;
+        Ok([rank_f64, rank_f32, spectrum.effective_rank(), bound(Tolerance::F64), bound(Tolerance::F32)])
+    };
+    let map = sweep(Place::all(settings)?, &settings.seeds("seeds")?, "softmax", run, look)?;
+    let is_short = |(_, [rank, ..]): &Point| rank.extremes().0 < n as f64;
+    for point in &map {
+        let (place, [f64s, f32s, effective, bound_f64, bound_f32]) = point;
+        let text = format!(
+            "{place}: of {n} directions f64 keeps {f64s} (the series allows {bound_f64}), f32 {f32s} ({bound_f32}); \
+             effective rank {effective}"
+        );
+        evidence.weigh(is_short(point), text);
+        let names = ["rank_f64", "rank_f32", "effective_rank", "series_bound_f64", "series_bound_f32"];
+        for (name, sample) in names.into_iter().zip(&point.1) {
+            evidence.record(place.name(name), sample);
+        }
+    }
+    let within = map.iter().flat_map(|(_, [f64s, f32s, _, bound_f64, bound_f32])| {
+        let (a, b) = (f64s.minus(bound_f64), f32s.minus(bound_f32));
+        a.values()
+            .iter()
+            .zip(b.values())
+            .map(|(a, b)| f64::from(u8::from(*a <= 0.0 && *b <= 0.0)))
+            .collect::<Vec<_>>()
+    });
+    let measured = evidence.record("within_series_bound_share", &within.collect());
+    if *settings.device() == Device::Cpu {
+        // The bound is about exp itself; f32 kernels add their own rounding, which is not in it.
+        measured.expect(1.0, 0.0, "Weyl: the part cut off moves no σ by more than its norm");
+    }
+    plot(evidence, n, &map);
+    let mut sentences = Vec::new();
+    let below: Vec<&Point> = map.iter().filter(|point| is_short(point)).collect();
+    let full: Vec<&Point> = map.iter().filter(|point| !is_short(point)).collect();
+    let mean = |point: &Point| point.1[0].mean();
+    if let Some(least) = below.iter().min_by(|a, b| mean(a).total_cmp(&mean(b))) {
+        sentences.push(format!(
+            "f64 does not see full rank at {}: at {} it sees {} of {n} directions.",
+            places(&below),
+            least.0,
+            short(mean(least))
+        ));
+    }
+    if !full.is_empty() {
+        sentences.push(format!("It sees all {n} in every draw at {}.", places(&full)));
+    }
+    Ok((Floating::over(map.iter().map(|point| Outcome::of(is_short(point)))), sentences.join(" ")))
+}
+
+/// "D = 1 (scale 0.1, 1), D = 8 (scale 0.1)" of points that are ordered by head size.
+fn places(points: &[&Point]) -> String {
+    let groups = points.chunk_by(|a, b| a.0.head_size == b.0.head_size).map(|group| {
+        let scales: Vec<_> = group.iter().map(|(place, _)| place.scale.to_string()).collect();
+        format!("D = {} (scale {})", group[0].0.head_size, scales.join(", "))
+    });
+    groups.collect::<Vec<_>>().join(", ")
+}
+
+fn plot(evidence: &mut Evidence, n: usize, map: &[Point]) {
+    let mut scales: Vec<f64> = map.iter().map(|(place, _)| place.scale).collect();
+    scales.sort_by(f64::total_cmp);
+    scales.dedup();
+    let formats = [("f64", Kind::Bidirectional), ("f32", Kind::Plain)];
+    let curves = scales.iter().flat_map(|&scale| {
+        formats.into_iter().enumerate().map(move |(column, (format, kind))| {
+            let points = map.iter().filter(|(place, _)| place.scale == scale);
+            let points = points.map(|(place, samples)| (place.head_size as f64, samples[column].clone()));
+            means(format!("{format}, scale {scale}"), kind, points)
+        })
+    });
+    let axes = [PlotAxis::log("head size D"), PlotAxis::log("numerical rank")];
+    let references = vec![Reference::level("full", n as f64)];
+    let caption = format!(
+        "Numerical rank of the bidirectional softmax at n = {n}, by the tolerances of f64 and f32, over head size and \
+         logit scale; mean over draws. In exact arithmetic all of them have full rank."
+    );
+    let title = "Numerical rank of bidirectional softmax over the head size";
+    evidence.plot("numerical-rank", caption, lines(title, axes, curves.collect(), references));
+}
+
+/// The numerical rank at f32's tolerance.
+pub(super) fn rank_in_f32(weights: ArrayView2<f64>) -> Result<f64> {
+    Ok(Spectrum::of(weights)?.numerical_rank(Tolerance::F32) as f64)
+}
+
+/// The ranks of a model's heads, beside how many heads are as a claim says.
+pub(super) fn report_heads(evidence: &mut Evidence, model: &Heads<f64>, what: &str, count: usize) {
+    let (heads, mean) = (model.heads.len(), model.means(|rank| *rank));
+    let text = format!(
+        "{} under the bidirectional mask: of {} directions f32 sees {mean} over {heads} heads",
+        model.in_words(),
+        model.tokens
+    );
+    evidence.weigh(count > 0, text);
+    evidence.measure(model.measure("heads"), heads as f64, "heads");
+    evidence.measure(model.measure(&format!("heads_{what}")), count as f64, "heads");
+    evidence.measure_sample(model.measure("rank_f32"), mean, "directions");
+}
+
+fn trained(evidence: &mut Evidence, models: &[Heads<f64>]) -> (Trained, String) {
+    // Whether a head lacks rank on some text.
+    let is_below = |model: &Heads<f64>| {
+        let ranks = model.over(|rank| *rank);
+        ranks.iter().map(|ranks| ranks.extremes().0 < model.tokens as f64).collect::<Vec<_>>()
+    };
+    let below = |model: &Heads<f64>| is_below(model).into_iter().filter(|is| *is).count();
+    for model in models {
+        report_heads(evidence, model, "below_full_rank", below(model));
+    }
+    let cases = models.iter().flat_map(is_below).map(Some);
+    in_models(models, cases, "Under the bidirectional mask ", |model| {
+        format!(
+            "{} of {} heads of {} show all {} directions at f32's tolerance on every text, the lowest on average {:.0}",
+            model.heads.len() - below(model),
+            model.heads.len(),
+            model.in_words(),
+            model.tokens,
+            model.means(|rank| *rank).extremes().0
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claim::trained::by_hand;
+
+    #[test]
+    fn the_exact_ranks_of_head_size_one_by_hand() {
+        let ranks = |q: [f64; 3], k: [f64; 3]| {
+            let column = |values: [f64; 3]| Array2::from_shape_vec((3, 1), values.to_vec()).unwrap();
+            exact_ranks(&Draw { q: column(q), k: column(k) })
+        };
+        assert_eq!(ranks([1.0, 2.0, 3.0], [0.5, -1.0, 0.0]), [1, 3]);
+        assert_eq!(ranks([1.0, 2.0, 1.0], [0.5, -1.0, 0.0]), [1, 2]);
+        assert_eq!(ranks([1.0, 2.0, 3.0], [0.5, 0.5, 0.5]), [1, 1]);
+        assert_eq!(ranks([0.0; 3], [0.5, -1.0, 0.0]), [0, 1]);
+    }
+
+    /// Weights made by hand go the way of trained ones.
+    #[test]
+    fn every_word_about_trained_models_is_reached() {
+        let ruling = |heads: &[&Array2<f64>]| {
+            let heads = heads.iter().map(|head| vec![rank_in_f32(head.view()).unwrap()]).collect();
+            trained(&mut Evidence::default(), &by_hand(5, heads)).0
+        };
+        let (uniform, full) = (Array2::from_elem((5, 5), 0.2), Array2::eye(5));
+        assert_eq!(ruling(&[&uniform, &uniform]), Trained::InAll);
+        assert_eq!(ruling(&[&uniform, &full]), Trained::InSome);
+        assert_eq!(ruling(&[&full, &full]), Trained::InNone);
+        assert_eq!(ruling(&[]), Trained::NoModel);
+    }
+
+    /// Where the threshold is 0.01, the bound of head size 1 is one more than the degree at which the rest is below
+    /// it, which is found here by summing the series.
+    #[test]
+    fn the_series_bound_is_the_first_degree_whose_rest_is_small() {
+        let (n, threshold) = (30, 0.01);
+        let scores = Draw::independent(n, 1, 5).scores(0.7);
+        let partial = |degree: i32| {
+            let term = |s: f64| {
+                let (mut sum, mut term) = (1.0, 1.0);
+                for k in 1..=degree {
+                    term *= s / f64::from(k);
+                    sum += term;
+                }
+                s.exp() - sum
+            };
+            Array2::from_shape_fn((n, n), |(row, col)| {
+                term(scores[(row, col)]) / scores.row(row).iter().map(|s| s.exp()).sum::<f64>()
+            })
+        };
+        let norm = |rest: Array2<f64>| rest.iter().map(|entry| entry * entry).sum::<f64>().sqrt();
+        let first = (0..).find(|&degree| norm(partial(degree)) <= threshold).unwrap();
+        let bound = rank_bound(&scores, 1, threshold);
+        // The bound of the rest by Taylor's theorem may ask for a degree or two more than the rest itself.
+        assert!((f64::from(first + 1)..=f64::from(first + 3)).contains(&bound), "{first} {bound}");
+        let weights = Draw::independent(n, 1, 5).weights(0.7, &Mask::bidirectional(), &Device::Cpu).unwrap();
+        let tolerance = Tolerance::absolute(threshold).unwrap();
+        let kept = Spectrum::of(weights.view()).unwrap().numerical_rank(tolerance);
+        assert!(kept > 1 && kept as f64 <= bound, "{kept} {bound}");
+    }
+
+    #[test]
+    fn swaps_change_the_sign_of_an_order() {
+        let orders = [[1.0, 2.0, 3.0], [2.0, 1.0, 3.0], [3.0, 1.0, 2.0]];
+        assert_eq!(orders.map(|order| sign_of_order(&order)), [1, -1, 1]);
+    }
+}
