@@ -16,22 +16,22 @@ pub(super) static CLAIM: Claim = Claim {
                      map over other head sizes, scales and alignments.",
     },
     parameters: &[
-        integer("n", "positions, of the map and over alignments", (2, 1024), ["128", "128"]),
-        integers("head_sizes", "head sizes D of the map", (1, 1024), HEAD_SIZES),
-        numbers("scales", "factors on the logits after 1/√D, of the map", (0.0, 100.0), SCALES),
-        number(
+        set("n", "positions, of the map and over alignments", Integer(2, 1024), ["128"; 2]),
+        set("head_sizes", "head sizes D of the map", Integers(1, 1024), HEAD_SIZES),
+        set("scales", "factors on the logits after 1/√D, of the map", Numbers(0.0, 100.0), SCALES),
+        set(
             "alignment",
             "of keys with queries in the map: 0 is independent, 1 is K = Q",
-            (0.0, 1.0),
-            ["0", "0"],
+            Number(0.0, 1.0),
+            ["0"; 2],
         ),
-        integers(
+        set(
             "sizes",
             "positions n over which ranks are followed, at D = 16 and unit scale",
-            (2, 1024),
+            Integers(2, 1024),
             SIZES,
         ),
-        seeds((2, 1000), ["3", "3"]),
+        set("seeds", "draws", Integer(2, 1000), ["3"; 2]),
         trained::MODELS,
         trained::LARGEST,
         trained::TEXTS_FILE,
@@ -56,26 +56,16 @@ const MASKS: [(&str, Kind); 2] = [("causal", Kind::Causal), ("bidirectional", Ki
 fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
     check_work(settings)?;
     let mut evidence = Evidence::new(settings);
-    let models = trained::each(
-        &mut evidence,
-        settings,
-        "tokens",
-        run,
-        |_| None,
-        |subject| {
-            let rank = |head: ArrayView2<f64>| Ok(Spectrum::of(head)?.effective_rank());
-            Ok([
-                subject.heads(&Mask::causal(), run, rank)?,
-                subject.heads(&Mask::bidirectional(), run, rank)?,
-            ])
-        },
-    )?;
+    let models = trained::each(&mut evidence, settings, run, |subject| {
+        let rank = |head: ArrayView2<f64>| Ok(Spectrum::of(head)?.effective_rank());
+        Ok([subject.heads(&Mask::causal(), run, rank)?, subject.heads(&Mask::bidirectional(), run, rank)?])
+    })?;
     let exact = match settings.numbers("scales")?.iter().all(|&scale| scale == 0.0) {
         true => (Exact::Proved, "With logits of 0 every weight is 1/n, and the rank is 1.".to_owned()),
         false => example(&mut evidence, &Draw::independent(TOKENS, 1, settings.seed()?), run)?,
     };
     coarse(&mut evidence, settings, run)?;
-    let sizes = ascending(settings.integers("sizes")?);
+    let sizes = settings.ascending("sizes")?;
     let full = over_sizes(&mut evidence, settings, &sizes, run)?;
     uniform(&mut evidence, &sizes, run)?;
     let (floating, map) = map(&mut evidence, settings, run)?;
@@ -99,13 +89,6 @@ fn check_work(settings: &Settings) -> Result<()> {
     }
     let given = format!("2 · seeds · (head_sizes · scales · n³ + Σ sizes³) = {}", short(work));
     Err(Error::invalid("work of the settings", given, format!("at most {}", short(MOST_WORK))))
-}
-
-/// In order, each once.
-fn ascending(mut sizes: Vec<usize>) -> Vec<usize> {
-    sizes.sort_unstable();
-    sizes.dedup();
-    sizes
 }
 
 /// Tokens of the example. Its scores have rank 1: no head is smaller.
@@ -285,7 +268,7 @@ fn map(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<(Float
     scales.dedup();
     let grid = PhaseGrid {
         n: settings.integer("n")?,
-        head_sizes: ascending(settings.integers("head_sizes")?),
+        head_sizes: settings.ascending("head_sizes")?,
         scales,
         alignment: settings.number("alignment")?,
         seed: settings.seed()?,

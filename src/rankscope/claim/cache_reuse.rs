@@ -33,8 +33,8 @@ pub(super) static CLAIM: Claim = Claim {
         PROMPT,
         ANSWER,
         NEXT,
-        integers("contexts", "tokens T that a step sees, its own included", (2, 4096), CONTEXTS),
-        integer("repeats", "timed runs of each step", (1, 1000), ["7", "51"]),
+        set("contexts", "tokens T that a step sees, its own included", Integers(2, 4096), CONTEXTS),
+        set("repeats", "timed runs of each step", Integer(1, 1000), ["7", "51"]),
     ],
     decide: |settings, run| {
         let dialogue = Dialogue::load(settings)?;
@@ -75,15 +75,22 @@ pub(super) static ONLY_CAUSAL: Claim = Claim {
 };
 
 const CONTEXTS: [&str; 2] = ["16,32,64,96,128", "8,16,24,32,48,64,80,96,112,128"];
-const MODEL: Parameter = text("model", "a model of a family with a cache, by name or folder", "glass-en");
-const PROMPT: Parameter = text(
+const MODEL: Parameter =
+    set("model", "a model of a family with a cache, by name or folder", Text, ["glass-en"; 2]);
+const PROMPT: Parameter = set(
     "prompt",
     "turn 1, what is asked: the prefix of the prefix-LM",
-    "Tell me a story about a small boat and the sea.",
+    Text,
+    ["Tell me a story about a small boat and the sea."; 2],
 );
-const ANSWER: Parameter =
-    text("answer", "turn 1, what is answered", " Once there was a small boat that was afraid of the waves.");
-const NEXT: Parameter = text("next", "turn 2, what is asked then", " And what happened to the boat?");
+const ANSWER: Parameter = set(
+    "answer",
+    "turn 1, what is answered",
+    Text,
+    [" Once there was a small boat that was afraid of the waves."; 2],
+);
+const NEXT: Parameter =
+    set("next", "turn 2, what is asked then", Text, [" And what happened to the boat?"; 2]);
 
 /// A model and the tokens of two turns.
 struct Dialogue {
@@ -305,13 +312,11 @@ const WAYS: [&str; 2] = ["with_cache", "without_cache"];
 /// What one decoding step costs with the cache and without: counted, and timed.
 fn cost(evidence: &mut Evidence, settings: &Settings, dialogue: &Dialogue, run: &Run) -> Result<()> {
     let (d, repeats) = (dialogue.model.description(), settings.integer("repeats")?);
-    let mut contexts = settings.integers("contexts")?;
+    let contexts = settings.ascending("contexts")?;
     if let Some(long) = contexts.iter().find(|&&tokens| tokens > d.context) {
         let expected = format!("at most {}, the context of {}", d.context, dialogue.name);
         return Err(Error::invalid("contexts", long, expected));
     }
-    contexts.sort_unstable();
-    contexts.dedup();
     if contexts.len() < 2 {
         return Err(Error::invalid("contexts", format!("{contexts:?}"), "two different ones or more"));
     }

@@ -35,9 +35,9 @@ pub(super) static CLAIM: Claim = Claim {
         size("head_size", "D", 256, "32"),
         size("feed_forward", "F", 4096, "384"),
         size("vocab", "V", 32768, "512"),
-        integer("tokens", "tokens of a sequence, prompt and answer", (2, 2048), ["256", "1024"]),
-        integers("prompts", "tokens of the prompt, which the encoder reads", (1, 2047), PROMPTS),
-        integer("repeats", "timed passes", (1, 1000), ["5", "21"]),
+        set("tokens", "tokens of a sequence, prompt and answer", Integer(2, 2048), ["256", "1024"]),
+        set("prompts", "tokens of the prompt, which the encoder reads", Integers(1, 2047), PROMPTS),
+        set("repeats", "timed passes", Integer(1, 1000), ["5", "21"]),
     ],
     decide,
 };
@@ -45,7 +45,7 @@ pub(super) static CLAIM: Claim = Claim {
 const PROMPTS: [&str; 2] = ["32,128,224", "64,256,512,768,960"];
 
 const fn size(name: &'static str, summary: &'static str, most: u64, value: &'static str) -> Parameter {
-    integer(name, summary, (1, most), [value, value])
+    set(name, summary, Integer(1, most), [value, value])
 }
 
 /// How far a ratio may be from 1 for two costs to be called equal.
@@ -88,8 +88,8 @@ fn exact(models: &Models, tokens: usize, cache: f64) -> (Exact, String) {
     let &(prompt, ratio) = furthest.expect("a sequence has two tokens or more");
     let others = format!(
         "its cache is {}, its parameters are {}",
-        times(cache, "large", "the same size"),
-        times(models.parameter_ratio(1), "many", "as many")
+        times(cache, "as large", "the same size"),
+        times(models.parameter_ratio(1), "as many", "as many")
     );
     if !is_near(ratio) {
         let ratio = short(ratio);
@@ -273,7 +273,7 @@ fn weigh(evidence: &mut Evidence, models: &Models, cache: f64, points: &[Point])
     let time = range(&|point| timing::median(&point.seconds_ratio(1)));
     let text = format!("L + L layers take {} times as long (medians; not part of the verdict)", words(time));
     evidence.weigh(are_near(time), text);
-    let text = format!("the caches after a whole sequence are {}", times(cache, "large", "the same size"));
+    let text = format!("the caches after a whole sequence are {}", times(cache, "as large", "the same size"));
     evidence.weigh(is_near(cache), text);
     let [one, two] = [0, 1].map(|which| scaled(models.outside_embedding(which), ""));
     let ratio = models.parameter_ratio(1);
@@ -282,9 +282,9 @@ fn weigh(evidence: &mut Evidence, models: &Models, cache: f64, points: &[Point])
     evidence.weigh(is_near(ratio), text);
     let equal = range(&|point| point.flops_ratio(2));
     let text = format!(
-        "at {} parameters an encoder-decoder takes {} of the operations: what counts is how many layers a token crosses, \
+        "at {} an encoder-decoder takes {} of the operations: what counts is how many layers a token crosses, \
          not how many there are",
-        times(models.parameter_ratio(2), "many", "as many"),
+        times(models.parameter_ratio(2), "the parameters", "equal parameters"),
         words(equal)
     );
     evidence.weigh(equal.1 < 1.0 - TOLERANCE, text);

@@ -28,24 +28,29 @@ pub(super) static CLAIM: Claim = Claim {
                      that ⌊n/2⌋ is always enough under the causal mask.",
     },
     parameters: &[
-        integer("n", "positions of the patterns that heads are fitted to", (2, 32), ["12", "16"]),
-        integers(
+        set("n", "positions of the patterns that heads are fitted to", Integer(2, 32), ["12", "16"]),
+        set(
             "head_sizes",
             HEAD_SIZES,
-            (1, 31),
+            Integers(1, 31),
             ["1,2,3,4,5,6,7,8,9,10,11", "1,2,3,4,5,6,7,8,9,10,12,14,15"],
         ),
-        number(
+        set(
             "scale",
             "standard deviation of the logits that patterns are drawn from",
-            (0.0, 5.0),
-            ["2", "2"],
+            Number(0.0, 5.0),
+            ["2"; 2],
         ),
-        number("tolerance", "nats below which a pattern counts as reached", (1e-13, 1e-3), ["1e-9", "1e-9"]),
-        integer("starts", "descents of each fit", (1, 50), ["3", "6"]),
-        integer("seeds", "patterns", (1, 100), ["3", "8"]),
-        integers("permutation_n", "positions of the permutations", (2, 512), ["16,64,256", "16,64,256,512"]),
-        text("target", "a .npy or .csv file with a pattern of one's own; empty for none", ""),
+        set("tolerance", "nats below which a pattern counts as reached", Number(1e-13, 1e-3), ["1e-9"; 2]),
+        set("starts", "descents of each fit", Integer(1, 50), ["3", "6"]),
+        set("seeds", "patterns", Integer(1, 100), ["3", "8"]),
+        set(
+            "permutation_n",
+            "positions of the permutations",
+            Integers(2, 512),
+            ["16,64,256", "16,64,256,512"],
+        ),
+        set("target", "a .npy or .csv file with a pattern of one's own; empty for none", Text, [""; 2]),
     ],
     decide,
 };
@@ -288,10 +293,8 @@ impl Sweep {
         let draw = |seed| Target::random(n, scale, &side.mask, seed);
         let targets = settings.seeds("seeds")?.into_iter().map(draw).collect::<Result<Vec<_>>>()?;
         let least = targets.iter().map(|target| least_head(target, run)).collect::<Result<_>>()?;
-        let mut head_sizes = settings.integers("head_sizes")?;
+        let mut head_sizes = settings.ascending("head_sizes")?;
         head_sizes.retain(|&size| size < n);
-        head_sizes.sort_unstable();
-        head_sizes.dedup();
         let (fitting, run) = (fitting(settings)?, run.clone().with_seed(settings.seed()?));
         // Large heads first: they take longest, so that no thread is left alone with one at the end.
         let of = |&size: &usize| targets.iter().map(move |target| (size, target));

@@ -18,9 +18,9 @@ const SOURCE: &str = "Su Jianlin, kexue.fm 9529 (2023), on the low rank of bidir
                       Katharopoulos et al. 2020 (arXiv 2006.16236)";
 
 const PARAMETERS: &[super::Parameter] = &[
-    integers("lengths", "numbers of positions n", (2, 1024), ["16,64,512", "16,32,64,128,256,512,1024"]),
-    integers("head_sizes", "head sizes D", (1, 1024), ["8,16,64", "2,4,8,16,32,64,128"]),
-    seeds((2, 1000), ["5", "10"]),
+    set("lengths", "numbers of positions n", Integers(2, 1024), ["16,64,512", "16,32,64,128,256,512,1024"]),
+    set("head_sizes", "head sizes D", Integers(1, 1024), ["8,16,64", "2,4,8,16,32,64,128"]),
+    set("seeds", "draws", Integer(2, 1000), ["5", "10"]),
 ];
 
 pub(super) static BIDIRECTIONAL: Claim = Claim {

@@ -16,10 +16,10 @@ pub(super) static CLAIM: Claim = Claim {
                      the claim is no part of this experiment. Trained heads are shown with their masks replaced.",
     },
     parameters: &[
-        integer("n", "positions", (2, 2048), ["256", "256"]),
-        integers("head_sizes", "head sizes D", (1, 1024), ["4,16,64", "2,4,8,16,32,64,128"]),
-        numbers("scales", SCALES, (0.0, 100.0), ["0.1,1", "0.1,0.3,1,2,4"]),
-        seeds((2, 1000), ["6", "40"]),
+        set("n", "positions", Integer(2, 2048), ["256"; 2]),
+        set("head_sizes", "head sizes D", Integers(1, 1024), ["4,16,64", "2,4,8,16,32,64,128"]),
+        set("scales", SCALES, Numbers(0.0, 100.0), ["0.1,1", "0.1,0.3,1,2,4"]),
+        set("seeds", "draws", Integer(2, 1000), ["6", "40"]),
         trained::MODELS,
         trained::LARGEST,
         trained::TEXTS_FILE,
@@ -56,9 +56,8 @@ fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
         let spectra = combined(n, place, settings.seed()?, settings.device(), run)?;
         plot_spectra(&mut evidence, place, spectra);
     }
-    plot_ranks(&mut evidence, &scales, &points);
-    let models =
-        trained::each(&mut evidence, settings, "tokens", run, |_| None, |subject| gains(subject, run))?;
+    plot_ranks(&mut evidence, &points);
+    let models = trained::each(&mut evidence, settings, run, |subject| gains(subject, run))?;
     let places = |wanted| {
         let points = points.iter().filter(|point| outcome(&gain(point)) == wanted);
         let words: Vec<_> =
@@ -180,20 +179,12 @@ fn plot_spectra(evidence: &mut Evidence, Place { head_size, scale }: &Place, spe
 }
 
 /// Effective ranks of the means against the head size, two curves for each scale; nothing for a single size.
-fn plot_ranks(evidence: &mut Evidence, scales: &[f64], points: &[Point]) {
+fn plot_ranks(evidence: &mut Evidence, points: &[Point]) {
     let mut curves = Vec::new();
     // More than a few scales would be more legend than picture.
-    for &scale in scales.iter().take(3) {
-        for (column, (label, kind)) in
-            [("mixed", Kind::Custom), ("bidirectional", Kind::Bidirectional)].into_iter().enumerate()
-        {
-            let here = points.iter().filter(|(at, _)| at.scale == scale);
-            let mut found: Vec<_> =
-                here.map(|(at, samples)| (at.head_size as f64, samples[column].clone())).collect();
-            found.sort_by(|a, b| a.0.total_cmp(&b.0));
-            found.dedup_by(|a, b| a.0 == b.0);
-            curves.push(curve(format!("{label}, scale {scale}"), kind, found));
-        }
+    for ((scale, mixed), (_, both)) in by_scale(points, 0).zip(by_scale(points, 1)).take(3) {
+        curves.push(curve(format!("mixed, scale {scale}"), Kind::Custom, mixed));
+        curves.push(curve(format!("bidirectional, scale {scale}"), Kind::Bidirectional, both));
     }
     if curves.iter().all(|curve| curve.points.len() < 2) {
         return;

@@ -99,8 +99,11 @@ impl Claim {
 mod prelude {
     pub(super) use ndarray::{Array2, ArrayView2};
 
-    pub(super) use super::parameter::{integer, integers, number, numbers, seeds, text, word};
-    pub(super) use super::sweep::{Place, columns, curve, draws, lines, means, sweep};
+    pub(super) use super::Allowed::{Integer, Integers, Number, Numbers, Text, Word};
+    pub(super) use super::parameter::set;
+    pub(super) use super::sweep::{
+        LOGIT_SCALES, Place, by_scale, columns, curve, draws, lines, means, sweep,
+    };
     pub(super) use super::trained::{self, Heads, Subject, in_models, plain};
     pub(super) use super::verdict::{sentence, times};
     pub(super) use super::{

@@ -53,69 +53,14 @@ pub enum Value {
     Text(String),
 }
 
-const fn new(
-    (name, summary): (&'static str, &'static str),
+/// A parameter with its values in a quick and in a full run.
+pub(super) const fn set(
+    name: &'static str,
+    summary: &'static str,
     allowed: Allowed,
     [quick, full]: [&'static str; 2],
 ) -> Parameter {
     Parameter { name, summary, allowed, quick, full }
-}
-
-type Text = &'static str;
-
-/// A whole number from `low` to `high`, with its values in a quick and in a full run.
-pub(super) const fn integer(
-    name: Text,
-    summary: Text,
-    (low, high): (u64, u64),
-    values: [Text; 2],
-) -> Parameter {
-    new((name, summary), Allowed::Integer(low, high), values)
-}
-
-/// Whole numbers, as [`integer`].
-pub(super) const fn integers(
-    name: Text,
-    summary: Text,
-    (low, high): (u64, u64),
-    values: [Text; 2],
-) -> Parameter {
-    new((name, summary), Allowed::Integers(low, high), values)
-}
-
-/// A number, as [`integer`].
-pub(super) const fn number(
-    name: Text,
-    summary: Text,
-    (low, high): (f64, f64),
-    values: [Text; 2],
-) -> Parameter {
-    new((name, summary), Allowed::Number(low, high), values)
-}
-
-/// Numbers, as [`integer`].
-pub(super) const fn numbers(
-    name: Text,
-    summary: Text,
-    (low, high): (f64, f64),
-    values: [Text; 2],
-) -> Parameter {
-    new((name, summary), Allowed::Numbers(low, high), values)
-}
-
-/// One of some words.
-pub(super) const fn word(name: Text, summary: Text, words: &'static [Text], values: [Text; 2]) -> Parameter {
-    new((name, summary), Allowed::Word(words), values)
-}
-
-/// A text, the same in a quick and in a full run.
-pub(super) const fn text(name: Text, summary: Text, value: Text) -> Parameter {
-    new((name, summary), Allowed::Text, [value, value])
-}
-
-/// The number of draws.
-pub(super) const fn seeds(range: (u64, u64), values: [Text; 2]) -> Parameter {
-    integer("seeds", "draws", range, values)
 }
 
 /// The most items in a list: a sweep longer than this is a typing error.

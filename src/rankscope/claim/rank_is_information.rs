@@ -21,12 +21,12 @@ pub(super) static CLAIM: Claim = Claim {
         reconsider: "A measure of flow by which the matrix of higher rank carries more at every size and scale.",
     },
     parameters: &[
-        integer("n", "positions", (4, 1024), ["256", "256"]),
-        integers("head_sizes", "head sizes D", (1, 1024), ["4,16,64", "4,8,16,32,64"]),
-        numbers("scales", "factors on the logits after 1/√D", (0.0, 16.0), ["0.1,1,4", "0.1,0.5,1,2,4"]),
-        integer("powers_n", "positions of the matrix whose powers are taken", (4, 256), ["32", "32"]),
-        integer("powers_head_size", "its head size D", (1, 1024), ["8", "8"]),
-        seeds((2, 1000), ["6", "20"]),
+        set("n", "positions", Integer(4, 1024), ["256"; 2]),
+        set("head_sizes", "head sizes D", Integers(1, 1024), ["4,16,64", "4,8,16,32,64"]),
+        set("scales", LOGIT_SCALES, Numbers(0.0, 16.0), ["0.1,1,4", "0.1,0.5,1,2,4"]),
+        set("powers_n", "positions of the matrix whose powers are taken", Integer(4, 256), ["32"; 2]),
+        set("powers_head_size", "its head size D", Integer(1, 1024), ["8"; 2]),
+        set("seeds", "draws", Integer(2, 1000), ["6", "20"]),
         trained::MODELS,
         trained::LARGEST,
         trained::TEXTS_FILE,
@@ -42,14 +42,9 @@ const ON_CPU: &str = "in f64 the powers of A (power_…), the examples of exact 
 
 fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
     let (n, mut evidence) = (settings.integer("n")?, Evidence::new(settings));
-    let models = trained::each(
-        &mut evidence,
-        settings,
-        "tokens",
-        run,
-        |_| None,
-        |subject| subject.heads(subject.trained_mask(), run, look),
-    )?;
+    let models = trained::each(&mut evidence, settings, run, |subject| {
+        subject.heads(subject.trained_mask(), run, look)
+    })?;
     let examples = examples(n)?;
     for example in &examples {
         let name = example.name.split(' ').next().unwrap_or(example.name);

@@ -3,7 +3,7 @@
 use serde_json::{Map, json};
 
 use super::Claim;
-use super::parameter::{Parameter, Value, integer};
+use super::parameter::{Allowed, Parameter, Value, set};
 use crate::device::Device;
 use crate::error::{Error, Result};
 
@@ -18,8 +18,12 @@ pub enum Effort {
 }
 
 /// The parameter that every claim has.
-const SEED: Parameter =
-    integer("seed", "the first of the seeds of everything random", (0, u32::MAX as u64), ["0", "0"]);
+const SEED: Parameter = set(
+    "seed",
+    "the first of the seeds of everything random",
+    Allowed::Integer(0, u32::MAX as u64),
+    ["0"; 2],
+);
 
 /// The settings of one claim's experiment: a value for each of its parameters, and the device.
 #[derive(Clone, Debug)]
@@ -108,6 +112,29 @@ impl Settings {
             Value::Integers(values) => Ok(values.iter().map(|&value| value as usize).collect()),
             other => Err(wrong_kind(name, other, "whole numbers")),
         }
+    }
+
+    /// Whole numbers in ascending order, each once.
+    ///
+    /// # Errors
+    /// As [`integer`](Self::integer).
+    pub(super) fn ascending(&self, name: &str) -> Result<Vec<usize>> {
+        let mut values = self.integers(name)?;
+        values.sort_unstable();
+        values.dedup();
+        Ok(values)
+    }
+
+    /// The width and the heads, which divide it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where they do not.
+    pub(super) fn width_and_heads(&self) -> Result<(usize, usize)> {
+        let (width, heads) = (self.integer("width")?, self.integer("heads")?);
+        if !width.is_multiple_of(heads) {
+            return Err(Error::invalid("heads", heads, format!("a divisor of width = {width}")));
+        }
+        Ok((width, heads))
     }
 
     /// A number.

@@ -18,17 +18,17 @@ pub(super) static CLAIM: Claim = Claim {
         reconsider: "Scores of full rank, which nothing can raise, or logits so sharp that each row picks one key.",
     },
     parameters: &[
-        integer("n", "positions", (2, 512), ["128", "256"]),
-        integers("head_sizes", "head sizes D", (1, 1024), ["1,4,16,64,112", "1,2,4,8,16,32,64,128,192,240"]),
-        numbers(
-            "scales",
-            "factors on the logits after 1/√D",
-            (0.001, 1e6),
-            ["0.1,1,10,1000", "0.1,1,10,100,1000"],
+        set("n", "positions", Integer(2, 512), ["128", "256"]),
+        set(
+            "head_sizes",
+            "head sizes D",
+            Integers(1, 1024),
+            ["1,4,16,64,112", "1,2,4,8,16,32,64,128,192,240"],
         ),
-        integer("distinct", DISTINCT, (1, 512), ["512", "512"]),
-        integer("powers_n", "positions of the Hadamard powers", (8, 512), ["256", "256"]),
-        seeds((2, 100), ["3", "10"]),
+        set("scales", LOGIT_SCALES, Numbers(0.001, 1e6), ["0.1,1,10,1000", "0.1,1,10,100,1000"]),
+        set("distinct", DISTINCT, Integer(1, 512), ["512"; 2]),
+        set("powers_n", "positions of the Hadamard powers", Integer(8, 512), ["256"; 2]),
+        set("seeds", "draws", Integer(2, 100), ["3", "10"]),
         trained::MODELS,
         trained::LARGEST,
         trained::TEXTS_FILE,
@@ -48,14 +48,9 @@ const ON_CPU: &str =
 fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
     let (n, distinct) = (settings.integer("n")?, settings.integer("distinct")?);
     let mut evidence = Evidence::new(settings);
-    let models = trained::each(
-        &mut evidence,
-        settings,
-        "tokens",
-        run,
-        |_| None,
-        |subject| subject.heads(&Mask::bidirectional(), run, rank_in_f32),
-    )?;
+    let models = trained::each(&mut evidence, settings, run, |subject| {
+        subject.heads(&Mask::bidirectional(), run, rank_in_f32)
+    })?;
     let draws: Vec<[usize; 2]> =
         settings.seeds("seeds")?.iter().map(|&seed| exact_ranks(&tokens(n, distinct, seed))).collect();
     powers(&mut evidence, settings, run)?;
@@ -202,16 +197,11 @@ fn floating(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<(
 }
 
 fn plot(evidence: &mut Evidence, n: usize, map: &[Point]) {
-    let mut scales: Vec<f64> = map.iter().map(|(place, _)| place.scale).collect();
-    scales.sort_by(f64::total_cmp);
-    scales.dedup();
-    let at = |scale: f64, which: usize| {
-        let points = map.iter().filter(move |(place, _)| place.scale == scale);
-        points.map(move |(place, samples)| (place.head_size as f64, samples[which].clone()))
-    };
-    let curves =
-        scales.iter().map(|&scale| curve(format!("softmax, scale {scale}"), Kind::Plain, at(scale, 1)));
-    let scores = at(scales[0], 0).map(|(head_size, rank)| (head_size, rank.mean()));
+    let curves = by_scale(map, 1)
+        .map(|(scale, points)| curve(format!("softmax, scale {scale}"), Kind::Plain, points))
+        .collect();
+    let scores = by_scale(map, 0).next().map_or(Vec::new(), |(_, points)| points);
+    let scores = scores.into_iter().map(|(head_size, rank)| (head_size, rank.mean()));
     let axes = [PlotAxis::log("head size D"), PlotAxis::linear("numerical rank in f64")];
     let references = vec![Reference::curve("scores", scores)];
     let caption = format!(
@@ -219,7 +209,7 @@ fn plot(evidence: &mut Evidence, n: usize, map: &[Point]) {
          of the scores; mean and standard deviation over draws. At large scales every row picks one key."
     );
     let title = "Rank of the softmax over the rank of the scores";
-    evidence.plot("rank-over-head-size", caption, lines(title, axes, curves.collect(), references));
+    evidence.plot("rank-over-head-size", caption, lines(title, axes, curves, references));
 }
 
 /// Whether heads have a higher rank than their size on all texts; `None` where the texts differ.

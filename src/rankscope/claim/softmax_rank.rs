@@ -18,22 +18,22 @@ pub(super) static CLAIM: Claim = Claim {
         reconsider: "A tolerance other than rounding, or scores so large that the series is cut late.",
     },
     parameters: &[
-        integer("n", "positions", (8, 1024), ["512", "512"]),
-        integers("head_sizes", "head sizes D", (1, 64), ["1,2,3,4,8", "1,2,3,4,8,16,32,64"]),
-        numbers("scales", "factors on the logits after 1/√D", (0.001, 8.0), ["0.1,0.5,1", "0.1,0.5,1,2,4"]),
-        integers(
+        set("n", "positions", Integer(8, 1024), ["512"; 2]),
+        set("head_sizes", "head sizes D", Integers(1, 64), ["1,2,3,4,8", "1,2,3,4,8,16,32,64"]),
+        set("scales", LOGIT_SCALES, Numbers(0.001, 8.0), ["0.1,0.5,1", "0.1,0.5,1,2,4"]),
+        set(
             "exact_sizes",
             "positions of the matrices of head size 1 in multi-precision",
-            (2, 64),
+            Integers(2, 64),
             EXACT_SIZES,
         ),
-        integer(
+        set(
             "distinct",
             "tokens of those matrices that differ; the others repeat them",
-            (1, 64),
-            ["64", "64"],
+            Integer(1, 64),
+            ["64"; 2],
         ),
-        seeds((2, 100), ["3", "10"]),
+        set("seeds", "draws", Integer(2, 100), ["3", "10"]),
         trained::MODELS,
         trained::LARGEST,
         trained::TEXTS_FILE,
@@ -55,14 +55,9 @@ fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
         return Err(Error::invalid("head_sizes", wide, format!("head sizes below n = {n}")));
     }
     let mut evidence = Evidence::new(settings);
-    let models = trained::each(
-        &mut evidence,
-        settings,
-        "tokens",
-        run,
-        |_| None,
-        |subject| subject.heads(&Mask::bidirectional(), run, rank_in_f32),
-    )?;
+    let models = trained::each(&mut evidence, settings, run, |subject| {
+        subject.heads(&Mask::bidirectional(), run, rank_in_f32)
+    })?;
     let exact = head_size_one(&mut evidence, settings, run)?;
     let floating = floating(&mut evidence, settings, run)?;
     let trained = trained(&mut evidence, &models);
@@ -320,17 +315,11 @@ fn places(points: &[&Point]) -> String {
 }
 
 fn plot(evidence: &mut Evidence, n: usize, map: &[Point]) {
-    let mut scales: Vec<f64> = map.iter().map(|(place, _)| place.scale).collect();
-    scales.sort_by(f64::total_cmp);
-    scales.dedup();
-    let formats = [("f64", Kind::Bidirectional), ("f32", Kind::Plain)];
-    let curves = scales.iter().flat_map(|&scale| {
-        formats.into_iter().enumerate().map(move |(column, (format, kind))| {
-            let points = map.iter().filter(|(place, _)| place.scale == scale);
-            let points = points.map(|(place, samples)| (place.head_size as f64, samples[column].clone()));
-            means(format!("{format}, scale {scale}"), kind, points)
-        })
-    });
+    let mut curves = Vec::new();
+    for ((scale, in_f64), (_, in_f32)) in by_scale(map, 0).zip(by_scale(map, 1)) {
+        curves.push(means(format!("f64, scale {scale}"), Kind::Bidirectional, in_f64));
+        curves.push(means(format!("f32, scale {scale}"), Kind::Plain, in_f32));
+    }
     let axes = [PlotAxis::log("head size D"), PlotAxis::log("numerical rank")];
     let references = vec![Reference::level("full", n as f64)];
     let caption = format!(
@@ -338,7 +327,7 @@ fn plot(evidence: &mut Evidence, n: usize, map: &[Point]) {
          logit scale; mean over draws. In exact arithmetic all of them have full rank."
     );
     let title = "Numerical rank of bidirectional softmax over the head size";
-    evidence.plot("numerical-rank", caption, lines(title, axes, curves.collect(), references));
+    evidence.plot("numerical-rank", caption, lines(title, axes, curves, references));
 }
 
 /// The numerical rank at f32's tolerance.

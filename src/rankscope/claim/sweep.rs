@@ -39,6 +39,9 @@ pub(super) fn columns<const N: usize>(rows: &[[f64; N]]) -> [Sample; N] {
     std::array::from_fn(|column| rows.iter().map(|row| row[column]).collect())
 }
 
+/// What the setting `scales` is.
+pub(super) const LOGIT_SCALES: &str = "factors on the logits after 1/√D";
+
 /// A head size and a factor on the logits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Place {
@@ -64,6 +67,24 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "D = {}, scale {}", self.head_size, self.scale)
     }
+}
+
+/// Scale by scale a number of each point over the head sizes, both ascending and each once.
+pub(super) fn by_scale<'a, const N: usize>(
+    points: &'a [(Place, [Sample; N])],
+    which: usize,
+) -> impl Iterator<Item = (f64, Vec<(f64, Sample)>)> + 'a {
+    let mut scales: Vec<f64> = points.iter().map(|(place, _)| place.scale).collect();
+    scales.sort_by(f64::total_cmp);
+    scales.dedup();
+    scales.into_iter().map(move |scale| {
+        let here = points.iter().filter(|(place, _)| place.scale == scale);
+        let mut here: Vec<_> =
+            here.map(|(at, samples)| (at.head_size as f64, samples[which].clone())).collect();
+        here.sort_by(|a, b| a.0.total_cmp(&b.0));
+        here.dedup_by(|a, b| a.0 == b.0);
+        (scale, here)
+    })
 }
 
 /// Means with their standard deviations as whiskers.

@@ -4,8 +4,9 @@ use std::fs;
 
 use ndarray::ArrayView2;
 
+use super::Allowed::{Integer, Text};
 use super::at_hand::{AtHand, at_hand};
-use super::parameter::{integer, text};
+use super::parameter::set;
 use super::verdict::sentence;
 use super::{Evidence, Parameter, Sample, Settings, Trained};
 use crate::Tensor;
@@ -18,24 +19,26 @@ use crate::probe::Trace;
 use crate::rank;
 use crate::run::Run;
 
-pub(super) const MODELS: Parameter = text(
+pub(super) const MODELS: Parameter = set(
     "models",
     "trained models by name or folder, with commas between; `here`: all that are here; empty: none",
-    "here",
+    Text,
+    ["here"; 2],
 );
-pub(super) const LARGEST: Parameter = integer(
+pub(super) const LARGEST: Parameter = set(
     "largest",
     "where all models are taken: millions of parameters at most",
-    (1, 100_000),
+    Integer(1, 100_000),
     ["40", "1000"],
 );
-pub(super) const TEXTS_FILE: Parameter = text(
+pub(super) const TEXTS_FILE: Parameter = set(
     "texts",
     "a file with a text on every line for the trained models; empty: three short built-in texts",
-    "",
+    Text,
+    [""; 2],
 );
 pub(super) const TOKENS: Parameter =
-    integer("tokens", "tokens of each text that the trained models read", (2, 1024), ["64", "128"]);
+    set("tokens", "tokens of each text that the trained models read", Integer(2, 1024), ["64", "128"]);
 
 /// Short texts written for this purpose: a tale, an explanation, a dialogue.
 const TEXTS: &str = include_str!("texts.txt");
@@ -66,19 +69,28 @@ pub(super) struct Subject {
     inputs: Vec<Input>,
 }
 
-/// What `look` finds in each model that the settings name, with as many tokens as the setting `tokens` says. The
-/// evidence notes every installed model that is left out.
+/// What `look` finds in each model that the settings name; the evidence notes every installed model that is left out.
 ///
-/// `refuse` gives the reason for leaving out models that were trained under a mask. A model that was named is an
-/// error where it cannot be loaded; of all that are here, it is left out.
+/// A model that was named is an error where it cannot be loaded; of all that are here, it is left out.
 pub(super) fn each<T>(
     evidence: &mut Evidence,
     settings: &Settings,
-    tokens: &'static str,
     run: &Run,
-    refuse: impl Fn(&Mask) -> Option<&'static str>,
     look: impl Fn(&Subject) -> Result<T>,
 ) -> Result<Vec<T>> {
+    each_under(None, evidence, settings, run, look)
+}
+
+/// As [`each`], of models that were trained under this mask.
+pub(super) fn each_under<T>(
+    mask: Option<&Mask>,
+    evidence: &mut Evidence,
+    settings: &Settings,
+    run: &Run,
+    look: impl Fn(&Subject) -> Result<T>,
+) -> Result<Vec<T>> {
+    // The claim about trained attention alone calls its tokens n.
+    let tokens = if settings.has(TOKENS.name) { TOKENS.name } else { "n" };
     let is_named = settings.text(MODELS.name)?.trim() != "here";
     let (names, notes) = names(settings)?;
     notes.into_iter().for_each(|note| evidence.note(note));
@@ -93,9 +105,10 @@ pub(super) fn each<T>(
             }
             subject => subject?,
         };
-        match refuse(subject.trained_mask()) {
-            None => found.push(look(&subject)?),
-            Some(reason) => evidence.note(format!("left out: {name} ({reason})")),
+        if mask.is_none_or(|mask| subject.trained_mask() == mask) {
+            found.push(look(&subject)?);
+        } else {
+            evidence.note(format!("left out: {name} (not trained under the mask on trial)"));
         }
     }
     Ok(found)

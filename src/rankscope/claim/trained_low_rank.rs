@@ -24,9 +24,9 @@ pub(super) static CLAIM: Claim = Claim {
         trained::MODELS,
         trained::LARGEST,
         trained::TEXTS_FILE,
-        integer("n", "tokens of each text", (2, 1024), ["64", "128"]),
-        number("threshold", "a head is of low rank below this share of n", (0.0, 1.0), ["0.5", "0.5"]),
-        number("sink", SINK, (0.0, 1.0), ["0.5", "0.5"]),
+        set("n", "tokens of each text", Integer(2, 1024), ["64", "128"]),
+        set("threshold", "a head is of low rank below this share of n", Number(0.0, 1.0), ["0.5"; 2]),
+        set("sink", SINK, Number(0.0, 1.0), ["0.5"; 2]),
     ],
     decide,
 };
@@ -62,18 +62,11 @@ fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
     let n = settings.integer("n")?;
     let rules = Rules { n, low: settings.number("threshold")? * n as f64, sink: settings.number("sink")? };
     let mut evidence = Evidence::new(settings);
-    let models: Vec<Model> = trained::each(
-        &mut evidence,
-        settings,
-        "n",
-        run,
-        |_| None,
-        |subject| {
-            let trained = subject.trained_mask().clone();
-            let other = if trained == Mask::bidirectional() { Mask::causal() } else { Mask::bidirectional() };
-            Ok([read(subject, trained, settings, run)?, read(subject, other, settings, run)?])
-        },
-    )?;
+    let models: Vec<Model> = trained::each(&mut evidence, settings, run, |subject| {
+        let trained = subject.trained_mask().clone();
+        let other = if trained == Mask::bidirectional() { Mask::causal() } else { Mask::bidirectional() };
+        Ok([read(subject, trained, settings, run)?, read(subject, other, settings, run)?])
+    })?;
     for model in &models {
         report(&mut evidence, model, &rules);
         plot(&mut evidence, model);

@@ -21,15 +21,15 @@ pub(super) static CLAIM: Claim = Claim {
         reconsider: "A logit scale at which the diagonal dominates, or arithmetic with more digits than f64.",
     },
     parameters: &[
-        text("mask", "the mask on trial, in place of the causal one", "causal"),
-        integer("n", "positions of the matrices for multi-precision and LU", (2, 256), ["128", "128"]),
-        integers("sizes", "positions n over which numerical ranks are followed", (2, 2048), SIZES),
-        integer("head_size", "head size D", (1, 1024), ["16", "16"]),
+        set("mask", "the mask on trial, in place of the causal one", Text, ["causal"; 2]),
+        set("n", "positions of the matrices for multi-precision and LU", Integer(2, 256), ["128"; 2]),
+        set("sizes", "positions n over which numerical ranks are followed", Integers(2, 2048), SIZES),
+        set("head_size", "head size D", Integer(1, 1024), ["16"; 2]),
         // At 8 and n = 256, σ_min is near 10⁻⁶⁵⁰ and takes multi-precision many seconds.
-        number("scale", "factor on the logits after 1/√D", (0.0, 8.0), ["1", "1"]),
-        numbers("scales", "further factors, for the numerical rank at n", (0.0, 16.0), SCALES),
-        seeds((2, 1000), ["6", "20"]),
-        integer("lu_draws", "draws whose determinant LU computes too", (2, 1000), ["40", "400"]),
+        set("scale", "factor on the logits after 1/√D", Number(0.0, 8.0), ["1"; 2]),
+        set("scales", "further factors, for the numerical rank at n", Numbers(0.0, 16.0), SCALES),
+        set("seeds", "draws", Integer(2, 1000), ["6", "20"]),
+        set("lu_draws", "draws whose determinant LU computes too", Integer(2, 1000), ["40", "400"]),
         trained::MODELS,
         trained::LARGEST,
         trained::TEXTS_FILE,
@@ -50,9 +50,9 @@ const ON_CPU: &str = "in multi-precision the exact determinants and singular val
 fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
     let (mask, n) = (Mask::parse(settings.text("mask")?)?, settings.integer("n")?);
     let mut evidence = Evidence::new(settings);
-    let refuse = |trained: &Mask| (*trained != mask).then_some("not trained under the mask on trial");
-    let models =
-        trained::each(&mut evidence, settings, "tokens", run, refuse, |s| s.heads(&mask, run, look))?;
+    let models = trained::each_under(Some(&mask), &mut evidence, settings, run, |subject| {
+        subject.heads(&mask, run, look)
+    })?;
     let (exact, mut theorem) = theorem(&mask, n)?;
     if exact != Exact::Open {
         evidence.weigh(exact == Exact::Proved, theorem.trim_end_matches('.'));

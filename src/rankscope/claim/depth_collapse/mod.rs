@@ -23,15 +23,15 @@ pub(super) static CLAIM: Claim = Claim {
                      tokens see the same keys.",
     },
     parameters: &[
-        integer("n", "tokens", (4, 128), ["32", "32"]),
-        integer("width", "width C of the stacks", (8, 256), ["64", "64"]),
-        integer("heads", "heads H, a divisor of the width; D = C / H", (1, 32), ["4", "4"]),
-        integer("layers", "layers L of the table", (4, 48), ["12", "12"]),
-        integer("seeds", "draws of every stack", (2, 200), ["8", "40"]),
-        integer("rate_seeds", RATE_SEEDS, (2, 1000), ["64", "400"]),
-        word("window_rate", "whether the window's rate is measured", &["no", "yes"], ["no", "yes"]),
-        text("checkpoints", CHECKPOINTS, "here"),
-        text("text", "what the trained models read", TEXT),
+        set("n", "tokens", Integer(4, 128), ["32"; 2]),
+        set("width", "width C of the stacks", Integer(8, 256), ["64"; 2]),
+        set("heads", "heads H, a divisor of the width; D = C / H", Integer(1, 32), ["4"; 2]),
+        set("layers", "layers L of the table", Integer(4, 48), ["12"; 2]),
+        set("seeds", "draws of every stack", Integer(2, 200), ["8", "40"]),
+        set("rate_seeds", RATE_SEEDS, Integer(2, 1000), ["64", "400"]),
+        set("window_rate", "whether the window's rate is measured", Word(&["no", "yes"]), ["no", "yes"]),
+        set("checkpoints", CHECKPOINTS, Text, ["here"; 2]),
+        set("text", "what the trained models read", Text, [TEXT; 2]),
     ],
     decide: |settings, run| {
         let sizes = Sizes::read(settings)?;
@@ -71,10 +71,7 @@ const INPUT: u64 = 1 << 32;
 impl Sizes {
     /// The settings, checked against each other.
     fn read(settings: &Settings) -> Result<Self> {
-        let (width, heads) = (settings.integer("width")?, settings.integer("heads")?);
-        if !width.is_multiple_of(heads) {
-            return Err(Error::invalid("heads", heads, format!("a divisor of width = {width}")));
-        }
+        let (width, heads) = settings.width_and_heads()?;
         Ok(Sizes { n: settings.integer("n")?, width, heads, layers: settings.integer("layers")? })
     }
 

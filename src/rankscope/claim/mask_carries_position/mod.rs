@@ -32,18 +32,18 @@ pub(super) static POSITION: Claim = Claim {
         HEADS,
         DEPTHS,
         SEEDS,
-        integer("train", "sequences that the probe is fitted to", (2, 400), ["120", "200"]),
-        integer("held_out", "sequences that the probe is tested on", (1, 400), ["40", "100"]),
+        set("train", "sequences that the probe is fitted to", Integer(2, 400), ["120", "200"]),
+        set("held_out", "sequences that the probe is tested on", Integer(1, 400), ["40", "100"]),
     ],
     decide: |settings, run| decide([Mask::causal(), Mask::bidirectional()], settings, run),
 };
 
-const N: Parameter = integer("n", "tokens", (4, 64), ["32", "32"]);
-const WIDTH: Parameter = integer("width", "width C of the networks", (8, 128), ["64", "64"]);
-const HEADS: Parameter = integer("heads", "heads H, a divisor of the width; D = C / H", (1, 32), ["4", "4"]);
+const N: Parameter = set("n", "tokens", Integer(4, 64), ["32"; 2]);
+const WIDTH: Parameter = set("width", "width C of the networks", Integer(8, 128), ["64"; 2]);
+const HEADS: Parameter = set("heads", "heads H, a divisor of the width; D = C / H", Integer(1, 32), ["4"; 2]);
 const DEPTHS: Parameter =
-    integers("depths", "layers after which is measured", (1, 16), ["1,2,4", "1,2,4,8,12"]);
-const SEEDS: Parameter = seeds((2, 100), ["4", "20"]);
+    set("depths", "layers after which is measured", Integers(1, 16), ["1,2,4", "1,2,4,8,12"]);
+const SEEDS: Parameter = set("seeds", "draws", Integer(2, 100), ["4", "20"]);
 
 /// What all networks of a run share.
 struct Networks {
@@ -59,13 +59,7 @@ struct Networks {
 impl Networks {
     /// Pre-LN transformers without position embeddings, as deep as the deepest of the depths; F = 4·C.
     fn new(settings: &Settings) -> Result<Self> {
-        let (width, heads) = (settings.integer("width")?, settings.integer("heads")?);
-        if !width.is_multiple_of(heads) {
-            return Err(Error::invalid("heads", heads, format!("a divisor of width = {width}")));
-        }
-        let mut depths = settings.integers("depths")?;
-        depths.sort_unstable();
-        depths.dedup();
+        let ((width, heads), depths) = (settings.width_and_heads()?, settings.ascending("depths")?);
         let deepest = depths.last().copied().unwrap_or(1);
         let architecture = Architecture::attention_only(deepest, heads, width / heads, width)
             .with_skip()
