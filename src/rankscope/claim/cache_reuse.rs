@@ -2,14 +2,13 @@
 
 use super::Parameter;
 use super::prelude::*;
-use super::timing::{self, Task};
+use super::timing::{self, Cost};
 use crate::axis::Axis;
 use crate::model::preset::PairSizes;
 use crate::model::reuse::{self, Change, ROUNDING, Reading, difference};
 use crate::model::store::Store;
 use crate::model::{self, Config, Description, Input, KvCache, MaskChoice, Model, Tokenizer};
 use crate::numbers::scaled;
-use crate::ops::work::{self, Work};
 use crate::ops::{concat, slice};
 use crate::probe::Unobserved;
 use crate::tensor::Tensor;
@@ -300,11 +299,10 @@ fn changed(dialogue: &Dialogue, at: usize, mask: Mask, run: &Run) -> Result<usiz
     Ok(moved.count())
 }
 
-/// One step at one context, with the cache and without: operations, and seconds.
+/// One step at one context, with the cache and without.
 struct Step {
     tokens: usize,
-    counted: [Work; 2],
-    seconds: [Sample; 2],
+    costs: [Cost; 2],
 }
 
 const WAYS: [&str; 2] = ["with_cache", "without_cache"];
@@ -327,18 +325,18 @@ fn cost(evidence: &mut Evidence, settings: &Settings, dialogue: &Dialogue, run: 
     let power = |of: &dyn Fn(&Step) -> f64| {
         timing::growth(&steps.iter().map(|step| (step.tokens as f64, of(step))).collect::<Vec<_>>())
     };
-    let flops_power = [0, 1].map(|way| power(&|step| step.counted[way].total() as f64));
+    let flops_power = [0, 1].map(|way| power(&|step| step.costs[way].flops()));
     for (way, (name, theory)) in WAYS.iter().zip([1.0, 2.0]).enumerate() {
-        let attention = power(&|step| step.counted[way].activations as f64);
+        let attention = power(&|step| step.costs[way].work.activations as f64);
         let measured = evidence.measure(format!("growth_attention_flops_{name}"), attention, "power of T");
         measured.expect(theory, 1e-9, "theory: a row or the square of scores");
         evidence.measure(format!("growth_flops_{name}"), flops_power[way], "power of T");
-        let seconds = power(&|step| timing::median(&step.seconds[way]));
+        let seconds = power(&|step| timing::median(&step.costs[way].seconds));
         evidence.measure(format!("growth_seconds_{name}"), seconds, "power of T");
     }
     let last = &steps[steps.len() - 1];
-    let [cached, full] = [0, 1].map(|way| last.counted[way].total() as f64);
-    let [fast, slow] = [0, 1].map(|way| timing::median(&last.seconds[way]));
+    let [cached, full] = [0, 1].map(|way| last.costs[way].flops());
+    let [fast, slow] = [0, 1].map(|way| timing::median(&last.costs[way].seconds));
     let text = format!(
         "a step at T = {} takes {} with the cache and {} without, {} times as much; in time {} times (medians, not part of \
          the verdict); between the contexts measured, operations grow as T^{} and T^{}",
@@ -383,17 +381,12 @@ fn step(dialogue: &Dialogue, tokens: usize, repeats: usize, run: &Run) -> Result
         let hidden = model.hidden(&all, &mask, &mut Unobserved, &quiet)?;
         finish(&slice(&hidden, Axis::Query, tokens - 1..tokens)?)
     };
-    let (first, cached) = work::count(with_cache);
-    first?;
-    let (first, full) = work::count(without_cache);
-    first?;
-    let mut tasks: [Task<'_>; 2] = [Box::new(with_cache), Box::new(without_cache)];
-    let seconds = timing::in_turn(&mut tasks, repeats, &format!("timing T = {tokens}"), run)?;
-    let seconds = <[Sample; 2]>::try_from(seconds).expect("one sample a task");
-    Ok(Step { tokens, counted: [cached, full], seconds })
+    let stage = format!("timing T = {tokens}");
+    let costs = timing::costs([Box::new(with_cache), Box::new(without_cache)], repeats, &stage, run)?;
+    Ok(Step { tokens, costs })
 }
 
-fn record(evidence: &mut Evidence, d: &Description, Step { tokens, counted, seconds }: &Step) {
+fn record(evidence: &mut Evidence, d: &Description, Step { tokens, costs }: &Step) {
     let t = *tokens as f64;
     // Numbers in the matrices of all layers: 2·C·HD + 2·C·GD + 3·C·F each.
     let attention = 2 * d.width * d.head_size * (d.heads + d.kv_heads);
@@ -401,12 +394,9 @@ fn record(evidence: &mut Evidence, d: &Description, Step { tokens, counted, seco
     let per_pair = (4 * d.layers * d.heads * d.head_size) as f64;
     let logits = (2 * d.vocab * d.width) as f64;
     let theory = [weights + per_pair * t + logits, weights * t + per_pair * t * t + logits];
-    for (way, name) in WAYS.iter().enumerate() {
+    for ((name, cost), theory) in WAYS.iter().zip(costs).zip(theory) {
         let source = "2 per weight and token, 4·L·H·D per query and key, 2·V·C once";
-        let total = counted[way].total() as f64;
-        evidence.measure(format!("flops_{name}_t{tokens}"), total, "FLOP").expect(theory[way], 0.5, source);
-        evidence.measure(format!("median_seconds_{name}_t{tokens}"), timing::median(&seconds[way]), "s");
-        evidence.measure_sample(format!("seconds_{name}_t{tokens}"), seconds[way].clone(), "s");
+        cost.report(evidence, &format!("{name}_t{tokens}"), theory, source);
     }
 }
 
@@ -416,15 +406,15 @@ fn plot_steps(evidence: &mut Evidence, settings: &Settings, dialogue: &Dialogue,
         Curve::new(name, kind, steps.iter().map(|step| (step.tokens as f64, y(step))))
     };
     let axes = |y: &str| [PlotAxis::log("context T / tokens"), PlotAxis::log(y)];
-    let counted = [0, 1].map(|way| curve(way, &|step| step.counted[way].total() as f64 / 1e6));
+    let counted = [0, 1].map(|way| curve(way, &|step| step.costs[way].flops() / 1e6));
     let figure = lines("Operations of a step", axes("operations / MFLOP"), counted.into(), Vec::new());
     let name = &dialogue.name;
     let caption =
         format!("{name}: operations of one decoding step, counted from the shapes of its products.");
     evidence.plot("step-flops", caption, figure);
     let timed = [0, 1].map(|way| {
-        let spread: Vec<f64> = steps.iter().map(|step| step.seconds[way].sd() * 1e3).collect();
-        curve(way, &|step| timing::median(&step.seconds[way]) * 1e3).with_spread(spread)
+        let spread: Vec<f64> = steps.iter().map(|step| step.costs[way].seconds.sd() * 1e3).collect();
+        curve(way, &|step| timing::median(&step.costs[way].seconds) * 1e3).with_spread(spread)
     });
     let caption = format!(
         "{name}: time of one decoding step on {}, medians with the standard deviation over the repeats, without a lower \

@@ -4,13 +4,13 @@ use serde_json::Value;
 
 use super::Parameter;
 use super::prelude::*;
-use super::timing::{self, Task};
+use super::timing::{self, Cost, Task};
 use crate::axis::Axis;
 use crate::model::count::{Load, ModelSizes, Pairs, non_embedding, total};
 use crate::model::preset::PairSizes;
 use crate::model::{self, Config, Input, MaskChoice, Model};
 use crate::numbers::scaled;
-use crate::ops::{slice, work};
+use crate::ops::slice;
 use crate::probe::Unobserved;
 
 pub(super) static CLAIM: Claim = Claim {
@@ -198,35 +198,27 @@ impl Models {
 /// One length of the prompt: operations and seconds of a pass of each model.
 struct Point {
     prompt: usize,
-    flops: [f64; 3],
-    seconds: [Sample; 3],
+    costs: [Cost; 3],
 }
 
 impl Point {
     /// Operations of an encoder-decoder over those of the decoder-only model.
     fn flops_ratio(&self, which: usize) -> f64 {
-        self.flops[which] / self.flops[0]
+        self.costs[which].flops() / self.costs[0].flops()
     }
 
     /// Round by round, time over time.
     fn seconds_ratio(&self, which: usize) -> Sample {
-        let pairs = self.seconds[which].values().iter().zip(self.seconds[0].values());
-        pairs.map(|(one, other)| one / other).collect()
+        let [one, other] = [which, 0].map(|which| self.costs[which].seconds.values());
+        one.iter().zip(other).map(|(one, other)| one / other).collect()
     }
 }
 
 fn point(models: &Models, settings: &Settings, prompt: usize, run: &Run) -> Result<Point> {
-    let tokens = settings.integer("tokens")?;
-    let mut flops = [0.0; 3];
-    for (which, flops) in flops.iter_mut().enumerate() {
-        let (passed, done) = work::count(|| models.pass(which, tokens, prompt, run));
-        passed?;
-        *flops = done.total() as f64;
-    }
+    let (tokens, repeats) = (settings.integer("tokens")?, settings.integer("repeats")?);
     let task = |which: usize| -> Task<'_> { Box::new(move || models.pass(which, tokens, prompt, run)) };
-    let (stage, repeats) = (format!("timing, prompt of {prompt}"), settings.integer("repeats")?);
-    let seconds = timing::in_turn(&mut [task(0), task(1), task(2)], repeats, &stage, run)?;
-    Ok(Point { prompt, flops, seconds: seconds.try_into().expect("three models, three samples") })
+    let stage = format!("timing, prompt of {prompt}");
+    Ok(Point { prompt, costs: timing::costs([task(0), task(1), task(2)], repeats, &stage, run)? })
 }
 
 fn parameters(evidence: &mut Evidence, models: &Models) {
@@ -245,17 +237,14 @@ fn parameters(evidence: &mut Evidence, models: &Models) {
 fn record(evidence: &mut Evidence, models: &Models, tokens: usize, point: &Point) {
     let prompt = point.prompt;
     for (which, name) in NAMES.iter().enumerate() {
-        let measured = evidence.measure(format!("flops_{name}_prompt{prompt}"), point.flops[which], "FLOP");
-        let theory = models.flops(which, prompt, tokens) as f64;
-        measured.expect(theory, 0.5, "2 per weight and token that visits it, 4·H·D per pair and layer");
-        let (seconds, sample) = (format!("seconds_{name}_prompt{prompt}"), point.seconds[which].clone());
-        evidence.measure(format!("median_{seconds}"), timing::median(&sample), "s");
-        evidence.measure_sample(seconds, sample, "s");
+        let (known, place) = (models.flops(which, prompt, tokens) as f64, format!("{name}_prompt{prompt}"));
+        let source = "2 per weight and token that visits it, 4·H·D per pair and layer";
+        point.costs[which].report(evidence, &place, known, source);
         if which > 0 {
-            let (ratio, name) = (point.seconds_ratio(which), format!("{name}_prompt{prompt}"));
-            evidence.measure(format!("flops_ratio_{name}"), point.flops_ratio(which), "times");
-            evidence.measure(format!("median_seconds_ratio_{name}"), timing::median(&ratio), "times");
-            evidence.measure_sample(format!("seconds_ratio_{name}"), ratio, "times");
+            let ratio = point.seconds_ratio(which);
+            evidence.measure(format!("flops_ratio_{place}"), point.flops_ratio(which), "times");
+            evidence.measure(format!("median_seconds_ratio_{place}"), timing::median(&ratio), "times");
+            evidence.measure_sample(format!("seconds_ratio_{place}"), ratio, "times");
         }
     }
 }

@@ -108,7 +108,7 @@ pub struct Finding {
 pub struct Illustration {
     /// Its file's name, without an extension.
     pub name: String,
-    /// What stands beside it.
+    /// The words beside the picture.
     pub caption: String,
     /// The picture.
     pub figure: Box<dyn Figure + Send + Sync>,
@@ -120,7 +120,7 @@ impl fmt::Debug for Illustration {
     }
 }
 
-/// What an experiment found, as people and files read it.
+/// What an experiment found, for people and files.
 #[derive(Debug, Default)]
 pub struct Evidence {
     measured: Vec<Measured>,
@@ -136,7 +136,7 @@ impl Evidence {
         Evidence { settings: settings.record(), ..Evidence::default() }
     }
 
-    /// Records a number that does not depend on draws; what it should be is said of the result.
+    /// Records a number that does not depend on draws. The result takes what is expected of it.
     pub fn measure(&mut self, name: impl Into<String>, value: f64, unit: &'static str) -> &mut Measured {
         self.push(Measured { name: name.into(), value, unit, spread: None, expected: None })
     }
@@ -162,7 +162,7 @@ impl Evidence {
         self.measured.last_mut().expect("just pushed")
     }
 
-    /// Puts a sentence on the side that the data put it: for the claim where `supports`, else against.
+    /// Adds a sentence: for the claim where `supports`, else against it.
     pub fn weigh(&mut self, supports: bool, text: impl Into<String>) {
         self.findings.push(Finding { supports, text: text.into() });
     }
@@ -205,8 +205,7 @@ impl Evidence {
         self.settings.clone()
     }
 
-    /// The number called `name`: for people who ask for it, in a notebook or a test. A verdict reads its claim's
-    /// own results instead.
+    /// The number called `name`, for notebooks and tests. No verdict reads a number by its name.
     ///
     /// # Errors
     /// [`Error::Invalid`] if it was not measured.

@@ -1,6 +1,6 @@
 //! Claim: decoupling the head size from the width removes the bottleneck.
 
-use super::head_size_bottleneck::least_head;
+use super::head_size_bottleneck::{fitting, least_head};
 use super::prelude::*;
 use crate::attention::{FixedMultiHead, MultiHead, Visibility};
 use crate::axis::Axis;
@@ -189,9 +189,7 @@ impl<'a> Fits<'a> {
         let (scale, seed) = (settings.number("scale")?, settings.seed()?);
         let draw = |seed| Target::random(plan.n, scale, &plan.mask, seed);
         let targets = settings.seeds("seeds")?.into_iter().map(draw).collect::<Result<_>>()?;
-        let (starts, enough) = (settings.integer("starts")?, (plan.tolerance * 1e-4).min(1e-14));
-        let fitting = Fitting { starts, enough, ..Fitting::default() };
-        Ok(Fits { plan, fitting, seed, targets, run: run.clone().with_seed(seed) })
+        Ok(Fits { plan, fitting: fitting(settings)?, seed, targets, run: run.clone().with_seed(seed) })
     }
 
     /// Each pattern with drawn embeddings.

@@ -80,7 +80,7 @@ fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
 }
 
 /// How hard a fit tries: well below the tolerance, so that a value near it is the pattern's and not the search's.
-fn fitting(settings: &Settings) -> Result<Fitting> {
+pub(super) fn fitting(settings: &Settings) -> Result<Fitting> {
     let enough = (settings.number("tolerance")? * 1e-4).min(1e-14);
     Ok(Fitting { starts: settings.integer("starts")?, enough, ..Fitting::default() })
 }

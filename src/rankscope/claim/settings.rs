@@ -1,4 +1,4 @@
-//! [`Settings`]: what recreates an experiment.
+//! [`Settings`]: the values that recreate an experiment.
 
 use serde_json::{Map, json};
 
@@ -175,7 +175,7 @@ impl Settings {
         self.values.iter().map(|(parameter, value)| (parameter.name, value))
     }
 
-    /// What recreates the experiment, as it stands in every figure and export.
+    /// What recreates the experiment; every figure and export has it.
     pub fn record(&self) -> serde_json::Value {
         let mut record = Map::new();
         record.insert("claim".into(), json!(self.claim));

@@ -9,7 +9,7 @@ use crate::figure::{Curve, Lines, PlotAxis, Reference};
 use crate::rank;
 use crate::run::Run;
 
-/// What `look` finds with every seed: a sample for each of its numbers.
+/// A sample, over the seeds, for each of the numbers that `look` finds.
 pub(super) fn draws<const N: usize>(
     seeds: &[u64],
     stage: &str,
@@ -19,7 +19,7 @@ pub(super) fn draws<const N: usize>(
     Ok(columns(&rank::many(seeds, stage, run, |&seed| look(seed))?))
 }
 
-/// What `look` finds at every point with every seed: per point a sample for each of its numbers.
+/// For every point a sample, over the seeds, for each of the numbers that `look` finds there.
 pub(super) fn sweep<P: Sync, const N: usize>(
     points: impl IntoIterator<Item = P>,
     seeds: &[u64],

@@ -249,7 +249,7 @@ fn the_threshold_decides_which_trained_heads_count() {
 /// What is not a range of one number.
 #[test]
 fn numbers_and_findings_are_on_their_sides() {
-    let depth = trial("depth-collapse", &[("checkpoints", "glass-en")]).unwrap();
+    let depth = trial("depth-collapse", &[("models", "glass-en")]).unwrap();
     let value = |name: &str| depth.evidence.value(name).unwrap();
     assert!(value("near_log10_res_layer1") < value("near_log10_bound_layer1"));
     assert_eq!(value("glass_en_ratio_as_is_layer0"), value("glass_en_ratio_no_skip_no_mlp_layer0"));

@@ -1,6 +1,7 @@
 //! Trained models as claims try them: which there are, what they read, and what their heads do with it.
 
 use std::fs;
+use std::path::Path;
 
 use ndarray::ArrayView2;
 
@@ -69,9 +70,39 @@ pub(super) struct Subject {
     inputs: Vec<Input>,
 }
 
-/// What `look` finds in each model that the settings name; the evidence notes every installed model that is left out.
+/// What `look` finds in each model that the settings name, as `load` makes it of its name and its folder; the
+/// evidence notes every installed model that is left out.
 ///
 /// A model that was named is an error where it cannot be loaded; of all that are here, it is left out.
+pub(super) fn models<S, T>(
+    evidence: &mut Evidence,
+    settings: &Settings,
+    run: &Run,
+    load: impl Fn(&str, &Path) -> Result<S>,
+    look: impl Fn(&S) -> Result<std::result::Result<T, &'static str>>,
+) -> Result<Vec<T>> {
+    let is_named = settings.text(MODELS.name)?.trim() != "here";
+    let (names, notes) = names(settings)?;
+    notes.into_iter().for_each(|note| evidence.note(note));
+    let mut found = Vec::new();
+    for name in names {
+        run.check()?;
+        let model = match Store::open()?.find(&name).and_then(|folder| load(&name, &folder)) {
+            Err(error) if !is_named => {
+                evidence.note(format!("left out: {name} ({error})"));
+                continue;
+            }
+            model => model?,
+        };
+        match look(&model)? {
+            Ok(seen) => found.push(seen),
+            Err(reason) => evidence.note(format!("left out: {name} ({reason})")),
+        }
+    }
+    Ok(found)
+}
+
+/// What `look` finds in each of [`models`] with the texts of the settings.
 pub(super) fn each<T>(
     evidence: &mut Evidence,
     settings: &Settings,
@@ -91,27 +122,12 @@ pub(super) fn each_under<T>(
 ) -> Result<Vec<T>> {
     // The claim about trained attention alone calls its tokens n.
     let tokens = if settings.has(TOKENS.name) { TOKENS.name } else { "n" };
-    let is_named = settings.text(MODELS.name)?.trim() != "here";
-    let (names, notes) = names(settings)?;
-    notes.into_iter().for_each(|note| evidence.note(note));
-    let texts = if names.is_empty() { Vec::new() } else { texts(settings)? };
-    let mut found = Vec::new();
-    for name in names {
-        run.check()?;
-        let subject = match Subject::load(&name, &texts, tokens, settings) {
-            Err(error) if !is_named => {
-                evidence.note(format!("left out: {name} ({error})"));
-                continue;
-            }
-            subject => subject?,
-        };
-        if mask.is_none_or(|mask| subject.trained_mask() == mask) {
-            found.push(look(&subject)?);
-        } else {
-            evidence.note(format!("left out: {name} (not trained under the mask on trial)"));
-        }
-    }
-    Ok(found)
+    let texts = if settings.text(MODELS.name)?.is_empty() { Vec::new() } else { texts(settings)? };
+    let load = |name: &str, folder: &Path| Subject::load(name, folder, &texts, tokens, settings);
+    models(evidence, settings, run, load, |subject| {
+        let is_other = mask.is_some_and(|mask| subject.trained_mask() != mask);
+        Ok(if is_other { Err("not trained under the mask on trial") } else { Ok(look(subject)?) })
+    })
 }
 
 /// The models that the settings name, and notes on those that are left out.
@@ -135,16 +151,21 @@ fn names(settings: &Settings) -> Result<(Vec<String>, Vec<String>)> {
 
 impl Subject {
     /// Loads a model onto the device of the settings, with `texts` cut to n tokens.
-    fn load(name: &str, texts: &[String], tokens: &'static str, settings: &Settings) -> Result<Self> {
-        let folder = Store::open()?.find(name)?;
-        let model = model::load(&folder, settings.device())?;
+    fn load(
+        name: &str,
+        folder: &Path,
+        texts: &[String],
+        tokens: &'static str,
+        settings: &Settings,
+    ) -> Result<Self> {
+        let model = model::load(folder, settings.device())?;
         model.description().expect_one_stack(name)?;
         model.description().expect_one_mask(name)?;
         let (n, context) = (settings.integer(tokens)?, model.description().context);
         if n > context {
             return Err(Error::invalid(tokens, n, format!("at most {context}, the context of {name}")));
         }
-        let tokenizer = Tokenizer::load(&folder)?;
+        let tokenizer = Tokenizer::load(folder)?;
         let inputs = texts.iter().enumerate().map(|(index, text)| {
             let ids = tokenizer.encode(text)?.ids;
             if ids.len() < n {

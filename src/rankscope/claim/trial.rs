@@ -13,11 +13,11 @@ use crate::run::Run;
 pub struct Trial {
     /// What was tried.
     pub about: &'static About,
-    /// What recreates it.
+    /// The settings that recreate it.
     pub settings: Settings,
     /// What was found.
     pub evidence: Evidence,
-    /// What follows.
+    /// The verdict that follows.
     pub verdict: Verdict,
     /// How long it took.
     pub seconds: f64,

@@ -26,7 +26,7 @@ pub enum Floating {
     Everywhere,
     /// At some points; at the others it does not, or the draws do not tell. The sentence says where.
     InOneRegion,
-    /// At some points, and its opposite at others. The sentence says where.
+    /// At some points, and the opposite at others. The sentence says where.
     Reverses,
     /// At no point measured.
     Nowhere,
@@ -147,7 +147,7 @@ pub struct Opinion<R: Ruling> {
     /// The word.
     #[serde(serialize_with = "as_label")]
     pub ruling: R,
-    /// What decided, in plain sentences with the numbers.
+    /// Why, in plain sentences with the numbers.
     pub because: String,
 }
 

@@ -1,10 +1,8 @@
 //! The residual in trained models, whole and with parts switched off by a probe; the models know nothing of it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::*;
-use crate::claim::at_hand::{AtHand, at_hand};
-use crate::model::store::{Entry, Origin, PULLABLE, Store};
 use crate::model::{self, Input, MaskChoice, Model, Tokenizer};
 use crate::ops::scale;
 use crate::probe::Probe;
@@ -30,7 +28,6 @@ const ABLATIONS: [Ablation; 4] = [
 
 /// The residual of one model.
 pub(super) struct Checkpoint {
-    /// As it was asked for.
     name: String,
     /// The mask that it was trained under, and is run under.
     mask: String,
@@ -97,59 +94,31 @@ pub(super) fn report(evidence: &mut Evidence, models: &[Checkpoint]) -> (Trained
     })
 }
 
-/// Every checkpoint that the settings name; `here` means the bundled ones, and those that can be pulled where
-/// they have been, with notes on the others.
+/// Every model that the settings name, whole and with its parts switched off.
 pub(super) fn measure(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<Vec<Checkpoint>> {
-    let found = match settings.text("checkpoints")?.trim() {
-        "" => Vec::new(),
-        "here" => here(evidence, &Store::open()?)?,
-        names => {
-            let store = Store::open()?;
-            let find = |name: &str| Ok((name.trim().to_owned(), store.find(name.trim())?));
-            names.split(',').map(find).collect::<Result<_>>()?
+    let load = |name: &str, folder: &Path| {
+        let model = model::load(folder, settings.device())?;
+        model.description().expect_one_stack(name)?;
+        Ok((name.to_owned(), Tokenizer::load(folder)?, model))
+    };
+    trained::models(evidence, settings, run, load, |(name, tokenizer, model)| {
+        let (description, mut tokens) = (model.description(), tokenizer.encode(settings.text("text")?)?);
+        tokens.ids.truncate(description.context);
+        tokens.token_types.truncate(description.context);
+        let count = tokens.ids.len();
+        if count < 2 {
+            return Err(Error::invalid("text", format!("{count} token"), "two tokens or more"));
         }
-    };
-    found.into_iter().map(|(name, folder)| one(settings, name, &folder, run)).collect()
-}
-
-fn here(evidence: &mut Evidence, store: &Store) -> Result<Vec<(String, PathBuf)>> {
-    let entries = store.list()?;
-    // An installed model may hide the bundled one of its name, and is taken in its place.
-    let bundled = entries.iter().filter(|entry| entry.origin == Origin::Bundled);
-    let bundled: Vec<String> = bundled.map(|entry| entry.name.clone()).collect();
-    let is_known = |entry: &Entry| {
-        let is_pullable = || PULLABLE.iter().any(|pullable| pullable.name == entry.name);
-        entry.origin != Origin::HuggingFaceCache && (bundled.contains(&entry.name) || is_pullable())
-    };
-    let refuse = |entry: &Entry| {
-        let reason = "neither bundled nor one to be pulled; set checkpoints to its name";
-        (!is_known(entry)).then(|| reason.to_owned())
-    };
-    let AtHand { taken, notes } = at_hand(entries, refuse);
-    notes.into_iter().for_each(|note| evidence.note(note));
-    Ok(taken.into_iter().filter_map(|entry| Some((entry.name, entry.path?))).collect())
-}
-
-fn one(settings: &Settings, name: String, folder: &Path, run: &Run) -> Result<Checkpoint> {
-    let model = model::load(folder, settings.device())?;
-    let description = model.description();
-    description.expect_one_stack(&name)?;
-    let mut tokens = Tokenizer::load(folder)?.encode(settings.text("text")?)?;
-    tokens.ids.truncate(description.context);
-    tokens.token_types.truncate(description.context);
-    let count = tokens.ids.len();
-    if count < 2 {
-        return Err(Error::invalid("text", format!("{count} token"), "two tokens or more"));
-    }
-    let input = Input::new(tokens.ids).with_token_types(tokens.token_types);
-    let mut ratios: [Vec<f64>; 4] = Default::default();
-    for (done, (ratios, ablation)) in ratios.iter_mut().zip(ABLATIONS).enumerate() {
-        run.step(&name, done, ABLATIONS.len())?;
-        *ratios = residuals(&*model, &input, ablation, run)?;
-    }
-    let mask = MaskChoice::AsTrained.in_words(description);
-    let floor = count.max(description.width) as f64 * EPSILON_F32;
-    Ok(Checkpoint { name, mask, tokens: count, floor, ratios })
+        let input = Input::new(tokens.ids).with_token_types(tokens.token_types);
+        let mut ratios: [Vec<f64>; 4] = Default::default();
+        for (done, (ratios, ablation)) in ratios.iter_mut().zip(ABLATIONS).enumerate() {
+            run.step(name, done, ABLATIONS.len())?;
+            *ratios = residuals(&**model, &input, ablation, run)?;
+        }
+        let mask = MaskChoice::AsTrained.in_words(description);
+        let floor = count.max(description.width) as f64 * EPSILON_F32;
+        Ok(Ok(Checkpoint { name: name.clone(), mask, tokens: count, floor, ratios }))
+    })
 }
 
 fn residuals(model: &dyn Model, input: &Input, ablation: Ablation, run: &Run) -> Result<Vec<f64>> {

@@ -30,7 +30,8 @@ pub(super) static CLAIM: Claim = Claim {
         set("seeds", "draws of every stack", Integer(2, 200), ["8", "40"]),
         set("rate_seeds", RATE_SEEDS, Integer(2, 1000), ["64", "400"]),
         set("window_rate", "whether the window's rate is measured", Word(&["no", "yes"]), ["no", "yes"]),
-        set("checkpoints", CHECKPOINTS, Text, ["here"; 2]),
+        trained::MODELS,
+        trained::LARGEST,
         set("text", "what the trained models read", Text, [TEXT; 2]),
     ],
     decide: |settings, run| {
@@ -46,8 +47,6 @@ pub(super) static CLAIM: Claim = Claim {
 };
 
 const RATE_SEEDS: &str = "draws for the rates over layers 20 to 40 (causal) and 40 to 60 (window)";
-const CHECKPOINTS: &str = "trained models, by name or folder with commas between; `here` for the bundled and the pulled \
-                           ones, empty for none";
 const TEXT: &str = "Once upon a time there was a little girl who lived in a house near the forest. Every \
                     morning she walked to the river with her dog and looked for stones that were round and \
                     smooth. One day she found a small green bottle with a letter inside. She could not read \
