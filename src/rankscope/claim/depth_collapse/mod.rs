@@ -1,11 +1,13 @@
 //! Claim: pure attention loses rank doubly exponentially with depth.
 
 mod checkpoints;
+mod rates;
 mod theorem;
 
 use super::prelude::*;
 use crate::model::stack::{Architecture, NormPlace, Stack};
 use crate::rank::{EPSILON_F32, one_infinity_norm, residual, residual_ratio};
+use rates::{HIGH, orders, rates};
 
 pub(super) static CLAIM: Claim = Claim {
     about: About {
@@ -342,101 +344,6 @@ fn report(evidence: &mut Evidence, sizes: &Sizes, residuals: &[Residual]) {
     }
 }
 
-/// Above this order, one layer takes nearly equal tokens to more than the square of their residual.
-const HIGH: f64 = 2.0;
-/// Factors on the input between which the order is measured: small, so that the leading term is all there is, and well
-/// above rounding.
-const NEAR: [f64; 2] = [0.03, 0.003];
-
-/// The order of one layer of pure attention: p in ‖res(layer(s·X))‖ ∝ sᵖ as s → 0; its mean for each mask.
-///
-/// Three where all tokens see the same keys: logits are of second order, and what is common to all rows of the weights
-/// moves all tokens alike. One where they see different keys.
-fn orders(e: &mut Evidence, sizes: &Sizes, masks: &[Masked], seeds: &[u64], run: &Run) -> Result<Vec<f64>> {
-    let single = sizes.deep(1);
-    let orders = sweep(masks.to_vec(), seeds, "orders", run, |(_, mask), seed| {
-        let stack = Stack::new(single.pure(), seed)?;
-        let left = |factor: f64| {
-            let states = stack.hidden_states(&(single.input(seed) * factor), mask, run)?;
-            Ok::<f64, Error>(norm(&states[1]))
-        };
-        Ok([(left(NEAR[0])? / left(NEAR[1])?).log10() / (NEAR[0] / NEAR[1]).log10()])
-    })?;
-    for ((name, _), [order]) in &orders {
-        let expected = if *name == "bidirectional" { 3.0 } else { 1.0 };
-        let measured = e.record(format!("order_{name}"), order);
-        measured.expect(expected, 0.05, "expansion of softmax around equal tokens");
-    }
-    for (supports, what) in [(true, "a doubly exponential"), (false, "at most a plain exponential")] {
-        let side = orders.iter().filter(|(_, [order])| (order.mean() > HIGH) == supports);
-        let words: Vec<_> =
-            side.map(|((name, _), [order])| format!("{} ({name})", short(order.mean()))).collect();
-        if !words.is_empty() {
-            let text = format!(
-                "one layer of pure attention takes the residual r of nearly equal tokens to about r^p with p = {}: over \
-                 depth, {what}",
-                words.join(", ")
-            );
-            e.weigh(supports, text);
-        }
-    }
-    Ok(orders.iter().map(|(_, [order])| order.mean()).collect())
-}
-
-/// What a layer costs once the tokens are close, in log₁₀ of the residual ratio per layer: under the causal mask, whose
-/// mean is returned, and in a window, which is slower to settle.
-fn rates(evidence: &mut Evidence, sizes: &Sizes, settings: &Settings, run: &Run) -> Result<f64> {
-    let seeds = settings.seeds("rate_seeds")?;
-    let causal = slopes(sizes, &Mask::causal(), (20, 40), &seeds, run)?;
-    let text = format!(
-        "pure causal attention falls by {causal} decades a layer over layers 20 to 40, the same at every depth (log₁₀ ½ = \
-         -0.301): plain exponential, towards the first token, although every attention matrix is of full rank"
-    );
-    evidence.weigh(false, text);
-    evidence.measure_sample("causal_slope_log10_per_layer", causal.clone(), "per layer");
-    if settings.text("window_rate")? == "yes" {
-        let window = slopes(sizes, &Mask::window(4)?, (40, 60), &seeds, run)?;
-        let text = format!(
-            "pure attention in a causal window of 4 falls by {window} decades a layer over layers 40 to 60"
-        );
-        evidence.weigh(false, text);
-        evidence.measure_sample("window_slope_log10_per_layer", window, "per layer");
-    }
-    Ok(causal.mean())
-}
-
-/// The slope of log₁₀ of the residual ratio of pure attention over some layers: per layer, one value a draw.
-///
-/// Points that are not ten times above the rounding floor are left out; NaN where fewer than three are left.
-fn slopes(
-    sizes: &Sizes,
-    mask: &Mask,
-    (from, to): (usize, usize),
-    seeds: &[u64],
-    run: &Run,
-) -> Result<Sample> {
-    let deep = sizes.deep(to);
-    let [slopes] = draws(seeds, "rates", run, |seed| {
-        let states = Stack::new(deep.pure(), seed)?.hidden_states(&deep.input(seed), mask, run)?;
-        let points = (from..=to).map(|layer| (layer as f64, log_ratio(residual_ratio(states[layer].view()))));
-        let above = (10.0 * sizes.floor()).log10();
-        Ok([slope(&points.filter(|&(_, y)| y > above).collect::<Vec<_>>())])
-    })?;
-    Ok(slopes)
-}
-
-/// The slope of the line of least squares; NaN for fewer than three points.
-fn slope(points: &[(f64, f64)]) -> f64 {
-    if points.len() < 3 {
-        return f64::NAN;
-    }
-    let count = points.len() as f64;
-    let (x_mean, y_mean) = points.iter().fold((0.0, 0.0), |(x, y), p| (x + p.0 / count, y + p.1 / count));
-    let products: f64 = points.iter().map(|(x, y)| (x - x_mean) * (y - y_mean)).sum();
-    let squares: f64 = points.iter().map(|(x, _)| (x - x_mean).powi(2)).sum();
-    products / squares
-}
-
 /// The same stacks in f32 on a device, as far as f32 goes, for the first seed. The verdict stands on f64 either way.
 fn on_device(
     e: &mut Evidence,
@@ -509,6 +416,7 @@ fn plot(evidence: &mut Evidence, sizes: &Sizes, residuals: &[Residual]) {
 
 #[cfg(test)]
 mod tests {
+    use super::rates::{slope, slopes};
     use super::*;
     use crate::claim::tests::settings;
 

@@ -1,5 +1,8 @@
 //! Claims: a causal model keeps its cache of keys and values from turn to turn, and only a causal one does.
 
+mod cost;
+mod encoder;
+
 use super::Parameter;
 use super::prelude::*;
 use super::timing::{self, Cost};
@@ -12,6 +15,8 @@ use crate::numbers::scaled;
 use crate::ops::{concat, slice};
 use crate::probe::Unobserved;
 use crate::tensor::Tensor;
+use cost::cost;
+use encoder::encoder;
 
 const SOURCE: &str =
     "The popular account of why language models are decoder-only: inference cost in multi-turn dialogue";
@@ -297,201 +302,6 @@ fn changed(dialogue: &Dialogue, at: usize, mask: Mask, run: &Run) -> Result<usiz
         far > 1e-6 * before.iter().fold(0.0f32, |size, x| size.max(x.abs()))
     });
     Ok(moved.count())
-}
-
-/// One step at one context, with the cache and without.
-struct Step {
-    tokens: usize,
-    costs: [Cost; 2],
-}
-
-const WAYS: [&str; 2] = ["with_cache", "without_cache"];
-
-/// What one decoding step costs with the cache and without: counted, and timed.
-fn cost(evidence: &mut Evidence, settings: &Settings, dialogue: &Dialogue, run: &Run) -> Result<()> {
-    let (d, repeats) = (dialogue.model.description(), settings.integer("repeats")?);
-    let contexts = settings.ascending("contexts")?;
-    if let Some(long) = contexts.iter().find(|&&tokens| tokens > d.context) {
-        let expected = format!("at most {}, the context of {}", d.context, dialogue.name);
-        return Err(Error::invalid("contexts", long, expected));
-    }
-    if contexts.len() < 2 {
-        return Err(Error::invalid("contexts", format!("{contexts:?}"), "two different ones or more"));
-    }
-    let steps = contexts.into_iter().map(|tokens| step(dialogue, tokens, repeats, run));
-    let steps = steps.collect::<Result<Vec<Step>>>()?;
-    steps.iter().for_each(|step| record(evidence, d, step));
-    // The exponent of T by which `of` grows.
-    let power = |of: &dyn Fn(&Step) -> f64| {
-        timing::growth(&steps.iter().map(|step| (step.tokens as f64, of(step))).collect::<Vec<_>>())
-    };
-    let flops_power = [0, 1].map(|way| power(&|step| step.costs[way].flops()));
-    for (way, (name, theory)) in WAYS.iter().zip([1.0, 2.0]).enumerate() {
-        let attention = power(&|step| step.costs[way].work.activations as f64);
-        let measured = evidence.measure(format!("growth_attention_flops_{name}"), attention, "power of T");
-        measured.expect(theory, 1e-9, "theory: a row or the square of scores");
-        evidence.measure(format!("growth_flops_{name}"), flops_power[way], "power of T");
-        let seconds = power(&|step| timing::median(&step.costs[way].seconds));
-        evidence.measure(format!("growth_seconds_{name}"), seconds, "power of T");
-    }
-    let last = &steps[steps.len() - 1];
-    let [cached, full] = [0, 1].map(|way| last.costs[way].flops());
-    let [fast, slow] = [0, 1].map(|way| timing::median(&last.costs[way].seconds));
-    let text = format!(
-        "a step at T = {} takes {} with the cache and {} without, {} times as much; in time {} times (medians, not part of \
-         the verdict); between the contexts measured, operations grow as T^{} and T^{}",
-        last.tokens,
-        scaled(cached, "FLOP"),
-        scaled(full, "FLOP"),
-        short(full / cached),
-        short(slow / fast),
-        short(flops_power[0]),
-        short(flops_power[1]),
-    );
-    evidence.weigh(full > cached, text);
-    let mut cache = dialogue.model.cache(1)?;
-    let both_turns = Input::new(dialogue.ids.clone());
-    dialogue.model.hidden_after(&mut cache, &both_turns, &MaskChoice::AsTrained, &mut Unobserved, run)?;
-    let theory = (2 * d.layers * d.kv_heads * d.head_size * size_of::<f32>()) as f64;
-    let bytes = cache.bytes() as f64 / cache.len() as f64;
-    let measured = evidence.measure("cache_bytes_per_token", bytes, "bytes");
-    measured.expect(theory, 0.5, "2·L·G·D numbers of 4 bytes");
-    evidence.measure("saved_by_grouped_queries", d.heads as f64 / d.kv_heads as f64, "times");
-    plot_steps(evidence, settings, dialogue, &steps);
-    Ok(())
-}
-
-fn step(dialogue: &Dialogue, tokens: usize, repeats: usize, run: &Run) -> Result<Step> {
-    let model = dialogue.model.as_ref();
-    let ids: Vec<u32> = dialogue.ids.iter().copied().cycle().take(tokens).collect();
-    let (past, last) = ids.split_at(tokens - 1);
-    let (mut cache, mask) = (model.cache(1)?, MaskChoice::AsTrained);
-    model.hidden_after(&mut cache, &Input::new(past.to_vec()), &mask, &mut Unobserved, run)?;
-    let (last, all, quiet) = (Input::new(last.to_vec()), Input::new(ids.clone()), run.quiet());
-    // Reads the logits, so that a GPU has done its work.
-    let finish = |hidden: &Tensor| -> Result<()> {
-        model.logits(hidden, &mut Unobserved)?.map_or(Ok(()), |logits| logits.to_vec().map(drop))
-    };
-    // One token on the cache of all before it; and all tokens again.
-    let with_cache = || {
-        let mut cache: KvCache = cache.clone();
-        finish(&model.hidden_after(&mut cache, &last, &mask, &mut Unobserved, &quiet)?)
-    };
-    let without_cache = || {
-        let hidden = model.hidden(&all, &mask, &mut Unobserved, &quiet)?;
-        finish(&slice(&hidden, Axis::Query, tokens - 1..tokens)?)
-    };
-    let stage = format!("timing T = {tokens}");
-    let costs = timing::costs([Box::new(with_cache), Box::new(without_cache)], repeats, &stage, run)?;
-    Ok(Step { tokens, costs })
-}
-
-fn record(evidence: &mut Evidence, d: &Description, Step { tokens, costs }: &Step) {
-    let t = *tokens as f64;
-    // Numbers in the matrices of all layers: 2·C·HD + 2·C·GD + 3·C·F each.
-    let attention = 2 * d.width * d.head_size * (d.heads + d.kv_heads);
-    let weights = 2.0 * (d.layers * (attention + 3 * d.width * d.feed_forward)) as f64;
-    let per_pair = (4 * d.layers * d.heads * d.head_size) as f64;
-    let logits = (2 * d.vocab * d.width) as f64;
-    let theory = [weights + per_pair * t + logits, weights * t + per_pair * t * t + logits];
-    for ((name, cost), theory) in WAYS.iter().zip(costs).zip(theory) {
-        let source = "2 per weight and token, 4·L·H·D per query and key, 2·V·C once";
-        cost.report(evidence, &format!("{name}_t{tokens}"), theory, source);
-    }
-}
-
-fn plot_steps(evidence: &mut Evidence, settings: &Settings, dialogue: &Dialogue, steps: &[Step]) {
-    let curve = |way: usize, y: &dyn Fn(&Step) -> f64| {
-        let (name, kind) = [("with cache", Kind::Causal), ("without cache", Kind::Plain)][way];
-        Curve::new(name, kind, steps.iter().map(|step| (step.tokens as f64, y(step))))
-    };
-    let axes = |y: &str| [PlotAxis::log("context T / tokens"), PlotAxis::log(y)];
-    let counted = [0, 1].map(|way| curve(way, &|step| step.costs[way].flops() / 1e6));
-    let figure = lines("Operations of a step", axes("operations / MFLOP"), counted.into(), Vec::new());
-    let name = &dialogue.name;
-    let caption =
-        format!("{name}: operations of one decoding step, counted from the shapes of its products.");
-    evidence.plot("step-flops", caption, figure);
-    let timed = [0, 1].map(|way| {
-        let spread: Vec<f64> = steps.iter().map(|step| step.costs[way].seconds.sd() * 1e3).collect();
-        curve(way, &|step| timing::median(&step.costs[way].seconds) * 1e3).with_spread(spread)
-    });
-    let caption = format!(
-        "{name}: time of one decoding step on {}, medians with the standard deviation over the repeats, without a lower \
-         end where that is below a tenth of the median.",
-        settings.device()
-    );
-    evidence.plot("step-time", caption, lines("Time of a step", axes("time / ms"), timed.into(), Vec::new()));
-}
-
-/// The same question for a RedLLM of random weights: relative changes of the keys and values of its cross-attention
-/// within a turn, while the decoder writes, and when the encoder reads the whole dialogue.
-fn encoder(evidence: &mut Evidence, settings: &Settings, dialogue: &Dialogue, run: &Run) -> Result<[f64; 2]> {
-    let (vocab, context) = (dialogue.model.description().vocab, dialogue.ids.len() + 1);
-    let sizes =
-        PairSizes { width: 48, heads: 4, kv_heads: 2, head_size: 12, feed_forward: 96, vocab, context };
-    let config = Config::from_value("an encoder-decoder of this claim", sizes.redllm([2, 2]))?;
-    let model = model::seeded(&config, settings.seed()?, settings.device())?;
-    let changes = [within_a_turn(&*model, dialogue, run)?, over_turns(&*model, dialogue, run)?];
-    let theory = "theory: the encoder does not see the decoder";
-    evidence.measure("change_encoder_in_turn", changes[0], "").expect(0.0, ROUNDING, theory);
-    evidence.measure("change_encoder_grown", changes[1], "");
-    let what = ["an encoder-decoder within a turn", "an encoder that reads the history"];
-    for (what, change) in what.into_iter().zip(changes) {
-        let is_kept = change <= ROUNDING;
-        let text = format!(
-            "{what} (random weights): {} its cross-attention's keys and values, relative change {}",
-            if is_kept { "keeps" } else { "loses" },
-            short(change)
-        );
-        evidence.weigh(!is_kept, text);
-    }
-    Ok(changes)
-}
-
-/// The answer decoded token by token on keys and values computed once, against an encoder that reads the
-/// prompt again for every token: relative difference of the hidden states.
-fn within_a_turn(model: &dyn Model, dialogue: &Dialogue, run: &Run) -> Result<f64> {
-    let (prompt, answer) = dialogue.ids[..dialogue.first].split_at(dialogue.prompt);
-    let input = |ids: &[u32]| Input::new(prompt.to_vec()).with_decoder(ids.to_vec());
-    let (mut cache, mask) = (model.cache(1)?, MaskChoice::AsTrained);
-    let (mut once, mut again) = (Vec::new(), Vec::new());
-    for (end, token) in answer.chunks(1).enumerate() {
-        once.push(model.hidden_after(&mut cache, &input(token), &mask, &mut Unobserved, run)?);
-        let states = model.hidden(&input(&answer[..=end]), &mask, &mut Unobserved, run)?;
-        again.push(slice(&states, Axis::Query, end..end + 1)?);
-    }
-    Ok(difference(&joined(&again)?, &joined(&once)?)?.0)
-}
-
-/// States one after the other.
-fn joined(states: &[Tensor]) -> Result<Tensor> {
-    let (first, others) = states.split_first().expect("an answer has a token");
-    others.iter().try_fold(first.clone(), |all, state| concat(&all, state, Axis::Query))
-}
-
-/// The prompt's keys and values when the encoder reads the prompt alone, and when it reads the whole dialogue.
-fn over_turns(model: &dyn Model, dialogue: &Dialogue, run: &Run) -> Result<f64> {
-    let before = cross_attention(model, &dialogue.ids[..dialogue.prompt], run)?;
-    let mut after = cross_attention(model, &dialogue.ids, run)?;
-    after.truncate(dialogue.prompt)?;
-    let mut largest = 0.0;
-    for (before, after) in before.layers().iter().zip(after.layers()) {
-        for (before, after) in [(before.keys(), after.keys()), (before.values(), after.values())] {
-            largest = f64::max(largest, difference(before, after)?.0);
-        }
-    }
-    Ok(largest)
-}
-
-/// The keys and values that the decoder's cross-attention makes of a text.
-fn cross_attention(model: &dyn Model, text: &[u32], run: &Run) -> Result<KvCache> {
-    let mut cache = model.cache(1)?;
-    let input = Input::new(text.to_vec()).with_decoder(vec![text[0]]);
-    model.hidden_after(&mut cache, &input, &MaskChoice::AsTrained, &mut Unobserved, run)?;
-    let cross =
-        cache.cross().ok_or_else(|| Error::invalid("cache", "without an encoder", "one of a pair"))?;
-    Ok(cross.keys_and_values().clone())
 }
 
 /// Whether every one of `ways`, none of them causal, loses its cache, and an encoder-decoder too.
