@@ -1,9 +1,9 @@
-//! Which of the installed models an experiment on one stack takes, and why it leaves the others.
+//! Which installed models an experiment on one stack takes, and why it leaves out the others.
 
 use crate::model::FAMILIES;
 use crate::model::store::{Entry, Origin};
 
-/// Models that are here, with a sentence for every reason for which some are left out.
+/// The models that are taken, and a note for every reason why others are left out.
 pub(super) struct AtHand {
     pub taken: Vec<Entry>,
     pub notes: Vec<String>,

@@ -108,7 +108,7 @@ pub fn linear_weights(
     Ok(weights)
 }
 
-/// What a mechanism makes of one head on a GPU.
+/// The weights of one head, as a mechanism computes them on a GPU.
 fn weights_on(
     device: &Device,
     attention: &dyn Attention,
@@ -131,7 +131,7 @@ fn weights_on(
     Ok(Array2::from_shape_vec((n, n), values).expect("n x n weights"))
 }
 
-/// Keeps the weights as they pass.
+/// Keeps the weights that the mechanism shows.
 struct KeepWeights(Option<Tensor>);
 
 impl Probe for KeepWeights {

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use serde_json::Value;
+
 use super::{Sample, Settings};
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::figure::Figure;
+use crate::figure::{Figure, Lines};
 
 /// One number of an experiment.
 #[derive(Clone, Debug)]
@@ -106,7 +108,7 @@ pub struct Finding {
 pub struct Illustration {
     /// Its file's name, without an extension.
     pub name: String,
-    /// What stands beside it.
+    /// The words beside the picture.
     pub caption: String,
     /// The picture.
     pub figure: Box<dyn Figure + Send + Sync>,
@@ -118,22 +120,23 @@ impl fmt::Debug for Illustration {
     }
 }
 
-/// What an experiment found, as people and files read it.
+/// What an experiment found, for people and files.
 #[derive(Debug, Default)]
 pub struct Evidence {
     measured: Vec<Measured>,
     findings: Vec<Finding>,
     illustrations: Vec<Illustration>,
     notes: Vec<String>,
+    settings: Value,
 }
 
 impl Evidence {
-    /// Nothing yet.
-    pub fn new() -> Self {
-        Evidence::default()
+    /// Nothing yet, of an experiment with these settings.
+    pub fn new(settings: &Settings) -> Self {
+        Evidence { settings: settings.record(), ..Evidence::default() }
     }
 
-    /// Records a number that does not depend on draws; what it should be is said of the result.
+    /// Records a number that does not depend on draws. The result takes what is expected of it.
     pub fn measure(&mut self, name: impl Into<String>, value: f64, unit: &'static str) -> &mut Measured {
         self.push(Measured { name: name.into(), value, unit, spread: None, expected: None })
     }
@@ -149,23 +152,28 @@ impl Evidence {
         self.push(Measured { name: name.into(), value, unit, spread: Some(sample), expected: None })
     }
 
+    /// Records a pure number over draws.
+    pub(super) fn record(&mut self, name: impl Into<String>, sample: &Sample) -> &mut Measured {
+        self.measure_sample(name, sample.clone(), "")
+    }
+
     fn push(&mut self, measured: Measured) -> &mut Measured {
         self.measured.push(measured);
         self.measured.last_mut().expect("just pushed")
     }
 
-    /// Puts a sentence on the side that the data put it: for the claim where `supports`, else against.
+    /// Adds a sentence: for the claim where `supports`, else against it.
     pub fn weigh(&mut self, supports: bool, text: impl Into<String>) {
         self.findings.push(Finding { supports, text: text.into() });
     }
 
-    /// Says how the numbers came about, where that is neither for the claim nor against it: what was left
-    /// out, what another device computed.
+    /// Says something about the experiment that is neither for the claim nor against it, such as which models were
+    /// left out.
     pub fn note(&mut self, text: impl Into<String>) {
         self.notes.push(text.into());
     }
 
-    /// Notes, for an experiment on another device, what of it the CPU computes all the same.
+    /// Notes what the CPU computes even where the experiment runs on another device.
     pub(super) fn note_cpu(&mut self, settings: &Settings, what: &str) {
         if *settings.device() != Device::Cpu {
             self.note(format!("computed by the CPU whatever the device: {what}"));
@@ -186,8 +194,18 @@ impl Evidence {
         });
     }
 
-    /// The number called `name`: for people who ask for it, in a notebook or a test. A verdict reads its claim's
-    /// own results instead.
+    /// Adds curves with their caption, and the settings that recreate them.
+    pub(super) fn plot(&mut self, name: impl Into<String>, caption: impl Into<String>, figure: Lines) {
+        let settings = self.settings.clone();
+        self.show(name, caption, Lines { settings, ..figure });
+    }
+
+    /// What recreates the experiment.
+    pub(super) fn settings(&self) -> Value {
+        self.settings.clone()
+    }
+
+    /// The number called `name`, for notebooks and tests. No verdict reads a number by its name.
     ///
     /// # Errors
     /// [`Error::Invalid`] if it was not measured.
@@ -232,6 +250,11 @@ impl Evidence {
     /// Numbers that are not what they should be.
     pub fn disagreements(&self) -> impl Iterator<Item = &Measured> {
         self.measured.iter().filter(|measured| !measured.agrees())
+    }
+
+    /// The number called `name`, to say what it should be.
+    pub(super) fn find_mut(&mut self, name: &str) -> Option<&mut Measured> {
+        self.measured.iter_mut().find(|measured| measured.name == name)
     }
 
     fn find(&self, name: &str) -> Result<&Measured> {

@@ -1,8 +1,9 @@
 //! Claims on trial: each claim of the popular account as an experiment that anyone can rerun.
 //!
-//! One folder per claim: its statement, who says it, what is exactly true, an experiment that takes seconds,
-//! and a rule that reads the verdict off its typed results ([`Experiment`]), arena by arena ([`Verdict`]).
-//! [`CLAIMS`] is the registry; command line, app, notebooks and book walk it.
+//! One module per claim: its statement, who says it, what is exactly true, an experiment that takes seconds, and a
+//! rule that reads the verdict off its typed results, arena by arena ([`Verdict`]). [`CLAIMS`] is the registry;
+//! command line, app, notebooks and book walk it. What numpy and mpmath found for the same quantities is in
+//! `reference.txt`, and is compared in every run.
 //!
 //! ```
 //! use rankscope::claim::{self, Effort, Settings};
@@ -19,7 +20,6 @@ mod at_hand;
 mod bidirectional_low_rank;
 mod cache_reuse;
 mod causal_full_rank;
-mod chart;
 mod depth_collapse;
 mod draw;
 mod encoder_decoder_cost;
@@ -32,10 +32,12 @@ mod mixed_directions;
 mod parameter;
 mod phase_map;
 mod rank_is_information;
+mod reference;
 mod sample;
 mod settings;
 mod softmax_raises_rank;
 mod softmax_rank;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod timing;
@@ -61,7 +63,7 @@ use crate::run::Run;
 /// What a claim says, and what is known about it before any experiment.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct About {
-    /// Its name on every surface, in lower case with hyphens.
+    /// Its name everywhere, in lower case with hyphens.
     pub id: &'static str,
     /// The claim in one sentence, as its defenders put it.
     pub statement: &'static str,
@@ -73,93 +75,79 @@ pub struct About {
     pub reconsider: &'static str,
 }
 
-/// One claim on the registry; every [`Experiment`] is one.
-pub trait Claim: Sync {
-    /// What it says.
-    fn about(&self) -> &'static About;
-
-    /// What can be set, beside `seed`, which every claim has.
-    fn parameters(&self) -> &'static [Parameter];
-
-    /// Measures and judges.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] naming a setting and what it may be; [`Error::Cancelled`]; errors of the device.
-    fn decide(&self, settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)>;
+/// A claim: a statement, and an experiment that decides what is true of it.
+#[derive(Debug)]
+pub struct Claim {
+    about: About,
+    parameters: &'static [Parameter],
+    decide: fn(&Settings, &Run) -> Result<(Evidence, Verdict)>,
 }
 
-/// A claim with results of its own type: a statement, an experiment, and a rule that reads the verdict off
-/// what was measured.
-pub trait Experiment: Sync {
-    /// What the experiment finds, as the verdict reads it.
-    type Measured;
-
+impl Claim {
     /// What it says.
-    const ABOUT: About;
+    pub fn about(&self) -> &About {
+        &self.about
+    }
 
     /// What can be set, beside `seed`, which every claim has.
-    const PARAMETERS: &'static [Parameter];
-
-    /// The experiment. Everything measured comes from this run.
-    ///
-    /// # Errors
-    /// As [`Claim::decide`].
-    fn measure(&self, settings: &Settings, run: &Run) -> Result<Self::Measured>;
-
-    /// The verdict, from what was measured and from nothing else.
-    fn judge(&self, measured: &Self::Measured) -> Verdict;
-
-    /// What was measured as people and files read it: each number once, with what it should be, sentences for
-    /// and against, pictures.
-    ///
-    /// # Errors
-    /// As [`Claim::decide`].
-    fn report(&self, measured: Self::Measured, settings: &Settings) -> Result<Evidence>;
+    pub fn parameters(&self) -> &'static [Parameter] {
+        self.parameters
+    }
 }
 
-impl<E: Experiment> Claim for E {
-    fn about(&self) -> &'static About {
-        &E::ABOUT
-    }
+/// What the claims' modules use.
+mod prelude {
+    pub(super) use ndarray::{Array2, ArrayView2};
 
-    fn parameters(&self) -> &'static [Parameter] {
-        E::PARAMETERS
-    }
-
-    fn decide(&self, settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
-        let measured = self.measure(settings, run)?;
-        let verdict = self.judge(&measured);
-        Ok((self.report(measured, settings)?, verdict))
-    }
+    pub(super) use super::Allowed::{Integer, Integers, Number, Numbers, Text, Word};
+    pub(super) use super::parameter::set;
+    pub(super) use super::sweep::{
+        LOGIT_SCALES, Place, by_scale, columns, curve, draws, lines, means, sweep,
+    };
+    pub(super) use super::trained::{self, Heads, Subject, in_models, plain};
+    pub(super) use super::verdict::{sentence, times};
+    pub(super) use super::{
+        About, Ahead, Claim, Draw, Evidence, Exact, Floating, Outcome, PhaseGrid, Sample, Settings, Trained,
+        Verdict, attention_weights, gaussian, phase_map,
+    };
+    pub(super) use crate::blas;
+    pub(super) use crate::device::Device;
+    pub(super) use crate::error::{Error, Result};
+    pub(super) use crate::figure::style::Kind;
+    pub(super) use crate::figure::{Curve, PlotAxis, Reference};
+    pub(super) use crate::mask::Mask;
+    pub(super) use crate::numbers::short;
+    pub(super) use crate::rank::{self, Spectrum, Tolerance};
+    pub(super) use crate::run::Run;
 }
 
 /// Every claim, in the order in which they are taught.
-pub static CLAIMS: &[&dyn Claim] = &[
-    &causal_full_rank::CausalFullRank,
-    &bidirectional_low_rank::BidirectionalLowRank,
-    &softmax_raises_rank::SoftmaxRaisesRank,
-    &softmax_rank::SoftmaxRank,
-    &head_size_bottleneck::HeadSizeBottleneck,
-    &fixed_head_size::FixedHeadSize,
-    &depth_collapse::DepthCollapse,
-    &linear_attention_rank::LinearAttentionRank,
-    &linear_attention_rank::LinearAttentionCausalRank,
-    &mixed_directions::MixedDirections,
-    &mask_carries_position::MaskCarriesPosition,
-    &mask_carries_position::MaskTellsOrder,
-    &rank_is_information::RankIsInformation,
-    &cache_reuse::CacheReuse,
-    &cache_reuse::OnlyCausalReuse,
-    &encoder_decoder_cost::EncoderDecoderCost,
-    &trained_low_rank::TrainedLowRank,
+pub static CLAIMS: &[&Claim] = &[
+    &causal_full_rank::CLAIM,
+    &bidirectional_low_rank::CLAIM,
+    &softmax_raises_rank::CLAIM,
+    &softmax_rank::CLAIM,
+    &head_size_bottleneck::CLAIM,
+    &fixed_head_size::CLAIM,
+    &depth_collapse::CLAIM,
+    &linear_attention_rank::BIDIRECTIONAL,
+    &linear_attention_rank::CAUSAL,
+    &mixed_directions::CLAIM,
+    &mask_carries_position::POSITION,
+    &mask_carries_position::ORDER,
+    &rank_is_information::CLAIM,
+    &cache_reuse::CLAIM,
+    &cache_reuse::ONLY_CAUSAL,
+    &encoder_decoder_cost::CLAIM,
+    &trained_low_rank::CLAIM,
 ];
 
 /// The claim with this id.
 ///
 /// # Errors
 /// [`Error::Invalid`] listing the ids there are.
-pub fn find(id: &str) -> Result<&'static dyn Claim> {
-    let ids = || CLAIMS.iter().map(|claim| claim.about().id).collect::<Vec<_>>().join(", ");
-    let found = CLAIMS.iter().find(|claim| claim.about().id == id);
+pub fn find(id: &str) -> Result<&'static Claim> {
+    let ids = || CLAIMS.iter().map(|claim| claim.about.id).collect::<Vec<_>>().join(", ");
+    let found = CLAIMS.iter().find(|claim| claim.about.id == id);
     found.copied().ok_or_else(|| Error::invalid("claim", format!("{id:?}"), format!("one of {}", ids())))
 }

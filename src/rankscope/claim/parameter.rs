@@ -53,6 +53,16 @@ pub enum Value {
     Text(String),
 }
 
+/// A parameter with its values in a quick and in a full run.
+pub(super) const fn set(
+    name: &'static str,
+    summary: &'static str,
+    allowed: Allowed,
+    [quick, full]: [&'static str; 2],
+) -> Parameter {
+    Parameter { name, summary, allowed, quick, full }
+}
+
 /// The most items in a list: a sweep longer than this is a typing error.
 const MOST: usize = 1000;
 
@@ -63,10 +73,10 @@ impl Parameter {
     /// [`Error::Invalid`] naming the parameter, the text and what is allowed.
     pub fn parse(&self, text: &str) -> Result<Value> {
         let value = match self.allowed {
-            Allowed::Integer(low, high) => integer(text, low, high).map(Value::Integer),
-            Allowed::Number(low, high) => number(text, low, high).map(Value::Number),
-            Allowed::Integers(low, high) => list(text, |item| integer(item, low, high)).map(Value::Integers),
-            Allowed::Numbers(low, high) => list(text, |item| number(item, low, high)).map(Value::Numbers),
+            Allowed::Integer(low, high) => whole(text, low, high).map(Value::Integer),
+            Allowed::Number(low, high) => decimal(text, low, high).map(Value::Number),
+            Allowed::Integers(low, high) => list(text, |item| whole(item, low, high)).map(Value::Integers),
+            Allowed::Numbers(low, high) => list(text, |item| decimal(item, low, high)).map(Value::Numbers),
             Allowed::Word(words) => words.contains(&text).then(|| Value::Text(text.to_owned())),
             Allowed::Text => Some(Value::Text(text.to_owned())),
         };
@@ -90,11 +100,11 @@ impl Allowed {
     }
 }
 
-fn integer(text: &str, low: u64, high: u64) -> Option<u64> {
+fn whole(text: &str, low: u64, high: u64) -> Option<u64> {
     text.trim().parse().ok().filter(|value| (low..=high).contains(value))
 }
 
-fn number(text: &str, low: f64, high: f64) -> Option<f64> {
+fn decimal(text: &str, low: f64, high: f64) -> Option<f64> {
     text.trim().parse().ok().filter(|value| (low..=high).contains(value))
 }
 

@@ -82,6 +82,15 @@ impl Ahead {
             _ => Ahead::Neither,
         }
     }
+
+    /// Whether the causal mask is ahead; `None` where the draws do not tell.
+    pub(super) fn is_causal(self) -> Option<bool> {
+        match self {
+            Ahead::Causal => Some(true),
+            Ahead::Bidirectional => Some(false),
+            Ahead::Neither => None,
+        }
+    }
 }
 
 /// The effective ranks of causal and of bidirectional attention at every point of `grid`.

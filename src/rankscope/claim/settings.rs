@@ -1,9 +1,9 @@
-//! [`Settings`]: what recreates an experiment.
+//! [`Settings`]: the values that recreate an experiment.
 
 use serde_json::{Map, json};
 
 use super::Claim;
-use super::parameter::{Allowed, Parameter, Value};
+use super::parameter::{Allowed, Parameter, Value, set};
 use crate::device::Device;
 use crate::error::{Error, Result};
 
@@ -18,13 +18,12 @@ pub enum Effort {
 }
 
 /// The parameter that every claim has.
-const SEED: Parameter = Parameter {
-    name: "seed",
-    summary: "the first of the seeds of everything random",
-    allowed: Allowed::Integer(0, u32::MAX as u64),
-    quick: "0",
-    full: "0",
-};
+const SEED: Parameter = set(
+    "seed",
+    "the first of the seeds of everything random",
+    Allowed::Integer(0, u32::MAX as u64),
+    ["0"; 2],
+);
 
 /// The settings of one claim's experiment: a value for each of its parameters, and the device.
 #[derive(Clone, Debug)]
@@ -38,8 +37,8 @@ impl Settings {
     /// The claim's own values for this effort.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if a claim's default lies outside its own range (a test walks all of them).
-    pub fn new(claim: &dyn Claim, effort: Effort, device: Device) -> Result<Self> {
+    /// [`Error::Invalid`] if a default lies outside its own range (a test checks all of them).
+    pub fn new(claim: &Claim, effort: Effort, device: Device) -> Result<Self> {
         let parameters = claim.parameters().iter().chain([&SEED]);
         let values = parameters.map(|parameter| {
             let default = match effort {
@@ -115,6 +114,29 @@ impl Settings {
         }
     }
 
+    /// Whole numbers in ascending order, each once.
+    ///
+    /// # Errors
+    /// As [`integer`](Self::integer).
+    pub(super) fn ascending(&self, name: &str) -> Result<Vec<usize>> {
+        let mut values = self.integers(name)?;
+        values.sort_unstable();
+        values.dedup();
+        Ok(values)
+    }
+
+    /// The width and the heads, which divide it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where they do not.
+    pub(super) fn width_and_heads(&self) -> Result<(usize, usize)> {
+        let (width, heads) = (self.integer("width")?, self.integer("heads")?);
+        if !width.is_multiple_of(heads) {
+            return Err(Error::invalid("heads", heads, format!("a divisor of width = {width}")));
+        }
+        Ok((width, heads))
+    }
+
     /// A number.
     ///
     /// # Errors
@@ -153,7 +175,7 @@ impl Settings {
         self.values.iter().map(|(parameter, value)| (parameter.name, value))
     }
 
-    /// What recreates the experiment, as it stands in every figure and export.
+    /// What recreates the experiment; every figure and export has it.
     pub fn record(&self) -> serde_json::Value {
         let mut record = Map::new();
         record.insert("claim".into(), json!(self.claim));
@@ -174,6 +196,18 @@ impl Settings {
             value => format!(" --set {name}={value}"),
         });
         format!("rankscope claims run {}{} --device {device}", self.claim, set.collect::<String>())
+    }
+
+    /// Whether all these settings, `name=value` with spaces between, have these values.
+    pub(super) fn are(&self, wanted: &str) -> bool {
+        wanted
+            .split_whitespace()
+            .all(|pair| self.values().any(|(name, value)| format!("{name}={value}") == pair))
+    }
+
+    /// The id of the claim that they are for.
+    pub(super) fn claim(&self) -> &'static str {
+        self.claim
     }
 
     fn value(&self, name: &str) -> Result<&Value> {

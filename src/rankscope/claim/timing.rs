@@ -2,16 +2,57 @@
 
 use std::time::Instant;
 
-use super::Sample;
+use super::{Evidence, Sample};
 use crate::error::Result;
+use crate::ops::work::{self, Work};
 use crate::run::Run;
 
-/// One thing to time; it must not return before its numbers are there.
+/// One thing to time; it returns when its numbers are there.
 pub(super) type Task<'a> = Box<dyn FnMut() -> Result<()> + 'a>;
 
-/// Seconds of each of `tasks`, run in turn, `repeats` times after one round that is not timed: what disturbs
-/// the machine then disturbs all of them.
-pub(super) fn in_turn(tasks: &mut [Task<'_>], repeats: usize, stage: &str, run: &Run) -> Result<Vec<Sample>> {
+/// What one thing takes.
+pub(super) struct Cost {
+    pub work: Work,
+    pub seconds: Sample,
+}
+
+impl Cost {
+    /// Operations.
+    pub fn flops(&self) -> f64 {
+        self.work.total() as f64
+    }
+
+    /// Records operations, which are known, and seconds under `name`.
+    pub fn report(&self, evidence: &mut Evidence, name: &str, known: f64, source: &'static str) {
+        evidence.measure(format!("flops_{name}"), self.flops(), "FLOP").expect(known, 0.5, source);
+        evidence.measure(format!("median_seconds_{name}"), median(&self.seconds), "s");
+        evidence.measure_sample(format!("seconds_{name}"), self.seconds.clone(), "s");
+    }
+}
+
+/// Operations of each of `tasks`, and seconds as [`in_turn`] takes them.
+pub(super) fn costs<const N: usize>(
+    mut tasks: [Task<'_>; N],
+    repeats: usize,
+    stage: &str,
+    run: &Run,
+) -> Result<[Cost; N]> {
+    let mut counted = Vec::new();
+    for task in &mut tasks {
+        let (done, work) = work::count(&mut *task);
+        done?;
+        counted.push(work);
+    }
+    let mut all = counted.into_iter().zip(in_turn(&mut tasks, repeats, stage, run)?);
+    Ok(std::array::from_fn(|_| {
+        let (work, seconds) = all.next().expect("one for each task");
+        Cost { work, seconds }
+    }))
+}
+
+/// Seconds of each of `tasks`, run in turn `repeats` times, after one round that is not timed. In turn, because
+/// what disturbs the machine then disturbs all of them.
+fn in_turn(tasks: &mut [Task<'_>], repeats: usize, stage: &str, run: &Run) -> Result<Vec<Sample>> {
     let mut seconds = vec![Vec::with_capacity(repeats); tasks.len()];
     for round in 0..=repeats {
         for (task, seconds) in tasks.iter_mut().zip(&mut seconds) {

@@ -1,11 +1,15 @@
 //! Trained models as claims try them: which there are, what they read, and what their heads do with it.
 
 use std::fs;
+use std::path::Path;
 
 use ndarray::ArrayView2;
 
+use super::Allowed::{Integer, Text};
 use super::at_hand::{AtHand, at_hand};
-use super::{Allowed, Parameter, Sample, Settings};
+use super::parameter::set;
+use super::verdict::sentence;
+use super::{Evidence, Parameter, Sample, Settings, Trained};
 use crate::Tensor;
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -16,70 +20,37 @@ use crate::probe::Trace;
 use crate::rank;
 use crate::run::Run;
 
-pub(super) const MODELS: Parameter = Parameter {
-    name: "models",
-    summary: "trained models by name or folder, with commas between; `here`: all that are here; empty: none",
-    allowed: Allowed::Text,
-    quick: "here",
-    full: "here",
-};
-
-pub(super) const LARGEST: Parameter = Parameter {
-    name: "largest",
-    summary: "where all models are taken: millions of parameters at most",
-    allowed: Allowed::Integer(1, 100_000),
-    quick: "40",
-    full: "1000",
-};
-
-pub(super) const TEXTS_FILE: Parameter = Parameter {
-    name: "texts",
-    summary: "a file with a text on every line for the trained models; empty: three short built-in texts",
-    allowed: Allowed::Text,
-    quick: "",
-    full: "",
-};
-
-pub(super) const TOKENS: Parameter = Parameter {
-    name: "tokens",
-    summary: "tokens of each text that the trained models read",
-    allowed: Allowed::Integer(2, 1024),
-    quick: "64",
-    full: "128",
-};
+pub(super) const MODELS: Parameter = set(
+    "models",
+    "trained models by name or folder, with commas between; `here`: all that are here; empty: none",
+    Text,
+    ["here"; 2],
+);
+pub(super) const LARGEST: Parameter = set(
+    "largest",
+    "where all models are taken: millions of parameters at most",
+    Integer(1, 100_000),
+    ["40", "1000"],
+);
+pub(super) const TEXTS_FILE: Parameter = set(
+    "texts",
+    "a file with a text on every line for the trained models; empty: three short built-in texts",
+    Text,
+    [""; 2],
+);
+pub(super) const TOKENS: Parameter =
+    set("tokens", "tokens of each text that the trained models read", Integer(2, 1024), ["64", "128"]);
 
 /// Short texts written for this purpose: a tale, an explanation, a dialogue.
-const TEXTS: [&str; 3] = [
-    "The lighthouse stood at the end of the long grey pier, and every evening the keeper climbed its stairs \
-     with a lamp in one hand and a book in the other. Nobody in the village knew what he was reading. Some \
-     said it was an old map of the sea, others said it was a letter from his brother, who had sailed away \
-     many years ago and had never come home. One night a girl followed him up the stairs. She counted the \
-     steps, because she was afraid of the dark, and when she reached the top she saw that the pages of the \
-     book were empty. The keeper smiled and gave her a pencil. From then on they wrote it together, one line \
-     for every ship that passed.",
-    "Bread begins as flour, water and salt, and it would stay a dull paste without yeast. Yeast is alive. It \
-     eats the sugar in the flour and gives off a gas, and the gas is caught in the dough, because the baker \
-     has worked it until it stretches like a thin skin. The warmer the room, the faster the dough rises, but \
-     a slow rise in a cold place gives a better taste. In the oven the gas grows once more, the water turns \
-     to steam, and the crust becomes hard and brown. When the loaf is done it sounds hollow if you knock on \
-     its base. Let it cool before you cut it, for the crumb is still setting, and warm bread tears more \
-     easily than it slices.",
-    "Where did you put the key? I left it on the table, next to the blue cup. There is no blue cup on the \
-     table. Then my sister must have taken it, she drinks tea at four. Could she have taken the key as well? \
-     Why would she want the key, she has one of her own. Perhaps she lost hers again. That is true, she lost \
-     it in the garden last week, and the week before it was in the pocket of a coat that she had given away. \
-     We should look in the garden first. It is raining, and it will be dark soon. Then bring the lamp and the \
-     big umbrella, and I will ask the neighbours whether they have seen anything. Please ask them about the \
-     blue cup too.",
-];
+const TEXTS: &str = include_str!("texts.txt");
 
 /// The texts of the experiment: a line each of the file that `texts` names, or the built-in ones.
 fn texts(settings: &Settings) -> Result<Vec<String>> {
     let path = settings.text("texts")?;
-    if path.is_empty() {
-        return Ok(TEXTS.map(str::to_owned).into());
-    }
-    let content = fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+    let content = match path {
+        "" => TEXTS.to_owned(),
+        path => fs::read_to_string(path).map_err(|error| Error::io(path, error))?,
+    };
     let texts: Vec<String> =
         content.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
     match texts.len() {
@@ -99,36 +70,64 @@ pub(super) struct Subject {
     inputs: Vec<Input>,
 }
 
-/// What `look` finds in each model that the settings name, with the number of tokens of the setting `tokens`;
-/// and a note on every installed model that is left out. `refuse` gives the reason for leaving out models that
-/// were trained under a mask; a model that was named is an error where it cannot be taken, one of all that are
-/// here is left out.
-pub(super) fn each<T>(
+/// What `look` finds in each model that the settings name, as `load` makes it of its name and its folder; the
+/// evidence notes every installed model that is left out.
+///
+/// A model that was named is an error where it cannot be loaded; of all that are here, it is left out.
+pub(super) fn models<S, T>(
+    evidence: &mut Evidence,
     settings: &Settings,
-    tokens: &'static str,
     run: &Run,
-    refuse: impl Fn(&Mask) -> Option<&'static str>,
-    look: impl Fn(&Subject) -> Result<T>,
-) -> Result<(Vec<T>, Vec<String>)> {
+    load: impl Fn(&str, &Path) -> Result<S>,
+    look: impl Fn(&S) -> Result<std::result::Result<T, &'static str>>,
+) -> Result<Vec<T>> {
     let is_named = settings.text(MODELS.name)?.trim() != "here";
-    let (names, mut notes) = names(settings)?;
-    let texts = if names.is_empty() { Vec::new() } else { texts(settings)? };
+    let (names, notes) = names(settings)?;
+    notes.into_iter().for_each(|note| evidence.note(note));
     let mut found = Vec::new();
     for name in names {
         run.check()?;
-        let subject = match Subject::load(&name, &texts, tokens, settings) {
+        let model = match Store::open()?.find(&name).and_then(|folder| load(&name, &folder)) {
             Err(error) if !is_named => {
-                notes.push(format!("left out: {name} ({error})"));
+                evidence.note(format!("left out: {name} ({error})"));
                 continue;
             }
-            subject => subject?,
+            model => model?,
         };
-        match refuse(subject.trained_mask()) {
-            None => found.push(look(&subject)?),
-            Some(reason) => notes.push(format!("left out: {name} ({reason})")),
+        match look(&model)? {
+            Ok(seen) => found.push(seen),
+            Err(reason) => evidence.note(format!("left out: {name} ({reason})")),
         }
     }
-    Ok((found, notes))
+    Ok(found)
+}
+
+/// What `look` finds in each of [`models`] with the texts of the settings.
+pub(super) fn each<T>(
+    evidence: &mut Evidence,
+    settings: &Settings,
+    run: &Run,
+    look: impl Fn(&Subject) -> Result<T>,
+) -> Result<Vec<T>> {
+    each_under(None, evidence, settings, run, look)
+}
+
+/// As [`each`], of models that were trained under this mask.
+pub(super) fn each_under<T>(
+    mask: Option<&Mask>,
+    evidence: &mut Evidence,
+    settings: &Settings,
+    run: &Run,
+    look: impl Fn(&Subject) -> Result<T>,
+) -> Result<Vec<T>> {
+    // The claim about trained attention alone calls its tokens n.
+    let tokens = if settings.has(TOKENS.name) { TOKENS.name } else { "n" };
+    let texts = if settings.text(MODELS.name)?.is_empty() { Vec::new() } else { texts(settings)? };
+    let load = |name: &str, folder: &Path| Subject::load(name, folder, &texts, tokens, settings);
+    models(evidence, settings, run, load, |subject| {
+        let is_other = mask.is_some_and(|mask| subject.trained_mask() != mask);
+        Ok(if is_other { Err("not trained under the mask on trial") } else { Ok(look(subject)?) })
+    })
 }
 
 /// The models that the settings name, and notes on those that are left out.
@@ -152,16 +151,21 @@ fn names(settings: &Settings) -> Result<(Vec<String>, Vec<String>)> {
 
 impl Subject {
     /// Loads a model onto the device of the settings, with `texts` cut to n tokens.
-    fn load(name: &str, texts: &[String], tokens: &'static str, settings: &Settings) -> Result<Self> {
-        let folder = Store::open()?.find(name)?;
-        let model = model::load(&folder, settings.device())?;
+    fn load(
+        name: &str,
+        folder: &Path,
+        texts: &[String],
+        tokens: &'static str,
+        settings: &Settings,
+    ) -> Result<Self> {
+        let model = model::load(folder, settings.device())?;
         model.description().expect_one_stack(name)?;
         model.description().expect_one_mask(name)?;
         let (n, context) = (settings.integer(tokens)?, model.description().context);
         if n > context {
             return Err(Error::invalid(tokens, n, format!("at most {context}, the context of {name}")));
         }
-        let tokenizer = Tokenizer::load(&folder)?;
+        let tokenizer = Tokenizer::load(folder)?;
         let inputs = texts.iter().enumerate().map(|(index, text)| {
             let ids = tokenizer.encode(text)?.ids;
             if ids.len() < n {
@@ -186,14 +190,29 @@ impl Subject {
         &self.model.description().trained_mask
     }
 
-    /// What `of` makes of every head's attention weights `[T, T]` under `mask`: text by text, layer by layer.
+    /// What `of` makes of every head's attention weights `[T, T]` under `mask`.
     pub fn heads<R: Send>(
         &self,
         mask: &Mask,
         run: &Run,
         of: impl Fn(ArrayView2<f64>) -> Result<R> + Sync,
-    ) -> Result<Vec<Vec<R>>> {
-        self.inputs.iter().map(|input| self.heads_of(input, mask, run, &of)).collect()
+    ) -> Result<Heads<R>> {
+        let texts = self.inputs.iter().map(|input| self.heads_of(input, mask, run, &of));
+        let texts = texts.collect::<Result<Vec<Vec<R>>>>()?;
+        let mut heads: Vec<Vec<R>> =
+            texts.first().map_or(Vec::new(), |heads| heads.iter().map(|_| Vec::new()).collect());
+        for text in texts {
+            heads.iter_mut().zip(text).for_each(|(head, found)| head.push(found));
+        }
+        let description = self.model.description();
+        Ok(Heads {
+            name: self.name.clone(),
+            trained: self.trained_mask().clone(),
+            head_size: description.head_size,
+            per_layer: description.heads,
+            tokens: self.inputs.first().map_or(0, Input::len),
+            heads,
+        })
     }
 
     fn heads_of<R: Send>(
@@ -217,13 +236,73 @@ impl Subject {
     }
 }
 
-/// Head by head, a sample over texts of what [`Subject::heads`] found.
-pub(super) fn over_texts<R>(texts: &[Vec<R>], of: impl Fn(&R) -> f64) -> Vec<Sample> {
-    let heads = texts.first().map_or(0, Vec::len);
-    (0..heads).map(|head| texts.iter().map(|heads| of(&heads[head])).collect()).collect()
+/// What was found of the heads of one model.
+pub(super) struct Heads<R> {
+    pub name: String,
+    /// The mask under which the model was trained.
+    pub trained: Mask,
+    pub head_size: usize,
+    /// Heads of a layer.
+    pub per_layer: usize,
+    /// Tokens of each text.
+    pub tokens: usize,
+    /// Head by head, layer by layer, and in each text by text.
+    pub heads: Vec<Vec<R>>,
+}
+
+impl<R> Heads<R> {
+    /// Head by head, a number over the texts.
+    pub fn over(&self, of: impl Fn(&R) -> f64) -> Vec<Sample> {
+        self.heads.iter().map(|texts| texts.iter().map(&of).collect()).collect()
+    }
+
+    /// Over the heads, the mean over the texts.
+    pub fn means(&self, of: impl Fn(&R) -> f64) -> Sample {
+        self.over(of).iter().map(Sample::mean).collect()
+    }
+
+    /// The same model with something else about its heads.
+    pub fn with<S>(self, heads: Vec<Vec<S>>) -> Heads<S> {
+        let Heads { name, trained, head_size, per_layer, tokens, .. } = self;
+        Heads { name, trained, head_size, per_layer, tokens, heads }
+    }
+
+    /// "glass-en (trained causal, D = 16)".
+    pub fn in_words(&self) -> String {
+        format!("{} (trained {}, D = {})", self.name, self.trained, self.head_size)
+    }
+
+    /// The name of a measurement of this model.
+    pub fn measure(&self, what: &str) -> String {
+        format!("{what}_{}", plain(&self.name))
+    }
+}
+
+/// The ruling over `cases`, with `lead` and the words on each model.
+pub(super) fn in_models<T>(
+    models: &[T],
+    cases: impl IntoIterator<Item = Option<bool>>,
+    lead: &str,
+    words: impl Fn(&T) -> String,
+) -> (Trained, String) {
+    let because = match models {
+        [] => "None was named or is installed.".to_owned(),
+        _ => sentence(&format!("{lead}{}", models.iter().map(words).collect::<Vec<_>>().join("; "))),
+    };
+    (Trained::over(cases), because)
 }
 
 /// The name of a model as measurements and files have it.
 pub(super) fn plain(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
+}
+
+/// Heads that were made by hand, on one text or more.
+#[cfg(test)]
+pub(super) fn by_hand<R>(tokens: usize, heads: Vec<Vec<R>>) -> Vec<Heads<R>> {
+    if heads.is_empty() {
+        return Vec::new();
+    }
+    let name = "by hand".to_owned();
+    vec![Heads { name, trained: Mask::causal(), head_size: 2, per_layer: 2, tokens, heads }]
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
-use super::{About, Claim, Evidence, Expected, Settings, Verdict};
+use super::{About, Claim, Evidence, Expected, Settings, Verdict, reference};
 use crate::error::Result;
 use crate::run::Run;
 
@@ -13,11 +13,11 @@ use crate::run::Run;
 pub struct Trial {
     /// What was tried.
     pub about: &'static About,
-    /// What recreates it.
+    /// The settings that recreate it.
     pub settings: Settings,
     /// What was found.
     pub evidence: Evidence,
-    /// What follows.
+    /// The verdict that follows.
     pub verdict: Verdict,
     /// How long it took.
     pub seconds: f64,
@@ -26,11 +26,13 @@ pub struct Trial {
 /// Runs a claim's experiment and reads off its verdict.
 ///
 /// # Errors
-/// As [`Claim::decide`].
-pub fn run(claim: &dyn Claim, settings: &Settings, run: &Run) -> Result<Trial> {
+/// [`Error::Invalid`](crate::Error::Invalid) naming a setting and what it may be;
+/// [`Error::Cancelled`](crate::Error::Cancelled); errors of the device.
+pub fn run(claim: &'static Claim, settings: &Settings, run: &Run) -> Result<Trial> {
     let started = Instant::now();
     run.check()?;
-    let (evidence, verdict) = claim.decide(settings, run)?;
+    let (mut evidence, verdict) = (claim.decide)(settings, run)?;
+    reference::compare(&mut evidence, settings);
     let seconds = started.elapsed().as_secs_f64();
     Ok(Trial { about: claim.about(), settings: settings.clone(), evidence, verdict, seconds })
 }

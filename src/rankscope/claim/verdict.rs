@@ -6,6 +6,8 @@
 
 use serde::{Serialize, Serializer};
 
+use crate::numbers::short;
+
 /// What is true of real numbers: by a theorem whose conditions were checked, or by a checked example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Exact {
@@ -24,7 +26,7 @@ pub enum Floating {
     Everywhere,
     /// At some points; at the others it does not, or the draws do not tell. The sentence says where.
     InOneRegion,
-    /// At some points, and its opposite at others. The sentence says where.
+    /// At some points, and the opposite at others. The sentence says where.
     Reverses,
     /// At no point measured.
     Nowhere,
@@ -58,6 +60,13 @@ pub enum Outcome {
     Opposite,
     /// The draws do not tell.
     Unclear,
+}
+
+impl Outcome {
+    /// Seen, or not.
+    pub(super) fn of(is_seen: bool) -> Self {
+        if is_seen { Outcome::Holds } else { Outcome::Fails }
+    }
 }
 
 /// A word of an arena.
@@ -103,15 +112,10 @@ impl Ruling for Trained {
 impl Floating {
     /// The ruling over the points of a map.
     pub fn over(points: impl IntoIterator<Item = Outcome>) -> Self {
-        let (mut holds, mut fails, mut opposite, mut unclear) = (0, 0, 0, 0);
-        for point in points {
-            *match point {
-                Outcome::Holds => &mut holds,
-                Outcome::Fails => &mut fails,
-                Outcome::Opposite => &mut opposite,
-                Outcome::Unclear => &mut unclear,
-            } += 1;
-        }
+        let points: Vec<Outcome> = points.into_iter().collect();
+        let count = |outcome| points.iter().filter(|&&point| point == outcome).count();
+        let [holds, fails, opposite, unclear] =
+            [Outcome::Holds, Outcome::Fails, Outcome::Opposite, Outcome::Unclear].map(count);
         match (holds, opposite) {
             (0, 0) if fails == 0 => Floating::NotResolved,
             (0, _) => Floating::Nowhere,
@@ -125,15 +129,9 @@ impl Floating {
 impl Trained {
     /// The ruling over cases; `None` is a case that is not clear.
     pub fn over(cases: impl IntoIterator<Item = Option<bool>>) -> Self {
-        let (mut seen, mut not_seen, mut unclear) = (0, 0, 0);
-        for case in cases {
-            *match case {
-                Some(true) => &mut seen,
-                Some(false) => &mut not_seen,
-                None => &mut unclear,
-            } += 1;
-        }
-        match (seen, not_seen, unclear) {
+        let cases: Vec<Option<bool>> = cases.into_iter().collect();
+        let count = |wanted| cases.iter().filter(|&&case| case == wanted).count();
+        match (count(Some(true)), count(Some(false)), count(None)) {
             (0, 0, 0) => Trained::NoModel,
             (0, 0, _) => Trained::NotResolved,
             (_, 0, 0) => Trained::InAll,
@@ -149,19 +147,12 @@ pub struct Opinion<R: Ruling> {
     /// The word.
     #[serde(serialize_with = "as_label")]
     pub ruling: R,
-    /// What decided, in plain sentences with the numbers.
+    /// Why, in plain sentences with the numbers.
     pub because: String,
 }
 
 fn as_label<R: Ruling, S: Serializer>(ruling: &R, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(ruling.label())
-}
-
-impl<R: Ruling> Opinion<R> {
-    /// A ruling with its reason.
-    pub fn new(ruling: R, because: impl Into<String>) -> Self {
-        Opinion { ruling, because: because.into() }
-    }
 }
 
 /// An opinion in each arena in which a claim was tried.
@@ -182,27 +173,20 @@ pub struct Verdict {
 pub const ARENAS: [&str; 3] = ["exact arithmetic", "floating point", "trained models"];
 
 impl Verdict {
-    /// Without an opinion in any arena.
-    pub fn new() -> Self {
-        Verdict::default()
-    }
-
-    /// With this opinion in exact arithmetic.
-    pub fn exact(mut self, ruling: Exact, because: impl Into<String>) -> Self {
-        self.exact_arithmetic = Some(Opinion::new(ruling, because));
-        self
-    }
-
-    /// With this opinion in floating point.
-    pub fn floating(mut self, ruling: Floating, because: impl Into<String>) -> Self {
-        self.floating_point = Some(Opinion::new(ruling, because));
-        self
-    }
-
-    /// With this opinion in trained models.
-    pub fn trained(mut self, ruling: Trained, because: impl Into<String>) -> Self {
-        self.trained_models = Some(Opinion::new(ruling, because));
-        self
+    /// With these opinions, in the order of [`ARENAS`].
+    pub(super) fn of(
+        exact: Option<(Exact, String)>,
+        floating: Option<(Floating, String)>,
+        trained: Option<(Trained, String)>,
+    ) -> Self {
+        fn opinion<R: Ruling>((ruling, because): (R, String)) -> Opinion<R> {
+            Opinion { ruling, because }
+        }
+        Verdict {
+            exact_arithmetic: exact.map(opinion),
+            floating_point: floating.map(opinion),
+            trained_models: trained.map(opinion),
+        }
     }
 
     /// The ruling's word and its reason in each of [`ARENAS`]; `None` where the claim was not tried.
@@ -224,6 +208,14 @@ pub(super) fn sentence(text: &str) -> String {
     let mut rest = text.chars();
     let first = rest.next().map_or(String::new(), |first| first.to_uppercase().collect());
     format!("{first}{}.", rest.as_str())
+}
+
+/// "1.25 times as large", and `same` where the ratio rounds to 1.
+pub(super) fn times(ratio: f64, compared: &str, same: &str) -> String {
+    match short(ratio).as_str() {
+        "1.00" => same.to_owned(),
+        times => format!("{times} times {compared}"),
+    }
 }
 
 #[cfg(test)]
@@ -266,7 +258,8 @@ mod tests {
 
     #[test]
     fn json_has_an_object_for_each_arena_that_was_tried() {
-        let verdict = Verdict::new().exact(Exact::Proved, "A theorem.").trained(Trained::NoModel, "None.");
+        let exact = (Exact::Proved, "A theorem.".to_owned());
+        let verdict = Verdict::of(Some(exact), None, Some((Trained::NoModel, "None.".to_owned())));
         let expected = serde_json::json!({
             "exact_arithmetic": {"ruling": "proved", "because": "A theorem."},
             "trained_models": {"ruling": "no model at hand", "because": "None."},

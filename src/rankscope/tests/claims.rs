@@ -91,7 +91,7 @@ const SMALL: &[Small] = &[
     ("trained-low-rank", &[("models", "glass-en"), ("n", "32")]),
 ];
 
-fn trial(claim: &dyn Claim, device: &Device) -> Trial {
+fn trial(claim: &'static Claim, device: &Device) -> Trial {
     let id = claim.about().id;
     let known = SMALL.iter().find(|(name, _)| *name == id);
     let (_, small) = known.unwrap_or_else(|| panic!("{id} needs small settings in this test"));
@@ -106,7 +106,7 @@ fn trial(claim: &dyn Claim, device: &Device) -> Trial {
 fn a_verdict_is_the_same_on_the_cpu_and_on_the_gpu() {
     let Some(gpu) = devices::gpu() else { return };
     for claim in CLAIMS {
-        let [on_cpu, on_gpu] = [&Device::Cpu, &gpu].map(|device| trial(*claim, device));
+        let [on_cpu, on_gpu] = [&Device::Cpu, &gpu].map(|device| trial(claim, device));
         let words = |trial: &Trial| trial.verdict.rows().map(|row| row.map(|(ruling, _)| ruling));
         let (id, because) = (on_cpu.about.id, (&on_cpu.verdict, &on_gpu.verdict));
         assert_eq!(words(&on_cpu), words(&on_gpu), "{id}: {because:#?}");
@@ -135,7 +135,7 @@ fn the_same_settings_give_the_same_numbers_and_another_seed_others() {
 #[test]
 fn every_trial_has_evidence_figures_and_a_finite_number_under_each_name() {
     for claim in CLAIMS {
-        let trial = trial(*claim, &Device::Cpu);
+        let trial = trial(claim, &Device::Cpu);
         let (id, evidence) = (trial.about.id, &trial.evidence);
         assert!(!evidence.findings().is_empty() && !evidence.illustrations().is_empty(), "{id}");
         assert!(trial.verdict.opinions().count() > 0, "{id}");

@@ -1,174 +1,124 @@
 //! Claim: a small head cannot express every attention pattern of a long sequence.
 
-mod exact;
-mod file;
 mod sweep;
-#[cfg(test)]
-mod tests;
 
-pub(super) use exact::least_head;
+use std::path::Path;
 
-use super::{About, Allowed, Evidence, Exact, Experiment, Floating, Parameter, Sample, Settings, Verdict};
-use crate::error::Result;
-use crate::express::Fitting;
-use crate::numbers::short;
-use crate::run::Run;
-use exact::Built;
-use file::Fitted;
-use sweep::Sweep;
+use ndarray::{array, s};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
 
-/// See the module.
-pub struct HeadSizeBottleneck;
+use super::prelude::*;
+use crate::express::{self, BestFit, Fitting, Target};
+use crate::figure::{Heatmap, Scale};
+use crate::rank::precise::{self, Precise};
+use sweep::{Side, Sweep, plot, plot_fit, sides};
 
-const ABOUT: About = About {
-    id: "head-size-bottleneck",
-    statement: "A small head cannot express every attention pattern of a long sequence.",
-    source: "Bhojanapalli et al. 2020 (arXiv 2002.07028), Theorem 1",
-    exact: "With head size and width of at least n, every positive pattern of n positions is reachable. Given \
-            embeddings of rank n, a head of size D reaches P exactly where the logarithms of P, centred row by \
-            row, have rank D or less: n − 1 for almost every P, so D = n − 1 is enough and no less is. Under the causal \
-            mask only the entries on and below the diagonal count: almost every P needs D of at least ⌊n/2⌋, the rank \
-            of the block that all its rows see, and fits find that enough. Any permutation, however sharp, needs D = 2 \
-            only; a nearest-neighbour task of Amsel, Yehudai and Bruna 2024 (arXiv 2407.16153) is out of reach of \
-            small heads unless there are exponentially many.",
-    reconsider: "A family of patterns that models need and whose centred logarithms are of low rank, or a proof that \
-                 ⌊n/2⌋ is always enough under the causal mask.",
+pub(super) static CLAIM: Claim = Claim {
+    about: About {
+        id: "head-size-bottleneck",
+        statement: "A small head cannot express every attention pattern of a long sequence.",
+        source: "Bhojanapalli et al. 2020 (arXiv 2002.07028), Theorem 1",
+        exact: "With head size and width of at least n, every positive pattern of n positions is reachable. Given \
+                embeddings of rank n, a head of size D reaches P exactly where the logarithms of P, centred row by \
+                row, have rank D or less: n − 1 for almost every P, so D = n − 1 is enough and no less is. Under the \
+                causal mask only the entries on and below the diagonal count: almost every P needs D of at least \
+                ⌊n/2⌋, the rank of the block that all its rows see, and fits find that enough. Any permutation, however \
+                sharp, needs D = 2 only; a nearest-neighbour task of Amsel, Yehudai and Bruna 2024 (arXiv 2407.16153) is \
+                out of reach of small heads unless there are exponentially many.",
+        reconsider: "A family of patterns that models need and whose centred logarithms are of low rank, or a proof \
+                     that ⌊n/2⌋ is always enough under the causal mask.",
+    },
+    parameters: &[
+        set("n", "positions of the patterns that heads are fitted to", Integer(2, 32), ["12", "16"]),
+        set(
+            "head_sizes",
+            HEAD_SIZES,
+            Integers(1, 31),
+            ["1,2,3,4,5,6,7,8,9,10,11", "1,2,3,4,5,6,7,8,9,10,12,14,15"],
+        ),
+        set(
+            "scale",
+            "standard deviation of the logits that patterns are drawn from",
+            Number(0.0, 5.0),
+            ["2"; 2],
+        ),
+        set("tolerance", "nats below which a pattern counts as reached", Number(1e-13, 1e-3), ["1e-9"; 2]),
+        set("starts", "descents of each fit", Integer(1, 50), ["3", "6"]),
+        set("seeds", "patterns", Integer(1, 100), ["3", "8"]),
+        set(
+            "permutation_n",
+            "positions of the permutations",
+            Integers(2, 512),
+            ["16,64,256", "16,64,256,512"],
+        ),
+        set("target", "a .npy or .csv file with a pattern of one's own; empty for none", Text, [""; 2]),
+    ],
+    decide,
 };
 
-const PARAMETERS: &[Parameter] = &[
-    Parameter {
-        name: "n",
-        summary: "positions of the patterns that heads are fitted to",
-        allowed: Allowed::Integer(2, 32),
-        quick: "12",
-        full: "16",
-    },
-    Parameter {
-        name: "head_sizes",
-        summary: "head sizes D to fit; those of n and more reach everything and are left out",
-        allowed: Allowed::Integers(1, 31),
-        quick: "1,2,3,4,5,6,7,8,9,10,11",
-        full: "1,2,3,4,5,6,7,8,9,10,12,14,15",
-    },
-    Parameter {
-        name: "scale",
-        summary: "standard deviation of the logits that patterns are drawn from",
-        allowed: Allowed::Number(0.0, 5.0),
-        quick: "2",
-        full: "2",
-    },
-    Parameter {
-        name: "tolerance",
-        summary: "nats below which a pattern counts as reached",
-        allowed: Allowed::Number(1e-13, 1e-3),
-        quick: "1e-9",
-        full: "1e-9",
-    },
-    Parameter {
-        name: "starts",
-        summary: "descents of each fit",
-        allowed: Allowed::Integer(1, 50),
-        quick: "3",
-        full: "6",
-    },
-    Parameter {
-        name: "seeds",
-        summary: "patterns",
-        allowed: Allowed::Integer(1, 100),
-        quick: "3",
-        full: "8",
-    },
-    Parameter {
-        name: "permutation_n",
-        summary: "positions of the permutations",
-        allowed: Allowed::Integers(2, 512),
-        quick: "16,64,256",
-        full: "16,64,256,512",
-    },
-    Parameter {
-        name: "target",
-        summary: "a .npy or .csv file with a pattern of one's own; empty for none",
-        allowed: Allowed::Text,
-        quick: "",
-        full: "",
-    },
-];
+const HEAD_SIZES: &str = "head sizes D to fit; those of n and more reach everything and are left out";
 
-/// What the experiment finds.
-pub struct Measured {
-    n: usize,
-    built: Built,
-    /// Without a mask, and under the causal one.
-    sweeps: [Sweep; 2],
-    /// What the centred logarithms, cut to a rank, miss of the patterns without a mask.
-    truncation: Vec<(usize, Sample)>,
-    file: Option<Fitted>,
+fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
+    // First what can fail on a bad setting, before seconds of fitting.
+    let pattern = load(settings)?;
+    let (n, mut evidence) = (settings.integer("n")?, Evidence::new(settings));
+    construction(&mut evidence, settings, run)?;
+    counterexample(&mut evidence, settings, run)?;
+    let permutation = permutations(&mut evidence, settings, run)?;
+    let [bidirectional, causal] = sides(n);
+    let sweeps = [Sweep::measure(settings, bidirectional, run)?, Sweep::measure(settings, causal, run)?];
+    sweeps.iter().for_each(|sweep| sweep.report(&mut evidence));
+    truncation(&mut evidence, &sweeps[0].targets)?;
+    plot(&mut evidence, settings, &sweeps)?;
+    if let Some((target, is_causal)) = pattern {
+        file(&mut evidence, settings, &target, is_causal, run)?;
+    }
+    let [without, under] = sweeps.each_ref().map(Sweep::in_words);
+    let because = format!("Best fits to drawn patterns of {n} positions: {without}; {under}.{permutation}");
+    let floating =
+        Floating::over(sweeps.iter().flat_map(|sweep| (0..sweep.fits.len()).map(|at| sweep.outcome(at))));
+    Ok((evidence, Verdict::of(Some(exact(n, &sweeps)), Some((floating, because)), None)))
 }
 
-impl Experiment for HeadSizeBottleneck {
-    type Measured = Measured;
-
-    const ABOUT: About = ABOUT;
-    const PARAMETERS: &'static [Parameter] = PARAMETERS;
-
-    fn measure(&self, settings: &Settings, run: &Run) -> Result<Measured> {
-        // First what can fail on a bad setting, before seconds of fitting.
-        let pattern = file::load(settings)?;
-        let built = exact::measure(settings, run)?;
-        let n = settings.integer("n")?;
-        let [bidirectional, causal] = sweep::sides(n);
-        let sweeps = [Sweep::measure(settings, bidirectional, run)?, Sweep::measure(settings, causal, run)?];
-        let truncation = exact::truncation(&sweeps[0].targets)?;
-        let file = pattern.map(|pattern| file::fit(settings, pattern, run)).transpose()?;
-        Ok(Measured { n, built, sweeps, truncation, file })
-    }
-
-    fn judge(&self, measured: &Measured) -> Verdict {
-        let (exact, because) = in_exact_arithmetic(measured);
-        let points = measured.sweeps.iter().flat_map(Sweep::outcomes);
-        Verdict::new().exact(exact, because).floating(Floating::over(points), in_floating_point(measured))
-    }
-
-    fn report(&self, measured: Measured, settings: &Settings) -> Result<Evidence> {
-        let mut evidence = Evidence::new();
-        measured.built.report(&mut evidence, settings)?;
-        for (sweep, is_certain) in measured.sweeps.iter().zip(certain(&measured)) {
-            sweep.report(&mut evidence);
-            let share = is_certain as f64 / sweep.least.len() as f64;
-            evidence.measure(format!("certainly_needs_{}_share", sweep.side.name), share, "");
-        }
-        for (size, errors) in measured.truncation {
-            let is_enough = size + 1 == measured.n;
-            let measured = evidence.measure_sample(format!("truncation_error_d{size}"), errors, "");
-            if is_enough {
-                measured.expect(0.0, 1e-11, "the centred log P has rank n − 1 at most");
-            }
-        }
-        sweep::picture(&mut evidence, settings, &measured.sweeps)?;
-        if let Some(fitted) = &measured.file {
-            file::report(&mut evidence, settings, fitted)?;
-        }
-        Ok(evidence)
-    }
+/// How hard a fit tries: well below the tolerance, so that a value near it is the pattern's and not the search's.
+pub(super) fn fitting(settings: &Settings) -> Result<Fitting> {
+    let enough = (settings.number("tolerance")? * 1e-4).min(1e-14);
+    Ok(Fitting { starts: settings.integer("starts")?, enough, ..Fitting::default() })
 }
 
-/// Under each mask, how many patterns certainly need a head of the threshold's size.
-fn certain(measured: &Measured) -> [usize; 2] {
-    let [bidirectional, causal] = &measured.sweeps;
-    [bidirectional, causal].map(|sweep| sweep.least.iter().flatten().count())
+/// Decimal digits of the determinants that certify ranks.
+const DIGITS: usize = 100;
+
+/// The least size of a head that reaches `target`, certified; `None` where the determinant cannot be told from 0.
+///
+/// Softmax fixes logits up to a constant on each row, so that in a block of k rows that all see k + 1 keys the
+/// differences to the last of those keys are fixed, and their matrix has rank D at most. For a drawn pattern it has
+/// rank k. Without a mask k = n − 1; under the causal mask the rows from ⌊n/2⌋ on see the keys up to ⌊n/2⌋, so
+/// k = ⌊n/2⌋.
+pub(super) fn least_head(target: &Target, run: &Run) -> Result<Option<usize>> {
+    let n = target.positions();
+    let is_causal = n > 1 && !target.allowed()[(0, 1)];
+    let (k, first) = if is_causal { (n / 2, n / 2) } else { (n - 1, 0) };
+    // A last row of ones: the determinant of the differences, without rounding them.
+    let mut bordered = Array2::ones((k + 1, k + 1));
+    bordered.slice_mut(s![..k, ..]).assign(&target.log_weights().slice(s![first..first + k, ..=k]));
+    let det = precise::determinant(&Precise::of(bordered.view(), DIGITS)?, run)?;
+    Ok(det.is_certain().then_some(k))
 }
 
-fn in_exact_arithmetic(measured: &Measured) -> (Exact, String) {
-    let (n, [certain, causal], all) = (measured.n, certain(measured), measured.sweeps[0].least.len());
+fn exact(n: usize, sweeps: &[Sweep; 2]) -> (Exact, String) {
     if n == 2 {
-        let because = "With 2 positions the smallest head, D = 1, reaches every pattern, as the \
-                       logarithms have rank 1 once each row is centred.";
+        let because = "With 2 positions the smallest head, D = 1, reaches every pattern, as the logarithms have rank 1 \
+                       once each row is centred.";
         return (Exact::Refuted, because.to_owned());
     }
+    let [certain, causal] = sweeps.each_ref().map(|sweep| sweep.least.iter().flatten().count());
     if certain == 0 {
-        let because = "No drawn pattern certainly needs more than the smallest head.".to_owned();
-        return (Exact::Open, because);
+        return (Exact::Open, "No drawn pattern certainly needs more than the smallest head.".to_owned());
     }
+    let all = sweeps[0].least.len();
     let mut because = format!(
         "The logarithms of {certain} of {all} drawn patterns of {n} positions have rank {} once each row is centred, by \
          determinants certified not to be 0, and a head of size D has logits of rank D: no head below {0} reaches them, \
@@ -181,25 +131,179 @@ fn in_exact_arithmetic(measured: &Measured) -> (Exact, String) {
     (Exact::Proved, because)
 }
 
-fn in_floating_point(measured: &Measured) -> String {
-    let [bidirectional, causal] = measured.sweeps.each_ref().map(Sweep::in_words);
-    let largest = measured.built.permutations.iter().max_by_key(|permutation| permutation.n);
-    let permutation = largest.map_or(String::new(), |permutation| {
-        format!(
-            " A permutation of {} positions takes a head of 2 only, with logits of {}.",
-            permutation.n,
-            short(permutation.scale)
-        )
-    });
-    format!(
-        "Best fits to drawn patterns of {} positions: {bidirectional}; {causal}.{permutation}",
-        measured.n
-    )
+fn largest_error(a: &Array2<f64>, b: &Array2<f64>) -> f64 {
+    (a - b).iter().fold(0.0f64, |most, x| most.max(x.abs()))
 }
 
-/// How hard a fit tries.
-fn fitting(settings: &Settings) -> Result<Fitting> {
-    // Well below the tolerance, so that a value near it is the pattern's and not the search's.
-    let enough = settings.number("tolerance")? * 1e-4;
-    Ok(Fitting { starts: settings.integer("starts")?, enough: enough.min(1e-14), ..Fitting::default() })
+/// n and D = C of the construction.
+const SIZES: [(usize, usize); 6] = [(4, 4), (8, 8), (32, 32), (128, 128), (8, 12), (32, 64)];
+
+/// Theorem 1: weights for a drawn pattern and drawn embeddings, where D = C is at least n.
+fn construction(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<()> {
+    let (seed, mask, mut most) = (settings.seed()?, Mask::bidirectional(), 0.0f64);
+    for (done, (n, size)) in SIZES.into_iter().enumerate() {
+        run.step("construction", done, SIZES.len())?;
+        let target = Target::random(n, settings.number("scale")?, &mask, seed)?;
+        let built = express::represent(&target, &gaussian(n, size, seed, 1), size)?;
+        let source = "Theorem 1: exact, up to rounding times the condition of X";
+        let measured = evidence.measure(format!("construction_error_n{n}_d{size}"), built.max_error, "");
+        measured.expect(0.0, 1e-9, source);
+        most = most.max(built.max_error);
+        if settings.device().is_gpu() {
+            let (query, key) = (&built.factors.query, &built.factors.key);
+            let weights = attention_weights(query, key, 1.0, &mask, settings.device())?;
+            let error = largest_error(&weights, target.weights());
+            evidence.measure(format!("construction_error_on_device_n{n}_d{size}"), error, "");
+        }
+    }
+    let text = format!(
+        "A head as large as the sequence reaches a drawn pattern by construction: largest error {} over n/D = {} (f64 on \
+         the CPU)",
+        short(most),
+        SIZES.map(|(n, size)| format!("{n}/{size}")).join(", ")
+    );
+    evidence.weigh(most < 1e-6, text);
+    Ok(())
+}
+
+/// d = 1, n = 2, X = [1, 0]: the second token has no logits, whatever the weights.
+fn counterexample(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<()> {
+    let (left, right, tolerance) = (0.75f64, 0.25f64, settings.number("tolerance")?);
+    let target = Target::new(array![[0.5, 0.5], [left, right]], &Mask::bidirectional())?;
+    let (run, fitting) = (run.clone().with_seed(settings.seed()?), fitting(settings)?);
+    let furthest_row = |x: Array2<f64>| -> Result<f64> {
+        Ok(fitting.best_fit_on(&target, &x, 1, &run)?.row_kl.into_iter().fold(0.0, f64::max))
+    };
+    let (narrow, wide) = (furthest_row(array![[1.0], [0.0]])?, furthest_row(Array2::eye(2))?);
+    let theory = left * (left / 0.5).ln() + right * (right / 0.5).ln();
+    let measured = evidence.measure("counterexample_kl_nats", narrow, "nats");
+    measured.expect(theory, 1e-9, "KL((3/4, 1/4) ‖ (1/2, 1/2))");
+    evidence.measure("counterexample_width_2_kl_nats", wide, "nats");
+    let text = format!(
+        "n = 2, head size 1, embeddings [1, 0] of width 1: minimised over the weights, a row stays {} nats away",
+        short(narrow)
+    );
+    evidence.weigh(narrow > tolerance, text);
+    let text = format!(
+        "with embeddings of width 2 the same head of size 1 comes within {} nats: that counterexample is about the \
+         embedding, not the head",
+        short(wide)
+    );
+    evidence.weigh(wide > tolerance, text);
+    Ok(())
+}
+
+/// What a permutation head leaves for the keys that it is not asked for.
+const REST: f64 = 1e-3;
+
+/// Keys on a circle, each query pointing at its own; a sentence on the longest.
+fn permutations(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<String> {
+    let mut longest = (0, 0.0);
+    for n in settings.integers("permutation_n")? {
+        run.check()?;
+        let mut order: Vec<usize> = (0..n).collect();
+        order.shuffle(&mut ChaCha8Rng::seed_from_u64(settings.seed()?));
+        let scale = express::permutation_scale(n, REST);
+        let head = express::permutation_head(&order, scale)?;
+        let mask = Mask::bidirectional();
+        let weights = attention_weights(&head.query, &head.key, 1.0, &mask, settings.device())?;
+        let least = order.iter().enumerate().fold(1.0, |least, (i, &j)| f64::min(least, weights[(i, j)]));
+        // Both neighbours leave REST together; with n = 2 there is one, and it leaves half as much.
+        let theory = 1.0 / (1.0 + if n == 2 { REST / 2.0 } else { REST });
+        let source = "the softmax of a key and its neighbours on the circle";
+        evidence.measure(format!("permutation_attention_n{n}"), least, "").expect(theory, 1e-4, source);
+        evidence.measure(format!("permutation_logit_scale_n{n}"), scale, "");
+        let text = format!(
+            "n = {n}: a head of size 2 gives every key of a drawn permutation at least {least:.5} of its query's \
+             attention, at the price of logits of {}",
+            short(scale)
+        );
+        evidence.weigh(least < 0.9, text);
+        if n >= longest.0 {
+            longest = (n, scale);
+        }
+    }
+    let (n, scale) = (longest.0, short(longest.1));
+    Ok(format!(" A permutation of {n} positions takes a head of 2 only, with logits of {scale}."))
+}
+
+/// The threshold without a mask and without a search: the centred log P, cut to n − 2 and to n − 1.
+fn truncation(evidence: &mut Evidence, targets: &[Target]) -> Result<()> {
+    let n = targets.first().map_or(0, Target::positions);
+    for size in n.saturating_sub(2).max(1)..n {
+        let error = |target| Ok(express::represent_centred(target, &Array2::eye(n), size)?.max_error);
+        let errors = targets.iter().map(error).collect::<Result<Vec<f64>>>()?;
+        let measured = evidence.record(format!("truncation_error_d{size}"), &Sample::new(errors));
+        if size + 1 == n {
+            measured.expect(0.0, 1e-11, "the centred log P has rank n − 1 at most");
+        }
+    }
+    Ok(())
+}
+
+/// The most positions of a pattern that a claim fits, in minutes at worst.
+const MOST: usize = 64;
+
+/// The pattern that the settings name, if any, and whether it is causal.
+fn load(settings: &Settings) -> Result<Option<(Target, bool)>> {
+    let path = settings.text("target")?;
+    if path.is_empty() {
+        return Ok(None);
+    }
+    let (target, is_causal) = Target::load_either(Path::new(path))?;
+    match target.positions() {
+        2..=MOST => Ok(Some((target, is_causal))),
+        n => Err(Error::invalid("positions of target", n, format!("from 2 to {MOST}"))),
+    }
+}
+
+/// A pattern of one's own: constructs it, and fits smaller heads to it.
+fn file(e: &mut Evidence, settings: &Settings, target: &Target, is_causal: bool, run: &Run) -> Result<()> {
+    let (n, tolerance) = (target.positions(), settings.number("tolerance")?);
+    let error = express::represent(target, &Array2::eye(n), n)?.max_error;
+    e.measure("target_construction_error", error, "");
+    let (fitting, run) = (fitting(settings)?, run.clone().with_seed(settings.seed()?));
+    let Side { theory, name, .. } = &sides(n)[usize::from(is_causal)];
+    // All up to the threshold, or, for a long sequence, powers of two and the two around the threshold.
+    let is_tried = |size: &usize| *theory <= 16 || size.is_power_of_two() || size + 1 >= *theory;
+    let (mut reached, mut first) = (None, None);
+    for size in (1..=*theory).filter(is_tried) {
+        run.step("fits to the file", size, *theory)?;
+        let fit = fitting.best_fit(target, size, &run)?;
+        e.measure(format!("target_kl_d{size}"), fit.kl, "nats");
+        e.measure(format!("target_max_error_d{size}"), fit.max_error, "");
+        reached = reached.or((fit.kl < tolerance).then_some(size));
+        first.get_or_insert((size, fit));
+    }
+    let text = match reached {
+        Some(size) => format!("a head of size {size} reaches it"),
+        None => format!("no head up to size {theory} reaches it within {} nats", short(tolerance)),
+    };
+    let text = format!(
+        "the pattern of the file, {n} positions, {name}: {text}; construction error {}",
+        short(error)
+    );
+    e.weigh(reached.is_none_or(|size| size > 1), text);
+    if let Some(size) = reached {
+        e.measure("target_threshold", size as f64, "");
+    }
+    if let Some((size, fit)) = first {
+        plot_fit(e, "file", target, size, &fit);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_head_is_certified_for_drawn_patterns_and_not_for_uniform_ones() {
+        let least = |n: usize, mask: Mask, scale: f64| {
+            least_head(&Target::random(n, scale, &mask, 3).unwrap(), &Run::default()).unwrap()
+        };
+        assert_eq!(least(5, Mask::bidirectional(), 1.0), Some(4));
+        assert_eq!([5, 6].map(|n| least(n, Mask::causal(), 1.0)), [Some(2), Some(3)]);
+        assert_eq!(least(5, Mask::bidirectional(), 0.0), None);
+    }
 }

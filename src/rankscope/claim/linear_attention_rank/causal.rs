@@ -1,254 +1,176 @@
 //! Claim: causal linear attention has full rank.
 
-use ndarray::{Array2, s};
+use super::*;
 
-use super::recurrence::{self, Recurrence};
-use super::{NUMPY, PARAMETERS, Place, SOURCE, effective, numpy, places, ranks, tolerance};
-use crate::claim::{
-    About, Draw, Evidence, Exact, Experiment, Floating, Known, Outcome, Parameter, Sample, Settings, Verdict,
-    linear_weights,
-};
-use crate::device::Device;
-use crate::error::Result;
-use crate::figure::style::Kind;
-use crate::mask::Mask;
-use crate::ops::FeatureMap;
-use crate::rank::{self, Spectrum, Tolerance, exact_rank};
-use crate::run::Run;
+/// Of one draw under the causal mask: numerical rank of elu + 1, and in f32; of its block from the later half of the
+/// queries to the earlier half of the keys; of relu; tokens that share no relu feature with themselves, zeros on the
+/// diagonal; effective ranks of elu + 1 and softmax; log₁₀ of the condition number; and whether the places of the
+/// zeros of elu + 1 prove full rank.
+pub(super) type Causal = (Size, [Sample; 9]);
 
-/// See the module.
-pub struct LinearAttentionCausalRank;
-
-const ABOUT: About = About {
-    id: "linear-attention-causal-rank",
-    statement: "Causal linear attention has full rank.",
-    source: SOURCE,
-    exact: "The weights are triangular, and their determinant is the product of the diagonal: full rank exactly if \
-            every φ(qᵢ)·φ(kᵢ) > 0. For elu + 1 that always holds, for relu it need not. Every block below the diagonal \
-            has rank at most D all the same: it is what the recurrent state of D·(D + 1) numbers carries.",
-    reconsider: "A feature map without zeros, for which it is a theorem.",
-};
-
-/// What numpy gives at n = 512.
-struct Reference {
-    head_size: usize,
-    /// Effective ranks: linear with elu + 1, softmax.
-    effective: [Known; 2],
-    /// Numerical rank in f32.
-    rank_f32: Known,
-    /// log₁₀ of the condition number.
-    condition: Known,
-}
-
-const AT_512: [Reference; 3] = [
-    Reference {
-        head_size: 8,
-        effective: [numpy(76.889, 0.58), numpy(155.148, 2.352)],
-        rank_f32: numpy(506.2, 0.523),
-        condition: numpy(7.764, 0.527),
-    },
-    Reference {
-        head_size: 16,
-        effective: [numpy(77.337, 0.504), numpy(184.821, 3.11)],
-        rank_f32: numpy(505.95, 0.605),
-        condition: numpy(5.848, 0.197),
-    },
-    Reference {
-        head_size: 64,
-        effective: [numpy(73.65, 0.321), numpy(218.639, 2.589)],
-        rank_f32: numpy(512.0, 0.0),
-        condition: numpy(4.008, 0.047),
-    },
-];
-
-/// One draw at one place.
-struct Weights {
-    elu: Spectrum,
-    /// elu + 1, from the later half of the queries to the earlier half of the keys.
-    block: Spectrum,
-    /// Whether the places of the zeros of elu + 1 prove full rank.
-    is_full: bool,
-    relu: Spectrum,
-    /// Tokens that share no relu feature with themselves: zeros on the diagonal.
-    strangers: usize,
-    softmax: Spectrum,
-}
-
-/// What the experiment finds.
-pub struct Measured {
-    points: Vec<Point>,
-    recurrence: Recurrence,
-}
-
-/// One place.
-struct Point {
-    place: Place,
-    draws: Vec<Weights>,
-}
-
-impl Experiment for LinearAttentionCausalRank {
-    type Measured = Measured;
-
-    const ABOUT: About = ABOUT;
-    const PARAMETERS: &'static [Parameter] = PARAMETERS;
-
-    fn measure(&self, settings: &Settings, run: &Run) -> Result<Measured> {
-        let seeds = settings.seeds("seeds")?;
-        let point = |place: Place| {
-            let draws = rank::many(&seeds, "causal linear attention", run, |&seed| {
-                draw(place, seed, settings.device(), run)
-            })?;
-            Ok(Point { place, draws })
-        };
-        let points = Place::all(settings)?.into_iter().map(point).collect::<Result<_>>()?;
-        Ok(Measured { points, recurrence: recurrence::measure(settings, run)? })
-    }
-
-    fn judge(&self, Measured { points, .. }: &Measured) -> Verdict {
-        let draws = || points.iter().flat_map(|point| &point.draws);
-        let (count, not_full) = (draws().count(), draws().filter(|draw| draw.strangers > 0).count());
-        let elu = "With elu + 1 every weight on the diagonal is positive, which makes full rank a theorem";
-        let (exact, theorem) = match points.iter().find(|point| point.strangers() > 0.0) {
-            Some(point) => {
-                let because = format!(
-                    "With relu, a token whose query and key share no feature has a 0 on the \
-                     diagonal: in {not_full} of {count} draws, first at {}. {elu}.",
-                    point.place.in_words()
-                );
-                (Exact::Refuted, because)
-            }
-            None => (Exact::Open, format!("{elu}; with relu, no draw here has a 0 on the diagonal.")),
-        };
-        let lost: Vec<_> = points.iter().filter(|point| !point.is_full_in_f32()).collect();
-        let f32s = if lost.is_empty() {
-            "With elu + 1, f32 finds full rank in every draw.".to_owned()
-        } else {
-            let deepest = lost.iter().map(|point| point.place.n as f64 - point.rank_f32().extremes().0);
-            format!(
-                "With elu + 1, f32 finds full rank in every draw but at {}, where up to {} directions are lost.",
-                places(lost.iter().copied(), |point| point.place),
-                deepest.fold(0.0, f64::max)
-            )
-        };
-        let outcome = |point: &Point| if point.is_full_in_f32() { Outcome::Holds } else { Outcome::Fails };
-        Verdict::new().exact(exact, theorem).floating(Floating::over(points.iter().map(outcome)), f32s)
-    }
-
-    fn report(&self, measured: Measured, settings: &Settings) -> Result<Evidence> {
-        let mut evidence = Evidence::new();
-        for point in &measured.points {
-            point.report(&mut evidence, settings.device());
-        }
-        measured.recurrence.report(&mut evidence);
-        let ranks = measured.points.iter().map(|point| (point.place, point.rank_f32()));
-        let caption =
-            "Numerical rank (f32) of causal linear attention with elu + 1 against the number of positions n.";
-        super::show_over_n(&mut evidence, settings, ("causal", Kind::Causal), ranks, caption);
-        if let Some(Point { place, draws }) = super::largest(&measured.points, |point| point.place) {
-            let first = &draws[0];
-            let series = [
-                ("linear, elu + 1", Kind::Causal, &first.elu),
-                ("its block of later queries and earlier keys", Kind::Plain, &first.block),
-                ("softmax", Kind::Custom, &first.softmax),
-            ];
-            let caption = format!(
-                "The block in which the later half of the queries meets the earlier half of the keys has no more than \
-                 {} that are not rounding.",
-                place.head_size.min(place.n / 2)
-            );
-            super::show_spectra(&mut evidence, settings, *place, &series, &caption);
-        }
-        Ok(evidence)
-    }
-}
-
-fn draw(place: Place, seed: u64, device: &Device, run: &Run) -> Result<Weights> {
-    let draw = Draw::independent(place.n, place.head_size, seed);
-    let linear = |map| linear_weights(&draw.q, &draw.k, map, &Mask::causal(), device);
-    let spectrum = |matrix: &Array2<f64>| {
-        run.check()?; // each takes a while
-        Spectrum::of(matrix.view())
-    };
-    let (elu, relu) = (linear(FeatureMap::EluPlusOne)?, linear(FeatureMap::Relu)?);
-    let half = place.n / 2;
-    Ok(Weights {
-        block: Spectrum::of(elu.slice(s![half.., ..half]))?,
-        is_full: exact_rank(elu.mapv(|weight| weight != 0.0).view()).rank == Some(place.n),
-        elu: spectrum(&elu)?,
-        strangers: relu.diag().iter().filter(|&&weight| weight == 0.0).count(),
-        relu: spectrum(&relu)?,
-        softmax: spectrum(&draw.weights(1.0, &Mask::causal(), device)?)?,
-    })
-}
-
-impl Point {
-    fn over(&self, of: impl Fn(&Weights) -> f64) -> Sample {
-        self.draws.iter().map(of).collect()
-    }
-
-    /// Tokens that share no relu feature with themselves, in the mean.
-    fn strangers(&self) -> f64 {
-        self.over(|draw| draw.strangers as f64).mean()
-    }
-
-    fn rank_f32(&self) -> Sample {
-        ranks(self.draws.iter().map(|draw| &draw.elu), Tolerance::F32)
-    }
-
-    fn is_full_in_f32(&self) -> bool {
-        self.rank_f32().extremes().0 >= self.place.n as f64
-    }
-
-    fn report(&self, evidence: &mut Evidence, device: &Device) {
-        let Point { place, draws } = self;
-        let is_proved = draws.iter().all(|draw| draw.is_full);
-        let (zero, rank_f32) = (tolerance(device), self.rank_f32());
-        let rank = |of: fn(&Weights) -> &Spectrum| ranks(draws.iter().map(of), zero);
-        let (elu, relu) = (rank(|draw| &draw.elu), rank(|draw| &draw.relu));
-        let block = rank(|draw| &draw.block);
-        let text = format!(
-            "{}, elu + 1: numerical rank {elu}, in f32 {rank_f32}; what passes from the earlier to the later half of \
-             the tokens has rank {block}: the full rank sits near the diagonal",
-            place.in_words()
-        );
-        evidence.weigh(is_proved && self.is_full_in_f32(), text);
-        let text = format!(
-            "{}, relu: tokens that share no feature with themselves, {}; numerical rank {relu}",
-            place.in_words(),
-            self.over(|draw| draw.strangers as f64)
-        );
-        evidence.weigh(self.strangers() == 0.0, text);
-        let known = AT_512.iter().find(|known| place.n == 512 && place.head_size == known.head_size);
-        evidence.measure_sample(place.name("rank_causal"), elu, "");
-        let measured = evidence.measure_sample(place.name("rank_f32_causal"), rank_f32, "");
-        if let Some(known) = known {
-            measured.expect_mean_count(known.rank_f32, NUMPY);
-        }
-        let measured = evidence.measure_sample(place.name("rank_block"), block, "");
-        if *device == Device::Cpu {
-            let bound = place.head_size.min(place.n / 2) as f64;
-            measured.expect(bound, 0.0, "rank φ(Q)φ(K)ᵀ = min(D, n) for almost all inputs");
-        }
-        evidence.measure_sample(place.name("rank_relu_causal"), relu, "");
-        evidence.measure_sample(place.name("relu_strangers"), self.over(|draw| draw.strangers as f64), "");
-        let samples = [
-            effective(draws.iter().map(|draw| &draw.elu)),
-            effective(draws.iter().map(|draw| &draw.softmax)),
+pub(super) fn causal(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
+    let (device, mask, seeds) = (settings.device(), Mask::causal(), settings.seeds("seeds")?);
+    let zero = tolerance(device);
+    let points = sweep(Size::all(settings)?, &seeds, "causal linear attention", run, |size, seed| {
+        let (_, [elu, relu, softmax]) = weights(size, seed, &mask, device)?;
+        let (half, n) = (size.n / 2, size.n);
+        let is_full = exact_rank(elu.mapv(|weight| weight != 0.0).view()).rank == Some(n);
+        let strangers = relu.diag().iter().filter(|&&weight| weight == 0.0).count();
+        let rank = |spectrum: &Spectrum| spectrum.numerical_rank(zero) as f64;
+        let (block, spectrum_elu) =
+            (spectrum(elu.slice(s![half.., ..half]), run)?, spectrum(elu.view(), run)?);
+        Ok([
+            rank(&spectrum_elu),
+            spectrum_elu.numerical_rank(Tolerance::F32) as f64,
+            rank(&block),
+            rank(&spectrum(relu.view(), run)?),
+            strangers as f64,
+            spectrum_elu.effective_rank(),
+            spectrum(softmax.view(), run)?.effective_rank(),
+            spectrum_elu.condition().map_or(f64::NAN, |condition| condition.value.log10()),
+            f64::from(u8::from(is_full)),
+        ])
+    })?;
+    let mut evidence = Evidence::new(settings);
+    points.iter().for_each(|point| report(&mut evidence, point, device));
+    recurrence(&mut evidence, settings, run)?;
+    let lost =
+        |(size, samples): &Causal| samples[1].values().iter().map(|rank| size.n as f64 - rank).collect();
+    let axes = [PlotAxis::log("positions n"), PlotAxis::linear("n − numerical rank in f32")];
+    let curves = by_size(&points, Kind::Causal, lost);
+    let caption = "Directions of causal linear attention with elu + 1 that count as zero at f32's tolerance, over the number \
+                   of positions n: small heads lose some in long sequences. Exactly none is lost.";
+    let title = "Directions lost by causal linear attention";
+    plot(&mut evidence, "lost-over-n", caption, lines(title, axes, curves, Vec::new()));
+    if let Some((size, _)) = largest(&points) {
+        let (_, [elu, _, softmax]) = weights(size, settings.seed()?, &mask, device)?;
+        let half = size.n / 2;
+        let series = [
+            ("linear, elu + 1", Kind::Causal, Spectrum::of(elu.view())?),
+            (
+                "its block of later queries and earlier keys",
+                Kind::Plain,
+                Spectrum::of(elu.slice(s![half.., ..half]))?,
+            ),
+            ("softmax", Kind::Custom, Spectrum::of(softmax.view())?),
         ];
-        let names = ["effective_rank_causal", "effective_rank_softmax_causal"];
-        for (index, (name, sample)) in names.into_iter().zip(samples).enumerate() {
-            let measured = evidence.measure_sample(place.name(name), sample, "");
-            if let Some(known) = known {
-                measured.expect_mean(known.effective[index], NUMPY);
-            }
-        }
-        if *device == Device::Cpu {
-            // Entries in f32 would say nothing about the smallest singular values.
-            let condition = self.over(|draw| draw.elu.condition().map_or(f64::NAN, |c| c.value.log10()));
-            let measured = evidence.measure_sample(place.name("log10_condition_causal"), condition, "");
-            if let Some(known) = known {
-                measured.expect_mean(known.condition, NUMPY);
-            }
-        }
+        let caption = format!(
+            "The block in which the later half of the queries meets the earlier half of the keys has no more than {} that \
+             are not rounding.",
+            size.head_size.min(half)
+        );
+        show_spectra(&mut evidence, size, series, &caption);
     }
+    let strangers = |(_, samples): &Causal| samples[4].count_where(|count| count > 0.0);
+    let not_full: usize = points.iter().map(strangers).sum();
+    let elu = "With elu + 1 every weight on the diagonal is positive, which makes full rank a theorem";
+    let exact = match points.iter().find(|point| strangers(point) > 0) {
+        Some((size, _)) => {
+            let because = format!(
+                "With relu, a token whose query and key share no feature has a 0 on the diagonal: in {not_full} of {} \
+                 draws, first at {size}. {elu}.",
+                points.len() * seeds.len()
+            );
+            (Exact::Refuted, because)
+        }
+        None => (Exact::Open, format!("{elu}; with relu, no draw here has a 0 on the diagonal.")),
+    };
+    let lost: Vec<_> = points.iter().filter(|point| !is_full_in_f32(point)).collect();
+    let because = if lost.is_empty() {
+        "With elu + 1, f32 finds full rank in every draw.".to_owned()
+    } else {
+        let deepest = lost.iter().map(|(size, samples)| size.n as f64 - samples[1].extremes().0);
+        format!(
+            "With elu + 1, f32 finds full rank in every draw but at {}, where up to {} directions are lost.",
+            sizes(&lost),
+            deepest.fold(0.0, f64::max)
+        )
+    };
+    let floating = Floating::over(points.iter().map(|point| Outcome::of(is_full_in_f32(point))));
+    Ok((evidence, Verdict::of(Some(exact), Some((floating, because)), None)))
+}
+
+pub(super) fn is_full_in_f32((size, samples): &Causal) -> bool {
+    samples[1].extremes().0 >= size.n as f64
+}
+
+pub(super) fn report(evidence: &mut Evidence, point: &Causal, device: &Device) {
+    let (size, [elu, in_f32, block, relu, strangers, effective, softmax, condition, is_full]) = point;
+    let text = format!(
+        "{size}, elu + 1: numerical rank {elu}, in f32 {in_f32}; what passes from the earlier to the later half of the \
+         tokens has rank {block}: the full rank sits near the diagonal"
+    );
+    evidence.weigh(is_full.extremes().0 == 1.0 && is_full_in_f32(point), text);
+    let text = format!(
+        "{size}, relu: tokens that share no feature with themselves, {strangers}; numerical rank {relu}"
+    );
+    evidence.weigh(strangers.mean() == 0.0, text);
+    evidence.record(size.name("rank_causal"), elu);
+    evidence.record(size.name("rank_f32_causal"), in_f32);
+    let measured = evidence.record(size.name("rank_block"), block);
+    if *device == Device::Cpu {
+        let bound = size.head_size.min(size.n / 2) as f64;
+        measured.expect(bound, 0.0, "rank φ(Q)φ(K)ᵀ = min(D, n) for almost all inputs");
+    }
+    evidence.record(size.name("rank_relu_causal"), relu);
+    evidence.record(size.name("relu_strangers"), strangers);
+    evidence.record(size.name("effective_rank_causal"), effective);
+    evidence.record(size.name("effective_rank_softmax_causal"), softmax);
+    if *device == Device::Cpu {
+        // Entries in f32 would say nothing about the smallest singular values.
+        evidence.record(size.name("log10_condition_causal"), condition);
+    }
+}
+
+/// Tokens that are stepped one by one on the device; the rest come as one block.
+pub(super) const SINGLY: usize = 32;
+
+/// How far the recurrent state is from the causal matrix: in f64 token by token, and in f32 as the device computes it.
+pub(super) fn recurrence(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<()> {
+    let (map, device, seed) = (FeatureMap::EluPlusOne, settings.device(), settings.seed()?);
+    let n = settings.integers("lengths")?.into_iter().max().unwrap_or(2);
+    let head_size = settings.integers("head_sizes")?.into_iter().min().unwrap_or(1);
+    let (draw, values) = (Draw::independent(n, head_size, seed), gaussian(n, head_size, seed, 2));
+    let want = linear_weights(&draw.q, &draw.k, map, &Mask::causal(), &Device::Cpu)?.dot(&values);
+
+    let (q, k) = (features(&draw.q, map), features(&draw.k, map));
+    let (mut sums, mut context) = (LinearSums::new(head_size), Array2::zeros((n, head_size)));
+    for (t, mut context) in context.rows_mut().into_iter().enumerate() {
+        run.check()?;
+        sums.push(&k.row(t).to_vec(), &values.row(t).to_vec());
+        sums.context(&q.row(t).to_vec(), context.as_slice_mut().expect("a row of a new array"));
+    }
+
+    let (mut state, singly) = (LinearState::new(map, 1, 1, head_size, device)?, n.min(SINGLY));
+    let mut stepped = Vec::with_capacity(n * head_size);
+    for tokens in (0..singly).map(|t| t..t + 1).chain((singly < n).then_some(singly..n)) {
+        run.step("recurrent state", tokens.start, n)?;
+        let part = |x: &Array2<f64>, heads: Axis, length: Axis| {
+            let values = x.slice(s![tokens.clone(), ..]).iter().map(|&value| value as f32).collect();
+            let axes = [(Axis::Batch, 1), (heads, 1), (length, tokens.len()), (Axis::HeadSize, head_size)];
+            Tensor::new(axes, values)?.to_device(device)
+        };
+        let q = part(&draw.q, Axis::Head, Axis::Query)?;
+        let (k, v) = (part(&draw.k, Axis::KvHead, Axis::Key)?, part(&values, Axis::KvHead, Axis::Key)?);
+        stepped.extend(state.step(&q, &k, &v, run)?.to_vec()?.into_iter().map(f64::from));
+    }
+    let stepped = Array2::from_shape_vec((n, head_size), stepped).expect("n rows of D");
+
+    let largest = |x: &Array2<f64>| x.iter().fold(0.0f64, |largest, x| largest.max(x.abs()));
+    let [f64s, f32s] = [context, stepped].map(|got| largest(&(&got - &want)) / largest(&want));
+    let bound = (n + head_size) as f64;
+    let measured = evidence.measure("recurrent_difference_f64", f64s, "");
+    measured.expect(0.0, bound * f64::EPSILON, "rounding in f64");
+    let measured = evidence.measure("recurrent_difference_f32", f32s, "");
+    measured.expect(0.0, bound * f64::from(f32::EPSILON), "rounding in f32");
+    let text = format!(
+        "n = {n}, D = {head_size}: a recurrent state of {} numbers, stepped token by token, gives what the causal matrix \
+         gives, up to {} (f32: {}); keys and values take {} numbers by then",
+        head_size * (head_size + 1),
+        short(f64s),
+        short(f32s),
+        2 * head_size * n
+    );
+    evidence.weigh(f64s <= bound * f64::EPSILON, text);
+    Ok(())
 }

@@ -1,196 +1,217 @@
 //! Claims: the causal mask carries position, and so tells a network the order of its tokens.
 
-mod nets;
 mod order;
-mod permuted;
-mod regression;
-#[cfg(test)]
-mod tests;
+mod probe;
 
-use super::verdict::sentence;
-use super::{
-    About, Allowed, Evidence, Exact, Experiment, Floating, Known, Outcome, Parameter, Sample, Settings,
-    Verdict, chart,
-};
-use crate::error::Result;
-use crate::figure::style::Kind;
-use crate::figure::{Lines, PlotAxis, Reference};
-use crate::mask::Mask;
-use crate::run::Run;
-use nets::{Network, Sizes};
-pub use order::MaskTellsOrder;
+use ndarray::{Array1, ArrayView1, Axis, concatenate, s};
+use ndarray_linalg::SolveC;
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
 
-/// See the module.
-pub struct MaskCarriesPosition;
+use super::Parameter;
+use super::prelude::*;
+use crate::model::stack::{Architecture, DeviceStack, NormPlace, Stack};
+use crate::rank::EPSILON_F32;
+pub(super) use order::ORDER;
+use probe::probe;
 
-const ABOUT: About = About {
-    id: "mask-carries-position",
-    statement: "The causal mask carries position.",
-    source: "The popular account of decoder-only models; as commonly cited, Haviv et al. 2022 (arXiv 2203.16634) \
-             for trained models",
-    exact: "Without position embeddings a bidirectional network is equivariant, f(PX) = P·f(X) at any depth; a \
-            causal one is not, because its mask changes when two tokens are swapped. Where all tokens are the \
-            same, all rows are the same at every depth under either mask: something must break the tie.",
-    reconsider: "A probe that is not linear, trained weights, or a token at the start that the bidirectional \
-                 network can tell from the others by its place.",
-};
-
-const N: Parameter =
-    Parameter { name: "n", summary: "tokens", allowed: Allowed::Integer(4, 64), quick: "32", full: "32" };
-const WIDTH: Parameter = Parameter {
-    name: "width",
-    summary: "width C of the networks",
-    allowed: Allowed::Integer(8, 128),
-    quick: "64",
-    full: "64",
-};
-const HEADS: Parameter = Parameter {
-    name: "heads",
-    summary: "heads H, a divisor of the width; D = C / H",
-    allowed: Allowed::Integer(1, 32),
-    quick: "4",
-    full: "4",
-};
-const DEPTHS: Parameter = Parameter {
-    name: "depths",
-    summary: "layers after which is measured",
-    allowed: Allowed::Integers(1, 16),
-    quick: "1,2,4",
-    full: "1,2,4,8,12",
-};
-const SEEDS: Parameter =
-    Parameter { name: "seeds", summary: "draws", allowed: Allowed::Integer(2, 100), quick: "4", full: "20" };
-const TRAIN: Parameter = Parameter {
-    name: "train",
-    summary: "sequences that the probe is fitted to",
-    allowed: Allowed::Integer(2, 400),
-    quick: "120",
-    full: "200",
-};
-const HELD_OUT: Parameter = Parameter {
-    name: "held_out",
-    summary: "sequences that the probe is tested on",
-    allowed: Allowed::Integer(1, 400),
-    quick: "40",
-    full: "100",
+pub(super) static POSITION: Claim = Claim {
+    about: About {
+        id: "mask-carries-position",
+        statement: "The causal mask carries position.",
+        source: "The popular account of decoder-only models; as commonly cited, Haviv et al. 2022 (arXiv 2203.16634) \
+                 for trained models",
+        exact: "Without position embeddings a bidirectional network is equivariant, f(PX) = P·f(X) at any depth; a \
+                causal one is not, because its mask changes when two tokens are swapped. Where all tokens are the \
+                same, all rows are the same at every depth under either mask: something must break the tie.",
+        reconsider: "A probe that is not linear, trained weights, or a token at the start that the bidirectional \
+                     network can tell from the others by its place.",
+    },
+    parameters: &[
+        N,
+        WIDTH,
+        HEADS,
+        DEPTHS,
+        SEEDS,
+        set("train", "sequences that the probe is fitted to", Integer(2, 400), ["120", "200"]),
+        set("held_out", "sequences that the probe is tested on", Integer(1, 400), ["40", "100"]),
+    ],
+    decide: |settings, run| decide([Mask::causal(), Mask::bidirectional()], settings, run),
 };
 
-const PARAMETERS: &[Parameter] = &[N, WIDTH, HEADS, DEPTHS, SEEDS, TRAIN, HELD_OUT];
+const N: Parameter = set("n", "tokens", Integer(4, 64), ["32"; 2]);
+const WIDTH: Parameter = set("width", "width C of the networks", Integer(8, 128), ["64"; 2]);
+const HEADS: Parameter = set("heads", "heads H, a divisor of the width; D = C / H", Integer(1, 32), ["4"; 2]);
+const DEPTHS: Parameter =
+    set("depths", "layers after which is measured", Integers(1, 16), ["1,2,4", "1,2,4,8,12"]);
+const SEEDS: Parameter = set("seeds", "draws", Integer(2, 100), ["4", "20"]);
 
-/// What numpy 2.4 gives for the same kind of network and 20 draws of its own generator, at n = 32, C = 64, H = 4.
-const NUMPY: &str = "numpy, 20 other draws";
-
-/// One mask at one depth, over draws.
-struct Seen {
-    /// ‖f(PX) − P·f(X)‖ / ‖f(X)‖ for a permutation P of all tokens.
-    permuted: Sample,
-    /// ‖second row − last row‖ for a start token and then one token, again and again.
-    started: Sample,
-    /// The same over the norm of the last row.
-    started_relative: Sample,
-    /// Held-out R² of the linear probe.
-    probe: Sample,
+/// What all networks of a run share.
+struct Networks {
+    n: usize,
+    /// C.
+    width: usize,
+    /// Layers after which is measured, ascending.
+    depths: Vec<usize>,
+    architecture: Architecture,
+    device: Device,
 }
 
-/// Both masks at one depth.
-struct Point {
-    depth: usize,
-    causal: Seen,
-    bidirectional: Seen,
-}
-
-/// What the experiment finds.
-pub struct Measured {
-    rounding: f64,
-    /// The first of two neighbours whose swap changes the mask, causal and bidirectional.
-    swaps: [Option<usize>; 2],
-    points: Vec<Point>,
-    sizes: Sizes,
-    sequences: (usize, usize),
-}
-
-impl Experiment for MaskCarriesPosition {
-    type Measured = Measured;
-
-    const ABOUT: About = ABOUT;
-    const PARAMETERS: &'static [Parameter] = PARAMETERS;
-
-    fn measure(&self, settings: &Settings, run: &Run) -> Result<Measured> {
-        measure([Mask::causal(), Mask::bidirectional()], settings, run)
+impl Networks {
+    /// Pre-LN transformers without position embeddings, as deep as the deepest of the depths; F = 4·C.
+    fn new(settings: &Settings) -> Result<Self> {
+        let ((width, heads), depths) = (settings.width_and_heads()?, settings.ascending("depths")?);
+        let deepest = depths.last().copied().unwrap_or(1);
+        let architecture = Architecture::attention_only(deepest, heads, width / heads, width)
+            .with_skip()
+            .with_feed_forward(4 * width)
+            .with_norm(NormPlace::Before);
+        Ok(Networks {
+            n: settings.integer("n")?,
+            width,
+            depths,
+            architecture,
+            device: settings.device().clone(),
+        })
     }
 
-    fn judge(&self, measured: &Measured) -> Verdict {
-        let (exact, because) = in_exact_arithmetic(measured);
-        let floating = Floating::over(measured.points.iter().map(Point::outcome));
-        Verdict::new().exact(exact, because).floating(floating, sentence(&measured.told()))
+    /// The relative difference below which nothing can be told from 0: each layer adds a few roundings of sums as long
+    /// as the longest side.
+    fn rounding(&self) -> f64 {
+        let epsilon = if self.device == Device::Cpu { f64::EPSILON } else { EPSILON_F32 };
+        100.0 * self.n.max(self.width) as f64 * epsilon
     }
 
-    fn report(&self, measured: Measured, settings: &Settings) -> Result<Evidence> {
-        let mut evidence = Evidence::new();
-        evidence.measure("rounding", measured.rounding, "");
-        for point in &measured.points {
-            for (mask, seen) in [("bidirectional", &point.bidirectional), ("causal", &point.causal)] {
-                measured.report(&mut evidence, mask, point.depth, seen);
-            }
-        }
-        measured.weigh(&mut evidence);
-        measured.show(&mut evidence, settings);
-        Ok(evidence)
-    }
-}
-
-/// The experiment with these masks in the places of the causal and of the bidirectional one.
-fn measure(masks: [Mask; 2], settings: &Settings, run: &Run) -> Result<Measured> {
-    let sizes = Sizes::read(settings)?;
-    let sequences = (settings.integer(TRAIN.name)?, settings.integer(HELD_OUT.name)?);
-    let seeds = settings.seeds(SEEDS.name)?;
-    // Per draw and mask, at every depth: the four numbers of `Seen`.
-    let mut draws: Vec<[Vec<[f64; 4]>; 2]> = Vec::new();
-    for (done, &seed) in seeds.iter().enumerate() {
-        let network = Network::new(&sizes, settings.device(), seed)?;
-        let under = |mask: &Mask| -> Result<Vec<[f64; 4]>> {
-            let moved = permuted::all_and_started(&sizes, &network, mask, seed, run)?;
-            let told = regression::probe(&sizes, &network, mask, sequences, seed, run)?;
-            Ok(moved.into_iter().zip(told).map(|([a, b, c], r_squared)| [a, b, c, r_squared]).collect())
+    /// One draw of the network: f64 on the CPU, f32 kernels on a GPU.
+    fn draw(&self, seed: u64) -> Result<Network<'_>> {
+        let stack = Stack::new(self.architecture, seed)?;
+        let on_device = match &self.device {
+            Device::Cpu => None,
+            device => Some(stack.to_device(device)?),
         };
-        draws.push([under(&masks[0])?, under(&masks[1])?]);
-        run.step("draws", done + 1, seeds.len())?;
+        Ok(Network { stack, on_device, of: self })
     }
-    let seen = |mask: usize, depth: usize| {
-        let of = |what: usize| draws.iter().map(|draw| draw[mask][depth][what]).collect();
-        Seen { permuted: of(0), started: of(1), started_relative: of(2), probe: of(3) }
-    };
-    let points = sizes.depths.iter().enumerate();
-    Ok(Measured {
-        rounding: sizes.rounding(settings.device()),
-        swaps: [0, 1].map(|which| permuted::swap_that_changes(&masks[which].pattern(sizes.n), sizes.n)),
-        points: points
-            .map(|(index, &depth)| Point { depth, causal: seen(0, index), bidirectional: seen(1, index) })
-            .collect(),
-        sizes,
-        sequences,
+
+    /// "after 1, 2, 4 layers".
+    fn after(&self) -> String {
+        after_layers(self.depths.iter().copied())
+    }
+
+    /// Per depth a sample over the draws for each of what `look` measures there.
+    fn over_draws<const M: usize>(
+        &self,
+        settings: &Settings,
+        run: &Run,
+        look: impl Fn(&Network, u64) -> Result<Vec<[f64; M]>>,
+    ) -> Result<Vec<(usize, [Sample; M])>> {
+        let (seeds, mut draws) = (settings.seeds("seeds")?, Vec::new());
+        for (done, &seed) in seeds.iter().enumerate() {
+            draws.push(look(&self.draw(seed)?, seed)?);
+            run.step("draws", done + 1, seeds.len())?;
+        }
+        let at = |depth: usize| draws.iter().map(|draw| draw[depth]).collect::<Vec<_>>();
+        Ok(self.depths.iter().enumerate().map(|(index, &depth)| (depth, columns(&at(index)))).collect())
+    }
+}
+
+/// "after 1 layer", "after 1, 2, 4 layers".
+fn after_layers(depths: impl IntoIterator<Item = usize>) -> String {
+    let depths: Vec<_> = depths.into_iter().map(|depth| depth.to_string()).collect();
+    format!("after {} {}", depths.join(", "), if depths == ["1"] { "layer" } else { "layers" })
+}
+
+struct Network<'a> {
+    stack: Stack,
+    on_device: Option<DeviceStack>,
+    of: &'a Networks,
+}
+
+/// Sequences that a device runs at a time.
+const BATCH: usize = 32;
+
+impl Network<'_> {
+    /// The hidden states `[n, C]` of every sequence at every depth: what a network of that depth puts out before a
+    /// final norm.
+    fn states(&self, inputs: &[Array2<f64>], mask: &Mask, run: &Run) -> Result<Vec<Vec<Array2<f64>>>> {
+        let at = |states: Vec<Array2<f64>>| -> Vec<Array2<f64>> {
+            self.of.depths.iter().map(|&depth| states[depth].clone()).collect()
+        };
+        let Some(stack) = &self.on_device else {
+            return rank::many(inputs, "sequences", run, |x| {
+                Ok(at(self.stack.hidden_states(x, mask, run)?))
+            });
+        };
+        let mut all = Vec::with_capacity(inputs.len());
+        for batch in inputs.chunks(BATCH) {
+            all.extend(stack.hidden_states(batch, mask, run)?.into_iter().map(at));
+            run.step("sequences", all.len(), inputs.len())?;
+        }
+        Ok(all)
+    }
+}
+
+/// Streams of the inputs, beyond those of any weight.
+const TOKENS: u64 = 1 << 32;
+const TOKEN: u64 = TOKENS + 1;
+const START: u64 = TOKENS + 2;
+const SHUFFLE: u64 = TOKENS + 3;
+const PROBE_START: u64 = 1 << 33;
+
+/// One token, `count` times.
+fn repeated(count: usize, width: usize, seed: u64) -> Array2<f64> {
+    gaussian(1, width, seed, TOKEN).broadcast((count, width)).expect("one row").to_owned()
+}
+
+/// A permutation of the first `count` of `n` places that moves something; the others stay.
+fn permutation(count: usize, n: usize, seed: u64) -> Vec<usize> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    random.set_stream(SHUFFLE);
+    let mut places: Vec<usize> = (0..n).collect();
+    places[..count].shuffle(&mut random);
+    if places.is_sorted() {
+        places[..count].rotate_left(1);
+    }
+    places
+}
+
+/// The first i < `count` − 1 such that swapping tokens i and i + 1 changes a mask; `None` if every permutation of
+/// the first `count` tokens leaves it as it is.
+fn swap_that_changes(pattern: &Array2<bool>, count: usize) -> Option<usize> {
+    (0..count - 1).find(|&first| {
+        let mut order: Vec<usize> = (0..pattern.nrows()).collect();
+        order.swap(first, first + 1);
+        pattern.select(Axis(0), &order).select(Axis(1), &order) != *pattern
     })
 }
 
-/// Equal scores are the example: their weights follow from the mask alone, so where a swap of two tokens changes
-/// the mask, it does more to the outputs than to swap them.
-fn in_exact_arithmetic(measured: &Measured) -> (Exact, String) {
-    let n = measured.sizes.n;
-    let equivariant =
-        "equivariant, f(PX) = P·f(X), because a swap of any two neighbours leaves the mask as it is";
-    let [Some(first), bidirectional] = measured.swaps else {
-        return (Exact::Refuted, format!("A network of {n} tokens under this mask is {equivariant}."));
+/// The Frobenius norm.
+fn norm(x: &Array2<f64>) -> f64 {
+    x.iter().map(|x| x * x).sum::<f64>().sqrt()
+}
+
+fn length(row: ArrayView1<f64>) -> f64 {
+    row.dot(&row).sqrt()
+}
+
+/// At every depth, of one draw under one mask: ‖f(PX) − P·f(X)‖ / ‖f(X)‖ for a permutation P of all tokens; ‖second
+/// row − last row‖ for a start token and then one token again and again, as it is and over the norm of the last row;
+/// and held-out R² of the linear probe.
+fn look(network: &Network, mask: &Mask, seed: u64, settings: &Settings, run: &Run) -> Result<Vec<[f64; 4]>> {
+    let Networks { n, width, depths, .. } = network.of;
+    let (x, all) = (gaussian(*n, *width, seed, TOKENS), permutation(*n, *n, seed));
+    let start = gaussian(1, *width, seed, START);
+    let started = concatenate(Axis(0), &[start.view(), repeated(n - 1, *width, seed).view()]);
+    let inputs = [x.select(Axis(0), &all), started.expect("of one width"), x];
+    let states = network.states(&inputs, mask, run)?;
+    let told = probe(network, mask, settings, seed, run)?;
+    let at = |depth: usize| {
+        let [permuted, started, plain] = [0, 1, 2].map(|input| &states[input][depth]);
+        let apart = length((&started.row(1) - &started.row(n - 1)).view());
+        let moved = norm(&(permuted - &plain.select(Axis(0), &all))) / norm(plain);
+        [moved, apart, apart / length(started.row(n - 1)), told[depth]]
     };
-    let mut because = format!(
-        "A causal network of {n} tokens is not equivariant: with equal scores, swapping tokens {} and {} does more \
-         than to swap their outputs.",
-        first + 1,
-        first + 2
-    );
-    if bidirectional.is_none() {
-        because += &format!(" A bidirectional one is {equivariant}.");
-    }
-    (Exact::Proved, because)
+    Ok((0..depths.len()).map(at).collect())
 }
 
 /// Held-out R² below this is no position worth speaking of.
@@ -203,136 +224,184 @@ fn tells(r_squared: &Sample) -> Option<bool> {
     (above.abs() > clear).then_some(above > 0.0)
 }
 
-impl Point {
-    /// The position is told under the causal mask, and not without it.
-    fn outcome(&self) -> Outcome {
-        match (tells(&self.causal.probe), tells(&self.bidirectional.probe)) {
-            (Some(true), Some(false)) => Outcome::Holds,
-            (Some(false), _) | (_, Some(true)) => Outcome::Fails,
-            _ => Outcome::Unclear,
-        }
+/// The position is told under the causal mask, and not without it.
+fn outcome([causal, bidirectional]: [&Sample; 2]) -> Outcome {
+    match (tells(causal), tells(bidirectional)) {
+        (Some(true), Some(false)) => Outcome::Holds,
+        (Some(false), _) | (_, Some(true)) => Outcome::Fails,
+        _ => Outcome::Unclear,
     }
 }
 
-/// The depth, and numpy's mean and standard deviation under the causal mask: ‖f(PX) − P·f(X)‖ / ‖f(X)‖, the difference
-/// after a start token, and R² for 120 sequences to fit and 40 held out.
-type Known3 = (usize, [(f64, f64); 3]);
-const REFERENCE: [Known3; 3] = [
-    (1, [(0.4777, 0.0234), (5.632, 1.52), (0.1504, 0.0362)]),
-    (2, [(0.6329, 0.0375), (8.504, 1.78), (0.283, 0.0443)]),
-    (4, [(0.7976, 0.0532), (12.4, 2.19), (0.4055, 0.0466)]),
-];
-
-impl Measured {
-    fn report(&self, evidence: &mut Evidence, mask: &str, depth: usize, seen: &Seen) {
-        let name = |what: &str| format!("{what}_{mask}_depth{depth}");
-        let is_zero = mask == "bidirectional";
-        let known = REFERENCE.iter().find(|known| known.0 == depth && self.sizes.are_the_references());
-        let known =
-            known.filter(|_| !is_zero).map(|known| known.1.map(|(mean, sd)| Known::new(mean, sd, 20)));
-
-        let permuted = evidence.measure_sample(name("permutation_error"), seen.permuted.clone(), "");
-        match known {
-            Some([known, ..]) => permuted.expect_mean(known, NUMPY),
-            None if is_zero => permuted.expect(0.0, self.rounding, "equivariance"),
-            None => permuted,
-        };
-        let started = evidence.measure_sample(name("started_difference"), seen.started.clone(), "");
-        if let Some([_, known, _]) = known {
-            started.expect_mean(known, NUMPY);
-        }
-        let relative = evidence.measure_sample(name("started_relative"), seen.started_relative.clone(), "");
-        if is_zero {
-            relative.expect(0.0, self.rounding, "equivariance");
-        }
-        let probe = evidence.measure_sample(name("probe_r2"), seen.probe.clone(), "");
-        if let Some([.., known]) = known.filter(|_| self.sequences == (120, 40)) {
-            probe.expect_mean(known, NUMPY);
+/// The experiment with these masks in the places of the causal and of the bidirectional one.
+fn decide(masks: [Mask; 2], settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
+    let networks = Networks::new(settings)?;
+    let (n, rounding, after) = (networks.n, networks.rounding(), networks.after());
+    // What `look` finds under the first mask, and then under the second.
+    let points = networks.over_draws(settings, run, |network, seed| {
+        let [first, second] = masks.each_ref().map(|mask| look(network, mask, seed, settings, run));
+        let pairs = first?.into_iter().zip(second?);
+        Ok(pairs.map(|([a, b, c, d], [e, f, g, h])| [a, b, c, d, e, f, g, h]).collect())
+    })?;
+    let mut evidence = Evidence::new(settings);
+    evidence.measure("rounding", rounding, "");
+    for (depth, samples) in &points {
+        for (first, mask) in [(4, "bidirectional"), (0, "causal")] {
+            let is_zero = mask == "bidirectional";
+            let names = ["permutation_error", "started_difference", "started_relative", "probe_r2"];
+            for (name, sample) in names.into_iter().zip(&samples[first..]) {
+                let measured = evidence.record(format!("{name}_{mask}_depth{depth}"), sample);
+                if is_zero && ["permutation_error", "started_relative"].contains(&name) {
+                    measured.expect(0.0, rounding, "equivariance");
+                }
+            }
         }
     }
+    let list = |which: usize| {
+        points.iter().map(|(_, samples)| samples[which].to_string()).collect::<Vec<_>>().join(", ")
+    };
+    let breaks = |which: usize| {
+        points.iter().all(|(_, s)| s[which].mean() > rounding && s[which + 4].mean() < rounding)
+    };
+    let text = format!(
+        "permuted tokens: ‖f(PX) − P·f(X)‖ / ‖f(X)‖ is {} under the causal mask {after}, and {} bidirectional",
+        list(0),
+        list(4)
+    );
+    evidence.weigh(breaks(0), text);
+    let told = format!(
+        "a linear probe for the position in unseen sequences (a start token, then random ones; random weights) has R² {} \
+         under the causal mask {after}, and {} without it",
+        list(3),
+        list(7)
+    );
+    let outcomes: Vec<Outcome> =
+        points.iter().map(|(_, samples)| outcome([&samples[3], &samples[7]])).collect();
+    evidence.weigh(outcomes.iter().all(|outcome| *outcome == Outcome::Holds), told.clone());
+    let text = format!(
+        "with a start token before them, the first and the last of the same tokens differ by {} under the causal mask \
+         {after}, and by {} bidirectional",
+        list(1),
+        list(5)
+    );
+    evidence.weigh(breaks(2), text);
+    let plot = |which: usize| {
+        let column = |which: usize| points.iter().map(move |(depth, s)| (*depth as f64, s[which].clone()));
+        let causal = curve("causal", Kind::Causal, column(which));
+        vec![causal, curve("bidirectional", Kind::Bidirectional, column(which + 4))]
+    };
+    let axes = [PlotAxis::linear("layers"), PlotAxis::linear("held-out R² of the position")];
+    let references = vec![Reference::level("nothing told", 0.0)];
+    let caption = "Held-out R² of a linear probe for the position in the hidden states of random networks without \
+                   position embeddings; mean and standard deviation over draws of the network.";
+    let title = "Position told by a linear probe";
+    evidence.plot("position-probe", caption, lines(title, axes, plot(3), references));
+    let axes = [PlotAxis::linear("layers"), PlotAxis::linear("relative change")];
+    let caption = "How far f(PX) is from P·f(X) when all tokens are permuted: 0 for bidirectional networks.";
+    let title = "What permuted tokens change";
+    evidence.plot("permuted-tokens", caption, lines(title, axes, plot(0), Vec::new()));
+    let exact = exact(n, masks.each_ref().map(|mask| swap_that_changes(&mask.pattern(n), n)));
+    let floating = (Floating::over(outcomes), sentence(&told));
+    Ok((evidence, Verdict::of(Some(exact), Some(floating), None)))
+}
 
-    /// "after 1, 2, 4 layers".
-    fn layers(&self) -> String {
-        order::after_layers(self.points.iter().map(|point| point.depth))
+/// Equal scores are the example: their weights follow from the mask alone, so where a swap of two tokens changes
+/// the mask, it does more to the outputs than to swap them.
+fn exact(n: usize, swaps: [Option<usize>; 2]) -> (Exact, String) {
+    let equivariant =
+        "equivariant, f(PX) = P·f(X), because a swap of any two neighbours leaves the mask as it is";
+    let [Some(first), bidirectional] = swaps else {
+        return (Exact::Refuted, format!("A network of {n} tokens under this mask is {equivariant}."));
+    };
+    let mut because = format!(
+        "A causal network of {n} tokens is not equivariant: with equal scores, swapping tokens {} and {} does more than \
+         to swap their outputs.",
+        first + 1,
+        first + 2
+    );
+    if bidirectional.is_none() {
+        because += &format!(" A bidirectional one is {equivariant}.");
+    }
+    (Exact::Proved, because)
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::probe::LinearFit;
+    use super::*;
+    use crate::claim::tests::settings;
+
+    /// Other masks, depths and numbers of sequences take the place of the claim's.
+    #[test]
+    fn every_word_about_position_is_reached() {
+        let (causal, both) = (Mask::causal(), Mask::bidirectional());
+        let words = |masks: [&Mask; 2], changes: &[(&str, &str)]| {
+            let settings = settings("mask-carries-position", changes);
+            let (_, verdict) = decide(masks.map(Mask::clone), &settings, &Run::default()).unwrap();
+            (verdict.exact_arithmetic.unwrap().ruling, verdict.floating_point.unwrap().ruling)
+        };
+        let shallow = [("depths", "1,2")];
+        assert_eq!(words([&both, &both], &shallow), (Exact::Refuted, Floating::Nowhere));
+        // Told without the causal mask as well.
+        assert_eq!(words([&causal, &causal], &shallow), (Exact::Proved, Floating::Nowhere));
+        // Few sequences fit noise: enough of them show the position of deep networks first.
+        let few = |depths: &'static str| {
+            let words = &words;
+            let masks = [&causal, &both];
+            (3..24).map(move |train: usize| {
+                words(masks, &[("depths", depths), ("train", train.to_string().as_str()), ("seeds", "2")]).1
+            })
+        };
+        assert!(few("1,4").any(|ruling| ruling == Floating::InOneRegion));
+        assert!(few("1").any(|ruling| ruling == Floating::NotResolved));
     }
 
-    /// The values of a quantity under one mask at every depth, in a list.
-    fn list(&self, of: impl Fn(&Point) -> &Sample) -> String {
-        self.points.iter().map(|point| of(point).to_string()).collect::<Vec<_>>().join(", ")
+    #[test]
+    fn a_permutation_moves_the_first_places_and_leaves_the_others() {
+        for seed in 0..50 {
+            let places = permutation(3, 5, seed);
+            assert!(!places.is_sorted() && places[3..] == [3, 4]);
+            let mut sorted = places;
+            sorted.sort_unstable();
+            assert_eq!(sorted, [0, 1, 2, 3, 4]);
+        }
     }
 
-    fn told(&self) -> String {
-        format!(
-            "a linear probe for the position in unseen sequences (a start token, then random ones; random \
-             weights) has R² {} under the causal mask {}, and {} without it",
-            self.list(|point| &point.causal.probe),
-            self.layers(),
-            self.list(|point| &point.bidirectional.probe)
-        )
+    /// A prefix of two tokens is the same for both; the third token is not.
+    #[test]
+    fn the_swap_that_changes_a_mask_by_hand() {
+        let swap = |mask: Mask, count: usize| swap_that_changes(&mask.pattern(5), count);
+        assert_eq!(swap(Mask::bidirectional(), 5), None);
+        assert_eq!(swap(Mask::causal(), 5), Some(0));
+        assert_eq!(swap(Mask::prefix(2), 5), Some(1));
+        assert_eq!(swap(Mask::prefix(2), 2), None);
     }
 
-    /// For and against.
-    fn weigh(&self, evidence: &mut Evidence) {
-        let every = |test: &dyn Fn(&Point) -> bool| self.points.iter().all(test);
-        let text = format!(
-            "permuted tokens: ‖f(PX) − P·f(X)‖ / ‖f(X)‖ is {} under the causal mask {}, and {} bidirectional",
-            self.list(|point| &point.causal.permuted),
-            self.layers(),
-            self.list(|point| &point.bidirectional.permuted)
-        );
-        let breaks = |point: &Point| {
-            point.causal.permuted.mean() > self.rounding
-                && point.bidirectional.permuted.mean() < self.rounding
-        };
-        evidence.weigh(every(&breaks), text);
-        evidence.weigh(every(&|point| point.outcome() == Outcome::Holds), self.told());
-        let text = format!(
-            "with a start token before them, the first and the last of the same tokens differ by {} under the \
-             causal mask {}, and by {} bidirectional",
-            self.list(|point| &point.causal.started),
-            self.layers(),
-            self.list(|point| &point.bidirectional.started)
-        );
-        let start_tells = |point: &Point| {
-            point.causal.started_relative.mean() > self.rounding
-                && point.bidirectional.started_relative.mean() < self.rounding
-        };
-        evidence.weigh(every(&start_tells), text);
+    #[test]
+    fn a_linear_relation_is_found_and_r_squared_is_as_defined() {
+        let features = gaussian(40, 3, 1, 0);
+        let targets = features.dot(&array![2.0, -1.0, 0.5]) + 7.0;
+        let fit = LinearFit::new(features.view(), &targets).unwrap();
+        let others = gaussian(17, 3, 2, 0);
+        let told = others.dot(&array![2.0, -1.0, 0.5]) + 7.0;
+        assert!(fit.r_squared(others.view(), &told) > 1.0 - 1e-9);
+        // A fit that says 2 everywhere: squares 1 + 0 + 9 of the errors, 14 of 3 around their mean 3.
+        let level = LinearFit { mean: array![0.0], weights: array![0.0], level: 2.0 };
+        let r_squared = level.r_squared(array![[1.0], [1.0], [1.0]].view(), &array![1.0, 2.0, 6.0]);
+        assert_eq!(r_squared, 1.0 - 17.0 / 14.0);
+        // Features that say nothing are no error, and bad ones are.
+        let targets = array![1.0, 2.0, 3.0];
+        let fit = LinearFit::new(Array2::zeros((3, 2)).view(), &targets).unwrap();
+        assert_eq!(fit.r_squared(Array2::zeros((3, 2)).view(), &targets), 0.0);
+        assert!(LinearFit::new(Array2::from_elem((3, 2), f64::NAN).view(), &targets).is_err());
     }
 
-    /// What is known of the position, against the depth.
-    fn show(&self, evidence: &mut Evidence, settings: &Settings) {
-        let curve = |name: &str, kind: Kind, of: fn(&Point) -> &Sample| {
-            let points = self.points.iter().map(|point| (point.depth as f64, of(point).clone()));
-            chart::curve(name, kind, &points.collect::<Vec<_>>())
-        };
-        let figure = Lines {
-            title: "Position told by a linear probe".into(),
-            x: PlotAxis::linear("layers"),
-            y: PlotAxis::linear("held-out R² of the position"),
-            curves: vec![
-                curve("causal", Kind::Causal, |point| &point.causal.probe),
-                curve("bidirectional", Kind::Bidirectional, |point| &point.bidirectional.probe),
-            ],
-            references: vec![Reference::level("nothing told", 0.0)],
-            settings: settings.record(),
-        };
-        let caption = "Held-out R² of a linear probe for the position in the hidden states of random networks \
-                       without position embeddings; mean and standard deviation over draws of the network.";
-        evidence.show("position-probe", caption, figure);
-        let figure = Lines {
-            title: "What permuted tokens change".into(),
-            x: PlotAxis::linear("layers"),
-            y: PlotAxis::linear("relative change"),
-            curves: vec![
-                curve("causal", Kind::Causal, |point| &point.causal.permuted),
-                curve("bidirectional", Kind::Bidirectional, |point| &point.bidirectional.permuted),
-            ],
-            references: Vec::new(),
-            settings: settings.record(),
-        };
-        let caption =
-            "How far f(PX) is from P·f(X) when all tokens are permuted: 0 for bidirectional networks.";
-        evidence.show("permuted-tokens", caption, figure);
+    #[test]
+    fn layers_and_norms_by_hand() {
+        assert_eq!(after_layers([1]), "after 1 layer");
+        assert_eq!(after_layers([1, 2, 12]), "after 1, 2, 12 layers");
+        assert_eq!(norm(&array![[3.0, 0.0], [0.0, 4.0], [0.0, 2.0]]), 29f64.sqrt());
     }
 }

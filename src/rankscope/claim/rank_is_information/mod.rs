@@ -3,180 +3,149 @@
 //! Rank is put beside what actually passes: from the earlier half of the tokens to the later one, through
 //! a stack of layers, and beside a residual connection.
 
-mod blocks;
-mod examples;
-mod heads;
 mod powers;
-mod residual;
-#[cfg(test)]
-mod tests;
 
-use super::verdict::sentence;
-use super::{
-    About, Allowed, Evidence, Exact, Experiment, Floating, Outcome, Parameter, Sample, Settings, Trained,
-    Verdict, trained,
+use ndarray::s;
+
+use super::prelude::*;
+use crate::rank::{EPSILON_F32, EPSILON_F64, exact_rank};
+use powers::powers;
+
+pub(super) static CLAIM: Claim = Claim {
+    about: About {
+        id: "rank-is-information",
+        statement: "Attention of full rank lets more information flow between tokens.",
+        source: "As commonly read into Su Jianlin, kexue.fm 9529 (2023), where full rank stands for more expressive \
+                 attention",
+        exact: "Rank bounds what a matrix can pass on: A·V has rank at most that of A. The converse is false: \
+                attention that is nearly the identity has full rank and passes next to nothing between tokens. What \
+                earlier tokens send to later ones goes through the block below the diagonal, and there the causal \
+                weights are the bidirectional ones with each row rescaled: the same rank, exactly.",
+        reconsider: "A measure of flow by which the matrix of higher rank carries more at every size and scale.",
+    },
+    parameters: &[
+        set("n", "positions", Integer(4, 1024), ["256"; 2]),
+        set("head_sizes", "head sizes D", Integers(1, 1024), ["4,16,64", "4,8,16,32,64"]),
+        set("scales", LOGIT_SCALES, Numbers(0.0, 16.0), ["0.1,1,4", "0.1,0.5,1,2,4"]),
+        set("powers_n", "positions of the matrix whose powers are taken", Integer(4, 256), ["32"; 2]),
+        set("powers_head_size", "its head size D", Integer(1, 1024), ["8"; 2]),
+        set("seeds", "draws", Integer(2, 1000), ["6", "20"]),
+        trained::MODELS,
+        trained::LARGEST,
+        trained::TEXTS_FILE,
+        trained::TOKENS,
+    ],
+    // With BLAS's own threads the last digits depend on how many there are.
+    decide: |settings, run| blas::single_threaded(|| decide(settings, run)),
 };
-use crate::blas;
-use crate::error::Result;
-use crate::run::Run;
-use blocks::At;
-use examples::Example;
-use heads::Heads;
-use powers::Powers;
-use residual::WithSkip;
 
-/// See the module.
-pub struct RankIsInformation;
-
-const ABOUT: About = About {
-    id: "rank-is-information",
-    statement: "Attention of full rank lets more information flow between tokens.",
-    source: "As commonly read into Su Jianlin, kexue.fm 9529 (2023), where full rank stands for more expressive \
-             attention",
-    exact: "Rank bounds what a matrix can pass on: A·V has rank at most that of A. The converse is false: \
-            attention that is nearly the identity has full rank and passes next to nothing between tokens. What earlier tokens send to later ones goes \
-            through the block below the diagonal, and there the causal weights are the bidirectional ones with each \
-            row rescaled: the same rank, exactly.",
-    reconsider: "A measure of flow by which the matrix of higher rank carries more at every size and scale.",
-};
-
-const PARAMETERS: &[Parameter] = &[
-    Parameter {
-        name: "n",
-        summary: "positions",
-        allowed: Allowed::Integer(4, 1024),
-        quick: "256",
-        full: "256",
-    },
-    Parameter {
-        name: "head_sizes",
-        summary: "head sizes D",
-        allowed: Allowed::Integers(1, 1024),
-        quick: "4,16,64",
-        full: "4,8,16,32,64",
-    },
-    Parameter {
-        name: "scales",
-        summary: "factors on the logits after 1/√D",
-        allowed: Allowed::Numbers(0.0, 16.0),
-        quick: "0.1,1,4",
-        full: "0.1,0.5,1,2,4",
-    },
-    Parameter {
-        name: "powers_n",
-        summary: "positions of the matrix whose powers are taken",
-        allowed: Allowed::Integer(4, 256),
-        quick: "32",
-        full: "32",
-    },
-    Parameter {
-        name: "powers_head_size",
-        summary: "its head size D",
-        allowed: Allowed::Integer(1, 1024),
-        quick: "8",
-        full: "8",
-    },
-    Parameter { name: "seeds", summary: "draws", allowed: Allowed::Integer(2, 1000), quick: "6", full: "20" },
-    trained::MODELS,
-    trained::LARGEST,
-    trained::TEXTS_FILE,
-    trained::TOKENS,
-];
-
-/// What another device would compute otherwise, or not at all.
+/// What the CPU computes even where the experiment runs on another device.
 const ON_CPU: &str = "in f64 the powers of A (power_…), the examples of exact rank, the products A·V and all \
                       spectra; the device computes the weights of the blocks and beside the skip connection";
 
-/// What the experiment finds.
-pub struct Measured {
-    n: usize,
-    examples: Vec<Example>,
-    blocks: Vec<At>,
-    with_skip: Vec<WithSkip>,
-    powers: Vec<Powers>,
-    models: Vec<Heads>,
-    notes: Vec<String>,
+fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
+    let (n, mut evidence) = (settings.integer("n")?, Evidence::new(settings));
+    let models = trained::each(&mut evidence, settings, run, |subject| {
+        subject.heads(subject.trained_mask(), run, look)
+    })?;
+    let examples = examples(n)?;
+    for example in &examples {
+        let name = example.name.split(' ').next().unwrap_or(example.name);
+        evidence.measure(format!("{name}_rank"), example.rank as f64, "");
+        evidence.measure(format!("{name}_flow"), example.flow, "");
+    }
+    let exact = exact(&examples, n);
+    if exact.0 == Exact::Refuted {
+        evidence.weigh(false, exact.1.trim_end_matches('.'));
+    }
+    let floating = floating(&mut evidence, settings, run)?;
+    powers(&mut evidence, settings, run)?;
+    let trained = trained(&mut evidence, &models);
+    evidence.note_cpu(settings, ON_CPU);
+    Ok((evidence, Verdict::of(Some(exact), Some(floating), Some(trained))))
 }
 
-impl Experiment for RankIsInformation {
-    type Measured = Measured;
+/// An attention matrix whose rank is known by a theorem.
+struct Example {
+    name: &'static str,
+    rank: usize,
+    flow: f64,
+}
 
-    const ABOUT: About = ABOUT;
-    const PARAMETERS: &'static [Parameter] = PARAMETERS;
+/// The share of the weights that leaves its own token: 1 − tr(A)/n.
+fn flow(weights: ArrayView2<f64>) -> f64 {
+    1.0 - weights.diag().sum() / weights.nrows() as f64
+}
 
-    fn measure(&self, settings: &Settings, run: &Run) -> Result<Measured> {
-        let n = settings.integer("n")?;
-        // With BLAS's own threads the last digits depend on how many there are.
-        blas::single_threaded(|| {
-            let (models, notes) = heads::measure(settings, run)?;
-            Ok(Measured {
-                n,
-                examples: examples::measure(n)?,
-                blocks: blocks::measure(settings, run)?,
-                with_skip: residual::measure(settings, run)?,
-                powers: powers::measure(settings, run)?,
-                models,
-                notes,
-            })
-        })
-    }
-
-    fn judge(&self, measured: &Measured) -> Verdict {
-        let (exact, because) = in_exact_arithmetic(&measured.examples, measured.n);
-        let models = Trained::over(measured.models.iter().map(Heads::is_together));
-        Verdict::new()
-            .exact(exact, because)
-            .floating(
-                Floating::over(measured.blocks.iter().map(At::outcome)),
-                in_floating_point(&measured.blocks),
-            )
-            .trained(models, in_trained_models(&measured.models))
-    }
-
-    fn report(&self, measured: Measured, settings: &Settings) -> Result<Evidence> {
-        let mut evidence = Evidence::new();
-        examples::report(&mut evidence, &measured.examples, measured.n);
-        blocks::report(&mut evidence, settings, &measured.blocks)?;
-        residual::report(&mut evidence, settings, &measured.with_skip)?;
-        powers::report(&mut evidence, settings, &measured.powers)?;
-        heads::report(&mut evidence, &measured.models);
-        measured.notes.into_iter().for_each(|note| evidence.note(note));
-        evidence.note_cpu(settings, ON_CPU);
-        Ok(evidence)
+impl Example {
+    /// Of a matrix whose rank follows from the places of its zeros, or from all its rows being equal; `None` for
+    /// any other.
+    fn of(name: &'static str, weights: &Array2<f64>) -> Option<Self> {
+        let by_pattern = exact_rank(weights.mapv(|weight| weight != 0.0).view()).rank;
+        let is_one_row = weights.rows().into_iter().all(|row| row == weights.row(0));
+        let rank = by_pattern.or(is_one_row.then_some(1))?;
+        Some(Example { name, rank, flow: flow(weights.view()) })
     }
 }
 
-fn in_exact_arithmetic(examples: &[Example], n: usize) -> (Exact, String) {
-    match examples::inversion(examples) {
-        Some(pair) => (Exact::Refuted, sentence(&examples::in_words(pair, n))),
-        None => (Exact::Open, "No example here has more rank and sends less.".to_owned()),
-    }
-}
+/// The logit of every token with itself in the sharp example; all others are 0.
+const SHARP: f64 = 32.0;
 
-fn in_floating_point(blocks: &[At]) -> String {
-    let count = |wanted| blocks.iter().filter(|at| at.outcome() == wanted).count();
-    let places = |wanted| {
-        let at = blocks.iter().filter(|at| at.outcome() == wanted);
-        let words: Vec<_> = at.map(|at| format!("D = {}, scale {}", at.head_size, at.scale)).collect();
-        if words.is_empty() { String::new() } else { format!(" ({})", words.join("; ")) }
+/// Full rank without flow, and flow without rank.
+fn examples(n: usize) -> Result<Vec<Example>> {
+    let weights = |tokens: &Array2<f64>, scale: f64, mask: Mask| {
+        attention_weights(tokens, tokens, scale, &mask, &Device::Cpu)
     };
-    format!(
-        "Of the causal and the bidirectional mask, the one of higher effective rank carries more from the earlier to the \
-         later half of the tokens at {} of {} points{}, and less at {}{}.",
-        count(Outcome::Holds),
-        blocks.len(),
-        places(Outcome::Holds),
-        count(Outcome::Opposite),
-        places(Outcome::Opposite)
-    )
+    // Scores of SHARP · I, and of 0.
+    let sharp = weights(&Array2::eye(n), SHARP * (n as f64).sqrt(), Mask::causal())?;
+    let uniform = weights(&Array2::zeros((n, 1)), 1.0, Mask::bidirectional())?;
+    let sharp = Example::of("sharp causal attention", &sharp);
+    Ok(sharp.into_iter().chain(Example::of("uniform bidirectional attention", &uniform)).collect())
 }
 
-fn in_trained_models(models: &[Heads]) -> String {
-    if models.is_empty() {
-        return "None was named or is installed.".to_owned();
-    }
-    let models: Vec<_> = models.iter().map(Heads::in_words).collect();
-    sentence(&models.join("; "))
+/// Refuted by two examples of which the one of higher rank sends less.
+fn exact(examples: &[Example], n: usize) -> (Exact, String) {
+    let mut pairs = examples.iter().flat_map(|high| examples.iter().map(move |low| (high, low)));
+    let Some((high, low)) = pairs.find(|(high, low)| high.rank > low.rank && high.flow < low.flow) else {
+        return (Exact::Open, "No example here has more rank and sends less.".to_owned());
+    };
+    let percent = |flow: f64| format!("{:.1} %", 100.0 * flow.abs());
+    let because = format!(
+        "{} of {n} tokens has rank {} and sends {} of its weight to other tokens; {} has rank {} and sends {}",
+        high.name,
+        high.rank,
+        percent(high.flow),
+        low.name,
+        low.rank,
+        percent(low.flow)
+    );
+    (Exact::Refuted, sentence(&because))
+}
+
+/// Columns of the values V whose mixture is looked at.
+const VALUE_WIDTH: usize = 64;
+
+/// Under the causal and the bidirectional mask in turn: effective ranks of the whole matrix, of the block from the
+/// later half of the queries to the earlier half of the keys, of A·V and of V + A·V; and cond(I + A).
+type Point = (Place, [Sample; 10]);
+
+/// The weights of one draw: causal, bidirectional.
+fn both(n: usize, place: &Place, seed: u64, device: &Device) -> Result<[Array2<f64>; 2]> {
+    let draw = Draw::independent(n, place.head_size, seed);
+    let weights = |mask| draw.weights(place.scale, &mask, device);
+    Ok([weights(Mask::causal())?, weights(Mask::bidirectional())?])
+}
+
+/// Rows are queries: the later half attends to the earlier one.
+fn block(weights: &Array2<f64>) -> Result<Spectrum> {
+    let n = weights.nrows();
+    Spectrum::of(weights.slice(s![n / 2.., ..n / 2]))
+}
+
+/// cond(I + A).
+fn condition(weights: &Array2<f64>) -> Result<f64> {
+    let with_skip = Array2::eye(weights.nrows()) + weights;
+    Ok(Spectrum::of(with_skip.view())?.condition().map_or(f64::INFINITY, |condition| condition.value))
 }
 
 /// Whether a paired difference is above zero; none where it is not away from zero by more than two standard
@@ -184,4 +153,259 @@ fn in_trained_models(models: &[Heads]) -> String {
 fn is_clear(gain: &Sample) -> Option<bool> {
     let is_away = gain.mean().abs() > (2.0 * gain.standard_error()).max(0.01);
     is_away.then(|| gain.mean() > 0.0)
+}
+
+/// Whether the mask of higher effective rank carries more from the earlier to the later half.
+fn outcome((_, [causal, both, block, block_both, ..]): &Point) -> Outcome {
+    match (is_clear(&causal.minus(both)), is_clear(&block.minus(block_both))) {
+        (Some(rank), Some(carried)) if rank == carried => Outcome::Holds,
+        (Some(_), Some(_)) => Outcome::Opposite,
+        _ => Outcome::Unclear,
+    }
+}
+
+/// A condition number from which a layer's own mixing would count as nearly singular: it leaves half of the
+/// digits of f32.
+const MANY: f64 = 1e3;
+
+fn floating(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<(Floating, String)> {
+    let (n, device) = (settings.integer("n")?, settings.device());
+    let points = sweep(Place::all(settings)?, &settings.seeds("seeds")?, "blocks", run, |place, seed| {
+        let (both, values) = (both(n, place, seed, device)?, gaussian(n, VALUE_WIDTH, seed, 2));
+        let effective =
+            |matrix: &Array2<f64>| Ok::<f64, Error>(Spectrum::of(matrix.view())?.effective_rank());
+        let mut numbers = [0.0; 10];
+        for (which, weights) in both.iter().enumerate() {
+            let context = weights.dot(&values);
+            numbers[which] = effective(weights)?;
+            numbers[2 + which] = block(weights)?.effective_rank();
+            numbers[4 + which] = effective(&context)?;
+            numbers[6 + which] = effective(&(context + &values))?;
+            numbers[8 + which] = condition(weights)?;
+        }
+        Ok(numbers)
+    })?;
+    for point in &points {
+        let (place, [causal, both, block, block_both, context, context_both, skip, skip_both, ..]) = point;
+        let text = format!(
+            "{place}: of effective rank {causal} causal and {both} bidirectional, the block from the earlier to the later \
+             half has {block} and {block_both}; paired difference {}",
+            block.minus(block_both)
+        );
+        evidence.weigh(outcome(point) == Outcome::Holds, text);
+        let text = format!(
+            "{place}: the outputs A·V ({VALUE_WIDTH} columns) have effective rank {context} causal and {context_both} \
+             bidirectional; with the skip connection {skip} and {skip_both}"
+        );
+        evidence.weigh(is_clear(&context.minus(context_both)) == Some(true), text);
+        let names = ["rank", "block_rank", "context_rank", "skip_rank", "condition_with_skip"];
+        for (column, name) in names.into_iter().enumerate() {
+            for (which, mask) in ["causal", "bidirectional"].into_iter().enumerate() {
+                evidence.record(place.name(&format!("{name}_{mask}")), &point.1[2 * column + which]);
+            }
+        }
+    }
+    for scale in settings.numbers("scales")? {
+        let at = points.iter().filter(|(place, _)| place.scale == scale);
+        let all =
+            |mask: usize| -> Sample { at.clone().flat_map(|(_, s)| s[8 + mask].values().to_vec()).collect() };
+        let (causal, bidirectional) = (all(0), all(1));
+        let between =
+            |sample: &Sample| format!("{} to {}", short(sample.extremes().0), short(sample.extremes().1));
+        let text = format!(
+            "scale {scale}: with the skip connection, cond(I + A) is {} causal and {} bidirectional, over all head sizes \
+             and draws",
+            between(&causal),
+            between(&bidirectional)
+        );
+        // Support: the bidirectional layer is nearly singular where the causal one is not.
+        evidence.weigh(bidirectional.mean() > MANY && causal.mean() < MANY, text);
+    }
+    plot_blocks(evidence, settings, &points)?;
+    let count = |wanted| points.iter().filter(|point| outcome(point) == wanted).count();
+    let places = |wanted| {
+        let at = points.iter().filter(|point| outcome(point) == wanted);
+        let words: Vec<_> = at.map(|(place, _)| place.to_string()).collect();
+        if words.is_empty() { String::new() } else { format!(" ({})", words.join("; ")) }
+    };
+    let because = format!(
+        "Of the causal and the bidirectional mask, the one of higher effective rank carries more from the earlier to the \
+         later half of the tokens at {} of {} points{}, and less at {}{}.",
+        count(Outcome::Holds),
+        points.len(),
+        places(Outcome::Holds),
+        count(Outcome::Opposite),
+        places(Outcome::Opposite)
+    );
+    Ok((Floating::over(points.iter().map(outcome)), because))
+}
+
+/// Relative singular values below this are not drawn.
+const LOWEST: f64 = 1e-9;
+
+/// The blocks of the last head size, at up to three scales; one draw.
+fn plot_blocks(evidence: &mut Evidence, settings: &Settings, points: &[Point]) -> Result<()> {
+    let Some((Place { head_size, .. }, _)) = points.last() else { return Ok(()) };
+    let n = settings.integer("n")?;
+    let mut curves = Vec::new();
+    for (place, _) in points.iter().filter(|(place, _)| place.head_size == *head_size).take(3) {
+        let kinds = [("causal", Kind::Causal), ("bidirectional", Kind::Bidirectional)];
+        for ((name, kind), weights) in
+            kinds.into_iter().zip(both(n, place, settings.seed()?, settings.device())?)
+        {
+            let values = block(&weights)?.relative().into_iter().filter(|&value| value > LOWEST);
+            curves.push(Curve::new(
+                format!("{name}, scale {}", place.scale),
+                kind,
+                (1..).map(f64::from).zip(values),
+            ));
+        }
+    }
+    let (format, epsilon) = match settings.device() {
+        Device::Cpu => ("f64", EPSILON_F64),
+        Device::Gpu(_) => ("f32", EPSILON_F32),
+    };
+    let floor = Some(n.div_ceil(2) as f64 * epsilon).filter(|&floor| floor > LOWEST);
+    let references =
+        floor.map(|floor| Reference::floor(format!("{format} tolerance"), floor)).into_iter().collect();
+    let caption = format!(
+        "Singular values of the weights from the later half of {n} queries to the earlier half of the keys, the block \
+         through which the past reaches the future, with D = {head_size} at each logit scale; one draw under both masks."
+    );
+    let axes = [PlotAxis::linear("index i"), PlotAxis::log("singular value relative to σ₁")];
+    let title = "What the earlier half of the tokens sends to the later one";
+    evidence.plot("off-diagonal-block", caption, lines(title, axes, curves, references));
+    Ok(())
+}
+
+/// Of one head on one text: effective rank, that of the block of [`block`], and the flow.
+fn look(weights: ArrayView2<f64>) -> Result<[f64; 3]> {
+    let block = block(&weights.to_owned())?.effective_rank();
+    Ok([Spectrum::of(weights)?.effective_rank(), block, flow(weights)])
+}
+
+/// Kendall's τ: concordant minus discordant pairs, over all pairs.
+fn kendall(x: &[f64], y: &[f64]) -> f64 {
+    let pairs = || (0..x.len()).flat_map(|i| (0..i).map(move |j| (j, i)));
+    let order = |(j, i): (usize, usize)| {
+        let product = (x[i] - x[j]) * (y[i] - y[j]);
+        if product == 0.0 { 0.0 } else { product.signum() }
+    };
+    pairs().map(order).sum::<f64>() / pairs().count() as f64
+}
+
+/// Kendall's τ over heads of the effective rank with that of the block, and with the flow.
+fn taus(model: &Heads<[f64; 3]>) -> [f64; 2] {
+    let [rank, block, flow] = [0, 1, 2].map(|which| model.means(|head| head[which]));
+    [kendall(rank.values(), block.values()), kendall(rank.values(), flow.values())]
+}
+
+/// Whether more rank goes with more flow between the halves; `None` where τ is within two of its standard deviations
+/// for independent orders, √(2(2m + 5) / 9m(m − 1)).
+fn is_together(model: &Heads<[f64; 3]>) -> Option<bool> {
+    let (m, tau) = (model.heads.len() as f64, taus(model)[0]);
+    let clear = 2.0 * (2.0 * (2.0 * m + 5.0) / (9.0 * m * (m - 1.0))).sqrt();
+    (tau.abs() > clear).then_some(tau > 0.0)
+}
+
+fn trained(evidence: &mut Evidence, models: &[Heads<[f64; 3]>]) -> (Trained, String) {
+    let words = |model: &Heads<[f64; 3]>| {
+        let [block, flow] = taus(model).map(|tau| format!("{:.0} %", 50.0 * (1.0 + tau)));
+        format!(
+            "of two heads of {}, the one of higher effective rank carries more from the earlier to the later half of a \
+             text in {block} of the pairs, and sends more of its weight to other tokens in {flow}",
+            model.name
+        )
+    };
+    for model in models {
+        let [block, flow] = taus(model);
+        let text = format!("{}; τ = {} and {}", words(model), short(block), short(flow));
+        evidence.weigh(is_together(model) == Some(true), text);
+        evidence.measure(model.measure("kendall_rank_block"), block, "");
+        evidence.measure(model.measure("kendall_rank_flow"), flow, "");
+    }
+    in_models(models, models.iter().map(is_together), "", words)
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::powers::distance_from_limit;
+    use super::*;
+    use crate::claim::trained::by_hand;
+
+    /// Matrices made by hand go the way of the examples.
+    #[test]
+    fn both_words_in_exact_arithmetic_are_reached() {
+        let ruling = |matrices: &[&Array2<f64>]| {
+            let examples: Vec<_> = matrices.iter().map(|a| Example::of("by hand", a).unwrap()).collect();
+            exact(&examples, 3).0
+        };
+        let (identity, uniform) = (Array2::eye(3), Array2::from_elem((3, 3), 1.0 / 3.0));
+        let first_token = array![[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0]];
+        let forward = array![[1.0, 0.0, 0.0], [0.9, 0.1, 0.0], [0.5, 0.4, 0.1]];
+        assert_eq!(ruling(&[&identity, &uniform]), Exact::Refuted);
+        assert_eq!(ruling(&[&identity, &first_token]), Exact::Refuted);
+        // More rank and more weight for others: (0 + 0.9 + 0.9)/3 against 2/3 would be less, so the first is not.
+        assert_eq!(ruling(&[&forward]), Exact::Open);
+        let still = array![[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]];
+        assert_eq!(ruling(&[&forward, &still]), Exact::Open);
+        // Neither triangular nor of one row: nothing is known of its rank without computing.
+        assert!(Example::of("dense", &array![[0.5, 0.5], [0.25, 0.75]]).is_none());
+    }
+
+    /// Heads made by hand go the way of trained ones. The earlier half attends to `own` different tokens, the later
+    /// half to `carried` of the earlier ones: the rank is their sum.
+    #[test]
+    fn every_word_about_trained_models_is_reached() {
+        let n = 12;
+        let head = |&(own, carried): &(usize, usize)| {
+            let weights = Array2::from_shape_fn((n, n), |(t, s)| match t < n / 2 {
+                true => f64::from(u8::from(s == n / 2 + t.min(own - 1))),
+                false => f64::from(u8::from(s == (t - n / 2).min(carried - 1))),
+            });
+            vec![look(weights.view()).unwrap()]
+        };
+        let ruling = |models: &[&[(usize, usize)]]| {
+            let of = |heads: &&[(usize, usize)]| by_hand(n, heads.iter().map(head).collect()).remove(0);
+            trained(&mut Evidence::default(), &models.iter().map(of).collect::<Vec<_>>()).0
+        };
+        let together: Vec<_> = (1..=4).flat_map(|size| [(size, size), (size, size)]).collect();
+        let apart = [(1, 4), (3, 3), (5, 2)].repeat(3);
+        let unclear = [(2, 2), (3, 1), (1, 3), (2, 2)];
+        assert_eq!(ruling(&[&together, &together]), Trained::InAll);
+        assert_eq!(ruling(&[&together, &apart]), Trained::InSome);
+        assert_eq!(ruling(&[&apart, &unclear]), Trained::InNone);
+        assert_eq!(ruling(&[&unclear]), Trained::NotResolved);
+        assert_eq!(ruling(&[]), Trained::NoModel);
+    }
+
+    /// Of six pairs, (1, 2) is turned in the second list, and one pair is equal there.
+    #[test]
+    fn kendalls_tau_by_hand() {
+        assert_eq!(kendall(&[1.0, 2.0, 3.0, 4.0], &[1.0, 2.0, 3.0, 4.0]), 1.0);
+        assert_eq!(kendall(&[1.0, 2.0, 3.0, 4.0], &[2.0, 1.0, 5.0, 5.0]), (4.0 - 1.0) / 6.0);
+    }
+
+    #[test]
+    fn flow_distance_and_condition_by_hand() {
+        let weights = array![[1.0, 0.0], [0.25, 0.75]];
+        assert_eq!(flow(weights.view()), 0.125);
+        assert_eq!(distance_from_limit(&weights), 0.75);
+        // I + I has equal singular values.
+        assert_eq!(condition(&Array2::eye(5)).unwrap(), 1.0);
+        assert!((condition(&array![[2.0, 0.0], [0.0, 0.5]]).unwrap() - 2.0).abs() < 1e-14);
+    }
+
+    /// Below the diagonal blocks the causal weights are the bidirectional ones, each row times a factor.
+    #[test]
+    fn the_blocks_differ_only_by_a_factor_for_each_row() {
+        let [causal, bidirectional] = both(22, &Place { head_size: 3, scale: 1.5 }, 4, &Device::Cpu).unwrap();
+        for row in 11..22 {
+            let factor = |col: usize| causal[(row, col)] / bidirectional[(row, col)];
+            assert!(factor(0) >= 1.0);
+            assert!((1..11).all(|col| (factor(col) / factor(0) - 1.0).abs() < 1e-12));
+        }
+    }
 }

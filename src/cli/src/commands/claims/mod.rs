@@ -93,7 +93,7 @@ pub fn execute(args: &ClaimsArgs, run: &Run) -> Result<()> {
 }
 
 /// The claims of these ids, in the order given; all of them for none.
-fn chosen(ids: &[String]) -> Result<Vec<&'static dyn Claim>> {
+fn chosen(ids: &[String]) -> Result<Vec<&'static Claim>> {
     if ids.is_empty() {
         return Ok(CLAIMS.to_vec());
     }
@@ -103,18 +103,18 @@ fn chosen(ids: &[String]) -> Result<Vec<&'static dyn Claim>> {
 fn list(args: &ListArgs) -> Result<()> {
     let claims = chosen(&args.ids)?;
     if args.json {
-        let all = claims.iter().map(|claim| describe(*claim)).collect::<Result<Vec<_>>>()?;
+        let all = claims.iter().map(|claim| describe(claim)).collect::<Result<Vec<_>>>()?;
         return emit_json(&all);
     }
     if args.ids.is_empty() {
         let rows = claims.iter().map(|claim| (claim.about().id, claim.about().statement.to_owned()));
         return emit(&facts(&rows.collect::<Vec<_>>()));
     }
-    let paragraphs = claims.iter().map(|claim| report::about(*claim));
+    let paragraphs = claims.iter().map(|claim| report::about(claim));
     emit(&paragraphs.collect::<Vec<_>>().join("\n"))
 }
 
-fn describe(claim: &dyn Claim) -> Result<Value> {
+fn describe(claim: &Claim) -> Result<Value> {
     let mut about = serde_json::to_value(claim.about())?;
     about["parameters"] = json!(claim.parameters());
     Ok(about)
@@ -130,7 +130,7 @@ fn run_all(args: &RunArgs, run: &Run) -> Result<()> {
     for (claim, settings) in claims.iter().zip(&all) {
         let id = claim.about().id;
         // After an interrupt or a failed claim, the finished results are still printed.
-        match claim::run(*claim, settings, run) {
+        match claim::run(claim, settings, run) {
             Ok(trial) => {
                 if !args.json && !args.table {
                     emit(&format!("{}\n", report::trial(&trial)))?;
@@ -163,13 +163,13 @@ fn run_all(args: &RunArgs, run: &Run) -> Result<()> {
 }
 
 /// The settings of each claim. A key must belong to one of them at least.
-fn settings(args: &RunArgs, claims: &[&'static dyn Claim]) -> Result<Vec<Settings>> {
+fn settings(args: &RunArgs, claims: &[&'static Claim]) -> Result<Vec<Settings>> {
     // Quick is the default; the flag only says so.
     let effort = if args.full && !args.quick { Effort::Full } else { Effort::Quick };
     let device = Device::choose(args.device.request()?)?.device;
     let mut all = Vec::new();
     for claim in claims {
-        all.push(Settings::new(*claim, effort, device.clone())?);
+        all.push(Settings::new(claim, effort, device.clone())?);
     }
     let mut pairs: Vec<(&str, &str, String)> = Vec::new();
     let seeds = args.seeds.map(|seeds| seeds.to_string());
@@ -192,7 +192,7 @@ fn settings(args: &RunArgs, claims: &[&'static dyn Claim]) -> Result<Vec<Setting
 }
 
 /// The message that no claim has `key`, with the keys that there are.
-fn lacking(key: &str, claims: &[&'static dyn Claim], all: &[Settings]) -> String {
+fn lacking(key: &str, claims: &[&'static Claim], all: &[Settings]) -> String {
     let who = match claims {
         [claim] => format!("{} has no", claim.about().id),
         _ => format!("none of the {} claims has", claims.len()),

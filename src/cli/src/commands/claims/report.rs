@@ -6,7 +6,7 @@ use rankscope::numbers::short;
 use crate::output::facts;
 
 /// One claim, and what can be set about it.
-pub fn about(claim: &dyn Claim) -> String {
+pub fn about(claim: &Claim) -> String {
     let about = claim.about();
     let mut rows = vec![
         (about.id, about.statement.to_owned()),
