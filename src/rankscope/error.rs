@@ -99,7 +99,7 @@ fn in_words(error: &std::io::Error) -> String {
     words.to_owned()
 }
 
-/// Longer than any name or number that somebody would want to read in an error.
+/// The most characters of a value that an error shows.
 const EXCERPT: usize = 100;
 
 /// The beginning of what was found, as plain text.
@@ -112,12 +112,11 @@ pub(crate) fn excerpt(text: impl ToString) -> String {
     text
 }
 
-/// Longer than any message that is still one line to a reader.
+/// The most characters of a message.
 const MOST: usize = 1000;
 
-/// The text on one line of bearable length: what files and people write may hold line breaks, codes for
-/// the terminal, and a megabyte where a word was expected. Both ends stay, since an error of a parser ends
-/// with the place.
+/// The text on one line of at most [`MOST`] characters: files may hold line breaks, codes for the terminal, and a
+/// megabyte where a word was expected. Of a long text both ends stay, because an error of a parser ends with the place.
 fn plain(text: impl ToString) -> String {
     let mut text = text.to_string();
     if text.chars().any(char::is_control) {

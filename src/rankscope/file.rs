@@ -30,7 +30,7 @@ pub(crate) fn save_with(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>
         return Err(Error::format(path, "is a folder, expected the name of a file"));
     }
     let mut builder = tempfile::Builder::new();
-    // What the umask allows, as for any other new file; the default is for the owner's eyes only.
+    // What the umask allows, as for any other new file; by default only the owner could read it.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let file = builder.prefix(".rankscope-").tempfile_in(folder).map_err(|e| Error::io(path, e))?;

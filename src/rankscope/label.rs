@@ -25,12 +25,12 @@ pub fn visible(text: &str) -> String {
     text.char_indices().map(show).collect()
 }
 
-/// A character by its number, for what has no picture: U+200D.
+/// The number of a character that cannot be drawn: U+200D.
 pub fn code(c: char) -> String {
     format!("U+{:04X}", u32::from(c))
 }
 
-/// Marks, joiners and signs of direction, which have no picture of their own.
+/// Whether a character is a mark, a joiner or a sign of direction, which cannot be drawn alone.
 pub fn is_invisible(c: char) -> bool {
     matches!(u32::from(c), 0x300..=0x36f | 0x200b..=0x200f | 0x202a..=0x202e | 0x2060..=0x206f | 0x20d0..=0x20ff
         | 0xfe00..=0xfe0f | 0xfeff)

@@ -1,4 +1,4 @@
-//! Numbers for people: three significant digits, scientific notation where plain digits do not serve.
+//! Numbers as text: three significant digits, in scientific notation where they are very small or large.
 
 /// Three significant digits; scientific notation below 10⁻³ and from 10⁴ on.
 ///

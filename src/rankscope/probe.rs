@@ -28,6 +28,11 @@ pub trait Probe {
         let _ = name;
         true
     }
+
+    /// Whether nothing at all is of interest, so that no name need be written.
+    fn is_idle(&self) -> bool {
+        false
+    }
 }
 
 /// The probe that looks at nothing.
@@ -37,6 +42,10 @@ pub struct Unobserved;
 impl Probe for Unobserved {
     fn watches(&self, _name: &str) -> bool {
         false
+    }
+
+    fn is_idle(&self) -> bool {
+        true
     }
 }
 
@@ -55,11 +64,18 @@ impl<'a> Scope<'a> {
 
 impl Probe for Scope<'_> {
     fn visit(&mut self, name: &str, value: Tensor) -> Result<Tensor> {
-        self.inner.visit(&format!("{}.{name}", self.path), value)
+        match self.is_idle() {
+            true => Ok(value),
+            false => self.inner.visit(&format!("{}.{name}", self.path), value),
+        }
     }
 
     fn watches(&self, name: &str) -> bool {
-        self.inner.watches(&format!("{}.{name}", self.path))
+        !self.is_idle() && self.inner.watches(&format!("{}.{name}", self.path))
+    }
+
+    fn is_idle(&self) -> bool {
+        self.inner.is_idle()
     }
 }
 

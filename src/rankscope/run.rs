@@ -16,7 +16,7 @@ impl Cancel {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Takes it back: something new begins.
+    /// Clears the flag for the next computation.
     #[cfg(feature = "notebook")]
     pub(crate) fn lower(&self) {
         self.0.store(false, Ordering::Relaxed);
@@ -113,7 +113,7 @@ impl Run {
     /// Call between steps of a loop.
     ///
     /// # Errors
-    /// [`Error::Cancelled`] once the flag is up.
+    /// [`Error::Cancelled`] once somebody has asked to stop.
     pub fn check(&self) -> Result<()> {
         if self.cancel.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
     }
@@ -121,7 +121,7 @@ impl Run {
     /// Reports that `done` of `total` steps of `stage` are finished, and checks the flag.
     ///
     /// # Errors
-    /// [`Error::Cancelled`] once the flag is up.
+    /// [`Error::Cancelled`] once somebody has asked to stop.
     pub fn step(&self, stage: &str, done: usize, total: usize) -> Result<()> {
         if let Some(watcher) = &self.watcher {
             watcher(Progress { stage: stage.to_owned(), done, total });

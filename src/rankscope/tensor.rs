@@ -6,11 +6,15 @@ use std::sync::Arc;
 use ndarray::{ArrayView2, ArrayViewD};
 
 use crate::axis::{Axis, Shape};
+use crate::buffer::{Buffer, any_values};
 use crate::device::Device;
 use crate::device::gpu::GpuBuffer;
 use crate::error::{Error, Result};
 
 /// An immutable, dense, row-major array of f32 with named axes. Clones share the data.
+///
+/// Operations take a tensor or a reference to one. What is given away, and held by nobody else, may be overwritten by the
+/// result, which spares a copy: `gelu(x, form)` in place of `gelu(&x, form)`.
 ///
 /// ```
 /// use rankscope::{Axis, Shape, Tensor};
@@ -27,7 +31,7 @@ pub struct Tensor {
 
 #[derive(Clone)]
 enum Data {
-    Cpu(Arc<Vec<f32>>),
+    Cpu(Arc<Buffer>),
     Gpu(GpuBuffer),
 }
 
@@ -48,7 +52,7 @@ impl Tensor {
     /// A tensor on the CPU from values whose count an operation has already made right.
     pub(crate) fn on_cpu(shape: Shape, values: Vec<f32>) -> Self {
         debug_assert_eq!(shape.len(), values.len());
-        Tensor { shape, data: Data::Cpu(Arc::new(values)) }
+        Tensor { shape, data: Data::Cpu(Arc::new(Buffer::new(values))) }
     }
 
     /// A tensor over a GPU buffer that holds at least `shape.len()` f32 values.
@@ -91,6 +95,20 @@ impl Tensor {
         }
     }
 
+    /// As [`to_device`](Self::to_device), for what every pass asks for with the same content: a table of positions, say.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] if the upload fails.
+    pub(crate) fn to_device_as_constant(&self, device: &Device) -> Result<Self> {
+        match (device, self.as_slice()) {
+            (Device::Gpu(gpu), Some(values)) => {
+                let buffer = gpu.constant("constant", bytemuck::cast_slice(values))?;
+                Ok(Self::on_gpu(self.shape.clone(), buffer))
+            }
+            _ => self.to_device(device),
+        }
+    }
+
     /// The values, read back from the GPU where they are there.
     ///
     /// # Errors
@@ -115,6 +133,22 @@ impl Tensor {
         match &self.data {
             Data::Cpu(_) => None,
             Data::Gpu(buffer) => Some(buffer),
+        }
+    }
+
+    /// Whether a clone of this tensor holds its data too; on a GPU, where nothing is overwritten, it makes no difference.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(&self.data, Data::Cpu(values) if Arc::strong_count(values) > 1)
+    }
+
+    /// The values by value, if the tensor is on the CPU and nobody else holds them; otherwise the tensor.
+    pub(crate) fn into_values(self) -> std::result::Result<Vec<f32>, Self> {
+        match self.data {
+            Data::Cpu(values) => match Arc::try_unwrap(values) {
+                Ok(buffer) => Ok(buffer.into_vec()),
+                Err(values) => Err(Tensor { shape: self.shape, data: Data::Cpu(values) }),
+            },
+            Data::Gpu(_) => Err(self),
         }
     }
 
@@ -148,6 +182,12 @@ impl Tensor {
             ));
         }
         Ok(Tensor { shape, data: self.data.clone() })
+    }
+
+    /// The same numbers, by value, under other axes with as many elements.
+    pub(crate) fn reshaped(self, shape: Shape) -> Self {
+        debug_assert_eq!(shape.len(), self.shape.len());
+        Tensor { shape, ..self }
     }
 
     /// The same tensor with one axis called differently, as when hidden states become keys.
@@ -190,7 +230,11 @@ impl Tensor {
         let shape = Shape::new(rest);
         let range = index * shape.len()..(index + 1) * shape.len();
         match &self.data {
-            Data::Cpu(values) => Ok(Self::on_cpu(shape, values[range].to_vec())),
+            Data::Cpu(values) => {
+                let mut part = any_values(range.len());
+                part.copy_from_slice(&values[range]);
+                Ok(Self::on_cpu(shape, part))
+            }
             Data::Gpu(buffer) => Ok(Self::on_gpu(shape, buffer.copy_f32(range)?)),
         }
     }
@@ -207,6 +251,13 @@ impl Tensor {
             return Ok(());
         }
         Err(Error::Placement { op, argument, expected: other.to_string(), got: device.to_string() })
+    }
+}
+
+impl From<&Tensor> for Tensor {
+    /// A clone, which shares the data.
+    fn from(tensor: &Tensor) -> Self {
+        tensor.clone()
     }
 }
 

@@ -212,30 +212,49 @@ impl Weight {
     ///
     /// Returns `None` on a GPU.
     pub(crate) fn widen(&self, range: Range<usize>) -> Option<Cow<'_, [f32]>> {
-        let size = self.dtype.size_bytes();
-        let bytes = &self.bytes()?[range.start * size..range.end * size];
-        Some(match self.dtype {
-            Dtype::F32 => match bytemuck::try_cast_slice(bytes) {
-                Ok(values) => Cow::Borrowed(values),
-                Err(_) => Cow::Owned(
-                    bytes.chunks_exact(4).map(|b| f32::from_ne_bytes([b[0], b[1], b[2], b[3]])).collect(),
-                ),
+        let aligned = (self.dtype == Dtype::F32).then(|| self.bytes_of(&range)).flatten();
+        if let Some(Ok(values)) = aligned.map(bytemuck::try_cast_slice) {
+            return Some(Cow::Borrowed(values));
+        }
+        let mut values = vec![0.0; range.len()];
+        self.widen_into(range, &mut values)?;
+        Some(Cow::Owned(values))
+    }
+
+    /// The same, written to `y`, which is as long as `range`.
+    pub(crate) fn widen_into(&self, range: Range<usize>, y: &mut [f32]) -> Option<()> {
+        let bytes = self.bytes_of(&range)?;
+        // A file may begin anywhere; half-precision numbers in place are widened many at a time.
+        match self.dtype {
+            Dtype::F32 => widen_each(bytes, y, f32::from_ne_bytes),
+            Dtype::F16 => match bytemuck::try_cast_slice::<u8, f16>(bytes) {
+                Ok(halves) => halves.convert_to_f32_slice(y),
+                Err(_) => widen_each(bytes, y, |bytes| f16::from_ne_bytes(bytes).to_f32()),
             },
-            // A file may begin anywhere; numbers in place are widened many at a time.
-            Dtype::F16 => Cow::Owned(match bytemuck::try_cast_slice::<u8, f16>(bytes) {
-                Ok(halves) => halves.to_f32_vec(),
-                Err(_) => bytes.as_chunks().0.iter().map(|&b| f16::from_ne_bytes(b).to_f32()).collect(),
-            }),
-            Dtype::Bf16 => Cow::Owned(match bytemuck::try_cast_slice::<u8, bf16>(bytes) {
-                Ok(halves) => halves.to_f32_vec(),
-                Err(_) => bytes.as_chunks().0.iter().map(|&b| bf16::from_ne_bytes(b).to_f32()).collect(),
-            }),
-        })
+            Dtype::Bf16 => match bytemuck::try_cast_slice::<u8, bf16>(bytes) {
+                Ok(halves) => halves.convert_to_f32_slice(y),
+                Err(_) => widen_each(bytes, y, |bytes| bf16::from_ne_bytes(bytes).to_f32()),
+            },
+        }
+        Some(())
+    }
+
+    /// The bytes of numbers `range`.
+    fn bytes_of(&self, range: &Range<usize>) -> Option<&[u8]> {
+        let size = self.dtype.size_bytes();
+        Some(&self.bytes()?[range.start * size..range.end * size])
     }
 
     /// All numbers widened to f32, if on the CPU.
     pub fn to_f32(&self) -> Option<Vec<f32>> {
         self.widen(0..self.shape.len()).map(Cow::into_owned)
+    }
+}
+
+/// Numbers of SIZE bytes, one by one.
+fn widen_each<const SIZE: usize>(bytes: &[u8], y: &mut [f32], widen: impl Fn([u8; SIZE]) -> f32) {
+    for (y, bytes) in y.iter_mut().zip(bytes.as_chunks().0) {
+        *y = widen(*bytes);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The window's state, and how its parts stand together.
+//! The window's state and layout.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,26 +15,26 @@ use crate::heatmap::{self, Scale};
 use crate::layout::{Head, columns, is_short};
 use crate::theme;
 use crate::view::{banner, head, mask, model, rank, status, tokens, top, wall};
-use crate::worker::{Brought, Event, Opened, Pass, Wish, Worker};
+use crate::worker::{Brought, Event, Job, Opened, Pass, Worker};
 
-/// Old results are dimmed, and progress is shown, once the new ones have been under way for so long.
+/// If new results take longer than this, the old ones are dimmed and progress is shown.
 pub const PATIENCE: Duration = Duration::from_millis(300);
 
 /// The whole window.
 pub struct App {
     /// Model work.
     worker: Worker,
-    /// What is asked for now.
-    pub wish: Wish,
-    /// What was asked for last.
-    sent: Option<Wish>,
-    /// The head that is looked at.
+    /// What to compute now.
+    pub job: Job,
+    /// The job sent last.
+    sent: Option<Job>,
+    /// The selected head.
     pub selected: Head,
     /// How weights become colours.
     pub scale: Scale,
-    /// What is known.
+    /// The results so far.
     pub shown: Shown,
-    /// The path in the field for a file, while one is shown or asked for.
+    /// The text of the path field, while it is open.
     pub path: Option<String>,
     /// The mask's controls.
     pub mask: mask::Picker,
@@ -48,33 +48,33 @@ pub struct App {
     pub steady: bool,
 }
 
-/// What is known of the wish sent last; results stay, marked stale, until newer ones arrive.
+/// The results of the job sent last; older ones stay, marked stale, until newer ones arrive.
 #[derive(Default)]
 pub struct Shown {
     /// The open model.
     pub model: Option<Arc<Opened>>,
-    /// The text as the model sees it.
+    /// The tokens of the text.
     pub tokens: Option<Arc<Tokens>>,
-    /// What the checks of a file's weights come to.
+    /// The summary of the checks of a file's weights.
     pub checks: Arc<Vec<(&'static str, String)>>,
     /// Attention under the chosen mask, or of a file.
     pub chosen: Option<Arc<Pass>>,
-    /// The chosen attention before this one, for as long as `chosen` lacks reports.
+    /// The pass before `chosen`, until `chosen` has all its reports.
     pub previous: Option<Arc<Pass>>,
     /// Attention under the mask of training.
     pub trained: Option<Arc<Pass>>,
-    /// Whether `chosen` answers an older wish.
+    /// Whether `chosen` belongs to an older job.
     pub stale: bool,
-    /// Since when something is being computed.
+    /// Since when the job has been running.
     pub busy: Option<Instant>,
     /// How far it is.
     pub progress: Option<Progress>,
-    /// How long the last wish took.
+    /// How long the last job took.
     pub took: Option<Duration>,
 }
 
 impl Shown {
-    /// The newest pass with a report of `at`: the chosen one, or until it has one the pass before it.
+    /// The newest pass with a report of the head `at`: `chosen`, or the pass before it.
     pub fn reported(&self, at: Head) -> Option<&Pass> {
         [&self.chosen, &self.previous]
             .into_iter()
@@ -83,13 +83,13 @@ impl Shown {
             .find(|pass| pass.report(at).is_some())
     }
 
-    /// How far the panel of `at` is faded: as all else, and while its report is that of the pass before.
+    /// How far the panel of the head `at` is faded: also while its report is that of an older pass.
     pub fn report_fade(&self, at: Head) -> f32 {
         let waits = self.chosen.as_ref().is_some_and(|pass| pass.report(at).is_none());
         if waits && self.is_slow() { 0.6 } else { self.fade() }
     }
 
-    /// Shows `pass`; the one that it replaces goes once all reports are there.
+    /// Shows `pass`, and keeps the pass before it until all reports are there.
     fn replace(&mut self, pass: Arc<Pass>, at: Head) {
         let other = |shown: &Arc<Pass>| shown.masks != pass.masks || shown.tokens.ids != pass.tokens.ids;
         if let Some(shown) = self.chosen.take().filter(other)
@@ -103,12 +103,12 @@ impl Shown {
         (self.chosen, self.stale) = (Some(pass), false);
     }
 
-    /// Whether a person has waited long enough to be told so.
+    /// Whether the job takes long enough to show its progress.
     pub fn is_slow(&self) -> bool {
         self.busy.is_some_and(|since| since.elapsed() >= PATIENCE)
     }
 
-    /// 0 … 1: how far results are faded.
+    /// How far results are faded, from 0 to 1.
     pub fn fade(&self) -> f32 {
         let failed = self.stale && self.busy.is_none();
         if failed || (self.stale && self.is_slow()) { 0.6 } else { 0.0 }
@@ -119,7 +119,7 @@ impl App {
     /// Opens the window's state on `args`; drawing goes through `render`, and `wake` asks for a frame.
     ///
     /// # Errors
-    /// Where the mask is none, or the device that is asked for does not exist.
+    /// If the mask cannot be parsed, or the requested device does not exist.
     pub fn new(
         render: &RenderState,
         args: &Args,
@@ -138,7 +138,7 @@ impl App {
         });
         let path = brought.as_ref().map(|brought| brought.path.display().to_string());
         let (model, text) = (args.model.clone(), args.text.clone());
-        let wish = Wish { model, text, mask, brought, first: selected };
+        let job = Job { model, text, mask, brought, first: selected };
         let steady = args.screenshot.is_some();
         let mut app = App {
             worker,
@@ -147,19 +147,19 @@ impl App {
             scale: Scale::Root,
             shown: Shown::default(),
             path,
-            mask: mask::Picker::new(&wish.mask),
+            mask: mask::Picker::new(&job.mask),
             models: model::Catalog::default(),
             banners: Vec::new(),
             device,
             steady,
-            wish,
+            job,
         };
         app.models.reload(&mut app.banners);
         app.send();
         Ok(app)
     }
 
-    /// Everything that happens between frames: news from the thread, then a newer wish to it.
+    /// The work between frames: takes events from the worker, then sends it a newer job.
     pub fn update(&mut self, ctx: &egui::Context) {
         for event in self.worker.news() {
             self.take(event);
@@ -180,34 +180,34 @@ impl App {
         }
     }
 
-    /// Says once what the graphics device objected to.
+    /// Shows each error of the graphics device once.
     pub fn hear_objections(&mut self) {
         for text in self.device.objections.try_iter() {
             if self.banners.iter().all(|banner| banner.text != text) {
-                self.banners.push(banner::Banner { text, of_wish: false });
+                self.banners.push(banner::Banner { text, of_job: false });
             }
         }
     }
 
-    /// Whether everything that was asked for has come.
+    /// Whether the job is finished.
     pub fn is_settled(&self) -> bool {
         self.shown.busy.is_none() && self.sent.as_ref().is_some_and(|sent| !self.differs(sent))
     }
 
-    /// Waits for the thread, at most for `patience`.
+    /// Waits for the worker, at most for `patience`.
     pub fn wait(&self, patience: Duration) {
         self.worker.wait(patience);
     }
 
-    fn differs(&self, sent: &Wish) -> bool {
-        let wish = &self.wish;
+    fn differs(&self, sent: &Job) -> bool {
+        let job = &self.job;
         (&sent.model, &sent.text, &sent.mask, &sent.brought)
-            != (&wish.model, &wish.text, &wish.mask, &wish.brought)
+            != (&job.model, &job.text, &job.mask, &job.brought)
     }
 
     /// Shows a model by name or folder.
     pub fn open_model(&mut self, name: String) {
-        (self.path, self.wish.brought, self.wish.model) = (None, None, name);
+        (self.path, self.job.brought, self.job.model) = (None, None, name);
     }
 
     /// Shows what was dropped or typed: a model's folder, or a file of weights.
@@ -216,14 +216,14 @@ impl App {
             return self.open_model(path.display().to_string());
         }
         self.path = Some(path.display().to_string());
-        self.wish.brought = Some(Brought { path, name: None, tokens: None, sequence: 0 });
+        self.job.brought = Some(Brought { path, name: None, tokens: None, sequence: 0 });
     }
 
-    /// While a slider is dragged, each mask is shown, with the ranks of the selected head, before the next
-    /// is asked for; all else replaces at once.
+    /// While a slider is dragged, a mask is shown with the ranks of the selected head before the next one is
+    /// computed; any other change replaces the job at once.
     pub fn may_supersede(&self) -> bool {
-        let parts = |wish: &Wish| (wish.model.clone(), wish.text.clone(), wish.brought.clone());
-        let same = |sent: &Wish| parts(sent) == parts(&self.wish);
+        let parts = |job: &Job| (job.model.clone(), job.text.clone(), job.brought.clone());
+        let same = |sent: &Job| parts(sent) == parts(&self.job);
         let only_the_mask = self.sent.as_ref().is_some_and(same);
         let reported = self.shown.chosen.as_ref().is_some_and(|pass| pass.report(self.selected).is_some());
         let is_shown = reported && !self.shown.stale;
@@ -231,15 +231,15 @@ impl App {
     }
 
     fn send(&mut self) {
-        self.wish.first = self.selected;
-        self.worker.send(self.wish.clone());
-        self.sent = Some(self.wish.clone());
+        self.job.first = self.selected;
+        self.worker.send(self.job.clone());
+        self.sent = Some(self.job.clone());
         self.shown.stale = true;
         self.shown.busy = Some(Instant::now());
         self.shown.progress = None;
     }
 
-    /// Shows what has come of a wish.
+    /// Shows an event of the job.
     pub fn take(&mut self, event: Event) {
         match event {
             Event::Model(model) => {
@@ -254,7 +254,7 @@ impl App {
             Event::Tokens(tokens) => self.shown.tokens = Some(tokens),
             Event::Chosen(pass) => {
                 self.shown.replace(pass, self.selected);
-                self.banners.retain(|banner| !banner.of_wish);
+                self.banners.retain(|banner| !banner.of_job);
             }
             Event::Trained(pass) => self.shown.trained = Some(pass),
             Event::Checks(checks) => self.shown.checks = checks,
@@ -265,8 +265,8 @@ impl App {
             }
             Event::Failed(text) => {
                 (self.shown.busy, self.shown.progress) = (None, None);
-                self.banners.retain(|banner| !banner.of_wish);
-                self.banners.push(banner::Banner { text, of_wish: true });
+                self.banners.retain(|banner| !banner.of_job);
+                self.banners.push(banner::Banner { text, of_job: true });
             }
         }
     }
@@ -274,7 +274,7 @@ impl App {
     /// Sets the mask and its controls.
     pub fn choose(&mut self, mask: &MaskChoice) {
         self.mask = mask::Picker::new(mask);
-        self.wish.mask = mask.clone();
+        self.job.mask = mask.clone();
     }
 
     /// How many positions the text has; 1 while it is not known.
@@ -310,10 +310,10 @@ impl App {
         CentralPanel::default().frame(body).show(ui, |ui| head::ui(self, ui));
     }
 
-    /// The mask that is chosen, where the model is known.
+    /// The chosen mask; `None` until the model is known.
     pub fn note(&self) -> Option<String> {
         let description = self.shown.model.as_ref()?.description.as_ref()?;
-        match &self.wish.mask {
+        match &self.job.mask {
             MaskChoice::AsTrained => None,
             chosen => chosen.note(description),
         }

@@ -1,4 +1,4 @@
-//! How long a person waits: for the first frame, and after a mask change at 128 tokens.
+//! The time to the first frame, and the time of a mask change at 128 tokens.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Which device computes: where it is a GPU, the window's own, so that what is computed is drawn in place.
+//! The device that computes: if it is a GPU, the window's own, so that results are drawn without a copy.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub struct Computing {
     pub device: Device,
     /// The reason, for the status bar.
     pub why: String,
-    /// What the window's device objected to and nobody else takes up, one line each.
+    /// Errors of the window's device that no call returned, one line each.
     pub objections: Receiver<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Tokens as a person reads them; numbers are in `rankscope::numbers`, but for those that must be exact.
+//! Tokens and exact numbers as text; rounded numbers are in `rankscope::numbers`.
 
 use rankscope::label::{code, is_invisible, visible};
 
@@ -18,7 +18,7 @@ pub fn parts(piece: &str, has_picture: impl Fn(char) -> bool) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
     for (own, shown) in piece.chars().zip(shown.chars()) {
         match parts.last_mut() {
-            // What has no picture of its own belongs to the character before it.
+            // A character without a picture belongs to the one before it.
             Some(last) if is_seen && is_invisible(own) => last.extend(has_picture(own).then_some(own)),
             _ if has_picture(shown) && !is_invisible(own) => parts.push(shown.to_string()),
             _ => parts.push(code(own)),

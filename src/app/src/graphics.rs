@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use egui_wgpu::{WgpuConfiguration, WgpuError, WgpuSetup, WgpuSetupCreateNew};
 
-/// What to do where there is no driver.
+/// The advice if there is no driver.
 pub const NO_ADAPTER: &str = "no graphics adapter: install a Vulkan driver \
     (on Debian and Ubuntu: apt install mesa-vulkan-drivers)";
 
 /// The configuration for a window and for pictures alike.
 ///
-/// The window's device also computes. egui's own wish for limits is far below what adapters have: a
+/// The window's device also computes. The limits that egui asks for are far below what adapters have: a
 /// storage buffer of at most 128 MiB, say.
 pub fn configuration() -> WgpuConfiguration {
     let mut setup = WgpuSetupCreateNew::without_display_handle();
@@ -43,7 +43,7 @@ fn preference(kind: wgpu::DeviceType) -> u8 {
     }
 }
 
-/// One line about an adapter or device that could not be had.
+/// One line about an adapter or device that cannot be opened.
 pub fn explain(error: &WgpuError) -> String {
     match error {
         WgpuError::CustomNativeAdapterSelectionError(text) => text.clone(),

@@ -18,7 +18,7 @@ use crate::{graphics, theme};
 /// How long a picture waits for the model.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// A window that nobody sees.
+/// A window without a display.
 pub struct Headless {
     /// What it shows.
     pub app: App,
@@ -87,10 +87,10 @@ impl Headless {
         Ok(())
     }
 
-    /// What the last frame looks like.
+    /// The last frame as an image.
     ///
     /// # Errors
-    /// What the driver objects to.
+    /// Errors of the graphics driver.
     pub fn picture(&mut self) -> Result<RgbaImage> {
         let output = self.output.as_ref().ok_or_else(|| anyhow!("no frame has been run"))?;
         self.renderer.render(&self.ctx, output).map_err(|problem| anyhow!("drawing failed: {problem}"))

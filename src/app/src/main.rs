@@ -1,4 +1,4 @@
-//! The desktop app: a sentence, a model, its attention under any mask, and the ranks of it.
+//! The desktop app: a sentence, a model, its attention under any mask, and the ranks of the weights.
 
 mod app;
 mod args;

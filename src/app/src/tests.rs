@@ -125,7 +125,7 @@ fn a_report_stays_until_the_next_is_there_and_the_next_mask_waits_for_it() {
     let reports = std::mem::take(&mut bare.reports);
     bare.reports = vec![None; reports.len()];
     let app = window.state_mut();
-    (app.shown.busy, app.wish.mask) = (Some(Instant::now()), MaskChoice::Override(Mask::prefix(6)));
+    (app.shown.busy, app.job.mask) = (Some(Instant::now()), MaskChoice::Override(Mask::prefix(6)));
     app.take(Event::Chosen(Arc::new(bare.clone())));
     assert_eq!(*rank::columns(app)[1].1.mask(0), Mask::prefix(3));
     assert!(!app.may_supersede());

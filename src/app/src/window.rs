@@ -50,7 +50,7 @@ pub fn run(args: &Args) -> Result<()> {
     eframe::run_native("rankscope", options, Box::new(open)).map_err(|error| anyhow!(explain(&error)))
 }
 
-/// What is missing for a window, where something is.
+/// What is missing for a window; `None` if nothing is.
 fn missing_display() -> Option<&'static str> {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let unix = cfg!(all(unix, not(target_os = "macos")));
@@ -63,7 +63,7 @@ fn explain(error: &eframe::Error) -> String {
         eframe::Error::Wgpu(error) => graphics::explain(error),
         eframe::Error::AppCreation(error) => error.to_string(),
         eframe::Error::WinitEventLoop(error) => {
-            // The system's own words stand behind the place in the source that met them.
+            // The system's message follows the place in the source.
             let text = error.to_string();
             let words = text.rsplit(": ").next().unwrap_or(&text);
             format!("the display cannot be opened: {words}; {INSTEAD}")

@@ -8,7 +8,7 @@ use rankscope::device::DeviceRequest;
 use rankscope::mask::MASKS;
 use rankscope::model::MaskChoice;
 
-/// Which model runs on what, and where.
+/// The model, its input, and the device.
 #[derive(Args)]
 pub struct SubjectArgs {
     /// A model's name (see `rankscope models list`), or a folder with config.json and model.safetensors
@@ -31,14 +31,21 @@ pub struct SubjectArgs {
     #[arg(long, value_name = "IDS", allow_hyphen_values = true)]
     pub target_ids: Option<String>,
 
+    #[command(flatten)]
+    pub device: DeviceArgs,
+}
+
+/// Where to compute.
+#[derive(Args)]
+pub struct DeviceArgs {
     /// Where to compute [default: $RANKSCOPE_DEVICE, otherwise auto]
     #[arg(long, value_parser = ["auto", "cpu", "gpu"])]
     device: Option<String>,
 }
 
-impl SubjectArgs {
-    /// The device asked for, here or in the environment.
-    pub fn device(&self) -> Result<DeviceRequest> {
+impl DeviceArgs {
+    /// The device that this option or the environment asks for.
+    pub fn request(&self) -> Result<DeviceRequest> {
         Ok(match &self.device {
             Some(device) => device.parse()?,
             None => DeviceRequest::from_env()?,
@@ -46,7 +53,7 @@ impl SubjectArgs {
     }
 }
 
-/// The help of `--mask`: every mask that has a name.
+/// The help of `--mask`, with every named mask.
 pub fn mask_help() -> String {
     let forms = MASKS.iter().map(|kind| match kind.parameters {
         "" => kind.name.to_owned(),
@@ -61,15 +68,15 @@ pub fn mask_help() -> String {
     )
 }
 
-/// Refuses a figure's file that does not end as its content does.
+/// An error unless a figure's file name ends in `.svg`.
 pub fn expect_svg(option: &str, path: &Path) -> Result<()> {
     expect_ending(option, path, "svg")
 }
 
-/// Refuses a file whose name does not end in `.` and `ending`.
+/// An error unless a file name ends in `.` and `ending`.
 pub fn expect_ending(option: &str, path: &Path, ending: &str) -> Result<()> {
     if !path.extension().is_some_and(|own| own.eq_ignore_ascii_case(ending)) {
-        bail!("{option} is {}, expected a name that ends in .{ending}, as the figure is one", path.display());
+        bail!("{option} is {}, expected a name that ends in .{ending}", path.display());
     }
     Ok(())
 }

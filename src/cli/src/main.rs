@@ -37,13 +37,13 @@ Examples:
   rankscope trace --model glass-en --text \"the cat sat\" --out trace.safetensors
       every intermediate of the forward pass, to a file
   rankscope generate --model glass-en --text \"Once upon a time\"
-      a model writes on, token by token, with its cache of keys and values
+      a model continues a text, token by token, with a cache of keys and values
   rankscope count --compare llama-7b,redllm-8b
       parameters, operations and bytes, from sizes alone
   rankscope models pull minilm-l6
       a bidirectional model to compare with
   rankscope devices
-      what would compute, and why";
+      which device would compute, and why";
 
 fn main() -> ExitCode {
     // SAFETY: no other thread has been started yet.
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let cancel = Cancel::default();
     let flag = cancel.clone();
-    // Without a handler an interrupt still ends the process; then nothing says `cancelled`, that is all.
+    // Without a handler an interrupt still ends the process, only without the message `cancelled`.
     let _ = ctrlc::set_handler(move || {
         if flag.is_cancelled() {
             std::process::exit(130);
@@ -65,7 +65,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // Where even stderr is closed, the exit code has to do.
+            // If stderr is closed too, the exit code alone says it.
             let _ = writeln!(io::stderr(), "error: {}", one_line(&error));
             let cancelled = matches!(error.downcast_ref(), Some(Error::Cancelled));
             ExitCode::from(if cancelled { 130 } else { 1 })
@@ -73,7 +73,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether the reader of stdout went away, as `head` does when it has seen enough.
+/// Whether the reader of stdout closed it, as `head` does after its last line.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -1,4 +1,4 @@
-//! Writing results: to stdout in one go, and what is said beside them to stderr.
+//! Results go to stdout in one write, messages to stderr.
 
 use std::io::{self, Write};
 
@@ -19,13 +19,13 @@ pub fn emit_json(value: &impl Serialize) -> Result<()> {
     emit(&format!("{}\n", serde_json::to_string_pretty(value)?))
 }
 
-/// Says something beside the result.
+/// Prints a message to stderr.
 pub fn say(text: &str) {
-    // A closed stderr must not fail what succeeded.
+    // A closed stderr is no reason to fail.
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// Lines of a label and what it says, in two columns, wrapped at 80 characters.
+/// Labels and their texts in two columns, wrapped at 80 characters.
 pub fn facts(facts: &[(&str, String)]) -> String {
     let indent = facts.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0) + 2;
     let mut text = String::new();

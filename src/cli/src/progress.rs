@@ -11,7 +11,7 @@ use rankscope::run::Progress;
 
 use crate::output::say;
 
-/// What is quicker than this shows nothing.
+/// Work that takes less shows no bar.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The bar of one process.
@@ -26,7 +26,7 @@ impl Watch {
         Watch { started: Instant::now(), bar: Arc::default() }
     }
 
-    /// `run`, watched if stderr is a terminal; otherwise it only says what it waits for, once.
+    /// `run` with a progress bar if stderr is a terminal, otherwise with one line if it must wait for another process.
     pub fn watched(&self, run: Run) -> Run {
         if !stderr().is_terminal() {
             let is_said = AtomicBool::new(false);
@@ -45,7 +45,7 @@ impl Watch {
             return;
         }
         if progress.total > 0 && progress.done >= progress.total {
-            // Something may be said next, and it gets a line of its own.
+            // The next message needs an empty line to stand on.
             return self.finish();
         }
         let mut bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);

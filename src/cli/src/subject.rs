@@ -1,4 +1,4 @@
-//! What a command works on: a model, its input, and where it runs.
+//! What a command works on: a model, its input, and the device.
 
 use std::io::{Read, stdin};
 use std::path::Path;
@@ -12,18 +12,18 @@ use rankscope::model::{self, Input, MaskChoice, Model, Tokenizer, Tokens};
 use crate::args::{SubjectArgs, ids};
 use crate::output::say;
 
-/// Longer than any context; shorter than what would fill the memory.
+/// The longest text read from stdin: longer than any context, and small beside the memory.
 const MOST_TEXT_BYTES: u64 = 1 << 22;
 
 /// A loaded model with its input.
 pub struct Subject {
-    /// As the user called it.
+    /// The name or folder that the user gave.
     pub name: String,
     pub model: Box<dyn Model>,
     pub input: Input,
-    /// The text in tokens, where a text was given.
+    /// The tokens of the text; `None` if ids were given.
     pub tokens: Option<Tokens>,
-    /// Why this device.
+    /// Why this device was chosen.
     pub why: String,
 }
 
@@ -31,7 +31,7 @@ impl Subject {
     pub fn load(args: &SubjectArgs) -> Result<Self> {
         let name = args.model.clone().context("no model; give one with --model")?;
         let folder = Store::open()?.find(&name)?;
-        let choice = Device::choose(args.device()?)?;
+        let choice = Device::choose(args.device.request()?)?;
         let model = model::load(&folder, &choice.device)?;
         let family = model.description().family;
         model.record().notes().iter().for_each(|note| say(&format!("note: {note}")));
@@ -52,7 +52,7 @@ impl Subject {
         Ok(Subject { name, model, input, tokens, why: choice.why })
     }
 
-    /// The choice in words: `causal, as trained`, or the mask and what must be said of it.
+    /// The mask in words: `causal, as trained`, or the mask and a note on it.
     pub fn mask_in_words(&self, choice: &MaskChoice) -> String {
         let description = self.model.description();
         let trained = match &description.encoder {
@@ -102,7 +102,7 @@ pub fn pieces_in_words(pieces: impl ExactSizeIterator<Item = String>) -> String 
     format!("{}{more}", pieces.take(SHOWN).collect::<Vec<_>>().join(" "))
 }
 
-/// A piece on one line, its blanks seen; behind an unknown token, what stood in the text.
+/// A piece on one line with visible blanks; an unknown token is followed by the text that it replaces.
 fn in_words(piece: &str, original: Option<&str>) -> String {
     match original {
         Some(original) => format!("{}({})", visible(piece), visible(original)),

@@ -1,4 +1,6 @@
-//! What a file is, by its first bytes.
+//! What a file of numbers is, by its first bytes.
+
+use crate::file_kind::FileKind;
 
 /// A form that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,48 +11,46 @@ pub(super) enum Form {
     Table,
 }
 
-/// How other files begin, what they are, and what to do.
-const OTHERS: [(&[u8], &str); 11] = [
-    (b"version https://git-lfs", "a Git-LFS pointer, not the file itself; fetch it with `git lfs pull`"),
-    (b"<!DOCTYPE", "a web page, not the file itself; download it again"),
-    (b"<!doctype", "a web page, not the file itself; download it again"),
-    (b"<html", "a web page, not the file itself; download it again"),
-    (b"GGUF", "a GGUF model; expected .npy, .npz, .safetensors or a table of numbers"),
-    (b"\x89HDF", "an HDF5 file; read it with h5py and save the array with numpy.save"),
-    (b"MATLAB 5.0", "a MATLAB file; read it with scipy.io.loadmat and save the array with numpy.save"),
-    (b"PAR1", "a Parquet file; read it with pandas and save it with numpy.save"),
-    (b"\x1f\x8b", "compressed with gzip; unpack it first"),
-    (b"\x89PNG", "a picture; expected numbers"),
-    (b"%PDF", "a PDF document; expected numbers"),
-];
-
-/// The form that a file of `size` bytes beginning with `start` has, or what it is instead.
+/// The format of a file of `size` bytes that begins with `start`, or an error that says what the file is.
 pub(super) fn form(start: &[u8], size: u64) -> Result<Form, String> {
     if size == 0 {
         return Err("is empty, expected numbers".into());
     }
-    if start.starts_with(b"\x93NUMPY") {
-        return Ok(Form::Npy);
+    let what = match FileKind::of(start) {
+        Some(FileKind::Npy) => return Ok(Form::Npy),
+        Some(FileKind::Zip) => return Ok(Form::Zip),
+        Some(FileKind::Safetensors) => return Ok(Form::Safetensors),
+        None | Some(FileKind::MarkedText) => return table(start),
+        Some(FileKind::LfsPointer) => "a Git-LFS pointer, not the file itself; fetch it with `git lfs pull`",
+        Some(FileKind::WebPage) => "a web page, not the file itself; download it again",
+        Some(FileKind::Pickle) => {
+            return Err(format!("is a Python pickle, which is never executed; {SAVE}"));
+        }
+        Some(FileKind::Gguf) => "a GGUF model; expected .npy, .npz, .safetensors or a table of numbers",
+        Some(FileKind::TfLite | FileKind::Onnx | FileKind::MessagePack) => {
+            "a model in another format; expected .npy, .npz, .safetensors or a table of numbers"
+        }
+        Some(FileKind::Hdf5) => "an HDF5 file; read it with h5py and save the array with numpy.save",
+        Some(FileKind::Matlab) => {
+            "a MATLAB file; read it with scipy.io.loadmat and save the array with numpy.save"
+        }
+        Some(FileKind::Parquet) => "a Parquet file; read it with pandas and save it with numpy.save",
+        Some(FileKind::Gzip | FileKind::Compressed | FileKind::Archive | FileKind::Tar) => {
+            "a packed file; unpack it first"
+        }
+        Some(FileKind::Picture) => "a picture; expected numbers",
+        Some(FileKind::Pdf) => "a PDF document; expected numbers",
+        Some(FileKind::Utf16) => "text in UTF-16; save it as UTF-8",
+    };
+    Err(format!("is {what}"))
+}
+
+/// A text, unless it has bytes that no text has.
+fn table(start: &[u8]) -> Result<Form, String> {
+    match start.iter().any(|&byte| byte < 9 || (14..32).contains(&byte)) {
+        true => Err("is none of .npy, .npz, .safetensors and tables of numbers (.csv, .tsv, .txt)".into()),
+        false => Ok(Form::Table),
     }
-    if start.starts_with(b"PK") {
-        return Ok(Form::Zip);
-    }
-    if let [.., b'{'] = start.get(..9).unwrap_or_default() {
-        return Ok(Form::Safetensors);
-    }
-    if let Some((_, what)) = OTHERS.iter().find(|(magic, _)| start.starts_with(magic)) {
-        return Err(format!("is {what}"));
-    }
-    if let [0x80, 2..=5, ..] = start {
-        return Err(format!("is a Python pickle, which is never executed; {SAVE}"));
-    }
-    if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
-        return Err("is text in UTF-16; save it as UTF-8".into());
-    }
-    if start.iter().any(|&byte| byte < 9 || (14..32).contains(&byte)) {
-        return Err("is none of .npy, .npz, .safetensors and tables of numbers (.csv, .tsv, .txt)".into());
-    }
-    Ok(Form::Table)
 }
 
 /// What to do with what PyTorch saved.

@@ -1,6 +1,6 @@
 //! Arrays of numbers in files that people bring: numpy's `.npy` and `.npz`, `.safetensors`, tables of text.
 //!
-//! What a file is, its first bytes say, not its name. [`ArrayFile::open`] lists what is in it,
+//! The first bytes of a file decide its format, not its name. [`ArrayFile::open`] lists what is in it,
 //! [`ArrayFile::load`] reads one array, and [`Array::matrix`] gives one matrix of it in f64. Numbers stay in
 //! the file's format until then, so that nothing is rounded on the way; where f64 does not hold an entry, as
 //! with integers beyond 2⁵³, [`Array::rounded`] says so.
@@ -9,6 +9,8 @@ mod file;
 mod form;
 mod header;
 mod npy;
+#[cfg(test)]
+mod npy_tests;
 mod npz;
 mod number;
 mod table;
@@ -16,12 +18,12 @@ mod tensors;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::io::Read;
 use std::path::Path;
 
 use ndarray::Array2;
 
 pub use file::{ArrayFile, Entry};
-pub(crate) use npy::read as read_npy;
 pub use number::Number;
 
 use crate::error::{Error, Result, excerpt};
@@ -45,7 +47,7 @@ pub struct Array {
     bytes: Vec<u8>,
 }
 
-/// How many entries of a matrix f64 does not hold, and the first of them.
+/// How many entries of a matrix f64 cannot represent, and the first of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rounded {
     /// Entries that were rounded.
@@ -68,7 +70,7 @@ impl Array {
     /// An array of `values` in f64, the last index running fastest; `shape` holds as many as there are values.
     ///
     /// # Panics
-    /// Where it does not.
+    /// If `values` has another length.
     pub fn of_f64(name: impl ToString, shape: &[usize], values: &[f64]) -> Self {
         assert_eq!(shape.iter().product::<usize>(), values.len(), "as many values as the shape has");
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
@@ -124,7 +126,7 @@ impl Array {
         Array2::from_shape_vec(sides, values).expect("as many numbers as the shape has")
     }
 
-    /// What f64 does not hold of the matrix at `index`; `None` where it holds all.
+    /// The entries of the matrix at `index` that f64 cannot represent; `None` if there are none.
     pub fn rounded(&self, index: usize) -> Option<Rounded> {
         if self.number.fits_f64() {
             return None;
@@ -173,8 +175,29 @@ pub fn read_matrix(path: &Path) -> Result<Array2<f64>> {
     only_matrix(path, &array)
 }
 
+/// The matrix that `reader` gives as a `.npy` file; errors name `path`.
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be read; [`Error::Format`] if it is no `.npy` file, not of real numbers, not a matrix,
+/// empty, cut off or too long.
+///
+/// ```
+/// use rankscope::array::read_matrix_from;
+/// let header = b"{'descr': '<f4', 'fortran_order': True, 'shape': (1, 2), }\n";
+/// let mut file = b"\x93NUMPY\x01\x00".to_vec();
+/// file.extend((header.len() as u16).to_le_bytes());
+/// file.extend(header);
+/// file.extend([0.5f32, 2.0].iter().flat_map(|number| number.to_le_bytes()));
+/// assert_eq!(read_matrix_from("two.npy".as_ref(), &file[..])?, ndarray::array![[0.5, 2.0]]);
+/// # Ok::<(), rankscope::Error>(())
+/// ```
+pub fn read_matrix_from(path: &Path, reader: impl Read) -> Result<Array2<f64>> {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    only_matrix(path, &npy::read(path, &name, reader)?)
+}
+
 /// The array as a single matrix.
-pub(crate) fn only_matrix(path: &Path, array: &Array) -> Result<Array2<f64>> {
+fn only_matrix(path: &Path, array: &Array) -> Result<Array2<f64>> {
     expect_matrices(path, array)?;
     match array.shape.len() {
         2 => Ok(array.matrix(0)),
@@ -203,7 +226,7 @@ pub fn expect_matrices(path: &Path, array: &Array) -> Result<()> {
     Ok(())
 }
 
-/// A few names as they stand in an error: `a (f32 [3, 4]), b (text)`.
+/// A few names for an error message: `a (f32 [3, 4]), b (text)`.
 fn listed<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> String {
     let mut names: Vec<String> = entries.into_iter().map(excerpt).collect();
     let more = names.len().saturating_sub(8);

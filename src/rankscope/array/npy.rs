@@ -1,6 +1,6 @@
 //! numpy's `.npy`: eight bytes of magic and version, the length of the header (two bytes in version 1, four from
-//! 2 on), a Python dictionary, then the numbers. Memory grows with the bytes that are there, never with those
-//! that a header promises.
+//! 2 on), a Python dictionary, then the numbers. Memory is allocated for the bytes that are there, not for those that
+//! the header promises.
 //!
 //! **Source**: numpy.lib.format, versions 1 to 3.
 
@@ -11,7 +11,7 @@ use super::Array;
 use super::header::{Content, Header};
 use crate::error::{Error, Result, excerpt};
 
-/// The longest header that numpy itself takes from a file that it was not told to trust.
+/// The longest header that numpy accepts from a file that it does not trust.
 const MAX_HEADER_BYTES: usize = 10_000;
 
 /// A file, or a part of one, as errors name it.

@@ -1,4 +1,4 @@
-//! [`Number`]: the formats of real numbers, and what f64 makes of them.
+//! [`Number`]: the formats of real numbers, and their conversion to f64.
 
 use std::fmt;
 
@@ -39,8 +39,8 @@ impl Number {
         }
     }
 
-    /// How far rows of softmax weights in this format may sum from 1: far more than its rounding, so that something
-    /// else is meant where they sum to more or less.
+    /// How far the sum of a row of softmax weights in this format may be from 1: far more than rounding, so that a row
+    /// outside is no softmax.
     pub fn near_one(self) -> f64 {
         if matches!(self, Number::F16 | Number::BF16) { 0.02 } else { 1e-3 }
     }
@@ -78,7 +78,7 @@ impl Number {
         }
     }
 
-    /// The number as the file has it, where f64 does not hold it.
+    /// The number as the file has it, if f64 cannot represent it.
     pub(super) fn beyond_f64(self, bytes: &[u8]) -> Option<String> {
         let beyond = |value: i128| (value as f64 as i128 != value).then(|| value.to_string());
         match (self, bytes) {
@@ -95,8 +95,8 @@ impl Number {
 
     /// What is wrong with `bytes` as numbers of this format.
     ///
-    /// Only x87's can be: the same name in a header stands for IEEE's 128 bits where they were written on ARM. What
-    /// x87 leaves in its padding is anything, so both readings are tried.
+    /// Only x87 numbers can be wrong: on ARM the same name in a header stands for IEEE's 128 bits. The padding of x87
+    /// numbers may hold anything, so both readings are tried.
     pub(super) fn problem(self, bytes: &[u8]) -> Option<&'static str> {
         let Number::X87 { size } = self else { return None };
         let x87 = bytes.chunks_exact(size).all(|bytes| X87::of(bytes).is_valid());
@@ -147,7 +147,7 @@ impl X87 {
         X87 { mantissa, exponent: high & 0x7fff, negative: high >> 15 == 1 }
     }
 
-    /// Whether the highest bit stands as it must.
+    /// Whether the highest bit is as it must be.
     fn is_valid(&self) -> bool {
         (self.mantissa >> 63 == 1) == (self.exponent > 0) || self.is_zero()
     }

@@ -7,7 +7,7 @@ use csv::{Position, ReaderBuilder, StringRecord, Trim};
 use super::{Array, Number};
 use crate::error::{Error, Result, excerpt};
 
-/// A table, and what its rows and columns are called where it says so.
+/// A table, with the names of its rows and columns if it has them.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Table {
     pub array: Array,
@@ -65,7 +65,7 @@ fn is_header(cells: &[String]) -> bool {
     cells.iter().all(|cell| is_word(cell)) || (cells.len() > 1 && cells[0].is_empty())
 }
 
-/// Neither a number nor the beginning of one, as `1+2j` and `0,5` are.
+/// Whether a cell is no number, and no beginning of one such as `1+2j` or `0,5`.
 fn is_word(cell: &str) -> bool {
     let digits = cell.trim_start_matches(['(', '+', '-', '.']);
     number(cell).is_none() && !digits.starts_with(|letter: char| letter.is_ascii_digit())
@@ -88,7 +88,7 @@ fn not_a_number(cell: &str) -> String {
     }
 }
 
-/// All cells: as integers where all are, so that those beyond f64 are known as such.
+/// All cells: as integers if all are, so that integers beyond f64 are noticed.
 fn numbers(cells: &[&str]) -> (Number, Vec<u8>) {
     let integer = |cell: &&str| cell.parse::<i64>().ok();
     match cells.iter().map(integer).collect::<Option<Vec<i64>>>() {

@@ -1,10 +1,6 @@
 //! Multi-head attention whose head size does not follow from its width.
 
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, StandardNormal};
-
-use super::{Linear, MultiHead, ScaledDotProduct};
+use super::{LayerSizes, Linear, MultiHead, ScaledDotProduct};
 use crate::axis::Axis;
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -99,21 +95,15 @@ impl FixedMultiHead {
     /// # Errors
     /// As [`Weight::new`].
     pub fn seeded(self, seed: u64) -> Result<MultiHead> {
-        let inner = self.heads * self.head_size;
-        let draw = |stream: u64, inputs: usize| -> Vec<f32> {
-            let mut random = ChaCha8Rng::seed_from_u64(seed);
-            random.set_stream(stream);
-            let size = 1.0 / (inputs as f32).sqrt();
-            let number = || -> f32 { StandardNormal.sample(&mut random) };
-            std::iter::repeat_with(number).map(|number| size * number).take(inner * self.width).collect()
-        };
-        self.with_weights([draw(0, self.width), draw(1, self.width), draw(2, self.width), draw(3, inner)])
+        let FixedMultiHead { width, heads, head_size } = self;
+        let sizes = LayerSizes { width, heads, kv_heads: heads, head_size, context: 1 };
+        sizes.seeded(ScaledDotProduct::new(head_size), seed)
     }
 
-    /// The layer of these sizes that computes what `layer` does: its heads filled up with zeros.
+    /// A layer of these sizes that computes the same as `layer`: its heads are filled up with zeros.
     ///
-    /// Queries are multiplied by √(D/D′), which the factor 1/√D takes away again. So every layer whose
-    /// heads are smaller is among those whose heads are larger.
+    /// Queries are multiplied by √(D/D′), which the factor 1/√D takes away again. So larger heads
+    /// can compute everything that smaller ones can.
     ///
     /// # Errors
     /// [`Error::Invalid`] unless `layer` has the same width, as many heads (with keys of their own), heads

@@ -26,14 +26,14 @@ pub struct LayerSizes {
     pub context: usize,
 }
 
-/// One layer of attention: what a mechanism on the registry is shown with.
+/// One layer of attention: a mechanism on the registry with everything that it needs to run.
 #[derive(Clone, Debug)]
 pub struct AttentionLayer {
     /// Projections around the mechanism.
     pub attention: MultiHead,
-    /// How it knows where tokens stand.
+    /// How it knows the positions of tokens.
     pub positions: PositionScheme,
-    /// Who may attend to whom where the mechanism is at home.
+    /// The mask that the mechanism is usually used under.
     pub mask: Mask,
     /// Whether keys and values come from another sequence than the queries.
     pub is_cross: bool,

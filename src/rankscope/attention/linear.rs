@@ -82,17 +82,17 @@ impl Attention for LinearAttention {
         let scores = matmul(&q, &k, Axis::HeadSize, 1.0)?; // [B, H, T, S]
         let scores = probe.visit("scores", scores)?;
         let allowed = allowed_pairs(&scores, visibility, probe)?; // [B, H, T, S], with or without B and H
-        let weights = probe.visit("weights", masked_normalise(&scores, &allowed)?)?; // [B, H, T, S]
+        let weights = probe.visit("weights", masked_normalise(scores, &allowed)?)?; // [B, H, T, S]
         let context = matmul(&weights, v, Axis::Key, 1.0)?; // [B, H, T, D]
         probe.visit("context", context)
     }
 }
 
-/// What causal linear attention knows of the tokens so far: all that a decoder has to keep, in place of a KV
-/// cache that grows with them.
+/// The running sums of causal linear attention. A decoder keeps them in place of a KV cache; unlike a cache they do
+/// not grow with the number of tokens.
 ///
-/// For each key/value head it is D·(D + 1) numbers, Σₛ φ(k\[s\]) v\[s\]ᵀ and Σₛ φ(k\[s\]), however many tokens there
-/// were. Clones share their numbers, so a state is cheap to keep and to go back to.
+/// For each key/value head it is D·(D + 1) numbers, Σₛ φ(k\[s\]) v\[s\]ᵀ and Σₛ φ(k\[s\]), for any number of
+/// tokens. Clones share their numbers, so it is cheap to keep a state and to return to it.
 ///
 /// ```
 /// use rankscope::{attention::LinearState, ops::FeatureMap, prelude::*};
@@ -116,7 +116,7 @@ pub struct LinearState {
 }
 
 impl LinearState {
-    /// Before any token, for `batch` sequences with `kv_heads` key/value heads of size `head_size`.
+    /// The state before the first token, for `batch` sequences with `kv_heads` key/value heads of size `head_size`.
     ///
     /// # Errors
     /// [`Error::Gpu`](crate::Error::Gpu) if the upload fails.
@@ -130,7 +130,7 @@ impl LinearState {
         Ok(LinearState { map, sums: no_tokens(batch, kv_heads, head_size, device)?, tokens: 0 })
     }
 
-    /// The context of T more tokens, each of which sees those before it and itself.
+    /// The context of the next T tokens, each of which sees itself and the tokens before it.
     ///
     /// **Shapes**: q `[B, H, T, D]`, k and v `[B, G, S, D]` with S = T; result `[B, H, T, D]`.
     ///

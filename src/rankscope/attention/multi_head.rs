@@ -29,7 +29,7 @@ impl Linear {
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let y = linear(x, &self.weight)?;
         match &self.bias {
-            Some(bias) => add_bias(&y, bias),
+            Some(bias) => add_bias(y, bias),
             None => Ok(y),
         }
     }
@@ -186,10 +186,10 @@ impl MultiHead {
     }
 }
 
-/// x rotated by its positions, where they are told by a rotation.
+/// x rotated by its positions, if there is a rotation.
 fn turned(x: Tensor, rotation: Option<&RotaryTable>) -> Result<Tensor> {
     match rotation {
-        Some(table) => rotary(&x, table),
+        Some(table) => rotary(x, table),
         None => Ok(x),
     }
 }

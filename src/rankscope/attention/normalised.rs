@@ -94,7 +94,7 @@ impl Attention for NormalisedDotProduct {
         };
         let context = self.inner.forward_with_bias(&q, &k, &v, bias, visibility, probe, run)?;
         match self.is_context_normalised {
-            true => probe.visit("context_norm", unit_rms_norm(&context, self.epsilon)?), // [B, H, T, D]
+            true => probe.visit("context_norm", unit_rms_norm(context, self.epsilon)?), // [B, H, T, D]
             false => Ok(context),
         }
     }

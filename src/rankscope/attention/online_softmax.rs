@@ -10,7 +10,7 @@ use crate::tensor::Tensor;
 /// The same function as [`ScaledDotProduct`](super::ScaledDotProduct), computed tile by tile with an
 /// online softmax: memory linear in T and S, and no weights to look at.
 ///
-/// **Probe points**: `context` `[B, H, T, D]` alone. Whoever wants scores or weights uses
+/// **Probe points**: `context` `[B, H, T, D]` only. For scores and weights use
 /// [`ScaledDotProduct`](super::ScaledDotProduct).
 ///
 /// **Source**: see [`online_attention`].

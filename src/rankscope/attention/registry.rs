@@ -1,4 +1,4 @@
-//! The registry of attention mechanisms: a new entry is listed, shown and tested by standing here.
+//! The registry of attention mechanisms. A new entry in the table is listed, shown and tested.
 
 use super::layer::draw;
 use super::{

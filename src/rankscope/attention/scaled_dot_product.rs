@@ -60,12 +60,12 @@ impl Attention for ScaledDotProduct {
         run.check()?;
         let scores = matmul(q, k, Axis::HeadSize, self.factor)?; // [B, H, T, S]
         let scores = match bias {
-            Some(bias) => add_position_bias(&scores, bias)?,
+            Some(bias) => add_position_bias(scores, bias)?,
             None => scores,
         };
         let scores = probe.visit("scores", scores)?;
         let allowed = allowed_pairs(&scores, visibility, probe)?; // [B, H, T, S], with or without B and H
-        let weights = probe.visit("weights", masked_softmax(&scores, &allowed)?)?; // [B, H, T, S]
+        let weights = probe.visit("weights", masked_softmax(scores, &allowed)?)?; // [B, H, T, S]
         let context = matmul(&weights, v, Axis::Key, 1.0)?; // [B, H, T, D]
         probe.visit("context", context)
     }

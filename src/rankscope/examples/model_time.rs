@@ -1,12 +1,14 @@
 //! Whole models in time and memory, as `cargo xtask bench` compares them: a JSON object.
 //!
-//! `model_time FOLDER` times a forward pass over 128 tokens and decoding with a cache; `model_time attention FIGURE`
-//! softmax and linear attention over the number of positions, with the exponents fitted to both, and draws them.
+//! `model_time FOLDER` times a forward pass over 128 tokens and decoding with a cache; `model_time gpu FOLDER` counts
+//! what two passes ask of the GPU; `model_time attention FIGURE` times softmax and linear attention over the number of
+//! positions, with the exponents fitted to both, and draws them.
 
 use std::path::Path;
 use std::time::Instant;
 
 use rankscope::attention::{Attention, LinearAttention, ScaledDotProduct, Visibility};
+use rankscope::device::DeviceRequest;
 use rankscope::figure::style::{Kind, Theme};
 use rankscope::figure::{Curve, Figure, Lines, PlotAxis, Reference, save};
 use rankscope::model::generate::{Settings, generate};
@@ -26,8 +28,9 @@ const RUNS: usize = 5;
 fn main() -> std::result::Result<(), AnyError> {
     let result = match &std::env::args().skip(1).collect::<Vec<_>>()[..] {
         [folder] => whole_model(Path::new(folder))?,
+        [what, folder] if what == "gpu" => gpu_passes(Path::new(folder))?,
         [what, figure] if what == "attention" => attention(Path::new(figure))?,
-        _ => return Err("usage: model_time FOLDER, or model_time attention FIGURE.svg".into()),
+        _ => return Err("usage: model_time FOLDER | gpu FOLDER | attention FIGURE.svg".into()),
     };
     println!("{result}");
     Ok(())
@@ -60,6 +63,25 @@ fn whole_model(folder: &Path) -> std::result::Result<Value, AnyError> {
         "forward_millis": forward[RUNS / 2], "tokens_per_second": rates[RUNS / 2], "peak_mib": peak_mib(),
         "prompt": PROMPT, "written": WRITTEN, "weights": model.description().dtype.to_string(),
     }))
+}
+
+/// What the first pass over some tokens and the next ones ask of the GPU.
+fn gpu_passes(folder: &Path) -> std::result::Result<Value, AnyError> {
+    const TOKENS: usize = 16;
+    let device = Device::choose(DeviceRequest::Gpu)?.device;
+    let Device::Gpu(gpu) = &device else { return Err("a GPU was asked for".into()) };
+    let model = model::load(folder, &device)?;
+    let input = Input::new((1..=TOKENS as u32).collect());
+    let pass = || -> Result<Value> {
+        let (before, start) = (gpu.counts(), Instant::now());
+        let output = model.forward(&input, &MaskChoice::AsTrained, &mut Unobserved, &Run::default())?;
+        output.logits.map(|logits| logits.to_vec()).transpose()?;
+        let millis = start.elapsed().as_secs_f64() * 1e3;
+        Ok(json!({ "counts": gpu.counts() - before, "millis": millis }))
+    };
+    // The second still meets another order of free buffers than the first left behind.
+    let (first, _, later) = (pass()?, pass()?, pass()?);
+    Ok(json!({ "device": device.to_string(), "tokens": TOKENS, "first": first, "later": later }))
 }
 
 /// Tokens a second of decoding with a cache.

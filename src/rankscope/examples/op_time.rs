@@ -1,24 +1,25 @@
 //! Time and error of operations on every device, as `cargo xtask bench` shows them: a JSON array.
 //!
-//! `op_time [--runs N]`. Errors are the largest absolute difference to the same operation in f64; a
-//! device that would take too long at a size (a software adapter) is left out there.
+//! `op_time [OPERATION]`. A time is the least of several, since what else the machine does only ever adds to it. Errors
+//! are the largest absolute difference to the same operation in f64; a device that would take too long at a size (a
+//! software adapter) is left out there.
 
 use std::time::Instant;
 
 use rankscope::attention::{Attention, OnlineSoftmax, ScaledDotProduct, Visibility};
 use rankscope::device::{DeviceRequest, adapters};
 use rankscope::mask::Allowed;
-use rankscope::ops::{self, GeluForm, cpu};
+use rankscope::ops::{self, GeluForm, Pointwise, cpu};
 use rankscope::prelude::*;
 use serde_json::{Value, json};
 
 type AnyError = Box<dyn std::error::Error>;
 
 fn main() -> std::result::Result<(), AnyError> {
-    let runs = match std::env::args().skip(1).collect::<Vec<_>>()[..] {
-        [] => 5,
-        [ref flag, ref count] if flag == "--runs" => count.parse()?,
-        _ => return Err("usage: op_time [--runs N]".into()),
+    let wanted = match std::env::args().skip(1).collect::<Vec<_>>()[..] {
+        [] => String::new(),
+        [ref operation] => operation.clone(),
+        _ => return Err("usage: op_time [OPERATION]".into()),
     };
     let mut devices = vec![(Device::Cpu, false)];
     match Device::choose(DeviceRequest::Gpu) {
@@ -31,18 +32,22 @@ fn main() -> std::result::Result<(), AnyError> {
         Err(error) => eprintln!("left out: the GPU ({error})"),
     }
     let mut rows = Vec::new();
-    for case in cases()? {
+    for case in cases()?.into_iter().filter(|case| case.op.starts_with(&wanted)) {
         for (device, is_software) in &devices {
             if *is_software && case.work > 3e8 {
                 continue;
             }
             eprintln!("{} {} on {device}", case.op, case.size);
-            rows.push(case.measure(device, runs)?);
+            rows.push(case.measure(device)?);
         }
     }
     println!("{}", serde_json::to_string(&rows)?);
     Ok(())
 }
+
+const LEAST_RUNS: usize = 5;
+const MOST_RUNS: usize = 1000;
+const ENOUGH_MICROS: f64 = 1e5;
 
 type Call = Box<dyn Fn(&[Tensor]) -> Result<Tensor>>;
 
@@ -61,7 +66,7 @@ struct Case {
 }
 
 impl Case {
-    fn measure(&self, device: &Device, runs: usize) -> Result<Value> {
+    fn measure(&self, device: &Device) -> Result<Value> {
         let inputs = self.inputs.iter().map(|input| input.to_device(device)).collect::<Result<Vec<_>>>()?;
         let once = || -> Result<f64> {
             let start = Instant::now();
@@ -70,9 +75,11 @@ impl Case {
             Ok(start.elapsed().as_secs_f64() * 1e6)
         };
         let values = (self.call)(&inputs)?.to_vec()?; // also compiles the kernels
-        let mut times = (0..runs.max(1)).map(|_| once()).collect::<Result<Vec<_>>>()?;
-        times.sort_by(f64::total_cmp);
-        let micros = times[times.len() / 2];
+        let (mut micros, mut total, mut runs) = (f64::INFINITY, 0.0, 0);
+        while runs < LEAST_RUNS || total < ENOUGH_MICROS && runs < MOST_RUNS {
+            let time = once()?;
+            (micros, total, runs) = (micros.min(time), total + time, runs + 1);
+        }
         let error = self.reference.as_ref().map(|reference| {
             values
                 .iter()
@@ -119,9 +126,11 @@ fn cases() -> Result<Vec<Case>> {
     for n in [128, 256, 512, 1024] {
         cases.push(matmul(n)?);
     }
-    for n in [128, 512] {
+    for n in [32, 128, 512] {
         cases.push(softmax(n)?);
-        cases.extend(row_wise(n)?);
+    }
+    for [rows, width] in [[32, 64], [128, 384], [512, 384], [4096, 1024]] {
+        cases.extend(row_wise(rows, width)?);
     }
     for n in [128, 512, 1024, 2048, 4096] {
         cases.extend(attention(n)?);
@@ -163,33 +172,37 @@ fn softmax(n: usize) -> Result<Case> {
     })
 }
 
-fn row_wise(n: usize) -> Result<Vec<Case>> {
-    const WIDTH: usize = 384;
-    let x = tensor(4, &[(Axis::Query, n), (Axis::Width, WIDTH)])?;
-    let (gain, bias) = (tensor(5, &[(Axis::Width, WIDTH)])?, tensor(6, &[(Axis::Width, WIDTH)])?);
-    let (mut normed, mut scaled, mut gated) = (widened(&x), widened(&x), widened(&x));
-    cpu::layer_norm(&mut normed, &widened(&gain), &widened(&bias), 1e-5);
-    cpu::rms_norm(&mut scaled, &widened(&gain), 1e-5);
-    cpu::gelu(&mut gated, GeluForm::Exact);
-    let case = |op, inputs, call: Call, reference| Case {
-        op,
-        size: format!("{n} x {WIDTH}"),
-        work: (n * WIDTH) as f64,
-        flops: 0.0,
-        inputs,
-        call,
-        reference: Some(reference),
-    };
-    let with = |rest: &[&Tensor]| -> Vec<Tensor> { [&[&x], rest].concat().into_iter().cloned().collect() };
+/// Operations on `rows` rows of `width` values, each row or each value by itself.
+fn row_wise(rows: usize, width: usize) -> Result<Vec<Case>> {
+    let x = tensor(4, &[(Axis::Query, rows), (Axis::Width, width)])?;
+    let y = tensor(10, &[(Axis::Query, rows), (Axis::Width, width)])?;
+    let (gain, bias) = (tensor(5, &[(Axis::Width, width)])?, tensor(6, &[(Axis::Width, width)])?);
+    let case =
+        |op, others: &[&Tensor], call: fn(&[Tensor]) -> Result<Tensor>, in_f64: &dyn Fn(&mut [f64])| {
+            let mut reference = widened(&x);
+            in_f64(&mut reference);
+            Case {
+                op,
+                size: format!("{rows} x {width}"),
+                work: (rows * width) as f64,
+                flops: 0.0,
+                inputs: [&[&x], others].concat().into_iter().cloned().collect(),
+                call: Box::new(call),
+                reference: Some(reference),
+            }
+        };
+    let (wide_gain, wide_bias) = (widened(&gain), widened(&bias));
     Ok(vec![
-        case(
-            "layer_norm",
-            with(&[&gain, &bias]),
-            Box::new(|t| ops::layer_norm(&t[0], &t[1], &t[2], 1e-5)),
-            normed,
-        ),
-        case("rms_norm", with(&[&gain]), Box::new(|t| ops::rms_norm(&t[0], &t[1], 1e-5)), scaled),
-        case("gelu", with(&[]), Box::new(|t| ops::gelu(&t[0], GeluForm::Exact)), gated),
+        case("add", &[&y], |t| ops::add(&t[0], &t[1]), &|x| cpu::add(x, &widened(&y))),
+        case("layer_norm", &[&gain, &bias], |t| ops::layer_norm(&t[0], &t[1], &t[2], 1e-5), &|x| {
+            cpu::layer_norm(x, &wide_gain, &wide_bias, 1e-5);
+        }),
+        case("rms_norm", &[&gain], |t| ops::rms_norm(&t[0], &t[1], 1e-5), &|x| {
+            cpu::rms_norm(x, &wide_gain, 1e-5);
+        }),
+        case("gelu", &[], |t| ops::gelu(&t[0], GeluForm::Exact), &|x| cpu::gelu(x, GeluForm::Exact)),
+        case("silu", &[], |t| ops::silu(&t[0]), &|x| cpu::pointwise(x, Pointwise::Silu)),
+        case("tanh", &[], |t| ops::tanh(&t[0]), &|x| cpu::pointwise(x, Pointwise::Tanh)),
     ])
 }
 

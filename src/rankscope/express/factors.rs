@@ -38,7 +38,7 @@ impl Factors {
     /// max |A − P| over all entries.
     pub fn max_error(&self, target: &Target) -> f64 {
         let difference = self.weights(target.allowed()) - target.weights();
-        // Written so that a NaN is not lost.
+        // Unlike f64::max, this keeps a NaN.
         difference.iter().fold(0.0, |largest, x| if x.abs() <= largest { largest } else { x.abs() })
     }
 

@@ -13,9 +13,9 @@ use crate::run::Run;
 
 /// Pairs of steps and gradient changes that are kept.
 const MEMORY: usize = 20;
-/// Of the predicted decrease, what a step must bring.
+/// The share of the predicted decrease that a step must reach (c₁ of the Wolfe conditions).
 const DECREASE: f64 = 1e-4;
-/// Of the slope, what may be left after a step.
+/// The share of the slope that may be left after a step (c₂ of the Wolfe conditions).
 const SLOPE: f64 = 0.9;
 /// Lengths tried along one direction.
 const TRIALS: usize = 40;
@@ -34,7 +34,7 @@ pub(crate) trait Objective {
 pub(crate) struct Limits {
     /// Steps at most.
     pub steps: u64,
-    /// A value that is low enough.
+    /// The search ends at this value or below.
     pub enough: f64,
 }
 
@@ -70,7 +70,7 @@ pub(crate) fn minimise(
     while steps < limits.steps && here.value > limits.enough {
         let mut next = line_search(objective, &here, &memory.direction(&here.gradient), run)?;
         if next.is_none() && !memory.pairs.is_empty() {
-            // What is remembered may be rounding: once more, straight downhill.
+            // The kept pairs may be rounding noise: try once more along the gradient.
             memory = Memory::default();
             next = line_search(objective, &here, &memory.direction(&here.gradient), run)?;
         }
@@ -117,7 +117,7 @@ fn line_search(
         run.check()?;
         let x = here.x.iter().zip(direction).map(|(x, d)| x + length * d).collect();
         let next = Point::new(objective, x);
-        // Written so that a NaN is too high.
+        // A NaN counts as too high.
         let falls = next.value <= here.value + DECREASE * length * slope && next.value < here.value;
         if !falls {
             high = length;

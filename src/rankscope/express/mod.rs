@@ -1,5 +1,5 @@
-//! What one attention head can express: given a pattern of weights, the queries and keys that produce it,
-//! or come nearest.
+//! What one attention head can express: for a given pattern of weights, the queries and keys that produce it
+//! or come nearest to it.
 //!
 //! A [`Target`] is a pattern. [`represent`] solves for weights exactly where the head is as large as the
 //! sequence, [`represent_centred`] from a head one smaller on, and [`best_fit`] minimises the divergence

@@ -1,10 +1,8 @@
 //! Cells, their labels, and the colour bar beside them: what every map has.
 
-use super::axis::thinning;
-use super::hatch::hatch;
 use super::scene::{Anchor, Rect, Scene, TEXT, standard_width};
 use super::style::{ColorMap, Palette, Rgb};
-use super::text;
+use super::{axis, ruler, text};
 
 /// Labels are cut to this many pixels.
 const LABEL_ROOM: f64 = 130.0;
@@ -64,9 +62,9 @@ impl Grid {
             cell_w = cell_w.min(cell_h);
             cell_h = cell_w;
         }
-        row_labels.step = thinning(TEXT, cell_h);
+        row_labels.step = axis::thinning(TEXT, cell_h);
         let upwards = col_labels.widest() > cell_w - 8.0;
-        col_labels.step = if upwards { thinning(TEXT, cell_w) } else { 1 };
+        col_labels.step = if upwards { axis::thinning(TEXT, cell_w) } else { 1 };
         let x = MARGIN + (row_labels.widest() + 10.0).max(CORNER.0);
         let y = MARGIN + if upwards { (col_labels.widest() + 10.0).max(CORNER.1) } else { CORNER.1 };
         let area = Rect { x, y, w: cell_w * cols as f64, h: cell_h * rows as f64 };
@@ -90,10 +88,10 @@ impl Grid {
         Rect { x: self.area.x + col as f64 * w, y: self.area.y + row as f64 * h, w, h }
     }
 
-    /// Fills the cells that have a colour, a rectangle per run of equal ones; hatches the others.
+    /// Hatches the area, and fills the cells that have a colour, a rectangle per run of equal ones.
     ///
-    /// Each reaches under the cells right of it and below, which are drawn over it, so that nothing else shows between
-    /// them where a viewer smooths edges.
+    /// A run reaches under the coloured cells right of it and below, which are drawn over it, so that nothing shows
+    /// between cells where a viewer smooths edges.
     pub fn draw_cells(
         &self,
         scene: &mut Scene,
@@ -101,21 +99,25 @@ impl Grid {
         color: impl Fn(usize, usize) -> Option<Rgb>,
     ) {
         scene.fill(self.area, palette.panel);
+        let is_filled = |row, col| row < self.rows && col < self.cols && color(row, col).is_some();
+        if !(0..self.rows).all(|row| (0..self.cols).all(|col| is_filled(row, col))) {
+            scene.hatch(self.area, palette.hatch);
+        }
         for row in 0..self.rows {
+            let alike = |col| (color(row, col), is_filled(row + 1, col));
             let mut col = 0;
             while col < self.cols {
-                let here = color(row, col);
-                let end = (col..self.cols).find(|&next| color(row, next) != here).unwrap_or(self.cols);
-                let (first, last) = (self.cell(row, col), self.cell(row.saturating_add(1), end));
-                let (right, bottom) =
-                    (last.right().min(self.area.right()), last.bottom().min(self.area.bottom()));
-                let run = Rect { w: right - first.x, h: bottom - first.y, ..first };
-                scene.fill(run, here.unwrap_or(palette.panel));
+                let (here, below) = alike(col);
+                let end = (col..self.cols).find(|&next| alike(next) != (here, below)).unwrap_or(self.cols);
+                let right = is_filled(row, end) && (!below || is_filled(row + 1, end));
+                if let Some(here) = here {
+                    let cell = self.cell(row, col);
+                    let w = cell.w * (end - col + usize::from(right)) as f64;
+                    let h = cell.h * (1 + usize::from(below)) as f64;
+                    scene.fill(Rect { w, h, ..cell }, here);
+                }
                 col = end;
             }
-        }
-        for segment in hatch(self.area, (self.rows, self.cols), |row, col| color(row, col).is_none()) {
-            scene.line(segment.to_vec(), palette.hatch, 1.0);
         }
         scene.frame(self.area, palette.grid);
     }
@@ -178,20 +180,11 @@ impl Grid {
         let bar = self.bar();
         let place = |tick: f64| bar.bottom() - bar.h * (tick - low) / (high - low);
         let most = (bar.h / 45.0) as usize;
-        super::axis::ticks(low, high, most).into_iter().map(|tick| (place(tick), tick_label(tick))).collect()
+        axis::ticks(low, high, most).into_iter().map(|tick| (place(tick), ruler::label(tick))).collect()
     }
 
     fn unit_x(&self, range: (f64, f64)) -> f64 {
         let widest = self.bar_ticks(range).iter().map(|(_, label)| standard_width(label)).fold(0.0, f64::max);
         self.bar().right() + 9.0 + widest + 12.0 + TEXT / 2.0
     }
-}
-
-/// A tick's value without the digits that its step does not need.
-fn tick_label(value: f64) -> String {
-    let long = text::number(value);
-    if long.contains('×') || !long.contains('.') {
-        return long;
-    }
-    long.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -110,11 +110,7 @@ impl Drawing for Heatmap {
         Ok(scene)
     }
 
-    fn title(&self) -> &str {
-        &self.title
-    }
-
-    fn settings(&self) -> &Value {
-        &self.settings
+    fn about(&self) -> (&str, &Value) {
+        (&self.title, &self.settings)
     }
 }

@@ -94,7 +94,7 @@ impl Whisker {
 /// Curves over one axis: points joined by thin lines, with spreads, beside reference lines.
 ///
 /// # Conventions
-/// A linear axis of amounts starts at 0 where that is near. On a logarithmic axis a spread that reaches below
+/// A linear axis upwards starts at 0 where that is near. On a logarithmic axis a spread that reaches below
 /// a tenth of its point, or below the axis, is drawn as far down as up, and without a cap at its lower end.
 /// Curves of many points carry a marker here and there.
 ///
@@ -162,7 +162,7 @@ impl Lines {
 
     fn across(&self) -> Result<Ruler> {
         let points = self.curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.0));
-        Ruler::new(&self.x, points.chain(self.references.iter().filter_map(Reference::x)))
+        Ruler::new(&self.x, points.chain(self.references.iter().filter_map(Reference::x)), false)
     }
 
     fn up(&self) -> Result<Ruler> {
@@ -176,7 +176,7 @@ impl Lines {
             AxisScale::Log { lowest } => *end > 0.0 && *end >= lowest.unwrap_or(0.0),
         };
         let ends = ends.filter(is_shown);
-        Ruler::new(&self.y, points.chain(ends).chain(self.references.iter().filter_map(Reference::y)))
+        Ruler::new(&self.y, points.chain(ends).chain(self.references.iter().filter_map(Reference::y)), true)
     }
 }
 
@@ -210,12 +210,8 @@ impl Drawing for Lines {
         Ok(scene)
     }
 
-    fn title(&self) -> &str {
-        &self.title
-    }
-
-    fn settings(&self) -> &Value {
-        &self.settings
+    fn about(&self) -> (&str, &Value) {
+        (&self.title, &self.settings)
     }
 }
 

@@ -25,7 +25,6 @@ mod axis;
 mod contour;
 mod dash;
 mod grid;
-mod hatch;
 mod heatmap;
 mod legend;
 mod lines;
@@ -59,8 +58,9 @@ use style::Theme;
 /// Something that can be laid out; [`Figure`] is what callers see of it.
 trait Drawing {
     fn scene(&self, theme: Theme) -> Result<Scene>;
-    fn title(&self) -> &str;
-    fn settings(&self) -> &Value;
+
+    /// The title, and what recreates the figure.
+    fn about(&self) -> (&str, &Value);
 }
 
 /// A picture, in either theme and either format; the same input gives the same bytes.
@@ -82,10 +82,10 @@ pub trait Figure {
 
 impl<D: Drawing> Figure for D {
     fn to_svg(&self, theme: Theme) -> Result<String> {
-        render::svg(&self.scene(theme)?, self.title(), self.settings())
+        render::svg(&self.scene(theme)?, self.about())
     }
 
     fn to_png(&self, theme: Theme) -> Result<Vec<u8>> {
-        render::png(&self.scene(theme)?, self.title(), self.settings())
+        render::png(&self.scene(theme)?, self.about())
     }
 }

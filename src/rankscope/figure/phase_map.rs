@@ -5,7 +5,6 @@ use serde_json::Value;
 
 use super::contour::sign_change;
 use super::grid::Grid;
-use super::hatch::hatch;
 use super::legend::Legend;
 use super::scene::{Point, Rect, Scene};
 use super::style::{Palette, Theme};
@@ -119,12 +118,8 @@ impl Drawing for PhaseMap {
         Ok(scene)
     }
 
-    fn title(&self) -> &str {
-        &self.title
-    }
-
-    fn settings(&self) -> &Value {
-        &self.settings
+    fn about(&self) -> (&str, &Value) {
+        (&self.title, &self.settings)
     }
 }
 
@@ -163,9 +158,7 @@ impl Swatch {
             Swatch::Hole => {
                 let area = Rect { x: from.0, y: from.1 - 9.0, w: to.0 - from.0, h: 18.0 };
                 scene.fill(area, palette.panel);
-                for segment in hatch(area, (1, 1), |_, _| true) {
-                    scene.line(segment.to_vec(), palette.hatch, 1.0);
-                }
+                scene.hatch(area, palette.hatch);
                 scene.frame(area, palette.grid);
             }
         }

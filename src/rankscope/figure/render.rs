@@ -23,7 +23,7 @@ const KEYWORD: &str = "rankscope";
 const BITMAP_LOWER: f64 = 0.19;
 
 /// The scene as an SVG document with `title` as its accessible name and `settings` as its metadata.
-pub(super) fn svg(scene: &Scene, title: &str, settings: &Value) -> Result<String> {
+pub(super) fn svg(scene: &Scene, (title, settings): (&str, &Value)) -> Result<String> {
     let mut document = String::new();
     {
         let backend = SVGBackend::with_string(&mut document, (scene.width as u32, scene.height as u32));
@@ -39,7 +39,7 @@ pub(super) fn svg(scene: &Scene, title: &str, settings: &Value) -> Result<String
 }
 
 /// The scene as the bytes of a PNG file, [`DENSITY`] times as large, with `title` and `settings` as its texts.
-pub(super) fn png(scene: &Scene, title: &str, settings: &Value) -> Result<Vec<u8>> {
+pub(super) fn png(scene: &Scene, (title, settings): (&str, &Value)) -> Result<Vec<u8>> {
     let scale = DENSITY * SAMPLES;
     let (width, height) = (scene.width as u32 * scale, scene.height as u32 * scale);
     let mut fine = vec![0; width as usize * height as usize * 3];
@@ -49,7 +49,7 @@ pub(super) fn png(scene: &Scene, title: &str, settings: &Value) -> Result<Vec<u8
         paint(&backend.into_drawing_area(), scene, &ink)?;
     }
     let (width, height) = (width / SAMPLES, height / SAMPLES);
-    let pixels = average(&fine, width as usize, height as usize);
+    let pixels = average(&fine, width as usize);
     file(&pixels, (width, height), [("Title", title.to_owned()), (KEYWORD, settings.to_string())])
         .map_err(failed)
 }
@@ -74,16 +74,16 @@ fn file(
 }
 
 /// Averages each block of [`SAMPLES`]² pixels.
-fn average(fine: &[u8], width: usize, height: usize) -> Vec<u8> {
+fn average(fine: &[u8], width: usize) -> Vec<u8> {
     let samples = SAMPLES as usize;
-    let mut coarse = Vec::with_capacity(width * height * 3);
-    for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
-        for channel in 0..3 {
-            let row = |dy: usize| ((y * samples + dy) * width * samples + x * samples) * 3 + channel;
-            let sum: usize = (0..samples)
-                .flat_map(|dy| (0..samples).map(move |dx| usize::from(fine[row(dy) + dx * 3])))
-                .sum();
-            coarse.push((sum / (samples * samples)) as u8);
+    let mut coarse = Vec::with_capacity(fine.len() / (samples * samples));
+    for rows in fine.chunks_exact(samples * samples * width * 3) {
+        for channel in (0..width).flat_map(|x| (0..3).map(move |channel| x * samples * 3 + channel)) {
+            let block = rows
+                .chunks_exact(samples * width * 3)
+                .flat_map(|row| (0..samples).map(move |dx| &row[channel + dx * 3]));
+            coarse
+                .push((block.map(|&sample| usize::from(sample)).sum::<usize>() / (samples * samples)) as u8);
         }
     }
     coarse

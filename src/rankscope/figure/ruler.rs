@@ -57,8 +57,8 @@ pub(super) struct Ruler {
 const MOST_OWN: usize = 14;
 
 impl Ruler {
-    /// An axis that shows `values`.
-    pub fn new(axis: &PlotAxis, values: impl Iterator<Item = f64> + Clone) -> Result<Self> {
+    /// An axis that shows `values`; a linear one of `amounts` starts at 0 where that is near.
+    pub fn new(axis: &PlotAxis, values: impl Iterator<Item = f64> + Clone, amounts: bool) -> Result<Self> {
         let refuse = |value: f64, expected: &str| Err(Error::invalid(visible(&axis.label), value, expected));
         let lowest = match axis.scale {
             AxisScale::Linear => None,
@@ -71,15 +71,14 @@ impl Ruler {
             return refuse(value, "0 or more, on a logarithmic axis");
         }
         Ok(match lowest {
-            None => Ruler::linear(values),
+            None => Ruler::linear(values, amounts),
             Some(lowest) => Ruler::log(values, lowest),
         })
     }
 
-    fn linear(values: impl Iterator<Item = f64>) -> Self {
+    fn linear(values: impl Iterator<Item = f64>, amounts: bool) -> Self {
         let (mut low, mut high) = extremes(values).unwrap_or((0.0, 1.0));
-        // Amounts compare from zero, where zero is near.
-        if low > 0.0 && low < 0.4 * high {
+        if amounts && low > 0.0 && low < 0.4 * high {
             low = 0.0;
         }
         if low == high {
@@ -203,7 +202,7 @@ mod tests {
     }
 
     fn ruler(axis: PlotAxis, values: &[f64]) -> Ruler {
-        Ruler::new(&axis, values.iter().copied()).unwrap()
+        Ruler::new(&axis, values.iter().copied(), true).unwrap()
     }
 
     #[test]
@@ -244,12 +243,15 @@ mod tests {
     fn amounts_start_at_zero_where_it_is_near() {
         assert_eq!(ruler(PlotAxis::linear("x"), &[3.0, 10.0]).place(0.0), 0.0);
         assert_eq!(ruler(PlotAxis::linear("x"), &[9.0, 10.0]).place(9.0), 0.0);
+        let places = Ruler::new(&PlotAxis::linear("index"), [1.0, 10.0].into_iter(), false).unwrap();
+        assert_eq!(places.place(1.0), 0.0);
     }
 
     #[test]
     fn what_an_axis_cannot_show_is_named() {
-        let refused =
-            |axis: PlotAxis, value: f64| Ruler::new(&axis, [1.0, value].into_iter()).unwrap_err().to_string();
+        let refused = |axis: PlotAxis, value: f64| {
+            Ruler::new(&axis, [1.0, value].into_iter(), true).unwrap_err().to_string()
+        };
         assert!(refused(PlotAxis::linear("loss"), f64::NAN).starts_with("loss is NaN"));
         assert!(refused(PlotAxis::log("loss"), -1.0).starts_with("loss is -1, expected 0 or more"));
     }

@@ -78,16 +78,15 @@ impl Scene {
         self.line(corners, color, 1.0);
     }
 
-    /// A dashed horizontal or vertical line.
-    pub fn dashed(&mut self, from: Point, to: Point, color: Rgb, width: f64) {
-        const DASH: f64 = 9.0;
-        const GAP: f64 = 6.0;
-        let length = (to.0 - from.0).hypot(to.1 - from.1);
-        let at = |d: f64| (from.0 + (to.0 - from.0) * d / length, from.1 + (to.1 - from.1) * d / length);
-        let mut start = 0.0;
-        while start < length {
-            self.line(vec![at(start), at((start + DASH).min(length))], color, width);
-            start += DASH + GAP;
+    /// Diagonal lines over `area`, which mark it as masked.
+    pub fn hatch(&mut self, area: Rect, color: Rgb) {
+        const STEP: f64 = 9.0;
+        let mut sum = STEP / 2.0;
+        // Along each line x + y = sum, from where it enters the area to where it leaves.
+        while sum < area.w + area.h {
+            let ends = [(sum - area.h).max(0.0), sum.min(area.w)];
+            self.line(ends.map(|x| (area.x + x, area.y + sum - x)).to_vec(), color, 1.0);
+            sum += STEP;
         }
     }
 

@@ -82,12 +82,8 @@ impl Drawing for Wall {
         Ok(scene)
     }
 
-    fn title(&self) -> &str {
-        &self.title
-    }
-
-    fn settings(&self) -> &Value {
-        &self.settings
+    fn about(&self) -> (&str, &Value) {
+        (&self.title, &self.settings)
     }
 }
 

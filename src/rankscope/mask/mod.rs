@@ -25,7 +25,6 @@ pub use facts::{Facts, Theorem};
 pub use reach::Reach;
 pub use registry::{MASKS, MaskKind};
 pub use tile::Tile;
-pub(crate) use tile::first_bits;
 
 use crate::error::{Error, Result};
 use crate::rank::{ExactRank, exact_rank};

@@ -87,7 +87,7 @@ impl Mask {
 }
 
 /// The lowest `count` bits of a word, 32 at most.
-pub(crate) fn first_bits(count: usize) -> u32 {
+fn first_bits(count: usize) -> u32 {
     u32::MAX.checked_shr(32 - count as u32).unwrap_or(0)
 }
 

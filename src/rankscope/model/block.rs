@@ -24,7 +24,7 @@ pub(super) enum Norm {
 
 impl Norm {
     /// **Shapes**: x and the result `[…, C]`, gain and bias `[C]`.
-    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    pub(super) fn forward(&self, x: impl Into<Tensor>) -> Result<Tensor> {
         match self {
             Norm::Layer { gain, bias, epsilon } => layer_norm(x, gain, bias, *epsilon),
             Norm::Rms { gain, epsilon } => rms_norm(x, gain, *epsilon),
@@ -98,11 +98,11 @@ impl Block {
         if self.is_pre_norm {
             let normed = probe.visit("attention_norm", norm.forward(x)?)?;
             let update = attend(attention, &normed, places, visibility, cache, &mut *probe, run)?; // [B, T, C]
-            return probe.visit("after_attention", add(x, &update)?);
+            return probe.visit("after_attention", add(x, update)?);
         }
         let update = attend(attention, x, places, visibility, cache, &mut *probe, run)?; // [B, T, C]
-        let sum = probe.visit("after_attention", add(x, &update)?)?;
-        probe.visit("attention_norm", norm.forward(&sum)?)
+        let sum = probe.visit("after_attention", add(x, update)?)?;
+        probe.visit("attention_norm", norm.forward(sum)?)
     }
 
     /// x + network(norm(x)), or norm(x + network(x)).
@@ -111,11 +111,11 @@ impl Block {
         if self.is_pre_norm {
             let normed = probe.visit("feed_forward_norm", norm.forward(x)?)?;
             let update = network.forward(&normed, probe)?; // [B, T, C]
-            return probe.visit("output", add(x, &update)?);
+            return probe.visit("output", add(x, update)?);
         }
         let update = network.forward(x, probe)?; // [B, T, C]
-        let sum = probe.visit("after_feed_forward", add(x, &update)?)?;
-        probe.visit("output", norm.forward(&sum)?)
+        let sum = probe.visit("after_feed_forward", add(x, update)?)?;
+        probe.visit("output", norm.forward(sum)?)
     }
 }
 
@@ -149,6 +149,6 @@ impl CrossBlock {
         let visibility = Visibility { mask: &mask, at, padding: source.padding };
         let (k, v) = (source.layer.keys(), source.layer.values()); // [B, G, S, D]
         let update = attention.attend(&q, k, v, visibility, &mut scope, pass.run)?; // [B, T, C]
-        probe.visit("after_cross_attention", add(x, &update)?)
+        probe.visit("after_cross_attention", add(x, update)?)
     }
 }

@@ -53,7 +53,7 @@ impl<'a> Builder<'a> {
         self.source.has(name).unwrap_or(fresh)
     }
 
-    /// Says that the model does not need `name`, should the checkpoint hold it.
+    /// Marks `name` as not needed: it is no error if the checkpoint holds it.
     pub fn ignore(&mut self, name: &str) {
         self.known.push(name.to_owned());
     }
@@ -64,7 +64,7 @@ impl<'a> Builder<'a> {
     /// As [`Source::tensor`].
     pub fn stored(&mut self, name: &str, shape: Shape, fresh: Fresh) -> Result<Weight> {
         let weight = self.source.tensor(name, shape, fresh)?;
-        // What a file holds is read again where it is asked for: a model on a GPU keeps nothing beside it.
+        // A file can be read again when its numbers are needed, so a model on a GPU keeps no copy on the CPU.
         let known = match self.source.checkpoint() {
             Some(_) => Weight::absent(name, weight.shape().clone(), weight.dtype()),
             None => weight.clone(),
@@ -145,8 +145,8 @@ impl<'a> Builder<'a> {
 
     /// Linear layers side by side in one matrix `name.weight` that is stored `[in, out]`, and their biases.
     ///
-    /// **Conventions**: the matrix is transposed once, in its file's dtype. So half precision stays half as
-    /// large, and every kernel has one layout to be fast in.
+    /// **Conventions**: the matrix is transposed once, in its file's dtype: half precision stays half as large,
+    /// and kernels need one layout only.
     ///
     /// # Errors
     /// As [`matrix`](Self::matrix).
@@ -179,8 +179,8 @@ impl<'a> Builder<'a> {
     /// **Conventions**: as `transformers` 5 does it (`PreTrainedModel.tie_weights`, checked against 5.23).
     /// Where the configuration ties (`wanted`) and the checkpoint stores one of the two names, whichever, both
     /// uses share it. Where it stores both with the same bits, they are one as well. Where it stores both and
-    /// they *differ*, the numbers are believed and not the configuration: nothing is tied. (Version 4 let the
-    /// embedding win.)
+    /// they *differ*, nothing is tied: the stored numbers count, not the configuration. (Version 4 used the
+    /// embedding for both.)
     ///
     /// # Errors
     /// As [`matrix`](Self::matrix), for a name that is missing and not tied to one that is there.
@@ -221,13 +221,13 @@ impl<'a> Builder<'a> {
         Ok(first)
     }
 
-    /// The record of all that was taken, once the model has everything; the heads that the checkpoint brings beside
-    /// the body are taken too, as far as they are known.
+    /// The record of all tensors that were taken; to be called when the body is complete. Known heads of the
+    /// checkpoint are taken as well.
     ///
-    /// `harmless` are the ends of names that checkpoints of this family carry along and nobody needs: buffers.
+    /// `harmless` are endings of names of buffers that checkpoints of this family contain and no model needs.
     ///
-    /// **Conventions**: what shares its first name with nothing that the model needs is a head, and left out if it
-    /// is not known; within the body nothing may be too many.
+    /// **Conventions**: a tensor whose name begins with a word that the body does not use belongs to a head. It is
+    /// left out if the head is not known. A tensor too many within the body is an error.
     ///
     /// # Errors
     /// [`Error::Format`] naming a tensor of the body that the model does not know.
@@ -243,7 +243,7 @@ impl<'a> Builder<'a> {
         Ok(Record::new(name, self.config, self.source.checkpoint(), tensors).with_heads(heads, left_out))
     }
 
-    /// The tensors of heads that are not taken, in order; an error if one of the body is left.
+    /// The tensors of heads that were not taken, in order; an error if a tensor of the body was not taken.
     fn left_out(
         &self,
         checkpoint: &Checkpoint,
@@ -279,8 +279,8 @@ fn root(name: &str) -> &str {
     name.split('.').next().unwrap_or(name)
 }
 
-/// Whether `name` is that of a buffer that older versions of `transformers` wrote beside the parameters: positions,
-/// rotary frequencies.
+/// Whether `name` is that of a buffer (positions, rotary frequencies) that older versions of `transformers` wrote
+/// together with the parameters.
 pub(super) fn is_buffer(name: &str) -> bool {
     ["embeddings.position_ids", "rotary_emb.inv_freq"].iter().any(|end| name.ends_with(end))
 }

@@ -1,5 +1,5 @@
-//! [`KvCache`]: the keys and values that a stack of attention layers has computed, kept to be attended to
-//! again.
+//! [`KvCache`]: the keys and values that a stack of attention layers has computed, kept so that later
+//! positions can attend to them.
 //!
 //! Under a mask by which no earlier position sees a later one, a position's keys and values never change
 //! when the text goes on, so each is computed once. A mask that lets earlier positions see the new ones is
@@ -213,8 +213,8 @@ impl KvCache {
         Ok(())
     }
 
-    /// An error unless, under the `masks` of the layers, `new` positions can be added without changing those that
-    /// are there: none of them sees a new one, and among themselves they see what they saw.
+    /// An error unless `new` positions can be added under the `masks` of the layers without changing the cached
+    /// ones: no cached position may see a new one, and among themselves they must see what they saw before.
     ///
     /// # Errors
     /// [`Error::Invalid`] naming the mask and the first position that would change.
@@ -252,17 +252,17 @@ impl KvCache {
     }
 }
 
-/// How the positions of a pass enter attention; each scheme has one of them, learned positions none.
+/// How positions enter attention: by a rotation, by a bias, or (learned positions) not at all.
 #[derive(Default)]
 pub(super) struct Places {
-    /// Turns of queries, and of the keys that stand beside them.
+    /// The rotation of queries and keys.
     pub(super) rotation: Option<RotaryTable>,
     /// Biases of self-attention's scores, `[H, T, S]`.
     pub(super) bias: Option<Tensor>,
 }
 
-/// Attention of the positions of x to themselves and to what the cache holds, which then holds them too:
-/// `[B, T, C]`.
+/// Attention of the positions of x to the cached positions and to themselves, `[B, T, C]`. The keys and values of x
+/// are added to the cache.
 pub(super) fn attend(
     attention: &MultiHead,
     x: &Tensor,
@@ -282,8 +282,8 @@ pub(super) fn attend(
     attention.attend_with_bias(&q, &k, &v, places.bias.as_ref(), visibility, &mut scope, run) // [B, T, C]
 }
 
-/// An error unless `held` positions, computed under another mask where one is `known`, stay what they are under
-/// `mask` when `new` ones follow.
+/// An error unless the `held` positions stay the same under `mask` when `new` ones follow. `known` is the mask that
+/// they were computed under, if it is another one.
 fn expect_unchanged(mask: &Mask, known: Option<&Mask>, held: usize, new: usize) -> Result<()> {
     mask.check(held + new)?;
     if let Some(query) = first_to_see(mask, held, held + new) {
@@ -291,8 +291,9 @@ fn expect_unchanged(mask: &Mask, known: Option<&Mask>, held: usize, new: usize) 
         return Err(Error::invalid("mask of a cached pass", mask, expected));
     }
     let sees_the_same = |known: &Mask| {
-        let by_position = !known.differs_by_head() && !mask.differs_by_head();
-        by_position && known.pattern(held) == mask.pattern(held)
+        let groups = (known.clone() & mask.clone()).head_groups();
+        let pattern = |mask: &Mask, group| mask.for_head(group, groups).pattern(held);
+        (0..groups).all(|group| pattern(known, group) == pattern(mask, group))
     };
     match known {
         Some(known) if !sees_the_same(known) => {
@@ -303,7 +304,7 @@ fn expect_unchanged(mask: &Mask, known: Option<&Mask>, held: usize, new: usize) 
     }
 }
 
-/// The first of the first `held` positions that may attend to one behind them.
+/// The first of the `held` positions that may attend to a later one.
 fn first_to_see(mask: &Mask, held: usize, keys: usize) -> Option<usize> {
     (0..held).find(|&query| (held..keys).any(|key| mask.may_attend(query, key)))
 }

@@ -24,7 +24,7 @@ use shard::Shard;
 /// The file of a checkpoint that is not sharded.
 pub(crate) const SINGLE: &str = "model.safetensors";
 
-/// The file that says what is in which shard.
+/// The file that maps tensors to shards.
 pub(crate) const INDEX: &str = "model.safetensors.index.json";
 
 /// An open checkpoint, in one file or in shards. A weight is read when it is taken.
@@ -164,7 +164,7 @@ impl Checkpoint {
 
     /// The first tensor, by name, that holds a NaN or an infinity, if there is one.
     ///
-    /// Reads every file, so it is for the moment when a result turned out not to be finite.
+    /// Reads every file, so it is called only after a result was not finite.
     ///
     /// # Errors
     /// As [`Checkpoint::weight`], for files that cannot be read.

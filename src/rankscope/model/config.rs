@@ -83,7 +83,7 @@ impl Config {
         Value::Object(self.fields.clone())
     }
 
-    /// Whether the field is stated, if only as null.
+    /// Whether the field is there, even if it is null.
     pub fn has(&self, field: &str) -> bool {
         self.fields.contains_key(field)
     }
@@ -112,7 +112,7 @@ impl Config {
         }
     }
 
-    /// What is stated of a field, under its own name or another that means the same, or else what its family takes.
+    /// The value of a field: as stated under its name or a name that means the same, otherwise the family's default.
     fn value(&self, field: &str) -> Option<Value> {
         let family = self.fields.get("model_type").and_then(Value::as_str).unwrap_or_default();
         let stated = |field: &str| self.fields.get(field).cloned();
@@ -240,7 +240,7 @@ impl Config {
     }
 }
 
-/// How a person calls the type of a field.
+/// The type of a field in words.
 fn kind_of<T>() -> &'static str {
     match std::any::type_name::<T>() {
         "usize" | "u32" => "a whole number",

@@ -1,10 +1,10 @@
-//! What `transformers` takes where a configuration is silent about a field, and the other names that it reads.
+//! The values that `transformers` uses for fields that a configuration leaves out, and the other names of fields.
 //!
 //! **Source**: the configuration classes of `transformers` 5.24: their defaults and their `attribute_map`.
 
 use serde_json::Value;
 
-/// What the family takes where its `field` is not stated.
+/// The family's value of a `field` that is not stated.
 pub(super) fn usual(family: &str, field: &str) -> Option<Value> {
     Some(match family {
         "openai-gpt" | "gpt2" => gpt(family, field)?,
@@ -16,7 +16,7 @@ pub(super) fn usual(family: &str, field: &str) -> Option<Value> {
     })
 }
 
-/// The name under which the family's `field` may stand as well.
+/// Another name of the family's `field`.
 pub(super) fn other_name(family: &str, field: &str) -> Option<&'static str> {
     Some(match (family, field) {
         ("openai-gpt" | "gpt2", "n_embd") | ("distilbert", "dim") | ("t5", "d_model") => "hidden_size",

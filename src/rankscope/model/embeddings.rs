@@ -41,13 +41,13 @@ impl Embeddings {
         let mut sum = gather(&self.words, input.ids(), batch)?;
         let segments = self.segments_of(input)?;
         if let Some(table) = &self.segments {
-            sum = add(&sum, &gather(table, &segments, batch)?)?;
+            sum = add(sum, gather(table, &segments, batch)?)?;
         }
         if let Some(table) = &self.positions {
-            sum = add(&sum, &gather(table, &self.positions_of(input, first), batch)?)?;
+            sum = add(sum, gather(table, &self.positions_of(input, first), batch)?)?;
         }
         match &self.norm {
-            Some(norm) => norm.forward(&sum),
+            Some(norm) => norm.forward(sum),
             None => Ok(sum),
         }
     }
@@ -127,7 +127,7 @@ impl LanguageHead {
     /// Scores of every vocabulary entry, `[B, T, V]`, of hidden states `[B, T, C]`.
     pub(super) fn forward(&self, hidden: &Tensor, probe: &mut dyn Probe) -> Result<Tensor> {
         if let Some((dense, activation, norm)) = &self.transform {
-            let x = norm.forward(&activation.of(&dense.forward(hidden)?)?)?; // [B, T, C]
+            let x = norm.forward(activation.of(dense.forward(hidden)?)?)?; // [B, T, C]
             return self.output.forward(&probe.visit("head_norm", x)?);
         }
         match self.scale {

@@ -23,7 +23,7 @@ impl Family {
     /// The family that a configuration names.
     ///
     /// # Errors
-    /// [`Error::Format`](crate::Error::Format) if it is none of [`FAMILIES`], or `architectures` speaks of another.
+    /// [`Error::Format`](crate::Error::Format) if it is none of [`FAMILIES`], or `architectures` names a class of another.
     pub fn of(config: &Config) -> Result<&'static Family> {
         let name: String = config.get("model_type")?;
         let Some(family) = FAMILIES.iter().find(|family| family.name == name) else {

@@ -4,7 +4,7 @@ use super::Config;
 use super::mixture::Mixture;
 use crate::attention::Linear;
 use crate::error::Result;
-use crate::ops::{FeatureMap, GeluForm, feature_map, gelu, multiply, silu, tanh};
+use crate::ops::{GeluForm, Pointwise, gelu, multiply, pointwise, silu, tanh};
 use crate::probe::Probe;
 use crate::tensor::Tensor;
 
@@ -81,9 +81,9 @@ impl Activation {
     }
 
     /// f(x), element by element.
-    pub(super) fn of(self, x: &Tensor) -> Result<Tensor> {
+    pub(super) fn of(self, x: impl Into<Tensor>) -> Result<Tensor> {
         match self {
-            Activation::Relu => feature_map(x, FeatureMap::Relu), // max(x, 0), there a feature map
+            Activation::Relu => pointwise(x, Pointwise::Relu),
             Activation::Gelu(form) => gelu(x, form),
             Activation::Silu => silu(x),
             Activation::Tanh => tanh(x),
@@ -95,8 +95,8 @@ impl Network {
     /// f(W₁·x), times W₃·x where there is a gate, `[…, F]`.
     pub(super) fn hidden(&self, x: &Tensor) -> Result<Tensor> {
         match &self.gate {
-            Some(gate) => multiply(&self.activation.of(&gate.forward(x)?)?, &self.up.forward(x)?),
-            None => self.activation.of(&self.up.forward(x)?),
+            Some(gate) => multiply(self.activation.of(gate.forward(x)?)?, self.up.forward(x)?),
+            None => self.activation.of(self.up.forward(x)?),
         }
     }
 

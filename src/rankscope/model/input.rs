@@ -1,10 +1,10 @@
-//! What goes into a model: token ids.
+//! [`Input`]: token ids, and what some models read beside them.
 
 use super::Description;
 use crate::error::{Error, Result};
 use crate::mask::Padding;
 
-/// Token ids, `[B, T]`, with what some models want beside them.
+/// Token ids, `[B, T]`, with segments, padding and the ids of a decoder where a model reads them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input {
     batch: usize,

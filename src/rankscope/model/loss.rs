@@ -4,6 +4,7 @@
 //! is the loss of a causal language model; under a mask `prefix(k)` the same decoder reads its input in both
 //! directions; in an encoder-decoder the encoder reads the prefix, and the decoder what follows.
 
+use rayon::prelude::*;
 use serde::Serialize;
 
 use super::mask_choice::first_look_ahead;
@@ -15,7 +16,7 @@ use crate::ops::slice;
 use crate::probe::Unobserved;
 use crate::run::Run;
 
-/// Positions whose logits are there at a time: with a vocabulary of 50,000, 13 MB.
+/// How many positions' logits are computed at a time: with a vocabulary of 50,000, 13 MB.
 const ROWS: usize = 64;
 
 /// Cross-entropies of the tokens that a model was to predict.
@@ -95,8 +96,7 @@ pub fn prefix_lm(
     Ok(Loss { first, each })
 }
 
-/// How a sequence is read: by row `row` of the last stack, and those behind it, are the tokens from `first` on
-/// predicted.
+/// How a sequence is read: row `row` of the last stack predicts token `first`, the next row the next token, and so on.
 struct Reading {
     input: Input,
     row: usize,
@@ -133,7 +133,7 @@ impl Reading {
     }
 }
 
-/// An error if one of the `length` positions that are read sees what the positions from `row` on are to predict.
+/// An error if one of the `length` positions sees a token that a position from `row` on is to predict.
 fn expect_no_answers(mask: &Mask, row: usize, length: usize) -> Result<()> {
     mask.check(length)?;
     match first_look_ahead(mask, row + 1, length) {
@@ -160,7 +160,7 @@ fn cross_entropies(logits: &[f32], vocab: usize, targets: &[u32]) -> Result<Vec<
         let expected = format!("less than {vocab}, the size of the vocabulary");
         return Err(Error::invalid("token id to predict", target, expected));
     }
-    Ok(logits.chunks_exact(vocab).zip(targets).map(entropy).collect())
+    Ok(logits.par_chunks_exact(vocab).zip(targets).map(entropy).collect())
 }
 
 #[cfg(test)]
@@ -216,7 +216,7 @@ mod tests {
             let all = loss(&*model, &IDS, 1, "as-trained").unwrap();
             let expected = by_definition(&*model, &Input::new(IDS.to_vec()), "as-trained", 0, &IDS[1..]);
             assert_close(&all.each, &expected);
-            // What stands in the prefix is read and not counted.
+            // Tokens of the prefix are read and not counted.
             let behind = loss(&*model, &IDS, 4, "as-trained").unwrap();
             assert_eq!((all.first, behind.first), (1, 4));
             assert_close(&behind.each, &expected[3..]);

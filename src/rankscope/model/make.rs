@@ -18,7 +18,7 @@ pub fn load(directory: &Path, device: &Device) -> Result<Box<dyn Model>> {
     let family = Family::of(&config)?;
     let mut checkpoint = Checkpoint::open(directory)?;
     if device.is_gpu() {
-        // On the CPU the output is looked at instead, which costs nothing; here it would be a readback.
+        // On the CPU the output is checked instead, which is cheap; on a GPU that would be a readback.
         checkpoint.expect_finite_weights()?;
     }
     (family.build)(&config, &mut Builder::new(&config, &mut checkpoint, device))

@@ -102,7 +102,7 @@ impl MaskChoice {
         }
     }
 
-    /// What must be said beside every number computed under this mask, if it is not the trained one.
+    /// A note to show beside every number computed under this mask, if it is not the trained one.
     pub fn note(&self, model: &Description) -> Option<String> {
         let trained = model.encoder.as_ref().map(|encoder| &encoder.trained_mask);
         let changed = |mask: Mask, trained: &Mask| {
@@ -152,9 +152,9 @@ fn list_of_layers(layers: &[usize]) -> String {
     }
 }
 
-/// The first position from `from` on, below `length`, that an earlier one sees: who sees it, and which it is.
+/// The first pair (query, key) with query < key and `from` ≤ key < `length` that the mask allows.
 ///
-/// Where there is none, whatever a model says of `from` and of what follows is said without having seen it.
+/// Where there is none, no position that predicts a token from `from` on has seen it.
 pub(super) fn first_look_ahead(mask: &Mask, from: usize, length: usize) -> Option<(usize, usize)> {
     let mut later = (from..length).flat_map(|key| (0..key).map(move |query| (query, key)));
     later.find(|&(query, key)| mask.may_attend(query, key))

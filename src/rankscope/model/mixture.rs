@@ -10,7 +10,7 @@
 use super::feed_forward::Network;
 use crate::axis::Axis;
 use crate::error::Result;
-use crate::ops::{concat, gather_rows, linear, matmul, scale};
+use crate::ops::{concat_all, gather_rows, linear, matmul, scale};
 use crate::probe::Probe;
 use crate::tensor::Tensor;
 use crate::weight::Weight;
@@ -62,21 +62,17 @@ impl Mixture {
         self.router.shape().size(Axis::Width).unwrap_or(0)
     }
 
-    /// What the experts make of the tokens that visit them, one expert after the other; nothing if none does.
+    /// The outputs of the experts for the tokens that visit them, one expert after the other; `None` without visits.
     fn outputs(&self, x: &Tensor, visits: &Visits) -> Result<Option<Tensor>> {
-        let mut outputs: Option<Tensor> = None;
-        for (expert, tokens) in self.experts.iter().zip(&visits.of_expert) {
-            if tokens.is_empty() {
-                continue;
-            }
-            let hidden = expert.hidden(&gather_rows(x, tokens)?)?; // [N, F]
-            let output = expert.down.forward(&hidden)?; // [N, C]
-            outputs = Some(match outputs {
-                Some(others) => concat(&others, &output, Axis::Row)?,
-                None => output,
-            });
+        let visited = self.experts.iter().zip(&visits.of_expert).filter(|(_, tokens)| !tokens.is_empty());
+        let output = |(expert, tokens): (&Network, &Vec<u32>)| {
+            expert.down.forward(&expert.hidden(&gather_rows(x, tokens)?)?) // [N, C]
+        };
+        let outputs = visited.map(output).collect::<Result<Vec<_>>>()?;
+        if outputs.is_empty() {
+            return Ok(None);
         }
-        Ok(outputs)
+        concat_all(&outputs.iter().collect::<Vec<_>>(), Axis::Row).map(Some)
     }
 }
 
@@ -100,7 +96,7 @@ fn route(scores: &[f32], experts: usize, visited: usize) -> Vec<f32> {
     weights
 }
 
-/// Who visits whom.
+/// Which token visits which expert.
 struct Visits {
     tokens: usize,
     /// The tokens that visit each expert.

@@ -1,7 +1,9 @@
 //! Models: configuration → blocks → logits, loaded from Hugging Face folders.
 //!
-//! One file a family; [`FAMILIES`] is the registry. A model runs under any mask and any probe, on
-//! either device.
+//! One file a family turns a configuration into parts: embeddings, blocks, a head. What all families share is written
+//! once: the layer (`block`), the walk through one stack (`transformer`) or two (`encoder_decoder`), masks, cache and
+//! the names in a trace. [`FAMILIES`] is the registry. What a model costs ([`count`]) is read off the same parts, built
+//! of shapes without numbers. A model runs under any mask and any probe, on either device.
 
 mod bert;
 mod block;
@@ -206,7 +208,7 @@ pub struct Output {
     pub hidden: Tensor,
     /// Scores of every vocabulary entry, `[B, T, V]`; `None` for a model without an output head.
     pub logits: Option<Tensor>,
-    /// What the heads that were trained on the body say, in the order of [`Record::heads`]: `[B, N]` of a text,
+    /// The scores of the heads that were trained on the body, in the order of [`Record::heads`]: `[B, N]` of a text,
     /// `[B, T, N]` of its tokens.
     pub heads: Vec<Tensor>,
 }
@@ -303,7 +305,7 @@ pub trait Model: Send + Sync {
         Ok(Output { hidden, logits, heads })
     }
 
-    /// What each of [`Record::heads`] says, visited as `NAME.output`.
+    /// The scores of each of [`Record::heads`], visited as `NAME.output`.
     ///
     /// **Shapes**: hidden `[B, T, C]`; `[B, N]` of a text, `[B, T, N]` of its tokens.
     ///
@@ -323,8 +325,8 @@ pub trait Model: Send + Sync {
     }
 }
 
-/// An error naming `what` unless the model says of every position which token follows it: it has a decoder, and an
-/// output layer on it.
+/// An error naming `what` unless the model predicts the next token at every position: it has a decoder with an output
+/// layer.
 pub(in crate::model) fn expect_predicts(model: &dyn Model, what: &str) -> Result<()> {
     let config = model.record().config();
     let family = model.description().family;

@@ -1,4 +1,4 @@
-//! What of a cache is still true when a dialogue goes on: the reuse experiment.
+//! The reuse experiment: which parts of a cache are still valid when a dialogue goes on.
 //!
 //! A first turn is a prompt and its answer. A second turn is appended, both are read again, and the states of
 //! the first turn are compared with those that were stored, layer by layer.

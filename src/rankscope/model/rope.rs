@@ -14,7 +14,7 @@
 //!
 //! **Conventions**: as `transformers` 5.24 computes them for LLaMA, Mistral, Qwen2 and Mixtral; where the fields stand
 //! is in [`set`]. N is `max_position_embeddings` in `dynamic` and the original context elsewhere. A share of rotated
-//! coordinates (`partial_rotary_factor`) has a meaning in `proportional` alone: `default` passes over it there and
+//! coordinates (`partial_rotary_factor`) has a meaning in `proportional` alone: `default` ignores it there and
 //! here, and the others are refused.
 //!
 //! **Source**: `transformers`, `modeling_rope_utils.py`. Su et al. 2021 (arXiv 2104.09864); `yarn`: Peng et al. 2023
@@ -149,9 +149,8 @@ impl Plain {
 
     /// What `scale` makes of the number of a pair and of its frequency.
     fn scaled(self, scale: impl Fn(usize, f64) -> f64) -> Vec<f64> {
-        let Plain { base, head_size } = self;
-        let frequency = |pair: usize| base.powf(-2.0 * pair as f64 / head_size as f64);
-        (0..head_size / 2).map(|pair| scale(pair, frequency(pair))).collect()
+        let plain = RotaryTable::frequencies(self.head_size, self.base).into_iter().enumerate();
+        plain.map(|(pair, frequency)| scale(pair, frequency)).collect()
     }
 }
 

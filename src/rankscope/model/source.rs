@@ -5,12 +5,12 @@
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, StandardNormal};
 use sha2::{Digest, Sha256};
 
 use super::Checkpoint;
 use crate::axis::Shape;
 use crate::error::Result;
+use crate::random::normals;
 use crate::weight::{Dtype, Weight};
 
 /// What a tensor holds at the beginning of a new model.
@@ -40,10 +40,10 @@ pub trait Source {
     /// An error naming the tensor, if it is missing or of another shape.
     fn tensor(&mut self, name: &str, shape: Shape, fresh: Fresh) -> Result<Weight>;
 
-    /// What it is, for a cache to know its owner by: a path, or a seed.
+    /// What it is: a path, or a seed. A cache knows its owner by it.
     fn name(&self) -> String;
 
-    /// Whether there is such a tensor; `None` where there is whatever is asked for.
+    /// Whether there is such a tensor; `None` in a source that has every tensor.
     fn has(&self, name: &str) -> Option<bool> {
         self.checkpoint().map(|checkpoint| checkpoint.has(name))
     }
@@ -109,9 +109,8 @@ impl Source for Seeded {
             Fresh::Constant(value) => vec![value; shape.len()],
             Fresh::Normal { spread } => {
                 let key = Sha256::new().chain_update(self.seed.to_le_bytes()).chain_update(name).finalize();
-                let mut random = ChaCha8Rng::from_seed(key.into());
-                let draw = || spread * Distribution::<f32>::sample(&StandardNormal, &mut random);
-                std::iter::repeat_with(draw).take(shape.len()).collect()
+                let mut normal = normals(ChaCha8Rng::from_seed(key.into()));
+                (0..shape.len()).map(|_| spread * normal() as f32).collect()
             }
         };
         Weight::new(name, shape.axes(), Dtype::F32, &values)
@@ -124,7 +123,7 @@ impl Source for Seeded {
 
 /// Shapes without numbers: those of a new model, or those that a checkpoint's header states.
 ///
-/// What is built from it can be counted and nothing else, so it stays inside the library.
+/// A model that is built from it can only be counted, so it stays inside the library.
 pub(super) struct Shapes(pub(super) Option<Checkpoint>);
 
 impl Source for Shapes {

@@ -45,9 +45,9 @@ struct Recipe {
     name: &'static str,
     /// The families that have it; every one if empty.
     families: &'static [&'static str],
-    /// How the names of the classes end that have it.
+    /// Endings of the names of classes that have it.
     classes: &'static [&'static str],
-    /// Whether its tensors say all, so that it is there in any class.
+    /// Whether its tensors are enough to recognise it, whatever the class.
     is_sure: bool,
     reads: Reads,
     layers: &'static [(&'static str, Option<Activation>)],
@@ -214,13 +214,13 @@ impl Recipe {
         }
         let labels = match self.labels {
             None => label_names(config, count)?,
-            // What such a head says does not depend on the configuration's labels.
+            // The scores of such a head do not depend on the configuration's labels.
             Some(usual) => (0..count.unwrap_or(usual)).map(|score| score.to_string()).collect(),
         };
         let mut layers = Vec::new();
         for (at, (layer, activation)) in self.layers.iter().enumerate() {
             let out = if at == end { (Axis::Row, labels.len()) } else { (Axis::Width, width) };
-            // A score of the whole text is a product alone.
+            // A score of the whole text has no bias.
             let is_biased =
                 builder.has(&format!("{layer}.bias"), self.name != "score" || self.reads == Reads::Each);
             let linear = builder.linear(layer, out, (Axis::Width, width), is_biased)?;
@@ -232,8 +232,8 @@ impl Recipe {
         Ok(Some(TaskHead { name: self.name, reads: self.reads, layers, labels, padding_id }))
     }
 
-    /// What follows the last layer, which the configuration of a GPT's second head decides; `None` where that head
-    /// is none of the last token.
+    /// The function behind the last layer. For a GPT's second head the configuration decides; `None` if that head does
+    /// not read the last token.
     fn last_activation(&self, config: &Config) -> Result<Option<Option<Activation>>> {
         if self.name != "multiple_choice_head" {
             return Ok(Some(None));
@@ -250,7 +250,7 @@ impl Recipe {
     }
 }
 
-/// What the configuration calls the labels of a classifier of so many; as many as it states if there is no number.
+/// The names of `count` labels in the configuration; without a count, as many as it states.
 fn label_names(config: &Config, count: Option<usize>) -> Result<Vec<String>> {
     let stated: serde_json::Map<String, serde_json::Value> = config.optional("id2label")?.unwrap_or_default();
     let count = match count {
@@ -266,7 +266,7 @@ fn label_names(config: &Config, count: Option<usize>) -> Result<Vec<String>> {
 }
 
 impl TaskHead {
-    /// The name of its tensors in the checkpoint; what it says is visited as this and `.output`.
+    /// The name of its tensors in the checkpoint; probes see its output as `NAME.output`.
     pub fn name(&self) -> &'static str {
         self.name
     }
@@ -276,12 +276,12 @@ impl TaskHead {
         self.reads
     }
 
-    /// What each of its N scores is for, as the configuration calls it.
+    /// The name of each of its N scores in the configuration.
     pub fn labels(&self) -> &[String] {
         &self.labels
     }
 
-    /// What it says: `[B, N]` of a text, `[B, T, N]` of its tokens.
+    /// Its scores: `[B, N]` of a text, `[B, T, N]` of its tokens.
     ///
     /// **Shapes**: hidden `[B, T, C]`, pooled `[B, C]`.
     ///
@@ -299,7 +299,7 @@ impl TaskHead {
         for (linear, activation) in &self.layers {
             x = linear.forward(&x)?;
             if let Some(activation) = activation {
-                x = activation.of(&x)?;
+                x = activation.of(x)?;
             }
         }
         Ok(x)

@@ -27,11 +27,11 @@ use settled::Settled;
 pub struct Tokenizer {
     path: PathBuf,
     inner: Box<tokenizers::Tokenizer>,
-    /// How a token's name in the vocabulary stands for text.
+    /// How a token's name in the vocabulary spells its text.
     spelling: Spelling,
     /// When the text of decoded tokens is certain.
     settled: Settled,
-    /// The id of what is not in the vocabulary, where the model names it.
+    /// The id of the unknown token, where the model has one.
     unknown: Option<u32>,
     /// Whether every token is one character, and no character is unknown by another name.
     is_by_character: bool,
@@ -44,13 +44,13 @@ pub struct Tokens {
     pub ids: Vec<u32>,
     /// The segment of every token (BERT); 0 elsewhere.
     pub token_types: Vec<u32>,
-    /// What a person reads: what each token says to the model.
+    /// The text of each token, for people.
     ///
     /// A space that belongs to a token stands in it, so that `" sang"` and `"sang"` differ; a piece inside a word keeps
     /// the vocabulary's mark for that (`"##ng"`). Special tokens, and the unknown token, stand by their names, parts of
     /// a character by their bytes, as `<0xF0>`.
     pub pieces: Vec<String>,
-    /// What stood in the text at a token that is unknown to the tokenizer; `None` at all others.
+    /// The original text of a token that is unknown to the tokenizer; `None` for all others.
     pub originals: Vec<Option<String>>,
 }
 
@@ -101,7 +101,7 @@ impl Tokenizer {
         Ok(Tokens { ids, token_types, pieces, originals })
     }
 
-    /// What one token says to the model, as in [`Tokens::pieces`]; `<7>` for an id that the tokenizer does not have.
+    /// The text of one token, as in [`Tokens::pieces`]; `<7>` for an id that the tokenizer does not have.
     pub fn piece(&self, id: u32) -> String {
         let is_added = self.inner.get_added_vocabulary().get_added_tokens_decoder().contains_key(&id);
         match self.inner.id_to_token(id) {
@@ -111,7 +111,7 @@ impl Tokenizer {
         }
     }
 
-    /// The ids of a text that goes on behind another: without the special tokens that begin and end one.
+    /// The ids of a text that continues another one: without the special tokens at the beginning and the end.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a text without any token, [`Error::Format`] if the tokenizer fails on it.
@@ -123,7 +123,7 @@ impl Tokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// The text of some ids; special tokens, and ids that the tokenizer does not have, stand for none.
+    /// The text of some ids. Special tokens and unknown ids have no text.
     ///
     /// # Errors
     /// [`Error::Format`] if the tokenizer fails on them.
@@ -135,7 +135,7 @@ impl Tokenizer {
         self.inner.decode(&said, false).map_err(|error| self.failed(&error))
     }
 
-    /// Whether tokens that follow may still change the text of the last of these, other than by finishing a character.
+    /// Whether later tokens may still change the text of the last token, other than by completing a character.
     pub(super) fn may_change(&self, ids: &[u32]) -> bool {
         let last = ids.iter().rev().find_map(|&id| self.said(id));
         last.is_some_and(|token| self.settled.may_change(&token))
@@ -173,7 +173,7 @@ impl Tokenizer {
     }
 }
 
-/// What a model calls that which is not in its vocabulary.
+/// The model's name for text that is not in its vocabulary.
 fn unknown(model: &tokenizers::ModelWrapper) -> Option<&str> {
     use tokenizers::ModelWrapper::{BPE, Unigram, WordLevel, WordPiece};
     match model {

@@ -108,7 +108,7 @@ impl Transformer {
             run.step("layer", index + 1, self.body.blocks.len())?;
         }
         if let Some(norm) = &self.body.final_norm {
-            x = probe.visit("final_norm", norm.forward(&x)?)?;
+            x = probe.visit("final_norm", norm.forward(x)?)?;
         }
         self.record.finite_on_the_cpu("the last hidden state", x)
     }

@@ -1,4 +1,4 @@
-//! [`AttentionVariant`]: fields of our own by which a BERT or a GPT-2 becomes an experiment.
+//! [`AttentionVariant`]: fields of our own that change the attention of a BERT or a GPT.
 //!
 //! | field | values | what it does |
 //! |---|---|---|
@@ -7,8 +7,8 @@
 //! | `feature_map` | `elu+1`, `relu` | which features, with `attention: "linear"` |
 //! | `directions` | `mixed`, `alternating` | half of the heads, or every second layer, look back, the others ahead |
 //!
-//! A model without them is the published one. With them, a checkpoint is still in the hub's format, but nobody
-//! else knows what to compute with it.
+//! A model without them is the published one. With them, a checkpoint is still in the hub's format, but other programs
+//! cannot compute with it.
 
 use super::Config;
 use crate::attention::{LinearAttention, Mechanism, ScaledDotProduct};
@@ -19,8 +19,8 @@ use crate::ops::FeatureMap;
 /// The fields.
 const FIELDS: [&str; 4] = ["head_size", "attention", "feature_map", "directions"];
 
-/// An error if the configuration of a family that has no variants states one of the fields, which would be without
-/// effect.
+/// An error if the configuration of a family that has no variants states one of the fields, which would have
+/// no effect.
 ///
 /// # Errors
 /// [`Error::Format`](crate::Error::Format) naming the field.

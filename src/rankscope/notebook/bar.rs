@@ -10,9 +10,9 @@ use super::signal;
 use crate::rich::escape;
 use crate::run::Progress;
 
-/// What is over sooner needs no bar.
+/// Work that takes less shows no bar.
 const PATIENCE: Duration = Duration::from_millis(300);
-/// A page need not be drawn more often.
+/// The shortest time between two updates.
 const PAUSE: Duration = Duration::from_millis(100);
 
 struct Bar {
@@ -23,7 +23,7 @@ struct Bar {
 
 static BAR: Mutex<Option<Bar>> = Mutex::new(None);
 
-/// Draws a step, unless it is too early or too soon.
+/// Draws a step if the bar is due.
 pub fn step(progress: Progress) {
     let cell = signal::cell();
     let Some(again) = due(cell, progress.done >= progress.total) else { return };

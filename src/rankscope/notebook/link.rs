@@ -1,7 +1,7 @@
 //! How the process of the cells reaches its kernel: functions that the kernel's program hands to the library.
 //!
-//! What cells print is text and goes to the standard streams; what is said here goes another way, so that no text
-//! can be taken for a message.
+//! What cells print is text and goes to the standard streams; messages go another way, so that no text can be taken
+//! for one.
 
 use std::ffi::{c_int, c_void};
 use std::io::{self, Write};
@@ -22,7 +22,7 @@ pub struct Link {
     pub ask: extern "C" fn(prompt: *const u8, length: usize, take: Take, taker: *mut c_void) -> c_int,
     /// Writes one line to the engine that runs the cells.
     pub engine: extern "C" fn(line: *const u8, length: usize),
-    /// What the engine put at this line, from 1, of the cell that runs.
+    /// What the engine put at this line, from 1, of the running cell.
     pub at: extern "C" fn(line: u32) -> c_int,
     /// The number of the cell whose code or constants are at an address; 0 if that cell runs, or it is in none.
     pub earlier_cell: extern "C" fn(address: *const c_void) -> u32,
@@ -33,9 +33,9 @@ pub struct Link {
 pub(super) enum Place {
     /// Nothing: it is the cell's own.
     Own,
-    /// What runs where a panic ended the cell.
+    /// The code that runs after a panic.
     Panicked,
-    /// What shows the value of the cell as text.
+    /// The code that formats the value of the cell.
     Value,
 }
 
@@ -44,7 +44,7 @@ pub type Take = extern "C" fn(taker: *mut c_void, text: *const u8, length: usize
 
 static LINK: OnceLock<Link> = OnceLock::new();
 
-/// Links this process to its kernel, once; what comes later is not taken.
+/// Links this process to its kernel; only the first call counts.
 pub fn link(link: Link) {
     let _ = LINK.set(link);
 }
@@ -68,7 +68,7 @@ pub(super) fn tell(mut message: Value) {
             if let Some(cell) = earlier_cell(Location::caller()) {
                 message["cell"] = cell.into();
             }
-            // Text that waits in this process came before.
+            // Buffered text was printed earlier.
             flush();
             let text = message.to_string();
             (link.tell)(text.as_ptr(), text.len());
@@ -112,7 +112,7 @@ pub(super) fn engine(line: &str) {
     }
 }
 
-/// What the engine put at a line of the cell that runs.
+/// What the engine put at a line of the running cell.
 pub(super) fn at(line: u32) -> Place {
     match LINK.get().map(|link| (link.at)(line)) {
         Some(1) => Place::Panicked,
@@ -121,13 +121,13 @@ pub(super) fn at(line: u32) -> Place {
     }
 }
 
-/// The cell that calls, if it is not the one that runs: a thread may outlive its cell.
+/// The number of the calling cell if it is an earlier one: a thread may outlive its cell.
 pub(super) fn earlier_cell(place: &'static Location<'static>) -> Option<u32> {
     let number = LINK.get().map(|link| (link.earlier_cell)(std::ptr::from_ref(place).cast()))?;
     (number > 0).then_some(number)
 }
 
-/// Writes out what waits in the buffer of the standard output.
+/// Flushes the standard output.
 pub fn flush() {
     let _ = io::stdout().flush();
 }

@@ -21,11 +21,11 @@ use link::{Answer, Place, tell};
 pub use link::{Link, Take, flush, link};
 pub use show::Show;
 
-/// What evcxr prints where a panic ended the cell.
+/// What evcxr prints after a panic ended the cell.
 const PANIC: &str = "EVCXR_PANIC_NOTIFICATION";
-/// What it prints where `?` ended the cell.
+/// What evcxr prints after `?` ended the cell.
 const FAILURE: &str = "EVCXR_ERROR_OCCURRED";
-/// The module of evcxr's own in every cell: what that prints is meant for evcxr.
+/// evcxr's own module in every cell; what it prints is meant for evcxr.
 const ENGINE: &str = "::evcxr_internal_runtime";
 
 /// Shows a value now, below what the cell has shown before.
@@ -39,13 +39,13 @@ pub fn display(value: &impl Rich) {
     tell(json!({ "kind": "display", "data": bundle(value) }));
 }
 
-/// Shows a value under a name, or in the place of what was shown under that name before (with `again`).
+/// Shows a value under a name; with `again`, in place of the value shown under that name before.
 #[track_caller]
 pub fn update(name: &str, value: &impl Rich, again: bool) {
     tell(json!({ "kind": "display", "data": bundle(value), "id": name, "update": again }));
 }
 
-/// Takes away what the cell has shown; with `wait`, when the next thing comes.
+/// Clears the output of the cell; with `wait`, only when the next output comes.
 #[track_caller]
 pub fn clear(wait: bool) {
     tell(json!({ "kind": "clear", "wait": wait }));
@@ -71,7 +71,7 @@ pub fn start() {
         Run::new(0).with_cancel(signal::listen()).with_progress(bar::step).share();
         std::panic::set_hook(Box::new(|panic| {
             let message = panic.payload_as_str().unwrap_or("a value that is no text");
-            // Lines of the file into which a cell is wrapped mean nothing to who wrote the cell.
+            // The author of a cell does not know the file that wraps it.
             let place = panic.location().filter(|place| !place.file().ends_with("src/lib.rs"));
             let place = place.map_or_else(String::new, ToString::to_string);
             tell(json!({ "kind": "panicking", "message": message, "place": place }));
@@ -86,7 +86,7 @@ pub fn print(text: fmt::Arguments<'_>, newline: bool, module: &str) {
         return link::engine(&text.to_string());
     }
     let text = format!("{text}{}", if newline { "\n" } else { "" });
-    // Of a thread that outlived its cell: the kernel knows where it belongs.
+    // From a thread that outlived its cell: the kernel knows the cell.
     if link::earlier_cell(Location::caller()).is_some() {
         return tell(json!({ "kind": "stream", "name": "stdout", "text": text }));
     }
@@ -102,7 +102,8 @@ pub fn eprint(text: fmt::Arguments<'_>, newline: bool) {
     tell(json!({ "kind": "stream", "name": "stderr", "text": format!("{text}{end}") }));
 }
 
-/// A panic ended the cell, if that is said at a `line` that evcxr wrote; otherwise the words are a cell's own text.
+/// evcxr's notice of a panic. On a `line` that evcxr wrote, a panic ended the cell; on any other, the notice is text that
+/// the cell prints.
 pub fn panicked(line: u32) {
     if link::at(line) != Place::Panicked {
         return print(format_args!("{PANIC}"), true, "");
@@ -111,8 +112,8 @@ pub fn panicked(line: u32) {
     link::engine(PANIC);
 }
 
-/// `format!("{:?}", &(value))` in a cell. At the `line` where evcxr has a value shown that it could show in no other
-/// way, it is shown here, and what evcxr prints around nothing is passed over.
+/// `format!("{:?}", &(value))` in a cell. On the `line` where evcxr formats the value of the cell, `show` shows it, and
+/// the frame that evcxr prints around it is left out.
 pub fn debug<T: Debug + ?Sized>(line: u32, value: &T, show: impl FnOnce(&T)) -> String {
     if link::at(line) != Place::Value {
         return format!("{value:?}");
@@ -128,7 +129,7 @@ pub fn failed() {
     link::engine(FAILURE);
 }
 
-/// The text of an error, if evcxr says next that `?` ended the cell; otherwise text on stderr like any other.
+/// Text on stderr, or the text of an error if evcxr says next that `?` ended the cell.
 #[track_caller]
 pub fn unsure(text: fmt::Arguments<'_>) {
     tell(json!({ "kind": "unsure", "text": text.to_string() }));

@@ -1,4 +1,4 @@
-//! How the last value of a cell is shown: everything with `Debug` as text, our own types as they like.
+//! How the last value of a cell is shown: our own types as rich output, all others by `Debug`.
 
 use std::fmt::Debug;
 
@@ -11,8 +11,8 @@ use crate::mask::Mask;
 use crate::rank::{RankReport, Spectrum};
 use crate::tensor::Tensor;
 
-/// The method that evcxr calls on the value of a cell. With it for every type, evcxr need not compile a cell twice
-/// to find out that there is only `Debug`.
+/// The method that evcxr calls on the value of a cell. Every type has it, so that evcxr does not compile a cell again to
+/// show it by `Debug`.
 pub trait Show {
     /// Shows the value.
     fn evcxr_display(&self);
@@ -20,7 +20,7 @@ pub trait Show {
 
 impl<T: Debug + ?Sized> Show for T {
     fn evcxr_display(&self) {
-        // A cell that ends in a statement has a value too, of which nobody wants to read.
+        // The value of a cell that ends in a statement is not shown.
         if std::any::type_name::<T>() != "()" {
             result(&json!({ "text/plain": format!("{self:?}") }));
         }

@@ -1,23 +1,20 @@
 //! The registry of kernels: what tests walk and what a window may warm up.
 
+use super::pointwise::table::kernels;
 use super::{
-    concat, elementwise, feature_map, gather, gelu, heads, layer_norm, linear_attention, masked_normalise,
-    matmul, online_attention, position_bias, rms_norm, rotary, silu, slice, softmax, tanh,
+    concat, elementwise, gather, heads, layer_norm, linear_attention, masked_normalise, matmul,
+    online_attention, position_bias, rms_norm, rotary, slice, softmax,
 };
 use crate::device::gpu::Kernel;
 
-/// All kernels, one for each WGSL file.
+/// All kernels: one for each WGSL file, and one for each function of the pointwise table.
 pub static KERNELS: &[&Kernel] = &[
     &concat::gpu::CONCAT,
     &elementwise::gpu::ADD,
     &elementwise::gpu::ADD_BIAS,
     &elementwise::gpu::MULTIPLY,
     &elementwise::gpu::SCALE,
-    &feature_map::gpu::ELU_PLUS_ONE,
-    &feature_map::gpu::RELU,
     &gather::gpu::GATHER,
-    &gelu::gpu::GELU_EXACT,
-    &gelu::gpu::GELU_TANH,
     &heads::gpu::PERMUTE,
     &layer_norm::gpu::NAIVE,
     &layer_norm::gpu::TILED,
@@ -35,19 +32,24 @@ pub static KERNELS: &[&Kernel] = &[
     &matmul::gpu::STAGED,
     &online_attention::gpu::NAIVE,
     &online_attention::gpu::TILED,
+    &kernels::GeluExact,
+    &kernels::GeluTanh,
+    &kernels::Silu,
+    &kernels::Sigmoid,
+    &kernels::Tanh,
+    &kernels::Relu,
+    &kernels::EluPlusOne,
     &position_bias::gpu::SPREAD,
     &rms_norm::gpu::NAIVE,
     &rms_norm::gpu::TILED,
     &rms_norm::gpu::BLOCKED,
     &rms_norm::gpu::SUBGROUPS,
     &rotary::gpu::ROTARY,
-    &silu::gpu::SILU,
     &slice::gpu::SLICE,
     &softmax::gpu::NAIVE,
     &softmax::gpu::TILED,
     &softmax::gpu::BLOCKED,
     &softmax::gpu::SUBGROUPS,
-    &tanh::gpu::TANH,
 ];
 
 #[cfg(test)]
@@ -57,6 +59,7 @@ mod tests {
 
     use super::KERNELS;
     use crate::device::gpu::BindingKind;
+    use crate::ops::Pointwise;
 
     fn wgsl_files(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -79,8 +82,11 @@ mod tests {
             assert!(is_used, "{} is no kernel", file.display());
         }
         let names: BTreeSet<_> = KERNELS.iter().map(|kernel| kernel.name).collect();
-        // And one file that is a part of several kernels.
-        assert_eq!((names.len(), files.len()), (KERNELS.len(), KERNELS.len() + 1));
+        assert_eq!(names.len(), KERNELS.len());
+        // One file is a part of several kernels, and one is the kernel of all pointwise functions.
+        assert_eq!(files.len(), KERNELS.len() + 1 - (Pointwise::ALL.len() - 1));
+        let is_listed = |f: &Pointwise| KERNELS.iter().any(|kernel| std::ptr::eq(*kernel, f.kernel()));
+        assert!(Pointwise::ALL.iter().all(is_listed));
     }
 
     #[test]

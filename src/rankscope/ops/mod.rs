@@ -1,13 +1,15 @@
 //! The operations, one folder each: `mod.rs` says what is computed, checks the shapes and picks the
 //! device; `cpu.rs` is the definition of correct, generic over f32 and f64; `gpu.rs` is the host side
-//! of the WGSL beside it.
+//! of the WGSL beside it. Functions of one number (GELU, SiLU, …) share the folder `pointwise` and are rows of its table.
+//!
+//! On the CPU, `blocks` cuts an operation's rows into tasks and works in place where nobody else holds the argument;
+//! `vectorised` compiles the loop over a block for each set of vector instructions; `real` has the exponentials and sums.
 
 pub mod bench;
+mod blocks;
 mod concat;
 mod elementwise;
-mod feature_map;
 mod gather;
-mod gelu;
 mod heads;
 mod kernels;
 pub mod ladder;
@@ -17,22 +19,20 @@ mod linear_attention;
 mod masked_normalise;
 mod matmul;
 mod online_attention;
+mod pointwise;
 mod position_bias;
 mod real;
 mod rms_norm;
 mod rotary;
 mod row_wise;
-mod silu;
 mod slice;
 mod softmax;
-mod tanh;
+mod vectorised;
 pub mod work;
 
-pub use concat::concat;
+pub use concat::{concat, concat_all};
 pub use elementwise::{add, add_bias, multiply, scale};
-pub use feature_map::{FeatureMap, feature_map};
 pub use gather::{gather, gather_rows};
-pub use gelu::{GeluForm, gelu};
 pub use heads::{merge_heads, split_heads};
 pub use kernels::KERNELS;
 pub use ladder::{LADDERS, with_variant};
@@ -42,21 +42,17 @@ pub use linear_attention::{linear_attention, linear_step, no_tokens};
 pub use masked_normalise::masked_normalise;
 pub use matmul::{linear, matmul};
 pub use online_attention::online_attention;
+pub use pointwise::{FeatureMap, GeluForm, Pointwise, feature_map, gelu, pointwise, silu, tanh};
 pub use position_bias::{add_position_bias, spread_by_distance};
 pub use real::Real;
 pub use rms_norm::{rms_norm, unit_rms_norm};
 pub use rotary::{RotaryTable, rotary};
-pub use silu::silu;
 pub use slice::slice;
 pub use softmax::masked_softmax;
-pub use tanh::tanh;
 
 /// The CPU implementations, for callers with plain slices in f32 or f64.
 pub mod cpu {
-    pub use super::concat::cpu::concat;
-    pub use super::elementwise::cpu::{add, add_bias, multiply, scale};
-    pub use super::feature_map::cpu::feature_map;
-    pub use super::gelu::cpu::gelu;
+    pub use super::elementwise::cpu::add;
     pub use super::heads::cpu::{merge_heads, split_heads};
     pub use super::layer_norm::cpu::layer_norm;
     pub use super::linear_attention::cpu::{LinearSums, Reachable, linear_attention, linear_step};
@@ -64,44 +60,16 @@ pub mod cpu {
     pub use super::matmul::cpu::{Product, matmul};
     pub use super::online_attention::Sizes;
     pub use super::online_attention::cpu::{Visible, online_attention};
+    pub use super::pointwise::cpu::{derivative, feature_map, gelu, pointwise};
     pub use super::position_bias::cpu::spread_by_distance;
     pub use super::rms_norm::cpu::rms_norm;
     pub use super::rotary::cpu::rotary;
-    pub use super::silu::cpu::silu;
     pub use super::softmax::cpu::masked_softmax;
-    pub use super::tanh::cpu::tanh;
 }
 
 use crate::axis::Axis;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
-
-/// Runs `row` on every row of `values`, in parallel where there is enough to do.
-///
-/// `row` gets the row's index and its slice.
-fn for_each_row<F: Send>(values: &mut [F], width: usize, row: impl Fn(usize, &mut [F]) + Send + Sync) {
-    use rayon::prelude::*;
-    /// Below this many elements a thread costs more than it saves.
-    const WORTH_A_THREAD: usize = 16 * 1024;
-    if width == 0 {
-        return;
-    }
-    let rows_per_task = (WORTH_A_THREAD / width).max(1);
-    values.par_chunks_mut(rows_per_task * width).enumerate().for_each(|(task, rows)| {
-        for (i, values) in rows.chunks_mut(width).enumerate() {
-            row(task * rows_per_task + i, values);
-        }
-    });
-}
-
-/// Replaces every value by `f` of it, in parallel where there is enough to do.
-fn for_each_value<F: Real>(values: &mut [F], f: impl Fn(F) -> F + Send + Sync) {
-    for_each_row(values, 1024, |_, values| {
-        for value in values {
-            *value = f(*value);
-        }
-    });
-}
 
 /// An error unless `vector` is one axis of the innermost size of `x`.
 fn expect_innermost(op: &'static str, argument: &'static str, x: &Tensor, vector: &Tensor) -> Result<usize> {

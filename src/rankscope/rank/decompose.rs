@@ -9,7 +9,7 @@ use super::scale::lines_near_one;
 use crate::blas;
 use crate::error::{Error, Result};
 
-/// What rank analysis asks of a linear algebra library, in f64.
+/// The decompositions that rank analysis needs, in f64.
 pub trait Decompose: Sync {
     /// The min(N, M) singular values of `matrix` `[N, M]`, in descending order.
     ///

@@ -101,7 +101,7 @@ pub(super) fn prefix_block(pattern: ArrayView2<bool>) -> Option<usize> {
     pattern.is_square().then(|| last.map_or(0, |col| col + 1))
 }
 
-/// What peeling leaves.
+/// The result of peeling.
 struct Peeled {
     /// Pivots taken.
     count: usize,

@@ -10,7 +10,7 @@ use super::decompose::check_finite;
 use super::{Spectrum, Tolerance};
 use crate::error::{Error, Result};
 
-/// A number format through which a matrix is looked at.
+/// A number format to which a matrix is rounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Lens {
     /// Half precision: 11 bits.
@@ -25,7 +25,7 @@ impl Lens {
     /// From coarse to fine.
     pub const ALL: [Lens; 3] = [Lens::F16, Lens::F32, Lens::F64];
 
-    /// As it is written.
+    /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Lens::F16 => "f16",

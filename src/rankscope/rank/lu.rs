@@ -1,4 +1,4 @@
-//! What LU with pivoting makes of a determinant.
+//! The determinant as LU with pivoting computes it.
 
 use lax::Lapack as _;
 use lax::layout::MatrixLayout;

@@ -10,7 +10,6 @@ mod lens;
 mod log_det;
 mod lu;
 mod metric;
-pub mod npy;
 pub mod precise;
 mod report;
 mod residual;

@@ -70,8 +70,8 @@ impl RankReport {
     /// The report of `matrix` `[N, M]`.
     ///
     /// # Conventions
-    /// `theorem` is what the caller knows of the matrix before rounding, from its mask say; without one,
-    /// the zeros of the stored entries are asked. The zero matrix has all ranks 0 and no condition number.
+    /// `theorem` is what the caller knows of the matrix before rounding, for example from its mask; without one,
+    /// the zeros of the stored entries decide. The zero matrix has all ranks 0 and no condition number.
     ///
     /// # Errors
     /// [`Error::Invalid`](crate::Error::Invalid) for a NaN or infinite entry, naming its position;

@@ -1,4 +1,4 @@
-//! Singular values, and what their shape says.
+//! Singular values, and the ranks and other numbers that follow from them.
 
 use std::num::FpCategory;
 
@@ -67,7 +67,7 @@ fn check(what: &str, value: f64) -> Result<f64> {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Spectrum {
     values: Vec<f64>,
-    /// The values divided by 2^`exponent`, the largest near one: what everything relative is computed from.
+    /// The values divided by 2^`exponent`, with the largest near one; all ratios are computed from these.
     #[serde(skip)]
     scaled: Vec<f64>,
     #[serde(skip)]
@@ -76,7 +76,7 @@ pub struct Spectrum {
     cols: usize,
 }
 
-/// A condition number, or what double precision can say of it.
+/// A condition number, or the lower bound that double precision can give.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Condition {
     /// σ₁ / max(σ_min, floor).
@@ -173,7 +173,7 @@ impl Spectrum {
         self.scaled.iter().filter(|&&sigma| sigma > threshold).count()
     }
 
-    /// max(N, M) · 2⁻⁵² · σ₁: a singular value below it says only that it is below it.
+    /// max(N, M) · 2⁻⁵² · σ₁: of a singular value below it, f64 only knows that it is below.
     pub fn rounding_floor(&self) -> f64 {
         self.threshold(Tolerance::F64)
     }

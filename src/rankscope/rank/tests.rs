@@ -4,5 +4,4 @@ mod claims;
 mod edges;
 mod exact;
 mod golden;
-mod npy;
 mod properties;

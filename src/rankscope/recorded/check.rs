@@ -3,12 +3,12 @@
 use ndarray::{ArrayView2, Axis};
 use serde::Serialize;
 
-/// What the numbers say of themselves; each with the error up to which it holds.
+/// Properties of a matrix as attention weights, each with the error up to which it holds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WeightCheck {
     /// Whether every entry for a later key is exactly 0, with query t at position S − T + t.
     pub causal: Option<bool>,
-    /// Why that cannot be said.
+    /// Why that is unknown.
     pub causal_reason: Option<String>,
     /// The largest magnitude for a later key: up to what error the matrix is causal.
     pub largest_above_diagonal: Option<f64>,
@@ -24,11 +24,11 @@ pub struct WeightCheck {
     pub smallest: f64,
     /// The largest entry.
     pub largest: f64,
-    /// What such numbers are.
+    /// What the matrix seems to hold.
     pub content: Content,
 }
 
-/// What a matrix seems to hold.
+/// Kinds of matrices that are saved as attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Content {

@@ -1,7 +1,7 @@
 //! Attention that another program computed: weights of every layer and head from a file, with their tokens.
 //!
-//! What PyTorch's users save: `output_attentions` of transformers as one array `[L, B, H, T, S]`, or one array a
-//! layer under any naming with numbers, in `.npy`, `.npz` or `.safetensors`; see [`crate::array`] for the forms.
+//! The input is `output_attentions` of transformers as people save it: one array `[L, B, H, T, S]`, or one array a
+//! layer under names with numbers, in `.npy`, `.npz` or `.safetensors`; see [`crate::array`] for the formats.
 //!
 //! **Source**: the shapes are those of transformers' `attentions`: a tuple of `[B, H, T, S]`, one a layer.
 
@@ -51,7 +51,7 @@ pub struct Recorded {
 /// What the queries and the keys are called.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Labels {
-    /// T names; `None` where nobody said them.
+    /// T names; `None` if they are unknown.
     pub queries: Option<Vec<String>>,
     /// S names.
     pub keys: Option<Vec<String>>,
@@ -66,7 +66,7 @@ pub struct At {
     pub head: usize,
 }
 
-/// What there is to say of one matrix.
+/// The report of one matrix.
 #[derive(Clone, Debug, Serialize)]
 pub struct RecordedHead {
     /// The array that it comes from, as the file names it.
@@ -74,13 +74,13 @@ pub struct RecordedHead {
     /// Where it stands.
     #[serde(flatten)]
     pub at: At,
-    /// What rank analysis says.
+    /// Its rank analysis.
     #[serde(flatten)]
     pub report: RankReport,
     /// Whether these are weights of attention, and whether of causal attention.
     #[serde(flatten)]
     pub check: WeightCheck,
-    /// What f64 does not hold of the stored numbers.
+    /// Which of the stored numbers f64 cannot represent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
@@ -159,7 +159,7 @@ impl Recorded {
     /// [`Error::Format`] naming the place and the entry that is NaN or infinite.
     ///
     /// # Panics
-    /// Outside the layers, sequences and heads that there are.
+    /// If there is no such layer, sequence or head.
     pub fn matrix(&self, at: At) -> Result<Array2<f64>> {
         let Cell { array, matrix } = self.cell(at);
         let matrix = self.arrays[array].matrix(matrix);
@@ -194,7 +194,7 @@ impl Recorded {
         Ok(RecordedHead { name, at, report, check, note })
     }
 
-    /// What `matrix`, the one at this place, says of itself as weights of attention.
+    /// The check of `matrix`, the one at this place, as attention weights.
     pub fn check(&self, at: At, matrix: &Array2<f64>) -> WeightCheck {
         WeightCheck::of(matrix.view(), self.arrays[self.cell(at).array].number().near_one())
     }

@@ -3,8 +3,8 @@
 use super::{Content, RecordedHead, WeightCheck};
 use crate::numbers::short;
 
-/// What the checks of all `heads` come to, as a label and a sentence each: what the numbers are, whether rows sum
-/// to 1 and up to what error, whether they are causal, and what follows from it by theorem.
+/// The checks of all `heads` as labels and sentences: what the numbers are, whether rows sum to 1 and up to what error,
+/// whether they are causal, and the theorem that follows.
 pub fn summary(heads: &[RecordedHead]) -> Vec<(&'static str, String)> {
     let mut lines = vec![("rows", rows(heads)), ("causal", causal(heads))];
     for content in distinct(heads) {

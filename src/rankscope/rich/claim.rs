@@ -1,4 +1,4 @@
-//! A claim that was tried: the verdict first, then what it rests on.
+//! The trial of a claim: the verdict first, then the evidence.
 
 use super::{Rich, escape, lines, picture, table};
 use crate::claim::{Measured, Trial};

@@ -44,7 +44,7 @@ figures!(Heatmap, SpectrumFigure, Wall);
 /// A figure as SVG, or why there is none.
 fn picture(figure: &(impl Figure + ?Sized)) -> String {
     match figure.to_svg(Theme::Light) {
-        // What precedes the element is for files, not for fragments.
+        // A file may begin with an XML declaration, a fragment may not.
         Ok(svg) => svg.find("<svg").map_or_else(|| svg.clone(), |start| svg[start..].to_owned()),
         Err(error) => format!("<p>{}</p>", escape(&error.to_string())),
     }

@@ -64,7 +64,7 @@ fn first_matrix(tensor: &Tensor) -> Result<Option<Array2<f32>>> {
     Ok(Array2::from_shape_vec((rows, columns), values).ok())
 }
 
-/// Says that there is more than what is shown.
+/// The mark that more numbers follow.
 fn of_several(tensor: &Tensor) -> String {
     let sizes = tensor.shape().sizes();
     let matrices: usize = sizes[..sizes.len().saturating_sub(2)].iter().product();

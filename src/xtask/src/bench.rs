@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: rankscope beside what people use today, in one run, as ratios.
+//! `cargo xtask bench`: rankscope and the tools that people use today, timed in one run, as ratios.
 //!
 //! Machines are noisy, so the sides take turns and medians are compared. A side that is not installed
 //! (PyTorch, numpy) is left out by name.
@@ -56,6 +56,7 @@ pub fn run(args: &Args) -> Result<()> {
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     page.push_str(&models::growth(&programs, &folder)?);
     page.push_str(&ops::table(args, &programs)?);
+    page.push_str(&models::gpu_passes(&programs)?);
     print!("{page}");
     let file = folder.join("results.md");
     std::fs::write(&file, page).with_context(|| format!("cannot write {}", file.display()))?;
@@ -71,7 +72,7 @@ struct Programs {
     model_time: PathBuf,
 }
 
-/// The machine that the numbers belong to.
+/// The machine of the measurements.
 fn heading(programs: &Programs) -> Result<String> {
     let output =
         command(&programs.cli).args(["devices", "--json"]).output().context("cannot run rankscope")?;
@@ -207,7 +208,7 @@ fn decompositions(args: &Args, programs: &Programs, (count, size): (&str, &str))
         .into())
 }
 
-/// What the app says of itself, against the bars of its design.
+/// The app's own measurements, with the limits of its design.
 fn app(programs: &Programs) -> Result<Vec<Row>> {
     let output = command(&programs.app).arg("--bench").stderr(Stdio::inherit()).output()?;
     if !output.status.success() {

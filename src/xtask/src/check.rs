@@ -1,4 +1,4 @@
-//! Seeing what is there: by its files, so that it takes milliseconds and no package manager.
+//! Checks what is installed by looking for files: that takes milliseconds and no package manager.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -27,9 +27,9 @@ pub enum Check {
 pub enum State {
     /// It is there.
     Present,
-    /// It is not; says what was looked for.
+    /// It is missing; says what was looked for.
     Missing(String),
-    /// It is not, and no package would change that; says why.
+    /// It cannot be used, and no package would change that; says why.
     Blocked(String),
 }
 
@@ -99,7 +99,7 @@ fn python(machine: &dyn Machine) -> State {
     }
 }
 
-/// What the dynamic loader and the linker see.
+/// The libraries that the dynamic loader and the linker find.
 pub struct Libraries {
     cached: BTreeSet<String>,
     folders: Vec<PathBuf>,

@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: hostile input, by the million, for everything that reads what others wrote.
+//! `cargo xtask fuzz`: millions of hostile inputs for everything that reads files of others.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::process;
 /// What `cargo xtask fuzz` takes.
 #[derive(clap::Args)]
 pub struct Args {
-    /// What to fuzz; everything, side by side, if nothing is named.
+    /// What to fuzz; all targets in parallel if none is named.
     targets: Vec<Target>,
     /// How long.
     #[arg(long, default_value_t = 60)]
@@ -59,7 +59,7 @@ pub fn run(args: &Args) -> Result<()> {
         Places { library: root.join("src/rankscope"), target: process::target_folder()?.join("fuzz") };
     let found = cargo_fuzz(&places, "--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if !found.is_ok_and(|status| status.success()) {
-        bail!("cargo-fuzz is not installed; `cargo install cargo-fuzz --locked` brings it");
+        bail!("cargo-fuzz is not installed; install it with: cargo install cargo-fuzz --locked");
     }
     use_our_versions(&root.join("Cargo.lock"), &places.library.join("fuzz/Cargo.lock"))?;
     let mut build = cargo_fuzz(&places, "build");
@@ -93,7 +93,7 @@ fn cargo_fuzz(places: &Places, verb: &str) -> Command {
     command
 }
 
-/// The versions that are fuzzed are those that are shipped.
+/// Fuzzes the same versions of the dependencies that are shipped.
 fn use_our_versions(ours: &Path, theirs: &Path) -> Result<()> {
     let modified = |file: &Path| fs::metadata(file).and_then(|data| data.modified());
     if !modified(theirs).is_ok_and(|theirs| modified(ours).is_ok_and(|ours| ours <= theirs)) {
@@ -146,7 +146,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// How many inputs were tried, and the input that broke something.
+/// How many inputs were tried, and the input that failed.
 fn last_words(places: &Places, target: Target) -> Result<String> {
     let text = String::from_utf8_lossy(&fs::read(log(places, target))?).into_owned();
     let after =

@@ -1,4 +1,4 @@
-//! The standard library's sources, which rust-analyzer reads to infer types, and not every toolchain brings.
+//! The standard library's sources: rust-analyzer needs them to infer types, and not every toolchain has them.
 
 use std::path::{Path, PathBuf};
 

@@ -14,7 +14,7 @@ pub enum Os {
     Windows,
 }
 
-/// What set-up may ask of a machine, and the one thing it may do to it.
+/// What set-up may ask a machine, and the one thing that it may change.
 pub trait Machine {
     /// The operating system.
     fn os(&self) -> Os;

@@ -3,14 +3,16 @@
 //! The changes are made in a copy of the source tree under the target folder, which is also the copy's own
 //! target folder: the dependencies are there already, and cargo keeps the crates of two trees apart.
 
+mod in_diff;
 mod list;
 mod suite;
 mod tree;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use list::Mutation;
 use suite::Outcome;
 use tree::Tree;
@@ -18,82 +20,105 @@ use tree::Tree;
 /// What `cargo xtask mutate` takes.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Only say what there is, and whether it still applies.
+    /// Build nothing: list the mutations, and fail if one no longer applies.
     #[arg(long)]
-    list: bool,
+    check: bool,
+    /// Have cargo-mutants change every function that differs from this commit, instead of our own list.
+    #[arg(long, value_name = "BASE", conflicts_with_all = ["check", "names"])]
+    in_diff: Option<String>,
     /// Mutations, or beginnings of their names, such as `mask.`; all of them if none are named.
     names: Vec<String>,
 }
 
 /// Runs `cargo xtask mutate`.
 pub fn run(args: &Args) -> Result<()> {
-    let mutations = chosen(&args.names)?;
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    if args.list {
-        return show(&source, &mutations);
+    if let Some(base) = &args.in_diff {
+        return in_diff::run(&source, base);
+    }
+    let mutations = chosen(list::all()?, &args.names)?;
+    if args.check {
+        return check(&source, &mutations);
     }
     let tree = Tree::copy(&source)?;
     println!("the copy: {}", tree.root().display());
-    let start = Instant::now();
-    for (suite, tests) in suite::of(&mutations) {
-        suite.check_unchanged(&tree, &tests)?;
-        println!("{suite}: passes as it is ({:.0} s)", start.elapsed().as_secs_f64());
-    }
-    println!("{:<34} {:<38} {:>5}  caught by", "mutation", "file", "s");
+    let known = known_tests(&tree, &mutations)?;
+    println!("{:<34} {:<52} {:>5}  caught by", "mutation", "file", "s");
     let mut missed = 0;
     for mutation in &mutations {
         let start = Instant::now();
-        let outcome = try_one(&tree, mutation)?;
+        let outcome = try_one(&tree, mutation, &known[&mutation.suite])?;
         missed += usize::from(!matches!(outcome, Outcome::Caught(_)));
         let seconds = start.elapsed().as_secs_f64();
-        println!("{:<34} {:<38} {seconds:>5.0}  {outcome}", mutation.name, mutation.file);
+        println!("{:<34} {:<52} {seconds:>5.0}  {outcome}", mutation.name, mutation.file);
     }
-    match missed {
-        0 => Ok(()),
-        _ => bail!("{missed} of {} mutations were not caught by a test", mutations.len()),
-    }
+    ensure!(missed == 0, "{missed} of {} mutations were not caught by a test", mutations.len());
+    Ok(())
 }
 
 /// The mutations whose names begin as one of `names`.
-fn chosen(names: &[String]) -> Result<Vec<&'static Mutation>> {
-    if let Some(name) =
-        names.iter().find(|name| !list::all().any(|mutation| mutation.name.starts_with(*name)))
+fn chosen(all: Vec<Mutation>, names: &[String]) -> Result<Vec<Mutation>> {
+    if let Some(name) = names.iter().find(|name| !all.iter().any(|mutation| mutation.name.starts_with(*name)))
     {
-        bail!("no mutation is called {name:?}; `cargo xtask mutate --list` shows all");
+        bail!("no mutation is called {name:?}; `cargo xtask mutate --check` lists all");
     }
     let is_chosen =
-        |mutation: &&Mutation| names.is_empty() || names.iter().any(|name| mutation.name.starts_with(name));
-    Ok(list::all().filter(is_chosen).collect())
+        |mutation: &Mutation| names.is_empty() || names.iter().any(|name| mutation.name.starts_with(name));
+    Ok(all.into_iter().filter(is_chosen).collect())
 }
 
-fn show(source: &Path, mutations: &[&Mutation]) -> Result<()> {
+/// Lists `mutations`; an error if the text of one does not stand in its file once, or one of its tests is gone.
+fn check(source: &Path, mutations: &[Mutation]) -> Result<()> {
+    let rust = tree::rust_files(source)?;
+    // A test is named by a function or by the modules around it.
+    let is_gone = |test: &&String| {
+        let last = test.rsplit("::").find(|part| !part.is_empty()).unwrap_or(test);
+        !rust.contains(&format!("fn {last}")) && !rust.contains(&format!("mod {last}"))
+    };
     let mut stale = 0;
     for mutation in mutations {
-        let text = std::fs::read_to_string(source.join(mutation.path())).unwrap_or_default();
-        let state = match mutation.apply(&text) {
-            Ok(_) => mutation.tests.join(" "),
-            Err(problem) => {
-                stale += 1;
-                format!("STALE: {problem:#}")
-            }
+        let text = std::fs::read_to_string(source.join(&mutation.file)).unwrap_or_default();
+        let problem = match mutation.apply(&text) {
+            Err(problem) => Some(problem.to_string()),
+            Ok(_) => mutation.tests.iter().find(is_gone).map(|test| format!("no test is called {test}")),
         };
-        println!("{:<34} {:<38} {}: {state}", mutation.name, mutation.file, mutation.suite);
+        stale += usize::from(problem.is_some());
+        let state = problem.map_or_else(|| mutation.tests.join(" "), |problem| format!("STALE: {problem}"));
+        println!("{:<34} {:<52} {}: {state}", mutation.name, mutation.file, mutation.suite);
     }
-    if stale == 0 { Ok(()) } else { bail!("{stale} mutations are stale") }
+    ensure!(stale == 0, "{stale} of {} mutations are stale", mutations.len());
+    Ok(())
+}
+
+/// The tests that `mutations` name, by test program; an error unless all pass in the unchanged copy.
+fn known_tests(tree: &Tree, mutations: &[Mutation]) -> Result<BTreeMap<String, Vec<String>>> {
+    let mut named: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for mutation in mutations {
+        named.entry(&mutation.suite).or_default().extend(&mutation.tests);
+    }
+    let mut known = BTreeMap::new();
+    for (suite, tests) in named {
+        let start = Instant::now();
+        known.insert(suite.clone(), suite::passing(tree, suite, &tests)?);
+        println!("{suite}: passes as it is ({:.0} s)", start.elapsed().as_secs_f64());
+    }
+    Ok(known)
 }
 
 /// Applies one mutation to the copy, runs its tests, and takes it back.
-fn try_one(tree: &Tree, mutation: &Mutation) -> Result<Outcome> {
-    let original = match tree.read(&mutation.path()) {
-        Ok(original) => original,
-        Err(problem) => return Ok(Outcome::Stale(format!("{problem:#}"))),
-    };
-    let changed = match mutation.apply(&original) {
+fn try_one(tree: &Tree, mutation: &Mutation, known: &[String]) -> Result<Outcome> {
+    if let Some(test) = mutation.tests.iter().find(|test| !known.iter().any(|name| name.contains(*test))) {
+        return Ok(Outcome::Stale(format!("no test is called {test}")));
+    }
+    let original = tree.read(&mutation.file);
+    let changed = original.as_ref().map_err(|problem| format!("{problem:#}"));
+    let changed = changed.and_then(|text| mutation.apply(text).map_err(|problem| problem.to_string()));
+    let changed = match changed {
         Ok(changed) => changed,
-        Err(problem) => return Ok(Outcome::Stale(format!("{problem:#}"))),
+        Err(problem) => return Ok(Outcome::Stale(problem)),
     };
-    tree.write(&mutation.path(), &changed)?;
-    let outcome = mutation.suite.run(tree, mutation.tests, mutation.name, mutation.is_on_gpu());
-    tree.write(&mutation.path(), &original)?;
+    tree.write(&mutation.file, &changed)?;
+    let outcome = suite::run(tree, mutation);
+    tree.write(&mutation.file, &original?)?;
     outcome
 }

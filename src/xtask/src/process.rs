@@ -1,4 +1,4 @@
-//! Running programs in the foreground, and carrying their exit codes to ours.
+//! Runs programs in the foreground; their exit code becomes ours.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -37,7 +37,7 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }
 
-/// Lets the system end this process once nobody reads what it prints, as in `| head`, instead of a panic.
+/// Lets the system end this process when its reader is gone, as in `| head`, instead of a panic.
 pub fn end_without_a_reader() {
     // SAFETY: no other thread has been started yet, and the default action runs no code of ours.
     #[cfg(unix)]

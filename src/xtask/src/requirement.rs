@@ -1,4 +1,4 @@
-//! What rankscope needs of a machine: one table, one row per thing that can be missing by itself.
+//! What a machine needs for rankscope: one table, with a row per thing that can be missing.
 
 use crate::check::Check;
 use crate::machine::Os;
@@ -25,9 +25,9 @@ pub struct Requirement {
     pub check: Check,
     /// What installs it.
     pub packages: Packages,
-    /// What to install where no package manager of ours is at hand.
+    /// What to install if the machine has no package manager of the table.
     pub by_hand: &'static str,
-    /// Without an optional thing everything but `models pull` works.
+    /// Without an optional thing everything but notebooks works.
     pub optional: bool,
 }
 

@@ -19,7 +19,7 @@ pub struct Args {
     pub dry_run: bool,
 }
 
-/// The person in front of the machine, if there is one.
+/// The user, if there is one who can answer.
 trait User {
     fn say(&mut self, line: &str);
     /// Whether somebody can answer a question.
@@ -97,7 +97,7 @@ impl Finding {
     }
 }
 
-/// What is missing, under its heading, and which part of it.
+/// Prints what is missing, by heading.
 fn report(user: &mut dyn User, findings: &[Finding]) {
     user.say("Set-up: this is missing.");
     for group in findings.chunk_by(|a, b| a.requirement.what == b.requirement.what) {
@@ -108,7 +108,7 @@ fn report(user: &mut dyn User, findings: &[Finding]) {
             heading = "";
         }
         if group[0].requirement.optional {
-            user.say(&format!("  {:<20}(only `rankscope models pull` needs it)", ""));
+            user.say(&format!("  {:<20}(only notebooks and their tests need it)", ""));
         }
     }
 }
@@ -176,7 +176,7 @@ fn no_manager(machine: &dyn Machine) -> String {
     format!("{reason}: install the things above, then run this again")
 }
 
-/// Fails if something is still missing that the rest cannot do without.
+/// An error if something that is needed is still missing.
 fn conclude(findings: &[Finding]) -> Result<()> {
     let needed = findings.iter().filter(|finding| !finding.requirement.optional);
     let needed: Vec<_> =

@@ -173,7 +173,7 @@ fn everything_but_pulling_models_works_without_python() {
     set_up(&machine, &mut user, &ASK).unwrap();
     assert_eq!(
         user.heard[1..3],
-        ["  Python 3 with venv  python3", "                      (only `rankscope models pull` needs it)"]
+        ["  Python 3 with venv  python3", "                      (only notebooks and their tests need it)"]
     );
     assert!(user.heard.last().unwrap().starts_with("Going on without it: nothing was installed"));
 }

@@ -1,4 +1,4 @@
-//! What went wrong, until it is mended or dismissed.
+//! Error messages, shown until the error is gone or the user dismisses them.
 
 use egui::{Align, Frame, Layout, Margin, Stroke};
 
@@ -9,8 +9,8 @@ use crate::theme;
 pub struct Banner {
     /// One line.
     pub text: String,
-    /// Whether it speaks of the model, text or mask at hand: it goes once they work.
-    pub of_wish: bool,
+    /// Whether it is about the current job: it goes once a job succeeds.
+    pub of_job: bool,
 }
 
 /// Draws the messages, newest last.

@@ -7,9 +7,9 @@ use egui::{
 
 use rankscope::model::Tokens;
 
-use super::colour_bar;
+use super::{colour_bar, weights};
 use crate::app::App;
-use crate::heatmap::{Part, Picture};
+use crate::heatmap::Part;
 use crate::layout::{Head, entry_at, entry_rect, is_short, label_step, middle, square_on_pixels};
 use crate::worker::Pass;
 use crate::{format, theme};
@@ -60,15 +60,7 @@ pub fn ui(app: &App, ui: &mut egui::Ui) {
 }
 
 fn draw(app: &App, pass: &Pass, at: Head, rect: Rect, ui: &egui::Ui) {
-    let picture = Picture {
-        buffers: pass.buffers.clone(),
-        part: Part::One(at),
-        scale: app.scale,
-        theme: theme::of(ui.visuals()),
-        fade: app.shown.fade(),
-        rect,
-    };
-    ui.painter().add(egui_wgpu::Callback::new_paint_callback(rect, picture));
+    weights(app, pass, Part::One(at), rect, ui);
     let line = theme::color(theme::palette(ui).grid);
     ui.painter().rect_stroke(rect, 0.0, (1.0, line), StrokeKind::Outside);
 }

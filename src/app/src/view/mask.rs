@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::layout::is_short;
 use crate::theme;
 
-/// Height of everything in the rows, so that they neither touch nor stagger.
+/// Height of every control in the rows, so that they line up.
 const LINE: f32 = 26.0;
 /// Length of a slider's rail.
 const SLIDER: f32 = 120.0;
@@ -56,7 +56,7 @@ pub fn ui(app: &mut App, ui: &mut egui::Ui) {
     }
     if app.mask.touched && app.shown.tokens.is_some() {
         match app.mask.choice(length) {
-            Ok(choice) => app.wish.mask = choice,
+            Ok(choice) => app.job.mask = choice,
             Err(error) => {
                 ui.label(error.to_string());
             }
@@ -68,7 +68,7 @@ fn trained(app: &App) -> Option<Mask> {
     Some(app.shown.model.as_ref()?.description.as_ref()?.trained_mask.clone())
 }
 
-/// Weights from a file have no mask to choose; what their zeros and their rows say stands here instead.
+/// In place of the picker for weights from a file, which have no mask to choose: the checks of their zeros and rows.
 fn checks(app: &App, ui: &mut egui::Ui) {
     let accent = theme::color(theme::palette(ui).accent);
     if app.shown.checks.is_empty() {
@@ -81,7 +81,7 @@ fn checks(app: &App, ui: &mut egui::Ui) {
     }
 }
 
-/// What the chosen mask says, where there is nothing to warn of.
+/// The summary of the chosen mask, unless there is a warning.
 fn who(app: &App) -> String {
     let name = trained_in_words(app).unwrap_or_default();
     match MASKS.iter().find(|kind| kind.name == name) {
@@ -90,7 +90,7 @@ fn who(app: &App) -> String {
     }
 }
 
-/// The mask that the weights were trained under, or in which layers which one it is.
+/// The mask of training; if layers differ, the mask of each.
 fn trained_in_words(app: &App) -> Option<String> {
     Some(MaskChoice::AsTrained.in_words(app.shown.model.as_ref()?.description.as_ref()?))
 }

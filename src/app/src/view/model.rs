@@ -1,4 +1,4 @@
-//! Which models there are; the offer to fetch the one that is missing, and its progress.
+//! The list of models, and the offer to download the one that is missing.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,11 +34,11 @@ struct Pull {
 }
 
 impl Catalog {
-    /// Looks again at what is there.
+    /// Reads the list of models again.
     pub fn reload(&mut self, banners: &mut Vec<Banner>) {
         match Store::open().and_then(|store| store.list()) {
             Ok(entries) => self.entries = first_of_each_name(entries),
-            Err(error) => banners.push(Banner { text: error.to_string(), of_wish: false }),
+            Err(error) => banners.push(Banner { text: error.to_string(), of_job: false }),
         }
     }
 
@@ -60,7 +60,7 @@ impl Catalog {
             Ok(()) => Some(pull.name.clone()),
             Err(rankscope::Error::Cancelled) => None,
             Err(error) => {
-                banners.push(Banner { text: error.to_string(), of_wish: false });
+                banners.push(Banner { text: error.to_string(), of_job: false });
                 None
             }
         }
@@ -103,10 +103,10 @@ pub fn picker(app: &mut App, ui: &mut egui::Ui) {
     let mut chosen = None;
     let mut wanted = None;
     let shown =
-        std::path::Path::new(&app.wish.model).file_name().map(|name| name.to_string_lossy().into_owned());
+        std::path::Path::new(&app.job.model).file_name().map(|name| name.to_string_lossy().into_owned());
     let shown = match app.path {
         Some(_) => "weights from a file".to_owned(),
-        None => shown.unwrap_or_else(|| app.wish.model.clone()),
+        None => shown.unwrap_or_else(|| app.job.model.clone()),
     };
     let combo = ComboBox::new("model", "").width(150.0).selected_text(shown);
     let response = combo.show_ui(ui, |ui| {
@@ -120,7 +120,7 @@ pub fn picker(app: &mut App, ui: &mut egui::Ui) {
             } else {
                 format!("Fetch {} ({family}{size})", entry.name)
             };
-            let mut line = ui.selectable_label(app.wish.model == entry.name, text);
+            let mut line = ui.selectable_label(app.job.model == entry.name, text);
             if let Some(note) = &entry.note {
                 line = line.on_hover_text(note);
             }
@@ -132,7 +132,7 @@ pub fn picker(app: &mut App, ui: &mut egui::Ui) {
             app.path.get_or_insert_default();
         }
     });
-    response.response.on_hover_text(&app.wish.model);
+    response.response.on_hover_text(&app.job.model);
     if let Some(name) = chosen {
         app.open_model(name);
     }

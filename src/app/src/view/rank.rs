@@ -33,7 +33,7 @@ pub fn ui(app: &App, ui: &mut egui::Ui) {
         ui.weak(text);
         return;
     }
-    ui.spacing_mut().scroll = theme::scroll_bar(); // what is below is seen to be there
+    ui.spacing_mut().scroll = theme::scroll_bar(); // shows that there is more below
     ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
         if app.shown.report_fade(at) > 0.0 {
             ui.set_opacity(0.5);
@@ -49,7 +49,7 @@ pub fn ui(app: &App, ui: &mut egui::Ui) {
     });
 }
 
-/// What is compared: as trained first, then the chosen mask where it is another, both for one text.
+/// The passes to compare: as trained, then under the chosen mask if it differs; both of the same text.
 pub fn columns(app: &App) -> Vec<(String, &Pass)> {
     let chosen = app.shown.reported(app.selected);
     let beside = |trained: &&Pass| {

@@ -114,7 +114,7 @@ fn points(series: &Series, spectrum: &[f64], color: Color32, plot: &mut PlotUi) 
     );
 }
 
-/// Every grid line is labelled: the spacers see to it that there is room.
+/// Every grid line is labelled: the spacers leave enough room.
 fn axis<'a>(hints: AxisHints<'a>, color: egui::Color32) -> AxisHints<'a> {
     hints
         .label_spacing(egui::Rangef::new(4.0, 8.0))

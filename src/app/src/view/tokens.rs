@@ -20,7 +20,7 @@ pub fn ui(app: &App, ui: &mut egui::Ui) {
     let count = tokens.pieces.len();
     let spacing = ui.spacing_mut();
     (spacing.item_spacing, spacing.interact_size.y) = (vec2(3.0, GAP), CHIP);
-    spacing.scroll = theme::scroll_bar(); // more rows are seen to be there
+    spacing.scroll = theme::scroll_bar(); // shows that there are more rows
     let height = if is_short(ui) { CHIP } else { 2.0 * CHIP + GAP };
     ScrollArea::vertical().max_height(height).min_scrolled_height(height).auto_shrink([false, true]).show(
         ui,

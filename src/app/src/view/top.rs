@@ -19,7 +19,7 @@ pub fn ui(app: &mut App, ui: &mut egui::Ui) {
         let label = ui.label("Text");
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             theme_button(ui);
-            let edit = TextEdit::singleline(&mut app.wish.text)
+            let edit = TextEdit::singleline(&mut app.job.text)
                 .hint_text("Type a sentence in any language")
                 .align(egui::Align2::LEFT_CENTER)
                 .margin(egui::Margin::symmetric(8, 4));
@@ -34,7 +34,7 @@ fn file(app: &mut App, ui: &mut egui::Ui) {
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         theme_button(ui);
         let sequences = app.shown.model.as_ref().map_or(1, |model| model.sequences);
-        if let Some(brought) = app.wish.brought.as_mut().filter(|_| sequences > 1) {
+        if let Some(brought) = app.job.brought.as_mut().filter(|_| sequences > 1) {
             let last = sequences - 1;
             let value = DragValue::new(&mut brought.sequence).range(0..=last).suffix(format!(" of 0…{last}"));
             let value = ui.add(value);

@@ -1,4 +1,4 @@
-//! The wall: every head of every layer at a glance.
+//! The wall: every head of every layer as a small heatmap.
 
 use egui::{
     Align2, Event, EventFilter, Key, Rect, RichText, Role, ScrollArea, Sense, StrokeKind, WidgetInfo, pos2,
@@ -6,9 +6,9 @@ use egui::{
 };
 use rankscope::numbers::short;
 
-use super::colour_bar;
+use super::{colour_bar, weights};
 use crate::app::App;
-use crate::heatmap::{Part, Picture, Scale};
+use crate::heatmap::{Part, Scale};
 use crate::layout::{Head, Wall, is_short, label_step, middle};
 use crate::theme;
 use crate::worker::Pass;
@@ -66,15 +66,7 @@ fn scales(scale: &mut Scale, ui: &mut egui::Ui) {
 
 fn draw(app: &App, pass: &Pass, wall: &Wall, ui: &egui::Ui) {
     let rect = Rect::from_min_size(wall.origin, wall.size());
-    let picture = Picture {
-        buffers: pass.buffers.clone(),
-        part: Part::Wall { cell: wall.cell, pitch: wall.pitch() },
-        scale: app.scale,
-        theme: theme::of(ui.visuals()),
-        fade: app.shown.fade(),
-        rect,
-    };
-    ui.painter().add(egui_wgpu::Callback::new_paint_callback(rect, picture));
+    weights(app, pass, Part::Wall { cell: wall.cell, pitch: wall.pitch() }, rect, ui);
     let ink = theme::color(theme::palette(ui).muted);
     let font = theme::mono(theme::SMALL);
     for layer in (0..wall.layers).step_by(label_step(rect.height(), wall.layers, 14.0)) {

@@ -1,4 +1,4 @@
-//! What the thread does for a file of weights: read it, draw it, check it, report on its heads.
+//! What the worker does for a file of weights: reads, draws and checks it, and computes the ranks.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use super::{Brought, Event, Opened, Pass, Tell};
 use crate::heatmap::{Buffers, upload};
 use crate::layout::Head;
 
-/// Reads the weights that are asked for and tells each thing as soon as it is known: the heatmaps, the report of
-/// the head `first`, those of all heads with their checks.
+/// Reads the weights, and sends each result as soon as it is there: the heatmaps, the report of the head `first`,
+/// the reports and checks of all heads.
 ///
 /// # Errors
 /// As [`Recorded::open`] and [`Recorded::report`]; [`Error::Invalid`] for a sequence that is not there,
@@ -78,7 +78,7 @@ fn drawn(recorded: &Recorded, sequence: usize, window: &wgpu::Device, run: &Run)
         keys,
     };
     let labels = recorded.labels(sequence);
-    // Without a causal mask nothing says that the queries are the last of the keys.
+    // Only a causal mask implies that the queries are the last of the keys.
     let is_causal = masks.iter().all(|mask| *mask == Mask::causal());
     Ok(Pass {
         masks: masks.into(),

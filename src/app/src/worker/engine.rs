@@ -1,4 +1,4 @@
-//! What the thread does for a wish: open the model, cut the text, run it, report on the heads.
+//! What the worker does for a job: loads the model, tokenizes the text, runs it, and computes the ranks.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use rankscope::probe::Trace;
 use rankscope::run::Cancel;
 use rankscope::{Axis, Device, Error, Mask, Result, Run, Tensor};
 
-use super::{Event, Opened, Pass, Tell, Wish, brought};
+use super::{Event, Job, Opened, Pass, Tell, brought};
 use crate::heatmap::{Buffers, upload};
 use crate::layout::Head;
 
@@ -31,7 +31,7 @@ struct Open {
     tokenizer: Tokenizer,
 }
 
-/// What every pass of one wish shares.
+/// What every pass of one job shares.
 struct Work<'a> {
     open: &'a Open,
     window: &'a wgpu::Device,
@@ -46,34 +46,33 @@ impl Engine {
         Engine { device, window, open: None, trained: None }
     }
 
-    /// Does what `wish` asks for, telling each thing as soon as it is known.
+    /// Computes `job`, and sends each result as soon as it is there.
     ///
     /// # Errors
-    /// Whatever the model, the text or the mask makes impossible; `Cancelled` once a newer wish is there.
-    pub fn serve(&mut self, wish: &Wish, cancel: &Cancel, tell: &Tell) -> Result<()> {
+    /// Any error of the model, the text or the mask; `Cancelled` once a newer job is there.
+    pub fn serve(&mut self, job: &Job, cancel: &Cancel, tell: &Tell) -> Result<()> {
         let start = Instant::now();
         let watcher = tell.clone();
         let run = Run::default().with_cancel(cancel.clone());
         let run = run.with_progress(move |progress| watcher(Event::Progress(progress)));
-        if let Some(brought) = &wish.brought {
-            brought::show(brought, wish.first, &self.window, tell, &run)?;
+        if let Some(brought) = &job.brought {
+            brought::show(brought, job.first, &self.window, tell, &run)?;
             tell(Event::Done(start.elapsed()));
             return Ok(());
         }
-        if self.open.as_ref().is_none_or(|open| open.name != wish.model) {
+        if self.open.as_ref().is_none_or(|open| open.name != job.model) {
             (self.open, self.trained) = (None, None);
             run.step("opening the model", 0, 1)?;
-            self.open = Some(Open::named(&wish.model, &self.device)?);
+            self.open = Some(Open::named(&job.model, &self.device)?);
         }
         let Some(open) = &self.open else { return Ok(()) };
         tell(Event::Model(open.opened()));
-        let tokens = open.tokens(&wish.text)?;
+        let tokens = open.tokens(&job.text)?;
         tell(Event::Tokens(tokens.clone()));
-        let known =
-            self.trained.as_ref().filter(|(text, _)| *text == wish.text).map(|(_, pass)| pass.clone());
-        let work = Work { open, window: &self.window, tokens: &tokens, first: wish.first, run: &run };
-        let trained = work.both(&wish.mask, known, tell)?;
-        self.trained = Some((wish.text.clone(), trained));
+        let known = self.trained.as_ref().filter(|(text, _)| *text == job.text).map(|(_, pass)| pass.clone());
+        let work = Work { open, window: &self.window, tokens: &tokens, first: job.first, run: &run };
+        let trained = work.both(&job.mask, known, tell)?;
+        self.trained = Some((job.text.clone(), trained));
         tell(Event::Done(start.elapsed()));
         Ok(())
     }
@@ -179,7 +178,7 @@ impl Work<'_> {
             layer: self.first.layer.min(pass.layers().saturating_sub(1)),
             head: self.first.head.min(pass.heads().saturating_sub(1)),
         };
-        // The head that is looked at need not wait for the others.
+        // The selected head first.
         let layer = (pass.names[first.layer].clone(), weights[first.layer].to_device(&Device::Cpu)?);
         let known = head_report(&layer, first.head, pass.mask(first.layer))?;
         pass.reports[first.layer * heads + first.head] = Some(Arc::new(known.report.clone()));

@@ -1,8 +1,7 @@
-//! Model work on its own thread, so that the window never waits; files of weights likewise.
+//! Models, and files of weights, on a thread of their own, so that the window never waits.
 //!
-//! The window sends a [`Wish`]: everything that decides what is to be computed. Each wish has a
-//! generation; a newer one raises the cancel flag of the one in work, and whatever still arrives from
-//! an older generation is dropped. Errors and panics come back as events like everything else.
+//! The window sends a [`Job`]. Each job has a generation number. A newer job sets the cancel flag of the running one,
+//! and events of an older generation are dropped. Errors and panics come back as events, too.
 
 mod brought;
 mod engine;
@@ -26,16 +25,16 @@ use crate::layout::Head;
 
 /// Everything that decides what is computed.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Wish {
+pub struct Job {
     /// A model by name or folder.
     pub model: String,
     /// The text.
     pub text: String,
     /// Who may attend to whom.
     pub mask: MaskChoice,
-    /// Weights from a file, which are shown instead of all that.
+    /// Weights from a file, shown instead of a model's.
     pub brought: Option<Brought>,
-    /// Computed before all other heads.
+    /// The head whose ranks are computed first.
     pub first: Head,
 }
 
@@ -44,36 +43,36 @@ pub struct Wish {
 pub struct Brought {
     /// The file.
     pub path: PathBuf,
-    /// Which of its arrays, where it has several sets.
+    /// Which of its arrays, if it has several sets.
     pub name: Option<String>,
-    /// The file of the tokens, where they do not stand beside the weights.
+    /// The file of the tokens, if they are not in the file of the weights.
     pub tokens: Option<PathBuf>,
     /// Which sequence of a batch.
     pub sequence: usize,
 }
 
-/// What came of a wish, in the order in which it is known.
+/// The results of a job, in the order in which they arrive.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// The model is open.
     Model(Arc<Opened>),
-    /// The text as the model sees it.
+    /// The tokens of the text.
     Tokens(Arc<Tokens>),
     /// Attention under the chosen mask: first with the first head's report, then with all.
     Chosen(Arc<Pass>),
     /// Attention under the mask that the weights were trained under.
     Trained(Arc<Pass>),
-    /// What the checks of all of a file's heads come to.
+    /// The summary of the checks of all heads of a file.
     Checks(Arc<Vec<(&'static str, String)>>),
-    /// Steps of something that takes a while.
+    /// Progress of a longer step.
     Progress(Progress),
-    /// Nothing more will come; how long it took since the wish was taken up.
+    /// The job is finished; how long it ran.
     Done(Duration),
-    /// It did not work out.
+    /// The job failed.
     Failed(String),
 }
 
-/// A model or a file of weights, as the window speaks of it.
+/// What the window shows of a model or a file of weights.
 #[derive(Clone, Debug)]
 pub struct Opened {
     /// The name that was asked for.
@@ -95,7 +94,7 @@ pub type Tell = Arc<dyn Fn(Event) + Send + Sync>;
 
 struct Request {
     generation: u64,
-    wish: Wish,
+    job: Job,
     cancel: Cancel,
 }
 
@@ -140,19 +139,19 @@ impl Worker {
         }
     }
 
-    /// Asks for something newer; what is in work is cancelled.
-    pub fn send(&mut self, wish: Wish) {
+    /// Sends a newer job, and cancels the running one.
+    pub fn send(&mut self, job: Job) {
         self.cancel.cancel();
         self.cancel = Cancel::default();
         self.generation += 1;
-        let request = Request { generation: self.generation, wish, cancel: self.cancel.clone() };
+        let request = Request { generation: self.generation, job, cancel: self.cancel.clone() };
         if let Some(requests) = &self.requests {
             // The thread outlives the sender: it ends only when `requests` is dropped.
             let _ = requests.send(request);
         }
     }
 
-    /// What has come of the newest wish since the last call.
+    /// The events of the newest job since the last call.
     pub fn news(&self) -> Vec<Event> {
         let newest = self.generation;
         self.events
@@ -180,12 +179,12 @@ impl Drop for Worker {
     }
 }
 
-/// Serves one request; false if it panicked, so that the engine's state is not to be trusted.
+/// Serves one request; false if it panicked, which leaves the engine's state undefined.
 fn serve(engine: &mut Engine, request: &Request, tell: &Tell) -> bool {
-    guarded(tell, || engine.serve(&request.wish, &request.cancel, tell))
+    guarded(tell, || engine.serve(&request.job, &request.cancel, tell))
 }
 
-/// Does `work`, and tells of its error or panic; false after a panic.
+/// Does `work`, and sends its error or panic as an event; false after a panic.
 fn guarded(tell: &Tell, work: impl FnOnce() -> Result<(), Error>) -> bool {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(()) | Err(Error::Cancelled)) => true,

@@ -1,4 +1,4 @@
-//! `rankscope devices`: what could compute here, what would, and why.
+//! `rankscope devices`: the devices of this machine, which of them would compute, and why.
 
 use anyhow::Result;
 use clap::Args;

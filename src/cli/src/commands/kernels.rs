@@ -1,15 +1,16 @@
-//! `rankscope kernels`: the GPU kernels, how they are written, and how they do here.
+//! `rankscope kernels`: the GPU kernels, their source, and their speed on this machine.
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
+use rankscope::device::Gpu;
 use rankscope::device::gpu::{BindingKind, Kernel};
-use rankscope::device::{DeviceRequest, Gpu};
 use rankscope::ops::KERNELS;
 use rankscope::ops::bench::{self, MAX_SIZE, Measurement, SIZES};
 use rankscope::ops::ladder::{LADDERS, Ladder, Variant};
 use rankscope::{Device, Run};
 use serde_json::json;
 
+use crate::args::DeviceArgs;
 use crate::output::{emit, emit_json, facts, say};
 use rankscope::numbers::short;
 
@@ -53,22 +54,12 @@ struct At {
     #[arg(long, default_value_t = 512, long_help = SIZES)]
     size: usize,
 
-    /// Where to compute [default: $RANKSCOPE_DEVICE, otherwise auto]
-    #[arg(long, value_parser = ["auto", "cpu", "gpu"], hide_possible_values = false)]
-    device: Option<String>,
+    #[command(flatten)]
+    device: DeviceArgs,
 
     /// Print an array of objects
     #[arg(long)]
     json: bool,
-}
-
-impl At {
-    fn request(&self) -> Result<DeviceRequest> {
-        Ok(match &self.device {
-            Some(device) => device.parse()?,
-            None => DeviceRequest::from_env()?,
-        })
-    }
 }
 
 pub fn execute(args: &KernelsArgs, run: &Run) -> Result<()> {
@@ -89,7 +80,7 @@ fn verdict(gpu: &Gpu, ladder: &'static Ladder, variant: &Variant, size: usize) -
         false,
         match bench::refusal(gpu, ladder, variant, size)? {
             Some(wanted) => format!("cannot: expected {wanted}"),
-            None => format!("{} is taken", chosen.name),
+            None => format!("{} is used", chosen.name),
         },
     ))
 }
@@ -98,7 +89,7 @@ fn list(at: &At) -> Result<()> {
     if !(1..=MAX_SIZE).contains(&at.size) {
         bail!("--size is {}, expected 1 to {MAX_SIZE}", at.size);
     }
-    let device = Device::choose(at.request()?)?.device;
+    let device = Device::choose(at.device.request()?)?.device;
     say(&heading(&device));
     let (mut rows, mut paragraphs) = (Vec::new(), Vec::new());
     for ladder in LADDERS {
@@ -185,7 +176,7 @@ fn shown(kernel: &Kernel, variant: Option<&Variant>) -> Result<String> {
 }
 
 fn measure(op: Option<&str>, at: &At, run: &Run) -> Result<()> {
-    let device = Device::choose(at.request()?)?.device;
+    let device = Device::choose(at.device.request()?)?.device;
     say(&heading(&device));
     if !at.json {
         say(&format!("size {}: {SIZES}", at.size));

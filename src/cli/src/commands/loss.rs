@@ -13,15 +13,16 @@ use crate::output::{columns, emit, emit_json, say};
 use crate::subject::Subject;
 
 const EXAMPLES: &str = "\
-The loss is the mean of -ln p over the tokens behind the first --prefix, in nats. With --prefix 1 a decoder's is that of
-a causal language model; under the mask prefix(K) the same weights read the first K tokens in both directions. An
-encoder-decoder's encoder reads the prefix. A mask that shows a position what it is to predict is refused.
+The loss is the mean of -ln p, in nats, over the tokens after the prefix. For a decoder with --prefix 1 it is the loss
+of a causal language model; under the mask prefix(K) the same weights read the first K tokens in both directions. In an
+encoder-decoder, the encoder reads the prefix. A mask under which a position sees the token that it must predict is an
+error.
 
 Examples:
   rankscope loss --model glass-en --text \"Once upon a time there was a little girl\"
   rankscope loss --model glass-en --text \"Once upon a time there was a little girl\" --prefix 6 \\
       --compare 'as-trained,prefix(6)'
-      one set of weights, its input read causally and in both directions
+      the same weights, with the prefix read causally and in both directions
   rankscope loss --model glass-en --text \"Once upon a time\" --json
       with the loss of every token";
 
@@ -59,7 +60,7 @@ pub fn execute(args: &LossArgs, run: &Run) -> Result<()> {
         [("--target-ids", &args.subject.target_ids), ("--token-type-ids", &args.subject.token_type_ids)]
     {
         if given.is_some() {
-            bail!("{option} is for other commands; here the tokens behind --prefix are the target");
+            bail!("{option} is for other commands; here the tokens after --prefix are the target");
         }
     }
     let subject = Subject::load(&args.subject)?;

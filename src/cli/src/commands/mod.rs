@@ -22,7 +22,7 @@ pub enum Command {
     Rank(rank::RankArgs),
     /// Write every intermediate of a forward pass to a safetensors file
     Trace(trace::TraceArgs),
-    /// Let a model write on, token by token
+    /// Continue a text, token by token
     Generate(generate::GenerateArgs),
     /// Say how well a model predicts what follows a prefix, under any mask
     Loss(loss::LossArgs),

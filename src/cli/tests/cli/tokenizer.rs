@@ -45,7 +45,7 @@ fn what_is_missing_or_wrong_is_named() {
     assert!(error(&["bytes", "--vocab", "300"]).starts_with("--vocab is for bpe"));
     assert!(error(&["bpe", "--from", "nowhere.txt"]).starts_with("cannot read nowhere.txt"));
     fs::write(home.path("latin.txt"), b"caf\xe9").unwrap();
-    assert!(error(&["characters", "--from", "latin.txt"]).contains("byte 3 begins no character"));
+    assert!(error(&["characters", "--from", "latin.txt"]).contains("invalid UTF-8 at byte 3"));
     fs::write(home.path("story.txt"), STORY).unwrap();
     let small = error(&["bpe", "--from", "story.txt", "--vocab", "100"]);
     assert!(small.contains("size of the vocabulary is 100, expected at least 256"), "{small}");

@@ -34,7 +34,7 @@ pub struct RelativeBuckets {
 }
 
 impl RelativeBuckets {
-    /// `buckets` in all, half of them for each direction where both are told apart.
+    /// `buckets` in all; if bidirectional, half of them for each direction.
     ///
     /// # Errors
     /// [`Error::Invalid`] for too few buckets (4 where both directions count, otherwise 2), or a largest

@@ -20,10 +20,10 @@ use crate::ops::{RotaryTable, add_bias, gather};
 use crate::tensor::Tensor;
 use crate::weight::Weight;
 
-/// One way to tell attention where tokens stand.
+/// A way to tell attention the positions of tokens.
 #[derive(Clone, Debug)]
 pub enum PositionScheme {
-    /// Not at all: only the mask may tell.
+    /// None: only the mask can show the order.
     None,
     /// A learned vector for every position, added to the hidden state, `[P, C]`.
     ///
@@ -66,7 +66,9 @@ impl PositionScheme {
                 let ids: Vec<u32> = (first..first + length).map(|position| position as u32).collect();
                 gather(table, &ids, 1)? // [1, T, C]
             }
-            PositionScheme::Sinusoidal => sinusoidal(first, length, width)?.to_device(&x.device())?,
+            PositionScheme::Sinusoidal => {
+                sinusoidal(first, length, width)?.to_device_as_constant(&x.device())?
+            }
             _ => return Ok(x.clone()),
         };
         // A sequence is a row, and the positions are added to every row.
@@ -75,7 +77,7 @@ impl PositionScheme {
         add_bias(&rows, &added.reshape([flat])?)?.reshape(x.shape().axes())
     }
 
-    /// The turns of `count` positions from `first` on, where the scheme turns queries and keys.
+    /// The rotation of `count` positions from `first` on, if the scheme rotates queries and keys.
     ///
     /// # Errors
     /// As [`RotaryTable::new`].
@@ -133,5 +135,5 @@ fn by_distance(
     let values = (0..heads).flat_map(|head| (0..count).map(move |p| (head, p)));
     let values = values.map(|(head, p)| of(head, distance(p))).collect();
     let bias = Tensor::new([(Axis::Head, heads), (Axis::Position, count)], values)?;
-    crate::ops::spread_by_distance(&bias.to_device(device)?, queries, keys)
+    crate::ops::spread_by_distance(&bias.to_device_as_constant(device)?, queries, keys)
 }

@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
+use crate::array::read_matrix_from;
 use crate::claim::prelude::*;
 use crate::rank::precise::{self, Triangular};
-use crate::rank::{Lens, lu_determinant, npy, spectrum_in_f32};
+use crate::rank::{Lens, lu_determinant, spectrum_in_f32};
 
 const SOURCE: &str = "200-digit reference of the stored draw";
 /// Leading blocks of the stored draw, in the figure of the smallest singular value.
@@ -12,7 +13,7 @@ const BLOCKS: [usize; 12] = [2, 4, 8, 12, 16, 24, 32, 48, 64, 80, 104, 128];
 
 /// Queries and keys `[128, 16]`, standard normal.
 fn draw() -> Result<Draw> {
-    let read = |name: &str, bytes: &[u8]| npy::read_from(name.as_ref(), bytes);
+    let read = |name: &str, bytes: &[u8]| read_matrix_from(name.as_ref(), bytes);
     Ok(Draw {
         q: read("q.npy", include_bytes!("../../tests/fixtures/claims/causal_n128_d16_q.npy"))?,
         k: read("k.npy", include_bytes!("../../tests/fixtures/claims/causal_n128_d16_k.npy"))?,

@@ -1,10 +1,11 @@
 //! Buffers: the GPU side of tensors and weights.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Gpu, lock, pool};
+use super::{Counters, Gpu, lock, pool};
 use crate::error::{Error, Result};
 
 /// Buffers are padded to this many bytes, so that a kernel may view any of them as `array<vec4<f32>>`.
@@ -12,6 +13,12 @@ const ALIGNMENT: u64 = 16;
 
 /// Uploads are staged by the driver until the next submission; this many bytes bring one about.
 const MAX_STAGED_BYTES: u64 = 64 << 20;
+
+/// Constants that are kept: a pass has the mask, the padding and the tiles of each of its kinds of attention.
+const MAX_CONSTANTS: usize = 16;
+
+/// Larger ones are uploaded each time.
+const MAX_CONSTANT_BYTES: usize = 8 << 20;
 
 /// A storage buffer of a [`Gpu`]. Clones share it; when the last one goes, its memory is used again.
 ///
@@ -30,18 +37,40 @@ struct Storage {
     buffer: wgpu::Buffer,
     /// Whether somebody outside holds the buffer too, so that it must not be written again.
     is_shown: AtomicBool,
-    /// Whether its size is one that others ask for: not that of an upload.
-    is_of_a_class: bool,
+    owner: Owner,
+}
+
+/// Who has the memory of a buffer that nobody uses any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    /// Nobody: it has the size of one upload, and is freed.
+    Tensor,
+    /// The pool: it has a size that others ask for.
+    Pool,
+    /// The constants.
+    Constants,
 }
 
 impl Drop for Storage {
     fn drop(&mut self) {
-        self.gpu.counters.live_bytes.fetch_sub(self.buffer.size(), Ordering::Relaxed);
-        if self.is_of_a_class && !self.is_shown.load(Ordering::Relaxed) {
-            lock(&self.gpu.pool).put(self.buffer.clone());
+        let Storage { gpu, buffer, owner, .. } = self;
+        match owner {
+            Owner::Constants => {}
+            Owner::Pool if !self.is_shown.load(Ordering::Relaxed) => {
+                let Counters { live_bytes, peak_bytes, .. } = &gpu.counters;
+                let live = live_bytes.fetch_sub(buffer.size(), Ordering::Relaxed) - buffer.size();
+                let peak = peak_bytes.load(Ordering::Relaxed);
+                let dropped = lock(&gpu.pool).put(buffer.clone(), live, peak);
+                dropped.iter().for_each(|buffer| lock(&gpu.groups).forget(buffer));
+            }
+            _ => gpu.release(buffer),
         }
     }
 }
+
+/// Contents that were uploaded as constants, and their buffers, the last used one first.
+#[derive(Default)]
+pub(super) struct Constants(VecDeque<(Box<[u8]>, wgpu::Buffer)>);
 
 impl GpuBuffer {
     /// The GPU it is on.
@@ -104,25 +133,65 @@ impl Gpu {
         self.fill(label, bytes)
     }
 
+    /// As [`upload`](Self::upload), for what every layer of a pass asks for with the same content: the bits of a
+    /// mask, say. It is copied once, and again only when [`MAX_CONSTANTS`] others have been asked for since.
+    ///
+    /// # Errors
+    /// As [`upload`](Self::upload).
+    pub(crate) fn constant(self: &Arc<Self>, label: &str, bytes: &[u8]) -> Result<GpuBuffer> {
+        if bytes.is_empty() || bytes.len() > MAX_CONSTANT_BYTES {
+            return self.upload(label, bytes);
+        }
+        let kept = {
+            let constants = &mut lock(&self.constants);
+            let index = constants.0.iter().position(|(content, _)| **content == *bytes);
+            index.and_then(|index| constants.0.remove(index))
+        };
+        let (content, buffer) = match kept {
+            Some(constant) => constant,
+            None => {
+                self.check_size(label, bytes.len(), true)?;
+                let buffer = self.filled(label, bytes)?;
+                self.count_live(&buffer);
+                (bytes.into(), buffer)
+            }
+        };
+        let mut constants = lock(&self.constants);
+        constants.0.push_front((content, buffer.clone()));
+        if constants.0.len() > MAX_CONSTANTS
+            && let Some((_, buffer)) = constants.0.pop_back()
+        {
+            self.release(&buffer);
+        }
+        Ok(self.storage(label, buffer, bytes.len(), Owner::Constants))
+    }
+
     fn fill(self: &Arc<Self>, label: &str, bytes: &[u8]) -> Result<GpuBuffer> {
         if bytes.is_empty() {
             return self.alloc(label, 0);
         }
+        let buffer = self.filled(label, bytes)?;
+        self.count_live(&buffer);
+        Ok(self.storage(label, buffer, bytes.len(), Owner::Tensor))
+    }
+
+    /// A new buffer with this content.
+    fn filled(&self, label: &str, bytes: &[u8]) -> Result<wgpu::Buffer> {
         // Always a new buffer: its content is there before everything recorded so far, which may still
         // read what a used one held.
         let buffer = self.create(label, padded(bytes.len()), true)?;
         self.checked(label, || {
             let view = buffer.get_mapped_range_mut(..);
-            view.map(|mut view| view.slice(..bytes.len()).copy_from_slice(bytes))
+            view.map(|mut view| view.slice(..bytes.len()).copy_from_slice(bytes)).map(|()| buffer.unmap())
         })?
         .map_err(|error| self.error(label, error))?;
-        self.checked(label, || buffer.unmap())?;
+        self.counters.uploaded_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         let mut pending = lock(&self.pending);
         pending.staged_bytes += bytes.len() as u64;
         if pending.staged_bytes > MAX_STAGED_BYTES {
             self.submit(&mut pending)?;
         }
-        Ok(self.own(label, buffer, bytes.len(), false))
+        Ok(buffer)
     }
 
     /// A buffer to be written; what it holds before is unspecified.
@@ -140,21 +209,40 @@ impl Gpu {
             Some(buffer) => buffer,
             None => self.create(label, size, false)?,
         };
-        Ok(self.own(label, buffer, size_bytes, true))
+        self.count_live(&buffer);
+        Ok(self.storage(label, buffer, size_bytes, Owner::Pool))
     }
 
-    fn own(
+    fn storage(
         self: &Arc<Self>,
         label: &str,
         buffer: wgpu::Buffer,
         size_bytes: usize,
-        is_of_a_class: bool,
+        owner: Owner,
     ) -> GpuBuffer {
-        let live = self.counters.live_bytes.fetch_add(buffer.size(), Ordering::Relaxed) + buffer.size();
-        self.counters.peak_bytes.fetch_max(live, Ordering::Relaxed);
         let is_shown = AtomicBool::new(false);
-        let storage = Storage { gpu: self.clone(), label: label.into(), buffer, is_shown, is_of_a_class };
+        let storage = Storage { gpu: self.clone(), label: label.into(), buffer, is_shown, owner };
         GpuBuffer { storage: Arc::new(storage), size_bytes }
+    }
+
+    fn count_live(&self, buffer: &wgpu::Buffer) {
+        let Counters { live_bytes, peak_bytes, .. } = &self.counters;
+        let live = live_bytes.fetch_add(buffer.size(), Ordering::Relaxed) + buffer.size();
+        peak_bytes.fetch_max(live, Ordering::Relaxed);
+    }
+
+    /// Lets the driver free a buffer as soon as no work needs it.
+    fn release(&self, buffer: &wgpu::Buffer) {
+        self.counters.live_bytes.fetch_sub(buffer.size(), Ordering::Relaxed);
+        lock(&self.groups).forget(buffer);
+    }
+
+    /// Drops everything that is kept in case it is asked for again, and says whether there was a buffer.
+    pub(super) fn forget_idle(&self) -> bool {
+        let constants = std::mem::take(&mut lock(&self.constants).0);
+        constants.iter().for_each(|(_, buffer)| self.release(buffer));
+        lock(&self.groups).clear();
+        lock(&self.pool).clear() || !constants.is_empty()
     }
 
     /// Asks the driver, a second time without idle buffers if it has no memory left.
@@ -164,7 +252,7 @@ impl Gpu {
         let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation };
         let ask = || self.checked(label, || self.device.create_buffer(&descriptor));
         ask().or_else(|error| {
-            if !lock(&self.pool).clear() {
+            if !self.forget_idle() {
                 return Err(error);
             }
             // Work that is recorded or under way still holds the idle buffers.

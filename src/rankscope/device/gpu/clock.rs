@@ -5,8 +5,11 @@ use std::time::{Duration, Instant};
 use super::{Gpu, lock};
 use crate::error::Result;
 
-/// How long one submission should take: a window that shares the device then misses at most a frame.
-const SLICE: Duration = Duration::from_millis(5);
+/// How long one submission should take where a window shares the device: it then misses at most a frame.
+pub(super) const SHARED: Duration = Duration::from_millis(5);
+
+/// How long one may take where nobody waits: a tenth of the two seconds after which drivers reset a device.
+pub(super) const ALONE: Duration = Duration::from_millis(200);
 
 /// Submissions whose times are kept.
 const SLOTS: u32 = 64;
@@ -28,6 +31,8 @@ pub(super) struct Clock {
     next: u32,
     /// Multiply-adds a second, as last measured.
     rate: f64,
+    /// How long one submission should take.
+    slice: Duration,
     /// While a measurement runs, work is not sliced.
     measuring: bool,
 }
@@ -38,7 +43,12 @@ struct Queries {
 }
 
 impl Clock {
-    pub(super) fn new(device: &wgpu::Device, queue: &wgpu::Queue, is_software: bool) -> Self {
+    pub(super) fn new(
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+        is_software: bool,
+        slice: Duration,
+    ) -> Self {
         let can = device.features().contains(wgpu::Features::TIMESTAMP_QUERY);
         let queries = can.then(|| Queries {
             set: device.create_query_set(&wgpu::QuerySetDescriptor {
@@ -55,12 +65,12 @@ impl Clock {
         });
         let period_nanos = if can { f64::from(queue.get_timestamp_period()) } else { 0.0 };
         let rate = if is_software { SOFTWARE_RATE } else { HARDWARE_RATE };
-        Clock { queries, period_nanos, next: 0, rate, measuring: false }
+        Clock { queries, period_nanos, next: 0, rate, slice, measuring: false }
     }
 
     /// Multiply-adds that one submission should hold.
     pub(super) fn budget(&self) -> u64 {
-        if self.measuring { u64::MAX } else { ((self.rate * SLICE.as_secs_f64()) as u64).max(1) }
+        if self.measuring { u64::MAX } else { ((self.rate * self.slice.as_secs_f64()) as u64).max(1) }
     }
 
     /// The next slot for a submission's times, if the adapter can tell them.

@@ -101,8 +101,14 @@ impl Gpu {
         }
         let size = fold(groups.len(), self.limits.max_compute_workgroups_per_dimension);
         let size = size.expect("a part of what fits");
-        let group = self.bind_group(kernel, pipeline, binds, groups.start as u32, pending)?;
-        pending.push(Command::Dispatch { kernel, pipeline: pipeline.clone(), group, size }, work);
+        let group = self.bind_group(kernel, pipeline, binds, &pending.params_buffer)?;
+        let params = binds.iter().find_map(|(_, bind)| match bind {
+            Bind::Uniform(bytes) => Some(with_first_group(kernel, bytes, groups.start as u32)),
+            _ => None,
+        });
+        let params = params.map(|bytes| pending.keep_params(&bytes));
+        let pipeline = pipeline.clone();
+        pending.push(Command::Dispatch { kernel, pipeline, group, params, size }, work);
         self.counters.dispatches.fetch_add(1, Ordering::Relaxed);
         if pending.is_worth_submitting() { self.submit(pending) } else { Ok(()) }
     }
@@ -147,37 +153,6 @@ impl Gpu {
             _ => Ok(()),
         }
     }
-
-    fn bind_group(
-        &self,
-        kernel: &Kernel,
-        pipeline: &Pipeline,
-        binds: &[(&str, Bind<'_>)],
-        first_group: u32,
-        pending: &mut Pending,
-    ) -> Result<wgpu::BindGroup> {
-        let params_buffer = pending.params_buffer.clone();
-        let entry = |binding: &Binding| {
-            let (buffer, offset, size) = match find(binds, &binding.name)? {
-                Bind::Uniform(bytes) => {
-                    let bytes = with_first_group(kernel, bytes, first_group);
-                    (&params_buffer, pending.keep_params(&bytes), wgpu::BufferSize::new(binding.min_size))
-                }
-                Bind::Buffer(buffer) => (buffer.raw(), 0, None),
-                Bind::Part(buffer, offset, size) => (buffer.raw(), offset, wgpu::BufferSize::new(size)),
-            };
-            let resource = wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size });
-            Some(wgpu::BindGroupEntry { binding: binding.slot, resource })
-        };
-        let entries: Vec<_> = pipeline.bindings.iter().filter_map(entry).collect();
-        self.checked(&format!("kernel {}", kernel.name), || {
-            self.device.create_bind_group(&wgpu::BindGroupDescriptor {
-                label: Some(kernel.name),
-                layout: &pipeline.layout,
-                entries: &entries,
-            })
-        })
-    }
 }
 
 /// The parameters, with the number of the first workgroup where the kernel asks for it.
@@ -189,7 +164,7 @@ fn with_first_group(kernel: &Kernel, params: &[u8], first_group: u32) -> Vec<u8>
     params
 }
 
-fn find<'a>(binds: &[(&str, Bind<'a>)], name: &str) -> Option<Bind<'a>> {
+pub(super) fn find<'a>(binds: &[(&str, Bind<'a>)], name: &str) -> Option<Bind<'a>> {
     binds.iter().find(|(bound, _)| *bound == name).map(|(_, bind)| *bind)
 }
 

@@ -57,7 +57,7 @@ impl Faults {
 
 impl Gpu {
     /// Runs `f` and returns what the driver objected to meanwhile as an error that names `what`.
-    pub(super) fn checked<T>(&self, what: &str, f: impl FnOnce() -> T) -> Result<T> {
+    pub(super) fn checked<T>(&self, what: impl fmt::Display, f: impl FnOnce() -> T) -> Result<T> {
         use wgpu::ErrorFilter::{Internal, OutOfMemory, Validation};
         self.faults.surface()?;
         let scopes = [Internal, OutOfMemory, Validation].map(|filter| self.device.push_error_scope(filter));
@@ -72,10 +72,10 @@ impl Gpu {
     }
 
     /// What the driver says of `what`; on a lost device, where everything fails, its loss.
-    pub(super) fn error(&self, what: &str, problem: impl fmt::Display) -> Error {
+    pub(super) fn error(&self, what: impl fmt::Display, problem: impl fmt::Display) -> Error {
         // A loss is only announced when the device is polled.
         let _ = self.device.poll(wgpu::PollType::Poll);
-        let error = || Error::Gpu { what: what.to_owned(), problem: one_line(&problem.to_string()) };
+        let error = || Error::Gpu { what: what.to_string(), problem: one_line(&problem.to_string()) };
         self.faults.loss().unwrap_or_else(error)
     }
 }

@@ -168,7 +168,7 @@ impl Gpu {
         let Reflection { bindings, .. } = kernel.reflect()?;
         let entries: Vec<_> = bindings.iter().map(layout_entry).collect();
         let (device, label) = (self.device(), Some(kernel.name));
-        self.checked(&format!("kernel {}", kernel.name), || {
+        self.checked(format_args!("kernel {}", kernel.name), || {
             let source = wgpu::ShaderSource::Wgsl(kernel.source.into());
             let module = device.create_shader_module(wgpu::ShaderModuleDescriptor { label, source });
             let layout = device
@@ -197,11 +197,13 @@ fn layout_entry(binding: &Binding) -> wgpu::BindGroupLayoutEntry {
         BindingKind::Read => wgpu::BufferBindingType::Storage { read_only: true },
         BindingKind::ReadWrite => wgpu::BufferBindingType::Storage { read_only: false },
     };
+    // The parameters of each dispatch stand at another place of one buffer, so that it can keep its bind group.
+    let has_dynamic_offset = binding.kind == BindingKind::Uniform;
     let min_binding_size = wgpu::BufferSize::new(binding.min_size);
     wgpu::BindGroupLayoutEntry {
         binding: binding.slot,
         visibility: wgpu::ShaderStages::COMPUTE,
-        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size },
+        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset, min_binding_size },
         count: None,
     }
 }

@@ -8,14 +8,17 @@ mod buffer;
 mod clock;
 mod dispatch;
 mod fault;
+mod groups;
 mod kernel;
 mod pool;
 mod readback;
 mod submit;
 
 use std::fmt;
+use std::ops::Sub;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 pub use buffer::GpuBuffer;
 pub use clock::Timing;
@@ -25,7 +28,10 @@ pub use kernel::{Binding, BindingKind, Kernel, ParamField, Reflection};
 pub(crate) use kernel::params;
 
 use crate::error::{Error, Result};
+use buffer::Constants;
+use clock::Clock;
 use fault::Faults;
+use groups::Groups;
 use kernel::Pipelines;
 use pool::Pool;
 use submit::Pending;
@@ -40,6 +46,8 @@ pub struct Gpu {
     pipelines: Mutex<Pipelines>,
     pending: Mutex<Pending>,
     pool: Mutex<Pool>,
+    groups: Mutex<Groups>,
+    constants: Mutex<Constants>,
     counters: Counters,
 }
 
@@ -48,12 +56,15 @@ struct Counters {
     dispatches: AtomicU64,
     submissions: AtomicU64,
     readbacks: AtomicU64,
+    bind_groups: AtomicU64,
+    uploaded_bytes: AtomicU64,
+    read_bytes: AtomicU64,
     live_bytes: AtomicU64,
     peak_bytes: AtomicU64,
 }
 
-/// What a [`Gpu`] has done so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a [`Gpu`] has done so far; the difference of two is what was done between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
     /// Kernels recorded.
     pub dispatches: u64,
@@ -61,11 +72,32 @@ pub struct Counts {
     pub submissions: u64,
     /// Buffers read back.
     pub readbacks: u64,
+    /// Bind groups made. The same kernel on the same buffers takes the one that it had before.
+    pub bind_groups: u64,
+    /// Bytes copied to the GPU, without the parameters of kernels.
+    pub uploaded_bytes: u64,
+    /// Bytes copied back from it.
+    pub read_bytes: u64,
+}
+
+impl Sub for Counts {
+    type Output = Self;
+
+    fn sub(self, earlier: Self) -> Self {
+        Counts {
+            dispatches: self.dispatches - earlier.dispatches,
+            submissions: self.submissions - earlier.submissions,
+            readbacks: self.readbacks - earlier.readbacks,
+            bind_groups: self.bind_groups - earlier.bind_groups,
+            uploaded_bytes: self.uploaded_bytes - earlier.uploaded_bytes,
+            read_bytes: self.read_bytes - earlier.read_bytes,
+        }
+    }
 }
 
 /// What a [`Gpu`]'s buffers take, padding included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Memory {
+pub struct MemoryUse {
     /// Bytes of the buffers in use.
     pub live_bytes: u64,
     /// The most that was ever in use at once, or since [`Gpu::reset_peak`].
@@ -92,21 +124,37 @@ impl Gpu {
         let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).map_err(|error| {
             Error::Gpu { what: adapter.get_info().name, problem: fault::one_line(&error.to_string()) }
         })?;
-        Ok(Self::from_wgpu(device, queue))
+        Ok(Self::new(device, queue, clock::ALONE))
     }
 
-    /// Computes on a device that is open already, such as a window's.
+    /// Computes on a device that a window draws with: submissions are short, so that frames get in between.
     ///
     /// Errors of the device that nobody catches, and its loss, are from here on returned by the next
-    /// call to this `Gpu` in place of a panic. One `Gpu` to a device, then: a second one takes over what the
-    /// device reports.
+    /// call to this `Gpu` instead of causing a panic. Make one `Gpu` of a device: a second one would receive
+    /// the errors of both.
     pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue) -> Arc<Self> {
+        Self::new(device, queue, clock::SHARED)
+    }
+
+    fn new(device: wgpu::Device, queue: wgpu::Queue, slice: Duration) -> Arc<Self> {
         let faults = Faults::watch(&device);
         let (info, limits) = (device.adapter_info(), device.limits());
         let is_software = super::adapter::is_software(&info);
-        let pending = Mutex::new(Pending::new(&device, &queue, &limits, is_software));
-        let (pipelines, pool, counters) = (Mutex::default(), Mutex::default(), Counters::default());
-        Arc::new(Gpu { device, queue, info, limits, faults, pipelines, pending, pool, counters })
+        let clock = Clock::new(&device, &queue, is_software, slice);
+        let pending = Pending::new(&device, &limits, clock);
+        Arc::new(Gpu {
+            device,
+            queue,
+            info,
+            limits,
+            faults,
+            pipelines: Mutex::default(),
+            pending: Mutex::new(pending),
+            pool: Mutex::default(),
+            groups: Mutex::default(),
+            constants: Mutex::default(),
+            counters: Counters::default(),
+        })
     }
 
     /// The adapter's name.
@@ -152,20 +200,20 @@ impl Gpu {
     /// Gives the device up: every later call is an error, and choosing a device again opens a new one.
     pub fn destroy(&self) {
         self.faults.lose("it was destroyed");
-        lock(&self.pool).clear();
+        self.forget_idle();
         self.device.destroy();
     }
 
     /// What the buffers take.
-    pub fn memory(&self) -> Memory {
-        Memory {
+    pub fn memory(&self) -> MemoryUse {
+        MemoryUse {
             live_bytes: self.counters.live_bytes.load(Ordering::Relaxed),
             peak_bytes: self.counters.peak_bytes.load(Ordering::Relaxed),
             idle_bytes: lock(&self.pool).bytes(),
         }
     }
 
-    /// Lets the peak begin anew at what is in use now.
+    /// Resets the peak to what is in use now.
     pub fn reset_peak(&self) {
         let live = self.counters.live_bytes.load(Ordering::Relaxed);
         self.counters.peak_bytes.store(live, Ordering::Relaxed);
@@ -178,6 +226,9 @@ impl Gpu {
             dispatches: get(&self.counters.dispatches),
             submissions: get(&self.counters.submissions),
             readbacks: get(&self.counters.readbacks),
+            bind_groups: get(&self.counters.bind_groups),
+            uploaded_bytes: get(&self.counters.uploaded_bytes),
+            read_bytes: get(&self.counters.read_bytes),
         }
     }
 

@@ -4,43 +4,55 @@
 //! more than many a kernel. Work is submitted in the order in which it was recorded, so a buffer may be
 //! given out again while the work that last read it still waits.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashMap};
 
-/// Bytes that may lie idle.
-const MAX_IDLE_BYTES: u64 = 256 << 20;
-/// Buffers that may lie idle: few enough to look through.
-const MAX_IDLE_BUFFERS: usize = 512;
+/// Bytes that may lie idle in any case.
+const MIN_IDLE_BYTES: u64 = 64 << 20;
 
-/// Freed storage buffers, the longest idle one first.
+/// Freed storage buffers.
 #[derive(Default)]
 pub(super) struct Pool {
-    free: VecDeque<wgpu::Buffer>,
+    /// By size, in the fixed order of wgpu's handles, each with the number of the [`Pool::put`] that brought it.
+    free: HashMap<u64, BTreeMap<wgpu::Buffer, u64>>,
     bytes: u64,
+    puts: u64,
 }
 
 impl Pool {
     /// A buffer of exactly `size` bytes, with whatever it last held.
+    ///
+    /// It is the first in a fixed order: a pass over a model then gets the buffers that the pass before it had, and
+    /// can use its bind groups.
     pub(super) fn take(&mut self, size: u64) -> Option<wgpu::Buffer> {
-        let index = self.free.iter().rposition(|buffer| buffer.size() == size)?;
+        let (buffer, _) = self.free.get_mut(&size)?.pop_first()?;
         self.bytes -= size;
-        self.free.remove(index)
+        Some(buffer)
     }
 
-    /// Keeps a buffer, and lets go of the longest idle ones beyond the bound.
-    pub(super) fn put(&mut self, buffer: wgpu::Buffer) {
+    /// Keeps a buffer, and returns those that it no longer keeps, the longest idle ones.
+    ///
+    /// What was in use at once, `peak` bytes, may be in use at once again, in a training step or the next pass. So
+    /// idle bytes and the `live` ones together may reach that, and no more.
+    pub(super) fn put(&mut self, buffer: wgpu::Buffer, live: u64, peak: u64) -> Vec<wgpu::Buffer> {
         self.bytes += buffer.size();
-        self.free.push_back(buffer);
-        while self.bytes > MAX_IDLE_BYTES || self.free.len() > MAX_IDLE_BUFFERS {
-            let Some(oldest) = self.free.pop_front() else { break };
-            self.bytes -= oldest.size();
+        self.puts += 1;
+        self.free.entry(buffer.size()).or_default().insert(buffer, self.puts);
+        let bound = peak.saturating_sub(live).max(MIN_IDLE_BYTES);
+        let mut dropped = Vec::new();
+        while self.bytes > bound {
+            let all = self.free.values().flatten();
+            let Some((longest_idle, _)) = all.min_by_key(|&(_, put)| put) else { break };
+            let longest_idle = longest_idle.clone();
+            self.bytes -= longest_idle.size();
+            self.free.entry(longest_idle.size()).or_default().remove(&longest_idle);
+            dropped.push(longest_idle);
         }
+        dropped
     }
 
-    /// Lets go of all buffers, and says whether there were any.
+    /// Drops all buffers, and says whether there were any.
     pub(super) fn clear(&mut self) -> bool {
-        let had_some = !self.free.is_empty();
-        *self = Pool::default();
-        had_some
+        std::mem::take(self).bytes > 0
     }
 
     /// Bytes that lie idle.

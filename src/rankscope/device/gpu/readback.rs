@@ -69,6 +69,7 @@ impl Gpu {
         let stamp = (&staging, size_bytes.next_multiple_of(8));
         let stamped = self.submit_stamped(&mut lock(&self.pending), Some(stamp))?;
         self.counters.readbacks.fetch_add(1, Ordering::Relaxed);
+        self.counters.read_bytes.fetch_add(size_bytes, Ordering::Relaxed);
         Ok((staging, stamped))
     }
 }

@@ -1,8 +1,9 @@
 //! Handing recorded work to the driver, in slices.
 //!
-//! What is recorded waits until it is asked for, or until about 5 ms worth of it has gathered: many
-//! dispatches share a submission, and none keeps a window that draws on the same device waiting.
+//! What is recorded waits until it is asked for, or until enough of it has gathered: many dispatches share
+//! a submission, and none keeps a window that draws on the same device waiting.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -11,8 +12,8 @@ use super::kernel::Pipeline;
 use super::{Gpu, Kernel, lock};
 use crate::error::Result;
 
-/// Dispatches in one submission: enough to hide its cost, few enough for a window's frames to get between.
-pub(super) const MAX_DISPATCHES: usize = 64;
+/// Dispatches in one submission, whose parameters share a buffer of 64 KiB.
+pub(super) const MAX_DISPATCHES: usize = 256;
 
 /// Bytes of parameters that one dispatch may have.
 pub(super) const PARAMS_BYTES: usize = 256;
@@ -32,17 +33,24 @@ pub(super) struct Pending {
 }
 
 pub(super) enum Command {
-    Dispatch { kernel: &'static Kernel, pipeline: Arc<Pipeline>, group: wgpu::BindGroup, size: [u32; 2] },
-    Copy { from: wgpu::Buffer, offset: u64, to: wgpu::Buffer, size_bytes: u64 },
+    Dispatch {
+        kernel: &'static Kernel,
+        pipeline: Arc<Pipeline>,
+        group: wgpu::BindGroup,
+        /// Where its parameters begin, if it has any.
+        params: Option<u32>,
+        size: [u32; 2],
+    },
+    Copy {
+        from: wgpu::Buffer,
+        offset: u64,
+        to: wgpu::Buffer,
+        size_bytes: u64,
+    },
 }
 
 impl Pending {
-    pub(super) fn new(
-        device: &wgpu::Device,
-        queue: &wgpu::Queue,
-        limits: &wgpu::Limits,
-        is_software: bool,
-    ) -> Self {
+    pub(super) fn new(device: &wgpu::Device, limits: &wgpu::Limits, clock: Clock) -> Self {
         let stride = PARAMS_BYTES.next_multiple_of(limits.min_uniform_buffer_offset_alignment as usize);
         let params_buffer = device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("params"),
@@ -50,17 +58,16 @@ impl Pending {
             usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        let clock = Clock::new(device, queue, is_software);
         let (commands, params) = (Vec::new(), Vec::new());
         Pending { commands, params, params_buffer, stride, work: 0, staged_bytes: 0, clock }
     }
 
     /// Keeps the parameters of a dispatch and returns their offset in the buffer.
-    pub(super) fn keep_params(&mut self, bytes: &[u8]) -> u64 {
+    pub(super) fn keep_params(&mut self, bytes: &[u8]) -> u32 {
         let offset = self.params.len();
         self.params.extend_from_slice(bytes);
         self.params.resize(offset + self.stride, 0);
-        offset as u64
+        offset as u32
     }
 
     /// Whether there is no room for another dispatch.
@@ -129,7 +136,7 @@ impl Gpu {
             return Ok(Stamped { work: 0, is_timed: false });
         }
         self.counters.submissions.fetch_add(1, Ordering::Relaxed);
-        let submitted = self.checked(&names(&commands), || {
+        let submitted = self.checked(Names(&commands), || {
             if !params.is_empty() {
                 self.queue.write_buffer(&pending.params_buffer, 0, &params);
             }
@@ -190,10 +197,10 @@ fn encode(commands: &[Command], encoder: &mut wgpu::CommandEncoder, slot: Option
         let label = Some("rankscope");
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label, timestamp_writes });
         for command in run {
-            if let Command::Dispatch { kernel, pipeline, group, size: [x, y] } = command {
+            if let Command::Dispatch { kernel, pipeline, group, params, size: [x, y] } = command {
                 pass.push_debug_group(kernel.name);
                 pass.set_pipeline(&pipeline.pipeline);
-                pass.set_bind_group(0, group, &[]);
+                pass.set_bind_group(0, group, params.as_slice());
                 pass.dispatch_workgroups(*x, *y, 1);
                 pass.pop_debug_group();
             }
@@ -202,16 +209,20 @@ fn encode(commands: &[Command], encoder: &mut wgpu::CommandEncoder, slot: Option
 }
 
 /// The recorded kernels, each once, for an error that the driver does not pin to one of them.
-fn names(commands: &[Command]) -> String {
-    let mut names = Vec::new();
-    for command in commands {
-        let name = match command {
-            Command::Dispatch { kernel, .. } => kernel.name,
-            Command::Copy { .. } => "copy",
-        };
-        if !names.contains(&name) {
-            names.push(name);
+struct Names<'a>(&'a [Command]);
+
+impl fmt::Display for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut names = Vec::new();
+        for command in self.0 {
+            let name = match command {
+                Command::Dispatch { kernel, .. } => kernel.name,
+                Command::Copy { .. } => "copy",
+            };
+            if !names.contains(&name) {
+                names.push(name);
+            }
         }
+        write!(f, "submission of {}", names.join(", "))
     }
-    format!("submission of {}", names.join(", "))
 }

@@ -3,11 +3,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rankscope::rank::{RankReport, npy};
+use rankscope::array::read_matrix_from;
+use rankscope::rank::RankReport;
 use rankscope_fuzz::check_error;
 
 fuzz_target!(|bytes: &[u8]| {
-    let matrix = match npy::read_from("matrix.npy".as_ref(), bytes) {
+    let matrix = match read_matrix_from("matrix.npy".as_ref(), bytes) {
         Ok(matrix) => matrix,
         Err(error) => return check_error(&error),
     };

@@ -55,7 +55,7 @@ fn is_beside(file: &str) -> bool {
     is_one && file.ends_with(".safetensors") && !file.contains(['/', '\\', ':', '\0'])
 }
 
-/// The files that the index at `path` speaks of, by name.
+/// The names of the files that the index at `path` lists.
 ///
 /// # Errors
 /// [`Error::Format`] if the file is not an index, or names a file that is not beside it.

@@ -12,8 +12,8 @@ use crate::model::foreign;
 
 /// An open safetensors file with its header read.
 ///
-/// **Conventions**: bytes are read, not mapped: a file that is cut short or overwritten while it is open gives an
-/// error or was read before; a mapping would end the process, or change a model's weights under its hands.
+/// **Conventions**: bytes are read, not mapped: if a file is cut short or overwritten while it is open, reading
+/// gives an error. A mapping would end the process, or change a model's weights while it runs.
 #[derive(Debug)]
 pub(super) struct Shard {
     pub(super) path: PathBuf,
@@ -132,13 +132,13 @@ fn header(file: &mut File, length: u64) -> Result<(u64, Metadata), String> {
     Ok((count + 8, metadata))
 }
 
-/// Fills `to` from the file's byte `start` on, without a position that threads would share.
+/// Fills `to` from the file's byte `start` on, without moving a file position that threads share.
 #[cfg(unix)]
 fn read_at(file: &File, to: &mut [u8], start: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, to, start)
 }
 
-/// Fills `to` from the file's byte `start` on, without a position that threads would share.
+/// Fills `to` from the file's byte `start` on, without moving a file position that threads share.
 #[cfg(windows)]
 fn read_at(file: &File, mut to: &mut [u8], mut start: u64) -> io::Result<()> {
     while !to.is_empty() {

@@ -32,8 +32,8 @@ pub struct Bytes {
 impl ModelSizes {
     /// Bytes of weights, cache and scores with numbers of `dtype`.
     ///
-    /// **Conventions**: a sliding window caps what the cache of a layer holds. A kernel with an online softmax makes no
-    /// scores at all: theirs are the bytes that it saves. A model without a decoder keeps no cache.
+    /// **Conventions**: a sliding window caps what the cache of a layer holds. A kernel with an online softmax stores
+    /// no scores: it saves these bytes. A model without a decoder keeps no cache.
     pub fn memory(&self, load: Load, dtype: Dtype) -> Bytes {
         let bytes = dtype.size_bytes() as u128;
         let Load { batch, source, .. } = load;

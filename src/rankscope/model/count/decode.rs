@@ -37,8 +37,8 @@ impl ModelSizes {
     /// and 2·V·C; without one all T tokens go through all layers again, 2·T and 2·H·D·T(T + 1) in their
     /// place, and an encoder reads its source again.
     ///
-    /// **Conventions**: masked pairs are skipped. Reading the source is no step: with a cache it is done
-    /// once, before the first (its cost is that of the encoder and of the cross-attention's keys and values).
+    /// **Conventions**: masked pairs are skipped. Reading the source is not a step: with a cache it is done
+    /// once, before the first step, and costs the encoder and the keys and values of cross-attention.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a model without a decoder.

@@ -5,7 +5,7 @@
 
 mod bytes;
 mod decode;
-mod held;
+mod folder;
 mod operations;
 mod parameters;
 mod report;

@@ -29,8 +29,8 @@ impl Part {
 }
 
 impl ModelSizes {
-    /// The parts of the body and of what stands on top of it, those without numbers left out; a tied matrix is
-    /// counted once.
+    /// The parts of the body and the heads, without those that have no numbers; a tied matrix is counted
+    /// once.
     ///
     /// Per layer: attention 2·C·HD + 2·C·GD, a feed-forward network 2·C·F (3·C·F with a gate) and C·E for
     /// a router over E of them, biases and norms where the family has them.

@@ -22,7 +22,7 @@ pub struct Count {
     pub stated: Option<&'static str>,
     /// The sizes, where they are known.
     pub sizes: Option<ModelSizes>,
-    /// Of the body and of what stands on top of it.
+    /// Of the body and of the heads.
     pub parameters: Parameters,
     /// Operations and bytes, where the sizes are known.
     pub costs: Option<Costs>,
@@ -35,9 +35,9 @@ pub struct Parameters {
     pub total: u128,
     /// What one token meets.
     pub active: u128,
-    /// The body alone, without an output layer of its own and heads; `None` where only totals are told.
+    /// The body alone, without an output layer of its own and heads; `None` where only totals are known.
     pub body: Option<u128>,
-    /// The body without its tables; `None` where only totals are told.
+    /// The body without its tables; `None` where only totals are known.
     pub non_embedding: Option<u128>,
     /// What the total is made of.
     pub parts: Vec<Part>,
@@ -59,7 +59,7 @@ pub struct Costs {
     pub training: Operations,
     /// Bytes.
     pub memory: Bytes,
-    /// What these numbers take for granted, a sentence each.
+    /// The assumptions behind these numbers, one sentence each.
     pub assumptions: Vec<String>,
 }
 
@@ -84,7 +84,7 @@ impl Parameters {
 
 impl Count {
     /// Of sizes.
-    pub fn of_plan(name: impl Into<String>, sizes: ModelSizes, load: Load, dtype: Dtype) -> Self {
+    pub fn of_sizes(name: impl Into<String>, sizes: ModelSizes, load: Load, dtype: Dtype) -> Self {
         let costs = Costs {
             load,
             forward: sizes.forward(load, Pairs::Allowed),
@@ -116,14 +116,14 @@ impl Count {
         if preset.has_sizes() {
             let sizes = preset.sizes()?;
             let load = load(&sizes)?;
-            return Ok(Count { source, stated, ..Count::of_plan(preset.name, sizes, load, dtype) });
+            return Ok(Count { source, stated, ..Count::of_sizes(preset.name, sizes, load, dtype) });
         }
         let parameters = Parameters::told(preset.parts()?);
         Ok(Count { name: preset.name.to_owned(), source, stated, sizes: None, parameters, costs: None })
     }
 }
 
-/// What the numbers of a count take for granted, a sentence each.
+/// The assumptions behind the numbers of a count, one sentence each.
 pub fn assumptions(sizes: &ModelSizes, load: Load, dtype: Dtype) -> Vec<String> {
     let mut all = vec![
         "2 operations for every weight of a product and token that visits it, 4·H·D for every query, key and layer; \

@@ -28,7 +28,7 @@ pub struct ModelSizes {
     pub encoder: Option<StackSizes>,
     /// Layers that read from left to right.
     pub decoder: Option<StackSizes>,
-    /// What makes logits of hidden states.
+    /// The output layer.
     pub output: Output,
     /// A dense layer C → C over the first token (BERT).
     pub has_pooler: bool,
@@ -40,7 +40,7 @@ pub struct ModelSizes {
     pub apart: Vec<Part>,
 }
 
-/// What makes logits of hidden states.
+/// The output layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Output {
@@ -83,9 +83,9 @@ pub struct StackSizes {
 pub enum Sees {
     /// Every position.
     All,
-    /// Itself and what stands on one side of it: before it, in a decoder.
+    /// Itself and the positions on one side of it: those before it, in a decoder.
     Past,
-    /// The last so many of these, itself included.
+    /// The last so many of these, including itself.
     Window(usize),
 }
 

@@ -83,7 +83,7 @@ fn bare(description: &Description, record: &Record) -> ModelSizes {
         decoder: None,
         output: Output::None,
         has_pooler: false,
-        task_heads: super::held::heads(record.tensors(), description),
+        task_heads: super::folder::heads(record.tensors(), description),
         apart: Vec::new(),
     }
 }
@@ -120,7 +120,7 @@ fn sees(masks: &[Mask], is_decoder: bool) -> (Sees, usize) {
 impl StackSizes {
     /// Of equal blocks; there is one at least.
     ///
-    /// **Conventions**: without what stands around the blocks, every position seeing all.
+    /// **Conventions**: without a final norm and position biases; every position sees all.
     pub(in crate::model) fn of<'a>(mut blocks: impl ExactSizeIterator<Item = &'a Block>) -> Self {
         let layers = blocks.len();
         let block = blocks.next().expect("a stack has a layer");

@@ -1,5 +1,5 @@
-//! [`EncoderDecoder`]: a model of two stacks. The families say what their blocks are made of and where their
-//! positions come from; reading, decoding, the cache and the names of a trace are the same for all.
+//! [`EncoderDecoder`]: a model of two stacks. The families choose the blocks and the kind of
+//! positions; encoding, decoding, the cache and the names in a trace are the same for all.
 //!
 //! The encoder reads a whole text, bidirectionally; the decoder predicts, causally, and looks at the encoder's
 //! output in every block: x ← x + attention(norm(x)), x ← x + attention(norm(x), encoder's output),
@@ -54,7 +54,7 @@ impl EncoderDecoder {
         CacheLayout { layers, batch, kv_heads, head_size }
     }
 
-    /// The encoder's side of the input, read.
+    /// Runs the encoder: the keys and values of cross-attention.
     fn read(&self, input: &Input, mask: &MaskChoice, probe: &mut dyn Probe, run: &Run) -> Result<CrossCache> {
         let mask = mask.of_encoder(&self.description).expect("a model with an encoder");
         let batch = input.batch_size();
@@ -83,7 +83,7 @@ impl EncoderDecoder {
         self.record.finite_on_the_cpu("the last hidden state", hidden)
     }
 
-    /// The decoder's ids, checked with the encoder's.
+    /// The decoder's ids, after a check of both sides.
     fn ids(&self, input: &Input, cached: usize) -> Result<Vec<u32>> {
         let encoder = self.description.encoder.as_ref().expect("a model with an encoder");
         let ids = input.decoder_or_start(encoder.start)?;

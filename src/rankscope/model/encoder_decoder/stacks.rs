@@ -43,8 +43,8 @@ impl Side<'_> {
 }
 
 impl Stacks {
-    /// Reads the encoder's side: fills `cross`, which is empty, with the keys and values that the decoder's
-    /// cross-attention will see, layer by layer.
+    /// Runs the encoder and fills the empty `cross` with the keys and values of cross-attention, one layer for each
+    /// layer of the decoder.
     pub(in crate::model) fn encode(
         &self,
         side: Side<'_>,
@@ -63,7 +63,7 @@ impl Stacks {
             x = block.forward(&x, pass, None, &mut scope)?; // [B, S, C]
             run.step("encoder layer", index + 1, self.encoder.len())?;
         }
-        let x = probe.visit("encoder.final_norm", self.encoder_norm.forward(&x)?)?;
+        let x = probe.visit("encoder.final_norm", self.encoder_norm.forward(x)?)?;
         for (index, block) in self.decoder.iter().enumerate() {
             let mut scope = Scope::new(format!("decoder.{index}.cross_attention"), probe);
             let (k, v) = block.cross_attention.keys_and_values(&x, places.rotation.as_ref(), &mut scope)?;
@@ -101,7 +101,7 @@ impl Stacks {
             x = block.forward(&x, source, pass, cache, &mut scope)?; // [B, T, C]
             run.step("decoder layer", index + 1, self.decoder.len())?;
         }
-        probe.visit("decoder.final_norm", self.decoder_norm.forward(&x)?)
+        probe.visit("decoder.final_norm", self.decoder_norm.forward(x)?)
     }
 
     /// What positions bring to the attention of the encoder (0) or the decoder (1): `length` of them from `first` on.
@@ -115,8 +115,8 @@ impl Stacks {
     }
 }
 
-/// Where the tokens of the encoder's `length` positions end: the same place in every sequence, since one table of
-/// angles serves them all.
+/// Where the tokens among the encoder's `length` positions end. It must be the same place in every sequence, since one
+/// table of angles serves all of them.
 fn end_of(length: usize, padding: Option<&Padding>) -> Result<usize> {
     let Some(padding) = padding.filter(|padding| !padding.is_trivial()) else { return Ok(length) };
     let end = |sequence| (0..length).rev().find(|&at| padding.is_real(sequence, at)).map_or(0, |at| at + 1);

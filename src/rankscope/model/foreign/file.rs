@@ -1,7 +1,4 @@
-//! A file, told by its first bytes.
-//!
-//! **Source**: the formats' own signatures: Git-LFS's specification of pointers (version 1), GGUF, ZIP, pickle
-//! protocols 2 to 5, gzip, HDF5, NPY, MessagePack, ONNX's protocol buffer, TensorFlow Lite.
+//! Files that are no model: what they are by their first bytes, and what to do.
 
 use std::fmt::Display;
 use std::fs::File;
@@ -12,8 +9,9 @@ use serde_json::Value;
 
 use super::{AGAIN, PICKLE};
 use crate::error::{Error, Result, excerpt};
+use crate::file_kind::FileKind;
 
-/// As much of a file as tells what it is.
+/// How many bytes are read to recognise a file.
 const HEAD: u64 = 4096;
 
 /// The longest header of a safetensors file.
@@ -26,8 +24,7 @@ pub(crate) fn not_safetensors(path: &Path, problem: impl Display) -> Error {
     Error::format(path, what.unwrap_or_else(|| format!("not a safetensors file: {problem}")))
 }
 
-/// An error if the file is known to be something other than a text or data of its own: for a reader that any bytes
-/// would do.
+/// An error if the file is of a known other kind: for formats without a signature of their own.
 ///
 /// # Errors
 /// [`Error::Format`] saying what it is.
@@ -59,10 +56,6 @@ impl Start {
         Some(Start { bytes, length })
     }
 
-    fn is(&self, signature: &[u8]) -> bool {
-        self.bytes.starts_with(signature)
-    }
-
     fn holds(&self, part: &[u8]) -> bool {
         self.bytes.windows(part.len()).any(|window| window == part)
     }
@@ -76,75 +69,53 @@ impl Start {
         if *length > 8 && bytes.iter().all(|&byte| byte == 0) {
             return Some(format!("begins with zeros only: room was kept and never filled; {AGAIN}"));
         }
-        if self.is(b"version https://git-lfs.github.com/spec/") {
+        let kind = FileKind::of(bytes)?;
+        if kind == FileKind::LfsPointer {
             return Some(pointer(&String::from_utf8_lossy(bytes)));
         }
-        if self.is_web_page() {
-            let hint = "download the file itself, logged in where its owner asks for that";
-            return Some(format!("a web page (of a login, or of an error), not the file; {hint}"));
-        }
-        let (what, hint) = self.binary()?;
+        let (what, hint) = self.other(kind)?;
         Some(format!("{what}; {hint}"))
     }
 
-    fn is_web_page(&self) -> bool {
-        let text = String::from_utf8_lossy(&self.bytes).to_lowercase();
-        let text = text.trim_start_matches('\u{feff}').trim_start();
-        ["<!doctype", "<html", "<head", "<body", "<?xml", "<!--"].iter().any(|tag| text.starts_with(tag))
-    }
-
-    /// A binary format, and what to do about it.
-    fn binary(&self) -> Option<(&'static str, &'static str)> {
+    /// A kind of file that holds no safetensors and no text, and what to do about it.
+    fn other(&self, kind: FileKind) -> Option<(&'static str, &'static str)> {
         const SAVE: &str =
             "read it with its own library and save model.safetensors, or take the repository's";
         const UNPACK: &str = "unpack it first";
-        let first = self.bytes[0];
-        let is_pickle = first == 0x80 && matches!(self.bytes.get(1), Some(2..=5));
-        Some(match () {
-            () if self.is(b"GGUF") || self.is(b"lmgg") || self.is(b"tjgg") => (
+        Some(match kind {
+            FileKind::WebPage => (
+                "a web page (of a login, or of an error), not the file",
+                "download the file itself, logged in where its owner asks for that",
+            ),
+            FileKind::Gguf => (
                 "a GGUF file, quantised for llama.cpp, which is not read here",
                 "take the original repository",
             ),
-            () if self.is(b"PK\x03\x04") && self.holds(b".npy") => {
-                ("a zip file of numpy arrays (.npz)", SAVE)
-            }
-            () if is_pickle || (self.is(b"PK\x03\x04") && self.holds(b".pkl")) => (
-                PICKLE,
-                "read it with torch.load(…, weights_only=True) and save it with safetensors.torch.save_file",
-            ),
-            () if self.is(b"PK\x03\x04") => (
+            FileKind::Zip if self.holds(b".npy") => ("a zip file of numpy arrays (.npz)", SAVE),
+            FileKind::Zip if !self.holds(b".pkl") => (
                 "a zip file, as torch.save writes: then a pickle of PyTorch, which can run code when it is opened, so \
                  it is not opened here",
                 "if you packed it yourself, unpack it; otherwise read it with torch.load(…, weights_only=True) and \
                  save it with safetensors.torch.save_file",
             ),
-            () if self.is(b"\x89HDF\r\n\x1a\n") => ("weights of TensorFlow or Keras in HDF5", SAVE),
-            () if self.is(b"\x93NUMPY") => ("one array of numpy (.npy)", SAVE),
-            () if self.is(b"\x1f\x8b") => ("a file packed with gzip", UNPACK),
-            () if self.is(b"BZh") || self.is(b"\xfd7zXZ\0") || self.is(b"\x28\xb5\x2f\xfd") => {
-                ("a packed file (bzip2, xz or zstd)", UNPACK)
+            FileKind::Zip | FileKind::Pickle => (
+                PICKLE,
+                "read it with torch.load(…, weights_only=True) and save it with safetensors.torch.save_file",
+            ),
+            FileKind::Hdf5 => ("weights of TensorFlow or Keras in HDF5", SAVE),
+            FileKind::Npy => ("one array of numpy (.npy)", SAVE),
+            FileKind::Gzip => ("a file packed with gzip", UNPACK),
+            FileKind::Compressed => ("a packed file (bzip2, xz or zstd)", UNPACK),
+            FileKind::Archive => ("a packed file (7z or rar)", UNPACK),
+            FileKind::Tar => ("a tar file", UNPACK),
+            FileKind::TfLite => ("a model of TensorFlow Lite", SAVE),
+            FileKind::Onnx => ("a model in ONNX's format", SAVE),
+            FileKind::MessagePack => ("weights of Flax in MessagePack", SAVE),
+            FileKind::Safetensors | FileKind::LfsPointer | FileKind::Utf16 | FileKind::MarkedText => {
+                return None;
             }
-            () if self.is(b"7z\xbc\xaf") || self.is(b"Rar!") => ("a packed file (7z or rar)", UNPACK),
-            () if self.bytes.get(257..262) == Some(b"ustar") => ("a tar file", UNPACK),
-            () if self.bytes.get(4..8) == Some(b"TFL3") => ("a model of TensorFlow Lite", SAVE),
-            () if self.is_onnx() => ("a model in ONNX's format", SAVE),
-            () if self.is_msgpack() => ("weights of Flax in MessagePack", SAVE),
-            () => return None,
+            FileKind::Matlab | FileKind::Parquet | FileKind::Picture | FileKind::Pdf => return None,
         })
-    }
-
-    /// Field 1, a small version, and field 2, the producer's name.
-    fn is_onnx(&self) -> bool {
-        matches!(self.bytes[..], [0x08, 1..=30, 0x12, length, ..] if (1..=40).contains(&length))
-    }
-
-    /// A map whose first key is a text.
-    fn is_msgpack(&self) -> bool {
-        let key = match self.bytes[..] {
-            [0x81..=0x8f, key, ..] | [0xde, _, _, key, ..] | [0xdf, _, _, _, _, key, ..] => key,
-            _ => return false,
-        };
-        matches!(key, 0xa1..=0xbf | 0xd9..=0xdb)
     }
 
     /// A safetensors file that is not whole, by the lengths that it states.
@@ -171,7 +142,7 @@ impl Start {
         }
     }
 
-    /// A message in place of the file.
+    /// A text message in place of the file.
     fn text(&self) -> Option<String> {
         let text = std::str::from_utf8(&self.bytes).ok()?.trim();
         let is_plain = text.chars().all(|c| !c.is_control() || c.is_whitespace());
@@ -179,11 +150,11 @@ impl Start {
         (is_plain && self.length < HEAD).then(|| format!("{said}; {AGAIN}"))
     }
 
-    /// A text in an encoding that JSON does not have.
+    /// A text in an encoding that JSON does not allow.
     fn wide_text(&self) -> Option<String> {
-        let what = match self.bytes[..] {
-            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "a text in UTF-16",
-            [0xef, 0xbb, 0xbf, ..] => "begins with a byte order mark",
+        let what = match FileKind::of(&self.bytes)? {
+            FileKind::Utf16 => "a text in UTF-16",
+            FileKind::MarkedText => "begins with a byte order mark",
             _ => return None,
         };
         Some(format!("{what}, expected UTF-8 without a mark: save it so in an editor"))

@@ -1,4 +1,4 @@
-//! A folder, told by the names in it.
+//! What a folder is, by the names in it.
 
 use std::fs;
 use std::path::Path;
@@ -59,7 +59,7 @@ impl<'a> Content<'a> {
         self.has(SINGLE) || self.has(INDEX)
     }
 
-    /// The first name with one of these ends that is not what training leaves beside a model.
+    /// The first name with one of these endings that is not a by-product of training.
     fn ending(&self, ends: &[&str]) -> Option<&str> {
         const BESIDE: [&str; 4] = ["training_args", "optimizer", "scheduler", "rng_state"];
         let is_beside = |name: &str| BESIDE.iter().any(|start| name.starts_with(start));

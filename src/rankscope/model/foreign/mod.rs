@@ -1,6 +1,6 @@
-//! What a file or a folder is that is not a model, as people have them: one line that says so and what to do.
+//! Files and folders that are no model: what they are and what to do, in one line.
 //!
-//! Files are told by their first bytes, folders by the names in them. Nothing is unpacked and nothing is run.
+//! Files are recognised by their first bytes, folders by the names in them. Nothing is unpacked and nothing is run.
 
 mod file;
 mod folder;

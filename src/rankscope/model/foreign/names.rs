@@ -1,4 +1,4 @@
-//! Checkpoints whose tensors have other names than a model's, told by these.
+//! Checkpoints whose tensors have other names than a model's: what they are, by these names.
 
 /// The end of an error about a tensor that is missing or of another shape: what the names say of the checkpoint, and
 /// what to do; empty if they say nothing.

@@ -16,9 +16,9 @@ use crate::model::{Config, Model};
 pub struct Ends {
     /// `eos_token_id`: one or several; each ends a text.
     pub stop: Vec<u32>,
-    /// `decoder_start_token_id`, else `bos_token_id`: what a decoder begins with whose encoder reads the prompt.
+    /// `decoder_start_token_id`, otherwise `bos_token_id`: the first token of a decoder whose encoder reads the prompt.
     pub start: Option<u32>,
-    /// `forced_bos_token_id`: what is always written behind a first token.
+    /// `forced_bos_token_id`: the id that always follows the first token.
     pub first: Option<u32>,
     /// `forced_eos_token_id`: one or several, of which the last token of a full text is always one.
     pub last: Vec<u32>,

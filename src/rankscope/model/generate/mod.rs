@@ -1,4 +1,4 @@
-//! Writing text: one token after the other, each drawn from what the model says of the next.
+//! Generating text: one token after the other, each drawn from the model's distribution of the next token.
 
 mod ends;
 mod sampling;
@@ -24,22 +24,22 @@ use crate::error::{Error, Result};
 use crate::run::Run;
 use writer::Writer;
 
-/// What is to be written, and how.
+/// What to generate, and how.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Tokens to write at most.
     pub tokens: usize,
     /// How each is chosen.
     pub sampling: Sampling,
-    /// Ids that end the text; the one that does is its last.
+    /// Ids that end the text; the id that ends it is part of it.
     pub stop: Vec<u32>,
-    /// The id that is always written behind a single token; `None` to choose there as elsewhere.
+    /// The id that always follows a first single token (`forced_bos_token_id`); `None` for no such id.
     pub first: Option<u32>,
-    /// Ids of which the last token that there is room for is always one; empty to choose there as elsewhere.
+    /// Ids of which the last possible token is always one (`forced_eos_token_id`); empty for no such ids.
     pub last: Vec<u32>,
     /// Whether keys and values are kept, where the family keeps a cache.
     pub use_cache: bool,
-    /// Who sees whom.
+    /// The mask.
     pub mask: MaskChoice,
 }
 
@@ -58,28 +58,28 @@ impl Default for Settings {
     }
 }
 
-/// A token as it is written.
+/// A generated token.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Written {
     /// The token.
     pub id: u32,
-    /// Its probability among those that might have been drawn.
+    /// Its probability among the tokens that could be drawn.
     pub probability: f64,
 }
 
-/// Why nothing more was written.
+/// Why generation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum End {
     /// As many tokens as were asked for.
     Length,
-    /// One of the stop tokens came.
+    /// A stop token was generated.
     Stop,
     /// The model's context is full.
     Context,
 }
 
-/// What was written.
+/// Generated text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Generated {
     /// The tokens behind the prompt.
@@ -100,21 +100,21 @@ impl Generated {
         self.tokens.iter().map(|token| token.id).collect()
     }
 
-    /// Tokens a second behind the first, whose time is that of reading the prompt; `None` of fewer than two.
+    /// Tokens a second, without the first one, whose time is that of reading the prompt; `None` for fewer than two tokens.
     pub fn tokens_per_second(&self) -> Option<f64> {
         let behind = self.tokens.len().checked_sub(1).filter(|&count| count > 0)?;
         Some(behind as f64 / self.writing.as_secs_f64())
     }
 }
 
-/// Writes behind a prompt, and shows every token as soon as it is there.
+/// Continues a prompt, and shows every token as soon as it is generated.
 ///
 /// An encoder-decoder reads the prompt in its encoder, and its decoder writes behind the prompt's decoder ids, or
 /// behind its start token.
 ///
 /// **Conventions**: the same seed in `run` writes the same text. With a cache the logits are those of the full
-/// pass up to rounding. The context being full ends the text and is no error. What is cancelled or fails has
-/// been shown up to there.
+/// pass up to rounding. A full context ends the text and is no error. After a cancellation or an error,
+/// the tokens up to then have been shown.
 ///
 /// # Errors
 /// [`Error::Invalid`] naming a setting, or a family that writes no text; as [`Model::hidden`] and
@@ -164,7 +164,7 @@ pub fn generate(
     Ok(Generated { tokens, end, used_cache: writer.has_cache(), reading, writing: start.elapsed() })
 }
 
-/// Leaves nothing to choose but `ids`, each as likely as the others, if there are any.
+/// Leaves only `ids` to choose from, all equally likely, if there are any.
 fn force(logits: &mut [f32], ids: &[u32]) {
     if ids.is_empty() {
         return;
@@ -176,7 +176,7 @@ fn force(logits: &mut [f32], ids: &[u32]) {
 }
 
 impl Settings {
-    /// What must come behind `read` tokens, of which `written` are new.
+    /// The ids that must follow `read` tokens, of which `written` are new.
     fn forced(&self, read: usize, written: usize) -> &[u32] {
         match &self.first {
             Some(first) if read == 1 => std::slice::from_ref(first),

@@ -46,7 +46,7 @@ impl Default for Sampling {
     }
 }
 
-/// A token that may be drawn: heavier before lighter, then smaller ids first.
+/// A token that may be drawn. Order: larger weights first, then smaller ids.
 #[derive(PartialEq)]
 struct Candidate {
     weight: f64,
@@ -130,7 +130,7 @@ impl Sampling {
             }
             left -= probability;
         }
-        // Rounding may leave a remainder behind the last.
+        // Rounding may leave a remainder after the last token.
         Ok(*all.last().expect("at least one token is kept"))
     }
 }

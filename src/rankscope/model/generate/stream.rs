@@ -1,4 +1,4 @@
-//! [`TextStream`]: the text of tokens as they come.
+//! [`TextStream`]: the text of tokens, one token at a time.
 
 use crate::error::Result;
 use crate::model::Tokenizer;
@@ -12,14 +12,14 @@ use crate::model::Tokenizer;
 pub struct TextStream<'a> {
     tokenizer: &'a Tokenizer,
     ids: Vec<u32>,
-    /// From here on tokens are decoded together.
+    /// Tokens from this index on are decoded together.
     start: usize,
-    /// Up to here their text has been returned.
+    /// The text up to this index has been returned.
     said: usize,
 }
 
 impl<'a> TextStream<'a> {
-    /// A stream that goes on behind the tokens of a prompt.
+    /// A stream that continues the tokens of a prompt.
     pub fn after(tokenizer: &'a Tokenizer, prompt: &[u32]) -> Self {
         TextStream { tokenizer, ids: prompt.to_vec(), start: 0, said: prompt.len() }
     }
@@ -37,8 +37,8 @@ impl<'a> TextStream<'a> {
         if new.is_empty() || new.ends_with(char::REPLACEMENT_CHARACTER) {
             return Ok(String::new());
         }
-        // What was just said is enough to go on behind, unless it says nothing where a text begins with it, as a space
-        // that is taken away there.
+        // The text just returned is enough context for the next token, unless it is empty at the beginning of a text,
+        // where decoders remove a space.
         if !self.tokenizer.decode(&self.ids[self.said..])?.is_empty() {
             self.start = self.said;
         }
@@ -60,7 +60,7 @@ impl<'a> TextStream<'a> {
         let same = known.chars().zip(all.chars()).take_while(|(known, now)| known == now);
         let same: usize = same.map(|(_, now)| now.len_utf8()).sum();
         let new = &all[same..];
-        // Bytes that were text without those behind them are one sign each now, and no part of what is new.
+        // Bytes that were text before the next ones came now decode to one replacement character each; that is not new.
         let old =
             new.chars().take(known.len() - same).take_while(|&c| c == char::REPLACEMENT_CHARACTER).count();
         Ok(new.chars().skip(old).collect())

@@ -1,4 +1,4 @@
-//! [`Writer`]: a text in the making, and the logits of its next token.
+//! [`Writer`]: a text that is being generated, and the logits of its next token.
 
 use super::Settings;
 use crate::axis::Axis;
@@ -17,7 +17,7 @@ pub(super) struct Writer<'a> {
     source: Option<&'a [u32]>,
     /// All tokens of the decoder, the prompt's or the start token first.
     ids: Vec<u32>,
-    /// As many of them as the context has room for.
+    /// How many of them fit into the context.
     room: usize,
     cache: Option<KvCache>,
 }
@@ -65,7 +65,7 @@ impl<'a> Writer<'a> {
         has_room
     }
 
-    /// The logits of the token behind the last.
+    /// The logits of the next token.
     pub(super) fn next_logits(&mut self, run: &Run) -> Result<Vec<f32>> {
         // A progress bar over the layers of every token would only flicker.
         let quiet = run.quiet();
@@ -86,7 +86,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// An error if a position would see one that is written later: its keys and values would not stay what they are.
+/// An error if a position would see a later one: its keys and values would change when the text grows.
 fn expect_no_look_ahead(mask: &Mask, prompt: usize, all: usize) -> Result<()> {
     mask.check(all)?;
     match first_look_ahead(mask, prompt, all) {

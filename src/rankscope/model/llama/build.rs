@@ -70,7 +70,7 @@ impl LlamaFields {
         (Axis::FeedForward, self.feed_forward)
     }
 
-    /// The block whose tensors are called `path` and something behind it.
+    /// The block whose tensors' names begin with `path`.
     pub(in crate::model) fn block(&self, builder: &mut Builder<'_>, path: &str) -> Result<Block> {
         let name = |part: &str| format!("{path}.{part}");
         Ok(Block {
@@ -89,7 +89,7 @@ impl LlamaFields {
         })
     }
 
-    /// The attention whose tensors are called `path` and something behind it.
+    /// The attention whose tensors' names begin with `path`.
     pub(in crate::model) fn attention(&self, builder: &mut Builder<'_>, path: &str) -> Result<MultiHead> {
         let LlamaFields { heads, kv_heads, head_size, mechanism, .. } = *self;
         let width = self.width();
@@ -108,7 +108,7 @@ impl LlamaFields {
         })
     }
 
-    /// A decoder of `layers` blocks, whose tensors are called `prefix` and something behind it.
+    /// A decoder of `layers` blocks, whose tensors' names begin with `prefix`.
     pub(in crate::model) fn decoder(
         self,
         builder: &mut Builder<'_>,
@@ -132,7 +132,7 @@ impl LlamaFields {
 
 /// Experts, and how many of them a token visits.
 fn experts(config: &Config) -> Result<(usize, usize)> {
-    /// More than any model has, few enough to name them all in all layers.
+    /// More than any model has, but few enough to name the tensors of all experts in all layers.
     const MOST: usize = 1024;
     let experts = config.size("num_local_experts")?;
     if experts > MOST {
@@ -165,7 +165,7 @@ pub(in crate::model) fn build(
     Transformer::new(trained, fields.decoder(builder, prefix, layers, words, output)?, builder, &[])
 }
 
-/// What the names of the body begin with: nothing in a checkpoint that is a body alone.
+/// How the names of the body begin: without a prefix in a checkpoint of a body alone.
 fn prefix(builder: &Builder<'_>) -> &'static str {
     let has = |prefix: &str, fresh| builder.has(&format!("{prefix}embed_tokens.weight"), fresh);
     match () {
@@ -178,7 +178,7 @@ fn prefix(builder: &Builder<'_>) -> &'static str {
 
 /// The embedding, and the output layer where there is one: stored, or tied, in a model that predicts tokens.
 ///
-/// **Conventions**: `architectures` says what the model is; where it is silent, it predicts tokens. A body whose names
+/// **Conventions**: `architectures` says what the model is; without it, the model predicts tokens. A body whose names
 /// have no prefix has no output layer unless it is stored or tied.
 fn ends(
     config: &Config,
@@ -204,7 +204,7 @@ fn predicts_tokens(config: &Config) -> Result<bool> {
     Ok(config.classes()?.is_empty() || config.is_of_class(&["ForCausalLM"])?)
 }
 
-/// The network whose parts `gate`, `up` and `down` are called what `name` says.
+/// The network whose parts `gate`, `up` and `down` have the names that `name` makes.
 fn network(
     fields: &LlamaFields,
     builder: &mut Builder<'_>,
@@ -219,7 +219,7 @@ fn network(
     })
 }
 
-/// The experts, each in tensors of its own as on the hub, or all in two as `transformers` 5 holds them in memory.
+/// The experts: each in its own tensors, as on the hub, or all in two tensors, as `transformers` 5 holds them.
 fn mixture(
     fields: &LlamaFields,
     (count, visited): (usize, usize),

@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::mask::Mask;
 use crate::model::{Config, OtherMask};
 
-/// What tells a family from LLaMA.
+/// How a family differs from LLaMA.
 pub(in crate::model) struct Dialect {
     /// The family on the registry.
     pub(in crate::model) family: &'static str,
@@ -30,7 +30,7 @@ pub(super) enum Window {
     Never,
     /// As far as `sliding_window` says, in all layers.
     Stated,
-    /// So far in some layers, where `use_sliding_window` says so: those that `layer_types` names, otherwise those from
+    /// The same in some layers, if `use_sliding_window` is true: those that `layer_types` names, otherwise those from
     /// `max_window_layers` on.
     Switched,
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Known, Preset};
 
 /// The sizes in which these models differ.
-struct Sizes {
+struct LlamaSizes {
     width: usize,
     heads: usize,
     kv_heads: usize,
@@ -21,15 +21,15 @@ pub(super) static PRESETS: &[Preset] = &[
     llama2("llama2-7b", || first(4096, [4096, 32, 11_008, 32])),
     llama2("llama2-13b", || first(4096, [5120, 40, 13_824, 40])),
     llama2("llama2-70b", || {
-        let sizes = Sizes { width: 8192, heads: 64, kv_heads: 8, inner: 28_672, layers: 80 };
+        let sizes = LlamaSizes { width: 8192, heads: 64, kv_heads: 8, inner: 28_672, layers: 80 };
         config(sizes, 32_000, 4096, 10_000.0)
     }),
     llama3("llama3-8b", || {
-        let sizes = Sizes { width: 4096, heads: 32, kv_heads: 8, inner: 14_336, layers: 32 };
+        let sizes = LlamaSizes { width: 4096, heads: 32, kv_heads: 8, inner: 14_336, layers: 32 };
         config(sizes, 128_256, 8192, 500_000.0)
     }),
     llama3("llama3-70b", || {
-        let sizes = Sizes { width: 8192, heads: 64, kv_heads: 8, inner: 28_672, layers: 80 };
+        let sizes = LlamaSizes { width: 8192, heads: 64, kv_heads: 8, inner: 28_672, layers: 80 };
         config(sizes, 128_256, 8192, 500_000.0)
     }),
     Preset {
@@ -37,7 +37,7 @@ pub(super) static PRESETS: &[Preset] = &[
         source: "Ben Allal et al. 2025 (arXiv 2502.02737), and the configuration of the released weights",
         stated: "All sizes are those of the released configuration.",
         known: Known::Config(|| {
-            let sizes = Sizes { width: 576, heads: 9, kv_heads: 3, inner: 1536, layers: 30 };
+            let sizes = LlamaSizes { width: 576, heads: 9, kv_heads: 3, inner: 1536, layers: 30 };
             let mut config = config(sizes, 49_152, 8192, 100_000.0);
             config["tie_word_embeddings"] = true.into();
             config
@@ -48,7 +48,7 @@ pub(super) static PRESETS: &[Preset] = &[
         source: "Jiang et al. 2024 (arXiv 2401.04088), table 1",
         stated: "The table states all sizes; that a router has no bias is the released weights' word.",
         known: Known::Config(|| {
-            let sizes = Sizes { width: 4096, heads: 32, kv_heads: 8, inner: 14_336, layers: 32 };
+            let sizes = LlamaSizes { width: 4096, heads: 32, kv_heads: 8, inner: 14_336, layers: 32 };
             let mut config = config(sizes, 32_000, 32_768, 1e6);
             config["model_type"] = "mixtral".into();
             config["num_local_experts"] = 8.into();
@@ -90,11 +90,11 @@ const fn llama3(name: &'static str, config: fn() -> Value) -> Preset {
 
 /// One key/value head a query head, as in all LLaMA 1: C, H, F, L.
 fn first(context: usize, [width, heads, inner, layers]: [usize; 4]) -> Value {
-    config(Sizes { width, heads, kv_heads: heads, inner, layers }, 32_000, context, 10_000.0)
+    config(LlamaSizes { width, heads, kv_heads: heads, inner, layers }, 32_000, context, 10_000.0)
 }
 
-fn config(sizes: Sizes, vocab: usize, context: usize, base: f64) -> Value {
-    let Sizes { width, heads, kv_heads, inner, layers } = sizes;
+fn config(sizes: LlamaSizes, vocab: usize, context: usize, base: f64) -> Value {
+    let LlamaSizes { width, heads, kv_heads, inner, layers } = sizes;
     json!({
         "model_type": "llama", "vocab_size": vocab, "max_position_embeddings": context,
         "hidden_size": width, "intermediate_size": inner, "num_hidden_layers": layers,

@@ -49,13 +49,13 @@ impl Preset {
     pub fn config(&self) -> Result<Config> {
         match &self.known {
             Known::Config(make) => Config::from_value(self.name, make()),
-            Known::Sizes(_) => Err(self.unknown("configuration", "a model of a family that can be built")),
-            Known::Totals { missing, .. } => Err(self.unknown("configuration", missing)),
+            Known::Sizes(_) => Err(self.unknown("a model of a family that can be built")),
+            Known::Totals { missing, .. } => Err(self.unknown(missing)),
         }
     }
 
-    fn unknown(&self, what: &str, expected: &str) -> Error {
-        Error::invalid(format!("{what} of {}", self.name), "not known", expected)
+    fn unknown(&self, expected: &str) -> Error {
+        Error::invalid(format!("configuration of {}", self.name), "not known", expected)
     }
 
     /// The sizes.
@@ -66,11 +66,11 @@ impl Preset {
         match &self.known {
             Known::Config(_) => ModelSizes::of(&self.config()?),
             Known::Sizes(sizes) => Ok(sizes()),
-            Known::Totals { missing, .. } => Err(self.unknown("sizes", missing)),
+            Known::Totals { missing, .. } => Err(self.unknown(missing)),
         }
     }
 
-    /// The parts with their parameters: by formula from the sizes, or as they are told.
+    /// The parts with their parameters: by formula from the sizes, or as they are published.
     ///
     /// # Errors
     /// As [`ModelSizes::of`].

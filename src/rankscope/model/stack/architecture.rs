@@ -27,7 +27,7 @@ pub struct Architecture {
     pub width: usize,
     /// F; `None` for layers of attention alone.
     pub feed_forward: Option<usize>,
-    /// Whether an update is added to what it came from; otherwise it takes its place.
+    /// Whether an update is added to its input (a skip); otherwise it replaces it.
     pub skip: bool,
     /// Where layer norm stands.
     pub norm: NormPlace,

@@ -24,7 +24,7 @@ pub(super) trait Arithmetic {
     /// x + y.
     fn add(&mut self, x: &Self::Hidden, y: &Self::Hidden) -> Result<Self::Hidden>;
 
-    /// Shows an intermediate, and goes on with what comes back.
+    /// Shows an intermediate to the probe; the result takes its place.
     fn visit(&mut self, name: String, value: Self::Hidden) -> Result<Self::Hidden>;
 }
 
@@ -59,7 +59,7 @@ pub(super) fn pass<A: Arithmetic>(
     Ok(x)
 }
 
-/// One update with what stands around it: x ← norm?(x? + update(norm?(x))).
+/// One update with its skip and its norm: x ← norm?(x? + update(norm?(x))).
 fn sublayer<A: Arithmetic>(
     architecture: &Architecture,
     arithmetic: &mut A,

@@ -136,7 +136,7 @@ impl DeviceStack {
     }
 }
 
-/// Keeps the hidden states as they pass.
+/// A probe that keeps the hidden states.
 struct States(Trace);
 
 impl Probe for States {

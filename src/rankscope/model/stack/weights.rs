@@ -3,7 +3,7 @@
 use ndarray::Array2;
 
 use super::Architecture;
-use crate::random::gaussian;
+use crate::random::fan_in;
 
 /// The matrices of one layer, each `[out, in]` as in y = x·Wᵀ.
 #[derive(Clone, Debug)]
@@ -34,9 +34,8 @@ impl LayerWeights {
         let Architecture { heads, head_size, width, feed_forward, .. } = *architecture;
         let all_heads = heads * head_size;
         // Six places a layer, also where there is no feed-forward network.
-        let matrix = |place: u64, out: usize, inner: usize| {
-            gaussian(out, inner, seed, layer as u64 * 6 + place) / (inner as f64).sqrt()
-        };
+        let matrix =
+            |place: u64, out: usize, inner: usize| fan_in(out, inner, seed, layer as u64 * 6 + place);
         LayerWeights {
             query: matrix(0, all_heads, width),
             key: matrix(1, all_heads, width),

@@ -16,7 +16,7 @@ use super::install::cannot_write;
 use crate::error::{Error, Result};
 use crate::run::Run;
 
-/// How often a lock is tried, a child looked at, a download counted.
+/// How often a lock is tried and a download counted.
 pub(super) const TICK: Duration = Duration::from_millis(50);
 
 /// The right to install or remove the model of one name; given back when dropped.
@@ -74,11 +74,11 @@ impl Held {
         self.clear(&self.downloads)
     }
 
-    /// A full disk is not left full: then what was fetched goes too, and the error comes back.
+    /// Returns `error`. If the disk is full, deletes what was fetched, so that it does not stay full.
     pub(super) fn after(&self, error: Error) -> Error {
         let is_full = matches!(&error, Error::Io { error, .. } if is_full(error));
         if is_full {
-            // Should that fail as well, the first error is the one worth showing.
+            // If that fails too, the first error is the one to show.
             let _ = self.forget_downloads();
         }
         error
@@ -96,17 +96,17 @@ impl Drop for Held {
     fn drop(&mut self) {
         // What cannot be deleted now is swept by the next process that holds any model.
         let _ = fs::remove_dir_all(&self.incoming);
-        let _ = fs::remove_dir(&self.downloads); // fails, as it should, where something was kept
+        let _ = fs::remove_dir(&self.downloads); // fails, as it should, if something is kept
     }
 }
 
-/// Whether a write failed for want of room: the disk's, a quota's, or the limit of a process.
+/// Whether a write failed because the disk, a quota or the limit of a process is full.
 pub(super) fn is_full(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
-/// Locks a file, made if need be. While another process has it, says `waiting` through `run`.
+/// Locks a file, and makes it if there is none. Reports `waiting` to `run` while another process holds it.
 pub(super) fn lock(path: &Path, waiting: &str, run: &Run) -> Result<File> {
     let open = File::options().create(true).truncate(false).write(true).open(path);
     let file = open.map_err(|error| cannot_write(path, &error))?;
@@ -125,7 +125,7 @@ fn sweep(incoming: &Path, locks: &Path) {
     for folder in fs::read_dir(incoming).into_iter().flatten().flatten() {
         let Ok(lock) = File::options().write(true).open(locks.join(folder.file_name())) else { continue };
         if lock.try_lock().is_ok() {
-            // Somebody else may be sweeping it too; whatever stays is hidden, and swept another time.
+            // Another process may sweep it too; what stays is hidden, and swept later.
             let _ = fs::remove_dir_all(folder.path());
         }
     }

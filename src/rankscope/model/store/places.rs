@@ -1,4 +1,4 @@
-//! The folders that models are looked for in.
+//! Where models are looked for.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -8,14 +8,15 @@ fn from_env(variable: &str) -> Option<PathBuf> {
     env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
-/// What this tool keeps for the user.
-pub(super) fn data() -> Option<PathBuf> {
-    dirs::data_dir().map(|data| data.join("rankscope"))
+/// Installed models: where the user says, otherwise in the user's data folder, if there is one.
+pub(super) fn installed() -> Option<PathBuf> {
+    from_env("RANKSCOPE_MODELS").or_else(|| dirs::data_dir().map(|data| data.join("rankscope/models")))
 }
 
-/// Installed models, where the user says so.
-pub(super) fn installed() -> Option<PathBuf> {
-    from_env("RANKSCOPE_MODELS")
+/// The Python package index: pip's variable and pip's default.
+pub(super) fn index() -> String {
+    let set = env::var("PIP_INDEX_URL").ok().filter(|url| !url.is_empty());
+    set.unwrap_or_else(|| "https://pypi.org/simple".to_owned())
 }
 
 /// Models that come with the program: in `$RANKSCOPE_ASSETS`, beside the executable, or in the source tree

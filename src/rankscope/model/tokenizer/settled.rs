@@ -1,4 +1,4 @@
-//! When the text of decoded tokens is certain, whatever tokens follow.
+//! When the text of decoded tokens is final, whatever tokens follow.
 
 use serde_json::Value;
 

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::model::Config;
 use crate::model::foreign;
 
-/// The class of tokenizer that a folder means: by its own word, or by its model's family.
+/// The class of tokenizer of a folder: as stated, or the usual one of the model's family.
 pub(super) fn class(
     directory: &Path,
     settings: &Settings,

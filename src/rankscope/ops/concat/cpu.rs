@@ -1,13 +1,14 @@
 //! Joining along one axis; see [`concat`](crate::ops::concat).
 
-use crate::ops::Real;
-
-/// `[outer, a_stretch]` and `[outer, b_stretch]` to `[outer, a_stretch + b_stretch]`.
-pub fn concat<F: Real>(a: &[F], b: &[F], outer: usize, [a_stretch, b_stretch]: [usize; 2]) -> Vec<F> {
-    let mut y = Vec::with_capacity(a.len() + b.len());
+/// `[outer, stretch]` each, of the same `outer`, side by side into `y`.
+pub(super) fn concat(parts: &[&[f32]], outer: usize, y: &mut [f32]) {
+    let mut rest = y;
     for o in 0..outer {
-        y.extend_from_slice(&a[o * a_stretch..(o + 1) * a_stretch]);
-        y.extend_from_slice(&b[o * b_stretch..(o + 1) * b_stretch]);
+        for part in parts {
+            let stretch = part.len() / outer;
+            let (here, behind) = rest.split_at_mut(stretch);
+            here.copy_from_slice(&part[o * stretch..(o + 1) * stretch]);
+            rest = behind;
+        }
     }
-    y
 }

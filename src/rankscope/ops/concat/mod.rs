@@ -4,6 +4,7 @@ pub(crate) mod cpu;
 pub(super) mod gpu;
 
 use crate::axis::{Axis, Shape};
+use crate::buffer::any_values;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
@@ -27,15 +28,34 @@ use crate::tensor::Tensor;
 /// # Ok::<(), rankscope::Error>(())
 /// ```
 pub fn concat(a: &Tensor, b: &Tensor, axis: Axis) -> Result<Tensor> {
-    let shape = joined(a.shape(), b.shape(), axis)?;
-    b.expect_same_device(OP, "b", &a.device())?;
-    let place = shape.axes().iter().position(|&(name, _)| name == axis).expect("checked by joined");
-    let outer: usize = shape.axes()[..place].iter().map(|&(_, size)| size).product();
-    let stretch = |x: &Tensor| x.shape().len() / outer.max(1);
-    match (a.as_slice(), b.as_slice()) {
-        (Some(x), Some(y)) => Ok(Tensor::on_cpu(shape, cpu::concat(x, y, outer, [stretch(a), stretch(b)]))),
-        _ => gpu::concat(a, b, [stretch(a), stretch(a) + stretch(b)], shape),
+    concat_all(&[a, b], axis)
+}
+
+/// All `parts` one behind the other along `axis`, as [`concat`] joins two.
+///
+/// # Errors
+/// As [`concat`], and [`Error::Invalid`] if there are none.
+pub fn concat_all(parts: &[&Tensor], axis: Axis) -> Result<Tensor> {
+    let [first, others @ ..] = parts else {
+        return Err(Error::invalid("number of tensors to join", 0, "at least 1"));
+    };
+    let mut shape = first.shape().clone();
+    for other in others {
+        shape = joined(&shape, other.shape(), axis)?;
+        other.expect_same_device(OP, "b", &first.device())?;
     }
+    let outer = shape.axes().iter().take_while(|&&(name, _)| name != axis);
+    let outer: usize = outer.map(|&(_, size)| size).product();
+    let stretch = |x: &Tensor| x.shape().len() / outer.max(1);
+    if let Some(parts) = parts.iter().map(|part| part.as_slice()).collect::<Option<Vec<_>>>() {
+        let mut y = any_values(shape.len());
+        cpu::concat(&parts, outer, &mut y);
+        return Ok(Tensor::on_cpu(shape, y));
+    }
+    others.iter().try_fold((*first).clone(), |a, b| {
+        let shape = joined(a.shape(), b.shape(), axis)?;
+        gpu::concat(&a, b, [stretch(&a), stretch(&a) + stretch(b)], shape)
+    })
 }
 
 const OP: &str = "concat";

@@ -1,29 +1,45 @@
 //! Sums, products and factors, element by element, in place.
 
-use crate::ops::{Real, for_each_row};
+use crate::ops::Real;
+use crate::ops::blocks::{ADDITION, for_each_block};
+use crate::ops::vectorised::vectorised;
 
 /// x += y.
 pub fn add<F: Real>(x: &mut [F], y: &[F]) {
-    for (x, &y) in x.iter_mut().zip(y) {
-        *x = *x + y;
+    for_each_block(x, 1, ADDITION, |first, x| add_block(x, &y[first..first + x.len()]));
+}
+
+vectorised! {
+    pub(super) fn add_block[F: Real](x: &mut [F], y: &[F]) {
+        for (x, &y) in x.iter_mut().zip(y) {
+            *x = *x + y;
+        }
     }
 }
 
-/// x *= y.
-pub fn multiply<F: Real>(x: &mut [F], y: &[F]) {
-    for (x, &y) in x.iter_mut().zip(y) {
-        *x = *x * y;
+vectorised! {
+    pub(super) fn multiply_block[F: Real](x: &mut [F], y: &[F]) {
+        for (x, &y) in x.iter_mut().zip(y) {
+            *x = *x * y;
+        }
     }
 }
 
-/// Every row of C = `bias.len()` values += bias.
-pub fn add_bias<F: Real>(x: &mut [F], bias: &[F]) {
-    for_each_row(x, bias.len(), |_, row| add(row, bias));
+vectorised! {
+    /// Every row of C = `bias.len()` values += bias.
+    pub(super) fn bias_block[F: Real](x: &mut [F], bias: &[F]) {
+        for row in x.chunks_exact_mut(bias.len()) {
+            for (x, &bias) in row.iter_mut().zip(bias) {
+                *x = *x + bias;
+            }
+        }
+    }
 }
 
-/// x *= factor.
-pub fn scale<F: Real>(x: &mut [F], factor: F) {
-    for x in x {
-        *x = *x * factor;
+vectorised! {
+    pub(super) fn scale_block[F: Real](x: &mut [F], factor: F) {
+        for x in x {
+            *x = *x * factor;
+        }
     }
 }

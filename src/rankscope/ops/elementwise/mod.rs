@@ -4,6 +4,7 @@ pub(crate) mod cpu;
 pub(super) mod gpu;
 
 use crate::error::{Error, Result};
+use crate::ops::blocks::{ADDITION, rewrite};
 use crate::tensor::Tensor;
 
 use gpu::Pairwise;
@@ -14,8 +15,8 @@ use gpu::Pairwise;
 ///
 /// # Errors
 /// [`Error::Axes`] if the shapes differ, [`Error::Placement`] if the devices differ.
-pub fn add(x: &Tensor, y: &Tensor) -> Result<Tensor> {
-    pairwise("add", x, y, Pairwise::Add)
+pub fn add(x: impl Into<Tensor>, y: impl Into<Tensor>) -> Result<Tensor> {
+    pairwise("add", x.into(), y.into(), Pairwise::Add)
 }
 
 /// x · y, element by element: a gate.
@@ -24,25 +25,24 @@ pub fn add(x: &Tensor, y: &Tensor) -> Result<Tensor> {
 ///
 /// # Errors
 /// [`Error::Axes`] if the shapes differ, [`Error::Placement`] if the devices differ.
-pub fn multiply(x: &Tensor, y: &Tensor) -> Result<Tensor> {
-    pairwise("multiply", x, y, Pairwise::Multiply)
+pub fn multiply(x: impl Into<Tensor>, y: impl Into<Tensor>) -> Result<Tensor> {
+    pairwise("multiply", x.into(), y.into(), Pairwise::Multiply)
 }
 
-fn pairwise(op: &'static str, x: &Tensor, y: &Tensor, how: Pairwise) -> Result<Tensor> {
+fn pairwise(op: &'static str, x: Tensor, y: Tensor, how: Pairwise) -> Result<Tensor> {
     if x.shape() != y.shape() {
         let (expected, got) = (x.shape().to_string(), y.shape().to_string());
         return Err(Error::Axes { op, argument: "y", expected, got });
     }
     y.expect_same_device(op, "y", &x.device())?;
-    let (Some(values), Some(others)) = (x.as_slice(), y.as_slice()) else {
-        return gpu::pairwise(x, y, how);
+    // The order makes no difference, so the one that nobody else holds becomes the result.
+    let (x, y) = if x.is_shared() { (y, x) } else { (x, y) };
+    let Some(others) = y.as_slice() else { return gpu::pairwise(&x, &y, how) };
+    let block = match how {
+        Pairwise::Add => cpu::add_block,
+        Pairwise::Multiply => cpu::multiply_block,
     };
-    let mut result = values.to_vec();
-    match how {
-        Pairwise::Add => cpu::add(&mut result, others),
-        Pairwise::Multiply => cpu::multiply(&mut result, others),
-    }
-    Ok(Tensor::on_cpu(x.shape().clone(), result))
+    Ok(rewrite(x, 1, ADDITION, |first, x| block(x, &others[first..first + x.len()])))
 }
 
 /// x + bias, with the bias repeated over all outer axes.
@@ -59,14 +59,13 @@ fn pairwise(op: &'static str, x: &Tensor, y: &Tensor, how: Pairwise) -> Result<T
 /// assert_eq!(add_bias(&x, &bias)?.to_vec()?, [11., 22., 13., 24.]);
 /// # Ok::<(), rankscope::Error>(())
 /// ```
-pub fn add_bias(x: &Tensor, bias: &Tensor) -> Result<Tensor> {
-    super::expect_innermost("add_bias", "bias", x, bias)?;
-    let (Some(values), Some(bias_values)) = (x.as_slice(), bias.as_slice()) else {
-        return gpu::add_bias(x, bias);
-    };
-    let mut result = values.to_vec();
-    cpu::add_bias(&mut result, bias_values);
-    Ok(Tensor::on_cpu(x.shape().clone(), result))
+pub fn add_bias(x: impl Into<Tensor>, bias: &Tensor) -> Result<Tensor> {
+    let x = x.into();
+    let width = super::expect_innermost("add_bias", "bias", &x, bias)?;
+    match bias.as_slice() {
+        Some(bias) => Ok(rewrite(x, width, ADDITION, |_, x| cpu::bias_block(x, bias))),
+        None => gpu::add_bias(&x, bias),
+    }
 }
 
 /// factor · x.
@@ -75,13 +74,10 @@ pub fn add_bias(x: &Tensor, bias: &Tensor) -> Result<Tensor> {
 ///
 /// # Errors
 /// [`Error::Gpu`] if the GPU fails.
-pub fn scale(x: &Tensor, factor: f32) -> Result<Tensor> {
+pub fn scale(x: impl Into<Tensor>, factor: f32) -> Result<Tensor> {
+    let x = x.into();
     match x.as_slice() {
-        Some(values) => {
-            let mut result = values.to_vec();
-            cpu::scale(&mut result, factor);
-            Ok(Tensor::on_cpu(x.shape().clone(), result))
-        }
-        None => gpu::scale(x, factor),
+        Some(_) => Ok(rewrite(x, 1, ADDITION, |_, x| cpu::scale_block(x, factor))),
+        None => gpu::scale(&x, factor),
     }
 }

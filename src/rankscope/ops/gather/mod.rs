@@ -2,8 +2,12 @@
 
 pub(super) mod gpu;
 
+use std::borrow::Cow;
+
 use crate::axis::{Axis, Shape};
+use crate::buffer::any_values;
 use crate::error::{Error, Result};
+use crate::ops::blocks::{ADDITION, for_each_block};
 use crate::tensor::Tensor;
 use crate::weight::{Dtype, Weight};
 
@@ -37,9 +41,8 @@ pub fn gather(table: &Weight, ids: &[u32], batch: usize) -> Result<Tensor> {
     if let Some(buffer) = table.gpu_buffer() {
         return gpu::gather(gpu::Table { buffer, dtype: table.dtype(), entries, width }, ids, shape);
     }
-    let rows = ids.iter().map(|&id| id as usize * width..(id as usize + 1) * width);
-    let values = rows.flat_map(|row| table.widen(row).expect("a table on the CPU").into_owned()).collect();
-    Ok(Tensor::on_cpu(shape, values))
+    let row = |id: usize| table.widen(id * width..(id + 1) * width).expect("a table on the CPU");
+    Ok(Tensor::on_cpu(shape, rows(ids, width, row)))
 }
 
 /// Rows of an activation: y\[i\] = x\[rows\[i\]\], with all axes of x but the innermost counted as one.
@@ -70,6 +73,17 @@ pub fn gather_rows(x: &Tensor, rows: &[u32]) -> Result<Tensor> {
         return gpu::gather(gpu::Table { buffer, dtype: Dtype::F32, entries, width }, rows, shape);
     }
     let values = x.as_slice().expect("x is on the CPU where it has no buffer");
-    let row = |&row: &u32| &values[row as usize * width..(row as usize + 1) * width];
-    Ok(Tensor::on_cpu(shape, rows.iter().flat_map(row).copied().collect()))
+    let row = |row: usize| Cow::Borrowed(&values[row * width..(row + 1) * width]);
+    Ok(Tensor::on_cpu(shape, self::rows(rows, width, row)))
+}
+
+/// The rows that `row` has at each of `ids`, one behind the other.
+fn rows<'a>(ids: &[u32], width: usize, row: impl Fn(usize) -> Cow<'a, [f32]> + Sync) -> Vec<f32> {
+    let mut y = any_values(ids.len() * width);
+    for_each_block(&mut y, width, ADDITION, |first, rows| {
+        for (&id, y) in ids[first..].iter().zip(rows.chunks_exact_mut(width)) {
+            y.copy_from_slice(&row(id as usize));
+        }
+    });
+    y
 }

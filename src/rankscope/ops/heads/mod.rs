@@ -4,6 +4,7 @@ pub(crate) mod cpu;
 pub(super) mod gpu;
 
 use crate::axis::{Axis, Shape};
+use crate::buffer::any_values;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
@@ -35,7 +36,11 @@ pub fn split_heads(x: &Tensor, heads: usize) -> Result<Tensor> {
     let shape =
         Shape::new([(Axis::Batch, batch), (axis, heads), (Axis::Query, queries), (Axis::HeadSize, size)]);
     match x.as_slice() {
-        Some(values) => Ok(Tensor::on_cpu(shape, cpu::split_heads(values, [batch, heads, queries, size]))),
+        Some(values) => {
+            let mut y = any_values(values.len());
+            cpu::swap_middle(values, [batch, queries, heads, size], &mut y);
+            Ok(Tensor::on_cpu(shape, y))
+        }
         None => gpu::permute(x, [batch, queries, heads, size], shape),
     }
 }
@@ -51,7 +56,11 @@ pub fn merge_heads(x: &Tensor) -> Result<Tensor> {
     let [batch, heads, queries, size] = x.shape().expect("merge_heads", "x", axes)?;
     let shape = Shape::new([(Axis::Batch, batch), (Axis::Query, queries), (Axis::HeadWidth, heads * size)]);
     match x.as_slice() {
-        Some(values) => Ok(Tensor::on_cpu(shape, cpu::merge_heads(values, [batch, heads, queries, size]))),
+        Some(values) => {
+            let mut y = any_values(values.len());
+            cpu::swap_middle(values, [batch, heads, queries, size], &mut y);
+            Ok(Tensor::on_cpu(shape, y))
+        }
         None => gpu::permute(x, [batch, heads, queries, size], shape),
     }
 }

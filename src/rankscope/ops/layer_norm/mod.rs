@@ -4,6 +4,7 @@ pub(crate) mod cpu;
 pub(super) mod gpu;
 
 use crate::error::Result;
+use crate::ops::blocks::{NORM, rewrite};
 use crate::tensor::Tensor;
 
 /// Layer normalisation over the innermost axis.
@@ -28,15 +29,14 @@ use crate::tensor::Tensor;
 /// assert_eq!(layer_norm(&x, &gain, &bias, 0.0)?.to_vec()?, [-1., 7.]); // mean 5, deviation 2
 /// # Ok::<(), rankscope::Error>(())
 /// ```
-pub fn layer_norm(x: &Tensor, gain: &Tensor, bias: &Tensor, epsilon: f32) -> Result<Tensor> {
-    super::expect_innermost("layer_norm", "gain", x, gain)?;
-    super::expect_innermost("layer_norm", "bias", x, bias)?;
-    let (Some(values), Some(gain_values), Some(bias_values)) =
-        (x.as_slice(), gain.as_slice(), bias.as_slice())
-    else {
-        return gpu::layer_norm(x, gain, bias, epsilon);
-    };
-    let mut y = values.to_vec();
-    cpu::layer_norm(&mut y, gain_values, bias_values, epsilon);
-    Ok(Tensor::on_cpu(x.shape().clone(), y))
+pub fn layer_norm(x: impl Into<Tensor>, gain: &Tensor, bias: &Tensor, epsilon: f32) -> Result<Tensor> {
+    let x = x.into();
+    let width = super::expect_innermost("layer_norm", "gain", &x, gain)?;
+    super::expect_innermost("layer_norm", "bias", &x, bias)?;
+    match (gain.as_slice(), bias.as_slice()) {
+        (Some(gain), Some(bias)) => {
+            Ok(rewrite(x, width, NORM, |_, rows| cpu::normalise(rows, gain, bias, epsilon)))
+        }
+        _ => gpu::layer_norm(&x, gain, bias, epsilon),
+    }
 }

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::mask::{Padding, Reach};
 use crate::ops::Real;
 use crate::ops::online_attention::Sizes;
+use crate::ops::vectorised::vectorised;
 use crate::run::Run;
 
 /// Who sees whom in one call.
@@ -43,6 +44,7 @@ impl<F: Real> LinearSums<F> {
     }
 
     /// Adds the key with features `key` `[D]` and value `value` `[D]`.
+    #[inline(always)]
     pub fn push(&mut self, key: &[F], value: &[F]) {
         for (row, &feature) in self.values.chunks_mut(self.size + 1).zip(key) {
             for (sum, &value) in row.iter_mut().zip(value) {
@@ -53,6 +55,7 @@ impl<F: Real> LinearSums<F> {
     }
 
     /// The context `[D]` of the query with features `query` `[D]`; 0 where it is like no key.
+    #[inline(always)]
     pub fn context(&self, query: &[F], context: &mut [F]) {
         context.fill(F::zero());
         let mut total = F::zero();
@@ -100,36 +103,40 @@ pub fn linear_attention<F: Real>(
     Ok(context)
 }
 
-/// Walks over the queries in the order in which their keys become more, and adds these on the way.
-fn one_head<F: Real>(
-    [q, k, v]: [&[F]; 3],
-    sizes: &Sizes,
-    visible: &Reachable<'_>,
-    (sequence, head): (usize, usize),
-    context: &mut [F],
-    run: &Run,
-) -> Result<()> {
-    let Sizes { queries, keys, head_size, .. } = *sizes;
-    let row = |at: usize| at * head_size..(at + 1) * head_size;
-    let reach = visible.reach[head];
-    let mut sums = LinearSums::new(head_size);
-    let mut seen = match reach {
-        Reach::UpTo(_) => 0..0,
-        Reach::From => keys..keys,
-    };
-    for step in 0..queries {
-        run.check()?;
-        let query = if reach == Reach::From { queries - 1 - step } else { step };
-        let sees = reach.range(visible.first_query + query, keys);
-        for key in (sees.start..seen.start).chain(seen.end..sees.end) {
-            if visible.padding.is_none_or(|padding| padding.is_real(sequence, key)) {
-                sums.push(&k[row(key)], &v[row(key)]);
+vectorised! {
+    /// Walks over the queries in the order in which their keys become more, and adds these on the way. `inputs` are q, k
+    /// and v, `place` is the sequence and the head.
+    fn one_head[F: Real](
+        inputs: [&[F]; 3],
+        sizes: &Sizes,
+        visible: &Reachable<'_>,
+        place: (usize, usize),
+        context: &mut [F],
+        run: &Run,
+    ) -> Result<()> {
+        let ([q, k, v], (sequence, head)) = (inputs, place);
+        let Sizes { queries, keys, head_size, .. } = *sizes;
+        let row = |at: usize| at * head_size..(at + 1) * head_size;
+        let reach = visible.reach[head];
+        let mut sums = LinearSums::new(head_size);
+        let mut seen = match reach {
+            Reach::UpTo(_) => 0..0,
+            Reach::From => keys..keys,
+        };
+        for step in 0..queries {
+            run.check()?;
+            let query = if reach == Reach::From { queries - 1 - step } else { step };
+            let sees = reach.range(visible.first_query + query, keys);
+            for key in (sees.start..seen.start).chain(seen.end..sees.end) {
+                if visible.padding.is_none_or(|padding| padding.is_real(sequence, key)) {
+                    sums.push(&k[row(key)], &v[row(key)]);
+                }
             }
+            seen = sees;
+            sums.context(&q[row(query)], &mut context[row(query)]);
         }
-        seen = sees;
-        sums.context(&q[row(query)], &mut context[row(query)]);
+        Ok(())
     }
-    Ok(())
 }
 
 /// Context `[B, H, T, D]` of T more tokens, which `sums` `[B, G, D, D + 1]` then hold too; see

@@ -302,7 +302,7 @@ fn rules(near: &GpuBuffer, visible: &Reachable<'_>) -> Result<(GpuBuffer, GpuBuf
     };
     let reach: Vec<u32> = visible.reach.iter().map(word).collect();
     let padding = visible.padding.map_or_else(|| vec![0], |padding| padding.words());
-    let upload = |label, words: &[u32]| near.gpu().upload(label, bytemuck::cast_slice(words));
+    let upload = |label, words: &[u32]| near.gpu().constant(label, bytemuck::cast_slice(words));
     Ok((upload("reach", &reach)?, upload("padding", &padding)?))
 }
 

@@ -1,7 +1,10 @@
 //! Rows divided by their sums, in place.
 
 use crate::mask::Allowed;
-use crate::ops::{Real, for_each_row};
+use crate::ops::Real;
+use crate::ops::blocks::{NORM, for_each_block};
+use crate::ops::softmax::cpu::hide_weights;
+use crate::ops::vectorised::vectorised;
 
 /// Turns scores `[B, H, T, S]` into weights in place; see
 /// [`masked_normalise`](crate::ops::masked_normalise).
@@ -9,28 +12,39 @@ use crate::ops::{Real, for_each_row};
 /// # Panics
 /// If `values` is not B·H·T·S long or the mask has other sizes.
 pub fn masked_normalise<F: Real>(values: &mut [F], [_, heads, queries, keys]: [usize; 4], allowed: &Allowed) {
-    for_each_row(values, keys, |row, values| {
-        let (matrix, query) = (row / queries, row % queries);
-        normalise_row(values, allowed.row(matrix / heads, matrix % heads, query));
+    for_each_block(values, keys, NORM, |first, rows| {
+        normalise_rows(rows, first, [heads, queries, keys], allowed)
     });
 }
 
-fn normalise_row<F: Real>(values: &mut [F], row: &[u32]) {
-    let is_allowed = |key: usize| row[key / 32] >> (key % 32) & 1 == 1;
-    let mut sum = F::zero();
-    for (key, value) in values.iter_mut().enumerate() {
-        if !is_allowed(key) {
-            *value = F::zero();
+vectorised! {
+    /// Rows from the `first` one on, of H · T in a sequence.
+    pub(super) fn normalise_rows[F: Real](
+        rows: &mut [F],
+        first: usize,
+        sizes: [usize; 3],
+        allowed: &Allowed,
+    ) {
+        let [heads, queries, keys] = sizes;
+        for (row, values) in (first..).zip(rows.chunks_exact_mut(keys)) {
+            let (matrix, query) = (row / queries, row % queries);
+            normalise_row(values, allowed.row(matrix / heads, matrix % heads, query));
         }
-        sum = sum + *value;
     }
+}
+
+#[inline(always)]
+fn normalise_row<F: Real>(values: &mut [F], row: &[u32]) {
+    hide_weights(values, row.iter().copied());
+    let sum = values.iter().fold(F::zero(), |sum, &value| sum + value);
     if sum == F::zero() {
         return; // Nothing to attend to, or nobody alike: the row is 0, as all its scores are.
     }
-    for (key, value) in values.iter_mut().enumerate() {
+    for value in values.iter_mut() {
+        *value = *value / sum;
+    }
+    if sum.is_nan() {
         // A masked weight is 0 even in a row that holds a NaN.
-        if is_allowed(key) {
-            *value = *value / sum;
-        }
+        hide_weights(values, row.iter().copied());
     }
 }

@@ -5,6 +5,7 @@ pub(super) mod gpu;
 
 use crate::error::Result;
 use crate::mask::Allowed;
+use crate::ops::blocks::{NORM, rewrite};
 use crate::ops::softmax::expect_fitting;
 use crate::tensor::Tensor;
 
@@ -30,14 +31,14 @@ use crate::tensor::Tensor;
 /// assert_eq!(masked_normalise(&scores, &causal)?.to_vec()?, [1., 0., 0.25, 0.75]);
 /// # Ok::<(), rankscope::Error>(())
 /// ```
-pub fn masked_normalise(scores: &Tensor, allowed: &Allowed) -> Result<Tensor> {
-    let sizes = expect_fitting("masked_normalise", scores, allowed)?;
+pub fn masked_normalise(scores: impl Into<Tensor>, allowed: &Allowed) -> Result<Tensor> {
+    let scores = scores.into();
+    let sizes = expect_fitting("masked_normalise", &scores, allowed)?;
+    let [_, heads, queries, keys] = sizes;
     match scores.as_slice() {
-        Some(values) => {
-            let mut weights = values.to_vec();
-            cpu::masked_normalise(&mut weights, sizes, allowed);
-            Ok(Tensor::on_cpu(scores.shape().clone(), weights))
-        }
-        None => gpu::masked_normalise(scores, sizes, allowed),
+        Some(_) => Ok(rewrite(scores, keys, NORM, |first, rows| {
+            cpu::normalise_rows(rows, first, [heads, queries, keys], allowed);
+        })),
+        None => gpu::masked_normalise(&scores, sizes, allowed),
     }
 }

@@ -1,12 +1,13 @@
-//! Matrix products through ndarray, which calls BLAS for f32 and f64.
+//! Matrix products through ndarray, which calls BLAS for f32 and f64: panel by panel, a panel to a task.
 
 use ndarray::linalg::general_mat_mul;
-use ndarray::{ArrayView2, ArrayViewMut2};
-use rayon::prelude::*;
+use ndarray::{ArrayView2, ArrayViewMut2, Axis, Slice};
 
 use super::few_rows;
 use crate::blas;
+use crate::buffer::{Buffer, any_values};
 use crate::ops::Real;
+use crate::ops::blocks::share;
 use crate::weight::{Dtype, Weight};
 
 /// The sizes of a batched product; all operands dense and row-major.
@@ -31,6 +32,12 @@ pub struct Product {
     pub transpose_b: bool,
 }
 
+/// Multiply-adds of a panel, about 20 µs of them: what is smaller is not worth handing to another thread.
+const PANEL_WORK: usize = 1024 * 1024;
+/// Rows or columns of a panel where there are enough for all threads: each panel has BLAS copy the whole other operand,
+/// which takes half as long as a product of 32 columns, and a sixteenth of one of 256.
+const PANEL_WIDTH: usize = 256;
+
 /// c\[i\] = factor · a\[i\] · b\[⌊i / group⌋\] for every matrix i of the batch.
 ///
 /// # Panics
@@ -40,19 +47,45 @@ pub fn matmul<F: Real>(product: &Product, factor: F, a: &[F], b: &[F], c: &mut [
     if batch * m * n == 0 {
         return;
     }
-    let one = |(i, c): (usize, &mut [F])| {
+    if k == 0 {
+        return c.fill(F::zero());
+    }
+    let (axis, longer) = if n > m { (Axis(1), n) } else { (Axis(0), m) };
+    let threads = rayon::current_num_threads();
+    let tasks = (batch * m * n * k / PANEL_WORK).clamp(1, 4 * threads);
+    let parts = tasks.div_ceil(batch).min(threads.max(longer / PANEL_WIDTH));
+    let width = longer.div_ceil(parts).next_multiple_of(8);
+    let one = |(i, first, mut c): (usize, usize, ArrayViewMut2<'_, F>)| {
         let a = stored(&a[i * m * k..(i + 1) * m * k], m, k, product.transpose_a);
         let j = i / group;
         let b = stored(&b[j * k * n..(j + 1) * k * n], k, n, product.transpose_b);
-        let mut c = ArrayViewMut2::from_shape((m, n), c).expect("m x n");
-        general_mat_mul(factor, &a, &b, F::zero(), &mut c);
+        let part = Slice::from(first..first + c.len_of(axis));
+        match axis {
+            Axis(0) => general_mat_mul(factor, &a.slice_axis(axis, part), &b, F::zero(), &mut c),
+            _ => general_mat_mul(factor, &a, &b.slice_axis(axis, part), F::zero(), &mut c),
+        }
     };
-    if batch == 1 {
-        one((0, c));
-    } else {
-        // Many small products: one to a thread, and BLAS keeps to that thread.
-        blas::single_threaded(|| c.par_chunks_mut(m * n).enumerate().for_each(one));
+    let panels = c.chunks_mut(m * n).take(batch).enumerate().flat_map(|(i, c)| {
+        let c = ArrayViewMut2::from_shape((m, n), c).expect("m x n");
+        panels(c, axis, width).into_iter().map(move |(first, c)| (i, first, c))
+    });
+    blas::single_threaded(|| match tasks {
+        1 => panels.for_each(one),
+        _ => share(panels.collect::<Vec<_>>().into_iter(), one),
+    });
+}
+
+/// A matrix cut across `axis` into panels of `width` rows or columns, each with the number of its first.
+fn panels<F>(mut c: ArrayViewMut2<'_, F>, axis: Axis, width: usize) -> Vec<(usize, ArrayViewMut2<'_, F>)> {
+    let mut panels = Vec::new();
+    let mut first = 0;
+    while c.len_of(axis) > width {
+        let (panel, rest) = c.split_at(axis, width);
+        panels.push((first, panel));
+        (c, first) = (rest, first + width);
     }
+    panels.push((first, c));
+    panels
 }
 
 /// A rows × columns view of values that are stored that way or transposed.
@@ -71,15 +104,16 @@ const PANEL: usize = 64;
 /// there are few rows.
 pub(super) fn linear(x: &[f32], rows: usize, w: &Weight) -> Vec<f32> {
     let [out, inner] = w.shape().sizes()[..] else { unreachable!("the caller checked [out, in]") };
-    let mut y = vec![0.0; rows * out];
+    let mut y = any_values(rows * out);
     if rows * out == 0 {
         return y;
     }
     if rows <= few_rows::MOST_ROWS && inner > 0 {
         let bytes = w.bytes().expect("a weight on the CPU");
-        return few_rows::linear(x, rows, bytes, w.dtype(), out);
+        few_rows::linear(x, rows, bytes, w.dtype(), &mut y);
+        return y;
     }
-    if w.dtype() == Dtype::F32 {
+    if w.dtype() == Dtype::F32 || inner == 0 {
         let w = w.widen(0..out * inner).expect("a weight on the CPU");
         let product =
             Product { batch: 1, group: 1, m: rows, n: out, k: inner, transpose_a: false, transpose_b: true };
@@ -87,13 +121,14 @@ pub(super) fn linear(x: &[f32], rows: usize, w: &Weight) -> Vec<f32> {
         return y;
     }
     let x = stored(x, rows, inner, false);
-    let mut y_view = ArrayViewMut2::from_shape((rows, out), &mut y[..]).expect("rows x out");
-    let panels: Vec<_> = y_view.axis_chunks_iter_mut(ndarray::Axis(1), PANEL).enumerate().collect();
+    let y_view = ArrayViewMut2::from_shape((rows, out), &mut y[..]).expect("rows x out");
+    let panels = panels(y_view, Axis(1), PANEL);
     blas::single_threaded(|| {
-        panels.into_par_iter().for_each(|(panel, mut y)| {
-            let (first, width) = (panel * PANEL, y.ncols());
-            let w = w.widen(first * inner..(first + width) * inner).expect("a weight on the CPU");
-            general_mat_mul(1.0, &x, &stored(&w, inner, width, true), 0.0, &mut y);
+        share(panels.into_iter(), |(first, mut y)| {
+            let width = y.ncols();
+            let mut wide = Buffer::new(any_values(width * inner));
+            w.widen_into(first * inner..(first + width) * inner, &mut wide).expect("a weight on the CPU");
+            general_mat_mul(1.0, &x, &stored(&wide, inner, width, true), 0.0, &mut y);
         });
     });
     y

@@ -3,8 +3,8 @@
 //! halves the traffic.
 
 use half::{bf16, f16};
-use rayon::prelude::*;
 
+use crate::ops::blocks::share;
 use crate::weight::Dtype;
 
 /// Up to so many rows this is faster than widening panels of the weight for a matrix product.
@@ -13,26 +13,39 @@ pub(super) const MOST_ROWS: usize = 4;
 /// Bytes of weights that are worth a task of their own.
 const TASK_BYTES: usize = 64 * 1024;
 
-/// y = x·Wᵀ for `rows` rows of x; `w` holds `out` rows of as many numbers of `dtype` as a row of x.
-pub(super) fn linear(x: &[f32], rows: usize, w: &[u8], dtype: Dtype, out: usize) -> Vec<f32> {
+/// y = x·Wᵀ for `rows` rows of x; `w` holds as many rows of numbers of `dtype` as a row of y has.
+pub(super) fn linear(x: &[f32], rows: usize, w: &[u8], dtype: Dtype, y: &mut [f32]) {
     let inner = x.len() / rows;
     let row_bytes = inner * dtype.size_bytes();
     let dot = kernel(dtype);
-    let mut turned = vec![0.0; out * rows]; // [out, T]
     let per_task = (TASK_BYTES / row_bytes.max(1)).max(1);
-    turned.par_chunks_mut(per_task * rows).enumerate().for_each(|(task, y)| {
-        for (feature, y) in y.chunks_mut(rows).enumerate() {
-            let first = (task * per_task + feature) * row_bytes;
-            let w = &w[first..first + row_bytes];
+    // Features from the `first` one on, `[out, T]`.
+    let some = |first: usize, y: &mut [f32]| {
+        for (feature, y) in (first..).zip(y.chunks_mut(rows)) {
+            let w = &w[feature * row_bytes..(feature + 1) * row_bytes];
             for (y, x) in y.iter_mut().zip(x.chunks_exact(inner.max(1))) {
                 *y = dot(x, w);
             }
         }
-    });
+    };
+    let all = |y: &mut [f32]| match y.len() <= per_task * rows {
+        true => some(0, y),
+        false => {
+            let tasks = y.chunks_mut(per_task * rows).enumerate();
+            share(tasks, |(task, y)| some(task * per_task, y));
+        }
+    };
     if rows == 1 {
-        return turned;
+        return all(y);
     }
-    (0..rows).flat_map(|row| turned.iter().skip(row).step_by(rows).copied()).collect() // [T, out]
+    let mut turned = vec![0.0; y.len()]; // [out, T]
+    all(&mut turned);
+    let out = y.len() / rows;
+    for (row, y) in y.chunks_mut(out.max(1)).enumerate() {
+        for (y, of_feature) in y.iter_mut().zip(turned.chunks_exact(rows)) {
+            *y = of_feature[row]; // [T, out]
+        }
+    }
 }
 
 /// Σ xᵢ·wᵢ for as many numbers of a dtype as x has.
@@ -199,7 +212,8 @@ mod tests {
             let x = values(rows * inner, 1);
             for dtype in DTYPES {
                 let w = weight(dtype, out, inner);
-                let got = linear(&x, rows, w.bytes().unwrap(), dtype, out);
+                let mut got = vec![f32::NAN; rows * out];
+                linear(&x, rows, w.bytes().unwrap(), dtype, &mut got);
                 let expected = by_definition(&x, rows, &w, out);
                 assert_eq!(got.len(), expected.len());
                 for (got, expected) in got.iter().zip(&expected) {
@@ -237,6 +251,6 @@ mod tests {
     #[test]
     fn nothing_times_something_is_nothing() {
         let w = weight(Dtype::F16, 0, 5);
-        assert!(linear(&values(5, 1), 1, w.bytes().unwrap(), Dtype::F16, 0).is_empty());
+        linear(&values(5, 1), 1, w.bytes().unwrap(), Dtype::F16, &mut []);
     }
 }

@@ -5,6 +5,7 @@ mod few_rows;
 pub(super) mod gpu;
 
 use crate::axis::{Axis, Shape};
+use crate::buffer::any_values;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 use crate::weight::Weight;
@@ -39,7 +40,7 @@ pub fn matmul(a: &Tensor, b: &Tensor, over: Axis, factor: f32) -> Result<Tensor>
     b.expect_same_device("matmul", "b", &a.device())?;
     super::work::of_activations(product.batch * product.m * product.n * product.k);
     if let (Some(a), Some(b)) = (a.as_slice(), b.as_slice()) {
-        let mut c = vec![0.0; shape.len()];
+        let mut c = any_values(shape.len());
         cpu::matmul(&product, factor, a, b, &mut c);
         return Ok(Tensor::on_cpu(shape, c));
     }

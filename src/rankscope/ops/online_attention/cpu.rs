@@ -10,14 +10,17 @@ use super::Sizes;
 use crate::blas;
 use crate::error::Result;
 use crate::mask::{Mask, Padding, Tile};
-use crate::ops::real::{self, Real, sum_of};
-use crate::ops::softmax::cpu::hide;
+use crate::ops::real::{self, Real};
+use crate::ops::softmax::cpu::hide_scores;
+use crate::ops::vectorised::vectorised;
 use crate::run::Run;
 
 /// Queries in a tile.
 const QUERIES: usize = 64;
 /// Keys in a tile: with D = 64, a tile of scores, keys and values fits a core's second-level cache.
 const KEYS: usize = 256;
+/// Keys by which a tile is shortened.
+const STRIP: usize = 64;
 
 /// Who sees whom in one call.
 pub struct Visible<'a> {
@@ -38,19 +41,15 @@ impl Visible<'_> {
         if tile == Tile::Full && !self.padding.is_none_or(all_real) { Tile::Mixed } else { tile }
     }
 
-    /// Mask bits of a query for `keys`, 32 to a word.
-    fn words(
-        &self,
-        sequence: usize,
-        head: usize,
-        query: usize,
-        keys: &Range<usize>,
-    ) -> impl Iterator<Item = u32> {
-        let parts = keys.clone().step_by(32).map(|first| first..(first + 32).min(keys.end));
-        parts.map(move |keys| {
-            let real = self.padding.map_or(u32::MAX, |padding| padding.word(sequence, keys.clone()));
-            self.masks[head].word(self.first_query + query, keys) & real
-        })
+    /// Mask bits of `queries` (by index) for `keys`, 32 to a word, row by row.
+    fn words(&self, sequence: usize, head: usize, queries: &Range<usize>, keys: &Range<usize>) -> Vec<u32> {
+        let parts = || keys.clone().step_by(32).map(|first| first..(first + 32).min(keys.end));
+        let real = |keys| self.padding.map_or(u32::MAX, |padding| padding.word(sequence, keys));
+        let row = |query| {
+            parts()
+                .map(move |keys| self.masks[head].word(self.first_query + query, keys.clone()) & real(keys))
+        };
+        queries.clone().flat_map(row).collect()
     }
 }
 
@@ -81,7 +80,7 @@ pub fn online_attention<F: Real>(
         })
         .collect();
     blas::single_threaded(|| {
-        jobs.into_par_iter().try_for_each(|(matrix, tile, context)| {
+        jobs.into_par_iter().try_for_each_init(Vec::new, |scores, (matrix, tile, context)| {
             run.check()?;
             let (sequence, head) = (matrix / heads, matrix % heads);
             let first = tile * QUERIES;
@@ -90,7 +89,7 @@ pub fn online_attention<F: Real>(
             let kv = sizes.kv_head(sequence, head) * keys * head_size;
             let (k, v) = (&k[kv..][..keys * head_size], &v[kv..][..keys * head_size]);
             let job = Job { q, k, v, factor, keys, head_size, sequence, head, queries: first..first + rows };
-            job.run(visible, context);
+            job.run(visible, scores, context);
             Ok(())
         })
     })?;
@@ -111,36 +110,39 @@ struct Job<'a, F> {
 }
 
 impl<F: Real> Job<'_, F> {
-    fn run(&self, visible: &Visible<'_>, context: &mut [F]) {
+    /// `scores` is memory for a tile of them, used again from job to job.
+    fn run(&self, visible: &Visible<'_>, scores: &mut Vec<F>, context: &mut [F]) {
         let rows = self.queries.len();
-        let mut scores = vec![F::zero(); rows * KEYS];
+        scores.resize(rows * KEYS.min(self.keys), F::zero());
         let mut largest = vec![F::neg_infinity(); rows];
         let mut sum = vec![F::zero(); rows];
-        let mut context = ArrayViewMut2::from_shape((rows, self.head_size), context).expect("rows x D");
         for start in (0..self.keys).step_by(KEYS) {
-            let keys = start..(start + KEYS).min(self.keys);
-            let tile = visible.tile(self.sequence, self.head, &self.queries, &keys);
-            if tile == Tile::Empty {
+            let mut keys = start..(start + KEYS).min(self.keys);
+            let tile = |keys: &Range<usize>| visible.tile(self.sequence, self.head, &self.queries, keys);
+            // Nobody needs the end of a tile that nobody sees, as in the tiles along a causal mask's diagonal.
+            while !keys.is_empty()
+                && tile(&(keys.end.saturating_sub(STRIP).max(start)..keys.end)) == Tile::Empty
+            {
+                keys.end = keys.end.saturating_sub(STRIP).max(start);
+            }
+            if keys.is_empty() {
                 continue;
             }
             let scores = &mut scores[..rows * keys.len()];
             self.score(&keys, scores);
-            for (row, scores) in scores.chunks_mut(keys.len()).enumerate() {
-                if tile == Tile::Mixed {
-                    let words = visible.words(self.sequence, self.head, self.queries.start + row, &keys);
-                    hide(scores, words, F::neg_infinity());
-                }
-                let shrink = exponentials(scores, &mut largest[row], &mut sum[row]);
-                if shrink != F::one() {
-                    context.row_mut(row).mapv_inplace(|c| c * shrink);
-                }
-            }
+            let words = match tile(&keys) {
+                Tile::Mixed => visible.words(self.sequence, self.head, &self.queries, &keys),
+                _ => Vec::new(),
+            };
+            absorb(scores, &words, &mut largest, &mut sum, context);
             let weights = ArrayView2::from_shape((rows, keys.len()), &*scores).expect("rows x keys");
+            let mut context =
+                ArrayViewMut2::from_shape((rows, self.head_size), &mut *context).expect("rows x D");
             general_mat_mul(F::one(), &weights, &self.rows_of(self.v, &keys), F::one(), &mut context);
         }
-        for (mut context, sum) in context.rows_mut().into_iter().zip(sum) {
+        for (context, sum) in context.chunks_mut(self.head_size).zip(sum) {
             if sum > F::zero() {
-                context.mapv_inplace(|c| c / sum);
+                context.iter_mut().for_each(|c| *c = *c / sum);
             }
         }
     }
@@ -159,23 +161,32 @@ impl<F: Real> Job<'_, F> {
     }
 }
 
-/// Turns a row of scores into e^(x − m) with m the largest score so far, and updates m and the sum.
-///
-/// Returns the factor by which what was added up before has to shrink.
-fn exponentials<F: Real>(scores: &mut [F], largest: &mut F, sum: &mut F) -> F {
-    // A NaN then shows in the result.
-    let before = *largest;
-    let now = real::largest(&[before, real::largest(scores)]);
-    *largest = now;
-    if now == F::neg_infinity() {
-        scores.fill(F::zero()); // nothing allowed so far
-        return F::one();
+vectorised! {
+    /// Turns the scores of a tile into e^(x − m) with m the largest score of a row so far, updates m and the sum of each
+    /// row, and shrinks its context to the new m. `words` are the mask bits of the tile, none where everything is seen.
+    fn absorb[F: Real](scores: &mut [F], words: &[u32], largest: &mut [F], sums: &mut [F], context: &mut [F]) {
+        let (rows, row_words) = (sums.len(), words.len() / sums.len());
+        let (keys, size) = (scores.len() / rows, context.len() / rows);
+        for (row, scores) in scores.chunks_exact_mut(keys).enumerate() {
+            if row_words > 0 {
+                let words = &words[row * row_words..(row + 1) * row_words];
+                hide_scores(scores, words.iter().copied());
+            }
+            let before = largest[row];
+            let now = before.max(real::largest(scores));
+            largest[row] = now;
+            // A NaN among them spreads through the sum and stays visible.
+            if now == F::neg_infinity() && !scores.iter().any(|score| score.is_nan()) {
+                scores.fill(F::zero()); // nothing allowed so far
+                continue;
+            }
+            let shrink = if before == now { F::one() } else { (before - now).exp_fast::<FMA>() };
+            sums[row] = sums[row] * shrink + real::exponentials::<FMA, F>(scores, now);
+            if shrink != F::one() {
+                for c in &mut context[row * size..(row + 1) * size] {
+                    *c = *c * shrink;
+                }
+            }
+        }
     }
-    let shrink = if before == now { F::one() } else { (before - now).exp_fast() };
-    for score in scores.iter_mut() {
-        *score = (*score - now).exp_fast();
-    }
-    let added = sum_of(scores, |x| x);
-    *sum = *sum * shrink + added;
-    shrink
 }

@@ -149,7 +149,7 @@ pub(super) fn online_attention([q, k, v]: [&Tensor; 3], sizes: &Sizes, call: &Ca
         }
         return materialised([q, k, v], sizes, call);
     }
-    let upload = |label, words: &[u32]| gpu.upload(label, bytemuck::cast_slice(words));
+    let upload = |label, words: &[u32]| gpu.constant(label, bytemuck::cast_slice(words));
     let words = call.visible.padding.map_or_else(|| vec![0], Padding::words);
     let (programs, tiles) = (upload("mask programs", &rules.words)?, upload("mask tiles", &rules.tiles)?);
     let padding = upload("padding", &words)?;

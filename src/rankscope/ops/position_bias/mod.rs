@@ -54,7 +54,8 @@ pub fn spread_by_distance(bias: &Tensor, queries: usize, keys: usize) -> Result<
 /// assert_eq!(add_position_bias(&scores, &bias)?.to_vec()?, [11., 22., 13., 24.]);
 /// # Ok::<(), rankscope::Error>(())
 /// ```
-pub fn add_position_bias(scores: &Tensor, bias: &Tensor) -> Result<Tensor> {
+pub fn add_position_bias(scores: impl Into<Tensor>, bias: &Tensor) -> Result<Tensor> {
+    let scores = scores.into();
     const OP: &str = "add_position_bias";
     let axes = [Axis::Batch, Axis::Head, Axis::Query, Axis::Key];
     let [batch, sizes @ ..] = scores.shape().expect(OP, "scores", axes)?;
@@ -65,7 +66,7 @@ pub fn add_position_bias(scores: &Tensor, bias: &Tensor) -> Result<Tensor> {
         }
     }
     // A sequence is a row, and the bias is added to every row.
-    let pairs = (Axis::Column, bias.shape().len());
-    let rows = scores.reshape([(Axis::Batch, batch), pairs])?;
-    super::add_bias(&rows, &bias.reshape([pairs])?)?.reshape(scores.shape().axes())
+    let (axes, pairs) = (scores.shape().axes().to_vec(), (Axis::Column, bias.shape().len()));
+    let rows = scores.reshaped(Shape::new([(Axis::Batch, batch), pairs]));
+    super::add_bias(rows, &bias.reshape([pairs])?)?.reshape(axes)
 }

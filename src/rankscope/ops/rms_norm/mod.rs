@@ -5,6 +5,7 @@ pub(super) mod gpu;
 
 use crate::axis::Shape;
 use crate::error::Result;
+use crate::ops::blocks::{NORM, rewrite};
 use crate::tensor::Tensor;
 
 /// Normalisation by the root mean square over the innermost axis.
@@ -26,14 +27,13 @@ use crate::tensor::Tensor;
 /// assert_eq!(rms_norm(&x, &gain, 0.0)?.to_vec()?, [1., 14.]); // root mean square 5
 /// # Ok::<(), rankscope::Error>(())
 /// ```
-pub fn rms_norm(x: &Tensor, gain: &Tensor, epsilon: f32) -> Result<Tensor> {
-    super::expect_innermost("rms_norm", "gain", x, gain)?;
-    let (Some(values), Some(gain_values)) = (x.as_slice(), gain.as_slice()) else {
-        return gpu::rms_norm(x, gain, epsilon);
-    };
-    let mut y = values.to_vec();
-    cpu::rms_norm(&mut y, gain_values, epsilon);
-    Ok(Tensor::on_cpu(x.shape().clone(), y))
+pub fn rms_norm(x: impl Into<Tensor>, gain: &Tensor, epsilon: f32) -> Result<Tensor> {
+    let x = x.into();
+    let width = super::expect_innermost("rms_norm", "gain", &x, gain)?;
+    match gain.as_slice() {
+        Some(gain) => Ok(rewrite(x, width, NORM, |_, rows| cpu::normalise(rows, gain, epsilon))),
+        None => gpu::rms_norm(&x, gain, epsilon),
+    }
 }
 
 /// [`rms_norm`] without parameters: every row of the result has the root mean square 1.
@@ -52,8 +52,10 @@ pub fn rms_norm(x: &Tensor, gain: &Tensor, epsilon: f32) -> Result<Tensor> {
 /// assert_eq!(unit_rms_norm(&x, 0.0)?.to_vec()?, [0.2, 1.4]);
 /// # Ok::<(), rankscope::Error>(())
 /// ```
-pub fn unit_rms_norm(x: &Tensor, epsilon: f32) -> Result<Tensor> {
-    let (axis, size) = super::innermost("unit_rms_norm", x)?;
+pub fn unit_rms_norm(x: impl Into<Tensor>, epsilon: f32) -> Result<Tensor> {
+    let x = x.into();
+    let (axis, size) = super::innermost("unit_rms_norm", &x)?;
     let ones = Tensor::on_cpu(Shape::new([(axis, size)]), vec![1.0; size]);
-    rms_norm(x, &ones.to_device(&x.device())?, epsilon)
+    let ones = ones.to_device(&x.device())?;
+    rms_norm(x, &ones, epsilon)
 }

@@ -6,6 +6,7 @@ pub(super) mod gpu;
 use crate::axis::{Axis, Shape};
 use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::ops::blocks::rewrite;
 use crate::tensor::Tensor;
 
 /// Cosines and sines of the rotation angles, `[T, D/2]` each, made on the CPU in f64.
@@ -30,31 +31,24 @@ impl RotaryTable {
         if !(base.is_finite() && base > 0.0) {
             return Err(Error::invalid("rotary base", base, "a positive number"));
         }
-        let frequency = |pair: usize| base.powf(-2.0 * pair as f64 / head_size as f64);
-        let frequencies: Vec<_> = (0..head_size / 2).map(frequency).collect();
-        RotaryTable::from_frequencies(first, count, &frequencies, device)
+        RotaryTable::scaled(first, count, &RotaryTable::frequencies(head_size, base), 1.0, device)
     }
 
-    /// The table for any frequencies: angle\[t, i\] = (first + t) · ωᵢ.
+    /// The usual angular frequencies: ωᵢ = base^(−2i/D), in radians a position.
+    ///
+    /// **Shapes**: `[D/2]`.
+    pub fn frequencies(head_size: usize, base: f64) -> Vec<f64> {
+        (0..head_size / 2).map(|pair| base.powf(-2.0 * pair as f64 / head_size as f64)).collect()
+    }
+
+    /// The table for any frequencies, angle\[t, i\] = (first + t) · ωᵢ, with cosines and sines multiplied by a
+    /// factor: rotated queries and keys are then longer by the factor, and scores by its square.
     ///
     /// **Shapes**: frequencies ω `[D/2]`, in radians a position.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if there are none or one is not finite; [`Error::Gpu`] if the upload fails.
-    pub fn from_frequencies(
-        first: usize,
-        count: usize,
-        frequencies: &[f64],
-        device: &Device,
-    ) -> Result<Self> {
-        RotaryTable::scaled(first, count, frequencies, 1.0, device)
-    }
-
-    /// As [`from_frequencies`](Self::from_frequencies), with cosines and sines multiplied by a factor: rotated
-    /// queries and keys are then so much longer, and scores by its square.
-    ///
-    /// # Errors
-    /// As [`from_frequencies`](Self::from_frequencies), and [`Error::Invalid`] for a factor that is not finite.
+    /// [`Error::Invalid`] if there are no frequencies, or if one of them or the factor is not finite; [`Error::Gpu`] if
+    /// the upload fails.
     ///
     /// **Source**: Peng et al. 2023 (arXiv 2309.00071), section 3.4.
     pub fn scaled(
@@ -78,7 +72,7 @@ impl RotaryTable {
         let table = |f: fn(f64) -> f64| {
             let values = (0..count * half).map(|i| (factor * f(angle(i))) as f32).collect();
             let axes = [(Axis::Query, count), (Axis::HeadSize, half)];
-            Tensor::on_cpu(Shape::new(axes), values).to_device(device)
+            Tensor::on_cpu(Shape::new(axes), values).to_device_as_constant(device)
         };
         Ok(RotaryTable { cos: table(f64::cos)?, sin: table(f64::sin)? })
     }
@@ -99,8 +93,9 @@ impl RotaryTable {
 /// [`Error::Axes`] or [`Error::Size`] if the shapes do not fit, [`Error::Placement`] if the devices differ.
 ///
 /// **Source**: Su et al. 2021 (arXiv 2104.09864), equation 34.
-pub fn rotary(x: &Tensor, table: &RotaryTable) -> Result<Tensor> {
-    let (queries, half) = expect_heads(x)?;
+pub fn rotary(x: impl Into<Tensor>, table: &RotaryTable) -> Result<Tensor> {
+    let x = x.into();
+    let (queries, half) = expect_heads(&x)?;
     let [table_queries, table_half] =
         table.cos.shape().expect("rotary", "table", [Axis::Query, Axis::HeadSize])?;
     if table_queries != queries {
@@ -112,13 +107,12 @@ pub fn rotary(x: &Tensor, table: &RotaryTable) -> Result<Tensor> {
         return Err(Error::Size { op: "rotary", argument: "table", axis, expected: half, got });
     }
     table.cos.expect_same_device("rotary", "table", &x.device())?;
-    let (Some(values), Some(cos), Some(sin)) = (x.as_slice(), table.cos.as_slice(), table.sin.as_slice())
-    else {
-        return gpu::rotary(x, &table.cos, &table.sin, queries, half);
-    };
-    let mut y = values.to_vec();
-    cpu::rotary(&mut y, cos, sin, queries, half);
-    Ok(Tensor::on_cpu(x.shape().clone(), y))
+    match (table.cos.as_slice(), table.sin.as_slice()) {
+        (Some(cos), Some(sin)) => Ok(rewrite(x, 2 * half, cpu::ROTATION, |first, rows| {
+            cpu::rotate(rows, first, [queries, half], cos, sin);
+        })),
+        _ => gpu::rotary(&x, &table.cos, &table.sin, queries, half),
+    }
 }
 
 fn expect_heads(x: &Tensor) -> Result<(usize, usize)> {

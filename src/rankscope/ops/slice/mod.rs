@@ -5,6 +5,7 @@ pub(super) mod gpu;
 use std::ops::Range;
 
 use crate::axis::{Axis, Shape};
+use crate::buffer::any_values;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
@@ -46,9 +47,11 @@ pub fn slice(x: &Tensor, axis: Axis, range: Range<usize>) -> Result<Tensor> {
         // An empty stretch would be cut into chunks of nothing.
         Some(_) if from == 0 => Ok(Tensor::on_cpu(shape, Vec::new())),
         Some(values) => {
-            let start = range.start * inner;
-            let parts = values.chunks(from).flat_map(|part| &part[start..start + to]);
-            Ok(Tensor::on_cpu(shape, parts.copied().collect()))
+            let mut y = any_values(shape.len());
+            for (y, x) in y.chunks_exact_mut(to.max(1)).zip(values.chunks_exact(from)) {
+                y.copy_from_slice(&x[range.start * inner..][..to]);
+            }
+            Ok(Tensor::on_cpu(shape, y))
         }
         None => gpu::slice(x, [from, to], range.start * inner, shape),
     }

@@ -1,59 +1,111 @@
 //! Masked softmax, row by row, in place.
 
-use crate::mask::{Allowed, first_bits};
-use crate::ops::for_each_row;
-use crate::ops::real::{Real, largest, sum_of};
+use std::ops::Range;
+
+use crate::mask::Allowed;
+use crate::ops::blocks::{SOFTMAX, for_each_block};
+use crate::ops::real::{Real, exponentials, largest};
+use crate::ops::vectorised::vectorised;
 
 /// Turns scores `[B, H, T, S]` into weights in place; see [`masked_softmax`](crate::ops::masked_softmax).
 ///
 /// # Panics
 /// If `values` is not B·H·T·S long or the mask has other sizes.
 pub fn masked_softmax<F: Real>(values: &mut [F], [_, heads, queries, keys]: [usize; 4], allowed: &Allowed) {
-    for_each_row(values, keys, |row, values| {
-        let (matrix, query) = (row / queries, row % queries);
-        softmax_row(values, allowed.row(matrix / heads, matrix % heads, query));
+    for_each_block(values, keys, SOFTMAX, |first, rows| {
+        softmax_rows(rows, first, [heads, queries, keys], allowed)
     });
 }
 
-fn softmax_row<F: Real>(values: &mut [F], row: &[u32]) {
-    // The largest allowed score is subtracted, so that the largest exponential is 1. A NaN among the
-    // allowed scores spreads through the sum and stays visible.
-    hide(values, row.iter().copied(), F::neg_infinity());
-    let largest = largest(values);
-    for (values, _) in values.chunks_mut(32).zip(row).filter(|&(_, &word)| word != 0) {
-        for value in values {
-            *value = (*value - largest).exp_fast();
+vectorised! {
+    /// Rows from the `first` one on, of H · T in a sequence.
+    pub(super) fn softmax_rows[F: Real](
+        rows: &mut [F],
+        first: usize,
+        sizes: [usize; 3],
+        allowed: &Allowed,
+    ) {
+        let [heads, queries, keys] = sizes;
+        for (row, values) in (first..).zip(rows.chunks_exact_mut(keys)) {
+            let (matrix, query) = (row / queries, row % queries);
+            softmax_row::<FMA, F>(values, allowed.row(matrix / heads, matrix % heads, query));
         }
     }
-    hide(values, row.iter().copied(), F::zero());
-    let sum = sum_of(values, |x| x);
-    if sum == F::zero() {
-        return; // Nothing to attend to: the row stays 0.
-    }
+}
+
+#[inline(always)]
+fn softmax_row<const FMA: bool, F: Real>(values: &mut [F], row: &[u32]) {
+    let seen = seen(row, values.len());
+    values[..seen.start].fill(F::zero());
+    values[seen.end..].fill(F::zero());
+    let (values, row) = (&mut values[seen.clone()], &row[seen.start / 32..seen.end.div_ceil(32)]);
+    // The largest allowed score is subtracted, so that the largest exponential is 1. A NaN among the
+    // allowed scores spreads through the sum and stays visible.
+    hide_scores(values, row.iter().copied());
+    let sum = exponentials::<FMA, F>(values, largest(values));
     let factor = F::one() / sum;
     for value in values.iter_mut() {
         *value = *value * factor;
     }
     if sum.is_nan() {
         // A masked weight is 0 even in a row that holds a NaN.
-        hide(values, row.iter().copied(), F::zero());
+        hide_weights(values, row.iter().copied());
     }
 }
 
-/// Writes `value` where a row of mask bits says that its query may not attend.
-pub(in crate::ops) fn hide<F: Real>(values: &mut [F], row: impl Iterator<Item = u32>, value: F) {
-    for (values, word) in values.chunks_mut(32).zip(row) {
-        // Most words are all of one kind.
-        match word {
-            0 => values.fill(value),
-            word if word == first_bits(values.len()) => {}
-            word => {
-                for (key, hidden) in values.iter_mut().enumerate() {
-                    if word >> key & 1 == 0 {
-                        *hidden = value;
-                    }
-                }
-            }
+/// The keys of the words of a row of mask bits from the first that is not 0 to the last: all that the query sees.
+#[inline(always)]
+pub(in crate::ops) fn seen(row: &[u32], keys: usize) -> Range<usize> {
+    let first = row.iter().position(|&word| word != 0).unwrap_or(0);
+    let end = row.iter().rposition(|&word| word != 0).map_or(first, |last| last + 1);
+    32 * first..(32 * end).min(keys)
+}
+
+/// Writes −∞ where a row of mask bits says that its query may not attend. A NaN that may be attended to becomes ∞, which
+/// makes NaN of its row just as well.
+#[inline(always)]
+pub(in crate::ops) fn hide_scores<F: Real>(scores: &mut [F], row: impl Iterator<Item = u32>) {
+    // A minimum: where a value was kept or replaced, some processors wait long until it can be read again.
+    by_bit(scores, row, |score, may_attend| {
+        let most = if may_attend { F::infinity() } else { F::neg_infinity() };
+        if score < most { score } else { most }
+    });
+}
+
+/// Writes 0 where a row of mask bits says that its query may not attend.
+#[inline(always)]
+pub(in crate::ops) fn hide_weights<F: Real>(weights: &mut [F], row: impl Iterator<Item = u32>) {
+    by_bit(weights, row, |weight, may_attend| if may_attend { weight } else { F::zero() });
+}
+
+/// Every value becomes `f` of it and of its bit.
+#[inline(always)]
+fn by_bit<F: Real>(values: &mut [F], row: impl Iterator<Item = u32>, f: impl Fn(F, bool) -> F) {
+    let in_word = |values: &mut [F], word: u32| {
+        for (value, bit) in values.iter_mut().zip(&BITS) {
+            *value = f(*value, word & bit != 0);
+        }
+    };
+    let (words, last) = values.as_chunks_mut::<32>();
+    let mut row = row;
+    for (values, word) in words.iter_mut().zip(&mut row) {
+        // Most words are full.
+        if word != u32::MAX {
+            in_word(values, word);
         }
     }
+    if let Some(word) = row.next() {
+        in_word(last, word);
+    }
 }
+
+/// The bits of a word, the lowest first.
+const BITS: [u32; 32] = {
+    let mut bits = [1; 32];
+    let mut key = 1;
+    while key < 32 {
+        bits[key] = bits[key - 1] << 1;
+        key += 1;
+    }
+    bits
+};

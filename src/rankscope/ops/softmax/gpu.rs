@@ -83,7 +83,7 @@ pub(in crate::ops) fn launch_rows(
         mask_head: count(mask_head)?,
         first_group: 0,
     };
-    let mask = scores_buffer.gpu().upload("mask", bytemuck::cast_slice(allowed.words()))?;
+    let mask = scores_buffer.gpu().constant("mask", bytemuck::cast_slice(allowed.words()))?;
     let inputs = [("scores", scores_buffer), ("allowed", &mask)];
     let grid = Grid { workgroups: variant.workgroups(extent), work: work * (rows * keys) as u64 };
     launch(kernel, params, &inputs, scores.shape().clone(), grid)

@@ -6,6 +6,7 @@ pub(super) mod gpu;
 use crate::axis::Axis;
 use crate::error::{Error, Result};
 use crate::mask::Allowed;
+use crate::ops::blocks::{SOFTMAX, rewrite};
 use crate::tensor::Tensor;
 
 /// Attention weights from scores: softmax over the allowed keys, exactly 0 elsewhere.
@@ -29,15 +30,15 @@ use crate::tensor::Tensor;
 /// assert_eq!(masked_softmax(&scores, &causal)?.to_vec()?, [1., 0., 0.5, 0.5]);
 /// # Ok::<(), rankscope::Error>(())
 /// ```
-pub fn masked_softmax(scores: &Tensor, allowed: &Allowed) -> Result<Tensor> {
-    let sizes = expect_fitting("masked_softmax", scores, allowed)?;
+pub fn masked_softmax(scores: impl Into<Tensor>, allowed: &Allowed) -> Result<Tensor> {
+    let scores = scores.into();
+    let sizes = expect_fitting("masked_softmax", &scores, allowed)?;
+    let [_, heads, queries, keys] = sizes;
     match scores.as_slice() {
-        Some(values) => {
-            let mut weights = values.to_vec();
-            cpu::masked_softmax(&mut weights, sizes, allowed);
-            Ok(Tensor::on_cpu(scores.shape().clone(), weights))
-        }
-        None => gpu::masked_softmax(scores, sizes, allowed),
+        Some(_) => Ok(rewrite(scores, keys, SOFTMAX, |first, rows| {
+            cpu::softmax_rows(rows, first, [heads, queries, keys], allowed);
+        })),
+        None => gpu::masked_softmax(&scores, sizes, allowed),
     }
 }
 

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use ndarray::{Array2, array};
 
 use super::*;
+use crate::array::read_matrix;
 use crate::mask::Mask;
-use crate::rank::{Spectrum, npy};
+use crate::rank::Spectrum;
 use crate::run::{Cancel, Run};
 
 fn run() -> Run {
@@ -15,7 +16,7 @@ fn run() -> Run {
 
 fn stored_draw() -> (Array2<f64>, Array2<f64>) {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/claims");
-    let read = |name: &str| npy::read(&folder.join(name)).unwrap();
+    let read = |name: &str| read_matrix(&folder.join(name)).unwrap();
     (read("causal_n128_d16_q.npy"), read("causal_n128_d16_k.npy"))
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use ndarray::{Array1, Array2, Axis};
 use serde_json::Value;
 
+use crate::array::read_matrix;
 use crate::rank::*;
 
 fn fixture(name: &str) -> PathBuf {
@@ -31,8 +32,8 @@ fn weights(scores: &Array2<f64>, visible: impl Fn(usize) -> usize) -> Array2<f64
 }
 
 fn draw() -> (Array2<f64>, Value) {
-    let q: Array2<f64> = npy::read(&fixture("causal_n128_d16_q.npy")).unwrap();
-    let k: Array2<f64> = npy::read(&fixture("causal_n128_d16_k.npy")).unwrap();
+    let q: Array2<f64> = read_matrix(&fixture("causal_n128_d16_q.npy")).unwrap();
+    let k: Array2<f64> = read_matrix(&fixture("causal_n128_d16_k.npy")).unwrap();
     let facts = std::fs::read(fixture("causal_n128_d16.json")).unwrap();
     (q.dot(&k.t()) / 4.0, serde_json::from_slice(&facts).unwrap())
 }

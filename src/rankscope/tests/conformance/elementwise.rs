@@ -1,6 +1,6 @@
 //! Sums, products, factors, biases and activation functions.
 
-use rankscope::ops::{self, FeatureMap, GeluForm, cpu, feature_map, gelu, silu, tanh};
+use rankscope::ops::{self, FeatureMap, GeluForm, Pointwise, cpu, feature_map, gelu, pointwise, silu, tanh};
 use rankscope::{Axis, Result, Tensor};
 
 use crate::oracle;
@@ -61,7 +61,7 @@ struct Unit {
     formula: fn(f64) -> f64,
 }
 
-const UNITS: [Unit; 6] = [
+const UNITS: [Unit; 7] = [
     Unit {
         name: "gelu exact",
         on_tensors: |x| gelu(x, GeluForm::Exact),
@@ -74,8 +74,18 @@ const UNITS: [Unit; 6] = [
         in_f64: |x| cpu::gelu(x, GeluForm::Tanh),
         formula: oracle::gelu_tanh,
     },
-    Unit { name: "silu", on_tensors: silu, in_f64: |x| cpu::silu(x), formula: oracle::silu },
-    Unit { name: "tanh", on_tensors: tanh, in_f64: |x| cpu::tanh(x), formula: oracle::tanh },
+    Unit {
+        name: "silu",
+        on_tensors: |x| silu(x),
+        in_f64: |x| cpu::pointwise(x, Pointwise::Silu),
+        formula: oracle::silu,
+    },
+    Unit {
+        name: "tanh",
+        on_tensors: |x| tanh(x),
+        in_f64: |x| cpu::pointwise(x, Pointwise::Tanh),
+        formula: oracle::tanh,
+    },
     Unit {
         name: "elu + 1",
         on_tensors: |x| feature_map(x, FeatureMap::EluPlusOne),
@@ -88,9 +98,15 @@ const UNITS: [Unit; 6] = [
         in_f64: |x| cpu::feature_map(x, FeatureMap::Relu),
         formula: oracle::relu,
     },
+    Unit {
+        name: "sigmoid",
+        on_tensors: |x| pointwise(x, Pointwise::Sigmoid),
+        in_f64: |x| cpu::pointwise(x, Pointwise::Sigmoid),
+        formula: oracle::sigmoid,
+    },
 ];
 
-/// What [`UNITS`] but relu make of a number, by mpmath with 60 digits: gelu exact, gelu tanh, silu, tanh, elu + 1.
+/// What [`UNITS`] but relu and sigmoid make of a number, by mpmath with 60 digits: gelu exact, gelu tanh, silu, tanh, elu + 1.
 #[rustfmt::skip]
 const GOLDEN: [(f64, [f64; 5]); 17] = [
     (-500.0, [0.0, 0.0, -3.562288203370643e-215, -1.0, 7.124576406741286e-218]),
@@ -148,6 +164,63 @@ fn activation_functions_meet_their_table() {
             let formula = (unit.formula)(*x);
             assert!((formula - want).abs() <= 1e-14 * want.abs().max(1.0), "the formula of {}", unit.name);
         }
+    }
+}
+
+/// f at x.
+fn value(f: Pointwise, x: f64) -> f64 {
+    let mut value = [x];
+    cpu::pointwise(&mut value, f);
+    value[0]
+}
+
+#[test]
+fn derivatives_are_central_differences() {
+    // (f(x + h) − f(x − h)) / 2h is off by h²/6 · f‴, which is below 4 for all of these, and by the rounding of f over h.
+    let h = 6e-6;
+    for &f in Pointwise::ALL {
+        // 0 itself is the place where relu has no derivative, and elu + 1 no second one.
+        for x in (-400..=400).map(|i| f64::from(i) / 20.0).filter(|&x| x != 0.0) {
+            let want = (value(f, x + h) - value(f, x - h)) / (2.0 * h);
+            let (mut got, mut narrow) = ([x], [x as f32]);
+            cpu::derivative(&mut got, f);
+            cpu::derivative(&mut narrow, f);
+            let bound = h * h + 4.0 * f64::EPSILON * value(f, x).abs().max(1.0) / h;
+            assert!((got[0] - want).abs() <= bound, "{}′({x}): {}, expected {want}", f.name(), got[0]);
+            // An f32 argument of an exponential up to e^20 is off by 20 roundings, and its factor in gelu is up to 20.
+            let close = (f64::from(narrow[0]) - got[0]).abs() <= 1e-5;
+            assert!(close, "{}′({x}) in f32: {}, expected {}", f.name(), narrow[0], got[0]);
+        }
+    }
+}
+
+#[test]
+fn derivatives_far_out_are_those_of_the_asymptotes() {
+    use Pointwise::{EluPlusOne, GeluExact, GeluTanh, Relu, Sigmoid, Silu, Tanh};
+    for &f in Pointwise::ALL {
+        let right = match f {
+            GeluExact | GeluTanh | Silu | Relu | EluPlusOne => 1.0,
+            Sigmoid | Tanh => 0.0,
+        };
+        let mut got = [-3e38f32, -1e30, -1e5, 1e5, 1e30, 3e38, f32::NAN];
+        cpu::derivative(&mut got, f);
+        assert_eq!(got[..6], [0.0, 0.0, 0.0, right, right, right], "{}", f.name());
+        assert!(got[6].is_nan(), "{}", f.name());
+    }
+}
+
+#[test]
+fn what_is_given_away_and_what_is_kept_make_the_same() {
+    // Beyond what one thread does alone.
+    let count = 300_001;
+    let (x, y) = (random(&[(Axis::Width, count)], 1), random(&[(Axis::Width, count)], 2));
+    let before = x.to_vec().unwrap();
+    let kept = [ops::add(&x, &y), ops::multiply(&x, &y), ops::scale(&x, 3.0), silu(&x)];
+    assert_eq!(x.to_vec().unwrap(), before, "an argument that is kept does not change");
+    let own = |x: &Tensor| row(x.to_vec().unwrap());
+    let given = [ops::add(own(&x), &y), ops::multiply(&x, own(&y)), ops::scale(own(&x), 3.0), silu(own(&x))];
+    for (kept, given) in kept.into_iter().zip(given) {
+        assert_eq!(kept.unwrap().to_vec().unwrap(), given.unwrap().to_vec().unwrap());
     }
 }
 

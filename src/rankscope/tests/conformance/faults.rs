@@ -5,7 +5,7 @@ use rankscope::device::{Device, DeviceRequest, Gpu};
 use rankscope::ops::{add, linear};
 use rankscope::{Axis, Dtype, Error, Weight};
 
-use crate::support::{gpu, inner, random};
+use crate::support::{adapter, gpu, inner, random};
 
 #[track_caller]
 fn expect(error: Error, parts: &[&str]) {
@@ -115,19 +115,12 @@ fn a_readback_beyond_the_end_is_refused() {
     expect(buffer.copy_f32(2..4).unwrap_err(), &["copy", "2..4", "12 bytes"]);
 }
 
-/// A device that no other test uses, to be broken.
-fn own_gpu() -> std::sync::Arc<Gpu> {
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
-    let adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY));
-    Gpu::open(&adapters[0]).unwrap()
-}
-
 #[test]
 fn an_error_that_nobody_caught_is_told_at_the_next_call_once() {
     if gpu().is_none() {
         return;
     }
-    let gpu = own_gpu();
+    let gpu = Gpu::open(&adapter()).unwrap();
     let _invalid = gpu.device().create_buffer(&wgpu::BufferDescriptor {
         label: Some("a renderer's"),
         size: 16,
@@ -143,7 +136,7 @@ fn a_lost_device_is_an_error_from_then_on() {
     if gpu().is_none() {
         return;
     }
-    let gpu = own_gpu();
+    let gpu = Gpu::open(&adapter()).unwrap();
     let x = gpu.upload("x", &[0; 4]).unwrap();
     gpu.device().destroy();
     for _ in 0..2 {

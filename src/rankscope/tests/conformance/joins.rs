@@ -1,6 +1,6 @@
 //! Joining and cutting along an axis.
 
-use rankscope::ops::{concat, slice};
+use rankscope::ops::{concat, concat_all, slice};
 use rankscope::{Axis, Device, Tensor};
 
 use crate::support::{assert_close, devices, on, random, wide_of};
@@ -25,6 +25,12 @@ fn a_join_has_the_first_then_the_second() {
             let case = format!("{outer} x ({first} + {second}) x {inner}");
             assert_eq!(got.shape().size(Axis::Key), Some(first + second), "{case}");
             assert_close(&case, &device, &got, &want, 0.0);
+            // Three and one, as two by two.
+            let three = on(&device, [&a, &b], |[a, b]| concat_all(&[&a, &b, &a], Axis::Key));
+            let pairs = on(&device, [&got, &a], |[ab, a]| concat(&ab, &a, Axis::Key));
+            assert_eq!(three.to_vec().unwrap(), pairs.to_vec().unwrap(), "{case} on {device}");
+            let one = on(&device, [&a], |[a]| concat_all(&[&a], Axis::Key));
+            assert_eq!(one.to_vec().unwrap(), a.to_vec().unwrap(), "{case} on {device}");
         }
     }
 }
@@ -61,6 +67,7 @@ fn joins_and_cuts_that_do_not_fit_are_named() {
     assert_eq!(said(concat(&x, &taller, Axis::Key)), "concat: b has KvHead (G) = 4, expected 2");
     let turned = Tensor::zeros([(Axis::Key, 3), (Axis::KvHead, 2)]);
     assert_eq!(said(concat(&x, &turned, Axis::Key)), "concat: b has axes [S, G], expected [G, S]");
+    assert_eq!(said(concat_all(&[], Axis::Key)), "number of tensors to join is 0, expected at least 1");
     assert_eq!(said(concat(&x, &x, Axis::Width)), "concat: a has axes [G, S], expected C among them");
     assert_eq!(said(slice(&x, Axis::Width, 0..1)), "slice: x has axes [G, S], expected C among them");
     assert_eq!(said(slice(&x, Axis::Key, 2..4)), "range of S is 2..4, expected within 0..3");

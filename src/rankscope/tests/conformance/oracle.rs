@@ -14,6 +14,11 @@ pub fn gelu_tanh(x: f64) -> f64 {
     0.5 * x * (1.0 + libm::tanh((2.0 / PI).sqrt() * (x + 0.044_715 * x.powi(3))))
 }
 
+/// σ(x) = ½ (1 + tanh(x/2)).
+pub fn sigmoid(x: f64) -> f64 {
+    0.5 * (1.0 + libm::tanh(0.5 * x))
+}
+
 /// x σ(x), with σ(x) = ½ (1 + tanh(x/2)).
 pub fn silu(x: f64) -> f64 {
     0.5 * x * (1.0 + libm::tanh(0.5 * x))

@@ -13,6 +13,12 @@ pub fn inner(device: &Device) -> &Arc<Gpu> {
     gpu
 }
 
+/// An adapter, to open a device that no other test uses.
+pub fn adapter() -> wgpu::Adapter {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY)).swap_remove(0)
+}
+
 /// Values in about [-1, 1) that look random, the same on every run; different seeds give different ones.
 pub fn noise(count: usize, seed: u64) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;

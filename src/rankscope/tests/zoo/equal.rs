@@ -4,16 +4,10 @@ use rankscope::model::{self, Builder, Config, Fresh, Input, MaskChoice, Model, S
 use rankscope::prelude::*;
 use serde_json::{Value, json};
 
-use crate::support::{Entry, far, ids, rows, zoo};
-
-fn entry(name: &str) -> Entry {
-    zoo().into_iter().find(|entry| entry.name == name).unwrap()
-}
+use crate::support::{entry, far, ids, rows};
 
 fn with(name: &str, fields: Value) -> Config {
-    let mut config = entry(name).config;
-    config.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-    Config::from_value(name, config).unwrap()
+    entry(name).with(fields).config()
 }
 
 fn logits(model: &dyn Model) -> Vec<Vec<f32>> {
@@ -24,6 +18,8 @@ fn logits(model: &dyn Model) -> Vec<Vec<f32>> {
 struct Asking<F> {
     seeded: Seeded,
     ask: F,
+    /// Whether the experts of a mixture are in one tensor.
+    is_fused: bool,
 }
 
 impl<F: FnMut(&mut Seeded, &str, Shape, Fresh) -> Result<Weight>> Source for Asking<F> {
@@ -35,16 +31,17 @@ impl<F: FnMut(&mut Seeded, &str, Shape, Fresh) -> Result<Weight>> Source for Ask
         "a test".to_owned()
     }
 
-    fn has(&self, _name: &str) -> Option<bool> {
-        None
+    fn has(&self, name: &str) -> Option<bool> {
+        name.ends_with("experts.gate_up_proj").then_some(self.is_fused)
     }
 }
 
 fn asking<F: FnMut(&mut Seeded, &str, Shape, Fresh) -> Result<Weight>>(
     config: &Config,
+    is_fused: bool,
     ask: F,
 ) -> Box<dyn Model> {
-    model::build(config, &mut Asking { seeded: Seeded::new(7), ask }, &Device::Cpu).unwrap()
+    model::build(config, &mut Asking { seeded: Seeded::new(7), ask, is_fused }, &Device::Cpu).unwrap()
 }
 
 #[test]
@@ -53,7 +50,7 @@ fn grouped_queries_are_repeated_keys_and_values() {
     assert_eq!((grouped.description().heads, grouped.description().kv_heads), (8, 4));
     let config = with("llama", json!({"num_key_value_heads": 8}));
     // The rows of key/value head g stand for the query heads 2g and 2g + 1: D = 10 rows each.
-    let full = asking(&config, |seeded, name, shape, fresh| {
+    let full = asking(&config, false, |seeded, name, shape, fresh| {
         if !(name.contains("k_proj") || name.contains("v_proj")) {
             return seeded.tensor(name, shape, fresh);
         }
@@ -95,7 +92,7 @@ fn a_mixture_of_one_expert_is_the_dense_network() {
     let plain = json!({"attention_bias": false, "mlp_bias": false});
     let dense = model::seeded(&with("llama", plain), 7, &Device::Cpu).unwrap();
     let config = with("mixtral", json!({"num_local_experts": 1, "num_experts_per_tok": 1}));
-    let mixture = asking(&config, |seeded, name, shape, fresh| {
+    let mixture = asking(&config, false, |seeded, name, shape, fresh| {
         let parts = [("w1", "gate_proj"), ("w2", "down_proj"), ("w3", "up_proj")];
         let (mut name, at) = (name.to_owned(), "block_sparse_moe.experts.0.");
         for (part, of_dense) in parts {
@@ -108,48 +105,29 @@ fn a_mixture_of_one_expert_is_the_dense_network() {
 
 #[test]
 fn experts_in_one_tensor_are_those_in_many() {
-    let config = entry("mixtral").config();
     let many = entry("mixtral").model();
     // The same numbers as `transformers` 5 holds them: gate above up, expert above expert.
-    let mut source = Fused(Seeded::new(7));
-    let fused = model::build(&config, &mut source, &Device::Cpu).unwrap();
+    let fused = asking(&entry("mixtral").config(), true, |seeded, name, shape, fresh| {
+        let Some((layer, part)) = name.split_once(".mlp.") else { return seeded.tensor(name, shape, fresh) };
+        let (block, axes) = (format!("{layer}.block_sparse_moe"), shape.axes());
+        let parts: &[&str] = match part {
+            "experts.gate_up_proj" => &["w1", "w3"],
+            "experts.down_proj" => &["w2"],
+            _ => return seeded.tensor(&format!("{block}.{part}"), shape, fresh),
+        };
+        let matrix = Shape::new([(Axis::Row, axes[1].1 / parts.len()), axes[2]]);
+        let mut values = Vec::new();
+        for expert in 0..axes[0].1 {
+            for part in parts {
+                let name = format!("{block}.experts.{expert}.{part}.weight");
+                values.extend(seeded.tensor(&name, matrix.clone(), fresh)?.to_f32().unwrap());
+            }
+        }
+        Weight::new(name, axes, Dtype::F32, &values)
+    });
     assert!(fused.record().tensors().iter().any(|(name, _)| name.ends_with("mlp.experts.gate_up_proj")));
     assert_eq!(many.description().parameters, fused.description().parameters);
     assert_eq!(logits(&*many), logits(&*fused));
-}
-
-struct Fused(Seeded);
-
-impl Source for Fused {
-    fn tensor(&mut self, name: &str, shape: Shape, fresh: Fresh) -> Result<Weight> {
-        let Some((layer, part)) = name.split_once(".mlp.") else { return self.0.tensor(name, shape, fresh) };
-        let block = format!("{layer}.block_sparse_moe");
-        let axes = shape.axes();
-        let mut values = Vec::new();
-        let mut take = |name: String, rows: usize| {
-            let matrix = Shape::new([(Axis::Row, rows), axes[axes.len() - 1]]);
-            values.extend(self.0.tensor(&name, matrix, fresh).unwrap().to_f32().unwrap());
-        };
-        match part {
-            "experts.gate_up_proj" => (0..axes[0].1).for_each(|expert| {
-                for part in ["w1", "w3"] {
-                    take(format!("{block}.experts.{expert}.{part}.weight"), axes[1].1 / 2);
-                }
-            }),
-            "experts.down_proj" => (0..axes[0].1)
-                .for_each(|expert| take(format!("{block}.experts.{expert}.w2.weight"), axes[1].1)),
-            _ => return self.0.tensor(&format!("{block}.{part}"), shape, fresh),
-        }
-        Weight::new(name, axes, Dtype::F32, &values)
-    }
-
-    fn name(&self) -> String {
-        "fused".to_owned()
-    }
-
-    fn has(&self, name: &str) -> Option<bool> {
-        Some(!name.ends_with("lm_head.bias"))
-    }
 }
 
 #[test]
@@ -172,7 +150,7 @@ fn a_roberta_counts_positions_from_behind_the_padding() {
     // Under a bidirectional mask the order of tokens shows only in the positions; those of the padding's
     // id are not counted, so a padding in front changes nothing for what follows it.
     let model = entry("roberta").model();
-    let plain = rows(&*model, &Input::new(ids(5)), &MaskChoice::AsTrained);
+    let plain = entry("roberta").rows(ids(5), &MaskChoice::AsTrained);
     let real = [false].into_iter().chain([true; 5]).collect();
     let led = Input::new([vec![1], ids(5)].concat()).with_padding(Padding::new(real, 6).unwrap());
     assert!(far(&plain, &rows(&*model, &led, &MaskChoice::AsTrained)[1..]) < 1e-4);

@@ -74,6 +74,37 @@ pub fn growth(programs: &Programs, folder: &Path) -> Result<String> {
     Ok(table)
 }
 
+/// What a pass of the model that comes with the repository asks of the GPU, the first and the later ones.
+pub fn gpu_passes(programs: &Programs) -> Result<String> {
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/checkpoints/glass-en");
+    let measured = match object(command(&programs.model_time).arg("gpu").arg(model)) {
+        Ok(measured) => measured,
+        Err(error) => {
+            eprintln!("left out: a pass on the GPU ({error:#})");
+            return Ok(String::new());
+        }
+    };
+    let counts = [
+        ("kernels", "dispatches"),
+        ("submissions", "submissions"),
+        ("bind groups made", "bind_groups"),
+        ("bytes uploaded", "uploaded_bytes"),
+        ("bytes read back", "read_bytes"),
+    ];
+    let mut table = format!(
+        "\n## A pass on the GPU\n\nglass-en, {} tokens, {}.\n\n| | first pass | later ones |\n|---|---:|---:|\n",
+        measured["tokens"], measured["device"]
+    );
+    for (what, field) in counts {
+        let [first, later] = ["first", "later"].map(|pass| &measured[pass]["counts"][field]);
+        table.push_str(&format!("| {what} | {first} | {later} |\n"));
+    }
+    let [first, later] = ["first", "later"].map(|pass| measured[pass]["millis"].as_f64());
+    let (first, later) = (first.context("a time")?, later.context("a time")?);
+    table.push_str(&format!("| time / ms | {} | {} |\n", number(first), number(later)));
+    Ok(table)
+}
+
 /// Runs a program that prints a JSON object.
 fn object(command: &mut std::process::Command) -> Result<Value> {
     let output = command.stderr(Stdio::inherit()).output().with_context(|| process::cannot_start(command))?;

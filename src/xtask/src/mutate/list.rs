@@ -1,83 +1,70 @@
-//! The mutations, area by area.
+//! The mutations, as `mutations.txt` lists them.
 
-mod attention;
-mod claims_cost;
-mod claims_depth;
-mod claims_fit;
-mod claims_linear;
-mod claims_phase;
-mod claims_precise;
-mod figures;
-mod kernel;
-mod masks;
-mod models;
-mod ops;
-mod rank;
-mod shaders;
-mod zoo_count;
-mod zoo_encoder_decoder;
-mod zoo_families;
+use std::path::Path;
 
-use anyhow::{Result, bail};
-
-use super::suite::Suite;
+use anyhow::{Context, Result, bail, ensure};
 
 /// One way to be wrong that a test must notice.
+#[derive(Debug, Default)]
 pub struct Mutation {
     /// `area.what`.
-    pub name: &'static str,
-    /// The file, under `src/rankscope`.
-    pub file: &'static str,
+    pub name: String,
+    /// The file, from the root of the source tree.
+    pub file: String,
     /// A text that stands there exactly once.
-    pub old: &'static str,
+    pub old: String,
     /// What stands there instead.
-    pub new: &'static str,
-    /// Where the tests are.
-    pub suite: Suite,
+    pub new: String,
+    /// The test program: `lib`, `kernel`, or an integration test of the library.
+    pub suite: String,
     /// Parts of the names of the tests, one of which must fail.
-    pub tests: &'static [&'static str],
+    pub tests: Vec<String>,
 }
 
 /// All of them.
-pub fn all() -> impl Iterator<Item = &'static Mutation> {
-    let areas = [
-        masks::MASKS,
-        attention::ATTENTION,
-        ops::OPS,
-        shaders::SHADERS,
-        models::FAMILIES,
-        rank::RANK,
-        figures::FIGURES,
-        claims_phase::CLAIMS_PHASE,
-        claims_precise::PRECISE,
-        claims_fit::CLAIMS_FIT,
-        claims_depth::CLAIMS_DEPTH,
-        claims_linear::CLAIMS_LINEAR,
-        claims_cost::CLAIMS,
-        zoo_count::ZOO_COUNT,
-        zoo_encoder_decoder::ENCODER_DECODERS,
-        zoo_families::ZOO_FAMILIES,
-        kernel::KERNEL,
-    ];
-    areas.into_iter().flatten()
+pub fn all() -> Result<Vec<Mutation>> {
+    parse(include_str!("../../mutations.txt"))
+}
+
+/// Reads entries with blank lines between them; lines that begin with `#` are comments.
+fn parse(text: &str) -> Result<Vec<Mutation>> {
+    let text: String =
+        text.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+    text.split("\n\n")
+        .map(|entry| entry.trim_matches('\n'))
+        .filter(|entry| !entry.is_empty())
+        .map(entry)
+        .collect()
+}
+
+fn entry(text: &str) -> Result<Mutation> {
+    let mut lines = text.lines();
+    let (name, file) = lines.next().and_then(|line| line.split_once("  ")).context("a name and a file")?;
+    let (suite, tests) = lines.next().and_then(|line| line.split_once("  ")).context(name.to_owned())?;
+    let lines: Vec<_> = lines.collect();
+    let side = |sign| lines.iter().filter_map(|line| line.strip_prefix(sign)).collect::<Vec<_>>().join("\n");
+    let (old, new) = (side('-'), side('+'));
+    ensure!(!old.is_empty() && old != new && !tests.is_empty(), "{name} changes nothing or names no test");
+    Ok(Mutation {
+        name: name.to_owned(),
+        file: Path::new("src").join(file).to_string_lossy().into_owned(),
+        old,
+        new,
+        suite: suite.to_owned(),
+        tests: tests.split(' ').map(str::to_owned).collect(),
+    })
 }
 
 impl Mutation {
-    /// The file, from the root of the source tree.
-    pub fn path(&self) -> String {
-        format!("src/rankscope/{}", self.file)
-    }
-
     /// Whether only a GPU can show it: a shader, or what the host tells it.
     pub fn is_on_gpu(&self) -> bool {
-        let is_area = ["shader.", "device."].iter().any(|area| self.name.starts_with(area));
-        is_area || self.file.ends_with(".wgsl") || self.file.ends_with("gpu.rs")
+        self.file.ends_with(".wgsl") || self.file.ends_with("gpu.rs")
     }
 
     /// The changed text.
     pub fn apply(&self, text: &str) -> Result<String> {
-        match text.matches(self.old).count() {
-            1 => Ok(text.replacen(self.old, self.new, 1)),
+        match text.matches(&self.old).count() {
+            1 => Ok(text.replacen(&self.old, &self.new, 1)),
             count => bail!("its old text stands {count} times in {}, expected once", self.file),
         }
     }
@@ -86,46 +73,32 @@ impl Mutation {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-    use std::fs;
-    use std::path::Path;
 
     use super::*;
 
     #[test]
-    fn names_are_unique_and_every_mutation_changes_something_and_names_a_test() {
-        let names: BTreeSet<_> = all().map(|mutation| mutation.name).collect();
-        assert_eq!(names.len(), all().count());
-        for mutation in all() {
-            assert!(mutation.name.split_once('.').is_some(), "{}", mutation.name);
-            assert!(mutation.old != mutation.new && !mutation.tests.is_empty(), "{}", mutation.name);
+    fn every_entry_is_read_and_its_name_is_unique() {
+        let all = all().unwrap();
+        let names: BTreeSet<_> = all.iter().map(|mutation| &mutation.name).collect();
+        assert_eq!(names.len(), all.len());
+        assert!(names.iter().all(|name| name.contains('.')), "{names:?}");
+    }
+
+    #[test]
+    fn an_entry_is_applied_where_its_text_stands_once() {
+        let text = "# a comment\n\na.b  c/d.rs\nlib  e f\n-if x\n-    < y\n+if x\n+    <= y\n\ng.h  i.wgsl\nj  k\n-l\n";
+        let all = parse(text).unwrap();
+        let [one, other] = &all[..] else { panic!("{all:?}") };
+        assert_eq!((one.file.as_str(), one.suite.as_str()), ("src/c/d.rs", "lib"));
+        assert_eq!(one.tests, ["e", "f"]);
+        assert_eq!(one.apply("if x\n    < y {}").unwrap(), "if x\n    <= y {}");
+        assert_eq!((other.apply("klm").unwrap().as_str(), other.is_on_gpu()), ("km", true));
+        for (text, count) in [("", 0), ("l l", 2)] {
+            let said = other.apply(text).unwrap_err().to_string();
+            assert_eq!(said, format!("its old text stands {count} times in src/i.wgsl, expected once"));
         }
-    }
-
-    #[test]
-    fn every_mutation_applies_to_the_source_as_it_is() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let problem = |mutation: &Mutation| {
-            let text = fs::read_to_string(root.join(mutation.path()));
-            let applied = text.map_err(anyhow::Error::from).and_then(|text| mutation.apply(&text));
-            applied.err().map(|problem| format!("{}: {problem}", mutation.name))
-        };
-        assert_eq!(all().filter_map(problem).collect::<Vec<_>>(), Vec::<String>::new());
-    }
-
-    #[test]
-    fn a_text_that_is_not_there_once_is_stale() {
-        let mutation = Mutation {
-            name: "a.b",
-            file: "c.rs",
-            old: "x < y",
-            new: "x <= y",
-            suite: Suite::Lib,
-            tests: &["d"],
-        };
-        assert_eq!(mutation.apply("if x < y {}").unwrap(), "if x <= y {}");
-        for (text, count) in [("", 0), ("x < y && x < y", 2)] {
-            let said = mutation.apply(text).unwrap_err().to_string();
-            assert_eq!(said, format!("its old text stands {count} times in c.rs, expected once"));
+        for wrong in ["a.b", "a.b  c\nlib", "a.b  c\nlib  d", "a.b  c\nlib  d\n-e\n+e"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
         }
     }
 }

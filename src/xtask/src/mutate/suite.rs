@@ -1,6 +1,6 @@
 //! Running some tests in the copy, and reading which failed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::process::Output;
@@ -11,17 +11,6 @@ use super::list::Mutation;
 use super::tree::Tree;
 use crate::process;
 
-/// One test program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Suite {
-    /// The tests beside the source.
-    Lib,
-    /// A file or folder of `tests/`.
-    Test(&'static str),
-    /// The tests beside the Jupyter kernel's source.
-    Kernel,
-}
-
 /// What became of a mutation.
 #[derive(Debug, PartialEq)]
 pub enum Outcome {
@@ -29,7 +18,7 @@ pub enum Outcome {
     Caught(Vec<String>),
     /// Every test passed.
     Survived,
-    /// It does not apply or does not compile.
+    /// It does not apply or does not compile, or its test is gone.
     Stale(String),
     /// The test program ended without naming a failed test.
     Died(String),
@@ -49,88 +38,70 @@ impl fmt::Display for Outcome {
     }
 }
 
-impl fmt::Display for Suite {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Suite::Lib => f.write_str("lib"),
-            Suite::Test(name) => f.write_str(name),
-            Suite::Kernel => f.write_str("kernel"),
-        }
+/// The names of those of `tests` that there are; an error if one of them fails in the unchanged copy.
+pub fn passing(tree: &Tree, suite: &str, tests: &BTreeSet<&String>) -> Result<Vec<String>> {
+    build(tree, suite)?.map_err(anyhow::Error::msg).context("the unchanged tree does not compile")?;
+    let results = results(&test(tree, suite, tests.iter().copied(), "unchanged", true)?);
+    if let Some((name, _)) = results.iter().find(|(_, passed)| !passed) {
+        bail!("{suite}: {name} fails in the unchanged tree");
+    }
+    Ok(results.into_iter().map(|(name, _)| name).collect())
+}
+
+/// Runs the tests of `mutation` in the copy as it is now.
+pub fn run(tree: &Tree, mutation: &Mutation) -> Result<Outcome> {
+    if let Err(problem) = build(tree, &mutation.suite)? {
+        return Ok(Outcome::Stale(format!("does not compile: {problem}")));
+    }
+    let output = test(tree, &mutation.suite, &mutation.tests, &mutation.name, mutation.is_on_gpu())?;
+    let results = results(&output).into_iter();
+    let failed: Vec<_> = results.filter_map(|(name, passed)| (!passed).then_some(name)).collect();
+    Ok(match (failed.is_empty(), output.status.success()) {
+        (false, _) => Outcome::Caught(failed),
+        (true, true) => Outcome::Survived,
+        (true, false) => Outcome::Died(output.status.to_string()),
+    })
+}
+
+/// What cargo is told to test the program `suite`: of the whole workspace, so that dependencies keep their features.
+fn args(suite: &str) -> Vec<&str> {
+    match suite {
+        "lib" => vec!["test", "--workspace", "--lib"],
+        "kernel" => vec!["test", "--workspace", "--bin", "rankscope-kernel"],
+        name => vec!["test", "--workspace", "--test", name],
     }
 }
 
-/// The suites of `mutations`, each with all the tests that some mutation names.
-pub fn of(mutations: &[&Mutation]) -> BTreeMap<Suite, BTreeSet<&'static str>> {
-    let mut suites: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-    for mutation in mutations {
-        suites.entry(mutation.suite).or_default().extend(mutation.tests);
+/// Compiles; the first error, if there is one.
+fn build(tree: &Tree, suite: &str) -> Result<Result<(), String>> {
+    let mut cargo = tree.cargo();
+    let output = cargo.args(args(suite)).args(["--no-run", "--color=never"]).output();
+    let output = output.with_context(|| process::cannot_start(&cargo))?;
+    if output.status.success() {
+        return Ok(Ok(()));
     }
-    suites
+    let messages = String::from_utf8_lossy(&output.stderr).into_owned();
+    let error = messages.lines().find(|line| line.starts_with("error")).unwrap_or("cargo says nothing");
+    Ok(Err(error.to_owned()))
 }
 
-impl Suite {
-    /// Fails unless `tests` pass in the copy as it is, and each name is one of a test.
-    pub fn check_unchanged(self, tree: &Tree, tests: &BTreeSet<&'static str>) -> Result<()> {
-        self.build(tree)?.map_err(anyhow::Error::msg).context("the unchanged tree does not compile")?;
-        let tests: Vec<_> = tests.iter().copied().collect();
-        let results = results(&self.test(tree, &tests, "unchanged", true)?);
-        if let Some((name, _)) = results.iter().find(|(_, passed)| !passed) {
-            bail!("{self}: {name} fails in the unchanged tree");
-        }
-        if let Some(test) = tests.iter().find(|test| !results.iter().any(|(name, _)| name.contains(**test))) {
-            bail!("{self}: there is no test called {test}");
-        }
-        Ok(())
-    }
-
-    /// Runs `tests` in the copy as it is now.
-    pub fn run(self, tree: &Tree, tests: &[&str], mutation: &str, on_gpu: bool) -> Result<Outcome> {
-        if let Err(problem) = self.build(tree)? {
-            return Ok(Outcome::Stale(format!("does not compile: {problem}")));
-        }
-        let output = self.test(tree, tests, mutation, on_gpu)?;
-        let failed: Vec<_> =
-            results(&output).into_iter().filter_map(|(name, passed)| (!passed).then_some(name)).collect();
-        Ok(match (failed.is_empty(), output.status.success()) {
-            (false, _) => Outcome::Caught(failed),
-            (true, true) => Outcome::Survived,
-            (true, false) => Outcome::Died(output.status.to_string()),
-        })
-    }
-
-    fn args(self) -> Vec<&'static str> {
-        match self {
-            Suite::Lib => vec!["test", "--package", "rankscope", "--lib"],
-            Suite::Test(name) => vec!["test", "--package", "rankscope", "--test", name],
-            Suite::Kernel => vec!["test", "--package", "rankscope-kernel", "--bins"],
-        }
-    }
-
-    /// Compiles; the first error, if there is one.
-    fn build(self, tree: &Tree) -> Result<Result<(), String>> {
-        let mut cargo = tree.cargo();
-        let output = cargo.args(self.args()).args(["--no-run", "--color=never"]).output();
-        let output = output.with_context(|| process::cannot_start(&cargo))?;
-        if output.status.success() {
-            return Ok(Ok(()));
-        }
-        let messages = String::from_utf8_lossy(&output.stderr).into_owned();
-        let error = messages.lines().find(|line| line.starts_with("error")).unwrap_or("cargo says nothing");
-        Ok(Err(error.to_owned()))
-    }
-
-    fn test(self, tree: &Tree, tests: &[&str], mutation: &str, on_gpu: bool) -> Result<Output> {
-        let mut cargo = tree.cargo();
-        cargo.args(self.args()).args(["--color=never", "--"]).args(tests);
-        // What is broken on the CPU shows there, and lavapipe is slow.
-        match on_gpu {
-            true => cargo.env_remove("RANKSCOPE_SKIP_GPU"),
-            false => cargo.env("RANKSCOPE_SKIP_GPU", "1"),
-        };
-        let output = cargo.output().with_context(|| process::cannot_start(&cargo))?;
-        fs::write(tree.log(&format!("{self}.{mutation}"))?, [&output.stdout[..], &output.stderr].concat())?;
-        Ok(output)
-    }
+fn test<'a>(
+    tree: &Tree,
+    suite: &str,
+    tests: impl IntoIterator<Item = &'a String>,
+    log: &str,
+    on_gpu: bool,
+) -> Result<Output> {
+    let mut cargo = tree.cargo();
+    cargo.args(args(suite)).args(["--color=never", "--"]).args(tests);
+    // What is broken on the CPU shows there, and lavapipe is slow.
+    match on_gpu {
+        true => cargo.env_remove("RANKSCOPE_SKIP_GPU"),
+        false => cargo.env("RANKSCOPE_SKIP_GPU", "1"),
+    };
+    let output = cargo.output().with_context(|| process::cannot_start(&cargo))?;
+    fs::write(tree.log(&format!("{suite}.{log}"))?, [&output.stdout[..], &output.stderr].concat())?;
+    Ok(output)
 }
 
 /// The tests that ran, and whether each passed.

@@ -40,10 +40,11 @@ impl Tree {
         &self.root
     }
 
-    /// A cargo that works in the copy.
+    /// A cargo that works in the copy. Every mutation compiles the library anew, so it does so at a low level.
     pub fn cargo(&self) -> Command {
         let mut command = process::cargo();
         command.current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target);
+        command.args(["--config", "profile.dev.package.rankscope.opt-level=1"]);
         command
     }
 
@@ -63,6 +64,16 @@ impl Tree {
     pub fn write(&self, file: &str, text: &str) -> Result<()> {
         fs::write(self.root.join(file), text).with_context(|| format!("cannot write {file}"))
     }
+}
+
+/// All Rust sources of the tree, one after the other.
+pub fn rust_files(source: &Path) -> Result<String> {
+    let is_rust = |file: &PathBuf| file.extension().is_some_and(|end| end == "rs");
+    listed(source)?
+        .into_iter()
+        .filter(is_rust)
+        .map(|file| Ok(fs::read_to_string(source.join(file))?))
+        .collect()
 }
 
 fn listed(source: &Path) -> Result<BTreeSet<PathBuf>> {

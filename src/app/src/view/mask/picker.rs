@@ -1,9 +1,9 @@
-//! What the mask picker stands at, and which mask that is.
+//! The state of the mask picker, and the mask that it describes.
 
 use rankscope::mask::{MASKS, Mask, MaskKind};
 use rankscope::model::MaskChoice;
 
-/// The chosen kind, and the numbers of each kind that were moved away from their usual place.
+/// The chosen kind of mask, and the numbers of each kind.
 pub struct Picker {
     /// Index into [`MASKS`]; `None` is as-trained.
     pub(super) kind: Option<usize>,
@@ -11,7 +11,7 @@ pub struct Picker {
     pub(super) numbers: Vec<[Option<usize>; 2]>,
     /// A mask of the command line that no kind and numbers describe.
     pub(super) other: Option<Mask>,
-    /// Whether a person has used the controls: until then the mask stays as it was given, fitting or not.
+    /// Whether the controls were used: until then the mask stays as it was given, even if it does not fit.
     pub(super) touched: bool,
 }
 
@@ -48,7 +48,7 @@ impl Picker {
     /// The mask that the controls describe, for a text of `length` tokens.
     ///
     /// # Errors
-    /// Where the library knows no such mask.
+    /// If the library has no such mask.
     pub fn choice(&self, length: usize) -> rankscope::Result<MaskChoice> {
         match (self.kind, &self.other) {
             (Some(kind), _) => {
@@ -73,7 +73,7 @@ impl Picker {
     }
 }
 
-/// Whether the sliders of `kind` can stand at `mask`.
+/// Whether the sliders of `kind` can show `mask`.
 fn described(kind: &MaskKind, numbers: &[usize], mask: &Mask) -> bool {
     let length = if kind.parameters == "lengths" { numbers.iter().sum() } else { 1 };
     build(kind, numbers, length).is_ok_and(|built| built == *mask)

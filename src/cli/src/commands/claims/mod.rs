@@ -1,4 +1,4 @@
-//! `rankscope claims`: the claims of the popular account, and what an experiment says about each.
+//! `rankscope claims`: the claims of the popular account, each with its experiment and verdict.
 
 mod report;
 
@@ -7,18 +7,18 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use rankscope::claim::{self, CLAIMS, Claim, Effort, Settings, Trial};
-use rankscope::device::DeviceRequest;
 use rankscope::figure::save;
 use rankscope::figure::style::Theme;
 use rankscope::{Device, Error, Run};
 use serde_json::{Value, json};
 
+use crate::args::DeviceArgs;
 use crate::output::{emit, emit_json, facts, say};
 
 const ABOUT: &str = "\
 A claim is tried in up to three arenas: in exact arithmetic (proved, refuted, open), in floating point over drawn \
-inputs, and in trained models. Each verdict is read off what the run measured, by a rule that stands in the claim's \
-module. The settings that are printed bring the same numbers back.
+inputs, and in trained models. A fixed rule in the claim's source derives each verdict from the measurements. The \
+printed settings reproduce the numbers.
 
 Examples:
   rankscope claims run                                  every claim, quickly
@@ -42,7 +42,7 @@ enum ClaimsCommand {
 
 #[derive(Args)]
 struct ListArgs {
-    /// Claims; with their parameters. All of them, in a line each, if none is named
+    /// Claims to show with their parameters; if none is named, all claims, one a line
     ids: Vec<String>,
     /// Print an array of objects
     #[arg(long)]
@@ -59,16 +59,15 @@ struct RunArgs {
     /// More draws and larger sizes
     #[arg(long, conflicts_with = "quick")]
     full: bool,
-    /// Draws of the claims that have draws, an error where none has; the same as --set seeds=N
+    /// Number of draws, an error if none of the claims draws; the same as --set seeds=N
     #[arg(long, value_name = "N")]
     seeds: Option<u64>,
-    /// Sets a parameter of the claims that have it, an error where none has (`rankscope claims list ID` names
+    /// Set a parameter of all claims that have it, an error if none has (`rankscope claims list ID` names
     /// them)
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Where to compute [default: $RANKSCOPE_DEVICE, otherwise auto]
-    #[arg(long, value_parser = ["auto", "cpu", "gpu"])]
-    device: Option<String>,
+    #[command(flatten)]
+    device: DeviceArgs,
     /// Print an array of objects
     #[arg(long)]
     json: bool,
@@ -130,7 +129,7 @@ fn run_all(args: &RunArgs, run: &Run) -> Result<()> {
     let (mut trials, mut failed, mut stopped) = (Vec::new(), Vec::new(), None);
     for (claim, settings) in claims.iter().zip(&all) {
         let id = claim.about().id;
-        // Neither an interrupt nor a claim that cannot run loses what is finished.
+        // After an interrupt or a failed claim, the finished results are still printed.
         match claim::run(claim, settings, run) {
             Ok(trial) => {
                 if !args.json && !args.table {
@@ -165,13 +164,9 @@ fn run_all(args: &RunArgs, run: &Run) -> Result<()> {
 
 /// The settings of each claim. A key must belong to one of them at least.
 fn settings(args: &RunArgs, claims: &[&'static Claim]) -> Result<Vec<Settings>> {
-    // Quick is the default; the flag is there to be written down.
+    // Quick is the default; the flag only says so.
     let effort = if args.full && !args.quick { Effort::Full } else { Effort::Quick };
-    let request = match &args.device {
-        Some(device) => device.parse()?,
-        None => DeviceRequest::from_env()?,
-    };
-    let device = Device::choose(request)?.device;
+    let device = Device::choose(args.device.request()?)?.device;
     let mut all = Vec::new();
     for claim in claims {
         all.push(Settings::new(claim, effort, device.clone())?);
@@ -196,7 +191,7 @@ fn settings(args: &RunArgs, claims: &[&'static Claim]) -> Result<Vec<Settings>> 
     Ok(all)
 }
 
-/// That no claim can set `key`, and what can be set.
+/// The message that no claim has `key`, with the keys that there are.
 fn lacking(key: &str, claims: &[&'static Claim], all: &[Settings]) -> String {
     let who = match claims {
         [claim] => format!("{} has no", claim.about().id),

@@ -1,4 +1,4 @@
-//! Claims as a person reads them.
+//! Claims as text.
 
 use rankscope::claim::{ARENAS, Claim, Evidence, Measured, Trial};
 use rankscope::numbers::short;
@@ -101,7 +101,7 @@ fn expectations(evidence: &Evidence) -> Vec<(&'static str, String)> {
     rows
 }
 
-/// Numbers that a person reads in one go; beyond these the sentences have to do.
+/// The most numbers that are printed.
 const READABLE: usize = 12;
 
 fn numbers(measured: &[Measured]) -> String {

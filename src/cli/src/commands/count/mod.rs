@@ -26,7 +26,7 @@ const EXAMPLES: &str = "\
 A name is a published size (see --list), a config.json, a model folder, or an installed model. A published size
 is counted as its paper does: BERT with its pooler and no other head, T5 with its tied head. A config.json is
 counted with what its class (\"architectures\") puts on top of the body, a folder with what its checkpoint holds:
-output layer and heads have lines of their own below the body. What the numbers take for granted is printed last.
+output layer and heads have lines of their own below the body. The assumptions are printed last.
 
 Examples:
   rankscope count gpt2-xl

@@ -64,7 +64,7 @@ impl Subject {
         match self {
             Subject::Preset(preset) => Count::of_preset(preset, load, dtype),
             Subject::Sizes { name, sizes } => {
-                Ok(Count::of_plan(name, (**sizes).clone(), load(sizes)?, dtype))
+                Ok(Count::of_sizes(name, (**sizes).clone(), load(sizes)?, dtype))
             }
         }
     }

@@ -1,4 +1,4 @@
-//! One model as a person reads it.
+//! One model as text.
 
 use rankscope::model::count::{Costs, Count, ModelSizes, Operations, Parameters, Part, StackSizes};
 use rankscope::numbers::{grouped, scaled};
@@ -12,8 +12,9 @@ pub fn of_one(count: &Count) -> String {
     let mut paragraphs = vec![facts(&lines), of_parts(&count.parameters)];
     match &count.costs {
         Some(costs) => paragraphs.push(facts(&of_costs(costs))),
-        None => paragraphs
-            .push("no operations and no bytes: they need sizes, and only totals are told\n".to_owned()),
+        None => paragraphs.push(
+            "no operations and no bytes: they need the sizes, and the source states totals only\n".to_owned(),
+        ),
     }
     paragraphs.join("\n")
 }

@@ -1,4 +1,4 @@
-//! `rankscope generate`: a model writes on.
+//! `rankscope generate`: a model continues a text.
 
 mod reuse;
 mod speech;
@@ -18,11 +18,11 @@ use crate::subject::Subject;
 use speech::Speech;
 
 const EXAMPLES: &str = "\
-The text goes to stdout as it is written, the speed to stderr. Filters come in this order: temperature, top-k,
-top-p. With --reuse the text is the first turn of a dialogue: the answer is written, --next is appended, and
-what is printed is how far the stored states of the first turn have moved under four ways of reading; with an
-encoder-decoder, those of the prompt, when its encoder reads the whole dialogue. A mask by which what is read sees
-what is written later needs --no-cache.
+The text goes to stdout token by token, the speed to stderr. Filters are applied in this order: temperature, top-k,
+top-p. With --reuse the text is the first turn of a dialogue: the model answers, --next is appended, and the command
+prints how much the cached states of the first turn change under four ways of reading both turns. For an
+encoder-decoder it prints how much the encoder's states of the prompt change when the encoder reads the whole dialogue.
+A mask that lets a position see later ones needs --no-cache.
 
 Examples:
   rankscope generate --model glass-en --text \"Once upon a time\"
@@ -44,7 +44,7 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "N", default_value_t = 64)]
     tokens: usize,
 
-    /// 0 for the likeliest token always; 1 for the model's own distribution
+    /// 0: always the likeliest token; 1: the model's own distribution
     #[arg(long, value_name = "T", default_value_t = 0.0, allow_hyphen_values = true)]
     temperature: f64,
 
@@ -71,11 +71,11 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "IDS")]
     stop: Option<String>,
 
-    /// Write on behind the token that ends a text
+    /// Continue after a token that ends the text
     #[arg(long, conflicts_with = "stop")]
     no_stop: bool,
 
-    /// Compare what the cache holds of the first turn with a fresh pass over both
+    /// Compare the cached states of the first turn with a fresh pass over both turns
     #[arg(long, requires = "next", conflicts_with_all = ["no_cache", "mask"])]
     reuse: bool,
 
@@ -92,10 +92,10 @@ pub fn execute(args: &GenerateArgs, run: &Run) -> Result<()> {
     let settings = settings(args)?;
     let mut subject = Subject::load(&args.subject)?;
     let folder = Store::open()?.find(&subject.name)?;
-    // Only ids can be said without one.
+    // Without a tokenizer only ids can be printed.
     let is_needed = args.subject.text.is_some() || Tokenizer::is_in(&folder);
     let tokenizer = is_needed.then(|| Tokenizer::load(&folder)).transpose()?;
-    // Before anything is written.
+    // Checked before the first token is printed.
     let next = match (&args.next, &tokenizer) {
         (None, _) => None,
         (Some(_), None) => bail!("--reuse needs a model with a tokenizer, such as tokenizer.json"),
@@ -128,7 +128,7 @@ pub fn execute(args: &GenerateArgs, run: &Run) -> Result<()> {
     if args.json { emit_json(&as_json(args, &subject, &settings, &text, &said)) } else { Ok(()) }
 }
 
-/// The tokens that what is written stands behind: the prompt, or what an encoder-decoder's decoder begins with.
+/// The tokens before the generated ones: the prompt, or the decoder's input in an encoder-decoder.
 fn written_before(subject: &Subject) -> &[u32] {
     match subject.model.description().encoder {
         Some(_) => subject.input.decoder_ids().unwrap_or_default(),
@@ -148,7 +148,7 @@ fn settings(args: &GenerateArgs) -> Result<Settings> {
     Ok(Settings { tokens: args.tokens, sampling, use_cache: !args.no_cache, mask, ..Settings::default() })
 }
 
-/// One line on the time, and on why it ends.
+/// One line with the speed, and why the text ends.
 fn speed(text: &Generated, subject: &Subject) -> String {
     let seconds = |time: std::time::Duration| format!("{} s", short(time.as_secs_f64()));
     let cache = if text.used_cache { "with a cache" } else { "without a cache" };
@@ -159,7 +159,7 @@ fn speed(text: &Generated, subject: &Subject) -> String {
         End::Context => "the context is full",
     };
     format!(
-        "{} tokens {cache} on {}: {rate}{} behind {} for the prompt of {}; {end}",
+        "{} tokens {cache} on {}: {rate}{} after {} for the prompt of {}; {end}",
         text.tokens.len(),
         subject.model.device(),
         seconds(text.writing),

@@ -1,4 +1,4 @@
-//! What of the cache is still true when a second turn is appended.
+//! How much of the cache is still valid after a second turn.
 
 use anyhow::Result;
 use rankscope::model::MaskChoice;
@@ -24,7 +24,7 @@ pub fn print(subject: &Subject, answer: &Generated, next: &[u32], as_json: bool,
             let changes = changes.collect::<rankscope::Result<Vec<_>>>()?;
             (readings, changes, Some(cached_error(model, &ids, first, Mask::causal(), run)?))
         }
-        // It had read the prompt alone; what the decoder wrote is history now.
+        // The encoder had read the prompt alone; now the answer is part of its input.
         Some(encoder) => {
             let mask = &encoder.trained_mask;
             let reading = Reading { name: "encoder", before: mask.clone(), after: mask.clone() };

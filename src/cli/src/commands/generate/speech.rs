@@ -1,4 +1,4 @@
-//! Tokens to stdout as they come: as text where there is a tokenizer, as ids where there is none.
+//! Prints tokens as they come: as text if there is a tokenizer, as ids if there is none.
 
 use std::io::{self, Write};
 
@@ -20,7 +20,7 @@ impl<'a> Speech<'a> {
         Speech { text, said: String::new(), is_aloud, failure: None }
     }
 
-    /// What `write` writes, said meanwhile. A reader of stdout that went away ends it.
+    /// Runs `write`, and prints its tokens as they come. Ends when stdout is closed.
     pub fn listen<T>(
         &mut self,
         write: impl FnOnce(&mut dyn FnMut(Written) -> rankscope::Result<()>) -> rankscope::Result<T>,
@@ -54,7 +54,7 @@ impl<'a> Speech<'a> {
         out.flush()
     }
 
-    /// Ends the line; all of the text, if it is one.
+    /// Ends the line, and returns the whole text; `None` for ids.
     pub fn finish(mut self) -> Result<Option<String>> {
         let is_text = self.text.is_some();
         if let Some(text) = self.text.take() {

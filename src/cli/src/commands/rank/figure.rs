@@ -17,7 +17,7 @@ pub fn save_file(name: &str, rows: &[Row], path: &Path) -> Result<()> {
     let settings = json!({ "version": rankscope::VERSION, "file": name });
     let [row] = rows else { return write(&wall(name, rows, settings), path) };
     let kind = if row.mask.is_some() { Kind::Causal } else { Kind::Plain };
-    // A recorded head says its array's name, a matrix of a batch its place as well.
+    // The name of a recorded head is its array's; that of a matrix of a batch includes its place.
     let name = match (&row.check, row.head) {
         (Some(_), Some(head)) => format!("{}, head {head}", row.name),
         _ => row.name.clone(),
@@ -103,7 +103,7 @@ fn settings(subject: &Subject, choices: &[MaskChoice], rows: &[Row]) -> Value {
     })
 }
 
-/// As PNG where the name ends so, else as SVG.
+/// Writes PNG if the name ends in `.png`, otherwise SVG.
 fn write(figure: &impl Figure, path: &Path) -> Result<()> {
     let is_png = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("png"));
     match is_png {

@@ -1,4 +1,4 @@
-//! `rankscope rank`: what rank analysis says of a model's heads, of weights that were brought, or of a matrix.
+//! `rankscope rank`: rank analysis of a model's heads, of attention weights from a file, or of a matrix.
 
 mod figure;
 mod matrix;
@@ -119,7 +119,7 @@ pub struct RankArgs {
     png: Option<PathBuf>,
 }
 
-/// What comes from a file, not from a model.
+/// The options that read a file instead of a model.
 const FILES: [&str; 2] = ["matrix", "attention"];
 
 impl RankArgs {

@@ -38,7 +38,7 @@ pub fn execute(args: &RankArgs, path: &Path, run: &Run) -> Result<()> {
     args.print(&rows, || table::of_file(lines(&recorded, &heads, args.sequence), &rows))
 }
 
-/// What a table says above its rows, and JSON only in its fields.
+/// The lines above the table; JSON has the same in its fields.
 fn warn(heads: &[RecordedHead]) {
     for (label, text) in summary(heads).into_iter().filter(|(label, _)| *label == "note") {
         say(&format!("{label}: {text}"));

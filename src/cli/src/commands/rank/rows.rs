@@ -1,4 +1,4 @@
-//! The rows that every form of output is made from.
+//! The rows behind every form of output.
 
 use anyhow::{Result, anyhow, bail};
 use rankscope::model::heads::{HeadReport, head_reports};
@@ -18,10 +18,10 @@ pub struct Row {
     /// Which attention it is of in an encoder-decoder, where layers of both stacks begin at 0.
     #[serde(skip)]
     pub kind: Option<&'static str>,
-    /// Left out, as are the others, where a matrix from a file has none.
+    /// This and the next ones are left out for a matrix from a file without them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layer: Option<usize>,
-    /// Of weights from a file with several.
+    /// The sequence, for weights from a file with several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sequence: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -31,10 +31,10 @@ pub struct Row {
     pub mask: Option<String>,
     #[serde(flatten)]
     pub report: RankReport,
-    /// What the numbers of a file say of themselves as weights of attention.
+    /// Whether the numbers of a file are attention weights.
     #[serde(flatten)]
     pub check: Option<WeightCheck>,
-    /// What f64 does not hold of a file's numbers.
+    /// Which numbers of a file f64 cannot represent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }

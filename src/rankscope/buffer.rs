@@ -1,0 +1,128 @@
+//! Memory of tensors on the CPU, used again.
+//!
+//! A large block that comes fresh from the system costs a page fault for every 4 KiB, which takes longer than most
+//! operations. So what a tensor leaves behind is kept for the next one.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The values of a tensor. When it is dropped, its memory is kept for another one.
+pub(crate) struct Buffer(Vec<f32>);
+
+/// Smaller blocks come from the allocator just as fast.
+const LEAST_BYTES: usize = 64 << 10;
+/// The most memory that is kept while no tensor uses it: that of the scores of 8 heads and 2048 positions, twice.
+const MOST_BYTES: usize = 256 << 20;
+
+static POOL: Mutex<Pool> = Mutex::new(Pool { blocks: Vec::new(), bytes: 0 });
+
+impl Buffer {
+    /// A buffer that holds `values`.
+    pub(crate) fn new(values: Vec<f32>) -> Self {
+        Buffer(values)
+    }
+
+    /// The values, by value.
+    pub(crate) fn into_vec(mut self) -> Vec<f32> {
+        std::mem::take(&mut self.0)
+    }
+}
+
+impl Deref for Buffer {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        &self.0
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.0
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if bytes(&self.0) >= LEAST_BYTES {
+            pool().give(std::mem::take(&mut self.0));
+        }
+    }
+}
+
+/// `length` values to be overwritten: they may be anything.
+pub(crate) fn any_values(length: usize) -> Vec<f32> {
+    let kept = if length * size_of::<f32>() >= LEAST_BYTES { pool().take(length) } else { None };
+    kept.unwrap_or_else(|| vec![0.0; length])
+}
+
+/// Blocks that no tensor uses, the oldest first.
+struct Pool {
+    blocks: Vec<Vec<f32>>,
+    bytes: usize,
+}
+
+impl Pool {
+    /// The smallest block that holds `length` values and is at most twice as large; of equals the newest, which may still
+    /// be in a cache.
+    fn take(&mut self, length: usize) -> Option<Vec<f32>> {
+        let fits = |block: &Vec<f32>| (length..=2 * length).contains(&block.capacity());
+        let fitting = self.blocks.iter().enumerate().rev().filter(|(_, block)| fits(block));
+        let (at, _) = fitting.min_by_key(|(_, block)| block.capacity())?;
+        let mut block = self.blocks.remove(at);
+        self.bytes -= bytes(&block);
+        block.resize(length, 0.0);
+        Some(block)
+    }
+
+    /// Keeps a block; the oldest go where there are too many.
+    fn give(&mut self, block: Vec<f32>) {
+        self.bytes += bytes(&block);
+        self.blocks.push(block);
+        while self.bytes > MOST_BYTES {
+            self.bytes -= bytes(&self.blocks.remove(0));
+        }
+    }
+}
+
+fn bytes(block: &Vec<f32>) -> usize {
+    block.capacity() * size_of::<f32>()
+}
+
+// The pool is consistent at every point where a panic could start, so poison means nothing.
+fn pool() -> MutexGuard<'static, Pool> {
+    POOL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_goes_to_who_fills_at_least_half_of_it() {
+        let mut pool = Pool { blocks: Vec::new(), bytes: 0 };
+        for (length, value) in [(100, 1.0), (80, 2.0), (80, 3.0)] {
+            pool.give(vec![value; length]);
+        }
+        assert_eq!((pool.bytes, pool.take(39), pool.take(101)), (1040, None, None));
+        // The smallest first, the newest of the two; what is longer than what was there ends in zeros.
+        assert_eq!(pool.take(41).unwrap(), [3.0; 41]);
+        let short = pool.take(60).unwrap();
+        assert_eq!((short[0], short.len()), (2.0, 60));
+        pool.give(short);
+        let long = pool.take(70).unwrap();
+        assert_eq!((long[59], long[60], long.len()), (2.0, 0.0, 70));
+        assert_eq!((pool.bytes, pool.blocks.len()), (400, 1));
+    }
+
+    #[test]
+    fn the_oldest_go_where_too_much_is_kept() {
+        let mut pool = Pool { blocks: Vec::new(), bytes: 0 };
+        for length in [30 << 20, 20 << 20, 20 << 20] {
+            pool.give(Vec::with_capacity(length));
+        }
+        assert_eq!((pool.blocks.len(), pool.bytes), (2, 160 << 20));
+        pool.give(Vec::with_capacity(65 << 20)); // more than may be kept at all
+        assert!(pool.blocks.is_empty() && pool.bytes == 0);
+    }
+}

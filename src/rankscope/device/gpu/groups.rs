@@ -1,0 +1,77 @@
+//! Bind groups, kept: a pass over a model binds the same buffers as the one before it, as long as the pool hands
+//! them out in the same order.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+
+use super::dispatch::{Bind, find};
+use super::kernel::{Binding, Pipeline};
+use super::{Gpu, Kernel, lock};
+use crate::error::Result;
+
+/// Groups that are kept: several passes over the largest models. Beyond that all are made again.
+const MOST: usize = 4096;
+
+/// The bind groups of kernels on buffers.
+#[derive(Default)]
+pub(super) struct Groups(HashMap<(&'static str, Vec<Bound>), wgpu::BindGroup>);
+
+/// What one variable of a kernel is bound to: a buffer, an offset and, where it is not all of the rest, a size.
+type Bound = (wgpu::Buffer, u64, Option<wgpu::BufferSize>);
+
+impl Groups {
+    /// Drops every group that holds this buffer, so that its memory can be freed.
+    pub(super) fn forget(&mut self, buffer: &wgpu::Buffer) {
+        self.0.retain(|(_, bound), _| bound.iter().all(|(held, ..)| held != buffer));
+    }
+
+    /// Drops all of them.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl Gpu {
+    /// The bind group of a kernel whose variables are bound so; its parameters lie in `params`, at an offset that
+    /// the dispatch gives.
+    pub(super) fn bind_group(
+        &self,
+        kernel: &'static Kernel,
+        pipeline: &Pipeline,
+        binds: &[(&str, Bind<'_>)],
+        params: &wgpu::Buffer,
+    ) -> Result<wgpu::BindGroup> {
+        let bound = |binding: &Binding| {
+            Some(match find(binds, &binding.name)? {
+                Bind::Uniform(_) => (params.clone(), 0, wgpu::BufferSize::new(binding.min_size)),
+                Bind::Buffer(buffer) => (buffer.raw().clone(), 0, None),
+                Bind::Part(buffer, offset, size) => {
+                    (buffer.raw().clone(), offset, wgpu::BufferSize::new(size))
+                }
+            })
+        };
+        let key = (kernel.name, pipeline.bindings.iter().filter_map(bound).collect::<Vec<_>>());
+        let mut groups = lock(&self.groups);
+        if let Some(group) = groups.0.get(&key) {
+            return Ok(group.clone());
+        }
+        let entries = pipeline.bindings.iter().zip(&key.1).map(|(binding, &(ref buffer, offset, size))| {
+            let resource = wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size });
+            wgpu::BindGroupEntry { binding: binding.slot, resource }
+        });
+        let entries: Vec<_> = entries.collect();
+        let group = self.checked(format_args!("kernel {}", kernel.name), || {
+            self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some(kernel.name),
+                layout: &pipeline.layout,
+                entries: &entries,
+            })
+        })?;
+        self.counters.bind_groups.fetch_add(1, Ordering::Relaxed);
+        if groups.0.len() >= MOST {
+            groups.clear();
+        }
+        groups.0.insert(key, group.clone());
+        Ok(group)
+    }
+}

@@ -1,0 +1,331 @@
+//! Parity with Hugging Face transformers, inside the tolerances that `fixtures/README.md` states.
+//!
+//! The tests walk the folders, so a new checkpoint is tested by lying there; a family that is not
+//! implemented yet is reported by name and counted.
+
+use std::path::{Path, PathBuf};
+
+use ndarray::{ArrayD, Ix3, IxDyn};
+use rankscope::model::heads::head_reports;
+use rankscope::model::{self, FAMILIES, Input, MaskChoice, Tokenizer};
+use rankscope::prelude::*;
+use safetensors::{Dtype as FileDtype, SafeTensors};
+use serde_json::Value;
+
+use crate::support::{devices, fixtures, glass_en, installed, read_json, skipped};
+
+/// A file with the outputs of `transformers`.
+pub struct Golden(Vec<u8>);
+
+impl Golden {
+    pub fn open(path: &Path) -> Self {
+        Golden(std::fs::read(path).expect("a golden file"))
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        SafeTensors::deserialize(&self.0).expect("a safetensors file").tensor(name).is_ok()
+    }
+
+    /// The tensor `name` as f64, whatever it is stored as.
+    pub fn get(&self, name: &str) -> ArrayD<f64> {
+        let file = SafeTensors::deserialize(&self.0).expect("a safetensors file");
+        let view = file.tensor(name).unwrap_or_else(|_| panic!("{name} in the golden file"));
+        let bytes = view.data();
+        let values = match view.dtype() {
+            FileDtype::F32 => {
+                bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap()).into()).collect()
+            }
+            FileDtype::F64 => {
+                bytes.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect()
+            }
+            FileDtype::I64 => {
+                bytes.chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().unwrap()) as f64).collect()
+            }
+            other => panic!("{name} is of dtype {other:?}"),
+        };
+        ArrayD::from_shape_vec(IxDyn(view.shape()), values).expect("the stored shape")
+    }
+
+    pub fn ids(&self, name: &str) -> Vec<u32> {
+        self.get(name).iter().map(|&id| id as u32).collect()
+    }
+
+    /// Its ids, with those of a decoder, segments and padding where it has some.
+    pub fn input(&self) -> Input {
+        let ids = self.get("input_ids");
+        let batch = if ids.ndim() == 2 { ids.shape()[0] } else { 1 };
+        let mut input = Input::batch(self.ids("input_ids"), batch).unwrap();
+        if self.has("attention_mask") {
+            let real = self.get("attention_mask").iter().map(|&token| token == 1.0).collect();
+            input = input.with_padding(Padding::new(real, ids.len() / batch).unwrap());
+        }
+        if self.has("token_type_ids") {
+            input = input.with_token_types(self.ids("token_type_ids"));
+        }
+        match self.has("decoder_input_ids") {
+            true => input.with_decoder(self.ids("decoder_input_ids")),
+            false => input,
+        }
+    }
+
+    /// That a tensor is the stored one to `share` of its largest entry, or of 1.
+    #[track_caller]
+    pub fn expect(&self, what: &str, got: &Tensor, name: &str, share: f64) {
+        let expected = self.get(name);
+        let magnitude = expected.iter().fold(1.0, |largest: f64, value| largest.max(value.abs()));
+        let error = difference(what, got, &expected);
+        assert!(error < share * magnitude, "{what}: {name} differs by {error:e}");
+    }
+
+    /// That attention weights are the stored ones, with zeros where those have some.
+    fn expect_weights(&self, what: &str, got: &Tensor, name: &str) {
+        let expected = self.get(name);
+        let error = difference(what, got, &expected);
+        assert!(error < 1e-4, "{what}: {name} differs by {error:e}");
+        let mut zeros = got.to_vec().unwrap().into_iter().zip(&expected).filter(|&(_, &e)| e == 0.0);
+        assert!(zeros.all(|(got, _)| got == 0.0), "{what}: masked entries of {name}");
+    }
+}
+
+/// The largest absolute difference, after checking that the sizes agree.
+pub fn difference(what: &str, got: &Tensor, expected: &ArrayD<f64>) -> f64 {
+    let values = got.to_vec().expect("readback");
+    assert_eq!(values.len(), expected.len(), "{what}: {} against {:?}", got.shape(), expected.shape());
+    values.iter().zip(expected.iter()).fold(0.0, |largest: f64, (&got, &expected)| {
+        let difference = (f64::from(got) - expected).abs();
+        assert!(difference.is_finite(), "{what} is not finite");
+        largest.max(difference)
+    })
+}
+
+/// What the attentions of a trace are called in a golden file: the trace's stack and attention, and the file's name.
+pub fn kinds(is_pair: bool, stack: &'static str) -> Vec<(&'static str, &'static str, &'static str)> {
+    match is_pair {
+        false => vec![(stack, "self_attention", "")],
+        true => vec![
+            ("encoder", "self_attention", "encoder_"),
+            ("decoder", "self_attention", "decoder_"),
+            ("decoder", "cross_attention", "cross_"),
+        ],
+    }
+}
+
+/// Folders with a checkpoint and its golden file, here and under `$RANKSCOPE_FIXTURES`.
+fn checkpoints() -> Vec<PathBuf> {
+    let mut roots = vec![fixtures().join("tiny")];
+    if let Some(more) = std::env::var_os("RANKSCOPE_FIXTURES") {
+        roots.extend([PathBuf::from(&more), PathBuf::from(more).join("tiny")]);
+    }
+    let entries = roots.iter().flat_map(|root| std::fs::read_dir(root).into_iter().flatten().flatten());
+    let mut folders: Vec<_> = entries.map(|entry| entry.path()).collect();
+    folders.retain(|path| path.join("config.json").is_file() && path.join("golden.safetensors").is_file());
+    folders.sort();
+    folders
+}
+
+#[test]
+fn tiny_checkpoints_agree_with_transformers_on_every_device() {
+    let (mut strangers, mut checked) = (Vec::new(), 0);
+    for folder in checkpoints() {
+        let config = read_json(&folder.join("config.json"));
+        let family = config["model_type"].as_str().expect("a model_type");
+        if !FAMILIES.iter().any(|known| known.name == family) {
+            strangers.push(family.to_owned());
+            continue;
+        }
+        devices().iter().for_each(|device| check_checkpoint(&folder, device));
+        checked += 1;
+    }
+    if !strangers.is_empty() {
+        skipped(&format!("no such family yet: {}", strangers.join(", ")));
+    }
+    assert!(checked >= 12, "the fixtures are in the source tree");
+}
+
+fn check_checkpoint(folder: &Path, device: &Device) {
+    let what = format!("{} on {device}", folder.display());
+    let golden = Golden::open(&folder.join("golden.safetensors"));
+    let model = model::load(folder, device).expect("the checkpoint loads");
+    let mut trace = Trace::all();
+    let output = model.forward(&golden.input(), &MaskChoice::AsTrained, &mut trace, &Run::default()).unwrap();
+    let description = model.description();
+    let (is_pair, get) = (description.encoder.is_some(), |name: &str| trace.get(name).expect("traced"));
+    let layers = |stack: &str| match &description.encoder {
+        Some(encoder) if stack == "encoder" => encoder.layers,
+        _ => description.layers,
+    };
+    let stack = if trace.get("encoder.0.output").is_some() { "encoder" } else { "decoder" };
+    for (stack, attention, name) in kinds(is_pair, stack) {
+        for layer in 0..layers(stack) {
+            let got = get(&format!("{stack}.{layer}.{attention}.weights"));
+            golden.expect_weights(&what, got, &format!("{name}attentions.{layer}"));
+        }
+        let prefix = if is_pair { format!("{stack}.") } else { String::new() };
+        for state in (0..=layers(stack)).filter(|_| attention == "self_attention") {
+            let last = format!("{prefix}final_norm");
+            let name_of_state = match state {
+                0 => format!("{prefix}embeddings"),
+                state if state == layers(stack) && trace.get(&last).is_some() => last,
+                _ => format!("{stack}.{}.output", state - 1),
+            };
+            golden.expect(&what, get(&name_of_state), &format!("{name}hidden_states.{state}"), 5e-5);
+        }
+    }
+    for layer in (0..description.layers).filter(|layer| golden.has(&format!("router_logits.{layer}"))) {
+        let got = get(&format!("decoder.{layer}.router.scores"));
+        golden.expect(&what, got, &format!("router_logits.{layer}"), 5e-5);
+    }
+    golden.expect(&what, &output.logits.expect("a head"), "logits", 5e-5);
+}
+
+#[test]
+fn glass_en_agrees_with_transformers_on_every_device() {
+    check_real("glass-en", &glass_en());
+}
+
+/// The 91 MB of MiniLM are pulled, not shipped: the test runs where they are installed, which
+/// `cargo xtask test` sees to.
+#[test]
+fn minilm_agrees_with_transformers_on_every_device() {
+    check_where_installed("minilm-l6");
+}
+
+/// 270 MB, which the README says how to get.
+#[test]
+fn smollm2_agrees_with_transformers_on_every_device() {
+    check_where_installed("smollm2-135m");
+}
+
+/// 156 MB, which the README says how to get.
+#[test]
+fn flan_t5_agrees_with_transformers_on_every_device() {
+    check_where_installed("flan-t5-small-title");
+}
+
+#[track_caller]
+fn check_where_installed(name: &str) {
+    if let Some(folder) = installed(name) {
+        check_real(name, &folder);
+    }
+}
+
+fn check_real(name: &str, folder: &Path) {
+    let about = read_json(&fixtures().join(format!("real/{name}.json")));
+    let golden = Golden::open(&fixtures().join(format!("real/{name}.golden.safetensors")));
+    let tokenizer = Tokenizer::load(folder).expect("the tokenizer loads");
+    let ids = |value: &Value| -> Vec<u32> { serde_json::from_value(value.clone()).unwrap() };
+    for device in devices() {
+        let model = model::load(folder, &device).expect("the model loads");
+        let is_pair = model.description().encoder.is_some();
+        for (index, prompt) in about["prompts"].as_array().unwrap().iter().enumerate() {
+            let what = format!("{name}, prompt {index} on {device}");
+            let tokens = tokenizer.encode(prompt["text"].as_str().unwrap()).unwrap();
+            assert_eq!(tokens.ids, ids(&prompt["ids"]), "{what}: token ids");
+            let input = match is_pair {
+                true => Input::new(tokens.ids).with_decoder(ids(&prompt["decoder_input_ids"])),
+                false => Input::new(tokens.ids).with_token_types(tokens.token_types),
+            };
+            let mut trace = Trace::of(["attention.weights"]);
+            let output = model.forward(&input, &MaskChoice::AsTrained, &mut trace, &Run::default()).unwrap();
+            check_heads(&what, &about["heads"], index, &golden, &trace);
+            let reports = head_reports(&*model, &input, &MaskChoice::AsTrained, &Run::default()).unwrap();
+            let stack =
+                if trace.iter().next().unwrap().0.starts_with("encoder") { "encoder" } else { "decoder" };
+            let mut checked = 0;
+            for (stack, attention, kind) in kinds(is_pair, stack) {
+                let of_kind = |report: &&model::heads::HeadReport| {
+                    report.name.starts_with(stack) && report.name.contains(attention)
+                };
+                let kind = if kind.is_empty() { "" } else { &kind.replace('_', ".") };
+                let expected = golden.get(&format!("p{index}.{kind}ranks"));
+                let of_kind = reports.iter().filter(of_kind);
+                checked += check_ranks(&what, &expected, of_kind, (!is_pair).then_some(input.len()));
+            }
+            assert_eq!(checked, reports.len(), "every head of every kind");
+            match output.logits {
+                Some(logits) => check_logits(&what, index, &golden, &logits, prompt),
+                None => {
+                    let expected = golden.get(&format!("p{index}.last_hidden_state"));
+                    let error = difference("last_hidden_state", &output.hidden, &expected);
+                    assert!(error < 1e-4, "{what}: last_hidden_state differs by {error:e}");
+                }
+            }
+        }
+    }
+}
+
+fn check_heads(what: &str, heads: &Value, prompt: usize, golden: &Golden, trace: &Trace) {
+    for head in heads.as_array().unwrap() {
+        let head = head.as_array().unwrap();
+        let [layer, index] =
+            [&head[head.len() - 2], &head[head.len() - 1]].map(|n| n.as_u64().unwrap() as usize);
+        let (kind, weights) = match head[0].as_str() {
+            None => (String::new(), &trace.iter().nth(layer).unwrap().1),
+            Some(kind) => {
+                let name = match kind {
+                    "cross" => format!("decoder.{layer}.cross_attention.weights"),
+                    stack => format!("{stack}.{layer}.self_attention.weights"),
+                };
+                (format!("{kind}."), &trace.get(&name).unwrap())
+            }
+        };
+        let expected = golden.get(&format!("p{prompt}.{kind}attention.L{layer}.H{index}"));
+        let got = weights.select(Axis::Batch, 0).and_then(|w| w.select(Axis::Head, index)).unwrap();
+        let error = difference("attention", &got, &expected);
+        assert!(error < 1e-4, "{what}: {kind} layer {layer} head {index} differs by {error:e}");
+    }
+}
+
+/// Ranks from our own forward pass: counts at most one off, shapes of the spectrum 5·10⁻⁴ relative. How many heads
+/// were compared.
+fn check_ranks<'a>(
+    what: &str,
+    expected: &ArrayD<f64>,
+    reports: impl Iterator<Item = &'a model::heads::HeadReport>,
+    length: Option<usize>,
+) -> usize {
+    let expected = expected.view().into_dimensionality::<Ix3>().unwrap();
+    let mut checked = 0;
+    for report in reports {
+        let row = expected.slice(ndarray::s![report.layer, report.head, ..]);
+        let what = format!("{what}, {} head {}", report.name, report.head);
+        let close = |got: f64, expected: f64, tolerance: f64| (got - expected).abs() <= tolerance * expected;
+        let got = &report.report;
+        assert!(close(got.effective_rank, row[0], 5e-4), "{what}: effective rank {}", got.effective_rank);
+        assert!(close(got.stable_rank, row[1], 5e-4), "{what}: stable rank {}", got.stable_rank);
+        assert!(got.numerical_rank_f32.abs_diff(row[2] as usize) <= 1, "{what}: numerical rank f32");
+        assert!(got.numerical_rank_f64.abs_diff(row[3] as usize) <= 1, "{what}: numerical rank f64");
+        assert!(close(got.sigma_max.unwrap(), row[4], 1e-4), "{what}: sigma_1");
+        if let Some(length) = length {
+            let sigma_min = (got.sigma_min.unwrap() - row[5]).abs();
+            assert!(sigma_min <= length as f64 * 1e-4, "{what}: sigma_min is off by {sigma_min:e}");
+        }
+        checked += 1;
+    }
+    assert_eq!(checked, expected.len_of(ndarray::Axis(0)) * expected.len_of(ndarray::Axis(1)), "{what}");
+    checked
+}
+
+fn check_logits(what: &str, index: usize, golden: &Golden, logits: &Tensor, prompt: &Value) {
+    let logits = logits.select(Axis::Batch, 0).unwrap(); // [T, V]
+    let length = logits.shape().size(Axis::Query).unwrap();
+    let last = logits.select(Axis::Query, length - 1).unwrap();
+    let error = difference("logits_last", &last, &golden.get(&format!("p{index}.logits_last")));
+    let has_labels = !prompt["labels"].is_null();
+    assert!(error < if has_labels { 1e-3 } else { 2e-4 }, "{what}: logits_last differ by {error:e}");
+    let row = |t: usize| logits.select(Axis::Query, t).unwrap().to_vec().unwrap();
+    let argmax = |row: &[f32]| (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
+    let got: Vec<usize> = (0..length).map(|t| argmax(&row(t))).collect();
+    assert_eq!(Value::from(got), prompt["argmax_ids"], "{what}");
+    if !has_labels {
+        return;
+    }
+    let nll = |t: usize| {
+        let (row, label) = (row(t), prompt["labels"][t].as_u64().unwrap() as usize);
+        let largest = f64::from(row[argmax(&row)]);
+        let sum: f64 = row.iter().map(|&logit| (f64::from(logit) - largest).exp()).sum();
+        largest + sum.ln() - f64::from(row[label])
+    };
+    let mean = (0..length).map(nll).sum::<f64>() / length as f64;
+    assert!((mean - prompt["mean_nll"].as_f64().unwrap()).abs() < 1e-4, "{what}: mean NLL {mean}");
+}
