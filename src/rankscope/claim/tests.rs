@@ -131,7 +131,7 @@ fn trial(id: &str, changes: &[(&str, &str)]) -> Result<Trial> {
 /// Every run of this claim in the file.
 fn check(id: &str) {
     let mut count = 0;
-    for part in CASES.split("\n\n").map(|part| part.trim_start_matches(|c| c == '\n')) {
+    for part in CASES.split("\n\n").map(|part| part.trim_start_matches('\n')) {
         let lines = part.lines().skip_while(|line| line.starts_with('#'));
         let (head, lines) = (lines.clone().next().unwrap_or(""), lines.skip(1));
         let Some(set) = head.strip_prefix("run ").and_then(|rest| rest.strip_prefix(id)) else { continue };
