@@ -177,19 +177,20 @@ fn row_wise(rows: usize, width: usize) -> Result<Vec<Case>> {
     let x = tensor(4, &[(Axis::Query, rows), (Axis::Width, width)])?;
     let y = tensor(10, &[(Axis::Query, rows), (Axis::Width, width)])?;
     let (gain, bias) = (tensor(5, &[(Axis::Width, width)])?, tensor(6, &[(Axis::Width, width)])?);
-    let case = |op, others: &[&Tensor], call: fn(&[Tensor]) -> Result<Tensor>, in_f64: &dyn Fn(&mut [f64])| {
-        let mut reference = widened(&x);
-        in_f64(&mut reference);
-        Case {
-            op,
-            size: format!("{rows} x {width}"),
-            work: (rows * width) as f64,
-            flops: 0.0,
-            inputs: [&[&x], others].concat().into_iter().cloned().collect(),
-            call: Box::new(call),
-            reference: Some(reference),
-        }
-    };
+    let case =
+        |op, others: &[&Tensor], call: fn(&[Tensor]) -> Result<Tensor>, in_f64: &dyn Fn(&mut [f64])| {
+            let mut reference = widened(&x);
+            in_f64(&mut reference);
+            Case {
+                op,
+                size: format!("{rows} x {width}"),
+                work: (rows * width) as f64,
+                flops: 0.0,
+                inputs: [&[&x], others].concat().into_iter().cloned().collect(),
+                call: Box::new(call),
+                reference: Some(reference),
+            }
+        };
     let (wide_gain, wide_bias) = (widened(&gain), widened(&bias));
     Ok(vec![
         case("add", &[&y], |t| ops::add(&t[0], &t[1]), &|x| cpu::add(x, &widened(&y))),

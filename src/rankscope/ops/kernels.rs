@@ -2,8 +2,8 @@
 
 use super::pointwise::table::kernels;
 use super::{
-    concat, elementwise, gather, heads, layer_norm, linear_attention, masked_normalise, matmul, online_attention,
-    position_bias, rms_norm, rotary, slice, softmax,
+    concat, elementwise, gather, heads, layer_norm, linear_attention, masked_normalise, matmul,
+    online_attention, position_bias, rms_norm, rotary, slice, softmax,
 };
 use crate::device::gpu::Kernel;
 

@@ -12,7 +12,9 @@ use crate::ops::vectorised::vectorised;
 /// # Panics
 /// If `values` is not B·H·T·S long or the mask has other sizes.
 pub fn masked_normalise<F: Real>(values: &mut [F], [_, heads, queries, keys]: [usize; 4], allowed: &Allowed) {
-    for_each_block(values, keys, NORM, |first, rows| normalise_rows(rows, first, [heads, queries, keys], allowed));
+    for_each_block(values, keys, NORM, |first, rows| {
+        normalise_rows(rows, first, [heads, queries, keys], allowed)
+    });
 }
 
 vectorised! {

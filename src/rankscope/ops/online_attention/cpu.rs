@@ -45,7 +45,10 @@ impl Visible<'_> {
     fn words(&self, sequence: usize, head: usize, queries: &Range<usize>, keys: &Range<usize>) -> Vec<u32> {
         let parts = || keys.clone().step_by(32).map(|first| first..(first + 32).min(keys.end));
         let real = |keys| self.padding.map_or(u32::MAX, |padding| padding.word(sequence, keys));
-        let row = |query| parts().map(move |keys| self.masks[head].word(self.first_query + query, keys.clone()) & real(keys));
+        let row = |query| {
+            parts()
+                .map(move |keys| self.masks[head].word(self.first_query + query, keys.clone()) & real(keys))
+        };
         queries.clone().flat_map(row).collect()
     }
 }
@@ -117,7 +120,9 @@ impl<F: Real> Job<'_, F> {
             let mut keys = start..(start + KEYS).min(self.keys);
             let tile = |keys: &Range<usize>| visible.tile(self.sequence, self.head, &self.queries, keys);
             // Nobody needs the end of a tile that nobody sees, as in the tiles along a causal mask's diagonal.
-            while !keys.is_empty() && tile(&(keys.end.saturating_sub(STRIP).max(start)..keys.end)) == Tile::Empty {
+            while !keys.is_empty()
+                && tile(&(keys.end.saturating_sub(STRIP).max(start)..keys.end)) == Tile::Empty
+            {
                 keys.end = keys.end.saturating_sub(STRIP).max(start);
             }
             if keys.is_empty() {
@@ -131,7 +136,8 @@ impl<F: Real> Job<'_, F> {
             };
             absorb(scores, &words, &mut largest, &mut sum, context);
             let weights = ArrayView2::from_shape((rows, keys.len()), &*scores).expect("rows x keys");
-            let mut context = ArrayViewMut2::from_shape((rows, self.head_size), &mut *context).expect("rows x D");
+            let mut context =
+                ArrayViewMut2::from_shape((rows, self.head_size), &mut *context).expect("rows x D");
             general_mat_mul(F::one(), &weights, &self.rows_of(self.v, &keys), F::one(), &mut context);
         }
         for (context, sum) in context.chunks_mut(self.head_size).zip(sum) {
