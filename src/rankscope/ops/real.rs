@@ -36,34 +36,45 @@ fn polynomial<const FMA: bool, const N: usize>(x: f32, coefficients: [f32; N]) -
     sum
 }
 
+/// y and n with eˣ = y · 2ⁿ and y between 1/√2 and √2, for |x| up to 104.
+///
+/// **Source**: the reduction is Cody & Waite's, the polynomial that of `expf` in Moshier's Cephes library.
+#[inline(always)]
+fn exp_in_parts<const FMA: bool>(x: f32) -> (f32, i32) {
+    /// 1.5 · 2²³: added to a number, it leaves the nearest integer in the last bits.
+    const SHIFT: f32 = 12_582_912.0;
+    /// ln 2 in two parts, so that a multiple of the first is exact.
+    const LN_2: [f32; 2] = [355.0 / 512.0, -2.121_944_4e-4];
+    const P: [f32; 6] = [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 0.166_666_65, 0.5];
+    let shifted = x.times_plus::<FMA>(std::f32::consts::LOG2_E, SHIFT);
+    let n = shifted - SHIFT;
+    let r = n.times_plus::<FMA>(-LN_2[1], n.times_plus::<FMA>(-LN_2[0], x)); // x = n ln 2 + r, |r| ≤ ½ ln 2
+    let y = polynomial::<FMA, 6>(r, P).times_plus::<FMA>(r * r, r) + 1.0;
+    (y, (shifted.to_bits() as i32).wrapping_sub(SHIFT.to_bits() as i32)) // n is anything for a NaN
+}
+
+/// 2ⁿ for n from −126 to 127; 0 for −127 and ∞ for 128.
+#[inline(always)]
+fn power_of_2(n: i32) -> f32 {
+    f32::from_bits((n.wrapping_add(127) << 23) as u32)
+}
+
 impl Real for f32 {
     #[inline(always)]
     fn constant(value: f64) -> f32 {
         value as f32
     }
 
-    /// **Source**: the reduction is Cody & Waite's, the polynomial that of `expf` in Moshier's Cephes library.
     #[inline(always)] // a call in a loop would keep it from becoming vectors
     fn exp_fast<const FMA: bool>(self) -> f32 {
-        /// 1.5 · 2²³: added to a number, it leaves the nearest integer in the last bits.
-        const SHIFT: f32 = 12_582_912.0;
-        /// ln 2 in two parts, so that a multiple of the first is exact.
-        const LN_2: [f32; 2] = [355.0 / 512.0, -2.121_944_4e-4];
-        const P: [f32; 6] = [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 0.166_666_65, 0.5];
         /// From here down the result is 0, and from 89 up it is infinite.
         const LEAST: f32 = -104.0;
-        let x = self.clamp(LEAST, 89.0);
-        let shifted = x.times_plus::<FMA>(std::f32::consts::LOG2_E, SHIFT);
-        let n = shifted - SHIFT;
-        let r = n.times_plus::<FMA>(-LN_2[1], n.times_plus::<FMA>(-LN_2[0], x)); // x = n ln 2 + r, |r| ≤ ½ ln 2
-        let y = polynomial::<FMA, 6>(r, P).times_plus::<FMA>(r * r, r) + 1.0;
+        let (y, n) = exp_in_parts::<FMA>(self.clamp(LEAST, 89.0));
         // 2ⁿ in two factors: neither overflows where the product does not, and small results lose bits one by one.
-        let n = (shifted.to_bits() as i32).wrapping_sub(SHIFT.to_bits() as i32); // anything for a NaN
-        let power = |n: i32| f32::from_bits((n.wrapping_add(127) << 23) as u32);
-        let rest = power(n.wrapping_sub(n >> 1));
+        let rest = power_of_2(n.wrapping_sub(n >> 1));
         // 0 and not a product that underflows, which takes most processors long: masked scores are all −∞.
         let rest = if self < LEAST { 0.0 } else { rest };
-        y * power(n >> 1) * rest
+        y * power_of_2(n >> 1) * rest
     }
 
     /// e^(−x²) times a polynomial in 1 / (1 + x/2), which was fitted to e^(x²) erfc(x) from 0 to 9.5 for the least relative
@@ -81,13 +92,15 @@ impl Real for f32 {
             -3.496_275_5e-5,
         ];
         let t = 1.0 / self.times_plus::<FMA>(0.5, 1.0);
-        polynomial::<FMA, 8>(t, P) * (-self * self).exp_fast::<FMA>()
+        // At −88, n is −127 and 2ⁿ is made as 0: from there down the result is no normal number.
+        let (y, n) = exp_in_parts::<FMA>((-self * self).max(-88.0));
+        polynomial::<FMA, 8>(t, P) * y * power_of_2(n)
     }
 
     /// **Source**: `tanhf` in Moshier's Cephes library: a polynomial near 0, where the quotient would be a difference.
     #[inline(always)]
     fn tanh_fast<const FMA: bool>(self) -> f32 {
-        const P: [f32; 5] = [-5.704_988_7e-3, 2.063_908_9e-2, -5.373_971_6e-2, 0.133_314_42, -0.333_332_82];
+        const P: [f32; 5] = [-5.704_988_7e-3, 2.063_909e-2, -5.373_971_6e-2, 0.133_314_42, -0.333_332_8];
         let z = self * self;
         let near = (polynomial::<FMA, 5>(z, P) * z).times_plus::<FMA>(self, self);
         let far = (1.0 - 2.0 / ((2.0 * self.abs()).exp_fast::<FMA>() + 1.0)).copysign(self);
@@ -146,7 +159,7 @@ pub(super) fn largest<F: Real>(values: &[F]) -> F {
             *lane = larger(*lane, x);
         }
     }
-    // Halved again and again, since a chain of comparisons would take as long as a short row.
+    // By halves, since a chain of comparisons would take as long as a short row.
     let mut half = LANES / 2;
     while half > 0 {
         for i in 0..half {
@@ -232,7 +245,7 @@ mod tests {
 
     #[test]
     fn sums_and_maxima_of_any_length() {
-        for length in [0, 1, 15, 16, 17, 33, 100] {
+        for length in [0, 1, 15, 16, 17, 31, 32, 33, 65, 100] {
             let values: Vec<f32> = (0..length).map(|i| ((i * 37) % 101) as f32 - 50.0).collect();
             assert_eq!(sum_of(&values, |x| 2.0 * x), values.iter().map(|x| 2.0 * x).sum::<f32>());
             let most = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);

@@ -107,7 +107,7 @@ functions! {
         name: "gelu_exact",
         formula: "x · Φ(x), with Φ(x) = ½ (1 + erf(x/√2)) the distribution function of the normal distribution",
         derivative: "Φ(x) + x · e^(−x²/2) / √(2π)",
-        cost: 15,
+        cost: 4,
         f: |x| x * normal::<FMA, F>(x),
         slope: |x| {
             let z = limited(x, 40.0); // beyond, e^(−x²/2) is 0 also in f64
@@ -129,7 +129,7 @@ functions! {
         name: "gelu_tanh",
         formula: "½ x (1 + tanh(u)) with u = √(2/π) (x + 0.044715 x³)",
         derivative: "s + x · s (1 − s) · 2 √(2/π) (1 + 3 · 0.044715 x²) with s = ½ (1 + tanh(u))",
-        cost: 8,
+        cost: 3,
         f: |x| x * gelu_gate::<FMA, F>(x),
         slope: |x| {
             let (gate, x) = (gelu_gate::<FMA, F>(x), limited(x, 40.0)); // beyond, the gate is 0 or 1
@@ -149,7 +149,7 @@ functions! {
         name: "silu",
         formula: "x · σ(x) = x / (1 + e^(−x))",
         derivative: "σ(x) (1 + x (1 − σ(x)))",
-        cost: 6,
+        cost: 3,
         f: |x| x / (F::one() + (-x).exp_fast::<FMA>()),
         slope: |x| logistic::<FMA, F>(x) * (F::one() + limited(x, 1e3) * logistic::<FMA, F>(-x)),
         wgsl: "// e^88 is the last that f32 holds; from there down the quotient is 0 for all that matters. A NaN is no less and stays.
@@ -162,7 +162,7 @@ functions! {
         name: "sigmoid",
         formula: "σ(x) = 1 / (1 + e^(−x))",
         derivative: "σ(x) (1 − σ(x))",
-        cost: 6,
+        cost: 3,
         f: |x| logistic::<FMA, F>(x),
         slope: |x| logistic::<FMA, F>(x) * logistic::<FMA, F>(-x),
         wgsl: "// As in silu.
@@ -175,7 +175,7 @@ functions! {
         name: "tanh",
         formula: "tanh(x) = (e^x − e^(−x)) / (e^x + e^(−x))",
         derivative: "1 − tanh²(x) = 4 σ(2x) σ(−2x)",
-        cost: 8,
+        cost: 3,
         f: |x| x.tanh_fast::<FMA>(),
         slope: |x| F::constant(4.0) * logistic::<FMA, F>(x + x) * logistic::<FMA, F>(-(x + x)),
         wgsl: "// Beyond 10 the result is ±1 to the last bit, and some built-in functions overflow on their way there. Not clamp,
@@ -200,7 +200,7 @@ functions! {
         name: "elu_plus_one",
         formula: "x + 1 for x > 0, otherwise e^x",
         derivative: "1 for x > 0, otherwise e^x",
-        cost: 5,
+        cost: 3,
         f: |x| if x > F::zero() { x + F::one() } else { x.exp_fast::<FMA>() },
         slope: |x| if x > F::zero() { F::one() } else { x.exp_fast::<FMA>() },
         wgsl: "// The exponent is 0 where the line is taken, so that it cannot overflow; a NaN takes the exponential.

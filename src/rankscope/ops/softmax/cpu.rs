@@ -65,7 +65,6 @@ pub(in crate::ops) fn seen(row: &[u32], keys: usize) -> Range<usize> {
 /// makes NaN of its row just as well.
 #[inline(always)]
 pub(in crate::ops) fn hide_scores<F: Real>(scores: &mut [F], row: impl Iterator<Item = u32>) {
-    // A minimum: where a value was kept or replaced, some processors wait long until it can be read again.
     by_bit(scores, row, |score, may_attend| {
         let most = if may_attend { F::infinity() } else { F::neg_infinity() };
         if score < most { score } else { most }
@@ -81,21 +80,19 @@ pub(in crate::ops) fn hide_weights<F: Real>(weights: &mut [F], row: impl Iterato
 /// Every value becomes `f` of it and of its bit.
 #[inline(always)]
 fn by_bit<F: Real>(values: &mut [F], row: impl Iterator<Item = u32>, f: impl Fn(F, bool) -> F) {
-    let in_word = |values: &mut [F], word: u32| {
-        for (value, bit) in values.iter_mut().zip(&BITS) {
-            *value = f(*value, word & bit != 0);
-        }
-    };
     let (words, last) = values.as_chunks_mut::<32>();
     let mut row = row;
     for (values, word) in words.iter_mut().zip(&mut row) {
         // Most words are full.
         if word != u32::MAX {
-            in_word(values, word);
+            // Made whole before it is stored: after a store of some of its values, a vector is long in coming back.
+            *values = std::array::from_fn(|key| f(values[key], word & BITS[key] != 0));
         }
     }
     if let Some(word) = row.next() {
-        in_word(last, word);
+        for (value, bit) in last.iter_mut().zip(&BITS) {
+            *value = f(*value, word & bit != 0);
+        }
     }
 }
 

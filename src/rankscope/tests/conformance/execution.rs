@@ -146,7 +146,7 @@ fn after_a_loss_the_work_is_done_again_on_a_new_device() {
         assert!(error.to_string().contains("device lost: it was destroyed"), "{error}");
     }
     let again = own_gpu(|_| ());
-    let y = scale(&x.to_device(&Device::Gpu(again)).unwrap(), 3.0).unwrap();
+    let y = scale(x.to_device(&Device::Gpu(again)).unwrap(), 3.0).unwrap();
     assert_eq!(y.to_vec().unwrap(), x.to_vec().unwrap().iter().map(|x| 3.0 * x).collect::<Vec<_>>());
 }
 

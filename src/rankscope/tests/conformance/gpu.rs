@@ -23,7 +23,7 @@ fn upload_and_readback_of_any_size() {
 fn selecting_copies_on_the_gpu() {
     let Some(device) = gpu() else { return };
     let x = random(&[(Axis::Head, 3), (Axis::Query, 5), (Axis::Key, 7)], 1);
-    let there = scale(&x.to_device(&device).unwrap(), 2.0).unwrap(); // recorded, not yet computed
+    let there = scale(x.to_device(&device).unwrap(), 2.0).unwrap(); // recorded, not yet computed
     let head = there.select(Axis::Head, 2).unwrap();
     let want: Vec<f32> = x.select(Axis::Head, 2).unwrap().to_vec().unwrap().iter().map(|x| 2.0 * x).collect();
     assert_eq!(head.to_vec().unwrap(), want);
@@ -82,7 +82,7 @@ fn threads_may_share_a_gpu() {
             scope.spawn(move || {
                 for count in [3, 70, 500] {
                     let x = Tensor::new([(Axis::Row, count)], vec![2.0; count]).unwrap();
-                    let y = scale(&x.to_device(&device).unwrap(), factor as f32).unwrap();
+                    let y = scale(x.to_device(&device).unwrap(), factor as f32).unwrap();
                     assert_eq!(y.to_vec().unwrap(), vec![2.0 * factor as f32; count]);
                 }
             });

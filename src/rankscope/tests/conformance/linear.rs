@@ -63,7 +63,7 @@ fn features_over_their_range() {
         }
     }
     let by_hand =
-        feature_map(&Tensor::new([(Axis::Row, 2)], vec![-1.0, 1.5]).unwrap(), FeatureMap::EluPlusOne);
+        feature_map(Tensor::new([(Axis::Row, 2)], vec![-1.0, 1.5]).unwrap(), FeatureMap::EluPlusOne);
     assert_eq!(by_hand.unwrap().to_vec().unwrap(), [(-1f32).exp(), 2.5]);
 }
 
