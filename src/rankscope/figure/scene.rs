@@ -1,4 +1,8 @@
-//! A finished layout: what to draw, where, in pixels. Figures make one, the backends paint it.
+//! A finished layout: what to draw, where, in pixels. Figures make one, plotters paints it as SVG or PNG.
+//!
+//! Plotters paints and measures text. Its charts are not used: they do not keep labels apart, have no place on a
+//! logarithmic axis for zeros, and name no line beside the plot. A list of items can be tested, too: that no text
+//! lies on another, that no cell leaves a seam.
 
 use super::style::{Marker, Rgb};
 use super::text;
