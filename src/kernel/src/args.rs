@@ -22,7 +22,8 @@ enum Command {
     Uninstall(Place),
     /// Says what is installed and which kernels run, and has a cell run; exits with 1 where something is missing.
     Status(Place),
-    /// Keeps an engine warm for the next kernel that starts, so that its first cell is answered at once.
+    /// Keeps an engine warm for the next kernel that starts, so that its first cell is answered at once; the default
+    /// while 2 GiB of memory are available.
     Spare {
         #[command(subcommand)]
         change: Spare,

@@ -38,7 +38,7 @@ pub fn places(place: &Place) -> Result<(Home, PathBuf)> {
 pub fn install(args: &InstallArgs) -> Result<()> {
     let (home, folder) = places(&args.place)?;
     let toolchain = Toolchain::find()?;
-    toolchain.enter();
+    toolchain.enter(None);
     let standard = spec::library_sources(&toolchain.sysroot)?;
     let sources = match &args.sources {
         Some(sources) => sources.clone(),

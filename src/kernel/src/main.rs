@@ -54,11 +54,12 @@
 //! Nearly all of the time to a first cell is rust-analyzer's, on the standard library. With `rankscope-kernel spare
 //! on`, a process of the same program has done that before (`spare/`): it waits at a Unix socket with a warm engine
 //! and its child, takes over the connection file, the folder and the environment of the next kernel, and serves it.
-//! The process that Jupyter started stays as its shepherd: each ends with the other.
+//! The process that Jupyter started stays as a relay: each ends with the other.
 
 mod args;
 mod cells;
 mod code;
+mod compile;
 mod engine;
 mod history;
 mod home;
@@ -70,6 +71,7 @@ mod server;
 mod spare;
 mod spec;
 mod surroundings;
+mod times;
 mod toolchain;
 mod trial;
 mod workspace;
@@ -77,7 +79,9 @@ mod workspace;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // Does not return where this process is a child that runs cells, ...
+    // Does not return where this process stands in for cargo, ...
+    compile::run_if_asked();
+    // ... runs cells, ...
     cells::run_if_asked();
     // ... or wraps rustc.
     evcxr::runtime_hook();

@@ -12,6 +12,9 @@ use crate::home::Home;
 
 /// Which toolchain rustup's stand-ins for rustc and cargo take, and rustup itself.
 const RUSTUP: &str = "RUSTUP_TOOLCHAIN";
+/// Which programs rust-analyzer takes.
+pub const CARGO: &str = "CARGO";
+pub const RUSTC: &str = "RUSTC";
 /// Where programs are looked for in an environment that does not say it: there is the linker.
 const USUAL: [&str; 3] = ["/usr/local/bin", "/usr/bin", "/bin"];
 
@@ -88,8 +91,7 @@ impl Toolchain {
     /// # Errors
     /// If it is another, with what to do.
     pub fn check(&self) -> Result<()> {
-        let rustc = self.programs.iter().map(|folder| folder.join("rustc")).find(|rustc| rustc.is_file());
-        let now = ask(&rustc.unwrap_or_else(|| "rustc".into()), &["--version"])?;
+        let now = ask(&self.program("rustc").unwrap_or_else(|| "rustc".into()), &["--version"])?;
         if now != self.version {
             bail!(
                 "the library for cells was made with {}, this is {now}: run `cargo xtask notebook` or `rankscope-kernel install`",
@@ -99,21 +101,24 @@ impl Toolchain {
         Ok(())
     }
 
-    /// Makes it the one that every program started from here finds first. Called before there is a second thread.
-    pub fn enter(&self) {
+    /// The file of one of its programs.
+    pub fn program(&self, name: &str) -> Option<PathBuf> {
+        self.programs.iter().map(|folder| folder.join(name)).find(|file| file.is_file())
+    }
+
+    /// Makes it the one that every program started from here finds first, after the programs in `tools`;
+    /// rust-analyzer finds it by its variables, without rustup. Called before there is a second thread.
+    pub fn enter(&self, tools: Option<PathBuf>) {
         let rest = path();
-        let all = self
-            .programs
-            .iter()
-            .cloned()
-            .chain(rest.into_iter().filter(|folder| !self.programs.contains(folder)));
-        if let Ok(path) = std::env::join_paths(all) {
-            // SAFETY: the caller's promise.
-            unsafe {
-                std::env::set_var("PATH", path);
-                std::env::set_var(RUSTUP, &self.sysroot);
-            }
-        }
+        let rest = rest.into_iter().filter(|folder| !self.programs.contains(folder));
+        let all = tools.into_iter().chain(self.programs.iter().cloned()).chain(rest);
+        let mut variables = vec![(RUSTUP, self.sysroot.clone().into_os_string())];
+        variables.extend(std::env::join_paths(all).ok().map(|path| ("PATH", path)));
+        let named = [(CARGO, "cargo"), (RUSTC, "rustc")];
+        variables
+            .extend(named.iter().filter_map(|(name, program)| Some((*name, self.program(program)?.into()))));
+        // SAFETY: the caller's promise.
+        variables.iter().for_each(|(name, value)| unsafe { std::env::set_var(name, value) });
     }
 
     fn to_json(&self) -> Value {

@@ -7,6 +7,7 @@ mod run;
 mod stdin;
 mod streams;
 
+use std::ffi::OsStr;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::os::unix::net::UnixStream;
@@ -15,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::compile;
 use crate::spare;
 use crate::surroundings::Surroundings;
 pub use frame::Frame;
@@ -98,6 +100,12 @@ impl Handover {
     pub fn pass(self, surroundings: &Surroundings, is_there: bool) -> io::Result<()> {
         let mut surroundings = surroundings.clone();
         surroundings.variables.extend([(IS_CHILD.into(), "1".into()), ("RUST_BACKTRACE".into(), "1".into())]);
+        for (name, value) in compile::for_cells() {
+            match value {
+                Some(value) => surroundings.variables.insert(name.into(), value),
+                None => surroundings.variables.remove(OsStr::new(name)),
+            };
+        }
         keep_from_programs(&self.childs, true)?;
         spare::send(&self.ours, &surroundings.to_fields())?;
         if is_there {

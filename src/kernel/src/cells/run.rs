@@ -1,6 +1,6 @@
 //! The process of the cells: loads each cell that evcxr names, and runs it.
 
-use std::ffi::{CStr, CString, c_char, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -10,6 +10,7 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use super::link;
 use super::streams::Given;
+use crate::times;
 
 /// What evcxr says to have a cell run, before the library's path and the function's name.
 const RUN: &str = "LOAD_AND_RUN ";
@@ -38,7 +39,8 @@ pub fn run(given: Result<Given>) -> ! {
 /// Puts evcxr's pipes away and the streams of the cells in their place, and links the library to this program.
 fn prepare(given: Given) -> Result<(BufReader<File>, Cells)> {
     // While this process's standard error is still evcxr's: it says what is wrong where nothing else can.
-    let library = Library::open(Path::new(&given.library))?;
+    // For all to see: a cell need not be linked with it.
+    let library = Library::open(Path::new(&given.library), libc::RTLD_GLOBAL)?;
     let [commands, engine] = [libc::STDIN_FILENO, libc::STDOUT_FILENO].map(put_away);
     let [out, err] = given.text;
     put(File::open("/dev/null")?.into(), libc::STDIN_FILENO)?;
@@ -81,8 +83,9 @@ impl Cells {
         let named = line.strip_prefix(RUN).and_then(|rest| rest.rsplit_once(' '));
         let (path, function) = named.with_context(|| format!("evcxr says `{line}`"))?;
         let path = Path::new(path);
-        let library = Library::open(path)?;
+        let library = Library::open(path, libc::RTLD_LOCAL)?;
         let function: extern "C" fn(Store) -> Store = library.function(function)?;
+        times::begins("run");
         link::begin(path);
         self.store = function(self.store);
         // What the cell printed stands under the cell, though a buffer may have kept it.
@@ -98,10 +101,10 @@ impl Cells {
 struct Library(*mut c_void);
 
 impl Library {
-    fn open(path: &Path) -> Result<Self> {
+    fn open(path: &Path, scope: c_int) -> Result<Self> {
         let name = CString::new(path.as_os_str().as_encoded_bytes()).context("a path with a zero byte")?;
         // SAFETY: the name is a C string; what the library does when it is loaded is the cell's business.
-        let library = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_LAZY | libc::RTLD_LOCAL) };
+        let library = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_LAZY | scope) };
         if library.is_null() {
             bail!("cannot load {}: {}", path.display(), complaint())
         } else {

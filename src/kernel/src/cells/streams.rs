@@ -16,6 +16,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::frame::Frames;
+use crate::compile;
 
 /// The variable by which a process of cells knows its ends; it takes it away at once.
 const GIVEN: &str = "RANKSCOPE_KERNEL_CELLS";
@@ -61,6 +62,12 @@ impl Theirs {
         let before = before.map(|folders| folders.to_string_lossy().into_owned());
         let given = json!({ "files": self.numbers(), "library": library, "search": before });
         command.env(SEARCH, all).env(GIVEN, given.to_string());
+        for (name, value) in compile::for_cells() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
         let inherit = move || {
             self.numbers().into_iter().try_for_each(|file| {
                 // SAFETY: a system call on a descriptor that is open, in the process that is about to be a program.

@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use super::failure::{self, Outcome};
 use super::{ABORT_WINDOW, Engine, prelude};
 use crate::server::Shared;
+use crate::times;
 
 impl Engine {
     /// Runs a cell and answers its request; if it failed, what was queued with it is not run.
@@ -54,6 +55,7 @@ impl Engine {
         let error = failed.map(Box::new);
         wire.reply(ExecuteReply { status, execution_count, payload, user_expressions, error }, message);
         wire.publish(Status::idle(), message);
+        times::begins("end");
         waiting.iter().for_each(|message| self.pass_over(message, queued));
         self.refresh();
     }
@@ -75,7 +77,9 @@ impl Engine {
             self.context.variables_and_types().map(|(name, _)| name.to_owned()).collect();
         self.output.begin(Some(message), request.silent, request.allow_stdin, self.count);
         self.shared.progress.begin();
+        times::begins("analysis");
         let result = self.execute(code);
+        times::begins("reply");
         let ending = self.output.end(matches!(result, Err(Error::SubprocessTerminated(_))));
         let (interrupted, killed) = self.shared.progress.end();
         self.is_stale = interrupted && matches!(result, Err(Error::CompilationErrors(_) | Error::Message(_)));

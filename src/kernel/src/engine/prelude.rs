@@ -4,11 +4,15 @@ use std::path::Path;
 
 /// Loads the library, and makes its names those of the cells.
 pub fn load(facade: &Path) -> String {
+    let library = dependency(facade);
+    format!(":dep {library}\n{QUIET}\n{NAMES}\n{PRINT}\n{PRINTLN}\n{EPRINT}\n{EPRINTLN}\n{FORMAT}\n{START}")
+}
+
+/// The line by which a manifest names the library.
+pub fn dependency(facade: &Path) -> String {
     // As TOML and as JSON: quotes and backslashes in a path are escaped alike.
     let path = serde_json::Value::from(facade.to_string_lossy());
-    format!(
-        ":dep rankscope = {{ path = {path} }}\n{QUIET}\n{NAMES}\n{PRINT}\n{PRINTLN}\n{EPRINT}\n{EPRINTLN}\n{FORMAT}\n{START}"
-    )
+    format!("rankscope = {{ path = {path} }}")
 }
 
 /// In every process that runs cells, before the first one.
@@ -24,8 +28,7 @@ pub const SECOND: &str = "1 + 1";
 /// evcxr shows no warnings of a cell that runs, and takes them for errors in one that does not.
 const QUIET: &str = "#![allow(warnings)]";
 
-const NAMES: &str =
-    "use rankscope::prelude::*;\nuse rankscope::notebook::{Show as _, clear, display, input, update};";
+const NAMES: &str = "use rankscope::prelude::*;\nuse rankscope::notebook::{Show as _, ShowPlain as _, clear, display, input, update};";
 
 const PRINT: &str = r#"macro_rules! print {
     ($($text:tt)*) => { rankscope::notebook::print(format_args!($($text)*), false, module_path!()) };

@@ -16,6 +16,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
+use crate::compile;
 use crate::home::Home;
 use crate::toolchain::Toolchain;
 use crate::trial;
@@ -23,21 +24,8 @@ use crate::trial;
 /// The name of the shared library's crate.
 pub const SHARED: &str = "rankscope_cells";
 
-/// Its whole source. The process of the cells looks for the functions by their names.
-const SOURCE: &str = r#"pub use rankscope::*;
-
-/// # Safety
-/// `link` points at one.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn rankscope_notebook_link(link: *const rankscope::notebook::Link) {
-    rankscope::notebook::link(unsafe { *link });
-}
-
-#[unsafe(no_mangle)]
-pub extern "C" fn rankscope_notebook_flush() {
-    rankscope::notebook::flush();
-}
-"#;
+/// Its source. The process of the cells looks for two of the functions by their names.
+const SOURCE: &str = include_str!("shared/lib.rs");
 
 /// Makes all that kernels share: library, metadata, facade, template.
 ///
@@ -69,6 +57,7 @@ pub fn build(
     fs::create_dir_all(&template)?;
     trial::run(&std::env::current_exe()?, home, &template)?;
     tidy(&template)?;
+    compile::remove_tools(&template);
     fs::write(home.stamp(), format!("{:#}\n", stamp(&std::env::current_exe()?, toolchain)?))?;
     say(&format!("ready after {:.1} s", started.elapsed().as_secs_f64()));
     Ok(())
@@ -263,10 +252,9 @@ fn first_error(complaint: &str) -> String {
 
 /// What the first cells left in the template is of no use to a kernel, and would be copied by each.
 fn tidy(template: &Path) -> Result<()> {
-    for name in ["code_", "libcode_"] {
-        remove_named(template, name)?;
-    }
-    remove_named(template, "incremental")
+    ["code_", "libcode_", "incremental", "trial", "short"]
+        .iter()
+        .try_for_each(|name| remove_named(template, name))
 }
 
 fn remove_named(folder: &Path, start: &str) -> Result<()> {
