@@ -31,7 +31,7 @@ enum Command {
     /// Runs a cell in a folder; `install` and `status` call this.
     #[command(hide = true)]
     Try {
-        /// Where it is compiled.
+        /// The folder in which it is compiled.
         folder: PathBuf,
     },
     /// Serves one notebook; Jupyter calls this.
@@ -49,7 +49,7 @@ enum Spare {
     On(Place),
     /// Keeps none, and ends the one that there is.
     Off,
-    /// Is the spare; kernels call this.
+    /// Runs the spare; kernels call this.
     #[command(hide = true)]
     Wait,
 }

@@ -1,4 +1,4 @@
-//! A kernel before it has sockets: its folder, its engine, and the queues between the two halves.
+//! A kernel: its folder, its engine, and the queues between the engine and the server.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub struct Kernel {
     pub home: Home,
     /// Its folder.
     pub workspace: Arc<Workspace>,
-    /// What both halves see.
+    /// What the engine and the server share.
     pub shared: Arc<Shared>,
     /// What Jupyter gave it, once it serves.
     pub surroundings: Option<Surroundings>,
@@ -28,7 +28,7 @@ pub struct Kernel {
     waiting: Option<(Receiver<JupyterMessage>, crossbeam_channel::Receiver<String>)>,
 }
 
-/// Serves the notebook of a connection file until Jupyter says goodbye: on the spare, or by itself.
+/// Serves the notebook of a connection file until Jupyter asks for the end: on the spare, or by itself.
 ///
 /// # Errors
 /// If the file cannot be read, a socket cannot be bound, or nothing is installed.
@@ -69,7 +69,7 @@ impl Kernel {
         Ok(kernel)
     }
 
-    /// The variables that evcxr and cells need, over those that there are.
+    /// Sets the variables that evcxr and cells need.
     pub fn set_environment(&self) {
         engine::set_environment(&self.home, &self.workspace.cells());
     }

@@ -10,18 +10,18 @@ use serde_json::{Value, json};
 
 use crate::home::Home;
 
-/// Which toolchain rustup's stand-ins for rustc and cargo take, and rustup itself.
+/// The variable that chooses the toolchain of rustup, and of its stand-ins for rustc and cargo.
 const RUSTUP: &str = "RUSTUP_TOOLCHAIN";
-/// Which programs rust-analyzer takes.
+/// The variables that choose the programs which rust-analyzer runs.
 pub const CARGO: &str = "CARGO";
 pub const RUSTC: &str = "RUSTC";
-/// Where programs are looked for in an environment that does not say it: there is the linker.
+/// Where to look for programs, such as the linker, in an environment without PATH.
 const USUAL: [&str; 3] = ["/usr/local/bin", "/usr/bin", "/bin"];
 
-/// A compiler with what belongs to it.
+/// A compiler, with its programs and libraries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Toolchain {
-    /// Its root.
+    /// Its root folder.
     pub sysroot: PathBuf,
     /// Where the shared standard library is.
     pub libraries: PathBuf,
@@ -59,7 +59,7 @@ impl Toolchain {
     /// The one with which the library of `home` was made.
     ///
     /// # Errors
-    /// If nothing is installed there, or the compiler is gone or has become another.
+    /// If nothing is installed there, or the compiler has been removed or replaced.
     pub fn of(home: &Home) -> Result<Self> {
         const ADVICE: &str = "run `cargo xtask notebook` or `rankscope-kernel install`";
         let path = home.toolchain();
@@ -86,10 +86,10 @@ impl Toolchain {
             .with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// Whether the compiler in its place is still this one.
+    /// Checks that the installed compiler is still this one.
     ///
     /// # Errors
-    /// If it is another, with what to do.
+    /// If it is another version, with what to do.
     pub fn check(&self) -> Result<()> {
         let now = ask(&self.program("rustc").unwrap_or_else(|| "rustc".into()), &["--version"])?;
         if now != self.version {
@@ -138,7 +138,7 @@ impl Toolchain {
     }
 }
 
-/// Where cargo keeps what it downloads, and rustup its stand-ins.
+/// Cargo's home folder.
 pub fn cargo_home() -> Option<PathBuf> {
     let named = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     named.or_else(|| Some(std::env::home_dir()?.join(".cargo")))
@@ -158,7 +158,7 @@ fn places(cargo_home: Option<PathBuf>) -> Vec<PathBuf> {
     places
 }
 
-/// PATH as it is where nobody has prepared anything for Rust: without the folders that are cargo's or a toolchain's.
+/// PATH without the folders of cargo and of toolchains, as it is in a desktop session.
 pub fn path_without_rust() -> OsString {
     let is_rusts = |folder: &Path| {
         ["cargo", "rustc", "rustup"].iter().any(|name| folder.join(name).exists())
@@ -169,7 +169,7 @@ pub fn path_without_rust() -> OsString {
     std::env::join_paths(left).unwrap_or_default()
 }
 
-/// What a rustc says; in a folder where no project chooses another one.
+/// What a rustc prints; run in `/`, where no project chooses another toolchain.
 fn ask(rustc: &Path, arguments: &[&str]) -> Result<String> {
     let output = Command::new(rustc).args(arguments).current_dir("/").output();
     let output = output.with_context(|| format!("{} does not run", rustc.display()))?;

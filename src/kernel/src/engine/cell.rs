@@ -60,7 +60,7 @@ impl Engine {
         self.refresh();
     }
 
-    /// Has the analysis read again what is true, after a cell was stopped before it ran.
+    /// Has the analysis read the manifest again, after a cell was stopped before it ran.
     fn refresh(&mut self) {
         if std::mem::take(&mut self.is_stale) {
             let context = &mut self.context;
@@ -114,7 +114,7 @@ impl Engine {
         result.map_err(|error| self.with_its_place(error, code))
     }
 
-    /// evcxr may keep a note ("function defined here") and drop the error it belongs to; a check finds that again.
+    /// evcxr may keep a note ("function defined here") and drop the error it belongs to; a check finds the error.
     fn with_its_place(&mut self, error: Error, code: &str) -> Error {
         let Error::CompilationErrors(errors) = &error else { return error };
         if errors.iter().any(|error| error.level() == "error") {
@@ -138,7 +138,7 @@ impl Engine {
         self.shared.wire.publish(result, message);
     }
 
-    /// A message that waited behind a cell that failed: a cell is aborted, anything else is answered.
+    /// A message that was queued behind a cell that failed: a cell is aborted, anything else is answered.
     fn pass_over(&mut self, message: &JupyterMessage, queued: &Receiver<JupyterMessage>) {
         if !matches!(message.content, JupyterMessageContent::ExecuteRequest(_)) {
             return self.handle(message, queued);

@@ -29,7 +29,7 @@ use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
 pub use progress::Progress;
 
-/// rust-analyzer recurses deeply; only what is used of this is ever there.
+/// rust-analyzer recurses deeply; memory is only taken for the part that is used.
 const STACK_BYTES: usize = 64 << 20;
 
 /// After how long without a request the engine gives memory back.
@@ -68,7 +68,7 @@ pub struct Engine {
     output: Output,
     shared: Arc<Shared>,
     count: usize,
-    /// An interrupt may have left the analysis with half a manifest.
+    /// Whether an interrupt may have left the analysis with an old manifest.
     is_stale: bool,
 }
 
@@ -99,7 +99,7 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Runs a cell of our own, of which nobody sees anything.
+    /// Runs a cell of our own, whose output is not shown.
     fn run_hidden(&mut self, code: &str) -> Result<()> {
         self.output.begin(None, true, false, 0);
         let result = self.context.execute(code);
@@ -176,7 +176,7 @@ fn serve(mut engine: Engine, workspace: &Workspace, jobs: &Receiver<JupyterMessa
     }
 }
 
-/// Waits for a message; gives back what warming took and freed, once, when there is time.
+/// Waits for a message; once, after a second without one, gives the memory back to the system that warming freed.
 fn next(jobs: &Receiver<JupyterMessage>, is_trimmed: &mut bool) -> Option<JupyterMessage> {
     if !*is_trimmed {
         match jobs.recv_timeout(IDLE) {
@@ -193,7 +193,7 @@ fn next(jobs: &Receiver<JupyterMessage>, is_trimmed: &mut bool) -> Option<Jupyte
     jobs.recv().ok()
 }
 
-/// The engine did not start: every cell says why.
+/// Answers every cell with the reason why the engine did not start.
 fn refuse(shared: &Shared, jobs: &Receiver<JupyterMessage>, reason: &str) {
     while let Ok(message) = jobs.recv() {
         if answer_plain(&message, shared) {
@@ -213,12 +213,12 @@ fn refuse(shared: &Shared, jobs: &Receiver<JupyterMessage>, reason: &str) {
     }
 }
 
-/// Whether what is installed is this program's.
+/// Checks that the installed library was made by this program.
 fn check(home: &Home) -> Result<()> {
     library::check(home, &std::env::current_exe()?)
 }
 
-/// A cell that says what it is, and has a value.
+/// A cell that prints, and has a value.
 const CELL: &str = "print!(\"a cell\"); 6 * 7";
 
 /// Runs the engine once in `folder`, so that everything a kernel needs is built there, and a cell as a notebook does.

@@ -23,7 +23,7 @@ pub struct Parent {
 }
 
 impl Parent {
-    /// Now.
+    /// The parent as it is now.
     pub fn watch() -> Self {
         Parent {
             id: std::os::unix::process::parent_id(),
@@ -39,16 +39,16 @@ impl Parent {
 
 /// What keeps a kernel alive.
 pub struct Life {
-    /// Of a kernel that serves by itself.
+    /// Watched where the kernel serves by itself, without a relay.
     parent: Option<Parent>,
     /// The end of a relay.
     relay_gone: UnboundedReceiver<()>,
-    /// Done once, when it is idle.
+    /// Done once, when the kernel is idle.
     when_idle: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl Life {
-    /// A kernel with a relay lives as long as that, one without as long as Jupyter.
+    /// A kernel with a relay ends with it; without one, it ends with Jupyter.
     ///
     /// # Errors
     /// If the relay cannot be watched.

@@ -9,7 +9,7 @@ use sendfd::{RecvWithFd, SendWithFd};
 
 use crate::surroundings::Surroundings;
 
-/// More than any environment is.
+/// The largest message: larger than any environment.
 const MOST_BYTES: u32 = 64 << 20;
 
 /// Writes a list of fields, each after its length, the whole after its own.

@@ -5,8 +5,8 @@
 //! that Jupyter gave, and its own outputs; it stays as a *relay*, the process that Jupyter knows, and ends with
 //! it. A spare that is still warming takes over as well: what is left of its warming is shorter than a new one.
 //!
-//! A kernel starts by itself, and says why on its stderr, where there is no spare, where that does not answer, has
-//! another library, or differs in what a running process cannot change: variables that are read only once
+//! A kernel starts by itself where there is no spare. It does so too, and says why on its stderr, where the spare does
+//! not answer, has another library, or differs in what a running process cannot change: variables that are read only once
 //! ([`Surroundings::set_apart_by`]), limits and control group ([`crate::surroundings::bounds`]). Such a spare ends,
 //! and the next is one of that kernel's kind.
 //!
@@ -47,7 +47,7 @@ pub const IDLE_SECONDS: u64 = 1800;
 /// How long a spare may take to end when it is told to.
 const ENDING: Duration = Duration::from_secs(15);
 
-/// Stands alone in a message that tells a spare to end.
+/// The only field of a message that tells a spare to end.
 const END: &str = "end";
 
 /// Where the user has not decided, there is a spare while this much memory is available: eight times what one takes.
@@ -203,7 +203,7 @@ pub fn start(home: &Home, variables: &BTreeMap<OsString, OsString>) -> Result<bo
     Ok(true)
 }
 
-/// What the spare says of itself, if there is one.
+/// The state that the spare wrote, if there is one.
 fn state() -> Option<serde_json::Value> {
     let running = home::running().ok()?;
     workspace::states(&running).into_iter().find(|state| state["spare"] == true)
