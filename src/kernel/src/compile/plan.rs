@@ -34,9 +34,12 @@ const SETTINGS: &str = ".cargo/config.toml";
 pub struct Key(String);
 
 impl Key {
-    /// Of the build that evcxr asks for in `cells`. `None` if it depends on what only cargo looks at: sources of other
-    /// crates than the facade, which may change at any time.
+    /// Of the build that evcxr asks for in `cells`. `None` if only cargo can build it: if it depends on sources of other
+    /// crates than the facade, which may change at any time, or if the cell names libraries to be linked in.
     pub fn of(cells: &Path, home: &Home) -> Option<Self> {
+        if fs::read_to_string(cells.join(SOURCE)).is_ok_and(|source| source.contains("#[link")) {
+            return None;
+        }
         let manifest = fs::read_to_string(cells.join("Cargo.toml")).ok()?;
         let facade = prelude::dependency(&home.facade());
         let (_, dependencies) = manifest.split_once("[dependencies]")?;
@@ -236,6 +239,10 @@ mod tests {
         };
         let own = key(&facade).unwrap();
         assert_eq!(key(&facade).as_ref(), Some(&own));
+        fs::create_dir_all(folder.path().join("src")).unwrap();
+        fs::write(folder.path().join(SOURCE), "#[link(name = \"z\")] extern \"C\" {}").unwrap();
+        assert_eq!(key(&facade), None);
+        fs::write(folder.path().join(SOURCE), "fn f() {}").unwrap();
         assert_ne!(key(&format!("{facade}\nrand = \"0.10\"")), Some(own.clone()));
         assert_eq!(key(&format!("{facade}\nmine = {{ path = \"/mine\" }}")), None);
         fs::create_dir_all(home.library()).unwrap();

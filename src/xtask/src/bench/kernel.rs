@@ -20,6 +20,7 @@ const ROWS: &[(&str, &str, f64)] = &[
     ("println", "a `println!`, s", 0.2),
     ("gpu", "a product of 256 × 256 on the GPU, shown, s", 0.25),
     ("memory_mib", "memory of kernel and cells (PSS), MiB", 300.0),
+    ("memory_gpu_mib", "the same after work on the GPU, with its driver, MiB", 300.0),
 ];
 
 /// The table, beside the stock kernel `evcxr_jupyter` where Jupyter knows it.
