@@ -22,7 +22,8 @@ enum Command {
     Uninstall(Place),
     /// Says what is installed and which kernels run, and has a cell run; exits with 1 where something is missing.
     Status(Place),
-    /// Keeps an engine warm for the next kernel that starts, so that its first cell is answered at once.
+    /// Keeps an engine warm for the next kernel that starts, so that its first cell is answered at once; the default
+    /// while 2 GiB of memory are available.
     Spare {
         #[command(subcommand)]
         change: Spare,
@@ -30,7 +31,7 @@ enum Command {
     /// Runs a cell in a folder; `install` and `status` call this.
     #[command(hide = true)]
     Try {
-        /// Where it is compiled.
+        /// The folder in which it is compiled.
         folder: PathBuf,
     },
     /// Serves one notebook; Jupyter calls this.
@@ -48,7 +49,7 @@ enum Spare {
     On(Place),
     /// Keeps none, and ends the one that there is.
     Off,
-    /// Is the spare; kernels call this.
+    /// Runs the spare; kernels call this.
     #[command(hide = true)]
     Wait,
 }

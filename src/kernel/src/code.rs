@@ -6,7 +6,7 @@ use ra_ap_syntax::{Edition, SourceFile};
 /// Wrapped so that statements parse: a cell is the inside of a function.
 const BEFORE: &str = "async fn cell() {\n";
 
-/// What Jupyter's consoles ask before they run a line: is there more to come?
+/// Answers `is_complete_request`, which Jupyter's consoles send before they run a line.
 pub fn completeness(code: &str) -> IsCompleteReply {
     let code = strip_commands(code);
     let mut open = Vec::new();
@@ -28,7 +28,7 @@ pub fn completeness(code: &str) -> IsCompleteReply {
     if only_stops { IsCompleteReply::incomplete(String::new()) } else { IsCompleteReply::invalid() }
 }
 
-/// Lines such as `:dep` are the engine's, not Rust.
+/// Without lines such as `:dep`, which are commands to the engine.
 fn strip_commands(code: &str) -> String {
     let keep = |line: &&str| !line.trim_start().starts_with(':');
     code.lines().filter(keep).map(|line| format!("{line}\n")).collect()
@@ -65,12 +65,12 @@ fn scan(code: &str, open: &mut Vec<char>) -> Scan {
     Scan::Balanced
 }
 
-/// Jupyter counts characters, evcxr bytes.
+/// A position in bytes, as evcxr counts, from one in characters, as Jupyter counts.
 pub fn bytes_from_characters(code: &str, position: usize) -> usize {
     code.char_indices().nth(position).map_or(code.len(), |(byte, _)| byte)
 }
 
-/// And back.
+/// A position in characters from one in bytes.
 pub fn characters_from_bytes(code: &str, position: usize) -> usize {
     let position = position.min(code.len());
     code.char_indices().take_while(|(byte, _)| *byte < position).count()

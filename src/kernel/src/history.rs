@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use jupyter_protocol::{HistoryEntry, HistoryRequest};
 
-/// Jupyter's numbers of sessions count back from the present one, 0.
+/// Jupyter numbers sessions backwards from the present one, which is 0.
 const SESSION: usize = 0;
 
 /// One cell that was stored.
@@ -56,7 +56,7 @@ fn last(entries: Vec<&Entry>, n: i32) -> Vec<&Entry> {
     entries[from..].to_vec()
 }
 
-/// Outputs are not kept: whoever asks for them gets empty ones.
+/// Outputs are not kept: a client that asks for them gets empty ones.
 fn wrap(entries: Vec<&Entry>, output: bool) -> Vec<HistoryEntry> {
     let wrap = |entry: &Entry| match output {
         true => HistoryEntry::InputOutput(SESSION, entry.line, (entry.input.clone(), String::new())),

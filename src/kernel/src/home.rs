@@ -1,4 +1,4 @@
-//! Where things lie: the shared home (library, facade, template) and the private folders of running kernels.
+//! The folders: the shared home (library, facade, template) and the private folders of running kernels.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 pub const HOME: &str = "RANKSCOPE_KERNEL_HOME";
 /// Overrides the folder of the private workspaces.
 pub const RUNNING: &str = "RANKSCOPE_KERNEL_RUNNING";
-/// Overrides the folder of what this user prefers.
+/// Overrides the folder of this user's settings.
 pub const PREFERENCES: &str = "RANKSCOPE_KERNEL_PREFERENCES";
 
 /// What install makes and all kernels share; they only read it.
@@ -53,7 +53,7 @@ impl Home {
         self.0.join("facade")
     }
 
-    /// What rust-analyzer reads of the standard library.
+    /// The sources of the standard library that rust-analyzer reads.
     pub fn standard(&self) -> PathBuf {
         self.0.join("standard")
     }
@@ -78,13 +78,13 @@ impl Home {
         self.0.join("toolchain.json")
     }
 
-    /// What the rest was made from.
+    /// The program and the compiler that made the library.
     pub fn stamp(&self) -> PathBuf {
         self.0.join("stamp.json")
     }
 }
 
-/// The folder of what this user prefers, whoever the library belongs to.
+/// The folder of this user's settings, also where the library is installed for all users.
 ///
 /// # Errors
 /// If the user has no folder for settings.

@@ -31,14 +31,14 @@ pub fn places(place: &Place) -> Result<(Home, PathBuf)> {
     })
 }
 
-/// Makes what is missing, or everything if forced.
+/// Makes what is missing or out of date, or everything if forced.
 ///
 /// # Errors
 /// If a part of it cannot be made.
 pub fn install(args: &InstallArgs) -> Result<()> {
     let (home, folder) = places(&args.place)?;
     let toolchain = Toolchain::find()?;
-    toolchain.enter();
+    toolchain.enter(None);
     let standard = spec::library_sources(&toolchain.sysroot)?;
     let sources = match &args.sources {
         Some(sources) => sources.clone(),
@@ -62,7 +62,7 @@ pub fn install(args: &InstallArgs) -> Result<()> {
     Ok(())
 }
 
-/// Copies this program, with its time, by which a kernel knows the library that was made with it.
+/// Copies this program with its modification time, which says which program made the library.
 fn keep_program(target: &Path) -> Result<()> {
     let program = std::env::current_exe()?.canonicalize()?;
     if program == target {
@@ -94,7 +94,7 @@ pub fn uninstall(place: &Place) -> Result<()> {
     Ok(())
 }
 
-/// Says what is there, and whether a cell runs where nobody has prepared anything.
+/// Says what is installed, and whether a cell runs in a desktop session's environment.
 ///
 /// # Errors
 /// If the kernel cannot be used as it is.

@@ -1,4 +1,4 @@
-//! A kernel before it has sockets: its folder, its engine, and the queues between the two halves.
+//! A kernel: its folder, its engine, and the queues between the engine and the server.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use jupyter_protocol::{ConnectionInfo, JupyterMessage};
 
 use crate::home::{self, Home};
 use crate::server::{self, Life, Queues, Shared, Wire};
-use crate::spare::{self, Flock};
+use crate::spare::{self, Relay};
 use crate::surroundings::Surroundings;
 use crate::workspace::Workspace;
 use crate::{cells, engine};
@@ -20,7 +20,7 @@ pub struct Kernel {
     pub home: Home,
     /// Its folder.
     pub workspace: Arc<Workspace>,
-    /// What both halves see.
+    /// What the engine and the server share.
     pub shared: Arc<Shared>,
     /// What Jupyter gave it, once it serves.
     pub surroundings: Option<Surroundings>,
@@ -28,7 +28,7 @@ pub struct Kernel {
     waiting: Option<(Receiver<JupyterMessage>, crossbeam_channel::Receiver<String>)>,
 }
 
-/// Serves the notebook of a connection file until Jupyter says goodbye: on the spare, or by itself.
+/// Serves the notebook of a connection file until Jupyter asks for the end: on the spare, or by itself.
 ///
 /// # Errors
 /// If the file cannot be read, a socket cannot be bound, or nothing is installed.
@@ -42,7 +42,8 @@ pub fn run(connection_file: &Path) -> Result<()> {
     cells::lead_group();
     if spare::is_on() {
         match spare::serve_by_spare(&home, &text, &surroundings) {
-            Ok(code) => std::process::exit(code.into()),
+            Ok(Some(code)) => std::process::exit(code.into()),
+            Ok(None) => {}
             Err(error) => eprintln!("rankscope-kernel: starts by itself: {error:#}"),
         }
     }
@@ -68,7 +69,7 @@ impl Kernel {
         Ok(kernel)
     }
 
-    /// The variables that evcxr and cells need, over those that there are.
+    /// Sets the variables that evcxr and cells need.
     pub fn set_environment(&self) {
         engine::set_environment(&self.home, &self.workspace.cells());
     }
@@ -82,20 +83,20 @@ impl Kernel {
         engine::start(self.home.clone(), self.shared.clone(), self.workspace.clone(), jobs, replies)
     }
 
-    /// Binds the sockets and serves until the end of the process; for a shepherd, if there is one.
-    pub fn serve(self, connection: &ConnectionInfo, flock: Option<Flock>) -> ! {
+    /// Binds the sockets and serves until the end of the process; with a relay, if there is one.
+    pub fn serve(self, connection: &ConnectionInfo, relay: Option<Relay>) -> ! {
         let (shared, workspace) = (self.shared.clone(), self.workspace.clone());
         // With the runtime the sockets go: a kernel that comes in this one's place finds the ports free.
-        let result = self.serve_sockets(connection, flock.as_ref());
+        let result = self.serve_sockets(connection, relay.as_ref());
         if let Err(error) = &result {
             eprintln!("rankscope-kernel: {error:#}");
         }
-        leave(&shared, &workspace, u8::from(result.is_err()), flock.as_ref())
+        leave(&shared, &workspace, u8::from(result.is_err()), relay.as_ref())
     }
 
-    fn serve_sockets(self, connection: &ConnectionInfo, flock: Option<&Flock>) -> Result<()> {
+    fn serve_sockets(self, connection: &ConnectionInfo, relay: Option<&Relay>) -> Result<()> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        let life = Life::new(flock, self.next_spare())?;
+        let life = Life::new(relay, self.next_spare())?;
         let Kernel { home, workspace, shared, queues, waiting, .. } = self;
         let engine_shared = shared.clone();
         let begin = || match waiting {
@@ -123,11 +124,11 @@ impl Kernel {
 }
 
 /// Ends the process, whatever the engine's thread is doing; the cells and the folder have to be gone before.
-fn leave(shared: &Shared, workspace: &Workspace, code: u8, flock: Option<&Flock>) -> ! {
+fn leave(shared: &Shared, workspace: &Workspace, code: u8, relay: Option<&Relay>) -> ! {
     shared.progress.finish();
     workspace.remove();
-    if let Some(flock) = flock {
-        flock.end(code);
+    if let Some(relay) = relay {
+        relay.end(code);
     }
     std::process::exit(code.into())
 }

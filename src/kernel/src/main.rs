@@ -8,7 +8,7 @@
 //! child prints and publishes it while the cell runs.
 //!
 //! ```text
-//! Jupyter ── sockets ── server ── queue ── engine ── cargo, rustc ── cell.so
+//! Jupyter ── sockets ── server ── queue ── engine ── rustc, linker ── cell.so
 //!                         │                  │                          │
 //!                         └──── iopub ◄── output ◄── stdout, stderr ── child
 //! ```
@@ -25,40 +25,48 @@
 //! cells. Of the standard library the analysis reads a copy without intrinsics and tests (`library/standard.rs`):
 //! that halves its time and its memory.
 //!
+//! # How a cell is compiled
+//! evcxr has cargo build every cell. The programs in `compile/` stand in for cargo: they note once how cargo starts
+//! rustc, and then start rustc and a linker themselves, as long as only the cell's code changes. What evcxr puts
+//! around every cell is compiled once, in the shared library. A cell that does not compile this way is compiled by
+//! cargo, so errors are always cargo's. `times.rs` notes how long each step takes, for `cargo xtask bench --kernel`.
+//!
 //! # Workspaces
 //! evcxr builds in a folder of its own. Install makes a template by running the engine once; every kernel copies
 //! it, works in its copy, and removes it on exit. Folders whose process is gone are swept at the next start.
 //!
 //! # What a cell says
-//! evcxr talks to the child over its standard streams. The child puts these away and gives cells others (`cells/`):
-//! pipes for text, whatever its bytes, from cells and from all that they start, and a socket for what the library
-//! says: displays, results, panics, errors that `?` returned, and stderr in order with them. So text is never taken
-//! for a message. Each message waits until the text before it is published; `print!` and its siblings are replaced
-//! by versions that keep nothing in a buffer. Where a cell reads its standard input, the front end asks for a line.
+//! evcxr talks to the child over its standard streams. The child gives cells other streams (`cells/`): pipes for the
+//! text of cells and of the programs that they start, as any bytes, and a socket for the library's messages: displays,
+//! results, panics, errors that `?` returned, and stderr in order with them. So text is never taken for a message.
+//! Each message waits until the text before it is published; `print!` and its siblings are replaced by versions
+//! without a buffer. Where a cell reads its standard input, the front end asks for a line.
 //!
 //! # The same everywhere
-//! A Jupyter that was not started by cargo has none of its variables. Install notes the compiler that the library was
-//! made with (`toolchain.rs`); the kernel takes that one, and tells the child where libstd is. `install` and `status`
-//! have a cell run in an environment of a handful of variables (`trial.rs`).
+//! A Jupyter that was not started by cargo has none of cargo's variables. Install notes the compiler that made the
+//! library (`toolchain.rs`); the kernel uses that one, and tells the child where libstd is. `install` and `status`
+//! run a test cell in an environment of a handful of variables (`trial.rs`).
 //!
 //! # Interrupts
 //! An interrupt is a SIGINT to the kernel's process group, as Ctrl-C is in a terminal. In the child the library's
-//! handler raises the cancel flag of every `Run`; what the cell has started ends, and while the cell is still being
-//! compiled, so do cargo and rustc. It is said again ten times a second until the cell is done. Code of a cell that
-//! ignores it for three seconds is killed, and the error says which variables went with it; a cell that did not
-//! come to run loses none. Two things are waited for: one matrix decomposition or product, which LAPACK does not
-//! leave half done, and rust-analyzer, where a `:dep` makes it read new crates. SIGUSR1 lowers the flag before each
+//! handler raises the cancel flag of every `Run`; programs that the cell has started end, and while the cell is still
+//! being compiled, so do cargo and rustc. The signal is repeated ten times a second until the cell is done. A cell whose
+//! code ignores it for three seconds is killed, and the error says which variables are lost; a cell that has not
+//! begun to run loses none. An interrupt has to wait for two things: one matrix decomposition or product, which LAPACK
+//! does not interrupt, and rust-analyzer when a `:dep` makes it read new crates. SIGUSR1 lowers the flag before each
 //! cell. The child dies with the kernel (`PR_SET_PDEATHSIG`), the kernel with Jupyter.
 //!
 //! # The warm spare
-//! Nearly all of the time to a first cell is rust-analyzer's, on the standard library. With `rankscope-kernel spare
-//! on`, a process of the same program has done that before (`spare/`): it waits at a Unix socket with a warm engine
-//! and its child, takes over the connection file, the folder and the environment of the next kernel, and serves it.
-//! The process that Jupyter started stays as its shepherd: each ends with the other.
+//! rust-analyzer takes nearly all of the time to a first cell, for the standard library. A spare is a process of the
+//! same program that has done this before (`spare/`): it waits at a Unix socket with a warm engine and its child, takes
+//! over the connection file, the folder and the environment of the next kernel, and serves it. There is one while
+//! enough memory is available, unless `rankscope-kernel spare on` or `spare off` has decided.
+//! The process that Jupyter started stays as a relay: each ends with the other.
 
 mod args;
 mod cells;
 mod code;
+mod compile;
 mod engine;
 mod history;
 mod home;
@@ -70,6 +78,7 @@ mod server;
 mod spare;
 mod spec;
 mod surroundings;
+mod times;
 mod toolchain;
 mod trial;
 mod workspace;
@@ -77,7 +86,9 @@ mod workspace;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // Does not return where this process is a child that runs cells, ...
+    // Does not return where this process stands in for cargo, ...
+    compile::run_if_asked();
+    // ... runs cells, ...
     cells::run_if_asked();
     // ... or wraps rustc.
     evcxr::runtime_hook();

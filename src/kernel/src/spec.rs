@@ -59,7 +59,7 @@ pub fn write(folder: &Path, content: &Value) -> Result<()> {
     Ok(())
 }
 
-/// The standard library's sources: those that a distribution packs apart, or those of the compiler.
+/// The standard library's sources: of a distribution's package, or of the compiler.
 ///
 /// # Errors
 /// If there are none, with the commands that bring them.
@@ -71,7 +71,7 @@ pub fn library_sources(sysroot: &Path) -> Result<PathBuf> {
     )
 }
 
-/// The first of the places that holds them: the one that is named, what lies in `packed`, the compiler's own.
+/// The first folder that holds them: `named`, one in `packed`, or the compiler's own.
 fn sources_in(named: Option<PathBuf>, packed: &Path, sysroot: &Path) -> Option<PathBuf> {
     let own = sysroot.join("lib/rustlib/src/rust/library");
     let packed = fs::read_dir(packed).into_iter().flatten().flatten();

@@ -15,12 +15,12 @@ pub struct Surroundings {
     pub variables: BTreeMap<OsString, OsString>,
 }
 
-/// What is read when a program starts or a library is loaded, and by nobody again: names that begin so, ...
+/// Variables that are read only once, when a program starts or a library is loaded: the beginnings of their names, ...
 const READ_ONCE: [&str; 14] = [
     "LD_", "DYLD_", "OPENBLAS", "GOTO_", "OMP_", "MKL_", "BLIS_", "RAYON_", "MALLOC_", "GLIBC_", "RUST",
     "CARGO", "EVCXR_", "RA_",
 ];
-/// ... and whole names. The kernel's own are among them: they say which library is loaded.
+/// ... and whole names. The kernel's own are among them, as they choose the library that is loaded.
 const READ_ONCE_NAMES: [&str; 5] = ["PATH", "HOME", "TMPDIR", crate::home::HOME, crate::home::RUNNING];
 
 impl Surroundings {
@@ -81,8 +81,8 @@ fn is_read_once(name: &OsStr) -> bool {
     READ_ONCE.iter().any(|start| name.starts_with(start)) || READ_ONCE_NAMES.contains(&name.as_ref())
 }
 
-/// What a process has from who started it, and nobody else can see or give it: its resource limits, its control
-/// group, and the mask of the files that it makes.
+/// What a process inherits and another process cannot give it later: its resource limits, its control group, and the
+/// mask of the files that it makes.
 pub fn bounds() -> Vec<u8> {
     // Where there is no such file there is nothing to tell apart.
     let read = |file: &str| std::fs::read(file).unwrap_or_default();

@@ -10,15 +10,18 @@ use serde_json::{Value, json};
 
 use crate::home::Home;
 
-/// Which toolchain rustup's stand-ins for rustc and cargo take, and rustup itself.
+/// The variable that chooses the toolchain of rustup, and of its stand-ins for rustc and cargo.
 const RUSTUP: &str = "RUSTUP_TOOLCHAIN";
-/// Where programs are looked for in an environment that does not say it: there is the linker.
+/// The variables that choose the programs which rust-analyzer runs.
+pub const CARGO: &str = "CARGO";
+pub const RUSTC: &str = "RUSTC";
+/// Where to look for programs, such as the linker, in an environment without PATH.
 const USUAL: [&str; 3] = ["/usr/local/bin", "/usr/bin", "/bin"];
 
-/// A compiler with what belongs to it.
+/// A compiler, with its programs and libraries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Toolchain {
-    /// Its root.
+    /// Its root folder.
     pub sysroot: PathBuf,
     /// Where the shared standard library is.
     pub libraries: PathBuf,
@@ -56,7 +59,7 @@ impl Toolchain {
     /// The one with which the library of `home` was made.
     ///
     /// # Errors
-    /// If nothing is installed there, or the compiler is gone or has become another.
+    /// If nothing is installed there, or the compiler has been removed or replaced.
     pub fn of(home: &Home) -> Result<Self> {
         const ADVICE: &str = "run `cargo xtask notebook` or `rankscope-kernel install`";
         let path = home.toolchain();
@@ -83,13 +86,12 @@ impl Toolchain {
             .with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// Whether the compiler in its place is still this one.
+    /// Checks that the installed compiler is still this one.
     ///
     /// # Errors
-    /// If it is another, with what to do.
+    /// If it is another version, with what to do.
     pub fn check(&self) -> Result<()> {
-        let rustc = self.programs.iter().map(|folder| folder.join("rustc")).find(|rustc| rustc.is_file());
-        let now = ask(&rustc.unwrap_or_else(|| "rustc".into()), &["--version"])?;
+        let now = ask(&self.program("rustc").unwrap_or_else(|| "rustc".into()), &["--version"])?;
         if now != self.version {
             bail!(
                 "the library for cells was made with {}, this is {now}: run `cargo xtask notebook` or `rankscope-kernel install`",
@@ -99,21 +101,24 @@ impl Toolchain {
         Ok(())
     }
 
-    /// Makes it the one that every program started from here finds first. Called before there is a second thread.
-    pub fn enter(&self) {
+    /// The file of one of its programs.
+    pub fn program(&self, name: &str) -> Option<PathBuf> {
+        self.programs.iter().map(|folder| folder.join(name)).find(|file| file.is_file())
+    }
+
+    /// Makes it the one that every program started from here finds first, after the programs in `tools`;
+    /// rust-analyzer finds it by its variables, without rustup. Called before there is a second thread.
+    pub fn enter(&self, tools: Option<PathBuf>) {
         let rest = path();
-        let all = self
-            .programs
-            .iter()
-            .cloned()
-            .chain(rest.into_iter().filter(|folder| !self.programs.contains(folder)));
-        if let Ok(path) = std::env::join_paths(all) {
-            // SAFETY: the caller's promise.
-            unsafe {
-                std::env::set_var("PATH", path);
-                std::env::set_var(RUSTUP, &self.sysroot);
-            }
-        }
+        let rest = rest.into_iter().filter(|folder| !self.programs.contains(folder));
+        let all = tools.into_iter().chain(self.programs.iter().cloned()).chain(rest);
+        let mut variables = vec![(RUSTUP, self.sysroot.clone().into_os_string())];
+        variables.extend(std::env::join_paths(all).ok().map(|path| ("PATH", path)));
+        let named = [(CARGO, "cargo"), (RUSTC, "rustc")];
+        variables
+            .extend(named.iter().filter_map(|(name, program)| Some((*name, self.program(program)?.into()))));
+        // SAFETY: the caller's promise.
+        variables.iter().for_each(|(name, value)| unsafe { std::env::set_var(name, value) });
     }
 
     fn to_json(&self) -> Value {
@@ -133,7 +138,7 @@ impl Toolchain {
     }
 }
 
-/// Where cargo keeps what it downloads, and rustup its stand-ins.
+/// Cargo's home folder.
 pub fn cargo_home() -> Option<PathBuf> {
     let named = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     named.or_else(|| Some(std::env::home_dir()?.join(".cargo")))
@@ -153,7 +158,7 @@ fn places(cargo_home: Option<PathBuf>) -> Vec<PathBuf> {
     places
 }
 
-/// PATH as it is where nobody has prepared anything for Rust: without the folders that are cargo's or a toolchain's.
+/// PATH without the folders of cargo and of toolchains, as it is in a desktop session.
 pub fn path_without_rust() -> OsString {
     let is_rusts = |folder: &Path| {
         ["cargo", "rustc", "rustup"].iter().any(|name| folder.join(name).exists())
@@ -164,7 +169,7 @@ pub fn path_without_rust() -> OsString {
     std::env::join_paths(left).unwrap_or_default()
 }
 
-/// What a rustc says; in a folder where no project chooses another one.
+/// What a rustc prints; run in `/`, where no project chooses another toolchain.
 fn ask(rustc: &Path, arguments: &[&str]) -> Result<String> {
     let output = Command::new(rustc).args(arguments).current_dir("/").output();
     let output = output.with_context(|| format!("{} does not run", rustc.display()))?;

@@ -1,4 +1,4 @@
-//! A cell, run where nobody has prepared anything: in the environment of a Jupyter that no cargo started.
+//! Runs a test cell in the environment of a Jupyter that was started from a desktop, without cargo's variables.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -13,7 +13,7 @@ use crate::home::{self, Home};
 use crate::workspace::Workspace;
 use crate::{engine, spec, toolchain};
 
-/// What a Jupyter that was started from a desktop hands on, beside PATH and what the kernelspec says.
+/// Variables of a desktop session, beside PATH and those of the kernelspec.
 const HANDED_ON: [&str; 9] = [
     "HOME",
     "USER",
@@ -26,7 +26,7 @@ const HANDED_ON: [&str; 9] = [
     home::RUNNING,
 ];
 
-/// How long all of it may take, on machines that do other things as well.
+/// How long the test may take, also on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// The variables that such a Jupyter gives a kernel.
@@ -40,7 +40,7 @@ fn variables(home: &Home) -> BTreeMap<OsString, OsString> {
     handed_on.chain(own).filter(|(_, value)| !value.is_empty()).collect()
 }
 
-/// Has `program` run a cell in `folder`, and builds there all that later cells find built.
+/// Has `program` run a cell in `folder`, which also builds there what later cells need.
 ///
 /// # Errors
 /// If no cell runs, with the reason.
@@ -74,7 +74,7 @@ pub fn run(program: &Path, home: &Home, folder: &Path) -> Result<()> {
     bail!("no cell runs in an environment like a Jupyter's: {reason} ({status})")
 }
 
-/// The same for what is installed, in a folder that is like a kernel's and goes again.
+/// The same for the installed kernel, in a temporary folder like a kernel's.
 ///
 /// # Errors
 /// If no cell runs, with the reason.
@@ -84,7 +84,7 @@ pub fn of_installed(home: &Home) -> Result<()> {
     run(&home.program(), home, &workspace.cells())
 }
 
-/// The cell itself.
+/// Runs the test cell in this process.
 ///
 /// # Errors
 /// If it does not show what it should.

@@ -50,14 +50,14 @@ impl Workspace {
         self.path.parent().unwrap_or(&self.path)
     }
 
-    /// From now on this is a spare's.
+    /// Notes that this folder belongs to a spare.
     pub fn wait_as_spare(&self, home: &Home) {
         let mut facts = self.facts();
         facts.spare_of = Some(home.path().to_string_lossy().into_owned());
         self.write_facts(&facts);
     }
 
-    /// From now on it is the one of the kernel that Jupyter knows as `kernel`.
+    /// Notes that it belongs to the kernel that Jupyter knows as `kernel`.
     pub fn serve_for(&self, kernel: u32) {
         let mut facts = self.facts();
         (facts.kernel, facts.spare_of) = (kernel, None);
@@ -78,7 +78,7 @@ impl Workspace {
         self.path.join("cells")
     }
 
-    /// Removes all of it. A compiler that is still at work may write once more, so this insists for a moment.
+    /// Removes the folder. A compiler that is still running may write once more, so this is tried for two seconds.
     pub fn remove(&self) {
         for _ in 0..40 {
             if fs::remove_dir_all(&self.path).is_ok() || !self.path.exists() {
@@ -88,7 +88,7 @@ impl Workspace {
         }
     }
 
-    /// Says in a file what this kernel is doing; `status` reads it. Best effort: the kernel works without.
+    /// Writes what this kernel is doing into a file that `status` reads; an error is ignored.
     pub fn write_state(&self, state: &'static str, child: Option<u32>) {
         let mut facts = self.facts();
         (facts.state, facts.child) = (state, child);
@@ -118,7 +118,7 @@ impl Drop for Workspace {
     }
 }
 
-/// How many cells have been compiled in a folder of cells: evcxr keeps what it loads under a name of its own.
+/// How many cells have been compiled in a folder of cells: evcxr renames the library of each to `code_NUMBER`.
 pub fn built_cells(cells: &Path) -> usize {
     let entries = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten();
     let is_cell = |name: &str| name.trim_start_matches("lib").starts_with("code_");
@@ -127,7 +127,7 @@ pub fn built_cells(cells: &Path) -> usize {
     folders.flat_map(entries).filter(|entry| is_cell(&entry.file_name().to_string_lossy())).count()
 }
 
-/// The states that the kernels under `running` wrote, of those that live.
+/// The states of the running kernels under `running`.
 pub fn states(running: &Path) -> Vec<Value> {
     let Ok(entries) = fs::read_dir(running) else { return Vec::new() };
     let folders = entries.flatten().map(|entry| entry.path()).filter(|path| owner_lives(path));
@@ -135,7 +135,7 @@ pub fn states(running: &Path) -> Vec<Value> {
     texts.filter_map(|text| serde_json::from_str(&text).ok()).collect()
 }
 
-/// The resident memory of a kernel and its cells, in words; nothing where the system does not tell.
+/// The resident memory of a kernel and its cells, in words; empty where the system does not say.
 pub fn memory(state: &Value) -> String {
     let kib = |id: &Value| -> Option<u64> {
         let text = fs::read_to_string(format!("/proc/{}/status", id.as_u64()?)).ok()?;
@@ -170,7 +170,7 @@ pub fn lives(id: u32) -> bool {
     unsafe { libc::kill(id as libc::pid_t, 0) == 0 }
 }
 
-/// Copies a folder with the times of its files, by which cargo knows that nothing has to be built again.
+/// Copies a folder with the modification times of its files, by which cargo sees that nothing has to be built again.
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {

@@ -1,7 +1,8 @@
 """Times of a kernel, as JSON: to its kernel_info, to its first cell, of later cells, with its memory.
 
 Arguments: the kernel's name, and how many cells of each kind. Seconds are those of a clock; with `_cpu` those of a
-processor, in the kernel and in all that it started, for machines that do other things as well.
+processor, in the kernel and in all that it started, for machines that do other things as well. `steps` says for a
+`let` and for an expression how many milliseconds each step takes, at the median.
 """
 
 import json
@@ -38,9 +39,19 @@ def processor_seconds(pid):
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
-def resident_mib(pid):
-    status = Path(f"/proc/{pid}/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1024
+def memory_mib(pid):
+    """What the kernel and its cells take: pages that are shared count in parts (Linux' PSS)."""
+    lines = [line for process in [pid, *children(pid)] for line in Path(f"/proc/{process}/smaps_rollup").open()]
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+
+
+def steps(times, count):
+    """The milliseconds from each point in time to the next, at the median of the last cells."""
+    points = [line.split() for line in times.read_text().splitlines()]
+    found = {}
+    for (begin, name), (end, _) in zip(points, points[1:]):
+        found.setdefault(name, []).append((int(end) - int(begin)) / 1000)
+    return {name: round(statistics.median(values[-count:]), 1) for name, values in found.items() if name != "end"}
 
 
 def timed(client, code):
@@ -66,13 +77,14 @@ def first_cell(kernel):
     return manager, client, info, time.monotonic() - began
 
 
+def spare(change):
+    spec = get_kernel_spec(KERNEL)
+    environment = {**os.environ, **spec.env}
+    subprocess.run([spec.argv[0], "spare", change], check=True, stdout=subprocess.DEVNULL, env=environment)
+
+
 def first_cells_with_a_spare(kernel, folder, count):
     """Seconds to the first cell's answer of kernels that find a spare ready."""
-    spec = get_kernel_spec(kernel)
-
-    def spare(change):
-        environment = {**os.environ, **spec.env}
-        subprocess.run([spec.argv[0], "spare", change], check=True, stdout=subprocess.DEVNULL, env=environment)
 
     def is_ready():
         states = [json.loads(file.read_text()) for file in Path(folder).glob("running/*/state.json")]
@@ -97,21 +109,29 @@ def main(kernel, count, folder):
     # A place of its own: whoever measures may have a spare of theirs.
     os.environ["RANKSCOPE_KERNEL_RUNNING"] = f"{folder}/running"
     os.environ["RANKSCOPE_KERNEL_PREFERENCES"] = f"{folder}/preferences"
+    times_file = Path(folder, "times")
+    os.environ["RANKSCOPE_KERNEL_TIMES"] = str(times_file)
+    if kernel == KERNEL:
+        spare("off")
     manager, client, info, cell = first_cell(kernel)
     measured = {"kernel_info": info, "first_cell": cell}
     pid = manager.provisioner.pid
     measured["first_cell_cpu"] = processor_seconds(pid)
-    has_library = run(client, GPU)[0]["status"] == "ok"
     for kind, code in KINDS.items():
-        if kind == "gpu" and not has_library:
-            continue
         if kind == "gpu":
+            time.sleep(2)  # a kernel gives memory back when it has nothing to do
+            measured["memory_mib"] = memory_mib(pid)
+            if run(client, GPU)[0]["status"] != "ok":
+                continue  # there is no library
             timed(client, code.format(1))  # compiles the shader
         before = processor_seconds(pid)
         times = [timed(client, code.format(number, number)) for number in range(2, count + 2)]
         measured[kind] = statistics.median(times)
         measured[f"{kind}_cpu"] = (processor_seconds(pid) - before) / count
-    measured["resident_mib"] = sum(map(resident_mib, [pid, *children(pid)]))
+        if kernel == KERNEL and kind in ("let", "expression"):
+            measured.setdefault("steps", {})[kind] = steps(times_file, count)
+    if "gpu" in measured:
+        measured["memory_gpu_mib"] = memory_mib(pid)
     client.stop_channels()
     manager.shutdown_kernel()
     if kernel == KERNEL:

@@ -14,6 +14,7 @@ from jupyter_client.manager import KernelManager
 from conformance import KERNEL, PATIENCE, is_over, result, run
 
 RUNNING = Path(os.environ["RANKSCOPE_KERNEL_RUNNING"])
+PREFERENCES = Path(os.environ["RANKSCOPE_KERNEL_PREFERENCES"])
 HOME = Path(os.environ["RANKSCOPE_KERNEL_HOME"])
 
 
@@ -121,7 +122,7 @@ class Spare(unittest.TestCase):
             self.assertEqual(seen[0]["GREETING"], "hello")
             self.assertNotIn("LEFT_OVER", seen[0])
             on_spare = next(state for state in told if state["process"] != state["kernel"])
-            # A shepherd that is killed, in the middle of a cell.
+            # A relay that is killed, in the middle of a cell.
             clients[told.index(on_spare)].execute("loop {}")
             time.sleep(1)
             os.kill(on_spare["kernel"], signal.SIGKILL)
@@ -142,7 +143,7 @@ class Spare(unittest.TestCase):
         self.assertEqual(os.readlink(f"/proc/{state['process']}/fd/2"), log.name, "what it says goes where Jupyter wants")
         self.value(client, "1 + 1")
         manager.restart_kernel()
-        # The shepherd has ended and the ports are free; the rest of the process takes a moment.
+        # The relay has ended and the ports are free; the rest of the process takes a moment.
         wait_for(lambda: is_gone({**state, "kernel": None}), 10)
         client.wait_for_ready(timeout=PATIENCE)
         spare("on")
@@ -166,6 +167,21 @@ class Spare(unittest.TestCase):
         state = state_of(manager.provisioner.pid)
         self.assertEqual(state["process"], state["kernel"])
         wait_for(lambda: the_spare() is None, 10)
+
+    def test_without_a_decision_memory_decides(self):
+        (PREFERENCES / "kernel-spare").unlink(missing_ok=True)
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        available = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+        if available < 3 << 20:
+            self.skipTest("little memory is available")
+        client = self.connect(launch())
+        self.value(client, "1")
+        wait_for(the_spare)
+        spare("off")
+        self.assertIsNone(the_spare())
+        self.value(client, "1")
+        time.sleep(4)
+        self.assertIsNone(the_spare(), "what was decided holds")
 
     def test_it_ends_by_itself_when_nobody_comes_or_the_library_is_another(self):
         spare("on", RANKSCOPE_KERNEL_SPARE_SECONDS="1")

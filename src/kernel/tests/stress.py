@@ -12,7 +12,7 @@ import time
 from jupyter_client.manager import start_new_kernel
 
 from conformance import KERNEL, PATIENCE, children, reply_to, run
-from measure import resident_mib
+from measure import memory_mib
 
 
 def first_answers():
@@ -51,7 +51,7 @@ def main(cells):
             reply, expected = run(client, f"total += {number}; total")[0], None
             times.append(time.monotonic() - began)
         assert reply.get("ename") == expected, (number, reply)
-        memory.append(sum(map(resident_mib, [pid, *children(pid)])))
+        memory.append(memory_mib(pid))
         processes.append(len(children(pid)))
     reply, published = run(client, "total")
     wanted = sum(number for number in range(cells) if number % 8 not in (3, 5, 7))
@@ -65,8 +65,8 @@ def main(cells):
         "kernel_info_seconds": round(info, 2),
         "first_cell_seconds": round(cell, 2),
         "later_cell_seconds_median": round(statistics.median(times), 3),
-        "resident_mib_first": round(memory[0]),
-        "resident_mib": round(memory[-1]),
+        "memory_mib_first": round(memory[0]),
+        "memory_mib": round(memory[-1]),
         "processes_first": 1 + processes[0],
         "processes": 1 + processes[-1],
         "cells": cells,

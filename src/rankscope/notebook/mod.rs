@@ -19,7 +19,7 @@ use crate::rich::Rich;
 use crate::run::Run;
 use link::{Answer, Place, tell};
 pub use link::{Link, Take, flush, link};
-pub use show::Show;
+pub use show::{Show, ShowPlain};
 
 /// What evcxr prints after a panic ended the cell.
 const PANIC: &str = "EVCXR_PANIC_NOTIFICATION";
@@ -35,13 +35,13 @@ const ENGINE: &str = "::evcxr_internal_runtime";
 /// display(&Mask::causal());
 /// ```
 #[track_caller]
-pub fn display(value: &impl Rich) {
+pub fn display(value: &dyn Rich) {
     tell(json!({ "kind": "display", "data": bundle(value) }));
 }
 
 /// Shows a value under a name; with `again`, in place of the value shown under that name before.
 #[track_caller]
-pub fn update(name: &str, value: &impl Rich, again: bool) {
+pub fn update(name: &str, value: &dyn Rich, again: bool) {
     tell(json!({ "kind": "display", "data": bundle(value), "id": name, "update": again }));
 }
 
@@ -119,8 +119,14 @@ pub fn debug<T: Debug + ?Sized>(line: u32, value: &T, show: impl FnOnce(&T)) -> 
         return format!("{value:?}");
     }
     show(value);
-    tell(json!({ "kind": "frame" }));
+    frame();
     String::new()
+}
+
+/// evcxr prints a frame around nothing next.
+#[inline(never)]
+fn frame() {
+    tell(json!({ "kind": "frame" }));
 }
 
 /// `?` ended the cell.
@@ -140,6 +146,6 @@ fn result(data: &Value) {
     tell(json!({ "kind": "result", "data": data }));
 }
 
-fn bundle(value: &(impl Rich + ?Sized)) -> Value {
+fn bundle(value: &dyn Rich) -> Value {
     json!({ "text/plain": value.text(), "text/html": value.html() })
 }

@@ -1,6 +1,6 @@
 //! How the last value of a cell is shown: our own types as rich output, all others by `Debug`.
 
-use std::fmt::Debug;
+use std::fmt::{Arguments, Debug};
 
 use serde_json::json;
 
@@ -22,9 +22,34 @@ impl<T: Debug + ?Sized> Show for T {
     fn evcxr_display(&self) {
         // The value of a cell that ends in a statement is not shown.
         if std::any::type_name::<T>() != "()" {
-            result(&json!({ "text/plain": format!("{self:?}") }));
+            text(format_args!("{self:?}"));
         }
     }
+}
+
+/// The same for plain values, compiled here and not in every cell: evcxr's call finds this before [`Show`], because it
+/// takes its value.
+pub trait ShowPlain {
+    /// Shows the value.
+    fn evcxr_display(self);
+}
+
+macro_rules! show_plain {
+    ($($shown:ty),*) => { $(
+        impl ShowPlain for $shown {
+            fn evcxr_display(self) {
+                Show::evcxr_display(&self);
+            }
+        }
+    )* };
+}
+
+show_plain!((), bool, char, f32, f64, i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize);
+
+/// Apart from the generic function above, which is compiled again in every cell: the less it does, the better.
+#[inline(never)]
+fn text(value: Arguments<'_>) {
+    result(&json!({ "text/plain": value.to_string() }));
 }
 
 macro_rules! show_rich {

@@ -10,9 +10,9 @@ const HEAD: usize = 12;
 /// One message, or the answer to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Frame {
-    /// By which an answer is known.
+    /// The same in a message and in its answer.
     pub number: u64,
-    /// What is said.
+    /// The content.
     pub bytes: Vec<u8>,
 }
 
@@ -50,14 +50,14 @@ fn split(head: &[u8; HEAD]) -> (usize, u64) {
     (length as usize, u64::from_le_bytes(number.try_into().unwrap_or_default()))
 }
 
-/// The kernel's end: reads without waiting, so that half a message of a process that died holds nothing up.
+/// The kernel's end: reads without waiting, so that it never waits for the rest of a message whose sender died.
 pub struct Frames {
     socket: UnixStream,
     begun: Vec<u8>,
 }
 
 impl Frames {
-    /// An end at which nothing has arrived.
+    /// The end of a new socket.
     ///
     /// # Errors
     /// If the socket cannot be read without waiting.
@@ -66,7 +66,7 @@ impl Frames {
         Ok(Frames { socket, begun: Vec::new() })
     }
 
-    /// The next message that has arrived whole.
+    /// The next complete message, if there is one.
     pub fn next(&mut self) -> Option<Frame> {
         let mut piece = vec![0; 1 << 16];
         loop {
@@ -86,15 +86,15 @@ impl Frames {
         }
     }
 
-    /// Answers, from any thread.
+    /// A second handle, for answers from any thread.
     ///
     /// # Errors
-    /// If the system gives no second end.
+    /// If the system gives no second handle.
     pub fn answers(&self) -> io::Result<UnixStream> {
         self.socket.try_clone()
     }
 
-    /// Forgets what a process had begun to say when it died.
+    /// Drops all that has arrived, also an incomplete message: its sender has died.
     pub fn forget(&mut self) {
         while self.next().is_some() {}
         self.begun.clear();

@@ -10,14 +10,14 @@ use std::thread::ThreadId;
 
 use super::frame::Frame;
 
-/// What evcxr puts behind a cell, by the numbers that the library knows: it runs where a panic ended the cell, ...
+/// Lines that evcxr puts behind a cell's code, with their numbers in the library: one runs after a panic, ...
 const PLACES: [(c_int, &str); 2] = [
     (1, r#"println!("EVCXR_PANIC_NOTIFICATION");"#),
-    // ... or has the value shown as text.
+    // ... one shows the value as text.
     (2, r#"evcxr_send_text_plain(&format!("{:?}",&("#),
 ];
 
-/// The functions, as the library wants them.
+/// The functions that the library calls, as C functions.
 #[repr(C)]
 pub struct Link {
     tell: extern "C" fn(*const u8, usize),
@@ -29,7 +29,7 @@ pub struct Link {
 
 type Take = extern "C" fn(*mut c_void, *const u8, usize);
 
-/// Those of this process.
+/// The functions of this process.
 pub static LINK: Link = Link { tell, ask, engine, at, earlier_cell };
 
 /// A socket on which one message at a time waits for its answer.
@@ -39,7 +39,7 @@ struct Socket {
 }
 
 impl Socket {
-    /// Says it and waits; `None` if the kernel is gone.
+    /// Sends a message and waits for the answer; `None` if the kernel is gone.
     fn exchange(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
         self.said += 1;
         // A process that died may have left an answer to itself.
@@ -54,7 +54,7 @@ impl Socket {
     }
 }
 
-/// The cell that runs.
+/// The running cell.
 #[derive(Default)]
 struct Running {
     source: PathBuf,
@@ -88,7 +88,7 @@ fn open<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// A cell begins, whose library is at `path`: `…/target/HOST/debug/libcode_3.so` of the folder with its source.
+/// Notes that a cell begins, whose library is at `path`: `…/target/HOST/debug/libcode_3.so` of the folder with its source.
 pub fn begin(path: &Path) {
     if let (Some(channels), Some(folder), Some(number)) =
         (CHANNELS.get(), path.ancestors().nth(4), number(path))
@@ -98,7 +98,7 @@ pub fn begin(path: &Path) {
     }
 }
 
-/// One line to evcxr.
+/// Writes one line to evcxr.
 pub fn engine_line(line: &[u8]) {
     if let Some(channels) = CHANNELS.get() {
         let line = [line, b"\n"].concat();
@@ -126,7 +126,7 @@ pub fn question(prompt: &[u8]) -> Answer {
 }
 
 impl Answer {
-    /// As bytes, for the way to the cells.
+    /// As bytes, to be sent to the cells.
     pub fn to_bytes(&self) -> Vec<u8> {
         match self {
             Answer::Line(line) => [b"l", line.as_slice()].concat(),
@@ -136,7 +136,7 @@ impl Answer {
     }
 }
 
-/// The bytes that a C function is given.
+/// The bytes that a C function received.
 fn given<'a>(text: *const u8, length: usize) -> &'a [u8] {
     // SAFETY: the library gives a text of its own that outlives the call.
     unsafe { std::slice::from_raw_parts(text, length) }
@@ -172,7 +172,7 @@ extern "C" fn at(line: u32) -> c_int {
     PLACES.iter().find(|(_, text)| last(&source, text) == Some(line)).map_or(0, |(number, _)| *number)
 }
 
-/// The last line, from 1, that is `text`: evcxr's, as the cell's own code stands before it.
+/// The number, from 1, of the last line that is `text`: evcxr's, which comes after the cell's own code.
 fn last(source: &str, text: &str) -> Option<u32> {
     let lines = source.lines().enumerate().filter(|(_, line)| line.trim() == text);
     u32::try_from(lines.last()?.0 + 1).ok()

@@ -7,6 +7,7 @@ mod run;
 mod stdin;
 mod streams;
 
+use std::ffi::OsStr;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::os::unix::net::UnixStream;
@@ -15,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::compile;
 use crate::spare;
 use crate::surroundings::Surroundings;
 pub use frame::Frame;
@@ -27,14 +29,14 @@ const IS_CHILD: &str = "EVCXR_IS_RUNTIME";
 /// The variable that names the socket on which a spare's child learns whom it serves.
 const HANDOVER: &str = "RANKSCOPE_KERNEL_HANDOVER";
 
-/// How long the child may take to take over; it does nothing else.
+/// How long the child may take to take over the surroundings.
 const TAKING_OVER: Duration = Duration::from_secs(1);
 
-/// Whether our process group holds us, our compilers and our cells, and nobody else.
+/// Whether our process group holds only this process, its compilers and its cells.
 static LEADS_GROUP: AtomicBool = AtomicBool::new(false);
 
-/// Runs cells and does not return, if this process is there for that. No signal of ours may kill it before the library
-/// has its handlers, and it dies with the kernel.
+/// Runs cells and does not return, if this process was started for that. It ignores our signals until the library has
+/// installed its handlers, and it dies with the kernel.
 pub fn run_if_asked() {
     if std::env::var_os(IS_CHILD).is_none() {
         return;
@@ -59,8 +61,9 @@ pub fn run_if_asked() {
     run::run(given)
 }
 
-/// In the kernel: an interrupt goes to a group of our own, as Ctrl-C in a terminal does, and so to every compiler
-/// and to what cells started. We ourselves let it pass; a handler, as what is ignored would be ignored by all these.
+/// Puts the kernel into a process group of its own: an interrupt is sent to the group, as by Ctrl-C in a terminal, and
+/// reaches every compiler and all programs that cells started. The kernel itself has a handler that does nothing;
+/// if it ignored the signal instead, all those programs would inherit that.
 pub fn lead_group() {
     extern "C" fn pass(_: libc::c_int) {}
     // SAFETY: plain calls, before there is a second thread.
@@ -78,7 +81,7 @@ pub struct Handover {
 }
 
 impl Handover {
-    /// Children that are started from now on listen.
+    /// Makes the link; children that are started from now on inherit their end.
     ///
     /// # Errors
     /// If there can be no socket.
@@ -90,14 +93,20 @@ impl Handover {
         Ok(Handover { ours, childs })
     }
 
-    /// Gives the child the surroundings of this process. If there is one (`is_there`) waits until it has them; one
-    /// that is being started reads them before it reads its first cell.
+    /// Gives the child these surroundings, and waits until it has them if it is already running (`is_there`); a child
+    /// that is being started reads them before its first cell.
     ///
     /// # Errors
     /// If the child does not answer.
     pub fn pass(self, surroundings: &Surroundings, is_there: bool) -> io::Result<()> {
         let mut surroundings = surroundings.clone();
         surroundings.variables.extend([(IS_CHILD.into(), "1".into()), ("RUST_BACKTRACE".into(), "1".into())]);
+        for (name, value) in compile::for_cells() {
+            match value {
+                Some(value) => surroundings.variables.insert(name.into(), value),
+                None => surroundings.variables.remove(OsStr::new(name)),
+            };
+        }
         keep_from_programs(&self.childs, true)?;
         spare::send(&self.ours, &surroundings.to_fields())?;
         if is_there {
@@ -118,7 +127,7 @@ fn keep_from_programs(socket: &UnixStream, keep: bool) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// The child's side: waits, for as long as it takes, and says when it is done.
+/// The child's side: waits for the surroundings, takes them over, and answers.
 fn take_over(mut socket: UnixStream) {
     let surroundings = spare::receive(&socket).ok().and_then(|fields| Surroundings::from_fields(&fields));
     if surroundings.is_some_and(|surroundings| surroundings.enter().is_ok()) {
@@ -162,7 +171,7 @@ impl Cells {
         self.signal(libc::SIGKILL);
     }
 
-    /// Ends the process and waits until it is gone: a kernel leaves nothing behind, not even for a moment.
+    /// Ends the process and waits until it is gone.
     pub fn end(&self) {
         let mut child = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let _ = child.kill();

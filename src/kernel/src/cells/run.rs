@@ -1,6 +1,6 @@
 //! The process of the cells: loads each cell that evcxr names, and runs it.
 
-use std::ffi::{CStr, CString, c_char, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -10,18 +10,19 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use super::link;
 use super::streams::Given;
+use crate::times;
 
-/// What evcxr says to have a cell run, before the library's path and the function's name.
+/// evcxr's command to run a cell; the library's path and the function's name follow.
 const RUN: &str = "LOAD_AND_RUN ";
-/// What it waits for.
+/// The line that evcxr waits for after that.
 const DONE: &str = "EVCXR_EXECUTION_COMPLETE";
-/// How a process ends that cannot run cells.
+/// The exit code of a process that cannot run cells.
 const CANNOT: i32 = 99;
 
-/// What a cell gives the next one: evcxr's store of variables.
+/// evcxr's store of variables, which a cell hands to the next one.
 type Store = *mut c_void;
 
-/// Runs cells with what the kernel gave, until evcxr says nothing more.
+/// Runs cells until evcxr closes its pipe.
 pub fn run(given: Result<Given>) -> ! {
     let ended = given.and_then(prepare).and_then(|(commands, mut cells)| {
         for line in commands.lines() {
@@ -35,10 +36,11 @@ pub fn run(given: Result<Given>) -> ! {
     std::process::exit(if ended.is_ok() { 0 } else { CANNOT })
 }
 
-/// Puts evcxr's pipes away and the streams of the cells in their place, and links the library to this program.
+/// Replaces evcxr's pipes by the streams of the cells, and links the library to this program.
 fn prepare(given: Given) -> Result<(BufReader<File>, Cells)> {
     // While this process's standard error is still evcxr's: it says what is wrong where nothing else can.
-    let library = Library::open(Path::new(&given.library))?;
+    // For all to see: a cell need not be linked with it.
+    let library = Library::open(Path::new(&given.library), libc::RTLD_GLOBAL)?;
     let [commands, engine] = [libc::STDIN_FILENO, libc::STDOUT_FILENO].map(put_away);
     let [out, err] = given.text;
     put(File::open("/dev/null")?.into(), libc::STDIN_FILENO)?;
@@ -51,7 +53,7 @@ fn prepare(given: Given) -> Result<(BufReader<File>, Cells)> {
     Ok((BufReader::new(commands?.into()), Cells { store: std::ptr::null_mut(), flush }))
 }
 
-/// A second descriptor for a standard one, which no program inherits.
+/// Duplicates a standard descriptor to one that no program inherits.
 fn put_away(standard: i32) -> io::Result<OwnedFd> {
     // SAFETY: the new descriptor is nobody else's.
     unsafe {
@@ -60,7 +62,7 @@ fn put_away(standard: i32) -> io::Result<OwnedFd> {
     }
 }
 
-/// Makes `file` a standard one.
+/// Makes `file` a standard descriptor.
 fn put(file: OwnedFd, standard: i32) -> io::Result<()> {
     // SAFETY: a system call on two descriptors.
     if unsafe { libc::dup2(file.as_raw_fd(), standard) } < 0 {
@@ -76,13 +78,14 @@ struct Cells {
 }
 
 impl Cells {
-    /// Does what one line of evcxr's says.
+    /// Executes one command of evcxr.
     fn run(&mut self, line: &str) -> Result<()> {
         let named = line.strip_prefix(RUN).and_then(|rest| rest.rsplit_once(' '));
         let (path, function) = named.with_context(|| format!("evcxr says `{line}`"))?;
         let path = Path::new(path);
-        let library = Library::open(path)?;
+        let library = Library::open(path, libc::RTLD_LOCAL)?;
         let function: extern "C" fn(Store) -> Store = library.function(function)?;
+        times::begins("run");
         link::begin(path);
         self.store = function(self.store);
         // What the cell printed stands under the cell, though a buffer may have kept it.
@@ -94,14 +97,14 @@ impl Cells {
     }
 }
 
-/// A library that stays loaded as long as the process: what it defined may be used by whatever comes later.
+/// A library that stays loaded until the process ends: later cells may use what it defined.
 struct Library(*mut c_void);
 
 impl Library {
-    fn open(path: &Path) -> Result<Self> {
+    fn open(path: &Path, scope: c_int) -> Result<Self> {
         let name = CString::new(path.as_os_str().as_encoded_bytes()).context("a path with a zero byte")?;
         // SAFETY: the name is a C string; what the library does when it is loaded is the cell's business.
-        let library = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_LAZY | libc::RTLD_LOCAL) };
+        let library = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_LAZY | scope) };
         if library.is_null() {
             bail!("cannot load {}: {}", path.display(), complaint())
         } else {
@@ -124,7 +127,7 @@ impl Library {
     }
 }
 
-/// What the loader says is wrong.
+/// The loader's error message.
 fn complaint() -> String {
     // SAFETY: the text is there until the loader is called again.
     unsafe {

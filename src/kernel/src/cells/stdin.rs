@@ -17,7 +17,7 @@ static ASKS: AtomicBool = AtomicBool::new(false);
 /// What was typed and has not been read.
 static TYPED: Mutex<VecDeque<u8>> = Mutex::new(VecDeque::new());
 
-/// From now on, who reads the standard input asks.
+/// From now on, a read of the standard input asks the person at the notebook.
 pub fn ask() {
     ASKS.store(true, Ordering::Relaxed);
 }
@@ -42,7 +42,7 @@ pub unsafe extern "C" fn read(file: libc::c_int, buffer: *mut c_void, count: usi
     bytes.len() as isize
 }
 
-/// At most `count` bytes of what was typed: nothing where nobody answers, `None` if the cell was interrupted.
+/// At most `count` bytes of what was typed: empty if nobody answers, `None` if the cell was interrupted.
 fn typed(count: usize) -> Option<Vec<u8>> {
     let mut typed = TYPED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     if typed.is_empty() {

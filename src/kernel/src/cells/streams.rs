@@ -1,8 +1,8 @@
 //! The streams between a kernel and the processes that run its cells, which live as long as the kernel.
 //!
-//! evcxr talks to a process of cells over its standard input and output. A cell prints on these as well, and so may
-//! what it starts; so that nothing printed is taken for a message, the process puts evcxr's pipes away before its
-//! first cell, and these in their place: two pipes for text, two sockets for what the library says and asks.
+//! evcxr talks to a process of cells over its standard input and output. Cells, and programs that
+//! they start, print on these as well. So that printed text is never taken for a message, the process replaces evcxr's
+//! pipes before its first cell: by two pipes for text, and two sockets for the library's messages and questions.
 
 use std::ffi::OsString;
 use std::io::{self, PipeReader, Read};
@@ -16,8 +16,9 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::frame::Frames;
+use crate::compile;
 
-/// The variable by which a process of cells knows its ends; it takes it away at once.
+/// The variable that names the cells' ends; the process of the cells removes it at once.
 const GIVEN: &str = "RANKSCOPE_KERNEL_CELLS";
 /// Where the system looks for shared libraries first.
 const SEARCH: &str = if cfg!(target_os = "macos") { "DYLD_LIBRARY_PATH" } else { "LD_LIBRARY_PATH" };
@@ -33,7 +34,7 @@ pub struct Ours {
     pub ask: Frames,
 }
 
-/// The cells' ends. The kernel keeps them open: a process that takes a dead one's place gets the same.
+/// The cells' ends. The kernel keeps them open for a new process after a crash.
 pub struct Theirs {
     text: [OwnedFd; 2],
     sockets: [UnixStream; 2],
@@ -51,8 +52,8 @@ pub fn pair() -> io::Result<(Ours, Theirs)> {
 }
 
 impl Theirs {
-    /// Has `command`, whenever it is started, get these ends, the shared library for cells, and the folders in which
-    /// to look for what that and the cells are linked with.
+    /// Gives `command`, whenever it is started, these ends, the shared library for cells, and the folders of the
+    /// libraries that this and the cells depend on.
     pub fn pass(self, command: &mut Command, library: &Path, folders: &[PathBuf]) -> Result<()> {
         let before = std::env::var_os(SEARCH).filter(|folders| !folders.is_empty());
         let all = before.iter().flat_map(std::env::split_paths);
@@ -61,6 +62,12 @@ impl Theirs {
         let before = before.map(|folders| folders.to_string_lossy().into_owned());
         let given = json!({ "files": self.numbers(), "library": library, "search": before });
         command.env(SEARCH, all).env(GIVEN, given.to_string());
+        for (name, value) in compile::for_cells() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
         let inherit = move || {
             self.numbers().into_iter().try_for_each(|file| {
                 // SAFETY: a system call on a descriptor that is open, in the process that is about to be a program.
@@ -101,10 +108,10 @@ pub struct Given {
 }
 
 impl Given {
-    /// From the environment, which is then as it was for the kernel.
+    /// Takes them out of the environment, which is then like the kernel's.
     ///
     /// # Errors
-    /// If there is nothing of the kind.
+    /// If they are not there.
     pub fn take() -> Result<Self> {
         let text = std::env::var(GIVEN).with_context(|| format!("{GIVEN} is not set"))?;
         let given: Value = serde_json::from_str(&text).context(GIVEN)?;
@@ -135,7 +142,7 @@ pub fn waiting(pipe: &PipeReader) -> usize {
     if result < 0 { 0 } else { usize::try_from(count).unwrap_or(0) }
 }
 
-/// Reads what is there now, and waits for nothing: what comes meanwhile is for the next time.
+/// Reads what has arrived, without waiting.
 pub fn read_waiting(pipe: &mut PipeReader) -> Vec<u8> {
     let mut bytes = vec![0; waiting(pipe)];
     let read = if bytes.is_empty() { Ok(0) } else { pipe.read(&mut bytes) };

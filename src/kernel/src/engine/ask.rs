@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use super::Engine;
 use crate::code::{bytes_from_characters, characters_from_bytes, end_of_word};
 
-/// Under this key front ends look for what kind of thing a match is.
+/// The key under which front ends look for the kind of a match.
 const KINDS: &str = "_jupyter_types_experimental";
 
-/// What rust-analyzer says where it has nothing to say.
+/// evcxr's answer where there is no documentation.
 const NOTHING: &str = "No documentation found";
 
 impl Engine {
@@ -63,7 +63,7 @@ impl Engine {
         self.shared.wire.publish(Status::idle(), message);
     }
 
-    /// What `?name` as a cell shows in the pager.
+    /// The pager's content for a cell `?name`.
     pub(super) fn page(&mut self, name: &str) -> Vec<Payload> {
         let nothing = || Media::new(vec![MediaType::Plain(format!("nothing is known about `{name}`"))]);
         let data = self.explain(name, name.len()).unwrap_or_else(nothing);

@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use super::failure::{self, Outcome};
 use super::{ABORT_WINDOW, Engine, prelude};
 use crate::server::Shared;
+use crate::times;
 
 impl Engine {
     /// Runs a cell and answers its request; if it failed, what was queued with it is not run.
@@ -54,11 +55,12 @@ impl Engine {
         let error = failed.map(Box::new);
         wire.reply(ExecuteReply { status, execution_count, payload, user_expressions, error }, message);
         wire.publish(Status::idle(), message);
+        times::begins("end");
         waiting.iter().for_each(|message| self.pass_over(message, queued));
         self.refresh();
     }
 
-    /// Has the analysis read again what is true, after a cell was stopped before it ran.
+    /// Has the analysis read the manifest again, after a cell was stopped before it ran.
     fn refresh(&mut self) {
         if std::mem::take(&mut self.is_stale) {
             let context = &mut self.context;
@@ -75,7 +77,9 @@ impl Engine {
             self.context.variables_and_types().map(|(name, _)| name.to_owned()).collect();
         self.output.begin(Some(message), request.silent, request.allow_stdin, self.count);
         self.shared.progress.begin();
+        times::begins("analysis");
         let result = self.execute(code);
+        times::begins("reply");
         let ending = self.output.end(matches!(result, Err(Error::SubprocessTerminated(_))));
         let (interrupted, killed) = self.shared.progress.end();
         self.is_stale = interrupted && matches!(result, Err(Error::CompilationErrors(_) | Error::Message(_)));
@@ -110,7 +114,7 @@ impl Engine {
         result.map_err(|error| self.with_its_place(error, code))
     }
 
-    /// evcxr may keep a note ("function defined here") and drop the error it belongs to; a check finds that again.
+    /// evcxr may keep a note ("function defined here") and drop the error it belongs to; a check finds the error.
     fn with_its_place(&mut self, error: Error, code: &str) -> Error {
         let Error::CompilationErrors(errors) = &error else { return error };
         if errors.iter().any(|error| error.level() == "error") {
@@ -134,7 +138,7 @@ impl Engine {
         self.shared.wire.publish(result, message);
     }
 
-    /// A message that waited behind a cell that failed: a cell is aborted, anything else is answered.
+    /// A message that was queued behind a cell that failed: a cell is aborted, anything else is answered.
     fn pass_over(&mut self, message: &JupyterMessage, queued: &Receiver<JupyterMessage>) {
         if !matches!(message.content, JupyterMessageContent::ExecuteRequest(_)) {
             return self.handle(message, queued);

@@ -99,7 +99,7 @@ pub fn error(name: &str, message: &str, details: Vec<String>) -> ReplyError {
     ReplyError { ename: name.into(), evalue: message.into(), traceback }
 }
 
-/// `signal: 6 (SIGABRT)` says little to somebody who overflowed the stack.
+/// The end of a process in words: `signal: 6 (SIGABRT)` says little after a stack overflow.
 fn ending_in_words(how: &str) -> String {
     let words = [
         ("SIGSEGV", "the stack overflowed, or memory was used that is not there"),
@@ -123,7 +123,7 @@ fn ending_in_words(how: &str) -> String {
 /// What evcxr says of variables that it cannot keep.
 const UNKEPT: &str = "be persisted";
 
-/// The code that keeps a variable for the next cell was refused: then the place is in nothing that was typed.
+/// The message, if the code that keeps a variable for the next cell was refused: its place is in no code of the user's.
 fn not_kept(error: &CompilationError) -> Option<String> {
     // evcxr has words of its own for some.
     if error.message().contains(UNKEPT) {
@@ -137,7 +137,7 @@ fn not_kept(error: &CompilationError) -> Option<String> {
     Some(format!("The variable `{name}` has type `{kind}`, which cannot be persisted."))
 }
 
-/// What cannot live between cells, with the fix.
+/// Why a variable cannot live between cells, with the fix.
 fn in_plain_words(message: &str) -> String {
     let fixes = [
         (

@@ -3,14 +3,14 @@
 mod ask;
 mod cell;
 mod failure;
-mod prelude;
+pub mod prelude;
 mod progress;
 mod report;
 
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -20,6 +20,7 @@ use jupyter_protocol::{
 };
 
 use crate::cells::{self, Cells};
+use crate::compile;
 use crate::home::Home;
 use crate::library;
 use crate::output::Output;
@@ -28,8 +29,11 @@ use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
 pub use progress::Progress;
 
-/// rust-analyzer recurses deeply; only what is used of this is ever there.
+/// rust-analyzer recurses deeply; memory is only taken for the part that is used.
 const STACK_BYTES: usize = 64 << 20;
+
+/// After how long without a request the engine gives memory back.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// How long to look for cells that were sent together with one that failed.
 const ABORT_WINDOW: Duration = Duration::from_millis(10);
@@ -40,7 +44,13 @@ pub fn set_environment(home: &Home, cells: &Path) {
         vec![("EVCXR_TMPDIR", cells.as_os_str().to_owned()), ("EVCXR_CONFIG_DIR", home.settings().into())];
     // Where nothing is installed the engine will say so.
     if let Ok(toolchain) = Toolchain::of(home) {
-        toolchain.enter();
+        match compile::make_tools(cells) {
+            Ok(tools) => toolchain.enter(Some(tools)),
+            Err(error) => {
+                eprintln!("rankscope-kernel: cells compile slowly: {error:#}");
+                toolchain.enter(None);
+            }
+        }
     }
     // Without it the Vulkan loader complains on stderr in every process.
     if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
@@ -58,7 +68,7 @@ pub struct Engine {
     output: Output,
     shared: Arc<Shared>,
     count: usize,
-    /// An interrupt may have left the analysis with half a manifest.
+    /// Whether an interrupt may have left the analysis with an old manifest.
     is_stale: bool,
 }
 
@@ -89,7 +99,7 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Runs a cell of our own, of which nobody sees anything.
+    /// Runs a cell of our own, whose output is not shown.
     fn run_hidden(&mut self, code: &str) -> Result<()> {
         self.output.begin(None, true, false, 0);
         let result = self.context.execute(code);
@@ -153,7 +163,8 @@ fn serve(mut engine: Engine, workspace: &Workspace, jobs: &Receiver<JupyterMessa
         eprintln!("rankscope-kernel: the second cell: {error:#}");
     }
     workspace.write_state("ready", child(&engine));
-    while let Some(message) = waiting.take().or_else(|| jobs.recv().ok()) {
+    let mut is_trimmed = false;
+    while let Some(message) = waiting.take().or_else(|| next(jobs, &mut is_trimmed)) {
         let is_cell = matches!(message.content, JupyterMessageContent::ExecuteRequest(_));
         if is_cell {
             workspace.write_state("running", child(&engine));
@@ -165,7 +176,24 @@ fn serve(mut engine: Engine, workspace: &Workspace, jobs: &Receiver<JupyterMessa
     }
 }
 
-/// The engine did not start: every cell says why.
+/// Waits for a message; once, after a second without one, gives the memory back to the system that warming freed.
+fn next(jobs: &Receiver<JupyterMessage>, is_trimmed: &mut bool) -> Option<JupyterMessage> {
+    if !*is_trimmed {
+        match jobs.recv_timeout(IDLE) {
+            Err(RecvTimeoutError::Timeout) => {}
+            message => return message.ok(),
+        }
+        *is_trimmed = true;
+        #[cfg(all(target_os = "linux", target_env = "gnu"))]
+        // SAFETY: a plain call.
+        unsafe {
+            libc::malloc_trim(0)
+        };
+    }
+    jobs.recv().ok()
+}
+
+/// Answers every cell with the reason why the engine did not start.
 fn refuse(shared: &Shared, jobs: &Receiver<JupyterMessage>, reason: &str) {
     while let Ok(message) = jobs.recv() {
         if answer_plain(&message, shared) {
@@ -185,12 +213,12 @@ fn refuse(shared: &Shared, jobs: &Receiver<JupyterMessage>, reason: &str) {
     }
 }
 
-/// Whether what is installed is this program's.
+/// Checks that the installed library was made by this program.
 fn check(home: &Home) -> Result<()> {
     library::check(home, &std::env::current_exe()?)
 }
 
-/// A cell that says what it is, and has a value.
+/// A cell that prints, and has a value.
 const CELL: &str = "print!(\"a cell\"); 6 * 7";
 
 /// Runs the engine once in `folder`, so that everything a kernel needs is built there, and a cell as a notebook does.

@@ -1,38 +1,41 @@
-//! What is there before the first cell.
+//! Cells that the kernel runs before the first cell of the user.
 
 use std::path::Path;
 
 /// Loads the library, and makes its names those of the cells.
 pub fn load(facade: &Path) -> String {
+    let library = dependency(facade);
+    format!(":dep {library}\n{QUIET}\n{NAMES}\n{PRINT}\n{PRINTLN}\n{EPRINT}\n{EPRINTLN}\n{FORMAT}\n{START}")
+}
+
+/// The line by which a manifest names the library.
+pub fn dependency(facade: &Path) -> String {
     // As TOML and as JSON: quotes and backslashes in a path are escaped alike.
     let path = serde_json::Value::from(facade.to_string_lossy());
-    format!(
-        ":dep rankscope = {{ path = {path} }}\n{QUIET}\n{NAMES}\n{PRINT}\n{PRINTLN}\n{EPRINT}\n{EPRINTLN}\n{FORMAT}\n{START}"
-    )
+    format!("rankscope = {{ path = {path} }}")
 }
 
 /// In every process that runs cells, before the first one.
 pub const START: &str = "rankscope::notebook::start();";
 
-/// A cell that does what most do, and leaves nothing: `?` returns from it, and what it defined goes with it. It
-/// loads the shared library, infers the type of a `let`, and brings what a cell that uses `?` needs.
+/// A typical cell that defines nothing for later ones, as `?` ends it. It loads the shared library, infers the type of
+/// a `let`, and has evcxr add the code that cells with `?` need.
 pub const WARM_UP: &str = "let warm_up = Mask::causal();\nNone::<u8>.ok_or(\"warm\")?;\n3";
 
-/// The first cell after that still costs nearly twice of what later ones do, so it had better be ours.
+/// The first cell after that takes nearly twice as long as later ones, so it is run before the user's.
 pub const SECOND: &str = "1 + 1";
 
 /// evcxr shows no warnings of a cell that runs, and takes them for errors in one that does not.
 const QUIET: &str = "#![allow(warnings)]";
 
-const NAMES: &str =
-    "use rankscope::prelude::*;\nuse rankscope::notebook::{Show as _, clear, display, input, update};";
+const NAMES: &str = "use rankscope::prelude::*;\nuse rankscope::notebook::{Show as _, ShowPlain as _, clear, display, input, update};";
 
 const PRINT: &str = r#"macro_rules! print {
     ($($text:tt)*) => { rankscope::notebook::print(format_args!($($text)*), false, module_path!()) };
 }"#;
 
-/// The first two are what evcxr puts behind a cell to say that it panicked, and into the cell to say that `?` returned
-/// from it. A cell may say the words of the first: the library looks where they stand.
+/// evcxr puts the first two into its code around a cell: one reports a panic, one that `?` ended the cell. A cell of the
+/// user's may contain the first as well; the library tells them apart by the line.
 const PRINTLN: &str = r#"macro_rules! println {
     ("EVCXR_PANIC_NOTIFICATION") => { rankscope::notebook::panicked(line!()) };
     ("{}", evcxr_internal_runtime::USER_ERROR_OCCURRED) => { rankscope::notebook::failed() };
@@ -40,7 +43,7 @@ const PRINTLN: &str = r#"macro_rules! println {
     ($($text:tt)*) => { rankscope::notebook::print(format_args!($($text)*), true, module_path!()) };
 }"#;
 
-/// How evcxr has a value shown in a cell that it had to change, such as one whose value moves a variable into a tuple.
+/// evcxr shows a value by the first in a cell that it had to change, such as one that moves a variable into a tuple.
 const FORMAT: &str = r#"macro_rules! format {
     ("{:?}",&($value:expr)) => {
         rankscope::notebook::debug(line!(), &($value), |value| value.evcxr_display())
@@ -52,8 +55,8 @@ const EPRINT: &str = r#"macro_rules! eprint {
     ($($text:tt)*) => { rankscope::notebook::eprint(format_args!($($text)*), false) };
 }"#;
 
-/// The first three are what evcxr puts around a cell to show the error that `?` returned; a cell of the user's may
-/// say the same words, so they only become the cell's error if evcxr then says that it ended there.
+/// evcxr puts the first three into its code around a cell, to show the error that `?` returned. A cell of the user's may
+/// contain them as well, so they become the cell's error only if evcxr then reports that the cell ended there.
 const EPRINTLN: &str = r#"macro_rules! eprintln {
     ("{}", $error:ident) => { rankscope::notebook::unsure(format_args!("{}\n", $error)) };
     ("{:?}", $error:ident) => { rankscope::notebook::unsure(format_args!("{:?}\n", $error)) };

@@ -1,4 +1,4 @@
-//! What the engine is doing, as other threads may know it: whether it is warm, which cell runs, how to stop it.
+//! What the engine is doing, for other threads: whether it is warm, which cell runs, how to stop it.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -9,7 +9,7 @@ use crate::workspace::built_cells;
 
 /// How long a cell that runs may ignore an interrupt before its process is ended.
 const GRACE: Duration = Duration::from_secs(3);
-/// How soon an interrupt is said again: the next compiler may only be started now.
+/// How often an interrupt is repeated: another compiler may have been started meanwhile.
 const AGAIN: Duration = Duration::from_millis(100);
 
 #[derive(Default)]
@@ -23,7 +23,7 @@ struct State {
     /// The number of the request that runs; numbers never repeat.
     running: Option<u64>,
     started: u64,
-    /// Whether the request that runs, or ran last, has been interrupted, and whether it took killing.
+    /// Whether the request that runs, or ran last, has been interrupted, and whether its process was killed.
     interrupted: bool,
     killed: bool,
 }
@@ -33,7 +33,7 @@ struct State {
 pub struct Progress(Arc<Mutex<State>>);
 
 impl Progress {
-    /// An engine that is not there yet, and will compile cells in `folder`.
+    /// The state before the engine is warm; it will compile cells in `folder`.
     pub fn new(folder: PathBuf) -> Self {
         Progress(Arc::new(Mutex::new(State { folder, ..State::default() })))
     }
@@ -88,7 +88,7 @@ impl Progress {
         }
     }
 
-    /// The request is done. Says whether it was interrupted, and whether it took killing.
+    /// The request is done. Says whether it was interrupted, and whether its process was killed.
     pub fn end(&self) -> (bool, bool) {
         let mut state = self.state();
         state.running = None;
@@ -105,8 +105,8 @@ impl Progress {
         self.state().interrupted
     }
 
-    /// Stops what runs: politely, and a cell's own code by force if that does not help or is asked for twice. A
-    /// cell that is still compiled only loses its compiler.
+    /// Stops what runs by a signal; if a cell's own code ignores that, or on a second interrupt, its process is killed.
+    /// While a cell is still being compiled, only its compiler ends.
     pub fn interrupt(&self) {
         let mut state = self.state();
         let Some(running) = state.running else { return };
@@ -122,7 +122,7 @@ impl Progress {
         std::thread::spawn(move || watcher.insist(running));
     }
 
-    /// Asks again until the request is done.
+    /// Repeats the signal until the request is done.
     fn insist(&self, running: u64) {
         let mut ignored = None;
         loop {
@@ -138,7 +138,7 @@ impl Progress {
         }
     }
 
-    /// Ends the process that runs cells: the kernel is going.
+    /// Ends the process that runs cells, as the kernel ends.
     pub fn finish(&self) {
         let mut state = self.state();
         state.killed = true;

@@ -42,8 +42,8 @@ fn character(code: &str, line: usize, column: usize) -> Option<usize> {
     (place <= code.chars().count()).then_some(place)
 }
 
-/// Without the light greys of what is not marked, which can hardly be read on a white page, and with one change of
-/// colour where ariadne writes one for every character.
+/// Removes the light greys of unmarked code, which can hardly be read on a white page, and repeated changes of colour:
+/// ariadne writes one for every character.
 fn calm(report: &str) -> String {
     const GREYS: [&str; 3] = ["38;5;249", "38;5;246", "38;5;240"];
     const NONE: &str = "0";

@@ -8,10 +8,10 @@ use anyhow::{Context, Result};
 use super::{SHARED, others};
 use crate::home::Home;
 
-/// Stands before every item of the library's root: rust-analyzer sets it, rustc does not.
+/// The attribute of every item in the facade's root: rust-analyzer sets this `cfg`, rustc does not.
 pub const SEEN: &str = "#[cfg(rust_analyzer)]";
 
-/// Where in the facade's folder the crates of others are.
+/// The folder of the dependencies, in the facade's folder.
 const OTHERS: &str = "others";
 
 /// Writes the facade of the library whose sources are in `sources`.
@@ -51,7 +51,7 @@ fn facade_from_root(root: &str) -> String {
     text
 }
 
-/// Copies what rust-analyzer reads: Rust files only, and no tests.
+/// Copies the files that rust-analyzer reads: Rust sources without tests.
 pub fn copy_sources(from: &Path, to: &Path) -> std::io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {

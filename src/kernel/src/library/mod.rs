@@ -1,8 +1,8 @@
 //! The shared library that cells use, made from what cargo has already built.
 //!
 //! The library is linked from the rlib that stands beside this program in cargo's target folder, by one call of
-//! rustc: nothing is compiled a second time. To compile a cell against it, rustc also reads the metadata of all the
-//! crates behind it, so that is kept beside it; then neither the checkout nor the target folder is needed again.
+//! rustc: nothing is compiled a second time. To compile a cell against it, rustc also reads the metadata of all its
+//! dependencies, so copies of that are kept beside it; the checkout and the target folder are not needed again.
 
 mod facade;
 mod others;
@@ -16,6 +16,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
+use crate::compile;
 use crate::home::Home;
 use crate::toolchain::Toolchain;
 use crate::trial;
@@ -23,23 +24,10 @@ use crate::trial;
 /// The name of the shared library's crate.
 pub const SHARED: &str = "rankscope_cells";
 
-/// Its whole source. The process of the cells looks for the functions by their names.
-const SOURCE: &str = r#"pub use rankscope::*;
+/// Its source. The process of the cells looks for two of the functions by their names.
+const SOURCE: &str = include_str!("shared/lib.rs");
 
-/// # Safety
-/// `link` points at one.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn rankscope_notebook_link(link: *const rankscope::notebook::Link) {
-    rankscope::notebook::link(unsafe { *link });
-}
-
-#[unsafe(no_mangle)]
-pub extern "C" fn rankscope_notebook_flush() {
-    rankscope::notebook::flush();
-}
-"#;
-
-/// Makes all that kernels share: library, metadata, facade, template.
+/// Makes what all kernels share: library, metadata, facade, template.
 ///
 /// # Errors
 /// If a part of it cannot be made.
@@ -69,12 +57,13 @@ pub fn build(
     fs::create_dir_all(&template)?;
     trial::run(&std::env::current_exe()?, home, &template)?;
     tidy(&template)?;
+    compile::remove_tools(&template);
     fs::write(home.stamp(), format!("{:#}\n", stamp(&std::env::current_exe()?, toolchain)?))?;
     say(&format!("ready after {:.1} s", started.elapsed().as_secs_f64()));
     Ok(())
 }
 
-/// Says whether what is there was made by `program`, with the compiler that is in its place now.
+/// Checks that what is installed was made by `program`, with the compiler that is installed now.
 ///
 /// # Errors
 /// If it was not, with what to do.
@@ -97,7 +86,7 @@ pub fn check(home: &Home, program: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What the library depends on.
+/// The program and the compiler by which the library was made.
 fn stamp(program: &Path, toolchain: &Toolchain) -> Result<Value> {
     let modified = fs::metadata(program).with_context(|| format!("no {}", program.display()))?.modified()?;
     let made = modified.duration_since(std::time::UNIX_EPOCH)?.as_millis();
@@ -163,7 +152,7 @@ fn link_with(home: &Home, source: &Path, built: &Path, rlib: &Path) -> Result<Li
     })
 }
 
-/// Cargo's folder of compiled crates: beside this program, or above it where this program is a test.
+/// Cargo's folder of compiled crates: `deps` beside this program, or the folder of this program if it is a test.
 fn built_crates() -> Result<PathBuf> {
     let program = std::env::current_exe()?.canonicalize()?;
     let folder = program.parent().context("no folder")?;
@@ -192,7 +181,7 @@ fn candidates(built: &Path) -> Result<Vec<PathBuf>> {
     Ok(found.into_iter().rev().map(|(_, path)| path).collect())
 }
 
-/// Keeps what rustc reads of the crates in the library; `linked` is the command by which it was linked.
+/// Keeps the metadata that rustc reads of the crates in the library; `linked` is the command that linked it.
 fn keep_metadata(home: &Home, built: &Path, linked: &str, source: &Path) -> Result<()> {
     let words = linked.split(['"', ' ', '\n']).filter(|word| word.ends_with(".rlib"));
     // By name: the linker may have been given a copy.
@@ -233,7 +222,7 @@ fn keep_metadata(home: &Home, built: &Path, linked: &str, source: &Path) -> Resu
     Ok(())
 }
 
-/// Keeps every build of a crate; rustc takes the one with the right fingerprint.
+/// Keeps every build of a crate; rustc chooses the one with the right fingerprint.
 fn keep_all_named(home: &Home, built: &Path, name: &str) -> Result<()> {
     let start = format!("lib{name}-");
     for entry in fs::read_dir(built)?.flatten() {
@@ -247,7 +236,7 @@ fn keep_all_named(home: &Home, built: &Path, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// A second name for the file where that is possible: rustc never writes into a file that is there.
+/// Hard-links the file where that is possible, and copies it elsewhere: rustc replaces files and never writes into them.
 fn keep(home: &Home, path: &Path) -> Result<()> {
     let target = home.metadata().join(path.file_name().unwrap_or_default());
     if target.exists() || fs::hard_link(path, &target).is_ok() {
@@ -261,12 +250,11 @@ fn first_error(complaint: &str) -> String {
     complaint.lines().find(|line| line.starts_with("error")).unwrap_or("rustc said nothing").to_owned()
 }
 
-/// What the first cells left in the template is of no use to a kernel, and would be copied by each.
+/// Removes what the first cells left in the template: every kernel would copy it for nothing.
 fn tidy(template: &Path) -> Result<()> {
-    for name in ["code_", "libcode_"] {
-        remove_named(template, name)?;
-    }
-    remove_named(template, "incremental")
+    ["code_", "libcode_", "incremental", "trial", "short"]
+        .iter()
+        .try_for_each(|name| remove_named(template, name))
 }
 
 fn remove_named(folder: &Path, start: &str) -> Result<()> {

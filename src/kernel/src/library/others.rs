@@ -1,5 +1,5 @@
-//! Crates of others whose types stand in the library's signatures: for rustc they are empty, since the shared library
-//! brings them, and rust-analyzer reads their sources.
+//! Dependencies whose types occur in the library's signatures: for rustc they are empty, since the shared library
+//! contains them; rust-analyzer reads their sources.
 
 use std::collections::HashMap;
 use std::fs;
@@ -11,10 +11,10 @@ use serde_json::Value;
 
 use super::facade::{SEEN, copy_sources};
 
-/// `ndarray`, and what its own signatures are made of.
+/// `ndarray`, and the crates whose types occur in its signatures.
 const NAMES: [&str; 5] = ["ndarray", "num-complex", "num-integer", "num-traits", "rawpointer"];
 
-/// Writes the crates into `folder`; `sources` is the library's folder, whose package says which versions.
+/// Writes the crates into `folder`, in the versions that the library's package in `sources` uses.
 ///
 /// # Errors
 /// If cargo does not know the library's package, or a file cannot be copied.
@@ -33,13 +33,13 @@ pub fn write(sources: &Path, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The line by which the facade depends on the first of them.
+/// The line in the facade's manifest that names the first of them.
 pub fn dependency(folder: &str) -> String {
     format!("{} = {{ path = \"{folder}/{}\" }}\n", NAMES[0], NAMES[0])
 }
 
-/// What cargo knows of the library's package, for this machine alone: crates of other systems have not been fetched.
-/// Crates of this one that no build wanted may be missing as well; with a network, cargo fetches them.
+/// `cargo metadata` of the library's package, for this system only, as crates of other systems have not been fetched.
+/// If a crate of this system is missing, because no build needed it, cargo fetches it.
 fn metadata(sources: &Path) -> Result<Value> {
     let host = host()?;
     let ask = |offline: &[&str]| -> Result<Output> {
@@ -97,8 +97,7 @@ fn list(value: &Value) -> Vec<&Value> {
     value.as_array().map_or_else(Vec::new, |list| list.iter().collect())
 }
 
-/// The crates that are wanted among all that cargo knows. Features that only switch on a dependency which is left
-/// out are left out as well.
+/// The crates of [`NAMES`] in the metadata, without features that only switch on another dependency.
 fn crates(metadata: &Value) -> Vec<Found<'_>> {
     let names: HashMap<&str, &Value> = list(&metadata["packages"])
         .into_iter()

@@ -1,8 +1,8 @@
-//! The standard library as rust-analyzer needs it to infer types: four crates, without what no cell names.
+//! The standard library as rust-analyzer needs it to infer types: four crates, without what cells never name.
 //!
 //! The whole tree is 48 MB of Rust, and every kernel would read it, twice. A third of it are the vendors' intrinsics
 //! (`core::arch`), another third crates that only the insides of `std` use; the rest holds tests, benchmarks and
-//! crates of the compiler. What stays is a workspace of its own, with manifests that say no more than who uses whom.
+//! crates of the compiler. What is kept becomes a workspace of its own, with manifests that only list dependencies.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use super::facade::copy_sources;
 use crate::toolchain::cargo_home;
 
-/// The crates and what they use. Maps of `std` are wrappers around those of `hashbrown`.
+/// The crates and their dependencies. Maps of `std` are wrappers around those of `hashbrown`.
 const CRATES: [(&str, &[&str]); 4] = [
     ("core", &[]),
     ("alloc", &["core"]),
@@ -43,7 +43,7 @@ pub fn write(from: &Path, to: &Path) -> Result<()> {
     lock(to)
 }
 
-/// Where a crate's sources are: beside the others, or among those that came from elsewhere.
+/// The folder of a crate's sources: beside the other crates, in `vendor`, or in cargo's downloads.
 fn sources(library: &Path, name: &str) -> Result<PathBuf> {
     let own = library.join(name).join("src");
     if own.is_dir() {
@@ -61,8 +61,8 @@ fn sources(library: &Path, name: &str) -> Result<PathBuf> {
     Ok(found.join("src"))
 }
 
-/// A crate of the version that the library's lock file names, among those that cargo has downloaded, or will: rustup
-/// brings the library without what it is made of.
+/// A crate in the version that the library's lock file names, from cargo's downloads; cargo fetches it if it is not
+/// there. rustup installs the library's sources without its dependencies.
 fn downloaded(library: &Path, name: &str) -> Result<PathBuf> {
     let missing = || format!("{} has no {name}", library.display());
     let lock = fs::read_to_string(library.join("Cargo.lock")).with_context(missing)?;

@@ -8,10 +8,10 @@ use jupyter_protocol::{InputRequest, JupyterMessage};
 use crate::cells::Answer;
 use crate::server::Shared;
 
-/// How often to look whether the answer is still wanted.
+/// How often to check whether the answer is still needed.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Asks in the name of the cell of `parent`, until there is an answer, an interrupt, or the end of the cell. Without a
+/// Asks on behalf of the cell of `parent`, until there is an answer, an interrupt, or the end of the cell. Without a
 /// parent nobody can be asked.
 pub fn answer(
     shared: &Shared,

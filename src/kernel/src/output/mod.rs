@@ -1,8 +1,7 @@
-//! What the cells print and say, as Jupyter messages, while a cell runs.
+//! Publishes what cells print and what the library sends, as Jupyter messages, while a cell runs.
 //!
-//! Text comes through pipes, in whatever bytes and pieces; messages of the library come through a socket, and each
-//! waits until the text that was printed before it is published. So all of it is shown in its order, and no text is
-//! taken for a message.
+//! Text comes through pipes, as any bytes; messages of the library come through a socket, and each waits until the text
+//! that was printed before it is published. So everything is shown in order, and no text is taken for a message.
 
 mod ask;
 mod reader;
@@ -33,7 +32,7 @@ pub struct Panic {
     pub place: String,
 }
 
-/// What is known about the cell that runs.
+/// The state of the running cell.
 #[derive(Default)]
 struct Current {
     parent: Option<JupyterMessage>,
@@ -43,22 +42,22 @@ struct Current {
     count: usize,
     panic: Option<Panic>,
     panicked: bool,
-    /// The number that the engine gave the cell, and the cells that had one before.
+    /// The number that the engine gave the cell, and the requests of earlier cells.
     number: u64,
     earlier: Earlier,
-    /// The one that is being compiled.
+    /// The cell that is being compiled.
     next: Option<Box<Current>>,
-    /// Text that the code around a cell wrote just before it may say that `?` returned an error.
+    /// Text that is the error of the cell, if the code around the cell reports next that `?` ended it.
     unsure: Option<String>,
     failure: Option<String>,
 }
 
-/// The requests of cells whose threads may still have something to say.
+/// The requests of earlier cells, whose threads may still send output.
 #[derive(Default)]
 struct Earlier(VecDeque<(u64, JupyterMessage)>);
 
 impl Earlier {
-    /// More than anybody will wait for.
+    /// How many are kept.
     const MOST: usize = 256;
 
     fn keep(&mut self, number: u64, parent: Option<&JupyterMessage>) {
@@ -83,7 +82,7 @@ pub struct Ending {
     pub failure: Option<String>,
 }
 
-/// A point in time behind which nothing of before is left to be published.
+/// A point in time: `done` is answered when everything printed before it is published.
 struct Fence {
     /// The process of the cells has died.
     has_died: bool,
@@ -159,7 +158,7 @@ fn open(current: &Mutex<Current>) -> MutexGuard<'_, Current> {
 }
 
 impl Current {
-    /// In whose name to ask the person at the notebook, if that may be.
+    /// The request on whose behalf a cell may ask for input.
     fn asker(&self) -> Option<JupyterMessage> {
         self.parent.clone().filter(|_| self.allows_input)
     }
@@ -187,7 +186,7 @@ impl Current {
         }
     }
 
-    /// The code of the next cell runs.
+    /// The code of the next cell begins to run.
     fn begin(&mut self, wire: &Wire, number: u64) {
         if let Some(next) = self.next.take() {
             self.settle(wire);
@@ -199,7 +198,7 @@ impl Current {
         self.earlier.keep(number, self.parent.as_ref().filter(|_| !self.silent));
     }
 
-    /// A message of a thread that outlived its cell: that cell shows it, if it shows anything.
+    /// A message of a thread that outlived its cell is shown below that cell.
     fn handle_earlier(&mut self, wire: &Wire, cell: u64, message: &Value) {
         let mut message = message.clone();
         message["cell"] = Value::Null;
@@ -207,14 +206,14 @@ impl Current {
         Current { parent, number: cell, ..Current::default() }.handle(wire, &message);
     }
 
-    /// Text that was no error after all is what it looked like: text on stderr.
+    /// Publishes text that turned out not to be the cell's error on stderr.
     fn settle(&mut self, wire: &Wire) {
         if let Some(text) = self.unsure.take() {
             self.stream(wire, "stderr", &text);
         }
     }
 
-    /// A panic that did not end the cell was on another thread, or was caught: no error, but worth a line.
+    /// A panic that did not end the cell was on another thread, or was caught: it is shown as a line on stderr.
     fn mention_caught_panic(&mut self, wire: &Wire) {
         if let Some(Panic { message, place }) = self.panic.clone().filter(|_| !self.panicked) {
             let place = if place.is_empty() { String::new() } else { format!(" at {place}") };

@@ -1,4 +1,4 @@
-//! The thread that reads what the cells print, say and ask.
+//! The thread that reads the cells' text, messages and questions.
 
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
@@ -21,7 +21,7 @@ pub struct Reader {
     pub replies: Receiver<String>,
     pub ours: Ours,
     pub fences: Receiver<Fence>,
-    /// A byte comes with every fence.
+    /// A byte arrives with every fence.
     pub wake: UnixStream,
     pub texts: [Text; 2],
     /// Text that may have a frame in it, once one was announced.
@@ -56,7 +56,7 @@ impl Reader {
         }
     }
 
-    /// Publishes the text that is there.
+    /// Publishes the text that has arrived.
     fn read_text(&mut self) {
         let pipes = [&mut self.ours.stdout, &mut self.ours.stderr];
         for ((pipe, text), name) in pipes.into_iter().zip(&mut self.texts).zip(NAMES) {
@@ -68,7 +68,7 @@ impl Reader {
         }
     }
 
-    /// Publishes what waited for more that will not come.
+    /// Publishes incomplete text: nothing more will come.
     fn finish_text(&mut self) {
         let mut current = open(&self.current);
         if let Some(rest) = self.framed.take() {
@@ -79,7 +79,7 @@ impl Reader {
         }
     }
 
-    /// Handles messages, each behind the text that was printed before it, and answers them.
+    /// Handles messages, each after the text that was printed before it, and answers them.
     fn read_messages(&mut self) {
         while let Some(Frame { number, bytes }) = self.ours.tell.next() {
             self.read_text();
@@ -96,7 +96,7 @@ impl Reader {
         }
     }
 
-    /// Has somebody wait for the answers, so that what threads print is shown meanwhile.
+    /// Waits for answers on other threads, so that output is shown meanwhile.
     fn read_questions(&mut self) {
         while let Some(question) = self.ours.ask.next() {
             self.read_text();
@@ -110,7 +110,7 @@ impl Reader {
         }
     }
 
-    /// All that the engine's thread knows to be printed is published; `false` if there is no engine any more.
+    /// Publishes everything that was printed before the fence; `false` if the engine has ended.
     fn pass_fence(&mut self) -> bool {
         let mut woken = [0];
         if !matches!(self.wake.read(&mut woken), Ok(1)) {
@@ -133,7 +133,7 @@ impl Reader {
     }
 }
 
-/// Text without the frame that was announced; until that is there, text waits.
+/// Text without the frame that was announced; text is held back until the frame has arrived.
 fn without_frame(framed: &mut Option<String>, text: String) -> String {
     let Some(waiting) = framed else { return text };
     waiting.push_str(&text);
@@ -148,7 +148,7 @@ pub fn wake(mut socket: &UnixStream, fences: &Sender<Fence>, fence: Fence) -> bo
     fences.send(fence).is_ok() && socket.write_all(&[1]).is_ok()
 }
 
-/// Waits until one of the files can be read; which of them.
+/// Waits until some of the files can be read, and says which.
 fn wait<const N: usize>(files: [RawFd; N]) -> [bool; N] {
     let mut wanted = files.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
     // SAFETY: descriptors of ours, for the time of the call. A signal only makes one round more.

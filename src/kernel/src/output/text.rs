@@ -7,7 +7,7 @@ pub struct Text {
 }
 
 impl Text {
-    /// The text that is whole with this piece.
+    /// The complete characters up to this piece.
     pub fn push(&mut self, bytes: &[u8]) -> String {
         self.begun.extend(bytes);
         let whole = self.begun.len() - unfinished(&self.begun);
@@ -16,7 +16,7 @@ impl Text {
         text
     }
 
-    /// What is left, when nothing more comes.
+    /// The rest, when nothing more comes.
     pub fn finish(&mut self) -> String {
         String::from_utf8_lossy(&std::mem::take(&mut self.begun)).into_owned()
     }

@@ -1,4 +1,4 @@
-//! The control channel: what must get through while a cell runs.
+//! The control channel: requests that are answered while a cell runs.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! From frames to a message, with what some clients leave out.
+//! Decodes the frames of a message, and adds the fields that some clients leave out.
 
 use jupyter_protocol::{JupyterMessage, JupyterMessageContent};
 use jupyter_zmq_client::RawMessage;
@@ -36,7 +36,7 @@ pub fn decode(raw: RawMessage) -> Option<JupyterMessage> {
     })
 }
 
-/// Puts the defaults where there is nothing, or `null`.
+/// Fills in the defaults where a field is missing or `null`.
 fn complete(msg_type: &str, mut content: Value) -> Value {
     if let (Some(given), Value::Object(defaults)) = (content.as_object_mut(), defaults(msg_type)) {
         for (name, default) in defaults {

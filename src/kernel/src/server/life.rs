@@ -8,11 +8,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::Shared;
-use crate::spare::Flock;
+use crate::spare::Relay;
 
-/// How often to look round.
+/// How often to check.
 const LOOK: Duration = Duration::from_secs(1);
-/// After so many looks at a kernel with nothing to do, it has time for what comes later.
+/// After so many checks at which the kernel has nothing to do, it does what can wait.
 const IDLE_LOOKS: u32 = 2;
 
 /// The process that started this one.
@@ -23,7 +23,7 @@ pub struct Parent {
 }
 
 impl Parent {
-    /// Now.
+    /// The parent as it is now.
     pub fn watch() -> Self {
         Parent {
             id: std::os::unix::process::parent_id(),
@@ -39,31 +39,31 @@ impl Parent {
 
 /// What keeps a kernel alive.
 pub struct Life {
-    /// Of a kernel that serves by itself.
+    /// Watched where the kernel serves by itself, without a relay.
     parent: Option<Parent>,
-    /// The end of a shepherd.
-    let_go: UnboundedReceiver<()>,
-    /// Done once, when it is idle.
+    /// The end of a relay.
+    relay_gone: UnboundedReceiver<()>,
+    /// Done once, when the kernel is idle.
     when_idle: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl Life {
-    /// A kernel with a shepherd lives as long as that, one without as long as Jupyter.
+    /// A kernel with a relay ends with it; without one, it ends with Jupyter.
     ///
     /// # Errors
-    /// If the shepherd cannot be watched.
-    pub fn new(flock: Option<&Flock>, when_idle: Box<dyn FnOnce() + Send>) -> Result<Self> {
-        let (gone, let_go) = unbounded_channel();
-        let parent = match flock {
+    /// If the relay cannot be watched.
+    pub fn new(relay: Option<&Relay>, when_idle: Box<dyn FnOnce() + Send>) -> Result<Self> {
+        let (gone, relay_gone) = unbounded_channel();
+        let parent = match relay {
             None => Some(Parent::watch()),
-            Some(flock) => {
-                flock.watch(move || {
+            Some(relay) => {
+                relay.watch(move || {
                     let _ = gone.send(());
                 })?;
                 None
             }
         };
-        Ok(Life { parent, let_go, when_idle: Some(when_idle) })
+        Ok(Life { parent, relay_gone, when_idle: Some(when_idle) })
     }
 
     /// Returns when Jupyter asked for it (`ended`), when a signal did, or when Jupyter is gone.
@@ -75,7 +75,7 @@ impl Life {
             tokio::select! {
                 _ = ended.recv() => return Ok(()),
                 _ = terminate.recv() => return Ok(()),
-                Some(()) = self.let_go.recv() => return Ok(()),
+                Some(()) = self.relay_gone.recv() => return Ok(()),
                 _ = tick.tick() => {
                     if self.parent.as_ref().is_some_and(Parent::is_gone) {
                         return Ok(());

@@ -29,9 +29,9 @@ pub use life::{Life, Parent};
 pub use plain::answer_plain;
 pub use wire::{Ends, Wire};
 
-/// How long a socket rests after an error, which may be there again at once.
+/// How long to wait after an error of a socket, which may come again at once.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How long messages have to leave before the process ends.
+/// How long the last messages have to be sent before the process ends.
 const FAREWELL: Duration = Duration::from_millis(150);
 
 /// What the two halves of the kernel share.
@@ -45,7 +45,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Nothing has happened yet; `cells` is the folder in which cells are compiled.
+    /// The state of a new kernel; `cells` is the folder in which cells are compiled.
     pub fn new(wire: Wire, cells: PathBuf) -> Self {
         Shared { wire, history: Mutex::default(), progress: engine::Progress::new(cells) }
     }
@@ -53,15 +53,15 @@ impl Shared {
 
 /// The server's ends of the queues.
 pub struct Queues {
-    /// What goes out.
+    /// Outgoing messages.
     pub ends: Ends,
     /// To the engine: requests, and what was typed where a cell asked.
     pub jobs: Sender<JupyterMessage>,
     pub typed: crossbeam_channel::Sender<String>,
 }
 
-/// Binds the sockets, then starts the engine, if it has not been, by `begin`: a client need not wait for any of it.
-/// Serves until Jupyter says goodbye.
+/// Binds the sockets, then starts the engine by `begin`, if it is not running yet: no client waits for the engine.
+/// Serves until Jupyter asks for the end.
 ///
 /// # Errors
 /// If a socket cannot be bound, or there can be no thread.
@@ -120,14 +120,14 @@ pub async fn serve(
     reason
 }
 
-/// Writes what comes out of a queue to a socket. A client that has gone is no error of ours.
+/// Writes what comes out of a queue to a socket. A client that has gone is not an error.
 async fn send(mut socket: RouterSendConnection, mut messages: UnboundedReceiver<JupyterMessage>) {
     while let Some(message) = messages.recv().await {
         let _ = socket.send(message).await;
     }
 }
 
-/// Reads a socket for ever. What is not signed with our key, or is no message, is dropped without an answer.
+/// Reads a socket for ever. Messages that are damaged or not signed with our key are dropped without an answer.
 async fn receive(mut connection: RouterRecvConnection, mut take: impl FnMut(JupyterMessage)) {
     loop {
         match connection.socket.recv().await {
@@ -145,8 +145,8 @@ async fn receive(mut connection: RouterRecvConnection, mut take: impl FnMut(Jupy
 
 /// Answers a message of the shell channel, or queues it for the engine.
 ///
-/// While the engine warms up, what does not need it is answered at once. Afterwards everything keeps its order, so
-/// that a busy kernel is seen to be busy.
+/// While the engine warms up, requests that do not need it are answered at once. Afterwards all requests are answered
+/// in their order, so that clients see when the kernel is busy.
 fn enqueue(
     message: JupyterMessage,
     shared: &Arc<Shared>,

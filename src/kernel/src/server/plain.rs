@@ -1,4 +1,4 @@
-//! What can be answered without the engine.
+//! Requests that can be answered without the engine.
 
 use jupyter_protocol::{
     CodeMirrorMode, CommClose, CommInfoReply, HelpLink, HistoryReply, JupyterMessage, JupyterMessageContent,
@@ -37,7 +37,7 @@ pub fn answer_plain(message: &JupyterMessage, shared: &Shared) -> bool {
     true
 }
 
-/// Who we are.
+/// What `kernel_info` answers.
 pub fn kernel_info() -> KernelInfoReply {
     let version = env!("CARGO_PKG_VERSION");
     let docs =

@@ -1,4 +1,4 @@
-//! The ways out: what the engine, the output and the server send, each into its queue.
+//! The queues of outgoing messages: one for each socket; the engine, the output and the server send into them.
 
 use jupyter_protocol::{IoPubWelcome, JupyterMessage, JupyterMessageContent, Status};
 use jupyter_zmq_client::{KernelIoPubXPubConnection, SubscriptionEvent};

@@ -1,4 +1,4 @@
-//! What a spare and the kernels that want it say to each other: lists of byte strings on a Unix socket.
+//! The messages between a spare and the kernels that ask for it: lists of byte strings on a Unix socket.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
@@ -9,7 +9,7 @@ use sendfd::{RecvWithFd, SendWithFd};
 
 use crate::surroundings::Surroundings;
 
-/// More than any environment is.
+/// The largest message: larger than any environment.
 const MOST_BYTES: u32 = 64 << 20;
 
 /// Writes a list of fields, each after its length, the whole after its own.
@@ -36,7 +36,7 @@ pub fn receive(mut socket: &UnixStream) -> io::Result<Vec<Vec<u8>>> {
     let mut length = [0; 4];
     socket.read_exact(&mut length)?;
     let length = u32::from_le_bytes(length);
-    let foreign = || io::Error::new(ErrorKind::InvalidData, "no message of ours");
+    let foreign = || io::Error::new(ErrorKind::InvalidData, "not a message of this kernel");
     if length > MOST_BYTES {
         return Err(foreign());
     }
@@ -74,9 +74,9 @@ pub fn receive_outputs(socket: &UnixStream) -> io::Result<[File; 2]> {
     files.try_into().map_err(|_| io::Error::new(ErrorKind::InvalidData, "no two outputs"))
 }
 
-/// What a kernel wants of a spare.
+/// What a kernel asks a spare to serve.
 #[derive(Debug, PartialEq)]
-pub struct Wish {
+pub struct Request {
     /// Which library: its home, and what it was made from.
     pub home: Vec<u8>,
     pub stamp: Vec<u8>,
@@ -90,23 +90,23 @@ pub struct Wish {
     pub surroundings: Surroundings,
 }
 
-impl Wish {
+impl Request {
     /// As fields of a message.
     pub fn to_fields(&self) -> Vec<Vec<u8>> {
-        let Wish { home, stamp, bounds, kernel, connection, surroundings } = self;
+        let Request { home, stamp, bounds, kernel, connection, surroundings } = self;
         let kernel = kernel.to_string().into_bytes();
         let mut fields = [home, stamp, bounds, &kernel, connection].map(Vec::clone).to_vec();
         fields.extend(surroundings.to_fields());
         fields
     }
 
-    /// From what [`Wish::to_fields`] made; `None` if it did not.
+    /// From what [`Request::to_fields`] made; `None` if it did not.
     pub fn from_fields(fields: &[Vec<u8>]) -> Option<Self> {
         let ([home, stamp, bounds, kernel, connection], rest) = fields.split_first_chunk()?;
         let [home, stamp, bounds, connection] = [home, stamp, bounds, connection].map(Vec::clone);
         let kernel = std::str::from_utf8(kernel).ok()?.parse().ok()?;
         let surroundings = Surroundings::from_fields(rest)?;
-        Some(Wish { home, stamp, bounds, kernel, connection, surroundings })
+        Some(Request { home, stamp, bounds, kernel, connection, surroundings })
     }
 }
 
@@ -115,8 +115,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wish_and_two_outputs_arrive() {
-        let wish = Wish {
+    fn a_request_and_two_outputs_arrive() {
+        let request = Request {
             home: b"/h".to_vec(),
             stamp: vec![],
             bounds: b"b\0\n".to_vec(),
@@ -126,9 +126,9 @@ mod tests {
         };
         let (one, other) = UnixStream::pair().unwrap();
         send_outputs(&one).unwrap();
-        send(&one, &wish.to_fields()).unwrap();
+        send(&one, &request.to_fields()).unwrap();
         assert_eq!(receive_outputs(&other).unwrap().len(), 2);
-        assert_eq!(Wish::from_fields(&receive(&other).unwrap()), Some(wish));
+        assert_eq!(Request::from_fields(&receive(&other).unwrap()), Some(request));
         drop(one);
         assert_eq!(receive(&other).unwrap_err().kind(), ErrorKind::UnexpectedEof);
     }
@@ -144,6 +144,6 @@ mod tests {
         let (mut one, other) = UnixStream::pair().unwrap();
         one.write_all(b".").unwrap();
         assert!(receive_outputs(&other).is_err());
-        assert_eq!(Wish::from_fields(&[vec![1], vec![2]]), None);
+        assert_eq!(Request::from_fields(&[vec![1], vec![2]]), None);
     }
 }

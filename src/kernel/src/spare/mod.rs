@@ -2,20 +2,22 @@
 //!
 //! A spare is this program, in a session of its own: it warms its engine as a kernel does and listens on a socket
 //! that only its user can open. A kernel that starts hands it the connection file, the folder and the variables
-//! that Jupyter gave, and its own outputs; it stays as a *shepherd*, the process that Jupyter knows, and ends with
+//! that Jupyter gave, and its own outputs; it stays as a *relay*, the process that Jupyter knows, and ends with
 //! it. A spare that is still warming takes over as well: what is left of its warming is shorter than a new one.
 //!
-//! A kernel starts by itself, and says why on its stderr, where there is no spare, where that does not answer, has
-//! another library, or differs in what a running process cannot change: variables that are read only once
+//! A kernel starts by itself where there is no spare. It does so too, and says why on its stderr, where the spare does
+//! not answer, has another library, or differs in what a running process cannot change: variables that are read only once
 //! ([`Surroundings::set_apart_by`]), limits and control group ([`crate::surroundings::bounds`]). Such a spare ends,
 //! and the next is one of that kernel's kind.
 //!
 //! There is one for a user at most (a lock says so), and it is warmed when a kernel has had nothing to do for two
 //! seconds; at ordinary priority, since only root could give it back. It ends by itself when no kernel has been
 //! there for [`IDLE_SECONDS`], when the library is replaced or removed, and when the setting is switched off.
+//!
+//! Where the user has not decided, there is a spare while [`ROOM`] of memory is available.
 
 mod message;
-mod shepherd;
+mod relay;
 mod wait;
 
 use std::collections::BTreeMap;
@@ -34,7 +36,7 @@ use crate::home::{self, Home};
 use crate::surroundings::Surroundings;
 use crate::{library, spec, workspace};
 pub use message::{receive, send};
-pub use shepherd::{Flock, serve_by_spare};
+pub use relay::{Relay, serve_by_spare};
 pub use wait::wait;
 
 /// How long a spare waits while there is no kernel, unless this variable says otherwise, in seconds.
@@ -45,17 +47,47 @@ pub const IDLE_SECONDS: u64 = 1800;
 /// How long a spare may take to end when it is told to.
 const ENDING: Duration = Duration::from_secs(15);
 
-/// Stands alone in a message that tells a spare to end.
+/// The only field of a message that tells a spare to end.
 const END: &str = "end";
 
-/// The setting, a file that is there or not: the user's, also where the library is everybody's.
+/// Where the user has not decided, there is a spare while this much memory is available: eight times what one takes.
+const ROOM: u64 = 2 << 30;
+
+/// The setting, `on` or `off`, in a file of the user's, also where the library is everybody's; without the file, memory
+/// decides.
 fn setting() -> Result<PathBuf> {
     Ok(home::preferences()?.join("kernel-spare"))
 }
 
+/// What the user has decided.
+fn decided() -> Option<bool> {
+    let text = fs::read_to_string(setting().ok()?).ok()?;
+    Some(text.trim() != "off")
+}
+
 /// Whether kernels of this user keep a spare.
 pub fn is_on() -> bool {
-    setting().is_ok_and(|setting| setting.exists())
+    decided().unwrap_or_else(|| available().is_some_and(|bytes| bytes >= ROOM))
+}
+
+/// The memory that is available to this process, in bytes; `None` where the system does not say.
+fn available() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let machine = 1024 * line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?;
+    // In a container, there may be a limit.
+    let number = |name: &str| -> Option<u64> {
+        fs::read_to_string(Path::new("/sys/fs/cgroup").join(name)).ok()?.trim().parse().ok()
+    };
+    let limit = number("memory.max").map(|most| most.saturating_sub(number("memory.current").unwrap_or(0)));
+    Some(limit.map_or(machine, |limit| limit.min(machine)))
+}
+
+fn decide(word: &str) -> Result<()> {
+    let setting = setting()?;
+    let cannot = || format!("cannot write {}", setting.display());
+    fs::create_dir_all(setting.parent().context("no folder")?).with_context(cannot)?;
+    fs::write(&setting, format!("{word}\n")).with_context(cannot)
 }
 
 /// Where the spare has its lock, its socket and its log.
@@ -89,11 +121,7 @@ fn lock(folder: &Path) -> Result<Option<File>> {
 /// If nothing is installed, or the setting cannot be written.
 pub fn on(home: &Home) -> Result<()> {
     library::check(home, &home.program())?;
-    let setting = setting()?;
-    let shown = setting.display();
-    fs::create_dir_all(setting.parent().context("no folder")?)
-        .with_context(|| format!("cannot write {shown}"))?;
-    fs::write(&setting, "on\n").with_context(|| format!("cannot write {shown}"))?;
+    decide("on")?;
     let mut variables: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
     // As Jupyter will start kernels.
     variables.insert(home::HOME.into(), home.path().into());
@@ -108,13 +136,8 @@ pub fn on(home: &Home) -> Result<()> {
 /// # Errors
 /// If the setting cannot be changed, or the spare does not end.
 pub fn off() -> Result<()> {
-    let setting = setting()?;
-    match fs::remove_file(&setting) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(error).with_context(|| format!("cannot remove {}", setting.display()));
-        }
-        _ => end()?,
-    }
+    decide("off")?;
+    end()?;
     println!("spare     off");
     Ok(())
 }
@@ -180,7 +203,7 @@ pub fn start(home: &Home, variables: &BTreeMap<OsString, OsString>) -> Result<bo
     Ok(true)
 }
 
-/// What the spare says of itself, if there is one.
+/// The state that the spare wrote, if there is one.
 fn state() -> Option<serde_json::Value> {
     let running = home::running().ok()?;
     workspace::states(&running).into_iter().find(|state| state["spare"] == true)
@@ -188,7 +211,12 @@ fn state() -> Option<serde_json::Value> {
 
 /// One line for `status`.
 pub fn in_words() -> String {
-    let setting = if is_on() { "on" } else { "off" };
+    let setting = match (decided(), is_on()) {
+        (Some(_), true) => "on".to_owned(),
+        (Some(_), false) => "off".to_owned(),
+        (None, true) => format!("on, as {} GiB of memory are available", ROOM >> 30),
+        (None, false) => format!("off, as less than {} GiB of memory are available", ROOM >> 30),
+    };
     let Some(state) = state() else { return format!("{setting}, none is there") };
     format!(
         "{setting}, process {}, cells {}: {}{}",
@@ -207,9 +235,9 @@ fn library_of(home: &Home) -> Result<(Vec<u8>, Vec<u8>)> {
 }
 
 /// What a kernel that starts asks for.
-fn wish(home: &Home, connection: &str, surroundings: &Surroundings) -> Result<message::Wish> {
+fn request(home: &Home, connection: &str, surroundings: &Surroundings) -> Result<message::Request> {
     let (home, stamp) = library_of(home)?;
-    Ok(message::Wish {
+    Ok(message::Request {
         home,
         stamp,
         bounds: crate::surroundings::bounds(),

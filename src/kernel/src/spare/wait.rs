@@ -11,18 +11,18 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use jupyter_protocol::ConnectionInfo;
 
-use super::message::{Wish, receive, receive_outputs, send};
-use super::shepherd::{GO, NO, YES};
-use super::{END, Flock, IDLE, IDLE_SECONDS, folder, library_of, lock, socket};
+use super::message::{Request, receive, receive_outputs, send};
+use super::relay::{GO, NO, YES};
+use super::{END, IDLE, IDLE_SECONDS, Relay, folder, library_of, lock, socket};
 use crate::cells::Handover;
 use crate::home::Home;
 use crate::kernel::Kernel;
 use crate::surroundings::{Surroundings, bounds};
 use crate::workspace;
 
-/// How often to look whether there is a reason to end.
+/// How often to check whether there is a reason to end.
 const LOOK: Duration = Duration::from_secs(2);
-/// How long who connects may take to say what they want.
+/// How long a kernel that connects may take to send its request.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A signal asked to end.
@@ -61,7 +61,7 @@ struct Listener(UnixListener, PathBuf);
 
 impl Listener {
     fn bind(path: PathBuf) -> Result<Self> {
-        // We have the lock: what is there is of nobody who lives.
+        // We have the lock, so a socket that is there belonged to a process that has ended.
         let _ = fs::remove_file(&path);
         let listener =
             UnixListener::bind(&path).with_context(|| format!("cannot listen at {}", path.display()))?;
@@ -70,7 +70,7 @@ impl Listener {
         Ok(Listener(listener, path))
     }
 
-    /// Who connects next, if anybody does before it is time to look round, or a signal comes.
+    /// The next connection; `None` if there is none before the next check, or a signal comes.
     fn next(&self) -> Option<UnixStream> {
         let mut wanted = libc::pollfd { fd: self.0.as_raw_fd(), events: libc::POLLIN, revents: 0 };
         // SAFETY: one descriptor of ours, for the time of the call.
@@ -105,8 +105,8 @@ impl Spare {
             if let Some(stream) = self.listener.next() {
                 match self.hear(&stream) {
                     Ok(Heard::End) => break "it was told to end".to_owned(),
-                    Ok(Heard::Wish(wish, outputs)) => match self.can_serve(&wish) {
-                        Ok(connection) => self.serve(stream, &wish, outputs, &connection),
+                    Ok(Heard::Request(request, outputs)) => match self.can_serve(&request) {
+                        Ok(connection) => self.serve(stream, &request, outputs, &connection),
                         // The next one is warmed with what this kernel has.
                         Err(why) => {
                             let why = format!("{why:#}");
@@ -114,7 +114,7 @@ impl Spare {
                             break why;
                         }
                     },
-                    Err(error) => eprintln!("rankscope-kernel: the spare heard nothing useful: {error:#}"),
+                    Err(error) => eprintln!("rankscope-kernel: the spare does not understand: {error:#}"),
                 }
             }
             if let Some(reason) = self.reason_to_end() {
@@ -134,30 +134,29 @@ impl Spare {
     }
 
     fn hear(&self, stream: &UnixStream) -> Result<Heard> {
-        // A message without outputs is no wish.
         let outputs = receive_outputs(stream)?;
         let fields = receive(stream)?;
         if fields == [END.as_bytes()] {
             return Ok(Heard::End);
         }
-        Ok(Heard::Wish(Wish::from_fields(&fields).context("no wish of ours")?, outputs))
+        Ok(Heard::Request(Request::from_fields(&fields).context("not a request of this kernel")?, outputs))
     }
 
     /// Whether a kernel on this engine is as good as the one that asks, and for which sockets.
-    fn can_serve(&self, wish: &Wish) -> Result<ConnectionInfo> {
-        if (&wish.home, &wish.stamp) != (&self.library.0, &self.library.1) {
+    fn can_serve(&self, request: &Request) -> Result<ConnectionInfo> {
+        if (&request.home, &request.stamp) != (&self.library.0, &self.library.1) {
             bail!("it has another library");
         }
-        if let Some(name) = self.surroundings.set_apart_by(&wish.surroundings) {
+        if let Some(name) = self.surroundings.set_apart_by(&request.surroundings) {
             bail!("it was started with another {name}");
         }
-        if wish.bounds != bounds() {
+        if request.bounds != bounds() {
             bail!("it has other limits or another umask, or is in another control group");
         }
         if let Some(reason) = self.reason_to_end() {
             bail!(reason);
         }
-        serde_json::from_slice(&wish.connection).context("the connection file")
+        serde_json::from_slice(&request.connection).context("the connection file")
     }
 
     fn reason_to_end(&self) -> Option<String> {
@@ -173,11 +172,17 @@ impl Spare {
         None
     }
 
-    /// From now on this is the kernel of `wish`.
-    fn serve(self, stream: UnixStream, wish: &Wish, outputs: [File; 2], connection: &ConnectionInfo) -> ! {
+    /// From now on this is the kernel of `request`.
+    fn serve(
+        self,
+        stream: UnixStream,
+        request: &Request,
+        outputs: [File; 2],
+        connection: &ConnectionInfo,
+    ) -> ! {
         let Spare { mut kernel, handover, listener, lock, .. } = self;
         drop(listener);
-        if let Err(error) = take_over(&kernel, &wish.surroundings, handover, &stream) {
+        if let Err(error) = take_over(&kernel, &request.surroundings, handover, &stream) {
             eprintln!("rankscope-kernel: the spare could not take over: {error:#}");
             let _ = send(&stream, &[NO, &format!("{error:#}")]);
             drop(lock);
@@ -188,20 +193,21 @@ impl Spare {
             unsafe { libc::dup2(output.as_raw_fd(), standard) };
         });
         drop(outputs);
-        kernel.workspace.serve_for(wish.kernel);
+        kernel.workspace.serve_for(request.kernel);
         // There may be a new one now.
         drop(lock);
-        kernel.surroundings = Some(wish.surroundings.clone());
-        kernel.serve(connection, Some(Flock(stream)))
+        kernel.surroundings = Some(request.surroundings.clone());
+        kernel.serve(connection, Some(Relay(stream)))
     }
 }
 
 enum Heard {
     End,
-    Wish(Wish, [File; 2]),
+    Request(Request, [File; 2]),
 }
 
-/// Puts on what Jupyter gave the kernel, here and in the process of the cells, and waits for its word.
+/// Takes over the folder and the variables that Jupyter gave the kernel, here and in the cells' process, and waits
+/// until the kernel says that it relies on it.
 fn take_over(
     kernel: &Kernel,
     surroundings: &Surroundings,
@@ -212,9 +218,9 @@ fn take_over(
     kernel.set_environment();
     handover.pass(&Surroundings::of_process()?, kernel.shared.progress.has_cells())?;
     send(stream, &[YES])?;
-    let word = receive(stream).context("the kernel has not waited")?;
-    if word != [GO.as_bytes()] {
-        bail!("the kernel changed its mind");
+    let answer = receive(stream).context("the kernel did not wait")?;
+    if answer != [GO.as_bytes()] {
+        bail!("the kernel sent something else");
     }
     Ok(())
 }

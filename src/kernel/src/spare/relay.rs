@@ -1,4 +1,4 @@
-//! The two ends of a kernel on a spare: the process that Jupyter started, and the one that serves.
+//! The two processes of a kernel on a spare: the one that Jupyter started, the relay, and the one that serves.
 
 use std::io::ErrorKind;
 use std::net::Shutdown;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::message::{receive, send, send_outputs};
-use super::{folder, socket, wish};
+use super::{folder, request, socket};
 use crate::home::Home;
 use crate::server::Parent;
 use crate::surroundings::Surroundings;
@@ -18,22 +18,26 @@ use crate::surroundings::Surroundings;
 /// What a spare answers.
 pub const YES: &str = "yes";
 pub const NO: &str = "no";
-/// What it waits for then: who has not the patience must not be served twice.
+/// What the spare waits for after its answer: a kernel that gave up waiting serves itself, and sends nothing.
 pub const GO: &str = "go";
 
 /// How long a spare may take to answer; it needs a hundredth of that.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Has a spare serve the kernel of a connection file, until that ends; its exit code.
+/// Has a spare serve the kernel of a connection file, until that ends; its exit code. `None` if there is no spare.
 ///
 /// # Errors
-/// If there is no spare that can. Then nothing has happened, and this process may serve.
-pub fn serve_by_spare(home: &Home, connection: &str, surroundings: &Surroundings) -> Result<u8> {
-    let socket = UnixStream::connect(socket(&folder()?)).context("there is no spare")?;
+/// If the spare cannot serve it. Then nothing has happened, and this process may serve.
+pub fn serve_by_spare(home: &Home, connection: &str, surroundings: &Surroundings) -> Result<Option<u8>> {
+    let path = socket(&folder()?);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let socket = UnixStream::connect(path).context("the spare does not listen")?;
     socket.set_read_timeout(Some(PATIENCE))?;
     socket.set_write_timeout(Some(PATIENCE))?;
     send_outputs(&socket)?;
-    send(&socket, &wish(home, connection, surroundings)?.to_fields())?;
+    send(&socket, &request(home, connection, surroundings)?.to_fields())?;
     let answer = receive(&socket).context("the spare does not answer")?;
     match answer.first().map(Vec::as_slice) {
         Some(yes) if yes == YES.as_bytes() => {}
@@ -43,22 +47,22 @@ pub fn serve_by_spare(home: &Home, connection: &str, surroundings: &Surroundings
         ),
     }
     send(&socket, &[GO]).context("the spare is gone")?;
-    Ok(shepherd(&socket))
+    Ok(Some(relay(&socket)))
 }
 
 /// The socket that a signal closes.
-static FLOCK: AtomicI32 = AtomicI32::new(-1);
+static SOCKET: AtomicI32 = AtomicI32::new(-1);
 
-extern "C" fn let_go(_: libc::c_int) {
+extern "C" fn close(_: libc::c_int) {
     // SAFETY: a system call that signal handlers may make; on what is no socket it does nothing.
-    unsafe { libc::shutdown(FLOCK.load(Ordering::Relaxed), libc::SHUT_WR) };
+    unsafe { libc::shutdown(SOCKET.load(Ordering::Relaxed), libc::SHUT_WR) };
 }
 
-/// Stays until the serving process ends; a signal, or the end of Jupyter, asks it to.
-fn shepherd(socket: &UnixStream) -> u8 {
-    FLOCK.store(socket.as_raw_fd(), Ordering::Relaxed);
+/// Stays until the serving process ends, and asks it to end on a signal and when Jupyter is gone; the exit code.
+fn relay(socket: &UnixStream) -> u8 {
+    SOCKET.store(socket.as_raw_fd(), Ordering::Relaxed);
     // SAFETY: the handler only makes a system call.
-    unsafe { libc::signal(libc::SIGTERM, let_go as extern "C" fn(libc::c_int) as libc::sighandler_t) };
+    unsafe { libc::signal(libc::SIGTERM, close as extern "C" fn(libc::c_int) as libc::sighandler_t) };
     let parent = Parent::watch();
     let _ = socket.set_read_timeout(Some(Duration::from_secs(1)));
     let code = loop {
@@ -75,7 +79,7 @@ fn shepherd(socket: &UnixStream) -> u8 {
             }
         }
     };
-    // It has said goodbye; once its end is closed it has ended.
+    // It has sent its exit code; it has ended once its end is closed.
     while receive(socket).is_err_and(|error| is_silence(&error)) {}
     code
 }
@@ -84,26 +88,26 @@ fn is_silence(error: &std::io::Error) -> bool {
     [ErrorKind::WouldBlock, ErrorKind::TimedOut].contains(&error.kind())
 }
 
-/// The shepherd, seen from the process that serves.
-pub struct Flock(pub UnixStream);
+/// The relay, seen from the process that serves.
+pub struct Relay(pub UnixStream);
 
-impl Flock {
-    /// Calls `gone` when the shepherd is, or wants an end.
+impl Relay {
+    /// Calls `gone` when the relay has ended or asks for an end.
     ///
     /// # Errors
-    /// If the socket cannot be read by two.
+    /// If the socket cannot be read by a second thread.
     pub fn watch(&self, gone: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
         let socket = self.0.try_clone()?;
         socket.set_read_timeout(None)?;
         std::thread::spawn(move || {
-            // It says nothing more, so whatever comes is the end.
+            // It sends nothing more, so whatever comes is the end.
             let _ = receive(&socket);
             gone();
         });
         Ok(())
     }
 
-    /// The last word: the exit code.
+    /// Sends the exit code.
     pub fn end(&self, code: u8) {
         let _ = send(&self.0, &[[code]]);
     }
