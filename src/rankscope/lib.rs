@@ -26,6 +26,8 @@ pub mod figure;
 mod file;
 mod file_kind;
 pub mod label;
+#[cfg(test)]
+mod layers;
 pub mod mask;
 pub mod model;
 #[cfg(feature = "notebook")]

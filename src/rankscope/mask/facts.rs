@@ -6,7 +6,7 @@ use ndarray::ArrayView2;
 use serde::Serialize;
 
 use super::Mask;
-use crate::rank::{ExactRank, exact_rank};
+use super::{ExactRank, exact_rank};
 
 /// Facts about a mask over a number of positions, all computed from its pattern.
 #[derive(Clone, Debug, Serialize)]

@@ -7,6 +7,7 @@
 
 mod allowed;
 mod by_head;
+mod exact;
 mod facts;
 mod kinds;
 mod language;
@@ -21,13 +22,14 @@ use std::sync::Arc;
 use ndarray::Array2;
 
 pub use allowed::{Allowed, Padding, Positions};
+pub use exact::{ExactRank, exact_rank};
+pub(crate) use exact::{is_lower, prefix_block};
 pub use facts::{Facts, Theorem};
 pub use reach::Reach;
 pub use registry::{MASKS, MaskKind};
 pub use tile::Tile;
 
 use crate::error::{Error, Result};
-use crate::rank::{ExactRank, exact_rank};
 
 /// A rule that says which query may attend to which key.
 ///

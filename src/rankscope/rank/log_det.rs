@@ -6,8 +6,8 @@ use ndarray::{ArrayView2, s};
 use serde::{Serialize, Serializer};
 
 use super::decompose::decomposition;
-use super::exact::{is_lower, prefix_block};
 use crate::error::Result;
+use crate::mask::{is_lower, prefix_block};
 
 /// How a log-determinant was computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,10 +4,10 @@ use ndarray::ArrayView2;
 use serde::Serialize;
 
 use super::concentration::columns_holding;
-use super::exact::{ExactRank, exact_rank};
 use super::log_det::{LogDetMethod, log_abs_det};
 use super::spectrum::{Spectrum, Tolerance};
 use crate::error::Result;
+use crate::mask::{ExactRank, exact_rank};
 
 /// The rank report of one N × M matrix; a number that does not exist is `None`, with a reason.
 ///

@@ -84,7 +84,7 @@ fn complete(pattern: ArrayView2<bool>, rank: usize) -> String {
 }
 
 /// Whether nothing is nonzero above the diagonal.
-pub(super) fn is_lower(pattern: ArrayView2<bool>) -> bool {
+pub(crate) fn is_lower(pattern: ArrayView2<bool>) -> bool {
     prefix_block(pattern) == Some(0)
 }
 
@@ -95,7 +95,7 @@ fn has_diagonal(pattern: ArrayView2<bool>) -> bool {
 
 /// The smallest p such that columns p and later are zero above the diagonal (block lower triangular with
 /// a leading p × p block; 0 for lower triangular), or `None` for a pattern that is not square.
-pub(super) fn prefix_block(pattern: ArrayView2<bool>) -> Option<usize> {
+pub(crate) fn prefix_block(pattern: ArrayView2<bool>) -> Option<usize> {
     let above = |col: usize| pattern.column(col).iter().take(col).any(|&nonzero| nonzero);
     let last = (0..pattern.ncols()).rev().find(|&col| above(col));
     pattern.is_square().then(|| last.map_or(0, |col| col + 1))
