@@ -98,9 +98,8 @@ fn processor() -> String {
 
 impl Programs {
     fn build() -> Result<Self> {
-        eprintln!("Building in release.");
         let targets = ["--bin=rankscope", "--bin=rankscope-app", "--examples"];
-        let executables = process::build(&targets, process::Profile::Release)?;
+        let executables = process::build(&targets)?;
         let find =
             |name: &str| executables.get(name).cloned().with_context(|| format!("cargo built no {name}"));
         Ok(Programs {

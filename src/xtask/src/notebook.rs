@@ -32,7 +32,7 @@ pub fn run(args: &Args) -> Result<()> {
     library_sources::bring(&Here)?;
     jupyter.install(&Here)?;
     eprintln!("Building the kernel.");
-    let programs = process::build(&["--bin=rankscope-kernel"], process::Profile::Dev)?;
+    let programs = process::build(&["--bin=rankscope-kernel"])?;
     let kernel = programs.get("rankscope-kernel").context("cargo built no rankscope-kernel")?;
     process::run(Command::new(kernel).arg("install"), "the kernel was not installed")?;
     let notebooks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../notebooks").canonicalize()?;

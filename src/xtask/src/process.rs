@@ -79,24 +79,12 @@ pub fn cannot_start(command: &Command) -> String {
     format!("cannot start {}", command.get_program().to_string_lossy())
 }
 
-/// How to compile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Profile {
-    /// What `start`, `test` and `notebook` share.
-    Dev,
-    /// What the benchmarks measure.
-    Release,
-}
-
 /// Builds `targets`, such as `--bin=rankscope`; the programs' paths by name, as cargo itself reports them.
 ///
 /// The whole workspace is selected, so that dependencies have the same features in every build and are built once.
-pub fn build(targets: &[&str], profile: Profile) -> Result<HashMap<String, PathBuf>> {
+pub fn build(targets: &[&str]) -> Result<HashMap<String, PathBuf>> {
     let mut command = cargo();
     command.args(["build", "--workspace"]).args(targets);
-    if profile == Profile::Release {
-        command.arg("--release");
-    }
     executables(command)
 }
 

@@ -44,7 +44,7 @@ struct Programs {
 /// Builds both programs.
 fn build() -> Result<Programs> {
     eprintln!("Building rankscope.");
-    let mut executables = process::build(&["--bin=rankscope", "--bin=rankscope-app"], process::Profile::Dev)?;
+    let mut executables = process::build(&["--bin=rankscope", "--bin=rankscope-app"])?;
     let mut take = |name: &str| executables.remove(name).with_context(|| format!("cargo built no {name}"));
     Ok(Programs { app: take("rankscope-app")?, cli: take("rankscope")? })
 }

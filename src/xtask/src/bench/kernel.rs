@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::{Args, has_modules};
-use crate::process::{self, Profile};
+use crate::process;
 
 /// What is measured: the name in the script's answer, in words, and the most it should be.
 const ROWS: &[(&str, &str, f64)] = &[
@@ -33,7 +33,7 @@ pub fn table(args: &Args) -> Result<String> {
     // Outside the checkout: cargo must not take a cell's folder for a part of this workspace.
     let folder = std::env::temp_dir().join("rankscope-bench-kernel");
     eprintln!("Building the kernel as `cargo xtask notebook` does.");
-    let programs = process::build(&["--bin=rankscope-kernel"], Profile::Dev)?;
+    let programs = process::build(&["--bin=rankscope-kernel"])?;
     let kernel = programs.get("rankscope-kernel").context("cargo built no rankscope-kernel")?;
     let mut install = Command::new(kernel);
     process::run(install.arg("install").arg("--prefix").arg(&folder), "the kernel was not installed")?;
