@@ -77,7 +77,7 @@ impl T5Fields {
         (Axis::Vocab, self.vocab)
     }
 
-    /// What the parts do not tell, of the decoder or of an encoder alone.
+    /// How it was trained, of the decoder or of an encoder alone.
     fn trained(&self, config: &Config, mask: Mask) -> Result<Trained> {
         let context = config.optional_size("n_positions")?.unwrap_or(TRAINED_LENGTH);
         Ok(Trained { family: "t5", context, mask, other_mask: None })

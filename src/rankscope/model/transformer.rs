@@ -1,8 +1,8 @@
 //! [`Transformer`]: one stack of layers between an embedding and an output head, with a cache where it is a
 //! decoder.
 //!
-//! A family says what the parts are; the walk through the layers, the masks, the cache and the names of a trace are
-//! the same for all.
+//! A family chooses the parts. The walk through the layers, the masks, the cache and the names in a trace are the same
+//! for all.
 
 use super::block::{Block, Norm, StackPass};
 use super::builder::Builder;
@@ -41,7 +41,7 @@ pub(super) struct Body {
     pub(super) pooler: Option<Linear>,
 }
 
-/// What the parts of a model do not tell.
+/// What the parts of a model do not show: its family, and how it was trained.
 pub(super) struct Trained {
     /// The family on the registry.
     pub(super) family: &'static str,
@@ -54,7 +54,7 @@ pub(super) struct Trained {
 }
 
 impl Body {
-    /// What the layers are called in a trace.
+    /// The name of the stack in a trace.
     fn stack(&self) -> &'static str {
         if self.is_decoder { "decoder" } else { "encoder" }
     }
