@@ -25,5 +25,6 @@ mod tests;
 
 pub use factors::{Factors, permutation_head, permutation_scale};
 pub use fit::{BestFit, Fitting, best_fit};
+pub(crate) use minimise::{Limits, Objective, minimise};
 pub use represent::{Represented, represent, represent_centred};
 pub use target::{MAX_POSITIONS, ROW_SUM_TOLERANCE, Target};

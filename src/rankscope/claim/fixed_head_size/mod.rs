@@ -1,6 +1,7 @@
 //! Claim: decoupling the head size from the width removes the bottleneck.
 
 mod quoted;
+mod strict;
 
 use super::head_size_bottleneck::{fitting, least_head};
 use super::prelude::*;
@@ -11,6 +12,7 @@ use crate::mask::Positions;
 use crate::probe::Unobserved;
 use crate::tensor::Tensor;
 use quoted::quoted;
+use strict::imitations;
 
 pub(super) static CLAIM: Claim = Claim {
     about: About {
@@ -68,6 +70,7 @@ fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
     let rows = fits.rows()?;
     report(&mut evidence, &plan, &rows)?;
     narrow_embedding(&mut evidence, &fits)?;
+    imitations(&mut evidence, settings, run)?;
     quoted(&mut evidence)?;
     let outcomes = rows.iter().flat_map(|row| row.outcomes(plan.tolerance));
     let words: Vec<String> = rows

@@ -185,10 +185,11 @@ fn bidirectional(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> 
     Ok((evidence, Verdict::of(Some(exact), Some(floating), None)))
 }
 
-/// What a sum of D products and a division by a sum of n may be off by, for weights of at most 1.
+/// What features (a GPU's exp is off by several ε), a sum of D products and a division by a sum of n may be off by, for
+/// weights of at most 1.
 fn rounding(size: &Size, device: &Device) -> f64 {
     let epsilon = if *device == Device::Cpu { f64::EPSILON } else { f64::from(f32::EPSILON) };
-    4.0 * (size.n + size.head_size) as f64 * epsilon
+    16.0 * (size.n + size.head_size) as f64 * epsilon
 }
 
 /// Whether no draw has a rank above min(D, n).
