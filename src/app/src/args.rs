@@ -26,7 +26,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", requires = "attention")]
     pub tokens: Option<PathBuf>,
 
-    /// The arrays in a file of several; `*` stands for the layer's number
+    /// The arrays to read from a file of several; `*` stands for the layer's number
     #[arg(long, requires = "attention")]
     pub name: Option<String>,
 
@@ -42,11 +42,11 @@ pub struct Args {
     #[arg(long, default_value = "as-trained")]
     pub mask: String,
 
-    /// The layer selected at first, from 0 [default: 1, or the last one where there are fewer]
+    /// The layer selected at the start, from 0 [default: 1, or the last one where there are fewer]
     #[arg(long, value_name = "L")]
     pub layer: Option<usize>,
 
-    /// The head selected at first, from 0 [default: 1, or the last one where there are fewer]
+    /// The head selected at the start, from 0 [default: 1, or the last one where there are fewer]
     #[arg(long, value_name = "H")]
     pub head: Option<usize>,
 
@@ -58,7 +58,7 @@ pub struct Args {
     #[arg(long, value_name = "cpu|gpu|auto")]
     pub device: Option<DeviceRequest>,
 
-    /// Draw the window into a PNG file, without a display, and leave
+    /// Draw the window into a PNG file, without a display, and exit
     #[arg(long, value_name = "FILE.png")]
     pub screenshot: Option<PathBuf>,
 

@@ -178,7 +178,7 @@ fn answers(models: &mut Catalog, fetch: &str, ui: &mut egui::Ui) {
     if ui.button("Not now").clicked() {
         models.declined = true;
     }
-    let hint = "Fetches a trained bidirectional model (BERT) and checks its checksum";
+    let hint = "Downloads a trained bidirectional model (BERT) and verifies its checksum";
     if ui.button(fetch).on_hover_text(hint).clicked() {
         models.start(OFFERED, ui.ctx());
     }

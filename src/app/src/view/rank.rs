@@ -101,7 +101,7 @@ fn absent(short: &str, reason: Option<&String>) -> (String, String) {
 static ROWS: &[Row] = &[
     Row {
         name: "exact rank",
-        hint: "by theorem, whatever the values; the reason stands below",
+        hint: "by theorem, for any values; the reason is below",
         value: |r| r.exact_rank.map_or_else(|| absent("no theorem", Some(&r.exact_rank_reason)), count),
     },
     Row {

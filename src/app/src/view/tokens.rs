@@ -14,7 +14,7 @@ const GAP: f32 = 4.0;
 /// Draws the tokens, two rows of them, or one in a low window; more are scrolled.
 pub fn ui(app: &App, ui: &mut egui::Ui) {
     let Some(tokens) = &app.shown.tokens else {
-        ui.weak("The tokens of the text stand here once a model is open.");
+        ui.weak("The tokens of the text appear here once a model is loaded.");
         return;
     };
     let count = tokens.pieces.len();

@@ -93,7 +93,7 @@ fn show(mask: &Mask, length: usize, as_json: bool) -> Result<()> {
     // Where heads differ, a mask for each of them; two heads tell two halves apart, and so on.
     let heads = mask.head_groups();
     if heads > MOST_HEADS {
-        bail!("mask tells {heads} heads apart, expected at most {MOST_HEADS} to show");
+        bail!("the mask differs between {heads} heads, expected at most {MOST_HEADS} to show");
     }
     let masks: Vec<Mask> = (0..heads).map(|head| mask.for_head(head, heads)).collect();
     let all: Vec<Facts> = masks.iter().map(|mask| mask.facts(length)).collect();

@@ -93,7 +93,7 @@ fn make(args: &TokenizerArgs) -> Result<Tokenizer> {
         bail!("--special is for bpe: tokenizers of bytes and of characters have none");
     }
     if args.kind != Kind::Bpe && args.vocab.is_some() {
-        bail!("--vocab is for bpe: bytes are 256, and characters as many as the text has");
+        bail!("--vocab is for bpe: there are 256 bytes, and as many characters as the text has");
     }
     Ok(match (args.kind, &args.from) {
         (Kind::Bytes, None) => Tokenizer::bytes()?,

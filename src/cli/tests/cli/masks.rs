@@ -48,5 +48,5 @@ fn masks_that_cannot_be_are_refused() {
     );
     let primes = [2, 3, 5, 7, 11].map(|count| format!("heads({})", vec!["causal"; count].join(", ")));
     let error = home.error(&["masks", "show", &primes.join(" & ")]);
-    assert_eq!(error, "mask tells 2310 heads apart, expected at most 64 to show");
+    assert_eq!(error, "the mask differs between 2310 heads, expected at most 64 to show");
 }

@@ -82,7 +82,7 @@ fn notes(args: &CountArgs, context: usize, counts: &[(Count, Option<u128>)]) -> 
         ("load", format!("{} x {context} tokens", args.batch)),
         (
             "next token",
-            "one more token of one sequence behind the others, with a cache of keys and values".to_owned(),
+            "one more token after the others of a sequence, with a cache of keys and values".to_owned(),
         ),
     ];
     let mut said: Vec<&String> = Vec::new();

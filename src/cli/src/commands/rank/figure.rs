@@ -35,7 +35,7 @@ pub fn save_heads(subject: &Subject, choices: &[MaskChoice], rows: &[Row], path:
     }
     if choices.len() > 1 {
         bail!(
-            "a figure with --compare draws one head; a layer and a head of an encoder-decoder are up to three"
+            "a figure with --compare draws one head, but one layer and head of an encoder-decoder are up to three matrices"
         );
     }
     write(&wall(&subject.name, rows, settings), path)
