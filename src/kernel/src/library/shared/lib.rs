@@ -27,9 +27,11 @@ impl<T: std::fmt::Display> From<T> for EvcxrUserCodeError {
 /// evcxr's module of this name, with the same fields and functions, compiled once. What is generic is compiled again
 /// in every cell that calls it, so it does as little as possible.
 pub mod evcxr_internal_runtime {
-    use std::any::Any;
+    use std::alloc::{Layout, dealloc};
+    use std::any::{Any, TypeId};
     use std::collections::HashMap;
     use std::fmt::Arguments;
+    use std::mem::MaybeUninit;
     use std::sync::Arc;
 
     pub const VARIABLE_CHANGED_TYPE: &str = "EVCXR_VARIABLE_CHANGED_TYPE:";
@@ -49,14 +51,15 @@ pub mod evcxr_internal_runtime {
         }
 
         pub fn check_variable<T: 'static>(&mut self, name: &str) -> bool {
-            self.get(name).is_none_or(|value| value.is::<T>()) || lost(name)
+            self.check(name, TypeId::of::<T>())
         }
 
         pub fn take_variable<T: 'static>(&mut self, name: &str) -> T {
-            match self.take(name).downcast() {
-                Ok(value) => *value,
-                // Shouldn't happen so long as check_variable was called.
-                Err(_) => panic!("Variable changed type"),
+            let mut value = MaybeUninit::<T>::uninit();
+            // SAFETY: there is room for a `T`, and `take` writes one or panics.
+            unsafe {
+                self.take(name, TypeId::of::<T>(), value.as_mut_ptr().cast());
+                value.assume_init()
             }
         }
 
@@ -85,10 +88,30 @@ pub mod evcxr_internal_runtime {
         }
 
         #[inline(never)]
-        fn take(&mut self, name: &str) -> Box<dyn Any> {
-            match self.variables.remove(name) {
-                Some(value) => value,
-                None => panic!("Variable '{name}' has gone missing"),
+        fn check(&self, name: &str, id: TypeId) -> bool {
+            self.get(name).is_none_or(|value| value.type_id() == id) || lost(name)
+        }
+
+        /// Moves a value out of its box. A `Box<T>` with its downcast and its drop would be compiled for every type in
+        /// every cell.
+        ///
+        /// # Safety
+        /// There is room for a value of this type at `to`.
+        #[inline(never)]
+        unsafe fn take(&mut self, name: &str, id: TypeId, to: *mut u8) {
+            let Some(value) = self.variables.remove(name) else {
+                panic!("Variable '{name}' has gone missing")
+            };
+            // Shouldn't happen so long as check_variable was called.
+            assert!((*value).type_id() == id, "Variable changed type");
+            let layout = Layout::for_value(&*value);
+            let from = Box::into_raw(value).cast::<u8>();
+            // SAFETY: the caller's promise; the box had this layout, and its value is elsewhere now.
+            unsafe {
+                from.copy_to_nonoverlapping(to, layout.size());
+                if layout.size() > 0 {
+                    dealloc(from, layout);
+                }
             }
         }
     }
