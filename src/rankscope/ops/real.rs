@@ -3,7 +3,7 @@
 /// f32 or f64: what the CPU operations compute in.
 ///
 /// The functions in f32 have no branches, so that loops of them become vectors; `FMA` says whether the processor has an
-/// instruction for a·b + c, as in [`vectorised`](super::vectorised).
+/// instruction for a·b + c.
 pub trait Real: ndarray::LinalgScalar + num_traits::Float + num_traits::FromPrimitive + Send + Sync {
     /// eˣ; in f32 to within one unit in the last place.
     fn exp_fast<const FMA: bool>(self) -> Self;

@@ -31,10 +31,10 @@ pub fn concat(a: &Tensor, b: &Tensor, axis: Axis) -> Result<Tensor> {
     concat_all(&[a, b], axis)
 }
 
-/// All `parts` one behind the other along `axis`, as [`concat`] joins two.
+/// All `parts` one behind the other along `axis`, as [`concat()`] joins two.
 ///
 /// # Errors
-/// As [`concat`], and [`Error::Invalid`] if there are none.
+/// As [`concat()`], and [`Error::Invalid`] if there are none.
 pub fn concat_all(parts: &[&Tensor], axis: Axis) -> Result<Tensor> {
     let [first, others @ ..] = parts else {
         return Err(Error::invalid("number of tensors to join", 0, "at least 1"));

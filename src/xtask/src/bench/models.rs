@@ -9,13 +9,19 @@ use serde_json::Value;
 use super::{Args, Bar, Programs, Row, command, has_modules, model_folder, number, script};
 use crate::process;
 
-/// Kept in half precision, whose weights are 270 MB: the largest that the README tells how to get.
-const MODEL: &str = "smollm2-135m";
+/// MiniLM is a small encoder in f32; smollm2's weights are 270 MB in half precision, the largest that the README tells how
+/// to get.
+const MODELS: [&str; 2] = ["minilm-l6", "smollm2-135m"];
 
-/// Forward pass, decoding and memory of one model; nothing where it is not installed.
+/// Forward pass, decoding and memory of each model that is installed.
 pub fn rows(args: &Args, programs: &Programs) -> Result<Vec<Row>> {
-    let Some(folder) = model_folder(&programs.cli, MODEL)? else {
-        eprintln!("left out: {MODEL} in time (not installed; the README says how to get it)");
+    let rows = MODELS.iter().map(|name| model(args, programs, name)).collect::<Result<Vec<_>>>()?;
+    Ok(rows.into_iter().flatten().collect())
+}
+
+fn model(args: &Args, programs: &Programs, name: &str) -> Result<Vec<Row>> {
+    let Some(folder) = model_folder(&programs.cli, name)? else {
+        eprintln!("left out: {name} in time (not installed; the README says how to get it)");
         return Ok(Vec::new());
     };
     let ours = object(command(&programs.model_time).arg(&folder))?;
@@ -26,25 +32,26 @@ pub fn rows(args: &Args, programs: &Programs) -> Result<Vec<Row>> {
         }
         false => None,
     };
-    let both = |field: &str| -> Result<(f64, Option<f64>)> {
-        let ours = ours[field].as_f64().with_context(|| format!("the model's times have no {field}"))?;
-        Ok((ours, theirs.as_ref().and_then(|theirs| theirs[field].as_f64())))
+    let both = |field: &str| {
+        Some((ours[field].as_f64()?, theirs.as_ref().and_then(|theirs| theirs[field].as_f64())))
     };
     let row = |what: &str, unit, (ours, theirs): (f64, Option<f64>), bar| Row {
-        what: format!("{MODEL}: {what}"),
+        what: format!("{name}: {what}"),
         unit,
         ours,
         theirs,
         bar,
     };
+    let forward = both("forward_millis").context("the model's times have no forward pass")?;
+    let mut rows = vec![row("forward pass, 128 tokens", "ms", forward, Bar::Ratio(0.8))];
     // A rate as a time, so that less is better in every row.
-    let per_token =
-        both("tokens_per_second").map(|(ours, theirs)| (1e3 / ours, theirs.map(|rate| 1e3 / rate)))?;
-    Ok(vec![
-        row("forward pass, 128 tokens", "ms", both("forward_millis")?, Bar::Ratio(1.0)),
-        row("a token with a cache", "ms", per_token, Bar::Ratio(1.0 / 1.5)),
-        row("peak memory", "MiB", (both("peak_mib")?.0, None), Bar::Absolute(700.0)),
-    ])
+    if let Some((ours, theirs)) = both("tokens_per_second") {
+        let times = (1e3 / ours, theirs.map(|rate| 1e3 / rate));
+        rows.push(row("a token with a cache", "ms", times, Bar::Ratio(0.25)));
+    }
+    let peak = both("peak_mib").context("the system tells no peak memory")?.0;
+    rows.push(row("peak memory", "MiB", (peak, None), Bar::Absolute(700.0)));
+    Ok(rows)
 }
 
 /// How softmax and linear attention grow with the number of positions; the curves go to `attention.svg` in `folder`.
