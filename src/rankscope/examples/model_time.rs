@@ -1,13 +1,8 @@
 //! Whole models in time and memory, as `cargo xtask bench` compares them: a JSON object.
 //!
-<<<<<<< HEAD
-//! `model_time FOLDER` times a forward pass over 128 tokens and decoding with a cache; `model_time gpu FOLDER` counts
-//! what two passes ask of the GPU; `model_time attention FIGURE` times softmax and linear attention over the number of
-//! positions, with the exponents fitted to both, and draws them.
-=======
-//! `model_time FOLDER` times a forward pass over 128 tokens and, where the model keeps a cache, decoding with it; `model_time attention FIGURE`
-//! softmax and linear attention over the number of positions, with the exponents fitted to both, and draws them.
->>>>>>> ops
+//! `model_time FOLDER` times a forward pass over 128 tokens and, where the model keeps a cache, decoding with it;
+//! `model_time gpu FOLDER` counts what passes ask of the GPU; `model_time attention FIGURE` times softmax and linear
+//! attention over the number of positions, with the exponents fitted to both, and draws them.
 
 use std::path::Path;
 use std::time::Instant;
