@@ -6,13 +6,14 @@
 //! notes the arguments and variables that cargo gives ([`plan`]). When `CARGO` is next asked for the same build, and
 //! neither the manifest, nor the settings, nor the compiler, nor the library has changed, it starts rustc itself, with
 //! these arguments, a direct linker, and a shorter source ([`source`]). What fails that way is compiled again by
-//! cargo: all errors are cargo's own.
+//! cargo: all errors are cargo's own. Variables of a type that a cell defines anew are lost ([`types`]).
 
 mod cargo;
 mod linker;
 mod plan;
 mod rustc;
 mod source;
+mod types;
 
 use std::convert::Infallible;
 use std::ffi::OsString;
