@@ -51,7 +51,7 @@ fn is_build(arguments: &[OsString]) -> bool {
 /// Builds as the last time, or has cargo build and notes how.
 fn build(cargo: &mut Command, cells: &Path, key: &Key, answer: &Path) -> Result<i32> {
     if let Some(plan) = Plan::read(cells, key) {
-        // What goes wrong here will not where cargo does it, or will be said by cargo.
+        // Whatever fails here, cargo does or reports.
         match plan.compile(cells) {
             Ok(Compiled::To(file)) => {
                 fs::write(answer, file.as_os_str().as_encoded_bytes())?;
