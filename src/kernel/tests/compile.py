@@ -8,6 +8,7 @@ from pathlib import Path
 from conformance import result, run, start, text
 
 ALONE = ["analysis", "cargo", "rustc", "linker", "load", "run", "reply"]
+LOST = "The type of the variable {} was redefined, so was lost."
 SHORT = "target/short/src/lib.rs"
 BY_CARGO = ["analysis", "cargo", "run", "reply"]
 
@@ -68,6 +69,14 @@ class Compile(unittest.TestCase):
         self.assertIn("type of the variable aliased was redefined", text(published, "stderr"))
         self.assertEqual(result(published), ["8"])
         self.assertIn("cannot find value", self.steps("aliased", "error")[1][-1][1]["evalue"])
+        self.steps("struct Own(String); struct Other(u8); let other = Other(6);")
+        _, published = self.steps("struct Own(Vec<u8>, u8); (kept.len(), other.0)")
+        self.assertEqual(result(published), ["(2, 6)"])
+        self.steps("let own = Own(vec![1], 2); let owns = vec![Own(vec![], 3)];")
+        _, published = self.steps("struct Own(u16); other.0")
+        self.assertEqual(sorted(text(published, "stderr").splitlines()), [LOST.format(name) for name in ("own", "owns")])
+        self.assertEqual(result(published), ["6"])
+        self.assertEqual(result(self.steps("struct Own(u16); let own = Own(500); own.0")[1]), ["500"])
         # An error is cargo's own, and each attempt at the cell is made twice.
         steps, _ = self.steps("let wrong: u8 = kept;", "error")
         self.assertIn("rustc", steps)

@@ -39,7 +39,7 @@ pub fn run(given: Result<Given>) -> ! {
 /// Replaces evcxr's pipes by the streams of the cells, and links the library to this program.
 fn prepare(given: Given) -> Result<(BufReader<File>, Cells)> {
     // While this process's standard error is still evcxr's: it says what is wrong where nothing else can.
-    // For all to see: a cell need not be linked with it.
+    // With global symbols, so that a cell need not be linked with it.
     let library = Library::open(Path::new(&given.library), libc::RTLD_GLOBAL)?;
     let [commands, engine] = [libc::STDIN_FILENO, libc::STDOUT_FILENO].map(put_away);
     let [out, err] = given.text;

@@ -8,8 +8,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::plan::{Compiled, Key, Plan};
+use super::plan::{Compiled, Key, Plan, SOURCE};
 use super::rustc::{NOTES, WRAPPER};
+use super::types::Definitions;
 use super::{RUSTC, become_program, own_toolchain, path, this_program};
 use crate::home::Home;
 use crate::times;
@@ -50,7 +51,7 @@ fn is_build(arguments: &[OsString]) -> bool {
 /// Builds as the last time, or has cargo build and notes how.
 fn build(cargo: &mut Command, cells: &Path, key: &Key, answer: &Path) -> Result<i32> {
     if let Some(plan) = Plan::read(cells, key) {
-        // What goes wrong here will not where cargo does it, or will be said by cargo.
+        // Whatever fails here, cargo does or reports.
         match plan.compile(cells) {
             Ok(Compiled::To(file)) => {
                 fs::write(answer, file.as_os_str().as_encoded_bytes())?;
@@ -64,12 +65,15 @@ fn build(cargo: &mut Command, cells: &Path, key: &Key, answer: &Path) -> Result<
     let notes = cells.join("target/rustc.json");
     let _ = fs::remove_file(&notes);
     let status = cargo.env(NOTES, &notes).status().context("cargo does not run")?;
-    // Without a plan the next cell takes as long as this one.
-    if status.success()
-        && notes.exists()
-        && let Err(error) = Plan::learn(cells, key, &notes)
-    {
-        eprintln!("rankscope-kernel: {error:#}");
+    if status.success() {
+        Definitions::of(&fs::read_to_string(cells.join(SOURCE))?).keep(cells)?;
+        // Without a plan the next cell takes as long as this one.
+        if notes.exists()
+            && let Err(error) = Plan::learn(cells, key, &notes)
+        {
+            eprintln!("rankscope-kernel: {error:#}");
+        }
     }
+    let _ = fs::remove_file(&notes);
     Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default()))
 }

@@ -1,8 +1,8 @@
-//! A cell's object file to a shared library, by a linker called directly.
+//! Links a cell's object file to a shared library, by a direct call of the linker.
 //!
 //! Called through the C compiler, as cargo has it, a linker reads the 50,000 names of the shared library and of BLAS for
-//! every cell. Here it does not: a cell's process has loaded those for all to see, and the loader finds in them
-//! what the cell uses.
+//! every cell. Here the linker does not read them: the process of the cells has loaded these libraries with global symbols,
+//! and the loader finds there what a cell uses.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};

@@ -1,18 +1,23 @@
-//! How a cell is compiled: by cargo once, and then by rustc alone.
+//! How a cell is compiled: the first one by cargo, the ones after it by rustc alone.
 //!
-//! evcxr runs `cargo build` for every cell, though from one cell to the next nothing changes but `src/lib.rs`. In the
-//! engine's PATH stands a folder of three programs, all of them this one: [`RUSTUP`] names [`CARGO`] when evcxr asks
-//! which cargo to run. `CARGO` hands everything to the real cargo, and has it start rustc through [`RUSTC`], which
-//! notes the arguments and variables that cargo gives ([`plan`]). When `CARGO` is next asked for the same build, and
-//! neither the manifest, nor the settings, nor the compiler, nor the library has changed, it starts rustc itself, with
-//! these arguments, a direct linker, and a shorter source ([`source`]). What fails that way is compiled again by
-//! cargo: all errors are cargo's own.
+//! evcxr runs `cargo build` for every cell, though from one cell to the next only `src/lib.rs` changes. So the kernel
+//! puts three stand-ins first in the PATH of its engine, symbolic links to this program:
+//! - [`RUSTUP`] tells evcxr to use [`CARGO`] as its cargo.
+//! - [`CARGO`] runs the real cargo the first time, which starts rustc through [`RUSTC`]. When it is asked for the same
+//!   build again, and neither the manifest nor the settings, the compiler or the library have changed, it starts rustc
+//!   itself: with the arguments that cargo used ([`plan`]), a shorter source ([`source`]), and its own call of the
+//!   linker ([`linker`]).
+//! - [`RUSTC`] notes the arguments that cargo gives rustc.
+//!
+//! A cell that cannot be compiled this way is compiled again by cargo, so all errors are cargo's own. A variable whose
+//! type a cell defines anew is lost ([`types`]).
 
 mod cargo;
 mod linker;
 mod plan;
 mod rustc;
 mod source;
+mod types;
 
 use std::convert::Infallible;
 use std::ffi::OsString;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rustc::EMIT;
 use super::source::{fnv, shortened};
+use super::types::Definitions;
 use super::{linker, own_toolchain};
 use crate::engine::prelude;
 use crate::home::Home;
@@ -22,7 +23,7 @@ use crate::toolchain::cargo_home;
 /// Stands for the folder of the cells in a plan, which may be copied with it.
 const CELLS: &str = "{cells}";
 /// The source of a cell, as cargo names it.
-const SOURCE: &str = "src/lib.rs";
+pub const SOURCE: &str = "src/lib.rs";
 /// Where the shorter source is: evcxr knows a cell's source by the end of its name.
 const SHORT: &str = "target/short/src/lib.rs";
 /// Where rustc is to put what it makes.
@@ -142,7 +143,13 @@ impl Plan {
     /// If a program cannot be started, or a file cannot be read or written.
     pub fn compile(&self, cells: &Path) -> Result<Compiled> {
         let folder = Path::new(&self.folder);
-        let status = self.run(cells, folder)?.status;
+        let source = fs::read_to_string(cells.join(SOURCE))?;
+        let now = Definitions::of(&source);
+        let status =
+            self.run(cells, folder, |source| now.lose_changed(&Definitions::of_last(cells), &source))?.status;
+        if status.success() {
+            now.keep(cells)?;
+        }
         Ok(match status.signal() {
             Some(signal) => Compiled::Stopped(signal),
             None if status.success() => Compiled::To(library(folder)),
@@ -151,17 +158,17 @@ impl Plan {
     }
 
     fn try_on(&self, cells: &Path) -> Result<Output> {
-        self.run(cells, &cells.join("target/trial"))
+        self.run(cells, &cells.join("target/trial"), |source| source)
     }
 
-    /// What rustc said, or the linker.
-    fn run(&self, cells: &Path, folder: &Path) -> Result<Output> {
+    /// What rustc said, or the linker; `change` is applied to the shortened source.
+    fn run(&self, cells: &Path, folder: &Path, change: impl Fn(String) -> String) -> Result<Output> {
         let source = fs::read_to_string(cells.join(SOURCE))?;
         let has_library = self.arguments.iter().any(|word| word.starts_with("rankscope="));
         let source = match shortened(&source).filter(|_| has_library) {
             Some(source) => {
                 fs::create_dir_all(cells.join(SHORT).parent().context("no folder")?)?;
-                fs::write(cells.join(SHORT), source)?;
+                fs::write(cells.join(SHORT), change(source))?;
                 SHORT
             }
             None => SOURCE,

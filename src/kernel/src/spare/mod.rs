@@ -14,7 +14,7 @@
 //! seconds; at ordinary priority, since only root could give it back. It ends by itself when no kernel has been
 //! there for [`IDLE_SECONDS`], when the library is replaced or removed, and when the setting is switched off.
 //!
-//! Where the user has not decided, there is a spare while [`ROOM`] of memory is available.
+//! Where the user has not decided, there is a spare if [`ROOM`] of memory is available.
 
 mod message;
 mod relay;

@@ -22,7 +22,7 @@ pub const NO: &str = "no";
 pub const GO: &str = "go";
 
 /// How long a spare may take to answer; it needs a hundredth of that.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Has a spare serve the kernel of a connection file, until that ends; its exit code. `None` if there is no spare.
 ///

@@ -23,7 +23,7 @@ use crate::workspace;
 /// How often to check whether there is a reason to end.
 const LOOK: Duration = Duration::from_secs(2);
 /// How long a kernel that connects may take to send its request.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A signal asked to end.
 static ASKED_TO_END: AtomicBool = AtomicBool::new(false);

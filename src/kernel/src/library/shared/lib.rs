@@ -54,6 +54,10 @@ pub mod evcxr_internal_runtime {
             self.check(name, TypeId::of::<T>())
         }
 
+        pub fn lost_variable(&self, name: &str) -> bool {
+            lost(name)
+        }
+
         pub fn take_variable<T: 'static>(&mut self, name: &str) -> T {
             let mut value = MaybeUninit::<T>::uninit();
             // SAFETY: there is room for a `T`, and `take` writes one or panics.
