@@ -15,11 +15,11 @@ pub struct Adapter {
     pub driver: String,
     /// The driver's version and further remarks.
     pub driver_info: String,
-    /// Whether a processor plays the GPU, as in lavapipe, SwiftShader or WARP.
+    /// Whether it is a software adapter, which computes on the CPU: lavapipe, SwiftShader or WARP.
     pub is_software: bool,
-    /// How large things may be.
+    /// Its limits.
     pub limits: AdapterLimits,
-    /// What it can do beyond the minimum.
+    /// Its optional features.
     pub features: AdapterFeatures,
 }
 
@@ -27,13 +27,13 @@ pub struct Adapter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AdapterKind {
-    /// A processor that plays the GPU.
+    /// Software, which computes on the CPU.
     Software,
     /// Of unknown kind.
     Other,
     /// Part of a GPU, handed to a virtual machine.
     Virtual,
-    /// On the processor's die, with the processor's memory.
+    /// On the processor's die; it shares the processor's memory.
     Integrated,
     /// A card with memory of its own.
     Discrete,
@@ -99,7 +99,7 @@ pub(super) fn is_software(info: &wgpu::AdapterInfo) -> bool {
         || is_software_name(&info.driver)
 }
 
-/// Whether a name is one under which processors play GPUs.
+/// Whether a name is that of a software adapter.
 fn is_software_name(name: &str) -> bool {
     let name = name.to_lowercase();
     let mut words = name.split(|c: char| !c.is_alphanumeric());

@@ -76,7 +76,7 @@ pub struct Choice {
 /// Which device a request would use, without opening it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Plan {
-    /// What is asked for.
+    /// The request.
     pub request: DeviceRequest,
     /// The adapter's index in [`adapters`]; `None` is the CPU.
     pub adapter: Option<usize>,
@@ -110,7 +110,7 @@ pub(super) fn choose(request: DeviceRequest) -> Result<Choice> {
     Ok(Choice { device, why })
 }
 
-/// The rule itself. `adapters` is called only where the answer depends on it: opening the drivers is slow.
+/// The rule. `adapters` is called only if the answer depends on it, because opening the drivers is slow.
 fn plan(request: DeviceRequest, has_node: bool, adapters: impl FnOnce() -> Vec<Adapter>) -> Result<Plan> {
     let on_cpu = |why: &str| Ok(Plan { request, adapter: None, why: why.to_owned() });
     match request {
@@ -150,10 +150,10 @@ fn no_adapter() -> Error {
     )
 }
 
-/// Whether the kernel shows a GPU of any kind; without one, only software adapters can exist.
+/// Whether the system has a device node of a GPU; without one there can only be software adapters.
 ///
 /// Asked before any driver is loaded, because loading them all takes longer than a whole small run.
-/// Systems without such nodes answer yes, and their drivers decide.
+/// On systems without such nodes the answer is yes, and the drivers decide.
 fn has_device_node(dev: &Path) -> bool {
     !cfg!(target_os = "linux") || device_node(dev).is_some()
 }
@@ -173,7 +173,7 @@ fn is_gpu_node(name: &str) -> bool {
     nvidia || ["dxg", "kgsl-3d0"].contains(&name) || prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// The process's adapters, looked for once.
+/// The process's adapters, found once.
 fn find_adapters() -> &'static [wgpu::Adapter] {
     static FOUND: OnceLock<Vec<wgpu::Adapter>> = OnceLock::new();
     FOUND.get_or_init(|| {
@@ -182,7 +182,7 @@ fn find_adapters() -> &'static [wgpu::Adapter] {
     })
 }
 
-/// The open GPUs of the process: tensors of two callers can meet only on one and the same device.
+/// The open GPUs of the process: an operation needs all its tensors on one device, so callers share it.
 static OPEN: Mutex<Vec<Arc<Gpu>>> = Mutex::new(Vec::new());
 
 fn open(adapter: &wgpu::Adapter) -> Result<Arc<Gpu>> {

@@ -11,43 +11,43 @@ use crate::error::{Error, Result};
 /// Buffers are padded to this many bytes, so that a kernel may view any of them as `array<vec4<f32>>`.
 const ALIGNMENT: u64 = 16;
 
-/// Uploads are staged by the driver until the next submission; this many bytes bring one about.
+/// The driver keeps uploads in memory until the next submission; after this many bytes we submit.
 const MAX_STAGED_BYTES: u64 = 64 << 20;
 
-/// Constants that are kept: a pass has the mask, the padding and the tiles of each of its kinds of attention.
+/// How many constants are kept: a pass has a mask, a padding and tiles for each kind of attention in it.
 const MAX_CONSTANTS: usize = 16;
 
-/// Larger ones are uploaded each time.
+/// Larger constants are uploaded each time.
 const MAX_CONSTANT_BYTES: usize = 8 << 20;
 
-/// A storage buffer of a [`Gpu`]. Clones share it; when the last one goes, its memory is used again.
+/// A storage buffer of a [`Gpu`]. Clones share it; when the last one is dropped, its memory is reused.
 ///
-/// The buffer is padded to a multiple of 16 bytes and has at least 16, since GPUs know no empty buffers.
+/// The buffer is padded to a multiple of 16 bytes and has at least 16, since a GPU buffer cannot be empty.
 #[derive(Clone, Debug)]
 pub struct GpuBuffer {
     storage: Arc<Storage>,
     size_bytes: usize,
 }
 
-/// The memory of a buffer, given back when it is dropped.
+/// The memory of a buffer, released when it is dropped.
 #[derive(Debug)]
 struct Storage {
     gpu: Arc<Gpu>,
     label: Box<str>,
     buffer: wgpu::Buffer,
-    /// Whether somebody outside holds the buffer too, so that it must not be written again.
+    /// Whether a renderer holds the buffer too, so that it must not be reused.
     is_shown: AtomicBool,
     owner: Owner,
 }
 
-/// Who has the memory of a buffer that nobody uses any more.
+/// What happens to the memory when the last [`GpuBuffer`] is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Owner {
-    /// Nobody: it has the size of one upload, and is freed.
+    /// It is freed: it has the size of one upload, which hardly comes again.
     Tensor,
-    /// The pool: it has a size that others ask for.
+    /// It goes to the pool: it has a size that is asked for again.
     Pool,
-    /// The constants.
+    /// Nothing: it is one of the constants.
     Constants,
 }
 
@@ -78,7 +78,7 @@ impl GpuBuffer {
         &self.storage.gpu
     }
 
-    /// What it was called when it was made.
+    /// Its name in errors, given when it was made.
     pub fn label(&self) -> &str {
         &self.storage.label
     }
@@ -89,7 +89,7 @@ impl GpuBuffer {
         &self.storage.buffer
     }
 
-    /// The buffer, for the length of a borrow.
+    /// The buffer, for use inside this crate.
     pub(super) fn raw(&self) -> &wgpu::Buffer {
         &self.storage.buffer
     }
@@ -127,14 +127,14 @@ impl Gpu {
         self.fill(label, bytes)
     }
 
-    /// As [`upload`](Self::upload), for what kernels see in parts: it may be larger than one binding.
+    /// As [`upload`](Self::upload), for a tensor that kernels bind in parts: it may be larger than one binding.
     pub(crate) fn upload_in_parts(self: &Arc<Self>, label: &str, bytes: &[u8]) -> Result<GpuBuffer> {
         self.check_size(label, bytes.len(), false)?;
         self.fill(label, bytes)
     }
 
-    /// As [`upload`](Self::upload), for what every layer of a pass asks for with the same content: the bits of a
-    /// mask, say. It is copied once, and again only when [`MAX_CONSTANTS`] others have been asked for since.
+    /// As [`upload`](Self::upload), for content that every layer of a pass needs again, such as the bits of a mask. Equal
+    /// bytes are uploaded once; the last [`MAX_CONSTANTS`] are kept.
     ///
     /// # Errors
     /// As [`upload`](Self::upload).
@@ -194,7 +194,7 @@ impl Gpu {
         Ok(buffer)
     }
 
-    /// A buffer to be written; what it holds before is unspecified.
+    /// A buffer with unspecified content.
     ///
     /// # Errors
     /// [`Error::Gpu`] naming `label` if it is larger than the device allows or than its memory.
@@ -237,7 +237,7 @@ impl Gpu {
         lock(&self.groups).forget(buffer);
     }
 
-    /// Drops everything that is kept in case it is asked for again, and says whether there was a buffer.
+    /// Drops everything that is kept for reuse; whether there was any buffer.
     pub(super) fn forget_idle(&self) -> bool {
         let constants = std::mem::take(&mut lock(&self.constants).0);
         constants.iter().for_each(|(_, buffer)| self.release(buffer));
@@ -245,7 +245,7 @@ impl Gpu {
         lock(&self.pool).clear() || !constants.is_empty()
     }
 
-    /// Asks the driver, a second time without idle buffers if it has no memory left.
+    /// Asks the driver; if it has no memory left, a second time, after dropping what is kept for reuse.
     fn create(&self, label: &str, size: u64, mapped_at_creation: bool) -> Result<wgpu::Buffer> {
         use wgpu::BufferUsages as Usage;
         let usage = Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST;

@@ -1,30 +1,30 @@
-//! What time the GPU itself says its work took, and how much work to hand it at once.
+//! Times measured by the GPU's own clock, and how much work one submission should hold.
 
 use std::time::{Duration, Instant};
 
 use super::{Gpu, lock};
 use crate::error::Result;
 
-/// How long one submission should take where a window shares the device: it then misses at most a frame.
+/// How long one submission should take if a window shares the device: it then misses one frame at most.
 pub(super) const SHARED: Duration = Duration::from_millis(5);
 
-/// How long one may take where nobody waits: a tenth of the two seconds after which drivers reset a device.
+/// How long one submission may take otherwise: a tenth of the two seconds after which drivers reset a device.
 pub(super) const ALONE: Duration = Duration::from_millis(200);
 
 /// Submissions whose times are kept.
 const SLOTS: u32 = 64;
 
-/// Where the times of two submissions begin; wgpu resolves queries to multiples of this.
+/// Bytes from the times of one submission to those of the next; wgpu resolves queries to multiples of this.
 const STRIDE: u64 = wgpu::QUERY_RESOLVE_BUFFER_ALIGNMENT;
 
-/// The bytes of a begin and an end.
+/// Bytes of two times, begin and end.
 pub(super) const STAMP_BYTES: u64 = 16;
 
-/// Multiply-adds a second that are assumed until some have been timed: what the slowest are sure to do.
+/// Multiply-adds a second that are assumed until some work has been timed: few, so that no submission is too long.
 const SOFTWARE_RATE: f64 = 5e8;
 const HARDWARE_RATE: f64 = 5e10;
 
-/// Times submissions where the adapter can.
+/// Times submissions if the adapter can.
 pub(super) struct Clock {
     queries: Option<Queries>,
     period_nanos: f64,
@@ -96,7 +96,7 @@ impl Clock {
     }
 }
 
-/// Where one submission's times go.
+/// The place of one submission's times.
 pub(super) struct Slot<'a> {
     queries: &'a Queries,
     index: u32,
@@ -112,7 +112,7 @@ impl Slot<'_> {
         })
     }
 
-    /// Makes the times readable, and copies them to `to`.
+    /// Writes the times to a buffer, and copies them to `to`.
     pub(super) fn resolve(&self, encoder: &mut wgpu::CommandEncoder, to: Option<(&wgpu::Buffer, u64)>) {
         let offset = u64::from(self.index) * STRIDE;
         let Queries { set, resolved } = self.queries;
@@ -126,16 +126,16 @@ impl Slot<'_> {
 /// How long some work took.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Timing {
-    /// In millionths of a second.
+    /// In microseconds.
     pub micros: f64,
-    /// Whether the GPU's own clock says so; otherwise it is the time until the work was waited for.
+    /// Whether the GPU's own clock measured it; otherwise it is wall time, the wait included.
     pub by_gpu: bool,
 }
 
 impl Gpu {
-    /// How long what `f` records takes, by the GPU's clock where there is one.
+    /// How long the work that `f` records takes, by the GPU's clock if it has one.
     ///
-    /// Meanwhile work is not cut into slices, so this is for benches and not for windows.
+    /// Work is not cut into slices meanwhile, so this is for benches and not for windows.
     ///
     /// # Errors
     /// Whatever `f` returns; [`Error::Gpu`](crate::Error::Gpu) if the work fails.

@@ -30,7 +30,7 @@ impl<'a> Bind<'a> {
     }
 }
 
-/// The uniform field by which a kernel lets itself be cut: the number of its first workgroup.
+/// The uniform field of kernels that can be cut into several dispatches: the number of the first workgroup.
 const FIRST_GROUP: &str = "first_group";
 
 impl Gpu {

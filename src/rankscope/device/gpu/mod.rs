@@ -1,8 +1,8 @@
 //! One open GPU: buffers, kernels, and the work that waits to be submitted.
 //!
 //! Operations record dispatches; they are submitted together at a readback, when many have gathered,
-//! or at [`Gpu::flush`]. Whatever the driver objects to comes back as [`Error::Gpu`] from the call at
-//! fault or, where the driver speaks up later, from the next call; nothing panics.
+//! or at [`Gpu::flush`]. Every error of the driver becomes an [`Error::Gpu`] of the call that caused it or, if the
+//! driver reports it later, of the next call; nothing panics.
 
 mod buffer;
 mod clock;
@@ -197,14 +197,14 @@ impl Gpu {
         self.faults.is_lost()
     }
 
-    /// Gives the device up: every later call is an error, and choosing a device again opens a new one.
+    /// Closes the device: every later call is an error, and choosing a device again opens a new one.
     pub fn destroy(&self) {
         self.faults.lose("it was destroyed");
         self.forget_idle();
         self.device.destroy();
     }
 
-    /// What the buffers take.
+    /// The memory of the buffers.
     pub fn memory(&self) -> MemoryUse {
         MemoryUse {
             live_bytes: self.counters.live_bytes.load(Ordering::Relaxed),
@@ -249,7 +249,7 @@ impl fmt::Debug for Gpu {
     }
 }
 
-/// Locks; what the locks here guard is consistent wherever a panic could start.
+/// Locks a mutex, also after a panic: what the locks here guard is consistent at every place that could panic.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -62,7 +62,7 @@ impl GpuBuffer {
 }
 
 impl Gpu {
-    /// Submits everything recorded and, after it, a copy of `source` to a buffer that can be mapped.
+    /// Submits everything recorded, and then a copy of `source` to a buffer that can be mapped.
     fn stage(&self, source: &GpuBuffer, size_bytes: u64) -> Result<(wgpu::Buffer, Stamped)> {
         let staging = self.staging(size_bytes)?;
         self.record_copy(source.raw(), 0, &staging, size_bytes)?;

@@ -1,7 +1,7 @@
-//! Handing recorded work to the driver, in slices.
+//! Submitting recorded work to the driver, in slices.
 //!
-//! What is recorded waits until it is asked for, or until enough of it has gathered: many dispatches share
-//! a submission, and none keeps a window that draws on the same device waiting.
+//! Recorded work is submitted when a result is needed, or when there is enough of it: many dispatches share a
+//! submission, and none is so long that a window on the same device has to wait.
 
 use std::fmt;
 use std::sync::Arc;
@@ -95,7 +95,7 @@ pub(super) struct Stamped {
 }
 
 impl Gpu {
-    /// Records a copy between buffers.
+    /// Records a copy from one buffer to another.
     pub(super) fn record_copy(
         &self,
         from: &wgpu::Buffer,
@@ -155,7 +155,7 @@ impl Gpu {
         submitted.inspect_err(|error| self.faults.lose(&format!("work was not done ({error})")))
     }
 
-    /// The bytes of a buffer that is not a tensor's, waited for.
+    /// Waits for the bytes of a buffer that is not a tensor's.
     pub(super) fn read_now(&self, buffer: &wgpu::Buffer) -> Result<Vec<u8>> {
         let size = buffer.size();
         let staging = self.staging(size)?;
@@ -167,7 +167,7 @@ impl Gpu {
         Ok(view.to_vec())
     }
 
-    /// A buffer that can be mapped, with room for a stamp behind `size_bytes`.
+    /// A buffer that can be mapped, with room for two times behind `size_bytes`.
     pub(super) fn staging(&self, size_bytes: u64) -> Result<wgpu::Buffer> {
         let descriptor = wgpu::BufferDescriptor {
             label: Some("readback"),
@@ -208,7 +208,7 @@ fn encode(commands: &[Command], encoder: &mut wgpu::CommandEncoder, slot: Option
     }
 }
 
-/// The recorded kernels, each once, for an error that the driver does not pin to one of them.
+/// The names of the recorded kernels, each once, for an error that belongs to no single one.
 struct Names<'a>(&'a [Command]);
 
 impl fmt::Display for Names<'_> {
