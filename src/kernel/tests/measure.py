@@ -110,6 +110,7 @@ def main(kernel, count, folder):
     os.environ["RANKSCOPE_KERNEL_RUNNING"] = f"{folder}/running"
     os.environ["RANKSCOPE_KERNEL_PREFERENCES"] = f"{folder}/preferences"
     times_file = Path(folder, "times")
+    times_file.touch()
     os.environ["RANKSCOPE_KERNEL_TIMES"] = str(times_file)
     if kernel == KERNEL:
         spare("off")
