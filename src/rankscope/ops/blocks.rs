@@ -7,12 +7,12 @@ use crate::tensor::Tensor;
 
 /// Values of a block: 64 KiB of f32, which stay in a second-level cache from the first walk over them to the last.
 const BLOCK: usize = 16 * 1024;
-/// Smaller blocks cost more to hand out than they take.
+/// Smaller blocks cost more to distribute than to compute.
 const SMALLEST_BLOCK: usize = 1024;
 /// Values of a piece that is copied and worked on before the next one: together with another operand it stays in a
 /// first-level cache of 32 KiB.
 const PIECE: usize = 4 * 1024;
-/// Up to so many additions, about 12 µs of them, waking a second thread takes longer than it saves.
+/// For less work than this many additions, about 12 µs, waking a second thread takes longer than it saves.
 const ALONE: usize = 128 * 1024;
 
 /// How long a value takes, in additions of 0.1 ns: measured with AVX-512 on values in a second-level cache.
@@ -42,7 +42,7 @@ pub(super) fn for_each_block<F: Send>(
     share(values.chunks_mut(rows * width).enumerate(), |(block, values)| work(block * rows, values));
 }
 
-/// Hands out `jobs` to all threads. This one works too: by the time that another has woken up, a good part is done.
+/// Distributes `jobs` to all threads. The calling thread works too: until another one has woken up, much is done.
 pub(super) fn share<J>(jobs: impl ExactSizeIterator<Item = J> + Send, work: impl Fn(J) + Sync) {
     let threads = rayon::current_num_threads().min(jobs.len());
     let jobs = Mutex::new(jobs);

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 pub struct Ladder {
     /// The operation's name.
     pub op: &'static str,
-    /// The rungs, lowest first. The first one does any size; a software adapter may stop within its loops all the same.
+    /// The rungs, lowest first. The first one takes any size, but a software adapter may end its loops early.
     pub variants: &'static [Variant],
     /// How the host chooses, in words.
     pub rule: &'static str,
@@ -29,7 +29,7 @@ pub struct Variant {
     pub name: &'static str,
     /// Its kernel; `None` where it is put together from other operations.
     pub kernel: Option<&'static Kernel>,
-    /// What the device must have been opened with.
+    /// The features that the device needs.
     pub requires: wgpu::Features,
     /// What it changes from the rung before, and why.
     pub changes: &'static str,
@@ -68,14 +68,14 @@ impl fmt::Display for Extent {
 /// What a rung is chosen for.
 #[derive(Clone, Copy, Debug)]
 pub struct Situation {
-    /// Whether a processor plays the GPU.
+    /// Whether the adapter is software.
     pub is_software: bool,
     /// The sizes.
     pub extent: Extent,
 }
 
-/// Turns of all its loops together after which llvmpipe ends an invocation's loops, without a word: what
-/// it computes beyond is wrong.
+/// After this many turns of all its loops together, llvmpipe ends the loops of an invocation without an error: the
+/// result is then wrong.
 pub(super) const SOFTWARE_TURNS: usize = 65_000;
 
 /// All ladders.
@@ -90,7 +90,7 @@ pub static LADDERS: &[&Ladder] = &[
 ];
 
 thread_local! {
-    /// The variants that this thread insists on, as (operation, variant).
+    /// The variants that this thread has asked for, as (operation, variant).
     static WANTED: RefCell<Vec<(&'static str, &'static str)>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -100,9 +100,9 @@ thread_local! {
 /// # Errors
 /// [`Error::Invalid`] if there is no such operation or variant; whatever `f` returns.
 pub fn with_variant<T>(op: &str, variant: &str, f: impl FnOnce() -> Result<T>) -> Result<T> {
-    /// Takes the wish back, also if `f` panics.
-    struct Wish;
-    impl Drop for Wish {
+    /// Removes the request, also if `f` panics.
+    struct Reset;
+    impl Drop for Reset {
         fn drop(&mut self) {
             WANTED.with_borrow_mut(|wanted| wanted.pop());
         }
@@ -110,7 +110,7 @@ pub fn with_variant<T>(op: &str, variant: &str, f: impl FnOnce() -> Result<T>) -
     let ladder = ladder(op)?;
     let variant = ladder.variant(variant)?;
     WANTED.with_borrow_mut(|wanted| wanted.push((ladder.op, variant.name)));
-    let _wish = Wish;
+    let _reset = Reset;
     f()
 }
 
@@ -178,7 +178,7 @@ impl Ladder {
 }
 
 impl Variant {
-    /// Itself, where it can be used here.
+    /// The variant, if it can be used here.
     ///
     /// # Errors
     /// [`Error::Invalid`] naming what would have to be otherwise.
@@ -189,7 +189,7 @@ impl Variant {
         }
     }
 
-    /// Why it cannot be used here, if it cannot: what would have to be otherwise.
+    /// The reason why it cannot be used here, if there is one.
     pub fn refusal(&self, gpu: &Gpu, extent: Extent) -> Option<String> {
         if !gpu.features().contains(self.requires) {
             return Some(format!("one that {} can run: it has no subgroups", gpu.name()));
@@ -216,19 +216,19 @@ impl Variant {
     }
 }
 
-/// The variant of `op` that this thread insists on.
+/// The variant of `op` that this thread has asked for.
 fn wanted(op: &str) -> Option<&'static str> {
     WANTED.with_borrow(|wanted| {
         wanted.iter().rev().find(|(other, _)| *other == op).map(|(_, variant)| *variant)
     })
 }
 
-/// Whether this thread insists on a variant of `op`.
+/// Whether this thread has asked for a variant of `op`.
 pub(super) fn is_wanted(op: &str) -> bool {
     wanted(op).is_some()
 }
 
-/// For variants that do any size, or suit any situation.
+/// For variants that take any size, or suit any situation.
 pub(super) fn any<T>(_: &T) -> bool {
     true
 }
@@ -238,7 +238,7 @@ pub(super) fn in_fours(extent: &Extent) -> bool {
     extent.columns.is_multiple_of(4)
 }
 
-/// What such variants say of their sizes.
+/// The sizes of such variants, in words.
 pub(super) const IN_FOURS: &str = "rows whose length is a multiple of 4";
 
 #[cfg(test)]

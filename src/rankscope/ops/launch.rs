@@ -31,7 +31,7 @@ pub(super) fn launch<P: bytemuck::Pod>(
     Ok(Tensor::on_gpu(shape, y))
 }
 
-/// A buffer for what `op` will give; results are seen whole, so it must fit one binding.
+/// A buffer for the result of `op`; kernels bind all of it, so it must fit one binding.
 pub(super) fn alloc_result(gpu: &Arc<Gpu>, op: &str, shape: &Shape) -> Result<GpuBuffer> {
     gpu.alloc(&format!("result of {op}"), shape.len() * size_of::<f32>())
 }
@@ -55,7 +55,7 @@ pub(super) fn buffer<'a>(kernel: &Kernel, x: &'a Tensor) -> Result<&'a GpuBuffer
     x.gpu_buffer().ok_or_else(|| not_there(kernel, "x"))
 }
 
-/// A size as shaders count: a buffer's elements are always fewer than 2³².
+/// A size as a u32, as shaders count: a buffer always has fewer than 2³² elements.
 pub(super) fn count(kernel: &Kernel, size: usize) -> Result<u32> {
     u32::try_from(size)
         .map_err(|_| Error::invalid(format!("{}: a size", kernel.name), size, "less than 2^32"))
@@ -66,7 +66,7 @@ pub(super) fn weight_buffer<'a>(kernel: &Kernel, w: &'a Weight) -> Result<&'a Gp
     w.gpu_buffer().ok_or_else(|| not_there(kernel, "weight"))
 }
 
-/// How shaders that read weights call a dtype.
+/// The number of a dtype in shaders that read weights.
 pub(super) fn dtype_code(dtype: Dtype) -> u32 {
     match dtype {
         Dtype::F32 => 0,
@@ -80,7 +80,7 @@ fn not_there(kernel: &Kernel, argument: &'static str) -> Error {
     Error::Placement { op: kernel.name, argument, expected, got }
 }
 
-/// How many rows of a weight a kernel can see at once: all `n`, or as many as one binding may have.
+/// How many rows of a weight a kernel can bind at once: all `n`, or as many as fit one binding.
 pub(super) fn rows_of_a_part(w: &GpuBuffer, row_bytes: usize, n: usize) -> Result<usize> {
     /// Parts begin at multiples of 256 bytes, the largest alignment that an adapter may ask for.
     const ALIGNED_ROWS: usize = 128;
@@ -103,7 +103,7 @@ pub(super) fn rows_of_a_part(w: &GpuBuffer, row_bytes: usize, n: usize) -> Resul
 pub(super) const LANES: usize = 64;
 
 params! {
-    /// The parameters of the kernels that see nothing but a row of vectors of four values.
+    /// The parameters of the kernels that work on vectors of four values without regard to axes.
     pub(super) struct Quads { quads: u32 }
 }
 

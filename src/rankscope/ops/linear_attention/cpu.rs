@@ -9,7 +9,7 @@ use crate::ops::online_attention::Sizes;
 use crate::ops::vectorised::vectorised;
 use crate::run::Run;
 
-/// Who sees whom in one call.
+/// Which query sees which keys in one call.
 pub struct Reachable<'a> {
     /// What the queries of every head see.
     pub reach: Vec<Reach>,
@@ -19,7 +19,7 @@ pub struct Reachable<'a> {
     pub padding: Option<&'a Padding>,
 }
 
-/// What one head knows of its keys so far: Σₛ k\[s\] v\[s\]ᵀ and Σₛ k\[s\].
+/// The state of one head after some keys: Σₛ k\[s\] v\[s\]ᵀ and Σₛ k\[s\].
 ///
 /// ```
 /// use rankscope::ops::cpu::LinearSums;
@@ -54,7 +54,7 @@ impl<F: Real> LinearSums<F> {
         }
     }
 
-    /// The context `[D]` of the query with features `query` `[D]`; 0 where it is like no key.
+    /// The context `[D]` of the query with features `query` `[D]`; 0 if its features meet no key's.
     #[inline(always)]
     pub fn context(&self, query: &[F], context: &mut [F]) {
         context.fill(F::zero());

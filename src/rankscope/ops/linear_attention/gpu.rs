@@ -282,7 +282,7 @@ fn scan(
         first_group: 0,
     };
     let states = buffer(&SCAN, states)?;
-    // Without a beginning something has to be bound all the same.
+    // The kernel needs a buffer here, also where there are no sums to begin with.
     let initial = initial.map_or(Ok(states), |sums| buffer(&SCAN, sums))?;
     let grid = Grid { workgroups: cells.div_ceil(LANES), work: shape.len() as u64 };
     launch(&SCAN, params, &[("states", states), ("initial", initial)], shape, grid)

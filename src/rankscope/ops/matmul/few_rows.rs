@@ -7,10 +7,10 @@ use half::{bf16, f16};
 use crate::ops::blocks::share;
 use crate::weight::Dtype;
 
-/// Up to so many rows this is faster than widening panels of the weight for a matrix product.
+/// For at most this many rows it is faster than a matrix product over widened panels of the weight.
 pub(super) const MOST_ROWS: usize = 4;
 
-/// Bytes of weights that are worth a task of their own.
+/// Bytes of weights in one task.
 const TASK_BYTES: usize = 64 * 1024;
 
 /// y = x·Wᵀ for `rows` rows of x; `w` holds as many rows of numbers of `dtype` as a row of y has.
@@ -60,7 +60,7 @@ fn kernel(dtype: Dtype) -> Dot {
     portable(dtype)
 }
 
-/// The kernel that runs everywhere.
+/// The kernel for every processor.
 fn portable(dtype: Dtype) -> Dot {
     match dtype {
         Dtype::F32 => |x, w| sum(x, w.as_chunks().0, f32::from_ne_bytes),

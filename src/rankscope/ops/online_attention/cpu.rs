@@ -22,7 +22,7 @@ const KEYS: usize = 256;
 /// Keys by which a tile is shortened.
 const STRIP: usize = 64;
 
-/// Who sees whom in one call.
+/// Which query sees which keys in one call.
 pub struct Visible<'a> {
     /// The rule of every head.
     pub masks: Vec<Mask>,

@@ -85,7 +85,7 @@ fn by_bit<F: Real>(values: &mut [F], row: impl Iterator<Item = u32>, f: impl Fn(
     for (values, word) in words.iter_mut().zip(&mut row) {
         // Most words are full.
         if word != u32::MAX {
-            // Made whole before it is stored: after a store of some of its values, a vector is long in coming back.
+            // Stored as one vector: to load a vector after some of its values were stored one by one is slow.
             *values = std::array::from_fn(|key| f(values[key], word & BITS[key] != 0));
         }
     }
