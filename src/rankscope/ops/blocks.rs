@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use crate::buffer::any_values;
 use crate::tensor::Tensor;
 
-/// Values of a block: 64 KiB of f32, which stay in a second-level cache from the first walk over them to the last.
-const BLOCK: usize = 16 * 1024;
+/// The most values of a block: 1 MiB of f32.
+const BLOCK: usize = 256 * 1024;
 /// Smaller blocks cost more to distribute than to compute.
 const SMALLEST_BLOCK: usize = 1024;
 /// Values of a piece that is copied and worked on before the next one: together with another operand it stays in a

@@ -23,6 +23,9 @@ pub trait Real: ndarray::LinalgScalar + num_traits::Float + num_traits::FromPrim
 
     /// A constant, rounded to this type.
     fn constant(value: f64) -> Self;
+
+    /// `length` values to be overwritten: they may be anything. In f32 they are memory that a tensor has left.
+    fn any_values(length: usize) -> Vec<Self>;
 }
 
 /// c₀ xⁿ + c₁ xⁿ⁻¹ + … + cₙ, by Horner's rule.
@@ -63,6 +66,10 @@ impl Real for f32 {
     #[inline(always)]
     fn constant(value: f64) -> f32 {
         value as f32
+    }
+
+    fn any_values(length: usize) -> Vec<f32> {
+        crate::buffer::any_values(length)
     }
 
     #[inline(always)] // a call in a loop would keep it from becoming vectors
@@ -115,6 +122,10 @@ impl Real for f64 {
         value
     }
 
+    fn any_values(length: usize) -> Vec<f64> {
+        vec![0.0; length]
+    }
+
     #[inline(always)]
     fn exp_fast<const FMA: bool>(self) -> f64 {
         self.exp()
@@ -145,7 +156,21 @@ pub(super) fn sum_of<F: Real>(values: &[F], f: impl Fn(F) -> F) -> F {
         }
     }
     let last = rest.iter().fold(F::zero(), |sum, &x| sum + f(x));
+    // One by one: the next walk over the row, which does not wait for this sum's end, hides it.
     sums.into_iter().fold(last, |a, b| a + b)
+}
+
+/// All lanes as one, half of them with the other half: one by one takes as long as a short row of softmax.
+#[inline(always)]
+fn joined<F: Real>(mut lanes: [F; LANES], join: impl Fn(F, F) -> F) -> F {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            lanes[i] = join(lanes[i], lanes[half + i]);
+        }
+        half /= 2;
+    }
+    lanes[0]
 }
 
 /// The largest value that is no NaN, −∞ of none.
@@ -159,15 +184,7 @@ pub(super) fn largest<F: Real>(values: &[F]) -> F {
             *lane = larger(*lane, x);
         }
     }
-    // By halves, since a chain of comparisons would take as long as a short row.
-    let mut half = LANES / 2;
-    while half > 0 {
-        for i in 0..half {
-            lanes[i] = larger(lanes[i], lanes[half + i]);
-        }
-        half /= 2;
-    }
-    rest.iter().fold(lanes[0], |a, &b| larger(a, b))
+    rest.iter().fold(joined(lanes, larger), |a, &b| larger(a, b))
 }
 
 /// Turns every x into e^(x − largest); Σ e^(x − largest).
@@ -186,7 +203,7 @@ pub(super) fn exponentials<const FMA: bool, F: Real>(values: &mut [F], largest: 
         *x = (*x - largest).exp_fast::<FMA>();
         last = last + *x;
     }
-    sums.into_iter().fold(last, |a, b| a + b)
+    last + joined(sums, |a, b| a + b)
 }
 
 #[cfg(test)]

@@ -18,6 +18,24 @@ vectorised! {
 }
 
 vectorised! {
+    /// y = a + b.
+    pub(super) fn sum_block[F: Real](y: &mut [F], a: &[F], b: &[F]) {
+        for ((y, &a), &b) in y.iter_mut().zip(a).zip(b) {
+            *y = a + b;
+        }
+    }
+}
+
+vectorised! {
+    /// y = a · b.
+    pub(super) fn product_block[F: Real](y: &mut [F], a: &[F], b: &[F]) {
+        for ((y, &a), &b) in y.iter_mut().zip(a).zip(b) {
+            *y = a * b;
+        }
+    }
+}
+
+vectorised! {
     pub(super) fn multiply_block[F: Real](x: &mut [F], y: &[F]) {
         for (x, &y) in x.iter_mut().zip(y) {
             *x = *x * y;

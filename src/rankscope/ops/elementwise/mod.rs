@@ -3,8 +3,9 @@
 pub(crate) mod cpu;
 pub(super) mod gpu;
 
+use crate::buffer::any_values;
 use crate::error::{Error, Result};
-use crate::ops::blocks::{ADDITION, rewrite};
+use crate::ops::blocks::{ADDITION, for_each_block, rewrite};
 use crate::tensor::Tensor;
 
 use gpu::Pairwise;
@@ -37,12 +38,24 @@ fn pairwise(op: &'static str, x: Tensor, y: Tensor, how: Pairwise) -> Result<Ten
     y.expect_same_device(op, "y", &x.device())?;
     // The order makes no difference, so the one that nobody else holds becomes the result.
     let (x, y) = if x.is_shared() { (y, x) } else { (x, y) };
-    let Some(others) = y.as_slice() else { return gpu::pairwise(&x, &y, how) };
+    let (Some(a), Some(b)) = (x.as_slice(), y.as_slice()) else { return gpu::pairwise(&x, &y, how) };
+    if x.is_shared() {
+        let block = match how {
+            Pairwise::Add => cpu::sum_block,
+            Pairwise::Multiply => cpu::product_block,
+        };
+        let mut result = any_values(a.len());
+        for_each_block(&mut result, 1, ADDITION, |first, result| {
+            let here = first..first + result.len();
+            block(result, &a[here.clone()], &b[here]);
+        });
+        return Ok(Tensor::on_cpu(x.shape().clone(), result));
+    }
     let block = match how {
         Pairwise::Add => cpu::add_block,
         Pairwise::Multiply => cpu::multiply_block,
     };
-    Ok(rewrite(x, 1, ADDITION, |first, x| block(x, &others[first..first + x.len()])))
+    Ok(rewrite(x, 1, ADDITION, |first, x| block(x, &b[first..first + x.len()])))
 }
 
 /// x + bias, with the bias repeated over all outer axes.

@@ -89,7 +89,7 @@ pub fn linear_attention<F: Real>(
     run: &Run,
 ) -> Result<Vec<F>> {
     let Sizes { heads, queries, keys, head_size, .. } = *sizes;
-    let mut context = vec![F::zero(); q.len()];
+    let mut context = F::any_values(q.len());
     if context.is_empty() {
         return Ok(context);
     }

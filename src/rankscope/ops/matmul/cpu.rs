@@ -35,8 +35,8 @@ pub struct Product {
 /// Multiply-adds of a panel, about 20 µs of them: what is smaller is not worth handing to another thread.
 const PANEL_WORK: usize = 1024 * 1024;
 /// Rows or columns of a panel where there are enough for all threads: each panel has BLAS copy the whole other operand,
-/// which takes half as long as a product of 32 columns, and a sixteenth of one of 256.
-const PANEL_WIDTH: usize = 256;
+/// which takes half as long as a product of 32 columns, and a thirty-second of one of 512.
+const PANEL_WIDTH: usize = 512;
 
 /// c\[i\] = factor · a\[i\] · b\[⌊i / group⌋\] for every matrix i of the batch.
 ///

@@ -67,8 +67,9 @@ pub fn online_attention<F: Real>(
     run: &Run,
 ) -> Result<Vec<F>> {
     let Sizes { heads, queries, keys, head_size, .. } = *sizes;
-    let mut context = vec![F::zero(); q.len()];
+    let mut context = F::any_values(q.len());
     if context.is_empty() || keys == 0 {
+        context.fill(F::zero());
         return Ok(context);
     }
     // One job is a tile of queries of one head of one sequence.
@@ -112,6 +113,7 @@ struct Job<'a, F> {
 impl<F: Real> Job<'_, F> {
     /// `scores` is memory for a tile of them, used again from job to job.
     fn run(&self, visible: &Visible<'_>, scores: &mut Vec<F>, context: &mut [F]) {
+        context.fill(F::zero());
         let rows = self.queries.len();
         scores.resize(rows * KEYS.min(self.keys), F::zero());
         let mut largest = vec![F::neg_infinity(); rows];
