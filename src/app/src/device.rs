@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, unbounded};
 use egui_wgpu::RenderState;
-use rankscope::device::{Adapter, DeviceRequest, Gpu, Plan};
+use rankscope::device::{Adapter, DevicePlan, DeviceRequest, Gpu};
 use rankscope::{Device, Result};
 
 use crate::graphics::one_line;
@@ -32,7 +32,8 @@ impl Computing {
             let _ = outbox.send(format!("drawing failed: {}", one_line(&error.to_string())));
         }));
         let request = request.map_or_else(DeviceRequest::from_env, Ok)?;
-        let Plan { adapter, why, .. } = Plan::new(request, &[Adapter::describe(&render.adapter)])?;
+        let DevicePlan { adapter, why, .. } =
+            DevicePlan::new(request, &[Adapter::describe(&render.adapter)])?;
         let device = match adapter {
             None => Device::Cpu,
             Some(_) => Device::Gpu(Gpu::from_wgpu(render.device.clone(), render.queue.clone())),

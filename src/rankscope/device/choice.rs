@@ -75,7 +75,7 @@ pub struct Choice {
 
 /// Which device a request would use, without opening it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Plan {
+pub struct DevicePlan {
     /// The request.
     pub request: DeviceRequest,
     /// The adapter's index in [`adapters`]; `None` is the CPU.
@@ -91,7 +91,7 @@ pub fn adapters() -> Vec<Adapter> {
     find_adapters().iter().map(Adapter::describe).collect()
 }
 
-impl Plan {
+impl DevicePlan {
     /// Which device `request` would use and why, given what is in [`adapters`].
     ///
     /// # Errors
@@ -102,7 +102,7 @@ impl Plan {
 }
 
 pub(super) fn choose(request: DeviceRequest) -> Result<Choice> {
-    let Plan { adapter, why, .. } = plan(request, has_device_node(Path::new("/dev")), adapters)?;
+    let DevicePlan { adapter, why, .. } = plan(request, has_device_node(Path::new("/dev")), adapters)?;
     let device = match adapter {
         None => Device::Cpu,
         Some(index) => Device::Gpu(open(&find_adapters()[index])?),
@@ -111,8 +111,12 @@ pub(super) fn choose(request: DeviceRequest) -> Result<Choice> {
 }
 
 /// The rule. `adapters` is called only if the answer depends on it, because opening the drivers is slow.
-fn plan(request: DeviceRequest, has_node: bool, adapters: impl FnOnce() -> Vec<Adapter>) -> Result<Plan> {
-    let on_cpu = |why: &str| Ok(Plan { request, adapter: None, why: why.to_owned() });
+fn plan(
+    request: DeviceRequest,
+    has_node: bool,
+    adapters: impl FnOnce() -> Vec<Adapter>,
+) -> Result<DevicePlan> {
+    let on_cpu = |why: &str| Ok(DevicePlan { request, adapter: None, why: why.to_owned() });
     match request {
         DeviceRequest::Cpu => on_cpu("the CPU was asked for"),
         DeviceRequest::Auto if !has_node => on_cpu("no GPU device node under /dev"),
@@ -123,7 +127,7 @@ fn plan(request: DeviceRequest, has_node: bool, adapters: impl FnOnce() -> Vec<A
             }
             Some((index, adapter)) => {
                 let why = format!("{} is a hardware GPU", adapter.name);
-                Ok(Plan { request, adapter: Some(index), why })
+                Ok(DevicePlan { request, adapter: Some(index), why })
             }
         },
         DeviceRequest::Gpu => {
@@ -132,7 +136,7 @@ fn plan(request: DeviceRequest, has_node: bool, adapters: impl FnOnce() -> Vec<A
             let what =
                 if adapter.is_software { "software, far slower than the CPU" } else { "a hardware GPU" };
             let why = format!("a GPU was asked for; {} is {what}", adapter.name);
-            Ok(Plan { request, adapter: Some(index), why })
+            Ok(DevicePlan { request, adapter: Some(index), why })
         }
     }
 }

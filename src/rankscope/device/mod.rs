@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use adapter::{Adapter, AdapterFeatures, AdapterKind, AdapterLimits};
-pub use choice::{Choice, DeviceRequest, Plan, adapters};
+pub use choice::{Choice, DevicePlan, DeviceRequest, adapters};
 pub use gpu::Gpu;
 
 use crate::error::Result;

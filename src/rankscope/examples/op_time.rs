@@ -216,8 +216,14 @@ fn attention(n: usize) -> Result<Vec<Case>> {
         tensor(9, &axes(Axis::KvHead, Axis::Key))?,
     ];
     let reference = (n <= 1024).then(|| {
-        let sizes =
-            cpu::Sizes { batch: 1, heads: HEADS, kv_heads: HEADS, queries: n, keys: n, head_size: SIZE };
+        let sizes = cpu::AttentionSizes {
+            batch: 1,
+            heads: HEADS,
+            kv_heads: HEADS,
+            queries: n,
+            keys: n,
+            head_size: SIZE,
+        };
         let visible = cpu::Visible { masks: vec![Mask::causal(); HEADS], first_query: 0, padding: None };
         let [q, k, v] = [0, 1, 2].map(|i| widened(&inputs[i]));
         cpu::online_attention(&q, &k, &v, 1.0 / (SIZE as f64).sqrt(), &sizes, &visible, &Run::default())

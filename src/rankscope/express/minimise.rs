@@ -64,18 +64,18 @@ pub(crate) fn minimise(
         let problem = format!("starts at {}", here.value);
         return Err(Error::Numeric { what: "minimisation".into(), problem });
     }
-    let mut memory = Memory::default();
+    let mut history = History::default();
     let mut mark = (0, here.value);
     let mut steps = 0;
     while steps < limits.steps && here.value > limits.enough {
-        let mut next = line_search(objective, &here, &memory.direction(&here.gradient), run)?;
-        if next.is_none() && !memory.pairs.is_empty() {
+        let mut next = line_search(objective, &here, &history.direction(&here.gradient), run)?;
+        if next.is_none() && !history.pairs.is_empty() {
             // The kept pairs may be rounding noise: try once more along the gradient.
-            memory = Memory::default();
-            next = line_search(objective, &here, &memory.direction(&here.gradient), run)?;
+            history = History::default();
+            next = line_search(objective, &here, &history.direction(&here.gradient), run)?;
         }
         let Some(next) = next else { break };
-        memory.keep(&here, &next);
+        history.keep(&here, &next);
         here = next;
         steps += 1;
         if here.value < mark.1 * (1.0 - LITTLE) {
@@ -134,11 +134,11 @@ fn line_search(
 
 /// Steps and the changes of the gradient over them, the latest last.
 #[derive(Default)]
-struct Memory {
+struct History {
     pairs: VecDeque<(Vec<f64>, Vec<f64>)>,
 }
 
-impl Memory {
+impl History {
     fn keep(&mut self, here: &Point, next: &Point) {
         let step = minus(&next.x, &here.x);
         let change = minus(&next.gradient, &here.gradient);

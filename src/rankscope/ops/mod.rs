@@ -58,7 +58,7 @@ pub mod cpu {
     pub use super::linear_attention::cpu::{LinearSums, Reachable, linear_attention, linear_step};
     pub use super::masked_normalise::cpu::masked_normalise;
     pub use super::matmul::cpu::{Product, matmul};
-    pub use super::online_attention::Sizes;
+    pub use super::online_attention::AttentionSizes;
     pub use super::online_attention::cpu::{Visible, online_attention};
     pub use super::pointwise::cpu::{derivative, feature_map, gelu, pointwise};
     pub use super::position_bias::cpu::spread_by_distance;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
-use rankscope::device::{Adapter, DeviceRequest, Plan, adapters};
+use rankscope::device::{Adapter, DevicePlan, DeviceRequest, adapters};
 use serde_json::json;
 
 use crate::output::{emit, emit_json, facts};
@@ -24,7 +24,7 @@ pub struct DevicesArgs {
 pub fn execute(args: &DevicesArgs) -> Result<()> {
     let request = DeviceRequest::from_env()?;
     let adapters = adapters();
-    let plan = Plan::new(request, &adapters)?;
+    let plan = DevicePlan::new(request, &adapters)?;
     if args.json {
         return emit_json(&json!({ "adapters": adapters, "used": plan }));
     }

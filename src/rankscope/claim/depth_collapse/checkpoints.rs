@@ -181,7 +181,7 @@ mod tests {
     /// Stacks of attention go the way of trained models whose other parts are off, down to the floor of f32.
     #[test]
     fn every_word_about_trained_models_is_reached() {
-        let sizes = Sizes { n: 32, width: 64, heads: 4, layers: 6 };
+        let sizes = NetSizes { n: 32, width: 64, heads: 4, layers: 6 };
         let floor = 64.0 * EPSILON_F32;
         let model = |mask: Mask, input: Array2<f64>| {
             let states =

@@ -37,7 +37,7 @@ pub(super) static CLAIM: Claim = Claim {
         set("text", "what the trained models read", Text, [TEXT; 2]),
     ],
     decide: |settings, run| {
-        let sizes = Sizes::read(settings)?;
+        let sizes = NetSizes::read(settings)?;
         let masks = [
             ("bidirectional", Mask::bidirectional()),
             ("causal", Mask::causal()),
@@ -56,7 +56,7 @@ const TEXT: &str = "Once upon a time there was a little girl who lived in a hous
 
 /// The sizes that all stacks of a run share.
 #[derive(Clone, Copy, Debug)]
-struct Sizes {
+struct NetSizes {
     n: usize,
     /// C.
     width: usize,
@@ -69,11 +69,11 @@ struct Sizes {
 /// The stream of the input, beyond those of any weight.
 const INPUT: u64 = 1 << 32;
 
-impl Sizes {
+impl NetSizes {
     /// The settings, checked against each other.
     fn read(settings: &Settings) -> Result<Self> {
         let (width, heads) = settings.width_and_heads()?;
-        Ok(Sizes { n: settings.integer("n")?, width, heads, layers: settings.integer("layers")? })
+        Ok(NetSizes { n: settings.integer("n")?, width, heads, layers: settings.integer("layers")? })
     }
 
     /// Pure attention of these sizes, with D = C / H.
@@ -83,7 +83,7 @@ impl Sizes {
 
     /// The same with so many layers.
     fn deep(&self, layers: usize) -> Self {
-        Sizes { layers, ..*self }
+        NetSizes { layers, ..*self }
     }
 
     /// Standard normal tokens, `[n, C]`.
@@ -205,7 +205,7 @@ impl Fall {
 }
 
 /// The experiment under these masks.
-fn decide(sizes: &Sizes, masks: &[Masked], settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
+fn decide(sizes: &NetSizes, masks: &[Masked], settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
     let (mut evidence, seeds) = (Evidence::new(settings), settings.seeds("seeds")?);
     // First what is quickly wrong: a model that is not there.
     let models = checkpoints::measure(&mut evidence, settings, run)?;
@@ -285,7 +285,7 @@ fn opposites(evidence: &mut Evidence, w: f64) -> Result<(Exact, String)> {
 }
 
 /// All networks under all masks.
-fn residuals(sizes: &Sizes, masks: &[Masked], seeds: &[u64], run: &Run) -> Result<Vec<Residual>> {
+fn residuals(sizes: &NetSizes, masks: &[Masked], seeds: &[u64], run: &Run) -> Result<Vec<Residual>> {
     let items: Vec<(Net, u64)> =
         NETS.iter().flat_map(|&net| seeds.iter().map(move |&seed| (net, seed))).collect();
     let draws = rank::many(&items, "networks", run, |&((.., build), seed)| {
@@ -313,7 +313,7 @@ fn residuals(sizes: &Sizes, masks: &[Masked], seeds: &[u64], run: &Run) -> Resul
 }
 
 /// The table, and sentences on each network: the masks under which it collapses doubly exponentially, and the others.
-fn report(evidence: &mut Evidence, sizes: &Sizes, residuals: &[Residual]) {
+fn report(evidence: &mut Evidence, sizes: &NetSizes, residuals: &[Residual]) {
     for at in residuals {
         let (net, mask) = (at.net.0, at.mask);
         for layer in [1, 2, 3, 4, 6, 8, 12].into_iter().filter(|&layer| layer <= sizes.layers) {
@@ -347,7 +347,7 @@ fn report(evidence: &mut Evidence, sizes: &Sizes, residuals: &[Residual]) {
 /// The same stacks in f32 on a device, as far as f32 goes, for the first seed. The verdict stands on f64 either way.
 fn on_device(
     e: &mut Evidence,
-    sizes: &Sizes,
+    sizes: &NetSizes,
     masks: &[Masked],
     settings: &Settings,
     run: &Run,
@@ -381,7 +381,7 @@ fn axes(x: &str) -> [PlotAxis; 2] {
 }
 
 /// Pure attention under every mask; then with what real networks have, under two masks.
-fn plot(evidence: &mut Evidence, sizes: &Sizes, residuals: &[Residual]) {
+fn plot(evidence: &mut Evidence, sizes: &NetSizes, residuals: &[Residual]) {
     let floor = || Reference::floor("rounding floor, f64", sizes.floor());
     let (mut curves, mut references) = (Vec::new(), vec![floor()]);
     for at in residuals.iter().filter(|at| at.net.0 == "san") {
@@ -424,7 +424,7 @@ mod tests {
     #[test]
     fn every_word_in_floating_point_is_reached() {
         let ruling = |masks: &[&Mask], layers: usize| {
-            let sizes = Sizes { n: 11, width: 24, heads: 3, layers };
+            let sizes = NetSizes { n: 11, width: 24, heads: 3, layers };
             let masks: Vec<Masked> = masks.iter().map(|&mask| ("mask", mask.clone())).collect();
             let settings = settings("depth-collapse", &[("layers", "7")]);
             let (_, verdict) = decide(&sizes, &masks, &settings, &Run::default()).unwrap();
@@ -470,7 +470,7 @@ mod tests {
 
     #[test]
     fn causal_attention_halves_the_residual_a_layer() {
-        let sizes = Sizes { n: 24, width: 48, heads: 4, layers: 4 };
+        let sizes = NetSizes { n: 24, width: 48, heads: 4, layers: 4 };
         let seeds: Vec<u64> = (0..16).collect();
         let slope = slopes(&sizes, &Mask::causal(), (20, 40), &seeds, &Run::default()).unwrap();
         // Four standard errors, by the standard deviation 0.0122 that numpy finds at a similar size.

@@ -14,7 +14,7 @@ pub(super) const NEAR: [f64; 2] = [0.03, 0.003];
 /// moves all tokens alike. One where they see different keys.
 pub(super) fn orders(
     e: &mut Evidence,
-    sizes: &Sizes,
+    sizes: &NetSizes,
     masks: &[Masked],
     seeds: &[u64],
     run: &Run,
@@ -51,7 +51,12 @@ pub(super) fn orders(
 
 /// What a layer costs once the tokens are close, in log₁₀ of the residual ratio per layer: under the causal mask, whose
 /// mean is returned, and in a window, which is slower to settle.
-pub(super) fn rates(evidence: &mut Evidence, sizes: &Sizes, settings: &Settings, run: &Run) -> Result<f64> {
+pub(super) fn rates(
+    evidence: &mut Evidence,
+    sizes: &NetSizes,
+    settings: &Settings,
+    run: &Run,
+) -> Result<f64> {
     let seeds = settings.seeds("rate_seeds")?;
     let causal = slopes(sizes, &Mask::causal(), (20, 40), &seeds, run)?;
     let text = format!(
@@ -75,7 +80,7 @@ pub(super) fn rates(evidence: &mut Evidence, sizes: &Sizes, settings: &Settings,
 ///
 /// Points that are not ten times above the rounding floor are left out; NaN where fewer than three are left.
 pub(super) fn slopes(
-    sizes: &Sizes,
+    sizes: &NetSizes,
     mask: &Mask,
     (from, to): (usize, usize),
     seeds: &[u64],

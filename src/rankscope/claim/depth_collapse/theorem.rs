@@ -37,7 +37,7 @@ fn bound_log10(base: f64, residual: f64, layers: usize) -> f64 {
 
 /// The bound beside the measurement, for tokens as they are drawn and for near ones, which fall below rounding in the
 /// second layer.
-pub(super) fn bounds(evidence: &mut Evidence, sizes: &Sizes, seeds: &[u64], run: &Run) -> Result<()> {
+pub(super) fn bounds(evidence: &mut Evidence, sizes: &NetSizes, seeds: &[u64], run: &Run) -> Result<()> {
     compare(evidence, &sizes.deep(3), false, seeds, run)?;
     compare(evidence, &sizes.deep(1), true, seeds, run)
 }
@@ -46,7 +46,7 @@ pub(super) fn bounds(evidence: &mut Evidence, sizes: &Sizes, seeds: &[u64], run:
 ///
 /// `near` scales the input, its mean taken off, so that base · ‖res(X)‖² = 1/2, below which the bound falls
 /// with depth at all; otherwise the input is as it is drawn.
-fn compare(evidence: &mut Evidence, sizes: &Sizes, near: bool, seeds: &[u64], run: &Run) -> Result<()> {
+fn compare(evidence: &mut Evidence, sizes: &NetSizes, near: bool, seeds: &[u64], run: &Run) -> Result<()> {
     // Of the input, of the bound and of the measurement after each of up to three layers.
     let found: [Sample; 7] = draws(seeds, "bound", run, |seed| {
         let stack = Stack::new(sizes.pure(), seed)?;
@@ -91,7 +91,7 @@ fn compare(evidence: &mut Evidence, sizes: &Sizes, near: bool, seeds: &[u64], ru
 
 /// log₁₀ ‖res‖ of one head of full width from a small input, before and after each layer: the check of the third power.
 pub(super) fn single_head(evidence: &mut Evidence, seeds: &[u64], run: &Run) -> Result<()> {
-    let sizes = Sizes { n: 16, width: 16, heads: 1, layers: 2 };
+    let sizes = NetSizes { n: 16, width: 16, heads: 1, layers: 2 };
     for (name, mask) in [("bidirectional", Mask::bidirectional()), ("causal", Mask::causal())] {
         let layers: [Sample; 3] = draws(seeds, "single head", run, |seed| {
             let stack = Stack::new(sizes.pure(), seed)?;
@@ -118,7 +118,7 @@ const PATH_LAYERS: usize = 6;
 
 /// Attention with a skip, taken apart by the length of paths: how many there are of a length, C(L, k)·Hᵏ, log₁₀ of their
 /// sum's residual ratio, and its ‖res‖ as a part of the output's. The path of length 0 keeps the input.
-pub(super) fn paths(evidence: &mut Evidence, sizes: &Sizes, seeds: &[u64], run: &Run) -> Result<()> {
+pub(super) fn paths(evidence: &mut Evidence, sizes: &NetSizes, seeds: &[u64], run: &Run) -> Result<()> {
     let sizes = sizes.deep(PATH_LAYERS);
     for (name, mask) in [("bidirectional", Mask::bidirectional()), ("causal", Mask::causal())] {
         let draws = rank::many(seeds, "paths", run, |&seed| {

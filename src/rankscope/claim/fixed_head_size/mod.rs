@@ -62,7 +62,7 @@ pub(super) static CLAIM: Claim = Claim {
 };
 
 fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
-    let plan = Plan::new(settings)?;
+    let plan = Comparison::new(settings)?;
     let mut evidence = Evidence::new(settings);
     containment(&mut evidence, settings, &plan, run)?;
     let fits = Fits::new(settings, &plan, run)?;
@@ -91,7 +91,7 @@ fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
 }
 
 /// The layers to compare, for each number of heads.
-struct Plan {
+struct Comparison {
     n: usize,
     mask: Mask,
     /// Nats below which a pattern counts as reached.
@@ -110,7 +110,7 @@ struct Layers {
     fixed: FixedMultiHead,
 }
 
-impl Plan {
+impl Comparison {
     /// An error where heads, widths and parameters do not fit each other.
     fn new(settings: &Settings) -> Result<Self> {
         let (width, narrow) = (settings.integer("width")?, settings.integer("narrow")?);
@@ -129,7 +129,7 @@ impl Plan {
         };
         let mask = if settings.text("mask")? == "causal" { Mask::causal() } else { Mask::bidirectional() };
         let layers = settings.ascending("heads")?.into_iter().map(layers).collect::<Result<Vec<_>>>()?;
-        Ok(Plan { n: settings.integer("n")?, mask, tolerance: settings.number("tolerance")?, layers })
+        Ok(Comparison { n: settings.integer("n")?, mask, tolerance: settings.number("tolerance")?, layers })
     }
 
     /// The layers with the most heads.
@@ -146,7 +146,7 @@ impl Layers {
 }
 
 /// Puts a seeded usual layer into one with larger heads, and compares what both compute on the device.
-fn containment(evidence: &mut Evidence, settings: &Settings, plan: &Plan, run: &Run) -> Result<()> {
+fn containment(evidence: &mut Evidence, settings: &Settings, plan: &Comparison, run: &Run) -> Result<()> {
     let (most, seed) = (plan.most(), settings.seed()?);
     let (width, heads, small) = (most.usual.width(), most.usual.heads(), most.usual.head_size());
     let (layer, size) = (most.usual.seeded(seed)?, most.fixed.head_size().max(small));
@@ -175,7 +175,7 @@ fn containment(evidence: &mut Evidence, settings: &Settings, plan: &Plan, run: &
 
 /// Fits one head of a width and a size to each drawn pattern; each head of a layer does that on its own.
 struct Fits<'a> {
-    plan: &'a Plan,
+    plan: &'a Comparison,
     fitting: Fitting,
     seed: u64,
     targets: Vec<Target>,
@@ -191,7 +191,7 @@ struct Row {
 }
 
 impl<'a> Fits<'a> {
-    fn new(settings: &Settings, plan: &'a Plan, run: &Run) -> Result<Self> {
+    fn new(settings: &Settings, plan: &'a Comparison, run: &Run) -> Result<Self> {
         let (scale, seed) = (settings.number("scale")?, settings.seed()?);
         let draw = |seed| Target::random(plan.n, scale, &plan.mask, seed);
         let targets = settings.seeds("seeds")?.into_iter().map(draw).collect::<Result<_>>()?;
@@ -308,7 +308,7 @@ impl Row {
 /// Where a divergence that is rounding alone is drawn.
 const FLOOR: f64 = 1e-17;
 
-fn report(evidence: &mut Evidence, plan: &Plan, rows: &[Row]) -> Result<()> {
+fn report(evidence: &mut Evidence, plan: &Comparison, rows: &[Row]) -> Result<()> {
     for Row { layers: Layers { usual, equal, fixed }, usual: usual_kl, equal: equal_kl, .. } in rows {
         let heads = usual.heads();
         evidence.measure_sample(format!("kl_standard_h{heads}"), usual_kl.clone(), "nats");

@@ -120,8 +120,14 @@ fn attention(n: usize, extent: Extent, run: &Run) -> Result<Problem> {
     let axes = |length| [(Axis::Batch, 1), (Axis::Head, HEADS), (length, n), (Axis::HeadSize, HEAD_SIZE)];
     let (q, k, v) =
         (tensor(&axes(Axis::Query), 1)?, tensor(&axes(Axis::Key), 2)?, tensor(&axes(Axis::Key), 3)?);
-    let sizes =
-        cpu::Sizes { batch: 1, heads: HEADS, kv_heads: HEADS, queries: n, keys: n, head_size: HEAD_SIZE };
+    let sizes = cpu::AttentionSizes {
+        batch: 1,
+        heads: HEADS,
+        kv_heads: HEADS,
+        queries: n,
+        keys: n,
+        head_size: HEAD_SIZE,
+    };
     let visible = Visible { masks: vec![Mask::causal(); HEADS], first_query: 0, padding: None };
     let want = cpu::online_attention(&wide(&q), &wide(&k), &wide(&v), 0.125, &sizes, &visible, run)?;
     let call = Box::new(|x: &[Tensor]| {
@@ -137,8 +143,14 @@ fn linear(n: usize, extent: Extent, run: &Run) -> Result<Problem> {
     let axes = |length| [(Axis::Batch, 1), (Axis::Head, HEADS), (length, n), (Axis::HeadSize, HEAD_SIZE)];
     let features = |length, seed| feature_map(&tensor(&axes(length), seed)?, FeatureMap::EluPlusOne);
     let (q, k, v) = (features(Axis::Query, 1)?, features(Axis::Key, 2)?, tensor(&axes(Axis::Key), 3)?);
-    let sizes =
-        cpu::Sizes { batch: 1, heads: HEADS, kv_heads: HEADS, queries: n, keys: n, head_size: HEAD_SIZE };
+    let sizes = cpu::AttentionSizes {
+        batch: 1,
+        heads: HEADS,
+        kv_heads: HEADS,
+        queries: n,
+        keys: n,
+        head_size: HEAD_SIZE,
+    };
     let visible = Reachable { reach: vec![Reach::UpTo(0); HEADS], first_query: 0, padding: None };
     let want = cpu::linear_attention(&wide(&q), &wide(&k), &wide(&v), &sizes, &visible, run)?;
     let call = Box::new(|x: &[Tensor]| {

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::error::Result;
 use crate::mask::{Padding, Reach};
 use crate::ops::Real;
-use crate::ops::online_attention::Sizes;
+use crate::ops::online_attention::AttentionSizes;
 use crate::ops::vectorised::vectorised;
 use crate::run::Run;
 
@@ -84,11 +84,11 @@ pub fn linear_attention<F: Real>(
     q: &[F],
     k: &[F],
     v: &[F],
-    sizes: &Sizes,
+    sizes: &AttentionSizes,
     visible: &Reachable<'_>,
     run: &Run,
 ) -> Result<Vec<F>> {
-    let Sizes { heads, queries, keys, head_size, .. } = *sizes;
+    let AttentionSizes { heads, queries, keys, head_size, .. } = *sizes;
     let mut context = F::any_values(q.len());
     if context.is_empty() {
         return Ok(context);
@@ -108,14 +108,14 @@ vectorised! {
     /// and v, `place` is the sequence and the head.
     fn one_head[F: Real](
         inputs: [&[F]; 3],
-        sizes: &Sizes,
+        sizes: &AttentionSizes,
         visible: &Reachable<'_>,
         place: (usize, usize),
         context: &mut [F],
         run: &Run,
     ) -> Result<()> {
         let ([q, k, v], (sequence, head)) = (inputs, place);
-        let Sizes { queries, keys, head_size, .. } = *sizes;
+        let AttentionSizes { queries, keys, head_size, .. } = *sizes;
         let row = |at: usize| at * head_size..(at + 1) * head_size;
         let reach = visible.reach[head];
         let mut sums = LinearSums::new(head_size);
@@ -141,8 +141,8 @@ vectorised! {
 
 /// Context `[B, H, T, D]` of T more tokens, which `sums` `[B, G, D, D + 1]` then hold too; see
 /// [`linear_step`](crate::ops::linear_step).
-pub fn linear_step<F: Real>(sums: &mut [F], q: &[F], k: &[F], v: &[F], sizes: &Sizes) -> Vec<F> {
-    let Sizes { heads, kv_heads, queries, head_size, .. } = *sizes;
+pub fn linear_step<F: Real>(sums: &mut [F], q: &[F], k: &[F], v: &[F], sizes: &AttentionSizes) -> Vec<F> {
+    let AttentionSizes { heads, kv_heads, queries, head_size, .. } = *sizes;
     let mut context = vec![F::zero(); q.len()];
     if context.is_empty() {
         return context;

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::mask::{Allowed, Mask, Positions, Reach};
 use crate::ops::ladder::{Extent, Ladder, SOFTWARE_TURNS, Variant, any};
 use crate::ops::launch::{Grid, LANES, buffer, count, launch};
-use crate::ops::online_attention::Sizes;
+use crate::ops::online_attention::AttentionSizes;
 use crate::ops::{masked_normalise, matmul};
 use crate::run::Run;
 use crate::tensor::Tensor;
@@ -137,7 +137,11 @@ pub(super) struct Call<'a> {
     pub(super) run: &'a Run,
 }
 
-pub(super) fn linear_attention([q, k, v]: [&Tensor; 3], sizes: &Sizes, call: &Call<'_>) -> Result<Tensor> {
+pub(super) fn linear_attention(
+    [q, k, v]: [&Tensor; 3],
+    sizes: &AttentionSizes,
+    call: &Call<'_>,
+) -> Result<Tensor> {
     call.run.check()?;
     let extent = extent(sizes);
     let variant = LADDER.choose(buffer(&RECURRENT, q)?.gpu(), extent)?;
@@ -151,13 +155,17 @@ pub(super) fn linear_attention([q, k, v]: [&Tensor; 3], sizes: &Sizes, call: &Ca
     }
 }
 
-fn extent(sizes: &Sizes) -> Extent {
-    let Sizes { batch, heads, queries, keys, head_size, .. } = *sizes;
+fn extent(sizes: &AttentionSizes) -> Extent {
+    let AttentionSizes { batch, heads, queries, keys, head_size, .. } = *sizes;
     Extent { batch: batch * heads, rows: queries, columns: head_size, inner: keys }
 }
 
 /// T more tokens under a causal mask: their context, and the sums with them added.
-pub(super) fn linear_step(sums: &Tensor, [q, k, v]: [&Tensor; 3], sizes: &Sizes) -> Result<(Tensor, Tensor)> {
+pub(super) fn linear_step(
+    sums: &Tensor,
+    [q, k, v]: [&Tensor; 3],
+    sizes: &AttentionSizes,
+) -> Result<(Tensor, Tensor)> {
     let visible = Reachable { reach: vec![Reach::UpTo(0); sizes.heads], first_query: 0, padding: None };
     let extent = extent(sizes);
     let variant = LADDER.variant("chunked")?.expect_fit(LADDER.op, buffer(&CHUNKED, q)?.gpu(), extent)?;
@@ -168,9 +176,9 @@ pub(super) fn linear_step(sums: &Tensor, [q, k, v]: [&Tensor; 3], sizes: &Sizes)
 }
 
 /// The path through the weights.
-fn materialised([q, k, v]: [&Tensor; 3], sizes: &Sizes, call: &Call<'_>) -> Result<Tensor> {
+fn materialised([q, k, v]: [&Tensor; 3], sizes: &AttentionSizes, call: &Call<'_>) -> Result<Tensor> {
     let at = Positions { first_query: call.visible.first_query };
-    let Sizes { heads, queries, keys, .. } = *sizes;
+    let AttentionSizes { heads, queries, keys, .. } = *sizes;
     let allowed = Allowed::new(call.mask, heads, queries, keys, at, call.visible.padding)?;
     let weights = masked_normalise(&matmul(q, k, Axis::HeadSize, 1.0)?, &allowed)?; // [B, H, T, S]
     matmul(&weights, v, Axis::Key, 1.0) // [B, H, T, D]
@@ -178,7 +186,7 @@ fn materialised([q, k, v]: [&Tensor; 3], sizes: &Sizes, call: &Call<'_>) -> Resu
 
 fn recurrent(
     [q, k, v]: [&Tensor; 3],
-    sizes: &Sizes,
+    sizes: &AttentionSizes,
     visible: &Reachable<'_>,
     workgroups: usize,
 ) -> Result<Tensor> {
@@ -201,7 +209,7 @@ impl Chunks {
     /// Only the directions that some head looks in are computed; the other then stands for both.
     fn of(
         [k, v]: [&Tensor; 2],
-        sizes: &Sizes,
+        sizes: &AttentionSizes,
         visible: &Reachable<'_>,
         initial: Option<&Tensor>,
     ) -> Result<Self> {
@@ -222,7 +230,7 @@ impl Chunks {
     fn context(
         &self,
         [q, k, v]: [&Tensor; 3],
-        sizes: &Sizes,
+        sizes: &AttentionSizes,
         visible: &Reachable<'_>,
         workgroups: usize,
     ) -> Result<Tensor> {
@@ -245,8 +253,13 @@ impl Chunks {
 }
 
 /// The sums of each chunk alone, `[N, B, G, D, M]`.
-fn states([k, v]: [&Tensor; 2], sizes: &Sizes, visible: &Reachable<'_>, chunks: usize) -> Result<Tensor> {
-    let Sizes { batch, kv_heads, keys, head_size, .. } = *sizes;
+fn states(
+    [k, v]: [&Tensor; 2],
+    sizes: &AttentionSizes,
+    visible: &Reachable<'_>,
+    chunks: usize,
+) -> Result<Tensor> {
+    let AttentionSizes { batch, kv_heads, keys, head_size, .. } = *sizes;
     let count = |size| count(&STATES, size);
     let params = StatesParams {
         chunks: count(chunks)?,
@@ -267,7 +280,7 @@ fn states([k, v]: [&Tensor; 2], sizes: &Sizes, visible: &Reachable<'_>, chunks: 
 /// The sums of the chunks before (or from) each of the `chunks` + 1 places, `[N, B, G, D, M]`.
 fn scan(
     states: &Tensor,
-    sizes: &Sizes,
+    sizes: &AttentionSizes,
     chunks: usize,
     is_backward: bool,
     initial: Option<&Tensor>,
@@ -289,7 +302,7 @@ fn scan(
 }
 
 /// `[N, B, G, D, M]` for N sums.
-fn places(sizes: &Sizes, count: usize) -> Shape {
+fn places(sizes: &AttentionSizes, count: usize) -> Shape {
     let state = state_shape(sizes.batch, sizes.kv_heads, sizes.head_size);
     Shape::new([&[(Axis::Row, count)], state.axes()].concat())
 }
@@ -311,8 +324,8 @@ fn padding_row(visible: &Reachable<'_>, keys: usize) -> Result<u32> {
     visible.padding.map_or(Ok(0), |_| count(&STATES, keys.div_ceil(32)))
 }
 
-fn params(kernel: &Kernel, sizes: &Sizes, visible: &Reachable<'_>) -> Result<Params> {
-    let Sizes { batch, heads, kv_heads, queries, keys, head_size } = *sizes;
+fn params(kernel: &Kernel, sizes: &AttentionSizes, visible: &Reachable<'_>) -> Result<Params> {
+    let AttentionSizes { batch, heads, kv_heads, queries, keys, head_size } = *sizes;
     let count = |size| count(kernel, size);
     Ok(Params {
         matrices: count(batch * heads)?,

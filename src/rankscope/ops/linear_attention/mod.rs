@@ -7,7 +7,7 @@ use crate::axis::{Axis, Shape};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::mask::{Mask, Padding, Positions, Reach};
-use crate::ops::online_attention::Sizes;
+use crate::ops::online_attention::AttentionSizes;
 use crate::run::Run;
 use crate::tensor::Tensor;
 
@@ -53,7 +53,7 @@ pub fn linear_attention(
     padding: Option<&Padding>,
     run: &Run,
 ) -> Result<Tensor> {
-    let (sizes, padding) = Sizes::under(OP, [q, k, v], mask, padding)?;
+    let (sizes, padding) = AttentionSizes::under(OP, [q, k, v], mask, padding)?;
     let reach = reach_of_heads(mask, sizes.heads, sizes.keys).ok_or_else(|| {
         let expected = "bidirectional, causal, anti-causal, a prefix, or such masks by head";
         Error::invalid("linear_attention: mask", mask, expected)
@@ -86,8 +86,8 @@ pub(crate) fn reach_of_heads(mask: &Mask, heads: usize, keys: usize) -> Option<V
 /// A shape or placement error naming what does not fit; [`Error::Cancelled`].
 pub fn linear_step(sums: &Tensor, q: &Tensor, k: &Tensor, v: &Tensor, run: &Run) -> Result<(Tensor, Tensor)> {
     const OP: &str = "linear_step";
-    let sizes = Sizes::of(OP, q, k, v)?;
-    let Sizes { queries, keys, .. } = sizes;
+    let sizes = AttentionSizes::of(OP, q, k, v)?;
+    let AttentionSizes { queries, keys, .. } = sizes;
     if queries != keys {
         return Err(Error::Size { op: OP, argument: "k", axis: Axis::Key, expected: queries, got: keys });
     }

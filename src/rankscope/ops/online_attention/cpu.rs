@@ -6,7 +6,7 @@ use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2};
 use rayon::prelude::*;
 
-use super::Sizes;
+use super::AttentionSizes;
 use crate::blas;
 use crate::error::Result;
 use crate::mask::{Mask, Padding, Tile};
@@ -62,11 +62,11 @@ pub fn online_attention<F: Real>(
     k: &[F],
     v: &[F],
     factor: F,
-    sizes: &Sizes,
+    sizes: &AttentionSizes,
     visible: &Visible<'_>,
     run: &Run,
 ) -> Result<Vec<F>> {
-    let Sizes { heads, queries, keys, head_size, .. } = *sizes;
+    let AttentionSizes { heads, queries, keys, head_size, .. } = *sizes;
     let mut context = F::any_values(q.len());
     if context.is_empty() || keys == 0 {
         context.fill(F::zero());

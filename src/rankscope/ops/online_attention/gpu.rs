@@ -1,6 +1,6 @@
 //! Host side of the online-softmax kernels, `online_*.wgsl`.
 
-use super::Sizes;
+use super::AttentionSizes;
 use super::cpu::Visible;
 use crate::axis::Axis;
 use crate::device::gpu::{GpuBuffer, Kernel, params};
@@ -111,8 +111,12 @@ pub(super) struct Call<'a> {
     pub(super) run: &'a Run,
 }
 
-pub(super) fn online_attention([q, k, v]: [&Tensor; 3], sizes: &Sizes, call: &Call<'_>) -> Result<Tensor> {
-    let Sizes { batch, heads, queries, keys, head_size, .. } = *sizes;
+pub(super) fn online_attention(
+    [q, k, v]: [&Tensor; 3],
+    sizes: &AttentionSizes,
+    call: &Call<'_>,
+) -> Result<Tensor> {
+    let AttentionSizes { batch, heads, queries, keys, head_size, .. } = *sizes;
     call.run.check()?;
     let extent = Extent { batch: batch * heads, rows: queries, columns: head_size, inner: keys };
     let gpu = buffer(&NAIVE, q)?.gpu();
@@ -168,9 +172,9 @@ pub(super) fn online_attention([q, k, v]: [&Tensor; 3], sizes: &Sizes, call: &Ca
 }
 
 /// The path through the weights.
-fn materialised([q, k, v]: [&Tensor; 3], sizes: &Sizes, call: &Call<'_>) -> Result<Tensor> {
+fn materialised([q, k, v]: [&Tensor; 3], sizes: &AttentionSizes, call: &Call<'_>) -> Result<Tensor> {
     let at = Positions { first_query: call.visible.first_query };
-    let Sizes { heads, queries, keys, .. } = *sizes;
+    let AttentionSizes { heads, queries, keys, .. } = *sizes;
     let allowed = Allowed::new(call.mask, heads, queries, keys, at, call.visible.padding)?;
     let weights = masked_softmax(&matmul(q, k, Axis::HeadSize, call.factor)?, &allowed)?; // [B, H, T, S]
     matmul(&weights, v, Axis::Key, 1.0) // [B, H, T, D]

@@ -38,7 +38,7 @@ pub fn online_attention(
     padding: Option<&Padding>,
     run: &Run,
 ) -> Result<Tensor> {
-    let (sizes, padding) = Sizes::under(OP, [q, k, v], mask, padding)?;
+    let (sizes, padding) = AttentionSizes::under(OP, [q, k, v], mask, padding)?;
     let masks = (0..sizes.heads).map(|head| mask.for_head(head, sizes.heads)).collect();
     let visible = cpu::Visible { masks, first_query: at.first_query, padding };
     match (q.as_slice(), k.as_slice(), v.as_slice()) {
@@ -54,7 +54,7 @@ const OP: &str = "online_attention";
 
 /// The sizes of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sizes {
+pub struct AttentionSizes {
     /// B.
     pub batch: usize,
     /// H.
@@ -69,7 +69,7 @@ pub struct Sizes {
     pub head_size: usize,
 }
 
-impl Sizes {
+impl AttentionSizes {
     /// The sizes of q `[B, H, T, D]`, k and v `[B, G, S, D]`, or an error of operation `op`.
     pub(super) fn of(op: &'static str, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Self> {
         let axes = [Axis::Batch, Axis::Head, Axis::Query, Axis::HeadSize];
@@ -93,7 +93,7 @@ impl Sizes {
             let (expected, got) = (k.shape().to_string(), v.shape().to_string());
             return Err(Error::Axes { op, argument: "v", expected, got });
         }
-        Ok(Sizes { batch, heads, kv_heads, queries, keys, head_size })
+        Ok(AttentionSizes { batch, heads, kv_heads, queries, keys, head_size })
     }
 
     /// The sizes, and the padding if it hides anything, once mask, padding and devices fit too.
@@ -103,7 +103,7 @@ impl Sizes {
         mask: &Mask,
         padding: Option<&'a Padding>,
     ) -> Result<(Self, Option<&'a Padding>)> {
-        let sizes = Sizes::of(op, q, k, v)?;
+        let sizes = AttentionSizes::of(op, q, k, v)?;
         mask.check(sizes.keys)?;
         let padding = padding.filter(|padding| !padding.is_trivial());
         if let Some(padding) = padding {

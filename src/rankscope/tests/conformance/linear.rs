@@ -12,10 +12,11 @@ use crate::support::{EPSILON, assert_close, assert_within, devices, every_way, n
 const FROM_ZERO: Positions = Positions { first_query: 0 };
 
 /// B, H, G, T, S, D.
-type Sizes = [usize; 6];
+/// B, H, G, T, S and D.
+type Six = [usize; 6];
 
 /// Features for q and k, noise for v.
-pub fn features([batch, heads, kv_heads, queries, keys, size]: Sizes) -> [Tensor; 3] {
+pub fn features([batch, heads, kv_heads, queries, keys, size]: Six) -> [Tensor; 3] {
     let axes = |heads, length| [(Axis::Batch, batch), heads, length, (Axis::HeadSize, size)];
     let kv = axes((Axis::KvHead, kv_heads), (Axis::Key, keys));
     let positive = |x| feature_map(&x, FeatureMap::EluPlusOne).unwrap();
@@ -136,7 +137,7 @@ fn linear_masks(keys: usize) -> Vec<Mask> {
 
 #[test]
 fn every_way_to_the_context_agrees_with_the_double_sum() {
-    let sizes: [Sizes; 6] = [
+    let sizes: [Six; 6] = [
         [2, 6, 3, 70, 71, 5],
         [2, 4, 1, 3, 131, 9],
         [3, 8, 2, 1, 7, 4],
