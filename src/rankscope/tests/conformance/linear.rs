@@ -11,7 +11,6 @@ use crate::support::{EPSILON, assert_close, assert_within, devices, every_way, n
 
 const FROM_ZERO: Positions = Positions { first_query: 0 };
 
-/// B, H, G, T, S, D.
 /// B, H, G, T, S and D.
 type Six = [usize; 6];
 
