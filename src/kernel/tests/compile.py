@@ -5,7 +5,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from conformance import result, run, start, text
+from conformance import OneKernel, result, run, text
 
 ALONE = ["analysis", "cargo", "rustc", "linker", "load", "run", "reply"]
 LOST = "The type of the variable {} was redefined, so was lost."
@@ -13,19 +13,18 @@ SHORT = "target/short/src/lib.rs"
 BY_CARGO = ["analysis", "cargo", "run", "reply"]
 
 
-class Compile(unittest.TestCase):
+class Compile(OneKernel):
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory()
         cls.times = Path(cls.folder.name, "times")
         os.environ["RANKSCOPE_KERNEL_TIMES"] = str(cls.times)
-        cls.manager, cls.client = start()
+        super().setUpClass()
         del os.environ["RANKSCOPE_KERNEL_TIMES"]
 
     @classmethod
     def tearDownClass(cls):
-        cls.client.stop_channels()
-        cls.manager.shutdown_kernel()
+        super().tearDownClass()
         cls.folder.cleanup()
 
     def steps(self, code, status="ok"):

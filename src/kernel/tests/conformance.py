@@ -94,8 +94,8 @@ class Welcome(suite.IopubWelcomeTests):
     support_iopub_welcome = True
 
 
-class Exchanges(unittest.TestCase):
-    """One kernel, many cells."""
+class OneKernel(unittest.TestCase):
+    """One kernel for all tests of a class."""
 
     @classmethod
     def setUpClass(cls):
@@ -110,6 +110,10 @@ class Exchanges(unittest.TestCase):
         reply, published = run(self.client, code, **options)
         self.assertEqual(reply["status"], "ok", (code, reply, published))
         return published
+
+
+class Exchanges(OneKernel):
+    """One kernel, many cells."""
 
     def run_error(self, code, name, **options):
         reply, published = run(self.client, code, **options)

@@ -4,7 +4,7 @@ import os
 import time
 import unittest
 
-from conformance import PATIENCE, messages, reply_to, result, run, start, text
+from conformance import OneKernel, PATIENCE, messages, reply_to, result, run, start, text
 
 # Lines that mean something between the engine and the process of the cells, or did.
 ENGINES = [
@@ -18,22 +18,12 @@ def literal(line):
     return '"' + line.replace("\\", "\\\\").replace('"', '\\"').replace("\x01", "\\u{1}").replace("{", "{{").replace("}", "}}").replace("\\u{{1}}", "\\u{1}") + '"'
 
 
-class Streams(unittest.TestCase):
+class Streams(OneKernel):
     @classmethod
     def setUpClass(cls):
-        cls.manager, cls.client = start()
+        super().setUpClass()
         reply, _ = run(cls.client, "use std::io::{self, BufRead as _, Read as _, Write as _}; use std::process::Command; let kept = 17;")
         assert reply["status"] == "ok", reply
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.client.stop_channels()
-        cls.manager.shutdown_kernel()
-
-    def run_ok(self, code, **options):
-        reply, published = run(self.client, code, **options)
-        self.assertEqual(reply["status"], "ok", (code, reply, published))
-        return published
 
     def shows(self, code, out, err=""):
         """A cell shows just this, and so does the next one of what it prints."""
