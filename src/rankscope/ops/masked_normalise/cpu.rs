@@ -3,7 +3,7 @@
 use crate::mask::Allowed;
 use crate::ops::Real;
 use crate::ops::blocks::{NORM, for_each_block};
-use crate::ops::softmax::cpu::hide_weights;
+use crate::ops::softmax::cpu::{for_each_row, hide_weights};
 use crate::ops::vectorised::vectorised;
 
 /// Turns scores `[B, H, T, S]` into weights in place; see
@@ -25,11 +25,7 @@ vectorised! {
         sizes: [usize; 3],
         allowed: &Allowed,
     ) {
-        let [heads, queries, keys] = sizes;
-        for (row, values) in (first..).zip(rows.chunks_exact_mut(keys)) {
-            let (matrix, query) = (row / queries, row % queries);
-            normalise_row(values, allowed.row(matrix / heads, matrix % heads, query));
-        }
+        for_each_row(rows, first, sizes, allowed, normalise_row);
     }
 }
 

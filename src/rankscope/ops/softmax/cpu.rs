@@ -25,11 +25,23 @@ vectorised! {
         sizes: [usize; 3],
         allowed: &Allowed,
     ) {
-        let [heads, queries, keys] = sizes;
-        for (row, values) in (first..).zip(rows.chunks_exact_mut(keys)) {
-            let (matrix, query) = (row / queries, row % queries);
-            softmax_row::<FMA, F>(values, allowed.row(matrix / heads, matrix % heads, query));
-        }
+        for_each_row(rows, first, sizes, allowed, softmax_row::<FMA, F>);
+    }
+}
+
+/// Calls `work` with each row of scores or weights, from row `first` of `[B, H, T]` on, and with its mask bits; `sizes`
+/// are H, T and S.
+#[inline(always)]
+pub(in crate::ops) fn for_each_row<F: Real>(
+    rows: &mut [F],
+    first: usize,
+    [heads, queries, keys]: [usize; 3],
+    allowed: &Allowed,
+    work: impl Fn(&mut [F], &[u32]),
+) {
+    for (row, values) in (first..).zip(rows.chunks_exact_mut(keys)) {
+        let (matrix, query) = (row / queries, row % queries);
+        work(values, allowed.row(matrix / heads, matrix % heads, query));
     }
 }
 
