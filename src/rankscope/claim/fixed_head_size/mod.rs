@@ -3,7 +3,7 @@
 mod quoted;
 mod strict;
 
-use super::head_size_bottleneck::{fitting, least_head};
+use super::head_size_bottleneck::{STARTS, TOLERANCE, fitting, least_head};
 use super::prelude::*;
 use crate::attention::{FixedMultiHead, MultiHead, Visibility};
 use crate::axis::Axis;
@@ -54,8 +54,8 @@ pub(super) static CLAIM: Claim = Claim {
             Number(0.1, 5.0),
             ["2"; 2],
         ),
-        set("tolerance", "nats below which a pattern counts as reached", Number(1e-13, 1e-3), ["1e-9"; 2]),
-        set("starts", "descents of each fit", Integer(1, 50), ["3", "6"]),
+        TOLERANCE,
+        STARTS,
         set("seeds", "patterns", Integer(2, 100), ["6", "12"]),
     ],
     decide,

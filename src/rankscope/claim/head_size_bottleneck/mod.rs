@@ -15,6 +15,10 @@ use crate::figure::{Heatmap, Scale};
 use crate::rank::precise::{self, Precise};
 use sweep::{Side, Sweep, plot, plot_fit, sides};
 
+pub(super) const TOLERANCE: Parameter =
+    set("tolerance", "nats below which a pattern counts as reached", Number(1e-13, 1e-3), ["1e-9"; 2]);
+pub(super) const STARTS: Parameter = set("starts", "descents of each fit", Integer(1, 50), ["3", "6"]);
+
 pub(super) static CLAIM: Claim = Claim {
     about: About {
         id: "head-size-bottleneck",
@@ -44,8 +48,8 @@ pub(super) static CLAIM: Claim = Claim {
             Number(0.0, 5.0),
             ["2"; 2],
         ),
-        set("tolerance", "nats below which a pattern counts as reached", Number(1e-13, 1e-3), ["1e-9"; 2]),
-        set("starts", "descents of each fit", Integer(1, 50), ["3", "6"]),
+        TOLERANCE,
+        STARTS,
         set("seeds", "patterns", Integer(1, 100), ["3", "8"]),
         set(
             "permutation_n",
