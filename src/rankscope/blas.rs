@@ -13,11 +13,10 @@ unsafe extern "C" {
 
 static HELD: Once = Once::new();
 
-/// Calls `f` with OpenBLAS on one thread, where it then stays for the life of the process.
-pub(crate) fn single_threaded<R>(f: impl FnOnce() -> R) -> R {
+/// Sets OpenBLAS to one thread, for the life of the process.
+pub(crate) fn keep_to_one_thread() {
     // SAFETY: the function only writes OpenBLAS's own thread count.
     HELD.call_once(|| unsafe { openblas_set_num_threads(1) });
-    f()
 }
 
 #[cfg(test)]
@@ -31,10 +30,12 @@ mod tests {
     #[test]
     fn holds_one_thread_for_everybody() {
         let threads = || unsafe { openblas_get_num_threads() };
-        single_threaded(|| {
-            assert_eq!(threads(), 1);
-            std::thread::scope(|scope| {
-                scope.spawn(|| single_threaded(|| assert_eq!(threads(), 1)));
+        keep_to_one_thread();
+        assert_eq!(threads(), 1);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                keep_to_one_thread();
+                assert_eq!(threads(), 1);
             });
         });
         assert_eq!(threads(), 1);

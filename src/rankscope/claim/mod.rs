@@ -100,7 +100,7 @@ mod prelude {
     pub(super) use ndarray::{Array2, ArrayView2};
 
     pub(super) use super::Allowed::{Integer, Integers, Number, Numbers, Text, Word};
-    pub(super) use super::parameter::set;
+    pub(super) use super::parameter::{Parameter, set};
     pub(super) use super::sweep::{
         LOGIT_SCALES, Place, by_scale, columns, curve, draws, lines, means, sweep,
     };
@@ -110,7 +110,6 @@ mod prelude {
         About, Ahead, Claim, Draw, Evidence, Exact, Floating, Outcome, PhaseGrid, Sample, Settings, Trained,
         Verdict, attention_weights, gaussian, phase_map,
     };
-    pub(super) use crate::blas;
     pub(super) use crate::device::Device;
     pub(super) use crate::error::{Error, Result};
     pub(super) use crate::figure::style::Kind;

@@ -34,8 +34,7 @@ pub(super) static CLAIM: Claim = Claim {
         trained::TEXTS_FILE,
         trained::TOKENS,
     ],
-    // With BLAS's own threads the last digits depend on how many there are.
-    decide: |settings, run| blas::single_threaded(|| decide(settings, run)),
+    decide,
 };
 
 const DISTINCT: &str =

@@ -69,7 +69,8 @@ impl Decompose for Lapack {
         let layout = layout(matrix)?;
         let powers = lines_near_one(&mut entries, cols) as f64 * std::f64::consts::LN_2;
         // OpenBLAS's parallel LU keeps half a megabyte on the stack per recursion: more than a thread has.
-        match blas::single_threaded(|| f64::lu(layout, &mut entries)) {
+        blas::keep_to_one_thread();
+        match f64::lu(layout, &mut entries) {
             Ok(_) => {
                 let pivots: f64 = entries.iter().step_by(cols + 1).map(|pivot| pivot.abs().ln()).sum();
                 Ok(pivots + powers)

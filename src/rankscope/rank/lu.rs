@@ -54,7 +54,8 @@ pub fn lu_determinant(matrix: ArrayView2<f64>) -> Result<LuDeterminant> {
     let layout = MatrixLayout::F { col: size, lda: size };
     let powers = lines_near_one(&mut by_columns, rows) as f64 * std::f64::consts::LN_2;
     // OpenBLAS's parallel LU keeps half a megabyte on the stack per recursion: more than a thread has.
-    match blas::single_threaded(|| f64::lu(layout, &mut by_columns)) {
+    blas::keep_to_one_thread();
+    match f64::lu(layout, &mut by_columns) {
         Ok(pivots) => {
             let swaps = pivots.iter().zip(1..).filter(|&(&pivot, place)| pivot != place).count();
             let diagonal = by_columns.iter().step_by(rows + 1);

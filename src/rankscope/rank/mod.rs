@@ -62,15 +62,14 @@ pub fn many<T: Sync, R: Send>(
     work: impl Fn(&T) -> Result<R> + Sync,
 ) -> Result<Vec<R>> {
     let done = AtomicUsize::new(0);
-    blas::single_threaded(|| {
-        items
-            .par_iter()
-            .map(|item| {
-                run.check()?;
-                let result = work(item)?;
-                run.step(stage, done.fetch_add(1, Ordering::Relaxed) + 1, items.len())?;
-                Ok(result)
-            })
-            .collect()
-    })
+    blas::keep_to_one_thread();
+    items
+        .par_iter()
+        .map(|item| {
+            run.check()?;
+            let result = work(item)?;
+            run.step(stage, done.fetch_add(1, Ordering::Relaxed) + 1, items.len())?;
+            Ok(result)
+        })
+        .collect()
 }

@@ -35,8 +35,7 @@ pub(super) static CLAIM: Claim = Claim {
         trained::TEXTS_FILE,
         trained::TOKENS,
     ],
-    // With BLAS's own threads the last digits depend on how many there are.
-    decide: |settings, run| blas::single_threaded(|| decide(settings, run)),
+    decide,
 };
 
 const SIZES: [&str; 2] = ["16,32,64,128,256,512", "16,32,64,128,256,512,1024"];

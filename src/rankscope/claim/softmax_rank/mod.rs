@@ -42,8 +42,7 @@ pub(super) static CLAIM: Claim = Claim {
         trained::TEXTS_FILE,
         trained::TOKENS,
     ],
-    // With BLAS's own threads the last digits depend on how many there are.
-    decide: |settings, run| blas::single_threaded(|| decide(settings, run)),
+    decide,
 };
 
 const EXACT_SIZES: [&str; 2] = ["4,8,16,32", "4,8,16,32,48,64"];

@@ -69,10 +69,11 @@ pub fn matmul<F: Real>(product: &Product, factor: F, a: &[F], b: &[F], c: &mut [
         let c = ArrayViewMut2::from_shape((m, n), c).expect("m x n");
         panels(c, axis, width).into_iter().map(move |(first, c)| (i, first, c))
     });
-    blas::single_threaded(|| match tasks {
+    blas::keep_to_one_thread();
+    match tasks {
         1 => panels.for_each(one),
         _ => share(panels.collect::<Vec<_>>().into_iter(), one),
-    });
+    }
 }
 
 /// A matrix cut across `axis` into panels of `width` rows or columns, each with the number of its first.
@@ -123,13 +124,12 @@ pub(super) fn linear(x: &[f32], rows: usize, w: &Weight) -> Vec<f32> {
     let x = stored(x, rows, inner, false);
     let y_view = ArrayViewMut2::from_shape((rows, out), &mut y[..]).expect("rows x out");
     let panels = panels(y_view, Axis(1), PANEL);
-    blas::single_threaded(|| {
-        share(panels.into_iter(), |(first, mut y)| {
-            let width = y.ncols();
-            let mut wide = Buffer::new(any_values(width * inner));
-            w.widen_into(first * inner..(first + width) * inner, &mut wide).expect("a weight on the CPU");
-            general_mat_mul(1.0, &x, &stored(&wide, inner, width, true), 0.0, &mut y);
-        });
+    blas::keep_to_one_thread();
+    share(panels.into_iter(), |(first, mut y)| {
+        let width = y.ncols();
+        let mut wide = Buffer::new(any_values(width * inner));
+        w.widen_into(first * inner..(first + width) * inner, &mut wide).expect("a weight on the CPU");
+        general_mat_mul(1.0, &x, &stored(&wide, inner, width, true), 0.0, &mut y);
     });
     y
 }

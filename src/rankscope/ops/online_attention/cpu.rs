@@ -80,19 +80,18 @@ pub fn online_attention<F: Real>(
             context.chunks_mut(QUERIES * head_size).enumerate().map(move |(tile, c)| (matrix, tile, c))
         })
         .collect();
-    blas::single_threaded(|| {
-        jobs.into_par_iter().try_for_each_init(Vec::new, |scores, (matrix, tile, context)| {
-            run.check()?;
-            let (sequence, head) = (matrix / heads, matrix % heads);
-            let first = tile * QUERIES;
-            let rows = context.len() / head_size;
-            let q = &q[(matrix * queries + first) * head_size..][..rows * head_size];
-            let kv = sizes.kv_head(sequence, head) * keys * head_size;
-            let (k, v) = (&k[kv..][..keys * head_size], &v[kv..][..keys * head_size]);
-            let job = Job { q, k, v, factor, keys, head_size, sequence, head, queries: first..first + rows };
-            job.run(visible, scores, context);
-            Ok(())
-        })
+    blas::keep_to_one_thread();
+    jobs.into_par_iter().try_for_each_init(Vec::new, |scores, (matrix, tile, context)| {
+        run.check()?;
+        let (sequence, head) = (matrix / heads, matrix % heads);
+        let first = tile * QUERIES;
+        let rows = context.len() / head_size;
+        let q = &q[(matrix * queries + first) * head_size..][..rows * head_size];
+        let kv = sizes.kv_head(sequence, head) * keys * head_size;
+        let (k, v) = (&k[kv..][..keys * head_size], &v[kv..][..keys * head_size]);
+        let job = Job { q, k, v, factor, keys, head_size, sequence, head, queries: first..first + rows };
+        job.run(visible, scores, context);
+        Ok(())
     })?;
     Ok(context)
 }
