@@ -127,7 +127,8 @@ impl LinearState {
         head_size: usize,
         device: &Device,
     ) -> Result<Self> {
-        Ok(LinearState { map, sums: no_tokens(batch, kv_heads, head_size, device)?, tokens: 0 })
+        let sums = no_tokens(batch, kv_heads, head_size, head_size + 1, device)?;
+        Ok(LinearState { map, sums, tokens: 0 })
     }
 
     /// The context of the next T tokens, each of which sees itself and the tokens before it.

@@ -3,7 +3,7 @@
 use super::pointwise::table::kernels;
 use super::{
     concat, elementwise, gather, heads, layer_norm, linear_attention, masked_normalise, matmul,
-    online_attention, position_bias, rms_norm, rotary, slice, softmax,
+    online_attention, position_bias, rms_norm, rotary, slice, softmax, state_space,
 };
 use crate::device::gpu::Kernel;
 
@@ -50,6 +50,9 @@ pub static KERNELS: &[&Kernel] = &[
     &softmax::gpu::TILED,
     &softmax::gpu::BLOCKED,
     &softmax::gpu::SUBGROUPS,
+    &state_space::gpu::DECAYS,
+    &state_space::gpu::SCORES,
+    &state_space::gpu::WALK,
 ];
 
 #[cfg(test)]

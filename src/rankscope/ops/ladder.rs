@@ -6,7 +6,9 @@
 use std::cell::RefCell;
 use std::fmt;
 
-use super::{layer_norm, linear_attention, masked_normalise, matmul, online_attention, rms_norm, softmax};
+use super::{
+    layer_norm, linear_attention, masked_normalise, matmul, online_attention, rms_norm, softmax, state_space,
+};
 use crate::device::Gpu;
 use crate::device::gpu::Kernel;
 use crate::error::{Error, Result};
@@ -87,6 +89,7 @@ pub static LADDERS: &[&Ladder] = &[
     &online_attention::gpu::LADDER,
     &masked_normalise::gpu::LADDER,
     &linear_attention::gpu::LADDER,
+    &state_space::gpu::LADDER,
 ];
 
 thread_local! {

@@ -27,6 +27,7 @@ mod rotary;
 mod row_wise;
 mod slice;
 mod softmax;
+mod state_space;
 mod vectorised;
 pub mod work;
 
@@ -37,7 +38,7 @@ pub use heads::{merge_heads, split_heads};
 pub use kernels::KERNELS;
 pub use ladder::{LADDERS, with_variant};
 pub use layer_norm::layer_norm;
-pub(crate) use linear_attention::reach_of_heads;
+pub(crate) use linear_attention::{expect_same_length, reach_of_heads};
 pub use linear_attention::{linear_attention, linear_step, no_tokens};
 pub use masked_normalise::masked_normalise;
 pub use matmul::{linear, matmul};
@@ -49,6 +50,7 @@ pub use rms_norm::{rms_norm, unit_rms_norm};
 pub use rotary::{RotaryTable, rotary};
 pub use slice::slice;
 pub use softmax::masked_softmax;
+pub use state_space::{decayed_scores, decayed_walk, log_decays};
 
 /// The CPU implementations, for callers with plain slices in f32 or f64.
 pub mod cpu {
@@ -65,6 +67,7 @@ pub mod cpu {
     pub use super::rms_norm::cpu::rms_norm;
     pub use super::rotary::cpu::rotary;
     pub use super::softmax::cpu::masked_softmax;
+    pub use super::state_space::cpu::{decayed_scores, decayed_walk, log_decays};
 }
 
 use crate::axis::Axis;

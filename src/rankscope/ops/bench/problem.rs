@@ -6,8 +6,8 @@ use crate::mask::{Allowed, Mask, Positions, Reach};
 use crate::ops::cpu::{self, Product, Reachable, Visible};
 use crate::ops::ladder::{Extent, ladder};
 use crate::ops::{
-    FeatureMap, feature_map, layer_norm, linear_attention, masked_normalise, masked_softmax, matmul,
-    online_attention, rms_norm,
+    FeatureMap, add_bias, decayed_scores, feature_map, layer_norm, linear_attention, masked_normalise,
+    masked_softmax, matmul, online_attention, rms_norm, scale,
 };
 use crate::run::Run;
 use crate::tensor::Tensor;
@@ -32,7 +32,9 @@ pub(super) struct Problem {
 /// The sizes that `n` means for `op`.
 pub(super) fn extent(op: &str, n: usize) -> Result<Extent> {
     Ok(match ladder(op)?.op {
-        "masked_softmax" | "masked_normalise" => Extent { batch: 1, rows: HEADS * n, columns: n, inner: n },
+        "masked_softmax" | "masked_normalise" | "decayed_scores" => {
+            Extent { batch: 1, rows: HEADS * n, columns: n, inner: n }
+        }
         "attention" | "linear_attention" => Extent { batch: HEADS, rows: n, columns: HEAD_SIZE, inner: n },
         _ => Extent { batch: 1, rows: n, columns: n, inner: n },
     })
@@ -45,6 +47,7 @@ pub(super) fn problem(op: &'static str, n: usize, run: &Run) -> Result<Problem> 
         "matmul" => product(n, extent),
         "masked_softmax" => softmax(n, extent),
         "masked_normalise" => normalise(n, extent),
+        "decayed_scores" => decayed(n, extent),
         "layer_norm" => layer(n, extent),
         "rms_norm" => root_mean_square(n, extent),
         "attention" => attention(n, extent, run),
@@ -89,6 +92,20 @@ fn normalise(n: usize, extent: Extent) -> Result<Problem> {
     // Add and divide for the half that is allowed.
     let flops = (HEADS * n * n) as f64;
     Ok(Problem { inputs: vec![x], call, want, extent, flops, tolerance: n as f64 * EPSILON })
+}
+
+fn decayed(n: usize, extent: Extent) -> Result<Problem> {
+    let (x, allowed) = scores(n)?;
+    // Decays of 0.9 and slower: most pairs of a short sequence keep some weight.
+    let decays = tensor(&[(Axis::Batch, 1), (Axis::KvHead, HEADS), (Axis::Key, n)], 2)?;
+    let decays = add_bias(scale(decays, 0.05)?, &Tensor::new([(Axis::Key, n)], vec![-0.05; n])?)?;
+    let at = Positions { first_query: 0 };
+    let mut want = wide(&x);
+    cpu::decayed_scores(&mut want, &wide(&decays), [1, HEADS, n, n], at, &allowed);
+    let call: Call = Box::new(move |x| decayed_scores(&x[0], &x[1], at, &allowed));
+    // Add, exponential and multiply for the half that is allowed.
+    let flops = 1.5 * (HEADS * n * n) as f64;
+    Ok(Problem { inputs: vec![x, decays], call, want, extent, flops, tolerance: n as f64 * EPSILON })
 }
 
 /// How far a norm may be off: two equal values differ by rounding alone, which 1/√ε enlarges.

@@ -303,7 +303,7 @@ fn scan(
 
 /// `[N, B, G, D, M]` for N sums.
 fn places(sizes: &AttentionSizes, count: usize) -> Shape {
-    let state = state_shape(sizes.batch, sizes.kv_heads, sizes.head_size);
+    let state = state_shape(sizes.batch, sizes.kv_heads, sizes.head_size, sizes.head_size + 1);
     Shape::new([&[(Axis::Row, count)], state.axes()].concat())
 }
 

@@ -76,7 +76,7 @@ pub(crate) fn reach_of_heads(mask: &Mask, heads: usize, keys: usize) -> Option<V
 /// Carries causal linear attention on by T tokens: their context, and the sums with them added.
 ///
 /// **Shapes**: sums `[B, G, D, M]` with M = D + 1: the columns of Σₛ k\[s\] v\[s\]ᵀ and, last, Σₛ k\[s\]; zeros
-/// ([`no_tokens`]) to begin with. q `[B, H, T, D]`, k and v `[B, G, S, D]` with S = T; results
+/// ([`no_tokens`] with M columns) to begin with. q `[B, H, T, D]`, k and v `[B, G, S, D]` with S = T; results
 /// `[B, H, T, D]` and `[B, G, D, M]`.
 ///
 /// **Conventions**: as [`linear_attention`] under a causal mask; a step of T tokens equals T steps of one,
@@ -87,40 +87,65 @@ pub(crate) fn reach_of_heads(mask: &Mask, heads: usize, keys: usize) -> Option<V
 pub fn linear_step(sums: &Tensor, q: &Tensor, k: &Tensor, v: &Tensor, run: &Run) -> Result<(Tensor, Tensor)> {
     const OP: &str = "linear_step";
     let sizes = AttentionSizes::of(OP, q, k, v)?;
-    let AttentionSizes { queries, keys, .. } = sizes;
-    if queries != keys {
-        return Err(Error::Size { op: OP, argument: "k", axis: Axis::Key, expected: queries, got: keys });
-    }
-    let expected = state_shape(sizes.batch, sizes.kv_heads, sizes.head_size);
-    if *sums.shape() != expected {
-        let got = sums.shape().to_string();
-        return Err(Error::Axes { op: OP, argument: "sums", expected: expected.to_string(), got });
-    }
+    expect_same_length(OP, q, k)?;
+    expect_state(OP, "sums", sums, &sizes, sizes.head_size + 1)?;
     for (argument, tensor) in [("k", k), ("v", v), ("sums", sums)] {
         tensor.expect_same_device(OP, argument, &q.device())?;
     }
     run.check()?;
     match (sums.as_slice(), q.as_slice(), k.as_slice(), v.as_slice()) {
-        (Some(sums), Some(q_values), Some(k), Some(v)) => {
-            let mut sums = sums.to_vec();
-            let context = cpu::linear_step(&mut sums, q_values, k, v, &sizes);
-            Ok((Tensor::on_cpu(q.shape().clone(), context), Tensor::on_cpu(expected, sums)))
+        (Some(sums_values), Some(q_values), Some(k), Some(v)) => {
+            let mut values = sums_values.to_vec();
+            let context = cpu::linear_step(&mut values, q_values, k, v, &sizes);
+            Ok((Tensor::on_cpu(q.shape().clone(), context), Tensor::on_cpu(sums.shape().clone(), values)))
         }
         _ => gpu::linear_step(sums, [q, k, v], &sizes),
     }
 }
 
-/// The sums before any token: zeros, `[B, G, D, M]` with M = D + 1.
+/// The state before any token: zeros, `[B, G, D, M]`.
 ///
 /// # Errors
 /// [`Error::Gpu`] if the upload fails.
-pub fn no_tokens(batch: usize, kv_heads: usize, head_size: usize, device: &Device) -> Result<Tensor> {
-    Tensor::zeros(state_shape(batch, kv_heads, head_size).axes()).to_device(device)
+pub fn no_tokens(
+    batch: usize,
+    kv_heads: usize,
+    head_size: usize,
+    columns: usize,
+    device: &Device,
+) -> Result<Tensor> {
+    Tensor::zeros(state_shape(batch, kv_heads, head_size, columns).axes()).to_device(device)
 }
 
-fn state_shape(batch: usize, kv_heads: usize, head_size: usize) -> Shape {
-    let axes = [(Axis::Batch, batch), (Axis::KvHead, kv_heads), (Axis::HeadSize, head_size)];
-    Shape::new([&axes[..], &[(Axis::Column, head_size + 1)]].concat())
+pub(super) fn state_shape(batch: usize, kv_heads: usize, head_size: usize, columns: usize) -> Shape {
+    let axes = [(Axis::Batch, batch), (Axis::KvHead, kv_heads)];
+    Shape::new([&axes[..], &[(Axis::HeadSize, head_size), (Axis::Column, columns)]].concat())
+}
+
+/// An error unless there are as many keys as queries.
+pub(crate) fn expect_same_length(op: &'static str, q: &Tensor, k: &Tensor) -> Result<()> {
+    let [expected, got] =
+        [(q, Axis::Query), (k, Axis::Key)].map(|(x, axis)| x.shape().size(axis).unwrap_or(0));
+    match expected == got {
+        true => Ok(()),
+        false => Err(Error::Size { op, argument: "k", axis: Axis::Key, expected, got }),
+    }
+}
+
+/// An error unless `state`, an argument of operation `op`, has the shape of a state with so many columns.
+pub(super) fn expect_state(
+    op: &'static str,
+    argument: &'static str,
+    state: &Tensor,
+    sizes: &AttentionSizes,
+    columns: usize,
+) -> Result<()> {
+    let expected = state_shape(sizes.batch, sizes.kv_heads, sizes.head_size, columns);
+    if *state.shape() == expected {
+        return Ok(());
+    }
+    let (expected, got) = (expected.to_string(), state.shape().to_string());
+    Err(Error::Axes { op, argument, expected, got })
 }
 
 const OP: &str = "linear_attention";

@@ -74,9 +74,8 @@ impl AttentionSizes {
     pub(super) fn of(op: &'static str, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Self> {
         let axes = [Axis::Batch, Axis::Head, Axis::Query, Axis::HeadSize];
         let [batch, heads, queries, head_size] = q.shape().expect(op, "q", axes)?;
-        let kv_axis = if k.shape().size(Axis::Head).is_some() { Axis::Head } else { Axis::KvHead };
         let [k_batch, kv_heads, keys, k_size] =
-            k.shape().expect(op, "k", [Axis::Batch, kv_axis, Axis::Key, Axis::HeadSize])?;
+            k.shape().expect(op, "k", [Axis::Batch, kv_axis(k), Axis::Key, Axis::HeadSize])?;
         for (axis, expected, got) in [(Axis::Batch, batch, k_batch), (Axis::HeadSize, head_size, k_size)] {
             if expected != got {
                 return Err(Error::Size { op, argument: "k", axis, expected, got });
@@ -119,4 +118,9 @@ impl AttentionSizes {
     pub(super) fn kv_head(&self, sequence: usize, head: usize) -> usize {
         sequence * self.kv_heads + head / (self.heads / self.kv_heads)
     }
+}
+
+/// What keys call their heads: G, or H where every query head has a key of its own.
+pub(super) fn kv_axis(k: &Tensor) -> Axis {
+    if k.shape().size(Axis::Head).is_some() { Axis::Head } else { Axis::KvHead }
 }

@@ -70,10 +70,7 @@ pub(in crate::ops) fn launch_rows(
     let variant = ladder.choose(scores_buffer.gpu(), extent)?;
     let kernel = variant.kernel();
     let count = |size| count(kernel, size);
-    // Sequences that share the mask all start at the same word, and so do heads.
-    let matrix = queries * allowed.row_words();
-    let mask_batch = allowed.batch().map_or(0, |_| allowed.heads().unwrap_or(1) * matrix);
-    let mask_head = allowed.heads().map_or(0, |_| matrix);
+    let [mask_batch, mask_head] = allowed.steps();
     let params = Params {
         rows: count(rows)?,
         heads: count(heads)?,

@@ -1,0 +1,218 @@
+//! Host side of `log_decays.wgsl`, `decayed_scores.wgsl` and `decayed_walk.wgsl`.
+
+use std::ops::Range;
+
+use crate::axis::{Axis, Shape};
+use crate::device::gpu::{GpuBuffer, Kernel, params};
+use crate::error::Result;
+use crate::mask::{Allowed, Padding, Positions};
+use crate::ops::ladder::{Extent, Ladder, SOFTWARE_TURNS, Variant, any};
+use crate::ops::launch::{Grid, LANES, buffer, count, launch};
+use crate::ops::online_attention::AttentionSizes;
+use crate::ops::{concat_all, slice};
+use crate::run::Run;
+use crate::tensor::Tensor;
+
+params! {
+    struct DecayParams { rows: u32, kv_heads: u32, keys: u32, size: u32, padding_words: u32 }
+}
+
+params! {
+    struct ScoreParams {
+        rows: u32,
+        heads: u32,
+        queries: u32,
+        keys: u32,
+        group: u32,
+        first_query: u32,
+        mask_batch: u32,
+        mask_head: u32,
+        first_group: u32,
+    }
+}
+
+params! {
+    struct WalkParams {
+        matrices: u32,
+        kv_heads: u32,
+        group: u32,
+        queries: u32,
+        keys: u32,
+        size: u32,
+        first_query: u32,
+        start: u32,
+        end: u32,
+        padding_words: u32,
+        factor: f32,
+        first_group: u32,
+    }
+}
+
+pub(in crate::ops) static DECAYS: Kernel =
+    Kernel { name: "log_decays", source: include_str!("log_decays.wgsl"), params: DecayParams::FIELDS };
+
+pub(in crate::ops) static SCORES: Kernel = Kernel {
+    name: "decayed_scores_naive",
+    source: include_str!("decayed_scores.wgsl"),
+    params: ScoreParams::FIELDS,
+};
+
+pub(in crate::ops) static WALK: Kernel =
+    Kernel { name: "decayed_walk", source: include_str!("decayed_walk.wgsl"), params: WalkParams::FIELDS };
+
+pub(in crate::ops) static LADDER: Ladder = Ladder {
+    op: "decayed_scores",
+    variants: &[Variant {
+        name: "naive",
+        kernel: Some(&SCORES),
+        requires: wgpu::Features::empty(),
+        changes: "the formula as it stands: one invocation a row, from its query outward",
+        slower: "",
+        tile: [64, 0],
+        limits: "",
+        applies: any,
+        turns: |extent| extent.columns,
+        suits: any,
+    }],
+    rule: "naive, the only one",
+};
+
+/// `inputs` are k, weight and bias.
+pub(super) fn log_decays(inputs: [&Tensor; 3], shape: Shape, padding: Option<&Padding>) -> Result<Tensor> {
+    let count = |size| count(&DECAYS, size);
+    let [kv_heads, size] = [inputs[1].shape().sizes()[0], inputs[1].shape().sizes()[1]];
+    let keys = inputs[0].shape().size(Axis::Key).unwrap_or(0);
+    let params = DecayParams {
+        rows: count(shape.len())?,
+        kv_heads: count(kv_heads)?,
+        keys: count(keys)?,
+        size: count(size)?,
+        padding_words: count(padding_words(padding, keys))?,
+    };
+    let on = |x| buffer(&DECAYS, x);
+    let [k, weight, bias] = [on(inputs[0])?, on(inputs[1])?, on(inputs[2])?];
+    let tokens = upload(k, padding)?;
+    let inputs = [("k", k), ("weight", weight), ("bias", bias), ("padding", &tokens)];
+    let grid = Grid { workgroups: shape.len().div_ceil(LANES), work: (shape.len() * size) as u64 };
+    launch(&DECAYS, params, &inputs, shape, grid)
+}
+
+pub(super) fn decayed_scores(
+    scores: &Tensor,
+    log_decays: &Tensor,
+    [batch, heads, queries, keys]: [usize; 4],
+    at: Positions,
+    allowed: &Allowed,
+) -> Result<Tensor> {
+    let on = |x| buffer(&SCORES, x);
+    let (scores_buffer, rows) = (on(scores)?, batch * heads * queries);
+    let extent = Extent { batch: 1, rows, columns: keys, inner: keys };
+    let variant = LADDER.choose(scores_buffer.gpu(), extent)?;
+    let count = |size| count(&SCORES, size);
+    let [mask_batch, mask_head] = allowed.steps();
+    let params = ScoreParams {
+        rows: count(rows)?,
+        heads: count(heads)?,
+        queries: count(queries)?,
+        keys: count(keys)?,
+        group: count((batch * heads * keys).checked_div(log_decays.shape().len()).unwrap_or(1))?,
+        first_query: count(at.first_query)?,
+        mask_batch: count(mask_batch)?,
+        mask_head: count(mask_head)?,
+        first_group: 0,
+    };
+    let mask = scores_buffer.gpu().constant("mask", bytemuck::cast_slice(allowed.words()))?;
+    let inputs = [("scores", scores_buffer), ("log_decays", on(log_decays)?), ("allowed", &mask)];
+    // An exponential is worth about ten multiply-adds.
+    let grid = Grid { workgroups: variant.workgroups(extent), work: 12 * (rows * keys) as u64 };
+    launch(&SCORES, params, &inputs, scores.shape().clone(), grid)
+}
+
+/// So many turns of an invocation's loops take a GPU well below a second, after which some drivers end a dispatch.
+const TURNS: usize = 1 << 20;
+
+/// `inputs` are q, k, v and log a. A dispatch walks over as many tokens as its loops allow; the next one goes on from its
+/// state.
+pub(super) fn decayed_walk(
+    state: &Tensor,
+    inputs: [&Tensor; 4],
+    sizes: &AttentionSizes,
+    at: Positions,
+    padding: Option<&Padding>,
+    run: &Run,
+) -> Result<(Tensor, Tensor)> {
+    let is_software = buffer(&WALK, state)?.gpu().is_software();
+    let turns = (sizes.head_size + 1) * (1 + sizes.heads / sizes.kv_heads);
+    // One token less, for the turns that bring the state.
+    let most = (if is_software { SOFTWARE_TURNS } else { TURNS } / turns).saturating_sub(1).max(1);
+    let end = at.first_query + sizes.queries;
+    let (mut state, mut contexts) = (state.clone(), Vec::new());
+    for start in (0..end).step_by(most) {
+        run.check()?;
+        let tokens = start..(start + most).min(end);
+        let context;
+        (context, state) = walk_part(&state, inputs, sizes, at, padding, tokens)?;
+        contexts.push(context);
+    }
+    match contexts.is_empty() {
+        true => Ok((inputs[0].clone(), state)), // no query: q is as empty as the context
+        false => Ok((concat_all(&contexts.iter().collect::<Vec<_>>(), Axis::Query)?, state)),
+    }
+}
+
+/// The context of the queries at positions `tokens`, and the state after the last of these.
+fn walk_part(
+    state: &Tensor,
+    inputs: [&Tensor; 4],
+    sizes: &AttentionSizes,
+    at: Positions,
+    padding: Option<&Padding>,
+    tokens: Range<usize>,
+) -> Result<(Tensor, Tensor)> {
+    let AttentionSizes { batch, heads, kv_heads, queries, keys, head_size } = *sizes;
+    let group = heads / kv_heads;
+    let queries_here = tokens.end.max(at.first_query) - tokens.start.max(at.first_query);
+    let count = |size| count(&WALK, size);
+    let params = WalkParams {
+        matrices: count(batch * kv_heads)?,
+        kv_heads: count(kv_heads)?,
+        group: count(group)?,
+        queries: count(queries)?,
+        keys: count(keys)?,
+        size: count(head_size)?,
+        first_query: count(at.first_query)?,
+        start: count(tokens.start)?,
+        end: count(tokens.end)?,
+        padding_words: count(padding_words(padding, keys))?,
+        factor: (1.0 / (head_size as f64).sqrt()) as f32,
+        first_group: 0,
+    };
+    let on = |x| buffer(&WALK, x);
+    let [q, k, v, log_decays] = [on(inputs[0])?, on(inputs[1])?, on(inputs[2])?, on(inputs[3])?];
+    let real = upload(q, padding)?;
+    let inputs =
+        [("state", on(state)?), ("q", q), ("k", k), ("v", v), ("log_decays", log_decays), ("padding", &real)];
+    // A kernel has one output: for each key/value head the rows of the context and, below them, those of the state.
+    let rows = (Axis::Row, group * queries_here + head_size);
+    let heads_of_keys = [(Axis::Batch, batch), (Axis::KvHead, kv_heads)];
+    let shape = Shape::new([&heads_of_keys[..], &[rows, (Axis::HeadSize, head_size)]].concat());
+    let work = tokens.len() * batch * (kv_heads + heads) * head_size * head_size;
+    let grid = Grid { workgroups: batch * kv_heads * head_size.div_ceil(LANES), work: work as u64 };
+    let both = launch(&WALK, params, &inputs, shape, grid)?;
+    let context = slice(&both, Axis::Row, 0..group * queries_here)?;
+    let axes =
+        [(Axis::Batch, batch), (Axis::Head, heads), (Axis::Query, queries_here), (Axis::HeadSize, head_size)];
+    let after = slice(&both, Axis::Row, group * queries_here..rows.1)?;
+    Ok((context.reshape(axes)?, after.reshape(state.shape().axes())?))
+}
+
+/// Words of padding for one sequence; 0 where every key is a token.
+fn padding_words(padding: Option<&Padding>, keys: usize) -> usize {
+    padding.map_or(0, |_| keys.div_ceil(32))
+}
+
+/// Which keys are tokens as the shaders read it; one word that nobody reads where all are.
+fn upload(near: &GpuBuffer, padding: Option<&Padding>) -> Result<GpuBuffer> {
+    let words = padding.map_or_else(|| vec![0], Padding::words);
+    near.gpu().constant("padding", bytemuck::cast_slice(&words))
+}
