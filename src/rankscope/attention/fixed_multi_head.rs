@@ -1,6 +1,6 @@
 //! Multi-head attention whose head size does not follow from its width.
 
-use super::{LayerSizes, Linear, MultiHead, ScaledDotProduct};
+use super::{LayerSizes, Linear, Mechanism, MultiHead, ScaledDotProduct};
 use crate::axis::Axis;
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -107,7 +107,7 @@ impl FixedMultiHead {
     ///
     /// # Errors
     /// [`Error::Invalid`] unless `layer` has the same width, as many heads (with keys of their own), heads
-    /// no larger, no biases, the usual factor, and its weights on the CPU.
+    /// no larger, no biases, gate or sinks, the usual factor, and its weights on the CPU.
     pub fn containing(self, layer: &MultiHead) -> Result<MultiHead> {
         let [q, k, v, o] = [&layer.query, &layer.key, &layer.value, &layer.output];
         let sizes = sizes(&q.weight)?;
@@ -118,9 +118,12 @@ impl FixedMultiHead {
             let expected = format!("{} heads of at most {} on {}", self.heads, self.head_size, self.width);
             return Err(Error::invalid("layer", got, expected));
         }
-        let has_bias = [q, k, v, o].iter().any(|linear| linear.bias.is_some());
-        if has_bias || layer.mechanism != ScaledDotProduct::new(small).into() {
-            return Err(Error::invalid("layer", "with biases or a factor of its own", "neither"));
+        let has_more = layer.gate.is_some() || [q, k, v, o].iter().any(|linear| linear.bias.is_some());
+        let is_usual =
+            matches!(&layer.mechanism, Mechanism::ScaledDotProduct(softmax) if softmax.is_usual(small));
+        if has_more || !is_usual {
+            let got = "with biases, a gate, sinks or a factor of its own";
+            return Err(Error::invalid("layer", got, "none of them"));
         }
         let scale = (self.head_size as f32 / small as f32).sqrt();
         let rows = |linear: &Linear, factor: f32| self.fill_rows(linear, small, factor);
@@ -162,19 +165,20 @@ impl FixedMultiHead {
             key: linear("key", [(Axis::KvWidth, inner), width], key)?,
             value: linear("value", [(Axis::KvWidth, inner), width], value)?,
             output: linear("output", [width, (Axis::HeadWidth, inner)], output)?,
+            gate: None,
             mechanism: ScaledDotProduct::new(self.head_size).into(),
         })
     }
 }
 
 impl MultiHead {
-    /// How many numbers its tensors hold, biases included.
+    /// How many numbers its tensors hold, biases and those of the mechanism included.
     pub fn parameter_count(&self) -> usize {
-        let linears = [&self.query, &self.key, &self.value, &self.output];
+        let linears = [&self.query, &self.key, &self.value, &self.output].into_iter().chain(&self.gate);
         let count = |linear: &Linear| {
             linear.weight.shape().len() + linear.bias.as_ref().map_or(0, |bias| bias.shape().len())
         };
-        linears.into_iter().map(count).sum()
+        self.mechanism.parameter_count() + linears.map(count).sum::<usize>()
     }
 }
 

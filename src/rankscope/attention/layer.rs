@@ -73,6 +73,7 @@ impl LayerSizes {
             key: linear("key", 1, shared, width)?,
             value: linear("value", 2, shared, width)?,
             output: linear("output", 3, width, all)?,
+            gate: None,
             mechanism: mechanism.into(),
         })
     }
@@ -125,7 +126,7 @@ impl AttentionLayer {
         let bias = self.positions.bias(attention.heads, queries, keys, at, &device)?; // [H, T, S]
         let bias = bias.map(|bias| probe.visit("position_bias", bias)).transpose()?;
         let visibility = Visibility { mask: &self.mask, at, padding };
-        attention.attend_with_bias(&q, &k, &v, bias.as_ref(), visibility, probe, run)
+        attention.attend_with_bias(&x, &q, &k, &v, bias.as_ref(), visibility, probe, run)
     }
 
     /// The same layer on `device`.

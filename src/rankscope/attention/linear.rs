@@ -1,12 +1,11 @@
 //! Linear attention: a kernel in place of the softmax.
 
-use super::{Attention, Visibility, allowed_pairs, expect_no_bias};
+use super::{Attention, Visibility, expect_no_bias, mix_by_weights, scores};
 use crate::axis::Axis;
 use crate::device::Device;
 use crate::error::Result;
 use crate::ops::{
-    FeatureMap, feature_map, linear_attention, linear_step, masked_normalise, matmul, no_tokens,
-    reach_of_heads,
+    FeatureMap, feature_map, linear_attention, linear_step, masked_normalise, no_tokens, reach_of_heads,
 };
 use crate::probe::Probe;
 use crate::run::Run;
@@ -79,12 +78,8 @@ impl Attention for LinearAttention {
         if is_linear && !is_watched {
             return probe.visit("context", linear_attention(&q, &k, v, mask, at, padding, run)?);
         }
-        let scores = matmul(&q, &k, Axis::HeadSize, 1.0)?; // [B, H, T, S]
-        let scores = probe.visit("scores", scores)?;
-        let allowed = allowed_pairs(&scores, visibility, probe)?; // [B, H, T, S], with or without B and H
-        let weights = probe.visit("weights", masked_normalise(scores, &allowed)?)?; // [B, H, T, S]
-        let context = matmul(&weights, v, Axis::Key, 1.0)?; // [B, H, T, D]
-        probe.visit("context", context)
+        let scores = scores(&q, &k, 1.0, None)?; // [B, H, T, S]
+        mix_by_weights(scores, v, visibility, probe, masked_normalise)
     }
 }
 

@@ -1,14 +1,18 @@
 //! [`Mechanism`]: one of the mechanisms, chosen at run time.
 
-use super::{Attention, LinearAttention, NormalisedDotProduct, OnlineSoftmax, ScaledDotProduct, Visibility};
-use crate::error::Result;
+use super::{
+    Attention, Differential, LinearAttention, NormalisedDotProduct, OnlineSoftmax, ScaledDotProduct,
+    SigmoidAttention, StateSpace, Visibility,
+};
+use crate::device::Device;
+use crate::error::{Error, Result};
 use crate::ops::FeatureMap;
 use crate::probe::Probe;
 use crate::run::Run;
 use crate::tensor::Tensor;
 
 /// How queries, keys and values meet.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Mechanism {
     /// Softmax, with weights to look at.
     ScaledDotProduct(ScaledDotProduct),
@@ -18,6 +22,12 @@ pub enum Mechanism {
     Normalised(NormalisedDotProduct),
     /// Features in place of the softmax.
     Linear(LinearAttention),
+    /// The sigmoid of every score in place of the softmax.
+    Sigmoid(SigmoidAttention),
+    /// The difference of two softmaxes.
+    Differential(Differential),
+    /// Products that decay with every token between.
+    StateSpace(StateSpace),
 }
 
 impl From<ScaledDotProduct> for Mechanism {
@@ -44,17 +54,80 @@ impl From<LinearAttention> for Mechanism {
     }
 }
 
+impl From<SigmoidAttention> for Mechanism {
+    fn from(mechanism: SigmoidAttention) -> Self {
+        Mechanism::Sigmoid(mechanism)
+    }
+}
+
+impl From<Differential> for Mechanism {
+    fn from(mechanism: Differential) -> Self {
+        Mechanism::Differential(mechanism)
+    }
+}
+
+impl From<StateSpace> for Mechanism {
+    fn from(mechanism: StateSpace) -> Self {
+        Mechanism::StateSpace(mechanism)
+    }
+}
+
 impl Mechanism {
     /// Whether every weight that the mask allows is positive in exact arithmetic, so that theorems about the
-    /// mask's pattern hold for the weights; features may be 0.
+    /// mask's pattern hold for the weights; features may be 0, and differences and products of queries and keys may be anything.
     pub fn is_positive(&self) -> bool {
-        !matches!(self, Mechanism::Linear(linear) if linear.map() == FeatureMap::Relu)
+        match self {
+            Mechanism::Linear(linear) => linear.map() != FeatureMap::Relu,
+            Mechanism::Differential(_) | Mechanism::StateSpace(_) => false,
+            _ => true,
+        }
     }
 
     /// Whether the weights, before a mask takes any away, are φ(Q)·φ(K)ᵀ of D features with every row scaled: a
-    /// matrix of rank D at most.
+    /// matrix of rank D at most. Where scores decay with the distance, only the blocks of later queries and earlier keys
+    /// are.
     pub fn is_product(&self) -> bool {
         matches!(self, Mechanism::Linear(_))
+    }
+
+    /// How many numbers it learns: a sink or a λ for each query head, what makes the decays of each key/value head.
+    pub fn parameter_count(&self) -> usize {
+        let learned = match self {
+            Mechanism::ScaledDotProduct(mechanism) => mechanism.sinks(),
+            Mechanism::OnlineSoftmax(mechanism) => mechanism.sinks(),
+            Mechanism::Differential(mechanism) => Some(mechanism.lambdas()),
+            Mechanism::StateSpace(mechanism) => {
+                return mechanism.weight().shape().len() + mechanism.bias().shape().len();
+            }
+            Mechanism::Normalised(_) | Mechanism::Linear(_) | Mechanism::Sigmoid(_) => None,
+        };
+        learned.map_or(0, |tensor| tensor.shape().len())
+    }
+
+    /// An error if queries and keys may not be rotated by their positions.
+    pub(super) fn expect_rotation(&self) -> Result<()> {
+        match self {
+            Mechanism::Differential(_) => {
+                let expected = "none: differential attention keeps the two halves of a head apart, and a rotation \
+                                pairs numbers across them";
+                Err(Error::invalid("rotation by position", "given", expected))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The same mechanism with its tensors on `device`.
+    ///
+    /// # Errors
+    /// As [`Tensor::to_device`].
+    pub fn to_device(&self, device: &Device) -> Result<Self> {
+        Ok(match self {
+            Mechanism::ScaledDotProduct(mechanism) => mechanism.to_device(device)?.into(),
+            Mechanism::OnlineSoftmax(mechanism) => mechanism.to_device(device)?.into(),
+            Mechanism::Differential(mechanism) => mechanism.to_device(device)?.into(),
+            Mechanism::StateSpace(mechanism) => mechanism.to_device(device)?.into(),
+            Mechanism::Normalised(_) | Mechanism::Linear(_) | Mechanism::Sigmoid(_) => self.clone(),
+        })
     }
 
     fn chosen(&self) -> &dyn Attention {
@@ -63,6 +136,9 @@ impl Mechanism {
             Mechanism::OnlineSoftmax(mechanism) => mechanism,
             Mechanism::Normalised(mechanism) => mechanism,
             Mechanism::Linear(mechanism) => mechanism,
+            Mechanism::Sigmoid(mechanism) => mechanism,
+            Mechanism::Differential(mechanism) => mechanism,
+            Mechanism::StateSpace(mechanism) => mechanism,
         }
     }
 }

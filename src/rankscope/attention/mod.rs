@@ -3,6 +3,7 @@
 //! A mechanism takes queries, keys and values that are already split into heads; the projections
 //! around it are [`MultiHead`].
 
+mod differential;
 mod fixed_multi_head;
 #[cfg(test)]
 mod fixed_multi_head_tests;
@@ -15,8 +16,11 @@ mod online_softmax;
 mod position;
 mod registry;
 mod scaled_dot_product;
+mod sigmoid;
 mod sinks;
+mod state_space;
 
+pub use differential::Differential;
 pub use fixed_multi_head::FixedMultiHead;
 pub use layer::{AttentionLayer, LayerSizes};
 pub use linear::{LinearAttention, LinearState};
@@ -27,11 +31,14 @@ pub use online_softmax::OnlineSoftmax;
 pub use position::{Alibi, PositionScheme, RelativeBias, RelativeBuckets, sinusoidal, slopes};
 pub use registry::{MECHANISMS, MechanismKind};
 pub use scaled_dot_product::ScaledDotProduct;
+pub use sigmoid::SigmoidAttention;
 pub use sinks::{Sink, attention_sinks};
+pub use state_space::{StateSpace, StateSpaceState};
 
 use crate::axis::Axis;
 use crate::error::{Error, Result};
 use crate::mask::{Allowed, Mask, Padding, Positions};
+use crate::ops::{add_position_bias, matmul};
 use crate::probe::Probe;
 use crate::run::Run;
 use crate::tensor::Tensor;
@@ -73,7 +80,7 @@ pub trait Attention {
     ///
     /// # Errors
     /// As [`forward`](Self::forward); [`Error::Invalid`] from a mechanism that makes no such scores: the online
-    /// softmax, which never has them all, and linear attention, which has no softmax.
+    /// softmax, which never has them all, and linear and state-space attention, which have no softmax.
     #[allow(clippy::too_many_arguments)]
     fn forward_with_bias(
         &self,
@@ -96,6 +103,35 @@ fn expect_no_bias(bias: Option<&Tensor>) -> Result<()> {
             Err(Error::invalid("position bias", "given", expected))
         }
     }
+}
+
+/// factor · Q·Kᵀ `[B, H, T, S]`, with the bias where there is one.
+fn scores(q: &Tensor, k: &Tensor, factor: f32, bias: Option<&Tensor>) -> Result<Tensor> {
+    let scores = matmul(q, k, Axis::HeadSize, factor)?;
+    match bias {
+        Some(bias) => add_position_bias(scores, bias),
+        None => Ok(scores),
+    }
+}
+
+/// Context `[B, H, T, D]` by way of all weights: what `weigh` makes of the scores and the mask, times V. The probe is
+/// shown scores, mask, weights and context.
+fn mix_by_weights(
+    scores: Tensor,
+    v: &Tensor,
+    visibility: Visibility<'_>,
+    probe: &mut dyn Probe,
+    weigh: impl FnOnce(Tensor, &Allowed) -> Result<Tensor>,
+) -> Result<Tensor> {
+    let scores = probe.visit("scores", scores)?; // [B, H, T, S]
+    let allowed = allowed_pairs(&scores, visibility, probe)?; // [B, H, T, S], with or without B and H
+    let weights = probe.visit("weights", weigh(scores, &allowed)?)?; // [B, H, T, S]
+    probe.visit("context", matmul(&weights, v, Axis::Key, 1.0)?) // [B, H, T, D]
+}
+
+/// 1/√D.
+fn usual_factor(head_size: usize) -> f32 {
+    (1.0 / (head_size as f64).sqrt()) as f32
 }
 
 /// The mask's bits over scores `[B, H, T, S]`, which a probe may have edited.

@@ -4,7 +4,9 @@ use super::{Attention, Mechanism, Visibility};
 use crate::axis::Axis;
 use crate::device::Device;
 use crate::error::Result;
-use crate::ops::{RotaryTable, add_bias, linear, merge_heads, rotary, split_heads};
+use crate::ops::{
+    Pointwise, RotaryTable, add_bias, linear, merge_heads, multiply, pointwise, rotary, split_heads,
+};
 use crate::probe::Probe;
 use crate::run::Run;
 use crate::tensor::Tensor;
@@ -50,11 +52,15 @@ impl Linear {
 /// side times W_o. G = H is the original; G = 1 is multi-query attention; in between, grouped-query.
 /// The head size D is free: H·D need not be C.
 ///
+/// With a gate, the heads side by side are multiplied by σ(x·W_gᵀ), number by number, before W_o: each position
+/// decides by its own hidden state x how much of its context is passed on.
+///
 /// **Probe points**: `query` `[B, H, T, D]`, `key` and `value` `[B, G, S, D]` (query and key after
-/// their rotation), those of the mechanism, and `output` `[B, T, C]`.
+/// their rotation), those of the mechanism, where there is a gate `gate` `[B, T, HD]` (after the sigmoid), and
+/// `output` `[B, T, C]`.
 ///
 /// **Source**: Vaswani et al. 2017 (arXiv 1706.03762), section 3.2.2; grouped queries: Ainslie et al.
-/// 2023 (arXiv 2305.13245).
+/// 2023 (arXiv 2305.13245); gate: Qiu et al. 2025 (arXiv 2505.06708), equation 5, at position G1.
 #[derive(Clone, Debug)]
 pub struct MultiHead {
     /// H.
@@ -69,6 +75,8 @@ pub struct MultiHead {
     pub value: Linear,
     /// `[C, HD]`.
     pub output: Linear,
+    /// `[HD, C]`, where there is a gate.
+    pub gate: Option<Linear>,
     /// How queries, keys and values meet.
     pub mechanism: Mechanism,
 }
@@ -98,7 +106,7 @@ impl MultiHead {
     ) -> Result<Tensor> {
         let q = self.query(x, rotation, probe)?; // [B, H, T, D]
         let (k, v) = self.keys_and_values(y, rotation, probe)?; // [B, G, S, D]
-        self.attend(&q, &k, &v, visibility, probe, run) // [B, T, C]
+        self.attend(x, &q, &k, &v, visibility, probe, run) // [B, T, C]
     }
 
     /// The queries of the positions of x, rotated where there is a rotation.
@@ -106,10 +114,11 @@ impl MultiHead {
     /// **Shapes**: x `[B, T, C]`, result `[B, H, T, D]`.
     ///
     /// # Errors
-    /// A shape or placement error naming what does not fit; whatever the probe returns.
+    /// A shape or placement error naming what does not fit; [`Error::Invalid`](crate::Error::Invalid) for a rotation
+    /// and a mechanism that keeps halves of a head apart; whatever the probe returns.
     pub fn query(&self, x: &Tensor, rotation: Option<&RotaryTable>, probe: &mut dyn Probe) -> Result<Tensor> {
         let q = split_heads(&self.query.forward(x)?, self.heads)?; // [B, H, T, D]
-        probe.visit("query", turned(q, rotation)?)
+        probe.visit("query", self.turned(q, rotation)?)
     }
 
     /// The keys and values of the positions of y, the keys rotated where there is a rotation: what a cache
@@ -118,28 +127,31 @@ impl MultiHead {
     /// **Shapes**: y `[B, S, C]` (its positions called T), results `[B, G, S, D]`.
     ///
     /// # Errors
-    /// A shape or placement error naming what does not fit; whatever the probe returns.
+    /// As [`query`](Self::query).
     pub fn keys_and_values(
         &self,
         y: &Tensor,
         rotation: Option<&RotaryTable>,
         probe: &mut dyn Probe,
     ) -> Result<(Tensor, Tensor)> {
-        let k = turned(split_heads(&self.key.forward(y)?, self.kv_heads)?, rotation)?; // [B, G, T, D]
+        let k = self.turned(split_heads(&self.key.forward(y)?, self.kv_heads)?, rotation)?; // [B, G, T, D]
         let k = probe.visit("key", k.rename(Axis::Query, Axis::Key)?)?; // [B, G, S, D]
         let v = split_heads(&self.value.forward(y)?, self.kv_heads)?; // [B, G, T, D]
         let v = probe.visit("value", v.rename(Axis::Query, Axis::Key)?)?; // [B, G, S, D]
         Ok((k, v))
     }
 
-    /// Attention of queries to keys and values that are there already, and the output projection.
+    /// Attention of queries to keys and values that are there already, the gate and the output projection.
     ///
-    /// **Shapes**: q `[B, H, T, D]`, k and v `[B, G, S, D]`, result `[B, T, C]`.
+    /// **Shapes**: x `[B, T, C]`, what the queries were made of; q `[B, H, T, D]`, k and v `[B, G, S, D]`, result
+    /// `[B, T, C]`.
     ///
     /// # Errors
     /// A shape, placement or mask error naming what does not fit; whatever the probe returns.
+    #[allow(clippy::too_many_arguments)]
     pub fn attend(
         &self,
+        x: &Tensor,
         q: &Tensor,
         k: &Tensor,
         v: &Tensor,
@@ -147,7 +159,7 @@ impl MultiHead {
         probe: &mut dyn Probe,
         run: &Run,
     ) -> Result<Tensor> {
-        self.attend_with_bias(q, k, v, None, visibility, probe, run)
+        self.attend_with_bias(x, q, k, v, None, visibility, probe, run)
     }
 
     /// As [`attend`](Self::attend), with a bias on the scores of every head and pair.
@@ -159,6 +171,7 @@ impl MultiHead {
     #[allow(clippy::too_many_arguments)]
     pub fn attend_with_bias(
         &self,
+        x: &Tensor,
         q: &Tensor,
         k: &Tensor,
         v: &Tensor,
@@ -168,7 +181,12 @@ impl MultiHead {
         run: &Run,
     ) -> Result<Tensor> {
         let context = self.mechanism.forward_with_bias(q, k, v, bias, visibility, probe, run)?; // [B, H, T, D]
-        probe.visit("output", self.output.forward(&merge_heads(&context)?)?) // [B, T, C]
+        let mut heads = merge_heads(&context)?; // [B, T, HD]
+        if let Some(gate) = &self.gate {
+            let gate = probe.visit("gate", pointwise(gate.forward(x)?, Pointwise::Sigmoid)?)?; // [B, T, HD]
+            heads = multiply(heads, gate)?;
+        }
+        probe.visit("output", self.output.forward(&heads)?) // [B, T, C]
     }
 
     /// The same layer on `device`.
@@ -181,15 +199,20 @@ impl MultiHead {
             key: self.key.to_device(device)?,
             value: self.value.to_device(device)?,
             output: self.output.to_device(device)?,
-            ..self.clone()
+            gate: self.gate.as_ref().map(|gate| gate.to_device(device)).transpose()?,
+            mechanism: self.mechanism.to_device(device)?,
+            ..*self
         })
     }
-}
 
-/// x rotated by its positions, if there is a rotation.
-fn turned(x: Tensor, rotation: Option<&RotaryTable>) -> Result<Tensor> {
-    match rotation {
-        Some(table) => rotary(x, table),
-        None => Ok(x),
+    /// x rotated by its positions, if there is a rotation.
+    fn turned(&self, x: Tensor, rotation: Option<&RotaryTable>) -> Result<Tensor> {
+        match rotation {
+            Some(table) => {
+                self.mechanism.expect_rotation()?;
+                rotary(x, table)
+            }
+            None => Ok(x),
+        }
     }
 }

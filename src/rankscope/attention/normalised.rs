@@ -39,7 +39,7 @@ use crate::tensor::Tensor;
 /// assert_eq!(context.to_vec()?, [5., 0.]);
 /// # Ok::<(), rankscope::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct NormalisedDotProduct {
     inner: ScaledDotProduct,
     epsilon: f32,

@@ -1,6 +1,7 @@
 //! Scaled dot-product attention that never makes the n × n matrix.
 
-use super::{Attention, Visibility, expect_no_bias};
+use super::{Attention, Visibility, expect_no_bias, usual_factor};
+use crate::device::Device;
 use crate::error::Result;
 use crate::ops::online_attention;
 use crate::probe::Probe;
@@ -14,15 +15,32 @@ use crate::tensor::Tensor;
 /// [`ScaledDotProduct`](super::ScaledDotProduct).
 ///
 /// **Source**: see [`online_attention`].
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct OnlineSoftmax {
     factor: f32,
+    sinks: Option<Tensor>,
 }
 
 impl OnlineSoftmax {
     /// With the usual factor, 1/√D.
     pub fn new(head_size: usize) -> Self {
-        OnlineSoftmax { factor: (1.0 / (head_size as f64).sqrt()) as f32 }
+        OnlineSoftmax { factor: usual_factor(head_size), sinks: None }
+    }
+
+    /// With a learned sink b for each head, `[H]`.
+    pub fn with_sinks(self, sinks: Tensor) -> Self {
+        OnlineSoftmax { sinks: Some(sinks), ..self }
+    }
+
+    /// The sinks, `[H]`, where there are any.
+    pub fn sinks(&self) -> Option<&Tensor> {
+        self.sinks.as_ref()
+    }
+
+    /// The same on `device`.
+    pub(super) fn to_device(&self, device: &Device) -> Result<Self> {
+        let sinks = self.sinks.as_ref().map(|sinks| sinks.to_device(device)).transpose()?;
+        Ok(OnlineSoftmax { sinks, ..*self })
     }
 }
 
@@ -39,6 +57,7 @@ impl Attention for OnlineSoftmax {
     ) -> Result<Tensor> {
         expect_no_bias(bias)?;
         let Visibility { mask, at, padding } = visibility;
-        probe.visit("context", online_attention(q, k, v, self.factor, mask, at, padding, run)?)
+        let sinks = self.sinks.as_ref();
+        probe.visit("context", online_attention(q, k, v, self.factor, sinks, mask, at, padding, run)?)
     }
 }

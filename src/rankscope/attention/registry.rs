@@ -3,12 +3,14 @@
 use super::layer::draw;
 use super::{
     Alibi, AttentionLayer, LayerSizes, LinearAttention, Mechanism, NormalisedDotProduct, OnlineSoftmax,
-    PositionScheme, RelativeBias, RelativeBuckets, ScaledDotProduct,
+    PositionScheme, RelativeBias, RelativeBuckets, ScaledDotProduct, StateSpace,
 };
 use crate::axis::Axis;
 use crate::error::{Error, Result};
 use crate::mask::Mask;
 use crate::ops::FeatureMap;
+use crate::random::fan_in;
+use crate::tensor::Tensor;
 
 /// One mechanism of attention: its name, where it comes from, and how to make a layer of it.
 pub struct MechanismKind {
@@ -135,6 +137,12 @@ pub static MECHANISMS: &[MechanismKind] = &[
         make: |sizes, seed| linear(sizes, seed, FeatureMap::Relu, Mask::bidirectional()),
     },
     MechanismKind {
+        name: "state-space",
+        summary: "products of queries and keys that decay with every token between: a state carried from token to token",
+        source: "Dao & Gu 2024 (arXiv 2405.21060), section 5",
+        make: state_space,
+    },
+    MechanismKind {
         name: "learned-positions",
         summary: "a learned vector for every position is added to the hidden state",
         source: "Gehring et al. 2017 (arXiv 1705.03122), section 3.1",
@@ -243,6 +251,18 @@ fn plain(sizes: LayerSizes, seed: u64, mask: Mask) -> Result<AttentionLayer> {
 
 fn linear(sizes: LayerSizes, seed: u64, map: FeatureMap, mask: Mask) -> Result<AttentionLayer> {
     layer(sizes, seed, LinearAttention::new(map), PositionScheme::None, mask)
+}
+
+/// The decay of key/value head g is RetNet's γ = 1 − 2^(−5 − g) where w·k = 0; w is N(0, 1/D).
+fn state_space(sizes: LayerSizes, seed: u64) -> Result<AttentionLayer> {
+    let LayerSizes { kv_heads, head_size, .. } = sizes;
+    // From the 48th head on γ would round to 1.
+    let decays: Vec<f64> = (0..kv_heads).map(|head| 1.0 - 0.5f64.powi(5 + head.min(47) as i32)).collect();
+    let retention = StateSpace::retention(head_size, &decays)?;
+    let weight = fan_in(kv_heads, head_size, seed, 4).iter().map(|&value| value as f32).collect();
+    let weight = Tensor::new([(Axis::KvHead, kv_heads), (Axis::HeadSize, head_size)], weight)?;
+    let mechanism = StateSpace::new(weight, retention.bias().clone())?;
+    layer(sizes, seed, mechanism, PositionScheme::None, Mask::causal())
 }
 
 /// Rotary positions and normalised heads under a causal mask.

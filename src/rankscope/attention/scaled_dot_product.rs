@@ -1,19 +1,23 @@
 //! Scaled dot-product attention with materialised weights.
 
-use super::{Attention, Visibility, allowed_pairs};
-use crate::axis::Axis;
+use super::{Attention, Visibility, mix_by_weights, scores, usual_factor};
+use crate::device::Device;
 use crate::error::Result;
-use crate::ops::{add_position_bias, masked_softmax, matmul};
+use crate::ops::{masked_softmax, masked_softmax_with_sinks};
 use crate::probe::Probe;
 use crate::run::Run;
 use crate::tensor::Tensor;
 
 /// Scaled dot-product attention: softmax(Q·Kᵀ / √D + bias over the allowed keys) · V, the bias where there is one.
 ///
+/// A learned sink of a head, where there is one, adds e^b to the sum in its softmax's denominator: a head may then
+/// attend to little or nothing, and its rows sum to less than 1 ([`masked_softmax_with_sinks`]).
+///
 /// **Probe points**: `scores` `[B, H, T, S]` (after the factor and the bias, before the mask), `mask` (0 and 1,
 /// `[T, S]`, with B and H in front where sequences or heads differ, always on the CPU), `weights` `[B, H, T, S]`, `context` `[B, H, T, D]`.
 ///
-/// **Source**: Vaswani et al. 2017 (arXiv 1706.03762), equation 1.
+/// **Source**: Vaswani et al. 2017 (arXiv 1706.03762), equation 1; sinks: gpt-oss (OpenAI 2025, arXiv 2508.10925),
+/// section 2.2.
 ///
 /// ```
 /// use rankscope::{attention::Visibility, prelude::*};
@@ -29,20 +33,42 @@ use crate::tensor::Tensor;
 /// assert_eq!(context.to_vec()?, [10., 15.]); // the first sees itself, the second averages both
 /// # Ok::<(), rankscope::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct ScaledDotProduct {
     factor: f32,
+    sinks: Option<Tensor>,
 }
 
 impl ScaledDotProduct {
     /// With the usual factor, 1/√D.
     pub fn new(head_size: usize) -> Self {
-        ScaledDotProduct { factor: (1.0 / (head_size as f64).sqrt()) as f32 }
+        Self::with_factor(usual_factor(head_size))
     }
 
     /// With a factor of one's own: 1 in T5, `scale`/√D in experiments on the logit scale.
     pub fn with_factor(factor: f32) -> Self {
-        ScaledDotProduct { factor }
+        ScaledDotProduct { factor, sinks: None }
+    }
+
+    /// With a learned sink b for each head, `[H]`.
+    pub fn with_sinks(self, sinks: Tensor) -> Self {
+        ScaledDotProduct { sinks: Some(sinks), ..self }
+    }
+
+    /// The sinks, `[H]`, where there are any.
+    pub fn sinks(&self) -> Option<&Tensor> {
+        self.sinks.as_ref()
+    }
+
+    /// Whether the factor is 1/√D and there are no sinks.
+    pub(super) fn is_usual(&self, head_size: usize) -> bool {
+        self.factor == usual_factor(head_size) && self.sinks.is_none()
+    }
+
+    /// The same on `device`.
+    pub(super) fn to_device(&self, device: &Device) -> Result<Self> {
+        let sinks = self.sinks.as_ref().map(|sinks| sinks.to_device(device)).transpose()?;
+        Ok(ScaledDotProduct { sinks, ..*self })
     }
 }
 
@@ -58,15 +84,10 @@ impl Attention for ScaledDotProduct {
         run: &Run,
     ) -> Result<Tensor> {
         run.check()?;
-        let scores = matmul(q, k, Axis::HeadSize, self.factor)?; // [B, H, T, S]
-        let scores = match bias {
-            Some(bias) => add_position_bias(scores, bias)?,
-            None => scores,
-        };
-        let scores = probe.visit("scores", scores)?;
-        let allowed = allowed_pairs(&scores, visibility, probe)?; // [B, H, T, S], with or without B and H
-        let weights = probe.visit("weights", masked_softmax(scores, &allowed)?)?; // [B, H, T, S]
-        let context = matmul(&weights, v, Axis::Key, 1.0)?; // [B, H, T, D]
-        probe.visit("context", context)
+        let scores = scores(q, k, self.factor, bias)?; // [B, H, T, S]
+        mix_by_weights(scores, v, visibility, probe, |scores, allowed| match &self.sinks {
+            Some(sinks) => masked_softmax_with_sinks(scores, allowed, sinks),
+            None => masked_softmax(scores, allowed),
+        })
     }
 }

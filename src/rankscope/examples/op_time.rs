@@ -226,7 +226,7 @@ fn attention(n: usize) -> Result<Vec<Case>> {
         };
         let visible = cpu::Visible { masks: vec![Mask::causal(); HEADS], first_query: 0, padding: None };
         let [q, k, v] = [0, 1, 2].map(|i| widened(&inputs[i]));
-        cpu::online_attention(&q, &k, &v, 1.0 / (SIZE as f64).sqrt(), &sizes, &visible, &Run::default())
+        cpu::online_attention(&q, &k, &v, 1.0 / (SIZE as f64).sqrt(), None, &sizes, &visible, &Run::default())
     });
     let reference = reference.transpose()?;
     let pairs = (HEADS * n * n) as f64;

@@ -191,12 +191,6 @@ impl Allowed {
         self.keys.div_ceil(32)
     }
 
-    /// How many words after a sequence's rows those of the next begin, and the same for heads; 0 where all share them.
-    pub(crate) fn steps(&self) -> [usize; 2] {
-        let matrix = self.queries * self.row_words();
-        [self.batch.map_or(0, |_| self.heads.unwrap_or(1) * matrix), self.heads.map_or(0, |_| matrix)]
-    }
-
     /// The packed row of query `query` in head `head` of sequence `sequence`.
     pub fn row(&self, sequence: usize, head: usize, query: usize) -> &[u32] {
         let matrix =

@@ -148,7 +148,7 @@ impl CrossBlock {
         let (mask, at) = (Mask::bidirectional(), Positions { first_query: 0 });
         let visibility = Visibility { mask: &mask, at, padding: source.padding };
         let (k, v) = (source.layer.keys(), source.layer.values()); // [B, G, S, D]
-        let update = attention.attend(&q, k, v, visibility, &mut scope, pass.run)?; // [B, T, C]
+        let update = attention.attend(&normed, &q, k, v, visibility, &mut scope, pass.run)?; // [B, T, C]
         probe.visit("after_cross_attention", add(x, update)?)
     }
 }

@@ -279,7 +279,7 @@ pub(super) fn attend(
         Some(cache) => cache.append(k, v)?, // [B, G, S + T, D]
         None => (k, v),
     };
-    attention.attend_with_bias(&q, &k, &v, places.bias.as_ref(), visibility, &mut scope, run) // [B, T, C]
+    attention.attend_with_bias(x, &q, &k, &v, places.bias.as_ref(), visibility, &mut scope, run) // [B, T, C]
 }
 
 /// An error unless the `held` positions stay the same under `mask` when `new` ones follow. `known` is the mask that

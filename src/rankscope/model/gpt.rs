@@ -40,7 +40,7 @@ pub(super) enum Scale {
 impl GptFields {
     /// The mechanism of layer `index`, with its factor.
     fn mechanism(&self, index: usize) -> Mechanism {
-        let Scale::Stated { by_size, by_layer } = self.scale else { return self.variant.mechanism };
+        let Scale::Stated { by_size, by_layer } = self.scale else { return self.variant.mechanism.clone() };
         let size = if by_size { (self.variant.head_size as f64).sqrt() } else { 1.0 };
         let layer = if by_layer { index as f64 + 1.0 } else { 1.0 };
         ScaledDotProduct::with_factor((1.0 / (size * layer)) as f32).into()
@@ -106,7 +106,16 @@ impl GptFields {
         let mechanism = self.mechanism(index);
         Ok(Block {
             attention_norm,
-            self_attention: MultiHead { heads, kv_heads: heads, query, key, value, output, mechanism },
+            self_attention: MultiHead {
+                heads,
+                kv_heads: heads,
+                query,
+                key,
+                value,
+                output,
+                gate: None,
+                mechanism,
+            },
             feed_forward_norm,
             feed_forward: Network { gate: None, up, down, activation: self.activation }.into(),
             is_pre_norm: self.is_pre_norm,

@@ -19,6 +19,8 @@ const ALONE: usize = 128 * 1024;
 pub(super) const ADDITION: usize = 1;
 /// Two sums over the row, and the row written again.
 pub(super) const NORM: usize = 2;
+/// An exponential and a division.
+pub(super) const SIGMOID: usize = 3;
 /// A maximum, an exponential, a sum and a factor.
 pub(super) const SOFTMAX: usize = 5;
 

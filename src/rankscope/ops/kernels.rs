@@ -2,8 +2,8 @@
 
 use super::pointwise::table::kernels;
 use super::{
-    concat, elementwise, gather, heads, layer_norm, linear_attention, masked_normalise, matmul,
-    online_attention, position_bias, rms_norm, rotary, slice, softmax, state_space,
+    concat, elementwise, gather, heads, layer_norm, linear_attention, masked_normalise, masked_sigmoid,
+    matmul, online_attention, position_bias, rms_norm, rotary, slice, softmax, state_space,
 };
 use crate::device::gpu::Kernel;
 
@@ -14,6 +14,7 @@ pub static KERNELS: &[&Kernel] = &[
     &elementwise::gpu::ADD_BIAS,
     &elementwise::gpu::MULTIPLY,
     &elementwise::gpu::SCALE,
+    &elementwise::gpu::DIFFERENCE,
     &gather::gpu::GATHER,
     &heads::gpu::PERMUTE,
     &layer_norm::gpu::NAIVE,
@@ -26,6 +27,7 @@ pub static KERNELS: &[&Kernel] = &[
     &linear_attention::gpu::CHUNKED,
     &masked_normalise::gpu::NAIVE,
     &masked_normalise::gpu::TILED,
+    &masked_sigmoid::gpu::SIGMOID,
     &matmul::gpu::NAIVE,
     &matmul::gpu::TILED,
     &matmul::gpu::BLOCKED,

@@ -17,6 +17,7 @@ mod launch;
 mod layer_norm;
 mod linear_attention;
 mod masked_normalise;
+mod masked_sigmoid;
 mod matmul;
 mod online_attention;
 mod pointwise;
@@ -32,7 +33,7 @@ mod vectorised;
 pub mod work;
 
 pub use concat::{concat, concat_all};
-pub use elementwise::{add, add_bias, multiply, scale};
+pub use elementwise::{add, add_bias, multiply, scale, weighted_difference};
 pub use gather::{gather, gather_rows};
 pub use heads::{merge_heads, split_heads};
 pub use kernels::KERNELS;
@@ -41,6 +42,7 @@ pub use layer_norm::layer_norm;
 pub(crate) use linear_attention::{expect_same_length, reach_of_heads};
 pub use linear_attention::{linear_attention, linear_step, no_tokens};
 pub use masked_normalise::masked_normalise;
+pub use masked_sigmoid::masked_sigmoid;
 pub use matmul::{linear, matmul};
 pub use online_attention::online_attention;
 pub use pointwise::{FeatureMap, GeluForm, Pointwise, feature_map, gelu, pointwise, silu, tanh};
@@ -49,16 +51,17 @@ pub use real::Real;
 pub use rms_norm::{rms_norm, unit_rms_norm};
 pub use rotary::{RotaryTable, rotary};
 pub use slice::slice;
-pub use softmax::masked_softmax;
+pub use softmax::{masked_softmax, masked_softmax_with_sinks};
 pub use state_space::{decayed_scores, decayed_walk, log_decays};
 
 /// The CPU implementations, for callers with plain slices in f32 or f64.
 pub mod cpu {
-    pub use super::elementwise::cpu::add;
+    pub use super::elementwise::cpu::{add, weighted_difference};
     pub use super::heads::cpu::{merge_heads, split_heads};
     pub use super::layer_norm::cpu::layer_norm;
     pub use super::linear_attention::cpu::{LinearSums, Reachable, linear_attention, linear_step};
     pub use super::masked_normalise::cpu::masked_normalise;
+    pub use super::masked_sigmoid::cpu::masked_sigmoid;
     pub use super::matmul::cpu::{Product, matmul};
     pub use super::online_attention::AttentionSizes;
     pub use super::online_attention::cpu::{Visible, online_attention};
@@ -66,7 +69,7 @@ pub mod cpu {
     pub use super::position_bias::cpu::spread_by_distance;
     pub use super::rms_norm::cpu::rms_norm;
     pub use super::rotary::cpu::rotary;
-    pub use super::softmax::cpu::masked_softmax;
+    pub use super::softmax::cpu::{masked_softmax, masked_softmax_with_sinks};
     pub use super::state_space::cpu::{decayed_scores, decayed_walk, log_decays};
 }
 

@@ -157,7 +157,8 @@ impl<'a, 'b> Loader<'a, 'b> {
                 key: builder.linear(&path(parts.key), shared, width, true)?,
                 value: builder.linear(&path(parts.value), shared, width, true)?,
                 output: builder.linear(&path(parts.output), width, all, true)?,
-                mechanism: variant.mechanism,
+                gate: None,
+                mechanism: variant.mechanism.clone(),
             },
             attention_norm: builder.layer_norm(&path(parts.attention_norm), c, epsilon)?,
             feed_forward: Network {

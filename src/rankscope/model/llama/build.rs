@@ -91,7 +91,7 @@ impl LlamaFields {
 
     /// The attention whose tensors' names begin with `path`.
     pub(in crate::model) fn attention(&self, builder: &mut Builder<'_>, path: &str) -> Result<MultiHead> {
-        let LlamaFields { heads, kv_heads, head_size, mechanism, .. } = *self;
+        let LlamaFields { heads, kv_heads, head_size, .. } = *self;
         let width = self.width();
         let (all, shared) = ((Axis::HeadWidth, heads * head_size), (Axis::KvWidth, kv_heads * head_size));
         let [biased, output_biased, _] = self.biases;
@@ -104,7 +104,8 @@ impl LlamaFields {
             key: linear("k", shared, width, biased)?,
             value: linear("v", shared, width, biased)?,
             output: linear("o", width, all, output_biased)?,
-            mechanism,
+            gate: None,
+            mechanism: self.mechanism.clone(),
         })
     }
 

@@ -65,6 +65,7 @@ impl Layer {
                 key: linear(&weights.key, key, Axis::Width, device)?,
                 value: linear(&weights.value, key, Axis::Width, device)?,
                 output: linear(&weights.output, Axis::Width, query, device)?,
+                gate: None,
                 mechanism: ScaledDotProduct::new(architecture.head_size).into(),
             },
             feed_forward: feed_forward.transpose()?,

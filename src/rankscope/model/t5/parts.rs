@@ -73,6 +73,7 @@ fn attention(fields: &T5Fields, builder: &mut Builder<'_>, path: &str) -> Result
         key: builder.linear(&format!("{path}.k"), shared, width, false)?,
         value: builder.linear(&format!("{path}.v"), shared, width, false)?,
         output: builder.linear(&format!("{path}.o"), width, all, false)?,
+        gate: None,
         mechanism: ScaledDotProduct::with_factor(1.0).into(),
     })
 }

@@ -146,10 +146,10 @@ fn attention(n: usize, extent: Extent, run: &Run) -> Result<Problem> {
         head_size: HEAD_SIZE,
     };
     let visible = Visible { masks: vec![Mask::causal(); HEADS], first_query: 0, padding: None };
-    let want = cpu::online_attention(&wide(&q), &wide(&k), &wide(&v), 0.125, &sizes, &visible, run)?;
+    let want = cpu::online_attention(&wide(&q), &wide(&k), &wide(&v), 0.125, None, &sizes, &visible, run)?;
     let call = Box::new(|x: &[Tensor]| {
         let at = Positions { first_query: 0 };
-        online_attention(&x[0], &x[1], &x[2], 0.125, &Mask::causal(), at, None, &Run::default())
+        online_attention(&x[0], &x[1], &x[2], 0.125, None, &Mask::causal(), at, None, &Run::default())
     });
     // Two products over the half of the pairs that is allowed.
     let flops = 2.0 * (HEADS * n * n * HEAD_SIZE) as f64;

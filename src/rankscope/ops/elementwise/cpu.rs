@@ -35,6 +35,41 @@ vectorised! {
     }
 }
 
+/// x − λ\[h\] · y for the matrices of head h, in place; see [`weighted_difference`](crate::ops::weighted_difference).
+///
+/// # Panics
+/// If `values` and `other` are not B·H·T·S long or there are fewer than H `factors`.
+pub fn weighted_difference<F: Real>(
+    values: &mut [F],
+    other: &[F],
+    [_, heads, queries, keys]: [usize; 4],
+    factors: &[F],
+) {
+    for_each_block(values, keys, ADDITION, |first, rows| {
+        difference_rows(rows, first, other, [heads, queries, keys], factors);
+    });
+}
+
+vectorised! {
+    /// Rows from the `first` one on, of H · T in a sequence; `other` has all rows.
+    pub(super) fn difference_rows[F: Real](
+        rows: &mut [F],
+        first: usize,
+        other: &[F],
+        sizes: [usize; 3],
+        factors: &[F],
+    ) {
+        let [heads, queries, keys] = sizes;
+        let other = other[first * keys..].chunks_exact(keys);
+        for ((row, x), y) in (first..).zip(rows.chunks_exact_mut(keys)).zip(other) {
+            let factor = factors[row / queries % heads];
+            for (x, &y) in x.iter_mut().zip(y) {
+                *x = *x - factor * y;
+            }
+        }
+    }
+}
+
 vectorised! {
     pub(super) fn multiply_block[F: Real](x: &mut [F], y: &[F]) {
         for (x, &y) in x.iter_mut().zip(y) {

@@ -1,4 +1,4 @@
-//! Host side of `add.wgsl`, `multiply.wgsl`, `add_bias.wgsl` and `scale.wgsl`.
+//! Host side of the WGSL beside it.
 
 use crate::device::gpu::{Kernel, params};
 use crate::error::Result;
@@ -7,6 +7,10 @@ use crate::tensor::Tensor;
 
 params! {
     struct BiasParams { quads: u32, width: u32 }
+}
+
+params! {
+    struct DifferenceParams { quads: u32, heads: u32, matrix: u32 }
 }
 
 params! {
@@ -24,6 +28,12 @@ pub(in crate::ops) static ADD_BIAS: Kernel =
 
 pub(in crate::ops) static SCALE: Kernel =
     Kernel { name: "scale", source: include_str!("scale.wgsl"), params: ScaleParams::FIELDS };
+
+pub(in crate::ops) static DIFFERENCE: Kernel = Kernel {
+    name: "weighted_difference",
+    source: include_str!("weighted_difference.wgsl"),
+    params: DifferenceParams::FIELDS,
+};
 
 #[derive(Clone, Copy)]
 pub(super) enum Pairwise {
@@ -46,6 +56,19 @@ pub(super) fn add_bias(x: &Tensor, bias: &Tensor) -> Result<Tensor> {
     let params = BiasParams { quads, width: count(&ADD_BIAS, bias.shape().len())? };
     let inputs = [("x", buffer(&ADD_BIAS, x)?), ("bias", buffer(&ADD_BIAS, bias)?)];
     launch(&ADD_BIAS, params, &inputs, x.shape().clone(), workgroups)
+}
+
+pub(super) fn weighted_difference(
+    x: &Tensor,
+    y: &Tensor,
+    factors: &Tensor,
+    [_, heads, queries, keys]: [usize; 4],
+) -> Result<Tensor> {
+    let (count, on) = (|size| count(&DIFFERENCE, size), |x| buffer(&DIFFERENCE, x));
+    let (Quads { quads }, workgroups) = quads(&DIFFERENCE, x)?;
+    let params = DifferenceParams { quads, heads: count(heads)?, matrix: count(queries * keys)? };
+    let inputs = [("x", on(x)?), ("z", on(y)?), ("factors", on(factors)?)];
+    launch(&DIFFERENCE, params, &inputs, x.shape().clone(), workgroups)
 }
 
 pub(super) fn scale(x: &Tensor, factor: f32) -> Result<Tensor> {

@@ -3,6 +3,7 @@
 pub(crate) mod cpu;
 pub(super) mod gpu;
 
+use crate::axis::Axis;
 use crate::buffer::any_values;
 use crate::error::{Error, Result};
 use crate::ops::blocks::{ADDITION, for_each_block, rewrite};
@@ -30,12 +31,51 @@ pub fn multiply(x: impl Into<Tensor>, y: impl Into<Tensor>) -> Result<Tensor> {
     pairwise("multiply", x.into(), y.into(), Pairwise::Multiply)
 }
 
-fn pairwise(op: &'static str, x: Tensor, y: Tensor, how: Pairwise) -> Result<Tensor> {
+/// x − λ\[h\] · y, with a factor for each head: the weights of differential attention from two softmaxes.
+///
+/// **Shapes**: x and y `[B, H, T, S]`, factors λ `[H]`; the result as x.
+///
+/// # Errors
+/// [`Error::Axes`] or [`Error::Size`] if the shapes do not fit, [`Error::Placement`] if the devices differ.
+///
+/// ```
+/// use rankscope::{Axis, Tensor, ops::weighted_difference};
+/// let axes = [(Axis::Batch, 1), (Axis::Head, 2), (Axis::Query, 1), (Axis::Key, 1)];
+/// let (x, y) = (Tensor::new(axes, vec![5., 5.])?, Tensor::new(axes, vec![2., 3.])?);
+/// let factors = Tensor::new([(Axis::Head, 2)], vec![1., -1.])?;
+/// assert_eq!(weighted_difference(&x, &y, &factors)?.to_vec()?, [3., 8.]);
+/// # Ok::<(), rankscope::Error>(())
+/// ```
+pub fn weighted_difference(x: impl Into<Tensor>, y: &Tensor, factors: &Tensor) -> Result<Tensor> {
+    const OP: &str = "weighted_difference";
+    let x = x.into();
+    let sizes = x.shape().expect(OP, "x", [Axis::Batch, Axis::Head, Axis::Query, Axis::Key])?;
+    let [_, heads, queries, keys] = sizes;
+    expect_alike(OP, &x, y)?;
+    let [got] = factors.shape().expect(OP, "factors", [Axis::Head])?;
+    if got != heads {
+        return Err(Error::Size { op: OP, argument: "factors", axis: Axis::Head, expected: heads, got });
+    }
+    factors.expect_same_device(OP, "factors", &x.device())?;
+    let (Some(other), Some(factors)) = (y.as_slice(), factors.as_slice()) else {
+        return gpu::weighted_difference(&x, y, factors, sizes);
+    };
+    Ok(rewrite(x, keys, ADDITION, |first, rows| {
+        cpu::difference_rows(rows, first, other, [heads, queries, keys], factors);
+    }))
+}
+
+/// An error unless y has the shape of x and is where x is.
+fn expect_alike(op: &'static str, x: &Tensor, y: &Tensor) -> Result<()> {
     if x.shape() != y.shape() {
         let (expected, got) = (x.shape().to_string(), y.shape().to_string());
         return Err(Error::Axes { op, argument: "y", expected, got });
     }
-    y.expect_same_device(op, "y", &x.device())?;
+    y.expect_same_device(op, "y", &x.device())
+}
+
+fn pairwise(op: &'static str, x: Tensor, y: Tensor, how: Pairwise) -> Result<Tensor> {
+    expect_alike(op, &x, &y)?;
     // The order makes no difference, so the one that nobody else holds becomes the result.
     let (x, y) = if x.is_shared() { (y, x) } else { (x, y) };
     let (Some(a), Some(b)) = (x.as_slice(), y.as_slice()) else { return gpu::pairwise(&x, &y, how) };

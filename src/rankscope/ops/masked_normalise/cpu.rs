@@ -3,7 +3,7 @@
 use crate::mask::Allowed;
 use crate::ops::Real;
 use crate::ops::blocks::{NORM, for_each_block};
-use crate::ops::softmax::cpu::{for_each_row, hide_weights};
+use crate::ops::softmax::cpu::{hide_weights, masked_rows};
 use crate::ops::vectorised::vectorised;
 
 /// Turns scores `[B, H, T, S]` into weights in place; see
@@ -25,7 +25,9 @@ vectorised! {
         sizes: [usize; 3],
         allowed: &Allowed,
     ) {
-        for_each_row(rows, first, sizes, allowed, normalise_row);
+        for (_, values, row) in masked_rows(rows, first, sizes, allowed) {
+            normalise_row(values, row);
+        }
     }
 }
 

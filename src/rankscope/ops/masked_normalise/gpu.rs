@@ -53,5 +53,5 @@ pub(in crate::ops) static LADDER: Ladder = Ladder {
 
 pub(super) fn masked_normalise(scores: &Tensor, sizes: [usize; 4], allowed: &Allowed) -> Result<Tensor> {
     // A division and an addition.
-    launch_rows(&LADDER, scores, sizes, allowed, 2)
+    launch_rows(&LADDER, scores, sizes, allowed, &[], 2)
 }

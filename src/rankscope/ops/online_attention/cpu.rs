@@ -57,11 +57,13 @@ impl Visible<'_> {
 ///
 /// # Errors
 /// [`Error::Cancelled`](crate::Error::Cancelled).
+#[allow(clippy::too_many_arguments)]
 pub fn online_attention<F: Real>(
     q: &[F],
     k: &[F],
     v: &[F],
     factor: F,
+    sinks: Option<&[F]>,
     sizes: &AttentionSizes,
     visible: &Visible<'_>,
     run: &Run,
@@ -89,7 +91,8 @@ pub fn online_attention<F: Real>(
         let q = &q[(matrix * queries + first) * head_size..][..rows * head_size];
         let kv = sizes.kv_head(sequence, head) * keys * head_size;
         let (k, v) = (&k[kv..][..keys * head_size], &v[kv..][..keys * head_size]);
-        let job = Job { q, k, v, factor, keys, head_size, sequence, head, queries: first..first + rows };
+        let (sink, queries) = (sinks.map(|sinks| sinks[head]), first..first + rows);
+        let job = Job { q, k, v, factor, sink, keys, head_size, sequence, head, queries };
         job.run(visible, scores, context);
         Ok(())
     })?;
@@ -102,6 +105,7 @@ struct Job<'a, F> {
     k: &'a [F],
     v: &'a [F],
     factor: F,
+    sink: Option<F>,
     keys: usize,
     head_size: usize,
     sequence: usize,
@@ -115,8 +119,10 @@ impl<F: Real> Job<'_, F> {
         context.fill(F::zero());
         let rows = self.queries.len();
         scores.resize(rows * KEYS.min(self.keys), F::zero());
-        let mut largest = vec![F::neg_infinity(); rows];
-        let mut sum = vec![F::zero(); rows];
+        // A sink is a score whose value is 0: the largest so far, with e^0 in the sum. One of −∞ is none.
+        let sink = self.sink.filter(|&sink| sink != F::neg_infinity());
+        let mut largest = vec![sink.unwrap_or(F::neg_infinity()); rows];
+        let mut sum = vec![sink.map_or(F::zero(), |_| F::one()); rows];
         for start in (0..self.keys).step_by(KEYS) {
             let mut keys = start..(start + KEYS).min(self.keys);
             let tile = |keys: &Range<usize>| visible.tile(self.sequence, self.head, &self.queries, keys);

@@ -8,7 +8,8 @@ use crate::error::{Error, Result};
 use crate::mask::{Allowed, Mask, Padding, Positions, Tile};
 use crate::ops::ladder::{Extent, Ladder, SOFTWARE_TURNS, Variant, any, is_wanted};
 use crate::ops::launch::{Grid, buffer, count, launch};
-use crate::ops::{masked_softmax, matmul};
+use crate::ops::matmul;
+use crate::ops::softmax::{gpu::sinks_or_none, softmax};
 use crate::run::Run;
 use crate::tensor::Tensor;
 
@@ -106,6 +107,7 @@ fn fits(extent: &Extent) -> bool {
 /// What the call is about: the mask as a whole and, in `visible`, head by head.
 pub(super) struct Call<'a> {
     pub(super) factor: f32,
+    pub(super) sinks: Option<&'a Tensor>,
     pub(super) mask: &'a Mask,
     pub(super) visible: &'a Visible<'a>,
     pub(super) run: &'a Run,
@@ -157,14 +159,16 @@ pub(super) fn online_attention(
     let words = call.visible.padding.map_or_else(|| vec![0], Padding::words);
     let (programs, tiles) = (upload("mask programs", &rules.words)?, upload("mask tiles", &rules.tiles)?);
     let padding = upload("padding", &words)?;
+    let sinks = sinks_or_none(kernel, q, heads, call.sinks)?;
     let on = |x| buffer(kernel, x);
-    let inputs: [(&str, &GpuBuffer); 6] = [
+    let inputs: [(&str, &GpuBuffer); 7] = [
         ("q", on(q)?),
         ("k", on(k)?),
         ("v", on(v)?),
         ("rules", &programs),
         ("tiles", &tiles),
         ("padding", &padding),
+        ("sinks", &sinks),
     ];
     let pairs = (batch * heads * queries) as f64 * keys as f64 * rules.seen;
     let grid = Grid { workgroups: variant.workgroups(extent), work: (2.0 * pairs * head_size as f64) as u64 };
@@ -176,7 +180,8 @@ fn materialised([q, k, v]: [&Tensor; 3], sizes: &AttentionSizes, call: &Call<'_>
     let at = Positions { first_query: call.visible.first_query };
     let AttentionSizes { heads, queries, keys, .. } = *sizes;
     let allowed = Allowed::new(call.mask, heads, queries, keys, at, call.visible.padding)?;
-    let weights = masked_softmax(&matmul(q, k, Axis::HeadSize, call.factor)?, &allowed)?; // [B, H, T, S]
+    let scores = matmul(q, k, Axis::HeadSize, call.factor)?; // [B, H, T, S]
+    let weights = softmax(super::OP, scores, &allowed, call.sinks)?; // [B, H, T, S]
     matmul(&weights, v, Axis::Key, 1.0) // [B, H, T, D]
 }
 

@@ -6,17 +6,19 @@ pub(super) mod gpu;
 use crate::axis::Axis;
 use crate::error::{Error, Result};
 use crate::mask::{Mask, Padding, Positions};
+use crate::ops::softmax::expect_sinks;
 use crate::run::Run;
 use crate::tensor::Tensor;
 
-/// softmax(factor · Q·Kᵀ over the allowed keys) · V, in memory linear in T and S.
+/// softmax(factor · Q·Kᵀ over the allowed keys) · V, in memory linear in T and S; with sinks, the softmax of
+/// [`masked_softmax_with_sinks`](super::masked_softmax_with_sinks).
 ///
 /// The keys are taken in tiles. For each query the largest score so far m, the sum so far
 /// l = Σ e^(x − m) and the unnormalised context so far c = Σ e^(x − m)·v are kept; a tile with a larger
 /// score m′ first scales l and c by e^(m − m′). In the end the context is c / l. Tiles that nobody sees
-/// are skipped ([`Mask::tile`]): under a causal mask, half of them.
+/// are skipped ([`Mask::tile`]): under a causal mask, half of them. With a sink b, m starts at b and l at e^(b − m) = 1.
 ///
-/// **Shapes**: q `[B, H, T, D]`, k and v `[B, G, S, D]` (or H in place of G), result `[B, H, T, D]`.
+/// **Shapes**: q `[B, H, T, D]`, k and v `[B, G, S, D]` (or H in place of G), sinks `[H]`, result `[B, H, T, D]`.
 ///
 /// **Conventions**: as [`masked_softmax`](super::masked_softmax): a query that may attend to nothing has
 /// context 0, and masked scores are never looked at. Accumulation in f32.
@@ -33,20 +35,28 @@ pub fn online_attention(
     k: &Tensor,
     v: &Tensor,
     factor: f32,
+    sinks: Option<&Tensor>,
     mask: &Mask,
     at: Positions,
     padding: Option<&Padding>,
     run: &Run,
 ) -> Result<Tensor> {
     let (sizes, padding) = AttentionSizes::under(OP, [q, k, v], mask, padding)?;
+    if let Some(sinks) = sinks {
+        expect_sinks(OP, sinks, sizes.heads, &q.device())?;
+    }
     let masks = (0..sizes.heads).map(|head| mask.for_head(head, sizes.heads)).collect();
     let visible = cpu::Visible { masks, first_query: at.first_query, padding };
     match (q.as_slice(), k.as_slice(), v.as_slice()) {
         (Some(q_values), Some(k), Some(v)) => {
-            let context = cpu::online_attention(q_values, k, v, factor, &sizes, &visible, run)?;
+            let sinks = sinks.and_then(Tensor::as_slice);
+            let context = cpu::online_attention(q_values, k, v, factor, sinks, &sizes, &visible, run)?;
             Ok(Tensor::on_cpu(q.shape().clone(), context))
         }
-        _ => gpu::online_attention([q, k, v], &sizes, &gpu::Call { factor, mask, visible: &visible, run }),
+        _ => {
+            let call = gpu::Call { factor, sinks, mask, visible: &visible, run };
+            gpu::online_attention([q, k, v], &sizes, &call)
+        }
     }
 }
 

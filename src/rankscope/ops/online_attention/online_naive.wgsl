@@ -1,5 +1,5 @@
-// y[b, h, t] = Σₛ e^(x[s] − c)·v[s] / Σₛ e^(x[s] − c), x[s] = factor · q[b, h, t]·k[b, g, s] over the keys s
-// that query t may attend to, c the largest of them; 0 where there are none.
+// y[b, h, t] = Σₛ e^(x[s] − c)·v[s] / (e^(sink[h] − c) + Σₛ e^(x[s] − c)), x[s] = factor · q[b, h, t]·k[b, g, s] over
+// the keys s that query t may attend to, c the largest of the sink and of them; 0 where there are no keys.
 //
 // Layout: rows of D values, D at most 128; head h uses key/value head g = h div (H/G). `rules` begins with
 // the place of each head's mask program and then the number of that program; `tiles` has two bits for each
@@ -40,7 +40,8 @@ struct Params {
 @group(0) @binding(4) var<storage, read> rules: array<u32>;    // [2·H + words of the programs]
 @group(0) @binding(5) var<storage, read> tiles: array<u32>;    // [⌈programs · ⌈T/64⌉ · ⌈S/32⌉ / 16⌉]
 @group(0) @binding(6) var<storage, read> padding: array<u32>;  // [B, ⌈S/32⌉] or [1]
-@group(0) @binding(7) var<storage, read_write> y: array<f32>;  // [B, H, T, D]
+@group(0) @binding(7) var<storage, read> sinks: array<f32>;    // [H], −∞ for none
+@group(0) @binding(8) var<storage, read_write> y: array<f32>;  // [B, H, T, D]
 
 /// What holds of a tile of a program: EMPTY, FULL or MIXED.
 fn tile_state(program: u32, query_tile: u32, key_tile: u32) -> u32 {
@@ -76,8 +77,8 @@ fn main(
     let first = (matrix * params.queries + query) * params.size;
 
     var context: array<f32, MAX_SIZE>;  // [D]
-    var largest = LOWEST;
-    var sum = 0.0;
+    var largest = max(sinks[head], LOWEST);
+    var sum = exp(sinks[head] - largest);
     for (var key_tile = 0u; key_tile * KEYS < params.keys; key_tile += 1u) {
         let state = tile_state(number, query_tile, key_tile);
         if state == EMPTY { continue; }

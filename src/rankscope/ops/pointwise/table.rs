@@ -226,7 +226,7 @@ fn gelu_gate<const FMA: bool, F: Real>(x: F) -> F {
 
 /// σ(x) = 1 / (1 + e^(−x)).
 #[inline(always)]
-fn logistic<const FMA: bool, F: Real>(x: F) -> F {
+pub(in crate::ops) fn logistic<const FMA: bool, F: Real>(x: F) -> F {
     F::one() / (F::one() + (-x).exp_fast::<FMA>())
 }
 

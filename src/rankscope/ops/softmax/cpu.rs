@@ -1,7 +1,5 @@
 //! Masked softmax, row by row, in place.
 
-use std::ops::Range;
-
 use crate::mask::Allowed;
 use crate::ops::blocks::{SOFTMAX, for_each_block};
 use crate::ops::real::{Real, exponentials, largest};
@@ -11,9 +9,32 @@ use crate::ops::vectorised::vectorised;
 ///
 /// # Panics
 /// If `values` is not B·H·T·S long or the mask has other sizes.
-pub fn masked_softmax<F: Real>(values: &mut [F], [_, heads, queries, keys]: [usize; 4], allowed: &Allowed) {
+pub fn masked_softmax<F: Real>(values: &mut [F], sizes: [usize; 4], allowed: &Allowed) {
+    softmax(values, sizes, allowed, None);
+}
+
+/// The same with a sink for each head; see
+/// [`masked_softmax_with_sinks`](crate::ops::masked_softmax_with_sinks).
+///
+/// # Panics
+/// If `values` is not B·H·T·S long, there are fewer than H sinks or the mask has other sizes.
+pub fn masked_softmax_with_sinks<F: Real>(
+    values: &mut [F],
+    sizes: [usize; 4],
+    allowed: &Allowed,
+    sinks: &[F],
+) {
+    softmax(values, sizes, allowed, Some(sinks));
+}
+
+fn softmax<F: Real>(
+    values: &mut [F],
+    [_, heads, queries, keys]: [usize; 4],
+    allowed: &Allowed,
+    sinks: Option<&[F]>,
+) {
     for_each_block(values, keys, SOFTMAX, |first, rows| {
-        softmax_rows(rows, first, [heads, queries, keys], allowed)
+        softmax_rows(rows, first, [heads, queries, keys], allowed, sinks)
     });
 }
 
@@ -24,37 +45,38 @@ vectorised! {
         first: usize,
         sizes: [usize; 3],
         allowed: &Allowed,
+        sinks: Option<&[F]>,
     ) {
-        for_each_row(rows, first, sizes, allowed, softmax_row::<FMA, F>);
+        for (head, values, row) in masked_rows(rows, first, sizes, allowed) {
+            softmax_row::<FMA, F>(values, row, sinks.map(|sinks| sinks[head]));
+        }
     }
 }
 
-/// Calls `work` with each row of scores or weights, from row `first` of `[B, H, T]` on, and with its mask bits; `sizes`
-/// are H, T and S.
+/// The rows of scores or weights from row `first` of `[B, H, T]` on, each with its head and its mask bits; `sizes` are
+/// H, T and S.
 #[inline(always)]
-pub(in crate::ops) fn for_each_row<F: Real>(
-    rows: &mut [F],
+pub(in crate::ops) fn masked_rows<'a, F: Real>(
+    rows: &'a mut [F],
     first: usize,
     [heads, queries, keys]: [usize; 3],
-    allowed: &Allowed,
-    work: impl Fn(&mut [F], &[u32]),
-) {
-    for (row, values) in (first..).zip(rows.chunks_exact_mut(keys)) {
+    allowed: &'a Allowed,
+) -> impl Iterator<Item = (usize, &'a mut [F], &'a [u32])> {
+    (first..).zip(rows.chunks_exact_mut(keys)).map(move |(row, values)| {
         let (matrix, query) = (row / queries, row % queries);
-        work(values, allowed.row(matrix / heads, matrix % heads, query));
-    }
+        (matrix % heads, values, allowed.row(matrix / heads, matrix % heads, query))
+    })
 }
 
 #[inline(always)]
-fn softmax_row<const FMA: bool, F: Real>(values: &mut [F], row: &[u32]) {
-    let seen = seen(row, values.len());
-    values[..seen.start].fill(F::zero());
-    values[seen.end..].fill(F::zero());
-    let (values, row) = (&mut values[seen.clone()], &row[seen.start / 32..seen.end.div_ceil(32)]);
-    // The largest allowed score is subtracted, so that the largest exponential is 1. A NaN among the
-    // allowed scores spreads through the sum and stays visible.
+fn softmax_row<const FMA: bool, F: Real>(values: &mut [F], row: &[u32], sink: Option<F>) {
+    let (values, row) = seen(values, row);
+    // The largest allowed score or sink is subtracted, so that the largest exponential is 1. A NaN among them spreads
+    // through the sum and stays visible.
     hide_scores(values, row.iter().copied());
-    let sum = exponentials::<FMA, F>(values, largest(values));
+    let most = sink.map_or(largest(values), |sink| largest(values).max(sink));
+    let sum = exponentials::<FMA, F>(values, most);
+    let sum = sink.map_or(sum, |sink| sum + (sink - most).exp_fast::<FMA>());
     let factor = F::one() / sum;
     for value in values.iter_mut() {
         *value = *value * factor;
@@ -65,12 +87,16 @@ fn softmax_row<const FMA: bool, F: Real>(values: &mut [F], row: &[u32]) {
     }
 }
 
-/// The keys of the words of a row of mask bits from the first that is not 0 to the last: all that the query sees.
+/// The values and words of a row from the first word of mask bits that is not 0 to the last: all that the query sees.
+/// The other values become 0.
 #[inline(always)]
-pub(in crate::ops) fn seen(row: &[u32], keys: usize) -> Range<usize> {
+pub(in crate::ops) fn seen<'a, F: Real>(values: &'a mut [F], row: &'a [u32]) -> (&'a mut [F], &'a [u32]) {
     let first = row.iter().position(|&word| word != 0).unwrap_or(0);
     let end = row.iter().rposition(|&word| word != 0).map_or(first, |last| last + 1);
-    32 * first..(32 * end).min(keys)
+    let (start, stop) = (32 * first, (32 * end).min(values.len()));
+    values[..start].fill(F::zero());
+    values[stop..].fill(F::zero());
+    (&mut values[start..stop], &row[first..end])
 }
 
 /// Writes −∞ where a row of mask bits says that its query may not attend. A NaN that may be attended to becomes ∞, which

@@ -1,6 +1,6 @@
 //! Host side of `softmax_*.wgsl`.
 
-use crate::device::gpu::{Kernel, params};
+use crate::device::gpu::{GpuBuffer, Kernel, params};
 use crate::error::Result;
 use crate::mask::Allowed;
 use crate::ops::ladder::{Extent, Ladder};
@@ -50,18 +50,41 @@ pub(in crate::ops) static LADDER: Ladder = Ladder {
     rule: RULE,
 };
 
-pub(super) fn masked_softmax(scores: &Tensor, sizes: [usize; 4], allowed: &Allowed) -> Result<Tensor> {
+pub(super) fn masked_softmax(
+    scores: &Tensor,
+    sizes: [usize; 4],
+    allowed: &Allowed,
+    sinks: Option<&Tensor>,
+) -> Result<Tensor> {
+    let sinks = sinks_or_none(&NAIVE, scores, sizes[1], sinks)?;
     // An exponential is worth about ten multiply-adds.
-    launch_rows(&LADDER, scores, sizes, allowed, 20)
+    launch_rows(&LADDER, scores, sizes, allowed, &[("sinks", &sinks)], 20)
 }
 
-/// Runs a rung of `ladder` whose parameters are [`Params`]: scores and mask in, weights out, at about `work`
+/// The sinks `[H]` as kernels read them: −∞, whose exponential is 0, where there are none.
+pub(in crate::ops) fn sinks_or_none(
+    kernel: &Kernel,
+    x: &Tensor,
+    heads: usize,
+    sinks: Option<&Tensor>,
+) -> Result<GpuBuffer> {
+    match sinks {
+        Some(sinks) => Ok(buffer(kernel, sinks)?.clone()),
+        None => {
+            let none = vec![f32::NEG_INFINITY; heads];
+            buffer(kernel, x)?.gpu().constant("no sinks", bytemuck::cast_slice(&none))
+        }
+    }
+}
+
+/// Runs a rung of `ladder` whose parameters are [`Params`]: scores, mask and `others` in, weights out, at about `work`
 /// multiply-adds a score.
 pub(in crate::ops) fn launch_rows(
     ladder: &'static Ladder,
     scores: &Tensor,
     [batch, heads, queries, keys]: [usize; 4],
     allowed: &Allowed,
+    others: &[(&str, &GpuBuffer)],
     work: u64,
 ) -> Result<Tensor> {
     let rows = batch * heads * queries;
@@ -70,7 +93,7 @@ pub(in crate::ops) fn launch_rows(
     let variant = ladder.choose(scores_buffer.gpu(), extent)?;
     let kernel = variant.kernel();
     let count = |size| count(kernel, size);
-    let [mask_batch, mask_head] = allowed.steps();
+    let [mask_batch, mask_head] = mask_steps(allowed);
     let params = Params {
         rows: count(rows)?,
         heads: count(heads)?,
@@ -81,7 +104,15 @@ pub(in crate::ops) fn launch_rows(
         first_group: 0,
     };
     let mask = scores_buffer.gpu().constant("mask", bytemuck::cast_slice(allowed.words()))?;
-    let inputs = [("scores", scores_buffer), ("allowed", &mask)];
+    let inputs = [&[("scores", scores_buffer), ("allowed", &mask)], others].concat();
     let grid = Grid { workgroups: variant.workgroups(extent), work: work * (rows * keys) as u64 };
     launch(kernel, params, &inputs, scores.shape().clone(), grid)
+}
+
+/// By how many words the mask of a sequence begins after that of the one before, and the same for heads. Sequences
+/// that share the mask all start at the same word, and so do heads.
+pub(in crate::ops) fn mask_steps(allowed: &Allowed) -> [usize; 2] {
+    let matrix = allowed.queries() * allowed.row_words();
+    let of_sequence = allowed.batch().map_or(0, |_| allowed.heads().unwrap_or(1) * matrix);
+    [of_sequence, allowed.heads().map_or(0, |_| matrix)]
 }

@@ -4,6 +4,7 @@ pub(crate) mod cpu;
 pub(super) mod gpu;
 
 use crate::axis::Axis;
+use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::mask::Allowed;
 use crate::ops::blocks::{SOFTMAX, rewrite};
@@ -31,15 +32,72 @@ use crate::tensor::Tensor;
 /// # Ok::<(), rankscope::Error>(())
 /// ```
 pub fn masked_softmax(scores: impl Into<Tensor>, allowed: &Allowed) -> Result<Tensor> {
-    let scores = scores.into();
-    let sizes = expect_fitting("masked_softmax", &scores, allowed)?;
+    softmax("masked_softmax", scores.into(), allowed, None)
+}
+
+/// The same with a learned sink: e^(b\[h\]) is added to the sum of every row of head h, so that the weights of a row
+/// sum to less than 1.
+///
+/// w\[b, h, t, s\] = m\[b, h, t, s\] · e^(x\[b, h, t, s\] − c) / (e^(b\[h\] − c) + Σᵤ m\[b, h, t, u\] · e^(x\[b, h, t, u\] − c)),
+/// with c the larger of the sink b\[h\] and the largest allowed score of the row: the weights that
+/// [`masked_softmax`] has when every query sees one more key, of score b\[h\] and value 0.
+///
+/// **Shapes**: as [`masked_softmax`]; sinks `[H]`.
+///
+/// **Conventions**: as [`masked_softmax`]. A sink of −∞ changes nothing.
+///
+/// # Errors
+/// As [`masked_softmax`], and [`Error::Placement`] if the devices differ.
+///
+/// **Source**: gpt-oss (OpenAI 2025, arXiv 2508.10925), section 2.2; with b = 0 Miller 2023, "Attention is off by one".
+///
+/// ```
+/// use rankscope::{Axis, Mask, Tensor, mask::{Allowed, Positions}, ops::masked_softmax_with_sinks};
+/// let scores = Tensor::zeros([(Axis::Batch, 1), (Axis::Head, 1), (Axis::Query, 2), (Axis::Key, 2)]);
+/// let causal = Allowed::new(&Mask::causal(), 1, 2, 2, Positions { first_query: 0 }, None)?;
+/// let sinks = Tensor::new([(Axis::Head, 1)], vec![2f32.ln()])?; // worth two keys
+/// let weights = masked_softmax_with_sinks(&scores, &causal, &sinks)?.to_vec()?;
+/// assert!(weights.iter().zip([1. / 3., 0., 0.25, 0.25]).all(|(got, want)| (got - want).abs() < 1e-6));
+/// # Ok::<(), rankscope::Error>(())
+/// ```
+pub fn masked_softmax_with_sinks(
+    scores: impl Into<Tensor>,
+    allowed: &Allowed,
+    sinks: &Tensor,
+) -> Result<Tensor> {
+    softmax("masked_softmax_with_sinks", scores.into(), allowed, Some(sinks))
+}
+
+/// Softmax with or without sinks, for the operation `op`.
+pub(super) fn softmax(
+    op: &'static str,
+    scores: Tensor,
+    allowed: &Allowed,
+    sinks: Option<&Tensor>,
+) -> Result<Tensor> {
+    let sizes = expect_fitting(op, &scores, allowed)?;
     let [_, heads, queries, keys] = sizes;
-    match scores.as_slice() {
-        Some(_) => Ok(rewrite(scores, keys, SOFTMAX, |first, rows| {
-            cpu::softmax_rows(rows, first, [heads, queries, keys], allowed);
-        })),
-        None => gpu::masked_softmax(&scores, sizes, allowed),
+    if let Some(sinks) = sinks {
+        expect_sinks(op, sinks, heads, &scores.device())?;
     }
+    match scores.as_slice() {
+        Some(_) => {
+            let sinks = sinks.and_then(Tensor::as_slice);
+            Ok(rewrite(scores, keys, SOFTMAX, |first, rows| {
+                cpu::softmax_rows(rows, first, [heads, queries, keys], allowed, sinks);
+            }))
+        }
+        None => gpu::masked_softmax(&scores, sizes, allowed, sinks),
+    }
+}
+
+/// An error unless there is a sink for every head, on `device`.
+pub(super) fn expect_sinks(op: &'static str, sinks: &Tensor, heads: usize, device: &Device) -> Result<()> {
+    let [got] = sinks.shape().expect(op, "sinks", [Axis::Head])?;
+    if got != heads {
+        return Err(Error::Size { op, argument: "sinks", axis: Axis::Head, expected: heads, got });
+    }
+    sinks.expect_same_device(op, "sinks", device)
 }
 
 /// B, H, T and S of scores, or an error unless the mask fits them.

@@ -1,5 +1,5 @@
-// y[b, h, t, s] = m · e^(x[b, h, t, s] − c) / Σᵤ m · e^(x[b, h, t, u] − c), with m the mask bit as 0 or 1
-// and c the largest allowed score of the row; a row without allowed keys is 0.
+// y[b, h, t, s] = m · e^(x[b, h, t, s] − c) / (e^(sink[h] − c) + Σᵤ m · e^(x[b, h, t, u] − c)), with m the mask bit as
+// 0 or 1 and c the largest of the sink and the allowed scores of the row; a row without allowed keys is 0.
 //
 // Layout: as in softmax_naive.wgsl, S a multiple of 4.
 //
@@ -27,7 +27,8 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> scores: array<vec4<f32>>;   // [B, H, T, S], in fours
 @group(0) @binding(2) var<storage, read> allowed: array<u32>;        // [B or 1, H or 1, T, ⌈S/32⌉]
-@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;  // [B, H, T, S], in fours
+@group(0) @binding(3) var<storage, read> sinks: array<f32>;          // [H], −∞ for none
+@group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;  // [B, H, T, S], in fours
 
 var<workgroup> partial: array<f32, LANES>;
 
@@ -80,8 +81,9 @@ fn main(
         sum = sum * select(exp(largest - step), 1.0, step == largest) + dot(select(vec4(0.0), exp(x - step), bits), vec4(1.0));
         largest = step;
     }
-    let largest_of_row = largest_of_all(lane, largest);
-    let sum_of_row = sum_of_all(lane, sum * exp(largest - largest_of_row));
+    let sink = sinks[matrix % params.heads];
+    let largest_of_row = max(sink, largest_of_all(lane, largest));
+    let sum_of_row = exp(sink - largest_of_row) + sum_of_all(lane, sum * exp(largest - largest_of_row));
     for (var q = lane; q < quads; q += LANES) {
         y[first + q] = select(vec4(0.0), exp(scores[first + q] - largest_of_row) / sum_of_row, allowed_bits(words, q));
     }

@@ -1,5 +1,5 @@
-// y[b, h, t, s] = m · e^(x[b, h, t, s] − c) / Σᵤ m · e^(x[b, h, t, u] − c), with m the mask bit as 0 or 1
-// and c the largest allowed score of the row; a row without allowed keys is 0.
+// y[b, h, t, s] = m · e^(x[b, h, t, s] − c) / (e^(sink[h] − c) + Σᵤ m · e^(x[b, h, t, u] − c)), with m the mask bit as
+// 0 or 1 and c the largest of the sink and the allowed scores of the row; a row without allowed keys is 0.
 //
 // Layout: one row is S scores and ⌈S/32⌉ mask words, key s being bit s mod 32 of word s div 32. The mask
 // of head h of sequence b starts at word b·mask_batch + h·mask_head; either step is 0 where all share it.
@@ -25,13 +25,10 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> scores: array<f32>;   // [B, H, T, S]
 @group(0) @binding(2) var<storage, read> allowed: array<u32>;  // [B or 1, H or 1, T, ⌈S/32⌉]
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;  // [B, H, T, S]
+@group(0) @binding(3) var<storage, read> sinks: array<f32>;    // [H], −∞ for none
+@group(0) @binding(4) var<storage, read_write> y: array<f32>;  // [B, H, T, S]
 
 var<workgroup> partial: array<f32, LANES>;
-
-// Not a constant, because WGSL has no infinite constants.
-var<private> negative_infinity: u32 = 0xff800000u;
-
 /// The largest value that any invocation passes.
 fn largest_of_all(lane: u32, value: f32) -> f32 {
     partial[lane] = value;
@@ -66,7 +63,8 @@ fn main(
     let words = mask + query * ((params.keys + 31u) / 32u);
     let first = row * params.keys;
 
-    var largest = bitcast<f32>(negative_infinity);
+    let sink = sinks[matrix % params.heads];
+    var largest = sink;
     for (var s = lane; s < params.keys; s += LANES) {
         if is_allowed(words, s) { largest = max(largest, scores[first + s]); }
     }
@@ -75,7 +73,7 @@ fn main(
     for (var s = lane; s < params.keys; s += LANES) {
         if is_allowed(words, s) { sum += exp(scores[first + s] - largest); }
     }
-    sum = sum_of_all(lane, sum);
+    sum = exp(sink - largest) + sum_of_all(lane, sum);
     for (var s = lane; s < params.keys; s += LANES) {
         var weight = 0.0;
         if is_allowed(words, s) { weight = exp(scores[first + s] - largest) / sum; }

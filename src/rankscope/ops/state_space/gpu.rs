@@ -9,6 +9,7 @@ use crate::mask::{Allowed, Padding, Positions};
 use crate::ops::ladder::{Extent, Ladder, SOFTWARE_TURNS, Variant, any};
 use crate::ops::launch::{Grid, LANES, buffer, count, launch};
 use crate::ops::online_attention::AttentionSizes;
+use crate::ops::softmax::gpu::mask_steps;
 use crate::ops::{concat_all, slice};
 use crate::run::Run;
 use crate::tensor::Tensor;
@@ -109,7 +110,7 @@ pub(super) fn decayed_scores(
     let extent = Extent { batch: 1, rows, columns: keys, inner: keys };
     let variant = LADDER.choose(scores_buffer.gpu(), extent)?;
     let count = |size| count(&SCORES, size);
-    let [mask_batch, mask_head] = allowed.steps();
+    let [mask_batch, mask_head] = mask_steps(allowed);
     let params = ScoreParams {
         rows: count(rows)?,
         heads: count(heads)?,

@@ -157,6 +157,7 @@ fn multi_head_attention_takes_any_mechanism() {
         key: weight(2, gd, c),
         value: weight(3, gd, c),
         output: weight(4, c, hd),
+        gate: None,
         mechanism: Mechanism::from(LinearAttention::new(FeatureMap::EluPlusOne)),
     };
     let x = random(&[(Axis::Batch, batch), (Axis::Query, length), c], 5);
