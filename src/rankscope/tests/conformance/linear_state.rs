@@ -7,14 +7,14 @@ use rankscope::prelude::*;
 use crate::support::{EPSILON, assert_close, devices, noise, random, wide, wide_of};
 
 /// q `[B, H, T, D]`, k and v `[B, G, T, D]`.
-fn inputs([batch, heads, kv_heads, length, size]: [usize; 5]) -> [Tensor; 3] {
+pub fn inputs([batch, heads, kv_heads, length, size]: [usize; 5]) -> [Tensor; 3] {
     let axes = |heads, length| [(Axis::Batch, batch), heads, length, (Axis::HeadSize, size)];
     let kv = axes((Axis::KvHead, kv_heads), (Axis::Key, length));
     [random(&axes((Axis::Head, heads), (Axis::Query, length)), 1), random(&kv, 2), random(&kv, 3)]
 }
 
 /// Rows `rows` of the third axis.
-fn rows(x: &Tensor, rows: std::ops::Range<usize>) -> Tensor {
+pub fn rows(x: &Tensor, rows: std::ops::Range<usize>) -> Tensor {
     let mut axes = x.shape().axes().to_vec();
     let (length, size) = (axes[2].1, axes[3].1);
     axes[2].1 = rows.len();

@@ -23,4 +23,5 @@ mod oracle;
 mod position_bias;
 mod rows;
 mod softmax;
+mod state_space;
 mod support;

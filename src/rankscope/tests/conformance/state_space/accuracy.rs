@@ -1,0 +1,114 @@
+//! How many digits are left of decays over many tokens.
+
+use rankscope::mask::Allowed;
+use rankscope::ops::{decayed_scores, decayed_walk, log_decays, no_tokens};
+use rankscope::prelude::*;
+
+use crate::support::{EPSILON, assert_within, devices, every_way, noise, on, wide_of};
+
+#[test]
+fn log_decays_keep_their_digits_from_the_slowest_to_the_fastest() {
+    let mut values: Vec<f32> = (-80..=80).map(|x| x as f32).collect();
+    values.extend(noise(200, 6).into_iter().map(|x| 4.0 * x));
+    values.extend([0.0, 1e-4, -1e-4, 1e4]);
+    let axes = [(Axis::Batch, 1), (Axis::KvHead, 1), (Axis::Key, values.len()), (Axis::HeadSize, 1)];
+    let k = Tensor::new(axes, values).unwrap();
+    let weight = Tensor::new([(Axis::KvHead, 1), (Axis::HeadSize, 1)], vec![1.0]).unwrap();
+    let bias = Tensor::zeros([(Axis::KvHead, 1)]);
+    // The other form of the formula, −ln(1 + eˣ): its second term is that of libm for small e⁻ˣ.
+    let want: Vec<f64> = wide_of(&k)
+        .into_iter()
+        .map(|x| if x > 0.0 { -x - (-x).exp().ln_1p() } else { -x.exp().ln_1p() })
+        .collect();
+    for device in devices() {
+        let got = on(&device, [&k, &weight, &bias], |[k, weight, bias]| log_decays(&k, &weight, &bias, None));
+        assert_eq!(got.shape().to_string(), "[B=1, G=1, S=365]");
+        // WGSL lets eˣ be off by 3 + 2|x| units in the last place.
+        let x = wide_of(&k);
+        let bound = |i: usize| (8.0 + 2.0 * x[i].abs()) * EPSILON * want[i].abs();
+        assert_within("log decays", &device, &got, &want, bound);
+    }
+}
+
+const KEYS: usize = 1000;
+
+/// Log decays of two heads: fast ones that differ, with a cumulative sum of about 700, and a slow constant one.
+fn decays() -> Tensor {
+    let fast = noise(KEYS, 7).into_iter().map(|x| -0.7 - 0.6 * x);
+    let values = fast.chain(std::iter::repeat_n(-0.001, KEYS)).collect();
+    Tensor::new([(Axis::Batch, 1), (Axis::KvHead, 2), (Axis::Key, KEYS)], values).unwrap()
+}
+
+/// The cumulative sums of each head's log decays, in f64.
+fn cumulative(decays: &Tensor) -> Vec<f64> {
+    let mut sums = wide_of(decays);
+    for head in sums.chunks_mut(KEYS) {
+        (1..KEYS).for_each(|s| head[s] += head[s - 1]);
+    }
+    sums
+}
+
+#[test]
+fn a_thousand_tokens_cost_no_digits() {
+    let decays = decays();
+    let sums = cumulative(&decays);
+    // 500 queries at the end, in two query heads for each of the two key/value heads.
+    let (heads, queries, at) = (4, 500, Positions { first_query: 500 });
+    let axes = [(Axis::Batch, 1), (Axis::Head, heads), (Axis::Query, queries), (Axis::Key, KEYS)];
+    let ones = Tensor::new(axes, vec![1.0; heads * queries * KEYS]).unwrap();
+    let allowed = Allowed::new(&Mask::bidirectional(), heads, queries, KEYS, at, None).unwrap();
+    let place = |i: usize| (i / KEYS / queries / 2 * KEYS, 500 + i / KEYS % queries, i % KEYS);
+    let distance = |i| {
+        let (head, t, s) = place(i);
+        (sums[head + t] - sums[head + s]).abs()
+    };
+    let want: Vec<f64> = (0..heads * queries * KEYS).map(|i| (-distance(i)).exp()).collect();
+    // What the documentation says, and 2 units for the exponential and 2 for each of its argument's.
+    let bound = |i: usize| {
+        let (_, t, s) = place(i);
+        (0.18 * t.abs_diff(s) as f64 + 2.0) * EPSILON + 2.0 * distance(i) * EPSILON * want[i]
+    };
+    for device in devices() {
+        let call = |[scores, decays]: [&Tensor; 2]| decayed_scores(scores, decays, at, &allowed);
+        for (way, got) in every_way(&device, "decayed_scores", [&ones, &decays], call) {
+            assert_within(&format!("decayed scores, {way}"), &device, &got, &want, bound);
+        }
+    }
+    // The differences of cumulative sums in f32 are further off.
+    let mut short: Vec<f32> = decays.to_vec().unwrap();
+    for head in short.chunks_mut(KEYS) {
+        (1..KEYS).for_each(|s| head[s] += head[s - 1]);
+    }
+    let by_difference = |i: usize| {
+        let (head, t, s) = place(i);
+        f64::from(-(short[head + t] - short[head + s]).abs()).exp()
+    };
+    assert!((0..want.len()).any(|i| (by_difference(i) - want[i]).abs() > 10.0 * bound(i)));
+}
+
+#[test]
+fn a_thousand_steps_of_the_recurrence_stay_within_its_bound() {
+    let decays = decays();
+    let sums = cumulative(&decays);
+    // With D = 1 and q = k = v = 1 the context is the sum of the weights.
+    let ones = |heads, length| {
+        let axes = [(Axis::Batch, 1), (heads, 2), (length, KEYS), (Axis::HeadSize, 1)];
+        Tensor::new(axes, vec![1.0; 2 * KEYS]).unwrap()
+    };
+    let (q, k) = (ones(Axis::Head, Axis::Query), ones(Axis::KvHead, Axis::Key));
+    let (mut want, mut bounds) = (Vec::new(), Vec::new());
+    for head in sums.chunks(KEYS) {
+        for t in 0..KEYS {
+            let weight = |s: usize| (-(head[t] - head[s]).abs()).exp();
+            want.push((0..=t).map(weight).sum::<f64>());
+            bounds.push((0..=t).map(|s| (2.0 * (t - s) as f64 + 1.0) * EPSILON * weight(s)).sum::<f64>());
+        }
+    }
+    for device in devices() {
+        let [q, k, decays] = [&q, &k, &decays].map(|x| x.to_device(&device).unwrap());
+        let none = no_tokens(1, 2, 1, 1, &device).unwrap();
+        let at = Positions { first_query: 0 };
+        let (got, _) = decayed_walk(&none, &q, &k, &k, &decays, at, None, &Run::default()).unwrap();
+        assert_within("recurrence", &device, &got, &want, |i| bounds[i]);
+    }
+}
