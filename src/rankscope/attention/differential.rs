@@ -26,10 +26,10 @@ use crate::tensor::Tensor;
 /// error in [`MultiHead`](super::MultiHead).
 ///
 /// **Where it deviates from the paper**: λ is one number for each head, where the paper trains four vectors and computes
-/// λ = exp(λ_q1·λ_k1) − exp(λ_q2·λ_k2) + λ_init from them, which is as general; and the norm has no gain, which can be
-/// folded into the output projection.
+/// λ = exp(λ_q1·λ_k1) − exp(λ_q2·λ_k2) + λ_init from them for all heads of a layer; and the norm has no gain, which can
+/// be folded into the output projection.
 ///
-/// **Source**: Ye et al. 2024 (arXiv 2410.05258), equations 1 to 3; ε = 10⁻⁵ as in the authors' code.
+/// **Source**: Ye et al. 2024 (arXiv 2410.05258), section 2.1; ε = 10⁻⁵ as in the authors' code.
 ///
 /// ```
 /// use rankscope::{attention::{Differential, Visibility}, prelude::*};

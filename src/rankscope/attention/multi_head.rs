@@ -60,7 +60,7 @@ impl Linear {
 /// `output` `[B, T, C]`.
 ///
 /// **Source**: Vaswani et al. 2017 (arXiv 1706.03762), section 3.2.2; grouped queries: Ainslie et al.
-/// 2023 (arXiv 2305.13245); gate: Qiu et al. 2025 (arXiv 2505.06708), equation 5, at position G1.
+/// 2023 (arXiv 2305.13245); gate: Qiu et al. 2025 (arXiv 2505.06708), at position G1.
 #[derive(Clone, Debug)]
 pub struct MultiHead {
     /// H.

@@ -2,14 +2,15 @@
 
 use super::layer::draw;
 use super::{
-    Alibi, AttentionLayer, LayerSizes, LinearAttention, Mechanism, NormalisedDotProduct, OnlineSoftmax,
-    PositionScheme, RelativeBias, RelativeBuckets, ScaledDotProduct, StateSpace,
+    Alibi, AttentionLayer, Differential, LayerSizes, Linear, LinearAttention, Mechanism,
+    NormalisedDotProduct, OnlineSoftmax, PositionScheme, RelativeBias, RelativeBuckets, ScaledDotProduct,
+    SigmoidAttention, StateSpace,
 };
 use crate::axis::Axis;
 use crate::error::{Error, Result};
 use crate::mask::Mask;
 use crate::ops::FeatureMap;
-use crate::random::fan_in;
+use crate::random::{fan_in, gaussian};
 use crate::tensor::Tensor;
 
 /// One mechanism of attention: its name, where it comes from, and how to make a layer of it.
@@ -219,6 +220,48 @@ pub static MECHANISMS: &[MechanismKind] = &[
             normalised(sizes, seed, mechanism)
         },
     },
+    MechanismKind {
+        name: "learned-sink",
+        summary: "a learned number in each head's sum takes weight that no key gets",
+        source: "gpt-oss (OpenAI 2025, arXiv 2508.10925)",
+        make: |sizes, seed| {
+            let sinks = for_each_head(sizes, seed, 0.0, 1.0)?;
+            let mechanism = ScaledDotProduct::new(sizes.head_size).with_sinks(sinks);
+            layer(sizes, seed, mechanism, PositionScheme::None, Mask::causal())
+        },
+    },
+    MechanismKind {
+        name: "sigmoid",
+        summary: "a sigmoid of every score in place of the softmax, so that keys do not compete",
+        source: "Ramapuram et al. 2024 (arXiv 2409.04431)",
+        make: |sizes, seed| {
+            let mechanism = SigmoidAttention::new(sizes.head_size, sizes.context);
+            layer(sizes, seed, mechanism, PositionScheme::None, Mask::causal())
+        },
+    },
+    MechanismKind {
+        name: "differential",
+        summary: "the difference of two softmaxes, which cancels what both see; weights may be negative",
+        source: "Ye et al. 2024 (arXiv 2410.05258)",
+        make: |sizes, seed| {
+            let initial = Differential::initial(0);
+            let lambdas = for_each_head(sizes, seed, f64::from(initial), 0.1)?;
+            let mechanism = Differential::new(sizes.head_size, lambdas, initial)?;
+            layer(sizes, seed, mechanism, PositionScheme::None, Mask::causal())
+        },
+    },
+    MechanismKind {
+        name: "gated",
+        summary: "every number of the heads' context times a sigmoid of the token's own hidden state",
+        source: "Qiu et al. 2025 (arXiv 2505.06708)",
+        make: |sizes, seed| {
+            let mut layer = plain(sizes, seed, Mask::causal())?;
+            let axes = [(Axis::HeadWidth, sizes.heads * sizes.head_size), (Axis::Width, sizes.width)];
+            let weight = draw("gate", seed, 4, axes, 1.0 / (sizes.width as f64).sqrt())?;
+            layer.attention.gate = Some(Linear { weight, bias: None });
+            Ok(layer)
+        },
+    },
 ];
 
 /// D = C/H and G = H.
@@ -232,6 +275,13 @@ fn standard(sizes: LayerSizes) -> Result<LayerSizes> {
 
 fn softmax(sizes: LayerSizes) -> Mechanism {
     ScaledDotProduct::new(sizes.head_size).into()
+}
+
+/// A seeded number for each head, N(mean, spread²).
+fn for_each_head(sizes: LayerSizes, seed: u64, mean: f64, spread: f64) -> Result<Tensor> {
+    let values =
+        gaussian(sizes.heads, 1, seed, 4).iter().map(|value| (mean + spread * value) as f32).collect();
+    Tensor::new([(Axis::Head, sizes.heads)], values)
 }
 
 fn layer(

@@ -16,8 +16,7 @@ use crate::tensor::Tensor;
 /// **Probe points**: `scores` `[B, H, T, S]` (after the factor and the bias, before the mask), `mask` (0 and 1,
 /// `[T, S]`, with B and H in front where sequences or heads differ, always on the CPU), `weights` `[B, H, T, S]`, `context` `[B, H, T, D]`.
 ///
-/// **Source**: Vaswani et al. 2017 (arXiv 1706.03762), equation 1; sinks: gpt-oss (OpenAI 2025, arXiv 2508.10925),
-/// section 2.2.
+/// **Source**: Vaswani et al. 2017 (arXiv 1706.03762), equation 1; sinks: gpt-oss (OpenAI 2025, arXiv 2508.10925).
 ///
 /// ```
 /// use rankscope::{attention::Visibility, prelude::*};

@@ -18,7 +18,7 @@ use crate::tensor::Tensor;
 /// **Conventions**: n is stated once, and is not the number of keys in a call: otherwise the weights of tokens in a
 /// cache would change with every new token. The paper takes the length of the training sequences.
 ///
-/// **Source**: Ramapuram et al. 2024 (arXiv 2409.04431), equations 3 and 4, with the bias b = − ln n.
+/// **Source**: Ramapuram et al. 2024 (arXiv 2409.04431), section 2, with the bias b = − ln n.
 ///
 /// ```
 /// use rankscope::{attention::{SigmoidAttention, Visibility}, prelude::*};

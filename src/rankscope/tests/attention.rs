@@ -5,7 +5,7 @@ mod devices;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rankscope::attention::{Attention, OnlineSoftmax, ScaledDotProduct, Visibility};
+use rankscope::attention::{Attention, OnlineSoftmax, ScaledDotProduct, SigmoidAttention, Visibility};
 use rankscope::mask::MASKS;
 use rankscope::ops::with_variant;
 use rankscope::prelude::*;
@@ -97,14 +97,21 @@ fn online_softmax_agrees_with_materialised_weights_under_every_mask() {
         let at = Positions::suffix(case.queries, case.keys).unwrap();
         let real = (0..case.batch * case.keys).map(|i| i % case.keys + 5 * (i / case.keys) < case.keys);
         let padding = Padding::new(real.collect(), case.keys).unwrap();
+        let sinks =
+            Tensor::new([(Axis::Head, case.heads)], (0..case.heads).map(|h| 3.0 * h as f32 - 4.0).collect());
+        let sinks = sinks.unwrap();
         for mask in masks(case.keys) {
-            for padding in [None, Some(&padding)] {
+            for (padding, has_sinks) in [(None, false), (Some(&padding), false), (Some(&padding), true)] {
                 let visibility = Visibility { mask: &mask, at, padding };
-                let materialised = context(&ScaledDotProduct::new(case.size), &inputs, visibility);
+                let plain = ScaledDotProduct::new(case.size);
+                let softmax = if has_sinks { plain.with_sinks(sinks.clone()) } else { plain };
+                let materialised = context(&softmax, &inputs, visibility);
                 for device in devices() {
+                    let plain = OnlineSoftmax::new(case.size);
+                    let there = sinks.to_device(&device).unwrap();
+                    let attention = if has_sinks { plain.with_sinks(there) } else { plain };
                     for variant in variants(&device) {
-                        let online =
-                            context_on(&device, variant, &OnlineSoftmax::new(case.size), &inputs, visibility);
+                        let online = context_on(&device, variant, &attention, &inputs, visibility);
                         let difference = largest_difference(&materialised, &online);
                         // Written so that NaN fails.
                         let close = difference < tolerance(case.keys) && online.iter().all(|x| x.is_finite());
@@ -121,8 +128,16 @@ fn a_query_that_sees_nobody_has_context_zero_both_ways() {
     let inputs = Case { batch: 1, heads: 2, kv_heads: 2, queries: 5, keys: 5, size: 3 }.inputs();
     let mask: Mask = "causal & !window(1)".parse().unwrap();
     let visibility = Visibility { mask: &mask, at: Positions { first_query: 0 }, padding: None };
-    for attention in [&ScaledDotProduct::new(3) as &dyn Attention, &OnlineSoftmax::new(3)] {
-        for device in devices() {
+    for device in devices() {
+        let sinks = || Tensor::zeros([(Axis::Head, 2)]).to_device(&device).unwrap();
+        let ways: [&dyn Attention; 5] = [
+            &ScaledDotProduct::new(3),
+            &ScaledDotProduct::new(3).with_sinks(sinks()),
+            &OnlineSoftmax::new(3),
+            &OnlineSoftmax::new(3).with_sinks(sinks()),
+            &SigmoidAttention::new(3, 5),
+        ];
+        for attention in ways {
             for variant in variants(&device) {
                 let context = context_on(&device, variant, attention, &inputs, visibility);
                 let (first, second) = (&context[..3], &context[3..6]);

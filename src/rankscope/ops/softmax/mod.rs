@@ -49,7 +49,7 @@ pub fn masked_softmax(scores: impl Into<Tensor>, allowed: &Allowed) -> Result<Te
 /// # Errors
 /// As [`masked_softmax`], and [`Error::Placement`] if the devices differ.
 ///
-/// **Source**: gpt-oss (OpenAI 2025, arXiv 2508.10925), section 2.2; with b = 0 Miller 2023, "Attention is off by one".
+/// **Source**: gpt-oss (OpenAI 2025, arXiv 2508.10925); with b = 0 Miller 2023, "Attention is off by one".
 ///
 /// ```
 /// use rankscope::{Axis, Mask, Tensor, mask::{Allowed, Positions}, ops::masked_softmax_with_sinks};

@@ -34,6 +34,31 @@ fn sums_products_and_factors() {
 }
 
 #[test]
+fn a_difference_has_a_factor_for_each_head() {
+    for device in devices() {
+        for [batch, heads, queries, keys] in
+            [[1, 1, 1, 1], [2, 3, 5, 1], [3, 2, 1, 7], [2, 5, 3, 11], [1, 2, 40, 64]]
+        {
+            let axes = [(Axis::Batch, batch), (Axis::Head, heads), (Axis::Query, queries), (Axis::Key, keys)];
+            let (x, y, factors) = (random(&axes, 1), random(&axes, 2), random(&[(Axis::Head, heads)], 3));
+            let (wide_x, wide_y, lambda) = (wide_of(&x), wide_of(&y), wide_of(&factors));
+            let head = |i: usize| i / (queries * keys) % heads;
+            let want: Vec<_> = (0..wide_x.len()).map(|i| wide_x[i] - lambda[head(i)] * wide_y[i]).collect();
+            let got =
+                on(&device, [&x, &y, &factors], |[x, y, factors]| ops::weighted_difference(x, &y, &factors));
+            assert_close(&format!("{axes:?}"), &device, &got, &want, 2e-7);
+        }
+    }
+    let x = random(&[(Axis::Batch, 1), (Axis::Head, 2), (Axis::Query, 1), (Axis::Key, 3)], 1);
+    let said = |y: &Tensor, heads| {
+        let factors = Tensor::zeros([(Axis::Head, heads)]);
+        ops::weighted_difference(&x, y, &factors).unwrap_err().to_string()
+    };
+    assert_eq!(said(&x, 3), "weighted_difference: factors has Head (H) = 3, expected 2");
+    assert!(said(&row(vec![0.0; 6]), 2).starts_with("weighted_difference: y has axes [C=6], expected [B=1"));
+}
+
+#[test]
 fn biases_repeat_over_rows_of_any_width() {
     for device in devices() {
         for (rows, width) in [(5, 1), (3, 2), (2, 3), (7, 4), (6, 5), (1, 257)] {

@@ -81,13 +81,18 @@ pub fn rms_norm(x: &[f64], gain: &[f64], epsilon: f64) -> Vec<f64> {
     y
 }
 
-/// 1/Σᵤ e^(xᵤ − xₛ) over the keys u that a row sees, for each s of them; 0 for the others. `sees` is asked for row and
-/// key.
-pub fn softmax(x: &[f64], keys: usize, sees: impl Fn(usize, usize) -> bool) -> Vec<f64> {
+/// 1/(e^(b − xₛ) + Σᵤ e^(xᵤ − xₛ)) over the keys u that a row sees, for each s of them; 0 for the others. `sees` is asked
+/// for row and key, `sink` for the b of a row.
+pub fn softmax(
+    x: &[f64],
+    keys: usize,
+    sees: impl Fn(usize, usize) -> bool,
+    sink: impl Fn(usize) -> f64,
+) -> Vec<f64> {
     let mut weights = Vec::new();
     for (row, x) in x.chunks(keys).enumerate() {
         for s in 0..keys {
-            let mut sum = 0.0;
+            let mut sum = (sink(row) - x[s]).exp();
             for u in (0..keys).filter(|&u| sees(row, u)) {
                 sum += (x[u] - x[s]).exp();
             }
@@ -95,6 +100,12 @@ pub fn softmax(x: &[f64], keys: usize, sees: impl Fn(usize, usize) -> bool) -> V
         }
     }
     weights
+}
+
+/// σ(x + bias) = e^(x + bias) / (e^(x + bias) + 1) for the keys that a row sees, 0 for the others.
+pub fn masked_sigmoid(x: &[f64], keys: usize, bias: f64, sees: impl Fn(usize, usize) -> bool) -> Vec<f64> {
+    let odds = |i: usize| if sees(i / keys, i % keys) { (x[i] + bias).exp() } else { 0.0 };
+    (0..x.len()).map(|i| odds(i) / (odds(i) + 1.0)).collect()
 }
 
 /// Every value over the sum of those that its row sees; 0 where it does not see it or the sum is 0.

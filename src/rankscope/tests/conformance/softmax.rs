@@ -1,12 +1,13 @@
-//! Masked softmax: hand values, padding, masked rows, and values that would spoil a careless one.
+//! Masked softmax with and without sinks, and masked sigmoid: hand values, padding, masked rows, and values that would
+//! spoil a careless one.
 
 use ndarray::Array2;
 use rankscope::mask::{Allowed, Padding, Positions};
-use rankscope::ops::masked_softmax;
-use rankscope::{Axis, Device, Mask, Tensor};
+use rankscope::ops::{masked_sigmoid, masked_softmax, masked_softmax_with_sinks};
+use rankscope::{Axis, Device, Mask, Result, Tensor};
 
 use crate::oracle;
-use crate::support::{EPSILON, assert_within, devices, every_way, noise, wide_of};
+use crate::support::{EPSILON, assert_within, devices, every_way, noise, on, wide_of};
 
 const FROM_ZERO: Positions = Positions { first_query: 0 };
 
@@ -35,16 +36,41 @@ fn check(
         mask.may_attend(at.first_query + row % queries, key)
             && padding.is_none_or(|padding| padding.is_real(row / queries / heads, key))
     };
-    let want = oracle::softmax(&wide_of(&x), keys, sees);
-    // Weights as they are say how far their exponents are below the largest: e = ln(n/w) at most.
-    let bound = |i: usize| {
-        let exponent = (keys as f64 / want[i].max(1e-45)).ln();
-        (8.0 + 3.0 * exponent + keys as f64) * EPSILON * want[i] + f64::from(f32::MIN_POSITIVE)
-    };
-    for device in devices {
-        for (way, got) in every_way(device, "masked_softmax", [&x], |[x]| masked_softmax(x, &allowed)) {
-            assert_within(&format!("{case}, {way}"), device, &got, &want, bound);
+    for sinks in [None, Some(sinks_of(heads))] {
+        let b = sinks.as_ref().map(wide_of);
+        let sink = |row: usize| b.as_ref().map_or(f64::NEG_INFINITY, |b| b[row / queries % heads]);
+        let want = oracle::softmax(&wide_of(&x), keys, sees, sink);
+        // Weights as they are say how far their exponents are below the largest: e = ln(n/w) at most.
+        let bound = |i: usize| {
+            let exponent = ((keys + 1) as f64 / want[i].max(1e-45)).ln();
+            (8.0 + 3.0 * exponent + keys as f64) * EPSILON * want[i] + f64::from(f32::MIN_POSITIVE)
+        };
+        for device in devices {
+            for (way, got) in ways(device, &x, &allowed, sinks.as_ref()) {
+                assert_within(&format!("{case}, {way}, sinks {sinks:?}"), device, &got, &want, bound);
+            }
         }
+    }
+}
+
+/// Sinks below, among and far above scores between -10 and 10.
+fn sinks_of(heads: usize) -> Tensor {
+    let sinks = [-3.0, 8.5, 60.0, -80.0].iter().copied().cycle().take(heads).collect();
+    Tensor::new([(Axis::Head, heads)], sinks).unwrap()
+}
+
+/// Softmax in every way, with sinks where there are any.
+fn ways(
+    device: &Device,
+    x: &Tensor,
+    allowed: &Allowed,
+    sinks: Option<&Tensor>,
+) -> Vec<(&'static str, Tensor)> {
+    match sinks {
+        None => every_way(device, "masked_softmax", [x], |[x]| masked_softmax(x, allowed)),
+        Some(sinks) => every_way(device, "masked_softmax", [x, sinks], |[x, sinks]| {
+            masked_softmax_with_sinks(x, allowed, sinks)
+        }),
     }
 }
 
@@ -84,7 +110,7 @@ fn large_offsets_and_equal_rows() {
     check(&devices, "offsets", [1, 1, 3, 6], values, &mask, None);
     for device in devices {
         let x = scores([1, 1, 3, 6], vec![3.0e38; 18]);
-        for (way, got) in every_way(&device, "masked_softmax", [&x], |[x]| masked_softmax(x, &allowed)) {
+        for (way, got) in ways(&device, &x, &allowed, None) {
             let got = got.to_vec().unwrap();
             assert!(got.iter().all(|&w| (w - 1.0 / 6.0).abs() < 1e-7), "{way} on {device}: {got:?}");
         }
@@ -106,8 +132,16 @@ fn fully_masked_rows_are_zero_and_masked_scores_do_not_matter() {
             let cut =
                 |rows: [[f32; 4]; 3]| rows.iter().flat_map(|row| row[..keys].to_vec()).collect::<Vec<_>>();
             let x = scores([1, 1, 3, keys], cut(rows));
-            for (way, got) in every_way(&device, "masked_softmax", [&x], |[x]| masked_softmax(x, &allowed)) {
+            for (way, got) in ways(&device, &x, &allowed, None) {
                 assert_eq!(got.to_vec().unwrap(), cut(want), "{way} on {device}");
+            }
+            // e^(5 + ln 2) beside e^2 + e^2 and e^5: a third is left for the key of score 5, in the last row.
+            let sinks = Tensor::new([(Axis::Head, 1)], vec![5.0 + 2f32.ln()]).unwrap();
+            for (way, got) in ways(&device, &x, &allowed, Some(&sinks)) {
+                let got = got.to_vec().unwrap();
+                let left: Vec<bool> = cut(want).iter().map(|&weight| weight > 0.0).collect();
+                assert!(got.iter().zip(&left).all(|(&got, &left)| (got > 0.0) == left), "{way} on {device}");
+                assert!((got[2 * keys] - 1.0 / 3.0).abs() < 1e-6, "{way} on {device}: {got:?}");
             }
         }
     }
@@ -121,12 +155,102 @@ fn a_nan_that_may_be_attended_to_stays_visible() {
             let row = |values: [f32; 4]| values[..keys].to_vec();
             let x = [row([1.0, poison, poison, poison]), row([poison, 3.0, 4.0, 5.0])].concat();
             let x = scores([1, 1, 2, keys], x);
-            for (way, got) in every_way(&device, "masked_softmax", [&x], |[x]| masked_softmax(x, &allowed)) {
+            let plain = ways(&device, &x, &allowed, None).into_iter().map(|way| (way, 1.0));
+            // A sink of −3 beside a score of 1.
+            let left = 1.0 / (1.0 + (-4f32).exp());
+            let sunk = ways(&device, &x, &allowed, Some(&sinks_of(1))).into_iter().map(|way| (way, left));
+            for ((way, got), alone) in plain.chain(sunk) {
                 let got = got.to_vec().unwrap();
-                assert_eq!(got[..3], [1.0, 0.0, 0.0], "{way} on {device}");
+                assert!((got[0] - alone).abs() <= if alone == 1.0 { 0.0 } else { 1e-6 }, "{way} on {device}");
+                assert_eq!(got[1..3], [0.0, 0.0], "{way} on {device}");
                 assert!(got[keys].is_nan(), "{way} on {device}: {got:?}");
                 assert_eq!(got[keys + 2], 0.0, "{way} on {device}: masked weights are 0 in any row");
             }
         }
     }
+}
+
+#[test]
+fn a_sink_of_minus_infinity_is_none_and_one_that_is_no_number_shows() {
+    let allowed = Allowed::new(&Mask::causal(), 2, 5, 8, FROM_ZERO, None).unwrap();
+    let x = scores([2, 2, 5, 8], noise(160, 3));
+    for device in devices() {
+        let sinks = |b| Tensor::new([(Axis::Head, 2)], vec![b; 2]).unwrap();
+        let plain = ways(&device, &x, &allowed, None);
+        let none = ways(&device, &x, &allowed, Some(&sinks(f32::NEG_INFINITY)));
+        for ((way, plain), (_, none)) in plain.into_iter().zip(none) {
+            assert_eq!(plain.to_vec().unwrap(), none.to_vec().unwrap(), "{way} on {device}");
+        }
+        for (way, got) in ways(&device, &x, &allowed, Some(&sinks(f32::NAN))) {
+            let got = got.to_vec().unwrap();
+            assert!(got[0].is_nan() && got[1] == 0.0, "{way} on {device}: {got:?}");
+        }
+    }
+}
+
+#[test]
+fn sigmoids_are_their_formula_whatever_the_mask_hides() {
+    for (queries, keys) in [(1, 31usize), (5, 32), (4, 33), (6, 129), (7, 1), (70, 260)] {
+        let sizes = [2, 3, queries, keys];
+        let mut values: Vec<f32> = noise(6 * queries * keys, 1).into_iter().map(|x| 30.0 * x).collect();
+        let mask: Mask = "causal".parse().unwrap();
+        let real = (0..2 * keys).map(|i| i % keys + 3 * (i / keys) < keys).collect();
+        let padding = Padding::new(real, keys).unwrap();
+        let at = Positions::suffix(queries, keys.max(queries)).unwrap();
+        let allowed = Allowed::new(&mask, 3, queries, keys, at, Some(&padding)).unwrap();
+        let sees = |row: usize, key: usize| {
+            mask.may_attend(at.first_query + row % queries, key) && padding.is_real(row / queries / 3, key)
+        };
+        for (i, value) in values.iter_mut().enumerate() {
+            if !sees(i / keys, i % keys) {
+                *value = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY][i % 3];
+            }
+        }
+        let x = scores(sizes, values);
+        let bias = -(keys as f32).ln();
+        let want = oracle::masked_sigmoid(&wide_of(&x), keys, f64::from(bias), sees);
+        // As for a softmax; σ(x) is e^x where it is small.
+        let bound = |i: usize| (8.0 - 3.0 * want[i].max(1e-45).ln()) * EPSILON * want[i];
+        for device in devices() {
+            let got = on(&device, [&x], |[x]| masked_sigmoid(x, &allowed, bias));
+            assert_within(&format!("T = {queries}, S = {keys}"), &device, &got, &want, bound);
+        }
+    }
+}
+
+#[test]
+fn sigmoids_far_out_are_0_and_1_and_a_nan_shows() {
+    let allowed = Allowed::new(&Mask::bidirectional(), 1, 1, 6, FROM_ZERO, None).unwrap();
+    let (nan, inf) = (f32::NAN, f32::INFINITY);
+    let x = scores([1, 1, 1, 6], vec![-inf, -1e30, 0.5, 1e30, inf, nan]);
+    for device in devices() {
+        let got = on(&device, [&x], |[x]| masked_sigmoid(x, &allowed, -0.5)).to_vec().unwrap();
+        assert!(got[..2].iter().all(|&weight| weight < 1e-37), "{device}: {got:?}");
+        assert!(
+            (got[2] - 0.5).abs() < 1e-6 && got[3..5] == [1.0, 1.0] && got[5].is_nan(),
+            "{device}: {got:?}"
+        );
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_named() {
+    let allowed = Allowed::new(&Mask::causal(), 2, 3, 4, FROM_ZERO, None).unwrap();
+    let (x, wide) = (scores([1, 2, 3, 4], vec![0.0; 24]), scores([1, 2, 3, 5], vec![0.0; 30]));
+    let said = |result: Result<Tensor>| result.unwrap_err().to_string();
+    let sinks = |axis, count| Tensor::zeros([(axis, count)]);
+    let with = |x: &Tensor, sinks: &Tensor| said(masked_softmax_with_sinks(x, &allowed, sinks));
+    assert_eq!(
+        with(&x, &sinks(Axis::Head, 3)),
+        "masked_softmax_with_sinks: sinks has Head (H) = 3, expected 2"
+    );
+    assert_eq!(with(&x, &sinks(Axis::Key, 2)), "masked_softmax_with_sinks: sinks has axes [S], expected [H]");
+    assert_eq!(
+        with(&wide, &sinks(Axis::Head, 2)),
+        "masked_softmax_with_sinks: mask has Key (S) = 4, expected 5"
+    );
+    assert_eq!(
+        said(masked_sigmoid(&wide, &allowed, 0.0)),
+        "masked_sigmoid: mask has Key (S) = 4, expected 5"
+    );
 }

@@ -1,15 +1,74 @@
 //! Against the formula in f64.
 
-use rankscope::attention::{AttentionLayer, MECHANISMS, MechanismKind, slopes};
+use rankscope::attention::{AttentionLayer, Linear, MECHANISMS, Mechanism, MechanismKind, slopes};
 use rankscope::prelude::*;
 
 use super::{BATCH, QUERIES, SIZES, forward, hidden, layer};
 use crate::support::{assert_close, devices, wide_of};
 
 /// x / √(mean(x²) + ε).
-fn unit(row: &[f64]) -> Vec<f64> {
+fn unit(row: &[f64], epsilon: f64) -> Vec<f64> {
     let mean_square = row.iter().map(|x| x * x).sum::<f64>() / row.len() as f64;
-    row.iter().map(|x| x / (mean_square + 1e-6).sqrt()).collect()
+    row.iter().map(|x| x / (mean_square + epsilon).sqrt()).collect()
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// What a mechanism knows beside queries, keys and values: for each head a sink or a λ.
+fn by_head(layer: &AttentionLayer) -> Vec<f64> {
+    match &layer.attention.mechanism {
+        Mechanism::ScaledDotProduct(mechanism) => mechanism.sinks().map(wide_of).unwrap_or_default(),
+        Mechanism::Differential(mechanism) => wide_of(mechanism.lambdas()),
+        _ => Vec::new(),
+    }
+}
+
+/// By how much every key of key/value head `head` decays what is before it: 1 / (1 + eˣ), where softplus(x) is −log a.
+fn decays(layer: &AttentionLayer, head: usize, keys: &[Vec<f64>]) -> Vec<f64> {
+    let Mechanism::StateSpace(mechanism) = &layer.attention.mechanism else { return vec![1.0; keys.len()] };
+    let (weight, bias) = (wide_of(mechanism.weight()), wide_of(mechanism.bias()));
+    let decay = |key: &Vec<f64>| 1.0 / (1.0 + (dot(&weight[head * key.len()..], key) + bias[head]).exp());
+    keys.iter().map(decay).collect()
+}
+
+/// The weights of one query for all keys; `may` says which it may attend to, `learned` is its head's sink or λ.
+fn weights(name: &str, q: &[f64], keys: &[Vec<f64>], bias: &[f64], may: &[bool], learned: f64) -> Vec<f64> {
+    let size = q.len();
+    let masked = |weight: &dyn Fn(usize) -> f64| -> Vec<f64> {
+        (0..keys.len()).map(|s| if may[s] { weight(s) } else { 0.0 }).collect()
+    };
+    let over = |weights: Vec<f64>, sum: f64| -> Vec<f64> {
+        weights.into_iter().map(|weight| if sum > 0.0 { weight / sum } else { 0.0 }).collect()
+    };
+    let softmax = |from: usize, to: usize, beside: f64| {
+        let factor = if name.contains("t5") { 1.0 } else { 1.0 / ((to - from) as f64).sqrt() };
+        let powers = masked(&|s| (factor * dot(&q[from..to], &keys[s][from..to]) + bias[s]).exp());
+        let sum = powers.iter().sum::<f64>() + beside;
+        over(powers, sum)
+    };
+    let feature = |x: &f64| match (name, *x > 0.0) {
+        ("relu-linear", _) => x.max(0.0),
+        (_, true) => x + 1.0,
+        (_, false) => x.exp(),
+    };
+    match name {
+        "differential" => {
+            let (first, second) = (softmax(0, size / 2, 0.0), softmax(size / 2, size, 0.0));
+            first.iter().zip(&second).map(|(first, second)| first - learned * second).collect()
+        }
+        "learned-sink" => softmax(0, size, learned.exp()),
+        // 1 / (1 + n e^(−x)), with n the context.
+        "sigmoid" => masked(&|s| 1.0 / (1.0 + 13.0 * (-dot(q, &keys[s]) / (size as f64).sqrt()).exp())),
+        "state-space" => masked(&|s| dot(q, &keys[s]) / (size as f64).sqrt()),
+        name if name.ends_with("linear") => {
+            let products = masked(&|s| q.iter().zip(&keys[s]).map(|(q, k)| feature(q) * feature(k)).sum());
+            let sum = products.iter().sum();
+            over(products, sum)
+        }
+        _ => softmax(0, size, 0.0),
+    }
 }
 
 /// The weights and the context by the formula, from traced queries, keys and values.
@@ -19,61 +78,68 @@ fn by_formula(kind: &MechanismKind, layer: &AttentionLayer, trace: &Trace) -> (V
     let (heads, groups) = (layer.attention.heads, layer.attention.kv_heads);
     let (q, k, v) = (of("query").unwrap(), of("key").unwrap(), of("value").unwrap());
     let keys = k.len() / BATCH / groups / size;
-    let bias = of("position_bias");
-    let normed = |row: &[f64], is_normed: bool| if is_normed { unit(row) } else { row.to_vec() };
-    let (are_normed, is_linear) = (kind.name.ends_with("-norm"), kind.name.ends_with("linear"));
+    let (all_biases, learned) = (of("position_bias"), by_head(layer));
+    let normed = |row: &[f64], is_normed: bool| if is_normed { unit(row, 1e-6) } else { row.to_vec() };
+    let are_normed = kind.name.ends_with("-norm");
     let are_values_normed = ["query-key-value-norm", "output-norm"].contains(&kind.name);
-    let feature = |x: &f64| match (kind.name, *x > 0.0) {
-        ("relu-linear", _) => x.max(0.0),
-        (_, true) => x + 1.0,
-        (_, false) => x.exp(),
-    };
     let (mut all_weights, mut context) = (Vec::new(), Vec::new());
     for row in 0..BATCH * heads * QUERIES {
         let (b, h, t) = (row / QUERIES / heads, row / QUERIES % heads, row % QUERIES);
         let group = b * groups + h * groups / heads;
-        let at = |values: &[f64], s: usize| values[(group * keys + s) * size..][..size].to_vec();
-        let query = normed(&q[row * size..][..size], are_normed);
-        let mask = layer.mask.for_head(h, heads);
-        let weight = |s: usize| {
-            let key = normed(&at(&k, s), are_normed);
-            let dot: f64 = match is_linear {
-                true => query.iter().zip(&key).map(|(q, k)| feature(q) * feature(k)).sum(),
-                false => query.iter().zip(&key).map(|(q, k)| q * k).sum(),
-            };
-            let factor = if kind.name.contains("t5") { 1.0 } else { 1.0 / (size as f64).sqrt() };
-            let bias = bias.as_ref().map_or(0.0, |bias| bias[(h * QUERIES + t) * keys + s]);
-            let weight = if is_linear { dot } else { (factor * dot + bias).exp() };
-            if mask.may_attend(t, s) { weight } else { 0.0 }
+        let rows = |values: &[f64], is_normed: bool| -> Vec<Vec<f64>> {
+            values[group * keys * size..][..keys * size]
+                .chunks(size)
+                .map(|row| normed(row, is_normed))
+                .collect()
         };
-        let weights: Vec<f64> = (0..keys).map(weight).collect();
-        let sum: f64 = weights.iter().sum();
-        let weights = weights.into_iter().map(|weight| if sum > 0.0 { weight / sum } else { 0.0 });
-        let weights: Vec<f64> = weights.collect();
+        let query = normed(&q[row * size..][..size], are_normed);
+        let bias = match &all_biases {
+            Some(bias) => bias[(h * QUERIES + t) * keys..][..keys].to_vec(),
+            None => vec![0.0; keys],
+        };
+        let mask = layer.mask.for_head(h, heads);
+        let may: Vec<bool> = (0..keys).map(|s| mask.may_attend(t, s)).collect();
+        let learned = learned.get(h).copied().unwrap_or(f64::NAN);
+        let key_rows = rows(&k, are_normed);
+        let mut weights = weights(kind.name, &query, &key_rows, &bias, &may, learned);
+        let decays = decays(layer, group % groups, &key_rows);
+        for (s, weight) in weights.iter_mut().enumerate() {
+            *weight *= decays.iter().take(s.max(t) + 1).skip(s.min(t) + 1).product::<f64>();
+        }
         let mut mixed = vec![0.0; size];
-        for (s, weight) in weights.iter().enumerate() {
-            let value = normed(&at(&v, s), are_values_normed);
+        for (weight, value) in weights.iter().zip(rows(&v, are_values_normed)) {
             mixed.iter_mut().zip(value).for_each(|(mixed, value)| *mixed += weight * value);
         }
         all_weights.extend(weights);
-        context.extend(normed(&mixed, kind.name == "output-norm"));
+        context.extend(match kind.name {
+            "differential" => unit(&mixed, 1e-5).into_iter().map(|x| 0.8 * x).collect(), // λ_init = 0.2
+            name => normed(&mixed, name == "output-norm"),
+        });
     }
     (all_weights, context)
 }
 
-/// The heads side by side times the output projection.
-fn projected(layer: &AttentionLayer, context: &[f64]) -> Vec<f64> {
-    let weight: Vec<f64> =
-        layer.attention.output.weight.to_f32().unwrap().into_iter().map(f64::from).collect();
+fn in_f64(linear: &Linear) -> Vec<f64> {
+    linear.weight.to_f32().unwrap().into_iter().map(f64::from).collect()
+}
+
+/// The heads side by side, times the gate of x where there is one, times the output projection.
+fn projected(layer: &AttentionLayer, x: &[f64], context: &[f64]) -> Vec<f64> {
+    let weight = in_f64(&layer.attention.output);
+    let gate = layer.attention.gate.as_ref().map(in_f64);
     let (heads, inner) = (layer.attention.heads, weight.len() / SIZES.width);
     let size = inner / heads;
     let mut out = Vec::new();
     for row in 0..BATCH * QUERIES {
         let (b, t) = (row / QUERIES, row % QUERIES);
-        let value = |i: usize| context[((b * heads + i / size) * QUERIES + t) * size + i % size];
-        out.extend(
-            (0..SIZES.width).map(|c| (0..inner).map(|i| weight[c * inner + i] * value(i)).sum::<f64>()),
-        );
+        let hidden = &x[row * SIZES.width..][..SIZES.width];
+        let gated = |i: usize| match &gate {
+            Some(gate) => 1.0 / (1.0 + (-dot(&gate[i * SIZES.width..][..SIZES.width], hidden)).exp()),
+            None => 1.0,
+        };
+        let value = |i: usize| gated(i) * context[((b * heads + i / size) * QUERIES + t) * size + i % size];
+        let values: Vec<f64> = (0..inner).map(value).collect();
+        out.extend((0..SIZES.width).map(|c| dot(&weight[c * inner..][..inner], &values)));
     }
     out
 }
@@ -87,7 +153,7 @@ fn every_mechanism_is_its_formula_watched_and_unwatched() {
             let mut trace = Trace::all();
             forward(&layer, &x, &Device::Cpu, &mut trace);
             let (weights, context) = by_formula(kind, &layer, &trace);
-            let want = projected(&layer, &context);
+            let want = projected(&layer, &wide_of(&x), &context);
             let mut seen = Trace::all();
             let watched = forward(&layer, &x, &device, &mut seen);
             let unwatched = forward(&layer, &x, &device, &mut Unobserved);

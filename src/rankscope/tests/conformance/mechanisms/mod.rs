@@ -2,6 +2,7 @@
 
 mod formula;
 mod properties;
+mod theorems;
 
 use rankscope::attention::{AttentionLayer, LayerSizes, MechanismKind};
 use rankscope::prelude::*;

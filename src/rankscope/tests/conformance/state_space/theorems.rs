@@ -1,7 +1,7 @@
 //! What must hold of the matrix of weights, and what a probe can make of it.
 
 use ndarray::{Array2, s};
-use rankscope::attention::{StateSpace, Visibility};
+use rankscope::attention::{Mechanism, StateSpace, Visibility};
 use rankscope::mask::Allowed;
 use rankscope::ops::cpu;
 use rankscope::prelude::*;
@@ -74,6 +74,13 @@ fn without_a_weight_the_decay_is_constant_as_in_retnet() {
         forward(&retention, &[q.clone(), k.clone(), k.clone()], visibility, &mut trace, &device);
         assert_close("γ^(t − s)", &device, trace.get("weights").unwrap(), &want, 16.0 * EPSILON);
     }
+}
+
+#[test]
+fn neither_positive_nor_a_product_and_it_counts_what_makes_its_decays() {
+    let mechanism = Mechanism::from(mechanism(3, 5));
+    assert!(!mechanism.is_positive() && !mechanism.is_product());
+    assert_eq!(mechanism.parameter_count(), 3 * 5 + 3);
 }
 
 /// Replaces one intermediate by zeros.
