@@ -10,16 +10,17 @@ use crate::probe::Probe;
 use crate::run::Run;
 use crate::tensor::Tensor;
 
-/// State-space attention with a scalar decay: the weights e^(−|L\[t\] − L\[s\]|) · q\[t\]·k\[s\] / √D over the allowed keys,
-/// times V. L is the cumulative sum of the log decays log a\[s\] = −softplus(w\[g\]·k\[s\] + β\[g\]) of key/value head g.
+/// State-space attention with a scalar decay: the weights e^(−|L\[t\] − L\[s\]|) · q\[t\]·k\[s\] / √D over the allowed
+/// keys, times V. L is the cumulative sum of log a\[s\] = −softplus(w\[g\]·k\[s\] + β\[g\]), the log decays of key/value
+/// head g.
 ///
-/// Key s ≤ t has decayed by the product of a\[s + 1\] to a\[t\] when query t reads it. Rows are not normalised, and weights
-/// may be negative. Before a mask, w = 0 and β → −∞ give Q·Kᵀ / √D. With a decay the rank of the whole matrix is not bounded by
-/// D, but that of every block of later queries and earlier keys is: the matrix is semiseparable.
+/// When query t reads key s ≤ t, the key has decayed by the product of a\[s + 1\] to a\[t\]. Rows are not normalised, and
+/// weights may be negative. Without a decay (β → −∞) the weights before the mask are Q·Kᵀ / √D, of rank D at most. With
+/// one only the blocks of later queries and earlier keys are of rank D at most: the matrix is semiseparable.
 ///
-/// Under a causal mask the same context comes from the recurrence of [`StateSpaceState`], without the T × S matrix. This
-/// form is used when nobody watches scores, mask or weights and there are D queries or more; for fewer, as in decoding
-/// with a KV cache, the matrix costs less. The two differ by rounding alone.
+/// Under a causal mask the same context comes from the recurrence of [`StateSpaceState`], without the T × S matrix.
+/// This form is used when nobody watches scores, mask or weights and there are D queries or more; for fewer, as in
+/// decoding with a KV cache, the matrix costs less. The two differ by rounding alone.
 ///
 /// **Probe points**: `log_decays` `[B, G, S]`, `scores` `[B, H, T, S]` (before mask and decay), `mask` (0 and 1,
 /// `[T, S]`, with B and H in front where sequences or heads differ, always on the CPU), `weights` `[B, H, T, S]`,

@@ -153,6 +153,22 @@ fn padding_is_as_if_it_were_not_there() {
 }
 
 #[test]
+fn keys_of_as_many_heads_as_queries_may_call_them_so() {
+    let [q, k, v] = inputs([2, 3, 3, 6, 6, 4]);
+    let renamed = [&k, &v].map(|x| x.rename(Axis::KvHead, Axis::Head).unwrap());
+    let (mechanism, [other_k, other_v]) = (mechanism(3, 4), renamed);
+    let (one, other) = ([q.clone(), k, v], [q, other_k, other_v]);
+    for device in devices() {
+        for probe in [&mut Unobserved as &mut dyn Probe, &mut Trace::of(["weights"])] {
+            let [one, other] = [&one, &other].map(|inputs| {
+                forward(&mechanism, inputs, causal(FROM_ZERO), probe, &device).to_vec().unwrap()
+            });
+            assert_eq!(one, other, "{device}");
+        }
+    }
+}
+
+#[test]
 fn the_future_does_not_matter() {
     let sizes @ [.., length, size] = [1, 2, 1, 70, 70, 4];
     let (mechanism, [q, k, v]) = (mechanism(1, size), inputs(sizes));
