@@ -74,7 +74,8 @@ impl From<StateSpace> for Mechanism {
 
 impl Mechanism {
     /// Whether every weight that the mask allows is positive in exact arithmetic, so that theorems about the
-    /// mask's pattern hold for the weights; features may be 0, and differences and products of queries and keys may be anything.
+    /// mask's pattern hold for the weights. Features may be 0; differences, and products of queries and keys, may be
+    /// negative.
     pub fn is_positive(&self) -> bool {
         match self {
             Mechanism::Linear(linear) => linear.map() != FeatureMap::Relu,
@@ -84,8 +85,8 @@ impl Mechanism {
     }
 
     /// Whether the weights, before a mask takes any away, are φ(Q)·φ(K)ᵀ of D features with every row scaled: a
-    /// matrix of rank D at most. Where scores decay with the distance, only the blocks of later queries and earlier keys
-    /// are.
+    /// matrix of rank D at most. Where scores decay with the distance, only its blocks of later queries and earlier
+    /// keys are.
     pub fn is_product(&self) -> bool {
         matches!(self, Mechanism::Linear(_))
     }

@@ -139,7 +139,7 @@ pub static MECHANISMS: &[MechanismKind] = &[
     },
     MechanismKind {
         name: "state-space",
-        summary: "products of queries and keys that decay with every token between: a state carried from token to token",
+        summary: "products of queries and keys that decay with every token: a state is carried from token to token",
         source: "Dao & Gu 2024 (arXiv 2405.21060), section 5",
         make: state_space,
     },

@@ -26,13 +26,14 @@ use crate::tensor::Tensor;
 /// `[T, S]`, with B and H in front where sequences or heads differ, always on the CPU), `weights` `[B, H, T, S]`,
 /// `context` `[B, H, T, D]`.
 ///
-/// **Conventions**: a query decays as the key at its own position, which must be among the keys: cross-attention has no
-/// such key. Padding decays nothing. A rotation by position turns keys before the decay is read off them.
+/// **Conventions**: a query decays as the key at its own position, and it is an error if there is none, as in
+/// cross-attention to fewer keys. Padding decays nothing. A rotation by position turns keys before the decay is read
+/// off them.
 ///
-/// **Where it deviates from Mamba-2**: there the decay and the values' step sizes are projections of the hidden state, a
-/// convolution and a gate surround the heads, and the factor 1/√D is left out. Here the decay is read off the key, so
-/// that a cache of keys and values is all that a decoder needs. With w = 0 the decay of a head is constant, as in RetNet
-/// ([`retention`](Self::retention)), which also rotates queries and keys and normalises the context.
+/// **Where it deviates from Mamba-2**: there the decay and the step sizes of the values are projections of the hidden
+/// state, a convolution and a gate surround the heads, and there is no factor 1/√D. Here the decay is read off the key,
+/// so that a cache of keys and values is all that a decoder needs. With w = 0 the decay of a head is constant, as in
+/// RetNet ([`retention`](Self::retention)), which also rotates queries and keys and normalises the context.
 ///
 /// **Source**: Dao & Gu 2024 (arXiv 2405.21060), section 5; Sun et al. 2023 (arXiv 2307.08621), section 2.1.
 ///
@@ -62,8 +63,8 @@ impl StateSpace {
     /// With w `[G, D]` and β `[G]`.
     ///
     /// # Errors
-    /// [`Error::Axes`] or [`Error::Size`] for other shapes, [`Error::Invalid`] for heads of size 0, [`Error::Placement`]
-    /// if the devices differ.
+    /// [`Error::Axes`] or [`Error::Size`] for other shapes, [`Error::Invalid`] for heads of size 0,
+    /// [`Error::Placement`] if the devices differ.
     pub fn new(weight: Tensor, bias: Tensor) -> Result<Self> {
         let [expected, size] = weight.shape().expect(OP, "weight", [Axis::KvHead, Axis::HeadSize])?;
         let [got] = bias.shape().expect(OP, "bias", [Axis::KvHead])?;

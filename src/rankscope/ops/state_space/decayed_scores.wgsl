@@ -4,9 +4,9 @@
 // Layout: one row is S scores and ⌈S/32⌉ mask words, key s being bit s mod 32 of word s div 32. The mask of head h of
 // sequence b starts at word b·mask_batch + h·mask_head; either step is 0 where all share it.
 //
-// The formula as it stands, one invocation a row: from the key at the query's position it walks to the first key, then to
-// the last, and adds up the decays that it passes. Masked scores are never looked at. Neighbouring invocations read
-// values a whole row apart.
+// The formula as it stands, one invocation a row: from the key at the query's position it walks to the first key, then
+// to the last, and adds up the decays that it passes. Masked scores are never looked at. Neighbouring invocations
+// read values a whole row apart.
 //
 // Dispatch: ⌈B·H·T/64⌉ workgroups of 64.
 

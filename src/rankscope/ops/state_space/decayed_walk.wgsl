@@ -1,8 +1,9 @@
-// S ← a[b, g, s]·S + k[b, g, s] v[b, g, s]ᵀ over the tokens s from `start` to `end`, and y = factor · q[b, h, t]·S after
-// the token at query t's position, `first_query` + t. Padding leaves S as it is.
+// S ← a[b, g, s]·S + k[b, g, s] v[b, g, s]ᵀ over the tokens s from `start` to `end`, and y = factor · q[b, h, t]·S
+// after the token at query t's position, `first_query` + t. Padding leaves S as it is.
 //
-// Layout: rows of D values; head h uses key/value head g = h div (H/G). For each (b, g) the output has the rows of the
-// context, [H/G, N], for the N queries at positions from `start` to `end`, and below them S after the last token, [D, D].
+// Layout: rows of D values; head h uses key/value head g = h div (H/G). For each (b, g) the output has the rows of
+// the context, [H/G, N], for the N queries at positions from `start` to `end`, and below them S after the last
+// token, [D, D].
 //
 // One invocation keeps column e of S, in place in the output, and walks over the tokens: B·G·D invocations, whose
 // neighbours read and write neighbours. Memory beyond inputs and output: none.

@@ -132,8 +132,8 @@ pub(super) fn decayed_scores(
 /// So many turns of an invocation's loops take a GPU well below a second, after which some drivers end a dispatch.
 const TURNS: usize = 1 << 20;
 
-/// `inputs` are q, k, v and log a. A dispatch walks over as many tokens as its loops allow; the next one goes on from its
-/// state.
+/// `inputs` are q, k, v and log a. A dispatch walks over as many tokens as its loops allow; the next one goes on from
+/// its state.
 pub(super) fn decayed_walk(
     state: &Tensor,
     inputs: [&Tensor; 4],

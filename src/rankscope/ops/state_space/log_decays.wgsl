@@ -26,8 +26,9 @@ fn is_token(sequence: u32, key: u32) -> bool {
     return ((padding[sequence * params.padding_words + key / 32u] >> (key % 32u)) & 1u) == 1u;
 }
 
-/// ln(1 + eˣ). A shader's logarithm may be off by 5e-7 near 1, which is all there is where the decay is slow. So ln(1 + u)
-/// is 2 artanh(r) with r = u / (2 + u), by its series: r is 1/3 at most, and what is left out is below 1e-8 of it.
+/// ln(1 + eˣ). A shader's log may be off by 5e-7 near 1: more than the whole result where the decay is slow. So
+/// ln(1 + u) is 2 artanh(r) with r = u / (2 + u), by its series: r is 1/3 at most, and the terms that are left out
+/// are below 1e-8 of it.
 fn softplus(x: f32) -> f32 {
     let u = exp(-abs(x));
     let r = u / (2.0 + u);

@@ -23,8 +23,8 @@ use crate::tensor::Tensor;
 /// # Errors
 /// A shape or placement error naming what does not fit; [`Error::Invalid`] for padding of other sizes.
 ///
-/// **Source**: Dao & Gu 2024 (arXiv 2405.21060), section 7: a = exp(−softplus(…)·A). There w is a projection of the
-/// hidden state.
+/// **Source**: Dao & Gu 2024 (arXiv 2405.21060) and their code, where a = exp(−A·softplus(x + β)) with x a projection
+/// of the hidden state.
 ///
 /// ```
 /// use rankscope::{Axis, Tensor, ops::log_decays};
@@ -81,9 +81,9 @@ pub fn log_decays(k: &Tensor, weight: &Tensor, bias: &Tensor, padding: Option<&P
 /// H; result `[B, H, T, S]`. Query head h uses key/value head ⌊h / (H/G)⌋.
 ///
 /// **Conventions**: query t stands at position `at.first_query + t` and decays as the key there. Masked scores are
-/// never looked at. |L\[t\] − L\[s\]| is summed from the query outward: its relative error is at most |t − s|·ε/2, where
-/// the difference of two cumulative sums would be off by ε/2 of the whole sum. The factor is then off by
-/// 0.18·|t − s|·ε at most, as x·e^(−x) ≤ 1/e, and by what the exponential adds.
+/// never looked at. |L\[t\] − L\[s\]| is summed from the query outward, so that its relative error is |t − s|·ε/2 at
+/// most; the difference of two cumulative sums would be off by ε/2 of the whole sum. The factor is then off by
+/// 0.18·|t − s|·ε at most, as x·e^(−x) ≤ 1/e, and by the error of the exponential.
 ///
 /// # Errors
 /// [`Error::Axes`] or [`Error::Size`] if the shapes do not fit, [`Error::Placement`] if the devices differ;
@@ -127,8 +127,8 @@ pub fn decayed_scores(
 /// A shape, placement or mask error naming what does not fit; [`Error::Invalid`] for a query without a key at its
 /// position; [`Error::Cancelled`].
 ///
-/// **Source**: Dao & Gu 2024 (arXiv 2405.21060), equation 6 and section 5; Sun et al. 2023 (arXiv 2307.08621), section
-/// 2.1.
+/// **Source**: Dao & Gu 2024 (arXiv 2405.21060), section 5; with a constant decay: Sun et al. 2023
+/// (arXiv 2307.08621), equation 6.
 #[allow(clippy::too_many_arguments)]
 pub fn decayed_walk(
     state: &Tensor,
