@@ -55,6 +55,9 @@ vectorised! {
 
 /// The rows of scores or weights from row `first` of `[B, H, T]` on, each with its head and its mask bits; `sizes` are
 /// H, T and S.
+///
+/// An iterator, and no function that is handed the work on a row: such work would not be inlined into what
+/// [`vectorised!`] compiles, so that it would have neither wide vectors nor a·b + c in one instruction.
 #[inline(always)]
 pub(in crate::ops) fn masked_rows<'a, F: Real>(
     rows: &'a mut [F],
