@@ -44,21 +44,21 @@ pub(super) fn for_each_block<F: Send>(
     share(values.chunks_mut(rows * width).enumerate(), |(block, values)| work(block * rows, values));
 }
 
-/// Distributes `jobs` to all threads. The calling thread works too: until another one has woken up, much is done.
-pub(super) fn share<J>(jobs: impl ExactSizeIterator<Item = J> + Send, work: impl Fn(J) + Sync) {
+/// Distributes `jobs` to all threads. The calling thread works too: until another one has woken up, much is done. It
+/// starts with the first job and the others with the last, so that from operation to operation each meets what is in its
+/// cache.
+pub(super) fn share<J>(
+    jobs: impl ExactSizeIterator<Item = J> + DoubleEndedIterator + Send,
+    work: impl Fn(J) + Sync,
+) {
     let threads = rayon::current_num_threads().min(jobs.len());
     let jobs = Mutex::new(jobs);
-    let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let until_done = || {
-        while let Some(job) = next() {
-            work(job);
-        }
-    };
+    let jobs = || jobs.lock().unwrap_or_else(PoisonError::into_inner);
     rayon::in_place_scope(|scope| {
         for _ in 1..threads {
-            scope.spawn(|_| until_done());
+            scope.spawn(|_| std::iter::from_fn(|| jobs().next_back()).for_each(&work));
         }
-        until_done();
+        std::iter::from_fn(|| jobs().next()).for_each(&work);
     });
 }
 
@@ -70,25 +70,40 @@ pub(super) fn rewrite(
     cost: usize,
     work: impl Fn(usize, &mut [f32]) + Send + Sync,
 ) -> Tensor {
+    let rows = (PIECE / width.max(1)).max(1);
+    rewrite_or_write(x, width, cost, &work, |first, x, y| {
+        let pieces = x.chunks(rows * width).zip(y.chunks_mut(rows * width));
+        for (row, (x, y)) in (first..).step_by(rows).zip(pieces) {
+            y.copy_from_slice(x);
+            work(row, y);
+        }
+    })
+}
+
+/// As [`rewrite`], but where somebody else holds the values, `write` makes a block of the result from the block of x.
+pub(super) fn rewrite_or_write(
+    x: Tensor,
+    width: usize,
+    cost: usize,
+    rewrite: impl Fn(usize, &mut [f32]) + Send + Sync,
+    write: impl Fn(usize, &[f32], &mut [f32]) + Send + Sync,
+) -> Tensor {
     let shape = x.shape().clone();
-    match x.into_values() {
+    let values = match x.into_values() {
         Ok(mut values) => {
-            for_each_block(&mut values, width, cost, work);
-            Tensor::on_cpu(shape, values)
+            for_each_block(&mut values, width, cost, rewrite);
+            values
         }
         Err(shared) => {
-            let values = shared.as_slice().expect("x is on the CPU");
-            let mut copy = any_values(values.len());
-            let rows = (PIECE / width.max(1)).max(1);
-            for_each_block(&mut copy, width, cost + ADDITION, |first, block| {
-                for (row, piece) in (first..).step_by(rows).zip(block.chunks_mut(rows * width)) {
-                    piece.copy_from_slice(&values[row * width..][..piece.len()]);
-                    work(row, piece);
-                }
+            let x = shared.as_slice().expect("x is on the CPU");
+            let mut y = any_values(x.len());
+            for_each_block(&mut y, width, cost + ADDITION, |first, y| {
+                write(first, &x[first * width..][..y.len()], y);
             });
-            Tensor::on_cpu(shape, copy)
+            y
         }
-    }
+    };
+    Tensor::on_cpu(shape, values)
 }
 
 #[cfg(test)]

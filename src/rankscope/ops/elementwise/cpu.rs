@@ -96,3 +96,12 @@ vectorised! {
         }
     }
 }
+
+vectorised! {
+    /// y = factor · x.
+    pub(super) fn scaled_block[F: Real](y: &mut [F], x: &[F], factor: F) {
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y = x * factor;
+        }
+    }
+}

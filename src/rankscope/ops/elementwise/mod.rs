@@ -4,9 +4,8 @@ pub(crate) mod cpu;
 pub(super) mod gpu;
 
 use crate::axis::Axis;
-use crate::buffer::any_values;
 use crate::error::{Error, Result};
-use crate::ops::blocks::{ADDITION, for_each_block, rewrite};
+use crate::ops::blocks::{ADDITION, rewrite, rewrite_or_write};
 use crate::tensor::Tensor;
 
 use gpu::Pairwise;
@@ -78,24 +77,24 @@ fn pairwise(op: &'static str, x: Tensor, y: Tensor, how: Pairwise) -> Result<Ten
     expect_alike(op, &x, &y)?;
     // The order makes no difference, so the one that nobody else holds becomes the result.
     let (x, y) = if x.is_shared() { (y, x) } else { (x, y) };
-    let (Some(a), Some(b)) = (x.as_slice(), y.as_slice()) else { return gpu::pairwise(&x, &y, how) };
-    if x.is_shared() {
-        let block = match how {
-            Pairwise::Add => cpu::sum_block,
-            Pairwise::Multiply => cpu::product_block,
-        };
-        let mut result = any_values(a.len());
-        for_each_block(&mut result, 1, ADDITION, |first, result| {
-            let here = first..first + result.len();
-            block(result, &a[here.clone()], &b[here]);
-        });
-        return Ok(Tensor::on_cpu(x.shape().clone(), result));
-    }
-    let block = match how {
-        Pairwise::Add => cpu::add_block,
-        Pairwise::Multiply => cpu::multiply_block,
-    };
-    Ok(rewrite(x, 1, ADDITION, |first, x| block(x, &b[first..first + x.len()])))
+    let Some(b) = y.as_slice() else { return gpu::pairwise(&x, &y, how) };
+    let b = |first: usize, length: usize| &b[first..first + length];
+    Ok(match how {
+        Pairwise::Add => rewrite_or_write(
+            x,
+            1,
+            ADDITION,
+            |first, x| cpu::add_block(x, b(first, x.len())),
+            |first, x, sum| cpu::sum_block(sum, x, b(first, x.len())),
+        ),
+        Pairwise::Multiply => rewrite_or_write(
+            x,
+            1,
+            ADDITION,
+            |first, x| cpu::multiply_block(x, b(first, x.len())),
+            |first, x, product| cpu::product_block(product, x, b(first, x.len())),
+        ),
+    })
 }
 
 /// x + bias, with the bias repeated over all outer axes.
@@ -130,7 +129,13 @@ pub fn add_bias(x: impl Into<Tensor>, bias: &Tensor) -> Result<Tensor> {
 pub fn scale(x: impl Into<Tensor>, factor: f32) -> Result<Tensor> {
     let x = x.into();
     match x.as_slice() {
-        Some(_) => Ok(rewrite(x, 1, ADDITION, |_, x| cpu::scale_block(x, factor))),
+        Some(_) => Ok(rewrite_or_write(
+            x,
+            1,
+            ADDITION,
+            |_, x| cpu::scale_block(x, factor),
+            |_, x, scaled| cpu::scaled_block(scaled, x, factor),
+        )),
         None => gpu::scale(&x, factor),
     }
 }

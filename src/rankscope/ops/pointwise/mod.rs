@@ -7,7 +7,7 @@ pub(super) mod table;
 use std::fmt;
 
 use crate::error::Result;
-use crate::ops::blocks::rewrite;
+use crate::ops::blocks::rewrite_or_write;
 use crate::ops::launch::{buffer, launch, quads};
 use crate::tensor::Tensor;
 
@@ -31,7 +31,7 @@ pub use table::Pointwise;
 pub fn pointwise(x: impl Into<Tensor>, f: Pointwise) -> Result<Tensor> {
     let x = x.into();
     if x.as_slice().is_some() {
-        return Ok(rewrite(x, 1, f.cost(), |_, block| f.apply(block)));
+        return Ok(rewrite_or_write(x, 1, f.cost(), |_, x| f.apply(x), |_, x, y| f.apply_to(x, y)));
     }
     let kernel = f.kernel();
     let (params, workgroups) = quads(kernel, &x)?;

@@ -1,6 +1,6 @@
 //! The table of functions: for each its name, its formula, its derivative, and both as the CPU and the GPU compute them.
 
-use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_PI, PI};
+use std::f64::consts::{FRAC_2_PI, PI};
 
 use crate::device::gpu::Kernel;
 use crate::ops::Real;
@@ -82,6 +82,20 @@ macro_rules! functions {
                 })* }
             }
 
+            /// y = f(x).
+            pub(super) fn apply_to<F: Real>(self, x: &[F], y: &mut [F]) {
+                match self { $(Pointwise::$name => {
+                    vectorised! {
+                        fn all[F: Real](x: &[F], y: &mut [F]) {
+                            for (y, &$x) in y.iter_mut().zip(x) {
+                                *y = $value;
+                            }
+                        }
+                    }
+                    all(x, y);
+                })* }
+            }
+
             /// Every value becomes f′ of it.
             pub(super) fn apply_derivative<F: Real>(self, values: &mut [F]) {
                 match self { $(Pointwise::$name => {
@@ -108,7 +122,11 @@ functions! {
         formula: "x · Φ(x), with Φ(x) = ½ (1 + erf(x/√2)) the distribution function of the normal distribution",
         derivative: "Φ(x) + x · e^(−x²/2) / √(2π)",
         cost: 4,
-        f: |x| x * normal::<FMA, F>(x),
+        // x · Φ(x) = max(x, 0) − |x| · Φ(−|x|), which is no difference below 0.
+        f: |x| {
+            let (z, tail) = normal_tail::<FMA, F>(x);
+            z.times_plus::<FMA>(-tail, if x < F::zero() { F::zero() } else { x })
+        },
         slope: |x| {
             let z = limited(x, 40.0); // beyond, e^(−x²/2) is 0 also in f64
             normal::<FMA, F>(x) + z * (F::constant(-0.5) * z * z).exp_fast::<FMA>() * F::constant(1.0 / (2.0 * PI).sqrt())
@@ -150,7 +168,7 @@ functions! {
         formula: "x · σ(x) = x / (1 + e^(−x))",
         derivative: "σ(x) (1 + x (1 − σ(x)))",
         cost: 3,
-        f: |x| x / (F::one() + (-x).exp_fast::<FMA>()),
+        f: |x| x / (-x).one_plus_exp_fast::<FMA>(),
         slope: |x| logistic::<FMA, F>(x) * (F::one() + limited(x, 1e3) * logistic::<FMA, F>(-x)),
         wgsl: "// e^88 is the last that f32 holds; from there down the quotient is 0 for all that matters. A NaN is no less and stays.
     let c = select(x, vec4(-88.0), x < vec4(-88.0));
@@ -211,23 +229,28 @@ functions! {
 /// Φ(x) = ½ (1 + erf(x/√2)), below 0 by way of 1 − erf, so that small results are no differences.
 #[inline(always)]
 fn normal<const FMA: bool, F: Real>(x: F) -> F {
-    // Beyond 40, e^(−z²) is 0 also in f64, and z² could overflow.
-    let z = limited((x * F::constant(FRAC_1_SQRT_2)).abs(), 40.0);
-    let tail = F::constant(0.5) * z.erfc_fast::<FMA>();
+    let (_, tail) = normal_tail::<FMA, F>(x);
     if x < F::zero() { tail } else { F::one() - tail }
+}
+
+/// |x|, at most 40, from where on Φ(−|x|) is 0 also in f64, and Φ(−|x|).
+#[inline(always)]
+fn normal_tail<const FMA: bool, F: Real>(x: F) -> (F, F) {
+    let z = if x.abs() > F::constant(40.0) { F::constant(40.0) } else { x.abs() };
+    (z, z.normal_tail_fast::<FMA>())
 }
 
 /// ½ (1 + tanh u) = 1 / (1 + e^(−2u)), which costs one exponential and no difference.
 #[inline(always)]
 fn gelu_gate<const FMA: bool, F: Real>(x: F) -> F {
     let u = F::constant(FRAC_2_PI.sqrt()) * (x + F::constant(0.044715) * x * x * x);
-    F::one() / (F::one() + (-(u + u)).exp_fast::<FMA>())
+    F::one() / (-(u + u)).one_plus_exp_fast::<FMA>()
 }
 
 /// σ(x) = 1 / (1 + e^(−x)).
 #[inline(always)]
 pub(in crate::ops) fn logistic<const FMA: bool, F: Real>(x: F) -> F {
-    F::one() / (F::one() + (-x).exp_fast::<FMA>())
+    F::one() / (-x).one_plus_exp_fast::<FMA>()
 }
 
 /// x, or the end of −limit … limit that it lies beyond; a NaN stays one.

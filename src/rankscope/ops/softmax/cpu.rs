@@ -56,8 +56,8 @@ vectorised! {
 /// The rows of scores or weights from row `first` of `[B, H, T]` on, each with its head and its mask bits; `sizes` are
 /// H, T and S.
 ///
-/// An iterator, and no function that is handed the work on a row: such work would not be inlined into what
-/// [`vectorised!`] compiles, so that it would have neither wide vectors nor a·b + c in one instruction.
+/// An iterator and not a function that takes the work: what is passed to a function is compiled by itself, without the
+/// vectors of [`vectorised!`].
 #[inline(always)]
 pub(in crate::ops) fn masked_rows<'a, F: Real>(
     rows: &'a mut [F],
