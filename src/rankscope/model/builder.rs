@@ -98,13 +98,21 @@ impl<'a> Builder<'a> {
         self.vector(name, axis, Fresh::Constant(0.0))
     }
 
+    /// The vector `name`, in a new model `value` everywhere.
+    ///
+    /// # Errors
+    /// As [`matrix`](Self::matrix).
+    pub(super) fn constants(&mut self, name: &str, axis: NamedSize, value: f32) -> Result<Tensor> {
+        self.vector(name, axis, Fresh::Constant(value))
+    }
+
     fn vector(&mut self, name: &str, axis: NamedSize, fresh: Fresh) -> Result<Tensor> {
         let weight = self.stored(name, Shape::new([axis]), fresh)?;
         self.on_device(weight)
     }
 
-    /// A vector, widened to f32.
-    fn on_device(&self, vector: Weight) -> Result<Tensor> {
+    /// A vector or a small matrix, widened to f32.
+    pub(super) fn on_device(&self, vector: Weight) -> Result<Tensor> {
         let axes = vector.shape().axes();
         if vector.is_absent() {
             return Ok(Tensor::zeros(axes)); // shapes alone

@@ -8,7 +8,7 @@ use super::feed_forward::{Activation, Network};
 use super::transformer::{Body, Trained, Transformer};
 use super::variant::AttentionVariant;
 use super::{Config, Model};
-use crate::attention::{Mechanism, MultiHead, ScaledDotProduct};
+use crate::attention::MultiHead;
 use crate::axis::Axis;
 use crate::error::Result;
 use crate::mask::Mask;
@@ -38,12 +38,12 @@ pub(super) enum Scale {
 }
 
 impl GptFields {
-    /// The mechanism of layer `index`, with its factor.
-    fn mechanism(&self, index: usize) -> Mechanism {
-        let Scale::Stated { by_size, by_layer } = self.scale else { return self.variant.mechanism.clone() };
+    /// What scores of layer `index` are multiplied by, if it is not 1/√D.
+    fn factor(&self, index: usize) -> Option<f32> {
+        let Scale::Stated { by_size, by_layer } = self.scale else { return None };
         let size = if by_size { (self.variant.head_size as f64).sqrt() } else { 1.0 };
         let layer = if by_layer { index as f64 + 1.0 } else { 1.0 };
-        ScaledDotProduct::with_factor((1.0 / (size * layer)) as f32).into()
+        Some((1.0 / (size * layer)) as f32)
     }
 
     /// Builds the model, with or without the prefix `transformer.` of its names.
@@ -103,19 +103,12 @@ impl GptFields {
         let feed_forward_norm = builder.layer_norm(&name("ln_2"), c, epsilon)?;
         let [up] = builder.conv1d(&name("mlp.c_fc"), width, [inner])?;
         let [down] = builder.conv1d(&name("mlp.c_proj"), inner, [width])?;
-        let mechanism = self.mechanism(index);
+        let (variant, path) = (&self.variant, name("attn"));
+        let mechanism = variant.mechanism(index, &path, self.factor(index), builder)?;
+        let gate = variant.gate(&path, c, builder)?;
         Ok(Block {
             attention_norm,
-            self_attention: MultiHead {
-                heads,
-                kv_heads: heads,
-                query,
-                key,
-                value,
-                output,
-                gate: None,
-                mechanism,
-            },
+            self_attention: MultiHead { heads, kv_heads: heads, query, key, value, output, gate, mechanism },
             feed_forward_norm,
             feed_forward: Network { gate: None, up, down, activation: self.activation }.into(),
             is_pre_norm: self.is_pre_norm,

@@ -39,7 +39,7 @@ pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<Box<dy
         scale: Scale::Usual,
         is_pre_norm: false,
         final_norm: None,
-        variant: AttentionVariant::read(config, ["n_embd", "n_head"])?,
+        variant: AttentionVariant::read(config, ["n_embd", "n_head", "n_positions"])?,
     };
     fields.build(config, builder)
 }

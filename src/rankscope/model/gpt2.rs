@@ -14,9 +14,8 @@
 use super::builder::Builder;
 use super::feed_forward::Activation;
 use super::gpt::{GptFields, Scale};
-use super::variant::AttentionVariant;
+use super::variant::{AttentionVariant, Kind};
 use super::{Config, Model};
-use crate::attention::Mechanism;
 use crate::error::Result;
 
 /// Builds a GPT-2.
@@ -27,7 +26,7 @@ pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<Box<dy
     if config.optional("add_cross_attention")?.unwrap_or(false) {
         return Err(config.wrong("add_cross_attention", "true", "false: the other is not implemented"));
     }
-    let variant = AttentionVariant::read(config, ["n_embd", "n_head"])?;
+    let variant = AttentionVariant::read(config, ["n_embd", "n_head", "n_positions"])?;
     let fields = GptFields {
         family: "gpt2",
         tables: ["wte", "wpe"],
@@ -51,12 +50,10 @@ fn scale(config: &Config, variant: &AttentionVariant) -> Result<Scale> {
     let by_layer = config.optional("scale_attn_by_inverse_layer_idx")?.unwrap_or(false);
     match (by_size, by_layer) {
         (true, false) => Ok(Scale::Usual),
-        _ if matches!(variant.mechanism, Mechanism::ScaledDotProduct(_)) => {
-            Ok(Scale::Stated { by_size, by_layer })
-        }
+        _ if variant.kind == Kind::Softmax => Ok(Scale::Stated { by_size, by_layer }),
         _ => {
             let field = if by_layer { "scale_attn_by_inverse_layer_idx" } else { "scale_attn_weights" };
-            let expected = format!("{}: linear attention has no scores to scale", !by_layer);
+            let expected = format!("{}: only softmax attention takes another scale", !by_layer);
             Err(config.wrong(field, &by_layer.to_string(), &expected))
         }
     }

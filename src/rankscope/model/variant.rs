@@ -3,21 +3,32 @@
 //! | field | values | what it does |
 //! |---|---|---|
 //! | `head_size` | a size | heads of D numbers whatever the width: FixedMultiHead (Bhojanapalli et al. 2020) |
-//! | `attention` | `softmax`, `linear` | features in place of the softmax (Katharopoulos et al. 2020) |
+//! | `attention` | `softmax`, `linear`, `differential`, `sigmoid`, `state-space` | how queries, keys and values meet |
 //! | `feature_map` | `elu+1`, `relu` | which features, with `attention: "linear"` |
+//! | `attention_sinks` | true | a learned sink in the softmax of each head |
+//! | `attention_gate` | true | a gate on the context of each head |
 //! | `directions` | `mixed`, `alternating` | half of the heads, or every second layer, look back, the others ahead |
+//!
+//! The sources stand at the mechanisms in [`attention`](crate::attention). A layer of attention called `P` then has tensors
+//! `P.sinks` `[H]`, `P.lambdas` `[H]`, `P.decay.weight` `[H, D]` and `P.decay.bias` `[H]`, `P.gate.weight` `[HD, C]` and
+//! `P.gate.bias` `[HD]`.
 //!
 //! A model without them is the published one. With them, a checkpoint is still in the hub's format, but other programs
 //! cannot compute with it.
 
-use super::Config;
-use crate::attention::{LinearAttention, Mechanism, ScaledDotProduct};
+use super::builder::Builder;
+use super::{Config, Fresh};
+use crate::attention::{
+    Differential, Linear, LinearAttention, Mechanism, ScaledDotProduct, SigmoidAttention, StateSpace,
+};
+use crate::axis::{Axis, Shape};
 use crate::error::Result;
 use crate::mask::Mask;
 use crate::ops::FeatureMap;
 
 /// The fields.
-const FIELDS: [&str; 4] = ["head_size", "attention", "feature_map", "directions"];
+const FIELDS: [&str; 6] =
+    ["head_size", "attention", "feature_map", "attention_sinks", "attention_gate", "directions"];
 
 /// An error if the configuration of a family that has no variants states one of the fields, which would have
 /// no effect.
@@ -35,12 +46,27 @@ pub(super) fn expect_none(config: &Config) -> Result<()> {
     Ok(())
 }
 
+/// How queries, keys and values meet, without what is learned of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Softmax,
+    Linear(FeatureMap),
+    Differential,
+    Sigmoid,
+    StateSpace,
+}
+
 /// How the attention of a configuration differs from the published one.
 pub(super) struct AttentionVariant {
+    /// H.
+    heads: usize,
     /// D.
     pub(super) head_size: usize,
-    /// How queries, keys and values meet.
-    pub(super) mechanism: Mechanism,
+    /// The most tokens, which the bias of sigmoid attention counts on.
+    context: usize,
+    pub(super) kind: Kind,
+    has_sinks: bool,
+    has_gate: bool,
     /// The mask of the layers 0, 2, 4, …, if it is not the family's.
     pub(super) mask: Option<Mask>,
     /// The mask of the layers 1, 3, 5, …, if it is another one.
@@ -48,12 +74,13 @@ pub(super) struct AttentionVariant {
 }
 
 impl AttentionVariant {
-    /// Reads the fields beside `width` and `heads`, which the family calls `names`.
+    /// Reads the fields beside width, heads and number of positions, which the family calls `names`.
     ///
     /// # Errors
     /// An error naming the field that is wrong, or heads that do not divide the width.
-    pub(super) fn read(config: &Config, names: [&str; 2]) -> Result<Self> {
-        let [width, heads] = [config.size(names[0])?, config.size(names[1])?];
+    pub(super) fn read(config: &Config, names: [&str; 3]) -> Result<Self> {
+        let [width, heads, context] =
+            [config.size(names[0])?, config.size(names[1])?, config.size(names[2])?];
         let head_size = match config.optional_size("head_size")? {
             Some(size) => size,
             None if width.is_multiple_of(heads) => width / heads,
@@ -63,8 +90,69 @@ impl AttentionVariant {
             }
         };
         config.expect_heads(names[1], heads, head_size)?;
+        let kind = kind(config)?;
+        if kind == Kind::Differential && !head_size.is_multiple_of(2) {
+            let expected = "even heads, since attention is \"differential\": a head has two halves";
+            return Err(config.wrong("head_size", &head_size.to_string(), expected));
+        }
+        let has_sinks = config.optional("attention_sinks")?.unwrap_or(false);
+        if has_sinks && kind != Kind::Softmax {
+            let expected = "absent, since attention is not \"softmax\": a sink is a part of its denominator";
+            return Err(config.wrong("attention_sinks", "true", expected));
+        }
+        let has_gate = config.optional("attention_gate")?.unwrap_or(false);
         let (mask, other_mask) = directions(config, names[1], heads)?;
-        Ok(AttentionVariant { head_size, mechanism: mechanism(config, head_size)?, mask, other_mask })
+        Ok(AttentionVariant { heads, head_size, context, kind, has_sinks, has_gate, mask, other_mask })
+    }
+
+    /// How queries, keys and values meet in layer `index`, whose attention is called `path`; `factor` in place of 1/√D
+    /// where the family has its own.
+    ///
+    /// **Conventions**: in a new model sinks are 0, λ that of the layer ([`Differential::initial`]), and the decay that of
+    /// a half-life of about 14 tokens, for all keys the same.
+    pub(super) fn mechanism(
+        &self,
+        index: usize,
+        path: &str,
+        factor: Option<f32>,
+        builder: &mut Builder<'_>,
+    ) -> Result<Mechanism> {
+        /// softplus(−3) = 0.049 = ln 2 / 14.3.
+        const DECAY: f32 = -3.0;
+        let (heads, size) = ((Axis::Head, self.heads), self.head_size);
+        Ok(match self.kind {
+            Kind::Softmax => {
+                let softmax =
+                    factor.map_or_else(|| ScaledDotProduct::new(size), ScaledDotProduct::with_factor);
+                match self.has_sinks {
+                    true => {
+                        softmax.with_sinks(builder.constants(&format!("{path}.sinks"), heads, 0.0)?).into()
+                    }
+                    false => softmax.into(),
+                }
+            }
+            Kind::Linear(map) => LinearAttention::new(map).into(),
+            Kind::Sigmoid => SigmoidAttention::new(size, self.context).into(),
+            Kind::Differential => {
+                let initial = Differential::initial(index);
+                let lambdas = builder.constants(&format!("{path}.lambdas"), heads, initial)?;
+                Differential::new(size, lambdas, initial)?.into()
+            }
+            Kind::StateSpace => {
+                let heads = (Axis::KvHead, self.heads);
+                let shape = Shape::new([heads, (Axis::HeadSize, size)]);
+                let weight = builder.stored(&format!("{path}.decay.weight"), shape, Fresh::Constant(0.0))?;
+                let bias = builder.constants(&format!("{path}.decay.bias"), heads, DECAY)?;
+                StateSpace::new(builder.on_device(weight)?, bias)?.into()
+            }
+        })
+    }
+
+    /// The gate of the attention called `path`, where there is one, of a model of width `width`.
+    pub(super) fn gate(&self, path: &str, width: usize, builder: &mut Builder<'_>) -> Result<Option<Linear>> {
+        let all = (Axis::HeadWidth, self.heads * self.head_size);
+        let gate = || builder.linear(&format!("{path}.gate"), all, (Axis::Width, width), true);
+        self.has_gate.then(gate).transpose()
     }
 
     /// An error if heads or layers look ahead: in a family that predicts the next token they would see it.
@@ -80,21 +168,30 @@ impl AttentionVariant {
     }
 }
 
-fn mechanism(config: &Config, head_size: usize) -> Result<Mechanism> {
+fn kind(config: &Config) -> Result<Kind> {
     let (attention, map): (Option<String>, Option<String>) =
         (config.optional("attention")?, config.optional("feature_map")?);
-    match (attention.as_deref().unwrap_or("softmax"), map.as_deref()) {
-        ("softmax", None) => Ok(ScaledDotProduct::new(head_size).into()),
-        ("softmax", Some(map)) => {
+    let kind = match attention.as_deref().unwrap_or("softmax") {
+        "softmax" => Kind::Softmax,
+        "linear" => Kind::Linear(FeatureMap::EluPlusOne),
+        "differential" => Kind::Differential,
+        "sigmoid" => Kind::Sigmoid,
+        "state-space" => Kind::StateSpace,
+        other => {
+            let expected = "\"softmax\", \"linear\", \"differential\", \"sigmoid\" or \"state-space\"";
+            return Err(config.wrong("attention", &format!("{other:?}"), expected));
+        }
+    };
+    match (kind, map.as_deref()) {
+        (_, None) | (Kind::Linear(_), Some("elu+1")) => Ok(kind),
+        (Kind::Linear(_), Some("relu")) => Ok(Kind::Linear(FeatureMap::Relu)),
+        (Kind::Linear(_), Some(map)) => {
+            Err(config.wrong("feature_map", &format!("{map:?}"), "\"elu+1\" or \"relu\""))
+        }
+        (_, Some(map)) => {
             let expected = "absent, since attention is not \"linear\"";
             Err(config.wrong("feature_map", &format!("{map:?}"), expected))
         }
-        ("linear", None | Some("elu+1")) => Ok(LinearAttention::new(FeatureMap::EluPlusOne).into()),
-        ("linear", Some("relu")) => Ok(LinearAttention::new(FeatureMap::Relu).into()),
-        ("linear", Some(map)) => {
-            Err(config.wrong("feature_map", &format!("{map:?}"), "\"elu+1\" or \"relu\""))
-        }
-        (other, _) => Err(config.wrong("attention", &format!("{other:?}"), "\"softmax\" or \"linear\"")),
     }
 }
 

@@ -52,7 +52,7 @@ impl BertFields {
             activation: Activation::read(config, fields.activation)?,
             is_tied: config.optional("tie_word_embeddings")?.unwrap_or(true),
             padding_id,
-            variant: AttentionVariant::read(config, [fields.width, fields.heads])?,
+            variant: AttentionVariant::read(config, [fields.width, fields.heads, "max_position_embeddings"])?,
         })
     }
 
@@ -157,8 +157,8 @@ impl<'a, 'b> Loader<'a, 'b> {
                 key: builder.linear(&path(parts.key), shared, width, true)?,
                 value: builder.linear(&path(parts.value), shared, width, true)?,
                 output: builder.linear(&path(parts.output), width, all, true)?,
-                gate: None,
-                mechanism: variant.mechanism.clone(),
+                gate: variant.gate(&path("attention"), c, builder)?,
+                mechanism: variant.mechanism(index, &path("attention"), None, builder)?,
             },
             attention_norm: builder.layer_norm(&path(parts.attention_norm), c, epsilon)?,
             feed_forward: Network {

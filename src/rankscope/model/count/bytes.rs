@@ -18,8 +18,8 @@ pub struct Bytes {
     pub cache_per_token: u128,
     /// Keys and values that cross-attention keeps of a token of the source, 2·L·G·D numbers.
     pub cache_per_source_token: u128,
-    /// The running sums that linear attention keeps of a sequence in place of keys and values: L·H·D·(D + 1)
-    /// numbers.
+    /// The running sums that a sequence has in place of keys and values: L·H·D·(D + 1) numbers in linear attention,
+    /// L·H·D·D in state-space attention.
     pub state_per_sequence: u128,
     /// Keys, values and running sums of all sequences of the load.
     pub cache: u128,
@@ -60,18 +60,17 @@ impl ModelSizes {
 fn cached_numbers(stack: &StackSizes) -> (u128, u128) {
     let of = |kv_heads: usize, head_size: usize| 2 * product([stack.layers, kv_heads, head_size]);
     let own = match stack.self_attention {
-        attention if attention.is_linear => 0,
+        attention if attention.is_linear() => 0,
         attention => of(attention.kv_heads, attention.head_size),
     };
     let cross = stack.cross_attention.map_or(0, |attention| of(attention.kv_heads, attention.head_size));
     (own, cross)
 }
 
-/// Numbers of the running sums of a sequence: Σ φ(k)·vᵀ and Σ φ(k).
+/// Numbers of the running sums of a sequence.
 fn state_numbers(stack: &StackSizes) -> u128 {
     let attention = stack.self_attention;
-    let sums = product([stack.layers, attention.heads, attention.head_size, attention.head_size + 1]);
-    sums * u128::from(attention.is_linear)
+    product([stack.layers, attention.kv_heads, attention.state])
 }
 
 impl StackSizes {
@@ -88,7 +87,7 @@ impl StackSizes {
     fn scores(&self, name: &str, load: Load) -> [u128; 2] {
         let Load { batch, source, .. } = load;
         let tokens = if name == "encoder" { source } else { load.target() };
-        let is_stored = u128::from(!self.self_attention.is_linear);
+        let is_stored = u128::from(!self.self_attention.is_linear());
         let own = is_stored * product([batch, self.self_attention.heads, tokens, tokens]);
         let cross = self.cross_attention.map_or(0, |other| product([batch, other.heads, tokens, source]));
         [own.max(cross), self.layers as u128 * (own + cross)]

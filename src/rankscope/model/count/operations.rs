@@ -10,8 +10,8 @@ use crate::error::{Error, Result};
 pub struct Operations {
     /// 2 for every weight of a layer and token that visits it.
     pub layers: u128,
-    /// 4·H·D for every (query, key) pair and layer: a score and its part of the context. Linear attention
-    /// takes 4·H·D·D for every position instead: into the running sums and out of them.
+    /// 4·H·D for every (query, key) pair and layer: a score and its part of the context. Linear and state-space
+    /// attention take 4·H·D·D for every position instead: into the running sums and out of them.
     pub attention: u128,
     /// 2·V·C for every position that is predicted.
     pub logits: u128,
@@ -140,7 +140,7 @@ impl ModelSizes {
     /// One more token behind `past` others, whose keys and values are there already.
     pub(super) fn cached_step(&self, stack: &StackSizes, past: usize, source: usize) -> Operations {
         let attention = stack.self_attention;
-        let seen = match attention.is_linear {
+        let seen = match attention.is_linear() {
             true => product([stack.layers, attention.head_size]),
             false => stack.over_layers(|sees| sees.keys_of(past) as u128),
         };
@@ -158,9 +158,10 @@ impl ModelSizes {
         source: usize,
         pairs: Pairs,
     ) -> Operations {
-        let own = match stack.self_attention {
-            AttentionSizes { is_linear: true, head_size, .. } => product([stack.layers, tokens, head_size]),
-            _ => stack.over_layers(|sees| sees.pairs(tokens, keys, pairs)),
+        let attention = stack.self_attention;
+        let own = match attention.is_linear() {
+            true => product([stack.layers, tokens, attention.head_size]),
+            false => stack.over_layers(|sees| sees.pairs(tokens, keys, pairs)),
         };
         let attention = self.of_pairs(stack, own, product([tokens, source]));
         Operations { layers: self.visits(stack) * tokens as u128, attention, logits: 0 }

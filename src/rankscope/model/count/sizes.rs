@@ -102,8 +102,15 @@ pub struct AttentionSizes {
     pub has_bias: bool,
     /// The output projection is biased.
     pub has_output_bias: bool,
-    /// Features and running sums `[D, D]` take the place of the softmax over pairs.
-    pub is_linear: bool,
+    /// Numbers of the running sums of a head that take the place of pairs, keys and values: D·(D + 1) in linear
+    /// attention, D·D in state-space attention, 0 in all others.
+    pub state: usize,
+    /// A gate `[HD, C]`, with a bias, on the context.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub has_gate: bool,
+    /// Numbers that the mechanism itself learns: sinks, λ, decays.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub mechanism: usize,
 }
 
 /// The sizes of a feed-forward network, or of several of which a router chooses.
@@ -122,6 +129,11 @@ pub struct FeedForwardSizes {
 }
 
 impl AttentionSizes {
+    /// Whether running sums take the place of pairs, at a cost linear in the number of tokens.
+    pub(super) fn is_linear(&self) -> bool {
+        self.state > 0
+    }
+
     /// C·HD, the matrix of the queries (and of the output, transposed).
     pub(super) fn query_matrix(&self, width: usize) -> u128 {
         product([width, self.heads, self.head_size])
@@ -132,20 +144,22 @@ impl AttentionSizes {
         product([width, self.kv_heads, self.head_size])
     }
 
-    /// 2·C·HD + 2·C·GD: what a position visits that attends to its own kind.
+    /// 2·C·HD + 2·C·GD, and C·HD of a gate: what a position visits that attends to its own kind.
     pub(super) fn matrices(&self, width: usize) -> u128 {
-        2 * (self.query_matrix(width) + self.key_matrix(width))
+        let gates = u128::from(self.has_gate);
+        (2 + gates) * self.query_matrix(width) + 2 * self.key_matrix(width)
     }
 
-    /// HD + 2·GD + C, where they are biased.
+    /// HD + 2·GD + C, where they are biased, and HD of a gate.
     fn biases(&self, width: usize) -> u128 {
         let inner = product([self.heads + 2 * self.kv_heads, self.head_size]);
-        inner * u128::from(self.has_bias) + width as u128 * u128::from(self.has_output_bias)
+        let gate = product([self.heads, self.head_size]) * u128::from(self.has_gate);
+        inner * u128::from(self.has_bias) + width as u128 * u128::from(self.has_output_bias) + gate
     }
 
     /// All of its numbers.
     pub(super) fn parameters(&self, width: usize) -> u128 {
-        self.matrices(width) + self.biases(width)
+        self.matrices(width) + self.biases(width) + self.mechanism as u128
     }
 }
 
@@ -187,6 +201,11 @@ impl ModelSizes {
     pub fn generates(&self) -> bool {
         self.decoder.is_some()
     }
+}
+
+/// Whether there is nothing to say.
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// A product of sizes, which may be larger than a `usize` of 32 bits and than 2⁶⁴ where many meet.

@@ -141,13 +141,20 @@ impl StackSizes {
 
 impl AttentionSizes {
     fn of(attention: &MultiHead) -> Self {
+        let size = attention.head_size();
         AttentionSizes {
             heads: attention.heads,
             kv_heads: attention.kv_heads,
-            head_size: attention.head_size(),
+            head_size: size,
             has_bias: attention.query.bias.is_some(),
             has_output_bias: attention.output.bias.is_some(),
-            is_linear: matches!(attention.mechanism, Mechanism::Linear(_)),
+            state: match attention.mechanism {
+                Mechanism::Linear(_) => size * (size + 1),
+                Mechanism::StateSpace(_) => size * size,
+                _ => 0,
+            },
+            has_gate: attention.gate.is_some(),
+            mechanism: attention.mechanism.parameter_count(),
         }
     }
 }

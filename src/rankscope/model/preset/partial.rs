@@ -55,7 +55,9 @@ fn decoder(
         head_size,
         has_bias: false,
         has_output_bias: false,
-        is_linear: false,
+        state: 0,
+        has_gate: false,
+        mechanism: 0,
     };
     let decoder = StackSizes {
         layers,

@@ -116,7 +116,7 @@ struct Exact<'a> {
 }
 
 impl Exact<'_> {
-    /// softmax(Q·Kᵀ/√D) over the allowed keys, `[H, T, S]`.
+    /// softmax(Q·Kᵀ/√D) over the allowed keys and the sink, `[H, T, S]`.
     fn weights(&self, layer: usize, x: &Array2<f64>) -> Array3<f64> {
         let Architecture { heads, head_size, .. } = self.stack.architecture;
         let LayerWeights { query, key, .. } = &self.stack.layers[layer];
@@ -134,7 +134,13 @@ impl Exact<'_> {
         let mut scores = vec![0.0; heads * n * n];
         let factor = 1.0 / (head_size as f64).sqrt();
         cpu::matmul(&product, factor, &split(query), &split(key), &mut scores);
-        cpu::masked_softmax(&mut scores, [1, heads, n, n], &self.allowed);
+        let sizes = [1, heads, n, n];
+        match self.stack.sink {
+            Some(sink) => {
+                cpu::masked_softmax_with_sinks(&mut scores, sizes, &self.allowed, &vec![sink; heads])
+            }
+            None => cpu::masked_softmax(&mut scores, sizes, &self.allowed),
+        }
         Array3::from_shape_vec((heads, n, n), scores).expect("[H, T, S]")
     }
 

@@ -40,6 +40,7 @@ const EPSILON: f64 = 1e-5;
 pub struct Stack {
     architecture: Architecture,
     layers: Vec<LayerWeights>,
+    sink: Option<f64>,
 }
 
 impl Stack {
@@ -54,7 +55,13 @@ impl Stack {
     pub fn new(architecture: Architecture, seed: u64) -> Result<Self> {
         architecture.check()?;
         let layers = (0..architecture.layers).map(|layer| LayerWeights::draw(&architecture, seed, layer));
-        Ok(Stack { architecture, layers: layers.collect() })
+        Ok(Stack { architecture, layers: layers.collect(), sink: None })
+    }
+
+    /// The same weights with a learned sink b in every head, which adds e^b to the sum of every row of its softmax; or
+    /// without one.
+    pub fn with_sink(self, sink: Option<f64>) -> Self {
+        Stack { sink, ..self }
     }
 
     /// Sizes and switches.

@@ -38,7 +38,7 @@ impl Stack {
     pub fn to_device(&self, device: &Device) -> Result<DeviceStack> {
         let width = [(Axis::Width, self.architecture.width)];
         let ones = Tensor::new(width, vec![1.0; self.architecture.width])?;
-        let layers = self.layers.iter().map(|weights| Layer::new(&self.architecture, weights, device));
+        let layers = self.layers.iter().map(|weights| Layer::new(self, weights, device));
         Ok(DeviceStack {
             architecture: self.architecture,
             device: device.clone(),
@@ -50,8 +50,13 @@ impl Stack {
 }
 
 impl Layer {
-    fn new(architecture: &Architecture, weights: &LayerWeights, device: &Device) -> Result<Self> {
-        let heads = architecture.heads;
+    fn new(stack: &Stack, weights: &LayerWeights, device: &Device) -> Result<Self> {
+        let Architecture { heads, head_size, .. } = stack.architecture;
+        let mut mechanism = ScaledDotProduct::new(head_size);
+        if let Some(sink) = stack.sink {
+            let sinks = Tensor::new([(Axis::Head, heads)], vec![sink as f32; heads])?;
+            mechanism = mechanism.with_sinks(sinks.to_device(device)?);
+        }
         let (query, key) = (Axis::HeadWidth, Axis::KvWidth);
         let feed_forward = weights.feed_forward.as_ref().map(|network| {
             let up = linear(&network.up, Axis::FeedForward, Axis::Width, device)?;
@@ -66,7 +71,7 @@ impl Layer {
                 value: linear(&weights.value, key, Axis::Width, device)?,
                 output: linear(&weights.output, Axis::Width, query, device)?,
                 gate: None,
-                mechanism: ScaledDotProduct::new(architecture.head_size).into(),
+                mechanism: mechanism.into(),
             },
             feed_forward: feed_forward.transpose()?,
         })

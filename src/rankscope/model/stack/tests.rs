@@ -31,6 +31,11 @@ fn architectures(layers: usize) -> Vec<Architecture> {
     all
 }
 
+/// Each of them without a sink and with one.
+fn architectures_and_sinks() -> impl Iterator<Item = (Architecture, Option<f64>)> {
+    architectures(2).into_iter().flat_map(|architecture| [(architecture, None), (architecture, Some(1.5))])
+}
+
 fn input(seed: u64) -> Array2<f64> {
     gaussian(N, WIDTH, seed, 1 << 32)
 }
@@ -57,7 +62,7 @@ fn by_rows(x: &Array2<f64>, f: impl Fn(ArrayView1<f64>) -> Array1<f64>) -> Array
 }
 
 /// Attention from its definition, sum by sum.
-fn attention(w: &LayerWeights, x: &Array2<f64>, mask: &Mask) -> Array2<f64> {
+fn attention(w: &LayerWeights, x: &Array2<f64>, mask: &Mask, sink: Option<f64>) -> Array2<f64> {
     let (heads, size) = (3, 5);
     let (q, k, v) = (x.dot(&w.query.t()), x.dot(&w.key.t()), x.dot(&w.value.t()));
     let mut context = Array2::<f64>::zeros((N, heads * size));
@@ -67,7 +72,7 @@ fn attention(w: &LayerWeights, x: &Array2<f64>, mask: &Mask) -> Array2<f64> {
             let keys: Vec<usize> = (0..N).filter(|&s| mask.may_attend(t, s)).collect();
             let score =
                 |s: usize| at.clone().map(|d| q[[t, d]] * k[[s, d]]).sum::<f64>() / (size as f64).sqrt();
-            let sum: f64 = keys.iter().map(|&s| score(s).exp()).sum();
+            let sum = keys.iter().map(|&s| score(s).exp()).sum::<f64>() + sink.map_or(0.0, f64::exp);
             for d in at.clone() {
                 context[[t, d]] = keys.iter().map(|&s| score(s).exp() / sum * v[[s, d]]).sum();
             }
@@ -77,13 +82,13 @@ fn attention(w: &LayerWeights, x: &Array2<f64>, mask: &Mask) -> Array2<f64> {
 }
 
 /// A layer from its definition.
-fn layer(a: &Architecture, w: &LayerWeights, x: &Array2<f64>, mask: &Mask) -> Array2<f64> {
+fn layer(a: &Architecture, w: &LayerWeights, x: &Array2<f64>, mask: &Mask, sink: Option<f64>) -> Array2<f64> {
     let block = |x: &Array2<f64>, f: &dyn Fn(&Array2<f64>) -> Array2<f64>| {
         let inner = if a.norm == NormPlace::Before { by_rows(x, normed) } else { x.clone() };
         let sum = if a.skip { x + &f(&inner) } else { f(&inner) };
         if a.norm == NormPlace::After { by_rows(&sum, normed) } else { sum }
     };
-    let x = block(x, &|x| attention(w, x, mask));
+    let x = block(x, &|x| attention(w, x, mask, sink));
     let Some(network) = &w.feed_forward else { return x };
     block(&x, &|x| {
         let hidden = x.dot(&network.up.t()).mapv(|x| {
@@ -97,15 +102,15 @@ fn layer(a: &Architecture, w: &LayerWeights, x: &Array2<f64>, mask: &Mask) -> Ar
 
 #[test]
 fn layers_are_what_their_formulas_say() {
-    for architecture in architectures(2) {
+    for (architecture, sink) in architectures_and_sinks() {
         for mask in [Mask::bidirectional(), Mask::causal(), Mask::prefix(3)] {
-            let stack = Stack::new(architecture, 5).unwrap();
+            let stack = Stack::new(architecture, 5).unwrap().with_sink(sink);
             let states = stack.hidden_states(&input(5), &mask, &Run::default()).unwrap();
             let mut x = input(5);
             assert_eq!(states[0], x);
             for (weights, state) in stack.layers().iter().zip(&states[1..]) {
-                x = layer(&architecture, weights, &x, &mask);
-                assert!(difference(&x, state) < 1e-12, "{architecture:?} {mask}");
+                x = layer(&architecture, weights, &x, &mask, sink);
+                assert!(difference(&x, state) < 1e-12, "{architecture:?} {sink:?} {mask}");
             }
             let last = stack.forward_f64(&input(5), &mask, &mut |_, _| (), &Run::default()).unwrap();
             let expected = if architecture.norm == NormPlace::Before { by_rows(&x, normed) } else { x };
@@ -118,8 +123,8 @@ fn layers_are_what_their_formulas_say() {
 fn tensors_compute_the_same_on_every_device_under_the_same_names() {
     let devices = devices();
     for (device, mask) in devices.iter().flat_map(|d| [(d, Mask::causal()), (d, Mask::bidirectional())]) {
-        for architecture in architectures(2) {
-            let stack = Stack::new(architecture, 8).unwrap();
+        for (architecture, sink) in architectures_and_sinks() {
+            let stack = Stack::new(architecture, 8).unwrap().with_sink(sink);
             let inputs = [input(1), input(2)];
             let on_device = stack.to_device(device).unwrap();
             let states = on_device.hidden_states(&inputs, &mask, &Run::default()).unwrap();
@@ -127,7 +132,7 @@ fn tensors_compute_the_same_on_every_device_under_the_same_names() {
                 let exact = stack.hidden_states(x, &mask, &Run::default()).unwrap();
                 assert_eq!(states.len(), exact.len());
                 for (state, exact) in states.iter().zip(&exact) {
-                    assert!(difference(state, exact) < 2e-4, "{architecture:?} {mask} {device}");
+                    assert!(difference(state, exact) < 2e-4, "{architecture:?} {sink:?} {mask} {device}");
                 }
             }
         }

@@ -33,6 +33,7 @@ llama | {"architectures": "LlamaModel"} | architectures is "LlamaModel", expecte
 llama | {"num_attention_heads": 12, "head_dim": null} | hidden_size is 32, expected a multiple of
 llama | {"attention": "linear"} | attention is "linear", expected absent: llama has no variants, as bert and gpt2 have
 mixtral | {"num_experts_per_tok": 14} | num_experts_per_tok is 14, expected at most num_local_experts = 13
+llama | {"attention_sinks": true} | attention_sinks is true, expected absent: llama has no variants
 mixtral | {"head_size": 7} | head_size is 7, expected absent
 mistral | {"sliding_window": 0} | sliding_window is 0, expected at least 1, which is the position itself, or null for no window
 qwen2 | {"num_key_value_heads": 3} | num_key_value_heads is 3, expected a divisor of
@@ -46,14 +47,17 @@ gpt2 | {"layer_norm_epsilon": -0.5} | layer_norm_epsilon is -0.5, expected a num
 gpt2 | {"n_layer": 0} | n_layer is 0, expected a whole number from 1 to 10000
 gpt2 | {"directions": "mixed"} | directions is "mixed", expected absent
 gpt2 | {"add_cross_attention": true} | add_cross_attention is true, expected false
-gpt2 | {"attention": "linear", "scale_attn_weights": false} | scale_attn_weights is false, expected true: linear attention has no scores
+gpt2 | {"attention": "linear", "scale_attn_weights": false} | scale_attn_weights is false, expected true: only softmax attention takes another scale
 openai-gpt | {"n_head": 3} | n_embd is 40, expected a multiple of n_head = 3
 openai-gpt | {"afn": "tanh"} | afn is "tanh", expected "gelu", 
 bert | {"num_attention_heads": 3} | hidden_size is 40, expected a multiple of num_attention_heads
 bert | {"layer_norm_eps": -1} | layer_norm_eps is -1, expected a number from 0 on
 bert | {"directions": "up"} | directions is "up", expected "mixed" or "alternating"
 bert | {"directions": "mixed", "num_attention_heads": 5} | num_attention_heads is 5, expected an even number
-bert | {"attention": "cosine"} | attention is "cosine", expected "softmax" or "linear"
+bert | {"attention": "cosine"} | attention is "cosine", expected "softmax", "linear", "differential", "sigmoid" or
+bert | {"attention": "sigmoid", "attention_sinks": true} | attention_sinks is true, expected absent, since attention is not "softmax"
+bert | {"attention": "differential", "head_size": 5} | head_size is 5, expected even heads, since attention is "differential"
+bert | {"attention_gate": "yes"} | attention_gate is "yes", expected
 bert | {"feature_map": "relu"} | feature_map is "relu", expected absent
 bert | {"attention": "linear", "feature_map": "exp"} | feature_map is "exp", expected "elu+1" or "relu"
 bert | {"add_cross_attention": true} | add_cross_attention is true, expected false

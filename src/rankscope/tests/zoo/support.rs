@@ -126,6 +126,18 @@ pub fn zoo() -> Vec<Entry> {
         with("bert with linear attention", &bert, json!({"attention": "linear"})),
         with("gpt2 with large heads", &gpt2, json!({"head_size": 13})),
         with("gpt2 with linear attention", &gpt2, json!({"attention": "linear", "feature_map": "relu"})),
+        with("gpt2 with sinks and a gate", &gpt2, json!({"attention_sinks": true, "attention_gate": true})),
+        with("gpt2 with differential attention", &gpt2, json!({"attention": "differential"})),
+        with("gpt2 with sigmoid attention", &gpt2, json!({"attention": "sigmoid"})),
+        with("gpt2 with state spaces", &gpt2, json!({"attention": "state-space", "attention_gate": true})),
+        with("bert with sinks", &bert, json!({"attention_sinks": true})),
+        with(
+            "bert with differential attention",
+            &bert,
+            json!({"attention": "differential", "head_size": 14}),
+        ),
+        with("bert with sigmoid attention", &bert, json!({"attention": "sigmoid", "attention_gate": true})),
+        with("bert with state spaces", &bert, json!({"attention": "state-space"})),
     ]
 }
 
