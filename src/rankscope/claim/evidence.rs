@@ -8,13 +8,14 @@ use super::{Sample, Settings};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::figure::{Figure, Lines};
+use crate::numbers::short;
 
 /// One number of an experiment.
 #[derive(Clone, Debug)]
 pub struct Measured {
     /// Its name, in lower case with underscores; the unit at its end where it has one.
     pub name: String,
-    /// The number; over draws, their mean.
+    /// The number; over draws, their mean or their median.
     pub value: f64,
     /// Its unit; empty for a pure number.
     pub unit: &'static str,
@@ -77,6 +78,13 @@ impl Measured {
     pub fn expect_mean_count(&mut self, known: Known, source: &'static str) -> &mut Self {
         let least = (3.0 / known.draws as f64).sqrt();
         self.expect_mean(Known { sd: known.sd.max(least), ..known }, source)
+    }
+
+    /// The number as text, ± the standard deviation over two draws or more, and its unit.
+    pub fn in_words(&self) -> String {
+        let value =
+            self.spread.as_ref().map_or_else(|| short(self.value), |sample| sample.around(self.value));
+        format!("{value} {}", self.unit).trim_end().to_owned()
     }
 
     /// Whether it is what it should be; NaN is not, and a number without an expectation is.
@@ -155,6 +163,13 @@ impl Evidence {
     /// Records a pure number over draws.
     pub(super) fn record(&mut self, name: impl Into<String>, sample: &Sample) -> &mut Measured {
         self.measure_sample(name, sample.clone(), "")
+    }
+
+    /// Records a pure number over draws by its median, with all its values.
+    pub(super) fn record_median(&mut self, name: impl Into<String>, sample: &Sample) -> &mut Measured {
+        let measured = self.record(name, sample);
+        measured.value = sample.median();
+        measured
     }
 
     fn push(&mut self, measured: Measured) -> &mut Measured {

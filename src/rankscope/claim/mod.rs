@@ -18,19 +18,24 @@
 
 mod at_hand;
 mod bidirectional_low_rank;
+mod block_rank;
 mod cache_reuse;
 mod causal_full_rank;
 mod depth_collapse;
 mod draw;
 mod encoder_decoder_cost;
 mod evidence;
+mod first_token_drift;
 mod fixed_head_size;
 mod head_size_bottleneck;
+mod last_token_memory;
+mod learned_sink;
 mod linear_attention_rank;
 mod mask_carries_position;
 mod mixed_directions;
 mod parameter;
 mod phase_map;
+mod positive_determinant;
 mod rank_is_information;
 mod reference;
 mod sample;
@@ -139,6 +144,11 @@ pub static CLAIMS: &[&Claim] = &[
     &cache_reuse::ONLY_CAUSAL,
     &encoder_decoder_cost::CLAIM,
     &trained_low_rank::CLAIM,
+    &block_rank::CLAIM,
+    &positive_determinant::CLAIM,
+    &learned_sink::CLAIM,
+    &first_token_drift::CLAIM,
+    &last_token_memory::CLAIM,
 ];
 
 /// The claim with this id.

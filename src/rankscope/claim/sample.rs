@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::numbers::short;
+
 /// A quantity measured once per draw.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Sample(Vec<f64>);
@@ -27,6 +29,16 @@ impl Sample {
         self.0.iter().sum::<f64>() / self.0.len() as f64
     }
 
+    /// The median, for an even count the mean of the two in the middle; NaN without draws.
+    pub fn median(&self) -> f64 {
+        let mut values = self.0.clone();
+        values.sort_by(f64::total_cmp);
+        match values.len() {
+            0 => f64::NAN,
+            count => (values[(count - 1) / 2] + values[count / 2]) / 2.0,
+        }
+    }
+
     /// The standard deviation over draws, √(Σ(x − x̄)² / (m − 1)); 0 for a single draw.
     pub fn sd(&self) -> f64 {
         let mean = self.mean();
@@ -42,6 +54,14 @@ impl Sample {
     /// The smallest and the largest value; NaN without draws.
     pub fn extremes(&self) -> (f64, f64) {
         self.0.iter().fold((f64::NAN, f64::NAN), |(low, high), &x| (low.min(x), high.max(x)))
+    }
+
+    /// `value` ± the standard deviation, where there are two draws or more.
+    pub(super) fn around(&self, value: f64) -> String {
+        match self.count() {
+            0 | 1 => short(value),
+            _ => format!("{} ± {}", short(value), short(self.sd())),
+        }
     }
 
     /// How many values satisfy `test`.
@@ -64,10 +84,6 @@ impl FromIterator<f64> for Sample {
 impl fmt::Display for Sample {
     /// Mean ± standard deviation, to three digits of the mean.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (mean, sd) = (self.mean(), self.sd());
-        match self.count() {
-            0 | 1 => f.write_str(&crate::numbers::short(mean)),
-            _ => write!(f, "{} ± {}", crate::numbers::short(mean), crate::numbers::short(sd)),
-        }
+        f.write_str(&self.around(self.mean()))
     }
 }

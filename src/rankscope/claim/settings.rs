@@ -187,7 +187,6 @@ impl Settings {
 
     /// The command that runs the experiment again.
     pub fn command(&self) -> String {
-        let device = if self.device == Device::Cpu { "cpu" } else { "gpu" };
         let set = self.values().map(|(name, value)| match value {
             // As a shell takes it literally: the quotation ends before an apostrophe, and begins again after it.
             Value::Text(text) if !is_plain(text) => {
@@ -195,14 +194,21 @@ impl Settings {
             }
             value => format!(" --set {name}={value}"),
         });
-        format!("rankscope claims run {}{} --device {device}", self.claim, set.collect::<String>())
+        let (set, device) = (set.collect::<String>(), self.device_word());
+        format!("rankscope claims run {}{set} --device {device}", self.claim)
     }
 
-    /// Whether all these settings, `name=value` with spaces between, have these values.
+    /// Whether all these settings, `name=value` with spaces between, have these values; `device` is `cpu` or `gpu`.
     pub(super) fn are(&self, wanted: &str) -> bool {
-        wanted
-            .split_whitespace()
-            .all(|pair| self.values().any(|(name, value)| format!("{name}={value}") == pair))
+        let is = |pair: &str| match pair.strip_prefix("device=") {
+            Some(device) => device == self.device_word(),
+            None => self.values().any(|(name, value)| format!("{name}={value}") == pair),
+        };
+        wanted.split_whitespace().all(is)
+    }
+
+    fn device_word(&self) -> &'static str {
+        if self.device == Device::Cpu { "cpu" } else { "gpu" }
     }
 
     /// The id of the claim that they are for.

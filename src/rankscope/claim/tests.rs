@@ -207,6 +207,11 @@ checks! {
     only_causal_reuse "only-causal-reuse"
     encoder_decoder_cost "encoder-decoder-cost"
     trained_low_rank "trained-low-rank"
+    block_rank "block-rank"
+    positive_determinant "positive-determinant"
+    learned_sink "learned-sink"
+    first_token_drift "first-token-drift"
+    last_token_memory "last-token-memory"
 }
 
 #[test]

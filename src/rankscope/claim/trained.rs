@@ -215,6 +215,22 @@ impl Subject {
         })
     }
 
+    /// Text by text, what `of` makes of the attention weights of all layers under `mask`, each `[1, H, T, S]`.
+    pub fn layers<R>(&self, mask: &Mask, run: &Run, of: impl Fn(Vec<Tensor>) -> Result<R>) -> Result<Vec<R>> {
+        let read = |(done, input): (usize, &Input)| {
+            let found = of(self.layers_of(input, mask, run)?)?;
+            run.step(&format!("{} under {mask}", self.name), done + 1, self.inputs.len())?;
+            Ok(found)
+        };
+        self.inputs.iter().enumerate().map(read).collect()
+    }
+
+    fn layers_of(&self, input: &Input, mask: &Mask, run: &Run) -> Result<Vec<Tensor>> {
+        let mut trace = Trace::of(["self_attention.weights"]);
+        self.model.hidden(input, &MaskChoice::Override(mask.clone()), &mut trace, &run.quiet())?;
+        trace.into_vec().into_iter().map(|(_, weights)| weights.to_device(&Device::Cpu)).collect()
+    }
+
     fn heads_of<R: Send>(
         &self,
         input: &Input,
@@ -222,13 +238,10 @@ impl Subject {
         run: &Run,
         of: &(impl Fn(ArrayView2<f64>) -> Result<R> + Sync),
     ) -> Result<Vec<R>> {
-        let mut trace = Trace::of(["self_attention.weights"]);
-        self.model.hidden(input, &MaskChoice::Override(mask.clone()), &mut trace, &run.quiet())?;
-        let mut matrices: Vec<(Tensor, usize)> = Vec::new();
-        for (_, weights) in trace.into_vec() {
-            let weights = weights.to_device(&Device::Cpu)?; // [1, H, T, S]
-            matrices.extend((0..self.model.description().heads).map(|head| (weights.clone(), head)));
-        }
+        let heads = 0..self.model.description().heads;
+        let layers = self.layers_of(input, mask, run)?;
+        let matrices: Vec<(Tensor, usize)> =
+            layers.iter().flat_map(|weights| heads.clone().map(|head| (weights.clone(), head))).collect();
         rank::many(&matrices, &format!("{} under {mask}", self.name), run, |(weights, head)| {
             let matrix = weights.matrix(*head).expect("a head of weights on the CPU").mapv(f64::from);
             of(matrix.view())

@@ -97,7 +97,7 @@ fn read(subject: &Subject, mask: Mask, settings: &Settings, run: &Run) -> Result
 }
 
 /// The mean weight of the first column, but for the first row, which under a causal mask has nothing else.
-fn first_token(weights: ArrayView2<f64>) -> f64 {
+pub(super) fn first_token(weights: ArrayView2<f64>) -> f64 {
     weights.column(0).iter().skip(1).sum::<f64>() / (weights.nrows() - 1) as f64
 }
 

@@ -37,12 +37,20 @@ pub struct Curve {
     pub points: Vec<(f64, f64)>,
     /// Per point how far its whisker goes up and down, such as a standard deviation; empty for none.
     pub spread: Vec<f64>,
+    /// Whether a line joins the points; without it every point has its marker.
+    pub is_joined: bool,
 }
 
 impl Curve {
     /// A curve through `points`.
     pub fn new(name: impl Into<String>, kind: Kind, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
-        Curve { name: name.into(), kind, points: points.into_iter().collect(), spread: Vec::new() }
+        let points = points.into_iter().collect();
+        Curve { name: name.into(), kind, points, spread: Vec::new(), is_joined: true }
+    }
+
+    /// The points alone, without a line.
+    pub fn scattered(self) -> Self {
+        Curve { is_joined: false, ..self }
     }
 
     /// Whiskers of ± `spread`, one per point.
@@ -215,7 +223,7 @@ impl Drawing for Lines {
     }
 }
 
-/// The line and the markers of the `nth` curve.
+/// The line, where there is one, and the markers of the `nth` curve.
 fn draw_curve(
     scene: &mut Scene,
     plot: &Plot,
@@ -224,12 +232,12 @@ fn draw_curve(
     ground: Rgb,
 ) {
     let points: Vec<Point> = curve.points.iter().map(|&point| plot.at(point)).collect();
-    if points.len() > 1 {
+    if points.len() > 1 && curve.is_joined {
         for piece in broken(&points, look.dash) {
             scene.line(piece, look.color, 1.6);
         }
     }
-    for point in marked(&points, nth) {
+    for point in if curve.is_joined { marked(&points, nth) } else { points } {
         look.draw_marker(scene, point, 4.0, ground);
     }
 }

@@ -3,6 +3,7 @@
 //! Everything here is f64. [`RankReport::of`] says all there is about one matrix; [`many`] does that for
 //! many, one per thread.
 
+mod block;
 mod concentration;
 mod decompose;
 mod lens;
@@ -21,6 +22,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
+pub use block::{block_ranks, largest_block_rank};
 pub use concentration::columns_holding;
 pub use decompose::{Decompose, decomposition};
 // Where the places of the nonzero entries decide the rank: a theorem about masks first of all.

@@ -2,7 +2,6 @@
 
 use super::{Rich, escape, lines, picture, table};
 use crate::claim::{Measured, Trial};
-use crate::numbers::short;
 
 impl Rich for Trial {
     fn text(&self) -> String {
@@ -53,11 +52,6 @@ fn findings(trial: &Trial, supports: bool) -> impl Iterator<Item = &str> {
 }
 
 fn measured(trial: &Trial) -> Vec<(String, String)> {
-    let row = |measured: &Measured| {
-        let spread =
-            measured.spread.as_ref().map_or(String::new(), |sample| format!(" ± {}", short(sample.sd())));
-        let unit = if measured.unit.is_empty() { String::new() } else { format!(" {}", measured.unit) };
-        (measured.name.clone(), format!("{}{spread}{unit}", short(measured.value)))
-    };
+    let row = |measured: &Measured| (measured.name.clone(), measured.in_words());
     trial.evidence.measured().iter().map(row).collect()
 }

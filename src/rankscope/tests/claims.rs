@@ -89,6 +89,24 @@ const SMALL: &[Small] = &[
         ],
     ),
     ("trained-low-rank", &[("models", "glass-en"), ("n", "32")]),
+    ("block-rank", &[("n", "24"), ("head_sizes", "3,7"), ("step", "5"), ("seeds", "3")]),
+    ("positive-determinant", &[("n", "10"), ("head_size", "3"), ("lambdas", "0.4,0.9,1"), ("seeds", "8")]),
+    (
+        "learned-sink",
+        &[
+            ("n", "20"),
+            ("width", "12"),
+            ("heads", "2"),
+            ("layers", "4"),
+            ("seeds", "4"),
+            ("tokens", "20"),
+            ("models", "glass-en"),
+        ],
+    ),
+    (
+        "first-token-drift",
+        &[("n", "24"), ("depths", "1,2,5"), ("seeds", "8"), ("tokens", "20"), ("models", "glass-en")],
+    ),
 ];
 
 fn trial(claim: &'static Claim, device: &Device) -> Trial {
@@ -111,8 +129,15 @@ fn a_verdict_is_the_same_on_the_cpu_and_on_the_gpu() {
         let (id, because) = (on_cpu.about.id, (&on_cpu.verdict, &on_gpu.verdict));
         assert_eq!(words(&on_cpu), words(&on_gpu), "{id}: {because:#?}");
         let of_cpu = |trial: &Trial| trial.evidence.notes().iter().any(|note| note.contains("by the CPU"));
-        let is_mixed = ["causal-full-rank", "softmax-raises-rank", "softmax-rank", "rank-is-information"]
-            .contains(&on_gpu.about.id);
+        let is_mixed = [
+            "causal-full-rank",
+            "softmax-raises-rank",
+            "softmax-rank",
+            "rank-is-information",
+            "positive-determinant",
+            "learned-sink",
+        ]
+        .contains(&on_gpu.about.id);
         assert!(!of_cpu(&on_cpu) && of_cpu(&on_gpu) == is_mixed, "{}", on_gpu.about.id);
     }
 }

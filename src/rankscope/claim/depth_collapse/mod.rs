@@ -56,14 +56,14 @@ const TEXT: &str = "Once upon a time there was a little girl who lived in a hous
 
 /// The sizes that all stacks of a run share.
 #[derive(Clone, Copy, Debug)]
-struct NetSizes {
-    n: usize,
+pub(super) struct NetSizes {
+    pub n: usize,
     /// C.
-    width: usize,
+    pub width: usize,
     /// H.
-    heads: usize,
+    pub heads: usize,
     /// L.
-    layers: usize,
+    pub layers: usize,
 }
 
 /// The stream of the input, beyond those of any weight.
@@ -71,13 +71,13 @@ const INPUT: u64 = 1 << 32;
 
 impl NetSizes {
     /// The settings, checked against each other.
-    fn read(settings: &Settings) -> Result<Self> {
+    pub fn read(settings: &Settings) -> Result<Self> {
         let (width, heads) = settings.width_and_heads()?;
         Ok(NetSizes { n: settings.integer("n")?, width, heads, layers: settings.integer("layers")? })
     }
 
     /// Pure attention of these sizes, with D = C / H.
-    fn pure(&self) -> Architecture {
+    pub fn pure(&self) -> Architecture {
         Architecture::attention_only(self.layers, self.heads, self.width / self.heads, self.width)
     }
 
@@ -87,12 +87,12 @@ impl NetSizes {
     }
 
     /// Standard normal tokens, `[n, C]`.
-    fn input(&self, seed: u64) -> Array2<f64> {
+    pub fn input(&self, seed: u64) -> Array2<f64> {
         gaussian(self.n, self.width, seed, INPUT)
     }
 
     /// The residual ratio below which f64 cannot tell it from 0.
-    fn floor(&self) -> f64 {
+    pub fn floor(&self) -> f64 {
         self.n.max(self.width) as f64 * f64::EPSILON
     }
 }
@@ -126,7 +126,7 @@ fn norm(x: &Array2<f64>) -> f64 {
 }
 
 /// log₁₀ of ‖res(X)‖ / ‖X‖; below ε, where nothing can be told, that of ε.
-fn log_ratio(ratio: f64) -> f64 {
+pub(super) fn log_ratio(ratio: f64) -> f64 {
     ratio.max(f64::EPSILON).log10()
 }
 

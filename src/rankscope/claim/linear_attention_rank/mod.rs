@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use ndarray::s;
 
+use super::draw::{rounding, tolerance};
 use super::linear_weights;
 use super::prelude::*;
 use crate::attention::LinearState;
@@ -90,11 +91,6 @@ fn sizes<T>(points: &[&(Size, T)]) -> String {
     points.iter().map(|(size, _)| size.to_string()).collect::<Vec<_>>().join("; ")
 }
 
-/// What counts as zero among singular values of weights that were computed on `device`.
-fn tolerance(device: &Device) -> Tolerance {
-    if *device == Device::Cpu { Tolerance::F64 } else { Tolerance::F32 }
-}
-
 /// Weights of linear attention with elu + 1 and with relu, and of softmax, of one draw.
 fn weights(size: &Size, seed: u64, mask: &Mask, device: &Device) -> Result<(Draw, [Array2<f64>; 3])> {
     let draw = Draw::independent(size.n, size.head_size, seed);
@@ -162,7 +158,11 @@ fn bidirectional(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> 
         evidence.record(size.name("effective_rank_bidirectional"), effective);
         evidence.record(size.name("effective_rank_softmax_bidirectional"), effective_softmax);
         let measured = evidence.measure(size.name("difference_from_factors"), off.extremes().1, "");
-        measured.expect(0.0, rounding(size, device), "the weights are φ(Q)φ(K)ᵀ over the sums of its rows");
+        measured.expect(
+            0.0,
+            rounding(size.n, size.head_size, device),
+            "the weights are φ(Q)φ(K)ᵀ over the sums of its rows",
+        );
     }
     let axes = [PlotAxis::log("positions n"), PlotAxis::log("numerical rank")];
     let title = "Numerical rank of linear attention over n, bidirectional";
@@ -185,20 +185,14 @@ fn bidirectional(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> 
     Ok((evidence, Verdict::of(Some(exact), Some(floating), None)))
 }
 
-/// What features (a GPU's exp is off by several ε), a sum of D products and a division by a sum of n may be off by, for
-/// weights of at most 1.
-fn rounding(size: &Size, device: &Device) -> f64 {
-    let epsilon = if *device == Device::Cpu { f64::EPSILON } else { f64::from(f32::EPSILON) };
-    16.0 * (size.n + size.head_size) as f64 * epsilon
-}
-
 /// Whether no draw has a rank above min(D, n).
 fn is_within((size, [elu, relu, ..]): &Bidirectional) -> bool {
     elu.extremes().1.max(relu.extremes().1) <= size.bound()
 }
 
 fn judge(points: &[Bidirectional], device: &Device) -> ((Exact, String), (Floating, String)) {
-    let differs = points.iter().find(|(size, [.., off])| off.extremes().1 > rounding(size, device));
+    let differs =
+        points.iter().find(|(size, [.., off])| off.extremes().1 > rounding(size.n, size.head_size, device));
     let exact = match differs {
         None => {
             let off = points.iter().map(|(_, [.., off])| off.extremes().1).fold(0.0, f64::max);

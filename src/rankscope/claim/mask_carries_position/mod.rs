@@ -13,7 +13,7 @@ use super::Parameter;
 use super::prelude::*;
 use crate::model::stack::{Architecture, DeviceStack, NormPlace, Stack};
 use crate::rank::EPSILON_F32;
-pub(super) use order::ORDER;
+pub(super) use order::{EXAMPLE, ORDER, shares};
 use probe::probe;
 
 pub(super) static POSITION: Claim = Claim {
@@ -116,7 +116,7 @@ impl Networks {
 }
 
 /// "after 1 layer", "after 1, 2, 4 layers".
-fn after_layers(depths: impl IntoIterator<Item = usize>) -> String {
+pub(super) fn after_layers(depths: impl IntoIterator<Item = usize>) -> String {
     let depths: Vec<_> = depths.into_iter().map(|depth| depth.to_string()).collect();
     format!("after {} {}", depths.join(", "), if depths == ["1"] { "layer" } else { "layers" })
 }
@@ -177,7 +177,7 @@ fn permutation(count: usize, n: usize, seed: u64) -> Vec<usize> {
 
 /// The first i < `count` − 1 such that swapping tokens i and i + 1 changes a mask; `None` if every permutation of
 /// the first `count` tokens leaves it as it is.
-fn swap_that_changes(pattern: &Array2<bool>, count: usize) -> Option<usize> {
+pub(super) fn swap_that_changes(pattern: &Array2<bool>, count: usize) -> Option<usize> {
     (0..count - 1).find(|&first| {
         let mut order: Vec<usize> = (0..pattern.nrows()).collect();
         order.swap(first, first + 1);

@@ -30,7 +30,7 @@ enum Order {
 }
 
 /// Tokens of the example. With equal scores every weight is a multiple of 1/12.
-const EXAMPLE: usize = 4;
+pub(in crate::claim) const EXAMPLE: usize = 4;
 
 /// Asks the places of the zeros first: one layer that sees all earlier tokens or none of them sums over a set,
 /// and a mask that no permutation of them changes gives an equivariant network. Then equal scores, in whole
@@ -50,7 +50,7 @@ fn order(mask: &Mask, n: usize, depth: usize) -> Order {
 }
 
 /// The last row of Aᵏ for equal scores, over its largest common factor; k = `depth`, up to 16.
-fn shares(mask: &Mask, depth: usize) -> Vec<u128> {
+pub(in crate::claim) fn shares(mask: &Mask, depth: usize) -> Vec<u128> {
     let twelfths = |query: usize| -> Vec<u128> {
         let seen: Vec<bool> = (0..EXAMPLE).map(|key| mask.may_attend(query, key)).collect();
         let count = seen.iter().filter(|&&sees| sees).count().max(1);

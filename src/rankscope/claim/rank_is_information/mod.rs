@@ -147,9 +147,9 @@ fn condition(weights: &Array2<f64>) -> Result<f64> {
     Ok(Spectrum::of(with_skip.view())?.condition().map_or(f64::INFINITY, |condition| condition.value))
 }
 
-/// Whether a paired difference is above zero; none where it is not away from zero by more than two standard
-/// errors and by more than a hundredth of a direction.
-fn is_clear(gain: &Sample) -> Option<bool> {
+/// Whether a paired difference is above zero; none where it is not away from zero by more than two standard errors and
+/// by more than 0.01, which of ranks is a hundredth of a direction.
+pub(super) fn is_clear(gain: &Sample) -> Option<bool> {
     let is_away = gain.mean().abs() > (2.0 * gain.standard_error()).max(0.01);
     is_away.then(|| gain.mean() > 0.0)
 }
@@ -284,7 +284,7 @@ fn look(weights: ArrayView2<f64>) -> Result<[f64; 3]> {
 }
 
 /// Kendall's τ: concordant minus discordant pairs, over all pairs.
-fn kendall(x: &[f64], y: &[f64]) -> f64 {
+pub(super) fn kendall(x: &[f64], y: &[f64]) -> f64 {
     let pairs = || (0..x.len()).flat_map(|i| (0..i).map(move |j| (j, i)));
     let order = |(j, i): (usize, usize)| {
         let product = (x[i] - x[j]) * (y[i] - y[j]);
@@ -299,12 +299,17 @@ fn taus(model: &Heads<[f64; 3]>) -> [f64; 2] {
     [kendall(rank.values(), block.values()), kendall(rank.values(), flow.values())]
 }
 
-/// Whether more rank goes with more flow between the halves; `None` where τ is within two of its standard deviations
-/// for independent orders, √(2(2m + 5) / 9m(m − 1)).
-fn is_together(model: &Heads<[f64; 3]>) -> Option<bool> {
-    let (m, tau) = (model.heads.len() as f64, taus(model)[0]);
+/// Whether Kendall's τ of m pairs is above 0; `None` where it is within two of its standard deviations for independent
+/// orders, √(2(2m + 5) / 9m(m − 1)).
+pub(super) fn is_above_0(tau: f64, m: usize) -> Option<bool> {
+    let m = m as f64;
     let clear = 2.0 * (2.0 * (2.0 * m + 5.0) / (9.0 * m * (m - 1.0))).sqrt();
     (tau.abs() > clear).then_some(tau > 0.0)
+}
+
+/// Whether more rank goes with more flow between the halves.
+fn is_together(model: &Heads<[f64; 3]>) -> Option<bool> {
+    is_above_0(taus(model)[0], model.heads.len())
 }
 
 fn trained(evidence: &mut Evidence, models: &[Heads<[f64; 3]>]) -> (Trained, String) {

@@ -15,13 +15,16 @@ pub(super) struct Look {
     pub dash: Dash,
     marker: Marker,
     is_hollow: bool,
+    is_joined: bool,
 }
 
 impl Look {
     /// The sample of a legend.
     pub fn draw(&self, scene: &mut Scene, ends: &[Point; 2], ground: Rgb) {
-        for piece in broken(ends, self.dash) {
-            scene.line(piece, self.color, 1.6);
+        if self.is_joined {
+            for piece in broken(ends, self.dash) {
+                scene.line(piece, self.color, 1.6);
+            }
         }
         self.draw_marker(scene, ((ends[0].0 + ends[1].0) / 2.0, ends[0].1), 5.0, ground);
     }
@@ -46,16 +49,18 @@ pub(super) fn looks(curves: &[Curve], theme: Theme) -> Vec<Look> {
         |marker: &Marker| curves.iter().any(|c| c.kind != Kind::Plain && c.kind.marker() == *marker);
     let free: Vec<Marker> = MARKERS.into_iter().filter(|marker| !is_taken(marker)).collect();
     let look = |(index, curve): (usize, &Curve)| {
+        let is_joined = curve.is_joined;
         let nth = curves[..index].iter().filter(|other| other.kind == curve.kind).count();
         if curve.kind == Kind::Plain && plain > 1 {
             let marker = free[nth % free.len()];
             // Broken where dense, so that a curve below shows through.
             let is_dense = curve.points.len() > MOST;
             let dash = if is_dense { DASHES[(nth + 1) % DASHES.len()] } else { &[] };
-            return Look { color: shades[nth], dash, marker, is_hollow: nth % 2 == 1 };
+            return Look { color: shades[nth], dash, marker, is_hollow: nth % 2 == 1, is_joined };
         }
         let dash = DASHES[nth % DASHES.len()];
-        Look { color: curve.kind.color(), dash, marker: curve.kind.marker(), is_hollow: nth % 2 == 1 }
+        let (color, marker) = (curve.kind.color(), curve.kind.marker());
+        Look { color, dash, marker, is_hollow: nth % 2 == 1, is_joined }
     };
     curves.iter().enumerate().map(look).collect()
 }

@@ -101,6 +101,19 @@ fn values_go_up_and_whiskers_reach_as_far_as_the_spread() {
 }
 
 #[test]
+fn scattered_points_have_a_marker_each_and_no_line() {
+    let points = (0..300).map(|i| (f64::from(i * 7 % 300), f64::from(i * 11 % 13)));
+    let curve = Curve::new("x", Kind::Causal, points).scattered();
+    let figure = Lines { curves: vec![curve], references: vec![], ..lines(2, 1, false) };
+    let scene = figure.scene(Theme::Light).unwrap();
+    let is_line = |item: &&Item| matches!(item, Item::Line { color, .. } if *color == Kind::Causal.color());
+    assert_eq!(scene.items.iter().filter(is_line).count(), 0);
+    // Triangles, one of them in the legend.
+    let markers = scene.items.iter().filter(|item| matches!(item, Item::Polygon { .. }));
+    assert_eq!(markers.count(), 301);
+}
+
+#[test]
 fn a_spread_down_to_zero_is_as_long_as_upwards_on_a_log_axis_and_has_no_cap() {
     let whisker = |spread: f64| {
         let curve = Curve::new("x", Kind::Causal, [(1.0, 1.0), (2.0, 100.0)]).with_spread([spread, 9.0]);

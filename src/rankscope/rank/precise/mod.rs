@@ -89,6 +89,61 @@ impl Precise {
         self.entries.diag().iter().all(|entry| *entry > Real::ZERO)
     }
 
+    /// The sign of Π aᵢᵢ, the determinant of a triangular matrix: −1 or 1; `None` where the digits do not suffice to
+    /// tell.
+    pub fn diagonal_sign(&self) -> Option<i8> {
+        let is_certain = self.entry_error.log2() < self.bits.get() as f64;
+        let negative = self.entries.diag().iter().filter(|entry| **entry < Real::ZERO).count();
+        let has_zero = self.entries.diag().iter().any(|entry| *entry == Real::ZERO);
+        (is_certain && !has_zero).then_some(if negative % 2 == 1 { -1 } else { 1 })
+    }
+
+    /// A − λB, entry by entry, with the digits of A.
+    ///
+    /// # Conventions
+    /// Where the difference is small against its terms, their error is large against it: the relative error grows by
+    /// as much, and is infinite where two equal terms leave 0.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where B has another shape, or λ is not a finite number.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use rankscope::rank::precise::Precise;
+    /// let of = |matrix: ndarray::Array2<f64>| Precise::of(matrix.view(), 30);
+    /// let (a, b) = (of(array![[0.5, 0.0], [0.25, 1.0]])?, of(array![[1.0, 0.0], [2.0, 1.0]])?);
+    /// let difference = a.minus(0.75, &b)?; // −0.25 and 0.25 on the diagonal
+    /// assert_eq!(difference.diagonal_sign(), Some(-1));
+    /// assert_eq!(difference.to_f64(), array![[-0.25, 0.0], [-1.25, 0.25]]);
+    /// # Ok::<(), rankscope::Error>(())
+    /// ```
+    pub fn minus(&self, factor: f64, other: &Precise) -> Result<Precise> {
+        if other.entries.dim() != self.entries.dim() {
+            let [got, expected] = [other, self].map(|of| format!("{} × {}", of.rows(), of.cols()));
+            return Err(Error::invalid("second matrix", got, format!("{expected}, as the first")));
+        }
+        if !factor.is_finite() {
+            return Err(Error::invalid("factor", factor, "a finite number"));
+        }
+        let factor = real(factor, self.bits);
+        let other_error = other.entry_error * (self.bits.get() as f64 - other.bits.get() as f64).exp2();
+        let mut entry_error = 1.0f64;
+        let mut entries = self.entries.clone();
+        for (entry, other) in entries.iter_mut().zip(&other.entries) {
+            let term = &factor * other;
+            let difference = &*entry - &term;
+            let share = |term: &Real| match (*term == Real::ZERO, difference == Real::ZERO) {
+                (true, _) => 0.0,
+                (false, true) => f64::INFINITY,
+                (false, false) => (term / &difference).to_f64().value().abs(),
+            };
+            let error = share(entry) * self.entry_error + share(&term) * (other_error + 1.0);
+            entry_error = entry_error.max(1.0 + error);
+            *entry = difference;
+        }
+        Ok(Precise { entries, bits: self.bits, entry_error })
+    }
+
     /// Σ ln |aᵢᵢ| in nats: ln |det A| of a triangular matrix; −∞ where an entry is zero.
     ///
     /// The product is taken at full precision, and no intermediate result can underflow.

@@ -152,3 +152,35 @@ fn what_cannot_be_computed_is_named() {
     };
     assert_eq!(message(Triangular::new(weights, &run)), "cancelled");
 }
+
+/// A difference of two softmaxes has the sign that LU certifies, and what cancels takes its digits.
+#[test]
+fn the_sign_of_a_difference_is_certain_while_its_digits_last() {
+    let (q, k) = stored_draw();
+    let part = |at: usize| [&q, &k].map(|x| x.slice(ndarray::s![at..at + 20, ..]).to_owned());
+    let weights = |[q, k]: &[Array2<f64>; 2]| {
+        attention_weights(q.view(), k.view(), 1.0, &Mask::causal(), 40, &run()).unwrap()
+    };
+    let (first, second) = (weights(&part(0)), weights(&part(50)));
+    let mut signs = [0; 2];
+    for lambda in [0.3, 0.5, 0.7, 0.8, 0.9] {
+        let difference = first.minus(lambda, &second).unwrap();
+        let lu = determinant(&difference, &run()).unwrap();
+        assert_eq!(difference.diagonal_sign().filter(|_| lu.is_certain()), Some(lu.sign), "{lambda}");
+        assert!((difference.log_diagonal() - lu.log).abs() < 1e-9);
+        signs[usize::from(lu.sign > 0)] += 1;
+    }
+    assert!(signs.iter().all(|&count| count > 0), "{signs:?}");
+    // Row 0 of both is (1, 0, …): nothing is left of it, and no sign is certain.
+    let singular = first.minus(1.0, &second).unwrap();
+    assert!(singular.diagonal_sign().is_none() && singular.to_f64()[(0, 0)] == 0.0);
+    // A relative error of n + 8 units in 133 bits, and a difference that is 2^−140 of its terms.
+    let scaled = first.minus(1.0 - 2f64.powi(-50), &first).unwrap();
+    assert_eq!(scaled.diagonal_sign(), Some(1));
+    let gone = (0..3).fold(scaled, |rest, _| rest.minus(1.0 - 2f64.powi(-50), &rest).unwrap());
+    assert_eq!(gone.diagonal_sign(), None);
+    let other = Precise::of(array![[1.0]].view(), 40).unwrap();
+    let message = first.minus(0.5, &other).unwrap_err().to_string();
+    assert_eq!(message, "second matrix is 1 × 1, expected 20 × 20, as the first");
+    assert!(other.minus(f64::NAN, &other).unwrap_err().to_string().starts_with("factor is NaN"));
+}

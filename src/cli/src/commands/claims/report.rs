@@ -113,9 +113,5 @@ fn numbers(measured: &[Measured]) -> String {
 }
 
 fn number(measured: &Measured) -> String {
-    let value = match &measured.spread {
-        Some(sample) => sample.to_string(),
-        None => short(measured.value),
-    };
-    format!("{} = {value} {}", measured.name, measured.unit).trim_end().to_owned()
+    format!("{} = {}", measured.name, measured.in_words())
 }
