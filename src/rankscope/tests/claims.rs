@@ -107,6 +107,17 @@ const SMALL: &[Small] = &[
         "first-token-drift",
         &[("n", "24"), ("depths", "1,2,5"), ("seeds", "8"), ("tokens", "20"), ("models", "glass-en")],
     ),
+    (
+        "last-token-memory",
+        &[
+            ("lengths", "1,16"),
+            ("width", "12"),
+            ("heads", "2"),
+            ("layers", "2"),
+            ("seeds", "3"),
+            ("models", "glass-en"),
+        ],
+    ),
 ];
 
 fn trial(claim: &'static Claim, device: &Device) -> Trial {
@@ -136,6 +147,7 @@ fn a_verdict_is_the_same_on_the_cpu_and_on_the_gpu() {
             "rank-is-information",
             "positive-determinant",
             "learned-sink",
+            "last-token-memory",
         ]
         .contains(&on_gpu.about.id);
         assert!(!of_cpu(&on_cpu) && of_cpu(&on_gpu) == is_mixed, "{}", on_gpu.about.id);

@@ -12,6 +12,8 @@ pub(super) const MOST_ROWS: usize = 4;
 
 /// Bytes of weights in one task.
 const TASK_BYTES: usize = 64 * 1024;
+/// For no more bytes of weights than this, about 20 µs, waking a second thread takes longer than it saves.
+const ALONE_BYTES: usize = 256 * 1024;
 
 /// y = x·Wᵀ for `rows` rows of x; `w` holds as many rows of numbers of `dtype` as a row of y has.
 pub(super) fn linear(x: &[f32], rows: usize, w: &[u8], dtype: Dtype, y: &mut [f32]) {
@@ -28,7 +30,7 @@ pub(super) fn linear(x: &[f32], rows: usize, w: &[u8], dtype: Dtype, y: &mut [f3
             }
         }
     };
-    let all = |y: &mut [f32]| match y.len() <= per_task * rows {
+    let all = |y: &mut [f32]| match w.len() <= ALONE_BYTES {
         true => some(0, y),
         false => {
             let tasks = y.chunks_mut(per_task * rows).enumerate();
