@@ -25,6 +25,7 @@ pub mod express;
 pub mod figure;
 mod file;
 mod file_kind;
+pub mod gradient;
 pub mod label;
 #[cfg(test)]
 mod layers;
@@ -40,7 +41,9 @@ pub mod rank;
 pub mod recorded;
 pub mod rich;
 pub mod run;
+pub mod tape;
 pub mod tensor;
+pub mod train;
 pub mod weight;
 
 // The devices of the tests beside the source, as those in `tests` have them.

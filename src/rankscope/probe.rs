@@ -7,7 +7,9 @@
 //!
 //! Names read like paths and are the same everywhere: `decoder.3.self_attention.weights`.
 
-use crate::error::Result;
+use std::str::FromStr;
+
+use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
 /// Observes or replaces the named intermediates of a forward pass.
@@ -92,8 +94,17 @@ impl Probe for Scope<'_> {
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
-    suffixes: Option<Vec<String>>,
+    wanted: Wanted,
     kept: Vec<(String, Tensor)>,
+}
+
+/// What a trace keeps.
+#[derive(Clone, Debug, Default)]
+enum Wanted {
+    #[default]
+    All,
+    Endings(Vec<String>),
+    Selection(Selection),
 }
 
 impl Trace {
@@ -104,7 +115,13 @@ impl Trace {
 
     /// Keeps the names that end in one of `suffixes`.
     pub fn of<S: Into<String>>(suffixes: impl IntoIterator<Item = S>) -> Self {
-        Trace { suffixes: Some(suffixes.into_iter().map(Into::into).collect()), kept: Vec::new() }
+        let wanted = Wanted::Endings(suffixes.into_iter().map(Into::into).collect());
+        Trace { wanted, kept: Vec::new() }
+    }
+
+    /// Keeps the names that are selected.
+    pub fn selected(selection: Selection) -> Self {
+        Trace { wanted: Wanted::Selection(selection), kept: Vec::new() }
     }
 
     /// The kept tensors with their names, in order of computation.
@@ -132,9 +149,11 @@ impl Probe for Trace {
     }
 
     fn watches(&self, name: &str) -> bool {
-        self.suffixes
-            .as_ref()
-            .is_none_or(|suffixes| suffixes.iter().any(|suffix| name.ends_with(suffix.as_str())))
+        match &self.wanted {
+            Wanted::All => true,
+            Wanted::Endings(endings) => endings.iter().any(|ending| name.ends_with(ending.as_str())),
+            Wanted::Selection(selection) => selection.has(name),
+        }
     }
 }
 
@@ -164,5 +183,53 @@ impl<F: FnMut(Tensor) -> Result<Tensor>> Probe for Replace<F> {
 
     fn watches(&self, name: &str) -> bool {
         name == self.name
+    }
+}
+
+/// Names of intermediates by patterns, as `decoder.*.self_attention.weights, logits`: `*` is any one part between dots,
+/// `**` any number of parts, also none. What the patterns name together is selected.
+///
+/// ```
+/// use rankscope::probe::Selection;
+/// let selection: Selection = "decoder.*.self_attention.weights, **.gradient".parse()?;
+/// assert!(selection.has("decoder.3.self_attention.weights"));
+/// assert!(!selection.has("decoder.3.cross_attention.weights"));
+/// assert!(selection.has("decoder.0.output.gradient"));
+/// # Ok::<(), rankscope::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection(Vec<Vec<String>>);
+
+impl Selection {
+    /// Whether `name` is selected.
+    pub fn has(&self, name: &str) -> bool {
+        let name: Vec<&str> = name.split('.').collect();
+        self.0.iter().any(|pattern| fits(pattern, &name))
+    }
+}
+
+fn fits(pattern: &[String], name: &[&str]) -> bool {
+    match (pattern, name) {
+        ([], name) => name.is_empty(),
+        ([any, rest @ ..], _) if any == "**" => (0..=name.len()).any(|skipped| fits(rest, &name[skipped..])),
+        ([part, rest @ ..], [first, others @ ..]) => (part == "*" || part == first) && fits(rest, others),
+        _ => false,
+    }
+}
+
+impl FromStr for Selection {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let patterns = text.split(',').map(|pattern| pattern.trim().split('.').map(str::to_owned).collect());
+        let patterns: Vec<Vec<String>> = patterns.collect();
+        match patterns.iter().flatten().any(String::is_empty) {
+            true => Err(Error::invalid(
+                "selection of names",
+                format!("{text:?}"),
+                "names with dots between their parts, where * stands for one part and ** for several",
+            )),
+            false => Ok(Selection(patterns)),
+        }
     }
 }

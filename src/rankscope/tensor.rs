@@ -10,6 +10,7 @@ use crate::buffer::{Buffer, any_values};
 use crate::device::Device;
 use crate::device::gpu::GpuBuffer;
 use crate::error::{Error, Result};
+use crate::tape::{self, Place};
 
 /// An immutable, dense, row-major array of f32 with named axes. Clones share the data.
 ///
@@ -27,6 +28,8 @@ use crate::error::{Error, Result};
 pub struct Tensor {
     shape: Shape,
     data: Data,
+    /// Where it stands on a tape, if it is tracked.
+    place: Option<Place>,
 }
 
 #[derive(Clone)]
@@ -52,12 +55,12 @@ impl Tensor {
     /// A tensor on the CPU from values whose count an operation has already made right.
     pub(crate) fn on_cpu(shape: Shape, values: Vec<f32>) -> Self {
         debug_assert_eq!(shape.len(), values.len());
-        Tensor { shape, data: Data::Cpu(Arc::new(Buffer::new(values))) }
+        Tensor { shape, data: Data::Cpu(Arc::new(Buffer::new(values))), place: None }
     }
 
     /// A tensor over a GPU buffer that holds at least `shape.len()` f32 values.
     pub(crate) fn on_gpu(shape: Shape, buffer: GpuBuffer) -> Self {
-        Tensor { shape, data: Data::Gpu(buffer) }
+        Tensor { shape, data: Data::Gpu(buffer), place: None }
     }
 
     /// A tensor of zeros on the CPU.
@@ -85,14 +88,19 @@ impl Tensor {
     /// # Errors
     /// [`Error::Gpu`] if the upload or the readback fails.
     pub fn to_device(&self, device: &Device) -> Result<Self> {
-        match device {
-            _ if self.device() == *device => Ok(self.clone()),
-            Device::Cpu => Ok(Self::on_cpu(self.shape.clone(), self.to_vec()?)),
-            Device::Gpu(gpu) => {
-                let buffer = gpu.upload("tensor", bytemuck::cast_slice(&self.to_vec()?))?;
-                Ok(Self::on_gpu(self.shape.clone(), buffer))
-            }
+        let home = self.device();
+        if home == *device {
+            return Ok(self.clone());
         }
+        let (tape, [x]) = tape::begin("to_device", [self.clone()])?;
+        let there = match device {
+            Device::Cpu => Self::on_cpu(x.shape.clone(), x.to_vec()?),
+            Device::Gpu(gpu) => {
+                let buffer = gpu.upload("tensor", bytemuck::cast_slice(&x.to_vec()?))?;
+                Self::on_gpu(x.shape.clone(), buffer)
+            }
+        };
+        Ok(tape::record(tape, there, move |dy| Ok([Some(dy.to_device(&home)?)])))
     }
 
     /// As [`to_device`](Self::to_device), for what every pass asks for with the same content: a table of positions, say.
@@ -114,7 +122,7 @@ impl Tensor {
     /// # Errors
     /// [`Error::Gpu`] if the readback fails.
     pub fn to_vec(&self) -> Result<Vec<f32>> {
-        match &self.data {
+        match self.read() {
             Data::Cpu(values) => Ok(values.to_vec()),
             Data::Gpu(buffer) => buffer.read_f32(self.shape.len()),
         }
@@ -122,7 +130,7 @@ impl Tensor {
 
     /// The values, if the tensor is on the CPU.
     pub fn as_slice(&self) -> Option<&[f32]> {
-        match &self.data {
+        match self.read() {
             Data::Cpu(values) => Some(values),
             Data::Gpu(_) => None,
         }
@@ -130,7 +138,7 @@ impl Tensor {
 
     /// The buffer, if the tensor is on a GPU: for a renderer that draws it without readback.
     pub fn gpu_buffer(&self) -> Option<&GpuBuffer> {
-        match &self.data {
+        match self.read() {
             Data::Cpu(_) => None,
             Data::Gpu(buffer) => Some(buffer),
         }
@@ -143,10 +151,11 @@ impl Tensor {
 
     /// The values by value, if the tensor is on the CPU and nobody else holds them; otherwise the tensor.
     pub(crate) fn into_values(self) -> std::result::Result<Vec<f32>, Self> {
+        self.read();
         match self.data {
             Data::Cpu(values) => match Arc::try_unwrap(values) {
                 Ok(buffer) => Ok(buffer.into_vec()),
-                Err(values) => Err(Tensor { shape: self.shape, data: Data::Cpu(values) }),
+                Err(values) => Err(Tensor { shape: self.shape, data: Data::Cpu(values), place: None }),
             },
             Data::Gpu(_) => Err(self),
         }
@@ -181,13 +190,44 @@ impl Tensor {
                 format!("{} elements as in {}", self.shape.len(), self.shape),
             ));
         }
-        Ok(Tensor { shape, data: self.data.clone() })
+        Ok(self.clone().reshaped(shape))
     }
 
     /// The same numbers, by value, under other axes with as many elements.
     pub(crate) fn reshaped(self, shape: Shape) -> Self {
         debug_assert_eq!(shape.len(), self.shape.len());
-        Tensor { shape, ..self }
+        let before = self.shape.clone();
+        tape::unary("reshape", self, |x| Tensor { shape, ..x }, move |dy| Ok(dy.clone().reshaped(before)))
+    }
+
+    /// The same numbers, not tracked: no gradient goes from what is computed with them into this tensor.
+    pub fn detach(&self) -> Self {
+        self.clone().into_detached()
+    }
+
+    /// Whether a tape knows where the numbers come from.
+    pub fn is_tracked(&self) -> bool {
+        self.place.is_some()
+    }
+
+    pub(crate) fn into_detached(self) -> Self {
+        Tensor { place: None, ..self }
+    }
+
+    pub(crate) fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
+    }
+
+    pub(crate) fn at_place(self, place: Place) -> Self {
+        Tensor { place: Some(place), ..self }
+    }
+
+    /// The data, for a reader of plain numbers.
+    fn read(&self) -> &Data {
+        if let Some(place) = &self.place {
+            place.mark_read();
+        }
+        &self.data
     }
 
     /// The same tensor with one axis called differently, as when hidden states become keys.
@@ -229,7 +269,7 @@ impl Tensor {
         }
         let shape = Shape::new(rest);
         let range = index * shape.len()..(index + 1) * shape.len();
-        match &self.data {
+        match self.read() {
             Data::Cpu(values) => {
                 let mut part = any_values(range.len());
                 part.copy_from_slice(&values[range]);

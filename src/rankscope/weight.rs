@@ -16,6 +16,7 @@ use crate::axis::{Axis, Shape};
 use crate::device::Device;
 use crate::device::gpu::GpuBuffer;
 use crate::error::{Error, Result};
+use crate::tensor::Tensor;
 
 /// How a weight's numbers are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,6 +65,8 @@ enum Data {
         range: Range<usize>,
     },
     Gpu(GpuBuffer),
+    /// In f32 on either device, so that it can be tracked.
+    Tensor(Tensor),
     /// A shape without numbers, to count with.
     Absent,
 }
@@ -99,6 +102,28 @@ impl Weight {
         Weight { name: name.into(), shape, dtype, data: Data::Cpu { bytes: bytes.into(), range } }
     }
 
+    /// A weight in f32 whose numbers are those of a tensor, which a tape may track. Clones share the data.
+    pub fn from_tensor(name: &str, tensor: Tensor) -> Self {
+        let (name, shape) = (name.into(), tensor.shape().clone());
+        Weight { name, shape, dtype: Dtype::F32, data: Data::Tensor(tensor) }
+    }
+
+    /// The tensor, if it was made from one.
+    pub fn as_tensor(&self) -> Option<&Tensor> {
+        match &self.data {
+            Data::Tensor(tensor) => Some(tensor),
+            _ => None,
+        }
+    }
+
+    /// The same numbers, not tracked.
+    pub(crate) fn detach(&self) -> Self {
+        match &self.data {
+            Data::Tensor(tensor) => Self::from_tensor(&self.name, tensor.detach()),
+            _ => self.clone(),
+        }
+    }
+
     /// A weight that has a shape and no numbers: nothing can be computed with it.
     pub(crate) fn absent(name: &str, shape: Shape, dtype: Dtype) -> Self {
         Weight { name: name.into(), shape, dtype, data: Data::Absent }
@@ -122,7 +147,7 @@ impl Weight {
                 Data::Cpu { bytes: bytes.clone(), range: start..start + shape.len() * size }
             }
             Data::Absent => Data::Absent,
-            Data::Gpu(_) => return Err(self.not_on_the_cpu("part")),
+            Data::Gpu(_) | Data::Tensor(_) => return Err(self.not_on_the_cpu("part")),
         };
         Ok(Weight { name: self.name.clone(), shape, dtype: self.dtype, data })
     }
@@ -173,6 +198,7 @@ impl Weight {
     pub fn device(&self) -> Device {
         match &self.data {
             Data::Gpu(buffer) => Device::Gpu(buffer.gpu().clone()),
+            Data::Tensor(tensor) => tensor.device(),
             _ => Device::Cpu,
         }
     }
@@ -181,6 +207,7 @@ impl Weight {
     pub(crate) fn bytes(&self) -> Option<&[u8]> {
         match &self.data {
             Data::Cpu { bytes, range } => Some(&bytes[range.clone()]),
+            Data::Tensor(tensor) => tensor.as_slice().map(bytemuck::cast_slice),
             Data::Gpu(_) | Data::Absent => None,
         }
     }
@@ -189,6 +216,7 @@ impl Weight {
     pub(crate) fn gpu_buffer(&self) -> Option<&GpuBuffer> {
         match &self.data {
             Data::Gpu(buffer) => Some(buffer),
+            Data::Tensor(tensor) => tensor.gpu_buffer(),
             _ => None,
         }
     }
@@ -198,8 +226,13 @@ impl Weight {
     /// # Errors
     /// [`Error::Gpu`] if the upload fails; [`Error::Placement`] from one GPU to another device.
     pub fn to_device(&self, device: &Device) -> Result<Self> {
+        if self.device() == *device {
+            return Ok(self.clone());
+        }
+        if let Data::Tensor(tensor) = &self.data {
+            return Ok(Self::from_tensor(&self.name, tensor.to_device(device)?));
+        }
         match (device, self.bytes()) {
-            _ if self.device() == *device => Ok(self.clone()),
             (Device::Gpu(gpu), Some(bytes)) => {
                 let data = Data::Gpu(gpu.upload_in_parts(&self.name, bytes)?);
                 Ok(Weight { data, ..self.clone() })

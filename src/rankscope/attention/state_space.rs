@@ -141,7 +141,9 @@ impl Attention for StateSpace {
         let [_, size] = self.sizes();
         let [batch, heads, queries] =
             [Axis::Batch, Axis::Head, Axis::Query].map(|axis| q.shape().size(axis).unwrap_or(0));
-        if mask.is_same(&Mask::causal(), heads) && queries >= size && !is_watched {
+        // Gradients go through the matrix.
+        let is_tracked = [q, k, v, &self.weight, &self.bias].iter().any(|x| x.is_tracked());
+        if mask.is_same(&Mask::causal(), heads) && queries >= size && !is_watched && !is_tracked {
             let (context, _) = decayed_walk(&self.no_tokens(batch)?, q, k, v, &decays, at, padding, run)?;
             return probe.visit("context", context); // [B, H, T, D]
         }

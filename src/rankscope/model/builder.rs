@@ -8,6 +8,7 @@ use crate::attention::Linear;
 use crate::axis::{Axis, Shape};
 use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::ops::{slice, transpose};
 use crate::tensor::Tensor;
 use crate::weight::Weight;
 
@@ -117,6 +118,9 @@ impl<'a> Builder<'a> {
         if vector.is_absent() {
             return Ok(Tensor::zeros(axes)); // shapes alone
         }
+        if let Some(tensor) = vector.as_tensor() {
+            return tensor.to_device(self.device);
+        }
         let values = vector.to_f32().ok_or_else(|| vector.not_on_the_cpu("widen"))?;
         Tensor::new(axes, values)?.to_device(self.device)
     }
@@ -169,8 +173,12 @@ impl<'a> Builder<'a> {
             _ => (Axis::Column, outs.iter().map(|out| out.1).sum()),
         };
         let fresh = Fresh::normal(inner.1);
-        let weight = self.stored(&format!("{name}.weight"), Shape::new([inner, all]), fresh)?.transposed()?;
+        let stored = self.stored(&format!("{name}.weight"), Shape::new([inner, all]), fresh)?;
         let bias = self.stored(&format!("{name}.bias"), Shape::new([all]), Fresh::Constant(0.0))?;
+        if let (Some(weight), Some(bias)) = (stored.as_tensor(), bias.as_tensor()) {
+            return parts(stored.name(), weight, bias, outs);
+        }
+        let weight = stored.transposed()?;
         let mut first = 0;
         let mut linears = Vec::with_capacity(N);
         for out in outs {
@@ -291,4 +299,25 @@ fn root(name: &str) -> &str {
 /// together with the parameters.
 pub(super) fn is_buffer(name: &str) -> bool {
     ["embeddings.position_ids", "rotary_emb.inv_freq"].iter().any(|end| name.ends_with(end))
+}
+
+/// Linear layers side by side in a matrix `[in, out]`, as operations that gradients go through.
+fn parts<const N: usize>(
+    name: &str,
+    weight: &Tensor,
+    bias: &Tensor,
+    outs: [NamedSize; N],
+) -> Result<[Linear; N]> {
+    let weight = transpose(weight)?; // [out, in]
+    let [(all, _), inner] = *weight.shape().axes() else { unreachable!("a matrix") };
+    let mut first = 0;
+    let part = |out: NamedSize| {
+        let range = first..first + out.1;
+        first = range.end;
+        let weight = slice(&weight, all, range.clone())?.reshape([out, inner])?;
+        let bias = slice(bias, all, range)?.reshape([out])?;
+        Ok(Linear { weight: Weight::from_tensor(name, weight), bias: Some(bias) })
+    };
+    let linears: Vec<Linear> = outs.into_iter().map(part).collect::<Result<_>>()?;
+    Ok(linears.try_into().unwrap_or_else(|_| unreachable!("one for each of N")))
 }

@@ -10,7 +10,8 @@
 use super::feed_forward::Network;
 use crate::axis::Axis;
 use crate::error::Result;
-use crate::ops::{concat_all, gather_rows, linear, matmul, scale};
+use crate::mask::Allowed;
+use crate::ops::{concat_all, gather_rows, linear, masked_softmax, matmul, scale};
 use crate::probe::Probe;
 use crate::tensor::Tensor;
 use crate::weight::Weight;
@@ -35,21 +36,18 @@ impl Mixture {
     /// The update of the residual stream, `[B, T, C]`.
     pub(super) fn forward(&self, x: &Tensor, probe: &mut dyn Probe) -> Result<Tensor> {
         let scores = probe.visit("router.scores", linear(x, &self.router)?)?; // [B, T, E]
-        let mut weights = route(&scores.to_vec()?, self.experts.len(), self.visited);
-        if probe.watches("router.weights") {
-            let tensor = Tensor::new(scores.shape().axes(), weights)?.to_device(&x.device())?;
-            weights = probe.visit("router.weights", tensor)?.to_vec()?;
-        }
-        let visits = Visits::new(&weights, self.experts.len());
+        let weights = probe.visit("router.weights", self.weights(&scores)?)?; // [B, T, E]
+        let visits = Visits::new(&weights.detach().to_vec()?, self.experts.len());
         let update = match self.outputs(x, &visits)? {
             None => scale(x, 0.0)?,
             Some(outputs) => {
-                let outputs = gather_rows(&outputs, &visits.rows)?; // [N·k, C]
                 let (tokens, width) = (visits.tokens, (Axis::Width, self.width()));
+                let outputs = gather_rows(&outputs, &visits.rows)?; // [N·k, C]
                 let outputs = outputs.reshape([(Axis::Row, tokens), (Axis::Expert, visits.most), width])?;
                 let outputs = probe.visit("feed_forward.experts", outputs)?; // [N, k, C]
+                let all = weights.reshape([(Axis::Row, weights.shape().len()), (Axis::Column, 1)])?;
                 let axes = [(Axis::Row, tokens), (Axis::Query, 1), (Axis::Expert, visits.most)];
-                let weights = Tensor::new(axes, visits.weights)?.to_device(&x.device())?;
+                let weights = gather_rows(&all, &visits.weights)?.reshape(axes)?; // [N, 1, k]
                 matmul(&weights, &outputs, Axis::Expert, 1.0)?.reshape(x.shape().axes())? // [B, T, C]
             }
         };
@@ -58,6 +56,17 @@ impl Mixture {
 }
 
 impl Mixture {
+    /// The weights of the experts, token by token: the softmax of the largest `visited` scores, 0 for the others.
+    fn weights(&self, scores: &Tensor) -> Result<Tensor> {
+        let (axes, experts) =
+            (scores.shape().axes().to_vec(), scores.shape().size(Axis::Expert).unwrap_or(1));
+        let rows = scores.shape().len() / experts;
+        let matrix = [(Axis::Batch, 1), (Axis::Head, 1), (Axis::Query, rows), (Axis::Key, experts)];
+        let kept = kept(&scores.detach().to_vec()?, experts, self.visited);
+        let kept = Tensor::new([(Axis::Query, rows), (Axis::Key, experts)], kept)?;
+        masked_softmax(scores.reshape(matrix)?, &Allowed::from_tensor(&kept)?)?.reshape(axes)
+    }
+
     fn width(&self) -> usize {
         self.router.shape().size(Axis::Width).unwrap_or(0)
     }
@@ -76,24 +85,17 @@ impl Mixture {
     }
 }
 
-/// The weights of the experts, token by token: softmax, the largest `visited` kept and divided by their sum. A NaN
-/// among the scores makes all weights of its token NaN, as it does in a softmax.
-fn route(scores: &[f32], experts: usize, visited: usize) -> Vec<f32> {
-    let mut weights = Vec::with_capacity(scores.len());
-    for scores in scores.chunks(experts) {
-        if scores.iter().any(|score| score.is_nan()) {
-            weights.extend(scores.iter().map(|_| f32::NAN));
-            continue;
-        }
-        let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let powers: Vec<f32> = scores.iter().map(|score| (score - largest).exp()).collect();
+/// 1 for the largest `visited` scores of every token and 0 for the others. A NaN counts as the largest, so that it
+/// makes all weights of its token NaN.
+fn kept(scores: &[f32], experts: usize, visited: usize) -> Vec<f32> {
+    let mut kept = vec![0.0; scores.len()];
+    for (scores, kept) in scores.chunks(experts).zip(kept.chunks_mut(experts)) {
         let mut order: Vec<usize> = (0..experts).collect();
-        order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a])); // stable: of equals, the earlier one first
-        let kept = &order[..visited];
-        let sum: f32 = kept.iter().map(|&expert| powers[expert]).sum();
-        weights.extend((0..experts).map(|e| if kept.contains(&e) { powers[e] / sum } else { 0.0 }));
+        let size = |expert: usize| if scores[expert].is_nan() { f32::INFINITY } else { scores[expert] };
+        order.sort_by(|&a, &b| size(b).total_cmp(&size(a))); // stable: of equals, the earlier one first
+        order[..visited].iter().for_each(|&expert| kept[expert] = 1.0);
     }
-    weights
+    kept
 }
 
 /// Which token visits which expert.
@@ -104,10 +106,10 @@ struct Visits {
     /// The largest number of experts that a token visits.
     most: usize,
     /// For every token, the rows of its experts' outputs where these lie one expert after the other, `[N, most]`.
-    /// A token that visits fewer has any row, with the weight 0.
+    /// A token that visits fewer has any row, with a weight that is 0.
     rows: Vec<u32>,
-    /// Their weights, `[N, most]`.
-    weights: Vec<f32>,
+    /// The places of their weights among all, `[N, most]`.
+    weights: Vec<u32>,
 }
 
 impl Visits {
@@ -122,9 +124,12 @@ impl Visits {
         let mut places = vec![Vec::with_capacity(most); rows.len()];
         let visits = of_expert.iter().enumerate().flat_map(|(e, tokens)| tokens.iter().map(move |&t| (e, t)));
         for (row, (expert, token)) in visits.enumerate() {
-            places[token as usize].push((row as u32, rows[token as usize][expert]));
+            places[token as usize].push((row as u32, token * experts as u32 + expert as u32));
         }
-        places.iter_mut().for_each(|places| places.resize(most, (0, 0.0)));
+        for (token, places) in places.iter_mut().enumerate() {
+            let idle = rows[token].iter().position(|&weight| weight == 0.0).unwrap_or(0);
+            places.resize(most, (0, (token * experts + idle) as u32));
+        }
         let (all, weights) = places.into_iter().flatten().unzip();
         Visits { tokens: rows.len(), of_expert, most, rows: all, weights }
     }
@@ -133,6 +138,16 @@ impl Visits {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::weight::Dtype;
+
+    /// The weights that a router with these scores for its tokens gives.
+    fn route(scores: &[f32], experts: usize, visited: usize) -> Vec<f32> {
+        let axes = [(Axis::Expert, experts), (Axis::Width, 1)];
+        let router = Weight::new("router", axes, Dtype::F32, &vec![0.0; experts]).unwrap();
+        let mixture = Mixture { router, experts: Vec::new(), visited };
+        let axes = [(Axis::Batch, 1), (Axis::Query, scores.len() / experts), (Axis::Expert, experts)];
+        mixture.weights(&Tensor::new(axes, scores.to_vec()).unwrap()).unwrap().to_vec().unwrap()
+    }
 
     #[test]
     fn the_largest_two_are_kept_and_divided_by_their_sum() {
@@ -146,10 +161,7 @@ mod tests {
         assert_eq!(route(&[-7.0, 9.0], 1, 1), [1.0, 1.0], "a single expert has all the weight");
         for nan in [f32::NAN, -f32::NAN] {
             let weights = route(&[1.0, nan, 3.0, 1.0, 2.0, 3.0], 3, 1);
-            assert!(
-                weights[..3].iter().all(|weight| weight.is_nan()) && weights[3..] == [0.0, 0.0, 1.0],
-                "{weights:?}"
-            );
+            assert!(weights[1].is_nan() && weights[3..] == [0.0, 0.0, 1.0], "{weights:?}");
         }
     }
 
@@ -160,6 +172,6 @@ mod tests {
         assert_eq!(visits.of_expert, [vec![1], vec![], vec![0, 1]]);
         assert_eq!((visits.tokens, visits.most), (3, 2));
         assert_eq!(visits.rows, [1, 0, 0, 2, 0, 0]);
-        assert_eq!(visits.weights, [1.0, 0.0, 0.25, 0.75, 0.0, 0.0]);
+        assert_eq!(visits.weights, [2, 0, 3, 5, 6, 6]); // of a token without a visit, and for want of another, any that is 0
     }
 }

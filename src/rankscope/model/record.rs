@@ -10,6 +10,7 @@ use safetensors::tensor::TensorView;
 use super::checkpoint::SINGLE;
 use super::task_head::{Reads, TaskHead};
 use super::{Checkpoint, Config};
+use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::file::{save, save_with};
 use crate::tensor::Tensor;
@@ -123,6 +124,7 @@ impl Record {
     /// [`Error::Format`] naming the first weight that is not finite, or saying that all are and the
     /// computation overflowed; [`Error::Gpu`] if the readback fails.
     pub fn finite(&self, what: &str, values: &Tensor) -> Result<Vec<f32>> {
+        let values = values.detach();
         let numbers = values.to_vec()?;
         if values.as_slice().is_none() {
             self.expect_finite(what, &numbers)?;
@@ -136,7 +138,7 @@ impl Record {
     /// # Errors
     /// As [`finite`](Self::finite).
     pub(super) fn finite_on_the_cpu(&self, what: &str, values: Tensor) -> Result<Tensor> {
-        values.as_slice().map_or(Ok(()), |numbers| self.expect_finite(what, numbers))?;
+        values.detach().as_slice().map_or(Ok(()), |numbers| self.expect_finite(what, numbers))?;
         Ok(values)
     }
 
@@ -160,7 +162,7 @@ impl Record {
     /// [`Error::Io`] if a file cannot be written.
     pub fn save(&self, directory: &Path) -> Result<()> {
         fs::create_dir_all(directory).map_err(|error| Error::io(directory, error))?;
-        let weights: Vec<_> = self.tensors.iter().map(|known| self.read(known)).collect::<Result<_>>()?;
+        let weights = self.weights()?;
         let views: Result<Vec<_>> = weights.iter().map(|(name, weight)| view(name, weight)).collect();
         let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
         let text = serde_json::to_string_pretty(&self.config.to_json())
@@ -172,11 +174,20 @@ impl Record {
         save(directory.join("config.json"), text + "\n")
     }
 
+    /// Every tensor with its numbers, on the CPU.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the checkpoint cannot be read; [`Error::Gpu`] if a readback fails.
+    pub(crate) fn weights(&self) -> Result<Vec<(String, Weight)>> {
+        self.tensors.iter().map(|known| self.read(known)).collect()
+    }
+
     /// A tensor with its numbers.
     fn read(&self, (name, weight): &(String, Weight)) -> Result<(String, Weight)> {
         let weight = match &self.checkpoint {
             Some(checkpoint) => checkpoint.weight(name, weight.shape().axes())?,
-            None => weight.clone(),
+            None if weight.is_absent() => weight.clone(),
+            None => weight.to_device(&Device::Cpu)?,
         };
         Ok((name.clone(), weight))
     }

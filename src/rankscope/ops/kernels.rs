@@ -1,32 +1,38 @@
 //! The registry of kernels: what tests walk and what a window may warm up.
 
-use super::pointwise::table::kernels;
+use super::pointwise::table::{backward_kernels, kernels};
 use super::{
-    concat, elementwise, gather, heads, layer_norm, linear_attention, masked_normalise, masked_sigmoid,
-    matmul, online_attention, position_bias, rms_norm, rotary, slice, softmax, state_space,
+    adamw, concat, cross_entropy, elementwise, gather, heads, layer_norm, linear_attention, masked_normalise,
+    masked_sigmoid, matmul, online_attention, position_bias, rms_norm, rotary, slice, softmax, state_space,
 };
 use crate::device::gpu::Kernel;
 
 /// All kernels: one for each WGSL file, and one for each function of the pointwise table.
 pub static KERNELS: &[&Kernel] = &[
+    &adamw::gpu::ADAMW,
     &concat::gpu::CONCAT,
+    &cross_entropy::gpu::FORWARD,
+    &cross_entropy::gpu::BACKWARD,
     &elementwise::gpu::ADD,
     &elementwise::gpu::ADD_BIAS,
     &elementwise::gpu::MULTIPLY,
     &elementwise::gpu::SCALE,
     &elementwise::gpu::DIFFERENCE,
     &gather::gpu::GATHER,
+    &gather::backward::SCATTER,
     &heads::gpu::PERMUTE,
     &layer_norm::gpu::NAIVE,
     &layer_norm::gpu::TILED,
     &layer_norm::gpu::BLOCKED,
     &layer_norm::gpu::SUBGROUPS,
+    &layer_norm::backward::BACKWARD,
     &linear_attention::gpu::RECURRENT,
     &linear_attention::gpu::STATES,
     &linear_attention::gpu::SCAN,
     &linear_attention::gpu::CHUNKED,
     &masked_normalise::gpu::NAIVE,
     &masked_normalise::gpu::TILED,
+    &masked_normalise::backward::BACKWARD,
     &masked_sigmoid::gpu::SIGMOID,
     &matmul::gpu::NAIVE,
     &matmul::gpu::TILED,
@@ -34,6 +40,8 @@ pub static KERNELS: &[&Kernel] = &[
     &matmul::gpu::STAGED,
     &online_attention::gpu::NAIVE,
     &online_attention::gpu::TILED,
+    &online_attention::backward::gpu::OF_QUERIES,
+    &online_attention::backward::gpu::OF_KEYS,
     &kernels::GeluExact,
     &kernels::GeluTanh,
     &kernels::Silu,
@@ -41,19 +49,31 @@ pub static KERNELS: &[&Kernel] = &[
     &kernels::Tanh,
     &kernels::Relu,
     &kernels::EluPlusOne,
+    &backward_kernels::GeluExact,
+    &backward_kernels::GeluTanh,
+    &backward_kernels::Silu,
+    &backward_kernels::Sigmoid,
+    &backward_kernels::Tanh,
+    &backward_kernels::Relu,
+    &backward_kernels::EluPlusOne,
     &position_bias::gpu::SPREAD,
+    &position_bias::backward::GATHER_BY_DISTANCE,
     &rms_norm::gpu::NAIVE,
     &rms_norm::gpu::TILED,
     &rms_norm::gpu::BLOCKED,
     &rms_norm::gpu::SUBGROUPS,
+    &rms_norm::backward::BACKWARD,
     &rotary::gpu::ROTARY,
     &slice::gpu::SLICE,
     &softmax::gpu::NAIVE,
     &softmax::gpu::TILED,
     &softmax::gpu::BLOCKED,
     &softmax::gpu::SUBGROUPS,
+    &softmax::backward::BACKWARD,
     &state_space::gpu::DECAYS,
     &state_space::gpu::SCORES,
+    &state_space::backward::OF_DECAYS,
+    &state_space::backward::BEYOND,
     &state_space::gpu::WALK,
 ];
 
@@ -88,10 +108,10 @@ mod tests {
         }
         let names: BTreeSet<_> = KERNELS.iter().map(|kernel| kernel.name).collect();
         assert_eq!(names.len(), KERNELS.len());
-        // One file is a part of several kernels, and one is the kernel of all pointwise functions.
-        assert_eq!(files.len(), KERNELS.len() + 1 - (Pointwise::ALL.len() - 1));
-        let is_listed = |f: &Pointwise| KERNELS.iter().any(|kernel| std::ptr::eq(*kernel, f.kernel()));
-        assert!(Pointwise::ALL.iter().all(is_listed));
+        // One file is a part of several kernels, and two are the kernels of all pointwise functions and of their gradients.
+        assert_eq!(files.len(), KERNELS.len() + 1 - 2 * (Pointwise::ALL.len() - 1));
+        let is_listed = |wanted| KERNELS.iter().any(|&kernel| std::ptr::eq(kernel, wanted));
+        assert!(Pointwise::ALL.iter().all(|f| is_listed(f.kernel()) && is_listed(f.backward_kernel())));
     }
 
     #[test]
@@ -114,11 +134,14 @@ mod tests {
     }
 
     #[test]
-    fn bindings_are_params_then_inputs_then_the_output() {
+    fn bindings_are_params_then_inputs_then_outputs() {
         for kernel in KERNELS {
             let mut bindings = kernel.reflect().unwrap().bindings;
             bindings.sort_by_key(|binding| binding.slot);
-            let [params, inputs @ .., output] = bindings.as_slice() else { panic!("{}", kernel.name) };
+            let outputs =
+                bindings.iter().rev().take_while(|last| last.kind == BindingKind::ReadWrite).count();
+            let (inputs, outputs) = bindings.split_at(bindings.len() - outputs);
+            let ([params, inputs @ ..], [.., output]) = (inputs, outputs) else { panic!("{}", kernel.name) };
             assert_eq!((params.name.as_str(), params.kind), ("params", BindingKind::Uniform));
             assert_eq!((output.name.as_str(), output.kind), ("y", BindingKind::ReadWrite), "{}", kernel.name);
             assert!(inputs.iter().all(|input| input.kind == BindingKind::Read), "{}", kernel.name);

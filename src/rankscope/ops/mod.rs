@@ -5,9 +5,11 @@
 //! On the CPU, `blocks` cuts an operation's rows into tasks and works in place where nobody else holds the argument;
 //! `vectorised` compiles the loop over a block for each set of vector instructions; `real` has the exponentials and sums.
 
+mod adamw;
 pub mod bench;
 mod blocks;
 mod concat;
+mod cross_entropy;
 mod elementwise;
 mod gather;
 mod heads;
@@ -32,10 +34,12 @@ mod state_space;
 mod vectorised;
 pub mod work;
 
+pub use adamw::{AdamStep, Moments, adamw};
 pub use concat::{concat, concat_all};
-pub use elementwise::{add, add_bias, multiply, scale, weighted_difference};
+pub use cross_entropy::cross_entropy;
+pub use elementwise::{add, add_bias, multiply, scale, sum_rows, weighted_difference};
 pub use gather::{gather, gather_rows};
-pub use heads::{merge_heads, split_heads};
+pub use heads::{merge_heads, split_heads, transpose};
 pub use kernels::KERNELS;
 pub use ladder::{LADDERS, with_variant};
 pub use layer_norm::layer_norm;

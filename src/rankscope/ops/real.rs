@@ -183,6 +183,20 @@ pub(super) fn sum_of<F: Real>(values: &[F], f: impl Fn(F) -> F) -> F {
     sums.iter().zip(others).fold(last, |sum, (&a, b)| sum + (a + b))
 }
 
+/// Σ f(xᵢ, yᵢ), likewise.
+#[inline(always)]
+pub(super) fn sum_of_pairs<F: Real>(x: &[F], y: &[F], f: impl Fn(F, F) -> F) -> F {
+    let mut sums = [F::zero(); LANES];
+    let ((x, x_rest), (y, y_rest)) = (x.as_chunks::<LANES>(), y.as_chunks::<LANES>());
+    for (x, y) in x.iter().zip(y) {
+        for ((sum, &x), &y) in sums.iter_mut().zip(x).zip(y) {
+            *sum = *sum + f(x, y);
+        }
+    }
+    let last = x_rest.iter().zip(y_rest).fold(F::zero(), |sum, (&x, &y)| sum + f(x, y));
+    sums.into_iter().fold(last, |a, b| a + b)
+}
+
 /// All lanes as one, half of them with the other half: one by one takes as long as a short row of softmax.
 #[inline(always)]
 fn joined<F: Real>(mut lanes: [F; LANES], join: impl Fn(F, F) -> F) -> F {

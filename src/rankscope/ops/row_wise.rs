@@ -119,6 +119,28 @@ pub(super) fn norm(
     launch(kernel, params, &inputs, x.shape().clone(), grid)
 }
 
+/// The gradient of a norm's argument, by the kernel that makes it.
+pub(super) fn norm_backward(
+    kernel: &'static Kernel,
+    x: &Tensor,
+    gain: &Tensor,
+    dy: &Tensor,
+    epsilon: f32,
+) -> Result<Tensor> {
+    let width = gain.shape().len();
+    let rows = x.shape().len().checked_div(width).unwrap_or(0);
+    let params =
+        NormParams { rows: count(kernel, rows)?, width: count(kernel, width)?, epsilon, first_group: 0 };
+    let inputs = [("x", buffer(kernel, x)?), ("gain", buffer(kernel, gain)?), ("dy", buffer(kernel, dy)?)];
+    launch(
+        kernel,
+        params,
+        &inputs,
+        x.shape().clone(),
+        Grid { workgroups: rows, work: 8 * (rows * width) as u64 },
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

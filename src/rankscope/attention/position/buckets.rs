@@ -4,6 +4,7 @@ use crate::axis::Axis;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::mask::Positions;
+use crate::ops::{gather, spread_by_distance, transpose};
 use crate::tensor::Tensor;
 use crate::weight::Weight;
 
@@ -112,8 +113,8 @@ impl RelativeBias {
         }
         let bias = RelativeBias { buckets, table };
         match bias.table.device() {
-            Device::Cpu => Ok(bias),
-            Device::Gpu(_) => Err(bias.misplaced()),
+            Device::Gpu(_) if bias.table.as_tensor().is_none() => Err(bias.misplaced()),
+            _ => Ok(bias),
         }
     }
 
@@ -140,6 +141,13 @@ impl RelativeBias {
     /// [`Error::Gpu`] if the GPU fails.
     pub fn bias(&self, queries: usize, keys: usize, at: Positions, device: &Device) -> Result<Tensor> {
         let heads = self.heads();
+        if self.table.as_tensor().is_some() {
+            let distances = super::distances(queries, keys, at);
+            let ids: Vec<u32> = distances.map(|distance| self.buckets.of(distance) as u32).collect();
+            let axes = [(Axis::Position, ids.len()), (Axis::Head, heads)];
+            let bias = gather(&self.table, &ids, 1)?.reshape(axes)?; // [P, H]
+            return spread_by_distance(&transpose(&bias)?, queries, keys);
+        }
         let table = self.table.to_f32().ok_or_else(|| self.misplaced())?;
         super::by_distance(heads, queries, keys, at, device, |head, distance| {
             table[self.buckets.of(distance) * heads + head]

@@ -129,11 +129,17 @@ fn by_distance(
     device: &Device,
     of: impl Fn(usize, i64) -> f32,
 ) -> Result<Tensor> {
-    let count = (queries + keys).saturating_sub(1);
-    // Entry p is for index s − t = p − (T − 1), and query t stands at first_query + t.
-    let distance = |p: usize| p as i64 - (queries as i64 - 1) - at.first_query as i64;
-    let values = (0..heads).flat_map(|head| (0..count).map(move |p| (head, p)));
-    let values = values.map(|(head, p)| of(head, distance(p))).collect();
+    let count = distances(queries, keys, at).len();
+    let pairs =
+        (0..heads).flat_map(|head| distances(queries, keys, at).map(move |distance| (head, distance)));
+    let values = pairs.map(|(head, distance)| of(head, distance)).collect();
     let bias = Tensor::new([(Axis::Head, heads), (Axis::Position, count)], values)?;
     crate::ops::spread_by_distance(&bias.to_device_as_constant(device)?, queries, keys)
+}
+
+/// The T + S − 1 distances of keys from queries, as [`spread_by_distance`](crate::ops::spread_by_distance) orders them:
+/// entry p is for s − t = p − (T − 1), and query t stands at `first_query` + t.
+fn distances(queries: usize, keys: usize, at: Positions) -> impl ExactSizeIterator<Item = i64> {
+    let first = 1 - queries as i64 - at.first_query as i64;
+    (0..(queries + keys).saturating_sub(1)).map(move |p| first + p as i64)
 }

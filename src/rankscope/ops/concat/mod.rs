@@ -6,6 +6,8 @@ pub(super) mod gpu;
 use crate::axis::{Axis, Shape};
 use crate::buffer::any_values;
 use crate::error::{Error, Result};
+use crate::ops::slice;
+use crate::tape;
 use crate::tensor::Tensor;
 
 /// `a` followed by `b` along `axis`: y\[…, j, …\] = a\[…, j, …\] for j < A, then b\[…, j − A, …\].
@@ -47,15 +49,27 @@ pub fn concat_all(parts: &[&Tensor], axis: Axis) -> Result<Tensor> {
     let outer = shape.axes().iter().take_while(|&&(name, _)| name != axis);
     let outer: usize = outer.map(|&(_, size)| size).product();
     let stretch = |x: &Tensor| x.shape().len() / outer.max(1);
-    if let Some(parts) = parts.iter().map(|part| part.as_slice()).collect::<Option<Vec<_>>>() {
-        let mut y = any_values(shape.len());
-        cpu::concat(&parts, outer, &mut y);
-        return Ok(Tensor::on_cpu(shape, y));
-    }
-    others.iter().try_fold((*first).clone(), |a, b| {
-        let shape = joined(a.shape(), b.shape(), axis)?;
-        gpu::concat(&a, b, [stretch(&a), stretch(&a) + stretch(b)], shape)
-    })
+    let sizes: Vec<usize> = parts.iter().filter_map(|part| part.shape().size(axis)).collect();
+    let (tape, parts) = tape::begin_all(OP, parts)?;
+    let y = match parts.iter().map(Tensor::as_slice).collect::<Option<Vec<_>>>() {
+        Some(parts) => {
+            let mut y = any_values(shape.len());
+            cpu::concat(&parts, outer, &mut y);
+            Tensor::on_cpu(shape, y)
+        }
+        None => parts[1..].iter().try_fold(parts[0].clone(), |a, b| {
+            let shape = joined(a.shape(), b.shape(), axis)?;
+            gpu::concat(&a, b, [stretch(&a), stretch(&a) + stretch(b)], shape)
+        })?,
+    };
+    Ok(tape::record_all(tape, y, move |dy| {
+        let mut first = 0;
+        let part = |size| {
+            first += size;
+            slice(dy, axis, first - size..first).map(Some)
+        };
+        sizes.into_iter().map(part).collect()
+    }))
 }
 
 const OP: &str = "concat";

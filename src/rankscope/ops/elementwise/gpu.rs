@@ -35,7 +35,7 @@ pub(in crate::ops) static DIFFERENCE: Kernel = Kernel {
     params: DifferenceParams::FIELDS,
 };
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pairwise {
     Add,
     Multiply,

@@ -3,9 +3,12 @@
 pub(crate) mod cpu;
 pub(super) mod gpu;
 
-use crate::axis::Axis;
+use crate::axis::{Axis, Shape};
 use crate::error::{Error, Result};
 use crate::ops::blocks::{ADDITION, rewrite, rewrite_or_write};
+use crate::ops::heads::transpose;
+use crate::ops::matmul::matmul;
+use crate::tape;
 use crate::tensor::Tensor;
 
 use gpu::Pairwise;
@@ -56,11 +59,16 @@ pub fn weighted_difference(x: impl Into<Tensor>, y: &Tensor, factors: &Tensor) -
         return Err(Error::Size { op: OP, argument: "factors", axis: Axis::Head, expected: heads, got });
     }
     factors.expect_same_device(OP, "factors", &x.device())?;
-    let (Some(other), Some(factors)) = (y.as_slice(), factors.as_slice()) else {
-        return gpu::weighted_difference(&x, y, factors, sizes);
+    let (tape, [x, y, factors]) = tape::begin(OP, [x, y.clone(), factors.clone()])?;
+    let difference = match (y.as_slice(), factors.as_slice()) {
+        (Some(other), Some(factors)) => rewrite(x, keys, ADDITION, |first, rows| {
+            cpu::difference_rows(rows, first, other, [heads, queries, keys], factors);
+        }),
+        _ => gpu::weighted_difference(&x, &y, &factors, sizes)?,
     };
-    Ok(rewrite(x, keys, ADDITION, |first, rows| {
-        cpu::difference_rows(rows, first, other, [heads, queries, keys], factors);
+    Ok(tape::record(tape, difference, move |dz| {
+        let dy = weighted_difference(filled(dz, 0.0)?, dz, &factors)?; // −f · ∂z
+        Ok([Some(dz.clone()), Some(dy), Some(scale(sum_by_head(&multiply(&y, dz)?)?, -1.0)?)])
     }))
 }
 
@@ -75,6 +83,16 @@ fn expect_alike(op: &'static str, x: &Tensor, y: &Tensor) -> Result<()> {
 
 fn pairwise(op: &'static str, x: Tensor, y: Tensor, how: Pairwise) -> Result<Tensor> {
     expect_alike(op, &x, &y)?;
+    let (tape, [x, y]) = tape::begin(op, [x, y])?;
+    let factors = (tape.is_some() && how == Pairwise::Multiply).then(|| [y.clone(), x.clone()]);
+    let result = computed(x, y, how)?;
+    Ok(tape::record(tape, result, |dy| match factors {
+        None => Ok([Some(dy.clone()), Some(dy.clone())]), // ∂(x + y) = ∂x + ∂y
+        Some([y, x]) => Ok([Some(multiply(dy, y)?), Some(multiply(dy, x)?)]), // ∂(x y) = y ∂x + x ∂y
+    }))
+}
+
+fn computed(x: Tensor, y: Tensor, how: Pairwise) -> Result<Tensor> {
     // The order makes no difference, so the one that nobody else holds becomes the result.
     let (x, y) = if x.is_shared() { (y, x) } else { (x, y) };
     let Some(b) = y.as_slice() else { return gpu::pairwise(&x, &y, how) };
@@ -114,10 +132,48 @@ fn pairwise(op: &'static str, x: Tensor, y: Tensor, how: Pairwise) -> Result<Ten
 pub fn add_bias(x: impl Into<Tensor>, bias: &Tensor) -> Result<Tensor> {
     let x = x.into();
     let width = super::expect_innermost("add_bias", "bias", &x, bias)?;
-    match bias.as_slice() {
-        Some(bias) => Ok(rewrite(x, width, ADDITION, |_, x| cpu::bias_block(x, bias))),
-        None => gpu::add_bias(&x, bias),
-    }
+    let (tape, [x, bias]) = tape::begin("add_bias", [x, bias.clone()])?;
+    let y = match bias.as_slice() {
+        Some(bias) => rewrite(x, width, ADDITION, |_, x| cpu::bias_block(x, bias)),
+        None => gpu::add_bias(&x, &bias)?,
+    };
+    Ok(tape::record(tape, y, |dy| Ok([Some(dy.clone()), Some(sum_rows(dy)?)])))
+}
+
+/// The sum over all outer axes, y\[c\] = Σₙ x\[n, c\]: the gradient of what was added to every row.
+///
+/// **Shapes**: x `[…, C]`, result `[C]`.
+///
+/// # Errors
+/// [`Error::Axes`] if x has no axis; errors of the device.
+///
+/// ```
+/// use rankscope::{Axis, Tensor, ops::sum_rows};
+/// let x = Tensor::new([(Axis::Query, 2), (Axis::Width, 2)], vec![1., 2., 3., 4.])?;
+/// assert_eq!(sum_rows(&x)?.to_vec()?, [4., 6.]);
+/// # Ok::<(), rankscope::Error>(())
+/// ```
+pub fn sum_rows(x: &Tensor) -> Result<Tensor> {
+    let (axis, width) = super::innermost("sum_rows", x)?;
+    let rows: usize = x.shape().outer().iter().map(|&(_, size)| size).product();
+    let ones = Tensor::on_cpu(Shape::new([(Axis::Column, 1), (Axis::Row, rows)]), vec![1.0; rows]);
+    let x = x.reshape([(Axis::Row, rows), (Axis::Width, width)])?;
+    matmul(&ones.to_device_as_constant(&x.device())?, &x, Axis::Row, 1.0)?.reshape([(axis, width)])
+}
+
+/// The sums over all axes but the second, `[B, H, …]` to `[H]`.
+pub(super) fn sum_by_head(x: &Tensor) -> Result<Tensor> {
+    let [(_, batch), heads, ..] = *x.shape().axes() else { unreachable!("[B, H, …]") };
+    let of_one = (Axis::Column, x.shape().len() / (batch * heads.1).max(1));
+    let sequences = x.reshape([(Axis::Row, batch), (Axis::Width, heads.1 * of_one.1)])?;
+    sum_rows(&transpose(&sum_rows(&sequences)?.reshape([heads, of_one])?)?)
+}
+
+/// One number everywhere, in the shape and on the device of `like`.
+pub(super) fn filled(like: &Tensor, value: f32) -> Result<Tensor> {
+    let shape = like.shape().clone();
+    let values = vec![value; shape.len()];
+    Tensor::on_cpu(shape, values).to_device_as_constant(&like.device())
 }
 
 /// factor · x.
@@ -127,15 +183,16 @@ pub fn add_bias(x: impl Into<Tensor>, bias: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// [`Error::Gpu`] if the GPU fails.
 pub fn scale(x: impl Into<Tensor>, factor: f32) -> Result<Tensor> {
-    let x = x.into();
-    match x.as_slice() {
-        Some(_) => Ok(rewrite_or_write(
+    let (tape, [x]) = tape::begin("scale", [x.into()])?;
+    let y = match x.as_slice() {
+        Some(_) => rewrite_or_write(
             x,
             1,
             ADDITION,
             |_, x| cpu::scale_block(x, factor),
             |_, x, scaled| cpu::scaled_block(scaled, x, factor),
-        )),
-        None => gpu::scale(&x, factor),
-    }
+        ),
+        None => gpu::scale(&x, factor)?,
+    };
+    Ok(tape::record(tape, y, move |dy| Ok([Some(scale(dy, factor)?)])))
 }

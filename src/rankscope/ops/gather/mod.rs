@@ -1,5 +1,6 @@
 //! Rows of a table: embeddings.
 
+pub(super) mod backward;
 pub(super) mod gpu;
 
 use std::borrow::Cow;
@@ -8,6 +9,7 @@ use crate::axis::{Axis, Shape};
 use crate::buffer::any_values;
 use crate::error::{Error, Result};
 use crate::ops::blocks::{ADDITION, for_each_block};
+use crate::tape;
 use crate::tensor::Tensor;
 use crate::weight::{Dtype, Weight};
 
@@ -38,11 +40,31 @@ pub fn gather(table: &Weight, ids: &[u32], batch: usize) -> Result<Tensor> {
         return Err(Error::invalid(what, ids[at], format!("less than the {entries} entries")));
     }
     let shape = Shape::new([(Axis::Batch, batch), (Axis::Query, ids.len() / batch), (axis, width)]);
-    if let Some(buffer) = table.gpu_buffer() {
-        return gpu::gather(gpu::Table { buffer, dtype: table.dtype(), entries, width }, ids, shape);
+    let tracked = table.as_tensor().cloned().unwrap_or_else(|| Tensor::zeros([]));
+    let ((tape, _), table) = (tape::begin("gather", [tracked])?, table.detach());
+    let y = match table.gpu_buffer() {
+        Some(buffer) => gpu::gather(gpu::Table { buffer, dtype: table.dtype(), entries, width }, ids, shape)?,
+        None => {
+            let row = |id: usize| table.widen(id * width..(id + 1) * width).expect("a table on the CPU");
+            Tensor::on_cpu(shape, rows(ids, width, row))
+        }
+    };
+    let kept = tape.as_ref().map(|_| (ids.to_vec(), table.shape().clone()));
+    Ok(tape::record(tape, y, |dy| {
+        let (ids, shape) = kept.expect("kept where there is a tape");
+        Ok([Some(backward::scatter_rows(dy, &ids, shape)?)])
+    }))
+}
+
+/// All numbers of a weight in f32, on its device.
+pub(super) fn widened(w: &Weight) -> Result<Tensor> {
+    match w.as_tensor() {
+        Some(tensor) => Ok(tensor.clone()),
+        None => {
+            let [rows, _] = w.shape().sizes()[..] else { unreachable!("a weight is a matrix") };
+            gather(w, &(0..rows as u32).collect::<Vec<_>>(), 1)?.reshape(w.shape().axes())
+        }
     }
-    let row = |id: usize| table.widen(id * width..(id + 1) * width).expect("a table on the CPU");
-    Ok(Tensor::on_cpu(shape, rows(ids, width, row)))
 }
 
 /// Rows of an activation: y\[i\] = x\[rows\[i\]\], with all axes of x but the innermost counted as one.
@@ -69,12 +91,22 @@ pub fn gather_rows(x: &Tensor, rows: &[u32]) -> Result<Tensor> {
         ));
     }
     let shape = Shape::new([(Axis::Row, rows.len()), (axis, width)]);
-    if let Some(buffer) = x.gpu_buffer() {
-        return gpu::gather(gpu::Table { buffer, dtype: Dtype::F32, entries, width }, rows, shape);
-    }
-    let values = x.as_slice().expect("x is on the CPU where it has no buffer");
-    let row = |row: usize| Cow::Borrowed(&values[row * width..(row + 1) * width]);
-    Ok(Tensor::on_cpu(shape, self::rows(rows, width, row)))
+    let (tape, [x]) = tape::begin("gather_rows", [x.clone()])?;
+    let y = match (x.gpu_buffer(), x.as_slice()) {
+        (Some(buffer), _) => {
+            gpu::gather(gpu::Table { buffer, dtype: Dtype::F32, entries, width }, rows, shape)?
+        }
+        (None, values) => {
+            let values = values.expect("x is on the CPU where it has no buffer");
+            let row = |row: usize| Cow::Borrowed(&values[row * width..(row + 1) * width]);
+            Tensor::on_cpu(shape, self::rows(rows, width, row))
+        }
+    };
+    let kept = tape.as_ref().map(|_| (rows.to_vec(), x.shape().clone()));
+    Ok(tape::record(tape, y, |dy| {
+        let (rows, shape) = kept.expect("kept where there is a tape");
+        Ok([Some(backward::scatter_rows(dy, &rows, shape)?)])
+    }))
 }
 
 /// The rows that `row` has at each of `ids`, one behind the other.

@@ -6,6 +6,7 @@ pub(super) mod gpu;
 use crate::axis::{Axis, Shape};
 use crate::buffer::any_values;
 use crate::error::{Error, Result};
+use crate::tape;
 use crate::tensor::Tensor;
 
 /// Cuts the innermost axis into heads and moves the heads outward: y\[b, h, t, d\] = x\[b, t, h·D + d\].
@@ -35,14 +36,7 @@ pub fn split_heads(x: &Tensor, heads: usize) -> Result<Tensor> {
     let size = width / heads;
     let shape =
         Shape::new([(Axis::Batch, batch), (axis, heads), (Axis::Query, queries), (Axis::HeadSize, size)]);
-    match x.as_slice() {
-        Some(values) => {
-            let mut y = any_values(values.len());
-            cpu::swap_middle(values, [batch, queries, heads, size], &mut y);
-            Ok(Tensor::on_cpu(shape, y))
-        }
-        None => gpu::permute(x, [batch, queries, heads, size], shape),
-    }
+    swap_middle("split_heads", x, [batch, queries, heads, size], shape)
 }
 
 /// Puts the heads side by side again: y\[b, t, h·D + d\] = x\[b, h, t, d\].
@@ -55,12 +49,41 @@ pub fn merge_heads(x: &Tensor) -> Result<Tensor> {
     let axes = [Axis::Batch, Axis::Head, Axis::Query, Axis::HeadSize];
     let [batch, heads, queries, size] = x.shape().expect("merge_heads", "x", axes)?;
     let shape = Shape::new([(Axis::Batch, batch), (Axis::Query, queries), (Axis::HeadWidth, heads * size)]);
-    match x.as_slice() {
+    swap_middle("merge_heads", x, [batch, heads, queries, size], shape)
+}
+
+/// The matrix with rows and columns exchanged.
+///
+/// **Shapes**: x of two axes, result with their order exchanged.
+///
+/// # Errors
+/// [`Error::Axes`] for another number of axes.
+///
+/// ```
+/// use rankscope::{Axis, Tensor, ops::transpose};
+/// let x = Tensor::new([(Axis::Row, 2), (Axis::Column, 2)], vec![1., 2., 3., 4.])?;
+/// assert_eq!(transpose(&x)?.to_vec()?, [1., 3., 2., 4.]); // [M, N]
+/// # Ok::<(), rankscope::Error>(())
+/// ```
+pub fn transpose(x: &Tensor) -> Result<Tensor> {
+    let [row, column] = *x.shape().axes() else {
+        let (expected, got) = ("two axes".to_owned(), x.shape().letters());
+        return Err(Error::Axes { op: "transpose", argument: "x", expected, got });
+    };
+    swap_middle("transpose", x, [1, row.1, column.1, 1], Shape::new([column, row]))
+}
+
+/// y\[i, k, j\] = x\[i, j, k\] for sizes `[outer, j, k, inner]`; the gradient goes back the same way.
+fn swap_middle(op: &'static str, x: &Tensor, sizes: [usize; 4], shape: Shape) -> Result<Tensor> {
+    let (tape, [x]) = tape::begin(op, [x.clone()])?;
+    let y = match x.as_slice() {
         Some(values) => {
             let mut y = any_values(values.len());
-            cpu::swap_middle(values, [batch, heads, queries, size], &mut y);
-            Ok(Tensor::on_cpu(shape, y))
+            cpu::swap_middle(values, sizes, &mut y);
+            Tensor::on_cpu(shape, y)
         }
-        None => gpu::permute(x, [batch, heads, queries, size], shape),
-    }
+        None => gpu::permute(&x, sizes, shape)?,
+    };
+    let ([outer, j, k, inner], back) = (sizes, x.shape().clone());
+    Ok(tape::record(tape, y, move |dy| Ok([Some(swap_middle(op, dy, [outer, k, j, inner], back)?)])))
 }

@@ -1,10 +1,12 @@
 //! Layer normalisation.
 
+pub(super) mod backward;
 pub(crate) mod cpu;
 pub(super) mod gpu;
 
 use crate::error::Result;
 use crate::ops::blocks::{NORM, rewrite};
+use crate::tape;
 use crate::tensor::Tensor;
 
 /// Layer normalisation over the innermost axis.
@@ -33,10 +35,16 @@ pub fn layer_norm(x: impl Into<Tensor>, gain: &Tensor, bias: &Tensor, epsilon: f
     let x = x.into();
     let width = super::expect_innermost("layer_norm", "gain", &x, gain)?;
     super::expect_innermost("layer_norm", "bias", &x, bias)?;
-    match (gain.as_slice(), bias.as_slice()) {
+    let (tape, [x, gain, bias]) = tape::begin("layer_norm", [x, gain.clone(), bias.clone()])?;
+    let kept = tape.as_ref().map(|_| (x.clone(), gain.clone()));
+    let y = match (gain.as_slice(), bias.as_slice()) {
         (Some(gain), Some(bias)) => {
-            Ok(rewrite(x, width, NORM, |_, rows| cpu::normalise(rows, gain, bias, epsilon)))
+            rewrite(x, width, NORM, |_, rows| cpu::normalise(rows, gain, bias, epsilon))
         }
-        _ => gpu::layer_norm(&x, gain, bias, epsilon),
-    }
+        _ => gpu::layer_norm(&x, &gain, &bias, epsilon)?,
+    };
+    Ok(tape::record(tape, y, move |dy| {
+        let (x, gain) = kept.expect("kept where there is a tape");
+        backward::layer_norm(&x, &gain, epsilon, dy)
+    }))
 }

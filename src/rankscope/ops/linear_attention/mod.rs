@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::mask::{Mask, Padding, Positions, Reach};
 use crate::ops::online_attention::AttentionSizes;
 use crate::run::Run;
+use crate::tape;
 use crate::tensor::Tensor;
 
 /// Linear attention over features q = φ(Q) and k = φ(K):
@@ -59,13 +60,14 @@ pub fn linear_attention(
         Error::invalid("linear_attention: mask", mask, expected)
     })?;
     let visible = cpu::Reachable { reach, first_query: at.first_query, padding };
-    match (q.as_slice(), k.as_slice(), v.as_slice()) {
+    let (tape, [q, k, v]) = tape::begin(OP, [q, k, v].map(Tensor::clone))?;
+    let context = match (q.as_slice(), k.as_slice(), v.as_slice()) {
         (Some(q_values), Some(k), Some(v)) => {
-            let context = cpu::linear_attention(q_values, k, v, &sizes, &visible, run)?;
-            Ok(Tensor::on_cpu(q.shape().clone(), context))
+            Tensor::on_cpu(q.shape().clone(), cpu::linear_attention(q_values, k, v, &sizes, &visible, run)?)
         }
-        _ => gpu::linear_attention([q, k, v], &sizes, &gpu::Call { mask, visible: &visible, run }),
-    }
+        _ => gpu::linear_attention([&q, &k, &v], &sizes, &gpu::Call { mask, visible: &visible, run })?,
+    };
+    Ok(tape::refuse(tape, context))
 }
 
 /// The reach of every head, if each of them sees one run of keys.
@@ -89,6 +91,13 @@ pub fn linear_step(sums: &Tensor, q: &Tensor, k: &Tensor, v: &Tensor, run: &Run)
     let sizes = AttentionSizes::of(OP, q, k, v)?;
     expect_same_length(OP, q, k)?;
     expect_state(OP, "sums", sums, &sizes, sizes.head_size + 1)?;
+    if [sums, q, k, v].iter().any(|x| x.is_tracked()) {
+        return Err(Error::invalid(
+            OP,
+            "of a tracked tensor",
+            "one that is not: training goes through linear_attention",
+        ));
+    }
     for (argument, tensor) in [("k", k), ("v", v), ("sums", sums)] {
         tensor.expect_same_device(OP, argument, &q.device())?;
     }

@@ -1,5 +1,6 @@
 //! Rows of non-negative scores divided by their sums: the weights of linear attention.
 
+pub(super) mod backward;
 pub(crate) mod cpu;
 pub(super) mod gpu;
 
@@ -7,6 +8,7 @@ use crate::error::Result;
 use crate::mask::Allowed;
 use crate::ops::blocks::{NORM, rewrite};
 use crate::ops::softmax::expect_fitting;
+use crate::tape;
 use crate::tensor::Tensor;
 
 /// Attention weights from non-negative scores: each row over the sum of its allowed scores, 0 elsewhere.
@@ -35,10 +37,16 @@ pub fn masked_normalise(scores: impl Into<Tensor>, allowed: &Allowed) -> Result<
     let scores = scores.into();
     let sizes = expect_fitting("masked_normalise", &scores, allowed)?;
     let [_, heads, queries, keys] = sizes;
-    match scores.as_slice() {
-        Some(_) => Ok(rewrite(scores, keys, NORM, |first, rows| {
+    let (tape, [scores]) = tape::begin("masked_normalise", [scores])?;
+    let kept = tape.as_ref().map(|_| (scores.clone(), allowed.clone()));
+    let weights = match scores.as_slice() {
+        Some(_) => rewrite(scores, keys, NORM, |first, rows| {
             cpu::normalise_rows(rows, first, [heads, queries, keys], allowed);
-        })),
-        None => gpu::masked_normalise(&scores, sizes, allowed),
-    }
+        }),
+        None => gpu::masked_normalise(&scores, sizes, allowed)?,
+    };
+    Ok(tape::record(tape, weights, move |dy| {
+        let (scores, allowed) = kept.expect("kept where there is a tape");
+        Ok([Some(backward::masked_normalise(&scores, sizes, &allowed, dy)?)])
+    }))
 }

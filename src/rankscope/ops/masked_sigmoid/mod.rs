@@ -6,7 +6,9 @@ pub(super) mod gpu;
 use crate::error::Result;
 use crate::mask::Allowed;
 use crate::ops::blocks::{SIGMOID, rewrite};
+use crate::ops::elementwise::{add, filled, multiply, scale};
 use crate::ops::softmax::expect_fitting;
+use crate::tape;
 use crate::tensor::Tensor;
 
 /// Attention weights from scores: the sigmoid of every allowed score plus a bias, exactly 0 elsewhere.
@@ -34,10 +36,18 @@ pub fn masked_sigmoid(scores: impl Into<Tensor>, allowed: &Allowed, bias: f32) -
     let scores = scores.into();
     let sizes = expect_fitting("masked_sigmoid", &scores, allowed)?;
     let [_, heads, queries, keys] = sizes;
-    match scores.as_slice() {
-        Some(_) => Ok(rewrite(scores, keys, SIGMOID, |first, rows| {
+    let (tape, [scores]) = tape::begin("masked_sigmoid", [scores])?;
+    let weights = match scores.as_slice() {
+        Some(_) => rewrite(scores, keys, SIGMOID, |first, rows| {
             cpu::sigmoid_rows(rows, first, [heads, queries, keys], allowed, bias);
-        })),
-        None => gpu::masked_sigmoid(&scores, sizes, allowed, bias),
-    }
+        }),
+        None => gpu::masked_sigmoid(&scores, sizes, allowed, bias)?,
+    };
+    let kept = tape.as_ref().map(|_| weights.clone());
+    Ok(tape::record(tape, weights, move |dy| {
+        // ∂x = w (1 − w) ∂w, which is 0 where the mask makes w 0.
+        let w = kept.expect("kept where there is a tape");
+        let rest = add(scale(&w, -1.0)?, filled(&w, 1.0)?)?;
+        Ok([Some(multiply(multiply(&w, dy)?, rest)?)])
+    }))
 }

@@ -1,5 +1,6 @@
 //! Matrix products over a named axis.
 
+mod backward;
 pub(crate) mod cpu;
 mod few_rows;
 pub(super) mod gpu;
@@ -7,6 +8,7 @@ pub(super) mod gpu;
 use crate::axis::{Axis, Shape};
 use crate::buffer::any_values;
 use crate::error::{Error, Result};
+use crate::tape;
 use crate::tensor::Tensor;
 use crate::weight::Weight;
 
@@ -39,12 +41,17 @@ pub fn matmul(a: &Tensor, b: &Tensor, over: Axis, factor: f32) -> Result<Tensor>
     let (product, shape) = plan(a.shape(), b.shape(), over)?;
     b.expect_same_device("matmul", "b", &a.device())?;
     super::work::of_activations(product.batch * product.m * product.n * product.k);
-    if let (Some(a), Some(b)) = (a.as_slice(), b.as_slice()) {
-        let mut c = any_values(shape.len());
-        cpu::matmul(&product, factor, a, b, &mut c);
-        return Ok(Tensor::on_cpu(shape, c));
-    }
-    gpu::matmul(&product, factor, a, b, shape)
+    let (tape, [a, b]) = tape::begin("matmul", [a.clone(), b.clone()])?;
+    let c = match (a.as_slice(), b.as_slice()) {
+        (Some(a), Some(b)) => {
+            let mut c = any_values(shape.len());
+            cpu::matmul(&product, factor, a, b, &mut c);
+            Tensor::on_cpu(shape, c)
+        }
+        _ => gpu::matmul(&product, factor, &a, &b, shape)?,
+    };
+    let wants = tape.as_ref().map_or([false; 2], |tape| [tape.wants(0), tape.wants(1)]);
+    Ok(tape::record(tape, c, move |dc| backward::matmul(&product, factor, [&a, &b], dc, wants)))
 }
 
 /// A linear layer: y = x·Wᵀ, with the weight in its own dtype.
@@ -83,10 +90,15 @@ pub fn linear(x: &Tensor, w: &Weight) -> Result<Tensor> {
     let rows = x.shape().outer().iter().map(|&(_, size)| size).product();
     super::work::with_weight(rows, w.shape().len());
     let shape = Shape::new([x.shape().outer(), &[(*out_axis, *out_size)]].concat());
-    match x.as_slice() {
-        Some(x) => Ok(Tensor::on_cpu(shape, cpu::linear(x, rows, w))),
-        None => gpu::linear(x, rows, w, shape),
-    }
+    let tracked = w.as_tensor().cloned().unwrap_or_else(|| Tensor::zeros([]));
+    let (tape, [x, _]) = tape::begin("linear", [x.clone(), tracked])?;
+    let w = w.detach();
+    let y = match x.as_slice() {
+        Some(x) => Tensor::on_cpu(shape, cpu::linear(x, rows, &w)),
+        None => gpu::linear(&x, rows, &w, shape)?,
+    };
+    let wants = tape.as_ref().map_or([false; 2], |tape| [tape.wants(0), tape.wants(1)]);
+    Ok(tape::record(tape, y, move |dy| backward::linear(&x, &w, dy, wants)))
 }
 
 /// Works out the sizes and the result's shape from the axes' names.

@@ -16,7 +16,7 @@ use crate::ops::vectorised::vectorised;
 use crate::run::Run;
 
 /// Queries in a tile.
-const QUERIES: usize = 64;
+pub(super) const QUERIES: usize = 64;
 /// Keys in a tile: with D = 64, a tile of scores, keys and values fits a core's second-level cache.
 const KEYS: usize = 256;
 /// Keys by which a tile is shortened.
@@ -68,61 +68,126 @@ pub fn online_attention<F: Real>(
     visible: &Visible<'_>,
     run: &Run,
 ) -> Result<Vec<F>> {
-    let AttentionSizes { heads, queries, keys, head_size, .. } = *sizes;
-    let mut context = F::any_values(q.len());
+    let inputs = Inputs { q, k, v, factor, sinks, sizes, visible };
+    Ok(attend(&inputs, run)?.0)
+}
+
+/// What attention is computed from.
+pub(super) struct Inputs<'a, F> {
+    pub(super) q: &'a [F],
+    pub(super) k: &'a [F],
+    pub(super) v: &'a [F],
+    pub(super) factor: F,
+    pub(super) sinks: Option<&'a [F]>,
+    pub(super) sizes: &'a AttentionSizes,
+    pub(super) visible: &'a Visible<'a>,
+}
+
+/// The context, and for every query `[B, H, T]` the logarithm of the sum that its weights are divided by,
+/// ln(e^b + Σ e^x); −∞ where there is nothing to sum.
+pub(super) fn attend<F: Real>(inputs: &Inputs<'_, F>, run: &Run) -> Result<(Vec<F>, Vec<F>)> {
+    let AttentionSizes { batch, heads, queries, keys, head_size, .. } = *inputs.sizes;
+    let mut context = F::any_values(inputs.q.len());
+    let mut log_sums = vec![F::neg_infinity(); batch * heads * queries];
     if context.is_empty() || keys == 0 {
         context.fill(F::zero());
-        return Ok(context);
+        return Ok((context, log_sums));
     }
     // One job is a tile of queries of one head of one sequence.
-    let jobs: Vec<_> = context
-        .chunks_mut(queries * head_size)
+    let matrices = context.chunks_mut(queries * head_size).zip(log_sums.chunks_mut(queries));
+    let jobs: Vec<_> = matrices
         .enumerate()
-        .flat_map(|(matrix, context)| {
-            context.chunks_mut(QUERIES * head_size).enumerate().map(move |(tile, c)| (matrix, tile, c))
+        .flat_map(|(matrix, (context, log_sums))| {
+            let tiles = context.chunks_mut(QUERIES * head_size).zip(log_sums.chunks_mut(QUERIES));
+            tiles.enumerate().map(move |(tile, results)| (matrix, tile, results))
         })
         .collect();
     blas::keep_to_one_thread();
-    jobs.into_par_iter().try_for_each_init(Vec::new, |scores, (matrix, tile, context)| {
+    jobs.into_par_iter().try_for_each_init(Vec::new, |scores, (matrix, tile, (context, log_sums))| {
         run.check()?;
-        let (sequence, head) = (matrix / heads, matrix % heads);
-        let first = tile * QUERIES;
-        let rows = context.len() / head_size;
-        let q = &q[(matrix * queries + first) * head_size..][..rows * head_size];
-        let kv = sizes.kv_head(sequence, head) * keys * head_size;
-        let (k, v) = (&k[kv..][..keys * head_size], &v[kv..][..keys * head_size]);
-        let (sink, queries) = (sinks.map(|sinks| sinks[head]), first..first + rows);
-        let job = Job { q, k, v, factor, sink, keys, head_size, sequence, head, queries };
-        job.run(visible, scores, context);
+        inputs.job(matrix, tile).run(inputs.visible, scores, context, log_sums);
         Ok(())
     })?;
-    Ok(context)
+    Ok((context, log_sums))
+}
+
+impl<'a, F: Real> Inputs<'a, F> {
+    /// The `tile`-th tile of queries of head `matrix`, counted over the batch.
+    pub(super) fn job(&self, matrix: usize, tile: usize) -> Job<'a, F> {
+        let AttentionSizes { heads, queries, keys, head_size, .. } = *self.sizes;
+        let (sequence, head) = (matrix / heads, matrix % heads);
+        let first = tile * QUERIES;
+        let rows = QUERIES.min(queries - first);
+        let kv = self.sizes.kv_head(sequence, head) * keys * head_size;
+        Job {
+            q: &self.q[(matrix * queries + first) * head_size..][..rows * head_size],
+            k: &self.k[kv..][..keys * head_size],
+            v: &self.v[kv..][..keys * head_size],
+            factor: self.factor,
+            sink: self.sinks.map(|sinks| sinks[head]),
+            keys,
+            head_size,
+            sequence,
+            head,
+            queries: first..first + rows,
+        }
+    }
 }
 
 /// One tile of queries of one head.
-struct Job<'a, F> {
-    q: &'a [F],
-    k: &'a [F],
-    v: &'a [F],
+pub(super) struct Job<'a, F> {
+    pub(super) q: &'a [F],
+    pub(super) k: &'a [F],
+    pub(super) v: &'a [F],
     factor: F,
     sink: Option<F>,
     keys: usize,
     head_size: usize,
     sequence: usize,
     head: usize,
-    queries: Range<usize>,
+    pub(super) queries: Range<usize>,
 }
 
 impl<F: Real> Job<'_, F> {
     /// `scores` is memory for a tile of them, used again from job to job.
-    fn run(&self, visible: &Visible<'_>, scores: &mut Vec<F>, context: &mut [F]) {
+    fn run(&self, visible: &Visible<'_>, scores: &mut Vec<F>, context: &mut [F], log_sums: &mut [F]) {
         context.fill(F::zero());
         let rows = self.queries.len();
-        scores.resize(rows * KEYS.min(self.keys), F::zero());
         // A sink is a score whose value is 0: the largest so far, with e^0 in the sum. One of −∞ is none.
         let sink = self.sink.filter(|&sink| sink != F::neg_infinity());
         let mut largest = vec![sink.unwrap_or(F::neg_infinity()); rows];
         let mut sum = vec![sink.map_or(F::zero(), |_| F::one()); rows];
+        self.for_each_tile(visible, scores, |keys, scores, words| {
+            absorb(scores, words, &mut largest, &mut sum, context);
+            let weights = matrix(scores, keys.len());
+            general_mat_mul(
+                F::one(),
+                &weights,
+                &self.rows_of(self.v, keys),
+                F::one(),
+                &mut matrix_mut(context, self.head_size),
+            );
+        });
+        for (context, &sum) in context.chunks_mut(self.head_size).zip(&sum) {
+            if sum > F::zero() {
+                context.iter_mut().for_each(|c| *c = *c / sum);
+            }
+        }
+        for ((log_sum, largest), sum) in log_sums.iter_mut().zip(largest).zip(sum) {
+            *log_sum = largest + sum.ln();
+        }
+    }
+
+    /// Calls `work` with every tile of keys that somebody sees: the keys, their scores before the mask, and the mask's
+    /// bits, none where everything is seen.
+    pub(super) fn for_each_tile(
+        &self,
+        visible: &Visible<'_>,
+        scores: &mut Vec<F>,
+        mut work: impl FnMut(&Range<usize>, &mut [F], &[u32]),
+    ) {
+        let rows = self.queries.len();
+        scores.resize(rows * KEYS.min(self.keys), F::zero());
         for start in (0..self.keys).step_by(KEYS) {
             let mut keys = start..(start + KEYS).min(self.keys);
             let tile = |keys: &Range<usize>| visible.tile(self.sequence, self.head, &self.queries, keys);
@@ -141,31 +206,30 @@ impl<F: Real> Job<'_, F> {
                 Tile::Mixed => visible.words(self.sequence, self.head, &self.queries, &keys),
                 _ => Vec::new(),
             };
-            absorb(scores, &words, &mut largest, &mut sum, context);
-            let weights = ArrayView2::from_shape((rows, keys.len()), &*scores).expect("rows x keys");
-            let mut context =
-                ArrayViewMut2::from_shape((rows, self.head_size), &mut *context).expect("rows x D");
-            general_mat_mul(F::one(), &weights, &self.rows_of(self.v, &keys), F::one(), &mut context);
-        }
-        for (context, sum) in context.chunks_mut(self.head_size).zip(sum) {
-            if sum > F::zero() {
-                context.iter_mut().for_each(|c| *c = *c / sum);
-            }
+            work(&keys, scores, &words);
         }
     }
 
     /// factor · Q·Kᵀ for the tile's queries and `keys`.
     fn score(&self, keys: &Range<usize>, scores: &mut [F]) {
-        let rows = self.queries.len();
-        let q = ArrayView2::from_shape((rows, self.head_size), self.q).expect("rows x D");
-        let mut scores = ArrayViewMut2::from_shape((rows, keys.len()), scores).expect("rows x keys");
-        general_mat_mul(self.factor, &q, &self.rows_of(self.k, keys).t(), F::zero(), &mut scores);
+        let (q, k) = (matrix(self.q, self.head_size), self.rows_of(self.k, keys));
+        general_mat_mul(self.factor, &q, &k.t(), F::zero(), &mut matrix_mut(scores, keys.len()));
     }
 
-    fn rows_of<'a>(&self, values: &'a [F], keys: &Range<usize>) -> ArrayView2<'a, F> {
-        let values = &values[keys.start * self.head_size..keys.end * self.head_size];
-        ArrayView2::from_shape((keys.len(), self.head_size), values).expect("keys x D")
+    /// The rows of `keys` in k or v.
+    pub(super) fn rows_of<'a>(&self, values: &'a [F], keys: &Range<usize>) -> ArrayView2<'a, F> {
+        matrix(&values[keys.start * self.head_size..keys.end * self.head_size], self.head_size)
     }
+}
+
+/// Values as rows of `width`, of which there is at least one.
+pub(super) fn matrix<F>(values: &[F], width: usize) -> ArrayView2<'_, F> {
+    ArrayView2::from_shape((values.len() / width, width), values).expect("whole rows")
+}
+
+/// As [`matrix`].
+pub(super) fn matrix_mut<F>(values: &mut [F], width: usize) -> ArrayViewMut2<'_, F> {
+    ArrayViewMut2::from_shape((values.len() / width, width), values).expect("whole rows")
 }
 
 vectorised! {

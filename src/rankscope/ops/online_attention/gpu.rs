@@ -1,8 +1,9 @@
 //! Host side of the online-softmax kernels, `online_*.wgsl`.
 
-use super::AttentionSizes;
 use super::cpu::Visible;
+use super::{AttentionSizes, backward};
 use crate::axis::Axis;
+use crate::device::Gpu;
 use crate::device::gpu::{GpuBuffer, Kernel, params};
 use crate::error::{Error, Result};
 use crate::mask::{Allowed, Mask, Padding, Positions, Tile};
@@ -10,7 +11,6 @@ use crate::ops::ladder::{Extent, Ladder, SOFTWARE_TURNS, Variant, any, is_wanted
 use crate::ops::launch::{Grid, buffer, count, launch};
 use crate::ops::matmul;
 use crate::ops::softmax::{gpu::sinks_or_none, softmax};
-use crate::run::Run;
 use crate::tensor::Tensor;
 
 params! {
@@ -44,8 +44,8 @@ pub(in crate::ops) static TILED: Kernel =
 /// The longest head that the kernels have registers for.
 const MAX_SIZE: usize = 128;
 /// Queries and keys of one tile, as in the shaders.
-const QUERIES: usize = 64;
-const KEYS: usize = 32;
+pub(super) const QUERIES: usize = 64;
+pub(super) const KEYS: usize = 32;
 /// Below this many queries most of a workgroup would idle, and their scores take little room.
 const FEW_QUERIES: usize = 16;
 
@@ -104,35 +104,59 @@ fn fits(extent: &Extent) -> bool {
     extent.columns <= MAX_SIZE
 }
 
-/// What the call is about: the mask as a whole and, in `visible`, head by head.
-pub(super) struct Call<'a> {
-    pub(super) factor: f32,
-    pub(super) sinks: Option<&'a Tensor>,
-    pub(super) mask: &'a Mask,
-    pub(super) visible: &'a Visible<'a>,
-    pub(super) run: &'a Run,
+/// How a GPU attends without writing weights.
+pub(super) struct Plan {
+    variant: &'static Variant,
+    rules: Rules,
 }
 
-pub(super) fn online_attention(
-    [q, k, v]: [&Tensor; 3],
+/// How `gpu` attends; `None` if by way of the weights. Where gradients are to come, their kernels have to fit too.
+///
+/// # Errors
+/// As [`Ladder::choose`]; [`Error::Invalid`] for long heads and many queries, which are only materialised if somebody
+/// insists.
+pub(super) fn plan(
+    gpu: &Gpu,
     sizes: &AttentionSizes,
-    call: &Call<'_>,
-) -> Result<Tensor> {
+    visible: &Visible<'_>,
+    is_tracked: bool,
+) -> Result<Option<Plan>> {
     let AttentionSizes { batch, heads, queries, keys, head_size, .. } = *sizes;
-    call.run.check()?;
     let extent = Extent { batch: batch * heads, rows: queries, columns: head_size, inner: keys };
-    let gpu = buffer(&NAIVE, q)?.gpu();
     let variant = LADDER.choose(gpu, extent)?;
-    let Some(kernel) = variant.kernel else {
-        // Many queries are only materialised if somebody insists, or if nothing else is left.
+    if variant.kernel.is_none() {
         if queries >= FEW_QUERIES && head_size > MAX_SIZE && !is_wanted(LADDER.op) {
             let expected = format!("at most {MAX_SIZE} on a GPU");
             return Err(Error::invalid("online_attention: head size D", head_size, expected));
         }
-        return materialised([q, k, v], sizes, call);
-    };
+        return Ok(None);
+    }
+    let rules = Rules::of(visible, queries, keys);
+    // The programs' turns come on top, one an instruction and a pair.
+    let forward = (variant.turns)(&extent).saturating_add(keys.saturating_mul(rules.longest));
+    let backward = if is_tracked { backward::gpu::turns(sizes, rules.longest) } else { 0 };
+    if gpu.is_software() && forward.max(backward) > SOFTWARE_TURNS {
+        if is_wanted(LADDER.op) {
+            let expected = format!("one with at most {SOFTWARE_TURNS} turns of its loops under this mask");
+            return Err(Error::invalid("variant of attention", variant.name, expected));
+        }
+        return Ok(None);
+    }
+    Ok(Some(Plan { variant, rules }))
+}
+
+pub(super) fn online_attention(
+    [q, k, v]: [&Tensor; 3],
+    factor: f32,
+    sinks: Option<&Tensor>,
+    sizes: &AttentionSizes,
+    visible: &Visible<'_>,
+    Plan { variant, rules }: Plan,
+) -> Result<Tensor> {
+    let AttentionSizes { batch, heads, queries, keys, head_size, .. } = *sizes;
+    let extent = Extent { batch: batch * heads, rows: queries, columns: head_size, inner: keys };
+    let kernel = variant.kernel();
     let count = |size| count(kernel, size);
-    let first_query = call.visible.first_query;
     let params = Params {
         matrices: count(batch * heads)?,
         heads: count(heads)?,
@@ -140,26 +164,17 @@ pub(super) fn online_attention(
         queries: count(queries)?,
         keys: count(keys)?,
         size: count(head_size)?,
-        first_query: count(first_query)?,
-        padding_words: call.visible.padding.map_or(Ok(0), |_| count(keys.div_ceil(32)))?,
-        factor: call.factor,
+        first_query: count(visible.first_query)?,
+        padding_words: visible.padding.map_or(Ok(0), |_| count(keys.div_ceil(32)))?,
+        factor,
         first_group: 0,
     };
-    let rules = Rules::of(call.visible, queries, keys);
-    // The programs' turns come on top, one an instruction and a pair.
-    let turns = (variant.turns)(&extent).saturating_add(keys.saturating_mul(rules.longest));
-    if gpu.is_software() && turns > SOFTWARE_TURNS {
-        if is_wanted(LADDER.op) {
-            let expected = format!("one with at most {SOFTWARE_TURNS} turns of its loops under this mask");
-            return Err(Error::invalid("variant of attention", variant.name, expected));
-        }
-        return materialised([q, k, v], sizes, call);
-    }
+    let gpu = buffer(kernel, q)?.gpu();
     let upload = |label, words: &[u32]| gpu.constant(label, bytemuck::cast_slice(words));
-    let words = call.visible.padding.map_or_else(|| vec![0], Padding::words);
+    let words = visible.padding.map_or_else(|| vec![0], Padding::words);
     let (programs, tiles) = (upload("mask programs", &rules.words)?, upload("mask tiles", &rules.tiles)?);
     let padding = upload("padding", &words)?;
-    let sinks = sinks_or_none(kernel, q, heads, call.sinks)?;
+    let sinks = sinks_or_none(kernel, q, heads, sinks)?;
     let on = |x| buffer(kernel, x);
     let inputs: [(&str, &GpuBuffer); 7] = [
         ("q", on(q)?),
@@ -175,29 +190,36 @@ pub(super) fn online_attention(
     launch(kernel, params, &inputs, q.shape().clone(), grid)
 }
 
-/// The path through the weights.
-fn materialised([q, k, v]: [&Tensor; 3], sizes: &AttentionSizes, call: &Call<'_>) -> Result<Tensor> {
-    let at = Positions { first_query: call.visible.first_query };
+/// The path through the weights, whose operations record themselves where an argument is tracked.
+pub(super) fn materialised(
+    [q, k, v]: [&Tensor; 3],
+    factor: f32,
+    sinks: Option<&Tensor>,
+    sizes: &AttentionSizes,
+    mask: &Mask,
+    visible: &Visible<'_>,
+) -> Result<Tensor> {
+    let at = Positions { first_query: visible.first_query };
     let AttentionSizes { heads, queries, keys, .. } = *sizes;
-    let allowed = Allowed::new(call.mask, heads, queries, keys, at, call.visible.padding)?;
-    let scores = matmul(q, k, Axis::HeadSize, call.factor)?; // [B, H, T, S]
-    let weights = softmax(super::OP, scores, &allowed, call.sinks)?; // [B, H, T, S]
+    let allowed = Allowed::new(mask, heads, queries, keys, at, visible.padding)?;
+    let scores = matmul(q, k, Axis::HeadSize, factor)?; // [B, H, T, S]
+    let weights = softmax(super::OP, scores, &allowed, sinks)?; // [B, H, T, S]
     matmul(&weights, v, Axis::Key, 1.0) // [B, H, T, D]
 }
 
 /// The masks of all heads as the shaders read them.
-struct Rules {
+pub(super) struct Rules {
     /// For each head its program's place, then for each head its program's number, then the programs.
-    words: Vec<u32>,
-    tiles: Vec<u32>,
+    pub(super) words: Vec<u32>,
+    pub(super) tiles: Vec<u32>,
     /// The share of tiles that somebody sees.
-    seen: f64,
+    pub(super) seen: f64,
     /// The most turns that a program takes, of those that have to be asked.
     longest: usize,
 }
 
 impl Rules {
-    fn of(visible: &Visible<'_>, queries: usize, keys: usize) -> Self {
+    pub(super) fn of(visible: &Visible<'_>, queries: usize, keys: usize) -> Self {
         let heads = visible.masks.len();
         let (mut distinct, mut lengths): (Vec<(&Mask, u32)>, Vec<usize>) = Default::default();
         let (mut words, mut programs) = (vec![0; 2 * heads], Vec::new());

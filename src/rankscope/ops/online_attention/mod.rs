@@ -1,14 +1,19 @@
 //! Attention without the n × n matrix: softmax computed while walking over the keys.
 
+pub(super) mod backward;
 pub(crate) mod cpu;
 pub(super) mod gpu;
 
 use crate::axis::Axis;
+use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::mask::{Mask, Padding, Positions};
 use crate::ops::softmax::expect_sinks;
 use crate::run::Run;
+use crate::tape;
 use crate::tensor::Tensor;
+
+use backward::Kept;
 
 /// softmax(factor · Q·Kᵀ over the allowed keys) · V, in memory linear in T and S; with sinks, the softmax of
 /// [`masked_softmax_with_sinks`](super::masked_softmax_with_sinks).
@@ -21,7 +26,8 @@ use crate::tensor::Tensor;
 /// **Shapes**: q `[B, H, T, D]`, k and v `[B, G, S, D]` (or H in place of G), sinks `[H]`, result `[B, H, T, D]`.
 ///
 /// **Conventions**: as [`masked_softmax`](super::masked_softmax): a query that may attend to nothing has
-/// context 0, and masked scores are never looked at. Accumulation in f32.
+/// context 0, and masked scores are never looked at. Accumulation in f32. Gradients make the weights again, tile by tile,
+/// from the logarithm of each query's sum, and take memory linear in T and S too.
 ///
 /// # Errors
 /// A shape, placement or mask error naming what does not fit; on a GPU, a D above 128 with 16 queries or
@@ -47,20 +53,60 @@ pub fn online_attention(
     }
     let masks = (0..sizes.heads).map(|head| mask.for_head(head, sizes.heads)).collect();
     let visible = cpu::Visible { masks, first_query: at.first_query, padding };
-    match (q.as_slice(), k.as_slice(), v.as_slice()) {
-        (Some(q_values), Some(k), Some(v)) => {
-            let sinks = sinks.and_then(Tensor::as_slice);
-            let context = cpu::online_attention(q_values, k, v, factor, sinks, &sizes, &visible, run)?;
-            Ok(Tensor::on_cpu(q.shape().clone(), context))
+    let arguments: Vec<&Tensor> = [q, k, v].into_iter().chain(sinks).collect();
+    run.check()?;
+    let plan = match q.device() {
+        Device::Cpu => None,
+        Device::Gpu(gpu) => {
+            let is_tracked = arguments.iter().any(|x| x.is_tracked());
+            let Some(plan) = gpu::plan(&gpu, &sizes, &visible, is_tracked)? else {
+                return gpu::materialised([q, k, v], factor, sinks, &sizes, mask, &visible);
+            };
+            Some(plan)
         }
-        _ => {
-            let call = gpu::Call { factor, sinks, mask, visible: &visible, run };
-            gpu::online_attention([q, k, v], &sizes, &call)
+    };
+    let (tape, arguments) = tape::begin_all(OP, &arguments)?;
+    let ([q, k, v], sinks) = (&arguments[..3], arguments.get(3)) else { unreachable!("three or four") };
+    let (context, log_sums) = match plan {
+        None => {
+            let inputs = inputs([q, k, v], factor, sinks, &sizes, &visible);
+            let (context, log_sums) = cpu::attend(&inputs, run)?;
+            (Tensor::on_cpu(q.shape().clone(), context), log_sums)
         }
-    }
+        Some(plan) => (gpu::online_attention([q, k, v], factor, sinks, &sizes, &visible, plan)?, Vec::new()),
+    };
+    let kept = tape.as_ref().map(|_| Kept {
+        inputs: [q, k, v].map(Tensor::clone),
+        sinks: sinks.cloned(),
+        context: context.clone(),
+        log_sums,
+        factor,
+        sizes,
+        first_query: at.first_query,
+        padding: padding.cloned(),
+        masks: visible.masks,
+        run: run.clone(),
+    });
+    Ok(tape::record_all(tape, context, |dy| kept.expect("kept where there is a tape").gradients(dy)))
 }
 
 const OP: &str = "online_attention";
+
+/// The numbers of tensors on the CPU.
+fn inputs<'a>(
+    qkv: [&'a Tensor; 3],
+    factor: f32,
+    sinks: Option<&'a Tensor>,
+    sizes: &'a AttentionSizes,
+    visible: &'a cpu::Visible<'a>,
+) -> cpu::Inputs<'a, f32> {
+    let [q, k, v] = qkv.map(values);
+    cpu::Inputs { q, k, v, factor, sinks: sinks.map(values), sizes, visible }
+}
+
+fn values(x: &Tensor) -> &[f32] {
+    x.as_slice().expect("on the CPU, as all arguments are")
+}
 
 /// The sizes of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,11 @@ pub fn pointwise<F: Real>(values: &mut [F], f: Pointwise) {
 
 /// Every value becomes f′ of it; [`Pointwise::derivative`] has the formula.
 pub fn derivative<F: Real>(values: &mut [F], f: Pointwise) {
-    for_each_block(values, 1, 2 * f.cost(), |_, block| f.apply_derivative(block));
+    let x = values.to_vec();
+    values.fill(F::one());
+    for_each_block(values, 1, 2 * f.cost(), |first, block| {
+        f.apply_backward(&x[first..first + block.len()], block)
+    });
 }
 
 /// [`pointwise`] with GELU.

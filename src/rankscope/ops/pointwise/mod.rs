@@ -7,8 +7,9 @@ pub(super) mod table;
 use std::fmt;
 
 use crate::error::Result;
-use crate::ops::blocks::rewrite_or_write;
+use crate::ops::blocks::{rewrite, rewrite_or_write};
 use crate::ops::launch::{buffer, launch, quads};
+use crate::tape;
 use crate::tensor::Tensor;
 
 pub use table::Pointwise;
@@ -29,13 +30,31 @@ pub use table::Pointwise;
 /// # Ok::<(), rankscope::Error>(())
 /// ```
 pub fn pointwise(x: impl Into<Tensor>, f: Pointwise) -> Result<Tensor> {
-    let x = x.into();
-    if x.as_slice().is_some() {
-        return Ok(rewrite_or_write(x, 1, f.cost(), |_, x| f.apply(x), |_, x, y| f.apply_to(x, y)));
+    let (tape, [x]) = tape::begin(f.name(), [x.into()])?;
+    let kept = tape.as_ref().map(|_| x.clone());
+    let y = if x.as_slice().is_some() {
+        rewrite_or_write(x, 1, f.cost(), |_, x| f.apply(x), |_, x, y| f.apply_to(x, y))
+    } else {
+        let kernel = f.kernel();
+        let (params, workgroups) = quads(kernel, &x)?;
+        launch(kernel, params, &[("x", buffer(kernel, &x)?)], x.shape().clone(), workgroups)?
+    };
+    Ok(tape::record(tape, y, move |dy| {
+        Ok([Some(backward(kept.expect("kept where there is a tape"), dy, f)?)])
+    }))
+}
+
+/// ∂x = f′(x) · ∂y, element by element.
+fn backward(x: Tensor, dy: &Tensor, f: Pointwise) -> Result<Tensor> {
+    if let Some(x) = x.as_slice() {
+        return Ok(rewrite(dy.clone(), 1, f.cost(), |first, dy| {
+            f.apply_backward(&x[first..first + dy.len()], dy)
+        }));
     }
-    let kernel = f.kernel();
+    let kernel = f.backward_kernel();
     let (params, workgroups) = quads(kernel, &x)?;
-    launch(kernel, params, &[("x", buffer(kernel, &x)?)], x.shape().clone(), workgroups)
+    let inputs = [("x", buffer(kernel, &x)?), ("dy", buffer(kernel, dy)?)];
+    launch(kernel, params, &inputs, x.shape().clone(), workgroups)
 }
 
 /// Which formula computes GELU; they differ by at most 4.74·10⁻⁴.

@@ -17,6 +17,7 @@ macro_rules! functions {
         f: |$x:ident| $value:expr,
         slope: |$at:ident| $slope:expr,
         wgsl: $wgsl:literal,
+        wgsl_slope: $wgsl_slope:literal,
     })*) => {
         /// A function of one number, which [`pointwise`](super::pointwise) applies to every element.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,6 +35,21 @@ macro_rules! functions {
                 source: concat!(
                     include_str!("pointwise.wgsl"),
                     "\n// ", $formula, "\nfn f(x: vec4<f32>) -> vec4<f32> {\n    ", $wgsl, "\n}\n",
+                ),
+                params: Quads::FIELDS,
+            };)*
+        }
+
+        /// The kernels of the gradients, one for each function.
+        #[allow(non_upper_case_globals)] // called as the functions are
+        pub(in crate::ops) mod backward_kernels {
+            use super::{Kernel, Quads};
+
+            $(pub(in crate::ops) static $name: Kernel = Kernel {
+                name: concat!($label, "_backward"),
+                source: concat!(
+                    include_str!("pointwise_backward.wgsl"),
+                    "\n// ", $derivative, "\nfn slope(x: vec4<f32>) -> vec4<f32> {\n    ", $wgsl_slope, "\n}\n",
                 ),
                 params: Quads::FIELDS,
             };)*
@@ -67,6 +83,10 @@ macro_rules! functions {
                 match self { $(Pointwise::$name => &kernels::$name),* }
             }
 
+            pub(in crate::ops) fn backward_kernel(self) -> &'static Kernel {
+                match self { $(Pointwise::$name => &backward_kernels::$name),* }
+            }
+
             /// Every value becomes f of it.
             pub(super) fn apply<F: Real>(self, values: &mut [F]) {
                 match self { $(Pointwise::$name => {
@@ -96,18 +116,17 @@ macro_rules! functions {
                 })* }
             }
 
-            /// Every value becomes f′ of it.
-            pub(super) fn apply_derivative<F: Real>(self, values: &mut [F]) {
+            /// Every gradient of a result becomes that of its argument: ∂x = f′(x) ∂y.
+            pub(super) fn apply_backward<F: Real>(self, x: &[F], gradient: &mut [F]) {
                 match self { $(Pointwise::$name => {
                     vectorised! {
-                        fn all[F: Real](values: &mut [F]) {
-                            for value in values {
-                                let $at = *value;
-                                *value = $slope;
+                        fn all[F: Real](x: &[F], gradient: &mut [F]) {
+                            for (gradient, &$at) in gradient.iter_mut().zip(x) {
+                                *gradient = *gradient * $slope;
                             }
                         }
                     }
-                    all(values);
+                    all(x, gradient);
                 })* }
             }
         }
@@ -139,6 +158,15 @@ functions! {
     // Negative x use erfc itself, so that small results are not differences of numbers near 1.
     let tail = 0.5 * sum * exp(-z * z);
     return x * select(1.0 - tail, tail, x < vec4(0.0));",
+        wgsl_slope: "// Not clamp, which may turn a NaN into an end.
+    let low = select(x, vec4(-20.0), x < vec4(-20.0));
+    let c = select(low, vec4(20.0), low > vec4(20.0));
+    // Φ(c) as in gelu_exact; beyond 20 the second term is 0.
+    let z = abs(c) * 0.70710678;
+    let t = 1.0 / (1.0 + 0.3275911 * z);
+    let sum = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
+    let tail = 0.5 * sum * exp(-z * z);
+    return select(1.0 - tail, tail, c < vec4(0.0)) + c * exp(-0.5 * c * c) * 0.39894228;",
     }
 
     /// The approximation of the Gaussian error linear unit in GPT-1, GPT-2 and T5 1.1. Written as x / (1 + e^(−2u)), it needs
@@ -160,6 +188,11 @@ functions! {
     let c = select(below, vec4(10.0), below > vec4(10.0));
     let twice_u = 1.5957691 * (c + 0.044715 * c * c * c);
     return below / (1.0 + exp(-twice_u));",
+        wgsl_slope: "// Not clamp, which may turn a NaN into an end.
+    let low = select(x, vec4(-10.0), x < vec4(-10.0));
+    let c = select(low, vec4(10.0), low > vec4(10.0));
+    let gate = 1.0 / (1.0 + exp(-1.5957691 * (c + 0.044715 * c * c * c)));
+    return gate + c * gate * (1.0 - gate) * 1.5957691 * (1.0 + 0.134145 * c * c);",
     }
 
     /// The sigmoid linear unit.
@@ -173,6 +206,11 @@ functions! {
         wgsl: "// e^88 is the last that f32 holds; from there down the quotient is 0 for all that matters. A NaN is no less and stays.
     let c = select(x, vec4(-88.0), x < vec4(-88.0));
     return c / (1.0 + exp(-c));",
+        wgsl_slope: "// Not clamp, which may turn a NaN into an end.
+    let low = select(x, vec4(-88.0), x < vec4(-88.0));
+    let c = select(low, vec4(88.0), low > vec4(88.0));
+    let gate = 1.0 / (1.0 + exp(-c));
+    return gate * (1.0 + c / (1.0 + exp(c)));",
     }
 
     /// The logistic function.
@@ -186,6 +224,10 @@ functions! {
         wgsl: "// As in silu.
     let c = select(x, vec4(-88.0), x < vec4(-88.0));
     return 1.0 / (1.0 + exp(-c));",
+        wgsl_slope: "// Not clamp, which may turn a NaN into an end.
+    let low = select(x, vec4(-88.0), x < vec4(-88.0));
+    let c = select(low, vec4(88.0), low > vec4(88.0));
+    return 1.0 / ((1.0 + exp(-c)) * (1.0 + exp(c)));",
     }
 
     /// The hyperbolic tangent.
@@ -200,6 +242,10 @@ functions! {
     // which may turn a NaN into an end.
     let c = select(x, vec4(-10.0), x < vec4(-10.0));
     return tanh(select(c, vec4(10.0), c > vec4(10.0)));",
+        wgsl_slope: "// Not clamp, which may turn a NaN into an end.
+    let low = select(x, vec4(-44.0), x < vec4(-44.0));
+    let c = select(low, vec4(44.0), low > vec4(44.0));
+    return 4.0 / ((1.0 + exp(-2.0 * c)) * (1.0 + exp(2.0 * c)));",
     }
 
     /// The rectified linear unit. Its derivative at 0, where it has none, is taken as 0.
@@ -211,6 +257,7 @@ functions! {
         f: |x| if x < F::zero() { F::zero() } else { x }, // so that a NaN stays one
         slope: |x| if x > F::zero() { F::one() } else if x.is_nan() { x } else { F::zero() },
         wgsl: "return select(x, vec4(0.0), x < vec4(0.0)); // not max, which may turn a NaN into 0",
+        wgsl_slope: "return select(select(vec4(0.0), vec4(1.0), x > vec4(0.0)), x, x != x);",
     }
 
     /// elu(x) + 1, always positive.
@@ -223,6 +270,7 @@ functions! {
         slope: |x| if x > F::zero() { F::one() } else { x.exp_fast::<FMA>() },
         wgsl: "// The exponent is 0 where the line is taken, so that it cannot overflow; a NaN takes the exponential.
     return select(exp(x - max(x, vec4(0.0))), x + 1.0, x > vec4(0.0));",
+        wgsl_slope: "return select(exp(x - max(x, vec4(0.0))), vec4(1.0), x > vec4(0.0));",
     }
 }
 

@@ -1,10 +1,12 @@
 //! Biases of scores that depend on the distance of query and key.
 
+pub(super) mod backward;
 pub(crate) mod cpu;
 pub(super) mod gpu;
 
 use crate::axis::{Axis, Shape};
 use crate::error::{Error, Result};
+use crate::tape;
 use crate::tensor::Tensor;
 
 /// A bias for every pair, from one for every distance: y\[h, t, s\] = bias\[h, s − t + T − 1\].
@@ -32,10 +34,12 @@ pub fn spread_by_distance(bias: &Tensor, queries: usize, keys: usize) -> Result<
         return Err(Error::Size { op: OP, argument: "bias", axis: Axis::Position, expected, got });
     }
     let shape = Shape::new([(Axis::Head, heads), (Axis::Query, queries), (Axis::Key, keys)]);
-    match bias.as_slice() {
-        Some(bias) => Ok(Tensor::on_cpu(shape, cpu::spread_by_distance(bias, heads, queries, keys))),
-        None => gpu::spread_by_distance(bias, queries, keys, shape),
-    }
+    let (tape, [bias]) = tape::begin(OP, [bias.clone()])?;
+    let y = match bias.as_slice() {
+        Some(bias) => Tensor::on_cpu(shape, cpu::spread_by_distance(bias, heads, queries, keys)),
+        None => gpu::spread_by_distance(&bias, queries, keys, shape)?,
+    };
+    Ok(tape::record(tape, y, |dy| Ok([Some(backward::gather_by_distance(dy)?)])))
 }
 
 /// Scores with a bias for every head and pair, the same for all sequences:

@@ -1,11 +1,13 @@
 //! Root-mean-square normalisation.
 
+pub(super) mod backward;
 pub(crate) mod cpu;
 pub(super) mod gpu;
 
 use crate::axis::Shape;
 use crate::error::Result;
 use crate::ops::blocks::{NORM, rewrite};
+use crate::tape;
 use crate::tensor::Tensor;
 
 /// Normalisation by the root mean square over the innermost axis.
@@ -30,10 +32,16 @@ use crate::tensor::Tensor;
 pub fn rms_norm(x: impl Into<Tensor>, gain: &Tensor, epsilon: f32) -> Result<Tensor> {
     let x = x.into();
     let width = super::expect_innermost("rms_norm", "gain", &x, gain)?;
-    match gain.as_slice() {
-        Some(gain) => Ok(rewrite(x, width, NORM, |_, rows| cpu::normalise(rows, gain, epsilon))),
-        None => gpu::rms_norm(&x, gain, epsilon),
-    }
+    let (tape, [x, gain]) = tape::begin("rms_norm", [x, gain.clone()])?;
+    let kept = tape.as_ref().map(|_| (x.clone(), gain.clone()));
+    let y = match gain.as_slice() {
+        Some(gain) => rewrite(x, width, NORM, |_, rows| cpu::normalise(rows, gain, epsilon)),
+        None => gpu::rms_norm(&x, &gain, epsilon)?,
+    };
+    Ok(tape::record(tape, y, move |dy| {
+        let (x, gain) = kept.expect("kept where there is a tape");
+        backward::rms_norm(&x, &gain, epsilon, dy)
+    }))
 }
 
 /// [`rms_norm`] without parameters: every row of the result has the root mean square 1.

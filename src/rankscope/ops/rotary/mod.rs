@@ -7,6 +7,8 @@ use crate::axis::{Axis, Shape};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::ops::blocks::rewrite;
+use crate::ops::scale;
+use crate::tape;
 use crate::tensor::Tensor;
 
 /// Cosines and sines of the rotation angles, `[T, D/2]` each, made on the CPU in f64.
@@ -107,12 +109,19 @@ pub fn rotary(x: impl Into<Tensor>, table: &RotaryTable) -> Result<Tensor> {
         return Err(Error::Size { op: "rotary", argument: "table", axis, expected: half, got });
     }
     table.cos.expect_same_device("rotary", "table", &x.device())?;
-    match (table.cos.as_slice(), table.sin.as_slice()) {
-        (Some(cos), Some(sin)) => Ok(rewrite(x, 2 * half, cpu::ROTATION, |first, rows| {
+    let (tape, [x]) = tape::begin("rotary", [x])?;
+    let y = match (table.cos.as_slice(), table.sin.as_slice()) {
+        (Some(cos), Some(sin)) => rewrite(x, 2 * half, cpu::ROTATION, |first, rows| {
             cpu::rotate(rows, first, [queries, half], cos, sin);
-        })),
-        _ => gpu::rotary(&x, &table.cos, &table.sin, queries, half),
-    }
+        }),
+        _ => gpu::rotary(&x, &table.cos, &table.sin, queries, half)?,
+    };
+    let back = tape.as_ref().map(|_| table.clone());
+    Ok(tape::record(tape, y, |dy| {
+        // A rotation's transpose turns by the same angle the other way.
+        let table = back.expect("kept where there is a tape");
+        Ok([Some(rotary(dy, &RotaryTable { sin: scale(&table.sin, -1.0)?, ..table })?)])
+    }))
 }
 
 fn expect_heads(x: &Tensor) -> Result<(usize, usize)> {

@@ -7,6 +7,8 @@ use std::ops::Range;
 use crate::axis::{Axis, Shape};
 use crate::buffer::any_values;
 use crate::error::{Error, Result};
+use crate::ops::concat_all;
+use crate::tape;
 use crate::tensor::Tensor;
 
 /// The part of x at `range` of `axis`: y\[…, j, …\] = x\[…, start + j, …\].
@@ -43,16 +45,28 @@ pub fn slice(x: &Tensor, axis: Axis, range: Range<usize>) -> Result<Tensor> {
     let inner: usize = axes[place + 1..].iter().map(|&(_, size)| size).product();
     let (from, to) = (size * inner, range.len() * inner);
     let shape = Shape::new(cut);
-    match x.as_slice() {
+    let (tape, [x]) = tape::begin(OP, [x.clone()])?;
+    let y = match x.as_slice() {
         // An empty stretch would be cut into chunks of nothing.
-        Some(_) if from == 0 => Ok(Tensor::on_cpu(shape, Vec::new())),
+        Some(_) if from == 0 => Tensor::on_cpu(shape, Vec::new()),
         Some(values) => {
             let mut y = any_values(shape.len());
             for (y, x) in y.chunks_exact_mut(to.max(1)).zip(values.chunks_exact(from)) {
                 y.copy_from_slice(&x[range.start * inner..][..to]);
             }
-            Ok(Tensor::on_cpu(shape, y))
+            Tensor::on_cpu(shape, y)
         }
-        None => gpu::slice(x, [from, to], range.start * inner, shape),
-    }
+        None => gpu::slice(&x, [from, to], range.start * inner, shape)?,
+    };
+    let axes = axes.to_vec();
+    Ok(tape::record(tape, y, move |dy| {
+        // What was left out has the gradient 0.
+        let zeros = |count| {
+            let sizes: Vec<_> =
+                axes.iter().map(|&(name, size)| (name, if name == axis { count } else { size })).collect();
+            Tensor::zeros(sizes).to_device_as_constant(&dy.device())
+        };
+        let (before, after) = (zeros(range.start)?, zeros(size - range.end)?);
+        Ok([Some(concat_all(&[&before, dy, &after], axis)?)])
+    }))
 }

@@ -1,5 +1,8 @@
 //! Host side of `softmax_*.wgsl`.
 
+use std::sync::Arc;
+
+use crate::device::Gpu;
 use crate::device::gpu::{GpuBuffer, Kernel, params};
 use crate::error::Result;
 use crate::mask::Allowed;
@@ -92,10 +95,23 @@ pub(in crate::ops) fn launch_rows(
     let scores_buffer = buffer(ladder.variants[0].kernel(), scores)?;
     let variant = ladder.choose(scores_buffer.gpu(), extent)?;
     let kernel = variant.kernel();
+    let (params, mask) = row_params(kernel, scores_buffer.gpu(), [batch, heads, queries, keys], allowed)?;
+    let inputs = [&[("scores", scores_buffer), ("allowed", &mask)], others].concat();
+    let grid = Grid { workgroups: variant.workgroups(extent), work: work * (rows * keys) as u64 };
+    launch(kernel, params, &inputs, scores.shape().clone(), grid)
+}
+
+/// The parameters of a kernel that sees rows of a mask, and the mask.
+pub(in crate::ops) fn row_params(
+    kernel: &'static Kernel,
+    gpu: &Arc<Gpu>,
+    [batch, heads, queries, keys]: [usize; 4],
+    allowed: &Allowed,
+) -> Result<(Params, GpuBuffer)> {
     let count = |size| count(kernel, size);
     let [mask_batch, mask_head] = mask_steps(allowed);
     let params = Params {
-        rows: count(rows)?,
+        rows: count(batch * heads * queries)?,
         heads: count(heads)?,
         queries: count(queries)?,
         keys: count(keys)?,
@@ -103,10 +119,7 @@ pub(in crate::ops) fn launch_rows(
         mask_head: count(mask_head)?,
         first_group: 0,
     };
-    let mask = scores_buffer.gpu().constant("mask", bytemuck::cast_slice(allowed.words()))?;
-    let inputs = [&[("scores", scores_buffer), ("allowed", &mask)], others].concat();
-    let grid = Grid { workgroups: variant.workgroups(extent), work: work * (rows * keys) as u64 };
-    launch(kernel, params, &inputs, scores.shape().clone(), grid)
+    Ok((params, gpu.constant("mask", bytemuck::cast_slice(allowed.words()))?))
 }
 
 /// By how many words the mask of a sequence begins after that of the one before, and the same for heads. Sequences

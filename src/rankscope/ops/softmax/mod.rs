@@ -1,5 +1,6 @@
 //! Softmax over the keys that a query may attend to.
 
+pub(super) mod backward;
 pub(crate) mod cpu;
 pub(super) mod gpu;
 
@@ -8,6 +9,7 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::mask::Allowed;
 use crate::ops::blocks::{SOFTMAX, rewrite};
+use crate::tape;
 use crate::tensor::Tensor;
 
 /// Attention weights from scores: softmax over the allowed keys, exactly 0 elsewhere.
@@ -80,15 +82,29 @@ pub(super) fn softmax(
     if let Some(sinks) = sinks {
         expect_sinks(op, sinks, heads, &scores.device())?;
     }
-    match scores.as_slice() {
+    let arguments: Vec<&Tensor> = std::iter::once(&scores).chain(sinks).collect();
+    let (tape, mut arguments) = tape::begin_all(op, &arguments)?;
+    let sinks = arguments.split_off(1).pop();
+    drop(scores);
+    let scores = arguments.pop().expect("at least the scores");
+    let weights = match scores.as_slice() {
         Some(_) => {
-            let sinks = sinks.and_then(Tensor::as_slice);
-            Ok(rewrite(scores, keys, SOFTMAX, |first, rows| {
+            let sinks = sinks.as_ref().and_then(Tensor::as_slice);
+            rewrite(scores, keys, SOFTMAX, |first, rows| {
                 cpu::softmax_rows(rows, first, [heads, queries, keys], allowed, sinks);
-            }))
+            })
         }
-        None => gpu::masked_softmax(&scores, sizes, allowed, sinks),
-    }
+        None => gpu::masked_softmax(&scores, sizes, allowed, sinks.as_ref())?,
+    };
+    let kept = tape.as_ref().map(|_| weights.clone());
+    Ok(tape::record_all(tape, weights, move |dy| {
+        let weights = kept.expect("kept where there is a tape");
+        let mut gradients = vec![Some(backward::softmax(&weights, dy)?)];
+        if sinks.is_some() {
+            gradients.push(Some(backward::sinks(&weights, dy)?));
+        }
+        Ok(gradients)
+    }))
 }
 
 /// An error unless there is a sink for every head, on `device`.

@@ -20,8 +20,31 @@ pub fn log_decays<F: Real>(
     keys: usize,
     padding: Option<&Padding>,
 ) -> Vec<F> {
+    of_tokens(k, weight, bias, keys, padding, |z| -softplus(z))
+}
+
+/// The derivative of log a by z = w·k + β, −1 / (1 + e^−z), for every key; 0 for padding.
+pub(super) fn log_decay_slopes<F: Real>(
+    k: &[F],
+    weight: &[F],
+    bias: &[F],
+    keys: usize,
+    padding: Option<&Padding>,
+) -> Vec<F> {
+    of_tokens(k, weight, bias, keys, padding, |z| -F::one() / (F::one() + (-z).exp()))
+}
+
+/// f(w·k + β) of every key that is a token, 0 of the others.
+fn of_tokens<F: Real>(
+    k: &[F],
+    weight: &[F],
+    bias: &[F],
+    keys: usize,
+    padding: Option<&Padding>,
+    f: impl Fn(F) -> F,
+) -> Vec<F> {
     let (kv_heads, size) = (bias.len(), weight.len() / bias.len());
-    let log_decay = |(row, key): (usize, &[F])| {
+    let of_key = |(row, key): (usize, &[F])| {
         let (matrix, s) = (row / keys, row % keys);
         let (sequence, head) = (matrix / kv_heads, matrix % kv_heads);
         if padding.is_some_and(|padding| !padding.is_real(sequence, s)) {
@@ -29,9 +52,9 @@ pub fn log_decays<F: Real>(
         }
         let weight = &weight[head * size..][..size];
         let dot = key.iter().zip(weight).fold(F::zero(), |sum, (&key, &weight)| sum + key * weight);
-        -softplus(dot + bias[head])
+        f(dot + bias[head])
     };
-    k.chunks_exact(size).enumerate().map(log_decay).collect()
+    k.chunks_exact(size).enumerate().map(of_key).collect()
 }
 
 /// ln(1 + eˣ), which keeps its digits where it is small.

@@ -15,7 +15,8 @@ use crate::run::Run;
 use crate::tensor::Tensor;
 
 params! {
-    struct DecayParams { rows: u32, kv_heads: u32, keys: u32, size: u32, padding_words: u32 }
+    /// The parameters of the kernels that see rows of keys.
+    pub(super) struct DecayParams { rows: u32, kv_heads: u32, keys: u32, size: u32, padding_words: u32 }
 }
 
 params! {
@@ -80,9 +81,20 @@ pub(in crate::ops) static LADDER: Ladder = Ladder {
 
 /// `inputs` are k, weight and bias.
 pub(super) fn log_decays(inputs: [&Tensor; 3], shape: Shape, padding: Option<&Padding>) -> Result<Tensor> {
-    let count = |size| count(&DECAYS, size);
-    let [kv_heads, size] = [inputs[1].shape().sizes()[0], inputs[1].shape().sizes()[1]];
-    let keys = inputs[0].shape().size(Axis::Key).unwrap_or(0);
+    launch_keys(&DECAYS, inputs, &[], shape, padding)
+}
+
+/// Runs a kernel whose parameters are [`DecayParams`]: k, weight, bias and `others` in, a number for each key out.
+pub(super) fn launch_keys(
+    kernel: &'static Kernel,
+    [k, weight, bias]: [&Tensor; 3],
+    others: &[(&str, &Tensor)],
+    shape: Shape,
+    padding: Option<&Padding>,
+) -> Result<Tensor> {
+    let count = |size| count(kernel, size);
+    let [kv_heads, size] = [weight.shape().sizes()[0], weight.shape().sizes()[1]];
+    let keys = k.shape().size(Axis::Key).unwrap_or(0);
     let params = DecayParams {
         rows: count(shape.len())?,
         kv_heads: count(kv_heads)?,
@@ -90,12 +102,14 @@ pub(super) fn log_decays(inputs: [&Tensor; 3], shape: Shape, padding: Option<&Pa
         size: count(size)?,
         padding_words: count(padding_words(padding, keys))?,
     };
-    let on = |x| buffer(&DECAYS, x);
-    let [k, weight, bias] = [on(inputs[0])?, on(inputs[1])?, on(inputs[2])?];
-    let tokens = upload(k, padding)?;
-    let inputs = [("k", k), ("weight", weight), ("bias", bias), ("padding", &tokens)];
+    let on = |x| buffer(kernel, x);
+    let tokens = upload(on(k)?, padding)?;
+    let mut inputs = vec![("k", on(k)?), ("weight", on(weight)?), ("bias", on(bias)?), ("padding", &tokens)];
+    for (name, x) in others {
+        inputs.push((name, on(x)?));
+    }
     let grid = Grid { workgroups: shape.len().div_ceil(LANES), work: (shape.len() * size) as u64 };
-    launch(&DECAYS, params, &inputs, shape, grid)
+    launch(kernel, params, &inputs, shape, grid)
 }
 
 pub(super) fn decayed_scores(

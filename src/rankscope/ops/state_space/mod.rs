@@ -1,5 +1,6 @@
 //! State-space attention: products of queries and keys that decay with every token between them.
 
+pub(super) mod backward;
 pub(crate) mod cpu;
 pub(super) mod gpu;
 
@@ -11,6 +12,7 @@ use crate::ops::linear_attention::expect_state;
 use crate::ops::online_attention::{AttentionSizes, kv_axis};
 use crate::ops::softmax::expect_fitting;
 use crate::run::Run;
+use crate::tape;
 use crate::tensor::Tensor;
 
 /// The logarithm of every key's decay: log a\[b, g, s\] = −softplus(w\[g\]·k\[b, g, s\] + β\[g\]), with
@@ -62,12 +64,15 @@ pub fn log_decays(k: &Tensor, weight: &Tensor, bias: &Tensor, padding: Option<&P
     if shape.is_empty() {
         return Tensor::zeros(shape.axes()).to_device(&k.device());
     }
-    match (k.as_slice(), weight.as_slice(), bias.as_slice()) {
+    let (tape, [k, weight, bias]) = tape::begin(OP, [k, weight, bias].map(Tensor::clone))?;
+    let decays = match (k.as_slice(), weight.as_slice(), bias.as_slice()) {
         (Some(k), Some(weight), Some(bias)) => {
-            Ok(Tensor::on_cpu(shape, cpu::log_decays(k, weight, bias, keys, padding)))
+            Tensor::on_cpu(shape, cpu::log_decays(k, weight, bias, keys, padding))
         }
-        _ => gpu::log_decays([k, weight, bias], shape, padding),
-    }
+        _ => gpu::log_decays([&k, &weight, &bias], shape, padding)?,
+    };
+    let padding = padding.cloned();
+    Ok(tape::record(tape, decays, move |dy| backward::log_decays([&k, &weight, &bias], padding.as_ref(), dy)))
 }
 
 /// Attention weights from scores that decay with the distance:
@@ -102,13 +107,20 @@ pub fn decayed_scores(
     let sizes @ [batch, heads, queries, keys] = expect_fitting(OP, &scores, allowed)?;
     let kv_heads = expect_decays(OP, log_decays, [batch, heads, keys], &scores)?;
     expect_among_keys(OP, queries, keys, at)?;
-    match log_decays.as_slice() {
-        Some(log_decays) => Ok(rewrite(scores, keys, SOFTMAX, |first, rows| {
+    let (tape, [scores, log_decays]) = tape::begin(OP, [scores, log_decays.clone()])?;
+    let weights = match log_decays.as_slice() {
+        Some(log_decays) => rewrite(scores, keys, SOFTMAX, |first, rows| {
             let group = heads / kv_heads;
             cpu::decay_rows(rows, first, [heads, queries, keys], log_decays, group, at, allowed);
-        })),
-        None => gpu::decayed_scores(&scores, log_decays, sizes, at, allowed),
-    }
+        }),
+        None => gpu::decayed_scores(&scores, &log_decays, sizes, at, allowed)?,
+    };
+    let kept = tape.as_ref().map(|_| (weights.clone(), allowed.clone()));
+    Ok(tape::record(tape, weights, move |dy| {
+        let (weights, allowed) = kept.expect("kept where there is a tape");
+        let dx = decayed_scores(dy, &log_decays, at, &allowed)?;
+        Ok([Some(dx), Some(backward::decays(&weights, dy, log_decays.shape(), at)?)])
+    }))
 }
 
 /// The recurrence that makes the same context as [`decayed_scores`] under a causal mask, in memory that does not grow
@@ -151,6 +163,13 @@ pub fn decayed_walk(
         return Err(Error::Size { op: OP, argument: "log_decays", axis: Axis::KvHead, expected, got });
     }
     expect_among_keys(OP, queries, keys, at)?;
+    if [state, q, k, v, log_decays].iter().any(|x| x.is_tracked()) {
+        return Err(Error::invalid(
+            OP,
+            "of a tracked tensor",
+            "one that is not: training goes through decayed_scores",
+        ));
+    }
     run.check()?;
     match (state.as_slice(), q.as_slice(), k.as_slice(), v.as_slice(), log_decays.as_slice()) {
         (Some(state_values), Some(q_values), Some(k), Some(v), Some(log_decays)) => {

@@ -5,6 +5,7 @@
 //! `RANKSCOPE_SKIP_GPU=1`, and then each says that it was skipped.
 
 mod attention;
+mod attention_gradients;
 #[path = "../support/compare.rs"]
 mod compare;
 #[path = "../support/devices.rs"]
@@ -13,9 +14,11 @@ mod elementwise;
 mod execution;
 mod faults;
 mod gpu;
+mod gradients;
 mod joins;
 mod linear;
 mod linear_state;
+mod live;
 mod matmul;
 mod mechanisms;
 mod norms;

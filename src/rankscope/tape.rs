@@ -1,0 +1,186 @@
+//! [`Tape`]: the operations of a computation in the order in which they were made, so that gradients can go back
+//! through them.
+//!
+//! A tensor that is tracked carries its place on a tape. An operation with a tracked argument computes as always, and
+//! writes an entry behind the others: its arguments' places, and how the gradient of its result becomes those of its
+//! arguments. Without a tracked argument nothing is written and nothing is paid.
+//!
+//! No gradient is lost in silence. Whoever reads the numbers of a tracked tensor leaves a mark on its entry, because
+//! what is computed from plain numbers does not know where they come from; [`gradients`](crate::gradient::gradients)
+//! refuses a tape with such a mark. [`Tensor::detach`] says that no gradient is meant to go on.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::error::{Error, Result};
+use crate::tensor::Tensor;
+
+/// Turns the gradient of a result into those of the arguments; `None` for one that is not tracked.
+pub(crate) type Backward = Box<dyn FnOnce(&Tensor) -> Result<Vec<Option<Tensor>>> + Send>;
+
+/// The operations of one computation. Clones are the same tape.
+///
+/// ```
+/// use rankscope::{Axis, Tensor, gradient::gradients, ops, tape::Tape};
+/// let tape = Tape::new();
+/// let x = tape.track(&Tensor::new([(Axis::Column, 1)], vec![3.])?);
+/// let y = ops::multiply(&x, &x)?; // x²
+/// let gradients = gradients(&y)?;
+/// assert_eq!(gradients.of(&x).unwrap().to_vec()?, [6.]); // 2x
+/// # Ok::<(), rankscope::Error>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Tape(Arc<Mutex<Vec<Entry>>>);
+
+/// One operation.
+pub(crate) struct Entry {
+    /// Its name; empty for what is tracked from outside.
+    pub(crate) op: &'static str,
+    /// The places of the arguments that are tracked.
+    pub(crate) inputs: Vec<Option<usize>>,
+    /// `None` for what is tracked from outside, and once a gradient has gone through.
+    pub(crate) backward: Option<Backward>,
+    /// Whether somebody has read the numbers of its result.
+    pub(crate) was_read: bool,
+}
+
+/// A place on a tape.
+#[derive(Clone)]
+pub(crate) struct Place {
+    pub(crate) tape: Tape,
+    pub(crate) index: usize,
+}
+
+impl Place {
+    /// Marks that the numbers were read.
+    pub(crate) fn mark_read(&self) {
+        self.tape.entries()[self.index].was_read = true;
+    }
+}
+
+impl Tape {
+    /// An empty tape.
+    pub fn new() -> Self {
+        Tape::default()
+    }
+
+    /// The same numbers, tracked: [`gradients`](crate::gradient::gradients) will know their gradient.
+    pub fn track(&self, x: &Tensor) -> Tensor {
+        self.push(x.detach(), Entry { op: "", inputs: Vec::new(), backward: None, was_read: false })
+    }
+
+    /// How many operations it holds, tensors tracked from outside included.
+    pub fn len(&self) -> usize {
+        self.entries().len()
+    }
+
+    /// Whether it holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(crate) fn entries(&self) -> MutexGuard<'_, Vec<Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn is(&self, other: &Tape) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    fn push(&self, y: Tensor, entry: Entry) -> Tensor {
+        let mut entries = self.entries();
+        entries.push(entry);
+        y.at_place(Place { tape: self.clone(), index: entries.len() - 1 })
+    }
+}
+
+/// What an operation with tracked arguments writes its entry with.
+pub(crate) struct Recorder {
+    op: &'static str,
+    tape: Tape,
+    inputs: Vec<Option<usize>>,
+}
+
+impl Recorder {
+    /// Whether argument `index` needs a gradient.
+    pub(crate) fn wants(&self, index: usize) -> bool {
+        self.inputs[index].is_some()
+    }
+}
+
+/// The arguments of `op` to compute with, and, where one of them is tracked, what records the result.
+///
+/// # Errors
+/// [`Error::Invalid`] if they are on two tapes.
+pub(crate) fn begin<const N: usize>(
+    op: &'static str,
+    arguments: [Tensor; N],
+) -> Result<(Option<Recorder>, [Tensor; N])> {
+    let recorder = recorder(op, &arguments)?;
+    Ok((recorder, arguments.map(Tensor::into_detached)))
+}
+
+/// [`begin`] for an operation of any number of arguments.
+///
+/// # Errors
+/// As [`begin`].
+pub(crate) fn begin_all(op: &'static str, arguments: &[&Tensor]) -> Result<(Option<Recorder>, Vec<Tensor>)> {
+    let arguments: Vec<Tensor> = arguments.iter().map(|&x| x.clone()).collect();
+    let recorder = recorder(op, &arguments)?;
+    Ok((recorder, arguments.into_iter().map(Tensor::into_detached).collect()))
+}
+
+fn recorder(op: &'static str, arguments: &[Tensor]) -> Result<Option<Recorder>> {
+    let Some(tape) = arguments.iter().find_map(|x| Some(x.place()?.tape.clone())) else { return Ok(None) };
+    if arguments.iter().filter_map(Tensor::place).any(|place| !place.tape.is(&tape)) {
+        return Err(Error::invalid(
+            format!("{op}: an argument"),
+            "on another tape",
+            "on the tape of the others",
+        ));
+    }
+    let inputs = arguments.iter().map(|x| x.place().map(|place| place.index)).collect();
+    Ok(Some(Recorder { op, tape, inputs }))
+}
+
+/// `y` as the result of the operation that began with `recorder`. `backward` makes of its gradient those of the
+/// arguments, in their order; it may leave out those that are not wanted.
+pub(crate) fn record<const N: usize>(
+    recorder: Option<Recorder>,
+    y: Tensor,
+    backward: impl FnOnce(&Tensor) -> Result<[Option<Tensor>; N]> + Send + 'static,
+) -> Tensor {
+    record_all(recorder, y, |dy| backward(dy).map(Vec::from))
+}
+
+/// [`record`] for an operation of any number of arguments.
+pub(crate) fn record_all(
+    recorder: Option<Recorder>,
+    y: Tensor,
+    backward: impl FnOnce(&Tensor) -> Result<Vec<Option<Tensor>>> + Send + 'static,
+) -> Tensor {
+    let Some(Recorder { op, tape, inputs }) = recorder else { return y };
+    tape.push(y, Entry { op, inputs, backward: Some(Box::new(backward)), was_read: false })
+}
+
+/// [`record`] for an operation through which gradients cannot go: an error if one is to.
+pub(crate) fn refuse(recorder: Option<Recorder>, y: Tensor) -> Tensor {
+    let op = recorder.as_ref().map_or("", |recorder| recorder.op);
+    let error = move || Error::invalid("gradient through", op, "an operation with a backward pass");
+    record_all(recorder, y, move |_| Err(error()))
+}
+
+/// [`record`] for one argument and an operation that cannot fail.
+pub(crate) fn unary(
+    op: &'static str,
+    x: Tensor,
+    compute: impl FnOnce(Tensor) -> Tensor,
+    backward: impl FnOnce(&Tensor) -> Result<Tensor> + Send + 'static,
+) -> Tensor {
+    match x.place().cloned() {
+        None => compute(x),
+        Some(Place { tape, index }) => {
+            let recorder = Recorder { op, tape, inputs: vec![Some(index)] };
+            record(Some(recorder), compute(x.into_detached()), |dy| Ok([Some(backward(dy)?)]))
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Training: a model's parameters in one table, their gradients, and what is done with them.
+
+mod batch;
+mod optimiser;
+mod parameters;
+
+pub use batch::Batch;
+pub use optimiser::{AdamSettings, AdamW};
+pub use parameters::{Parameters, Traced};
