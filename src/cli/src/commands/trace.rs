@@ -1,13 +1,15 @@
-//! `rankscope trace`: every intermediate of a forward pass, written to a file.
+//! `rankscope trace`: every intermediate of a forward pass, written to a file, and the gradients of a batch.
+
+mod batch;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use rankscope::figure::save;
-use rankscope::model::{Description, MaskChoice, TaskHead};
-use rankscope::probe::Trace;
+use rankscope::model::{Description, MaskChoice, Model, TaskHead};
+use rankscope::probe::{Selection, Trace};
 use rankscope::{Axis, Device, Run, Tensor};
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Map, Value, json};
@@ -18,7 +20,7 @@ use crate::subject::Subject;
 use rankscope::numbers::{scaled, short};
 
 const USAGE: &str = "\
-rankscope trace --model <NAME|DIR> <--text <TEXT>|--ids <IDS>>
+rankscope trace --model <NAME|DIR> <--text <TEXT>|--ids <IDS>|--batch <FILE>>
                        --out <FILE.safetensors> [OPTIONS]";
 
 const EXAMPLES: &str = "\
@@ -32,17 +34,26 @@ Its metadata hold version, model, mask, device, dtype, ids, pieces, and as JSON
 the mask of every tensor of attention weights and the axes of every tensor; where
 a token is unknown to the tokenizer, also what stood in the text there (originals).
 
+A batch is a safetensors file with whole numbers [B, T]: input_ids and labels (-100 is
+none), and where they are needed attention_mask, token_type_ids, decoder_input_ids. The
+file then holds the loss and tensors with their batch axis. With --gradients it holds
+  loss                                [] the mean cross-entropy of the labels, in nats
+  gradient.lm_head.weight             as every tensor of the checkpoint, by its name
+  decoder.3.output.gradient           [B, T, C] of an intermediate, where --only selects it
+
 Examples:
   rankscope trace --model glass-en --text \"the cat sat\" --out t.safetensors
   rankscope trace --model glass-en --ids 5,9 --mask prefix:2 --out t.safetensors
-  rankscope trace --model glass-en --text - --out t.safetensors < text.txt";
+  rankscope trace --model glass-en --text - --out t.safetensors < text.txt
+  rankscope trace --model glass-en --batch b.safetensors --gradients --out g.safetensors
+  rankscope trace --model glass-en --text \"the cat\" --only 'decoder.*.self_attention.weights' --out w.safetensors";
 
 #[derive(Args)]
 #[command(
     override_usage = USAGE,
     after_help = EXAMPLES,
     mut_arg("model", |arg| arg.required(true)),
-    mut_arg("text", |arg| arg.required_unless_present("ids")),
+    mut_arg("text", |arg| arg.required_unless_present_any(["ids", "batch"])),
 )]
 pub struct TraceArgs {
     #[command(flatten)]
@@ -51,6 +62,18 @@ pub struct TraceArgs {
     #[arg(long, default_value = "as-trained", help = mask_help())]
     mask: String,
 
+    /// A batch with its labels, in place of a text
+    #[arg(long, value_name = "FILE.safetensors", conflicts_with_all = ["text", "ids", "target_ids"])]
+    batch: Option<PathBuf>,
+
+    /// Write the loss of the batch and its gradient for every tensor of the checkpoint
+    #[arg(long, requires = "batch")]
+    gradients: bool,
+
+    /// Which tensors to write, as in `decoder.*.self_attention.weights` or `decoder.3.**.gradient` [default: all]
+    #[arg(long, value_name = "NAMES")]
+    only: Option<String>,
+
     /// The file to write
     #[arg(long, value_name = "FILE.safetensors")]
     out: PathBuf,
@@ -58,35 +81,45 @@ pub struct TraceArgs {
 
 pub fn execute(args: &TraceArgs, run: &Run) -> Result<()> {
     let mask: MaskChoice = args.mask.parse()?;
+    let only: Option<Selection> = args.only.as_deref().map(str::parse).transpose()?;
+    if let Some(batch) = &args.batch {
+        return batch::execute(args, batch, &mask, only, run);
+    }
     let subject = Subject::load(&args.subject)?;
-    let mut trace = Trace::all();
+    let mut trace = only.clone().map_or_else(Trace::all, Trace::selected);
     let output = subject.model.forward(&subject.input, &mask, &mut trace, run)?;
     let mut tensors = trace.into_vec();
-    if output.logits.is_none() {
+    let is_wanted = |name| only.as_ref().is_none_or(|only| only.has(name));
+    if output.logits.is_none() && is_wanted("last_hidden_state") {
         tensors.push(("last_hidden_state".to_owned(), output.hidden));
     }
-    let tensors = tensors.into_iter().map(|(name, tensor)| {
-        let tensor = plain(&tensor)?;
-        if tensor.as_slice().is_some_and(|values| values.iter().any(|value| !value.is_finite())) {
-            bail!("{name} holds NaN or infinity, expected finite numbers");
-        }
-        Ok((name, tensor))
-    });
-    let tensors: Vec<(String, Tensor)> = tensors.collect::<Result<_>>()?;
-    let bytes = serialize(&tensors, metadata(&subject, &mask, &tensors))?;
-    save(&args.out, &bytes)?;
-    say(&format!(
-        "wrote {}: {} tensors, {}",
-        args.out.display(),
-        tensors.len(),
-        scaled(bytes.len() as f64, "B")
-    ));
+    let plain = |(name, tensor): (String, Tensor)| Ok((name, plain(&tensor)?));
+    let tensors: Vec<_> = tensors.into_iter().map(plain).collect::<Result<_>>()?;
+    let mut metadata = metadata(&subject.name, &*subject.model, &mask, &tensors);
+    metadata.extend(of_input(&subject));
+    write(&args.out, &tensors, metadata)?;
     for (head, said) in subject.model.record().heads().iter().zip(&output.heads) {
         scores(head, said)?.iter().for_each(|line| say(line));
     }
     if let Some(note) = mask.note(subject.model.description()) {
         say(&format!("note: {note}"));
     }
+    Ok(())
+}
+
+/// Writes tensors that lie on the CPU, and says so.
+fn write(out: &Path, tensors: &[(String, Tensor)], metadata: HashMap<String, String>) -> Result<()> {
+    if tensors.is_empty() {
+        bail!("--only selects nothing, expected a name such as decoder.0.self_attention.weights");
+    }
+    for (name, tensor) in tensors {
+        if tensor.as_slice().is_some_and(|values| values.iter().any(|value| !value.is_finite())) {
+            bail!("{name} holds NaN or infinity, expected finite numbers");
+        }
+    }
+    let bytes = serialize(tensors, metadata)?;
+    save(out, &bytes)?;
+    say(&format!("wrote {}: {} tensors, {}", out.display(), tensors.len(), scaled(bytes.len() as f64, "B")));
     Ok(())
 }
 
@@ -124,36 +157,46 @@ fn serialize(tensors: &[(String, Tensor)], metadata: HashMap<String, String>) ->
     Ok(safetensors::serialize(views.collect::<Result<Vec<_>>>()?, Some(metadata))?)
 }
 
-fn metadata(subject: &Subject, mask: &MaskChoice, tensors: &[(String, Tensor)]) -> HashMap<String, String> {
-    let description: &Description = subject.model.description();
+fn metadata(
+    name: &str,
+    model: &dyn Model,
+    mask: &MaskChoice,
+    tensors: &[(String, Tensor)],
+) -> HashMap<String, String> {
+    let description: &Description = model.description();
     let axes: Map<_, _> =
         tensors.iter().map(|(name, tensor)| (name.clone(), json!(letters(tensor)))).collect();
-    let mut metadata = HashMap::from([
+    let metadata = [
         ("version", rankscope::VERSION.to_owned()),
-        ("model", subject.name.clone()),
+        ("model", name.to_owned()),
         ("family", description.family.to_owned()),
         ("mask", mask.in_words(description)),
         ("trained_mask", MaskChoice::AsTrained.in_words(description)),
         ("masks", masks(description, mask, tensors).to_string()),
-        ("device", subject.model.device().to_string()),
+        ("device", model.device().to_string()),
         ("dtype", "f32".to_owned()),
         ("weights_dtype", description.dtype.to_string()),
-        ("ids", json!(subject.input.ids()).to_string()),
         ("axes", json!(axes).to_string()),
-    ]);
+    ];
+    metadata.map(|(key, value)| (key.to_owned(), value)).into()
+}
+
+/// What the metadata say of a single input.
+fn of_input(subject: &Subject) -> impl Iterator<Item = (String, String)> {
+    let mut metadata = vec![("ids", json!(subject.input.ids()).to_string())];
     if let Some(types) = subject.input.token_types() {
-        metadata.insert("token_type_ids", json!(types).to_string());
+        metadata.push(("token_type_ids", json!(types).to_string()));
     }
     if let Some(ids) = subject.input.decoder_ids() {
-        metadata.insert("target_ids", json!(ids).to_string());
+        metadata.push(("target_ids", json!(ids).to_string()));
     }
     if let Some(tokens) = &subject.tokens {
-        metadata.insert("pieces", json!(tokens.pieces).to_string());
+        metadata.push(("pieces", json!(tokens.pieces).to_string()));
         if tokens.originals.iter().any(Option::is_some) {
-            metadata.insert("originals", json!(tokens.originals).to_string());
+            metadata.push(("originals", json!(tokens.originals).to_string()));
         }
     }
-    metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    metadata.into_iter().map(|(key, value)| (key.to_owned(), value))
 }
 
 /// The mask that each tensor of attention weights was computed under, by the tensor's name.

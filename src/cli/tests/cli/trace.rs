@@ -160,3 +160,59 @@ fn the_metadata_say_the_mask_of_every_layer() {
         assert_eq!(of_t5[name], mask, "{name}");
     }
 }
+
+fn numbers(file: &SafeTensors<'_>, name: &str) -> Vec<f32> {
+    let view = file.tensor(name).unwrap_or_else(|_| panic!("{name}"));
+    view.data().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()
+}
+
+/// The batches of the fixtures, with what PyTorch computed of them.
+#[test]
+fn the_gradients_of_a_batch_are_those_of_pytorch() {
+    let home = Home::new();
+    for family in ["gpt2", "t5"] {
+        let folder = tiny(family);
+        let golden = folder.join("golden.safetensors");
+        let input = ["trace", "--model", text_of(&folder), "--batch", text_of(&golden)];
+        home.stdout(&[&input[..], &["--gradients", "--out", "g.safetensors"]].concat());
+        let ((bytes, metadata), expected) = (read(&home, "g.safetensors"), fs::read(&golden).unwrap());
+        let (file, expected) =
+            (SafeTensors::deserialize(&bytes).unwrap(), SafeTensors::deserialize(&expected).unwrap());
+        assert!((numbers(&file, "loss")[0] - numbers(&expected, "loss")[0]).abs() < 2e-5);
+        assert_eq!(metadata["family"], family);
+        let names: Vec<_> =
+            expected.names().into_iter().filter_map(|name| name.strip_prefix("grad.")).collect();
+        assert_eq!(file.len(), names.len() + 1, "{family}");
+        for name in names {
+            let got = file.tensor(&format!("gradient.{name}")).unwrap();
+            assert_eq!(got.shape(), expected.tensor(&format!("grad.{name}")).unwrap().shape(), "{name}");
+        }
+        // Of intermediates, where they are selected.
+        let only = "loss, **.self_attention.weights.gradient";
+        home.stdout(&[&input[..], &["--gradients", "--only", only, "--out", "w.safetensors"]].concat());
+        let (bytes, _) = read(&home, "w.safetensors");
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let weights: Vec<_> = file.names().into_iter().filter(|name| *name != "loss").collect();
+        assert!(weights.len() >= 2 && weights.iter().all(|name| name.ends_with(".weights.gradient")));
+        assert!(weights.iter().all(|name| numbers(&file, name).iter().any(|&x| x != 0.0)));
+    }
+}
+
+#[test]
+fn what_is_no_batch_or_selects_nothing_is_named() {
+    let home = Home::new();
+    let folder = tiny("gpt2");
+    let input = ["trace", "--model", text_of(&folder), "--out", "g.safetensors"];
+    let said = |more: &[&str]| home.error(&[&input[..], more].concat());
+    let missing = said(&["--batch", "no-such.safetensors", "--gradients"]);
+    assert!(missing.contains("no-such.safetensors"), "{missing}");
+    let weights = folder.join("model.safetensors");
+    let message = said(&["--batch", text_of(&weights), "--gradients"]);
+    assert!(message.contains("input_ids is missing"), "{message}");
+    let golden = folder.join("golden.safetensors");
+    let message = said(&["--batch", text_of(&golden), "--gradients", "--only", "decoder..weights"]);
+    assert!(message.contains("names with dots between their parts"), "{message}");
+    let message = said(&["--batch", text_of(&golden), "--gradients", "--only", "encoder.**"]);
+    assert!(message.contains("--only selects nothing"), "{message}");
+    assert!(!home.path("g.safetensors").exists());
+}
