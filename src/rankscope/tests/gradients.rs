@@ -6,7 +6,7 @@ use rankscope::gradient::gradients;
 use rankscope::model::{self, MaskChoice};
 use rankscope::prelude::*;
 use rankscope::tape::Tape;
-use rankscope::train::{Batch, Parameters};
+use rankscope::train::{AdamSettings, AdamW, Batch, Parameters};
 use safetensors::SafeTensors;
 
 #[path = "support/devices.rs"]
@@ -48,6 +48,33 @@ fn check(family: &str) {
         }
         assert_eq!(count, names.len(), "{family}: every tensor of the reference");
     }
+}
+
+/// Steps on one batch take its loss near 0, and what is saved is what was trained.
+#[test]
+fn one_batch_is_learned_by_heart_and_saved() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny/gpt2");
+    let model = model::load(&folder, &Device::Cpu).unwrap();
+    let batch = Batch::open(&folder.join("golden.safetensors"), &*model).unwrap();
+    let (mut parameters, mut optimiser) =
+        (Parameters::of(&*model).unwrap(), AdamW::new(AdamSettings::default()));
+    let loss = |model: &dyn model::Model| {
+        batch.loss(model, &MaskChoice::AsTrained, &mut Unobserved, &Run::default()).unwrap()
+    };
+    for _ in 0..200 {
+        let tape = Tape::new();
+        let traced = parameters.trace(&tape).unwrap();
+        let found = gradients(&loss(&*traced.model)).unwrap();
+        let gradients: Vec<_> = traced.gradients(&found).map(|(_, gradient)| gradient.cloned()).collect();
+        drop(traced);
+        assert!(optimiser.step(&mut parameters, &gradients, 0.02).unwrap().is_finite());
+    }
+    let trained = loss(&*parameters.model().unwrap()).to_vec().unwrap()[0];
+    assert!(trained < 0.05, "{trained} nats after {} steps", optimiser.steps());
+    let saved = tempfile::tempdir().unwrap();
+    parameters.save(saved.path()).unwrap();
+    let again = model::load(saved.path(), &Device::Cpu).unwrap();
+    assert_eq!(loss(&*again).to_vec().unwrap()[0], trained);
 }
 
 macro_rules! families {

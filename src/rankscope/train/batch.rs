@@ -49,7 +49,9 @@ impl Batch {
     /// [`Error::Io`] or [`Error::Format`] naming the file and the tensor that is missing or of another kind.
     pub fn open(path: &Path, model: &dyn Model) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
-        let file = SafeTensors::deserialize(&bytes).map_err(|error| Error::format(path, error))?;
+        let file = SafeTensors::deserialize(&bytes).map_err(|error| {
+            Error::format(path, format!("{error}; expected a safetensors file with input_ids and labels"))
+        })?;
         let numbers = |name: &str| whole(&file, name).map_err(|problem| Error::format(path, problem));
         let (ids, batch) =
             numbers("input_ids")?.ok_or_else(|| Error::format(path, "input_ids is missing"))?;
