@@ -100,13 +100,6 @@ pub(crate) struct Recorder {
     inputs: Vec<Option<usize>>,
 }
 
-impl Recorder {
-    /// Whether argument `index` needs a gradient.
-    pub(crate) fn wants(&self, index: usize) -> bool {
-        self.inputs[index].is_some()
-    }
-}
-
 /// The arguments of `op` to compute with, and, where one of them is tracked, what records the result.
 ///
 /// # Errors
@@ -115,7 +108,7 @@ pub(crate) fn begin<const N: usize>(
     op: &'static str,
     arguments: [Tensor; N],
 ) -> Result<(Option<Recorder>, [Tensor; N])> {
-    let recorder = recorder(op, &arguments)?;
+    let recorder = recorder(op, arguments.each_ref().map(Tensor::place))?;
     Ok((recorder, arguments.map(Tensor::into_detached)))
 }
 
@@ -125,21 +118,35 @@ pub(crate) fn begin<const N: usize>(
 /// As [`begin`].
 pub(crate) fn begin_all(op: &'static str, arguments: &[&Tensor]) -> Result<(Option<Recorder>, Vec<Tensor>)> {
     let arguments: Vec<Tensor> = arguments.iter().map(|&x| x.clone()).collect();
-    let recorder = recorder(op, &arguments)?;
+    let recorder = recorder(op, arguments.iter().map(Tensor::place))?;
     Ok((recorder, arguments.into_iter().map(Tensor::into_detached).collect()))
 }
 
-fn recorder(op: &'static str, arguments: &[Tensor]) -> Result<Option<Recorder>> {
-    let Some(tape) = arguments.iter().find_map(|x| Some(x.place()?.tape.clone())) else { return Ok(None) };
-    if arguments.iter().filter_map(Tensor::place).any(|place| !place.tape.is(&tape)) {
+/// What records the result of `op`, if one of its arguments has a place on a tape.
+///
+/// # Errors
+/// As [`begin`].
+pub(crate) fn recorder<'a>(
+    op: &'static str,
+    places: impl IntoIterator<Item = Option<&'a Place>> + Clone,
+) -> Result<Option<Recorder>> {
+    let Some(tape) = places.clone().into_iter().flatten().next().map(|place| &place.tape) else {
+        return Ok(None);
+    };
+    if places.clone().into_iter().flatten().any(|place| !place.tape.is(tape)) {
         return Err(Error::invalid(
             format!("{op}: an argument"),
             "on another tape",
             "on the tape of the others",
         ));
     }
-    let inputs = arguments.iter().map(|x| x.place().map(|place| place.index)).collect();
-    Ok(Some(Recorder { op, tape, inputs }))
+    let inputs = places.into_iter().map(|place| Some(place?.index)).collect();
+    Ok(Some(Recorder { op, tape: tape.clone(), inputs }))
+}
+
+/// Which of the N arguments need a gradient.
+pub(crate) fn wants<const N: usize>(recorder: &Option<Recorder>) -> [bool; N] {
+    std::array::from_fn(|index| recorder.as_ref().is_some_and(|recorder| recorder.inputs[index].is_some()))
 }
 
 /// `y` as the result of the operation that began with `recorder`. `backward` makes of its gradient those of the

@@ -196,6 +196,9 @@ impl Tensor {
     /// The same numbers, by value, under other axes with as many elements.
     pub(crate) fn reshaped(self, shape: Shape) -> Self {
         debug_assert_eq!(shape.len(), self.shape.len());
+        if !self.is_tracked() {
+            return Tensor { shape, ..self };
+        }
         let before = self.shape.clone();
         tape::unary("reshape", self, |x| Tensor { shape, ..x }, move |dy| Ok(dy.clone().reshaped(before)))
     }

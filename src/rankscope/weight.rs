@@ -16,6 +16,7 @@ use crate::axis::{Axis, Shape};
 use crate::device::Device;
 use crate::device::gpu::GpuBuffer;
 use crate::error::{Error, Result};
+use crate::tape::Place;
 use crate::tensor::Tensor;
 
 /// How a weight's numbers are stored.
@@ -114,6 +115,11 @@ impl Weight {
             Data::Tensor(tensor) => Some(tensor),
             _ => None,
         }
+    }
+
+    /// Where it stands on a tape, if it is tracked.
+    pub(crate) fn place(&self) -> Option<&Place> {
+        self.as_tensor()?.place()
     }
 
     /// The same numbers, not tracked.

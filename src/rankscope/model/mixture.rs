@@ -36,8 +36,11 @@ impl Mixture {
     /// The update of the residual stream, `[B, T, C]`.
     pub(super) fn forward(&self, x: &Tensor, probe: &mut dyn Probe) -> Result<Tensor> {
         let scores = probe.visit("router.scores", linear(x, &self.router)?)?; // [B, T, E]
-        let weights = probe.visit("router.weights", self.weights(&scores)?)?; // [B, T, E]
-        let visits = Visits::new(&weights.detach().to_vec()?, self.experts.len());
+        let kept = kept(&scores.detach().to_vec()?, self.experts.len(), self.visited);
+        let weights = probe.visit("router.weights", weights(&scores, &kept)?)?; // [B, T, E]
+        // Only a probe can give a weight to an expert that was not kept, or take it from one that was.
+        let shares = if probe.watches("router.weights") { weights.detach().to_vec()? } else { kept };
+        let visits = Visits::new(&shares, self.experts.len());
         let update = match self.outputs(x, &visits)? {
             None => scale(x, 0.0)?,
             Some(outputs) => {
@@ -56,17 +59,6 @@ impl Mixture {
 }
 
 impl Mixture {
-    /// The weights of the experts, token by token: the softmax of the largest `visited` scores, 0 for the others.
-    fn weights(&self, scores: &Tensor) -> Result<Tensor> {
-        let (axes, experts) =
-            (scores.shape().axes().to_vec(), scores.shape().size(Axis::Expert).unwrap_or(1));
-        let rows = scores.shape().len() / experts;
-        let matrix = [(Axis::Batch, 1), (Axis::Head, 1), (Axis::Query, rows), (Axis::Key, experts)];
-        let kept = kept(&scores.detach().to_vec()?, experts, self.visited);
-        let kept = Tensor::new([(Axis::Query, rows), (Axis::Key, experts)], kept)?;
-        masked_softmax(scores.reshape(matrix)?, &Allowed::from_tensor(&kept)?)?.reshape(axes)
-    }
-
     fn width(&self) -> usize {
         self.router.shape().size(Axis::Width).unwrap_or(0)
     }
@@ -85,14 +77,26 @@ impl Mixture {
     }
 }
 
-/// 1 for the largest `visited` scores of every token and 0 for the others. A NaN counts as the largest, so that it
-/// makes all weights of its token NaN.
+/// The weights of the experts, token by token: the softmax of the scores that are `kept`, 0 for the others.
+fn weights(scores: &Tensor, kept: &[f32]) -> Result<Tensor> {
+    let axes = scores.shape().axes().to_vec();
+    let experts = axes.last().map_or(1, |&(_, experts)| experts);
+    let [rows, keys] = [(Axis::Query, kept.len() / experts), (Axis::Key, experts)];
+    let allowed = Allowed::from_tensor(&Tensor::new([rows, keys], kept.to_vec())?)?;
+    masked_softmax(scores.reshape([(Axis::Batch, 1), (Axis::Head, 1), rows, keys])?, &allowed)?.reshape(axes)
+}
+
+/// 1 for the largest `visited` scores of every token and 0 for the others. All scores of a token are kept if one is NaN,
+/// which makes all weights of the token NaN, as it does in a softmax.
 fn kept(scores: &[f32], experts: usize, visited: usize) -> Vec<f32> {
     let mut kept = vec![0.0; scores.len()];
     for (scores, kept) in scores.chunks(experts).zip(kept.chunks_mut(experts)) {
+        if scores.iter().any(|score| score.is_nan()) {
+            kept.fill(1.0);
+            continue;
+        }
         let mut order: Vec<usize> = (0..experts).collect();
-        let size = |expert: usize| if scores[expert].is_nan() { f32::INFINITY } else { scores[expert] };
-        order.sort_by(|&a, &b| size(b).total_cmp(&size(a))); // stable: of equals, the earlier one first
+        order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a])); // stable: of equals, the earlier one first
         order[..visited].iter().for_each(|&expert| kept[expert] = 1.0);
     }
     kept
@@ -138,15 +142,12 @@ impl Visits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::weight::Dtype;
 
-    /// The weights that a router with these scores for its tokens gives.
+    /// The weights that these scores lead to.
     fn route(scores: &[f32], experts: usize, visited: usize) -> Vec<f32> {
-        let axes = [(Axis::Expert, experts), (Axis::Width, 1)];
-        let router = Weight::new("router", axes, Dtype::F32, &vec![0.0; experts]).unwrap();
-        let mixture = Mixture { router, experts: Vec::new(), visited };
         let axes = [(Axis::Batch, 1), (Axis::Query, scores.len() / experts), (Axis::Expert, experts)];
-        mixture.weights(&Tensor::new(axes, scores.to_vec()).unwrap()).unwrap().to_vec().unwrap()
+        let kept = kept(scores, experts, visited);
+        weights(&Tensor::new(axes, scores.to_vec()).unwrap(), &kept).unwrap().to_vec().unwrap()
     }
 
     #[test]
@@ -161,17 +162,22 @@ mod tests {
         assert_eq!(route(&[-7.0, 9.0], 1, 1), [1.0, 1.0], "a single expert has all the weight");
         for nan in [f32::NAN, -f32::NAN] {
             let weights = route(&[1.0, nan, 3.0, 1.0, 2.0, 3.0], 3, 1);
-            assert!(weights[1].is_nan() && weights[3..] == [0.0, 0.0, 1.0], "{weights:?}");
+            assert!(
+                weights[..3].iter().all(|weight| weight.is_nan()) && weights[3..] == [0.0, 0.0, 1.0],
+                "{weights:?}"
+            );
         }
     }
 
     #[test]
     fn every_visit_has_its_row_and_its_weight() {
         // Token 0 visits expert 2, token 1 visits 0 and 2, token 2 nobody.
-        let visits = Visits::new(&[0.0, 0.0, 1.0, 0.25, 0.0, 0.75, 0.0, 0.0, 0.0], 3);
+        let weights = [0.0, 0.0, 1.0, 0.25, 0.0, 0.75, 0.0, 0.0, 0.0];
+        let visits = Visits::new(&weights, 3);
         assert_eq!(visits.of_expert, [vec![1], vec![], vec![0, 1]]);
         assert_eq!((visits.tokens, visits.most), (3, 2));
         assert_eq!(visits.rows, [1, 0, 0, 2, 0, 0]);
-        assert_eq!(visits.weights, [2, 0, 3, 5, 6, 6]); // of a token without a visit, and for want of another, any that is 0
+        let of_visits: Vec<f32> = visits.weights.iter().map(|&place| weights[place as usize]).collect();
+        assert_eq!(of_visits, [1.0, 0.0, 0.25, 0.75, 0.0, 0.0]);
     }
 }

@@ -67,9 +67,20 @@ impl Batch {
             input = input.with_decoder(tokens(path, "decoder_input_ids", &ids)?);
         }
         let (labels, _) = numbers("labels")?.ok_or_else(|| Error::format(path, "labels is missing"))?;
-        let mut targets: Vec<Option<u32>> = labels.iter().map(|&label| u32::try_from(label).ok()).collect();
-        let predicts_next = model.sizes().generates() && input.decoder_ids().is_none();
-        if predicts_next {
+        let read = input.decoder_ids().map_or(input.ids().len(), <[u32]>::len);
+        if labels.len() != read {
+            let problem =
+                format!("labels holds {} numbers, expected {read}, one for each token", labels.len());
+            return Err(Error::format(path, problem));
+        }
+        let target = |&label: &i64| match label {
+            -100 => Ok(None),
+            label => u32::try_from(label).map(Some).map_err(|_| {
+                Error::format(path, format!("labels holds {label}, expected ids of tokens, or -100 for none"))
+            }),
+        };
+        let mut targets: Vec<Option<u32>> = labels.iter().map(target).collect::<Result<_>>()?;
+        if model.sizes().generates() && input.decoder_ids().is_none() {
             let length = input.len();
             for row in targets.chunks_mut(length) {
                 row.rotate_left(1);

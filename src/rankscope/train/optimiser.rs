@@ -75,12 +75,11 @@ impl AdamW {
             let Some(gradient) = gradient else { continue };
             let decay = if w.shape().rank() > 1 { decay } else { 0.0 };
             let step = AdamStep { rate, beta1, beta2, epsilon, decay, factor, step: self.steps };
-            let known = match moments.take() {
+            let known = match moments {
                 Some(known) => known,
-                None => Moments::before(w)?,
+                None => moments.insert(Moments::before(w)?),
             };
-            let (new, known) = adamw(std::mem::replace(w, Tensor::zeros([])), known, gradient, step)?;
-            (*w, *moments) = (new, Some(known));
+            adamw(w, known, gradient, step)?;
         }
         Ok(norm)
     }

@@ -1,6 +1,6 @@
 //! Host side of `adamw.wgsl`.
 
-use super::{AdamStep, Moments};
+use super::AdamStep;
 use crate::device::gpu::{Bind, Kernel, params};
 use crate::error::Result;
 use crate::ops::launch::{alloc_result, buffer, quads};
@@ -23,7 +23,12 @@ params! {
 pub(in crate::ops) static ADAMW: Kernel =
     Kernel { name: "adamw", source: include_str!("adamw.wgsl"), params: Params::FIELDS };
 
-pub(super) fn adamw([w, mean, square, gradient]: [&Tensor; 4], step: AdamStep) -> Result<(Tensor, Moments)> {
+/// The new w, m and v.
+pub(super) fn adamw(
+    [w, mean, square]: [&Tensor; 3],
+    gradient: &Tensor,
+    step: AdamStep,
+) -> Result<[Tensor; 3]> {
     let (shape, gpu) = (w.shape().clone(), buffer(&ADAMW, w)?.gpu());
     let (quads, workgroups) = quads(&ADAMW, w)?;
     let [mean_correction, square_correction] = step.corrections();
@@ -46,6 +51,5 @@ pub(super) fn adamw([w, mean, square, gradient]: [&Tensor; 4], step: AdamStep) -
         ];
         gpu.dispatch(&ADAMW, &binds, workgroups)?;
     }
-    let [w, mean, square] = [y, new_mean, new_square].map(|buffer| Tensor::on_gpu(shape.clone(), buffer));
-    Ok((w, Moments { mean, square }))
+    Ok([y, new_mean, new_square].map(|buffer| Tensor::on_gpu(shape.clone(), buffer)))
 }

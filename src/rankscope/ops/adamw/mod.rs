@@ -57,10 +57,10 @@ impl AdamStep {
 ///
 /// **Shapes**: all the same.
 ///
-/// **Conventions**: on the CPU in place where nobody else holds w, m and v.
+/// **Conventions**: on the CPU in place where nobody else holds w, m and v. After an error they are as they were.
 ///
 /// # Errors
-/// [`Error::Axes`] if the shapes differ, [`Error::Placement`] if the devices differ.
+/// [`Error::Axes`] if the shapes differ, [`Error::Placement`] if the devices differ, [`Error::Gpu`] if the GPU fails.
 ///
 /// **Source**: Loshchilov & Hutter 2017 (arXiv 1711.05101), algorithm 2.
 ///
@@ -68,31 +68,36 @@ impl AdamStep {
 /// use rankscope::{Axis, Tensor, ops::{AdamStep, Moments, adamw}};
 /// let one = |value| Tensor::new([(Axis::Column, 1)], vec![value]);
 /// let step = AdamStep { rate: 0.5, beta1: 0.9, beta2: 0.99, epsilon: 0., decay: 0.1, factor: 1., step: 1 };
-/// let moments = Moments::before(&one(2.)?)?;
-/// let (w, moments) = adamw(one(2.)?, moments, &one(-3.)?, step)?;
+/// let (mut w, mut moments) = (one(2.)?, Moments::before(&one(2.)?)?);
+/// adamw(&mut w, &mut moments, &one(-3.)?, step)?;
 /// assert!((w.to_vec()?[0] - 2.4).abs() < 1e-6); // 2 − ½ (−1 + 0.1 · 2): a first step has the gradient's sign
 /// assert!((moments.mean.to_vec()?[0] + 0.3).abs() < 1e-6);
 /// # Ok::<(), rankscope::Error>(())
 /// ```
-pub fn adamw(w: Tensor, moments: Moments, gradient: &Tensor, step: AdamStep) -> Result<(Tensor, Moments)> {
+pub fn adamw(w: &mut Tensor, moments: &mut Moments, gradient: &Tensor, step: AdamStep) -> Result<()> {
     const OP: &str = "adamw";
-    let Moments { mean, square } = moments;
-    for (argument, tensor) in [("mean", &mean), ("square", &square), ("gradient", gradient)] {
+    for (argument, tensor) in [("mean", &moments.mean), ("square", &moments.square), ("gradient", gradient)] {
         if tensor.shape() != w.shape() {
             let (expected, got) = (w.shape().to_string(), tensor.shape().to_string());
             return Err(Error::Axes { op: OP, argument, expected, got });
         }
         tensor.expect_same_device(OP, argument, &w.device())?;
     }
-    let Some(gradient) = gradient.as_slice() else {
-        return gpu::adamw([&w, &mean, &square, gradient], step);
+    let (shape, mut state) = (w.shape().clone(), [w, &mut moments.mean, &mut moments.square]);
+    let new = match gradient.as_slice() {
+        Some(gradient) => {
+            let mut values = state.each_mut().map(|x| taken(x));
+            cpu::adamw(values.each_mut().map(Vec::as_mut_slice), gradient, step);
+            values.map(|values| Tensor::on_cpu(shape.clone(), values))
+        }
+        None => gpu::adamw(state.each_ref().map(|x| &**x), gradient, step)?,
     };
-    let shape = w.shape().clone();
-    let owned = |x: Tensor| {
-        x.into_values().unwrap_or_else(|shared| shared.as_slice().expect("a tensor on the CPU").to_vec())
-    };
-    let [mut w, mut mean, mut square] = [w, mean, square].map(owned);
-    cpu::adamw([&mut w, &mut mean, &mut square], gradient, step);
-    let [w, mean, square] = [w, mean, square].map(|values| Tensor::on_cpu(shape.clone(), values));
-    Ok((w, Moments { mean, square }))
+    state.into_iter().zip(new).for_each(|(old, new)| *old = new);
+    Ok(())
+}
+
+/// The values of a tensor on the CPU, which is empty afterwards: by value where nobody else holds them.
+fn taken(x: &mut Tensor) -> Vec<f32> {
+    let x = std::mem::replace(x, Tensor::zeros([]));
+    x.into_values().unwrap_or_else(|shared| shared.as_slice().expect("a tensor on the CPU").to_vec())
 }

@@ -4,6 +4,7 @@ pub(crate) mod cpu;
 pub(super) mod gpu;
 
 use crate::axis::{Axis, Shape};
+use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::ops::blocks::{ADDITION, rewrite, rewrite_or_write};
 use crate::ops::heads::transpose;
@@ -156,9 +157,9 @@ pub fn add_bias(x: impl Into<Tensor>, bias: &Tensor) -> Result<Tensor> {
 pub fn sum_rows(x: &Tensor) -> Result<Tensor> {
     let (axis, width) = super::innermost("sum_rows", x)?;
     let rows: usize = x.shape().outer().iter().map(|&(_, size)| size).product();
-    let ones = Tensor::on_cpu(Shape::new([(Axis::Column, 1), (Axis::Row, rows)]), vec![1.0; rows]);
+    let ones = constant([(Axis::Column, 1), (Axis::Row, rows)], 1.0, &x.device())?;
     let x = x.reshape([(Axis::Row, rows), (Axis::Width, width)])?;
-    matmul(&ones.to_device_as_constant(&x.device())?, &x, Axis::Row, 1.0)?.reshape([(axis, width)])
+    matmul(&ones, &x, Axis::Row, 1.0)?.reshape([(axis, width)])
 }
 
 /// The sums over all axes but the second, `[B, H, …]` to `[H]`.
@@ -169,11 +170,16 @@ pub(super) fn sum_by_head(x: &Tensor) -> Result<Tensor> {
     sum_rows(&transpose(&sum_rows(&sequences)?.reshape([heads, of_one])?)?)
 }
 
-/// One number everywhere, in the shape and on the device of `like`.
-pub(super) fn filled(like: &Tensor, value: f32) -> Result<Tensor> {
-    let shape = like.shape().clone();
+/// One number everywhere.
+pub(super) fn constant(axes: impl Into<Vec<(Axis, usize)>>, value: f32, device: &Device) -> Result<Tensor> {
+    let shape = Shape::new(axes);
     let values = vec![value; shape.len()];
-    Tensor::on_cpu(shape, values).to_device_as_constant(&like.device())
+    Tensor::on_cpu(shape, values).to_device_as_constant(device)
+}
+
+/// [`constant`] in the shape and on the device of `like`.
+pub(super) fn filled(like: &Tensor, value: f32) -> Result<Tensor> {
+    constant(like.shape().axes(), value, &like.device())
 }
 
 /// factor · x.

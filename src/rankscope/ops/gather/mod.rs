@@ -40,8 +40,7 @@ pub fn gather(table: &Weight, ids: &[u32], batch: usize) -> Result<Tensor> {
         return Err(Error::invalid(what, ids[at], format!("less than the {entries} entries")));
     }
     let shape = Shape::new([(Axis::Batch, batch), (Axis::Query, ids.len() / batch), (axis, width)]);
-    let tracked = table.as_tensor().cloned().unwrap_or_else(|| Tensor::zeros([]));
-    let ((tape, _), table) = (tape::begin("gather", [tracked])?, table.detach());
+    let (tape, table) = (tape::recorder("gather", [table.place()])?, table.detach());
     let y = match table.gpu_buffer() {
         Some(buffer) => gpu::gather(gpu::Table { buffer, dtype: table.dtype(), entries, width }, ids, shape)?,
         None => {

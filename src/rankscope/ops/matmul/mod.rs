@@ -50,7 +50,7 @@ pub fn matmul(a: &Tensor, b: &Tensor, over: Axis, factor: f32) -> Result<Tensor>
         }
         _ => gpu::matmul(&product, factor, &a, &b, shape)?,
     };
-    let wants = tape.as_ref().map_or([false; 2], |tape| [tape.wants(0), tape.wants(1)]);
+    let wants = tape::wants(&tape);
     Ok(tape::record(tape, c, move |dc| backward::matmul(&product, factor, [&a, &b], dc, wants)))
 }
 
@@ -90,14 +90,13 @@ pub fn linear(x: &Tensor, w: &Weight) -> Result<Tensor> {
     let rows = x.shape().outer().iter().map(|&(_, size)| size).product();
     super::work::with_weight(rows, w.shape().len());
     let shape = Shape::new([x.shape().outer(), &[(*out_axis, *out_size)]].concat());
-    let tracked = w.as_tensor().cloned().unwrap_or_else(|| Tensor::zeros([]));
-    let (tape, [x, _]) = tape::begin("linear", [x.clone(), tracked])?;
-    let w = w.detach();
+    let tape = tape::recorder("linear", [x.place(), w.place()])?;
+    let (x, w) = (x.detach(), w.detach());
     let y = match x.as_slice() {
         Some(x) => Tensor::on_cpu(shape, cpu::linear(x, rows, &w)),
         None => gpu::linear(&x, rows, &w, shape)?,
     };
-    let wants = tape.as_ref().map_or([false; 2], |tape| [tape.wants(0), tape.wants(1)]);
+    let wants = tape::wants(&tape);
     Ok(tape::record(tape, y, move |dy| backward::linear(&x, &w, dy, wants)))
 }
 

@@ -4,9 +4,9 @@ pub(super) mod backward;
 pub(crate) mod cpu;
 pub(super) mod gpu;
 
-use crate::axis::Shape;
 use crate::error::Result;
 use crate::ops::blocks::{NORM, rewrite};
+use crate::ops::elementwise::constant;
 use crate::tape;
 use crate::tensor::Tensor;
 
@@ -63,7 +63,6 @@ pub fn rms_norm(x: impl Into<Tensor>, gain: &Tensor, epsilon: f32) -> Result<Ten
 pub fn unit_rms_norm(x: impl Into<Tensor>, epsilon: f32) -> Result<Tensor> {
     let x = x.into();
     let (axis, size) = super::innermost("unit_rms_norm", &x)?;
-    let ones = Tensor::on_cpu(Shape::new([(axis, size)]), vec![1.0; size]);
-    let ones = ones.to_device(&x.device())?;
+    let ones = constant([(axis, size)], 1.0, &x.device())?;
     rms_norm(x, &ones, epsilon)
 }

@@ -1,11 +1,11 @@
 //! The gradient of softmax.
 
-use crate::axis::{Axis, Shape};
+use crate::axis::Axis;
 use crate::device::gpu::{Kernel, params};
 use crate::error::Result;
 use crate::ops::Real;
 use crate::ops::blocks::{NORM, rewrite};
-use crate::ops::elementwise::{add, filled, multiply, sum_by_head};
+use crate::ops::elementwise::{add, constant, filled, multiply, sum_by_head};
 use crate::ops::launch::{buffer, count, launch};
 use crate::ops::matmul::matmul;
 use crate::ops::real::sum_of_pairs;
@@ -46,8 +46,7 @@ pub(super) fn softmax(weights: &Tensor, dy: &Tensor) -> Result<Tensor> {
 pub(super) fn sinks(weights: &Tensor, dy: &Tensor) -> Result<Tensor> {
     let [batch, heads, queries, keys] = weights.shape().sizes()[..] else { unreachable!("[B, H, T, S]") };
     let rows = [(Axis::Row, batch * heads * queries), (Axis::Key, keys)];
-    let ones = Tensor::on_cpu(Shape::new([(Axis::Column, 1), (Axis::Key, keys)]), vec![1.0; keys]);
-    let ones = ones.to_device_as_constant(&weights.device())?;
+    let ones = constant([(Axis::Column, 1), (Axis::Key, keys)], 1.0, &weights.device())?;
     let sum = |x: &Tensor| matmul(&x.reshape(rows)?, &ones, Axis::Key, 1.0); // [N, 1]
     let sums = sum(weights)?;
     let missing = add(&sums, filled(&sums, -1.0)?)?; // Σ w − 1

@@ -2,13 +2,12 @@
 
 use super::gpu::{DecayParams, launch_keys};
 use crate::axis::{Axis, Shape};
-use crate::device::Device;
 use crate::device::gpu::{Kernel, params};
 use crate::error::Result;
 use crate::mask::{Padding, Positions};
 use crate::ops::Real;
 use crate::ops::blocks::{NORM, rewrite};
-use crate::ops::elementwise::{filled, multiply, sum_by_head, sum_rows};
+use crate::ops::elementwise::{constant, multiply, sum_by_head, sum_rows};
 use crate::ops::launch::{Grid, LANES, buffer, count, launch};
 use crate::ops::matmul::matmul;
 use crate::tensor::Tensor;
@@ -62,13 +61,9 @@ pub(super) fn decays(weights: &Tensor, dy: &Tensor, shape: &Shape, at: Positions
     let shared = [(Axis::Batch, batch), (Axis::KvHead, kv_heads)];
     let rows = (Axis::Row, heads / kv_heads * queries);
     let beyond = beyond.reshape([&shared[..], &[rows, (Axis::Key, keys)]].concat())?;
-    let ones = ones([&shared[..], &[(Axis::Column, 1), rows]].concat(), &beyond.device())?;
+    // The sums of rows are a product with ones.
+    let ones = constant([&shared[..], &[(Axis::Column, 1), rows]].concat(), 1.0, &beyond.device())?;
     matmul(&ones, &beyond, Axis::Row, 1.0)?.reshape(shape.axes()) // [B, G, 1, S]
-}
-
-/// The sums of rows are products with these.
-fn ones(axes: impl Into<Vec<(Axis, usize)>>, device: &Device) -> Result<Tensor> {
-    filled(&Tensor::zeros(axes), 1.0)?.to_device_as_constant(device)
 }
 
 /// Rows from the `first` one on: the value of key j becomes the sum of those that the query at position t reaches
@@ -112,7 +107,7 @@ pub(super) fn log_decays(
     let with = |last: [(Axis, usize); 2]| [&heads[..], &last].concat();
     let column = dz.reshape(with([(Axis::Key, keys), one]))?;
     // The weight of every sequence: the gradients of its products with keys are products again.
-    let ones = ones([heads[0], one], &k.device())?;
+    let ones = constant([heads[0], one], 1.0, &k.device())?;
     let row = weight.reshape([one, (Axis::Width, kv_heads * size)])?;
     let weights = matmul(&ones, &row, Axis::Column, 1.0)?.reshape(with([one, (Axis::HeadSize, size)]))?;
     let dk = matmul(&column, &weights, Axis::Column, 1.0)?.reshape(k.shape().axes())?; // [B, G, S, D]

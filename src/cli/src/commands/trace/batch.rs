@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use rankscope::gradient::gradients_with;
 use rankscope::model::store::Store;
 use rankscope::model::{self, MaskChoice, Model};
-use rankscope::probe::{Probe, Selection, Trace, Unobserved};
+use rankscope::probe::{Probe, Selection, Trace};
 use rankscope::tape::Tape;
 use rankscope::train::{Batch, Parameters};
 use rankscope::{Device, Run, Tensor};
@@ -62,23 +62,13 @@ fn gradients_of(
     let (parameters, tape) = (Parameters::of(model)?, Tape::new());
     let traced = parameters.trace(&tape)?;
     let mut kept = Kept { only, kept: Vec::new() };
-    let loss = match only {
-        Some(_) => batch.loss(&*traced.model, mask, &mut kept, run)?,
-        None => batch.loss(&*traced.model, mask, &mut Unobserved, run)?,
-    };
+    let loss = batch.loss(&*traced.model, mask, &mut kept, run)?;
     let also: Vec<&Tensor> = kept.kept.iter().map(|(_, tensor)| tensor).collect();
     let found = gradients_with(&loss, &also)?;
     let mut tensors = vec![("loss".to_owned(), loss.detach())];
-    for (name, gradient) in traced.gradients(&found) {
+    for ((name, parameter), (_, gradient)) in parameters.iter().zip(traced.gradients(&found)) {
         // What the loss does not depend on has the gradient 0.
-        let gradient = match gradient {
-            Some(gradient) => gradient.clone(),
-            None => {
-                let (_, tensor) =
-                    parameters.iter().find(|(other, _)| *other == name).context("a parameter")?;
-                Tensor::zeros(tensor.shape().axes())
-            }
-        };
+        let gradient = gradient.cloned().unwrap_or_else(|| Tensor::zeros(parameter.shape().axes()));
         tensors.push((format!("gradient.{name}"), gradient));
     }
     for (name, tensor) in &kept.kept {
