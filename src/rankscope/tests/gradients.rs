@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use rankscope::gradient::gradients;
-use rankscope::model::{self, MaskChoice};
+use rankscope::model;
 use rankscope::prelude::*;
 use rankscope::tape::Tape;
 use rankscope::train::{AdamSettings, AdamW, Batch, Parameters};
@@ -31,8 +31,7 @@ fn check(family: &str) {
         let batch = Batch::open(&golden, &*model).unwrap();
         let (parameters, tape) = (Parameters::of(&*model).unwrap(), Tape::new());
         let traced = parameters.trace(&tape).unwrap();
-        let loss =
-            batch.loss(&*traced.model, &MaskChoice::AsTrained, &mut Unobserved, &Run::default()).unwrap();
+        let loss = batch.loss(&*traced.model, &mut Unobserved, &Run::default()).unwrap();
         let found = gradients(&loss).unwrap();
         let difference = (loss.to_vec().unwrap()[0] - numbers("loss")[0]).abs();
         assert!(difference < 2e-5, "{family} on {device}: loss off by {difference}");
@@ -58,9 +57,7 @@ fn one_batch_is_learned_by_heart_and_saved() {
     let batch = Batch::open(&folder.join("golden.safetensors"), &*model).unwrap();
     let (mut parameters, mut optimiser) =
         (Parameters::of(&*model).unwrap(), AdamW::new(AdamSettings::default()));
-    let loss = |model: &dyn model::Model| {
-        batch.loss(model, &MaskChoice::AsTrained, &mut Unobserved, &Run::default()).unwrap()
-    };
+    let loss = |model: &dyn model::Model| batch.loss(model, &mut Unobserved, &Run::default()).unwrap();
     for _ in 0..200 {
         let tape = Tape::new();
         let traced = parameters.trace(&tape).unwrap();

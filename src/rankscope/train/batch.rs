@@ -19,6 +19,8 @@ pub struct Batch {
     pub input: Input,
     /// For each row of logits the token that it should predict, `[B, T]`; `None` where it does not matter.
     pub targets: Vec<Option<u32>>,
+    /// The mask of self-attention.
+    pub mask: MaskChoice,
 }
 
 impl Batch {
@@ -26,14 +28,8 @@ impl Batch {
     ///
     /// # Errors
     /// [`Error::Invalid`] for a model without an output head; as [`Model::forward`] and [`cross_entropy`].
-    pub fn loss(
-        &self,
-        model: &dyn Model,
-        mask: &MaskChoice,
-        probe: &mut dyn Probe,
-        run: &Run,
-    ) -> Result<Tensor> {
-        let hidden = model.hidden(&self.input, mask, probe, run)?; // [B, T, C]
+    pub fn loss(&self, model: &dyn Model, probe: &mut dyn Probe, run: &Run) -> Result<Tensor> {
+        let hidden = model.hidden(&self.input, &self.mask, probe, run)?; // [B, T, C]
         let logits = model.logits(&hidden, probe)?; // [B, T, V]
         let logits = logits.ok_or_else(|| Error::invalid("logits of the model", "none", "an output head"))?;
         cross_entropy(&logits, &self.targets, 0.0)
@@ -87,7 +83,7 @@ impl Batch {
                 row[length - 1] = None;
             }
         }
-        Ok(Batch { input, targets })
+        Ok(Batch { input, targets, mask: MaskChoice::AsTrained })
     }
 }
 

@@ -26,10 +26,10 @@ pub fn execute(
     let name = args.subject.model.as_deref().context("no model; give one with --model")?;
     let folder = Store::open()?.find(name)?;
     let model = model::load(&folder, &Device::choose(args.subject.device.request()?)?.device)?;
-    let batch = Batch::open(batch, &*model)?;
+    let batch = Batch { mask: mask.clone(), ..Batch::open(batch, &*model)? };
     let tensors = match args.gradients {
-        true => gradients_of(&*model, &batch, mask, only.as_ref(), run)?,
-        false => intermediates(&*model, &batch, mask, only, run)?,
+        true => gradients_of(&*model, &batch, only.as_ref(), run)?,
+        false => intermediates(&*model, &batch, only, run)?,
     };
     let on_cpu = |(name, tensor): (String, Tensor)| Ok((name, tensor.to_device(&Device::Cpu)?));
     let tensors: Vec<_> = tensors.into_iter().map(on_cpu).collect::<Result<_>>()?;
@@ -40,13 +40,12 @@ pub fn execute(
 fn intermediates(
     model: &dyn Model,
     batch: &Batch,
-    mask: &MaskChoice,
     only: Option<Selection>,
     run: &Run,
 ) -> Result<Vec<(String, Tensor)>> {
     let has_loss = only.as_ref().is_none_or(|only| only.has("loss"));
     let mut trace = only.map_or_else(Trace::all, Trace::selected);
-    let loss = batch.loss(model, mask, &mut trace, run)?;
+    let loss = batch.loss(model, &mut trace, run)?;
     let loss = has_loss.then(|| ("loss".to_owned(), loss));
     Ok(loss.into_iter().chain(trace.into_vec()).collect())
 }
@@ -55,14 +54,13 @@ fn intermediates(
 fn gradients_of(
     model: &dyn Model,
     batch: &Batch,
-    mask: &MaskChoice,
     only: Option<&Selection>,
     run: &Run,
 ) -> Result<Vec<(String, Tensor)>> {
     let (parameters, tape) = (Parameters::of(model)?, Tape::new());
     let traced = parameters.trace(&tape)?;
     let mut kept = Kept { only, kept: Vec::new() };
-    let loss = batch.loss(&*traced.model, mask, &mut kept, run)?;
+    let loss = batch.loss(&*traced.model, &mut kept, run)?;
     let also: Vec<&Tensor> = kept.kept.iter().map(|(_, tensor)| tensor).collect();
     let found = gradients_with(&loss, &also)?;
     let mut tensors = vec![("loss".to_owned(), loss.detach())];

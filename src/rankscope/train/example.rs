@@ -1,0 +1,132 @@
+//! [`Example`]s: what data gives, before an objective makes batches of them.
+
+use crate::error::{Error, Result};
+
+/// A sequence of tokens, of which the first ones are given and the others are to be predicted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Example {
+    /// All tokens, input first.
+    pub tokens: Vec<u32>,
+    /// How many of them are input: 0 in running text, where all tokens are to be predicted.
+    pub given: usize,
+}
+
+impl Example {
+    /// What is given.
+    pub fn input(&self) -> &[u32] {
+        &self.tokens[..self.given]
+    }
+
+    /// What is to be predicted.
+    pub fn output(&self) -> &[u32] {
+        &self.tokens[self.given..]
+    }
+}
+
+/// Which examples: those that are learned from, or those that were kept aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// To learn from.
+    Training,
+    /// Kept aside: no example of it is one of training.
+    HeldOut,
+}
+
+/// A source of examples: a text, or a task that is drawn.
+pub trait Examples: Send + Sync {
+    /// Its tokens.
+    fn vocabulary(&self) -> Vocabulary;
+
+    /// Example `index` of a part, of `length` tokens; a task whose examples are shorter ends in padding.
+    ///
+    /// **Conventions**: the same seed, part and index give the same example, whatever was asked for before.
+    ///
+    /// # Errors
+    /// An error naming the file that cannot be read, or the length that is too short for one example.
+    fn example(&self, part: Part, seed: u64, index: u64, length: usize) -> Result<Example>;
+}
+
+/// Tokens 0 to `symbols` − 1 are those of the data; after them stand the special ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vocabulary {
+    /// How many tokens the data has.
+    pub symbols: usize,
+}
+
+impl Vocabulary {
+    /// How many sentinels there are: the most spans that span corruption can cut out of one sequence.
+    pub const SENTINELS: usize = 32;
+    const SPECIAL: [&str; 5] = ["<pad>", "<start>", "<separator>", "<end>", "<mask>"];
+
+    /// V: symbols and special tokens.
+    pub fn size(self) -> usize {
+        self.symbols + Self::SPECIAL.len() + Self::SENTINELS
+    }
+
+    /// Fills what is behind the end of a sequence; also what a decoder of T5 begins with.
+    pub fn padding(self) -> u32 {
+        self.symbols as u32
+    }
+
+    /// Stands before a sequence.
+    pub fn start(self) -> u32 {
+        self.symbols as u32 + 1
+    }
+
+    /// Stands between two parts of a sequence.
+    pub fn separator(self) -> u32 {
+        self.symbols as u32 + 2
+    }
+
+    /// Stands behind a sequence.
+    pub fn end(self) -> u32 {
+        self.symbols as u32 + 3
+    }
+
+    /// Stands in place of a token that is to be guessed.
+    pub fn mask(self) -> u32 {
+        self.symbols as u32 + 4
+    }
+
+    /// Stands in place of span `index` that was cut out.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if there are not so many.
+    pub fn sentinel(self, index: usize) -> Result<u32> {
+        match index < Self::SENTINELS {
+            true => Ok((self.symbols + Self::SPECIAL.len() + index) as u32),
+            false => {
+                Err(Error::invalid("number of spans", index + 1, format!("at most {}", Self::SENTINELS)))
+            }
+        }
+    }
+
+    /// The texts of the special tokens, in the order of their ids.
+    pub fn special(self) -> Vec<String> {
+        let sentinels = (0..Self::SENTINELS).map(|index| format!("<span-{index}>"));
+        Self::SPECIAL.iter().map(|&text| text.to_owned()).chain(sentinels).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn special_tokens_follow_the_symbols_and_fill_the_vocabulary() {
+        let vocabulary = Vocabulary { symbols: 10 };
+        let ids = [
+            vocabulary.padding(),
+            vocabulary.start(),
+            vocabulary.separator(),
+            vocabulary.end(),
+            vocabulary.mask(),
+        ];
+        let sentinels = (0..Vocabulary::SENTINELS).map(|index| vocabulary.sentinel(index).unwrap());
+        let all: Vec<u32> = ids.into_iter().chain(sentinels).collect();
+        assert_eq!(all, (10..vocabulary.size() as u32).collect::<Vec<_>>());
+        assert_eq!(vocabulary.special().len(), all.len());
+        let error = vocabulary.sentinel(Vocabulary::SENTINELS).unwrap_err().to_string();
+        assert_eq!(error, "number of spans is 33, expected at most 32");
+    }
+}
