@@ -71,7 +71,7 @@ pub fn gradients_with(y: &Tensor, also: &[&Tensor]) -> Result<Gradients> {
             return Err(Error::invalid("tape", "used before", "one that no gradient has gone through"));
         };
         let dy = if wanted.contains(&index) { found[index].clone() } else { found[index].take() };
-        let parts = backward(&dy.expect("looked at above"))?;
+        let parts = backward(dy.expect("looked at above"))?;
         for (input, part) in inputs.into_iter().zip(parts) {
             let (Some(input), Some(part)) = (input, part) else { continue };
             found[input] = Some(match found[input].take() {

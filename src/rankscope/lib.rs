@@ -14,6 +14,7 @@
 //! **L** layers.
 
 pub mod array;
+mod assets;
 pub mod attention;
 pub mod axis;
 mod blas;
@@ -41,6 +42,7 @@ pub mod rank;
 pub mod recorded;
 pub mod rich;
 pub mod run;
+pub mod statistics;
 pub mod tape;
 pub mod tensor;
 pub mod train;

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
 /// Turns the gradient of a result into those of the arguments; `None` for one that is not tracked.
-pub(crate) type Backward = Box<dyn FnOnce(&Tensor) -> Result<Vec<Option<Tensor>>> + Send>;
+pub(crate) type Backward = Box<dyn FnOnce(Tensor) -> Result<Vec<Option<Tensor>>> + Send>;
 
 /// The operations of one computation. Clones are the same tape.
 ///
@@ -159,21 +159,23 @@ pub(crate) fn record<const N: usize>(
     record_all(recorder, y, |dy| backward(dy).map(Vec::from))
 }
 
+/// [`record_all`] for a backward pass that may overwrite the gradient of the result.
+pub(crate) fn record_in_place(
+    recorder: Option<Recorder>,
+    y: Tensor,
+    backward: impl FnOnce(Tensor) -> Result<Vec<Option<Tensor>>> + Send + 'static,
+) -> Tensor {
+    let Some(Recorder { op, tape, inputs }) = recorder else { return y };
+    tape.push(y, Entry { op, inputs, backward: Some(Box::new(backward)), was_read: false })
+}
+
 /// [`record`] for an operation of any number of arguments.
 pub(crate) fn record_all(
     recorder: Option<Recorder>,
     y: Tensor,
     backward: impl FnOnce(&Tensor) -> Result<Vec<Option<Tensor>>> + Send + 'static,
 ) -> Tensor {
-    let Some(Recorder { op, tape, inputs }) = recorder else { return y };
-    tape.push(y, Entry { op, inputs, backward: Some(Box::new(backward)), was_read: false })
-}
-
-/// [`record`] for an operation through which gradients cannot go: an error if one is to.
-pub(crate) fn refuse(recorder: Option<Recorder>, y: Tensor) -> Tensor {
-    let op = recorder.as_ref().map_or("", |recorder| recorder.op);
-    let error = move || Error::invalid("gradient through", op, "an operation with a backward pass");
-    record_all(recorder, y, move |_| Err(error()))
+    record_in_place(recorder, y, |dy| backward(&dy))
 }
 
 /// [`record`] for one argument and an operation that cannot fail.

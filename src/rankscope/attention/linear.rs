@@ -75,9 +75,7 @@ impl Attention for LinearAttention {
         let is_watched = ["scores", "mask", "weights"].iter().any(|name| probe.watches(name));
         let (heads, keys) = (q.shape().size(Axis::Head), k.shape().size(Axis::Key));
         let is_linear = reach_of_heads(mask, heads.unwrap_or(1), keys.unwrap_or(0)).is_some();
-        // Gradients go through the matrix.
-        let is_tracked = [&q, &k, v].iter().any(|x| x.is_tracked());
-        if is_linear && !is_watched && !is_tracked {
+        if is_linear && !is_watched {
             return probe.visit("context", linear_attention(&q, &k, v, mask, at, padding, run)?);
         }
         let scores = scores(&q, &k, 1.0, None)?; // [B, H, T, S]

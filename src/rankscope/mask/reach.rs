@@ -22,6 +22,15 @@ impl Reach {
             Reach::From => query.min(keys)..keys,
         }
     }
+
+    /// The queries, of `queries` from position `first` on, that see `key`; counted from the first of them.
+    pub fn seen_by(self, key: usize, first: usize, queries: usize) -> std::ops::Range<usize> {
+        match self {
+            Reach::UpTo(prefix) if key < prefix => 0..queries,
+            Reach::UpTo(_) => key.saturating_sub(first).min(queries)..queries,
+            Reach::From => 0..(key + 1).saturating_sub(first).min(queries),
+        }
+    }
 }
 
 impl Mask {
@@ -42,6 +51,25 @@ impl Mask {
             Rule::Prefix(length) => Some(Reach::UpTo(*length.min(&keys))),
             Rule::AntiCausal => Some(Reach::From),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_seen_by_the_queries_that_see_it() {
+        for reach in [Reach::UpTo(0), Reach::UpTo(3), Reach::UpTo(7), Reach::From] {
+            for (first, queries, keys) in [(0, 7, 7), (2, 4, 7), (0, 3, 7), (5, 4, 7), (9, 2, 7)] {
+                for key in 0..keys {
+                    let sees = |query: &usize| reach.range(first + query, keys).contains(&key);
+                    let expected: Vec<usize> = (0..queries).filter(sees).collect();
+                    let got: Vec<usize> = reach.seen_by(key, first, queries).collect();
+                    assert_eq!(got, expected, "{reach:?}, {first}, {queries}, {key}");
+                }
+            }
         }
     }
 }

@@ -18,7 +18,13 @@ pub(super) type NamedSize = (Axis, usize);
 /// Takes the tensors that a family asks for, by the names that they have in a checkpoint.
 ///
 /// **Conventions**: in a new model, matrices are N(0, 1/in) (tables of embeddings with `in` the width, so that
-/// a row has a length of about 1), gains 1 and biases 0.
+/// a row has a length of about 1), gains 1 and biases 0. Logits of a normed state then have a variance of about 1, and
+/// the loss of a new model is about ln V + ½ (ln V in T5, which scales its states down). T5 has no 1/√D in its scores; its
+/// queries are smaller instead.
+///
+/// **Source**: LeCun, Bottou, Orr & Müller 1998, *Efficient BackProp*, section 4.6. Published models mostly draw all
+/// matrices from N(0, 0.02²), which is about the same at a width of 2500 and too little at the small ones of this
+/// workbench.
 pub struct Builder<'a> {
     config: &'a Config,
     source: &'a mut dyn Source,
@@ -79,7 +85,7 @@ impl<'a> Builder<'a> {
     /// # Errors
     /// As [`Source::tensor`]; errors of the device.
     pub fn matrix(&mut self, name: &str, axes: [NamedSize; 2]) -> Result<Weight> {
-        let fresh = Fresh::normal(axes[1].1);
+        let fresh = fresh(axes);
         self.stored(name, Shape::new(axes), fresh)?.to_device(self.device)
     }
 
@@ -172,7 +178,7 @@ impl<'a> Builder<'a> {
             [out] => *out,
             _ => (Axis::Column, outs.iter().map(|out| out.1).sum()),
         };
-        let fresh = Fresh::normal(inner.1);
+        let fresh = fresh([all, inner]);
         let stored = self.stored(&format!("{name}.weight"), Shape::new([inner, all]), fresh)?;
         let bias = self.stored(&format!("{name}.bias"), Shape::new([all]), Fresh::Constant(0.0))?;
         if let (Some(weight), Some(bias)) = (stored.as_tensor(), bias.as_tensor()) {
@@ -287,6 +293,15 @@ impl<'a> Builder<'a> {
             "tensor {first}{others} is not part of this model, expected only what {config} describes"
         );
         Err(Error::format(checkpoint.path(), problem))
+    }
+}
+
+/// What the matrix `[out, in]` of a new model holds. From heads or a feed-forward network, a product goes back to the
+/// residual stream.
+fn fresh([(out, _), (inner, inputs)]: [NamedSize; 2]) -> Fresh {
+    match (out, inner) {
+        (Axis::Width, Axis::HeadWidth | Axis::FeedForward) => Fresh::update(inputs),
+        _ => Fresh::normal(inputs),
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<Box<dy
     let prefix: Option<usize> = config.optional("prefix_length")?;
     let words = builder.matrix("model.embed_tokens.weight", [fields.vocab(), fields.width()])?;
     let mask = prefix.map_or_else(Mask::causal, Mask::prefix);
-    let trained = Trained { family: "decllm", context: fields.context, mask, other_mask: None };
+    let trained = Trained::new("decllm", fields.context, mask, None);
     let body = fields.decoder(builder, "model.", layers, words.clone(), Some(words))?;
     Ok(Box::new(Transformer::new(trained, body, builder, &[])?))
 }

@@ -5,7 +5,7 @@ use super::block::Norm;
 use super::cache::Places;
 use super::feed_forward::Activation;
 use super::rope::Rotation;
-use crate::attention::{Linear, RelativeBias};
+use crate::attention::{Alibi, Linear, RelativeBias};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::mask::Positions;
@@ -88,23 +88,39 @@ pub(super) enum Order {
     Embedded,
     /// Queries and keys are rotated.
     Rotary(Rotation),
-    /// A bias by distance on the scores of self-attention, the same in all layers.
+    /// A learned bias by distance on the scores of self-attention, the same in all layers.
     Relative(RelativeBias),
+    /// A fixed bias by distance on the scores of so many heads, the same in all layers.
+    Alibi {
+        /// H.
+        heads: usize,
+    },
 }
 
 impl Order {
-    /// What `length` positions from `first` on bring to self-attention.
-    pub(super) fn places(&self, first: usize, length: usize, device: &Device) -> Result<Places> {
-        Ok(match self {
-            Order::Embedded => Places::default(),
+    /// What `length` positions from `first` on bring to self-attention of `stack`.
+    ///
+    /// **Probe points**: `{stack}.position_bias` `[H, T, S]` where there is one.
+    pub(super) fn places(
+        &self,
+        stack: &str,
+        first: usize,
+        length: usize,
+        device: &Device,
+        probe: &mut dyn Probe,
+    ) -> Result<Places> {
+        let (keys, at) = (first + length, Positions { first_query: first });
+        let bias = match self {
+            Order::Embedded => return Ok(Places::default()),
             Order::Rotary(rotation) => {
-                Places { rotation: Some(rotation.table(first, length, device)?), bias: None }
+                return Ok(Places { rotation: Some(rotation.table(first, length, device)?), bias: None });
             }
-            Order::Relative(bias) => {
-                let at = Positions { first_query: first };
-                Places { rotation: None, bias: Some(bias.bias(length, first + length, at, device)?) } // [H, T, S]
-            }
-        })
+            Order::Relative(bias) => bias.bias(length, keys, at, device)?, // [H, T, S]
+            // Of keys before the query both forms are the same, and this one has a meaning for keys after it too.
+            Order::Alibi { heads } => Alibi::Symmetric.bias(*heads, length, keys, at, device)?, // [H, T, S]
+        };
+        let bias = probe.visit(&format!("{stack}.position_bias"), bias)?;
+        Ok(Places { rotation: None, bias: Some(bias) })
     }
 }
 

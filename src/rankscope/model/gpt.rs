@@ -1,9 +1,9 @@
-//! What GPT-1 and GPT-2 share: learned positions, a fused projection for queries, keys and values, and
+//! What GPT-1 and GPT-2 share: learned positions (or a variant's), a fused projection for queries, keys and values, and
 //! matrices stored `[in, out]`.
 
 use super::block::Block;
 use super::builder::Builder;
-use super::embeddings::{Embeddings, LanguageHead, Order};
+use super::embeddings::{Embeddings, LanguageHead};
 use super::feed_forward::{Activation, Network};
 use super::transformer::{Body, Trained, Transformer};
 use super::variant::AttentionVariant;
@@ -54,7 +54,7 @@ impl GptFields {
         let (context, layers) = (config.size("n_positions")?, config.layers("n_layer")?);
         let is_tied = config.optional("tie_word_embeddings")?.unwrap_or(true);
         let epsilon = config.stated_epsilon("layer_norm_epsilon")?;
-        let is_bare = !builder.has(&format!("transformer.{}.weight", self.tables[1]), true);
+        let is_bare = !builder.has("transformer.h.0.attn.c_attn.weight", true);
         let prefix = if is_bare { "" } else { "transformer." };
         let name = |part: &str| format!("{prefix}{part}.weight");
         let (words, axes) = (name(self.tables[0]), [vocab, width]);
@@ -65,12 +65,14 @@ impl GptFields {
             }
             false => (builder.matrix(&words, axes)?, None),
         };
-        let positions = builder.matrix(&name(self.tables[1]), [(Axis::Position, context), width])?;
+        let names = [name(self.tables[1]), name("relative_attention_bias")];
+        let rows = (Axis::Position, context);
+        let (positions, order) = self.variant.positions(config, &names, [rows, width], false, builder)?;
         let block = |index| self.block(&format!("{prefix}h.{index}"), index, [c, heads], epsilon, builder);
         let body = Body {
             is_decoder: true,
-            embeddings: Embeddings { positions: Some(positions), ..Embeddings::of_words(words) },
-            order: Order::Embedded,
+            embeddings: Embeddings { positions, ..Embeddings::of_words(words) },
+            order,
             blocks: (0..layers).map(block).collect::<Result<_>>()?,
             final_norm: match self.final_norm {
                 Some(name) => Some(builder.layer_norm(&format!("{prefix}{name}"), c, epsilon)?),
@@ -79,7 +81,10 @@ impl GptFields {
             head: output.map(LanguageHead::of_words),
             pooler: None,
         };
-        let trained = Trained { family: self.family, context, mask: Mask::causal(), other_mask: None };
+        let trained = Trained {
+            is_limited: self.variant.has_table(),
+            ..Trained::new(self.family, context, Mask::causal(), None)
+        };
         // The causal mask, which older versions of transformers wrote beside the parameters.
         let model = Transformer::new(trained, body, builder, &[".attn.bias", ".attn.masked_bias"])?;
         Ok(Box::new(model))

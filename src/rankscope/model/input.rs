@@ -184,7 +184,7 @@ impl Input {
             let expected = "at least one token (the text may be empty)";
             return Err(Error::invalid(format!("number of {side}tokens"), 0, expected));
         }
-        if cached + length > model.context {
+        if model.is_limited && cached + length > model.context {
             let what = if cached == 0 { "" } else { ", with the cached ones," };
             let expected = format!("at most {}, the model's context", model.context);
             return Err(Error::invalid(format!("number of {side}tokens{what}"), cached + length, expected));

@@ -78,9 +78,7 @@ pub fn prefix_lm(
     expect_predicts(model, "with a prefix-LM loss")?;
     let Reading { input, row, first } = Reading::of(description, ids, prefix)?;
     let read = row + ids.len() - first;
-    let mut masks = mask.of_layers(description);
-    masks.dedup();
-    masks.iter().try_for_each(|mask| expect_no_answers(mask, row, read))?;
+    expect_no_answers(mask, description, row, read)?;
     let hidden = model.hidden(&input, mask, &mut Unobserved, run)?; // [1, T, C]
     let mut each = Vec::with_capacity(ids.len() - first);
     for targets in ids[first..].chunks(ROWS) {
@@ -133,9 +131,27 @@ impl Reading {
     }
 }
 
-/// An error if one of the `length` positions sees a token that a position from `row` on is to predict.
-fn expect_no_answers(mask: &Mask, row: usize, length: usize) -> Result<()> {
+/// An error if, in a layer of the (last) stack, one of the `length` positions sees a token that a position from `row` on
+/// is to predict.
+///
+/// # Errors
+/// [`Error::Invalid`] naming the mask, who sees what, and who is to predict it.
+pub(crate) fn expect_no_answers(
+    mask: &MaskChoice,
+    model: &Description,
+    row: usize,
+    length: usize,
+) -> Result<()> {
+    let mut masks = mask.of_layers(model);
+    masks.dedup();
+    masks.iter().try_for_each(|mask| hides_answers(mask, row, length))
+}
+
+fn hides_answers(mask: &Mask, row: usize, length: usize) -> Result<()> {
     mask.check(length)?;
+    if *mask == Mask::causal() {
+        return Ok(());
+    }
     match first_look_ahead(mask, row + 1, length) {
         None => Ok(()),
         Some((query, key)) => {
@@ -150,7 +166,10 @@ fn expect_no_answers(mask: &Mask, row: usize, length: usize) -> Result<()> {
 }
 
 /// −ln softmax(logits)\[target\] of every row, for logits `[1, T, V]`.
-fn cross_entropies(logits: &[f32], vocab: usize, targets: &[u32]) -> Result<Vec<f64>> {
+///
+/// # Errors
+/// [`Error::Invalid`] naming a target that is out of range.
+pub(crate) fn cross_entropies(logits: &[f32], vocab: usize, targets: &[u32]) -> Result<Vec<f64>> {
     let entropy = |(logits, &target): (&[f32], &u32)| {
         let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let sum: f64 = logits.iter().map(|&logit| f64::from(logit - largest).exp()).sum();

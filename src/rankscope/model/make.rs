@@ -44,14 +44,39 @@ pub fn load(directory: &Path, device: &Device) -> Result<Box<dyn Model>> {
 /// # Ok::<(), rankscope::Error>(())
 /// ```
 pub fn seeded(config: &Config, seed: u64, device: &Device) -> Result<Box<dyn Model>> {
+    expect_room(&outline(config)?.description, config)?;
+    build(config, &mut Seeded::new(seed), device)
+}
+
+/// A new model that is to be trained: as [`seeded`], but matrices whose products are added to the residual stream are
+/// N(0, 1/(in·N)), with N the number of such products one after the other in its deepest stack: 2L, or 3L of a decoder
+/// with cross-attention.
+///
+/// **Source**: Radford et al. 2019, *Language Models are Unsupervised Multitask Learners*, section 2.3.
+///
+/// # Errors
+/// As [`seeded`].
+pub fn untrained(config: &Config, seed: u64, device: &Device) -> Result<Box<dyn Model>> {
+    let description = outline(config)?.description;
+    expect_room(&description, config)?;
+    let updates = match &description.encoder {
+        None => 2 * description.layers,
+        Some(encoder) => (2 * encoder.layers).max(3 * description.layers),
+    };
+    build(config, &mut Seeded::new(seed).with_updates(updates), device)
+}
+
+/// An error for a new model of too many numbers.
+fn expect_room(description: &Description, config: &Config) -> Result<()> {
     /// 8 GiB of f32.
     const MOST: usize = 1 << 31;
-    let parameters = outline(config)?.description.parameters;
-    if parameters > MOST {
-        let what = format!("number of parameters of {}", config.path().display());
-        return Err(Error::invalid(what, parameters, format!("at most {MOST} for a new model")));
+    match description.parameters {
+        parameters if parameters > MOST => {
+            let what = format!("number of parameters of {}", config.path().display());
+            Err(Error::invalid(what, parameters, format!("at most {MOST} for a new model")))
+        }
+        _ => Ok(()),
     }
-    build(config, &mut Seeded::new(seed), device)
 }
 
 /// Builds the model of a configuration from any source.

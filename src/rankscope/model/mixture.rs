@@ -88,7 +88,7 @@ fn weights(scores: &Tensor, kept: &[f32]) -> Result<Tensor> {
 
 /// 1 for the largest `visited` scores of every token and 0 for the others. All scores of a token are kept if one is NaN,
 /// which makes all weights of the token NaN, as it does in a softmax.
-fn kept(scores: &[f32], experts: usize, visited: usize) -> Vec<f32> {
+pub(crate) fn kept(scores: &[f32], experts: usize, visited: usize) -> Vec<f32> {
     let mut kept = vec![0.0; scores.len()];
     for (scores, kept) in scores.chunks(experts).zip(kept.chunks_mut(experts)) {
         if scores.iter().any(|score| score.is_nan()) {

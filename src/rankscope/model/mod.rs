@@ -56,8 +56,9 @@ pub use cross_cache::CrossCache;
 pub use family::{FAMILIES, Family};
 pub use input::Input;
 pub(crate) use make::parameters_of;
-pub use make::{Outline, build, load, outline, seeded};
+pub use make::{Outline, build, load, outline, seeded, untrained};
 pub use mask_choice::MaskChoice;
+pub(crate) use mixture::kept as kept_experts;
 pub use record::Record;
 pub use source::{Fresh, Seeded, Source};
 pub use task_head::{Reads, TaskHead};
@@ -97,8 +98,10 @@ pub struct Description {
     pub feed_forward: usize,
     /// V.
     pub vocab: usize,
-    /// The longest sequence, in tokens.
+    /// The length that the model was made for, in tokens: the longest sequence, if [`is_limited`](Self::is_limited).
     pub context: usize,
+    /// Whether longer sequences are refused. A variant of GPT or BERT without a table of positions takes any length.
+    pub is_limited: bool,
     /// The mask that the weights were trained under, in layer 0 and wherever `other_mask` names no other.
     pub trained_mask: Mask,
     /// The encoder, where there is one beside the decoder that the other sizes are about.
@@ -119,7 +122,7 @@ impl Description {
         blocks: impl ExactSizeIterator<Item = &'a Block>,
         record: &Record,
     ) -> Self {
-        let Trained { family, context, mask, other_mask } = trained;
+        let Trained { family, context, is_limited, mask, other_mask } = trained;
         let sizes = count::StackSizes::of(blocks);
         let count::AttentionSizes { heads, kv_heads, head_size, .. } = sizes.self_attention;
         let size = |axis| words.shape().size(axis).unwrap_or(0);
@@ -133,6 +136,7 @@ impl Description {
             feed_forward: sizes.feed_forward.width,
             vocab: size(Axis::Vocab),
             context,
+            is_limited,
             trained_mask: mask,
             encoder: None,
             other_mask,

@@ -145,7 +145,11 @@ impl Record {
     fn expect_finite(&self, what: &str, numbers: &[f32]) -> Result<()> {
         match &self.checkpoint {
             Some(checkpoint) => checkpoint.expect_finite(what, numbers),
-            None if numbers.iter().any(|value| !value.is_finite()) => {
+            // In stretches without a way out, which a compiler turns into vectors.
+            None if numbers
+                .chunks(1024)
+                .any(|part| part.iter().fold(false, |bad, x| bad | !x.is_finite())) =>
+            {
                 let problem = format!("{what} is not finite: the computation overflowed f32");
                 Err(Error::format(self.config.path(), problem))
             }
@@ -161,8 +165,24 @@ impl Record {
     /// # Errors
     /// [`Error::Io`] if a file cannot be written.
     pub fn save(&self, directory: &Path) -> Result<()> {
+        self.write(directory, self.weights()?)
+    }
+
+    /// As [`save`](Self::save), with all tensors stored as `dtype`.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save).
+    pub fn save_as(&self, directory: &Path, dtype: Dtype) -> Result<()> {
+        let convert = |(name, weight): (String, Weight)| {
+            let values = weight.to_f32().ok_or_else(|| without_numbers(&name))?;
+            let weight = Weight::new(&name, weight.shape().axes(), dtype, &values)?;
+            Ok((name, weight))
+        };
+        self.write(directory, self.weights()?.into_iter().map(convert).collect::<Result<_>>()?)
+    }
+
+    fn write(&self, directory: &Path, weights: Vec<(String, Weight)>) -> Result<()> {
         fs::create_dir_all(directory).map_err(|error| Error::io(directory, error))?;
-        let weights = self.weights()?;
         let views: Result<Vec<_>> = weights.iter().map(|(name, weight)| view(name, weight)).collect();
         let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
         let text = serde_json::to_string_pretty(&self.config.to_json())
@@ -200,8 +220,12 @@ fn view<'a>(name: &'a str, weight: &'a Weight) -> Result<(&'a str, TensorView<'a
         Dtype::Bf16 => FileDtype::BF16,
     };
     let Some(bytes) = weight.bytes() else {
-        return Err(Error::invalid(format!("tensor {name}"), "a shape without numbers", "numbers to save"));
+        return Err(without_numbers(name));
     };
     let view = TensorView::new(dtype, weight.shape().sizes(), bytes);
     view.map(|view| (name, view)).map_err(|error| Error::format(name, error))
+}
+
+fn without_numbers(name: &str) -> Error {
+    Error::invalid(format!("tensor {name}"), "a shape without numbers", "numbers to save")
 }

@@ -83,8 +83,7 @@ pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<Box<dy
         start: config.optional("decoder_start_token_id")?,
         shares_context: true,
     };
-    let trained =
-        Trained { family: "redllm", context: fields.context, mask: Mask::causal(), other_mask: None };
+    let trained = Trained::new("redllm", fields.context, Mask::causal(), None);
     let stacks = Stacks {
         head: Some(LanguageHead::of_words(words.clone())),
         embedding: words,

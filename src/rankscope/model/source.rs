@@ -21,6 +21,11 @@ pub enum Fresh {
         /// The standard deviation.
         spread: f32,
     },
+    /// The same, of a matrix whose products are added to the residual stream.
+    Update {
+        /// The standard deviation.
+        spread: f32,
+    },
     /// One number everywhere: gains begin as 1, biases as 0.
     Constant(f32),
 }
@@ -29,6 +34,11 @@ impl Fresh {
     /// N(0, 1/in): a product with inputs of variance 1 has variance 1.
     pub fn normal(inputs: usize) -> Self {
         Fresh::Normal { spread: 1.0 / (inputs as f32).sqrt() }
+    }
+
+    /// The same of a matrix whose products are added to the residual stream.
+    pub fn update(inputs: usize) -> Self {
+        Fresh::Update { spread: 1.0 / (inputs as f32).sqrt() }
     }
 }
 
@@ -94,24 +104,36 @@ impl Source for Checkpoint {
 #[derive(Clone, Copy, Debug)]
 pub struct Seeded {
     seed: u64,
+    /// What updates of the residual stream are multiplied by.
+    share: f32,
 }
 
 impl Seeded {
     /// A source of this seed.
     pub fn new(seed: u64) -> Self {
-        Seeded { seed }
+        Seeded { seed, share: 1.0 }
+    }
+
+    /// The same, but with matrices of N(0, 1/(in·N)) where N products are added to the residual stream one after the other,
+    /// so that it does not grow with depth.
+    ///
+    /// **Source**: Radford et al. 2019, *Language Models are Unsupervised Multitask Learners*, section 2.3.
+    pub(super) fn with_updates(self, count: usize) -> Self {
+        Seeded { share: 1.0 / (count as f32).sqrt(), ..self }
     }
 }
 
 impl Source for Seeded {
     fn tensor(&mut self, name: &str, shape: Shape, fresh: Fresh) -> Result<Weight> {
+        let normal = |spread: f32| {
+            let key = Sha256::new().chain_update(self.seed.to_le_bytes()).chain_update(name).finalize();
+            let mut normal = normals(ChaCha8Rng::from_seed(key.into()));
+            (0..shape.len()).map(|_| spread * normal() as f32).collect()
+        };
         let values: Vec<f32> = match fresh {
             Fresh::Constant(value) => vec![value; shape.len()],
-            Fresh::Normal { spread } => {
-                let key = Sha256::new().chain_update(self.seed.to_le_bytes()).chain_update(name).finalize();
-                let mut normal = normals(ChaCha8Rng::from_seed(key.into()));
-                (0..shape.len()).map(|_| spread * normal() as f32).collect()
-            }
+            Fresh::Normal { spread } => normal(spread),
+            Fresh::Update { spread } => normal(self.share * spread),
         };
         Weight::new(name, shape.axes(), Dtype::F32, &values)
     }

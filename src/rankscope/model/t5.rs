@@ -22,9 +22,8 @@ use super::builder::{Builder, NamedSize};
 use super::feed_forward::Activation;
 use super::transformer::Trained;
 use super::{Config, Model};
-use crate::attention::RelativeBuckets;
 use crate::axis::Axis;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::mask::Mask;
 use crate::ops::GeluForm;
 
@@ -80,20 +79,7 @@ impl T5Fields {
     /// How it was trained, of the decoder or of an encoder alone.
     fn trained(&self, config: &Config, mask: Mask) -> Result<Trained> {
         let context = config.optional_size("n_positions")?.unwrap_or(TRAINED_LENGTH);
-        Ok(Trained { family: "t5", context, mask, other_mask: None })
-    }
-
-    fn buckets(&self, config: &Config, is_bidirectional: bool) -> Result<RelativeBuckets> {
-        let made = RelativeBuckets::new(self.buckets, self.max_distance, is_bidirectional);
-        made.map_err(|error| match error {
-            Error::Invalid { what, got, expected } if what.starts_with("number") => {
-                config.wrong("relative_attention_num_buckets", &got, &expected)
-            }
-            Error::Invalid { got, expected, .. } => {
-                config.wrong("relative_attention_max_distance", &got, &expected)
-            }
-            other => other,
-        })
+        Ok(Trained::new("t5", context, mask, None))
     }
 }
 

@@ -17,6 +17,8 @@ mod vocabulary;
 
 use std::path::PathBuf;
 
+use tokenizers::PreTokenizerWrapper;
+
 use crate::error::{Error, Result};
 pub(in crate::model) use load::FILES as TEXT_FILES;
 use pieces::Spelling;
@@ -33,8 +35,8 @@ pub struct Tokenizer {
     settled: Settled,
     /// The id of the unknown token, where the model has one.
     unknown: Option<u32>,
-    /// Whether every token is one character, and no character is unknown by another name.
-    is_by_character: bool,
+    /// What its tokens are, where text of anything else has no token.
+    units: Option<Units>,
 }
 
 /// A text cut into tokens.
@@ -61,19 +63,17 @@ impl Tokenizer {
         let spelling = Spelling::of(&inner);
         let settled = Settled::of(&inner);
         let unknown = unknown(inner.get_model()).and_then(|token| inner.token_to_id(token));
-        let is_by_character = is_by_character(&inner);
-        Ok(Tokenizer { path, inner: Box::new(inner), spelling, settled, unknown, is_by_character })
+        let units = Units::of(&inner);
+        Ok(Tokenizer { path, inner: Box::new(inner), spelling, settled, unknown, units })
     }
 
     /// Cuts a text into tokens, with the special tokens that the model was trained with.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a text without any token, or naming a character that a tokenizer of characters
-    /// does not know; [`Error::Format`] if the tokenizer fails on it or says impossible things.
+    /// [`Error::Invalid`] for a text without any token, or naming a character or word that a tokenizer of characters or
+    /// words does not know; [`Error::Format`] if the tokenizer fails on it or says impossible things.
     pub fn encode(&self, text: &str) -> Result<Tokens> {
-        if self.is_by_character {
-            self.expect_known(text)?;
-        }
+        self.expect_known(text)?;
         if text.is_empty() || (text.trim().is_empty() && !self.reads_blanks()) {
             return Err(Error::invalid(
                 "text",
@@ -116,10 +116,17 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::Invalid`] for a text without any token, [`Error::Format`] if the tokenizer fails on it.
     pub fn encode_behind(&self, text: &str) -> Result<Vec<u32>> {
-        let encoding = self.inner.encode(text, false).map_err(|error| self.failed(&error))?;
-        if encoding.get_ids().is_empty() {
+        let ids = self.ids(text)?;
+        if ids.is_empty() {
             return Err(Error::invalid("text", "without any token", "text that the tokenizer knows"));
         }
+        Ok(ids)
+    }
+
+    /// The ids of a part of a text, of which there may be none.
+    pub(crate) fn ids(&self, text: &str) -> Result<Vec<u32>> {
+        self.expect_known(text)?;
+        let encoding = self.inner.encode_fast(text, false).map_err(|error| self.failed(&error))?;
         Ok(encoding.get_ids().to_vec())
     }
 
@@ -149,23 +156,28 @@ impl Tokenizer {
 
     /// Whether a text of spaces alone is a text like any other.
     fn reads_blanks(&self) -> bool {
-        self.is_by_character || (self.spelling == Spelling::Bytes && self.vocab_size() == 256)
+        let own = self.inner.get_vocab_size(false);
+        self.units == Some(Units::Characters) || (self.spelling == Spelling::Bytes && own == 256)
     }
 
     fn expect_known(&self, text: &str) -> Result<()> {
-        let is_known = |letter: char| self.inner.token_to_id(letter.encode_utf8(&mut [0; 4])).is_some();
-        match text.chars().enumerate().find(|(_, letter)| !is_known(*letter)) {
-            None => Ok(()),
-            Some((at, letter)) => {
-                let expected =
-                    format!("one of the {} characters that the tokenizer knows", self.vocab_size());
-                Err(Error::invalid(
-                    format!("character {} of the text", at + 1),
-                    format!("{letter:?}"),
-                    expected,
-                ))
+        let is_known = |unit: &str| self.inner.token_to_id(unit).is_some();
+        let (unit, found) = match self.units {
+            None => return Ok(()),
+            Some(Units::Words) => {
+                let mut words = text.split_whitespace().enumerate();
+                ("word", words.find(|(_, word)| !is_known(word)).map(|(at, word)| (at, format!("{word:?}"))))
             }
-        }
+            Some(Units::Characters) => {
+                let mut letters = text.chars().enumerate();
+                let unknown = letters.find(|(_, letter)| !is_known(letter.encode_utf8(&mut [0; 4])));
+                ("character", unknown.map(|(at, letter)| (at, format!("{letter:?}"))))
+            }
+        };
+        let Some((at, got)) = found else { return Ok(()) };
+        let known = self.inner.get_vocab_size(false);
+        let expected = format!("one of the {known} {unit}s that the tokenizer knows");
+        Err(Error::invalid(format!("{unit} {} of the text", at + 1), got, expected))
     }
 
     fn failed(&self, error: &tokenizers::Error) -> Error {
@@ -184,12 +196,26 @@ fn unknown(model: &tokenizers::ModelWrapper) -> Option<&str> {
     }
 }
 
-/// Whether every token is one character and none stands for what is unknown.
-fn is_by_character(inner: &tokenizers::Tokenizer) -> bool {
-    let tokenizers::ModelWrapper::WordLevel(model) = inner.get_model() else { return false };
-    let is_letter = |token: &String| token.chars().count() == 1;
-    let vocab = tokenizers::Model::get_vocab(model);
-    !vocab.contains_key(&model.unk_token) && vocab.keys().all(is_letter)
+/// What a token is, in a vocabulary that has no token for what is unknown.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Units {
+    Characters,
+    /// What stands between blanks.
+    Words,
+}
+
+impl Units {
+    fn of(inner: &tokenizers::Tokenizer) -> Option<Self> {
+        let tokenizers::ModelWrapper::WordLevel(model) = inner.get_model() else { return None };
+        let vocab = tokenizers::Model::get_vocab(model);
+        let is_split = matches!(inner.get_pre_tokenizer(), Some(PreTokenizerWrapper::WhitespaceSplit(_)));
+        let is_letter = |token: &String| token.chars().count() == 1;
+        match vocab.contains_key(&model.unk_token) {
+            true => None,
+            false if is_split => Some(Units::Words),
+            false => vocab.keys().all(is_letter).then_some(Units::Characters),
+        }
+    }
 }
 
 fn one_line(error: &tokenizers::Error) -> String {

@@ -45,12 +45,26 @@ pub(super) struct Body {
 pub(super) struct Trained {
     /// The family on the registry.
     pub(super) family: &'static str,
-    /// The longest sequence, in tokens.
+    /// The length that it was made for, in tokens.
     pub(super) context: usize,
+    /// Whether longer sequences are refused.
+    pub(super) is_limited: bool,
     /// The mask that the weights were trained under; in an encoder-decoder, the decoder's.
     pub(super) mask: Mask,
     /// The mask of the layers that were trained under another one.
     pub(super) other_mask: Option<OtherMask>,
+}
+
+impl Trained {
+    /// A model that takes no more than `context` tokens.
+    pub(super) fn new(
+        family: &'static str,
+        context: usize,
+        mask: Mask,
+        other_mask: Option<OtherMask>,
+    ) -> Self {
+        Trained { family, context, is_limited: true, mask, other_mask }
+    }
 }
 
 impl Body {
@@ -97,12 +111,13 @@ impl Transformer {
     ) -> Result<Tensor> {
         let cached = cache.as_ref().map_or(0, |cache| cache.len());
         let at = Positions::suffix(input.len(), cached + input.len())?;
-        let places = self.body.order.places(at.first_query, input.len(), &self.device)?;
+        let stack = self.body.stack();
+        let places = self.body.order.places(stack, at.first_query, input.len(), &self.device, probe)?;
         let mut x = probe.visit("embeddings", self.body.embeddings.forward(input, at.first_query)?)?;
         for (index, block) in self.body.blocks.iter().enumerate() {
             let mask = choice.of_layer(index, &self.description);
             let visibility = Visibility { mask: &mask, at, padding: input.padding() };
-            let mut scope = Scope::new(format!("{}.{index}", self.body.stack()), probe);
+            let mut scope = Scope::new(format!("{stack}.{index}"), probe);
             let cache = cache.as_mut().map(|cache| cache.layer_mut(index)).transpose()?;
             x = block.forward(&x, StackPass { places: &places, visibility, run }, cache, &mut scope)?;
             run.step("layer", index + 1, self.body.blocks.len())?;

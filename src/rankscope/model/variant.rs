@@ -8,27 +8,39 @@
 //! | `attention_sinks` | true | a learned sink in the softmax of each head |
 //! | `attention_gate` | true | a gate on the context of each head |
 //! | `directions` | `mixed`, `alternating` | half of the heads, or every second layer, look back, the others ahead |
+//! | `positions` | `learned`, `none`, `rotary`, `alibi`, `relative` | how attention knows the order of tokens |
+//!
+//! Positions are learned by default: a table of as many rows as the model has positions. `none` has no table, so that the
+//! mask alone can show the order; `rotary` turns queries and keys (`rope_theta` and `rope_scaling` as in LLaMA); `alibi`
+//! subtracts each head's slope times the distance |t − s| from the scores; `relative` adds a learned number for every head
+//! and bucket of distances, as T5 does, all 0 in a new model, with `relative_attention_num_buckets` (32) and
+//! `relative_attention_max_distance` (128). All but the table take texts longer than the model was made for.
 //!
 //! The sources stand at the mechanisms in [`attention`](crate::attention). A layer of attention called `P` then has tensors
 //! `P.sinks` `[H]`, `P.lambdas` `[H]`, `P.decay.weight` `[H, D]` and `P.decay.bias` `[H]`, `P.gate.weight` `[HD, C]` and
-//! `P.gate.bias` `[HD]`.
+//! `P.gate.bias` `[HD]`. The relative bias `[buckets, H]` of all layers is `transformer.relative_attention_bias.weight` of a
+//! GPT and, as MPNet has it, `bert.encoder.relative_attention_bias.weight` of a BERT.
 //!
 //! A model without them is the published one. With them, a checkpoint is still in the hub's format, but other programs
 //! cannot compute with it.
 
-use super::builder::Builder;
+use super::builder::{Builder, NamedSize};
+use super::embeddings::Order;
+use super::rope::Rotation;
 use super::{Config, Fresh};
 use crate::attention::{
-    Differential, Linear, LinearAttention, Mechanism, ScaledDotProduct, SigmoidAttention, StateSpace,
+    Differential, Linear, LinearAttention, Mechanism, RelativeBias, RelativeBuckets, ScaledDotProduct,
+    SigmoidAttention, StateSpace,
 };
 use crate::axis::{Axis, Shape};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::mask::Mask;
 use crate::ops::FeatureMap;
+use crate::weight::Weight;
 
 /// The fields.
-const FIELDS: [&str; 6] =
-    ["head_size", "attention", "feature_map", "attention_sinks", "attention_gate", "directions"];
+const FIELDS: [&str; 7] =
+    ["head_size", "attention", "feature_map", "attention_sinks", "attention_gate", "directions", "positions"];
 
 /// An error if the configuration of a family that has no variants states one of the fields, which would have
 /// no effect.
@@ -56,6 +68,16 @@ pub(super) enum Kind {
     StateSpace,
 }
 
+/// How attention knows the order of tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheme {
+    Learned,
+    None,
+    Rotary,
+    Alibi,
+    Relative,
+}
+
 /// How the attention of a configuration differs from the published one.
 pub(super) struct AttentionVariant {
     /// H.
@@ -65,6 +87,7 @@ pub(super) struct AttentionVariant {
     /// The most tokens, which the bias of sigmoid attention counts on.
     context: usize,
     pub(super) kind: Kind,
+    scheme: Scheme,
     has_sinks: bool,
     has_gate: bool,
     /// The mask of the layers 0, 2, 4, …, if it is not the family's.
@@ -95,6 +118,7 @@ impl AttentionVariant {
             let expected = "even heads, since attention is \"differential\": a head has two halves";
             return Err(config.wrong("head_size", &head_size.to_string(), expected));
         }
+        let scheme = scheme(config, kind, head_size)?;
         let has_sinks = config.optional("attention_sinks")?.unwrap_or(false);
         if has_sinks && kind != Kind::Softmax {
             let expected = "absent, since attention is not \"softmax\": a sink is a part of its denominator";
@@ -102,7 +126,17 @@ impl AttentionVariant {
         }
         let has_gate = config.optional("attention_gate")?.unwrap_or(false);
         let (mask, other_mask) = directions(config, names[1], heads)?;
-        Ok(AttentionVariant { heads, head_size, context, kind, has_sinks, has_gate, mask, other_mask })
+        Ok(AttentionVariant {
+            heads,
+            head_size,
+            context,
+            kind,
+            scheme,
+            has_sinks,
+            has_gate,
+            mask,
+            other_mask,
+        })
     }
 
     /// How queries, keys and values meet in layer `index`, whose attention is called `path`; `factor` in place of 1/√D
@@ -155,6 +189,37 @@ impl AttentionVariant {
         self.has_gate.then(gate).transpose()
     }
 
+    /// Whether positions are rows of a table, which has an end.
+    pub(super) fn has_table(&self) -> bool {
+        self.scheme == Scheme::Learned
+    }
+
+    /// The table of positions, where there is one, and how positions enter attention. `names` are those of the table, of
+    /// the shape `axes`, and of the relative bias; keys behind the query have buckets of their own if `is_bidirectional`.
+    pub(super) fn positions(
+        &self,
+        config: &Config,
+        [table, bias]: &[String; 2],
+        axes: [NamedSize; 2],
+        is_bidirectional: bool,
+        builder: &mut Builder<'_>,
+    ) -> Result<(Option<Weight>, Order)> {
+        let order = match self.scheme {
+            Scheme::Learned => return Ok((Some(builder.matrix(table, axes)?), Order::Embedded)),
+            Scheme::None => Order::Embedded,
+            Scheme::Rotary => Order::Rotary(Rotation::read(config, self.head_size, self.context)?),
+            Scheme::Alibi => Order::Alibi { heads: self.heads },
+            Scheme::Relative => {
+                let size = |field, usual| Ok(config.optional_size(field)?.unwrap_or(usual));
+                let sizes = [size(BUCKETS, 32)?, size(MAX_DISTANCE, 128)?];
+                let axes = Shape::new([(Axis::Row, sizes[0]), (Axis::Head, self.heads)]);
+                let table = builder.stored(bias, axes, Fresh::Constant(0.0))?;
+                Order::Relative(RelativeBias::new(buckets(config, sizes, is_bidirectional)?, table)?)
+            }
+        };
+        Ok((None, order))
+    }
+
     /// An error if heads or layers look ahead: in a family that predicts the next token they would see it.
     pub(super) fn expect_causal(&self, config: &Config) -> Result<()> {
         match self.mask {
@@ -193,6 +258,53 @@ fn kind(config: &Config) -> Result<Kind> {
             Err(config.wrong("feature_map", &format!("{map:?}"), expected))
         }
     }
+}
+
+fn scheme(config: &Config, kind: Kind, head_size: usize) -> Result<Scheme> {
+    let positions: Option<String> = config.optional("positions")?;
+    let positions = positions.as_deref().unwrap_or("learned");
+    let refused = |expected: &str| Err(config.wrong("positions", &format!("{positions:?}"), expected));
+    let scheme = match positions {
+        "learned" => Scheme::Learned,
+        "none" => Scheme::None,
+        "rotary" => Scheme::Rotary,
+        "alibi" => Scheme::Alibi,
+        "relative" => Scheme::Relative,
+        _ => return refused("\"learned\", \"none\", \"rotary\", \"alibi\" or \"relative\""),
+    };
+    match (scheme, kind) {
+        (Scheme::Rotary, _) if !head_size.is_multiple_of(2) => {
+            let expected = "an even number, since positions is \"rotary\": numbers of a head turn in pairs";
+            Err(config.wrong("head_size", &head_size.to_string(), expected))
+        }
+        (Scheme::Rotary, Kind::Differential) => refused(
+            "others, since attention is \"differential\": a rotation would mix the two halves of a head",
+        ),
+        (Scheme::Alibi | Scheme::Relative, Kind::Linear(_) | Kind::StateSpace) => {
+            refused("others, since attention makes no scores that a bias could be added to")
+        }
+        _ => Ok(scheme),
+    }
+}
+
+const BUCKETS: &str = "relative_attention_num_buckets";
+const MAX_DISTANCE: &str = "relative_attention_max_distance";
+
+/// So many buckets up to so large a distance, which the configuration states in the fields of T5.
+///
+/// # Errors
+/// [`Error::Format`] naming the field that is too small.
+pub(super) fn buckets(
+    config: &Config,
+    [count, most]: [usize; 2],
+    is_bidirectional: bool,
+) -> Result<RelativeBuckets> {
+    RelativeBuckets::new(count, most, is_bidirectional).map_err(|error| match error {
+        Error::Invalid { what, got, expected } => {
+            config.wrong(if what.starts_with("number") { BUCKETS } else { MAX_DISTANCE }, &got, &expected)
+        }
+        other => other,
+    })
 }
 
 /// The masks that `directions` asks for.

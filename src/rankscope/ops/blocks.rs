@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use crate::buffer::any_values;
+use crate::ops::Real;
 use crate::tensor::Tensor;
 
 /// The most values of a block: 1 MiB of f32.
@@ -62,6 +63,33 @@ pub(super) fn share<J>(
     });
 }
 
+/// Values of a block of rows that are summed: a batch of a small model, 1024 rows of 64 values, has four such blocks.
+const SUMMED_BLOCK: usize = 16 * 1024;
+
+/// Rows of `width` values in a block for [`summed`], whatever the number of threads.
+pub(super) fn summed_rows(width: usize) -> usize {
+    (SUMMED_BLOCK / width.max(1)).max(1)
+}
+
+/// Σ over `jobs` of what `work` adds to `length` zeros for each, in parallel. The sums are added in the order of the jobs,
+/// so that they do not depend on the number of threads if the jobs do not.
+pub(super) fn summed<F: Real, J: Send>(
+    jobs: Vec<J>,
+    length: usize,
+    work: impl Fn(J, &mut [F]) + Sync,
+) -> Vec<F> {
+    let mut sums = vec![F::zero(); jobs.len().max(1) * length];
+    if length == 0 {
+        return sums;
+    }
+    share(jobs.into_iter().zip(sums.chunks_exact_mut(length)), |(job, sums)| work(job, sums));
+    let (total, others) = sums.split_at_mut(length);
+    for part in others.chunks_exact(length) {
+        total.iter_mut().zip(part).for_each(|(sum, &x)| *sum = *sum + x);
+    }
+    total.to_vec()
+}
+
 /// A tensor on the CPU after `work` on its blocks, as in [`for_each_block`]: in place where nobody else holds its
 /// values, and otherwise on a copy, which is made piece by piece.
 pub(super) fn rewrite(
@@ -78,6 +106,29 @@ pub(super) fn rewrite(
             work(row, y);
         }
     })
+}
+
+/// As [`rewrite`], with the sums of what `work` adds to `length` zeros for each block; see [`summed`].
+pub(super) fn rewrite_and_sum(
+    x: Tensor,
+    width: usize,
+    length: usize,
+    work: impl Fn(usize, &mut [f32], &mut [f32]) + Send + Sync,
+) -> (Tensor, Vec<f32>) {
+    let (shape, rows) = (x.shape().clone(), summed_rows(width));
+    let (mut values, source) = match x.into_values() {
+        Ok(values) => (values, None),
+        Err(shared) => (any_values(shape.len()), Some(shared)),
+    };
+    let source = source.as_ref().and_then(Tensor::as_slice);
+    let blocks = values.chunks_mut((rows * width).max(1)).enumerate().collect();
+    let sums = summed(blocks, length, |(block, values), sums| {
+        if let Some(source) = source {
+            values.copy_from_slice(&source[block * rows * width..][..values.len()]);
+        }
+        work(block * rows, values, sums);
+    });
+    (Tensor::on_cpu(shape, values), sums)
 }
 
 /// As [`rewrite`], but where somebody else holds the values, `write` makes a block of the result from the block of x.
@@ -122,6 +173,24 @@ mod tests {
                 }
             });
             assert!(values.iter().enumerate().all(|(i, value)| *value == i / width + 1), "{rows} x {width}");
+        }
+    }
+
+    #[test]
+    fn sums_over_blocks_do_not_depend_on_who_holds_the_rows() {
+        for (rows, width) in [(1, 1), (3, 7), (5000, 33), (3, 40_000)] {
+            let values: Vec<f32> = (0..rows * width).map(|i| (i % 13) as f32).collect();
+            let x = Tensor::new([(Axis::Row, rows), (Axis::Column, width)], values.clone()).unwrap();
+            let double = |first: usize, block: &mut [f32], sums: &mut [f32]| {
+                assert_eq!(values[first * width], block[0]);
+                sums[1] += block.iter().sum::<f32>();
+                block.iter_mut().for_each(|x| *x *= 2.0);
+            };
+            for x in [x.clone(), x] {
+                let (y, sums) = rewrite_and_sum(x, width, 2, double);
+                assert_eq!(sums, [0.0, values.iter().sum()], "{rows} x {width}");
+                assert!(y.as_slice().unwrap().iter().zip(&values).all(|(y, x)| *y == 2.0 * x));
+            }
         }
     }
 

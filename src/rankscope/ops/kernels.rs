@@ -2,17 +2,23 @@
 
 use super::pointwise::table::{backward_kernels, kernels};
 use super::{
-    adamw, concat, cross_entropy, elementwise, gather, heads, layer_norm, linear_attention, masked_normalise,
-    masked_sigmoid, matmul, online_attention, position_bias, rms_norm, rotary, slice, softmax, state_space,
+    adamw, clip, concat, cross_entropy, descent, dropout, elementwise, gather, heads, layer_norm,
+    linear_attention, masked_normalise, masked_sigmoid, matmul, online_attention, position_bias, rms_norm,
+    rotary, slice, softmax, state_space,
 };
 use crate::device::gpu::Kernel;
 
 /// All kernels: one for each WGSL file, and one for each function of the pointwise table.
 pub static KERNELS: &[&Kernel] = &[
     &adamw::gpu::ADAMW,
+    &clip::gpu::SQUARES,
+    &clip::gpu::CLIP,
     &concat::gpu::CONCAT,
     &cross_entropy::gpu::FORWARD,
     &cross_entropy::gpu::BACKWARD,
+    &descent::gpu::MOMENTUM,
+    &descent::gpu::DESCEND,
+    &dropout::gpu::DROPOUT,
     &elementwise::gpu::ADD,
     &elementwise::gpu::ADD_BIAS,
     &elementwise::gpu::MULTIPLY,
@@ -30,6 +36,8 @@ pub static KERNELS: &[&Kernel] = &[
     &linear_attention::gpu::STATES,
     &linear_attention::gpu::SCAN,
     &linear_attention::gpu::CHUNKED,
+    &linear_attention::backward::gpu::SUMS,
+    &linear_attention::backward::gpu::SHARES,
     &masked_normalise::gpu::NAIVE,
     &masked_normalise::gpu::TILED,
     &masked_normalise::backward::BACKWARD,

@@ -8,8 +8,11 @@
 mod adamw;
 pub mod bench;
 mod blocks;
+mod clip;
 mod concat;
 mod cross_entropy;
+mod descent;
+mod dropout;
 mod elementwise;
 mod gather;
 mod heads;
@@ -34,9 +37,12 @@ mod state_space;
 mod vectorised;
 pub mod work;
 
-pub use adamw::{AdamStep, Moments, adamw};
+pub use adamw::{AdamStep, AdamTensor, Moments, adamw};
+pub use clip::clip;
 pub use concat::{concat, concat_all};
 pub use cross_entropy::cross_entropy;
+pub use descent::{descend, momentum};
+pub use dropout::dropout;
 pub use elementwise::{add, add_bias, multiply, scale, sum_rows, weighted_difference};
 pub use gather::{gather, gather_rows};
 pub use heads::{merge_heads, split_heads, transpose};
@@ -60,6 +66,7 @@ pub use state_space::{decayed_scores, decayed_walk, log_decays};
 
 /// The CPU implementations, for callers with plain slices in f32 or f64.
 pub mod cpu {
+    pub use super::dropout::cpu::dropout;
     pub use super::elementwise::cpu::{add, weighted_difference};
     pub use super::heads::cpu::{merge_heads, split_heads};
     pub use super::layer_norm::cpu::layer_norm;

@@ -56,7 +56,7 @@ impl BertFields {
         })
     }
 
-    /// The most tokens that the table of positions has room for.
+    /// The length that it was made for: the most tokens that a table of positions has room for.
     fn context(&self, config: &Config) -> Result<usize> {
         let taken = self.padding_id.map_or(0, |id| id as usize + 1);
         match self.positions.checked_sub(taken) {
@@ -106,7 +106,8 @@ impl<'a, 'b> Loader<'a, 'b> {
         let has_head =
             config.is_of_class(&["ForMaskedLM", "ForPreTraining", "LMHeadModel", "ForCausalLM"])?;
         let has_head = builder.has(&format!("{}.weight", dialect.head.transform), has_head);
-        let probe = format!("{}embeddings.position_embeddings.weight", dialect.prefix);
+        // A tensor that is there whatever the positions are, and whichever of two tied names is stored.
+        let probe = format!("{}{}.0.{}.weight", dialect.prefix, dialect.layers, dialect.parts.query);
         let prefix = if builder.has(&probe, has_head) { dialect.prefix } else { "" };
         let pooler = format!("{prefix}pooler.dense.weight");
         let has_pooler =
@@ -123,11 +124,18 @@ impl<'a, 'b> Loader<'a, 'b> {
         self.builder.matrix(&format!("{}embeddings.{name}.weight", self.prefix), axes)
     }
 
-    fn embeddings(&mut self, words: Weight) -> Result<Embeddings> {
+    fn embeddings(&mut self, config: &Config, words: Weight) -> Result<(Embeddings, Order)> {
         let BertFields { width, positions, type_count, epsilon, padding_id, .. } = *self.fields;
-        Ok(Embeddings {
+        let stack = self.dialect.layers.trim_end_matches(".layer");
+        let names = [
+            format!("{}embeddings.position_embeddings.weight", self.prefix),
+            format!("{}{stack}.relative_attention_bias.weight", self.prefix),
+        ];
+        let axes = [(Axis::Position, positions), self.width()];
+        let (positions, order) = self.fields.variant.positions(config, &names, axes, true, self.builder)?;
+        let embeddings = Embeddings {
             words,
-            positions: Some(self.table("position_embeddings", (Axis::Position, positions))?),
+            positions,
             segments: match self.dialect.has_segments {
                 true => Some(self.table("token_type_embeddings", (Axis::Row, type_count))?),
                 false => None,
@@ -138,7 +146,8 @@ impl<'a, 'b> Loader<'a, 'b> {
                 epsilon,
             )?),
             padding_id,
-        })
+        };
+        Ok((embeddings, order))
     }
 
     fn block(&mut self, index: usize) -> Result<Block> {
@@ -213,9 +222,9 @@ impl<'a, 'b> Loader<'a, 'b> {
         }
     }
 
-    fn body(mut self) -> Result<Body> {
+    fn body(mut self, config: &Config) -> Result<Body> {
         let (words, decoder) = self.words()?;
-        let embeddings = self.embeddings(words)?;
+        let (embeddings, order) = self.embeddings(config, words)?;
         let blocks = (0..self.fields.layers).map(|index| self.block(index)).collect::<Result<Vec<_>>>()?;
         let head = decoder.map(|decoder| self.head(decoder)).transpose()?;
         let pooler = match self.has_pooler {
@@ -225,7 +234,6 @@ impl<'a, 'b> Loader<'a, 'b> {
             }
             false => None,
         };
-        let order = Order::Embedded;
         Ok(Body { is_decoder: false, embeddings, order, blocks, final_norm: None, head, pooler })
     }
 }
@@ -249,9 +257,11 @@ pub(in crate::model) fn transformer(
 ) -> Result<Transformer> {
     let fields = BertFields::read(dialect, config)?;
     let (context, mask) = (fields.context(config)?, fields.trained_mask(dialect, config)?);
-    let body = Loader::new(dialect, config, &fields, builder)?.body()?;
+    let body = Loader::new(dialect, config, &fields, builder)?.body(config)?;
+    let is_limited = fields.variant.has_table();
     let other_mask = fields.variant.other_mask.and_then(|mask| OtherMask::odd(mask, fields.layers));
-    Transformer::new(Trained { family: dialect.family, context, mask, other_mask }, body, builder, &[])
+    let trained = Trained { is_limited, ..Trained::new(dialect.family, context, mask, other_mask) };
+    Transformer::new(trained, body, builder, &[])
 }
 
 /// An error for what BERT's configuration can ask for and nobody uses.

@@ -26,9 +26,9 @@ pub(in crate::model) fn of_stack(model: &Transformer) -> ModelSizes {
         ..StackSizes::of(body.blocks.iter())
     };
     let (encoder, decoder) = if body.is_decoder { (None, Some(stack)) } else { (Some(stack), None) };
-    let is_relative = matches!(body.order, Order::Relative(_));
+    let is_limited = description.is_limited && !matches!(body.order, Order::Relative(_));
     ModelSizes {
-        context: (!is_relative).then_some(description.context),
+        context: is_limited.then_some(description.context),
         positions: rows(&embeddings.positions),
         segments: rows(&embeddings.segments),
         embedding_norm: embeddings.norm.as_ref().map_or(0, Norm::parameters),

@@ -5,7 +5,7 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::mask::{Mask, Padding, Positions};
 use crate::model::block::{Block, CrossBlock, CrossSource, Norm, StackPass};
-use crate::model::cache::{KvCache, Places};
+use crate::model::cache::KvCache;
 use crate::model::embeddings::{LanguageHead, Order};
 use crate::ops::gather;
 use crate::probe::{Probe, Scope};
@@ -54,7 +54,7 @@ impl Stacks {
         run: &Run,
     ) -> Result<()> {
         let at = Positions { first_query: 0 };
-        let places = self.places(0, 0, side.len(), probe)?;
+        let places = self.orders[0].places("encoder", 0, side.len(), &self.device, probe)?;
         let visibility = Visibility { mask, at, padding: side.padding };
         let pass = StackPass { places: &places, visibility, run };
         let mut x = probe.visit("encoder.embeddings", gather(&self.embedding, side.ids, side.batch)?)?;
@@ -90,7 +90,7 @@ impl Stacks {
             Order::Rotary(_) => end_of(cross.len(), source)? + at.first_query,
             _ => at.first_query,
         };
-        let places = self.places(1, first, side.len(), probe)?;
+        let places = self.orders[1].places("decoder", first, side.len(), &self.device, probe)?;
         let visibility = Visibility { mask, at, padding: side.padding };
         let pass = StackPass { places: &places, visibility, run };
         let mut x = probe.visit("decoder.embeddings", gather(&self.embedding, side.ids, side.batch)?)?;
@@ -102,16 +102,6 @@ impl Stacks {
             run.step("decoder layer", index + 1, self.decoder.len())?;
         }
         probe.visit("decoder.final_norm", self.decoder_norm.forward(x)?)
-    }
-
-    /// What positions bring to the attention of the encoder (0) or the decoder (1): `length` of them from `first` on.
-    fn places(&self, stack: usize, first: usize, length: usize, probe: &mut dyn Probe) -> Result<Places> {
-        let mut places = self.orders[stack].places(first, length, &self.device)?;
-        if let Some(bias) = places.bias {
-            let name = ["encoder.position_bias", "decoder.position_bias"][stack];
-            places.bias = Some(probe.visit(name, bias)?); // [H, T, S]
-        }
-        Ok(places)
     }
 }
 

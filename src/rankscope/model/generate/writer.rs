@@ -37,9 +37,10 @@ impl<'a> Writer<'a> {
             }
         };
         let cache = settings.use_cache.then(|| model.cache(1)).transpose()?;
-        let room = description.context.saturating_sub(taken);
+        let most = if description.is_limited { description.context } else { usize::MAX };
+        let room = most.saturating_sub(taken);
         if cache.is_some() {
-            let all = room.min(ids.len() + settings.tokens);
+            let all = room.min(ids.len().saturating_add(settings.tokens));
             let mut masks = settings.mask.of_layers(description);
             masks.dedup();
             masks.iter().try_for_each(|mask| expect_no_look_ahead(mask, ids.len(), all))?;

@@ -162,7 +162,7 @@ pub(in crate::model) fn build(
     let (mask, other_mask) = dialect.masks(config, layers)?;
     let prefix = prefix(builder);
     let (words, output) = ends(config, builder, prefix, [fields.vocab(), fields.width()])?;
-    let trained = Trained { family: dialect.family, context: fields.context, mask, other_mask };
+    let trained = Trained::new(dialect.family, fields.context, mask, other_mask);
     Transformer::new(trained, fields.decoder(builder, prefix, layers, words, output)?, builder, &[])
 }
 
@@ -255,7 +255,7 @@ fn fused(fields: &LlamaFields, count: usize, builder: &mut Builder<'_>, path: &s
     let both = Shape::new([experts, (Axis::Column, 2 * inner.1), width]);
     let both = builder.stored(&format!("{path}.gate_up_proj"), both, Fresh::normal(width.1))?;
     let down = Shape::new([experts, width, inner]);
-    let down = builder.stored(&format!("{path}.down_proj"), down, Fresh::normal(inner.1))?;
+    let down = builder.stored(&format!("{path}.down_proj"), down, Fresh::update(inner.1))?;
     let size = inner.1 * width.1;
     let part = |all: &Weight, index: usize, axes: [NamedSize; 2]| {
         let weight = all.part(index * size, Shape::new(axes))?.to_device(builder.device())?;

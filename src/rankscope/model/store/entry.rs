@@ -55,6 +55,8 @@ pub struct Entry {
     pub licence: Option<String>,
     /// What it is, or what is wrong with it.
     pub note: Option<String>,
+    /// Whether `rankscope train` made it, as its `SOURCE.json` states.
+    pub is_trained_here: bool,
 }
 
 impl Entry {
@@ -84,6 +86,7 @@ impl Entry {
             size_bytes: checkpoint.as_ref().ok().map(Checkpoint::size_bytes),
             licence: stated("licence"),
             note: wrong.or_else(|| stated("note")),
+            is_trained_here: stated("trained_by").as_deref() == Some("rankscope"),
             path: Some(path),
         }
     }
@@ -99,6 +102,7 @@ impl Entry {
             size_bytes: Some(pullable.size_bytes),
             licence: Some(pullable.licence.to_owned()),
             note: Some(pullable.note.to_owned()),
+            is_trained_here: false,
         }
     }
 }

@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 pub use entry::{Entry, Origin};
 pub use pull::{PULLABLE, Pullable};
 
+use crate::assets;
 use crate::error::{Error, Result};
 use crate::model::checkpoint::{INDEX, SINGLE};
 use crate::model::foreign;
@@ -48,7 +49,12 @@ impl Store {
     pub fn open() -> Result<Self> {
         let problem = "no data folder for this user (HOME is not set); set RANKSCOPE_MODELS to a folder";
         let installed = places::installed().ok_or_else(|| Error::Model(problem.to_owned()))?;
-        Ok(Store { installed, bundled: places::bundled(), hub: places::hub(), index: places::index() })
+        Ok(Store {
+            installed,
+            bundled: assets::folder("checkpoints"),
+            hub: places::hub(),
+            index: places::index(),
+        })
     }
 
     /// Every model that is here, and those that can be pulled: installed, bundled, cached, available.

@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::model::block::{Block, CrossBlock};
 use crate::model::builder::Builder;
 use crate::model::feed_forward::Network;
+use crate::model::variant::buckets;
 use crate::model::{Config, Fresh};
 
 /// The bias of a stack, which stands in its block 0.
@@ -16,7 +17,8 @@ pub(super) fn relative(
     builder: &mut Builder<'_>,
     stack: &str,
 ) -> Result<RelativeBias> {
-    let buckets = fields.buckets(config, stack.ends_with("encoder"))?;
+    let sizes = [fields.buckets, fields.max_distance];
+    let buckets = buckets(config, sizes, stack.ends_with("encoder"))?;
     let name = format!("{stack}.block.0.layer.0.SelfAttention.relative_attention_bias.weight");
     let axes = [(Axis::Row, fields.buckets), (Axis::Head, fields.heads)];
     RelativeBias::new(buckets, builder.stored(&name, Shape::new(axes), Fresh::normal(fields.width))?)

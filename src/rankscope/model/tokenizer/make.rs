@@ -1,4 +1,4 @@
-//! Tokenizers that need no file: bytes, characters, and pairs learned from a text.
+//! Tokenizers that need no file: bytes, characters, words, and pairs learned from a text.
 //!
 //! Each is written as the definition that `tokenizer.json` would hold, so that a tokenizer is the same when it is made
 //! and when it is saved and loaded again.
@@ -63,6 +63,35 @@ impl Tokenizer {
         defined("character tokenizer", definition)
     }
 
+    /// Every word is a token, and its id is its place among `words`; blanks stand between words.
+    ///
+    /// A word that is not among them is an error of [`encode`](Self::encode) that names it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming a word that is empty, has a blank inside, or stands there twice.
+    ///
+    /// ```
+    /// use rankscope::model::Tokenizer;
+    /// let words = Tokenizer::words(["yes", "no", "1"])?;
+    /// assert_eq!(words.encode("1 yes")?.ids, [2, 0]);
+    /// assert!(words.encode("1 2").unwrap_err().to_string().contains("word 2 of the text is \"2\""));
+    /// # Ok::<(), rankscope::Error>(())
+    /// ```
+    pub fn words<W: Into<String>>(words: impl IntoIterator<Item = W>) -> Result<Self> {
+        let mut vocab = Map::new();
+        for (id, word) in words.into_iter().map(Into::into).enumerate() {
+            let word: String = word;
+            if word.is_empty() || word.contains(char::is_whitespace) || vocab.contains_key(&word) {
+                return Err(Error::invalid("word", format!("{word:?}"), "a new word without blanks"));
+            }
+            vocab.insert(word, id.into());
+        }
+        let mut definition = definition();
+        definition["pre_tokenizer"] = json!({ "type": "WhitespaceSplit" });
+        definition["model"] = json!({ "type": "WordLevel", "vocab": vocab, "unk_token": UNKNOWN });
+        defined("tokenizer of words", definition)
+    }
+
     /// Learns byte pairs from `texts`: from the 256 bytes on, the most frequent pair of neighbours becomes a
     /// token, until there are `vocab_size` (or no pair occurs). `special` tokens come first and stand for
     /// no text.
@@ -98,6 +127,42 @@ impl Tokenizer {
         let inner: &mut TokenizerImpl<_, _, _, _, _> = &mut tokenizer.inner;
         inner.train(&mut TrainerWrapper::from(trainer), texts.into_iter()).map_err(|error| failed(&error))?;
         Ok(tokenizer)
+    }
+
+    /// The same with further tokens that stand for no text, of the ids that follow. A name that is taken gets a `+`:
+    /// `<pad+>`.
+    ///
+    /// # Errors
+    /// As [`expect_every_id`](Self::expect_every_id).
+    pub fn with_special(&self, names: impl IntoIterator<Item = String>) -> Result<Self> {
+        self.expect_every_id()?;
+        let mut inner = self.inner.clone();
+        for mut name in names {
+            while inner.token_to_id(&name).is_some() {
+                name.insert(name.len().saturating_sub(1), '+');
+            }
+            inner.add_special_tokens([AddedToken::from(&name, true)]).map_err(|error| self.failed(&error))?;
+        }
+        Tokenizer::of(self.path.clone(), *inner)
+    }
+
+    /// Checks that every id below the vocabulary's size is a token.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming the first that is none.
+    pub fn expect_every_id(&self) -> Result<()> {
+        match (0..self.vocab_size() as u32).find(|&id| self.inner.id_to_token(id).is_none()) {
+            None => Ok(()),
+            Some(id) => {
+                Err(Error::format(&self.path, format!("no token has the id {id}; expected one for every id")))
+            }
+        }
+    }
+
+    /// The same that reads the name of a special token in a text as that token, or as text like any other.
+    pub fn special_in_texts(mut self, are_read: bool) -> Self {
+        self.inner.set_encode_special_tokens(!are_read);
+        self
     }
 
     /// The number of ids, special tokens included.

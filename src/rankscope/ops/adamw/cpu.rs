@@ -8,27 +8,43 @@ use crate::ops::vectorised::vectorised;
 /// Numbers of a block: four of them stay in a second-level cache.
 const BLOCK: usize = 32 * 1024;
 
-/// One step of w, m and v; see [`adamw`](crate::ops::adamw).
-pub fn adamw<F: Real>([w, mean, square]: [&mut [F]; 3], gradient: &[F], step: AdamStep) {
-    let blocks = w.chunks_mut(BLOCK).zip(mean.chunks_mut(BLOCK)).zip(square.chunks_mut(BLOCK));
-    let blocks: Vec<_> = blocks.zip(gradient.chunks(BLOCK)).collect();
-    match blocks.len() {
-        0..2 => blocks
-            .into_iter()
-            .for_each(|(((w, mean), square), gradient)| block(w, mean, square, gradient, step)),
-        _ => share(blocks.into_iter(), |(((w, mean), square), gradient)| {
-            block(w, mean, square, gradient, step)
-        }),
-    }
+/// w, m and v of a tensor, its gradient and λ.
+pub struct Walk<'a, F> {
+    /// w, m and v.
+    pub state: [&'a mut [F]; 3],
+    /// g.
+    pub gradient: &'a [F],
+    /// λ.
+    pub decay: f32,
+}
+
+/// One step of w, m and v of every tensor, with gradients times `factor`; see [`adamw`](crate::ops::adamw).
+pub fn adamw<F: Real>(tensors: Vec<Walk<'_, F>>, factor: f32, step: AdamStep) {
+    let blocks = tensors.into_iter().flat_map(|Walk { state: [w, mean, square], gradient, decay }| {
+        let state = w.chunks_mut(BLOCK).zip(mean.chunks_mut(BLOCK)).zip(square.chunks_mut(BLOCK));
+        let blocks = state.zip(gradient.chunks(BLOCK));
+        blocks.map(move |(((w, mean), square), gradient)| Walk { state: [w, mean, square], gradient, decay })
+    });
+    let blocks: Vec<_> = blocks.collect();
+    share(blocks.into_iter(), |Walk { state: [w, mean, square], gradient, decay }| {
+        block(w, mean, square, gradient, [factor, decay], step);
+    });
 }
 
 vectorised! {
-    fn block[F: Real](w: &mut [F], mean: &mut [F], square: &mut [F], gradient: &[F], step: AdamStep) {
+    fn block[F: Real](
+        w: &mut [F],
+        mean: &mut [F],
+        square: &mut [F],
+        gradient: &[F],
+        factor_and_decay: [f32; 2],
+        step: AdamStep,
+    ) {
         let number = |x: f32| F::constant(f64::from(x));
-        let AdamStep { rate, beta1, beta2, epsilon, decay, factor, .. } = step;
+        let AdamStep { rate, beta1, beta2, epsilon, .. } = step;
         let [mean_correction, square_correction] = step.corrections().map(number);
-        let [rate, beta1, beta2, epsilon, decay, factor] =
-            [rate, beta1, beta2, epsilon, decay, factor].map(number);
+        let [factor, decay] = factor_and_decay.map(number);
+        let [rate, beta1, beta2, epsilon] = [rate, beta1, beta2, epsilon].map(number);
         let means = mean.iter_mut().zip(square.iter_mut());
         for ((w, (m, v)), &g) in w.iter_mut().zip(means).zip(gradient) {
             let g = g * factor;

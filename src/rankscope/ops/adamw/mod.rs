@@ -4,6 +4,7 @@ pub(crate) mod cpu;
 pub(super) mod gpu;
 
 use crate::error::{Error, Result};
+use crate::ops::clip::expect_clip;
 use crate::tensor::Tensor;
 
 /// The numbers of one step of AdamW.
@@ -17,12 +18,21 @@ pub struct AdamStep {
     pub beta2: f32,
     /// ε.
     pub epsilon: f32,
-    /// λ, by how much weights shrink, times η.
-    pub decay: f32,
-    /// What gradients are multiplied by first, as clipping by a norm asks for.
-    pub factor: f32,
     /// t, from 1.
     pub step: u64,
+}
+
+/// A tensor w that AdamW changes, and what that depends on.
+#[derive(Debug)]
+pub struct AdamTensor<'a> {
+    /// w.
+    pub w: &'a mut Tensor,
+    /// m and v.
+    pub moments: &'a mut Moments,
+    /// g, in the shape of w.
+    pub gradient: &'a Tensor,
+    /// λ, by how much w shrinks, times η.
+    pub decay: f32,
 }
 
 /// What AdamW remembers of the gradients of a tensor w.
@@ -52,47 +62,74 @@ impl AdamStep {
     }
 }
 
-/// m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², w ← w − η (m̂ / (√v̂ + ε) + λ w), with m̂ = m / (1 − β₁ᵗ),
-/// v̂ = v / (1 − β₂ᵗ) and g the gradient times its factor: one walk over w, m and v.
+impl AdamTensor<'_> {
+    fn check(&self, clip: &Tensor) -> Result<()> {
+        const OP: &str = "adamw";
+        let w = &*self.w;
+        let others =
+            [("mean", &self.moments.mean), ("square", &self.moments.square), ("gradient", self.gradient)];
+        for (argument, tensor) in others {
+            if tensor.shape() != w.shape() {
+                let (expected, got) = (w.shape().to_string(), tensor.shape().to_string());
+                return Err(Error::Axes { op: OP, argument, expected, got });
+            }
+            tensor.expect_same_device(OP, argument, &w.device())?;
+        }
+        expect_clip(OP, clip, w)
+    }
+
+    /// w, m and v.
+    fn state(&mut self) -> [&mut Tensor; 3] {
+        [self.w, &mut self.moments.mean, &mut self.moments.square]
+    }
+}
+
+/// m ← β₁ m + (1 − β₁) f g, v ← β₂ v + (1 − β₂) (f g)², w ← w − η (m̂ / (√v̂ + ε) + λ w), with m̂ = m / (1 − β₁ᵗ) and
+/// v̂ = v / (1 − β₂ᵗ), for many tensors at once: one walk over w, m and v of each.
 ///
-/// **Shapes**: all the same.
+/// **Shapes**: w, m, v and g of a tensor the same; clip, whose first number is f, as [`clip`](super::clip()) made it.
 ///
-/// **Conventions**: on the CPU in place where nobody else holds w, m and v. After an error they are as they were.
+/// **Conventions**: where f is 0, nothing changes. On the CPU in place where nobody else holds w, m and v. After an error
+/// all are as they were.
 ///
 /// # Errors
-/// [`Error::Axes`] if the shapes differ, [`Error::Placement`] if the devices differ, [`Error::Gpu`] if the GPU fails.
+/// [`Error::Axes`] or [`Error::Size`] if the shapes do not fit, [`Error::Placement`] if the devices differ,
+/// [`Error::Gpu`] if the GPU fails.
 ///
 /// **Source**: Loshchilov & Hutter 2017 (arXiv 1711.05101), algorithm 2.
 ///
 /// ```
-/// use rankscope::{Axis, Tensor, ops::{AdamStep, Moments, adamw}};
+/// use rankscope::{Axis, Tensor, ops::{AdamStep, AdamTensor, Moments, adamw, clip}};
 /// let one = |value| Tensor::new([(Axis::Column, 1)], vec![value]);
-/// let step = AdamStep { rate: 0.5, beta1: 0.9, beta2: 0.99, epsilon: 0., decay: 0.1, factor: 1., step: 1 };
-/// let (mut w, mut moments) = (one(2.)?, Moments::before(&one(2.)?)?);
-/// adamw(&mut w, &mut moments, &one(-3.)?, step)?;
+/// let (mut w, mut moments, gradient) = (one(2.)?, Moments::before(&one(2.)?)?, one(-3.)?);
+/// let step = AdamStep { rate: 0.5, beta1: 0.9, beta2: 0.99, epsilon: 0., step: 1 };
+/// let tensor = AdamTensor { w: &mut w, moments: &mut moments, gradient: &gradient, decay: 0.1 };
+/// adamw(vec![tensor], &clip(&[&gradient], None)?, step)?;
 /// assert!((w.to_vec()?[0] - 2.4).abs() < 1e-6); // 2 − ½ (−1 + 0.1 · 2): a first step has the gradient's sign
 /// assert!((moments.mean.to_vec()?[0] + 0.3).abs() < 1e-6);
 /// # Ok::<(), rankscope::Error>(())
 /// ```
-pub fn adamw(w: &mut Tensor, moments: &mut Moments, gradient: &Tensor, step: AdamStep) -> Result<()> {
-    const OP: &str = "adamw";
-    for (argument, tensor) in [("mean", &moments.mean), ("square", &moments.square), ("gradient", gradient)] {
-        if tensor.shape() != w.shape() {
-            let (expected, got) = (w.shape().to_string(), tensor.shape().to_string());
-            return Err(Error::Axes { op: OP, argument, expected, got });
-        }
-        tensor.expect_same_device(OP, argument, &w.device())?;
-    }
-    let (shape, mut state) = (w.shape().clone(), [w, &mut moments.mean, &mut moments.square]);
-    let new = match gradient.as_slice() {
-        Some(gradient) => {
-            let mut values = state.each_mut().map(|x| taken(x));
-            cpu::adamw(values.each_mut().map(Vec::as_mut_slice), gradient, step);
-            values.map(|values| Tensor::on_cpu(shape.clone(), values))
-        }
-        None => gpu::adamw(state.each_ref().map(|x| &**x), gradient, step)?,
+pub fn adamw(mut tensors: Vec<AdamTensor<'_>>, clip: &Tensor, step: AdamStep) -> Result<()> {
+    tensors.iter().try_for_each(|tensor| tensor.check(clip))?;
+    let factor = match clip.as_slice() {
+        Some([factor, ..]) => *factor,
+        _ => return gpu::adamw(tensors, clip, step),
     };
-    state.into_iter().zip(new).for_each(|(old, new)| *old = new);
+    if factor == 0.0 {
+        return Ok(());
+    }
+    let mut values: Vec<[Vec<f32>; 3]> = tensors.iter_mut().map(|tensor| tensor.state().map(taken)).collect();
+    let walks = values.iter_mut().zip(&tensors).map(|(state, tensor)| {
+        let gradient = tensor.gradient.as_slice().expect("on the CPU, as clip is");
+        cpu::Walk { state: state.each_mut().map(Vec::as_mut_slice), gradient, decay: tensor.decay }
+    });
+    cpu::adamw(walks.collect(), factor, step);
+    for (tensor, values) in tensors.iter_mut().zip(values) {
+        let shape = tensor.gradient.shape().clone();
+        for (old, new) in tensor.state().into_iter().zip(values) {
+            *old = Tensor::on_cpu(shape.clone(), new);
+        }
+    }
     Ok(())
 }
 

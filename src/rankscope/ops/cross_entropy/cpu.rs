@@ -27,10 +27,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// Logits become their gradients, given those of the rows' losses.
-    pub fn gradients[F: Real](logits: &mut [F], targets: &[u32], smoothing: F, losses: &[F]) {
-        let width = logits.len() / targets.len().min(losses.len()).max(1);
-        let width = if width == 0 { return } else { width };
+    /// Logits become their gradients, given those of the rows' losses; there may be more targets and losses than rows.
+    pub fn gradients[F: Real](logits: &mut [F], width: usize, targets: &[u32], smoothing: F, losses: &[F]) {
         for ((row, &target), &gradient) in logits.chunks_exact_mut(width).zip(targets).zip(losses) {
             if target == IGNORED {
                 row.fill(F::zero());

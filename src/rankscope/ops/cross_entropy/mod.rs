@@ -89,7 +89,7 @@ fn backward(x: Tensor, ids: &[u32], smoothing: f32, dy: &Tensor) -> Result<Tenso
     let vocab = x.shape().last().map_or(1, |(_, vocab)| vocab);
     match dy.as_slice() {
         Some(dy) => Ok(rewrite(x, vocab, SOFTMAX, |first, rows| {
-            cpu::gradients(rows, &ids[first..], smoothing, &dy[first..]);
+            cpu::gradients(rows, vocab, &ids[first..], smoothing, &dy[first..]);
         })),
         None => gpu::backward(&x, ids, smoothing, dy),
     }

@@ -1,7 +1,7 @@
 //! Sums, products and factors, element by element, in place.
 
 use crate::ops::Real;
-use crate::ops::blocks::{ADDITION, for_each_block};
+use crate::ops::blocks::{ADDITION, for_each_block, summed, summed_rows};
 use crate::ops::vectorised::vectorised;
 
 /// x += y.
@@ -102,6 +102,23 @@ vectorised! {
     pub(super) fn scaled_block[F: Real](y: &mut [F], x: &[F], factor: F) {
         for (y, &x) in y.iter_mut().zip(x) {
             *y = x * factor;
+        }
+    }
+}
+
+/// The sums of the columns of rows of `width` values; see [`sum_rows`](crate::ops::sum_rows).
+pub(super) fn sum_rows<F: Real>(x: &[F], width: usize) -> Vec<F> {
+    let blocks = x.chunks((summed_rows(width) * width).max(1)).collect();
+    summed(blocks, width, |block, sums| add_rows(sums, block))
+}
+
+vectorised! {
+    /// sums += every row.
+    pub(in crate::ops) fn add_rows[F: Real](sums: &mut [F], rows: &[F]) {
+        for row in rows.chunks_exact(sums.len()) {
+            for (sum, &x) in sums.iter_mut().zip(row) {
+                *sum = *sum + x;
+            }
         }
     }
 }

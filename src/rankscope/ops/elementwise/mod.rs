@@ -156,6 +156,9 @@ pub fn add_bias(x: impl Into<Tensor>, bias: &Tensor) -> Result<Tensor> {
 /// ```
 pub fn sum_rows(x: &Tensor) -> Result<Tensor> {
     let (axis, width) = super::innermost("sum_rows", x)?;
+    if let Some(values) = x.place().is_none().then(|| x.as_slice()).flatten() {
+        return Ok(Tensor::on_cpu(Shape::new([(axis, width)]), cpu::sum_rows(values, width)));
+    }
     let rows: usize = x.shape().outer().iter().map(|&(_, size)| size).product();
     let ones = constant([(Axis::Column, 1), (Axis::Row, rows)], 1.0, &x.device())?;
     let x = x.reshape([(Axis::Row, rows), (Axis::Width, width)])?;
@@ -172,9 +175,7 @@ pub(super) fn sum_by_head(x: &Tensor) -> Result<Tensor> {
 
 /// One number everywhere.
 pub(super) fn constant(axes: impl Into<Vec<(Axis, usize)>>, value: f32, device: &Device) -> Result<Tensor> {
-    let shape = Shape::new(axes);
-    let values = vec![value; shape.len()];
-    Tensor::on_cpu(shape, values).to_device_as_constant(device)
+    Tensor::filled(Shape::new(axes), value).to_device_as_constant(device)
 }
 
 /// [`constant`] in the shape and on the device of `like`.

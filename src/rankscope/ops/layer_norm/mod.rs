@@ -43,8 +43,8 @@ pub fn layer_norm(x: impl Into<Tensor>, gain: &Tensor, bias: &Tensor, epsilon: f
         }
         _ => gpu::layer_norm(&x, &gain, &bias, epsilon)?,
     };
-    Ok(tape::record(tape, y, move |dy| {
+    Ok(tape::record_in_place(tape, y, move |dy| {
         let (x, gain) = kept.expect("kept where there is a tape");
-        backward::layer_norm(&x, &gain, epsilon, dy)
+        backward::layer_norm(&x, &gain, epsilon, dy).map(Vec::from)
     }))
 }

@@ -3,9 +3,10 @@
 use super::cpu::Reachable;
 use super::state_shape;
 use crate::axis::{Axis, Shape};
+use crate::device::Gpu;
 use crate::device::gpu::{GpuBuffer, Kernel, params};
 use crate::error::Result;
-use crate::mask::{Allowed, Mask, Positions, Reach};
+use crate::mask::{Allowed, Mask, Padding, Positions, Reach};
 use crate::ops::ladder::{Extent, Ladder, SOFTWARE_TURNS, Variant, any};
 use crate::ops::launch::{Grid, LANES, buffer, count, launch};
 use crate::ops::online_attention::AttentionSizes;
@@ -34,6 +35,8 @@ params! {
         kv_heads: u32,
         keys: u32,
         size: u32,
+        values: u32,
+        columns: u32,
         padding_words: u32,
         first_group: u32,
     }
@@ -70,9 +73,9 @@ pub(in crate::ops) static CHUNKED: Kernel = Kernel {
 /// The longest head that the recurrent kernel has registers for.
 const MAX_SIZE: usize = 128;
 /// Keys of a chunk, as in the shaders.
-const CHUNK: usize = 64;
+pub(super) const CHUNK: usize = 64;
 /// Columns of the context that an invocation of the chunked kernel makes.
-const COLUMNS: usize = 32;
+pub(super) const COLUMNS: usize = 32;
 
 pub(in crate::ops) static LADDER: Ladder = Ladder {
     op: "linear_attention",
@@ -137,19 +140,25 @@ pub(super) struct Call<'a> {
     pub(super) run: &'a Run,
 }
 
+/// The rung for these sizes, and for a gradient too where one will be asked for: that needs one number more in each row.
+pub(super) fn variant(gpu: &Gpu, sizes: &AttentionSizes, is_tracked: bool) -> Result<&'static Variant> {
+    let extent = extent(sizes);
+    LADDER.choose(gpu, Extent { columns: extent.columns + usize::from(is_tracked), ..extent })
+}
+
 pub(super) fn linear_attention(
     [q, k, v]: [&Tensor; 3],
     sizes: &AttentionSizes,
     call: &Call<'_>,
+    variant: &Variant,
 ) -> Result<Tensor> {
     call.run.check()?;
     let extent = extent(sizes);
-    let variant = LADDER.choose(buffer(&RECURRENT, q)?.gpu(), extent)?;
     match variant.name {
         "materialised" => materialised([q, k, v], sizes, call),
         "recurrent" => recurrent([q, k, v], sizes, call.visible, variant.workgroups(extent)),
         _ => {
-            let chunks = Chunks::of([k, v], sizes, call.visible, None)?;
+            let chunks = Chunks::of_keys([k, v], sizes, call.visible, None)?;
             chunks.context([q, k, v], sizes, call.visible, variant.workgroups(extent))
         }
     }
@@ -169,14 +178,18 @@ pub(super) fn linear_step(
     let visible = Reachable { reach: vec![Reach::UpTo(0); sizes.heads], first_query: 0, padding: None };
     let extent = extent(sizes);
     let variant = LADDER.variant("chunked")?.expect_fit(LADDER.op, buffer(&CHUNKED, q)?.gpu(), extent)?;
-    let chunks = Chunks::of([k, v], sizes, &visible, Some(sums))?;
+    let chunks = Chunks::of_keys([k, v], sizes, &visible, Some(sums))?;
     let context = chunks.context([q, k, v], sizes, &visible, variant.workgroups(extent))?;
     let all = chunks.before.select(Axis::Row, chunks.count)?; // [B, G, D, M]
     Ok((context, all))
 }
 
-/// The path through the weights.
-fn materialised([q, k, v]: [&Tensor; 3], sizes: &AttentionSizes, call: &Call<'_>) -> Result<Tensor> {
+/// The path through the weights; gradients go through it, too.
+pub(super) fn materialised(
+    [q, k, v]: [&Tensor; 3],
+    sizes: &AttentionSizes,
+    call: &Call<'_>,
+) -> Result<Tensor> {
     let at = Positions { first_query: call.visible.first_query };
     let AttentionSizes { heads, queries, keys, .. } = *sizes;
     let allowed = Allowed::new(call.mask, heads, queries, keys, at, call.visible.padding)?;
@@ -198,26 +211,44 @@ fn recurrent(
     launch(&RECURRENT, params(&RECURRENT, sizes, visible)?, &inputs, q.shape().clone(), grid)
 }
 
+/// What chunks are made of: rows that are multiplied, of any number of matrices.
+pub(super) struct Sources<'a> {
+    pub(super) k: &'a Tensor, // [B, G, S, D]
+    pub(super) v: &'a Tensor, // [B, G, S, E]
+    pub(super) padding: Option<&'a Padding>,
+    /// M: E, or E + 1 where the sums of k stand in a last column.
+    pub(super) columns: usize,
+}
+
 /// The sums of the chunks before and after each place between two chunks, `[N, B, G, D, M]`.
-struct Chunks {
+pub(super) struct Chunks {
     count: usize,
-    before: Tensor,
-    after: Tensor,
+    pub(super) before: Tensor,
+    pub(super) after: Tensor,
 }
 
 impl Chunks {
-    /// Only the directions that some head looks in are computed; the other then stands for both.
-    fn of(
+    fn of_keys(
         [k, v]: [&Tensor; 2],
         sizes: &AttentionSizes,
         visible: &Reachable<'_>,
         initial: Option<&Tensor>,
     ) -> Result<Self> {
-        let count = sizes.keys.div_ceil(CHUNK);
-        let states = states([k, v], sizes, visible, count)?;
-        let scan = |is_backward| scan(&states, sizes, count, is_backward, initial);
+        let sources = Sources { k, v, padding: visible.padding, columns: sizes.head_size + 1 };
         let looks_ahead = visible.reach.contains(&Reach::From);
         let looks_back = visible.reach.iter().any(|reach| *reach != Reach::From);
+        Chunks::of(&sources, [looks_back, looks_ahead], initial)
+    }
+
+    /// Only the directions that some head looks in are computed; the other then stands for both.
+    pub(super) fn of(
+        sources: &Sources<'_>,
+        [looks_back, looks_ahead]: [bool; 2],
+        initial: Option<&Tensor>,
+    ) -> Result<Self> {
+        let count = sources.k.shape().sizes()[2].div_ceil(CHUNK);
+        let states = states(sources, count)?;
+        let scan = |is_backward| scan(&states, count, is_backward, initial);
         Ok(match (looks_back, looks_ahead) {
             (true, true) => Chunks { count, before: scan(false)?, after: scan(true)? },
             (_, is_backward) => {
@@ -253,40 +284,34 @@ impl Chunks {
 }
 
 /// The sums of each chunk alone, `[N, B, G, D, M]`.
-fn states(
-    [k, v]: [&Tensor; 2],
-    sizes: &AttentionSizes,
-    visible: &Reachable<'_>,
-    chunks: usize,
-) -> Result<Tensor> {
-    let AttentionSizes { batch, kv_heads, keys, head_size, .. } = *sizes;
+fn states(sources: &Sources<'_>, chunks: usize) -> Result<Tensor> {
+    let Sources { k, v, padding, columns } = *sources;
+    let [batch, kv_heads, keys, size] = k.shape().sizes()[..] else { unreachable!("[B, G, S, D]") };
     let count = |size| count(&STATES, size);
     let params = StatesParams {
         chunks: count(chunks)?,
         matrices: count(batch * kv_heads)?,
         kv_heads: count(kv_heads)?,
         keys: count(keys)?,
-        size: count(head_size)?,
-        padding_words: padding_row(visible, keys)?,
+        size: count(size)?,
+        values: count(v.shape().last().map_or(0, |(_, values)| values))?,
+        columns: count(columns)?,
+        padding_words: padding_row(padding, keys)?,
         first_group: 0,
     };
     let on = |x| buffer(&STATES, x);
-    let (_, padding) = rules(on(k)?, visible)?;
-    let shape = places(sizes, chunks);
+    let padding = padding_words(on(k)?, padding)?;
+    let state = state_shape(batch, kv_heads, size, columns);
+    let shape = Shape::new([&[(Axis::Row, chunks)], state.axes()].concat());
     let grid = Grid { workgroups: shape.len().div_ceil(LANES), work: (shape.len() * CHUNK) as u64 };
     launch(&STATES, params, &[("k", on(k)?), ("v", on(v)?), ("padding", &padding)], shape, grid)
 }
 
 /// The sums of the chunks before (or from) each of the `chunks` + 1 places, `[N, B, G, D, M]`.
-fn scan(
-    states: &Tensor,
-    sizes: &AttentionSizes,
-    chunks: usize,
-    is_backward: bool,
-    initial: Option<&Tensor>,
-) -> Result<Tensor> {
-    let shape = places(sizes, chunks + 1);
-    let cells = shape.len() / (chunks + 1);
+fn scan(states: &Tensor, chunks: usize, is_backward: bool, initial: Option<&Tensor>) -> Result<Tensor> {
+    let state = &states.shape().axes()[1..];
+    let cells = state.iter().map(|&(_, size)| size).product::<usize>();
+    let shape = Shape::new([&[(Axis::Row, chunks + 1)], state].concat());
     let params = ScanParams {
         cells: count(&SCAN, cells)?,
         chunks: count(&SCAN, chunks)?,
@@ -301,27 +326,25 @@ fn scan(
     launch(&SCAN, params, &[("states", states), ("initial", initial)], shape, grid)
 }
 
-/// `[N, B, G, D, M]` for N sums.
-fn places(sizes: &AttentionSizes, count: usize) -> Shape {
-    let state = state_shape(sizes.batch, sizes.kv_heads, sizes.head_size, sizes.head_size + 1);
-    Shape::new([&[(Axis::Row, count)], state.axes()].concat())
-}
-
 /// What the heads see as the shaders read it, and which keys are tokens.
-fn rules(near: &GpuBuffer, visible: &Reachable<'_>) -> Result<(GpuBuffer, GpuBuffer)> {
+pub(super) fn rules(near: &GpuBuffer, visible: &Reachable<'_>) -> Result<(GpuBuffer, GpuBuffer)> {
     let word = |reach: &Reach| match reach {
         Reach::UpTo(prefix) => *prefix as u32, // at most S
         Reach::From => u32::MAX,
     };
     let reach: Vec<u32> = visible.reach.iter().map(word).collect();
-    let padding = visible.padding.map_or_else(|| vec![0], |padding| padding.words());
-    let upload = |label, words: &[u32]| near.gpu().constant(label, bytemuck::cast_slice(words));
-    Ok((upload("reach", &reach)?, upload("padding", &padding)?))
+    let reach = near.gpu().constant("reach", bytemuck::cast_slice(&reach))?;
+    Ok((reach, padding_words(near, visible.padding)?))
+}
+
+fn padding_words(near: &GpuBuffer, padding: Option<&Padding>) -> Result<GpuBuffer> {
+    let words = padding.map_or_else(|| vec![0], |padding| padding.words());
+    near.gpu().constant("padding", bytemuck::cast_slice(&words))
 }
 
 /// Words of padding for one sequence; 0 where every key is a token.
-fn padding_row(visible: &Reachable<'_>, keys: usize) -> Result<u32> {
-    visible.padding.map_or(Ok(0), |_| count(&STATES, keys.div_ceil(32)))
+pub(super) fn padding_row(padding: Option<&Padding>, keys: usize) -> Result<u32> {
+    padding.map_or(Ok(0), |_| count(&STATES, keys.div_ceil(32)))
 }
 
 fn params(kernel: &Kernel, sizes: &AttentionSizes, visible: &Reachable<'_>) -> Result<Params> {
@@ -335,7 +358,7 @@ fn params(kernel: &Kernel, sizes: &AttentionSizes, visible: &Reachable<'_>) -> R
         keys: count(keys)?,
         size: count(head_size)?,
         first_query: count(visible.first_query)?,
-        padding_words: padding_row(visible, keys)?,
+        padding_words: padding_row(visible.padding, keys)?,
         first_group: 0,
     })
 }

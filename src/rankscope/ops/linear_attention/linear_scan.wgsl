@@ -9,7 +9,7 @@
 // Dispatch: ⌈cells/64⌉ workgroups of 64.
 
 struct Params {
-    cells: u32,        // B·G·D·(D+1)
+    cells: u32,        // B·G·D·M
     chunks: u32,
     is_backward: u32,
     has_initial: u32,
@@ -17,9 +17,9 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> states: array<f32>;   // [N, B, G, D, D + 1]
-@group(0) @binding(2) var<storage, read> initial: array<f32>;  // [B, G, D, D + 1], or anything
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;  // [N + 1, B, G, D, D + 1]
+@group(0) @binding(1) var<storage, read> states: array<f32>;   // [N, B, G, D, M]
+@group(0) @binding(2) var<storage, read> initial: array<f32>;  // [B, G, D, M], or anything
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;  // [N + 1, B, G, D, M]
 
 @compute @workgroup_size(64)
 fn main(

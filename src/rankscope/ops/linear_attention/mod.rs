@@ -1,5 +1,6 @@
 //! Attention without a softmax, in time and memory linear in the number of tokens.
 
+pub(super) mod backward;
 pub(crate) mod cpu;
 pub(super) mod gpu;
 
@@ -25,7 +26,7 @@ use crate::tensor::Tensor;
 /// Key s stands at position s and query t at `at.first_query + t`: with T ≠ S under a causal mask, the
 /// queries may begin in the middle of the keys. Masks: bidirectional, causal, anti-causal and prefix, also
 /// mixed by head. A query whose denominator is 0 has context 0. Padding keys are never looked at.
-/// Accumulation in f32, order unspecified.
+/// Accumulation in f32, order unspecified. Gradients take time and memory linear in T and S, too.
 ///
 /// # Errors
 /// A shape, placement or mask error naming what does not fit; [`Error::Invalid`] for a mask under which the
@@ -60,14 +61,33 @@ pub fn linear_attention(
         Error::invalid("linear_attention: mask", mask, expected)
     })?;
     let visible = cpu::Reachable { reach, first_query: at.first_query, padding };
+    let call = gpu::Call { mask, visible: &visible, run };
+    let is_tracked = [q, k, v].iter().any(|x| x.is_tracked());
+    let variant = match q.device() {
+        Device::Cpu => None,
+        Device::Gpu(gpu) => Some(gpu::variant(&gpu, &sizes, is_tracked)?),
+    };
+    if variant.is_some_and(|variant| variant.kernel.is_none()) {
+        return gpu::materialised([q, k, v], &sizes, &call);
+    }
     let (tape, [q, k, v]) = tape::begin(OP, [q, k, v].map(Tensor::clone))?;
-    let context = match (q.as_slice(), k.as_slice(), v.as_slice()) {
-        (Some(q_values), Some(k), Some(v)) => {
+    let context = match variant {
+        None => {
+            let [q_values, k, v] = [&q, &k, &v].map(|x| x.as_slice().expect("on the CPU, as all are"));
             Tensor::on_cpu(q.shape().clone(), cpu::linear_attention(q_values, k, v, &sizes, &visible, run)?)
         }
-        _ => gpu::linear_attention([&q, &k, &v], &sizes, &gpu::Call { mask, visible: &visible, run })?,
+        Some(variant) => gpu::linear_attention([&q, &k, &v], &sizes, &call, variant)?,
     };
-    Ok(tape::refuse(tape, context))
+    let kept = tape.as_ref().map(|_| backward::Kept {
+        inputs: [q, k, v],
+        context: context.clone(),
+        sizes,
+        reach: visible.reach,
+        first_query: at.first_query,
+        padding: padding.cloned(),
+        run: run.clone(),
+    });
+    Ok(tape::record(tape, context, |dy| kept.expect("kept where there is a tape").gradients(dy)))
 }
 
 /// The reach of every head, if each of them sees one run of keys.

@@ -27,10 +27,12 @@ pub(super) fn matmul(
             "another name for rows than for columns",
         ));
     }
+    // A product takes the names of its axes from its first operand, and H may be called G in the other.
+    let like = |gradient: Tensor, operand: &Tensor| gradient.reshape(operand.shape().axes()).map(Some);
     let da = match (wants[0], product.transpose_a) {
         (false, _) => None,
-        (_, false) => Some(product_of(dc, b, n, factor)?), // […, m, n] × […, k, n] = […, m, k]
-        (_, true) => Some(product_of(b, dc, n, factor)?),  // […, k, n] × […, m, n] = […, k, m]
+        (_, false) => like(product_of(dc, b, n, factor)?, a)?, // […, m, n] × […, k, n] = […, m, k]
+        (_, true) => like(product_of(b, dc, n, factor)?, a)?,  // […, k, n] × […, m, n] = […, k, m]
     };
     if !wants[1] {
         return Ok([da, None]);
@@ -46,7 +48,7 @@ pub(super) fn matmul(
         true => product_of(&dc, &a, m, factor)?, // […, m, n] × […, m, k] = […, n, k]
         false => product_of(&a, &dc, m, factor)?, // […, m, k] × […, m, n] = […, k, n]
     };
-    Ok([da, Some(db)])
+    Ok([da, like(db, b)?])
 }
 
 /// y = x·Wᵀ: ∂x = ∂y·W and ∂W = ∂yᵀ·x.

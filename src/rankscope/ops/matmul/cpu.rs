@@ -34,6 +34,9 @@ pub struct Product {
 
 /// Multiply-adds of a panel, about 20 µs of them: what is smaller is not worth handing to another thread.
 const PANEL_WORK: usize = 1024 * 1024;
+/// A panel has more multiply-adds than this. OpenBLAS adds the terms of products of up to 100³ in another order, so results
+/// would else depend on the number of panels, and that on the number of threads.
+const LEAST_WORK: usize = 1_000_000;
 /// Rows or columns of a panel where there are enough for all threads: each panel has BLAS copy the whole other operand,
 /// which takes half as long as a product of 32 columns, and a thirty-second of one of 512.
 const PANEL_WIDTH: usize = 512;
@@ -53,7 +56,8 @@ pub fn matmul<F: Real>(product: &Product, factor: F, a: &[F], b: &[F], c: &mut [
     let (axis, longer) = if n > m { (Axis(1), n) } else { (Axis(0), m) };
     let threads = rayon::current_num_threads();
     let tasks = (batch * m * n * k / PANEL_WORK).clamp(1, 4 * threads);
-    let parts = tasks.div_ceil(batch).min(threads.max(longer / PANEL_WIDTH));
+    let most = (m * n * k / (2 * LEAST_WORK)).max(1); // the last panel may be half as wide as the others
+    let parts = tasks.div_ceil(batch).min(threads.max(longer / PANEL_WIDTH)).min(most);
     let width = longer.div_ceil(parts).next_multiple_of(8);
     let one = |(i, first, mut c): (usize, usize, ArrayViewMut2<'_, F>)| {
         let a = stored(&a[i * m * k..(i + 1) * m * k], m, k, product.transpose_a);
@@ -76,11 +80,12 @@ pub fn matmul<F: Real>(product: &Product, factor: F, a: &[F], b: &[F], c: &mut [
     }
 }
 
-/// A matrix cut across `axis` into panels of `width` rows or columns, each with the number of its first.
+/// A matrix cut across `axis` into panels of `width` rows or columns, each with the number of its first; the last has
+/// between a half and one and a half of that, if there are several.
 fn panels<F>(mut c: ArrayViewMut2<'_, F>, axis: Axis, width: usize) -> Vec<(usize, ArrayViewMut2<'_, F>)> {
     let mut panels = Vec::new();
     let mut first = 0;
-    while c.len_of(axis) > width {
+    while c.len_of(axis) > width + width / 2 {
         let (panel, rest) = c.split_at(axis, width);
         panels.push((first, panel));
         (c, first) = (rest, first + width);

@@ -39,21 +39,19 @@ pub fn pointwise(x: impl Into<Tensor>, f: Pointwise) -> Result<Tensor> {
         let (params, workgroups) = quads(kernel, &x)?;
         launch(kernel, params, &[("x", buffer(kernel, &x)?)], x.shape().clone(), workgroups)?
     };
-    Ok(tape::record(tape, y, move |dy| {
-        Ok([Some(backward(kept.expect("kept where there is a tape"), dy, f)?)])
+    Ok(tape::record_in_place(tape, y, move |dy| {
+        Ok(vec![Some(backward(kept.expect("kept where there is a tape"), dy, f)?)])
     }))
 }
 
 /// ∂x = f′(x) · ∂y, element by element.
-fn backward(x: Tensor, dy: &Tensor, f: Pointwise) -> Result<Tensor> {
+fn backward(x: Tensor, dy: Tensor, f: Pointwise) -> Result<Tensor> {
     if let Some(x) = x.as_slice() {
-        return Ok(rewrite(dy.clone(), 1, f.cost(), |first, dy| {
-            f.apply_backward(&x[first..first + dy.len()], dy)
-        }));
+        return Ok(rewrite(dy, 1, f.cost(), |first, dy| f.apply_backward(&x[first..first + dy.len()], dy)));
     }
     let kernel = f.backward_kernel();
     let (params, workgroups) = quads(kernel, &x)?;
-    let inputs = [("x", buffer(kernel, &x)?), ("dy", buffer(kernel, dy)?)];
+    let inputs = [("x", buffer(kernel, &x)?), ("dy", buffer(kernel, &dy)?)];
     launch(kernel, params, &inputs, x.shape().clone(), workgroups)
 }
 

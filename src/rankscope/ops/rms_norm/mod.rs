@@ -38,9 +38,9 @@ pub fn rms_norm(x: impl Into<Tensor>, gain: &Tensor, epsilon: f32) -> Result<Ten
         Some(gain) => rewrite(x, width, NORM, |_, rows| cpu::normalise(rows, gain, epsilon)),
         None => gpu::rms_norm(&x, &gain, epsilon)?,
     };
-    Ok(tape::record(tape, y, move |dy| {
+    Ok(tape::record_in_place(tape, y, move |dy| {
         let (x, gain) = kept.expect("kept where there is a tape");
-        backward::rms_norm(&x, &gain, epsilon, dy)
+        backward::rms_norm(&x, &gain, epsilon, dy).map(Vec::from)
     }))
 }
 

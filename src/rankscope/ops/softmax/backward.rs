@@ -26,16 +26,16 @@ pub(in crate::ops) static BACKWARD: Kernel = Kernel {
 /// ∂x\[s\] = w\[s\] · (∂w\[s\] − Σᵤ w\[u\] · ∂w\[u\]), row by row.
 ///
 /// **Shapes**: w, ∂w and the result `[B, H, T, S]`.
-pub(super) fn softmax(weights: &Tensor, dy: &Tensor) -> Result<Tensor> {
+pub(super) fn softmax(weights: &Tensor, dy: Tensor) -> Result<Tensor> {
     let width = weights.shape().last().map_or(1, |(_, width)| width);
     if let Some(weights) = weights.as_slice() {
-        return Ok(rewrite(dy.clone(), width, NORM, |first, rows| {
+        return Ok(rewrite(dy, width, NORM, |first, rows| {
             softmax_rows(&weights[first * width..][..rows.len()], rows, width);
         }));
     }
     let rows = weights.shape().len() / width.max(1);
     let params = Rows { rows: count(&BACKWARD, rows)?, width: count(&BACKWARD, width)? };
-    let inputs = [("weights", buffer(&BACKWARD, weights)?), ("dy", buffer(&BACKWARD, dy)?)];
+    let inputs = [("weights", buffer(&BACKWARD, weights)?), ("dy", buffer(&BACKWARD, &dy)?)];
     launch(&BACKWARD, params, &inputs, dy.shape().clone(), rows)
 }
 

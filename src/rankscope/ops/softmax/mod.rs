@@ -97,13 +97,11 @@ pub(super) fn softmax(
         None => gpu::masked_softmax(&scores, sizes, allowed, sinks.as_ref())?,
     };
     let kept = tape.as_ref().map(|_| weights.clone());
-    Ok(tape::record_all(tape, weights, move |dy| {
+    Ok(tape::record_in_place(tape, weights, move |dy| {
         let weights = kept.expect("kept where there is a tape");
-        let mut gradients = vec![Some(backward::softmax(&weights, dy)?)];
-        if sinks.is_some() {
-            gradients.push(Some(backward::sinks(&weights, dy)?));
-        }
-        Ok(gradients)
+        let of_sinks = sinks.map(|_| backward::sinks(&weights, &dy)).transpose()?;
+        let of_scores = backward::softmax(&weights, dy)?;
+        Ok(std::iter::once(of_scores).chain(of_sinks).map(Some).collect())
     }))
 }
 

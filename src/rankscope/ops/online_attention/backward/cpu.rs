@@ -39,7 +39,11 @@ pub(super) struct Gradients<F> {
 pub(super) fn online_attention<F: Real>(past: &Past<'_, F>, run: &Run) -> Result<Gradients<F>> {
     let inputs = past.inputs;
     let AttentionSizes { heads, kv_heads, queries, keys, head_size, .. } = *inputs.sizes;
-    let zeros = |length| vec![F::zero(); length];
+    let zeros = |length| {
+        let mut values = F::any_values(length);
+        values.fill(F::zero());
+        values
+    };
     let [mut dq, mut dk, mut dv] = [inputs.q, inputs.k, inputs.v].map(|x| zeros(x.len()));
     let mut sinks = zeros(inputs.sinks.map_or(0, <[F]>::len));
     if dq.is_empty() || dk.is_empty() {
