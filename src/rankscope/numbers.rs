@@ -1,5 +1,8 @@
 //! Numbers as text: three significant digits, in scientific notation where they are very small or large.
 
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 /// Three significant digits; scientific notation below 10⁻³ and from 10⁴ on.
 ///
 /// ```
@@ -27,6 +30,23 @@ pub fn short(value: f64) -> String {
         return scientific;
     }
     format!("{value:.*}", (2 - exponent).max(0) as usize)
+}
+
+/// A number that is text in a file, since a reader of JSON may round numbers: it is read back to the last bit, NaN included.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Digits(pub(crate) f64);
+
+impl Serialize for Digits {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digits {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Digits).map_err(|_| D::Error::custom(format!("{text:?} is no number")))
+    }
 }
 
 /// A number that may not exist.

@@ -1,7 +1,7 @@
 //! Seeded random numbers: the same seed and stream give the same numbers everywhere.
 
 use ndarray::Array2;
-use rand::SeedableRng;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
@@ -22,6 +22,6 @@ pub fn fan_in(out: usize, inner: usize, seed: u64, stream: u64) -> Array2<f64> {
 }
 
 /// Draws independent standard normal numbers, one a call.
-pub(crate) fn normals(mut random: ChaCha8Rng) -> impl FnMut() -> f64 {
+pub(crate) fn normals(mut random: impl Rng) -> impl FnMut() -> f64 {
     move || StandardNormal.sample(&mut random)
 }

@@ -66,7 +66,13 @@ impl Tensor {
     /// A tensor of zeros on the CPU.
     pub fn zeros(axes: impl Into<Vec<(Axis, usize)>>) -> Self {
         let shape = Shape::new(axes);
-        let values = vec![0.0; shape.len()];
+        Self::filled(shape, 0.0)
+    }
+
+    /// A tensor on the CPU with one number everywhere.
+    pub(crate) fn filled(shape: Shape, value: f32) -> Self {
+        let mut values = any_values(shape.len());
+        values.fill(value);
         Self::on_cpu(shape, values)
     }
 

@@ -15,7 +15,7 @@ pub const FIRST_TEXT: &str = "Alice was beginning to get very tired of sitting b
 #[command(name = "rankscope-app", version, about, max_term_width = 100)]
 pub struct Args {
     /// A model by name (see `rankscope models list`) or the folder that holds it
-    #[arg(long, value_name = "NAME|DIR", default_value = "glass-en")]
+    #[arg(long, value_name = "NAME|DIR", default_value = "english-gpt")]
     pub model: String,
 
     /// Attention weights that another program saved (.npy, .npz, .safetensors), instead of a model's

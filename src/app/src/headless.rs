@@ -167,7 +167,7 @@ mod tests {
     fn what_cannot_be_drawn_is_named_in_one_line() {
         let cases: [(&[&str], &str); 5] = [
             (&["--size", "8192x8191", "--scale", "4"], "--size 8192x8191 at --scale 4 is 32768x32764 pixels"),
-            (&["--head", "9"], "--head is 9, expected less than 4, as many as glass-en has"),
+            (&["--head", "9"], "--head is 9, expected less than 4, as many as english-gpt has"),
             (&["--layer", "99"], "--layer is 99, expected less than 4"),
             (&["--mask", "foo"], "foo"),
             (&["--attention", "nowhere.npz"], "nowhere.npz: no such file"),

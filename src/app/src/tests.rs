@@ -25,7 +25,11 @@ use crate::{format, headless, theme};
 type Window = Harness<'static, App>;
 
 fn window(arguments: &[&str]) -> Window {
-    let args = Args::parse_from([&["rankscope-app"], arguments].concat());
+    // The model whose heads and tokens the tests know, where they name none.
+    let mut args = Args::parse_from([&["rankscope-app"], arguments].concat());
+    if !arguments.contains(&"--model") {
+        args.model = "glass-en".to_owned();
+    }
     let render = headless::render_state().expect("an adapter: install mesa-vulkan-drivers");
     let app = App::new(&render, &args, || {}).unwrap();
     let mut window = Harness::builder()

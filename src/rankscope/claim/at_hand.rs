@@ -20,7 +20,7 @@ pub(super) fn at_hand(entries: Vec<Entry>, refuse: impl Fn(&Entry) -> Option<Str
             continue;
         }
         names.push(entry.name.clone());
-        match not_one_stack(&entry).or_else(|| refuse(&entry)) {
+        match ours(&entry).or_else(|| not_one_stack(&entry)).or_else(|| refuse(&entry)) {
             None => taken.push(entry),
             Some(reason) => match left.iter_mut().find(|(known, _)| *known == reason) {
                 Some((_, names)) => names.push(entry.name),
@@ -30,6 +30,11 @@ pub(super) fn at_hand(entries: Vec<Entry>, refuse: impl Fn(&Entry) -> Option<Str
     }
     let note = |(reason, names): (String, Vec<String>)| format!("left out: {} ({reason})", names.join(", "));
     AtHand { taken, notes: left.into_iter().map(note).collect() }
+}
+
+/// What is said of the argument should not rest on models that were made to show it.
+fn ours(entry: &Entry) -> Option<String> {
+    entry.is_trained_here.then(|| "trained by rankscope itself; name it to put it on trial".to_owned())
 }
 
 fn not_one_stack(entry: &Entry) -> Option<String> {
@@ -51,6 +56,7 @@ mod tests {
             name: name.to_owned(),
             origin,
             path: None,
+            is_trained_here: false,
             family: family.map(str::to_owned),
             parameters: Some(parameters),
             size_bytes: None,

@@ -9,6 +9,7 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::figure::{Figure, Lines};
 use crate::numbers::short;
+use crate::statistics::student;
 
 /// One number of an experiment.
 #[derive(Clone, Debug)]
@@ -69,7 +70,7 @@ impl Measured {
         let Known { mean, sd, draws } = known;
         let ours = self.spread.as_ref().map_or(1, Sample::count).max(1) as f64;
         let error = sd * (1.0 / ours + 1.0 / draws as f64).sqrt();
-        self.expect(mean, student(draws) * error, source)
+        self.expect(mean, four_deviations(draws) * error, source)
     }
 
     /// As [`expect_mean`](Self::expect_mean), for a small count that may have been the same in all of the
@@ -95,12 +96,11 @@ impl Measured {
     }
 }
 
-/// The quantile of Student's t with `draws` − 1 degrees of freedom that is 4 for a normal distribution, by the
-/// expansion of Cornish and Fisher.
-fn student(draws: usize) -> f64 {
-    let freedom = draws.saturating_sub(1).max(1) as f64;
-    // z + (z³ + z)/4ν + (5z⁵ + 16z³ + 3z)/96ν² at z = 4.
-    4.0 + 17.0 / freedom + 64.125 / (freedom * freedom)
+/// The quantile of Student's t with `draws` − 1 degrees of freedom that is 4 for a normal distribution.
+fn four_deviations(draws: usize) -> f64 {
+    /// Φ(4).
+    const P: f64 = 0.999_968_328_758_166_9;
+    student(P, draws.saturating_sub(1).max(1) as f64).expect("a probability, and a degree of freedom")
 }
 
 /// One sentence for or against a claim.

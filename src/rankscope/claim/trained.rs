@@ -22,7 +22,7 @@ use crate::run::Run;
 
 pub(super) const MODELS: Parameter = set(
     "models",
-    "trained models by name or folder, with commas between; `here`: all that are here; empty: none",
+    "trained models by name or folder, with commas between; `here`: all that are here, but for those that rankscope trained; empty: none",
     Text,
     ["here"; 2],
 );

@@ -6,10 +6,11 @@ use serde_json::json;
 
 use super::{bundle, result};
 use crate::claim::Trial;
-use crate::figure::{Heatmap, SpectrumFigure, Wall};
+use crate::figure::{Heatmap, Lines, SpectrumFigure, Wall};
 use crate::mask::Mask;
 use crate::rank::{RankReport, Spectrum};
 use crate::tensor::Tensor;
+use crate::train::History;
 
 /// The method that evcxr calls on the value of a cell. Every type has it, so that evcxr does not compile a cell again to
 /// show it by `Debug`.
@@ -63,4 +64,4 @@ macro_rules! show_rich {
     )* };
 }
 
-show_rich!(Heatmap, Mask, RankReport, Spectrum, SpectrumFigure, Tensor, Trial, Wall);
+show_rich!(Heatmap, History, Lines, Mask, RankReport, Spectrum, SpectrumFigure, Tensor, Trial, Wall);

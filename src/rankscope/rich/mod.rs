@@ -6,9 +6,10 @@ mod rank;
 mod tensor;
 #[cfg(test)]
 mod tests;
+mod train;
 
 use crate::figure::style::Theme;
-use crate::figure::{Figure, Heatmap, SpectrumFigure, Wall};
+use crate::figure::{Figure, Heatmap, Lines, SpectrumFigure, Wall};
 
 /// A value that is shown both as text and as HTML; both say the same.
 ///
@@ -39,7 +40,7 @@ macro_rules! figures {
     )* };
 }
 
-figures!(Heatmap, SpectrumFigure, Wall);
+figures!(Heatmap, Lines, SpectrumFigure, Wall);
 
 /// A figure as SVG, or why there is none.
 fn picture(figure: &(impl Figure + ?Sized)) -> String {

@@ -6,7 +6,7 @@ use rankscope::gradient::gradients;
 use rankscope::model;
 use rankscope::prelude::*;
 use rankscope::tape::Tape;
-use rankscope::train::{AdamSettings, AdamW, Batch, Parameters};
+use rankscope::train::{Balance, Batch, LossGradients, Optimiser, OptimiserSettings, Parameters};
 use safetensors::SafeTensors;
 
 #[path = "support/devices.rs"]
@@ -31,7 +31,7 @@ fn check(family: &str) {
         let batch = Batch::open(&golden, &*model).unwrap();
         let (parameters, tape) = (Parameters::of(&*model).unwrap(), Tape::new());
         let traced = parameters.trace(&tape).unwrap();
-        let loss = batch.loss(&*traced.model, &mut Unobserved, &Run::default()).unwrap();
+        let loss = batch.loss(&*traced.model, &mut Unobserved, &Run::default()).unwrap().total;
         let found = gradients(&loss).unwrap();
         let difference = (loss.to_vec().unwrap()[0] - numbers("loss")[0]).abs();
         assert!(difference < 2e-5, "{family} on {device}: loss off by {difference}");
@@ -49,6 +49,62 @@ fn check(family: &str) {
     }
 }
 
+/// The load-balancing loss of a mixture of experts, over tokens alone and over all positions, and its gradient.
+#[test]
+fn the_balance_of_experts_is_that_of_transformers() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny/mixtral");
+    let bytes = std::fs::read(folder.join("balance.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let numbers = |name: &str| -> Vec<f32> {
+        file.tensor(name)
+            .unwrap()
+            .data()
+            .as_chunks()
+            .0
+            .iter()
+            .map(|&bytes| f32::from_le_bytes(bytes))
+            .collect()
+    };
+    for device in devices::devices() {
+        for key in ["padded", "whole"] {
+            let asked = tempfile::tempdir().unwrap();
+            let config = std::fs::read_to_string(folder.join("config.json")).unwrap();
+            let config = config.replace("\"output_router_logits\": false", "\"output_router_logits\": true");
+            std::fs::write(asked.path().join("config.json"), config).unwrap();
+            std::fs::copy(folder.join("model.safetensors"), asked.path().join("model.safetensors")).unwrap();
+            let model = model::load(asked.path(), &device).unwrap();
+            let batch = Batch::open(&folder.join("golden.safetensors"), &*model).unwrap();
+            let (parameters, tape) = (Parameters::of(&*model).unwrap(), Tape::new());
+            let traced = parameters.trace(&tape).unwrap();
+            let mut nobody = Unobserved;
+            let mut balance = Balance::new(&*traced.model, &mut nobody).unwrap();
+            traced.model.hidden(&batch.input, &batch.mask, &mut balance, &Run::default()).unwrap();
+            let nothing = Tensor::new([], vec![0.0]).unwrap().to_device(&device).unwrap();
+            let loss =
+                balance.add_to(nothing, 1.0, batch.input.padding().filter(|_| key == "padded")).unwrap();
+            let found = gradients(&loss).unwrap();
+            let expected = 0.02 * numbers(&format!("aux_loss.{key}"))[0]; // router_aux_loss_coef
+            let difference = (loss.detach().to_vec().unwrap()[0] - expected).abs();
+            assert!(difference < 1e-6, "{key} on {device}: off by {difference}");
+            let mut count = 0;
+            for (name, gradient) in traced.gradients(&found) {
+                let Ok(_) = file.tensor(&format!("grad.{key}.{name}")) else { continue };
+                let expected = numbers(&format!("grad.{key}.{name}"));
+                let gradient = gradient.unwrap_or_else(|| panic!("{name} has no gradient")).to_vec().unwrap();
+                let far =
+                    gradient.iter().zip(&expected).map(|(a, b)| (a - 0.02 * b).abs()).fold(0.0, f32::max);
+                assert!(far < 1e-6, "{key} on {device}: {name} off by {far}");
+                count += 1;
+            }
+            assert_eq!(count, 5);
+        }
+        // Where the configuration does not ask for it, nothing is added and nothing is watched.
+        let model = model::load(&folder, &device).unwrap();
+        let mut nobody = Unobserved;
+        assert!(Balance::new(&*model, &mut nobody).unwrap().is_idle());
+    }
+}
+
 /// Steps on one batch take its loss near 0, and what is saved is what was trained.
 #[test]
 fn one_batch_is_learned_by_heart_and_saved() {
@@ -56,15 +112,11 @@ fn one_batch_is_learned_by_heart_and_saved() {
     let model = model::load(&folder, &Device::Cpu).unwrap();
     let batch = Batch::open(&folder.join("golden.safetensors"), &*model).unwrap();
     let (mut parameters, mut optimiser) =
-        (Parameters::of(&*model).unwrap(), AdamW::new(AdamSettings::default()));
-    let loss = |model: &dyn model::Model| batch.loss(model, &mut Unobserved, &Run::default()).unwrap();
+        (Parameters::of(&*model).unwrap(), Optimiser::new(&OptimiserSettings::default()).unwrap());
+    let loss = |model: &dyn model::Model| batch.loss(model, &mut Unobserved, &Run::default()).unwrap().total;
     for _ in 0..200 {
-        let tape = Tape::new();
-        let traced = parameters.trace(&tape).unwrap();
-        let found = gradients(&loss(&*traced.model)).unwrap();
-        let gradients: Vec<_> = traced.gradients(&found).map(|(_, gradient)| gradient.cloned()).collect();
-        drop(traced);
-        assert!(optimiser.step(&mut parameters, &gradients, 0.02).unwrap().is_finite());
+        let followed = LossGradients::of(&parameters, |model| Ok(loss(model))).unwrap();
+        assert!(optimiser.step(&mut parameters, &followed, 0.02).unwrap().norm.is_finite());
     }
     let trained = loss(&*parameters.model().unwrap()).to_vec().unwrap()[0];
     assert!(trained < 0.05, "{trained} nats after {} steps", optimiser.steps());

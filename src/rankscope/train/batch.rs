@@ -1,13 +1,16 @@
-//! [`Batch`]: inputs and what is to be predicted.
+//! [`Batch`]: inputs and what is to be predicted; its loss.
 
+use std::iter::Sum;
+use std::ops::Add;
 use std::path::Path;
 
 use safetensors::{Dtype, SafeTensors};
 
+use crate::axis::Axis;
 use crate::error::{Error, Result};
 use crate::mask::Padding;
 use crate::model::{Input, MaskChoice, Model};
-use crate::ops::cross_entropy;
+use crate::ops::{add, cross_entropy, gather_rows, scale};
 use crate::probe::Probe;
 use crate::run::Run;
 use crate::tensor::Tensor;
@@ -21,18 +24,150 @@ pub struct Batch {
     pub targets: Vec<Option<u32>>,
     /// The mask of self-attention.
     pub mask: MaskChoice,
+    /// What a head for classes should say, where there is one to learn.
+    pub labels: Option<Labels>,
+    /// ε: the share of a target's probability that all tokens have together (label smoothing).
+    pub smoothing: f32,
+}
+
+/// What a head for classes should say of each sequence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Labels {
+    /// The head's name on [`Record::heads`](crate::model::Record::heads).
+    pub head: &'static str,
+    /// The class of each sequence, `[B]`; `None` where it does not matter.
+    pub classes: Vec<Option<u32>>,
+    /// The weight of the loss of the tokens beside that of the classes.
+    pub tokens_weight: f32,
+}
+
+/// Of how many predictions a loss is the mean.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Tokens.
+    pub tokens: usize,
+    /// Sequences with a class.
+    pub classes: usize,
+}
+
+impl Add for Counts {
+    type Output = Counts;
+    fn add(self, other: Counts) -> Counts {
+        Counts { tokens: self.tokens + other.tokens, classes: self.classes + other.classes }
+    }
+}
+
+impl Sum for Counts {
+    fn sum<I: Iterator<Item = Counts>>(counts: I) -> Counts {
+        counts.fold(Counts::default(), Add::add)
+    }
+}
+
+/// The loss of a batch.
+#[derive(Clone, Debug)]
+pub struct Losses {
+    /// What is differentiated: one number.
+    pub total: Tensor,
+    /// Its parts by name, without their weights and not tracked: `tokens`, and the name of the head for classes.
+    pub parts: Vec<(&'static str, Tensor)>,
 }
 
 impl Batch {
-    /// The mean cross-entropy of the targets, in nats: one number.
+    /// A batch without classes and smoothing.
+    pub fn new(input: Input, targets: Vec<Option<u32>>, mask: MaskChoice) -> Self {
+        Batch { input, targets, mask, labels: None, smoothing: 0.0 }
+    }
+
+    /// How many predictions are to be made.
+    pub fn counts(&self) -> Counts {
+        let count = |targets: &[Option<u32>]| targets.iter().flatten().count();
+        Counts {
+            tokens: count(&self.targets),
+            classes: self.labels.as_ref().map_or(0, |labels| count(&labels.classes)),
+        }
+    }
+
+    /// The mean cross-entropy of the targets, in nats; where there are classes, that of the classes, plus the former times its
+    /// weight.
+    ///
+    /// **Conventions**: logits are computed where there is a target, `[1, N, V]`; of all positions, `[B, T, V]`, where most
+    /// have one or the probe watches `logits` or `head_norm`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a model without an output head; as [`Model::forward`] and [`cross_entropy`].
-    pub fn loss(&self, model: &dyn Model, probe: &mut dyn Probe, run: &Run) -> Result<Tensor> {
+    /// [`Error::Invalid`] for a model without an output head, or without the head for classes; as [`Model::forward`] and
+    /// [`cross_entropy`].
+    pub fn loss(&self, model: &dyn Model, probe: &mut dyn Probe, run: &Run) -> Result<Losses> {
+        self.loss_among(self.counts(), model, probe, run)
+    }
+
+    /// The share that this batch has in the loss of several: the losses of batches whose counts sum up to `all` have as their
+    /// sum the loss of one batch with all predictions. So gradients accumulate without a bias, however the predictions are
+    /// spread.
+    ///
+    /// # Errors
+    /// As [`loss`](Self::loss).
+    pub fn loss_among(
+        &self,
+        all: Counts,
+        model: &dyn Model,
+        probe: &mut dyn Probe,
+        run: &Run,
+    ) -> Result<Losses> {
+        let own = self.counts();
         let hidden = model.hidden(&self.input, &self.mask, probe, run)?; // [B, T, C]
-        let logits = model.logits(&hidden, probe)?; // [B, T, V]
-        let logits = logits.ok_or_else(|| Error::invalid("logits of the model", "none", "an output head"))?;
-        cross_entropy(&logits, &self.targets, 0.0)
+        let (logits, targets) = self.predictions(model, &hidden, probe)?;
+        let tokens = cross_entropy(&logits, &targets, self.smoothing)?;
+        let tokens = share(tokens, own.tokens, all.tokens)?;
+        let mut parts = vec![("tokens", tokens.detach())];
+        let Some(labels) = &self.labels else { return Ok(Losses { total: tokens, parts }) };
+        let scores = self.scores(labels.head, model, &hidden, probe)?;
+        let classes = share(cross_entropy(&scores, &labels.classes, 0.0)?, own.classes, all.classes)?;
+        parts.push((labels.head, classes.detach()));
+        Ok(Losses { total: add(scale(tokens, labels.tokens_weight)?, classes)?, parts })
+    }
+
+    /// The logits of the rows that have a target, with their targets; or all of them, where that is no more work.
+    pub(super) fn predictions(
+        &self,
+        model: &dyn Model,
+        hidden: &Tensor,
+        probe: &mut dyn Probe,
+    ) -> Result<(Tensor, Vec<Option<u32>>)> {
+        /// Rows are copied where fewer than this share of them have a target.
+        const MOST: f64 = 0.9;
+        let rows = self.predicting_rows();
+        let is_watched = probe.watches("logits") || probe.watches("head_norm");
+        if is_watched || rows.len() as f64 > MOST * self.targets.len() as f64 {
+            return Ok((logits(model, hidden, probe)?, self.targets.clone()));
+        }
+        let targets = rows.iter().map(|&row| self.targets[row as usize]).collect();
+        Ok((logits(model, &select(hidden, &rows)?, probe)?, targets))
+    }
+
+    /// The rows of `[B, T]` that have a target.
+    pub(super) fn predicting_rows(&self) -> Vec<u32> {
+        (0..).zip(&self.targets).filter_map(|(row, target)| target.map(|_| row)).collect()
+    }
+
+    /// The scores of the head called `name`, `[B, N]`.
+    pub(super) fn scores(
+        &self,
+        name: &str,
+        model: &dyn Model,
+        hidden: &Tensor,
+        probe: &mut dyn Probe,
+    ) -> Result<Tensor> {
+        let heads = model.record().heads();
+        let Some(index) = heads.iter().position(|head| head.name() == name) else {
+            let names: Vec<_> = heads.iter().map(|head| head.name()).collect();
+            let got = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            return Err(Error::invalid(
+                "heads of the model",
+                got,
+                format!("{name}, which is to learn classes"),
+            ));
+        };
+        Ok(model.heads(hidden, &self.input, probe)?.swap_remove(index))
     }
 
     /// The batch in a safetensors file: `input_ids`, and where given `attention_mask` (1 is a token), `token_type_ids`,
@@ -83,7 +218,30 @@ impl Batch {
                 row[length - 1] = None;
             }
         }
-        Ok(Batch { input, targets, mask: MaskChoice::AsTrained })
+        Ok(Batch::new(input, targets, MaskChoice::AsTrained))
+    }
+}
+
+/// The logits of hidden states.
+///
+/// # Errors
+/// [`Error::Invalid`] for a model without an output head; as [`Model::logits`].
+pub(super) fn logits(model: &dyn Model, hidden: &Tensor, probe: &mut dyn Probe) -> Result<Tensor> {
+    let logits = model.logits(hidden, probe)?;
+    logits.ok_or_else(|| Error::invalid("logits of the model", "none", "an output head"))
+}
+
+/// Some rows of hidden states `[B, T, C]`, as one sequence, `[1, N, C]`.
+pub(super) fn select(hidden: &Tensor, rows: &[u32]) -> Result<Tensor> {
+    let width = hidden.shape().size(Axis::Width).unwrap_or(1);
+    gather_rows(hidden, rows)?.reshape([(Axis::Batch, 1), (Axis::Query, rows.len()), (Axis::Width, width)])
+}
+
+/// A mean over `own` predictions as its share in the mean over `all`.
+fn share(mean: Tensor, own: usize, all: usize) -> Result<Tensor> {
+    match own == all {
+        true => Ok(mean),
+        false => scale(mean, (own as f64 / all as f64) as f32),
     }
 }
 

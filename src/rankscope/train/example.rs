@@ -1,6 +1,10 @@
 //! [`Example`]s: what data gives, before an objective makes batches of them.
 
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
 use crate::error::{Error, Result};
+use crate::model::Tokenizer;
 
 /// A sequence of tokens, of which the first ones are given and the others are to be predicted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +36,21 @@ pub enum Part {
     HeldOut,
 }
 
+impl Part {
+    /// The random numbers of example `index`, which no other example has.
+    pub(super) fn draws(self, seed: u64, index: u64) -> ChaCha8Rng {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&seed.to_le_bytes());
+        key[8] = match self {
+            Part::Training => 1,
+            Part::HeldOut => 2,
+        };
+        let mut random = ChaCha8Rng::from_seed(key);
+        random.set_stream(index);
+        random
+    }
+}
+
 /// A source of examples: a text, or a task that is drawn.
 pub trait Examples: Send + Sync {
     /// Its tokens.
@@ -44,6 +63,27 @@ pub trait Examples: Send + Sync {
     /// # Errors
     /// An error naming the file that cannot be read, or the length that is too short for one example.
     fn example(&self, part: Part, seed: u64, index: u64, length: usize) -> Result<Example>;
+
+    /// A token of the data as a word, for people.
+    fn piece(&self, token: u32) -> String {
+        token.to_string()
+    }
+
+    /// The tokenizer of a model that learns from this data: the data's own tokens, then the special ones; by default the
+    /// [pieces](Self::piece) are words.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if two pieces are equal.
+    fn tokenizer(&self) -> Result<Tokenizer> {
+        let vocabulary = self.vocabulary();
+        let pieces = (0..vocabulary.symbols as u32).map(|token| self.piece(token));
+        Tokenizer::words(pieces)?.with_special(vocabulary.special())
+    }
+
+    /// The number that each token stands for, where tokens are bins of a real number.
+    fn values(&self) -> Option<&[f64]> {
+        None
+    }
 }
 
 /// Tokens 0 to `symbols` − 1 are those of the data; after them stand the special ones.

@@ -1,11 +1,43 @@
-//! Training: a model's parameters in one table, their gradients, and what is done with them.
+//! Training: settings, data, objectives; a model's parameters in one table, their gradients, and what is done with them.
 
+mod balance;
 mod batch;
+pub mod data;
+mod dropout;
+mod evaluate;
+mod event;
 mod example;
+pub mod folder;
+mod history;
+mod lesson;
+mod loss_gradients;
+mod objective;
 mod optimiser;
 mod parameters;
+mod preset;
+mod record;
+mod sample;
+pub mod scaling;
+mod schedule;
+mod settings;
+pub mod task;
+mod trainer;
+pub mod twin;
 
-pub use batch::Batch;
+pub use balance::Balance;
+pub use batch::{Batch, Counts, Labels, Losses};
+pub use dropout::{Dropout, DropoutRates};
+pub use evaluate::{MetricKind, Metrics, TRAINING_METRICS, evaluate};
+pub use event::{Event, StepReport};
 pub use example::{Example, Examples, Part, Vocabulary};
-pub use optimiser::{AdamSettings, AdamW};
+pub use history::History;
+pub use lesson::Lesson;
+pub use loss_gradients::LossGradients;
+pub use objective::{MaskSetting, OBJECTIVES, Objective};
+pub use optimiser::{OPTIMISERS, Optimiser, OptimiserKind, OptimiserSettings, Stepped};
 pub use parameters::{Parameters, Traced};
+pub use preset::{TRAINING_PRESETS, TrainingPreset, presets_in_words};
+pub use record::{GradientRecord, HEAD_METRICS, HeadMetric, HeadRecord};
+pub use schedule::{SCHEDULES, Schedule};
+pub use settings::{LayersOf, Settings};
+pub use trainer::Trainer;

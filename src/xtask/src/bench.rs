@@ -15,6 +15,7 @@ mod kernel;
 mod models;
 mod ops;
 mod table;
+mod training;
 
 use table::{Bar, Row, number, table};
 
@@ -33,12 +34,19 @@ pub struct Args {
     /// Only the Jupyter kernel; the Python needs jupyter_client and jupyter_kernel_test.
     #[arg(long)]
     kernel: bool,
+    /// Only steps of training, over widths; the Python needs torch.
+    #[arg(long, conflicts_with = "kernel")]
+    training: bool,
 }
 
 /// Runs `cargo xtask bench`: the page goes to standard output and to `<target>/bench/results.md`.
 pub fn run(args: &Args) -> Result<()> {
     if args.kernel {
         print!("{}", kernel::table(args)?);
+        return Ok(());
+    }
+    if args.training {
+        print!("{}", training::table(args)?);
         return Ok(());
     }
     let programs = Programs::build()?;

@@ -8,7 +8,8 @@ use anyhow::{Context, Result};
 use crate::machine::{Here, Machine, Os};
 use crate::{process, setup};
 
-const MODEL: &str = "glass-en";
+/// One that reads causally, one that reads in both directions, and an encoder with a decoder: all of the same text.
+const MODELS: [&str; 3] = ["english-gpt", "english-bert", "english-t5"];
 const TEXT: &str = "Alice was beginning to get very tired of sitting by her sister";
 
 /// What `cargo xtask start` takes.
@@ -61,25 +62,25 @@ fn why_headless(machine: &dyn Machine, asked_for: bool) -> Option<&'static str> 
 
 fn open_window(programs: &Programs) -> Result<()> {
     eprintln!("Opening rankscope on a sentence; close its window to end.");
-    process::run(Command::new(&programs.app).args(["--model", MODEL, "--text", TEXT]), "the app failed")
+    process::run(Command::new(&programs.app).args(["--model", MODELS[0], "--text", TEXT]), "the app failed")
         .inspect_err(|_| eprintln!("Without a window, this does the same: cargo xtask start --headless"))
 }
 
-/// The rank table on standard output; a figure and the app's first view as files.
+/// The rank tables on standard output; figures and the app's first view as files.
 fn first_light(programs: &Programs) -> Result<()> {
     let folder = folder_beside(&programs.cli);
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let (figure, view) = (folder.join("ranks.svg"), folder.join("app.png"));
-
-    let mut rank = Command::new(&programs.cli);
-    rank.args(["rank", "--model", MODEL, "--text", TEXT, "--svg"]).arg(&figure);
-    process::run(&mut rank, "`rankscope rank` failed")?;
-
+    for model in MODELS {
+        let figure = folder.join(format!("ranks-{model}.svg"));
+        let mut rank = Command::new(&programs.cli);
+        rank.args(["rank", "--model", model, "--text", TEXT, "--svg"]).arg(&figure);
+        process::run(&mut rank, "`rankscope rank` failed")?;
+        eprintln!("figure of the ranks   {}", figure.display());
+    }
+    let view = folder.join("app.png");
     let mut app = Command::new(&programs.app);
-    app.arg("--screenshot").arg(&view).args(["--model", MODEL, "--text", TEXT]);
+    app.arg("--screenshot").arg(&view).args(["--model", MODELS[0], "--text", TEXT]);
     process::run(&mut app, "the app could not draw its first view")?;
-
-    eprintln!("figure of the ranks   {}", figure.display());
     eprintln!("the app's first view  {}", view.display());
     Ok(())
 }

@@ -222,6 +222,7 @@ mod tests {
     #[test]
     fn a_model_that_is_installed_and_bundled_is_listed_once() {
         let entry = |name: &str, origin| Entry {
+            is_trained_here: false,
             name: name.to_owned(),
             origin,
             path: None,

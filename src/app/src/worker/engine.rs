@@ -117,8 +117,9 @@ impl Open {
     /// The text as ids; an error that counts the tokens where there are too many.
     fn tokens(&self, text: &str) -> Result<Arc<Tokens>> {
         let tokens = self.tokenizer.encode(text)?;
-        let (count, context) = (tokens.ids.len(), self.model.description().context);
-        if count > context {
+        let Description { context, is_limited, .. } = *self.model.description();
+        let count = tokens.ids.len();
+        if is_limited && count > context {
             let expected = format!("at most {context}, the context of {}: shorten the text", self.name);
             return Err(Error::invalid("number of tokens", count, expected));
         }

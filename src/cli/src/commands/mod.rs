@@ -9,8 +9,13 @@ mod loss;
 mod masks;
 mod models;
 mod rank;
+mod runs;
+mod scaling;
+mod tasks;
 mod tokenizer;
 mod trace;
+mod train;
+mod twin;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -26,6 +31,14 @@ pub enum Command {
     Generate(generate::GenerateArgs),
     /// Say how well a model predicts what follows a prefix, under any mask
     Loss(loss::LossArgs),
+    /// Train a small transformer on a text or a task
+    Train(train::TrainArgs),
+    /// Train runs that differ in one setting alone, and say what their difference is
+    Twin(twin::TwinArgs),
+    /// Train one model at several widths, and fit the power by which its loss falls
+    Scaling(scaling::ScalingArgs),
+    /// List, show, compare, draw and remove what was trained
+    Runs(runs::RunsArgs),
     /// Make a tokenizer: of bytes, of characters, or learned from a text
     Tokenizer(tokenizer::TokenizerArgs),
     /// Put the claims of the popular account on trial: experiments, evidence for and against, verdicts
@@ -34,6 +47,8 @@ pub enum Command {
     Count(count::CountArgs),
     /// List masks, draw one, and say what it implies
     Masks(masks::MasksArgs),
+    /// List tasks that models are trained on, and show examples of one
+    Tasks(tasks::TasksArgs),
     /// List, pull, add and remove models
     Models(models::ModelsArgs),
     /// List graphics adapters, and say which device would be used and why
@@ -49,10 +64,15 @@ impl Command {
             Command::Trace(args) => trace::execute(&args, run),
             Command::Generate(args) => generate::execute(&args, run),
             Command::Loss(args) => loss::execute(&args, run),
+            Command::Train(args) => train::execute(&args, run),
+            Command::Twin(args) => twin::execute(&args, run),
+            Command::Scaling(args) => scaling::execute(&args, run),
+            Command::Runs(args) => runs::execute(&args),
             Command::Tokenizer(args) => tokenizer::execute(&args),
             Command::Claims(args) => claims::execute(&args, run),
             Command::Count(args) => count::execute(&args),
             Command::Masks(args) => masks::execute(&args),
+            Command::Tasks(args) => tasks::execute(&args),
             Command::Models(args) => models::execute(&args, run),
             Command::Devices(args) => devices::execute(&args),
             Command::Kernels(args) => kernels::execute(&args, run),

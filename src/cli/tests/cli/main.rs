@@ -19,5 +19,7 @@ mod rank;
 #[path = "../../../rankscope/tests/support/skip.rs"]
 mod skip;
 mod support;
+mod tasks;
 mod tokenizer;
 mod trace;
+mod train;

@@ -158,11 +158,11 @@ fn products_in_every_layout() {
         );
     }
     // Six query heads share two key/value heads, in scores and in contexts.
-    let (q, k_heads) =
+    let (q, of_groups) =
         (random(&[(B, 2), (H, 6), (T, m), (D, k)], 7), random(&[(B, 2), (G, 2), (S, n), (D, k)], 8));
     check(
         "scores of groups",
-        &[q, k_heads.clone()],
+        &[q, of_groups.clone()],
         |x| ops::matmul(&x[0], &x[1], D, 1.0),
         |x| {
             product(
@@ -172,10 +172,19 @@ fn products_in_every_layout() {
             )
         },
     );
+    let (q, k_heads) =
+        (random(&[(B, 2), (H, 3), (T, m), (D, k)], 7), random(&[(B, 2), (G, 3), (S, n), (D, k)], 8));
+    let rows = |x: &[f64], i: usize, at: usize, d: usize, length: usize| x[(i * length + at) * k + d];
+    check(
+        "scores of heads that are called G in keys",
+        &[q, k_heads],
+        |x| ops::matmul(&x[0], &x[1], D, 1.0),
+        |x| product([6, 1, m, n, k], |i, t, d| rows(&x[0], i, t, d, m), |i, s, d| rows(&x[1], i, s, d, n)),
+    );
     let weights = random(&[(B, 2), (H, 6), (T, m), (S, n)], 9);
     check(
         "contexts of groups",
-        &[weights, k_heads],
+        &[weights, of_groups],
         |x| ops::matmul(&x[0], &x[1], S, 1.0),
         |x| {
             product(

@@ -25,9 +25,14 @@ pub fn features([batch, heads, kv_heads, queries, keys, size]: Six) -> [Tensor; 
 
 /// Σₛ (q·k) v / Σₛ q·k over the pairs that `sees` (sequence, head, query, key) has, in f64.
 fn double_sum([q, k, v]: &[Tensor; 3], sees: impl Fn([usize; 4]) -> bool) -> Vec<f64> {
-    let [_, heads, queries, size] = q.shape().sizes()[..] else { panic!("{q:?}") };
+    let [batch, heads, queries, size] = q.shape().sizes()[..] else { panic!("{q:?}") };
     let [_, kv_heads, keys, _] = k.shape().sizes()[..] else { panic!("{k:?}") };
-    let (q, k, v) = (wide_of(q), wide_of(k), wide_of(v));
+    let sizes = [batch, heads, kv_heads, queries, keys, size];
+    double_sum_of([&wide_of(q), &wide_of(k), &wide_of(v)], sizes, sees)
+}
+
+pub fn double_sum_of([q, k, v]: [&[f64]; 3], sizes: Six, sees: impl Fn([usize; 4]) -> bool) -> Vec<f64> {
+    let [_, heads, kv_heads, queries, keys, size] = sizes;
     let mut context = Vec::new();
     for row in 0..q.len() / size {
         let (b, h, t) = (row / queries / heads, row / queries % heads, row % queries);
@@ -124,7 +129,7 @@ fn rows_of_nothing_are_zero_and_masked_scores_do_not_matter() {
 }
 
 /// Masks under which the cost is linear.
-fn linear_masks(keys: usize) -> Vec<Mask> {
+pub fn linear_masks(keys: usize) -> Vec<Mask> {
     vec![
         Mask::bidirectional(),
         Mask::causal(),

@@ -8,8 +8,10 @@ mod attention;
 mod attention_gradients;
 #[path = "../support/compare.rs"]
 mod compare;
+mod descent;
 #[path = "../support/devices.rs"]
 mod devices;
+mod dropout;
 mod elementwise;
 mod execution;
 mod faults;
@@ -17,6 +19,7 @@ mod gpu;
 mod gradients;
 mod joins;
 mod linear;
+mod linear_gradients;
 mod linear_state;
 mod live;
 mod matmul;

@@ -34,6 +34,7 @@ llama | {"num_attention_heads": 12, "head_dim": null} | hidden_size is 32, expec
 llama | {"attention": "linear"} | attention is "linear", expected absent: llama has no variants, as bert and gpt2 have
 mixtral | {"num_experts_per_tok": 14} | num_experts_per_tok is 14, expected at most num_local_experts = 13
 llama | {"attention_sinks": true} | attention_sinks is true, expected absent: llama has no variants
+llama | {"positions": "none"} | positions is "none", expected absent: llama has no variants
 mixtral | {"head_size": 7} | head_size is 7, expected absent
 mistral | {"sliding_window": 0} | sliding_window is 0, expected at least 1, which is the position itself, or null for no window
 qwen2 | {"num_key_value_heads": 3} | num_key_value_heads is 3, expected a divisor of
@@ -46,6 +47,9 @@ gpt2 | {"activation_function": "mish"} | activation_function is "mish", expected
 gpt2 | {"layer_norm_epsilon": -0.5} | layer_norm_epsilon is -0.5, expected a number from
 gpt2 | {"n_layer": 0} | n_layer is 0, expected a whole number from 1 to 10000
 gpt2 | {"directions": "mixed"} | directions is "mixed", expected absent
+gpt2 | {"positions": "sinusoidal"} | positions is "sinusoidal", expected "learned", "none", "rotary", "alibi" or "relative"
+gpt2 | {"positions": "alibi", "attention": "linear"} | positions is "alibi", expected others, since attention makes no scores
+gpt2 | {"positions": "relative", "relative_attention_num_buckets": 1} | relative_attention_num_buckets is 1, expected at least 2
 gpt2 | {"add_cross_attention": true} | add_cross_attention is true, expected false
 gpt2 | {"attention": "linear", "scale_attn_weights": false} | scale_attn_weights is false, expected true: only softmax attention takes another scale
 openai-gpt | {"n_head": 3} | n_embd is 40, expected a multiple of n_head = 3
@@ -57,6 +61,9 @@ bert | {"directions": "mixed", "num_attention_heads": 5} | num_attention_heads i
 bert | {"attention": "cosine"} | attention is "cosine", expected "softmax", "linear", "differential", "sigmoid" or
 bert | {"attention": "sigmoid", "attention_sinks": true} | attention_sinks is true, expected absent, since attention is not "softmax"
 bert | {"attention": "differential", "head_size": 5} | head_size is 5, expected even heads, since attention is "differential"
+bert | {"positions": "rotary", "attention": "differential"} | positions is "rotary", expected others, since attention is "differential"
+bert | {"positions": "rotary", "head_size": 13} | head_size is 13, expected an even number, since positions is "rotary"
+bert | {"positions": "relative", "relative_attention_max_distance": 8} | relative_attention_max_distance is 8, expected more than 8
 bert | {"attention_gate": "yes"} | attention_gate is "yes", expected
 bert | {"feature_map": "relu"} | feature_map is "relu", expected absent
 bert | {"attention": "linear", "feature_map": "exp"} | feature_map is "exp", expected "elu+1" or "relu"

@@ -16,8 +16,11 @@ mod heads;
 mod masks;
 mod metamorphic;
 mod normalised;
+mod positions;
 #[path = "../support/python.rs"]
 mod python;
 mod reference;
 mod saved;
 mod support;
+mod tokenizer;
+mod training;

@@ -138,6 +138,14 @@ pub fn zoo() -> Vec<Entry> {
         ),
         with("bert with sigmoid attention", &bert, json!({"attention": "sigmoid", "attention_gate": true})),
         with("bert with state spaces", &bert, json!({"attention": "state-space"})),
+        with("gpt2 without positions", &gpt2, json!({"positions": "none"})),
+        with("gpt2 with rotary positions", &gpt2, json!({"positions": "rotary", "rope_theta": 500.0})),
+        with("gpt2 with alibi", &gpt2, json!({"positions": "alibi"})),
+        with("gpt2 with relative positions", &gpt2, json!({"positions": "relative"})),
+        with("bert without positions", &bert, json!({"positions": "none", "directions": "mixed"})),
+        with("bert with rotary positions", &bert, json!({"positions": "rotary"})),
+        with("bert with alibi", &bert, json!({"positions": "alibi"})),
+        with("bert with relative positions", &bert, json!({"positions": "relative"})),
     ]
 }
 

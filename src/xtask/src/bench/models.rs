@@ -113,10 +113,10 @@ pub fn gpu_passes(programs: &Programs) -> Result<String> {
 }
 
 /// Runs a program that prints a JSON object.
-fn object(command: &mut std::process::Command) -> Result<Value> {
+pub(super) fn object(command: &mut std::process::Command) -> Result<Value> {
     let output = command.stderr(Stdio::inherit()).output().with_context(|| process::cannot_start(command))?;
     if !output.status.success() {
-        return Err(process::Failed::new("timing a model failed", output.status).into());
+        return Err(process::Failed::new("timing failed", output.status).into());
     }
     serde_json::from_slice(&output.stdout).with_context(|| format!("{command:?} printed no JSON object"))
 }

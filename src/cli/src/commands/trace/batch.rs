@@ -45,7 +45,7 @@ fn intermediates(
 ) -> Result<Vec<(String, Tensor)>> {
     let has_loss = only.as_ref().is_none_or(|only| only.has("loss"));
     let mut trace = only.map_or_else(Trace::all, Trace::selected);
-    let loss = batch.loss(model, &mut trace, run)?;
+    let loss = batch.loss(model, &mut trace, run)?.total;
     let loss = has_loss.then(|| ("loss".to_owned(), loss));
     Ok(loss.into_iter().chain(trace.into_vec()).collect())
 }
@@ -60,7 +60,7 @@ fn gradients_of(
     let (parameters, tape) = (Parameters::of(model)?, Tape::new());
     let traced = parameters.trace(&tape)?;
     let mut kept = Kept { only, kept: Vec::new() };
-    let loss = batch.loss(&*traced.model, &mut kept, run)?;
+    let loss = batch.loss(&*traced.model, &mut kept, run)?.total;
     let also: Vec<&Tensor> = kept.kept.iter().map(|(_, tensor)| tensor).collect();
     let found = gradients_with(&loss, &also)?;
     let mut tensors = vec![("loss".to_owned(), loss.detach())];

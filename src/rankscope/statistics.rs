@@ -1,8 +1,23 @@
-//! [`Sample`]: one number over several draws.
+//! [`Sample`]: one number over several draws, and what it says about the mean of all draws.
 
 use std::fmt;
 
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
 use crate::numbers::short;
+
+/// The number that Student's t with `freedom` degrees of freedom stays below with probability `p`; `None` for a p that is not
+/// between 0 and 1, or without freedom.
+///
+/// ```
+/// use rankscope::statistics::student;
+/// assert!((student(0.975, 4.0).unwrap() - 2.776445105).abs() < 1e-8);
+/// assert_eq!(student(0.975, 0.0), None);
+/// ```
+pub fn student(p: f64, freedom: f64) -> Option<f64> {
+    let t = StudentsT::new(0.0, 1.0, freedom).ok()?;
+    (0.0 < p && p < 1.0).then(|| t.inverse_cdf(p))
+}
 
 /// A quantity measured once per draw.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -51,13 +66,29 @@ impl Sample {
         self.sd() / (self.0.len() as f64).sqrt()
     }
 
+    /// The mean ± t · sd / √m: where draws are normal, this holds the mean of all possible draws in a share `confidence` of
+    /// all experiments. `None` for fewer than two draws, or a share that is not between 0 and 1.
+    ///
+    /// **Source**: Student 1908, *The probable error of a mean*.
+    ///
+    /// ```
+    /// use rankscope::statistics::Sample;
+    /// let (low, high) = Sample::new([1.0, 2.0, 3.0]).interval(0.95).unwrap();
+    /// assert!((high - (2.0 + 4.302653 / 3f64.sqrt())).abs() < 1e-5 && (low + high - 4.0).abs() < 1e-12);
+    /// ```
+    pub fn interval(&self, confidence: f64) -> Option<(f64, f64)> {
+        let freedom = self.count().checked_sub(1)?;
+        let half = student((1.0 + confidence) / 2.0, freedom as f64)? * self.standard_error();
+        Some((self.mean() - half, self.mean() + half))
+    }
+
     /// The smallest and the largest value; NaN without draws.
     pub fn extremes(&self) -> (f64, f64) {
         self.0.iter().fold((f64::NAN, f64::NAN), |(low, high), &x| (low.min(x), high.max(x)))
     }
 
     /// `value` ± the standard deviation, where there are two draws or more.
-    pub(super) fn around(&self, value: f64) -> String {
+    pub(crate) fn around(&self, value: f64) -> String {
         match self.count() {
             0 | 1 => short(value),
             _ => format!("{} ± {}", short(value), short(self.sd())),

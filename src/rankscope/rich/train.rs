@@ -1,0 +1,35 @@
+//! A training run: how it ended, and its losses.
+
+use super::{Rich, escape, lines, picture, table};
+use crate::numbers::short;
+use crate::train::History;
+
+impl Rich for History {
+    fn text(&self) -> String {
+        let sample = self.sample.as_ref().map(|sample| format!("\n{sample}")).unwrap_or_default();
+        lines(&rows(self)) + &sample
+    }
+
+    fn html(&self) -> String {
+        let sample = self.sample.as_ref().map(|sample| format!("<pre>{}</pre>", escape(sample)));
+        let losses = self.losses();
+        let picture = if losses.curves.is_empty() { String::new() } else { picture(&losses) };
+        table(&rows(self)) + &picture + &sample.unwrap_or_default()
+    }
+}
+
+fn rows(history: &History) -> Vec<(String, String)> {
+    let settings = &history.settings;
+    let mut rows = vec![
+        ("learned".to_owned(), format!("{} on {}", settings.objective, settings.data)),
+        ("steps".to_owned(), format!("{} of {}", history.steps.len(), settings.steps)),
+    ];
+    rows.extend(history.steps.last().map(|last| ("loss".to_owned(), short(last.loss.into()))));
+    if let Some((step, metrics)) = history.evaluations.last() {
+        let accuracy = short(100.0 * metrics.accuracy);
+        let held_out =
+            format!("loss {}, {accuracy} % of tokens right after step {step}", short(metrics.loss));
+        rows.push(("held out".to_owned(), held_out));
+    }
+    rows
+}

@@ -1,0 +1,56 @@
+//! Dropout: the same numbers on every device.
+
+use rankscope::gradient::gradients;
+use rankscope::ops::dropout;
+use rankscope::tape::Tape;
+use rankscope::{Axis, Tensor};
+
+use crate::gradients::{check, weighted_sum};
+use crate::support::{devices, on, random};
+
+#[test]
+fn every_device_leaves_out_the_same_numbers() {
+    // Counts around the pairs of the generator, the vectors of four and the workgroup, and blocks of several threads.
+    for count in [1, 2, 3, 5, 255, 256, 257, 1030, 100_003] {
+        let x = random(&[(Axis::Row, count)], 1);
+        for (rate, seed) in [(0.1, 7), (0.5, u64::MAX), (0.9, 1 << 40)] {
+            let want = on(&devices()[0], [&x], |[x]| dropout(x, rate, seed)).to_vec().unwrap();
+            let kept = want.iter().filter(|&&y| y != 0.0).count() as f64;
+            let expected = f64::from(1.0 - rate) * count as f64;
+            assert!((kept - expected).abs() < 4.0 * (count as f64).sqrt(), "{kept} of {count}");
+            for device in devices() {
+                let got = on(&device, [&x], |[x]| dropout(x, rate, seed)).to_vec().unwrap();
+                assert_eq!(got, want, "{count} at {rate} on {device}, bit for bit");
+            }
+        }
+        let same = dropout(&x, 0.0, 3).unwrap();
+        assert_eq!(same.to_vec().unwrap(), x.to_vec().unwrap());
+    }
+    for rate in [-0.1, 1.0, f32::NAN] {
+        let error = dropout(random(&[(Axis::Row, 3)], 1), rate, 0).unwrap_err().to_string();
+        assert!(error.ends_with("expected a number from 0 on and below 1"), "{error}");
+    }
+}
+
+#[test]
+fn a_gradient_goes_through_what_was_kept() {
+    let x = random(&[(Axis::Query, 3), (Axis::Width, 7)], 2);
+    // Which numbers are kept is read off a tensor of ones.
+    let ones = Tensor::new(x.shape().axes(), vec![1.0; 21]).unwrap();
+    let kept: Vec<f64> =
+        dropout(ones, 0.4, 11).unwrap().to_vec().unwrap().into_iter().map(f64::from).collect();
+    assert!(kept.contains(&0.0) && kept.iter().any(|&y| (y - 1.0 / 0.6).abs() < 1e-6));
+    check(
+        "dropout",
+        std::slice::from_ref(&x),
+        |x| dropout(&x[0], 0.4, 11),
+        |x| x[0].iter().zip(&kept).map(|(x, kept)| x * kept).collect(),
+    );
+    // At rate 0 nothing is written on the tape.
+    let tape = Tape::new();
+    let tracked = tape.track(&x);
+    let y = dropout(&tracked, 0.0, 11).unwrap();
+    assert_eq!(tape.len(), 1);
+    let found = gradients(&weighted_sum(&y, &[1.0; 21], &rankscope::Device::Cpu)).unwrap();
+    assert_eq!(found.of(&tracked).unwrap().to_vec().unwrap(), [1.0; 21]);
+}

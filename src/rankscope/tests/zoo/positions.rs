@@ -1,0 +1,143 @@
+//! The ways in which attention of a variant knows the order of tokens.
+
+use rankscope::model::{self, Fresh, Input, MaskChoice, Model, Seeded, Source};
+use rankscope::prelude::*;
+use serde_json::json;
+
+use crate::compare::far;
+use crate::support::{devices, entry, hidden, ids, said, trace, values};
+
+const SCHEMES: [&str; 4] = ["none", "rotary", "alibi", "relative"];
+const CLOSE: f32 = 1e-4;
+
+/// A seed whose relative bias is drawn like all else, and not 0.
+struct Drawn(Seeded);
+
+impl Source for Drawn {
+    fn tensor(&mut self, name: &str, shape: Shape, fresh: Fresh) -> Result<Weight> {
+        let is_bias = name.ends_with("relative_attention_bias.weight");
+        self.0.tensor(name, shape, if is_bias { Fresh::Normal { spread: 1.0 } } else { fresh })
+    }
+
+    fn name(&self) -> String {
+        "a test".to_owned()
+    }
+}
+
+fn with(family: &str, positions: &str, device: &Device) -> Box<dyn Model> {
+    let fields = json!({"positions": positions, "relative_attention_max_distance": 20});
+    model::build(&entry(family).with(fields).config(), &mut Drawn(Seeded::new(7)), device).unwrap()
+}
+
+fn run(model: &dyn Model, ids: Vec<u32>, mask: Mask) -> Vec<f32> {
+    hidden(model, &Input::new(ids), &MaskChoice::Override(mask), &mut Unobserved)
+}
+
+/// The rows of tokens `places` of hidden states 40 wide.
+fn of(hidden: &[f32], places: impl IntoIterator<Item = usize>) -> Vec<f32> {
+    places.into_iter().flat_map(|at| hidden[at * 40..(at + 1) * 40].to_vec()).collect()
+}
+
+#[test]
+fn every_scheme_computes_something_else() {
+    for family in ["gpt2", "bert", "openai-gpt", "distilbert", "roberta"] {
+        let all = ["learned"].iter().chain(&SCHEMES).map(|positions| {
+            let model = with(family, positions, &Device::Cpu);
+            hidden(&*model, &Input::new(ids(6)), &MaskChoice::AsTrained, &mut Unobserved)
+        });
+        let all: Vec<_> = all.collect();
+        for (i, one) in all.iter().enumerate() {
+            assert!(all[..i].iter().all(|other| far(one, other) > 1e-2), "{family}, {i}");
+        }
+    }
+}
+
+#[test]
+fn only_the_table_has_an_end_and_counts_from_the_beginning() {
+    for family in ["gpt2", "bert"] {
+        for positions in ["learned"].into_iter().chain(SCHEMES) {
+            let (model, what) = (with(family, positions, &Device::Cpu), format!("{family}, {positions}"));
+            let long = Input::new([ids(46), ids(46)].concat()); // four times the 23 positions
+            let result = model.hidden(&long, &MaskChoice::AsTrained, &mut Unobserved, &Run::default());
+            let is_table = positions == "learned";
+            match is_table {
+                true => assert_eq!(
+                    said(result),
+                    "number of tokens is 92, expected at most 23, the model's context"
+                ),
+                false => assert_eq!(result.unwrap().shape().size(Axis::Query), Some(92), "{what}"),
+            }
+            assert_eq!(
+                (model.sizes().context, model.sizes().positions),
+                (is_table.then_some(23), 23 * usize::from(is_table))
+            );
+            let counted: u128 = model.sizes().parts().iter().map(|part| part.parameters).sum();
+            assert_eq!(counted, model.description().parameters as u128, "{what}");
+            // What stands in front and is hidden by the mask moves nothing else.
+            let alone = run(&*model, ids(6), Mask::bidirectional());
+            let moved = run(&*model, [ids(5), ids(6)].concat(), Mask::blocks(&[5, 6]).unwrap());
+            let difference = far(&alone, &of(&moved, 5..11));
+            assert_eq!(difference < CLOSE, !is_table, "{what}: {difference}");
+            // Without positions and without a mask nothing but the tokens themselves is known.
+            let (mut swapped, order) = (ids(6), [0, 1, 4, 3, 2, 5]);
+            swapped.swap(2, 4);
+            let swapped = of(&run(&*model, swapped, Mask::bidirectional()), order);
+            let difference = far(&alone, &swapped);
+            assert_eq!(difference < CLOSE, positions == "none", "{what}: {difference}");
+        }
+    }
+}
+
+#[test]
+fn beyond_the_length_that_it_was_made_for_a_cached_pass_is_the_full_pass() {
+    for device in devices() {
+        for positions in SCHEMES {
+            let model = with("gpt2", positions, &device);
+            let input = |range: std::ops::Range<usize>| Input::new(ids(30)[range].to_vec());
+            let full = hidden(&*model, &input(0..30), &MaskChoice::AsTrained, &mut Unobserved);
+            let mut cache = model.cache(1).unwrap();
+            for range in [0..20, 20..21, 21..24, 24..30] {
+                let mask = MaskChoice::AsTrained;
+                let part = model.hidden_after(
+                    &mut cache,
+                    &input(range.clone()),
+                    &mask,
+                    &mut Unobserved,
+                    &Run::default(),
+                );
+                let difference = far(&part.unwrap().to_vec().unwrap(), &of(&full, range.clone()));
+                assert!(difference < CLOSE, "{positions} on {device}, {range:?}: {difference}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_bias_is_what_the_scheme_says() {
+    // 4 heads of slopes 1/4, 1/16, 1/64 and 1/256.
+    let alibi = |head: usize, t: usize, s: usize| -0.25f32.powi(head as i32 + 1) * t.abs_diff(s) as f32;
+    for (family, stack) in [("gpt2", "decoder"), ("bert", "encoder")] {
+        let bias = |positions: &str| {
+            let trace = trace(&*with(family, positions, &Device::Cpu), &Input::new(ids(5)));
+            (!["none", "rotary"].contains(&positions))
+                .then(|| values(&trace, &format!("{stack}.position_bias")))
+        };
+        let all = (0..4).flat_map(|head| (0..25).map(move |pair| alibi(head, pair / 5, pair % 5)));
+        assert_eq!(bias("alibi").unwrap(), all.collect::<Vec<_>>(), "{family}");
+        let relative = bias("relative").unwrap();
+        let at = |t: usize, s: usize| relative[2 * 25 + t * 5 + s]; // of head 2
+        assert!(
+            at(1, 0) == at(4, 3) && at(2, 0) == at(4, 2) && at(1, 0) != at(2, 0),
+            "{family}: by distance"
+        );
+        // A decoder has one bucket for all keys behind the query, an encoder as many as for those before it.
+        assert_eq!(at(0, 1) == at(0, 0), family == "gpt2");
+        assert_ne!(at(0, 1), at(1, 0), "{family}");
+        assert!(bias("rotary").is_none());
+    }
+    let relative = entry("bert with relative positions").model();
+    let (name, table) =
+        relative.record().tensors().iter().find(|(name, _)| name.contains("relative")).unwrap();
+    assert_eq!(name, "bert.encoder.relative_attention_bias.weight");
+    assert_eq!(table.to_f32().unwrap(), [0.0; 32 * 4], "new");
+}

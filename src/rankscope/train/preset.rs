@@ -1,0 +1,129 @@
+//! Presets: settings with a name.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::settings::{LayersOf, Settings};
+use crate::error::{Error, Result};
+
+/// Settings with a name.
+pub struct TrainingPreset {
+    /// The name.
+    pub name: &'static str,
+    /// What is trained.
+    pub summary: &'static str,
+    settings: fn() -> Settings,
+}
+
+impl TrainingPreset {
+    /// The preset called `name`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the names that there are.
+    pub fn find(name: &str) -> Result<&'static TrainingPreset> {
+        TRAINING_PRESETS.iter().find(|preset| preset.name == name).ok_or_else(|| {
+            let names: Vec<_> = TRAINING_PRESETS.iter().map(|preset| preset.name).collect();
+            Error::invalid("preset", format!("{name:?}"), format!("one of {}", names.join(", ")))
+        })
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> Settings {
+        (self.settings)()
+    }
+}
+
+/// Every preset.
+pub static TRAINING_PRESETS: &[TrainingPreset] = &[
+    TrainingPreset {
+        name: "gpt",
+        summary: "a small GPT-2 on English bytes, in about a minute",
+        settings: Settings::default,
+    },
+    TrainingPreset {
+        name: "english-gpt",
+        summary: "GPT-2-style: causal, learned positions, pre-norm",
+        settings: || english("gpt2", "causal-lm"),
+    },
+    TrainingPreset {
+        name: "english-bert",
+        summary: "BERT-style: bidirectional, masked LM; ALiBi, as learned positions lead nowhere in so few steps",
+        settings: || Settings { positions: Some("alibi".into()), ..english("bert", "masked-lm") },
+    },
+    TrainingPreset {
+        name: "english-bert-mixed",
+        summary: "the same with half of the heads looking back and half ahead",
+        settings: || Settings {
+            positions: Some("alibi".into()),
+            directions: Some("mixed".into()),
+            ..english("bert", "masked-lm")
+        },
+    },
+    TrainingPreset {
+        name: "english-gpt-linear",
+        summary: "the GPT with linear attention",
+        settings: || Settings { attention: Some("linear".into()), ..english("gpt2", "causal-lm") },
+    },
+    TrainingPreset {
+        name: "english-causal",
+        summary: "DecLLM-style: rotary positions, normalised heads, causal; the twin of english-prefix",
+        settings: || Settings {
+            feed_forward: Some(344),
+            mask: "causal".into(),
+            ..english("decllm", "prefix-lm")
+        },
+    },
+    TrainingPreset {
+        name: "english-prefix",
+        summary: "the same, reading its prefix in both directions",
+        settings: || Settings { feed_forward: Some(344), ..english("decllm", "prefix-lm") },
+    },
+    TrainingPreset {
+        name: "english-t5",
+        summary: "T5-style (1.1): encoder and decoder, relative positions, prefix LM",
+        settings: || Settings {
+            feed_forward: Some(344),
+            layers_of: LayersOf::BothStacks,
+            config: BTreeMap::from([
+                ("feed_forward_proj".to_owned(), "gated-gelu".into()),
+                ("tie_word_embeddings".to_owned(), false.into()),
+            ]),
+            ..english("t5", "prefix-lm")
+        },
+    },
+    TrainingPreset {
+        name: "english-redllm",
+        summary: "RedLLM-style: encoder and decoder, one count of rotary positions, prefix LM",
+        settings: || Settings {
+            feed_forward: Some(344),
+            layers_of: LayersOf::BothStacks,
+            ..english("redllm", "prefix-lm")
+        },
+    },
+];
+
+/// What the shipped checkpoints have in common.
+fn english(family: &str, objective: &str) -> Settings {
+    Settings {
+        family: family.into(),
+        objective: objective.into(),
+        tokenizer: Some("english".into()),
+        layers: 4,
+        width: 128,
+        length: 128,
+        dropout: 0.1,
+        steps: 1500,
+        rate: 2e-3,
+        evaluate_every: 150,
+        record_every: 150,
+        ..Settings::default()
+    }
+}
+
+/// The presets in words, a line each.
+pub fn presets_in_words() -> String {
+    TRAINING_PRESETS.iter().fold(String::new(), |mut text, preset| {
+        let _ = writeln!(text, "  {:20} {}", preset.name, preset.summary); // a String takes all
+        text
+    })
+}

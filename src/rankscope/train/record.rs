@@ -1,0 +1,184 @@
+//! What is recorded of attention while a model learns: ranks of its heads, gradients of its queries and keys.
+
+use ndarray::{Array2, ArrayView2};
+use serde::{Deserialize, Serialize};
+
+use super::batch::Batch;
+use crate::axis::Axis;
+use crate::error::Result;
+use crate::model::Model;
+use crate::probe::Trace;
+use crate::rank::{self, EPSILON_F32, Spectrum, Tolerance};
+use crate::run::Run;
+use crate::tensor::Tensor;
+
+/// Sequences of the fixed batch that are looked at.
+const SEQUENCES: usize = 4;
+
+/// One head on the fixed batch: means over its sequences.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeadRecord {
+    /// The layer's name, as `decoder.0.self_attention`.
+    pub layer: String,
+    /// h, from 0.
+    pub head: usize,
+    /// exp of the entropy of σᵢ / Σσ of the weights `[T, S]`.
+    pub effective_rank: f64,
+    /// Singular values above max(T, S) · ε₃₂ · σ₁.
+    pub numerical_rank: f64,
+    /// σ₂ / σ₁.
+    pub second_ratio: f64,
+    /// The standard deviation of the scores that the mask allows.
+    pub score_spread: f64,
+    /// The smallest weight on the diagonal.
+    pub smallest_diagonal: f64,
+    /// The mean weight of the first token.
+    pub first_token: f64,
+}
+
+/// A number of a [`HeadRecord`], with its name.
+pub type HeadMetric = (&'static str, fn(&HeadRecord) -> f64);
+
+/// The numbers of a [`HeadRecord`] by name, in the order of its fields.
+pub static HEAD_METRICS: [HeadMetric; 6] = [
+    ("effective_rank", |head| head.effective_rank),
+    ("numerical_rank", |head| head.numerical_rank),
+    ("second_ratio", |head| head.second_ratio),
+    ("score_spread", |head| head.score_spread),
+    ("smallest_diagonal", |head| head.smallest_diagonal),
+    ("first_token", |head| head.first_token),
+];
+
+/// The gradients of one layer's matrices.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GradientRecord {
+    /// The name of the tensor with the queries' matrix.
+    pub tensor: String,
+    /// ‖∂loss/∂W_Q‖, Frobenius.
+    pub query_norm: f64,
+    /// ‖∂loss/∂W_K‖.
+    pub key_norm: f64,
+}
+
+/// Every head of self-attention on the first sequences of a batch.
+///
+/// # Errors
+/// As [`Model::hidden`]; a decomposition that fails.
+pub fn heads(model: &dyn Model, batch: &Batch, run: &Run) -> Result<Vec<HeadRecord>> {
+    let mut trace = Trace::of(["self_attention.scores", "self_attention.weights"]);
+    model.hidden(&batch.input, &batch.mask, &mut trace, run)?;
+    let mut records = Vec::new();
+    for (name, weights) in trace.iter() {
+        let Some(layer) = name.strip_suffix(".weights") else { continue };
+        let scores = trace.get(&format!("{layer}.scores"));
+        let scores = scores.map(Tensor::to_vec).transpose()?;
+        records.extend(layer_heads(layer, weights, scores.as_deref(), run)?);
+    }
+    Ok(records)
+}
+
+/// The heads of one layer, of its weights `[B, H, T, S]` and scores.
+fn layer_heads(layer: &str, weights: &Tensor, scores: Option<&[f32]>, run: &Run) -> Result<Vec<HeadRecord>> {
+    let size = |axis| weights.shape().size(axis).unwrap_or(1);
+    let [batch, heads, queries, keys] = [Axis::Batch, Axis::Head, Axis::Query, Axis::Key].map(size);
+    let numbers = weights.to_vec()?;
+    let area = queries * keys;
+    let sequences = batch.min(SEQUENCES);
+    let matrices: Vec<(usize, Array2<f64>)> = (0..sequences * heads)
+        .map(|at| {
+            let values = numbers[at * area..][..area].iter().map(|&x| f64::from(x)).collect();
+            (at, Array2::from_shape_vec((queries, keys), values).expect("a matrix of T × S"))
+        })
+        .collect();
+    let found = rank::many(&matrices, "ranks", &run.quiet(), |(at, matrix)| {
+        let scores = scores.map(|scores| &scores[at * area..][..area]);
+        look(matrix.view(), scores)
+    })?;
+    let mean = |head: usize| {
+        let of = |metric: usize| {
+            let sum: f64 = (0..sequences).map(|b| HEAD_METRICS[metric].1(&found[b * heads + head])).sum();
+            sum / sequences as f64
+        };
+        HeadRecord {
+            layer: layer.to_owned(),
+            head,
+            effective_rank: of(0),
+            numerical_rank: of(1),
+            second_ratio: of(2),
+            score_spread: of(3),
+            smallest_diagonal: of(4),
+            first_token: of(5),
+        }
+    };
+    Ok((0..heads).map(mean).collect())
+}
+
+/// One matrix of weights.
+fn look(weights: ArrayView2<f64>, scores: Option<&[f32]>) -> Result<HeadRecord> {
+    let spectrum = Spectrum::of(weights)?;
+    let size = weights.nrows().max(weights.ncols()) as f64;
+    let [first, second] = [0, 1].map(|index| spectrum.values().get(index).copied().unwrap_or(0.0));
+    let allowed = scores.map(|scores| {
+        let pairs = scores.iter().zip(&weights).filter(|&(_, &weight)| weight > 0.0);
+        pairs.map(|(&score, _)| f64::from(score)).collect::<Vec<_>>()
+    });
+    Ok(HeadRecord {
+        layer: String::new(),
+        head: 0,
+        effective_rank: spectrum.effective_rank(),
+        numerical_rank: spectrum.numerical_rank(Tolerance::relative(size * EPSILON_F32)?) as f64,
+        second_ratio: second / first,
+        score_spread: allowed.map_or(f64::NAN, |scores| deviation(&scores)),
+        smallest_diagonal: weights.diag().iter().copied().fold(f64::INFINITY, f64::min),
+        first_token: weights.column(0).mean().unwrap_or(f64::NAN),
+    })
+}
+
+/// The standard deviation, all of `values` being there.
+fn deviation(values: &[f64]) -> f64 {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt()
+}
+
+/// How families name the matrices of self-attention's queries, and what their keys' are called then; `None` for one
+/// tensor `[C, 3HD]` of queries, keys and values.
+const NAMES: [(&str, Option<&str>); 5] = [
+    (".attn.c_attn.weight", None),
+    (".self.query.weight", Some(".self.key.weight")),
+    (".q_lin.weight", Some(".k_lin.weight")),
+    (".self_attn.q_proj.weight", Some(".self_attn.k_proj.weight")),
+    (".SelfAttention.q.weight", Some(".SelfAttention.k.weight")),
+];
+
+/// The norms of the gradients of W_Q and W_K in every layer, of the gradients of all parameters by name.
+///
+/// # Errors
+/// [`Error::Gpu`](crate::Error::Gpu) if a readback fails.
+pub fn gradients(all: &[(&str, Option<&Tensor>)]) -> Result<Vec<GradientRecord>> {
+    let mut records = Vec::new();
+    for &(name, gradient) in all {
+        let known = NAMES.iter().find_map(|&(query, key)| Some((name.strip_suffix(query)?, key)));
+        let (Some((path, key)), Some(gradient)) = (known, gradient) else { continue };
+        let norm =
+            |values: &mut dyn Iterator<Item = f32>| values.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+        let numbers = gradient.to_vec()?;
+        let [query_norm, key_norm] = match key {
+            Some(key) => {
+                let name = format!("{path}{key}");
+                let key = all.iter().find(|(other, _)| *other == name).and_then(|&(_, gradient)| gradient);
+                let keys = key.map(Tensor::to_vec).transpose()?.unwrap_or_default();
+                [norm(&mut numbers.into_iter()), norm(&mut keys.into_iter())]
+            }
+            None => {
+                let columns = gradient.shape().sizes().last().copied().unwrap_or(3);
+                let third = columns / 3;
+                [0, third].map(|start| {
+                    let part = |row: &[f32]| row[start..start + third].to_vec();
+                    norm(&mut numbers.chunks(columns).flat_map(part))
+                })
+            }
+        };
+        records.push(GradientRecord { tensor: name.to_owned(), query_norm, key_norm });
+    }
+    Ok(records)
+}

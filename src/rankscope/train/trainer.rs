@@ -1,0 +1,440 @@
+//! [`Trainer`]: a model that learns, step by step.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use super::evaluate::{Metrics, TRAINING_METRICS, evaluate};
+use super::event::{Event, StepReport};
+use super::history::History;
+use super::lesson::Lesson;
+use super::loss_gradients::LossGradients;
+use super::optimiser::{Optimiser, Stepped};
+use super::parameters::Parameters;
+use super::record::{self, GradientRecord, HEAD_METRICS, HeadRecord};
+use super::sample::sample;
+use super::schedule::Schedule;
+use super::settings::Settings;
+use super::twin::Outcome;
+use super::{Balance, Batch, Counts, Dropout, DropoutRates, Part};
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::file::save;
+use crate::model::store::Store;
+use crate::model::{self, Checkpoint, Description};
+use crate::probe::{Probe, Unobserved};
+use crate::run::Run;
+use crate::tensor::Tensor;
+
+const OPTIMISER: &str = "optimiser.safetensors";
+const STATE: &str = "training.json";
+/// A loss so many times that of equal chances is no learning.
+const MOST: f32 = 10.0;
+
+/// A model in training: its parameters, what it learns, and how far it is.
+///
+/// **Conventions**: on the CPU the same settings give the same parameters to the last bit, whatever the number of threads,
+/// and whether or not the run was interrupted: batch i is drawn from the seed and i alone.
+pub struct Trainer {
+    settings: Settings,
+    lesson: Lesson,
+    parameters: Parameters,
+    optimiser: Optimiser,
+    schedule: &'static Schedule,
+    about: Description,
+    step: usize,
+    /// Of the last recorded step.
+    gradients: Vec<GradientRecord>,
+}
+
+/// How far a run is, beside its checkpoint.
+#[derive(Serialize, Deserialize)]
+struct State {
+    step: usize,
+    settings: Settings,
+}
+
+impl Trainer {
+    /// Before the first step.
+    ///
+    /// # Errors
+    /// An error naming the setting that is wrong, alone or beside others; the checkpoint of `from` that is of other
+    /// shapes; the data that cannot be read.
+    pub fn new(settings: Settings, device: &Device) -> Result<Self> {
+        settings.check()?;
+        let lesson = Lesson::new(&settings)?;
+        let config = settings.model_config(lesson.vocabulary(), lesson.context())?;
+        let model = match &settings.from {
+            None => model::untrained(&config, settings.seed, device)?,
+            Some(model) => {
+                let folder = Store::open()?.find(&model.to_string_lossy())?;
+                model::build(&config, &mut Checkpoint::open(&folder)?, device)?
+            }
+        };
+        Trainer::of(settings, lesson, Parameters::of(&*model)?)
+    }
+
+    /// From the checkpoint that [`save`](Self::save) has written.
+    ///
+    /// # Errors
+    /// [`Error::Format`] or [`Error::Io`] naming the file that is missing or damaged; as [`new`](Self::new).
+    pub fn resume(checkpoint: &Path, device: &Device) -> Result<Self> {
+        // Where the process ended between two renamings, the last one stands aside.
+        let aside = beside(checkpoint, ".old");
+        let checkpoint = if !checkpoint.exists() && aside.exists() { &aside } else { checkpoint };
+        let path = checkpoint.join(STATE);
+        let text = fs::read_to_string(&path).map_err(|error| Error::io(&path, error))?;
+        let State { step, settings } =
+            serde_json::from_str(&text).map_err(|error| Error::format(&path, error))?;
+        let lesson = Lesson::new(&settings)?;
+        let model = model::load(checkpoint, device)?;
+        let mut trainer = Trainer::of(settings, lesson, Parameters::of(&*model)?)?;
+        let Trainer { optimiser, parameters, .. } = &mut trainer;
+        optimiser.load(parameters, &checkpoint.join(OPTIMISER))?;
+        trainer.step = step;
+        Ok(trainer)
+    }
+
+    fn of(settings: Settings, lesson: Lesson, parameters: Parameters) -> Result<Self> {
+        let about = parameters.model()?.description().clone();
+        // What does not fit is found before the first step, by the first batch.
+        lesson.batches(Part::Training, settings.seed, 0, &about)?;
+        let optimiser = Optimiser::new(&settings.optimiser())?;
+        let schedule = Schedule::find(&settings.schedule)?;
+        Ok(Trainer {
+            settings,
+            lesson,
+            parameters,
+            optimiser,
+            schedule,
+            about,
+            step: 0,
+            gradients: Vec::new(),
+        })
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The parameters as they are now.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// What is learned.
+    pub fn lesson(&self) -> &Lesson {
+        &self.lesson
+    }
+
+    /// Steps that were made.
+    pub fn step_count(&self) -> usize {
+        self.step
+    }
+
+    /// One step of the optimiser.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the loss or a gradient is no longer finite, naming the step and the tensor where it began: the
+    /// parameters are then as before; as [`Model::hidden`](crate::model::Model::hidden).
+    pub fn step(&mut self, run: &Run) -> Result<StepReport> {
+        run.check()?;
+        let began = Instant::now();
+        let step = self.step + 1;
+        let batches = self.batches()?;
+        let followed = match self.follow(&batches, run) {
+            Ok(followed) => followed,
+            Err(Error::Cancelled) => return Err(Error::Cancelled),
+            Err(error) => return Err(self.diverged(step, &batches, error, run)),
+        };
+        if self.is_recorded(step) {
+            let names = self.parameters.iter().map(|(name, _)| name);
+            let named: Vec<_> = names.zip(followed.gradients.iter().map(Option::as_ref)).collect();
+            self.gradients = record::gradients(&named)?;
+        }
+        let Settings { steps, warmup, rate, .. } = self.settings;
+        let rate = self.schedule.rate(self.step as u64, steps as u64, warmup as u64, rate as f32);
+        let Stepped { loss, norm } = match self.optimiser.step(&mut self.parameters, &followed, rate) {
+            Ok(stepped) => stepped,
+            Err(Error::Invalid { what, got, .. }) => {
+                return Err(self.too_fast(step, &format!("{what} is {got}")));
+            }
+            Err(error) => return Err(error),
+        };
+        let most = MOST * (self.about.vocab as f32).ln();
+        if loss > most {
+            let what = format!(
+                "the loss is {loss:.1} nats, where equal chances for all tokens give {:.2}",
+                most / MOST
+            );
+            return Err(self.too_fast(step, &what));
+        }
+        self.step = step;
+        let tokens = batches
+            .iter()
+            .map(|batch| batch.input.ids().len() + batch.input.decoder_ids().map_or(0, <[u32]>::len));
+        Ok(StepReport {
+            step,
+            loss,
+            norm,
+            rate,
+            tokens: tokens.sum(),
+            seconds: began.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// The batches of the next step.
+    fn batches(&self) -> Result<Vec<Batch>> {
+        let passes = self.settings.accumulate as u64;
+        let first = self.step as u64 * passes;
+        let smoothing = self.settings.label_smoothing as f32;
+        let mut all = Vec::new();
+        for index in first..first + passes {
+            all.extend(self.lesson.batches(Part::Training, self.settings.seed, index, &self.about)?);
+        }
+        all.iter_mut().for_each(|batch| batch.smoothing = smoothing);
+        Ok(all)
+    }
+
+    /// The loss of batches together, and its gradients.
+    fn follow(&self, batches: &[Batch], run: &Run) -> Result<LossGradients> {
+        let all: Counts = batches.iter().map(Batch::counts).sum();
+        let rates = DropoutRates {
+            hidden: self.settings.dropout as f32,
+            attention: self.settings.attention_dropout as f32,
+        };
+        let (seed, share) = (self.settings.seed, 1.0 / batches.len() as f32);
+        // The number of a pass among all of the run, of which a step has this many at most.
+        let first = (self.step * self.settings.accumulate * self.settings.batch) as u64;
+        let mut parts = (first..).zip(batches).map(|(pass, batch)| {
+            LossGradients::of(&self.parameters, |model| {
+                let mut nobody = Unobserved;
+                let mut balance = Balance::new(model, &mut nobody)?;
+                let mut dropout = Dropout::new(rates, seed, pass, &mut balance);
+                let loss = batch.loss_among(all, model, &mut dropout, run)?.total;
+                balance.add_to(loss, share, batch.input.padding())
+            })
+        });
+        let first = parts.next().expect("a step has a batch")?;
+        parts.try_fold(first, |sum, part| sum.plus(part?))
+    }
+
+    fn too_fast(&self, step: usize, what: &str) -> Error {
+        let expected = format!("a smaller one than {}", self.settings.rate);
+        Error::invalid("learning rate", format!("too large: at step {step} {what}"), expected)
+    }
+
+    /// What is said of a step that cannot be made: the first tensor that is not finite, or else the error itself.
+    fn diverged(&self, step: usize, batches: &[Batch], error: Error, run: &Run) -> Error {
+        let mut finder = NotFinite(None);
+        let _ = self.parameters.model().and_then(|model| {
+            batches.iter().try_for_each(|batch| batch.loss(&*model, &mut finder, run).map(|_| ()))
+        }); // whatever ends it, the finder knows what came before
+        match finder.0 {
+            Some(name) => self.too_fast(step, &format!("{name} is not finite")),
+            None => error,
+        }
+    }
+
+    /// The metrics on held-out data: always the same batches.
+    ///
+    /// # Errors
+    /// As [`Model::hidden`](crate::model::Model::hidden).
+    pub fn evaluate(&self, run: &Run) -> Result<Metrics> {
+        self.evaluate_at(self.lesson.length(), run)
+    }
+
+    /// The metrics on held-out examples of `length` tokens.
+    ///
+    /// # Errors
+    /// As [`evaluate`](Self::evaluate); [`Error::Invalid`] for a model that cannot read so many.
+    pub fn evaluate_at(&self, length: usize, run: &Run) -> Result<Metrics> {
+        let model = self.parameters.model()?;
+        let batches = (0..self.settings.evaluation_batches as u64)
+            .map(|index| self.lesson.batches_of(length, Part::HeldOut, 0, index, &self.about));
+        evaluate(&*model, batches, self.lesson.values(), run)
+    }
+
+    /// Trains until all steps are made, and keeps what happened.
+    ///
+    /// # Errors
+    /// As [`train`](Self::train).
+    pub fn history(&mut self, run: &Run) -> Result<History> {
+        let mut history = History::new(self.settings.clone());
+        self.train(None, run, &mut |event| {
+            history.keep(event);
+            Ok(())
+        })?;
+        Ok(history)
+    }
+
+    /// Trains a new model until all steps are made, and says what came of it: the metrics at the end by name, those of
+    /// `evaluate_lengths` as `loss_at_128`, means over heads of what was recorded last, and the loss of every evaluation.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new) and [`train`](Self::train).
+    pub fn outcome(settings: &Settings, device: &Device, run: &Run) -> Result<Outcome> {
+        let mut trainer = Trainer::new(settings.clone(), device)?;
+        let history = trainer.history(run)?;
+        let curve = history.evaluations.iter().map(|(step, metrics)| (*step, metrics.loss)).collect();
+        let mut outcome = Outcome { curve, ..Outcome::default() };
+        if let Some((_, metrics)) = history.evaluations.last() {
+            let named = TRAINING_METRICS.iter().filter_map(|kind| Some((kind.name, (kind.value)(metrics)?)));
+            outcome.metrics.extend(named.map(|(name, value)| (name.to_owned(), value)));
+        }
+        if let Some((_, heads)) = history.ranks.last() {
+            let mean = |of: fn(&HeadRecord) -> f64| heads.iter().map(of).sum::<f64>() / heads.len() as f64;
+            outcome.metrics.extend(HEAD_METRICS.map(|(name, of)| (name.to_owned(), mean(of))));
+        }
+        for &length in &settings.evaluate_lengths {
+            // A table of positions ends where training ended, so there is no such loss.
+            if !trainer.about.is_limited || length <= trainer.about.context {
+                let loss = trainer.evaluate_at(length, run)?.loss;
+                outcome.metrics.insert(format!("loss_at_{length}"), loss);
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Trains until all steps are made, and tells `watch` what happens. With a `checkpoint` folder, writes one at every
+    /// evaluation and at the end, and when cancelled.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] after a cancellation; as [`step`](Self::step); errors of `watch`.
+    pub fn train(
+        &mut self,
+        checkpoint: Option<&Path>,
+        run: &Run,
+        watch: &mut dyn FnMut(&Event) -> Result<()>,
+    ) -> Result<()> {
+        let ended = self.go(checkpoint, run, watch);
+        if matches!(ended, Err(Error::Cancelled)) {
+            self.keep(checkpoint, watch)?;
+        }
+        ended
+    }
+
+    fn go(
+        &mut self,
+        checkpoint: Option<&Path>,
+        run: &Run,
+        watch: &mut dyn FnMut(&Event) -> Result<()>,
+    ) -> Result<()> {
+        let quiet = run.quiet();
+        // Evaluations take little, and are not interrupted: so a run that goes on has the tables of one that was not.
+        let calm = Run::new(run.seed());
+        if self.step == 0 {
+            self.look(&calm, watch)?;
+        }
+        while self.step < self.settings.steps {
+            let report = self.step(&quiet)?;
+            watch(&Event::Step(report))?;
+            self.look(&calm, watch)?;
+            if self.is_due(self.settings.evaluate_every) {
+                self.keep(checkpoint, watch)?;
+            }
+            run.step("training", self.step, self.settings.steps)?;
+        }
+        Ok(())
+    }
+
+    /// Evaluates and records, if it is time to.
+    fn look(&self, run: &Run, watch: &mut dyn FnMut(&Event) -> Result<()>) -> Result<()> {
+        let step = self.step;
+        if self.is_due(self.settings.evaluate_every) {
+            watch(&Event::Evaluated { step, metrics: self.evaluate(run)? })?;
+            let text = sample(&self.lesson, &*self.parameters.model()?, run)?;
+            watch(&Event::Sample { step, text })?;
+        }
+        if self.is_recorded(step) {
+            let batches = self.lesson.batches(Part::HeldOut, 0, 0, &self.about)?;
+            let heads = record::heads(&*self.parameters.model()?, &batches[0], run)?;
+            watch(&Event::Ranks { step, heads, gradients: self.gradients.clone() })?;
+        }
+        Ok(())
+    }
+
+    fn is_due(&self, every: usize) -> bool {
+        self.step.is_multiple_of(every) || self.step == self.settings.steps
+    }
+
+    fn is_recorded(&self, step: usize) -> bool {
+        let every = self.settings.record_every;
+        every > 0 && (step.is_multiple_of(every) || step == self.settings.steps)
+    }
+
+    fn keep(&self, checkpoint: Option<&Path>, watch: &mut dyn FnMut(&Event) -> Result<()>) -> Result<()> {
+        let Some(folder) = checkpoint else { return Ok(()) };
+        self.save(folder)?;
+        watch(&Event::Saved { step: self.step, folder: folder.to_owned() })
+    }
+
+    /// Writes a checkpoint in the hub's format, with what [`resume`](Self::resume) needs beside it. What stood there
+    /// before stays until the new one is whole.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if a file cannot be written; [`Error::Gpu`] if the readback fails.
+    pub fn save(&self, folder: &Path) -> Result<()> {
+        let (new, old) = (beside(folder, ".new"), beside(folder, ".old"));
+        let io = |path: &Path| {
+            let path = path.to_owned();
+            move |error| Error::io(&path, error)
+        };
+        remove(&new)?;
+        let written = self.write(&new);
+        if written.is_err() {
+            let _ = remove(&new); // the first error says more
+            return written;
+        }
+        remove(&old)?;
+        if folder.exists() {
+            fs::rename(folder, &old).map_err(io(folder))?;
+        }
+        fs::rename(&new, folder).map_err(io(folder))?;
+        remove(&old)
+    }
+
+    fn write(&self, folder: &Path) -> Result<()> {
+        self.parameters.save(folder)?;
+        self.lesson.save_tokenizer(folder)?;
+        self.optimiser.save(&self.parameters, &folder.join(OPTIMISER))?;
+        let state = State { step: self.step, settings: self.settings.clone() };
+        let path = folder.join(STATE);
+        let text = serde_json::to_string_pretty(&state).map_err(|error| Error::format(&path, error))?;
+        save(path, text + "\n")
+    }
+}
+
+/// Finds the first intermediate that is not finite.
+struct NotFinite(Option<String>);
+
+impl Probe for NotFinite {
+    fn visit(&mut self, name: &str, value: Tensor) -> Result<Tensor> {
+        if self.0.is_none() && value.to_vec()?.iter().any(|x| !x.is_finite()) {
+            self.0 = Some(name.to_owned());
+        }
+        Ok(value)
+    }
+}
+
+/// The folder beside `folder` whose name has another ending.
+fn beside(folder: &Path, ending: &str) -> PathBuf {
+    let mut name = folder.file_name().unwrap_or_default().to_owned();
+    name.push(ending);
+    folder.with_file_name(name)
+}
+
+/// Removes a folder, if it is there.
+fn remove(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(folder, error)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+#[path = "trainer_tests.rs"]
+mod tests;

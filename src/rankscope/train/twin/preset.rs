@@ -1,0 +1,320 @@
+//! Twins with a name: the comparisons that the argument is about, each with its smallest effect stated beforehand.
+
+use super::Twin;
+use crate::error::{Error, Result};
+use crate::train::{LayersOf, Settings};
+
+/// A twin with a name.
+pub struct TwinPreset {
+    /// Its name.
+    pub name: &'static str,
+    /// The question that it asks.
+    pub question: &'static str,
+    /// Where the question comes from.
+    pub source: &'static str,
+    base: fn() -> Settings,
+    /// The key in which the variants differ.
+    pub key: &'static str,
+    /// Its values, the reference first.
+    pub values: &'static [&'static str],
+    /// The metric that is compared.
+    pub metric: &'static str,
+    /// The smallest difference that matters.
+    pub smallest: f64,
+}
+
+/// How many seeds a preset has.
+pub const SEEDS: usize = 5;
+/// By how much `--full` multiplies the steps.
+pub const FULL: usize = 5;
+
+impl TwinPreset {
+    /// The twin called `name`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the names that there are.
+    pub fn find(name: &str) -> Result<&'static TwinPreset> {
+        TWIN_PRESETS.iter().find(|preset| preset.name == name).ok_or_else(|| {
+            let names: Vec<_> = TWIN_PRESETS.iter().map(|preset| preset.name).collect();
+            Error::invalid("twin", format!("{name:?}"), format!("one of {}", names.join(", ")))
+        })
+    }
+
+    /// What the variants share.
+    pub fn base(&self) -> Settings {
+        (self.base)()
+    }
+
+    /// The twin of `base`, which may have been changed, with so many seeds.
+    ///
+    /// # Errors
+    /// As [`Twin::vary`].
+    pub fn twin(&self, base: &Settings, seeds: usize) -> Result<Twin> {
+        let values: Vec<String> = self.values.iter().map(|&value| value.to_owned()).collect();
+        Twin::vary(base, self.key, &values, seeds, self.metric, self.smallest)
+    }
+}
+
+const K: &str = "science of the project, proposals for trained experiments";
+const SU: &str = "Su 2023 (kexue.fm 9529)";
+const DIRECTIONS: &[&str] = &["null", "mixed"];
+const MASKS: &[&str] = &["causal", "prefix(given)"];
+
+/// Every preset. Proposals 1 (a fit without training) and 7 (collapse without training) are the claims
+/// `head-size-bottleneck` and `depth-collapse`.
+pub static TWIN_PRESETS: &[TwinPreset] = &[
+    TwinPreset {
+        name: "head-size-mixing",
+        question: "does a small head limit the learning of a dense fixed mixing of positions, without a mask?",
+        source: "Bhojanapalli et al. 2020 (arXiv 2002.07028); proposal 2, task A",
+        base: || placed("mixing"),
+        key: "head_size",
+        values: &["31", "2", "4", "8", "16", "48"],
+        metric: "error_over_variance",
+        smallest: 0.02,
+    },
+    TwinPreset {
+        name: "head-size-permutation",
+        question: "does a small head limit the learning of a permutation, which needs sharp attention only?",
+        source: "proposal 2, task B",
+        base: || placed("permutation"),
+        key: "head_size",
+        values: &["31", "2", "4", "8", "16", "48"],
+        metric: "accuracy",
+        smallest: 0.02,
+    },
+    TwinPreset {
+        name: "head-size-text",
+        question: "does a head of 4 cost a language model anything against one of 16?",
+        source: "proposal 2, task C",
+        base: || Settings { steps: 600, evaluate_every: 150, ..Settings::default() },
+        key: "head_size",
+        values: &["16", "4", "32"],
+        metric: "loss",
+        smallest: 0.02,
+    },
+    TwinPreset {
+        name: "input-mask-text",
+        question: "GPT against UniLM: does reading the input in both directions help to continue a text?",
+        source: "Su 2023 (kexue.fm 9529), section on GPT and UniLM; proposal 3 (i)",
+        base: || Settings { objective: "prefix-lm".into(), steps: 600, evaluate_every: 150, ..decoder() },
+        key: "mask",
+        values: MASKS,
+        metric: "loss",
+        smallest: 0.01,
+    },
+    TwinPreset {
+        name: "input-mask-sort",
+        question: "GPT against UniLM, loss on the output alone: sorting 12 digits",
+        source: "proposal 3 (ii)",
+        base: || Settings { data: "sort(items=12)".into(), ..outputs() },
+        key: "mask",
+        values: MASKS,
+        metric: "loss",
+        smallest: 0.02,
+    },
+    TwinPreset {
+        name: "input-mask-reverse",
+        question: "GPT against UniLM, loss on the output alone: reversing 12 digits",
+        source: "proposal 3 (ii)",
+        base: || Settings { data: "reverse(items=12)".into(), ..outputs() },
+        key: "mask",
+        values: MASKS,
+        metric: "loss",
+        smallest: 0.02,
+    },
+    TwinPreset {
+        name: "input-mask-query-first",
+        question: "recall with the query before the pairs: can a causal prefix route what it has read already?",
+        source: "proposal 3 (iii)",
+        base: || Settings { data: "recall(pairs=8, query=before)".into(), ..outputs() },
+        key: "mask",
+        values: MASKS,
+        metric: "accuracy",
+        smallest: 0.05,
+    },
+    TwinPreset {
+        name: "input-mask-query-last",
+        question: "recall with the query behind the pairs",
+        source: "proposal 3 (iii)",
+        base: || Settings { data: "recall(pairs=8, query=after)".into(), ..outputs() },
+        key: "mask",
+        values: MASKS,
+        metric: "accuracy",
+        smallest: 0.05,
+    },
+    TwinPreset {
+        name: "directions",
+        question: "half of the heads looking back and half ahead, against all heads looking both ways, under masked LM",
+        source: SU,
+        base: encoder,
+        key: "directions",
+        values: DIRECTIONS,
+        metric: "loss",
+        smallest: 0.02,
+    },
+    TwinPreset {
+        name: "directions-none",
+        question: "the same without any positions",
+        source: K,
+        base: || Settings { positions: Some("none".into()), ..encoder() },
+        key: "directions",
+        values: DIRECTIONS,
+        metric: "loss",
+        smallest: 0.02,
+    },
+    TwinPreset {
+        name: "directions-relative",
+        question: "the same with a learned bias for each distance",
+        source: K,
+        base: || Settings { positions: Some("relative".into()), ..encoder() },
+        key: "directions",
+        values: DIRECTIONS,
+        metric: "loss",
+        smallest: 0.02,
+    },
+    TwinPreset {
+        name: "directions-alibi",
+        question: "the same with a fixed preference for what is near",
+        source: K,
+        base: || Settings { positions: Some("alibi".into()), ..encoder() },
+        key: "directions",
+        values: DIRECTIONS,
+        metric: "loss",
+        smallest: 0.02,
+    },
+    TwinPreset {
+        name: "directions-rotary",
+        question: "the same with rotary positions",
+        source: K,
+        base: || Settings { positions: Some("rotary".into()), ..encoder() },
+        key: "directions",
+        values: DIRECTIONS,
+        metric: "loss",
+        smallest: 0.02,
+    },
+    TwinPreset {
+        name: "linear-causal",
+        question: "what linear attention loses under a causal mask",
+        source: "Su 2023 (kexue.fm 9529), indirect argument; proposal 5",
+        base: || Settings { steps: 600, evaluate_every: 150, ..Settings::default() },
+        key: "attention",
+        values: &["softmax", "linear"],
+        metric: "loss",
+        smallest: 0.02,
+    },
+    TwinPreset {
+        name: "linear-masked",
+        question: "what linear attention loses without a mask, under masked LM",
+        source: "Su 2023 (kexue.fm 9529), indirect argument; proposal 5",
+        base: encoder,
+        key: "attention",
+        values: &["softmax", "linear"],
+        metric: "loss",
+        smallest: 0.02,
+    },
+    TwinPreset {
+        name: "linear-recall",
+        question: "recall of more pairs than a head has numbers: linear attention's state is too small",
+        source: "proposal 5, control",
+        base: || Settings { data: "recall(pairs=8, query=after)".into(), family: "gpt2".into(), ..outputs() },
+        key: "attention",
+        values: &["softmax", "linear"],
+        metric: "accuracy",
+        smallest: 0.05,
+    },
+    TwinPreset {
+        name: "rank-over-training",
+        question: "the ranks of heads while a decoder learns the end of a text, its beginning read causally or both ways",
+        source: "proposal 6",
+        base: || Settings {
+            objective: "prefix-lm".into(),
+            steps: 600,
+            evaluate_every: 150,
+            record_every: 50,
+            ..decoder()
+        },
+        key: "mask",
+        values: MASKS,
+        metric: "effective_rank",
+        smallest: 1.0,
+    },
+    TwinPreset {
+        name: "length-extrapolation",
+        question: "trained on 64 tokens, read 256: which positions hold?",
+        source: "Press et al. 2021 (arXiv 2108.12409); Kazemnejad et al. 2023 (arXiv 2305.19466)",
+        base: || Settings {
+            steps: 600,
+            evaluate_every: 150,
+            evaluate_lengths: vec![128, 256],
+            ..Settings::default()
+        },
+        key: "positions",
+        values: &["rotary", "none", "alibi", "relative"],
+        metric: "loss_at_256",
+        smallest: 0.05,
+    },
+    TwinPreset {
+        name: "stacks-equal-operations",
+        question: "decoder against encoder-decoder, as many layers for each token",
+        source: "RedLLM (arXiv 2510.26622)",
+        base: || Settings { objective: "prefix-lm".into(), steps: 600, evaluate_every: 150, ..decoder() },
+        key: "family",
+        values: &["decllm", "redllm"],
+        metric: "loss",
+        smallest: 0.02,
+    },
+    TwinPreset {
+        name: "stacks-equal-parameters",
+        question: "decoder against encoder-decoder, about as many parameters",
+        source: "RedLLM (arXiv 2510.26622)",
+        base: || Settings {
+            objective: "prefix-lm".into(),
+            layers: 4,
+            layers_of: LayersOf::BothStacks,
+            steps: 600,
+            evaluate_every: 150,
+            ..decoder()
+        },
+        key: "family",
+        values: &["decllm", "redllm"],
+        metric: "loss",
+        smallest: 0.02,
+    },
+];
+
+/// One layer and one head, which has to find out from positions alone what stands where.
+fn placed(task: &str) -> Settings {
+    Settings {
+        family: "bert".into(),
+        data: format!("{task}(items=32)"),
+        objective: "labelling".into(),
+        layers: 1,
+        heads: 1,
+        length: 65,
+        steps: 500,
+        evaluate_every: 250,
+        ..Settings::default()
+    }
+}
+
+/// A decoder without a word about its mask: DecLLM.
+fn decoder() -> Settings {
+    Settings { family: "decllm".into(), feed_forward: Some(172), ..Settings::default() }
+}
+
+/// The same with the loss on outputs alone.
+fn outputs() -> Settings {
+    Settings { objective: "outputs".into(), length: 32, steps: 800, evaluate_every: 200, ..decoder() }
+}
+
+/// A small BERT under masked LM.
+fn encoder() -> Settings {
+    Settings {
+        family: "bert".into(),
+        objective: "masked-lm".into(),
+        steps: 800,
+        evaluate_every: 200,
+        ..Settings::default()
+    }
+}

@@ -1,0 +1,161 @@
+//! What the results of a twin say: a table, words, a figure.
+
+use serde_json::json;
+
+use super::{Job, Paired, Results, Share, Verdict};
+use crate::error::Result;
+use crate::figure::style::Kind;
+use crate::figure::{Curve, Lines, PlotAxis};
+use crate::mask::Mask;
+use crate::numbers::short;
+use crate::statistics::Sample;
+
+/// The most curves of a figure in which every seed has its own.
+const MOST_CURVES: usize = 24;
+
+/// A variant beside the first one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// The variant's value of the key.
+    pub variant: String,
+    /// The first one's.
+    pub reference: String,
+    /// The variant's metric minus that of the first, seed by seed.
+    pub paired: Paired,
+    /// What that says.
+    pub verdict: Verdict,
+}
+
+impl Results {
+    /// Every variant beside the first one, by the metric and the smallest effect that were stated before the runs.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`](crate::Error::Invalid) naming runs that were not made yet.
+    pub fn comparisons(&self) -> Result<Vec<Comparison>> {
+        let twin = self.twin();
+        let names = twin.names();
+        let reference = self.sample(0, twin.metric())?;
+        let compare = |variant: usize| {
+            let paired = Paired::new(self.sample(variant, twin.metric())?.values(), reference.values())?;
+            let verdict = paired.verdict(twin.smallest())?;
+            Ok(Comparison { variant: names[variant].clone(), reference: names[0].clone(), paired, verdict })
+        };
+        (1..names.len()).map(compare).collect()
+    }
+
+    /// The comparisons in words, a line each.
+    ///
+    /// # Errors
+    /// As [`comparisons`](Self::comparisons).
+    pub fn in_words(&self) -> Result<Vec<String>> {
+        let twin = self.twin();
+        let say = |comparison: Comparison| {
+            let Comparison { variant, reference, paired, verdict } = comparison;
+            format!(
+                "{} of {}={variant} minus that of {reference}: {paired} (95 % interval over {} seeds, smallest effect {}): {verdict}",
+                twin.metric(),
+                twin.key(),
+                twin.seeds().len(),
+                twin.smallest(),
+            )
+        };
+        Ok(self.comparisons()?.into_iter().map(say).collect())
+    }
+
+    /// The table: a head, a row for each seed, then mean, standard deviation and half of the 95 % interval; a column for each
+    /// variant, and one for each difference from the first.
+    ///
+    /// # Errors
+    /// As [`comparisons`](Self::comparisons).
+    pub fn table(&self) -> Result<Vec<Vec<String>>> {
+        let twin = self.twin();
+        let (names, comparisons) = (twin.names(), self.comparisons()?);
+        let metric = |variant| self.sample(variant, twin.metric());
+        let mut columns: Vec<(String, Sample)> = Vec::new();
+        for (variant, name) in names.iter().enumerate() {
+            columns.push((name.clone(), metric(variant)?));
+        }
+        for comparison in &comparisons {
+            let name = format!("{} - {}", comparison.variant, comparison.reference);
+            columns.push((name, comparison.paired.differences.clone()));
+        }
+        let row = |first: String, cell: &dyn Fn(&(String, Sample)) -> String| -> Vec<String> {
+            [first].into_iter().chain(columns.iter().map(cell)).collect()
+        };
+        let mut rows = vec![row("seed".to_owned(), &|(name, _)| name.clone())];
+        for (at, seed) in twin.seeds().iter().enumerate() {
+            rows.push(row(seed.to_string(), &|(_, sample)| format!("{:.4}", sample.values()[at])));
+        }
+        rows.push(row("mean".to_owned(), &|(_, sample)| format!("{:.4}", sample.mean())));
+        rows.push(row("sd".to_owned(), &|(_, sample)| short(sample.sd())));
+        let half = |sample: &Sample| sample.interval(0.95).map(|(low, high)| (high - low) / 2.0);
+        rows.push(row("±".to_owned(), &|(_, sample)| half(sample).map_or_else(String::new, short)));
+        Ok(rows)
+    }
+
+    /// The held-out loss against steps: a curve for each variant and seed; where those are too many, the mean over seeds of
+    /// each variant with its standard deviation.
+    ///
+    /// # Errors
+    /// As [`comparisons`](Self::comparisons).
+    pub fn figure(&self) -> Result<Lines> {
+        let twin = self.twin();
+        let names = twin.names();
+        self.expect_all()?;
+        let jobs = twin.jobs(Share::WHOLE);
+        let curve_of = |job: Job| self.outcome(job).map_or_else(Vec::new, |outcome| outcome.curve);
+        let kinds = self.kinds();
+        let curves = match jobs.len() <= MOST_CURVES {
+            true => jobs
+                .iter()
+                .map(|&job| {
+                    let name = format!("{}, seed {}", names[job.variant], job.seed);
+                    let points = curve_of(job).into_iter().map(|(step, loss)| (step as f64, loss));
+                    Curve::new(name, kinds[job.variant], points)
+                })
+                .collect(),
+            false => (0..names.len())
+                .map(|variant| {
+                    let all = twin.seeds().iter().map(|&seed| curve_of(Job { seed, variant }));
+                    let (points, spread): (Vec<_>, Vec<_>) =
+                        means(&all.collect::<Vec<_>>()).into_iter().unzip();
+                    Curve::new(names[variant].clone(), kinds[variant], points).with_spread(spread)
+                })
+                .collect(),
+        };
+        Ok(Lines {
+            title: format!("Held-out loss against steps, by {}", twin.key()),
+            x: PlotAxis::linear("step"),
+            y: PlotAxis::linear("loss in nats"),
+            curves,
+            references: Vec::new(),
+            settings: json!({ "version": crate::VERSION, "twin": twin }),
+        })
+    }
+
+    /// The colour of each variant: that of its mask, where masks are what differs.
+    fn kinds(&self) -> Vec<Kind> {
+        const OTHERS: [Kind; 6] =
+            [Kind::Custom, Kind::Window, Kind::Prefix, Kind::Bidirectional, Kind::Causal, Kind::Plain];
+        let twin = self.twin();
+        let of_mask = |name: &String| -> Option<Kind> {
+            let mask = Mask::parse(&name.replace("given", "1")).ok()?;
+            (twin.key() == "mask").then(|| Kind::of(&mask))
+        };
+        let kinds: Option<Vec<Kind>> = twin.names().iter().map(of_mask).collect();
+        kinds.unwrap_or_else(|| OTHERS.into_iter().cycle().take(twin.names().len()).collect())
+    }
+}
+
+/// For every step that all curves have: the mean, and the standard deviation.
+fn means(curves: &[Vec<(usize, f64)>]) -> Vec<((f64, f64), f64)> {
+    let Some((first, others)) = curves.split_first() else { return Vec::new() };
+    let at =
+        |curve: &[(usize, f64)], step: usize| curve.iter().find(|point| point.0 == step).map(|point| point.1);
+    let mean = |&(step, loss): &(usize, f64)| {
+        let others: Option<Vec<f64>> = others.iter().map(|curve| at(curve, step)).collect();
+        let sample = Sample::new([loss].into_iter().chain(others?));
+        Some(((step as f64, sample.mean()), sample.sd()))
+    };
+    first.iter().filter_map(mean).collect()
+}

@@ -1,0 +1,171 @@
+//! [`Results`]: what the runs of a twin found, in a file that is read back to the last digit.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Job, Share, Twin};
+use crate::error::{Error, Result};
+use crate::file::save;
+use crate::numbers::Digits;
+use crate::statistics::Sample;
+
+/// What one run found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outcome {
+    /// Its metrics at the end, by name.
+    pub metrics: BTreeMap<String, f64>,
+    /// The loss on held-out data after some numbers of steps.
+    pub curve: Vec<(usize, f64)>,
+}
+
+/// What the runs of a twin found, all of them or those of a part.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Results {
+    twin: Twin,
+    runs: Vec<Found>,
+}
+
+/// The outcome of a job, as it stands in a file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Found {
+    seed: u64,
+    variant: usize,
+    metrics: BTreeMap<String, Digits>,
+    curve: Vec<(usize, Digits)>,
+}
+
+impl Found {
+    fn job(&self) -> Job {
+        Job { seed: self.seed, variant: self.variant }
+    }
+}
+
+impl Results {
+    /// Before the first run.
+    pub(super) fn none(twin: Twin) -> Self {
+        Results { twin, runs: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, job: Job, outcome: Outcome) {
+        let Job { seed, variant } = job;
+        let metrics = outcome.metrics.into_iter().map(|(name, value)| (name, Digits(value))).collect();
+        let curve = outcome.curve.into_iter().map(|(step, loss)| (step, Digits(loss))).collect();
+        self.runs.push(Found { seed, variant, metrics, curve });
+        self.runs.sort_by_key(Found::job);
+    }
+
+    /// What was run.
+    pub fn twin(&self) -> &Twin {
+        &self.twin
+    }
+
+    /// What a run found, if it was made.
+    pub fn outcome(&self, job: Job) -> Option<Outcome> {
+        let found = self.runs.iter().find(|found| found.job() == job)?;
+        Some(Outcome {
+            metrics: found.metrics.iter().map(|(name, value)| (name.clone(), value.0)).collect(),
+            curve: found.curve.iter().map(|&(step, loss)| (step, loss.0)).collect(),
+        })
+    }
+
+    /// The results in a file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Format`] naming the file.
+    pub fn open(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+        let not_results = |error: &dyn ToString| {
+            Error::format(path, format!("no results of a twin: {}", error.to_string()))
+        };
+        let results: Results = serde_json::from_str(&text).map_err(|error| not_results(&error))?;
+        results.twin.expect_one_key().map_err(|error| not_results(&error))?;
+        let jobs = results.twin.jobs(Share::WHOLE);
+        match results.runs.iter().find(|found| !jobs.contains(&found.job())) {
+            Some(found) => Err(not_results(&format!(
+                "seed {}, variant {} is none of its runs",
+                found.seed, found.variant
+            ))),
+            None => Ok(results),
+        }
+    }
+
+    /// Writes them as JSON, numbers as text with all their digits.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let text = serde_json::to_string_pretty(self).map_err(|error| Error::format(path, error))?;
+        save(path, text + "\n")
+    }
+
+    /// The results of several parts together.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for parts of different twins, or for a run that two parts have found different numbers for.
+    pub fn merge(parts: impl IntoIterator<Item = Results>) -> Result<Self> {
+        let mut parts = parts.into_iter();
+        let Some(mut all) = parts.next() else {
+            return Err(Error::invalid("number of parts to merge", 0, "at least 1"));
+        };
+        for part in parts {
+            if part.twin != all.twin {
+                let expected = "parts of one twin: the same variants, seeds, metric and smallest effect";
+                return Err(Error::invalid("results to merge", "those of different twins", expected));
+            }
+            for found in part.runs {
+                match all.runs.iter().find(|known| known.job() == found.job()) {
+                    Some(known) if *known == found => {}
+                    Some(_) => {
+                        let what = format!("variant {} of seed {}", found.variant, found.seed);
+                        return Err(Error::invalid(
+                            what,
+                            "there twice with different numbers",
+                            "the same numbers in every part",
+                        ));
+                    }
+                    None => all.runs.push(found),
+                }
+            }
+        }
+        all.runs.sort_by_key(Found::job);
+        Ok(all)
+    }
+
+    /// A metric of a variant, seed by seed.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the runs that were not made yet, or a metric that a run has not found.
+    pub(super) fn sample(&self, variant: usize, metric: &str) -> Result<Sample> {
+        self.expect_all()?;
+        let value = |found: &Found| match found.metrics.get(metric) {
+            Some(value) => Ok(value.0),
+            None => {
+                let names: Vec<_> = found.metrics.keys().map(String::as_str).collect();
+                let expected = format!("one that its runs found: {}", names.join(", "));
+                Err(Error::invalid("metric of a twin", metric, expected))
+            }
+        };
+        self.runs.iter().filter(|found| found.variant == variant).map(value).collect()
+    }
+
+    /// An error naming runs that were not made yet.
+    pub(super) fn expect_all(&self) -> Result<()> {
+        let missing = self.twin.jobs(Share::WHOLE).into_iter().filter(|&job| self.outcome(job).is_none());
+        let names = self.twin.names();
+        let missing: Vec<_> =
+            missing.map(|job| format!("{} with seed {}", names[job.variant], job.seed)).collect();
+        match missing.is_empty() {
+            true => Ok(()),
+            false => Err(Error::invalid(
+                "results",
+                format!("without {}", missing.join(", ")),
+                "all runs of the twin; merge the other parts",
+            )),
+        }
+    }
+}
