@@ -27,7 +27,7 @@ its steps, evaluations and ranks, samples, and a checkpoint that the other comma
 
 Examples:
   rankscope train
-      a GPT-2 of 118,000 parameters on English bytes
+      a GPT-2 of 123,000 parameters on English bytes
   rankscope train english-bert --minutes 5 --out bert
   rankscope train --data notes.txt --set layers=4 --set positions=alibi --steps 2000
   rankscope train --data 'recall(pairs=8)' --set objective=outputs --seeds 5
@@ -48,7 +48,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["resume", "preset"])]
     settings: Option<PathBuf>,
 
-    /// What to learn: a text that comes along, a file, a folder, or a task (see `rankscope tasks list`)
+    /// What to learn: a shipped text, a file, a folder, or a task (see `rankscope tasks list`)
     #[arg(long, value_name = "NAME|FILE|DIR|TASK", conflicts_with = "resume")]
     data: Option<String>,
 
@@ -56,11 +56,11 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N", conflicts_with_all = ["minutes", "resume"])]
     steps: Option<usize>,
 
-    /// As many steps as fit into so many minutes here, for each seed
+    /// Train each seed for about M minutes: the time of a step is measured first
     #[arg(long, value_name = "M", conflicts_with = "resume")]
     minutes: Option<f64>,
 
-    /// How many runs, of the seeds from the preset's on
+    /// How many runs, with the preset's seed and those after it
     #[arg(long, value_name = "K", conflicts_with = "resume", value_parser = clap::value_parser!(u64).range(1..=1000))]
     seeds: Option<u64>,
 
@@ -68,15 +68,15 @@ pub struct TrainArgs {
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     out: Option<PathBuf>,
 
-    /// Changes one setting; may be repeated
+    /// Change one setting; may be repeated
     #[arg(long, value_name = "KEY=VALUE", conflicts_with = "resume")]
     set: Vec<String>,
 
-    /// Goes on with the run in this folder, or called so
+    /// Continue the run of this name, or in this folder
     #[arg(long, value_name = "DIR|NAME")]
     resume: Option<String>,
 
-    /// Prints the settings as JSON, and trains nothing
+    /// Print the settings as JSON, and train nothing
     #[arg(long, conflicts_with = "resume")]
     show: bool,
 
@@ -174,7 +174,7 @@ fn resume(folder: &Path, device: &Device, run: &Run) -> Result<()> {
         return Ok(());
     }
     let folder = RunFolder::go_on(folder, trainer.step_count())?;
-    say(&format!("goes on behind step {}", trainer.step_count()));
+    say(&format!("continues after step {}", trainer.step_count()));
     go(trainer, &folder, run)
 }
 
