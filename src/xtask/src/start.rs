@@ -10,6 +10,8 @@ use crate::{process, setup};
 
 /// One that reads causally, one that reads in both directions, and an encoder with a decoder: all of the same text.
 const MODELS: [&str; 3] = ["english-gpt", "english-bert", "english-t5"];
+/// What the decoder of the last one reads: its start token and "The principal said that".
+const TARGET: &str = "513,51,257,290,81,259,66,497,334,434,328";
 const TEXT: &str = "Alice was beginning to get very tired of sitting by her sister";
 
 /// What `cargo xtask start` takes.
@@ -74,6 +76,9 @@ fn first_light(programs: &Programs) -> Result<()> {
         let figure = folder.join(format!("ranks-{model}.svg"));
         let mut rank = Command::new(&programs.cli);
         rank.args(["rank", "--model", model, "--text", TEXT, "--svg"]).arg(&figure);
+        if model == MODELS[2] {
+            rank.args(["--target-ids", TARGET]);
+        }
         process::run(&mut rank, "`rankscope rank` failed")?;
         eprintln!("figure of the ranks   {}", figure.display());
     }
