@@ -35,6 +35,9 @@ pub(crate) fn save_with(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let file = builder.prefix(".rankscope-").tempfile_in(folder).map_err(|e| Error::io(path, e))?;
     write(file.path()).map_err(|e| Error::io(path, e))?;
+    // A writer may have put another file in its place, with permissions of its own.
+    let permissions = file.as_file().metadata().map_err(|e| Error::io(path, e))?.permissions();
+    fs::set_permissions(file.path(), permissions).map_err(|e| Error::io(path, e))?;
     file.persist(path).map_err(|e| Error::io(path, e.error))?;
     Ok(())
 }
@@ -51,6 +54,23 @@ mod tests {
         save(&path, "second").unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "second");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_may_be_read_by_whoever_may_read_other_new_files() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let [path, other, private] = ["saved", "other", "private"].map(|name| folder.path().join(name));
+        fs::write(&other, "").unwrap();
+        save_with(&path, |part| {
+            fs::write(&private, "bytes")?;
+            fs::set_permissions(&private, fs::Permissions::from_mode(0o600))?;
+            fs::rename(&private, part)
+        })
+        .unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&path), mode(&other));
     }
 
     #[test]

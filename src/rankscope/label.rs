@@ -25,6 +25,23 @@ pub fn visible(text: &str) -> String {
     text.char_indices().map(show).collect()
 }
 
+/// Up to three of `names` that a typing error could have made `name` of, the nearest first.
+///
+/// ```
+/// use rankscope::label::alike;
+/// assert_eq!(alike("GPT_2 XL", ["bert-base", "gpt2", "gpt2-xl"].into_iter()), ["gpt2-xl", "gpt2"]);
+/// ```
+pub fn alike<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    /// Below this share of letters in place a name is another one.
+    const LEAST: f64 = 0.6;
+    let plain = |name: &str| name.trim().to_lowercase().replace(['_', ' '], "-");
+    let name = plain(name);
+    let likeness = |known| (strsim::normalized_damerau_levenshtein(&name, &plain(known)), known);
+    let mut alike: Vec<(f64, &str)> = names.map(likeness).filter(|(score, _)| *score >= LEAST).collect();
+    alike.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+    alike.into_iter().take(3).map(|(_, name)| name).collect()
+}
+
 /// The number of a character that cannot be drawn: U+200D.
 pub fn code(c: char) -> String {
     format!("U+{:04X}", u32::from(c))

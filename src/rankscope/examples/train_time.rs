@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use rankscope::model::{self, Config, Input, MaskChoice, Model};
+use rankscope::model::{self, Config, Input, MaskChoice};
 use rankscope::prelude::*;
 use rankscope::train::{Batch, LossGradients, Optimiser, OptimiserSettings, Parameters};
 use serde_json::{Value, json};
@@ -42,8 +42,10 @@ fn train(width: usize, layers: usize, length: usize, batch: usize) -> std::resul
         let ids: Vec<u32> = (0..tokens).map(token).collect();
         let targets = ids.iter().map(|&id| Some((id * 7 + 3) % VOCAB)).collect();
         let batch = Batch::new(Input::batch(ids, batch)?, targets, MaskChoice::AsTrained);
-        let loss = |model: &dyn Model| Ok(batch.loss(model, &mut Unobserved, &Run::default())?.total);
-        let followed = LossGradients::of(&parameters, loss)?;
+        let followed =
+            LossGradients::of_parts(&parameters, &batch.parts(Batch::PART_TOKENS), |model, _, part| {
+                Ok(part.loss_among(batch.counts(), model, &mut Unobserved, &Run::default())?.total)
+            })?;
         Ok(optimiser.step(&mut parameters, &followed, 1e-3)?.loss)
     };
     step(0)?;

@@ -53,6 +53,12 @@ impl Padding {
         self.real.len() / self.keys
     }
 
+    /// That of some sequences of the batch.
+    pub(crate) fn part(&self, sequences: &Range<usize>) -> Padding {
+        let real = &self.real[sequences.start * self.keys..sequences.end * self.keys];
+        Padding { real: real.to_vec(), keys: self.keys }
+    }
+
     /// An error unless the padding is `[batch, keys]`.
     pub(crate) fn expect(&self, batch: usize, keys: usize) -> Result<()> {
         if self.keys != keys {

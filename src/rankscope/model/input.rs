@@ -1,5 +1,7 @@
 //! [`Input`]: token ids, and what some models read beside them.
 
+use std::ops::Range;
+
 use super::Description;
 use crate::error::{Error, Result};
 use crate::mask::Padding;
@@ -84,6 +86,23 @@ impl Input {
         }
         let (prefix, rest) = ids.split_at(prefix);
         Ok(Input::new(prefix.to_vec()).with_decoder(rest.to_vec()))
+    }
+
+    /// Some sequences of the batch.
+    pub(crate) fn part(&self, sequences: Range<usize>) -> Input {
+        let ids = |ids: &Vec<u32>| {
+            let length = ids.len() / self.batch;
+            ids[sequences.start * length..sequences.end * length].to_vec()
+        };
+        let padding = |padding: &Padding| padding.part(&sequences);
+        Input {
+            batch: sequences.len(),
+            ids: ids(&self.ids),
+            token_types: self.token_types.as_ref().map(ids),
+            padding: self.padding.as_ref().map(padding),
+            decoder: self.decoder.as_ref().map(ids),
+            decoder_padding: self.decoder_padding.as_ref().map(padding),
+        }
     }
 
     /// B.

@@ -3,9 +3,7 @@
 
 use rankscope::model::{self, Config, Input, MaskChoice, Model};
 use rankscope::prelude::*;
-use rankscope::train::{
-    Batch, Counts, LossGradients, OPTIMISERS, Optimiser, OptimiserSettings, Parameters, Stepped,
-};
+use rankscope::train::{Batch, LossGradients, OPTIMISERS, Optimiser, OptimiserSettings, Parameters, Stepped};
 use serde_json::json;
 
 #[path = "support/devices.rs"]
@@ -34,14 +32,12 @@ fn batch(step: usize, rows: usize, length: usize) -> Batch {
     Batch::new(Input::batch(ids, rows).unwrap(), targets, MaskChoice::AsTrained)
 }
 
-/// Of the share that a batch has in the loss of `all` predictions.
-fn share(parameters: &Parameters, batch: &Batch, all: Counts) -> LossGradients {
-    let loss = |model: &dyn Model| Ok(batch.loss_among(all, model, &mut Unobserved, &Run::default())?.total);
-    LossGradients::of(parameters, loss).unwrap()
-}
-
-fn followed(parameters: &Parameters, batch: &Batch) -> LossGradients {
-    share(parameters, batch, batch.counts())
+fn in_parts(parameters: &Parameters, whole: &Batch, parts: &[Batch]) -> LossGradients {
+    let all = whole.counts();
+    let loss = |model: &dyn Model, _, part: &Batch| {
+        Ok(part.loss_among(all, model, &mut Unobserved, &Run::default())?.total)
+    };
+    LossGradients::of_parts(parameters, parts, loss).unwrap()
 }
 
 fn optimiser(name: &str) -> Optimiser {
@@ -51,7 +47,8 @@ fn optimiser(name: &str) -> Optimiser {
 /// Some steps, and what they told.
 fn train(parameters: &mut Parameters, optimiser: &mut Optimiser, rows: usize, steps: usize) -> Vec<Stepped> {
     let step = |step| {
-        let followed = followed(parameters, &batch(step, rows, 48));
+        let batch = batch(step, rows, 48);
+        let followed = in_parts(parameters, &batch, &batch.parts(256));
         optimiser.step(parameters, &followed, 3e-3).unwrap()
     };
     (0..steps).map(step).collect()
@@ -82,16 +79,14 @@ fn the_number_of_threads_changes_no_bit() {
 fn a_batch_in_parts_has_the_gradients_of_the_whole() {
     let parameters = parameters(&Device::Cpu);
     let whole = batch(1, 16, 48);
-    let part = |rows: std::ops::Range<usize>| {
-        let at = rows.start * 48..rows.end * 48;
-        let ids = whole.input.ids()[at.clone()].to_vec();
-        let input = Input::batch(ids, rows.len()).unwrap();
-        let part = Batch::new(input, whole.targets[at].to_vec(), MaskChoice::AsTrained);
-        share(&parameters, &part, whole.counts())
-    };
-    let parts = [0..3, 3..4, 4..9, 9..11, 11..14, 14..16].map(part);
-    let joined = parts.into_iter().reduce(|all, part| all.plus(part).unwrap()).unwrap();
-    let whole = followed(&parameters, &whole);
+    let sequences =
+        |tokens| whole.parts(tokens).iter().map(|part| part.input.batch_size()).collect::<Vec<usize>>();
+    assert_eq!(
+        [sequences(1000), sequences(256), sequences(110)],
+        [vec![16], vec![5, 5, 6], vec![2, 3, 3, 2, 3, 3]]
+    );
+    let joined = in_parts(&parameters, &whole, &whole.parts(110));
+    let whole = in_parts(&parameters, &whole, std::slice::from_ref(&whole));
     let number = |x: &Tensor| x.to_vec().unwrap()[0];
     assert!((number(&joined.loss) - number(&whole.loss)).abs() < 1e-5);
     for ((name, _), (got, want)) in parameters.iter().zip(joined.gradients.iter().zip(&whole.gradients)) {

@@ -73,6 +73,9 @@ pub struct Losses {
 }
 
 impl Batch {
+    /// Tokens of a part that a step follows on its own: with fewer, products are too small to be worth a pass.
+    pub const PART_TOKENS: usize = 512;
+
     /// A batch without classes and smoothing.
     pub fn new(input: Input, targets: Vec<Option<u32>>, mask: MaskChoice) -> Self {
         Batch { input, targets, mask, labels: None, smoothing: 0.0 }
@@ -85,6 +88,35 @@ impl Batch {
             tokens: count(&self.targets),
             classes: self.labels.as_ref().map_or(0, |labels| count(&labels.classes)),
         }
+    }
+
+    /// The batch in parts of whole sequences and at least `tokens` tokens; as one part where another would have nothing to
+    /// predict.
+    pub fn parts(&self, tokens: usize) -> Vec<Batch> {
+        let all = self.input.batch_size();
+        let read = self.input.ids().len() + self.input.decoder_ids().map_or(0, <[u32]>::len);
+        let count = (read / tokens.max(1)).clamp(1, all);
+        let rows = self.targets.len() / all;
+        let part = |index: usize| {
+            let sequences = index * all / count..(index + 1) * all / count;
+            let labels = self.labels.as_ref();
+            Batch {
+                targets: self.targets[sequences.start * rows..sequences.end * rows].to_vec(),
+                labels: labels.map(|labels| Labels {
+                    classes: labels.classes[sequences.clone()].to_vec(),
+                    ..labels.clone()
+                }),
+                input: self.input.part(sequences),
+                mask: self.mask.clone(),
+                smoothing: self.smoothing,
+            }
+        };
+        let parts: Vec<Batch> = (0..count).map(part).collect();
+        let predicts = |part: &Batch| {
+            let Counts { tokens, classes } = part.counts();
+            tokens > 0 && (part.labels.is_none() || classes > 0)
+        };
+        if parts.iter().all(predicts) { parts } else { vec![self.clone()] }
     }
 
     /// The mean cross-entropy of the targets, in nats; where there are classes, that of the classes, plus the former times its

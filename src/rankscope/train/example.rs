@@ -64,6 +64,11 @@ pub trait Examples: Send + Sync {
     /// An error naming the file that cannot be read, or the length that is too short for one example.
     fn example(&self, part: Part, seed: u64, index: u64, length: usize) -> Result<Example>;
 
+    /// What whoever trains should know of the data, in a sentence.
+    fn remark(&self) -> Option<String> {
+        None
+    }
+
     /// A token of the data as a word, for people.
     fn piece(&self, token: u32) -> String {
         token.to_string()

@@ -1,7 +1,8 @@
 //! [`LossGradients`]: what a step of training follows.
 
 use super::Parameters;
-use crate::error::Result;
+use crate::device::Device;
+use crate::error::{Error, Result};
 use crate::gradient::gradients;
 use crate::model::Model;
 use crate::ops::add;
@@ -30,12 +31,46 @@ impl LossGradients {
         Ok(LossGradients { loss: loss.detach(), gradients })
     }
 
-    /// The sum of two losses, and its gradients: a batch may come in parts that fit the memory, each with its
-    /// [share](super::Batch::loss_among) of the loss.
+    /// The sum of the losses of `parts`, and its gradients: `loss` computes the [share](super::Batch::loss_among) of each,
+    /// which has its number. On the CPU, parts are followed side by side, each by a thread: small products leave no
+    /// thread waiting for another.
+    ///
+    /// **Conventions**: halves are summed up, then the two sums; so the result does not depend on the number of threads.
     ///
     /// # Errors
-    /// Errors of the operations if the two are not of the same parameters.
-    pub fn plus(self, other: Self) -> Result<Self> {
+    /// [`Error::Invalid`] if there is no part; as [`of`](Self::of).
+    pub fn of_parts<P: Sync>(
+        parameters: &Parameters,
+        parts: &[P],
+        loss: impl Fn(&dyn Model, usize, &P) -> Result<Tensor> + Sync,
+    ) -> Result<Self> {
+        Self::of_some(parameters, parts, 0, &loss)
+    }
+
+    /// Those of `parts`, the first of which has the number `first`.
+    fn of_some<P: Sync, L>(parameters: &Parameters, parts: &[P], first: usize, loss: &L) -> Result<Self>
+    where
+        L: Fn(&dyn Model, usize, &P) -> Result<Tensor> + Sync,
+    {
+        match parts {
+            [] => Err(Error::invalid("number of parts of a batch", 0, "at least 1")),
+            [part] => Self::of(parameters, |model| loss(model, first, part)),
+            _ => {
+                let (left, right) = parts.split_at(parts.len() / 2);
+                let middle = first + left.len();
+                let left = || Self::of_some(parameters, left, first, loss);
+                let right = || Self::of_some(parameters, right, middle, loss);
+                let (left, right) = match parameters.device() {
+                    Device::Cpu => rayon::join(left, right),
+                    Device::Gpu(_) => (left(), right()),
+                };
+                left?.plus(right?)
+            }
+        }
+    }
+
+    /// The sum of two losses, and its gradients.
+    fn plus(self, other: Self) -> Result<Self> {
         let sum = |(a, b): (Option<Tensor>, Option<Tensor>)| match (a, b) {
             (Some(a), Some(b)) => add(a, b).map(Some),
             (a, b) => Ok(a.or(b)),

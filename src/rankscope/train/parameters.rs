@@ -48,6 +48,11 @@ impl Parameters {
         Ok(Parameters { config: record.config().clone(), device, tensors })
     }
 
+    /// Where they are.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// The tensors with their names, in the order of building.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Tensor)> {
         self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))

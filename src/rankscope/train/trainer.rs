@@ -36,7 +36,8 @@ const MOST: f32 = 10.0;
 /// A model in training: its parameters, what it learns, and how far it is.
 ///
 /// **Conventions**: on the CPU the same settings give the same parameters to the last bit, whatever the number of threads,
-/// and whether or not the run was interrupted: batch i is drawn from the seed and i alone.
+/// and whether or not the run was interrupted: batch i is drawn from the seed and i alone. A batch is followed in
+/// [parts](Batch::parts); where a mixture's balance is part of the loss, it is the mean of those of the parts.
 pub struct Trainer {
     settings: Settings,
     lesson: Lesson,
@@ -186,7 +187,7 @@ impl Trainer {
         })
     }
 
-    /// The batches of the next step.
+    /// The batches of the next step, in parts.
     fn batches(&self) -> Result<Vec<Batch>> {
         let passes = self.settings.accumulate as u64;
         let first = self.step as u64 * passes;
@@ -196,7 +197,7 @@ impl Trainer {
             all.extend(self.lesson.batches(Part::Training, self.settings.seed, index, &self.about)?);
         }
         all.iter_mut().for_each(|batch| batch.smoothing = smoothing);
-        Ok(all)
+        Ok(all.iter().flat_map(|batch| batch.parts(Batch::PART_TOKENS)).collect())
     }
 
     /// The loss of batches together, and its gradients.
@@ -209,17 +210,13 @@ impl Trainer {
         let (seed, share) = (self.settings.seed, 1.0 / batches.len() as f32);
         // The number of a pass among all of the run, of which a step has this many at most.
         let first = (self.step * self.settings.accumulate * self.settings.batch) as u64;
-        let mut parts = (first..).zip(batches).map(|(pass, batch)| {
-            LossGradients::of(&self.parameters, |model| {
-                let mut nobody = Unobserved;
-                let mut balance = Balance::new(model, &mut nobody)?;
-                let mut dropout = Dropout::new(rates, seed, pass, &mut balance);
-                let loss = batch.loss_among(all, model, &mut dropout, run)?.total;
-                balance.add_to(loss, share, batch.input.padding())
-            })
-        });
-        let first = parts.next().expect("a step has a batch")?;
-        parts.try_fold(first, |sum, part| sum.plus(part?))
+        LossGradients::of_parts(&self.parameters, batches, |model, index, batch| {
+            let mut nobody = Unobserved;
+            let mut balance = Balance::new(model, &mut nobody)?;
+            let mut dropout = Dropout::new(rates, seed, first + index as u64, &mut balance);
+            let loss = batch.loss_among(all, model, &mut dropout, run)?.total;
+            balance.add_to(loss, share, batch.input.padding())
+        })
     }
 
     fn too_fast(&self, step: usize, what: &str) -> Error {

@@ -19,6 +19,7 @@ pub(crate) use red::PairSizes;
 use super::Config;
 use super::count::{ModelSizes, Part};
 use crate::error::{Error, Result};
+use crate::label::alike;
 
 /// A published size.
 pub struct Preset {
@@ -115,22 +116,10 @@ pub fn find(name: &str) -> Result<&'static Preset> {
     if let Some(preset) = presets().find(|preset| preset.name == name) {
         return Ok(preset);
     }
-    let near = near(name);
+    let near = alike(name, presets().map(|preset| preset.name));
     let expected = match near[..] {
         [] => format!("one of {}", presets().map(|preset| preset.name).collect::<Vec<_>>().join(", ")),
         _ => format!("a known name, such as {}", near.join(", ")),
     };
     Err(Error::invalid("preset", format!("{name:?}"), expected))
-}
-
-/// Up to three names that a typing error could have made of this.
-fn near(name: &str) -> Vec<&'static str> {
-    /// Below this share of letters in place a name is another one.
-    const ALIKE: f64 = 0.6;
-    let name: String = name.trim().to_lowercase().replace(['_', ' '], "-");
-    let alike =
-        |preset: &'static Preset| (strsim::normalized_damerau_levenshtein(&name, preset.name), preset.name);
-    let mut alike: Vec<(f64, &str)> = presets().map(alike).filter(|(score, _)| *score >= ALIKE).collect();
-    alike.sort_by(|(one, _), (other, _)| other.total_cmp(one));
-    alike.into_iter().take(3).map(|(_, name)| name).collect()
 }

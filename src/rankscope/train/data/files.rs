@@ -16,6 +16,8 @@ pub(super) struct Files {
     pub(super) path: PathBuf,
     /// Every file and where it ends.
     parts: Vec<(PathBuf, u64)>,
+    /// Files of the folder that are no text, and why.
+    pub(super) left_out: Vec<(PathBuf, String)>,
 }
 
 impl Files {
@@ -27,7 +29,7 @@ impl Files {
     /// [`Error::Io`] if something cannot be read; [`Error::Format`] for a file that is empty or no text, naming the
     /// first byte that is not, and for a folder without text.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let mut files = Files { path: path.to_owned(), parts: Vec::new() };
+        let mut files = Files { path: path.to_owned(), parts: Vec::new(), left_out: Vec::new() };
         if !path.is_dir() {
             let length = check(path)?.map_err(|problem| Error::format(path, problem))?;
             files.parts.push((path.to_owned(), length));
@@ -37,8 +39,9 @@ impl Files {
         collect(path, &mut found)?;
         found.sort();
         for file in &found {
-            if let Ok(length) = check(file)? {
-                files.parts.push((file.clone(), files.len() + length));
+            match check(file)? {
+                Ok(length) => files.parts.push((file.clone(), files.len() + length)),
+                Err(problem) => files.left_out.push((file.clone(), problem)),
             }
         }
         match (found.len(), files.parts.len()) {

@@ -116,6 +116,9 @@ fn a_folder_is_its_texts_one_behind_the_other_in_the_order_of_their_paths() {
     fs::write(at(".git/config"), "hidden").unwrap();
     fs::write(at(".hidden"), "hidden").unwrap();
     let text = Text::open(text_of(folder.path()), None).unwrap();
+    let expected =
+        format!("left out: {}, which is empty; expected a text in UTF-8, and 1 more", at("empty").display());
+    assert_eq!(text.remark(), Some(expected));
     let length = text.bytes(Part::Training) as usize;
     assert_eq!(length + text.bytes(Part::HeldOut) as usize, all.len());
     let tokens = text.example(Part::Training, 0, 0, length).unwrap().tokens;

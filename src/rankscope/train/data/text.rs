@@ -140,6 +140,15 @@ impl Examples for Text {
         Vocabulary { symbols: self.symbols }
     }
 
+    fn remark(&self) -> Option<String> {
+        let (file, problem) = self.files.left_out.first()?;
+        let others = match self.files.left_out.len() {
+            1 => String::new(),
+            count => format!(", and {} more", count - 1),
+        };
+        Some(format!("left out: {}, which {problem}{others}", file.display()))
+    }
+
     fn example(&self, part: Part, seed: u64, index: u64, length: usize) -> Result<Example> {
         let range = self.range(part);
         let shorter = || self.shorter(part, length);

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::OptimiserSettings;
 use crate::error::{Error, Result, excerpt};
+use crate::label::alike;
 
 /// Everything that a training run is made of: with the program, these determine every number of it.
 ///
@@ -204,7 +205,8 @@ impl Settings {
         }
         let Some(known) = fields.get_mut(key) else {
             let keys = fields.keys().map(String::as_str);
-            let near = nearest(key, keys).map(|near| format!("; {near} is near it")).unwrap_or_default();
+            let near =
+                alike(key, keys).first().map(|near| format!("; {near} is near it")).unwrap_or_default();
             let all = fields.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
             return Err(Error::invalid("setting", format!("{key:?}"), format!("one of {all}{near}")));
         };
@@ -309,13 +311,6 @@ impl Settings {
 /// A value in words: texts without quotes.
 fn shown(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-/// The key that is spelt most like `key`, if any is.
-fn nearest<'a>(key: &str, keys: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    const LEAST: f64 = 0.6;
-    let near = keys.map(|known| (strsim::normalized_damerau_levenshtein(key, known), known));
-    near.filter(|(likeness, _)| *likeness >= LEAST).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known)
 }
 
 /// The kind of value that a key takes, in words.

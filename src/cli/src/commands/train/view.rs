@@ -62,6 +62,9 @@ impl View {
             folder.about().device,
             settings.seed
         ));
+        if let Some(remark) = trainer.lesson().examples().remark() {
+            say(&remark);
+        }
     }
 
     pub fn show(&mut self, event: &Event) {

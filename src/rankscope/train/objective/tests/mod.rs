@@ -92,7 +92,12 @@ fn the_shares_of_batches_add_up_to_the_loss_of_all() {
     let whole = batch("outputs", &examples, &*gpt, "causal", 0);
     let groups = batches("outputs", &examples, &*gpt, "causal & prefix(given)", 0).unwrap();
     assert_eq!((groups.len(), whole.counts().tokens), (3, 7));
-    let ((together, a), (apart, b)) = (losses(&parameters, &[whole]), losses(&parameters, &groups));
+    add_up(&parameters, whole, &groups);
+}
+
+/// Checks that the losses of `parts` and their gradients have those of the whole as their sum.
+fn add_up(parameters: &Parameters, whole: Batch, parts: &[Batch]) {
+    let ((together, a), (apart, b)) = (losses(parameters, &[whole]), losses(parameters, parts));
     assert!((together - apart).abs() < 1e-5, "{together} and {apart}");
     let mut count = 0;
     for (a, b) in a.iter().zip(&b) {
@@ -128,7 +133,8 @@ fn the_logits_of_targets_alone_give_the_same_loss() {
     );
 }
 
-/// Every objective on the registry is learned: its loss falls, and every parameter that it uses gets a gradient.
+/// Every objective on the registry is learned: its loss falls, and every parameter that it uses gets a gradient. Its batch
+/// may be cut into parts.
 #[test]
 fn every_objective_is_learned() {
     let text: Vec<_> = (0..6).map(|row| example((0..9).map(|at| (3 * row + at) % 20), 0)).collect();
@@ -151,6 +157,9 @@ fn every_objective_is_learned() {
         let batch = batch(objective.name, examples, &*model, "usual", 5);
         let (mut parameters, mut optimiser) =
             (Parameters::of(&*model).unwrap(), Optimiser::new(&OptimiserSettings::default()).unwrap());
+        let parts = batch.parts(15);
+        assert!(parts.len() > 1, "{}", objective.name);
+        add_up(&parameters, batch.clone(), &parts);
         let mut first = None;
         let mut last = 0.0;
         for _ in 0..60 {
