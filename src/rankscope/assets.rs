@@ -1,4 +1,4 @@
-//! Where the files are that come with the program: checkpoints and texts.
+//! Where the files are that come with the program: checkpoints, texts, lessons.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ pub(crate) fn from_env(variable: &str) -> Option<PathBuf> {
 }
 
 /// A folder of the assets: in `$RANKSCOPE_ASSETS`, beside the executable, or in the source tree that it was built from.
-pub(crate) fn folder(name: &str) -> Option<PathBuf> {
+pub fn folder(name: &str) -> Option<PathBuf> {
     if let Some(assets) = from_env("RANKSCOPE_ASSETS") {
         return Some(assets.join(name)).filter(|path| path.is_dir());
     }

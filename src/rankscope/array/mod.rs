@@ -24,6 +24,7 @@ use std::path::Path;
 use ndarray::Array2;
 
 pub use file::{ArrayFile, Entry};
+pub use npy::to_npy;
 pub use number::Number;
 
 use crate::error::{Error, Result, excerpt};

@@ -7,6 +7,8 @@
 use std::io::Read;
 use std::path::Path;
 
+use ndarray::Array2;
+
 use super::Array;
 use super::header::{Content, Header};
 use crate::error::{Error, Result, excerpt};
@@ -40,6 +42,24 @@ impl Place<'_> {
             Err(error) => Err(Error::io(self.path, error)),
         }
     }
+}
+
+/// The bytes of a `.npy` file of version 1, row by row, in little-endian f64.
+///
+/// ```
+/// let bytes = rankscope::array::to_npy(&ndarray::array![[1.0, 0.5]]);
+/// assert_eq!((&bytes[1..6], bytes.len()), (&b"NUMPY"[..], 128 + 16));
+/// ```
+pub fn to_npy(matrix: &Array2<f64>) -> Vec<u8> {
+    let (rows, cols) = matrix.dim();
+    let dictionary = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({rows}, {cols}), }}");
+    // Magic, version, length and header together are 128 bytes, a multiple of 64; the longest sides leave room.
+    let header = format!("{dictionary:<117}\n");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend(matrix.iter().flat_map(|value| value.to_le_bytes()));
+    bytes
 }
 
 /// The array that `reader` gives, called `name`.

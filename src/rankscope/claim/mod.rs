@@ -51,11 +51,14 @@ mod trial;
 mod verdict;
 
 pub use crate::statistics::Sample;
+pub use depth_collapse::{NetSizes, log_residuals};
 pub use draw::{Draw, attention_weights, gaussian, linear_weights};
 pub use evidence::{Evidence, Expected, Finding, Illustration, Known, Measured};
+pub use first_token_drift::{weights_of_first, weights_of_first_by_equal_scores};
 pub use parameter::{Allowed, Parameter, Value};
 pub use phase_map::{Ahead, PhaseGrid, PhasePoint, Phases, phase_map};
 pub use settings::{Effort, Settings};
+pub use timing::{Cost, Task, costs};
 pub use trial::{Trial, run};
 pub use verdict::{ARENAS, Exact, Floating, Opinion, Outcome, Ruling, Trained, Verdict};
 

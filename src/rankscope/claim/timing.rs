@@ -8,11 +8,14 @@ use crate::ops::work::{self, Work};
 use crate::run::Run;
 
 /// One thing to time; it returns when its numbers are there.
-pub(super) type Task<'a> = Box<dyn FnMut() -> Result<()> + 'a>;
+pub type Task<'a> = Box<dyn FnMut() -> Result<()> + 'a>;
 
 /// What one thing takes.
-pub(super) struct Cost {
+#[derive(Clone, Debug)]
+pub struct Cost {
+    /// Its operations.
     pub work: Work,
+    /// Seconds, one for each time that it was run.
     pub seconds: Sample,
 }
 
@@ -23,15 +26,19 @@ impl Cost {
     }
 
     /// Records operations, which are known, and seconds under `name`.
-    pub fn report(&self, evidence: &mut Evidence, name: &str, known: f64, source: &'static str) {
+    pub(super) fn report(&self, evidence: &mut Evidence, name: &str, known: f64, source: &'static str) {
         evidence.measure(format!("flops_{name}"), self.flops(), "FLOP").expect(known, 0.5, source);
         evidence.measure(format!("median_seconds_{name}"), median(&self.seconds), "s");
         evidence.measure_sample(format!("seconds_{name}"), self.seconds.clone(), "s");
     }
 }
 
-/// Operations of each of `tasks`, and seconds as [`in_turn`] takes them.
-pub(super) fn costs<const N: usize>(
+/// Operations of each of `tasks`, and the seconds that they take when they are run in turn `repeats` times, after one
+/// round that is not timed.
+///
+/// # Errors
+/// The first error of a task; [`Error::Cancelled`](crate::Error::Cancelled).
+pub fn costs<const N: usize>(
     mut tasks: [Task<'_>; N],
     repeats: usize,
     stage: &str,

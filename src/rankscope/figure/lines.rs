@@ -16,7 +16,7 @@ use super::style::{Kind, Rgb, Theme};
 use crate::error::{Error, Result};
 
 use look::Look;
-pub use reference::Reference;
+pub use reference::{Reference, ReferenceLine};
 
 const WIDTH: f64 = 1000.0;
 const HEIGHT: f64 = 440.0;
@@ -220,6 +220,10 @@ impl Drawing for Lines {
 
     fn about(&self) -> (&str, &Value) {
         (&self.title, &self.settings)
+    }
+
+    fn curves(&self) -> Option<&Lines> {
+        Some(self)
     }
 }
 

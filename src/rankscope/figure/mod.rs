@@ -45,7 +45,7 @@ use serde_json::Value;
 
 pub use crate::file::save;
 pub use heatmap::{Heatmap, Scale};
-pub use lines::{Curve, Lines, Reference};
+pub use lines::{Curve, Lines, Reference, ReferenceLine};
 pub use phase_map::{MapAxis, PhaseMap};
 pub use ruler::{AxisScale, PlotAxis};
 pub use spectrum::{Series, SpectrumFigure};
@@ -61,6 +61,11 @@ trait Drawing {
 
     /// The title, and what recreates the figure.
     fn about(&self) -> (&str, &Value);
+
+    /// The curves, where these are all there is.
+    fn curves(&self) -> Option<&Lines> {
+        None
+    }
 }
 
 /// A picture, in either theme and either format; the same input gives the same bytes.
@@ -78,14 +83,41 @@ pub trait Figure {
     /// # Errors
     /// As [`to_svg`](Figure::to_svg).
     fn to_png(&self, theme: Theme) -> Result<Vec<u8>>;
+
+    /// As [`to_svg`](Figure::to_svg), with `settings` as what recreates it.
+    ///
+    /// # Errors
+    /// As [`to_svg`](Figure::to_svg).
+    fn to_svg_with(&self, theme: Theme, settings: &Value) -> Result<String>;
+
+    /// As [`to_png`](Figure::to_png), with `settings` as what recreates it.
+    ///
+    /// # Errors
+    /// As [`to_svg`](Figure::to_svg).
+    fn to_png_with(&self, theme: Theme, settings: &Value) -> Result<Vec<u8>>;
+
+    /// The figure as curves, where it is one: a window draws them itself, with the numbers under the pointer.
+    fn as_lines(&self) -> Option<&Lines>;
 }
 
 impl<D: Drawing> Figure for D {
     fn to_svg(&self, theme: Theme) -> Result<String> {
-        render::svg(&self.scene(theme)?, self.about())
+        self.to_svg_with(theme, self.about().1)
     }
 
     fn to_png(&self, theme: Theme) -> Result<Vec<u8>> {
-        render::png(&self.scene(theme)?, self.about())
+        self.to_png_with(theme, self.about().1)
+    }
+
+    fn to_svg_with(&self, theme: Theme, settings: &Value) -> Result<String> {
+        render::svg(&self.scene(theme)?, (self.about().0, settings))
+    }
+
+    fn to_png_with(&self, theme: Theme, settings: &Value) -> Result<Vec<u8>> {
+        render::png(&self.scene(theme)?, (self.about().0, settings))
+    }
+
+    fn as_lines(&self) -> Option<&Lines> {
+        self.curves()
     }
 }

@@ -3,9 +3,10 @@
 //! A first turn is a prompt and its answer. A second turn is appended, both are read again, and the states of
 //! the first turn are compared with those that were stored, layer by layer.
 
+use ndarray::Array2;
 use serde::Serialize;
 
-use super::{Input, MaskChoice, Model};
+use super::{Input, MaskChoice, Model, Tokenizer, Tokens};
 use crate::axis::Axis;
 use crate::error::{Error, Result};
 use crate::mask::Mask;
@@ -39,6 +40,99 @@ pub fn readings(prompt: usize, first: usize) -> [Reading; 4] {
         Reading { name: "prefix_grown", before: Mask::prefix(prompt), after: Mask::prefix(first) },
         same("bidirectional", Mask::bidirectional()),
     ]
+}
+
+impl Reading {
+    /// Which of the states that were stored have to be computed again, whatever the weights are, when a text of `before`
+    /// tokens becomes one of `after` tokens, or the token `edited` becomes another one.
+    ///
+    /// A state stays where its position sees the same keys as before, and their states and its own stay one layer below.
+    ///
+    /// **Shapes**: `[L + 1, S]` for the S positions that were there; the first row is that of the embeddings.
+    ///
+    /// ```
+    /// use rankscope::model::reuse::readings;
+    /// let [causal, _, _, both] = readings(2, 4);
+    /// assert_eq!(causal.stale(4, 6, None, 3).iter().filter(|stale| **stale).count(), 0);
+    /// // The edited token, and from the first layer on everything that sees it.
+    /// assert_eq!(causal.stale(4, 4, Some(1), 1).iter().filter(|stale| **stale).count(), 1 + 3);
+    /// assert_eq!(both.stale(4, 4, Some(1), 1).iter().filter(|stale| **stale).count(), 1 + 4);
+    /// ```
+    pub fn stale(&self, before: usize, after: usize, edited: Option<usize>, layers: usize) -> Array2<bool> {
+        let stored = before.min(after);
+        let sees = |query: usize, key: usize| key < after && self.after.may_attend(query, key);
+        let saw = |query: usize, key: usize| key < before && self.before.may_attend(query, key);
+        let mut stale = Array2::from_shape_fn((layers + 1, stored), |(_, at)| edited == Some(at));
+        for layer in 1..=layers {
+            for query in 0..stored {
+                let key_changed = |key: usize| {
+                    sees(query, key) != saw(query, key)
+                        || (key < stored && sees(query, key) && stale[[layer - 1, key]])
+                };
+                let changed = stale[[layer - 1, query]] || (0..before.max(after)).any(key_changed);
+                stale[[layer, query]] = changed;
+            }
+        }
+        stale
+    }
+}
+
+/// The tokens of a dialogue's parts, one after the other, and where each part ends. `parts` are names and texts.
+///
+/// # Errors
+/// [`Error::Invalid`] naming a part without a token.
+pub fn joined_tokens(tokenizer: &Tokenizer, parts: &[(&str, &str)]) -> Result<(Tokens, Vec<usize>)> {
+    let (mut all, mut ends) = (Tokens::default(), Vec::new());
+    for &(name, text) in parts {
+        let tokens = tokenizer
+            .encode(text)
+            .map_err(|_| Error::invalid(name, format!("{text:?}"), "a text of one word or more"))?;
+        // A tokenizer that begins every text with a token of its own would put it between the turns.
+        let is_begin = tokenizer.decode(&tokens.ids[..1])?.is_empty();
+        let from = usize::from(is_begin && !all.ids.is_empty());
+        all.ids.extend(&tokens.ids[from..]);
+        all.token_types.extend(&tokens.token_types[from..]);
+        all.pieces.extend_from_slice(&tokens.pieces[from..]);
+        all.originals.extend_from_slice(&tokens.originals[from..]);
+        ends.push(all.ids.len());
+    }
+    Ok((all, ends))
+}
+
+/// A text as a model reads it: its tokens, and the mask.
+pub type Read<'a> = (&'a [u32], &'a Mask);
+
+/// How far each state moved when one text took the place of another: ‖after − before‖ / ‖before‖ of the embedding of
+/// every position, and of its hidden state after every layer.
+///
+/// **Shapes**: `[L + 1, S]` for the S positions that both have.
+///
+/// # Errors
+/// As [`Model::hidden`].
+pub fn moved_states(model: &dyn Model, before: Read<'_>, after: Read<'_>, run: &Run) -> Result<Array2<f64>> {
+    let (layers, width) = (model.description().layers, model.description().width);
+    let states = |(ids, mask): Read<'_>| -> Result<Vec<Vec<f32>>> {
+        let mut trace = Trace::of(["embeddings", ".output"]);
+        let mask = MaskChoice::Override(mask.clone());
+        model.hidden(&Input::new(ids.to_vec()), &mask, &mut trace, run)?;
+        let names = (0..layers).map(|layer| format!("decoder.{layer}.output"));
+        let get = |name: String| trace.get(&name).ok_or_else(|| missing(&name))?.to_vec();
+        ["embeddings".to_owned()].into_iter().chain(names).map(get).collect()
+    };
+    let stored = before.0.len().min(after.0.len());
+    let (before, after) = (states(before)?, states(after)?);
+    Ok(Array2::from_shape_fn((layers + 1, stored), |(layer, at)| {
+        let of = |states: &[Vec<f32>]| states[layer][at * width..(at + 1) * width].to_vec();
+        relative(&of(&before), &of(&after))
+    }))
+}
+
+/// ‖b − a‖ / ‖a‖ in f64; 0 where nothing differs.
+fn relative(a: &[f32], b: &[f32]) -> f64 {
+    let pairs = || a.iter().zip(b).map(|(&a, &b)| (f64::from(a), f64::from(b)));
+    let squares: f64 = pairs().map(|(a, b)| (b - a).powi(2)).sum();
+    let norm: f64 = pairs().map(|(a, _)| a * a).sum();
+    if squares == 0.0 { 0.0 } else { (squares / norm).sqrt() }
 }
 
 /// How far the states of the first turn moved, layer by layer: ‖after − before‖ / ‖before‖.
@@ -170,11 +264,9 @@ fn states(model: &dyn Model, ids: &[u32], mask: &Mask, run: &Run) -> Result<Trac
 /// [`Error::Gpu`] if a readback fails.
 pub fn difference(a: &Tensor, b: &Tensor) -> Result<(f64, f64)> {
     let (a, b) = (a.to_vec()?, b.to_vec()?);
-    let pairs = || a.iter().zip(&b).map(|(&a, &b)| (f64::from(a), f64::from(b)));
-    let squares: f64 = pairs().map(|(a, b)| (b - a).powi(2)).sum();
-    let norm: f64 = pairs().map(|(a, _)| a * a).sum();
-    let largest = pairs().fold(0.0, |largest, (a, b)| f64::max(largest, (b - a).abs()));
-    Ok(if squares == 0.0 { (0.0, 0.0) } else { ((squares / norm).sqrt(), largest) })
+    let pairs = a.iter().zip(&b).map(|(&a, &b)| (f64::from(a), f64::from(b)));
+    let largest = pairs.fold(0.0, |largest, (a, b)| f64::max(largest, (b - a).abs()));
+    Ok((relative(&a, &b), largest))
 }
 
 /// The second turn on the cache of the first, against the full pass: relative difference of the last hidden

@@ -40,7 +40,7 @@ pub struct Tokenizer {
 }
 
 /// A text cut into tokens.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tokens {
     /// What the model reads.
     pub ids: Vec<u32>,

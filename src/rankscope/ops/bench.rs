@@ -55,9 +55,7 @@ pub fn bench(
     run: &Run,
     mut report: impl FnMut(&Measurement),
 ) -> Result<Vec<Measurement>> {
-    if !(1..=MAX_SIZE).contains(&size) {
-        return Err(Error::invalid("size", size, format!("1 to {MAX_SIZE}")));
-    }
+    expect_size(size)?;
     let ladders = match op {
         Some(op) => vec![ladder(op)?],
         None => LADDERS.to_vec(),
@@ -84,6 +82,40 @@ pub fn bench(
     Ok(measurements)
 }
 
+/// What a variant did, right or wrong.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Trial {
+    /// The numbers; its error may be anything.
+    pub measurement: Measurement,
+    /// The largest error that is rounding.
+    pub tolerance: f64,
+}
+
+/// Tries one variant of `op` on a GPU, and says how far it is from the CPU, however far that is: for a source
+/// that somebody has [changed](Gpu::replace).
+///
+/// # Errors
+/// As [`bench`], apart from wrong results; [`Error::Invalid`] for a device that is no GPU.
+pub fn trial(device: &Device, op: &str, variant: &str, size: usize, run: &Run) -> Result<Trial> {
+    expect_size(size)?;
+    let ladder = ladder(op)?;
+    let variant = ladder.variant(variant)?;
+    let Device::Gpu(gpu) = device else { return Err(Error::invalid("device", device, "a GPU")) };
+    let mut problem = problem(ladder.op, size, run)?;
+    variant.expect_fit(op, gpu, problem.extent)?;
+    problem.inputs =
+        problem.inputs.iter().map(|input| input.to_device(device)).collect::<Result<Vec<_>>>()?;
+    let measurement = timed(device, ladder, Some(variant), &problem, size)?;
+    Ok(Trial { measurement, tolerance: problem.tolerance })
+}
+
+fn expect_size(size: usize) -> Result<()> {
+    match (1..=MAX_SIZE).contains(&size) {
+        true => Ok(()),
+        false => Err(Error::invalid("size", size, format!("1 to {MAX_SIZE}"))),
+    }
+}
+
 /// The variant that the host would take at size n.
 ///
 /// # Errors
@@ -107,17 +139,30 @@ fn measure(
     problem: &Problem,
     size: usize,
 ) -> Result<Measurement> {
+    let measurement = timed(device, ladder, variant, problem, size)?;
+    let Measurement { variant, max_error, .. } = measurement;
+    // Written so that NaN fails.
+    if max_error.is_nan() || max_error > problem.tolerance {
+        let problem = format!("differs from the CPU by {max_error:.1e}, more than {:.1e}", problem.tolerance);
+        return Err(Error::Numeric { what: format!("{} {variant}", ladder.op), problem });
+    }
+    Ok(measurement)
+}
+
+/// What a variant does, right or wrong.
+fn timed(
+    device: &Device,
+    ladder: &'static Ladder,
+    variant: Option<&Variant>,
+    problem: &Problem,
+    size: usize,
+) -> Result<Measurement> {
     let call = || match variant {
         Some(variant) => with_variant(ladder.op, variant.name, || (problem.call)(&problem.inputs)),
         None => (problem.call)(&problem.inputs),
     };
     let name = variant.map_or("cpu", |variant| variant.name);
     let max_error = largest_error(&call()?.to_vec()?, &problem.want);
-    // Written so that NaN fails.
-    if max_error.is_nan() || max_error > problem.tolerance {
-        let problem = format!("differs from the CPU by {max_error:.1e}, more than {:.1e}", problem.tolerance);
-        return Err(Error::Numeric { what: format!("{} {name}", ladder.op), problem });
-    }
     let (micros, by_gpu_clock) = least_time(device, call)?;
     let gflops = problem.flops / micros * 1e-3;
     Ok(Measurement { kernel: ladder.op, variant: name, size, gflops, max_error, micros, by_gpu_clock })

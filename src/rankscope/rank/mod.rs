@@ -11,12 +11,14 @@ mod log_det;
 mod lu;
 mod metric;
 pub mod precise;
+mod principal;
 mod report;
 mod residual;
 mod scale;
 mod spectrum;
 #[cfg(test)]
 mod tests;
+mod truncated;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -31,9 +33,11 @@ pub use lens::{Lens, spectrum_in_f32};
 pub use log_det::{LogAbsDet, LogDetMethod, log_abs_det};
 pub use lu::{LuDeterminant, lu_determinant};
 pub use metric::{METRICS, Metric};
+pub use principal::{Principal, principal};
 pub use report::RankReport;
 pub use residual::{one_infinity_norm, residual, residual_ratio};
 pub use spectrum::{Condition, EPSILON_F32, EPSILON_F64, Spectrum, Tolerance};
+pub use truncated::truncated;
 
 use crate::blas;
 use crate::error::Result;

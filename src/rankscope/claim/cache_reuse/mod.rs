@@ -116,18 +116,12 @@ impl Dialogue {
         let model = model::load(&folder, settings.device())?;
         model.description().expect_one_stack(&name)?;
         model.cache(1)?;
-        let tokenizer = Tokenizer::load(&folder)?;
-        let (mut ids, mut ends): (Vec<u32>, Vec<usize>) = (Vec::new(), Vec::new());
+        let mut parts = Vec::new();
         for part in ["prompt", "answer", "next"] {
-            let text = settings.text(part)?;
-            let tokens = tokenizer
-                .encode(text)
-                .map_err(|_| Error::invalid(part, format!("{text:?}"), "a text of one word or more"))?;
-            // A tokenizer that begins every text with a token of its own would put it between the turns.
-            let is_begin = tokenizer.decode(&tokens.ids[..1])?.is_empty();
-            ids.extend(&tokens.ids[usize::from(is_begin && !ids.is_empty())..]);
-            ends.push(ids.len());
+            parts.push((part, settings.text(part)?));
         }
+        let (tokens, ends) = reuse::joined_tokens(&Tokenizer::load(&folder)?, &parts)?;
+        let ids = tokens.ids;
         let context = model.description().context;
         if ids.len() > context {
             let expected = format!("at most {context}, the context of {name}");
@@ -180,12 +174,8 @@ impl Way {
     ///
     /// If there is none, a state of turn 1 is a function of the tokens of turn 1, whatever the weights are.
     fn first_that_sees_otherwise(&self, dialogue: &Dialogue) -> Option<usize> {
-        let (first, Reading { before, after, .. }) = (dialogue.first, &self.reading);
-        let saw = |query, key| key < first && before.may_attend(query, key);
-        let sees_otherwise = |&query: &usize| {
-            (0..dialogue.ids.len()).any(|key| after.may_attend(query, key) != saw(query, key))
-        };
-        (0..first).find(sees_otherwise)
+        let stale = self.reading.stale(dialogue.first, dialogue.ids.len(), None, 1);
+        stale.row(1).iter().position(|&stale| stale)
     }
 
     fn words(&self) -> &'static str {
@@ -290,18 +280,15 @@ fn edits(evidence: &mut Evidence, dialogue: &Dialogue, run: &Run) -> Result<()> 
 
 /// How many of the last hidden states move when the token `at` is another.
 fn changed(dialogue: &Dialogue, at: usize, mask: Mask, run: &Run) -> Result<usize> {
-    let (d, mask) = (dialogue.model.description(), MaskChoice::Override(mask));
-    let hidden =
-        |ids: Vec<u32>| dialogue.model.hidden(&Input::new(ids), &mask, &mut Unobserved, run)?.to_vec();
-    let mut ids = dialogue.ids.clone();
-    let before = hidden(ids.clone())?;
-    ids[at] = (ids[at] + 1) % d.vocab as u32;
-    let after = hidden(ids)?;
-    let moved = before.chunks(d.width).zip(after.chunks(d.width)).filter(|(before, after)| {
-        let far = before.iter().zip(*after).fold(0.0f32, |far, (a, b)| far.max((a - b).abs()));
-        far > 1e-6 * before.iter().fold(0.0f32, |size, x| size.max(x.abs()))
-    });
-    Ok(moved.count())
+    let (before, vocab) = (&dialogue.ids, dialogue.model.description().vocab as u32);
+    let mut after = before.clone();
+    after[at] = (after[at] + 1) % vocab;
+    let moved = reuse::moved_states(dialogue.model.as_ref(), (before, &mask), (&after, &mask), run)?;
+    Ok(moved
+        .rows()
+        .into_iter()
+        .next_back()
+        .map_or(0, |last| last.iter().filter(|&&move_| move_ > ROUNDING).count()))
 }
 
 /// Whether every one of `ways`, none of them causal, loses its cache, and an encoder-decoder too.

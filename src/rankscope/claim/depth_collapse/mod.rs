@@ -54,9 +54,10 @@ const TEXT: &str = "Once upon a time there was a little girl who lived in a hous
                     smooth. One day she found a small green bottle with a letter inside. She could not read \
                     it, so she ran home and asked her mother what it said.";
 
-/// The sizes that all stacks of a run share.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct NetSizes {
+/// The sizes that all stacks of an experiment share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NetSizes {
+    /// Tokens.
     pub n: usize,
     /// C.
     pub width: usize,
@@ -71,7 +72,7 @@ const INPUT: u64 = 1 << 32;
 
 impl NetSizes {
     /// The settings, checked against each other.
-    pub fn read(settings: &Settings) -> Result<Self> {
+    pub(in crate::claim) fn read(settings: &Settings) -> Result<Self> {
         let (width, heads) = settings.width_and_heads()?;
         Ok(NetSizes { n: settings.integer("n")?, width, heads, layers: settings.integer("layers")? })
     }
@@ -128,6 +129,17 @@ fn norm(x: &Array2<f64>) -> f64 {
 /// log₁₀ of ‖res(X)‖ / ‖X‖; below ε, where nothing can be told, that of ε.
 pub(super) fn log_ratio(ratio: f64) -> f64 {
     ratio.max(f64::EPSILON).log10()
+}
+
+/// log₁₀ of [`residual_ratio`] of the input `x` and after every layer of `stack`; below ε that of ε.
+///
+/// **Shapes**: x `[n, C]`; the result has L + 1 numbers.
+///
+/// # Errors
+/// As [`Stack::hidden_states`].
+pub fn log_residuals(stack: &Stack, x: &Array2<f64>, mask: &Mask, run: &Run) -> Result<Vec<f64>> {
+    let states = stack.hidden_states(x, mask, run)?;
+    Ok(states.iter().map(|x| log_ratio(residual_ratio(x.view()))).collect())
 }
 
 /// log₁₀ ‖res(X)‖ / ‖X‖ of one network under one mask, over the draws: the input and then every layer.
@@ -290,10 +302,7 @@ fn residuals(sizes: &NetSizes, masks: &[Masked], seeds: &[u64], run: &Run) -> Re
         NETS.iter().flat_map(|&net| seeds.iter().map(move |&seed| (net, seed))).collect();
     let draws = rank::many(&items, "networks", run, |&((.., build), seed)| {
         let stack = Stack::new(build(sizes.pure()), seed)?;
-        let under = |(_, mask): &Masked| -> Result<Vec<f64>> {
-            let states = stack.hidden_states(&sizes.input(seed), mask, run)?;
-            Ok(states.iter().map(|x| log_ratio(residual_ratio(x.view()))).collect())
-        };
+        let under = |(_, mask): &Masked| log_residuals(&stack, &sizes.input(seed), mask, run);
         masks.iter().map(under).collect::<Result<Vec<_>>>()
     })?;
     let mut all = Vec::new();

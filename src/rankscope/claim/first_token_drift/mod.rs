@@ -38,8 +38,16 @@ pub(super) static CLAIM: Claim = Claim {
 /// Of A_k…A_1 the weight of the first token in the last row, for every k from 1 on: of layers A alone, and of layers
 /// (I + A)/2, as attention rollout takes a skip into account.
 ///
+/// **Shapes**: every A `[n, n]`.
+///
+/// # Errors
+/// The first error of `layers`.
+///
 /// **Source**: Abnar & Zuidema 2020 (arXiv 2005.00928), section 3.
-fn weights_of_first(n: usize, layers: impl Iterator<Item = Result<Array2<f64>>>) -> Result<Vec<[f64; 2]>> {
+pub fn weights_of_first(
+    n: usize,
+    layers: impl Iterator<Item = Result<Array2<f64>>>,
+) -> Result<Vec<[f64; 2]>> {
     // The first columns of both products.
     let mut alone = Array1::from_shape_fn(n, |token| f64::from(u8::from(token == 0)));
     let mut with_skips = alone.clone();
@@ -99,8 +107,11 @@ impl Tokens {
     }
 }
 
-/// Attention that no content decides: equal scores of all pairs that `mask` allows.
-fn equal_scores(n: usize, mask: &Mask, layers: usize) -> Result<Vec<[f64; 2]>> {
+/// [`weights_of_first`] of attention that no content decides: equal scores of all pairs that `mask` allows.
+///
+/// # Errors
+/// [`Error::Invalid`] where the mask does not fit n.
+pub fn weights_of_first_by_equal_scores(n: usize, mask: &Mask, layers: usize) -> Result<Vec<[f64; 2]>> {
     let zeros = Array2::zeros((n, 1));
     let weights = attention_weights(&zeros, &zeros, 1.0, mask, &Device::Cpu)?;
     weights_of_first(n, (0..layers).map(|_| Ok(weights.clone())))
@@ -118,7 +129,7 @@ fn decide(mask: &Mask, settings: &Settings, run: &Run) -> Result<(Evidence, Verd
         scale: settings.number("scale")?,
     };
     let points = tokens.points(mask, deepest, settings, run)?;
-    let equal = equal_scores(tokens.n, mask, deepest)?;
+    let equal = weights_of_first_by_equal_scores(tokens.n, mask, deepest)?;
     let exact = exact(mask, tokens.n);
     evidence.weigh(exact.0 == Exact::Proved, exact.1.trim_end_matches('.'));
     let chosen: Vec<&Point> = points.iter().filter(|(depth, _)| depths.contains(depth)).collect();
@@ -278,7 +289,7 @@ mod tests {
         // After one: 1/4 and half of it. Then that of token 2, 1/2; with skips (1/8 + 1/4)/2.
         assert_eq!(found, [[0.25, 0.125], [0.5, 0.1875]]);
         // (1 + 1/2 + 1/3 + 1/4 + 1/5)/5: the mean of what the tokens give to the first.
-        let equal = equal_scores(5, &Mask::causal(), 2).unwrap();
+        let equal = weights_of_first_by_equal_scores(5, &Mask::causal(), 2).unwrap();
         assert!((equal[1][0] - 137.0 / 300.0).abs() < 1e-15);
         assert_eq!(["1", "1 − 0.00100", "0.500"].map(str::to_owned), [1.0, 0.999, 0.5].map(share));
     }

@@ -28,7 +28,7 @@ pub(super) fn measure(evidence: &mut Evidence, settings: &Settings, run: &Run) -
         let depth = texts.first().map_or(0, Vec::len);
         let layer = |layer: usize| columns(&texts.iter().map(|text| text[layer]).collect::<Vec<_>>());
         let layers = (0..depth).map(layer).collect();
-        let equal = equal_scores(n, &mask, depth)?;
+        let equal = weights_of_first_by_equal_scores(n, &mask, depth)?;
         Ok(Rollout { name: subject.name.clone(), mask, n, layers, equal })
     })
 }

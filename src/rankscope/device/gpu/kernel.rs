@@ -90,8 +90,12 @@ impl Kernel {
     /// # Errors
     /// [`Error::Gpu`] naming the kernel if the source is not valid WGSL or binds something else than buffers.
     pub fn reflect(&self) -> Result<Reflection> {
-        let module =
-            naga::front::wgsl::parse_str(self.source).map_err(|error| self.error(error.to_string()))?;
+        self.read(self.source)
+    }
+
+    /// As [`reflect`](Self::reflect), from another source.
+    pub(super) fn read(&self, source: &str) -> Result<Reflection> {
+        let module = naga::front::wgsl::parse_str(source).map_err(|error| self.error(error.to_string()))?;
         let entry = module.entry_points.iter().find(|entry| entry.name == "main");
         let workgroup_size = entry.ok_or_else(|| self.error("there is no entry point main"))?.workgroup_size;
         let globals = module.global_variables.iter().map(|(_, variable)| variable);
@@ -159,17 +163,18 @@ impl Gpu {
         if let Some(pipeline) = pipelines.get(kernel.name) {
             return Ok(pipeline.clone());
         }
-        let pipeline = Arc::new(self.compile(kernel)?);
+        let pipeline = Arc::new(self.compile(kernel, kernel.source)?);
         pipelines.insert(kernel.name, pipeline.clone());
         Ok(pipeline)
     }
 
-    fn compile(&self, kernel: &Kernel) -> Result<Pipeline> {
-        let Reflection { bindings, .. } = kernel.reflect()?;
+    /// Compiles `source` as the kernel's.
+    pub(super) fn compile(&self, kernel: &Kernel, source: &str) -> Result<Pipeline> {
+        let Reflection { bindings, .. } = kernel.read(source)?;
         let entries: Vec<_> = bindings.iter().map(layout_entry).collect();
         let (device, label) = (self.device(), Some(kernel.name));
         self.checked(format_args!("kernel {}", kernel.name), || {
-            let source = wgpu::ShaderSource::Wgsl(kernel.source.into());
+            let source = wgpu::ShaderSource::Wgsl(source.into());
             let module = device.create_shader_module(wgpu::ShaderModuleDescriptor { label, source });
             let layout = device
                 .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });

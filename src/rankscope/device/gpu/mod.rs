@@ -12,6 +12,7 @@ mod groups;
 mod kernel;
 mod pool;
 mod readback;
+mod source;
 mod submit;
 
 use std::fmt;
@@ -24,6 +25,7 @@ pub use buffer::GpuBuffer;
 pub use clock::Timing;
 pub use dispatch::Bind;
 pub use kernel::{Binding, BindingKind, Kernel, ParamField, Reflection};
+pub use source::SourceProblem;
 
 pub(crate) use kernel::params;
 

@@ -15,61 +15,76 @@ const MOST_WIDE: f64 = 250.0;
 #[derive(Clone, Debug)]
 pub struct Reference {
     name: String,
-    line: Line,
+    line: ReferenceLine,
 }
 
-#[derive(Clone, Debug)]
-enum Line {
+/// The shape of a [`Reference`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum ReferenceLine {
+    /// A level y.
     Level(f64),
+    /// A level y below which the plot is shaded.
     Floor(f64),
+    /// An upright line at x.
     At(f64),
+    /// A curve.
     Curve(Vec<(f64, f64)>),
 }
 
 impl Reference {
     /// A level y; the axis is made to reach it.
     pub fn level(name: impl Into<String>, y: f64) -> Self {
-        Reference { name: name.into(), line: Line::Level(y) }
+        Reference { name: name.into(), line: ReferenceLine::Level(y) }
     }
 
     /// A level y below which the plot is shaded, such as the rounding floor.
     pub fn floor(name: impl Into<String>, y: f64) -> Self {
-        Reference { name: name.into(), line: Line::Floor(y) }
+        Reference { name: name.into(), line: ReferenceLine::Floor(y) }
     }
 
     /// An upright line at x, such as a threshold.
     pub fn at(name: impl Into<String>, x: f64) -> Self {
-        Reference { name: name.into(), line: Line::At(x) }
+        Reference { name: name.into(), line: ReferenceLine::At(x) }
     }
 
     /// A curve, such as a bound; what is outside the range of the measurements is cut off.
     pub fn curve(name: impl Into<String>, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
-        Reference { name: name.into(), line: Line::Curve(points.into_iter().collect()) }
+        Reference { name: name.into(), line: ReferenceLine::Curve(points.into_iter().collect()) }
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its shape, for a surface that draws it itself.
+    pub fn line(&self) -> &ReferenceLine {
+        &self.line
     }
 
     /// The x that the plot must show.
     pub(super) fn x(&self) -> Option<f64> {
-        if let Line::At(x) = self.line { Some(x) } else { None }
+        if let ReferenceLine::At(x) = self.line { Some(x) } else { None }
     }
 
     /// The y that the plot must show.
     pub(super) fn y(&self) -> Option<f64> {
-        if let Line::Level(y) | Line::Floor(y) = self.line { Some(y) } else { None }
+        if let ReferenceLine::Level(y) | ReferenceLine::Floor(y) = self.line { Some(y) } else { None }
     }
 
     /// The pixels of the line, inside the plot.
     fn parts(&self, plot: &Plot) -> Vec<Vec<Point>> {
         let area = plot.area;
         match &self.line {
-            Line::Level(y) | Line::Floor(y) => {
+            ReferenceLine::Level(y) | ReferenceLine::Floor(y) => {
                 let y = plot.at((0.0, *y)).1;
                 vec![vec![(area.x, y), (area.right(), y)]]
             }
-            Line::At(x) => {
+            ReferenceLine::At(x) => {
                 let x = plot.at((*x, 0.0)).0;
                 vec![vec![(x, area.bottom()), (x, area.y)]]
             }
-            Line::Curve(points) => {
+            ReferenceLine::Curve(points) => {
                 let usable = points.iter().filter(|(x, y)| !x.is_nan() && !y.is_nan());
                 clipped(&usable.map(|&point| plot.beyond(point)).collect::<Vec<_>>(), area)
             }
@@ -129,7 +144,7 @@ pub(super) fn draw(
     above: &Above,
 ) {
     for reference in references {
-        if let Line::Floor(y) = reference.line {
+        if let ReferenceLine::Floor(y) = reference.line {
             let y = plot.at((0.0, y)).1;
             scene.fill(Rect { y, h: plot.area.bottom() - y, ..plot.area }, palette.floor);
         }
