@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::evaluate::Metrics;
-use super::record::{GradientRecord, HeadRecord};
+use super::record::{GradientRecord, HeadRecord, LayerWeights};
 
 /// Something that happened in a run, in the order of its steps.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +25,15 @@ pub enum Event {
         heads: Vec<HeadRecord>,
         /// The gradients of queries' and keys' matrices, layer by layer, in the last step; none before the first.
         gradients: Vec<GradientRecord>,
+    },
+    /// The weights of self-attention in the first sequence of the fixed batch, recorded as often as the ranks.
+    Attention {
+        /// After how many steps.
+        step: usize,
+        /// The tokens of the sequence; none of an encoder-decoder, whose stacks read two.
+        tokens: Vec<String>,
+        /// Every layer, from the first.
+        layers: Vec<LayerWeights>,
     },
     /// What the model makes of a held-out example.
     Sample {

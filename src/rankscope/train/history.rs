@@ -29,14 +29,20 @@ pub struct History {
     pub evaluations: Vec<(usize, Metrics)>,
     /// Every record of the heads.
     pub ranks: Vec<(usize, Vec<HeadRecord>)>,
-    /// The last sample.
-    pub sample: Option<String>,
+    /// Every sample.
+    pub samples: Vec<(usize, String)>,
 }
 
 impl History {
     /// Before the first step.
     pub fn new(settings: Settings) -> Self {
-        History { settings, steps: Vec::new(), evaluations: Vec::new(), ranks: Vec::new(), sample: None }
+        History {
+            settings,
+            steps: Vec::new(),
+            evaluations: Vec::new(),
+            ranks: Vec::new(),
+            samples: Vec::new(),
+        }
     }
 
     /// Keeps what an event tells.
@@ -45,8 +51,8 @@ impl History {
             Event::Step(report) => self.steps.push(*report),
             Event::Evaluated { step, metrics } => self.evaluations.push((*step, *metrics)),
             Event::Ranks { step, heads, .. } => self.ranks.push((*step, heads.clone())),
-            Event::Sample { text, .. } => self.sample = Some(text.clone()),
-            Event::Saved { .. } => (),
+            Event::Sample { step, text } => self.samples.push((*step, text.clone())),
+            Event::Attention { .. } | Event::Saved { .. } => (),
         }
     }
 

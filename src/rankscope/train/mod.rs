@@ -37,7 +37,7 @@ pub use objective::{MaskSetting, OBJECTIVES, Objective};
 pub use optimiser::{OPTIMISERS, Optimiser, OptimiserKind, OptimiserSettings, Stepped};
 pub use parameters::{Parameters, Traced};
 pub use preset::{TRAINING_PRESETS, TrainingPreset, presets_in_words};
-pub use record::{GradientRecord, HEAD_METRICS, HeadMetric, HeadRecord};
+pub use record::{GradientRecord, HEAD_METRICS, HeadMetric, HeadRecord, LayerWeights};
 pub use schedule::{SCHEDULES, Schedule};
 pub use settings::{LayersOf, Settings};
 pub use trainer::Trainer;

@@ -1,6 +1,6 @@
 //! What is recorded of attention while a model learns: ranks of its heads, gradients of its queries and keys.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, Array3, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use super::batch::Batch;
@@ -60,28 +60,47 @@ pub struct GradientRecord {
     pub key_norm: f64,
 }
 
-/// Every head of self-attention on the first sequences of a batch.
+/// The weights of one layer's self-attention in one sequence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerWeights {
+    /// The layer's name, as `decoder.0.self_attention`.
+    pub layer: String,
+    /// `[H, T, S]`.
+    pub weights: Array3<f32>,
+}
+
+/// Every head of self-attention on the first sequences of a batch, and the weights in the first of them.
 ///
 /// # Errors
 /// As [`Model::hidden`]; a decomposition that fails.
-pub fn heads(model: &dyn Model, batch: &Batch, run: &Run) -> Result<Vec<HeadRecord>> {
+pub fn heads(model: &dyn Model, batch: &Batch, run: &Run) -> Result<(Vec<HeadRecord>, Vec<LayerWeights>)> {
     let mut trace = Trace::of(["self_attention.scores", "self_attention.weights"]);
     model.hidden(&batch.input, &batch.mask, &mut trace, run)?;
-    let mut records = Vec::new();
+    let (mut records, mut layers) = (Vec::new(), Vec::new());
     for (name, weights) in trace.iter() {
         let Some(layer) = name.strip_suffix(".weights") else { continue };
         let scores = trace.get(&format!("{layer}.scores"));
         let scores = scores.map(Tensor::to_vec).transpose()?;
-        records.extend(layer_heads(layer, weights, scores.as_deref(), run)?);
+        let sizes = [Axis::Batch, Axis::Head, Axis::Query, Axis::Key]
+            .map(|axis| weights.shape().size(axis).unwrap_or(1));
+        let numbers = weights.to_vec()?;
+        records.extend(layer_heads(layer, &numbers, sizes, scores.as_deref(), run)?);
+        let [_, heads, queries, keys] = sizes;
+        let first = numbers[..heads * queries * keys].to_vec();
+        let weights = Array3::from_shape_vec((heads, queries, keys), first).expect("H matrices of T × S");
+        layers.push(LayerWeights { layer: layer.to_owned(), weights });
     }
-    Ok(records)
+    Ok((records, layers))
 }
 
 /// The heads of one layer, of its weights `[B, H, T, S]` and scores.
-fn layer_heads(layer: &str, weights: &Tensor, scores: Option<&[f32]>, run: &Run) -> Result<Vec<HeadRecord>> {
-    let size = |axis| weights.shape().size(axis).unwrap_or(1);
-    let [batch, heads, queries, keys] = [Axis::Batch, Axis::Head, Axis::Query, Axis::Key].map(size);
-    let numbers = weights.to_vec()?;
+fn layer_heads(
+    layer: &str,
+    numbers: &[f32],
+    [batch, heads, queries, keys]: [usize; 4],
+    scores: Option<&[f32]>,
+    run: &Run,
+) -> Result<Vec<HeadRecord>> {
     let area = queries * keys;
     let sequences = batch.min(SEQUENCES);
     let matrices: Vec<(usize, Array2<f64>)> = (0..sequences * heads)

@@ -348,8 +348,16 @@ impl Trainer {
         }
         if self.is_recorded(step) {
             let batches = self.lesson.batches(Part::HeldOut, 0, 0, &self.about)?;
-            let heads = record::heads(&*self.parameters.model()?, &batches[0], run)?;
+            let batch = &batches[0];
+            let (heads, layers) = record::heads(&*self.parameters.model()?, batch, run)?;
             watch(&Event::Ranks { step, heads, gradients: self.gradients.clone() })?;
+            let tokens = match self.about.encoder.is_some() {
+                true => Vec::new(),
+                false => {
+                    batch.input.ids()[..batch.input.len()].iter().map(|&id| self.lesson.piece(id)).collect()
+                }
+            };
+            watch(&Event::Attention { step, tokens, layers })?;
         }
         Ok(())
     }

@@ -6,10 +6,15 @@
 //! | `steps.csv` | step, loss, norm of the gradients, learning rate, tokens, seconds |
 //! | `evaluation.csv` | step and the metrics on held-out data |
 //! | `ranks.csv`, `gradients.csv` | each head's ranks on the fixed batch, each layer's gradients of W_Q and W_K |
+//! | `attention/STEP.safetensors` | the weights of every head in the first sequence of the fixed batch, f32, with its tokens: 4·L·H·T·S bytes each, which `rankscope rank --attention` reads |
 //! | `samples.txt` | what the model made of a held-out example |
+//! | `error.txt` | why the run ended before its last step, if it did |
 //! | `checkpoint/` | the last checkpoint in the hub's format, with the optimiser's state |
 
+mod attention;
 mod export;
+mod read;
+mod resume;
 pub mod runs;
 #[cfg(test)]
 mod tests;
@@ -18,7 +23,10 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+pub use attention::{Frame, movie};
 pub use export::export;
+pub use read::{failure, history};
+pub use resume::resume;
 use serde::{Deserialize, Serialize};
 
 use super::evaluate::TRAINING_METRICS;
@@ -34,6 +42,7 @@ const EVALUATION: &str = "evaluation.csv";
 const RANKS: &str = "ranks.csv";
 const GRADIENTS: &str = "gradients.csv";
 const SAMPLES: &str = "samples.txt";
+const FAILURE: &str = "error.txt";
 /// The tables, with their first lines.
 const TABLES: [(&str, &str); 4] = [
     (STEPS, "step,loss,norm,rate,tokens,seconds"),
@@ -86,10 +95,11 @@ impl RunFolder {
         fs::create_dir_all(path).map_err(|error| Error::io(path, error))?;
         let lock = lock(path)?;
         let text = serde_json::to_string_pretty(&about).map_err(|error| Error::format(path, error))?;
-        save(path.join(ABOUT), text + "\n")?;
         for (name, header) in TABLES {
             save(path.join(name), format!("{header}\n"))?;
         }
+        // The last one: what has it is a run, which another process may read already.
+        save(path.join(ABOUT), text + "\n")?;
         Ok(RunFolder { path: path.to_owned(), about, _lock: lock })
     }
 
@@ -100,6 +110,8 @@ impl RunFolder {
     pub fn go_on(path: &Path, step: usize) -> Result<Self> {
         let about = about(path)?;
         let lock = lock(path)?;
+        let samples = read::samples(path)?.into_iter().filter(|(at, _)| *at <= step);
+        let samples: String = samples.map(|(at, text)| sample(at, &text)).collect();
         for (name, _) in TABLES {
             let file = path.join(name);
             let text = fs::read_to_string(&file).map_err(|error| Error::io(&file, error))?;
@@ -111,7 +123,13 @@ impl RunFolder {
             let kept: String = lines.filter(is_kept).collect();
             save(&file, header.to_owned() + &kept)?;
         }
-        Ok(RunFolder { path: path.to_owned(), about, _lock: lock })
+        save(path.join(SAMPLES), samples)?;
+        attention::forget_after(path, step)?;
+        let failure = path.join(FAILURE);
+        match fs::remove_file(&failure) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(&failure, error)),
+            _ => Ok(RunFolder { path: path.to_owned(), about, _lock: lock }),
+        }
     }
 
     /// Where it is.
@@ -159,9 +177,18 @@ impl RunFolder {
                     |of: &GradientRecord| format!("{step},{},{},{}\n", of.tensor, of.query_norm, of.key_norm);
                 self.append(GRADIENTS, &gradients.iter().map(line).collect::<String>())
             }
-            Event::Sample { step, text } => self.append(SAMPLES, &format!("step {step}\n{text}\n\n")),
+            Event::Attention { step, tokens, layers } => attention::write(&self.path, *step, tokens, layers),
+            Event::Sample { step, text } => self.append(SAMPLES, &sample(*step, text)),
             Event::Saved { .. } => Ok(()),
         }
+    }
+
+    /// Writes why the run ended before its last step.
+    ///
+    /// # Errors
+    /// [`Error::Io`] naming the file.
+    pub fn fail(&self, error: &Error) -> Result<()> {
+        save(self.path.join(FAILURE), format!("{error}\n"))
     }
 
     fn append(&self, name: &str, text: &str) -> Result<()> {
@@ -169,6 +196,11 @@ impl RunFolder {
         let file = OpenOptions::new().append(true).create(true).open(&path);
         file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| Error::io(&path, error))
     }
+}
+
+/// A sample as it stands in its file.
+fn sample(step: usize, text: &str) -> String {
+    format!("step {step}\n{text}\n\n")
 }
 
 /// What the run in a folder is.

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{About, Table, about, table};
+use crate::assets;
 use crate::error::{Error, Result};
 
 /// A run as it stands on disk.
@@ -37,6 +38,11 @@ pub fn runs_folder() -> Result<PathBuf> {
             "RANKSCOPE_RUNS set to a folder",
         )
     })
+}
+
+/// The folder of runs that come with the program; `None` if its files are not found.
+pub fn shipped() -> Option<PathBuf> {
+    assets::folder("runs")
 }
 
 /// The run called `name`: a folder given literally, or one below [`runs_folder`].

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::Args;
 use rankscope::device::Device;
-use rankscope::train::folder::{About, RunFolder, about, runs};
+use rankscope::train::folder::{self, About, RunFolder, runs};
 use rankscope::train::{Event, Settings, Trainer, TrainingPreset, presets_in_words};
 use rankscope::{Error, Run};
 
@@ -23,7 +23,8 @@ fn help() -> String {
         "Presets:
 {}
 Every setting is a key that --set changes; --show prints them all. The folder of a run holds run.json, tables (CSV) of
-its steps, evaluations and ranks, samples, and a checkpoint that the other commands take as --model.
+its steps, evaluations and ranks, samples, the attention of one sequence at every record (--set record_every=50), and a
+checkpoint that the other commands take as --model.
 
 Examples:
   rankscope train
@@ -149,31 +150,12 @@ fn train(folder: &Path, about: About, device: &Device, run: &Run) -> Result<()> 
     go(trainer, &RunFolder::create(folder, about)?, run)
 }
 
-fn resume(folder: &Path, device: &Device, run: &Run) -> Result<()> {
-    let about = about(folder)?;
-    if about.device != device.to_string() {
-        bail!(
-            "the run in {} was made on {}, expected the same in place of {device}",
-            folder.display(),
-            about.device
-        );
-    }
-    let checkpoint = folder.join("checkpoint");
-    let trainer = match checkpoint.is_dir() {
-        true => Trainer::resume(&checkpoint, device)?,
-        false => Trainer::new(about.settings.clone(), device)?,
-    };
-    if let Some((key, now, begun)) = trainer.settings().differences(&about.settings).into_iter().next() {
-        bail!(
-            "{}: its checkpoint is of a run with {key}={now}, expected {begun}, as the run began",
-            folder.display()
-        );
-    }
+fn resume(path: &Path, device: &Device, run: &Run) -> Result<()> {
+    let (trainer, folder) = folder::resume(path, device)?;
     if trainer.step_count() >= trainer.settings().steps {
-        say(&format!("the run in {} is finished: nothing was done", folder.display()));
+        say(&format!("the run in {} is finished: nothing was done", path.display()));
         return Ok(());
     }
-    let folder = RunFolder::go_on(folder, trainer.step_count())?;
     say(&format!("continues after step {}", trainer.step_count()));
     go(trainer, &folder, run)
 }
@@ -191,6 +173,9 @@ fn go(mut trainer: Trainer, folder: &RunFolder, run: &Run) -> Result<()> {
         Ok(()) => emit(&format!("{}\n", folder.path().display())),
         Err(error) => {
             let is_cancelled = matches!(error, Error::Cancelled);
+            if !is_cancelled {
+                folder.fail(&error)?;
+            }
             let path = folder.path().display();
             match view.saved() {
                 Some(step) if is_cancelled => {
