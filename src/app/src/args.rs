@@ -7,15 +7,25 @@ use std::str::FromStr;
 use clap::{Parser, ValueEnum};
 use rankscope::device::DeviceRequest;
 
+use crate::lab::{self, LABS};
+use crate::worker;
+
 /// The sentence that the window opens with.
 pub const FIRST_TEXT: &str = "Alice was beginning to get very tired of sitting by her sister";
+
+/// The model that the model explorer opens with.
+pub const FIRST_MODEL: &str = "english-gpt";
+/// The mask that it opens with.
+const FIRST_MASK: &str = "as-trained";
+/// The lab that opens the first time.
+const FIRST_LAB: &str = "mask";
 
 /// See a model's attention, its masks and the ranks of its attention matrices.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "rankscope-app", version, about, max_term_width = 100)]
 pub struct Args {
     /// A model by name (see `rankscope models list`) or the folder that holds it
-    #[arg(long, value_name = "NAME|DIR", default_value = "english-gpt")]
+    #[arg(long, value_name = "NAME|DIR", default_value = FIRST_MODEL)]
     pub model: String,
 
     /// Attention weights that another program saved (.npy, .npz, .safetensors), instead of a model's
@@ -39,7 +49,7 @@ pub struct Args {
     pub text: String,
 
     /// Who may attend to whom: as-trained, causal, bidirectional, prefix:P, window:W, …
-    #[arg(long, default_value = "as-trained")]
+    #[arg(long, default_value = FIRST_MASK)]
     pub mask: String,
 
     /// The layer selected at the start, from 0 [default: 1, or the last one where there are fewer]
@@ -50,9 +60,25 @@ pub struct Args {
     #[arg(long, value_name = "H")]
     pub head: Option<usize>,
 
-    /// Light or dark
-    #[arg(long, value_enum, default_value_t = Theme::Dark)]
-    pub theme: Theme,
+    /// The lab to open; see --list-labs
+    #[arg(long, value_name = "ID")]
+    pub lab: Option<String>,
+
+    /// Print the labs, one a line, and exit
+    #[arg(long)]
+    pub list_labs: bool,
+
+    /// A lesson to open: its file, or a figure that was exported from the app (.json, .svg, .png)
+    #[arg(long, value_name = "FILE")]
+    pub lesson: Option<PathBuf>,
+
+    /// What to open: a lesson, an exported figure, a rankscope:// link, attention weights, or the folder of a model
+    #[arg(value_name = "FILE|LINK")]
+    pub open: Option<String>,
+
+    /// Light or dark [default: as it was, at first dark]
+    #[arg(long, value_enum)]
+    pub theme: Option<Theme>,
 
     /// Where to compute: cpu, gpu or auto (a hardware GPU if there is one); RANKSCOPE_DEVICE if not given
     #[arg(long, value_name = "cpu|gpu|auto")]
@@ -70,9 +96,37 @@ pub struct Args {
     #[arg(long, value_name = "S", default_value = "1", value_parser = scale)]
     pub scale: f32,
 
+    /// Work as a process of the window: see `worker`
+    #[arg(long, hide = true, exclusive = true)]
+    pub worker: Option<worker::Kind>,
+
     /// Measure the time to the first frame and after a mask change, and print JSON
     #[arg(long, hide = true, conflicts_with = "screenshot")]
     pub bench: bool,
+}
+
+impl Args {
+    /// The lab to open: the one asked for, or the one that the other options are about, or the first.
+    pub fn lab(&self) -> &str {
+        if let Some(lab) = &self.lab {
+            return lab;
+        }
+        let of_model = self.model != FIRST_MODEL || self.text != FIRST_TEXT || self.mask != FIRST_MASK;
+        if of_model || self.attention.is_some() || self.layer.or(self.head).is_some() {
+            return "model";
+        }
+        lab::named(FIRST_LAB).map_or(LABS[0].id, |row| row.id)
+    }
+
+    /// Whether something is asked for, so that what was open last time stays closed.
+    pub fn asks(&self) -> bool {
+        self.lab.is_some() || self.lesson.is_some() || self.open.is_some() || self.lab() == "model"
+    }
+
+    /// The theme where nothing is kept: as asked for, or dark.
+    pub fn theme(&self) -> Theme {
+        self.theme.unwrap_or(Theme::Dark)
+    }
 }
 
 /// The two sets of colours.
@@ -149,6 +203,6 @@ mod tests {
     #[test]
     fn the_defaults_parse() {
         let args = Args::try_parse_from(["rankscope-app"]).unwrap();
-        assert_eq!((args.layer, args.theme, args.screenshot), (None, Theme::Dark, None));
+        assert_eq!((args.layer, args.theme(), args.screenshot), (None, Theme::Dark, None));
     }
 }

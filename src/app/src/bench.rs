@@ -1,92 +1,143 @@
-//! The time to the first frame, and the time of a mask change at 128 tokens.
+//! The time to the first frame and to its content, of painting a mask, and of a model under another mask, at 128 tokens.
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
-use rankscope::Mask;
+use anyhow::{Context, Result, bail};
 use rankscope::model::store::Store;
-use rankscope::model::{MaskChoice, Tokenizer};
+use rankscope::model::{self, Tokenizer};
+use rankscope::{Device, Mask};
 use serde_json::json;
 
 use crate::args::Args;
 use crate::headless::Headless;
+use crate::labs::mask;
+use crate::labs::model::Open;
 
 /// Tokens of the text that is measured.
 const TOKENS: usize = 128;
-/// Mask changes that are measured.
+/// Changes of each kind that are measured.
 const ROUNDS: usize = 12;
-/// The longest that one mask change may take.
+/// The longest that one change may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Measures and prints JSON: the medians of [`ROUNDS`] mask changes, and the longest of all frames.
+/// Measures and prints JSON: the medians of [`ROUNDS`] changes, and the longest of all frames.
 ///
 /// # Errors
 /// Where the window cannot be opened, or the model not run.
 pub fn run(args: &Args, start: Instant) -> Result<()> {
-    let args = Args { text: text_of(&args.model)?, ..args.clone() };
-    let mut window = Headless::open(&args)?;
+    let of = |lab: &str, text: String| Args { lab: Some(lab.to_owned()), text, ..args.clone() };
+    let mut window = Headless::open(&of("mask", args.text.clone()))?;
     window.frame(Vec::new());
     window.picture()?;
     let first_frame = start.elapsed();
-    window.settle()?;
-    if let Some(banner) = window.app.banners.first() {
-        bail!("{}", banner.text);
+    while !mask(&mut window)?.shows().0 && start.elapsed() < PATIENCE {
+        window.frame(Vec::new());
+        window.app.wait(Duration::from_millis(5));
     }
-    let tokens = window.app.length();
-    let rounds: Vec<Round> = (0..ROUNDS).map(|round| change(&mut window, round)).collect::<Result<_>>()?;
-    let times = |time: fn(&Round) -> Duration| rounds.iter().map(time).collect::<Vec<_>>();
+    window.picture()?;
+    let content = start.elapsed();
+    mask(&mut window)?.resize(TOKENS);
+    window.settle()?;
+    let painted: Vec<Round> = (0..ROUNDS).map(|round| paint(&mut window, round)).collect::<Result<_>>()?;
+    let mut window = Headless::open(&of("model", text_of(&args.model)?))?;
+    window.settle()?;
+    if let Some(text) = window.app.banners().first() {
+        bail!("{text}");
+    }
+    let tokens = explorer(&mut window)?.length();
+    let changed: Vec<Round> = (0..ROUNDS).map(|round| change(&mut window, round)).collect::<Result<_>>()?;
     let report = json!({
         "version": rankscope::VERSION,
         "model": args.model,
-        "device": window.app.device.device.to_string(),
+        "device": window.app.device().0,
+        "adapter": window.adapter,
         "tokens": tokens,
         "mask_changes": ROUNDS,
         "first_frame_millis": millis(first_frame),
-        "selected_head_millis": millis(median(times(|round| round.selected))),
-        "all_heads_millis": millis(median(times(|round| round.all))),
-        "longest_frame_millis": millis(times(|round| round.longest_frame).into_iter().max().unwrap_or_default()),
+        "content_millis": millis(content),
+        "painted_mask_millis": millis(typical(&painted, |round| round.first)),
+        "painted_all_masks_millis": millis(typical(&painted, |round| round.all)),
+        "painting_longest_frame_millis": millis(longest(&painted)),
+        "selected_head_millis": millis(typical(&changed, |round| round.first)),
+        "all_heads_millis": millis(typical(&changed, |round| round.all)),
+        "longest_frame_millis": millis(longest(&changed)),
     });
     println!("{report:#}");
     Ok(())
 }
 
-/// What one mask change took.
+fn typical(rounds: &[Round], time: fn(&Round) -> Duration) -> Duration {
+    median(rounds.iter().map(time).collect())
+}
+
+fn longest(rounds: &[Round]) -> Duration {
+    rounds.iter().map(|round| round.longest_frame).max().unwrap_or_default()
+}
+
+fn mask(window: &mut Headless) -> Result<&mut mask::Open> {
+    let lab = window.app.lab_mut().and_then(|lab| lab.as_any().downcast_mut());
+    lab.context("the mask lab is not in front")
+}
+
+fn explorer(window: &mut Headless) -> Result<&mut Open> {
+    window.model().context("the model explorer is not in front")
+}
+
+/// What one change took until its first result, and until all.
 struct Round {
-    selected: Duration,
+    first: Duration,
     all: Duration,
     longest_frame: Duration,
 }
 
-/// Changes the mask and runs frames, about a hundred in a second, until every head is there.
+/// Changes the model's mask and waits for the selected head, then for all heads.
 fn change(window: &mut Headless, round: usize) -> Result<Round> {
     let mask = if round.is_multiple_of(2) { Mask::bidirectional() } else { Mask::prefix(8 + round) };
-    window.app.choose(&MaskChoice::Override(mask.clone()));
-    let (start, mut selected, mut longest_frame) = (Instant::now(), None, Duration::ZERO);
+    let start = Instant::now();
+    explorer(window)?.choose(&mask);
+    answered(window, start, |window| Ok(explorer(window)?.shows(&mask)))
+}
+
+/// Paints one entry of a mask and waits for its ranks, then for those of all masks.
+fn paint(window: &mut Headless, round: usize) -> Result<Round> {
+    let start = Instant::now();
+    mask(window)?.paint((TOKENS / 2, TOKENS / 2 + 8 + round), true);
+    window.frame(Vec::new()); // sends the painted mask to the thread
+    answered(window, start, |window| Ok(mask(window)?.shows()))
+}
+
+/// Runs frames, about a hundred in a second, until `shows` says that the first result is there, and all; counts from `start`.
+fn answered(
+    window: &mut Headless,
+    start: Instant,
+    shows: impl Fn(&mut Headless) -> Result<(bool, bool)>,
+) -> Result<Round> {
+    let (mut first, mut longest_frame) = (None, Duration::ZERO);
     while start.elapsed() < PATIENCE {
         longest_frame = longest_frame.max(window.frame(Vec::new()));
-        let shown = window.app.shown.chosen.as_ref().filter(|pass| *pass.mask(0) == mask);
-        if selected.is_none() && shown.is_some_and(|pass| pass.report(window.app.selected).is_some()) {
-            selected = Some(start.elapsed());
+        let (shows_first, shows_all) = shows(window)?;
+        if first.is_none() && shows_first {
+            first = Some(start.elapsed());
         }
-        if let (Some(selected), true) =
-            (selected, shown.is_some_and(|pass| pass.reports.iter().all(Option::is_some)))
-        {
+        if let (Some(first), true) = (first, shows_all) {
             let all = start.elapsed();
             window.settle()?;
-            return Ok(Round { selected, all, longest_frame });
+            return Ok(Round { first, all, longest_frame });
         }
         window.app.wait(Duration::from_millis(10));
     }
-    bail!("{mask}: not shown within {} s", PATIENCE.as_secs())
+    bail!("no result within {} s", PATIENCE.as_secs())
 }
 
-/// Words that make up [`TOKENS`] tokens, or a few less, for this model.
-fn text_of(model: &str) -> Result<String> {
-    let tokenizer = Tokenizer::load(&Store::open()?.find(model)?)?;
+/// Words that make up [`TOKENS`] tokens, or a few less; no more than the model can read.
+fn text_of(name: &str) -> Result<String> {
+    let folder = Store::open()?.find(name)?;
+    let tokenizer = Tokenizer::load(&folder)?;
+    let context = model::load(&folder, &Device::Cpu)?.description().context;
     let mut text = String::from("Alice");
     for word in crate::args::FIRST_TEXT.split(' ').cycle().skip(1) {
         let longer = format!("{text} {word}");
-        if tokenizer.encode(&longer)?.ids.len() > TOKENS {
+        if tokenizer.encode(&longer)?.ids.len() > TOKENS.min(context) {
             break;
         }
         text = longer;

@@ -27,10 +27,20 @@ impl Computing {
     /// [`Invalid`](rankscope::Error::Invalid) for another value of the variable.
     pub fn choose(request: Option<DeviceRequest>, render: &RenderState) -> Result<Self> {
         let (outbox, objections) = unbounded();
+        let lost = outbox.clone();
         // Without a handler wgpu panics. A `Gpu` sets its own, whose next call returns the error.
         render.device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             let _ = outbox.send(format!("drawing failed: {}", one_line(&error.to_string())));
         }));
+        render.device.set_device_lost_callback(move |reason, message| {
+            // A device that is dropped on closing is no loss.
+            if reason != wgpu::DeviceLostReason::Destroyed {
+                let text = one_line(&message);
+                let _ = lost.send(format!(
+                    "the graphics device was lost ({text}): restart rankscope, which keeps what is open"
+                ));
+            }
+        });
         let request = request.map_or_else(DeviceRequest::from_env, Ok)?;
         let DevicePlan { adapter, why, .. } =
             DevicePlan::new(request, &[Adapter::describe(&render.adapter)])?;

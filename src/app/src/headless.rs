@@ -11,19 +11,22 @@ use egui_kittest::wgpu::WgpuTestRenderer;
 use egui_wgpu::{RenderState, RendererOptions};
 use image::RgbaImage;
 
-use crate::app::App;
 use crate::args::Args;
+use crate::frame::Workbench;
+use crate::labs::model::Open;
 use crate::{graphics, theme};
 
-/// How long a picture waits for the model.
+/// How long a picture waits for the numbers.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A window without a display.
 pub struct Headless {
     /// What it shows.
-    pub app: App,
+    pub app: Workbench,
     ctx: egui::Context,
     renderer: WgpuTestRenderer,
+    /// The graphics adapter.
+    pub adapter: String,
     args: Args,
     output: Option<egui::FullOutput>,
 }
@@ -39,14 +42,16 @@ impl Headless {
         fits(args, render.device.limits().max_texture_dimension_2d)?;
         let ctx = egui::Context::default();
         ctx.add_font_provider(std::sync::Arc::new(egui_system_font_provider::SystemFontProvider::new()));
-        theme::install(&ctx, args.theme.into());
-        let app = App::new(&render, args, || {})?;
+        theme::install(&ctx, args.theme().into());
+        let app = Workbench::new(&render, args, None, || {})?;
         ctx.all_styles_mut(|style| {
             style.visuals.text_cursor.blink = false;
             style.animation_time = 0.0;
         });
+        let adapter = render.adapter.get_info();
+        let adapter = format!("{} ({:?}, {:?})", adapter.name, adapter.device_type, adapter.backend);
         let renderer = WgpuTestRenderer::from_render_state(render);
-        Ok(Headless { app, ctx, renderer, args: args.clone(), output: None })
+        Ok(Headless { app, ctx, renderer, adapter, args: args.clone(), output: None })
     }
 
     /// Runs one frame with `events`, without drawing; how long the interface's own work took.
@@ -68,7 +73,7 @@ impl Headless {
         took
     }
 
-    /// Runs frames until the model's work is done and the layout has come to rest.
+    /// Runs frames until the computation is done and the layout has come to rest.
     ///
     /// # Errors
     /// After five minutes.
@@ -76,7 +81,7 @@ impl Headless {
         let start = Instant::now();
         while !self.app.is_settled() {
             if start.elapsed() > PATIENCE {
-                bail!("the model did not finish within {} s", PATIENCE.as_secs());
+                bail!("the computation did not finish within {} s", PATIENCE.as_secs());
             }
             self.frame(Vec::new());
             self.app.wait(Duration::from_millis(20));
@@ -85,6 +90,11 @@ impl Headless {
             self.frame(Vec::new());
         }
         Ok(())
+    }
+
+    /// The model explorer, where it is in front.
+    pub fn model(&mut self) -> Option<&mut Open> {
+        self.app.lab_mut()?.as_any().downcast_mut()
     }
 
     /// The last frame as an image.
@@ -128,13 +138,8 @@ pub fn screenshot(args: &Args, path: &Path) -> Result<()> {
     let mut window = Headless::open(args)?;
     window.settle()?;
     without_banners(&window.app)?;
-    if let Some(model) = &window.app.shown.model {
-        let limits = [("--layer", args.layer, model.layers), ("--head", args.head, model.heads)];
-        for (what, wanted, count) in limits {
-            if let Some(wanted) = wanted.filter(|&wanted| wanted >= count) {
-                bail!("{what} is {wanted}, expected less than {count}, as many as {} has", model.name);
-            }
-        }
+    if let Some(model) = window.model() {
+        model.check(args)?;
     }
     let picture = window.picture()?;
     window.app.hear_objections();
@@ -144,8 +149,8 @@ pub fn screenshot(args: &Args, path: &Path) -> Result<()> {
     Ok(rankscope::figure::save(path, png.into_inner())?)
 }
 
-fn without_banners(app: &App) -> Result<()> {
-    app.banners.first().map_or(Ok(()), |banner| bail!("{}", banner.text))
+fn without_banners(app: &Workbench) -> Result<()> {
+    app.banners().first().map_or(Ok(()), |text| bail!("{text}"))
 }
 
 #[cfg(test)]

@@ -1,15 +1,19 @@
 //! Attention weights on the screen: a paint callback whose shader reads the storage buffers themselves.
 
+mod matrix;
 mod scale;
 
-use std::sync::Arc;
+use std::any::Any;
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
 
 use bytemuck::{Pod, Zeroable};
-use egui::{Rect, Rgba};
+use egui::{Rect, Rgba, Vec2};
 use egui_wgpu::{CallbackResources, CallbackTrait, RenderState, ScreenDescriptor};
 use rankscope::figure::style::Theme;
 use wgpu::util::DeviceExt;
 
+pub use matrix::{Colours, Matrix};
 pub use scale::Scale;
 
 use crate::layout::Head;
@@ -41,22 +45,69 @@ pub fn upload(device: &wgpu::Device, label: &str, bytes: &[u8]) -> wgpu::Buffer 
 }
 
 /// Which part of the pass a picture shows.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Part {
-    /// Every head: side and pitch of a cell in points.
-    Wall { cell: f32, pitch: f32 },
+    /// Heads, each at its place in rows of so many columns: size and pitch of a cell in points.
+    Wall { cell: Vec2, pitch: Vec2, columns: usize, places: Arc<[(usize, Head)]> },
     /// One head over the whole picture.
     One(Head),
 }
 
-/// A picture of weights, drawn where it is added to a painter.
+/// What a picture shows.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// Weights that are on the graphics device.
+    Weights(Arc<Buffers>, Scale),
+    /// Numbers that are sent there when they are first drawn.
+    Matrix(Arc<Matrix>, Colours),
+}
+
+impl Source {
+    /// What tells it from others, and from itself after a change.
+    fn data(&self) -> Weak<dyn Any + Send + Sync> {
+        match self {
+            Source::Weights(buffers, _) => Arc::downgrade(&(buffers.clone() as Arc<dyn Any + Send + Sync>)),
+            Source::Matrix(matrix, _) => Arc::downgrade(&(matrix.clone() as Arc<dyn Any + Send + Sync>)),
+        }
+    }
+
+    fn buffers(&self, device: &wgpu::Device) -> Arc<Buffers> {
+        match self {
+            Source::Weights(buffers, _) => buffers.clone(),
+            Source::Matrix(matrix, colours) => {
+                let (queries, keys) = matrix.dim();
+                let weights = upload(device, "matrix", bytemuck::cast_slice(&matrix.places(*colours)));
+                let allowed = upload(device, "entries", bytemuck::cast_slice(&matrix.bits()));
+                Arc::new(Buffers { layers: vec![weights], allowed: vec![allowed], heads: 1, queries, keys })
+            }
+        }
+    }
+
+    /// What was done to a matrix before it was sent.
+    fn colours(&self) -> Option<Colours> {
+        match self {
+            Source::Weights(..) => None,
+            Source::Matrix(_, colours) => Some(*colours),
+        }
+    }
+
+    /// How the shader reads the numbers; a matrix has its places already.
+    fn scale(&self) -> Scale {
+        match self {
+            Source::Weights(_, scale) => *scale,
+            Source::Matrix(..) => Scale::Linear,
+        }
+    }
+}
+
+/// A picture, drawn where it is added to a painter.
 pub struct Picture {
+    /// The place in the window: a picture of its own for each.
+    pub id: egui::Id,
     /// What to read.
-    pub buffers: Arc<Buffers>,
+    pub source: Source,
     /// What of it to draw.
     pub part: Part,
-    /// How a weight becomes a colour.
-    pub scale: Scale,
     /// Which colours.
     pub theme: Theme,
     /// 0 … 1: how far a stale picture fades into the background.
@@ -80,18 +131,23 @@ struct Parameters {
     hatch: [f32; 4],
     lines: [f32; 4],
     background: [f32; 4],
+    wrong: [f32; 4],
     period: f32,
-    spare: [f32; 3],
+    columns: u32,
+    spare: [f32; 2],
 }
 
-/// The pipeline and the two slots, kept with egui's renderer.
+/// The pipeline, the colour maps and a slot for each picture, kept with egui's renderer.
 struct Shared {
     pipeline: wgpu::RenderPipeline,
-    colours: [wgpu::Buffer; 2],
-    slots: [Option<Slot>; 2],
+    /// Light and dark: sequential, diverging.
+    colours: [[wgpu::Buffer; 2]; 2],
+    slots: HashMap<egui::Id, Slot>,
 }
 
 struct Slot {
+    data: Weak<dyn Any + Send + Sync>,
+    colours: Option<Colours>,
     buffers: Arc<Buffers>,
     theme: Theme,
     parameters: wgpu::Buffer,
@@ -124,48 +180,49 @@ pub fn install(render: &RenderState) {
         cache: None,
     });
     let colours = [Theme::Light, Theme::Dark].map(|theme| {
-        let packed: Vec<u32> = theme
-            .sequential()
-            .table()
-            .iter()
-            .map(|&[red, green, blue]| u32::from_le_bytes([red, green, blue, 255]))
-            .collect();
-        upload(device, "colours", bytemuck::cast_slice(&packed))
+        [theme.sequential(), theme.diverging()].map(|map| {
+            let bytes = (0..256).map(|step| map.at(f64::from(step) / 255.0));
+            let packed: Vec<u32> =
+                bytes.map(|[red, green, blue]| u32::from_le_bytes([red, green, blue, 255])).collect();
+            upload(device, "colours", bytemuck::cast_slice(&packed))
+        })
     });
-    let shared = Shared { pipeline, colours, slots: [None, None] };
+    let shared = Shared { pipeline, colours, slots: HashMap::new() };
     render.renderer.write().callback_resources.insert(shared);
 }
 
 impl Picture {
-    fn slot(&self) -> usize {
-        usize::from(matches!(self.part, Part::One(_)))
-    }
-
-    fn parameters(&self, pixels_per_point: f32) -> Parameters {
+    fn parameters(&self, buffers: &Buffers, pixels_per_point: f32) -> Parameters {
         let palette = self.theme.palette();
         let viewport = [self.rect.width(), self.rect.height()].map(|side| (side * pixels_per_point).round());
-        let (cell, pitch) = match self.part {
-            Part::Wall { cell, pitch } => ([cell * pixels_per_point; 2], [pitch * pixels_per_point; 2]),
-            Part::One(_) => (viewport, [0.0; 2]),
+        let pixels = |size: Vec2| [size.x * pixels_per_point, size.y * pixels_per_point];
+        let (cell, pitch, columns) = match &self.part {
+            Part::Wall { cell, pitch, columns, .. } => (pixels(*cell), pixels(*pitch), *columns),
+            Part::One(_) => (viewport, [0.0; 2], 1),
         };
         Parameters {
             viewport,
             cell,
             pitch,
-            heads: self.buffers.heads as u32,
-            queries: self.buffers.queries as u32,
-            keys: self.buffers.keys as u32,
-            single: self.slot() as u32,
-            scale: self.scale as u32,
+            heads: buffers.heads as u32,
+            queries: buffers.queries as u32,
+            keys: buffers.keys as u32,
+            single: u32::from(matches!(self.part, Part::One(_))),
+            scale: self.source.scale() as u32,
             fade: self.fade,
             hatch: channels(theme::mix(palette.panel, palette.hatch, 0.12)),
             lines: channels(theme::mix(palette.panel, palette.hatch, 0.55)),
             background: channels(theme::color(palette.background)),
+            wrong: channels(WRONG),
             period: (5.0 * pixels_per_point).round().max(4.0),
-            spare: [0.0; 3],
+            columns: columns.max(1) as u32,
+            spare: [0.0; 2],
         }
     }
 }
+
+/// The colour of what is not a number.
+pub const WRONG: egui::Color32 = egui::Color32::from_rgb(0xd0, 0x2f, 0x9a);
 
 /// egui blends in gamma space, so a colour's bytes go to the target as they are.
 fn channels(color: egui::Color32) -> [f32; 4] {
@@ -181,8 +238,9 @@ impl Shared {
             usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        let buffers = &picture.buffers;
-        let colours = &self.colours[usize::from(picture.theme == Theme::Dark)];
+        let buffers = picture.source.buffers(device);
+        let is_diverging = matches!(picture.source.colours(), Some(Colours::Difference(_)));
+        let colours = &self.colours[usize::from(picture.theme == Theme::Dark)][usize::from(is_diverging)];
         let layers = buffers.layers.iter().zip(&buffers.allowed).map(|(weights, allowed)| {
             let bound = [&parameters, weights, allowed, colours];
             let entries: Vec<_> = (0..)
@@ -199,7 +257,8 @@ impl Shared {
             })
         });
         let layers = layers.collect();
-        Slot { buffers: buffers.clone(), theme: picture.theme, parameters, layers }
+        let (data, colours) = (picture.source.data(), picture.source.colours());
+        Slot { data, colours, buffers, theme: picture.theme, parameters, layers }
     }
 }
 
@@ -213,12 +272,17 @@ impl CallbackTrait for Picture {
         resources: &mut CallbackResources,
     ) -> Vec<wgpu::CommandBuffer> {
         if let Some(shared) = resources.get_mut::<Shared>() {
-            let fits = |slot: &Slot| Arc::ptr_eq(&slot.buffers, &self.buffers) && slot.theme == self.theme;
-            if !shared.slots[self.slot()].as_ref().is_some_and(fits) {
-                shared.slots[self.slot()] = Some(shared.bind(device, self));
+            shared.slots.retain(|_, slot| slot.data.strong_count() > 0);
+            let fits = |slot: &Slot| {
+                slot.data.ptr_eq(&self.source.data())
+                    && (slot.theme, slot.colours) == (self.theme, self.source.colours())
+            };
+            if !shared.slots.get(&self.id).is_some_and(fits) {
+                let slot = shared.bind(device, self);
+                shared.slots.insert(self.id, slot);
             }
-            if let Some(slot) = &shared.slots[self.slot()] {
-                let parameters = self.parameters(screen.pixels_per_point);
+            if let Some(slot) = shared.slots.get(&self.id) {
+                let parameters = self.parameters(&slot.buffers, screen.pixels_per_point);
                 queue.write_buffer(&slot.parameters, 0, bytemuck::bytes_of(&parameters));
             }
         }
@@ -232,20 +296,22 @@ impl CallbackTrait for Picture {
         resources: &CallbackResources,
     ) {
         let Some(shared) = resources.get::<Shared>() else { return };
-        let Some(slot) = &shared.slots[self.slot()] else { return };
+        let Some(slot) = shared.slots.get(&self.id) else { return };
         pass.set_pipeline(&shared.pipeline);
-        let heads = self.buffers.heads as u32;
-        for (layer, group) in (0u32..).zip(&slot.layers) {
-            let instances = match self.part {
-                Part::Wall { .. } => layer * heads..(layer + 1) * heads,
-                Part::One(at) if at.layer as u32 == layer => {
-                    let instance = layer * heads + at.head as u32;
-                    instance..instance + 1
-                }
-                Part::One(_) => continue,
-            };
+        let heads = slot.buffers.heads as u32;
+        let one;
+        let places = match &self.part {
+            Part::Wall { places, .. } => &places[..],
+            Part::One(at) => {
+                one = [(0, *at)];
+                &one[..]
+            }
+        };
+        for &(place, at) in places {
+            let Some(group) = slot.layers.get(at.layer) else { continue };
+            let instance = place as u32 * heads + at.head as u32;
             pass.set_bind_group(0, group, &[]);
-            pass.draw(0..6, instances);
+            pass.draw(0..6, instance..instance + 1);
         }
     }
 }
@@ -280,7 +346,9 @@ mod tests {
             ("hatch", std::mem::offset_of!(Parameters, hatch)),
             ("lines", std::mem::offset_of!(Parameters, lines)),
             ("background", std::mem::offset_of!(Parameters, background)),
+            ("wrong", std::mem::offset_of!(Parameters, wrong)),
             ("period", std::mem::offset_of!(Parameters, period)),
+            ("columns", std::mem::offset_of!(Parameters, columns)),
         ];
         for (name, offset) in host {
             let member = layout.0.iter().find(|member| member.name.as_deref() == Some(name));

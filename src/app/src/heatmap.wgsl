@@ -2,11 +2,12 @@
 //
 //   colour(t, s) = map(scale(max of weights[head, t', s'] over the entries that this pixel covers))
 //
-// A pixel that covers only masked entries is hatched instead: no weight looks like that.
+// A pixel that covers only masked entries is hatched instead: no weight looks like that. What is not a number comes as 1e30
+//   and has a colour of its own.
 // Layout: weights [H, T, S] row-major, one layer a buffer; allowed [T, ceil(S/32)] words (or [H, …]), bit s mod 32 of
 //   word s div 32 is key s; colours: 256 linear steps of the map, packed RGBA8, red lowest.
-// One instance draws one head as a quad (6 vertices); instance = layer * H + head. One fragment invocation
-//   colours one pixel. Draw: 6 vertices, instances layer * H .. layer * H + H (the wall) or one (the head).
+// One instance draws one head as a quad (6 vertices); instance = place * H + head, places run along rows of `columns`
+//   cells. One fragment invocation colours one pixel. Draw: 6 vertices, one instance for each head.
 
 struct Parameters {
     viewport: vec2f,    // pixels of the whole picture
@@ -21,7 +22,9 @@ struct Parameters {
     hatch: vec4f,       // colour between the lines of the hatch
     lines: vec4f,       // colour of the lines
     background: vec4f,  // colour that stale pictures fade into
+    wrong: vec4f,       // colour of what is not a number
     period: f32,        // pixels from one line of the hatch to the next
+    columns: u32,       // cells in a row of the wall
 }
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
@@ -38,7 +41,8 @@ struct Corner {
 @vertex
 fn corner(@builtin(vertex_index) vertex: u32, @builtin(instance_index) instance: u32) -> Corner {
     let unit = vec2f(f32(vertex == 1u || vertex == 2u || vertex == 4u), f32(vertex == 2u || vertex >= 4u));
-    var place = vec2f(f32(instance % parameters.heads), f32(instance / parameters.heads));
+    let slot = instance / parameters.heads;
+    var place = vec2f(f32(slot % parameters.columns), f32(slot / parameters.columns));
     if (parameters.single == 1u) {
         place = vec2f(0.0);
     }
@@ -84,7 +88,7 @@ fn colour(in: Corner) -> @location(0) vec4f {
     let middle = vec2u(clamp(in.part, vec2f(0.0), vec2f(0.999999)) * vec2f(f32(parameters.keys), f32(parameters.queries)));
     let keys = select(across, vec2u(middle.x, middle.x), width.x * f32(parameters.keys) <= 1.0);
     let queries = select(down, vec2u(middle.y, middle.y), width.y * f32(parameters.queries) <= 1.0);
-    var largest = -1.0;
+    var largest = -1e30; // below every weight, also below the negative ones of a truncated matrix
     for (var query = queries.x; query <= queries.y; query++) {
         for (var key = keys.x; key <= keys.y; key++) {
             if (may_attend(in.head, query, key)) {
@@ -94,7 +98,9 @@ fn colour(in: Corner) -> @location(0) vec4f {
         }
     }
     var shown = parameters.hatch;
-    if (largest >= 0.0) {
+    if (largest > 1e29) {
+        shown = parameters.wrong;
+    } else if (largest > -1e29) {
         shown = unpack4x8unorm(colours[u32(round(scaled(largest) * 255.0))]);
     } else {
         let along = in.position.x + in.position.y;

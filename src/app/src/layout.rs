@@ -1,9 +1,11 @@
 //! Where things stand in the wall and on the axes of a heatmap: plain geometry, no drawing.
 
 use egui::{Pos2, Rect, Vec2, pos2, vec2};
+use serde::{Deserialize, Serialize};
 
 /// One head of one layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Head {
     /// The layer, from 0.
     pub layer: usize,
@@ -20,15 +22,17 @@ impl Head {
     }
 }
 
-/// The wall: layers down, heads across, square cells.
+/// The wall: layers down, heads across, or heads in any order along its rows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Wall {
     /// Top left corner of the first cell.
     pub origin: Pos2,
-    /// Side of a cell.
-    pub cell: f32,
+    /// Width and height of a cell.
+    pub cell: Vec2,
     /// Space between cells.
     pub gap: f32,
+    /// Room below each cell for a line of text.
+    pub caption: f32,
     /// Rows.
     pub layers: usize,
     /// Columns.
@@ -37,33 +41,64 @@ pub struct Wall {
 
 /// Cells are never smaller than this; a wall that does not fit is scrolled.
 pub const SMALLEST_CELL: f32 = 26.0;
+/// How many times as long as wide a cell may be, so that the wall uses its room.
+const STRETCH: f32 = 2.0;
 
 impl Wall {
-    /// The largest square cells that fit `space`, in whole pixels.
-    pub fn fit(origin: Pos2, space: Vec2, layers: usize, heads: usize, pixels_per_point: f32) -> Wall {
+    /// The largest cells that fit `space`, in whole pixels, with a line of `caption` points below each.
+    pub fn fit(
+        origin: Pos2,
+        space: Vec2,
+        (layers, heads): (usize, usize),
+        caption: f32,
+        pixels_per_point: f32,
+    ) -> Wall {
         let gap = if heads.max(layers) > 8 { 3.0 } else { 6.0 };
         let fitting = |space: f32, count: usize| (space + gap) / count.max(1) as f32 - gap;
         let across = fitting(space.x, heads);
-        let cell = across.min(fitting(space.y, layers).max(SMALLEST_CELL.min(across)));
-        let cell = ((cell * pixels_per_point).floor() / pixels_per_point).max(1.0);
-        Wall { origin, cell, gap, layers, heads }
+        let down = (fitting(space.y, layers) - caption).max(SMALLEST_CELL.min(across));
+        let whole = |side: f32| ((side * pixels_per_point).floor() / pixels_per_point).max(1.0);
+        let cell = vec2(whole(across.min(down * STRETCH)), whole(down.min(across * STRETCH)));
+        Wall { origin, cell, gap, caption, layers, heads }
+    }
+
+    /// As [`fit`](Wall::fit), for `count` heads in as many columns as make their cells largest.
+    pub fn flow(origin: Pos2, space: Vec2, count: usize, caption: f32, pixels_per_point: f32) -> Wall {
+        let fitted = |columns: usize| {
+            Wall::fit(origin, space, (count.div_ceil(columns), columns), caption, pixels_per_point)
+        };
+        let side = |wall: &Wall| match wall.size().y <= space.y {
+            true => wall.cell.min_elem(),
+            false => 0.0,
+        };
+        // The widest wall of the smallest cells, where none fits.
+        let widest = (space.x / (SMALLEST_CELL + 3.0)) as usize;
+        let fallback = fitted(widest.clamp(1, count.max(1)));
+        (1..=count.max(1))
+            .map(fitted)
+            .fold(fallback, |best, wall| if side(&wall) > side(&best) { wall } else { best })
     }
 
     /// Distance from one cell to the next.
-    pub fn pitch(&self) -> f32 {
-        self.cell + self.gap
+    pub fn pitch(&self) -> Vec2 {
+        self.cell + vec2(self.gap, self.gap + self.caption)
     }
 
-    /// The room that all cells take.
+    /// The room that all cells take, with their captions.
     pub fn size(&self) -> Vec2 {
-        let side = |count: usize| (count as f32 * self.pitch() - self.gap).max(0.0);
-        vec2(side(self.heads), side(self.layers))
+        let sides = vec2(self.heads as f32, self.layers as f32) * self.pitch() - Vec2::splat(self.gap);
+        sides.max(Vec2::ZERO)
     }
 
     /// Where a head stands.
     pub fn rect(&self, at: Head) -> Rect {
         let offset = vec2(at.head as f32, at.layer as f32) * self.pitch();
-        Rect::from_min_size(self.origin + offset, Vec2::splat(self.cell))
+        Rect::from_min_size(self.origin + offset, self.cell)
+    }
+
+    /// The row and column of the `index`-th cell.
+    pub fn slot(&self, index: usize) -> Head {
+        Head { layer: index / self.heads.max(1), head: index % self.heads.max(1) }
     }
 
     /// The head under `pos`; the gaps belong to nobody.
@@ -111,8 +146,8 @@ pub fn label_step(length: f32, count: usize, line: f32) -> usize {
 ///
 /// A wall of many heads gets more of it.
 pub fn columns(width: f32, heads: usize) -> (f32, f32) {
-    let rank = (width * 0.32).clamp(320.0, 460.0);
-    let share = (0.44 + 0.015 * (heads as f32 - 4.0)).clamp(0.44, 0.58);
+    let rank = (width * 0.385).clamp(320.0, 760.0);
+    let share = (0.47 + 0.015 * (heads as f32 - 4.0)).clamp(0.47, 0.58);
     ((width - rank) * share, rank)
 }
 
@@ -134,7 +169,7 @@ mod tests {
 
     #[test]
     fn every_cell_is_hit_at_its_middle_and_no_gap_is() {
-        let wall = Wall::fit(pos2(13.0, 7.0), vec2(500.0, 300.0), 3, 5, 1.0);
+        let wall = Wall::fit(pos2(13.0, 7.0), vec2(500.0, 300.0), (3, 5), 14.0, 1.0);
         for layer in 0..3 {
             for head in 0..5 {
                 let at = Head { layer, head };
@@ -148,11 +183,25 @@ mod tests {
 
     #[test]
     fn a_wall_fits_across_and_scrolls_down_when_it_must() {
-        let deep = Wall::fit(Pos2::ZERO, vec2(400.0, 300.0), 30, 9, 1.5);
+        let deep = Wall::fit(Pos2::ZERO, vec2(400.0, 300.0), (30, 9), 0.0, 1.5);
         assert!(deep.size().x <= 400.0);
-        assert_eq!(deep.cell, SMALLEST_CELL);
-        let small = Wall::fit(Pos2::ZERO, vec2(400.0, 300.0), 4, 6, 1.0);
+        assert_eq!(deep.cell.y, SMALLEST_CELL);
+        let small = Wall::fit(Pos2::ZERO, vec2(400.0, 300.0), (4, 6), 14.0, 1.0);
         assert!(small.size().x <= 400.0 && small.size().y <= 300.0);
+    }
+
+    #[test]
+    fn a_wall_uses_its_room() {
+        for (space, sides) in [((400.0, 560.0), (4, 4)), ((700.0, 400.0), (4, 4)), ((400.0, 560.0), (6, 4))] {
+            let wall = Wall::fit(Pos2::ZERO, space.into(), sides, 14.0, 1.0);
+            let used = wall.size().x * wall.size().y / (space.0 * space.1);
+            assert!(used > 0.85, "{space:?} {sides:?}: {used}");
+        }
+        for count in [1, 3, 7, 16, 144, 270] {
+            let wall = Wall::flow(Pos2::ZERO, vec2(400.0, 500.0), count, 0.0, 1.0);
+            assert!(wall.layers * wall.heads >= count && wall.size().x <= 400.0, "{count} {wall:?}");
+            assert!(wall.size().y <= 500.0, "{count} {wall:?}");
+        }
     }
 
     #[test]

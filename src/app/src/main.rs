@@ -1,18 +1,18 @@
-//! The desktop app: a sentence, a model, its attention under any mask, and the ranks of the weights.
+//! The desktop app: labs around attention, its masks and its ranks, in one window.
 
-mod app;
 mod args;
 mod bench;
 mod device;
 mod format;
+mod frame;
 mod graphics;
 mod headless;
 mod heatmap;
+mod lab;
+mod labs;
 mod layout;
-#[cfg(test)]
-mod tests;
 mod theme;
-mod view;
+mod widget;
 mod window;
 mod worker;
 
@@ -26,6 +26,13 @@ fn main() -> ExitCode {
     // SAFETY: no other thread has been started yet.
     unsafe { rankscope::device::quieten_drivers() };
     let args = args::Args::parse();
+    if let Some(kind) = args.worker {
+        return worker::work(kind);
+    }
+    if args.list_labs {
+        lab::LABS.iter().for_each(|row| println!("{:<10} {}", row.id, row.about));
+        return ExitCode::SUCCESS;
+    }
     let outcome = match &args.screenshot {
         Some(path) => headless::screenshot(&args, path),
         None if args.bench => bench::run(&args, start),

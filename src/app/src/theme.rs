@@ -1,7 +1,8 @@
 //! Colours, fonts and spacing of the window, from the library's palette.
 
+use egui::epaint::text::{FontInsert, FontPriority, InsertFontFamily};
 use egui::style::ScrollStyle;
-use egui::{Color32, CornerRadius, FontFamily, FontId, Stroke, TextStyle, Visuals, vec2};
+use egui::{Color32, CornerRadius, FontData, FontFamily, FontId, Stroke, TextStyle, Visuals, vec2};
 use rankscope::figure::style::{self, Kind, Marker, Palette, Rgb};
 
 use crate::format;
@@ -60,8 +61,19 @@ pub fn scroll_bar() -> ScrollStyle {
     ScrollStyle { foreground_color: true, bar_width: 5.0, ..ScrollStyle::solid() }
 }
 
-/// Gives `ctx` the two themes and shows `theme`.
+/// Faces for what egui's own lack: arrows and mathematics, then Chinese and Japanese; a system's fonts come after them.
+const FACES: [(&str, &[u8]); 2] = [
+    ("DejaVu Sans", include_bytes!("../../../assets/fonts/DejaVuSans-rankscope.ttf")),
+    ("Droid Sans Fallback", include_bytes!("../../../assets/fonts/DroidSansFallback-rankscope.ttf")),
+];
+
+/// Gives `ctx` the two themes and the faces, and shows `theme`.
 pub fn install(ctx: &egui::Context, theme: egui::Theme) {
+    for (name, bytes) in FACES {
+        let families = [FontFamily::Proportional, FontFamily::Monospace]
+            .map(|family| InsertFontFamily { family, priority: FontPriority::Lowest });
+        ctx.add_font(FontInsert::new(name, FontData::from_static(bytes), families.into()));
+    }
     for (which, palette, mut visuals) in [
         (egui::Theme::Dark, style::Theme::Dark.palette(), Visuals::dark()),
         (egui::Theme::Light, style::Theme::Light.palette(), Visuals::light()),

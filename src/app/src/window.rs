@@ -4,15 +4,23 @@ use anyhow::{Result, anyhow, bail};
 use eframe::{CreationContext, Frame, NativeOptions};
 use egui::ViewportBuilder;
 
-use crate::app::App;
 use crate::args::Args;
+use crate::frame::Workbench;
 use crate::{graphics, theme};
 
-struct Window(App);
+/// The window, and what it was drawn in last.
+struct Window(Workbench, Option<egui::Context>);
 
 impl eframe::App for Window {
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut Frame) {
         self.0.ui(ui);
+        self.1 = Some(ui.ctx().clone());
+    }
+
+    fn on_exit(&mut self) {
+        if let Some(ctx) = &self.1 {
+            self.0.close(ctx);
+        }
     }
 }
 
@@ -35,17 +43,15 @@ pub fn run(args: &Args) -> Result<()> {
         persist_window: false,
         ..Default::default()
     };
-    let scale = args.scale;
     let args = args.clone();
     let open = move |context: &CreationContext<'_>| {
         let render = context.wgpu_render_state.as_ref().ok_or(graphics::NO_ADAPTER)?;
-        if scale != 1.0 {
-            context.egui_ctx.set_zoom_factor(scale);
-        }
-        theme::install(&context.egui_ctx, args.theme.into());
+        theme::install(&context.egui_ctx, args.theme().into());
         let wake = context.egui_ctx.clone();
-        let app = App::new(render, &args, move || wake.request_repaint())?;
-        Ok(Box::new(Window(app)) as Box<dyn eframe::App>)
+        let home = dirs::data_dir().map(|data| data.join("rankscope/app"));
+        let app = Workbench::new(render, &args, home, move || wake.request_repaint())?;
+        app.dress(&context.egui_ctx);
+        Ok(Box::new(Window(app, None)) as Box<dyn eframe::App>)
     };
     eframe::run_native("rankscope", options, Box::new(open)).map_err(|error| anyhow!(explain(&error)))
 }

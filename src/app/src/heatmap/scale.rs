@@ -1,7 +1,10 @@
 //! How a weight becomes a colour.
 
+use serde::{Deserialize, Serialize};
+
 /// How a weight becomes a place on the colour map.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Scale {
     /// The weight itself.
     Linear,

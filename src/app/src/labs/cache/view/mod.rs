@@ -1,0 +1,69 @@
+//! The panels of the cache lab.
+
+mod cells;
+mod cost;
+mod dialogue;
+
+use std::collections::HashMap;
+
+use super::state::{Cache, Edit};
+use crate::lab::{self, Desk, Layout, Panel};
+use crate::widget::veil;
+
+/// What only the view remembers.
+#[derive(Default)]
+pub struct View {
+    /// Half-typed texts by field, each with the text that it began from.
+    typed: HashMap<String, (String, String)>,
+}
+
+impl lab::View for View {
+    type State = Cache;
+
+    const PANELS: &'static [Panel] = &[
+        Panel {
+            id: "dialogue",
+            title: "Dialogue",
+            help: "What is said, turn by turn, and what happens then: the last turn is appended, or one token becomes another",
+        },
+        Panel {
+            id: "cells",
+            title: "States",
+            help: "One cell for each token and layer: the hidden state from which that layer's keys and values follow. It must be \
+                   computed again where its position sees other keys than before, or sees one whose state below has changed. The \
+                   brighter or darker it stands out, the further the model's own state moved: ‖after − before‖ / ‖before‖.",
+        },
+        Panel {
+            id: "cost",
+            title: "Cost of the update",
+            help: "What brings all states up to date: the tokens behind those that keep all their states, on a cache of these; or \
+                   all tokens. A state that could be kept behind an edited token is computed all the same. Operations are counted in the matrix products, times are medians on this machine.",
+        },
+        Panel {
+            id: "layers",
+            title: "By layer",
+            help: "The share of the stored states that must be computed again, layer by layer; curves at 0 lie on one another",
+        },
+    ];
+
+    fn layout() -> Layout {
+        let below = Layout::row([(0.58, Layout::panel("cost")), (0.42, Layout::panel("layers"))]);
+        let right = Layout::column([(0.7, Layout::panel("cells")), (0.3, below)]);
+        Layout::row([(0.25, Layout::panel("dialogue")), (0.75, right)])
+    }
+
+    fn ui(&mut self, id: &str, desk: &mut Desk<'_, Cache>, ui: &mut egui::Ui) {
+        if desk.state.veiled && id != "dialogue" {
+            if veil::ui("what must be computed again?", ui) {
+                desk.edit(Edit::Veil(false));
+            }
+            return;
+        }
+        match id {
+            "dialogue" => dialogue::ui(self, desk, ui),
+            "cells" => cells::ui(desk, ui),
+            "cost" => cost::table(desk, ui),
+            _ => cost::layers(desk, ui),
+        }
+    }
+}

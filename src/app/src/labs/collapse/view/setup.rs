@@ -1,0 +1,185 @@
+//! What a layer is made of, the masks, and the sizes; and what comes of it, in words.
+
+use egui::{RichText, ScrollArea, TextEdit};
+use rankscope::numbers::short;
+
+use super::View;
+use crate::lab::Desk;
+use crate::labs::collapse::compute::Fall;
+use crate::labs::collapse::state::{
+    Collapse, Edit, HEADS, MOST_DRAWS, MOST_LAYERS, Norm, TOKENS, WIDTHS, Which,
+};
+use crate::theme;
+use crate::widget::number::Number;
+
+/// Draws the panel.
+pub fn ui(view: &mut View, desk: &mut Desk<'_, Collapse>, ui: &mut egui::Ui) {
+    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        ui.spacing_mut().slider_width = 96.0;
+        ui.spacing_mut().item_spacing.y = 4.0;
+        layer(desk, ui);
+        ui.add_space(6.0);
+        masks(view, desk, ui);
+        ui.add_space(6.0);
+        sizes(desk, ui);
+        ui.add_space(6.0);
+        words(desk, ui);
+    });
+}
+
+fn layer(desk: &mut Desk<'_, Collapse>, ui: &mut egui::Ui) {
+    let net = desk.state.net;
+    ui.heading("One layer");
+    ui.add(egui::Label::new(RichText::new(net.formula()).font(theme::mono(13.0))).wrap());
+    ui.horizontal(|ui| {
+        let (mut skip, mut mlp) = (net.skip, net.mlp);
+        let hint = "Adds the update to its input instead of putting it in its place. With it, the path through no layer \
+                    at all keeps the input.";
+        if ui.checkbox(&mut skip, "skip").on_hover_text(hint).changed() {
+            desk.edit(Edit::Skip(skip));
+        }
+        let hint = "W₂·GELU(W₁·x) with F = 4·C after attention: it acts on each token alone.";
+        if ui.checkbox(&mut mlp, "MLP").on_hover_text(hint).changed() {
+            desk.edit(Edit::Mlp(mlp));
+        }
+    });
+    ui.horizontal(|ui| {
+        ui.label("layer norm");
+        for (norm, name, hint) in [
+            (Norm::None, "none", "no layer norm"),
+            (Norm::Before, "before", "pre-LN, as in GPT-2 and LLaMA: x ← x + f(norm(x))"),
+            (Norm::After, "after", "post-LN, as in BERT: x ← norm(x + f(x))"),
+        ] {
+            if ui.radio(net.norm == norm, name).on_hover_text(hint).clicked() {
+                desk.edit(Edit::Norm(norm));
+            }
+        }
+    });
+}
+
+fn masks(view: &mut View, desk: &mut Desk<'_, Collapse>, ui: &mut egui::Ui) {
+    ui.heading("Masks");
+    let n = desk.state.n;
+    for which in Which::ALL {
+        ui.horizontal(|ui| {
+            let (rect, _) = ui.allocate_exact_size(egui::vec2(14.0, 18.0), egui::Sense::hover());
+            theme::marker(
+                ui.painter(),
+                rect.center(),
+                5.0,
+                which.kind(),
+                theme::kind_color(ui, which.kind()),
+            );
+            let mut shown = desk.state.masks.contains(&which);
+            if ui.checkbox(&mut shown, which.name()).changed() {
+                desk.edit(Edit::Show(which, shown));
+            }
+            ui.spacing_mut().slider_width = 64.0;
+            match which {
+                Which::Prefix => {
+                    let length = Number::new("of", desk.state.prefix, 0..=n, n / 2);
+                    if let Some(length) = length.help("the tokens at the start that see each other").show(ui)
+                    {
+                        desk.edit(Edit::Prefix(length));
+                    }
+                }
+                Which::Window => {
+                    let length = Number::new("of", desk.state.window, 1..=n, 4.min(n));
+                    if let Some(length) = length.help("how many tokens each sees, itself included").show(ui) {
+                        desk.edit(Edit::Window(length));
+                    }
+                }
+                Which::Mine => mine(view, desk, ui),
+                _ => {}
+            }
+        });
+    }
+}
+
+/// A field for the mask of the reader's own; it counts from the moment on at which it is one.
+fn mine(view: &mut View, desk: &mut Desk<'_, Collapse>, ui: &mut egui::Ui) {
+    let known = &desk.state.mine;
+    let mut typed = match &view.mine {
+        Some((typed, from)) if from == known => typed.clone(),
+        _ => known.clone(),
+    };
+    let field = TextEdit::singleline(&mut typed).desired_width(ui.available_width()).font(theme::mono(13.0));
+    let response = ui.add(field).on_hover_text(
+        "a mask in the mask language, such as causal & window(4) or blocks(16, 16); Enter takes it",
+    );
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "mask of my own"));
+    if response.lost_focus() && typed != *known {
+        desk.edit(Edit::Mine(typed.clone()));
+    }
+    view.mine = Some((typed, known.clone()));
+}
+
+fn sizes(desk: &mut Desk<'_, Collapse>, ui: &mut egui::Ui) {
+    let state = desk.state;
+    ui.heading("Sizes");
+    if let Some(n) = Number::new("tokens n", state.n, TOKENS.0..=TOKENS.1, 32).show(ui) {
+        desk.edit(Edit::Tokens(n));
+    }
+    if let Some(layers) = Number::new("layers L", state.layers, 1..=MOST_LAYERS, 12).show(ui) {
+        desk.edit(Edit::Layers(layers));
+    }
+    if let Some(width) = choice("width C", &WIDTHS, state.width, ui) {
+        desk.edit(Edit::Width(width));
+    }
+    if let Some(heads) = choice("heads H", &HEADS, state.heads, ui) {
+        desk.edit(Edit::Heads(heads));
+    }
+    let draws = Number::new("draws", state.draws, 1..=MOST_DRAWS, 5);
+    if let Some(draws) = draws.help("how many draws of weights and tokens the curves are means of").show(ui) {
+        desk.edit(Edit::Draws(draws));
+    }
+    if let Some(seed) = Number::new("first seed", state.seed, 0..=999, 0).show(ui) {
+        desk.edit(Edit::Seed(seed));
+    }
+}
+
+fn choice(name: &str, values: &[usize], current: usize, ui: &mut egui::Ui) -> Option<usize> {
+    let mut chosen = None;
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 3.0;
+        ui.label(name);
+        let listed = values.iter().copied();
+        for value in listed.chain((!values.contains(&current)).then_some(current)) {
+            let label = ui.selectable_label(value == current, value.to_string());
+            label.widget_info(|| {
+                let name = format!("{name} = {value}");
+                egui::WidgetInfo::selected(egui::Role::RadioButton, true, value == current, name)
+            });
+            if label.clicked() {
+                chosen = Some(value);
+            }
+        }
+    });
+    chosen
+}
+
+fn words(desk: &Desk<'_, Collapse>, ui: &mut egui::Ui) {
+    let Some(falls) = desk.answer.falls.get().filter(|_| !desk.state.veiled) else { return };
+    ui.heading("What is left");
+    for fall in falls {
+        let kind = fall.which.kind();
+        ui.horizontal_wrapped(|ui| {
+            let (rect, _) = ui.allocate_exact_size(egui::vec2(14.0, 18.0), egui::Sense::hover());
+            theme::marker(ui.painter(), rect.center(), 4.5, kind, theme::kind_color(ui, kind));
+            let text = RichText::new(format!("{}: {}", fall.mask, in_words(fall, desk.state.floor())));
+            ui.label(text.size(13.0));
+        });
+    }
+}
+
+/// Where it reaches the floor, or what is left and by which factor it falls at last.
+pub fn in_words(fall: &Fall, floor: f64) -> String {
+    let ratios = fall.ratios();
+    if let Some(layer) = ratios.iter().position(|&ratio| ratio <= floor) {
+        return format!("nothing but rounding from layer {layer} on");
+    }
+    let last = ratios.len() - 1;
+    let from = last.saturating_sub(4);
+    let factor = (ratios[last] / ratios[from]).powf(1.0 / (last - from).max(1) as f64);
+    format!("{} after layer {last}, at last × {} a layer", short(ratios[last]), short(factor))
+}

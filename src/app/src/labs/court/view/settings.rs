@@ -1,0 +1,127 @@
+//! The settings of a claim as sliders and fields, and the button that runs it.
+
+use egui::{Button, ComboBox, RichText, ScrollArea, TextEdit};
+use rankscope::claim::{Allowed, Parameter};
+
+use super::View;
+use crate::lab::Desk;
+use crate::labs::court::state::{Court, Edit, Effort};
+use crate::theme;
+use crate::widget::number::Number;
+
+/// Draws the panel.
+pub fn ui(view: &mut View, desk: &mut Desk<'_, Court>, ui: &mut egui::Ui) {
+    let Ok(claim) = desk.state.case.find() else { return };
+    ui.horizontal(|ui| {
+        let text = RichText::new("Run again").strong();
+        let is_changed = desk.state.is_changed();
+        let button = if is_changed { Button::new(text).selected(true) } else { Button::new(text) };
+        let hint = if is_changed { "Runs it with these settings" } else { "Runs it once more" };
+        if ui.add(button).on_hover_text(hint).clicked() {
+            desk.edit(Edit::Run);
+        }
+        for (effort, name, hint) in [
+            (Effort::Quick, "quick", "the settings of a run of seconds"),
+            (Effort::Full, "full", "the settings of a run of minutes: more draws, larger matrices"),
+        ] {
+            if ui.radio(desk.state.case.effort == effort, name).on_hover_text(hint).clicked() {
+                desk.edit(Edit::Effort(effort));
+            }
+        }
+    });
+    if let Some(problem) = desk.refused {
+        ui.add(
+            egui::Label::new(RichText::new(problem).size(13.0).color(ui.visuals().hyperlink_color)).wrap(),
+        );
+    } else if desk.state.is_changed() {
+        ui.weak(RichText::new("changed: the verdict beside is of the run before").size(13.0));
+    }
+    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        ui.spacing_mut().slider_width = 100.0;
+        for parameter in claim.parameters() {
+            one(view, desk, parameter, ui);
+        }
+        seed(desk, ui);
+        command(desk, ui);
+    });
+}
+
+fn one(view: &mut View, desk: &mut Desk<'_, Court>, parameter: &Parameter, ui: &mut egui::Ui) {
+    let case = &desk.state.case;
+    let (text, usual) = (case.value(parameter), case.usual(parameter));
+    let Parameter { name, summary, allowed, .. } = *parameter;
+    let new = match allowed {
+        Allowed::Integer(low, high) => {
+            let usual = usual.parse().unwrap_or(low);
+            let slider = Number::new(name, text.parse().unwrap_or(usual), low..=high, usual).help(summary);
+            let slider = if high / low.max(1) > 40 { slider.logarithmic() } else { slider };
+            slider.show(ui).map(|number: u64| number.to_string())
+        }
+        Allowed::Number(low, high) => {
+            let usual = usual.parse().unwrap_or(low);
+            let slider = Number::new(name, text.parse().unwrap_or(usual), low..=high, usual).help(summary);
+            let slider = if low > 0.0 && high / low > 100.0 { slider.logarithmic() } else { slider };
+            slider.show(ui).map(|number: f64| number.to_string())
+        }
+        Allowed::Word(words) => word(parameter, words, text, ui),
+        Allowed::Integers(..) | Allowed::Numbers(..) | Allowed::Text => field(view, parameter, text, ui),
+    };
+    if let Some(text) = new {
+        desk.edit(Edit::Set(name.to_owned(), text));
+    }
+}
+
+/// Every claim has a seed beside its own parameters.
+fn seed(desk: &mut Desk<'_, Court>, ui: &mut egui::Ui) {
+    let seed = desk.state.case.settings.get("seed").and_then(|text| text.parse().ok()).unwrap_or(0u64);
+    let help = "the first of the seeds of everything random";
+    if let Some(seed) = Number::new("seed", seed, 0..=999, 0).help(help).show(ui) {
+        desk.edit(Edit::Set("seed".to_owned(), seed.to_string()));
+    }
+}
+
+fn word(parameter: &Parameter, words: &[&str], current: &str, ui: &mut egui::Ui) -> Option<String> {
+    let mut chosen = None;
+    ui.horizontal(|ui| {
+        let label = ui.label(parameter.name).on_hover_text(parameter.summary);
+        let list = ComboBox::from_id_salt(parameter.name).selected_text(current).show_ui(ui, |ui| {
+            for &word in words {
+                if ui.selectable_label(word == current, word).clicked() {
+                    chosen = Some(word.to_owned());
+                }
+            }
+        });
+        list.response.labelled_by(label.id).on_hover_text(parameter.summary);
+    });
+    chosen
+}
+
+/// A field for lists and texts; what is typed counts when the field is left.
+fn field(view: &mut View, parameter: &Parameter, known: &str, ui: &mut egui::Ui) -> Option<String> {
+    let mut typed = match view.typed.get(parameter.name) {
+        Some((typed, from)) if from == known => typed.clone(),
+        _ => known.to_owned(),
+    };
+    let hint = format!("{}; {}", parameter.summary, parameter.allowed.in_words());
+    let response = ui
+        .horizontal(|ui| {
+            let label = ui.label(parameter.name).on_hover_text(&hint);
+            let edit =
+                TextEdit::singleline(&mut typed).desired_width(ui.available_width()).font(theme::mono(13.0));
+            ui.add(edit).labelled_by(label.id).on_hover_text(&hint)
+        })
+        .inner;
+    let new = (response.lost_focus() && typed != known).then(|| typed.clone());
+    view.typed.insert(parameter.name, (typed, known.to_owned()));
+    new
+}
+
+/// The command that runs it without the window.
+fn command(desk: &Desk<'_, Court>, ui: &mut egui::Ui) {
+    let Ok(settings) = desk.state.case.all_settings(&desk.machine.device) else { return };
+    ui.add_space(4.0);
+    let hint = "Copies the command that runs this experiment in a terminal";
+    if ui.button("Copy command").on_hover_text(hint).clicked() {
+        ui.ctx().copy_text(settings.command());
+    }
+}

@@ -1,0 +1,163 @@
+//! What follows from a state: the pieces of the answer.
+
+use std::sync::Arc;
+
+use rankscope::Result;
+use rankscope::claim::Phases;
+use rankscope::rank::{ExactRank, Lens, LuDeterminant, RankReport, Spectrum, Tolerance};
+
+use super::mechanism::Mechanism;
+use super::state::Which;
+use crate::heatmap::Matrix;
+use crate::lab::{Part, Stamp};
+
+/// Weights under one mask, with all that is said of them.
+#[derive(Clone, Debug)]
+pub struct Weighed {
+    /// The weights.
+    pub matrix: Arc<Matrix>,
+    /// Their ranks.
+    pub report: Arc<RankReport>,
+}
+
+/// The weights that are shown, as number formats see them.
+#[derive(Clone, Debug)]
+pub struct Sight {
+    /// Rounded to f16, then computed in f64.
+    pub f16: Spectrum,
+    /// Computed in f32.
+    pub f32: Spectrum,
+    /// Computed in f64.
+    pub f64: Spectrum,
+    /// What LU with pivoting makes of the determinant.
+    pub lu: LuDeterminant,
+    /// Σ ln aᵢᵢ where the weights are triangular, and LU elsewhere.
+    pub log_det: Option<f64>,
+    /// Whether the determinant is exactly the product of the diagonal.
+    pub is_triangular: bool,
+    /// The sign of the diagonal's product, where that is the determinant.
+    pub sign: Option<i8>,
+}
+
+impl Sight {
+    /// The spectrum in a format.
+    pub fn spectrum(&self, lens: Lens) -> &Spectrum {
+        match lens {
+            Lens::F16 => &self.f16,
+            Lens::F32 => &self.f32,
+            Lens::F64 => &self.f64,
+        }
+    }
+
+    /// How many singular values a format tells from 0.
+    pub fn rank(&self, lens: Lens) -> usize {
+        self.tolerance(lens).map_or(0, |tolerance| self.spectrum(lens).numerical_rank(tolerance))
+    }
+
+    /// The singular value from which on a format tells it from 0.
+    pub fn threshold(&self, lens: Lens) -> f64 {
+        self.tolerance(lens).map_or(0.0, |tolerance| self.spectrum(lens).threshold(tolerance))
+    }
+
+    fn tolerance(&self, lens: Lens) -> Result<Tolerance> {
+        lens.tolerance(self.f64.rows().max(self.f64.cols()))
+    }
+}
+
+/// The singular values of the stored weights, with as many digits as they need.
+#[derive(Clone, Debug)]
+pub enum ExactSight {
+    /// Nobody asked.
+    Off,
+    /// It cannot be had; why.
+    Not(String),
+    /// log₁₀ σᵢ in descending order, and the digits that it took.
+    Found(Vec<Option<f64>>, usize),
+}
+
+/// A block of the weights under one mask.
+#[derive(Clone, Debug)]
+pub struct BlockRank {
+    /// The mask.
+    pub which: Which,
+    /// Its ranks.
+    pub report: RankReport,
+    /// Its share of ‖A‖_F².
+    pub share: f64,
+}
+
+/// A mechanism under the mask that is shown.
+#[derive(Clone, Debug)]
+pub struct MechanismRank {
+    /// The mechanism.
+    pub mechanism: Mechanism,
+    /// The theorem, or why there is none.
+    pub theorem: ExactRank,
+    /// The ranks of its weights.
+    pub report: RankReport,
+    /// The smallest |aᵢᵢ|.
+    pub smallest_diagonal: f64,
+}
+
+/// A piece of the answer.
+#[derive(Clone, Debug)]
+pub enum News {
+    /// The scores.
+    Scores(Arc<Matrix>),
+    /// The weights that are shown, before their ranks are known.
+    Weights(Arc<Matrix>),
+    /// The weights of a mask with their ranks.
+    Weighed(Which, Weighed),
+    /// Number formats.
+    Sight(Box<Sight>),
+    /// Multi-precision.
+    Exact(ExactSight),
+    /// The block under each mask.
+    Blocks(Vec<BlockRank>),
+    /// The mechanisms.
+    Mechanisms(Vec<MechanismRank>),
+    /// The phase map.
+    Phases(Arc<Phases>),
+}
+
+/// All that the views show.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// The scores.
+    pub scores: Part<Arc<Matrix>>,
+    /// The weights that are shown.
+    pub weights: Part<Arc<Matrix>>,
+    /// Each mask with its ranks.
+    pub weighed: [Part<Weighed>; 4],
+    /// Number formats.
+    pub sight: Part<Sight>,
+    /// Multi-precision.
+    pub exact: Part<ExactSight>,
+    /// The block under each mask.
+    pub blocks: Part<Vec<BlockRank>>,
+    /// The mechanisms.
+    pub mechanisms: Part<Vec<MechanismRank>>,
+    /// The phase map.
+    pub phases: Part<Arc<Phases>>,
+}
+
+impl Answer {
+    /// Puts a piece in its place.
+    pub fn take(&mut self, news: News, stamp: Stamp) {
+        match news {
+            News::Scores(scores) => self.scores.put(scores, stamp),
+            News::Weights(weights) => self.weights.put(weights, stamp),
+            News::Weighed(which, weighed) => self.weighed[which as usize].put(weighed, stamp),
+            News::Sight(sight) => self.sight.put(*sight, stamp),
+            News::Exact(exact) => self.exact.put(exact, stamp),
+            News::Blocks(blocks) => self.blocks.put(blocks, stamp),
+            News::Mechanisms(mechanisms) => self.mechanisms.put(mechanisms, stamp),
+            News::Phases(phases) => self.phases.put(phases, stamp),
+        }
+    }
+
+    /// A mask with its ranks.
+    pub fn of(&self, which: Which) -> Option<&Weighed> {
+        self.weighed[which as usize].get()
+    }
+}

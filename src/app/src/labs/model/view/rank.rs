@@ -1,0 +1,64 @@
+//! The ranks of the selected head: as trained and as asked for, or of both readings, side by side.
+
+use egui::ScrollArea;
+use rankscope::figure::style::Kind;
+
+use super::{Desk, nothing, readings};
+use crate::labs::model::answer::Pass;
+use crate::layout::{Head, is_short};
+use crate::theme;
+use crate::widget::rank_card;
+use crate::widget::spectrum::{self, Series};
+
+/// Draws legend, spectrum and numbers.
+pub fn ui(desk: &Desk<'_>, ui: &mut egui::Ui) {
+    let short = is_short(ui);
+    let at = desk.answer.selected(desk.state);
+    let passes = passes(desk, at);
+    let series = series(&passes, at);
+    if series.is_empty() {
+        return nothing(desk, ui);
+    }
+    let waits =
+        readings(desk).iter().any(|(_, shown)| shown.pass().is_some_and(|pass| pass.report(at).is_none()));
+    let fades = readings(desk).iter().any(|(_, shown)| desk.fade(&shown.chosen) > 0.0);
+    ui.spacing_mut().scroll = theme::scroll_bar(); // shows that there is more below
+    ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+        if fades || (waits && desk.status.is_slow()) {
+            ui.set_opacity(0.5);
+        }
+        rank_card::legend(&series, ui);
+        let rest = if short { 230.0 } else { 280.0 + 34.0 * series.len() as f32 };
+        let height = (ui.available_height() - rest).clamp(70.0, 420.0);
+        spectrum::ui(&series, height, ui);
+        ui.add_space(2.0);
+        rank_card::ui(&series, ui);
+    });
+}
+
+/// What is compared: of one reading, as trained and as asked for; of two readings, both as asked for.
+pub fn passes<'a>(desk: &Desk<'a>, at: Head) -> Vec<(String, &'a Pass)> {
+    let readings = readings(desk);
+    let is_one = readings.len() == 1;
+    let mut all = Vec::new();
+    for (side, shown) in readings {
+        let mut columns = shown.columns(at);
+        if is_one {
+            return columns;
+        }
+        all.extend(columns.pop().map(|(name, pass)| (format!("{} {name}", side.name()), pass)));
+    }
+    all
+}
+
+/// The reports, each kind of mask in its colour; a second one of a kind in that of a mask of one's own.
+pub fn series<'a>(passes: &[(String, &'a Pass)], at: Head) -> Vec<Series<'a>> {
+    let mut seen = Vec::new();
+    let one = |(name, pass): &(String, &'a Pass)| {
+        let own = Kind::of(pass.mask(at.layer));
+        let kind = if seen.contains(&own) { Kind::Custom } else { own };
+        seen.push(kind);
+        Some(Series { name: name.clone(), kind, report: pass.report(at)? })
+    };
+    passes.iter().filter_map(one).collect()
+}
