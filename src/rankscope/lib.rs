@@ -14,7 +14,7 @@
 //! **L** layers.
 
 pub mod array;
-mod assets;
+pub mod assets;
 pub mod attention;
 pub mod axis;
 mod blas;

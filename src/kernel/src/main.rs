@@ -81,6 +81,7 @@ mod surroundings;
 mod times;
 mod toolchain;
 mod trial;
+mod widgets;
 mod workspace;
 
 use std::process::ExitCode;

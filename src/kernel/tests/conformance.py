@@ -337,7 +337,129 @@ class Exchanges(OneKernel):
         published = messages(self.client, message["header"]["msg_id"])
         self.assertIn(("comm_close", {"comm_id": "c1", "data": {}}), published)
         request = self.client.comm_info()
-        self.assertEqual(reply_to(self.client, request)["comms"], {})
+        self.assertNotIn("c1", reply_to(self.client, request)["comms"])
+
+    def test_plain_matrices_and_vectors_show_well(self):
+        self.run_ok("use rankscope::ndarray::{Array2, array}; let weights = array![[1.0, 0.0], [0.5, 0.5]];")
+        (shown,) = [content["data"] for kind, content in self.run_ok("weights") if kind == "execute_result"]
+        self.assertIn("<svg", shown["text/html"])
+        self.assertTrue(shown["text/plain"].startswith("2 x 2"), shown)
+        (shown,) = [content["data"] for kind, content in self.run_ok("vec![0.5; 3]") if kind == "execute_result"]
+        self.assertEqual(shown["text/plain"], "[0.5, 0.5, 0.5]")
+        self.run_ok("weights")  # it is still there
+
+    def move(self, widget, **state):
+        """What is published about a move of a widget's controls."""
+        data = {"method": "update", "state": state, "buffer_paths": []}
+        message = self.client.session.msg("comm_msg", {"comm_id": widget, "data": data})
+        self.client.shell_channel.send(message)
+        return messages(self.client, message["header"]["msg_id"])
+
+    def interact(self, code, **options):
+        """The name of the widget that a cell opens, its state, and what it shows."""
+        published = self.run_ok(code, **options)
+        (opened,) = [content for kind, content in published if kind == "comm_open"]
+        shown = [content for kind, content in published if kind == "display_data"]
+        return opened["comm_id"], opened["data"]["state"], shown
+
+    def test_a_slider_calls_its_closure(self):
+        """The exchange as the messages of ipywidgets' protocol 2.1 have it."""
+        code = 'interact(slider("prefix", 0..=64), |p: i64| Mask::prefix(p as usize));'
+        widget, state, (view, figure) = self.interact(code)
+        self.assertEqual((state["_model_module"], state["_model_name"]), ("anywidget", "AnyModel"))
+        self.assertIn("export default", state["_esm"])
+        self.assertEqual((state["values"], state["controls"][0]["max"]), ([0], 64))
+        self.assertEqual(view["data"]["application/vnd.jupyter.widget-view+json"]["model_id"], widget)
+        self.assertIn("pip install anywidget", view["data"]["text/html"])
+        self.assertIn("prefix(0)", figure["data"]["text/plain"])
+
+        began = time.monotonic()
+        published = [
+            (kind, content) for kind, content in self.move(widget, values=[5], asked=1) if kind != "status"
+        ]
+        self.assertLess(time.monotonic() - began, 2, "no compiler was asked")
+        (echo, updated, answered) = published
+        data = {"method": "echo_update", "state": {"values": [5], "asked": 1}, "buffer_paths": []}
+        self.assertEqual(echo, ("comm_msg", {"comm_id": widget, "data": data}))
+        self.assertEqual(updated[0], "update_display_data")
+        self.assertEqual(updated[1]["transient"]["display_id"], figure["transient"]["display_id"])
+        self.assertIn("prefix(5)", updated[1]["data"]["text/plain"])
+        data = {"method": "update", "state": {"answered": 1, "error": ""}, "buffer_paths": []}
+        self.assertEqual(answered, ("comm_msg", {"comm_id": widget, "data": data}))
+
+        # A front end that comes later.
+        reply = reply_to(self.client, self.client.comm_info())
+        self.assertEqual(reply["comms"][widget], {"target_name": "jupyter.widget"})
+        opened = {"comm_id": "control", "target_name": "jupyter.widget.control", "data": {}}
+        self.client.shell_channel.send(self.client.session.msg("comm_open", opened))
+        asked = {"comm_id": "control", "data": {"method": "request_states"}}
+        message = self.client.session.msg("comm_msg", asked)
+        self.client.shell_channel.send(message)
+        (states,) = [
+            content["data"]["states"]
+            for kind, content in messages(self.client, message["header"]["msg_id"])
+            if kind == "comm_msg"
+        ]
+        self.assertEqual(states[widget]["state"]["values"], [5])
+
+        # The cell runs again: its old widget is closed.
+        published = self.run_ok(code)
+        self.assertIn(("comm_close", {"comm_id": widget, "data": {}}), published)
+        self.assertEqual([kind for kind, _ in self.move(widget, values=[9], asked=3) if kind != "status"], [])
+
+    def test_a_failing_closure_says_so_and_loses_nothing(self):
+        self.run_ok("let kept = 41;")
+        code = 'interact(slider("i", 0..=9), |i: usize| [1.0, 2.0, 3.0][i].to_string());'
+        widget, _, _ = self.interact(code)
+
+        def state(value, asked):
+            moved = self.move(widget, values=[value], asked=asked)
+            return [content["data"]["state"] for kind, content in moved if kind == "comm_msg"][-1]
+
+        self.assertIn("index out of bounds", state(7, 1)["error"])
+        self.assertIn("expected a whole number from 0 to 9", state("x", 2)["error"])
+        self.assertEqual(state(2, 3), {"error": "", "answered": 3})
+        self.assertEqual(result(self.run_ok("kept + 1")), ["42"])
+
+    def test_of_many_moves_the_last_one_counts_and_a_cell_comes_first(self):
+        widget, _, _ = self.interact('interact(slider("i", 0..=99), |i: usize| i.to_string());')
+        busy = self.client.execute("std::thread::sleep(std::time::Duration::from_secs(1)); 7")
+        sent = []
+        for value in range(100):
+            data = {"method": "update", "state": {"values": [value], "asked": value + 1}, "buffer_paths": []}
+            message = self.client.session.msg("comm_msg", {"comm_id": widget, "data": data})
+            self.client.shell_channel.send(message)
+            sent.append(message["header"]["msg_id"])
+        self.assertEqual(reply_to(self.client, busy)["status"], "ok")
+        shown, idle = [], set()
+        while not idle.issuperset(sent):
+            message = self.client.get_iopub_msg(timeout=PATIENCE)
+            if message["msg_type"] == "update_display_data":
+                shown.append(message["content"]["data"]["text/plain"])
+            if message["content"].get("execution_state") == "idle":
+                idle.add(message["parent_header"]["msg_id"])
+        self.assertEqual(shown[-1], "99")
+        self.assertLessEqual(len(shown), 20, "moves that came meanwhile are not answered one by one")
+
+    def test_a_closure_that_hangs_is_interrupted(self):
+        code = """interact(button("go"), |count: usize| {
+            if count > 0 { loop { std::thread::sleep(std::time::Duration::from_millis(50)); } }
+            count.to_string()
+        });"""
+        widget, _, _ = self.interact(code)
+        data = {"method": "update", "state": {"values": [1], "asked": 1}, "buffer_paths": []}
+        message = self.client.session.msg("comm_msg", {"comm_id": widget, "data": data})
+        self.client.shell_channel.send(message)
+        time.sleep(1)
+        self.manager.interrupt_kernel()
+        states = [
+            content["data"]["state"]
+            for kind, content in messages(self.client, message["header"]["msg_id"])
+            if kind == "comm_msg"
+        ]
+        self.assertIn("process of the cells has ended", states[-1]["error"])
+        run(self.client, "1")
+        self.assertEqual(result(self.run_ok("2")), ["2"])
 
     def test_a_bad_signature_is_ignored(self):
         right = self.client.session.key

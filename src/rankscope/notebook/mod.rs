@@ -1,9 +1,10 @@
 //! What cells of a notebook use: displays, input, and the link to the kernel that runs them.
 //!
-//! Cells call [`display()`], [`update`], [`clear`] and [`input`]; the rest is called by the code that the kernel
+//! Cells call [`display()`], [`update`], [`clear`], [`input`] and [`interact`]; the rest is called by the code that the kernel
 //! puts around them. What they print is text on the standard streams; everything else goes over a [`Link`].
 
 mod bar;
+mod interact;
 mod link;
 mod show;
 mod signal;
@@ -17,6 +18,10 @@ use serde_json::{Value, json};
 
 use crate::rich::Rich;
 use crate::run::Run;
+pub use interact::{
+    Button, Checkbox, Control, Controls, Dropdown, MaskPainter, Number, Slider, TextInput, button, call,
+    checkbox, dropdown, interact, mask_painter, slider, text_input,
+};
 use link::{Answer, Place, tell};
 pub use link::{Link, Take, flush, link};
 pub use show::{Show, ShowPlain};
@@ -74,6 +79,9 @@ pub fn start() {
             // The author of a cell does not know the file that wraps it.
             let place = panic.location().filter(|place| !place.file().ends_with("src/lib.rs"));
             let place = place.map_or_else(String::new, ToString::to_string);
+            if interact::keeps_panic(message, &place) {
+                return;
+            }
             tell(json!({ "kind": "panicking", "message": message, "place": place }));
         }));
     });

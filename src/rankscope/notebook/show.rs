@@ -1,6 +1,9 @@
 //! How the last value of a cell is shown: our own types as rich output, all others by `Debug`.
 
+use std::any::TypeId;
 use std::fmt::{Arguments, Debug};
+
+use ndarray::{Array1, Array2};
 
 use serde_json::json;
 
@@ -21,12 +24,37 @@ pub trait Show {
 
 impl<T: Debug + ?Sized> Show for T {
     fn evcxr_display(&self) {
+        // SAFETY: the address is that of a `T`.
+        if unsafe { show_array(typeid::of::<T>(), std::ptr::from_ref(self).cast()) } {
+            return;
+        }
         // The value of a cell that ends in a statement is not shown.
         if std::any::type_name::<T>() != "()" {
             text(format_args!("{self:?}"));
         }
     }
 }
+
+macro_rules! show_arrays {
+    ($($shown:ty),*) => {
+        /// Shows a matrix or a vector as more than its `Debug`: types of other crates can have no method of their own that
+        /// comes before [`Show`]. Says whether it was one.
+        ///
+        /// # Safety
+        /// At `value` there is one of the type `id`.
+        #[inline(never)]
+        unsafe fn show_array(id: TypeId, value: *const ()) -> bool {
+            $( if id == TypeId::of::<$shown>() {
+                // SAFETY: the caller's promise, and the type has no lifetime that its id could hide.
+                result(&bundle(unsafe { &*value.cast::<$shown>() }));
+                return true;
+            } )*
+            false
+        }
+    };
+}
+
+show_arrays!(Array2<f64>, Array2<f32>, Array1<f64>, Array1<f32>, Vec<f64>, Vec<f32>);
 
 /// The same for plain values, compiled here and not in every cell: evcxr's call finds this before [`Show`], because it
 /// takes its value.

@@ -2,6 +2,7 @@
 
 mod claim;
 mod mask;
+mod plain;
 mod rank;
 mod tensor;
 #[cfg(test)]

@@ -12,18 +12,13 @@ use crate::tensor::Tensor;
 /// Rows and columns of numbers that are shown.
 const CORNER: usize = 8;
 /// The largest matrix that is drawn.
-const DRAWN: usize = 64;
+pub(super) const DRAWN: usize = 64;
 
 impl Rich for Tensor {
     fn text(&self) -> String {
         let head = format!("{self:?}");
         match first_matrix(self) {
-            Ok(Some(matrix)) => {
-                let rows = corner(&matrix)
-                    .into_iter()
-                    .map(|row| row.iter().map(|number| format!("{number:>9}")).collect::<Vec<_>>().join(" "));
-                format!("{head}{}\n{}", of_several(self), rows.collect::<Vec<_>>().join("\n"))
-            }
+            Ok(Some(matrix)) => format!("{head}{}\n{}", of_several(self), numbers_as_text(&matrix)),
             Ok(None) => head,
             Err(error) => format!("{head}: {error}"),
         }
@@ -32,14 +27,10 @@ impl Rich for Tensor {
     fn html(&self) -> String {
         let head = format!("<p><code>{}</code>{}</p>", escape(&format!("{self:?}")), of_several(self));
         match first_matrix(self) {
-            Ok(Some(matrix)) if is_attention(self, &matrix) => head + &picture(&heatmap(matrix)),
-            Ok(Some(matrix)) => {
-                let rows = corner(&matrix).into_iter().map(|row| {
-                    let cells = row.iter().map(|number| format!("<td>{}</td>", escape(number)));
-                    format!("<tr>{}</tr>", cells.collect::<String>())
-                });
-                format!("{head}<table>{}</table>", rows.collect::<String>())
+            Ok(Some(matrix)) if is_attention(self, &matrix) => {
+                head + &picture(&heatmap(matrix.mapv(f64::from)))
             }
+            Ok(Some(matrix)) => head + &numbers_as_html(&matrix),
             Ok(None) => head,
             Err(error) => format!("{head}<p>{}</p>", escape(&error.to_string())),
         }
@@ -71,11 +62,25 @@ fn of_several(tensor: &Tensor) -> String {
     if matrices > 1 { format!(", the first of {matrices} matrices") } else { String::new() }
 }
 
-fn corner(matrix: &Array2<f32>) -> Vec<Vec<String>> {
+/// The first rows and columns of a matrix, a line each.
+pub(super) fn numbers_as_text<F: Copy + Into<f64>>(matrix: &Array2<F>) -> String {
+    let line =
+        |row: Vec<String>| row.iter().map(|number| format!("{number:>9}")).collect::<Vec<_>>().join(" ");
+    corner(matrix).into_iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// The same as a table.
+pub(super) fn numbers_as_html<F: Copy + Into<f64>>(matrix: &Array2<F>) -> String {
+    let cell = |number: &String| format!("<td>{}</td>", escape(number));
+    let row = |row: &Vec<String>| format!("<tr>{}</tr>", row.iter().map(cell).collect::<String>());
+    format!("<table>{}</table>", corner(matrix).iter().map(row).collect::<String>())
+}
+
+fn corner<F: Copy + Into<f64>>(matrix: &Array2<F>) -> Vec<Vec<String>> {
     let (rows, columns) = matrix.dim();
     let row = |t: usize| {
         let shown = columns.min(CORNER);
-        let mut row: Vec<String> = (0..shown).map(|s| short(f64::from(matrix[(t, s)]))).collect();
+        let mut row: Vec<String> = (0..shown).map(|s| short(matrix[(t, s)].into())).collect();
         row.extend((columns > shown).then(|| "…".to_owned()));
         row
     };
@@ -93,12 +98,13 @@ fn is_attention(tensor: &Tensor, matrix: &Array2<f32>) -> bool {
         && matrix.iter().all(|value| value.is_finite() && *value >= 0.0)
 }
 
-fn heatmap(matrix: Array2<f32>) -> Heatmap {
-    let (rows, columns) = matrix.dim();
+/// Weights of attention, with positions as labels.
+pub(super) fn heatmap(values: Array2<f64>) -> Heatmap {
+    let (rows, columns) = values.dim();
     let numbers = |count: usize| (0..count).map(|position| position.to_string()).collect();
     Heatmap {
         title: "attention weights".into(),
-        values: matrix.mapv(f64::from),
+        values,
         may_attend: None,
         queries: numbers(rows),
         keys: numbers(columns),

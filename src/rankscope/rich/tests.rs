@@ -37,6 +37,19 @@ fn a_tensor_shows_axes_and_a_corner_and_attention_a_heatmap() {
 }
 
 #[test]
+fn plain_values_show_what_they_are() {
+    let weights = array![[1.0, 0.0], [0.25, 0.75]];
+    assert!(weights.html().contains("<svg") && weights.text().starts_with("2 x 2\n"));
+    let scores = array![[1.0f32, -2.0], [0.5, 0.5]];
+    assert!(!scores.html().contains("<svg") && scores.html().contains("<td>-2.00</td>"), "{}", scores.html());
+    assert_eq!(vec![1.5, 2.0].text(), "[1.5, 2]");
+    let (good, bad): (Result<f64, String>, Result<f64, String>) = (Ok(0.5), Err("1 < 2".into()));
+    assert_eq!((good.text(), bad.text()), ("0.5".into(), "error: 1 < 2".into()));
+    assert!(bad.html().contains("1 &lt; 2"));
+    assert_eq!((0.5, "x").text(), "0.5\nx");
+}
+
+#[test]
 fn ranks_are_told_apart() {
     let matrix = array![[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.25, 0.25, 0.5]];
     let report = RankReport::of(matrix.view(), None).unwrap();

@@ -6,12 +6,12 @@ use crate::train::History;
 
 impl Rich for History {
     fn text(&self) -> String {
-        let sample = self.sample.as_ref().map(|sample| format!("\n{sample}")).unwrap_or_default();
+        let sample = self.samples.last().map(|(_, sample)| format!("\n{sample}")).unwrap_or_default();
         lines(&rows(self)) + &sample
     }
 
     fn html(&self) -> String {
-        let sample = self.sample.as_ref().map(|sample| format!("<pre>{}</pre>", escape(sample)));
+        let sample = self.samples.last().map(|(_, sample)| format!("<pre>{}</pre>", escape(sample)));
         let losses = self.losses();
         let picture = if losses.curves.is_empty() { String::new() } else { picture(&losses) };
         table(&rows(self)) + &picture + &sample.unwrap_or_default()

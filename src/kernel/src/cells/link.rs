@@ -88,6 +88,16 @@ fn open<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
+/// Hands the kernel's messages to the library, one at a time, until the kernel is gone.
+pub fn serve(calls: &UnixStream, call: extern "C" fn(*const u8, usize)) {
+    while let Ok(Frame { number, bytes }) = Frame::read(calls) {
+        call(bytes.as_ptr(), bytes.len());
+        if (Frame { number, bytes: Vec::new() }).write(calls).is_err() {
+            return;
+        }
+    }
+}
+
 /// Notes that a cell begins, whose library is at `path`: `…/target/HOST/debug/libcode_3.so` of the folder with its source.
 pub fn begin(path: &Path) {
     if let (Some(channels), Some(folder), Some(number)) =

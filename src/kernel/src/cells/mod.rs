@@ -21,7 +21,7 @@ use crate::spare;
 use crate::surroundings::Surroundings;
 pub use frame::Frame;
 pub use link::Answer;
-pub use streams::{Ours, pair, read_waiting};
+pub use streams::{Calls, Ours, pair, read_waiting};
 
 /// Set by evcxr for the process that runs cells.
 const IS_CHILD: &str = "EVCXR_IS_RUNTIME";

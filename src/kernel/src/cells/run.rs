@@ -50,6 +50,8 @@ fn prepare(given: Given) -> Result<(BufReader<File>, Cells)> {
     let start: extern "C" fn(*const link::Link) = library.function("rankscope_notebook_link")?;
     start(&link::LINK);
     let flush = library.function("rankscope_notebook_flush")?;
+    let (calls, call) = (given.call, library.function("rankscope_notebook_call")?);
+    std::thread::Builder::new().name("widgets".into()).spawn(move || link::serve(&calls, call))?;
     Ok((BufReader::new(commands?.into()), Cells { store: std::ptr::null_mut(), flush }))
 }
 

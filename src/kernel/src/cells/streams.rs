@@ -2,7 +2,8 @@
 //!
 //! evcxr talks to a process of cells over its standard input and output. Cells, and programs that
 //! they start, print on these as well. So that printed text is never taken for a message, the process replaces evcxr's
-//! pipes before its first cell: by two pipes for text, and two sockets for the library's messages and questions.
+//! pipes before its first cell: by two pipes for text, two sockets for the library's messages and questions, and one for
+//! the kernel's calls of the library.
 
 use std::ffi::OsString;
 use std::io::{self, PipeReader, Read};
@@ -15,7 +16,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::frame::Frames;
+use super::frame::{Frame, Frames};
 use crate::compile;
 
 /// The variable that names the cells' ends; the process of the cells removes it at once.
@@ -34,21 +35,57 @@ pub struct Ours {
     pub ask: Frames,
 }
 
+/// The kernel's end of the socket over which it calls the library, and waits until that is done.
+pub struct Calls {
+    socket: Frames,
+    made: u64,
+}
+
 /// The cells' ends. The kernel keeps them open for a new process after a crash.
 pub struct Theirs {
     text: [OwnedFd; 2],
-    sockets: [UnixStream; 2],
+    sockets: [UnixStream; 3],
 }
 
 /// Both ends; no program inherits any of them.
 ///
 /// # Errors
 /// If the system gives no more.
-pub fn pair() -> io::Result<(Ours, Theirs)> {
+pub fn pair() -> io::Result<(Ours, Calls, Theirs)> {
     let ((stdout, out), (stderr, err)) = (io::pipe()?, io::pipe()?);
-    let ((tell, told), (ask, asked)) = (UnixStream::pair()?, UnixStream::pair()?);
+    let [(tell, told), (ask, asked), (call, called)] =
+        [UnixStream::pair()?, UnixStream::pair()?, UnixStream::pair()?];
     let ours = Ours { stdout, stderr, tell: Frames::new(tell)?, ask: Frames::new(ask)? };
-    Ok((ours, Theirs { text: [out.into(), err.into()], sockets: [told, asked] }))
+    let calls = Calls { socket: Frames::new(call)?, made: 0 };
+    Ok((ours, calls, Theirs { text: [out.into(), err.into()], sockets: [told, asked, called] }))
+}
+
+impl Calls {
+    /// Has the library handle `message`, and waits until it has; `false` if its process ends before that, as `lives` says.
+    pub fn call(&mut self, message: &[u8], lives: impl Fn() -> bool) -> bool {
+        /// How often to look whether the process is still there, in milliseconds.
+        const LOOK: libc::c_int = 50;
+        self.made += 1;
+        let number = self.made;
+        let sent =
+            self.socket.answers().and_then(|socket| Frame { number, bytes: message.to_vec() }.write(&socket));
+        while sent.is_ok() {
+            while let Some(answer) = self.socket.next() {
+                if answer.number == number {
+                    return true;
+                }
+            }
+            if !lives() {
+                // What it did not read is not for the process that comes after it.
+                self.socket.forget();
+                return false;
+            }
+            let mut file = libc::pollfd { fd: self.socket.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+            // SAFETY: a descriptor of ours, for the time of the call.
+            unsafe { libc::poll(&mut file, 1, LOOK) };
+        }
+        false
+    }
 }
 
 impl Theirs {
@@ -83,15 +120,15 @@ impl Theirs {
         Ok(())
     }
 
-    fn numbers(&self) -> [RawFd; 4] {
+    fn numbers(&self) -> [RawFd; 5] {
         let [out, err] = &self.text;
-        let [tell, ask] = &self.sockets;
-        [out.as_raw_fd(), err.as_raw_fd(), tell.as_raw_fd(), ask.as_raw_fd()]
+        let [tell, ask, call] = &self.sockets;
+        [out.as_raw_fd(), err.as_raw_fd(), tell.as_raw_fd(), ask.as_raw_fd(), call.as_raw_fd()]
     }
 
-    /// Ends of a test that plays the cells: the two for text, and the two sockets.
+    /// Ends of a test that plays the cells: the two for text, and the three sockets.
     #[cfg(test)]
-    pub fn into_parts(self) -> ([std::fs::File; 2], [UnixStream; 2]) {
+    pub fn into_parts(self) -> ([std::fs::File; 2], [UnixStream; 3]) {
         (self.text.map(Into::into), self.sockets)
     }
 }
@@ -100,9 +137,10 @@ impl Theirs {
 pub struct Given {
     /// Descriptors: text on stdout and on stderr.
     pub text: [OwnedFd; 2],
-    /// Messages and questions.
+    /// Messages, questions, and calls of the kernel.
     pub tell: UnixStream,
     pub ask: UnixStream,
+    pub call: UnixStream,
     /// The shared library for cells.
     pub library: String,
 }
@@ -116,9 +154,9 @@ impl Given {
         let text = std::env::var(GIVEN).with_context(|| format!("{GIVEN} is not set"))?;
         let given: Value = serde_json::from_str(&text).context(GIVEN)?;
         let number = |at: usize| given["files"][at].as_i64().map(|number| number as RawFd).context(GIVEN);
-        let numbers = [number(0)?, number(1)?, number(2)?, number(3)?];
+        let numbers = [number(0)?, number(1)?, number(2)?, number(3)?, number(4)?];
         // SAFETY: called before there is a second thread; the descriptors were left open for us and for nobody else.
-        let [out, err, tell, ask] = unsafe {
+        let [out, err, tell, ask, call] = unsafe {
             std::env::remove_var(GIVEN);
             match given["search"].as_str().map(OsString::from) {
                 Some(search) => std::env::set_var(SEARCH, search),
@@ -130,7 +168,7 @@ impl Given {
             })
         };
         let library = given["library"].as_str().context(GIVEN)?.to_owned();
-        Ok(Given { text: [out, err], tell: tell.into(), ask: ask.into(), library })
+        Ok(Given { text: [out, err], tell: tell.into(), ask: ask.into(), call: call.into(), library })
     }
 }
 

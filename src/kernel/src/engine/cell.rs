@@ -75,6 +75,7 @@ impl Engine {
         }
         let variables: Vec<String> =
             self.context.variables_and_types().map(|(name, _)| name.to_owned()).collect();
+        self.forget_widgets(message);
         self.output.begin(Some(message), request.silent, request.allow_stdin, self.count);
         self.shared.progress.begin();
         times::begins("analysis");
@@ -94,10 +95,11 @@ impl Engine {
             }
             Err(error) => Some(outcome.of_error(error)),
         };
-        if matches!(result, Err(Error::SubprocessTerminated(_)))
-            && let Err(error) = self.run_hidden(prelude::START)
-        {
-            eprintln!("rankscope-kernel: the new process for cells: {error:#}");
+        if matches!(result, Err(Error::SubprocessTerminated(_))) {
+            self.shared.widgets.close_all(&self.shared.wire, message);
+            if let Err(error) = self.run_hidden(prelude::START) {
+                eprintln!("rankscope-kernel: the new process for cells: {error:#}");
+            }
         }
         failed
     }
@@ -141,7 +143,9 @@ impl Engine {
     /// A message that was queued behind a cell that failed: a cell is aborted, anything else is answered.
     fn pass_over(&mut self, message: &JupyterMessage, queued: &Receiver<JupyterMessage>) {
         if !matches!(message.content, JupyterMessageContent::ExecuteRequest(_)) {
-            return self.handle(message, queued);
+            // A move that is taken out of the queue meanwhile is passed over too.
+            let taken = self.handle(message, queued);
+            return taken.iter().for_each(|taken| self.pass_over(taken, queued));
         }
         let wire = &self.shared.wire;
         wire.publish(Status::busy(), message);

@@ -6,6 +6,7 @@ mod failure;
 pub mod prelude;
 mod progress;
 mod report;
+mod widget;
 
 use std::path::Path;
 use std::process::Command;
@@ -19,7 +20,7 @@ use jupyter_protocol::{
     ExecuteReply, ExecuteRequest, JupyterMessage, JupyterMessageContent, ReplyStatus, Status,
 };
 
-use crate::cells::{self, Cells};
+use crate::cells::{self, Calls, Cells};
 use crate::compile;
 use crate::home::Home;
 use crate::library;
@@ -67,6 +68,7 @@ pub struct Engine {
     context: CommandContext,
     output: Output,
     shared: Arc<Shared>,
+    calls: Calls,
     count: usize,
     /// Whether an interrupt may have left the analysis with an old manifest.
     is_stale: bool,
@@ -82,7 +84,7 @@ impl Engine {
         shared: Arc<Shared>,
         replies: crossbeam_channel::Receiver<String>,
     ) -> Result<Self> {
-        let (ours, theirs) = cells::pair()?;
+        let (ours, calls, theirs) = cells::pair()?;
         let mut command = Command::new(std::env::current_exe()?);
         // A cell knows where they are only relative to a folder that it is moved out of.
         let folders = [home.library(), Toolchain::of(home)?.libraries];
@@ -93,7 +95,7 @@ impl Engine {
             EvalContext::with_subprocess_command(command).map_err(|error| anyhow!("{error}"))?;
         let context = CommandContext::with_eval_context(context);
         shared.progress.set_cells(Cells::new(context.process_handle()));
-        let mut engine = Engine { context, output, shared, count: 0, is_stale: false };
+        let mut engine = Engine { context, output, shared, calls, count: 0, is_stale: false };
         engine.run_hidden(&prelude::load(&home.facade())).context("cannot load the library")?;
         engine.run_hidden(prelude::WARM_UP).context("the first cell does not run")?;
         Ok(engine)
@@ -108,16 +110,23 @@ impl Engine {
         ending.panic.map_or(Ok(()), |panic| Err(anyhow!("{}", panic.message)))
     }
 
-    /// Answers one message.
-    fn handle(&mut self, message: &JupyterMessage, queued: &Receiver<JupyterMessage>) {
+    /// Answers one message; returns the next one if it had to be taken out of the queue.
+    fn handle(
+        &mut self,
+        message: &JupyterMessage,
+        queued: &Receiver<JupyterMessage>,
+    ) -> Option<JupyterMessage> {
         match &message.content {
             JupyterMessageContent::ExecuteRequest(request) => self.cell(message, request, queued),
             JupyterMessageContent::CompleteRequest(request) => self.complete(message, request),
             JupyterMessageContent::InspectRequest(request) => self.inspect(message, request),
+            JupyterMessageContent::CommMsg(_) => return self.comm(message, queued),
+            JupyterMessageContent::CommClose(close) => self.closed(&close.comm_id.0, message),
             _ => {
                 answer_plain(message, &self.shared);
             }
         }
+        None
     }
 }
 
@@ -169,7 +178,7 @@ fn serve(mut engine: Engine, workspace: &Workspace, jobs: &Receiver<JupyterMessa
         if is_cell {
             workspace.write_state("running", child(&engine));
         }
-        engine.handle(&message, jobs);
+        waiting = engine.handle(&message, jobs);
         if is_cell {
             workspace.write_state("ready", child(&engine));
         }

@@ -88,6 +88,12 @@ impl Progress {
         }
     }
 
+    /// A call of the library begins, for which nothing is compiled.
+    pub fn begin_call(&self) {
+        self.begin();
+        self.state().built = 0;
+    }
+
     /// The request is done. Says whether it was interrupted, and whether its process was killed.
     pub fn end(&self) -> (bool, bool) {
         let mut state = self.state();

@@ -141,6 +141,16 @@ impl Output {
         Ending { panic, failure: current.failure.take() }
     }
 
+    /// From now on output belongs to another request; returns the one that it belonged to.
+    pub fn hand_to(&self, parent: Option<JupyterMessage>) -> Option<JupyterMessage> {
+        std::mem::replace(&mut self.current().parent, parent)
+    }
+
+    /// Waits until all that was printed by now is published; `has_died`: with the process that printed it.
+    pub fn settle(&self, has_died: bool) {
+        self.fence(has_died);
+    }
+
     fn fence(&self, has_died: bool) {
         let (done, wait) = crossbeam_channel::bounded(1);
         if reader::wake(&self.wake, &self.fences, Fence { has_died, done }) {
@@ -161,6 +171,14 @@ impl Current {
     /// The request on whose behalf a cell may ask for input.
     fn asker(&self) -> Option<JupyterMessage> {
         self.parent.clone().filter(|_| self.allows_input)
+    }
+
+    /// The request on whose behalf the library says something of a widget.
+    fn of_widget(&self, message: &Value) -> Option<JupyterMessage> {
+        match message["cell"].as_u64() {
+            Some(cell) => self.earlier.parent(cell).cloned(),
+            None => self.parent.clone().filter(|_| !self.silent),
+        }
     }
 
     fn handle(&mut self, wire: &Wire, message: &Value) {

@@ -89,7 +89,13 @@ impl Reader {
                 Some("begin") => self.finish_text(),
                 _ => {}
             }
-            open(&self.current).handle(&self.shared.wire, &message);
+            if message["kind"] == "widget" {
+                if let Some(parent) = open(&self.current).of_widget(&message) {
+                    self.shared.widgets.tell(&self.shared.wire, &parent, &message);
+                }
+            } else {
+                open(&self.current).handle(&self.shared.wire, &message);
+            }
             let answer = Frame { number, bytes: Vec::new() };
             // Who asked may have died meanwhile.
             let _ = self.ours.tell.answers().and_then(|socket| answer.write(&socket));

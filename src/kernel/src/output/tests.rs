@@ -12,7 +12,7 @@ struct Cell {
     output: Output,
     ends: Ends,
     text: [File; 2],
-    sockets: [UnixStream; 2],
+    sockets: [UnixStream; 3],
     typed: Sender<String>,
     shared: Arc<Shared>,
     parent: JupyterMessage,
@@ -22,7 +22,7 @@ impl Cell {
     fn begin(allows_input: bool) -> Self {
         let (wire, ends) = Wire::new();
         let shared = Arc::new(Shared::new(wire, "nowhere".into()));
-        let (ours, theirs) = cells::pair().unwrap();
+        let (ours, _, theirs) = cells::pair().unwrap();
         let (text, sockets) = theirs.into_parts();
         let (typed, replies) = crossbeam_channel::unbounded();
         let output = Output::start(shared.clone(), ours, replies).unwrap();

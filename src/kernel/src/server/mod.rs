@@ -25,6 +25,7 @@ use decode::decode;
 
 use crate::engine;
 use crate::history::History;
+use crate::widgets::Widgets;
 pub use life::{Life, Parent};
 pub use plain::answer_plain;
 pub use wire::{Ends, Wire};
@@ -42,12 +43,15 @@ pub struct Shared {
     pub history: Mutex<History>,
     /// What the engine is doing.
     pub progress: engine::Progress,
+    /// Widgets of the notebook.
+    pub widgets: Widgets,
 }
 
 impl Shared {
     /// The state of a new kernel; `cells` is the folder in which cells are compiled.
     pub fn new(wire: Wire, cells: PathBuf) -> Self {
-        Shared { wire, history: Mutex::default(), progress: engine::Progress::new(cells) }
+        let progress = engine::Progress::new(cells);
+        Shared { wire, history: Mutex::default(), progress, widgets: Widgets::default() }
     }
 }
 

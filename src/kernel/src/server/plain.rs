@@ -1,8 +1,8 @@
 //! Requests that can be answered without the engine.
 
 use jupyter_protocol::{
-    CodeMirrorMode, CommClose, CommInfoReply, HelpLink, HistoryReply, JupyterMessage, JupyterMessageContent,
-    KernelInfoReply, LanguageInfo, ReplyStatus, Status,
+    CodeMirrorMode, HelpLink, HistoryReply, JupyterMessage, JupyterMessageContent, KernelInfoReply,
+    LanguageInfo, ReplyStatus, Status,
 };
 
 use super::Shared;
@@ -18,8 +18,10 @@ pub fn answer_plain(message: &JupyterMessage, shared: &Shared) -> bool {
             let history = shared.history.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             Some(HistoryReply::new(history.answer(request)).into())
         }
-        JupyterMessageContent::CommInfoRequest(_) => Some(CommInfoReply::default().into()),
-        // There is nobody here to talk to: a comm that a client opens is closed again, the rest is not for us.
+        JupyterMessageContent::CommInfoRequest(request) => {
+            Some(shared.widgets.info(request.target_name.as_deref()).into())
+        }
+        // Of comms only what a person moves needs the engine.
         JupyterMessageContent::CommOpen(_)
         | JupyterMessageContent::CommMsg(_)
         | JupyterMessageContent::CommClose(_)
@@ -27,9 +29,7 @@ pub fn answer_plain(message: &JupyterMessage, shared: &Shared) -> bool {
         _ => return false,
     };
     wire.publish(Status::busy(), message);
-    if let JupyterMessageContent::CommOpen(open) = &message.content {
-        wire.publish(CommClose { comm_id: open.comm_id.clone(), data: Default::default() }, message);
-    }
+    shared.widgets.hear(wire, message);
     if let Some(reply) = reply {
         wire.reply(reply, message);
     }

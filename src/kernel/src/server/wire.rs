@@ -33,7 +33,12 @@ impl Wire {
 
     /// To all clients, about `parent`.
     pub fn publish(&self, content: impl Into<JupyterMessageContent>, parent: &JupyterMessage) {
-        let _ = self.iopub.send(JupyterMessage::new(content, Some(parent)));
+        self.publish_message(JupyterMessage::new(content, Some(parent)));
+    }
+
+    /// To all clients, with metadata.
+    pub fn publish_message(&self, message: JupyterMessage) {
+        let _ = self.iopub.send(message);
     }
 
     /// To the client that sent `parent`.

@@ -14,6 +14,13 @@ pub extern "C" fn rankscope_notebook_flush() {
     rankscope::notebook::flush();
 }
 
+/// # Safety
+/// `length` bytes are at `message`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rankscope_notebook_call(message: *const u8, length: usize) {
+    rankscope::notebook::call(unsafe { std::slice::from_raw_parts(message, length) });
+}
+
 /// The error by which `?` ends a cell, with Display as evcxr does it by default.
 pub struct EvcxrUserCodeError;
 
