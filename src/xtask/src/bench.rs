@@ -223,7 +223,11 @@ fn app(programs: &Programs) -> Result<Vec<Row>> {
     }
     let figures: serde_json::Value = serde_json::from_slice(&output.stdout).context("the app's benchmark")?;
     let bars = [
-        ("first_frame_millis", "app: start to first frame", 1000.0),
+        ("first_frame_millis", "app: start to first frame", 500.0),
+        ("content_millis", "app: start to first frame with content", 1000.0),
+        ("painted_mask_millis", "app: painted entry to spectrum, n = 128", 60.0),
+        ("painted_all_masks_millis", "app: painted entry to all four spectra, n = 128", 150.0),
+        ("painting_longest_frame_millis", "app: longest frame while painting", 33.0),
         ("selected_head_millis", "app: mask change to selected head, 128 tokens", 100.0),
         ("all_heads_millis", "app: mask change to all heads, 128 tokens", 400.0),
         ("longest_frame_millis", "app: longest frame meanwhile", 16.0),

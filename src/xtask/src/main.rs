@@ -38,6 +38,8 @@ enum Command {
     Test(suite::Args),
     /// Set up JupyterLab with the kernel for Rust cells, and open the notebooks.
     Notebook(notebook::Args),
+    /// Execute the notebooks and write their outputs.
+    Notebooks(notebook::ExecuteArgs),
     /// Time rankscope beside numpy and PyTorch.
     Bench(bench::Args),
     /// Feed hostile input to everything that reads files.
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Command::Setup(args) => setup::run(&args),
         Command::Test(args) => suite::run(&args),
         Command::Notebook(args) => notebook::run(&args),
+        Command::Notebooks(args) => notebook::execute(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Mutate(args) => mutate::run(&args),

@@ -28,19 +28,64 @@ pub fn run(args: &Args) -> Result<()> {
     if args.check {
         return check(&jupyter);
     }
-    setup::before_the_rest(args.yes)?;
-    library_sources::bring(&Here)?;
-    jupyter.install(&Here)?;
-    eprintln!("Building the kernel.");
-    let programs = process::build(&["--bin=rankscope-kernel"])?;
-    let kernel = programs.get("rankscope-kernel").context("cargo built no rankscope-kernel")?;
-    process::run(Command::new(kernel).arg("install"), "the kernel was not installed")?;
-    let notebooks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../notebooks").canonicalize()?;
+    prepare(&jupyter, args.yes)?;
+    let notebooks = folder()?;
     if args.no_open {
         eprintln!("Everything is there: {} {}", jupyter.lab().display(), notebooks.display());
         return Ok(());
     }
     process::run(Command::new(jupyter.lab()).arg(&notebooks), "JupyterLab ended with an error")
+}
+
+/// What `cargo xtask notebooks` takes.
+#[derive(clap::Args)]
+pub struct ExecuteArgs {
+    /// The notebooks, by a part of their names; all of them where none is given.
+    names: Vec<String>,
+    /// Install missing system packages without asking.
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Runs `cargo xtask notebooks`: executes each in a kernel of its own, writes its outputs, and shows what changed.
+pub fn execute(args: &ExecuteArgs) -> Result<()> {
+    let jupyter = Jupyter::of(&Here)?;
+    let folder = folder()?;
+    let found = std::fs::read_dir(&folder)?.map(|entry| entry.map(|entry| entry.path()));
+    let mut found = found.collect::<std::io::Result<Vec<_>>>()?;
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    found.retain(|path| {
+        let is_wanted = |part: &String| name(path).contains(part.as_str());
+        name(path).ends_with(".ipynb") && (args.names.is_empty() || args.names.iter().any(is_wanted))
+    });
+    found.sort();
+    if found.is_empty() {
+        bail!("no notebook in {} is called {}", folder.display(), args.names.join(" or "));
+    }
+    prepare(&jupyter, args.yes)?;
+    let script = folder.join("../src/kernel/tests/notebooks.py");
+    let mut python = Command::new(jupyter.program("python"));
+    process::run(python.arg(script).arg("--write").args(&found), "a notebook does not run")?;
+    process::run(
+        Command::new("git").args(["diff", "--stat", "--"]).arg(&folder),
+        "git does not say what changed",
+    )
+}
+
+/// Sets up Jupyter, and installs the kernel as it is now.
+fn prepare(jupyter: &Jupyter, yes: bool) -> Result<()> {
+    setup::before_the_rest(yes)?;
+    library_sources::bring(&Here)?;
+    jupyter.install(&Here)?;
+    eprintln!("Building the kernel.");
+    let programs = process::build(&["--bin=rankscope-kernel"])?;
+    let kernel = programs.get("rankscope-kernel").context("cargo built no rankscope-kernel")?;
+    process::run(Command::new(kernel).arg("install"), "the kernel was not installed")
+}
+
+/// Where the notebooks are.
+fn folder() -> Result<PathBuf> {
+    Ok(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../notebooks").canonicalize()?)
 }
 
 /// A Python environment of our own, so that nothing of the user's is changed.
@@ -64,19 +109,24 @@ impl Jupyter {
         self.program("jupyter-lab")
     }
 
-    /// Makes the environment, if it is not there.
+    /// What draws the controls of `interact` in JupyterLab.
+    fn anywidget(&self) -> PathBuf {
+        self.folder.join("share/jupyter/labextensions/anywidget")
+    }
+
+    /// Makes the environment, or completes it.
     fn install(&self, machine: &dyn Machine) -> Result<()> {
-        if machine.exists(&self.lab()) {
+        if machine.exists(&self.lab()) && machine.exists(&self.anywidget()) {
             return Ok(());
         }
-        eprintln!("Installing JupyterLab in {}.", self.folder.display());
+        eprintln!("Installing JupyterLab and anywidget in {}.", self.folder.display());
         let python = machine.program("python3").context("Python 3 is missing")?;
         let venv = ["-m", "venv"];
         process::run(
             Command::new(python).args(venv).arg(&self.folder),
             "no Python environment could be made",
         )?;
-        let pip = ["-m", "pip", "install", "--quiet", "jupyterlab"];
+        let pip = ["-m", "pip", "install", "--quiet", "jupyterlab", "anywidget"];
         process::run(Command::new(self.program("python")).args(pip), "JupyterLab could not be installed")
     }
 }
@@ -92,6 +142,7 @@ fn check(jupyter: &Jupyter) -> Result<()> {
         missing.extend(found.is_none().then_some(what));
     };
     say("JupyterLab", Some(jupyter.lab()).filter(|path| Here.exists(path)));
+    say("anywidget, for sliders", Some(jupyter.anywidget()).filter(|path| Here.exists(path)));
     say("standard library's sources", library_sources::find(&Here));
     let kernel = process::target_folder()?.join("debug/rankscope-kernel");
     let built = Some(kernel.clone()).filter(|path| Here.exists(path));
