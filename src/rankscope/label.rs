@@ -29,7 +29,7 @@ pub fn visible(text: &str) -> String {
 ///
 /// ```
 /// use rankscope::label::alike;
-/// assert_eq!(alike("GPT_2 XL", ["bert-base", "gpt2", "gpt2-xl"].into_iter()), ["gpt2-xl", "gpt2"]);
+/// assert_eq!(alike("GPT_2 XL", ["bert-base", "gpt2-xl", "gpt2-large"].into_iter()), ["gpt2-xl"]);
 /// ```
 pub fn alike<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     /// Below this share of letters in place a name is another one.

@@ -95,7 +95,7 @@ pub struct Trial {
 /// that somebody has [changed](Gpu::replace).
 ///
 /// # Errors
-/// As [`bench`], apart from wrong results; [`Error::Invalid`] for a device that is no GPU.
+/// As [`bench()`], apart from wrong results; [`Error::Invalid`] for a device that is no GPU.
 pub fn trial(device: &Device, op: &str, variant: &str, size: usize, run: &Run) -> Result<Trial> {
     expect_size(size)?;
     let ladder = ladder(op)?;

@@ -173,8 +173,12 @@ mod tests {
     #[test]
     fn an_environment_that_is_there_is_left_alone() {
         let lab = "/home/a/.local/share/rankscope/jupyter/bin/jupyter-lab";
-        // No Python: it would fail if it tried.
+        let anywidget = "/home/a/.local/share/rankscope/jupyter/share/jupyter/labextensions/anywidget";
+        // No Python: it fails if it tries.
         let machine = Fake::new(Os::Linux).with_var("HOME", "/home/a").with_file(lab, "");
+        let error = Jupyter::of(&machine).unwrap().install(&machine).unwrap_err();
+        assert_eq!(error.to_string(), "Python 3 is missing", "one without anywidget is completed");
+        let machine = machine.with_file(anywidget, "");
         Jupyter::of(&machine).unwrap().install(&machine).unwrap();
     }
 }
