@@ -121,9 +121,12 @@ pub fn exports(state: &Collapse, answer: &Answer, lesson: &Value) -> Vec<Export>
         let figure = Box::new(residual_lines(state, falls, lesson));
         push("residual", format!("residual of {}", state.net.in_words()), figure as _, numbers);
     }
-    if let Some(clouds) =
-        answer.clouds.get().filter(|clouds| clouds.iter().all(|cloud| cloud.layers.len() == state.layers + 1))
-    {
+    // Those of another number of layers or tokens are of an older state.
+    let is_current = |cloud: &Cloud| {
+        cloud.layers.len() == state.layers + 1
+            && cloud.layers.iter().all(|layer| layer.points.nrows() == state.n)
+    };
+    if let Some(clouds) = answer.clouds.get().filter(|clouds| clouds.iter().all(is_current)) {
         let coordinate = |cloud: &Cloud| ["x", "y"].map(|axis| format!("{} {axis}", cloud.mask));
         let tokens: Vec<String> = (1..=state.n).map(|token| format!("token {token}")).collect();
         let columns: Vec<String> = clouds.iter().flat_map(coordinate).collect();
