@@ -226,8 +226,9 @@ fn a_paused_training_goes_on() {
     let mut state = Training { is_going: true, ..quick() };
     state.plan.beside = None;
     state.plan.seeds = 1;
-    state.plan.settings.steps = 400;
-    (state.plan.settings.evaluate_every, state.plan.settings.record_every) = (100, 100);
+    // Far more than a fast machine makes between two looks at the folder.
+    state.plan.settings.steps = 4000;
+    (state.plan.settings.evaluate_every, state.plan.settings.record_every) = (2000, 2000);
     let mut memory = memory(&folder);
     let cancel = Cancel::default();
     let run = Run::default().with_cancel(cancel.clone());
@@ -243,14 +244,14 @@ fn a_paused_training_goes_on() {
     assert!(matches!(ended, Err(Error::Cancelled)), "{ended:?}");
     let paused = answered(&Training { is_going: false, ..state.clone() }, &mut memory).unwrap();
     let run = paused.runs.get().unwrap()[0].clone();
-    assert!((20..400).contains(&run.step()), "{}", run.step());
+    assert!((20..4000).contains(&run.step()), "{}", run.step());
     assert!(run.folder.as_ref().unwrap().join("checkpoint").is_dir());
     let done = answered(&state, &mut memory).unwrap();
     let run = &done.runs.get().unwrap()[0];
     let steps: Vec<usize> = run.history.steps.iter().map(|report| report.step).collect();
-    assert_eq!(steps, (1..=400).collect::<Vec<_>>());
+    assert_eq!(steps, (1..=4000).collect::<Vec<_>>());
     assert_eq!(state.loses(&done), None);
-    assert!(state.loses(&paused).unwrap().contains("of 400"));
+    assert!(state.loses(&paused).unwrap().contains("of 4000"));
 }
 
 /// A rate that is far too large: the step at which it broke is kept, and the other runs go on.
