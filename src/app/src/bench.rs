@@ -1,8 +1,10 @@
-//! The time to the first frame and to its content, of painting a mask, and of a model under another mask, at 128 tokens.
+//! The time to the first frame and to its content, of painting a mask, of a model under another mask, and of a frame
+//! while a wall of heads is scrolled, at 128 tokens.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use egui::{Event, Modifiers, MouseWheelSource, MouseWheelUnit, TouchPhase};
 use rankscope::model::store::Store;
 use rankscope::model::{self, Tokenizer};
 use rankscope::{Device, Mask};
@@ -15,6 +17,9 @@ use crate::labs::model::Open;
 
 /// Tokens of the text that is measured.
 const TOKENS: usize = 128;
+/// Layers and heads of the wall that is scrolled.
+const LAYERS: usize = 12;
+const HEADS: usize = 12;
 /// Changes of each kind that are measured.
 const ROUNDS: usize = 12;
 /// The longest that one change may take.
@@ -46,6 +51,10 @@ pub fn run(args: &Args, start: Instant) -> Result<()> {
     }
     let tokens = explorer(&mut window)?.length();
     let changed: Vec<Round> = (0..ROUNDS).map(|round| change(&mut window, round)).collect::<Result<_>>()?;
+    let (folder, wall) = (tempfile::tempdir()?, wall(TOKENS)?);
+    let file = folder.path().join("wall.npy");
+    std::fs::write(&file, wall)?;
+    let scrolled = scroll(&Args { attention: Some(file), ..of("model", String::new()) })?;
     let report = json!({
         "version": rankscope::VERSION,
         "model": args.model,
@@ -61,6 +70,8 @@ pub fn run(args: &Args, start: Instant) -> Result<()> {
         "selected_head_millis": millis(typical(&changed, |round| round.first)),
         "all_heads_millis": millis(typical(&changed, |round| round.all)),
         "longest_frame_millis": millis(longest(&changed)),
+        "wall_heads": LAYERS * HEADS,
+        "scrolled_frame_millis": millis(scrolled),
     });
     println!("{report:#}");
     Ok(())
@@ -127,6 +138,50 @@ fn answered(
         window.app.wait(Duration::from_millis(10));
     }
     bail!("no result within {} s", PATIENCE.as_secs())
+}
+
+/// Weights of [`LAYERS`] × [`HEADS`] heads over `tokens` positions as an `.npy` file: uniform causal attention.
+fn wall(tokens: usize) -> Result<Vec<u8>> {
+    let shape = format!("({LAYERS}, 1, {HEADS}, {tokens}, {tokens})");
+    let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}");
+    let header = format!("{header:<117}\n");
+    let mut file = [b"\x93NUMPY\x01\x00".as_slice(), &118u16.to_le_bytes(), header.as_bytes()].concat();
+    for row in 0..LAYERS * HEADS * tokens {
+        let seen = row % tokens + 1;
+        for key in 0..tokens {
+            let weight = if key < seen { 1.0 / seen as f32 } else { 0.0 };
+            file.extend(weight.to_le_bytes());
+        }
+    }
+    Ok(file)
+}
+
+/// The median time of a frame, drawing included, while the wall of `args`'s file is scrolled down and up again.
+fn scroll(args: &Args) -> Result<Duration> {
+    let mut window = Headless::open(args)?;
+    window.settle()?;
+    if let Some(text) = window.app.banners().first() {
+        bail!("{text}");
+    }
+    let pointer = Event::PointerMoved(egui::pos2(150.0, 450.0));
+    window.frame(vec![pointer]);
+    let before = window.picture()?;
+    let (mut times, mut has_moved) = (Vec::new(), false);
+    for round in 0..4 * ROUNDS {
+        let by = if round < 2 * ROUNDS { -40.0 } else { 40.0 };
+        let (unit, phase, modifiers) = (MouseWheelUnit::Point, TouchPhase::Move, Modifiers::NONE);
+        let source = MouseWheelSource::Wheel;
+        let wheel = Event::MouseWheel { unit, delta: egui::vec2(0.0, by), phase, modifiers, source };
+        let start = Instant::now();
+        window.frame(vec![wheel]);
+        let picture = window.picture()?;
+        times.push(start.elapsed());
+        has_moved |= picture != before;
+    }
+    if !has_moved {
+        bail!("the wall did not scroll");
+    }
+    Ok(median(times))
 }
 
 /// Words that make up [`TOKENS`] tokens, or a few less; no more than the model can read.

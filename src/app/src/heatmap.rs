@@ -13,7 +13,7 @@ use egui_wgpu::{CallbackResources, CallbackTrait, RenderState, ScreenDescriptor}
 use rankscope::figure::style::Theme;
 use wgpu::util::DeviceExt;
 
-pub use matrix::{Colours, Matrix};
+pub use matrix::{Colours, Matrix, NO_NUMBER};
 pub use scale::Scale;
 
 use crate::layout::Head;

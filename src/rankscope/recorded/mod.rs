@@ -161,10 +161,18 @@ impl Recorded {
     /// # Panics
     /// If there is no such layer, sequence or head.
     pub fn matrix(&self, at: At) -> Result<Array2<f64>> {
-        let Cell { array, matrix } = self.cell(at);
-        let matrix = self.arrays[array].matrix(matrix);
+        let matrix = self.stored(at);
         self.expect_finite(at, &matrix)?;
         Ok(matrix)
+    }
+
+    /// The same, whatever stands there: entries may be NaN or infinite.
+    ///
+    /// # Panics
+    /// If there is no such layer, sequence or head.
+    pub fn stored(&self, at: At) -> Array2<f64> {
+        let Cell { array, matrix } = self.cell(at);
+        self.arrays[array].matrix(matrix)
     }
 
     fn cell(&self, at: At) -> Cell {

@@ -216,6 +216,8 @@ fn what_is_not_weights_is_recognised() {
     let said = recorded.matrix(At { layer: 0, sequence: 0, head: 0 }).unwrap_err().to_string();
     assert!(said.contains("layer 0, head 0: entry (0, 1) is -inf, expected a finite number"), "{said}");
     assert!(said.contains("scores before softmax"), "{said}");
+    let stored = recorded.stored(At { layer: 0, sequence: 0, head: 0 });
+    assert_eq!(stored, array![[0.5, f64::NEG_INFINITY], [0.5, 0.5]]);
 }
 
 #[test]

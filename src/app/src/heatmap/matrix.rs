@@ -49,11 +49,11 @@ impl Matrix {
         if largest > 0.0 { largest } else { 1.0 }
     }
 
-    /// Each entry's place on the colour map, for the shader; NaN and infinity as [`WRONG`].
+    /// Each entry's place on the colour map, for the shader; NaN and infinity as [`NO_NUMBER`].
     pub(super) fn places(&self, colours: Colours) -> Vec<f32> {
         self.values
             .iter()
-            .map(|&value| if value.is_finite() { colours.place(value) } else { WRONG })
+            .map(|&value| if value.is_finite() { colours.place(value) } else { NO_NUMBER })
             .collect()
     }
 
@@ -71,7 +71,7 @@ impl Matrix {
 }
 
 /// The place of what is not a number, far beyond the colour map.
-const WRONG: f32 = 1e30;
+pub const NO_NUMBER: f32 = 1e30;
 
 /// Which number gets which colour.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -118,7 +118,7 @@ mod tests {
     fn places_are_inside_the_map_and_what_is_no_number_is_outside() {
         let matrix = Matrix::new(array![[-4.0, 0.0, 2.0], [8.0, f64::NAN, f64::INFINITY]]);
         assert_eq!(matrix.largest(), 8.0);
-        assert_eq!(matrix.places(Colours::Difference(8.0)), [0.25, 0.5, 0.625, 1.0, WRONG, WRONG]);
+        assert_eq!(matrix.places(Colours::Difference(8.0)), [0.25, 0.5, 0.625, 1.0, NO_NUMBER, NO_NUMBER]);
         assert_eq!(matrix.places(Colours::Amount(2.0))[..4], [0.0, 0.0, 1.0, 1.0]);
         assert_eq!(matrix.places(Colours::Weights(Scale::Root))[..3], [0.0, 0.0, 1.0]);
         assert_eq!(Matrix::new(array![[0.0]]).largest(), 1.0);

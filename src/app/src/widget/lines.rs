@@ -5,14 +5,14 @@ use std::ops::RangeInclusive;
 
 use egui::{Align2, Color32, RichText, vec2};
 use egui_plot::{
-    AxisHints, FilledArea, GridInput, GridMark, HLine, HoverPosition, Line, LineStyle, Plot, PlotPoint,
-    PlotUi, Points, Span, Text, VLine,
+    AxisHints, FilledArea, GridInput, GridMark, HLine, HoverPosition, Line, LineStyle, Plot, PlotUi, Points,
+    Span, VLine,
 };
 use rankscope::figure::style::Kind;
 use rankscope::figure::{AxisScale, Curve, Lines, PlotAxis, Reference, ReferenceLine};
 use rankscope::numbers::short;
 
-use super::spectrum::{axis, power, shape};
+use super::spectrum::{Label, axis, power, shape};
 use crate::theme;
 
 /// What happened on a plot.
@@ -44,6 +44,7 @@ pub fn ui(lines: &Lines, height: f32, fade: f32, ui: &mut egui::Ui) -> Pointed {
 fn plot(lines: &Lines, colors: &[(Color32, LineStyle)], height: f32, ui: &mut egui::Ui) -> Pointed {
     let palette = theme::palette(ui);
     let muted = theme::color(palette.muted);
+    let background = ui.visuals().extreme_bg_color;
     let (x, y) = (lines.x.scale, lines.y.scale);
     let shown = Plot::new(("lines", &lines.title))
         .height(height)
@@ -64,10 +65,11 @@ fn plot(lines: &Lines, colors: &[(Color32, LineStyle)], height: f32, ui: &mut eg
             let [across, up] = bounds(lines);
             plot.set_plot_bounds_x(across.clone());
             plot.set_plot_bounds_y(up.clone());
-            references(lines, (across, up), theme::color(palette.floor), muted, plot);
+            let labels = references(lines, (across, up), theme::color(palette.floor), muted, plot);
             for (curve, (color, style)) in lines.curves.iter().zip(colors) {
                 draw(curve, lines, *color, *style, plot);
             }
+            labels.into_iter().for_each(|label| label.draw(background, plot));
             plot.pointer_coordinate()
         });
     let at = shown.inner.map(|at| (back(x, at.x), back(y, at.y)));
@@ -258,10 +260,13 @@ fn references(
     shade: Color32,
     muted: Color32,
     plot: &mut PlotUi,
-) {
+) -> Vec<Label> {
     let (x, y) = (lines.x.scale, lines.y.scale);
+    let mut labels = Vec::new();
     for reference in &lines.references {
-        let name = || RichText::new(reference.name()).size(theme::SMALL);
+        let mut name = |at: [f64; 2], anchor: Align2| {
+            labels.push(Label { at, anchor, text: reference.name().to_owned(), color: muted });
+        };
         let dashed = LineStyle::dashed_dense();
         match reference.line() {
             ReferenceLine::Level(level) | ReferenceLine::Floor(level) => {
@@ -273,27 +278,24 @@ fn references(
                     );
                 }
                 plot.hline(HLine::new("", level).color(muted).style(dashed).width(1.0));
-                let at = PlotPoint::new(*across.start(), level);
                 let is_high = up.end() - level < 0.2 * (up.end() - up.start());
                 let anchor = if is_high { Align2::LEFT_TOP } else { Align2::LEFT_BOTTOM };
-                plot.text(Text::new("", at, name()).anchor(anchor).color(muted));
+                name([*across.start(), level], anchor);
             }
             ReferenceLine::At(at) => {
                 let Some(at) = on(x, *at) else { continue };
                 plot.vline(VLine::new("", at).color(muted).style(dashed).width(1.0));
-                let top = PlotPoint::new(at, *up.end());
                 // On the side where there is more room.
                 let is_right = 2.0 * at > across.start() + across.end();
                 let anchor = if is_right { Align2::RIGHT_TOP } else { Align2::LEFT_TOP };
-                plot.text(Text::new("", top, name()).anchor(anchor).color(muted));
+                name([at, *up.end()], anchor);
             }
             ReferenceLine::Curve(points) => {
                 let points: Vec<[f64; 2]> =
                     points.iter().filter_map(|point| Some([on(x, point.0)?, on(y, point.1)?])).collect();
                 let inside = |point: &&[f64; 2]| across.contains(&point[0]) && up.contains(&point[1]);
-                if let Some(&[x, y]) = points.iter().filter(inside).nth(points.len() / 2) {
-                    let text = Text::new("", PlotPoint::new(x, y), name());
-                    plot.text(text.anchor(Align2::LEFT_BOTTOM).color(muted));
+                if let Some(&middle) = points.iter().filter(inside).nth(points.len() / 2) {
+                    name(middle, Align2::LEFT_BOTTOM);
                 }
                 plot.line(
                     Line::new(reference.name(), points)
@@ -305,6 +307,7 @@ fn references(
             }
         }
     }
+    labels
 }
 
 fn hover(at: &HoverPosition<'_>, lines: &Lines) -> Option<String> {

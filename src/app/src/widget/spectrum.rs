@@ -50,6 +50,7 @@ pub fn with_tolerance(series: &[Series], tolerance: Option<f64>, height: f32, ui
     let low = lowest(&spectra);
     let palette = theme::palette(ui);
     let muted = theme::color(palette.muted);
+    let background = ui.visuals().extreme_bg_color;
     let colors: Vec<Color32> = series.iter().map(|series| theme::kind_color(ui, series.kind)).collect();
     let titles = !is_short(ui);
     if titles {
@@ -76,13 +77,14 @@ pub fn with_tolerance(series: &[Series], tolerance: Option<f64>, height: f32, ui
     plot.show(ui, |plot| {
         plot.set_plot_bounds_x(0.0..=(count as f64 + 1.0));
         plot.set_plot_bounds_y(low..=0.5);
-        tolerances(series, low, palette, plot);
+        let mut labels = tolerances(series, low, palette, plot);
         if let Some(tolerance) = tolerance {
-            own_tolerance(tolerance.log10().max(low), theme::color(palette.accent), count, plot);
+            labels.push(own_tolerance(tolerance.log10().max(low), theme::color(palette.accent), count, plot));
         }
         for ((series, spectrum), &color) in series.iter().zip(&spectra).zip(&colors) {
             points(series, spectrum, color, plot);
         }
+        labels.into_iter().for_each(|label| label.draw(background, plot));
     });
     if titles {
         ui.vertical_centered(|ui| ui.label(RichText::new("index of the singular value").small().weak()));
@@ -90,34 +92,51 @@ pub fn with_tolerance(series: &[Series], tolerance: Option<f64>, height: f32, ui
 }
 
 /// The tolerance lines, and the shade below the rounding floor.
-fn tolerances(series: &[Series], low: f64, palette: &Palette, plot: &mut PlotUi) {
+fn tolerances(series: &[Series], low: f64, palette: &Palette, plot: &mut PlotUi) -> Vec<Label> {
     let size =
         series.iter().map(|series| series.report.rows.max(series.report.cols)).max().unwrap_or(1) as f64;
     let (f32_line, f64_line) = ((size * EPSILON_F32).log10(), (size * EPSILON_F64).log10());
     let muted = theme::color(palette.muted);
     let floor = Span::new("", low..=f64_line.max(low)).axis(egui_plot::Axis::Y);
     plot.span(floor.fill(theme::color(palette.floor)).border_width(0.0));
-    let mut say = |at: f64, text: String| {
-        let text = RichText::new(text).size(theme::SMALL);
-        plot.text(Text::new("", PlotPoint::new(0.15, at), text).anchor(Align2::LEFT_BOTTOM).color(muted));
-    };
-    say(f32_line, "f32 tolerance".to_owned());
-    if f64_line > low {
-        say(f64_line, "f64 tolerance = rounding floor".to_owned());
-    } else {
-        say(low, format!("rounding floor {}: far below", short(size * EPSILON_F64)));
-    }
     for line in [f32_line, f64_line] {
         plot.hline(HLine::new("", line).color(muted).style(LineStyle::dashed_dense()).width(1.0));
+    }
+    let floor = match f64_line > low {
+        true => "f64 tolerance = rounding floor".to_owned(),
+        false => format!("rounding floor {}: far below", short(size * EPSILON_F64)),
+    };
+    let names = [(f32_line, "f32 tolerance".to_owned()), (f64_line.max(low), floor)];
+    let label = |(at, text)| Label { at: [0.15, at], anchor: Align2::LEFT_BOTTOM, text, color: muted };
+    names.map(label).into()
+}
+
+/// A name in a plot. It is drawn after the curves, on the plot's own colour, so that no line runs through it.
+pub struct Label {
+    /// Where, on the plot's axes.
+    pub at: [f64; 2],
+    /// Which of its corners stands there.
+    pub anchor: Align2,
+    /// The name.
+    pub text: String,
+    /// Its colour.
+    pub color: Color32,
+}
+
+impl Label {
+    /// Draws it on a ground of the colour `background`.
+    pub fn draw(self, background: Color32, plot: &mut PlotUi) {
+        let text = RichText::new(self.text).size(theme::SMALL).background_color(background);
+        let [x, y] = self.at;
+        plot.text(Text::new("", PlotPoint::new(x, y), text).anchor(self.anchor).color(self.color));
     }
 }
 
 /// The reader's own line; its name stands at the right, where the others have none.
-fn own_tolerance(at: f64, color: Color32, count: usize, plot: &mut PlotUi) {
+fn own_tolerance(at: f64, color: Color32, count: usize, plot: &mut PlotUi) -> Label {
     plot.hline(HLine::new("", at).color(color).width(1.5));
-    let text = RichText::new("my tolerance").size(theme::SMALL);
-    let place = PlotPoint::new(count as f64 + 0.9, at);
-    plot.text(Text::new("", place, text).anchor(Align2::RIGHT_BOTTOM).color(color));
+    let at = [count as f64 + 0.9, at];
+    Label { at, anchor: Align2::RIGHT_BOTTOM, text: "my tolerance".to_owned(), color }
 }
 
 fn points(series: &Series, spectrum: &[f64], color: Color32, plot: &mut PlotUi) {

@@ -1,6 +1,7 @@
 //! Every lab on the list and the window around them, through the accessibility tree.
 
 mod fuzz;
+mod kept;
 mod labs;
 mod window;
 

@@ -1,5 +1,6 @@
 //! What the model explorer shows: passes with their reports, predictions, the residual stream.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -110,6 +111,8 @@ pub struct Pass {
     pub names: Arc<[String]>,
     /// One for each head, layer by layer; `None` until it is computed.
     pub reports: Vec<Option<Arc<RankReport>>>,
+    /// Why a head of a file will have no report, by its place in `reports`.
+    pub unranked: Arc<BTreeMap<usize, String>>,
     /// What is drawn beside each head; `None` until it is computed.
     pub details: Vec<Option<Arc<Details>>>,
     /// Heads whose output was set to zero, layer by layer.
@@ -176,6 +179,17 @@ impl Pass {
     /// The report of one head, once it is there.
     pub fn report(&self, at: Head) -> Option<&RankReport> {
         self.reports.get(self.index(at))?.as_deref()
+    }
+
+    /// Why a head has no report and will have none.
+    pub fn unranked(&self, at: Head) -> Option<&str> {
+        self.unranked.get(&self.index(at)).map(String::as_str)
+    }
+
+    /// Whether all reports are there that there will be.
+    pub fn is_reported(&self) -> bool {
+        let mut reports = self.reports.iter().enumerate();
+        reports.all(|(index, report)| report.is_some() || self.unranked.contains_key(&index))
     }
 
     /// The matrix of one head, row by row, once it is on the CPU.
@@ -304,7 +318,7 @@ impl Shown {
         {
             self.previous = Some(shown.clone());
         }
-        if pass.reports.iter().all(Option::is_some) {
+        if pass.is_reported() {
             self.previous = None;
         }
         self.chosen.put(pass, stamp);

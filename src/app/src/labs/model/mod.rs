@@ -60,7 +60,7 @@ impl Open {
         let pass = self.answer.of(Side::Left).pass().filter(|pass| pass.mask(0) == mask);
         let selected =
             |pass: &&std::sync::Arc<Pass>| pass.report(self.answer.selected(&self.state)).is_some();
-        let all = pass.is_some_and(|pass| pass.reports.iter().all(Option::is_some));
+        let all = pass.is_some_and(|pass| pass.is_reported());
         (pass.as_ref().is_some_and(selected), all)
     }
 }

@@ -1,5 +1,6 @@
 //! A file of weights: reads, draws and checks it, and computes the ranks.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rankscope::mask::{Allowed, Positions};
@@ -9,16 +10,16 @@ use rankscope::{Axis, Error, Mask, Result, Run, Tensor};
 
 use super::Tell;
 use super::reports::details;
-use crate::heatmap::{Buffers, upload};
+use crate::heatmap::{Buffers, NO_NUMBER, upload};
 use crate::labs::model::answer::{Opened, Pass, Piece};
 use crate::labs::model::state::Brought;
 use crate::layout::Head;
 
 /// Reads the weights, and sends each result as soon as it is there: the heatmaps, the report of the head `first`,
-/// the reports and checks of all heads.
+/// the reports and checks of all heads. A head with entries that are no numbers is drawn, and has no report.
 ///
 /// # Errors
-/// As [`Recorded::open`] and [`Recorded::report`]; [`Error::Invalid`] for a sequence that is not there,
+/// As [`Recorded::open`] and [`Recorded::reports`]; [`Error::Invalid`] for a sequence that is not there,
 /// [`Error::Gpu`] for a layer that the graphics device cannot hold.
 pub fn show(
     brought: &Brought,
@@ -48,19 +49,34 @@ pub fn show(
     let mut pass = drawn(&recorded, sequence, window, run)?;
     tell(Piece::Tokens(pass.tokens.clone()));
     let first = first.moved(0, 0, recorded.layers(), recorded.heads());
-    let looked_at = recorded.report(At { layer: first.layer, sequence, head: first.head })?;
-    pass.reports[first.layer * recorded.heads() + first.head] = Some(Arc::new(looked_at.report));
-    tell(Piece::Chosen(Arc::new(pass.clone())));
-    let places: Vec<At> = recorded.places().filter(|at| at.sequence == sequence).collect();
-    let heads = recorded.reports(&places, run)?;
-    for (at, slot) in places.iter().zip(&mut pass.details) {
-        let weights = pass.weights[at.layer].as_ref().and_then(|weights| weights.matrix(at.head));
-        *slot = weights.map(|matrix| Arc::new(details(matrix)));
+    let index = |at: At| at.layer * recorded.heads() + at.head;
+    let first = At { layer: first.layer, sequence, head: first.head };
+    if !pass.unranked.contains_key(&index(first)) {
+        pass.reports[index(first)] = Some(Arc::new(recorded.report(first)?.report));
     }
-    tell(Piece::Checks(Arc::new(summary(&heads))));
-    pass.reports = heads.into_iter().map(|head| Some(Arc::new(head.report))).collect();
+    tell(Piece::Chosen(Arc::new(pass.clone())));
+    for (at, slot) in recorded.places().filter(|at| at.sequence == sequence).zip(&mut pass.details) {
+        let weights = pass.weights[at.layer].as_ref().and_then(|weights| weights.matrix(at.head));
+        let finite = |&weight: &f32| if weight.is_finite() { weight } else { 0.0 };
+        *slot = weights.map(|matrix| Arc::new(details(matrix.map(finite).view())));
+    }
+    let is_ranked = |at: &At| at.sequence == sequence && !pass.unranked.contains_key(&index(*at));
+    let places: Vec<At> = recorded.places().filter(is_ranked).collect();
+    let heads = recorded.reports(&places, run)?;
+    let mut checks = if heads.is_empty() { Vec::new() } else { summary(&heads) };
+    checks.extend(unranked(&pass));
+    tell(Piece::Checks(Arc::new(checks)));
+    for head in heads {
+        pass.reports[index(head.at)] = Some(Arc::new(head.report));
+    }
     tell(Piece::Chosen(Arc::new(pass)));
     Ok(())
+}
+
+/// One line on the heads that have no ranks.
+fn unranked(pass: &Pass) -> Option<(&'static str, String)> {
+    let (count, of, first) = (pass.unranked.len(), pass.reports.len(), pass.unranked.values().next()?);
+    Some(("note", format!("{count} of {of} heads without ranks: {first}")))
 }
 
 /// A pass without reports; a layer is hatched above the diagonal where every head has zeros there.
@@ -69,12 +85,16 @@ fn drawn(recorded: &Recorded, sequence: usize, window: &wgpu::Device, run: &Run)
     let (queries, keys) = (recorded.queries(), recorded.keys());
     let first_query = keys.saturating_sub(queries);
     let (mut weights, mut masks, mut allowed) = (Vec::new(), Vec::new(), Vec::new());
+    let mut unranked = BTreeMap::new();
     for layer in 0..layers {
         run.step("reading the weights", layer, layers)?;
         let (mut values, mut is_causal) = (Vec::with_capacity(heads * queries * keys), true);
         for head in 0..heads {
             let at = At { layer, sequence, head };
-            let matrix = recorded.matrix(at)?;
+            let matrix = recorded.matrix(at).unwrap_or_else(|error| {
+                unranked.insert(layer * heads + head, error.to_string());
+                recorded.stored(at)
+            });
             is_causal &= recorded.check(at, &matrix).causal == Some(true);
             values.extend(matrix.iter().map(|&weight| weight as f32));
         }
@@ -107,6 +127,7 @@ fn drawn(recorded: &Recorded, sequence: usize, window: &wgpu::Device, run: &Run)
         cut: Arc::default(),
         names: (0..layers).map(|layer| recorded.layer_name(layer)).collect(),
         reports: vec![None; layers * heads],
+        unranked: Arc::new(unranked),
     })
 }
 
@@ -117,7 +138,9 @@ fn buffer(weights: &Tensor, window: &wgpu::Device) -> Result<wgpu::Buffer> {
         let problem = format!("{size} bytes, more than the {limit} that this graphics device can draw");
         return Err(Error::Gpu { what: format!("weights {}", weights.shape()), problem });
     }
-    Ok(upload(window, "weights", bytemuck::cast_slice(&values)))
+    let shown: Vec<f32> =
+        values.iter().map(|&weight| if weight.is_finite() { weight } else { NO_NUMBER }).collect();
+    Ok(upload(window, "weights", bytemuck::cast_slice(&shown)))
 }
 
 /// The tokens' names, or their positions from `first` on; they have no ids.

@@ -288,6 +288,7 @@ impl Work<'_> {
             norms,
             names: names.into(),
             reports: vec![None; count],
+            unranked: Arc::default(),
             details: vec![None; count],
             ablated,
             cut,

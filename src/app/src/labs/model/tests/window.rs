@@ -23,7 +23,7 @@ use crate::labs::model::Open;
 use crate::labs::model::answer::{News, Pass, Piece, Shown};
 use crate::labs::model::state::{Edit, Explorer, Look, Order, Side};
 use crate::layout::Head;
-use crate::{format, headless, theme};
+use crate::{format, headless, heatmap, theme};
 
 type Window = Harness<'static, Workbench>;
 
@@ -374,6 +374,28 @@ fn weights_from_a_file_are_shown_with_their_tokens_their_checks_and_their_ranks(
     assert!(shows(&window, "Alice") && window.state().banners().is_empty());
 }
 
+#[test]
+fn what_is_no_number_is_drawn_in_its_colour_and_said_and_the_other_heads_have_ranks() {
+    let path = temporary("nan.npy");
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 1, 2, 2, 2), }";
+    let header = format!("{header:<117}\n");
+    let mut bytes = [b"\x93NUMPY\x01\x00".as_slice(), &118u16.to_le_bytes(), header.as_bytes()].concat();
+    let values = [1.0, 0.0, 0.25, 0.75, 1.0, 0.0, f32::NAN, 1.0];
+    bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    std::fs::write(&path, bytes).unwrap();
+    let mut window = window(&["--attention", path.to_str().unwrap()]);
+    assert!(window.state().banners().is_empty(), "{:?}", window.state().banners());
+    for text in ["No ranks.", "entry (1, 0) is NaN", "1 of 2 heads without ranks"] {
+        assert!(shows(&window, text), "{text:?} is not in {:?}", texts(&window));
+    }
+    let pass = chosen(&mut window);
+    let heads = [0, 1].map(|head| pass.report(Head { layer: 0, head }).map(|report| report.exact_rank));
+    assert_eq!(heads, [Some(Some(2)), None]);
+    let picture = window.render().unwrap();
+    let wrong = picture.pixels().filter(|pixel| pixel.0[..3] == heatmap::WRONG.to_array()[..3]).count();
+    assert!(wrong > 1000, "{wrong} pixels");
+}
+
 fn drop_file(window: &mut Window, path: std::path::PathBuf) {
     assert!(lab(window).dropped(&path));
     settle(window);
@@ -385,10 +407,10 @@ fn a_dropped_file_is_opened_and_what_is_wrong_with_it_stands_in_a_banner() {
     drop_file(&mut window, saved("dropped.csv"));
     assert!(shows(&window, "as saved") && window.state().banners().is_empty());
     let broken = temporary("broken.csv");
-    std::fs::write(&broken, "1,0\nnan,1\n").unwrap();
+    std::fs::write(&broken, "1,0\nnone,1\n").unwrap();
     drop_file(&mut window, broken);
     let banner = window.state().banners()[0].clone();
-    assert!(banner.contains("entry (1, 0) is NaN"), "{banner}");
+    assert!(banner.contains("none"), "{banner}");
     drop_file(&mut window, temporary("nowhere.npz"));
     assert!(window.state().banners()[0].contains("no such file"), "{:?}", window.state().banners());
 }

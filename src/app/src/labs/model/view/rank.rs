@@ -16,11 +16,17 @@ pub fn ui(desk: &Desk<'_>, ui: &mut egui::Ui) {
     let at = desk.answer.selected(desk.state);
     let passes = passes(desk, at);
     let series = series(&passes, at);
-    if series.is_empty() {
-        return nothing(desk, ui);
+    let newest = || readings(desk).into_iter().filter_map(|(_, shown)| shown.pass());
+    for problem in newest().filter_map(|pass| pass.unranked(at)) {
+        ui.colored_label(ui.visuals().error_fg_color, format!("No ranks. {problem}"));
     }
-    let waits =
-        readings(desk).iter().any(|(_, shown)| shown.pass().is_some_and(|pass| pass.report(at).is_none()));
+    if series.is_empty() {
+        if newest().all(|pass| pass.unranked(at).is_none()) {
+            nothing(desk, ui);
+        }
+        return;
+    }
+    let waits = newest().any(|pass| pass.report(at).is_none() && pass.unranked(at).is_none());
     let fades = readings(desk).iter().any(|(_, shown)| desk.fade(&shown.chosen) > 0.0);
     ui.spacing_mut().scroll = theme::scroll_bar(); // shows that there is more below
     ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
