@@ -17,8 +17,8 @@ use crate::labs::model::Open;
 
 /// Tokens of the text that is measured.
 const TOKENS: usize = 128;
-/// Layers and heads of the wall that is scrolled.
-const LAYERS: usize = 12;
+/// Layers and heads of the wall that is scrolled: 12 × 12 fit into the window as they are.
+const LAYERS: usize = 24;
 const HEADS: usize = 12;
 /// Changes of each kind that are measured.
 const ROUNDS: usize = 12;

@@ -1,4 +1,7 @@
 //! Attention weights on the screen: a paint callback whose shader reads the storage buffers themselves.
+//!
+//! Each picture is drawn into a texture when its numbers or its size change, and copied from there in every frame: pointing
+//! and scrolling cost a copy.
 
 mod matrix;
 mod scale;
@@ -117,7 +120,7 @@ pub struct Picture {
 }
 
 #[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
+#[derive(Clone, Copy, PartialEq, Pod, Zeroable)]
 struct Parameters {
     viewport: [f32; 2],
     cell: [f32; 2],
@@ -137,9 +140,11 @@ struct Parameters {
     spare: [f32; 2],
 }
 
-/// The pipeline, the colour maps and a slot for each picture, kept with egui's renderer.
+/// The pipelines, the colour maps and a slot for each picture, kept with egui's renderer.
 struct Shared {
     pipeline: wgpu::RenderPipeline,
+    copy: wgpu::RenderPipeline,
+    format: wgpu::TextureFormat,
     /// Light and dark: sequential, diverging.
     colours: [[wgpu::Buffer; 2]; 2],
     slots: HashMap<egui::Id, Slot>,
@@ -152,13 +157,41 @@ struct Slot {
     theme: Theme,
     parameters: wgpu::Buffer,
     layers: Vec<wgpu::BindGroup>,
+    kept: Option<Kept>,
+}
+
+/// A picture as it was drawn last.
+struct Kept {
+    /// What it was drawn from, beside what the slot holds.
+    of: (Parameters, Part),
+    /// Its texture; `None` where it is larger than a texture may be, and drawn anew in every frame.
+    texture: Option<wgpu::BindGroup>,
 }
 
 /// Makes the pipeline; call once for each renderer, before the first picture.
 pub fn install(render: &RenderState) {
-    let device = &render.device;
-    let module = device.create_shader_module(wgpu::include_wgsl!("heatmap.wgsl"));
-    let pipeline = device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
+    let (device, format) = (&render.device, render.target_format);
+    let pipeline = pipeline(device, wgpu::include_wgsl!("heatmap/heatmap.wgsl"), format);
+    let copy = self::pipeline(device, wgpu::include_wgsl!("heatmap/copy.wgsl"), format);
+    let colours = [Theme::Light, Theme::Dark].map(|theme| {
+        [theme.sequential(), theme.diverging()].map(|map| {
+            let bytes = (0..256).map(|step| map.at(f64::from(step) / 255.0));
+            let packed: Vec<u32> =
+                bytes.map(|[red, green, blue]| u32::from_le_bytes([red, green, blue, 255])).collect();
+            upload(device, "colours", bytemuck::cast_slice(&packed))
+        })
+    });
+    let shared = Shared { pipeline, copy, format, colours, slots: HashMap::new() };
+    render.renderer.write().callback_resources.insert(shared);
+}
+
+fn pipeline(
+    device: &wgpu::Device,
+    module: wgpu::ShaderModuleDescriptor<'_>,
+    format: wgpu::TextureFormat,
+) -> wgpu::RenderPipeline {
+    let module = device.create_shader_module(module);
+    device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
         label: Some("heatmap"),
         layout: None,
         vertex: wgpu::VertexState {
@@ -171,24 +204,18 @@ pub fn install(render: &RenderState) {
             module: &module,
             entry_point: Some("colour"),
             compilation_options: Default::default(),
-            targets: &[Some(render.target_format.into())],
+            targets: &[Some(wgpu::ColorTargetState {
+                format,
+                blend: Some(wgpu::BlendState::PREMULTIPLIED_ALPHA_BLENDING), // between heads there is nothing
+                write_mask: wgpu::ColorWrites::ALL,
+            })],
         }),
         primitive: wgpu::PrimitiveState::default(),
         depth_stencil: None,
         multisample: wgpu::MultisampleState::default(),
         multiview_mask: None,
         cache: None,
-    });
-    let colours = [Theme::Light, Theme::Dark].map(|theme| {
-        [theme.sequential(), theme.diverging()].map(|map| {
-            let bytes = (0..256).map(|step| map.at(f64::from(step) / 255.0));
-            let packed: Vec<u32> =
-                bytes.map(|[red, green, blue]| u32::from_le_bytes([red, green, blue, 255])).collect();
-            upload(device, "colours", bytemuck::cast_slice(&packed))
-        })
-    });
-    let shared = Shared { pipeline, colours, slots: HashMap::new() };
-    render.renderer.write().callback_resources.insert(shared);
+    })
 }
 
 impl Picture {
@@ -217,6 +244,28 @@ impl Picture {
             period: (5.0 * pixels_per_point).round().max(4.0),
             columns: columns.max(1) as u32,
             spare: [0.0; 2],
+        }
+    }
+}
+
+impl Picture {
+    /// Draws its heads.
+    fn draw(&self, pipeline: &wgpu::RenderPipeline, slot: &Slot, pass: &mut wgpu::RenderPass<'_>) {
+        pass.set_pipeline(pipeline);
+        let heads = slot.buffers.heads as u32;
+        let one;
+        let places = match &self.part {
+            Part::Wall { places, .. } => &places[..],
+            Part::One(at) => {
+                one = [(0, *at)];
+                &one[..]
+            }
+        };
+        for &(place, at) in places {
+            let Some(group) = slot.layers.get(at.layer) else { continue };
+            let instance = place as u32 * heads + at.head as u32;
+            pass.set_bind_group(0, group, &[]);
+            pass.draw(0..6, instance..instance + 1);
         }
     }
 }
@@ -258,7 +307,57 @@ impl Shared {
         });
         let layers = layers.collect();
         let (data, colours) = (picture.source.data(), picture.source.colours());
-        Slot { data, colours, buffers, theme: picture.theme, parameters, layers }
+        Slot { data, colours, buffers, theme: picture.theme, parameters, layers, kept: None }
+    }
+
+    /// A texture of `[width, height]` pixels with `picture` in it, to be copied; `None` where it would be too large.
+    fn draw(
+        &self,
+        device: &wgpu::Device,
+        encoder: &mut wgpu::CommandEncoder,
+        picture: &Picture,
+        slot: &Slot,
+        [width, height]: [f32; 2],
+    ) -> Option<wgpu::BindGroup> {
+        let most = device.limits().max_texture_dimension_2d as f32;
+        if !(width >= 1.0 && height >= 1.0 && width <= most && height <= most) {
+            return None;
+        }
+        let size = wgpu::Extent3d { width: width as u32, height: height as u32, depth_or_array_layers: 1 };
+        let texture = device.create_texture(&wgpu::TextureDescriptor {
+            label: Some("heatmap"),
+            size,
+            mip_level_count: 1,
+            sample_count: 1,
+            dimension: wgpu::TextureDimension::D2,
+            format: self.format,
+            usage: wgpu::TextureUsages::RENDER_ATTACHMENT | wgpu::TextureUsages::TEXTURE_BINDING,
+            view_formats: &[],
+        });
+        let view = texture.create_view(&wgpu::TextureViewDescriptor::default());
+        let mut pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
+            label: Some("heatmap"),
+            color_attachments: &[Some(wgpu::RenderPassColorAttachment {
+                view: &view,
+                depth_slice: None,
+                resolve_target: None,
+                ops: wgpu::Operations {
+                    load: wgpu::LoadOp::Clear(wgpu::Color::TRANSPARENT),
+                    store: wgpu::StoreOp::Store,
+                },
+            })],
+            ..Default::default()
+        });
+        picture.draw(&self.pipeline, slot, &mut pass);
+        drop(pass);
+        Some(device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some("heatmap"),
+            layout: &self.copy.get_bind_group_layout(0),
+            entries: &[wgpu::BindGroupEntry {
+                binding: 0,
+                resource: wgpu::BindingResource::TextureView(&view),
+            }],
+        }))
     }
 }
 
@@ -268,7 +367,7 @@ impl CallbackTrait for Picture {
         device: &wgpu::Device,
         queue: &wgpu::Queue,
         screen: &ScreenDescriptor,
-        _encoder: &mut wgpu::CommandEncoder,
+        encoder: &mut wgpu::CommandEncoder,
         resources: &mut CallbackResources,
     ) -> Vec<wgpu::CommandBuffer> {
         if let Some(shared) = resources.get_mut::<Shared>() {
@@ -281,9 +380,14 @@ impl CallbackTrait for Picture {
                 let slot = shared.bind(device, self);
                 shared.slots.insert(self.id, slot);
             }
-            if let Some(slot) = shared.slots.get(&self.id) {
-                let parameters = self.parameters(&slot.buffers, screen.pixels_per_point);
-                queue.write_buffer(&slot.parameters, 0, bytemuck::bytes_of(&parameters));
+            if let Some(mut slot) = shared.slots.remove(&self.id) {
+                let of = (self.parameters(&slot.buffers, screen.pixels_per_point), self.part.clone());
+                if slot.kept.as_ref().is_none_or(|kept| kept.of != of) {
+                    queue.write_buffer(&slot.parameters, 0, bytemuck::bytes_of(&of.0));
+                    let texture = shared.draw(device, encoder, self, &slot, of.0.viewport);
+                    slot.kept = Some(Kept { of, texture });
+                }
+                shared.slots.insert(self.id, slot);
             }
         }
         Vec::new()
@@ -297,21 +401,13 @@ impl CallbackTrait for Picture {
     ) {
         let Some(shared) = resources.get::<Shared>() else { return };
         let Some(slot) = shared.slots.get(&self.id) else { return };
-        pass.set_pipeline(&shared.pipeline);
-        let heads = slot.buffers.heads as u32;
-        let one;
-        let places = match &self.part {
-            Part::Wall { places, .. } => &places[..],
-            Part::One(at) => {
-                one = [(0, *at)];
-                &one[..]
+        match slot.kept.as_ref().and_then(|kept| kept.texture.as_ref()) {
+            Some(texture) => {
+                pass.set_pipeline(&shared.copy);
+                pass.set_bind_group(0, texture, &[]);
+                pass.draw(0..6, 0..1);
             }
-        };
-        for &(place, at) in places {
-            let Some(group) = slot.layers.get(at.layer) else { continue };
-            let instance = place as u32 * heads + at.head as u32;
-            pass.set_bind_group(0, group, &[]);
-            pass.draw(0..6, instance..instance + 1);
+            None => self.draw(&shared.pipeline, slot, pass),
         }
     }
 }
@@ -322,7 +418,7 @@ mod tests {
 
     #[test]
     fn the_shader_and_its_parameters_agree() {
-        let source = include_str!("heatmap.wgsl");
+        let source = include_str!("heatmap/heatmap.wgsl");
         let module = naga::front::wgsl::parse_str(source).expect("valid WGSL");
         let layout = module
             .types

@@ -252,8 +252,8 @@ impl Drawn<'_> {
         let held = |at: Head| pass.held.contains(&at.layer);
         match desk.state.look {
             Look::Heatmaps => {
-                let places: Arc<[_]> =
-                    self.places.iter().copied().filter(|&(place, at)| held(at) && seen(place)).collect();
+                // All of them, seen or not: the picture stays the same while the wall is scrolled.
+                let places: Arc<[_]> = self.places.iter().copied().filter(|&(_, at)| held(at)).collect();
                 let part = Part::Wall { cell: wall.cell, pitch: wall.pitch(), columns: wall.heads, places };
                 weights(desk, self.side, pass, part, rect, ui);
             }
