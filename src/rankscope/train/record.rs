@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::batch::Batch;
 use crate::axis::Axis;
 use crate::error::Result;
+use crate::mask::Mask;
 use crate::model::Model;
 use crate::probe::Trace;
 use crate::rank::{self, EPSILON_F32, Spectrum, Tolerance};
@@ -67,6 +68,8 @@ pub struct LayerWeights {
     pub layer: String,
     /// `[H, T, S]`.
     pub weights: Array3<f32>,
+    /// Their mask, padding aside; unknown of some files.
+    pub mask: Option<Mask>,
 }
 
 /// Every head of self-attention on the first sequences of a batch, and the weights in the first of them.
@@ -88,7 +91,8 @@ pub fn heads(model: &dyn Model, batch: &Batch, run: &Run) -> Result<(Vec<HeadRec
         let [_, heads, queries, keys] = sizes;
         let first = numbers[..heads * queries * keys].to_vec();
         let weights = Array3::from_shape_vec((heads, queries, keys), first).expect("H matrices of T × S");
-        layers.push(LayerWeights { layer: layer.to_owned(), weights });
+        let mask = Some(batch.mask.of_weights(name, model.description()));
+        layers.push(LayerWeights { layer: layer.to_owned(), weights, mask });
     }
     Ok((records, layers))
 }

@@ -111,7 +111,7 @@ fn tolerances(series: &[Series], low: f64, palette: &Palette, plot: &mut PlotUi)
     names.map(label).into()
 }
 
-/// A name in a plot. It is drawn after the curves, on the plot's own colour, so that no line runs through it.
+/// A name in a plot. It is drawn after the curves, on the plot's own colour, so that lines below it are dimmed.
 pub struct Label {
     /// Where, on the plot's axes.
     pub at: [f64; 2],
@@ -126,7 +126,9 @@ pub struct Label {
 impl Label {
     /// Draws it on a ground of the colour `background`.
     pub fn draw(self, background: Color32, plot: &mut PlotUi) {
-        let text = RichText::new(self.text).size(theme::SMALL).background_color(background);
+        // A curve below it stays visible.
+        let ground = background.gamma_multiply(0.7);
+        let text = RichText::new(self.text).size(theme::SMALL).background_color(ground);
         let [x, y] = self.at;
         plot.text(Text::new("", PlotPoint::new(x, y), text).anchor(self.anchor).color(self.color));
     }

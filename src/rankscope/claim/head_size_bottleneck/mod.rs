@@ -28,11 +28,11 @@ pub(super) static CLAIM: Claim = Claim {
                 embeddings of rank n, a head of size D reaches P exactly where the logarithms of P, centred row by \
                 row, have rank D or less: n − 1 for almost every P, so D = n − 1 is enough and no less is. Under the \
                 causal mask only the entries on and below the diagonal count: almost every P needs D of at least \
-                ⌊n/2⌋, the rank of the block that all its rows see, and fits find that enough. Any permutation, however \
-                sharp, needs D = 2 only; a nearest-neighbour task of Amsel, Yehudai and Bruna 2024 (arXiv 2407.16153) is \
+                ⌊n/2⌋, the rank of the block that all its rows see, and that is enough for almost every P: with m = ⌊n/2⌋ \
+                set k₁ = 0 and k₂ … k₍ₘ₊₁₎ to unit vectors, read the queries off, and solve for the other keys, at most \
+                m equations each. Any permutation, however sharp, needs D = 2 only; a nearest-neighbour task of Amsel, Yehudai and Bruna 2024 (arXiv 2407.16153) is \
                 out of reach of small heads unless there are exponentially many.",
-        reconsider: "A family of patterns that models need and whose centred logarithms are of low rank, or a proof \
-                     that ⌊n/2⌋ is always enough under the causal mask.",
+        reconsider: "A family of patterns that models need and whose centred logarithms are of low rank.",
     },
     parameters: &[
         set("n", "positions of the patterns that heads are fitted to", Integer(2, 32), ["12", "16"]),

@@ -52,11 +52,18 @@ impl Frame {
             let numbers = (0..heads).flat_map(|head| array.matrix(head)).map(|weight| weight as f32);
             let weights = Array3::from_shape_vec((heads, queries, keys), numbers.collect())
                 .map_err(|error| Error::format(path, error))?;
-            layers.push(LayerWeights { layer: layer.to_owned(), weights });
+            let mask = file.text(&mask_of(layer)).map(str::parse).transpose();
+            let mask = mask.map_err(|error: Error| Error::format(path, error))?;
+            layers.push(LayerWeights { layer: layer.to_owned(), weights, mask });
         }
         layers.sort_by_cached_key(|layer| place(&layer.layer));
         Ok(Frame { tokens, layers })
     }
+}
+
+/// What stands before a layer's mask in the metadata.
+fn mask_of(layer: &str) -> String {
+    format!("mask.{layer}")
 }
 
 /// Encoders before decoders, 10 after 9.
@@ -91,7 +98,8 @@ pub(super) fn forget_after(path: &Path, step: usize) -> Result<()> {
         .try_for_each(|(_, file)| fs::remove_file(&file).map_err(|error| Error::io(&file, error)))
 }
 
-/// Writes a frame: one tensor `LAYER.weights` `[1, H, T, S]` a layer, and the tokens as JSON in the metadata.
+/// Writes a frame: one tensor `LAYER.weights` `[1, H, T, S]` a layer; in the metadata the tokens as JSON, and the masks as
+/// `mask.LAYER`.
 pub(super) fn write(path: &Path, step: usize, tokens: &[String], layers: &[LayerWeights]) -> Result<()> {
     let folder = path.join(FOLDER);
     fs::create_dir_all(&folder).map_err(|error| Error::io(&folder, error))?;
@@ -104,14 +112,14 @@ pub(super) fn write(path: &Path, step: usize, tokens: &[String], layers: &[Layer
         let view = view.map_err(|error| Error::format(&file, error))?;
         views.push((format!("{}{WEIGHTS}", layer.layer), view));
     }
-    let metadata = match tokens.is_empty() {
-        true => None,
-        false => {
-            let tokens = serde_json::to_string(tokens).map_err(|error| Error::format(&file, error))?;
-            Some(HashMap::from([("tokens".to_owned(), tokens)]))
-        }
-    };
+    let masks =
+        layers.iter().filter_map(|layer| Some((mask_of(&layer.layer), layer.mask.as_ref()?.to_string())));
+    let mut metadata: HashMap<String, String> = masks.collect();
+    if !tokens.is_empty() {
+        let tokens = serde_json::to_string(tokens).map_err(|error| Error::format(&file, error))?;
+        metadata.insert("tokens".to_owned(), tokens);
+    }
     save_with(&file, |part| {
-        safetensors::serialize_to_file(views, metadata, part).map_err(std::io::Error::other)
+        safetensors::serialize_to_file(views, Some(metadata), part).map_err(std::io::Error::other)
     })
 }

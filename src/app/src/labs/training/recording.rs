@@ -141,10 +141,20 @@ impl Frame {
             let heads: Vec<Array2<f64>> =
                 layer.weights.axis_iter(Axis(0)).map(|head| head.mapv(f64::from)).collect();
             let reports = many(&heads, "ranks", &run.quiet(), |head| RankReport::of(head.view(), None))?;
-            Ok(Layer {
-                name: layer.layer.clone(),
-                heads: heads.into_iter().map(Matrix::new).map(Arc::new).zip(reports).collect(),
-            })
+            let count = heads.len();
+            let matrix = |(head, weights): (usize, Array2<f64>)| {
+                let (queries, keys) = weights.dim();
+                let first = keys.saturating_sub(queries);
+                Arc::new(match layer.mask.as_ref().map(|mask| mask.for_head(head, count)) {
+                    Some(mask) => {
+                        let may = |(t, s)| mask.may_attend(first + t, s);
+                        Matrix::masked(weights, Array2::from_shape_fn((queries, keys), may))
+                    }
+                    None => Matrix::new(weights),
+                })
+            };
+            let matrices: Vec<_> = heads.into_iter().enumerate().map(matrix).collect();
+            Ok(Layer { name: layer.layer.clone(), heads: matrices.into_iter().zip(reports).collect() })
         };
         Ok(Frame { step, tokens, layers: layers.iter().map(layer).collect::<Result<_>>()? })
     }
