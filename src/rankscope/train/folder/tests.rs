@@ -81,6 +81,10 @@ fn a_run_is_read_back_as_it_told() {
     assert_eq!(steps, [0, 2, 4, 6]);
     assert_eq!((first.tokens.len(), first.layers[1].weights.dim()), (6, (2, 6, 6)));
     assert!(first.layers[0].weights.rows().into_iter().all(|row| (row.sum() - 1.0).abs() < 1e-6));
+    let mask = first.layers[0].mask.as_ref().expect("the mask is known");
+    let is_masked =
+        |((_, t, s), &weight): ((usize, usize, usize), &f32)| (weight == 0.0) != mask.may_attend(t, s);
+    assert!(first.layers[0].weights.indexed_iter().all(is_masked), "{mask}");
     // The pictures are files of attention like any other.
     let recorded = Recorded::open(&files[3].1, None, None).unwrap();
     assert_eq!((recorded.layers(), recorded.labels(0).keys), (2, Some(first.tokens.clone())));

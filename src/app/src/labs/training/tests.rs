@@ -299,6 +299,9 @@ fn the_first_plan_is_trained_already() {
         "assets/runs/README.md says how to make them"
     );
     assert_eq!(runs.iter().map(|run| run.frames.len()).collect::<Vec<_>>(), [21, 21, 0, 0, 0, 0]);
+    let masked = |run: usize| runs[run].frames[0].layers[0].heads[0].0.clone();
+    assert_eq!([0, 1].map(|run| masked(run).is_there((0, 8))), [false, true]);
+    assert_eq!([0, 1].map(|run| masked(run).is_there((0, 9))), [false, false]);
     let last = differences(runs, 1, "loss").pop().unwrap();
     assert!(
         last.values.iter().all(|value| *value < 0.0),
