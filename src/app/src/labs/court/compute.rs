@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use image::RgbaImage;
-use rankscope::claim::{self, CLAIMS, Trial};
+use rankscope::claim::{self, ARENAS, CLAIMS, Trial};
 use rankscope::figure::style::Theme;
 use rankscope::{Device, Error, Result, Run};
 
@@ -32,7 +32,7 @@ pub type Pictures = Vec<Option<[Arc<RgbaImage>; 2]>>;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Docket {
     /// The ruling's word in each arena; `None` where it was not tried.
-    pub words: [Option<&'static str>; 3],
+    pub words: [Option<&'static str>; ARENAS.len()],
     /// How long it took; `None` if it failed.
     pub seconds: Option<f64>,
     /// Why it failed.
@@ -145,7 +145,9 @@ fn quickly(id: &'static str, memory: &mut Memory, run: &Run) -> Result<Docket> {
             Ok(docket(&trial))
         }
         Err(Error::Cancelled) => Err(Error::Cancelled),
-        Err(error) => Ok(Docket { words: [None; 3], seconds: None, problem: Some(error.to_string()) }),
+        Err(error) => {
+            Ok(Docket { words: [None; ARENAS.len()], seconds: None, problem: Some(error.to_string()) })
+        }
     }
 }
 
