@@ -1,7 +1,8 @@
 //! Claims on trial: each claim of the popular account as an experiment that anyone can rerun.
 //!
 //! One module per claim: its statement, who says it, what is exactly true, an experiment that takes seconds, and a
-//! rule that reads the verdict off its typed results, arena by arena ([`Verdict`]). [`CLAIMS`] is the registry;
+//! rule that reads the verdict off its typed results, arena by arena ([`Verdict`]). Claims about what models learn are tried by
+//! training, in a minute or more; what their runs found is kept, and comes with the program for the settings of a quick run. [`CLAIMS`] is the registry;
 //! command line, app, notebooks and book walk it. What numpy and mpmath found for the same quantities is in
 //! `reference.txt`, and is compared in every run.
 //!

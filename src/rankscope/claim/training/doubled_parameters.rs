@@ -25,7 +25,8 @@ pub(super) static EXPERIMENT: Experiment = Experiment {
     published: PUBLISHED,
 };
 
-const LONGER: &str = "evaluate_lengths=[128]";
+/// Judged at twice the length as well, which rotary positions allow.
+const LONGER: &str = "evaluate_lengths=[128],config.max_position_embeddings=128";
 
 /// An encoder-decoder beside a decoder: the claim says that it is ahead at equal operations and not at equal parameters.
 pub(super) const TWINS: &[Tried] = &[

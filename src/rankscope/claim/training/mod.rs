@@ -28,7 +28,7 @@ use crate::train::{Course, Kept};
 mod prelude {
     pub(super) use super::super::prelude::*;
     pub(super) use super::plan::{Plan, SEEDS, SET, steps};
-    pub(super) use super::reading::{Difference, Reading};
+    pub(super) use super::reading::{Difference, Reading, tidy};
     pub(super) use super::tried::{Says, Tried};
     pub(super) use super::{Experiment, NONE, Published};
     pub(super) use crate::train::Course;

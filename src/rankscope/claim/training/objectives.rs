@@ -87,7 +87,7 @@ fn read(reading: &mut Reading) -> Result<()> {
     }
     for (at, (name, ..)) in names().enumerate() {
         for (what, samples) in [("before", &before), ("after", &after), ("accuracy_percent", &right)] {
-            reading.evidence.record(plain(&format!("{name} {what}")), &samples[at]);
+            reading.evidence.record(tidy(&format!("{name} {what}")), &samples[at]);
         }
         for (when, samples) in [("before adaptation", &before), ("after it", &after)] {
             if at == 0 {

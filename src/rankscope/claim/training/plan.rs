@@ -8,7 +8,7 @@ use crate::train::twin::Twin;
 
 pub(super) const SEEDS: Parameter = set("seeds", "seeds of every variant", Integer(2, 100), ["5"; 2]);
 pub(super) const SET: Parameter =
-    set("set", "further settings of all runs, as width=16,batch=4", Text, ["width=32", ""]);
+    set("set", "further settings of all runs, as width=16,batch=4", Text, ["width=32,feed_forward=96", ""]);
 
 /// How long runs are.
 pub(super) const fn steps(quick: &'static str, full: &'static str) -> Parameter {

@@ -92,11 +92,11 @@ impl<'a> Reading<'a> {
         let metric = results.twin().metric();
         for (variant, name) in results.twin().names().iter().enumerate() {
             let sample = results.sample(variant, metric)?;
-            self.evidence.record(plain(&format!("{} {metric} {name}", tried.name)), &sample);
+            self.evidence.record(tidy(&format!("{} {metric} {name}", tried.name)), &sample);
         }
         let caption = format!("Held-out loss of every run: {}", tried.preset()?.question);
         let caption = format!("{}.", caption.trim_end_matches('?'));
-        self.evidence.plot(plain(&format!("losses {}", tried.name)), caption, results.figure()?);
+        self.evidence.plot(tidy(&format!("losses {}", tried.name)), caption, results.figure()?);
         Ok(())
     }
 
@@ -131,7 +131,7 @@ impl<'a> Reading<'a> {
 
     fn record(&mut self, difference: Difference, outcome: Outcome, word: &str) {
         let Difference { name, what, paired, smallest, .. } = difference;
-        self.evidence.record(plain(&format!("{name} difference")), &paired.differences);
+        self.evidence.record(tidy(&format!("{name} difference")), &paired.differences);
         let text = format!("{name}: {paired}, {word}");
         let finding = format!("{name}: {what} is {paired} over {} seeds: {word}", paired.differences.count());
         match outcome {
@@ -207,4 +207,10 @@ impl<'a> Reading<'a> {
             "Every comparison with the 95 % interval over seeds; between the lines no difference matters.";
         self.evidence.plot("differences", caption, figure);
     }
+}
+
+/// Words as a name: letters and digits with single underscores between.
+pub(super) fn tidy(words: &str) -> String {
+    let parts = words.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join("_").to_ascii_lowercase()
 }

@@ -63,7 +63,7 @@ fn read(reading: &mut Reading) -> Result<()> {
     for (courses, (data, objective, _)) in cells(&reading.plan)?.iter().zip(CELLS) {
         let found = courses.iter().map(|course| reading.course(course)).collect::<Result<Vec<_>>>()?;
         let loss: Sample = found.iter().filter_map(|stages| Some(stages.last()?.metrics["loss"])).collect();
-        reading.evidence.record(plain(&format!("loss {data} {objective}")), &loss);
+        reading.evidence.record(tidy(&format!("loss {data} {objective}")), &loss);
         losses.push(loss);
     }
     let ahead = [losses[1].minus(&losses[0]), losses[3].minus(&losses[2])];

@@ -127,7 +127,8 @@ impl Text {
 
     fn shorter(&self, part: Part, length: usize) -> Error {
         let part = match part {
-            Part::Training => "training part, the first nine tenths or less, is",
+            Part::Training if self.learned < self.held_out => "bytes that are learned from are",
+            Part::Training => "first nine tenths, the training part, are",
             Part::HeldOut => "last tenth, the held-out part, is",
         };
         let problem = format!(

@@ -234,8 +234,9 @@ impl Settings {
         filled.into_iter().try_for_each(|assignment| self.set(&assignment))
     }
 
-    /// The keys that are not as in the default, with their values: a file of settings that says no more than it must.
-    pub(super) fn changes(&self) -> Map<String, Value> {
+    /// The keys that are not as in the default, with their values: a file of settings that says no more than it must. In the
+    /// order of the alphabet, so that a hash of them stays what it is.
+    pub(super) fn changes(&self) -> BTreeMap<String, Value> {
         let usual = Settings::default().to_map();
         self.to_map().into_iter().filter(|(key, value)| usual.get(key) != Some(value)).collect()
     }

@@ -98,7 +98,8 @@ impl Memory {
     }
 }
 
-/// Tells the trial, then its pictures, then what comes out of the other claims if all are asked for.
+/// Tells the trial, then its pictures, then what comes out of trained claims whose results are kept, and of all others if they are
+/// asked for.
 pub fn compute(state: &Court, memory: &mut Memory, run: &Run, tell: &mut dyn FnMut(News)) -> Result<()> {
     let (trial, pictures) = match memory.find(&state.run, state.times) {
         Some((trial, pictures)) => {
@@ -115,17 +116,21 @@ pub fn compute(state: &Court, memory: &mut Memory, run: &Run, tell: &mut dyn FnM
         }
     };
     tell(News::Pictures(pictures));
-    if !state.all {
-        return Ok(());
-    }
     for (done, claim) in CLAIMS.iter().enumerate() {
         let id = claim.about().id;
         run.step(id, done, CLAIMS.len())?;
-        if id != trial.about.id {
+        let is_shown = if claim.is_trained() { is_at_hand(id, memory)? } else { state.all };
+        if is_shown && id != trial.about.id {
             tell(News::Docket(id, quickly(id, memory, run)?));
         }
     }
     Ok(())
+}
+
+/// Whether all runs of a trained claim are kept, so that it is tried in a moment: others wait until they are called.
+fn is_at_hand(id: &'static str, memory: &Memory) -> Result<bool> {
+    let case = Case::of(id);
+    Ok(memory.find(&case, 0).is_some() || claim::missing(&case.all_settings(&memory.device)?)? == 0)
 }
 
 /// What comes out of a claim with its usual settings. One that cannot be tried here does not end the session.

@@ -200,6 +200,7 @@ fn run_all(args: &RunArgs, run: &Run) -> Result<()> {
         let id = claim.about().id;
         match claim::missing(settings)? {
             0 => {}
+            1 => say(&format!("{id}: 1 run to train")),
             count => say(&format!("{id}: {count} runs to train")),
         }
         // After an interrupt or a failed claim, the finished results are still printed.
