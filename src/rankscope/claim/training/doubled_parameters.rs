@@ -70,7 +70,7 @@ fn read(reading: &mut Reading) -> Result<()> {
             let (parameters, operations) = scaling::size(settings)?;
             points.push(ScalingPoint { width, parameters, operations, losses: Vec::new() });
         }
-        let loss = reading.course(&course)?[0].metrics["loss"];
+        let loss = reading.course(&course)?[0].metric("loss")?;
         points.last_mut().expect("just pushed").losses.push(loss);
     }
     let mut texts = Vec::new();
@@ -79,16 +79,14 @@ fn read(reading: &mut Reading) -> Result<()> {
         let (family, (low, high)) = (&scaling.settings.family, law.interval);
         reading.evidence.measure(format!("exponent_{family}"), law.exponent, "");
         texts.push(format!(
-            "{family} {} (95 % interval {} to {})",
+            "{family}: {} (95 % interval {} to {})",
             short(law.exponent),
             short(low),
             short(high)
         ));
     }
-    reading.evidence.note(format!(
-        "loss falls with the operations of training to the power of minus {}",
-        texts.join(", ")
-    ));
+    let laws = format!("loss = factor · operations^−α with α of {}", texts.join(", of "));
+    reading.evidence.note(laws);
     let caption = "Both families at three widths, as many layers for each token.";
     reading.evidence.plot("scaling", caption, scaling::figure(&families));
     Ok(())
@@ -97,7 +95,7 @@ fn read(reading: &mut Reading) -> Result<()> {
 const PUBLISHED: &[Published] = &[
     Published {
         says: "perplexity falls with the operations to the power of minus 0.20 (DecLLM) and 0.24 (RedLLM), with the parameters \
-               to that of 0.17 and 0.18; DecLLM ahead at every cost before finetuning",
+               to that of 0.17 and 0.18; DecLLM dominates the compute-optimal frontier",
         source: "RedLLM, arXiv 2510.26622, RedPajama",
         parameters: Some(8e9),
     },

@@ -75,15 +75,13 @@ fn cells(plan: &Plan) -> Result<Vec<Vec<Course>>> {
 }
 
 fn read(reading: &mut Reading) -> Result<()> {
-    let (mut before, mut after, mut right) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut before, mut after, mut right) = (Vec::<Sample>::new(), Vec::new(), Vec::new());
     for courses in cells(&reading.plan)? {
-        let found = courses.iter().map(|course| reading.course(course)).collect::<Result<Vec<_>>>()?;
-        let last = |of: &dyn Fn(&train::twin::Outcome) -> f64| -> Sample {
-            found.iter().filter_map(|stages| stages.last()).map(of).collect()
-        };
-        before.push(last(&|outcome| outcome.curve.first().map_or(f64::NAN, |point| point.1)));
-        after.push(last(&|outcome| outcome.metrics["loss"]));
-        right.push(last(&|outcome| 100.0 * outcome.metrics["accuracy"]));
+        let last = reading.last(&courses)?;
+        let metric = |name| last.iter().map(|found| found.metric(name)).collect::<Result<Sample>>();
+        before.push(last.iter().map(|found| found.curve.first().map_or(f64::NAN, |point| point.1)).collect());
+        after.push(metric("loss")?);
+        right.push(Sample::new(metric("accuracy")?.values().iter().map(|share| 100.0 * share)));
     }
     for (at, (name, ..)) in names().enumerate() {
         for (what, samples) in [("before", &before), ("after", &after), ("accuracy_percent", &right)] {

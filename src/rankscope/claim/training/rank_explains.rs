@@ -61,7 +61,7 @@ fn read(reading: &mut Reading) -> Result<()> {
     };
     let taus: Vec<f64> = (0..reading.plan.seeds().len()).map(seed).collect();
     let difference = Difference {
-        name: "τ of rank and loss".into(),
+        name: "Kendall's τ of rank and loss".into(),
         what: format!(
             "Kendall's τ of the difference in effective rank with that in loss, over {} twins,",
             pairs.len()
@@ -71,6 +71,7 @@ fn read(reading: &mut Reading) -> Result<()> {
         smallest: SMALLEST,
     };
     reading.judge(difference, Says::Better)?;
+    reading.evidence.note("the interval of τ is over seeds; other twins would have another τ");
     let points = pairs.iter().map(|[rank, loss]| (rank.mean(), loss.mean()));
     let figure = Lines {
         title: "Difference in rank, and in loss, of every twin".into(),

@@ -48,6 +48,12 @@ impl<'a> Reading<'a> {
         found.ok_or_else(|| Error::invalid("run", "not made yet", "one that the claim's plan names"))
     }
 
+    /// What the last run of each course found.
+    pub(super) fn last(&self, courses: &[Course]) -> Result<Vec<Found>> {
+        let last = |course| Ok(self.course(course)?.pop());
+        courses.iter().filter_map(|course| last(course).transpose()).collect()
+    }
+
     /// What the runs of a twin found.
     pub(super) fn results(&self, tried: &Tried) -> Result<Results> {
         let twin = self.plan.twin(tried)?;

@@ -61,8 +61,8 @@ fn cells(plan: &Plan) -> Result<Vec<Vec<Course>>> {
 fn read(reading: &mut Reading) -> Result<()> {
     let mut losses = Vec::new();
     for (courses, (data, objective, _)) in cells(&reading.plan)?.iter().zip(CELLS) {
-        let found = courses.iter().map(|course| reading.course(course)).collect::<Result<Vec<_>>>()?;
-        let loss: Sample = found.iter().filter_map(|stages| Some(stages.last()?.metrics["loss"])).collect();
+        let found: Result<Sample> = reading.last(courses)?.iter().map(|found| found.metric("loss")).collect();
+        let loss = found?;
         reading.evidence.record(tidy(&format!("loss {data} {objective}")), &loss);
         losses.push(loss);
     }

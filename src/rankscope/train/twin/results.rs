@@ -24,6 +24,19 @@ pub struct Outcome {
     pub ranks: Vec<(usize, f64)>,
 }
 
+impl Outcome {
+    /// A metric at the end.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming a metric that the run has not found, and those that it has.
+    pub fn metric(&self, name: &str) -> Result<f64> {
+        self.metrics.get(name).copied().ok_or_else(|| {
+            let names: Vec<_> = self.metrics.keys().map(String::as_str).collect();
+            Error::invalid("metric", name, format!("one that the run found: {}", names.join(", ")))
+        })
+    }
+}
+
 /// An [`Outcome`] as it stands in a file.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -170,14 +183,7 @@ impl Results {
     /// [`Error::Invalid`] naming the runs that were not made yet, or a metric that a run has not found.
     pub fn sample(&self, variant: usize, metric: &str) -> Result<Sample> {
         self.expect_all()?;
-        let value = |found: &Found| match found.outcome.metrics.get(metric) {
-            Some(&value) => Ok(value),
-            None => {
-                let names: Vec<_> = found.outcome.metrics.keys().map(String::as_str).collect();
-                let expected = format!("one that its runs found: {}", names.join(", "));
-                Err(Error::invalid("metric of a twin", metric, expected))
-            }
-        };
+        let value = |found: &Found| found.outcome.metric(metric);
         self.runs.iter().filter(|found| found.variant == variant).map(value).collect()
     }
 
