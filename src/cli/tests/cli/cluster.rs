@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::skip::skipped;
 use crate::support::Home;
@@ -41,4 +42,39 @@ fn jobs_of_snakemake_together_are_one_process() {
     assert!(verdicts.contains("`no-positions`"), "{verdicts}");
     let again = run();
     assert!(again.contains("Nothing to be done"), "{again}");
+}
+
+/// A worker that is killed in the middle: what it has finished stays as it is, and the same command makes the rest.
+#[test]
+fn a_part_that_was_killed_loses_nothing_and_makes_nothing_twice() {
+    let home = Home::new();
+    let options = "--seeds 2 --set steps=10 --set set=width=16,batch=4,evaluation_batches=1 --part 1/1";
+    let part = |out: &'static str| {
+        let words = format!("claims run --trained no-positions --device cpu {options} --out {out}");
+        words.split(' ').map(str::to_owned).collect::<Vec<_>>()
+    };
+    let run = |out: &'static str| home.stdout(&part(out).iter().map(String::as_str).collect::<Vec<_>>());
+    let files = || -> Vec<_> {
+        let Ok(entries) = fs::read_dir(home.path("killed")) else { return Vec::new() };
+        let files = entries.map(|entry| entry.unwrap()).filter(|entry| entry.path().extension().is_some());
+        files.map(|entry| (entry.file_name(), entry.metadata().unwrap().modified().unwrap())).collect()
+    };
+    let mut worker = home.command(&part("killed").iter().map(String::as_str).collect::<Vec<_>>());
+    let mut worker = worker.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let started = Instant::now();
+    while files().len() < 2 && started.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    worker.kill().unwrap();
+    worker.wait().unwrap();
+    let before = files();
+    assert!(before.len() >= 2, "{before:?}");
+    run("killed");
+    assert!(before.iter().all(|file| files().contains(file)), "{before:?} {:?}", files());
+    run("whole");
+    let merged = |folder: &str, out: &str| {
+        home.stdout(&["claims", "merge", folder, "--out", out]);
+        fs::read(home.path(out).join("runs.json")).unwrap()
+    };
+    assert_eq!(merged("killed", "a"), merged("whole", "b"));
 }

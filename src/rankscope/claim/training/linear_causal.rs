@@ -47,7 +47,7 @@ fn read(reading: &mut Reading) -> Result<()> {
         name: "difference of differences".into(),
         what: "what linear attention loses under masked LM, minus what it loses under causal LM, in nats,"
             .into(),
-        metric: "more",
+        metric: "nats",
         paired: Paired::new(masked.values(), causal.values())?,
         smallest: SMALLEST,
     };

@@ -66,11 +66,11 @@ fn read(reading: &mut Reading) -> Result<()> {
             "Kendall's τ of the difference in effective rank with that in loss, over {} twins,",
             pairs.len()
         ),
-        metric: "loss",
+        metric: "τ",
         paired: Paired::new(&taus, &vec![0.0; taus.len()])?,
         smallest: SMALLEST,
     };
-    reading.judge(difference, Says::Better)?;
+    reading.judge(difference, Says::Worse)?;
     reading.evidence.note("the interval of τ is over seeds; other twins would have another τ");
     let points = pairs.iter().map(|[rank, loss]| (rank.mean(), loss.mean()));
     let figure = Lines {

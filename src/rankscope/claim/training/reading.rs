@@ -31,6 +31,7 @@ pub(super) struct Difference<'a> {
     pub name: String,
     /// What is subtracted from what, in words.
     pub what: String,
+    /// The metric, or the unit of what is the better the larger it is.
     pub metric: &'a str,
     pub paired: Paired,
     pub smallest: f64,
@@ -136,9 +137,9 @@ impl<'a> Reading<'a> {
     }
 
     fn record(&mut self, difference: Difference, outcome: Outcome, word: &str) {
-        let Difference { name, what, paired, smallest, .. } = difference;
+        let Difference { name, what, metric, paired, smallest } = difference;
         self.evidence.record(tidy(&format!("{name} difference")), &paired.differences);
-        let text = format!("{name}: {paired}, {word}");
+        let text = format!("{name}: {paired} ({metric}), {word}");
         let finding = format!("{name}: {what} is {paired} over {} seeds: {word}", paired.differences.count());
         match outcome {
             Outcome::Unclear => self.evidence.note(finding),
