@@ -10,6 +10,7 @@ use crate::rank::{block_ranks, exact_rank, log_abs_det};
 pub(super) static CLAIM: Claim = Claim {
     about: About {
         id: "block-rank",
+        group: Group::Matrices,
         statement: "Full rank is what causal softmax attention has and linear attention lacks.",
         source: "As read from Su Jianlin, kexue.fm 9529 (2023); blocks below the diagonal: Dao & Gu 2024 (arXiv \
                  2405.21060), on semiseparable matrices",

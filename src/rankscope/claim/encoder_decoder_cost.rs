@@ -16,6 +16,7 @@ use crate::probe::Unobserved;
 pub(super) static CLAIM: Claim = Claim {
     about: About {
         id: "encoder-decoder-cost",
+        group: Group::Cost,
         statement: "An encoder-decoder of L + L layers takes about the operations of a decoder of L layers: within a \
                     quarter.",
         source: "Raffel et al. 2020 (T5), as commonly cited; the shapes are those of RedLLM and DecLLM, arXiv \

@@ -6,6 +6,7 @@ use crate::figure::{Series, SpectrumFigure};
 pub(super) static CLAIM: Claim = Claim {
     about: About {
         id: "mixed-directions",
+        group: Group::Matrices,
         statement: "An encoder gains rank when half of its heads look forward only and half backward only.",
         source: "Su Jianlin, kexue.fm 9529 (2023), closing experiment; FAQ in kexue.fm 9547",
         exact: "A lower and an upper triangular head each have full rank in exact arithmetic, and so, for almost \

@@ -1,7 +1,8 @@
 //! Claims on trial: each claim of the popular account as an experiment that anyone can rerun.
 //!
 //! One module per claim: its statement, who says it, what is exactly true, an experiment that takes seconds, and a
-//! rule that reads the verdict off its typed results, arena by arena ([`Verdict`]). [`CLAIMS`] is the registry;
+//! rule that reads the verdict off its typed results, arena by arena ([`Verdict`]). Claims about what models learn are tried by
+//! training, in a minute or more; what their runs found is kept, and comes with the program for the settings of a quick run. [`CLAIMS`] is the registry;
 //! command line, app, notebooks and book walk it. What numpy and mpmath found for the same quantities is in
 //! `reference.txt`, and is compared in every run.
 //!
@@ -47,6 +48,7 @@ mod tests;
 mod timing;
 mod trained;
 mod trained_low_rank;
+mod training;
 mod trial;
 mod verdict;
 
@@ -57,21 +59,53 @@ pub use evidence::{Evidence, Expected, Finding, Illustration, Known, Measured};
 pub use first_token_drift::{weights_of_first, weights_of_first_by_equal_scores};
 pub use parameter::{Allowed, Parameter, Value};
 pub use phase_map::{Ahead, PhaseGrid, PhasePoint, Phases, phase_map};
-pub use settings::{Effort, Settings};
+pub use settings::{Effort, RunsAt, Settings};
 pub use timing::{Cost, Task, costs};
+pub use training::{missing, train};
 pub use trial::{Trial, run};
-pub use verdict::{ARENAS, Exact, Floating, Opinion, Outcome, Ruling, Trained, Verdict};
+pub use verdict::{ARENAS, ByTraining, Exact, Floating, Opinion, Outcome, Ruling, Trained, Verdict};
 
 use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::run::Run;
 
+/// What claims are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Group {
+    /// Attention's matrices, and what their ranks say.
+    Matrices,
+    /// What masks, sinks and depth do to tokens.
+    Mechanisms,
+    /// What models learn: tried by training.
+    Training,
+    /// Operations, parameters and caches.
+    Cost,
+}
+
+impl Group {
+    /// Every group, in the order in which they are listed.
+    pub const ALL: [Group; 4] = [Group::Matrices, Group::Mechanisms, Group::Training, Group::Cost];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Group::Matrices => "matrices",
+            Group::Mechanisms => "mechanisms",
+            Group::Training => "training",
+            Group::Cost => "cost",
+        }
+    }
+}
+
 /// What a claim says, and what is known about it before any experiment.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct About {
     /// Its name everywhere, in lower case with hyphens.
     pub id: &'static str,
+    /// What it is about.
+    pub group: Group,
     /// The claim in one sentence, as its defenders put it.
     pub statement: &'static str,
     /// Who says it, and in which section.
@@ -100,6 +134,11 @@ impl Claim {
     pub fn parameters(&self) -> &'static [Parameter] {
         self.parameters
     }
+
+    /// Whether it is tried by training: by runs that take a minute or more, unless they are at hand.
+    pub fn is_trained(&self) -> bool {
+        self.about.group == Group::Training
+    }
 }
 
 /// What the claims' modules use.
@@ -114,8 +153,8 @@ mod prelude {
     pub(super) use super::trained::{self, Heads, Subject, in_models, plain};
     pub(super) use super::verdict::{sentence, times};
     pub(super) use super::{
-        About, Ahead, Claim, Draw, Evidence, Exact, Floating, Outcome, PhaseGrid, Sample, Settings, Trained,
-        Verdict, attention_weights, gaussian, phase_map,
+        About, Ahead, Claim, Draw, Evidence, Exact, Floating, Group, Outcome, PhaseGrid, Sample, Settings,
+        Trained, Verdict, attention_weights, gaussian, phase_map,
     };
     pub(super) use crate::device::Device;
     pub(super) use crate::error::{Error, Result};
@@ -151,6 +190,16 @@ pub static CLAIMS: &[&Claim] = &[
     &learned_sink::CLAIM,
     &first_token_drift::CLAIM,
     &last_token_memory::CLAIM,
+    &training::bidirectional_input::CLAIM,
+    &training::mixed_heads::CLAIM,
+    &training::linear_causal::CLAIM,
+    &training::head_size::CLAIM,
+    &training::objectives::CLAIM,
+    &training::doubled_parameters::CLAIM,
+    &training::in_context::CLAIM,
+    &training::no_positions::CLAIM,
+    &training::rank_explains::CLAIM,
+    &training::repeated_data::CLAIM,
 ];
 
 /// The claim with this id.

@@ -1,11 +1,14 @@
 //! [`Settings`]: the values that recreate an experiment.
 
+use std::path::PathBuf;
+
 use serde_json::{Map, json};
 
 use super::Claim;
 use super::parameter::{Allowed, Parameter, Value, set};
 use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::train::Kept;
 
 /// How much time an experiment may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -31,6 +34,24 @@ pub struct Settings {
     claim: &'static str,
     values: Vec<(Parameter, Value)>,
     device: Device,
+    runs: RunsAt,
+}
+
+/// Where what trained runs found is looked up before they are made, and kept afterwards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunsAt {
+    /// Whether results that come with the program count.
+    pub shipped: bool,
+    /// The folder of this user; new results are not kept without one.
+    pub folder: Option<PathBuf>,
+}
+
+impl RunsAt {
+    /// What is there.
+    pub(super) fn open(&self) -> Result<Kept> {
+        let kept = if self.shipped { Kept::shipped()? } else { Kept::default() };
+        self.folder.iter().try_fold(kept, |kept, folder| kept.in_folder(folder))
+    }
 }
 
 impl Settings {
@@ -47,7 +68,20 @@ impl Settings {
             };
             Ok((*parameter, parameter.parse(default)?))
         });
-        Ok(Settings { claim: claim.about().id, values: values.collect::<Result<_>>()?, device })
+        let values = values.collect::<Result<_>>()?;
+        let runs = RunsAt { shipped: true, folder: None };
+        Ok(Settings { claim: claim.about().id, values, device, runs })
+    }
+
+    /// Looks trained runs up, and keeps them, somewhere else: by default those that come with the program count, and new
+    /// ones are not kept.
+    pub fn keep_runs(&mut self, runs: RunsAt) {
+        self.runs = runs;
+    }
+
+    /// Where trained runs are kept.
+    pub(super) fn runs(&self) -> &RunsAt {
+        &self.runs
     }
 
     /// Sets one parameter from text.

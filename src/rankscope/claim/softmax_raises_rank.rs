@@ -9,6 +9,7 @@ use super::softmax_rank::{binomial, exact_ranks, rank_in_f32, tokens};
 pub(super) static CLAIM: Claim = Claim {
     about: About {
         id: "softmax-raises-rank",
+        group: Group::Matrices,
         statement: "Softmax raises the rank of the scores.",
         source: "Su Jianlin, kexue.fm 9529 (2023), on bidirectional attention",
         exact: "For almost all queries and keys of head size D below n the scores have rank D and their softmax rank n. \

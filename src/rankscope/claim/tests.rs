@@ -212,6 +212,16 @@ checks! {
     learned_sink "learned-sink"
     first_token_drift "first-token-drift"
     last_token_memory "last-token-memory"
+    bidirectional_input "bidirectional-input"
+    mixed_heads "mixed-heads"
+    linear_causal "linear-causal"
+    head_size_in_training "head-size-in-training"
+    causal_objective "causal-objective"
+    doubled_parameters "doubled-parameters"
+    in_context "in-context"
+    no_positions "no-positions"
+    rank_explains "rank-explains"
+    repeated_data "repeated-data"
 }
 
 #[test]

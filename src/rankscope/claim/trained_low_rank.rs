@@ -9,6 +9,7 @@ use crate::figure::Wall;
 pub(super) static CLAIM: Claim = Claim {
     about: About {
         id: "trained-low-rank",
+        group: Group::Matrices,
         statement: "Trained attention is of low rank.",
         source: "The popular account, and the low-rank assumption of efficient attention, as in Linformer (Wang et al. \
                  2020), as commonly cited",

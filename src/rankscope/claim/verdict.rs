@@ -1,8 +1,8 @@
 //! [`Verdict`]: what the measurements say about a claim, arena by arena.
 //!
 //! A claim may be a theorem, and still not be seen by f64, or be seen in no trained model. So it is tried in up
-//! to three arenas, and each has its own words. A ruling over many points is counted by [`Floating::over`]
-//! and [`Trained::over`], so that a word means the same for every claim.
+//! to four arenas, and each has its own words. A ruling over many points is counted by [`Floating::over`],
+//! [`Trained::over`] and [`ByTraining::over`], so that a word means the same for every claim.
 
 use serde::{Serialize, Serializer};
 
@@ -47,6 +47,24 @@ pub enum Trained {
     NotResolved,
     /// No model that it could be measured on was named or is installed.
     NoModel,
+}
+
+/// What comparisons of models say that were trained for the claim, each with the smallest difference that matters stated before
+/// the first run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ByTraining {
+    /// Every comparison comes out as the claim says.
+    Supported,
+    /// Some do; the others are not resolved.
+    InPart,
+    /// Some do, and others do not, or come out the other way round. The sentence says which.
+    Depends,
+    /// None does, and some come out the other way round.
+    Contradicted,
+    /// None does: no difference that matters, in any of them.
+    NoDifference,
+    /// None does, and the seeds do not tell in some of them.
+    NotResolved,
 }
 
 /// What one point of a map says about a claim.
@@ -109,13 +127,47 @@ impl Ruling for Trained {
     }
 }
 
+impl Ruling for ByTraining {
+    fn label(self) -> &'static str {
+        match self {
+            ByTraining::Supported => "supported",
+            ByTraining::InPart => "supported in part",
+            ByTraining::Depends => "depends on the task",
+            ByTraining::Contradicted => "contradicted",
+            ByTraining::NoDifference => "no difference that matters",
+            ByTraining::NotResolved => "not resolved",
+        }
+    }
+}
+
+/// How many of `points` hold, fail, show the opposite, are not clear.
+fn counts(points: impl IntoIterator<Item = Outcome>) -> [usize; 4] {
+    let mut counts = [0; 4];
+    for point in points {
+        counts[point as usize] += 1;
+    }
+    counts
+}
+
+impl ByTraining {
+    /// The ruling over comparisons.
+    pub fn over(comparisons: impl IntoIterator<Item = Outcome>) -> Self {
+        match counts(comparisons) {
+            [0, 0, 0, _] => ByTraining::NotResolved,
+            [_, 0, 0, 0] => ByTraining::Supported,
+            [0, _, 0, 0] => ByTraining::NoDifference,
+            [0, _, 0, _] => ByTraining::NotResolved,
+            [0, ..] => ByTraining::Contradicted,
+            [_, 0, 0, _] => ByTraining::InPart,
+            _ => ByTraining::Depends,
+        }
+    }
+}
+
 impl Floating {
     /// The ruling over the points of a map.
     pub fn over(points: impl IntoIterator<Item = Outcome>) -> Self {
-        let points: Vec<Outcome> = points.into_iter().collect();
-        let count = |outcome| points.iter().filter(|&&point| point == outcome).count();
-        let [holds, fails, opposite, unclear] =
-            [Outcome::Holds, Outcome::Fails, Outcome::Opposite, Outcome::Unclear].map(count);
+        let [holds, fails, opposite, unclear] = counts(points);
         match (holds, opposite) {
             (0, 0) if fails == 0 => Floating::NotResolved,
             (0, _) => Floating::Nowhere,
@@ -167,13 +219,21 @@ pub struct Verdict {
     /// In trained models.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trained_models: Option<Opinion<Trained>>,
+    /// In training.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub training: Option<Opinion<ByTraining>>,
 }
 
 /// The names of the arenas, in the order of [`Verdict::rows`].
-pub const ARENAS: [&str; 3] = ["exact arithmetic", "floating point", "trained models"];
+pub const ARENAS: [&str; 4] = ["exact arithmetic", "floating point", "trained models", "training"];
 
 impl Verdict {
-    /// With these opinions, in the order of [`ARENAS`].
+    /// With an opinion in training alone.
+    pub(super) fn by_training(ruling: ByTraining, because: String) -> Self {
+        Verdict { training: Some(Opinion { ruling, because }), ..Verdict::default() }
+    }
+
+    /// With these opinions, in the order of the first three of [`ARENAS`].
     pub(super) fn of(
         exact: Option<(Exact, String)>,
         floating: Option<(Floating, String)>,
@@ -186,15 +246,21 @@ impl Verdict {
             exact_arithmetic: exact.map(opinion),
             floating_point: floating.map(opinion),
             trained_models: trained.map(opinion),
+            training: None,
         }
     }
 
     /// The ruling's word and its reason in each of [`ARENAS`]; `None` where the claim was not tried.
-    pub fn rows(&self) -> [Option<(&'static str, &str)>; 3] {
+    pub fn rows(&self) -> [Option<(&'static str, &str)>; ARENAS.len()] {
         fn row<R: Ruling>(opinion: &Option<Opinion<R>>) -> Option<(&'static str, &str)> {
             opinion.as_ref().map(|opinion| (opinion.ruling.label(), opinion.because.as_str()))
         }
-        [row(&self.exact_arithmetic), row(&self.floating_point), row(&self.trained_models)]
+        [
+            row(&self.exact_arithmetic),
+            row(&self.floating_point),
+            row(&self.trained_models),
+            row(&self.training),
+        ]
     }
 
     /// The arenas in which the claim was tried: name, word, reason.
@@ -237,6 +303,26 @@ mod tests {
         ];
         for (points, ruling) in cases {
             assert_eq!(Floating::over(points.iter().copied()), ruling, "{points:?}");
+        }
+    }
+
+    #[test]
+    fn a_ruling_over_comparisons_by_hand() {
+        use Outcome::{Fails, Holds, Opposite, Unclear};
+        let cases: [(&[Outcome], ByTraining); 10] = [
+            (&[Holds, Holds], ByTraining::Supported),
+            (&[Holds, Unclear], ByTraining::InPart),
+            (&[Holds, Fails, Unclear], ByTraining::Depends),
+            (&[Holds, Opposite], ByTraining::Depends),
+            (&[Opposite, Fails, Unclear], ByTraining::Contradicted),
+            (&[Opposite], ByTraining::Contradicted),
+            (&[Fails, Fails], ByTraining::NoDifference),
+            (&[Fails, Unclear], ByTraining::NotResolved),
+            (&[Unclear], ByTraining::NotResolved),
+            (&[], ByTraining::NotResolved),
+        ];
+        for (comparisons, ruling) in cases {
+            assert_eq!(ByTraining::over(comparisons.iter().copied()), ruling, "{comparisons:?}");
         }
     }
 

@@ -142,10 +142,12 @@ impl Scaling {
 }
 
 /// Parameters without embeddings, and operations of the whole training.
-fn size(settings: &Settings) -> Result<(f64, f64)> {
+///
+/// # Errors
+/// As [`Trainer::new`].
+pub fn size(settings: &Settings) -> Result<(f64, f64)> {
     let lesson = super::lesson::Lesson::new(settings)?;
-    let config = settings.model_config(lesson.vocabulary(), lesson.context())?;
-    let sizes = ModelSizes::of(&config)?;
+    let sizes = ModelSizes::of(&settings.model_config(lesson.vocabulary(), lesson.context())?)?;
     let parameters = model::count::non_embedding(&sizes.parts());
     let load = Load::new(&sizes, lesson.context(), settings.batch * settings.accumulate, None)?;
     let step = sizes.training(load, Pairs::Allowed).total();

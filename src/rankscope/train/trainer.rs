@@ -268,28 +268,45 @@ impl Trainer {
         Ok(history)
     }
 
-    /// Trains a new model until all steps are made, and says what came of it: the metrics at the end by name, those of
-    /// `evaluate_lengths` as `loss_at_128`, means over heads of what was recorded last, and the loss of every evaluation.
+    /// Trains a new model until all steps are made, and says what came of it, as [`found`](Self::found).
     ///
     /// # Errors
     /// As [`new`](Self::new) and [`train`](Self::train).
     pub fn outcome(settings: &Settings, device: &Device, run: &Run) -> Result<Outcome> {
-        let mut trainer = Trainer::new(settings.clone(), device)?;
-        let history = trainer.history(run)?;
-        let curve = history.evaluations.iter().map(|(step, metrics)| (*step, metrics.loss)).collect();
-        let mut outcome = Outcome { curve, ..Outcome::default() };
+        Trainer::new(settings.clone(), device)?.found(run)
+    }
+
+    /// Trains until all steps are made, and says what came of it: the metrics at the end by name, those of
+    /// `evaluate_lengths` as `loss_at_128`, means over heads of what was recorded last, the loss of every evaluation, and the
+    /// mean effective rank of every record.
+    ///
+    /// # Errors
+    /// As [`train`](Self::train).
+    pub fn found(&mut self, run: &Run) -> Result<Outcome> {
+        let history = self.history(run)?;
+        let mean = |heads: &[HeadRecord], of: fn(&HeadRecord) -> f64| {
+            heads.iter().map(of).sum::<f64>() / heads.len() as f64
+        };
+        let mut outcome = Outcome {
+            curve: history.evaluations.iter().map(|(step, metrics)| (*step, metrics.loss)).collect(),
+            ranks: history
+                .ranks
+                .iter()
+                .map(|(step, heads)| (*step, mean(heads, |head| head.effective_rank)))
+                .collect(),
+            ..Outcome::default()
+        };
         if let Some((_, metrics)) = history.evaluations.last() {
             let named = TRAINING_METRICS.iter().filter_map(|kind| Some((kind.name, (kind.value)(metrics)?)));
             outcome.metrics.extend(named.map(|(name, value)| (name.to_owned(), value)));
         }
         if let Some((_, heads)) = history.ranks.last() {
-            let mean = |of: fn(&HeadRecord) -> f64| heads.iter().map(of).sum::<f64>() / heads.len() as f64;
-            outcome.metrics.extend(HEAD_METRICS.map(|(name, of)| (name.to_owned(), mean(of))));
+            outcome.metrics.extend(HEAD_METRICS.map(|(name, of)| (name.to_owned(), mean(heads, of))));
         }
-        for &length in &settings.evaluate_lengths {
+        for &length in &self.settings.evaluate_lengths {
             // A table of positions ends where training ended, so there is no such loss.
-            if !trainer.about.is_limited || length <= trainer.about.context {
-                let loss = trainer.evaluate_at(length, run)?.loss;
+            if !self.about.is_limited || length <= self.about.context {
+                let loss = self.evaluate_at(length, run)?.loss;
                 outcome.metrics.insert(format!("loss_at_{length}"), loss);
             }
         }

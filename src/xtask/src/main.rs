@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod cluster;
 mod fuzz;
 mod library_sources;
 mod machine;
@@ -42,6 +43,8 @@ enum Command {
     Notebooks(notebook::ExecuteArgs),
     /// Time rankscope beside numpy and PyTorch.
     Bench(bench::Args),
+    /// Spread the runs of trained claims over jobs of Snakemake, and merge them.
+    Cluster(cluster::Args),
     /// Feed hostile input to everything that reads files.
     Fuzz(fuzz::Args),
     /// Break the library on purpose and see that a test notices.
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Command::Notebook(args) => notebook::run(&args),
         Command::Notebooks(args) => notebook::execute(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Cluster(args) => cluster::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Mutate(args) => mutate::run(&args),
     };

@@ -7,7 +7,7 @@ use clap::Args;
 use rankscope::figure::style::Theme;
 use rankscope::figure::{Figure, save};
 use rankscope::train::twin::{FULL, Results, SEEDS, Share, TWIN_PRESETS, Twin, TwinPreset};
-use rankscope::train::{Settings, Trainer, TrainingPreset};
+use rankscope::train::{Settings, Trainer, TrainingPreset, at_commas};
 use rankscope::{Device, Run};
 use serde_json::json;
 
@@ -144,25 +144,12 @@ fn twin(args: &TwinArgs) -> Result<Twin> {
     let (key, values) = match (preset, &args.vary) {
         (Some(preset), _) => (preset.key, preset.values.iter().map(|&value| value.to_owned()).collect()),
         (None, Some(vary)) => match vary.split_once('=') {
-            Some((key, values)) => (key.trim(), split(values)),
+            Some((key, values)) => (key.trim(), at_commas(values)),
             None => bail!("--vary is {vary:?}, expected KEY=A,B, such as positions=rotary,alibi"),
         },
         (None, None) => bail!("no twin; name one, or give --vary"),
     };
     Ok(Twin::vary(&base, key, &values, args.seeds, metric, smallest)?)
-}
-
-/// Values at commas, except those inside parentheses.
-fn split(values: &str) -> Vec<String> {
-    let (mut depth, mut parts) = (0i32, vec![String::new()]);
-    for c in values.chars() {
-        depth += i32::from(c == '(') - i32::from(c == ')');
-        match parts.last_mut() {
-            Some(part) if c != ',' || depth > 0 => part.push(c),
-            _ => parts.push(String::new()),
-        }
-    }
-    parts.into_iter().map(|part| part.trim().to_owned()).collect()
 }
 
 /// What results say: every seed, means, intervals, the word.
@@ -186,14 +173,4 @@ pub fn report(results: &Results, svg: Option<&Path>, json: bool) -> Result<()> {
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
     emit(&columns(&header, rows.collect()))?;
     emit(&format!("\n{}\n", results.in_words()?.join("\n")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn commas_inside_parentheses_do_not_part_values() {
-        assert_eq!(split("causal, heads(causal, anti-causal)"), ["causal", "heads(causal, anti-causal)"]);
-    }
 }

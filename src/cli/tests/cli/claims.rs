@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use rankscope::claim::CLAIMS;
+use rankscope::claim::{CLAIMS, Group};
 use serde_json::Value;
 
 use crate::support::{Home, text_of};
@@ -21,8 +21,12 @@ fn every_claim_is_listed_with_its_parameters() {
     let text = home.stdout(&["claims", "list"]);
     let listed = home.json(&["claims", "list", "--json"]);
     assert_eq!(listed.as_array().unwrap().len(), CLAIMS.len());
+    let groups: Vec<&str> =
+        text.lines().filter(|line| Group::ALL.iter().any(|group| group.name() == *line)).collect();
+    assert_eq!(groups, ["matrices", "mechanisms", "training", "cost"]);
     for (claim, listed) in CLAIMS.iter().zip(listed.as_array().unwrap()) {
         assert!(text.contains(claim.about().id), "{text}");
+        assert_eq!(listed["group"], claim.about().group.name());
         assert_eq!(listed["id"], claim.about().id);
         assert_eq!(listed["parameters"].as_array().unwrap().len(), claim.parameters().len());
     }
@@ -79,11 +83,10 @@ fn a_setting_that_no_claim_has_is_refused_with_those_there_are() {
     let said = home.error(&[&cost[..], &["--set", "seeds=5"]].concat());
     assert!(said.starts_with("--set is seeds=5, but encoder-decoder-cost has no \"seeds\""), "{said}");
     let said = home.error(&["claims", "run", "--set", "d=4"]);
-    assert!(
-        said.starts_with(&format!("--set is d=4, but none of the {} claims has \"d\"", CLAIMS.len())),
-        "{said}"
-    );
-    for claim in CLAIMS {
+    let quick = || CLAIMS.iter().filter(|claim| !claim.is_trained());
+    let none = format!("--set is d=4, but none of the {} claims has \"d\"", quick().count());
+    assert!(said.starts_with(&none), "{said}");
+    for claim in quick() {
         assert!(claim.parameters().iter().all(|parameter| said.contains(parameter.name)), "{said}");
     }
 }
@@ -120,6 +123,53 @@ fn settings_that_cannot_be_are_refused_before_anything_runs() {
     assert!(said.starts_with("cannot make taken: "), "{said}");
     let args = small(&["--quick", "--full"]);
     assert_eq!(home.run(&args).status.code(), Some(2));
+}
+
+/// A trained claim of moments.
+fn tiny<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    let set = "set=width=16,batch=2,evaluation_batches=1";
+    let args =
+        ["claims", "run", "--trained", "no-positions", "--seeds", "2", "--set", "steps=1", "--set", set];
+    args.into_iter().chain(more.iter().copied()).collect()
+}
+
+fn said_by(output: &std::process::Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn parts_of_a_trained_claim_are_merged_to_the_same_digits_and_nothing_is_trained_twice() {
+    let home = Home::new();
+    let whole = home.json(&tiny(&["--json", "--out", "whole"]));
+    assert!(whole[0]["verdict"]["training"]["ruling"].is_string(), "{}", whole[0]["verdict"]);
+    assert!(
+        whole[0]["notes"].as_array().unwrap().iter().any(|note| note.as_str().unwrap().contains("published"))
+    );
+    let runs = || fs::read_dir(home.path("whole")).unwrap().count();
+    assert_eq!(runs(), 8);
+    let again = home.run(&tiny(&["--json", "--out", "whole"]));
+    assert!(again.status.success() && !said_by(&again).contains("to train"), "{}", said_by(&again));
+    // What an interrupt has left out is made up for, and nothing else.
+    let one = fs::read_dir(home.path("whole")).unwrap().next().unwrap().unwrap().path();
+    fs::remove_file(&one).unwrap();
+    let again = home.run(&tiny(&["--json", "--out", "whole"]));
+    assert!(said_by(&again).contains("no-positions: 1 run to train"), "{}", said_by(&again));
+    assert_eq!(runs(), 8);
+    for (part, out) in [("1/3", "a"), ("2/3", "b"), ("3/3", "c")] {
+        home.stdout(&tiny(&["--part", part, "--out", out]));
+    }
+    home.stdout(&["claims", "merge", "c", "a", "b", "--out", "all"]);
+    let merged = home.json(&tiny(&["--json", "--out", "all"]));
+    for part in ["measured", "spread", "verdict", "evidence_for", "evidence_against", "notes"] {
+        assert_eq!(merged[0][part], whole[0][part], "{part}");
+    }
+    home.stdout(&["claims", "merge", "whole", "--out", "one"]);
+    let bytes = |folder: &str| fs::read(home.path(folder).join("runs.json")).unwrap();
+    assert_eq!(bytes("one"), bytes("all"));
+    let said = home.error(&["claims", "run", "mixed-directions", "--part", "1/2"]);
+    assert_eq!(said, "--part is 1/2, but mixed-directions trains nothing");
+    let said = home.error(&["claims", "check", "mixed-directions"]);
+    assert!(said.starts_with("mixed-directions trains nothing"), "{said}");
 }
 
 #[cfg(unix)]

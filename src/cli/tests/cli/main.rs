@@ -2,6 +2,8 @@
 
 mod bad_input;
 mod claims;
+#[cfg(unix)]
+mod cluster;
 mod count;
 mod devices;
 mod encoder_decoder;

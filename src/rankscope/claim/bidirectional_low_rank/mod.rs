@@ -9,6 +9,7 @@ use map::{alignment, map};
 pub(super) static CLAIM: Claim = Claim {
     about: About {
         id: "bidirectional-low-rank",
+        group: Group::Matrices,
         statement: "Bidirectional attention is of low rank.",
         source: "Su Jianlin, kexue.fm 9529 (2023), the low-rank argument; FAQ in kexue.fm 9547",
         exact: "The determinant of softmax(QKᵀ/√D) is an analytic function of Q and K that is not zero everywhere: \

@@ -24,6 +24,7 @@ const SOURCE: &str =
 pub(super) static CLAIM: Claim = Claim {
     about: About {
         id: "cache-reuse",
+        group: Group::Cost,
         statement: "A causal model keeps its cache of keys and values from turn to turn.",
         source: SOURCE,
         exact: "Under a causal mask the state of position i is a function of the tokens up to i, so its keys and \
@@ -56,6 +57,7 @@ pub(super) static CLAIM: Claim = Claim {
 pub(super) static ONLY_CAUSAL: Claim = Claim {
     about: About {
         id: "only-causal-reuse",
+        group: Group::Cost,
         statement: "Only a causal model keeps its cache of keys and values from turn to turn.",
         source: SOURCE,
         exact: "A cache stays valid under every mask by which no stored position sees a new one: the causal one, and \
@@ -340,7 +342,8 @@ mod tests {
     use crate::claim::tests::settings;
 
     fn words(verdict: &Verdict) -> [Option<&'static str>; 3] {
-        verdict.rows().map(|row| row.map(|row| row.0))
+        let [exact, floating, trained, _] = verdict.rows().map(|row| row.map(|row| row.0));
+        [exact, floating, trained]
     }
 
     #[test]

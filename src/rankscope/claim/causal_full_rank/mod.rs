@@ -12,6 +12,7 @@ use crate::rank::{lu_determinant, spectrum_in_f32};
 pub(super) static CLAIM: Claim = Claim {
     about: About {
         id: "causal-full-rank",
+        group: Group::Matrices,
         statement: "Causal attention is always of full rank.",
         source: "As commonly cited after Su Jianlin, kexue.fm 9529 (2023): a lower triangular matrix with a positive \
                  diagonal has a positive determinant",

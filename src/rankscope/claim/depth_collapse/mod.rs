@@ -12,6 +12,7 @@ use rates::{HIGH, orders, rates};
 pub(super) static CLAIM: Claim = Claim {
     about: About {
         id: "depth-collapse",
+        group: Group::Mechanisms,
         statement: "Pure attention loses rank doubly exponentially with depth.",
         source: "Dong, Cordonnier & Loukas 2021 (arXiv 2103.03404), theorems 2.2 and 2.3; taken up by the popular \
                  account as evidence that a small head keeps the attention matrix from full rank",

@@ -11,6 +11,7 @@ use super::prelude::*;
 pub(super) static CLAIM: Claim = Claim {
     about: About {
         id: "first-token-drift",
+        group: Group::Mechanisms,
         statement: "The causal mask is neutral between positions.",
         source: "The popular account, in which the causal mask does no more than hide the future; against it Wu et al. \
                  2025 (arXiv 2502.01951)",

@@ -17,6 +17,7 @@ use strict::imitations;
 pub(super) static CLAIM: Claim = Claim {
     about: About {
         id: "fixed-head-size",
+        group: Group::Matrices,
         statement: "Choosing the head size freely, instead of width / heads, removes the bottleneck of many heads.",
         source: "Bhojanapalli et al. 2020 (arXiv 2002.07028), Theorem 2 and Tables 1 and 2",
         exact: "A layer with heads of size D costs 4·C·H·D parameters, 4·C² under the usual rule D = C/H. With \

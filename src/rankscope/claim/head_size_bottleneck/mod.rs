@@ -22,6 +22,7 @@ pub(super) const STARTS: Parameter = set("starts", "descents of each fit", Integ
 pub(super) static CLAIM: Claim = Claim {
     about: About {
         id: "head-size-bottleneck",
+        group: Group::Matrices,
         statement: "A small head cannot express every attention pattern of a long sequence.",
         source: "Bhojanapalli et al. 2020 (arXiv 2002.07028), Theorem 1",
         exact: "With head size and width of at least n, every positive pattern of n positions is reachable. Given \

@@ -19,6 +19,7 @@ use crate::tensor::Tensor;
 pub(super) static CLAIM: Claim = Claim {
     about: About {
         id: "last-token-memory",
+        group: Group::Mechanisms,
         statement: "The last token of a decoder remembers the prompt.",
         source: "What generation relies on, since the next token is read off the last state alone; on trial in Barbero et \
                  al. 2024 (arXiv 2406.04267), abstract",

@@ -12,6 +12,7 @@ use depth::Depth;
 pub(super) static CLAIM: Claim = Claim {
     about: About {
         id: "learned-sink",
+        group: Group::Mechanisms,
         statement: "Sinks are waste: attention that goes to a sink carries nothing and costs rank.",
         source: "The popular account, as commonly put; learned sinks as in gpt-oss (OpenAI 2025, arXiv 2508.10925); sinks \
                  act as biases on keys (Gu et al. 2024, arXiv 2410.10781)",

@@ -30,6 +30,7 @@ const PARAMETERS: &[super::Parameter] = &[
 pub(super) static BIDIRECTIONAL: Claim = Claim {
     about: About {
         id: "linear-attention-rank",
+        group: Group::Matrices,
         statement: "Bidirectional linear attention has a rank of at most D.",
         source: SOURCE,
         exact: "The weights are a positive diagonal times φ(Q)φ(K)ᵀ, the product of an n × D and a D × n matrix: rank \
@@ -44,6 +45,7 @@ pub(super) static BIDIRECTIONAL: Claim = Claim {
 pub(super) static CAUSAL: Claim = Claim {
     about: About {
         id: "linear-attention-causal-rank",
+        group: Group::Matrices,
         statement: "Causal linear attention has full rank.",
         source: SOURCE,
         exact: "The weights are triangular, and their determinant is the product of the diagonal: full rank exactly if \

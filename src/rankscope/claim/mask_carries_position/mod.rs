@@ -19,6 +19,7 @@ use probe::probe;
 pub(super) static POSITION: Claim = Claim {
     about: About {
         id: "mask-carries-position",
+        group: Group::Mechanisms,
         statement: "The causal mask carries position.",
         source: "The popular account of decoder-only models; as commonly cited, Haviv et al. 2022 (arXiv 2203.16634) \
                  for trained models",

@@ -5,6 +5,7 @@ use super::*;
 pub(in crate::claim) static ORDER: Claim = Claim {
     about: About {
         id: "mask-tells-order",
+        group: Group::Mechanisms,
         statement: "The causal mask alone tells a network the order of its tokens, so that it needs no position \
                     embeddings.",
         source: "The popular account of decoder-only models (no position embeddings needed)",

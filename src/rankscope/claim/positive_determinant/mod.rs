@@ -12,6 +12,7 @@ use point::{Look, Mechanism, Point};
 pub(super) static CLAIM: Claim = Claim {
     about: About {
         id: "positive-determinant",
+        group: Group::Matrices,
         statement: "A causal attention matrix always has a positive determinant.",
         source: "Su Jianlin, kexue.fm 9529 (2023), on softmax; differential attention: Ye et al. 2024 (arXiv 2410.05258)",
         exact: "A causal matrix is lower triangular, so its determinant is the product of its diagonal. The weights of \

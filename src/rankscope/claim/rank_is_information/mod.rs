@@ -14,6 +14,7 @@ use powers::powers;
 pub(super) static CLAIM: Claim = Claim {
     about: About {
         id: "rank-is-information",
+        group: Group::Matrices,
         statement: "Attention of full rank lets more information flow between tokens.",
         source: "As commonly read into Su Jianlin, kexue.fm 9529 (2023), where full rank stands for more expressive \
                  attention",

@@ -12,6 +12,7 @@ use one_dimension::head_size_one;
 pub(super) static CLAIM: Claim = Claim {
     about: About {
         id: "softmax-rank",
+        group: Group::Matrices,
         statement: "Softmax cannot be relied on to restore the full rank that the scores of a small head lack.",
         source: "Su Jianlin, kexue.fm 9529 (2023), on bidirectional attention",
         exact: "The scores have rank D at most. For D = 1 their softmax has as many dimensions as there are distinct \

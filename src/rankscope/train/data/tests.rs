@@ -84,6 +84,33 @@ fn a_part_as_long_as_a_window_has_one_and_a_shorter_one_is_an_error() {
 }
 
 #[test]
+fn a_text_of_some_bytes_is_learned_from_its_beginning_and_held_out_as_a_whole_one() {
+    let folder = folder("a.txt", (0..500).map(|at| format!("{at:03} ")).collect::<String>());
+    let path = folder.path().join("a.txt");
+    let little = Text::open(&format!("{}(bytes=40)", text_of(&path)), None).unwrap();
+    let whole = Text::open(text_of(&path), None).unwrap();
+    assert_eq!([little.bytes(Part::Training), whole.bytes(Part::Training)], [40, 1800]);
+    for index in 0..20 {
+        let example = |text: &Text, part| text.example(part, 3, index, 12).unwrap().tokens;
+        assert_eq!(example(&little, Part::HeldOut), example(&whole, Part::HeldOut));
+        let window = example(&little, Part::Training);
+        assert!(
+            whole
+                .files
+                .read(0..40)
+                .unwrap()
+                .windows(12)
+                .any(|part| window.iter().map(|&token| token as u8).eq(part.iter().copied()))
+        );
+    }
+    let error = little.example(Part::Training, 0, 0, 41).unwrap_err().to_string();
+    assert!(error.contains("the bytes that are learned from are shorter than one window of 41"), "{error}");
+    let all = Text::open(&format!("{}(bytes=99999)", text_of(&path)), None).unwrap();
+    assert_eq!(all.bytes(Part::Training), 1800);
+    assert!(Text::open("english(bytes=)", None).is_err());
+}
+
+#[test]
 fn a_window_depends_on_seed_part_and_index_alone() {
     let folder = folder("a.txt", words(2000));
     let open = || Text::open(text_of(folder.path()), None).unwrap();

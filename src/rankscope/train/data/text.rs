@@ -22,6 +22,8 @@ const WORD: u64 = 64;
 /// the text from there on.
 pub struct Text {
     pub(super) files: Files,
+    /// Where the training part ends: where the held-out part begins, or before that.
+    learned: u64,
     /// Where the held-out part begins.
     held_out: u64,
     tokenizer: Tokenizer,
@@ -33,6 +35,9 @@ impl Text {
     /// The text of a name in [`TEXTS`](super::TEXTS), of a file, or of a folder: all text files in it and in the folders
     /// in it, in the order of their paths. Without a tokenizer every byte is a token.
     ///
+    /// `english(bytes=8000)` is a text of which the first 8000 bytes are learned from, so that they are read many times; the
+    /// held-out part stays as it is.
+    ///
     /// **Conventions**: a tokenizer that ends in the special tokens of [`Vocabulary`], as one that was saved with a trained
     /// model does, is used as it is. In a folder, files that are empty or no UTF-8 are left out, and whatever begins with
     /// a dot.
@@ -41,13 +46,18 @@ impl Text {
     /// [`Error::Invalid`] if there is no such text; [`Error::Io`] or [`Error::Format`] naming the file that cannot be read,
     /// is empty or no UTF-8, or the folder without a text.
     pub fn open(text: &str, tokenizer: Option<Tokenizer>) -> Result<Self> {
-        let path = match super::shipped(text)? {
+        let (name, bytes) = if Path::new(text).exists() { (text, None) } else { limited(text) };
+        let path = match super::shipped(name)? {
             Some(path) => path,
-            None if Path::new(text).exists() => text.into(),
+            None if Path::new(name).exists() => name.into(),
             None => return Err(super::unknown(text)),
         };
         let files = Files::open(&path)?;
         let held_out = files.character(files.len() * 9 / 10, 0)?;
+        let learned = match bytes {
+            Some(bytes) if bytes < held_out => files.character(bytes, 0)?,
+            _ => held_out,
+        };
         let is_bytes = tokenizer.is_none();
         let tokenizer = tokenizer.map_or_else(Tokenizer::bytes, Ok)?;
         tokenizer.expect_every_id()?;
@@ -57,7 +67,7 @@ impl Text {
             false => tokenizer,
         };
         let tokenizer = tokenizer.special_in_texts(false);
-        Ok(Text { files, held_out, tokenizer, symbols, is_bytes })
+        Ok(Text { files, learned, held_out, tokenizer, symbols, is_bytes })
     }
 
     /// Bytes of a part.
@@ -68,7 +78,7 @@ impl Text {
 
     pub(super) fn range(&self, part: Part) -> Range<u64> {
         match part {
-            Part::Training => 0..self.held_out,
+            Part::Training => 0..self.learned,
             Part::HeldOut => self.held_out..self.files.len(),
         }
     }
@@ -117,6 +127,7 @@ impl Text {
 
     fn shorter(&self, part: Part, length: usize) -> Error {
         let part = match part {
+            Part::Training if self.learned < self.held_out => "bytes that are learned from are",
             Part::Training => "first nine tenths, the training part, are",
             Part::HeldOut => "last tenth, the held-out part, is",
         };
@@ -125,6 +136,13 @@ impl Text {
         );
         Error::format(&self.files.path, problem)
     }
+}
+
+/// The name and the number of bytes in `NAME(bytes=N)`.
+fn limited(text: &str) -> (&str, Option<u64>) {
+    let parts = text.strip_suffix(')').and_then(|text| text.split_once("(bytes="));
+    let limit = parts.and_then(|(name, bytes)| Some((name.trim(), Some(bytes.trim().parse().ok()?))));
+    limit.unwrap_or((text, None))
 }
 
 /// How many of the tokens come before the special ones, if it ends in those of a vocabulary, taken names marked.

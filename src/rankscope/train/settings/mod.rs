@@ -58,7 +58,7 @@ pub struct Settings {
     pub from: Option<PathBuf>,
     /// The mask of self-attention; `usual` is the objective's, `as-trained` the family's, and `given` in it is the number of given tokens.
     pub mask: String,
-    /// What is learned: the name of a text, a file, a folder, or a task.
+    /// What is learned: a text by name, a file or a folder, all of it or some bytes (`english(bytes=8000)`), or a task.
     pub data: String,
     /// The folder of a tokenizer for texts; the bytes of the text if null.
     pub tokenizer: Option<PathBuf>,
@@ -224,6 +224,23 @@ impl Settings {
         Ok(())
     }
 
+    /// Changes several keys: `width=16,heads=2`, as [`set`](Self::set) each. Commas in parentheses or brackets belong to a
+    /// value.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set).
+    pub fn set_all(&mut self, assignments: &str) -> Result<()> {
+        let filled = at_commas(assignments).into_iter().filter(|assignment| !assignment.is_empty());
+        filled.into_iter().try_for_each(|assignment| self.set(&assignment))
+    }
+
+    /// The keys that are not as in the default, with their values: a file of settings that says no more than it must. In the
+    /// order of the alphabet, so that a hash of them stays what it is.
+    pub(super) fn changes(&self) -> BTreeMap<String, Value> {
+        let usual = Settings::default().to_map();
+        self.to_map().into_iter().filter(|(key, value)| usual.get(key) != Some(value)).collect()
+    }
+
     /// The keys in which `self` differs from `other`: key, value here, value there.
     pub fn differences(&self, other: &Settings) -> Vec<(String, String, String)> {
         let (here, there) = (self.flat(), other.flat());
@@ -306,6 +323,19 @@ impl Settings {
             None => Ok(()),
         }
     }
+}
+
+/// The parts of a list at its commas, except those inside parentheses or brackets.
+pub fn at_commas(list: &str) -> Vec<String> {
+    let (mut depth, mut parts) = (0i32, vec![String::new()]);
+    for c in list.chars() {
+        depth += i32::from("([".contains(c)) - i32::from(")]".contains(c));
+        match parts.last_mut() {
+            Some(part) if c != ',' || depth > 0 => part.push(c),
+            _ => parts.push(String::new()),
+        }
+    }
+    parts.into_iter().map(|part| part.trim().to_owned()).collect()
 }
 
 /// A value in words: texts without quotes.

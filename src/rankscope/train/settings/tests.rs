@@ -79,3 +79,18 @@ fn settings_are_read_as_they_were_written() {
     let error = Settings::open(&path).unwrap_err().to_string();
     assert!(error.contains("settings.json") && error.contains("width is near it"), "{error}");
 }
+
+#[test]
+fn several_keys_are_set_at_once_and_commas_in_parentheses_part_nothing() {
+    assert_eq!(at_commas("causal, heads(causal, anti-causal)"), ["causal", "heads(causal, anti-causal)"]);
+    let mut settings = Settings::default();
+    settings.set_all("data=recall(pairs=2,keys=3), evaluate_lengths=[8,16],layers=4").unwrap();
+    let here = |key: &str| settings.value(key).unwrap();
+    assert_eq!(
+        [here("data"), here("evaluate_lengths"), here("layers")],
+        ["recall(pairs=2,keys=3)", "[8,16]", "4"]
+    );
+    settings.set_all("").unwrap();
+    assert!(settings.set_all("layers=4,x=1").unwrap_err().to_string().contains("\"x\""));
+    assert_eq!(settings.changes().keys().collect::<Vec<_>>(), ["data", "evaluate_lengths", "layers"]);
+}

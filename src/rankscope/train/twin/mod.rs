@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use preset::{FULL, SEEDS, TWIN_PRESETS, TwinPreset};
 pub use report::Comparison;
-pub use results::{Outcome, Results};
+pub use results::{Outcome, Results, means};
 pub use statistics::{Paired, Verdict};
 
 use super::evaluate::MetricKind;
@@ -58,6 +58,11 @@ pub struct Share {
 impl Share {
     /// All of the work.
     pub const WHOLE: Share = Share { index: 1, count: 1 };
+
+    /// What of `items` belongs to the part: every n-th from the i-th on.
+    pub fn of<T>(self, items: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
+        items.into_iter().skip(self.index - 1).step_by(self.count)
+    }
 }
 
 impl FromStr for Share {
@@ -196,7 +201,7 @@ impl Twin {
     /// Every run, or those of a part: seed by seed, so that the variants of a seed are near each other.
     pub fn jobs(&self, share: Share) -> Vec<Job> {
         let of_seed = |&seed: &u64| (0..self.variants.len()).map(move |variant| Job { seed, variant });
-        self.seeds.iter().flat_map(of_seed).skip(share.index - 1).step_by(share.count).collect()
+        share.of(self.seeds.iter().flat_map(of_seed)).collect()
     }
 
     /// The settings of a run.

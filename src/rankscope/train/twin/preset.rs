@@ -144,6 +144,36 @@ pub static TWIN_PRESETS: &[TwinPreset] = &[
         smallest: 0.05,
     },
     TwinPreset {
+        name: "input-mask-count",
+        question: "counting the letters that equal the last one: what a causal prefix has counted when it is read",
+        source: "arXiv 2410.01600; arXiv 2407.15160",
+        base: || Settings { data: "count(items=8)".into(), length: 12, batch: 32, ..outputs() },
+        key: "mask",
+        values: MASKS,
+        metric: "accuracy",
+        smallest: 0.05,
+    },
+    TwinPreset {
+        name: "in-context-mask",
+        question: "linear regression from examples in the context, read causally or in both directions",
+        source: "Garg et al. 2022 (arXiv 2208.01066); arXiv 2308.06912",
+        base: regression,
+        key: "mask",
+        values: MASKS,
+        metric: "error_over_variance",
+        smallest: 0.05,
+    },
+    TwinPreset {
+        name: "in-context-stacks",
+        question: "the same in a decoder and in an encoder with a decoder, about as many parameters",
+        source: "Garg et al. 2022 (arXiv 2208.01066)",
+        base: || Settings { layers_of: LayersOf::BothStacks, layers: 4, ..regression() },
+        key: "family",
+        values: &["decllm", "redllm"],
+        metric: "error_over_variance",
+        smallest: 0.05,
+    },
+    TwinPreset {
         name: "directions",
         question: "half of the heads looking back and half ahead, against all heads looking both ways, under masked LM",
         source: SU,
@@ -306,6 +336,11 @@ fn decoder() -> Settings {
 /// The same with the loss on outputs alone.
 fn outputs() -> Settings {
     Settings { objective: "outputs".into(), length: 32, steps: 800, evaluate_every: 200, ..decoder() }
+}
+
+/// The same with the value of a linear function as the output.
+fn regression() -> Settings {
+    Settings { data: "regression(dimensions=1, points=8, bins=8)".into(), length: 20, batch: 32, ..outputs() }
 }
 
 /// A small BERT under masked LM.

@@ -103,7 +103,7 @@ impl Results {
         let names = twin.names();
         self.expect_all()?;
         let jobs = twin.jobs(Share::WHOLE);
-        let curve_of = |job: Job| self.outcome(job).map_or_else(Vec::new, |outcome| outcome.curve);
+        let curve_of = |job: Job| self.outcome(job).map_or_else(Vec::new, |outcome| outcome.curve.clone());
         let kinds = self.kinds();
         let curves = match jobs.len() <= MOST_CURVES {
             true => jobs
@@ -116,9 +116,8 @@ impl Results {
                 .collect(),
             false => (0..names.len())
                 .map(|variant| {
-                    let all = twin.seeds().iter().map(|&seed| curve_of(Job { seed, variant }));
                     let (points, spread): (Vec<_>, Vec<_>) =
-                        means(&all.collect::<Vec<_>>()).into_iter().unzip();
+                        self.curve(variant, |outcome| &outcome.curve).into_iter().unzip();
                     Curve::new(names[variant].clone(), kinds[variant], points).with_spread(spread)
                 })
                 .collect(),
@@ -145,17 +144,4 @@ impl Results {
         let kinds: Option<Vec<Kind>> = twin.names().iter().map(of_mask).collect();
         kinds.unwrap_or_else(|| OTHERS.into_iter().cycle().take(twin.names().len()).collect())
     }
-}
-
-/// For every step that all curves have: the mean, and the standard deviation.
-fn means(curves: &[Vec<(usize, f64)>]) -> Vec<((f64, f64), f64)> {
-    let Some((first, others)) = curves.split_first() else { return Vec::new() };
-    let at =
-        |curve: &[(usize, f64)], step: usize| curve.iter().find(|point| point.0 == step).map(|point| point.1);
-    let mean = |&(step, loss): &(usize, f64)| {
-        let others: Option<Vec<f64>> = others.iter().map(|curve| at(curve, step)).collect();
-        let sample = Sample::new([loss].into_iter().chain(others?));
-        Some(((step as f64, sample.mean()), sample.sd()))
-    };
-    first.iter().filter_map(mean).collect()
 }

@@ -12,13 +12,61 @@ use crate::file::save;
 use crate::numbers::Digits;
 use crate::statistics::Sample;
 
-/// What one run found.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// What one run found. In a file its numbers are text with all their digits.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
 pub struct Outcome {
     /// Its metrics at the end, by name.
     pub metrics: BTreeMap<String, f64>,
     /// The loss on held-out data after some numbers of steps.
     pub curve: Vec<(usize, f64)>,
+    /// The mean effective rank of all heads after some numbers of steps, where it was recorded.
+    pub ranks: Vec<(usize, f64)>,
+}
+
+impl Outcome {
+    /// A metric at the end.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming a metric that the run has not found, and those that it has.
+    pub fn metric(&self, name: &str) -> Result<f64> {
+        self.metrics.get(name).copied().ok_or_else(|| {
+            let names: Vec<_> = self.metrics.keys().map(String::as_str).collect();
+            Error::invalid("metric", name, format!("one that the run found: {}", names.join(", ")))
+        })
+    }
+}
+
+/// An [`Outcome`] as it stands in a file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    metrics: BTreeMap<String, Digits>,
+    curve: Vec<(usize, Digits)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ranks: Vec<(usize, Digits)>,
+}
+
+impl From<Outcome> for Written {
+    fn from(outcome: Outcome) -> Self {
+        let digits = |points: Vec<(usize, f64)>| points.into_iter().map(|(x, y)| (x, Digits(y))).collect();
+        Written {
+            metrics: outcome.metrics.into_iter().map(|(name, value)| (name, Digits(value))).collect(),
+            curve: digits(outcome.curve),
+            ranks: digits(outcome.ranks),
+        }
+    }
+}
+
+impl From<Written> for Outcome {
+    fn from(written: Written) -> Self {
+        let numbers = |points: Vec<(usize, Digits)>| points.into_iter().map(|(x, y)| (x, y.0)).collect();
+        Outcome {
+            metrics: written.metrics.into_iter().map(|(name, value)| (name, value.0)).collect(),
+            curve: numbers(written.curve),
+            ranks: numbers(written.ranks),
+        }
+    }
 }
 
 /// What the runs of a twin found, all of them or those of a part.
@@ -35,8 +83,7 @@ pub struct Results {
 struct Found {
     seed: u64,
     variant: usize,
-    metrics: BTreeMap<String, Digits>,
-    curve: Vec<(usize, Digits)>,
+    outcome: Outcome,
 }
 
 impl Found {
@@ -53,9 +100,7 @@ impl Results {
 
     pub(super) fn add(&mut self, job: Job, outcome: Outcome) {
         let Job { seed, variant } = job;
-        let metrics = outcome.metrics.into_iter().map(|(name, value)| (name, Digits(value))).collect();
-        let curve = outcome.curve.into_iter().map(|(step, loss)| (step, Digits(loss))).collect();
-        self.runs.push(Found { seed, variant, metrics, curve });
+        self.runs.push(Found { seed, variant, outcome });
         self.runs.sort_by_key(Found::job);
     }
 
@@ -65,12 +110,8 @@ impl Results {
     }
 
     /// What a run found, if it was made.
-    pub fn outcome(&self, job: Job) -> Option<Outcome> {
-        let found = self.runs.iter().find(|found| found.job() == job)?;
-        Some(Outcome {
-            metrics: found.metrics.iter().map(|(name, value)| (name.clone(), value.0)).collect(),
-            curve: found.curve.iter().map(|&(step, loss)| (step, loss.0)).collect(),
-        })
+    pub fn outcome(&self, job: Job) -> Option<&Outcome> {
+        self.runs.iter().find(|found| found.job() == job).map(|found| &found.outcome)
     }
 
     /// The results in a file.
@@ -140,17 +181,33 @@ impl Results {
     ///
     /// # Errors
     /// [`Error::Invalid`] naming the runs that were not made yet, or a metric that a run has not found.
-    pub(super) fn sample(&self, variant: usize, metric: &str) -> Result<Sample> {
+    pub fn sample(&self, variant: usize, metric: &str) -> Result<Sample> {
         self.expect_all()?;
-        let value = |found: &Found| match found.metrics.get(metric) {
-            Some(value) => Ok(value.0),
-            None => {
-                let names: Vec<_> = found.metrics.keys().map(String::as_str).collect();
-                let expected = format!("one that its runs found: {}", names.join(", "));
-                Err(Error::invalid("metric of a twin", metric, expected))
-            }
-        };
+        let value = |found: &Found| found.outcome.metric(metric);
         self.runs.iter().filter(|found| found.variant == variant).map(value).collect()
+    }
+
+    /// The loss of a variant at its `index`-th evaluation, seed by seed; the first stands before the first step.
+    ///
+    /// # Errors
+    /// As [`sample`](Self::sample); [`Error::Invalid`] for an evaluation that a run has not.
+    pub fn sample_at(&self, variant: usize, index: usize) -> Result<Sample> {
+        self.expect_all()?;
+        let loss = |found: &Found| {
+            let point = found.outcome.curve.get(index);
+            point.map(|point| point.1).ok_or_else(|| {
+                let expected = format!("below {}", found.outcome.curve.len());
+                Error::invalid("number of an evaluation", index, expected)
+            })
+        };
+        self.runs.iter().filter(|found| found.variant == variant).map(loss).collect()
+    }
+
+    /// The loss or the mean effective rank of a variant over the steps: means over its seeds with standard deviations, at the
+    /// steps that all of them have.
+    pub fn curve(&self, variant: usize, of: fn(&Outcome) -> &[(usize, f64)]) -> Vec<((f64, f64), f64)> {
+        let found = self.runs.iter().filter(|found| found.variant == variant);
+        means(&found.map(|found| of(&found.outcome)).collect::<Vec<_>>())
     }
 
     /// An error naming runs that were not made yet.
@@ -168,4 +225,17 @@ impl Results {
             )),
         }
     }
+}
+
+/// For every step that all curves have: the mean, and the standard deviation.
+pub fn means(curves: &[&[(usize, f64)]]) -> Vec<((f64, f64), f64)> {
+    let Some((first, others)) = curves.split_first() else { return Vec::new() };
+    let at =
+        |curve: &[(usize, f64)], step: usize| curve.iter().find(|point| point.0 == step).map(|point| point.1);
+    let mean = |&(step, loss): &(usize, f64)| {
+        let others: Option<Vec<f64>> = others.iter().map(|curve| at(curve, step)).collect();
+        let sample = Sample::new([loss].into_iter().chain(others?));
+        Some(((step as f64, sample.mean()), sample.sd()))
+    };
+    first.iter().filter_map(mean).collect()
 }

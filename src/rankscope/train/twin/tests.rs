@@ -21,6 +21,7 @@ fn found(settings: &Settings, difference: f64) -> Outcome {
     Outcome {
         metrics: [("loss".to_owned(), loss), ("accuracy".to_owned(), 1.0 / loss)].into(),
         curve: (0..4).map(|step| (10 * step, loss + 1.0 / (step + 1) as f64)).collect(),
+        ..Outcome::default()
     }
 }
 
@@ -108,7 +109,7 @@ fn numbers_are_read_back_to_the_last_bit() {
     };
     let results = masks().run(Share::WHOLE, Some(&path), &Run::default(), |_, _| {
         let curve = (0..2000).map(|step| (step, number())).collect();
-        Ok(Outcome { metrics: [("loss".to_owned(), number())].into(), curve })
+        Ok(Outcome { metrics: [("loss".to_owned(), number())].into(), curve, ..Outcome::default() })
     });
     assert_eq!(Results::open(&path).unwrap(), results.unwrap());
 }

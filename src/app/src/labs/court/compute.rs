@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use image::RgbaImage;
-use rankscope::claim::{self, CLAIMS, Trial};
+use rankscope::claim::{self, ARENAS, CLAIMS, Trial};
 use rankscope::figure::style::Theme;
 use rankscope::{Device, Error, Result, Run};
 
@@ -32,7 +32,7 @@ pub type Pictures = Vec<Option<[Arc<RgbaImage>; 2]>>;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Docket {
     /// The ruling's word in each arena; `None` where it was not tried.
-    pub words: [Option<&'static str>; 3],
+    pub words: [Option<&'static str>; ARENAS.len()],
     /// How long it took; `None` if it failed.
     pub seconds: Option<f64>,
     /// Why it failed.
@@ -98,7 +98,8 @@ impl Memory {
     }
 }
 
-/// Tells the trial, then its pictures, then what comes out of the other claims if all are asked for.
+/// Tells the trial, then its pictures, then what comes out of trained claims whose results are kept, and of all others if they are
+/// asked for.
 pub fn compute(state: &Court, memory: &mut Memory, run: &Run, tell: &mut dyn FnMut(News)) -> Result<()> {
     let (trial, pictures) = match memory.find(&state.run, state.times) {
         Some((trial, pictures)) => {
@@ -115,17 +116,21 @@ pub fn compute(state: &Court, memory: &mut Memory, run: &Run, tell: &mut dyn FnM
         }
     };
     tell(News::Pictures(pictures));
-    if !state.all {
-        return Ok(());
-    }
     for (done, claim) in CLAIMS.iter().enumerate() {
         let id = claim.about().id;
         run.step(id, done, CLAIMS.len())?;
-        if id != trial.about.id {
+        let is_shown = if claim.is_trained() { is_at_hand(id, memory)? } else { state.all };
+        if is_shown && id != trial.about.id {
             tell(News::Docket(id, quickly(id, memory, run)?));
         }
     }
     Ok(())
+}
+
+/// Whether all runs of a trained claim are kept, so that it is tried in a moment: others wait until they are called.
+fn is_at_hand(id: &'static str, memory: &Memory) -> Result<bool> {
+    let case = Case::of(id);
+    Ok(memory.find(&case, 0).is_some() || claim::missing(&case.all_settings(&memory.device)?)? == 0)
 }
 
 /// What comes out of a claim with its usual settings. One that cannot be tried here does not end the session.
@@ -145,7 +150,9 @@ fn quickly(id: &'static str, memory: &mut Memory, run: &Run) -> Result<Docket> {
             Ok(docket(&trial))
         }
         Err(Error::Cancelled) => Err(Error::Cancelled),
-        Err(error) => Ok(Docket { words: [None; 3], seconds: None, problem: Some(error.to_string()) }),
+        Err(error) => {
+            Ok(Docket { words: [None; ARENAS.len()], seconds: None, problem: Some(error.to_string()) })
+        }
     }
 }
 

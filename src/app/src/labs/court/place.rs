@@ -53,6 +53,8 @@ fn named(claim: &str, run: &Run) -> Option<(&'static str, Value)> {
             let text = format!("{}{}", run.text("repeated").repeat(24), run.text("last"));
             ("model", json!({ "left": { "text": text } }))
         }
+        // Their results are shown as they are kept; the lab trains further twins.
+        id if rankscope::claim::find(id).is_ok_and(|claim| claim.is_trained()) => ("training", json!({})),
         _ => return None,
     })
 }

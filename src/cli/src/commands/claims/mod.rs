@@ -1,14 +1,18 @@
 //! `rankscope claims`: the claims of the popular account, each with its experiment and verdict.
 
+mod check;
 mod report;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
-use rankscope::claim::{self, CLAIMS, Claim, Effort, Settings, Trial};
+use rankscope::claim::{self, CLAIMS, Claim, Effort, Group, RunsAt, Settings, Trial};
 use rankscope::figure::save;
 use rankscope::figure::style::Theme;
+use rankscope::train::Kept;
+use rankscope::train::folder::runs::runs_folder;
+use rankscope::train::twin::Share;
 use rankscope::{Device, Error, Run};
 use serde_json::{Value, json};
 
@@ -16,14 +20,19 @@ use crate::args::DeviceArgs;
 use crate::output::{emit, emit_json, facts, say};
 
 const ABOUT: &str = "\
-A claim is tried in up to three arenas: in exact arithmetic (proved, refuted, open), in floating point over drawn \
-inputs, and in trained models. A fixed rule in the claim's source derives each verdict from the measurements. The \
-printed settings reproduce the numbers.
+A claim is tried in up to four arenas: in exact arithmetic (proved, refuted, open), in floating point over drawn \
+inputs, in trained models, and in training: runs that differ in one setting, with the smallest difference that matters \
+stated beforehand. A fixed rule in the claim's source derives each verdict from the measurements. The printed settings \
+reproduce the numbers. What trained runs found is kept, so that none is made twice and an interrupted claim goes on.
 
 Examples:
   rankscope claims run                                  every claim, quickly
   rankscope claims run mixed-directions --full --figures figures
-  rankscope claims run mixed-directions --set n=128 --set head_sizes=4,64 --seeds 20";
+  rankscope claims run mixed-directions --set n=128 --set head_sizes=4,64 --seeds 20
+  rankscope claims run --trained                        the claims that are tried by training
+  rankscope claims run --trained --full --part 1/4 --out a
+      a quarter of their runs; the others elsewhere, then: rankscope claims merge a b c d --out all
+  rankscope claims check no-positions                   trains again what the stored results come from";
 
 #[derive(Args)]
 #[command(after_help = ABOUT)]
@@ -38,6 +47,20 @@ enum ClaimsCommand {
     List(ListArgs),
     /// Run experiments, and print the evidence and the verdict of each
     Run(RunArgs),
+    /// Put the parts of trained claims together
+    Merge(MergeArgs),
+    /// Train again what the results that come with the program were found by, and compare
+    Check(check::CheckArgs),
+}
+
+#[derive(Args)]
+struct MergeArgs {
+    /// The folders that `rankscope claims run --part … --out` wrote
+    #[arg(required = true)]
+    parts: Vec<PathBuf>,
+    /// The folder for all of them together, which `rankscope claims run --trained --out` reads
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
 }
 
 #[derive(Args)]
@@ -51,9 +74,18 @@ struct ListArgs {
 
 #[derive(Args)]
 struct RunArgs {
-    /// Claims; all of them if none is named
+    /// Claims; if none is named, all that take seconds
     ids: Vec<String>,
-    /// Seconds a claim: few draws, small sizes [the default]
+    /// If none is named, all that are tried by training: in minutes, less what is kept already
+    #[arg(long)]
+    trained: bool,
+    /// The i-th of n parts of the runs to be trained, without verdicts
+    #[arg(long, value_name = "I/N", conflicts_with_all = ["json", "table", "figures"])]
+    part: Option<Share>,
+    /// Where trained runs are kept [default: claims in the folder of `rankscope runs`]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Seconds a claim, a minute for a trained one: few draws, small sizes [the default]
     #[arg(long)]
     quick: bool,
     /// More draws and larger sizes
@@ -88,27 +120,40 @@ struct RunArgs {
 pub fn execute(args: &ClaimsArgs, run: &Run) -> Result<()> {
     match &args.command {
         ClaimsCommand::List(args) => list(args),
-        ClaimsCommand::Run(args) => run_all(args, run),
+        ClaimsCommand::Run(args) => match args.part {
+            Some(part) => run_part(args, part, run),
+            None => run_all(args, run),
+        },
+        ClaimsCommand::Merge(MergeArgs { parts, out }) => {
+            let all = Kept::merge(parts, out)?;
+            say(&format!("{} runs in {}", all.count(), out.display()));
+            Ok(())
+        }
+        ClaimsCommand::Check(args) => check::execute(args, run),
     }
 }
 
-/// The claims of these ids, in the order given; all of them for none.
-fn chosen(ids: &[String]) -> Result<Vec<&'static Claim>> {
+/// The claims of these ids, in the order given; for none, those for which `is_usual`.
+fn chosen(ids: &[String], is_usual: impl Fn(&Claim) -> bool) -> Result<Vec<&'static Claim>> {
     if ids.is_empty() {
-        return Ok(CLAIMS.to_vec());
+        return Ok(CLAIMS.iter().copied().filter(|claim| is_usual(claim)).collect());
     }
     Ok(ids.iter().map(|id| claim::find(id)).collect::<rankscope::Result<_>>()?)
 }
 
 fn list(args: &ListArgs) -> Result<()> {
-    let claims = chosen(&args.ids)?;
+    let claims = chosen(&args.ids, |_| true)?;
     if args.json {
         let all = claims.iter().map(|claim| describe(claim)).collect::<Result<Vec<_>>>()?;
         return emit_json(&all);
     }
     if args.ids.is_empty() {
-        let rows = claims.iter().map(|claim| (claim.about().id, claim.about().statement.to_owned()));
-        return emit(&facts(&rows.collect::<Vec<_>>()));
+        let group = |group: Group| {
+            let claims = claims.iter().map(|claim| claim.about()).filter(|about| about.group == group);
+            let rows: Vec<_> = claims.map(|about| (about.id, about.statement.to_owned())).collect();
+            format!("{}\n{}", group.name(), facts(&rows))
+        };
+        return emit(&Group::ALL.map(group).join("\n"));
     }
     let paragraphs = claims.iter().map(|claim| report::about(claim));
     emit(&paragraphs.collect::<Vec<_>>().join("\n"))
@@ -120,15 +165,44 @@ fn describe(claim: &Claim) -> Result<Value> {
     Ok(about)
 }
 
+/// Trains a part of the runs of all claims together.
+fn run_part(args: &RunArgs, part: Share, run: &Run) -> Result<()> {
+    let claims = chosen(&args.ids, Claim::is_trained)?;
+    if let Some(claim) = claims.iter().find(|claim| !claim.is_trained()) {
+        bail!("--part is {part}, but {} trains nothing", claim.about().id);
+    }
+    let mut all = settings(args, &claims)?;
+    // The results that come with the program are no part of anybody's work.
+    let runs = RunsAt { shipped: false, folder: Some(results_folder(args)?) };
+    all.iter_mut().for_each(|settings| settings.keep_runs(runs.clone()));
+    let count = claim::train(&all, part, run)?;
+    say(&format!("{count} runs, a part: `rankscope claims merge` puts it together with the others"));
+    Ok(())
+}
+
+/// Where trained runs are kept.
+fn results_folder(args: &RunArgs) -> Result<PathBuf> {
+    Ok(args.out.clone().map_or_else(|| runs_folder().map(|runs| runs.join("claims")), Ok)?)
+}
+
 fn run_all(args: &RunArgs, run: &Run) -> Result<()> {
-    let claims = chosen(&args.ids)?;
-    let all = settings(args, &claims)?;
+    let claims = chosen(&args.ids, |claim| claim.is_trained() == args.trained)?;
+    let mut all = settings(args, &claims)?;
+    if claims.iter().any(|claim| claim.is_trained()) {
+        let runs = RunsAt { shipped: true, folder: Some(results_folder(args)?) };
+        all.iter_mut().for_each(|settings| settings.keep_runs(runs.clone()));
+    }
     if let Some(folder) = &args.figures {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
     let (mut trials, mut failed, mut stopped) = (Vec::new(), Vec::new(), None);
     for (claim, settings) in claims.iter().zip(&all) {
         let id = claim.about().id;
+        match claim::missing(settings)? {
+            0 => {}
+            1 => say(&format!("{id}: 1 run to train")),
+            count => say(&format!("{id}: {count} runs to train")),
+        }
         // After an interrupt or a failed claim, the finished results are still printed.
         match claim::run(claim, settings, run) {
             Ok(trial) => {

@@ -40,16 +40,21 @@ pub fn verdicts(trials: &[Trial]) -> String {
     facts(&rows.collect::<Vec<_>>())
 }
 
-/// The verdicts of several trials as a table in Markdown: a row for each claim, a column for each arena.
+/// The verdicts of several trials as a table in Markdown: a row for each claim, a column for each arena in which any of them was
+/// tried.
 pub fn table(trials: &[Trial]) -> String {
-    let mut text = format!("| claim | {} |\n|{}\n", ARENAS.join(" | "), "---|".repeat(1 + ARENAS.len()));
+    let is_used = |&arena: &usize| trials.iter().any(|trial| trial.verdict.rows()[arena].is_some());
+    let used: Vec<usize> = (0..ARENAS.len()).filter(is_used).collect();
+    let names: Vec<&str> = used.iter().map(|&arena| ARENAS[arena]).collect();
+    let mut text = format!("| claim | {} |\n|{}\n", names.join(" | "), "---|".repeat(1 + used.len()));
     for trial in trials {
         let cell = |row: Option<(&str, &str)>| match row {
             Some((ruling, because)) => format!("**{ruling}.** {}", because.replace('|', "\\|")),
             None => "–".to_owned(),
         };
-        let cells = trial.verdict.rows().map(cell).join(" | ");
-        text += &format!("| `{}`: {} | {cells} |\n", trial.about.id, trial.about.statement);
+        let rows = trial.verdict.rows();
+        let cells: Vec<String> = used.iter().map(|&arena| cell(rows[arena])).collect();
+        text += &format!("| `{}`: {} | {} |\n", trial.about.id, trial.about.statement, cells.join(" | "));
     }
     text
 }

@@ -31,7 +31,7 @@ impl lab::View for View {
             id: "claims",
             title: "Claims",
             help: "What the popular account says, claim by claim, with the word that each arena came to: exact arithmetic, \
-                   floating point, trained models",
+                   floating point, trained models, training",
         },
         Panel {
             id: "case",

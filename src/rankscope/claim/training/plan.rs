@@ -1,0 +1,66 @@
+//! [`Plan`]: which runs a claim's settings ask for.
+
+use super::super::Parameter;
+use super::super::prelude::*;
+use super::tried::Tried;
+use crate::train;
+use crate::train::twin::Twin;
+
+pub(super) const SEEDS: Parameter = set("seeds", "seeds of every variant", Integer(2, 100), ["5"; 2]);
+pub(super) const SET: Parameter =
+    set("set", "further settings of all runs, as width=16,batch=4", Text, ["width=32,feed_forward=96", ""]);
+
+/// How long runs are.
+pub(super) const fn steps(quick: &'static str, full: &'static str) -> Parameter {
+    set("steps", "steps of every run, in percent of its preset's", Integer(1, 10_000), [quick, full])
+}
+
+/// Evaluations of a run behind the one before its first step.
+const EVALUATIONS: usize = 4;
+/// Records of ranks of a run that is to show how they go.
+const RECORDS: usize = 12;
+
+/// Which runs a claim's settings ask for.
+pub(super) struct Plan<'a> {
+    /// The claim's settings.
+    pub settings: &'a Settings,
+    seeds: Vec<u64>,
+    percent: usize,
+    changes: &'a str,
+}
+
+impl<'a> Plan<'a> {
+    pub(super) fn new(settings: &'a Settings) -> Result<Self> {
+        let (seeds, changes) = (settings.seeds("seeds")?, settings.text("set")?);
+        Ok(Plan { settings, seeds, percent: settings.integer("steps")?, changes })
+    }
+
+    /// The seeds of every variant.
+    pub(super) fn seeds(&self) -> &[u64] {
+        &self.seeds
+    }
+
+    /// `base` with `changes`, then as long as the claim's settings say and with their changes: evaluated before the first
+    /// step and after every quarter, heads recorded at both ends, or twelve times where `base` records them.
+    pub(super) fn run(&self, base: &train::Settings, changes: &str) -> Result<train::Settings> {
+        let mut run = train::Settings { seed: self.seeds[0], ..base.clone() };
+        run.set_all(changes)?;
+        run.steps = (run.steps * self.percent / 100).max(1);
+        run.warmup = run.steps.div_ceil(10);
+        run.evaluate_every = run.steps.div_ceil(EVALUATIONS);
+        run.record_every = match base.record_every {
+            0 => run.steps,
+            _ => run.steps.div_ceil(RECORDS),
+        };
+        run.set_all(self.changes)?;
+        Ok(run)
+    }
+
+    /// The twin of a comparison.
+    pub(super) fn twin(&self, tried: &Tried) -> Result<Twin> {
+        let preset = tried.preset()?;
+        let base = self.run(&preset.base(), tried.changes)?;
+        let (metric, smallest) = tried.metric(preset);
+        Twin::vary(&base, preset.key, &tried.all_values(preset), self.seeds.len(), metric, smallest)
+    }
+}

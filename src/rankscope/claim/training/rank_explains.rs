@@ -1,0 +1,120 @@
+//! Claim: the rank of attention explains what trains better.
+
+use super::super::rank_is_information::kendall;
+use super::prelude::*;
+use super::{bidirectional_input, linear_causal, mixed_heads};
+use crate::figure::Lines;
+
+pub(in super::super) static CLAIM: Claim = Claim {
+    about: About {
+        id: "rank-explains",
+        group: Group::Training,
+        statement: "The rank of attention explains which model trains better.",
+        source: "Su 2023 (kexue.fm 9529): the low-rank conjecture, as a statement about training",
+        exact: "Nothing: a loss is a function of all weights, and heads of every rank are among the solutions of every task. \
+                The conjecture is about what training finds.",
+        reconsider: "A rank of something else than the weights of single heads; twins of larger models.",
+    },
+    parameters: &[SEEDS, steps("40", "300"), SET],
+    decide: super::decide,
+};
+
+pub(super) static EXPERIMENT: Experiment = Experiment {
+    twins: &[RANKS],
+    more: |plan| {
+        let mut courses = Vec::new();
+        for tried in others() {
+            let twin = plan.twin(tried)?;
+            courses.extend(twin.jobs(Share::WHOLE).into_iter().map(|job| Course::of(twin.settings(job))));
+        }
+        Ok(courses)
+    },
+    read,
+    published: PUBLISHED,
+};
+
+/// The claim says that the mask of lower rank is that of the prefix which is read in both directions.
+const RANKS: Tried = Tried::new("effective rank of heads", "rank-over-training", Says::Worse);
+
+/// Twins of other claims: what makes two runs differ there may make their ranks differ.
+fn others() -> impl Iterator<Item = &'static Tried> {
+    [bidirectional_input::TWINS, mixed_heads::TWINS, linear_causal::TWINS].into_iter().flatten()
+}
+
+/// The smallest Kendall's τ between differences in rank and in loss that matters.
+const SMALLEST: f64 = 0.3;
+
+fn read(reading: &mut Reading) -> Result<()> {
+    reading.weigh(&RANKS)?;
+    over_training(reading)?;
+    let mut pairs: Vec<[Sample; 2]> = Vec::new();
+    for tried in others() {
+        let results = reading.results(tried)?;
+        for variant in 1..results.twin().names().len() {
+            let difference = |metric| Ok(results.sample(variant, metric)?.minus(&results.sample(0, metric)?));
+            pairs.push([difference("effective_rank")?, difference("loss")?]);
+        }
+    }
+    let seed = |at: usize| {
+        let of = |which: usize| pairs.iter().map(|pair| pair[which].values()[at]).collect::<Vec<_>>();
+        kendall(&of(0), &of(1))
+    };
+    let taus: Vec<f64> = (0..reading.plan.seeds().len()).map(seed).collect();
+    let difference = Difference {
+        name: "Kendall's τ of rank and loss".into(),
+        what: format!(
+            "Kendall's τ of the difference in effective rank with that in loss, over {} twins,",
+            pairs.len()
+        ),
+        metric: "τ",
+        paired: Paired::new(&taus, &vec![0.0; taus.len()])?,
+        smallest: SMALLEST,
+    };
+    reading.judge(difference, Says::Worse)?;
+    reading.evidence.note("the interval of τ is over seeds; other twins would have another τ");
+    let points = pairs.iter().map(|[rank, loss]| (rank.mean(), loss.mean()));
+    let figure = Lines {
+        title: "Difference in rank, and in loss, of every twin".into(),
+        x: PlotAxis::linear("difference in effective rank"),
+        y: PlotAxis::linear("difference in loss (nats)"),
+        curves: vec![Curve::new("twins", Kind::Plain, points).scattered()],
+        references: Vec::new(),
+        settings: reading.evidence.settings(),
+    };
+    reading.evidence.plot("rank-and-loss", "A point for each twin, means over seeds.", figure);
+    Ok(())
+}
+
+/// The effective rank under both masks from the first step to the last, and whether the curves cross.
+fn over_training(reading: &mut Reading) -> Result<()> {
+    let results = reading.results(&RANKS)?;
+    let twin = results.twin();
+    let kinds = [Kind::Causal, Kind::Prefix];
+    let mut curves = Vec::new();
+    for (variant, name) in twin.names().into_iter().enumerate() {
+        let (points, spread): (Vec<_>, Vec<_>) =
+            results.curve(variant, |outcome| &outcome.ranks).into_iter().unzip();
+        curves.push(Curve::new(name, kinds[variant], points).with_spread(spread));
+    }
+    let ahead: Vec<bool> =
+        curves[0].points.iter().zip(&curves[1].points).map(|(causal, prefix)| causal.1 > prefix.1).collect();
+    let crossings = ahead.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    reading.evidence.measure("crossings", crossings as f64, "");
+    let figure = Lines {
+        title: "Effective rank over training".into(),
+        x: PlotAxis::linear("step"),
+        y: PlotAxis::linear("effective rank, mean over heads"),
+        curves,
+        references: Vec::new(),
+        settings: reading.evidence.settings(),
+    };
+    let caption = format!("Mean over seeds under both masks; the curves cross {crossings} times.");
+    reading.evidence.plot("ranks", caption, figure);
+    Ok(())
+}
+
+const PUBLISHED: &[Published] = &[Published {
+    says: "the conjecture is stated, and no ranks of trained models are given",
+    source: "Su 2023, kexue.fm 9529",
+    parameters: Some(1e9),
+}];

@@ -1,0 +1,223 @@
+//! [`Reading`]: what the runs of a claim say, comparison by comparison.
+
+use super::super::verdict::ByTraining;
+use super::prelude::*;
+use super::tried::Effect;
+use crate::figure::Lines;
+use crate::train::twin::{self, Outcome as Found, Results, means};
+use crate::train::{Kept, scaling};
+
+/// What the runs of a claim say so far.
+pub(super) struct Reading<'a> {
+    pub plan: Plan<'a>,
+    pub evidence: Evidence,
+    kept: &'a Kept,
+    judged: Vec<Judged>,
+}
+
+/// A comparison, and what it says.
+struct Judged {
+    name: String,
+    /// In words, with its numbers.
+    text: String,
+    /// The mean difference and half of its interval, in units of the smallest that matters.
+    scaled: (f64, f64),
+    outcome: Outcome,
+}
+
+/// A difference over seeds, and what it is a difference in.
+pub(super) struct Difference<'a> {
+    /// What it is called.
+    pub name: String,
+    /// What is subtracted from what, in words.
+    pub what: String,
+    /// The metric, or the unit of what is the better the larger it is.
+    pub metric: &'a str,
+    pub paired: Paired,
+    pub smallest: f64,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(plan: Plan<'a>, kept: &'a Kept) -> Self {
+        let evidence = Evidence::new(plan.settings);
+        Reading { plan, evidence, kept, judged: Vec::new() }
+    }
+
+    /// What the runs of a course found.
+    pub(super) fn course(&self, course: &Course) -> Result<Vec<Found>> {
+        let found = self.kept.find(course, self.plan.settings.device())?;
+        found.ok_or_else(|| Error::invalid("run", "not made yet", "one that the claim's plan names"))
+    }
+
+    /// What the last run of each course found.
+    pub(super) fn last(&self, courses: &[Course]) -> Result<Vec<Found>> {
+        let last = |course| Ok(self.course(course)?.pop());
+        courses.iter().filter_map(|course| last(course).transpose()).collect()
+    }
+
+    /// What the runs of a twin found.
+    pub(super) fn results(&self, tried: &Tried) -> Result<Results> {
+        let twin = self.plan.twin(tried)?;
+        twin.run(Share::WHOLE, None, &Run::default(), |settings, _| {
+            Ok(self.course(&Course::of(settings.clone()))?.swap_remove(0))
+        })
+    }
+
+    /// Weighs every variant of every twin beside its first one, and draws the losses.
+    pub(super) fn weigh_all(&mut self, twins: &[Tried]) -> Result<()> {
+        twins.iter().try_for_each(|tried| self.weigh(tried))
+    }
+
+    /// Weighs every variant of a twin beside its first one, and draws the losses.
+    pub(super) fn weigh(&mut self, tried: &Tried) -> Result<()> {
+        let results = self.results(tried)?;
+        self.show(tried, &results)?;
+        let (twin, names) = (results.twin(), results.twin().names());
+        let (key, metric, smallest) = (twin.key(), twin.metric(), twin.smallest());
+        for (variant, comparison) in results.comparisons()?.into_iter().enumerate() {
+            let means = [results.sample(0, metric)?.mean(), results.sample(variant + 1, metric)?.mean()];
+            let difference = Difference {
+                name: match names.len() {
+                    2 => tried.name.to_owned(),
+                    _ => format!("{}, {}", tried.name, comparison.variant),
+                },
+                what: format!("{metric} of {key}={} minus {}", comparison.variant, comparison.reference),
+                metric,
+                paired: comparison.paired,
+                smallest,
+            };
+            match tried.is_guessed(means, metric, smallest) {
+                false => self.judge(difference, tried.says)?,
+                true => self.record(difference, Outcome::Unclear, "neither is better than guessing"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Measures every variant of a twin, and draws the losses: without a word about the claim.
+    pub(super) fn show(&mut self, tried: &Tried, results: &Results) -> Result<()> {
+        let metric = results.twin().metric();
+        for (variant, name) in results.twin().names().iter().enumerate() {
+            let sample = results.sample(variant, metric)?;
+            self.evidence.record(tidy(&format!("{} {metric} {name}", tried.name)), &sample);
+        }
+        let caption = format!("Held-out loss of every run: {}", tried.preset()?.question);
+        let caption = format!("{}.", caption.trim_end_matches('?'));
+        self.evidence.plot(tidy(&format!("losses {}", tried.name)), caption, results.figure()?);
+        Ok(())
+    }
+
+    /// Draws the losses of the first runs of courses, the mean over each cell's seeds.
+    pub(super) fn draw(&mut self, title: &str, cells: &[(String, Vec<Course>)]) -> Result<()> {
+        let mut curves = Vec::new();
+        for (name, courses) in cells {
+            let found = courses.iter().map(|course| self.course(course)).collect::<Result<Vec<_>>>()?;
+            let losses: Vec<&[_]> = found.iter().map(|stages| stages[0].curve.as_slice()).collect();
+            let (points, spread): (Vec<_>, Vec<_>) = means(&losses).into_iter().unzip();
+            curves.push(Curve::new(name.clone(), Kind::Plain, points).with_spread(spread));
+        }
+        let figure = Lines {
+            title: title.to_owned(),
+            x: PlotAxis::linear("step"),
+            y: PlotAxis::linear("loss of its own objective (nats)"),
+            curves,
+            references: Vec::new(),
+            settings: self.evidence.settings(),
+        };
+        self.evidence.plot("losses", "Held-out losses before adaptation, means over seeds.", figure);
+        Ok(())
+    }
+
+    /// What a difference says of the claim.
+    pub(super) fn judge(&mut self, difference: Difference, says: Says) -> Result<()> {
+        let verdict: twin::Verdict = difference.paired.verdict(difference.smallest)?;
+        let outcome = says.outcome(Effect::of(verdict, difference.metric));
+        self.record(difference, outcome, &verdict.to_string());
+        Ok(())
+    }
+
+    fn record(&mut self, difference: Difference, outcome: Outcome, word: &str) {
+        let Difference { name, what, metric, paired, smallest } = difference;
+        self.evidence.record(tidy(&format!("{name} difference")), &paired.differences);
+        let text = format!("{name}: {paired} ({metric}), {word}");
+        let finding = format!("{name}: {what} is {paired} over {} seeds: {word}", paired.differences.count());
+        match outcome {
+            Outcome::Unclear => self.evidence.note(finding),
+            _ => self.evidence.weigh(outcome == Outcome::Holds, finding),
+        }
+        let half = (paired.interval.1 - paired.interval.0) / 2.0;
+        let scaled = (paired.differences.mean() / smallest, half / smallest);
+        self.judged.push(Judged { name, text, scaled, outcome });
+    }
+
+    /// The verdict over all comparisons, with what was published beside it.
+    pub(super) fn verdict(
+        mut self,
+        published: &[Published],
+        courses: &[Course],
+    ) -> Result<(Evidence, Verdict)> {
+        let mut largest = 0.0f64;
+        for course in courses {
+            for settings in course.stages() {
+                largest = largest.max(scaling::size(settings)?.0);
+            }
+        }
+        self.evidence.measure("runs", courses.len() as f64, "");
+        self.evidence.measure("largest_model_parameters", largest, "");
+        for Published { says, source, parameters } in published {
+            let scale = parameters.map_or_else(String::new, |parameters| {
+                let orders = (parameters / largest).log10();
+                format!(
+                    "; {} parameters, {orders:.1} orders of magnitude above the {} here",
+                    short(parameters),
+                    short(largest)
+                )
+            });
+            self.evidence.note(format!("published: {says} ({source}{scale})"));
+        }
+        self.plot();
+        let ruling = ByTraining::over(self.judged.iter().map(|judged| judged.outcome));
+        let because = self.reason();
+        Ok((self.evidence, Verdict::by_training(ruling, because)))
+    }
+
+    /// All comparisons in words: those that are as the claim says, those that are not, those that the seeds do not tell.
+    fn reason(&self) -> String {
+        let of = |title: &str, wanted: &[Outcome]| {
+            let chosen = self.judged.iter().filter(|judged| wanted.contains(&judged.outcome));
+            let texts: Vec<&str> = chosen.map(|judged| judged.text.as_str()).collect();
+            (!texts.is_empty()).then(|| format!("{title}: {}.", texts.join("; ")))
+        };
+        let parts = [
+            of("As the claim says", &[Outcome::Holds]),
+            of("Otherwise", &[Outcome::Fails, Outcome::Opposite]),
+            of("Not told", &[Outcome::Unclear]),
+        ];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
+    }
+
+    fn plot(&mut self) {
+        let curve = |(at, judged): (usize, &Judged)| {
+            let (mean, half) = judged.scaled;
+            let name = judged.name.clone();
+            Curve::new(name, Kind::Plain, [((at + 1) as f64, mean)]).with_spread([half]).scattered()
+        };
+        let figure = Lines {
+            title: "Differences, in units of the smallest that matters".into(),
+            x: PlotAxis::linear("comparison"),
+            y: PlotAxis::linear("difference"),
+            curves: self.judged.iter().take(24).enumerate().map(curve).collect(),
+            references: vec![Reference::level("1", 1.0), Reference::level("−1", -1.0)],
+            settings: self.evidence.settings(),
+        };
+        let caption =
+            "Every comparison with the 95 % interval over seeds; between the lines no difference matters.";
+        self.evidence.plot("differences", caption, figure);
+    }
+}
+
+/// Words as a name: letters and digits with single underscores between.
+pub(super) fn tidy(words: &str) -> String {
+    let parts = words.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join("_").to_ascii_lowercase()
+}

@@ -1,0 +1,121 @@
+//! [`Tried`]: a twin, and what a claim says of it.
+
+use super::super::prelude::*;
+use crate::train::twin::{self, TwinPreset};
+
+/// A preset of a twin with what a claim says of its variants beside the first one.
+#[derive(Clone, Copy)]
+pub(super) struct Tried {
+    /// What it is called in names and sentences.
+    pub name: &'static str,
+    preset: &'static str,
+    /// What the claim says.
+    pub says: Says,
+    /// Changes of all variants, as `evaluate_lengths=[128]`.
+    pub changes: &'static str,
+    values: &'static [&'static str],
+    metric: Option<(&'static str, f64)>,
+    chance: Option<f64>,
+}
+
+/// What a claim says of a variant beside the first one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Says {
+    /// It does better, by what matters.
+    Better,
+    /// It does worse, by what matters.
+    Worse,
+    /// It does not do better.
+    NotBetter,
+}
+
+/// What the seeds say of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Effect {
+    Better,
+    Worse,
+    Same,
+    Unclear,
+}
+
+impl Effect {
+    /// That of a difference in `metric`.
+    pub(super) fn of(verdict: twin::Verdict, metric: &str) -> Self {
+        match verdict {
+            twin::Verdict::NotResolved => Effect::Unclear,
+            twin::Verdict::NoDifferenceAbove(_) => Effect::Same,
+            twin::Verdict::Smaller if is_low_good(metric) => Effect::Better,
+            twin::Verdict::Larger if !is_low_good(metric) => Effect::Better,
+            _ => Effect::Worse,
+        }
+    }
+}
+
+fn is_low_good(metric: &str) -> bool {
+    metric.starts_with("loss") || metric.starts_with("error")
+}
+
+impl Says {
+    /// What an effect means for the claim.
+    pub(super) fn outcome(self, effect: Effect) -> Outcome {
+        match (self, effect) {
+            (_, Effect::Unclear) => Outcome::Unclear,
+            (Says::Better, Effect::Better) | (Says::Worse, Effect::Worse) => Outcome::Holds,
+            (Says::NotBetter, Effect::Same | Effect::Worse) => Outcome::Holds,
+            (_, Effect::Same) => Outcome::Fails,
+            _ => Outcome::Opposite,
+        }
+    }
+}
+
+impl Tried {
+    /// A preset as it is.
+    pub(super) const fn new(name: &'static str, preset: &'static str, says: Says) -> Self {
+        Tried { name, preset, says, changes: "", values: &[], metric: None, chance: None }
+    }
+
+    /// With changes of all variants.
+    pub(super) const fn with(self, changes: &'static str) -> Self {
+        Tried { changes, ..self }
+    }
+
+    /// With these values of its key, the first one being what the others are compared with.
+    pub(super) const fn values(self, values: &'static [&'static str]) -> Self {
+        Tried { values, ..self }
+    }
+
+    /// Compared by another metric, with the smallest difference in it that matters.
+    pub(super) const fn by(self, metric: &'static str, smallest: f64) -> Self {
+        Tried { metric: Some((metric, smallest)), ..self }
+    }
+
+    /// Where a model that guesses has this value: a comparison of two such models says nothing.
+    pub(super) const fn chance(self, chance: f64) -> Self {
+        Tried { chance: Some(chance), ..self }
+    }
+
+    pub(super) fn preset(&self) -> Result<&'static TwinPreset> {
+        TwinPreset::find(self.preset)
+    }
+
+    /// The values of the key.
+    pub(super) fn all_values(&self, preset: &TwinPreset) -> Vec<String> {
+        let values = if self.values.is_empty() { preset.values } else { self.values };
+        values.iter().map(|&value| value.to_owned()).collect()
+    }
+
+    /// The metric and the smallest difference that matters.
+    pub(super) fn metric(&self, preset: &TwinPreset) -> (&'static str, f64) {
+        self.metric.unwrap_or((preset.metric, preset.smallest))
+    }
+
+    /// Whether neither of two means is better than guessing by what matters.
+    pub(super) fn is_guessed(&self, means: [f64; 2], metric: &str, smallest: f64) -> bool {
+        self.chance.is_some_and(|chance| {
+            means.iter().all(|mean| match is_low_good(metric) {
+                true => *mean >= chance - smallest,
+                false => *mean <= chance + smallest,
+            })
+        })
+    }
+}
