@@ -8,6 +8,8 @@ use crate::attention::{
 use crate::axis::Axis;
 use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::figure::SpectrumFigure;
+use crate::figure::style::Kind;
 use crate::mask::{Allowed, Mask, Positions};
 use crate::ops::{FeatureMap, cpu, decayed_scores, log_decays};
 use crate::probe::Probe;
@@ -54,6 +56,21 @@ impl Draw {
     /// As [`attention_weights`].
     pub fn weights(&self, scale: f64, mask: &Mask, device: &Device) -> Result<Array2<f64>> {
         attention_weights(&self.q, &self.k, scale, mask, device)
+    }
+
+    /// The spectra of the weights under several masks, in one figure; computed in f64 on the CPU.
+    ///
+    /// # Errors
+    /// As [`attention_weights`].
+    pub fn spectra(&self, scale: f64, masks: &[Mask]) -> Result<SpectrumFigure> {
+        let weights = masks
+            .iter()
+            .map(|mask| Ok((mask.to_string(), Kind::of(mask), self.weights(scale, mask, &Device::Cpu)?)));
+        let (n, size) = self.q.dim();
+        SpectrumFigure::of(
+            &format!("{n} tokens, D = {size}, scale {scale}"),
+            weights.collect::<Result<Vec<_>>>()?,
+        )
     }
 }
 
