@@ -305,6 +305,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn spectra_are_those_of_the_weights_each_under_its_own_mask() {
+        let (draw, masks) = (Draw::independent(6, 2, 3), [Mask::causal(), Mask::bidirectional()]);
+        let figure = draw.spectra(1.5, &masks).unwrap();
+        for (series, mask) in figure.series.iter().zip(&masks) {
+            // The sum of the squares is that of the entries.
+            let entries = draw.weights(1.5, mask, &Device::Cpu).unwrap().mapv(|weight| weight * weight).sum();
+            let squares: f64 = series.spectrum.values().iter().map(|value| value * value).sum();
+            assert!((squares - entries).abs() < 1e-12, "{mask}: {squares} and {entries}");
+            assert_eq!((series.name.as_str(), series.kind), (mask.to_string().as_str(), Kind::of(mask)));
+        }
+    }
+
     /// Entry by entry from their formulas.
     #[test]
     fn weights_of_newer_mechanisms_by_their_formulas() {

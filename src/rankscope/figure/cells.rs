@@ -8,9 +8,9 @@ use super::style::Rgb;
 use crate::error::Result;
 
 /// The longest side that is made longer, in pixels: a viewer that smooths images then blurs no more than the edges of cells.
-const SIDE: usize = 512;
+const SIDE: usize = 256;
 /// The most pixels along a cell.
-const MOST: usize = 8;
+const MOST: usize = 4;
 
 /// The cells as a `data:` URI.
 pub(super) fn data_uri(cells: &Cells) -> Result<String> {
@@ -30,7 +30,7 @@ fn image(cells: &Cells) -> Result<Vec<u8>, png::EncodingError> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, (cols * across) as u32, (rows * times) as u32);
     encoder.set_depth(png::BitDepth::Eight);
-    encoder.set_compression(png::Compression::High);
+    encoder.set_compression(png::Compression::Balanced);
     // Rows of one cell are equal: their differences are zeros.
     encoder.set_filter(png::Filter::Up);
     let is_indexed = palette.len() <= 256;

@@ -35,7 +35,7 @@ pub(super) struct CellNumbers {
     pub values: Array2<Option<f64>>,
 }
 
-/// The figure as a fragment of a page; `rich::ASSETS` make it follow pointer and keyboard.
+/// The figure as a fragment of a page; `rich::assets` makes it follow pointer and keyboard.
 pub(super) fn fragment(drawing: &impl Drawing) -> Result<String> {
     let [light, dark] = [drawing.scene(Theme::Light)?, drawing.scene(Theme::Dark)?];
     let picture = svg::fragment([&light, &dark])?;
@@ -130,7 +130,7 @@ fn points(lines: &Lines) -> String {
     let more = if more > 0 { format!("<p>{more} more points are not listed.</p>") } else { String::new() };
     let [x, y] = [&lines.x.label, &lines.y.label].map(|label| escape(label));
     format!(
-        "<details><summary>Numbers</summary><table><thead><tr><th scope=\"col\">curve</th><th scope=\"col\">{x}</th>\
+        "<details><summary>Numbers</summary><table tabindex=\"0\"><thead><tr><th scope=\"col\">curve</th><th scope=\"col\">{x}</th>\
          <th scope=\"col\">{y}</th></tr></thead><tbody>{rows}</tbody></table>{more}</details>"
     )
 }

@@ -104,7 +104,7 @@ pub trait Figure {
     fn to_png_with(&self, theme: Theme, settings: &Value) -> Result<Vec<u8>>;
 
     /// The picture as a fragment of a page, without its title: it follows the page's theme, light or dark, has a name for
-    /// screen readers, and its numbers in a table. [`rich::ASSETS`](crate::rich::ASSETS) are what the page needs once;
+    /// screen readers, and its numbers in a table. [`rich::assets`](crate::rich::assets) is what the page needs once;
     /// with them a pointer or the arrow keys show the number of a cell.
     ///
     /// # Errors

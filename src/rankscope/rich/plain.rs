@@ -15,7 +15,7 @@ macro_rules! texts {
             }
 
             fn html(&self) -> String {
-                format!("<pre style=\"font-family:ui-monospace,monospace\">{}</pre>", escape(&self.to_string()))
+                format!("<pre style=\"font-family:ui-monospace,monospace;white-space:pre-wrap\">{}</pre>", escape(&self.to_string()))
             }
         }
     )* };

@@ -80,7 +80,8 @@ impl Rich for Phases {
     }
 
     fn html(&self) -> String {
-        self.figure(json!({ "version": crate::VERSION })).html() + &self.text().html()
+        let figure = self.figure(json!({ "version": crate::VERSION })).html();
+        format!("{figure}<p>Ahead by more than two standard errors: {}.</p>", counts(self))
     }
 }
 
@@ -95,12 +96,14 @@ fn phase_rows(phases: &Phases) -> Vec<(String, String)> {
     let sizes: Vec<String> = sizes.iter().map(|size| format!("{:<13}", format!("D = {size}"))).collect();
     let mut all = rows(&[("higher effective rank", sizes.join(" ").trim_end().to_owned())]);
     all.extend(phases.points().chunks(phases.grid().head_sizes.len()).rev().map(row));
-    let count = |ahead: Ahead| format!("{} {}", ahead.label(), phases.count(ahead));
-    all.push((
-        "points in all".to_owned(),
-        [Ahead::Causal, Ahead::Bidirectional, Ahead::Neither].map(count).join(", "),
-    ));
+    all.push(("points in all".to_owned(), counts(phases)));
     all
+}
+
+/// How many points have which mask ahead.
+fn counts(phases: &Phases) -> String {
+    let count = |ahead: Ahead| format!("{} at {}", ahead.label(), phases.count(ahead));
+    [Ahead::Causal, Ahead::Bidirectional, Ahead::Neither].map(count).join(", ")
 }
 
 fn report_rows(report: &RankReport) -> Vec<(String, String)> {
