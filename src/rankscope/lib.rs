@@ -74,6 +74,7 @@ pub mod prelude {
     pub use crate::error::{Error, Result};
     pub use crate::mask::{Mask, Padding, Positions};
     pub use crate::probe::{Probe, Replace, Scope, Trace, Unobserved};
+    pub use crate::rank::{RankReport, Spectrum};
     pub use crate::run::Run;
     pub use crate::tensor::Tensor;
     pub use crate::weight::{Dtype, Weight};

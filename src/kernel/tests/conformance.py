@@ -339,6 +339,20 @@ class Exchanges(OneKernel):
         request = self.client.comm_info()
         self.assertNotIn("c1", reply_to(self.client, request)["comms"])
 
+    def test_help_is_about_displays_and_at_most_three_screens_long(self):
+        (page,) = [content["data"] for kind, content in self.run_ok(":help") if kind == "execute_result"]
+        for word in ("predict(", "side_by_side(", "interact(", "?name", ":dep"):
+            self.assertIn(word, page["text/plain"])
+        self.assertLess(len(page["text/plain"].splitlines()), 3 * 24)
+        self.assertEqual(page["text/markdown"], page["text/plain"])
+
+    def test_what_stands_on_a_page_brings_its_style_and_script(self):
+        published = self.run_ok('predict("Which rank?", ["1", "2"], &States::new("p", 0..=2, Mask::prefix))')
+        (shown,) = [content["data"] for kind, content in published if kind == "execute_result"]
+        self.assertEqual(shown["text/html"].count("<script>"), 1)
+        self.assertEqual(shown["text/html"].count("data-label"), 3)
+        self.assertTrue(shown["text/plain"].startswith("Which rank?"), shown)
+
     def test_plain_matrices_and_vectors_show_well(self):
         self.run_ok("use rankscope::ndarray::{Array2, array}; let weights = array![[1.0, 0.0], [0.5, 0.5]];")
         (shown,) = [content["data"] for kind, content in self.run_ok("weights") if kind == "execute_result"]

@@ -12,7 +12,7 @@ from nbclient import NotebookClient
 
 from conformance import KERNEL, PATIENCE
 
-# What is another one in each run: names of widgets, whose views a saved notebook cannot show, and bars that are done.
+# What is another one in each run: names of widgets, whose views a saved notebook cannot show, and the empty places of bars.
 VIEW = "application/vnd.jupyter.widget-view+json"
 NAME = re.compile(r"rankscope-\d+-(\d+)")
 
@@ -28,7 +28,7 @@ def clean(notebook):
                 if isinstance(text, str):
                     data[kind] = NAME.sub(r"rankscope-\1", text)
         if "outputs" in cell:
-            cell.outputs = [output for output in cell.outputs if "<progress" not in str(output.get("data", ""))]
+            cell.outputs = [output for output in cell.outputs if output.get("data", {}).get("text/html") != ""]
     notebook.metadata.pop("widgets", None)
 
 

@@ -8,6 +8,8 @@ use crate::attention::{
 use crate::axis::Axis;
 use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::figure::SpectrumFigure;
+use crate::figure::style::Kind;
 use crate::mask::{Allowed, Mask, Positions};
 use crate::ops::{FeatureMap, cpu, decayed_scores, log_decays};
 use crate::probe::Probe;
@@ -54,6 +56,21 @@ impl Draw {
     /// As [`attention_weights`].
     pub fn weights(&self, scale: f64, mask: &Mask, device: &Device) -> Result<Array2<f64>> {
         attention_weights(&self.q, &self.k, scale, mask, device)
+    }
+
+    /// The spectra of the weights under several masks, in one figure; computed in f64 on the CPU.
+    ///
+    /// # Errors
+    /// As [`attention_weights`].
+    pub fn spectra(&self, scale: f64, masks: &[Mask]) -> Result<SpectrumFigure> {
+        let weights = masks
+            .iter()
+            .map(|mask| Ok((mask.to_string(), Kind::of(mask), self.weights(scale, mask, &Device::Cpu)?)));
+        let (n, size) = self.q.dim();
+        SpectrumFigure::of(
+            &format!("{n} tokens, D = {size}, scale {scale}"),
+            weights.collect::<Result<Vec<_>>>()?,
+        )
     }
 }
 
@@ -285,6 +302,19 @@ mod tests {
         for ((t, s), &got) in got.indexed_iter() {
             let wanted = if s <= t { wanted(t, s) } else { 0.0 };
             assert!((got - wanted).abs() <= 1e-14 * (1.0 + wanted.abs()), "({t}, {s}): {got}, {wanted}");
+        }
+    }
+
+    #[test]
+    fn spectra_are_those_of_the_weights_each_under_its_own_mask() {
+        let (draw, masks) = (Draw::independent(6, 2, 3), [Mask::causal(), Mask::bidirectional()]);
+        let figure = draw.spectra(1.5, &masks).unwrap();
+        for (series, mask) in figure.series.iter().zip(&masks) {
+            // The sum of the squares is that of the entries.
+            let entries = draw.weights(1.5, mask, &Device::Cpu).unwrap().mapv(|weight| weight * weight).sum();
+            let squares: f64 = series.spectrum.values().iter().map(|value| value * value).sum();
+            assert!((squares - entries).abs() < 1e-12, "{mask}: {squares} and {entries}");
+            assert_eq!((series.name.as_str(), series.kind), (mask.to_string().as_str(), Kind::of(mask)));
         }
     }
 

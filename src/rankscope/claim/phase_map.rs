@@ -83,6 +83,15 @@ impl Ahead {
         }
     }
 
+    /// In one word.
+    pub fn label(self) -> &'static str {
+        match self {
+            Ahead::Causal => "causal",
+            Ahead::Bidirectional => "bidirectional",
+            Ahead::Neither => "neither",
+        }
+    }
+
     /// Whether the causal mask is ahead; `None` where the draws do not tell.
     pub(super) fn is_causal(self) -> Option<bool> {
         match self {

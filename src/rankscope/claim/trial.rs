@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
-use super::{About, Claim, Evidence, Expected, Settings, Verdict, reference};
+use super::{About, Claim, Effort, Evidence, Expected, Settings, Verdict, reference};
 use crate::blas;
+use crate::device::Device;
 use crate::error::Result;
 use crate::run::Run;
 
@@ -41,6 +42,24 @@ pub fn run(claim: &'static Claim, settings: &Settings, run: &Run) -> Result<Tria
 }
 
 impl Trial {
+    /// Tries the claim called `id` on the CPU with its quick settings, but for those that are given.
+    ///
+    /// # Errors
+    /// As [`find`](super::find), [`Settings::set`] and [`run`].
+    ///
+    /// ```
+    /// use rankscope::claim::Trial;
+    /// let trial = Trial::quick("block-rank", &[("n", "32"), ("seeds", "2")])?;
+    /// assert_eq!(trial.settings.integer("n")?, 32);
+    /// # Ok::<(), rankscope::Error>(())
+    /// ```
+    pub fn quick(id: &str, given: &[(&str, &str)]) -> Result<Self> {
+        let claim = super::find(id)?;
+        let mut settings = Settings::new(claim, Effort::Quick, Device::Cpu)?;
+        given.iter().try_for_each(|(name, value)| settings.set(name, value))?;
+        run(claim, &settings, &Run::default())
+    }
+
     /// Everything but the figures: id, statement, source, the verdict (arena to ruling and reason), what was
     /// measured and what was expected (name to number, with units, spreads, draws and tolerances in maps beside
     /// them), evidence for and against, notes, settings, the command, seconds.

@@ -1,6 +1,6 @@
 //! Cells, their labels, and the colour bar beside them: what every map has.
 
-use super::scene::{Anchor, Rect, Scene, TEXT, standard_width};
+use super::scene::{Anchor, Cells, Item, Rect, Scene, TEXT, standard_width};
 use super::style::{ColorMap, Palette, Rgb};
 use super::{axis, ruler, text};
 
@@ -9,6 +9,8 @@ const LABEL_ROOM: f64 = 130.0;
 /// Room right of the cells for the colour bar, its ticks and its unit; the picture ends where they do.
 const BAR_ROOM: f64 = 160.0;
 const MARGIN: f64 = 14.0;
+/// Colours of the bar: so many that no step shows.
+const BAR_STEPS: usize = 128;
 /// Room for "queries ↓" above the row labels, and for "keys →" above that.
 const CORNER: (f64, f64) = (108.0, 54.0);
 
@@ -41,8 +43,8 @@ impl Labels {
 }
 
 impl Grid {
-    /// A grid with cells as large as `room` allows, between `least` and `most` pixels; whole pixels, so
-    /// that no seams show.
+    /// A grid with cells as large as `room` allows, between `least` and `most` pixels; whole pixels, so that all are
+    /// equally large.
     pub fn new(
         (row_labels, col_labels): (&[String], &[String]),
         room: (f64, f64),
@@ -88,37 +90,20 @@ impl Grid {
         Rect { x: self.area.x + col as f64 * w, y: self.area.y + row as f64 * h, w, h }
     }
 
-    /// Hatches the area, and fills the cells that have a colour, a rectangle per run of equal ones.
-    ///
-    /// A run reaches under the coloured cells right of it and below, which are drawn over it, so that nothing shows
-    /// between cells where a viewer smooths edges.
+    /// The cells, row by row; the area is hatched where one has no colour.
     pub fn draw_cells(
         &self,
         scene: &mut Scene,
         palette: &Palette,
         color: impl Fn(usize, usize) -> Option<Rgb>,
     ) {
+        let places = (0..self.rows).flat_map(|row| (0..self.cols).map(move |col| (row, col)));
+        let colors: Vec<_> = places.map(|(row, col)| color(row, col)).collect();
         scene.fill(self.area, palette.panel);
-        let is_filled = |row, col| row < self.rows && col < self.cols && color(row, col).is_some();
-        if !(0..self.rows).all(|row| (0..self.cols).all(|col| is_filled(row, col))) {
+        if colors.contains(&None) {
             scene.hatch(self.area, palette.hatch);
         }
-        for row in 0..self.rows {
-            let alike = |col| (color(row, col), is_filled(row + 1, col));
-            let mut col = 0;
-            while col < self.cols {
-                let (here, below) = alike(col);
-                let end = (col..self.cols).find(|&next| alike(next) != (here, below)).unwrap_or(self.cols);
-                let right = is_filled(row, end) && (!below || is_filled(row + 1, end));
-                if let Some(here) = here {
-                    let cell = self.cell(row, col);
-                    let w = cell.w * (end - col + usize::from(right)) as f64;
-                    let h = cell.h * (1 + usize::from(below)) as f64;
-                    scene.fill(Rect { w, h, ..cell }, here);
-                }
-                col = end;
-            }
-        }
+        scene.items.push(Item::Cells(Cells { area: self.area, rows: self.rows, cols: self.cols, colors }));
         scene.frame(self.area, palette.grid);
     }
 
@@ -151,12 +136,9 @@ impl Grid {
         unit: &str,
     ) {
         let bar = self.bar();
-        let strips = bar.h as usize;
-        for strip in 0..strips {
-            let value = 1.0 - strip as f64 / (strips - 1) as f64;
-            // Down to the end of the bar, so that no seam shows between two strips at any scale.
-            scene.fill(Rect { y: bar.y + strip as f64, h: bar.h - strip as f64, ..bar }, map.at(value));
-        }
+        let color = |step| Some(map.at(1.0 - step as f64 / (BAR_STEPS - 1) as f64));
+        let colors = (0..BAR_STEPS).map(color).collect();
+        scene.items.push(Item::Cells(Cells { area: bar, rows: BAR_STEPS, cols: 1, colors }));
         scene.frame(bar, palette.grid);
         for (y, label) in self.bar_ticks(range) {
             scene.line(vec![(bar.right(), y), (bar.right() + 5.0, y)], palette.muted, 1.0);

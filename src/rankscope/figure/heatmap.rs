@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::Drawing;
 use super::grid::Grid;
+use super::html::{CellNumbers, Numbers};
 use super::scene::Scene;
 use super::style::Theme;
 use crate::error::{Error, Result};
@@ -112,5 +113,16 @@ impl Drawing for Heatmap {
 
     fn about(&self) -> (&str, &Value) {
         (&self.title, &self.settings)
+    }
+
+    fn numbers(&self) -> Result<Numbers> {
+        let visible = |(at, value): ((usize, usize), &f64)| self.is_visible(at.0, at.1).then_some(*value);
+        let values = self.values.indexed_iter().map(visible).collect();
+        Ok(Numbers::Cells(CellNumbers {
+            words: ["query".into(), "key".into(), self.unit.clone()],
+            rows: self.queries.clone(),
+            cols: self.keys.clone(),
+            values: Array2::from_shape_vec(self.values.dim(), values).expect("a value per cell"),
+        }))
     }
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Drawing;
 use super::dash::broken;
+use super::html::Numbers;
 use super::legend::Legend;
 use super::marked::marked;
 use super::plot::{self, Plot};
@@ -220,6 +221,10 @@ impl Drawing for Lines {
 
     fn about(&self) -> (&str, &Value) {
         (&self.title, &self.settings)
+    }
+
+    fn numbers(&self) -> Result<Numbers> {
+        Ok(Numbers::Curves(self.clone()))
     }
 
     fn curves(&self) -> Option<&Lines> {

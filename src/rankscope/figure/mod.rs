@@ -22,10 +22,12 @@
 //! ```
 
 mod axis;
+mod cells;
 mod contour;
 mod dash;
 mod grid;
 mod heatmap;
+pub(crate) mod html;
 mod legend;
 mod lines;
 mod marked;
@@ -36,6 +38,7 @@ mod ruler;
 mod scene;
 mod spectrum;
 pub mod style;
+mod svg;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -52,6 +55,7 @@ pub use spectrum::{Series, SpectrumFigure};
 pub use wall::Wall;
 
 use crate::error::Result;
+use html::Numbers;
 use scene::Scene;
 use style::Theme;
 
@@ -61,6 +65,9 @@ trait Drawing {
 
     /// The title, and what recreates the figure.
     fn about(&self) -> (&str, &Value);
+
+    /// The numbers behind the picture.
+    fn numbers(&self) -> Result<Numbers>;
 
     /// The curves, where these are all there is.
     fn curves(&self) -> Option<&Lines> {
@@ -96,6 +103,14 @@ pub trait Figure {
     /// As [`to_svg`](Figure::to_svg).
     fn to_png_with(&self, theme: Theme, settings: &Value) -> Result<Vec<u8>>;
 
+    /// The picture as a fragment of a page, without its title: it follows the page's theme, light or dark, has a name for
+    /// screen readers, and its numbers in a table. [`rich::assets`](crate::rich::assets) is what the page needs once;
+    /// with them a pointer or the arrow keys show the number of a cell.
+    ///
+    /// # Errors
+    /// As [`to_svg`](Figure::to_svg).
+    fn to_html(&self) -> Result<String>;
+
     /// The figure as curves, where it is one: a window draws them itself, with the numbers under the pointer.
     fn as_lines(&self) -> Option<&Lines>;
 }
@@ -110,11 +125,15 @@ impl<D: Drawing> Figure for D {
     }
 
     fn to_svg_with(&self, theme: Theme, settings: &Value) -> Result<String> {
-        render::svg(&self.scene(theme)?, (self.about().0, settings))
+        svg::document(&self.scene(theme)?, (self.about().0, settings))
     }
 
     fn to_png_with(&self, theme: Theme, settings: &Value) -> Result<Vec<u8>> {
         render::png(&self.scene(theme)?, (self.about().0, settings))
+    }
+
+    fn to_html(&self) -> Result<String> {
+        html::fragment(self)
     }
 
     fn as_lines(&self) -> Option<&Lines> {

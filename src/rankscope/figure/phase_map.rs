@@ -1,10 +1,11 @@
 //! A difference over two parameters: who is ahead where, and the border between.
 
-use ndarray::Array2;
+use ndarray::{Array2, s};
 use serde_json::Value;
 
 use super::contour::sign_change;
 use super::grid::Grid;
+use super::html::{CellNumbers, Numbers};
 use super::legend::Legend;
 use super::scene::{Point, Rect, Scene};
 use super::style::{Palette, Theme};
@@ -120,6 +121,19 @@ impl Drawing for PhaseMap {
 
     fn about(&self) -> (&str, &Value) {
         (&self.title, &self.settings)
+    }
+
+    fn numbers(&self) -> Result<Numbers> {
+        let labels = |axis: &MapAxis| axis.values.iter().map(|&value| ruler::label(value)).collect();
+        let mut rows: Vec<String> = labels(&self.y);
+        rows.reverse();
+        Ok(Numbers::Cells(CellNumbers {
+            words: [self.y.label.clone(), self.x.label.clone(), self.unit.clone()],
+            rows,
+            cols: labels(&self.x),
+            // The first row stands at the bottom.
+            values: self.values.slice(s![..;-1, ..]).to_owned(),
+        }))
     }
 }
 

@@ -1,15 +1,14 @@
-//! Painting a scene: SVG text, or PNG bytes.
+//! Painting a scene as the bytes of a PNG file.
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use serde_json::Value;
 
-use super::scene::{Anchor, Item, Point, Scene};
+use super::scene::{Anchor, Item, Point, Rect, Scene};
 use super::style::Rgb;
 use super::text;
 use crate::error::{Error, Result};
-use crate::label::visible;
 
 /// Pixels of a PNG per pixel of the layout, for screens and projectors of high density.
 const DENSITY: u32 = 2;
@@ -22,22 +21,6 @@ const KEYWORD: &str = "rankscope";
 /// By how much of an em bitmap text stands too high: its line, not its letters, is centred.
 const BITMAP_LOWER: f64 = 0.19;
 
-/// The scene as an SVG document with `title` as its accessible name and `settings` as its metadata.
-pub(super) fn svg(scene: &Scene, (title, settings): (&str, &Value)) -> Result<String> {
-    let mut document = String::new();
-    {
-        let backend = SVGBackend::with_string(&mut document, (scene.width as u32, scene.height as u32));
-        paint(&backend.into_drawing_area(), scene, &Ink { scale: 1.0, em: 1.24, bitmap: false })?;
-    }
-    let head =
-        format!("<title>{}</title>\n<metadata>{}</metadata>\n", escape(title), escape(&settings.to_string()));
-    // The root element's own tag ends at the first '>': its attributes hold none.
-    let after_root = document.find('>').map_or(0, |end| end + 1);
-    document.insert_str(after_root, &format!("\n{head}"));
-    // Without smoothing: of cells side by side, a smoothed edge inside a pixel shows what is behind both as a fine line.
-    Ok(document.replace("<rect ", "<rect shape-rendering=\"crispEdges\" "))
-}
-
 /// The scene as the bytes of a PNG file, [`DENSITY`] times as large, with `title` and `settings` as its texts.
 pub(super) fn png(scene: &Scene, (title, settings): (&str, &Value)) -> Result<Vec<u8>> {
     let scale = DENSITY * SAMPLES;
@@ -45,8 +28,8 @@ pub(super) fn png(scene: &Scene, (title, settings): (&str, &Value)) -> Result<Ve
     let mut fine = vec![0; width as usize * height as usize * 3];
     {
         let backend = BitMapBackend::with_buffer(&mut fine, (width, height));
-        let ink = Ink { scale: f64::from(scale), em: text::EM_PER_HEIGHT, bitmap: true };
-        paint(&backend.into_drawing_area(), scene, &ink)?;
+        let scale = Scale(f64::from(scale));
+        paint(&backend.into_drawing_area(), scene, scale)?;
     }
     let (width, height) = (width / SAMPLES, height / SAMPLES);
     let pixels = average(&fine, width as usize);
@@ -89,64 +72,56 @@ fn average(fine: &[u8], width: usize) -> Vec<u8> {
     coarse
 }
 
-/// How layout pixels become those of a backend.
-struct Ink {
-    scale: f64,
-    /// What plotters takes as the size of a font, per em.
-    em: f64,
-    bitmap: bool,
-}
+/// Pixels of the bitmap per pixel of the layout.
+#[derive(Clone, Copy)]
+struct Scale(f64);
 
-impl Ink {
-    fn at(&self, (x, y): Point) -> (i32, i32) {
-        ((x * self.scale).round() as i32, (y * self.scale).round() as i32)
+impl Scale {
+    fn at(self, (x, y): Point) -> (i32, i32) {
+        ((x * self.0).round() as i32, (y * self.0).round() as i32)
     }
 
-    fn stroke(&self, color: Rgb, width: f64) -> ShapeStyle {
-        rgb(color).stroke_width(((width * self.scale).round() as u32).max(1))
+    fn stroke(self, color: Rgb, width: f64) -> ShapeStyle {
+        rgb(color).stroke_width(((width * self.0).round() as u32).max(1))
     }
 }
 
-fn paint<B: DrawingBackend>(area: &DrawingArea<B, Shift>, scene: &Scene, ink: &Ink) -> Result<()> {
+type Painted<B> = std::result::Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
+
+fn paint<B: DrawingBackend>(area: &DrawingArea<B, Shift>, scene: &Scene, scale: Scale) -> Result<()> {
     for item in &scene.items {
-        paint_item(area, item, ink).map_err(failed)?;
+        paint_item(area, item, scale).map_err(failed)?;
     }
     area.present().map_err(failed)
 }
 
-fn paint_item<B: DrawingBackend>(
-    area: &DrawingArea<B, Shift>,
-    item: &Item,
-    ink: &Ink,
-) -> std::result::Result<(), DrawingAreaErrorKind<B::ErrorType>> {
+fn paint_item<B: DrawingBackend>(area: &DrawingArea<B, Shift>, item: &Item, scale: Scale) -> Painted<B> {
+    let fill = |rect: Rect, color: Rgb| {
+        let (from, to) = (scale.at((rect.x, rect.y)), scale.at((rect.right(), rect.bottom())));
+        area.draw(&Rectangle::new([from, to], rgb(color).filled()))
+    };
     match item {
-        Item::Fill { area: rect, color } => {
-            let (from, to) = (ink.at((rect.x, rect.y)), ink.at((rect.right(), rect.bottom())));
-            area.draw(&Rectangle::new([from, to], rgb(*color).filled()))
-        }
-        Item::Line { points, color, width } if ink.bitmap => points.windows(2).try_for_each(|ends| {
-            // Segment by segment: the bitmap backend's wide paths break at sharp corners.
-            area.draw(&PathElement::new([ink.at(ends[0]), ink.at(ends[1])], ink.stroke(*color, *width)))
+        Item::Fill { area: rect, color } => fill(*rect, *color),
+        Item::Cells(cells) => cells.runs().try_for_each(|(rect, color)| fill(rect, color)),
+        Item::Line { points, color, width } => points.windows(2).try_for_each(|ends| {
+            // Segment by segment: wide paths break at sharp corners.
+            area.draw(&PathElement::new([scale.at(ends[0]), scale.at(ends[1])], scale.stroke(*color, *width)))
         }),
-        Item::Line { points, color, width } => {
-            let points: Vec<_> = points.iter().map(|&point| ink.at(point)).collect();
-            area.draw(&PathElement::new(points, ink.stroke(*color, *width)))
-        }
         Item::Polygon { points, color } => {
-            let points: Vec<_> = points.iter().map(|&point| ink.at(point)).collect();
+            let points: Vec<_> = points.iter().map(|&point| scale.at(point)).collect();
             area.draw(&Polygon::new(points, rgb(*color)))
         }
         Item::Disc { center, radius, color } => {
-            let radius = (radius * ink.scale).round() as i32;
-            area.draw(&Circle::new(ink.at(*center), radius, rgb(*color).filled()))
+            let radius = (radius * scale.0).round() as i32;
+            area.draw(&Circle::new(scale.at(*center), radius, rgb(*color).filled()))
         }
         Item::Text { text, at, size, color, anchor, upwards } => {
-            let content = if ink.bitmap { text::drawable(text) } else { text.clone() };
             let transform = if *upwards { FontTransform::Rotate270 } else { FontTransform::None };
-            let style = text::font(size * ink.scale * ink.em).transform(transform).color(&rgb(*color));
-            let lower = if ink.bitmap { BITMAP_LOWER * size } else { 0.0 };
+            let style =
+                text::font(size * scale.0 * text::EM_PER_HEIGHT).transform(transform).color(&rgb(*color));
+            let lower = BITMAP_LOWER * size;
             let at = if *upwards { (at.0 + lower, at.1) } else { (at.0, at.1 + lower) };
-            area.draw(&Text::new(content, ink.at(at), style.pos(position(*anchor))))
+            area.draw(&Text::new(text::drawable(text), scale.at(at), style.pos(position(*anchor))))
         }
     }
 }
@@ -164,11 +139,6 @@ fn rgb([r, g, b]: Rgb) -> RGBColor {
     RGBColor(r, g, b)
 }
 
-fn failed(error: impl ToString) -> Error {
+pub(super) fn failed(error: impl ToString) -> Error {
     Error::Numeric { what: "figure".to_owned(), problem: error.to_string() }
-}
-
-/// `text` as XML character data.
-fn escape(text: &str) -> String {
-    visible(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -1,6 +1,6 @@
 //! A finished layout: what to draw, where, in pixels. Figures make one, plotters paints it as SVG or PNG.
 //!
-//! Plotters paints and measures text. Its charts are not used: they do not keep labels apart, have no place on a
+//! Plotters measures text and paints bitmaps. Its charts are not used: they do not keep labels apart, have no place on a
 //! logarithmic axis for zeros, and name no line beside the plot. A list of items can be tested, too: that no text
 //! lies on another, that no cell leaves a seam.
 
@@ -44,13 +44,39 @@ pub(super) enum Anchor {
     End,
 }
 
+/// Cells of equal size, row by row; what lies below shows where one has no colour.
+#[derive(Clone, Debug)]
+pub(super) struct Cells {
+    pub area: Rect,
+    pub rows: usize,
+    pub cols: usize,
+    pub colors: Vec<Option<Rgb>>,
+}
+
 #[derive(Clone, Debug)]
 pub(super) enum Item {
     Fill { area: Rect, color: Rgb },
+    Cells(Cells),
     Line { points: Vec<Point>, color: Rgb, width: f64 },
     Polygon { points: Vec<Point>, color: Rgb },
     Disc { center: Point, radius: f64, color: Rgb },
     Text { text: String, at: Point, size: f64, color: Rgb, anchor: Anchor, upwards: bool },
+}
+
+impl Cells {
+    /// Rectangles that cover the cells with a colour: one for each run of equal colours in a row.
+    pub fn runs(&self) -> impl Iterator<Item = (Rect, Rgb)> {
+        let (w, h) = (self.area.w / self.cols as f64, self.area.h / self.rows as f64);
+        self.colors.chunks(self.cols).enumerate().flat_map(move |(row, colors)| {
+            let mut col = 0;
+            colors.chunk_by(|a, b| a == b).filter_map(move |run| {
+                let first = col;
+                col += run.len();
+                let (x, y) = (self.area.x + first as f64 * w, self.area.y + row as f64 * h);
+                run[0].map(|color| (Rect { x, y, w: run.len() as f64 * w, h }, color))
+            })
+        })
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -124,6 +150,14 @@ impl Scene {
     /// Text that reads from bottom to top, centred on the x of `at`.
     pub fn upwards(&mut self, text: impl Into<String>, at: Point, color: Rgb, anchor: Anchor) {
         self.items.push(Item::Text { text: text.into(), at, size: TEXT, color, anchor, upwards: true });
+    }
+
+    /// The first cells: those that the picture is about; a colour bar comes later.
+    pub fn cells(&self) -> Option<&Cells> {
+        self.items.iter().find_map(|item| match item {
+            Item::Cells(cells) => Some(cells),
+            _ => None,
+        })
     }
 
     /// The boxes of all texts, for tests.

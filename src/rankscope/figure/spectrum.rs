@@ -1,7 +1,9 @@
 //! Singular values on a log axis, with the lines below which arithmetic cannot tell them from zero.
 
-use serde_json::Value;
+use ndarray::Array2;
+use serde_json::{Value, json};
 
+use super::html::Numbers;
 use super::scene::Scene;
 use super::style::{Kind, Theme};
 use super::{Curve, Drawing, Lines, PlotAxis, Reference, text};
@@ -36,6 +38,28 @@ pub struct SpectrumFigure {
 }
 
 impl SpectrumFigure {
+    /// The spectra of matrices, each with its name and kind.
+    ///
+    /// ```
+    /// use rankscope::figure::{SpectrumFigure, style::Kind};
+    /// let figure = SpectrumFigure::of("one", [("mean", Kind::Plain, ndarray::array![[0.5, 0.5], [0.5, 0.5]])])?;
+    /// assert_eq!(figure.series[0].spectrum.values().len(), 2);
+    /// # Ok::<(), rankscope::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Spectrum::of`].
+    pub fn of<N: ToString>(
+        title: &str,
+        matrices: impl IntoIterator<Item = (N, Kind, Array2<f64>)>,
+    ) -> Result<Self> {
+        let series = matrices.into_iter().map(|(name, kind, matrix)| {
+            Ok(Series { name: name.to_string(), kind, spectrum: Spectrum::of(matrix.view())? })
+        });
+        let settings = json!({ "version": crate::VERSION });
+        Ok(SpectrumFigure { title: title.to_owned(), series: series.collect::<Result<_>>()?, settings })
+    }
+
     fn lines(&self) -> Result<Lines> {
         if self.series.iter().all(|series| series.spectrum.values().is_empty()) {
             return Err(Error::invalid("spectrum figure", "without singular values", "one spectrum or more"));
@@ -69,5 +93,9 @@ impl Drawing for SpectrumFigure {
 
     fn about(&self) -> (&str, &Value) {
         (&self.title, &self.settings)
+    }
+
+    fn numbers(&self) -> Result<Numbers> {
+        Ok(Numbers::Curves(self.lines()?))
     }
 }

@@ -4,10 +4,11 @@ mod plots;
 
 use std::io::Cursor;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use ndarray::{Array2, array};
 use serde_json::json;
 
-use super::scene::{Item, Scene};
+use super::scene::{Cells, Item, Rect, Scene};
 use super::style::{Kind, Theme};
 use super::*;
 use crate::rank::Spectrum;
@@ -71,8 +72,13 @@ pub(super) fn wall(layers: usize, heads: usize) -> Wall {
     }
 }
 
-fn drawings() -> Vec<(String, Box<dyn Drawing>)> {
-    let mut all: Vec<(String, Box<dyn Drawing>)> = Vec::new();
+/// A figure whose layout can be looked at, too.
+trait Drawn: Drawing + Figure {}
+
+impl<D: Drawing> Drawn for D {}
+
+fn drawings() -> Vec<(String, Box<dyn Drawn>)> {
+    let mut all: Vec<(String, Box<dyn Drawn>)> = Vec::new();
     for (rows, cols) in
         [(1, 1), (2, 3), (5, 9), (12, 12), (37, 41), (128, 128), (3, 200), (200, 3), (1024, 700)]
     {
@@ -124,7 +130,9 @@ fn every_point_and_line_is_inside_the_picture() {
         let points = scene.items.iter().flat_map(|item| match item {
             Item::Line { points, .. } | Item::Polygon { points, .. } => points.clone(),
             Item::Disc { center, .. } => vec![*center],
-            Item::Fill { area, .. } => vec![(area.x, area.y), (area.right(), area.bottom())],
+            Item::Fill { area, .. } | Item::Cells(Cells { area, .. }) => {
+                vec![(area.x, area.y), (area.right(), area.bottom())]
+            }
             Item::Text { at, .. } => vec![*at],
         });
         for (x, y) in points {
@@ -166,7 +174,8 @@ fn documents_are_well_formed_and_escaped() {
     for (_, drawing) in drawings().into_iter().filter(|(name, _)| !name.contains("1024")) {
         for theme in Theme::ALL {
             let scene = drawing.scene(theme).unwrap();
-            check_well_formed(&render::svg(&scene, drawing.about()).unwrap());
+            check_well_formed(&svg::document(&scene, drawing.about()).unwrap());
+            check_well_formed(&drawing.to_html().unwrap());
         }
     }
     let svg = heatmap(12, 12).to_svg(Theme::Dark).unwrap();
@@ -211,28 +220,61 @@ fn a_png_carries_what_recreates_it_as_the_svg_does() {
     assert_eq!(text("Title"), "ranks of 猫");
 }
 
+/// The pixels of the `nth` image of a document as red, green, blue, opacity, and its width.
+fn image(svg: &str, nth: usize) -> (Vec<[u8; 4]>, usize) {
+    let encoded = svg.split("href=\"data:image/png;base64,").nth(1 + nth).expect("an image");
+    let bytes = BASE64_STANDARD.decode(encoded.split('"').next().unwrap()).unwrap();
+    let mut decoder = png::Decoder::new(Cursor::new(bytes));
+    decoder.set_transformations(png::Transformations::EXPAND | png::Transformations::ALPHA);
+    let mut reader = decoder.read_info().unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    let width = reader.next_frame(&mut pixels).unwrap().width as usize;
+    (pixels.chunks_exact(4).map(|pixel| pixel.try_into().unwrap()).collect(), width)
+}
+
 #[test]
 fn a_cell_has_the_color_of_its_value_and_a_masked_one_has_none() {
     let figure = Heatmap { queries: labels(2), keys: labels(2), ..heatmap(2, 2) };
-    let svg = figure.to_svg(Theme::Light).unwrap();
-    let hex = |value: f64| {
-        let [r, g, b] = Theme::Light.sequential().at(value);
-        format!("fill=\"#{r:02X}{g:02X}{b:02X}\" stroke=\"none\"/>")
-    };
-    // Weights 1, and ½ and ½ in one run; the first reaches under the cell below it, and not into the masked one.
-    let cell = |value: f64, width: u32, height: u32| {
-        let size = format!("width=\"{width}\" height=\"{height}\"");
-        svg.lines()
-            .filter(|line| line.contains("<rect") && line.contains(&size) && line.ends_with(&hex(value)))
-            .count()
-    };
-    assert_eq!((cell(1.0, 88, 176), cell(0.5, 176, 88)), (1, 1), "{svg}");
+    let html = figure.to_html().unwrap();
+    // A document has the image of its theme, a fragment those of both.
+    for (theme, nth) in [(Theme::Light, 0), (Theme::Dark, 1)] {
+        for (svg, nth) in [(&figure.to_svg(theme).unwrap(), 0), (&html, nth)] {
+            let (pixels, width) = image(svg, nth);
+            let cell =
+                |row: usize, col: usize| pixels[(width * row + col) * width / 2 + width / 4 * (width + 1)];
+            let opaque = |value: f64| {
+                let [r, g, b] = theme.sequential().at(value);
+                [r, g, b, 255]
+            };
+            assert_eq!(
+                (cell(0, 0), cell(1, 0), cell(1, 1)),
+                (opaque(1.0), opaque(0.5), opaque(0.5)),
+                "{theme:?}"
+            );
+            assert_eq!(cell(0, 1)[3], 0, "what is masked shows the hatch below");
+        }
+    }
 }
 
-/// How many rectangles, but for background and panel, have `point` inside them and not on an edge.
+#[test]
+fn an_image_keeps_more_colors_than_a_palette_has() {
+    let colors: Vec<_> =
+        (0..300u16).map(|i| (i > 0).then_some([(i / 256) as u8, (i % 256) as u8, 9])).collect();
+    let area = Rect { x: 0.0, y: 0.0, w: 300.0, h: 10.0 };
+    let mut scene = Scene::new(300.0, 10.0, [0; 3]);
+    scene.items.push(Item::Cells(Cells { area, rows: 1, cols: 300, colors: colors.clone() }));
+    let (pixels, width) = image(&svg::document(&scene, ("", &json!(null))).unwrap(), 0);
+    let shown = pixels[..width].chunks(width / 300).map(|pixels| pixels[0]);
+    let wanted = colors.iter().map(|color| color.map_or([0; 4], |[r, g, b]| [r, g, b, 255]));
+    assert!(shown.eq(wanted));
+}
+
+/// How many rectangles and fields of cells, but for background and panel, have `point` inside them and not on an edge.
 fn fills_around(scene: &Scene, (x, y): (f64, f64)) -> usize {
     let is_inside = |item: &&Item| match item {
-        Item::Fill { area, .. } => area.x < x && x < area.right() && area.y < y && y < area.bottom(),
+        Item::Fill { area, .. } | Item::Cells(Cells { area, .. }) => {
+            area.x < x && x < area.right() && area.y < y && y < area.bottom()
+        }
         _ => false,
     };
     scene.items.iter().skip(2).filter(is_inside).count()
@@ -253,13 +295,15 @@ fn no_seam_shows_between_cells_or_in_the_colour_bar_at_any_scale() {
         assert!(fills_around(&scene, (corner.0, corner.1 - h / 2.0)) > 0, "left of ({row}, {col})");
         assert!(fills_around(&scene, (corner.0 - w / 2.0, corner.1)) > 0, "above ({row}, {col})");
     }
-    let Some(Item::Fill { area: last, .. }) =
-        scene.items.iter().rev().find(|item| matches!(item, Item::Fill { .. }))
-    else {
-        panic!("a bar has strips")
-    };
-    for strip in 1..(last.bottom() - panel.y) as usize {
-        assert!(fills_around(&scene, (last.x + last.w / 2.0, panel.y + strip as f64)) > 0, "strip {strip}");
+    let bar = scene.items.iter().rev().find_map(|item| match item {
+        Item::Cells(cells) if cells.cols == 1 => Some(cells),
+        _ => None,
+    });
+    let bar = bar.expect("a bar");
+    assert!(bar.colors.iter().all(Option::is_some));
+    for strip in 1..bar.area.h as usize {
+        let middle = (bar.area.x + bar.area.w / 2.0, bar.area.y + strip as f64);
+        assert!(fills_around(&scene, middle) > 0, "strip {strip}");
     }
 }
 
@@ -291,6 +335,9 @@ fn the_hatch_shows_in_masked_cells_only() {
             let (x, y) = (panel.x + (col as f64 + dx) * w, panel.y + (row as f64 + dy) * h);
             let covers = |item: &Item| match item {
                 Item::Fill { area, .. } => area.x < x && x < area.right() && area.y < y && y < area.bottom(),
+                Item::Cells(cells) => cells
+                    .runs()
+                    .any(|(area, _)| area.x < x && x < area.right() && area.y < y && y < area.bottom()),
                 _ => false,
             };
             let is_covered = scene.items[last.unwrap()..].iter().any(covers);
@@ -304,14 +351,8 @@ fn a_wall_shows_more_in_a_stronger_color_and_nothing_where_there_is_none() {
     let figure = Wall { values: array![[Some(0.0), Some(2.0)], [None, Some(4.0)]], ..wall(2, 2) };
     for theme in Theme::ALL {
         let scene = figure.scene(theme).unwrap();
-        let fills = scene.items.iter().filter_map(|item| match item {
-            Item::Fill { color, .. } => Some(*color),
-            _ => None,
-        });
-        let colors = [0.0, 0.5, 1.0].map(|amount| theme.sequential().at(amount));
-        // The first fill is the background; those of the colour bar come after the cells.
-        let cells: Vec<_> = fills.skip(1).filter(|color| colors.contains(color)).take(3).collect();
-        assert_eq!(cells, colors, "{theme:?}");
+        let [zero, half, one] = [0.0, 0.5, 1.0].map(|amount| Some(theme.sequential().at(amount)));
+        assert_eq!(scene.cells().unwrap().colors, [zero, half, None, one], "{theme:?}");
     }
 }
 

@@ -4,6 +4,7 @@ use ndarray::Array2;
 use serde_json::Value;
 
 use super::grid::Grid;
+use super::html::{CellNumbers, Numbers};
 use super::scene::{Anchor, Scene, standard_width};
 use super::style::{Rgb, Theme, contrast};
 use super::{Drawing, text};
@@ -31,6 +32,11 @@ impl Wall {
     /// The names of the layers of one stack: `L0`, `L1` and so on.
     pub fn one_stack(layers: usize) -> Vec<String> {
         (0..layers).map(|layer| format!("L{layer}")).collect()
+    }
+
+    /// The names of its columns.
+    fn heads(&self) -> Vec<String> {
+        (0..self.values.ncols()).map(|head| format!("H{head}")).collect()
     }
 
     /// The values at both ends of the colour bar: from 0, so that colours compare as amounts.
@@ -65,8 +71,8 @@ impl Drawing for Wall {
     fn scene(&self, theme: Theme) -> Result<Scene> {
         let (low, high) = self.range()?;
         let (palette, map) = (theme.palette(), theme.sequential());
-        let heads: Vec<_> = (0..self.values.ncols()).map(|head| format!("H{head}")).collect();
-        let grid = Grid::new((&self.layers, &heads), (1000.0, 640.0), ((8.0, 8.0), (120.0, 44.0)), false);
+        let grid =
+            Grid::new((&self.layers, &self.heads()), (1000.0, 640.0), ((8.0, 8.0), (120.0, 44.0)), false);
         let mut scene = grid.scene(palette.background, (low, high));
         let color = |value: f64| map.at(value / high);
         grid.draw_cells(&mut scene, palette, |row, col| self.values[(row, col)].map(color));
@@ -84,6 +90,15 @@ impl Drawing for Wall {
 
     fn about(&self) -> (&str, &Value) {
         (&self.title, &self.settings)
+    }
+
+    fn numbers(&self) -> Result<Numbers> {
+        Ok(Numbers::Cells(CellNumbers {
+            words: ["layer".into(), "head".into(), self.unit.clone()],
+            rows: self.layers.clone(),
+            cols: self.heads(),
+            values: self.values.clone(),
+        }))
     }
 }
 

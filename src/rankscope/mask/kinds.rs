@@ -124,6 +124,17 @@ impl Mask {
     pub fn custom(allowed: Array2<bool>) -> Self {
         Mask(Rule::Custom(Arc::new(allowed)))
     }
+
+    /// The length that it was drawn for, if a custom matrix is part of it.
+    pub(crate) fn own_length(&self) -> Option<usize> {
+        match &self.0 {
+            Rule::Custom(allowed) => Some(allowed.nrows().max(allowed.ncols())),
+            Rule::And(pair) | Rule::Or(pair) => pair.0.own_length().max(pair.1.own_length()),
+            Rule::Not(mask) => mask.own_length(),
+            Rule::Heads(masks) => masks.iter().filter_map(Mask::own_length).max(),
+            _ => None,
+        }
+    }
 }
 
 fn check_window(size: usize) -> Result<usize> {

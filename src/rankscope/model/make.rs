@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::source::Shapes;
-use super::{Builder, Checkpoint, Config, Description, Family, Model, Seeded, Source};
+use super::store::Store;
+use super::{Builder, Checkpoint, Config, Description, Family, Model, Seeded, Source, Tokenizer};
 use crate::axis::Shape;
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -22,6 +23,22 @@ pub fn load(directory: &Path, device: &Device) -> Result<Box<dyn Model>> {
         checkpoint.expect_finite_weights()?;
     }
     (family.build)(&config, &mut Builder::new(&config, &mut checkpoint, device))
+}
+
+/// The model called `name` in the store, on the CPU, and its tokenizer.
+///
+/// ```
+/// let (model, tokenizer) = rankscope::model::open("glass-en")?;
+/// assert_eq!(model.description().family, "llama");
+/// assert!(!tokenizer.encode("Alice had a boat.")?.ids.is_empty());
+/// # Ok::<(), rankscope::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`Store::find`], [`load`] and [`Tokenizer::load`].
+pub fn open(name: &str) -> Result<(Box<dyn Model>, Tokenizer)> {
+    let folder = Store::open()?.find(name)?;
+    Ok((load(&folder, &Device::Cpu)?, Tokenizer::load(&folder)?))
 }
 
 /// A new model of a configuration on `device`: matrices N(0, 1/in), gains 1, biases 0, each tensor drawn from

@@ -56,7 +56,7 @@ pub use cross_cache::CrossCache;
 pub use family::{FAMILIES, Family};
 pub use input::Input;
 pub(crate) use make::parameters_of;
-pub use make::{Outline, build, load, outline, seeded, untrained};
+pub use make::{Outline, build, load, open, outline, seeded, untrained};
 pub use mask_choice::MaskChoice;
 pub(crate) use mixture::kept as kept_experts;
 pub use record::Record;

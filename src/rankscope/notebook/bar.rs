@@ -1,4 +1,4 @@
-//! The progress of every [`Run`](crate::Run) in a cell, as one bar that is updated.
+//! The progress of every [`Run`](crate::Run) in a cell, as one bar that is updated, and gone when the work is done.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -26,12 +26,21 @@ static BAR: Mutex<Option<Bar>> = Mutex::new(None);
 /// Draws a step if the bar is due.
 pub fn step(progress: Progress) {
     let cell = signal::cell();
-    let Some(again) = due(cell, progress.done >= progress.total) else { return };
+    let is_done = progress.done >= progress.total;
+    let Some(again) = due(cell, is_done) else { return };
     let id = format!("progress-{cell}");
     let Progress { stage, done, total } = progress;
-    let text = format!("{stage} {done}/{total}");
     let shown = escape(&stage);
-    let html = format!("<progress value=\"{done}\" max=\"{total}\"></progress> {shown} {done}/{total}");
+    let (text, html) = match is_done {
+        // A bar at its end would stand there for good.
+        true => (String::new(), String::new()),
+        false => (
+            format!("{stage} {done}/{total}"),
+            format!(
+                "<progress value=\"{done}\" max=\"{total}\" aria-label=\"{shown}\"></progress> {shown} {done}/{total}"
+            ),
+        ),
+    };
     let data = json!({ "text/plain": text, "text/html": html });
     tell(json!({ "kind": "display", "data": data, "id": id, "update": again }));
 }

@@ -16,7 +16,7 @@ use std::sync::Once;
 
 use serde_json::{Value, json};
 
-use crate::rich::Rich;
+use crate::rich::{Rich, standalone};
 use crate::run::Run;
 pub use interact::{
     Button, Checkbox, Control, Controls, Dropdown, MaskPainter, Number, Slider, TextInput, button, call,
@@ -155,5 +155,5 @@ fn result(data: &Value) {
 }
 
 fn bundle(value: &dyn Rich) -> Value {
-    json!({ "text/plain": value.text(), "text/html": value.html() })
+    json!({ "text/plain": value.text(), "text/html": standalone(&value.html()) })
 }

@@ -8,12 +8,18 @@ use ndarray::{Array1, Array2};
 use serde_json::json;
 
 use super::{bundle, result};
-use crate::claim::Trial;
-use crate::figure::{Heatmap, Lines, SpectrumFigure, Wall};
-use crate::mask::Mask;
+use crate::claim::{Phases, Trial, Verdict};
+use crate::device::gpu::Kernel;
+use crate::figure::{Heatmap, Lines, PhaseMap, SpectrumFigure, Wall};
+use crate::mask::{ExactRank, Facts, Mask};
+use crate::model::Description;
+use crate::model::count::Part;
+use crate::probe::Trace;
 use crate::rank::{RankReport, Spectrum};
+use crate::rich::{Guess, HeadWall, SideBySide, States};
 use crate::tensor::Tensor;
 use crate::train::History;
+use crate::train::twin::Results;
 
 /// The method that evcxr calls on the value of a cell. Every type has it, so that evcxr does not compile a cell again to
 /// show it by `Debug`.
@@ -54,7 +60,7 @@ macro_rules! show_arrays {
     };
 }
 
-show_arrays!(Array2<f64>, Array2<f32>, Array1<f64>, Array1<f32>, Vec<f64>, Vec<f32>);
+show_arrays!(Array2<f64>, Array2<f32>, Array1<f64>, Array1<f32>, Vec<f64>, Vec<f32>, Vec<Part>);
 
 /// The same for plain values, compiled here and not in every cell: evcxr's call finds this before [`Show`], because it
 /// takes its value.
@@ -92,4 +98,30 @@ macro_rules! show_rich {
     )* };
 }
 
-show_rich!(Heatmap, History, Lines, Mask, RankReport, Spectrum, SpectrumFigure, Tensor, Trial, Wall);
+show_rich!(
+    Description,
+    ExactRank,
+    Facts,
+    Guess,
+    HeadWall,
+    Heatmap,
+    History,
+    Kernel,
+    Lines,
+    Mask,
+    PhaseMap,
+    Phases
+);
+show_rich!(
+    RankReport,
+    Results,
+    SideBySide,
+    Spectrum,
+    SpectrumFigure,
+    States,
+    Tensor,
+    Trace,
+    Trial,
+    Verdict,
+    Wall
+);

@@ -1,7 +1,7 @@
-//! The trial of a claim: the verdict first, then the evidence.
+//! The trial of a claim, as a courtroom: the verdict of each arena, both sides, the evidence.
 
-use super::{Rich, escape, lines, picture, table};
-use crate::claim::{Measured, Trial};
+use super::{Rich, escape, lines, picture, row, table};
+use crate::claim::{Measured, Trial, Verdict};
 
 impl Rich for Trial {
     fn text(&self) -> String {
@@ -9,10 +9,7 @@ impl Rich for Trial {
         format!(
             "{}\n{}for\n{}against\n{}{}{}",
             self.about.statement,
-            self.verdict
-                .opinions()
-                .map(|(arena, ruling, because)| format!("in {arena}: {ruling}. {because}\n"))
-                .collect::<String>(),
+            self.verdict.text(),
             findings(true).collect::<String>(),
             findings(false).collect::<String>(),
             self.evidence.notes().iter().map(|note| format!("note: {note}\n")).collect::<String>(),
@@ -21,28 +18,42 @@ impl Rich for Trial {
     }
 
     fn html(&self) -> String {
-        let list = |name: &str, supports: bool| {
-            let items = findings(self, supports).map(|text| format!("<li>{}</li>", escape(text)));
-            format!("<p>{name}</p><ul>{}</ul>", items.collect::<String>())
+        let side = |name: &str, supports: bool| {
+            let items: String =
+                findings(self, supports).map(|text| format!("<li>{}</li>", escape(text))).collect();
+            let items =
+                if items.is_empty() { "<p>Nothing.</p>".to_owned() } else { format!("<ul>{items}</ul>") };
+            format!("<div class=\"rankscope-side\"><p><b>{name}</b></p>{items}</div>")
         };
         let notes = self.evidence.notes().iter().map(|note| format!("<p>Note: {}</p>", escape(note)));
         let pictures = self.evidence.illustrations().iter().map(|shown| {
             let caption = escape(&shown.caption);
             format!("<figure>{}<figcaption>{caption}</figcaption></figure>", picture(&*shown.figure))
         });
-        let opinions = self.verdict.opinions().map(|(arena, ruling, because)| {
-            format!("<tr><th>{arena}</th><td><strong>{ruling}</strong></td><td>{}</td></tr>", escape(because))
-        });
         format!(
-            "<p>{}</p><table>{}</table>{}{}{}{}{}",
+            "<p>On trial: <b>{}</b></p>{}{}{}{}\
+             <details><summary>All that was measured</summary>{}</details>",
             escape(self.about.statement),
-            opinions.collect::<String>(),
-            list("For", true),
-            list("Against", false),
+            self.verdict.html(),
+            row(&[side("For", true), side("Against", false)]),
             notes.collect::<String>(),
-            table(&measured(self)),
             pictures.collect::<String>(),
+            table(&measured(self)),
         )
+    }
+}
+
+impl Rich for Verdict {
+    fn text(&self) -> String {
+        let line = |(arena, ruling, because)| format!("in {arena}: {ruling}. {because}\n");
+        self.opinions().map(line).collect()
+    }
+
+    fn html(&self) -> String {
+        let line = |(arena, ruling, because): (_, &str, &str)| {
+            format!("<p>In {arena}: <b>{ruling}</b>. {}</p>", escape(because))
+        };
+        format!("<div class=\"rankscope-verdict\">{}</div>", self.opinions().map(line).collect::<String>())
     }
 }
 
@@ -52,6 +63,6 @@ fn findings(trial: &Trial, supports: bool) -> impl Iterator<Item = &str> {
 }
 
 fn measured(trial: &Trial) -> Vec<(String, String)> {
-    let row = |measured: &Measured| (measured.name.clone(), measured.in_words());
-    trial.evidence.measured().iter().map(row).collect()
+    let entry = |measured: &Measured| (measured.name.clone(), measured.in_words());
+    trial.evidence.measured().iter().map(entry).collect()
 }

@@ -4,15 +4,17 @@ use super::{Rich, escape};
 use crate::figure::style::Kind;
 use crate::mask::Mask;
 
-/// Positions shown: enough to see a window, a stride, a block.
+/// Positions shown of a rule for any length: enough to see a window, a stride, a block.
 const SHOWN: usize = 12;
+/// The most that are shown of a mask with a size of its own.
+const MOST: usize = 64;
 /// Side of a cell in pixels.
 const SIDE: usize = 12;
 
 impl Rich for Mask {
     /// Queries down, keys across; `■` may attend.
     fn text(&self) -> String {
-        let pattern = self.pattern(SHOWN);
+        let pattern = self.pattern(shown(self));
         let rows = pattern.rows().into_iter();
         let row = |cells: Vec<&str>| cells.join(" ");
         let rows = rows.map(|cells| row(cells.iter().map(|may| if *may { "■" } else { "·" }).collect()));
@@ -21,7 +23,8 @@ impl Rich for Mask {
 
     fn html(&self) -> String {
         let [r, g, b] = Kind::of(self).color();
-        let pattern = self.pattern(SHOWN);
+        let count = shown(self);
+        let pattern = self.pattern(count);
         let cells: String = pattern
             .indexed_iter()
             .filter(|(_, may)| **may)
@@ -30,13 +33,17 @@ impl Rich for Mask {
                 format!("<rect x=\"{x}\" y=\"{y}\" width=\"{side}\" height=\"{side}\"/>")
             })
             .collect();
-        let size = SHOWN * SIDE;
+        let size = count * SIDE;
         let name = escape(&self.to_string());
         format!(
             "<figure style=\"margin:0\"><svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" \
              aria-label=\"{name}\" width=\"{size}\" height=\"{size}\" fill=\"#{r:02x}{g:02x}{b:02x}\">\
              <rect width=\"{size}\" height=\"{size}\" fill=\"#88888822\"/>{cells}</svg>\
-             <figcaption><code>{name}</code>: {SHOWN} queries down, {SHOWN} keys across</figcaption></figure>"
+             <figcaption><code>{name}</code>: {count} queries down, {count} keys across</figcaption></figure>"
         )
     }
+}
+
+fn shown(mask: &Mask) -> usize {
+    mask.own_length().map_or(SHOWN, |length| length.clamp(1, MOST))
 }

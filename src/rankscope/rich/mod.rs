@@ -1,16 +1,27 @@
 //! [`Rich`]: how a value looks in a notebook, with a text form for plain terminals.
 
 mod claim;
+mod guess;
+mod head_wall;
+mod linked;
 mod mask;
+mod model;
+mod page;
 mod plain;
 mod rank;
+mod states;
 mod tensor;
 #[cfg(test)]
 mod tests;
 mod train;
 
-use crate::figure::style::Theme;
-use crate::figure::{Figure, Heatmap, Lines, SpectrumFigure, Wall};
+pub use guess::{Guess, predict};
+pub use head_wall::HeadWall;
+pub use linked::{SideBySide, side_by_side};
+pub use page::{assets, standalone};
+pub use states::States;
+
+use crate::figure::{Figure, Heatmap, Lines, PhaseMap, SpectrumFigure, Wall};
 
 /// A value that is shown both as text and as HTML; both say the same.
 ///
@@ -23,7 +34,8 @@ pub trait Rich {
     /// For a terminal.
     fn text(&self) -> String;
 
-    /// A fragment for a page: no scripts, no references to anything outside.
+    /// A fragment for a page: no scripts, no references to anything outside. A page that shows fragments has [`assets`]
+    /// once; [`standalone`] adds them to one fragment.
     fn html(&self) -> String;
 }
 
@@ -35,29 +47,36 @@ macro_rules! figures {
             }
 
             fn html(&self) -> String {
-                picture(self)
+                titled(&escape(&self.title), &picture(self))
             }
         }
     )* };
 }
 
-figures!(Heatmap, Lines, SpectrumFigure, Wall);
+figures!(Heatmap, Lines, PhaseMap, SpectrumFigure, Wall);
 
-/// A figure as SVG, or why there is none.
+/// A figure with its numbers, or why there is none.
 fn picture(figure: &(impl Figure + ?Sized)) -> String {
-    match figure.to_svg(Theme::Light) {
-        // A file may begin with an XML declaration, a fragment may not.
-        Ok(svg) => svg.find("<svg").map_or_else(|| svg.clone(), |start| svg[start..].to_owned()),
-        Err(error) => format!("<p>{}</p>", escape(&error.to_string())),
-    }
+    figure.to_html().unwrap_or_else(|error| format!("<p>{}</p>", escape(&error.to_string())))
+}
+
+/// A display below its name.
+fn titled(name: &str, html: &str) -> String {
+    format!("<div><p><b>{name}</b></p>{html}</div>")
+}
+
+/// Displays side by side, as far as there is room.
+fn row(displays: &[String]) -> String {
+    let each: String = displays.iter().map(|display| format!("<div>{display}</div>")).collect();
+    format!("<div class=\"rankscope-row\">{each}</div>")
 }
 
 /// A table of names and values.
 fn table(rows: &[(String, String)]) -> String {
     let row = |(name, value): &(String, String)| {
-        format!("<tr><td style=\"text-align:left\">{}</td><td>{}</td></tr>", escape(name), escape(value))
+        format!("<tr><th scope=\"row\">{}</th><td>{}</td></tr>", escape(name), escape(value))
     };
-    format!("<table>{}</table>", rows.iter().map(row).collect::<String>())
+    format!("<table class=\"rankscope-words\">{}</table>", rows.iter().map(row).collect::<String>())
 }
 
 /// The same in text: values stand below each other.

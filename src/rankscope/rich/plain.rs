@@ -15,7 +15,7 @@ macro_rules! texts {
             }
 
             fn html(&self) -> String {
-                format!("<pre>{}</pre>", escape(&self.to_string()))
+                format!("<pre style=\"font-family:ui-monospace,monospace;white-space:pre-wrap\">{}</pre>", escape(&self.to_string()))
             }
         }
     )* };
@@ -30,7 +30,8 @@ macro_rules! matrices {
                 format!("{} x {}\n{}", self.nrows(), self.ncols(), numbers_as_text(self))
             }
 
-            /// Weights of attention, whose rows sum to 1, as a heatmap; any other matrix as numbers.
+            /// Weights of attention, whose rows sum to 1, as a heatmap, hatched where they are 0; any other matrix as
+            /// numbers.
             fn html(&self) -> String {
                 let matrix = self.mapv(f64::from);
                 let is_weights = matrix.iter().all(|weight| *weight >= 0.0)

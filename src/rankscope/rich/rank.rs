@@ -1,6 +1,12 @@
-//! Spectra and rank reports: three words for rank, never mixed.
+//! Spectra, rank reports and what a mask implies: three words for rank, never mixed.
 
-use super::{Rich, lines, table};
+use serde_json::json;
+
+use super::{Rich, lines, picture, row, table};
+use crate::claim::{Ahead, PhasePoint, Phases};
+use crate::figure::style::Kind;
+use crate::figure::{Series, SpectrumFigure};
+use crate::mask::{ExactRank, Facts};
 use crate::numbers::{short, short_or_dash};
 use crate::rank::{RankReport, Spectrum, Tolerance};
 
@@ -10,7 +16,7 @@ impl Rich for RankReport {
     }
 
     fn html(&self) -> String {
-        table(&report_rows(self))
+        row(&[table(&report_rows(self)), spectrum_picture(&self.spectrum)])
     }
 }
 
@@ -20,13 +26,92 @@ impl Rich for Spectrum {
     }
 
     fn html(&self) -> String {
-        table(&spectrum_rows(self))
+        row(&[table(&spectrum_rows(self)), spectrum_picture(self)])
     }
+}
+
+/// The singular values of one matrix; nothing where there are none to draw.
+fn spectrum_picture(spectrum: &Spectrum) -> String {
+    let (name, kind) = ("singular values".to_owned(), Kind::Plain);
+    let series = vec![Series { name: name.clone(), kind, spectrum: spectrum.clone() }];
+    let figure = SpectrumFigure { title: name, series, settings: json!({ "version": crate::VERSION }) };
+    // A matrix of zeros has no first singular value to compare with.
+    let has_first = spectrum.sigma_max().is_some_and(|sigma| sigma > 0.0 && sigma.is_finite());
+    if has_first { picture(&figure) } else { String::new() }
+}
+
+impl Rich for ExactRank {
+    fn text(&self) -> String {
+        let rank = self.rank.map_or("not known".to_owned(), |rank| rank.to_string());
+        format!("exact rank {rank} ({})", self.reason)
+    }
+
+    fn html(&self) -> String {
+        self.text().html()
+    }
+}
+
+impl Rich for Facts {
+    fn text(&self) -> String {
+        lines(&fact_rows(self))
+    }
+
+    fn html(&self) -> String {
+        table(&fact_rows(self))
+    }
+}
+
+fn fact_rows(facts: &Facts) -> Vec<(String, String)> {
+    let yes = |is: bool| (if is { "yes" } else { "no" }).to_owned();
+    let all = facts.positions * facts.positions;
+    let mut all = rows(&[
+        ("pairs that may attend", format!("{} of {all}", facts.pairs)),
+        ("exact rank", facts.exact_rank.text().replacen("exact rank ", "", 1)),
+        ("everyone hears everyone, in the end", yes(facts.strongly_connected)),
+        ("everyone hears of one common token", yes(facts.has_common_source)),
+    ]);
+    all.extend(facts.theorems.iter().map(|theorem| ("theorem".to_owned(), theorem.statement().to_owned())));
+    all
+}
+
+impl Rich for Phases {
+    fn text(&self) -> String {
+        lines(&phase_rows(self))
+    }
+
+    fn html(&self) -> String {
+        let figure = self.figure(json!({ "version": crate::VERSION })).html();
+        format!("{figure}<p>Ahead by more than two standard errors: {}.</p>", counts(self))
+    }
+}
+
+/// Which mask is ahead, a row for each scale from the largest, and in all.
+fn phase_rows(phases: &Phases) -> Vec<(String, String)> {
+    let sizes = &phases.grid().head_sizes;
+    let row = |points: &[PhasePoint]| {
+        let words: Vec<String> =
+            points.iter().map(|point| format!("{:<13}", point.ahead().label())).collect();
+        (format!("scale {}", points[0].scale), words.join(" ").trim_end().to_owned())
+    };
+    let sizes: Vec<String> = sizes.iter().map(|size| format!("{:<13}", format!("D = {size}"))).collect();
+    let mut all = rows(&[("higher effective rank", sizes.join(" ").trim_end().to_owned())]);
+    all.extend(phases.points().chunks(phases.grid().head_sizes.len()).rev().map(row));
+    all.push(("points in all".to_owned(), counts(phases)));
+    all
+}
+
+/// How many points have which mask ahead.
+fn counts(phases: &Phases) -> String {
+    let count = |ahead: Ahead| format!("{} at {}", ahead.label(), phases.count(ahead));
+    [Ahead::Causal, Ahead::Bidirectional, Ahead::Neither].map(count).join(", ")
 }
 
 fn report_rows(report: &RankReport) -> Vec<(String, String)> {
     let exact = report.exact_rank.map_or("not known".to_owned(), |rank| rank.to_string());
-    let floor = if report.sigma_min_below_floor { ", below the rounding floor" } else { "" };
+    let smallest = match report.sigma_min_below_floor {
+        true => format!("below the rounding floor, {}", short(report.rounding_floor)),
+        false => short_or_dash(report.sigma_min),
+    };
     let bound = if report.condition_is_lower_bound { "at least " } else { "" };
     rows(&[
         ("matrix", format!("{} × {}", report.rows, report.cols)),
@@ -37,7 +122,7 @@ fn report_rows(report: &RankReport) -> Vec<(String, String)> {
         ("stable rank", short(report.stable_rank)),
         ("participation ratio", short(report.participation_ratio)),
         ("largest singular value", short_or_dash(report.sigma_max)),
-        ("smallest singular value", format!("{}{floor}", short_or_dash(report.sigma_min))),
+        ("smallest singular value", smallest),
         ("condition number", format!("{bound}{}", short_or_dash(report.condition_number))),
         ("ln |det|", short_or_dash(report.log_abs_det)),
     ])

@@ -98,14 +98,16 @@ fn is_attention(tensor: &Tensor, matrix: &Array2<f32>) -> bool {
         && matrix.iter().all(|value| value.is_finite() && *value >= 0.0)
 }
 
-/// Weights of attention, with positions as labels.
+/// Weights of attention, with positions as labels. Where one is exactly 0, a mask took it away, or it is too small for its
+/// type: it is hatched.
 pub(super) fn heatmap(values: Array2<f64>) -> Heatmap {
     let (rows, columns) = values.dim();
+    let may_attend = values.mapv(|weight| weight != 0.0);
     let numbers = |count: usize| (0..count).map(|position| position.to_string()).collect();
     Heatmap {
         title: "attention weights".into(),
         values,
-        may_attend: None,
+        may_attend: may_attend.iter().any(|may| *may).then_some(may_attend),
         queries: numbers(rows),
         keys: numbers(columns),
         scale: Scale::Amount,

@@ -2,11 +2,13 @@
 
 use ndarray::array;
 
-use super::Rich;
+use super::{HeadWall, Rich, States, predict, standalone};
 use crate::axis::Axis;
 use crate::claim::{self, Effort, Settings};
 use crate::device::Device;
+use crate::figure::html::weights_as_u16;
 use crate::mask::Mask;
+use crate::probe::{Probe, Trace};
 use crate::rank::{RankReport, Spectrum};
 use crate::run::Run;
 use crate::tensor::Tensor;
@@ -40,6 +42,8 @@ fn a_tensor_shows_axes_and_a_corner_and_attention_a_heatmap() {
 fn plain_values_show_what_they_are() {
     let weights = array![[1.0, 0.0], [0.25, 0.75]];
     assert!(weights.html().contains("<svg") && weights.text().starts_with("2 x 2\n"));
+    // What is exactly 0 is hatched: it has no number.
+    assert!(weights.html().contains(&format!("data-values=\"{}", "AACAPwAAwH8")), "1 and NaN");
     let scores = array![[1.0f32, -2.0], [0.5, 0.5]];
     assert!(!scores.html().contains("<svg") && scores.html().contains("<td>-2.00</td>"), "{}", scores.html());
     assert_eq!(vec![1.5, 2.0].text(), "[1.5, 2]");
@@ -58,6 +62,100 @@ fn ranks_are_told_apart() {
         assert!(text.contains(word) && report.html().contains(word), "{word}: {text}");
     }
     assert!(Spectrum::of(matrix.view()).unwrap().text().contains("rounding floor"));
+    let singular = RankReport::of(array![[1.0, 1.0], [1.0, 1.0]].view(), None).unwrap().text();
+    let smallest = singular.lines().find(|line| line.starts_with("smallest singular value")).unwrap();
+    assert!(smallest.ends_with("below the rounding floor, 8.88e-16"), "only noise: {smallest}");
+}
+
+#[test]
+fn a_painted_mask_is_shown_in_its_own_size() {
+    let mask = Mask::custom(Mask::causal().pattern(5));
+    assert_eq!(mask.text().lines().nth(1), Some("■ · · · ·"));
+    assert_eq!((!(mask)).html().matches("<rect").count(), 10 + 1);
+}
+
+/// The weights of `heads` heads of `n` tokens in each of `layers` layers, as a model gives them.
+fn trace(layers: usize, heads: usize, n: usize, mask: &Mask) -> Trace {
+    let mut trace = Trace::all();
+    for layer in 0..layers {
+        let weights = (0..heads).flat_map(|head| {
+            let draw = claim::Draw::of_layer(n, 16, head as u64, layer as u64);
+            draw.weights(1.0, mask, &Device::Cpu).unwrap().into_iter().map(|weight| weight as f32)
+        });
+        let axes = [(Axis::Batch, 1), (Axis::Head, heads), (Axis::Query, n), (Axis::Key, n)];
+        let tensor = Tensor::new(axes, weights.collect()).unwrap();
+        trace.visit(&format!("decoder.{layer}.self_attention.weights"), tensor).unwrap();
+    }
+    trace
+}
+
+#[test]
+fn a_wall_of_144_heads_is_below_two_megabytes() {
+    let trace = trace(12, 12, 64, &Mask::bidirectional());
+    let wall = HeadWall::of(&trace, (0..64).map(|token| format!("token {token}"))).unwrap();
+    let html = standalone(&wall.html());
+    assert_eq!(html.matches("<button").count(), 144);
+    assert!(html.len() < 2_000_000, "{} bytes", html.len());
+    assert!(html.contains("token 63") && html.contains("decoder.11.self_attention.weights, head 11"));
+    assert_eq!(wall.text().lines().count(), 13);
+}
+
+#[test]
+fn weights_in_16_bits_keep_three_digits() {
+    use base64::prelude::{BASE64_STANDARD, Engine as _};
+    let weights = [0.0f32, 1.0, 0.5, 0.123_456, 1e-3, 3.3e-8, 1e-30];
+    let bytes = BASE64_STANDARD.decode(weights_as_u16(&weights).unwrap()).unwrap();
+    for (bytes, weight) in bytes.chunks_exact(2).zip(weights) {
+        // As the script reads them.
+        let code = f64::from(u16::from_le_bytes(bytes.try_into().unwrap()));
+        let read = if code > 0.0 { ((code - 65535.0) / 3276.0).exp() } else { 0.0 };
+        let weight = f64::from(weight);
+        let is_near =
+            (read - weight).abs() <= 2e-4 * weight || (weight < 2e-9 && read > 0.0 && read < 2.1e-9);
+        assert!(is_near, "{weight} is read as {read}");
+    }
+    assert!(weights_as_u16(&[0.5, -0.1]).is_none() && weights_as_u16(&[f32::NAN]).is_none());
+}
+
+#[test]
+fn a_trace_without_weights_lists_what_it_has() {
+    let mut other = Trace::all();
+    other.visit("decoder.0.output", Tensor::zeros([(Axis::Query, 3), (Axis::Width, 2)])).unwrap();
+    assert!(other.html().contains("decoder.0.output") && !other.html().contains("<rankscope-wall"));
+    assert!(HeadWall::of(&other, [0]).unwrap_err().to_string().contains("heads in the trace is 0"));
+    assert!(trace(2, 3, 5, &Mask::causal()).html().contains("<rankscope-wall"));
+    let mut negative = Trace::all();
+    let scores = Tensor::new([(Axis::Head, 1), (Axis::Query, 1), (Axis::Key, 2)], vec![1.5, -0.5]).unwrap();
+    negative.visit("attention.weights", scores).unwrap();
+    assert!(HeadWall::of(&negative, [0]).unwrap_err().to_string().contains("expected weights from 0 to 1"));
+}
+
+#[test]
+fn states_and_guesses_say_all_they_have_without_a_script() {
+    let states = States::tabs("mask", [("<a>", Mask::causal()), ("b", Mask::prefix(3))]);
+    let html = states.html();
+    assert!(html.contains("data-label=\"&lt;a&gt;\">") && html.contains("data-label=\"b\" hidden>"));
+    let none = States::new("n", std::iter::empty::<u8>(), u64::from);
+    assert_eq!(none.text(), "n: no states");
+    let guess = predict("Is 1 < 2?", Vec::<String>::new(), &true);
+    assert_eq!(guess.text(), "Is 1 < 2?\n\nAnswer:\ntrue");
+    assert!(guess.html().contains("Is 1 &lt; 2?") && !guess.html().contains("<script"));
+}
+
+#[test]
+fn a_kernel_shows_its_lines_by_number() {
+    let kernel = crate::device::gpu::Kernel { name: "k", params: &[], source: "a < b\nc" };
+    assert_eq!(kernel.text(), "  1  a < b\n  2  c");
+    assert!(kernel.html().contains("<span>a &lt; b</span><span>c</span>"));
+}
+
+#[test]
+fn a_page_has_style_and_script_only_where_it_uses_them() {
+    assert!(!standalone(&"plain".html()).contains("<style>"));
+    let page = standalone(&RankReport::of(array![[1.0, 0.0], [0.5, 0.5]].view(), None).unwrap().html());
+    assert_eq!((page.matches("<style>").count(), page.matches("<script>").count()), (1, 1));
+    // But for the name of a language, nothing refers to anything outside.
+    assert_eq!(page.replace("http://www.w3.org/2000/svg", "").matches("http").count(), 0);
 }
 
 #[test]

@@ -16,6 +16,9 @@ use super::{ABORT_WINDOW, Engine, prelude};
 use crate::server::Shared;
 use crate::times;
 
+/// The answer to `:help`: three screens at most.
+const HELP: &str = include_str!("help.md");
+
 impl Engine {
     /// Runs a cell and answers its request; if it failed, what was queued with it is not run.
     pub(super) fn cell(
@@ -34,8 +37,13 @@ impl Engine {
         if !request.silent {
             wire.publish(ExecuteInput { code: request.code.clone(), execution_count }, message);
         }
-        let (failed, payload) = match request.code.trim().strip_prefix('?') {
+        let code = request.code.trim();
+        let (failed, payload) = match code.strip_prefix('?') {
             Some(name) => (None, self.page(name.trim())),
+            None if code == ":help" => {
+                self.show(message, request, &help());
+                (None, Vec::new())
+            }
             None => (self.run(message, request), Vec::new()),
         };
         if is_kept {
@@ -154,6 +162,14 @@ impl Engine {
         wire.reply(ExecuteReply { status, execution_count, ..ExecuteReply::default() }, message);
         wire.publish(Status::idle(), message);
     }
+}
+
+/// What there is: instead of evcxr's own page, which is about its commands.
+fn help() -> EvalOutputs {
+    let mut page = EvalOutputs::new();
+    page.content_by_mime_type =
+        ["text/plain", "text/markdown"].map(|kind| (kind.to_owned(), HELP.to_owned())).into();
+    page
 }
 
 /// Shows an error below the cell.

@@ -28,7 +28,7 @@ pub const SECOND: &str = "1 + 1";
 /// evcxr shows no warnings of a cell that runs, and takes them for errors in one that does not.
 const QUIET: &str = "#![allow(warnings)]";
 
-const NAMES: &str = "use rankscope::prelude::*;\nuse rankscope::notebook::{Show as _, ShowPlain as _, button, checkbox, clear, display, dropdown, input, interact, mask_painter, slider, text_input, update};";
+const NAMES: &str = "use rankscope::prelude::*;\nuse rankscope::notebook::{Show as _, ShowPlain as _, button, checkbox, clear, display, dropdown, input, interact, mask_painter, slider, text_input, update};\nuse rankscope::rich::{States, predict, side_by_side};";
 
 const PRINT: &str = r#"macro_rules! print {
     ($($text:tt)*) => { rankscope::notebook::print(format_args!($($text)*), false, module_path!()) };

@@ -206,7 +206,7 @@ fn report_ways(evidence: &mut Evidence, dialogue: &Dialogue, ways: &[Way]) {
         }
         let largest = short(change.largest);
         let how = match change.largest {
-            0.0 => "not at all, bit for bit".to_owned(),
+            0.0 => "not at all (up to rounding, which differs from one machine to another)".to_owned(),
             _ if change.is_kept() => format!("by rounding alone (largest difference {largest})"),
             _ => format!("by {} relative in the last layer, largest difference {largest}", short(last)),
         };

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
 use super::dispatch::{Bind, find};
-use super::kernel::{Binding, Pipeline};
+use super::kernel::{Binding, Pipeline, SourceKey};
 use super::{Gpu, Kernel, lock};
 use crate::error::Result;
 
@@ -14,7 +14,7 @@ const MOST: usize = 4096;
 
 /// The bind groups of kernels on buffers.
 #[derive(Default)]
-pub(super) struct Groups(HashMap<(&'static str, Vec<Bound>), wgpu::BindGroup>);
+pub(super) struct Groups(HashMap<(SourceKey, Vec<Bound>), wgpu::BindGroup>);
 
 /// What one variable of a kernel is bound to: a buffer, an offset and, where it is not all of the rest, a size.
 type Bound = (wgpu::Buffer, u64, Option<wgpu::BufferSize>);
@@ -50,7 +50,7 @@ impl Gpu {
                 }
             })
         };
-        let key = (kernel.name, pipeline.bindings.iter().filter_map(bound).collect::<Vec<_>>());
+        let key = (kernel.key(), pipeline.bindings.iter().filter_map(bound).collect::<Vec<_>>());
         let mut groups = lock(&self.groups);
         if let Some(group) = groups.0.get(&key) {
             return Ok(group.clone());

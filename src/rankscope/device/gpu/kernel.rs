@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::source::module;
 use super::{Gpu, lock};
 use crate::error::{Error, Result};
 
 /// A compute shader: one WGSL file, whose entry point is called `main`.
 #[derive(Debug)]
 pub struct Kernel {
-    /// A name that no other kernel has, used for errors, labels and the pipeline cache.
+    /// A name that no other kernel has, for errors and labels.
     pub name: &'static str,
     /// The WGSL source.
     pub source: &'static str,
@@ -88,14 +89,15 @@ impl Kernel {
     /// Reads the bindings and parameters from the source.
     ///
     /// # Errors
-    /// [`Error::Gpu`] naming the kernel if the source is not valid WGSL or binds something else than buffers.
+    /// [`Error::Gpu`] naming the kernel, and the line, if the source is not valid WGSL; if it binds something else than
+    /// buffers.
     pub fn reflect(&self) -> Result<Reflection> {
         self.read(self.source)
     }
 
     /// As [`reflect`](Self::reflect), from another source.
     pub(super) fn read(&self, source: &str) -> Result<Reflection> {
-        let module = naga::front::wgsl::parse_str(source).map_err(|error| self.error(error.to_string()))?;
+        let module = module(source).map_err(|problem| self.error(problem.in_words(source)))?;
         let entry = module.entry_points.iter().find(|entry| entry.name == "main");
         let workgroup_size = entry.ok_or_else(|| self.error("there is no entry point main"))?.workgroup_size;
         let globals = module.global_variables.iter().map(|(_, variable)| variable);
@@ -121,7 +123,13 @@ impl Kernel {
         Ok(Binding { name, slot, kind, min_size })
     }
 
-    fn error(&self, problem: impl Into<String>) -> Error {
+    /// What is compiled once and kept: the source, by the place where it stands. A kernel that was edited in a notebook is
+    /// another one, though its name is the same.
+    pub(super) fn key(&self) -> SourceKey {
+        (self.source.as_ptr() as usize, self.source.len())
+    }
+
+    pub(super) fn error(&self, problem: impl Into<String>) -> Error {
         Error::Gpu { what: format!("kernel {}", self.name), problem: problem.into() }
     }
 }
@@ -152,19 +160,22 @@ pub(super) struct Pipeline {
     pub(super) bindings: Vec<Binding>,
 }
 
-/// The compiled kernels by name.
-pub(super) type Pipelines = HashMap<&'static str, Arc<Pipeline>>;
+/// See [`Kernel::key`]; sources are static, so that a place has one source for good.
+pub(super) type SourceKey = (usize, usize);
+
+/// The compiled kernels.
+pub(super) type Pipelines = HashMap<SourceKey, Arc<Pipeline>>;
 
 impl Gpu {
     /// The compiled kernel, from the cache if it has been used before.
     pub(super) fn pipeline(&self, kernel: &'static Kernel) -> Result<Arc<Pipeline>> {
         // Compiled under the lock: two threads that need the same kernel would otherwise both compile it.
         let mut pipelines = lock(&self.pipelines);
-        if let Some(pipeline) = pipelines.get(kernel.name) {
+        if let Some(pipeline) = pipelines.get(&kernel.key()) {
             return Ok(pipeline.clone());
         }
         let pipeline = Arc::new(self.compile(kernel, kernel.source)?);
-        pipelines.insert(kernel.name, pipeline.clone());
+        pipelines.insert(kernel.key(), pipeline.clone());
         Ok(pipeline)
     }
 

@@ -8,7 +8,7 @@ use naga::{SourceLocation, front::wgsl};
 
 use super::kernel::{Binding, Kernel, Reflection};
 use super::{Gpu, lock};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// What is wrong with a source, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,45 @@ pub struct SourceProblem {
     pub column: usize,
     /// What is wrong.
     pub message: String,
+}
+
+impl SourceProblem {
+    /// In one line, with the line of `source` that it is in.
+    pub(super) fn in_words(&self, source: &str) -> String {
+        let text = self.line.and_then(|line| source.lines().nth(line.saturating_sub(1)));
+        match (self.line, text) {
+            (Some(line), Some(text)) => format!("line {line}: {} (in `{}`)", self.message, text.trim()),
+            _ => self.message.clone(),
+        }
+    }
+}
+
+/// The module of a valid source.
+pub(super) fn module(source: &str) -> Result<naga::Module, SourceProblem> {
+    let at = |location: Option<SourceLocation>, message: String| SourceProblem {
+        line: location.map(|at| at.line_number as usize),
+        column: location.map_or(1, |at| at.line_position as usize),
+        message,
+    };
+    let module = wgsl::parse_str(source).map_err(|error| {
+        let notes: Vec<&str> = error.labels().map(|(_, label)| label).filter(|l| !l.is_empty()).collect();
+        let message = match notes.is_empty() {
+            true => error.message().to_owned(),
+            false => format!("{}: {}", error.message(), notes.join(", ")),
+        };
+        at(error.location(source), message)
+    })?;
+    Validator::new(ValidationFlags::all(), Capabilities::all()).validate(&module).map_err(|error| {
+        // The causes say more than the error itself.
+        let mut message = error.as_inner().to_string();
+        let mut cause = error.as_inner().source();
+        while let Some(inner) = cause {
+            message += &format!(": {inner}");
+            cause = inner.source();
+        }
+        at(error.location(source), message)
+    })?;
+    Ok(module)
 }
 
 impl Kernel {
@@ -37,30 +76,8 @@ impl Kernel {
     /// # Ok::<(), rankscope::Error>(())
     /// ```
     pub fn check(&self, source: &str) -> Result<(), SourceProblem> {
-        let at = |location: Option<SourceLocation>, message: String| SourceProblem {
-            line: location.map(|at| at.line_number as usize),
-            column: location.map_or(1, |at| at.line_position as usize),
-            message,
-        };
-        let module = wgsl::parse_str(source).map_err(|error| {
-            let notes: Vec<&str> = error.labels().map(|(_, label)| label).filter(|l| !l.is_empty()).collect();
-            let message = match notes.is_empty() {
-                true => error.message().to_owned(),
-                false => format!("{}: {}", error.message(), notes.join(", ")),
-            };
-            at(error.location(source), message)
-        })?;
-        Validator::new(ValidationFlags::all(), Capabilities::all()).validate(&module).map_err(|error| {
-            // The causes say more than the error itself.
-            let mut message = error.as_inner().to_string();
-            let mut cause = error.as_inner().source();
-            while let Some(inner) = cause {
-                message += &format!(": {inner}");
-                cause = inner.source();
-            }
-            at(error.location(source), message)
-        })?;
-        let whole = |message: String| at(None, message);
+        module(source)?;
+        let whole = |message: String| SourceProblem { line: None, column: 1, message };
         let there = self.read(source).map_err(|error| whole(error.to_string()))?;
         let own = self.reflect().map_err(|error| whole(error.to_string()))?;
         fits(&own, &there).map_err(whole)
@@ -95,12 +112,9 @@ impl Gpu {
     /// # Errors
     /// [`Error::Gpu`] naming the kernel if it cannot stand in its place, or the driver refuses it.
     pub fn replace(&self, kernel: &'static Kernel, source: &str) -> Result<()> {
-        kernel.check(source).map_err(|problem| {
-            let line = problem.line.map_or_else(String::new, |line| format!("line {line}: "));
-            Error::Gpu { what: format!("kernel {}", kernel.name), problem: line + &problem.message }
-        })?;
+        kernel.check(source).map_err(|problem| kernel.error(problem.in_words(source)))?;
         let pipeline = Arc::new(self.compile(kernel, source)?);
-        lock(&self.pipelines).insert(kernel.name, pipeline);
+        lock(&self.pipelines).insert(kernel.key(), pipeline);
         Ok(())
     }
 }

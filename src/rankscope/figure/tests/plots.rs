@@ -71,11 +71,8 @@ fn the_first_row_of_a_map_is_at_the_bottom_and_colours_have_zero_in_the_middle()
     let scene = PhaseMap { values, ..phase_map(2, 2) }.scene(Theme::Light).unwrap();
     let place = |value: f64| {
         let color = Theme::Light.diverging().at(0.5 + value / 4.0);
-        let mut fills = scene.items.iter().filter_map(|item| match item {
-            Item::Fill { area, color: fill } if *fill == color && area.w > 100.0 => Some((area.x, area.y)),
-            _ => None,
-        });
-        fills.next_back().unwrap()
+        let mut cells = scene.cells().unwrap().runs().filter(|(_, fill)| *fill == color);
+        cells.next().map(|(area, _)| (area.x, area.y)).unwrap()
     };
     assert!(place(-2.0).1 > place(1.0).1 && place(-2.0).0 < place(0.0).0);
     assert!(place(2.0).1 == place(1.0).1 && place(2.0).0 == place(0.0).0);

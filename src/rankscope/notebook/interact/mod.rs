@@ -88,7 +88,7 @@ fn place(drawn: &[Value], mut answer: Answer) {
         .map(|control| format!("{} = {}", plain(&control["label"]), plain(&control["value"])))
         .collect();
     let text = format!("{}. {STATIC}", settings.join(", "));
-    let html = format!("<p><small>{}</small></p>", escape(&text));
+    let html = format!("<p style=\"overflow-wrap:anywhere\"><small>{}</small></p>", escape(&text));
     let view = json!({ "version_major": 2, "version_minor": 1, "model_id": id });
     let data =
         json!({ "text/plain": text, "text/html": html, "application/vnd.jupyter.widget-view+json": view });

@@ -76,6 +76,27 @@ static HUGE: Kernel = Kernel {
     params: &[],
 };
 
+/// As after an edit in a notebook: the same name, another source.
+static DOUBLE_EDITED: Kernel = Kernel {
+    name: "double",
+    source: "@group(0) @binding(0) var<storage, read> x: array<f32>;
+        @group(0) @binding(1) var<storage, read_write> y: array<f32>;
+        @compute @workgroup_size(1) fn main() { y[0] = 3.0 * x[0]; }",
+    params: &[],
+};
+
+#[test]
+fn an_edited_kernel_is_compiled_again_though_its_name_is_the_same() {
+    let Some(device) = gpu() else { return };
+    let gpu = inner(&device);
+    let [x, y] = [1.5f32, 0.0].map(|value| gpu.upload("x", bytemuck::bytes_of(&value)).unwrap());
+    let binds = [("x", Bind::Buffer(&x)), ("y", Bind::Buffer(&y))];
+    for (kernel, expected) in [(&DOUBLE, 3.0), (&DOUBLE_EDITED, 4.5), (&DOUBLE, 3.0)] {
+        gpu.dispatch(kernel, &binds, 1).unwrap();
+        assert_eq!(y.read_f32(1).unwrap(), [expected]);
+    }
+}
+
 #[test]
 fn kernels_that_do_not_fit_are_named() {
     let Some(device) = gpu() else { return };
@@ -85,7 +106,10 @@ fn kernels_that_do_not_fit_are_named() {
     expect(error, &["kernel double", "y"]);
     let binds = [("x", Bind::Buffer(&x)), ("y", Bind::Buffer(&y)), ("z", Bind::Buffer(&y))];
     expect(gpu.dispatch(&DOUBLE, &binds, 1).unwrap_err(), &["kernel double", "z is bound but not declared"]);
-    expect(gpu.dispatch(&BROKEN, &[("x", Bind::Buffer(&x))], 1).unwrap_err(), &["kernel broken"]);
+    expect(
+        gpu.dispatch(&BROKEN, &[("x", Bind::Buffer(&x))], 1).unwrap_err(),
+        &["kernel broken: line 2: ", "let y: u32 = x[0]"],
+    );
     expect(gpu.dispatch(&HUGE, &[("y", Bind::Buffer(&y))], 1).unwrap_err(), &["kernel huge"]);
     // And the GPU goes on.
     gpu.dispatch(&DOUBLE, &binds[..2], 1).unwrap();

@@ -43,6 +43,10 @@ impl Figure for Shown {
         self.figure().to_png_with(theme, settings)
     }
 
+    fn to_html(&self) -> Result<String> {
+        self.figure().to_html()
+    }
+
     fn as_lines(&self) -> Option<&Lines> {
         self.figure().as_lines()
     }

@@ -1,0 +1,136 @@
+//! A figure in a page: its picture in the page's theme, and its numbers for a pointer, the keyboard and screen readers.
+
+use std::fmt::Write as _;
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use ndarray::Array2;
+use serde_json::json;
+
+use super::scene::Scene;
+use super::style::Theme;
+use super::{Drawing, Lines, svg};
+use crate::error::Result;
+use crate::label::visible;
+use crate::numbers::short;
+use crate::rich::escape;
+
+/// The most points that stand in the table of curves.
+const MOST_POINTS: usize = 400;
+
+/// The numbers that a figure shows.
+pub(super) enum Numbers {
+    /// One per cell, from the top.
+    Cells(CellNumbers),
+    /// Points of curves.
+    Curves(Lines),
+}
+
+/// The numbers of cells.
+pub(super) struct CellNumbers {
+    /// What a row, a column and a number are, as in "query", "key", "attention weight".
+    pub words: [String; 3],
+    pub rows: Vec<String>,
+    pub cols: Vec<String>,
+    /// `None` where a cell is hatched.
+    pub values: Array2<Option<f64>>,
+}
+
+/// The figure as a fragment of a page; `rich::assets` makes it follow pointer and keyboard.
+pub(super) fn fragment(drawing: &impl Drawing) -> Result<String> {
+    let [light, dark] = [drawing.scene(Theme::Light)?, drawing.scene(Theme::Dark)?];
+    let picture = svg::fragment([&light, &dark])?;
+    let title = drawing.about().0;
+    Ok(match drawing.numbers()? {
+        Numbers::Cells(cells) => cells.around(&picture, &light, title),
+        Numbers::Curves(lines) => {
+            let names: Vec<&str> = lines.curves.iter().map(|curve| curve.name.as_str()).collect();
+            let label = format!("{title}. {} over {}: {}", lines.y.label, lines.x.label, names.join(", "));
+            stage(&picture, &light, &label) + &points(&lines)
+        }
+    })
+}
+
+/// The picture as an image with a name: on a wide page its text has the size of the page's, on a narrow one it can be moved
+/// to and fro.
+fn stage(picture: &str, scene: &Scene, label: &str) -> String {
+    let width = 0.75 * scene.width;
+    let least = width.min(540.0);
+    let label = escape(label);
+    format!(
+        "<div class=\"rankscope-stage\" tabindex=\"0\"><div class=\"rankscope-picture\" role=\"img\" aria-label=\"{label}\" \
+         style=\"width:{width}px;min-width:{least}px\">{picture}</div></div>"
+    )
+}
+
+impl CellNumbers {
+    fn around(&self, picture: &str, scene: &Scene, title: &str) -> String {
+        let (rows, cols) = self.values.dim();
+        let shown = || self.values.iter().flatten().copied();
+        let (low, high) = (shown().fold(f64::INFINITY, f64::min), shown().fold(f64::NEG_INFINITY, f64::max));
+        let range = if low <= high { format!(", {} to {}", short(low), short(high)) } else { String::new() };
+        let label = format!("{title}. {}: {rows} by {cols}{range}", self.words[2]);
+        let area = scene.cells().map_or_else(
+            || json!([]),
+            |cells| {
+                let area = cells.area;
+                json!([area.x, area.y, area.w, area.h])
+            },
+        );
+        let names = |labels: &[String]| labels.iter().map(|label| visible(label)).collect::<Vec<_>>();
+        let about = json!({
+            "words": self.words, "rows": names(&self.rows), "cols": names(&self.cols), "area": area,
+            "size": [scene.width, scene.height],
+        });
+        format!(
+            "<rankscope-cells data-about=\"{}\" data-values=\"{}\">{}</rankscope-cells>",
+            escape(&about.to_string()),
+            f32s(self.values.iter().map(|value| value.unwrap_or(f64::NAN))),
+            stage(picture, scene, &label),
+        )
+    }
+}
+
+/// Numbers as f32, little-endian, in base64. What is too small for f32 is the smallest normal number there, not 0.
+fn f32s(values: impl Iterator<Item = f64>) -> String {
+    let number = |value: f64| match value as f32 {
+        0.0 if value != 0.0 => f32::MIN_POSITIVE.copysign(value as f32),
+        number => number,
+    };
+    BASE64_STANDARD.encode(values.flat_map(|value| number(value).to_le_bytes()).collect::<Vec<u8>>())
+}
+
+/// Weights from 0 to 1 in 16 bits: 0 is 0, and c is exp((c − 65535) / 3276), to 0.02 % from 2 · 10⁻⁹ on.
+/// `None` where a value lies outside.
+pub(crate) fn weights_as_u16(values: &[f32]) -> Option<String> {
+    let code = |&weight: &f32| match weight {
+        0.0 => Some(0),
+        weight if (0.0..=1.0001).contains(&weight) => {
+            Some((65535.0 + 3276.0 * f64::from(weight).ln()).round().clamp(1.0, 65535.0) as u16)
+        }
+        _ => None,
+    };
+    let codes: Option<Vec<u16>> = values.iter().map(code).collect();
+    Some(BASE64_STANDARD.encode(codes?.into_iter().flat_map(u16::to_le_bytes).collect::<Vec<u8>>()))
+}
+
+/// The points of all curves as a table that is closed at first.
+fn points(lines: &Lines) -> String {
+    let mut rows = String::new();
+    let all = || lines.curves.iter().flat_map(|curve| curve.points.iter().map(move |point| (curve, point)));
+    for (curve, (x, y)) in all().take(MOST_POINTS) {
+        let name = escape(&curve.name);
+        let _ = write!(
+            rows,
+            "<tr><th scope=\"row\">{name}</th><td>{}</td><td>{}</td></tr>",
+            short(*x),
+            short(*y)
+        );
+    }
+    let more = all().count().saturating_sub(MOST_POINTS);
+    let more = if more > 0 { format!("<p>{more} more points are not listed.</p>") } else { String::new() };
+    let [x, y] = [&lines.x.label, &lines.y.label].map(|label| escape(label));
+    format!(
+        "<details><summary>Numbers</summary><table tabindex=\"0\"><thead><tr><th scope=\"col\">curve</th><th scope=\"col\">{x}</th>\
+         <th scope=\"col\">{y}</th></tr></thead><tbody>{rows}</tbody></table>{more}</details>"
+    )
+}

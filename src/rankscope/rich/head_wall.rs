@@ -1,0 +1,226 @@
+//! The weights of all heads in a trace: a wall of small pictures, layers by heads, one of them large.
+
+use std::fmt::Write as _;
+
+use ndarray::Array2;
+use rayon::prelude::*;
+use serde_json::json;
+
+use super::{Rich, escape, lines, picture};
+use crate::axis::Axis;
+use crate::error::{Error, Result};
+use crate::figure::html::weights_as_u16;
+use crate::figure::style::Theme;
+use crate::figure::{Heatmap, Scale};
+use crate::model::heads::attention_of;
+use crate::numbers::short;
+use crate::probe::Trace;
+use crate::rank::Spectrum;
+
+/// The longest sequence whose heads are drawn.
+const MOST_TOKENS: usize = 256;
+/// The most heads.
+const MOST_HEADS: usize = 1024;
+
+/// The weights of attention of every head that a [`Trace`] has kept, layer by layer, of the first sequence of a batch.
+///
+/// In a page each head is a small picture; one of them is shown large, with its numbers under the pointer. All have the same
+/// scale of colours.
+#[derive(Clone, Debug)]
+pub struct HeadWall {
+    layers: Vec<Layer>,
+    tokens: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+struct Layer {
+    /// As in the trace.
+    name: String,
+    heads: Vec<Head>,
+}
+
+#[derive(Clone, Debug)]
+struct Head {
+    weights: Array2<f32>,
+    effective_rank: f64,
+    /// The mean weight of the first key.
+    first: f64,
+}
+
+impl HeadWall {
+    /// The weights `[B, H, T, S]` in `trace`; positions are named by `tokens` as far as these go.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the trace has no weights, too many, negative ones or NaN; errors of a device.
+    pub fn of<S: ToString>(trace: &Trace, tokens: impl IntoIterator<Item = S>) -> Result<Self> {
+        let is_weights = |name: &str| name.ends_with("attention.weights");
+        let kept = trace.iter().filter(|(name, _)| is_weights(name));
+        let layers = kept.map(|(name, tensor)| {
+            let size = |axis| tensor.shape().size(axis).unwrap_or(1);
+            let [heads, rows, cols] = [Axis::Head, Axis::Query, Axis::Key].map(size);
+            if rows.max(cols) > MOST_TOKENS || rows * cols == 0 {
+                let got = format!("{rows} queries and {cols} keys");
+                return Err(Error::invalid(name, got, format!("1 to {MOST_TOKENS} of each")));
+            }
+            let values = tensor.to_device(&crate::device::Device::Cpu)?;
+            let values = &values.as_slice().expect("on the CPU")[..heads * rows * cols];
+            let heads: Vec<&[f32]> = values.chunks(rows * cols).collect();
+            let heads = heads.par_iter().map(|values| Head::of(name, (rows, cols), values));
+            Ok(Layer { name: name.to_owned(), heads: heads.collect::<Result<_>>()? })
+        });
+        let layers: Vec<Layer> = layers.collect::<Result<_>>()?;
+        let count: usize = layers.iter().map(|layer| layer.heads.len()).sum();
+        if !(1..=MOST_HEADS).contains(&count) {
+            return Err(Error::invalid(
+                "heads in the trace",
+                count,
+                format!("1 to {MOST_HEADS}, of attention.weights"),
+            ));
+        }
+        Ok(HeadWall { layers, tokens: tokens.into_iter().map(|token| token.to_string()).collect() })
+    }
+
+    fn heads(&self) -> impl Iterator<Item = (&Layer, usize, &Head)> {
+        self.layers
+            .iter()
+            .flat_map(|layer| layer.heads.iter().enumerate().map(move |(index, head)| (layer, index, head)))
+    }
+
+    /// The largest weight of all, at the upper end of the colours.
+    fn top(&self) -> f64 {
+        let weights = self.heads().flat_map(|(_, _, head)| head.weights.iter());
+        let top = f64::from(weights.fold(0.0f32, |top, weight| top.max(*weight)));
+        if top > 0.0 { top } else { 1.0 }
+    }
+
+    /// The sizes of matrices that occur, each once.
+    fn sizes(&self) -> Vec<(usize, usize)> {
+        let mut sizes = Vec::new();
+        for (_, _, head) in self.heads() {
+            if !sizes.contains(&head.weights.dim()) {
+                sizes.push(head.weights.dim());
+            }
+        }
+        sizes
+    }
+
+    /// The picture in which the heads of one size are shown large.
+    fn large(&self, (rows, cols): (usize, usize)) -> Heatmap {
+        let label = |at: usize| self.tokens.get(at).cloned().unwrap_or_else(|| at.to_string());
+        let first = self.heads().find(|(_, _, head)| head.weights.dim() == (rows, cols));
+        let (layer, index, head) = first.expect("a head of this size");
+        Heatmap {
+            title: name(layer, index),
+            values: head.weights.mapv(f64::from),
+            may_attend: None,
+            queries: (0..rows).map(label).collect(),
+            keys: (0..cols).map(label).collect(),
+            scale: Scale::AmountTo(self.top()),
+            unit: "attention weight".into(),
+            settings: json!({ "version": crate::VERSION }),
+        }
+    }
+
+    fn buttons(&self) -> String {
+        let sizes = self.sizes();
+        let columns = self.layers.iter().map(|layer| layer.heads.len()).max().unwrap_or(0);
+        let mut html = format!(
+            "<div class=\"rankscope-heads\" role=\"group\" aria-label=\"layers down, heads across\" \
+             style=\"grid-template-columns:max-content repeat({columns},max-content)\">"
+        );
+        for layer in &self.layers {
+            let _ =
+                write!(html, "<span style=\"grid-column:1\">{}</span>", escape(attention_of(&layer.name)));
+            for (index, head) in layer.heads.iter().enumerate() {
+                let size = sizes.iter().position(|size| *size == head.weights.dim()).unwrap_or(0);
+                let rank = short(head.effective_rank);
+                let values = head.weights.as_slice().and_then(weights_as_u16).unwrap_or_default();
+                let _ = write!(
+                    html,
+                    "<button type=\"button\" aria-label=\"{}: effective rank {rank}\" data-size=\"{size}\" \
+                     data-values=\"{values}\"><small>{rank}</small></button>",
+                    escape(&name(layer, index)),
+                );
+            }
+        }
+        html + "</div>"
+    }
+
+    fn table(&self) -> String {
+        let mut rows = String::new();
+        for (layer, index, head) in self.heads() {
+            let (name, rank, first) = (escape(&layer.name), short(head.effective_rank), short(head.first));
+            let _ = write!(
+                rows,
+                "<tr><th scope=\"row\">{name}</th><td>{index}</td><td>{rank}</td><td>{first}</td></tr>"
+            );
+        }
+        format!(
+            "<details><summary>All heads in numbers</summary><table tabindex=\"0\"><thead><tr><th scope=\"col\">layer</th>\
+             <th scope=\"col\">head</th><th scope=\"col\">effective rank</th><th scope=\"col\">mean weight of the first key</th>\
+             </tr></thead><tbody>{rows}</tbody></table></details>"
+        )
+    }
+}
+
+fn name(layer: &Layer, head: usize) -> String {
+    format!("{}, head {head}", layer.name)
+}
+
+impl Head {
+    fn of(name: &str, size: (usize, usize), values: &[f32]) -> Result<Self> {
+        if let Some(weight) = values.iter().find(|weight| !(0.0..=1.0001).contains(*weight)) {
+            return Err(Error::invalid(name, weight, "weights from 0 to 1"));
+        }
+        let weights = Array2::from_shape_vec(size, values.to_vec()).expect("a weight per pair");
+        let effective_rank = Spectrum::of(weights.mapv(f64::from).view())?.effective_rank();
+        let first = f64::from(weights.column(0).sum()) / size.0 as f64;
+        Ok(Head { weights, effective_rank, first })
+    }
+}
+
+impl Rich for HeadWall {
+    fn text(&self) -> String {
+        let row = |layer: &Layer| {
+            let ranks: Vec<String> = layer.heads.iter().map(|head| short(head.effective_rank)).collect();
+            (layer.name.clone(), ranks.join(" "))
+        };
+        let rows: Vec<_> = self.layers.iter().map(row).collect();
+        format!("effective rank of each head\n{}", lines(&rows))
+    }
+
+    fn html(&self) -> String {
+        let map = |theme: Theme| -> String {
+            theme.sequential().table().iter().map(|[r, g, b]| format!("{r:02x}{g:02x}{b:02x}")).collect()
+        };
+        let sizes = self.sizes();
+        let about = json!({ "maps": Theme::ALL.map(map), "sizes": sizes, "top": self.top() }).to_string();
+        let columns = self.layers.iter().map(|layer| layer.heads.len()).max().unwrap_or(0);
+        let large: String = sizes.iter().map(|&size| picture(&self.large(size))).collect();
+        format!(
+            "<rankscope-wall data-about=\"{}\" data-columns=\"{columns}\"><p>Below each head its effective rank. Choose one, by \
+             mouse or by Tab and the arrow keys.</p>{}{large}{}</rankscope-wall>",
+            escape(&about),
+            self.buttons(),
+            self.table(),
+        )
+    }
+}
+
+impl Rich for Trace {
+    /// The names and shapes that it has kept.
+    fn text(&self) -> String {
+        let row = |(name, tensor): (&str, &crate::tensor::Tensor)| (name.to_owned(), format!("{tensor:?}"));
+        lines(&self.iter().map(row).collect::<Vec<_>>())
+    }
+
+    /// The wall of its heads, if it has weights of attention that can be drawn, and what else it has kept.
+    fn html(&self) -> String {
+        let wall = HeadWall::of(self, std::iter::empty::<String>()).map(|wall| wall.html());
+        let names = format!("<pre>{}</pre>", escape(&self.text()));
+        match wall {
+            Ok(wall) => format!("{wall}<details><summary>Names and shapes</summary>{names}</details>"),
+            Err(_) => names,
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! What a page needs once, so that displays follow its theme, the pointer and the keyboard.
+
+use std::sync::LazyLock;
+
+const STYLE: &str = include_str!("view.css");
+const SCRIPT: &str = include_str!("view.js");
+
+/// The style and the script of all displays, for a page that shows several. The script defines its elements once, however
+/// often it runs; nothing refers to anything outside.
+pub fn assets() -> &'static str {
+    static ASSETS: LazyLock<String> = LazyLock::new(|| {
+        // Neither has a text that goes over lines.
+        let lines = |text: &str| {
+            let kept = text.lines().map(str::trim).filter(|line| !line.starts_with("//"));
+            kept.collect::<Vec<_>>().join("\n")
+        };
+        format!("<style>{}</style><script>{}</script>", lines(STYLE), lines(SCRIPT))
+    });
+    &ASSETS
+}
+
+/// A fragment of [`Rich::html`](super::Rich::html) that stands alone: with [`assets`] where it uses them.
+///
+/// ```
+/// use rankscope::{Mask, rich::{Rich, standalone}};
+/// assert_eq!(standalone(&"plain".html()), "plain".html());
+/// assert!(standalone(&rankscope::ndarray::array![[1.0, 0.0], [0.5, 0.5]].html()).contains("<style>"));
+/// ```
+pub fn standalone(fragment: &str) -> String {
+    match fragment.contains("rankscope-") {
+        true => format!("<div class=\"rankscope\">{fragment}</div>{}", assets()),
+        false => fragment.to_owned(),
+    }
+}
