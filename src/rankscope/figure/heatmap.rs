@@ -3,10 +3,10 @@
 use ndarray::Array2;
 use serde_json::Value;
 
-use super::Drawing;
 use super::grid::Grid;
 use super::scene::Scene;
 use super::style::Theme;
+use super::{Drawing, Table};
 use crate::error::{Error, Result};
 
 /// The longest side that is drawn cell by cell.
@@ -112,5 +112,11 @@ impl Drawing for Heatmap {
 
     fn about(&self) -> (&str, &Value) {
         (&self.title, &self.settings)
+    }
+
+    fn cells(&self) -> Table {
+        let may = |at| self.may_attend.as_ref().is_none_or(|mask| mask.get(at).copied().unwrap_or(false));
+        let values = Array2::from_shape_fn(self.values.dim(), |at| Some(self.values[at]).filter(|_| may(at)));
+        Table::of_cells("query, key", (&self.queries, &self.keys), &values)
     }
 }

@@ -1,11 +1,10 @@
-//! Numbers against a number: curves with points, spreads and reference lines.
+//! Table against a number: curves with points, spreads and reference lines.
 
 mod look;
 mod reference;
 
 use serde_json::Value;
 
-use super::Drawing;
 use super::dash::broken;
 use super::legend::Legend;
 use super::marked::marked;
@@ -13,6 +12,7 @@ use super::plot::{self, Plot};
 use super::ruler::{AxisScale, PlotAxis, Ruler};
 use super::scene::{Point, Rect, Scene};
 use super::style::{Kind, Rgb, Theme};
+use super::{Drawing, Table};
 use crate::error::{Error, Result};
 
 use look::Look;
@@ -220,6 +220,10 @@ impl Drawing for Lines {
 
     fn about(&self) -> (&str, &Value) {
         (&self.title, &self.settings)
+    }
+
+    fn cells(&self) -> Table {
+        Table::of_curves(self)
     }
 
     fn curves(&self) -> Option<&Lines> {

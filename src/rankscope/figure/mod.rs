@@ -36,6 +36,7 @@ mod ruler;
 mod scene;
 mod spectrum;
 pub mod style;
+mod table;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -49,6 +50,7 @@ pub use lines::{Curve, Lines, Reference, ReferenceLine};
 pub use phase_map::{MapAxis, PhaseMap};
 pub use ruler::{AxisScale, PlotAxis};
 pub use spectrum::{Series, SpectrumFigure};
+pub use table::Table;
 pub use wall::Wall;
 
 use crate::error::Result;
@@ -61,6 +63,9 @@ trait Drawing {
 
     /// The title, and what recreates the figure.
     fn about(&self) -> (&str, &Value);
+
+    /// What is drawn, as a table.
+    fn cells(&self) -> Table;
 
     /// The curves, where these are all there is.
     fn curves(&self) -> Option<&Lines> {
@@ -96,6 +101,9 @@ pub trait Figure {
     /// As [`to_svg`](Figure::to_svg).
     fn to_png_with(&self, theme: Theme, settings: &Value) -> Result<Vec<u8>>;
 
+    /// What is drawn, as a table.
+    fn table(&self) -> Table;
+
     /// The figure as curves, where it is one: a window draws them itself, with the numbers under the pointer.
     fn as_lines(&self) -> Option<&Lines>;
 }
@@ -115,6 +123,10 @@ impl<D: Drawing> Figure for D {
 
     fn to_png_with(&self, theme: Theme, settings: &Value) -> Result<Vec<u8>> {
         render::png(&self.scene(theme)?, (self.about().0, settings))
+    }
+
+    fn table(&self) -> Table {
+        self.cells()
     }
 
     fn as_lines(&self) -> Option<&Lines> {

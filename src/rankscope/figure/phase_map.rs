@@ -8,7 +8,8 @@ use super::grid::Grid;
 use super::legend::Legend;
 use super::scene::{Point, Rect, Scene};
 use super::style::{Palette, Theme};
-use super::{Drawing, plot, ruler};
+use super::table::whole_or_short;
+use super::{Drawing, Table, plot, ruler};
 use crate::error::{Error, Result};
 
 const PLOT: (f64, f64) = (720.0, 560.0);
@@ -120,6 +121,13 @@ impl Drawing for PhaseMap {
 
     fn about(&self) -> (&str, &Value) {
         (&self.title, &self.settings)
+    }
+
+    fn cells(&self) -> Table {
+        let names =
+            |axis: &MapAxis| axis.values.iter().map(|value| whole_or_short(*value)).collect::<Vec<_>>();
+        let corner = format!("{}; {}", self.y.label, self.x.label);
+        Table::of_cells(&corner, (&names(&self.y), &names(&self.x)), &self.values)
     }
 }
 

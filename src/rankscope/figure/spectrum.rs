@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::scene::Scene;
 use super::style::{Kind, Theme};
-use super::{Curve, Drawing, Lines, PlotAxis, Reference, text};
+use super::{Curve, Drawing, Lines, PlotAxis, Reference, Table, text};
 use crate::error::{Error, Result};
 use crate::rank::{EPSILON_F32, EPSILON_F64, Spectrum};
 
@@ -69,5 +69,9 @@ impl Drawing for SpectrumFigure {
 
     fn about(&self) -> (&str, &Value) {
         (&self.title, &self.settings)
+    }
+
+    fn cells(&self) -> Table {
+        self.lines().map_or_else(|_| Table::default(), |lines| Table::of_curves(&lines))
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::grid::Grid;
 use super::scene::{Anchor, Scene, standard_width};
 use super::style::{Rgb, Theme, contrast};
-use super::{Drawing, text};
+use super::{Drawing, Table, text};
 use crate::error::{Error, Result};
 
 /// A metric over layers (down) and heads (across), as in "effective rank"; `None` is hatched.
@@ -84,6 +84,11 @@ impl Drawing for Wall {
 
     fn about(&self) -> (&str, &Value) {
         (&self.title, &self.settings)
+    }
+
+    fn cells(&self) -> Table {
+        let heads: Vec<String> = (0..self.values.ncols()).map(|head| format!("H{head}")).collect();
+        Table::of_cells("layer", (&self.layers, &heads), &self.values)
     }
 }
 

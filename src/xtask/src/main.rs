@@ -1,6 +1,7 @@
 //! `cargo xtask`: set-up and checks for rankscope. It needs no system library itself, so it always builds.
 
 mod bench;
+mod book;
 mod check;
 mod fuzz;
 mod library_sources;
@@ -40,6 +41,8 @@ enum Command {
     Notebook(notebook::Args),
     /// Execute the notebooks and write their outputs.
     Notebooks(notebook::ExecuteArgs),
+    /// Build the book into `target/book`, or check it.
+    Book(book::Args),
     /// Time rankscope beside numpy and PyTorch.
     Bench(bench::Args),
     /// Feed hostile input to everything that reads files.
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Command::Test(args) => suite::run(&args),
         Command::Notebook(args) => notebook::run(&args),
         Command::Notebooks(args) => notebook::execute(&args),
+        Command::Book(args) => book::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Mutate(args) => mutate::run(&args),
