@@ -200,7 +200,7 @@ impl Book {
                 ))
             }
             "bibliography" => Ok(self.sources.bibliography()),
-            "widget" => widget::block(path, &self.trials),
+            "widget" => widget::block(path),
             _ => Err(KINDS.to_owned()),
         }
     }

@@ -32,11 +32,14 @@ pub fn mathml(latex: &str, is_display: bool) -> Result<String, String> {
 /// Text between tags as references, so that Markdown sees no emphasis, table or code in it; tags stay.
 fn for_markdown(html: &str) -> String {
     let mut safe = String::with_capacity(html.len());
-    let mut in_tag = false;
+    let (mut in_tag, mut in_value) = (false, false);
     for c in html.chars() {
         match c {
             '<' => in_tag = true,
             '>' => in_tag = false,
+            '"' if in_tag => in_value = !in_value,
+            // The parser leaves out the blank between some attributes, without which Markdown sees no tag.
+            c if in_tag && !in_value && safe.ends_with('"') && c.is_alphabetic() => safe.push(' '),
             _ => {}
         }
         match c {
@@ -65,6 +68,8 @@ mod tests {
             html.split('<').filter_map(|part| part.split_once('>')).map(|(_, text)| text).collect();
         assert!(!outside.contains(['*', '|', '_', '\n']), "{outside}");
         assert!(mathml("x", true).unwrap().contains("display=\"block\""));
+        let big = mathml(r"\Bigl( \frac12 \Bigr)", false).unwrap();
+        assert!(big.contains("minsize=") && !big.replace("=\"\"", "").contains("\"m"), "{big}");
     }
 
     #[test]

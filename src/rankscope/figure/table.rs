@@ -68,7 +68,6 @@ mod tests {
 
     use super::super::style::Kind;
     use super::super::{Curve, Figure, Heatmap, Lines, PlotAxis, Scale};
-    use super::*;
 
     #[test]
     fn curves_over_the_same_places_share_rows() {
