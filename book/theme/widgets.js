@@ -19,7 +19,7 @@
         const cell = (value) =>
             typeof value === "number" ? `<td data-value="${value}">${short(value)}</td>` : `<td>${escape(value)}</td>`;
         return (
-            `<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table class="numbers"><caption>${caption}</caption><thead><tr>` +
+            `<div class="scroll" tabindex="0" role="group" aria-label="${caption}"><table class="numbers"><caption>${caption}</caption><thead><tr>` +
             head.map((name) => `<th scope="col">${escape(name)}</th>`).join("") +
             `</tr></thead><tbody>` +
             rows.map((row) => `<tr>${row.map(cell).join("")}</tr>`).join("") +

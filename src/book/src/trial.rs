@@ -53,7 +53,7 @@ fn verdict(trial: &Trial) -> String {
         )
     });
     format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Verdict on {}\"><table class=\"verdict\"><thead><tr><th scope=\"col\">arena</th><th scope=\"col\">verdict</th>\
+        "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"Verdict on {}\"><table class=\"verdict\"><thead><tr><th scope=\"col\">arena</th><th scope=\"col\">verdict</th>\
          <th scope=\"col\">because</th></tr></thead><tbody>{}</tbody></table></div>",
         trial.about.id,
         rows.collect::<String>()
@@ -78,7 +78,7 @@ pub fn table<'a>(trials: impl Iterator<Item = (&'a Trial, Option<String>)>) -> S
         format!("<tr><th scope=\"row\">{statement}</th>{cells}</tr>")
     };
     format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"All verdicts\"><table class=\"verdicts\"><thead><tr><th scope=\"col\">claim</th>{head}</tr></thead>\
+        "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"All verdicts\"><table class=\"verdicts\"><thead><tr><th scope=\"col\">claim</th>{head}</tr></thead>\
          <tbody>{}</tbody></table></div>",
         trials.map(row).collect::<String>()
     )
