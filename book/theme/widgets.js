@@ -286,6 +286,8 @@
 
     for (const widget of document.querySelectorAll(".widget")) {
         const data = JSON.parse(widget.querySelector("script").textContent);
+        const note = widget.querySelector(".note");
         widgets[widget.dataset.widget](widget, data);
+        widget.append(note);
     }
 }

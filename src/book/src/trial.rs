@@ -4,6 +4,9 @@ use rankscope::claim::{ARENAS, Evidence, Trial};
 
 use crate::html::{escape, sentence};
 
+/// Sentences of each side that are seen at once.
+const SHOWN: usize = 6;
+
 /// `{{trial:ID}}`.
 pub fn block(trial: &Trial) -> String {
     let Trial { about, evidence, settings, .. } = trial;
@@ -35,11 +38,21 @@ pub fn block(trial: &Trial) -> String {
 
 fn side(evidence: &Evidence, supports: bool) -> String {
     let findings = evidence.findings().iter().filter(|finding| finding.supports == supports);
-    let items: String = findings.map(|finding| format!("<li>{}</li>", sentence(&finding.text))).collect();
+    let items: Vec<String> =
+        findings.map(|finding| format!("<li>{}</li>", sentence(&finding.text))).collect();
     let (name, class) = if supports { ("Evidence for", "for") } else { ("Evidence against", "against") };
-    let list = match items.is_empty() {
-        true => "<p>None was found.</p>".to_owned(),
-        false => format!("<ul>{items}</ul>"),
+    let list = |items: &[String]| format!("<ul>{}</ul>", items.concat());
+    let list = match items.split_at_checked(SHOWN) {
+        _ if items.is_empty() => "<p>None was found.</p>".to_owned(),
+        Some((first, more)) if !more.is_empty() => {
+            format!(
+                "{}<details><summary>and {} more</summary>{}</details>",
+                list(first),
+                more.len(),
+                list(more)
+            )
+        }
+        _ => list(&items),
     };
     format!("<div class=\"{class}\"><p><strong>{name}</strong></p>{list}</div>")
 }

@@ -9,16 +9,54 @@ use rankscope::model::stack::{Architecture, Stack};
 use rankscope::{Device, Mask, Result, Run};
 use serde_json::{Map, Value, json};
 
-use crate::html::escape;
-
-/// A widget: its name, its data, and what it is for those who cannot run it.
-type Widget = (&'static str, fn() -> Result<Value>, &'static str);
+/// A widget.
+struct Widget {
+    name: &'static str,
+    data: fn() -> Result<Value>,
+    /// What it is, for those who cannot see or run it.
+    about: &'static str,
+    /// What its numbers are of: settings and seed.
+    settings: &'static str,
+    /// The lab of the app that goes further.
+    lab: &'static str,
+    /// The notebook that steps through it.
+    notebook: &'static str,
+}
 
 const WIDGETS: [Widget; 4] = [
-    ("prefix", prefix, "A prefix that grows from 0 to 16, with the weights and their singular values."),
-    ("mask", mask, "A mask of 12 positions to be painted, with the weights and their singular values."),
-    ("phase-map", phases, "Which mask has the higher effective rank, over head size and logit scale."),
-    ("collapse", collapse, "What is left of the differences between tokens, layer by layer."),
+    Widget {
+        name: "prefix",
+        data: prefix,
+        about: "A prefix that grows from 0 to 16, with the weights and their singular values.",
+        settings: "n = 16, queries and keys drawn with seed 0; softmax and singular values are computed in this page.",
+        lab: "mask",
+        notebook: "02-masks.ipynb",
+    },
+    Widget {
+        name: "mask",
+        data: mask,
+        about: "A mask of 12 positions to be painted, with the weights and their singular values.",
+        settings: "n = 12, D = 4, queries and keys drawn with seed 0; softmax and singular values are computed in this page.",
+        lab: "mask",
+        notebook: "02-masks.ipynb",
+    },
+    Widget {
+        name: "phase-map",
+        data: phases,
+        about: "Which mask has the higher effective rank, over head size and logit scale.",
+        settings: "n = 64, 5 draws a point from seed 0 on, computed when the book was built.",
+        lab: "court",
+        notebook: "05-softmax-and-rank.ipynb",
+    },
+    Widget {
+        name: "collapse",
+        data: collapse,
+        about: "What is left of the differences between tokens, layer by layer.",
+        settings: "32 tokens of width 64, 4 heads, prefix 8, window 8, weights and input drawn with seed 0, computed when \
+                   the book was built.",
+        lab: "collapse",
+        notebook: "08-collapse-with-depth.ipynb",
+    },
 ];
 
 /// Positions of the prefix slider, and of the mask painter.
@@ -31,14 +69,17 @@ pub const SEED: u64 = 0;
 /// # Errors
 /// What there is instead.
 pub fn block(name: &str) -> std::result::Result<String, String> {
-    let found = WIDGETS.iter().find(|(known, ..)| *known == name);
-    let (_, data, about) =
-        found.ok_or_else(|| format!("one of {}", WIDGETS.map(|(name, ..)| name).join(", ")))?;
+    let found = WIDGETS.iter().find(|widget| widget.name == name);
+    let names = || WIDGETS.map(|widget| widget.name).join(", ");
+    let Widget { data, about, settings, lab, notebook, .. } =
+        found.ok_or_else(|| format!("one of {}", names()))?;
     let data = data().map_err(|error| error.to_string())?;
     Ok(format!(
-        "<div class=\"widget\" data-widget=\"{name}\" role=\"group\" aria-label=\"{about}\"><script type=\"application/json\">{data}</script>\
-         <noscript><p>{} It needs a browser that runs scripts.</p></noscript></div>",
-        escape(about)
+        "<div class=\"widget\" data-widget=\"{name}\" role=\"group\" aria-label=\"{about}\">\
+         <script type=\"application/json\">{data}</script>\
+         <noscript><p>{about} It needs a browser that runs scripts.</p></noscript>\
+         <p class=\"note\">{settings} In the app: <code>rankscope-app --lab {lab}</code>. Step by step: \
+         <code>notebooks/{notebook}</code>.</p></div>"
     ))
 }
 
@@ -136,11 +177,13 @@ mod tests {
 
     #[test]
     fn every_widget_has_data_and_words() {
-        for (name, data, _) in WIDGETS {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        for Widget { name, data, lab, notebook, .. } in WIDGETS {
             let html = block(name).unwrap();
             assert!(!html.contains('\n') && html.contains("<noscript>"), "{name}");
-            let data = data().unwrap();
-            assert!(html.contains(&data.to_string()), "{name}");
+            assert!(html.contains(&data().unwrap().to_string()), "{name}");
+            assert!(root.join("src/app/src/labs").join(lab).is_dir(), "{lab}");
+            assert!(root.join("notebooks").join(notebook).is_file(), "{notebook}");
         }
         assert!(block("clock").unwrap_err().contains("phase-map"));
     }

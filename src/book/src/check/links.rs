@@ -38,11 +38,15 @@ pub fn attributes<'a>(page: &'a str, name: &str) -> Vec<&'a str> {
     found.filter_map(|rest| rest.split_once('"').map(|(value, _)| value)).collect()
 }
 
-/// Links to chapters and anchors that are not there, links out of the book, and pictures without words.
+/// Chapters without a page, links to chapters and anchors that are not there, links out of the book, and pictures without words.
 pub fn check(chapters: &[Chapter], anchors: &Anchors) -> Vec<Fault> {
     let mut faults = Vec::new();
     for chapter in chapters {
         let from = page(&chapter.name);
+        if !anchors.has("", &from) {
+            let fault = chapter.fault(0, format!("the page {from} was not built"), "a chapter that mdBook reads in SUMMARY.md");
+            faults.push(fault);
+        }
         for link in markup::read(&chapter.text).links {
             let mut fault = |what: &str, expected: &str| {
                 faults.push(chapter.fault(link.at, format!("the link {:?} {what}", link.target), expected));
@@ -97,6 +101,13 @@ mod tests {
         ] {
             assert_eq!(check(&[chapter(wrong)], &anchors()).len(), 1, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_chapter_without_a_page_is_found() {
+        let absent = Chapter { name: "exercises.md".into(), text: String::new() };
+        let faults = check(&[chapter(""), absent], &anchors());
+        assert!(faults.len() == 1 && faults[0].file == "book/src/exercises.md", "{faults:?}");
     }
 
     #[test]
