@@ -284,3 +284,78 @@ fn exact(value: f64, format: Option<Format>) -> String {
 fn number(text: String, title: &str) -> String {
     format!("<span class=\"computed\" title=\"{}\">{text}</span>", escape(title))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A book of one chapter, in a folder of its own; its program is not there.
+    fn render(text: &str) -> (String, Vec<Fault>) {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("book/src");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(
+            folder.join("SUMMARY.md"),
+            "# Summary\n\n- [Rank](03-rank.md)\n- [Later](04-later.md)\n",
+        )
+        .unwrap();
+        std::fs::write(folder.join("03-rank.md"), text).unwrap();
+        let quoted = "[su2023]\nshort = \"Su 2023\"\ntitle = \"T\"\nauthors = \"J. Su\"\nyear = 2023\nlink = \"a.b\"\n\
+                      numbers = { loss = { value = \"13.4\", place = \"Table 2\", what = \"loss\" } }\n";
+        std::fs::write(root.path().join("book/quoted.toml"), quoted).unwrap();
+        let book = Book::open(root.path(), root.path().join("rankscope")).unwrap();
+        assert_eq!(book.missing, [(4, "04-later.md".to_owned())]);
+        assert_eq!(book.faults, []);
+        book.render(&book.chapters[0])
+    }
+
+    #[test]
+    fn sound_text_is_filled_in_without_a_fault() {
+        let (text, faults) = render(
+            "# Rank\n\nA {{claim:mask-tells-order.earlier_change_causal_depth1:e1}}, {{verdict:mask-tells-order.exact}}, {{quoted:su2023.loss}} {{cite:su2023}} $x_1$.\n\n\
+             {{trial:mask-tells-order}}\n\n{{bibliography}}\n",
+        );
+        assert_eq!(faults, []);
+        assert!(!text.contains("{{") && !text.contains("class=\"fault\""), "{text}");
+        for part in [
+            "refuted",
+            ">13.4</a>",
+            "(Su 2023)",
+            "<math",
+            "id=\"trial-mask-tells-order\"",
+            "<li id=\"su2023\">",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_filled_in_is_a_fault_with_its_line_and_is_marked_in_the_text() {
+        for (wrong, expected) in [
+            ("{{clam:x.y}}", "claim:ID.NAME"),
+            ("{{claim:no-such-claim.y}}", "one of causal-full-rank"),
+            ("{{claim:mask-tells-order.nothing}}", "one that mask-tells-order measures"),
+            ("{{claim:mask-tells-order.nothing:2f}}", "a format such as :.2"),
+            ("{{claim:mask-tells-order}}", "ID.NAME"),
+            ("{{verdict:mask-tells-order.trained}}", "exact, floating"),
+            ("{{count:gpt2.parameters.total}}", "to start"),
+            ("{{run:nothing.loss}}", "a run under"),
+            ("{{quoted:su2023.rank}}", "a number of su2023: loss"),
+            ("{{cite:su2024}}", "su2023"),
+            ("In a line {{trial:mask-tells-order}}", "a paragraph of its own"),
+            ("{{widget:clock}}", "phase-map"),
+            ("$\\nosuch x$", "a formula that is read"),
+            ("```run\nrankscope devices\n```", "to start"),
+            ("```run\nls\n```", "a line `rankscope"),
+            ("```figure\nid = \"a\"\nkind = \"weights\"\n```", "the field `mask`"),
+            ("```figure\nid = \"a\"\nkind = \"mask\"\ncolour = 1\n```", "figure/mod.rs"),
+        ] {
+            let (text, faults) = render(&format!("# Rank\n\n{wrong}\n"));
+            assert_eq!(faults.len(), 1, "{wrong}: {faults:?}");
+            assert!(faults[0].expected.contains(expected), "{wrong}: {}", faults[0]);
+            assert_eq!(faults[0].file, "book/src/03-rank.md");
+            assert!((3..=6).contains(&faults[0].line), "{wrong}: {}", faults[0]);
+            assert!(text.contains("class=\"fault\""), "{wrong}");
+        }
+    }
+}

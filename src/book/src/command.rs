@@ -99,10 +99,9 @@ pub fn at_path(json: &Value, path: &str) -> Result<f64, String> {
         if path.is_empty() {
             return Some(json);
         }
-        let ends = path.match_indices('.').map(|(at, _)| at).chain([path.len()]);
-        ends.rev_sorted()
-            .into_iter()
-            .find_map(|end| find(enter(json, &path[..end])?, path[end..].trim_start_matches('.')))
+        let ends = [path.len()].into_iter().chain(path.rmatch_indices('.').map(|(at, _)| at));
+        let deeper = |end: usize| find(enter(json, &path[..end])?, path[end..].trim_start_matches('.'));
+        { ends }.find_map(deeper)
     }
     let keys = |json: &Value| match json {
         Value::Object(map) => map.keys().cloned().collect::<Vec<_>>().join(", "),
@@ -124,19 +123,6 @@ fn enter<'a>(json: &'a Value, key: &str) -> Option<&'a Value> {
             named.or_else(|| list.get(key.parse::<usize>().ok()?))
         }
         _ => None,
-    }
-}
-
-/// The ends of keys, the longest first.
-trait Longest {
-    fn rev_sorted(self) -> Vec<usize>;
-}
-
-impl<I: Iterator<Item = usize>> Longest for I {
-    fn rev_sorted(self) -> Vec<usize> {
-        let mut ends: Vec<usize> = self.collect();
-        ends.reverse();
-        ends
     }
 }
 

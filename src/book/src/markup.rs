@@ -77,47 +77,11 @@ fn options() -> Options {
 
 /// Takes a chapter apart.
 pub fn read(text: &str) -> Markup {
-    let mut markup = Markup::default();
-    let (mut prose, mut opaque) = (Vec::new(), Vec::new());
-    let (mut code, mut linked, mut picture): (Option<(Option<String>, String)>, usize, Option<usize>) =
-        (None, 0, None);
+    let mut reader = Reader::default();
     for (event, range) in Parser::new_ext(text, options()).into_offset_iter() {
-        match event {
-            Event::Start(Tag::CodeBlock(kind)) => code = Some((language(kind), String::new())),
-            Event::End(TagEnd::CodeBlock) => {
-                let (language, body) = code.take().unwrap_or_default();
-                opaque.push(range.clone());
-                let what = language.map_or(What::Indented, |language| What::Code { language, body });
-                markup.pieces.push(Piece { range, what });
-            }
-            Event::Text(part) if code.is_some() => {
-                if let Some((_, body)) = &mut code {
-                    body.push_str(&part);
-                }
-            }
-            Event::Start(Tag::Link { dest_url, .. }) => {
-                linked += 1;
-                markup.links.push(Link { at: range.start, target: dest_url.into_string(), alt: None });
-            }
-            Event::End(TagEnd::Link) => linked -= 1,
-            Event::Start(Tag::Image { dest_url, .. }) => {
-                picture = Some(markup.links.len());
-                let alt = Some(String::new());
-                markup.links.push(Link { at: range.start, target: dest_url.into_string(), alt });
-            }
-            Event::End(TagEnd::Image) => picture = None,
-            Event::Text(part) => match picture.map(|index| &mut markup.links[index].alt) {
-                Some(alt) => *alt = alt.take().map(|alt| alt + &part),
-                None if linked == 0 => prose.push(range),
-                None => {}
-            },
-            Event::Html(_) | Event::InlineHtml(_) => prose.extend(outside_tags(text, range)),
-            Event::Code(_) => opaque.push(range),
-            Event::InlineMath(latex) => push_math(&mut markup, &mut opaque, (latex, range), false),
-            Event::DisplayMath(latex) => push_math(&mut markup, &mut opaque, (latex, range), true),
-            _ => {}
-        }
+        reader.take(text, event, range);
     }
+    let Reader { mut markup, prose, opaque, .. } = reader;
     let placeholders = placeholders(text, &opaque);
     markup.prose = masked(text, &prose, &placeholders);
     markup.pieces.extend(placeholders);
@@ -125,22 +89,74 @@ pub fn read(text: &str) -> Markup {
     markup
 }
 
-fn language(kind: CodeBlockKind<'_>) -> Option<String> {
-    match kind {
-        CodeBlockKind::Fenced(language) => Some(language.into_string()),
-        CodeBlockKind::Indented => None,
+/// What has been read so far.
+#[derive(Default)]
+struct Reader {
+    markup: Markup,
+    prose: Vec<Range<usize>>,
+    /// Where no placeholder is looked for: code and maths.
+    opaque: Vec<Range<usize>>,
+    /// The text of the block of code that is open, and the word behind its fence.
+    code: Option<String>,
+    language: Option<String>,
+    /// Links that are open.
+    linked: usize,
+    /// The text of the picture that is open.
+    alt: Option<String>,
+}
+
+impl Reader {
+    fn take(&mut self, text: &str, event: Event<'_>, range: Range<usize>) {
+        match event {
+            Event::Start(Tag::CodeBlock(kind)) => {
+                self.language = match kind {
+                    CodeBlockKind::Fenced(language) => Some(language.into_string()),
+                    CodeBlockKind::Indented => None,
+                };
+                self.code = Some(String::new());
+            }
+            Event::Start(Tag::Link { dest_url, .. }) => {
+                self.linked += 1;
+                let target = dest_url.into_string();
+                self.markup.links.push(Link { at: range.start, target, alt: None });
+            }
+            Event::Start(Tag::Image { dest_url, .. }) => {
+                self.alt = Some(String::new());
+                let target = dest_url.into_string();
+                self.markup.links.push(Link { at: range.start, target, alt: None });
+            }
+            Event::End(TagEnd::Link) => self.linked -= 1,
+            Event::End(TagEnd::Image) => {
+                let picture = self.markup.links.iter_mut().rfind(|link| link.at == range.start);
+                picture.into_iter().for_each(|picture| picture.alt = self.alt.take());
+            }
+            Event::End(TagEnd::CodeBlock) => {
+                let body = self.code.take().unwrap_or_default();
+                let language = self.language.take();
+                let what = language.map_or(What::Indented, |language| What::Code { language, body });
+                self.push_opaque(range, what);
+            }
+            Event::Text(part) => match (&mut self.code, &mut self.alt) {
+                (Some(body), _) | (None, Some(body)) => body.push_str(&part),
+                (None, None) if self.linked == 0 => self.prose.push(range),
+                (None, None) => {}
+            },
+            Event::Html(_) | Event::InlineHtml(_) => self.prose.extend(outside_tags(text, range)),
+            Event::Code(_) => self.opaque.push(range),
+            Event::InlineMath(latex) => self.push_opaque(range, math(latex, false)),
+            Event::DisplayMath(latex) => self.push_opaque(range, math(latex, true)),
+            _ => {}
+        }
+    }
+
+    fn push_opaque(&mut self, range: Range<usize>, what: What) {
+        self.opaque.push(range.clone());
+        self.markup.pieces.push(Piece { range, what });
     }
 }
 
-fn push_math(
-    markup: &mut Markup,
-    opaque: &mut Vec<Range<usize>>,
-    (latex, range): (CowStr<'_>, Range<usize>),
-    is_display: bool,
-) {
-    opaque.push(range.clone());
-    let latex = latex.into_string();
-    markup.pieces.push(Piece { range, what: What::Math { latex, is_display } });
+fn math(latex: CowStr<'_>, is_display: bool) -> What {
+    What::Math { latex: latex.into_string(), is_display }
 }
 
 /// The parts of an HTML range that stand outside its tags.

@@ -5,7 +5,7 @@
 use ndarray::Array2;
 use rankscope::claim::{Draw, NetSizes, PhaseGrid, log_residuals, phase_map};
 use rankscope::figure::style::{ColorMap, Kind, Rgb, Theme};
-use rankscope::model::stack::{Architecture, Stack};
+use rankscope::model::stack::Stack;
 use rankscope::{Device, Mask, Result, Run};
 use serde_json::{Map, Value, json};
 
@@ -154,13 +154,13 @@ fn collapse() -> Result<Value> {
         ("bidirectional", Mask::bidirectional()),
         ("window", Mask::window(8)?),
     ];
-    let nets: [(&str, fn(Architecture) -> Architecture); 2] =
-        [("attention alone", |net| net), ("attention with a skip", Architecture::with_skip)];
+    let pure = sizes.pure();
+    let nets = [("attention alone", pure), ("attention with a skip", pure.with_skip())];
     let mut ratios = Map::new();
     for (name, mask) in masks {
         let mut of_net = Map::new();
-        for (net, build) in nets {
-            let stack = Stack::new(build(sizes.pure()), SEED)?;
+        for (net, architecture) in nets {
+            let stack = Stack::new(architecture, SEED)?;
             of_net.insert(
                 net.to_owned(),
                 json!(log_residuals(&stack, &sizes.input(SEED), &mask, &Run::default())?),

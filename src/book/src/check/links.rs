@@ -44,7 +44,11 @@ pub fn check(chapters: &[Chapter], anchors: &Anchors) -> Vec<Fault> {
     for chapter in chapters {
         let from = page(&chapter.name);
         if !anchors.has("", &from) {
-            let fault = chapter.fault(0, format!("the page {from} was not built"), "a chapter that mdBook reads in SUMMARY.md");
+            let fault = chapter.fault(
+                0,
+                format!("the page {from} was not built"),
+                "a chapter that mdBook reads in SUMMARY.md",
+            );
             faults.push(fault);
         }
         for link in markup::read(&chapter.text).links {

@@ -7,7 +7,7 @@ use crate::fault::Fault;
 use crate::markup;
 use crate::quoted::Allowed;
 
-/// Every typed decimal, and every entry of the allow-list that allows nothing.
+/// Every typed decimal, every entry of the allow-list that allows nothing, and formulas that were left as text.
 pub fn check(chapters: &[Chapter], allowed: &[(usize, Allowed)]) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut is_used = vec![false; allowed.len()];
@@ -20,6 +20,9 @@ pub fn check(chapters: &[Chapter], allowed: &[(usize, Allowed)]) -> Vec<Fault> {
                 chapter.text.match_indices(&entry.text).map(|(at, text)| at..at + text.len()).collect();
             is_used[index] = places.iter().any(|place| !decimals(&prose[place.clone()]).is_empty());
             free.extend(places);
+        }
+        for (at, _) in prose.match_indices('$') {
+            faults.push(chapter.fault(at, "a formula that does not end", "$…$ with as many { as }"));
         }
         for decimal in decimals(&prose) {
             if free.iter().any(|place| place.start <= decimal.start && decimal.end <= place.end) {
@@ -51,9 +54,8 @@ fn decimals(text: &str) -> Vec<Range<usize>> {
             at += 1;
             continue;
         }
-        let end = (at..)
-            .find(|&end| !digit(end) && !(matches!(chars.get(end), Some((_, '.' | ','))) && digit(end + 1)))
-            .unwrap_or(chars.len());
+        let is_point = |at: usize| matches!(chars.get(at), Some((_, '.' | ','))) && digit(at + 1);
+        let end = (at..).find(|&end| !digit(end) && !is_point(end)).unwrap_or(chars.len());
         let number = &text[byte(at)..byte(end)];
         let is_power = number.ends_with("10")
             && matches!(chars.get(end), Some((_, '⁻' | '⁰' | '¹' | '²' | '³' | '⁴'..='⁹')));
@@ -98,6 +100,12 @@ mod tests {
         for wrong in ["1,5", "0.1", "GPT-3.5", "10⁻³", "3.4 × 10⁵", "1,0000"] {
             assert_eq!(check(&[chapter(wrong)], &[]).len(), 1 + usize::from(wrong.contains('×')), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_formula_that_does_not_end_is_found() {
+        let faults = check(&[chapter("It is $x$.\n\nIt is $\\frac{1$ of $y.")], &[]);
+        assert!(faults.len() == 3 && faults.iter().all(|fault| fault.line == 3), "{faults:?}");
     }
 
     #[test]
