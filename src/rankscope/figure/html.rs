@@ -8,13 +8,13 @@ use serde_json::json;
 
 use super::scene::Scene;
 use super::style::Theme;
-use super::{Drawing, Lines, svg};
+use super::{Drawing, Lines, Table, svg};
 use crate::error::Result;
 use crate::label::visible;
 use crate::numbers::short;
 use crate::rich::escape;
 
-/// The most points that stand in the table of curves.
+/// The most rows that stand in the table of curves.
 const MOST_POINTS: usize = 400;
 
 /// The numbers that a figure shows.
@@ -115,22 +115,18 @@ pub(crate) fn weights_as_u16(values: &[f32]) -> Option<String> {
 
 /// The points of all curves as a table that is closed at first.
 fn points(lines: &Lines) -> String {
-    let mut rows = String::new();
-    let all = || lines.curves.iter().flat_map(|curve| curve.points.iter().map(move |point| (curve, point)));
-    for (curve, (x, y)) in all().take(MOST_POINTS) {
-        let name = escape(&curve.name);
-        let _ = write!(
-            rows,
-            "<tr><th scope=\"row\">{name}</th><td>{}</td><td>{}</td></tr>",
-            short(*x),
-            short(*y)
-        );
+    let Table { head, rows } = Table::of_curves(lines);
+    let head: String = head.iter().map(|name| format!("<th scope=\"col\">{}</th>", escape(name))).collect();
+    let mut body = String::new();
+    for row in rows.iter().take(MOST_POINTS) {
+        let Some((name, cells)) = row.split_first() else { continue };
+        let cells: String = cells.iter().map(|cell| format!("<td>{}</td>", escape(cell))).collect();
+        let _ = write!(body, "<tr><th scope=\"row\">{}</th>{cells}</tr>", escape(name));
     }
-    let more = all().count().saturating_sub(MOST_POINTS);
-    let more = if more > 0 { format!("<p>{more} more points are not listed.</p>") } else { String::new() };
-    let [x, y] = [&lines.x.label, &lines.y.label].map(|label| escape(label));
+    let more = rows.len().saturating_sub(MOST_POINTS);
+    let more = if more > 0 { format!("<p>{more} more rows are not listed.</p>") } else { String::new() };
     format!(
-        "<details><summary>Numbers</summary><table tabindex=\"0\"><thead><tr><th scope=\"col\">curve</th><th scope=\"col\">{x}</th>\
-         <th scope=\"col\">{y}</th></tr></thead><tbody>{rows}</tbody></table>{more}</details>"
+        "<details><summary>Numbers</summary><table tabindex=\"0\"><thead><tr>{head}</tr></thead>\
+         <tbody>{body}</tbody></table>{more}</details>"
     )
 }

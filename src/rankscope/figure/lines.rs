@@ -1,4 +1,4 @@
-//! Numbers against a number: curves with points, spreads and reference lines.
+//! Table against a number: curves with points, spreads and reference lines.
 
 mod look;
 mod reference;

@@ -39,6 +39,7 @@ mod scene;
 mod spectrum;
 pub mod style;
 mod svg;
+mod table;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -52,6 +53,7 @@ pub use lines::{Curve, Lines, Reference, ReferenceLine};
 pub use phase_map::{MapAxis, PhaseMap};
 pub use ruler::{AxisScale, PlotAxis};
 pub use spectrum::{Series, SpectrumFigure};
+pub use table::Table;
 pub use wall::Wall;
 
 use crate::error::Result;
@@ -111,6 +113,9 @@ pub trait Figure {
     /// As [`to_svg`](Figure::to_svg).
     fn to_html(&self) -> Result<String>;
 
+    /// What is drawn, as a table.
+    fn table(&self) -> Table;
+
     /// The figure as curves, where it is one: a window draws them itself, with the numbers under the pointer.
     fn as_lines(&self) -> Option<&Lines>;
 }
@@ -134,6 +139,10 @@ impl<D: Drawing> Figure for D {
 
     fn to_html(&self) -> Result<String> {
         html::fragment(self)
+    }
+
+    fn table(&self) -> Table {
+        self.numbers().map_or_else(|_| Table::default(), Table::of)
     }
 
     fn as_lines(&self) -> Option<&Lines> {

@@ -1,6 +1,7 @@
 //! `cargo xtask`: set-up and checks for rankscope. It needs no system library itself, so it always builds.
 
 mod bench;
+mod book;
 mod check;
 mod cluster;
 mod fuzz;
@@ -41,6 +42,8 @@ enum Command {
     Notebook(notebook::Args),
     /// Execute the notebooks and write their outputs.
     Notebooks(notebook::ExecuteArgs),
+    /// Build the book into `target/book`, or check it.
+    Book(book::Args),
     /// Time rankscope beside numpy and PyTorch.
     Bench(bench::Args),
     /// Spread the runs of trained claims over jobs of Snakemake, and merge them.
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Command::Test(args) => suite::run(&args),
         Command::Notebook(args) => notebook::run(&args),
         Command::Notebooks(args) => notebook::execute(&args),
+        Command::Book(args) => book::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Cluster(args) => cluster::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),

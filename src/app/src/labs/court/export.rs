@@ -6,7 +6,7 @@ use ndarray::Array2;
 use rankscope::Result;
 use rankscope::claim::{Measured, Trial};
 use rankscope::figure::style::Theme;
-use rankscope::figure::{Figure, Lines};
+use rankscope::figure::{Figure, Lines, Table};
 use serde_json::Value;
 
 use super::compute::Answer;
@@ -45,6 +45,10 @@ impl Figure for Shown {
 
     fn to_html(&self) -> Result<String> {
         self.figure().to_html()
+    }
+
+    fn table(&self) -> Table {
+        self.figure().table()
     }
 
     fn as_lines(&self) -> Option<&Lines> {

@@ -1,0 +1,34 @@
+//! **rankscope's book**: builds and checks `book/`.
+//!
+//! The chapters are Markdown in `book/src`. What a machine measured never stands in them as digits: a placeholder names it,
+//! and [`Book::render`](book::Book::render) puts the number there when the book is built. Figures, trials and formulas are
+//! made in the same pass; then mdBook makes the pages. [`check`] finds what is wrong.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`markup`] | a chapter taken apart: placeholders, formulas, blocks, links, prose |
+//! | [`book`] | the chapters, and what is put in the place of each piece |
+//! | [`trials`], [`command`], [`runs`], [`quoted`] | where numbers come from: claims, the program, runs of training, other people |
+//! | [`number`], [`math`], [`html`], [`trial`], [`figure`], [`widget`] | how each is written |
+//! | [`preprocessor`] | mdBook |
+//! | [`check`], [`fault`] | what may be wrong |
+
+pub mod book;
+pub mod check;
+pub mod command;
+pub mod fault;
+pub mod figure;
+pub mod html;
+pub mod markup;
+pub mod math;
+pub mod number;
+pub mod preprocessor;
+pub mod quoted;
+pub mod runs;
+pub mod trial;
+pub mod trials;
+pub mod widget;
+
+/// The code of the chapters: every block of Rust is compiled and run as a test of the documentation.
+#[cfg(doctest)]
+mod chapters;
