@@ -53,6 +53,11 @@ pub fn is_invisible(c: char) -> bool {
         | 0xfe00..=0xfe0f | 0xfeff)
 }
 
+/// `text` as it stands in HTML.
+pub(crate) fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,9 +10,9 @@ use super::scene::Scene;
 use super::style::Theme;
 use super::{Drawing, Lines, Table, svg};
 use crate::error::Result;
+use crate::label::escape;
 use crate::label::visible;
 use crate::numbers::short;
-use crate::rich::escape;
 
 /// The most rows that stand in the table of curves.
 const MOST_POINTS: usize = 400;

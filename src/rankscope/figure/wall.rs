@@ -9,6 +9,7 @@ use super::scene::{Anchor, Scene, standard_width};
 use super::style::{Rgb, Theme, contrast};
 use super::{Drawing, text};
 use crate::error::{Error, Result};
+use crate::model::heads::{HeadReport, attention_of};
 
 /// A metric over layers (down) and heads (across), as in "effective rank"; `None` is hatched.
 ///
@@ -32,6 +33,25 @@ impl Wall {
     /// The names of the layers of one stack: `L0`, `L1` and so on.
     pub fn one_stack(layers: usize) -> Vec<String> {
         (0..layers).map(|layer| format!("L{layer}")).collect()
+    }
+
+    /// The effective rank of every head as a figure, a row for each name of weights.
+    pub fn of(title: &str, reports: &[HeadReport]) -> Self {
+        let mut names: Vec<&str> = reports.iter().map(|report| report.name.as_str()).collect();
+        names.dedup();
+        let heads = reports.iter().map(|report| report.head + 1).max().unwrap_or(0);
+        let mut values = Array2::from_elem((names.len(), heads), None);
+        for report in reports {
+            let row = names.iter().position(|name| *name == report.name).expect("its own name");
+            values[(row, report.head)] = Some(report.report.effective_rank);
+        }
+        Wall {
+            title: title.to_owned(),
+            values,
+            layers: names.into_iter().map(|name| attention_of(name).to_owned()).collect(),
+            unit: "effective rank".to_owned(),
+            settings: serde_json::json!({ "version": crate::VERSION }),
+        }
     }
 
     /// The names of its columns.

@@ -6,7 +6,6 @@ use serde::Serialize;
 use super::{Description, Input, MaskChoice, Model};
 use crate::axis::Axis;
 use crate::error::{Error, Result};
-use crate::figure::Wall;
 use crate::mask::{Mask, Padding};
 use crate::probe::Trace;
 use crate::rank::{ExactRank, RankReport, many};
@@ -57,25 +56,6 @@ pub fn head_reports(
         }
     }
     Ok(reports)
-}
-
-/// The effective rank of every head as a figure, a row for each name of weights.
-pub fn wall(title: &str, reports: &[HeadReport]) -> Wall {
-    let mut names: Vec<&str> = reports.iter().map(|report| report.name.as_str()).collect();
-    names.dedup();
-    let heads = reports.iter().map(|report| report.head + 1).max().unwrap_or(0);
-    let mut values = Array2::from_elem((names.len(), heads), None);
-    for report in reports {
-        let row = names.iter().position(|name| *name == report.name).expect("its own name");
-        values[(row, report.head)] = Some(report.report.effective_rank);
-    }
-    Wall {
-        title: title.to_owned(),
-        values,
-        layers: names.into_iter().map(|name| attention_of(name).to_owned()).collect(),
-        unit: "effective rank".to_owned(),
-        settings: serde_json::json!({ "version": crate::VERSION }),
-    }
 }
 
 /// Where weights are, in short: `decoder.3.self` for `decoder.3.self_attention.weights`.
@@ -244,7 +224,7 @@ mod tests {
     #[test]
     fn a_wall_has_a_row_for_each_layer() {
         let reports = layer_reports(&layers(), &Mask::bidirectional(), &Run::default()).unwrap();
-        let wall = wall("ranks", &reports);
+        let wall = crate::figure::Wall::of("ranks", &reports);
         assert_eq!(wall.layers, ["decoder.4.self", "decoder.7.self"]);
         assert_eq!(wall.values[(1, 1)], Some(reports[3].report.effective_rank));
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::link::tell;
 use super::signal;
-use crate::rich::escape;
+use crate::label::escape;
 use crate::run::Progress;
 
 /// Work that takes less shows no bar.

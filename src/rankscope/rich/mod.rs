@@ -21,6 +21,8 @@ pub use linked::{SideBySide, side_by_side};
 pub use page::{assets, standalone};
 pub use states::States;
 
+pub(crate) use crate::label::escape;
+
 use crate::figure::{Figure, Heatmap, Lines, PhaseMap, SpectrumFigure, Wall};
 
 /// A value that is shown both as text and as HTML; both say the same.
@@ -84,9 +86,4 @@ fn lines(rows: &[(String, String)]) -> String {
     let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     let line = |(name, value): &(String, String)| format!("{name:<width$}  {value}");
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
-}
-
-/// `text` as it stands in HTML.
-pub(crate) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

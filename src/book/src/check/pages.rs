@@ -18,6 +18,7 @@ pub fn check(folder: &Path, anchors: &Anchors) -> Vec<Fault> {
             let file = target.split(['#', '?']).next().unwrap_or_default();
             let is_there = match target.contains("://") || target.starts_with("//") {
                 true => false,
+                false if target.starts_with("data:image/") => true, // stands in the page itself
                 false if file.is_empty() || file.ends_with(".html") => anchors.has(name, target),
                 false => folder.join(file).is_file(),
             };
@@ -43,7 +44,7 @@ mod tests {
     #[test]
     fn references_that_are_not_there_are_found() {
         let folder = tempfile::tempdir().unwrap();
-        let page = "<p id=\"x\">\n<a href=\"#x\"><a href=\"#y\">\n<img src=\"a.css\"> <img src=\"b.css\"> <a href=\"https://a.b\">";
+        let page = "<p id=\"x\">\n<a href=\"#x\"><a href=\"#y\">\n<img src=\"a.css\"> <img src=\"b.css\"> <img src=\"data:image/png;base64,AA==\"> <a href=\"https://a.b\">";
         std::fs::write(folder.path().join("p.html"), page).unwrap();
         std::fs::write(folder.path().join("a.css"), "").unwrap();
         let faults = check(folder.path(), &Anchors::of_pages(folder.path()));

@@ -51,8 +51,7 @@ fn rank_reports_all_three_attentions_under_their_own_masks() {
     assert!(compared.contains("encoder:causal") && compared.contains("cross 3"), "{compared}");
     home.stdout(&[&command[..], &["--svg", "wall.svg"]].concat());
     let wall = std::fs::read_to_string(home.path("wall.svg")).unwrap();
-    let place =
-        |label: &str| wall.find(&format!("\n{label}\n")).unwrap_or_else(|| panic!("{label} in {wall}"));
+    let place = |label: &str| wall.find(&format!(">{label}<")).unwrap_or_else(|| panic!("{label} in {wall}"));
     // The encoder has 2 layers, the decoder 4, each with two attentions: a row each, and no more.
     let rows = ["encoder 0", "encoder 1", "decoder 0", "decoder 3", "cross 0", "cross 3"].map(place);
     assert!(rows.is_sorted(), "{rows:?}");
