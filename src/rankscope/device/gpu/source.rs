@@ -110,7 +110,7 @@ impl Gpu {
     /// Computes with `source` in place of the kernel's own from now on, on this device.
     ///
     /// # Errors
-    /// [`Error::Gpu`] naming the kernel if it cannot stand in its place, or the driver refuses it.
+    /// [`Error::Gpu`](crate::Error::Gpu) naming the kernel if it cannot stand in its place, or the driver refuses it.
     pub fn replace(&self, kernel: &'static Kernel, source: &str) -> Result<()> {
         kernel.check(source).map_err(|problem| kernel.error(problem.in_words(source)))?;
         let pipeline = Arc::new(self.compile(kernel, source)?);
