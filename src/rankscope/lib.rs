@@ -12,6 +12,17 @@
 //! One alphabet of sizes is used everywhere: **B** batch, **T** queries, **S** keys, **H** query heads,
 //! **G** key/value heads, **D** head size, **C** model width, **F** feed-forward width, **V** vocabulary,
 //! **L** layers.
+//!
+//! # Reading order
+//!
+//! 1. [`mask`]: who may attend to whom, and what follows of the rank by theorem.
+//! 2. [`attention`]: softmax attention and the mechanisms beside it, one a file.
+//! 3. [`rank`]: spectra; exact, numerical and effective rank, and the rounding floor.
+//! 4. [`express`]: which patterns a head of a given size can form.
+//! 5. [`model`]: blocks, families, caches; [`probe`] names every number inside and replaces it.
+//! 6. [`ops`]: each operation as a formula, on the CPU, and as a ladder of GPU kernels; [`tape`] carries gradients back.
+//! 7. [`train`]: objectives, runs, and twins that differ in one setting.
+//! 8. [`claim`]: every sentence of the debate on trial. [`figure`] and [`rich`] draw what was found.
 
 pub mod array;
 pub mod assets;
