@@ -12,9 +12,8 @@ from pathlib import Path
 import jupyter_kernel_test as suite
 from jupyter_client.manager import start_new_kernel
 
-KERNEL = "rankscope"
-# The first cell waits for the engine, on machines that do other things as well.
-PATIENCE = float(os.environ.get("RANKSCOPE_KERNEL_PATIENCE", "180"))
+from common import KERNEL, PATIENCE
+
 suite.TIMEOUT = PATIENCE
 
 

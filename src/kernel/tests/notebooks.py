@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-from conformance import KERNEL, PATIENCE
+from common import KERNEL, PATIENCE
 
 # What is another one in each run: names of widgets, whose views a saved notebook cannot show, and the empty places of bars.
 VIEW = "application/vnd.jupyter.widget-view+json"
