@@ -50,8 +50,7 @@ fn sizes(plan: &Plan) -> Result<Vec<(&'static str, usize, Course)>> {
             let width = ((base.width as f64 * share) as usize / (2 * HEADS)).max(1) * 2 * HEADS;
             let feed_forward = base.feed_forward.map(|f| (f * width).div_ceil(base.width));
             let run = train::Settings { family: family.into(), width, feed_forward, ..base.clone() };
-            let seeded = plan.seeds().iter().map(|&seed| train::Settings { seed, ..run.clone() });
-            all.extend(seeded.map(|run| (family, width, Course::of(run))));
+            all.extend(plan.courses(&run, &[]).into_iter().map(|course| (family, width, course)));
         }
     }
     Ok(all)

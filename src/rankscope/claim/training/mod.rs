@@ -78,8 +78,7 @@ impl Experiment {
     fn courses(&self, plan: &plan::Plan) -> Result<Vec<Course>> {
         let mut courses = Vec::new();
         for tried in self.twins {
-            let twin = plan.twin(tried)?;
-            courses.extend(twin.jobs(Share::WHOLE).into_iter().map(|job| Course::of(twin.settings(job))));
+            courses.extend(plan.runs(tried)?);
         }
         courses.extend((self.more)(plan)?);
         Ok(each_once(courses))

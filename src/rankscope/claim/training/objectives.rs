@@ -65,11 +65,7 @@ fn cells(plan: &Plan) -> Result<Vec<Vec<Course>>> {
         let first =
             train::Settings { steps, record_every: steps, evaluate_every: steps.div_ceil(4), ..first };
         let second = plan.run(&base, &format!("objective=outputs,mask={adapted},steps=300"))?;
-        let course = |&seed: &u64| {
-            let seeded = |run: &train::Settings| train::Settings { seed, ..run.clone() };
-            Course::of(seeded(&first)).then(seeded(&second))
-        };
-        all.push(plan.seeds().iter().map(course).collect());
+        all.push(plan.courses(&first, &[second]));
     }
     Ok(all)
 }

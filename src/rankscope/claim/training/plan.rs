@@ -3,8 +3,8 @@
 use super::super::Parameter;
 use super::super::prelude::*;
 use super::tried::Tried;
-use crate::train;
-use crate::train::twin::Twin;
+use crate::train::twin::{Share, Twin};
+use crate::train::{self, Course};
 
 pub(super) const SEEDS: Parameter = set("seeds", "seeds of every variant", Integer(2, 100), ["5"; 2]);
 pub(super) const SET: Parameter =
@@ -54,6 +54,21 @@ impl<'a> Plan<'a> {
         };
         run.set_all(self.changes)?;
         Ok(run)
+    }
+
+    /// For every seed a course: the run `first`, then the `further` ones.
+    pub(super) fn courses(&self, first: &train::Settings, further: &[train::Settings]) -> Vec<Course> {
+        let course = |&seed: &u64| {
+            let seeded = |run: &train::Settings| train::Settings { seed, ..run.clone() };
+            further.iter().map(seeded).fold(Course::of(seeded(first)), Course::then)
+        };
+        self.seeds.iter().map(course).collect()
+    }
+
+    /// All runs of a comparison.
+    pub(super) fn runs(&self, tried: &Tried) -> Result<Vec<Course>> {
+        let twin = self.twin(tried)?;
+        Ok(twin.jobs(Share::WHOLE).into_iter().map(|job| Course::of(twin.settings(job))).collect())
     }
 
     /// The twin of a comparison.

@@ -21,14 +21,7 @@ pub(in super::super) static CLAIM: Claim = Claim {
 
 pub(super) static EXPERIMENT: Experiment = Experiment {
     twins: &[RANKS],
-    more: |plan| {
-        let mut courses = Vec::new();
-        for tried in others() {
-            let twin = plan.twin(tried)?;
-            courses.extend(twin.jobs(Share::WHOLE).into_iter().map(|job| Course::of(twin.settings(job))));
-        }
-        Ok(courses)
-    },
+    more: |plan| Ok(others().map(|tried| plan.runs(tried)).collect::<Result<Vec<_>>>()?.concat()),
     read,
     published: PUBLISHED,
 };

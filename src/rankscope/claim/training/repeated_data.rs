@@ -49,11 +49,7 @@ fn cells(plan: &Plan) -> Result<Vec<Vec<Course>>> {
         let first = plan.run(&base, &format!("data={data},objective={objective},mask={mask}"))?;
         let second =
             plan.run(&base, &format!("data={data},objective=prefix-lm,mask=prefix(given),steps=200"))?;
-        let course = |&seed: &u64| {
-            let seeded = |run: &train::Settings| train::Settings { seed, ..run.clone() };
-            Course::of(seeded(&first)).then(seeded(&second))
-        };
-        Ok(plan.seeds().iter().map(course).collect())
+        Ok(plan.courses(&first, &[second]))
     };
     CELLS.iter().map(of).collect()
 }
