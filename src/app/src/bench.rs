@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use egui::{Event, Modifiers, MouseWheelSource, MouseWheelUnit, TouchPhase};
+use ndarray::Array5;
+use rankscope::array::to_npy;
 use rankscope::model::store::Store;
 use rankscope::model::{self, Tokenizer};
 use rankscope::{Device, Mask};
@@ -51,9 +53,9 @@ pub fn run(args: &Args, start: Instant) -> Result<()> {
     }
     let tokens = explorer(&mut window)?.length();
     let changed: Vec<Round> = (0..ROUNDS).map(|round| change(&mut window, round)).collect::<Result<_>>()?;
-    let (folder, wall) = (tempfile::tempdir()?, wall(TOKENS)?);
+    let folder = tempfile::tempdir()?;
     let file = folder.path().join("wall.npy");
-    std::fs::write(&file, wall)?;
+    std::fs::write(&file, wall(TOKENS))?;
     let scrolled = scroll(&Args { attention: Some(file), ..of("model", String::new()) })?;
     let report = json!({
         "version": rankscope::VERSION,
@@ -141,19 +143,9 @@ fn answered(
 }
 
 /// Weights of [`LAYERS`] × [`HEADS`] heads over `tokens` positions as an `.npy` file: uniform causal attention.
-fn wall(tokens: usize) -> Result<Vec<u8>> {
-    let shape = format!("({LAYERS}, 1, {HEADS}, {tokens}, {tokens})");
-    let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}");
-    let header = format!("{header:<117}\n");
-    let mut file = [b"\x93NUMPY\x01\x00".as_slice(), &118u16.to_le_bytes(), header.as_bytes()].concat();
-    for row in 0..LAYERS * HEADS * tokens {
-        let seen = row % tokens + 1;
-        for key in 0..tokens {
-            let weight = if key < seen { 1.0 / seen as f32 } else { 0.0 };
-            file.extend(weight.to_le_bytes());
-        }
-    }
-    Ok(file)
+fn wall(tokens: usize) -> Vec<u8> {
+    let weight = |(_, _, _, query, key)| if key <= query { 1.0 / (query + 1) as f64 } else { 0.0 };
+    to_npy(&Array5::from_shape_fn((LAYERS, 1, HEADS, tokens, tokens), weight))
 }
 
 /// The median time of a frame, drawing included, while the wall of `args`'s file is scrolled down and up again.

@@ -7,7 +7,7 @@
 use std::io::Read;
 use std::path::Path;
 
-use ndarray::Array2;
+use ndarray::Dimension;
 
 use super::Array;
 use super::header::{Content, Header};
@@ -50,15 +50,17 @@ impl Place<'_> {
 /// let bytes = rankscope::array::to_npy(&ndarray::array![[1.0, 0.5]]);
 /// assert_eq!((&bytes[1..6], bytes.len()), (&b"NUMPY"[..], 128 + 16));
 /// ```
-pub fn to_npy(matrix: &Array2<f64>) -> Vec<u8> {
-    let (rows, cols) = matrix.dim();
-    let dictionary = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({rows}, {cols}), }}");
-    // Magic, version, length and header together are 128 bytes, a multiple of 64; the longest sides leave room.
+pub fn to_npy<D: Dimension>(array: &ndarray::Array<f64, D>) -> Vec<u8> {
+    let sides: Vec<String> = array.shape().iter().map(usize::to_string).collect();
+    let comma = if sides.len() == 1 { "," } else { "" };
+    let shape = format!("({}{comma})", sides.join(", "));
+    let dictionary = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}");
+    // Magic, version, length and header together are 128 bytes, a multiple of 64; two of the longest sides leave room.
     let header = format!("{dictionary:<117}\n");
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
     bytes.extend((header.len() as u16).to_le_bytes());
     bytes.extend(header.as_bytes());
-    bytes.extend(matrix.iter().flat_map(|value| value.to_le_bytes()));
+    bytes.extend(array.iter().flat_map(|value| value.to_le_bytes()));
     bytes
 }
 

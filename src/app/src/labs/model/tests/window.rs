@@ -11,8 +11,10 @@ use egui_kittest::kittest::{NodeT, Queryable};
 use egui_kittest::wgpu::WgpuTestRenderer;
 use image::RgbaImage;
 use rankscope::Run;
+use rankscope::array::to_npy;
 use rankscope::figure::style::Theme;
 use rankscope::mask::{MASKS, Mask};
+use rankscope::ndarray::arr3;
 use rankscope::numbers::short;
 
 use super::engine;
@@ -377,12 +379,8 @@ fn weights_from_a_file_are_shown_with_their_tokens_their_checks_and_their_ranks(
 #[test]
 fn what_is_no_number_is_drawn_in_its_colour_and_said_and_the_other_heads_have_ranks() {
     let path = temporary("nan.npy");
-    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 1, 2, 2, 2), }";
-    let header = format!("{header:<117}\n");
-    let mut bytes = [b"\x93NUMPY\x01\x00".as_slice(), &118u16.to_le_bytes(), header.as_bytes()].concat();
-    let values = [1.0, 0.0, 0.25, 0.75, 1.0, 0.0, f32::NAN, 1.0];
-    bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
-    std::fs::write(&path, bytes).unwrap();
+    let values = arr3(&[[[1.0, 0.0], [0.25, 0.75]], [[1.0, 0.0], [f64::NAN, 1.0]]]);
+    std::fs::write(&path, to_npy(&values)).unwrap();
     let mut window = window(&["--attention", path.to_str().unwrap()]);
     assert!(window.state().banners().is_empty(), "{:?}", window.state().banners());
     for text in ["No ranks.", "entry (1, 0) is NaN", "1 of 2 heads without ranks"] {
