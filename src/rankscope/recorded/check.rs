@@ -69,7 +69,7 @@ impl Content {
 }
 
 impl WeightCheck {
-    /// Checks `weights` `[T, S]`, finite and not empty; a sum is 1 for [`content`](Self::content) where it is
+    /// Checks `weights` `[T, S]`, not empty; what is no number is no zero, and left out of the extremes. A sum is 1 for [`content`](Self::content) where it is
     /// within `near` of it.
     ///
     /// ```
@@ -82,10 +82,11 @@ impl WeightCheck {
     pub fn of(weights: ArrayView2<f64>, near: f64) -> Self {
         let (queries, keys) = weights.dim();
         let first = keys.checked_sub(queries);
-        let above = |first: usize| {
+        let later = |first: usize| {
             let later = weights.indexed_iter().filter(move |((query, key), _)| *key > first + query);
-            later.fold(0.0f64, |largest, (_, entry)| largest.max(entry.abs()))
+            later.map(|(_, &entry)| entry)
         };
+        let above = |first: usize| later(first).fold(0.0f64, |largest, entry| largest.max(entry.abs()));
         let own = |first: usize| {
             (0..queries).map(|query| weights[(query, first + query)]).fold(f64::INFINITY, f64::min)
         };
@@ -95,7 +96,7 @@ impl WeightCheck {
         let (smallest, largest) = (fold(weights, f64::min), fold(weights, f64::max));
         let reason = || format!("{queries} queries do not stand at the last of {keys} keys");
         WeightCheck {
-            causal: largest_above_diagonal.map(|largest| largest == 0.0),
+            causal: first.map(|first| later(first).all(|entry| entry == 0.0)),
             causal_reason: first.is_none().then(reason),
             largest_above_diagonal,
             smallest_on_diagonal,

@@ -185,6 +185,7 @@ fn checks_by_hand() {
     let of = |matrix: ndarray::Array2<f64>| WeightCheck::of(matrix.view(), 1e-3);
     let causal = of(array![[1.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.25, 0.25, 0.375]]);
     assert_eq!((causal.causal, causal.zero_rows), (Some(true), 1));
+    assert_eq!(of(array![[1.0, f64::NAN], [0.5, 0.5]]).causal, Some(false));
     assert_eq!((causal.row_sum_error, causal.worst_row, causal.smallest_on_diagonal), (0.125, 2, Some(0.0)));
     // Queries at the last two of three keys.
     let cached = of(array![[0.5, 0.5, 0.0], [0.25, 0.25, 0.5]]);
