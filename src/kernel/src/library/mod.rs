@@ -43,7 +43,7 @@ pub fn build(
     let _ = fs::remove_file(home.stamp());
     toolchain.write(home)?;
     say("linking the shared library");
-    link(home)?;
+    link(home, say)?;
     say("writing the facade");
     facade::write(home, sources)?;
     standard::write(standard, &home.standard())?;
@@ -109,7 +109,7 @@ pub fn file(home: &Home) -> PathBuf {
     home.library().join(format!("{}{SHARED}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX))
 }
 
-fn link(home: &Home) -> Result<()> {
+fn link(home: &Home, say: &mut dyn FnMut(&str)) -> Result<()> {
     for folder in [home.library(), home.metadata()] {
         if folder.exists() {
             fs::remove_dir_all(&folder)?;
@@ -123,7 +123,11 @@ fn link(home: &Home) -> Result<()> {
     for candidate in candidates(&built)? {
         match link_with(home, &source, &built, &candidate)? {
             Linked::Yes(inputs) => return keep_metadata(home, &built, &inputs, &source),
-            Linked::No(why) => refused = why,
+            Linked::No(why) => {
+                let name = candidate.file_name().unwrap_or_default().to_string_lossy();
+                say(&format!("{name} cannot be linked ({}): an older build is next", first_error(&why)));
+                refused = why;
+            }
         }
     }
     bail!("no build of the library in {} can be linked: {}", built.display(), first_error(&refused))
