@@ -116,6 +116,13 @@ pub fn render_state() -> Result<RenderState> {
         .map_err(|error| anyhow!(graphics::explain(&error)))
 }
 
+/// What a lab computes with in a test: the CPU, and the graphics device without a window.
+#[cfg(test)]
+pub fn machine() -> crate::lab::Machine {
+    let window = render_state().expect("an adapter: install mesa-vulkan-drivers").device;
+    crate::lab::Machine { device: rankscope::Device::Cpu, window, wake: std::sync::Arc::new(|| {}) }
+}
+
 /// Whether a picture's sides are at most `limit` pixels.
 fn fits(args: &Args, limit: u32) -> Result<()> {
     let Args { size, scale, .. } = args;

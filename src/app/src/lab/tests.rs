@@ -1,13 +1,12 @@
 //! The contract, kept by the smallest lab that has everything: a number and its square.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
 use egui::accesskit::Role;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
-use rankscope::{Device, Error, Result, Run};
+use rankscope::{Error, Result, Run};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -102,8 +101,7 @@ impl View for Plain {
 }
 
 fn bench() -> Bench<Plain> {
-    let render = headless::render_state().expect("an adapter: install mesa-vulkan-drivers");
-    let machine = Machine { device: Device::Cpu, window: render.device, wake: Arc::new(|| {}) };
+    let machine = headless::machine();
     let args = Args::parse_from(["rankscope-app"]);
     Bench::new(&Opening { machine: &machine, args: &args }, Square::default())
 }

@@ -1,24 +1,21 @@
 //! A panel of a lab in a window without a display, for the tests of the labs.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
 use egui::{PointerButton, Pos2};
 use egui_kittest::Harness;
-use rankscope::Device;
 
 use crate::args::Args;
 use crate::headless;
-use crate::lab::{Bench, Lab, Machine, Opening, View};
+use crate::lab::{Bench, Lab, Opening, View};
 
 /// A window with one panel.
 pub type Window<V> = Harness<'static, Bench<V>>;
 
 /// The panel `panel` of a lab in `state`, with all numbers there.
 pub fn window<V: View>(panel: &'static str, state: V::State) -> Window<V> {
-    let render = headless::render_state().expect("an adapter: install mesa-vulkan-drivers");
-    let machine = Machine { device: Device::Cpu, window: render.device, wake: Arc::new(|| {}) };
+    let machine = headless::machine();
     let args = Args::parse_from(["rankscope-app"]);
     let bench = Bench::new(&Opening { machine: &machine, args: &args }, state);
     let mut window = Harness::builder().with_size((420.0, 420.0)).allow_missing_glyphs().build_ui_state(

@@ -3,15 +3,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::Parser;
 use image::{DynamicImage, GrayImage, ImageFormat};
-use rankscope::Device;
 
 use crate::args::Args;
 use crate::headless::{self, Headless};
-use crate::lab::{LABS, Machine, Opening};
+use crate::lab::{LABS, Opening};
 
 /// Pixels that may differ, and by how much their grey differs then: other drivers smooth edges in other ways, and
 /// measured times are never the same.
@@ -29,8 +27,7 @@ fn writes() -> bool {
 /// The cells are compiled by `tests/cells.rs`.
 #[test]
 fn every_lab_exports_the_cell_that_is_compiled() {
-    let render = headless::render_state().expect("an adapter: install mesa-vulkan-drivers");
-    let machine = Machine { device: Device::Cpu, window: render.device, wake: Arc::new(|| {}) };
+    let machine = headless::machine();
     let args = Args::parse_from(["rankscope-app"]);
     for row in LABS {
         let lab = (row.open)(&Opening { machine: &machine, args: &args }).unwrap();

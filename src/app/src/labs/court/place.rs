@@ -147,7 +147,6 @@ fn dialogue(run: &Run) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use clap::Parser;
     use rankscope::Device;
@@ -156,14 +155,13 @@ mod tests {
     use super::*;
     use crate::args::Args;
     use crate::headless;
-    use crate::lab::{Machine, Opening};
+    use crate::lab::Opening;
     use crate::labs::court::state::Case;
 
     /// With the settings of a quick run, of a full one, and at the ends of every range.
     #[test]
     fn every_claim_opens_a_lab_in_a_state_that_it_takes() {
-        let render = headless::render_state().expect("an adapter: install mesa-vulkan-drivers");
-        let machine = Machine { device: Device::Cpu, window: render.device, wake: Arc::new(|| {}) };
+        let machine = headless::machine();
         let args = Args::parse_from(["rankscope-app"]);
         for claim in CLAIMS {
             let id = claim.about().id;
