@@ -54,7 +54,7 @@ impl Jupyter {
         let output = command.output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let (out, err) = (text(&output.stdout), text(&output.stderr));
-        assert!(output.status.success(), "{command:?} failed\n{out}\n{err}");
+        assert!(output.status.success(), "{command:?}: {}\n{out}\n{err}", output.status);
         println!("{out}\n{err}");
         out
     }

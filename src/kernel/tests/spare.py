@@ -86,6 +86,8 @@ class Spare(unittest.TestCase):
             client.stop_channels()
             if manager.is_alive():
                 manager.shutdown_kernel()
+            # Also where the kernel was killed: its control socket must not be left to the garbage collector's thread.
+            manager.cleanup_resources()
         spare("off")
         self.assertIsNone(the_spare())
         self.assertFalse((RUNNING / "spare").exists())
