@@ -8,7 +8,6 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use rayon::prelude::*;
 
@@ -18,6 +17,8 @@ use crate::device::gpu::GpuBuffer;
 use crate::error::{Error, Result};
 use crate::tape::Place;
 use crate::tensor::Tensor;
+
+pub(crate) mod widen;
 
 /// How a weight's numbers are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -262,19 +263,7 @@ impl Weight {
 
     /// The same, written to `y`, which is as long as `range`.
     pub(crate) fn widen_into(&self, range: Range<usize>, y: &mut [f32]) -> Option<()> {
-        let bytes = self.bytes_of(&range)?;
-        // A file may begin anywhere; half-precision numbers in place are widened many at a time.
-        match self.dtype {
-            Dtype::F32 => widen_each(bytes, y, f32::from_ne_bytes),
-            Dtype::F16 => match bytemuck::try_cast_slice::<u8, f16>(bytes) {
-                Ok(halves) => halves.convert_to_f32_slice(y),
-                Err(_) => widen_each(bytes, y, |bytes| f16::from_ne_bytes(bytes).to_f32()),
-            },
-            Dtype::Bf16 => match bytemuck::try_cast_slice::<u8, bf16>(bytes) {
-                Ok(halves) => halves.convert_to_f32_slice(y),
-                Err(_) => widen_each(bytes, y, |bytes| bf16::from_ne_bytes(bytes).to_f32()),
-            },
-        }
+        widen::widen(self.bytes_of(&range)?, self.dtype, y);
         Some(())
     }
 
@@ -287,13 +276,6 @@ impl Weight {
     /// All numbers widened to f32, if on the CPU.
     pub fn to_f32(&self) -> Option<Vec<f32>> {
         self.widen(0..self.shape.len()).map(Cow::into_owned)
-    }
-}
-
-/// Numbers of SIZE bytes, one by one.
-fn widen_each<const SIZE: usize>(bytes: &[u8], y: &mut [f32], widen: impl Fn([u8; SIZE]) -> f32) {
-    for (y, bytes) in y.iter_mut().zip(bytes.as_chunks().0) {
-        *y = widen(*bytes);
     }
 }
 

@@ -103,8 +103,12 @@ fn stored<F>(values: &[F], rows: usize, columns: usize, transposed: bool) -> Arr
     }
 }
 
-/// Output features widened at a time: with 1024 inputs, 256 KiB of f32, which stay in the cache.
-const PANEL: usize = 64;
+/// At most so many output features are widened at a time: with 1024 inputs, 1 MiB of f32, which stay in the cache. BLAS copies
+/// all of x once for each panel.
+const PANEL: usize = 256;
+/// The number of panels is a multiple of this, so that two or four threads get as many each. It is no multiple of the number of
+/// threads, on which results must not depend.
+const PARTS: usize = 4;
 
 /// y = x·Wᵀ for x of `rows` rows; a weight in half precision is widened panel by panel, or in registers where
 /// there are few rows.
@@ -128,7 +132,8 @@ pub(super) fn linear(x: &[f32], rows: usize, w: &Weight) -> Vec<f32> {
     }
     let x = stored(x, rows, inner, false);
     let y_view = ArrayViewMut2::from_shape((rows, out), &mut y[..]).expect("rows x out");
-    let panels = panels(y_view, Axis(1), PANEL);
+    let parts = out.div_ceil(PANEL).next_multiple_of(PARTS);
+    let panels = panels(y_view, Axis(1), out.div_ceil(parts).next_multiple_of(8));
     blas::keep_to_one_thread();
     share(panels.into_iter(), |(first, mut y)| {
         let width = y.ncols();

@@ -92,21 +92,15 @@ mod x86 {
 
     use super::{Dot, portable};
     use crate::weight::Dtype;
-
-    const F32: u8 = 0;
-    const F16: u8 = 1;
-    const BF16: u8 = 2;
+    use crate::weight::widen::x86::{BF16, F16, F32, eight, is_there};
 
     /// Numbers of an iteration: four vectors, whose sums do not wait for each other.
     const STRIDE: usize = 32;
 
     /// The kernel, if this processor has the instructions.
     pub(super) fn kernel(dtype: Dtype) -> Option<Dot> {
-        let has_all = is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("fma")
-            && is_x86_feature_detected!("f16c");
         // SAFETY: the instructions are there.
-        has_all.then_some(match dtype {
+        is_there().then_some(match dtype {
             Dtype::F32 => |x, w| unsafe { dot::<F32>(x, w) },
             Dtype::F16 => |x, w| unsafe { dot::<F16>(x, w) },
             Dtype::Bf16 => |x, w| unsafe { dot::<BF16>(x, w) },
@@ -153,26 +147,6 @@ mod x86 {
     unsafe fn more<const KIND: u8>(sum: __m256, x: *const f32, w: *const u8) -> __m256 {
         // SAFETY: the caller's promise; no load asks for alignment.
         unsafe { _mm256_fmadd_ps(_mm256_loadu_ps(x), eight::<KIND>(w), sum) }
-    }
-
-    /// Eight numbers of a kind, widened.
-    ///
-    /// # Safety
-    /// As many bytes as eight of them have can be read from `at`.
-    #[inline]
-    #[target_feature(enable = "avx2,fma,f16c")]
-    unsafe fn eight<const KIND: u8>(at: *const u8) -> __m256 {
-        // SAFETY: the caller's promise; no load asks for alignment.
-        unsafe {
-            match KIND {
-                F32 => _mm256_loadu_ps(at.cast()),
-                F16 => _mm256_cvtph_ps(_mm_loadu_si128(at.cast())),
-                _ => {
-                    let halves = _mm256_cvtepu16_epi32(_mm_loadu_si128(at.cast()));
-                    _mm256_castsi256_ps(_mm256_slli_epi32::<16>(halves))
-                }
-            }
-        }
     }
 }
 
