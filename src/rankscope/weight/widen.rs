@@ -45,7 +45,9 @@ pub(crate) mod x86 {
 
     /// Whether this processor has the instructions. The standard library remembers the answer.
     pub fn is_there() -> bool {
-        is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
+        is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c")
     }
 
     #[target_feature(enable = "avx2,fma,f16c")]
