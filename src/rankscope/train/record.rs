@@ -114,10 +114,12 @@ pub fn cross_distance<'a>(
         let mut trace = Trace::of(["cross_attention.weights"]);
         model.hidden(&batch.input, &batch.mask, &mut trace, run)?;
         for (_, weights) in trace.iter() {
-            let [queries, keys] = [Axis::Query, Axis::Key].map(|axis| weights.shape().size(axis).unwrap_or(1));
+            let [queries, keys] =
+                [Axis::Query, Axis::Key].map(|axis| weights.shape().size(axis).unwrap_or(1));
             for head in weights.to_vec()?.chunks(queries * keys) {
                 let rows = || head.chunks(keys);
-                let last = rows().filter_map(|row| row.iter().rposition(|&weight| weight > 0.0)).max().unwrap_or(0);
+                let last =
+                    rows().filter_map(|row| row.iter().rposition(|&weight| weight > 0.0)).max().unwrap_or(0);
                 let from_end = |(s, &weight): (usize, &f32)| f64::from(weight) * (last - s) as f64;
                 distance += rows().flat_map(|row| row[..=last].iter().enumerate().map(from_end)).sum::<f64>();
                 uniform += (queries * last) as f64 / 2.0;

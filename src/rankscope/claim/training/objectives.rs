@@ -101,7 +101,9 @@ fn read(reading: &mut Reading) -> Result<()> {
     let theirs = CELLS.iter().enumerate().map(|(at, cell)| ((at + 1) as f64, cell.4));
     let figure = Lines {
         title: "After adaptation: tokens right on held-out tasks, beside Wang et al.".into(),
-        x: PlotAxis::linear("1 causal LM   2 prefix LM   3 span corruption, causal   4 span corruption, prefix   5 masked LM"),
+        x: PlotAxis::linear(
+            "1 causal LM   2 prefix LM   3 span corruption, causal   4 span corruption, prefix   5 masked LM",
+        ),
         y: PlotAxis::linear("right after adaptation (%)"),
         curves: vec![
             Curve::new("here", Kind::Custom, ours).with_spread(right.iter().map(Sample::sd)).scattered(),
@@ -114,7 +116,10 @@ fn read(reading: &mut Reading) -> Result<()> {
                    seeds), and the published mean score on T0 tasks, which has no masked LM of single tokens.";
     reading.evidence.plot("grid", caption, figure);
     let names = names().map(|(name, ..)| name.to_owned());
-    reading.draw("each objective before adaptation, by its own loss", &names.zip(cells(&reading.plan)?).collect::<Vec<_>>())
+    reading.draw(
+        "each objective before adaptation, by its own loss",
+        &names.zip(cells(&reading.plan)?).collect::<Vec<_>>(),
+    )
 }
 
 const PUBLISHED: &[Published] = &[

@@ -75,7 +75,11 @@ fn read(reading: &mut Reading) -> Result<()> {
         references: Vec::new(),
         settings: reading.evidence.settings(),
     };
-    reading.evidence.plot("rank-and-loss", "A point for each twin: what its variant has more of than its first one, means over seeds.", figure);
+    reading.evidence.plot(
+        "rank-and-loss",
+        "A point for each twin: what its variant has more of than its first one, means over seeds.",
+        figure,
+    );
     Ok(())
 }
 
@@ -100,7 +104,8 @@ fn over_training(reading: &mut Reading) -> Result<()> {
         1 => "cross once".to_owned(),
         times => format!("cross {times} times"),
     };
-    let caption = format!("The mean over seeds under both masks, with a standard deviation; the curves {times}.");
+    let caption =
+        format!("The mean over seeds under both masks, with a standard deviation; the curves {times}.");
     reading.evidence.plot("ranks", caption, figure);
     Ok(())
 }
