@@ -132,7 +132,7 @@ impl Ruling for ByTraining {
         match self {
             ByTraining::Supported => "supported",
             ByTraining::InPart => "supported in part",
-            ByTraining::Depends => "depends on the task",
+            ByTraining::Depends => "depends on the comparison",
             ByTraining::Contradicted => "contradicted",
             ByTraining::NoDifference => "no difference that matters",
             ByTraining::NotResolved => "not resolved",

@@ -123,7 +123,7 @@ impl Ruler {
         let mut own: Vec<f64> = values.collect();
         own.sort_by(f64::total_cmp);
         own.dedup();
-        if own.len() > MOST_OWN || own.len() < 2 || self.is_clipped {
+        if own.len() > MOST_OWN || own.is_empty() || self.is_clipped {
             return self.ticks(most);
         }
         own.into_iter().map(|value| (self.place(value), label(value))).collect()

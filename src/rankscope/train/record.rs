@@ -97,6 +97,38 @@ pub fn heads(model: &dyn Model, batch: &Batch, run: &Run) -> Result<(Vec<HeadRec
     Ok((records, layers))
 }
 
+/// How far from the end of the input cross-attention looks, beside uniform weights: over all heads, layers, sequences and
+/// queries, Σ A\[t, s\] (S − 1 − s) / Σ (S − 1) / 2. Of uniform weights it is 1, of the last token alone 0.
+///
+/// `None` for a model without cross-attention, and where no input has two tokens. Keys that get no weight at all are padding.
+///
+/// # Errors
+/// As [`Model::hidden`]; those of `batches`.
+pub fn cross_distance<'a>(
+    model: &dyn Model,
+    batches: impl IntoIterator<Item = &'a Batch>,
+    run: &Run,
+) -> Result<Option<f64>> {
+    let (mut distance, mut uniform) = (0.0, 0.0);
+    for batch in batches {
+        let mut trace = Trace::of(["cross_attention.weights"]);
+        model.hidden(&batch.input, &batch.mask, &mut trace, run)?;
+        for (_, weights) in trace.iter() {
+            let [queries, keys] =
+                [Axis::Query, Axis::Key].map(|axis| weights.shape().size(axis).unwrap_or(1));
+            for head in weights.to_vec()?.chunks(queries * keys) {
+                let rows = || head.chunks(keys);
+                let last =
+                    rows().filter_map(|row| row.iter().rposition(|&weight| weight > 0.0)).max().unwrap_or(0);
+                let from_end = |(s, &weight): (usize, &f32)| f64::from(weight) * (last - s) as f64;
+                distance += rows().flat_map(|row| row[..=last].iter().enumerate().map(from_end)).sum::<f64>();
+                uniform += (queries * last) as f64 / 2.0;
+            }
+        }
+    }
+    Ok((uniform > 0.0).then(|| distance / uniform))
+}
+
 /// The heads of one layer, of its weights `[B, H, T, S]` and scores.
 fn layer_heads(
     layer: &str,

@@ -277,8 +277,8 @@ impl Trainer {
     }
 
     /// Trains until all steps are made, and says what came of it: the metrics at the end by name, those of
-    /// `evaluate_lengths` as `loss_at_128`, means over heads of what was recorded last, the loss of every evaluation, and the
-    /// mean effective rank of every record.
+    /// `evaluate_lengths` as `loss_at_128`, means over heads of what was recorded last, of an encoder-decoder how far from the
+    /// end of its input it looks, `cross_distance`, the loss of every evaluation, and the mean effective rank of every record.
     ///
     /// # Errors
     /// As [`train`](Self::train).
@@ -302,6 +302,13 @@ impl Trainer {
         }
         if let Some((_, heads)) = history.ranks.last() {
             outcome.metrics.extend(HEAD_METRICS.map(|(name, of)| (name.to_owned(), mean(heads, of))));
+        }
+        if self.about.encoder.is_some() {
+            let batches = (0..self.settings.evaluation_batches as u64)
+                .map(|index| self.lesson.batches(Part::HeldOut, 0, index, &self.about))
+                .collect::<Result<Vec<_>>>()?;
+            let distance = record::cross_distance(&*self.parameters.model()?, batches.iter().flatten(), run)?;
+            outcome.metrics.extend(distance.map(|distance| ("cross_distance".to_owned(), distance)));
         }
         for &length in &self.settings.evaluate_lengths {
             // A table of positions ends where training ended, so there is no such loss.

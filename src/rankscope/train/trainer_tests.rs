@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::probe::Trace;
 use crate::train::OBJECTIVES;
 
 /// A run of a second.
@@ -106,6 +107,33 @@ fn equal_settings_have_equal_outcomes_and_another_seed_another() {
     assert!(!longer.metrics.contains_key("loss_at_64"));
     let without = Settings { evaluate_lengths: vec![64], positions: Some("none".into()), ..small() };
     assert!(outcome(&without).metrics.contains_key("loss_at_64"));
+}
+
+/// A plain sum over the weights of a model that was not trained.
+#[test]
+fn the_distance_of_cross_attention_is_the_plain_sum_beside_uniform_weights() {
+    let settings = Settings { family: "redllm".into(), objective: "prefix-lm".into(), ..small() };
+    let trainer = Trainer::new(settings, &Device::Cpu).unwrap();
+    let (model, run) = (trainer.parameters.model().unwrap(), Run::default());
+    let batches = trainer.lesson.batches(Part::HeldOut, 0, 0, &trainer.about).unwrap();
+    let (mut distance, mut uniform) = (0.0, 0.0);
+    for batch in &batches {
+        let mut trace = Trace::of(["cross_attention.weights"]);
+        model.hidden(&batch.input, &batch.mask, &mut trace, &run).unwrap();
+        for (_, weights) in trace.iter() {
+            let [b, h, t, s] = weights.shape().sizes()[..] else { panic!("{}", weights.shape()) };
+            for (at, weight) in weights.to_vec().unwrap().into_iter().enumerate() {
+                distance += f64::from(weight) * (s - 1 - at % s) as f64;
+            }
+            uniform += (b * h * t * (s - 1)) as f64 / 2.0;
+        }
+    }
+    let found = record::cross_distance(&*model, &batches, &run).unwrap().unwrap();
+    assert!((found - distance / uniform).abs() < 1e-9 && (0.5..1.5).contains(&found), "{found}");
+    let decoder = Trainer::new(small(), &Device::Cpu).unwrap();
+    let batches = decoder.lesson.batches(Part::HeldOut, 0, 0, &decoder.about).unwrap();
+    let model = decoder.parameters.model().unwrap();
+    assert_eq!(record::cross_distance(&*model, &batches, &run).unwrap(), None);
 }
 
 #[test]

@@ -58,6 +58,7 @@ fn sizes(plan: &Plan) -> Result<Vec<(&'static str, usize, Course)>> {
 
 fn read(reading: &mut Reading) -> Result<()> {
     reading.weigh_all(TWINS)?;
+    locality(reading)?;
     let mut families: Vec<Scaling> = Vec::new();
     for (family, width, course) in sizes(&reading.plan)? {
         let settings = &course.stages()[0];
@@ -88,6 +89,25 @@ fn read(reading: &mut Reading) -> Result<()> {
     reading.evidence.note(laws);
     let caption = "Both families at three widths, as many layers for each token.";
     reading.evidence.plot("scaling", caption, scaling::figure(&families));
+    Ok(())
+}
+
+/// How far from the end of the input cross-attention looks: no part of the verdict. Both twins have the same encoder-decoder.
+fn locality(reading: &mut Reading) -> Result<()> {
+    let results = reading.results(&TWINS[0])?;
+    let Ok(distance) = results.sample(1, "cross_distance") else {
+        reading.evidence.note("these runs did not record how far cross-attention looks");
+        return Ok(());
+    };
+    reading.evidence.record("cross_distance", &distance);
+    let (low, high) = distance.interval(0.95).unwrap_or((f64::NAN, f64::NAN));
+    reading.evidence.note(format!(
+        "mean distance of cross-attention from the last token of the input, beside that of uniform weights, \
+         Σ A[t, s] (S − 1 − s) over Σ (S − 1) / 2: {} (95 % interval {} to {}); local attention is below 1, and 0 on the last token",
+        short(distance.mean()),
+        short(low),
+        short(high)
+    ));
     Ok(())
 }
 

@@ -27,7 +27,7 @@ use crate::train::{Course, Kept};
 /// What the files of these claims use.
 mod prelude {
     pub(super) use super::super::prelude::*;
-    pub(super) use super::plan::{Plan, SEEDS, SET, steps};
+    pub(super) use super::plan::{Plan, SEEDS, SET, seeds, steps};
     pub(super) use super::reading::{Difference, Reading, tidy};
     pub(super) use super::tried::{Says, Tried};
     pub(super) use super::{Experiment, NONE, Published};

@@ -101,8 +101,10 @@ fn read(reading: &mut Reading) -> Result<()> {
     let theirs = CELLS.iter().enumerate().map(|(at, cell)| ((at + 1) as f64, cell.4));
     let figure = Lines {
         title: "After adaptation: tokens right on held-out tasks, beside Wang et al.".into(),
-        x: PlotAxis::linear("causal LM, prefix LM, span corruption causal, prefix; masked LM"),
-        y: PlotAxis::linear("percent"),
+        x: PlotAxis::linear(
+            "1 causal LM   2 prefix LM   3 span corruption, causal   4 span corruption, prefix   5 masked LM",
+        ),
+        y: PlotAxis::linear("right after adaptation (%)"),
         curves: vec![
             Curve::new("here", Kind::Custom, ours).with_spread(right.iter().map(Sample::sd)).scattered(),
             Curve::new("published, T0 tasks", Kind::Plain, theirs).scattered(),
@@ -110,10 +112,14 @@ fn read(reading: &mut Reading) -> Result<()> {
         references: Vec::new(),
         settings: reading.evidence.settings(),
     };
-    let caption = "Objectives before adaptation, in the order of the axis; the published grid has no masked LM of single tokens.";
+    let caption = "By the objective before adaptation: tokens right on held-out tasks here (mean and standard deviation over \
+                   seeds), and the published mean score on T0 tasks, which has no masked LM of single tokens.";
     reading.evidence.plot("grid", caption, figure);
     let names = names().map(|(name, ..)| name.to_owned());
-    reading.draw("Loss of each objective", &names.zip(cells(&reading.plan)?).collect::<Vec<_>>())
+    reading.draw(
+        "each objective before adaptation, by its own loss",
+        &names.zip(cells(&reading.plan)?).collect::<Vec<_>>(),
+    )
 }
 
 const PUBLISHED: &[Published] = &[

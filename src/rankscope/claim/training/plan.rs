@@ -6,9 +6,14 @@ use super::tried::Tried;
 use crate::train::twin::{Share, Twin};
 use crate::train::{self, Course};
 
-pub(super) const SEEDS: Parameter = set("seeds", "seeds of every variant", Integer(2, 100), ["5"; 2]);
+pub(super) const SEEDS: Parameter = seeds("5", "5");
 pub(super) const SET: Parameter =
     set("set", "further settings of all runs, as width=16,batch=4", Text, ["width=32,feed_forward=96", ""]);
+
+/// How many seeds there are.
+pub(super) const fn seeds(quick: &'static str, full: &'static str) -> Parameter {
+    set("seeds", "seeds of every variant", Integer(2, 100), [quick, full])
+}
 
 /// How long runs are.
 pub(super) const fn steps(quick: &'static str, full: &'static str) -> Parameter {

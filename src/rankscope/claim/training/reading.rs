@@ -13,6 +13,8 @@ pub(super) struct Reading<'a> {
     pub evidence: Evidence,
     kept: &'a Kept,
     judged: Vec<Judged>,
+    /// Runs whose losses are drawn.
+    drawn: Vec<Vec<Course>>,
 }
 
 /// A comparison, and what it says.
@@ -40,7 +42,7 @@ pub(super) struct Difference<'a> {
 impl<'a> Reading<'a> {
     pub(super) fn new(plan: Plan<'a>, kept: &'a Kept) -> Self {
         let evidence = Evidence::new(plan.settings);
-        Reading { plan, evidence, kept, judged: Vec::new() }
+        Reading { plan, evidence, kept, judged: Vec::new(), drawn: Vec::new() }
     }
 
     /// What the runs of a course found.
@@ -94,21 +96,46 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    /// Measures every variant of a twin, and draws the losses: without a word about the claim.
+    /// Measures every variant of a twin, and draws the losses once: without a word about the claim.
     pub(super) fn show(&mut self, tried: &Tried, results: &Results) -> Result<()> {
-        let metric = results.twin().metric();
+        let (key, metric) = (results.twin().key(), results.twin().metric());
         for (variant, name) in results.twin().names().iter().enumerate() {
             let sample = results.sample(variant, metric)?;
             self.evidence.record(tidy(&format!("{} {metric} {name}", tried.name)), &sample);
         }
-        let caption = format!("Held-out loss of every run: {}", tried.preset()?.question);
-        let caption = format!("{}.", caption.trim_end_matches('?'));
-        self.evidence.plot(tidy(&format!("losses {}", tried.name)), caption, results.figure()?);
+        let runs = self.plan.runs(tried)?;
+        if !self.drawn.contains(&runs) {
+            self.drawn.push(runs);
+            let named = |curve: Curve| Curve { name: format!("{key}={}", curve.name), ..curve };
+            let curves = results.means(|outcome| &outcome.curve).into_iter().map(named).collect();
+            self.losses(tidy(&format!("losses {}", tried.name)), tried.name, curves);
+        }
         Ok(())
     }
 
-    /// Draws the losses of the first runs of courses, the mean over each cell's seeds.
-    pub(super) fn draw(&mut self, title: &str, cells: &[(String, Vec<Course>)]) -> Result<()> {
+    /// Draws losses over training. The first, before any step, says nothing of what is learned, and would hide the others.
+    fn losses(&mut self, name: impl Into<String>, what: &str, mut curves: Vec<Curve>) {
+        for curve in curves.iter_mut().filter(|curve| curve.points.len() > 1) {
+            curve.points.remove(0);
+            curve.spread.remove(0);
+        }
+        let figure = Lines {
+            title: format!("Held-out loss over training: {what}"),
+            x: PlotAxis::linear("step"),
+            y: PlotAxis::linear("held-out loss (nats)"),
+            curves,
+            references: Vec::new(),
+            settings: self.evidence.settings(),
+        };
+        let caption = format!(
+            "Held-out loss over training, {what}: the mean over {} seeds, with a standard deviation.",
+            self.plan.seeds().len()
+        );
+        self.evidence.plot(name, caption, figure);
+    }
+
+    /// Draws the losses of the first runs of courses, a curve for each cell.
+    pub(super) fn draw(&mut self, what: &str, cells: &[(String, Vec<Course>)]) -> Result<()> {
         let mut curves = Vec::new();
         for (name, courses) in cells {
             let found = courses.iter().map(|course| self.course(course)).collect::<Result<Vec<_>>>()?;
@@ -116,15 +143,7 @@ impl<'a> Reading<'a> {
             let (points, spread): (Vec<_>, Vec<_>) = means(&losses).into_iter().unzip();
             curves.push(Curve::new(name.clone(), Kind::Plain, points).with_spread(spread));
         }
-        let figure = Lines {
-            title: title.to_owned(),
-            x: PlotAxis::linear("step"),
-            y: PlotAxis::linear("loss of its own objective (nats)"),
-            curves,
-            references: Vec::new(),
-            settings: self.evidence.settings(),
-        };
-        self.evidence.plot("losses", "Held-out losses before adaptation, means over seeds.", figure);
+        self.losses("losses", what, curves);
         Ok(())
     }
 
@@ -199,19 +218,19 @@ impl<'a> Reading<'a> {
     fn plot(&mut self) {
         let curve = |(at, judged): (usize, &Judged)| {
             let (mean, half) = judged.scaled;
-            let name = judged.name.clone();
+            let name = format!("{}: {}", at + 1, judged.name);
             Curve::new(name, Kind::Plain, [((at + 1) as f64, mean)]).with_spread([half]).scattered()
         };
         let figure = Lines {
             title: "Differences, in units of the smallest that matters".into(),
             x: PlotAxis::linear("comparison"),
-            y: PlotAxis::linear("difference"),
+            y: PlotAxis::linear("difference / smallest that matters"),
             curves: self.judged.iter().take(24).enumerate().map(curve).collect(),
             references: vec![Reference::level("1", 1.0), Reference::level("−1", -1.0)],
             settings: self.evidence.settings(),
         };
-        let caption =
-            "Every comparison with the 95 % interval over seeds; between the lines no difference matters.";
+        let caption = "The mean difference of every comparison, in units of the smallest that matters, with the 95 % \
+                       interval over seeds: between the lines no difference matters.";
         self.evidence.plot("differences", caption, figure);
     }
 }

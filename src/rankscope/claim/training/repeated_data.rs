@@ -88,7 +88,10 @@ fn read(reading: &mut Reading) -> Result<()> {
     let passes = (run.steps * run.batch * run.length) as f64 / 8000.0;
     reading.evidence.measure("passes_over_little_text", passes, "");
     let names = CELLS.map(|(data, objective, _)| format!("{data}, {objective}"));
-    reading.draw("Loss on little text and on all of it", &names.into_iter().zip(cells).collect::<Vec<_>>())
+    reading.draw(
+        "little text and all of it, each objective by its own loss before adaptation",
+        &names.into_iter().zip(cells).collect::<Vec<_>>(),
+    )
 }
 
 const PUBLISHED: &[Published] = &[Published {

@@ -69,7 +69,7 @@ fn a_verdict_follows_from_what_runs_found() {
         (
             "bidirectional-input",
             |run| if both_ways(&run[0]) && run[0].data.contains("before") { -0.4 } else { 0.0 },
-            "depends on the task",
+            "depends on the comparison",
         ),
         ("mixed-heads", |run| if run[0].directions.is_some() { -0.4 } else { 0.0 }, "supported"),
         ("mixed-heads", |run| if run[0].directions.is_some() { 0.4 } else { 0.0 }, "contradicted"),
@@ -82,24 +82,24 @@ fn a_verdict_follows_from_what_runs_found() {
         (
             "head-size-in-training",
             |run| if run[0].data.contains("mixing") { 6.0 / run[0].head_size.unwrap() as f64 } else { 0.0 },
-            "depends on the task",
+            "depends on the comparison",
         ),
         ("causal-objective", |run| if run[0].objective == "causal-lm" { 0.0 } else { 0.4 }, "supported"),
         ("causal-objective", |run| if run[0].objective == "causal-lm" { 0.4 } else { 0.0 }, "contradicted"),
         ("doubled-parameters", |run| stacks(run, [-0.4, 0.0]), "supported"),
-        ("doubled-parameters", |run| stacks(run, [-0.4, -0.4]), "depends on the task"),
-        ("doubled-parameters", |run| stacks(run, [0.4, 0.4]), "depends on the task"),
+        ("doubled-parameters", |run| stacks(run, [-0.4, -0.4]), "depends on the comparison"),
+        ("doubled-parameters", |run| stacks(run, [0.4, 0.4]), "depends on the comparison"),
         ("doubled-parameters", |run| stacks(run, [0.4, -0.4]), "contradicted"),
         ("in-context", |run| if both_ways(&run[0]) { 0.4 } else { 0.0 }, "supported"),
         ("in-context", |run| if both_ways(&run[0]) { -0.4 } else { 0.0 }, "contradicted"),
         ("no-positions", |_| 0.0, "supported"),
         ("no-positions", |run| positions(run, &["rotary", "alibi", "relative"]), "contradicted"),
-        ("no-positions", |run| positions(run, &["alibi"]), "depends on the task"),
+        ("no-positions", |run| positions(run, &["alibi"]), "depends on the comparison"),
         // Ranks fall with losses: see `word`.
         ("rank-explains", |run| everything(run, 0.4), "supported"),
         ("repeated-data", |run| repeated(run, -0.4, 0.0), "supported"),
         ("repeated-data", |run| repeated(run, 0.4, 0.0), "contradicted"),
-        ("repeated-data", |run| repeated(run, -0.4, -0.4), "depends on the task"),
+        ("repeated-data", |run| repeated(run, -0.4, -0.4), "depends on the comparison"),
     ];
     for &(id, world, expected) in worlds {
         let (word, because) = word(id, SMALL, world);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Job, Paired, Results, Share, Verdict};
+use super::{Job, Outcome, Paired, Results, Share, Verdict};
 use crate::error::Result;
 use crate::figure::style::Kind;
 use crate::figure::{Curve, Lines, PlotAxis};
@@ -114,13 +114,7 @@ impl Results {
                     Curve::new(name, kinds[job.variant], points)
                 })
                 .collect(),
-            false => (0..names.len())
-                .map(|variant| {
-                    let (points, spread): (Vec<_>, Vec<_>) =
-                        self.curve(variant, |outcome| &outcome.curve).into_iter().unzip();
-                    Curve::new(names[variant].clone(), kinds[variant], points).with_spread(spread)
-                })
-                .collect(),
+            false => self.means(|outcome| &outcome.curve),
         };
         Ok(Lines {
             title: format!("Held-out loss against steps, by {}", twin.key()),
@@ -130,6 +124,15 @@ impl Results {
             references: Vec::new(),
             settings: json!({ "version": crate::VERSION, "twin": twin }),
         })
+    }
+
+    /// A curve for each variant, such as its losses against steps: the mean over seeds with its standard deviation.
+    pub(crate) fn means(&self, of: fn(&Outcome) -> &[(usize, f64)]) -> Vec<Curve> {
+        let curve = |(variant, (name, kind)): (usize, (String, Kind))| {
+            let (points, spread): (Vec<_>, Vec<_>) = self.curve(variant, of).into_iter().unzip();
+            Curve::new(name, kind, points).with_spread(spread)
+        };
+        self.twin().names().into_iter().zip(self.kinds()).enumerate().map(curve).collect()
     }
 
     /// The colour of each variant: that of its mask, where masks are what differs.
