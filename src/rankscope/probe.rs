@@ -81,7 +81,8 @@ impl Probe for Scope<'_> {
     }
 }
 
-/// Keeps every intermediate whose name ends in one of the given suffixes, in order of computation.
+/// Keeps every intermediate whose name ends in one of the given suffixes, in order of computation; of weights of attention
+/// also the mask.
 ///
 /// ```
 /// use rankscope::{Axis, Tensor, probe::{Probe, Trace}};
@@ -96,6 +97,8 @@ impl Probe for Scope<'_> {
 pub struct Trace {
     wanted: Wanted,
     kept: Vec<(String, Tensor)>,
+    /// Those of kept weights, unless wanted themselves.
+    masks: Vec<(String, Tensor)>,
 }
 
 /// What a trace keeps.
@@ -116,12 +119,12 @@ impl Trace {
     /// Keeps the names that end in one of `suffixes`.
     pub fn of<S: Into<String>>(suffixes: impl IntoIterator<Item = S>) -> Self {
         let wanted = Wanted::Endings(suffixes.into_iter().map(Into::into).collect());
-        Trace { wanted, kept: Vec::new() }
+        Trace { wanted, ..Trace::default() }
     }
 
     /// Keeps the names that are selected.
     pub fn selected(selection: Selection) -> Self {
-        Trace { wanted: Wanted::Selection(selection), kept: Vec::new() }
+        Trace { wanted: Wanted::Selection(selection), ..Trace::default() }
     }
 
     /// The kept tensors with their names, in order of computation.
@@ -134,26 +137,55 @@ impl Trace {
         self.kept.iter().find(|(kept, _)| kept == name).map(|(_, tensor)| tensor)
     }
 
+    /// The mask of the kept weights called `weights`: 1 where a query may attend, `[B, H, T, S]` without B and H where all
+    /// share it; `None` where none was shown, as by a program that knows no masks.
+    ///
+    /// ```
+    /// use rankscope::{attention::{Attention, ScaledDotProduct, Visibility}, mask::Positions, prelude::*, probe::Trace};
+    /// let [q, k, v] = [(Axis::Head, Axis::Query), (Axis::KvHead, Axis::Key), (Axis::KvHead, Axis::Key)]
+    ///     .map(|(head, length)| Tensor::zeros([(Axis::Batch, 1), (head, 1), (length, 2), (Axis::HeadSize, 1)]));
+    /// let visibility = Visibility { mask: &Mask::causal(), at: Positions::suffix(2, 2)?, padding: None };
+    /// let mut trace = Trace::of(["weights"]);
+    /// ScaledDotProduct::new(1).forward(&q, &k, &v, visibility, &mut trace, &Run::default())?;
+    /// assert_eq!(trace.get("weights").unwrap().to_vec()?, [1., 0., 0.5, 0.5]);
+    /// assert_eq!(trace.mask_of("weights").unwrap().to_vec()?, [1., 0., 1., 1.]);
+    /// # Ok::<(), rankscope::Error>(())
+    /// ```
+    pub fn mask_of(&self, weights: &str) -> Option<&Tensor> {
+        let name = format!("{}mask", weights.strip_suffix("weights")?);
+        self.kept.iter().chain(&self.masks).find(|(kept, _)| *kept == name).map(|(_, mask)| mask)
+    }
+
     /// The kept tensors with their names, by value.
     pub fn into_vec(self) -> Vec<(String, Tensor)> {
         self.kept
     }
-}
 
-impl Probe for Trace {
-    fn visit(&mut self, name: &str, value: Tensor) -> Result<Tensor> {
-        if self.watches(name) {
-            self.kept.push((name.to_owned(), value.clone()));
-        }
-        Ok(value)
-    }
-
-    fn watches(&self, name: &str) -> bool {
+    fn wants(&self, name: &str) -> bool {
         match &self.wanted {
             Wanted::All => true,
             Wanted::Endings(endings) => endings.iter().any(|ending| name.ends_with(ending.as_str())),
             Wanted::Selection(selection) => selection.has(name),
         }
+    }
+
+    fn wants_as_mask(&self, name: &str) -> bool {
+        name.strip_suffix("mask").is_some_and(|layer| self.wants(&format!("{layer}weights")))
+    }
+}
+
+impl Probe for Trace {
+    fn visit(&mut self, name: &str, value: Tensor) -> Result<Tensor> {
+        if self.wants(name) {
+            self.kept.push((name.to_owned(), value.clone()));
+        } else if self.wants_as_mask(name) {
+            self.masks.push((name.to_owned(), value.clone()));
+        }
+        Ok(value)
+    }
+
+    fn watches(&self, name: &str) -> bool {
+        self.wants(name) || self.wants_as_mask(name)
     }
 }
 

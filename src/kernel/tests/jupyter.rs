@@ -1,7 +1,8 @@
-//! The kernel under a real Jupyter client: conformance, exchanges, a short stress, the notebooks.
+//! The kernel under a real Jupyter client: conformance, exchanges, a short stress, the displays in JupyterLab, the notebooks.
 //!
 //! They need a Python with `jupyter_kernel_test` and `nbclient`: `RANKSCOPE_JUPYTER_PYTHON`, or an environment that
 //! is made beside the build, for which pip must reach its index. `RANKSCOPE_SKIP_JUPYTER=1` skips them, and says so.
+//! JupyterLab is tested where there is a Chromium.
 
 #[path = "../../rankscope/tests/support/skip.rs"]
 mod skip;
@@ -65,30 +66,47 @@ impl Jupyter {
     }
 }
 
-fn can_test(python: &Path) -> bool {
-    let import = ["-c", "import jupyter_kernel_test, nbclient, nbformat"];
-    Command::new(python).args(import).output().is_ok_and(|output| output.status.success())
+/// What the Python must have: modules, and the packages that bring them.
+const CLIENT: (&str, &[&str]) = (
+    "jupyter_kernel_test, nbclient, nbformat",
+    &["jupyter_kernel_test==0.7.0", "nbclient==0.11.0", "nbformat"],
+);
+/// What it must have besides for JupyterLab in a browser.
+const LAB: (&str, &[&str]) = (
+    "jupyterlab, anywidget, websocket",
+    &["jupyterlab==4.6.6", "anywidget==0.11.0", "websocket-client==1.9.2"],
+);
+
+fn has(python: &Path, (modules, _): (&str, &[&str])) -> bool {
+    let import = format!("import {modules}");
+    Command::new(python).args(["-c", &import]).output().is_ok_and(|output| output.status.success())
+}
+
+/// Whether a browser is there that `browser.py` drives.
+fn has_chromium() -> bool {
+    let starts = |name: &&str| Command::new(name).arg("--version").output().is_ok();
+    ["chromium", "chromium-browser", "google-chrome"].iter().any(starts)
 }
 
 fn python() -> PathBuf {
     if let Some(python) = std::env::var_os("RANKSCOPE_JUPYTER_PYTHON") {
         let python = PathBuf::from(python);
-        assert!(can_test(&python), "{} has no jupyter_kernel_test and nbclient", python.display());
+        assert!(has(&python, CLIENT), "{} has no jupyter_kernel_test and nbclient", python.display());
         return python;
     }
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("jupyter");
     let python = folder.join("bin/python");
-    if !can_test(&python) {
+    let wanted = if has_chromium() { &[CLIENT, LAB][..] } else { &[CLIENT] };
+    for missing in wanted.iter().filter(|wanted| !has(&python, **wanted)) {
         let made = Command::new("python3").args(["-m", "venv"]).arg(&folder).status();
         assert!(
             made.is_ok_and(|status| status.success()),
             "`python3 -m venv` failed: is Python's venv installed?"
         );
-        let packages = ["jupyter_kernel_test==0.7.0", "nbclient==0.11.0", "nbformat"];
-        let _ = Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(packages).status();
+        let _ = Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(missing.1).status();
     }
     assert!(
-        can_test(&python),
+        has(&python, CLIENT),
         "pip could not install jupyter_kernel_test: name a Python that has it and nbclient in \
          RANKSCOPE_JUPYTER_PYTHON, or set RANKSCOPE_SKIP_JUPYTER=1"
     );
@@ -109,6 +127,12 @@ fn jupyter_is_content() {
     let stress = jupyter.script("stress.py", &["40".into()]);
     let measured: serde_json::Value = serde_json::from_str(stress.lines().last().unwrap()).unwrap();
     assert!(measured["memory_mib"].as_f64().unwrap() < 600.0, "{measured}");
+
+    match (has_chromium(), has(&jupyter.python, LAB)) {
+        (true, true) => drop(jupyter.script("browser.py", &[])),
+        (false, _) => skip::skipped("no Chromium"),
+        (_, false) => skip::skipped("no JupyterLab with anywidget, or no websocket-client"),
+    }
 
     let notebooks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../notebooks");
     let mut found: Vec<PathBuf> =

@@ -2,7 +2,8 @@
 
 Arguments: the kernel's name, and how many cells of each kind. Seconds are those of a clock; with `_cpu` those of a
 processor, in the kernel and in all that it started, for machines that do other things as well. `steps` says for a
-`let` and for an expression how many milliseconds each step takes, at the median.
+`let` and for an expression how many milliseconds each step takes, at the median. `slider` is the time from a move to its
+figures, heatmap and spectrum at n = 64, at the median and the worst, and from the last of a hundred moves to its own.
 """
 
 import json
@@ -32,6 +33,13 @@ KINDS = {
     "println": 'println!("{}");',
     "gpu": "matmul(&a, &b, Axis::Key, {}.0)?",
 }
+SLIDER = """use rankscope::{claim::Draw, rank::Spectrum};
+
+interact(slider("scale", 0..=99), |scale: i64| -> Result<(rankscope::ndarray::Array2<f64>, Spectrum)> {
+    let weights = Draw::independent(64, 16, 7).weights(0.04 * scale as f64, &Mask::causal(), &Device::Cpu)?;
+    let spectrum = Spectrum::of(weights.view())?;
+    Ok((weights, spectrum))
+});"""
 
 
 def processor_seconds(pid):
@@ -59,6 +67,44 @@ def timed(client, code):
     reply = run(client, code)[0]
     assert reply["status"] == "ok", (code, reply)
     return time.monotonic() - began
+
+
+def move(client, widget, value):
+    """Moves the slider; the name of the message, and when it was sent."""
+    state = {"values": [value], "asked": value + 1}
+    data = {"method": "update", "state": state, "buffer_paths": []}
+    message = client.session.msg("comm_msg", {"comm_id": widget, "data": data})
+    client.shell_channel.send(message)
+    return message["header"]["msg_id"], time.monotonic()
+
+
+def figures(client, requests):
+    """When each figure came that answers one of these messages, and its text."""
+    found, waiting = [], set(requests)
+    while waiting:
+        message = client.get_iopub_msg(timeout=PATIENCE)
+        if message["msg_type"] == "update_display_data":
+            found.append((time.monotonic(), message["content"]["data"]["text/plain"]))
+        if message["content"].get("execution_state") == "idle":
+            waiting.discard(message["parent_header"].get("msg_id"))
+    return found
+
+
+def slider(client, count):
+    (widget,) = [content["comm_id"] for kind, content in run(client, SLIDER)[1] if kind == "comm_open"]
+    times = []
+    for value in range(1, count + 1):
+        request, sent = move(client, widget, value)
+        ((shown, text),) = figures(client, [request])
+        times.append(shown - sent)
+    sent = [move(client, widget, value) for value in range(100)]
+    *earlier, (shown, last) = figures(client, [request for request, _ in sent])
+    request, _ = move(client, widget, 99)
+    assert last == figures(client, [request])[-1][1], "of a hundred moves the last one is shown"
+    return {
+        "slider": statistics.median(times), "slider_worst": max(times), "slider_hundred": shown - sent[-1][1],
+        "slider_figures": 1 + len(earlier),
+    }
 
 
 def first_cell(kernel):
@@ -133,6 +179,7 @@ def main(kernel, count, folder):
             measured.setdefault("steps", {})[kind] = steps(times_file, count)
     if "gpu" in measured:
         measured["memory_gpu_mib"] = memory_mib(pid)
+        measured |= slider(client, count)
     client.stop_channels()
     manager.shutdown_kernel()
     if kernel == KERNEL:

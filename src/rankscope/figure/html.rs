@@ -45,20 +45,18 @@ pub(super) fn fragment(drawing: &impl Drawing) -> Result<String> {
         Numbers::Curves(lines) => {
             let names: Vec<&str> = lines.curves.iter().map(|curve| curve.name.as_str()).collect();
             let label = format!("{title}. {} over {}: {}", lines.y.label, lines.x.label, names.join(", "));
-            stage(&picture, &light, &label) + &points(&lines)
+            around_curves(&lines, &(stage(&picture, &light, &label) + &points(&lines)), &light)?
         }
     })
 }
 
-/// The picture as an image with a name: on a wide page its text has the size of the page's, on a narrow one it can be moved
-/// to and fro.
+/// The picture as an image with a name: on a wide page its text has 12 pixels; on a narrow one it can be moved to and fro.
 fn stage(picture: &str, scene: &Scene, label: &str) -> String {
     let width = 0.75 * scene.width;
-    let least = width.min(540.0);
     let label = escape(label);
     format!(
         "<div class=\"rankscope-stage\" tabindex=\"0\"><div class=\"rankscope-picture\" role=\"img\" aria-label=\"{label}\" \
-         style=\"width:{width}px;min-width:{least}px\">{picture}</div></div>"
+         style=\"--width:{width}px\">{picture}</div></div>"
     )
 }
 
@@ -90,6 +88,25 @@ impl CellNumbers {
     }
 }
 
+/// An element that knows the points of all curves: of each x, y, its spread (NaN for none), and its two pixels.
+fn around_curves(lines: &Lines, inside: &str, scene: &Scene) -> Result<String> {
+    let curves = lines.curves.iter().map(|curve| (visible(&curve.name), curve.points.len()));
+    let about = json!({
+        "labels": [visible(&lines.x.label), visible(&lines.y.label)], "size": [scene.width, scene.height],
+        "curves": curves.collect::<Vec<_>>(),
+    });
+    let numbers = lines.curves.iter().zip(lines.places()?).flat_map(|(curve, places)| {
+        let spread = curve.spread.iter().copied().chain(std::iter::repeat(f64::NAN));
+        let points = curve.points.iter().zip(spread).zip(places);
+        points.flat_map(|((&(x, y), spread), (across, down))| [x, y, spread, across, down])
+    });
+    Ok(format!(
+        "<rankscope-curves data-about=\"{}\" data-values=\"{}\">{inside}</rankscope-curves>",
+        escape(&about.to_string()),
+        f32s(numbers),
+    ))
+}
+
 /// Numbers as f32, little-endian, in base64. What is too small for f32 is the smallest normal number there, not 0.
 fn f32s(values: impl Iterator<Item = f64>) -> String {
     let number = |value: f64| match value as f32 {
@@ -99,17 +116,18 @@ fn f32s(values: impl Iterator<Item = f64>) -> String {
     BASE64_STANDARD.encode(values.flat_map(|value| number(value).to_le_bytes()).collect::<Vec<u8>>())
 }
 
-/// Weights from 0 to 1 in 16 bits: 0 is 0, and c is exp((c − 65535) / 3276), to 0.02 % from 2 · 10⁻⁹ on.
-/// `None` where a value lies outside.
-pub(crate) fn weights_as_u16(values: &[f32]) -> Option<String> {
-    let code = |&weight: &f32| match weight {
-        0.0 => Some(0),
-        weight if (0.0..=1.0001).contains(&weight) => {
-            Some((65535.0 + 3276.0 * f64::from(weight).ln()).round().clamp(1.0, 65535.0) as u16)
+/// Weights from 0 to 1 in 16 bits: 0 is 0, 65535 is a pair that the mask forbids (`None`), and any other c is
+/// exp((c − 65534) / 3276), to 0.02 % from 2 · 10⁻⁹ on. `None` where a value lies outside.
+pub(crate) fn weights_as_u16(weights: impl Iterator<Item = Option<f32>>) -> Option<String> {
+    let code = |weight: Option<f32>| match weight {
+        None => Some(u16::MAX),
+        Some(0.0) => Some(0),
+        Some(weight) if (0.0..=1.0001).contains(&weight) => {
+            Some((65534.0 + 3276.0 * f64::from(weight).ln()).round().clamp(1.0, 65534.0) as u16)
         }
-        _ => None,
+        Some(_) => None,
     };
-    let codes: Option<Vec<u16>> = values.iter().map(code).collect();
+    let codes: Option<Vec<u16>> = weights.map(code).collect();
     Some(BASE64_STANDARD.encode(codes?.into_iter().flat_map(u16::to_le_bytes).collect::<Vec<u8>>()))
 }
 

@@ -10,13 +10,14 @@ use super::dash::broken;
 use super::html::Numbers;
 use super::legend::Legend;
 use super::marked::marked;
-use super::plot::{self, Plot};
+use super::plot::{self, Plot, Tick};
 use super::ruler::{AxisScale, PlotAxis, Ruler};
 use super::scene::{Point, Rect, Scene};
 use super::style::{Kind, Rgb, Theme};
 use crate::error::{Error, Result};
 
 use look::Look;
+use reference::Above;
 pub use reference::{Reference, ReferenceLine};
 
 const WIDTH: f64 = 1000.0;
@@ -189,11 +190,18 @@ impl Lines {
     }
 }
 
-impl Drawing for Lines {
-    fn scene(&self, theme: Theme) -> Result<Scene> {
+/// Where the parts of the figure stand.
+struct Layout {
+    plot: Plot,
+    up_ticks: Vec<Tick>,
+    legend: Legend,
+    above: Above,
+}
+
+impl Lines {
+    fn layout(&self) -> Result<Layout> {
         self.check()?;
         let (across, up) = (self.across()?, self.up()?);
-        let palette = theme.palette();
         let up_ticks = up.ticks(9);
         let left = plot::room_left(&up_ticks);
         let legend = Legend::new(self.curves.iter().map(|curve| curve.name.as_str()), left, WIDTH - 16.0);
@@ -202,6 +210,21 @@ impl Drawing for Lines {
         let mut plot = Plot { area, across, up };
         let above = margin.above(&self.references, &plot, WIDTH);
         plot.area.y = legend.height().max(18.0) + above.height;
+        Ok(Layout { plot, up_ticks, legend, above })
+    }
+
+    /// The pixels of each curve's points.
+    pub(super) fn places(&self) -> Result<Vec<Vec<Point>>> {
+        let plot = self.layout()?.plot;
+        let of_curve = |curve: &Curve| curve.points.iter().map(|&point| plot.at(point)).collect();
+        Ok(self.curves.iter().map(of_curve).collect())
+    }
+}
+
+impl Drawing for Lines {
+    fn scene(&self, theme: Theme) -> Result<Scene> {
+        let Layout { plot, up_ticks, legend, above } = self.layout()?;
+        let palette = theme.palette();
         let across_ticks =
             plot.across.ticks_at(self.curves.iter().flat_map(|curve| curve.points.iter().map(|p| p.0)), 10);
         let mut scene = Scene::new(WIDTH, plot.area.bottom() + plot::BELOW, palette.background);

@@ -107,7 +107,7 @@ pub trait Figure {
 
     /// The picture as a fragment of a page, without its title: it follows the page's theme, light or dark, has a name for
     /// screen readers, and its numbers in a table. [`rich::assets`](crate::rich::assets) is what the page needs once;
-    /// with them a pointer or the arrow keys show the number of a cell.
+    /// with them a pointer or the arrow keys show the number of a cell or of a point.
     ///
     /// # Errors
     /// As [`to_svg`](Figure::to_svg).

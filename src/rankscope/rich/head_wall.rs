@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::figure::html::weights_as_u16;
 use crate::figure::style::Theme;
 use crate::figure::{Heatmap, Scale};
+use crate::mask::Allowed;
 use crate::model::heads::attention_of;
 use crate::numbers::short;
 use crate::probe::Trace;
@@ -42,13 +43,16 @@ struct Layer {
 #[derive(Clone, Debug)]
 struct Head {
     weights: Array2<f32>,
+    /// Which pairs the mask allows, where it is known.
+    may_attend: Option<Array2<bool>>,
     effective_rank: f64,
     /// The mean weight of the first key.
     first: f64,
 }
 
 impl HeadWall {
-    /// The weights `[B, H, T, S]` in `trace`; positions are named by `tokens` as far as these go.
+    /// The weights `[B, H, T, S]` in `trace`, hatched where their mask forbids a pair; positions are named by `tokens` as
+    /// far as these go.
     ///
     /// # Errors
     /// [`Error::Invalid`] if the trace has no weights, too many, negative ones or NaN; errors of a device.
@@ -65,7 +69,13 @@ impl HeadWall {
             let values = tensor.to_device(&crate::device::Device::Cpu)?;
             let values = &values.as_slice().expect("on the CPU")[..heads * rows * cols];
             let heads: Vec<&[f32]> = values.chunks(rows * cols).collect();
-            let heads = heads.par_iter().map(|values| Head::of(name, (rows, cols), values));
+            let allowed = trace.mask_of(name).map(Allowed::from_tensor).transpose()?;
+            let heads = heads.par_iter().enumerate().map(|(index, values)| {
+                let allowed = allowed.as_ref().map(|allowed| {
+                    Array2::from_shape_fn((rows, cols), |(row, col)| allowed.get(0, index, row, col))
+                });
+                Head::of(name, (rows, cols), values, allowed)
+            });
             Ok(Layer { name: name.to_owned(), heads: heads.collect::<Result<_>>()? })
         });
         let layers: Vec<Layer> = layers.collect::<Result<_>>()?;
@@ -107,12 +117,14 @@ impl HeadWall {
     /// The picture in which the heads of one size are shown large.
     fn large(&self, (rows, cols): (usize, usize)) -> Heatmap {
         let label = |at: usize| self.tokens.get(at).cloned().unwrap_or_else(|| at.to_string());
-        let first = self.heads().find(|(_, _, head)| head.weights.dim() == (rows, cols));
+        let of_size = || self.heads().filter(|(_, _, head)| head.weights.dim() == (rows, cols));
+        // One with a hatch, which those without one cover.
+        let first = of_size().find(|(_, _, head)| head.is_hatched()).or_else(|| of_size().next());
         let (layer, index, head) = first.expect("a head of this size");
         Heatmap {
             title: name(layer, index),
             values: head.weights.mapv(f64::from),
-            may_attend: None,
+            may_attend: head.may_attend.clone(),
             queries: (0..rows).map(label).collect(),
             keys: (0..cols).map(label).collect(),
             scale: Scale::AmountTo(self.top()),
@@ -134,7 +146,7 @@ impl HeadWall {
             for (index, head) in layer.heads.iter().enumerate() {
                 let size = sizes.iter().position(|size| *size == head.weights.dim()).unwrap_or(0);
                 let rank = short(head.effective_rank);
-                let values = head.weights.as_slice().and_then(weights_as_u16).unwrap_or_default();
+                let values = weights_as_u16(head.shown()).unwrap_or_default();
                 let _ = write!(
                     html,
                     "<button type=\"button\" aria-label=\"{}: effective rank {rank}\" data-size=\"{size}\" \
@@ -168,14 +180,29 @@ fn name(layer: &Layer, head: usize) -> String {
 }
 
 impl Head {
-    fn of(name: &str, size: (usize, usize), values: &[f32]) -> Result<Self> {
+    fn of(
+        name: &str,
+        size: (usize, usize),
+        values: &[f32],
+        may_attend: Option<Array2<bool>>,
+    ) -> Result<Self> {
         if let Some(weight) = values.iter().find(|weight| !(0.0..=1.0001).contains(*weight)) {
             return Err(Error::invalid(name, weight, "weights from 0 to 1"));
         }
         let weights = Array2::from_shape_vec(size, values.to_vec()).expect("a weight per pair");
         let effective_rank = Spectrum::of(weights.mapv(f64::from).view())?.effective_rank();
         let first = f64::from(weights.column(0).sum()) / size.0 as f64;
-        Ok(Head { weights, effective_rank, first })
+        Ok(Head { weights, may_attend, effective_rank, first })
+    }
+
+    fn is_hatched(&self) -> bool {
+        self.may_attend.as_ref().is_some_and(|allowed| allowed.iter().any(|allowed| !allowed))
+    }
+
+    /// The weights from the first row, `None` where the mask forbids a pair.
+    fn shown(&self) -> impl Iterator<Item = Option<f32>> {
+        let is_allowed = |at| self.may_attend.as_ref().is_none_or(|allowed| allowed[at]);
+        self.weights.indexed_iter().map(move |(at, &weight)| is_allowed(at).then_some(weight))
     }
 }
 

@@ -4,8 +4,8 @@ use std::fmt::Display;
 
 use ndarray::{Array1, Array2, Axis};
 
-use super::tensor::{DRAWN, heatmap, numbers_as_html, numbers_as_text};
-use super::{Rich, escape, picture};
+use super::tensor::{DRAWN, numbers_as_html, numbers_as_text, weights_as_html};
+use super::{Rich, escape};
 
 macro_rules! texts {
     ($($shown:ty),*) => { $(
@@ -38,7 +38,7 @@ macro_rules! matrices {
                     && matrix.rows().into_iter().all(|row| (row.sum() - 1.0).abs() < 1e-3);
                 let head = format!("<p>{} × {}</p>", self.nrows(), self.ncols());
                 match is_weights && self.nrows().max(self.ncols()) <= DRAWN {
-                    true => head + &picture(&heatmap(matrix)),
+                    true => head + &weights_as_html(matrix),
                     false => head + &numbers_as_html(self),
                 }
             }

@@ -28,7 +28,7 @@ impl Rich for Tensor {
         let head = format!("<p><code>{}</code>{}</p>", escape(&format!("{self:?}")), of_several(self));
         match first_matrix(self) {
             Ok(Some(matrix)) if is_attention(self, &matrix) => {
-                head + &picture(&heatmap(matrix.mapv(f64::from)))
+                head + &weights_as_html(matrix.mapv(f64::from))
             }
             Ok(Some(matrix)) => head + &numbers_as_html(&matrix),
             Ok(None) => head,
@@ -73,7 +73,9 @@ pub(super) fn numbers_as_text<F: Copy + Into<f64>>(matrix: &Array2<F>) -> String
 pub(super) fn numbers_as_html<F: Copy + Into<f64>>(matrix: &Array2<F>) -> String {
     let cell = |number: &String| format!("<td>{}</td>", escape(number));
     let row = |row: &Vec<String>| format!("<tr>{}</tr>", row.iter().map(cell).collect::<String>());
-    format!("<table>{}</table>", corner(matrix).iter().map(row).collect::<String>())
+    let rows: String = corner(matrix).iter().map(row).collect();
+    // On a narrow page it can be moved to and fro.
+    format!("<div tabindex=\"0\" style=\"overflow-x:auto\"><table>{rows}</table></div>")
 }
 
 fn corner<F: Copy + Into<f64>>(matrix: &Array2<F>) -> Vec<Vec<String>> {
@@ -98,20 +100,23 @@ fn is_attention(tensor: &Tensor, matrix: &Array2<f32>) -> bool {
         && matrix.iter().all(|value| value.is_finite() && *value >= 0.0)
 }
 
-/// Weights of attention, with positions as labels. Where one is exactly 0, a mask took it away, or it is too small for its
-/// type: it is hatched.
-pub(super) fn heatmap(values: Array2<f64>) -> Heatmap {
+/// Weights of attention as a heatmap with positions as labels. Where one is exactly 0 it is hatched, which is said: a matrix
+/// does not know its mask.
+pub(super) fn weights_as_html(values: Array2<f64>) -> String {
     let (rows, columns) = values.dim();
     let may_attend = values.mapv(|weight| weight != 0.0);
     let numbers = |count: usize| (0..count).map(|position| position.to_string()).collect();
-    Heatmap {
+    let is_hatched = !may_attend.iter().all(|may| *may);
+    let heatmap = Heatmap {
         title: "attention weights".into(),
         values,
-        may_attend: may_attend.iter().any(|may| *may).then_some(may_attend),
+        may_attend: Some(may_attend),
         queries: numbers(rows),
         keys: numbers(columns),
         scale: Scale::Amount,
         unit: "weight".into(),
         settings: serde_json::json!({ "version": crate::VERSION }),
-    }
+    };
+    let note = if is_hatched { "<p><small>Hatched: exactly 0.</small></p>" } else { "" };
+    picture(&heatmap) + note
 }

@@ -1,5 +1,6 @@
 //! Every type that is shown says the same in both forms.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use ndarray::array;
 
 use super::{HeadWall, Rich, States, predict, standalone};
@@ -7,6 +8,8 @@ use crate::axis::Axis;
 use crate::claim::{self, Effort, Settings};
 use crate::device::Device;
 use crate::figure::html::weights_as_u16;
+use crate::figure::style::Kind;
+use crate::figure::{Curve, Lines, PlotAxis};
 use crate::mask::Mask;
 use crate::probe::{Probe, Trace};
 use crate::rank::{RankReport, Spectrum};
@@ -44,6 +47,7 @@ fn plain_values_show_what_they_are() {
     assert!(weights.html().contains("<svg") && weights.text().starts_with("2 x 2\n"));
     // What is exactly 0 is hatched: it has no number.
     assert!(weights.html().contains(&format!("data-values=\"{}", "AACAPwAAwH8")), "1 and NaN");
+    assert!(weights.html().contains("exactly 0") && !array![[0.5, 0.5]].html().contains("exactly 0"));
     let scores = array![[1.0f32, -2.0], [0.5, 0.5]];
     assert!(!scores.html().contains("<svg") && scores.html().contains("<td>-2.00</td>"), "{}", scores.html());
     assert_eq!(vec![1.5, 2.0].text(), "[1.5, 2]");
@@ -101,20 +105,71 @@ fn a_wall_of_144_heads_is_below_two_megabytes() {
 }
 
 #[test]
+fn a_wall_hatches_what_the_masks_of_a_trace_forbid() {
+    let codes = |trace: &Trace| -> Vec<u16> {
+        let html = HeadWall::of(trace, [0]).unwrap().html();
+        let values = html.split("data-size=\"0\" data-values=\"").nth(1).unwrap().split('"').next().unwrap();
+        let bytes = BASE64_STANDARD.decode(values).unwrap();
+        bytes.chunks_exact(2).map(|bytes| u16::from_le_bytes([bytes[0], bytes[1]])).collect()
+    };
+    let mut masked = trace(1, 2, 5, &Mask::causal());
+    assert!(!codes(&masked).contains(&u16::MAX), "nobody told the mask");
+    let allowed = Mask::causal().pattern(5).mapv(|allowed| f32::from(u8::from(allowed)));
+    let mask = Tensor::new([(Axis::Query, 5), (Axis::Key, 5)], allowed.into_iter().collect()).unwrap();
+    masked.visit("decoder.0.self_attention.mask", mask).unwrap();
+    for (at, code) in codes(&masked).into_iter().enumerate() {
+        assert_eq!(code == u16::MAX, at % 5 > at / 5, "{at}: {code}");
+    }
+    // A trace of weights alone takes the mask with it, unlisted.
+    let mut weights = Trace::of(["attention.weights"]);
+    assert!(weights.watches("decoder.0.self_attention.mask") && !weights.watches("mask"));
+    weights
+        .visit("decoder.0.self_attention.mask", Tensor::zeros([(Axis::Query, 1), (Axis::Key, 1)]))
+        .unwrap();
+    assert_eq!(weights.iter().len(), 0);
+    assert!(weights.mask_of("decoder.0.self_attention.weights").is_some());
+}
+
+#[test]
+fn curves_tell_their_points_and_where_these_stand() {
+    let curve = Curve::new("<causal>", Kind::Causal, [(1.0, 2.0), (2.0, 4.0)]).with_spread([0.5, 0.25]);
+    let figure = Lines {
+        title: "t".into(),
+        x: PlotAxis::linear("n"),
+        y: PlotAxis::linear("rank"),
+        curves: vec![curve, Curve::new("other", Kind::Plain, [(2.0, 2.0)])],
+        references: Vec::new(),
+        settings: serde_json::Value::Null,
+    };
+    let html = figure.html();
+    assert!(html.contains("<rankscope-curves") && html.contains("[&quot;&lt;causal&gt;&quot;,2]"), "{html}");
+    let values = html.split("data-values=\"").nth(1).unwrap().split('"').next().unwrap();
+    let bytes = BASE64_STANDARD.decode(values).unwrap();
+    let numbers: Vec<f32> =
+        bytes.chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect();
+    let [first, second, other] = [&numbers[..5], &numbers[5..10], &numbers[10..]];
+    assert_eq!((&first[..3], &second[..3]), (&[1.0, 2.0, 0.5][..], &[2.0, 4.0, 0.25][..]));
+    assert!(other[..2] == [2.0, 2.0] && other[2].is_nan());
+    // Across as the second, down as the first; higher is nearer to the top.
+    assert_eq!(other[3..], [second[3], first[4]]);
+    assert!(first[3] < second[3] && first[4] > second[4]);
+}
+
+#[test]
 fn weights_in_16_bits_keep_three_digits() {
-    use base64::prelude::{BASE64_STANDARD, Engine as _};
     let weights = [0.0f32, 1.0, 0.5, 0.123_456, 1e-3, 3.3e-8, 1e-30];
-    let bytes = BASE64_STANDARD.decode(weights_as_u16(&weights).unwrap()).unwrap();
+    let bytes = BASE64_STANDARD.decode(weights_as_u16(weights.into_iter().map(Some)).unwrap()).unwrap();
     for (bytes, weight) in bytes.chunks_exact(2).zip(weights) {
         // As the script reads them.
         let code = f64::from(u16::from_le_bytes(bytes.try_into().unwrap()));
-        let read = if code > 0.0 { ((code - 65535.0) / 3276.0).exp() } else { 0.0 };
+        let read = if code > 0.0 { ((code - 65534.0) / 3276.0).exp() } else { 0.0 };
         let weight = f64::from(weight);
         let is_near =
             (read - weight).abs() <= 2e-4 * weight || (weight < 2e-9 && read > 0.0 && read < 2.1e-9);
         assert!(is_near, "{weight} is read as {read}");
     }
-    assert!(weights_as_u16(&[0.5, -0.1]).is_none() && weights_as_u16(&[f32::NAN]).is_none());
+    let outside = |weight| weights_as_u16([Some(0.5), Some(weight)].into_iter()).is_none();
+    assert!(outside(-0.1) && outside(f32::NAN) && outside(1.1));
 }
 
 #[test]

@@ -29,40 +29,58 @@
     }
   }
 
-  // A picture of cells, whose numbers it tells.
-  customElements.define("rankscope-cells", class extends View {
-    start() {
+  // A picture whose numbers it tells, where the pointer or a cursor is that the arrow keys move.
+  class Picture extends View {
+    start(rest, cursor) {
       Object.assign(this, JSON.parse(this.dataset.about));
       this.values ??= new Float32Array(bytes(this.dataset.values));
       const stage = this.querySelector(".rankscope-picture"), svg = stage.querySelector("svg");
-      const rest = "Point at a cell, or use the arrow keys.";
       // The picture takes the focus in place of the frame that it can be moved in.
       stage.parentElement.removeAttribute("tabindex");
       stage.setAttribute("tabindex", "0");
       stage.setAttribute("role", "application");
       stage.setAttribute("aria-label", `${stage.getAttribute("aria-label")}. ${rest}`);
-      this.cursor = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+      this.cursor = document.createElementNS("http://www.w3.org/2000/svg", cursor);
       this.cursor.setAttribute("class", "rankscope-cursor");
       svg.append(this.cursor);
       this.output = make("output", {}, rest);
-      const table = make("details", {}, make("summary", {}, "Numbers"));
-      table.addEventListener("toggle", () => { if (table.open && !table.querySelector("table")) table.append(this.table()); });
-      this.append(this.output, table);
-      this.numbers = table;
+      stage.parentElement.after(this.output);
       svg.addEventListener("pointermove", (event) => {
-        const box = svg.getBoundingClientRect(), [x, y, w, h] = this.area;
-        const [across, down] = [(event.clientX - box.left) * this.size[0] / box.width, (event.clientY - box.top) * this.size[1] / box.height];
-        const [row, col] = [(down - y) / h * this.rows.length, (across - x) / w * this.cols.length].map(Math.floor);
-        if (row >= 0 && col >= 0 && row < this.rows.length && col < this.cols.length) this.move(row, col);
+        const box = svg.getBoundingClientRect(), [width, height] = this.size;
+        this.point((event.clientX - box.left) * width / box.width, (event.clientY - box.top) * height / box.height);
       });
       stage.addEventListener("keydown", (event) => {
         const step = ARROWS[event.key];
         if (!step) return;
         event.preventDefault();
-        const [row, col] = this.at ?? [-step[0], -step[1]], clamp = (i, n) => Math.max(0, Math.min(n - 1, i));
         this.output.setAttribute("aria-live", "polite");
-        this.move(clamp(row + step[0], this.rows.length), clamp(col + step[1], this.cols.length));
+        this.step(...step);
       });
+    }
+    tell(place, words) {
+      for (const key in place) this.cursor.setAttribute(key, place[key]);
+      this.output.textContent = words;
+    }
+  }
+  const clamp = (i, n) => Math.max(0, Math.min(n - 1, i));
+
+  // A picture of cells.
+  customElements.define("rankscope-cells", class extends Picture {
+    start() {
+      super.start("Point at a cell, or use the arrow keys.", "rect");
+      const table = make("details", {}, make("summary", {}, "Numbers"));
+      table.addEventListener("toggle", () => { if (table.open && !table.querySelector("table")) table.append(this.table()); });
+      this.append(table);
+      this.numbers = table;
+    }
+    point(across, down) {
+      const [x, y, w, h] = this.area;
+      const [row, col] = [(down - y) / h * this.rows.length, (across - x) / w * this.cols.length].map(Math.floor);
+      if (row >= 0 && col >= 0 && row < this.rows.length && col < this.cols.length) this.move(row, col);
+    }
+    step(down, across) {
+      const [row, col] = this.at ?? [-down, -across];
+      this.move(clamp(row + down, this.rows.length), clamp(col + across, this.cols.length));
     }
     value(row, col) { return this.values[row * this.cols.length + col]; }
     move(row, col) {
@@ -73,11 +91,10 @@
       if (row >= this.rows.length || col >= this.cols.length) return;
       this.at = [row, col];
       const [x, y, w, h] = this.area, [cw, ch] = [w / this.cols.length, h / this.rows.length];
-      const place = { x: x + col * cw, y: y + row * ch, width: cw, height: ch };
-      for (const key in place) this.cursor.setAttribute(key, place[key]);
       const [down, across, unit] = this.words;
       const value = this.value(row, col), told = Number.isNaN(value) ? "hatched, no number" : `${unit} ${short(value)}`;
-      this.output.textContent = `${named(down, this.rows, row)}, ${named(across, this.cols, col)}: ${told}`;
+      this.tell({ x: x + col * cw, y: y + row * ch, width: cw, height: ch },
+        `${named(down, this.rows, row)}, ${named(across, this.cols, col)}: ${told}`);
     }
     table() {
       const head = make("tr", {}, make("td"), ...this.cols.map((col) => make("th", { scope: "col" }, col)));
@@ -94,6 +111,43 @@
       this.numbers.open = false;
       if (this.at) this.show(...this.at);
       else this.output.textContent = label;
+    }
+  });
+
+  // Curves: the point nearest to the pointer.
+  customElements.define("rankscope-curves", class extends Picture {
+    start() {
+      super.start("Point at a curve, or use the arrow keys.", "circle");
+      let from = 0;
+      this.points = this.curves.map(([, count]) => Array.from({ length: count }, () => {
+        const [x, y, spread, across, down] = this.values.subarray(from, from += 5);
+        return { x, y, spread, across, down };
+      }));
+    }
+    // The place in `points` of the one for which `distance` is least.
+    nearest(points, distance) {
+      return points.reduce((best, point, i) => distance(point) < distance(points[best]) ? i : best, 0);
+    }
+    point(across, down) {
+      const distance = (point) => Math.hypot(point.across - across, point.down - down);
+      const each = this.points.map((points) => this.nearest(points, distance));
+      const curve = this.nearest(each.map((i, curve) => this.points[curve][i]), (point) => point ? distance(point) : Infinity);
+      this.show(curve, each[curve]);
+    }
+    // Along the curve, or to the next curve where that is nearest.
+    step(down, along) {
+      if (!this.at) return this.show(0, 0);
+      const [curve, i] = this.at, next = clamp(curve + down, this.points.length), here = this.points[curve][i];
+      if (down) return this.show(next, this.nearest(this.points[next], (point) => Math.abs(point.across - here.across)));
+      this.show(curve, clamp(i + along, this.points[curve].length));
+    }
+    show(curve, i) {
+      const point = this.points[curve][i];
+      if (!point) return;
+      this.at = [curve, i];
+      const [across, up] = this.labels, { x, y, spread } = point;
+      const whole = Number.isInteger(x) && Math.abs(x) < 1e6 ? x : short(x), more = Number.isNaN(spread) ? "" : ` ± ${short(spread)}`;
+      this.tell({ cx: point.across, cy: point.down, r: 7 }, `${this.curves[curve][0]}: ${across} ${whole}, ${up} ${short(y)}${more}`);
     }
   });
 
@@ -192,12 +246,15 @@
       const colors = maps.map((map) => map.match(/.{6}/g).map((hex) => [0, 2, 4].map((i) => parseInt(hex.slice(i, i + 2), 16))));
       const heads = [...this.querySelectorAll("button[data-values]")], large = [...this.querySelectorAll("rankscope-cells")];
       const values = (head) => head.numbers ??= Float32Array.from(new Uint16Array(bytes(head.dataset.values)),
-        (code) => code ? Math.exp((code - 65535) / 3276) : 0);
+        (code) => code === 65535 ? NaN : code ? Math.exp((code - 65534) / 3276) : 0);
       const paint = (canvas, head, map) => {
         const [rows, cols] = sizes[head.dataset.size];
         Object.assign(canvas, { width: cols, height: rows });
         const context = canvas.getContext("2d"), image = context.createImageData(cols, rows);
-        values(head).forEach((value, i) => image.data.set([...map[Math.min(255, Math.round(value / top * 255))], 255], 4 * i));
+        // What has no number stays transparent: a hatch lies below.
+        values(head).forEach((value, i) => {
+          if (value >= 0) image.data.set([...map[Math.min(255, Math.round(value / top * 255))], 255], 4 * i);
+        });
         context.putImageData(image, 0, 0);
         return canvas;
       };

@@ -19,6 +19,10 @@ const ROWS: &[(&str, &str, f64)] = &[
     ("fn", "a function, s", 0.1),
     ("println", "a `println!`, s", 0.2),
     ("gpu", "a product of 256 × 256 on the GPU, shown, s", 0.25),
+    ("slider", "from a slider's move to its heatmap and spectrum at n = 64, s", 0.05),
+    ("slider_worst", "the same, the slowest move, s", 0.05),
+    ("slider_hundred", "from the last of a hundred moves to its figures, s", 0.1),
+    ("slider_figures", "of a hundred moves at once, how many are answered", 20.0),
     ("memory_mib", "memory of kernel and cells (PSS), MiB", 300.0),
     ("memory_gpu_mib", "the same after work on the GPU, with its driver, MiB", 300.0),
 ];
@@ -65,6 +69,7 @@ fn lines(ours: &Value, theirs: Option<&Value>) -> String {
         String::from("| kernel | rankscope | processor | evcxr_jupyter | bar |\n|---|---:|---:|---:|---:|\n");
     let show = |value: Option<&Value>| match value.and_then(Value::as_f64) {
         Some(value) if value >= 10.0 => format!("{value:.0}"),
+        Some(value) if value < 0.1 => format!("{value:.3}"),
         Some(value) => format!("{value:.2}"),
         None => "".to_owned(),
     };
