@@ -29,19 +29,6 @@ pub const MOST_DRAWS: usize = 20;
 /// The largest seed, as of the claims.
 pub const LAST_SEED: u64 = u32::MAX as u64;
 
-/// Where layer norm stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Norm {
-    /// Nowhere.
-    #[default]
-    None,
-    /// Before each update: pre-LN.
-    Before,
-    /// After each sum: post-LN.
-    After,
-}
-
 /// What a layer has beside attention.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -51,13 +38,13 @@ pub struct Net {
     /// Whether an MLP of F = 4·C follows attention.
     pub mlp: bool,
     /// Where layer norm stands.
-    pub norm: Norm,
+    pub norm: NormPlace,
 }
 
 impl Net {
     /// All twelve.
     pub fn all() -> impl Iterator<Item = Net> {
-        let norms = [Norm::None, Norm::Before, Norm::After];
+        let norms = [NormPlace::None, NormPlace::Before, NormPlace::After];
         let of =
             |norm| [(false, false), (false, true), (true, false), (true, true)].map(|flags| (norm, flags));
         norms.into_iter().flat_map(of).map(|(norm, (skip, mlp))| Net { skip, mlp, norm })
@@ -72,11 +59,7 @@ impl Net {
         if self.mlp {
             net = net.with_feed_forward(4 * sizes.width);
         }
-        net.with_norm(match self.norm {
-            Norm::None => NormPlace::None,
-            Norm::Before => NormPlace::Before,
-            Norm::After => NormPlace::After,
-        })
+        net.with_norm(self.norm)
     }
 
     /// What it is called.
@@ -84,14 +67,14 @@ impl Net {
         let what = if self.mlp { "attention and MLP" } else { "attention" };
         let skip = if self.skip { " with skips" } else { "" };
         let norm = match self.norm {
-            Norm::None => "",
-            Norm::Before => ", layer norm before each",
-            Norm::After => ", layer norm after each",
+            NormPlace::None => "",
+            NormPlace::Before => ", layer norm before each",
+            NormPlace::After => ", layer norm after each",
         };
         match (self.skip, self.mlp, self.norm) {
-            (false, false, Norm::None) => "pure attention".to_owned(),
-            (true, true, Norm::Before) => "pre-LN transformer".to_owned(),
-            (true, true, Norm::After) => "post-LN transformer".to_owned(),
+            (false, false, NormPlace::None) => "pure attention".to_owned(),
+            (true, true, NormPlace::Before) => "pre-LN transformer".to_owned(),
+            (true, true, NormPlace::After) => "post-LN transformer".to_owned(),
             _ => format!("{what}{skip}{norm}"),
         }
     }
@@ -100,11 +83,11 @@ impl Net {
     pub fn formula(self) -> String {
         let update = |name: &str| {
             let update = match (self.norm, name) {
-                (Norm::Before, name) => format!("{name}(norm(x))"),
+                (NormPlace::Before, name) => format!("{name}(norm(x))"),
                 (_, name) => format!("{name}(x)"),
             };
             let sum = if self.skip { format!("x + {update}") } else { update };
-            format!("x ← {}", if self.norm == Norm::After { format!("norm({sum})") } else { sum })
+            format!("x ← {}", if self.norm == NormPlace::After { format!("norm({sum})") } else { sum })
         };
         let attention = update("attention");
         if self.mlp { format!("{attention},  then  {}", update("MLP")) } else { attention }
@@ -226,7 +209,7 @@ pub enum Edit {
     /// Switches MLPs.
     Mlp(bool),
     /// Puts layer norm somewhere.
-    Norm(Norm),
+    Norm(NormPlace),
     /// Chooses a whole layer.
     Net(Net),
     /// Shows or hides a mask.
@@ -431,9 +414,9 @@ mod tests {
         seen.sort();
         seen.dedup();
         assert_eq!(seen.len(), 12);
-        let net = Net { skip: true, mlp: true, norm: Norm::Before };
+        let net = Net { skip: true, mlp: true, norm: NormPlace::Before };
         assert_eq!(net.formula(), "x ← x + attention(norm(x)),  then  x ← x + MLP(norm(x))");
-        assert_eq!(Net { norm: Norm::After, ..Net::default() }.formula(), "x ← norm(attention(x))");
+        assert_eq!(Net { norm: NormPlace::After, ..Net::default() }.formula(), "x ← norm(attention(x))");
     }
 
     #[test]
