@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::compute::{Answer, Memory, News};
 use super::{compute, export};
 use crate::lab::{Export, Machine, Stamp, State};
+use crate::labs::within;
 
 /// C, at least and at most.
 pub const WIDTH: (usize, usize) = (8, 256);
@@ -279,15 +280,6 @@ impl Collapse {
     }
 }
 
-/// An error unless `value` is from `low` to `high`.
-fn within(what: &str, value: usize, (low, high): (usize, usize)) -> Result<(), String> {
-    if (low..=high).contains(&value) {
-        Ok(())
-    } else {
-        Err(format!("{what} is {value}, expected from {low} to {high}"))
-    }
-}
-
 impl State for Collapse {
     type Edit = Edit;
     type Answer = Answer;
@@ -299,15 +291,15 @@ impl State for Collapse {
     }
 
     fn check(&self) -> Result<(), String> {
-        within("number of tokens", self.n, TOKENS)?;
-        within("number of layers", self.layers, (1, MOST_LAYERS))?;
-        within("number of draws", self.draws, (1, MOST_DRAWS))?;
-        within("prefix", self.prefix, (0, self.n))?;
-        within("window", self.window, (1, self.n))?;
-        within("layer", self.layer, (0, self.layers))?;
-        within("seed", self.seed as usize, (0, LAST_SEED as usize))?;
-        within("width", self.width, WIDTH)?;
-        within("number of heads", self.heads, (1, MOST_HEADS))?;
+        within("number of tokens", self.n, TOKENS.0, TOKENS.1)?;
+        within("number of layers", self.layers, 1, MOST_LAYERS)?;
+        within("number of draws", self.draws, 1, MOST_DRAWS)?;
+        within("prefix", self.prefix, 0, self.n)?;
+        within("window", self.window, 1, self.n)?;
+        within("layer", self.layer, 0, self.layers)?;
+        within("seed", self.seed as usize, 0, LAST_SEED as usize)?;
+        within("width", self.width, WIDTH.0, WIDTH.1)?;
+        within("number of heads", self.heads, 1, MOST_HEADS)?;
         if !self.width.is_multiple_of(self.heads) {
             return Err(format!(
                 "number of heads is {}, expected a divisor of width = {}",
@@ -425,13 +417,13 @@ mod tests {
         assert_eq!((state.prefix, state.window, state.layer), (8, 4, 3));
         assert_eq!(edited(&[Edit::Heads(16), Edit::Width(16), Edit::Heads(16)]).unwrap().heads, 16);
         let cases = [
-            (Edit::Tokens(3), "number of tokens is 3, expected from 4 to 128"),
-            (Edit::Width(257), "width is 257, expected from 8 to 256"),
+            (Edit::Tokens(3), "number of tokens is 3, expected a number from 4 to 128"),
+            (Edit::Width(257), "width is 257, expected a number from 8 to 256"),
             (Edit::Heads(3), "number of heads is 3, expected a divisor of width = 64"),
-            (Edit::Layers(0), "number of layers is 0, expected from 1 to 48"),
-            (Edit::Prefix(33), "prefix is 33, expected from 0 to 32"),
-            (Edit::Window(0), "window is 0, expected from 1 to 32"),
-            (Edit::Layer(13), "layer is 13, expected from 0 to 12"),
+            (Edit::Layers(0), "number of layers is 0, expected a number from 1 to 48"),
+            (Edit::Prefix(33), "prefix is 33, expected a number from 0 to 32"),
+            (Edit::Window(0), "window is 0, expected a number from 1 to 32"),
+            (Edit::Layer(13), "layer is 13, expected a number from 0 to 12"),
             (Edit::Draws(21), "number of draws is 21"),
             (Edit::Seed(1 << 32), "seed is 4294967296"),
             (Edit::Mine("causal & ".into()), "expected"),

@@ -129,22 +129,16 @@ fn field(
     names: f32,
     ui: &mut egui::Ui,
 ) -> Option<String> {
-    let mut typed = match view.typed.get(parameter.name) {
-        Some((typed, from)) if from == known => typed.clone(),
-        _ => known.to_owned(),
-    };
     let hint = format!("{}; {}", parameter.summary, parameter.allowed.in_words());
-    let response = ui
-        .horizontal(|ui| {
+    view.typed.entry(parameter.name).or_default().edit(known, |typed| {
+        let row = ui.horizontal(|ui| {
             let label = label(parameter.name, names, ui).on_hover_text(&hint);
             let edit =
-                TextEdit::singleline(&mut typed).desired_width(ui.available_width()).font(theme::mono(13.0));
+                TextEdit::singleline(typed).desired_width(ui.available_width()).font(theme::mono(13.0));
             ui.add(edit).labelled_by(label.id).on_hover_text(&hint)
-        })
-        .inner;
-    let new = (response.lost_focus() && typed != known).then(|| typed.clone());
-    view.typed.insert(parameter.name, (typed, known.to_owned()));
-    new
+        });
+        row.inner
+    })
 }
 
 /// The command that runs it without the window.
