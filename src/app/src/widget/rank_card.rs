@@ -143,26 +143,34 @@ fn numbers(series: &[Series], heading: impl Fn(&Row) -> Option<&'static str>, ui
         }
         return;
     }
-    let column = ((width - NAMES - 12.0) / series.len() as f32).min(130.0);
-    let markers = |rect: egui::Rect, ui: &egui::Ui| {
-        for (index, series) in series.iter().rev().enumerate() {
-            let at = egui::pos2(rect.right() - 12.0 - column * index as f32, rect.center().y);
-            theme::marker(ui.painter(), at, 4.5, series.kind, theme::kind_color(ui, series.kind));
-        }
-    };
     for (index, row) in ROWS.iter().enumerate() {
         let (heading, is_first) = (heading(row), index == 0 && series.len() > 1);
         if heading.is_some() || is_first {
-            let (rect, _) = ui.allocate_exact_size(vec2(width, 17.0), Sense::hover());
+            let (rect, response) = ui.allocate_exact_size(vec2(width, 17.0), Sense::hover());
             if is_first {
-                markers(rect, ui);
+                markers(series, rect, ui);
             }
             let (font, color) = (theme::text(theme::SMALL), theme::color(palette.accent));
             let text = heading.unwrap_or_default();
             ui.painter().text(rect.left_bottom(), egui::Align2::LEFT_BOTTOM, text, font, color);
+            response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, text));
         }
         let (rect, _) = ui.allocate_exact_size(vec2(width, height), Sense::hover());
         line(row, index, series, rect, ui);
+    }
+}
+
+/// Room for each of so many numbers in a row.
+fn column(width: f32, count: usize) -> f32 {
+    ((width - NAMES - 12.0) / count as f32).min(130.0)
+}
+
+/// The marker of each matrix above its numbers.
+fn markers(series: &[Series], rect: egui::Rect, ui: &egui::Ui) {
+    let column = column(rect.width(), series.len());
+    for (index, series) in series.iter().rev().enumerate() {
+        let at = egui::pos2(rect.right() - 12.0 - column * index as f32, rect.center().y);
+        theme::marker(ui.painter(), at, 4.5, series.kind, theme::kind_color(ui, series.kind));
     }
 }
 
@@ -171,7 +179,7 @@ fn line(row: &Row, index: usize, series: &[Series], rect: egui::Rect, ui: &mut e
     if index.is_multiple_of(2) {
         ui.painter().rect_filled(rect, 2.0, theme::color(theme::palette(ui).panel));
     }
-    let column = ((rect.width() - NAMES - 12.0) / series.len() as f32).min(130.0);
+    let column = column(rect.width(), series.len());
     let mut line = ui.new_child(
         egui::UiBuilder::new()
             .max_rect(rect.shrink2(vec2(6.0, 0.0)))
