@@ -64,6 +64,10 @@ pub struct Args {
     #[arg(long, value_name = "ID")]
     pub lab: Option<String>,
 
+    /// Why the window before this one ended
+    #[arg(long, hide = true, value_name = "TEXT")]
+    pub lost: Option<String>,
+
     /// Print the labs, one a line, and exit
     #[arg(long)]
     pub list_labs: bool,

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use egui::{Event, Modifiers, MouseWheelSource, MouseWheelUnit, TouchPhase};
+use egui_wgpu::RendererOptions;
 use ndarray::Array5;
 use rankscope::array::to_npy;
 use rankscope::model::store::Store;
@@ -56,7 +57,7 @@ pub fn run(args: &Args, start: Instant) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("wall.npy");
     std::fs::write(&file, wall(TOKENS))?;
-    let scrolled = scroll(&Args { attention: Some(file), ..of("model", String::new()) })?;
+    let (interface, scrolled) = scroll(&Args { attention: Some(file), ..of("model", String::new()) })?;
     let report = json!({
         "version": rankscope::VERSION,
         "model": args.model,
@@ -73,6 +74,7 @@ pub fn run(args: &Args, start: Instant) -> Result<()> {
         "all_heads_millis": millis(typical(&changed, |round| round.all)),
         "longest_frame_millis": millis(longest(&changed)),
         "wall_heads": LAYERS * HEADS,
+        "scrolled_interface_millis": millis(interface),
         "scrolled_frame_millis": millis(scrolled),
     });
     println!("{report:#}");
@@ -148,9 +150,11 @@ fn wall(tokens: usize) -> Vec<u8> {
     to_npy(&Array5::from_shape_fn((LAYERS, 1, HEADS, tokens, tokens), weight))
 }
 
-/// The median time of a frame, drawing included, while the wall of `args`'s file is scrolled down and up again.
-fn scroll(args: &Args) -> Result<Duration> {
-    let mut window = Headless::open(args)?;
+/// The median time of a frame's interface alone, and with its drawing as in a window, while the wall of `args`'s file is
+/// scrolled down and up again.
+fn scroll(args: &Args) -> Result<(Duration, Duration)> {
+    let mut window =
+        Headless::open_with(args, RendererOptions { dithering: false, ..RendererOptions::default() })?;
     window.settle()?;
     if let Some(text) = window.app.banners().first() {
         bail!("{text}");
@@ -158,22 +162,21 @@ fn scroll(args: &Args) -> Result<Duration> {
     let pointer = Event::PointerMoved(egui::pos2(150.0, 450.0));
     window.frame(vec![pointer]);
     let before = window.picture()?;
-    let (mut times, mut has_moved) = (Vec::new(), false);
+    let (mut interface, mut whole) = (Vec::new(), Vec::new());
     for round in 0..4 * ROUNDS {
         let by = if round < 2 * ROUNDS { -40.0 } else { 40.0 };
         let (unit, phase, modifiers) = (MouseWheelUnit::Point, TouchPhase::Move, Modifiers::NONE);
         let source = MouseWheelSource::Wheel;
         let wheel = Event::MouseWheel { unit, delta: egui::vec2(0.0, by), phase, modifiers, source };
         let start = Instant::now();
-        window.frame(vec![wheel]);
-        let picture = window.picture()?;
-        times.push(start.elapsed());
-        has_moved |= picture != before;
+        interface.push(window.frame(vec![wheel]));
+        window.draw()?;
+        whole.push(start.elapsed());
+        if round == ROUNDS && window.picture()? == before {
+            bail!("the wall did not scroll");
+        }
     }
-    if !has_moved {
-        bail!("the wall did not scroll");
-    }
-    Ok(median(times))
+    Ok((median(interface), median(whole)))
 }
 
 /// Words that make up [`TOKENS`] tokens, or a few less; no more than the model can read.

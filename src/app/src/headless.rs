@@ -8,7 +8,7 @@ use anyhow::{Result, anyhow, bail};
 use egui::{Event, RawInput, Rect, ViewportId};
 use egui_kittest::TestRenderer;
 use egui_kittest::wgpu::WgpuTestRenderer;
-use egui_wgpu::{RenderState, RendererOptions};
+use egui_wgpu::{RenderState, RendererOptions, ScreenDescriptor};
 use image::RgbaImage;
 
 use crate::args::Args;
@@ -25,10 +25,15 @@ pub struct Headless {
     pub app: Workbench,
     ctx: egui::Context,
     renderer: WgpuTestRenderer,
+    render: RenderState,
+    /// What [`draw`](Self::draw) draws into.
+    target: wgpu::TextureView,
     /// The graphics adapter.
     pub adapter: String,
     args: Args,
     output: Option<egui::FullOutput>,
+    /// Its triangles.
+    shapes: Vec<egui::ClippedPrimitive>,
 }
 
 impl Headless {
@@ -38,7 +43,15 @@ impl Headless {
     /// Where there is no graphics adapter, the device asked for does not exist, or it cannot hold a
     /// picture of this size.
     pub fn open(args: &Args) -> Result<Self> {
-        let render = render_state()?;
+        Headless::open_with(args, RendererOptions::PREDICTABLE)
+    }
+
+    /// The same, drawn with other options.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(args: &Args, options: RendererOptions) -> Result<Self> {
+        let render = render_state(options)?;
         fits(args, render.device.limits().max_texture_dimension_2d)?;
         let ctx = egui::Context::default();
         ctx.add_font_provider(std::sync::Arc::new(egui_system_font_provider::SystemFontProvider::new()));
@@ -50,8 +63,19 @@ impl Headless {
         });
         let adapter = render.adapter.get_info();
         let adapter = format!("{} ({:?}, {:?})", adapter.name, adapter.device_type, adapter.backend);
-        let renderer = WgpuTestRenderer::from_render_state(render);
-        Ok(Headless { app, ctx, renderer, adapter, args: args.clone(), output: None })
+        let target = target(args, &render);
+        let renderer = WgpuTestRenderer::from_render_state(render.clone());
+        Ok(Headless {
+            app,
+            ctx,
+            renderer,
+            render,
+            target,
+            adapter,
+            args: args.clone(),
+            output: None,
+            shapes: Vec::new(),
+        })
     }
 
     /// Runs one frame with `events`, without drawing; how long the interface's own work took.
@@ -66,7 +90,7 @@ impl Headless {
             viewport.native_pixels_per_point = Some(self.args.scale);
         }
         let mut output = self.ctx.run_ui(input, |ui| self.app.ui(ui));
-        self.ctx.tessellate(output.shapes.clone(), output.pixels_per_point);
+        self.shapes = self.ctx.tessellate(output.shapes.clone(), output.pixels_per_point);
         let took = start.elapsed();
         self.renderer.handle_delta(&mut output.textures_delta);
         self.output = Some(output);
@@ -97,21 +121,80 @@ impl Headless {
         self.app.lab_mut()?.as_any().downcast_mut()
     }
 
+    /// Draws the last frame as a window does, and waits for the graphics device; the picture stays there.
+    ///
+    /// # Errors
+    /// Errors of the graphics driver.
+    pub fn draw(&mut self) -> Result<()> {
+        let output = self.output.as_ref().ok_or_else(|| anyhow!("no frame has been run"))?;
+        let RenderState { device, queue, renderer, .. } = &self.render;
+        let screen = ScreenDescriptor {
+            size_in_pixels: pixels(&self.args),
+            pixels_per_point: output.pixels_per_point,
+        };
+        let [r, g, b, a] = self.ground().to_normalized_gamma_f32().map(f64::from);
+        let load = wgpu::LoadOp::Clear(wgpu::Color { r, g, b, a });
+        let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let mut renderer = renderer.write();
+        let before = renderer.update_buffers(device, queue, &mut encoder, &self.shapes, &screen);
+        let pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
+            color_attachments: &[Some(wgpu::RenderPassColorAttachment {
+                view: &self.target,
+                depth_slice: None,
+                resolve_target: None,
+                ops: wgpu::Operations { load, store: wgpu::StoreOp::Store },
+            })],
+            ..Default::default()
+        });
+        renderer.render(&mut pass.forget_lifetime(), &self.shapes, &screen);
+        queue.submit(before.into_iter().chain([encoder.finish()]));
+        device.poll(wgpu::PollType::wait_indefinitely())?;
+        Ok(())
+    }
+
     /// The last frame as an image.
     ///
     /// # Errors
     /// Errors of the graphics driver.
     pub fn picture(&mut self) -> Result<RgbaImage> {
         let output = self.output.as_ref().ok_or_else(|| anyhow!("no frame has been run"))?;
-        self.renderer.render(&self.ctx, output).map_err(|problem| anyhow!("drawing failed: {problem}"))
+        let drawn = self.renderer.render(&self.ctx, output);
+        let mut picture = drawn.map_err(|problem| anyhow!("drawing failed: {problem}"))?;
+        let ground = self.ground().to_array();
+        for pixel in picture.pixels_mut() {
+            let behind = 255 - u16::from(pixel[3]);
+            for (channel, ground) in pixel.0.iter_mut().zip(ground) {
+                *channel += ((u16::from(ground) * behind + 127) / 255) as u8;
+            }
+        }
+        Ok(picture)
+    }
+
+    fn ground(&self) -> egui::Color32 {
+        theme::ground(&self.ctx.style_of(self.ctx.theme()).visuals)
     }
 }
 
+/// A texture as large as the window.
+fn target(args: &Args, render: &RenderState) -> wgpu::TextureView {
+    let [width, height] = pixels(args);
+    let texture = render.device.create_texture(&wgpu::TextureDescriptor {
+        label: Some("window"),
+        size: wgpu::Extent3d { width, height, depth_or_array_layers: 1 },
+        mip_level_count: 1,
+        sample_count: 1,
+        dimension: wgpu::TextureDimension::D2,
+        format: render.target_format,
+        usage: wgpu::TextureUsages::RENDER_ATTACHMENT,
+        view_formats: &[],
+    });
+    texture.create_view(&wgpu::TextureViewDescriptor::default())
+}
+
 /// The graphics device without a window.
-pub fn render_state() -> Result<RenderState> {
+pub fn render_state(options: RendererOptions) -> Result<RenderState> {
     let configuration = graphics::configuration();
     let instance = pollster::block_on(configuration.wgpu_setup.new_instance());
-    let options = RendererOptions::PREDICTABLE;
     pollster::block_on(RenderState::create(&configuration, &instance, None, options))
         .map_err(|error| anyhow!(graphics::explain(&error)))
 }
@@ -119,14 +202,20 @@ pub fn render_state() -> Result<RenderState> {
 /// What a lab computes with in a test: the CPU, and the graphics device without a window.
 #[cfg(test)]
 pub fn machine() -> crate::lab::Machine {
-    let window = render_state().expect("an adapter: install mesa-vulkan-drivers").device;
+    let window =
+        render_state(RendererOptions::PREDICTABLE).expect("an adapter: install mesa-vulkan-drivers").device;
     crate::lab::Machine { device: rankscope::Device::Cpu, window, wake: std::sync::Arc::new(|| {}) }
+}
+
+/// Width and height of a picture.
+fn pixels(args: &Args) -> [u32; 2] {
+    [args.size.width, args.size.height].map(|side| (f32::from(side) * args.scale).round() as u32)
 }
 
 /// Whether a picture's sides are at most `limit` pixels.
 fn fits(args: &Args, limit: u32) -> Result<()> {
     let Args { size, scale, .. } = args;
-    let [width, height] = [size.width, size.height].map(|side| (f32::from(side) * scale).round() as u32);
+    let [width, height] = pixels(args);
     if width.max(height) > limit {
         bail!(
             "--size {size} at --scale {scale} is {width}x{height} pixels, \

@@ -17,6 +17,11 @@ pub fn palette(ui: &egui::Ui) -> &'static Palette {
     of(ui.visuals()).palette()
 }
 
+/// What is behind everything. The window is cleared to it: painting it costs a software renderer half of a frame.
+pub fn ground(visuals: &Visuals) -> Color32 {
+    color(of(visuals).palette().background)
+}
+
 /// As egui counts colours.
 pub fn color([red, green, blue]: Rgb) -> Color32 {
     Color32::from_rgb(red, green, blue)

@@ -1,28 +1,48 @@
 //! The window on a display.
 
-use anyhow::{Result, anyhow, bail};
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::process::Command;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
 use eframe::{CreationContext, Frame, NativeOptions};
-use egui::ViewportBuilder;
+use egui::{ViewportBuilder, ViewportCommand};
 
 use crate::args::Args;
+use crate::device::Computing;
 use crate::frame::Workbench;
 use crate::{graphics, theme};
 
-/// The window, and what it was drawn in last.
-struct Window(Workbench, Option<egui::Context>);
+/// The window.
+struct Window {
+    app: Workbench,
+    /// What it was drawn in last.
+    ctx: Option<egui::Context>,
+}
 
 impl eframe::App for Window {
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut Frame) {
-        self.0.ui(ui);
-        self.1 = Some(ui.ctx().clone());
+        self.app.ui(ui);
+        self.ctx = Some(ui.ctx().clone());
+        if self.app.computing().loss().is_some() {
+            ui.ctx().send_viewport_cmd(ViewportCommand::Close);
+        }
+    }
+
+    fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
+        theme::ground(visuals).to_normalized_gamma_f32()
     }
 
     fn on_exit(&mut self) {
-        if let Some(ctx) = &self.1 {
-            self.0.close(ctx);
+        if let Some(ctx) = &self.ctx {
+            self.app.close(ctx);
         }
     }
 }
+
+/// A window that lasted so long did not lose its device by opening.
+const LASTING: Duration = Duration::from_secs(20);
 
 const INSTEAD: &str = "to draw the window into a picture instead, use --screenshot FILE.png";
 
@@ -41,9 +61,12 @@ pub fn run(args: &Args) -> Result<()> {
             .with_min_inner_size([800.0, 560.0]),
         wgpu_options: graphics::configuration(),
         persist_window: false,
+        dithering: false, // there are no gradients outside the heatmaps, which egui does not draw
         ..Default::default()
     };
-    let args = args.clone();
+    let (args, opened) = (args.clone(), Instant::now());
+    let (of_window, devices) = (args.clone(), Arc::<OnceLock<Computing>>::default());
+    let told = devices.clone();
     let open = move |context: &CreationContext<'_>| {
         let render = context.wgpu_render_state.as_ref().ok_or(graphics::NO_ADAPTER)?;
         theme::install(&context.egui_ctx, args.theme().into());
@@ -51,9 +74,53 @@ pub fn run(args: &Args) -> Result<()> {
         let home = dirs::data_dir().map(|data| data.join("rankscope/app"));
         let app = Workbench::new(render, &args, home, move || wake.request_repaint())?;
         app.dress(&context.egui_ctx);
-        Ok(Box::new(Window(app, None)) as Box<dyn eframe::App>)
+        let _ = told.set(app.computing().clone());
+        Ok(Box::new(Window { app, ctx: None }) as Box<dyn eframe::App>)
     };
-    eframe::run_native("rankscope", options, Box::new(open)).map_err(|error| anyhow!(explain(&error)))
+    panic::set_hook(Box::new(say));
+    // winit panics where the window is destroyed under it, and egui where the graphics device is.
+    let ended =
+        panic::catch_unwind(AssertUnwindSafe(|| eframe::run_native("rankscope", options, Box::new(open))));
+    match (devices.get().and_then(Computing::loss), ended) {
+        (Some(loss), _) => open_again(&of_window, &loss, opened.elapsed()),
+        (None, Ok(Ok(()))) => Ok(()),
+        (None, Ok(Err(error))) => bail!(explain(&error)),
+        (None, Err(_)) => bail!("the window ended unexpectedly; {KEPT}"),
+    }
+}
+
+const KEPT: &str = "what was open is kept, and is there again at the next start";
+
+/// One line in place of a trace; none for the libraries that draw the window, whose panic is no news beside its end.
+fn say(panic: &PanicHookInfo<'_>) {
+    let drawing = |file: &str| file.contains("winit-") || file.contains("egui-wgpu-");
+    let Some(place) = panic.location().filter(|place| !drawing(place.file())) else { return };
+    let text = graphics::one_line(panic.payload_as_str().unwrap_or("a panic"));
+    eprintln!("rankscope-app: {text} at {}:{}", place.file(), place.line());
+}
+
+/// A device that was lost does not come back, so the program starts anew, and says why.
+///
+/// # Errors
+/// Where that window was itself such a one, and did not last; where the program cannot be started.
+fn open_again(args: &Args, loss: &str, lasted: Duration) -> Result<()> {
+    if args.lost.is_some() && lasted < LASTING {
+        bail!("{loss} twice in a row; {KEPT}");
+    }
+    let mut again = Command::new(std::env::current_exe()?);
+    again.arg("--lost").arg(loss).arg("--size").arg(args.size.to_string());
+    if let Some(device) = args.device {
+        again.arg("--device").arg(device.to_string());
+    }
+    // In the place of this process, whose dead window goes with it.
+    #[cfg(unix)]
+    {
+        Err(std::os::unix::process::CommandExt::exec(&mut again).into())
+    }
+    #[cfg(not(unix))]
+    {
+        Ok(drop(again.spawn()?))
+    }
 }
 
 /// What is missing for a window; `None` if nothing is.

@@ -2,7 +2,7 @@
 #![cfg(unix)]
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -106,7 +106,7 @@ fn a_mask_painted_with_the_mouse_changes_the_rank_card() {
         .env("XDG_DATA_HOME", &data)
         .env("XDG_RUNTIME_DIR", folder.path())
         .env_remove("WAYLAND_DISPLAY")
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn();
     let mut program = Running(program.expect("the program"));
     let before = at_rest(folder.path(), RANK_CARD);
@@ -124,4 +124,11 @@ fn a_mask_painted_with_the_mouse_changes_the_rank_card() {
     wait_for("the stroke in the kept session", || painted(&data) > 0);
     wait_for("other ranks", || pixels(folder.path(), RANK_CARD) != before);
     assert!(program.0.try_wait().unwrap().is_none(), "the program ended");
+    // The window system takes the window away: one line in place of a trace, and the stroke is still kept.
+    mouse(&["search", "--name", "rankscope", "windowclose"]);
+    wait_for("the end of the program", || program.0.try_wait().unwrap().is_some());
+    let mut said = String::new();
+    program.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(said.contains("what was open is kept") && !said.contains("panicked"), "{said}");
+    assert!(painted(&data) > 0);
 }

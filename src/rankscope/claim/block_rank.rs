@@ -202,12 +202,14 @@ impl Experiment<'_> {
             "D = {head_size}: as wholes of {n} directions, the numerical ranks are {}",
             all(&|mechanism| row.whole(mechanism))
         );
-        evidence.weigh(row.outcome() == Outcome::Holds, text);
+        evidence.weigh(row.outcome() == Outcome::Holds, text).at("head_size", head_size);
         let text = format!(
             "D = {head_size}: the largest blocks below the diagonal have the numerical ranks {}",
             all(&|mechanism| row.largest(mechanism))
         );
-        evidence.weigh(row.largest(Mechanism::Softmax).mean() > row.largest(Mechanism::Linear).mean(), text);
+        evidence
+            .weigh(row.largest(Mechanism::Softmax).mean() > row.largest(Mechanism::Linear).mean(), text)
+            .at("head_size", head_size);
         for mechanism in Mechanism::ALL {
             let name = |what: &str| format!("{what}_{}_d{head_size}", mechanism.names()[0]);
             let most = self.cuts.iter().map(|&cut| cut.min(n - cut)).max().unwrap_or(0);

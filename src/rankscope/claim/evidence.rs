@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Sample, Settings};
 use crate::device::Device;
@@ -110,6 +110,16 @@ pub struct Finding {
     pub supports: bool,
     /// The sentence, with its numbers.
     pub text: String,
+    /// What it was measured with, where that is one point of the experiment: settings by their names, in the singular.
+    pub at: Map<String, Value>,
+}
+
+impl Finding {
+    /// Says what it was measured with.
+    pub(super) fn at(&mut self, name: &str, value: impl Into<Value>) -> &mut Self {
+        self.at.insert(name.to_owned(), value.into());
+        self
+    }
 }
 
 /// A picture of the evidence.
@@ -177,9 +187,10 @@ impl Evidence {
         self.measured.last_mut().expect("just pushed")
     }
 
-    /// Adds a sentence: for the claim where `supports`, else against it.
-    pub fn weigh(&mut self, supports: bool, text: impl Into<String>) {
-        self.findings.push(Finding { supports, text: text.into() });
+    /// Adds a sentence: for the claim where `supports`, else against it. The result takes what it was measured with.
+    pub fn weigh(&mut self, supports: bool, text: impl Into<String>) -> &mut Finding {
+        self.findings.push(Finding { supports, text: text.into(), at: Map::new() });
+        self.findings.last_mut().expect("just pushed")
     }
 
     /// Says something about the experiment that is neither for the claim nor against it, such as which models were

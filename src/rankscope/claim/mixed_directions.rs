@@ -127,7 +127,7 @@ fn report(evidence: &mut Evidence, n: usize, point: &Point, has_conditions: bool
          paired difference {gain} over {} draws (alone: causal {causal}, bidirectional {bidirectional}){lacking}",
         gain.count()
     );
-    evidence.weigh(gain.mean() > 0.0, text);
+    place.locate(evidence.weigh(gain.mean() > 0.0, text));
     evidence.record(format!("rank_mixed_{suffix}"), mixed);
     let measured = evidence.record(format!("rank_bidirectional_{suffix}"), both);
     if place.scale == 0.0 {
@@ -141,7 +141,7 @@ fn report(evidence: &mut Evidence, n: usize, point: &Point, has_conditions: bool
         "layers {at}: anti-causal after causal leaves effective rank {after}, bidirectional after bidirectional \
          {after_both}; paired difference {gain}"
     );
-    evidence.weigh(gain.mean() > 0.0, text);
+    place.locate(evidence.weigh(gain.mean() > 0.0, text));
     evidence.record(format!("rank_layers_mixed_{suffix}"), after);
     evidence.record(format!("rank_layers_bidirectional_{suffix}"), after_both);
     evidence.record(format!("layers_gain_{suffix}"), &gain);
@@ -155,7 +155,7 @@ fn report(evidence: &mut Evidence, n: usize, point: &Point, has_conditions: bool
             said(mixed, bound),
             said(both, bound_both)
         );
-        evidence.weigh(mixed.mean() < both.mean(), text);
+        place.locate(evidence.weigh(mixed.mean() < both.mean(), text));
         evidence.record(format!("log10_condition_mixed_{suffix}"), mixed);
         evidence.record(format!("log10_condition_bidirectional_{suffix}"), both);
     }
@@ -237,7 +237,9 @@ fn trained(evidence: &mut Evidence, models: &[Heads<f64>]) -> (Trained, String) 
     let lead = "With the masks replaced, mixing raises the effective rank ";
     for model in models {
         let higher = count(model, Outcome::Holds);
-        evidence.weigh(higher == model.heads.len(), format!("{lead}{}", words(model)));
+        evidence
+            .weigh(higher == model.heads.len(), format!("{lead}{}", words(model)))
+            .at("model", &*model.name);
         evidence.measure(model.measure("pairs"), model.heads.len() as f64, "pairs of heads");
         evidence.measure(model.measure("pairs_mixed_higher"), higher as f64, "pairs of heads");
         evidence.record(model.measure("gain"), &model.means(|gain| *gain));

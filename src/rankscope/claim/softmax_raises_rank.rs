@@ -105,7 +105,7 @@ fn powers(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<()>
          than the scores: each term of exp adds rank, and only so much",
         found.len()
     );
-    evidence.weigh(reached == found.len(), text);
+    evidence.weigh(reached == found.len(), text).at("n", n);
     let curve = |&head_size: &usize| {
         let points = found.iter().filter(|((d, _), _)| *d == head_size);
         let points = points.map(|((_, degree), [rank])| (*degree as f64, rank.clone()));
@@ -166,7 +166,7 @@ fn floating(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<(
             "n = {n}: softmax takes the rank {}; {picked} keys are the largest of some row",
             words(point)
         );
-        evidence.weigh(outcome(point) == Outcome::Holds, text);
+        place.locate(evidence.weigh(outcome(point) == Outcome::Holds, text));
         let source = "rank Q·Kᵀ = min(D, n) for almost all draws";
         let measured = evidence.record(place.name("rank_scores"), scores);
         measured.expect(place.head_size.min(n) as f64, 0.0, source);

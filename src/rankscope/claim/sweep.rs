@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Sample, Settings};
+use super::{Finding, Sample, Settings};
 use crate::error::Result;
 use crate::figure::style::Kind;
 use crate::figure::{Curve, Lines, PlotAxis, Reference};
@@ -55,6 +55,11 @@ impl Place {
         let (head_sizes, scales) = (settings.integers("head_sizes")?, settings.numbers("scales")?);
         let of = |head_size| scales.iter().map(move |&scale| Place { head_size, scale });
         Ok(head_sizes.into_iter().flat_map(of).collect())
+    }
+
+    /// Says that a finding was measured here.
+    pub fn locate(&self, finding: &mut Finding) {
+        finding.at("head_size", self.head_size).at("scale", self.scale);
     }
 
     /// The name of a measurement here.

@@ -198,20 +198,23 @@ fn report(evidence: &mut Evidence, [trained, other]: &Model, rules: &Rules) {
     let (name, n, all) = (&trained.heads.name, rules.n, trained.heads.heads.len());
     let (who, bound) = (format!("{name}, {} as trained", trained.mask), short(rules.low));
     let is_most = |count: usize| count as f64 >= MOSTLY * all as f64;
-    for (which, rank) in [(0, "an effective rank"), (1, "a numerical rank (f32)")] {
+    for (which, rank, metric) in
+        [(0, "an effective rank", "effective_rank"), (1, "a numerical rank (f32)", "numerical_rank_f32")]
+    {
         let (low, mean) = (low(trained, which), trained.over_texts(which));
         let text = format!("{who}: {low} of {all} heads have {rank} below {bound} (mean {mean} of {n})");
-        evidence.weigh(is_most(low), text);
+        evidence.weigh(is_most(low), text).at("model", &**name).at("metric", metric);
     }
     let text = format!(
         "{who}: {} of {all} heads lie below untrained Gaussian heads of their size and mask, whose effective rank is {}",
         below(trained),
         trained.random
     );
-    evidence.weigh(is_most(below(trained)), text);
+    evidence.weigh(is_most(below(trained)), text).at("model", &**name).at("metric", "effective_rank");
     let first = trained.means(2);
     let most = (0..all).max_by(|&a, &b| first.values()[a].total_cmp(&first.values()[b]));
     if let Some(head) = most {
+        let (layer, number) = (head / trained.heads.per_layer, head % trained.heads.per_layer);
         let [effective, numerical, weight] =
             [0, 1, 2].map(|which| trained.heads.over(|head| head[which])[head].clone());
         let text = format!(
@@ -219,10 +222,11 @@ fn report(evidence: &mut Evidence, [trained, other]: &Model, rules: &Rules) {
              {weight}, with an effective rank of {effective} and a numerical rank (f32) of {numerical}",
             sinks(trained),
             short(rules.sink),
-            head % trained.heads.per_layer,
-            head / trained.heads.per_layer
+            number,
+            layer
         );
-        evidence.weigh(sinks(trained) > 0 && effective.mean() < rules.low, text);
+        let finding = evidence.weigh(sinks(trained) > 0 && effective.mean() < rules.low, text);
+        finding.at("model", &**name).at("layer", layer).at("head", number);
     }
     // What the same weights do under the other mask.
     let [of_trained, of_other] = [trained, other].map(|reading| low(reading, 0) as f64 / all as f64);
@@ -236,7 +240,7 @@ fn report(evidence: &mut Evidence, [trained, other]: &Model, rules: &Rules) {
         short(of_other),
         short(of_trained),
     );
-    evidence.weigh(of_other >= MOSTLY, text);
+    evidence.weigh(of_other >= MOSTLY, text).at("model", &**name).at("mask", other.mask.to_string());
 }
 
 fn plot(evidence: &mut Evidence, [trained, other]: &Model) {

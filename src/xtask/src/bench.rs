@@ -231,6 +231,7 @@ fn app(programs: &Programs) -> Result<Vec<Row>> {
         ("selected_head_millis", "app: mask change to selected head, 128 tokens", 100.0),
         ("all_heads_millis", "app: mask change to all heads, 128 tokens", 400.0),
         ("longest_frame_millis", "app: longest frame meanwhile", 16.0),
+        ("scrolled_frame_millis", "app: frame of a scrolled wall of 12 x 12 heads, 128 tokens", 33.0),
     ];
     bars.into_iter()
         .map(|(field, what, bar)| {

@@ -133,6 +133,9 @@ impl Workbench {
             closing: None,
         };
         workbench.list_lessons();
+        if let Some(loss) = &args.lost {
+            workbench.complain(format!("{loss}, so the window was opened again; what was open is here"));
+        }
         let first = workbench.first_lab(home);
         workbench.open_asked(&first)?;
         Ok(workbench)
@@ -166,8 +169,16 @@ impl Workbench {
         self.note = Some((text, Instant::now()));
     }
 
+    /// The device that computes, and the window's.
+    pub fn computing(&self) -> &device::Computing {
+        &self.computing
+    }
+
     /// Shows each error of the graphics device once.
     pub fn hear_objections(&mut self) {
+        if let Some(loss) = self.computing.loss() {
+            self.complain(format!("{loss}: restart rankscope, which keeps what is open"));
+        }
         for text in self.computing.objections.try_iter().collect::<Vec<_>>() {
             self.complain(text);
         }
@@ -217,14 +228,14 @@ impl Workbench {
         self.hold_the_door(ctx);
     }
 
-    /// Draws the window.
+    /// Draws the window, on a [ground](theme::ground) of one colour.
     pub fn ui(&mut self, ui: &mut egui::Ui) {
         let ctx = ui.ctx().clone();
         self.update(&ctx);
         let palette = theme::palette(ui);
         let margin = Margin::symmetric(12, if is_short(ui) { 3 } else { 6 });
         let bar = Frame::new().fill(theme::color(palette.panel)).inner_margin(margin);
-        let body = Frame::new().fill(theme::color(palette.background)).inner_margin(margin);
+        let body = Frame::new().inner_margin(margin);
         let clicked = Panel::top("labs").frame(bar).resizable(false).show(ui, |ui| tabs::ui(self, ui)).inner;
         let chosen = clicked.or_else(|| palette::ui(self, &ctx));
         if self.open_lesson.is_some() {
@@ -239,8 +250,7 @@ impl Workbench {
         }
         let stop =
             Panel::bottom("status").frame(bar).resizable(false).show(ui, |ui| status::ui(self, ui)).inner;
-        let ground = Frame::new().fill(theme::color(palette.background));
-        CentralPanel::default().frame(ground).show(ui, |ui| {
+        CentralPanel::default().frame(Frame::NONE).show(ui, |ui| {
             if let Some(open) = &mut self.labs[self.front] {
                 // With ids of its own, the field that has the focus keeps it when a banner appears above.
                 let own = egui::UiBuilder::new().scope_id(egui::Id::unique(LABS[self.front].id));

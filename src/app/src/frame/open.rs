@@ -41,7 +41,7 @@ impl Workbench {
                 self.problems.extend(said);
                 let (said, is_sound) = session.after_a_crash();
                 if is_sound && !self.args.asks() {
-                    self.problems.extend(said);
+                    self.problems.extend(said.filter(|_| self.args.lost.is_none()));
                     self.kept = session.labs;
                     return if lab::named(&session.lab).is_ok() { session.lab } else { asked };
                 }

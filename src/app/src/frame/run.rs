@@ -65,7 +65,7 @@ impl Workbench {
     pub(super) fn hold_the_door(&mut self, ctx: &egui::Context) {
         if ctx.input(|input| input.viewport().close_requested()) {
             let lost = self.labs.iter().flatten().find_map(|open| open.lab.loses());
-            if let Some(lost) = lost.filter(|_| self.closing.is_none()) {
+            if let Some(lost) = lost.filter(|_| self.closing.is_none() && self.computing.loss().is_none()) {
                 ctx.send_viewport_cmd(ViewportCommand::CancelClose);
                 self.closing = Some(lost);
             }

@@ -115,6 +115,10 @@ impl Keeper {
     /// Writes `last` as closed by the user, and waits until it is written.
     pub fn close(&mut self, last: Session) {
         self.write(Session { is_closed: true, crashes: 0, ..last });
+        self.finish();
+    }
+
+    fn finish(&mut self) {
         self.outbox = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -124,6 +128,13 @@ impl Keeper {
     /// What went wrong while writing.
     pub fn problems(&self) -> Vec<String> {
         self.problems.try_iter().collect()
+    }
+}
+
+/// Also where the window ends in a panic.
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.finish();
     }
 }
 

@@ -11,15 +11,8 @@ use super::background::Event;
 use super::history::History;
 use super::{
     Background, Desk, Export, Lab, Layout, Machine, Opening, PATIENCE, Panel, State, Status, View, Visit,
+    read,
 };
-
-/// Opens the lab that `V` draws, in its first state.
-///
-/// # Errors
-/// None; the type is that of [`Row::open`](super::Row::open).
-pub fn open<V: View>(opening: &Opening) -> rankscope::Result<Box<dyn Lab>> {
-    Ok(Box::new(Bench::<V>::new(opening, V::State::default())))
-}
 
 /// A state with what belongs to it: view, results, history, thread.
 pub struct Bench<V: View> {
@@ -191,8 +184,7 @@ impl<V: View> Lab for Bench<V> {
     }
 
     fn load(&mut self, state: Value) -> Result<(), String> {
-        let state: V::State = serde_json::from_value(state).map_err(|error| error.to_string())?;
-        state.check()?;
+        let state: V::State = read(state)?;
         if state != self.state {
             self.history.push(std::mem::replace(&mut self.state, state));
         }

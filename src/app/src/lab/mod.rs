@@ -14,7 +14,7 @@
 //! open menu; `#[derive(Default)] pub struct View;` if nothing) and `impl View for …` with the panels and their layout. A view
 //! reads `desk.state` and `desk.answer`, and says `desk.edit(Edit::…)`; it never changes the state itself.
 //!
-//! `labs/<id>/mod.rs` has the row: `pub const LAB: Row = Row { id: "…", title: "…", about: "…", open: open::<view::View> };`
+//! `labs/<id>/mod.rs` has the row: `pub const LAB: Row = Row::of::<view::View>("id", "Title", "what one can do there");`
 //! which is listed in [`LABS`].
 //!
 //! The rest comes from here and from `frame/`: undo and redo, tabs and docked panels, dimming of old results,
@@ -39,7 +39,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub use background::Background;
-pub use bench::{Bench, open};
+pub use bench::Bench;
 pub use desk::{Desk, PATIENCE, Part, Stamp, Status, Visit};
 pub use export::{Export, Numbers};
 pub use layout::Layout;
@@ -80,8 +80,33 @@ pub struct Row {
     pub title: &'static str,
     /// What one can do there, in one line.
     pub about: &'static str,
-    /// Opens it.
+    /// Opens it in its first state.
     pub open: fn(&Opening) -> Result<Box<dyn Lab>>,
+    /// What is wrong with a state of it, as JSON.
+    pub check: fn(Value) -> Result<(), String>,
+}
+
+impl Row {
+    /// The row of the lab that `V` draws.
+    pub const fn of<V: View>(id: &'static str, title: &'static str, about: &'static str) -> Self {
+        Row {
+            id,
+            title,
+            about,
+            open: |opening| Ok(Box::new(Bench::<V>::new(opening, V::State::first(opening.args)?))),
+            check: |state| read::<V::State>(state).map(drop),
+        }
+    }
+}
+
+/// The state that JSON holds.
+///
+/// # Errors
+/// One sentence, if it is none.
+fn read<S: State>(state: Value) -> Result<S, String> {
+    let state: S = serde_json::from_value(state).map_err(|error| error.to_string())?;
+    state.check()?;
+    Ok(state)
 }
 
 /// What a lab is given when it opens.
@@ -114,6 +139,14 @@ pub trait State: Clone + PartialEq + Default + Serialize + DeserializeOwned + Se
     type News: Send;
     /// What the thread keeps from one computation to the next: an open model, a device. `()` for nothing.
     type Memory;
+
+    /// What the lab opens with.
+    ///
+    /// # Errors
+    /// What is wrong with the command line.
+    fn first(_args: &Args) -> Result<Self> {
+        Ok(Self::default())
+    }
 
     /// Opens the memory, on the thread that computes.
     fn memory(machine: &Machine) -> Self::Memory;

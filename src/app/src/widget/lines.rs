@@ -262,7 +262,7 @@ fn references(
     plot: &mut PlotUi,
 ) -> Vec<Label> {
     let (x, y) = (lines.x.scale, lines.y.scale);
-    let mut labels = Vec::new();
+    let (mut labels, mut levels) = (Vec::new(), Vec::new());
     for reference in &lines.references {
         let mut name = |at: [f64; 2], anchor: Align2| {
             labels.push(Label { at, anchor, text: reference.name().to_owned(), color: muted });
@@ -278,9 +278,20 @@ fn references(
                     );
                 }
                 plot.hline(HLine::new("", level).color(muted).style(dashed).width(1.0));
-                let is_high = up.end() - level < 0.2 * (up.end() - up.start());
-                let anchor = if is_high { Align2::LEFT_TOP } else { Align2::LEFT_BOTTOM };
-                name([*across.start(), level], anchor);
+                let near = |other: f64, share: f64| (other - level).abs() < share * (up.end() - up.start());
+                // Two names at one height would cover each other.
+                let is_taken = levels.iter().any(|&other| near(other, 0.25));
+                let at = if is_taken { *across.end() } else { *across.start() };
+                let anchor = match (is_taken, near(*up.end(), 0.2)) {
+                    (false, true) => Align2::LEFT_TOP,
+                    (false, false) => Align2::LEFT_BOTTOM,
+                    (true, true) => Align2::RIGHT_TOP,
+                    (true, false) => Align2::RIGHT_BOTTOM,
+                };
+                if !is_taken {
+                    levels.push(level);
+                }
+                name([at, level], anchor);
             }
             ReferenceLine::At(at) => {
                 let Some(at) = on(x, *at) else { continue };

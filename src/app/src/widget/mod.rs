@@ -2,6 +2,7 @@
 
 pub mod axes;
 pub mod colour_bar;
+pub mod draft;
 pub mod heatmap;
 pub mod lines;
 pub mod number;

@@ -123,41 +123,75 @@ static ROWS: &[Row] = &[
     },
 ];
 
+/// From this width on, the rows of one matrix stand in two columns.
+const WIDE: f32 = 380.0;
+
 fn numbers(series: &[Series], heading: impl Fn(&Row) -> Option<&'static str>, ui: &mut egui::Ui) {
     let palette = theme::palette(ui);
     ui.spacing_mut().item_spacing.y = 0.0;
     let width = ui.available_width();
-    let height = if is_short(ui) { 18.0 } else { 22.0 };
-    let column = ((width - NAMES - 12.0) / series.len() as f32).min(130.0);
-    if series.len() > 1 {
-        let (rect, _) = ui.allocate_exact_size(vec2(width, 18.0), Sense::hover());
-        for (index, series) in series.iter().rev().enumerate() {
-            let at = egui::pos2(rect.right() - 12.0 - column * index as f32, rect.center().y);
-            theme::marker(ui.painter(), at, 4.5, series.kind, theme::kind_color(ui, series.kind));
+    let height = if is_short(ui) { 18.0 } else { 20.0 };
+    if let ([one], true) = (series, width >= WIDE) {
+        let (left, right) = ROWS.split_at(ROWS.len().div_ceil(2));
+        for (index, left) in left.iter().enumerate() {
+            let (rect, _) = ui.allocate_exact_size(vec2(width, height), Sense::hover());
+            let halves = rect.split_left_right_at_fraction(0.5);
+            for (row, half) in [(Some(left), halves.0), (right.get(index), halves.1)] {
+                let half = half.shrink2(vec2(4.0, 0.0));
+                row.into_iter().for_each(|row| line(row, index, std::slice::from_ref(one), half, ui));
+            }
         }
+        return;
     }
     for (index, row) in ROWS.iter().enumerate() {
-        if let Some(heading) = heading(row) {
-            ui.add_space(3.0);
-            ui.label(RichText::new(heading).size(theme::SMALL).color(theme::color(palette.accent)));
+        let (heading, is_first) = (heading(row), index == 0 && series.len() > 1);
+        if heading.is_some() || is_first {
+            let (rect, response) = ui.allocate_exact_size(vec2(width, 17.0), Sense::hover());
+            if is_first {
+                markers(series, rect, ui);
+            }
+            let (font, color) = (theme::text(theme::SMALL), theme::color(palette.accent));
+            let text = heading.unwrap_or_default();
+            ui.painter().text(rect.left_bottom(), egui::Align2::LEFT_BOTTOM, text, font, color);
+            response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, text));
         }
         let (rect, _) = ui.allocate_exact_size(vec2(width, height), Sense::hover());
-        if index % 2 == 0 {
-            ui.painter().rect_filled(rect, 2.0, theme::color(palette.panel));
-        }
-        let mut line = ui.new_child(
-            egui::UiBuilder::new()
-                .max_rect(rect.shrink2(vec2(6.0, 0.0)))
-                .layout(Layout::left_to_right(Align::Center)),
-        );
-        line.spacing_mut().item_spacing.x = 0.0;
-        line.label(RichText::new(row.name).size(13.0)).on_hover_text(row.hint);
-        line.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            for series in series.iter().rev() {
-                value(row, series, vec2(column, height), ui);
-            }
-        });
+        line(row, index, series, rect, ui);
     }
+}
+
+/// Room for each of so many numbers in a row.
+fn column(width: f32, count: usize) -> f32 {
+    ((width - NAMES - 12.0) / count as f32).min(130.0)
+}
+
+/// The marker of each matrix above its numbers.
+fn markers(series: &[Series], rect: egui::Rect, ui: &egui::Ui) {
+    let column = column(rect.width(), series.len());
+    for (index, series) in series.iter().rev().enumerate() {
+        let at = egui::pos2(rect.right() - 12.0 - column * index as f32, rect.center().y);
+        theme::marker(ui.painter(), at, 4.5, series.kind, theme::kind_color(ui, series.kind));
+    }
+}
+
+/// A row in `rect`.
+fn line(row: &Row, index: usize, series: &[Series], rect: egui::Rect, ui: &mut egui::Ui) {
+    if index.is_multiple_of(2) {
+        ui.painter().rect_filled(rect, 2.0, theme::color(theme::palette(ui).panel));
+    }
+    let column = column(rect.width(), series.len());
+    let mut line = ui.new_child(
+        egui::UiBuilder::new()
+            .max_rect(rect.shrink2(vec2(6.0, 0.0)))
+            .layout(Layout::left_to_right(Align::Center)),
+    );
+    line.spacing_mut().item_spacing.x = 0.0;
+    line.label(RichText::new(row.name).size(13.0)).on_hover_text(row.hint);
+    line.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        for series in series.iter().rev() {
+            value(row, series, vec2(column, rect.height()), ui);
+        }
+    });
 }
 
 fn value(row: &Row, series: &Series, size: egui::Vec2, ui: &mut egui::Ui) {

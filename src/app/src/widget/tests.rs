@@ -30,7 +30,8 @@ struct Told {
 }
 
 fn window<S: 'static>(state: S, ui: impl FnMut(&mut egui::Ui, &mut S) + 'static) -> Harness<'static, S> {
-    let render = headless::render_state().expect("an adapter: install mesa-vulkan-drivers");
+    let render = headless::render_state(egui_wgpu::RendererOptions::PREDICTABLE)
+        .expect("an adapter: install mesa-vulkan-drivers");
     heatmap::install(&render);
     Harness::builder()
         .with_size([420.0, 360.0])

@@ -49,7 +49,7 @@ pub(super) fn map(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Re
             most.bidirectional,
             most.causal
         );
-        evidence.weigh(ahead == Ahead::Causal, text);
+        evidence.weigh(ahead == Ahead::Causal, text).at("head_size", most.head_size).at("scale", most.scale);
     }
     let caption = format!(
         "Causal minus bidirectional effective rank at n = {}, mean over {} draws per cell, both masks on the same \
@@ -101,7 +101,11 @@ pub(super) fn alignment(evidence: &mut Evidence, settings: &Settings, run: &Run)
             "n = {n}, D = {head_size}, unit scale: causal minus bidirectional effective rank is {independent} for \
              independent keys and {aligned} for K = Q"
         );
-        evidence.weigh(independent.mean() > 0.0 && aligned.mean() > 0.0, text);
+        evidence
+            .weigh(independent.mean() > 0.0 && aligned.mean() > 0.0, text)
+            .at("head_size", *head_size)
+            .at("scale", 1.0)
+            .at("alignment", 1.0);
         let points = ALIGNMENTS.into_iter().zip(differences);
         curves.push(curve(format!("D = {head_size}"), Kind::Plain, points));
     }

@@ -114,7 +114,7 @@ fn example(evidence: &mut Evidence, draw: &Draw, run: &Run) -> Result<(Exact, St
         short(det.log),
         short(det.error)
     );
-    evidence.weigh(!det.is_certain(), text);
+    evidence.weigh(!det.is_certain(), text).at("n", TOKENS).at("head_size", 1).at("scale", 1.0);
     if !det.is_certain() {
         return Ok((Exact::Open, "The determinant of the example cannot be told from 0.".to_owned()));
     }
@@ -148,7 +148,12 @@ fn coarse(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<()>
         "n = 64, D = 2, logits halved: of 64 directions, {bidirectional} bidirectional and {causal} causal ones are \
          above 10⁻³ of the first (f64 on the CPU)"
     );
-    evidence.weigh(causal.mean() > bidirectional.mean(), text);
+    evidence
+        .weigh(causal.mean() > bidirectional.mean(), text)
+        .at("n", 64)
+        .at("head_size", 2)
+        .at("scale", 0.5)
+        .at("tolerance", 1e-3);
     evidence.record("rank_at_1e-3_bidirectional", &bidirectional);
     evidence.record("rank_at_1e-3_causal", &causal);
     Ok(())
@@ -185,7 +190,11 @@ fn over_sizes(evidence: &mut Evidence, settings: &Settings, sizes: &[usize], run
         "D = {HEAD_SIZE}: in {full} of {all} draws over all n, every singular value of the bidirectional matrix \
          exceeds n · 2⁻⁵² · σ₁, the tolerance under which rounding stays: none of these matrices is singular"
     );
-    evidence.weigh(full < all, text);
+    evidence
+        .weigh(full < all, text)
+        .at("n", sizes.last().copied())
+        .at("head_size", HEAD_SIZE)
+        .at("scale", 1.0);
     evidence.measure("share_full_rank_f64", full as f64 / all as f64, "");
     if let Some((n, samples)) = found.last() {
         for (column, format) in [(0, "f32"), (2, "f64")] {
@@ -194,7 +203,11 @@ fn over_sizes(evidence: &mut Evidence, settings: &Settings, sizes: &[usize], run
                 "n = {n}, D = {HEAD_SIZE}, unit scale: numerical rank in {format} {both} bidirectional, {causal} causal \
                  (f64 on the CPU)"
             );
-            evidence.weigh(both.mean() < causal.mean(), text);
+            evidence
+                .weigh(both.mean() < causal.mean(), text)
+                .at("n", *n)
+                .at("head_size", HEAD_SIZE)
+                .at("scale", 1.0);
         }
     }
     let mut curves = Vec::new();
@@ -253,7 +266,7 @@ fn uniform(evidence: &mut Evidence, sizes: &[usize], run: &Run) -> Result<()> {
         rank_f64(both),
         rank_f64(causal)
     );
-    evidence.weigh(rank_f64(both) < rank_f64(causal), text);
+    evidence.weigh(rank_f64(both) < rank_f64(causal), text).at("n", *n).at("head_size", 1).at("scale", 0.0);
     let share = causal.effective_rank() / *n as f64;
     let text = format!(
         "the full rank of that Cesàro matrix is an effective rank of {} of {n}, {} of it",
@@ -261,7 +274,7 @@ fn uniform(evidence: &mut Evidence, sizes: &[usize], run: &Run) -> Result<()> {
         short(share)
     );
     // Below a half, the causal side of the comparison is of low effective rank as well.
-    evidence.weigh(share >= 0.5, text);
+    evidence.weigh(share >= 0.5, text).at("n", *n).at("head_size", 1).at("scale", 0.0).at("mask", "causal");
     Ok(())
 }
 
@@ -285,7 +298,7 @@ fn trained(evidence: &mut Evidence, models: &[Both]) -> (Trained, String) {
     for model in models {
         let ([causal, both], lower) = (model, count(model, true));
         let text = format!("the bidirectional effective rank is lower {}", words(model));
-        evidence.weigh(lower == causal.heads.len(), text);
+        evidence.weigh(lower == causal.heads.len(), text).at("model", &*causal.name);
         evidence.measure(causal.measure("heads"), causal.heads.len() as f64, "heads");
         evidence.measure(causal.measure("heads_bidirectional_lower"), lower as f64, "heads");
         evidence.record(causal.measure("effective_rank_causal"), &causal.means(|rank| *rank));

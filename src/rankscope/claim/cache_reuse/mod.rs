@@ -275,7 +275,7 @@ fn edits(evidence: &mut Evidence, dialogue: &Dialogue, run: &Run) -> Result<()> 
             short(bidirectional),
         );
         // An edit at the start reaches every position under both masks.
-        evidence.weigh(causal < bidirectional, text);
+        evidence.weigh(causal < bidirectional, text).at("edit", at);
     }
     Ok(())
 }

@@ -163,7 +163,7 @@ fn multi_precision(evidence: &mut Evidence, settings: &Settings, run: &Run) -> R
         short(floor.mean()),
         if is_visible { "sees" } else { "cannot see" }
     );
-    evidence.weigh(is_visible, text);
+    evidence.weigh(is_visible, text).at("exact", true);
     evidence.record("exactly_nonsingular_share", &nonsingular).expect(1.0, 0.0, "det A = Π aᵢᵢ > 0");
     let measured = evidence.measure_sample(format!("log_det_n{n}"), log_det, "nats");
     if let Some(tolerance) = tolerance(settings, n)? {
@@ -229,7 +229,7 @@ fn underflow(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<
                 "the product Π aᵢᵢ is 0 in f64 from n = {places} on, so a determinant computed as a number says \
                  nothing there; its logarithm does"
             );
-            evidence.weigh(false, text);
+            evidence.weigh(false, text).at("n", places.mean().round() as usize);
         }
         let measured = evidence.measure_sample(name, places, "positions");
         if let Some(nats) = tolerance(settings, predicted)? {
@@ -299,11 +299,11 @@ fn floating(e: &mut Evidence, settings: &Settings, mask: &Mask, run: &Run) -> Re
     }
     for (n, [f64s, f32s, _]) in &sizes {
         let text = format!("n = {n}: of {n} directions, {f64s} are lost to f64 and {f32s} to f32");
-        e.weigh(is_full(f64s), text);
+        e.weigh(is_full(f64s), text).at("n", *n);
     }
     for (scale, [lost, ..]) in &scales {
         let text = format!("logit scale {scale}, n = {n}: {lost} of {n} directions are lost to f64");
-        e.weigh(is_full(lost), text);
+        e.weigh(is_full(lost), text).at("scale", *scale);
         e.measure_sample(format!("lost_f64_{mask}_scale_{scale}"), lost.clone(), "directions");
     }
     let axes = [PlotAxis::log("positions n"), PlotAxis::linear("n − numerical rank")];
@@ -347,7 +347,9 @@ fn trained(e: &mut Evidence, mask: &Mask, models: &[Heads<(f64, usize)>]) -> (Tr
              weights are exactly 0 in f32",
             model.name
         );
-        e.weigh(full == heads && zeros == 0, text);
+        e.weigh(full == heads && zeros == 0, text)
+            .at("model", &*model.name)
+            .at("metric", "numerical_rank_f32");
         e.measure(model.measure("heads"), heads as f64, "heads");
         e.measure(model.measure("heads_of_full_rank"), full as f64, "heads");
         e.measure(model.measure("diagonal_zeros"), zeros as f64, "weights");

@@ -70,7 +70,7 @@ pub(super) fn measure(evidence: &mut Evidence, run: &Run) -> Result<()> {
         short(smallest(&double)),
         short(smallest(&single))
     );
-    evidence.weigh(smallest(&double) < 2.0 * sigma.value(), text);
+    evidence.weigh(smallest(&double) < 2.0 * sigma.value(), text).at("draw", "stored");
     // The processor's BLAS decides what LU makes of rounding, so nothing is expected of it.
     evidence.measure("stored_lu_sign", f64::from(lu.sign), "");
     if lu.log.is_finite() {
@@ -83,7 +83,7 @@ pub(super) fn measure(evidence: &mut Evidence, run: &Run) -> Result<()> {
         short(lu.log),
         if lu.sign == 1 { "+" } else { "−" },
     );
-    evidence.weigh(lu.sign == 1 && (lu.log - log_det).abs() < 1e-6, text);
+    evidence.weigh(lu.sign == 1 && (lu.log - log_det).abs() < 1e-6, text).at("draw", "stored");
     through_lenses(evidence, &weights, &triangular, [&double, &single])?;
     leading_blocks(evidence, &weights, &triangular, run)?;
     run.step("stored draw", 1, 1)
@@ -116,7 +116,7 @@ fn through_lenses(
          values are not zero",
         ranks.join(", ")
     );
-    evidence.weigh(false, text);
+    evidence.weigh(false, text).at("draw", "stored");
     let exact = exact.iter().map(|log10| log10.map_or(f64::NAN, |log10| 10f64.powf(log10)));
     let indexed = |values: Vec<f64>| (1..).map(f64::from).zip(values);
     let curves = vec![

@@ -4,6 +4,8 @@ mod checkpoints;
 mod rates;
 mod theorem;
 
+use serde_json::json;
+
 use super::prelude::*;
 use crate::model::stack::{Architecture, NormPlace, Stack};
 use crate::rank::{EPSILON_F32, one_infinity_norm, residual, residual_ratio};
@@ -338,6 +340,8 @@ fn report(evidence: &mut Evidence, sizes: &NetSizes, residuals: &[Residual]) {
         }
     }
     for of_net in residuals.chunk_by(|a, b| a.net.0 == b.net.0) {
+        let Architecture { skip, feed_forward, norm, .. } = of_net[0].net.2(sizes.pure());
+        let net = json!({ "skip": skip, "mlp": feed_forward.is_some(), "norm": norm });
         for supports in [true, false] {
             let falls = of_net.iter().map(|at| (at, Fall::of(&at.mean(), sizes.floor())));
             let side = falls.filter(|(_, fall)| (fall.is_doubly_exponential() == Some(true)) == supports);
@@ -348,7 +352,7 @@ fn report(evidence: &mut Evidence, sizes: &NetSizes, residuals: &[Residual]) {
                 let (layers, words) = (sizes.layers, words.join("; "));
                 let text =
                     format!("the residual ratio of {} after {layers} layers: {words}", of_net[0].net.1);
-                evidence.weigh(supports, text);
+                evidence.weigh(supports, text).at("net", net.clone());
             }
         }
     }

@@ -63,14 +63,14 @@ pub(super) fn rates(
         "pure causal attention falls by {causal} decades a layer over layers 20 to 40, the same at every depth (log₁₀ ½ = \
          -0.301): plain exponential, towards the first token, although every attention matrix is of full rank"
     );
-    evidence.weigh(false, text);
+    evidence.weigh(false, text).at("layers", 40).at("mask", "causal");
     evidence.measure_sample("causal_slope_log10_per_layer", causal.clone(), "per layer");
     if settings.text("window_rate")? == "yes" {
         let window = slopes(sizes, &Mask::window(4)?, (40, 60), &seeds, run)?;
         let text = format!(
             "pure attention in a causal window of 4 falls by {window} decades a layer over layers 40 to 60"
         );
-        evidence.weigh(false, text);
+        evidence.weigh(false, text).at("layers", 60).at("mask", "window(4)");
         evidence.measure_sample("window_slope_log10_per_layer", window, "per layer");
     }
     Ok(causal.mean())

@@ -105,7 +105,13 @@ pub(super) fn single_head(evidence: &mut Evidence, seeds: &[u64], run: &Run) -> 
              two",
             norms.join(", ")
         );
-        evidence.weigh(drops[0] > 0.0 && drops[1] > 2.0 * drops[0], text);
+        evidence
+            .weigh(drops[0] > 0.0 && drops[1] > 2.0 * drops[0], text)
+            .at("n", 16)
+            .at("width", 16)
+            .at("heads", 1)
+            .at("layers", 2)
+            .at("mask", name);
         for (layer, sample) in layers.iter().enumerate() {
             evidence.record(format!("single_head_log10_res_{name}_layer{layer}"), sample);
         }
@@ -147,7 +153,7 @@ pub(super) fn paths(evidence: &mut Evidence, sizes: &NetSizes, seeds: &[u64], ru
             counts.iter().map(f64::to_string).collect::<Vec<_>>().join(", "),
             ratios.join(", ")
         );
-        evidence.weigh(false, text);
+        evidence.weigh(false, text).at("layers", PATH_LAYERS).at("mask", name).at("skip", true);
         let errors = draws.iter().map(|draw| {
             let zero = Array2::<f64>::zeros(draw.output.dim());
             let sum = draw.by_length.iter().fold(zero, |sum, (_, z)| sum + z);

@@ -222,7 +222,7 @@ fn floating(
                 IN_WORDS[which],
                 short(equal)
             );
-            evidence.weigh(outcome == Outcome::Holds, text);
+            evidence.weigh(outcome == Outcome::Holds, text).at("depth", *depth).at("skip", which == 1);
         }
         if both == [Outcome::Holds; 2] {
             same.push(*depth);

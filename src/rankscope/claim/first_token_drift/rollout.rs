@@ -84,7 +84,7 @@ pub(super) fn report(evidence: &mut Evidence, rollouts: &[Rollout]) -> (Trained,
             }
         }
         let text = format!("rollout of {} layers of {}", rollout.layers.len(), rollout.in_words());
-        evidence.weigh(rollout.is_neutral() == Some(true), text);
+        evidence.weigh(rollout.is_neutral() == Some(true), text).at("model", &*rollout.name);
         plot(evidence, rollout);
     }
     let n = rollouts.first().map_or(0, |rollout| rollout.n);

@@ -341,12 +341,14 @@ fn report(evidence: &mut Evidence, plan: &Comparison, rows: &[Row]) -> Result<()
         most.usual.head_size(),
         last.usual
     );
-    evidence.weigh(last.usual.mean() > plan.tolerance && first.usual.mean() < last.usual.mean(), text);
+    evidence
+        .weigh(last.usual.mean() > plan.tolerance && first.usual.mean() < last.usual.mean(), text)
+        .at("head_size", most.usual.head_size());
     let text = format!(
         "a head of fixed size {size} stays {} nats away, however many there are",
         short(last.fixed.mean())
     );
-    evidence.weigh(last.fixed.mean() < last.usual.mean(), text);
+    evidence.weigh(last.fixed.mean() < last.usual.mean(), text).at("head_size", size);
     let cost = short(most.cost());
     let text = format!("{heads} heads of that size on the same width cost {cost} times the parameters");
     evidence.weigh(most.cost() <= 1.0, text);
@@ -358,7 +360,7 @@ fn report(evidence: &mut Evidence, plan: &Comparison, rows: &[Row]) -> Result<()
         of(most.usual),
         last.usual
     );
-    evidence.weigh(gain.mean() > 2.0 * gain.standard_error(), text);
+    evidence.weigh(gain.mean() > 2.0 * gain.standard_error(), text).at("head_size", most.equal.head_size());
     if last.equal.mean() > plan.tolerance {
         evidence.weigh(false, format!("so at equal parameters the bottleneck stays at {heads} heads"));
     }
@@ -392,7 +394,7 @@ fn narrow_embedding(evidence: &mut Evidence, fits: &Fits) -> Result<()> {
         "a head of size {n} on drawn embeddings of width {width} stays {kl} nats away: a small width is a bottleneck of \
          its own, and decoupling does not remove it"
     );
-    evidence.weigh(kl.mean() <= fits.plan.tolerance, text);
+    evidence.weigh(kl.mean() <= fits.plan.tolerance, text).at("head_size", n).at("width", width);
     evidence.measure_sample("kl_narrow_embedding", kl, "nats");
     Ok(())
 }

@@ -48,27 +48,27 @@ pub(super) fn quoted(evidence: &mut Evidence) -> Result<()> {
         f1(first),
         f1(last)
     );
-    evidence.weigh(is_above(last, first), text);
+    evidence.weigh(is_above(last, first), text).at("quoted", "BERT-large");
     let text =
         format!("quoted: with a fixed head size of 128, F1 goes from {} to {} (Table 2A)", f1(few), f1(many));
-    evidence.weigh(is_above(few, many), text);
+    evidence.weigh(is_above(few, many), text).at("quoted", "BERT-large");
     let text = format!(
         "but the parameters go from {} to {} million in the same rows, so capacity and head size are not told apart",
         few.2, many.2
     );
-    evidence.weigh(many.2 <= few.2, text);
+    evidence.weigh(many.2 <= few.2, text).at("quoted", "BERT-large");
     let text = format!(
         "and MNLI does not tell: 84.2 with 12 heads and 83.9 with 16, while the spread of such a difference is {}",
         short((2.0 * MNLI_SPREAD * MNLI_SPREAD).sqrt())
     );
-    evidence.weigh(false, text);
+    evidence.weigh(false, text).at("quoted", "BERT-large");
     // A head larger than the sequence cannot help by the theorem; in the paper it still does.
     let text = format!(
         "quoted: heads of {} on sequences of 128 still gain over heads of {} (F1 {} ± {} to {} ± {}, Table 2B), which the \
          bottleneck does not explain",
         beyond.1, at.1, at.3, at.4, beyond.3, beyond.4
     );
-    evidence.weigh(!is_above(at, beyond), text);
+    evidence.weigh(!is_above(at, beyond), text).at("quoted", "BERT-large");
     let curve = |name: &str, rows: &[Quoted]| {
         let points = rows.iter().map(|row| (row.0 as f64, row.3));
         Curve::new(name, Kind::Plain, points).with_spread(rows.iter().map(|row| row.4))

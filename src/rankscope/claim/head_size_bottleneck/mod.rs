@@ -188,13 +188,13 @@ fn counterexample(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Re
         "n = 2, head size 1, embeddings [1, 0] of width 1: minimised over the weights, a row stays {} nats away",
         short(narrow)
     );
-    evidence.weigh(narrow > tolerance, text);
+    evidence.weigh(narrow > tolerance, text).at("n", 2).at("head_size", 1).at("width", 1);
     let text = format!(
         "with embeddings of width 2 the same head of size 1 comes within {} nats: that counterexample is about the \
          embedding, not the head",
         short(wide)
     );
-    evidence.weigh(wide > tolerance, text);
+    evidence.weigh(wide > tolerance, text).at("n", 2).at("head_size", 1);
     Ok(())
 }
 
@@ -223,7 +223,7 @@ fn permutations(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Resu
              attention, at the price of logits of {}",
             short(scale)
         );
-        evidence.weigh(least < 0.9, text);
+        evidence.weigh(least < 0.9, text).at("n", n).at("head_size", 2).at("pattern", "permutation");
         if n >= longest.0 {
             longest = (n, scale);
         }

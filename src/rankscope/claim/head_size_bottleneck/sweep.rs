@@ -126,7 +126,7 @@ impl Sweep {
             thresholds.count(),
             if needs_all { "no less than" } else { "less than" }
         );
-        evidence.weigh(needs_all, text);
+        evidence.weigh(needs_all, text).at("mask", *name).at("head_size", thresholds.mean().round() as usize);
         let has = |size: usize| size == 0 || self.head_sizes.contains(&size);
         let certain = self.least.iter().flatten().count();
         let measured = evidence.record(format!("threshold_{name}"), &thresholds);
@@ -149,7 +149,7 @@ impl Sweep {
             short(error.mean()),
             if *name == "causal" { full_rank } else { "" }
         );
-        evidence.weigh(true, text);
+        evidence.weigh(true, text).at("mask", *name).at("head_size", self.head_sizes[0]);
     }
 }
 

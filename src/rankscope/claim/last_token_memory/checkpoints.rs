@@ -110,7 +110,9 @@ pub(super) fn report(evidence: &mut Evidence, models: &[Reading]) -> (Trained, S
     };
     let kept = |model: &Reading, format| !model.points.iter().any(|point| is_lost(point, format));
     for model in models {
-        evidence.weigh((1..4).all(|format| kept(model, format)), format!("{lead}{}", words(model)));
+        evidence
+            .weigh((1..4).all(|format| kept(model, format)), format!("{lead}{}", words(model)))
+            .at("model", &*model.name);
         let plain = plain(&model.name);
         let mut curves = Vec::new();
         for (format, name) in FORMATS.into_iter().enumerate().skip(1) {

@@ -123,14 +123,22 @@ pub(super) fn report(evidence: &mut Evidence, sizes: &NetSizes, depths: &[Depth]
                 ),
             };
             let text = format!("sink {sink}, {mask}: {} layers leave {text}", sizes.layers);
-            evidence.weigh(is_clear(&gain) == Some(false), text);
+            evidence
+                .weigh(is_clear(&gain) == Some(false), text)
+                .at("layers", sizes.layers)
+                .at("sink", sink)
+                .at("mask", mask.to_string());
             let text = format!(
                 "sink {sink}, {mask}: {} layers take ‖X‖ to {} of that of the input, and to {} without a sink",
                 sizes.layers,
                 short(depth.left(1)),
                 short(depths[0].left(1))
             );
-            evidence.weigh(depth.left(1) < depths[0].left(1), text);
+            evidence
+                .weigh(depth.left(1) < depths[0].left(1), text)
+                .at("layers", sizes.layers)
+                .at("sink", sink)
+                .at("mask", mask.to_string());
         }
     }
     for sink in depths.iter().filter(|depth| depth.mask == Mask::causal()).filter_map(|depth| depth.sink) {

@@ -49,7 +49,9 @@ pub(super) fn report(evidence: &mut Evidence, models: &[Model]) -> (Trained, Str
     };
     let lead = "Kendall's τ of the weight of the first token with the effective rank: ";
     for model in models {
-        evidence.weigh(is_waste(model) == Some(true), format!("{lead}{}", words(model)));
+        evidence
+            .weigh(is_waste(model) == Some(true), format!("{lead}{}", words(model)))
+            .at("model", &*model.name);
         evidence.measure(model.measure("kendall_first_token_rank"), tau(model), "");
         evidence.record(model.measure("first_token_weight"), &model.means(|head| head[0]));
         evidence.record(model.measure("effective_rank"), &model.means(|head| head[1]));

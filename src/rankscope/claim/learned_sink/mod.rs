@@ -204,7 +204,10 @@ fn report(evidence: &mut Evidence, ranks: &Ranks, sinks: &[f64]) {
             ranks.without,
             gain(ranks, point)
         );
-        evidence.weigh(is_clear(&gain(ranks, point)) == Some(false), text);
+        evidence
+            .weigh(is_clear(&gain(ranks, point)) == Some(false), text)
+            .at("sink", *sink)
+            .at("scale", ranks.scale);
     }
 }
 

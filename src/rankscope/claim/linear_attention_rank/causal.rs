@@ -100,11 +100,18 @@ pub(super) fn report(evidence: &mut Evidence, point: &Causal, device: &Device) {
         "{size}, elu + 1: numerical rank {elu}, in f32 {in_f32}; what passes from the earlier to the later half of the \
          tokens has rank {block}: the full rank sits near the diagonal"
     );
-    evidence.weigh(is_full.extremes().0 == 1.0 && is_full_in_f32(point), text);
+    evidence
+        .weigh(is_full.extremes().0 == 1.0 && is_full_in_f32(point), text)
+        .at("n", size.n)
+        .at("head_size", size.head_size);
     let text = format!(
         "{size}, relu: tokens that share no feature with themselves, {strangers}; numerical rank {relu}"
     );
-    evidence.weigh(strangers.mean() == 0.0, text);
+    evidence
+        .weigh(strangers.mean() == 0.0, text)
+        .at("n", size.n)
+        .at("head_size", size.head_size)
+        .at("feature_map", "relu");
     evidence.record(size.name("rank_causal"), elu);
     evidence.record(size.name("rank_f32_causal"), in_f32);
     let measured = evidence.record(size.name("rank_block"), block);
@@ -171,6 +178,6 @@ pub(super) fn recurrence(evidence: &mut Evidence, settings: &Settings, run: &Run
         short(f32s),
         2 * head_size * n
     );
-    evidence.weigh(f64s <= bound * f64::EPSILON, text);
+    evidence.weigh(f64s <= bound * f64::EPSILON, text).at("n", n).at("head_size", head_size);
     Ok(())
 }

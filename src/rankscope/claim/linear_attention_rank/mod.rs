@@ -150,7 +150,7 @@ fn bidirectional(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> 
              draws: {softmax}",
             size.bound()
         );
-        evidence.weigh(is_within(point), text);
+        evidence.weigh(is_within(point), text).at("n", size.n).at("head_size", size.head_size);
         let measured = evidence.record(size.name("rank_bidirectional"), elu);
         if *device == Device::Cpu {
             measured.expect(size.bound(), 0.0, "rank φ(Q)φ(K)ᵀ = min(D, n) for almost all inputs");

@@ -103,7 +103,12 @@ fn report(evidence: &mut Evidence, point: &Point, settings: &Settings) -> Result
         nonpositive.count_where(|is| is == 1.0),
         short(10f64.powf(nearest.median())),
     );
-    evidence.weigh(point.outcome() == Outcome::Holds, text);
+    let finding = evidence.weigh(point.outcome() == Outcome::Holds, text);
+    match mechanism {
+        Mechanism::Softmax | Mechanism::Sigmoid => finding.at("mechanism", &*name),
+        Mechanism::Sink => finding.at("sink", settings.number("sink")?),
+        Mechanism::Differential(lambda) => finding.at("lambda", lambda),
+    };
     let known = match mechanism {
         Mechanism::Differential(1.0) => Some((1.0, "the first row of A₁ − A₂ is 0")),
         _ if mechanism.is_open() || settings.number("scale")? > LARGEST_SCALE => None,

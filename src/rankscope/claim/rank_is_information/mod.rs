@@ -192,12 +192,12 @@ fn floating(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<(
              half has {block} and {block_both}; paired difference {}",
             block.minus(block_both)
         );
-        evidence.weigh(outcome(point) == Outcome::Holds, text);
+        place.locate(evidence.weigh(outcome(point) == Outcome::Holds, text));
         let text = format!(
             "{place}: the outputs A·V ({VALUE_WIDTH} columns) have effective rank {context} causal and {context_both} \
              bidirectional; with the skip connection {skip} and {skip_both}"
         );
-        evidence.weigh(is_clear(&context.minus(context_both)) == Some(true), text);
+        place.locate(evidence.weigh(is_clear(&context.minus(context_both)) == Some(true), text));
         let names = ["rank", "block_rank", "context_rank", "skip_rank", "condition_with_skip"];
         for (column, name) in names.into_iter().enumerate() {
             for (which, mask) in ["causal", "bidirectional"].into_iter().enumerate() {
@@ -219,7 +219,7 @@ fn floating(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<(
             between(&bidirectional)
         );
         // Support: the bidirectional layer is nearly singular where the causal one is not.
-        evidence.weigh(bidirectional.mean() > MANY && causal.mean() < MANY, text);
+        evidence.weigh(bidirectional.mean() > MANY && causal.mean() < MANY, text).at("scale", scale);
     }
     plot_blocks(evidence, settings, &points)?;
     let count = |wanted| points.iter().filter(|point| outcome(point) == wanted).count();
@@ -325,7 +325,7 @@ fn trained(evidence: &mut Evidence, models: &[Heads<[f64; 3]>]) -> (Trained, Str
     for model in models {
         let [block, flow] = taus(model);
         let text = format!("{}; τ = {} and {}", words(model), short(block), short(flow));
-        evidence.weigh(is_together(model) == Some(true), text);
+        evidence.weigh(is_together(model) == Some(true), text).at("model", &*model.name);
         evidence.measure(model.measure("kendall_rank_block"), block, "");
         evidence.measure(model.measure("kendall_rank_flow"), flow, "");
     }

@@ -58,7 +58,7 @@ pub(super) fn powers(evidence: &mut Evidence, settings: &Settings, run: &Run) ->
         "A^{MOST} of a causal matrix, n = {n}: exactly of full rank, with log-determinant {log_det}, and numerical rank \
          {last} in f64; every row is within {distance} of attending to the first token alone"
     );
-    evidence.weigh(last.mean() > n as f64 / 2.0, text);
+    evidence.weigh(last.mean() > n as f64 / 2.0, text).at("n", n).at("head_size", head_size).at("scale", 1.0);
     evidence.measure_sample("power_log_det", log_det, "nats");
     // Diagonal entries near the second largest slow the approach at first.
     let source = "the eigenvalues of a triangular matrix are its diagonal, and the first is 1";

@@ -150,7 +150,7 @@ fn floating(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<(
             "{place}: of {n} directions f64 keeps {f64s} (the series allows {bound_f64}), f32 {f32s} ({bound_f32}); \
              effective rank {effective}"
         );
-        evidence.weigh(is_short(point), text);
+        place.locate(evidence.weigh(is_short(point), text));
         let names = ["rank_f64", "rank_f32", "effective_rank", "series_bound_f64", "series_bound_f32"];
         for (name, sample) in names.into_iter().zip(&point.1) {
             evidence.record(place.name(name), sample);
@@ -226,7 +226,11 @@ pub(super) fn report_heads(evidence: &mut Evidence, model: &Heads<f64>, what: &s
         model.in_words(),
         model.tokens
     );
-    evidence.weigh(count > 0, text);
+    evidence
+        .weigh(count > 0, text)
+        .at("model", &*model.name)
+        .at("metric", "numerical_rank_f32")
+        .at("mask", "bidirectional");
     evidence.measure(model.measure("heads"), heads as f64, "heads");
     evidence.measure(model.measure(&format!("heads_{what}")), count as f64, "heads");
     evidence.measure_sample(model.measure("rank_f32"), mean, "directions");

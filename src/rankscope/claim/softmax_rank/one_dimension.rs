@@ -73,7 +73,7 @@ pub(super) fn head_size_one(
             certain.count(),
             count(&as_predicted)
         );
-        evidence.weigh(false, text);
+        evidence.weigh(false, text).at("n", sizes.last().copied()).at("head_size", 1).at("scale", 1.0);
         let source = "exp(x·y) is strictly totally positive";
         evidence.record("certainly_nonsingular_share", &certain).expect(1.0, 0.0, source);
         evidence.record("sign_as_predicted_share", &as_predicted).expect(1.0, 0.0, source);
@@ -83,7 +83,7 @@ pub(super) fn head_size_one(
             "D = 1, n = {n}: of exact rank {}, f64 sees {f64s} and f32 {f32s}; effective rank {effective}",
             exact.mean()
         );
-        evidence.weigh(f64s.mean() < *n as f64, text);
+        evidence.weigh(f64s.mean() < *n as f64, text).at("n", *n).at("head_size", 1).at("scale", 1.0);
         if exact.extremes().0 == *n as f64 {
             evidence.record(format!("log10_det_n{n}"), log_det);
         }

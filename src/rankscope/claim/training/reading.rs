@@ -1,10 +1,12 @@
 //! [`Reading`]: what the runs of a claim say, comparison by comparison.
 
+use serde_json::{Map, Value, json};
+
 use super::super::verdict::ByTraining;
 use super::prelude::*;
 use super::tried::Effect;
 use crate::figure::Lines;
-use crate::train::twin::{self, Outcome as Found, Results, means};
+use crate::train::twin::{self, Job, Outcome as Found, Results, Twin, means};
 use crate::train::{Kept, scaling};
 
 /// What the runs of a claim say so far.
@@ -15,6 +17,8 @@ pub(super) struct Reading<'a> {
     judged: Vec<Judged>,
     /// Runs whose losses are drawn.
     drawn: Vec<Vec<Course>>,
+    /// What the next finding compares, where that is two runs of a twin.
+    at: Map<String, Value>,
 }
 
 /// A comparison, and what it says.
@@ -42,7 +46,7 @@ pub(super) struct Difference<'a> {
 impl<'a> Reading<'a> {
     pub(super) fn new(plan: Plan<'a>, kept: &'a Kept) -> Self {
         let evidence = Evidence::new(plan.settings);
-        Reading { plan, evidence, kept, judged: Vec::new(), drawn: Vec::new() }
+        Reading { plan, evidence, kept, judged: Vec::new(), drawn: Vec::new(), at: Map::new() }
     }
 
     /// What the runs of a course found.
@@ -88,11 +92,13 @@ impl<'a> Reading<'a> {
                 paired: comparison.paired,
                 smallest,
             };
+            self.at = compared(tried, twin, variant + 1)?;
             match tried.is_guessed(means, metric, smallest) {
                 false => self.judge(difference, tried.says)?,
                 true => self.record(difference, Outcome::Unclear, "neither is better than guessing"),
             }
         }
+        self.at.clear();
         Ok(())
     }
 
@@ -162,7 +168,7 @@ impl<'a> Reading<'a> {
         let finding = format!("{name}: {what} is {paired} over {} seeds: {word}", paired.differences.count());
         match outcome {
             Outcome::Unclear => self.evidence.note(finding),
-            _ => self.evidence.weigh(outcome == Outcome::Holds, finding),
+            _ => self.evidence.weigh(outcome == Outcome::Holds, finding).at.extend(self.at.clone()),
         }
         let half = (paired.interval.1 - paired.interval.0) / 2.0;
         let scaled = (paired.differences.mean() / smallest, half / smallest);
@@ -233,6 +239,20 @@ impl<'a> Reading<'a> {
                        interval over seeds: between the lines no difference matters.";
         self.evidence.plot("differences", caption, figure);
     }
+}
+
+/// A variant of a twin beside the first one: what trains both again.
+fn compared(tried: &Tried, twin: &Twin, variant: usize) -> Result<Map<String, Value>> {
+    let settings = twin.settings(Job { seed: twin.seeds()[0], variant: 0 });
+    let pairs = [
+        ("preset", json!(tried.preset()?.name)),
+        ("settings", json!(settings)),
+        ("key", json!(twin.key())),
+        ("value", json!(twin.names()[variant])),
+        ("metric", json!(twin.metric())),
+        ("smallest", json!(twin.smallest())),
+    ];
+    Ok(pairs.map(|(name, value)| (name.to_owned(), value)).into_iter().collect())
 }
 
 /// Words as a name: letters and digits with single underscores between.

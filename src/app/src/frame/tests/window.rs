@@ -164,3 +164,22 @@ fn files_and_links_with_nonsense_are_told_and_the_window_goes_on() {
     }
     assert_eq!(state(&window), before);
 }
+
+/// What a window does then besides, opening again, needs a display.
+#[test]
+fn a_lost_graphics_device_is_said_and_what_is_open_stays() {
+    let home = tempfile::tempdir().unwrap();
+    let mut window = kept_window(&["--lab", "mask"], Some(home.path()));
+    let before = state(&window);
+    assert_eq!(window.state().computing().loss(), None);
+    window.state().machine.window.destroy();
+    window.run_steps(2);
+    assert!(shows(&window, "the graphics device was lost"), "{:?}", window.state().banners());
+    let ctx = window.ctx.clone();
+    window.state_mut().close(&ctx);
+    drop(window);
+    let why = "the graphics device was lost (by a test)";
+    let again = kept_window(&["--lost", why], Some(home.path()));
+    assert!(shows(&again, why) && !shows(&again, "ended unexpectedly"));
+    assert_eq!(state(&again), before);
+}

@@ -5,12 +5,11 @@ mod export;
 pub mod state;
 mod view;
 
-use crate::lab::{Row, open};
+use crate::lab::Row;
 
 /// The row on the list of labs.
-pub const LAB: Row = Row {
-    id: "cache",
-    title: "Cache lab",
-    about: "Edit a token or append a turn, and see which states each mask must compute again",
-    open: open::<view::View>,
-};
+pub const LAB: Row = Row::of::<view::View>(
+    "cache",
+    "Cache lab",
+    "Edit a token or append a turn, and see which states each mask must compute again",
+);

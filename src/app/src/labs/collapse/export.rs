@@ -3,10 +3,11 @@
 use ndarray::Array2;
 use rankscope::claim::NetSizes;
 use rankscope::figure::{Curve, Heatmap, Lines, PlotAxis, Reference, Scale};
+use rankscope::model::stack::NormPlace;
 use serde_json::Value;
 
 use super::compute::{Answer, Cloud, Fall, Pull, Tower};
-use super::state::{Collapse, Norm, Which};
+use super::state::{Collapse, Which};
 use crate::lab::{Export, Numbers};
 
 /// How the residual falls, as a figure.
@@ -157,9 +158,9 @@ pub fn cell(state: &Collapse) -> String {
     let skip = if net.skip { ".with_skip()" } else { "" };
     let mlp = if net.mlp { format!(".with_feed_forward({})", 4 * width) } else { String::new() };
     let norm = match net.norm {
-        Norm::None => "",
-        Norm::Before => ".with_norm(NormPlace::Before)",
-        Norm::After => ".with_norm(NormPlace::After)",
+        NormPlace::None => "",
+        NormPlace::Before => ".with_norm(NormPlace::Before)",
+        NormPlace::After => ".with_norm(NormPlace::After)",
     };
     let masks: Vec<String> = state
         .compared()

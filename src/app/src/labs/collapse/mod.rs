@@ -5,12 +5,11 @@ mod export;
 pub mod state;
 mod view;
 
-use crate::lab::{Row, open};
+use crate::lab::Row;
 
 /// The row on the list of labs.
-pub const LAB: Row = Row {
-    id: "collapse",
-    title: "Collapse tower",
-    about: "Stack layers of attention, watch the tokens become one, and see what keeps them apart",
-    open: open::<view::View>,
-};
+pub const LAB: Row = Row::of::<view::View>(
+    "collapse",
+    "Collapse tower",
+    "Stack layers of attention, watch the tokens become one, and see what keeps them apart",
+);

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::compute::{Answer, Memory, News};
 use super::{compute, export};
 use crate::lab::{Export, Machine, Stamp, State};
+use crate::labs::within;
 
 /// C, at least and at most.
 pub const WIDTH: (usize, usize) = (8, 256);
@@ -29,19 +30,6 @@ pub const MOST_DRAWS: usize = 20;
 /// The largest seed, as of the claims.
 pub const LAST_SEED: u64 = u32::MAX as u64;
 
-/// Where layer norm stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Norm {
-    /// Nowhere.
-    #[default]
-    None,
-    /// Before each update: pre-LN.
-    Before,
-    /// After each sum: post-LN.
-    After,
-}
-
 /// What a layer has beside attention.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -51,13 +39,13 @@ pub struct Net {
     /// Whether an MLP of F = 4·C follows attention.
     pub mlp: bool,
     /// Where layer norm stands.
-    pub norm: Norm,
+    pub norm: NormPlace,
 }
 
 impl Net {
     /// All twelve.
     pub fn all() -> impl Iterator<Item = Net> {
-        let norms = [Norm::None, Norm::Before, Norm::After];
+        let norms = [NormPlace::None, NormPlace::Before, NormPlace::After];
         let of =
             |norm| [(false, false), (false, true), (true, false), (true, true)].map(|flags| (norm, flags));
         norms.into_iter().flat_map(of).map(|(norm, (skip, mlp))| Net { skip, mlp, norm })
@@ -72,11 +60,7 @@ impl Net {
         if self.mlp {
             net = net.with_feed_forward(4 * sizes.width);
         }
-        net.with_norm(match self.norm {
-            Norm::None => NormPlace::None,
-            Norm::Before => NormPlace::Before,
-            Norm::After => NormPlace::After,
-        })
+        net.with_norm(self.norm)
     }
 
     /// What it is called.
@@ -84,14 +68,14 @@ impl Net {
         let what = if self.mlp { "attention and MLP" } else { "attention" };
         let skip = if self.skip { " with skips" } else { "" };
         let norm = match self.norm {
-            Norm::None => "",
-            Norm::Before => ", layer norm before each",
-            Norm::After => ", layer norm after each",
+            NormPlace::None => "",
+            NormPlace::Before => ", layer norm before each",
+            NormPlace::After => ", layer norm after each",
         };
         match (self.skip, self.mlp, self.norm) {
-            (false, false, Norm::None) => "pure attention".to_owned(),
-            (true, true, Norm::Before) => "pre-LN transformer".to_owned(),
-            (true, true, Norm::After) => "post-LN transformer".to_owned(),
+            (false, false, NormPlace::None) => "pure attention".to_owned(),
+            (true, true, NormPlace::Before) => "pre-LN transformer".to_owned(),
+            (true, true, NormPlace::After) => "post-LN transformer".to_owned(),
             _ => format!("{what}{skip}{norm}"),
         }
     }
@@ -100,11 +84,11 @@ impl Net {
     pub fn formula(self) -> String {
         let update = |name: &str| {
             let update = match (self.norm, name) {
-                (Norm::Before, name) => format!("{name}(norm(x))"),
+                (NormPlace::Before, name) => format!("{name}(norm(x))"),
                 (_, name) => format!("{name}(x)"),
             };
             let sum = if self.skip { format!("x + {update}") } else { update };
-            format!("x ← {}", if self.norm == Norm::After { format!("norm({sum})") } else { sum })
+            format!("x ← {}", if self.norm == NormPlace::After { format!("norm({sum})") } else { sum })
         };
         let attention = update("attention");
         if self.mlp { format!("{attention},  then  {}", update("MLP")) } else { attention }
@@ -226,7 +210,7 @@ pub enum Edit {
     /// Switches MLPs.
     Mlp(bool),
     /// Puts layer norm somewhere.
-    Norm(Norm),
+    Norm(NormPlace),
     /// Chooses a whole layer.
     Net(Net),
     /// Shows or hides a mask.
@@ -296,15 +280,6 @@ impl Collapse {
     }
 }
 
-/// An error unless `value` is from `low` to `high`.
-fn within(what: &str, value: usize, (low, high): (usize, usize)) -> Result<(), String> {
-    if (low..=high).contains(&value) {
-        Ok(())
-    } else {
-        Err(format!("{what} is {value}, expected from {low} to {high}"))
-    }
-}
-
 impl State for Collapse {
     type Edit = Edit;
     type Answer = Answer;
@@ -316,15 +291,15 @@ impl State for Collapse {
     }
 
     fn check(&self) -> Result<(), String> {
-        within("number of tokens", self.n, TOKENS)?;
-        within("number of layers", self.layers, (1, MOST_LAYERS))?;
-        within("number of draws", self.draws, (1, MOST_DRAWS))?;
-        within("prefix", self.prefix, (0, self.n))?;
-        within("window", self.window, (1, self.n))?;
-        within("layer", self.layer, (0, self.layers))?;
-        within("seed", self.seed as usize, (0, LAST_SEED as usize))?;
-        within("width", self.width, WIDTH)?;
-        within("number of heads", self.heads, (1, MOST_HEADS))?;
+        within("number of tokens", self.n, TOKENS.0, TOKENS.1)?;
+        within("number of layers", self.layers, 1, MOST_LAYERS)?;
+        within("number of draws", self.draws, 1, MOST_DRAWS)?;
+        within("prefix", self.prefix, 0, self.n)?;
+        within("window", self.window, 1, self.n)?;
+        within("layer", self.layer, 0, self.layers)?;
+        within("seed", self.seed as usize, 0, LAST_SEED as usize)?;
+        within("width", self.width, WIDTH.0, WIDTH.1)?;
+        within("number of heads", self.heads, 1, MOST_HEADS)?;
         if !self.width.is_multiple_of(self.heads) {
             return Err(format!(
                 "number of heads is {}, expected a divisor of width = {}",
@@ -431,9 +406,9 @@ mod tests {
         seen.sort();
         seen.dedup();
         assert_eq!(seen.len(), 12);
-        let net = Net { skip: true, mlp: true, norm: Norm::Before };
+        let net = Net { skip: true, mlp: true, norm: NormPlace::Before };
         assert_eq!(net.formula(), "x ← x + attention(norm(x)),  then  x ← x + MLP(norm(x))");
-        assert_eq!(Net { norm: Norm::After, ..Net::default() }.formula(), "x ← norm(attention(x))");
+        assert_eq!(Net { norm: NormPlace::After, ..Net::default() }.formula(), "x ← norm(attention(x))");
     }
 
     #[test]
@@ -442,13 +417,13 @@ mod tests {
         assert_eq!((state.prefix, state.window, state.layer), (8, 4, 3));
         assert_eq!(edited(&[Edit::Heads(16), Edit::Width(16), Edit::Heads(16)]).unwrap().heads, 16);
         let cases = [
-            (Edit::Tokens(3), "number of tokens is 3, expected from 4 to 128"),
-            (Edit::Width(257), "width is 257, expected from 8 to 256"),
+            (Edit::Tokens(3), "number of tokens is 3, expected a number from 4 to 128"),
+            (Edit::Width(257), "width is 257, expected a number from 8 to 256"),
             (Edit::Heads(3), "number of heads is 3, expected a divisor of width = 64"),
-            (Edit::Layers(0), "number of layers is 0, expected from 1 to 48"),
-            (Edit::Prefix(33), "prefix is 33, expected from 0 to 32"),
-            (Edit::Window(0), "window is 0, expected from 1 to 32"),
-            (Edit::Layer(13), "layer is 13, expected from 0 to 12"),
+            (Edit::Layers(0), "number of layers is 0, expected a number from 1 to 48"),
+            (Edit::Prefix(33), "prefix is 33, expected a number from 0 to 32"),
+            (Edit::Window(0), "window is 0, expected a number from 1 to 32"),
+            (Edit::Layer(13), "layer is 13, expected a number from 0 to 12"),
             (Edit::Draws(21), "number of draws is 21"),
             (Edit::Seed(1 << 32), "seed is 4294967296"),
             (Edit::Mine("causal & ".into()), "expected"),

@@ -8,6 +8,7 @@ use rankscope::claim::{self, ARENAS, CLAIMS, Trial};
 use rankscope::figure::style::Theme;
 use rankscope::{Device, Error, Result, Run};
 
+use super::place::Places;
 use super::state::{Case, Court};
 use crate::lab::{Part, Stamp};
 
@@ -19,6 +20,8 @@ const KEPT: usize = 40;
 pub struct Answer {
     /// The claim that was run.
     pub trial: Part<Arc<Trial>>,
+    /// Where it can be seen.
+    pub places: Places,
     /// Its figures that are no curves, as pictures.
     pub pictures: Part<Arc<Pictures>>,
     /// What is known of every claim, by its id.
@@ -56,6 +59,7 @@ impl Answer {
             News::Trial(trial) => {
                 self.dockets.insert(trial.about.id, docket(&trial));
                 self.pictures = Part::default();
+                self.places = Places::of(&trial);
                 self.trial.put(trial, stamp);
             }
             News::Pictures(pictures) => self.pictures.put(pictures, stamp),

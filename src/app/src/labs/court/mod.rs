@@ -6,12 +6,11 @@ mod place;
 pub mod state;
 mod view;
 
-use crate::lab::{Row, open};
+use crate::lab::Row;
 
 /// The row on the list of labs.
-pub const LAB: Row = Row {
-    id: "court",
-    title: "Courtroom",
-    about: "Put a claim on trial: its verdict in three arenas, the evidence on two sides, and run it again",
-    open: open::<view::View>,
-};
+pub const LAB: Row = Row::of::<view::View>(
+    "court",
+    "Courtroom",
+    "Put a claim on trial: its verdict in three arenas, the evidence on two sides, and run it again",
+);

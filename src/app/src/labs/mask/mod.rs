@@ -9,22 +9,21 @@ mod mechanism;
 mod paint;
 mod rule;
 mod setup;
-mod state;
+pub mod state;
 #[cfg(test)]
 mod tests;
 mod view;
 
-use crate::lab::{Bench, Lab, Row, open};
+use crate::lab::{Bench, Lab, Row};
 use paint::{Stroke, Tool};
 use state::{Edit, Which};
 
 /// The row on the list of labs.
-pub const LAB: Row = Row {
-    id: "mask",
-    title: "Mask",
-    about: "Paint a mask and watch the singular values of the attention weights answer",
-    open: open::<view::View>,
-};
+pub const LAB: Row = Row::of::<view::View>(
+    "mask",
+    "Mask",
+    "Paint a mask and watch the singular values of the attention weights answer",
+);
 
 /// The open lab.
 pub type Open = Bench<view::View>;

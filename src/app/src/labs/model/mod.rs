@@ -14,17 +14,16 @@ use rankscope::Mask;
 use rankscope::model::MaskChoice;
 
 use crate::args::Args;
-use crate::lab::{Bench, Opening, Row};
+use crate::lab::{Bench, Row};
 use answer::Pass;
-use state::{Edit, Explorer, Side};
+use state::{Edit, Side};
 
 /// The row on the list of labs.
-pub const LAB: Row = Row {
-    id: "model",
-    title: "Model explorer",
-    about: "Read a model's attention head by head, under any mask, and change it",
-    open: |opening: &Opening| Ok(Box::new(Open::new(opening, Explorer::of_args(opening.args)?))),
-};
+pub const LAB: Row = Row::of::<view::View>(
+    "model",
+    "Model explorer",
+    "Read a model's attention head by head, under any mask, and change it",
+);
 
 /// The open lab.
 pub type Open = Bench<view::View>;

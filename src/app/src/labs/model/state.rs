@@ -327,29 +327,6 @@ impl Reading {
 }
 
 impl Explorer {
-    /// What the command line asks for.
-    ///
-    /// # Errors
-    /// If the mask cannot be parsed.
-    pub fn of_args(args: &Args) -> Result<Self> {
-        let mask: MaskChoice = args.mask.parse()?;
-        let file = args.attention.as_ref().map(|path| Brought {
-            path: path.clone(),
-            name: args.name.clone(),
-            tokens: args.tokens.clone(),
-            sequence: args.sequence,
-        });
-        let left = Reading {
-            model: args.model.clone(),
-            file,
-            text: args.text.clone(),
-            mask: mask.to_string(),
-            ..Reading::default()
-        };
-        let first = Head { layer: args.layer.unwrap_or(1), head: args.head.unwrap_or(1) };
-        Ok(Explorer { left, selected: first, held: first.layer, ..Explorer::default() })
-    }
-
     /// The reading of a side.
     pub fn reading(&self, side: Side) -> Option<&Reading> {
         match side {
@@ -383,6 +360,25 @@ impl State for Explorer {
     type Answer = Answer;
     type News = News;
     type Memory = Engine;
+
+    fn first(args: &Args) -> Result<Self> {
+        let mask: MaskChoice = args.mask.parse()?;
+        let file = args.attention.as_ref().map(|path| Brought {
+            path: path.clone(),
+            name: args.name.clone(),
+            tokens: args.tokens.clone(),
+            sequence: args.sequence,
+        });
+        let left = Reading {
+            model: args.model.clone(),
+            file,
+            text: args.text.clone(),
+            mask: mask.to_string(),
+            ..Reading::default()
+        };
+        let first = Head { layer: args.layer.unwrap_or(1), head: args.head.unwrap_or(1) };
+        Ok(Explorer { left, selected: first, held: first.layer, ..Explorer::default() })
+    }
 
     fn memory(machine: &Machine) -> Engine {
         Engine::new(machine.device.clone(), machine.window.clone())

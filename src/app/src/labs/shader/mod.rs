@@ -7,12 +7,8 @@ mod tests;
 mod view;
 pub mod worker;
 
-use crate::lab::{Row, open};
+use crate::lab::Row;
 
 /// The row on the list of labs.
-pub const LAB: Row = Row {
-    id: "shader",
-    title: "Shaders",
-    about: "Change a GPU kernel's source, and run it against the CPU",
-    open: open::<view::View>,
-};
+pub const LAB: Row =
+    Row::of::<view::View>("shader", "Shaders", "Change a GPU kernel's source, and run it against the CPU");

@@ -12,6 +12,9 @@ use crate::lab::{Desk, Layout, Panel, View as Draws};
 use crate::theme;
 use crate::widget::number::Number;
 
+/// Room for the names of the sliders.
+const NAMES: f32 = 72.0;
+
 /// Nothing is remembered beside the state.
 #[derive(Default)]
 pub struct View;
@@ -44,7 +47,7 @@ impl Draws for View {
 
     fn layout() -> Layout {
         let right = Layout::column([(0.42, Layout::panel("result")), (0.58, Layout::panel("kernel"))]);
-        Layout::row([(0.17, Layout::panel("kernels")), (0.55, Layout::panel("source")), (0.28, right)])
+        Layout::row([(0.13, Layout::panel("kernels")), (0.64, Layout::panel("source")), (0.23, right)])
     }
 
     fn ui(&mut self, id: &str, desk: &mut Desk<'_, Shader>, ui: &mut egui::Ui) {
@@ -199,13 +202,17 @@ fn editor(source: &str, wrong: Option<usize>, ui: &mut egui::Ui) -> Option<Strin
 }
 
 fn result(desk: &mut Desk<'_, Shader>, ui: &mut egui::Ui) {
-    let size = Number::new("size n", desk.state.size, 1..=1024, SIZE).help(SIZES).logarithmic();
+    ui.spacing_mut().slider_width = (ui.available_width() - NAMES - 70.0).clamp(60.0, 170.0);
+    let size =
+        Number::new("size n", desk.state.size, 1..=1024, SIZE).help(SIZES).logarithmic().name_width(NAMES);
     if let Some(size) = size.show(ui) {
         desk.edit(Edit::Size(size));
     }
     let help = "A run that takes longer is ended, and its process with it.";
-    let limit =
-        Number::new("ends after", desk.state.limit, 1..=MOST_SECONDS.min(60), LIMIT).help(help).unit(" s");
+    let limit = Number::new("ends after", desk.state.limit, 1..=MOST_SECONDS.min(60), LIMIT)
+        .help(help)
+        .unit(" s")
+        .name_width(NAMES);
     if let Some(limit) = limit.show(ui) {
         desk.edit(Edit::Limit(limit));
     }

@@ -7,12 +7,11 @@ mod table;
 mod tests;
 mod view;
 
-use crate::lab::{Row, open};
+use crate::lab::Row;
 
 /// The row on the list of labs.
-pub const LAB: Row = Row {
-    id: "steps",
-    title: "Step by step",
-    about: "Click through one head's computation, with every number, its formula and its shader line",
-    open: open::<view::View>,
-};
+pub const LAB: Row = Row::of::<view::View>(
+    "steps",
+    "Step by step",
+    "Click through one head's computation, with every number, its formula and its shader line",
+);

@@ -50,7 +50,7 @@ pub fn table(
     ui: &mut Ui,
 ) -> Option<(usize, usize)> {
     let (rows, columns) = matrix.dim();
-    let high = (side * 0.6).clamp(34.0, 64.0);
+    let high = (side * 0.6).clamp(34.0, 100.0);
     ui.vertical(|ui| {
         ui.label(RichText::new(format!("{name}  [{rows}, {columns}]")).strong());
         let size = vec2(side * columns as f32 + 22.0, high * rows as f32 + 18.0);
@@ -86,7 +86,7 @@ pub fn table(
                 let ink = theme::color(palette.ink);
                 let (size, text) = match side < 72.0 {
                     true => (theme::SMALL, format!("{value:.2}")),
-                    false => (15.0, digits(value)),
+                    false => ((side / 7.0).clamp(15.0, 24.0), digits(value)),
                 };
                 ui.painter().text(rect.center(), Align2::CENTER_CENTER, text, theme::mono(size), ink);
             } else {

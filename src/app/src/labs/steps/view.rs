@@ -166,7 +166,7 @@ fn numbers(view: &mut View, desk: &mut Desk<'_, StepsLab>, ui: &mut Ui) {
     let gaps = 44.0 * tables.len() as f32;
     let side = ((ui.available_width() - gaps) / columns as f32)
         .min((ui.available_height() - 52.0) / (0.6 * rows as f32));
-    let side = side.clamp(34.0, 120.0);
+    let side = side.clamp(34.0, 170.0);
     let mut clicked = None;
     ui.horizontal_top(|ui| {
         for (index, (name, matrix, is_result)) in tables.iter().enumerate() {

@@ -2,17 +2,16 @@
 
 mod compute;
 mod export;
-mod state;
+pub mod state;
 #[cfg(test)]
 mod tests;
 mod view;
 
-use crate::lab::{Row, open};
+use crate::lab::Row;
 
 /// The row on the list of labs.
-pub const LAB: Row = Row {
-    id: "theorem",
-    title: "Theorem 1",
-    about: "Draw a pattern and see how large a head must be to produce it",
-    open: open::<view::View>,
-};
+pub const LAB: Row = Row::of::<view::View>(
+    "theorem",
+    "Theorem 1",
+    "Draw a pattern and see how large a head must be to produce it",
+);

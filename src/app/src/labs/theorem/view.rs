@@ -81,7 +81,7 @@ impl lab::View for View {
                     (1.0, panel("difference")),
                 ]),
             ),
-            (1.0, Layout::row([(1.9, panel("factors")), (2.0, panel("curve"))])),
+            (1.0, Layout::row([(1.45, panel("factors")), (2.45, panel("curve"))])),
         ])
     }
 

@@ -11,12 +11,11 @@ mod tests;
 mod view;
 pub mod worker;
 
-use crate::lab::{Row, open};
+use crate::lab::Row;
 
 /// The row on the list of labs.
-pub const LAB: Row = Row {
-    id: "training",
-    title: "Training",
-    about: "Train a small model, or twins that differ in one setting, and watch attention change",
-    open: open::<view::View>,
-};
+pub const LAB: Row = Row::of::<view::View>(
+    "training",
+    "Training",
+    "Train a small model, or twins that differ in one setting, and watch attention change",
+);

@@ -122,17 +122,13 @@ fn field(
     rows: usize,
     ui: &mut egui::Ui,
 ) -> Option<String> {
-    let mut typed = match view.typed.get(name) {
-        Some((typed, from)) if from == known => typed.clone(),
-        _ => known.to_owned(),
-    };
     if !title.is_empty() {
         ui.label(RichText::new(title).size(13.0).weak());
     }
-    let edit = if rows > 1 { TextEdit::multiline(&mut typed) } else { TextEdit::singleline(&mut typed) };
-    let response = ui.add(edit.desired_rows(rows).desired_width(ui.available_width() - 8.0));
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, name));
-    let new = (response.lost_focus() && typed != known).then(|| typed.clone());
-    view.typed.insert(name.to_owned(), (typed, known.to_owned()));
-    new
+    view.typed.entry(name.to_owned()).or_default().edit(known, |typed| {
+        let edit = if rows > 1 { TextEdit::multiline(typed) } else { TextEdit::singleline(typed) };
+        let response = ui.add(edit.desired_rows(rows).desired_width(ui.available_width() - 8.0));
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, name));
+        response
+    })
 }

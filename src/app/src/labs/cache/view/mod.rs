@@ -8,13 +8,14 @@ use std::collections::HashMap;
 
 use super::state::{Cache, Edit};
 use crate::lab::{self, Desk, Layout, Panel};
+use crate::widget::draft::Draft;
 use crate::widget::veil;
 
 /// What only the view remembers.
 #[derive(Default)]
 pub struct View {
-    /// Half-typed texts by field, each with the text that it began from.
-    typed: HashMap<String, (String, String)>,
+    /// Half-typed texts by field.
+    typed: HashMap<String, Draft>,
 }
 
 impl lab::View for View {
@@ -48,7 +49,7 @@ impl lab::View for View {
 
     fn layout() -> Layout {
         let below = Layout::row([(0.58, Layout::panel("cost")), (0.42, Layout::panel("layers"))]);
-        let right = Layout::column([(0.7, Layout::panel("cells")), (0.3, below)]);
+        let right = Layout::column([(0.66, Layout::panel("cells")), (0.34, below)]);
         Layout::row([(0.25, Layout::panel("dialogue")), (0.75, right)])
     }
 

@@ -9,13 +9,14 @@ use std::time::Instant;
 
 use super::state::{Collapse, Edit};
 use crate::lab::{self, Desk, Layout, Panel};
+use crate::widget::draft::Draft;
 use crate::widget::veil;
 
 /// What only the view remembers.
 #[derive(Default)]
 pub struct View {
-    /// The half-typed mask of the reader's own, and the mask that it began from.
-    mine: Option<(String, String)>,
+    /// The half-typed mask of the reader's own.
+    mine: Draft,
     /// When the last step through the layers was made, while they are played.
     played: Option<Instant>,
 }

@@ -1,14 +1,13 @@
 //! What a layer is made of, the masks, and the sizes; and what comes of it, in words.
 
 use egui::{RichText, ScrollArea, TextEdit};
+use rankscope::model::stack::NormPlace;
 use rankscope::numbers::short;
 
 use super::View;
 use crate::lab::Desk;
 use crate::labs::collapse::compute::Fall;
-use crate::labs::collapse::state::{
-    Collapse, Edit, HEADS, MOST_DRAWS, MOST_LAYERS, Norm, TOKENS, WIDTHS, Which,
-};
+use crate::labs::collapse::state::{Collapse, Edit, HEADS, MOST_DRAWS, MOST_LAYERS, TOKENS, WIDTHS, Which};
 use crate::theme;
 use crate::widget::number::Number;
 
@@ -46,9 +45,9 @@ fn layer(desk: &mut Desk<'_, Collapse>, ui: &mut egui::Ui) {
     ui.horizontal(|ui| {
         ui.label("layer norm");
         for (norm, name, hint) in [
-            (Norm::None, "none", "no layer norm"),
-            (Norm::Before, "before", "pre-LN, as in GPT-2 and LLaMA: x ← x + f(norm(x))"),
-            (Norm::After, "after", "post-LN, as in BERT: x ← norm(x + f(x))"),
+            (NormPlace::None, "none", "no layer norm"),
+            (NormPlace::Before, "before", "pre-LN, as in GPT-2 and LLaMA: x ← x + f(norm(x))"),
+            (NormPlace::After, "after", "post-LN, as in BERT: x ← norm(x + f(x))"),
         ] {
             if ui.radio(net.norm == norm, name).on_hover_text(hint).clicked() {
                 desk.edit(Edit::Norm(norm));
@@ -98,29 +97,31 @@ fn masks(view: &mut View, desk: &mut Desk<'_, Collapse>, ui: &mut egui::Ui) {
 
 /// A field for the mask of the reader's own; it counts from the moment on at which it is one.
 fn mine(view: &mut View, desk: &mut Desk<'_, Collapse>, ui: &mut egui::Ui) {
-    let known = &desk.state.mine;
-    let mut typed = match &view.mine {
-        Some((typed, from)) if from == known => typed.clone(),
-        _ => known.clone(),
-    };
-    let field = TextEdit::singleline(&mut typed).desired_width(ui.available_width()).font(theme::mono(13.0));
-    let response = ui.add(field).on_hover_text(
-        "a mask in the mask language, such as causal & window(4) or blocks(16, 16); Enter takes it",
-    );
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "mask of my own"));
-    if response.lost_focus() && typed != *known {
-        desk.edit(Edit::Mine(typed.clone()));
+    let new = view.mine.edit(&desk.state.mine, |typed| {
+        let field = TextEdit::singleline(typed).desired_width(ui.available_width()).font(theme::mono(13.0));
+        let response = ui.add(field).on_hover_text(
+            "a mask in the mask language, such as causal & window(4) or blocks(16, 16); Enter takes it",
+        );
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "mask of my own"));
+        response
+    });
+    if let Some(mask) = new {
+        desk.edit(Edit::Mine(mask));
     }
-    view.mine = Some((typed, known.clone()));
 }
+
+/// Room for the names of the sizes.
+const NAMES: f32 = 72.0;
 
 fn sizes(desk: &mut Desk<'_, Collapse>, ui: &mut egui::Ui) {
     let state = desk.state;
     ui.heading("Sizes");
-    if let Some(n) = Number::new("tokens n", state.n, TOKENS.0..=TOKENS.1, 32).show(ui) {
+    if let Some(n) = Number::new("tokens n", state.n, TOKENS.0..=TOKENS.1, 32).name_width(NAMES).show(ui) {
         desk.edit(Edit::Tokens(n));
     }
-    if let Some(layers) = Number::new("layers L", state.layers, 1..=MOST_LAYERS, 12).show(ui) {
+    if let Some(layers) =
+        Number::new("layers L", state.layers, 1..=MOST_LAYERS, 12).name_width(NAMES).show(ui)
+    {
         desk.edit(Edit::Layers(layers));
     }
     if let Some(width) = choice("width C", &WIDTHS, state.width, ui) {
@@ -129,11 +130,11 @@ fn sizes(desk: &mut Desk<'_, Collapse>, ui: &mut egui::Ui) {
     if let Some(heads) = choice("heads H", &HEADS, state.heads, ui) {
         desk.edit(Edit::Heads(heads));
     }
-    let draws = Number::new("draws", state.draws, 1..=MOST_DRAWS, 5);
+    let draws = Number::new("draws", state.draws, 1..=MOST_DRAWS, 5).name_width(NAMES);
     if let Some(draws) = draws.help("how many draws of weights and tokens the curves are means of").show(ui) {
         desk.edit(Edit::Draws(draws));
     }
-    if let Some(seed) = Number::new("first seed", state.seed, 0..=999, 0).show(ui) {
+    if let Some(seed) = Number::new("first seed", state.seed, 0..=999, 0).name_width(NAMES).show(ui) {
         desk.edit(Edit::Seed(seed));
     }
 }
@@ -141,8 +142,9 @@ fn sizes(desk: &mut Desk<'_, Collapse>, ui: &mut egui::Ui) {
 fn choice(name: &str, values: &[usize], current: usize, ui: &mut egui::Ui) -> Option<usize> {
     let mut chosen = None;
     ui.horizontal(|ui| {
+        let label = ui.label(name);
+        ui.add_space((NAMES - label.rect.width() - ui.spacing().item_spacing.x).max(0.0));
         ui.spacing_mut().item_spacing.x = 3.0;
-        ui.label(name);
         let listed = values.iter().copied();
         for value in listed.chain((!values.contains(&current)).then_some(current)) {
             let label = ui.selectable_label(value == current, value.to_string());

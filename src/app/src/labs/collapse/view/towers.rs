@@ -1,12 +1,13 @@
 //! A tower for each kind of layer and each mask: one floor for each layer, the input at the bottom.
 
 use egui::{Align2, Pos2, Rect, Role, Sense, StrokeKind, Vec2, WidgetInfo, pos2, vec2};
+use rankscope::model::stack::NormPlace;
 use rankscope::numbers::short;
 
 use super::residual::waiting;
 use crate::lab::Desk;
 use crate::labs::collapse::compute::Tower;
-use crate::labs::collapse::state::{Collapse, Edit, Net, Norm};
+use crate::labs::collapse::state::{Collapse, Edit, Net};
 use crate::theme;
 use crate::widget::axes::tip;
 use crate::widget::spectrum::power;
@@ -26,8 +27,8 @@ type Switch = (&'static str, fn(Net) -> bool);
 const SWITCHES: [Switch; 4] = [
     ("skip", |net| net.skip),
     ("MLP", |net| net.mlp),
-    ("norm before", |net| net.norm == Norm::Before),
-    ("norm after", |net| net.norm == Norm::After),
+    ("norm before", |net| net.norm == NormPlace::Before),
+    ("norm after", |net| net.norm == NormPlace::After),
 ];
 
 /// Draws the panel; a click on a tower chooses its layers.

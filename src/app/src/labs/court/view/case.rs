@@ -1,11 +1,11 @@
 //! The claim with its verdict, and the evidence on two sides.
 
 use egui::{Label, RichText, ScrollArea, vec2};
-use rankscope::claim::{ARENAS, Finding, Trial};
+use rankscope::claim::{ARENAS, Trial};
 use rankscope::numbers::short;
 
 use crate::lab::Desk;
-use crate::labs::court::place;
+use crate::labs::court::place::{Place, Places};
 use crate::labs::court::state::Court;
 use crate::theme;
 
@@ -72,18 +72,24 @@ pub fn evidence(desk: &mut Desk<'_, Court>, ui: &mut egui::Ui) {
         ui.weak("The experiment is running …");
         return;
     };
-    let place = place::of(trial.about.id, &trial.settings);
-    let mut visit = false;
-    if let Some(place) = &place {
-        let hint = "Opens the lab with the settings of this run, where it can be seen and changed";
-        visit = ui.button(format!("Show in {}", place.title)).on_hover_text(hint).clicked();
+    let places = &desk.answer.places;
+    let mut visit = None;
+    match &places.trial {
+        Some(Ok(place)) => {
+            let hint = "Opens the lab with the settings of this run, where it can be seen and changed";
+            if ui.button(format!("Show in {}", place.title)).on_hover_text(hint).clicked() {
+                visit = Some(place);
+            }
+        }
+        Some(Err(why)) => drop(ui.weak(why)),
+        None => {}
     }
     ui.scope(|ui| {
         ui.multiply_opacity(1.0 - desk.fade(&desk.answer.trial));
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             ui.columns(2, |columns| {
                 for (column, supports) in columns.iter_mut().zip([true, false]) {
-                    visit |= side(&trial, supports, place.is_some(), column);
+                    visit = visit.or(side(&trial, places, supports, column));
                 }
             });
             for note in trial.evidence.notes() {
@@ -91,40 +97,48 @@ pub fn evidence(desk: &mut Desk<'_, Court>, ui: &mut egui::Ui) {
             }
         });
     });
-    if let Some(place) = place.filter(|_| visit) {
-        desk.visit(place.lab, &place.state);
+    if let Some(Place { lab, state, .. }) = visit {
+        desk.visit(lab, state);
     }
 }
 
-/// One side; true when a finding is clicked.
-fn side(trial: &Trial, supports: bool, opens: bool, ui: &mut egui::Ui) -> bool {
-    let findings: Vec<&Finding> =
-        trial.evidence.findings().iter().filter(|finding| finding.supports == supports).collect();
+/// One side; where the finding that is clicked can be seen.
+fn side<'a>(trial: &Trial, places: &'a Places, supports: bool, ui: &mut egui::Ui) -> Option<&'a Place> {
+    let findings = trial.evidence.findings().iter().zip(&places.findings);
+    let findings: Vec<_> = findings.filter(|(finding, _)| finding.supports == supports).collect();
     let title = if supports { "For it" } else { "Against it" };
     ui.label(RichText::new(format!("{title} ({})", findings.len())).strong());
-    let mut clicked = false;
-    for finding in findings {
+    let mut clicked = None;
+    for (finding, place) in findings {
         ui.horizontal_top(|ui| {
             ui.spacing_mut().item_spacing.x = 4.0;
             ui.label(RichText::new(if supports { "+" } else { "−" }).font(theme::mono(13.0)).weak());
-            ui.vertical(|ui| clicked |= one(&finding.text, opens, ui));
+            ui.vertical(|ui| {
+                if one(&finding.text, place, ui) {
+                    clicked = place.as_ref().ok();
+                }
+            });
         });
     }
     clicked
 }
 
 /// A finding; true when it is clicked, which opens the lab.
-fn one(text: &str, opens: bool, ui: &mut egui::Ui) -> bool {
+fn one(text: &str, place: &Result<Place, String>, ui: &mut egui::Ui) -> bool {
     let label = Label::new(RichText::new(text).size(13.0)).wrap();
-    if !opens {
-        ui.add(label);
-        return false;
-    }
+    let place = match place {
+        Ok(place) => place,
+        Err(why) => {
+            ui.add(label).on_hover_text(why);
+            return false;
+        }
+    };
     let link = ui.add(label.selectable(false).sense(egui::Sense::click()));
     link.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Link, true, text));
     if link.hovered() || link.has_focus() {
         let line = (1.0, theme::color(theme::palette(ui).accent));
         ui.painter().hline(link.rect.x_range(), link.rect.bottom() + 1.0, line);
     }
-    link.on_hover_cursor(egui::CursorIcon::PointingHand).on_hover_text("Click: show it in the lab").clicked()
+    let hint = format!("Click: open {} with the settings of this finding", place.title);
+    link.on_hover_cursor(egui::CursorIcon::PointingHand).on_hover_text(hint).clicked()
 }

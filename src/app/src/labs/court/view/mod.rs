@@ -12,13 +12,14 @@ use egui::TextureHandle;
 
 use super::state::{Court, Edit};
 use crate::lab::{self, Desk, Layout, Panel};
+use crate::widget::draft::Draft;
 use crate::widget::veil;
 
 /// What only the view remembers.
 #[derive(Default)]
 pub struct View {
-    /// Half-typed values by the parameter's name, each with the value that it began from.
-    typed: HashMap<&'static str, (String, String)>,
+    /// Half-typed values by the parameter's name.
+    typed: HashMap<&'static str, Draft>,
     /// The picture in front, with the image that it was made from.
     texture: Option<(std::sync::Arc<image::RgbaImage>, TextureHandle)>,
 }

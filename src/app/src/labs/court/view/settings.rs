@@ -38,15 +38,32 @@ pub fn ui(view: &mut View, desk: &mut Desk<'_, Court>, ui: &mut egui::Ui) {
     }
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         ui.spacing_mut().slider_width = 100.0;
+        let names = room(claim.parameters(), ui);
         for parameter in claim.parameters() {
-            one(view, desk, parameter, ui);
+            one(view, desk, parameter, names, ui);
         }
-        seed(desk, ui);
+        seed(desk, names, ui);
         command(desk, ui);
     });
 }
 
-fn one(view: &mut View, desk: &mut Desk<'_, Court>, parameter: &Parameter, ui: &mut egui::Ui) {
+/// The width of the longest name.
+fn room(parameters: &[Parameter], ui: &egui::Ui) -> f32 {
+    let font = egui::TextStyle::Body.resolve(ui.style());
+    let width = |name: &str| {
+        ui.painter().layout_no_wrap(name.to_owned(), font.clone(), egui::Color32::PLACEHOLDER).size().x
+    };
+    parameters.iter().map(|parameter| width(parameter.name)).fold(width("seed"), f32::max)
+}
+
+/// A name with so much room that what follows stands in a column.
+fn label(name: &str, names: f32, ui: &mut egui::Ui) -> egui::Response {
+    let label = ui.label(name);
+    ui.add_space((names - label.rect.width()).max(0.0));
+    label
+}
+
+fn one(view: &mut View, desk: &mut Desk<'_, Court>, parameter: &Parameter, names: f32, ui: &mut egui::Ui) {
     let case = &desk.state.case;
     let (text, usual) = (case.value(parameter), case.usual(parameter));
     let Parameter { name, summary, allowed, .. } = *parameter;
@@ -55,16 +72,18 @@ fn one(view: &mut View, desk: &mut Desk<'_, Court>, parameter: &Parameter, ui: &
             let usual = usual.parse().unwrap_or(low);
             let slider = Number::new(name, text.parse().unwrap_or(usual), low..=high, usual).help(summary);
             let slider = if high / low.max(1) > 40 { slider.logarithmic() } else { slider };
-            slider.show(ui).map(|number: u64| number.to_string())
+            slider.name_width(names).show(ui).map(|number: u64| number.to_string())
         }
         Allowed::Number(low, high) => {
             let usual = usual.parse().unwrap_or(low);
             let slider = Number::new(name, text.parse().unwrap_or(usual), low..=high, usual).help(summary);
             let slider = if low > 0.0 && high / low > 100.0 { slider.logarithmic() } else { slider };
-            slider.show(ui).map(|number: f64| number.to_string())
+            slider.name_width(names).show(ui).map(|number: f64| number.to_string())
         }
-        Allowed::Word(words) => word(parameter, words, text, ui),
-        Allowed::Integers(..) | Allowed::Numbers(..) | Allowed::Text => field(view, parameter, text, ui),
+        Allowed::Word(words) => word(parameter, words, text, names, ui),
+        Allowed::Integers(..) | Allowed::Numbers(..) | Allowed::Text => {
+            field(view, parameter, text, names, ui)
+        }
     };
     if let Some(text) = new {
         desk.edit(Edit::Set(name.to_owned(), text));
@@ -72,18 +91,24 @@ fn one(view: &mut View, desk: &mut Desk<'_, Court>, parameter: &Parameter, ui: &
 }
 
 /// Every claim has a seed beside its own parameters.
-fn seed(desk: &mut Desk<'_, Court>, ui: &mut egui::Ui) {
+fn seed(desk: &mut Desk<'_, Court>, names: f32, ui: &mut egui::Ui) {
     let seed = desk.state.case.settings.get("seed").and_then(|text| text.parse().ok()).unwrap_or(0u64);
     let help = "the first of the seeds of everything random";
-    if let Some(seed) = Number::new("seed", seed, 0..=999, 0).help(help).show(ui) {
+    if let Some(seed) = Number::new("seed", seed, 0..=999, 0).help(help).name_width(names).show(ui) {
         desk.edit(Edit::Set("seed".to_owned(), seed.to_string()));
     }
 }
 
-fn word(parameter: &Parameter, words: &[&str], current: &str, ui: &mut egui::Ui) -> Option<String> {
+fn word(
+    parameter: &Parameter,
+    words: &[&str],
+    current: &str,
+    names: f32,
+    ui: &mut egui::Ui,
+) -> Option<String> {
     let mut chosen = None;
     ui.horizontal(|ui| {
-        let label = ui.label(parameter.name).on_hover_text(parameter.summary);
+        let label = label(parameter.name, names, ui).on_hover_text(parameter.summary);
         let list = ComboBox::from_id_salt(parameter.name).selected_text(current).show_ui(ui, |ui| {
             for &word in words {
                 if ui.selectable_label(word == current, word).clicked() {
@@ -97,23 +122,23 @@ fn word(parameter: &Parameter, words: &[&str], current: &str, ui: &mut egui::Ui)
 }
 
 /// A field for lists and texts; what is typed counts when the field is left.
-fn field(view: &mut View, parameter: &Parameter, known: &str, ui: &mut egui::Ui) -> Option<String> {
-    let mut typed = match view.typed.get(parameter.name) {
-        Some((typed, from)) if from == known => typed.clone(),
-        _ => known.to_owned(),
-    };
+fn field(
+    view: &mut View,
+    parameter: &Parameter,
+    known: &str,
+    names: f32,
+    ui: &mut egui::Ui,
+) -> Option<String> {
     let hint = format!("{}; {}", parameter.summary, parameter.allowed.in_words());
-    let response = ui
-        .horizontal(|ui| {
-            let label = ui.label(parameter.name).on_hover_text(&hint);
+    view.typed.entry(parameter.name).or_default().edit(known, |typed| {
+        let row = ui.horizontal(|ui| {
+            let label = label(parameter.name, names, ui).on_hover_text(&hint);
             let edit =
-                TextEdit::singleline(&mut typed).desired_width(ui.available_width()).font(theme::mono(13.0));
+                TextEdit::singleline(typed).desired_width(ui.available_width()).font(theme::mono(13.0));
             ui.add(edit).labelled_by(label.id).on_hover_text(&hint)
-        })
-        .inner;
-    let new = (response.lost_focus() && typed != known).then(|| typed.clone());
-    view.typed.insert(parameter.name, (typed, known.to_owned()));
-    new
+        });
+        row.inner
+    })
 }
 
 /// The command that runs it without the window.

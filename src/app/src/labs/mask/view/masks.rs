@@ -41,7 +41,7 @@ pub fn ui(view: &mut View, desk: &mut Desk<'_, MaskLab>, ui: &mut Ui) {
     });
     egui::ScrollArea::vertical().show(ui, |ui| {
         ui.horizontal_wrapped(|ui| {
-            ui.spacing_mut().item_spacing = vec2(6.0, 4.0);
+            ui.spacing_mut().item_spacing = vec2(6.0, 3.0);
             for kind in MASKS.iter().filter(|kind| kind.name != "heads") {
                 let n = desk.state.setup.n;
                 let text = (kind.example)(n).to_string();
@@ -128,7 +128,7 @@ fn rule(view: &mut View, desk: &mut Desk<'_, MaskLab>, ui: &mut Ui) {
 
 fn thumbnail(name: &str, matrix: &Arc<Matrix>, ui: &mut Ui) -> egui::Response {
     let width = 76.0;
-    let (rect, response) = ui.allocate_exact_size(vec2(width, SIDE + 17.0), Sense::click());
+    let (rect, response) = ui.allocate_exact_size(vec2(width, SIDE + 16.0), Sense::click());
     let picture = egui::Rect::from_min_size(rect.min + vec2((width - SIDE) / 2.0, 1.0), vec2(SIDE, SIDE));
     ui.painter().add(egui_wgpu::Callback::new_paint_callback(
         picture,

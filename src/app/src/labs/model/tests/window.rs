@@ -36,7 +36,8 @@ fn window(arguments: &[&str]) -> Window {
         args.model = "glass-en".to_owned();
     }
     args.lab = Some("model".to_owned());
-    let render = headless::render_state().expect("an adapter: install mesa-vulkan-drivers");
+    let render = headless::render_state(egui_wgpu::RendererOptions::PREDICTABLE)
+        .expect("an adapter: install mesa-vulkan-drivers");
     let app = Workbench::new(&render, &args, None, || {}).unwrap();
     let mut window = Harness::builder()
         .with_size([1280.0, 800.0])

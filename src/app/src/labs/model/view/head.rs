@@ -176,6 +176,8 @@ fn bars(values: &[f32], tokens: &Tokens, (strip, is_across): (Rect, bool), hint:
         let (rows, columns) = if is_across { (1, values.len()) } else { (values.len(), 1) };
         entry_rect(strip, rows, columns, if is_across { (0, index) } else { (index, 0) })
     };
+    // One mesh: a rectangle of its own has ten triangles, for smooth edges, and a long text has many bars.
+    let mut mesh = egui::Mesh::default();
     for (index, value) in values.iter().enumerate() {
         let (mut bar, share) = (part(index), (value / largest).clamp(0.0, 1.0));
         match is_across {
@@ -183,12 +185,9 @@ fn bars(values: &[f32], tokens: &Tokens, (strip, is_across): (Rect, bool), hint:
             false => bar.max.x = bar.min.x + share * strip.width(),
         }
         let gap = if part(index).size().max_elem() > 4.0 && values.len() < 150 { 0.5 } else { 0.0 };
-        ui.painter().rect_filled(
-            bar.shrink2(if is_across { vec2(gap, 0.0) } else { vec2(0.0, gap) }),
-            0.0,
-            color,
-        );
+        mesh.add_colored_rect(bar.shrink2(if is_across { vec2(gap, 0.0) } else { vec2(0.0, gap) }), color);
     }
+    ui.painter().add(mesh);
     let response = ui.interact(strip, ui.scope_id().with(hint), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, hint));
     let index = response.hover_pos().and_then(|pos| match is_across {

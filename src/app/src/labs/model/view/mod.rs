@@ -85,7 +85,7 @@ impl lab::View for View {
         let parts = [
             (wall, Layout::panel("wall")),
             (1280.0 - wall - rank, Layout::panel("head")),
-            (rank, Layout::column([(2.1, Layout::tabs(["rank", "depth"])), (1.0, Layout::panel("next"))])),
+            (rank, Layout::column([(1.25, Layout::tabs(["rank", "depth"])), (1.0, Layout::panel("next"))])),
         ];
         // Shares near 1, as the dock wants them.
         let parts = parts.map(|(width, part)| (3.0 * width / 1280.0, part));

@@ -34,7 +34,8 @@ pub fn ui(desk: &Desk<'_>, ui: &mut egui::Ui) {
             ui.set_opacity(0.5);
         }
         rank_card::legend(&series, ui);
-        let rest = if short { 230.0 } else { 280.0 + 34.0 * series.len() as f32 };
+        let rows = if series.len() == 1 { 5.0 } else { 10.0 };
+        let rest = if short { 230.0 } else { 60.0 + 20.0 * rows + 34.0 * series.len() as f32 };
         let height = (ui.available_height() - rest).clamp(70.0, 420.0);
         spectrum::ui(&series, height, ui);
         ui.add_space(2.0);

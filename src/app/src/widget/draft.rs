@@ -1,0 +1,21 @@
+//! [`Draft`]: a text that counts when its field is left.
+
+use egui::Response;
+
+/// What is typed in a field, and the text that it began from.
+#[derive(Default)]
+pub struct Draft(Option<(String, String)>);
+
+impl Draft {
+    /// Draws the field by `draw`, where `known` is the text that counts; another one once the field is left.
+    pub fn edit(&mut self, known: &str, draw: impl FnOnce(&mut String) -> Response) -> Option<String> {
+        let mut typed = match self.0.take() {
+            Some((typed, from)) if from == known => typed,
+            _ => known.to_owned(),
+        };
+        let response = draw(&mut typed);
+        let new = (response.lost_focus() && typed != known).then(|| typed.clone());
+        self.0 = Some((typed, known.to_owned()));
+        new
+    }
+}
