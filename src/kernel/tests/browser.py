@@ -49,13 +49,14 @@ def wait_for(what, probe):
     raise TimeoutError(f"no {what} after {PATIENCE} s")
 
 
-# A display of each kind: its name, a cell, and a script that uses what the display reacts to: whether it did.
+# Points at the picture: whether a number is told.
 POINT = """(inside) => {
     const box = output.querySelector(inside + ' svg').getBoundingClientRect(), said = output.querySelector(inside + ' output');
     const rest = said.textContent, at = {clientX: box.left + 0.45 * box.width, clientY: box.top + 0.6 * box.height};
     output.querySelector(inside + ' svg').dispatchEvent(new PointerEvent('pointermove', {bubbles: true, ...at}));
     return said.textContent !== rest && /[0-9]/.test(said.textContent);
 }"""
+# A display of each kind: its name, a cell, and a script that uses what the display reacts to: whether it did.
 DISPLAYS = [
     ("slider", """use rankscope::claim;
 
@@ -293,7 +294,7 @@ def notebook_of_displays(path):
 
 def browser():
     found = filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"]))
-    return next(found)
+    return next(found, None) or sys.exit("there is no chromium, chromium-browser or google-chrome")
 
 
 def main(notebook, pictures):
