@@ -241,8 +241,7 @@ impl Book {
 
     /// Whether the app has a lab of this name.
     pub fn has_lab(&self, name: &str) -> bool {
-        let row = std::fs::read_to_string(self.root.join(format!("src/app/src/labs/{name}/mod.rs")));
-        row.is_ok_and(|text| text.contains(&format!("id: \"{name}\"")))
+        self.root.join(format!("src/app/src/labs/{name}/mod.rs")).is_file()
     }
 
     /// The claims that are on trial in a chapter, with the first such chapter.
