@@ -191,7 +191,7 @@ impl Book {
             }
             "quoted" => self.sources.number(path),
             "cite" => self.sources.cite(path),
-            "trial" => Ok(trial::block(self.trials.get(path)?)),
+            "trial" => Ok(trial::block(self.trials.get(path)?, self.trials.longer(path)?.as_ref())),
             "verdicts" => {
                 let chapters = self.chapters_of_claims();
                 let trials = self.trials.all().collect::<Result<Vec<_>, _>>()?;

@@ -7,8 +7,8 @@ use crate::html::{escape, sentence};
 /// Sentences of each side that are seen at once.
 const SHOWN: usize = 6;
 
-/// `{{trial:ID}}`.
-pub fn block(trial: &Trial) -> String {
+/// `{{trial:ID}}`; `longer` is the same claim with longer training.
+pub fn block(trial: &Trial, longer: Option<&Trial>) -> String {
     let Trial { about, evidence, settings, .. } = trial;
     let id = about.id;
     let notes: String = evidence
@@ -21,7 +21,7 @@ pub fn block(trial: &Trial) -> String {
          <p class=\"trial-name\">On trial: <code>{id}</code></p>\
          <blockquote><p>{}</p></blockquote><p class=\"source\">Source: {}</p>\
          <p><strong>What is exactly true.</strong> {}</p>\
-         <div class=\"sides\">{}{}</div>{}{notes}\
+         <div class=\"sides\">{}{}</div>{}{}{notes}\
          <p><strong>What would change the verdict.</strong> {}</p>\
          <p><strong>Run it again.</strong> <code>rankscope claims run {id}</code></p>\
          <details><summary>With every setting</summary><p><code>{}</code></p></details></section>",
@@ -31,6 +31,7 @@ pub fn block(trial: &Trial) -> String {
         side(evidence, true),
         side(evidence, false),
         verdict(trial),
+        longer.map(of_longer_training).unwrap_or_default(),
         sentence(about.reconsider),
         escape(&settings.command()),
     )
@@ -71,6 +72,17 @@ fn verdict(trial: &Trial) -> String {
         trial.about.id,
         rows.collect::<String>()
     )
+}
+
+fn of_longer_training(trial: &Trial) -> String {
+    let opinions = trial.verdict.opinions().map(|(_, ruling, because)| {
+        format!(
+            "<p class=\"longer\"><strong>With longer training: {ruling}.</strong> {} <code>rankscope claims run {} --full</code></p>",
+            sentence(because),
+            trial.about.id
+        )
+    });
+    opinions.collect()
 }
 
 /// `{{verdicts}}`: a row for each claim, with the ruling of each arena.

@@ -36,6 +36,20 @@ impl Trials {
         cell.get_or_init(|| run(claim).map_err(|error| error.to_string())).as_ref().map_err(Clone::clone)
     }
 
+    /// The trial with longer training, where its runs ship; `None` where they do not, and for a claim that trains nothing.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn longer(&self, id: &str) -> std::result::Result<Option<Trial>, String> {
+        let longer = || -> Result<Option<Trial>> {
+            let claim = claim::find(id)?;
+            let settings = Settings::new(claim, Effort::Full, Device::Cpu)?;
+            let is_there = claim.is_trained() && claim::missing(&settings)? == 0;
+            is_there.then(|| claim::run(claim, &settings, &Run::default())).transpose()
+        };
+        longer().map_err(|error| error.to_string())
+    }
+
     /// Every trial, in the order of the registry.
     ///
     /// # Errors
