@@ -106,8 +106,8 @@ fn stored<F>(values: &[F], rows: usize, columns: usize, transposed: bool) -> Arr
 /// At most so many output features are widened at a time: with 1024 inputs, 1 MiB of f32, which stay in the cache. BLAS copies
 /// all of x once for each panel.
 const PANEL: usize = 256;
-/// The number of panels is a multiple of this, so that two or four threads get as many each. It is no multiple of the number of
-/// threads, on which results must not depend.
+/// The number of panels is a multiple of this, so that two or four threads get as many each. It is a constant,
+/// because results must not depend on the number of threads.
 const PARTS: usize = 4;
 
 /// y = x·Wᵀ for x of `rows` rows; a weight in half precision is widened panel by panel, or in registers where
