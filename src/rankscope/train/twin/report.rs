@@ -84,9 +84,9 @@ impl Results {
         };
         let mut rows = vec![row("seed".to_owned(), &|(name, _)| name.clone())];
         for (at, seed) in twin.seeds().iter().enumerate() {
-            rows.push(row(seed.to_string(), &|(_, sample)| format!("{:.4}", sample.values()[at])));
+            rows.push(row(seed.to_string(), &|(_, sample)| four(sample.values()[at])));
         }
-        rows.push(row("mean".to_owned(), &|(_, sample)| format!("{:.4}", sample.mean())));
+        rows.push(row("mean".to_owned(), &|(_, sample)| four(sample.mean())));
         rows.push(row("sd".to_owned(), &|(_, sample)| short(sample.sd())));
         let half = |sample: &Sample| sample.interval(0.95).map(|(low, high)| (high - low) / 2.0);
         rows.push(row("±".to_owned(), &|(_, sample)| half(sample).map_or_else(String::new, short)));
@@ -147,4 +147,9 @@ impl Results {
         let kinds: Option<Vec<Kind>> = twin.names().iter().map(of_mask).collect();
         kinds.unwrap_or_else(|| OTHERS.into_iter().cycle().take(twin.names().len()).collect())
     }
+}
+
+/// Four digits behind the point; what rounds to zero has no sign.
+fn four(value: f64) -> String {
+    format!("{:.4}", (value * 1e4).round() / 1e4 + 0.0)
 }
