@@ -74,6 +74,16 @@ pub fn lead_group() {
     }
 }
 
+/// Interrupts the cells, their compilers and all programs that cells started, if our process group holds only those.
+pub fn interrupt_programs() -> bool {
+    let leads = LEADS_GROUP.load(Ordering::Relaxed);
+    if leads {
+        // SAFETY: a plain system call on a group that is ours.
+        unsafe { libc::kill(0, libc::SIGINT) };
+    }
+    leads
+}
+
 /// A spare's link to its child, over which the child learns its folder and its variables.
 pub struct Handover {
     ours: UnixStream,
@@ -147,10 +157,7 @@ impl Cells {
 
     /// Raises the cancel flag of every `Run` in the process, and ends the compilers.
     pub fn ask_to_stop(&self) {
-        if LEADS_GROUP.load(Ordering::Relaxed) {
-            // SAFETY: a plain system call on a group that is ours.
-            unsafe { libc::kill(0, libc::SIGINT) };
-        } else {
+        if !interrupt_programs() {
             self.signal(libc::SIGINT);
         }
     }

@@ -142,6 +142,9 @@ pub fn start(
     replies: crossbeam_channel::Receiver<String>,
 ) -> Result<()> {
     let body = move || {
+        if !shared.progress.work() {
+            return;
+        }
         // Behind the sockets, which are bound by now: a client need not wait for any of it.
         let prepared = check(&home).and_then(|()| workspace.fill(&home));
         let engine = prepared.and_then(|()| Engine::warm(&home, shared.clone(), replies));
@@ -154,6 +157,7 @@ pub fn start(
                 shared.progress.fail();
                 eprintln!("rankscope-kernel: {error:#}");
                 workspace.write_state("failed", None);
+                shared.progress.rest();
                 refuse(&shared, &jobs, &format!("{error:#}"));
             }
         }
@@ -172,8 +176,13 @@ fn serve(mut engine: Engine, workspace: &Workspace, jobs: &Receiver<JupyterMessa
         eprintln!("rankscope-kernel: the second cell: {error:#}");
     }
     workspace.write_state("ready", child(&engine));
+    let progress = engine.shared.progress.clone();
+    progress.rest();
     let mut is_trimmed = false;
     while let Some(message) = waiting.take().or_else(|| next(jobs, &mut is_trimmed)) {
+        if !progress.work() {
+            return;
+        }
         let is_cell = matches!(message.content, JupyterMessageContent::ExecuteRequest(_));
         if is_cell {
             workspace.write_state("running", child(&engine));
@@ -182,6 +191,7 @@ fn serve(mut engine: Engine, workspace: &Workspace, jobs: &Receiver<JupyterMessa
         if is_cell {
             workspace.write_state("ready", child(&engine));
         }
+        progress.rest();
     }
 }
 

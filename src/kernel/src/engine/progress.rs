@@ -4,18 +4,23 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use crate::cells::Cells;
+use crate::cells::{self, Cells};
 use crate::workspace::built_cells;
 
 /// How long a cell that runs may ignore an interrupt before its process is ended.
 const GRACE: Duration = Duration::from_secs(3);
 /// How often an interrupt is repeated: another compiler may have been started meanwhile.
 const AGAIN: Duration = Duration::from_millis(100);
+/// How long the end of the kernel waits for the engine's thread, which nobody can stop while it analyses a cell.
+const ENDING: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 struct State {
     warm: bool,
     failed: bool,
+    /// Whether the engine's thread may write into the kernel's folder, and whether the kernel ends.
+    working: bool,
+    finished: bool,
     cells: Option<Cells>,
     /// Where cells are compiled, and how many had been when the request began.
     folder: PathBuf,
@@ -74,6 +79,23 @@ impl Progress {
     /// The process that runs cells is there.
     pub fn set_cells(&self, cells: Cells) {
         self.state().cells = Some(cells);
+    }
+
+    /// The engine's thread wants to work, until it calls [`Progress::rest`]; `false` if it must not: the kernel ends.
+    pub fn work(&self) -> bool {
+        let mut state = self.state();
+        state.working = !state.finished;
+        state.working
+    }
+
+    /// The engine's thread writes nothing until it works again.
+    pub fn rest(&self) {
+        self.state().working = false;
+    }
+
+    /// Whether the kernel ends.
+    pub fn is_finished(&self) -> bool {
+        self.state().finished
     }
 
     /// A request begins.
@@ -144,13 +166,23 @@ impl Progress {
         }
     }
 
-    /// Ends the process that runs cells, as the kernel ends.
+    /// Ends the process that runs cells and all compilers, as the kernel ends, and waits until the engine's thread is
+    /// done: what it or a compiler writes now would bring back a folder that is being removed.
     pub fn finish(&self) {
-        let mut state = self.state();
-        state.killed = true;
-        // Taken out: evcxr puts a new process in the place of one that died.
-        if let Some(cells) = state.cells.take() {
-            cells.end();
+        let started = Instant::now();
+        loop {
+            let mut state = self.state();
+            (state.finished, state.killed) = (true, true);
+            // Taken out: evcxr puts a new process in the place of one that died.
+            if let Some(cells) = state.cells.take() {
+                cells.end();
+            }
+            if !state.working || started.elapsed() >= ENDING {
+                return;
+            }
+            drop(state);
+            cells::interrupt_programs();
+            std::thread::sleep(AGAIN / 5);
         }
     }
 
@@ -246,6 +278,33 @@ mod tests {
         assert_eq!(progress.end(), (true, false));
         progress.begin();
         assert_eq!(progress.end(), (false, false), "the next request starts anew");
+    }
+
+    #[test]
+    fn the_end_waits_for_the_engine_and_nothing_begins_after_it() {
+        let Sleeper { progress, child, folder: _folder } = sleeper(false);
+        assert!(progress.work());
+        let engine = std::thread::spawn({
+            let progress = progress.clone();
+            move || {
+                // As evcxr does: it notices that the process is gone, and then does something more.
+                while child.lock().unwrap().try_wait().unwrap().is_none() {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                std::thread::sleep(AGAIN);
+                assert!(progress.is_finished());
+                progress.rest();
+            }
+        });
+        progress.finish();
+        assert!(!progress.state().working);
+        engine.join().unwrap();
+        assert!(!progress.work());
+        let hung = Progress::new(PathBuf::new());
+        assert!(hung.work());
+        let started = Instant::now();
+        hung.finish();
+        assert!((ENDING..ENDING * 3).contains(&started.elapsed()), "it does not wait for ever");
     }
 
     #[test]
