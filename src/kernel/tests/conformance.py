@@ -166,7 +166,7 @@ class Exchanges(OneKernel):
         error = self.run_error('let number: i32 = "x".parse()?;', "Error")
         self.assertIn("invalid digit", error["evalue"])
         self.run_error("Mask::window(0)?;", "Error")
-        # The same words in a cell that goes on are text.
+        # The same text is no error in a cell that does not end by `?`.
         published = self.run_ok('let error = 7; eprintln!("{}", error);')
         self.assertEqual(text(published, "stderr"), "7\n")
 
@@ -251,7 +251,7 @@ class Exchanges(OneKernel):
 
     def test_an_interrupt_while_a_cell_compiles_ends_the_compiler_and_keeps_every_variable(self):
         self.run_ok("let kept = 55_u8;")
-        # A dependency stays one, so its folder stays as long as the kernel.
+        # A cell's dependency is never removed, so its folder must exist as long as the kernel.
         crate = Path(tempfile.mkdtemp())
         self.addClassCleanup(shutil.rmtree, crate)
         (crate / "src").mkdir()
@@ -480,7 +480,7 @@ class Exchanges(OneKernel):
         self.client.execute('println!("forged")')
         self.client.session.key = right
         signed = self.client.execute('println!("signed")')
-        # The very next reply, whoever it is for.
+        # The very next reply, whichever request it answers.
         reply = self.client.get_shell_msg(timeout=PATIENCE)
         self.assertEqual(reply["parent_header"]["msg_id"], signed)
         self.assertEqual(text(messages(self.client, signed)), "signed\n")
@@ -500,7 +500,7 @@ class Places(unittest.TestCase):
             state = json.loads((mine / "state.json").read_text())
         self.assertEqual((state["kernel"], state["state"]), (pid, "ready"))
         self.assertEqual(listening(pid), {"127.0.0.1"})
-        # The templates of all kernels are the same files: this one's is not touched by its cells.
+        # All kernels share the template's files: the cells of this one must not change them.
         template = Path(os.environ["RANKSCOPE_KERNEL_HOME"]) / "template"
         prints = [hashlib.sha256((template / "src/lib.rs").read_bytes()).hexdigest()]
         run(client, "let x = 1;")
