@@ -133,7 +133,7 @@ pub mod evcxr_internal_runtime {
             format_args!("The type of the variable {name} was redefined, so was lost."),
             true,
         );
-        // evcxr reads this line; the module's path marks it as one for evcxr.
+        // The name of this module makes `print` send the text to evcxr.
         rankscope::notebook::print(format_args!("{VARIABLE_CHANGED_TYPE}{name}"), true, module_path!());
         false
     }
