@@ -7,7 +7,7 @@ use super::export::Format;
 use super::{Listed, Workbench};
 use crate::lab::Lab;
 
-/// Draws the buttons, from right to left; the command that was clicked.
+/// Draws the buttons, from right to left; returns the command that was clicked.
 pub fn ui(workbench: &mut Workbench, ui: &mut egui::Ui) -> Option<Command> {
     let mut chosen = None;
     let dark = ui.visuals().dark_mode;
@@ -33,7 +33,7 @@ pub fn ui(workbench: &mut Workbench, ui: &mut egui::Ui) -> Option<Command> {
     chosen.or(exported.inner.flatten())
 }
 
-/// The menu of what can leave the app.
+/// The menu of exports.
 fn export(workbench: &mut Workbench, ui: &mut egui::Ui) -> Option<Command> {
     let mut chosen = None;
     ui.set_min_width(320.0);

@@ -73,7 +73,7 @@ impl Memory {
         (self.weighed, self.mechanisms) = (Default::default(), None);
     }
 
-    /// The picture before the numbers.
+    /// Tells the weights as a picture, before their ranks.
     fn show(
         &mut self,
         state: &MaskLab,

@@ -167,7 +167,7 @@ fn best(state: &TheoremLab, target: &Target, size: usize, run: &Run) -> Result<(
     Ok((fit.factors, fit.kl, How::Fitted))
 }
 
-/// A head with more numbers, which are 0; the logits stay, as the queries make up for √D.
+/// A head of a larger size, filled up with zeros; the larger queries keep the logits the same despite the larger √D.
 fn widened(head: Factors, size: usize) -> Factors {
     let (n, narrow) = head.query.dim();
     let wide = |x: &Array2<f64>, factor: f64| {

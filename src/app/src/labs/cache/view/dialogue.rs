@@ -113,7 +113,7 @@ fn own(view: &mut View, desk: &mut Desk<'_, Cache>, ui: &mut egui::Ui) {
     }
 }
 
-/// A field whose text counts when it is left; the new text.
+/// A text field; returns the new text when the field is left.
 fn field(
     view: &mut View,
     title: &str,

@@ -1,4 +1,4 @@
-//! What a layer is made of, the masks, and the sizes; and what comes of it, in words.
+//! The parts of a layer, the masks, and the sizes; and the results in words.
 
 use egui::{RichText, ScrollArea, TextEdit};
 use rankscope::model::stack::NormPlace;
@@ -95,7 +95,7 @@ fn masks(view: &mut View, desk: &mut Desk<'_, Collapse>, ui: &mut egui::Ui) {
     }
 }
 
-/// A field for the mask of the reader's own; it counts from the moment on at which it is one.
+/// A field for the reader's own mask; its text is used as soon as it is a mask.
 fn mine(view: &mut View, desk: &mut Desk<'_, Collapse>, ui: &mut egui::Ui) {
     let new = view.mine.edit(&desk.state.mine, |typed| {
         let field = TextEdit::singleline(typed).desired_width(ui.available_width()).font(theme::mono(13.0));
@@ -174,7 +174,7 @@ fn words(desk: &Desk<'_, Collapse>, ui: &mut egui::Ui) {
     }
 }
 
-/// Where it reaches the floor, or what is left and by which factor it falls at last.
+/// In words: the layer that reaches the floor, or else the last ratio and its factor per layer at the end.
 pub fn in_words(fall: &Fall, floor: f64) -> String {
     let ratios = fall.ratios();
     if let Some(layer) = ratios.iter().position(|&ratio| ratio <= floor) {

@@ -102,25 +102,25 @@ fn tools(view: &mut View, ui: &mut Ui) {
     });
 }
 
-/// The mask "mine" with the logits that it leaves, and what they were made from.
+/// The mask "mine" over the scores, and the inputs from which it was made.
 pub struct Masked {
     rule: String,
     painted: Painted,
     scores: Option<Arc<Matrix>>,
     matrix: Arc<Matrix>,
-    /// What is known of the mask.
+    /// The facts about the mask.
     pub facts: Facts,
 }
 
 #[cfg(test)]
 impl Masked {
-    /// What is drawn.
+    /// The matrix that is drawn.
     pub fn matrix(&self) -> &Matrix {
         &self.matrix
     }
 }
 
-/// Makes it again where something has changed.
+/// The matrix of "mine", made again only if an input has changed.
 fn masked(view: &mut View, desk: &Desk<'_, MaskLab>) -> Arc<Matrix> {
     let MaskLab { rule, painted, setup, .. } = desk.state;
     let n = setup.n;

@@ -118,7 +118,7 @@ fn weights(desk: &Desk<'_>, side: Side, pass: &Pass, part: Part, rect: Rect, ui:
     ui.painter().add(egui_wgpu::Callback::new_paint_callback(rect, picture));
 }
 
-/// What stands where there is no pass yet.
+/// Shown where there is no pass yet.
 fn nothing(desk: &Desk<'_>, ui: &mut egui::Ui) {
     let text = if desk.status.busy.is_some() {
         "Computing …"
