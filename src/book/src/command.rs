@@ -92,8 +92,7 @@ impl Program {
     }
 }
 
-/// The number at a path of keys with dots between them; a list of named objects is entered by name, any other list by
-/// index.
+/// The number at a path of keys with dots between them; a list of named objects is entered by name, others by index.
 pub fn at_path(json: &Value, path: &str) -> Result<f64, String> {
     // Keys may hold dots themselves, so the longest key that fits is taken.
     fn find<'a>(json: &'a Value, path: &str) -> Option<&'a Value> {

@@ -1,7 +1,6 @@
 //! HTML inside Markdown: one line, in which Markdown finds nothing to interpret.
 
-/// `text` escaped for HTML and for Markdown: every ASCII punctuation mark that has a meaning in either becomes a
-/// reference.
+/// `text` escaped for HTML and for Markdown: every ASCII punctuation mark with a meaning in either is a reference.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,5 +1,4 @@
-//! A chapter's Markdown, taken apart: the pieces that the builder replaces, and the prose and links that the check
-//! reads.
+//! A chapter's Markdown, taken apart: pieces that the builder replaces, and prose and links that the check reads.
 
 use std::ops::Range;
 

@@ -1,7 +1,6 @@
 //! Widgets: small programs in a page (`book/theme/widgets.js`), with the library's numbers inside.
 //!
-//! A widget computes softmax and singular values of at most 16 × 16 numbers itself; a test compares them with the
-//! library's.
+//! A widget computes softmax and singular values of at most 16 × 16 numbers; a test compares them with the library's.
 
 use ndarray::Array2;
 use rankscope::claim::{Draw, NetSizes, PhaseGrid, log_residuals, phase_map};

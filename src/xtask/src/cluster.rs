@@ -74,7 +74,7 @@ fn compare(program: &Path, folder: &Path) -> Result<()> {
     rankscope(&format!("claims merge {} --out", one.display()), &merged)?;
     let [ours, theirs] = [merged, folder.join("results")].map(|at| std::fs::read(at.join("runs.json")));
     if ours? != theirs? {
-        bail!("the parts of {} are not what one process finds", folder.display());
+        bail!("the parts of {} differ from what one process finds", folder.display());
     }
     eprintln!("The parts together are what one process finds, to the digit.");
     Ok(())

@@ -69,7 +69,7 @@ pub fn run(args: &Args) -> Result<()> {
     for &target in targets {
         runs.push((target, start(&places, target, args.seconds)?));
     }
-    println!("{} s each; what they say is in {}", args.seconds, places.target.join("logs").display());
+    println!("{} s each; their output is in {}", args.seconds, places.target.join("logs").display());
     let mut failed = Vec::new();
     for (target, mut run) in runs {
         let status = run.wait()?;

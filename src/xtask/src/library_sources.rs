@@ -7,8 +7,7 @@ use anyhow::{Result, bail};
 use crate::machine::Machine;
 use crate::manager::{Manager, Rights};
 
-/// The packages with these sources, by package manager, the better one first: Debian packs a newer Rust for its
-/// browsers.
+/// The packages with these sources, by package manager, the better one first: Debian has a newer Rust for browsers.
 const PACKAGES: &[(&str, &[&str])] =
     &[("apt-get", &["rust-web-src", "rust-src"]), ("dnf", &["rust-src"]), ("pacman", &["rust-src"])];
 

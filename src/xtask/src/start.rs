@@ -8,8 +8,7 @@ use anyhow::{Context, Result};
 use crate::machine::{Here, Machine, Os};
 use crate::{process, setup};
 
-/// A model that reads causally, one that reads in both directions, and an encoder-decoder: all trained on the same
-/// text.
+/// A model that reads causally, one that reads in both directions, and an encoder-decoder, trained on the same text.
 const MODELS: [&str; 3] = ["english-gpt", "english-bert", "english-t5"];
 /// The input of the last model's decoder: its start token and "The principal said that".
 const TARGET: &str = "513,51,257,290,81,259,66,497,334,434,328";

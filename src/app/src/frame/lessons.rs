@@ -126,7 +126,7 @@ fn make(form: &mut Form, wish: &mut Option<Wish>, folder: &str, ui: &mut egui::U
             ui.end_row();
         };
         field("Title", "One future token costs a rank", &mut form.title, 1);
-        field("Question", "What to predict before one looks", &mut form.prompt, 2);
+        field("Question", "What to predict before looking", &mut form.prompt, 2);
         field("Note", "For the teacher: what to see, where to go on", &mut form.note, 2);
     });
     let is_titled = !form.title.trim().is_empty();

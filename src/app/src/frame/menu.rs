@@ -28,8 +28,8 @@ pub fn ui(workbench: &mut Workbench, ui: &mut egui::Ui) -> Option<Command> {
     button("Commands", true, "Find any command by a few letters", Command::Palette, ui);
     let exported = ui.menu_button("Export", |ui| export(workbench, ui));
     button("Lessons", true, "Open a lesson, or make one of what is shown", Command::Lessons, ui);
-    button("Redo", can_redo, "Make the last step again", Command::Redo, ui);
-    button("Undo", can_undo, "Take back the last step", Command::Undo, ui);
+    button("Redo", can_redo, "Redo the last step", Command::Redo, ui);
+    button("Undo", can_undo, "Undo the last step", Command::Undo, ui);
     chosen.or(exported.inner.flatten())
 }
 

@@ -141,7 +141,7 @@ fn describe(about: &Facts) -> String {
         ("pairs", format!("{} of {} may attend ({percent:.3} %)", about.pairs, n * n)),
         ("shape", shape.to_owned()),
         ("self-loops", yes(about.self_loops)),
-        ("blind", format!("{} of {n} queries see nobody", about.blind_queries)),
+        ("blind", format!("{} of {n} queries see no key", about.blind_queries)),
         (
             "connected",
             format!("{}; a common source: {}", yes(about.strongly_connected), yes(about.has_common_source)),

@@ -33,7 +33,7 @@ pub fn write(sources: &Path, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The line in the facade's manifest that depends on `ndarray`, the first of [`NAMES`].
+/// The line in the facade's manifest that depends on `ndarray`, the first of these crates.
 pub fn dependency(folder: &str) -> String {
     format!("{} = {{ path = \"{folder}/{}\" }}\n", NAMES[0], NAMES[0])
 }

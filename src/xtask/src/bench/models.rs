@@ -21,7 +21,7 @@ pub fn rows(args: &Args, programs: &Programs) -> Result<Vec<Row>> {
 
 fn model(args: &Args, programs: &Programs, name: &str) -> Result<Vec<Row>> {
     let Some(folder) = model_folder(&programs.cli, name)? else {
-        eprintln!("left out: {name} in time (not installed; the README says how to get it)");
+        eprintln!("left out: {name} in time (not installed; the book's reference says how to get it)");
         return Ok(Vec::new());
     };
     let ours = object(command(&programs.model_time).arg(&folder))?;

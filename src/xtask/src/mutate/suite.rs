@@ -63,8 +63,7 @@ pub fn run(tree: &Tree, mutation: &Mutation) -> Result<Outcome> {
     })
 }
 
-/// Cargo's arguments to test the program `suite`: the whole workspace is selected, so that dependencies keep their
-/// features.
+/// Cargo's arguments to test the program `suite`: of the whole workspace, so that dependencies keep their features.
 fn args(suite: &str) -> Vec<&str> {
     match suite {
         "lib" => vec!["test", "--workspace", "--lib"],

@@ -179,7 +179,7 @@ pub enum Edit {
 pub fn parse(rule: &str) -> std::result::Result<Mask, String> {
     let mask = Mask::parse(rule).map_err(|error| error.to_string())?;
     if mask.to_string().contains("heads(") {
-        return Err("the lab has one head, so heads(…) says nothing here; name one of its masks".to_owned());
+        return Err("the lab has one head, so heads(…) has no meaning here; name one of its masks".to_owned());
     }
     Ok(mask)
 }

@@ -177,8 +177,7 @@ impl Difference {
     }
 }
 
-/// The difference between the runs of one variant and the first ones after some steps; from two seeds on with an
-/// interval.
+/// The difference of a variant's runs from the first ones after some steps; from two seeds on with an interval.
 pub struct Difference {
     /// The number of steps.
     pub step: usize,

@@ -347,7 +347,7 @@ fn differ_in(plan: &mut Plan, key: &str) -> Result<(), String> {
 /// # Errors
 /// One sentence, where nothing stands beside it, or every choice is there.
 pub fn more(plan: &mut Plan) -> Result<(), String> {
-    let beside = plan.beside.as_ref().ok_or("nothing stands beside the run yet")?;
+    let beside = plan.beside.as_ref().ok_or("there is no run beside the first yet")?;
     let here = plan.settings.value(&beside.key).unwrap_or_default();
     let used: Vec<String> = [here].into_iter().chain(beside.values.iter().cloned()).collect();
     let value = unused(plan, &beside.key, &used)?;
@@ -362,7 +362,7 @@ fn unused(plan: &Plan, key: &str, used: &[String]) -> Result<String, String> {
         Choices::Words(words) => {
             let is_free = |word: &String| !used.contains(word) && word != "usual" && word != "null";
             let free = words.into_iter().map(|(word, _)| word).find(is_free);
-            free.ok_or_else(|| format!("every choice of {key} stands there already; type another one"))
+            free.ok_or_else(|| format!("every choice of {key} is there already; type another one"))
         }
         Choices::Number(..) => Ok(number::<usize>(key, last)?.saturating_mul(2).max(1).to_string()),
         Choices::Real => Ok((2.0 * number::<f64>(key, last)?).to_string()),

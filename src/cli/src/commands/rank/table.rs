@@ -1,5 +1,4 @@
-//! The table for people: at most 80 columns wide for one mask or two, of a model with one stack. JSON and CSV hold
-//! more.
+//! The table for people: at most 80 columns for one mask or two, of a model with one stack. JSON and CSV hold more.
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table};

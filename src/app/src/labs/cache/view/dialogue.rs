@@ -108,7 +108,7 @@ fn own(view: &mut View, desk: &mut Desk<'_, Cache>, ui: &mut egui::Ui) {
         );
     }
     let repeats = Number::new("timed runs", desk.state.repeats, 1..=99, 9);
-    if let Some(repeats) = repeats.help("the time of an update is the median of so many").show(ui) {
+    if let Some(repeats) = repeats.help("the time of an update is the median of these").show(ui) {
         desk.edit(Edit::Repeats(repeats));
     }
 }

@@ -32,8 +32,8 @@ fn layer(desk: &mut Desk<'_, Collapse>, ui: &mut egui::Ui) {
     ui.add(egui::Label::new(RichText::new(net.formula()).font(theme::mono(13.0))).wrap());
     ui.horizontal(|ui| {
         let (mut skip, mut mlp) = (net.skip, net.mlp);
-        let hint = "Adds the update to its input instead of putting it in its place. With it, the path through no layer \
-                    at all keeps the input.";
+        let hint = "Adds the update to its input instead of replacing the input. So the path past all layers keeps \
+                    the input.";
         if ui.checkbox(&mut skip, "skip").on_hover_text(hint).changed() {
             desk.edit(Edit::Skip(skip));
         }

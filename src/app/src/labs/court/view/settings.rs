@@ -34,7 +34,7 @@ pub fn ui(view: &mut View, desk: &mut Desk<'_, Court>, ui: &mut egui::Ui) {
             egui::Label::new(RichText::new(problem).size(13.0).color(ui.visuals().hyperlink_color)).wrap(),
         );
     } else if desk.state.is_changed() {
-        ui.weak(RichText::new("changed: the verdict beside is of the run before").size(13.0));
+        ui.weak(RichText::new("changed: the verdict shown is that of the last run").size(13.0));
     }
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         ui.spacing_mut().slider_width = 100.0;

@@ -73,7 +73,7 @@ fn tools(view: &mut View, ui: &mut Ui) {
         let all = [
             (Tool::Brush, "brush", "Lets queries attend to keys, along the pointer"),
             (Tool::Rectangle, "rectangle", "Lets queries attend to keys, between two corners"),
-            (Tool::Fill, "fill", "All cells that hang together and have the same value"),
+            (Tool::Fill, "fill", "All connected cells of the same value"),
         ];
         for (tool, name, help) in all {
             if ui.selectable_label(view.tool == tool, name).on_hover_text(help).clicked() {
@@ -82,7 +82,7 @@ fn tools(view: &mut View, ui: &mut Ui) {
         }
         if ui
             .selectable_label(view.erases, "erase")
-            .on_hover_text("The tool takes away instead; so does the right button")
+            .on_hover_text("The tool erases instead; so does the right button")
             .clicked()
         {
             view.erases = !view.erases;

@@ -96,7 +96,7 @@ fn rule(view: &mut View, desk: &mut Desk<'_, MaskLab>, ui: &mut Ui) {
             let painted = desk.state.painted.len();
             if painted > 0 {
                 ui.label(RichText::new(format!("painted: {painted}")).size(13.0).weak());
-                let help = "Takes the paint off; the rule stays";
+                let help = "Removes the paint; the rule stays";
                 if ui.small_button("clear").on_hover_text(help).clicked() {
                     desk.edit(Edit::Unpaint);
                 }

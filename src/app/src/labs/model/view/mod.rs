@@ -47,7 +47,7 @@ impl lab::View for View {
         Panel {
             id: "setup",
             title: "Model, text and mask",
-            help: "What is read, by which model, under which mask",
+            help: "The text, the model that reads it, and its mask",
         },
         Panel {
             id: "wall",
@@ -75,7 +75,7 @@ impl lab::View for View {
         Panel {
             id: "depth",
             title: "Residual stream",
-            help: "Rank of the hidden states of all tokens behind each layer, and how far they are from being all the same: \
+            help: "Rank of the hidden states of all tokens after each layer, and how far they are from being all the same: \
                    ‖X − 1x̄ᵀ‖ / ‖X‖ (Dong et al. 2021, arXiv 2103.03404)",
         },
     ];

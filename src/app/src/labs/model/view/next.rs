@@ -79,7 +79,7 @@ fn changes(desk: &mut Desk<'_>, side: Side, reading: &Reading, pass: &Pass, ui: 
             desk.edit(Edit::Ablate(side, at));
         }
         if reading.has_changes() {
-            let hint = "take back every change of heads";
+            let hint = "remove every change of heads";
             let count = reading.ablated.len();
             let text = if count > 1 { format!("Restore ({count} ablated)") } else { "Restore".to_owned() };
             if ui.button(text).on_hover_text(hint).clicked() {

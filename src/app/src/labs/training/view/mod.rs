@@ -62,7 +62,7 @@ impl Draws for View {
         Panel {
             id: "samples",
             title: "Samples",
-            help: "What the model makes of a held-out example at the movie's step.",
+            help: "The output of the model for a held-out example at the movie's step.",
         },
     ];
 

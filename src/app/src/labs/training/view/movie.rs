@@ -184,7 +184,7 @@ fn wall(desk: &Desk<'_, Training>, frame: &Frame, ui: &mut egui::Ui) -> Option<H
 pub(super) fn head(desk: &mut Desk<'_, Training>, ui: &mut egui::Ui) {
     let shown = shown(desk);
     if shown.is_empty() {
-        return nothing("The head that is chosen in the movie stands here.", ui);
+        return nothing("The head that is chosen in the movie appears here.", ui);
     }
     let has_bar = ui.available_height() > ROOMY;
     let below = if has_bar { colour_bar::HEIGHT + 8.0 } else { 0.0 };
@@ -212,7 +212,7 @@ pub(super) fn head(desk: &mut Desk<'_, Training>, ui: &mut egui::Ui) {
 pub(super) fn spectrum(desk: &mut Desk<'_, Training>, ui: &mut egui::Ui) {
     let shown = shown(desk);
     if shown.is_empty() {
-        return nothing("The singular values of the chosen head stand here.", ui);
+        return nothing("The singular values of the chosen head appear here.", ui);
     }
     let series: Vec<_> = shown
         .iter()

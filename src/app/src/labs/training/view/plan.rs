@@ -128,7 +128,7 @@ impl View {
             if ui.button("+ run").on_hover_text("Another run beside the first").clicked() {
                 desk.edit(Edit::More);
             }
-            if ui.button("− run").on_hover_text("The last run beside the first goes").clicked() {
+            if ui.button("− run").on_hover_text("Remove the last run beside the first").clicked() {
                 desk.edit(Edit::Fewer);
             }
         }

@@ -22,7 +22,7 @@ pub(super) fn ui(desk: &mut Desk<'_, Training>, ui: &mut egui::Ui) {
     let runs = desk.answer.runs.get().map_or(&[][..], Vec::as_slice);
     let figure = figures::paired(desk.state, runs);
     if figure.curves.is_empty() {
-        return nothing("Differences stand here once both runs of a seed were evaluated.", ui);
+        return nothing("Differences appear here once both runs of a seed were evaluated.", ui);
     }
     let metric = beside.metric.replace('_', " ");
     let room = ui.available_height();
