@@ -80,7 +80,7 @@ pub struct Args {
     #[arg(value_name = "FILE|LINK")]
     pub open: Option<String>,
 
-    /// Light or dark [default: as it was, at first dark]
+    /// Light or dark [default: as it was last, or dark]
     #[arg(long, value_enum)]
     pub theme: Option<Theme>,
 

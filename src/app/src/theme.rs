@@ -17,7 +17,7 @@ pub fn palette(ui: &egui::Ui) -> &'static Palette {
     of(ui.visuals()).palette()
 }
 
-/// What is behind everything. The window is cleared to it: painting it costs a software renderer half of a frame.
+/// The colour behind everything. The window is cleared to it: painting it costs a software renderer half of a frame.
 pub fn ground(visuals: &Visuals) -> Color32 {
     color(of(visuals).palette().background)
 }

@@ -260,7 +260,7 @@ impl Book {
     }
 }
 
-/// The path and the format behind its last colon, if there is one.
+/// The path and the format after its last colon, if there is one.
 fn with_format(path: &str) -> Result<(&str, Option<Format>), String> {
     match path.rsplit_once(':') {
         None => Ok((path, None)),

@@ -42,7 +42,7 @@ enum Command {
     },
 }
 
-/// What to do about the spare.
+/// The actions on the spare.
 #[derive(Subcommand)]
 enum Spare {
     /// Keeps a spare from now on, and warms the first one at once.

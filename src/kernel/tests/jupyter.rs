@@ -71,7 +71,7 @@ const CLIENT: (&str, &[&str]) = (
     "jupyter_kernel_test, nbclient, nbformat",
     &["jupyter_kernel_test==0.7.0", "nbclient==0.11.0", "nbformat"],
 );
-/// What it must have besides for JupyterLab in a browser.
+/// What it must also have for JupyterLab in a browser.
 const LAB: (&str, &[&str]) = (
     "jupyterlab, anywidget, websocket",
     &["jupyterlab==4.6.6", "anywidget==0.11.0", "websocket-client==1.9.2"],

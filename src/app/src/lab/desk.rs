@@ -98,7 +98,7 @@ pub struct Desk<'a, S: State> {
     pub answer: &'a S::Answer,
     /// How far the computation is.
     pub status: &'a Status,
-    /// What to draw on.
+    /// The devices that compute and draw.
     pub machine: &'a Machine,
     /// Why the last edit was refused, to be shown beside its control.
     pub refused: Option<&'a str>,

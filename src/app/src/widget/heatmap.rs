@@ -30,7 +30,7 @@ pub struct Heatmap<'a> {
     readout: Option<&'a dyn Fn(Entry) -> String>,
 }
 
-/// What happened on a heatmap, and where it stands.
+/// The events on a heatmap, and its place.
 pub struct Touch {
     /// The entries, in points.
     pub rect: Rect,

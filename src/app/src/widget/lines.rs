@@ -15,7 +15,7 @@ use rankscope::numbers::short;
 use super::spectrum::{Label, axis, power, shape};
 use crate::theme;
 
-/// What happened on a plot.
+/// The events on a plot.
 pub struct Pointed {
     /// Where the pointer is, in the numbers of the axes.
     pub at: Option<(f64, f64)>,

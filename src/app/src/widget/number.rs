@@ -33,7 +33,7 @@ impl<'a, N: Numeric> Number<'a, N> {
         Number { is_logarithmic: true, ..self }
     }
 
-    /// With a unit behind the value.
+    /// With a unit after the value.
     pub fn unit(self, unit: &'a str) -> Self {
         Number { unit, ..self }
     }

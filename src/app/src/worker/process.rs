@@ -60,7 +60,7 @@ impl Process {
         })?;
         let complaint = thread::Builder::new().name("worker's errors".to_owned()).spawn(move || {
             let mut text = Vec::new();
-            // What could be read is shown; there is nobody to tell of the rest.
+            // The text that could be read is shown; an error of reading is ignored.
             let _ = BufReader::new(errors).read_to_end(&mut text);
             let text = String::from_utf8_lossy(&text);
             let start = text.ceil_char_boundary(text.len().saturating_sub(COMPLAINT));

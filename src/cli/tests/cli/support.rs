@@ -91,7 +91,7 @@ pub fn tiny(family: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../rankscope/tests/fixtures/tiny").join(family)
 }
 
-/// Whether nothing unfinished is in the store, but for the empty files that stand for locks.
+/// Whether nothing unfinished is in the store, except the empty files that stand for locks.
 pub fn is_clean(home: &Home) -> bool {
     let hidden = ["incoming", "downloads"].map(|part| home.path("models/.rankscope").join(part));
     let whole = |folder: &PathBuf| fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());

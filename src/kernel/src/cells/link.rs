@@ -10,7 +10,7 @@ use std::thread::ThreadId;
 
 use super::frame::Frame;
 
-/// Lines that evcxr puts behind a cell's code, with their numbers in the library: one runs after a panic, ...
+/// Lines that evcxr puts after a cell's code, with their numbers in the library: one runs after a panic, ...
 const PLACES: [(c_int, &str); 2] = [
     (1, r#"println!("EVCXR_PANIC_NOTIFICATION");"#),
     // ... one shows the value as text.

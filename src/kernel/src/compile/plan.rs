@@ -86,7 +86,7 @@ pub struct Plan {
     arguments: Vec<String>,
     /// The variables by which cargo describes the package to rustc.
     variables: BTreeMap<String, String>,
-    /// The linker's own command; rustc links where there is none.
+    /// The command of the linker; `None` if rustc links.
     linker: Option<Vec<String>>,
 }
 

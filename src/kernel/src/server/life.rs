@@ -37,7 +37,7 @@ impl Parent {
     }
 }
 
-/// What keeps a kernel alive.
+/// The events that end a kernel, and its work when it is idle.
 pub struct Life {
     /// Watched where the kernel serves by itself, without a relay.
     parent: Option<Parent>,

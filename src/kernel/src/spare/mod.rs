@@ -53,8 +53,8 @@ const END: &str = "end";
 /// Without a user's decision, there is a spare while this much memory is available: eight times what a spare takes.
 const ROOM: u64 = 2 << 30;
 
-/// The setting, `on` or `off`, in a file of the user's, also where the library is everybody's; without the file, memory
-/// decides.
+/// The setting, `on` or `off`, in a file of the user's, even if the library is installed for all users; without the
+/// file, memory decides.
 fn setting() -> Result<PathBuf> {
     Ok(home::preferences()?.join("kernel-spare"))
 }

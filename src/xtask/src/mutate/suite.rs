@@ -38,7 +38,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// The names of those of `tests` that there are; an error if one of them fails in the unchanged copy.
+/// The names of the tests that match `tests`; an error if one of them fails in the unchanged copy.
 pub fn passing(tree: &Tree, suite: &str, tests: &BTreeSet<&String>) -> Result<Vec<String>> {
     build(tree, suite)?.map_err(anyhow::Error::msg).context("the unchanged tree does not compile")?;
     let results = results(&test(tree, suite, tests.iter().copied(), "unchanged", true)?);

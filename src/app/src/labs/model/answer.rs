@@ -220,9 +220,9 @@ impl Pass {
 pub struct Next {
     /// The position.
     pub position: usize,
-    /// The token that stands there.
+    /// The token at this position.
     pub piece: String,
-    /// Whether the token that follows is predicted; otherwise the one that stands there.
+    /// Whether the token that follows is predicted; otherwise the one at this position.
     pub follows: bool,
     /// The likeliest tokens.
     pub guesses: Vec<Guess>,

@@ -90,7 +90,7 @@ impl Memory {
     /// Computes the answer of `state`; see [`State::compute`](crate::lab::State::compute).
     ///
     /// # Errors
-    /// Of a file, and what the library returns.
+    /// Errors of a file, and of the library.
     pub fn compute(&mut self, state: &TheoremLab, run: &Run, tell: &mut dyn FnMut(News)) -> Result<()> {
         let logits = state.logits()?;
         let n = logits.nrows();

@@ -185,7 +185,7 @@ impl Plan {
         Ok(seeds.flat_map(of_seed).collect())
     }
 
-    /// Where a run stands below the folder of all runs: the same settings and take have the same folder in every plan.
+    /// The folder of a run, below the folder of all runs: the same settings and take have the same folder in every plan.
     pub fn folder(&self, settings: &Settings) -> PathBuf {
         let of_all_seeds = Settings { seed: 0, ..settings.clone() };
         let text = serde_json::to_string(&(of_all_seeds, self.take)).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! [`Recording`]: a run as it stands in its folder, ready to be drawn.
+//! [`Recording`]: a run, read from its folder and ready to be drawn.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use rankscope::{Result, Run};
 
 use crate::heatmap::Matrix;
 
-/// A run as it stands in its folder.
+/// A run, read from its folder.
 #[derive(Clone, Debug)]
 pub struct Recording {
     /// Which run of the plan.

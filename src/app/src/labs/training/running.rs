@@ -47,7 +47,7 @@ impl Memory {
         places.find(|path| path.join("run.json").is_file())
     }
 
-    /// The runs of a plan as they stand on disk.
+    /// The runs of a plan, read from their folders.
     pub fn read(&mut self, plan: &Plan, runs: Vec<Recording>, run: &Run) -> Result<Vec<Arc<Recording>>> {
         let read = |empty: Recording| {
             run.check()?;

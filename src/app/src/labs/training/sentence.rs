@@ -34,7 +34,7 @@ pub enum Word {
 pub enum Piece {
     /// Text that stays.
     Text(String),
-    /// A word that can be changed, as it stands there.
+    /// A word that can be changed, and its text.
     Word(Word, String),
 }
 
@@ -345,7 +345,7 @@ fn differ_in(plan: &mut Plan, key: &str) -> Result<(), String> {
 /// Adds another run beside the first, with a value that is not there yet.
 ///
 /// # Errors
-/// One sentence, where nothing stands beside it, or every choice is there.
+/// One sentence, if there is no run beside the first, or every choice is there already.
 pub fn more(plan: &mut Plan) -> Result<(), String> {
     let beside = plan.beside.as_ref().ok_or("there is no run beside the first yet")?;
     let here = plan.settings.value(&beside.key).unwrap_or_default();

@@ -144,7 +144,7 @@ fn filled(name: &str, at: &Map<String, Value>) -> String {
 
 /// A number that a lab shows.
 enum Shows {
-    /// Of the weights that the mask lab shows.
+    /// A number of the report on the weights that the mask lab shows.
     Mask(fn(&RankReport) -> f64),
     /// KL of the head of the theorem lab.
     Kl,

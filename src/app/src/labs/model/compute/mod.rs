@@ -45,7 +45,7 @@ struct Memory {
 struct Read {
     /// The last hidden states as asked for.
     hidden: Tensor,
-    /// Those as trained, where that is another pass.
+    /// The last hidden states as trained, if that is another pass.
     trained: Option<Tensor>,
     /// The tokens that predict.
     pieces: Vec<String>,

@@ -186,7 +186,7 @@ pub fn places(state: &Explorer, pass: &Pass) -> (Vec<(usize, Head)>, bool) {
     if state.order == Order::Layers {
         return (shown, true);
     }
-    // Heads without a number stand last.
+    // Heads without a number come last.
     let key = |at: Head| value(at).filter(|value| !value.is_nan());
     shown.sort_by(|(_, a), (_, b)| match (key(*a), key(*b)) {
         (Some(a), Some(b)) if state.order == Order::LargestFirst => b.total_cmp(&a),
