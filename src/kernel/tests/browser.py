@@ -145,7 +145,7 @@ class Page:
         self.call("Runtime.enable")
 
     def hear(self, event):
-        """Keeps what scripts fail with, and what they log as an error."""
+        """Keeps the exceptions of scripts, and the errors that they log."""
         said = event.get("params", {})
         if event.get("method") == "Runtime.exceptionThrown":
             details = said["exceptionDetails"]

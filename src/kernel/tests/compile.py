@@ -28,7 +28,7 @@ class Compile(OneKernel):
         cls.folder.cleanup()
 
     def steps(self, code, status="ok"):
-        """What a cell goes through, and what it publishes."""
+        """The steps of a cell, and the messages that it publishes."""
         self.times.write_text("")
         reply, published = run(self.client, code)
         self.assertEqual(reply["status"], status, (code, reply, published))

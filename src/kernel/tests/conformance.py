@@ -1,4 +1,4 @@
-"""Jupyter's own conformance suite, and what it does not ask: replayed exchanges with the kernel."""
+"""Jupyter's own conformance suite, and exchanges with the kernel that the suite does not test."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ def start():
 
 
 def messages(client, request):
-    """What is published about a request, up to its `idle`."""
+    """The messages published for a request, up to its `idle`."""
     published = []
     while True:
         message = client.get_iopub_msg(timeout=PATIENCE)
@@ -45,7 +45,7 @@ def reply_to(client, request):
 
 
 def run(client, code, **options):
-    """The reply to a cell, and what it published beside its state and its input."""
+    """The reply to a cell, and its published messages without its state and its input."""
     request = client.execute(code, **options)
     reply = reply_to(client, request)
     published = messages(client, request)
@@ -362,7 +362,7 @@ class Exchanges(OneKernel):
         self.run_ok("weights")  # it is still there
 
     def move(self, widget, **state):
-        """What is published about a move of a widget's controls."""
+        """The messages published for a move of a widget's controls."""
         data = {"method": "update", "state": state, "buffer_paths": []}
         message = self.client.session.msg("comm_msg", {"comm_id": widget, "data": data})
         self.client.shell_channel.send(message)
@@ -522,7 +522,7 @@ class Places(unittest.TestCase):
 
 
 def is_over(pid):
-    """Whether a process has ended; that nobody has asked yet how it ended does not matter."""
+    """Whether a process has ended; a process that was not waited for yet (a zombie) has ended too."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
     except OSError:

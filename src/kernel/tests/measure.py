@@ -48,7 +48,7 @@ def processor_seconds(pid):
 
 
 def memory_mib(pid):
-    """What the kernel and its cells take: pages that are shared count in parts (Linux' PSS)."""
+    """The memory of the kernel and its cells; shared pages count in part (Linux's PSS)."""
     lines = [line for process in [pid, *children(pid)] for line in Path(f"/proc/{process}/smaps_rollup").open()]
     return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 

@@ -1,4 +1,4 @@
-"""What cells print and read: any bytes, under the cell that printed them, and never taken for the engine's words."""
+"""What cells print and read: any bytes, under the cell that printed them, and never taken for the engine's messages."""
 
 import os
 import time
@@ -26,7 +26,7 @@ class Streams(OneKernel):
         assert reply["status"] == "ok", reply
 
     def shows(self, code, out, err=""):
-        """A cell shows just this, and so does the next one of what it prints."""
+        """A cell shows exactly `out` and `err`, and the next cell still works."""
         published = self.run_ok(code)
         self.assertEqual((text(published), text(published, "stderr")), (out, err), code)
         self.assertEqual([kind for kind, _ in published if kind not in ("stream", "execute_result")], [])
