@@ -15,7 +15,7 @@ pub const FIRST_TEXT: &str = "Alice was beginning to get very tired of sitting b
 
 /// The model that the model explorer opens with.
 pub const FIRST_MODEL: &str = "english-gpt";
-/// The mask that it opens with.
+/// The mask that the model explorer opens with.
 const FIRST_MASK: &str = "as-trained";
 /// The lab that opens the first time.
 const FIRST_LAB: &str = "mask";
@@ -80,7 +80,7 @@ pub struct Args {
     #[arg(value_name = "FILE|LINK")]
     pub open: Option<String>,
 
-    /// Light or dark [default: as it was, at first dark]
+    /// Light or dark [default: as it was last, or dark]
     #[arg(long, value_enum)]
     pub theme: Option<Theme>,
 
@@ -122,12 +122,12 @@ impl Args {
         lab::named(FIRST_LAB).map_or(LABS[0].id, |row| row.id)
     }
 
-    /// Whether something is asked for, so that what was open last time stays closed.
+    /// Whether the options ask for something to open; then the last session stays closed.
     pub fn asks(&self) -> bool {
         self.lab.is_some() || self.lesson.is_some() || self.open.is_some() || self.lab() == "model"
     }
 
-    /// The theme where nothing is kept: as asked for, or dark.
+    /// The theme if no session is kept: the one asked for, or dark.
     pub fn theme(&self) -> Theme {
         self.theme.unwrap_or(Theme::Dark)
     }
@@ -161,7 +161,7 @@ pub struct Size {
 }
 
 impl Size {
-    /// As egui counts.
+    /// As a vector of egui.
     pub fn to_vec2(self) -> egui::Vec2 {
         egui::vec2(self.width.into(), self.height.into())
     }

@@ -20,7 +20,7 @@ use crate::labs::model::Open;
 
 /// Tokens of the text that is measured.
 const TOKENS: usize = 128;
-/// Layers and heads of the wall that is scrolled: 12 × 12 fit into the window as they are.
+/// Layers and heads of the wall that is scrolled; a wall of 12 × 12 fits into the window without scrolling.
 const LAYERS: usize = 24;
 const HEADS: usize = 12;
 /// Changes of each kind that are measured.
@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Measures and prints JSON: the medians of [`ROUNDS`] changes, and the longest of all frames.
 ///
 /// # Errors
-/// Where the window cannot be opened, or the model not run.
+/// If the window cannot be opened, or the model cannot be run.
 pub fn run(args: &Args, start: Instant) -> Result<()> {
     let of = |lab: &str, text: String| Args { lab: Some(lab.to_owned()), text, ..args.clone() };
     let mut window = Headless::open(&of("mask", args.text.clone()))?;
@@ -98,7 +98,7 @@ fn explorer(window: &mut Headless) -> Result<&mut Open> {
     window.model().context("the model explorer is not in front")
 }
 
-/// What one change took until its first result, and until all.
+/// The time of one change until its first result, and until all results.
 struct Round {
     first: Duration,
     all: Duration,
@@ -121,7 +121,7 @@ fn paint(window: &mut Headless, round: usize) -> Result<Round> {
     answered(window, start, |window| Ok(mask(window)?.shows()))
 }
 
-/// Runs frames, about a hundred in a second, until `shows` says that the first result is there, and all; counts from `start`.
+/// Runs frames, about a hundred in a second, until `shows` reports the first result and then all; counts from `start`.
 fn answered(
     window: &mut Headless,
     start: Instant,

@@ -24,7 +24,7 @@ pub struct Computing {
 }
 
 impl Computing {
-    /// For `request`, or what `RANKSCOPE_DEVICE` asks for, given the adapter that the window draws on.
+    /// The device of `request`, or of `RANKSCOPE_DEVICE`, given the adapter that the window draws on.
     ///
     /// # Errors
     /// [`Invalid`](rankscope::Error::Invalid) for another value of the variable.

@@ -2,13 +2,13 @@
 
 use rankscope::label::{code, is_invisible, visible};
 
-/// Every digit that tells this f32 from its neighbours.
+/// `value` with enough digits to distinguish this f32 from its neighbours.
 pub fn exact(value: f32) -> String {
     if value != 0.0 && value.abs() < 1e-3 { format!("{value:e}") } else { format!("{value}") }
 }
 
-/// A token in parts that are shown whole or not at all: characters, blanks made visible, and in place of a character
-/// that `has_picture` denies its number, `U+1F980`.
+/// A token in parts that are shown whole or not at all: characters, visible blanks, and for a character without a
+/// picture (`has_picture`) its number, `U+1F980`.
 pub fn parts(piece: &str, has_picture: impl Fn(char) -> bool) -> Vec<String> {
     let shown = visible(piece);
     if piece.is_empty() {
@@ -18,7 +18,7 @@ pub fn parts(piece: &str, has_picture: impl Fn(char) -> bool) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
     for (own, shown) in piece.chars().zip(shown.chars()) {
         match parts.last_mut() {
-            // A character without a picture belongs to the one before it.
+            // An invisible character belongs to the one before it.
             Some(last) if is_seen && is_invisible(own) => last.extend(has_picture(own).then_some(own)),
             _ if has_picture(shown) && !is_invisible(own) => parts.push(shown.to_string()),
             _ => parts.push(code(own)),
@@ -38,7 +38,7 @@ pub fn cut(parts: &[String], limit: usize) -> String {
     format!("{start}…")
 }
 
-/// The parts side by side; a number stands apart from its neighbours.
+/// The parts side by side, with a space around each number.
 fn joined(parts: &[String]) -> String {
     let is_number = |part: &String| part.starts_with("U+") && part.len() > 2;
     let mut text = String::new();

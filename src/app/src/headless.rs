@@ -21,23 +21,23 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A window without a display.
 pub struct Headless {
-    /// What it shows.
+    /// The window's content.
     pub app: Workbench,
     ctx: egui::Context,
     renderer: WgpuTestRenderer,
     render: RenderState,
-    /// What [`draw`](Self::draw) draws into.
+    /// The texture that [`draw`](Self::draw) draws into.
     target: wgpu::TextureView,
     /// The graphics adapter.
     pub adapter: String,
     args: Args,
     output: Option<egui::FullOutput>,
-    /// Its triangles.
+    /// The triangles of the last frame.
     shapes: Vec<egui::ClippedPrimitive>,
 }
 
 impl Headless {
-    /// Opens it.
+    /// Opens the window.
     ///
     /// # Errors
     /// Where there is no graphics adapter, the device asked for does not exist, or it cannot hold a
@@ -46,7 +46,7 @@ impl Headless {
         Headless::open_with(args, RendererOptions::PREDICTABLE)
     }
 
-    /// The same, drawn with other options.
+    /// As [`open`](Self::open), with other options of the renderer.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -228,8 +228,8 @@ fn fits(args: &Args, limit: u32) -> Result<()> {
 /// Draws the view that `args` describe into `path`; the file is complete or not there.
 ///
 /// # Errors
-/// As above, and where the file cannot be written. What the window would show in a banner (no such
-/// model, a text too long) or mend (no such layer or head) is an error here.
+/// As [`Headless::open`], and if the file cannot be written. Some faults that the window would show in a banner (no
+/// such model, a text too long) or correct (no such layer or head) are errors here.
 pub fn screenshot(args: &Args, path: &Path) -> Result<()> {
     let mut window = Headless::open(args)?;
     window.settle()?;

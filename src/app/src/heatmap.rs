@@ -50,23 +50,23 @@ pub fn upload(device: &wgpu::Device, label: &str, bytes: &[u8]) -> wgpu::Buffer 
 /// Which part of the pass a picture shows.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Part {
-    /// Heads, each at its place in rows of so many columns: size and pitch of a cell in points.
+    /// Heads, each at its place in rows of `columns` columns: size and pitch of a cell in points.
     Wall { cell: Vec2, pitch: Vec2, columns: usize, places: Arc<[(usize, Head)]> },
     /// One head over the whole picture.
     One(Head),
 }
 
-/// What a picture shows.
+/// The source of a picture's numbers.
 #[derive(Clone, Debug)]
 pub enum Source {
     /// Weights that are on the graphics device.
     Weights(Arc<Buffers>, Scale),
-    /// Numbers that are sent there when they are first drawn.
+    /// Numbers that are uploaded when they are first drawn.
     Matrix(Arc<Matrix>, Colours),
 }
 
 impl Source {
-    /// What tells it from others, and from itself after a change.
+    /// The identity of the numbers: another one for other numbers.
     fn data(&self) -> Weak<dyn Any + Send + Sync> {
         match self {
             Source::Weights(buffers, _) => Arc::downgrade(&(buffers.clone() as Arc<dyn Any + Send + Sync>)),
@@ -86,7 +86,7 @@ impl Source {
         }
     }
 
-    /// What was done to a matrix before it was sent.
+    /// The colours with which a matrix was turned into places on the colour map before its upload.
     fn colours(&self) -> Option<Colours> {
         match self {
             Source::Weights(..) => None,
@@ -94,7 +94,7 @@ impl Source {
         }
     }
 
-    /// How the shader reads the numbers; a matrix has its places already.
+    /// The scale that the shader applies; the numbers of a matrix are places on the colour map already.
     fn scale(&self) -> Scale {
         match self {
             Source::Weights(_, scale) => *scale,
@@ -105,13 +105,13 @@ impl Source {
 
 /// A picture, drawn where it is added to a painter.
 pub struct Picture {
-    /// The place in the window: a picture of its own for each.
+    /// The place in the window; each place has a picture of its own.
     pub id: egui::Id,
-    /// What to read.
+    /// The numbers.
     pub source: Source,
-    /// What of it to draw.
+    /// The part of the numbers to draw.
     pub part: Part,
-    /// Which colours.
+    /// The theme, for its colours.
     pub theme: Theme,
     /// 0 … 1: how far a stale picture fades into the background.
     pub fade: f32,
@@ -162,7 +162,7 @@ struct Slot {
 
 /// A picture as it was drawn last.
 struct Kept {
-    /// What it was drawn from, beside what the slot holds.
+    /// The parameters and the part with which it was drawn.
     of: (Parameters, Part),
     /// Its texture; `None` where it is larger than a texture may be, and drawn anew in every frame.
     texture: Option<wgpu::BindGroup>,
@@ -270,7 +270,7 @@ impl Picture {
     }
 }
 
-/// The colour of what is not a number.
+/// The colour of entries that are not numbers.
 pub const WRONG: egui::Color32 = egui::Color32::from_rgb(0xd0, 0x2f, 0x9a);
 
 /// egui blends in gamma space, so a colour's bytes go to the target as they are.

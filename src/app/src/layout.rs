@@ -1,4 +1,4 @@
-//! Where things stand in the wall and on the axes of a heatmap: plain geometry, no drawing.
+//! The geometry of the wall and of the axes of a heatmap, without drawing.
 
 use egui::{Pos2, Rect, Vec2, pos2, vec2};
 use serde::{Deserialize, Serialize};
@@ -101,7 +101,7 @@ impl Wall {
         Head { layer: index / self.heads.max(1), head: index % self.heads.max(1) }
     }
 
-    /// The head under `pos`; the gaps belong to nobody.
+    /// The head under `pos`; `None` in the gaps.
     pub fn hit(&self, pos: Pos2) -> Option<Head> {
         let offset = (pos - self.origin) / self.pitch();
         if offset.x < 0.0 || offset.y < 0.0 {
@@ -134,7 +134,7 @@ pub fn entry_rect(rect: Rect, queries: usize, keys: usize, (query, key): (usize,
     Rect::from_min_size(rect.min + cell * vec2(key as f32, query as f32), cell)
 }
 
-/// Every how many-th label fits, where one takes `line` and `count` of them share `length`.
+/// The step between labels, if one takes `line` and `count` of them share `length`.
 pub fn label_step(length: f32, count: usize, line: f32) -> usize {
     if count == 0 || length <= 0.0 {
         return 1;
@@ -142,7 +142,7 @@ pub fn label_step(length: f32, count: usize, line: f32) -> usize {
     ((line * count as f32 / length).ceil() as usize).max(1)
 }
 
-/// Widths of the wall and of the rank panel; the one head has what is left of `width`.
+/// Widths of the wall and of the rank panel; the selected head gets the rest of `width`.
 ///
 /// A wall of many heads gets more of it.
 pub fn columns(width: f32, heads: usize) -> (f32, f32) {
@@ -151,7 +151,7 @@ pub fn columns(width: f32, heads: usize) -> (f32, f32) {
     ((width - rank) * share, rank)
 }
 
-/// Whether the window is so low that its parts leave out what they can, as on a projector.
+/// Whether the window is so low, as on a projector, that its parts leave out what is optional.
 pub fn is_short(ui: &egui::Ui) -> bool {
     ui.ctx().content_rect().height() < 640.0
 }

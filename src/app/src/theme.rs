@@ -17,12 +17,12 @@ pub fn palette(ui: &egui::Ui) -> &'static Palette {
     of(ui.visuals()).palette()
 }
 
-/// What is behind everything. The window is cleared to it: painting it costs a software renderer half of a frame.
+/// The colour behind everything. The window is cleared to it: painting it costs a software renderer half of a frame.
 pub fn ground(visuals: &Visuals) -> Color32 {
     color(of(visuals).palette().background)
 }
 
-/// As egui counts colours.
+/// As a colour of egui.
 pub fn color([red, green, blue]: Rgb) -> Color32 {
     Color32::from_rgb(red, green, blue)
 }
@@ -40,7 +40,7 @@ pub fn text(size: f32) -> FontId {
     FontId::new(size, FontFamily::Proportional)
 }
 
-/// A token as it can be shown, in at most `limit` characters: by the numbers of those that no font has.
+/// A token as it can be shown, in at most `limit` characters: a character that no font has is shown by its number.
 pub fn label(ui: &egui::Ui, piece: &str, limit: usize) -> String {
     format::cut(&parts(ui, piece), limit)
 }

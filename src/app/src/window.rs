@@ -17,7 +17,7 @@ use crate::{graphics, theme};
 /// The window.
 struct Window {
     app: Workbench,
-    /// What it was drawn in last.
+    /// The egui context of the last frame.
     ctx: Option<egui::Context>,
 }
 
@@ -41,7 +41,7 @@ impl eframe::App for Window {
     }
 }
 
-/// A window that lasted so long did not lose its device by opening.
+/// A window that lasted this long did not lose its device by opening.
 const LASTING: Duration = Duration::from_secs(20);
 
 const INSTEAD: &str = "to draw the window into a picture instead, use --screenshot FILE.png";
@@ -91,7 +91,7 @@ pub fn run(args: &Args) -> Result<()> {
 
 const KEPT: &str = "what was open is kept, and is there again at the next start";
 
-/// One line in place of a trace; none for the libraries that draw the window, whose panic is no news beside its end.
+/// Prints one line in place of a trace; nothing for the libraries that draw the window: its end is reported anyway.
 fn say(panic: &PanicHookInfo<'_>) {
     let drawing = |file: &str| file.contains("winit-") || file.contains("egui-wgpu-");
     let Some(place) = panic.location().filter(|place| !drawing(place.file())) else { return };
@@ -99,10 +99,10 @@ fn say(panic: &PanicHookInfo<'_>) {
     eprintln!("rankscope-app: {text} at {}:{}", place.file(), place.line());
 }
 
-/// A device that was lost does not come back, so the program starts anew, and says why.
+/// A device that was lost does not come back, so the program starts again, and says why.
 ///
 /// # Errors
-/// Where that window was itself such a one, and did not last; where the program cannot be started.
+/// If the lost window was itself opened after a loss, and did not last; if the program cannot be started.
 fn open_again(args: &Args, loss: &str, lasted: Duration) -> Result<()> {
     if args.lost.is_some() && lasted < LASTING {
         bail!("{loss} twice in a row; {KEPT}");
@@ -112,7 +112,7 @@ fn open_again(args: &Args, loss: &str, lasted: Duration) -> Result<()> {
     if let Some(device) = args.device {
         again.arg("--device").arg(device.to_string());
     }
-    // In the place of this process, whose dead window goes with it.
+    // The new program replaces this process, whose window is dead.
     #[cfg(unix)]
     {
         Err(std::os::unix::process::CommandExt::exec(&mut again).into())

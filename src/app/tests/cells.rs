@@ -32,7 +32,7 @@ fn the_cells_run() {
     type Cell = (&'static str, fn() -> Outcome);
     let quick: [Cell; 5] =
         [("mask", mask), ("model", model), ("steps", steps), ("collapse", collapse), ("cache", cache)];
-    // Those that search, train, try a claim or ask for a GPU are compiled only.
+    // Cells that search, train, try a claim or ask for a GPU are compiled only.
     let _slow: [Cell; 4] =
         [("theorem", theorem), ("training", training), ("court", court), ("shader", shader)];
     for (name, run) in quick {

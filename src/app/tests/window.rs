@@ -85,7 +85,7 @@ fn at_rest(folder: &Path, part: [usize; 4]) -> Vec<u8> {
     last
 }
 
-/// Strokes that the program has kept.
+/// The number of strokes that the program has kept.
 fn painted(data: &Path) -> usize {
     let Ok(text) = fs::read(data.join("rankscope/app/session.json")) else { return 0 };
     let Ok(session) = serde_json::from_slice::<serde_json::Value>(&text) else { return 0 };

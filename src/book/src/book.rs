@@ -1,4 +1,4 @@
-//! [`Book`]: the chapters, and all that is put into them.
+//! [`Book`]: the chapters, and everything that the builder puts into them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -31,12 +31,12 @@ impl Chapter {
         format!("book/src/{}", self.name)
     }
 
-    /// A fault at a byte of it.
+    /// A fault at a byte of the chapter's text.
     pub fn fault(&self, at: usize, what: impl Into<String>, expected: impl Into<String>) -> Fault {
         Fault::new(&self.file(), line_of(&self.text, at), what, expected)
     }
 
-    /// Every figure block: where its text starts, and the block or what is wrong with it.
+    /// Every figure block: where its text starts, and the block or its fault.
     pub fn figures(&self, markup: &Markup) -> Vec<(usize, Result<Spec, Fault>)> {
         let blocks = markup.pieces.iter().filter_map(|piece| match &piece.what {
             What::Code { language, body } if language == "figure" => Some((piece.range.start, body)),
@@ -61,20 +61,20 @@ impl Chapter {
     }
 }
 
-/// The book, and what its numbers and figures are computed with; each is computed once.
+/// The book, and the sources of its numbers and figures; each number and figure is computed once.
 #[derive(Debug)]
 pub struct Book {
     /// The root of the repository.
     pub root: PathBuf,
     /// The chapters that are written, in the order of `SUMMARY.md`.
     pub chapters: Vec<Chapter>,
-    /// The chapters that `SUMMARY.md` names and that are not there.
+    /// The chapters that `SUMMARY.md` names and whose files do not exist.
     pub missing: Vec<(usize, String)>,
     /// Published sources.
     pub sources: Sources,
     /// Decimals that may stand in the prose, with their lines in `allow.toml`.
     pub allowed: Vec<(usize, Allowed)>,
-    /// What was wrong with the tables.
+    /// The faults of the tables `quoted.toml` and `allow.toml`.
     pub faults: Vec<Fault>,
     program: Program,
     trials: Trials,
@@ -85,7 +85,7 @@ impl Book {
     /// Reads the book under `root`; `program` is the command line `rankscope`.
     ///
     /// # Errors
-    /// Where `SUMMARY.md` cannot be read.
+    /// If `SUMMARY.md` cannot be read.
     pub fn open(root: &Path, program: PathBuf) -> anyhow::Result<Self> {
         let folder = root.join("book/src");
         let summary = std::fs::read_to_string(folder.join("SUMMARY.md"))?;
@@ -120,7 +120,7 @@ impl Book {
         })
     }
 
-    /// A chapter as mdBook takes it, and what was wrong with it. What is wrong stands in the text, marked.
+    /// A chapter as mdBook takes it, and its faults; each fault is also shown in the text, marked.
     pub fn render(&self, chapter: &Chapter) -> (String, Vec<Fault>) {
         let markup = markup::read(&chapter.text);
         let (mut faults, mut replacements) = (Vec::new(), Vec::new());
@@ -162,10 +162,10 @@ impl Book {
         (markup::replaced(&chapter.text, replacements), faults)
     }
 
-    /// What stands in the place of `{{text}}`.
+    /// The text or HTML that replaces `{{text}}`.
     ///
     /// # Errors
-    /// What is expected instead.
+    /// If the placeholder is wrong, with what is expected.
     fn placeholder(&self, text: &str, is_alone: bool) -> Result<String, String> {
         const KINDS: &str = "claim:ID.NAME, verdict:ID.ARENA, count:PRESET.KEY, run:NAME.KEY, quoted:SOURCE.KEY, \
                              cite:SOURCE, trial:ID, verdicts, bibliography or widget:NAME";
@@ -224,7 +224,7 @@ impl Book {
     /// Draws a figure.
     ///
     /// # Errors
-    /// What its block should say instead.
+    /// If the block is wrong, with what is expected.
     pub fn draw(&self, spec: &Spec) -> Result<Drawn, String> {
         figure::draw(spec, &self.trials, &self.runs)
     }
@@ -244,7 +244,7 @@ impl Book {
         self.root.join(format!("src/app/src/labs/{name}/mod.rs")).is_file()
     }
 
-    /// The claims that are on trial in a chapter, with the first such chapter.
+    /// The ids of the claims that are on trial in a chapter, each with the first such chapter.
     fn chapters_of_claims(&self) -> BTreeMap<String, String> {
         let mut chapters = BTreeMap::new();
         for chapter in &self.chapters {
@@ -260,7 +260,7 @@ impl Book {
     }
 }
 
-/// The path and the format behind its last colon, if there is one.
+/// The path and the format after its last colon, if there is one.
 fn with_format(path: &str) -> Result<(&str, Option<Format>), String> {
     match path.rsplit_once(':') {
         None => Ok((path, None)),
@@ -271,7 +271,7 @@ fn with_format(path: &str) -> Result<(&str, Option<Format>), String> {
     }
 }
 
-/// A count in full, with its thousands apart.
+/// A count in full, with commas between its thousands.
 fn exact(value: f64, format: Option<Format>) -> String {
     match format {
         None if value.fract() == 0.0 && (0.0..1e18).contains(&value) => grouped(value as u128),
@@ -279,7 +279,7 @@ fn exact(value: f64, format: Option<Format>) -> String {
     }
 }
 
-/// A number that was computed; the title says by what.
+/// A computed number; its title names the computation.
 fn number(text: String, title: &str) -> String {
     format!("<span class=\"computed\" title=\"{}\">{text}</span>", escape(title))
 }

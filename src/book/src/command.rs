@@ -1,4 +1,4 @@
-//! The program `rankscope`: what it prints stands in the book beside the command.
+//! The program `rankscope`: the book shows each command with its output.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -7,10 +7,10 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// Lines of output that a page takes.
+/// The most lines of output that a page shows.
 const MOST_LINES: usize = 40;
 
-/// The program, and what it has printed so far in this build: a command runs once.
+/// The program, and its outputs so far in this build: a command runs once.
 #[derive(Debug)]
 pub struct Program {
     path: PathBuf,
@@ -24,10 +24,10 @@ impl Program {
         Program { path, root: root.to_owned(), printed: RefCell::default() }
     }
 
-    /// What the command line `rankscope …` prints, on the CPU.
+    /// The output of the command line `rankscope …`, on the CPU.
     ///
     /// # Errors
-    /// What the command should be, or what it failed with.
+    /// If the line is not such a command, or the command fails.
     pub fn run(&self, line: &str) -> Result<String, String> {
         if let Some(known) = self.printed.borrow().get(line) {
             return known.clone();
@@ -60,7 +60,7 @@ impl Program {
     /// A ```` ```run ```` block as Markdown: every command with its output.
     ///
     /// # Errors
-    /// The line of the block (from 0), and what it should be.
+    /// The wrong line of the block (from 0), with what is expected.
     pub fn block(&self, body: &str) -> Result<String, (usize, String)> {
         let mut text = String::new();
         for (at, line) in body.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
@@ -83,7 +83,7 @@ impl Program {
     /// `{{count:PRESET.KEY}}`: a number of `rankscope count PRESET --json`.
     ///
     /// # Errors
-    /// What there is instead.
+    /// If there is no such number, with what is expected.
     pub fn count(&self, path: &str) -> Result<f64, String> {
         let (preset, keys) = path.split_once('.').ok_or("PRESET.KEY, such as gpt2.parameters.total")?;
         let printed = self.run(&format!("rankscope count {preset} --json"))?;
@@ -92,9 +92,9 @@ impl Program {
     }
 }
 
-/// The number at a path of keys with dots; a list of named objects is entered by name, any list by index.
+/// The number at a path of keys with dots between them; a list of named objects is entered by name, others by index.
 pub fn at_path(json: &Value, path: &str) -> Result<f64, String> {
-    // Names of parts have dots themselves, so the longest key that fits is taken.
+    // Keys may hold dots themselves, so the longest key that fits is taken.
     fn find<'a>(json: &'a Value, path: &str) -> Option<&'a Value> {
         if path.is_empty() {
             return Some(json);

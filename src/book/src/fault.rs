@@ -1,4 +1,4 @@
-//! [`Fault`]: what is wrong in a chapter, and where.
+//! [`Fault`]: an error in a chapter, and its place.
 
 use std::fmt;
 

@@ -1,6 +1,6 @@
-//! HTML inside Markdown: one line, and nothing in it that Markdown would read.
+//! HTML inside Markdown: one line, in which Markdown finds nothing to interpret.
 
-/// `text` as it stands in HTML and in Markdown: every ASCII punctuation mark that either gives a meaning is a reference.
+/// `text` escaped for HTML and for Markdown: every ASCII punctuation mark with a meaning in either is a reference.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -21,7 +21,7 @@ pub fn sentence(text: &str) -> String {
     escape(&crate::number::typeset(text))
 }
 
-/// A table of text that scrolls sideways by itself; numbers stand right, words left.
+/// A table of text that scrolls sideways by itself; numbers are aligned right, words left.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
     /// The heads of the columns.
@@ -36,7 +36,7 @@ impl Table {
         Table { head: head.into_iter().map(Into::into).collect(), rows: Vec::new() }
     }
 
-    /// As HTML, named `label` for those who do not see it.
+    /// As HTML, with `label` as its name for screen readers.
     pub fn html(&self, label: &str) -> String {
         let head: String =
             self.head.iter().map(|name| format!("<th scope=\"col\">{}</th>", sentence(name))).collect();

@@ -1,17 +1,17 @@
 //! **rankscope's book**: builds and checks `book/`.
 //!
-//! The chapters are Markdown in `book/src`. What a machine measured never stands in them as digits: a placeholder names it,
-//! and [`Book::render`](book::Book::render) puts the number there when the book is built. Figures, trials and formulas are
-//! made in the same pass; then mdBook makes the pages. [`check`] finds what is wrong.
+//! The chapters are Markdown in `book/src`. They hold no measured number as digits: a placeholder names the number, and
+//! [`Book::render`](book::Book::render) puts it there when the book is built. Figures, trials and formulas are made in
+//! the same pass; then mdBook makes the pages. [`check`] finds faults.
 //!
 //! | module | what |
 //! |---|---|
 //! | [`markup`] | a chapter taken apart: placeholders, formulas, blocks, links, prose |
-//! | [`book`] | the chapters, and what is put in the place of each piece |
+//! | [`book`] | the chapters, and what each piece is replaced by |
 //! | [`trials`], [`command`], [`runs`], [`quoted`] | where numbers come from: claims, the program, runs of training, other people |
-//! | [`number`], [`math`], [`html`], [`trial`], [`figure`], [`widget`] | how each is written |
+//! | [`number`], [`math`], [`html`], [`trial`], [`figure`], [`widget`] | how each of these is written |
 //! | [`preprocessor`] | mdBook |
-//! | [`check`], [`fault`] | what may be wrong |
+//! | [`check`], [`fault`] | the faults that the book may have |
 
 pub mod book;
 pub mod check;

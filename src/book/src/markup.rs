@@ -1,4 +1,4 @@
-//! A chapter's Markdown, taken apart: what the builder replaces, and what the check reads.
+//! A chapter's Markdown, taken apart: pieces that the builder replaces, and prose and links that the check reads.
 
 use std::ops::Range;
 
@@ -9,16 +9,16 @@ use pulldown_cmark::{CodeBlockKind, CowStr, Event, Options, Parser, Tag, TagEnd}
 pub struct Piece {
     /// Its bytes in the chapter.
     pub range: Range<usize>,
-    /// What it is.
+    /// Its kind.
     pub what: What,
 }
 
 /// The kinds of [`Piece`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum What {
-    /// `{{…}}`, without the braces; `is_alone` where nothing else stands in its paragraph.
+    /// `{{…}}`, without the braces; `is_alone` if its paragraph holds nothing else.
     Placeholder {
-        /// What stands between the braces.
+        /// The text between the braces.
         text: String,
         /// Whether it is a block of its own.
         is_alone: bool,
@@ -32,9 +32,9 @@ pub enum What {
     },
     /// A fenced block.
     Code {
-        /// The word behind the fence.
+        /// The word after the fence.
         language: String,
-        /// What stands between the fences.
+        /// The text between the fences.
         body: String,
     },
     /// Code by indentation, which the book does not use.
@@ -46,7 +46,7 @@ pub enum What {
 pub struct Link {
     /// Where it starts.
     pub at: usize,
-    /// What it leads to.
+    /// The target that it leads to.
     pub target: String,
     /// The text of a picture; `None` for a link.
     pub alt: Option<String>,
@@ -59,7 +59,7 @@ pub struct Markup {
     pub pieces: Vec<Piece>,
     /// Every link and picture.
     pub links: Vec<Link>,
-    /// As long as the chapter: prose where it stands, spaces elsewhere.
+    /// As long as the chapter: the prose at its place, spaces elsewhere.
     pub prose: String,
 }
 
@@ -94,12 +94,12 @@ pub fn read(text: &str) -> Markup {
 struct Reader {
     markup: Markup,
     prose: Vec<Range<usize>>,
-    /// Where no placeholder is looked for: code and maths.
+    /// Code and maths, in which no placeholder is looked for.
     opaque: Vec<Range<usize>>,
-    /// The text of the block of code that is open, and the word behind its fence.
+    /// The text of the code block that is open, and the word after its fence.
     code: Option<String>,
     language: Option<String>,
-    /// Links that are open.
+    /// The number of links that are open.
     linked: usize,
     /// The text of the picture that is open.
     alt: Option<String>,
@@ -159,7 +159,7 @@ fn math(latex: CowStr<'_>, is_display: bool) -> What {
     What::Math { latex: latex.into_string(), is_display }
 }
 
-/// The parts of an HTML range that stand outside its tags.
+/// The parts of an HTML range that are outside its tags.
 fn outside_tags(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
     let (mut parts, mut start, mut in_tag) = (Vec::new(), range.start, false);
     for (at, c) in text[range.clone()].char_indices().map(|(at, c)| (range.start + at, c)) {
@@ -228,7 +228,7 @@ pub fn replaced(text: &str, mut replacements: Vec<(Range<usize>, String)>) -> St
     replacements.sort_by_key(|(range, _)| range.start);
     let (mut result, mut from) = (String::new(), 0);
     for (range, new) in replacements {
-        // What stands inside something that was replaced is gone.
+        // A replacement inside a range that was replaced already is left out.
         if range.start >= from {
             result.push_str(&text[from..range.start]);
             result.push_str(&new);

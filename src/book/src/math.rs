@@ -3,10 +3,10 @@
 use pulldown_latex::config::{DisplayMode, RenderConfig};
 use pulldown_latex::{Parser, Storage, push_mathml};
 
-/// The formula as MathML on one line; what is wrong with the LaTeX as an error.
+/// The formula as MathML on one line.
 ///
 /// # Errors
-/// The parser's message, on one line.
+/// The parser's message about the LaTeX, on one line.
 pub fn mathml(latex: &str, is_display: bool) -> Result<String, String> {
     let latex = latex.trim();
     let storage = Storage::new();
@@ -29,7 +29,7 @@ pub fn mathml(latex: &str, is_display: bool) -> Result<String, String> {
     Ok(if is_display { format!("<span class=\"equation\" tabindex=\"0\">{html}</span>") } else { html })
 }
 
-/// Text between tags as references, so that Markdown sees no emphasis, table or code in it; tags stay.
+/// Text between tags, with the characters that Markdown would interpret as references; tags stay.
 fn for_markdown(html: &str) -> String {
     let mut safe = String::with_capacity(html.len());
     let (mut in_tag, mut in_value) = (false, false);
@@ -38,7 +38,7 @@ fn for_markdown(html: &str) -> String {
             '<' => in_tag = true,
             '>' => in_tag = false,
             '"' if in_tag => in_value = !in_value,
-            // The parser leaves out the blank between some attributes, without which Markdown sees no tag.
+            // The parser leaves out the space between some attributes, and without it Markdown sees no tag.
             c if in_tag && !in_value && safe.ends_with('"') && c.is_alphabetic() => safe.push(' '),
             _ => {}
         }

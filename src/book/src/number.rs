@@ -7,9 +7,9 @@ use rankscope::numbers::short;
 pub enum Format {
     /// Three significant digits.
     Short,
-    /// `:.2`, so many decimals.
+    /// `:.2`, with this number of decimals.
     Decimals(usize),
-    /// `:e1`, a power of ten with so many decimals before it.
+    /// `:e1`, a power of ten whose factor has this number of decimals.
     Power(usize),
 }
 
@@ -36,7 +36,7 @@ impl Format {
     }
 }
 
-/// `text` with its numbers as they are set: `1.5e-4` and `10^-33` with raised exponents, `-` before a digit as a minus.
+/// `text` with its numbers typeset: `1.5e-4` and `10^-33` with raised exponents, `-` before a digit as a minus sign.
 pub fn typeset(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let digit = |at: usize| chars.get(at).is_some_and(char::is_ascii_digit);
@@ -74,7 +74,7 @@ pub fn typeset(text: &str) -> String {
     set
 }
 
-/// Whether what ends here is a number by itself, not the end of a name.
+/// Whether `chars` ends with a number by itself, not with the end of a name.
 fn is_number_before(chars: &[char]) -> bool {
     let start = chars.iter().rposition(|c| !c.is_ascii_digit() && *c != '.').map_or(0, |at| at + 1);
     start == 0 || !(chars[start - 1].is_alphanumeric() || chars[start - 1] == '_')

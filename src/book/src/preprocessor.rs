@@ -13,10 +13,10 @@ use mdbook_summary::{Summary, SummaryItem, parse_summary};
 use crate::book::{Book, Chapter};
 use crate::fault::Fault;
 
-/// Builds the pages into `out`; what was wrong with the chapters. Chapters that are not written yet are left out.
+/// Builds the pages into `out`; returns the faults of the chapters. Chapters that are not written yet are left out.
 ///
 /// # Errors
-/// Where mdBook cannot build.
+/// If mdBook cannot build.
 pub fn build(book: Rc<Book>, out: &Path) -> Result<Vec<Fault>> {
     let folder = book.root.join("book").canonicalize()?;
     let mut config = Config::from_disk(folder.join("book.toml"))?;
@@ -31,7 +31,7 @@ pub fn build(book: Rc<Book>, out: &Path) -> Result<Vec<Fault>> {
     Ok(faults)
 }
 
-/// Drops the chapters whose files are not there.
+/// Drops the chapters whose files do not exist.
 fn keep_written(summary: &mut Summary, folder: &Path) {
     let is_written = |item: &SummaryItem| match item {
         SummaryItem::Link(link) => link.location.as_ref().is_some_and(|path| folder.join(path).is_file()),
@@ -42,7 +42,7 @@ fn keep_written(summary: &mut Summary, folder: &Path) {
     }
 }
 
-/// Puts into every chapter what is computed.
+/// Puts the computed numbers and figures into every chapter.
 struct Computed {
     book: Rc<Book>,
     faults: Rc<RefCell<Vec<Fault>>>,

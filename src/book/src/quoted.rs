@@ -1,5 +1,5 @@
-//! `book/quoted.toml`: what others published, each number with its place; and `book/allow.toml`: numbers that may stand in
-//! the prose as they are.
+//! `book/quoted.toml`: published numbers, each with its source; and `book/allow.toml`: numbers that may stand in the
+//! prose as they are.
 
 use std::collections::BTreeMap;
 
@@ -32,9 +32,9 @@ pub struct Source {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Published {
-    /// As it is printed there.
+    /// The number as the source prints it.
     pub value: String,
-    /// Table, figure, section or page.
+    /// The place in the source: table, figure, section or page.
     pub place: String,
     /// What it measures.
     pub what: String,
@@ -56,7 +56,7 @@ impl Sources {
     /// `{{quoted:SOURCE.key}}`: the number, with a link to its source.
     ///
     /// # Errors
-    /// What there is instead.
+    /// If there is no such number, with what is expected.
     pub fn number(&self, path: &str) -> Result<String, String> {
         let (source, key) = path.split_once('.').ok_or("SOURCE.key, both from book/quoted.toml")?;
         let found = self.source(source)?;
@@ -75,7 +75,7 @@ impl Sources {
     /// `{{cite:SOURCE}}`.
     ///
     /// # Errors
-    /// What there is instead.
+    /// If there is no such source, with what is expected.
     pub fn cite(&self, source: &str) -> Result<String, String> {
         let short = escape(&self.source(source)?.short);
         Ok(format!("<a class=\"cite\" href=\"bibliography.md#{source}\">({short})</a>"))
@@ -119,9 +119,9 @@ impl Sources {
 pub struct Allowed {
     /// The chapter's file name.
     pub chapter: String,
-    /// What stands there.
+    /// The text.
     pub text: String,
-    /// Why it is no measured number.
+    /// Why its decimal is no measured number.
     pub why: String,
 }
 

@@ -13,14 +13,14 @@ const FOLDERS: [&str; 3] = ["assets/runs", "assets/runs/app", "assets/results"];
 /// Checkpoints, whose cards say how they were trained.
 const CHECKPOINTS: &str = "assets/checkpoints";
 
-/// Where runs are found.
+/// The runs under a root.
 #[derive(Debug)]
 pub struct Runs {
     root: PathBuf,
 }
 
 impl Runs {
-    /// Those of the repository at `root`.
+    /// The runs of the repository at `root`.
     pub fn new(root: &Path) -> Self {
         Runs { root: root.to_owned() }
     }
@@ -28,12 +28,12 @@ impl Runs {
     /// `{{run:NAME.KEY}}`. The name is that of a run's folder, such as `reverse-twins-a1da2bf3/seed-0`, or of a shipped
     /// checkpoint.
     ///
-    /// A run has every column of its last evaluation (`loss`, `accuracy`, …), `first.loss` and so on of its first, and
-    /// every setting (`steps`, `width`, …); a file `NAME.json` under `assets/results` has the paths in it; a checkpoint has
-    /// `loss`, `accuracy`, `parameters`, and `steps`.
+    /// A run has every column of its last evaluation (`loss`, `accuracy`, …), every column of its first as `first.loss`
+    /// and so on, and every setting (`steps`, `width`, …). A file `NAME.json` under `assets/results` has the paths in
+    /// it. A checkpoint has `loss`, `accuracy`, `parameters`, and `steps`.
     ///
     /// # Errors
-    /// What there is instead.
+    /// If there is no such number, with what is expected.
     pub fn number(&self, path: &str) -> Result<f64, String> {
         let (name, key) = path.split_once('.').ok_or("NAME.KEY, such as english-gpt.loss")?;
         if let Some(text) = self.text(&format!("assets/results/{name}.json")) {
@@ -52,7 +52,7 @@ impl Runs {
     /// The losses of a run over its steps.
     ///
     /// # Errors
-    /// What there is instead.
+    /// If there is no such run, with what is expected.
     pub fn losses(&self, name: &str) -> Result<Lines, String> {
         let folder = self.folder(name).ok_or_else(|| format!("a run under {}", FOLDERS.join(", ")))?;
         let curve = |name: &str, kind, file: &str| -> Result<Curve, String> {
@@ -99,7 +99,7 @@ fn of_run(folder: &Path, key: &str) -> Result<f64, String> {
         None => table.value(last, key),
     };
     match found {
-        // The step of the last evaluation is no more than the setting says.
+        // `step` is not offered: the setting `steps` says the same.
         Some(value) if key != "step" => Ok(value),
         _ => at_path(&settings(folder)?["settings"], key)
             .map_err(|_| format!("one of {}, or a setting such as steps", table.head.join(", "))),

@@ -4,7 +4,7 @@ use rankscope::claim::{ARENAS, Evidence, Trial};
 
 use crate::html::{escape, sentence};
 
-/// Sentences of each side that are seen at once.
+/// The number of sentences of each side that are visible at first.
 const SHOWN: usize = 6;
 
 /// `{{trial:ID}}`; `longer` is the same claim with longer training.
@@ -109,10 +109,10 @@ pub fn table<'a>(trials: impl Iterator<Item = (&'a Trial, Option<String>)>) -> S
     )
 }
 
-/// The word of one arena: `exact`, `floating`, `trained` or `training`.
+/// The ruling of one arena: `exact`, `floating`, `trained` or `training`.
 ///
 /// # Errors
-/// What there is instead.
+/// If the claim is not tried in this arena, with those in which it is.
 pub fn ruling(trial: &Trial, arena: &str) -> Result<&'static str, String> {
     const NAMES: [&str; ARENAS.len()] = ["exact", "floating", "trained", "training"];
     let rows = trial.verdict.rows();

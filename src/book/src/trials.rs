@@ -1,15 +1,15 @@
-//! The claims on trial, each run once for a whole build, on the CPU, with the models that ship.
+//! The claims on trial, each run once in a build, on the CPU, with the models that ship.
 
 use std::cell::OnceCell;
 
 use rankscope::claim::{self, CLAIMS, Claim, Effort, Measured, Settings, Trial};
 use rankscope::{Device, Result, Run};
 
-/// The trained model of the trials: of those that ship the one that was not trained for this argument. Others are left
-/// out, also where they are installed, so that the book is the same on every machine.
+/// The trained model of the trials: of the models that ship, the one that was not trained for this argument. Other
+/// models are left out, even if they are installed, so that the book is the same on every machine.
 const MODEL: &str = "glass-en";
 
-/// What a trial came to: itself, or why it failed.
+/// The result of a trial, or why it failed.
 pub type Outcome = std::result::Result<Trial, String>;
 
 /// A place for the trial of every claim of the registry, in its order.
@@ -25,10 +25,10 @@ impl Default for Trials {
 }
 
 impl Trials {
-    /// The trial of the claim `id`; it runs when it is asked for first.
+    /// The trial of the claim `id`; it runs when it is first asked for.
     ///
     /// # Errors
-    /// In words: no such claim, or what its experiment failed with.
+    /// If there is no such claim, or its experiment fails; in words.
     pub fn get(&self, id: &str) -> std::result::Result<&Trial, String> {
         let wanted = claim::find(id).map_err(|error| error.to_string())?.about().id;
         let found = self.all.iter().find(|(claim, _)| claim.about().id == wanted);
@@ -61,7 +61,7 @@ impl Trials {
     /// The number that the claim `id` measured under `name`.
     ///
     /// # Errors
-    /// As [`get`](Self::get); no such number, with those whose names are like it.
+    /// As [`get`](Self::get); if there is no such number, the numbers with similar names.
     pub fn measured(&self, id: &str, name: &str) -> std::result::Result<&Measured, String> {
         let all = self.get(id)?.evidence.measured();
         all.iter().find(|measured| measured.name == name).ok_or_else(|| {

@@ -1,6 +1,6 @@
 //! Widgets: small programs in a page (`book/theme/widgets.js`), with the library's numbers inside.
 //!
-//! What a widget computes itself, softmax and singular values of at most 16 × 16 numbers, a test compares with the library.
+//! A widget computes softmax and singular values of at most 16 × 16 numbers; a test compares them with the library's.
 
 use ndarray::Array2;
 use rankscope::claim::{Draw, NetSizes, PhaseGrid, log_residuals, phase_map};
@@ -13,11 +13,11 @@ use serde_json::{Map, Value, json};
 struct Widget {
     name: &'static str,
     data: fn() -> Result<Value>,
-    /// What it is, for those who cannot see or run it.
+    /// A description, for those who cannot see or run it.
     about: &'static str,
-    /// What its numbers are of: settings and seed.
+    /// The settings and the seed of its numbers.
     settings: &'static str,
-    /// The lab of the app that goes further.
+    /// The lab of the app that shows more.
     lab: &'static str,
     /// The notebook that steps through it.
     notebook: &'static str,
@@ -67,7 +67,7 @@ pub const SEED: u64 = 0;
 /// `{{widget:NAME}}`.
 ///
 /// # Errors
-/// What there is instead.
+/// If there is no such widget, with what is expected.
 pub fn block(name: &str) -> std::result::Result<String, String> {
     let found = WIDGETS.iter().find(|widget| widget.name == name);
     let names = || WIDGETS.map(|widget| widget.name).join(", ");
@@ -93,7 +93,7 @@ fn colors(map: fn(Theme) -> &'static ColorMap) -> Value {
     json!({ "light": stops(Theme::Light), "dark": stops(Theme::Dark) })
 }
 
-/// The colours of kinds of masks, by the names that the scripts have.
+/// The colours of the kinds of masks, under the names that the scripts use.
 fn kinds() -> Value {
     let hex = |kind: Kind| {
         let [r, g, b] = kind.color();

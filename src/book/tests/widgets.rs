@@ -1,4 +1,4 @@
-//! The widgets in Chromium: controls are moved, and the numbers that come out are compared with the library's.
+//! The widgets in Chromium: the test moves controls, and compares the numbers that the page shows with the library's.
 
 #[path = "../../rankscope/tests/support/skip.rs"]
 mod skip;
@@ -12,7 +12,7 @@ use rankscope::{Device, Mask};
 use rankscope_book::widget::{self, POSITIONS, SEED};
 use skip::skipped;
 
-/// The first browser of this machine that runs without a window.
+/// The first browser of this machine that can run without a window.
 fn chromium() -> Option<PathBuf> {
     let names = ["chromium", "chromium-browser", "google-chrome"];
     let folders: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH")?).collect();
@@ -98,7 +98,7 @@ fn the_prefix_slider_agrees_with_the_library() {
 fn a_mask_painted_by_mouse_and_by_keyboard_agrees_with_the_library() {
     let Some(chromium) = chromium() else { return skipped("no Chromium") };
     let draw = Draw::independent(POSITIONS[1], 4, SEED);
-    // From causal: key 2 for query 1 by a click, and from there two right and space, as a browser makes a click of it.
+    // From the causal mask: a click on key 2 of query 1; then two keys to the right, and a click for the space bar.
     let script = "document.querySelector('[data-t=\"0\"][data-s=\"1\"]').click(); \
                   const press = (key) => document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true })); \
                   press('ArrowRight'); press('ArrowRight'); document.activeElement.click();";

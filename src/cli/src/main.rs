@@ -1,6 +1,6 @@
 //! The `rankscope` command: traces, ranks, models and devices without a window.
 //!
-//! Nothing goes to stdout but the result; progress, summaries and errors go to stderr. Exit codes: 0, 1 for
+//! Only the result goes to stdout; progress, summaries and errors go to stderr. Exit codes: 0, 1 for
 //! an error, 2 for wrong usage, 130 when interrupted.
 
 mod args;
@@ -65,7 +65,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // If stderr is closed too, the exit code alone says it.
+            // If stderr is closed too, only the exit code tells of the error.
             let _ = writeln!(io::stderr(), "error: {}", one_line(&error));
             let cancelled = matches!(error.downcast_ref(), Some(Error::Cancelled));
             ExitCode::from(if cancelled { 130 } else { 1 })

@@ -21,7 +21,7 @@ pub fn emit_json(value: &impl Serialize) -> Result<()> {
 
 /// Prints a message to stderr.
 pub fn say(text: &str) {
-    // A closed stderr is no reason to fail.
+    // A closed stderr is not an error.
     let _ = writeln!(io::stderr(), "{text}");
 }
 

@@ -45,7 +45,7 @@ impl Watch {
             return;
         }
         if progress.total > 0 && progress.done >= progress.total {
-            // The next message needs an empty line to stand on.
+            // Clears the bar, so that the next message starts on an empty line.
             return self.finish();
         }
         let mut bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! What a command works on: a model, its input, and the device.
+//! The subject of a command: a model, its input, and the device.
 
 use std::io::{Read, stdin};
 use std::path::Path;

@@ -20,7 +20,7 @@ enum Command {
     Install(InstallArgs),
     /// Removes the kernel from Jupyter, with its library and workspaces.
     Uninstall(Place),
-    /// Says what is installed and which kernels run, and has a cell run; exits with 1 where something is missing.
+    /// Says what is installed and which kernels run, and runs a test cell; exits with 1 if something is missing.
     Status(Place),
     /// Keeps an engine warm for the next kernel that starts, so that its first cell is answered at once; the default
     /// while 2 GiB of memory are available.
@@ -42,12 +42,12 @@ enum Command {
     },
 }
 
-/// What to do about the spare.
+/// The actions on the spare.
 #[derive(Subcommand)]
 enum Spare {
-    /// Keeps one from now on; the first is warmed at once.
+    /// Keeps a spare from now on, and warms the first one at once.
     On(Place),
-    /// Keeps none, and ends the one that there is.
+    /// Keeps no spare from now on, and ends the one that runs.
     Off,
     /// Runs the spare; kernels call this.
     #[command(hide = true)]
@@ -59,7 +59,7 @@ enum Spare {
 pub struct Place {
     /// For this user (the default).
     #[arg(long, conflicts_with_all = ["sys_prefix", "prefix"])]
-    #[allow(dead_code)] // for those who like to say it
+    #[allow(dead_code)] // it only states the default
     user: bool,
     /// For the Python environment that is active (VIRTUAL_ENV or CONDA_PREFIX), for everyone who uses it.
     #[arg(long, conflicts_with = "prefix")]
@@ -69,7 +69,7 @@ pub struct Place {
     pub prefix: Option<PathBuf>,
 }
 
-/// What `install` takes.
+/// The options of `install`.
 #[derive(Args)]
 pub struct InstallArgs {
     #[command(flatten)]

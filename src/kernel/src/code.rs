@@ -23,7 +23,7 @@ pub fn completeness(code: &str) -> IsCompleteReply {
     if starts.peek().is_none() {
         return IsCompleteReply::complete();
     }
-    // All that is wrong is that it stops.
+    // If every error is at the end of the text, the cell is only incomplete.
     let only_stops = starts.all(|start| start >= end);
     if only_stops { IsCompleteReply::incomplete(String::new()) } else { IsCompleteReply::invalid() }
 }
@@ -40,7 +40,7 @@ enum Scan {
     Mismatch,
 }
 
-/// Walks over tokens; leaves in `open` the closing brackets that are still awaited.
+/// Walks over the tokens; leaves in `open` the closing brackets that are still missing.
 fn scan(code: &str, open: &mut Vec<char>) -> Scan {
     use ra_ap_syntax::SyntaxKind;
     let lexed = ra_ap_parser::LexedStr::new(Edition::Edition2024, code);

@@ -13,7 +13,7 @@ struct Entry {
     input: String,
 }
 
-/// What was run, in order.
+/// The cells that were run, in order.
 #[derive(Default)]
 pub struct History(Vec<Entry>);
 
@@ -23,7 +23,7 @@ impl History {
         self.0.push(Entry { line, input: input.to_owned() });
     }
 
-    /// Answers a request. Only this session is kept: what others ask for is empty.
+    /// Answers a request. Only this session is kept: a request for another session gets an empty answer.
     pub fn answer(&self, request: &HistoryRequest) -> Vec<HistoryEntry> {
         match request {
             HistoryRequest::Tail { n, output, .. } => wrap(last(self.0.iter().collect(), *n), *output),

@@ -11,7 +11,7 @@ pub const RUNNING: &str = "RANKSCOPE_KERNEL_RUNNING";
 /// Overrides the folder of this user's settings.
 pub const PREFERENCES: &str = "RANKSCOPE_KERNEL_PREFERENCES";
 
-/// What install makes and all kernels share; they only read it.
+/// The files that `install` makes and all kernels share; kernels only read them.
 #[derive(Clone, Debug)]
 pub struct Home(PathBuf);
 

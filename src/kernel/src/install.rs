@@ -13,7 +13,7 @@ use crate::{library, spare, spec, trial, workspace};
 /// The shared home and the kernelspec's folder of a place.
 ///
 /// # Errors
-/// If the place has no name, or the user no home.
+/// If no environment is active for `--sys-prefix`, or the user has no home.
 pub fn places(place: &Place) -> Result<(Home, PathBuf)> {
     let environment = || {
         let names = ["VIRTUAL_ENV", "CONDA_PREFIX"];
@@ -77,7 +77,7 @@ fn keep_program(target: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes what install made.
+/// Removes the files that `install` made.
 ///
 /// # Errors
 /// If a folder cannot be removed.

@@ -14,15 +14,15 @@ use crate::surroundings::Surroundings;
 use crate::workspace::Workspace;
 use crate::{cells, engine};
 
-/// A kernel that may start its engine before it knows whom it serves.
+/// A kernel; its engine may start before the kernel knows which notebook it serves.
 pub struct Kernel {
     /// The library.
     pub home: Home,
-    /// Its folder.
+    /// Its private folder.
     pub workspace: Arc<Workspace>,
     /// What the engine and the server share.
     pub shared: Arc<Shared>,
-    /// What Jupyter gave it, once it serves.
+    /// The folder and the variables that Jupyter gave it, once it serves.
     pub surroundings: Option<Surroundings>,
     queues: Queues,
     waiting: Option<(Receiver<JupyterMessage>, crossbeam_channel::Receiver<String>)>,
@@ -56,7 +56,7 @@ impl Kernel {
     /// Makes the folder, and tells evcxr where it is: called before there is a second thread.
     ///
     /// # Errors
-    /// If there can be no folder.
+    /// If the folder cannot be made.
     pub fn new(home: Home) -> Result<Self> {
         let workspace = Arc::new(Workspace::create(&home::running()?)?);
         let (wire, ends) = Wire::new();
@@ -74,10 +74,10 @@ impl Kernel {
         engine::set_environment(&self.home, &self.workspace.cells());
     }
 
-    /// Starts warming; once.
+    /// Starts the engine, which warms up; further calls do nothing.
     ///
     /// # Errors
-    /// If there can be no thread.
+    /// If the thread cannot be started.
     pub fn start_engine(&mut self) -> Result<()> {
         let Some((jobs, replies)) = self.waiting.take() else { return Ok(()) };
         engine::start(self.home.clone(), self.shared.clone(), self.workspace.clone(), jobs, replies)
@@ -86,7 +86,7 @@ impl Kernel {
     /// Binds the sockets and serves until the end of the process; with a relay, if there is one.
     pub fn serve(self, connection: &ConnectionInfo, relay: Option<Relay>) -> ! {
         let (shared, workspace) = (self.shared.clone(), self.workspace.clone());
-        // With the runtime the sockets go: a kernel that comes in this one's place finds the ports free.
+        // The sockets close with the runtime, so a kernel that replaces this one finds the ports free.
         let result = self.serve_sockets(connection, relay.as_ref());
         if let Err(error) = &result {
             eprintln!("rankscope-kernel: {error:#}");
@@ -106,7 +106,7 @@ impl Kernel {
         runtime.block_on(server::serve(connection, queues, shared, begin, life))
     }
 
-    /// What to do when the kernel has been idle for a moment: the next spare warms.
+    /// The work of a kernel that has been idle for a moment: it starts the next spare.
     fn next_spare(&self) -> Box<dyn FnOnce() + Send> {
         let (home, surroundings) = (self.home.clone(), self.surroundings.clone());
         Box::new(move || {
@@ -117,13 +117,13 @@ impl Kernel {
         })
     }
 
-    /// Ends a kernel that has served nobody.
+    /// Ends a kernel that has served no notebook.
     pub fn end(self, code: u8) -> ! {
         leave(&self.shared, &self.workspace, code, None)
     }
 }
 
-/// Ends the process, whatever the engine's thread is doing; the cells and the folder have to be gone before.
+/// Ends the process, whatever the engine's thread is doing, after the cells' process and the folder are gone.
 fn leave(shared: &Shared, workspace: &Workspace, code: u8, relay: Option<&Relay>) -> ! {
     shared.progress.finish();
     workspace.remove();

@@ -22,7 +22,7 @@ pub fn under(prefix: &Path) -> PathBuf {
 /// The folder of this user, in which every Jupyter of theirs looks.
 ///
 /// # Errors
-/// If there is no such place.
+/// If the user has no such folder.
 pub fn of_user() -> Result<PathBuf> {
     let folder = match std::env::var_os("JUPYTER_DATA_DIR") {
         Some(folder) => PathBuf::from(folder),
@@ -34,7 +34,7 @@ pub fn of_user() -> Result<PathBuf> {
     Ok(folder.join("kernels").join(NAME))
 }
 
-/// What Jupyter is told.
+/// The content of `kernel.json`.
 pub fn content(program: &Path, home: &Home) -> Value {
     json!({
         "argv": [program, "run", "--connection-file", "{connection_file}"],
@@ -62,7 +62,7 @@ pub fn write(folder: &Path, content: &Value) -> Result<()> {
 /// The standard library's sources: of a distribution's package, or of the compiler.
 ///
 /// # Errors
-/// If there are none, with the commands that bring them.
+/// If there are none, with the commands that install them.
 pub fn library_sources(sysroot: &Path) -> Result<PathBuf> {
     let named = std::env::var_os(SOURCES).map(PathBuf::from);
     sources_in(named, Path::new("/usr/src"), sysroot).context(
@@ -80,7 +80,7 @@ fn sources_in(named: Option<PathBuf>, packed: &Path, sysroot: &Path) -> Option<P
         .map(|entry| entry.path().join("library"))
         .collect();
     packed.sort();
-    // A distribution packs what the standard library itself is made of as well.
+    // A distribution packs the dependencies of the standard library as well.
     let mut places = named.into_iter().chain(packed.into_iter().rev()).chain([own]);
     places.find(|folder| folder.join("std/src/lib.rs").is_file())
 }

@@ -24,7 +24,7 @@ const READ_ONCE: [&str; 14] = [
 const READ_ONCE_NAMES: [&str; 5] = ["PATH", "HOME", "TMPDIR", crate::home::HOME, crate::home::RUNNING];
 
 impl Surroundings {
-    /// Those of this process.
+    /// The folder and the variables of this process.
     ///
     /// # Errors
     /// If the current folder is gone.
@@ -32,7 +32,7 @@ impl Surroundings {
         Ok(Surroundings { folder: std::env::current_dir()?, variables: std::env::vars_os().collect() })
     }
 
-    /// Makes them those of this process.
+    /// Makes them the folder and the variables of this process.
     ///
     /// # Errors
     /// If there is no such folder; nothing is changed then.
@@ -40,7 +40,7 @@ impl Surroundings {
         std::env::set_current_dir(&self.folder)?;
         let gone =
             std::env::vars_os().map(|(name, _)| name).filter(|name| !self.variables.contains_key(name));
-        // SAFETY: Rust's own look-ups take the same lock; the threads that there are run no C that looks, as they
+        // SAFETY: Rust's own look-ups take the same lock; no other thread runs C code that reads variables: they
         // compile, infer or wait.
         unsafe {
             gone.for_each(|name| std::env::remove_var(name));
@@ -81,10 +81,10 @@ fn is_read_once(name: &OsStr) -> bool {
     READ_ONCE.iter().any(|start| name.starts_with(start)) || READ_ONCE_NAMES.contains(&name.as_ref())
 }
 
-/// What a process inherits and another process cannot give it later: its resource limits, its control group, and the
-/// mask of the files that it makes.
+/// Properties that a process inherits and that another process cannot give it later: its resource limits, its control
+/// group, and the mask of the files that it makes.
 pub fn bounds() -> Vec<u8> {
-    // Where there is no such file there is nothing to tell apart.
+    // A system without such a file has no such property to compare.
     let read = |file: &str| std::fs::read(file).unwrap_or_default();
     let status = read("/proc/self/status");
     let mask =

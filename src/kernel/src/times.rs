@@ -6,7 +6,7 @@ use std::io::Write;
 /// The variable that names the file; without it nothing is written.
 const FILE: &str = "RANKSCOPE_KERNEL_TIMES";
 
-/// Adds a line with the system's steady clock, in microseconds, and the name of what begins now.
+/// Adds a line with the system's steady clock, in microseconds, and the name of the step that begins now.
 pub fn begins(what: &str) {
     let Some(file) = std::env::var_os(FILE) else { return };
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };

@@ -32,7 +32,7 @@ pub struct Toolchain {
 }
 
 impl Toolchain {
-    /// The one that this environment finds; cargo's usual folder is one of its places.
+    /// The compiler of this environment: on PATH, or in cargo's usual folder.
     ///
     /// # Errors
     /// If there is none.
@@ -56,7 +56,7 @@ impl Toolchain {
         Ok(Toolchain { sysroot, libraries, programs, version: ask(&["--version"])? })
     }
 
-    /// The one with which the library of `home` was made.
+    /// The compiler with which the library of `home` was made.
     ///
     /// # Errors
     /// If nothing is installed there, or the compiler has been removed or replaced.
@@ -76,7 +76,7 @@ impl Toolchain {
         Ok(toolchain)
     }
 
-    /// Remembers it in `home`.
+    /// Writes it into `home`.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -101,12 +101,12 @@ impl Toolchain {
         Ok(())
     }
 
-    /// The file of one of its programs.
+    /// The file of one of this toolchain's programs.
     pub fn program(&self, name: &str) -> Option<PathBuf> {
         self.programs.iter().map(|folder| folder.join(name)).find(|file| file.is_file())
     }
 
-    /// Makes it the one that every program started from here finds first, after the programs in `tools`;
+    /// Makes it the toolchain that every program started from here finds first, after the programs in `tools`;
     /// rust-analyzer finds it by its variables, without rustup. Called before there is a second thread.
     pub fn enter(&self, tools: Option<PathBuf>) {
         let rest = path();
@@ -117,7 +117,7 @@ impl Toolchain {
         let named = [(CARGO, "cargo"), (RUSTC, "rustc")];
         variables
             .extend(named.iter().filter_map(|(name, program)| Some((*name, self.program(program)?.into()))));
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller makes sure that there is only one thread.
         variables.iter().for_each(|(name, value)| unsafe { std::env::set_var(name, value) });
     }
 
@@ -169,7 +169,7 @@ pub fn path_without_rust() -> OsString {
     std::env::join_paths(left).unwrap_or_default()
 }
 
-/// What a rustc prints; run in `/`, where no project chooses another toolchain.
+/// The output of a rustc; run in `/`, where no project chooses another toolchain.
 fn ask(rustc: &Path, arguments: &[&str]) -> Result<String> {
     let output = Command::new(rustc).args(arguments).current_dir("/").output();
     let output = output.with_context(|| format!("{} does not run", rustc.display()))?;

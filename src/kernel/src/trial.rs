@@ -29,7 +29,7 @@ const HANDED_ON: [&str; 9] = [
 /// How long the test may take, also on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// The variables that such a Jupyter gives a kernel.
+/// The variables that such a Jupyter gives to a kernel.
 fn variables(home: &Home) -> BTreeMap<OsString, OsString> {
     let handed_on = HANDED_ON.into_iter().filter_map(|name| Some((name.into(), std::env::var_os(name)?)));
     let own = [
@@ -74,7 +74,7 @@ pub fn run(program: &Path, home: &Home, folder: &Path) -> Result<()> {
     bail!("no cell runs in an environment like a Jupyter's: {reason} ({status})")
 }
 
-/// The same for the installed kernel, in a temporary folder like a kernel's.
+/// Runs the test cell by the installed kernel, in a temporary folder like a kernel's.
 ///
 /// # Errors
 /// If no cell runs, with the reason.

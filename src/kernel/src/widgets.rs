@@ -1,7 +1,7 @@
 //! Widgets: states that front ends and cells share, each over a comm of Jupyter.
 //!
-//! What a widget looks like and what it does, the library says (`rankscope::notebook::interact`); the kernel keeps its
-//! state, tells it to every front end that asks, and passes on what a person moves.
+//! The library defines what a widget looks like and what it does (`rankscope::notebook::interact`). The kernel keeps
+//! its state, sends it to every front end that asks, and tells the library what a person moved.
 //!
 //! **Source**: the messages of `@jupyter-widgets/base`, protocol 2.1 (`packages/schema/messages.md` of ipywidgets).
 
@@ -33,20 +33,20 @@ struct Widget {
 }
 
 impl Widget {
-    /// A page asks for the state because it was not there when the widget was opened.
+    /// Only a page that did not see the widget open asks for its state.
     fn is_asked_for(&mut self) {
         self.state.insert("is_reloaded".into(), true.into());
     }
 }
 
-/// What a person moved: the widget, and its state now.
+/// A widget that a person moved, and its new state.
 pub struct Moved {
     pub id: String,
     pub state: Map<String, Value>,
 }
 
 impl Widgets {
-    /// What the library says of a widget, on behalf of the cell of `parent`.
+    /// Handles a message of the library about a widget, on behalf of the cell of `parent`.
     pub fn tell(&self, wire: &Wire, parent: &JupyterMessage, message: &Value) {
         let Some(id) = message["id"].as_str() else { return };
         let state = message["state"].as_object().cloned().unwrap_or_default();
@@ -70,11 +70,11 @@ impl Widgets {
         }
     }
 
-    /// Answers a message of a front end on a comm; what it moved is for the library.
+    /// Answers a message of a front end on a comm; returns the widget that it moved, for the library.
     pub fn hear(&self, wire: &Wire, message: &JupyterMessage) -> Option<Moved> {
         match &message.content {
             JupyterMessageContent::CommOpen(open) if open.target_name == CONTROL => None,
-            // There is nobody else here to talk to.
+            // The kernel serves no other comm.
             JupyterMessageContent::CommOpen(open) => {
                 wire.publish(CommClose { comm_id: open.comm_id.clone(), data: Map::new() }, message);
                 None
@@ -113,7 +113,7 @@ impl Widgets {
                 let changed = said.data.get("state").and_then(Value::as_object)?;
                 let widget = all.get_mut(id)?;
                 widget.state.extend(changed.clone());
-                // Other front ends, and the one that moved, learn that it counts.
+                // All front ends, also the one that moved the widget, learn that the change is accepted.
                 wire.publish(update(id, "echo_update", changed), message);
                 Some(Moved { id: id.clone(), state: widget.state.clone() })
             }
@@ -121,7 +121,7 @@ impl Widgets {
         }
     }
 
-    /// Which comms are open, for a front end that has just come.
+    /// The open comms, for a front end that has just connected.
     pub fn info(&self, target: Option<&str>) -> CommInfoReply {
         let wanted = target.is_none_or(|target| target == WIDGET);
         let all = self.all();

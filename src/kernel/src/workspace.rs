@@ -17,10 +17,10 @@ pub struct Workspace {
     facts: Mutex<Facts>,
 }
 
-/// What `status` is told.
+/// The facts that `status` shows.
 #[derive(Debug)]
 struct Facts {
-    /// The process that Jupyter knows, which on a spare is not ours.
+    /// The process that Jupyter knows; for a kernel on a spare this is not our own process.
     kernel: u32,
     /// The home of a spare's library, while it waits.
     spare_of: Option<String>,
@@ -45,7 +45,7 @@ impl Workspace {
         Ok(workspace)
     }
 
-    /// The folder in which this one is, among those of other kernels.
+    /// The folder that holds this one and those of other kernels.
     pub fn among(&self) -> &Path {
         self.path.parent().unwrap_or(&self.path)
     }
@@ -57,7 +57,7 @@ impl Workspace {
         self.write_facts(&facts);
     }
 
-    /// Notes that it belongs to the kernel that Jupyter knows as `kernel`.
+    /// Notes that this folder belongs to the kernel that Jupyter knows as `kernel`.
     pub fn serve_for(&self, kernel: u32) {
         let mut facts = self.facts();
         (facts.kernel, facts.spare_of) = (kernel, None);

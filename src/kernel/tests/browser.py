@@ -49,14 +49,14 @@ def wait_for(what, probe):
     raise TimeoutError(f"no {what} after {PATIENCE} s")
 
 
-# Points at the picture: whether a number is told.
+# Moves the pointer over the picture; true if a number is shown then.
 POINT = """(inside) => {
     const box = output.querySelector(inside + ' svg').getBoundingClientRect(), said = output.querySelector(inside + ' output');
     const rest = said.textContent, at = {clientX: box.left + 0.45 * box.width, clientY: box.top + 0.6 * box.height};
     output.querySelector(inside + ' svg').dispatchEvent(new PointerEvent('pointermove', {bubbles: true, ...at}));
     return said.textContent !== rest && /[0-9]/.test(said.textContent);
 }"""
-# A display of each kind: its name, a cell, and a script that uses what the display reacts to: whether it did.
+# A display of each kind: its name, a cell, and a script that uses the display and says whether it reacted.
 DISPLAYS = [
     ("slider", """use rankscope::claim;
 
@@ -145,7 +145,7 @@ class Page:
         self.call("Runtime.enable")
 
     def hear(self, event):
-        """Keeps what scripts fail with, and what they log as an error."""
+        """Keeps the exceptions of scripts, and the errors that they log."""
         said = event.get("params", {})
         if event.get("method") == "Runtime.exceptionThrown":
             details = said["exceptionDetails"]
@@ -177,7 +177,7 @@ class Page:
 
 
 def open_and_run(page, lab, name):
-    # JupyterLab's commands act on what has the focus, which a page without a window has only in pretence.
+    # JupyterLab's commands act on the element that has the focus; a page without a window needs an emulated focus.
     page.call("Emulation.setFocusEmulationEnabled", enabled=True)
     page.call("Page.navigate", url=f"{lab}/lab")
     wait_for("JupyterLab's page", lambda: page.evaluate("Boolean(window.jupyterapp?.shell)"))
@@ -187,7 +187,7 @@ def open_and_run(page, lab, name):
     began = time.monotonic()
     page.evaluate("jupyterapp.shell.activateById(shown.id)")
     wait_for("notebook in front", lambda: page.evaluate("jupyterapp.shell.currentWidget === shown"))
-    # The notebook has the window for itself, and all its cells are there, also those that are not seen.
+    # The notebook fills the window, and all its cells are in the page, also those that are not visible.
     page.evaluate("jupyterapp.shell.mode = 'single-document'; jupyterapp.shell.collapseLeft(); jupyterapp.shell.collapseRight();"
                   "shown.content.notebookConfig = {...shown.content.notebookConfig, windowingMode: 'none'}")
     page.evaluate("void jupyterapp.commands.execute('notebook:run-all-cells')")
@@ -203,7 +203,7 @@ def open_and_run(page, lab, name):
 
 # The outputs that hold a display, each with the number of its cell.
 OUTPUTS = "[...document.querySelectorAll('.jp-CodeCell')].map((cell, i) => [i, cell.querySelector('.jp-OutputArea')]).filter(([, output]) => output?.innerText.trim())"
-# What is wider than its place and cannot be moved in it, and where an output lies in the page.
+# Finds elements that are wider than their place and cannot be scrolled; below, finds where an output lies in the page.
 LOOK = """(() => {
     const found = [];
     for (const [cell, output] of %s) {
@@ -234,13 +234,13 @@ def look(page, names, folder):
             assert not wide, f"{theme}, {pixels} pixels wide: {wide}"
             for at in range(page.evaluate(f"{OUTPUTS}.length") if folder else 0):
                 cell = page.evaluate(f"{OUTPUTS}[{at}][0]")
-                # As high as the output is, so that all of it is seen.
+                # The window is made as high as the output, so that all of it is visible.
                 page.resize(pixels, int(page.evaluate(PLACE % at)["height"]) + 400)
                 page.picture(folder / f"{names.get(cell, cell)}-{theme}-{width}.png", page.evaluate(PLACE % at))
 
 
-# Moves the first slider to each value of `values` without waiting, and then waits until what is shown below it stays as
-# it is; how long that took.
+# Moves the first slider to each value of `values` without waiting, then waits until the display below it no longer
+# changes; returns how long that took.
 SLIDE = """(async (values) => {
     const slider = document.querySelector('.rankscope-controls input[type=range]');
     const outputs = slider.closest('.jp-OutputArea');

@@ -1,4 +1,4 @@
-"""What the tests of the kernel share with what runs notebooks: nothing here needs more than Python."""
+"""Shared by the tests of the kernel and the script that runs notebooks; it needs nothing but Python."""
 
 import os
 

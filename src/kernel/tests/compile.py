@@ -28,7 +28,7 @@ class Compile(OneKernel):
         cls.folder.cleanup()
 
     def steps(self, code, status="ok"):
-        """What a cell goes through, and what it publishes."""
+        """The steps of a cell, and the messages that it publishes."""
         self.times.write_text("")
         reply, published = run(self.client, code)
         self.assertEqual(reply["status"], status, (code, reply, published))
@@ -76,7 +76,7 @@ class Compile(OneKernel):
         self.assertEqual(sorted(text(published, "stderr").splitlines()), [LOST.format(name) for name in ("own", "owns")])
         self.assertEqual(result(published), ["6"])
         self.assertEqual(result(self.steps("struct Own(u16); let own = Own(500); own.0")[1]), ["500"])
-        # An error is cargo's own, and each attempt at the cell is made twice.
+        # An error is reported by cargo, after the attempt without cargo has failed as well.
         steps, _ = self.steps("let wrong: u8 = kept;", "error")
         self.assertIn("rustc", steps)
         self.assertEqual(self.steps("kept.len()")[0], ALONE)

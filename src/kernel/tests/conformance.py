@@ -1,4 +1,4 @@
-"""Jupyter's own conformance suite, and what it does not ask: replayed exchanges with the kernel."""
+"""Jupyter's own conformance suite, and exchanges with the kernel that the suite does not test."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ def start():
 
 
 def messages(client, request):
-    """What is published about a request, up to its `idle`."""
+    """The messages published for a request, up to its `idle`."""
     published = []
     while True:
         message = client.get_iopub_msg(timeout=PATIENCE)
@@ -45,7 +45,7 @@ def reply_to(client, request):
 
 
 def run(client, code, **options):
-    """The reply to a cell, and what it published beside its state and its input."""
+    """The reply to a cell, and its published messages without its state and its input."""
     request = client.execute(code, **options)
     reply = reply_to(client, request)
     published = messages(client, request)
@@ -166,7 +166,7 @@ class Exchanges(OneKernel):
         error = self.run_error('let number: i32 = "x".parse()?;', "Error")
         self.assertIn("invalid digit", error["evalue"])
         self.run_error("Mask::window(0)?;", "Error")
-        # The same words in a cell that goes on are text.
+        # The same text is no error in a cell that does not end by `?`.
         published = self.run_ok('let error = 7; eprintln!("{}", error);')
         self.assertEqual(text(published, "stderr"), "7\n")
 
@@ -251,7 +251,7 @@ class Exchanges(OneKernel):
 
     def test_an_interrupt_while_a_cell_compiles_ends_the_compiler_and_keeps_every_variable(self):
         self.run_ok("let kept = 55_u8;")
-        # A dependency stays one, so its folder stays as long as the kernel.
+        # A cell's dependency is never removed, so its folder must exist as long as the kernel.
         crate = Path(tempfile.mkdtemp())
         self.addClassCleanup(shutil.rmtree, crate)
         (crate / "src").mkdir()
@@ -362,7 +362,7 @@ class Exchanges(OneKernel):
         self.run_ok("weights")  # it is still there
 
     def move(self, widget, **state):
-        """What is published about a move of a widget's controls."""
+        """The messages published for a move of a widget's controls."""
         data = {"method": "update", "state": state, "buffer_paths": []}
         message = self.client.session.msg("comm_msg", {"comm_id": widget, "data": data})
         self.client.shell_channel.send(message)
@@ -480,7 +480,7 @@ class Exchanges(OneKernel):
         self.client.execute('println!("forged")')
         self.client.session.key = right
         signed = self.client.execute('println!("signed")')
-        # The very next reply, whoever it is for.
+        # The very next reply, whichever request it answers.
         reply = self.client.get_shell_msg(timeout=PATIENCE)
         self.assertEqual(reply["parent_header"]["msg_id"], signed)
         self.assertEqual(text(messages(self.client, signed)), "signed\n")
@@ -500,7 +500,7 @@ class Places(unittest.TestCase):
             state = json.loads((mine / "state.json").read_text())
         self.assertEqual((state["kernel"], state["state"]), (pid, "ready"))
         self.assertEqual(listening(pid), {"127.0.0.1"})
-        # The templates of all kernels are the same files: this one's is not touched by its cells.
+        # All kernels share the template's files: the cells of this one must not change them.
         template = Path(os.environ["RANKSCOPE_KERNEL_HOME"]) / "template"
         prints = [hashlib.sha256((template / "src/lib.rs").read_bytes()).hexdigest()]
         run(client, "let x = 1;")
@@ -522,7 +522,7 @@ class Places(unittest.TestCase):
 
 
 def is_over(pid):
-    """Whether a process has ended; that nobody has asked yet how it ended does not matter."""
+    """Whether a process has ended; a process that was not waited for yet (a zombie) has ended too."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
     except OSError:

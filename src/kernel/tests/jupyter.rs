@@ -10,7 +10,7 @@ mod skip;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What is handed on to a Jupyter, beside PATH.
+/// The variables that a Jupyter gets, beside PATH.
 const HANDED_ON: [&str; 5] = ["HOME", "USER", "LANG", "TMPDIR", "XDG_RUNTIME_DIR"];
 
 /// A kernel that is installed in a folder of the tests, and a Python that can talk to it.
@@ -26,12 +26,12 @@ impl Jupyter {
         let mut install = Command::new(env!("CARGO_BIN_EXE_rankscope-kernel"));
         install.arg("install").arg("--prefix").arg(jupyter.prefix.path());
         jupyter.succeed(&mut install);
-        // Of the tests, one has spares; the others would wait for their compilers.
+        // One test uses spares; in the others, a spare would make them wait for its compiler.
         jupyter.succeed(Command::new(env!("CARGO_BIN_EXE_rankscope-kernel")).args(["spare", "off"]));
         jupyter
     }
 
-    /// A command in the environment that a Jupyter gives which no cargo started: a handful of variables.
+    /// A command in the environment of a Jupyter that was not started by cargo: a handful of variables.
     fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         let kept = |name: &str| HANDED_ON.contains(&name) || name.starts_with("RANKSCOPE_");
@@ -71,7 +71,7 @@ const CLIENT: (&str, &[&str]) = (
     "jupyter_kernel_test, nbclient, nbformat",
     &["jupyter_kernel_test==0.7.0", "nbclient==0.11.0", "nbformat"],
 );
-/// What it must have besides for JupyterLab in a browser.
+/// What it must also have for JupyterLab in a browser.
 const LAB: (&str, &[&str]) = (
     "jupyterlab, anywidget, websocket",
     &["jupyterlab==4.6.6", "anywidget==0.11.0", "websocket-client==1.9.2"],
@@ -146,7 +146,7 @@ fn jupyter_is_content() {
     status.arg("status").arg("--prefix").arg(jupyter.prefix.path());
     let said = jupyter.succeed(&mut status);
     assert!(said.lines().any(|line| line.starts_with("a cell") && line.ends_with("(ok)")), "{said}");
-    // A library that the loader refuses is no library: only a cell that runs says so.
+    // A library that the loader refuses is as bad as none: only a cell that runs can tell.
     let library = jupyter.prefix.path().join("share/rankscope/kernel/library").join(format!(
         "{}rankscope_cells{}",
         std::env::consts::DLL_PREFIX,

@@ -48,7 +48,7 @@ def processor_seconds(pid):
 
 
 def memory_mib(pid):
-    """What the kernel and its cells take: pages that are shared count in parts (Linux' PSS)."""
+    """The memory of the kernel and its cells; shared pages count in part (Linux's PSS)."""
     lines = [line for process in [pid, *children(pid)] for line in Path(f"/proc/{process}/smaps_rollup").open()]
     return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
@@ -117,7 +117,7 @@ def first_cell(kernel):
     client.kernel_info()
     client.get_shell_msg(timeout=PATIENCE)
     info = time.monotonic() - began
-    # Listens for 0.2 s whether there is more to hear, as notebooks do before their first cell.
+    # Listens 0.2 s for further messages, as notebooks do before their first cell.
     client.wait_for_ready(timeout=PATIENCE)
     timed(client, "1 + 1")
     return manager, client, info, time.monotonic() - began
@@ -152,7 +152,7 @@ def first_cells_with_a_spare(kernel, folder, count):
 
 
 def main(kernel, count, folder):
-    # A place of its own: whoever measures may have a spare of theirs.
+    # A folder of its own, so that a spare of the person who measures is not used.
     os.environ["RANKSCOPE_KERNEL_RUNNING"] = f"{folder}/running"
     os.environ["RANKSCOPE_KERNEL_PREFERENCES"] = f"{folder}/preferences"
     times_file = Path(folder, "times")

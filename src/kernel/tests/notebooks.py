@@ -12,7 +12,7 @@ from nbclient import NotebookClient
 
 from common import KERNEL, PATIENCE
 
-# What is another one in each run: names of widgets, whose views a saved notebook cannot show, and the empty places of bars.
+# Outputs that differ from run to run: names of widgets, whose views a saved notebook cannot show, and empty bars.
 VIEW = "application/vnd.jupyter.widget-view+json"
 NAME = re.compile(r"rankscope-\d+-(\d+)")
 

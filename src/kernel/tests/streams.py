@@ -1,4 +1,4 @@
-"""What cells print and read: any bytes, under the cell that printed them, and never taken for the engine's words."""
+"""What cells print and read: any bytes, under the cell that printed them, and never taken for the engine's messages."""
 
 import os
 import time
@@ -6,7 +6,7 @@ import unittest
 
 from conformance import OneKernel, PATIENCE, messages, reply_to, result, run, start, text
 
-# Lines that mean something between the engine and the process of the cells, or did.
+# Lines that the engine and the process of the cells use as messages, now or formerly.
 ENGINES = [
     "EVCXR_EXECUTION_COMPLETE", "EVCXR_PANIC_NOTIFICATION", "EVCXR_ERROR_OCCURRED", "EVCXR_BEGIN_CONTENT text/plain",
     "EVCXR_END_CONTENT", "EVCXR_VARIABLE_CHANGED_TYPE:kept", "EVCXR_INPUT_REQUEST:name", "LOAD_AND_RUN a b",
@@ -26,7 +26,7 @@ class Streams(OneKernel):
         assert reply["status"] == "ok", reply
 
     def shows(self, code, out, err=""):
-        """A cell shows just this, and so does the next one of what it prints."""
+        """A cell shows exactly `out` and `err`, and the next cell still works."""
         published = self.run_ok(code)
         self.assertEqual((text(published), text(published, "stderr")), (out, err), code)
         self.assertEqual([kind for kind, _ in published if kind not in ("stream", "execute_result")], [])
@@ -131,7 +131,7 @@ class Streams(OneKernel):
         self.assertEqual(result(self.run_ok(code, allow_stdin=False)), ['(0, "")'])
         self.assertEqual(result(self.run_ok('input("name: ")', allow_stdin=False)), ['""'])
         self.assertEqual(result(self.run_ok('io::stdin().lines().count()', allow_stdin=False)), ["0"])
-        # What a cell starts cannot ask, and does not wait.
+        # A program that a cell starts cannot ask, and does not wait.
         self.assertEqual(result(self.run_ok('Command::new("cat").status()?.success()', allow_stdin=True)), ["true"])
 
     def answer(self, prompt, line):
@@ -162,7 +162,7 @@ class Streams(OneKernel):
             self.assertIn("kept", reply["evalue"])
             messages(self.client, request)
             self.assertEqual(result(self.run_ok("kept")), ["17"])
-        # An answer that comes too late is not for the next one who asks.
+        # An answer that comes too late does not answer the next question.
         self.client.input("too late")
         request = self.client.execute('input("now: ")', allow_stdin=True)
         self.answer("now: ", "in time")

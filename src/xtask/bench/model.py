@@ -23,7 +23,7 @@ def timed(call):
 
 
 def decode(model, ids):
-    """Tokens a second behind the first, greedily."""
+    """Tokens a second after the first token, greedily."""
     out = model(ids, use_cache=True)
     cache, token = out.past_key_values, out.logits[:, -1:].argmax(-1)
     start = time.perf_counter()

@@ -22,7 +22,7 @@ use table::{Bar, Row, number, table};
 /// 128 tokens for MiniLM, its two special tokens included.
 const TEXT: &str = include_str!("../bench/text.txt");
 
-/// What `cargo xtask bench` takes.
+/// The options of `cargo xtask bench`.
 #[derive(clap::Args)]
 pub struct Args {
     /// The Python with torch, transformers and numpy to compare with.
@@ -120,7 +120,7 @@ impl Programs {
     }
 }
 
-/// A command whose BLAS picks its own kernels: some machines pin slow ones in the environment.
+/// A command whose BLAS chooses its own kernels: on some machines the environment fixes slow ones.
 fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.env_remove("OPENBLAS_CORETYPE").env_remove("OPENBLAS_L2_SIZE").stdin(Stdio::null());
@@ -183,8 +183,8 @@ fn phase_map(args: &Args, programs: &Programs) -> Result<Row> {
     })
 }
 
-/// Singular values of `count` matrices of `size` rows against numpy: the batch in one call, as it is
-/// mostly written, and split over threads of our making, which is numpy at its best.
+/// Singular values of `count` matrices of `size` rows against numpy: the batch in one call, as most people write it,
+/// and split over threads of our own, which is numpy at its best.
 fn decompositions(args: &Args, programs: &Programs, (count, size): (&str, &str)) -> Result<Vec<Row>> {
     let has_numpy = has_modules(&args.python, "numpy");
     let theirs = |way: &str| {

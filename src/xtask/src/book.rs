@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::process;
 
-/// What `cargo xtask book` takes.
+/// The options of `cargo xtask book`.
 #[derive(clap::Args)]
 pub struct Args {
     /// Open the book in a browser when it is built.
@@ -44,7 +44,7 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Opens a file as the desktop does.
+/// Opens a file with the desktop's program for it.
 fn open(path: &Path) -> Result<()> {
     let (program, first): (&str, &[&str]) = match std::env::consts::OS {
         "macos" => ("open", &[]),

@@ -1,4 +1,4 @@
-//! Checks what is installed by looking for files: that takes milliseconds and no package manager.
+//! Checks what is installed by looking for files: this takes milliseconds and needs no package manager.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use crate::machine::{Machine, Os};
 use crate::requirement::{REQUIREMENTS, Requirement};
 use crate::vulkan;
 
-/// How to see whether a requirement is met.
+/// How to check whether a requirement is met.
 #[derive(Debug)]
 pub enum Check {
     /// One of these programs can be run.
@@ -22,14 +22,14 @@ pub enum Check {
     PythonVenv,
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// It is there.
+    /// It is installed.
     Present,
-    /// It is missing; says what was looked for.
+    /// It is missing; holds what was looked for.
     Missing(String),
-    /// It cannot be used, and no package would change that; says why.
+    /// It cannot be used, and no package would change that; holds the reason.
     Blocked(String),
 }
 
@@ -37,7 +37,7 @@ pub enum State {
 pub struct Finding {
     /// The row of the table.
     pub requirement: &'static Requirement,
-    /// What was found instead.
+    /// The result of its check.
     pub state: State,
 }
 
@@ -138,7 +138,7 @@ impl Libraries {
 ///
 /// A line reads `libX11.so.6 (libc6,x86-64) => /lib/x86_64-linux-gnu/libX11.so.6`.
 fn cached_names(listing: &str, arch: &str) -> BTreeSet<String> {
-    // What the cache calls the architectures that share a machine with a smaller one.
+    // The cache's names of 64-bit architectures, whose machines may also have 32-bit libraries.
     let tag = match arch {
         "x86_64" => "x86-64",
         "aarch64" => "AArch64",

@@ -8,18 +8,18 @@ use anyhow::{Context, Result, bail};
 use crate::machine::{Here, Machine};
 use crate::process;
 
-/// What `cargo xtask cluster` takes.
+/// The options of `cargo xtask cluster`.
 #[derive(clap::Args)]
 pub struct Args {
     /// Jobs at once.
     #[arg(long, default_value_t = 2)]
     cores: usize,
-    /// Parts into which the runs are dealt out.
+    /// The number of parts into which the runs are divided.
     #[arg(long, default_value_t = 4)]
     parts: usize,
-    /// Claims; if none is named, a sweep of moments, compared with what one process finds.
+    /// Claims; if none is named, a small sweep that takes moments and is compared with a run in one process.
     claims: Vec<String>,
-    /// What `rankscope claims run` should get besides, for example `-- --full`.
+    /// Further arguments of `rankscope claims run`, for example `-- --full`.
     #[arg(last = true)]
     options: Vec<String>,
 }
@@ -61,7 +61,7 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// The same runs in one process: the merged files must be the same bytes.
+/// Trains the same runs in one process: the merged files must be the same bytes.
 fn compare(program: &Path, folder: &Path) -> Result<()> {
     let (one, merged) = (folder.join("one"), folder.join("one-merged"));
     let rankscope = |args: &str, last: &Path| -> Result<()> {
@@ -74,13 +74,13 @@ fn compare(program: &Path, folder: &Path) -> Result<()> {
     rankscope(&format!("claims merge {} --out", one.display()), &merged)?;
     let [ours, theirs] = [merged, folder.join("results")].map(|at| std::fs::read(at.join("runs.json")));
     if ours? != theirs? {
-        bail!("the parts of {} are not what one process finds", folder.display());
+        bail!("the parts of {} differ from what one process finds", folder.display());
     }
     eprintln!("The parts together are what one process finds, to the digit.");
     Ok(())
 }
 
-/// Snakemake in a Python environment of its own.
+/// Installs Snakemake in a Python environment of its own.
 fn install(folder: &Path, machine: &dyn Machine) -> Result<PathBuf> {
     let snakemake = folder.join("bin/snakemake");
     if machine.exists(&snakemake) {

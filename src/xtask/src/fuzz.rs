@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: millions of hostile inputs for everything that reads files of others.
+//! `cargo xtask fuzz`: millions of hostile inputs for all code that reads files of others.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -9,12 +9,12 @@ use clap::ValueEnum;
 
 use crate::process;
 
-/// What `cargo xtask fuzz` takes.
+/// The options of `cargo xtask fuzz`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// What to fuzz; all targets in parallel if none is named.
+    /// The targets; without names, all of them in parallel.
     targets: Vec<Target>,
-    /// How long.
+    /// The duration.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
 }
@@ -46,7 +46,7 @@ impl Target {
     }
 }
 
-/// Where things are.
+/// The folders that are used.
 struct Places {
     library: PathBuf,
     target: PathBuf,
@@ -69,7 +69,7 @@ pub fn run(args: &Args) -> Result<()> {
     for &target in targets {
         runs.push((target, start(&places, target, args.seconds)?));
     }
-    println!("{} s each; what they say is in {}", args.seconds, places.target.join("logs").display());
+    println!("{} s each; their output is in {}", args.seconds, places.target.join("logs").display());
     let mut failed = Vec::new();
     for (target, mut run) in runs {
         let status = run.wait()?;

@@ -7,25 +7,25 @@ use anyhow::{Result, bail};
 use crate::machine::Machine;
 use crate::manager::{Manager, Rights};
 
-/// The packages that bring them, by package manager, the better one first: Debian packs a newer Rust for its browsers.
+/// The packages with these sources, by package manager, the better one first: Debian has a newer Rust for browsers.
 const PACKAGES: &[(&str, &[&str])] =
     &[("apt-get", &["rust-web-src", "rust-src"]), ("dnf", &["rust-src"]), ("pacman", &["rust-src"])];
 
-/// Where they are, as the kernel looks for them.
+/// The folder of these sources, found as the kernel finds it.
 pub fn find(machine: &dyn Machine) -> Option<PathBuf> {
     let sysroot = machine.output(&["rustc", "--print", "sysroot"])?;
     let own = Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library");
     let packed = machine.list(Path::new("/usr/src")).into_iter().rev().map(|folder| folder.join("library"));
     let named = machine.var("RUST_SRC_PATH").map(PathBuf::from);
-    // A distribution packs what the standard library itself is made of as well.
+    // A distribution packs the dependencies of the standard library as well.
     let mut places = named.into_iter().chain(packed).chain([own]);
     places.find(|folder| machine.exists(&folder.join("std/src/lib.rs")))
 }
 
-/// Installs them if they are missing: as a package of the system, or else with rustup.
+/// Installs these sources if they are missing: as a package of the system, or else with rustup.
 ///
 /// # Errors
-/// If neither brings them, with what to do by hand.
+/// If neither works, with what to do by hand.
 pub fn bring(machine: &dyn Machine) -> Result<()> {
     if find(machine).is_some() {
         return Ok(());
@@ -42,7 +42,7 @@ pub fn bring(machine: &dyn Machine) -> Result<()> {
     )
 }
 
-/// The commands that may bring them, the best first.
+/// The commands that may install them, the best first.
 fn ways(machine: &dyn Machine) -> Vec<Vec<String>> {
     let mut ways = Vec::new();
     if let Some(manager) = Manager::of(machine) {

@@ -1,4 +1,4 @@
-//! The machine we set up, behind a small trait, so that every decision can be tested without one.
+//! The machine that is set up, behind a small trait, so that every decision can be tested without a real machine.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 /// The systems that the requirements tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Os {
-    /// Linux, and what else draws windows through X11 or Wayland.
+    /// Linux, and other systems that draw windows through X11 or Wayland.
     Linux,
     /// macOS.
     Mac,
@@ -14,7 +14,7 @@ pub enum Os {
     Windows,
 }
 
-/// What set-up may ask a machine, and the one thing that it may change.
+/// What set-up may ask a machine, and the one change that it may make: [`install`](Machine::install).
 pub trait Machine {
     /// The operating system.
     fn os(&self) -> Os;
@@ -34,7 +34,7 @@ pub trait Machine {
     fn install(&self, command: &[String]) -> bool;
 }
 
-/// The machine we run on.
+/// The machine that this program runs on.
 pub struct Here;
 
 impl Machine for Here {
@@ -87,14 +87,14 @@ impl Machine for Here {
 
 #[cfg(test)]
 pub mod fake {
-    //! A machine made of maps.
+    //! A machine whose facts are maps.
 
     use std::cell::RefCell;
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
 
-    /// A machine that has what its fields say; `install` adds the files of `arriving` and succeeds.
+    /// A machine with the facts of its fields; `install` adds the files of `arriving` and succeeds.
     pub struct Fake {
         pub os: Os,
         pub vars: BTreeMap<String, String>,
@@ -145,7 +145,7 @@ pub mod fake {
             self
         }
 
-        /// Adds a file that is there after the next installation.
+        /// Adds a file that appears with the next installation.
         pub fn arriving(mut self, file: &str, text: &str) -> Self {
             self.arriving.insert(file.into(), text.into());
             self

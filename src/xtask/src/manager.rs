@@ -7,11 +7,11 @@ use crate::requirement::Packages;
 pub struct Manager {
     /// The program by which it is recognised.
     pub program: &'static str,
-    /// The system it serves.
+    /// The operating system on which it is used.
     pub os: Os,
     /// The command that renews its lists, if it does not do so by itself.
     pub refresh: Option<&'static str>,
-    /// The command that installs what is named after it, without questions.
+    /// The command that installs the packages named after it, without questions.
     pub install: &'static str,
     /// Whether it must run as root.
     pub as_root: bool,
@@ -25,7 +25,7 @@ pub const MANAGERS: &[Manager] = &[
         program: "apt-get",
         os: Os::Linux,
         refresh: Some("apt-get update -q"),
-        // `env`, because sudo drops variables.
+        // By `env`, because sudo drops variables.
         install: "env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends",
         as_root: true,
         packages: |packages| packages.apt,
@@ -86,13 +86,13 @@ fn words(parts: &[&str]) -> Vec<String> {
 /// With which rights a package manager can be run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rights {
-    /// Ours are enough.
+    /// This process's own rights are enough.
     Own,
     /// Through sudo, which may ask for a password.
     Sudo,
     /// Through sudo, which must not ask, since there is nobody to answer.
     SilentSudo,
-    /// Root is needed and there is no way to become it.
+    /// Root is needed, and this process cannot become root.
     None,
 }
 

@@ -1,7 +1,7 @@
-//! `cargo xtask mutate`: breaks the library on purpose, one line at a time, and demands that a test sees it.
+//! `cargo xtask mutate`: breaks the library on purpose, one line at a time, and demands that a test notices it.
 //!
-//! The changes are made in a copy of the source tree under the target folder, which is also the copy's own
-//! target folder: the dependencies are there already, and cargo keeps the crates of two trees apart.
+//! The changes are made in a copy of the source tree under the target folder. The copy uses the same target folder: the
+//! dependencies are built already, and cargo keeps the crates of two trees apart.
 
 mod in_diff;
 mod list;
@@ -17,7 +17,7 @@ use list::Mutation;
 use suite::Outcome;
 use tree::Tree;
 
-/// What `cargo xtask mutate` takes.
+/// The options of `cargo xtask mutate`.
 #[derive(clap::Args)]
 pub struct Args {
     /// Build nothing: list the mutations, and fail if one no longer applies.
@@ -56,7 +56,7 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// The mutations whose names begin as one of `names`.
+/// The mutations whose names begin with one of `names`.
 fn chosen(all: Vec<Mutation>, names: &[String]) -> Result<Vec<Mutation>> {
     if let Some(name) = names.iter().find(|name| !all.iter().any(|mutation| mutation.name.starts_with(*name)))
     {
@@ -67,7 +67,7 @@ fn chosen(all: Vec<Mutation>, names: &[String]) -> Result<Vec<Mutation>> {
     Ok(all.into_iter().filter(is_chosen).collect())
 }
 
-/// Lists `mutations`; an error if the text of one does not stand in its file once, or one of its tests is gone.
+/// Lists `mutations`; an error if the text of one is not in its file exactly once, or one of its tests does not exist.
 fn check(source: &Path, mutations: &[Mutation]) -> Result<()> {
     let rust = tree::rust_files(source)?;
     // A test is named by a function or by the modules around it.
@@ -105,7 +105,7 @@ fn known_tests(tree: &Tree, mutations: &[Mutation]) -> Result<BTreeMap<String, V
     Ok(known)
 }
 
-/// Applies one mutation to the copy, runs its tests, and takes it back.
+/// Applies one mutation to the copy, runs its tests, and undoes it.
 fn try_one(tree: &Tree, mutation: &Mutation, known: &[String]) -> Result<Outcome> {
     if let Some(test) = mutation.tests.iter().find(|test| !known.iter().any(|name| name.contains(*test))) {
         return Ok(Outcome::Stale(format!("no test is called {test}")));

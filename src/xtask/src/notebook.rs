@@ -8,16 +8,16 @@ use anyhow::{Context, Result, bail};
 use crate::machine::{Here, Machine};
 use crate::{library_sources, process, setup};
 
-/// What `cargo xtask notebook` takes.
+/// The options of `cargo xtask notebook`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Install missing system packages without asking (the standard library's sources are fetched unasked).
+    /// Install missing system packages without asking (which it never does for the standard library's sources).
     #[arg(long)]
     yes: bool,
     /// Set everything up, and open nothing.
     #[arg(long)]
     no_open: bool,
-    /// Only say what is there and what is missing, and whether a cell runs.
+    /// Only report what is installed and what is missing, and whether a cell runs.
     #[arg(long)]
     check: bool,
 }
@@ -37,7 +37,7 @@ pub fn run(args: &Args) -> Result<()> {
     process::run(Command::new(jupyter.lab()).arg(&notebooks), "JupyterLab ended with an error")
 }
 
-/// What `cargo xtask notebooks` takes.
+/// The options of `cargo xtask notebooks`.
 #[derive(clap::Args)]
 pub struct ExecuteArgs {
     /// The notebooks, by a part of their names; all of them where none is given.
@@ -83,7 +83,7 @@ fn prepare(jupyter: &Jupyter, yes: bool) -> Result<()> {
     process::run(Command::new(kernel).arg("install"), "the kernel was not installed")
 }
 
-/// Where the notebooks are.
+/// The folder of the notebooks.
 fn folder() -> Result<PathBuf> {
     Ok(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../notebooks").canonicalize()?)
 }
@@ -109,7 +109,7 @@ impl Jupyter {
         self.program("jupyter-lab")
     }
 
-    /// What draws the controls of `interact` in JupyterLab.
+    /// The package that draws the controls of `interact` in JupyterLab.
     fn anywidget(&self) -> PathBuf {
         self.folder.join("share/jupyter/labextensions/anywidget")
     }
@@ -131,7 +131,7 @@ impl Jupyter {
     }
 }
 
-/// Says what is there.
+/// Reports what is installed.
 fn check(jupyter: &Jupyter) -> Result<()> {
     let mut missing = Vec::new();
     let mut say = |what: &'static str, found: Option<PathBuf>| {
@@ -174,7 +174,7 @@ mod tests {
     fn an_environment_that_is_there_is_left_alone() {
         let lab = "/home/a/.local/share/rankscope/jupyter/bin/jupyter-lab";
         let anywidget = "/home/a/.local/share/rankscope/jupyter/share/jupyter/labextensions/anywidget";
-        // No Python: it fails if it tries.
+        // The machine has no Python: an attempt to use it would fail.
         let machine = Fake::new(Os::Linux).with_var("HOME", "/home/a").with_file(lab, "");
         let error = Jupyter::of(&machine).unwrap().install(&machine).unwrap_err();
         assert_eq!(error.to_string(), "Python 3 is missing", "one without anywidget is completed");

@@ -37,7 +37,7 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }
 
-/// Lets the system end this process when its reader is gone, as in `| head`, instead of a panic.
+/// Lets the system end this process when the reader of its output is gone, as in `| head`, instead of a panic.
 pub fn end_without_a_reader() {
     // SAFETY: no other thread has been started yet, and the default action runs no code of ours.
     #[cfg(unix)]
@@ -48,8 +48,8 @@ pub fn end_without_a_reader() {
 
 /// The cargo that started us, so that a toolchain chosen with `+name` stays chosen.
 ///
-/// What `cargo run` tells us of our own package is not passed on: build scripts look at it, and would build
-/// half of the dependencies again whenever the same target folder is used with and without us.
+/// The variables with which `cargo run` describes our own package are removed: build scripts look at them, and would
+/// build half of the dependencies again whenever the same target folder is used with and without us.
 pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     for (name, _) in std::env::vars_os() {
@@ -79,7 +79,7 @@ pub fn cannot_start(command: &Command) -> String {
     format!("cannot start {}", command.get_program().to_string_lossy())
 }
 
-/// Builds `targets`, such as `--bin=rankscope`; the programs' paths by name, as cargo itself reports them.
+/// Builds `targets`, such as `--bin=rankscope`; returns the programs' paths by name, as cargo reports them.
 ///
 /// The whole workspace is selected, so that dependencies have the same features in every build and are built once.
 pub fn build(targets: &[&str]) -> Result<HashMap<String, PathBuf>> {
@@ -88,7 +88,7 @@ pub fn build(targets: &[&str]) -> Result<HashMap<String, PathBuf>> {
     executables(command)
 }
 
-/// Runs a cargo command that builds; the programs (not the tests) by name, as cargo reports them.
+/// Runs a cargo command that builds; returns the programs (not the tests) by name, as cargo reports them.
 pub fn executables(mut command: Command) -> Result<HashMap<String, PathBuf>> {
     command.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
     let output = command.output().with_context(|| cannot_start(&command))?;
@@ -110,12 +110,12 @@ fn executables_in(messages: &str) -> HashMap<String, PathBuf> {
     messages.filter_map(named).collect()
 }
 
-/// Waits for `child` to end; its status, and the largest resident memory that it had, in MiB.
+/// Waits for `child` to end; returns its status and its largest resident memory, in MiB.
 #[cfg(unix)]
 pub fn wait_with_peak_memory(child: Child) -> Result<(ExitStatus, f64)> {
     use std::os::unix::process::ExitStatusExt;
     let mut status = 0;
-    // SAFETY: plain integers that the call fills in, and a child of ours that nobody else waits for.
+    // SAFETY: the call fills in plain integers; `child` is ours, and nothing else waits for it.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     let waited = unsafe { libc::wait4(child.id() as libc::pid_t, &mut status, 0, &mut usage) };
     if waited < 0 {

@@ -1,9 +1,9 @@
-//! What a machine needs for rankscope: one table, with a row per thing that can be missing.
+//! The requirements of rankscope: one table, with a row for each thing that can be missing.
 
 use crate::check::Check;
 use crate::machine::Os;
 
-/// The packages that bring a thing, by package manager; several are separated by spaces.
+/// The packages that contain a requirement, by package manager; several are separated by spaces.
 pub struct Packages {
     /// Debian, Ubuntu.
     pub apt: &'static str,
@@ -11,30 +11,30 @@ pub struct Packages {
     pub dnf: &'static str,
     /// Arch.
     pub pacman: &'static str,
-    /// Homebrew on macOS; empty where only Linux needs the thing.
+    /// Homebrew on macOS; empty where only Linux has the requirement.
     pub brew: &'static str,
 }
 
 /// One row of the table.
 pub struct Requirement {
-    /// The heading under which it is reported; neighbours may share one.
+    /// The heading under which it is reported; rows that follow each other may share one.
     pub what: &'static str,
     /// The systems that need it.
     pub on: &'static [Os],
-    /// How to see whether it is there.
+    /// How to check whether it is installed.
     pub check: Check,
-    /// What installs it.
+    /// The packages that install it.
     pub packages: Packages,
     /// What to install if the machine has no package manager of the table.
     pub by_hand: &'static str,
-    /// Without an optional thing everything but notebooks works.
+    /// Whether everything except notebooks works without it.
     pub optional: bool,
 }
 
 const EVERYWHERE: &[Os] = &[Os::Linux, Os::Mac, Os::Windows];
 const LINUX: &[Os] = &[Os::Linux];
 
-/// Everything, in the order in which it is reported.
+/// All requirements, in the order in which they are reported.
 pub const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         what: "C compiler",

@@ -8,23 +8,23 @@ use crate::check::{Finding, State, survey};
 use crate::machine::{Here, Machine};
 use crate::manager::{MANAGERS, Manager, Rights};
 
-/// What `cargo xtask setup` takes.
+/// The options of `cargo xtask setup`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Install what is missing without asking.
+    /// Install the missing packages without asking.
     #[arg(long)]
     pub yes: bool,
-    /// Only say what would be installed, and how.
+    /// Only show what would be installed, and by which commands.
     #[arg(long)]
     pub dry_run: bool,
 }
 
-/// The user, if there is one who can answer.
+/// The user, who may be absent.
 trait User {
     fn say(&mut self, line: &str);
     /// Whether somebody can answer a question.
     fn is_there(&self) -> bool;
-    /// The answer to a question whose usual answer is yes.
+    /// Asks a question; true for yes, the usual answer.
     fn agrees(&mut self, question: &str) -> bool;
 }
 
@@ -47,7 +47,7 @@ impl User for Terminal {
     }
 }
 
-/// Whether a line of input agrees; an end of input, which has not even a line end, does not.
+/// Whether a line of input means yes; the end of the input, which has no line end, does not.
 fn means_yes(line: &str) -> bool {
     line.ends_with('\n') && ["", "y", "yes"].contains(&line.trim().to_lowercase().as_str())
 }
@@ -57,7 +57,7 @@ pub fn run(args: &Args) -> Result<()> {
     set_up(&Here, &mut Terminal, args)
 }
 
-/// The set-up before another command, which asks unless `yes`.
+/// The set-up before another command; it asks, unless `yes`.
 pub fn before_the_rest(yes: bool) -> Result<()> {
     run(&Args { yes, dry_run: false })
 }
@@ -133,7 +133,7 @@ fn filled(items: &[&str]) -> Vec<String> {
     lines
 }
 
-/// Installs what packages can bring: shows the commands, asks, runs them.
+/// Installs the missing requirements that packages contain: shows the commands, asks, runs them.
 fn install(machine: &dyn Machine, user: &mut dyn User, args: &Args, findings: &[Finding]) -> Result<()> {
     let installable: Vec<_> = findings.iter().filter(|finding| finding.is_installable()).collect();
     let Some(manager) = Manager::of(machine) else {
@@ -176,7 +176,7 @@ fn no_manager(machine: &dyn Machine) -> String {
     format!("{reason}: install the things above, then run this again")
 }
 
-/// An error if something that is needed is still missing.
+/// An error if a requirement that is not optional is still missing.
 fn conclude(findings: &[Finding]) -> Result<()> {
     let needed = findings.iter().filter(|finding| !finding.requirement.optional);
     let needed: Vec<_> =

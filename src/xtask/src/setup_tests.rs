@@ -1,4 +1,4 @@
-//! What set-up says, asks and runs, on machines made of maps.
+//! The reports, questions and commands of set-up, on machines made of maps.
 
 use super::*;
 use crate::machine::Os;
@@ -47,8 +47,8 @@ const LIBRARIES: [&str; 9] = [
     "libwayland-client.so.0",
 ];
 
-/// A machine with apt, run by root, that has everything but a Vulkan driver, libXi and libXcursor; the
-/// next installation brings them.
+/// A machine with apt, used by root, that has everything but a Vulkan driver, libXi and libXcursor; the next
+/// installation adds them.
 fn nearly_complete() -> Fake {
     let there = LIBRARIES.iter().filter(|name| !["libXi.so.6", "libXcursor.so.1"].contains(name));
     let machine = Fake::new(Os::Linux)

@@ -8,16 +8,16 @@ use anyhow::{Context, Result};
 use crate::machine::{Here, Machine, Os};
 use crate::{process, setup};
 
-/// One that reads causally, one that reads in both directions, and an encoder with a decoder: all of the same text.
+/// A model that reads causally, one that reads in both directions, and an encoder-decoder, trained on the same text.
 const MODELS: [&str; 3] = ["english-gpt", "english-bert", "english-t5"];
-/// What the decoder of the last one reads: its start token and "The principal said that".
+/// The input of the last model's decoder: its start token and "The principal said that".
 const TARGET: &str = "513,51,257,290,81,259,66,497,334,434,328";
 const TEXT: &str = "Alice was beginning to get very tired of sitting by her sister";
 
-/// What `cargo xtask start` takes.
+/// The options of `cargo xtask start`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Install what is missing without asking.
+    /// Install the missing packages without asking.
     #[arg(long)]
     yes: bool,
     /// Open no window: print the rank table and write pictures.
@@ -38,7 +38,7 @@ pub fn run(args: &Args) -> Result<()> {
     }
 }
 
-/// The programs that a build made.
+/// The programs that the build made.
 struct Programs {
     app: PathBuf,
     cli: PathBuf,

@@ -11,13 +11,13 @@ use anyhow::{Context, Result};
 use crate::machine::Here;
 use crate::{library_sources, process, setup};
 
-/// What `cargo xtask test` takes.
+/// The options of `cargo xtask test`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Install what is missing without asking.
+    /// Install the missing packages without asking.
     #[arg(long)]
     yes: bool,
-    /// What `cargo test` should get besides, for example `-- -p rankscope-cli`.
+    /// Further arguments of `cargo test`, for example `-- -p rankscope-cli`.
     #[arg(last = true)]
     cargo_args: Vec<String>,
 }
@@ -35,11 +35,11 @@ pub fn run(args: &Args) -> Result<()> {
         pull_model()?;
     }
     let start = Instant::now();
-    // Every test that leaves something out adds a line to it.
+    // Every test that skips something adds a line to this file.
     let skipped = process::target_folder()?.join("skipped.txt");
     std::fs::write(&skipped, "").with_context(|| format!("cannot write {}", skipped.display()))?;
     let mut command = process::cargo();
-    // Every test is run and counted, also after a first failure.
+    // All tests run and are counted, even after one has failed.
     command.args(["test", "--workspace", "--no-fail-fast"]).args(&args.cargo_args).stdout(Stdio::piped());
     command.env("RANKSCOPE_SKIPPED", &skipped);
     let mut child = command.spawn().with_context(|| process::cannot_start(&command))?;
@@ -51,9 +51,9 @@ pub fn run(args: &Args) -> Result<()> {
     if status.success() { Ok(()) } else { Err(process::Failed::new("the tests failed", status).into()) }
 }
 
-/// Installs the model, or says that its tests will be skipped; offline, the others run all the same.
+/// Installs the model; offline, says that its tests will be skipped, and the other tests run.
 fn pull_model() -> Result<()> {
-    // The build that the tests run from: nothing is built for this alone.
+    // The same build as the tests', so that nothing extra is built.
     let mut command = process::cargo();
     command.args(["test", "--workspace", "--no-run"]);
     let programs = process::executables(command)?;
@@ -65,7 +65,7 @@ fn pull_model() -> Result<()> {
     Ok(())
 }
 
-/// How many tests ended how.
+/// The numbers of tests that passed, failed and were ignored.
 #[derive(Debug, Default, PartialEq)]
 struct Tally {
     passed: usize,
@@ -74,12 +74,12 @@ struct Tally {
     skipped: Skipped,
 }
 
-/// The tests that left something out, by the reason why; they are among those that passed.
+/// The tests that skipped something, by reason; they are among those that passed.
 #[derive(Debug, Default, PartialEq)]
 struct Skipped(BTreeMap<String, BTreeSet<String>>);
 
 impl Skipped {
-    /// Reads lines of program, test and reason, with tabs between them. A test that says a thing twice counts once.
+    /// Reads lines of program, test and reason, with tabs between them. A test that gives a reason twice counts once.
     fn read(lines: &str) -> Self {
         let mut reasons: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (test, why) in lines.lines().filter_map(|line| line.rsplit_once('\t')) {
@@ -104,7 +104,7 @@ impl Tally {
         format!("Tests: {passed} passed, {failed} failed, {ignored} ignored, {skipped}")
     }
 
-    /// Adds a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; …`; other lines count nothing.
+    /// Counts a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; …`; other lines are ignored.
     fn add(&mut self, line: &str) {
         let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". "))
         else {
@@ -123,7 +123,7 @@ impl Tally {
     }
 }
 
-/// Copies lines as they come, and counts on the way. Tests may print bytes that are no text.
+/// Copies lines as they come, and counts the results in them. Tests may print bytes that are no text.
 fn pass_on(mut lines: impl BufRead, out: &mut impl Write) -> Result<Tally> {
     let (mut tally, mut line) = (Tally::default(), Vec::new());
     while lines.read_until(b'\n', &mut line)? > 0 {

@@ -46,7 +46,7 @@ fn standard_places(machine: &dyn Machine) -> Vec<PathBuf> {
     added.into_iter().chain(roots.map(|root| root.join("vulkan/icd.d"))).collect()
 }
 
-/// A place is a manifest, or a folder of manifests.
+/// The manifests at a place: the place itself, if it is a file, or the manifests in the folder.
 fn manifests_at(machine: &dyn Machine, place: &Path) -> Vec<PathBuf> {
     let is_json = |file: &Path| file.extension().is_some_and(|extension| extension == "json");
     if is_json(place) {

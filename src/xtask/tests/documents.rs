@@ -1,12 +1,12 @@
-//! The documents at the front door: what they name is there.
+//! The documents that a newcomer reads first: the files and tests that they name exist.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 const DOCUMENTS: [&str; 4] = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "notebooks/README.md"];
-/// Folders of the repository: what begins with one of them is a path.
+/// Folders of the repository: a name that begins with one of them is a path.
 const ROOTS: [&str; 6] = ["src/", "assets/", "book/", "notebooks/", ".ci/", ".cargo/"];
-/// The longest that the README may be.
+/// The most lines that the README may have.
 const MOST_LINES: usize = 200;
 
 fn root() -> PathBuf {
@@ -18,7 +18,7 @@ fn read(document: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// What stands between `open` and the next `close`, wherever that is on one line.
+/// The texts between `open` and the next `close`, wherever both are on one line.
 fn between<'a>(text: &'a str, open: &str, close: char) -> Vec<&'a str> {
     let pieces = text.split(open).skip(1);
     pieces.filter_map(|piece| piece.split(close).next()).filter(|piece| !piece.contains('\n')).collect()
@@ -68,7 +68,7 @@ fn every_file_and_every_link_that_a_document_names_is_there() {
     assert!(missing.is_empty(), "{missing:#?}");
 }
 
-/// A checklist says which test notices what was forgotten: that test exists.
+/// A checklist names the test that fails when a step is forgotten: that test exists.
 #[test]
 fn every_test_that_a_checklist_names_is_there() {
     let mut all = String::new();

@@ -1,4 +1,4 @@
-//! A list may lose its reader.
+//! A list whose reader is gone ends without an error.
 #![cfg(unix)]
 
 use std::io::Read;

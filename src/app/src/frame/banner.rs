@@ -4,7 +4,7 @@ use egui::{Align, Frame, Layout, Margin, Stroke};
 
 use crate::theme;
 
-/// Draws the messages, one line each; the one that the user dismisses.
+/// Draws the messages, one line each; returns the one that the user dismisses.
 pub fn ui(texts: &[String], ui: &mut egui::Ui) -> Option<String> {
     let palette = theme::palette(ui);
     let mut dismissed = None;

@@ -1,4 +1,4 @@
-//! Everything that the window can be told to do, each with its keys: what menus, shortcuts and the palette list.
+//! All commands of the window, each with its keys: menus, shortcuts and the palette list them.
 
 use egui::{Key, KeyboardShortcut, Modifiers};
 
@@ -6,14 +6,14 @@ use super::Workbench;
 use super::export::Format;
 use crate::lab::{LABS, Lab, Row};
 
-/// Something to do.
+/// A command.
 #[derive(Clone, Debug)]
 pub enum Command {
     /// Opens or closes the palette.
     Palette,
-    /// Takes back the last step.
+    /// Undoes the last step.
     Undo,
-    /// Makes it again.
+    /// Redoes it.
     Redo,
     /// Brings a lab to the front.
     Lab(&'static Row),
@@ -21,7 +21,7 @@ pub enum Command {
     Panel(&'static crate::lab::Panel),
     /// Shows or hides the lessons.
     Lessons,
-    /// Opens the lesson of this number: of those that come with the program, then of one's own.
+    /// Opens the lesson of this number: first those that come with the program, then a teacher's own.
     Lesson(usize),
     /// Stops the computation.
     Cancel,
@@ -35,13 +35,13 @@ pub enum Command {
     CopyLink,
     /// The export of this number, as a file.
     Export(usize, Format),
-    /// The other theme.
+    /// Switches to the other theme.
     Theme,
-    /// Everything larger or smaller, or of the usual size.
+    /// Makes everything larger or smaller, or of the usual size.
     Scale(Scale),
 }
 
-/// What happens to the size of everything.
+/// A change of the size of everything.
 #[derive(Clone, Copy, Debug)]
 pub enum Scale {
     /// Larger.
@@ -57,7 +57,7 @@ const NUMBERS: [Key; 9] =
     [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5, Key::Num6, Key::Num7, Key::Num8, Key::Num9];
 
 impl Command {
-    /// Its keys; egui itself has those of the scale.
+    /// Its keys; egui itself handles the keys of the scale.
     pub fn keys(&self) -> Option<KeyboardShortcut> {
         let with = |modifiers, key| Some(KeyboardShortcut::new(modifiers, key));
         match self {
@@ -115,7 +115,7 @@ impl Command {
     }
 }
 
-/// All commands that there are now.
+/// All commands that are available now.
 pub fn all(workbench: &Workbench) -> Vec<Command> {
     let mut commands = vec![Command::Undo, Command::Redo];
     commands.extend(LABS.iter().map(Command::Lab));
@@ -143,7 +143,7 @@ pub fn all(workbench: &Workbench) -> Vec<Command> {
 pub fn pressed(workbench: &Workbench, ctx: &egui::Context) -> Vec<Command> {
     let mut commands = all(workbench);
     commands.push(Command::Palette);
-    // Of two that fit, the one with more modifiers: Ctrl+Z is a part of Ctrl+Shift+Z.
+    // Of two shortcuts that match, the one with more modifiers wins: Ctrl+Z is a part of Ctrl+Shift+Z.
     commands
         .sort_by_key(|command| std::cmp::Reverse(command.keys().is_some_and(|keys| keys.modifiers.shift)));
     let in_text = ctx.text_edit_focused();

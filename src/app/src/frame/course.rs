@@ -12,14 +12,14 @@ use super::lesson::Lesson;
 /// Lessons in order.
 #[derive(Clone, Debug, Default)]
 pub struct Course {
-    /// Where they are; a course without a folder is empty and stays so.
+    /// Their folder; a course without a folder is empty and stays so.
     folder: Option<PathBuf>,
     /// File and lesson.
     pub lessons: Vec<(PathBuf, Lesson)>,
 }
 
 impl Course {
-    /// The lessons in `folder`, and what is wrong with others there. A folder that is not there has no lessons.
+    /// The lessons in `folder`, and the errors of files that cannot be read. A missing folder has no lessons.
     pub fn open(folder: Option<PathBuf>) -> (Self, Vec<String>) {
         let mut paths: Vec<PathBuf> = folder
             .iter()
@@ -42,7 +42,7 @@ impl Course {
     /// The lesson whose file's name begins with `name`, or whose number is `name`.
     ///
     /// # Errors
-    /// One sentence, where there is none.
+    /// One sentence, if there is no such lesson.
     pub fn find(&self, name: &str) -> Result<Lesson, String> {
         let stem = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let found = self.lessons.iter().find(|(path, _)| {
@@ -95,7 +95,7 @@ impl Course {
         self.renumber()
     }
 
-    /// Names each file by its place: through names that nobody has, so that none is overwritten.
+    /// Names each file by its place: by way of temporary names, so that none is overwritten.
     fn renumber(&mut self) -> Result<(), String> {
         let Some(folder) = self.folder.clone() else { return Ok(()) };
         let rename = |from: &Path, to: &Path| {

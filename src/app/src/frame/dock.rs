@@ -15,7 +15,7 @@ pub struct Dock {
 }
 
 impl Dock {
-    /// The panels as `layout` says; those that it does not name are put behind the first one.
+    /// The panels as `layout` says; panels that it does not name become tabs behind the first one.
     pub fn new(lab: &str, panels: &'static [Panel], layout: &Layout) -> Self {
         let mut tiles = Tiles::default();
         let mut left: Vec<&'static Panel> = panels.iter().collect();
@@ -48,7 +48,7 @@ impl Dock {
     }
 }
 
-/// The layout of a tile; `None` for one that is not there.
+/// The layout of a tile; `None` for a tile that does not exist.
 fn read(tile: TileId, tiles: &Tiles<&'static Panel>) -> Option<Layout> {
     let container = match tiles.get(tile)? {
         Tile::Pane(panel) => return Some(Layout::panel(panel.id)),
@@ -111,7 +111,7 @@ fn linear(
     (!parts.is_empty()).then(|| tiles.insert_container(Container::Linear(linear)))
 }
 
-/// What egui_tiles asks of the panels.
+/// The behaviour of the panels for egui_tiles.
 struct Panels<'a> {
     lab: &'a mut dyn Lab,
 }

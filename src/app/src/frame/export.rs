@@ -10,7 +10,7 @@ use rankscope::figure::style::Theme;
 use super::course::slug;
 use crate::lab::{Export, Numbers};
 
-/// What a file can be.
+/// The format of an exported file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// A figure of lines and text; carries the lesson.
@@ -27,12 +27,12 @@ impl Format {
     /// All of them.
     pub const ALL: [Format; 4] = [Format::Svg, Format::Png, Format::Csv, Format::Npy];
 
-    /// As on its button.
+    /// The name on its button.
     pub fn name(self) -> &'static str {
         ["SVG", "PNG", "CSV", "NPY"][self as usize]
     }
 
-    /// Whether `export` has it.
+    /// Whether `export` can be written in this format.
     pub fn is_of(self, export: &Export) -> bool {
         match self {
             Format::Svg | Format::Png => export.figure.is_some(),
@@ -75,7 +75,7 @@ fn csv(numbers: &Numbers) -> csv::Result<Vec<u8>> {
 
 /// Writes exports into a folder.
 pub struct Saver {
-    /// Where to.
+    /// The folder to write into.
     pub folder: String,
     outbox: Sender<Result<PathBuf, String>>,
     results: Receiver<Result<PathBuf, String>>,
@@ -102,7 +102,7 @@ impl Saver {
         });
     }
 
-    /// Files that were written since the last call, and what went wrong.
+    /// Files that were written since the last call, and errors.
     pub fn results(&self) -> Vec<Result<PathBuf, String>> {
         self.results.try_iter().collect()
     }

@@ -1,4 +1,4 @@
-//! What goes in and out: files and links that are opened, exports, and the session that is kept.
+//! Input and output of the window: files and links that are opened, exports, and the session that is kept.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,13 +10,13 @@ use super::{Listed, Workbench};
 use crate::lab::{self, LABS};
 use crate::theme;
 
-/// How often a change of the session is looked for.
+/// How often the session is checked for a change.
 const PAUSE: Duration = Duration::from_secs(1);
 /// After this long without a crash, earlier ones no longer count.
 const SOUND: Duration = Duration::from_secs(60);
 
 impl Workbench {
-    /// Opens a link, a lesson, or a file or folder that a lab reads; what goes wrong becomes a banner.
+    /// Opens a link, a lesson, or a file or folder that a lab reads; an error becomes a banner.
     pub fn open_any(&mut self, what: &str) {
         if !what.starts_with(&format!("{SCHEME}:")) {
             return self.open_path(Path::new(what));
@@ -27,7 +27,7 @@ impl Workbench {
         }
     }
 
-    /// Opens a lesson, an exported figure, or what the lab in front, or else the model explorer, reads.
+    /// Opens a lesson, an exported figure, or a file for the lab in front, or else for the model explorer.
     pub fn open_path(&mut self, path: &Path) {
         let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
         let is_lesson = ["json", "svg", "png"].iter().any(|lesson| ending == *lesson);
@@ -76,7 +76,7 @@ impl Workbench {
         }
     }
 
-    /// Looks once a second whether what is open has changed, and has it written then.
+    /// Checks once a second whether the session has changed, and has it written then.
     pub(super) fn keep(&mut self, ctx: &egui::Context) {
         let problems = self.keeper.as_ref().map(|keeper| keeper.problems()).unwrap_or_default();
         problems.into_iter().for_each(|problem| self.complain(problem));
@@ -94,7 +94,7 @@ impl Workbench {
         }
     }
 
-    /// Writes what is open as closed by the user.
+    /// Writes the session as closed by the user.
     pub fn close(&mut self, ctx: &egui::Context) {
         let session = self.session(ctx);
         if let Some(keeper) = &mut self.keeper {

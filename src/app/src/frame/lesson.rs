@@ -25,9 +25,9 @@ use crate::lab::{self, Layout};
 
 /// The version of files that this program writes, and the newest that it reads.
 const VERSION: u32 = 1;
-/// No lesson is larger.
+/// The largest size of a lesson's file.
 const MOST_BYTES: u64 = 16 << 20;
-/// What a link begins with.
+/// The scheme with which a link begins.
 pub const SCHEME: &str = "rankscope";
 
 /// A lab in a state, with a question.
@@ -40,7 +40,7 @@ pub struct Lesson {
     /// What the lesson is called.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub title: String,
-    /// The question to predict before one looks.
+    /// The question, to be answered before looking.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub prompt: String,
     /// For the teacher: what to see, and where to go on.
@@ -48,7 +48,7 @@ pub struct Lesson {
     pub note: String,
     /// The lab's state.
     pub state: Value,
-    /// Where its panels stand; as the lab's default if `None`.
+    /// Where its panels stand; the lab's default if `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layout: Option<Layout>,
 }
@@ -60,7 +60,7 @@ impl Lesson {
         Lesson { version: VERSION, lab: lab.to_owned(), title, prompt, note, state, layout: None }
     }
 
-    /// From JSON, or from an SVG or PNG file that carries it.
+    /// Reads JSON, or an SVG or PNG file that carries it.
     ///
     /// # Errors
     /// One sentence that names what is wrong.
@@ -103,7 +103,7 @@ impl Lesson {
         Lesson::parse(&bytes).map_err(named)
     }
 
-    /// From a link; a lesson that comes with the program is asked of `shipped` by its name.
+    /// Reads a link; `shipped` returns a lesson that comes with the program, by its name.
     ///
     /// # Errors
     /// One sentence that names what is wrong.
@@ -138,7 +138,7 @@ impl Lesson {
         lesson.checked().map_err(problem)
     }
 
-    /// As a link.
+    /// The lesson as a link.
     pub fn link(&self) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         for (name, text) in [("title", &self.title), ("prompt", &self.prompt), ("note", &self.note)] {
@@ -153,7 +153,7 @@ impl Lesson {
         format!("{SCHEME}://{}?{}", self.lab, query.finish())
     }
 
-    /// As it is written into files and figures.
+    /// The lesson as files and figures hold it.
     pub fn to_json(&self) -> Value {
         serde_json::to_value(self).unwrap_or_default()
     }

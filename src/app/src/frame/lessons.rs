@@ -9,7 +9,7 @@ use super::course::slug;
 use super::export::{free_name, write};
 use super::lesson::Lesson;
 
-/// What is typed for a new lesson.
+/// The form for a new lesson, as it is typed.
 #[derive(Debug, Default)]
 pub struct Form {
     title: String,
@@ -111,7 +111,7 @@ fn line(index: usize, lesson: &Lesson, wish: &mut Option<Wish>, ui: &mut egui::U
     }
 }
 
-/// The form for a lesson of what is shown now.
+/// The form that makes a lesson of the current view.
 fn make(form: &mut Form, wish: &mut Option<Wish>, folder: &str, ui: &mut egui::Ui) {
     ui.strong("A lesson of what is shown now");
     egui::Grid::new("form").num_columns(2).show(ui, |ui| {
@@ -126,7 +126,7 @@ fn make(form: &mut Form, wish: &mut Option<Wish>, folder: &str, ui: &mut egui::U
             ui.end_row();
         };
         field("Title", "One future token costs a rank", &mut form.title, 1);
-        field("Question", "What to predict before one looks", &mut form.prompt, 2);
+        field("Question", "What to predict before looking", &mut form.prompt, 2);
         field("Note", "For the teacher: what to see, where to go on", &mut form.note, 2);
     });
     let is_titled = !form.title.trim().is_empty();

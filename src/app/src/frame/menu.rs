@@ -7,7 +7,7 @@ use super::export::Format;
 use super::{Listed, Workbench};
 use crate::lab::Lab;
 
-/// Draws the buttons, from right to left; the command that was clicked.
+/// Draws the buttons, from right to left; returns the command that was clicked.
 pub fn ui(workbench: &mut Workbench, ui: &mut egui::Ui) -> Option<Command> {
     let mut chosen = None;
     let dark = ui.visuals().dark_mode;
@@ -28,12 +28,12 @@ pub fn ui(workbench: &mut Workbench, ui: &mut egui::Ui) -> Option<Command> {
     button("Commands", true, "Find any command by a few letters", Command::Palette, ui);
     let exported = ui.menu_button("Export", |ui| export(workbench, ui));
     button("Lessons", true, "Open a lesson, or make one of what is shown", Command::Lessons, ui);
-    button("Redo", can_redo, "Make the last step again", Command::Redo, ui);
-    button("Undo", can_undo, "Take back the last step", Command::Undo, ui);
+    button("Redo", can_redo, "Redo the last step", Command::Redo, ui);
+    button("Undo", can_undo, "Undo the last step", Command::Undo, ui);
     chosen.or(exported.inner.flatten())
 }
 
-/// The menu of what can leave the app.
+/// The menu of exports.
 fn export(workbench: &mut Workbench, ui: &mut egui::Ui) -> Option<Command> {
     let mut chosen = None;
     ui.set_min_width(320.0);

@@ -46,16 +46,16 @@ pub struct Workbench {
     machine: Machine,
     computing: device::Computing,
     args: Args,
-    /// What went wrong outside the labs.
+    /// Errors outside the labs.
     problems: Vec<String>,
-    /// What was done, for the status bar.
+    /// The last action, for the status bar.
     note: Option<(String, Instant)>,
     /// The lessons that come with the program, a teacher's own, and both in order.
     shipped: Course,
     own: Course,
     lessons: Vec<Lesson>,
     open_lesson: Option<Lesson>,
-    /// Which of `lessons` it is.
+    /// The place of the open lesson in `lessons`.
     place: Option<usize>,
     shows_note: bool,
     /// The window of lessons, while it is open.
@@ -69,7 +69,7 @@ pub struct Workbench {
     crashes: u32,
     opened: Instant,
     looked: Instant,
-    /// What is lost if the window is closed, while it asks.
+    /// What would be lost by closing the window, while the window asks about it.
     closing: Option<String>,
 }
 
@@ -196,7 +196,7 @@ impl Workbench {
         }
     }
 
-    /// What stands in the status bar on the device: its name, and why it was chosen.
+    /// The status bar's text on the device: its name, and why it was chosen.
     pub fn device(&self) -> (String, &str) {
         (self.computing.device.to_string(), &self.computing.why)
     }
@@ -252,7 +252,7 @@ impl Workbench {
             Panel::bottom("status").frame(bar).resizable(false).show(ui, |ui| status::ui(self, ui)).inner;
         CentralPanel::default().frame(Frame::NONE).show(ui, |ui| {
             if let Some(open) = &mut self.labs[self.front] {
-                // With ids of its own, the field that has the focus keeps it when a banner appears above.
+                // With ids of its own, a field keeps the focus when a banner appears above it.
                 let own = egui::UiBuilder::new().scope_id(egui::Id::unique(LABS[self.front].id));
                 ui.scope_builder(own, |ui| open.dock.ui(&mut *open.lab, ui));
             }

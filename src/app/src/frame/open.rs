@@ -11,7 +11,7 @@ use super::{Open, Workbench};
 use crate::lab::{self, LABS, Lab, Layout, Opening, Row};
 
 impl Workbench {
-    /// What the command line asks for; a lesson or file that cannot be opened is a banner above the lab `first`.
+    /// Opens what the command line asks for; a lesson or file that cannot be opened is a banner above the lab `first`.
     pub(super) fn open_asked(&mut self, first: &str) -> anyhow::Result<()> {
         let asked =
             self.args.lesson.iter().map(|path| path.display().to_string()).chain(self.args.open.clone());
@@ -51,7 +51,7 @@ impl Workbench {
         }
     }
 
-    /// Theme and scale of the session, where the command line has none.
+    /// Sets theme and scale of the session, unless the command line sets them.
     pub fn dress(&self, ctx: &egui::Context) {
         let kept = self.keeper.as_ref().map(Keeper::kept);
         let dark = kept.and_then(|kept| kept.is_dark).unwrap_or(true);
@@ -84,14 +84,14 @@ impl Workbench {
         Ok(())
     }
 
-    /// As [`open`](Workbench::open); what goes wrong becomes a banner.
+    /// As [`open`](Workbench::open); an error becomes a banner.
     pub fn go(&mut self, row: &'static Row) {
         if let Err(error) = self.open(row) {
             self.complain(error.to_string());
         }
     }
 
-    /// Brings a lab to the front in a state; what goes wrong becomes a banner.
+    /// Brings a lab to the front in a state; an error becomes a banner.
     pub fn show(&mut self, lab: &str, state: Value) -> bool {
         let shown = lab::named(lab).and_then(|row| {
             self.open(row).map_err(|error| error.to_string())?;
@@ -146,7 +146,7 @@ impl Workbench {
             self.open_lesson.as_ref().and_then(|open| self.lessons.iter().position(|lesson| lesson == open));
     }
 
-    /// What is shown, as a lesson without a question.
+    /// The current view, as a lesson without a question.
     pub fn lesson(&self) -> Option<Lesson> {
         let open = self.labs[self.front].as_ref()?;
         let mut lesson = Lesson::new(LABS[self.front].id, open.lab.state());

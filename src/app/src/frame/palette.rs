@@ -5,14 +5,15 @@ use egui::{Align2, Key, Modifiers, RichText, ScrollArea, TextEdit, vec2};
 use super::Workbench;
 use super::command::{self, Command};
 
-/// What is typed, while the palette is open.
+/// The open palette: the text that is typed, and the selected line.
 #[derive(Debug, Default)]
 pub struct Palette {
     query: String,
     selected: usize,
 }
 
-/// How well `name` fits `query`: its letters in order; better where they begin words and stand together. `None` if they do not.
+/// How well `name` fits `query`: its letters in order; better where they begin words and stand together. `None` if they
+/// do not occur in this order.
 fn score(name: &str, query: &str) -> Option<i32> {
     let letters: Vec<char> = name.to_lowercase().chars().collect();
     let (mut at, mut score, mut last) = (0, 0, None);
@@ -26,7 +27,7 @@ fn score(name: &str, query: &str) -> Option<i32> {
     Some(score)
 }
 
-/// Draws the palette if it is open; the command that was chosen.
+/// Draws the palette if it is open; returns the command that was chosen.
 pub fn ui(workbench: &mut Workbench, ctx: &egui::Context) -> Option<Command> {
     let mut palette = workbench.palette.take()?;
     let mut lines: Vec<(i32, String, Command)> = command::all(workbench)

@@ -1,4 +1,4 @@
-//! What commands do, and the question before the window closes.
+//! Runs commands, and asks before the window closes.
 
 use egui::ViewportCommand;
 
@@ -61,7 +61,7 @@ impl Workbench {
         ctx.request_repaint();
     }
 
-    /// Keeps the window open where closing it loses something, and asks first.
+    /// Keeps the window open if closing it would lose something, and asks first.
     pub(super) fn hold_the_door(&mut self, ctx: &egui::Context) {
         if ctx.input(|input| input.viewport().close_requested()) {
             let lost = self.labs.iter().flatten().find_map(|open| open.lab.loses());
@@ -72,7 +72,7 @@ impl Workbench {
         }
     }
 
-    /// The question, while it is asked.
+    /// Draws the question, while it is asked.
     pub(super) fn ask_before_closing(&mut self, ctx: &egui::Context) {
         let Some(lost) = self.closing.clone() else { return };
         let id = egui::Id::unique("closing");

@@ -1,5 +1,5 @@
-//! [`Session`]: what is open, kept in a file so that it is there again after the window was closed or the program has
-//! crashed.
+//! [`Session`]: the open labs and their states, kept in a file and restored after the window was closed or the program
+//! has crashed.
 
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
@@ -13,10 +13,10 @@ use serde_json::Value;
 
 use crate::lab::Layout;
 
-/// After so many crashes in a row the program starts afresh.
+/// After more crashes than this in a row the program does not restore the session.
 const MOST_CRASHES: u32 = 2;
 
-/// What is open.
+/// The open labs, and the look of the window.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Session {
@@ -26,11 +26,11 @@ pub struct Session {
     pub labs: BTreeMap<String, Kept>,
     /// Whether the theme is the dark one.
     pub is_dark: Option<bool>,
-    /// How much larger than usual everything is.
+    /// The scale of everything; 1 is the usual size.
     pub scale: Option<f32>,
     /// Whether the window was closed by the user.
     pub is_closed: bool,
-    /// Crashes since it was closed last.
+    /// Crashes since the user last closed the window.
     pub crashes: u32,
 }
 
@@ -92,14 +92,14 @@ impl Keeper {
         Ok(Some((session, keeper, said)))
     }
 
-    /// Writes `now`, if it is another one than was written last.
+    /// Writes `now`, if it differs from the session that was written last.
     pub fn keep(&mut self, now: Session) {
         if now != self.written {
             self.write(now);
         }
     }
 
-    /// What was written last.
+    /// The session that was written last.
     pub fn kept(&self) -> &Session {
         &self.written
     }
@@ -125,13 +125,13 @@ impl Keeper {
         }
     }
 
-    /// What went wrong while writing.
+    /// Errors while writing.
     pub fn problems(&self) -> Vec<String> {
         self.problems.try_iter().collect()
     }
 }
 
-/// Also where the window ends in a panic.
+/// Runs also when the window ends in a panic.
 impl Drop for Keeper {
     fn drop(&mut self) {
         self.finish();
@@ -139,7 +139,7 @@ impl Drop for Keeper {
 }
 
 impl Session {
-    /// What to say of it on opening, and whether to use it.
+    /// The message about crashes on opening, and whether to restore the session.
     pub fn after_a_crash(&self) -> (Option<String>, bool) {
         match self.crashes {
             0 => (None, true),
@@ -156,7 +156,7 @@ impl Session {
     }
 }
 
-/// The kept session; one that cannot be read is put aside, and said so.
+/// The kept session; if it cannot be read, its file is renamed, and a message says so.
 fn read(path: &std::path::Path) -> (Session, Option<String>) {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,

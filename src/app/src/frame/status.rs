@@ -1,4 +1,4 @@
-//! The line at the bottom: which device computes, how far it is, and how long the last computation took.
+//! The line at the bottom: which device computes, how far the computation is, and how long the last one took.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use super::command::Command;
 use crate::lab::Status;
 use crate::theme;
 
-/// How long it says what was done.
+/// How long the last action is shown.
 const NOTE: Duration = Duration::from_secs(6);
 
-/// Draws the line; the command that was clicked.
+/// Draws the line; returns the command that was clicked.
 pub fn ui(workbench: &Workbench, ui: &mut egui::Ui) -> Option<Command> {
     ui.horizontal(|ui| {
         let (device, why) = workbench.device();
@@ -40,7 +40,7 @@ pub fn ui(workbench: &Workbench, ui: &mut egui::Ui) -> Option<Command> {
     .inner
 }
 
-/// Progress, or how long it took; not in a picture, which would differ from run to run.
+/// Progress, or the time of the last computation; pictures leave it out, as it differs from run to run.
 fn right(status: &Status, is_steady: bool, ui: &mut egui::Ui) -> Option<Command> {
     if status.is_slow() {
         let (done, text) = match &status.progress {

@@ -6,7 +6,7 @@ use super::command::Command;
 use super::{Workbench, menu};
 use crate::lab::LABS;
 
-/// Draws the bar; the command that was clicked.
+/// Draws the bar; returns the command that was clicked.
 pub fn ui(workbench: &mut Workbench, ui: &mut egui::Ui) -> Option<Command> {
     let mut chosen = None;
     ui.horizontal(|ui| {

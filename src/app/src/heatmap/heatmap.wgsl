@@ -2,8 +2,8 @@
 //
 //   colour(t, s) = map(scale(max of weights[head, t', s'] over the entries that this pixel covers))
 //
-// A pixel that covers only masked entries is hatched instead: no weight looks like that. What is not a number comes as 1e30
-//   and has a colour of its own.
+// A pixel that covers only masked entries is hatched instead: no weight looks like that. NaN and infinity are stored as
+// 1e30 and have a colour of their own.
 // Layout: weights [H, T, S] row-major, one layer a buffer; allowed [T, ceil(S/32)] words (or [H, …]), bit s mod 32 of
 //   word s div 32 is key s; colours: 256 linear steps of the map, packed RGBA8, red lowest.
 // One instance draws one head as a quad (6 vertices); instance = place * H + head, places run along rows of `columns`
@@ -22,7 +22,7 @@ struct Parameters {
     hatch: vec4f,       // colour between the lines of the hatch
     lines: vec4f,       // colour of the lines
     background: vec4f,  // colour that stale pictures fade into
-    wrong: vec4f,       // colour of what is not a number
+    wrong: vec4f,       // colour of NaN and infinity
     period: f32,        // pixels from one line of the hatch to the next
     columns: u32,       // cells in a row of the wall
 }
@@ -84,7 +84,7 @@ fn colour(in: Corner) -> @location(0) vec4f {
     let width = 1.0 / parameters.cell;
     let across = covered(in.part.x - 0.5 * width.x, width.x, parameters.keys);
     let down = covered(in.part.y - 0.5 * width.y, width.y, parameters.queries);
-    // A pixel of its own size lands on one entry; the middle decides which.
+    // Where a pixel covers at most one entry, the entry at its middle is drawn.
     let middle = vec2u(clamp(in.part, vec2f(0.0), vec2f(0.999999)) * vec2f(f32(parameters.keys), f32(parameters.queries)));
     let keys = select(across, vec2u(middle.x, middle.x), width.x * f32(parameters.keys) <= 1.0);
     let queries = select(down, vec2u(middle.y, middle.y), width.y * f32(parameters.queries) <= 1.0);

@@ -10,17 +10,17 @@ use super::Scale;
 pub struct Matrix {
     /// The values `[T, S]`.
     pub values: Array2<f64>,
-    /// Which entries there are `[T, S]`; the others are hatched. All, where `None`.
+    /// Which entries are allowed, `[T, S]`; masked ones are hatched. `None`: no mask.
     pub may_attend: Option<Array2<bool>>,
 }
 
 impl Matrix {
-    /// All entries.
+    /// A matrix without a mask.
     pub fn new(values: Array2<f64>) -> Self {
         Matrix { values, may_attend: None }
     }
 
-    /// Entries under a mask.
+    /// A matrix under a mask.
     pub fn masked(values: Array2<f64>, may_attend: Array2<bool>) -> Self {
         Matrix { values, may_attend: Some(may_attend) }
     }
@@ -42,7 +42,7 @@ impl Matrix {
         self.may_attend.as_ref().is_none_or(|may| may.get(at).copied().unwrap_or(false))
     }
 
-    /// The largest magnitude of the finite entries that are there; 1 for a matrix of zeros.
+    /// The largest magnitude of the finite entries that are not masked; 1 for a matrix of zeros.
     pub fn largest(&self) -> f64 {
         let there = self.values.indexed_iter().filter(|(at, value)| self.is_there(*at) && value.is_finite());
         let largest = there.map(|(_, value)| value.abs()).fold(0.0, f64::max);
@@ -70,7 +70,7 @@ impl Matrix {
     }
 }
 
-/// The place of what is not a number, far beyond the colour map.
+/// The place of NaN and infinity, far beyond the colour map.
 pub const NO_NUMBER: f32 = 1e30;
 
 /// Which number gets which colour.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub enum Scale {
     /// The weight itself.
     Linear,
-    /// Its square root: small weights are told apart, and 0 stays 0.
+    /// Its square root: small weights can be distinguished, and 0 stays 0.
     Root,
     /// Its logarithm over four decades.
     Log,
@@ -18,7 +18,7 @@ impl Scale {
     /// All scales.
     pub const ALL: [Scale; 3] = [Scale::Linear, Scale::Root, Scale::Log];
 
-    /// As it stands on its button.
+    /// The name on its button.
     pub fn name(self) -> &'static str {
         match self {
             Scale::Linear => "linear",

@@ -1,7 +1,7 @@
 //! The thread on which a lab computes. The newest state wins.
 //!
-//! Each state that is sent has a [`Stamp`]. A newer one sets the cancel flag of the running computation, and what an older
-//! one still tells is dropped. Errors and panics come back as events, too.
+//! Each state that is sent has a [`Stamp`]. A newer one sets the cancel flag of the running computation, and further
+//! news of older ones is dropped. Errors and panics come back as events, too.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -43,7 +43,7 @@ pub struct Background<S: State> {
 }
 
 impl<S: State> Background<S> {
-    /// Nothing runs yet.
+    /// A thread that has not started yet.
     pub fn new(machine: Machine) -> Self {
         let (outbox, events) = unbounded();
         let (newest, cancel) = (Stamp::default(), Cancel::default());
@@ -86,7 +86,7 @@ impl<S: State> Background<S> {
         self.newest = Stamp(self.newest.0 + 1);
     }
 
-    /// What the newest computation has told since the last call.
+    /// The news of the newest computation since the last call.
     pub fn news(&self) -> Vec<Event<S::News>> {
         let newest = self.newest;
         self.events.try_iter().filter(|(stamp, _)| *stamp == newest).map(|(_, event)| event).collect()
@@ -141,7 +141,7 @@ fn work<S: State>(machine: &Machine, inbox: &Receiver<Request<S>>, outbox: &Send
     }
 }
 
-/// What `work` returns; the text of its panic in words.
+/// The result of `work`; a panic becomes an error with its text.
 fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());

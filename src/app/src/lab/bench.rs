@@ -16,7 +16,7 @@ use super::{
 
 /// A state with what belongs to it: view, results, history, thread.
 pub struct Bench<V: View> {
-    /// What is set.
+    /// The state.
     pub state: V::State,
     /// The results so far.
     pub answer: <V::State as State>::Answer,
@@ -63,7 +63,7 @@ impl<V: View> Bench<V> {
         }
     }
 
-    /// Makes an edit; what is wrong with it becomes an error, and the state stays.
+    /// Makes an edit; if it is refused, the reason is shown and the state stays.
     pub fn edit(&mut self, edit: <V::State as State>::Edit) {
         let kind = discriminant(&edit);
         let mut next = self.state.clone();
@@ -114,7 +114,7 @@ impl<V: View> Bench<V> {
         (self.sent, self.has_told) = (Some(self.state.clone()), false);
     }
 
-    /// After a step through the history.
+    /// Clears the last refusal after a step through the history.
     fn stepped(&mut self, moved: bool) -> bool {
         if moved {
             self.refused = None;
@@ -146,7 +146,7 @@ impl<V: View> Lab for Bench<V> {
             self.send();
         }
         if let Some(since) = self.status.busy {
-            // The frame that dims what is old; later ones come with the progress.
+            // Asks for the frame that dims old results; later frames come with the progress.
             ctx.request_repaint_after(
                 PATIENCE.saturating_sub(since.elapsed()).max(Duration::from_millis(50)),
             );

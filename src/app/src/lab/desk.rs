@@ -1,4 +1,4 @@
-//! [`Desk`]: what a view is given, and how it says what to change.
+//! [`Desk`]: what a view reads, and where it puts its edits.
 
 use std::time::{Duration, Instant};
 
@@ -73,7 +73,8 @@ impl Status {
         stamp == self.stamp
     }
 
-    /// How far a result of `stamp` is dimmed, from 0 to 1: an old one, while the next takes long or after it has failed.
+    /// How far a result of `stamp` is dimmed, from 0 to 1. An old one is dimmed while the next takes long, or after
+    /// that has failed.
     pub fn fade(&self, stamp: Stamp) -> f32 {
         let waits = self.busy.is_none() || self.is_slow();
         if stamp < self.stamp && waits { 0.6 } else { 0.0 }
@@ -83,7 +84,7 @@ impl Status {
 /// A lab to open in a state.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Visit {
-    /// Which lab.
+    /// The lab's id.
     pub lab: String,
     /// Its state, as JSON.
     pub state: Value,
@@ -91,17 +92,17 @@ pub struct Visit {
 
 /// What a view reads, and where it puts its edits.
 pub struct Desk<'a, S: State> {
-    /// What is set.
+    /// The state.
     pub state: &'a S,
     /// The results so far.
     pub answer: &'a S::Answer,
     /// How far the computation is.
     pub status: &'a Status,
-    /// What to draw on.
+    /// The devices that compute and draw.
     pub machine: &'a Machine,
-    /// What was wrong with the last edit, to be shown beside its control.
+    /// Why the last edit was refused, to be shown beside its control.
     pub refused: Option<&'a str>,
-    /// Leaves out what differs from run to run: timings.
+    /// Whether to leave out what differs from run to run: timings.
     pub is_steady: bool,
     pub(super) edits: Vec<S::Edit>,
     pub(super) visits: Vec<Visit>,

@@ -1,4 +1,4 @@
-//! What leaves the app.
+//! Figures and numbers that leave the app.
 
 use ndarray::Array2;
 use rankscope::figure::Figure;
@@ -7,11 +7,11 @@ use rankscope::figure::Figure;
 pub struct Export {
     /// The panel that shows it.
     pub panel: &'static str,
-    /// What it is: `weights under prefix(4)`; also the name of the file.
+    /// Its name, such as `weights under prefix(4)`; also the name of the file.
     pub name: String,
-    /// As SVG and PNG.
+    /// The figure, for SVG and PNG.
     pub figure: Option<Box<dyn Figure + Send>>,
-    /// As CSV and NPY.
+    /// The numbers, for CSV and NPY.
     pub numbers: Option<Numbers>,
 }
 

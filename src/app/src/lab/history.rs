@@ -15,7 +15,7 @@ pub struct History<S, E> {
     last: Option<Last<E>>,
 }
 
-/// What the last step was.
+/// The last step: the kind of its edits, their drag, and the time.
 struct Last<E> {
     kind: Discriminant<E>,
     drag: Option<u64>,

@@ -82,7 +82,7 @@ pub struct Row {
     pub about: &'static str,
     /// Opens it in its first state.
     pub open: fn(&Opening) -> Result<Box<dyn Lab>>,
-    /// What is wrong with a state of it, as JSON.
+    /// Checks a state of it, given as JSON.
     pub check: fn(Value) -> Result<(), String>,
 }
 
@@ -102,7 +102,7 @@ impl Row {
 /// The state that JSON holds.
 ///
 /// # Errors
-/// One sentence, if it is none.
+/// One sentence, if the JSON is no state of the lab.
 fn read<S: State>(state: Value) -> Result<S, String> {
     let state: S = serde_json::from_value(state).map_err(|error| error.to_string())?;
     state.check()?;
@@ -140,10 +140,10 @@ pub trait State: Clone + PartialEq + Default + Serialize + DeserializeOwned + Se
     /// What the thread keeps from one computation to the next: an open model, a device. `()` for nothing.
     type Memory;
 
-    /// What the lab opens with.
+    /// The state that the lab opens with.
     ///
     /// # Errors
-    /// What is wrong with the command line.
+    /// If the command line asks for something wrong.
     fn first(_args: &Args) -> Result<Self> {
         Ok(Self::default())
     }
@@ -163,19 +163,19 @@ pub trait State: Clone + PartialEq + Default + Serialize + DeserializeOwned + Se
     /// As [`check`](State::check). The caller drops the state then and keeps the one before.
     fn update(&mut self, edit: Self::Edit) -> Result<(), String>;
 
-    /// Whether the answer of `sent` serves this state as well, so that nothing is computed: where only
-    /// what is looked at differs (a selected head, a scale of colours), say.
+    /// Whether the answer of `sent` serves this state as well, so that nothing is computed: for example if only a
+    /// selected head or a scale of colours differs.
     fn is_answered_by(&self, sent: &Self) -> bool {
         self == sent
     }
 
-    /// Computes the answer piece by piece, what is cheap first, and tells each piece as soon as it is there.
+    /// Computes the answer piece by piece, cheap pieces first, and tells each piece as soon as it is computed.
     ///
     /// Runs on a thread of its own. Between steps call `run.step(…)`, which shows progress and returns
     /// [`Cancelled`](rankscope::Error::Cancelled) once a newer state is there: pass it on with `?`.
     ///
     /// # Errors
-    /// What the library returns; its text becomes a banner.
+    /// Errors of the library; the text becomes a banner.
     fn compute(&self, memory: &mut Self::Memory, run: &Run, tell: &mut dyn FnMut(Self::News)) -> Result<()>;
 
     /// Puts a piece into the answer: `answer.weights.put(weights, stamp)`.
@@ -186,18 +186,17 @@ pub trait State: Clone + PartialEq + Default + Serialize + DeserializeOwned + Se
         None
     }
 
-    /// What the status bar says of it: which model, how large; nothing by default.
+    /// The status bar's text on the lab: which model, how large; empty by default.
     fn about(&self, _answer: &Self::Answer) -> String {
         String::new()
     }
 
-    /// What is lost if the window is closed now; the window asks first then.
+    /// What would be lost by closing the window now; if there is something, the window asks first.
     fn loses(&self, _answer: &Self::Answer) -> Option<String> {
         None
     }
 
-    /// What can leave the app: figures and numbers of the panels. `lesson` recreates them: a figure
-    /// carries it as its `settings`.
+    /// The exports: figures and numbers of the panels. `lesson` recreates them: a figure carries it as its `settings`.
     fn exports(&self, answer: &Self::Answer, lesson: &Value) -> Vec<Export>;
 
     /// A notebook cell (Rust) that recreates the view.
@@ -206,7 +205,7 @@ pub trait State: Clone + PartialEq + Default + Serialize + DeserializeOwned + Se
 
 /// How a lab is drawn; the value is what only the view remembers.
 pub trait View: Default + 'static {
-    /// What is drawn.
+    /// The state that is drawn.
     type State: State;
 
     /// The panels: each has a tab and can be docked anywhere.
@@ -245,31 +244,31 @@ pub trait Lab {
     /// Shows a state of a lesson, as one step of undo.
     ///
     /// # Errors
-    /// One sentence, if it is none; nothing changes then.
+    /// One sentence, if it is not a state of this lab; nothing changes then.
     fn load(&mut self, state: Value) -> Result<(), String>;
-    /// Takes back the last step; false if there is none.
+    /// Undoes the last step; false if there is none.
     fn undo(&mut self) -> bool;
-    /// Makes the step again that was taken back last; false if there is none.
+    /// Redoes the step that was undone last; false if there is none.
     fn redo(&mut self) -> bool;
-    /// Whether there are steps to take back, and to make again.
+    /// Whether there are steps to undo, and to redo.
     fn can_undo_redo(&self) -> (bool, bool);
     /// Goes back to the state that the lab was opened with, as one step of undo.
     fn reset(&mut self);
     /// Stops the computation; the old results stay.
     fn cancel(&mut self);
-    /// What can leave the app.
+    /// The exports.
     fn exports(&self, lesson: &Value) -> Vec<Export>;
     /// A notebook cell that recreates the view.
     fn cell(&self) -> String;
     /// Shows a file or folder that was dropped on the window; false where the lab reads no such files.
     fn dropped(&mut self, path: &Path) -> bool;
-    /// What the status bar says of it.
+    /// The status bar's text on the lab.
     fn about(&self) -> String;
-    /// What is lost if the window is closed now.
+    /// What would be lost by closing the window now.
     fn loses(&self) -> Option<String>;
     /// How far the computation is, and how long the last one took.
     fn status(&self) -> &Status;
-    /// What went wrong, until it is mended: in the computation, with the last edit, in the view.
+    /// Current errors: of the computation, of the last edit, of the view.
     fn errors(&self) -> Vec<String>;
     /// Forgets an error.
     fn dismiss(&mut self, error: &str);
@@ -279,7 +278,7 @@ pub trait Lab {
     fn is_settled(&self) -> bool;
     /// Waits for results, at most for `patience`.
     fn wait(&self, patience: Duration);
-    /// For what reaches into a lab of one kind: the measurements, and its tests.
+    /// The lab as its own type, for the measurements and its tests.
     fn as_any(&mut self) -> &mut dyn std::any::Any;
 }
 

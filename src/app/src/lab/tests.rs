@@ -1,4 +1,4 @@
-//! The contract, kept by the smallest lab that has everything: a number and its square.
+//! The contract of a lab, tested on the smallest one that has everything: a number and its square.
 
 use std::time::Duration;
 

@@ -12,7 +12,7 @@ pub mod training;
 #[cfg(test)]
 pub mod window;
 
-/// An error unless `value` is from `low` to `high`; a NaN is not.
+/// An error unless `value` is from `low` to `high`; NaN is an error.
 ///
 /// # Errors
 /// One sentence with the name, the value and the range.

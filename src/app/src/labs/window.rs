@@ -13,7 +13,7 @@ use crate::lab::{Bench, Lab, Opening, View};
 /// A window with one panel.
 pub type Window<V> = Harness<'static, Bench<V>>;
 
-/// The panel `panel` of a lab in `state`, with all numbers there.
+/// The panel `panel` of a lab in `state`, with all numbers computed.
 pub fn window<V: View>(panel: &'static str, state: V::State) -> Window<V> {
     let machine = headless::machine();
     let args = Args::parse_from(["rankscope-app"]);

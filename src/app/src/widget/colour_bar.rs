@@ -69,7 +69,7 @@ fn ticks(colours: Colours) -> Vec<(f64, String)> {
     }
 }
 
-/// What is drawn over masked cells, as the shader draws it.
+/// The hatch of masked cells, as the shader draws it.
 fn hatch(ui: &egui::Ui, rect: Rect) {
     let palette = theme::palette(ui);
     let painter = ui.painter().with_clip_rect(rect);

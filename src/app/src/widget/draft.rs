@@ -1,13 +1,13 @@
-//! [`Draft`]: a text that counts when its field is left.
+//! [`Draft`]: a text that is used once its field is left.
 
 use egui::Response;
 
-/// What is typed in a field, and the text that it began from.
+/// The text that is typed in a field, and the text that it began from.
 #[derive(Default)]
 pub struct Draft(Option<(String, String)>);
 
 impl Draft {
-    /// Draws the field by `draw`, where `known` is the text that counts; another one once the field is left.
+    /// Draws the field by `draw`; `known` is the text in use. Returns a new text once the field is left.
     pub fn edit(&mut self, known: &str, draw: impl FnOnce(&mut String) -> Response) -> Option<String> {
         let mut typed = match self.0.take() {
             Some((typed, from)) if from == known => typed,

@@ -1,5 +1,5 @@
-//! A matrix as a heatmap: labels on both axes, the exact value under the pointer, and what the mouse or the keyboard does to its
-//! entries.
+//! A matrix as a heatmap: labels on both axes, the exact value under the pointer, and the actions of mouse and keyboard
+//! on its entries.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ pub struct Heatmap<'a> {
     readout: Option<&'a dyn Fn(Entry) -> String>,
 }
 
-/// What happened on a heatmap, and where it stands.
+/// The events on a heatmap, and its place.
 pub struct Touch {
     /// The entries, in points.
     pub rect: Rect,
@@ -154,7 +154,7 @@ impl<'a> Heatmap<'a> {
         let (rows, columns) = self.matrix.dim();
         let sides = vec2(columns.max(1) as f32, rows.max(1) as f32);
         let room = (frame.size() - margin - vec2(2.0, 2.0)).max(vec2(20.0, 20.0));
-        // Long and thin matrices are stretched so that their entries can still be met.
+        // Long and thin matrices are stretched so that the pointer can still hit their entries.
         let entry = (room / sides).min_elem();
         let size = (sides * entry).max(vec2(room.x.min(40.0), room.y.min(40.0)));
         let snap = |value: f32| (value * pixels_per_point).round() / pixels_per_point;
@@ -276,7 +276,7 @@ impl<'a> Heatmap<'a> {
         }
     }
 
-    /// Every how many-th column has a label: numbers lie, and need more room than tokens, which stand.
+    /// The step between column labels: numbers are written across and need more room than tokens, which run upwards.
     fn stride(&self, width: f32, columns: usize) -> usize {
         let line = if self.labels.is_some() { LINE } else { 12.0 + 8.0 * columns.max(1).ilog10() as f32 };
         label_step(width, columns, line)

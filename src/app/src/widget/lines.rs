@@ -15,7 +15,7 @@ use rankscope::numbers::short;
 use super::spectrum::{Label, axis, power, shape};
 use crate::theme;
 
-/// What happened on a plot.
+/// The events on a plot.
 pub struct Pointed {
     /// Where the pointer is, in the numbers of the axes.
     pub at: Option<(f64, f64)>,
@@ -78,7 +78,7 @@ fn plot(lines: &Lines, colors: &[(Color32, LineStyle)], height: f32, ui: &mut eg
     Pointed { at: at.filter(|_| shown.response.hovered()), response: shown.response }
 }
 
-/// From the least to the largest that is shown, across and upwards: curves with their spreads, and straight references.
+/// The least and the largest value shown, across and upwards: of curves with their spreads, and of straight references.
 fn bounds(lines: &Lines) -> [RangeInclusive<f64>; 2] {
     let (x, y) = (lines.x.scale, lines.y.scale);
     let at = |reference: &Reference| match reference.line() {
@@ -109,14 +109,14 @@ fn extremes(values: impl Iterator<Item = f64>) -> [f64; 2] {
     if found[0] <= found[1] { found } else { [0.0, 1.0] }
 }
 
-/// With a margin of so much of the length on both sides.
+/// The range with a margin on both sides, as a share of its length.
 fn within([low, high]: [f64; 2], margin: f64) -> RangeInclusive<f64> {
     let length = if high > low { high - low } else { 1.0 };
     let margin = if high > low { margin * length } else { 0.5 };
     low - margin..=high + margin
 }
 
-/// A value on the plot's axis; `None` for what a logarithmic one cannot show.
+/// A value on the plot's axis; `None` for a value that a logarithmic axis cannot show.
 fn on(scale: AxisScale, value: f64) -> Option<f64> {
     let place = match scale {
         AxisScale::Linear => value,
@@ -167,8 +167,8 @@ fn marks(scale: AxisScale, input: GridInput) -> Vec<GridMark> {
     values.map(|value| GridMark { value, step_size: step }).collect()
 }
 
-/// A colour for each curve: that of its kind, of which further ones are dashed and dotted; shades of the map of amounts for
-/// several plain ones, which have no kind to show.
+/// A colour for each curve: the colour of its kind, with further curves of that kind dashed and dotted. Several plain
+/// curves, which have no kind, get shades of the map of amounts.
 fn colors(curves: &[Curve], ui: &egui::Ui) -> Vec<(Color32, LineStyle)> {
     let mut seen: HashMap<Kind, usize> = HashMap::new();
     let styles =

@@ -1,4 +1,4 @@
-//! What several labs draw.
+//! The widgets that several labs use.
 
 pub mod axes;
 pub mod colour_bar;

@@ -33,12 +33,12 @@ impl<'a, N: Numeric> Number<'a, N> {
         Number { is_logarithmic: true, ..self }
     }
 
-    /// With a unit behind the value.
+    /// With a unit after the value.
     pub fn unit(self, unit: &'a str) -> Self {
         Number { unit, ..self }
     }
 
-    /// With so much room for the name that the sliders of a column stand below each other.
+    /// With a fixed width for the name, so that the sliders of a column are aligned.
     pub fn name_width(self, name_width: f32) -> Self {
         Number { name_width, ..self }
     }

@@ -16,12 +16,12 @@ pub fn legend(series: &[Series], ui: &mut egui::Ui) {
     ui.horizontal_wrapped(|ui| series.iter().for_each(|series| entry(series, ui)));
 }
 
-/// Draws the numbers, and why the exact rank is what it is.
+/// Draws the numbers, and the reasons for the exact rank.
 pub fn ui(series: &[Series], ui: &mut egui::Ui) {
     show(series, |_| None, ui);
 }
 
-/// The same with the three meanings of rank under headings of their own.
+/// The same, with the three meanings of rank under headings of their own.
 pub fn grouped(series: &[Series], ui: &mut egui::Ui) {
     let heading = |row: &Row| match row.name {
         "exact rank" => Some("exact: a theorem"),
@@ -52,14 +52,14 @@ fn entry(series: &Series, ui: &mut egui::Ui) {
     ui.add_space(6.0);
 }
 
-/// A line of the table: its name, what it says, and its value for a report.
+/// A line of the table: its name, its hint, and its value for a report.
 struct Row {
     name: &'static str,
     hint: &'static str,
     value: fn(&RankReport) -> (String, String),
 }
 
-/// Short and exact.
+/// The rounded and the exact number.
 fn real(value: f64) -> (String, String) {
     (short(value), format!("{value:e}"))
 }
@@ -160,7 +160,7 @@ fn numbers(series: &[Series], heading: impl Fn(&Row) -> Option<&'static str>, ui
     }
 }
 
-/// Room for each of so many numbers in a row.
+/// The width of each of `count` numbers in a row.
 fn column(width: f32, count: usize) -> f32 {
     ((width - NAMES - 12.0) / count as f32).min(130.0)
 }

@@ -18,7 +18,7 @@ const LABEL: f64 = 16.0;
 
 /// One spectrum.
 pub struct Series<'a> {
-    /// What the legend and the hover text call it.
+    /// Its name in the legend and the hover text.
     pub name: String,
     /// Its colour and marker.
     pub kind: Kind,
@@ -33,7 +33,7 @@ pub fn lowest(spectra: &[Vec<f64>]) -> f64 {
     if smallest < -8.0 { -18.5 } else { -8.6 }
 }
 
-/// log₁₀ σᵢ/σ₁; what is 0 or far below the floor stands at 10⁻¹⁸.
+/// log₁₀ σᵢ/σ₁; a value that is 0 or far below the floor is placed at 10⁻¹⁸.
 pub fn relative(report: &RankReport) -> Vec<f64> {
     report.spectrum.relative().iter().map(|sigma| sigma.log10().max(-18.0)).collect()
 }
@@ -113,9 +113,9 @@ fn tolerances(series: &[Series], low: f64, palette: &Palette, plot: &mut PlotUi)
 
 /// A name in a plot. It is drawn after the curves, on the plot's own colour, so that lines below it are dimmed.
 pub struct Label {
-    /// Where, on the plot's axes.
+    /// Its position on the plot's axes.
     pub at: [f64; 2],
-    /// Which of its corners stands there.
+    /// The corner of the name that is at this position.
     pub anchor: Align2,
     /// The name.
     pub text: String,
@@ -134,7 +134,7 @@ impl Label {
     }
 }
 
-/// The reader's own line; its name stands at the right, where the others have none.
+/// The line of the reader's own tolerance; its name is at the right, where the others have none.
 fn own_tolerance(at: f64, color: Color32, count: usize, plot: &mut PlotUi) -> Label {
     plot.hline(HLine::new("", at).color(color).width(1.5));
     let at = [count as f64 + 0.9, at];

@@ -19,7 +19,7 @@ use crate::heatmap::{self, Colours, Matrix, Scale};
 use crate::layout::entry_rect;
 use crate::{headless, theme};
 
-/// What a heatmap of 6 × 8 entries told last.
+/// The last events on a heatmap of 6 × 8 entries.
 #[derive(Default)]
 struct Told {
     drags: Vec<(Entry, Entry)>,

@@ -1,4 +1,4 @@
-//! What stands where an answer is not to be seen yet, or is not there yet.
+//! Shown in place of an answer that is veiled, or not computed yet.
 
 use egui::{RichText, Ui};
 
@@ -13,7 +13,7 @@ pub fn ui(question: &str, ui: &mut Ui) -> bool {
     .inner
 }
 
-/// In place of numbers that are still being computed.
+/// Shown in place of numbers that are still being computed.
 pub fn waiting(ui: &mut Ui) {
     ui.label(RichText::new("computing …").weak());
 }

@@ -17,7 +17,7 @@ pub use process::{Process, Received};
 
 use crate::labs;
 
-/// What a process can do.
+/// The kinds of work of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
     /// Trains one run.
@@ -87,7 +87,7 @@ mod tests {
 
     use super::*;
 
-    /// What a process of the tests runs: their program has no command line of ours.
+    /// The code of a process in the tests: the program of the tests does not have our command line.
     #[test]
     fn as_worker() {
         if let Ok(kind) = std::env::var(super::process::VARIABLE) {

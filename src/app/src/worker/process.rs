@@ -14,7 +14,7 @@ use super::Kind;
 /// Names the kind to a process of the tests.
 #[cfg(test)]
 pub const VARIABLE: &str = "RANKSCOPE_TEST_WORKER";
-/// The end of what a process has complained about that is shown.
+/// How much of the end of a process's stderr is shown.
 const COMPLAINT: usize = 1000;
 
 /// A process at work. Dropped, it is ended at once.
@@ -25,18 +25,18 @@ pub struct Process {
     complaint: Option<JoinHandle<String>>,
 }
 
-/// What a process has said.
+/// The result of waiting for a message.
 pub enum Received<M> {
     /// A message.
     Message(M),
-    /// Nothing for so long.
+    /// No message in time.
     Nothing,
-    /// Nothing any more: it has ended, or is about to.
+    /// No further message: the process has ended, or is about to.
     End,
 }
 
 impl Process {
-    /// Starts one with a task, and with variables of its environment.
+    /// Starts a process with a task, and with variables of its environment.
     ///
     /// # Errors
     /// If the system starts no process, or the task cannot be handed over.
@@ -60,7 +60,7 @@ impl Process {
         })?;
         let complaint = thread::Builder::new().name("worker's errors".to_owned()).spawn(move || {
             let mut text = Vec::new();
-            // What could be read is shown; there is nobody to tell of the rest.
+            // The text that could be read is shown; an error of reading is ignored.
             let _ = BufReader::new(errors).read_to_end(&mut text);
             let text = String::from_utf8_lossy(&text);
             let start = text.ceil_char_boundary(text.len().saturating_sub(COMPLAINT));
@@ -76,7 +76,7 @@ impl Process {
     /// The next message, if one comes within `patience`.
     ///
     /// # Errors
-    /// If it is none.
+    /// If the line is no message.
     pub fn receive<M: DeserializeOwned>(&self, patience: Duration) -> Result<Received<M>, String> {
         match self.lines.recv_timeout(patience) {
             Ok(line) => serde_json::from_str(&line)
@@ -95,7 +95,7 @@ impl Process {
     /// Waits until it has ended, and ends it after `patience`.
     ///
     /// # Errors
-    /// What it has complained about, if it did not end well.
+    /// The text on its stderr, if it did not succeed.
     pub fn finish(mut self, patience: Duration) -> Result<(), String> {
         self.stop();
         let start = Instant::now();
@@ -117,7 +117,7 @@ impl Process {
         Err(if complaint.is_empty() { format!("ended with {status}") } else { complaint })
     }
 
-    /// Its number, by which the system knows it.
+    /// Its process id.
     #[cfg(test)]
     pub fn id(&self) -> u32 {
         self.child.id()

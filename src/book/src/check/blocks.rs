@@ -1,4 +1,4 @@
-//! Blocks of code that nothing runs.
+//! Code blocks that nothing runs.
 
 use crate::book::Chapter;
 use crate::fault::Fault;

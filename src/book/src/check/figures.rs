@@ -1,11 +1,11 @@
-//! Figures that lack something, or name something that is not there any more.
+//! Figures that lack something, or name something that does not exist.
 
 use crate::book::Chapter;
 use crate::fault::Fault;
 use crate::figure::{KINDS, Spec};
 use crate::markup;
 
-/// The shortest text alternative that can say what a picture shows.
+/// The least number of characters of a text alternative.
 const LEAST_ALT: usize = 30;
 
 /// Figures without a caption or a text alternative, ids that are used twice, and labs, notebooks and kinds that do not exist.
@@ -18,7 +18,7 @@ pub fn check(
     let mut ids: Vec<String> = Vec::new();
     for chapter in chapters {
         for (at, spec) in chapter.figures(&markup::read(&chapter.text)) {
-            // A block that cannot be read is a fault of building.
+            // The builder reports a block that cannot be read.
             let Ok(Spec { id, kind, caption, alt, lab, notebook, .. }) = spec else { continue };
             let mut fault = |what: &str, expected: &str| {
                 faults.push(chapter.fault(at, format!("the figure {id} {what}"), expected));

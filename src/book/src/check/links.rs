@@ -38,7 +38,8 @@ pub fn attributes<'a>(page: &'a str, name: &str) -> Vec<&'a str> {
     found.filter_map(|rest| rest.split_once('"').map(|(value, _)| value)).collect()
 }
 
-/// Chapters without a page, links to chapters and anchors that are not there, links out of the book, and pictures without words.
+/// Chapters without a page, links to chapters and anchors that do not exist, links out of the book, and pictures
+/// without a text alternative.
 pub fn check(chapters: &[Chapter], anchors: &Anchors) -> Vec<Fault> {
     let mut faults = Vec::new();
     for chapter in chapters {

@@ -1,8 +1,8 @@
-//! What may be wrong with the book.
+//! The faults that the book may have.
 //!
-//! Nothing that is computed is committed, so no number and no picture can be out of date. What can be is what a chapter
-//! names: a measurement, a preset, a figure's lab, notebook or kind, a command, a file. Building finds the numbers, formulas
-//! and commands that are not there; the rest is found here, and the code of the chapters runs as tests of the documentation.
+//! Computed numbers and pictures are not committed, so none can be out of date. Names in a chapter can be: a
+//! measurement, a preset, a figure's lab, notebook or kind, a command, a file. The builder finds numbers, formulas and
+//! commands that do not exist; the rest is found here, and the code of the chapters runs as tests of the documentation.
 
 mod blocks;
 mod claims;
@@ -19,7 +19,7 @@ use crate::trials;
 
 pub use links::Anchors;
 
-/// Everything that is wrong, beside what building found; the pages are in `out`.
+/// Every fault, except those that the builder found; the pages are in `out`.
 pub fn all(book: &Book, out: &Path) -> Vec<Fault> {
     let mut faults = book.faults.clone();
     let absent = |(line, name): &(usize, String)| {

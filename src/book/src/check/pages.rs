@@ -1,4 +1,4 @@
-//! The finished pages: whatever they refer to is there, and nothing is fetched from elsewhere.
+//! The finished pages: everything that they refer to exists, and nothing is fetched from elsewhere.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ pub fn check(folder: &Path, anchors: &Anchors) -> Vec<Fault> {
             let file = target.split(['#', '?']).next().unwrap_or_default();
             let is_there = match target.contains("://") || target.starts_with("//") {
                 true => false,
-                false if target.starts_with("data:image/") => true, // stands in the page itself
+                false if target.starts_with("data:image/") => true, // part of the page itself
                 false if file.is_empty() || file.ends_with(".html") => anchors.has(name, target),
                 false => folder.join(file).is_file(),
             };

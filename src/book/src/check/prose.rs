@@ -1,4 +1,4 @@
-//! Numbers that were typed: a decimal in the prose is one, unless `book/allow.toml` says why it may stand there.
+//! Typed numbers: every decimal in the prose counts as typed, unless `book/allow.toml` says why it may be there.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use crate::fault::Fault;
 use crate::markup;
 use crate::quoted::Allowed;
 
-/// Every typed decimal, every entry of the allow-list that allows nothing, and formulas that were left as text.
+/// Every typed decimal, every entry of the allow-list that allows nothing, and formulas that remained plain text.
 pub fn check(chapters: &[Chapter], allowed: &[(usize, Allowed)]) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut is_used = vec![false; allowed.len()];

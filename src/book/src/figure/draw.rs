@@ -1,4 +1,4 @@
-//! What each kind of figure draws.
+//! How each kind of figure is drawn.
 
 use ndarray::Array2;
 use rankscope::claim::{Draw, linear_weights};
@@ -24,16 +24,16 @@ pub struct Drawn {
     pub pictures: [String; 2],
     /// Its numbers.
     pub table: Table,
-    /// What recreates it, in words: settings and seed.
+    /// The settings and the seed that recreate it, in words.
     pub settings: String,
-    /// The command that computes its numbers again, where there is one beside `cargo xtask book --figure`.
+    /// The command that computes its numbers again, if there is one besides `cargo xtask book --figure`.
     pub command: Option<String>,
 }
 
 /// Draws the figure.
 ///
 /// # Errors
-/// In words: what the block should say instead.
+/// If the block is wrong, with what is expected.
 pub fn draw(spec: &Spec, trials: &Trials, runs: &Runs) -> Result<Drawn, String> {
     match spec.kind.as_str() {
         "mask" => of_mask(spec),
@@ -85,7 +85,7 @@ fn of_mask(spec: &Spec) -> Result<Drawn, String> {
     Ok(Drawn { command: Some(format!("rankscope masks show '{mask}' -n {n}")), ..drawn })
 }
 
-/// Queries and keys, and how they become weights.
+/// Queries and keys, and the mechanism that turns them into weights.
 struct Source {
     draw: Draw,
     scale: f64,

@@ -1,4 +1,4 @@
-//! A figure on a page: two pictures, of which the theme shows one, the caption, the numbers, and how to go on from there.
+//! A figure on a page: two pictures, one for each theme, the caption, the numbers, and where to continue.
 
 use super::{Drawn, Spec};
 use crate::html::{self, escape, sentence};
@@ -31,7 +31,7 @@ pub fn block(spec: &Spec, drawn: &Drawn, number: &str, notebook: &str) -> String
 fn picture(document: &str, alt: &str) -> String {
     let svg = document.find("<svg").map_or(document, |start| &document[start..]);
     let svg = without(&without(svg, "<title>", "</title>"), "<metadata>", "</metadata>");
-    // Letters of a picture are text already; what Markdown could read in them is made harmless.
+    // Letters are escaped already; here the characters that Markdown would interpret are escaped as well.
     let mut safe = String::with_capacity(svg.len());
     let mut in_tag = false;
     for c in svg.chars() {

@@ -13,10 +13,10 @@ pub struct Spec {
     pub id: String,
     /// One of [`KINDS`].
     pub kind: String,
-    /// The words below it.
+    /// The caption below it.
     #[serde(default)]
     pub caption: String,
-    /// What it shows, for those who do not see it.
+    /// The text alternative.
     #[serde(default)]
     pub alt: String,
     /// The lab of the app that shows it.
@@ -25,20 +25,20 @@ pub struct Spec {
     /// The start of the name of the notebook that steps through it.
     #[serde(default)]
     pub notebook: String,
-    /// A mask.
+    /// The mask.
     pub mask: Option<String>,
-    /// Several.
+    /// Several masks.
     #[serde(default)]
     pub masks: Vec<String>,
-    /// Positions.
+    /// The number of positions.
     pub n: Option<usize>,
-    /// D.
+    /// The head size D.
     pub head_size: Option<usize>,
     /// The factor on the logits.
     pub scale: Option<f64>,
-    /// Of the draw.
+    /// The seed of the draw.
     pub seed: Option<u64>,
-    /// Of keys with queries.
+    /// The alignment of keys with queries.
     pub alignment: Option<f64>,
     /// `softmax` or `linear`.
     pub mechanism: Option<String>,
@@ -53,15 +53,15 @@ pub struct Spec {
     pub claim: Option<String>,
     /// Which of its figures, from 1.
     pub number: Option<usize>,
-    /// The same by its name.
+    /// The figure of a claim by its name.
     pub figure: Option<String>,
     /// A trained model that ships.
     pub model: Option<String>,
-    /// What it reads.
+    /// The text that the model reads.
     pub text: Option<String>,
-    /// From 0.
+    /// The layer, from 0.
     pub layer: Option<usize>,
-    /// From 0.
+    /// The head, from 0.
     pub head: Option<usize>,
     /// The folder of a run.
     pub run: Option<String>,

@@ -1,4 +1,4 @@
-//! `rankscope masks`: what masks there are, how to write them, and what one implies.
+//! `rankscope masks`: the kinds of masks, how to write them, and what a mask implies.
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
@@ -21,7 +21,7 @@ const DRAWN: usize = 64;
 /// Positions beyond which the facts, quadratic in memory, are refused.
 const MOST: usize = 8192;
 
-/// Heads beyond which nobody wants to see each one's mask.
+/// Heads beyond which no mask per head is shown.
 const MOST_HEADS: usize = 64;
 
 #[derive(Args)]
@@ -90,7 +90,7 @@ fn list(args: &ListArgs) -> Result<()> {
 
 fn show(mask: &Mask, length: usize, as_json: bool) -> Result<()> {
     mask.check(length)?;
-    // Where heads differ, a mask for each of them; two heads tell two halves apart, and so on.
+    // Where heads differ, one mask for each group of heads: two groups are the two halves of the heads, and so on.
     let heads = mask.head_groups();
     if heads > MOST_HEADS {
         bail!("the mask differs between {heads} heads, expected at most {MOST_HEADS} to show");
@@ -141,7 +141,7 @@ fn describe(about: &Facts) -> String {
         ("pairs", format!("{} of {} may attend ({percent:.3} %)", about.pairs, n * n)),
         ("shape", shape.to_owned()),
         ("self-loops", yes(about.self_loops)),
-        ("blind", format!("{} of {n} queries see nobody", about.blind_queries)),
+        ("blind", format!("{} of {n} queries see no key", about.blind_queries)),
         (
             "connected",
             format!("{}; a common source: {}", yes(about.strongly_connected), yes(about.has_common_source)),

@@ -1,4 +1,4 @@
-//! One module a subcommand.
+//! One module for each subcommand.
 
 mod claims;
 mod count;
@@ -33,11 +33,11 @@ pub enum Command {
     Loss(loss::LossArgs),
     /// Train a small transformer on a text or a task
     Train(train::TrainArgs),
-    /// Train runs that differ in one setting alone, and say what their difference is
+    /// Train runs that differ in one setting alone, and measure their difference
     Twin(twin::TwinArgs),
     /// Train one model at several widths, and fit the power by which its loss falls
     Scaling(scaling::ScalingArgs),
-    /// List, show, compare, draw and remove what was trained
+    /// List, show, compare, draw, merge, export and remove trained runs
     Runs(runs::RunsArgs),
     /// Make a tokenizer: of bytes, of characters, or learned from a text
     Tokenizer(tokenizer::TokenizerArgs),

@@ -1,4 +1,4 @@
-//! `rankscope models`: what is here, and how more gets here.
+//! `rankscope models`: the models that are here, and how to get more.
 
 use std::path::PathBuf;
 
@@ -52,7 +52,7 @@ enum Action {
         /// A name that `list` shows as available, or ORG/NAME from the Hugging Face hub
         #[arg(value_name = "NAME|ORG/NAME")]
         source: String,
-        /// What to call it [default: the same; ORG--NAME from the hub]
+        /// The name to install it under [default: the same; ORG--NAME from the hub]
         #[arg(long)]
         name: Option<String>,
     },
@@ -60,11 +60,11 @@ enum Action {
     Add {
         /// A folder with config.json and model.safetensors
         path: PathBuf,
-        /// What to call it [default: the folder's name]
+        /// The name to install it under [default: the folder's name]
         #[arg(long)]
         name: Option<String>,
     },
-    /// Delete an installed model, or what an unfinished pull of it left
+    /// Delete an installed model, or the files of an unfinished pull of it
     Remove {
         /// Its name
         name: String,

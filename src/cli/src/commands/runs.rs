@@ -1,4 +1,4 @@
-//! `rankscope runs`: what was trained, side by side.
+//! `rankscope runs`: trained runs, side by side.
 
 use std::path::PathBuf;
 
@@ -46,7 +46,7 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// Say what a run is and how far it is
+    /// Describe a run, and how far it has come
     Show {
         /// The run
         name: String,
@@ -60,12 +60,12 @@ enum Action {
         #[arg(required = true, num_args = 2..)]
         names: Vec<String>,
     },
-    /// Draw how runs went
+    /// Draw a quantity of runs over the steps
     Plot {
         /// The runs
         #[arg(required = true)]
         names: Vec<String>,
-        /// What to draw over the steps
+        /// The quantity to draw over the steps
         #[arg(long, value_enum, default_value_t = What::Loss)]
         what: What,
         /// The figure's file, .svg
@@ -74,10 +74,10 @@ enum Action {
     },
     /// Put the parts of a twin together, and say what they show
     Merge {
-        /// What `rankscope twin --part … --out` wrote
+        /// The files that `rankscope twin --part … --out` wrote
         #[arg(required = true)]
         parts: Vec<PathBuf>,
-        /// The file for all of them together
+        /// The file for the merged results
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
         /// A figure of the losses of every seed
@@ -220,7 +220,7 @@ fn show(run: &RunSummary) -> String {
     ])
 }
 
-/// The settings in which runs differ, a row each, and what came of them.
+/// The settings in which runs differ, a row each, and the runs' last losses.
 fn compare(runs: &[RunSummary]) -> String {
     let first = &runs[0].about.settings;
     let mut keys: Vec<String> = Vec::new();

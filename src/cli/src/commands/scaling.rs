@@ -1,4 +1,4 @@
-//! `rankscope scaling`: one model at several widths, and the power of its size by which the loss falls.
+//! `rankscope scaling`: one model at several widths, and the power of its size with which the loss falls.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `rankscope tasks`: what tasks with known answers there are, what can be chosen, and what their examples look like.
+//! `rankscope tasks`: the tasks with known answers, their parameters, and examples.
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -29,7 +29,7 @@ pub struct TasksArgs {
 enum TasksCommand {
     /// List every task
     List(ListArgs),
-    /// Say what a task can be told, and show examples of it
+    /// Show the parameters of a task, and examples of it
     Show(ShowArgs),
 }
 

@@ -123,7 +123,7 @@ fn write(out: &Path, tensors: &[(String, Tensor)], metadata: HashMap<String, Str
     Ok(())
 }
 
-/// The scores that a classification head gives the whole text, by label; `None` if it scores every token.
+/// The scores of a classification head for the whole text, by label; `None` if it scores every token.
 fn scores(head: &TaskHead, said: &Tensor) -> Result<Option<String>> {
     let [(Axis::Batch, 1), (_, _)] = said.shape().axes() else { return Ok(None) };
     let scores = head.labels().iter().zip(said.to_vec()?);
@@ -181,7 +181,7 @@ fn metadata(
     metadata.map(|(key, value)| (key.to_owned(), value)).into()
 }
 
-/// What the metadata say of a single input.
+/// The metadata of a single input.
 fn of_input(subject: &Subject) -> impl Iterator<Item = (String, String)> {
     let mut metadata = vec![("ids", json!(subject.input.ids()).to_string())];
     if let Some(types) = subject.input.token_types() {

@@ -1,4 +1,4 @@
-//! `rankscope twin`: runs that differ in one setting alone, and what their difference is.
+//! `rankscope twin`: runs that differ in one setting alone, and their difference.
 
 use std::path::{Path, PathBuf};
 
@@ -43,7 +43,7 @@ pub struct TwinArgs {
     #[arg(long, value_name = "KEY=A,B", conflicts_with = "name")]
     vary: Option<String>,
 
-    /// What the variants of --vary share: a preset of `rankscope train`
+    /// The settings that the variants of --vary share: a preset of `rankscope train`
     #[arg(long, value_name = "PRESET", default_value = "gpt", conflicts_with = "name")]
     of: String,
 
@@ -71,7 +71,7 @@ pub struct TwinArgs {
     #[arg(long, value_name = "I/N", default_value_t = Share::WHOLE, requires = "out")]
     part: Share,
 
-    /// Where results are kept, run by run: an interrupted twin goes on from there
+    /// The file in which results are kept, run by run: an interrupted twin continues from it
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 
@@ -101,7 +101,7 @@ pub fn execute(args: &TwinArgs, run: &Run) -> Result<()> {
         twin.metric(),
         twin.smallest()
     ));
-    // What is wrong with any variant is said before the first run.
+    // An error in any variant is reported before the first run.
     for job in twin.jobs(Share::WHOLE).into_iter().take(twin.names().len()) {
         Trainer::new(twin.settings(job), &device)?;
     }
@@ -152,7 +152,7 @@ fn twin(args: &TwinArgs) -> Result<Twin> {
     Ok(Twin::vary(&base, key, &values, args.seeds, metric, smallest)?)
 }
 
-/// What results say: every seed, means, intervals, the word.
+/// The report of results: every seed, means, intervals, the verdict.
 pub fn report(results: &Results, svg: Option<&Path>, json: bool) -> Result<()> {
     if let Some(path) = svg {
         save(path, results.figure()?.to_svg(Theme::Light)?)?;

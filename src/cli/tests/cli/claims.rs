@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::{Home, text_of};
 
-/// One claim, small: what it takes is a fraction of a second.
+/// One claim, small: it takes a fraction of a second.
 const SMALL: [&str; 9] =
     ["claims", "run", "mixed-directions", "--set", "n=24", "--set", "head_sizes=2,5", "--seeds", "3"];
 
@@ -125,7 +125,7 @@ fn settings_that_cannot_be_are_refused_before_anything_runs() {
     assert_eq!(home.run(&args).status.code(), Some(2));
 }
 
-/// A trained claim of moments.
+/// A trained claim that takes a moment.
 fn tiny<'a>(more: &[&'a str]) -> Vec<&'a str> {
     let set = "set=width=16,batch=2,evaluation_batches=1";
     let args =
@@ -149,7 +149,7 @@ fn parts_of_a_trained_claim_are_merged_to_the_same_digits_and_nothing_is_trained
     assert_eq!(runs(), 8);
     let again = home.run(&tiny(&["--json", "--out", "whole"]));
     assert!(again.status.success() && !said_by(&again).contains("to train"), "{}", said_by(&again));
-    // What an interrupt has left out is made up for, and nothing else.
+    // The run that an interrupt left out is trained again, and no other.
     let one = fs::read_dir(home.path("whole")).unwrap().next().unwrap().unwrap().path();
     fs::remove_file(&one).unwrap();
     let again = home.run(&tiny(&["--json", "--out", "whole"]));
@@ -182,7 +182,7 @@ fn an_interrupt_stops_a_long_run() {
     let mut command =
         home.command(&["claims", "run", "mixed-directions", "--set", "n=512", "--seeds", "1000"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // Long enough for the handler to be there; the run itself takes minutes.
+    // Waits until the handler is set; the run itself takes minutes.
     std::thread::sleep(std::time::Duration::from_millis(500));
     let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(sent.success());

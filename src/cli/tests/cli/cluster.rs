@@ -44,7 +44,7 @@ fn jobs_of_snakemake_together_are_one_process() {
     assert!(again.contains("Nothing to be done"), "{again}");
 }
 
-/// A worker that is killed in the middle: what it has finished stays as it is, and the same command makes the rest.
+/// A worker that is killed in the middle: its finished runs stay as they are, and the same command trains the others.
 #[test]
 fn a_part_that_was_killed_loses_nothing_and_makes_nothing_twice() {
     let home = Home::new();

@@ -151,7 +151,7 @@ fn a_folder_is_counted_by_what_it_holds_and_its_configuration_by_what_it_says() 
             (&bare.into(), &bare.into())
         );
     }
-    // The output layer is stored although the class has none.
+    // The checkpoint has an output layer, although the model's class has none.
     let stored = home.copy_of("llama", "stored");
     edit_config(&stored, "architectures", vec!["LlamaModel"].into());
     let count = home.json(&["count", text_of(&stored), "--json"]);

@@ -9,7 +9,7 @@ fn named(rows: &Value, part: &str) -> Vec<Value> {
     rows.as_array().unwrap().iter().filter(of).cloned().collect()
 }
 
-/// The words of a text that breaks its lines where a path of any length leaves room.
+/// The words of a text whose line breaks depend on the length of a path.
 fn words(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -142,7 +142,7 @@ fn a_part_that_only_lacked_its_name_is_fetched_anew() {
 #[test]
 fn a_file_with_another_checksum_is_not_installed_and_not_kept() {
     let (home, server) = (Home::new(), HubServer::of(&tiny("bert")));
-    server.corrupt(true); // the configuration is not in LFS: nothing but its own sense tells it is spoilt
+    server.corrupt(true); // the configuration is not in LFS, so only its content shows that it is corrupt
     let spoilt = error_of(&PULL, &pull(&home, &server), 1);
     assert!(spoilt.contains("config.json: not a JSON object"), "{spoilt}");
     server.corrupt(false);

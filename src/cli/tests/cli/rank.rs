@@ -165,7 +165,7 @@ fn csv_says_what_json_says() {
             match &row[name] {
                 Value::Null => assert_eq!(cell, ""),
                 Value::String(text) => assert_eq!(cell, text),
-                // Not bit by bit: what reads the JSON rounds by itself.
+                // Not bit by bit: the reader of the JSON rounds as well.
                 Value::Number(number) if number.is_f64() => {
                     let number = number.as_f64().unwrap();
                     assert!((read(cell) - number).abs() <= 1e-15 * number.abs(), "{cell} and {number}");
@@ -209,7 +209,7 @@ fn masks_are_compared_side_by_side() {
             agrees(line[at + 2], &row["effective_rank"]);
         }
     }
-    // What each mask alone says.
+    // The reports under each mask alone.
     let alone = array(home.json(&[
         "rank",
         "--model",

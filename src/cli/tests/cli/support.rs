@@ -11,7 +11,7 @@ use safetensors::tensor::TensorView;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Sixteen tokens' worth of text, more or less.
+/// A text of about sixteen tokens.
 pub const TEXT: &str = "the cat sat on the mat and looked at the moon";
 
 /// A home of its own for one test: no models but the bundled ones, no cache, the CPU.
@@ -50,7 +50,7 @@ impl Home {
         self.command(args).output().unwrap()
     }
 
-    /// What a command that must succeed says on stdout.
+    /// The stdout of a command that must succeed.
     pub fn stdout(&self, args: &[&str]) -> String {
         let output = self.run(args);
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -61,12 +61,12 @@ impl Home {
         serde_json::from_str(&self.stdout(args)).unwrap()
     }
 
-    /// The one line that a command says that must fail, without its `error: `.
+    /// The one line that a command that must fail prints, without its `error: `.
     pub fn error(&self, args: &[&str]) -> String {
         error_of(args, &self.run(args), 1)
     }
 
-    /// A copy of a tiny model, to be spoilt.
+    /// A copy of a tiny model, for a test to corrupt.
     pub fn copy_of(&self, family: &str, name: &str) -> PathBuf {
         let folder = self.path(name);
         fs::create_dir(&folder).unwrap();
@@ -91,7 +91,7 @@ pub fn tiny(family: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../rankscope/tests/fixtures/tiny").join(family)
 }
 
-/// Whether nothing unfinished is in the store, but for the empty files that stand for locks.
+/// Whether nothing unfinished is in the store, except the empty files that stand for locks.
 pub fn is_clean(home: &Home) -> bool {
     let hidden = ["incoming", "downloads"].map(|part| home.path("models/.rankscope").join(part));
     let whole = |folder: &PathBuf| fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
@@ -102,7 +102,7 @@ pub fn text_of(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// Writes the checkpoint in `folder` again, with only the tensors and the bytes that `edit` leaves.
+/// Writes the checkpoint in `folder` again, with only the tensors and the bytes that `edit` keeps.
 pub fn edit_tensors(folder: &Path, mut edit: impl FnMut(&str, &mut Vec<u8>) -> bool) {
     let path = folder.join("model.safetensors");
     let bytes = fs::read(&path).unwrap();

@@ -187,7 +187,7 @@ fn the_gradients_of_a_batch_are_those_of_pytorch() {
             let got = file.tensor(&format!("gradient.{name}")).unwrap();
             assert_eq!(got.shape(), expected.tensor(&format!("grad.{name}")).unwrap().shape(), "{name}");
         }
-        // Of intermediates, where they are selected.
+        // The gradients of intermediates, where they are selected.
         let only = "loss, **.self_attention.weights.gradient";
         home.stdout(&[&input[..], &["--gradients", "--only", only, "--out", "w.safetensors"]].concat());
         let (bytes, _) = read(&home, "w.safetensors");

@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use crate::support::Home;
 
-/// A run of a moment.
+/// A run that takes a moment.
 const SMALL: [&str; 12] = [
     "--set",
     "width=12",
@@ -149,7 +149,7 @@ fn bad_input_is_named_and_leaves_nothing() {
         (&["--resume", "nowhere"], "rankscope runs list"),
     ];
     for (args, expected) in cases {
-        // The set-up of a small run where it does not stand in the way of what is wrong.
+        // The other settings are those of a small run, unless they would hide the error.
         let is_alone = args.contains(&"--resume");
         let error = home.error(&if is_alone {
             [&["train"], args].concat()

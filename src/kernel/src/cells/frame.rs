@@ -17,7 +17,7 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// Writes it, whole.
+    /// Writes the whole message.
     ///
     /// # Errors
     /// If the other side is gone.
@@ -30,7 +30,7 @@ impl Frame {
         socket.write_all(&all)
     }
 
-    /// Waits for one.
+    /// Waits for one message and reads it.
     ///
     /// # Errors
     /// If the other side is gone.
@@ -57,7 +57,7 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// The end of a new socket.
+    /// The kernel's end of a new socket.
     ///
     /// # Errors
     /// If the socket cannot be read without waiting.
@@ -89,7 +89,7 @@ impl Frames {
     /// A second handle, for answers from any thread.
     ///
     /// # Errors
-    /// If the system gives no second handle.
+    /// If the system has no descriptor left.
     pub fn answers(&self) -> io::Result<UnixStream> {
         self.socket.try_clone()
     }

@@ -10,7 +10,7 @@ use std::thread::ThreadId;
 
 use super::frame::Frame;
 
-/// Lines that evcxr puts behind a cell's code, with their numbers in the library: one runs after a panic, ...
+/// Lines that evcxr puts after a cell's code, with their numbers in the library: one runs after a panic, ...
 const PLACES: [(c_int, &str); 2] = [
     (1, r#"println!("EVCXR_PANIC_NOTIFICATION");"#),
     // ... one shows the value as text.
@@ -42,7 +42,7 @@ impl Socket {
     /// Sends a message and waits for the answer; `None` if the kernel is gone.
     fn exchange(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
         self.said += 1;
-        // A process that died may have left an answer to itself.
+        // The answer to a process that died may still arrive here.
         let number = u64::from(std::process::id()) << 32 | self.said;
         Frame { number, bytes: bytes.to_vec() }.write(&self.socket).ok()?;
         loop {
@@ -112,7 +112,7 @@ pub fn begin(path: &Path) {
 pub fn engine_line(line: &[u8]) {
     if let Some(channels) = CHANNELS.get() {
         let line = [line, b"\n"].concat();
-        // If it is gone, this process will know by what it does not say.
+        // An error means that evcxr is gone; then its pipe of commands closes, and this process ends.
         let _ = open(&channels.engine).write_all(&line);
     }
 }
@@ -146,7 +146,7 @@ impl Answer {
     }
 }
 
-/// The bytes that a C function received.
+/// The bytes that the library passed to a C function.
 fn given<'a>(text: *const u8, length: usize) -> &'a [u8] {
     // SAFETY: the library gives a text of its own that outlives the call.
     unsafe { std::slice::from_raw_parts(text, length) }
@@ -182,7 +182,7 @@ extern "C" fn at(line: u32) -> c_int {
     PLACES.iter().find(|(_, text)| last(&source, text) == Some(line)).map_or(0, |(number, _)| *number)
 }
 
-/// The number, from 1, of the last line that is `text`: evcxr's, which comes after the cell's own code.
+/// The number, from 1, of the last line that is `text`: a line of evcxr's, which comes after the cell's own code.
 fn last(source: &str, text: &str) -> Option<u32> {
     let lines = source.lines().enumerate().filter(|(_, line)| line.trim() == text);
     u32::try_from(lines.last()?.0 + 1).ok()

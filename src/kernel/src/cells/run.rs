@@ -38,8 +38,8 @@ pub fn run(given: Result<Given>) -> ! {
 
 /// Replaces evcxr's pipes by the streams of the cells, and links the library to this program.
 fn prepare(given: Given) -> Result<(BufReader<File>, Cells)> {
-    // While this process's standard error is still evcxr's: it says what is wrong where nothing else can.
-    // With global symbols, so that a cell need not be linked with it.
+    // Opened while standard error is still evcxr's pipe, where an error of the loader is reported. The symbols are
+    // global, so that a cell need not be linked with the library.
     let library = Library::open(Path::new(&given.library), libc::RTLD_GLOBAL)?;
     let [commands, engine] = [libc::STDIN_FILENO, libc::STDOUT_FILENO].map(put_away);
     let [out, err] = given.text;
@@ -90,7 +90,7 @@ impl Cells {
         times::begins("run");
         link::begin(path);
         self.store = function(self.store);
-        // What the cell printed stands under the cell, though a buffer may have kept it.
+        // Flushes the buffers, so that everything the cell printed appears under the cell.
         (self.flush)();
         // SAFETY: writes out the buffers of C's streams.
         unsafe { libc::fflush(std::ptr::null_mut()) };

@@ -1,8 +1,8 @@
-//! The standard input of cells: where a cell reads it, the person at the notebook is asked.
+//! The standard input of cells: a cell that reads it asks the person at the notebook.
 //!
-//! It is empty for every program that a cell starts, and for C. Rust's `std::io::stdin()` calls `read`, and finds
-//! this one, since a program's own functions come before those of the system's libraries. Elsewhere than on Linux
-//! they do not, and the input is empty for cells as well; `input` asks everywhere.
+//! For C, and for every program that a cell starts, the standard input is empty. Rust's `std::io::stdin()` calls `read`
+//! and gets the function below, since a program's own functions come before those of the system's libraries. This holds
+//! on Linux only; on other systems the input of cells is empty as well. `input` asks everywhere.
 
 use std::collections::VecDeque;
 use std::ffi::c_void;
@@ -25,7 +25,7 @@ pub fn ask() {
 /// The system's `read`, except for a cell's standard input.
 ///
 /// # Safety
-/// As for the system's: `buffer` has room for `count` bytes.
+/// As for the system's `read`: `buffer` has room for `count` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn read(file: libc::c_int, buffer: *mut c_void, count: usize) -> isize {
     if file != libc::STDIN_FILENO || count == 0 || !ASKS.load(Ordering::Relaxed) {
@@ -33,7 +33,7 @@ pub unsafe extern "C" fn read(file: libc::c_int, buffer: *mut c_void, count: usi
         return unsafe { libc::syscall(libc::SYS_read, file, buffer, count) as isize };
     }
     let Some(bytes) = typed(count) else {
-        // SAFETY: this thread's own.
+        // SAFETY: `errno` belongs to this thread.
         unsafe { *libc::__errno_location() = libc::ECANCELED };
         return -1;
     };

@@ -50,7 +50,7 @@ pub struct Theirs {
 /// Both ends; no program inherits any of them.
 ///
 /// # Errors
-/// If the system gives no more.
+/// If the system has no descriptors left.
 pub fn pair() -> io::Result<(Ours, Calls, Theirs)> {
     let ((stdout, out), (stderr, err)) = (io::pipe()?, io::pipe()?);
     let [(tell, told), (ask, asked), (call, called)] =
@@ -61,7 +61,7 @@ pub fn pair() -> io::Result<(Ours, Calls, Theirs)> {
 }
 
 impl Calls {
-    /// Has the library handle `message`, and waits until it has; `false` if its process ends before that, as `lives` says.
+    /// Has the library handle `message`, and waits for that; `false` if `lives` says that the process has ended before.
     pub fn call(&mut self, message: &[u8], lives: impl Fn() -> bool) -> bool {
         /// How often to look whether the process is still there, in milliseconds.
         const LOOK: libc::c_int = 50;
@@ -76,7 +76,7 @@ impl Calls {
                 }
             }
             if !lives() {
-                // What it did not read is not for the process that comes after it.
+                // Drops answers of the process that has ended: the next process must not be taken for their sender.
                 self.socket.forget();
                 return false;
             }
@@ -133,7 +133,7 @@ impl Theirs {
     }
 }
 
-/// What a process of cells is given.
+/// The streams and the library that a process of cells is given.
 pub struct Given {
     /// Descriptors: text on stdout and on stderr.
     pub text: [OwnedFd; 2],
@@ -146,10 +146,10 @@ pub struct Given {
 }
 
 impl Given {
-    /// Takes them out of the environment, which is then like the kernel's.
+    /// Takes the streams and the library out of the environment, which then equals the kernel's.
     ///
     /// # Errors
-    /// If they are not there.
+    /// If the variable that names them is missing or damaged.
     pub fn take() -> Result<Self> {
         let text = std::env::var(GIVEN).with_context(|| format!("{GIVEN} is not set"))?;
         let given: Value = serde_json::from_str(&text).context(GIVEN)?;

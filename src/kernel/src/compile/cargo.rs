@@ -1,4 +1,4 @@
-//! In the place of cargo, for evcxr.
+//! The stand-in for cargo that evcxr runs.
 
 use std::ffi::OsString;
 use std::fs;
@@ -17,10 +17,10 @@ use crate::times;
 
 /// evcxr sets this for every cargo that it starts.
 const EVCXRS: &str = "EVCXR_CORE_EXTERN";
-/// Here it looks for the path of the cell's library first.
+/// The variable that names a file: evcxr first looks there for the path of the cell's library.
 const ANSWER: &str = "EVCXR_EXECUTION_SO_PATH";
 
-/// Does what the command line says; the exit code.
+/// Does what the arguments ask of cargo; returns the exit code.
 ///
 /// # Errors
 /// If there is no cargo, or a folder cannot be read.
@@ -42,16 +42,16 @@ pub fn run() -> Result<i32> {
     }
 }
 
-/// Whether this is how evcxr has a cell built.
+/// Whether these are the arguments by which evcxr has a cell built.
 fn is_build(arguments: &[OsString]) -> bool {
     let words: Vec<_> = arguments.iter().filter_map(|word| word.to_str()).collect();
     matches!(words[..], ["build", "--target", _, "--message-format=json"])
 }
 
-/// Builds as the last time, or has cargo build and notes how.
+/// Builds by the plan, if there is one that works; otherwise has cargo build, and learns a plan from that.
 fn build(cargo: &mut Command, cells: &Path, key: &Key, answer: &Path) -> Result<i32> {
     if let Some(plan) = Plan::read(cells, key) {
-        // Whatever fails here, cargo does or reports.
+        // If this fails, cargo builds the cell below, or reports the error.
         match plan.compile(cells) {
             Ok(Compiled::To(file)) => {
                 fs::write(answer, file.as_os_str().as_encoded_bytes())?;

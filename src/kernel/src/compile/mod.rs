@@ -84,7 +84,7 @@ fn path() -> OsString {
     std::env::join_paths(folders).unwrap_or_default()
 }
 
-/// What the engine's variables are for cells, where they differ: cells do not see the three programs, nor the
+/// Those of the engine's variables that have other values for cells: cells do not see the three programs, nor the
 /// compiler that is named for rust-analyzer ([`Toolchain::enter`]).
 pub fn for_cells() -> [(&'static str, Option<OsString>); 3] {
     [("PATH", Some(path())), (toolchain::CARGO, None), (toolchain::RUSTC, None)]

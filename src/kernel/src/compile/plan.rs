@@ -35,8 +35,8 @@ const SETTINGS: &str = ".cargo/config.toml";
 pub struct Key(String);
 
 impl Key {
-    /// Of the build that evcxr asks for in `cells`. `None` if only cargo can build it: if it depends on sources of other
-    /// crates than the facade, which may change at any time, or if the cell names libraries to be linked in.
+    /// The key of the build that evcxr asks for in `cells`. `None` if only cargo can build it: if it depends on sources
+    /// of other crates than the facade, which may change at any time, or if the cell names libraries to be linked in.
     pub fn of(cells: &Path, home: &Home) -> Option<Self> {
         if fs::read_to_string(cells.join(SOURCE)).is_ok_and(|source| source.contains("#[link")) {
             return None;
@@ -78,15 +78,15 @@ struct Notes {
 /// How rustc compiles a cell without cargo.
 #[derive(Serialize, Deserialize)]
 pub struct Plan {
-    /// What it is for.
+    /// The key of the builds that this plan is for.
     key: String,
     /// Where cargo puts the cell's library.
     folder: String,
-    /// For rustc.
+    /// Arguments of rustc.
     arguments: Vec<String>,
-    /// What cargo tells rustc of the package.
+    /// The variables by which cargo describes the package to rustc.
     variables: BTreeMap<String, String>,
-    /// The linker's own command; rustc links where there is none.
+    /// The command of the linker; `None` if rustc links.
     linker: Option<Vec<String>>,
 }
 
@@ -107,17 +107,17 @@ impl Plan {
         serde_json::from_str(&text).ok().filter(|plan: &Plan| plan.key == key.0)
     }
 
-    /// Makes a plan of what was noted when cargo compiled the source that is in `cells`, and keeps it if it compiles
-    /// that as well.
+    /// Makes a plan from the notes on cargo's compilation of the source in `cells`, and keeps it if the plan compiles
+    /// the same source.
     ///
     /// # Errors
-    /// If it does not.
+    /// If it does not compile it.
     pub fn learn(cells: &Path, key: &Key, notes: &Path) -> Result<()> {
         let Notes { arguments, variables } = serde_json::from_str(&fs::read_to_string(notes)?)?;
         let folder =
             arguments.iter().skip_while(|word| *word != OUT).nth(1).context("cargo named no folder")?;
         let folder = Path::new(folder).parent().and_then(Path::to_str).context("no folder")?.to_owned();
-        // What other crates bring has to be linked in, and rustc knows what that is.
+        // Code of other crates has to be linked in, and only rustc knows which.
         let is_alone = arguments.iter().filter(|word| *word == "--extern").count() <= 1;
         let linker = if is_alone { linker::command(&own_toolchain()?) } else { None };
         let arguments = without_cargos(arguments);
@@ -161,7 +161,7 @@ impl Plan {
         self.run(cells, &cells.join("target/trial"), |source| source)
     }
 
-    /// What rustc said, or the linker; `change` is applied to the shortened source.
+    /// Runs rustc, then the linker; returns the output of the last one. `change` is applied to the shortened source.
     fn run(&self, cells: &Path, folder: &Path, change: impl Fn(String) -> String) -> Result<Output> {
         let source = fs::read_to_string(cells.join(SOURCE))?;
         let has_library = self.arguments.iter().any(|word| word.starts_with("rankscope="));
@@ -197,14 +197,14 @@ fn library(folder: &Path) -> PathBuf {
     folder.join(format!("{start}ctx{end}"))
 }
 
-/// A folder as it stands in JSON, without the quotes.
+/// A folder as JSON writes it, without the quotes.
 fn quoted(folder: &Path) -> Option<String> {
     let text = serde_json::to_string(folder.to_str()?).ok()?;
     Some(text.trim_matches('"').to_owned())
 }
 
-/// Cargo's arguments without the source and the folder, and without what costs time and helps only the next build of
-/// the same source. One unit of code: most cells are small.
+/// Cargo's arguments without the source and the folder, and without those that cost time and help only the next build
+/// of the same source. One unit of code generation: most cells are small.
 fn without_cargos(words: Vec<String>) -> Vec<String> {
     let mut left = Vec::new();
     let mut words = words.into_iter().peekable();

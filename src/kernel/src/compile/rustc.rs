@@ -1,4 +1,4 @@
-//! In the place of rustc, where cargo starts it.
+//! The stand-in for rustc that cargo runs.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -14,7 +14,7 @@ use super::become_program;
 pub const WRAPPER: &str = "RUSTC_WORKSPACE_WRAPPER";
 /// The variable that names the file in which rustc's arguments are noted.
 pub const NOTES: &str = "RANKSCOPE_KERNEL_RUSTC_NOTES";
-/// What rustc makes of a cell for cargo; where cargo only checks, it is something else.
+/// The outputs that cargo asks rustc for when it builds a cell; when cargo only checks, it asks for others.
 pub const EMIT: &str = "--emit=dep-info,link";
 /// The identity of evcxr's crate, which cargo derives from all that it depends on. With one identity, the types that a
 /// cell defines are the same types in the next cell, also after a `:dep`.
@@ -30,7 +30,7 @@ pub fn note_and_become() -> Result<Infallible> {
     let with_identity = |word: String| if word.starts_with("metadata=") { IDENTITY.into() } else { word };
     let arguments: Vec<String> = arguments.map(with_identity).collect();
     if let Some(notes) = std::env::var_os(NOTES).filter(|_| arguments.iter().any(|word| word == EMIT)) {
-        // Those that cargo sets for the package; its job server ends with it.
+        // The variables that cargo sets for the package. CARGO_MAKEFLAGS is left out: its job server ends with cargo.
         let variables = std::env::vars_os().filter_map(|(name, value)| {
             let name = name.into_string().ok().filter(|name| name.starts_with("CARGO_"))?;
             Some((name, value.into_string().ok()?)).filter(|(name, _)| name != "CARGO_MAKEFLAGS")

@@ -1,11 +1,11 @@
 //! A cell's source without what evcxr puts into every cell: the shared library has that, compiled once.
 
-/// What stands before and behind evcxr's module.
+/// The text before and after evcxr's module.
 const MODULE: [&str; 2] = ["\nmod evcxr_internal_runtime {\n", "}\n#[unsafe(no_mangle)]\n"];
-/// The module that the shared library stands in for, by its FNV-1a hash: of another one, it would not be true.
+/// The FNV-1a hash of the one module that the shared library replaces; another version of it is not replaced.
 const MODULE_HASH: u64 = 0x5e2a_68d5_2347_918d;
 
-/// What evcxr puts before a cell that uses `?`, in its default format of errors.
+/// The code that evcxr puts before a cell that uses `?`, in its default format of errors.
 const ERROR: &str = r#"
             struct EvcxrUserCodeError {}
             impl<T: std::fmt::Display> From<T> for EvcxrUserCodeError {
@@ -17,8 +17,8 @@ const ERROR: &str = r#"
             }
         "#;
 
-/// The source with the shared library's module and error in place of evcxr's, every line where it was; `None` if it
-/// has not exactly those.
+/// The source with the shared library's module and error in place of evcxr's; no line moves. `None` if evcxr's module
+/// is missing or is another version.
 pub fn shortened(source: &str) -> Option<String> {
     let [before, behind] = MODULE;
     let (head, rest) = source.split_once(before)?;

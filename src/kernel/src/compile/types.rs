@@ -1,8 +1,8 @@
 //! Variables whose types a cell defines anew.
 //!
-//! To rustc, a type is the same type in the next cell, because it has the same name in the same crate. After `struct A`
-//! has become another one, a variable of the old one would be read as one of the new one. So such variables are lost:
-//! the cell says so to evcxr, as it does where rustc sees the difference.
+//! To rustc, a type is the same type in the next cell, because it has the same name in the same crate. After a cell has
+//! defined `struct A` anew, a variable of the old type would be read as one of the new type. So such variables are
+//! lost: the cell tells evcxr so, just as when rustc itself sees the difference.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
@@ -11,16 +11,16 @@ use std::path::{Path, PathBuf};
 use ra_ap_syntax::ast::{HasModuleItem, HasName, Item};
 use ra_ap_syntax::{AstNode, Edition, SourceFile};
 
-/// evcxr's check of a variable, before its type and before its name.
+/// evcxr's check of a variable: the text before its type, and the text before its name.
 const CHECK: [&str; 2] = ["evcxr_variable_store.check_variable::<", ">(stringify!("];
-/// What says that the variable is lost.
+/// The call that tells evcxr that a variable is lost.
 const LOST: &str = "evcxr_variable_store.lost_variable(stringify!(";
 
-/// What a cell's source defines that a type may be made of: the text by the name.
+/// The definitions in a cell's source that a type may depend on: their text by name.
 pub struct Definitions(BTreeMap<String, String>);
 
 impl Definitions {
-    /// Those of a source.
+    /// The definitions in a source.
     pub fn of(source: &str) -> Self {
         let file = SourceFile::parse(source, Edition::Edition2024).tree();
         let definition = |item: Item| {
@@ -39,13 +39,13 @@ impl Definitions {
         Definitions(file.items().filter_map(definition).collect())
     }
 
-    /// Those of the cell that was compiled last.
+    /// The definitions in the cell that was compiled last.
     pub fn of_last(cells: &Path) -> Self {
         let text = fs::read_to_string(file(cells)).unwrap_or_default();
         Definitions(serde_json::from_str(&text).unwrap_or_default())
     }
 
-    /// Keeps them for the next cell.
+    /// Keeps these definitions for the next cell.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -69,7 +69,7 @@ impl Definitions {
         }
     }
 
-    /// The source with every variable lost whose type has changed since `before`; every line is where it was.
+    /// The source in which every variable is lost whose type has changed since `before`; no line moves.
     pub fn lose_changed(&self, before: &Self, source: &str) -> String {
         let changed = if self.0 == before.0 { HashSet::new() } else { self.changed_since(before) };
         let lose = |line: &str| {

@@ -198,7 +198,7 @@ fn keep_metadata(home: &Home, built: &Path, linked: &str, source: &Path) -> Resu
     let probe = source.with_file_name("probe.rs");
     fs::write(&probe, format!("extern crate {SHARED};\npub use {SHARED}::*;\n"))?;
     let mut tried = BTreeSet::new();
-    // Macros run in the compiler and are linked into nothing, but rustc wants to know them. It names one at a time.
+    // Macro crates are not linked, but rustc needs their metadata; its error names one missing crate at a time.
     loop {
         let output = Command::new("rustc")
             .current_dir("/")

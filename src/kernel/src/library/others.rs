@@ -33,7 +33,7 @@ pub fn write(sources: &Path, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The line in the facade's manifest that names the first of them.
+/// The line in the facade's manifest that depends on `ndarray`, the first of these crates.
 pub fn dependency(folder: &str) -> String {
     format!("{} = {{ path = \"{folder}/{}\" }}\n", NAMES[0], NAMES[0])
 }
@@ -60,7 +60,7 @@ fn metadata(sources: &Path) -> Result<Value> {
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// The name of this machine's system, as the compiler says it.
+/// The name of this machine's system, as rustc prints it.
 fn host() -> Result<String> {
     let output = Command::new("rustc").arg("-vV").current_dir("/").output().context("rustc does not run")?;
     let text = String::from_utf8_lossy(&output.stdout);

@@ -162,7 +162,7 @@ mod tests {
         assert!(KEPT.iter().all(|file| place(file).is_file()));
         assert!(LEFT.iter().all(|file| !place(file).exists()));
         assert!(fs::read_to_string(to.join("Cargo.lock")).unwrap().contains("\"hashbrown\""));
-        // What was kept may be named as the source, and stays.
+        // The copy may be named as the source; then it stays as it is.
         write(&to, &to).unwrap();
         assert!(to.join("core/src/lib.rs").exists());
         fs::remove_dir_all(from.join("vendor")).unwrap();

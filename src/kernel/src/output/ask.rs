@@ -21,7 +21,7 @@ pub fn answer(
 ) -> Answer {
     let running = shared.progress.running();
     let Some(parent) = parent.filter(|_| running.is_some()) else { return Answer::End };
-    // An answer that came after its cell was interrupted is not for this one.
+    // Drops answers that came after their cell was interrupted.
     while replies.try_recv().is_ok() {}
     let prompt = String::from_utf8_lossy(prompt).into_owned();
     shared.wire.ask(InputRequest { prompt, password: false }, &parent);

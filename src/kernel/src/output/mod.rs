@@ -57,7 +57,7 @@ struct Current {
 struct Earlier(VecDeque<(u64, JupyterMessage)>);
 
 impl Earlier {
-    /// How many are kept.
+    /// The number of earlier requests that are kept.
     const MOST: usize = 256;
 
     fn keep(&mut self, number: u64, parent: Option<&JupyterMessage>) {
@@ -98,15 +98,15 @@ pub struct Output {
 }
 
 impl Output {
-    /// Starts the thread that reads `ours`; `replies` is what was typed where a cell asked.
+    /// Starts the thread that reads `ours`; `replies` are the lines typed for cells that asked.
     ///
     /// # Errors
-    /// If there can be no thread, or no socket to wake it.
+    /// If the thread cannot be started, or the socket that wakes it cannot be made.
     pub fn start(shared: Arc<Shared>, ours: Ours, replies: Receiver<String>) -> std::io::Result<Self> {
         let (fences, fences_end) = crossbeam_channel::unbounded();
         let (wake, woken) = UnixStream::pair()?;
         let output = Output { current: Arc::default(), fences, wake: Arc::new(wake) };
-        // The reader ends with the engine: it keeps no end that wakes it.
+        // The reader gets no copy of `wake`, so the socket closes with the engine, and the reader ends.
         let current = output.current.clone();
         let reader = Reader {
             current,
@@ -122,13 +122,14 @@ impl Output {
         Ok(output)
     }
 
-    /// Output belongs to `parent` as soon as its code runs: what is printed while it is compiled is of an earlier cell.
+    /// Output belongs to `parent` as soon as its code runs; output that arrives while it is compiled belongs to an
+    /// earlier cell.
     pub fn begin(&self, parent: Option<&JupyterMessage>, silent: bool, allows_input: bool, count: usize) {
         let next = Current { parent: parent.cloned(), silent, allows_input, count, ..Current::default() };
         self.current().next = Some(Box::new(next));
     }
 
-    /// Waits until all that the cell printed is published; says how it ended. `has_died`: with its process.
+    /// Waits until all that the cell printed is published; says how it ended. `has_died`: its process has ended too.
     pub fn end(&self, has_died: bool) -> Ending {
         self.fence(has_died);
         let mut current = self.current();
@@ -146,7 +147,7 @@ impl Output {
         std::mem::replace(&mut self.current().parent, parent)
     }
 
-    /// Waits until all that was printed by now is published; `has_died`: with the process that printed it.
+    /// Waits until all that was printed by now is published; `has_died`: the process that printed it has ended.
     pub fn settle(&self, has_died: bool) {
         self.fence(has_died);
     }
@@ -173,7 +174,7 @@ impl Current {
         self.parent.clone().filter(|_| self.allows_input)
     }
 
-    /// The request on whose behalf the library says something of a widget.
+    /// The request to which a message of the library about a widget belongs.
     fn of_widget(&self, message: &Value) -> Option<JupyterMessage> {
         match message["cell"].as_u64() {
             Some(cell) => self.earlier.parent(cell).cloned(),

@@ -17,7 +17,7 @@ use crate::server::Shared;
 pub struct Reader {
     pub current: Arc<Mutex<Current>>,
     pub shared: Arc<Shared>,
-    /// What was typed where a cell asked.
+    /// The lines typed for cells that asked.
     pub replies: Receiver<String>,
     pub ours: Ours,
     pub fences: Receiver<Fence>,
@@ -28,7 +28,7 @@ pub struct Reader {
     pub framed: Option<String>,
 }
 
-/// What evcxr prints on stdout around a value that the library has shown.
+/// The text that evcxr prints on stdout around a value that the library has shown.
 pub const FRAME: &str = "EVCXR_BEGIN_CONTENT text/plain\n\nEVCXR_END_CONTENT\n";
 
 /// The names of the streams, in the order of their pipes.
@@ -97,12 +97,12 @@ impl Reader {
                 open(&self.current).handle(&self.shared.wire, &message);
             }
             let answer = Frame { number, bytes: Vec::new() };
-            // Who asked may have died meanwhile.
+            // The process that sent the message may have died meanwhile.
             let _ = self.ours.tell.answers().and_then(|socket| answer.write(&socket));
         }
     }
 
-    /// Waits for answers on other threads, so that output is shown meanwhile.
+    /// Each question waits for its answer on a thread of its own, so that output is shown meanwhile.
     fn read_questions(&mut self) {
         while let Some(question) = self.ours.ask.next() {
             self.read_text();

@@ -1,4 +1,4 @@
-//! A reader between the two ends of its streams.
+//! Tests of the reader, from the cells' ends of its streams to the published messages.
 
 use super::*;
 use crate::cells::{self, Frame};
@@ -38,7 +38,7 @@ impl Cell {
         self.text[0].write_all(bytes).unwrap();
     }
 
-    /// Says one message, as a cell does: until there is an answer.
+    /// Sends one message as a cell does, and waits for the answer.
     fn tell(&self, message: &Value) {
         let frame = Frame { number: 7, bytes: message.to_string().into_bytes() };
         frame.write(&self.sockets[0]).unwrap();
@@ -119,10 +119,10 @@ fn what_comes_between_two_cells_belongs_to_the_first() {
     cell.tell(&json!({"kind": "begin", "number": 6}));
     cell.print(b"nobody sees this");
     cell.output.end(false);
-    // `published` looks at whose it is.
+    // `published` checks which request the text belongs to.
     let shown: String = texts(&cell.published()).into_iter().map(|(_, text)| text).collect();
     assert_eq!(shown, "late \u{fffd}\u{fffd}");
-    // Of a cell that did not compile there is nothing to say.
+    // A cell that did not compile has no panic and no error.
     cell.tell(&json!({"kind": "panic"}));
     cell.output.begin(Some(&next), false, false, 5);
     assert_eq!(cell.output.end(false), Ending::default());

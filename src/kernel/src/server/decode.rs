@@ -16,7 +16,7 @@ fn defaults(msg_type: &str) -> Value {
     }
 }
 
-/// The message in frames whose signature has been checked; `None` if it is none.
+/// Decodes frames whose signature has been checked; `None` if they hold no valid message.
 pub fn decode(raw: RawMessage) -> Option<JupyterMessage> {
     let RawMessage { zmq_identities, mut jparts } = raw;
     let buffers = jparts.split_off(4.min(jparts.len()));

@@ -12,7 +12,7 @@ use crate::spare::Relay;
 
 /// How often to check.
 const LOOK: Duration = Duration::from_secs(1);
-/// After so many checks at which the kernel has nothing to do, it does what can wait.
+/// After this many checks in a row at which the kernel is idle, it does the work that can wait.
 const IDLE_LOOKS: u32 = 2;
 
 /// The process that started this one.
@@ -37,7 +37,7 @@ impl Parent {
     }
 }
 
-/// What keeps a kernel alive.
+/// The events that end a kernel, and its work when it is idle.
 pub struct Life {
     /// Watched where the kernel serves by itself, without a relay.
     parent: Option<Parent>,
@@ -66,7 +66,7 @@ impl Life {
         Ok(Life { parent, relay_gone, when_idle: Some(when_idle) })
     }
 
-    /// Returns when Jupyter asked for it (`ended`), when a signal did, or when Jupyter is gone.
+    /// Waits for the end of the kernel: a request of Jupyter (`ended`), a signal, or the end of Jupyter.
     pub(super) async fn wait(mut self, mut ended: UnboundedReceiver<()>, shared: &Arc<Shared>) -> Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut tick = tokio::time::interval(LOOK);

@@ -59,7 +59,7 @@ impl Shared {
 pub struct Queues {
     /// Outgoing messages.
     pub ends: Ends,
-    /// To the engine: requests, and what was typed where a cell asked.
+    /// To the engine: requests, and the lines typed for cells that asked.
     pub jobs: Sender<JupyterMessage>,
     pub typed: crossbeam_channel::Sender<String>,
 }
@@ -68,7 +68,7 @@ pub struct Queues {
 /// Serves until Jupyter asks for the end.
 ///
 /// # Errors
-/// If a socket cannot be bound, or there can be no thread.
+/// If a socket cannot be bound, or a thread cannot be started.
 pub async fn serve(
     connection: &ConnectionInfo,
     queues: Queues,
@@ -88,7 +88,7 @@ pub async fn serve(
 
     tokio::spawn(async move {
         loop {
-            // A peer that is gone, or sends half a message, does not end it for the others.
+            // A peer that is gone, or sends half a message, does not end the heartbeat for the others.
             match heartbeat.socket.recv().await {
                 Ok(beat) => drop(heartbeat.socket.send(beat).await),
                 Err(_) => tokio::time::sleep(PAUSE).await,
@@ -124,7 +124,7 @@ pub async fn serve(
     reason
 }
 
-/// Writes what comes out of a queue to a socket. A client that has gone is not an error.
+/// Writes the messages of a queue to a socket. A client that has gone is not an error.
 async fn send(mut socket: RouterSendConnection, mut messages: UnboundedReceiver<JupyterMessage>) {
     while let Some(message) = messages.recv().await {
         let _ = socket.send(message).await;

@@ -21,7 +21,7 @@ pub fn answer_plain(message: &JupyterMessage, shared: &Shared) -> bool {
         JupyterMessageContent::CommInfoRequest(request) => {
             Some(shared.widgets.info(request.target_name.as_deref()).into())
         }
-        // Of comms only what a person moves needs the engine.
+        // Messages on comms are answered below; only a moved widget needs the engine.
         JupyterMessageContent::CommOpen(_)
         | JupyterMessageContent::CommMsg(_)
         | JupyterMessageContent::CommClose(_)

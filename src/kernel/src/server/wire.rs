@@ -52,7 +52,7 @@ impl Wire {
     }
 }
 
-/// Publishes what comes out of the queue, and greets clients that subscribe.
+/// Publishes the messages of the queue, and greets clients that subscribe.
 pub async fn broadcast(
     mut iopub: KernelIoPubXPubConnection,
     mut messages: UnboundedReceiver<JupyterMessage>,

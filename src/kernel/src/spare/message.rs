@@ -62,10 +62,10 @@ pub fn send_outputs(socket: &UnixStream) -> io::Result<()> {
     socket.send_with_fd(b".", &outputs).map(drop)
 }
 
-/// The two that [`send_outputs`] sent.
+/// Receives the two files that [`send_outputs`] sent.
 ///
 /// # Errors
-/// If there is something else to read.
+/// If something else was sent.
 pub fn receive_outputs(socket: &UnixStream) -> io::Result<[File; 2]> {
     let (mut text, mut outputs) = ([0], [-1 as RawFd; 2]);
     let (_, count) = socket.recv_with_fd(&mut text, &mut outputs)?;
@@ -74,7 +74,7 @@ pub fn receive_outputs(socket: &UnixStream) -> io::Result<[File; 2]> {
     files.try_into().map_err(|_| io::Error::new(ErrorKind::InvalidData, "no two outputs"))
 }
 
-/// What a kernel asks a spare to serve.
+/// A kernel's request to be served by a spare.
 #[derive(Debug, PartialEq)]
 pub struct Request {
     /// Which library: its home, and what it was made from.
@@ -100,7 +100,7 @@ impl Request {
         fields
     }
 
-    /// From what [`Request::to_fields`] made; `None` if it did not.
+    /// Reads the fields that [`Request::to_fields`] made; `None` if they are others.
     pub fn from_fields(fields: &[Vec<u8>]) -> Option<Self> {
         let ([home, stamp, bounds, kernel, connection], rest) = fields.split_first_chunk()?;
         let [home, stamp, bounds, connection] = [home, stamp, bounds, connection].map(Vec::clone);

@@ -1,18 +1,18 @@
 //! The warm spare: an engine that waits, ready, for the next kernel that starts.
 //!
-//! A spare is this program, in a session of its own: it warms its engine as a kernel does and listens on a socket
-//! that only its user can open. A kernel that starts hands it the connection file, the folder and the variables
-//! that Jupyter gave, and its own outputs; it stays as a *relay*, the process that Jupyter knows, and ends with
-//! it. A spare that is still warming takes over as well: what is left of its warming is shorter than a new one.
+//! A spare is this program, in a session of its own: it warms its engine as a kernel does and listens on a socket that
+//! only its user can open. A kernel that starts hands the spare the connection file, the folder and the variables that
+//! Jupyter gave, and its own outputs. This kernel stays as a *relay*, the process that Jupyter knows, and ends with the
+//! spare. A spare that is still warming takes over as well: the rest of its warming is shorter than a new one.
 //!
 //! A kernel starts by itself where there is no spare. It does so too, and says why on its stderr, where the spare does
-//! not answer, has another library, or differs in what a running process cannot change: variables that are read only once
-//! ([`Surroundings::set_apart_by`]), limits and control group ([`crate::surroundings::bounds`]). Such a spare ends,
-//! and the next is one of that kernel's kind.
+//! not answer, has another library, or differs in what a running process cannot change: variables that are read only
+//! once ([`Surroundings::set_apart_by`]), limits and control group ([`crate::surroundings::bounds`]). Such a spare
+//! ends, and that kernel starts the next one with its own variables.
 //!
-//! There is one for a user at most (a lock says so), and it is warmed when a kernel has had nothing to do for two
-//! seconds; at ordinary priority, since only root could give it back. It ends by itself when no kernel has been
-//! there for [`IDLE_SECONDS`], when the library is replaced or removed, and when the setting is switched off.
+//! A user has at most one spare (a lock ensures it). It is started when a kernel has had nothing to do for two seconds;
+//! at ordinary priority, since only root could raise a lowered priority again. It ends by itself when no kernel has run
+//! for [`IDLE_SECONDS`], when the library is replaced or removed, and when the setting is switched off.
 //!
 //! Where the user has not decided, there is a spare if [`ROOM`] of memory is available.
 
@@ -50,11 +50,11 @@ const ENDING: Duration = Duration::from_secs(15);
 /// The only field of a message that tells a spare to end.
 const END: &str = "end";
 
-/// Where the user has not decided, there is a spare while this much memory is available: eight times what one takes.
+/// Without a user's decision, there is a spare while this much memory is available: eight times what a spare takes.
 const ROOM: u64 = 2 << 30;
 
-/// The setting, `on` or `off`, in a file of the user's, also where the library is everybody's; without the file, memory
-/// decides.
+/// The setting, `on` or `off`, in a file of the user's, even if the library is installed for all users; without the
+/// file, memory decides.
 fn setting() -> Result<PathBuf> {
     Ok(home::preferences()?.join("kernel-spare"))
 }
@@ -102,7 +102,7 @@ fn socket(folder: &Path) -> PathBuf {
 /// The lock, or `None` if there is a spare that has it. It ends with the process.
 fn lock(folder: &Path) -> Result<Option<File>> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    // Whoever made it: nobody else may connect. That it can be set says that it is ours.
+    // Nobody else may connect, whoever made the folder. Only the owner can set the permissions, so the folder is ours.
     fs::set_permissions(folder, Permissions::from_mode(0o700))
         .with_context(|| format!("{} is somebody else's", folder.display()))?;
     let path = folder.join("lock");
@@ -123,7 +123,7 @@ pub fn on(home: &Home) -> Result<()> {
     library::check(home, &home.program())?;
     decide("on")?;
     let mut variables: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
-    // As Jupyter will start kernels.
+    // The variables that the kernelspec sets.
     variables.insert(home::HOME.into(), home.path().into());
     variables.insert(spec::SOURCES.into(), home.standard().into());
     let is_new = start(home, &variables)?;
@@ -131,7 +131,7 @@ pub fn on(home: &Home) -> Result<()> {
     Ok(())
 }
 
-/// `spare off`: keeps none from now on, and ends the one that there is.
+/// `spare off`: keeps no spare from now on, and ends the one that runs.
 ///
 /// # Errors
 /// If the setting cannot be changed, or the spare does not end.
@@ -161,7 +161,7 @@ fn end() -> Result<()> {
     let is_gone = || process.is_none_or(|process| !workspace::lives(process as u32));
     let started = Instant::now();
     while started.elapsed() < ENDING {
-        // One that has only just been started may not listen yet.
+        // A spare that has only just been started may not listen yet.
         if let Ok(socket) = UnixStream::connect(socket(&folder)) {
             let _ = message::send_outputs(&socket).and_then(|()| message::send(&socket, &[END]));
         }
@@ -189,7 +189,7 @@ pub fn start(home: &Home, variables: &BTreeMap<OsString, OsString>) -> Result<bo
     let mut command = Command::new(home.program());
     command.args(["spare", "wait"]).env_clear().envs(variables).current_dir("/");
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-    // Nothing that is meant for this process's terminal or group reaches it.
+    // The spare gets no signal that is meant for this process's terminal or group.
     // SAFETY: one system call between fork and exec.
     unsafe {
         command.pre_exec(|| {
@@ -198,7 +198,7 @@ pub fn start(home: &Home, variables: &BTreeMap<OsString, OsString>) -> Result<bo
         })
     };
     let mut spare = command.spawn().with_context(|| format!("cannot start {}", home.program().display()))?;
-    // Somebody has to wait for it, should it end first.
+    // If the spare ends before this process, the system keeps its entry until it is waited for.
     std::thread::spawn(move || spare.wait());
     Ok(true)
 }
@@ -209,7 +209,7 @@ fn state() -> Option<serde_json::Value> {
     workspace::states(&running).into_iter().find(|state| state["spare"] == true)
 }
 
-/// One line for `status`.
+/// The line of `status` about the spare.
 pub fn in_words() -> String {
     let setting = match (decided(), is_on()) {
         (Some(_), true) => "on".to_owned(),
@@ -227,14 +227,14 @@ pub fn in_words() -> String {
     )
 }
 
-/// The fields by which a kernel and a spare know that they belong together.
+/// The home and the stamp of a library: a kernel and a spare compare them.
 fn library_of(home: &Home) -> Result<(Vec<u8>, Vec<u8>)> {
     let stamp = fs::read(home.stamp())
         .with_context(|| format!("nothing is installed in {}", home.path().display()))?;
     Ok((home.path().as_os_str().as_encoded_bytes().to_vec(), stamp))
 }
 
-/// What a kernel that starts asks for.
+/// The request of a kernel that starts.
 fn request(home: &Home, connection: &str, surroundings: &Surroundings) -> Result<message::Request> {
     let (home, stamp) = library_of(home)?;
     Ok(message::Request {

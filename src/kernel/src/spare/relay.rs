@@ -15,10 +15,10 @@ use crate::home::Home;
 use crate::server::Parent;
 use crate::surroundings::Surroundings;
 
-/// What a spare answers.
+/// The answers of a spare.
 pub const YES: &str = "yes";
 pub const NO: &str = "no";
-/// What the spare waits for after its answer: a kernel that gave up waiting serves itself, and sends nothing.
+/// The spare waits for this message after its answer; a kernel that gave up waiting serves itself and sends nothing.
 pub const GO: &str = "go";
 
 /// How long a spare may take to answer; it needs a hundredth of that.
@@ -54,11 +54,11 @@ pub fn serve_by_spare(home: &Home, connection: &str, surroundings: &Surroundings
 static SOCKET: AtomicI32 = AtomicI32::new(-1);
 
 extern "C" fn close(_: libc::c_int) {
-    // SAFETY: a system call that signal handlers may make; on what is no socket it does nothing.
+    // SAFETY: a system call that signal handlers may make; without a socket it does nothing.
     unsafe { libc::shutdown(SOCKET.load(Ordering::Relaxed), libc::SHUT_WR) };
 }
 
-/// Stays until the serving process ends, and asks it to end on a signal and when Jupyter is gone; the exit code.
+/// Waits until the serving process ends; asks it to end on a signal and when Jupyter is gone. Returns the exit code.
 fn relay(socket: &UnixStream) -> u8 {
     SOCKET.store(socket.as_raw_fd(), Ordering::Relaxed);
     // SAFETY: the handler only makes a system call.
@@ -79,7 +79,7 @@ fn relay(socket: &UnixStream) -> u8 {
             }
         }
     };
-    // It has sent its exit code; it has ended once its end is closed.
+    // The serving process has sent its exit code; it has ended once its end of the socket is closed.
     while receive(socket).is_err_and(|error| is_silence(&error)) {}
     code
 }
@@ -100,7 +100,7 @@ impl Relay {
         let socket = self.0.try_clone()?;
         socket.set_read_timeout(None)?;
         std::thread::spawn(move || {
-            // It sends nothing more, so whatever comes is the end.
+            // The relay sends nothing more, so whatever arrives is its end.
             let _ = receive(&socket);
             gone();
         });

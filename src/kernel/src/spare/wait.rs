@@ -25,17 +25,17 @@ const LOOK: Duration = Duration::from_secs(2);
 /// How long a kernel that connects may take to send its request.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A signal asked to end.
+/// Whether a signal has asked this process to end.
 static ASKED_TO_END: AtomicBool = AtomicBool::new(false);
 
 extern "C" fn end(_: libc::c_int) {
     ASKED_TO_END.store(true, Ordering::Relaxed);
 }
 
-/// `spare wait`: warms an engine and waits; then serves a kernel, or ends. Where there is a spare already, nothing.
+/// `spare wait`: warms an engine and waits; then serves a kernel, or ends. Does nothing if there is a spare already.
 ///
 /// # Errors
-/// If nothing is installed, or there can be no socket.
+/// If nothing is installed, or a socket cannot be made.
 pub fn wait() -> Result<()> {
     let folder = folder()?;
     let Some(lock) = lock(&folder)? else { return Ok(()) };
@@ -56,7 +56,7 @@ pub fn wait() -> Result<()> {
     spare.wait(idle)
 }
 
-/// The socket's file, which goes with it.
+/// A socket that listens, and its file, which is removed with it.
 struct Listener(UnixListener, PathBuf);
 
 impl Listener {
@@ -107,7 +107,7 @@ impl Spare {
                     Ok(Heard::End) => break "it was told to end".to_owned(),
                     Ok(Heard::Request(request, outputs)) => match self.can_serve(&request) {
                         Ok(connection) => self.serve(stream, &request, outputs, &connection),
-                        // The next one is warmed with what this kernel has.
+                        // The kernel that asks will start the next spare, with its own variables.
                         Err(why) => {
                             let why = format!("{why:#}");
                             let _ = send(&stream, &[NO, &why]);
@@ -128,7 +128,7 @@ impl Spare {
         };
         eprintln!("rankscope-kernel: the spare ends: {reason}");
         drop(self.listener);
-        // Before the process ends, which takes a moment: a `spare on` in that moment has to find no spare.
+        // Released before the process ends, which takes a moment: a `spare on` in that moment must find no spare.
         drop(self.lock);
         self.kernel.end(0)
     }
@@ -142,7 +142,7 @@ impl Spare {
         Ok(Heard::Request(Request::from_fields(&fields).context("not a request of this kernel")?, outputs))
     }
 
-    /// Whether a kernel on this engine is as good as the one that asks, and for which sockets.
+    /// Checks that this spare can serve the kernel that asks; returns the connection that it would serve.
     fn can_serve(&self, request: &Request) -> Result<ConnectionInfo> {
         if (&request.home, &request.stamp) != (&self.library.0, &self.library.1) {
             bail!("it has another library");
@@ -194,7 +194,7 @@ impl Spare {
         });
         drop(outputs);
         kernel.workspace.serve_for(request.kernel);
-        // There may be a new one now.
+        // Another spare may be started from here on.
         drop(lock);
         kernel.surroundings = Some(request.surroundings.clone());
         kernel.serve(connection, Some(Relay(stream)))
@@ -207,7 +207,7 @@ enum Heard {
 }
 
 /// Takes over the folder and the variables that Jupyter gave the kernel, here and in the cells' process, and waits
-/// until the kernel says that it relies on it.
+/// until the kernel sends [`GO`].
 fn take_over(
     kernel: &Kernel,
     surroundings: &Surroundings,

@@ -1,4 +1,4 @@
-//! The Jupyter kernel: how soon it is there, how soon a cell is answered, and what it takes.
+//! The Jupyter kernel: how soon it starts, how soon it answers a cell, and how much memory it takes.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Args, has_modules};
 use crate::process;
 
-/// What is measured: the name in the script's answer, in words, and the most it should be.
+/// The measurements: the name in the script's answer, the name in the table, and the largest value that is accepted.
 const ROWS: &[(&str, &str, f64)] = &[
     ("kernel_info", "from the start to `kernel_info`, s", 0.5),
     ("first_cell", "from the start to the first cell's answer, s", 8.0),
@@ -88,7 +88,7 @@ fn lines(ours: &Value, theirs: Option<&Value>) -> String {
     text + &steps(ours) + &format!("\nLoad of the machine at the end: {}.\n", show(ours.get("load")))
 }
 
-/// What a cell goes through: the name of each step in the script's answer, and in words.
+/// The steps of a cell: the name in the script's answer, and the name in the table.
 const STEPS: &[(&str, &str)] = &[
     ("analysis", "evcxr and rust-analyzer: types of the variables, the source"),
     ("cargo", "in cargo's place: has anything changed?"),
@@ -125,7 +125,7 @@ mod tests {
         assert!(text.contains("`kernel_info`, s | 0.25 |  |  | ≤ 0.5 |"), "{text}");
         assert!(text.contains("| a `let`, s | 0.50 | 0.75 | 1.25 | **>** 0.2 |"), "{text}");
         assert!(text.contains("| 241 |"), "{text}");
-        // What was not measured is not met.
+        // A value that was not measured counts as too large.
         assert!(text.contains("on the GPU, shown, s |  |  |  | **>** 0.25 |"), "{text}");
     }
 }

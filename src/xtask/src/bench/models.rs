@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::{Args, Bar, Programs, Row, command, has_modules, model_folder, number, script};
 use crate::process;
 
-/// MiniLM is a small encoder in f32; smollm2's weights are 270 MB in half precision, the largest that the README tells how
-/// to get.
+/// MiniLM is a small encoder in f32. smollm2's weights are 270 MB in half precision, the largest model that the book's
+/// reference tells how to get.
 const MODELS: [&str; 2] = ["minilm-l6", "smollm2-135m"];
 
 /// Forward pass, decoding and memory of each model that is installed.
@@ -21,7 +21,7 @@ pub fn rows(args: &Args, programs: &Programs) -> Result<Vec<Row>> {
 
 fn model(args: &Args, programs: &Programs, name: &str) -> Result<Vec<Row>> {
     let Some(folder) = model_folder(&programs.cli, name)? else {
-        eprintln!("left out: {name} in time (not installed; the README says how to get it)");
+        eprintln!("left out: {name} in time (not installed; the book's reference says how to get it)");
         return Ok(Vec::new());
     };
     let ours = object(command(&programs.model_time).arg(&folder))?;
@@ -44,7 +44,7 @@ fn model(args: &Args, programs: &Programs, name: &str) -> Result<Vec<Row>> {
     };
     let forward = both("forward_millis").context("the model's times have no forward pass")?;
     let mut rows = vec![row("forward pass, 128 tokens", "ms", forward, Bar::Ratio(0.8))];
-    // A rate as a time, so that less is better in every row.
+    // A rate is turned into a time, so that less is better in every row.
     if let Some((ours, theirs)) = both("tokens_per_second") {
         let times = (1e3 / ours, theirs.map(|rate| 1e3 / rate));
         rows.push(row("a token with a cache", "ms", times, Bar::Ratio(0.25)));
@@ -81,7 +81,7 @@ pub fn growth(programs: &Programs, folder: &Path) -> Result<String> {
     Ok(table)
 }
 
-/// What a pass of the model that comes with the repository asks of the GPU, the first and the later ones.
+/// The GPU's work for a pass of the model that comes with the repository: the first pass, and the later ones.
 pub fn gpu_passes(programs: &Programs) -> Result<String> {
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/checkpoints/glass-en");
     let measured = match object(command(&programs.model_time).arg("gpu").arg(model)) {

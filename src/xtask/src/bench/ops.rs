@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Args, Programs, command, has_modules, number, script};
 use crate::process;
 
-/// PyTorch with a malloc that keeps large blocks spares the page faults of its temporaries.
+/// PyTorch with a malloc that keeps large blocks has no page faults for its temporaries.
 const TUNED_MALLOC: [(&str, &str); 2] =
     [("MALLOC_MMAP_THRESHOLD_", "1073741824"), ("MALLOC_TRIM_THRESHOLD_", "4294967296")];
 
@@ -17,7 +17,7 @@ const TUNED_MALLOC: [(&str, &str); 2] =
 pub fn table(args: &Args, programs: &Programs) -> Result<String> {
     let has_torch = has_modules(&args.python, "torch");
     let (mut ours, mut theirs) = (Vec::new(), BTreeMap::new());
-    // The sides take turns, and the least time of each counts: what else the machine does only ever adds to it.
+    // The sides take turns, and the least time of each counts: other work of the machine can only add time.
     for _ in 0..args.runs {
         let again = rows(&mut command(&programs.op_time))?;
         if ours.is_empty() {

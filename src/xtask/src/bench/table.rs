@@ -1,6 +1,6 @@
 //! Comparisons, and the table that they make.
 
-/// One comparison: ours, theirs, and what the ratio should be at most.
+/// One comparison: our value, theirs, and the bar.
 pub struct Row {
     pub what: String,
     pub unit: &'static str,
@@ -9,7 +9,7 @@ pub struct Row {
     pub bar: Bar,
 }
 
-/// What is asked of a row.
+/// The bar that a row should meet.
 pub enum Bar {
     /// Ours over theirs should be at most this.
     Ratio(f64),

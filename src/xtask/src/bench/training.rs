@@ -9,16 +9,16 @@ use super::models::object;
 use super::{Args, command, has_modules, median, number, script};
 use crate::process;
 
-/// What is trained: width, layers, positions; and by how much it should be faster than PyTorch at its best, where that is
-/// asked.
+/// The sizes that are trained: width, layers, positions; and how many times as fast as PyTorch at its best it should
+/// be, where there is such a bar.
 const SIZES: &[([u32; 3], Option<f64>)] =
     &[([32, 2, 64], None), ([64, 2, 64], Some(1.5)), ([128, 4, 128], Some(1.0)), ([256, 4, 128], None)];
 /// Sequences of a batch.
 const BATCH: u32 = 16;
-/// The share of PyTorch's memory that should be enough.
+/// The largest accepted share of PyTorch's memory.
 const MEMORY: f64 = 0.25;
 
-/// The table. The sides take turns; medians over the runs of each run's fastest step.
+/// The table. The sides take turns; each number is the median over the runs of each run's fastest step.
 pub fn table(args: &Args) -> Result<String> {
     let executables = process::build(&["--example=train_time"])?;
     let program = executables.get("train_time").context("cargo built no train_time")?;

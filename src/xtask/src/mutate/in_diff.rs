@@ -1,4 +1,4 @@
-//! What a general tool can break: `cargo mutants` on the functions that a diff touches.
+//! Mutations by a general tool: `cargo mutants` on the functions that a diff touches.
 
 use std::fs;
 use std::path::Path;
@@ -27,7 +27,7 @@ pub fn run(source: &Path, base: &str) -> Result<()> {
     mutants.current_dir(source).args(["mutants", "--test-workspace=true", "--in-diff"]).arg(&file);
     mutants.arg("--output").arg(&folder);
     mutants.arg("--cargo-arg=--config=profile.dev.package.rankscope.opt-level=1");
-    // The copy that cargo-mutants builds is another tree; the dependencies are the same.
+    // cargo-mutants builds another copy of the tree, with the same dependencies.
     mutants.env("CARGO_TARGET_DIR", &target).env("RANKSCOPE_SKIP_GPU", "1");
     process::run(&mut mutants, "some changes were not caught by a test")
 }

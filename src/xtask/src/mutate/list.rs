@@ -4,16 +4,16 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// One way to be wrong that a test must notice.
+/// One error in the code that a test must notice.
 #[derive(Debug, Default)]
 pub struct Mutation {
     /// `area.what`.
     pub name: String,
     /// The file, from the root of the source tree.
     pub file: String,
-    /// A text that stands there exactly once.
+    /// A text that is in the file exactly once.
     pub old: String,
-    /// What stands there instead.
+    /// The text that replaces it.
     pub new: String,
     /// The test program: `lib`, `kernel`, or an integration test of the library.
     pub suite: String,
@@ -56,12 +56,12 @@ fn entry(text: &str) -> Result<Mutation> {
 }
 
 impl Mutation {
-    /// Whether only a GPU can show it: a shader, or what the host tells it.
+    /// Whether only a GPU can show it: it is in a shader, or in the code that calls one.
     pub fn is_on_gpu(&self) -> bool {
         self.file.ends_with(".wgsl") || self.file.ends_with("gpu.rs")
     }
 
-    /// The changed text.
+    /// `text` after the mutation.
     pub fn apply(&self, text: &str) -> Result<String> {
         match text.matches(&self.old).count() {
             1 => Ok(text.replacen(&self.old, &self.new, 1)),

@@ -1,4 +1,4 @@
-//! Running some tests in the copy, and reading which failed.
+//! Runs some tests in the copy, and reads which of them failed.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,7 +11,7 @@ use super::list::Mutation;
 use super::tree::Tree;
 use crate::process;
 
-/// What became of a mutation.
+/// The result of a mutation.
 #[derive(Debug, PartialEq)]
 pub enum Outcome {
     /// These tests failed.
@@ -38,7 +38,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// The names of those of `tests` that there are; an error if one of them fails in the unchanged copy.
+/// The names of the tests that match `tests`; an error if one of them fails in the unchanged copy.
 pub fn passing(tree: &Tree, suite: &str, tests: &BTreeSet<&String>) -> Result<Vec<String>> {
     build(tree, suite)?.map_err(anyhow::Error::msg).context("the unchanged tree does not compile")?;
     let results = results(&test(tree, suite, tests.iter().copied(), "unchanged", true)?);
@@ -63,7 +63,7 @@ pub fn run(tree: &Tree, mutation: &Mutation) -> Result<Outcome> {
     })
 }
 
-/// What cargo is told to test the program `suite`: of the whole workspace, so that dependencies keep their features.
+/// Cargo's arguments to test the program `suite`: of the whole workspace, so that dependencies keep their features.
 fn args(suite: &str) -> Vec<&str> {
     match suite {
         "lib" => vec!["test", "--workspace", "--lib"],
@@ -94,7 +94,7 @@ fn test<'a>(
 ) -> Result<Output> {
     let mut cargo = tree.cargo();
     cargo.args(args(suite)).args(["--color=never", "--"]).args(tests);
-    // What is broken on the CPU shows there, and lavapipe is slow.
+    // An error of the CPU's code shows on the CPU, and lavapipe is slow.
     match on_gpu {
         true => cargo.env_remove("RANKSCOPE_SKIP_GPU"),
         false => cargo.env("RANKSCOPE_SKIP_GPU", "1"),
@@ -104,7 +104,7 @@ fn test<'a>(
     Ok(output)
 }
 
-/// The tests that ran, and whether each passed.
+/// The tests that were run, and whether each passed.
 fn results(output: &Output) -> Vec<(String, bool)> {
     results_in(&String::from_utf8_lossy(&output.stdout))
 }

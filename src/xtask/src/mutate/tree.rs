@@ -1,4 +1,4 @@
-//! The copy of the source tree in which things are broken.
+//! The copy of the source tree in which mutations are made.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::process;
 
-/// A copy of the working tree: what git tracks, and what it would add.
+/// A copy of the working tree: the files that git tracks, and those that it would add.
 pub struct Tree {
     root: PathBuf,
     target: PathBuf,
@@ -35,12 +35,12 @@ impl Tree {
         Ok(Tree { root, target })
     }
 
-    /// Where the copy is.
+    /// The folder of the copy.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// A cargo that works in the copy. Every mutation compiles the library anew, so it does so at a low level.
+    /// A cargo that works in the copy. Every mutation compiles the library anew, so it uses `opt-level` 1.
     pub fn cargo(&self) -> Command {
         let mut command = process::cargo();
         command.current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target);
@@ -89,7 +89,7 @@ fn listed(source: &Path) -> Result<BTreeSet<PathBuf>> {
     Ok(files.filter(|file| source.join(file).is_file()).collect())
 }
 
-/// Removes what an earlier copy had and the source tree no longer has.
+/// Removes the files of an earlier copy that the source tree no longer has.
 fn remove_others(root: &Path, folder: &Path, files: &BTreeSet<PathBuf>) -> Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();

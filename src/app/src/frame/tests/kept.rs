@@ -1,5 +1,5 @@
-//! What every lab shows and exports at first, beside what is kept of it under `tests`: `RANKSCOPE_WRITE=1` writes it anew,
-//! to be looked at before it is committed.
+//! The first view and the exported cell of every lab, compared with the files under `tests`: `RANKSCOPE_WRITE=1` writes
+//! these anew, to be looked at before they are committed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,8 +11,8 @@ use crate::args::Args;
 use crate::headless::{self, Headless};
 use crate::lab::{LABS, Opening};
 
-/// Pixels that may differ, and by how much their grey differs then: other drivers smooth edges in other ways, and
-/// measured times are never the same.
+/// The share of pixels that may differ, and the difference in grey from which on a pixel counts: drivers smooth edges
+/// in different ways, and measured times are never the same.
 const MOST_PIXELS: f64 = 0.02;
 const LEAST_DIFFERENCE: u8 = 40;
 
@@ -64,7 +64,7 @@ fn the_first_view_of_every_lab_looks_as_it_did() {
     }
 }
 
-/// The share of pixels that are not alike; all of them in pictures of other sizes.
+/// The share of pixels that differ; all of them if the pictures differ in size.
 fn differing(before: &GrayImage, now: &GrayImage) -> f64 {
     if before.dimensions() != now.dimensions() {
         return 1.0;

@@ -16,7 +16,7 @@ use crate::lab::LABS;
 /// Room of the bars above and below the panels.
 const BARS: (f32, f32) = (40.0, 40.0);
 
-/// A control: what it is, its name, and the how many-th of them.
+/// A control: its role, its name, and its index among controls of that role and name.
 type Control = (Role, String, usize);
 
 /// The controls of the lab in front, in order. Not those that download.
@@ -166,7 +166,7 @@ fn a_lab_at_rest_asks_for_no_frames() {
         while !window.state().is_settled() && start.elapsed() < Duration::from_secs(60) {
             settle(&mut window);
         }
-        // The last frames show what came last, and close what was animated.
+        // Runs until the last results are shown and animations have ended.
         window.run_steps(40);
         assert!(!window.ctx.has_requested_repaint(), "{}: {:?}", row.id, window.ctx.repaint_causes());
     }

@@ -165,7 +165,7 @@ fn files_and_links_with_nonsense_are_told_and_the_window_goes_on() {
     assert_eq!(state(&window), before);
 }
 
-/// What a window does then besides, opening again, needs a display.
+/// The window also opens again then; testing that needs a display.
 #[test]
 fn a_lost_graphics_device_is_said_and_what_is_open_stays() {
     let home = tempfile::tempdir().unwrap();

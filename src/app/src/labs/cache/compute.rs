@@ -13,7 +13,7 @@ use rankscope::{Device, Error, Result, Run};
 use super::state::{Cache, Event, Way};
 use crate::lab::{Part, Stamp};
 
-/// What the views show.
+/// The answer.
 #[derive(Default)]
 pub struct Answer {
     /// Models to choose from.
@@ -26,7 +26,7 @@ pub struct Answer {
     pub costs: Part<Vec<Cost>>,
 }
 
-/// A piece of it.
+/// A piece of the answer.
 pub enum News {
     /// Models to choose from.
     Models(Vec<String>),
@@ -57,7 +57,7 @@ pub struct Dialogue {
     pub pieces: Vec<String>,
     /// Where each turn ends.
     pub ends: Vec<usize>,
-    /// How many tokens were there before.
+    /// The number of tokens that were there before.
     pub stored: usize,
     /// L.
     pub layers: usize,
@@ -76,7 +76,7 @@ pub struct Read {
     pub stale: Array2<bool>,
     /// How far each of them moved: ‖after − before‖ / ‖before‖.
     pub moved: Array2<f64>,
-    /// How many tokens at the start keep all their states, so that a cache of them serves on.
+    /// The number of tokens at the start that keep all their states, so that their cache stays valid.
     pub kept: usize,
 }
 
@@ -119,7 +119,7 @@ impl Memory {
     }
 }
 
-/// Names of the models that are here and have one stack; whether one has a cache shows when it is opened.
+/// Names of the models that are here and have one stack; whether a model has a cache is known once it is opened.
 fn models() -> Result<Vec<String>> {
     let entries = Store::open()?.list()?.into_iter().filter(|entry| entry.origin != Origin::Available);
     let decodes = |family: &str| {
@@ -195,7 +195,7 @@ fn read(
     let moved = moved_states(model, (before, &reading.before), (after, &reading.after), run)?;
     let untouched = |at: usize| stale.column(at).iter().all(|stale| !stale);
     let fresh = (0..before.len()).take_while(|&at| untouched(at)).count();
-    // A cache holds positions that see none of those behind it.
+    // A cache holds positions that see no later position.
     let sees_on = |length: usize| {
         (0..length).any(|query| (length..after.len()).any(|key| reading.after.may_attend(query, key)))
     };
@@ -204,7 +204,7 @@ fn read(
     Ok(Read { way, masks, stale, moved, kept })
 }
 
-/// Brings the states up to date: the tokens behind the first `kept` on a cache of these, or all of them.
+/// Brings the states up to date: those after the first `kept` tokens, by a cache of these tokens, or all of them.
 fn update<'a>(
     model: &'a dyn Model,
     ids: &'a [u32],

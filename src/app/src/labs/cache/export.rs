@@ -1,4 +1,4 @@
-//! What leaves the cache lab.
+//! The exports of the cache lab.
 
 use ndarray::Array2;
 use rankscope::figure::{Curve, Heatmap, Lines, PlotAxis, Scale};

@@ -1,4 +1,4 @@
-//! What can be set in the cache lab: a dialogue, and what happens to it.
+//! The state of the cache lab: a dialogue, and what happens to it.
 
 use rankscope::figure::style::Kind;
 use rankscope::mask::Mask;
@@ -39,7 +39,7 @@ pub enum Way {
     Grown,
     /// The bidirectional mask.
     Bidirectional,
-    /// A mask of the reader's own.
+    /// The reader's own mask.
     Mine,
 }
 
@@ -47,7 +47,7 @@ impl Way {
     /// All, in the order in which they are shown.
     pub const ALL: [Way; 5] = [Way::Causal, Way::Frozen, Way::Grown, Way::Bidirectional, Way::Mine];
 
-    /// What it is called.
+    /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Way::Causal => "causal",
@@ -69,7 +69,7 @@ impl Way {
     }
 }
 
-/// What is set.
+/// The state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cache {
@@ -77,11 +77,11 @@ pub struct Cache {
     pub model: String,
     /// What is said, turn by turn, the user first.
     pub turns: Vec<String>,
-    /// What happens.
+    /// What happens to the dialogue.
     pub event: Event,
-    /// The mask of the reader's own, in the mask language.
+    /// The reader's own mask, in the mask language.
     pub mine: String,
-    /// Timed runs.
+    /// The number of timed runs.
     pub repeats: usize,
     /// Whether the panels that answer a lesson's question wait for a prediction.
     pub veiled: bool,
@@ -105,32 +105,33 @@ impl Default for Cache {
     }
 }
 
-/// Everything that can be done.
+/// Every edit of the state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Edit {
-    /// Takes another model.
+    /// Chooses another model.
     Model(String),
     /// Sets the text of a turn.
     Turn(usize, String),
     /// Adds a turn.
     More,
-    /// Takes the last turn away.
+    /// Removes the last turn.
     Fewer,
     /// Appends the last turn, or edits a token.
     Event(Event),
-    /// Sets the mask of the reader's own.
+    /// Sets the reader's own mask.
     Mine(String),
-    /// Sets how often is timed.
+    /// Sets the number of timed runs.
     Repeats(usize),
     /// Hides the panels that wait for a prediction, or shows them.
     Veil(bool),
 }
 
 impl Cache {
-    /// How the dialogue is read in a way, for parts that end at `ends`. An edit changes the text and no mask.
+    /// How a way reads the dialogue whose turns end at `ends`: the masks before and after the event. An edit of a token
+    /// changes no mask.
     ///
     /// # Errors
-    /// Where the reader's own text is no mask.
+    /// If the text of the reader's own mask is no mask.
     pub fn reading(&self, way: Way, ends: &[usize]) -> Result<Reading> {
         let first = ends.len().checked_sub(2).map_or(0, |last| ends[last]);
         let [causal, frozen, grown, both] = readings(ends.first().copied().unwrap_or(0), first);
@@ -251,7 +252,7 @@ mod tests {
         answered(&edited(edits).unwrap(), &mut Memory::new(Device::Cpu))
     }
 
-    /// States that are stale by the masks, by the way.
+    /// The number of states that are stale by the masks, for each way.
     fn stale(answer: &Answer) -> Vec<(Way, usize)> {
         let ways = answer.ways.get().unwrap();
         ways.iter().map(|way| (way.way, way.stale.iter().filter(|stale| **stale).count())).collect()
@@ -278,7 +279,7 @@ mod tests {
         assert!(answer(&[Edit::Model("nowhere".into())]).err().unwrap().to_string().contains("nowhere"));
     }
 
-    /// What moves in the model is what the masks say must move: nothing else, and nearly all of that.
+    /// The states that change in the model are those that the masks call stale: no others, and nearly all of them.
     #[test]
     fn the_states_that_move_are_those_that_the_masks_make_stale() {
         for event in [Event::Append, Event::Edit(0), Event::Edit(25)] {
@@ -302,7 +303,7 @@ mod tests {
         let dialogue = appended.dialogue.get().unwrap();
         let (layers, first) = (dialogue.layers, dialogue.stored);
         let window = stale(&appended)[4];
-        // The last token of turn 2 saw all of it before, too: its state after layer 1 stays where the prefix grows.
+        // The last token of turn 2 saw all of it before: where the prefix grows, its state after layer 1 stays valid.
         assert_eq!(stale(&appended)[..2], [(Way::Causal, 0), (Way::Frozen, 0)]);
         assert_eq!(
             stale(&appended)[2..4],
@@ -325,8 +326,8 @@ mod tests {
         assert!(costs.iter().all(|cost| cost.seconds.count() == 9));
     }
 
-    /// Lesson 10: an appended turn costs the causal mask nothing that was stored; an edit of the first token costs
-    /// everybody everything.
+    /// Lesson 10: for the causal mask, an appended turn makes no stored state stale; an edit of the first token makes
+    /// all states of all layers stale under the first four masks.
     #[test]
     fn why_engineers_care() {
         let mut lesson = crate::labs::lesson::<crate::labs::cache::view::View>("10", "cache");

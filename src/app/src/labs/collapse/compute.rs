@@ -11,24 +11,24 @@ use rankscope::{Result, Run};
 use super::state::{Collapse, Net, Which};
 use crate::lab::{Part, Stamp};
 
-/// What the views show.
+/// The answer.
 #[derive(Default)]
 pub struct Answer {
-    /// One for each mask, of the chosen layers.
+    /// The residual under each mask, for the chosen layers.
     pub falls: Part<Vec<Fall>>,
-    /// One for each mask, of the first draw.
+    /// The tokens as points under each mask, for the first draw.
     pub clouds: Part<Vec<Cloud>>,
-    /// One for each mask, of the first draw.
+    /// The weight of the first token under each mask, for the first draw.
     pub pulls: Part<Vec<Pull>>,
-    /// One for each kind of layer, and in it one for each mask.
+    /// One for each kind of layer; each has one fall for each mask.
     pub towers: Part<Vec<Tower>>,
 }
 
-/// A piece of it.
+/// A piece of the answer.
 pub enum News {
     /// How the residual falls under each mask.
     Falls(Vec<Fall>),
-    /// The tokens as points under each mask, and what the first token weighs.
+    /// The tokens as points under each mask, and the weight of the first token.
     Tokens(Vec<Cloud>, Vec<Pull>),
     /// All kinds of layers.
     Towers(Vec<Tower>),
@@ -105,13 +105,13 @@ pub struct Pull {
     pub which: Which,
     /// The mask's text.
     pub mask: String,
-    /// Of the stack's weights, heads averaged.
+    /// With the weights of the stack, averaged over heads.
     pub weights: Vec<[f64; 2]>,
-    /// Of equal scores.
+    /// With the weights of equal scores.
     pub equal: Vec<[f64; 2]>,
 }
 
-/// The towers of the last sizes, masks and draws: other kinds of layers have the same.
+/// The towers of the last sizes, masks and draws: they do not depend on the chosen kind of layer.
 #[derive(Default)]
 pub struct Memory(Option<(Key, Vec<Tower>)>);
 
@@ -185,7 +185,7 @@ fn tokens(
     Ok((cloud, Pull { which: *which, mask: text, weights, equal }))
 }
 
-/// The tokens after one layer. An axis may point either way: it is turned to where the one before pointed.
+/// The tokens after one layer. The sign of an axis is arbitrary: it is chosen to agree with the layer before.
 fn scatter(x: &Array2<f64>, before: Option<&Scatter>) -> Result<Scatter> {
     let ratio = rank::residual_ratio(x.view());
     let size = (x.iter().map(|entry| entry * entry).sum::<f64>() / x.nrows() as f64).sqrt();

@@ -1,4 +1,4 @@
-//! What leaves the collapse tower.
+//! The exports of the collapse tower.
 
 use ndarray::Array2;
 use rankscope::claim::NetSizes;
@@ -19,7 +19,7 @@ pub fn residual_lines(state: &Collapse, falls: &[Fall], settings: &Value) -> Lin
     let mut references = vec![Reference::floor("rounding floor, f64", state.floor())];
     let causal = falls.iter().find(|fall| fall.which == Which::Causal);
     if let Some(last) = causal.and_then(|fall| fall.ratios().last().copied()) {
-        // Through the last point.
+        // The curve goes through the last point.
         let halved = |layer: usize| (layer as f64, last * 2f64.powi((state.layers - layer) as i32));
         let steps = (0..=state.layers).map(halved).filter(|(_, ratio)| *ratio <= 1.0);
         references.push(Reference::curve("× ½ a layer", steps));
@@ -34,7 +34,7 @@ pub fn residual_lines(state: &Collapse, falls: &[Fall], settings: &Value) -> Lin
     }
 }
 
-/// What the first token weighs, as a figure.
+/// The weight of the first token, as a figure.
 pub fn pull_lines(state: &Collapse, pulls: &[Pull], settings: &Value) -> Lines {
     let column = usize::from(state.net.skip);
     let over = |weights: &[[f64; 2]]| -> Vec<(f64, f64)> {
@@ -122,7 +122,7 @@ pub fn exports(state: &Collapse, answer: &Answer, lesson: &Value) -> Vec<Export>
         let figure = Box::new(residual_lines(state, falls, lesson));
         push("residual", format!("residual of {}", state.net.in_words()), figure as _, numbers);
     }
-    // Those of another number of layers or tokens are of an older state.
+    // Points for another number of layers or tokens belong to an older state.
     let is_current = |cloud: &Cloud| {
         cloud.layers.len() == state.layers + 1
             && cloud.layers.iter().all(|layer| layer.points.nrows() == state.n)

@@ -1,4 +1,4 @@
-//! What can be set in the collapse tower, and what follows from it.
+//! The state of the collapse tower.
 
 use rankscope::claim::NetSizes;
 use rankscope::figure::style::Kind;
@@ -13,7 +13,7 @@ use super::{compute, export};
 use crate::lab::{Export, Machine, Stamp, State};
 use crate::labs::within;
 
-/// C, at least and at most.
+/// The least and the largest width C.
 pub const WIDTH: (usize, usize) = (8, 256);
 /// The widths to choose from.
 pub const WIDTHS: [usize; 5] = [16, 32, 64, 128, 256];
@@ -21,7 +21,7 @@ pub const WIDTHS: [usize; 5] = [16, 32, 64, 128, 256];
 pub const MOST_HEADS: usize = 32;
 /// The numbers of heads to choose from.
 pub const HEADS: [usize; 6] = [1, 2, 4, 8, 16, 32];
-/// Tokens, at least and at most.
+/// The least and the largest number of tokens.
 pub const TOKENS: (usize, usize) = (4, 128);
 /// The most layers.
 pub const MOST_LAYERS: usize = 48;
@@ -30,7 +30,7 @@ pub const MOST_DRAWS: usize = 20;
 /// The largest seed, as of the claims.
 pub const LAST_SEED: u64 = u32::MAX as u64;
 
-/// What a layer has beside attention.
+/// The parts of a layer besides attention.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Net {
@@ -43,7 +43,7 @@ pub struct Net {
 }
 
 impl Net {
-    /// All twelve.
+    /// All twelve kinds of layers.
     pub fn all() -> impl Iterator<Item = Net> {
         let norms = [NormPlace::None, NormPlace::Before, NormPlace::After];
         let of =
@@ -63,7 +63,7 @@ impl Net {
         net.with_norm(self.norm)
     }
 
-    /// What it is called.
+    /// Its name in words.
     pub fn in_words(self) -> String {
         let what = if self.mlp { "attention and MLP" } else { "attention" };
         let skip = if self.skip { " with skips" } else { "" };
@@ -95,19 +95,19 @@ impl Net {
     }
 }
 
-/// A mask of the lab, by what it is called there.
+/// A mask of the lab, by its name there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Which {
-    /// Everybody sees everybody.
+    /// Every token sees every token.
     Bidirectional,
-    /// The first tokens see each other, the others what is before them.
+    /// The first tokens see each other; every other token sees the tokens up to itself.
     Prefix,
-    /// Everybody sees what is before.
+    /// Every token sees the tokens up to itself.
     Causal,
-    /// Everybody sees the last few tokens.
+    /// Every token sees the last few tokens.
     Window,
-    /// A mask of the reader's own.
+    /// The reader's own mask.
     Mine,
 }
 
@@ -127,7 +127,7 @@ impl Which {
         }
     }
 
-    /// What it is called.
+    /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Which::Bidirectional => "bidirectional",
@@ -139,7 +139,7 @@ impl Which {
     }
 }
 
-/// What is set.
+/// The state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Collapse {
@@ -151,21 +151,21 @@ pub struct Collapse {
     pub heads: usize,
     /// L.
     pub layers: usize,
-    /// What a layer has beside attention.
+    /// The parts of a layer besides attention.
     pub net: Net,
     /// The masks that are compared.
     pub masks: Vec<Which>,
     /// The length of the prefix.
     pub prefix: usize,
-    /// How many tokens a window shows.
+    /// The number of tokens in a window.
     pub window: usize,
-    /// The mask of the reader's own, in the mask language.
+    /// The reader's own mask, in the mask language.
     pub mine: String,
     /// The first of the seeds.
     pub seed: u64,
     /// Draws of weights and tokens.
     pub draws: usize,
-    /// The layer that is looked at; 0 is the input.
+    /// The layer that is shown; 0 is the input.
     pub layer: usize,
     /// Whether the picture of the tokens is magnified until they fill it.
     pub magnified: bool,
@@ -194,12 +194,12 @@ impl Default for Collapse {
     }
 }
 
-/// Everything that can be done.
+/// Every edit of the state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Edit {
     /// Sets the number of tokens; a prefix or window that is longer is cut.
     Tokens(usize),
-    /// Sets C, and as many heads of those there are as divide it.
+    /// Sets C; H becomes the largest number that divides C and is not larger than H.
     Width(usize),
     /// Sets H.
     Heads(usize),
@@ -209,7 +209,7 @@ pub enum Edit {
     Skip(bool),
     /// Switches MLPs.
     Mlp(bool),
-    /// Puts layer norm somewhere.
+    /// Sets the place of layer norm.
     Norm(NormPlace),
     /// Chooses a whole layer.
     Net(Net),
@@ -219,13 +219,13 @@ pub enum Edit {
     Prefix(usize),
     /// Sets the length of the window.
     Window(usize),
-    /// Sets the mask of the reader's own.
+    /// Sets the reader's own mask.
     Mine(String),
     /// Sets the first seed.
     Seed(u64),
     /// Sets the number of draws.
     Draws(usize),
-    /// Looks at a layer.
+    /// Shows a layer.
     Layer(usize),
     /// Magnifies the picture of the tokens, or not.
     Magnify(bool),
@@ -247,7 +247,7 @@ impl Collapse {
     /// A mask by its name.
     ///
     /// # Errors
-    /// Where the reader's own text is no mask.
+    /// If the text of the reader's own mask is no mask.
     pub fn mask(&self, which: Which) -> Result<Mask> {
         match which {
             Which::Bidirectional => Ok(Mask::bidirectional()),
@@ -266,7 +266,7 @@ impl Collapse {
         self.masks.iter().map(|&which| Ok((which, self.mask(which)?))).collect()
     }
 
-    /// The residual ratio below which f64 cannot tell it from 0.
+    /// The residual ratio below which f64 cannot distinguish it from 0.
     pub fn floor(&self) -> f64 {
         self.sizes().floor()
     }
@@ -482,7 +482,7 @@ mod tests {
         let pure = towers.iter().find(|tower| tower.net == Net::default()).unwrap();
         let logs: Vec<f64> = falls[causal].layers.iter().map(|sample| sample.mean()).collect();
         assert_eq!(pure.falls[causal], (Which::Causal, logs));
-        // The towers stay when another kind of layer is chosen, and go when sizes change.
+        // The towers stay when another kind of layer is chosen, and are dropped when sizes change.
         let other = edited(&[
             Edit::Tokens(6),
             Edit::Width(16),
@@ -496,8 +496,8 @@ mod tests {
         assert_ne!(answered(&Collapse { seed: 9, ..other }, &mut memory).unwrap().towers.get(), Some(towers));
     }
 
-    /// Lesson 8: bidirectional attention is down by layer 4, causal attention loses a factor of two a layer, and a skip
-    /// slows both to a crawl.
+    /// Lesson 8: bidirectional attention is at the floor by layer 4, causal attention loses a factor of two a layer,
+    /// and a skip slows both to a crawl.
     #[test]
     fn depth_kills_and_masks_only_slow_it() {
         let lesson = crate::labs::lesson::<crate::labs::collapse::view::View>("08", "collapse");

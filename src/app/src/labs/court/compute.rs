@@ -15,12 +15,12 @@ use crate::lab::{Part, Stamp};
 /// Trials that are kept.
 const KEPT: usize = 40;
 
-/// What the views show.
+/// The answer.
 #[derive(Default)]
 pub struct Answer {
     /// The claim that was run.
     pub trial: Part<Arc<Trial>>,
-    /// Where it can be seen.
+    /// Where the trial can be seen.
     pub places: Places,
     /// Its figures that are no curves, as pictures.
     pub pictures: Part<Arc<Pictures>>,
@@ -31,10 +31,10 @@ pub struct Answer {
 /// For every figure its picture in both themes, the light one first; `None` for curves, which the window draws itself.
 pub type Pictures = Vec<Option<[Arc<RgbaImage>; 2]>>;
 
-/// What came out of the last trial of a claim.
+/// The outcome of the last trial of a claim.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Docket {
-    /// The ruling's word in each arena; `None` where it was not tried.
+    /// The ruling in each arena; `None` where it was not tried.
     pub words: [Option<&'static str>; ARENAS.len()],
     /// How long it took; `None` if it failed.
     pub seconds: Option<f64>,
@@ -48,7 +48,7 @@ pub enum News {
     Trial(Arc<Trial>),
     /// Its pictures.
     Pictures(Arc<Pictures>),
-    /// What came out of another one.
+    /// The outcome of another claim.
     Docket(&'static str, Docket),
 }
 
@@ -73,18 +73,18 @@ fn docket(trial: &Trial) -> Docket {
     Docket { words, seconds: Some(trial.seconds), problem: None }
 }
 
-/// What was run before.
+/// Trials that were run before.
 pub struct Memory {
     device: Device,
     /// The newest at the end.
     trials: Vec<Kept>,
 }
 
-/// A case, how often it was run again, and what came out.
+/// A case, how often it was run again, its trial and its pictures.
 type Kept = ((Case, u32), Arc<Trial>, Arc<Pictures>);
 
 impl Memory {
-    /// Nothing yet; trials compute on `device`.
+    /// Without trials; they compute on `device`.
     pub fn new(device: Device) -> Self {
         Memory { device, trials: Vec::new() }
     }
@@ -102,8 +102,8 @@ impl Memory {
     }
 }
 
-/// Tells the trial, then its pictures, then what comes out of trained claims whose results are kept, and of all others if they are
-/// asked for.
+/// Tells the trial, then its pictures, then the outcomes of trained claims whose results are kept, and of all other
+/// claims if they are asked for.
 pub fn compute(state: &Court, memory: &mut Memory, run: &Run, tell: &mut dyn FnMut(News)) -> Result<()> {
     let (trial, pictures) = match memory.find(&state.run, state.times) {
         Some((trial, pictures)) => {
@@ -131,13 +131,14 @@ pub fn compute(state: &Court, memory: &mut Memory, run: &Run, tell: &mut dyn FnM
     Ok(())
 }
 
-/// Whether all runs of a trained claim are kept, so that it is tried in a moment: others wait until they are called.
+/// Whether all runs of a trained claim are kept, so that its trial takes a moment; other trained claims are tried only
+/// when they are called.
 fn is_at_hand(id: &'static str, memory: &Memory) -> Result<bool> {
     let case = Case::of(id);
     Ok(memory.find(&case, 0).is_some() || claim::missing(&case.all_settings(&memory.device)?)? == 0)
 }
 
-/// What comes out of a claim with its usual settings. One that cannot be tried here does not end the session.
+/// The outcome of a claim with its usual settings. An error of this claim does not end the session.
 fn quickly(id: &'static str, memory: &mut Memory, run: &Run) -> Result<Docket> {
     let case = Case::of(id);
     if let Some((trial, _)) = memory.find(&case, 0) {

@@ -1,4 +1,4 @@
-//! What leaves the courtroom.
+//! The exports of the courtroom.
 
 use std::sync::Arc;
 
@@ -56,7 +56,7 @@ impl Figure for Shown {
     }
 }
 
-/// Every figure of the trial, and all that was measured.
+/// Every figure of the trial, and all its measurements.
 pub fn exports(answer: &Answer, lesson: &Value) -> Vec<Export> {
     let Some(trial) = answer.trial.get() else { return Vec::new() };
     let figures = trial.evidence.illustrations().iter().enumerate().map(|(index, shown)| {
@@ -72,7 +72,7 @@ pub fn exports(answer: &Answer, lesson: &Value) -> Vec<Export> {
     figures.chain([numbers]).collect()
 }
 
-/// NaN where nothing is expected.
+/// The measurements as a table; NaN where nothing is expected.
 fn numbers(measured: &[Measured]) -> Numbers {
     let row = |measured: &Measured| {
         let expected = measured.expected.as_ref();

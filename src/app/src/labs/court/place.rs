@@ -18,7 +18,7 @@ pub struct Place {
     pub state: Value,
 }
 
-/// Where a trial can be seen, and each of its findings; why not, elsewhere.
+/// The places where a trial and each of its findings can be seen, or why there is none.
 #[derive(Default)]
 pub struct Places {
     /// What the claim is about, with the settings of the trial.
@@ -28,7 +28,7 @@ pub struct Places {
 }
 
 impl Places {
-    /// Those of a trial.
+    /// The places of a trial.
     pub fn of(trial: &Trial) -> Self {
         let place = |at: &Map<String, Value>| of(trial.about.id, &trial.settings, at);
         let findings = trial.evidence.findings().iter().map(|finding| place(&finding.at));
@@ -48,7 +48,7 @@ fn of(claim: &str, settings: &Settings, at: &Map<String, Value>) -> Result<Place
     Ok(Place { lab: row.id, title: row.title, state })
 }
 
-/// The lab and the state of every claim. What is not said here stands as in the lab's first state.
+/// The lab and the state of every claim. Parts of the state that are not named here are as in the lab's first state.
 fn named(claim: &str, run: &Run) -> Result<(&'static str, Value), String> {
     let hidden = [
         ("quoted", "quoted from a paper, not measured here"),
@@ -82,7 +82,7 @@ fn named(claim: &str, run: &Run) -> Result<(&'static str, Value), String> {
         "cache-reuse" | "only-causal-reuse" => ("cache", dialogue(run)),
         "encoder-decoder-cost" => ("model", json!({ "left": { "model": "english-redllm" } })),
         "trained-low-rank" | "last-token-memory" => ("model", heads(claim, run)),
-        // Their results are shown as they are kept; the lab trains the same twins, or further ones.
+        // The lab trains the same twins, or further ones; results that are kept are shown at once.
         _ => ("training", twins(run)),
     })
 }
@@ -93,7 +93,7 @@ struct Run<'a> {
     at: &'a Map<String, Value>,
 }
 
-/// The largest of ascending values that a lab takes; where it takes none, the first.
+/// The largest of the ascending values that a lab takes; the first value, if it takes none.
 fn largest(most: usize) -> impl Fn(&[Value]) -> Option<&Value> {
     let fits = move |value: &&Value| value.as_u64().is_some_and(|value| value <= most as u64);
     move |all| all.iter().rev().find(fits).or(all.first())
@@ -119,13 +119,13 @@ impl Run<'_> {
     }
 }
 
-/// A state with the parts that there are.
+/// A state with those parts that are given.
 fn state<const N: usize>(parts: [(&str, Option<Value>); N]) -> Value {
     let there = parts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     Value::Object(there.collect())
 }
 
-/// The mask lab: what a finding says of mechanism and mask, or what the claim is about.
+/// The mask lab: the mechanism and mask of a finding, or those that the claim is about.
 fn mask(run: &Run, mechanism: &str, usual: &str) -> Result<Value, String> {
     if run.at.get("feature_map").is_some_and(|map| map == "relu") {
         return Err("measured with the feature map relu; the mask lab has elu + 1".to_owned());
@@ -221,13 +221,13 @@ fn tower(run: &Run, layers: Option<Value>) -> Value {
     ])
 }
 
-/// `of` with other parts in place of its own.
+/// `of` with `parts` in place of its own.
 fn with<const N: usize>(mut of: Value, parts: [(&str, Value); N]) -> Value {
     parts.into_iter().for_each(|(name, value)| of[name] = value);
     of
 }
 
-/// What of the first token is left in the last row, after as many layers as were measured.
+/// The collapse tower for the weight of the first token in the last row, after the measured number of layers.
 fn drift(run: &Run) -> Value {
     let layers = run.one("depth", "depths", largest(MOST_LAYERS)).unwrap_or(json!(32));
     let layer = json!(layers.as_u64().unwrap_or(4).min(4));
@@ -237,7 +237,7 @@ fn drift(run: &Run) -> Value {
     with(tower(run, Some(layers)), parts)
 }
 
-/// Tokens that are coloured by their places, in the network of the claims.
+/// The collapse tower with tokens coloured by their positions, in the network of the claims.
 fn order(run: &Run) -> Value {
     let layers = run.one("depth", "depths", largest(MOST_LAYERS)).unwrap_or(json!(4));
     let net = json!({ "skip": true, "mlp": true, "norm": "before" });

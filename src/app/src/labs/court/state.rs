@@ -1,4 +1,4 @@
-//! What can be set in the courtroom: a claim, its settings, and whether it is run.
+//! The state of the courtroom: a claim, its settings, and whether it is run.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ impl From<Effort> for claim::Effort {
 pub struct Case {
     /// The claim's id.
     pub claim: String,
-    /// Which values stand where nothing else is set.
+    /// The effort whose values are used where nothing else is set.
     pub effort: Effort,
     /// Settings that are not the effort's own, as text.
     pub settings: BTreeMap<String, String>,
@@ -101,15 +101,15 @@ impl Case {
     }
 }
 
-/// What is set.
+/// The state.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Court {
     /// What the controls show.
     pub case: Case,
-    /// What was run last.
+    /// The case that was run last.
     pub run: Case,
-    /// How often it was run again.
+    /// The number of times that it was run again.
     pub times: u32,
     /// Which figure is in front.
     pub figure: usize,
@@ -119,7 +119,7 @@ pub struct Court {
     pub veiled: bool,
 }
 
-/// Everything that can be done.
+/// Every edit of the state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Edit {
     /// Calls a claim, and runs it with its usual settings.

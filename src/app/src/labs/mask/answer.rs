@@ -11,7 +11,7 @@ use super::state::Which;
 use crate::heatmap::Matrix;
 use crate::lab::{Part, Stamp};
 
-/// Weights under one mask, with all that is said of them.
+/// Weights under one mask, with their ranks.
 #[derive(Clone, Debug)]
 pub struct Weighed {
     /// The weights.
@@ -20,7 +20,7 @@ pub struct Weighed {
     pub report: Arc<RankReport>,
 }
 
-/// The weights that are shown, as number formats see them.
+/// The weights that are shown, in several number formats.
 #[derive(Clone, Debug)]
 pub struct Sight {
     /// Rounded to f16, then computed in f64.
@@ -29,9 +29,9 @@ pub struct Sight {
     pub f32: Spectrum,
     /// Computed in f64.
     pub f64: Spectrum,
-    /// What LU with pivoting makes of the determinant.
+    /// The determinant by LU with pivoting.
     pub lu: LuDeterminant,
-    /// Σ ln aᵢᵢ where the weights are triangular, and LU elsewhere.
+    /// ln |det|: Σ ln aᵢᵢ where the weights are triangular, by LU otherwise.
     pub log_det: Option<f64>,
     /// Whether the determinant is exactly the product of the diagonal.
     pub is_triangular: bool,
@@ -49,12 +49,12 @@ impl Sight {
         }
     }
 
-    /// How many singular values a format tells from 0.
+    /// The number of singular values that a format distinguishes from 0.
     pub fn rank(&self, lens: Lens) -> usize {
         self.tolerance(lens).map_or(0, |tolerance| self.spectrum(lens).numerical_rank(tolerance))
     }
 
-    /// The singular value from which on a format tells it from 0.
+    /// The smallest singular value that a format distinguishes from 0.
     pub fn threshold(&self, lens: Lens) -> f64 {
         self.tolerance(lens).map_or(0.0, |tolerance| self.spectrum(lens).threshold(tolerance))
     }
@@ -67,9 +67,9 @@ impl Sight {
 /// The singular values of the stored weights, with as many digits as they need.
 #[derive(Clone, Debug)]
 pub enum ExactSight {
-    /// Nobody asked.
+    /// Not asked for.
     Off,
-    /// It cannot be had; why.
+    /// It cannot be computed, with the reason.
     Not(String),
     /// log₁₀ σᵢ in descending order, and the digits that it took.
     Found(Vec<Option<f64>>, usize),

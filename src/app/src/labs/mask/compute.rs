@@ -33,7 +33,7 @@ impl Memory {
     /// Computes the answer of `state`; see [`State::compute`](crate::lab::State::compute).
     ///
     /// # Errors
-    /// What the library returns.
+    /// Errors of the library.
     pub fn compute(&mut self, state: &MaskLab, run: &Run, tell: &mut dyn FnMut(News)) -> Result<()> {
         let scores = self.scores(&state.setup, tell);
         let patterns = Which::ALL.map(|which| state.pattern(which));
@@ -73,7 +73,7 @@ impl Memory {
         (self.weighed, self.mechanisms) = (Default::default(), None);
     }
 
-    /// The picture before the numbers.
+    /// Tells the weights as a picture, before their ranks.
     fn show(
         &mut self,
         state: &MaskLab,

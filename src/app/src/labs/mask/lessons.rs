@@ -81,7 +81,7 @@ fn is_it_really_zero() {
     assert!(sight.f64.sigma_min().unwrap() > 1e-22, "what f64 prints is its own rounding");
 }
 
-/// Which draws LU gets wrong depends on the machine's rounding; that it does so in about half of them does not.
+/// LU gets the sign wrong in about half of the draws; which draws these are depends on the machine's rounding.
 #[test]
 fn lu_gets_the_sign_of_a_triangle_wrong_in_about_half_the_draws() {
     let (mut state, _) = lesson("04");

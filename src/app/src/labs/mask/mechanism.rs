@@ -72,7 +72,7 @@ impl Mechanism {
         }
     }
 
-    /// Whether it is the same mechanism, whatever its number.
+    /// Whether it is the same mechanism, with any parameter.
     pub fn is_like(self, other: Mechanism) -> bool {
         std::mem::discriminant(&self) == std::mem::discriminant(&other)
     }

@@ -84,7 +84,7 @@ impl TryFrom<Vec<[usize; 4]>> for Painted {
     }
 }
 
-/// What is painted with.
+/// The tool that paints.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tool {
@@ -93,14 +93,14 @@ pub enum Tool {
     Brush,
     /// All cells between two corners.
     Rectangle,
-    /// All cells that hang together with one and have its value.
+    /// All cells that are connected with one and have its value.
     Fill,
 }
 
 /// One movement of a tool.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stroke {
-    /// What is painted with.
+    /// The tool that paints.
     pub tool: Tool,
     /// Where it starts.
     pub from: Cell,
@@ -149,7 +149,7 @@ fn square((query, key): Cell, size: usize) -> impl Iterator<Item = Cell> {
     range(query).flat_map(move |query| range(key).map(move |key| (query, key)))
 }
 
-/// The cells that hang together with `start`, side by side, and have its value.
+/// The cells that are connected with `start`, side by side, and have its value.
 fn region(start: Cell, pattern: &Array2<bool>) -> Vec<Cell> {
     let Some(&value) = pattern.get(start) else { return Vec::new() };
     let mut seen = Array2::from_elem(pattern.dim(), false);

@@ -1,4 +1,4 @@
-//! The rule of "mine" in the mask language: its numbers that can be dragged, and how it is put together with other masks.
+//! The rule of "mine" in the mask language: its numbers that can be dragged, and how it is combined with other masks.
 
 use rankscope::Mask;
 use serde::{Deserialize, Serialize};
@@ -64,11 +64,11 @@ pub fn moved(rule: &str, index: usize, value: usize) -> Option<String> {
     Some(format!("{}{}{}", &rule[..first], value.max(least), &rule[end..]))
 }
 
-/// How another mask is put together with the rule.
+/// How another mask is combined with the rule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Compose {
-    /// In its place.
+    /// Replaces the rule.
     #[default]
     Instead,
     /// Where both allow: `&`.
@@ -83,7 +83,7 @@ impl Compose {
     /// All of them.
     pub const ALL: [Compose; 4] = [Compose::Instead, Compose::And, Compose::Or, Compose::AndNot];
 
-    /// As it stands on its button.
+    /// The name on its button.
     pub fn name(self) -> &'static str {
         match self {
             Compose::Instead => "instead",
@@ -93,7 +93,7 @@ impl Compose {
         }
     }
 
-    /// The rule that comes out.
+    /// The combined rule.
     pub fn of(self, rule: Mask, other: Mask) -> Mask {
         match self {
             Compose::Instead => other,

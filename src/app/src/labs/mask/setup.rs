@@ -23,13 +23,13 @@ pub struct Setup {
     pub head_size: usize,
     /// The factor on the logits after 1/√D.
     pub scale: f64,
-    /// Of the normally distributed Q and K.
+    /// The seed of the normally distributed Q and K.
     pub seed: u64,
     /// α in K = α·Q + √(1 − α²)·noise.
     pub alignment: f64,
     /// Logits that were changed by hand.
     pub logits: Logits,
-    /// From scores to weights.
+    /// The mechanism that turns scores into weights.
     pub mechanism: Mechanism,
 }
 

@@ -1,4 +1,4 @@
-//! What can be set in the mask lab, and every edit of it.
+//! The state of the mask lab, and every edit of it.
 
 use ndarray::Array2;
 use rankscope::figure::style::Kind;
@@ -26,7 +26,7 @@ pub const MOST_SCALE: f64 = 8.0;
 pub const MOST_SEED: u64 = 9999;
 /// The largest logit that can be set by hand.
 pub const MOST_LOGIT: f64 = 50.0;
-/// The smallest tolerance: f64 tells nothing below it.
+/// The smallest tolerance: below it, f64 has only rounding.
 pub const LEAST_TOLERANCE: f64 = 1e-16;
 
 /// The lab's state.
@@ -45,7 +45,7 @@ pub struct MaskLab {
     pub shown: Which,
     /// Masks that are left out of spectrum and rank card.
     pub hidden: Vec<Which>,
-    /// The block that is probed; the one below and left of the middle, where `None`.
+    /// The block that is probed; if `None`, the lower left quarter.
     pub block: Option<Block>,
     /// Whether the singular values are also computed with as many digits as they need.
     pub exact: bool,
@@ -82,7 +82,7 @@ pub enum Which {
     Prefix,
     /// `bidirectional`.
     Bidirectional,
-    /// The reader's own.
+    /// The reader's own mask.
     Mine,
 }
 
@@ -127,7 +127,7 @@ impl Block {
     }
 }
 
-/// Everything that can be done in the lab.
+/// Every edit of the lab's state.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Edit {
@@ -145,7 +145,7 @@ pub enum Edit {
     Logit(usize, usize, f64),
     /// All logits as they were drawn.
     DrawnLogits,
-    /// From scores to weights.
+    /// The mechanism that turns scores into weights.
     Mechanism(Mechanism),
     /// The length of the compared prefix.
     Prefix(usize),
@@ -153,15 +153,15 @@ pub enum Edit {
     Rule(String),
     /// A handle of the rule: which one, and its number.
     Handle(usize, usize),
-    /// Another mask, put together with the rule.
+    /// Another mask, combined with the rule.
     Compose(Compose, String),
     /// A stroke over "mine".
     Paint(Stroke),
-    /// Takes the paint away.
+    /// Removes the paint.
     Unpaint,
     /// The mask that is shown large.
     Show(Which),
-    /// Whether a mask stands in spectrum and rank card.
+    /// Whether a mask is shown in spectrum and rank card.
     Compare(Which, bool),
     /// The block that is probed.
     Block(Option<Block>),
@@ -179,7 +179,7 @@ pub enum Edit {
 pub fn parse(rule: &str) -> std::result::Result<Mask, String> {
     let mask = Mask::parse(rule).map_err(|error| error.to_string())?;
     if mask.to_string().contains("heads(") {
-        return Err("the lab has one head, so heads(…) says nothing here; name one of its masks".to_owned());
+        return Err("the lab has one head, so heads(…) has no meaning here; name one of its masks".to_owned());
     }
     Ok(mask)
 }
@@ -201,7 +201,7 @@ impl MaskLab {
         }
     }
 
-    /// What a mask is called.
+    /// The name of a mask.
     pub fn name(&self, which: Which) -> String {
         match which {
             Which::Causal => "causal".to_owned(),

@@ -28,7 +28,7 @@ fn answer(state: &MaskLab) -> Answer {
     answered(state, &mut Memory::default()).expect("an answer")
 }
 
-/// Which pieces come, in order.
+/// The names of the pieces that are told, in order.
 fn told(state: &MaskLab, memory: &mut Memory) -> Vec<String> {
     let mut told = Vec::new();
     let name = |news: &News| match news {

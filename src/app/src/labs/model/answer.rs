@@ -1,4 +1,4 @@
-//! What the model explorer shows: passes with their reports, predictions, the residual stream.
+//! The answer of the model explorer: passes with their reports, predictions, the residual stream.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -74,17 +74,17 @@ pub struct Shown {
 pub struct Opened {
     /// The name that was asked for.
     pub name: String,
-    /// L of the attention that is shown.
+    /// L, the layers of the attention that is shown.
     pub layers: usize,
     /// H.
     pub heads: usize,
     /// Sequences to choose from.
     pub sequences: usize,
-    /// One line on it.
+    /// One line about it.
     pub about: String,
-    /// A model's sizes, and the mask that the attention that is shown was trained under.
+    /// A model's sizes, and the mask under which the shown attention was trained.
     pub description: Option<Description>,
-    /// Whether it is an encoder and a decoder.
+    /// Whether it is an encoder-decoder.
     pub is_pair: bool,
     /// Whether it writes text.
     pub writes: bool,
@@ -99,7 +99,7 @@ pub struct Pass {
     pub tokens: Arc<Tokens>,
     /// The queries' tokens; in self-attention the same.
     pub queries: Arc<Tokens>,
-    /// What the shader reads.
+    /// The buffers that the shader reads.
     pub buffers: Arc<Buffers>,
     /// The layers whose weights are kept; the memory has no room for others.
     pub held: Range<usize>,
@@ -186,7 +186,7 @@ impl Pass {
         self.unranked.get(&self.index(at)).map(String::as_str)
     }
 
-    /// Whether all reports are there that there will be.
+    /// Whether every head that can have a report has one.
     pub fn is_reported(&self) -> bool {
         let mut reports = self.reports.iter().enumerate();
         reports.all(|(index, report)| report.is_some() || self.unranked.contains_key(&index))
@@ -220,9 +220,9 @@ impl Pass {
 pub struct Next {
     /// The position.
     pub position: usize,
-    /// The token that stands there.
+    /// The token at this position.
     pub piece: String,
-    /// Whether the token that follows is predicted; otherwise the one that stands there.
+    /// Whether the token that follows is predicted; otherwise the one at this position.
     pub follows: bool,
     /// The likeliest tokens.
     pub guesses: Vec<Guess>,
@@ -241,7 +241,7 @@ pub struct Guess {
     pub trained: Option<f64>,
 }
 
-/// The residual stream behind each layer, from the embeddings on.
+/// The residual stream after each layer, from the embeddings on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Depth {
     /// As asked for.
@@ -250,7 +250,7 @@ pub struct Depth {
     pub trained: Option<Vec<Level>>,
 }
 
-/// The hidden states of all tokens behind one layer, `[T, C]`.
+/// The hidden states of all tokens after one layer, `[T, C]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Level {
     /// exp of the entropy of σᵢ / Σσ.
@@ -350,7 +350,7 @@ impl Answer {
         &self.sides[side as usize]
     }
 
-    /// Puts a piece where it belongs.
+    /// Puts a piece in its place.
     pub fn take(&mut self, News { side, piece }: News, stamp: Stamp) {
         self.sides[side as usize].take(piece, stamp);
     }

@@ -1,4 +1,4 @@
-//! What leaves the model explorer: the head, the wall of its metric, spectra, the residual stream, the prediction.
+//! The exports of the model explorer: the head, the wall of its metric, spectra, the residual stream, the prediction.
 
 use rankscope::figure::style::Kind;
 use rankscope::figure::{Figure, Heatmap, Lines, Scale, Series, SpectrumFigure, Wall};
@@ -11,7 +11,7 @@ use super::view;
 use crate::lab::{Export, Numbers};
 use crate::layout::Head;
 
-/// Everything that there is of each reading; `lesson` recreates it.
+/// Every export of each reading; `lesson` recreates it.
 pub fn all(state: &Explorer, answer: &Answer, lesson: &Value) -> Vec<Export> {
     let mut all = Vec::new();
     for &side in state.sides() {

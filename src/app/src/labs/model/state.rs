@@ -1,4 +1,4 @@
-//! What can be set in the model explorer, and what an edit does to it.
+//! The state of the model explorer, and what an edit does to it.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -21,16 +21,16 @@ use crate::layout::Head;
 pub const BUDGET: (usize, usize) = (1, 16_384);
 /// Tokens that a model may write at most.
 pub const WRITTEN: usize = 512;
-/// Tokens that the decoder of an encoder-decoder writes where nothing else is said.
+/// Tokens that the decoder of an encoder-decoder writes if nothing else is set.
 pub const OF_A_PAIR: usize = 12;
 
-/// Everything that can be set.
+/// The state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Explorer {
-    /// What is read.
+    /// The first reading.
     pub left: Reading,
-    /// What is read beside it, to compare.
+    /// The second reading, beside it, to compare.
     pub right: Option<Reading>,
     /// Which attention of an encoder-decoder is shown.
     pub attention: Attention,
@@ -66,7 +66,7 @@ pub struct Reading {
     pub file: Option<Brought>,
     /// The text.
     pub text: String,
-    /// How many tokens the model writes behind the text (an encoder-decoder: in its decoder); if not given, none, or
+    /// How many tokens the model writes after the text (an encoder-decoder: in its decoder); if not given, none, or
     /// [`OF_A_PAIR`] in an encoder-decoder.
     pub written: Option<usize>,
     /// Who may attend to whom, as in `as-trained` or `prefix(3)`.
@@ -125,7 +125,7 @@ impl Attention {
     /// All of them.
     pub const ALL: [Attention; 3] = [Attention::Encoder, Attention::Decoder, Attention::Cross];
 
-    /// As it stands on its button.
+    /// The name on its button.
     pub fn name(self) -> &'static str {
         match self {
             Attention::Encoder => "encoder",
@@ -195,13 +195,13 @@ impl Side {
     /// Both.
     pub const BOTH: [Side; 2] = [Side::Left, Side::Right];
 
-    /// As it stands in the window.
+    /// Its name in the window.
     pub fn name(self) -> &'static str {
         if self == Side::Left { "A" } else { "B" }
     }
 }
 
-/// Everything that can be done.
+/// Every edit of the state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Edit {
@@ -211,17 +211,17 @@ pub enum Edit {
     File(Side, Brought),
     /// Reads a text.
     Text(Side, String),
-    /// Lets the model write so many tokens behind the text.
+    /// Sets the number of tokens that the model writes after the text.
     Written(Side, Option<usize>),
     /// Chooses a mask.
     Mask(Side, String),
     /// Sets the output of a head to zero, or no longer.
     Ablate(Side, Head),
-    /// Keeps the top singular components; all of them again.
+    /// Keeps the top singular components only; `None` keeps all again.
     Cut(Side, Option<Cut>),
-    /// Takes back every change of heads.
+    /// Removes every change of heads.
     Restore(Side),
-    /// Reads the same once more beside, to change it there; or ends that.
+    /// Opens a second reading, at first the same, to change it there; or closes it.
     Beside(bool),
     /// Shows another attention of an encoder-decoder; changes of heads end.
     Attention(Attention),
@@ -285,7 +285,7 @@ impl Reading {
     /// The mask.
     ///
     /// # Errors
-    /// If its text is none.
+    /// If its text is no mask.
     pub fn mask(&self) -> Result<MaskChoice> {
         self.mask.parse()
     }

@@ -48,7 +48,7 @@ const KINDS: [&str; 14] = [
     "vec3", "vec4",
 ];
 
-/// What a piece of a source is.
+/// The kind of a piece of a source.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Token {
     Comment,

@@ -24,7 +24,7 @@ const LONGEST: usize = 200_000;
 /// How long a device may take to open.
 const OPENING: Duration = Duration::from_secs(60);
 
-/// What is set.
+/// The state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Shader {
@@ -32,13 +32,13 @@ pub struct Shader {
     pub op: String,
     /// The rung of its ladder.
     pub variant: String,
-    /// The source, where it was changed.
+    /// The changed source; `None` for the shipped one.
     pub source: Option<String>,
     /// n, as `rankscope kernels bench --size`.
     pub size: usize,
     /// Seconds after which the run of a source is ended.
     pub limit: u32,
-    /// Whether it is to be run, and how often that was asked for; 0 after a change.
+    /// How often a run was asked for; 0 after a change, which is not run.
     pub runs: u32,
 }
 
@@ -55,10 +55,10 @@ impl Default for Shader {
     }
 }
 
-/// What can be done.
+/// Every edit of the state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Edit {
-    /// Takes another kernel, with its own source.
+    /// Chooses another kernel, with its own source.
     Kernel {
         /// The operation.
         op: String,
@@ -67,35 +67,35 @@ pub enum Edit {
     },
     /// Changes the source.
     Source(String),
-    /// Takes the shipped source again.
+    /// Restores the shipped source.
     Reset,
     /// Runs at another size.
     Size(usize),
-    /// Ends a run after so many seconds.
+    /// Sets the seconds after which a run is ended.
     Limit(u32),
     /// Runs it.
     Run,
 }
 
-/// What is shown.
+/// The answer.
 #[derive(Default)]
 pub struct Answer {
-    /// What is wrong with the source, if anything is.
+    /// The error in the source, if there is one.
     pub problem: Part<Option<SourceProblem>>,
-    /// What the last run found.
+    /// The results of the last run.
     pub found: Part<Found>,
 }
 
-/// What a run found.
+/// The results of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Found {
     /// The device.
     pub device: String,
-    /// What the shipped source did.
+    /// The numbers of the shipped source.
     pub shipped: Option<Numbers>,
-    /// What the changed one did.
+    /// The numbers of the changed source.
     pub changed: Option<Numbers>,
-    /// Why it was not run to its end.
+    /// Why the run did not finish.
     pub failure: Option<String>,
 }
 
@@ -103,7 +103,7 @@ pub struct Found {
 pub enum News {
     /// Whether the source can be run.
     Problem(Option<SourceProblem>),
-    /// A run, as far as it is.
+    /// The results of a run so far.
     Found(Found),
 }
 
@@ -214,7 +214,7 @@ impl Shader {
     /// The ladder and its rung.
     ///
     /// # Errors
-    /// The names that there are.
+    /// If there is no such rung, with the names that exist.
     pub fn rung(&self) -> Result<(&'static Ladder, &'static Variant), String> {
         let ladder = ladder(&self.op).map_err(|error| error.to_string())?;
         Ok((ladder, ladder.variant(&self.variant).map_err(|error| error.to_string())?))
@@ -223,7 +223,7 @@ impl Shader {
     /// The kernel.
     ///
     /// # Errors
-    /// As [`rung`](Self::rung); a rung that is put together from other operations.
+    /// As [`rung`](Self::rung), and for a rung that is put together from other operations.
     pub fn kernel(&self) -> Result<&'static Kernel, String> {
         let (ladder, variant) = self.rung()?;
         variant.kernel.ok_or_else(|| {

@@ -15,7 +15,7 @@ use crate::widget::number::Number;
 /// Room for the names of the sliders.
 const NAMES: f32 = 72.0;
 
-/// Nothing is remembered beside the state.
+/// The view remembers nothing.
 #[derive(Default)]
 pub struct View;
 
@@ -79,7 +79,7 @@ fn list(desk: &mut Desk<'_, Shader>, ui: &mut egui::Ui) {
     });
 }
 
-/// What the chosen rung changes, and what it binds.
+/// The change that the chosen rung makes, and its bindings.
 fn about(desk: &Desk<'_, Shader>, ui: &mut egui::Ui) {
     let (Ok((ladder, variant)), Ok(kernel)) = (desk.state.rung(), desk.state.kernel()) else { return };
     let wrapped = |text: String, ui: &mut egui::Ui| drop(ui.add(egui::Label::new(text).wrap()));
@@ -142,7 +142,7 @@ fn source(desk: &mut Desk<'_, Shader>, ui: &mut egui::Ui) {
     }
 }
 
-/// The source with the numbers of its lines, and the wrong one marked; what was typed.
+/// The source with line numbers, and the wrong line marked; returns the typed text.
 fn editor(source: &str, wrong: Option<usize>, ui: &mut egui::Ui) -> Option<String> {
     const NUMBERS: f32 = 40.0;
     let palette = theme::palette(ui);

@@ -1,4 +1,4 @@
-//! The process that runs a changed kernel: what it does to its device or to itself stays there.
+//! The process that runs a changed kernel: a crash or a lost device stays inside it.
 
 use rankscope::device::DeviceRequest;
 use rankscope::ops::bench::{Measurement, trial};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::worker;
 
-/// What to run.
+/// The kernel to run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Task {
     /// The operation, on the list of ladders.
@@ -21,25 +21,25 @@ pub struct Task {
     pub size: usize,
 }
 
-/// What it tells, in this order.
+/// The messages of this process, in this order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Message {
     /// The device is open: its name.
     Device(String),
-    /// What the shipped source did.
+    /// The numbers of the shipped source.
     Shipped(Numbers),
-    /// What the changed source did.
+    /// The numbers of the changed source.
     Changed(Numbers),
     /// Why it could not be run.
     Failed(String),
 }
 
-/// What a source did.
+/// The measurements of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Numbers {
     /// The largest |got − want| / max(1, |want|); none where a result is no number.
     pub max_error: Option<f64>,
-    /// The largest error that is rounding.
+    /// The largest error that counts as rounding.
     pub tolerance: f64,
     /// The least time that one call took.
     pub micros: f64,
@@ -59,10 +59,10 @@ impl Numbers {
 /// Runs the shipped source, then the changed one.
 ///
 /// # Errors
-/// If nobody reads what it tells.
+/// If nobody reads its messages.
 pub fn work() -> anyhow::Result<()> {
     let (task, cancel): (Task, _) = worker::task()?;
-    // It asks for nothing while a kernel runs, so it ends when it is told to, and with the window.
+    // A running kernel cannot be cancelled, so this thread ends the whole process: on request, and with the window.
     std::thread::spawn(move || {
         while !cancel.is_cancelled() {
             std::thread::sleep(std::time::Duration::from_millis(50));
@@ -76,7 +76,7 @@ pub fn work() -> anyhow::Result<()> {
 }
 
 fn run(task: &Task) -> rankscope::Result<()> {
-    // A window that has gone reads no more.
+    // If the window has gone, nobody reads the messages.
     let tell = |message: Message| worker::tell(&message).map_err(|_| Error::Cancelled);
     let device = Device::choose(DeviceRequest::Gpu)?.device;
     tell(Message::Device(device.to_string()))?;

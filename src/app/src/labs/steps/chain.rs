@@ -19,17 +19,17 @@ pub enum Step {
     Inputs,
     /// Q·Kᵀ.
     Products,
-    /// Over √D.
+    /// Q·Kᵀ over √D.
     Scores,
-    /// What may be seen.
+    /// The mask.
     Mask,
     /// exp(s − max).
     Exponentials,
-    /// Over the sum of the row.
+    /// The exponentials over the sum of their row.
     Weights,
     /// A·V.
     Context,
-    /// Singular values: predict, then reveal.
+    /// The singular values: predict, then reveal.
     Rank,
 }
 
@@ -37,7 +37,7 @@ const MATMUL: &str = include_str!("../../../../rankscope/ops/matmul/matmul_naive
 const SOFTMAX: &str = include_str!("../../../../rankscope/ops/softmax/softmax_naive.wgsl");
 
 impl Step {
-    /// In order.
+    /// All steps, in order.
     pub const ALL: [Step; 8] = [
         Step::Inputs,
         Step::Products,
@@ -49,7 +49,7 @@ impl Step {
         Step::Rank,
     ];
 
-    /// What it is called.
+    /// Its name.
     pub fn title(self) -> &'static str {
         match self {
             Step::Inputs => "Queries, keys, values",
@@ -102,7 +102,7 @@ impl Step {
         }
     }
 
-    /// The file of the shader that does it, its line numbers and lines; `None` for what no shader does.
+    /// The file of the shader that computes it, its line numbers and lines; `None` for a step without a shader.
     pub fn shader(self) -> Option<(&'static str, Vec<(usize, &'static str)>)> {
         let (file, source, marks): (_, _, &[&str]) = match self {
             Step::Inputs | Step::Rank => return None,
@@ -120,7 +120,7 @@ impl Step {
         ))
     }
 
-    /// The step `by` steps on, inside the list.
+    /// The step `by` places later, inside the list.
     pub fn moved(self, by: isize) -> Step {
         let at = (self as usize).saturating_add_signed(by).min(Step::ALL.len() - 1);
         Step::ALL[at]
@@ -138,7 +138,7 @@ pub struct Chain {
     exponentials: Arc<Matrix>,
     weights: Arc<Matrix>,
     context: Arc<Matrix>,
-    /// The largest score of each row; 0 where it sees nothing.
+    /// The largest score of each row; 0 for a row that sees nothing.
     largest: Array1<f64>,
     /// The sum of each row's exponentials.
     sums: Array1<f64>,
@@ -200,7 +200,7 @@ impl Chain {
         }
     }
 
-    /// What a step starts from: names and matrices.
+    /// The operands of a step: names and matrices.
     pub fn operands(&self, step: Step) -> Vec<(&'static str, &Arc<Matrix>)> {
         let [q, k, v] = &self.inputs;
         match step {
@@ -274,7 +274,7 @@ pub fn digits(value: f64) -> String {
     }
 }
 
-/// In brackets where it has a sign.
+/// In brackets if it has a minus sign.
 fn signed(value: f64) -> String {
     if value < 0.0 { format!("({})", digits(value)) } else { digits(value) }
 }

@@ -1,4 +1,4 @@
-//! What can be set in the step-by-step lab, and every edit of it.
+//! The state of the step-by-step lab, and every edit of it.
 
 use ndarray::Array2;
 use rankscope::random::gaussian;
@@ -27,7 +27,7 @@ pub struct StepsLab {
     pub n: usize,
     /// D.
     pub head_size: usize,
-    /// Of the numbers in Q, K and V, which are drawn with one decimal.
+    /// The seed of the numbers in Q, K and V, which are drawn with one decimal.
     pub seed: u64,
     /// Numbers that were changed: 0 for Q, 1 for K, 2 for V; row, column, number.
     pub changed: Vec<(usize, usize, usize, f64)>,
@@ -59,7 +59,7 @@ impl Default for StepsLab {
     }
 }
 
-/// Everything that can be done in the lab.
+/// Every edit of the lab's state.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Edit {
@@ -100,7 +100,7 @@ impl StepsLab {
         inputs
     }
 
-    /// Who may attend to whom; what cannot be read is refused by [`check`](lab::State::check).
+    /// Who may attend to whom; [`check`](lab::State::check) refuses a text that is no mask.
     pub fn pattern(&self) -> Array2<bool> {
         self.mask.parse().unwrap_or_else(|_| Mask::causal()).pattern(self.n)
     }
@@ -134,7 +134,7 @@ impl lab::State for StepsLab {
         let is_new_matrix =
             !matches!(edit, Edit::Step(_) | Edit::Cell(..) | Edit::Guess(_) | Edit::Reveal(_));
         if is_new_matrix {
-            // A prediction is about one matrix.
+            // A prediction belongs to one matrix, so a change of the matrix drops it.
             (self.guess, self.revealed) = (None, false);
         }
         match edit {

@@ -1,4 +1,4 @@
-//! A matrix with its numbers, for a screen that a class looks at.
+//! A matrix with its numbers, large enough for a screen in class.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::chain::{Step, digits};
 use crate::heatmap::Matrix;
 use crate::theme;
 
-/// What of a table is marked: the selected entry of the result, and the rows and columns that it comes from.
+/// The marked part of a table: the selected entry of the result, or the row or column that it comes from.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Marked {
     /// Nothing.
@@ -21,7 +21,7 @@ pub enum Marked {
     Column(usize),
 }
 
-/// What of the table `name` is marked where `(row, column)` of the result is selected.
+/// The marked part of the table `name` if `(row, column)` of the result is selected.
 pub fn marked(
     step: Step,
     name: &str,
@@ -41,7 +41,7 @@ pub fn marked(
     }
 }
 
-/// A matrix with its numbers; the entry that was clicked.
+/// Draws a matrix with its numbers; returns the entry that was clicked.
 pub fn table(
     name: &str,
     matrix: &Arc<Matrix>,

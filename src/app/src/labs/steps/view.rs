@@ -40,7 +40,7 @@ impl lab::View for View {
         Panel {
             id: "numbers",
             title: "Numbers",
-            help: "What the step starts from, and what it makes; click an entry to see its arithmetic",
+            help: "The operands of the step, and its result; click an entry to see its arithmetic",
         },
         Panel {
             id: "how",

@@ -90,7 +90,7 @@ impl Memory {
     /// Computes the answer of `state`; see [`State::compute`](crate::lab::State::compute).
     ///
     /// # Errors
-    /// Of a file, and what the library returns.
+    /// Errors of a file, and of the library.
     pub fn compute(&mut self, state: &TheoremLab, run: &Run, tell: &mut dyn FnMut(News)) -> Result<()> {
         let logits = state.logits()?;
         let n = logits.nrows();
@@ -167,7 +167,7 @@ fn best(state: &TheoremLab, target: &Target, size: usize, run: &Run) -> Result<(
     Ok((fit.factors, fit.kl, How::Fitted))
 }
 
-/// A head with more numbers, which are 0; the logits stay, as the queries make up for √D.
+/// A head of a larger size, filled up with zeros; the larger queries keep the logits the same despite the larger √D.
 fn widened(head: Factors, size: usize) -> Factors {
     let (n, narrow) = head.query.dim();
     let wide = |x: &Array2<f64>, factor: f64| {

@@ -1,4 +1,4 @@
-//! What leaves the lab: figures, numbers, and a notebook cell.
+//! The exports of the lab: figures, numbers, and a notebook cell.
 
 use ndarray::Array2;
 use rankscope::figure::style::Kind;

@@ -1,4 +1,4 @@
-//! What can be set in the Theorem 1 lab, and every edit of it.
+//! The state of the Theorem 1 lab, and every edit of it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,7 +21,7 @@ pub const MOST_POSITIONS: usize = 24;
 pub const MOST_STRENGTH: f64 = 8.0;
 /// The largest seed.
 pub const MOST_SEED: u64 = 9999;
-/// The weight that a permutation leaves for the other keys, nearly all of it for two.
+/// The weight that a permutation leaves for the other keys; two of them get nearly all of it.
 pub const REST: f64 = 1e-3;
 
 /// The lab's state.
@@ -63,19 +63,19 @@ pub enum Source {
     Drawn {
         /// Their standard deviation.
         scale: f64,
-        /// Which ones.
+        /// The seed of the draw.
         seed: u64,
     },
     /// Every key alike.
     Uniform,
-    /// Each query attends to a key of its own, in drawn order; what is left falls off along a circle.
+    /// Each query attends to a key of its own, in drawn order; the rest of its weight falls off along a circle.
     Permutation {
-        /// Which order.
+        /// The seed of the order.
         seed: u64,
     },
     /// A matrix in a file: `.npy`, `.npz`, `.safetensors`, `.csv`.
     File {
-        /// Where it is.
+        /// Its path.
         path: String,
     },
 }
@@ -104,13 +104,13 @@ impl From<Painted> for Vec<(usize, usize, f64)> {
 }
 
 impl Painted {
-    /// How many cells there are.
+    /// The number of cells.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 }
 
-/// Everything that can be done in the lab.
+/// Every edit of the lab's state.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Edit {
@@ -124,7 +124,7 @@ pub enum Edit {
     Source(Source),
     /// A painted cell: query, key, logit.
     Paint(usize, usize, f64),
-    /// Takes the paint away.
+    /// Removes the paint.
     Unpaint,
     /// Shows the curve that waits for a prediction, or hides it.
     Veil(bool),
@@ -152,10 +152,10 @@ impl TheoremLab {
         permutation_head(&self.order(seed), permutation_scale(self.n, REST))
     }
 
-    /// The logits of the pattern; softmax takes a constant on each row away.
+    /// The logits of the pattern; softmax ignores a constant that is added to a row.
     ///
     /// # Errors
-    /// Of a file.
+    /// Errors of a file.
     pub fn logits(&self) -> Result<Array2<f64>> {
         let n = self.n;
         let mut logits = match &self.source {

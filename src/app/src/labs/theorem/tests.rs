@@ -140,7 +140,7 @@ fn a_cancelled_search_ends() {
     assert!(matches!(small().compute(&mut memory, &run, &mut |_| {}), Err(rankscope::Error::Cancelled)));
 }
 
-/// Surprise 7: what a small head cannot say.
+/// Surprise 7: a pattern that a small head cannot express.
 #[test]
 fn the_lesson_shows_its_numbers() {
     let state = lesson::<View>("07", "theorem");

@@ -246,7 +246,7 @@ fn target(view: &mut View, desk: &mut Desk<'_, TheoremLab>, ui: &mut Ui) {
         ui.ctx().set_cursor_icon(CursorIcon::Crosshair);
     }
     let painted = touch.drag.map(|(_, at)| at).or(touch.entered);
-    // A click within one frame has only its end.
+    // A click within one frame has an end, but no start.
     let painted = painted.or(touch.dropped.filter(|_| view.last.is_none()).map(|(_, at)| at));
     if let Some((query, key)) = painted.filter(|&at| view.last != Some(at) && target.is_there(at)) {
         let logit = if touch.is_secondary { -view.brush } else { view.brush };

@@ -1,4 +1,4 @@
-//! What a training looks like: figures that the panels show and that leave the app.
+//! The figures of a training, for the panels and for export.
 
 use std::sync::Arc;
 
@@ -13,12 +13,12 @@ use crate::lab::{Export, Numbers};
 
 /// The name of the loss of every batch among the curves that can be drawn.
 pub const BATCHES: &str = "batch";
-/// The most points of a curve; of more, means are drawn.
+/// The most points of a curve; beyond it, means are drawn.
 const POINTS: usize = 100;
-/// The most curves that are told apart.
+/// The most curves in a figure.
 const CURVES: usize = 24;
 
-/// What can be drawn of runs over the steps.
+/// The curves of runs that can be drawn over the steps.
 pub fn curves() -> impl Iterator<Item = &'static str> {
     TRAINING_METRICS.iter().map(|kind| kind.name).chain([BATCHES])
 }
@@ -40,7 +40,7 @@ pub fn losses(state: &Training, runs: &[Arc<Recording>]) -> Lines {
     lines
 }
 
-/// Where a run broke.
+/// A line at the step at which a run broke.
 fn broken(run: &Recording) -> Option<Reference> {
     run.failure.as_ref()?;
     let name = format!("{} broke at step {}", run.title(), run.step() + 1);
@@ -81,7 +81,7 @@ pub fn heads(state: &Training, runs: &[Arc<Recording>]) -> Lines {
     lines
 }
 
-/// How much more the other variants have than the first one, with the 95 % interval.
+/// The differences of the other variants from the first one, with their 95 % interval.
 pub fn paired(state: &Training, runs: &[Arc<Recording>]) -> Lines {
     let Some(beside) = &state.plan.beside else { return lines("Paired difference", "", Vec::new()) };
     let all = variants(runs);
@@ -98,14 +98,14 @@ pub fn paired(state: &Training, runs: &[Arc<Recording>]) -> Lines {
     let mut lines = lines("Paired difference over training", &label, curves);
     if !lines.curves.is_empty() {
         let smallest = beside.smallest;
-        // Named once: the two lie close together.
+        // Only one line has a name: the two lie close together.
         lines.references =
             vec![Reference::level("smallest that matters", smallest), Reference::level("", -smallest)];
     }
     lines
 }
 
-/// What leaves the app: every figure that shows something, and the head that is looked at.
+/// The exports: every figure that shows something, and the selected head.
 pub fn exports(state: &Training, runs: &[Arc<Recording>], lesson: &Value) -> Vec<Export> {
     let mut all = Vec::new();
     let figures =
@@ -163,7 +163,7 @@ fn placed(points: Vec<(usize, f64)>) -> Vec<(f64, f64)> {
     points.into_iter().filter(|(_, y)| y.is_finite()).map(|(step, y)| (step as f64, y)).collect()
 }
 
-/// The loss of every batch; of many, the means of neighbours.
+/// The loss of every batch; if there are many, the means of neighbours.
 fn batches(run: &Recording) -> Vec<(f64, f64)> {
     let steps = &run.history.steps;
     let pieces = steps.chunks(steps.len().div_ceil(POINTS).max(1));

@@ -1,4 +1,4 @@
-//! [`Plan`]: what is to be trained.
+//! [`Plan`]: the runs to train.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use rankscope::train::{HEAD_METRICS, Settings, TRAINING_METRICS, TRAINING_PRESET
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// What the lab opens with.
+/// The preset that the lab opens with.
 pub const FIRST: &str = "reverse-twins";
 /// The most seeds.
 pub const SEEDS: usize = 20;
@@ -16,7 +16,7 @@ const VARIANTS: usize = 6;
 /// Evaluations of a run, and frames of its movie, at least.
 const LOOKS: usize = 20;
 
-/// What is to be trained: one run or several that differ in one setting, each with some seeds.
+/// The runs to train: one, or several that differ in one setting, each with some seeds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Plan {
@@ -24,11 +24,11 @@ pub struct Plan {
     pub preset: String,
     /// The settings of the first run.
     pub settings: Settings,
-    /// What stands beside it.
+    /// The runs beside the first one.
     pub beside: Option<Beside>,
-    /// How many seeds, from that of the settings on.
+    /// The number of seeds, from the seed of the settings on.
     pub seeds: usize,
-    /// Counts how often the same is trained anew.
+    /// Counts how often the same plan was trained anew.
     pub take: usize,
 }
 
@@ -40,7 +40,7 @@ pub struct Beside {
     pub key: String,
     /// Its value in each of them.
     pub values: Vec<String>,
-    /// What is compared.
+    /// The metric that is compared.
     pub metric: String,
     /// The smallest difference of it that matters.
     pub smallest: f64,
@@ -70,11 +70,11 @@ impl Default for Plan {
 }
 
 impl Plan {
-    /// The plans that one can begin with, by name, each with what it is about.
+    /// The plans that one can begin with, by name, each with its subject.
     pub fn presets() -> impl Iterator<Item = (&'static str, &'static str)> {
         let first = (FIRST, "does reading the digits in both directions help to reverse them? (a minute)");
         let trainings = TRAINING_PRESETS.iter().map(|preset| (preset.name, preset.summary));
-        // What is measured at the end alone stands in no run's folder.
+        // A metric that is measured only at the end is in no run's folder.
         let twins = TWIN_PRESETS.iter().filter(|preset| is_recorded(preset.metric));
         [first].into_iter().chain(trainings).chain(twins.map(|preset| (preset.name, preset.question)))
     }
@@ -82,7 +82,7 @@ impl Plan {
     /// The plan of this name.
     ///
     /// # Errors
-    /// The names that there are.
+    /// If there is no such plan, with the names that exist.
     pub fn of(name: &str) -> Result<Self, String> {
         if name == FIRST {
             return Ok(Plan::default());
@@ -107,14 +107,14 @@ impl Plan {
         Ok(Plan { preset: name.into(), settings, beside: Some(beside), seeds: 3, take: 1 })
     }
 
-    /// Another number of steps, with as many looks on the way.
+    /// Adapts evaluations, records and warm-up to another number of steps.
     pub fn set_steps(&mut self) {
         let every = (self.settings.steps / LOOKS).max(1);
         (self.settings.evaluate_every, self.settings.record_every) = (every, every);
         self.settings.warmup = self.settings.warmup.min(self.settings.steps / 4);
     }
 
-    /// What is wrong with it, as far as can be said without data and model.
+    /// Checks the plan, as far as this is possible without data and model.
     ///
     /// # Errors
     /// One sentence.
@@ -154,10 +154,10 @@ impl Plan {
         [first].into_iter().chain(beside.values.iter().cloned()).collect()
     }
 
-    /// The runs side by side: what each is called, and its settings with the first seed.
+    /// The runs side by side: the name of each, and its settings with the first seed.
     ///
     /// # Errors
-    /// If a value is none of its setting.
+    /// If a value does not fit its setting.
     pub fn variants(&self) -> Result<Vec<(String, Settings)>, String> {
         let Some(beside) = &self.beside else { return Ok(vec![(String::new(), self.settings.clone())]) };
         let variant = |value: String| {
@@ -185,7 +185,7 @@ impl Plan {
         Ok(seeds.flat_map(of_seed).collect())
     }
 
-    /// Where a run stands below the folder of all runs: the same settings and take have the same folder in every plan.
+    /// The folder of a run, below the folder of all runs: the same settings and take have the same folder in every plan.
     pub fn folder(&self, settings: &Settings) -> PathBuf {
         let of_all_seeds = Settings { seed: 0, ..settings.clone() };
         let text = serde_json::to_string(&(of_all_seeds, self.take)).unwrap_or_default();
@@ -203,7 +203,7 @@ fn looked_at(mut settings: Settings) -> Settings {
     settings
 }
 
-/// What a run's tables hold of every evaluation and record.
+/// The metrics in a run's tables, from every evaluation and record.
 pub fn metrics() -> impl Iterator<Item = &'static str> {
     TRAINING_METRICS.iter().map(|kind| kind.name).chain(HEAD_METRICS.iter().map(|(name, _)| *name))
 }

@@ -1,4 +1,4 @@
-//! [`Recording`]: a run as it stands in its folder, ready to be drawn.
+//! [`Recording`]: a run, read from its folder and ready to be drawn.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,18 +13,18 @@ use rankscope::{Result, Run};
 
 use crate::heatmap::Matrix;
 
-/// A run as it stands in its folder.
+/// A run, read from its folder.
 #[derive(Clone, Debug)]
 pub struct Recording {
     /// Which run of the plan.
     pub job: Job,
-    /// What its variant is called.
+    /// The name of its variant.
     pub name: String,
     /// The colour of its variant.
     pub kind: Kind,
-    /// Where it stands, once it was begun.
+    /// Its folder, once it was begun.
     pub folder: Option<PathBuf>,
-    /// What it told.
+    /// The history of its training.
     pub history: History,
     /// The movie; of the first seed alone.
     pub frames: Vec<Arc<Frame>>,
@@ -35,7 +35,7 @@ pub struct Recording {
 /// The attention of one record.
 #[derive(Debug)]
 pub struct Frame {
-    /// After how many steps.
+    /// The number of steps before it.
     pub step: usize,
     /// The tokens of the sequence, where they are known.
     pub tokens: Vec<String>,
@@ -88,18 +88,18 @@ impl Recording {
         self.history.steps.last().map_or(0, |report| report.step)
     }
 
-    /// Whether it is at its end, or can go no further.
+    /// Whether it is at its end, or cannot continue.
     pub fn is_over(&self) -> bool {
         self.step() >= self.history.settings.steps || self.failure.is_some()
     }
 
-    /// The newest frame that is not behind `step`; the first one if all are.
+    /// The newest frame that is not after `step`; the first one if all are.
     pub fn frame(&self, step: Option<usize>) -> Option<&Arc<Frame>> {
         let step = step.unwrap_or(usize::MAX);
         self.frames.iter().rev().find(|frame| frame.step <= step).or_else(|| self.frames.first())
     }
 
-    /// The newest sample that is not behind `step`.
+    /// The newest sample that is not after `step`.
     pub fn sample(&self, step: Option<usize>) -> Option<&(usize, String)> {
         let step = step.unwrap_or(usize::MAX);
         self.history.samples.iter().rev().find(|(at, _)| *at <= step)
@@ -124,7 +124,7 @@ impl Recording {
         (seconds > 0.0).then(|| last.iter().map(|report| report.tokens as f64).sum::<f64>() / seconds)
     }
 
-    /// How many seconds the steps that are left take, at the pace of the last ones.
+    /// The seconds that the remaining steps take, at the pace of the last ones.
     pub fn left(&self) -> Option<f64> {
         let steps = &self.history.steps;
         let last = &steps[steps.len().saturating_sub(50)..];
@@ -177,11 +177,11 @@ impl Difference {
     }
 }
 
-/// What the runs of one variant have more than the first ones after some steps; from two seeds on with an interval.
+/// The difference of a variant's runs from the first ones after some steps; from two seeds on with an interval.
 pub struct Difference {
-    /// After how many steps.
+    /// The number of steps.
     pub step: usize,
-    /// The differences, of every seed whose two runs have come so far.
+    /// The differences, for every seed whose two runs have reached this step.
     pub values: Vec<f64>,
     /// With their 95 % interval.
     pub paired: Option<Paired>,

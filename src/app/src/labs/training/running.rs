@@ -23,7 +23,7 @@ const OFTEN: Duration = Duration::from_millis(200);
 /// How long a process may take to write its last checkpoint.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What stays from one computation to the next: where runs are, and what was read of them.
+/// The memory between computations: where runs are, and what was read of them.
 pub struct Memory {
     device: Device,
     /// Where new runs are kept.
@@ -47,7 +47,7 @@ impl Memory {
         places.find(|path| path.join("run.json").is_file())
     }
 
-    /// The runs of a plan as they stand on disk.
+    /// The runs of a plan, read from their folders.
     pub fn read(&mut self, plan: &Plan, runs: Vec<Recording>, run: &Run) -> Result<Vec<Arc<Recording>>> {
         let read = |empty: Recording| {
             run.check()?;
@@ -65,7 +65,7 @@ impl Memory {
         Ok(all)
     }
 
-    /// The same run a little later.
+    /// The run, read again.
     fn look(&self, plan: &Plan, before: &Arc<Recording>, run: &Run) -> Result<Arc<Recording>> {
         match self.find(plan, &before.history.settings) {
             None => Ok(before.clone()),
@@ -74,8 +74,8 @@ impl Memory {
     }
 }
 
-/// Trains what is not at its end, the variants of a seed at the same time, until `run` is cancelled: then every
-/// process writes its checkpoint first.
+/// Trains the runs that are not at their end, the variants of a seed at the same time, until `run` is cancelled: then
+/// every process writes its checkpoint first.
 pub fn train(
     state: &Training,
     memory: &mut Memory,
@@ -139,7 +139,7 @@ fn begin(plan: &Plan, recording: &Recording, memory: &Memory, threads: usize) ->
         name: Settings { seed: base.seed, ..settings.clone() }.name(&base),
         preset: Some(plan.preset.clone()),
         version: rankscope::VERSION.to_owned(),
-        device: String::new(), // where the process computes, it says itself
+        device: String::new(), // the process fills it in
         settings,
     };
     let device = if memory.device.is_gpu() { "gpu" } else { "cpu" }.to_owned();
@@ -152,7 +152,7 @@ fn no_process(folder: &Path, error: &io::Error) -> Error {
     Error::io(folder, io::Error::other(format!("no process to train in: {error}")))
 }
 
-/// Hears all that has come, waiting for `patience` at most; whether that was the last of it.
+/// Takes all messages that have come, waiting for `patience` at most; returns whether that was the last of them.
 fn is_over(process: &Process, mut patience: Duration) -> Result<bool> {
     loop {
         match process.receive(patience).map_err(Error::Model)? {

@@ -23,7 +23,7 @@ pub enum Word {
     Other(usize),
     /// How many seeds.
     Seeds,
-    /// What is compared.
+    /// The metric that is compared.
     Metric,
     /// The smallest difference that matters.
     Smallest,
@@ -34,11 +34,11 @@ pub enum Word {
 pub enum Piece {
     /// Text that stays.
     Text(String),
-    /// A word that can be changed, as it stands there.
+    /// A word that can be changed, and its text.
     Word(Word, String),
 }
 
-/// What a word can become.
+/// The choices for a word.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Choices {
     /// A whole number.
@@ -142,7 +142,7 @@ fn others(beside: &Beside, pieces: &mut Vec<Piece>) {
     }
 }
 
-/// Whether the sentence names a setting anyway.
+/// Whether the sentence shows a setting in any case.
 fn is_shown(key: &str) -> bool {
     ["objective", "layers", "family", "heads", "width", "mask", "steps", "data"].contains(&key)
 }
@@ -155,7 +155,7 @@ fn options(task: &Task) -> Vec<(String, String)> {
     pairs.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).collect()
 }
 
-/// What a word of the plan can become.
+/// The choices for a word of the plan.
 pub fn choices(plan: &Plan, word: &Word) -> Choices {
     let plain = |words: &[&str]| {
         Choices::Words(words.iter().map(|word| ((*word).to_owned(), String::new())).collect())
@@ -246,7 +246,7 @@ fn of_setting(plan: &Plan, key: &str) -> Choices {
     }
 }
 
-/// The largest number of a setting that a click can reach; more is for the command line.
+/// The largest value of a setting that a click can reach; the command line accepts more.
 fn most(key: &str) -> usize {
     match key {
         "layers" => 24,
@@ -330,7 +330,7 @@ fn set(settings: &mut Settings, key: &str, value: &str) -> Result<(), String> {
     settings.set(&format!("{key}={value}")).map_err(|error| error.to_string())
 }
 
-/// Another run beside the first, which differs in `key`: by the first choice that is another one.
+/// Adds another run beside the first, which differs in `key`, by the first choice that is not the first run's.
 fn differ_in(plan: &mut Plan, key: &str) -> Result<(), String> {
     let here = plan.settings.value(key).ok_or_else(|| {
         format!("there is no setting {key:?} to differ in, expected one such as {}", KEYS.join(", "))
@@ -342,12 +342,12 @@ fn differ_in(plan: &mut Plan, key: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Another run beside the first, with a value that is not there yet.
+/// Adds another run beside the first, with a value that is not there yet.
 ///
 /// # Errors
-/// One sentence, where nothing stands beside it, or every choice is there.
+/// One sentence, if there is no run beside the first, or every choice is there already.
 pub fn more(plan: &mut Plan) -> Result<(), String> {
-    let beside = plan.beside.as_ref().ok_or("nothing stands beside the run yet")?;
+    let beside = plan.beside.as_ref().ok_or("there is no run beside the first yet")?;
     let here = plan.settings.value(&beside.key).unwrap_or_default();
     let used: Vec<String> = [here].into_iter().chain(beside.values.iter().cloned()).collect();
     let value = unused(plan, &beside.key, &used)?;
@@ -355,14 +355,14 @@ pub fn more(plan: &mut Plan) -> Result<(), String> {
     Ok(())
 }
 
-/// A value of a setting that is none of `used`: the first such choice, or a number that is twice as large as the last.
+/// A value of a setting that is not in `used`: the first such choice, or a number twice as large as the last.
 fn unused(plan: &Plan, key: &str, used: &[String]) -> Result<String, String> {
     let last = used.last().map_or("", String::as_str);
     match of_setting(plan, key) {
         Choices::Words(words) => {
             let is_free = |word: &String| !used.contains(word) && word != "usual" && word != "null";
             let free = words.into_iter().map(|(word, _)| word).find(is_free);
-            free.ok_or_else(|| format!("every choice of {key} stands there already; type another one"))
+            free.ok_or_else(|| format!("every choice of {key} is there already; type another one"))
         }
         Choices::Number(..) => Ok(number::<usize>(key, last)?.saturating_mul(2).max(1).to_string()),
         Choices::Real => Ok((2.0 * number::<f64>(key, last)?).to_string()),

@@ -1,4 +1,4 @@
-//! The state of the training lab: a plan, whether it is going, and what of it is looked at.
+//! The state of the training lab: a plan, whether it is being trained, and what is shown of it.
 
 use std::sync::Arc;
 
@@ -19,27 +19,27 @@ use super::sentence::{self, Word};
 use crate::heatmap::Matrix;
 use crate::lab::{Export, Machine, Part, Stamp, State};
 
-/// What is set.
+/// The state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Training {
-    /// What is to be trained.
+    /// The runs to train.
     pub plan: Plan,
     /// Whether it is being trained. A lesson file starts nothing.
     #[serde(skip)]
     pub is_going: bool,
-    /// Counts the starts: one after an error is another one.
+    /// Counts the starts: a start after an error counts as a new one.
     #[serde(skip)]
     pub starts: u32,
     /// The step of the movie; the newest one if not set.
     pub step: Option<usize>,
-    /// The layer that is looked at, from 0.
+    /// The selected layer, from 0.
     pub layer: usize,
-    /// The head in it, from 0.
+    /// The selected head in it, from 0.
     pub head: usize,
-    /// What of the heads is drawn over the steps: a name on [`HEAD_METRICS`].
+    /// The metric of the heads that is drawn over the steps: a name on [`HEAD_METRICS`].
     pub metric: String,
-    /// What of the runs is drawn over the steps: a name of [`figures::curves`].
+    /// The curve of the runs that is drawn over the steps: a name of [`figures::curves`].
     pub curve: String,
 }
 
@@ -58,7 +58,7 @@ impl Default for Training {
     }
 }
 
-/// What can be done.
+/// Every edit of the state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Edit {
     /// Begins with another preset.
@@ -67,47 +67,47 @@ pub enum Edit {
     Word(Word, String),
     /// Changes any setting: its key and its value.
     Set(String, String),
-    /// Another run beside the first, as the last one.
+    /// Adds another run beside the first, at the end.
     More,
-    /// The last run beside the first goes.
+    /// Removes the last run beside the first.
     Fewer,
-    /// Starts the training, or goes on with it.
+    /// Starts the training, or continues it.
     Start,
-    /// Stops it; what was learned stays.
+    /// Stops it; the trained weights stay.
     Pause,
-    /// Trains the same once more from the first step on.
+    /// Trains the same once more from the first step.
     Again,
     /// Shows the movie at a step, or at its end.
     Step(Option<usize>),
-    /// Looks at a head.
+    /// Selects a head.
     Head {
         /// Its layer, from 0.
         layer: usize,
         /// Its place in the layer, from 0.
         head: usize,
     },
-    /// Draws another number of the heads.
+    /// Draws another metric of the heads.
     Metric(String),
-    /// Draws another number of the runs.
+    /// Draws another curve of the runs.
     Curve(String),
 }
 
-/// What is shown.
+/// The answer.
 #[derive(Default)]
 pub struct Answer {
     /// Every run of the plan, seed by seed.
     pub runs: Part<Vec<Arc<Recording>>>,
-    /// What the models are, or why the plan cannot be trained.
+    /// The parameters of each variant's model, or why the plan cannot be trained.
     pub models: Part<Result<Vec<usize>, String>>,
 }
 
-/// A piece of it.
+/// A piece of the answer.
 pub enum News {
     /// All runs.
     Runs(Vec<Arc<Recording>>),
-    /// One of them has gone on.
+    /// A run that has continued: its index, and the run.
     Run(usize, Arc<Recording>),
-    /// The parameters of each variant, or what is wrong.
+    /// The parameters of each variant, or the error.
     Models(Result<Vec<usize>, String>),
 }
 
@@ -118,7 +118,7 @@ impl State for Training {
     type Memory = Memory;
 
     fn memory(machine: &Machine) -> Memory {
-        // Tests of the window leave this user's runs alone.
+        // Tests of the window do not touch this user's runs.
         let own = match cfg!(test) {
             true => Ok(std::env::temp_dir().join(format!("rankscope-test-runs-{}", std::process::id()))),
             false => runs::runs_folder().map_err(|error| error.to_string()),
@@ -255,7 +255,7 @@ impl State for Training {
 }
 
 impl Training {
-    /// Changes the plan: what is going stops, and the movie is at its end.
+    /// Changes the plan: training stops, and the movie shows its end.
     fn replan(&mut self, change: impl FnOnce(&mut Plan) -> Result<(), String>) -> Result<(), String> {
         let before = self.plan.clone();
         change(&mut self.plan)?;
@@ -265,10 +265,10 @@ impl Training {
         Ok(())
     }
 
-    /// The number of the heads that is drawn over the steps.
+    /// The metric of the heads that is drawn over the steps.
     ///
     /// # Errors
-    /// The names that there are.
+    /// If there is no such metric, with the names that exist.
     pub fn head_metric(&self) -> Result<HeadMetric, String> {
         HEAD_METRICS.iter().copied().find(|(name, _)| *name == self.metric).ok_or_else(|| {
             let names: Vec<_> = HEAD_METRICS.iter().map(|(name, _)| *name).collect();
@@ -276,7 +276,7 @@ impl Training {
         })
     }
 
-    /// What each variant is called.
+    /// The name of each variant.
     pub fn names(&self) -> Vec<String> {
         let variants = self.plan.variants().unwrap_or_default();
         let key = self.plan.beside.as_ref().map(|beside| beside.key.as_str());
@@ -288,7 +288,7 @@ impl Training {
         variants.into_iter().map(named).collect()
     }
 
-    /// The colour of each variant: that of its mask, where masks are what differs.
+    /// The colour of each variant: that of its mask, if the variants differ in the mask.
     pub fn kinds(&self) -> Vec<Kind> {
         const OTHERS: [Kind; 6] =
             [Kind::Custom, Kind::Window, Kind::Prefix, Kind::Bidirectional, Kind::Causal, Kind::Plain];
@@ -302,19 +302,19 @@ impl Training {
         kinds.unwrap_or_else(|| OTHERS.into_iter().cycle().take(variants.len()).collect())
     }
 
-    /// The head that is looked at, inside a frame.
+    /// The selected head, inside a frame.
     pub fn head_in<'a>(&self, frame: &'a Frame) -> Option<&'a (Arc<Matrix>, RankReport)> {
         let layer = frame.layers.get(self.layer.min(frame.layers.len().checked_sub(1)?))?;
         layer.heads.get(self.head.min(layer.heads.len().checked_sub(1)?))
     }
 
-    /// The name of the layer that is looked at.
+    /// The name of the selected layer.
     pub fn layer_of<'a>(&self, frame: &'a Frame) -> Option<&'a str> {
         let layer = frame.layers.get(self.layer.min(frame.layers.len().checked_sub(1)?))?;
         Some(&layer.name)
     }
 
-    /// How many parameters each variant has: it is built, so that what does not fit is said before the start.
+    /// The number of parameters of each variant: its model is built, so that an error is reported before the start.
     fn parameters(&self, run: &Run) -> Result<Vec<usize>, String> {
         let variants = self.plan.variants()?;
         let count = |(_, settings): (String, Settings)| {

@@ -219,7 +219,7 @@ fn twins_are_trained_and_read_back() {
     assert_eq!(again.runs.get().unwrap()[3].history, runs[3].history);
 }
 
-/// Cancelled, a process writes its checkpoint, and the run goes on from there.
+/// A cancelled process writes its checkpoint, and the run continues from there.
 #[test]
 fn a_paused_training_goes_on() {
     let folder = tempfile::tempdir().unwrap();

@@ -9,28 +9,28 @@ use serde::{Deserialize, Serialize};
 
 use crate::worker;
 
-/// A run to train, or to go on with.
+/// A run to train, or to continue.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Task {
     /// Its folder.
     pub folder: PathBuf,
-    /// What it is; the device is to be filled in.
+    /// Its description, without its device.
     pub about: About,
     /// Where to compute: `cpu` or `gpu`.
     pub device: String,
 }
 
-/// What a run tells; the rest stands in its folder.
+/// The messages of this process; everything else is in the run's folder.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Message {
-    /// So many steps were made.
+    /// The number of steps made.
     Step(usize),
 }
 
 /// Trains until the end, or until the input ends: then the checkpoint is that of the last step.
 ///
 /// # Errors
-/// What keeps the run from starting; what ends it early is written into its folder.
+/// If the run cannot start; an error that ends it early is written into its folder.
 pub fn work() -> anyhow::Result<()> {
     let (task, cancel): (Task, _) = worker::task()?;
     stand_back();
@@ -40,7 +40,7 @@ pub fn work() -> anyhow::Result<()> {
     let trained = trainer.train(Some(&folder.checkpoint()), &run, &mut |event| {
         folder.write(event)?;
         match event {
-            // A window that has gone reads no more: the run stops, and keeps its checkpoint.
+            // If the window has gone, nobody reads the messages: the run stops, and keeps its checkpoint.
             Event::Step(report) => worker::tell(&Message::Step(report.step)).map_err(|_| Error::Cancelled),
             _ => Ok(()),
         }

@@ -43,13 +43,13 @@ pub struct ClaimsArgs {
 
 #[derive(Subcommand)]
 enum ClaimsCommand {
-    /// List the claims, or what can be set about some of them
+    /// List the claims, or the parameters of some of them
     List(ListArgs),
     /// Run experiments, and print the evidence and the verdict of each
     Run(RunArgs),
     /// Put the parts of trained claims together
     Merge(MergeArgs),
-    /// Train again what the results that come with the program were found by, and compare
+    /// Train again the runs behind the results that come with the program, and compare
     Check(check::CheckArgs),
 }
 
@@ -58,7 +58,7 @@ struct MergeArgs {
     /// The folders that `rankscope claims run --part … --out` wrote
     #[arg(required = true)]
     parts: Vec<PathBuf>,
-    /// The folder for all of them together, which `rankscope claims run --trained --out` reads
+    /// The folder for the merged runs, which `rankscope claims run --trained --out` reads
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }
@@ -76,7 +76,7 @@ struct ListArgs {
 struct RunArgs {
     /// Claims; if none is named, all that take seconds
     ids: Vec<String>,
-    /// If none is named, all that are tried by training: in minutes, less what is kept already
+    /// If none is named, all that are tried by training: it takes minutes, less if runs are kept already
     #[arg(long)]
     trained: bool,
     /// The i-th of n parts of the runs to be trained, without verdicts
@@ -85,7 +85,7 @@ struct RunArgs {
     /// Where trained runs are kept [default: claims in the folder of `rankscope runs`]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Seconds a claim, a minute for a trained one: few draws, small sizes [the default]
+    /// Seconds for a claim, a minute for a trained one: few draws, small sizes [the default]
     #[arg(long)]
     quick: bool,
     /// More draws and larger sizes
@@ -133,7 +133,7 @@ pub fn execute(args: &ClaimsArgs, run: &Run) -> Result<()> {
     }
 }
 
-/// The claims of these ids, in the order given; for none, those for which `is_usual`.
+/// The claims of these ids, in the order given; without ids, the claims for which `is_usual` holds.
 fn chosen(ids: &[String], is_usual: impl Fn(&Claim) -> bool) -> Result<Vec<&'static Claim>> {
     if ids.is_empty() {
         return Ok(CLAIMS.iter().copied().filter(|claim| is_usual(claim)).collect());
@@ -172,7 +172,7 @@ fn run_part(args: &RunArgs, part: Share, run: &Run) -> Result<()> {
         bail!("--part is {part}, but {} trains nothing", claim.about().id);
     }
     let mut all = settings(args, &claims)?;
-    // The results that come with the program are no part of anybody's work.
+    // Runs that come with the program do not count as finished: the parts together train every run.
     let runs = RunsAt { shipped: false, folder: Some(results_folder(args)?) };
     all.iter_mut().for_each(|settings| settings.keep_runs(runs.clone()));
     let count = claim::train(&all, part, run)?;
@@ -236,7 +236,7 @@ fn run_all(args: &RunArgs, run: &Run) -> Result<()> {
     }
 }
 
-/// The settings of each claim. A key must belong to one of them at least.
+/// The settings of each claim. At least one of the claims must have the key.
 fn settings(args: &RunArgs, claims: &[&'static Claim]) -> Result<Vec<Settings>> {
     // Quick is the default; the flag only says so.
     let effort = if args.full && !args.quick { Effort::Full } else { Effort::Quick };
@@ -265,7 +265,7 @@ fn settings(args: &RunArgs, claims: &[&'static Claim]) -> Result<Vec<Settings>> 
     Ok(all)
 }
 
-/// The message that no claim has `key`, with the keys that there are.
+/// The message that no claim has `key`, with the keys that exist.
 fn lacking(key: &str, claims: &[&'static Claim], all: &[Settings]) -> String {
     let who = match claims {
         [claim] => format!("{} has no", claim.about().id),

@@ -5,7 +5,7 @@ use rankscope::numbers::short;
 
 use crate::output::facts;
 
-/// One claim, and what can be set about it.
+/// One claim, and its parameters.
 pub fn about(claim: &Claim) -> String {
     let about = claim.about();
     let mut rows = vec![
@@ -31,7 +31,7 @@ fn or_none(text: &str) -> &str {
     if text.is_empty() { "none" } else { text }
 }
 
-/// The words of several trials, a line each.
+/// The rulings of several trials, a line each.
 pub fn verdicts(trials: &[Trial]) -> String {
     let rows = trials.iter().map(|trial| {
         let words = trial.verdict.opinions().map(|(arena, ruling, _)| format!("{arena}: {ruling}"));

@@ -50,8 +50,8 @@ pub struct CountArgs {
     #[arg(long, conflicts_with_all = ["model", "compare", "context", "batch", "source", "curve", "figure"])]
     list: bool,
 
-    /// Tokens of a sequence, both sides of an encoder-decoder together [default: as many as the model takes;
-    /// 1024 where it sets no limit; the fewest of those compared]
+    /// Tokens of a sequence, both sides of an encoder-decoder together [default: as many as the model takes; 1024 where
+    /// it sets no limit; with --compare, the smallest of these]
     #[arg(long, value_name = "N")]
     context: Option<usize>,
 
@@ -67,7 +67,7 @@ pub struct CountArgs {
     #[arg(long, default_value = "f16", value_parser = ["f16", "bf16", "f32"])]
     dtype: String,
 
-    /// What each next token costs, with a cache of keys and values and without one
+    /// The cost of each next token, with a cache of keys and values and without one
     #[arg(long, conflicts_with = "compare")]
     curve: bool,
 
@@ -89,7 +89,7 @@ impl CountArgs {
         }
     }
 
-    /// What goes through a model of these sizes.
+    /// The load that the options ask for, on a model of these sizes.
     fn load(&self, sizes: &ModelSizes) -> rankscope::Result<Load> {
         Load::new(sizes, self.context.unwrap_or_else(|| Load::longest(sizes)), self.batch, self.source)
     }

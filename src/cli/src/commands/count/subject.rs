@@ -1,4 +1,4 @@
-//! What is counted: a preset, or somebody's configuration.
+//! The model that is counted: a preset, or a configuration of the user's.
 
 use std::path::PathBuf;
 
@@ -9,14 +9,14 @@ use rankscope::model::count::{Count, Load, ModelSizes};
 use rankscope::model::preset::{self, Preset};
 use rankscope::model::store::Store;
 
-/// What a name stands for.
+/// The model that a name stands for.
 pub enum Subject {
     Preset(&'static Preset),
     Sizes { name: String, sizes: Box<ModelSizes> },
 }
 
 impl Subject {
-    /// A preset of that name, a file, a folder, or an installed model: the first that there is.
+    /// The first that exists of: a preset of that name, a file, a folder, an installed model.
     pub fn find(name: &str) -> Result<Self> {
         let unknown = match preset::find(name) {
             Ok(preset) => return Ok(Subject::Preset(preset)),
@@ -40,7 +40,7 @@ impl Subject {
         }
     }
 
-    /// The sizes, or why there are none.
+    /// The sizes, or why they are unknown.
     pub fn sizes(&self) -> rankscope::Result<ModelSizes> {
         match self {
             Subject::Preset(preset) => preset.sizes(),
@@ -48,7 +48,7 @@ impl Subject {
         }
     }
 
-    /// Whether there are sizes, and not totals alone.
+    /// Whether sizes are known, and not totals alone.
     pub fn has_sizes(&self) -> bool {
         match self {
             Subject::Preset(preset) => preset.has_sizes(),

@@ -80,7 +80,7 @@ fn of_parts(parameters: &Parameters) -> String {
     format!("{}\n{}", columns(&header, rows), facts(&beside))
 }
 
-/// How many numbers a head has, if it is known.
+/// The number of parameters of a part, if it is known.
 fn size(parameters: u128) -> String {
     if parameters > 0 { grouped(parameters) } else { "of unknown size".to_owned() }
 }

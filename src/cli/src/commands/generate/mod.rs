@@ -63,7 +63,7 @@ pub struct GenerateArgs {
     #[arg(long, default_value = "as-trained", help = mask_help())]
     mask: String,
 
-    /// Read everything again for every token, instead of keeping keys and values
+    /// Compute the whole text again for every token, instead of keeping keys and values
     #[arg(long)]
     no_cache: bool,
 

@@ -83,7 +83,7 @@ fn table(
     ]);
     let whose = match error {
         Some(_) => "of the first turn's states, keys and values",
-        None => "of the prompt's states in the encoder, and of what cross-attention keeps of them",
+        None => "of the prompt's states in the encoder, and of cross-attention's keys and values",
     };
     let mut below = vec![("change", format!("‖after − before‖ / ‖before‖ {whose}, by layer"))];
     below.extend(error.map(|error| {

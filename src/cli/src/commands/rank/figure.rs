@@ -17,7 +17,7 @@ pub fn save_file(name: &str, rows: &[Row], path: &Path) -> Result<()> {
     let settings = json!({ "version": rankscope::VERSION, "file": name });
     let [row] = rows else { return write(&wall(name, rows, settings), path) };
     let kind = if row.mask.is_some() { Kind::Causal } else { Kind::Plain };
-    // The name of a recorded head is its array's; that of a matrix of a batch includes its place.
+    // The name of a recorded head is its array's; the name of a matrix of a batch includes its place in the batch.
     let name = match (&row.check, row.head) {
         (Some(_), Some(head)) => format!("{}, head {head}", row.name),
         _ => row.name.clone(),
@@ -55,7 +55,7 @@ fn spectra(subject: &Subject, choices: &[MaskChoice], rows: &[Row], settings: Va
 type Place = (Option<&'static str>, Option<usize>, Option<usize>);
 
 fn wall(of: &str, rows: &[Row], settings: Value) -> Wall {
-    // A row for each layer; those of an encoder-decoder's three attentions one below the other.
+    // A row for each layer; the three attentions of an encoder-decoder one below the other.
     let place = |row: &Row| (row.kind, row.layer, row.sequence);
     let mut places: Vec<Place> = Vec::new();
     for row in rows {
@@ -87,7 +87,7 @@ fn name((kind, layer, sequence): Place) -> String {
     kind.map_or_else(|| format!("L{layer}{sequence}"), |kind| format!("{kind} {layer}"))
 }
 
-/// What recreates the figure.
+/// The settings that recreate the figure.
 fn settings(subject: &Subject, choices: &[MaskChoice], rows: &[Row]) -> Value {
     let mut masks: Vec<_> = rows.iter().filter_map(|row| row.mask.as_deref()).collect();
     masks.dedup();

@@ -25,7 +25,7 @@ pub fn read(path: &Path, name: Option<&str>, run: &Run) -> Result<(Array, Vec<Ro
             true => anyhow!("{}: {error}", path.display()),
             false => anyhow!("{}: {place:?}: {error}", path.display()),
         })?;
-        // A batch reads as heads, and one of batches as layers of heads.
+        // The matrices of a batch count as heads; those of a batch of batches, as layers of heads.
         let size = array.shape()[array.shape().len().saturating_sub(3)];
         let (layer, head) = match place.len() {
             0 => (None, None),

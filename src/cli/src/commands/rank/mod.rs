@@ -114,7 +114,7 @@ pub struct RankArgs {
     #[arg(long, value_name = "FILE.svg")]
     svg: Option<PathBuf>,
 
-    /// The same figure as a picture of pixels
+    /// The same figure as a PNG picture
     #[arg(long, value_name = "FILE.png")]
     png: Option<PathBuf>,
 }

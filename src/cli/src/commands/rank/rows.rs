@@ -11,14 +11,14 @@ use serde_json::Value;
 
 use crate::subject::Subject;
 
-/// The report of one matrix, with what it belongs to.
+/// The report of one matrix, with the layer, head and mask that it belongs to.
 #[derive(Serialize)]
 pub struct Row {
     pub name: String,
-    /// Which attention it is of in an encoder-decoder, where layers of both stacks begin at 0.
+    /// The kind of attention in an encoder-decoder, where the layers of both stacks begin at 0.
     #[serde(skip)]
     pub kind: Option<&'static str>,
-    /// This and the next ones are left out for a matrix from a file without them.
+    /// This field and the next two are left out for a matrix from a file that does not have them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layer: Option<usize>,
     /// The sequence, for weights from a file with several.
@@ -40,7 +40,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// A report that belongs to nothing but a name.
+    /// A report that has a name only: no layer, head or mask.
     pub fn of(name: String, report: RankReport) -> Self {
         Row {
             name,
@@ -84,7 +84,7 @@ pub fn of_heads(
             bail!("{what} is {wanted}, expected less than {count}, as many as {} has", subject.name);
         }
     }
-    // All masks are checked before the first pass, so that a wrong one is not an error after minutes.
+    // All masks are checked before the first pass, so that an error does not come only after minutes.
     for choice in choices {
         let (source, target) = (subject.input.len(), subject.input.decoder_ids().map_or(1, <[u32]>::len));
         let own = if description.encoder.is_some() { target } else { source };
@@ -112,7 +112,7 @@ pub fn of_heads(
     Ok(rows)
 }
 
-/// Which attention of an encoder-decoder the weights called `name` are of.
+/// The kind of attention, in an encoder-decoder, of the weights called `name`.
 fn kind(name: &str, description: &Description) -> Option<&'static str> {
     description.encoder.as_ref()?;
     Some(match name {
@@ -122,7 +122,7 @@ fn kind(name: &str, description: &Description) -> Option<&'static str> {
     })
 }
 
-/// All fields of all rows, under a line of the names that any row has; a field that does not exist is empty.
+/// All fields of all rows, below a header of every field that any row has; a missing field is empty.
 pub fn csv(rows: &[Row]) -> Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let rows: Vec<Value> = rows.iter().map(serde_json::to_value).collect::<Result<_, _>>()?;

@@ -1,5 +1,4 @@
-//! The table that a person reads: at most 80 columns wide for one mask or two of a model of one stack. JSON and
-//! CSV have more.
+//! The table for people: at most 80 columns for one mask or two, of a model with one stack. JSON and CSV hold more.
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table};
@@ -66,7 +65,7 @@ pub fn of_heads(subject: &Subject, choices: &[MaskChoice], rows: &[Row]) -> Stri
     format!("{}\n{table}\n\n{}", facts(&lines), facts(&legend))
 }
 
-/// Matrices from a file, with what there is to say of them.
+/// Matrices from a file, below the `lines` about it.
 pub fn of_file(mut lines: Vec<(&'static str, String)>, rows: &[Row]) -> String {
     lines.extend(notes(rows));
     lines.extend(reasons(rows));
@@ -83,7 +82,7 @@ fn notes(rows: &[Row]) -> Vec<(&'static str, String)> {
     noted.into_iter().take(3).chain(more).map(|note| ("note", note)).collect()
 }
 
-/// Why the exact rank is what it is, each reason once.
+/// The reasons for the exact ranks, each once.
 fn reasons(rows: &[Row]) -> Vec<(&'static str, String)> {
     let mut reasons: Vec<(&str, String)> = Vec::new();
     for Row { kind, mask, report, .. } in rows {
@@ -109,7 +108,7 @@ fn one_mask(rows: &[Row]) -> String {
     align(table, places.len(), COLUMNS.len())
 }
 
-/// A group of columns a mask; the rows come mask by mask, in the same order of heads.
+/// A group of columns for each mask; the rows come mask by mask, in the same order of heads.
 fn side_by_side(choices: &[MaskChoice], rows: &[Row]) -> String {
     let heads = rows.len() / choices.len();
     let mut table = empty_table();

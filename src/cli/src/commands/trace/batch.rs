@@ -65,7 +65,7 @@ fn gradients_of(
     let found = gradients_with(&loss, &also)?;
     let mut tensors = vec![("loss".to_owned(), loss.detach())];
     for ((name, parameter), (_, gradient)) in parameters.iter().zip(traced.gradients(&found)) {
-        // What the loss does not depend on has the gradient 0.
+        // A tensor that the loss does not depend on has the gradient 0.
         let gradient = gradient.cloned().unwrap_or_else(|| Tensor::zeros(parameter.shape().axes()));
         tensors.push((format!("gradient.{name}"), gradient));
     }

@@ -1,4 +1,4 @@
-//! `rankscope train`: a small transformer learns, and what it does is kept in a folder.
+//! `rankscope train`: trains a small transformer, and keeps its run in a folder.
 
 mod view;
 
@@ -15,7 +15,7 @@ use crate::args::DeviceArgs;
 use crate::output::{emit, say};
 use view::View;
 
-/// Steps that are timed before a run of so many minutes.
+/// Steps that are timed first, when a run is given minutes in place of steps.
 const TIMED: usize = 12;
 
 fn help() -> String {
@@ -129,7 +129,7 @@ pub fn execute(args: &TrainArgs, run: &Run) -> Result<()> {
     Ok(())
 }
 
-/// How many steps fit into so many minutes, evaluations and records included, as far as the first steps tell.
+/// The number of steps that fit into `minutes`, with evaluations and records, estimated from the first steps.
 fn steps_in(settings: &Settings, minutes: f64, device: &Device, run: &Run) -> Result<usize> {
     if !(minutes > 0.0 && minutes.is_finite()) {
         bail!("--minutes is {minutes}, expected a number above 0");
@@ -145,7 +145,7 @@ fn steps_in(settings: &Settings, minutes: f64, device: &Device, run: &Run) -> Re
 
 /// A new run in a folder of its own.
 fn train(folder: &Path, about: About, device: &Device, run: &Run) -> Result<()> {
-    // What is wrong with the settings is said before a folder is made.
+    // An error in the settings is reported before a folder is made.
     let trainer = Trainer::new(about.settings.clone(), device)?;
     go(trainer, &RunFolder::create(folder, about)?, run)
 }

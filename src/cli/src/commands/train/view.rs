@@ -1,4 +1,4 @@
-//! What a terminal shows of a run while it goes on: one line that changes, and a line at each evaluation.
+//! The terminal's view of a run while it trains: one line that changes, and a line at each evaluation.
 
 use std::collections::VecDeque;
 use std::io::{IsTerminal, stderr};
@@ -11,7 +11,7 @@ use rankscope::train::{Event, StepReport, Trainer};
 
 use crate::output::say;
 
-/// Steps whose losses are shown as mean and spread.
+/// Number of the last steps whose losses are shown as mean and spread.
 const WINDOW: usize = 50;
 /// Bars of the curve.
 const BARS: usize = 24;
@@ -20,7 +20,7 @@ const BARS: usize = 24;
 pub struct View {
     steps: usize,
     began: Instant,
-    /// Steps that were made before, and since.
+    /// Steps that were made before this process began.
     before: usize,
     /// The mean losses of equal pieces of the run so far; the last one is being filled.
     pieces: Vec<(f64, usize)>,

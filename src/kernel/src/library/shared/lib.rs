@@ -3,7 +3,7 @@
 pub use rankscope::*;
 
 /// # Safety
-/// `link` points at a link.
+/// `link` points at a valid `Link`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rankscope_notebook_link(link: *const rankscope::notebook::Link) {
     rankscope::notebook::link(unsafe { *link });
@@ -15,13 +15,13 @@ pub extern "C" fn rankscope_notebook_flush() {
 }
 
 /// # Safety
-/// `length` bytes are at `message`.
+/// `message` points at `length` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rankscope_notebook_call(message: *const u8, length: usize) {
     rankscope::notebook::call(unsafe { std::slice::from_raw_parts(message, length) });
 }
 
-/// The error by which `?` ends a cell, with Display as evcxr does it by default.
+/// The error by which `?` ends a cell; the error is printed with Display, as evcxr does by default.
 pub struct EvcxrUserCodeError;
 
 impl<T: std::fmt::Display> From<T> for EvcxrUserCodeError {
@@ -31,8 +31,8 @@ impl<T: std::fmt::Display> From<T> for EvcxrUserCodeError {
     }
 }
 
-/// evcxr's module of this name, with the same fields and functions, compiled once. What is generic is compiled again
-/// in every cell that calls it, so it does as little as possible.
+/// evcxr's module of this name, with the same fields and functions, compiled once. Generic functions are compiled again
+/// in every cell that calls them, so they do as little as possible.
 pub mod evcxr_internal_runtime {
     use std::alloc::{Layout, dealloc};
     use std::any::{Any, TypeId};
@@ -133,7 +133,7 @@ pub mod evcxr_internal_runtime {
             format_args!("The type of the variable {name} was redefined, so was lost."),
             true,
         );
-        // To evcxr, by the name of this module.
+        // The name of this module makes `print` send the text to evcxr.
         rankscope::notebook::print(format_args!("{VARIABLE_CHANGED_TYPE}{name}"), true, module_path!());
         false
     }

@@ -25,7 +25,7 @@ pub fn ui(desk: &mut Desk<'_, Cache>, ui: &mut egui::Ui) {
         ui.centered_and_justified(|ui| ui.weak("The model reads the dialogue …"));
         return;
     };
-    // Between two pieces of news the tokens may be those of the next text.
+    // Between two pieces of news the tokens may already belong to the next text.
     let fits = |read: &Read| read.stale.dim() == (dialogue.layers + 1, dialogue.stored);
     if !ways.iter().all(fits) {
         ui.centered_and_justified(|ui| ui.weak("The model reads the dialogue …"));
@@ -100,7 +100,7 @@ impl Place {
     }
 }
 
-/// What a cell is.
+/// The kind of a cell.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Cell {
     Kept,
@@ -132,7 +132,7 @@ fn draw(cell: Cell, rect: Rect, ui: &egui::Ui) {
     }
 }
 
-/// The token that was clicked.
+/// Draws one way's block; returns the token that was clicked.
 fn one(
     place: &Place,
     block: Rect,

@@ -108,12 +108,12 @@ fn own(view: &mut View, desk: &mut Desk<'_, Cache>, ui: &mut egui::Ui) {
         );
     }
     let repeats = Number::new("timed runs", desk.state.repeats, 1..=99, 9);
-    if let Some(repeats) = repeats.help("the time of an update is the median of so many").show(ui) {
+    if let Some(repeats) = repeats.help("the time of an update is the median of these").show(ui) {
         desk.edit(Edit::Repeats(repeats));
     }
 }
 
-/// A field whose text counts when it is left; the new text.
+/// A text field; returns the new text when the field is left.
 fn field(
     view: &mut View,
     title: &str,

@@ -25,7 +25,7 @@ impl lab::View for View {
         Panel {
             id: "dialogue",
             title: "Dialogue",
-            help: "What is said, turn by turn, and what happens then: the last turn is appended, or one token becomes another",
+            help: "The dialogue, turn by turn, and what happens to it: the last turn is appended, or one token becomes another",
         },
         Panel {
             id: "cells",
@@ -37,8 +37,9 @@ impl lab::View for View {
         Panel {
             id: "cost",
             title: "Cost of the update",
-            help: "What brings all states up to date: the tokens behind those that keep all their states, on a cache of these; or \
-                   all tokens. A state that could be kept behind an edited token is computed all the same. Operations are counted in the matrix products, times are medians on this machine.",
+            help: "The work that brings all states up to date: of the tokens after those that keep all their states, from a \
+                   cache; or of all tokens. States after an edited token are computed even if they could be kept. Operations \
+                   are counted in the matrix products, times are medians on this machine.",
         },
         Panel {
             id: "layers",

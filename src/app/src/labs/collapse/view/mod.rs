@@ -15,7 +15,7 @@ use crate::widget::veil;
 /// What only the view remembers.
 #[derive(Default)]
 pub struct View {
-    /// The half-typed mask of the reader's own.
+    /// The half-typed text of the reader's own mask.
     mine: Draft,
     /// When the last step through the layers was made, while they are played.
     played: Option<Instant>,

@@ -8,7 +8,7 @@ use crate::labs::collapse::export::{pull_lines, residual_lines};
 use crate::labs::collapse::state::{Collapse, Edit};
 use crate::widget::lines;
 
-/// Draws the residual; a click or a drag chooses the layer that is looked at.
+/// Draws the residual; a click or a drag chooses the layer that is shown.
 pub fn fall(desk: &mut Desk<'_, Collapse>, ui: &mut egui::Ui) {
     let Some(falls) = desk.answer.falls.get() else { return waiting(ui) };
     let mut figure = residual_lines(desk.state, falls, &Value::Null);
@@ -30,7 +30,7 @@ pub fn pull(desk: &mut Desk<'_, Collapse>, ui: &mut egui::Ui) {
     lines::ui(&figure, ui.available_height(), desk.fade(&desk.answer.pulls), ui);
 }
 
-/// In place of what is not there yet.
+/// Shown in place of results that are not there yet.
 pub fn waiting(ui: &mut egui::Ui) {
     ui.centered_and_justified(|ui| ui.weak("computing …"));
 }

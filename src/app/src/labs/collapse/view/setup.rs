@@ -1,4 +1,4 @@
-//! What a layer is made of, the masks, and the sizes; and what comes of it, in words.
+//! The parts of a layer, the masks, and the sizes; and the results in words.
 
 use egui::{RichText, ScrollArea, TextEdit};
 use rankscope::model::stack::NormPlace;
@@ -32,8 +32,8 @@ fn layer(desk: &mut Desk<'_, Collapse>, ui: &mut egui::Ui) {
     ui.add(egui::Label::new(RichText::new(net.formula()).font(theme::mono(13.0))).wrap());
     ui.horizontal(|ui| {
         let (mut skip, mut mlp) = (net.skip, net.mlp);
-        let hint = "Adds the update to its input instead of putting it in its place. With it, the path through no layer \
-                    at all keeps the input.";
+        let hint = "Adds the update to its input instead of replacing the input. So the path past all layers keeps \
+                    the input.";
         if ui.checkbox(&mut skip, "skip").on_hover_text(hint).changed() {
             desk.edit(Edit::Skip(skip));
         }
@@ -95,7 +95,7 @@ fn masks(view: &mut View, desk: &mut Desk<'_, Collapse>, ui: &mut egui::Ui) {
     }
 }
 
-/// A field for the mask of the reader's own; it counts from the moment on at which it is one.
+/// A field for the reader's own mask; its text is used as soon as it is a mask.
 fn mine(view: &mut View, desk: &mut Desk<'_, Collapse>, ui: &mut egui::Ui) {
     let new = view.mine.edit(&desk.state.mine, |typed| {
         let field = TextEdit::singleline(typed).desired_width(ui.available_width()).font(theme::mono(13.0));
@@ -174,7 +174,7 @@ fn words(desk: &Desk<'_, Collapse>, ui: &mut egui::Ui) {
     }
 }
 
-/// Where it reaches the floor, or what is left and by which factor it falls at last.
+/// In words: the layer that reaches the floor, or else the last ratio and its factor per layer at the end.
 pub fn in_words(fall: &Fall, floor: f64) -> String {
     let ratios = fall.ratios();
     if let Some(layer) = ratios.iter().position(|&ratio| ratio <= floor) {

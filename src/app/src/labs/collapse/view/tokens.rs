@@ -74,13 +74,13 @@ fn play(view: &mut View, desk: &mut Desk<'_, Collapse>, ui: &egui::Ui) {
     ui.ctx().request_repaint_after(STEP.saturating_sub(last.elapsed()));
 }
 
-/// As many columns as make the squares largest.
+/// The number of columns that makes the squares largest, and their side.
 fn grid(room: egui::Vec2, count: usize) -> (usize, f32) {
     let side = |columns: usize| {
         let rows = count.div_ceil(columns);
         (room.x / columns as f32 - 8.0).min(room.y / rows as f32 - TITLE - 4.0)
     };
-    // Of equally large ones the fewest columns.
+    // Of numbers that give equally large squares, the smallest.
     let best = (1..=count.max(1)).rev().max_by(|&a, &b| side(a).total_cmp(&side(b))).unwrap_or(1);
     (best, side(best).max(40.0))
 }

@@ -23,7 +23,7 @@ const LOWEST: f64 = -15.0;
 /// A part of a layer, and whether a kind of layer has it.
 type Switch = (&'static str, fn(Net) -> bool);
 
-/// What a kind of layer has, one line each.
+/// The switches of a kind of layer, one line each.
 const SWITCHES: [Switch; 4] = [
     ("skip", |net| net.skip),
     ("MLP", |net| net.mlp),
@@ -94,7 +94,7 @@ impl Place {
     }
 }
 
-/// The place of a ratio on the map of amounts: 1 for a ratio of 1, 0 for nothing but rounding.
+/// The place of a ratio on the map of amounts: 1 for a ratio of 1, 0 for pure rounding.
 fn shade(log: f64) -> f64 {
     (1.0 - log / LOWEST).clamp(0.0, 1.0)
 }

@@ -107,7 +107,7 @@ fn every_finding_opens_the_state_that_shows_it() {
             };
             for (other, place_of_other) in &pairs[..index] {
                 let is_elsewhere = place_of_other.as_ref().is_ok_and(|other| other != place);
-                // What is said of several points may stand at one of them.
+                // A finding about several points may open at one of them.
                 let is_wider = !finding.at.keys().eq(other.at.keys());
                 let is_alike = is_wider || all(finding) == all(other) || place_of_other.is_err();
                 assert!(is_elsewhere || is_alike, "{id}: {} and {} open one state", finding.text, other.text);
@@ -144,13 +144,13 @@ fn filled(name: &str, at: &Map<String, Value>) -> String {
 
 /// A number that a lab shows.
 enum Shows {
-    /// Of the weights that the mask lab shows.
+    /// A number of the report on the weights that the mask lab shows.
     Mask(fn(&RankReport) -> f64),
     /// KL of the head of the theorem lab.
     Kl,
     /// log₁₀ of the residual ratio of the first draw after the last layer, under the first mask of the tower.
     Ratio,
-    /// What the tower says of the first token under this mask.
+    /// The weight of the first token under this mask, after the last layer of the tower.
     Pull(&'static str),
     /// The share of positions that must be computed again, in this way of the cache lab.
     Changed(usize),
@@ -219,7 +219,7 @@ impl Shows {
     }
 }
 
-/// The lab in the state of a place, and what it shows.
+/// The lab in the state of a place, with its answer.
 fn opened<S: State + DeserializeOwned>(place: &Place, machine: &Machine) -> (S, S::Answer) {
     let state: S = serde_json::from_value(place.state.clone()).unwrap();
     let answer = answered(&state, &mut S::memory(machine)).unwrap();

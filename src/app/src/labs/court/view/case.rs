@@ -102,7 +102,7 @@ pub fn evidence(desk: &mut Desk<'_, Court>, ui: &mut egui::Ui) {
     }
 }
 
-/// One side; where the finding that is clicked can be seen.
+/// Draws one side; returns the place of the finding that was clicked.
 fn side<'a>(trial: &Trial, places: &'a Places, supports: bool, ui: &mut egui::Ui) -> Option<&'a Place> {
     let findings = trial.evidence.findings().iter().zip(&places.findings);
     let findings: Vec<_> = findings.filter(|(finding, _)| finding.supports == supports).collect();

@@ -1,4 +1,4 @@
-//! The list of claims, each with the words that it came to.
+//! The list of claims, each with its rulings.
 
 use egui::{Align2, Label, RichText, Role, ScrollArea, Sense, StrokeKind, WidgetInfo, vec2};
 use rankscope::claim::{ARENAS, CLAIMS, Claim};
@@ -33,7 +33,7 @@ pub fn ui(desk: &mut Desk<'_, Court>, ui: &mut egui::Ui) {
     }
 }
 
-/// The claim and its words; true when it is clicked.
+/// The claim and its rulings; true when it is clicked.
 fn row(claim: &Claim, desk: &Desk<'_, Court>, ui: &mut egui::Ui) -> bool {
     let about = claim.about();
     let is_chosen = desk.state.case.claim == about.id;
@@ -59,7 +59,7 @@ fn row(claim: &Claim, desk: &Desk<'_, Court>, ui: &mut egui::Ui) -> bool {
     response.clicked()
 }
 
-/// A word for each arena, or why there is none.
+/// The ruling in each arena, or why there is none.
 fn words(docket: Option<&Docket>, ui: &mut egui::Ui) {
     let palette = theme::palette(ui);
     let muted = theme::color(palette.muted);
@@ -82,7 +82,7 @@ fn words(docket: Option<&Docket>, ui: &mut egui::Ui) {
     });
 }
 
-/// A ruling's word in a frame.
+/// A ruling in a frame.
 fn chip(arena: &str, word: &str, ui: &mut egui::Ui) {
     let palette = theme::palette(ui);
     let font = theme::text(theme::SMALL);

@@ -1,4 +1,4 @@
-//! The figures of a trial: curves as they answer the pointer, others as pictures.
+//! The figures of a trial: curves that react to the pointer, other figures as pictures.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::labs::court::state::{Court, Edit};
 use crate::theme;
 use crate::widget::lines;
 
-/// How small a picture is made at most: its text is then as high as the smallest of the window.
+/// The smallest scale of a picture: its text is then as high as the smallest text of the window.
 const SMALLEST: f32 = theme::SMALL / 16.0;
 
 /// Draws the panel.

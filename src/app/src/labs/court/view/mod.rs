@@ -31,7 +31,7 @@ impl lab::View for View {
         Panel {
             id: "claims",
             title: "Claims",
-            help: "What the popular account says, claim by claim, with the word that each arena came to: exact arithmetic, \
+            help: "What the popular account says, claim by claim, with the ruling of each arena: exact arithmetic, \
                    floating point, trained models, training",
         },
         Panel {
@@ -43,7 +43,7 @@ impl lab::View for View {
         Panel {
             id: "settings",
             title: "Settings",
-            help: "The settings of the experiment. What is changed counts with the next run.",
+            help: "The settings of the experiment. Changes take effect at the next run.",
         },
         Panel { id: "evidence", title: "Evidence", help: "What the run found for the claim, and against it" },
         Panel { id: "figures", title: "Figures", help: "The figures of the run, as they are exported" },

@@ -34,7 +34,7 @@ pub fn ui(view: &mut View, desk: &mut Desk<'_, Court>, ui: &mut egui::Ui) {
             egui::Label::new(RichText::new(problem).size(13.0).color(ui.visuals().hyperlink_color)).wrap(),
         );
     } else if desk.state.is_changed() {
-        ui.weak(RichText::new("changed: the verdict beside is of the run before").size(13.0));
+        ui.weak(RichText::new("changed: the verdict shown is that of the last run").size(13.0));
     }
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         ui.spacing_mut().slider_width = 100.0;
@@ -56,7 +56,7 @@ fn room(parameters: &[Parameter], ui: &egui::Ui) -> f32 {
     parameters.iter().map(|parameter| width(parameter.name)).fold(width("seed"), f32::max)
 }
 
-/// A name with so much room that what follows stands in a column.
+/// A name, padded to the width `names`, so that the controls after the names form a column.
 fn label(name: &str, names: f32, ui: &mut egui::Ui) -> egui::Response {
     let label = ui.label(name);
     ui.add_space((names - label.rect.width()).max(0.0));
@@ -121,7 +121,7 @@ fn word(
     chosen
 }
 
-/// A field for lists and texts; what is typed counts when the field is left.
+/// A field for lists and texts; its text is used when the field is left.
 fn field(
     view: &mut View,
     parameter: &Parameter,

@@ -1,4 +1,4 @@
-//! "Is it really zero?": the same singular values as number formats see them.
+//! "Is it really zero?": the same singular values in several number formats.
 
 use egui::{Grid, RichText, Ui};
 use rankscope::figure::style::Kind;
@@ -13,7 +13,7 @@ use crate::lab::Desk;
 use crate::theme;
 use crate::widget::lines;
 
-/// Draws the plot, and what each format says of the rank.
+/// Draws the plot, and the rank in each format.
 pub fn ui(desk: &mut Desk<'_, MaskLab>, ui: &mut Ui) {
     ui.horizontal(|ui| {
         choose(desk, ui);
@@ -146,7 +146,7 @@ fn scientific(log10: f64) -> String {
     format!("{:.2}e{}", 10f64.powf(log10 - log10.floor()), log10.floor())
 }
 
-/// What Σ ln aᵢᵢ and LU with pivoting say of the same determinant.
+/// The same determinant by Σ ln aᵢᵢ and by LU with pivoting.
 fn determinant(sight: &Sight, ui: &mut Ui) {
     let sign = |sign: i8| match sign {
         1 => "+",

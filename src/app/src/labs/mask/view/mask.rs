@@ -73,7 +73,7 @@ fn tools(view: &mut View, ui: &mut Ui) {
         let all = [
             (Tool::Brush, "brush", "Lets queries attend to keys, along the pointer"),
             (Tool::Rectangle, "rectangle", "Lets queries attend to keys, between two corners"),
-            (Tool::Fill, "fill", "All cells that hang together and have the same value"),
+            (Tool::Fill, "fill", "All connected cells of the same value"),
         ];
         for (tool, name, help) in all {
             if ui.selectable_label(view.tool == tool, name).on_hover_text(help).clicked() {
@@ -82,7 +82,7 @@ fn tools(view: &mut View, ui: &mut Ui) {
         }
         if ui
             .selectable_label(view.erases, "erase")
-            .on_hover_text("The tool takes away instead; so does the right button")
+            .on_hover_text("The tool erases instead; so does the right button")
             .clicked()
         {
             view.erases = !view.erases;
@@ -102,25 +102,25 @@ fn tools(view: &mut View, ui: &mut Ui) {
     });
 }
 
-/// The mask "mine" with the logits that it leaves, and what they were made from.
+/// The mask "mine" over the scores, and the inputs from which it was made.
 pub struct Masked {
     rule: String,
     painted: Painted,
     scores: Option<Arc<Matrix>>,
     matrix: Arc<Matrix>,
-    /// What is known of the mask.
+    /// The facts about the mask.
     pub facts: Facts,
 }
 
 #[cfg(test)]
 impl Masked {
-    /// What is drawn.
+    /// The matrix that is drawn.
     pub fn matrix(&self) -> &Matrix {
         &self.matrix
     }
 }
 
-/// Makes it again where something has changed.
+/// The matrix of "mine", made again only if an input has changed.
 fn masked(view: &mut View, desk: &Desk<'_, MaskLab>) -> Arc<Matrix> {
     let MaskLab { rule, painted, setup, .. } = desk.state;
     let n = setup.n;

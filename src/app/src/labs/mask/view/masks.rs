@@ -1,4 +1,4 @@
-//! Masks with names, and the rule that they are put together to.
+//! The named masks, and the rule into which they are combined.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -62,7 +62,7 @@ pub fn ui(view: &mut View, desk: &mut Desk<'_, MaskLab>, ui: &mut Ui) {
     });
 }
 
-/// What is known of "mine" before any number is computed.
+/// The facts about "mine" that need no computation.
 fn facts(facts: &Facts, ui: &mut Ui) {
     let all = facts.positions * facts.positions;
     let mut lines = vec![format!("mine: {} of {all} pairs may attend", facts.pairs)];
@@ -83,7 +83,7 @@ fn facts(facts: &Facts, ui: &mut Ui) {
     }
 }
 
-/// The rule as text: it becomes mine with Enter, or when the field is left.
+/// The rule as text: it is used on Enter, or when the field is left.
 fn rule(view: &mut View, desk: &mut Desk<'_, MaskLab>, ui: &mut Ui) {
     let rule = &desk.state.rule;
     let mut text = match &view.draft {
@@ -96,7 +96,7 @@ fn rule(view: &mut View, desk: &mut Desk<'_, MaskLab>, ui: &mut Ui) {
             let painted = desk.state.painted.len();
             if painted > 0 {
                 ui.label(RichText::new(format!("painted: {painted}")).size(13.0).weak());
-                let help = "Takes the paint off; the rule stays";
+                let help = "Removes the paint; the rule stays";
                 if ui.small_button("clear").on_hover_text(help).clicked() {
                     desk.edit(Edit::Unpaint);
                 }

@@ -38,8 +38,8 @@ pub fn logits(view: &mut View, desk: &mut Desk<'_, MaskLab>, ui: &mut Ui) {
     }
 }
 
-/// The colours of weights and what their bar measures. By themselves they reach to the largest weight where all are
-/// small, and else follow the root, which tells small weights apart.
+/// The colours of weights, and what the colour bar measures. Without a chosen `scale`, the colours end at the largest
+/// weight if all weights are small; otherwise they follow the square root, so that small weights can be distinguished.
 fn colours(weights: &Matrix, scale: Option<Scale>) -> (Colours, &'static str) {
     let largest = weights.largest();
     if weights.values.iter().any(|&weight| weight < 0.0) {
@@ -82,7 +82,7 @@ pub fn weights(view: &mut View, desk: &mut Desk<'_, MaskLab>, ui: &mut Ui) {
         ui.painter().rect_stroke(touch.entries(from, to), 0.0, (1.5, accent), StrokeKind::Outside);
     }
     if let Some((from, to)) = touch.dropped.filter(|_| !touch.is_secondary) {
-        // A click takes the block back.
+        // A click without a drag resets the block.
         desk.edit(Edit::Block((from != to).then(|| Block::between(from, to))));
     }
 }

@@ -34,7 +34,7 @@ pub struct View {
     how: Compose,
     /// The rule as it is being typed, and the rule of the state when that began.
     draft: Option<(String, String)>,
-    /// How a weight becomes a colour; as it fits the weights, if `None`.
+    /// The scale of colours; `None` chooses it by the weights.
     scale: Option<Scale>,
     masked: Option<mask::Masked>,
     pictures: masks::Pictures,

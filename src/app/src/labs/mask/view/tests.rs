@@ -1,4 +1,4 @@
-//! The panels in a window without a display: what the mouse does becomes edits.
+//! The panels in a window without a display: the mouse makes edits.
 
 use std::time::{Duration, Instant};
 
@@ -49,7 +49,7 @@ fn the_brush_paints_where_the_pointer_goes_and_the_ranks_follow() {
     settle(&mut window);
     assert_eq!(exact(&window), Some(None), "no longer a triangle");
     assert!(window.state_mut().undo() && window.state().state == causal(), "a stroke is one step");
-    // The right button takes away.
+    // The right button erases.
     drag(&mut window, PointerButton::Secondary, &[cell(rect, 9, 3), cell(rect, 9, 5)]);
     let pattern = window.state().state.pattern(Which::Mine);
     assert!((3..=5).all(|key| !pattern[(9, key)]) && pattern[(9, 2)] && pattern[(9, 6)]);

@@ -73,7 +73,7 @@ pub fn show(
     Ok(())
 }
 
-/// One line on the heads that have no ranks.
+/// One line about the heads that have no ranks.
 fn unranked(pass: &Pass) -> Option<(&'static str, String)> {
     let (count, of, first) = (pass.unranked.len(), pass.reports.len(), pass.unranked.values().next()?);
     Some(("note", format!("{count} of {of} heads without ranks: {first}")))

@@ -6,17 +6,17 @@ use rankscope::{Axis, Device, Probe, Result, Run, Tensor};
 use crate::labs::model::state::{Attention, Reading};
 use crate::layout::Head;
 
-/// Changes the heads of one attention as a reading says, and shows the result to another probe.
+/// Changes the heads of one attention as a reading says, and passes the result on to another probe.
 pub struct Change<'a> {
     /// Which heads, and how.
     pub reading: &'a Reading,
-    /// Whose heads.
+    /// The attention whose heads are changed.
     pub attention: Attention,
-    /// Whether the model is an encoder and a decoder.
+    /// Whether the model is an encoder-decoder.
     pub is_pair: bool,
-    /// What watches.
+    /// The probe that sees the result.
     pub inner: &'a mut dyn Probe,
-    /// To be cancelled.
+    /// The run, which may be cancelled.
     pub run: &'a Run,
 }
 

@@ -5,7 +5,7 @@ use rankscope::{Device, Result, Run, Tensor};
 
 use crate::labs::model::answer::Level;
 
-/// The rank of hidden states `[1, T, C]` behind each layer.
+/// The rank of hidden states `[1, T, C]` after each layer.
 ///
 /// # Errors
 /// For states that are not finite; `Cancelled`.

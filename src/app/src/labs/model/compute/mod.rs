@@ -21,7 +21,7 @@ use pass::Work;
 /// Models, and passes as trained, that are kept: one for each reading.
 const KEPT: usize = 2;
 
-/// What the thread keeps: open models, and what it told last.
+/// The memory of the thread: open models, and the last results.
 pub struct Engine {
     device: Device,
     window: wgpu::Device,
@@ -30,28 +30,28 @@ pub struct Engine {
     sides: [Memory; 2],
 }
 
-/// What is kept of one reading.
+/// The memory of one reading.
 #[derive(Default)]
 struct Memory {
-    /// What was told of it, without the prediction.
+    /// The results of it that were told, without the prediction.
     told: Option<(Wanted, Vec<Piece>)>,
-    /// Where the prediction is read off.
+    /// The hidden states from which the prediction is computed.
     read: Option<Read>,
     /// The tokens that a model wrote.
     written: Option<(Reading, Vec<u32>)>,
 }
 
-/// Where a prediction is read off.
+/// The hidden states from which a prediction is computed.
 struct Read {
     /// The last hidden states as asked for.
     hidden: Tensor,
-    /// Those as trained, where that is another pass.
+    /// The last hidden states as trained, if that is another pass.
     trained: Option<Tensor>,
     /// The tokens that predict.
     pieces: Vec<String>,
 }
 
-/// What decides the pieces of one reading.
+/// The settings that decide the pieces of one reading.
 #[derive(Clone, PartialEq)]
 struct Wanted {
     reading: Reading,
@@ -61,7 +61,7 @@ struct Wanted {
     held: usize,
 }
 
-/// What decides a pass as trained.
+/// The settings that decide a pass as trained.
 #[derive(Clone, PartialEq)]
 struct Basis {
     model: String,
@@ -85,7 +85,7 @@ struct Ran {
 type Tell<'a> = dyn FnMut(Piece) + 'a;
 
 impl Engine {
-    /// Computes on `device`, draws on `window`.
+    /// An engine that computes on `device` and draws on `window`.
     pub fn new(device: Device, window: wgpu::Device) -> Self {
         Engine { device, window, models: Vec::new(), trained: Vec::new(), sides: Default::default() }
     }
@@ -261,7 +261,7 @@ impl Engine {
     }
 }
 
-/// The tokens of a text with those that a model wrote behind it.
+/// The tokens of a text, followed by those that a model wrote.
 fn longer(tokens: &Tokens, written: impl IntoIterator<Item = (u32, String)>) -> Tokens {
     let mut longer = tokens.clone();
     for (id, piece) in written {

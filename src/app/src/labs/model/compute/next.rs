@@ -8,7 +8,7 @@ use rankscope::{Axis, Error, Result, Tensor};
 
 use crate::labs::model::answer::{Guess, Next};
 
-/// Tokens that are listed.
+/// The number of tokens that are listed.
 const LISTED: usize = 10;
 
 /// The scores of every token at one position of hidden states `[1, T, C]`; `None` for a model without an output layer.
@@ -18,7 +18,7 @@ pub fn logits(model: &dyn Model, hidden: &Tensor, position: usize) -> Result<Opt
     logits.map(|logits| logits.to_vec()).transpose()
 }
 
-/// The likeliest tokens by `chosen`, beside what `trained` says of them.
+/// The likeliest tokens by `chosen`, with their probabilities by `trained`.
 pub fn prediction(
     chosen: &[f32],
     trained: Option<&[f32]>,
@@ -55,7 +55,7 @@ fn probabilities(logits: &[f32]) -> Result<Vec<f64>> {
     Ok(all)
 }
 
-/// Σ p ln (p / q); what q rules out and p does not makes it infinite.
+/// Σ p ln (p / q); infinite if q is 0 for a token for which p is not.
 fn divergence(p: &[f64], q: &[f64]) -> f64 {
     let term = |(&p, &q): (&f64, &f64)| if p > 0.0 { p * (p / q).ln() } else { 0.0 };
     p.iter().zip(q).map(term).sum::<f64>().max(0.0)

@@ -17,13 +17,13 @@ use crate::labs::model::state::{Attention, OF_A_PAIR, Reading};
 
 /// A model that has been loaded.
 pub struct Open {
-    /// The name that it was asked for by.
+    /// The name by which it was asked for.
     pub name: String,
     /// The model.
     pub model: Box<dyn Model>,
     tokenizer: Tokenizer,
     ends: Ends,
-    /// Whether it has an output layer behind a decoder.
+    /// Whether it has a decoder with an output layer.
     writes: bool,
 }
 
@@ -42,12 +42,12 @@ impl Open {
         Ok(Open { name: name.to_owned(), model, tokenizer, ends, writes })
     }
 
-    /// Whether it is an encoder and a decoder.
+    /// Whether it is an encoder-decoder.
     pub fn is_pair(&self) -> bool {
         self.model.description().encoder.is_some()
     }
 
-    /// What the window shows of it.
+    /// The facts about it that the window shows.
     pub fn opened(&self, attention: Attention) -> Arc<Opened> {
         let d = self.shown(attention);
         let about = format!(
@@ -134,7 +134,7 @@ impl Open {
         start.ok_or_else(|| Error::invalid("first token of the decoder", "missing", expected))
     }
 
-    /// What the model reads.
+    /// The model's input.
     ///
     /// # Errors
     /// As [`sides`](Self::sides).
@@ -147,7 +147,7 @@ impl Open {
         Ok(Input::new([&tokens.ids[..], written].concat()).with_token_types(types))
     }
 
-    /// The likeliest tokens behind the text, one after the other, with the heads changed as the reading says; those
+    /// The likeliest tokens after the text, one after the other, with the heads changed as the reading says; tokens
     /// that are `known` are not computed again. Ends at a token that ends a text, and where the context is full.
     ///
     /// # Errors

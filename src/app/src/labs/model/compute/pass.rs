@@ -17,27 +17,27 @@ use crate::labs::model::answer::Pass;
 use crate::labs::model::state::{Attention, Explorer, Measure, Reading};
 use crate::layout::Head;
 
-/// What every pass over one text shares.
+/// The inputs that every pass over one text shares.
 pub struct Work<'a> {
     /// The model.
     pub open: &'a Open,
-    /// Where pictures are drawn.
+    /// The device on which pictures are drawn.
     pub window: &'a wgpu::Device,
-    /// What is asked for.
+    /// The state that asks for it.
     pub state: &'a Explorer,
     /// The text.
     pub tokens: &'a Tokens,
-    /// What the model wrote behind it.
+    /// The tokens that the model wrote after it.
     pub written: &'a [u32],
     /// The keys.
     pub keys: Arc<Tokens>,
     /// The queries.
     pub queries: Arc<Tokens>,
-    /// To be cancelled.
+    /// The run, which may be cancelled.
     pub run: &'a Run,
 }
 
-/// Keeps what the lab shows.
+/// Keeps the intermediates that the lab shows.
 struct Watch {
     attention: Attention,
     is_pair: bool,
@@ -47,7 +47,7 @@ struct Watch {
     states: Vec<Tensor>,
 }
 
-/// What an intermediate is to the lab.
+/// The use of an intermediate in the lab.
 enum Kind {
     Weights(usize),
     Value(usize),
@@ -128,7 +128,7 @@ impl Work<'_> {
         }
     }
 
-    /// Whether a reading is what the pass as trained is.
+    /// Whether a reading has the same pass as one without changes under the mask of training.
     pub fn is_as_trained(&self, reading: &Reading) -> Result<bool> {
         if reading.has_changes() {
             return Ok(false);
@@ -142,7 +142,7 @@ impl Work<'_> {
         Ok(chosen.iter().zip(&trained).all(|(chosen, trained)| chosen.is_same(trained, heads)))
     }
 
-    /// The weights' names, like the one at hand or, where none is, as an encoder-decoder has them.
+    /// The names of the weights of all layers, like the name `like`; if that is empty, as in an encoder-decoder.
     fn names(&self, like: &str) -> Vec<String> {
         let like = match (like, self.state.attention) {
             ("", Attention::Encoder) => "encoder.0.self_attention.weights",
@@ -158,7 +158,7 @@ impl Work<'_> {
         (0..self.layers()).map(named).collect()
     }
 
-    /// The layers whose weights are kept: all, or as many around the one that is held as the budget has room for.
+    /// The layers whose weights are kept: all, or those around the held layer that fit into the budget.
     fn held(&self) -> Range<usize> {
         let (layers, heads) = (self.layers(), self.open.model.description().heads);
         let bytes = heads * self.queries.pieces.len() * self.keys.pieces.len() * size_of::<f32>();
@@ -295,7 +295,7 @@ impl Work<'_> {
         })
     }
 
-    /// The weights, or as shares αₜₛ‖vₛ‖ of their rows.
+    /// The weights, or αₜₛ‖vₛ‖ as shares of their rows.
     fn measured(&self, weights: &Tensor, norms: Option<&Vec<f32>>) -> Result<Tensor> {
         match (self.state.measure, norms) {
             (Measure::ValueWeighted, Some(norms)) if !norms.is_empty() => weighted(weights, norms),

@@ -9,11 +9,11 @@ use rankscope::{Result, Run, Tensor};
 
 use crate::labs::model::answer::{Details, Link};
 
-/// Weights that are drawn as arcs: at least this large, and at most so many a head.
+/// Weights that are drawn as arcs are at least `STRONG`; a head has at most `ARCS` arcs.
 const STRONG: f32 = 0.1;
 const ARCS: usize = 400;
 
-/// What is known of the heads of one layer before their weights are looked at.
+/// Facts about the heads of one layer that are known without their weights.
 pub struct Heads {
     /// The layer.
     pub layer: usize,
@@ -21,7 +21,7 @@ pub struct Heads {
     pub mask: Option<Mask>,
     /// D, of linear attention, where a head without a mask has no higher rank.
     pub features: Option<usize>,
-    /// Heads of which only some singular components are left: no theorem holds of them.
+    /// Heads of which only some singular components are left: no theorem holds for them.
     pub cut: Vec<bool>,
 }
 
@@ -56,7 +56,7 @@ impl Heads {
         Ok(())
     }
 
-    /// What is known of a head's rank; worked out once for each mask.
+    /// The theorem on a head's rank; worked out once for each mask.
     fn theorem(
         &self,
         head: usize,

@@ -1,4 +1,4 @@
-//! The model explorer: what it computes, and how it is met.
+//! The model explorer: its numbers, and its window.
 
 mod numbers;
 mod window;

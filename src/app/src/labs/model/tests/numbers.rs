@@ -1,4 +1,4 @@
-//! What the lab computes, against the library's own functions.
+//! The lab's numbers, against the library's own functions.
 
 use std::collections::BTreeSet;
 
@@ -37,7 +37,7 @@ fn open(name: &str) -> (Box<dyn Model>, Tokenizer) {
     (model::load(&folder, &Device::Cpu).unwrap(), Tokenizer::load(&folder).unwrap())
 }
 
-/// The probability of the likeliest token behind the text, with one intermediate replaced.
+/// The probability of the likeliest token after the text, with one intermediate replaced.
 fn likeliest(name: &str, probe: &mut dyn Probe) -> f64 {
     let (model, tokenizer) = open(name);
     let input = Input::new(tokenizer.encode(TEXT).unwrap().ids);

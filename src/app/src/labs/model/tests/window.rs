@@ -30,7 +30,7 @@ use crate::{format, headless, heatmap, theme};
 type Window = Harness<'static, Workbench>;
 
 fn window(arguments: &[&str]) -> Window {
-    // The model whose heads and tokens the tests know, where they name none.
+    // Tests that name no model use the one whose heads and tokens they know.
     let mut args = Args::parse_from([&["rankscope-app"], arguments].concat());
     if !arguments.contains(&"--model") {
         args.model = "glass-en".to_owned();
@@ -56,7 +56,7 @@ fn lab(window: &mut Window) -> &mut Open {
     lab.as_any().downcast_mut().expect("the model explorer")
 }
 
-/// What the first reading shows.
+/// The results of the first reading.
 fn shown(window: &mut Window) -> &Shown {
     lab(window).answer.of(Side::Left)
 }
@@ -301,7 +301,7 @@ fn wall(picture: &RgbaImage, window: &Window) -> Vec<u8> {
     image::imageops::crop_imm(picture, x, y, rect.width() as u32, rect.height() as u32).to_image().into_raw()
 }
 
-/// How much of the entries above the diagonal has a colour of the hatch.
+/// The share of the entries above the diagonal that have a colour of the hatch.
 fn hatched(picture: &RgbaImage, rect: Rect, count: usize) -> f64 {
     let palette = Theme::Dark.palette();
     let hatch = [0.12, 0.55].map(|part| theme::mix(palette.panel, palette.hatch, part));

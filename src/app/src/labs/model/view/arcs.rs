@@ -19,7 +19,7 @@ pub fn draw(pass: &Pass, at: Head, rect: Rect, color: Color32, ground: Color32, 
         pass.buffers.queries == pass.buffers.keys && !pass.names[at.layer].contains("cross_attention");
     let inside = rect.shrink(3.0);
     let (queries, keys) = (pass.buffers.queries, pass.buffers.keys);
-    // As much room above the line of tokens as arcs need that look back.
+    // The room above the line of tokens for arcs that look back.
     let ahead = links.iter().any(|link| link.key > link.query);
     let line = if ahead { inside.center().y } else { inside.bottom() - 2.0 };
     for link in &links[links.len().saturating_sub(MOST)..] {

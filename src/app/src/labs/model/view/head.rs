@@ -58,7 +58,7 @@ pub fn ui(view: &mut View, desk: &mut Desk<'_>, ui: &mut egui::Ui) {
     }
 }
 
-/// One matrix with all that belongs to it; the entry under the pointer.
+/// Draws one matrix with its axes and marginals; returns the entry under the pointer.
 fn one(
     desk: &mut Desk<'_>,
     side: Side,
@@ -94,7 +94,7 @@ fn one(
     let bare = short || ui.available_height() < 330.0;
     let strips = if bare { 0.0 } else { STRIP.0 + STRIP.1 };
     let values = if bare || pass.norms(at).is_none() { 0.0 } else { strips };
-    // The wall's colour bar serves both where there is no room for a second one.
+    // The wall's colour bar serves the head as well, if there is no room for a second one.
     let below = if short || is_pair { 22.0 } else { colour_bar::HEIGHT + 32.0 };
     let room = ui.available_size() - vec2(margin + strips, margin + strips + values + below);
     let height = room.min_elem().max(60.0) + margin + strips + values;
@@ -165,7 +165,7 @@ fn marginals(pass: &Pass, at: Head, rect: Rect, has_values: bool, ui: &egui::Ui)
     }
 }
 
-/// A bar for each token, the largest as long as the strip is thick; its number on hover.
+/// A bar for each token, the largest as long as the strip is thick; the number is shown on hover.
 fn bars(values: &[f32], tokens: &Tokens, (strip, is_across): (Rect, bool), hint: &str, ui: &egui::Ui) {
     let palette = theme::palette(ui);
     let largest = values.iter().copied().fold(f32::MIN_POSITIVE, f32::max);

@@ -1,4 +1,4 @@
-//! The list of models, with a word on each, and the download of those that are not here.
+//! The list of models, with a remark on each, and the download of those that are not here.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +13,7 @@ use rankscope::run::{Cancel, Progress};
 use super::{Desk, View};
 use crate::labs::model::state::{Edit, Side};
 
-/// What the checkpoints that come with the program are good for.
+/// The uses of the checkpoints that come with the program.
 const WORDS: &[(&str, &str)] = &[
     ("english-gpt", "causal; writes on: the usual decoder-only model"),
     ("english-gpt-linear", "causal, with linear attention in place of softmax"),
@@ -93,14 +93,14 @@ impl Drop for Pull {
     }
 }
 
-/// A model that is installed as well as bundled is found under its name once, the installed one.
+/// The list without a bundled model that is installed under the same name.
 fn first_of_each_name(mut entries: Vec<Entry>) -> Vec<Entry> {
     let mut known = HashSet::new();
     entries.retain(|entry| known.insert(entry.name.clone()));
     entries
 }
 
-/// What a model is good for.
+/// The use of a model.
 fn word(entry: &Entry) -> Option<&str> {
     let own = WORDS.iter().find(|(name, _)| *name == entry.name).map(|(_, word)| *word);
     own.or(entry.note.as_deref())
@@ -142,7 +142,7 @@ pub fn picker(view: &mut View, desk: &mut Desk<'_>, side: Side, ui: &mut egui::U
     progress(&view.models, side, ui);
 }
 
-/// A model, what it is good for, and how large it is.
+/// A model, its use, and its size.
 fn line(entry: &Entry, is_chosen: bool, ui: &mut egui::Ui) -> egui::Response {
     let size = entry.size_bytes.map(|size| format!(", {}", scaled(size as f64, "B"))).unwrap_or_default();
     let family = entry.family.as_deref().unwrap_or("?");

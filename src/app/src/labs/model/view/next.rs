@@ -1,4 +1,4 @@
-//! The predicted token, what changes of heads do to it, and writing token by token.
+//! The predicted token, the effect of changed heads on it, and writing token by token.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::labs::model::state::{Cut, Edit, OF_A_PAIR, Reading, Side, WRITTEN};
 use crate::theme;
 use crate::widget::number::Number;
 
-/// Between two tokens that a model writes on its own.
+/// The time between two tokens that a model writes on its own.
 const PACE: Duration = Duration::from_millis(500);
 
 /// From this width on the prediction stands beside the controls.
@@ -79,7 +79,7 @@ fn changes(desk: &mut Desk<'_>, side: Side, reading: &Reading, pass: &Pass, ui: 
             desk.edit(Edit::Ablate(side, at));
         }
         if reading.has_changes() {
-            let hint = "take back every change of heads";
+            let hint = "remove every change of heads";
             let count = reading.ablated.len();
             let text = if count > 1 { format!("Restore ({count} ablated)") } else { "Restore".to_owned() };
             if ui.button(text).on_hover_text(hint).clicked() {
@@ -170,7 +170,7 @@ fn is_full(shown: &Shown) -> bool {
     description.is_some_and(|description| description.is_limited && shown.length() >= description.context)
 }
 
-/// The likeliest tokens, beside what they were as trained.
+/// The likeliest tokens, with their probabilities as trained.
 fn prediction(next: &Next, ui: &mut egui::Ui) {
     let piece = theme::label(ui, &next.piece, 14);
     let what = if next.follows { "Behind" } else { "At" };

@@ -43,7 +43,7 @@ pub fn ui(desk: &Desk<'_>, ui: &mut egui::Ui) {
     });
 }
 
-/// What is compared: of one reading, as trained and as asked for; of two readings, both as asked for.
+/// The passes that are compared: of one reading, as trained and as asked for; of two readings, both as asked for.
 pub fn passes<'a>(desk: &Desk<'a>, at: Head) -> Vec<(String, &'a Pass)> {
     let readings = readings(desk);
     let is_one = readings.len() == 1;
@@ -58,7 +58,7 @@ pub fn passes<'a>(desk: &Desk<'a>, at: Head) -> Vec<(String, &'a Pass)> {
     all
 }
 
-/// The reports, each kind of mask in its colour; a second one of a kind in that of a mask of one's own.
+/// The reports, each in the colour of its kind of mask; a second one of a kind in that of the reader's own mask.
 pub fn series<'a>(passes: &[(String, &'a Pass)], at: Head) -> Vec<Series<'a>> {
     let mut seen = Vec::new();
     let one = |(name, pass): &(String, &'a Pass)| {

@@ -1,4 +1,4 @@
-//! What is read: model, text, tokens and mask, a block for each reading.
+//! The readings: model, text, tokens and mask, a block for each.
 
 use std::path::PathBuf;
 
@@ -12,14 +12,14 @@ use crate::theme;
 /// The field for the path of a file of weights.
 #[derive(Default)]
 pub struct PathField {
-    /// The file that the text was that of.
+    /// The file whose path the text was.
     of: Option<PathBuf>,
     text: String,
     /// Whether it was opened by hand, before there is a file.
     pub is_open: bool,
 }
 
-/// Draws the blocks; what has no room is scrolled to.
+/// Draws the blocks; if there is no room for all, they scroll.
 pub fn ui(view: &mut View, desk: &mut Desk<'_>, ui: &mut egui::Ui) {
     view.models.tend(desk);
     ui.spacing_mut().scroll = theme::scroll_bar();

@@ -46,7 +46,7 @@ pub fn ui(desk: &mut Desk<'_>, ui: &mut egui::Ui) {
     }
 }
 
-/// What colours or arcs mean, and the memory for weights.
+/// The meaning of colours or arcs, and the memory for weights.
 fn below(desk: &mut Desk<'_>, ui: &mut egui::Ui) {
     ui.horizontal(|ui| {
         let width = (ui.available_width() - 76.0).max(120.0);
@@ -66,7 +66,7 @@ fn below(desk: &mut Desk<'_>, ui: &mut egui::Ui) {
     });
 }
 
-/// What the wall draws, in which colours and order.
+/// The controls of the wall: what it draws, its colours and its order.
 fn controls(desk: &mut Desk<'_>, ui: &mut egui::Ui) {
     let state = desk.state;
     ui.horizontal_wrapped(|ui| {
@@ -159,7 +159,7 @@ fn extent(desk: &Desk<'_>) -> Option<(f64, f64)> {
         passes.flat_map(|pass| pass.reports.iter().flatten()).filter_map(|report| (metric.value)(report));
     let wider = |(low, high): (f64, f64), value: f64| (low.min(value), high.max(value));
     let all = values.filter(|value| value.is_finite()).fold((f64::INFINITY, f64::NEG_INFINITY), wider);
-    // Outward to three decimals: short to read, and the same again from a file.
+    // Rounded outward to three decimals: short to read, and the same again from a file.
     let outward = ((all.0 * 1e3).floor() / 1e3, (all.1 * 1e3).ceil() / 1e3);
     (all.0 <= all.1).then_some(outward)
 }
@@ -186,7 +186,7 @@ pub fn places(state: &Explorer, pass: &Pass) -> (Vec<(usize, Head)>, bool) {
     if state.order == Order::Layers {
         return (shown, true);
     }
-    // Heads without a number stand last.
+    // Heads without a number come last.
     let key = |at: Head| value(at).filter(|value| !value.is_nan());
     shown.sort_by(|(_, a), (_, b)| match (key(*a), key(*b)) {
         (Some(a), Some(b)) if state.order == Order::LargestFirst => b.total_cmp(&a),
@@ -230,7 +230,7 @@ fn one(desk: &mut Desk<'_>, side: Side, pass: &Pass, ui: &mut egui::Ui) {
     });
 }
 
-/// A wall where it stands.
+/// A wall at its place.
 struct Drawn<'a> {
     side: Side,
     pass: &'a Pass,
@@ -252,7 +252,7 @@ impl Drawn<'_> {
         let held = |at: Head| pass.held.contains(&at.layer);
         match desk.state.look {
             Look::Heatmaps => {
-                // All of them, seen or not: the picture stays the same while the wall is scrolled.
+                // All heads, also those out of sight: so the picture stays the same while the wall is scrolled.
                 let places: Arc<[_]> = self.places.iter().copied().filter(|&(_, at)| held(at)).collect();
                 let part = Part::Wall { cell: wall.cell, pitch: wall.pitch(), columns: wall.heads, places };
                 weights(desk, self.side, pass, part, rect, ui);
@@ -272,7 +272,7 @@ impl Drawn<'_> {
         }
     }
 
-    /// The number of a head, and what was done to it.
+    /// The number of a head, and marks for changes of it.
     fn dress(&self, desk: &Desk<'_>, place: usize, at: Head, ui: &egui::Ui) {
         let (cell, palette) = (self.cell(place), theme::palette(ui));
         let (ink, muted) = (theme::color(palette.ink), theme::color(palette.muted));
@@ -357,7 +357,7 @@ impl Drawn<'_> {
         self.places.iter().find(|(own, _)| *own == place).map(|(_, at)| *at)
     }
 
-    /// The head so many cells further down and across.
+    /// The head `down` cells below and `across` cells to the right.
     fn moved(&self, from: Head, (down, across): (isize, isize)) -> Head {
         if self.by_layer {
             return from.moved(down, across, self.pass.layers(), self.pass.heads());

@@ -62,7 +62,7 @@ impl Draws for View {
         Panel {
             id: "samples",
             title: "Samples",
-            help: "What the model makes of a held-out example at the movie's step.",
+            help: "The output of the model for a held-out example at the movie's step.",
         },
     ];
 
@@ -94,7 +94,7 @@ fn nothing(text: &str, ui: &mut egui::Ui) {
     ui.add(egui::Label::new(RichText::new(text).weak()).wrap());
 }
 
-/// A row of names of which one is chosen; the one that was clicked.
+/// Draws a row of names of which one is chosen; returns the one that was clicked.
 fn choose(
     name: &str,
     names: impl Iterator<Item = &'static str>,

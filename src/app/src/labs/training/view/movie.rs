@@ -14,13 +14,13 @@ use crate::theme;
 use crate::widget::heatmap::Heatmap;
 use crate::widget::{colour_bar, spectrum};
 
-/// Seconds of a frame.
+/// Seconds that a frame is shown.
 const PACE: f64 = 0.35;
 /// The most characters of a token's label.
 const LABEL: usize = 5;
 /// Panels higher than this have a colour bar.
 const ROOMY: f32 = 360.0;
-/// Small weights are told apart.
+/// The square root makes small weights distinguishable.
 const COLOURS: Colours = Colours::Weights(Scale::Root);
 const EMPTY: &str = "No attention was recorded yet. Start records the weights of every head, on the same held-out sequence, twenty times on the way.";
 
@@ -104,7 +104,7 @@ impl View {
     }
 }
 
-/// Draws `count` columns of the same width, and leaves room `below` them; what each returns.
+/// Draws `count` columns of the same width, and leaves room `below` them; returns the result of each.
 fn side_by_side<T>(
     count: usize,
     below: f32,
@@ -130,7 +130,7 @@ fn side_by_side<T>(
     found
 }
 
-/// Every head of a frame; the one that was clicked.
+/// Draws every head of a frame; returns the one that was clicked.
 fn wall(desk: &Desk<'_, Training>, frame: &Frame, ui: &mut egui::Ui) -> Option<Head> {
     let heads = frame.layers.iter().map(|layer| layer.heads.len()).max().unwrap_or(0);
     let room = ui.available_rect_before_wrap();
@@ -184,7 +184,7 @@ fn wall(desk: &Desk<'_, Training>, frame: &Frame, ui: &mut egui::Ui) -> Option<H
 pub(super) fn head(desk: &mut Desk<'_, Training>, ui: &mut egui::Ui) {
     let shown = shown(desk);
     if shown.is_empty() {
-        return nothing("The head that is chosen in the movie stands here.", ui);
+        return nothing("The head that is chosen in the movie appears here.", ui);
     }
     let has_bar = ui.available_height() > ROOMY;
     let below = if has_bar { colour_bar::HEIGHT + 8.0 } else { 0.0 };
@@ -212,7 +212,7 @@ pub(super) fn head(desk: &mut Desk<'_, Training>, ui: &mut egui::Ui) {
 pub(super) fn spectrum(desk: &mut Desk<'_, Training>, ui: &mut egui::Ui) {
     let shown = shown(desk);
     if shown.is_empty() {
-        return nothing("The singular values of the chosen head stand here.", ui);
+        return nothing("The singular values of the chosen head appear here.", ui);
     }
     let series: Vec<_> = shown
         .iter()

@@ -69,7 +69,7 @@ impl View {
         });
     }
 
-    /// A value that stands on no list.
+    /// A field for a value that is on no list.
     fn another(&mut self, ui: &mut egui::Ui) -> Option<String> {
         let field = ui.add(TextEdit::singleline(&mut self.typed).hint_text("another one, then Enter"));
         field.widget_info(|| WidgetInfo::labeled(egui::Role::TextInput, true, "another value"));
@@ -85,7 +85,7 @@ impl View {
         let is_over = !runs.is_empty() && runs.iter().all(|run| run.is_over());
         let is_begun = runs.iter().any(|run| run.step() > 0);
         let can = desk.answer.models.get().is_some_and(Result::is_ok);
-        // After an error nothing goes any more, and it can be started again.
+        // After an error no process is running, and the training can be started again.
         let is_going = desk.state.is_going && can && desk.status.busy.is_some();
         match (is_going, is_over) {
             (_, true) => {
@@ -128,7 +128,7 @@ impl View {
             if ui.button("+ run").on_hover_text("Another run beside the first").clicked() {
                 desk.edit(Edit::More);
             }
-            if ui.button("− run").on_hover_text("The last run beside the first goes").clicked() {
+            if ui.button("− run").on_hover_text("Remove the last run beside the first").clicked() {
                 desk.edit(Edit::Fewer);
             }
         }
@@ -167,7 +167,7 @@ impl View {
     }
 }
 
-/// What a word is about.
+/// The name of a word's subject.
 fn name(word: &Word, plan: &Plan) -> String {
     let beside = plan.beside.as_ref().map_or("value", |beside| beside.key.as_str());
     match word {
@@ -252,7 +252,7 @@ fn rest(runs: &[std::sync::Arc<Recording>], is_going: bool) -> Option<String> {
     })
 }
 
-/// Of a run that was not begun, as much as another one took.
+/// For a run that was not begun, the time that another one took.
 fn seconds_left(run: &Recording, runs: &[std::sync::Arc<Recording>]) -> f64 {
     run.left().unwrap_or_else(|| {
         let known = runs.iter().find_map(|other| {

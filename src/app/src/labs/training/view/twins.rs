@@ -1,4 +1,4 @@
-//! Twins side by side: what each seed found, the paired difference, its interval and the word that follows from it.
+//! Twins side by side: the value of each seed, the paired difference, its interval and the verdict.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(super) fn ui(desk: &mut Desk<'_, Training>, ui: &mut egui::Ui) {
     let runs = desk.answer.runs.get().map_or(&[][..], Vec::as_slice);
     let figure = figures::paired(desk.state, runs);
     if figure.curves.is_empty() {
-        return nothing("Differences stand here once both runs of a seed were evaluated.", ui);
+        return nothing("Differences appear here once both runs of a seed were evaluated.", ui);
     }
     let metric = beside.metric.replace('_', " ");
     let room = ui.available_height();
@@ -57,7 +57,7 @@ pub(super) fn ui(desk: &mut Desk<'_, Training>, ui: &mut egui::Ui) {
     });
 }
 
-/// What every run has found last.
+/// The last value of every run.
 fn seeds(runs: &[Arc<Recording>], metric: &str, ui: &mut egui::Ui) {
     let all = variants(runs);
     Grid::new("seeds").striped(true).spacing([18.0, 2.0]).show(ui, |ui| {

@@ -33,7 +33,7 @@ pub(super) struct Parameter {
 }
 
 impl Picker {
-    /// Set to `choice`.
+    /// A picker that shows `choice`.
     pub fn new(choice: &MaskChoice) -> Self {
         let mut picker = Picker {
             kind: None,
@@ -77,7 +77,7 @@ impl Picker {
         }
     }
 
-    /// The text of a mask that the controls have chosen.
+    /// The text of a mask that the controls have chosen, kept as the one that is shown.
     pub(super) fn say(&mut self, choice: &MaskChoice) -> String {
         self.shown = choice.to_string();
         self.shown.clone()
@@ -105,7 +105,7 @@ impl Picker {
         (self.kind, self.other, self.touched) = (kind, None, true);
     }
 
-    /// Where a slider stands.
+    /// The value of a slider.
     pub(super) fn number(&self, kind: usize, index: usize, parameter: &Parameter) -> usize {
         self.numbers[kind][index].unwrap_or(parameter.usual).clamp(parameter.low, parameter.high)
     }
@@ -117,8 +117,8 @@ fn described(kind: &MaskKind, numbers: &[usize], mask: &Mask) -> bool {
     build(kind, numbers, length).is_ok_and(|built| built == *mask)
 }
 
-/// A mask of `kind` with its numbers, for `length` positions; blocks are two, of which the first is given.
-/// A kind without numbers is its example.
+/// A mask of `kind` with its numbers, for `length` positions. A kind with lengths gets two blocks, of which the first
+/// length is given. A kind without numbers gets its example.
 fn build(kind: &MaskKind, numbers: &[usize], length: usize) -> rankscope::Result<Mask> {
     let numbers = match (kind.parameters, numbers) {
         (_, []) => return Ok((kind.example)(length)),
