@@ -45,7 +45,7 @@ pub enum Error {
     #[error("no GPU: {0}")]
     NoAdapter(String),
 
-    /// The GPU refused or lost something; names the kernel or tensor.
+    /// A kernel or tensor that the GPU refused or lost, by its name.
     #[error("GPU: {what}: {problem}")]
     Gpu { what: String, problem: String },
 

@@ -29,7 +29,7 @@ pub(crate) enum FileKind {
     Picture,
     Pdf,
     Utf16,
-    /// A text with a byte order mark.
+    /// A text that begins with a byte order mark.
     MarkedText,
 }
 
@@ -85,7 +85,7 @@ fn is_web_page(start: &[u8]) -> bool {
     ["<!doctype", "<html", "<head", "<body", "<?xml", "<!--"].iter().any(|tag| text.starts_with(tag))
 }
 
-/// A map whose first key is a text.
+/// Whether `start` is a MessagePack map whose first key is a text.
 fn is_message_pack(start: &[u8]) -> bool {
     let key = match start {
         [0x81..=0x8f, key, ..] | [0xde, _, _, key, ..] | [0xdf, _, _, _, _, key, ..] => key,
