@@ -21,8 +21,8 @@ pub struct MechanismKind {
     pub summary: &'static str,
     /// Who proposed it, and where.
     pub source: &'static str,
-    /// A layer with seeded weights on the CPU; sizes that the mechanism fixes itself (G in multi-query
-    /// attention, D in all but those that choose it) are not taken from the sizes given.
+    /// A layer with seeded weights on the CPU; sizes that the mechanism fixes itself (G in multi-query attention, D
+    /// where it is C/H) are not taken from the argument.
     ///
     /// # Errors
     /// [`Error::Invalid`] naming a size that does not fit.
@@ -33,7 +33,7 @@ impl MechanismKind {
     /// The mechanism called `name`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] naming those that there are.
+    /// [`Error::Invalid`] listing the names of all mechanisms.
     pub fn of(name: &str) -> Result<&'static MechanismKind> {
         MECHANISMS.iter().find(|kind| kind.name == name).ok_or_else(|| {
             let names: Vec<_> = MECHANISMS.iter().map(|kind| kind.name).collect();
@@ -264,7 +264,7 @@ pub static MECHANISMS: &[MechanismKind] = &[
     },
 ];
 
-/// D = C/H and G = H.
+/// The sizes with D = C/H and G = H.
 fn standard(sizes: LayerSizes) -> Result<LayerSizes> {
     let LayerSizes { width, heads, .. } = sizes;
     if heads == 0 || !width.is_multiple_of(heads) {
@@ -320,7 +320,7 @@ fn normalised(sizes: LayerSizes, seed: u64, mechanism: NormalisedDotProduct) -> 
     layer(sizes, seed, mechanism, PositionScheme::Rotary { base: 10_000.0 }, Mask::causal())
 }
 
-/// Eight buckets up to a distance of 10, the table N(0, 1).
+/// Eight buckets up to a distance of 10, with a table of numbers N(0, 1).
 fn relative(sizes: LayerSizes, seed: u64, is_bidirectional: bool) -> Result<AttentionLayer> {
     let buckets = RelativeBuckets::new(8, 10, is_bidirectional)?;
     let axes = [(Axis::Row, buckets.count()), (Axis::Head, sizes.heads)];

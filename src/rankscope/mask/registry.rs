@@ -1,4 +1,4 @@
-//! The registry of masks: a new entry is parsed, listed, documented and tested by standing here.
+//! The registry of masks: a new entry here is also parsed, listed, documented and tested.
 
 use super::Mask;
 use crate::error::{Error, Result};
@@ -9,7 +9,7 @@ pub struct MaskKind {
     pub name: &'static str,
     /// What the numbers in the parentheses mean; empty where there are none.
     pub parameters: &'static str,
-    /// One sentence: who attends to whom.
+    /// One sentence: which query attends to which key.
     pub summary: &'static str,
     /// Where the mask is used.
     pub seen_in: &'static str,
@@ -18,7 +18,7 @@ pub struct MaskKind {
     pub(super) build: Build,
 }
 
-/// How a kind is built from what stands in its parentheses.
+/// How a kind is built from the arguments in its parentheses.
 pub(super) enum Build {
     /// From numbers.
     Numbers(fn(&[usize]) -> Result<Mask>),
