@@ -29,7 +29,7 @@ pub fn one_infinity_norm(x: ArrayView2<f64>) -> f64 {
     (largest_sum(x, Axis(1)) * largest_sum(x, Axis(0))).sqrt()
 }
 
-/// The largest sum of magnitudes over the lines along `axis`.
+/// The largest sum of magnitudes in one line: a row for `axis` 0, a column for `axis` 1.
 fn largest_sum(x: ArrayView2<f64>, axis: Axis) -> f64 {
     let sums = x.axis_iter(axis).map(|line| line.iter().map(|entry| entry.abs()).sum::<f64>());
     sums.fold(0.0, f64::max)
