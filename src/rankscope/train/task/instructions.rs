@@ -1,8 +1,9 @@
-//! `instructions`: a mixture of small tasks, each said in two words that are carried out one after the other.
+//! `instructions`: a mixture of small tasks, each given by two words that are carried out one after the other.
 //!
-//! `reverse next 3 1 4 <separator> | 5 2 4 <end>`: the list backwards, then one more for each digit. With `shots`, solved
-//! examples stand between the words and the question, each as `3 1 4 <separator> 5 2 4 <end>`. Of the 8 · 12 tasks 12 are
-//! held out, so that every word is known from other pairs: each second word behind exactly one first word.
+//! `reverse next 3 1 4 <separator> | 5 2 4 <end>`: the list backwards, then one more for each digit. With `shots`,
+//! solved examples come between the words and the question, each as `3 1 4 <separator> 5 2 4 <end>`. Of the 8 · 12
+//! tasks 12 are held out, so that every word is known from other pairs: each second word is held out after exactly one
+//! first word.
 //!
 //! **Source**: instruction tuning, evaluated on tasks that were not tuned on (Wei et al. 2021, arXiv 2109.01652);
 //! compositions of words as in Lake & Baroni 2017 (arXiv 1711.00350).
@@ -34,7 +35,7 @@ const DIGITS: u32 = 10;
 
 type Word = (&'static str, fn(&[u32]) -> Vec<u32>);
 
-/// The first [`FIRST`] make a list of a list, the others choose one of it.
+/// The first [`FIRST`] words turn a list into a list, the others choose one number of it.
 const WORDS: [Word; 12] = [
     ("copy", <[u32]>::to_vec),
     ("reverse", |list| list.iter().rev().copied().collect()),
@@ -86,7 +87,7 @@ impl Instructions {
         (0..self.items).map(|_| random.random_range(0..DIGITS)).collect()
     }
 
-    /// A list that training may know.
+    /// A list that may occur in training.
     fn known(&self, random: &mut ChaCha8Rng) -> Vec<u32> {
         loop {
             let list = self.list(random);

@@ -1,7 +1,7 @@
 //! `recall`: values looked up by their keys.
 //!
-//! **Source**: multi-query associative recall, Arora et al. 2023 (arXiv 2312.04927), with the keys that are asked for in
-//! one place, behind the pairs or before them.
+//! **Source**: multi-query associative recall, Arora et al. 2023 (arXiv 2312.04927), with all queried keys together,
+//! after the pairs or before them.
 
 use rand::RngExt;
 use rand::seq::{SliceRandom, index};

@@ -1,4 +1,4 @@
-//! The registry of tasks: a new entry is parsed, listed and tested by standing here.
+//! The registry of tasks: a new entry here is also parsed, listed and tested.
 
 use super::options::{Options, TaskOption};
 use super::{Rule, brackets, count, induction, instructions, list, mixing, modular, recall, regression};
@@ -8,9 +8,9 @@ use crate::error::Result;
 pub struct TaskKind {
     /// Name in the text form: `recall` in `recall(pairs=8)`.
     pub name: &'static str,
-    /// One sentence: what is answered.
+    /// One sentence: the answer that the task asks for.
     pub summary: &'static str,
-    /// What can be chosen.
+    /// Its options.
     pub options: &'static [TaskOption],
     pub(super) build: fn(&Options) -> Result<Box<dyn Rule>>,
 }
