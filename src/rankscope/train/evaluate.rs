@@ -24,8 +24,8 @@ pub struct Metrics {
     pub exact: f64,
     /// Share of the sequences whose class has the largest score, where there is a head for classes.
     pub classes: Option<f64>,
-    /// Where tokens stand for numbers y: Σ (ŷ − y)² / Σ (y − ȳ)², with ŷ = Σ p·value over all tokens that stand for numbers,
-    /// the p of them summing to 1. 1 is as good as always saying the mean.
+    /// Where tokens stand for numbers y: Σ (ŷ − y)² / Σ (y − ȳ)², with ŷ = Σ p·value over all tokens that stand for
+    /// numbers, whose p are normalised to sum to 1. A model that always predicts the mean has 1.
     pub error_over_variance: Option<f64>,
     /// Number of targets.
     pub targets: usize,

@@ -77,7 +77,7 @@ pub(super) fn build(options: &Options) -> Result<Box<dyn Rule>> {
     }))
 }
 
-/// Whether a pair of words is never learned from.
+/// Whether a pair of words is held out from training.
 fn is_held_out(first: usize, second: usize) -> bool {
     (first + 3 * second).is_multiple_of(FIRST)
 }
