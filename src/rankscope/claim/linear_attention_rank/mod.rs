@@ -93,7 +93,7 @@ fn sizes<T>(points: &[&(Size, T)]) -> String {
     points.iter().map(|(size, _)| size.to_string()).collect::<Vec<_>>().join("; ")
 }
 
-/// Weights of linear attention with elu + 1 and with relu, and of softmax, of one draw.
+/// Weights of linear attention with elu + 1 and with relu, and of softmax, for one draw.
 fn weights(size: &Size, seed: u64, mask: &Mask, device: &Device) -> Result<(Draw, [Array2<f64>; 3])> {
     let draw = Draw::independent(size.n, size.head_size, seed);
     let linear = |map| linear_weights(&draw.q, &draw.k, map, mask, device);
@@ -113,7 +113,8 @@ fn features(x: &Array2<f64>, map: FeatureMap) -> Array2<f64> {
     x
 }
 
-/// How far the rows of `weights` are from those of φ(Q)φ(K)ᵀ over their sums; a row whose sum is 0 is 0.
+/// The largest difference of the rows of `weights` from those of φ(Q)φ(K)ᵀ divided by their sums; a row whose sum is 0
+/// is 0.
 fn off_factors(draw: &Draw, weights: &Array2<f64>, map: FeatureMap) -> f64 {
     let mut product = features(&draw.q, map).dot(&features(&draw.k, map).t());
     for mut row in product.rows_mut() {
