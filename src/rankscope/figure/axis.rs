@@ -22,7 +22,8 @@ pub(super) fn thinning(size: f64, pitch: f64) -> usize {
     (size * 1.2 / pitch).ceil().max(1.0) as usize
 }
 
-/// Whole decades from `low` to `high`, at most `most` of them, with equal steps.
+/// Whole decades from `high` down to `low` in equal steps, about `most` of them; `high` is always
+/// among them.
 pub(super) fn decades(low: i32, high: i32, most: usize) -> Vec<i32> {
     let stride = ((high - low) as f64 / most as f64).ceil().max(1.0) as usize;
     (low..=high).rev().step_by(stride).collect()

@@ -60,7 +60,7 @@ impl Table {
     }
 }
 
-/// A whole number in full, and any other number in short form.
+/// A whole number below a million in full, and any other number in short form.
 fn whole_or_short(value: f64) -> String {
     if value.fract() == 0.0 && value.abs() < 1e6 { format!("{value}") } else { short(value) }
 }

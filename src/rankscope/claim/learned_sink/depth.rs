@@ -196,7 +196,7 @@ pub(super) fn plot(evidence: &mut Evidence, sizes: &NetSizes, depths: &[Depth]) 
     evidence.plot("norm-over-depth", caption, figure);
 }
 
-/// One layer of which log₁₀ of the ratios is `left` without a sink and with one.
+/// Depths of one layer whose log₁₀ of the ratio is `left`: without a sink, and with one.
 #[cfg(test)]
 pub(super) fn by_hand(sinks: &[f64], left: [f64; 2]) -> Vec<Depth> {
     let depth = |mask: &Mask, sink: Option<f64>| {
@@ -216,7 +216,8 @@ pub(super) fn by_hand(sinks: &[f64], left: [f64; 2]) -> Vec<Depth> {
 mod tests {
     use super::*;
 
-    /// With a sink worth one key, 2/3 of the way to the limit is left a layer; the limit itself is 1, 2, 3, ….
+    /// With a sink that weighs as much as one key, each layer leaves 2/3 of the distance to the limit; the limit itself
+    /// is 1, 2, 3, ….
     #[test]
     fn causal_tokens_tend_to_one_direction_and_not_to_equal_ones() {
         let line = limit(5, 0.0);
@@ -235,7 +236,8 @@ mod tests {
 
     #[test]
     fn numbers_of_a_state_by_hand() {
-        // Singular values 4 and 3; less the mean (2, 1.5), rows ±(2, −1.5); columns 4 and 3.
+        // Singular values 4 and 3; after subtracting the mean (2, 1.5) the rows are ±(2, −1.5); their column sums are 4
+        // and 3.
         let [ratio, norm, second] = look(&ndarray::array![[4.0, 0.0], [0.0, 3.0]]).unwrap();
         assert!((norm - 4f64.log10()).abs() < 1e-14 && (second - 0.75f64.log10()).abs() < 1e-14);
         assert!((ratio - (14f64.sqrt() / 4.0).log10()).abs() < 1e-14);
