@@ -260,7 +260,7 @@ impl FromStr for Selection {
             true => Err(Error::invalid(
                 "selection of names",
                 format!("{text:?}"),
-                "names with dots between their parts, where * stands for one part and ** for several",
+                "names with dots between their parts, where * means one part and ** means several",
             )),
             false => Ok(Selection(patterns)),
         }

@@ -67,13 +67,13 @@ pub static MECHANISMS: &[MechanismKind] = &[
     },
     MechanismKind {
         name: "causal-multi-head",
-        summary: "the same under the mask of a decoder",
+        summary: "multi-head attention under the causal mask of a decoder",
         source: VASWANI,
         make: |sizes, seed| plain(standard(sizes)?, seed, Mask::causal()),
     },
     MechanismKind {
         name: "fixed-multi-head",
-        summary: "heads of a size of their own, whatever their number and the width",
+        summary: "heads whose size is independent of their number and of the width",
         source: "Bhojanapalli et al. 2020 (arXiv 2002.07028)",
         make: |sizes, seed| plain(LayerSizes { kv_heads: sizes.heads, ..sizes }, seed, Mask::bidirectional()),
     },
@@ -100,7 +100,7 @@ pub static MECHANISMS: &[MechanismKind] = &[
     },
     MechanismKind {
         name: "online-softmax",
-        summary: "the same numbers without the n × n matrix",
+        summary: "the same results as softmax attention, without the n × n matrix",
         source: "Milakov & Gimelshein 2018 (arXiv 1805.02867), Dao et al. 2022 (arXiv 2205.14135)",
         make: |sizes, seed| {
             let mechanism = OnlineSoftmax::new(sizes.head_size);
@@ -127,13 +127,13 @@ pub static MECHANISMS: &[MechanismKind] = &[
     },
     MechanismKind {
         name: "causal-linear",
-        summary: "the same for a decoder: sums over the past, carried from token to token",
+        summary: "linear attention for a decoder: sums over the past, carried from token to token",
         source: KATHAROPOULOS,
         make: |sizes, seed| linear(sizes, seed, FeatureMap::EluPlusOne, Mask::causal()),
     },
     MechanismKind {
         name: "relu-linear",
-        summary: "features max(x, 0), which leave strangers without any weight",
+        summary: "features max(x, 0): a query and a key without a common feature have weight 0",
         source: KATHAROPOULOS,
         make: |sizes, seed| linear(sizes, seed, FeatureMap::Relu, Mask::bidirectional()),
     },
@@ -163,7 +163,7 @@ pub static MECHANISMS: &[MechanismKind] = &[
     },
     MechanismKind {
         name: "rotary",
-        summary: "queries and keys are turned by their positions",
+        summary: "queries and keys are rotated by their positions",
         source: "Su et al. 2021 (arXiv 2104.09864), equation 34",
         make: |sizes, seed| {
             let positions = PositionScheme::Rotary { base: 10_000.0 };
@@ -180,7 +180,7 @@ pub static MECHANISMS: &[MechanismKind] = &[
     },
     MechanismKind {
         name: "symmetric-alibi",
-        summary: "the same on both sides, for an encoder",
+        summary: "ALiBi on both sides of a query, for an encoder",
         source: PRESS,
         make: |sizes, seed| {
             let positions = PositionScheme::Alibi(Alibi::Symmetric);
@@ -195,7 +195,7 @@ pub static MECHANISMS: &[MechanismKind] = &[
     },
     MechanismKind {
         name: "causal-t5-relative",
-        summary: "the same for a decoder: all buckets for the past",
+        summary: "T5's buckets for a decoder: all of them for the past",
         source: RAFFEL,
         make: |sizes, seed| relative(sizes, seed, false),
     },
@@ -207,13 +207,13 @@ pub static MECHANISMS: &[MechanismKind] = &[
     },
     MechanismKind {
         name: "query-key-value-norm",
-        summary: "values of fixed length too, as in DecLLM",
+        summary: "queries, keys and values of fixed length, as in DecLLM",
         source: RED_LLM,
         make: |sizes, seed| normalised(sizes, seed, NormalisedDotProduct::new(sizes.head_size).with_values()),
     },
     MechanismKind {
         name: "output-norm",
-        summary: "and the context of every head too, as in RedLLM",
+        summary: "queries, keys, values and the context of every head of fixed length, as in RedLLM",
         source: RED_LLM,
         make: |sizes, seed| {
             let mechanism = NormalisedDotProduct::new(sizes.head_size).with_values().with_context();

@@ -47,7 +47,7 @@ pub static TRAINING_PRESETS: &[TrainingPreset] = &[
     },
     TrainingPreset {
         name: "english-bert",
-        summary: "BERT-style: bidirectional, masked LM; ALiBi, as learned positions lead nowhere in so few steps",
+        summary: "BERT-style: bidirectional, masked LM; ALiBi, because learned positions do not help in so few steps",
         settings: || Settings { positions: Some("alibi".into()), ..english("bert", "masked-lm") },
     },
     TrainingPreset {

@@ -124,10 +124,7 @@ fn header(file: &mut File, length: u64) -> Result<(u64, Metadata), String> {
     let covered = (metadata.data_len() as u64).checked_add(count + 8);
     if covered != Some(length) {
         let data = metadata.data_len();
-        return Err(format!(
-            "its header tells of {data} bytes of tensors, and {} follow",
-            length - count - 8
-        ));
+        return Err(format!("its header states {data} bytes of tensors, but {} follow", length - count - 8));
     }
     Ok((count + 8, metadata))
 }

@@ -167,7 +167,7 @@ pub fn assumptions(sizes: &ModelSizes, load: Load, dtype: Dtype) -> Vec<String> 
     }
     if sizes.decoder.as_ref().is_some_and(|stack| stack.self_attention.is_linear()) {
         all.push(
-            "a decoder of linear or state-space attention keeps running sums (what generates here keeps keys and values)"
+            "a decoder of linear or state-space attention keeps running sums (generation here keeps keys and values)"
                 .to_owned(),
         );
     }

@@ -38,7 +38,9 @@ pub(super) fn next_sentence(request: &Request<'_>, random: &mut ChaCha8Rng) -> R
     request.expect_one_stack("span-corruption for both")?;
     let texts: Vec<Vec<u32>> = request.unpadded().map(|example| example.tokens).collect();
     if request.examples.iter().any(|example| example.given > 0) {
-        return Err(request.unfit("one of a task", "one of a text, whose second half follows the first"));
+        return Err(
+            request.unfit("one of a task", "an example of a text, whose second half follows the first")
+        );
     }
     if texts.len() < 2 {
         let expected = "at least 2: where B does not follow A, it is taken from another one";

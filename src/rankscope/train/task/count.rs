@@ -18,8 +18,8 @@ pub(super) const OPTIONS: &[TaskOption] = &[ITEMS, SYMBOLS];
 pub(super) const RESIDUE: &[TaskOption] = &[
     ITEMS,
     SYMBOLS,
-    TaskOption::number("modulus", "what the number is divided by", [3, 2, 4096]),
-    TaskOption::number("residue", "what should be left", [0, 0, 4095]),
+    TaskOption::number("modulus", "the divisor of the number", [3, 2, 4096]),
+    TaskOption::number("residue", "the remainder for the answer yes", [0, 0, 4095]),
 ];
 
 struct Count {

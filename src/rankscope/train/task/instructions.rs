@@ -21,12 +21,12 @@ pub(super) const OPTIONS: &[TaskOption] = &[
     TaskOption::number("shots", "solved examples before the question", [0, 0, 64]),
     TaskOption::word(
         "words",
-        "whether the instruction is said or must be seen from the solved examples",
+        "whether the instruction is given or must be inferred from the solved examples",
         &["shown", "hidden"],
     ),
     TaskOption::word(
         "held-out",
-        "what is held out: tasks, or inputs of the tasks that are learned",
+        "the held-out part: tasks, or inputs of the trained tasks",
         &["tasks", "inputs"],
     ),
 ];

@@ -38,13 +38,13 @@ pub static TASKS: &[TaskKind] = &[
     },
     TaskKind {
         name: "recall",
-        summary: "the values that stand behind some keys, in a list of pairs; the keys asked for come before or after it",
+        summary: "the values of some keys in a list of pairs; the queried keys come before or after the list",
         options: recall::OPTIONS,
         build: recall::build,
     },
     TaskKind {
         name: "induction",
-        summary: "what followed the last letter where it stood before",
+        summary: "the letter that followed the earlier occurrence of the last letter",
         options: induction::OPTIONS,
         build: induction::build,
     },
@@ -86,7 +86,7 @@ pub static TASKS: &[TaskKind] = &[
     },
     TaskKind {
         name: "instructions",
-        summary: "two instructions in words carried out one after the other; some pairs of them are never learned from",
+        summary: "two instructions in words, carried out one after the other; some pairs of them are held out",
         options: instructions::OPTIONS,
         build: instructions::build,
     },

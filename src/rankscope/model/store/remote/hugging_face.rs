@@ -142,7 +142,7 @@ fn failure(repository: &str, what: &str, error: ureq::Error) -> Error {
     let hub = "the Hugging Face hub";
     if matches!(error, ureq::Error::StatusCode(401 | 403 | 404)) {
         let hint = "check its spelling; a private or gated one needs your token and its owner's consent";
-        return Error::Model(format!("{hub} shows us no {what} ({error}) for {repository:?}; {hint}"));
+        return Error::Model(format!("{hub} returns no {what} ({error}) for {repository:?}; {hint}"));
     }
     let error = error.to_string().replace('\n', " ");
     let hint = "pull again online to go on where it stopped, or bring the model's folder and say: rankscope models \
