@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// [`Error::Format`] naming `path` if its folder does not exist or it is a folder itself, [`Error::Io`] if
-/// it cannot be written; what was there before stays.
+/// it cannot be written; an earlier file stays unchanged.
 pub fn save(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<()> {
     save_with(path.as_ref(), |part| fs::write(part, bytes))
 }

@@ -33,7 +33,7 @@ pub(crate) enum FileKind {
     MarkedText,
 }
 
-/// Where signatures begin, and what they are.
+/// The signatures, each with the place where it begins and its kind of file.
 const SIGNATURES: [(usize, &[u8], FileKind); 23] = [
     (0, b"\x93NUMPY", FileKind::Npy),
     (0, b"PK\x03\x04", FileKind::Zip),
@@ -57,7 +57,7 @@ const SIGNATURES: [(usize, &[u8], FileKind); 23] = [
     (0, b"%PDF", FileKind::Pdf),
     (0, b"\xff\xfe", FileKind::Utf16),
     (0, b"\xfe\xff", FileKind::Utf16),
-    (8, b"{", FileKind::Safetensors), // behind the length of the header
+    (8, b"{", FileKind::Safetensors), // after the length of the header
 ];
 
 impl FileKind {

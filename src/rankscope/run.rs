@@ -31,7 +31,7 @@ impl Cancel {
 /// One step of a longer computation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// What is being done, in a word or two.
+    /// The name of the step, in one or two words.
     pub stage: String,
     /// Steps done.
     pub done: usize,

@@ -39,8 +39,8 @@ impl Number {
         }
     }
 
-    /// How far the sum of a row of softmax weights in this format may be from 1: far more than rounding errors, so that
-    /// a row outside this range is no softmax.
+    /// The largest allowed difference from 1 of the sum of a row of softmax weights in this format: far more than
+    /// rounding errors, so that a row outside this range is no softmax.
     pub fn near_one(self) -> f64 {
         if matches!(self, Number::F16 | Number::BF16) { 0.02 } else { 1e-3 }
     }
@@ -93,7 +93,7 @@ impl Number {
         }
     }
 
-    /// What is wrong with `bytes` as numbers of this format.
+    /// The problem with `bytes` as numbers of this format; `None` if there is none.
     ///
     /// Only x87 numbers can be wrong: on ARM the same name in a header stands for IEEE's 128 bits. The padding of x87
     /// numbers may hold anything, so both readings are tried.

@@ -130,7 +130,7 @@ impl LinearState {
     ///
     /// **Shapes**: q `[B, H, T, D]`, k and v `[B, G, S, D]` with S = T; result `[B, H, T, D]`.
     ///
-    /// **Conventions**: T = 1 is a step of decoding. After an error the state is as it was.
+    /// **Conventions**: T = 1 is a step of decoding. After an error the state is unchanged.
     ///
     /// # Errors
     /// As [`linear_step`].

@@ -13,13 +13,13 @@ use crate::ops::FeatureMap;
 use crate::random::{fan_in, gaussian};
 use crate::tensor::Tensor;
 
-/// One mechanism of attention: its name, where it comes from, and how to make a layer of it.
+/// One mechanism of attention: its name, its source, and how to make a layer of it.
 pub struct MechanismKind {
     /// Its name: lower case, words joined by `-`.
     pub name: &'static str,
-    /// One sentence: what it does differently.
+    /// One sentence: how it differs from the other mechanisms.
     pub summary: &'static str,
-    /// Who proposed it, and where.
+    /// The publication that proposed it.
     pub source: &'static str,
     /// A layer with seeded weights on the CPU; sizes that the mechanism fixes itself (G in multi-query attention, D
     /// where it is C/H) are not taken from the argument.
@@ -306,7 +306,7 @@ fn linear(sizes: LayerSizes, seed: u64, map: FeatureMap, mask: Mask) -> Result<A
 /// The decay of key/value head g is RetNet's γ = 1 − 2^(−5 − g) where w·k = 0; w is N(0, 1/D).
 fn state_space(sizes: LayerSizes, seed: u64) -> Result<AttentionLayer> {
     let LayerSizes { kv_heads, head_size, .. } = sizes;
-    // From the 48th head on γ would round to 1.
+    // For the 48th head and later ones, γ would round to 1.
     let decays: Vec<f64> = (0..kv_heads).map(|head| 1.0 - 0.5f64.powi(5 + head.min(47) as i32)).collect();
     let retention = StateSpace::retention(head_size, &decays)?;
     let weight = fan_in(kv_heads, head_size, seed, 4).iter().map(|&value| value as f32).collect();

@@ -194,7 +194,7 @@ impl StateSpaceState {
     ///
     /// **Shapes**: q `[B, H, T, D]`, k and v `[B, G, S, D]` with S = T; result `[B, H, T, D]`.
     ///
-    /// **Conventions**: T = 1 is a step of decoding. After an error the state is as it was.
+    /// **Conventions**: T = 1 is a step of decoding. After an error the state is unchanged.
     ///
     /// # Errors
     /// As [`log_decays`] and [`decayed_walk`]; [`Error::Size`] unless S = T.

@@ -29,7 +29,7 @@ pub struct Adapter {
 pub enum AdapterKind {
     /// Software, which computes on the CPU.
     Software,
-    /// Of unknown kind.
+    /// An adapter of unknown kind.
     Other,
     /// Part of a GPU, assigned to a virtual machine.
     Virtual,

@@ -95,7 +95,7 @@ impl DevicePlan {
     /// Which device `request` would use and why, given what is in [`adapters`].
     ///
     /// # Errors
-    /// [`Error::NoAdapter`] if a GPU is asked for and there is none.
+    /// [`Error::NoAdapter`] if a GPU is requested and there is none.
     pub fn new(request: DeviceRequest, adapters: &[Adapter]) -> Result<Self> {
         plan(request, has_device_node(Path::new("/dev")), || adapters.to_vec())
     }

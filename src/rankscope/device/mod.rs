@@ -43,7 +43,7 @@ impl Device {
     ///
     /// # Errors
     /// [`Error::Invalid`](crate::Error::Invalid) for any other value;
-    /// [`Error::NoAdapter`](crate::Error::NoAdapter) if a GPU is asked for and there is none.
+    /// [`Error::NoAdapter`](crate::Error::NoAdapter) if a GPU is requested and there is none.
     pub fn best() -> Result<Self> {
         Self::choose(DeviceRequest::from_env()?).map(|choice| choice.device)
     }
@@ -51,7 +51,7 @@ impl Device {
     /// The device for `request`, and why it was chosen.
     ///
     /// # Errors
-    /// [`Error::NoAdapter`](crate::Error::NoAdapter) if a GPU is asked for and there is none.
+    /// [`Error::NoAdapter`](crate::Error::NoAdapter) if a GPU is requested and there is none.
     pub fn choose(request: DeviceRequest) -> Result<Choice> {
         choice::choose(request)
     }

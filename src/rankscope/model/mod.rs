@@ -86,9 +86,9 @@ pub struct Description {
     pub family: &'static str,
     /// L.
     pub layers: usize,
-    /// H, query heads a layer.
+    /// H, query heads in each layer.
     pub heads: usize,
-    /// G, key/value heads a layer.
+    /// G, key/value heads in each layer.
     pub kv_heads: usize,
     /// D.
     pub head_size: usize,
@@ -106,7 +106,7 @@ pub struct Description {
     pub trained_mask: Mask,
     /// The encoder, where there is one; the other sizes are then those of the decoder.
     pub encoder: Option<EncoderDescription>,
-    /// The mask of the layers that were trained under another one than layer 0.
+    /// The mask of the layers that were trained under another mask than layer 0.
     pub other_mask: Option<OtherMask>,
     /// How many numbers the model's tensors have, tied tensors counted once.
     pub parameters: usize,

@@ -18,7 +18,7 @@ use crate::tensor::Tensor;
 /// The largest relative change that counts as rounding in f32.
 pub const ROUNDING: f64 = 1e-5;
 
-/// One way to read a dialogue: the mask of the first turn, and that of both.
+/// One way to read a dialogue: the mask of the first turn, and the mask of both turns.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
     /// `causal`, `prefix_frozen`, `prefix_grown` or `bidirectional`; `encoder` if an encoder reads the history.

@@ -1,4 +1,4 @@
-//! [`Rotation`]: the rotary positions that a configuration asks for.
+//! [`Rotation`]: the rotary positions of a configuration.
 //!
 //! Pair i of a head's D coordinates is rotated by ωᵢ radians per position, and cosines and sines are multiplied by a
 //! factor:
@@ -44,7 +44,7 @@ pub(super) struct Rotation {
     factor: f64,
 }
 
-/// Angular frequencies, in radians a position, `[D/2]`.
+/// Angular frequencies, in radians per position, `[D/2]`.
 #[derive(Clone, Debug, PartialEq)]
 enum Turns {
     /// The same in every text.

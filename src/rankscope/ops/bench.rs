@@ -32,7 +32,7 @@ pub struct Measurement {
     pub by_gpu_clock: bool,
 }
 
-/// What n means for each operation.
+/// The meaning of n for each operation.
 pub const SIZES: &str = "matmul: n x n times n x n; masked_softmax and masked_normalise: 4 heads \
     of n x n, causal; layer_norm and rms_norm: n rows of n; attention and linear_attention: 4 heads of n queries \
     and n keys of 64, causal";
@@ -41,7 +41,7 @@ pub const SIZES: &str = "matmul: n x n times n x n; masked_softmax and masked_no
 pub const MAX_SIZE: usize = 4096;
 
 /// Checks and times the variants of `op`, or of all operations, on `device`; `report` is called with each measurement
-/// as soon as it is there.
+/// as soon as it is finished.
 ///
 /// Variants that cannot run on the device or at the size are skipped.
 ///

@@ -51,7 +51,7 @@ pub enum Event {
     },
 }
 
-/// One step.
+/// The report of one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepReport {
     /// The number of the step, from 1.

@@ -100,7 +100,7 @@ pub struct RelativeBias {
 }
 
 impl RelativeBias {
-    /// **Shapes**: table `[N, H]`, one row for each bucket, as it stands in checkpoints; on the CPU.
+    /// **Shapes**: table `[N, H]`, one row for each bucket, as in checkpoints; on the CPU.
     ///
     /// # Errors
     /// [`Error::Axes`] or [`Error::Size`] if the table is of another shape, [`Error::Placement`] if it is on a GPU.

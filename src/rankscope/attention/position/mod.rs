@@ -20,7 +20,7 @@ use crate::ops::{RotaryTable, add_bias, gather};
 use crate::tensor::Tensor;
 use crate::weight::Weight;
 
-/// A way to tell attention the positions of tokens.
+/// A scheme by which attention knows the positions of tokens.
 #[derive(Clone, Debug)]
 pub enum PositionScheme {
     /// No scheme: only the mask can carry the order.

@@ -74,7 +74,7 @@ fn under(depths: &[Depth], mask: Mask) -> Vec<&Depth> {
     depths.iter().filter(|depth| depth.mask == mask).collect()
 }
 
-/// What each sink adds to log₁₀ of ‖res(X)‖ / ‖X‖ after the last layer under the causal mask, draw by draw.
+/// The increase by each sink of log₁₀ of ‖res(X)‖ / ‖X‖ after the last layer under the causal mask, draw by draw.
 pub(super) fn gains(depths: &[Depth]) -> Vec<Sample> {
     let causal = under(depths, Mask::causal());
     causal[1..].iter().map(|depth| depth.last()[0].minus(&causal[0].last()[0])).collect()

@@ -155,7 +155,7 @@ fn exact(ranks: &[Ranks], rounding: f64) -> (Exact, String) {
     (Exact::Refuted, because)
 }
 
-/// What a sink adds to the effective rank, draw by draw.
+/// The gain in effective rank by a sink, draw by draw.
 fn gain(ranks: &Ranks, (_, samples): &Point) -> Sample {
     samples[0].minus(&ranks.without)
 }
@@ -167,7 +167,7 @@ impl Ranks {
         format!("{what}_{sink}{scale}")
     }
 
-    /// What was measured at these sinks.
+    /// The points at these sinks.
     fn at<'a>(&'a self, sinks: &'a [f64]) -> impl Iterator<Item = &'a Point> {
         self.points.iter().filter(|(sink, _)| sinks.contains(sink))
     }

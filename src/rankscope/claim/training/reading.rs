@@ -35,7 +35,7 @@ struct Judged {
 pub(super) struct Difference<'a> {
     /// Its name.
     pub name: String,
-    /// What is subtracted from what, in words.
+    /// The two numbers whose difference it is, in words.
     pub what: String,
     /// The metric, or the unit of a number for which larger is better.
     pub metric: &'a str,

@@ -140,7 +140,7 @@ impl Gpu {
     /// During the measurement work is not cut into slices, so this is for benchmarks and not for windows.
     ///
     /// # Errors
-    /// Whatever `f` returns; [`Error::Gpu`](crate::Error::Gpu) if the work fails.
+    /// The errors of `f`; [`Error::Gpu`](crate::Error::Gpu) if the work fails.
     pub fn measure<T>(&self, f: impl FnOnce() -> Result<T>) -> Result<(T, Timing)> {
         self.flush()?;
         self.wait()?;

@@ -71,13 +71,13 @@ pub struct StackSizes {
     pub norm_size: usize,
     /// Numbers of position biases that all layers share (T5: buckets × H).
     pub position_biases: usize,
-    /// What a position may attend to.
+    /// The positions that a position may attend to.
     pub sees: Sees,
     /// The number of layers in which a position may attend to all earlier positions although `sees` is a window.
     pub full_layers: usize,
 }
 
-/// What a position may attend to in self-attention.
+/// The positions that a position may attend to in self-attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sees {

@@ -23,7 +23,7 @@ pub(in crate::model) struct Stacks {
     pub(in crate::model) encoder_norm: Norm,
     pub(in crate::model) decoder: Vec<CrossBlock>,
     pub(in crate::model) decoder_norm: Norm,
-    /// None in a bare model and in one with another head.
+    /// `None` in a bare model and in a model with another head.
     pub(in crate::model) head: Option<LanguageHead>,
     pub(in crate::model) device: Device,
 }

@@ -4,7 +4,7 @@ use crate::ops::Real;
 use crate::ops::blocks::{SOFTMAX, for_each_block};
 use crate::ops::vectorised::vectorised;
 
-/// Which numbers are left out, and what the others are multiplied by.
+/// The rule by which numbers are left out, and the factor of the others.
 #[derive(Clone, Copy)]
 pub(in crate::ops) struct Rule {
     /// The seed, its low half first.

@@ -102,7 +102,7 @@ pub(crate) fn reach_of_heads(mask: &Mask, heads: usize, keys: usize) -> Option<V
 /// `[B, H, T, D]` and `[B, G, D, M]`.
 ///
 /// **Conventions**: as [`linear_attention`] under a causal mask; a step of T tokens equals T steps of one,
-/// but for rounding.
+/// except for rounding.
 ///
 /// # Errors
 /// A shape or placement error naming what does not fit; [`Error::Cancelled`].

@@ -36,7 +36,7 @@ impl RotaryTable {
         RotaryTable::scaled(first, count, &RotaryTable::frequencies(head_size, base), 1.0, device)
     }
 
-    /// The usual angular frequencies: ωᵢ = base^(−2i/D), in radians a position.
+    /// The usual angular frequencies: ωᵢ = base^(−2i/D), in radians per position.
     ///
     /// **Shapes**: `[D/2]`.
     pub fn frequencies(head_size: usize, base: f64) -> Vec<f64> {
@@ -46,7 +46,7 @@ impl RotaryTable {
     /// The table for any frequencies, angle\[t, i\] = (first + t) · ωᵢ, with cosines and sines multiplied by a
     /// factor: rotated queries and keys are then longer by the factor, and scores by its square.
     ///
-    /// **Shapes**: frequencies ω `[D/2]`, in radians a position.
+    /// **Shapes**: frequencies ω `[D/2]`, in radians per position.
     ///
     /// # Errors
     /// [`Error::Invalid`] if there are no frequencies, or if one of them or the factor is not finite; [`Error::Gpu`] if

@@ -110,7 +110,7 @@ pub struct Settings {
     pub record_every: usize,
 }
 
-/// What `layers` counts in an encoder-decoder.
+/// The layers that `layers` counts in an encoder-decoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LayersOf {

@@ -25,7 +25,7 @@ pub struct TwinPreset {
 
 /// The number of seeds of a preset.
 pub const SEEDS: usize = 5;
-/// By how much `--full` multiplies the steps.
+/// The factor by which `--full` multiplies the steps.
 pub const FULL: usize = 5;
 
 impl TwinPreset {

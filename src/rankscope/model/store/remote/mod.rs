@@ -119,7 +119,8 @@ impl Request {
     }
 }
 
-/// Appends the received bytes to the `held` bytes of `part`, or writes it anew if the server sends the whole file.
+/// Appends the received bytes to the `held` bytes of `part`, or writes `part` again from its beginning if the server
+/// sends the whole file.
 fn receive(
     response: http::Response<Body>,
     held: u64,

@@ -40,7 +40,7 @@ pub(crate) fn fetch(index: &str, pullable: &Pullable, folder: &Path, run: &Run) 
     client.file(&remote, folder, run)
 }
 
-/// The URL behind the link to `file` on a page; links may be relative to it.
+/// The URL of the link to `file` on a page; links may be relative to it.
 fn link(text: &str, page: &str, file: &str) -> Option<String> {
     let targets = text.split("href=").skip(1).filter_map(|rest| {
         let quote = rest.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
