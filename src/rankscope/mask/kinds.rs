@@ -74,8 +74,8 @@ impl Mask {
         Ok(Mask(Rule::Strided(stride.min(MAX_NUMBER))))
     }
 
-    /// The first `count` positions attend to all positions, and all positions attend to them. With a window, `global(2)
-    /// | two-sided-window(8)`, it is the global + local attention of Longformer and BigBird.
+    /// The first `count` positions attend to all positions, and all positions attend to them. With a window,
+    /// `global(2) | two-sided-window(8)`, it is the global + local attention of Longformer and BigBird.
     pub fn global(count: usize) -> Self {
         Mask(Rule::Global(count.min(MAX_NUMBER)))
     }

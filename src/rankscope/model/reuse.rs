@@ -55,9 +55,9 @@ impl Reading {
     /// use rankscope::model::reuse::readings;
     /// let [causal, _, _, both] = readings(2, 4);
     /// assert_eq!(causal.stale(4, 6, None, 3).iter().filter(|stale| **stale).count(), 0);
-    /// // The edited token, and from the first layer on every position that sees it. assert_eq!(causal.stale(4, 4,
-    /// Some(1), 1).iter().filter(|stale| **stale).count(), 1 + 3); assert_eq!(both.stale(4, 4, Some(1),
-    /// 1).iter().filter(|stale| **stale).count(), 1 + 4);
+    /// // The edited token, and from the first layer on every position that sees it.
+    /// assert_eq!(causal.stale(4, 4, Some(1), 1).iter().filter(|stale| **stale).count(), 1 + 3);
+    /// assert_eq!(both.stale(4, 4, Some(1), 1).iter().filter(|stale| **stale).count(), 1 + 4);
     /// ```
     pub fn stale(&self, before: usize, after: usize, edited: Option<usize>, layers: usize) -> Array2<bool> {
         let stored = before.min(after);

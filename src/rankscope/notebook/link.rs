@@ -22,7 +22,7 @@ pub struct Link {
     pub ask: extern "C" fn(prompt: *const u8, length: usize, take: Take, taker: *mut c_void) -> c_int,
     /// Writes one line to the engine that runs the cells.
     pub engine: extern "C" fn(line: *const u8, length: usize),
-    /// The code that the engine added at this line, counted from 1, of the running cell; see [`Place`].
+    /// The code that the engine added at this line, counted from 1, of the running cell.
     pub at: extern "C" fn(line: u32) -> c_int,
     /// The number of the cell whose code or constants are at an address; 0 if that cell is the running one, or if the
     /// address is in no cell.

@@ -29,9 +29,10 @@ pub struct Principal {
 /// ```
 /// use ndarray::array;
 /// use rankscope::rank::principal;
-/// // Minus the mean (3, 4): (−2, 0), (2, 0), (0, 1), (0, −1). let found = principal(array![[1.0, 4.0], [5.0, 4.0],
-/// [3.0, 5.0], [3.0, 3.0]].view(), 1)?; assert!((found.points[[0, 0]].abs() - 2.0).abs() < 1e-12 && found.points[[2,
-/// 0]].abs() < 1e-12); assert!((found.share - 0.8).abs() < 1e-12); // 8 of 10
+/// // Minus the mean (3, 4): (−2, 0), (2, 0), (0, 1), (0, −1).
+/// let found = principal(array![[1.0, 4.0], [5.0, 4.0], [3.0, 5.0], [3.0, 3.0]].view(), 1)?;
+/// assert!((found.points[[0, 0]].abs() - 2.0).abs() < 1e-12 && found.points[[2, 0]].abs() < 1e-12);
+/// assert!((found.share - 0.8).abs() < 1e-12); // 8 of 10
 /// # Ok::<(), rankscope::Error>(())
 /// ```
 ///

@@ -46,8 +46,9 @@ fn largest_sum(x: ArrayView2<f64>, axis: Axis) -> f64 {
 /// use ndarray::array;
 /// use rankscope::rank::residual_ratio;
 /// assert_eq!(residual_ratio(array![[3.0, 4.0], [3.0, 4.0]].view()), 0.0);
-/// // Minus the mean (3, 4): rows (−1, 0) and (1, 0). The ratio is √(2 · 1) / √(8 · 8). let ratio =
-/// residual_ratio(array![[2.0, 4.0], [4.0, 4.0]].view()); assert!((ratio - (2.0f64 / 64.0).sqrt()).abs() < 1e-15);
+/// // Minus the mean (3, 4): rows (−1, 0) and (1, 0). The ratio is √(2 · 1) / √(8 · 8).
+/// let ratio = residual_ratio(array![[2.0, 4.0], [4.0, 4.0]].view());
+/// assert!((ratio - (2.0f64 / 64.0).sqrt()).abs() < 1e-15);
 /// ```
 pub fn residual_ratio(x: ArrayView2<f64>) -> f64 {
     let (x, _) = near_one(x);

@@ -13,8 +13,8 @@ use crate::tensor::Tensor;
 /// `a` followed by `b` along `axis`: y\[…, j, …\] = a\[…, j, …\] for j < A, then b\[…, j − A, …\].
 ///
 /// **Shapes**: `a` and `b` have the same axes, in the same order, and equal sizes except for `axis`, of which `a` has A
-/// and `b` has B; the result has A + B, in `axis`'s place: `[B, G, S, D]` and `[B, G, T, D]` (its T called S) give `[B,
-/// G, S + T, D]`.
+/// and `b` has B; the result has A + B, in `axis`'s place: `[B, G, S, D]` and `[B, G, T, D]` (its T called S) give
+/// `[B, G, S + T, D]`.
 ///
 /// **Conventions**: everything is copied, so a cache that grows by one token costs as much as reading it,
 /// and attention reads it anyway.

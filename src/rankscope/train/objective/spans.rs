@@ -15,8 +15,8 @@ const MEAN: f64 = 3.0;
 /// The fewest tokens of an example: with fewer, 15 % is not one token.
 const LEAST: usize = 4;
 
-/// L = −Σ ln p of the tokens that were cut out, span by span after its sentinel: `a b <span-0> e <end>` and `<span-0> c
-/// d <end>`.
+/// L = −Σ ln p of the tokens that were cut out, span by span after its sentinel: `a b <span-0> e <end>` and
+/// `<span-0> c d <end>`.
 ///
 /// **Conventions**: one stack reads both sequences one after the other, and the remaining text counts as given. The
 /// number of spans is the number of cut tokens divided by 3, rounded; their lengths and places are uniform among all
