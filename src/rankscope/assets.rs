@@ -1,14 +1,15 @@
-//! Where the files are that come with the program: checkpoints, texts, lessons.
+//! Finds the files that are shipped with the program: checkpoints, texts, lessons.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
-/// A folder named by a variable that is set and not empty.
+/// The folder that the environment variable `variable` names, if it is set and not empty.
 pub(crate) fn from_env(variable: &str) -> Option<PathBuf> {
     env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
-/// A folder of the assets: in `$RANKSCOPE_ASSETS`, beside the executable, or in the source tree that it was built from.
+/// The folder `name` of the assets: in `$RANKSCOPE_ASSETS`, beside the executable, or in the source tree that it was
+/// built from.
 pub fn folder(name: &str) -> Option<PathBuf> {
     if let Some(assets) = from_env("RANKSCOPE_ASSETS") {
         return Some(assets.join(name)).filter(|path| path.is_dir());

@@ -1,7 +1,7 @@
-//! Holds OpenBLAS to one thread: ours are enough.
+//! Limits OpenBLAS to one thread, because rayon's threads already use all cores.
 //!
-//! OpenBLAS would start a team of threads inside each product or factorisation. Those teams stand in the way of a rayon
-//! loop over many matrices, and between products they wait by spinning, for a millisecond or more, on the cores that the
+//! OpenBLAS would start a team of threads inside each product or factorisation. Those teams compete with a rayon loop
+//! over many matrices, and between products they wait by spinning, for a millisecond or more, on the cores that the
 //! next operation needs. So products are cut into panels for rayon's threads, and OpenBLAS never has a second one.
 
 use std::ffi::c_int;

@@ -1,17 +1,18 @@
-//! Memory of tensors on the CPU, used again.
+//! The memory of tensors on the CPU, which is reused.
 //!
-//! A large block that comes fresh from the system costs a page fault for every 4 KiB, which takes longer than most
-//! operations. So what a tensor leaves behind is kept for the next one.
+//! A large block that the system has just allocated costs a page fault for every 4 KiB, which takes longer than most
+//! operations. So the memory of a dropped tensor is kept for the next tensor.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The values of a tensor. When it is dropped, its memory is kept for another one.
+/// The values of a tensor. When it is dropped, its memory is kept for another tensor.
 pub(crate) struct Buffer(Vec<f32>);
 
-/// Smaller blocks come from the allocator just as fast.
+/// The smallest block that is kept, in bytes. The allocator is just as fast for smaller ones.
 const LEAST_BYTES: usize = 64 << 10;
-/// The most memory that is kept while no tensor uses it: that of the scores of 8 heads and 2048 positions, twice.
+/// The most memory, in bytes, that is kept while no tensor uses it: room for the scores of 8 heads and 2048 positions,
+/// twice.
 const MOST_BYTES: usize = 256 << 20;
 
 static POOL: Mutex<Pool> = Mutex::new(Pool { blocks: Vec::new(), bytes: 0 });
@@ -22,7 +23,7 @@ impl Buffer {
         Buffer(values)
     }
 
-    /// The values, by value.
+    /// The values as a vector of their own, without a copy.
     pub(crate) fn into_vec(mut self) -> Vec<f32> {
         std::mem::take(&mut self.0)
     }
@@ -50,7 +51,7 @@ impl Drop for Buffer {
     }
 }
 
-/// `length` values to be overwritten: they may be anything.
+/// `length` arbitrary values, which the caller overwrites.
 pub(crate) fn any_values(length: usize) -> Vec<f32> {
     let kept = if length * size_of::<f32>() >= LEAST_BYTES { pool().take(length) } else { None };
     kept.unwrap_or_else(|| {
@@ -84,8 +85,8 @@ struct Pool {
 }
 
 impl Pool {
-    /// The smallest block that holds `length` values and is at most twice as large; of equals the newest, which may still
-    /// be in a cache.
+    /// The smallest block that holds `length` values and is at most twice as large. Among blocks of equal size it is
+    /// the newest, which may still be in a cache.
     fn take(&mut self, length: usize) -> Option<Vec<f32>> {
         let fits = |block: &Vec<f32>| (length..=2 * length).contains(&block.capacity());
         let fitting = self.blocks.iter().enumerate().rev().filter(|(_, block)| fits(block));
@@ -96,7 +97,7 @@ impl Pool {
         Some(block)
     }
 
-    /// Keeps a block; the oldest go where there are too many.
+    /// Keeps a block; drops the oldest ones where they hold too much memory.
     fn give(&mut self, block: Vec<f32>) {
         self.bytes += bytes(&block);
         self.blocks.push(block);
@@ -126,7 +127,8 @@ mod tests {
             pool.give(vec![value; length]);
         }
         assert_eq!((pool.bytes, pool.take(39), pool.take(101)), (1040, None, None));
-        // The smallest first, the newest of the two; what is longer than what was there ends in zeros.
+        // The smallest block first, and the newer of two equal ones. A vector longer than the block's old content ends
+        // in zeros.
         assert_eq!(pool.take(41).unwrap(), [3.0; 41]);
         let short = pool.take(60).unwrap();
         assert_eq!((short[0], short.len()), (2.0, 60));

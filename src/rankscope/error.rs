@@ -1,7 +1,7 @@
 //! The library's one error type.
 //!
 //! Every message names the thing that was wrong and what would be right, on one line, so that a
-//! command line, a window and a notebook cell can show it as it is.
+//! command line, a window and a notebook cell can show it unchanged.
 
 use std::path::PathBuf;
 
@@ -45,7 +45,7 @@ pub enum Error {
     #[error("no GPU: {0}")]
     NoAdapter(String),
 
-    /// The GPU refused or lost something; names the kernel or tensor.
+    /// A kernel or tensor that the GPU refused or lost, by its name.
     #[error("GPU: {what}: {problem}")]
     Gpu { what: String, problem: String },
 
@@ -84,7 +84,7 @@ impl Error {
     }
 }
 
-/// What an error of the file system means; the system's own words where there is nothing to add.
+/// The meaning of a file system error in plain words; other errors keep the system's message.
 fn in_words(error: &std::io::Error) -> String {
     use std::io::ErrorKind;
     let words = match error.kind() {
@@ -102,7 +102,7 @@ fn in_words(error: &std::io::Error) -> String {
 /// The most characters of a value that an error shows.
 const EXCERPT: usize = 100;
 
-/// The beginning of what was found, as plain text.
+/// The beginning of `text` on one line, as plain text.
 pub(crate) fn excerpt(text: impl ToString) -> String {
     let mut text = plain(text);
     if let Some((end, _)) = text.char_indices().nth(EXCERPT) {

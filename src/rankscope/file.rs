@@ -5,16 +5,17 @@ use std::{fs, io};
 
 use crate::error::{Error, Result};
 
-/// Writes `bytes` to `path` by way of a file beside it, so that no failure leaves half a file.
+/// Writes `bytes` to `path` through a temporary file beside it, so that a failure never leaves half a file.
 ///
 /// # Errors
 /// [`Error::Format`] naming `path` if its folder does not exist or it is a folder itself, [`Error::Io`] if
-/// it cannot be written; what was there before stays.
+/// it cannot be written; an earlier file stays unchanged.
 pub fn save(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<()> {
     save_with(path.as_ref(), |part| fs::write(part, bytes))
 }
 
-/// As [`save`], for what writes itself: `write` is given the file beside `path`, which is there and empty.
+/// As [`save`], for content that `write` writes: it is given the path of the temporary file beside `path`, which is
+/// empty.
 ///
 /// # Errors
 /// As [`save`].
@@ -30,12 +31,13 @@ pub(crate) fn save_with(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>
         return Err(Error::format(path, "is a folder, expected the name of a file"));
     }
     let mut builder = tempfile::Builder::new();
-    // What the umask allows, as for any other new file; by default only the owner could read it.
+    // The permissions that the umask allows, as for any other new file; by default only the owner could read a
+    // temporary file.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let file = builder.prefix(".rankscope-").tempfile_in(folder).map_err(|e| Error::io(path, e))?;
     write(file.path()).map_err(|e| Error::io(path, e))?;
-    // A writer may have put another file in its place, with permissions of its own.
+    // `write` may have replaced the temporary file by another one, with other permissions.
     let permissions = file.as_file().metadata().map_err(|e| Error::io(path, e))?.permissions();
     fs::set_permissions(file.path(), permissions).map_err(|e| Error::io(path, e))?;
     file.persist(path).map_err(|e| Error::io(path, e.error))?;

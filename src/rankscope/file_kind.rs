@@ -29,11 +29,11 @@ pub(crate) enum FileKind {
     Picture,
     Pdf,
     Utf16,
-    /// A text with a byte order mark.
+    /// A text that begins with a byte order mark.
     MarkedText,
 }
 
-/// Where signatures begin, and what they are.
+/// The signatures, each with the place where it begins and its kind of file.
 const SIGNATURES: [(usize, &[u8], FileKind); 23] = [
     (0, b"\x93NUMPY", FileKind::Npy),
     (0, b"PK\x03\x04", FileKind::Zip),
@@ -57,7 +57,7 @@ const SIGNATURES: [(usize, &[u8], FileKind); 23] = [
     (0, b"%PDF", FileKind::Pdf),
     (0, b"\xff\xfe", FileKind::Utf16),
     (0, b"\xfe\xff", FileKind::Utf16),
-    (8, b"{", FileKind::Safetensors), // behind the length of the header
+    (8, b"{", FileKind::Safetensors), // after the length of the header
 ];
 
 impl FileKind {
@@ -85,7 +85,7 @@ fn is_web_page(start: &[u8]) -> bool {
     ["<!doctype", "<html", "<head", "<body", "<?xml", "<!--"].iter().any(|tag| text.starts_with(tag))
 }
 
-/// A map whose first key is a text.
+/// Whether `start` is a MessagePack map whose first key is a text.
 fn is_message_pack(start: &[u8]) -> bool {
     let key = match start {
         [0x81..=0x8f, key, ..] | [0xde, _, _, key, ..] | [0xdf, _, _, _, _, key, ..] => key,

@@ -1,4 +1,4 @@
-//! Gradients of a number with respect to all that is tracked on its tape.
+//! Gradients of a number with respect to all tensors that are tracked on its tape.
 
 use crate::error::{Error, Result};
 use crate::ops::add;
@@ -8,12 +8,12 @@ use crate::tensor::Tensor;
 /// The gradients that [`gradients`] found.
 pub struct Gradients {
     tape: Tape,
-    /// By place on the tape; those of intermediates only where they were asked for.
+    /// The gradients by place on the tape; those of intermediates only where the caller asked for them.
     found: Vec<Option<Tensor>>,
 }
 
 impl Gradients {
-    /// The gradient of what is tracked as `x`, in its shape; `None` if the number does not depend on it.
+    /// The gradient with respect to the tracked tensor `x`, in its shape; `None` if the number does not depend on it.
     pub fn of(&self, x: &Tensor) -> Option<&Tensor> {
         let place = x.place().filter(|place| place.tape.is(&self.tape))?;
         self.found.get(place.index)?.as_ref()
@@ -24,20 +24,20 @@ impl Gradients {
 ///
 /// **Shapes**: y is one number, of any number of axes; the gradient of x has the shape of x.
 ///
-/// **Conventions**: reverse accumulation, in the order of the tape from its end: deterministic. Each operation gives back
-/// what it kept as soon as the gradient has gone through, so a tape serves once.
+/// **Conventions**: reverse accumulation, in the order of the tape from its end: deterministic. Each operation frees
+/// the tensors that it kept as soon as the gradient has gone through it, so a tape can be used once.
 ///
 /// # Errors
 /// [`Error::Invalid`] if y is not one number or is not tracked, if an operation on the way has no backward pass, if the
-/// numbers of a tracked tensor were read on the way (their gradient would be lost; [`Tensor::detach`] says that this is
-/// meant), or if the tape has served already; errors of the operations.
+/// numbers of a tensor were read that stands on the tape before y (their gradient would be lost; [`Tensor::detach`]
+/// says that this is intended), or if the tape was used already; errors of the operations.
 ///
 /// **Source**: Griewank & Walther 2008, *Evaluating Derivatives*, section 3.2.
 pub fn gradients(y: &Tensor) -> Result<Gradients> {
     gradients_with(y, &[])
 }
 
-/// As [`gradients`], with those of the intermediates `also`.
+/// As [`gradients`], and also keeps the gradients of the intermediates `also`.
 ///
 /// # Errors
 /// As [`gradients`].
@@ -57,7 +57,7 @@ pub fn gradients_with(y: &Tensor, also: &[&Tensor]) -> Result<Gradients> {
     }
     for index in (0..=last).rev() {
         if found[index].is_none() {
-            tape.entries()[index].backward = None; // what it keeps serves nobody
+            tape.entries()[index].backward = None; // nobody needs the tensors that it keeps
             continue;
         }
         let (op, inputs, backward) = {

@@ -1,6 +1,6 @@
 //! Pieces of text as labels: what cannot be seen is made visible.
 
-/// A text on one line with its blanks seen: `␣` for a space at either end, `↵` for a line's end, `⇥` for a tab, and a
+/// A text on one line with visible blanks: `␣` for a space at either end, `↵` for a line's end, `⇥` for a tab, and a
 /// sign for every other control character.
 ///
 /// ```
@@ -25,14 +25,14 @@ pub fn visible(text: &str) -> String {
     text.char_indices().map(show).collect()
 }
 
-/// Up to three of `names` that a typing error could have made `name` of, the nearest first.
+/// Up to three of `names` that could have become `name` by a typing error, the most similar first.
 ///
 /// ```
 /// use rankscope::label::alike;
 /// assert_eq!(alike("GPT_2 XL", ["bert-base", "gpt2-xl", "gpt2-large"].into_iter()), ["gpt2-xl"]);
 /// ```
 pub fn alike<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    /// Below this share of letters in place a name is another one.
+    /// Names with a smaller share of letters in the same place are not alike.
     const LEAST: f64 = 0.6;
     let plain = |name: &str| name.trim().to_lowercase().replace(['_', ' '], "-");
     let name = plain(name);
@@ -42,7 +42,7 @@ pub fn alike<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a st
     alike.into_iter().take(3).map(|(_, name)| name).collect()
 }
 
-/// The number of a character that cannot be drawn: U+200D.
+/// The code point of a character that cannot be drawn, as `U+200D`.
 pub fn code(c: char) -> String {
     format!("U+{:04X}", u32::from(c))
 }
@@ -53,7 +53,7 @@ pub fn is_invisible(c: char) -> bool {
         | 0xfe00..=0xfe0f | 0xfeff)
 }
 
-/// `text` as it stands in HTML.
+/// `text` escaped for HTML.
 pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -1,9 +1,9 @@
-//! The layers of the library, as README's map shows them: a module uses what stands below it or beside it.
+//! The layers of the library, as README's map shows them: a module uses modules below it or on its own line.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The line of the map on which each module stands, from the top.
+/// The line of the map that names each module, counted from the top.
 fn layers(readme: &str) -> BTreeMap<&str, usize> {
     let map = readme.split("arrows only point down:\n\n```text\n").nth(1).expect("the map of the library");
     let map = map.split("```").next().expect("its end");

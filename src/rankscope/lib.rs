@@ -15,14 +15,14 @@
 //!
 //! # Reading order
 //!
-//! 1. [`mask`]: who may attend to whom, and what follows of the rank by theorem.
+//! 1. [`mask`]: which queries may attend to which keys, and what theorems then say about the rank.
 //! 2. [`attention`]: softmax attention and the mechanisms beside it, one a file.
 //! 3. [`rank`]: spectra; exact, numerical and effective rank, and the rounding floor.
 //! 4. [`express`]: which patterns a head of a given size can form.
 //! 5. [`model`]: blocks, families, caches; [`probe`] names every number inside and replaces it.
 //! 6. [`ops`]: each operation as a formula, on the CPU, and as a ladder of GPU kernels; [`tape`] carries gradients back.
 //! 7. [`train`]: objectives, runs, and twins that differ in one setting.
-//! 8. [`claim`]: every sentence of the debate on trial. [`figure`] and [`rich`] draw what was found.
+//! 8. [`claim`]: every claim of the debate, tested. [`figure`] and [`rich`] draw the results.
 
 pub mod array;
 pub mod assets;
@@ -59,7 +59,7 @@ pub mod tensor;
 pub mod train;
 pub mod weight;
 
-// The devices of the tests beside the source, as those in `tests` have them.
+// The unit tests include files of the folder `tests`, which call this crate by its name.
 #[cfg(test)]
 extern crate self as rankscope;
 #[cfg(test)]
@@ -70,7 +70,7 @@ pub use axis::{Axis, Shape};
 pub use device::Device;
 pub use error::{Error, Result};
 pub use mask::Mask;
-// Matrices go in and come out as its arrays.
+// Arguments and results that are matrices are ndarray's arrays.
 pub use ndarray;
 pub use probe::Probe;
 pub use run::Run;
@@ -91,7 +91,7 @@ pub mod prelude {
     pub use crate::weight::{Dtype, Weight};
 }
 
-/// The library's version, as it stands in every exported file.
+/// The library's version, which every exported file names.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 // Linked for its BLAS and LAPACK; the products themselves go through ndarray.

@@ -32,7 +32,8 @@ pub fn short(value: f64) -> String {
     format!("{value:.*}", (2 - exponent).max(0) as usize)
 }
 
-/// A number that is text in a file, since a reader of JSON may round numbers: it is read back to the last bit, NaN included.
+/// A number that is written to a file as text, because a reader of JSON may round numbers. It is read back exactly, NaN
+/// included.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Digits(pub(crate) f64);
 
@@ -49,14 +50,14 @@ impl<'de> Deserialize<'de> for Digits {
     }
 }
 
-/// A number that may not exist.
+/// [`short`], or a dash where there is no number.
 pub fn short_or_dash(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), short)
 }
 
 /// A count with a unit of thousands: `1.71 MB`, `22.7 M`.
 pub fn scaled(value: f64, unit: &str) -> String {
-    // From where three digits would round up to the next unit.
+    // The limits are where three digits would round up to the next unit.
     let (factor, prefix) = match value {
         v if v >= 999.5e15 => (1e18, "E"),
         v if v >= 999.5e12 => (1e15, "P"),
@@ -70,7 +71,7 @@ pub fn scaled(value: f64, unit: &str) -> String {
     format!("{digits} {prefix}{unit}").trim_end().to_owned()
 }
 
-/// An exact count with its thousands apart: `1,557,611,200`.
+/// An exact count with commas between the thousands: `1,557,611,200`.
 pub fn grouped(value: u128) -> String {
     let digits = value.to_string();
     let groups = digits.as_bytes().rchunks(3).rev().map(|group| String::from_utf8_lossy(group));

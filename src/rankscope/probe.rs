@@ -25,19 +25,19 @@ pub trait Probe {
         Ok(value)
     }
 
-    /// Whether `name` is of interest. An attention may skip making what nobody watches.
+    /// Whether `name` is of interest. An attention need not compute an intermediate that no probe watches.
     fn watches(&self, name: &str) -> bool {
         let _ = name;
         true
     }
 
-    /// Whether nothing at all is of interest, so that no name need be written.
+    /// Whether no intermediate is of interest, so that the names need not be made.
     fn is_idle(&self) -> bool {
         false
     }
 }
 
-/// The probe that looks at nothing.
+/// The probe that observes nothing and replaces nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unobserved;
 
@@ -81,8 +81,8 @@ impl Probe for Scope<'_> {
     }
 }
 
-/// Keeps every intermediate whose name ends in one of the given suffixes, in order of computation; of weights of attention
-/// also the mask.
+/// Keeps every intermediate whose name ends in one of the given suffixes, in order of computation; for attention
+/// weights it keeps their mask too.
 ///
 /// ```
 /// use rankscope::{Axis, Tensor, probe::{Probe, Trace}};
@@ -97,11 +97,11 @@ impl Probe for Scope<'_> {
 pub struct Trace {
     wanted: Wanted,
     kept: Vec<(String, Tensor)>,
-    /// Those of kept weights, unless wanted themselves.
+    /// The masks of the kept weights, except masks whose own names are wanted.
     masks: Vec<(String, Tensor)>,
 }
 
-/// What a trace keeps.
+/// Which intermediates a trace keeps.
 #[derive(Clone, Debug, Default)]
 enum Wanted {
     #[default]
@@ -137,8 +137,9 @@ impl Trace {
         self.kept.iter().find(|(kept, _)| kept == name).map(|(_, tensor)| tensor)
     }
 
-    /// The mask of the kept weights called `weights`: 1 where a query may attend, `[B, H, T, S]` without B and H where all
-    /// share it; `None` where none was shown, as by a program that knows no masks.
+    /// The mask of the kept weights called `weights`: 1 where a query may attend, `[B, H, T, S]` without B and H where
+    /// all sequences or heads share it; `None` where the weights came without a mask, as from a program that does not
+    /// record masks.
     ///
     /// ```
     /// use rankscope::{attention::{Attention, ScaledDotProduct, Visibility}, mask::Positions, prelude::*, probe::Trace};
@@ -156,7 +157,7 @@ impl Trace {
         self.kept.iter().chain(&self.masks).find(|(kept, _)| *kept == name).map(|(_, mask)| mask)
     }
 
-    /// The kept tensors with their names, by value.
+    /// The kept tensors with their names, without a copy.
     pub fn into_vec(self) -> Vec<(String, Tensor)> {
         self.kept
     }
@@ -193,7 +194,7 @@ impl Probe for Trace {
 pub struct Replace<F> {
     name: String,
     with: F,
-    /// How often the name was met: 0 after a pass means that the probe did nothing.
+    /// How often an intermediate had this name: 0 after a pass means that the probe did nothing.
     pub hits: usize,
 }
 
@@ -218,8 +219,8 @@ impl<F: FnMut(Tensor) -> Result<Tensor>> Probe for Replace<F> {
     }
 }
 
-/// Names of intermediates by patterns, as `decoder.*.self_attention.weights, logits`: `*` is any one part between dots,
-/// `**` any number of parts, also none. What the patterns name together is selected.
+/// Patterns that select intermediates by name, as in `decoder.*.self_attention.weights, logits`: `*` is any one part
+/// between dots, `**` any number of parts, also none. A name is selected if it fits one of the patterns.
 ///
 /// ```
 /// use rankscope::probe::Selection;
@@ -259,7 +260,7 @@ impl FromStr for Selection {
             true => Err(Error::invalid(
                 "selection of names",
                 format!("{text:?}"),
-                "names with dots between their parts, where * stands for one part and ** for several",
+                "names with dots between their parts, where * means one part and ** means several",
             )),
             false => Ok(Selection(patterns)),
         }

@@ -21,7 +21,7 @@ pub fn fan_in(out: usize, inner: usize, seed: u64, stream: u64) -> Array2<f64> {
     gaussian(out, inner, seed, stream) / (inner as f64).sqrt()
 }
 
-/// Draws independent standard normal numbers, one a call.
+/// Draws independent standard normal numbers, one for each call.
 pub(crate) fn normals(mut random: impl Rng) -> impl FnMut() -> f64 {
     move || StandardNormal.sample(&mut random)
 }

@@ -16,7 +16,7 @@ impl Cancel {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Clears the flag for the next computation.
+    /// Clears the flag, so that the next computation can run.
     #[cfg(feature = "notebook")]
     pub(crate) fn lower(&self) {
         self.0.store(false, Ordering::Relaxed);
@@ -31,7 +31,7 @@ impl Cancel {
 /// One step of a longer computation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// What is being done, in a word or two.
+    /// The name of the step, in one or two words.
     pub stage: String,
     /// Steps done.
     pub done: usize,
@@ -39,7 +39,8 @@ pub struct Progress {
     pub total: usize,
 }
 
-/// What every new run of this process starts from: a notebook's cells have one flag and one bar.
+/// The run whose flag and watcher every new run of this process takes over: the cells of a notebook
+/// share one flag and one progress bar.
 #[cfg(feature = "notebook")]
 static SHARED: std::sync::OnceLock<Run> = std::sync::OnceLock::new();
 
@@ -62,7 +63,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// A run with a seed, nobody watching, and nobody to cancel it.
+    /// A run with a seed, without a watcher, and with a flag of its own.
     pub fn new(seed: u64) -> Self {
         #[cfg(feature = "notebook")]
         if let Some(shared) = SHARED.get() {
@@ -83,7 +84,7 @@ impl Run {
         self
     }
 
-    /// Calls `watcher` at every step, from whichever thread makes it.
+    /// Calls `watcher` at every step, on the thread that makes the step.
     pub fn with_progress(mut self, watcher: impl Fn(Progress) + Send + Sync + 'static) -> Self {
         self.watcher = Some(Arc::new(watcher));
         self
@@ -95,7 +96,8 @@ impl Run {
         self
     }
 
-    /// The same run without its watcher, for a part of a larger work that reports its own progress.
+    /// The same run without its watcher, for a part of a larger computation that reports its own
+    /// progress.
     pub fn quiet(&self) -> Self {
         Run::new(self.seed).with_cancel(self.cancel_flag())
     }

@@ -6,8 +6,8 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use crate::numbers::short;
 
-/// The number that Student's t with `freedom` degrees of freedom stays below with probability `p`; `None` for a p that is not
-/// between 0 and 1, or without freedom.
+/// The quantile of Student's t distribution with `freedom` degrees of freedom at the probability `p`; `None` for a p
+/// that is not between 0 and 1, or a `freedom` that is not positive.
 ///
 /// ```
 /// use rankscope::statistics::student;
@@ -24,7 +24,7 @@ pub fn student(p: f64, freedom: f64) -> Option<f64> {
 pub struct Sample(Vec<f64>);
 
 impl Sample {
-    /// From one value per draw.
+    /// A sample with one value per draw.
     pub fn new(values: impl IntoIterator<Item = f64>) -> Self {
         Sample(values.into_iter().collect())
     }
@@ -66,8 +66,8 @@ impl Sample {
         self.sd() / (self.0.len() as f64).sqrt()
     }
 
-    /// The mean ± t · sd / √m: where draws are normal, this holds the mean of all possible draws in a share `confidence` of
-    /// all experiments. `None` for fewer than two draws, or a share that is not between 0 and 1.
+    /// The mean ± t · sd / √m: where draws are normal, this interval contains the mean of all possible draws in a share
+    /// `confidence` of all experiments. `None` for fewer than two draws, or a share that is not between 0 and 1.
     ///
     /// **Source**: Student 1908, *The probable error of a mean*.
     ///
@@ -87,7 +87,7 @@ impl Sample {
         self.0.iter().fold((f64::NAN, f64::NAN), |(low, high), &x| (low.min(x), high.max(x)))
     }
 
-    /// `value` ± the standard deviation, where there are two draws or more.
+    /// `value` ± the standard deviation as text; `value` alone where there are fewer than two draws.
     pub(crate) fn around(&self, value: f64) -> String {
         match self.count() {
             0 | 1 => short(value),

@@ -2,22 +2,22 @@
 //! through them.
 //!
 //! A tensor that is tracked carries its place on a tape. An operation with a tracked argument computes as always, and
-//! writes an entry behind the others: its arguments' places, and how the gradient of its result becomes those of its
-//! arguments. Without a tracked argument nothing is written and nothing is paid.
+//! appends an entry to the tape: its arguments' places, and how the gradient of its result becomes those of its
+//! arguments. Without a tracked argument nothing is written, and the operation costs no more.
 //!
-//! No gradient is lost in silence. Whoever reads the numbers of a tracked tensor leaves a mark on its entry, because
-//! what is computed from plain numbers does not know where they come from; [`gradients`](crate::gradient::gradients)
-//! refuses a tape with such a mark. [`Tensor::detach`] says that no gradient is meant to go on.
+//! No gradient is lost silently. Reading the numbers of a tracked tensor marks its entry, because a result computed
+//! from plain numbers is not on the tape; [`gradients`](crate::gradient::gradients) refuses a tape with such a mark.
+//! [`Tensor::detach`] says that no gradient is meant to flow further.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
-/// Turns the gradient of a result into those of the arguments; `None` for one that is not tracked.
+/// Turns the gradient of a result into those of the arguments; `None` for an argument that is not tracked.
 pub(crate) type Backward = Box<dyn FnOnce(Tensor) -> Result<Vec<Option<Tensor>>> + Send>;
 
-/// The operations of one computation. Clones are the same tape.
+/// The operations of one computation. Clones share the tape.
 ///
 /// ```
 /// use rankscope::{Axis, Tensor, gradient::gradients, ops, tape::Tape};
@@ -33,11 +33,11 @@ pub struct Tape(Arc<Mutex<Vec<Entry>>>);
 
 /// One operation.
 pub(crate) struct Entry {
-    /// Its name; empty for what is tracked from outside.
+    /// Its name; empty for a tensor that [`Tape::track`] put on the tape.
     pub(crate) op: &'static str,
-    /// The places of the arguments that are tracked.
+    /// The places of the arguments; `None` for an argument that is not tracked.
     pub(crate) inputs: Vec<Option<usize>>,
-    /// `None` for what is tracked from outside, and once a gradient has gone through.
+    /// `None` for a tensor that [`Tape::track`] put on the tape, and once a gradient has gone through.
     pub(crate) backward: Option<Backward>,
     /// Whether somebody has read the numbers of its result.
     pub(crate) was_read: bool,
@@ -63,12 +63,12 @@ impl Tape {
         Tape::default()
     }
 
-    /// The same numbers, tracked: [`gradients`](crate::gradient::gradients) will know their gradient.
+    /// The same numbers, tracked: [`gradients`](crate::gradient::gradients) computes the gradient with respect to them.
     pub fn track(&self, x: &Tensor) -> Tensor {
         self.push(x.detach(), Entry { op: "", inputs: Vec::new(), backward: None, was_read: false })
     }
 
-    /// How many operations it holds, tensors tracked from outside included.
+    /// How many entries it holds: operations, and tensors that [`Tape::track`] put on it.
     pub fn len(&self) -> usize {
         self.entries().len()
     }
@@ -93,17 +93,17 @@ impl Tape {
     }
 }
 
-/// What an operation with tracked arguments writes its entry with.
+/// Writes the entry of an operation with tracked arguments.
 pub(crate) struct Recorder {
     op: &'static str,
     tape: Tape,
     inputs: Vec<Option<usize>>,
 }
 
-/// The arguments of `op` to compute with, and, where one of them is tracked, what records the result.
+/// The arguments of `op` to compute with, and, where one of them is tracked, a recorder for the result.
 ///
 /// # Errors
-/// [`Error::Invalid`] if they are on two tapes.
+/// [`Error::Invalid`] if they are on different tapes.
 pub(crate) fn begin<const N: usize>(
     op: &'static str,
     arguments: [Tensor; N],
@@ -122,7 +122,7 @@ pub(crate) fn begin_all(op: &'static str, arguments: &[&Tensor]) -> Result<(Opti
     Ok((recorder, arguments.into_iter().map(Tensor::into_detached).collect()))
 }
 
-/// What records the result of `op`, if one of its arguments has a place on a tape.
+/// The recorder for the result of `op`, if one of its arguments has a place on a tape.
 ///
 /// # Errors
 /// As [`begin`].
@@ -149,8 +149,8 @@ pub(crate) fn wants<const N: usize>(recorder: &Option<Recorder>) -> [bool; N] {
     std::array::from_fn(|index| recorder.as_ref().is_some_and(|recorder| recorder.inputs[index].is_some()))
 }
 
-/// `y` as the result of the operation that began with `recorder`. `backward` makes of its gradient those of the
-/// arguments, in their order; it may leave out those that are not wanted.
+/// `y` as the result of the operation that began with `recorder`. `backward` turns the gradient of y into those of the
+/// arguments, in their order; it may leave out gradients that are not wanted.
 pub(crate) fn record<const N: usize>(
     recorder: Option<Recorder>,
     y: Tensor,

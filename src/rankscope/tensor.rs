@@ -14,8 +14,8 @@ use crate::tape::{self, Place};
 
 /// An immutable, dense, row-major array of f32 with named axes. Clones share the data.
 ///
-/// Operations take a tensor or a reference to one. What is given away, and held by nobody else, may be overwritten by the
-/// result, which spares a copy: `gelu(x, form)` in place of `gelu(&x, form)`.
+/// Operations take a tensor or a reference to one. The memory of a tensor that is passed by value and shared by no
+/// clone may be reused for the result, which saves a copy: `gelu(x, form)` in place of `gelu(&x, form)`.
 ///
 /// ```
 /// use rankscope::{Axis, Shape, Tensor};
@@ -52,7 +52,7 @@ impl Tensor {
         Ok(Self::on_cpu(shape, values))
     }
 
-    /// A tensor on the CPU from values whose count an operation has already made right.
+    /// A tensor on the CPU from values; the caller has made sure that there are as many as the shape has.
     pub(crate) fn on_cpu(shape: Shape, values: Vec<f32>) -> Self {
         debug_assert_eq!(shape.len(), values.len());
         Tensor { shape, data: Data::Cpu(Arc::new(Buffer::new(values))), place: None }
@@ -89,7 +89,7 @@ impl Tensor {
         }
     }
 
-    /// The same tensor on `device`; nothing is copied if it is already there.
+    /// The same tensor on `device`, without a copy if it is already there.
     ///
     /// # Errors
     /// [`Error::Gpu`] if the upload or the readback fails.
@@ -109,7 +109,8 @@ impl Tensor {
         Ok(tape::record(tape, there, move |dy| Ok([Some(dy.to_device(&home)?)])))
     }
 
-    /// As [`to_device`](Self::to_device), for what every pass asks for with the same content: a table of positions, say.
+    /// As [`to_device`](Self::to_device), for a tensor that every pass uploads with the same content, such as a table
+    /// of positions.
     ///
     /// # Errors
     /// [`Error::Gpu`] if the upload fails.
@@ -123,7 +124,7 @@ impl Tensor {
         }
     }
 
-    /// The values, read back from the GPU where they are there.
+    /// The values; those of a tensor on a GPU are read back.
     ///
     /// # Errors
     /// [`Error::Gpu`] if the readback fails.
@@ -150,12 +151,13 @@ impl Tensor {
         }
     }
 
-    /// Whether a clone of this tensor holds its data too; on a GPU, where nothing is overwritten, it makes no difference.
+    /// Whether a clone of this tensor shares its data. On a GPU, where no operation overwrites its argument, the answer
+    /// does not matter.
     pub(crate) fn is_shared(&self) -> bool {
         matches!(&self.data, Data::Cpu(values) if Arc::strong_count(values) > 1)
     }
 
-    /// The values by value, if the tensor is on the CPU and nobody else holds them; otherwise the tensor.
+    /// The values without a copy, if the tensor is on the CPU and no clone shares them; otherwise the tensor.
     pub(crate) fn into_values(self) -> std::result::Result<Vec<f32>, Self> {
         self.read();
         match self.data {
@@ -199,7 +201,7 @@ impl Tensor {
         Ok(self.clone().reshaped(shape))
     }
 
-    /// The same numbers, by value, under other axes with as many elements.
+    /// As [`reshape`](Self::reshape), for a tensor passed by value and a shape with as many elements.
     pub(crate) fn reshaped(self, shape: Shape) -> Self {
         debug_assert_eq!(shape.len(), self.shape.len());
         if !self.is_tracked() {
@@ -214,7 +216,7 @@ impl Tensor {
         self.clone().into_detached()
     }
 
-    /// Whether a tape knows where the numbers come from.
+    /// Whether the tensor has a place on a tape.
     pub fn is_tracked(&self) -> bool {
         self.place.is_some()
     }
@@ -231,7 +233,7 @@ impl Tensor {
         Tensor { place: Some(place), ..self }
     }
 
-    /// The data, for a reader of plain numbers.
+    /// The data, to be read as plain numbers: a tracked tensor's entry on its tape is marked as read.
     fn read(&self) -> &Data {
         if let Some(place) = &self.place {
             place.mark_read();

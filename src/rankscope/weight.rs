@@ -1,7 +1,7 @@
 //! [`Weight`]: a matrix of a model, kept in the dtype of its file.
 //!
-//! A checkpoint in f16 stays f16, in memory or uploaded as it is, and is widened to f32
-//! where it is used: inside [`linear`](crate::ops::linear) and [`gather`](crate::ops::gather).
+//! The weights of a checkpoint in f16 stay f16, in memory and on a GPU, and are widened to f32 where they are used:
+//! inside [`linear`](crate::ops::linear) and [`gather`](crate::ops::gather).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -69,7 +69,7 @@ enum Data {
     Gpu(GpuBuffer),
     /// In f32 on either device, so that it can be tracked.
     Tensor(Tensor),
-    /// A shape without numbers, to count with.
+    /// A shape without numbers, for counting parameters.
     Absent,
 }
 
@@ -110,7 +110,7 @@ impl Weight {
         Weight { name, shape, dtype: Dtype::F32, data: Data::Tensor(tensor) }
     }
 
-    /// The tensor, if it was made from one.
+    /// The tensor, if the weight was made from one.
     pub fn as_tensor(&self) -> Option<&Tensor> {
         match &self.data {
             Data::Tensor(tensor) => Some(tensor),
@@ -118,7 +118,7 @@ impl Weight {
         }
     }
 
-    /// Where it stands on a tape, if it is tracked.
+    /// Its place on a tape, if it is tracked.
     pub(crate) fn place(&self) -> Option<&Place> {
         self.as_tensor()?.place()
     }
@@ -162,7 +162,7 @@ impl Weight {
     /// The matrix `[b, a]` of a matrix `[a, b]`: a copy, in the same dtype.
     ///
     /// # Errors
-    /// [`Error::Axes`] if it has not two axes, [`Error::Placement`] on a GPU.
+    /// [`Error::Axes`] if the number of axes is not 2, [`Error::Placement`] on a GPU.
     pub(crate) fn transposed(&self) -> Result<Self> {
         let [(row, rows), (column, columns)] = *self.shape.axes() else {
             let (expected, got) = ("two".to_owned(), self.shape.letters());
@@ -180,7 +180,7 @@ impl Weight {
         Ok(Self::owned(&self.name, shape, self.dtype, bytes))
     }
 
-    /// An error for what is done with numbers on the CPU alone.
+    /// The error of an operation that needs the numbers on the CPU.
     pub(crate) fn not_on_the_cpu(&self, op: &'static str) -> Error {
         let (expected, got) = ("the CPU".to_owned(), self.device().to_string());
         Error::Placement { op, argument: "weight", expected, got }
@@ -261,7 +261,7 @@ impl Weight {
         Some(Cow::Owned(values))
     }
 
-    /// The same, written to `y`, which is as long as `range`.
+    /// As [`widen`](Self::widen), but written to `y`, which has as many values as `range`.
     pub(crate) fn widen_into(&self, range: Range<usize>, y: &mut [f32]) -> Option<()> {
         widen::widen(self.bytes_of(&range)?, self.dtype, y);
         Some(())
@@ -281,7 +281,7 @@ impl Weight {
 
 /// A rows × columns matrix of numbers of SIZE bytes, transposed.
 fn transposed<const SIZE: usize>(bytes: &[u8], rows: usize, columns: usize) -> Vec<u8> {
-    /// A tile of this many rows and columns stays in the first cache while it is turned.
+    /// A tile of this many rows and columns stays in the first-level cache while it is transposed.
     const TILE: usize = 32;
     if rows * columns == 0 {
         return Vec::new();
@@ -340,7 +340,7 @@ mod tests {
 
     #[test]
     fn a_transposed_weight_holds_every_number_in_its_place() {
-        // More rows and columns than a tile has, and multiples of it in neither direction.
+        // More rows and columns than a tile has, and neither number is a multiple of the tile's.
         let (rows, columns) = (67, 41);
         let values: Vec<f32> = (0..rows * columns).map(|i| i as f32).collect();
         for dtype in [Dtype::F32, Dtype::F16] {

@@ -1,4 +1,4 @@
-//! [`ArrayFile`]: what is in a file, and one array of it at a time.
+//! [`ArrayFile`]: lists the arrays in a file and reads them one at a time.
 
 use std::fmt;
 use std::fs::File;
@@ -39,7 +39,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// What the file calls it.
+    /// Its name in the file.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -74,10 +74,10 @@ impl fmt::Display for Entry {
 }
 
 impl ArrayFile {
-    /// Opens a file and reads what is in it; the numbers are read by [`load`](Self::load).
+    /// Opens a file and lists its arrays; [`load`](Self::load) reads the numbers.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be read; [`Error::Format`] if it is damaged or something else, saying what.
+    /// [`Error::Io`] if it cannot be read; [`Error::Format`] if it is damaged or of another format, with the problem.
     pub fn open(path: &Path) -> Result<Self> {
         let io = |error| Error::io(path, error);
         let mut file = File::open(path).map_err(io)?;
@@ -126,12 +126,12 @@ impl ArrayFile {
         Ok(ArrayFile { path: path.to_owned(), source, entries })
     }
 
-    /// Where it is.
+    /// The file's path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What is in it, in its order.
+    /// The arrays of the file, in the file's order.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
@@ -139,7 +139,8 @@ impl ArrayFile {
     /// Reads one array.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Format`] for anything but real numbers, naming what it is, or a damaged file.
+    /// [`Error::Io`]; [`Error::Format`] for an array of anything but real numbers, naming its content, or for a damaged
+    /// file.
     pub fn load(&mut self, entry: &Entry) -> Result<Array> {
         if let Content::Other(problem) = &entry.content {
             let name = (self.entries.len() > 1).then_some(entry.name.as_str());
@@ -159,7 +160,8 @@ impl ArrayFile {
     /// The array called `name`, or the only one there is.
     ///
     /// # Errors
-    /// As [`load`](Self::load); [`Error::Format`] listing what there is where that does not name one.
+    /// As [`load`](Self::load); [`Error::Format`] listing the arrays where `name` fits none of them, or is missing and
+    /// there are several.
     pub fn one(&mut self, name: Option<&str>) -> Result<Array> {
         let entry = match (name, &self.entries[..]) {
             (None, [only]) => only.clone(),
@@ -180,7 +182,7 @@ impl ArrayFile {
         self.load(&entry)
     }
 
-    /// The strings of the array of text called `name`, where there is one.
+    /// The strings of the array of text called `name`; `None` if the file has no such array.
     ///
     /// # Errors
     /// As [`load`](Self::load).
@@ -194,7 +196,7 @@ impl ArrayFile {
         }
     }
 
-    /// A text that stands beside the arrays under `key` (a `.safetensors` file's metadata).
+    /// The text that the file stores under `key` beside its arrays (a `.safetensors` file's metadata).
     pub fn text(&self, key: &str) -> Option<&str> {
         match &self.source {
             Source::Tensors(tensors) => tensors.texts()?.get(key).map(String::as_str),
@@ -202,7 +204,7 @@ impl ArrayFile {
         }
     }
 
-    /// The names of a table's rows and columns, where it says them.
+    /// The names of a table's rows and columns, where it has them.
     pub fn names(&self) -> (Option<&[String]>, Option<&[String]>) {
         match &self.source {
             Source::Table(table) => (table.rows.as_deref(), table.columns.as_deref()),

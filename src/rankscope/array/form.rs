@@ -1,8 +1,8 @@
-//! What a file of numbers is, by its first bytes.
+//! Finds the format of a file of numbers from its first bytes.
 
 use crate::file_kind::FileKind;
 
-/// A form that is read.
+/// A format that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     Npy,
@@ -45,7 +45,7 @@ pub(super) fn form(start: &[u8], size: u64) -> Result<Form, String> {
     Err(format!("is {what}"))
 }
 
-/// A text, unless it has bytes that no text has.
+/// A table as text, or an error if `start` has bytes that cannot be text.
 fn table(start: &[u8]) -> Result<Form, String> {
     match start.iter().any(|&byte| byte < 9 || (14..32).contains(&byte)) {
         true => Err("is none of .npy, .npz, .safetensors and tables of numbers (.csv, .tsv, .txt)".into()),
@@ -53,6 +53,6 @@ fn table(start: &[u8]) -> Result<Form, String> {
     }
 }
 
-/// What to do with what PyTorch saved.
+/// Advice for a file that PyTorch saved.
 pub(super) const SAVE: &str = "save the tensor with numpy.save(\"a.npy\", a.float().numpy()), \
                                or a dictionary of tensors with safetensors.torch.save_file";

@@ -1,22 +1,23 @@
 //! The dictionary at the start of a `.npy` file.
 //!
-//! A scanner for just that dictionary: it takes linear time and no stack, whatever the file holds.
+//! The scanner reads this dictionary only. It takes linear time and does not recurse, whatever the
+//! file holds.
 
 use super::number::Number;
 use crate::error::excerpt;
 
-/// What an array consists of.
+/// The kind of an array's entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Content {
     /// Real numbers.
     Numbers(Number),
-    /// Strings of so many characters: of four bytes each (Unicode), or of one.
+    /// Strings of `characters` characters, each of four bytes (Unicode) or of one.
     Text { characters: usize, unicode: bool },
-    /// Anything else: what it is, and what would be right.
+    /// Anything else, with a description of it and of what is expected.
     Other(String),
 }
 
-/// What the dictionary says.
+/// The content of the dictionary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     pub content: Content,
@@ -26,7 +27,7 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// `None` for anything but such a dictionary.
+    /// Reads the dictionary; `None` if `text` is none that numpy writes.
     pub fn parse(text: &str) -> Option<Self> {
         let (mut kind, mut column_major, mut shape) = (None, None, None);
         let mut scanner = Scanner(text);
@@ -35,7 +36,7 @@ impl Header {
             let key = scanner.quoted()?;
             scanner.sign(":")?;
             match key {
-                // A list of fields: nothing behind it matters.
+                // A list of fields: the rest of the dictionary does not matter.
                 "descr" if scanner.sign("[").is_some() => return Some(Header::structured()),
                 "descr" => kind = Some(content(scanner.quoted()?)),
                 "fortran_order" => column_major = Some(scanner.boolean()?),
@@ -108,7 +109,7 @@ fn other(descr: &str, code: &str) -> Content {
     Content::Other(format!("{what} ('{}'), expected {instead}", excerpt(descr)))
 }
 
-/// What is left of the text; every step skips white space first.
+/// The text that is not yet read; every step skips white space first.
 struct Scanner<'a>(&'a str);
 
 impl<'a> Scanner<'a> {
@@ -118,7 +119,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn quoted(&mut self) -> Option<&'a str> {
-        // Python 2 writes b'…' and u'…' where its own strings are of the other kind.
+        // Python 2 writes b'…' and u'…' for strings that are not of its default kind.
         self.0 = self.0.trim_start();
         self.0 = self.0.strip_prefix(['b', 'u']).unwrap_or(self.0);
         let quote = if self.sign("'").is_some() { '\'' } else { self.sign("\"").map(|()| '"')? };

@@ -2,8 +2,8 @@
 //!
 //! The first bytes of a file decide its format, not its name. [`ArrayFile::open`] lists what is in it,
 //! [`ArrayFile::load`] reads one array, and [`Array::matrix`] gives one matrix of it in f64. Numbers stay in
-//! the file's format until then, so that nothing is rounded on the way; where f64 does not hold an entry, as
-//! with integers beyond 2⁵³, [`Array::rounded`] says so.
+//! the file's format until then, so that nothing is rounded on the way; where f64 cannot represent an entry, such as an
+//! integer beyond 2⁵³, [`Array::rounded`] says so.
 
 mod file;
 mod form;
@@ -42,9 +42,9 @@ pub struct Array {
     name: String,
     number: Number,
     shape: Vec<usize>,
-    /// Whether the first index runs fastest (Fortran's order), not the last.
+    /// Whether the first index varies fastest (Fortran's order), not the last.
     column_major: bool,
-    /// Little-endian, whatever the file had.
+    /// Little-endian, whatever byte order the file has.
     bytes: Vec<u8>,
 }
 
@@ -68,7 +68,8 @@ impl std::fmt::Display for Rounded {
 }
 
 impl Array {
-    /// An array of `values` in f64, the last index running fastest; `shape` holds as many as there are values.
+    /// An array of `values` in f64, in which the last index varies fastest; the sizes in `shape` multiply to the number
+    /// of values.
     ///
     /// # Panics
     /// If `values` has another length.
@@ -79,7 +80,7 @@ impl Array {
         Array { name, number: Number::F64, shape, column_major: false, bytes }
     }
 
-    /// What the file calls it; the file's own name without its ending where there is one array without a name.
+    /// Its name in the file; for a file that is one array without a name, the file's name without its extension.
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -16,7 +16,7 @@ use crate::error::{Error, Result, excerpt};
 /// The longest header that numpy accepts from a file that it does not trust.
 const MAX_HEADER_BYTES: usize = 10_000;
 
-/// A file, or a part of one, as errors name it.
+/// A file, or an array inside one, as errors name it.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
     pub path: &'a Path,
@@ -37,7 +37,7 @@ impl Place<'_> {
         let mut bytes = Vec::new();
         match reader.take(size as u64).read_to_end(&mut bytes) {
             Ok(_) => Ok(bytes),
-            // Compressed parts that are damaged.
+            // An error inside an archive means that a compressed part is damaged.
             Err(error) if self.name.is_some() => Err(self.wrong(error)),
             Err(error) => Err(Error::io(self.path, error)),
         }
@@ -71,7 +71,7 @@ pub(crate) fn read(path: &Path, name: &str, mut reader: impl Read) -> Result<Arr
     array(place, name, &header, reader)
 }
 
-/// The header at the start of `reader`, which then stands at the numbers.
+/// Reads the header at the start of `reader`; the numbers come next.
 pub(super) fn header(place: Place<'_>, reader: &mut impl Read) -> Result<Header> {
     let length_bytes = match place.take(reader, 8)?[..] {
         [0x93, b'N', b'U', b'M', b'P', b'Y', 1, _] => 2,
@@ -92,7 +92,7 @@ pub(super) fn header(place: Place<'_>, reader: &mut impl Read) -> Result<Header>
     Header::parse(&text).ok_or_else(problem)
 }
 
-/// The numbers behind `header`, to the end of `reader`.
+/// The numbers after `header`, to the end of `reader`.
 pub(super) fn array(place: Place<'_>, name: &str, header: &Header, reader: impl Read) -> Result<Array> {
     let number = match &header.content {
         Content::Numbers(number) => *number,
@@ -109,7 +109,7 @@ pub(super) fn array(place: Place<'_>, name: &str, header: &Header, reader: impl 
     }
 }
 
-/// The strings behind `header`, in the order of the file, without the zeros that fill them up.
+/// The strings after `header`, in the order of the file, without the zeros that pad them.
 pub(super) fn strings(place: Place<'_>, header: &Header, reader: impl Read) -> Result<Vec<String>> {
     let Content::Text { characters, unicode } = header.content else {
         return Err(place.wrong("expected text"));
@@ -132,7 +132,7 @@ fn letter(code: u32) -> char {
     char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
-/// The bytes of all elements of `size` bytes, made of little-endian units, and nothing behind them.
+/// The bytes of all elements of `size` bytes each, in little-endian order; an error if more bytes follow.
 fn elements(
     place: Place<'_>,
     header: &Header,

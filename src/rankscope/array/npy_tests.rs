@@ -1,4 +1,4 @@
-//! `.npy` files, whole and hostile.
+//! `.npy` files, valid and malformed.
 
 use ndarray::{Array2, array};
 
@@ -72,10 +72,10 @@ fn what_is_wrong_is_said_in_one_short_line() {
 
 #[test]
 fn a_few_bytes_cannot_ask_for_much_memory_or_time() {
-    // A header of 4 GiB, promised by twelve bytes.
+    // Twelve bytes that announce a header of 4 GiB.
     let said = read(b"\x93NUMPY\x02\x00\xff\xff\xff\xff").unwrap_err().to_string();
     assert!(said.contains("a header of 4294967295 bytes, expected at most 10000"), "{said}");
-    // Numbers of 8 TiB: read as far as they go, which is nowhere.
+    // A header that announces numbers of 8 TiB, of which the file has none.
     let header = "{'descr': '<f8', 'fortran_order': False, 'shape': (1048576, 1048576)}";
     assert!(read(&file(1, header, &[])).unwrap_err().to_string().contains("cut off: 0 bytes"));
     // Nested literals, for which a general parser of Python takes time exponential in their depth.

@@ -36,7 +36,7 @@ impl Npz {
         Ok(Npz(archive))
     }
 
-    /// What is in it, in the file's order.
+    /// The arrays of the archive, in the file's order.
     pub fn entries(&mut self, path: &Path) -> Result<Vec<Entry>> {
         (0..self.0.len()).map(|index| self.entry(path, index)).collect()
     }
@@ -55,7 +55,7 @@ impl Npz {
         self.0.by_index(index).map_err(|error| Error::format(path, format!("file {index} in it: {error}")))
     }
 
-    /// Does `read` at the numbers of the file at `index`.
+    /// Calls `read` on the `.npy` file at `index`, after its header.
     fn with<T>(
         &mut self,
         path: &Path,
@@ -80,7 +80,7 @@ impl Npz {
 }
 
 impl Entry {
-    /// Something that is not an array of numbers or text.
+    /// The entry for a file that is not an array of numbers or text.
     pub(super) fn other(name: &str, index: usize, what: &str) -> Self {
         Entry { name: name.to_owned(), index, content: Content::Other(what.into()), shape: Vec::new() }
     }

@@ -21,7 +21,7 @@ pub enum Number {
     BF16,
     F32,
     F64,
-    /// The x87 processor's 80 bits, padded to so many bytes: numpy's `longdouble` on x86.
+    /// The x87 processor's 80 bits, padded to `padded` bytes: numpy's `longdouble` on x86.
     X87 {
         size: usize,
     },
@@ -39,8 +39,8 @@ impl Number {
         }
     }
 
-    /// How far the sum of a row of softmax weights in this format may be from 1: far more than rounding, so that a row
-    /// outside is no softmax.
+    /// The largest allowed difference from 1 of the sum of a row of softmax weights in this format: far more than
+    /// rounding errors, so that a row outside this range is no softmax.
     pub fn near_one(self) -> f64 {
         if matches!(self, Number::F16 | Number::BF16) { 0.02 } else { 1e-3 }
     }
@@ -78,7 +78,7 @@ impl Number {
         }
     }
 
-    /// The number as the file has it, if f64 cannot represent it.
+    /// The number as text with all its digits, if f64 cannot represent it.
     pub(super) fn beyond_f64(self, bytes: &[u8]) -> Option<String> {
         let beyond = |value: i128| (value as f64 as i128 != value).then(|| value.to_string());
         match (self, bytes) {
@@ -93,7 +93,7 @@ impl Number {
         }
     }
 
-    /// What is wrong with `bytes` as numbers of this format.
+    /// The problem with `bytes` as numbers of this format; `None` if there is none.
     ///
     /// Only x87 numbers can be wrong: on ARM the same name in a header stands for IEEE's 128 bits. The padding of x87
     /// numbers may hold anything, so both readings are tried.
@@ -133,7 +133,7 @@ impl fmt::Display for Number {
     }
 }
 
-/// ±m · 2^(e − 16383 − 63), with a mantissa m of 64 bits whose highest is written out.
+/// ±m · 2^(e − 16383 − 63), with a mantissa m of 64 bits whose highest bit is stored too.
 struct X87 {
     mantissa: u64,
     exponent: u16,
@@ -147,7 +147,7 @@ impl X87 {
         X87 { mantissa, exponent: high & 0x7fff, negative: high >> 15 == 1 }
     }
 
-    /// Whether the highest bit is as it must be.
+    /// Whether the highest bit has the value that the exponent asks for.
     fn is_valid(&self) -> bool {
         (self.mantissa >> 63 == 1) == (self.exponent > 0) || self.is_zero()
     }
@@ -168,7 +168,7 @@ impl X87 {
     fn beyond_f64(&self) -> Option<String> {
         let value = self.value();
         if self.exponent == 0x7fff {
-            return None; // infinite or NaN, as f64 has them
+            return None; // infinite or NaN, which f64 has too
         }
         let power = i32::from(self.exponent.max(1)) - 16383 - 63;
         let kept = value.is_finite() && libm::scalbn(value.abs(), -power) == self.mantissa as f64;

@@ -23,8 +23,8 @@ struct Line {
 
 /// The table in `text`, called `name`.
 ///
-/// Leading lines that begin with # are comments. A first line of words alone, or with an empty first cell, is a
-/// header. A first column of words alone, or under an empty head, holds names of rows.
+/// Leading lines that begin with # are comments. A first line of words only, or with an empty first cell, is a header.
+/// A first column of words only, or below an empty first cell, holds the names of the rows.
 pub(super) fn read(path: &Path, name: &str, text: &str) -> Result<Table> {
     let wrong = |problem: String| Error::format(path, problem);
     let lines = lines(path, text)?;
@@ -55,7 +55,7 @@ pub(super) fn read(path: &Path, name: &str, text: &str) -> Result<Table> {
     let shape = vec![lines.len(), width - names];
     let array = Array { name: name.to_owned(), number, shape, column_major: false, bytes };
     let rows = is_named.then(|| lines.iter().map(|line| line.cells[0].clone()).collect());
-    // A header may leave out the head above the names of rows.
+    // A header may have no cell above the names of the rows.
     let columns = header.filter(|cells| (width - names..=width).contains(&cells.len()));
     let columns = columns.map(|cells| cells[cells.len() + names - width..].to_vec());
     Ok(Table { array, rows, columns })
@@ -65,7 +65,7 @@ fn is_header(cells: &[String]) -> bool {
     cells.iter().all(|cell| is_word(cell)) || (cells.len() > 1 && cells[0].is_empty())
 }
 
-/// Whether a cell is no number, and no beginning of one such as `1+2j` or `0,5`.
+/// Whether a cell is a word: not a number, and not a text that begins like a number, such as `1+2j` or `0,5`.
 fn is_word(cell: &str) -> bool {
     let digits = cell.trim_start_matches(['(', '+', '-', '.']);
     number(cell).is_none() && !digits.starts_with(|letter: char| letter.is_ascii_digit())
@@ -75,7 +75,7 @@ fn number(cell: &str) -> Option<f64> {
     cell.parse().ok()
 }
 
-/// With a decimal point where a comma was.
+/// The cell with a decimal point in place of a decimal comma.
 fn pointed(cell: &str) -> String {
     cell.replacen(',', ".", 1)
 }
@@ -88,7 +88,7 @@ fn not_a_number(cell: &str) -> String {
     }
 }
 
-/// All cells: as integers if all are, so that integers beyond f64 are noticed.
+/// The numbers of all cells, as integers if all are integers, so that integers that f64 cannot represent are noticed.
 fn numbers(cells: &[&str]) -> (Number, Vec<u8>) {
     let integer = |cell: &&str| cell.parse::<i64>().ok();
     match cells.iter().map(integer).collect::<Option<Vec<i64>>>() {
@@ -116,7 +116,7 @@ fn lines(path: &Path, text: &str) -> Result<Vec<Line>> {
         let lines = (1..).zip(text.lines()).skip(skipped).map(line);
         return Ok(lines.filter(|line| !line.cells.is_empty()).collect());
     };
-    // Flexible, so that a row of another length is reported in our words.
+    // Flexible, so that this function and not the CSV reader reports a row of another length.
     let mut builder = ReaderBuilder::new();
     builder.has_headers(false).flexible(true).delimiter(separator).trim(Trim::All);
     let start: usize = text.split_inclusive('\n').take(skipped).map(str::len).sum();

@@ -1,6 +1,7 @@
 //! `.safetensors`: the length of a JSON header in eight bytes, the header, the numbers.
 //!
-//! The file is read, not mapped: only the header, and then the tensor that is asked for.
+//! The file is not mapped into memory: the header is read, and then only the tensor that the caller
+//! asks for.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -47,7 +48,7 @@ impl Tensors {
         Ok(Tensors { file, metadata, names, start })
     }
 
-    /// What is in it, in the file's order.
+    /// The arrays of the file, in the file's order.
     pub fn entries(&self) -> Vec<Entry> {
         let entry = |(index, name): (usize, &String)| {
             let info = self.metadata.info(name)?;
@@ -71,7 +72,7 @@ impl Tensors {
         Ok(Array { shape: info.shape.clone(), name, number, column_major: false, bytes })
     }
 
-    /// The file's own texts beside its tensors.
+    /// The texts of the file's metadata.
     pub fn texts(&self) -> Option<&HashMap<String, String>> {
         self.metadata.metadata().as_ref()
     }

@@ -1,4 +1,4 @@
-//! Files of every kind, whole and hostile.
+//! Files of every kind, valid and malformed.
 
 use std::fs;
 use std::io::Write;
@@ -120,7 +120,7 @@ fn longdouble_is_read_whatever_its_padding_holds_and_refused_where_it_is_of_anot
     let garbage = [0xd4, 0xa5, 0x47, 0x7f, 0, 0];
     let array = read(&[x87(0.1, garbage), x87(0.0, garbage), x87(1.0, [0; 6])]).unwrap();
     assert_eq!((array.matrix(0), array.rounded(0)), (array![[0.1, 0.0, 1.0]], None));
-    // One bit more than f64 has.
+    // A mantissa with one bit more than that of f64.
     let mut fine = x87(1.0, [0; 6]);
     fine[0] = 1;
     let array = read(&[x87(2.0, [0; 6]), fine]).unwrap();

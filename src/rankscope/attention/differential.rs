@@ -14,8 +14,8 @@ use crate::tensor::Tensor;
 /// context x.
 ///
 /// Q₁ and Q₂ are the first and the second half of the queries' D numbers, K₁ and K₂ those of the keys; V has D numbers.
-/// What both softmaxes see in the same way cancels out. Weights may be negative, a row sums to 1 − λₕ, and under a
-/// causal mask the first query has the weight 1 − λₕ on itself: with λₕ = 1 it has none.
+/// Weight that both softmaxes give to the same key cancels out. Weights may be negative, a row sums to 1 − λₕ, and
+/// under a causal mask the first query has the weight 1 − λₕ on itself: which is 0 for λₕ = 1.
 ///
 /// **Probe points**: `scores_1` and `scores_2` `[B, H, T, S]` (after the factor and the bias, before the mask), `mask`
 /// as in [`ScaledDotProduct`](super::ScaledDotProduct), `weights_1` (A₁), `weights_2` (A₂) and `weights` (their
@@ -45,7 +45,7 @@ use crate::tensor::Tensor;
 /// attention.forward(&q, &k, &v, visibility, &mut trace, &Run::default())?;
 /// let weights = trace.get("weights").unwrap().to_vec()?;
 /// assert_eq!(weights[..2], [0., 0.]); // 1 − 1 for the first query, which sees itself alone
-/// assert!((weights[2] + weights[3]).abs() < 1e-6); // and the others sum to 0 too
+/// assert!((weights[2] + weights[3]).abs() < 1e-6); // the other rows sum to 0 too
 /// # Ok::<(), rankscope::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -59,7 +59,7 @@ const OP: &str = "differential attention";
 const EPSILON: f32 = 1e-5;
 
 impl Differential {
-    /// With λ for each head, `[H]`, and the λ_init of the layer ([`initial`](Self::initial)).
+    /// The mechanism with a λ for each head, `[H]`, and the λ_init of the layer ([`initial`](Self::initial)).
     ///
     /// # Errors
     /// [`Error::Invalid`] for an odd head size, [`Error::Axes`] if `lambdas` is not `[H]`.
@@ -82,7 +82,7 @@ impl Differential {
         &self.lambdas
     }
 
-    /// The same on `device`.
+    /// The same mechanism on `device`.
     pub(super) fn to_device(&self, device: &Device) -> Result<Self> {
         Ok(Differential { lambdas: self.lambdas.to_device(device)?, ..*self })
     }

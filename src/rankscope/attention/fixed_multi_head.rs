@@ -1,4 +1,4 @@
-//! Multi-head attention whose head size does not follow from its width.
+//! Multi-head attention whose head size is independent of its width.
 
 use super::{LayerSizes, Linear, Mechanism, MultiHead, ScaledDotProduct};
 use crate::axis::Axis;
@@ -11,11 +11,11 @@ use crate::weight::{Dtype, Weight};
 /// head h = softmax(X·V_qʰ·(X·V_kʰ)ᵀ/√D)·X·V_vʰ, all heads side by side times V_o. The usual rule,
 /// D = C/H, makes heads small where there are many; here D is chosen, and the heads together are H·D wide.
 ///
-/// **Shapes**: V_q, V_k, V_v `[H·D, C]`, V_o `[C, H·D]`, without biases: 4·C·H·D parameters, which for
-/// D = C/H are the usual 4·C².
+/// **Shapes**: V_q, V_k, V_v `[H·D, C]`, V_o `[C, H·D]`, without biases: 4·C·H·D parameters, which is the usual 4·C²
+/// for D = C/H.
 ///
-/// **Source**: Bhojanapalli et al. 2020 (arXiv 2002.07028), where the layer has this name. Tokens are rows
-/// here and columns there.
+/// **Source**: Bhojanapalli et al. 2020 (arXiv 2002.07028), where the layer has this name. Here tokens are rows; in the
+/// paper they are columns.
 ///
 /// ```
 /// use rankscope::attention::FixedMultiHead;
@@ -100,10 +100,10 @@ impl FixedMultiHead {
         sizes.seeded(ScaledDotProduct::new(head_size), seed)
     }
 
-    /// A layer of these sizes that computes the same as `layer`: its heads are filled up with zeros.
+    /// A layer of these sizes that computes the same as `layer`: its heads are padded with zeros.
     ///
-    /// Queries are multiplied by √(D/D′), which the factor 1/√D takes away again. So larger heads
-    /// can compute everything that smaller ones can.
+    /// Queries are multiplied by √(D/D′), which compensates for the factor 1/√D. So larger heads can compute everything
+    /// that smaller ones can.
     ///
     /// # Errors
     /// [`Error::Invalid`] unless `layer` has the same width, as many heads (with keys of their own), heads
@@ -172,7 +172,7 @@ impl FixedMultiHead {
 }
 
 impl MultiHead {
-    /// How many numbers its tensors hold, biases and those of the mechanism included.
+    /// The number of values in its tensors, including biases and the mechanism's tensors.
     pub fn parameter_count(&self) -> usize {
         let linears = [&self.query, &self.key, &self.value, &self.output].into_iter().chain(&self.gate);
         let count = |linear: &Linear| {

@@ -29,7 +29,7 @@ fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).fold(0.0, |largest, (a, b)| f32::max(largest, (a - b).abs()))
 }
 
-/// The layer in f64 with loops, from the weights' numbers.
+/// The layer computed in f64 with plain loops.
 fn by_hand(sizes: FixedMultiHead, layer: &MultiHead, x: &[f32], is_causal: bool) -> Vec<f32> {
     let (width, size, inner) = (sizes.width(), sizes.head_size(), sizes.heads() * sizes.head_size());
     let [q, k, v, o] = [&layer.query, &layer.key, &layer.value, &layer.output]

@@ -29,9 +29,9 @@ pub struct LayerSizes {
 /// One layer of attention: a mechanism on the registry with everything that it needs to run.
 #[derive(Clone, Debug)]
 pub struct AttentionLayer {
-    /// Projections around the mechanism.
+    /// The mechanism with its projections.
     pub attention: MultiHead,
-    /// How it knows the positions of tokens.
+    /// How the layer knows the positions of tokens.
     pub positions: PositionScheme,
     /// The mask that the mechanism is usually used under.
     pub mask: Mask,
@@ -40,7 +40,7 @@ pub struct AttentionLayer {
 }
 
 impl LayerSizes {
-    /// An error unless every size is there and G divides H.
+    /// An error unless every size is at least 1 and G divides H.
     fn check(&self) -> Result<()> {
         let LayerSizes { width, heads, kv_heads, head_size, context } = *self;
         let sizes = [("width", width), ("heads", heads), ("kv_heads", kv_heads), ("head_size", head_size)];
@@ -93,7 +93,7 @@ pub(super) fn draw(
 }
 
 impl AttentionLayer {
-    /// Attention of the positions of x to those of y, or to their own where there is no y.
+    /// Attention of the positions of x to the positions of y, or of x itself where there is no y.
     ///
     /// **Shapes**: x `[B, T, C]`, its first token at position `at.first_query`; y `[B, S, C]` (its positions
     /// called T), from position 0 on; padding `[B, S]`; result `[B, T, C]`.
@@ -142,7 +142,7 @@ impl AttentionLayer {
     }
 }
 
-/// T of hidden states `[B, T, C]`.
+/// The length T of hidden states `[B, T, C]`.
 fn length(x: &Tensor) -> Result<usize> {
     let [_, length, _] = x.shape().expect("attention", "x", [Axis::Batch, Axis::Query, Axis::Width])?;
     Ok(length)

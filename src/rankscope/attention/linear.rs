@@ -13,16 +13,16 @@ use crate::tensor::Tensor;
 
 /// Linear attention: φ(Q)·φ(K)ᵀ over the allowed keys, rows divided by their sums, times V.
 ///
-/// Before the division the weights have rank D at most. When nobody watches them, and the mask is
-/// bidirectional, causal, anti-causal or a prefix (also mixed by head), they are never made: φ(K)ᵀ·V is
-/// summed first, at a cost linear in T and S. Otherwise the T × S matrix is made, at a quadratic cost, with
-/// the same result but for rounding.
+/// Before the division the weights have rank D at most. When no probe watches them, and the mask is bidirectional,
+/// causal, anti-causal or a prefix (also mixed by head), they are never computed: φ(K)ᵀ·V is summed first, at a cost
+/// linear in T and S. Otherwise the T × S matrix is computed, at a quadratic cost, with the same result except for
+/// rounding.
 ///
 /// **Probe points**: `scores` `[B, H, T, S]` (before the mask), `mask` (0 and 1, `[T, S]`, with B and H in front
 /// where sequences or heads differ, always on the CPU), `weights` `[B, H, T, S]`, `context` `[B, H, T, D]`.
 ///
-/// **Conventions**: a query whose scores add up to 0 has weights 0 and context 0: with relu, one without a
-/// common feature with any key that it may attend to.
+/// **Conventions**: a query whose scores add up to 0 has weights 0 and context 0: with relu, this is a query that
+/// shares no positive feature with any key that it may attend to.
 ///
 /// **Source**: Katharopoulos et al. 2020 (arXiv 2006.16236), section 3.2.
 ///
@@ -46,12 +46,12 @@ pub struct LinearAttention {
 }
 
 impl LinearAttention {
-    /// With the features that `map` makes.
+    /// Linear attention with the feature map `map`.
     pub fn new(map: FeatureMap) -> Self {
         LinearAttention { map }
     }
 
-    /// Which features it makes.
+    /// Its feature map.
     pub fn map(&self) -> FeatureMap {
         self.map
     }
@@ -87,7 +87,7 @@ impl Attention for LinearAttention {
 /// not grow with the number of tokens.
 ///
 /// For each key/value head it is D·(D + 1) numbers, Σₛ φ(k\[s\]) v\[s\]ᵀ and Σₛ φ(k\[s\]), for any number of
-/// tokens. Clones share their numbers, so it is cheap to keep a state and to return to it.
+/// tokens. Clones share their numbers, so it is cheap to keep a state and to go back to it.
 ///
 /// ```
 /// use rankscope::{attention::LinearState, ops::FeatureMap, prelude::*};
@@ -130,7 +130,7 @@ impl LinearState {
     ///
     /// **Shapes**: q `[B, H, T, D]`, k and v `[B, G, S, D]` with S = T; result `[B, H, T, D]`.
     ///
-    /// **Conventions**: T = 1 is a step of decoding. After an error the state is as it was.
+    /// **Conventions**: T = 1 is a step of decoding. After an error the state is unchanged.
     ///
     /// # Errors
     /// As [`linear_step`].
@@ -142,7 +142,7 @@ impl LinearState {
         Ok(context)
     }
 
-    /// How many tokens it has seen.
+    /// The number of tokens in the sums.
     pub fn tokens(&self) -> usize {
         self.tokens
     }

@@ -11,22 +11,22 @@ use crate::probe::Probe;
 use crate::run::Run;
 use crate::tensor::Tensor;
 
-/// How queries, keys and values meet.
+/// How queries, keys and values are combined.
 #[derive(Clone, Debug)]
 pub enum Mechanism {
-    /// Softmax, with weights to look at.
+    /// Softmax, with weights that a probe can read.
     ScaledDotProduct(ScaledDotProduct),
     /// The same without the n × n matrix.
     OnlineSoftmax(OnlineSoftmax),
     /// Softmax of normalised queries and keys.
     Normalised(NormalisedDotProduct),
-    /// Features in place of the softmax.
+    /// Linear attention: a feature map in place of the softmax.
     Linear(LinearAttention),
     /// The sigmoid of every score in place of the softmax.
     Sigmoid(SigmoidAttention),
     /// The difference of two softmaxes.
     Differential(Differential),
-    /// Products that decay with every token between.
+    /// Scores that decay with every token between query and key.
     StateSpace(StateSpace),
 }
 
@@ -74,8 +74,8 @@ impl From<StateSpace> for Mechanism {
 
 impl Mechanism {
     /// Whether every weight that the mask allows is positive in exact arithmetic, so that theorems about the
-    /// mask's pattern hold for the weights. Features may be 0; differences, and products of queries and keys, may be
-    /// negative.
+    /// mask's pattern hold for the weights. The weights may be 0 where the feature map gives 0, and negative in
+    /// differential and state-space attention.
     pub fn is_positive(&self) -> bool {
         match self {
             Mechanism::Linear(linear) => linear.map() != FeatureMap::Relu,
@@ -84,14 +84,15 @@ impl Mechanism {
         }
     }
 
-    /// Whether the weights, before a mask takes any away, are φ(Q)·φ(K)ᵀ of D features with every row scaled: a
-    /// matrix of rank D at most. Where scores decay with the distance, only its blocks of later queries and earlier
-    /// keys are.
+    /// Whether the weights, before the mask, are φ(Q)·φ(K)ᵀ of D features with every row scaled: a matrix of rank D at
+    /// most. Where scores decay with the distance, only the blocks of later queries and earlier keys have rank D at
+    /// most.
     pub fn is_product(&self) -> bool {
         matches!(self, Mechanism::Linear(_))
     }
 
-    /// How many numbers it learns: a sink or a λ for each query head, what makes the decays of each key/value head.
+    /// The number of its learned parameters: a sink or a λ for each query head, or w and β for the decays of each
+    /// key/value head.
     pub fn parameter_count(&self) -> usize {
         let learned = match self {
             Mechanism::ScaledDotProduct(mechanism) => mechanism.sinks(),

@@ -43,18 +43,19 @@ use crate::probe::Probe;
 use crate::run::Run;
 use crate::tensor::Tensor;
 
-/// Who may attend to whom in one call: the rule, where the queries stand, and which keys are tokens.
+/// Which queries may attend to which keys in one call: the mask, the positions of the queries, and which keys are
+/// tokens.
 #[derive(Clone, Copy, Debug)]
 pub struct Visibility<'a> {
-    /// The rule over positions.
+    /// The mask over positions.
     pub mask: &'a Mask,
-    /// Where the queries stand.
+    /// The positions of the queries.
     pub at: Positions,
     /// Which keys are tokens, `[B, S]`; `None` means all.
     pub padding: Option<&'a Padding>,
 }
 
-/// A way to mix values by queries and keys.
+/// A mechanism that averages values with weights from queries and keys.
 pub trait Attention {
     /// Context vectors for every query.
     ///
@@ -74,13 +75,14 @@ pub trait Attention {
         self.forward_with_bias(q, k, v, None, visibility, probe, run)
     }
 
-    /// The same with a bias for every head and pair, which is added to the scores before the mask.
+    /// As [`forward`](Self::forward), with a bias for every head and pair, which is added to the scores before the
+    /// mask.
     ///
     /// **Shapes**: as [`forward`](Self::forward); bias `[H, T, S]`, the same for all sequences.
     ///
     /// # Errors
-    /// As [`forward`](Self::forward); [`Error::Invalid`] from a mechanism that makes no such scores: the online
-    /// softmax, which never has them all, and linear and state-space attention, which have no softmax.
+    /// As [`forward`](Self::forward); [`Error::Invalid`] from a mechanism without such scores: the online softmax,
+    /// which never holds all scores, and linear and state-space attention, which have no softmax.
     #[allow(clippy::too_many_arguments)]
     fn forward_with_bias(
         &self,
@@ -94,7 +96,7 @@ pub trait Attention {
     ) -> Result<Tensor>;
 }
 
-/// An error for a bias that is given to a mechanism without scores to add it to.
+/// An error if a bias is given, for a mechanism without scores to which it could be added.
 fn expect_no_bias(bias: Option<&Tensor>) -> Result<()> {
     match bias {
         None => Ok(()),
@@ -114,8 +116,8 @@ fn scores(q: &Tensor, k: &Tensor, factor: f32, bias: Option<&Tensor>) -> Result<
     }
 }
 
-/// Context `[B, H, T, D]` by way of all weights: what `weigh` makes of the scores and the mask, times V. The probe is
-/// shown scores, mask, weights and context.
+/// Context `[B, H, T, D]` from the whole weight matrix: `weigh` turns scores and mask into weights, which are
+/// multiplied by V. The probe visits scores, mask, weights and context.
 fn mix_by_weights(
     scores: Tensor,
     v: &Tensor,

@@ -49,11 +49,11 @@ impl Linear {
 /// Multi-head attention with H query heads and G ≤ H key/value heads.
 ///
 /// head h = attention(x·W_qʰ, y·W_kᵍ, y·W_vᵍ) with g = ⌊h / (H/G)⌋, and the result is all heads side by
-/// side times W_o. G = H is the original; G = 1 is multi-query attention; in between, grouped-query.
-/// The head size D is free: H·D need not be C.
+/// side times W_o. G = H is the original form; G = 1 is multi-query attention; values between are grouped-query
+/// attention. The head size D is free: H·D need not be C.
 ///
-/// With a gate, the heads side by side are multiplied by σ(x·W_gᵀ), number by number, before W_o: each position
-/// decides by its own hidden state x how much of its context is passed on.
+/// With a gate, the heads side by side are multiplied by σ(x·W_gᵀ), number by number, before W_o: the hidden state x of
+/// each position decides how much of its context is passed on.
 ///
 /// **Probe points**: `query` `[B, H, T, D]`, `key` and `value` `[B, G, S, D]` (query and key after
 /// their rotation), those of the mechanism, where there is a gate `gate` `[B, T, HD]` (after the sigmoid), and
@@ -77,7 +77,7 @@ pub struct MultiHead {
     pub output: Linear,
     /// `[HD, C]`, where there is a gate.
     pub gate: Option<Linear>,
-    /// How queries, keys and values meet.
+    /// How queries, keys and values are combined.
     pub mechanism: Mechanism,
 }
 
@@ -115,14 +115,14 @@ impl MultiHead {
     ///
     /// # Errors
     /// A shape or placement error naming what does not fit; [`Error::Invalid`](crate::Error::Invalid) for a rotation
-    /// and a mechanism that keeps halves of a head apart; whatever the probe returns.
+    /// with differential attention, which keeps the two halves of a head apart; whatever the probe returns.
     pub fn query(&self, x: &Tensor, rotation: Option<&RotaryTable>, probe: &mut dyn Probe) -> Result<Tensor> {
         let q = split_heads(&self.query.forward(x)?, self.heads)?; // [B, H, T, D]
         probe.visit("query", self.turned(q, rotation)?)
     }
 
-    /// The keys and values of the positions of y, the keys rotated where there is a rotation: what a cache
-    /// keeps.
+    /// The keys and values of the positions of y, the keys rotated where there is a rotation. A KV cache keeps these
+    /// two.
     ///
     /// **Shapes**: y `[B, S, C]` (its positions called T), results `[B, G, S, D]`.
     ///
@@ -141,10 +141,10 @@ impl MultiHead {
         Ok((k, v))
     }
 
-    /// Attention of queries to keys and values that are there already, the gate and the output projection.
+    /// Attention of queries to keys and values that are already computed, then the gate and the output projection.
     ///
-    /// **Shapes**: x `[B, T, C]`, what the queries were made of; q `[B, H, T, D]`, k and v `[B, G, S, D]`, result
-    /// `[B, T, C]`.
+    /// **Shapes**: x `[B, T, C]`, from which the queries were computed; q `[B, H, T, D]`, k and v `[B, G, S, D]`,
+    /// result `[B, T, C]`.
     ///
     /// # Errors
     /// A shape, placement or mask error naming what does not fit; whatever the probe returns.

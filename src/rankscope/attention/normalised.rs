@@ -8,7 +8,7 @@ use crate::run::Run;
 use crate::tensor::Tensor;
 
 /// softmax(N(Q)·N(K)ᵀ / √D over the allowed keys) · V, with N(x) = x / √(mean(x²) + ε) over each head's D
-/// numbers and without parameters; where asked for, N(V) in place of V and N of the result.
+/// numbers and without parameters; optionally also N(V) in place of V, and N of the result.
 ///
 /// Normalised rows have the length √D, so no score is larger than √D: the logits of attention cannot grow
 /// without bound while a model trains.
@@ -16,12 +16,12 @@ use crate::tensor::Tensor;
 /// **Probe points**: `query_norm` `[B, H, T, D]`, `key_norm` and, where there is one, `value_norm`
 /// `[B, G, S, D]`, those of [`ScaledDotProduct`], and, where there is one, `context_norm` `[B, H, T, D]`.
 ///
-/// **Conventions**: a rotation by position may come before or after N, since it keeps lengths. A query that
-/// may attend to nothing has context 0, normalised or not. Keys are normalised again in every pass of a
-/// cache, which holds them as they come from the projection.
+/// **Conventions**: a rotation by position may come before or after N, since it does not change lengths. A query that
+/// may attend to nothing has context 0, normalised or not. With a KV cache, keys are normalised again in every pass,
+/// because the cache holds them as they come from the projection.
 ///
 /// **Source**: queries and keys: Henry et al. 2020 (arXiv 2010.04245), with rows of length 1 and a learned
-/// factor there; values too in DecLLM, and the result too in RedLLM: arXiv 2510.26622.
+/// factor there; values too: DecLLM, and the result too: RedLLM, both in arXiv 2510.26622.
 ///
 /// ```
 /// use rankscope::{attention::{NormalisedDotProduct, Visibility}, prelude::*};
@@ -35,7 +35,7 @@ use crate::tensor::Tensor;
 /// let attention = NormalisedDotProduct::new(2);
 /// let context = attention.forward(&q, &k, &v, visibility, &mut trace, &Run::default())?;
 /// let score = trace.get("scores").unwrap().to_vec()?[0];
-/// assert!((score - 2f32.sqrt()).abs() < 1e-5); // parallel: the largest that there is, √D
+/// assert!((score - 2f32.sqrt()).abs() < 1e-5); // parallel: the largest possible score, √D
 /// assert_eq!(context.to_vec()?, [5., 0.]);
 /// # Ok::<(), rankscope::Error>(())
 /// ```
@@ -48,7 +48,7 @@ pub struct NormalisedDotProduct {
 }
 
 impl NormalisedDotProduct {
-    /// Queries and keys alone, with the usual factor 1/√D and ε = 10⁻⁶.
+    /// Normalises queries and keys only, with the usual factor 1/√D and ε = 10⁻⁶.
     pub fn new(head_size: usize) -> Self {
         NormalisedDotProduct {
             inner: ScaledDotProduct::new(head_size),
@@ -58,12 +58,12 @@ impl NormalisedDotProduct {
         }
     }
 
-    /// Values too, as in DecLLM.
+    /// Normalises values too, as in DecLLM.
     pub fn with_values(self) -> Self {
         NormalisedDotProduct { is_value_normalised: true, ..self }
     }
 
-    /// The context too, head by head, as in RedLLM.
+    /// Normalises the context of each head too, as in RedLLM.
     pub fn with_context(self) -> Self {
         NormalisedDotProduct { is_context_normalised: true, ..self }
     }

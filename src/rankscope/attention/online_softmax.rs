@@ -1,4 +1,4 @@
-//! Scaled dot-product attention that never makes the n × n matrix.
+//! Scaled dot-product attention that never computes the whole n × n matrix.
 
 use super::{Attention, Visibility, expect_no_bias, usual_factor};
 use crate::device::Device;
@@ -9,7 +9,7 @@ use crate::run::Run;
 use crate::tensor::Tensor;
 
 /// The same function as [`ScaledDotProduct`](super::ScaledDotProduct), computed tile by tile with an
-/// online softmax: memory linear in T and S, and no weights to look at.
+/// online softmax: memory linear in T and S, and no weights that a probe could read.
 ///
 /// **Probe points**: `context` `[B, H, T, D]` only. For scores and weights use
 /// [`ScaledDotProduct`](super::ScaledDotProduct).
@@ -22,7 +22,7 @@ pub struct OnlineSoftmax {
 }
 
 impl OnlineSoftmax {
-    /// With the usual factor, 1/√D.
+    /// Attention with the usual factor, 1/√D.
     pub fn new(head_size: usize) -> Self {
         OnlineSoftmax { factor: usual_factor(head_size), sinks: None }
     }
@@ -37,7 +37,7 @@ impl OnlineSoftmax {
         self.sinks.as_ref()
     }
 
-    /// The same on `device`.
+    /// The same mechanism on `device`.
     pub(super) fn to_device(&self, device: &Device) -> Result<Self> {
         let sinks = self.sinks.as_ref().map(|sinks| sinks.to_device(device)).transpose()?;
         Ok(OnlineSoftmax { sinks, ..*self })

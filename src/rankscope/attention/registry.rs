@@ -13,16 +13,16 @@ use crate::ops::FeatureMap;
 use crate::random::{fan_in, gaussian};
 use crate::tensor::Tensor;
 
-/// One mechanism of attention: its name, where it comes from, and how to make a layer of it.
+/// One mechanism of attention: its name, its source, and how to make a layer of it.
 pub struct MechanismKind {
     /// Its name: lower case, words joined by `-`.
     pub name: &'static str,
-    /// One sentence: what it does differently.
+    /// One sentence: how it differs from the other mechanisms.
     pub summary: &'static str,
-    /// Who proposed it, and where.
+    /// The publication that proposed it.
     pub source: &'static str,
-    /// A layer with seeded weights on the CPU; sizes that the mechanism fixes itself (G in multi-query
-    /// attention, D in all but those that choose it) are not taken from the sizes given.
+    /// A layer with seeded weights on the CPU; sizes that the mechanism fixes itself (G in multi-query attention, D
+    /// where it is C/H) are not taken from the argument.
     ///
     /// # Errors
     /// [`Error::Invalid`] naming a size that does not fit.
@@ -33,7 +33,7 @@ impl MechanismKind {
     /// The mechanism called `name`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] naming those that there are.
+    /// [`Error::Invalid`] listing the names of all mechanisms.
     pub fn of(name: &str) -> Result<&'static MechanismKind> {
         MECHANISMS.iter().find(|kind| kind.name == name).ok_or_else(|| {
             let names: Vec<_> = MECHANISMS.iter().map(|kind| kind.name).collect();
@@ -67,13 +67,13 @@ pub static MECHANISMS: &[MechanismKind] = &[
     },
     MechanismKind {
         name: "causal-multi-head",
-        summary: "the same under the mask of a decoder",
+        summary: "multi-head attention under the causal mask of a decoder",
         source: VASWANI,
         make: |sizes, seed| plain(standard(sizes)?, seed, Mask::causal()),
     },
     MechanismKind {
         name: "fixed-multi-head",
-        summary: "heads of a size of their own, whatever their number and the width",
+        summary: "heads whose size is independent of their number and of the width",
         source: "Bhojanapalli et al. 2020 (arXiv 2002.07028)",
         make: |sizes, seed| plain(LayerSizes { kv_heads: sizes.heads, ..sizes }, seed, Mask::bidirectional()),
     },
@@ -100,7 +100,7 @@ pub static MECHANISMS: &[MechanismKind] = &[
     },
     MechanismKind {
         name: "online-softmax",
-        summary: "the same numbers without the n × n matrix",
+        summary: "the same results as softmax attention, without the n × n matrix",
         source: "Milakov & Gimelshein 2018 (arXiv 1805.02867), Dao et al. 2022 (arXiv 2205.14135)",
         make: |sizes, seed| {
             let mechanism = OnlineSoftmax::new(sizes.head_size);
@@ -127,13 +127,13 @@ pub static MECHANISMS: &[MechanismKind] = &[
     },
     MechanismKind {
         name: "causal-linear",
-        summary: "the same for a decoder: sums over the past, carried from token to token",
+        summary: "linear attention for a decoder: sums over the past, carried from token to token",
         source: KATHAROPOULOS,
         make: |sizes, seed| linear(sizes, seed, FeatureMap::EluPlusOne, Mask::causal()),
     },
     MechanismKind {
         name: "relu-linear",
-        summary: "features max(x, 0), which leave strangers without any weight",
+        summary: "features max(x, 0): a query and a key without a common feature have weight 0",
         source: KATHAROPOULOS,
         make: |sizes, seed| linear(sizes, seed, FeatureMap::Relu, Mask::bidirectional()),
     },
@@ -163,7 +163,7 @@ pub static MECHANISMS: &[MechanismKind] = &[
     },
     MechanismKind {
         name: "rotary",
-        summary: "queries and keys are turned by their positions",
+        summary: "queries and keys are rotated by their positions",
         source: "Su et al. 2021 (arXiv 2104.09864), equation 34",
         make: |sizes, seed| {
             let positions = PositionScheme::Rotary { base: 10_000.0 };
@@ -180,7 +180,7 @@ pub static MECHANISMS: &[MechanismKind] = &[
     },
     MechanismKind {
         name: "symmetric-alibi",
-        summary: "the same on both sides, for an encoder",
+        summary: "ALiBi on both sides of a query, for an encoder",
         source: PRESS,
         make: |sizes, seed| {
             let positions = PositionScheme::Alibi(Alibi::Symmetric);
@@ -195,7 +195,7 @@ pub static MECHANISMS: &[MechanismKind] = &[
     },
     MechanismKind {
         name: "causal-t5-relative",
-        summary: "the same for a decoder: all buckets for the past",
+        summary: "T5's buckets for a decoder: all of them for the past",
         source: RAFFEL,
         make: |sizes, seed| relative(sizes, seed, false),
     },
@@ -207,13 +207,13 @@ pub static MECHANISMS: &[MechanismKind] = &[
     },
     MechanismKind {
         name: "query-key-value-norm",
-        summary: "values of fixed length too, as in DecLLM",
+        summary: "queries, keys and values of fixed length, as in DecLLM",
         source: RED_LLM,
         make: |sizes, seed| normalised(sizes, seed, NormalisedDotProduct::new(sizes.head_size).with_values()),
     },
     MechanismKind {
         name: "output-norm",
-        summary: "and the context of every head too, as in RedLLM",
+        summary: "queries, keys, values and the context of every head of fixed length, as in RedLLM",
         source: RED_LLM,
         make: |sizes, seed| {
             let mechanism = NormalisedDotProduct::new(sizes.head_size).with_values().with_context();
@@ -264,7 +264,7 @@ pub static MECHANISMS: &[MechanismKind] = &[
     },
 ];
 
-/// D = C/H and G = H.
+/// The sizes with D = C/H and G = H.
 fn standard(sizes: LayerSizes) -> Result<LayerSizes> {
     let LayerSizes { width, heads, .. } = sizes;
     if heads == 0 || !width.is_multiple_of(heads) {
@@ -306,7 +306,7 @@ fn linear(sizes: LayerSizes, seed: u64, map: FeatureMap, mask: Mask) -> Result<A
 /// The decay of key/value head g is RetNet's γ = 1 − 2^(−5 − g) where w·k = 0; w is N(0, 1/D).
 fn state_space(sizes: LayerSizes, seed: u64) -> Result<AttentionLayer> {
     let LayerSizes { kv_heads, head_size, .. } = sizes;
-    // From the 48th head on γ would round to 1.
+    // For the 48th head and later ones, γ would round to 1.
     let decays: Vec<f64> = (0..kv_heads).map(|head| 1.0 - 0.5f64.powi(5 + head.min(47) as i32)).collect();
     let retention = StateSpace::retention(head_size, &decays)?;
     let weight = fan_in(kv_heads, head_size, seed, 4).iter().map(|&value| value as f32).collect();
@@ -320,7 +320,7 @@ fn normalised(sizes: LayerSizes, seed: u64, mechanism: NormalisedDotProduct) -> 
     layer(sizes, seed, mechanism, PositionScheme::Rotary { base: 10_000.0 }, Mask::causal())
 }
 
-/// Eight buckets up to a distance of 10, the table N(0, 1).
+/// Eight buckets up to a distance of 10, with a table of numbers N(0, 1).
 fn relative(sizes: LayerSizes, seed: u64, is_bidirectional: bool) -> Result<AttentionLayer> {
     let buckets = RelativeBuckets::new(8, 10, is_bidirectional)?;
     let axes = [(Axis::Row, buckets.count()), (Axis::Head, sizes.heads)];

@@ -29,7 +29,7 @@ use crate::tensor::Tensor;
 /// let visibility = Visibility { mask: &mask, at: Positions::suffix(2, 2)?, padding: None };
 /// let context =
 ///     ScaledDotProduct::new(1).forward(&q, &k, &v, visibility, &mut Unobserved, &Run::default())?;
-/// assert_eq!(context.to_vec()?, [10., 15.]); // the first sees itself, the second averages both
+/// assert_eq!(context.to_vec()?, [10., 15.]); // query 0 sees only itself, query 1 averages both
 /// # Ok::<(), rankscope::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -39,12 +39,12 @@ pub struct ScaledDotProduct {
 }
 
 impl ScaledDotProduct {
-    /// With the usual factor, 1/√D.
+    /// Attention with the usual factor, 1/√D.
     pub fn new(head_size: usize) -> Self {
         Self::with_factor(usual_factor(head_size))
     }
 
-    /// With a factor of one's own: 1 in T5, `scale`/√D in experiments on the logit scale.
+    /// Attention with another factor: 1 in T5, `scale`/√D in experiments on the logit scale.
     pub fn with_factor(factor: f32) -> Self {
         ScaledDotProduct { factor, sinks: None }
     }
@@ -64,7 +64,7 @@ impl ScaledDotProduct {
         self.factor == usual_factor(head_size) && self.sinks.is_none()
     }
 
-    /// The same on `device`.
+    /// The same mechanism on `device`.
     pub(super) fn to_device(&self, device: &Device) -> Result<Self> {
         let sinks = self.sinks.as_ref().map(|sinks| sinks.to_device(device)).transpose()?;
         Ok(ScaledDotProduct { sinks, ..*self })

@@ -10,13 +10,14 @@ use crate::tensor::Tensor;
 /// Sigmoid attention: σ(Q·Kᵀ / √D + bias − ln n) over the allowed keys, 0 elsewhere, times V; the bias where there is
 /// one, and σ(x) = 1 / (1 + e^(−x)).
 ///
-/// No key takes weight from another one: the weights of a row need not sum to 1. With scores near 0 a weight is about
+/// No key takes weight from another key: the weights of a row need not sum to 1. With scores near 0 a weight is about
 /// 1/n, so that a row of n keys sums to about 1 when training begins.
 ///
-/// **Probe points**: those of [`ScaledDotProduct`](super::ScaledDotProduct); `scores` are those before − ln n.
+/// **Probe points**: those of [`ScaledDotProduct`](super::ScaledDotProduct); `scores` are the scores before − ln n is
+/// added.
 ///
-/// **Conventions**: n is stated once, and is not the number of keys in a call: otherwise the weights of tokens in a
-/// cache would change with every new token. The paper takes the length of the training sequences.
+/// **Conventions**: n is set once, and is not the number of keys in a call: otherwise the weights of tokens in a cache
+/// would change with every new token. The paper takes the length of the training sequences.
 ///
 /// **Source**: Ramapuram et al. 2024 (arXiv 2409.04431), section 2, with the bias b = − ln n.
 ///
@@ -41,7 +42,7 @@ pub struct SigmoidAttention {
 }
 
 impl SigmoidAttention {
-    /// With the factor 1/√D and the bias − ln n, for sequences of up to `n` ≥ 1 tokens.
+    /// Attention with the factor 1/√D and the bias − ln n, for sequences of up to `n` ≥ 1 tokens.
     pub fn new(head_size: usize, n: usize) -> Self {
         SigmoidAttention { factor: usual_factor(head_size), bias: -(n as f64).ln() as f32 }
     }

@@ -1,31 +1,31 @@
-//! Attention sinks: how much a head looks at the first key.
+//! Attention sinks: how much attention a head gives to the first key.
 
 use crate::axis::Axis;
 use crate::error::Result;
 use crate::tensor::Tensor;
 
-/// How much of its attention a head spends on the first key.
+/// How much of its attention a head gives to the first key.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sink {
     /// The head, from 0.
     pub head: usize,
     /// The mean of w\[t, 0\] over queries and sequences.
     pub weight: f64,
-    /// The same mean for a head that looks at all that it sees alike: of 1 / (keys with a weight above 0).
+    /// The same mean for a head with uniform weights: the mean of 1 / (number of keys with a weight above 0).
     pub uniform: f64,
 }
 
-/// How much every head looks at the first key, from traced weights: a measurement, and no mechanism.
+/// How much attention every head gives to the first key, from traced weights. This is a measurement, not a mechanism.
 ///
-/// Trained decoders park attention that they have no use for on the first token, whatever it says. Under a
-/// causal mask even a uniform head gives it (1 + 1/2 + … + 1/T) / T, so that stands beside each number.
+/// Trained decoders put attention that they do not need on the first token, whatever that token is. Under a causal mask
+/// even a uniform head gives it (1 + 1/2 + … + 1/T) / T, so this value is returned beside each measured one.
 ///
 /// **Shapes**: weights `[B, H, T, S]`; one entry for each of H heads.
 ///
-/// **Conventions**: queries that attend to nothing count as 0 in both means. Padded queries count as any.
+/// **Conventions**: queries that attend to nothing count as 0 in both means. Padded queries count like all others.
 ///
 /// # Errors
-/// [`Error::Axes`](crate::Error::Axes) for other axes; [`Error::Gpu`](crate::Error::Gpu) if they cannot be read.
+/// [`Error::Axes`](crate::Error::Axes) for other axes; [`Error::Gpu`](crate::Error::Gpu) if the weights cannot be read.
 ///
 /// **Source**: Xiao et al. 2023 (arXiv 2309.17453), section 3.1.
 ///

@@ -1,4 +1,4 @@
-//! State-space attention: products of queries and keys that decay with every token between them.
+//! State-space attention: scores that decay with every token between query and key.
 
 use super::{Attention, Visibility, expect_no_bias, mix_by_weights, scores, usual_factor};
 use crate::axis::Axis;
@@ -16,24 +16,24 @@ use crate::tensor::Tensor;
 ///
 /// When query t reads key s ≤ t, the key has decayed by the product of a\[s + 1\] to a\[t\]. Rows are not normalised, and
 /// weights may be negative. Without a decay (β → −∞) the weights before the mask are Q·Kᵀ / √D, of rank D at most. With
-/// one only the blocks of later queries and earlier keys are of rank D at most: the matrix is semiseparable.
+/// a decay only the blocks of later queries and earlier keys have rank D at most: the matrix is semiseparable.
 ///
 /// Under a causal mask the same context comes from the recurrence of [`StateSpaceState`], without the T × S matrix.
-/// This form is used when nobody watches scores, mask or weights and there are D queries or more; for fewer, as in
-/// decoding with a KV cache, the matrix costs less. The two differ by rounding alone.
+/// This form is used when no probe watches scores, mask or weights and there are D queries or more; for fewer, as in
+/// decoding with a KV cache, the matrix costs less. The two forms differ only by rounding.
 ///
 /// **Probe points**: `log_decays` `[B, G, S]`, `scores` `[B, H, T, S]` (before mask and decay), `mask` (0 and 1,
 /// `[T, S]`, with B and H in front where sequences or heads differ, always on the CPU), `weights` `[B, H, T, S]`,
 /// `context` `[B, H, T, D]`.
 ///
-/// **Conventions**: a query decays as the key at its own position, and it is an error if there is none, as in
-/// cross-attention to fewer keys. Padding decays nothing. A rotation by position turns keys before the decay is read
-/// off them.
+/// **Conventions**: a query has the decay of the key at its own position, and it is an error if there is no such key,
+/// as in cross-attention to fewer keys. Padding has a decay of 1. A rotation by position rotates keys before the decay
+/// is computed from them.
 ///
 /// **Where it deviates from Mamba-2**: there the decay and the step sizes of the values are projections of the hidden
-/// state, a convolution and a gate surround the heads, and there is no factor 1/√D. Here the decay is read off the key,
-/// so that a cache of keys and values is all that a decoder needs. With w = 0 the decay of a head is constant, as in
-/// RetNet ([`retention`](Self::retention)), which also rotates queries and keys and normalises the context.
+/// state, a convolution and a gate surround the heads, and there is no factor 1/√D. Here the decay is computed from the
+/// key, so that a decoder needs no more than a cache of keys and values. With w = 0 the decay of a head is constant, as
+/// in RetNet ([`retention`](Self::retention)), which also rotates queries and keys and normalises the context.
 ///
 /// **Source**: Dao & Gu 2024 (arXiv 2405.21060), section 5; Sun et al. 2023 (arXiv 2307.08621), section 2.1.
 ///
@@ -60,7 +60,7 @@ pub struct StateSpace {
 const OP: &str = "state-space attention";
 
 impl StateSpace {
-    /// With w `[G, D]` and β `[G]`.
+    /// The mechanism with w `[G, D]` and β `[G]`.
     ///
     /// # Errors
     /// [`Error::Axes`] or [`Error::Size`] for other shapes, [`Error::Invalid`] for heads of size 0,
@@ -78,7 +78,7 @@ impl StateSpace {
         Ok(StateSpace { weight, bias })
     }
 
-    /// RetNet's: key/value head g decays by the same γ = `decays[g]` with every token.
+    /// The decays of RetNet: key/value head g decays by the same γ = `decays[g]` with every token.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a decay that is not between 0 and 1, or heads of size 0.
@@ -102,7 +102,7 @@ impl StateSpace {
         &self.bias
     }
 
-    /// The same on `device`.
+    /// The same mechanism on `device`.
     ///
     /// # Errors
     /// As [`Tensor::to_device`].
@@ -141,7 +141,7 @@ impl Attention for StateSpace {
         let [_, size] = self.sizes();
         let [batch, heads, queries] =
             [Axis::Batch, Axis::Head, Axis::Query].map(|axis| q.shape().size(axis).unwrap_or(0));
-        // Gradients go through the matrix.
+        // Gradients are computed through the T × S matrix.
         let is_tracked = [q, k, v, &self.weight, &self.bias].iter().any(|x| x.is_tracked());
         if mask.is_same(&Mask::causal(), heads) && queries >= size && !is_watched && !is_tracked {
             let (context, _) = decayed_walk(&self.no_tokens(batch)?, q, k, v, &decays, at, padding, run)?;
@@ -158,7 +158,7 @@ impl Attention for StateSpace {
 /// not grow with the number of tokens.
 ///
 /// For each key/value head it is D·D numbers, Σₛ (a\[s + 1\] ⋯ a\[t\]) k\[s\] v\[s\]ᵀ after token t. Clones share their
-/// numbers, so it is cheap to keep a state and to return to it.
+/// numbers, so it is cheap to keep a state and to go back to it.
 ///
 /// ```
 /// use rankscope::{attention::{StateSpace, StateSpaceState}, prelude::*};
@@ -194,7 +194,7 @@ impl StateSpaceState {
     ///
     /// **Shapes**: q `[B, H, T, D]`, k and v `[B, G, S, D]` with S = T; result `[B, H, T, D]`.
     ///
-    /// **Conventions**: T = 1 is a step of decoding. After an error the state is as it was.
+    /// **Conventions**: T = 1 is a step of decoding. After an error the state is unchanged.
     ///
     /// # Errors
     /// As [`log_decays`] and [`decayed_walk`]; [`Error::Size`] unless S = T.
@@ -208,7 +208,7 @@ impl StateSpaceState {
         Ok(context)
     }
 
-    /// How many tokens it has seen.
+    /// The number of tokens in the state.
     pub fn tokens(&self) -> usize {
         self.tokens
     }

@@ -1,21 +1,21 @@
-//! Which installed models an experiment on one stack takes, and why it leaves out the others.
+//! The installed models that an experiment on one stack uses, and the reasons why it leaves out the others.
 
 use crate::model::FAMILIES;
 use crate::model::store::{Entry, Origin};
 
-/// The models that are taken, and a note for every reason why others are left out.
+/// The models that are used, and a note for every reason why others are left out.
 pub(super) struct AtHand {
     pub taken: Vec<Entry>,
     pub notes: Vec<String>,
 }
 
-/// Takes of `entries`, all that the store lists, those of one stack for which `refuse` has no reason.
+/// Chooses from `entries`, the list of the store, the models of one stack for which `refuse` returns no reason.
 pub(super) fn at_hand(entries: Vec<Entry>, refuse: impl Fn(&Entry) -> Option<String>) -> AtHand {
     let mut taken: Vec<Entry> = Vec::new();
     let mut left: Vec<(String, Vec<String>)> = Vec::new();
     let mut names: Vec<String> = Vec::new();
     for entry in entries {
-        // A name is looked up in the order of the list, so that a second entry of one is not reached.
+        // A name is looked up in the order of the list, so a second entry with the same name is never used.
         if entry.origin == Origin::Available || names.contains(&entry.name) {
             continue;
         }
@@ -32,7 +32,8 @@ pub(super) fn at_hand(entries: Vec<Entry>, refuse: impl Fn(&Entry) -> Option<Str
     AtHand { taken, notes: left.into_iter().map(note).collect() }
 }
 
-/// What is said of the argument should not rest on models that were made to show it.
+/// A reason to leave out models that were trained here: conclusions about the argument should not depend on models that
+/// were made to demonstrate it.
 fn ours(entry: &Entry) -> Option<String> {
     entry.is_trained_here.then(|| "trained by rankscope itself; name it to put it on trial".to_owned())
 }

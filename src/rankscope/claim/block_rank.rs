@@ -37,7 +37,7 @@ pub(super) static CLAIM: Claim = Claim {
     decide,
 };
 
-/// Ways to causal weights.
+/// The mechanisms that compute causal weights.
 #[derive(Clone, Copy)]
 enum Mechanism {
     Softmax,
@@ -50,7 +50,7 @@ impl Mechanism {
     const ALL: [Mechanism; 4] =
         [Mechanism::Softmax, Mechanism::Linear, Mechanism::StateSpace, Mechanism::Decay];
 
-    /// In the names of measurements, and in words.
+    /// Its name in measurements, and in words.
     fn names(self) -> [&'static str; 2] {
         match self {
             Mechanism::Softmax => ["softmax", "softmax"],
@@ -70,11 +70,11 @@ impl Mechanism {
     }
 }
 
-/// β of the decays log a = −softplus(w·k + β), where w·k has variance 1: at w·k = 0 a token leaves 95 % of what was
-/// before it.
+/// β of the decays log a = −softplus(w·k + β), where w·k has variance 1: at w·k = 0 a token multiplies all earlier
+/// weights by 0.95.
 const BIAS: f64 = -3.0;
 
-/// What is looked at, whatever the draw.
+/// The settings that all draws share.
 struct Experiment<'a> {
     n: usize,
     map: FeatureMap,
@@ -83,21 +83,21 @@ struct Experiment<'a> {
     run: &'a Run,
 }
 
-/// One matrix of weights.
+/// The measurements of one matrix of weights.
 struct Look {
-    /// The rank of the block below the diagonal, cut by cut.
+    /// The rank of the block below the diagonal, for each cut.
     blocks: Vec<usize>,
     /// The effective rank of the block from the earlier to the later half.
     effective: f64,
-    /// The numerical rank of the whole.
+    /// The numerical rank of the whole matrix.
     whole: usize,
     /// ln |det A|, where no entry of the diagonal is 0.
     log_det: Option<f64>,
-    /// Whether the places of the zeros prove full rank.
+    /// Whether the positions of the zeros prove full rank.
     is_full: bool,
 }
 
-/// The draws of one head size, mechanism by mechanism.
+/// The draws of one head size, for each mechanism.
 struct Row {
     head_size: usize,
     looks: [Vec<Look>; 4],
@@ -116,13 +116,13 @@ impl Row {
         self.sample(mechanism, |look| look.whole as f64)
     }
 
-    /// The draws in which a matrix of this mechanism is of full rank by the places of its zeros.
+    /// The number of draws in which the positions of the zeros prove that this mechanism's matrix has full rank.
     fn full(&self, mechanism: Mechanism) -> usize {
         self.sample(mechanism, |look| f64::from(u8::from(look.is_full))).count_where(|is| is == 1.0)
     }
 
-    /// Whether the rank of the whole tells softmax from linear attention: paired by draw, by more than two standard
-    /// errors.
+    /// Whether the rank of the whole matrix differs between softmax and linear attention: paired by draw, by more than
+    /// two standard errors.
     fn outcome(&self) -> Outcome {
         let more = self.whole(Mechanism::Softmax).minus(&self.whole(Mechanism::Linear));
         match Ahead::of(&more) {
@@ -229,7 +229,7 @@ impl Experiment<'_> {
         }
     }
 
-    /// Block ranks over the cut, a curve a mechanism.
+    /// Block ranks over the cut, with a curve for each mechanism.
     fn plot(&self, evidence: &mut Evidence, row: &Row) {
         let (n, head_size) = (self.n, row.head_size);
         let of = |mechanism: Mechanism| {
@@ -252,7 +252,7 @@ impl Experiment<'_> {
         let most = (1..n).map(|cut| (cut as f64, cut.min(n - cut) as f64));
         let references =
             vec![Reference::curve("min(i, n − i)", most), Reference::level("D", head_size as f64)];
-        // Linear attention over the state space, with which it coincides.
+        // Linear attention is drawn over state-space attention, because the two curves coincide.
         let curves =
             [Mechanism::Softmax, Mechanism::StateSpace, Mechanism::Linear, Mechanism::Decay].map(of).into();
         let axes = [PlotAxis::linear("cut i"), PlotAxis::log("numerical rank of the block")];
@@ -261,7 +261,7 @@ impl Experiment<'_> {
     }
 }
 
-/// Whether linear attention lacks full rank exactly.
+/// Whether linear attention lacks full rank in exact arithmetic.
 fn exact(rows: &[Row], map: FeatureMap) -> (Exact, String) {
     let draws: usize = rows.iter().map(|row| row.looks[Mechanism::Linear as usize].len()).sum();
     let full: usize = rows.iter().map(|row| row.full(Mechanism::Linear)).sum();
@@ -282,7 +282,7 @@ fn exact(rows: &[Row], map: FeatureMap) -> (Exact, String) {
     (Exact::Refuted, because)
 }
 
-/// Whether the rank of the whole tells the two apart in floating point, head size by head size.
+/// Whether the rank of the whole matrix differs between the two in floating point, for each head size.
 fn floating(rows: &[Row], n: usize) -> (Floating, String) {
     let pairs = |of: &dyn Fn(&Row, Mechanism) -> Sample| {
         let pair = |row: &Row| {

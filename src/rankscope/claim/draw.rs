@@ -1,4 +1,4 @@
-//! Seeded queries and keys, and the attention weights they lead to.
+//! Seeded queries and keys, and their attention weights.
 
 use ndarray::{Array2, concatenate};
 
@@ -28,12 +28,13 @@ pub struct Draw {
 }
 
 impl Draw {
-    /// Independent standard normal Q and K: those of the first layer.
+    /// Independent standard normal Q and K, those of layer 0.
     pub fn independent(n: usize, head_size: usize, seed: u64) -> Self {
         Draw::of_layer(n, head_size, seed, 0)
     }
 
-    /// The same for layer `layer`, counted from 0; the layers of one seed are independent of each other.
+    /// As [`independent`](Self::independent), for layer `layer`, counted from 0; the layers of one seed are independent
+    /// of each other.
     pub fn of_layer(n: usize, head_size: usize, seed: u64, layer: u64) -> Self {
         Draw { q: gaussian(n, head_size, seed, 2 * layer), k: gaussian(n, head_size, seed, 2 * layer + 1) }
     }
@@ -78,8 +79,8 @@ impl Draw {
 ///
 /// **Shapes**: q and k `[n, D]`, result `[n, n]`.
 ///
-/// **Conventions**: on the CPU everything is f64. On a GPU the kernels compute in f32, and what comes back
-/// is those f32 numbers.
+/// **Conventions**: on the CPU everything is f64. On a GPU the kernels compute in f32, and the result is those f32
+/// numbers.
 ///
 /// # Errors
 /// [`Error::Invalid`] where the mask does not fit n; errors of the device.
@@ -98,7 +99,7 @@ pub fn attention_weights(
     from_scores(q.dot(&k.t()) * (scale / (head_size as f64).sqrt()), mask, cpu::masked_softmax)
 }
 
-/// The weights of linear attention: φ(Q)·φ(K)ᵀ over the keys that `mask` allows, rows over their sums.
+/// The weights of linear attention: φ(Q)·φ(K)ᵀ over the keys that `mask` allows, with rows divided by their sums.
 ///
 /// **Shapes**: q and k `[n, D]`, result `[n, n]`.
 ///
@@ -124,13 +125,13 @@ pub fn linear_weights(
     from_scores(features(q).dot(&features(k).t()), mask, cpu::masked_normalise)
 }
 
-/// What counts as zero among singular values of weights that were computed on `device`.
+/// The tolerance below which singular values count as zero, for weights that were computed on `device`.
 pub(super) fn tolerance(device: &Device) -> Tolerance {
     if *device == Device::Cpu { Tolerance::F64 } else { Tolerance::F32 }
 }
 
-/// What exponentials, which a GPU has within several ε, sums of D products and of n weights, and a division may be off
-/// by, for weights of at most 1.
+/// A bound on the error of weights of at most 1, from exponentials (accurate to several ε on a GPU), sums of D products
+/// and of n weights, and a division.
 pub(super) fn rounding(n: usize, head_size: usize, device: &Device) -> f64 {
     let epsilon = if *device == Device::Cpu { f64::EPSILON } else { EPSILON_F32 };
     16.0 * (n + head_size) as f64 * epsilon
@@ -139,7 +140,7 @@ pub(super) fn rounding(n: usize, head_size: usize, device: &Device) -> f64 {
 /// The weights of softmax with the learned sink b: exp(sₜₛ) / (exp(b) + Σᵣ exp(sₜᵣ)) over earlier keys and its own, with
 /// s = scale · Q·Kᵀ/√D.
 ///
-/// **Conventions**: here and below, as [`attention_weights`], and causal.
+/// **Conventions**: as in [`attention_weights`], and causal; the same holds for the functions below.
 pub(super) fn sink_weights(draw: &Draw, scale: f64, sink: f64, device: &Device) -> Result<Array2<f64>> {
     if *device != Device::Cpu {
         let sinks = Tensor::new([(Axis::Head, 1)], vec![sink as f32])?.to_device(device)?;
@@ -163,7 +164,7 @@ pub(super) fn sigmoid_weights(draw: &Draw, scale: f64, device: &Device) -> Resul
     })
 }
 
-/// The weights A₁ − λ·A₂ of differential attention, of two draws of one size.
+/// The weights A₁ − λ·A₂ of differential attention, from two draws of the same size.
 pub(super) fn differential_weights(
     draws: &[Draw; 2],
     scale: f64,
@@ -185,7 +186,7 @@ pub(super) fn differential_weights(
     Ok(weights)
 }
 
-/// How much a token of a state-space head leaves of what was before it: log a = −softplus(w·k + β).
+/// The decay of each token of a state-space head: log a = −softplus(w·k + β).
 pub(super) struct Gate {
     /// w, `[1, D]`.
     pub weight: Array2<f64>,
@@ -194,7 +195,7 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    /// On another device, in f32: `[G, D]` and `[G]`, with G = 1.
+    /// w and β on another device, in f32: `[G, D]` and `[G]`, with G = 1.
     fn to_device(&self, device: &Device) -> Result<[Tensor; 2]> {
         let weight = self.weight.iter().map(|&weight| weight as f32).collect();
         let weight = Tensor::new([(Axis::KvHead, 1), (Axis::HeadSize, self.weight.len())], weight)?;
@@ -223,7 +224,7 @@ pub(super) fn state_space_weights(draw: &Draw, gate: &Gate, device: &Device) -> 
     gate.decayed(draw.scores(1.0), &draw.k)
 }
 
-/// The decay of such a head alone: aₛ₊₁ ⋯ aₜ.
+/// The decay part of a state-space head's weights: aₛ₊₁ ⋯ aₜ.
 pub(super) fn decay_weights(draw: &Draw, gate: &Gate, device: &Device) -> Result<Array2<f64>> {
     let n = draw.k.nrows();
     if *device != Device::Cpu {
@@ -250,7 +251,7 @@ fn from_scores(
     Ok(weights)
 }
 
-/// The weights of one head, as a mechanism computes them on a GPU.
+/// The weights of one head, computed by a mechanism on a GPU.
 fn weights_on(
     device: &Device,
     attention: &dyn Attention,
@@ -280,7 +281,7 @@ fn matrix(weights: &Tensor, n: usize) -> Result<Array2<f64>> {
     Ok(Array2::from_shape_vec((n, n), values).expect("n x n weights"))
 }
 
-/// Keeps the weights that the mechanism shows.
+/// A probe that keeps the mechanism's weights.
 struct KeepWeights(Option<Tensor>);
 
 impl Probe for KeepWeights {
@@ -310,7 +311,7 @@ mod tests {
         let (draw, masks) = (Draw::independent(6, 2, 3), [Mask::causal(), Mask::bidirectional()]);
         let figure = draw.spectra(1.5, &masks).unwrap();
         for (series, mask) in figure.series.iter().zip(&masks) {
-            // The sum of the squares is that of the entries.
+            // The sum of the squared singular values is that of the squared entries.
             let entries = draw.weights(1.5, mask, &Device::Cpu).unwrap().mapv(|weight| weight * weight).sum();
             let squares: f64 = series.spectrum.values().iter().map(|value| value * value).sum();
             assert!((squares - entries).abs() < 1e-12, "{mask}: {squares} and {entries}");
@@ -318,7 +319,7 @@ mod tests {
         }
     }
 
-    /// Entry by entry from their formulas.
+    /// Compares the weights, entry by entry, with their formulas.
     #[test]
     fn weights_of_newer_mechanisms_by_their_formulas() {
         let draws = [3, 4].map(|seed| Draw::independent(5, 2, seed));
@@ -336,7 +337,7 @@ mod tests {
             exp(first, t, s) / sum(first, t) - 0.375 * exp(second, t, s) / sum(second, t)
         });
         let gate = Gate { weight: array![[0.5, -2.0]], bias: 0.25 };
-        // e^(−ln(1 + e^x)) = 1 / (1 + e^x); token s + 1 is the first to decay what token s left.
+        // e^(−ln(1 + e^x)) = 1 / (1 + e^x); token s + 1 is the first whose decay applies to token s.
         let decay = |s: usize| 1.0 / (1.0 + (gate.weight.row(0).dot(&first.k.row(s)) + 0.25).exp());
         let decays = |t: usize, s: usize| (s + 1..=t).map(decay).product::<f64>();
         close(&decay_weights(first, &gate, &Device::Cpu).unwrap(), decays);

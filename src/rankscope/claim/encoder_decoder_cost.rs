@@ -49,14 +49,15 @@ const fn size(name: &'static str, summary: &'static str, most: u64, value: &'sta
     set(name, summary, Integer(1, most), [value, value])
 }
 
-/// How far a ratio may be from 1 for two costs to be called equal.
+/// The largest difference of a ratio from 1 for which two costs count as equal.
 const TOLERANCE: f64 = 0.25;
 
 fn is_near(ratio: f64) -> bool {
     (ratio - 1.0).abs() <= TOLERANCE
 }
 
-/// What measurements call the models: a DecLLM, and RedLLMs of its sizes with L + L layers and of equal parameters.
+/// The names of the models in measurements: a DecLLM, and RedLLMs of its sizes with L + L layers and of equal
+/// parameters.
 const NAMES: [&str; 3] = ["decoder", "twice_the_layers", "equal_parameters"];
 
 fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
@@ -80,7 +81,7 @@ fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
     Ok((evidence, Verdict::of(Some(exact(&models, tokens, two / one)), None, None)))
 }
 
-/// Counted at every prompt of a sequence.
+/// Counts operations for every length of the prompt.
 fn exact(models: &Models, tokens: usize, cache: f64) -> (Exact, String) {
     let ratio =
         |prompt: usize| models.flops(1, prompt, tokens) as f64 / models.flops(0, prompt, tokens) as f64;
@@ -150,7 +151,7 @@ impl Models {
         non_embedding(&self.0[which].1.parts()) as f64
     }
 
-    /// Parameters outside the embedding over those of the decoder-only model.
+    /// The ratio of parameters outside the embedding to those of the decoder-only model.
     fn parameter_ratio(&self, which: usize) -> f64 {
         self.outside_embedding(which) / self.outside_embedding(0)
     }
@@ -172,7 +173,7 @@ impl Models {
         Ok([bytes(0)?, bytes(1)?])
     }
 
-    /// Prompt and answer: one text for a decoder, two sides for an encoder-decoder.
+    /// Prompt and answer: as one text for a decoder, or as two sides for an encoder-decoder.
     fn input(&self, which: usize, tokens: usize, prompt: usize) -> Input {
         let vocab = self.0[0].1.vocab as u32;
         let mut ids: Vec<u32> = (0..tokens).map(|i| (i * 37 + 11) as u32 % vocab).collect();
@@ -203,12 +204,12 @@ struct Point {
 }
 
 impl Point {
-    /// Operations of an encoder-decoder over those of the decoder-only model.
+    /// The ratio of an encoder-decoder's operations to those of the decoder-only model.
     fn flops_ratio(&self, which: usize) -> f64 {
         self.costs[which].flops() / self.costs[0].flops()
     }
 
-    /// Round by round, time over time.
+    /// The ratio of the times, round by round.
     fn seconds_ratio(&self, which: usize) -> Sample {
         let [one, other] = [which, 0].map(|which| self.costs[which].seconds.values());
         one.iter().zip(other).map(|(one, other)| one / other).collect()

@@ -1,4 +1,4 @@
-//! [`Evidence`]: what an experiment measured, and what that says for and against its claim.
+//! [`Evidence`]: the measurements of an experiment, and the findings for and against its claim.
 
 use std::fmt;
 
@@ -14,58 +14,59 @@ use crate::statistics::student;
 /// One number of an experiment.
 #[derive(Clone, Debug)]
 pub struct Measured {
-    /// Its name, in lower case with underscores; the unit at its end where it has one.
+    /// Its name, in lower case with underscores; ending in the unit where it has one.
     pub name: String,
     /// The number; over draws, their mean or their median.
     pub value: f64,
     /// Its unit; empty for a pure number.
     pub unit: &'static str,
-    /// Where it depends on draws: its value in each.
+    /// Its value in each draw, if it depends on draws.
     pub spread: Option<Sample>,
-    /// What it should be, where a theory or a reference says so.
+    /// The expected value, where a theory or a reference gives one.
     pub expected: Option<Expected>,
 }
 
-/// What a theory or a reference says that a measured number should be.
+/// The expected value of a measured number, from a theory or a reference.
 #[derive(Clone, Debug)]
 pub struct Expected {
-    /// What it should be.
+    /// The expected value.
     pub value: f64,
-    /// How far from that it may be, absolutely.
+    /// The largest allowed absolute difference.
     pub tolerance: f64,
-    /// Who says so.
+    /// The theory or the reference.
     pub source: &'static str,
 }
 
-/// What a reference found over its own draws.
+/// The result of a reference over its own draws.
 #[derive(Clone, Copy, Debug)]
 pub struct Known {
-    /// Its mean.
+    /// The reference's mean.
     pub mean: f64,
-    /// Its standard deviation.
+    /// The reference's standard deviation.
     pub sd: f64,
-    /// Its draws.
+    /// The reference's number of draws.
     pub draws: usize,
 }
 
 impl Known {
-    /// A mean, a standard deviation, and over how many draws.
+    /// A mean and a standard deviation over a number of draws.
     pub const fn new(mean: f64, sd: f64, draws: usize) -> Self {
         Known { mean, sd, draws }
     }
 }
 
 impl Measured {
-    /// Says what the number should be, within ± `tolerance`.
+    /// Sets the expected value, within ± `tolerance`.
     pub fn expect(&mut self, value: f64, tolerance: f64, source: &'static str) -> &mut Self {
         self.expected = Some(Expected { value, tolerance, source });
         self
     }
 
-    /// Says what a mean over draws should be, from a reference's mean ± standard deviation over its draws.
+    /// Sets the expected mean over draws, from a reference's mean ± standard deviation over its draws.
     ///
-    /// The tolerance is sd · √(1/m + 1/r) for m draws of ours and r of the reference, times the quantile of
-    /// Student's t with r − 1 degrees of freedom that is 4 for a normal distribution: one in 16 000.
+    /// The tolerance is sd · √(1/m + 1/r) for m draws here and r draws of the reference, times the quantile of
+    /// Student's t with r − 1 degrees of freedom that corresponds to 4 standard deviations of a normal distribution:
+    /// one in 16 000.
     pub fn expect_mean(&mut self, known: Known, source: &'static str) -> &mut Self {
         let Known { mean, sd, draws } = known;
         let ours = self.spread.as_ref().map_or(1, Sample::count).max(1) as f64;
@@ -75,7 +76,7 @@ impl Measured {
 
     /// As [`expect_mean`](Self::expect_mean), for a small count that may have been the same in all of the
     /// reference's draws: up to 3 in r draws may then still differ by one (the rule of three), so its standard
-    /// deviation is taken for √(3/r) at least.
+    /// deviation is taken to be at least √(3/r).
     pub fn expect_mean_count(&mut self, known: Known, source: &'static str) -> &mut Self {
         let least = (3.0 / known.draws as f64).sqrt();
         self.expect_mean(Known { sd: known.sd.max(least), ..known }, source)
@@ -88,7 +89,7 @@ impl Measured {
         format!("{value} {}", self.unit).trim_end().to_owned()
     }
 
-    /// Whether it is what it should be; NaN is not, and a number without an expectation is.
+    /// Whether it agrees with the expected value; NaN does not, and a number without an expected value does.
     pub fn agrees(&self) -> bool {
         self.expected
             .as_ref()
@@ -96,7 +97,8 @@ impl Measured {
     }
 }
 
-/// The quantile of Student's t with `draws` − 1 degrees of freedom that is 4 for a normal distribution.
+/// The quantile of Student's t with `draws` − 1 degrees of freedom at the probability of 4 standard deviations of a
+/// normal distribution.
 fn four_deviations(draws: usize) -> f64 {
     /// Φ(4).
     const P: f64 = 0.999_968_328_758_166_9;
@@ -106,16 +108,16 @@ fn four_deviations(draws: usize) -> f64 {
 /// One sentence for or against a claim.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
-    /// For the claim, or against it.
+    /// Whether it is for the claim; otherwise it is against it.
     pub supports: bool,
     /// The sentence, with its numbers.
     pub text: String,
-    /// What it was measured with, where that is one point of the experiment: settings by their names, in the singular.
+    /// The settings of the measurement, if it is one point of the experiment, by their names in the singular.
     pub at: Map<String, Value>,
 }
 
 impl Finding {
-    /// Says what it was measured with.
+    /// Adds a setting of the measurement.
     pub(super) fn at(&mut self, name: &str, value: impl Into<Value>) -> &mut Self {
         self.at.insert(name.to_owned(), value.into());
         self
@@ -124,9 +126,9 @@ impl Finding {
 
 /// A picture of the evidence.
 pub struct Illustration {
-    /// Its file's name, without an extension.
+    /// The name of its file, without an extension.
     pub name: String,
-    /// The words beside the picture.
+    /// Its caption.
     pub caption: String,
     /// The picture.
     pub figure: Box<dyn Figure + Send + Sync>,
@@ -138,7 +140,7 @@ impl fmt::Debug for Illustration {
     }
 }
 
-/// What an experiment found, for people and files.
+/// The results of an experiment, for display and for files.
 #[derive(Debug, Default)]
 pub struct Evidence {
     measured: Vec<Measured>,
@@ -149,12 +151,12 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Nothing yet, of an experiment with these settings.
+    /// Empty evidence of an experiment with these settings.
     pub fn new(settings: &Settings) -> Self {
         Evidence { settings: settings.record(), ..Evidence::default() }
     }
 
-    /// Records a number that does not depend on draws. The result takes what is expected of it.
+    /// Records a number that does not depend on draws. The expected value can be set on the result.
     pub fn measure(&mut self, name: impl Into<String>, value: f64, unit: &'static str) -> &mut Measured {
         self.push(Measured { name: name.into(), value, unit, spread: None, expected: None })
     }
@@ -187,19 +189,20 @@ impl Evidence {
         self.measured.last_mut().expect("just pushed")
     }
 
-    /// Adds a sentence: for the claim where `supports`, else against it. The result takes what it was measured with.
+    /// Adds a sentence: for the claim where `supports`, else against it. The settings of the measurement can be added
+    /// to the result.
     pub fn weigh(&mut self, supports: bool, text: impl Into<String>) -> &mut Finding {
         self.findings.push(Finding { supports, text: text.into(), at: Map::new() });
         self.findings.last_mut().expect("just pushed")
     }
 
-    /// Says something about the experiment that is neither for the claim nor against it, such as which models were
-    /// left out.
+    /// Adds a note about the experiment that is neither for the claim nor against it, such as which models were left
+    /// out.
     pub fn note(&mut self, text: impl Into<String>) {
         self.notes.push(text.into());
     }
 
-    /// Notes what the CPU computes even where the experiment runs on another device.
+    /// Notes the computations of the CPU in an experiment on another device.
     pub(super) fn note_cpu(&mut self, settings: &Settings, what: &str) {
         if *settings.device() != Device::Cpu {
             self.note(format!("computed by the CPU whatever the device: {what}"));
@@ -226,7 +229,7 @@ impl Evidence {
         self.show(name, caption, Lines { settings, ..figure });
     }
 
-    /// What recreates the experiment.
+    /// The settings that recreate the experiment.
     pub(super) fn settings(&self) -> Value {
         self.settings.clone()
     }
@@ -239,7 +242,7 @@ impl Evidence {
         self.find(name).map(|measured| measured.value)
     }
 
-    /// The draws of the number called `name`, as [`value`](Self::value).
+    /// The values in all draws of the number called `name`.
     ///
     /// # Errors
     /// [`Error::Invalid`] if it was not measured over draws.
@@ -253,7 +256,7 @@ impl Evidence {
         &self.measured
     }
 
-    /// Every number that a theory or a reference knows.
+    /// Every number with an expected value.
     pub fn expected(&self) -> Vec<&Measured> {
         self.measured.iter().filter(|measured| measured.expected.is_some()).collect()
     }
@@ -273,12 +276,12 @@ impl Evidence {
         &self.illustrations
     }
 
-    /// Numbers that are not what they should be.
+    /// Numbers that do not agree with their expected values.
     pub fn disagreements(&self) -> impl Iterator<Item = &Measured> {
         self.measured.iter().filter(|measured| !measured.agrees())
     }
 
-    /// The number called `name`, to say what it should be.
+    /// The number called `name`, so that an expected value can be set.
     pub(super) fn find_mut(&mut self, name: &str) -> Option<&mut Measured> {
         self.measured.iter_mut().find(|measured| measured.name == name)
     }

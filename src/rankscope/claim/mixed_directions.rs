@@ -52,7 +52,8 @@ fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
     for point in &points {
         report(&mut evidence, n, point, *settings.device() == Device::Cpu);
     }
-    // The smallest head under the smallest logits, and the other end, where the sign may be another.
+    // The smallest head with the smallest logits, and the largest head with the largest logits, where the sign may be
+    // different.
     for place in [places.first(), places.last().filter(|_| places.len() > 1)].into_iter().flatten() {
         let spectra = combined(n, place, settings.seed()?, settings.device(), run)?;
         plot_spectra(&mut evidence, place, spectra);
@@ -76,8 +77,8 @@ fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
 }
 
 /// Spectra of two heads of one draw: their mean, the first causal and the second anti-causal, and both bidirectional;
-/// their product likewise, which is layers that alternate, each of one head, without skips; and the first head alone,
-/// causal and bidirectional.
+/// then the same for their product, which is that of alternating layers with one head each and no skips; then the first
+/// head alone, causal and bidirectional.
 fn combined(n: usize, place: &Place, seed: u64, device: &Device, run: &Run) -> Result<[Spectrum; 6]> {
     let [first, second] = [seed, !seed].map(|seed| Draw::independent(n, place.head_size, seed));
     let weights = |head: &Draw, mask: Mask| head.weights(place.scale, &mask, device);
@@ -101,7 +102,7 @@ fn combined(n: usize, place: &Place, seed: u64, device: &Device, run: &Run) -> R
 /// lower bounds.
 type Point = (Place, [Sample; 10]);
 
-/// What mixed directions add to the effective rank of the mean, draw by draw.
+/// The gain of mixed directions in the effective rank of the mean, draw by draw.
 fn gain((_, samples): &Point) -> Sample {
     samples[0].minus(&samples[1])
 }
@@ -115,7 +116,7 @@ fn outcome(gain: &Sample) -> Outcome {
     }
 }
 
-/// `has_conditions`: they need entries in f64.
+/// Reports one point. `has_conditions` tells whether there are condition numbers, which need entries in f64.
 fn report(evidence: &mut Evidence, n: usize, point: &Point, has_conditions: bool) {
     let (place, [mixed, both, after, after_both, causal, bidirectional, logs @ .., bound, bound_both]) =
         point;
@@ -179,10 +180,10 @@ fn plot_spectra(evidence: &mut Evidence, Place { head_size, scale }: &Place, spe
     evidence.show(format!("spectra-d{head_size}"), caption, figure);
 }
 
-/// Effective ranks of the means against the head size, two curves for each scale; nothing for a single size.
+/// Effective ranks of the means against the head size, two curves for each scale; for a single size there is no plot.
 fn plot_ranks(evidence: &mut Evidence, points: &[Point]) {
     let mut curves = Vec::new();
-    // More than a few scales would be more legend than picture.
+    // With more than a few scales the legend would fill the figure.
     for ((scale, mixed), (_, both)) in by_scale(points, 0).zip(by_scale(points, 1)).take(3) {
         curves.push(curve(format!("mixed, scale {scale}"), Kind::Custom, mixed));
         curves.push(curve(format!("bidirectional, scale {scale}"), Kind::Bidirectional, both));
@@ -198,13 +199,13 @@ fn plot_ranks(evidence: &mut Evidence, points: &[Point]) {
     evidence.plot("rank-over-head-size", caption, figure);
 }
 
-/// Two by two the heads of each layer, text by text: what mixed directions add to the effective rank of their mean.
+/// For each pair of heads of a layer and each text, the gain of mixed directions in the effective rank of their mean.
 fn gains(subject: &Subject, run: &Run) -> Result<Heads<f64>> {
     let weights = |mask: Mask| subject.heads(&mask, run, |head| Ok(head.to_owned()));
     let (causal, anti) = (weights(Mask::causal())?, weights(Mask::anti_causal())?);
     let both = weights(Mask::bidirectional())?;
     let (heads, all) = (both.per_layer, both.heads.len());
-    // Heads of one layer: 0 and 1, 2 and 3, …
+    // The pairs of heads of one layer: 0 and 1, 2 and 3, …
     let firsts: Vec<usize> =
         (0..all).filter(|head| (head % heads).is_multiple_of(2) && head % heads + 1 < heads).collect();
     let gains = rank::many(&firsts, &format!("pairs of {}", both.name), run, |&head| {
@@ -267,8 +268,8 @@ mod tests {
         assert_eq!(ruling(&[]), Trained::NoModel);
     }
 
-    /// Logits of 0: a bidirectional head is the matrix of 1/n; a causal and an anti-causal one add (or multiply) the
-    /// Cesàro matrix and its mirror image.
+    /// Logits of 0: a bidirectional head is the matrix of 1/n; a causal and an anti-causal head are the Cesàro matrix
+    /// and its mirror image, which are added (or multiplied).
     #[test]
     fn uniform_attention_is_the_extreme() {
         let n = 32;

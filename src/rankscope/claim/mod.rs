@@ -1,10 +1,10 @@
-//! Claims on trial: each claim of the popular account as an experiment that anyone can rerun.
+//! Claims on trial: each claim of the popular account as an experiment that any user can repeat.
 //!
-//! One module per claim: its statement, who says it, what is exactly true, an experiment that takes seconds, and a
-//! rule that reads the verdict off its typed results, arena by arena ([`Verdict`]). Claims about what models learn are tried by
-//! training, in a minute or more; what their runs found is kept, and comes with the program for the settings of a quick run. [`CLAIMS`] is the registry;
-//! command line, app, notebooks and book walk it. What numpy and mpmath found for the same quantities is in
-//! `reference.txt`, and is compared in every run.
+//! One module per claim: its statement, its source, what is true in exact arithmetic, an experiment that takes seconds,
+//! and a rule that derives the verdict from its typed results, arena by arena ([`Verdict`]). Claims about what models
+//! learn are tried by training, in a minute or more; the outcomes of their runs are kept, and those of a quick run's
+//! settings are shipped with the program. [`CLAIMS`] is the registry; command line, app, notebooks and book list it.
+//! The results of numpy and mpmath for the same quantities are in `reference.txt`, and every run is compared with them.
 //!
 //! ```
 //! use rankscope::claim::{self, Effort, Settings};
@@ -70,15 +70,15 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::run::Run;
 
-/// What claims are about.
+/// The subjects of claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Group {
-    /// Attention's matrices, and what their ranks say.
+    /// Attention matrices and their ranks.
     Matrices,
-    /// What masks, sinks and depth do to tokens.
+    /// The effect of masks, sinks and depth on tokens.
     Mechanisms,
-    /// What models learn: tried by training.
+    /// What models learn; these claims are tried by training.
     Training,
     /// Operations, parameters and caches.
     Cost,
@@ -99,24 +99,24 @@ impl Group {
     }
 }
 
-/// What a claim says, and what is known about it before any experiment.
+/// The statement of a claim, and what is known about it before any experiment.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct About {
-    /// Its name everywhere, in lower case with hyphens.
+    /// Its name in all interfaces, in lower case with hyphens.
     pub id: &'static str,
-    /// What it is about.
+    /// Its subject.
     pub group: Group,
-    /// The claim in one sentence, as its defenders put it.
+    /// The claim in one sentence, as its supporters state it.
     pub statement: &'static str,
-    /// Who says it, and in which section.
+    /// Its source, with the section.
     pub source: &'static str,
-    /// What is exactly true.
+    /// What is true in exact arithmetic.
     pub exact: &'static str,
     /// What would change the verdict.
     pub reconsider: &'static str,
 }
 
-/// A claim: a statement, and an experiment that decides what is true of it.
+/// A claim: a statement, and an experiment that decides how far it is true.
 #[derive(Debug)]
 pub struct Claim {
     about: About,
@@ -125,23 +125,23 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// What it says.
+    /// Its statement, source and name.
     pub fn about(&self) -> &About {
         &self.about
     }
 
-    /// What can be set, beside `seed`, which every claim has.
+    /// Its parameters, besides `seed`, which every claim has.
     pub fn parameters(&self) -> &'static [Parameter] {
         self.parameters
     }
 
-    /// Whether it is tried by training: by runs that take a minute or more, unless they are at hand.
+    /// Whether it is tried by training: by runs that take a minute or more, unless their outcomes are kept already.
     pub fn is_trained(&self) -> bool {
         self.about.group == Group::Training
     }
 }
 
-/// What the claims' modules use.
+/// The names that the claims' modules use.
 mod prelude {
     pub(super) use ndarray::{Array2, ArrayView2};
 
@@ -205,7 +205,7 @@ pub static CLAIMS: &[&Claim] = &[
 /// The claim with this id.
 ///
 /// # Errors
-/// [`Error::Invalid`] listing the ids there are.
+/// [`Error::Invalid`] listing all ids.
 pub fn find(id: &str) -> Result<&'static Claim> {
     let ids = || CLAIMS.iter().map(|claim| claim.about.id).collect::<Vec<_>>().join(", ");
     let found = CLAIMS.iter().find(|claim| claim.about.id == id);

@@ -1,17 +1,17 @@
-//! [`Parameter`]: what can be set about an experiment, and within which range.
+//! [`Parameter`]: a parameter of an experiment, with its range.
 
 use serde::Serialize;
 
 use crate::error::{Error, Result};
 
-/// One thing that can be set about a claim's experiment.
+/// One parameter of a claim's experiment.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Parameter {
-    /// Its name, as in `--set n=64`.
+    /// Its name, such as `n` in `--set n=64`.
     pub name: &'static str,
-    /// What it is, in a line.
+    /// Its description, in one line.
     pub summary: &'static str,
-    /// What it may be.
+    /// Its allowed values.
     pub allowed: Allowed,
     /// Its value in a quick run.
     pub quick: &'static str,
@@ -19,7 +19,7 @@ pub struct Parameter {
     pub full: &'static str,
 }
 
-/// What a parameter may be; lists are written with commas.
+/// The allowed values of a parameter; lists are written with commas.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Allowed {
@@ -37,7 +37,7 @@ pub enum Allowed {
     Text,
 }
 
-/// What a parameter is.
+/// The value of a parameter.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Value {
@@ -63,7 +63,7 @@ pub(super) const fn set(
     Parameter { name, summary, allowed, quick, full }
 }
 
-/// The most items in a list: a sweep longer than this is a typing error.
+/// The most items in a list: a longer list is taken for a typing error.
 const MOST: usize = 1000;
 
 impl Parameter {
@@ -85,7 +85,7 @@ impl Parameter {
 }
 
 impl Allowed {
-    /// As an error or a help text says it.
+    /// The allowed values in words, for errors and help texts.
     pub fn in_words(&self) -> String {
         match self {
             Allowed::Integer(low, high) => format!("a whole number from {low} to {high}"),

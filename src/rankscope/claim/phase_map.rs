@@ -11,16 +11,16 @@ use crate::mask::Mask;
 use crate::rank::{self, Spectrum};
 use crate::run::Run;
 
-/// The points of a phase map, and what recreates each.
+/// The points of a phase map, and the settings that recreate each of them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PhaseGrid {
-    /// Positions.
+    /// n, the number of positions.
     pub n: usize,
     /// Head sizes D, ascending.
     pub head_sizes: Vec<usize>,
     /// Factors on the logits after 1/√D, ascending.
     pub scales: Vec<f64>,
-    /// Of keys with queries: 0 is independent, 1 is K = Q.
+    /// The alignment of keys with queries: 0 is independent, 1 is K = Q.
     pub alignment: f64,
     /// The first seed.
     pub seed: u64,
@@ -35,9 +35,9 @@ pub struct PhasePoint {
     pub head_size: usize,
     /// The factor on the logits.
     pub scale: f64,
-    /// Under the causal mask.
+    /// The effective ranks under the causal mask.
     pub causal: Sample,
-    /// Of the same queries and keys, bidirectional.
+    /// The effective ranks of the same queries and keys under the bidirectional mask.
     pub bidirectional: Sample,
 }
 
@@ -45,7 +45,7 @@ pub struct PhasePoint {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Phases {
     grid: PhaseGrid,
-    /// Scale by scale, within a scale by head size.
+    /// The points, ordered by scale, and within a scale by head size.
     points: Vec<PhasePoint>,
 }
 
@@ -54,14 +54,14 @@ pub struct Phases {
 pub enum Ahead {
     /// The causal one, by more than two standard errors of the paired difference.
     Causal,
-    /// The bidirectional one, by as much.
+    /// The bidirectional one, by more than two standard errors.
     Bidirectional,
-    /// The draws do not tell.
+    /// The draws do not decide.
     Neither,
 }
 
 impl PhasePoint {
-    /// Draw by draw, causal minus bidirectional.
+    /// The differences, causal minus bidirectional, draw by draw.
     pub fn difference(&self) -> Sample {
         self.causal.minus(&self.bidirectional)
     }
@@ -73,7 +73,7 @@ impl PhasePoint {
 }
 
 impl Ahead {
-    /// From paired differences, causal minus bidirectional.
+    /// The mask that is ahead, from paired differences, causal minus bidirectional.
     pub fn of(difference: &Sample) -> Self {
         let (mean, clear) = (difference.mean(), 2.0 * difference.standard_error());
         match mean {
@@ -83,7 +83,7 @@ impl Ahead {
         }
     }
 
-    /// In one word.
+    /// Its name, in one word.
     pub fn label(self) -> &'static str {
         match self {
             Ahead::Causal => "causal",
@@ -92,7 +92,7 @@ impl Ahead {
         }
     }
 
-    /// Whether the causal mask is ahead; `None` where the draws do not tell.
+    /// Whether the causal mask is ahead; `None` where the draws do not decide.
     pub(super) fn is_causal(self) -> Option<bool> {
         match self {
             Ahead::Causal => Some(true),
@@ -105,11 +105,11 @@ impl Ahead {
 /// The effective ranks of causal and of bidirectional attention at every point of `grid`.
 ///
 /// # Conventions
-/// Draw k of every point is [`Draw::aligned`] with seed `grid.seed` + k, and both masks see the same queries
-/// and keys: a map of one point brings back that point of a larger one. On a GPU the weights are f32.
+/// Draw k of every point is [`Draw::aligned`] with seed `grid.seed` + k, and both masks have the same queries and keys,
+/// so a map of one point gives the same result as that point of a larger map. On a GPU the weights are f32.
 ///
 /// # Errors
-/// [`Error::Invalid`] naming what of the grid cannot be; [`Error::Cancelled`]; errors of the device.
+/// [`Error::Invalid`] naming the part of the grid that is not allowed; [`Error::Cancelled`]; errors of the device.
 ///
 /// ```
 /// use rankscope::claim::{Ahead, PhaseGrid, phase_map};
@@ -148,10 +148,10 @@ pub fn phase_map(grid: &PhaseGrid, device: &Device, run: &Run) -> Result<Phases>
     })
 }
 
-/// Causal, bidirectional.
+/// The effective ranks: causal, bidirectional.
 pub(super) fn effective_ranks(draw: &Draw, scale: f64, device: &Device, run: &Run) -> Result<[f64; 2]> {
     let of = |mask: Mask| -> Result<f64> {
-        // Whoever asked to stop waits for one decomposition, not for two.
+        // Checked here too, so that cancelling waits for one decomposition and not for two.
         run.check()?;
         Ok(Spectrum::of(draw.weights(scale, &mask, device)?.view())?.effective_rank())
     };
@@ -184,12 +184,12 @@ impl PhaseGrid {
 }
 
 impl Phases {
-    /// What was asked for.
+    /// The grid of the map.
     pub fn grid(&self) -> &PhaseGrid {
         &self.grid
     }
 
-    /// Every point, scale by scale, within a scale by head size.
+    /// Every point, ordered by scale, and within a scale by head size.
     pub fn points(&self) -> &[PhasePoint] {
         &self.points
     }
@@ -199,13 +199,13 @@ impl Phases {
         self.points.iter().find(|point| point.head_size == head_size && point.scale == scale)
     }
 
-    /// How many points have this mask ahead.
+    /// The number of points where this mask is ahead.
     pub fn count(&self, ahead: Ahead) -> usize {
         self.points.iter().filter(|point| point.ahead() == ahead).count()
     }
 
     /// The smallest scale at which the mean difference at `head_size` turns from causal to bidirectional;
-    /// between points of the grid the difference is linear in the scale. `None` where it does not turn.
+    /// between points of the grid the difference is linear in the scale. `None` if it does not turn.
     pub fn border(&self, head_size: usize) -> Option<f64> {
         let column: Vec<_> = self.points.iter().filter(|point| point.head_size == head_size).collect();
         column.windows(2).find_map(|pair| {
@@ -222,7 +222,7 @@ impl Phases {
         Array2::from_shape_vec(shape, means).expect("a point per cell")
     }
 
-    /// The map as a picture; `settings` go into its metadata.
+    /// The map as a figure; `settings` go into its metadata.
     pub fn figure(&self, settings: Value) -> PhaseMap {
         let PhaseGrid { n, head_sizes, scales, .. } = &self.grid;
         PhaseMap {

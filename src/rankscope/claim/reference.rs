@@ -1,4 +1,4 @@
-//! What references found: `reference.txt`, and the comparison of a run with it.
+//! The results of references, in `reference.txt`, and the comparison of a run with them.
 
 use super::{Evidence, Known, Settings};
 
@@ -6,7 +6,7 @@ use super::{Evidence, Known, Settings};
 /// measurements, each with a mean and a standard deviation over the reference's draws.
 const REFERENCE: &str = include_str!("reference.txt");
 
-/// A row of the file, and what stands above it.
+/// A row of the file, and the header of its section.
 #[derive(Clone, Copy)]
 struct Row {
     /// Claim, settings, source, draws, kind.
@@ -31,7 +31,7 @@ fn rows() -> impl Iterator<Item = Row> {
     })
 }
 
-/// Says of every number that a reference knows at these settings what it should be.
+/// Sets the expected value of every number that a reference has at these settings.
 pub(super) fn compare(evidence: &mut Evidence, settings: &Settings) {
     for Row { section: [claim, wanted, source, draws, kind], name, mean, sd } in rows() {
         if claim != settings.claim() || !settings.are(wanted) {

@@ -10,7 +10,7 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::train::Kept;
 
-/// How much time an experiment may take.
+/// The time that an experiment may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Effort {
     /// Seconds.
@@ -37,17 +37,17 @@ pub struct Settings {
     runs: RunsAt,
 }
 
-/// Where what trained runs found is looked up before they are made, and kept afterwards.
+/// Where the outcomes of trained runs are looked up before training, and kept afterwards.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunsAt {
-    /// Whether results that come with the program count.
+    /// Whether shipped results are used.
     pub shipped: bool,
     /// The folder of this user; new results are not kept without one.
     pub folder: Option<PathBuf>,
 }
 
 impl RunsAt {
-    /// What is there.
+    /// The outcomes that are kept there.
     pub(super) fn open(&self) -> Result<Kept> {
         let kept = if self.shipped { Kept::shipped()? } else { Kept::default() };
         self.folder.iter().try_fold(kept, |kept, folder| kept.in_folder(folder))
@@ -73,8 +73,8 @@ impl Settings {
         Ok(Settings { claim: claim.about().id, values, device, runs })
     }
 
-    /// Looks trained runs up, and keeps them, somewhere else: by default those that come with the program count, and new
-    /// ones are not kept.
+    /// Changes where trained runs are looked up and kept: by default, shipped results are used and new ones are not
+    /// kept.
     pub fn keep_runs(&mut self, runs: RunsAt) {
         self.runs = runs;
     }
@@ -104,7 +104,7 @@ impl Settings {
         self.values.iter().any(|(parameter, _)| parameter.name == name)
     }
 
-    /// Where the experiment computes.
+    /// The device of the experiment.
     pub fn device(&self) -> &Device {
         &self.device
     }
@@ -117,7 +117,7 @@ impl Settings {
         self.integer(SEED.name).map(|seed| seed as u64)
     }
 
-    /// The seeds of as many draws as the setting `count` says.
+    /// The seeds of the draws, as many as the setting `count` states.
     ///
     /// # Errors
     /// As [`integer`](Self::integer).
@@ -129,7 +129,7 @@ impl Settings {
     /// A whole number.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if there is no such parameter, or it is of another kind.
+    /// [`Error::Invalid`] if there is no such parameter, or it has another type.
     pub fn integer(&self, name: &str) -> Result<usize> {
         match self.value(name)? {
             Value::Integer(value) => Ok(*value as usize),
@@ -159,7 +159,7 @@ impl Settings {
         Ok(values)
     }
 
-    /// The width and the heads, which divide it.
+    /// The width and the number of heads, which must divide it.
     ///
     /// # Errors
     /// [`Error::Invalid`] where they do not.
@@ -209,7 +209,7 @@ impl Settings {
         self.values.iter().map(|(parameter, value)| (parameter.name, value))
     }
 
-    /// What recreates the experiment; every figure and export has it.
+    /// The settings that recreate the experiment; every figure and export has them.
     pub fn record(&self) -> serde_json::Value {
         let mut record = Map::new();
         record.insert("claim".into(), json!(self.claim));
@@ -222,7 +222,7 @@ impl Settings {
     /// The command that runs the experiment again.
     pub fn command(&self) -> String {
         let set = self.values().map(|(name, value)| match value {
-            // As a shell takes it literally: the quotation ends before an apostrophe, and begins again after it.
+            // Quoted for a shell: the quotation ends before an apostrophe, and begins again after it.
             Value::Text(text) if !is_plain(text) => {
                 format!(" --set '{name}={}'", text.replace('\'', r"'\''"))
             }
@@ -257,7 +257,7 @@ impl Settings {
     }
 }
 
-/// Whether a shell takes this literally without quotes.
+/// Whether a shell reads this text literally without quotes.
 fn is_plain(text: &str) -> bool {
     text.chars().all(|c| c.is_ascii_alphanumeric() || "_-./,:+@".contains(c))
 }

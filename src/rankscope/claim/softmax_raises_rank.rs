@@ -1,7 +1,7 @@
 //! Claim: softmax raises the rank of the scores.
 //!
-//! exp is a series of Hadamard powers of the scores, each of a rank of its own. Very sharp softmax is the other
-//! end: each row picks one key, and the rank is how many keys are picked.
+//! exp is a series of Hadamard powers of the scores, and each power has its own rank. Very sharp softmax is the other
+//! extreme: each row picks one key, and the rank is how many keys are picked.
 
 use super::prelude::*;
 use super::softmax_rank::{binomial, exact_ranks, rank_in_f32, tokens};
@@ -41,7 +41,7 @@ pub(super) static CLAIM: Claim = Claim {
 const DISTINCT: &str =
     "tokens that differ in the matrices of head size 1, whose rank is exact; the others repeat them";
 
-/// What the CPU computes even where the experiment runs on another device.
+/// The computations of the CPU in experiments on another device.
 const ON_CPU: &str =
     "in f64 scores, weights and ranks of the draws; the device computes those of trained models";
 
@@ -60,7 +60,7 @@ fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
     Ok((evidence, Verdict::of(Some(exact(n, &draws)), Some(floating), Some(trained))))
 }
 
-/// From the exact ranks of scores and softmax for D = 1, draw by draw.
+/// The ruling from the exact ranks of scores and softmax for D = 1, draw by draw.
 fn exact(n: usize, draws: &[[usize; 2]]) -> (Exact, String) {
     if let Some([scores, weights]) = draws.iter().find(|[scores, weights]| weights <= scores) {
         let because = format!(
@@ -80,13 +80,13 @@ fn exact(n: usize, draws: &[[usize; 2]]) -> (Exact, String) {
 
 const DEGREES: std::ops::RangeInclusive<usize> = 1..=6;
 
-/// The most that the k-th Hadamard power of a matrix of rank `head_size` can have: (q·k)ᵏ is a sum over the monomials
-/// of degree k in `head_size` variables.
+/// The largest rank of the k-th Hadamard power of a matrix of rank `head_size`: (q·k)ᵏ is a sum over the monomials of
+/// degree k in `head_size` variables.
 fn bound(head_size: usize, degree: usize, n: usize) -> f64 {
     binomial(head_size + degree - 1, degree).min(n as f64)
 }
 
-/// Hadamard powers S∘…∘S of the scores, and the bound C(D+k−1, k) on their rank: how exp makes rank.
+/// Hadamard powers S∘…∘S of the scores, and the bound C(D+k−1, k) on their rank: they show how exp raises the rank.
 fn powers(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<()> {
     let (n, seed, head_sizes) = (settings.integer("powers_n")?, settings.seed()?, [1, 2, 3, 4]);
     let cases = head_sizes.iter().flat_map(|&head_size| DEGREES.map(move |degree| (head_size, degree)));
@@ -128,7 +128,7 @@ fn powers(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<()>
     Ok(())
 }
 
-/// The ranks of scores and weights, and how many keys are the largest of some row.
+/// The ranks of scores and weights, and the number of keys that have the largest score of some row.
 fn look(draw: &Draw, scale: f64) -> Result<[f64; 3]> {
     let (scores, weights) = (draw.scores(scale), draw.weights(scale, &Mask::bidirectional(), &Device::Cpu)?);
     let largest = |row: ndarray::ArrayView1<f64>| (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b]));
@@ -151,7 +151,7 @@ fn outcome((_, [scores, weights, _]): &Point) -> Outcome {
     }
 }
 
-/// The ranks that f64 sees, over head size and scale.
+/// The numerical ranks in f64, over head size and scale.
 fn floating(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<(Floating, String)> {
     let n = settings.integer("n")?;
     let map = sweep(Place::all(settings)?, &settings.seeds("seeds")?, "softmax", run, |place, seed| {
@@ -248,14 +248,15 @@ mod tests {
     use super::*;
     use crate::claim::trained::by_hand;
 
-    /// Logits so large that every row picks one key: rank by counting. Rows 1, 3 and 4 pick key 1, row 2 picks key 2.
+    /// Logits so large that every row picks one key: the rank follows by counting. Rows 1, 3 and 4 pick key 1, row 2
+    /// picks key 2.
     #[test]
     fn the_sharpest_softmax_has_as_many_dimensions_as_keys_are_picked() {
         let draw = Draw { q: array![[1.0], [-2.0], [3.0], [0.5]], k: array![[2.0], [-1.0], [0.0], [1.0]] };
         assert_eq!(look(&draw, 1e4).unwrap(), [1.0, 2.0, 2.0]);
     }
 
-    /// What `exact` says beside the theorem: softmax can lower a rank.
+    /// The other finding of `exact` besides the theorem: softmax can lower a rank.
     #[test]
     fn scores_that_differ_by_a_constant_on_each_row_fall_to_rank_one() {
         // QKᵀ = [[1, 0], [2, 1]] for D = 2, times √2 for the factor on the logits.
@@ -288,7 +289,7 @@ mod tests {
         assert_eq!(bound(4, 6, 50), 50.0);
     }
 
-    /// Weights made by hand go the way of trained ones.
+    /// Weights made by hand go through the same functions as trained ones.
     #[test]
     fn every_word_about_trained_models_is_reached() {
         let (uniform, full) = (Array2::from_elem((5, 5), 0.2), Array2::eye(5));

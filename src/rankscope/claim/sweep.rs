@@ -9,7 +9,7 @@ use crate::figure::{Curve, Lines, PlotAxis, Reference};
 use crate::rank;
 use crate::run::Run;
 
-/// A sample, over the seeds, for each of the numbers that `look` finds.
+/// A sample over the seeds for each of the numbers that `look` returns.
 pub(super) fn draws<const N: usize>(
     seeds: &[u64],
     stage: &str,
@@ -19,7 +19,7 @@ pub(super) fn draws<const N: usize>(
     Ok(columns(&rank::many(seeds, stage, run, |&seed| look(seed))?))
 }
 
-/// For every point a sample, over the seeds, for each of the numbers that `look` finds there.
+/// For every point, a sample over the seeds for each of the numbers that `look` returns there.
 pub(super) fn sweep<P: Sync, const N: usize>(
     points: impl IntoIterator<Item = P>,
     seeds: &[u64],
@@ -34,12 +34,12 @@ pub(super) fn sweep<P: Sync, const N: usize>(
     Ok(points.into_iter().zip(found.chunks(seeds.len().max(1)).map(columns)).collect())
 }
 
-/// Each number over all rows.
+/// A sample of each number over all rows.
 pub(super) fn columns<const N: usize>(rows: &[[f64; N]]) -> [Sample; N] {
     std::array::from_fn(|column| rows.iter().map(|row| row[column]).collect())
 }
 
-/// What the setting `scales` is.
+/// The description of the setting `scales`.
 pub(super) const LOGIT_SCALES: &str = "factors on the logits after 1/√D";
 
 /// A head size and a factor on the logits.
@@ -50,14 +50,14 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// All that the settings `head_sizes` and `scales` name, head size by head size.
+    /// All places that the settings `head_sizes` and `scales` name, in the order of head sizes.
     pub fn all(settings: &Settings) -> Result<Vec<Place>> {
         let (head_sizes, scales) = (settings.integers("head_sizes")?, settings.numbers("scales")?);
         let of = |head_size| scales.iter().map(move |&scale| Place { head_size, scale });
         Ok(head_sizes.into_iter().flat_map(of).collect())
     }
 
-    /// Says that a finding was measured here.
+    /// Adds this place to a finding, as the place of its measurement.
     pub fn locate(&self, finding: &mut Finding) {
         finding.at("head_size", self.head_size).at("scale", self.scale);
     }
@@ -74,7 +74,8 @@ impl fmt::Display for Place {
     }
 }
 
-/// Scale by scale a number of each point over the head sizes, both ascending and each once.
+/// For each scale, a number of each point over the head sizes; scales and head sizes are ascending,
+/// each once.
 pub(super) fn by_scale<'a, const N: usize>(
     points: &'a [(Place, [Sample; N])],
     which: usize,
@@ -92,7 +93,7 @@ pub(super) fn by_scale<'a, const N: usize>(
     })
 }
 
-/// Means with their standard deviations as whiskers.
+/// A curve of means with their standard deviations as error bars.
 pub(super) fn curve(
     name: impl Into<String>,
     kind: Kind,
@@ -102,7 +103,7 @@ pub(super) fn curve(
     means(name, kind, points.iter().cloned()).with_spread(points.iter().map(|(_, sample)| sample.sd()))
 }
 
-/// Means alone.
+/// A curve of means only.
 pub(super) fn means(
     name: impl Into<String>,
     kind: Kind,

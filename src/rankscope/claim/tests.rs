@@ -1,4 +1,4 @@
-//! What holds for every claim on the registry.
+//! Properties of every claim on the registry.
 
 use super::*;
 use crate::Device;
@@ -97,10 +97,10 @@ fn a_count_that_was_always_the_same_may_differ_in_three_of_its_draws() {
     assert!(measured.agrees());
 }
 
-/// What runs must find; the file says how it is read.
+/// The expected results of runs; the file describes its format.
 const CASES: &str = include_str!("cases.txt");
 
-/// The lines of one kind that are about this claim, without both.
+/// The lines of one kind about this claim, without the kind and the claim's id.
 fn of<'a>(kind: &'a str, id: &'a str) -> impl Iterator<Item = &'static str> + 'a {
     let lines =
         CASES.lines().filter_map(move |line| line.strip_prefix(kind)?.strip_prefix(' ')?.strip_prefix(id));
@@ -148,7 +148,7 @@ fn check(id: &str) {
     assert!(count > 0, "{id} is not in the file");
 }
 
-/// Whether a run found what one line says.
+/// Whether a run has the result that one line states.
 fn found(Trial { evidence, verdict, .. }: &Trial, line: &str, head: &str) {
     let reasons: Vec<&str> = verdict.opinions().map(|(_, _, because)| because).collect();
     let (kind, rest) = line.split_once(' ').unwrap_or((line, ""));
@@ -232,7 +232,7 @@ fn a_model_under_another_mask_is_left_out_with_a_note() {
     assert!(trial.evidence.notes().iter().any(|note| note.contains("glass-en")));
 }
 
-/// A logit scale at which three draws do not tell which mask is ahead, for D = 16 and n = 32.
+/// A logit scale at which three draws do not decide which mask is ahead, for D = 16 and n = 32.
 #[test]
 fn the_border_of_the_phase_map_is_not_resolved() {
     let scales: Vec<f64> = (40..100).map(|percent| f64::from(percent) / 100.0).collect();
@@ -261,7 +261,7 @@ fn the_threshold_decides_which_trained_heads_count() {
     assert_ne!(value("effective_rank"), evidence.value("effective_rank_glass_en_bidirectional").unwrap());
 }
 
-/// What is not a range of one number.
+/// Expectations that are not a range of one number.
 #[test]
 fn numbers_and_findings_are_on_their_sides() {
     let depth = trial("depth-collapse", &[("models", "glass-en")]).unwrap();
@@ -355,7 +355,7 @@ fn an_interrupt_ends_every_experiment() {
         let flag = stopped.cancel_flag();
         let stopped = stopped.with_progress(move |_| flag.cancel());
         let trial = run(claim, &settings(id, &[]), &stopped);
-        // The one claim that takes no steps.
+        // This is the only claim whose run has no steps.
         assert!(id == "only-causal-reuse" || matches!(trial, Err(Error::Cancelled)), "{id}");
         let stopped = Run::default();
         stopped.cancel_flag().cancel();

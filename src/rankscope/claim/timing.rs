@@ -1,4 +1,4 @@
-//! How long things take, and how fast that grows.
+//! The times of tasks, and how fast they grow.
 
 use std::time::Instant;
 
@@ -7,15 +7,15 @@ use crate::error::Result;
 use crate::ops::work::{self, Work};
 use crate::run::Run;
 
-/// One thing to time; it returns when its numbers are there.
+/// One task to time; it returns when its numbers are computed.
 pub type Task<'a> = Box<dyn FnMut() -> Result<()> + 'a>;
 
-/// What one thing takes.
+/// The cost of one task.
 #[derive(Clone, Debug)]
 pub struct Cost {
     /// Its operations.
     pub work: Work,
-    /// Seconds, one for each time that it was run.
+    /// The seconds of each of its runs.
     pub seconds: Sample,
 }
 
@@ -57,8 +57,8 @@ pub fn costs<const N: usize>(
     }))
 }
 
-/// Seconds of each of `tasks`, run in turn `repeats` times, after one round that is not timed. In turn, because
-/// what disturbs the machine then disturbs all of them.
+/// Seconds of each of `tasks`, run in turn `repeats` times, after one round that is not timed. They are run in turn so
+/// that a disturbance of the machine affects all of them.
 fn in_turn(tasks: &mut [Task<'_>], repeats: usize, stage: &str, run: &Run) -> Result<Vec<Sample>> {
     let mut seconds = vec![Vec::with_capacity(repeats); tasks.len()];
     for round in 0..=repeats {
@@ -75,7 +75,7 @@ fn in_turn(tasks: &mut [Task<'_>], repeats: usize, stage: &str, run: &Run) -> Re
     Ok(seconds.into_iter().map(Sample::new).collect())
 }
 
-/// The value in the middle; NaN without any.
+/// The median; NaN for an empty sample.
 pub(super) fn median(sample: &Sample) -> f64 {
     let mut values = sample.values().to_vec();
     values.sort_by(f64::total_cmp);

@@ -1,4 +1,4 @@
-//! Trained models as claims try them: which there are, what they read, and what their heads do with it.
+//! Trained models in claims: which models are used, the texts that they read, and the measurements of their heads.
 
 use std::fs;
 use std::path::Path;
@@ -44,7 +44,7 @@ pub(super) const TOKENS: Parameter =
 /// Short texts written for this purpose: a tale, an explanation, a dialogue.
 const TEXTS: &str = include_str!("texts.txt");
 
-/// The texts of the experiment: a line each of the file that `texts` names, or the built-in ones.
+/// The texts of the experiment: the lines of the file that `texts` names, or the built-in texts.
 fn texts(settings: &Settings) -> Result<Vec<String>> {
     let path = settings.text("texts")?;
     let content = match path {
@@ -70,10 +70,10 @@ pub(super) struct Subject {
     inputs: Vec<Input>,
 }
 
-/// What `look` finds in each model that the settings name, as `load` makes it of its name and its folder; the
+/// The result of `look` for each model that the settings name; `load` makes the model from its name and folder. The
 /// evidence notes every installed model that is left out.
 ///
-/// A model that was named is an error where it cannot be loaded; of all that are here, it is left out.
+/// A model that was named and cannot be loaded is an error; if all installed models are used, it is left out.
 pub(super) fn models<S, T>(
     evidence: &mut Evidence,
     settings: &Settings,
@@ -102,7 +102,7 @@ pub(super) fn models<S, T>(
     Ok(found)
 }
 
-/// What `look` finds in each of [`models`] with the texts of the settings.
+/// The result of `look` for each of [`models`] with the texts of the settings.
 pub(super) fn each<T>(
     evidence: &mut Evidence,
     settings: &Settings,
@@ -112,7 +112,7 @@ pub(super) fn each<T>(
     each_under(None, evidence, settings, run, look)
 }
 
-/// As [`each`], of models that were trained under this mask.
+/// As [`each`], only for models that were trained under this mask.
 pub(super) fn each_under<T>(
     mask: Option<&Mask>,
     evidence: &mut Evidence,
@@ -120,7 +120,7 @@ pub(super) fn each_under<T>(
     run: &Run,
     look: impl Fn(&Subject) -> Result<T>,
 ) -> Result<Vec<T>> {
-    // The claim about trained attention alone calls its tokens n.
+    // Only the claim about trained attention calls its number of tokens n.
     let tokens = if settings.has(TOKENS.name) { TOKENS.name } else { "n" };
     let texts = if settings.text(MODELS.name)?.is_empty() { Vec::new() } else { texts(settings)? };
     let load = |name: &str, folder: &Path| Subject::load(name, folder, &texts, tokens, settings);
@@ -172,7 +172,7 @@ impl Subject {
                 let what = format!("tokens of text {} in {name}", index + 1);
                 return Err(Error::invalid(what, ids.len(), format!("at least {tokens} = {n}")));
             }
-            // A token that ends every text, such as [SEP], ends the cut one too.
+            // A token that ends every text, such as [SEP], also ends the cut text.
             let last = ids[ids.len() - 1];
             let is_end = tokenizer.decode(&[last])?.is_empty();
             let mut cut = ids[..n].to_vec();
@@ -190,7 +190,7 @@ impl Subject {
         &self.model.description().trained_mask
     }
 
-    /// What `of` makes of every head's attention weights `[T, T]` under `mask`.
+    /// The result of `of` for every head's attention weights `[T, T]` under `mask`.
     pub fn heads<R: Send>(
         &self,
         mask: &Mask,
@@ -215,7 +215,7 @@ impl Subject {
         })
     }
 
-    /// Text by text, what `of` makes of the attention weights of all layers under `mask`, each `[1, H, T, S]`.
+    /// For each text, the result of `of` for the attention weights of all layers under `mask`, each `[1, H, T, S]`.
     pub fn layers<R>(&self, mask: &Mask, run: &Run, of: impl Fn(Vec<Tensor>) -> Result<R>) -> Result<Vec<R>> {
         let read = |(done, input): (usize, &Input)| {
             let found = of(self.layers_of(input, mask, run)?)?;
@@ -249,32 +249,32 @@ impl Subject {
     }
 }
 
-/// What was found of the heads of one model.
+/// The results for the heads of one model.
 pub(super) struct Heads<R> {
     pub name: String,
     /// The mask under which the model was trained.
     pub trained: Mask,
     pub head_size: usize,
-    /// Heads of a layer.
+    /// The number of heads of a layer.
     pub per_layer: usize,
-    /// Tokens of each text.
+    /// The number of tokens of each text.
     pub tokens: usize,
-    /// Head by head, layer by layer, and in each text by text.
+    /// The results of each head, in the order of layers and heads, for each text.
     pub heads: Vec<Vec<R>>,
 }
 
 impl<R> Heads<R> {
-    /// Head by head, a number over the texts.
+    /// For each head, a number over the texts.
     pub fn over(&self, of: impl Fn(&R) -> f64) -> Vec<Sample> {
         self.heads.iter().map(|texts| texts.iter().map(&of).collect()).collect()
     }
 
-    /// Over the heads, the mean over the texts.
+    /// A sample over the heads of the mean over the texts.
     pub fn means(&self, of: impl Fn(&R) -> f64) -> Sample {
         self.over(of).iter().map(Sample::mean).collect()
     }
 
-    /// The same model with something else about its heads.
+    /// The same model with other results for its heads.
     pub fn with<S>(self, heads: Vec<Vec<S>>) -> Heads<S> {
         let Heads { name, trained, head_size, per_layer, tokens, .. } = self;
         Heads { name, trained, head_size, per_layer, tokens, heads }
@@ -291,7 +291,7 @@ impl<R> Heads<R> {
     }
 }
 
-/// The ruling over `cases`, with `lead` and the words on each model.
+/// The ruling over `cases`, with `lead` and the sentence on each model as its reason.
 pub(super) fn in_models<T>(
     models: &[T],
     cases: impl IntoIterator<Item = Option<bool>>,
@@ -305,7 +305,7 @@ pub(super) fn in_models<T>(
     (Trained::over(cases), because)
 }
 
-/// The name of a model as measurements and files have it.
+/// The name of a model in measurements and file names.
 pub(super) fn plain(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
 }

@@ -1,7 +1,7 @@
 //! Claim: trained attention is of low rank.
 //!
-//! The three meanings of rank are three arenas: the exact rank, which the mask decides; the numerical rank that
-//! f32 finds; the effective rank, which training shapes.
+//! The three meanings of rank are three arenas: the exact rank, which the mask determines; the numerical rank in f32;
+//! the effective rank, which training changes.
 
 use super::prelude::*;
 use crate::figure::Wall;
@@ -34,13 +34,13 @@ pub(super) static CLAIM: Claim = Claim {
 
 const SINK: &str = "a head has a sink where the first token gets at least this weight on average";
 
-/// The share of heads from which a sentence counts for the claim.
+/// The least share of heads for which a finding supports the claim.
 const MOSTLY: f64 = 0.9;
 
-/// All heads of one model under one mask.
+/// The measurements of all heads of one model under one mask.
 struct Reading {
     mask: Mask,
-    /// Per head and text: effective rank, numerical rank at f32's tolerance, mean weight on the first token.
+    /// For each head and text: effective rank, numerical rank at f32's tolerance, mean weight on the first token.
     heads: Heads<[f64; 3]>,
     /// The effective rank of seeded Gaussian queries and keys of the same sizes under the mask.
     random: Sample,
@@ -48,7 +48,7 @@ struct Reading {
     uniform: f64,
 }
 
-/// What decides whether a head counts.
+/// The rules by which a head counts as of low rank.
 struct Rules {
     n: usize,
     /// A rank below it is low.
@@ -56,7 +56,7 @@ struct Rules {
     sink: f64,
 }
 
-/// As it was trained, and with its mask transplanted.
+/// A model under the mask of its training, and under a transplanted mask.
 type Model = [Reading; 2];
 
 fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
@@ -75,7 +75,7 @@ fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
     Ok((evidence, judge(&models, &rules)))
 }
 
-/// Draws of untrained heads.
+/// The number of draws of untrained heads.
 const DRAWS: u64 = 6;
 
 fn read(subject: &Subject, mask: Mask, settings: &Settings, run: &Run) -> Result<Reading> {
@@ -97,18 +97,18 @@ fn read(subject: &Subject, mask: Mask, settings: &Settings, run: &Run) -> Result
     Ok(Reading { mask, heads, random, uniform: Spectrum::of(uniform.view())?.effective_rank() })
 }
 
-/// The mean weight of the first column, but for the first row, which under a causal mask has nothing else.
+/// The mean weight of the first column without the first row, which under a causal mask has no other weight.
 pub(super) fn first_token(weights: ArrayView2<f64>) -> f64 {
     weights.column(0).iter().skip(1).sum::<f64>() / (weights.nrows() - 1) as f64
 }
 
 impl Reading {
-    /// Head by head, the mean over texts.
+    /// For each head, the mean over texts.
     fn means(&self, which: usize) -> Sample {
         self.heads.means(|head| head[which])
     }
 
-    /// Text by text, the mean over heads.
+    /// For each text, the mean over heads.
     fn over_texts(&self, which: usize) -> Sample {
         let heads = &self.heads.heads;
         let texts = heads.first().map_or(0, Vec::len);
@@ -122,7 +122,7 @@ impl Reading {
 }
 
 fn judge(models: &[Model], Rules { n, low, .. }: &Rules) -> Verdict {
-    // The pattern of the mask decides the exact rank of some heads; those contradict the claim.
+    // For some masks the pattern gives the exact rank of the heads; heads of full rank contradict the claim.
     let exact = models.iter().map(|[trained, _]| (trained, trained.mask.exact_rank(*n)));
     let exact = match exact.into_iter().find(|(_, exact)| exact.rank == Some(*n)) {
         Some((Reading { heads, .. }, exact)) => {
@@ -228,7 +228,7 @@ fn report(evidence: &mut Evidence, [trained, other]: &Model, rules: &Rules) {
         let finding = evidence.weigh(sinks(trained) > 0 && effective.mean() < rules.low, text);
         finding.at("model", &**name).at("layer", layer).at("head", number);
     }
-    // What the same weights do under the other mask.
+    // The results of the same weights under the other mask.
     let [of_trained, of_other] = [trained, other].map(|reading| low(reading, 0) as f64 / all as f64);
     let text = format!(
         "{name} with its mask transplanted to {} (its weights were trained under {}): effective rank {} instead of {}, a \

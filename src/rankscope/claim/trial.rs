@@ -10,30 +10,30 @@ use crate::device::Device;
 use crate::error::Result;
 use crate::run::Run;
 
-/// A claim with the evidence of one run and the verdict it leads to.
+/// A claim with the evidence of one run and the verdict that follows from it.
 #[derive(Debug)]
 pub struct Trial {
-    /// What was tried.
+    /// The claim that was tried.
     pub about: &'static About,
     /// The settings that recreate it.
     pub settings: Settings,
-    /// What was found.
+    /// The evidence.
     pub evidence: Evidence,
     /// The verdict that follows.
     pub verdict: Verdict,
-    /// How long it took.
+    /// The time of the run, in seconds.
     pub seconds: f64,
 }
 
-/// Runs a claim's experiment and reads off its verdict.
+/// Runs a claim's experiment and derives its verdict.
 ///
 /// # Errors
-/// [`Error::Invalid`](crate::Error::Invalid) naming a setting and what it may be;
+/// [`Error::Invalid`](crate::Error::Invalid) naming a setting and its allowed values;
 /// [`Error::Cancelled`](crate::Error::Cancelled); errors of the device.
 pub fn run(claim: &'static Claim, settings: &Settings, run: &Run) -> Result<Trial> {
     let started = Instant::now();
     run.check()?;
-    // With more threads, the last digits of a product depend on how many there are.
+    // With more threads, the last digits of a product depend on the number of threads.
     blas::keep_to_one_thread();
     let (mut evidence, verdict) = (claim.decide)(settings, run)?;
     reference::compare(&mut evidence, settings);
@@ -42,7 +42,7 @@ pub fn run(claim: &'static Claim, settings: &Settings, run: &Run) -> Result<Tria
 }
 
 impl Trial {
-    /// Tries the claim called `id` on the CPU with its quick settings, but for those that are given.
+    /// Tries the claim called `id` on the CPU with its quick settings, except those in `given`.
     ///
     /// # Errors
     /// As [`find`](super::find), [`Settings::set`] and [`run`].
@@ -60,13 +60,12 @@ impl Trial {
         run(claim, &settings, &Run::default())
     }
 
-    /// Everything but the figures: id, statement, source, the verdict (arena to ruling and reason), what was
-    /// measured and what was expected (name to number, with units, spreads, draws and tolerances in maps beside
-    /// them), evidence for and against, notes, settings, the command, seconds.
+    /// Everything except the figures: id, statement, source, the verdict (arena to ruling and reason), measured and
+    /// expected numbers (name to number, with units, spreads, draws and tolerances in separate maps), evidence for and
+    /// against, notes, settings, the command, seconds.
     ///
     /// # Conventions
-    /// A number that JSON has no form for (infinite, NaN) is null. An arena in which the claim is not tried is
-    /// left out.
+    /// A number that JSON cannot express (infinite, NaN) is null. An arena in which the claim is not tried is left out.
     pub fn to_json(&self) -> Value {
         let Trial { about, settings, evidence, verdict, seconds } = self;
         let findings = |supports: bool| {

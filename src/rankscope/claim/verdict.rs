@@ -1,95 +1,95 @@
-//! [`Verdict`]: what the measurements say about a claim, arena by arena.
+//! [`Verdict`]: the conclusion from the measurements about a claim, arena by arena.
 //!
-//! A claim may be a theorem, and still not be seen by f64, or be seen in no trained model. So it is tried in up
-//! to four arenas, and each has its own words. A ruling over many points is counted by [`Floating::over`],
-//! [`Trained::over`] and [`ByTraining::over`], so that a word means the same for every claim.
+//! A claim may be a theorem, and still not be visible in f64, or in any trained model. So it is tried in up to four
+//! arenas, and each has its own rulings. A ruling over many points is counted by [`Floating::over`], [`Trained::over`]
+//! and [`ByTraining::over`], so that a ruling means the same for every claim.
 
 use serde::{Serialize, Serializer};
 
 use crate::numbers::short;
 
-/// What is true of real numbers: by a theorem whose conditions were checked, or by a checked example.
+/// What is true for real numbers: by a theorem whose conditions were checked, or by a checked example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Exact {
-    /// A theorem says so, and its conditions are met.
+    /// A theorem proves it, and its conditions are met.
     Proved,
     /// A counterexample was found and checked.
     Refuted,
-    /// Neither a theorem nor a counterexample is at hand.
+    /// Neither a theorem nor a counterexample is known.
     Open,
 }
 
-/// What drawn inputs give in f32 or f64, over the points of a map.
+/// The results of drawn inputs in f32 or f64, over the points of a map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Floating {
-    /// At every point measured.
+    /// It holds at every measured point.
     Everywhere,
-    /// At some points; at the others it does not, or the draws do not tell. The sentence says where.
+    /// It holds at some points; at the others it does not, or the draws do not decide. The reason says where.
     InOneRegion,
-    /// At some points, and the opposite at others. The sentence says where.
+    /// It holds at some points, and the opposite holds at others. The reason says where.
     Reverses,
-    /// At no point measured.
+    /// It holds at no measured point.
     Nowhere,
-    /// The draws do not tell at any point.
+    /// The draws do not decide at any point.
     NotResolved,
 }
 
-/// What trained models show.
+/// The results of trained models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Trained {
-    /// In every case measured; the sentence says what a case is, such as a head.
+    /// It holds in every measured case; the reason says what a case is, such as a head.
     InAll,
-    /// In some cases.
+    /// It holds in some cases.
     InSome,
-    /// In no case.
+    /// It holds in no case.
     InNone,
     /// No case is clear.
     NotResolved,
-    /// No model that it could be measured on was named or is installed.
+    /// No suitable model was named or is installed.
     NoModel,
 }
 
-/// What comparisons of models say that were trained for the claim, each with the smallest difference that matters stated before
-/// the first run.
+/// The results of comparisons between models that were trained for the claim. For each, the smallest difference that
+/// matters was stated before the first run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ByTraining {
-    /// Every comparison comes out as the claim says.
+    /// Every comparison agrees with the claim.
     Supported,
-    /// Some do; the others are not resolved.
+    /// Some comparisons agree; the others are not resolved.
     InPart,
-    /// Some do, and others do not, or come out the other way round. The sentence says which.
+    /// Some comparisons agree, and others do not, or show the opposite. The reason says which.
     Depends,
-    /// None does, and some come out the other way round.
+    /// No comparison agrees, and some show the opposite.
     Contradicted,
-    /// None does: no difference that matters, in any of them.
+    /// No comparison agrees: none shows a difference that matters.
     NoDifference,
-    /// None does, and the seeds do not tell in some of them.
+    /// No comparison agrees, and in some the seeds do not decide.
     NotResolved,
 }
 
-/// What one point of a map says about a claim.
+/// The outcome at one point of a map for a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The claim is seen.
+    /// The claim holds there.
     Holds,
-    /// It is not.
+    /// It does not hold there.
     Fails,
-    /// Its opposite is seen.
+    /// Its opposite holds there.
     Opposite,
-    /// The draws do not tell.
+    /// The draws do not decide.
     Unclear,
 }
 
 impl Outcome {
-    /// Seen, or not.
+    /// The outcome of a test: the claim holds, or it fails.
     pub(super) fn of(is_seen: bool) -> Self {
         if is_seen { Outcome::Holds } else { Outcome::Fails }
     }
 }
 
-/// A word of an arena.
+/// The ruling of an arena.
 pub trait Ruling: Copy {
-    /// As it is written, on every surface.
+    /// Its text in every interface.
     fn label(self) -> &'static str;
 }
 
@@ -140,7 +140,7 @@ impl Ruling for ByTraining {
     }
 }
 
-/// How many of `points` hold, fail, show the opposite, are not clear.
+/// How many of `points` hold, fail, show the opposite, and are not clear.
 fn counts(points: impl IntoIterator<Item = Outcome>) -> [usize; 4] {
     let mut counts = [0; 4];
     for point in points {
@@ -196,10 +196,10 @@ impl Trained {
 /// A ruling and its reason.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Opinion<R: Ruling> {
-    /// The word.
+    /// The ruling.
     #[serde(serialize_with = "as_label")]
     pub ruling: R,
-    /// Why, in plain sentences with the numbers.
+    /// The reason, in plain sentences with the numbers.
     pub because: String,
 }
 
@@ -210,16 +210,16 @@ fn as_label<R: Ruling, S: Serializer>(ruling: &R, serializer: S) -> Result<S::Ok
 /// An opinion in each arena in which a claim was tried.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Verdict {
-    /// In exact arithmetic.
+    /// The opinion in exact arithmetic.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exact_arithmetic: Option<Opinion<Exact>>,
-    /// In floating point.
+    /// The opinion in floating point.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub floating_point: Option<Opinion<Floating>>,
-    /// In trained models.
+    /// The opinion on trained models.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trained_models: Option<Opinion<Trained>>,
-    /// In training.
+    /// The opinion from training.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub training: Option<Opinion<ByTraining>>,
 }
@@ -228,12 +228,12 @@ pub struct Verdict {
 pub const ARENAS: [&str; 4] = ["exact arithmetic", "floating point", "trained models", "training"];
 
 impl Verdict {
-    /// With an opinion in training alone.
+    /// A verdict with only an opinion from training.
     pub(super) fn by_training(ruling: ByTraining, because: String) -> Self {
         Verdict { training: Some(Opinion { ruling, because }), ..Verdict::default() }
     }
 
-    /// With these opinions, in the order of the first three of [`ARENAS`].
+    /// A verdict with these opinions, in the order of the first three of [`ARENAS`].
     pub(super) fn of(
         exact: Option<(Exact, String)>,
         floating: Option<(Floating, String)>,
@@ -250,7 +250,7 @@ impl Verdict {
         }
     }
 
-    /// The ruling's word and its reason in each of [`ARENAS`]; `None` where the claim was not tried.
+    /// The ruling's text and its reason in each of [`ARENAS`]; `None` where the claim was not tried.
     pub fn rows(&self) -> [Option<(&'static str, &str)>; ARENAS.len()] {
         fn row<R: Ruling>(opinion: &Option<Opinion<R>>) -> Option<(&'static str, &str)> {
             opinion.as_ref().map(|opinion| (opinion.ruling.label(), opinion.because.as_str()))
@@ -263,7 +263,7 @@ impl Verdict {
         ]
     }
 
-    /// The arenas in which the claim was tried: name, word, reason.
+    /// The arenas in which the claim was tried: name, ruling, reason.
     pub fn opinions(&self) -> impl Iterator<Item = (&'static str, &'static str, &str)> {
         ARENAS.into_iter().zip(self.rows()).filter_map(|(arena, row)| row.map(|row| (arena, row.0, row.1)))
     }

@@ -1,4 +1,4 @@
-//! What graphics adapters there are, as `rankscope devices` lists them.
+//! The graphics adapters of this machine, as listed by `rankscope devices`.
 
 use serde::Serialize;
 
@@ -7,9 +7,9 @@ use serde::Serialize;
 pub struct Adapter {
     /// The adapter's name.
     pub name: String,
-    /// What it is: discrete, integrated, virtual, software or other.
+    /// Its kind: discrete, integrated, virtual, software or other.
     pub kind: AdapterKind,
-    /// The interface it is reached through: vulkan, metal or dx12.
+    /// The graphics interface: vulkan, metal or dx12.
     pub backend: String,
     /// The driver's name.
     pub driver: String,
@@ -23,15 +23,15 @@ pub struct Adapter {
     pub features: AdapterFeatures,
 }
 
-/// The kinds of adapters, from the least to the most wanted.
+/// The kinds of adapters, from the least to the most preferred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AdapterKind {
     /// Software, which computes on the CPU.
     Software,
-    /// Of unknown kind.
+    /// An adapter of unknown kind.
     Other,
-    /// Part of a GPU, handed to a virtual machine.
+    /// Part of a GPU, assigned to a virtual machine.
     Virtual,
     /// On the processor's die; it shares the processor's memory.
     Integrated,
@@ -39,10 +39,10 @@ pub enum AdapterKind {
     Discrete,
 }
 
-/// The limits that decide what fits.
+/// The limits of sizes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AdapterLimits {
-    /// The largest tensor that a kernel can see.
+    /// The largest tensor that a kernel can bind.
     pub max_storage_binding_bytes: u64,
     /// The largest buffer.
     pub max_buffer_bytes: u64,
@@ -54,7 +54,7 @@ pub struct AdapterLimits {
     pub max_workgroups_per_dimension: u32,
 }
 
-/// The features that matter for computing.
+/// The features that are relevant for computing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AdapterFeatures {
     /// Kernels can be timed.

@@ -1,4 +1,4 @@
-//! Which device to use, and why.
+//! Chooses the device, with a reason.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use super::adapter::Adapter;
 use super::{Device, Gpu};
 use crate::error::{Error, Result};
 
-/// What the caller asks for.
+/// The device that the caller asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeviceRequest {
@@ -95,7 +95,7 @@ impl DevicePlan {
     /// Which device `request` would use and why, given what is in [`adapters`].
     ///
     /// # Errors
-    /// [`Error::NoAdapter`] if a GPU is asked for and there is none.
+    /// [`Error::NoAdapter`] if a GPU is requested and there is none.
     pub fn new(request: DeviceRequest, adapters: &[Adapter]) -> Result<Self> {
         plan(request, has_device_node(Path::new("/dev")), || adapters.to_vec())
     }
@@ -110,7 +110,7 @@ pub(super) fn choose(request: DeviceRequest) -> Result<Choice> {
     Ok(Choice { device, why })
 }
 
-/// The rule. `adapters` is called only if the answer depends on it, because opening the drivers is slow.
+/// The rule of the choice. `adapters` is called only if the answer depends on it, because opening the drivers is slow.
 fn plan(
     request: DeviceRequest,
     has_node: bool,
@@ -141,7 +141,7 @@ fn plan(
     }
 }
 
-/// The first of the adapters of the best kind.
+/// The first adapter of the best kind.
 fn best(adapters: &[Adapter]) -> Option<(usize, &Adapter)> {
     adapters.iter().enumerate().rev().max_by_key(|(_, adapter)| adapter.kind)
 }
@@ -154,10 +154,10 @@ fn no_adapter() -> Error {
     )
 }
 
-/// Whether the system has a device node of a GPU; without one there can only be software adapters.
+/// Whether the system has a device node of a GPU; without a device node there can only be software adapters.
 ///
-/// Asked before any driver is loaded, because loading them all takes longer than a whole small run.
-/// On systems without such nodes the answer is yes, and the drivers decide.
+/// Checked before any driver is loaded, because loading all drivers takes longer than a small run. On systems without
+/// such nodes the answer is always yes, and the drivers decide.
 fn has_device_node(dev: &Path) -> bool {
     !cfg!(target_os = "linux") || device_node(dev).is_some()
 }
@@ -177,7 +177,7 @@ fn is_gpu_node(name: &str) -> bool {
     nvidia || ["dxg", "kgsl-3d0"].contains(&name) || prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// The process's adapters, found once.
+/// The adapters, which are searched for only once in the process.
 fn find_adapters() -> &'static [wgpu::Adapter] {
     static FOUND: OnceLock<Vec<wgpu::Adapter>> = OnceLock::new();
     FOUND.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! Where numbers live and who computes them: [`Device::Cpu`] or [`Device::Gpu`].
+//! Where numbers are stored and computed: [`Device::Cpu`] or [`Device::Gpu`].
 //!
 //! [`Device::best`] takes a hardware GPU if there is one and otherwise the CPU. A *software* adapter
 //! (lavapipe, llvmpipe, SwiftShader, WARP) is far slower than BLAS, so it is used only when asked for
@@ -17,11 +17,11 @@ pub use gpu::Gpu;
 
 use crate::error::Result;
 
-/// Keeps Mesa's device selection from complaining on stderr, under `error:`, that there is no window system.
+/// Prevents a message of Mesa's device selection on stderr, `error:` and that there is no window system.
 ///
 /// # Safety
-/// This sets a variable of the environment, which no other thread may be reading: call it first thing in
-/// `main`, before anything has started a thread.
+/// This sets an environment variable, which no other thread may read at the same time: call it at the beginning of
+/// `main`, before any thread is started.
 pub unsafe fn quieten_drivers() {
     if cfg!(target_os = "linux") && std::env::var_os("XDG_RUNTIME_DIR").is_none() {
         // SAFETY: the caller promises that no other thread reads the environment.
@@ -29,7 +29,7 @@ pub unsafe fn quieten_drivers() {
     }
 }
 
-/// A place to compute: the processor through ndarray and BLAS, or a GPU through wgpu.
+/// A device that computes: the processor through ndarray and BLAS, or a GPU through wgpu.
 #[derive(Clone)]
 pub enum Device {
     /// ndarray and BLAS.
@@ -39,11 +39,11 @@ pub enum Device {
 }
 
 impl Device {
-    /// The device that `RANKSCOPE_DEVICE` (`cpu`, `gpu` or `auto`) asks for; unset means `auto`.
+    /// The device that `RANKSCOPE_DEVICE` (`cpu`, `gpu` or `auto`) names; unset means `auto`.
     ///
     /// # Errors
     /// [`Error::Invalid`](crate::Error::Invalid) for any other value;
-    /// [`Error::NoAdapter`](crate::Error::NoAdapter) if a GPU is asked for and there is none.
+    /// [`Error::NoAdapter`](crate::Error::NoAdapter) if a GPU is requested and there is none.
     pub fn best() -> Result<Self> {
         Self::choose(DeviceRequest::from_env()?).map(|choice| choice.device)
     }
@@ -51,7 +51,7 @@ impl Device {
     /// The device for `request`, and why it was chosen.
     ///
     /// # Errors
-    /// [`Error::NoAdapter`](crate::Error::NoAdapter) if a GPU is asked for and there is none.
+    /// [`Error::NoAdapter`](crate::Error::NoAdapter) if a GPU is requested and there is none.
     pub fn choose(request: DeviceRequest) -> Result<Choice> {
         choice::choose(request)
     }

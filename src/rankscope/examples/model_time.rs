@@ -1,7 +1,7 @@
 //! Whole models in time and memory, as `cargo xtask bench` compares them: a JSON object.
 //!
 //! `model_time FOLDER` times a forward pass over 128 tokens and, where the model keeps a cache, decoding with it;
-//! `model_time gpu FOLDER` counts what passes ask of the GPU; `model_time attention FIGURE` times softmax and linear
+//! `model_time gpu FOLDER` counts the GPU work of passes; `model_time attention FIGURE` times softmax and linear
 //! attention over the number of positions, with the exponents fitted to both, and draws them.
 
 use std::path::Path;
@@ -19,9 +19,9 @@ use serde_json::{Value, json};
 
 type AnyError = Box<dyn std::error::Error>;
 
-/// Tokens of the forward pass, and of the prompt.
+/// The number of tokens of the forward pass, and of the prompt.
 const PROMPT: usize = 128;
-/// Tokens that are decoded.
+/// The number of tokens that are decoded.
 const WRITTEN: usize = 64;
 const RUNS: usize = 5;
 
@@ -36,7 +36,7 @@ fn main() -> std::result::Result<(), AnyError> {
     Ok(())
 }
 
-/// Some runs in milliseconds, the fastest first, after one that does not count.
+/// The times of several runs in milliseconds, the fastest first, after one run that is not timed.
 fn millis(mut once: impl FnMut() -> Result<()>) -> Result<[f64; RUNS]> {
     once()?;
     let mut times = [0.0; RUNS];
@@ -66,7 +66,7 @@ fn whole_model(folder: &Path) -> std::result::Result<Value, AnyError> {
     }))
 }
 
-/// What the first pass over some tokens and the next ones ask of the GPU.
+/// The GPU work of the first pass over some tokens and of the next passes.
 fn gpu_passes(folder: &Path) -> std::result::Result<Value, AnyError> {
     const TOKENS: usize = 16;
     let device = Device::choose(DeviceRequest::Gpu)?.device;
@@ -80,27 +80,27 @@ fn gpu_passes(folder: &Path) -> std::result::Result<Value, AnyError> {
         let millis = start.elapsed().as_secs_f64() * 1e3;
         Ok(json!({ "counts": gpu.counts() - before, "millis": millis }))
     };
-    // The second still meets another order of free buffers than the first left behind.
+    // The second pass still gets free buffers in another order than later passes do.
     let (first, _, later) = (pass()?, pass()?, pass()?);
     Ok(json!({ "device": device.to_string(), "tokens": TOKENS, "first": first, "later": later }))
 }
 
-/// Tokens a second of decoding with a cache.
+/// Tokens per second of decoding with a cache.
 fn rate(model: &dyn Model, prompt: &Input, run: &Run) -> Result<f64> {
     let settings = Settings { tokens: WRITTEN, ..Settings::default() };
     let text = generate(model, prompt, &settings, &mut |_| Ok(()), run)?;
     Ok(text.tokens_per_second().unwrap_or(0.0))
 }
 
-/// The largest resident memory of this process so far, where the system tells.
+/// The largest resident memory of this process so far, if the system reports it.
 fn peak_mib() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()? / 1024.0)
 }
 
-/// Bidirectional softmax and linear attention over the number of positions: the fastest run of each, since what
-/// else the machine does would bend the curve.
+/// Bidirectional softmax and linear attention over the number of positions: the fastest run of each, since other work
+/// of the machine would distort the curve.
 fn attention(figure: &Path) -> std::result::Result<Value, AnyError> {
     const HEADS: usize = 4;
     const SIZE: usize = 64;
@@ -131,20 +131,20 @@ fn attention(figure: &Path) -> std::result::Result<Value, AnyError> {
     Ok(json!({ "heads": HEADS, "head_size": SIZE, "curves": curves }))
 }
 
-/// How the time of a mechanism grows.
+/// The growth of a mechanism's time.
 struct Growth {
     name: &'static str,
     points: Vec<(usize, f64)>,
     exponent: f64,
 }
 
-/// Both curves, with what would be linear and quadratic beside them.
+/// Both curves, with linear and quadratic reference curves.
 fn growth(measured: &[Growth], heads: usize, size: usize) -> Lines {
     let curve = |Growth { name, points, exponent }: &Growth| {
         let points = points.iter().map(|&(n, time)| (n as f64, time));
         Curve::new(format!("{name}: time ∝ n^{exponent:.2}"), Kind::Plain, points)
     };
-    // Through the last point of its own curve.
+    // Each reference goes through the last point of its curve.
     let reference = |(name, power): (&str, i32)| {
         let points = &measured.iter().find(|growth| growth.name == name)?.points;
         let (last, time) = *points.last()?;

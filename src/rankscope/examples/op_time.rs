@@ -1,8 +1,8 @@
 //! Time and error of operations on every device, as `cargo xtask bench` shows them: a JSON array.
 //!
-//! `op_time [OPERATION]`. A time is the least of several, since what else the machine does only ever adds to it. Errors
-//! are the largest absolute difference to the same operation in f64; a device that would take too long at a size (a
-//! software adapter) is left out there.
+//! `op_time [OPERATION]`. A time is the shortest of several, since other work of the machine only makes it longer.
+//! Errors are the largest absolute difference to the same operation in f64; a device that would take too long at a size
+//! (a software adapter) is left out there.
 
 use std::time::Instant;
 
@@ -55,9 +55,9 @@ type Call = Box<dyn Fn(&[Tensor]) -> Result<Tensor>>;
 struct Case {
     op: &'static str,
     size: String,
-    /// Multiply-adds, or elements for what has none.
+    /// Multiply-adds, or elements for operations without multiply-adds.
     work: f64,
-    /// Floating-point operations, for a rate; 0 where memory decides.
+    /// Floating-point operations, for a rate; 0 where memory limits the speed.
     flops: f64,
     inputs: Vec<Tensor>,
     call: Call,
@@ -97,7 +97,7 @@ impl Case {
 fn finish(device: &Device, result: &Tensor) -> Result<()> {
     match device {
         Device::Cpu => Ok(()),
-        // One number: the smallest readback there is.
+        // One number is the smallest possible readback.
         Device::Gpu(_) => result
             .reshape([(Axis::Row, result.shape().len()), (Axis::Column, 1)])?
             .select(Axis::Row, 0)?
@@ -106,7 +106,7 @@ fn finish(device: &Device, result: &Tensor) -> Result<()> {
     }
 }
 
-/// Values in (−2, 2) that look random and need no generator.
+/// Values in (−2, 2) that look random, computed without a generator.
 fn values(count: usize, seed: usize) -> Vec<f32> {
     (0..count)
         .map(|i| (((i * 7919 + seed * 104_729) % 1_000_003) as f64 * 0.618_033_988).sin() as f32 * 2.0)
@@ -172,7 +172,7 @@ fn softmax(n: usize) -> Result<Case> {
     })
 }
 
-/// Operations on `rows` rows of `width` values, each row or each value by itself.
+/// Operations on `rows` rows of `width` values, which treat each row or each value separately.
 fn row_wise(rows: usize, width: usize) -> Result<Vec<Case>> {
     let x = tensor(4, &[(Axis::Query, rows), (Axis::Width, width)])?;
     let y = tensor(10, &[(Axis::Query, rows), (Axis::Width, width)])?;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 type AnyError = Box<dyn std::error::Error>;
 
-/// Bytes, and the special tokens.
+/// The size of the vocabulary: bytes, and the special tokens.
 const VOCAB: u32 = 293;
 /// How long steps are timed, in seconds.
 const SECONDS: f64 = 3.0;
@@ -26,7 +26,7 @@ fn main() -> std::result::Result<(), AnyError> {
     Ok(())
 }
 
-/// The fastest and the median step, and what the process took.
+/// The times of the fastest and the median step, and the memory of the process.
 fn train(width: usize, layers: usize, length: usize, batch: usize) -> std::result::Result<Value, AnyError> {
     let config = json!({
         "model_type": "gpt2", "n_embd": width, "n_head": width.div_ceil(32), "n_layer": layers,
@@ -66,7 +66,7 @@ fn train(width: usize, layers: usize, length: usize, batch: usize) -> std::resul
     }))
 }
 
-/// A line of the system's account of this process, where there is one.
+/// A field of the system's report about this process, in MiB, if there is one.
 fn memory_mib(field: &str) -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(field))?;

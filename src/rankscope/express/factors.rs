@@ -28,7 +28,7 @@ impl Factors {
         self.query.dot(&self.key.t()) / (self.head_size() as f64).sqrt()
     }
 
-    /// The attention weights over the keys that `allowed` `[n, n]` leaves.
+    /// The attention weights over the keys that `allowed` `[n, n]` allows.
     pub fn weights(&self, allowed: &Array2<bool>) -> Array2<f64> {
         let mut weights = log_softmax(&self.logits(), allowed);
         weights.zip_mut_with(allowed, |value, &is| *value = if is { value.exp() } else { 0.0 });
@@ -57,8 +57,8 @@ impl Factors {
 
 /// e^δ − 1 − δ, without cancellation for a small δ.
 ///
-/// KL(P ‖ A) = Σ p·(e^δ − 1 − δ) with δ = ln a − ln p, because both sum to one. Every term is positive, so
-/// divergences far below ε come out right, where Σ p·(ln p − ln a) would be noise.
+/// KL(P ‖ A) = Σ p·(e^δ − 1 − δ) with δ = ln a − ln p, because both sum to one. Every term is positive, so divergences
+/// far below ε are accurate, where Σ p·(ln p − ln a) would be noise.
 pub(super) fn excess(delta: f64) -> f64 {
     if delta.abs() < 1e-3 {
         return delta * delta * (0.5 + delta * (1.0 / 6.0 + delta / 24.0));
@@ -66,7 +66,7 @@ pub(super) fn excess(delta: f64) -> f64 {
     delta.exp_m1() - delta
 }
 
-/// Row by row, x − ln Σ e^x over the allowed entries; 0 elsewhere.
+/// x − ln Σ e^x of every row, over its allowed entries; 0 elsewhere.
 pub(super) fn log_softmax(logits: &Array2<f64>, allowed: &Array2<bool>) -> Array2<f64> {
     let mut out = logits.clone();
     for (mut row, allowed) in out.axis_iter_mut(Axis(0)).zip(allowed.rows()) {
@@ -87,17 +87,17 @@ fn visible<'a>(
     row.iter().zip(allowed).filter(|(_, is)| **is).map(|(x, _)| *x)
 }
 
-/// The factor on the logits with which a head of size 2 gives a key on a circle of n all but about `rest`.
+/// The factor on the logits with which a head of size 2 gives one key on a circle of n all weight except about `rest`.
 ///
-/// c = ln(2/rest) / (1 − cos(2π/n)): a key's two neighbours stand at cosine cos(2π/n) from it.
+/// c = ln(2/rest) / (1 − cos(2π/n)): the angle between a key and its two neighbours has the cosine cos(2π/n).
 pub fn permutation_scale(positions: usize, rest: f64) -> f64 {
     (2.0 / rest).ln() / (1.0 - (TAU / positions as f64).cos())
 }
 
-/// A head of size 2 whose query i attends to key `order[i]`, with logits scale·cos of the angle between.
+/// A head of size 2 whose query i attends to key `order[i]`, with logits scale·cos of the angle between query and key.
 ///
-/// The keys stand on a circle, and each query points at its key: k_j = (cos 2πj/n, sin 2πj/n) and
-/// q_i = √2·scale·k_{order(i)}, the √2 because logits are Q·Kᵀ/√D.
+/// The keys are on a circle, and each query has the direction of its key: k_j = (cos 2πj/n, sin 2πj/n) and q_i =
+/// √2·scale·k_{order(i)}, the √2 because logits are Q·Kᵀ/√D.
 ///
 /// # Errors
 /// [`Error::Invalid`] unless `order` holds each of n ≥ 2 positions once and the scale is finite.

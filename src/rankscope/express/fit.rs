@@ -1,4 +1,4 @@
-//! The nearest that a head of a given size comes to a pattern.
+//! The best fit of a head of a given size to a pattern.
 
 use ndarray::{Array2, ArrayView2, Zip};
 use rand::SeedableRng;
@@ -27,12 +27,12 @@ pub struct BestFit {
     pub steps: u64,
 }
 
-/// How hard [`Fitting::best_fit`] tries.
+/// The effort of [`Fitting::best_fit`].
 #[derive(Clone, Copy, Debug)]
 pub struct Fitting {
-    /// Descents, each from a start of its own; the first starts from the singular vectors of log P.
+    /// The number of descents, each from another start; the first starts from the singular vectors of log P.
     pub starts: usize,
-    /// Steps of each at most.
+    /// The most steps of each descent.
     pub steps: u64,
     /// A divergence, in nats, at which the pattern counts as reached and the search ends.
     pub enough: f64,
@@ -44,8 +44,8 @@ impl Default for Fitting {
     }
 }
 
-/// The head of size `head_size` whose attention comes nearest to `target`: the queries and keys that
-/// minimise the mean over rows of KL(P ‖ softmax(Q·Kᵀ/√D)), with [`Fitting::default`] effort.
+/// The head of size `head_size` whose attention is nearest to `target`: the queries and keys that minimise the mean
+/// over rows of KL(P ‖ softmax(Q·Kᵀ/√D)), with [`Fitting::default`] effort.
 ///
 /// # Errors
 /// As [`Fitting::best_fit`].
@@ -56,8 +56,8 @@ pub fn best_fit(target: &Target, head_size: usize, run: &Run) -> Result<BestFit>
 impl Fitting {
     /// The nearest head with free queries and keys, as in [`best_fit`].
     ///
-    /// **Conventions**: L-BFGS from several starts that depend on `run`'s seed alone; the best end counts.
-    /// The problem is not convex, so for a small head the result is an upper bound of the true distance.
+    /// **Conventions**: L-BFGS from several starts that depend only on `run`'s seed; the best result counts. The
+    /// problem is not convex, so for a small head the result is an upper bound of the true distance.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a head size of 0 or no starts; [`Error::Cancelled`].
@@ -82,7 +82,7 @@ impl Fitting {
             let expected = format!("{} × 1 or wider", target.positions());
             return Err(Error::invalid("x", format!("{rows} × {width}"), expected));
         }
-        // An orthonormal basis of the columns of X spans the same queries, and is better to descend in.
+        // An orthonormal basis of the columns of X spans the same queries, and the descent converges better in it.
         let Svd { u, sigma, .. } = svd(x)?;
         let floor = rows.max(width) as f64 * f64::EPSILON * sigma[0];
         let rank = sigma.iter().filter(|&&value| value > floor).count();
@@ -125,7 +125,7 @@ impl Fitting {
 /// The mean divergence as a function of W_q and W_k, one after the other.
 struct Divergence<'a> {
     target: &'a Target,
-    /// Orthonormal columns `[n, R]` whose span holds queries and keys; all of it where `None`.
+    /// Orthonormal columns `[n, R]` whose span contains queries and keys; `None` for the whole space.
     basis: Option<&'a Array2<f64>>,
     head_size: usize,
 }
@@ -146,14 +146,15 @@ impl Divergence<'_> {
         Factors { query: place(w_q), key: place(w_k) }
     }
 
-    /// Where to begin: the singular vectors of log P with a little noise, then noise alone.
+    /// The start of a descent: for the first, the singular vectors of log P with a little noise; for the others, noise
+    /// alone.
     fn start(&self, index: u64, seed: u64) -> Result<Vec<f64>> {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(index);
         let Factors { query, key } = truncated(self.target, self.head_size)?;
         let within = |of: Array2<f64>| self.basis.map_or(of.clone(), |basis| basis.t().dot(&of));
         let informed = within(query).into_iter().chain(within(key));
-        // Logits of noise of size s spread by s²: as far as those of the target do.
+        // Logits from noise of size s have a spread of s², which is chosen equal to that of the target's logits.
         let logits = self.target.centred_log_weights();
         let spread = (logits.iter().map(|x| x * x).sum::<f64>() / logits.len() as f64).sqrt().max(0.1);
         let (keep, size) = if index == 0 { (1.0, 1e-3) } else { (0.0, spread.sqrt()) };

@@ -10,7 +10,7 @@ use crate::array::read_matrix;
 use crate::error::{Error, Result};
 use crate::mask::Mask;
 
-/// The largest file read: [`MAX_POSITIONS`]² numbers with room for any spelling.
+/// The largest file read: [`MAX_POSITIONS`]² numbers with room for any format of the numbers.
 const MAX_BYTES: u64 = 16 << 20;
 
 impl Target {
@@ -22,8 +22,8 @@ impl Target {
         Target::new(read(path)?, mask)
     }
 
-    /// As [`load`](Self::load), under the causal mask where everything above the diagonal is 0, else under
-    /// none; says whether it is causal.
+    /// As [`load`](Self::load), under the causal mask if everything above the diagonal is 0, otherwise without a mask;
+    /// also returns whether it is causal.
     ///
     /// # Errors
     /// As [`load`](Self::load).

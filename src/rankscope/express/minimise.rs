@@ -1,7 +1,7 @@
 //! Minimising a smooth function of many numbers: L-BFGS with a line search for the weak Wolfe conditions.
 //!
-//! Written here because the digits of values near 1e-15 count: the search ends where a value stops falling
-//! *relative to itself*, and every evaluation asks whether to go on.
+//! Written here because the digits of values near 1e-15 matter: the search ends when the value no longer falls
+//! *relative to itself*, and every evaluation checks for cancellation.
 //!
 //! **Source**: Nocedal & Wright, Numerical Optimization (2006), algorithms 7.4 and 7.5; the line search by
 //! doubling and halving of Lewis & Overton 2013.
@@ -11,13 +11,13 @@ use std::collections::VecDeque;
 use crate::error::{Error, Result};
 use crate::run::Run;
 
-/// Pairs of steps and gradient changes that are kept.
+/// The number of pairs of steps and gradient changes that are kept.
 const MEMORY: usize = 20;
 /// The share of the predicted decrease that a step must reach (c₁ of the Wolfe conditions).
 const DECREASE: f64 = 1e-4;
 /// The share of the slope that may be left after a step (c₂ of the Wolfe conditions).
 const SLOPE: f64 = 0.9;
-/// Lengths tried along one direction.
+/// The most lengths that are tried along one direction.
 const TRIALS: usize = 40;
 /// A search ends when this many steps lower the value by less than [`LITTLE`] of itself.
 const PATIENCE: u64 = 50;
@@ -32,13 +32,13 @@ pub(crate) trait Objective {
 /// When to stop.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// Steps at most.
+    /// The most steps.
     pub steps: u64,
-    /// The search ends at this value or below.
+    /// The value at or below which the search ends.
     pub enough: f64,
 }
 
-/// Where a minimisation ended.
+/// The result of a minimisation.
 #[derive(Clone, Debug)]
 pub(crate) struct Minimum {
     /// The point.
@@ -49,10 +49,10 @@ pub(crate) struct Minimum {
     pub steps: u64,
 }
 
-/// A local minimum of `objective` downhill from `start`; the value never rises on the way.
+/// A local minimum of `objective` downhill from `start`; the value never rises during the search.
 ///
 /// # Errors
-/// [`Error::Cancelled`]; [`Error::Numeric`] where the start has no value.
+/// [`Error::Cancelled`]; [`Error::Numeric`] if the value at the start is not a number.
 pub(crate) fn minimise(
     objective: &dyn Objective,
     start: Vec<f64>,
@@ -70,7 +70,7 @@ pub(crate) fn minimise(
     while steps < limits.steps && here.value > limits.enough {
         let mut next = line_search(objective, &here, &history.direction(&here.gradient), run)?;
         if next.is_none() && !history.pairs.is_empty() {
-            // The kept pairs may be rounding noise: try once more along the gradient.
+            // The kept pairs may be rounding noise, so the search tries once more along the gradient.
             history = History::default();
             next = line_search(objective, &here, &history.direction(&here.gradient), run)?;
         }
@@ -100,7 +100,7 @@ impl Point {
     }
 }
 
-/// The next point along `direction`, or none where no length lowers the value.
+/// The next point along `direction`, or `None` if no length lowers the value.
 fn line_search(
     objective: &dyn Objective,
     here: &Point,
@@ -132,7 +132,7 @@ fn line_search(
     Ok(lower)
 }
 
-/// Steps and the changes of the gradient over them, the latest last.
+/// Steps, and the change of the gradient over each of them, the latest last.
 #[derive(Default)]
 struct History {
     pairs: VecDeque<(Vec<f64>, Vec<f64>)>,
@@ -151,7 +151,7 @@ impl History {
         }
     }
 
-    /// −H·g, with H the inverse Hessian that the pairs suggest; a step of length 1 where there are none.
+    /// −H·g, with H the inverse Hessian estimated from the pairs; without pairs, a step of length 1.
     fn direction(&self, gradient: &[f64]) -> Vec<f64> {
         let mut direction: Vec<f64> = gradient.iter().map(|g| -g).collect();
         let Some((step, change)) = self.pairs.back() else {

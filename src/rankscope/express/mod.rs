@@ -1,8 +1,8 @@
-//! What one attention head can express: for a given pattern of weights, the queries and keys that produce it
-//! or come nearest to it.
+//! What one attention head can express: for a given pattern of weights, the queries and keys that produce it, or the
+//! nearest pattern to it.
 //!
 //! A [`Target`] is a pattern. [`represent`] solves for weights exactly where the head is as large as the
-//! sequence, [`represent_centred`] from a head one smaller on, and [`best_fit`] minimises the divergence
+//! sequence, [`represent_centred`] also for a head that is smaller by one, and [`best_fit`] minimises the divergence
 //! for a head of any size. All of it is f64 on the CPU.
 //!
 //! ```

@@ -7,7 +7,7 @@ use super::{Factors, Target};
 use crate::error::{Error, Result};
 use crate::rank::EPSILON_F64;
 
-/// Projections `[C, D]` of one head, with the queries and keys they give.
+/// Projections `[C, D]` of one head, with their queries and keys.
 #[derive(Clone, Debug)]
 pub struct Represented {
     /// W_q `[C, D]`: queries are X·W_q.
@@ -16,7 +16,7 @@ pub struct Represented {
     pub w_k: Array2<f64>,
     /// X·W_q and X·W_k, `[n, D]`.
     pub factors: Factors,
-    /// max |A − P| that they reach.
+    /// max |A − P| with these projections.
     pub max_error: f64,
 }
 
@@ -27,14 +27,14 @@ pub struct Represented {
 ///
 /// **Shapes**: target `[n, n]`, x `[n, C]`, weights `[C, D]`.
 ///
-/// **Conventions**: rows are tokens (the paper's are columns, so its weights are ours transposed).
+/// **Conventions**: rows are tokens (columns in the paper, so its weights are the transposes of these).
 ///
 /// # Errors
 /// [`Error::Invalid`] for a head smaller than n, and for embeddings that are not of full row rank n (so
 /// also for a width C below n), NaN or infinite.
 ///
-/// **Source**: Bhojanapalli et al. 2020 (arXiv 2002.07028), Theorem 1. Under a mask the hidden logits are
-/// free, and are 0 here.
+/// **Source**: Bhojanapalli et al. 2020 (arXiv 2002.07028), Theorem 1. Under a mask the logits of hidden keys are
+/// arbitrary, and are 0 here.
 pub fn represent(target: &Target, x: &Array2<f64>, head_size: usize) -> Result<Represented> {
     let n = target.positions();
     if head_size < n {
@@ -48,7 +48,7 @@ pub fn represent(target: &Target, x: &Array2<f64>, head_size: usize) -> Result<R
     project(target, x, &query, &key)
 }
 
-/// Projections from the singular vectors of the centred log P, cut to `head_size`.
+/// Projections from the singular vectors of the centred log P, truncated to `head_size`.
 ///
 /// With log P − row means = U·Σ·Vᵀ: queries U·√(Σ√D) and keys V·√(Σ√D), the first D columns of each. Exact
 /// from D = n − 1 on, since the centred matrix has rank n − 1 at most; below, this is the nearest matrix of
@@ -75,7 +75,7 @@ pub(super) fn truncated(target: &Target, head_size: usize) -> Result<Factors> {
     Ok(Factors { query, key })
 }
 
-/// An error for a head of no size, or one that no memory holds.
+/// An error for a head size of 0, or one that does not fit in memory.
 pub(super) fn check_head_size(head_size: usize) -> Result<()> {
     const MOST: usize = 4096;
     if (1..=MOST).contains(&head_size) {
@@ -112,7 +112,7 @@ fn right_inverse(x: &Array2<f64>, positions: usize) -> Result<Array2<f64>> {
     Ok(vt.t().dot(&scaled.t())) // [C, n]
 }
 
-/// A = U·Σ·Vᵀ, without the vectors of nothing.
+/// A = U·Σ·Vᵀ, the thin form with min(N, M) vectors.
 pub(super) struct Svd {
     pub u: Array2<f64>,
     pub sigma: Vec<f64>,

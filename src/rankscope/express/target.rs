@@ -1,4 +1,4 @@
-//! [`Target`]: a pattern of attention weights that a head is asked for.
+//! [`Target`]: a pattern of attention weights that a head should produce.
 
 use ndarray::{Array2, Axis, Zip};
 use rand::SeedableRng;
@@ -12,14 +12,14 @@ use crate::mask::Mask;
 /// The most positions of a pattern.
 pub const MAX_POSITIONS: usize = 512;
 
-/// How far a given row may sum from one; it is then divided by its sum.
+/// The largest difference of a given row's sum from one; the row is then divided by its sum.
 pub const ROW_SUM_TOLERANCE: f64 = 1e-4;
 
 /// Attention weights `[n, n]`: positive where the mask allows, 0 elsewhere, each row summing to one.
 ///
 /// # Conventions
-/// Rows are queries, columns are keys; both count from 0 in errors. A softmax gives no zeros, so a pattern
-/// has none where it may attend.
+/// Rows are queries, columns are keys; both count from 0 in errors. A softmax gives no zeros, so a pattern has no zeros
+/// where attention is allowed.
 ///
 /// ```
 /// use ndarray::array;
@@ -68,8 +68,8 @@ impl Target {
     /// The softmax of independent Gaussian logits with standard deviation `scale`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for no positions or more than [`MAX_POSITIONS`], a scale that is negative or above
-    /// 50 (where weights underflow), or a mask that does not fit.
+    /// [`Error::Invalid`] for 0 positions or more than [`MAX_POSITIONS`], a scale that is negative or above 50 (where
+    /// weights underflow), or a mask that does not fit.
     pub fn random(positions: usize, scale: f64, mask: &Mask, seed: u64) -> Result<Self> {
         if !(0.0..=50.0).contains(&scale) {
             return Err(Error::invalid("scale of the target", scale, "a number from 0 to 50"));
@@ -117,20 +117,20 @@ impl Target {
         &self.weights
     }
 
-    /// Their logarithms `[n, n]`; 0 where the mask does not allow.
+    /// Their logarithms `[n, n]`; 0 where the mask does not allow attention.
     pub fn log_weights(&self) -> &Array2<f64> {
         &self.log_weights
     }
 
-    /// Who may attend to whom `[n, n]`.
+    /// Which query may attend to which key, `[n, n]`.
     pub fn allowed(&self) -> &Array2<bool> {
         &self.allowed
     }
 
-    /// log P minus each row's mean over the keys it may attend to, 0 elsewhere.
+    /// log P minus each row's mean over the keys that the query may attend to, 0 elsewhere.
     ///
-    /// Softmax does not see a constant on a row, so these logits give the same weights; without a mask
-    /// their rank is what a head needs: n − 1 for almost every pattern.
+    /// A constant on a row does not change its softmax, so these logits give the same weights; without a mask their
+    /// rank is the head size that a pattern needs: n − 1 for almost every pattern.
     pub fn centred_log_weights(&self) -> Array2<f64> {
         let mut centred = self.log_weights.clone();
         for (mut row, allowed) in centred.axis_iter_mut(Axis(0)).zip(self.allowed.rows()) {

@@ -106,7 +106,7 @@ fn the_construction_reaches_any_pattern_once_the_head_is_as_large_as_the_sequenc
         let weights = represent(&target, &x, head_size).unwrap();
         assert_eq!(weights.w_q.dim(), (width, head_size));
         assert!(weights.max_error < 1e-10, "n = {n}: {}", weights.max_error);
-        // From the weights alone, with the factor written out.
+        // Computed from the weights alone, with the factor written out.
         let logits = x.dot(&weights.w_q).dot(&x.dot(&weights.w_k).t()) / (head_size as f64).sqrt();
         let difference = super::factors::log_softmax(&logits, target.allowed()) - target.log_weights();
         assert!(difference.iter().all(|x| x.abs() < 1e-9));
@@ -171,7 +171,7 @@ fn a_fit_is_the_same_for_a_seed_and_agrees_with_its_own_factors() {
     assert!(weights[(0, 5)] == 0.0 && (fit().max_error > 1e-3) == (fit().kl > 1e-6));
 }
 
-/// The example of Theorem 1: X = [1, 0] gives the second row no logits at all.
+/// The example of Theorem 1: X = [1, 0] gives the second row only logits of 0.
 #[test]
 fn an_embedding_of_width_one_cannot_reach_the_counterexample() {
     let target = Target::new(array![[0.5, 0.5], [0.75, 0.25]], &Mask::bidirectional()).unwrap();
@@ -192,7 +192,7 @@ fn a_head_of_two_attends_by_any_permutation() {
         let weight = weights[(query, *key)];
         assert!((0.998_99..0.999_1).contains(&weight), "{weight}");
     }
-    // The formula of the scale at the sizes of the reference.
+    // The formula for the scale, at the sizes of the reference.
     for (n, scale) in [(16, 100.0), (64, 1578.0), (256, 25237.0)] {
         assert!((permutation_scale(n, rest) / scale - 1.0).abs() < 0.01);
     }

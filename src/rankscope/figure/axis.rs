@@ -1,4 +1,4 @@
-//! Ticks, and labels thinned until none touches the next.
+//! Ticks, and labels that are thinned until no two of them touch.
 
 /// Round numbers from `low` to `high`, at most `most` of them, in steps of 1, 2 or 5 · 10ᵏ.
 pub(super) fn ticks(low: f64, high: f64, most: usize) -> Vec<f64> {
@@ -16,12 +16,14 @@ pub(super) fn ticks(low: f64, high: f64, most: usize) -> Vec<f64> {
     (first..=last).map(|i| i as f64 * step).collect()
 }
 
-/// Show every k-th label, so that labels `size` long stand on steps of `pitch` with air between.
+/// The smallest k for which every k-th label can be shown: labels of length `size` at steps of
+/// `pitch`, with space between them.
 pub(super) fn thinning(size: f64, pitch: f64) -> usize {
     (size * 1.2 / pitch).ceil().max(1.0) as usize
 }
 
-/// Whole decades from `low` to `high`, at most `most` of them, always with both ends of the stride.
+/// Whole decades from `high` down to `low` in equal steps, about `most` of them; `high` is always
+/// among them.
 pub(super) fn decades(low: i32, high: i32, most: usize) -> Vec<i32> {
     let stride = ((high - low) as f64 / most as f64).ceil().max(1.0) as usize;
     (low..=high).rev().step_by(stride).collect()

@@ -1,4 +1,4 @@
-//! Cells as a small PNG image, for what shows images: SVG and pages.
+//! Cells as a small PNG image, for SVG and pages.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
@@ -7,9 +7,10 @@ use super::scene::Cells;
 use super::style::Rgb;
 use crate::error::Result;
 
-/// The longest side that is made longer, in pixels: a viewer that smooths images then blurs no more than the edges of cells.
+/// Images are enlarged up to this many pixels on the longer side: then a viewer that smooths images blurs only the
+/// edges of cells.
 const SIDE: usize = 256;
-/// The most pixels along a cell.
+/// The most pixels along one side of a cell.
 const MOST: usize = 4;
 
 /// The cells as a `data:` URI.
@@ -18,20 +19,20 @@ pub(super) fn data_uri(cells: &Cells) -> Result<String> {
     Ok(format!("data:image/png;base64,{}", BASE64_STANDARD.encode(bytes)))
 }
 
-/// A PNG image, some pixels for each cell; a cell without a colour is transparent.
+/// A PNG image with one or more pixels for each cell; a cell without a colour is transparent.
 fn image(cells: &Cells) -> Result<Vec<u8>, png::EncodingError> {
     let Cells { rows, cols, colors, .. } = cells;
     let times = (SIDE / rows.max(cols)).clamp(1, MOST);
     let across = if *cols == 1 { 1 } else { times };
     let mut palette: Vec<Option<Rgb>> = colors.clone();
-    // What is transparent comes first.
+    // Transparent colours come first.
     palette.sort_unstable();
     palette.dedup();
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, (cols * across) as u32, (rows * times) as u32);
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_compression(png::Compression::Balanced);
-    // Rows of one cell are equal: their differences are zeros.
+    // The pixel rows of one cell are equal, so their differences are zeros.
     encoder.set_filter(png::Filter::Up);
     let is_indexed = palette.len() <= 256;
     if is_indexed {

@@ -2,13 +2,13 @@
 
 use super::scene::{Point, Rect};
 
-/// Lengths drawn and left out in turn, in pixels; solid where empty.
+/// Lengths that are alternately drawn and left out, in pixels; a solid line if empty.
 pub(super) type Dash = &'static [f64];
 
-/// The styles by which curves of one kind are told apart.
+/// The styles that distinguish curves of one kind.
 pub(super) const DASHES: [Dash; 4] = [&[], &[9.0, 5.0], &[2.5, 4.0], &[10.0, 4.0, 2.5, 4.0]];
 
-/// The pieces of `points` that `dash` leaves.
+/// The pieces of `points` that are drawn with `dash`.
 pub(super) fn broken(points: &[Point], dash: Dash) -> Vec<Vec<Point>> {
     if dash.is_empty() {
         return vec![points.to_vec()];

@@ -1,20 +1,20 @@
-//! Cells, their labels, and the colour bar beside them: what every map has.
+//! The common parts of every map: cells, their labels, and the colour bar beside them.
 
 use super::scene::{Anchor, Cells, Item, Rect, Scene, TEXT, standard_width};
 use super::style::{ColorMap, Palette, Rgb};
 use super::{axis, ruler, text};
 
-/// Labels are cut to this many pixels.
+/// The largest width of a label, in pixels; longer ones are cut.
 const LABEL_ROOM: f64 = 130.0;
-/// Room right of the cells for the colour bar, its ticks and its unit; the picture ends where they do.
+/// Room right of the cells for the colour bar, its ticks and its unit; they reach the right edge of the picture.
 const BAR_ROOM: f64 = 160.0;
 const MARGIN: f64 = 14.0;
-/// Colours of the bar: so many that no step shows.
+/// The number of colours of the bar: enough that no step is visible.
 const BAR_STEPS: usize = 128;
 /// Room for "queries ↓" above the row labels, and for "keys →" above that.
 const CORNER: (f64, f64) = (108.0, 54.0);
 
-/// Where the parts of a map stand.
+/// The places of the parts of a map.
 pub(super) struct Grid {
     pub rows: usize,
     pub cols: usize,
@@ -73,7 +73,7 @@ impl Grid {
         Grid { rows, cols, area, row_labels, col_labels, upwards }
     }
 
-    /// Cells over `area`, for a picture with axes of its own.
+    /// A grid of cells over `area`, for a picture with its own axes.
     pub fn without_labels(area: Rect, (rows, cols): (usize, usize)) -> Self {
         let none = || Labels { texts: Vec::new(), step: 1 };
         Grid { rows, cols, area, row_labels: none(), col_labels: none(), upwards: false }
@@ -90,7 +90,7 @@ impl Grid {
         Rect { x: self.area.x + col as f64 * w, y: self.area.y + row as f64 * h, w, h }
     }
 
-    /// The cells, row by row; the area is hatched where one has no colour.
+    /// The cells, row by row; where a cell has no colour, the area is hatched.
     pub fn draw_cells(
         &self,
         scene: &mut Scene,
@@ -107,7 +107,7 @@ impl Grid {
         scene.frame(self.area, palette.grid);
     }
 
-    /// Labels of rows and columns, and what they are: `down` and `across`.
+    /// Draws the labels of rows and columns, and their titles `down` and `across`.
     pub fn draw_labels(&self, scene: &mut Scene, palette: &Palette, (down, across): (&str, &str)) {
         for (row, label) in self.row_labels.shown() {
             let cell = self.cell(row, 0);
@@ -157,7 +157,7 @@ impl Grid {
         }
     }
 
-    /// Where the ticks of the colour bar stand, and what they say.
+    /// The places and labels of the colour bar's ticks.
     fn bar_ticks(&self, (low, high): (f64, f64)) -> Vec<(f64, String)> {
         let bar = self.bar();
         let place = |tick: f64| bar.bottom() - bar.h * (tick - low) / (high - low);

@@ -10,24 +10,25 @@ use super::scene::Scene;
 use super::style::Theme;
 use crate::error::{Error, Result};
 
-/// The longest side that is drawn cell by cell.
+/// The most cells along one side.
 const MOST: usize = 1024;
 
-/// Which colours a [`Heatmap`] uses.
+/// The colours and the range of a [`Heatmap`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scale {
     /// Amounts from 0 to the largest value: the sequential map.
     Amount,
-    /// Amounts from 0 to a given value, so that several pictures compare; larger ones look like it.
+    /// Amounts from 0 to a given value, so that several pictures can be compared; larger amounts
+    /// have the colour of this value.
     AmountTo(f64),
-    /// Differences: the diverging map, as far down as up.
+    /// Differences: the diverging map, symmetric around 0.
     Difference,
 }
 
 /// Attention weights (or scores, or differences): queries down, keys across, masked cells hatched.
 #[derive(Clone, Debug)]
 pub struct Heatmap {
-    /// What the picture is called where it is not seen; a caption stands beside it.
+    /// The accessible name of the picture; a caption is shown beside it.
     pub title: String,
     /// The values `[T, S]`.
     pub values: Array2<f64>,
@@ -39,9 +40,9 @@ pub struct Heatmap {
     pub keys: Vec<String>,
     /// Colours and range.
     pub scale: Scale,
-    /// What the colour bar measures, as in "attention weight".
+    /// The quantity of the colour bar, such as "attention weight".
     pub unit: String,
-    /// What recreates the figure: version, device, dtype, seed, parameters.
+    /// The settings that recreate the figure: version, device, dtype, seed, parameters.
     pub settings: Value,
 }
 
@@ -83,7 +84,7 @@ impl Heatmap {
             }
             largest = largest.max(if self.scale == Scale::Difference { value.abs() } else { *value });
         }
-        // A picture of zeros still has a scale.
+        // A picture of zeros also needs a scale.
         let largest = if largest > 0.0 { largest } else { 1.0 };
         match self.scale {
             Scale::Amount => Ok((0.0, largest)),

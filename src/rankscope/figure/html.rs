@@ -14,12 +14,12 @@ use crate::label::escape;
 use crate::label::visible;
 use crate::numbers::short;
 
-/// The most rows that stand in the table of curves.
+/// The most rows in the table of curves.
 const MOST_POINTS: usize = 400;
 
 /// The numbers that a figure shows.
 pub(super) enum Numbers {
-    /// One per cell, from the top.
+    /// One number for each cell, from the top.
     Cells(CellNumbers),
     /// Points of curves.
     Curves(Lines),
@@ -27,7 +27,7 @@ pub(super) enum Numbers {
 
 /// The numbers of cells.
 pub(super) struct CellNumbers {
-    /// What a row, a column and a number are, as in "query", "key", "attention weight".
+    /// The words for a row, a column and a number, such as "query", "key", "attention weight".
     pub words: [String; 3],
     pub rows: Vec<String>,
     pub cols: Vec<String>,
@@ -35,7 +35,7 @@ pub(super) struct CellNumbers {
     pub values: Array2<Option<f64>>,
 }
 
-/// The figure as a fragment of a page; `rich::assets` makes it follow pointer and keyboard.
+/// The figure as a fragment of a page; `rich::assets` makes it react to pointer and keyboard.
 pub(super) fn fragment(drawing: &impl Drawing) -> Result<String> {
     let [light, dark] = [drawing.scene(Theme::Light)?, drawing.scene(Theme::Dark)?];
     let picture = svg::fragment([&light, &dark])?;
@@ -50,7 +50,8 @@ pub(super) fn fragment(drawing: &impl Drawing) -> Result<String> {
     })
 }
 
-/// The picture as an image with a name: on a wide page its text has 12 pixels; on a narrow one it can be moved to and fro.
+/// The picture as an image with a name: on a wide page its text has 12 pixels; on a narrow page it can be scrolled
+/// sideways.
 fn stage(picture: &str, scene: &Scene, label: &str) -> String {
     let width = 0.75 * scene.width;
     let label = escape(label);
@@ -88,7 +89,8 @@ impl CellNumbers {
     }
 }
 
-/// An element that knows the points of all curves: of each x, y, its spread (NaN for none), and its two pixels.
+/// An element with the points of all curves: for each point x, y, its spread (NaN for none), and its position in
+/// pixels.
 fn around_curves(lines: &Lines, inside: &str, scene: &Scene) -> Result<String> {
     let curves = lines.curves.iter().map(|curve| (visible(&curve.name), curve.points.len()));
     let about = json!({
@@ -107,7 +109,8 @@ fn around_curves(lines: &Lines, inside: &str, scene: &Scene) -> Result<String> {
     ))
 }
 
-/// Numbers as f32, little-endian, in base64. What is too small for f32 is the smallest normal number there, not 0.
+/// Numbers as f32, little-endian, in base64. A number that is too small for f32 becomes the smallest normal number of
+/// f32, not 0.
 fn f32s(values: impl Iterator<Item = f64>) -> String {
     let number = |value: f64| match value as f32 {
         0.0 if value != 0.0 => f32::MIN_POSITIVE.copysign(value as f32),
@@ -117,7 +120,7 @@ fn f32s(values: impl Iterator<Item = f64>) -> String {
 }
 
 /// Weights from 0 to 1 in 16 bits: 0 is 0, 65535 is a pair that the mask forbids (`None`), and any other c is
-/// exp((c − 65534) / 3276), to 0.02 % from 2 · 10⁻⁹ on. `None` where a value lies outside.
+/// exp((c − 65534) / 3276), to 0.02 % from 2 · 10⁻⁹ on. `None` if a value is outside 0 to 1.
 pub(crate) fn weights_as_u16(weights: impl Iterator<Item = Option<f32>>) -> Option<String> {
     let code = |weight: Option<f32>| match weight {
         None => Some(u16::MAX),
@@ -131,7 +134,7 @@ pub(crate) fn weights_as_u16(weights: impl Iterator<Item = Option<f32>>) -> Opti
     Some(BASE64_STANDARD.encode(codes?.into_iter().flat_map(u16::to_le_bytes).collect::<Vec<u8>>()))
 }
 
-/// The points of all curves as a table that is closed at first.
+/// The points of all curves as a table that is collapsed at first.
 fn points(lines: &Lines) -> String {
     let Table { head, rows } = Table::of_curves(lines);
     let head: String = head.iter().map(|name| format!("<th scope=\"col\">{}</th>", escape(name))).collect();

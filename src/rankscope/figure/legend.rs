@@ -1,4 +1,4 @@
-//! A legend in rows above the plot: a swatch and a name per entry, none over another.
+//! A legend in rows above the plot: a swatch and a name for each entry, without overlaps.
 
 use super::scene::{Anchor, Point, Scene, TEXT, standard_width};
 use super::style::Rgb;
@@ -8,13 +8,13 @@ const ROW: f64 = 28.0;
 const SWATCH: f64 = 30.0;
 const GAP: f64 = 26.0;
 
-/// Where each entry stands.
+/// The place of each entry.
 pub(super) struct Legend {
     entries: Vec<(f64, usize, String)>,
 }
 
 impl Legend {
-    /// Entries from `left` to `right`, in as many rows as they need.
+    /// A legend from `left` to `right`, in as many rows as its entries need.
     pub fn new<'a>(names: impl IntoIterator<Item = &'a str>, left: f64, right: f64) -> Self {
         let (mut x, mut row) = (left, 0);
         let mut entries = Vec::new();
@@ -30,12 +30,12 @@ impl Legend {
         Legend { entries }
     }
 
-    /// The room that it takes from the top of the picture.
+    /// Its height from the top of the picture.
     pub fn height(&self) -> f64 {
         self.entries.last().map_or(0.0, |(_, row, _)| 8.0 + (row + 1) as f64 * ROW)
     }
 
-    /// Writes the names; `swatch` draws beside each, between two points.
+    /// Writes the names; `swatch` draws the sample beside each name, between two points.
     pub fn draw(&self, scene: &mut Scene, ink: Rgb, mut swatch: impl FnMut(&mut Scene, usize, [Point; 2])) {
         for (index, (x, row, name)) in self.entries.iter().enumerate() {
             let y = 22.0 + *row as f64 * ROW;

@@ -1,4 +1,4 @@
-//! Table against a number: curves with points, spreads and reference lines.
+//! Curves over a number, with points, spreads and reference lines.
 
 mod look;
 mod reference;
@@ -22,7 +22,7 @@ pub use reference::{Reference, ReferenceLine};
 
 const WIDTH: f64 = 1000.0;
 const HEIGHT: f64 = 440.0;
-/// Points of all curves together; more than that is no figure.
+/// The most points of all curves together.
 const MOST: usize = 50_000;
 const MOST_CURVES: usize = 24;
 const MOST_REFERENCES: usize = 12;
@@ -32,14 +32,14 @@ const MOST_REFERENCES: usize = 12;
 pub struct Curve {
     /// Its name in the legend.
     pub name: String,
-    /// Which decides colour and marker. Further curves of one kind get broken lines and hollow markers;
+    /// The kind, which determines colour and marker. Further curves of one kind get broken lines and hollow markers;
     /// several of [`Kind::Plain`] get shades and markers in order.
     pub kind: Kind,
     /// x and y, joined in this order.
     pub points: Vec<(f64, f64)>,
-    /// Per point how far its whisker goes up and down, such as a standard deviation; empty for none.
+    /// For each point the half-length of its error bar, such as a standard deviation; empty for no error bars.
     pub spread: Vec<f64>,
-    /// Whether a line joins the points; without it every point has its marker.
+    /// Whether a line joins the points; without a line every point has a marker.
     pub is_joined: bool,
 }
 
@@ -50,29 +50,29 @@ impl Curve {
         Curve { name: name.into(), kind, points, spread: Vec::new(), is_joined: true }
     }
 
-    /// The points alone, without a line.
+    /// The curve as points without a line.
     pub fn scattered(self) -> Self {
         Curve { is_joined: false, ..self }
     }
 
-    /// Whiskers of ± `spread`, one per point.
+    /// The curve with error bars of ± `spread`, one for each point.
     pub fn with_spread(mut self, spread: impl IntoIterator<Item = f64>) -> Self {
         self.spread = spread.into_iter().collect();
         self
     }
 
-    /// The whiskers on an axis upwards of this scale.
+    /// The error bars, for a vertical axis of this scale.
     fn whiskers(&self, scale: AxisScale) -> impl Iterator<Item = Whisker> + Clone {
         self.points.iter().zip(&self.spread).map(move |(&at, &spread)| Whisker::new(at, spread, scale))
     }
 }
 
-/// The spread of one point.
+/// The error bar of one point.
 #[derive(Clone, Copy)]
 struct Whisker {
-    /// The lower one, and the upper one.
+    /// The lower end and the upper end.
     ends: [Point; 2],
-    /// Whether the spread reaches further down than the whisker.
+    /// Whether the spread reaches lower than the drawn error bar.
     is_open: bool,
 }
 
@@ -82,11 +82,11 @@ impl Whisker {
         let low = ends[0].1;
         let is_open = match scale {
             AxisScale::Linear => false,
-            // As a ratio, what is near 0 or below it is far away, and would squeeze everything else.
+            // On a logarithmic axis a value near 0 is far away, and would leave little room for everything else.
             AxisScale::Log { lowest } => low < y / 10.0 || lowest.is_some_and(|lowest| low < lowest),
         };
         if is_open && y > 0.0 {
-            // As far down as up: by the same ratio.
+            // The lower part is as long as the upper one: the same ratio.
             ends[0].1 = y * y / ends[1].1;
         }
         Whisker { ends, is_open }
@@ -104,9 +104,9 @@ impl Whisker {
 /// Curves over one axis: points joined by thin lines, with spreads, beside reference lines.
 ///
 /// # Conventions
-/// A linear axis upwards starts at 0 where that is near. On a logarithmic axis a spread that reaches below
-/// a tenth of its point, or below the axis, is drawn as far down as up, and without a cap at its lower end.
-/// Curves of many points carry a marker here and there.
+/// A linear vertical axis starts at 0 if 0 is near the values. On a logarithmic axis a spread that reaches below a
+/// tenth of its point, or below the axis, is drawn with equal lengths up and down, and without a cap at its lower end.
+/// Curves with many points have markers only at some of them.
 ///
 /// ```
 /// use rankscope::figure::{Curve, Figure, Lines, PlotAxis, Reference, style::{Kind, Theme}};
@@ -123,17 +123,17 @@ impl Whisker {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Lines {
-    /// What the picture is called where it is not seen; a caption stands beside it.
+    /// The accessible name of the picture; a caption is shown beside it.
     pub title: String,
-    /// The axis across.
+    /// The horizontal axis.
     pub x: PlotAxis,
-    /// The axis upwards.
+    /// The vertical axis.
     pub y: PlotAxis,
-    /// What was measured.
+    /// The measured curves.
     pub curves: Vec<Curve>,
-    /// What it is compared with.
+    /// The lines that they are compared with.
     pub references: Vec<Reference>,
-    /// What recreates the figure: version, device, dtype, seed, parameters.
+    /// The settings that recreate the figure: version, device, dtype, seed, parameters.
     pub settings: Value,
 }
 
@@ -180,7 +180,7 @@ impl Lines {
         let scale = self.y.scale;
         let whiskers = self.curves.iter().flat_map(move |curve| curve.whiskers(scale));
         let ends = whiskers.flat_map(|whisker| whisker.ends.map(|end| end.1));
-        // Below a logarithmic axis a whisker has no end to show.
+        // An end of an error bar below a logarithmic axis is not shown.
         let is_shown = move |end: &f64| match scale {
             AxisScale::Linear => true,
             AxisScale::Log { lowest } => *end > 0.0 && *end >= lowest.unwrap_or(0.0),
@@ -190,7 +190,7 @@ impl Lines {
     }
 }
 
-/// Where the parts of the figure stand.
+/// The places of the parts of the figure.
 struct Layout {
     plot: Plot,
     up_ticks: Vec<Tick>,
@@ -255,7 +255,7 @@ impl Drawing for Lines {
     }
 }
 
-/// The line, where there is one, and the markers of the `nth` curve.
+/// Draws the line, if there is one, and the markers of the `nth` curve.
 fn draw_curve(
     scene: &mut Scene,
     plot: &Plot,

@@ -1,18 +1,19 @@
-//! Which points of a curve carry a marker.
+//! The points of a curve that have a marker.
 
 use super::scene::Point;
 
-/// Points nearer to each other than this, in pixels, share a marker.
+/// The least distance between two markers, in pixels.
 const APART: f64 = 9.0;
-/// With more markers than this a curve is a row of markers and no line.
+/// The most markers of a curve; with more, its line would not be visible.
 pub(super) const MOST: usize = 24;
-/// Pixels along a dense curve from one marker to the next.
+/// The distance between markers along a dense curve, in pixels.
 const SPARSE: f64 = 84.0;
 
-/// The points of the `nth` of `count` curves that carry a marker; the line goes through all of them.
+/// The points of the `nth` of `count` curves that have a marker; the line goes through all of them.
 ///
-/// All that are apart, where these are few. On a dense curve only its end and some before, at other places than
-/// on the other curves: where curves lie on each other, the markers of each still show.
+/// If only few points are far enough apart, all of these have one. On a dense curve only its end and some earlier
+/// points have markers, at other places than on the other curves, so that the markers of coinciding curves stay
+/// visible.
 pub(super) fn marked(points: &[Point], (nth, count): (usize, usize)) -> Vec<Point> {
     let mut kept: Vec<Point> = Vec::new();
     for &point in points {
@@ -31,7 +32,8 @@ pub(super) fn marked(points: &[Point], (nth, count): (usize, usize)) -> Vec<Poin
         last = point;
         if along >= next {
             kept.push(point);
-            // From the start on, not from here: a step over several places must not bring curves into line.
+            // Counted from the start and not from here, so that a step over several places does not align the markers
+            // of different curves.
             next += SPARSE * ((along - next) / SPARSE).floor() + SPARSE;
         }
     }

@@ -1,8 +1,8 @@
 //! Figures: spectra, curves, maps over two parameters, attention heatmaps, a wall of layers and heads; as
 //! SVG or PNG.
 //!
-//! A figure carries what recreates it in its SVG's `<metadata>` or its PNG's text chunk `rankscope`, and no
-//! caption: that stands beside the picture. Colours and markers come from [`style`], which windows share.
+//! A figure stores the settings that recreate it in its SVG's `<metadata>` or its PNG's text chunk `rankscope`. It has
+//! no caption: captions are shown beside the picture. Colours and markers come from [`style`], which windows share.
 //!
 //! ```
 //! use ndarray::array;
@@ -61,17 +61,17 @@ use html::Numbers;
 use scene::Scene;
 use style::Theme;
 
-/// Something that can be laid out; [`Figure`] is what callers see of it.
+/// A figure that can be laid out; [`Figure`] is its public interface.
 trait Drawing {
     fn scene(&self, theme: Theme) -> Result<Scene>;
 
-    /// The title, and what recreates the figure.
+    /// The title, and the settings that recreate the figure.
     fn about(&self) -> (&str, &Value);
 
     /// The numbers behind the picture.
     fn numbers(&self) -> Result<Numbers>;
 
-    /// The curves, where these are all there is.
+    /// The curves, if the figure consists only of curves.
     fn curves(&self) -> Option<&Lines> {
         None
     }
@@ -79,44 +79,45 @@ trait Drawing {
 
 /// A picture, in either theme and either format; the same input gives the same bytes.
 pub trait Figure {
-    /// An SVG document; text stays text, in fonts that fall back to the viewer's.
+    /// An SVG document; text stays text, in fonts with fallbacks on the viewer's system.
     ///
     /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) where the data cannot be drawn: nothing, too large, labels
-    /// of the wrong number, NaN.
+    /// [`Error::Invalid`](crate::Error::Invalid) where the data cannot be drawn: empty, too large, with a wrong number
+    /// of labels, or NaN.
     fn to_svg(&self, theme: Theme) -> Result<String>;
 
     /// The bytes of a PNG file, two pixels per SVG pixel; characters that the embedded face lacks (CJK,
-    /// emoji) become boxes. What recreates the figure is the text (iTXt) of keyword `rankscope`, as JSON.
+    /// emoji) become boxes. The settings that recreate the figure are stored as JSON in the text chunk (iTXt) with the
+    /// keyword `rankscope`.
     ///
     /// # Errors
     /// As [`to_svg`](Figure::to_svg).
     fn to_png(&self, theme: Theme) -> Result<Vec<u8>>;
 
-    /// As [`to_svg`](Figure::to_svg), with `settings` as what recreates it.
+    /// As [`to_svg`](Figure::to_svg), with `settings` as the settings that recreate it.
     ///
     /// # Errors
     /// As [`to_svg`](Figure::to_svg).
     fn to_svg_with(&self, theme: Theme, settings: &Value) -> Result<String>;
 
-    /// As [`to_png`](Figure::to_png), with `settings` as what recreates it.
+    /// As [`to_png`](Figure::to_png), with `settings` as the settings that recreate it.
     ///
     /// # Errors
     /// As [`to_svg`](Figure::to_svg).
     fn to_png_with(&self, theme: Theme, settings: &Value) -> Result<Vec<u8>>;
 
     /// The picture as a fragment of a page, without its title: it follows the page's theme, light or dark, has a name for
-    /// screen readers, and its numbers in a table. [`rich::assets`](crate::rich::assets) is what the page needs once;
-    /// with them a pointer or the arrow keys show the number of a cell or of a point.
+    /// screen readers, and its numbers in a table. The page needs [`rich::assets`](crate::rich::assets) once; with them
+    /// a pointer or the arrow keys show the number of a cell or of a point.
     ///
     /// # Errors
     /// As [`to_svg`](Figure::to_svg).
     fn to_html(&self) -> Result<String>;
 
-    /// What is drawn, as a table.
+    /// The numbers of the figure as a table.
     fn table(&self) -> Table;
 
-    /// The figure as curves, where it is one: a window draws them itself, with the numbers under the pointer.
+    /// The figure as curves, if it consists of curves: a window draws them itself, with the numbers under the pointer.
     fn as_lines(&self) -> Option<&Lines>;
 }
 

@@ -1,4 +1,4 @@
-//! A difference over two parameters: who is ahead where, and the border between.
+//! A difference over two parameters: the regions where either side is ahead, and the border between them.
 
 use ndarray::{Array2, s};
 use serde_json::Value;
@@ -19,33 +19,33 @@ const MOST: usize = 200;
 /// One axis of a [`PhaseMap`].
 #[derive(Clone, Debug)]
 pub struct MapAxis {
-    /// What it measures, with its unit.
+    /// The quantity, with its unit.
     pub label: String,
-    /// One value per cell, ascending; equal ratios make it logarithmic.
+    /// One value per cell, ascending; with equal ratios the axis is logarithmic.
     pub values: Vec<f64>,
 }
 
 /// A difference in cells over two parameters, with the line on which it changes its sign.
 ///
 /// # Conventions
-/// Cells are equally large, each labelled with its own value. The diverging colours have zero in the middle
-/// and reach equally far on both sides. Between the centres of cells the line of zero is interpolated
-/// linearly. A cell without a value is hatched.
+/// All cells have the same size, each labelled with its own value. The diverging colours have zero in the middle and
+/// the same range on both sides. Between the centres of cells the line of zero is interpolated linearly. A cell without
+/// a value is hatched.
 #[derive(Clone, Debug)]
 pub struct PhaseMap {
-    /// What the picture is called where it is not seen; a caption stands beside it.
+    /// The accessible name of the picture; a caption is shown beside it.
     pub title: String,
-    /// The axis across, X cells.
+    /// The horizontal axis, X cells.
     pub x: MapAxis,
-    /// The axis upwards, Y cells.
+    /// The vertical axis, Y cells.
     pub y: MapAxis,
     /// The differences `[Y, X]`, the first row at the bottom.
     pub values: Array2<Option<f64>>,
-    /// What the colour bar measures, as in "causal − bidirectional effective rank".
+    /// The quantity of the colour bar, such as "causal − bidirectional effective rank".
     pub unit: String,
-    /// What the line of zero means, as in "equal effective rank".
+    /// The meaning of the line of zero, such as "equal effective rank".
     pub border: String,
-    /// What recreates the figure: version, device, dtype, seed, parameters.
+    /// The settings that recreate the figure: version, device, dtype, seed, parameters.
     pub settings: Value,
 }
 
@@ -77,7 +77,7 @@ impl PhaseMap {
     /// The value at either end of the colour bar.
     fn reach(&self) -> f64 {
         let largest = self.values.iter().flatten().fold(0.0, |reach, value| f64::max(reach, value.abs()));
-        // A map of zeros still has a scale.
+        // A map of zeros also needs a scale.
         if largest > 0.0 { largest } else { 1.0 }
     }
 
@@ -96,7 +96,7 @@ impl Drawing for PhaseMap {
         let border = sign_change(&self.values);
         let entries = self.entries(!border.is_empty());
         let legend = Legend::new(entries.iter().map(|entry| entry.1.as_str()), left, left + PLOT.0 + 120.0);
-        // Whole pixels, so that no seams show.
+        // Whole pixels, so that no seams are visible.
         let cell = ((PLOT.0 / cols as f64).floor().max(1.0), (PLOT.1 / rows as f64).floor().max(1.0));
         let area =
             Rect { x: left, y: legend.height() + 18.0, w: cell.0 * cols as f64, h: cell.1 * rows as f64 };
@@ -131,7 +131,7 @@ impl Drawing for PhaseMap {
             words: [self.y.label.clone(), self.x.label.clone(), self.unit.clone()],
             rows,
             cols: labels(&self.x),
-            // The first row stands at the bottom.
+            // The first row is at the bottom.
             values: self.values.slice(s![..;-1, ..]).to_owned(),
         }))
     }
@@ -159,7 +159,7 @@ impl PhaseMap {
     }
 }
 
-/// What a legend entry shows.
+/// The sample of a legend entry.
 enum Swatch {
     Border,
     Hole,
@@ -179,7 +179,7 @@ impl Swatch {
     }
 }
 
-/// Ink on a seam of background, so that the line is seen on every colour.
+/// The line is drawn over a wider one in the background colour, so that it is visible on every colour.
 fn draw_border(scene: &mut Scene, palette: &Palette, segments: &[[Point; 2]]) {
     for (color, width) in [(palette.background, 5.0), (palette.ink, 2.2)] {
         for ends in segments {

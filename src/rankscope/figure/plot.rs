@@ -1,21 +1,21 @@
-//! The ground of a plot: panel, grid, ticks and titles of two axes.
+//! The background of a plot: panel, grid, ticks and titles of two axes.
 
 use super::ruler::Ruler;
 use super::scene::{Anchor, Point, Rect, Scene, TEXT, standard_width};
 use super::style::Palette;
 use super::text;
 
-/// Between the edge of the panel and the nearest value, so that markers are whole.
+/// The distance between the edge of the panel and the nearest value, so that markers are not cut.
 const INSET: f64 = 12.0;
-/// Below the panel: tick labels and title.
+/// The space below the panel, for tick labels and title.
 pub(super) const BELOW: f64 = 74.0;
-/// Between tick labels of the axis across.
+/// The least distance between tick labels of the horizontal axis.
 const APART: f64 = 14.0;
 
-/// A tick: how far along its axis, and its label.
+/// A tick: its position along the axis, and its label.
 pub(super) type Tick = (f64, String);
 
-/// Room left of a panel whose axis upwards has these ticks.
+/// The space to the left of a panel whose vertical axis has these ticks.
 pub(super) fn room_left(ticks: &[Tick]) -> f64 {
     let widest = ticks.iter().map(|(_, name)| standard_width(name)).fold(0.0, f64::max);
     (18.0 + TEXT / 2.0 + 14.0 + widest + 10.0).ceil()
@@ -29,12 +29,13 @@ pub(super) struct Plot {
 }
 
 impl Plot {
-    /// The pixel of a value; what is below an axis stands on it.
+    /// The pixel of a value; a value below an axis is drawn on it.
     pub fn at(&self, (x, y): Point) -> Point {
         self.pixel(self.across.place_on(x), self.up.place_on(y))
     }
 
-    /// The pixel of a value that may be far outside, where −∞ would have no direction.
+    /// The pixel of a value that may be far outside the plot; it is finite, since a line to −∞
+    /// would have no direction.
     pub fn beyond(&self, (x, y): Point) -> Point {
         const FAR: f64 = 20.0;
         self.pixel(self.across.place(x).clamp(-FAR, FAR), self.up.place(y).clamp(-FAR, FAR))
@@ -45,7 +46,7 @@ impl Plot {
         (self.area.x + INSET + x * w, self.area.bottom() - INSET - y * h)
     }
 
-    /// Panel and grid, behind the data.
+    /// Draws panel and grid, behind the data.
     pub fn draw_ground(&self, scene: &mut Scene, palette: &Palette, up: &[Tick]) {
         scene.fill(self.area, palette.panel);
         for (place, _) in up {
@@ -54,7 +55,7 @@ impl Plot {
         }
     }
 
-    /// Frame, ticks and titles.
+    /// Draws frame, ticks and titles.
     pub fn draw_axes(
         &self,
         scene: &mut Scene,
@@ -71,10 +72,10 @@ impl Plot {
     }
 }
 
-/// A pixel along an axis, and what stands there.
+/// A pixel along an axis, and its label.
 pub(super) type Mark<'a> = (f64, &'a str);
 
-/// Ticks at pixels below and left of `area`, thinned until no label touches the next.
+/// Draws ticks at pixels below and left of `area`, thinned until no two labels touch.
 pub(super) fn draw_ticks(scene: &mut Scene, palette: &Palette, area: Rect, (across, up): (&[Mark], &[Mark])) {
     let mut free = f64::NEG_INFINITY;
     for &(x, name) in across {
@@ -95,7 +96,7 @@ pub(super) fn draw_ticks(scene: &mut Scene, palette: &Palette, area: Rect, (acro
     }
 }
 
-/// What the axes measure, below and left of `area`.
+/// Draws the titles of the axes, below and left of `area`.
 pub(super) fn draw_titles(scene: &mut Scene, palette: &Palette, area: Rect, (across, up): (&str, &str)) {
     let across = text::fit(across, TEXT, scene.width.min(2.0 * (area.x + area.w / 2.0)) - 20.0);
     scene.text(across, (area.x + area.w / 2.0, area.bottom() + 48.0), palette.ink, Anchor::Middle);

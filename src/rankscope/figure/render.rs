@@ -10,15 +10,15 @@ use super::style::Rgb;
 use super::text;
 use crate::error::{Error, Result};
 
-/// Pixels of a PNG per pixel of the layout, for screens and projectors of high density.
+/// Pixels of a PNG for each pixel of the layout, along each side, for screens and projectors of high density.
 const DENSITY: u32 = 2;
-/// Samples per PNG pixel and direction; plotters' bitmaps have hard edges.
+/// Samples for each PNG pixel along each side, because plotters draws bitmaps without smoothing.
 const SAMPLES: u32 = 2;
 
-/// The keyword of the text chunk that holds what recreates a PNG.
+/// The keyword of the text chunk with the settings that recreate a PNG.
 const KEYWORD: &str = "rankscope";
 
-/// By how much of an em bitmap text stands too high: its line, not its letters, is centred.
+/// The fraction of an em by which bitmap text is too high, because its line and not its letters are centred.
 const BITMAP_LOWER: f64 = 0.19;
 
 /// The scene as the bytes of a PNG file, [`DENSITY`] times as large, with `title` and `settings` as its texts.
@@ -37,7 +37,7 @@ pub(super) fn png(scene: &Scene, (title, settings): (&str, &Value)) -> Result<Ve
         .map_err(failed)
 }
 
-/// RGB pixels as a file, behind `texts` as chunks of UTF-8: keyword and content.
+/// RGB pixels as a PNG file, with `texts` (keyword and content) in text chunks of UTF-8 before them.
 fn file(
     pixels: &[u8],
     (width, height): (u32, u32),
@@ -72,7 +72,7 @@ fn average(fine: &[u8], width: usize) -> Vec<u8> {
     coarse
 }
 
-/// Pixels of the bitmap per pixel of the layout.
+/// Pixels of the bitmap for each pixel of the layout.
 #[derive(Clone, Copy)]
 struct Scale(f64);
 
@@ -104,7 +104,7 @@ fn paint_item<B: DrawingBackend>(area: &DrawingArea<B, Shift>, item: &Item, scal
         Item::Fill { area: rect, color } => fill(*rect, *color),
         Item::Cells(cells) => cells.runs().try_for_each(|(rect, color)| fill(rect, color)),
         Item::Line { points, color, width } => points.windows(2).try_for_each(|ends| {
-            // Segment by segment: wide paths break at sharp corners.
+            // Drawn segment by segment, because wide paths have gaps at sharp corners.
             area.draw(&PathElement::new([scale.at(ends[0]), scale.at(ends[1])], scale.stroke(*color, *width)))
         }),
         Item::Polygon { points, color } => {

@@ -1,15 +1,15 @@
-//! One axis of a plot: from values to pixels, and the ticks along the way.
+//! One axis of a plot: the map from values to pixels, and the ticks.
 
 use super::{axis, text};
 use crate::error::{Error, Result};
 use crate::label::visible;
 
-/// What one axis of a plot measures, and how.
+/// The quantity and the scale of one axis of a plot.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlotAxis {
-    /// What it measures, with its unit, as in "head size D" or "time (ms)".
+    /// The quantity, with its unit, such as "head size D" or "time (ms)".
     pub label: String,
-    /// Whether equal lengths are equal differences or equal ratios.
+    /// The scale: equal lengths are equal differences or equal ratios.
     pub scale: AxisScale,
 }
 
@@ -18,10 +18,10 @@ pub struct PlotAxis {
 pub enum AxisScale {
     /// Equal lengths are equal differences.
     Linear,
-    /// Equal lengths are equal ratios. Zeros, and what lies below `lowest`, stand on the lowest tick, whose
-    /// label then begins with ≤.
+    /// Equal lengths are equal ratios. Zeros and values below `lowest` are drawn on the lowest tick, whose label then
+    /// begins with ≤.
     Log {
-        /// Where the axis ends at the latest.
+        /// The smallest value that the axis may reach.
         lowest: Option<f64>,
     },
 }
@@ -43,7 +43,7 @@ impl PlotAxis {
     }
 }
 
-/// An axis that knows its range.
+/// An axis with its range.
 #[derive(Clone, Debug)]
 pub(super) struct Ruler {
     is_log: bool,
@@ -53,11 +53,11 @@ pub(super) struct Ruler {
     is_clipped: bool,
 }
 
-/// The most values that get a tick each, instead of round numbers.
+/// The most values that each get a tick, instead of ticks at round numbers.
 const MOST_OWN: usize = 14;
 
 impl Ruler {
-    /// An axis that shows `values`; a linear one of `amounts` starts at 0 where that is near.
+    /// An axis that shows `values`; a linear axis of `amounts` starts at 0 if 0 is near the values.
     pub fn new(axis: &PlotAxis, values: impl Iterator<Item = f64> + Clone, amounts: bool) -> Result<Self> {
         let refuse = |value: f64, expected: &str| Err(Error::invalid(visible(&axis.label), value, expected));
         let lowest = match axis.scale {
@@ -93,7 +93,7 @@ impl Ruler {
         let (mut low, mut high) = extremes(shown).unwrap_or((1.0, 1.0));
         let is_clipped = values.clone().any(|value| value == 0.0 || value < lowest);
         if is_clipped {
-            // A whole decade below the rest, so that the lowest tick is a round one.
+            // A whole decade below the other values, so that the lowest tick is a round number.
             low = 10f64.powf((low.log10() - 0.5).floor()).max(f64::MIN_POSITIVE);
         }
         if low == high {
@@ -102,23 +102,23 @@ impl Ruler {
         Ruler { is_log: true, low, high, is_clipped }
     }
 
-    /// How far along the axis `value` stands: 0 … 1 where it is in the range, −∞ for the logarithm of 0.
+    /// The position of `value` along the axis: 0 … 1 inside the range, −∞ for the logarithm of 0.
     pub fn place(&self, value: f64) -> f64 {
         let of = |value: f64| if self.is_log { value.log10() } else { value };
         (of(value) - of(self.low)) / (of(self.high) - of(self.low))
     }
 
-    /// As [`place`](Self::place), with what is below the axis on it.
+    /// As [`place`](Self::place), but a value below the axis is placed on it.
     pub fn place_on(&self, value: f64) -> f64 {
         self.place(value).max(0.0)
     }
 
-    /// About `most` ticks, ascending: where they stand and what they say.
+    /// About `most` ticks, ascending: their positions and labels.
     pub fn ticks(&self, most: usize) -> Vec<(f64, String)> {
         if self.is_log { self.log_ticks(most) } else { self.linear_ticks(most) }
     }
 
-    /// A tick for each of `values` where these are few, as for sizes that were chosen; else [`ticks`](Self::ticks).
+    /// A tick for each of `values` if they are few, such as chosen sizes; otherwise [`ticks`](Self::ticks).
     pub fn ticks_at(&self, values: impl Iterator<Item = f64>, most: usize) -> Vec<(f64, String)> {
         let mut own: Vec<f64> = values.collect();
         own.sort_by(f64::total_cmp);
@@ -158,7 +158,7 @@ impl Ruler {
         let mut shown = axis::decades(*exponents.start(), *exponents.end(), most);
         shown.reverse();
         if self.is_clipped && shown.first() != Some(exponents.start()) {
-            // The lowest label speaks for everything below; a close neighbour gives way.
+            // The lowest label stands for all lower values too; a tick too close to it is dropped.
             let stride = shown.get(1).map_or(1, |next| next - shown[0]);
             if shown[0] - exponents.start() < stride {
                 shown.remove(0);
@@ -174,7 +174,7 @@ impl Ruler {
     }
 }
 
-/// A number on an axis: three digits, or as many as a whole number has, without zeros at its end.
+/// A number on an axis: three digits, or as many as a whole number has, without trailing zeros.
 pub(super) fn label(value: f64) -> String {
     if value.fract() == 0.0 && value.abs() < 1e5 {
         return format!("{:.0}", value + 0.0).replace('-', "−");

@@ -1,8 +1,9 @@
-//! A finished layout: what to draw, where, in pixels. Figures make one, plotters paints it as SVG or PNG.
+//! A finished layout: items with their places in pixels. Figures make a scene, which is then written as SVG or painted
+//! as PNG.
 //!
-//! Plotters measures text and paints bitmaps. Its charts are not used: they do not keep labels apart, have no place on a
-//! logarithmic axis for zeros, and name no line beside the plot. A list of items can be tested, too: that no text
-//! lies on another, that no cell leaves a seam.
+//! Plotters measures text and paints bitmaps. Its charts are not used: their labels may overlap, their logarithmic axes
+//! cannot show zeros, and they have no names of lines beside the plot. A list of items can also be tested: that no
+//! texts overlap, and that there are no seams between cells.
 
 use super::style::{Marker, Rgb};
 use super::text;
@@ -36,7 +37,7 @@ impl Rect {
     }
 }
 
-/// Where a text stands relative to its point, along its own direction.
+/// The place of a text relative to its point, along the text's direction.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Anchor {
     Start,
@@ -44,7 +45,7 @@ pub(super) enum Anchor {
     End,
 }
 
-/// Cells of equal size, row by row; what lies below shows where one has no colour.
+/// Cells of equal size, row by row; where a cell has no colour, the items below it are visible.
 #[derive(Clone, Debug)]
 pub(super) struct Cells {
     pub area: Rect,
@@ -112,7 +113,7 @@ impl Scene {
     pub fn hatch(&mut self, area: Rect, color: Rgb) {
         const STEP: f64 = 9.0;
         let mut sum = STEP / 2.0;
-        // Along each line x + y = sum, from where it enters the area to where it leaves.
+        // Along each line x + y = sum, from the point where it enters the area to the point where it leaves.
         while sum < area.w + area.h {
             let ends = [(sum - area.h).max(0.0), sum.min(area.w)];
             self.line(ends.map(|x| (area.x + x, area.y + sum - x)).to_vec(), color, 1.0);
@@ -120,7 +121,7 @@ impl Scene {
         }
     }
 
-    /// A marker of about `2 · radius` across.
+    /// A marker about `2 · radius` wide.
     pub fn marker(&mut self, marker: Marker, (x, y): Point, radius: f64, color: Rgb) {
         let r = radius;
         let mut polygon = |points: &[Point]| {
@@ -152,7 +153,7 @@ impl Scene {
         self.items.push(Item::Text { text: text.into(), at, size: TEXT, color, anchor, upwards: true });
     }
 
-    /// The first cells: those that the picture is about; a colour bar comes later.
+    /// The first cells, which are the picture's content; a colour bar comes later.
     pub fn cells(&self) -> Option<&Cells> {
         self.items.iter().find_map(|item| match item {
             Item::Cells(cells) => Some(cells),

@@ -10,30 +10,30 @@ use super::{Curve, Drawing, Lines, PlotAxis, Reference, text};
 use crate::error::{Error, Result};
 use crate::rank::{EPSILON_F32, EPSILON_F64, Spectrum};
 
-/// One line of a [`SpectrumFigure`].
+/// One curve of a [`SpectrumFigure`].
 #[derive(Clone, Debug)]
 pub struct Series {
     /// Its name in the legend.
     pub name: String,
-    /// Which decides colour and marker.
+    /// The kind, which determines colour and marker.
     pub kind: Kind,
-    /// What is drawn.
+    /// The singular values that are drawn.
     pub spectrum: Spectrum,
 }
 
-/// Singular values against their index, as σᵢ / σ₁ so that tolerances are the same for every series.
+/// Singular values over their index, as σᵢ / σ₁, so that tolerances are the same for every series.
 ///
 /// # Conventions
 /// Dashed lines at max(N, M) · 2⁻²³ (f32) and max(N, M) · 2⁻⁵² (f64), for the largest of the matrices;
 /// the region below the second, the rounding floor, is shaded. A value of zero, or more than two decades below
-/// the floor, stands on the axis, whose lowest label then begins with ≤.
+/// the floor, is drawn on the axis, whose lowest label then begins with ≤.
 #[derive(Clone, Debug)]
 pub struct SpectrumFigure {
-    /// What the picture is called where it is not seen; a caption stands beside it.
+    /// The accessible name of the picture; a caption is shown beside it.
     pub title: String,
-    /// The lines.
+    /// The curves.
     pub series: Vec<Series>,
-    /// What recreates the figure: version, device, dtype, seed, parameters.
+    /// The settings that recreate the figure: version, device, dtype, seed, parameters.
     pub settings: Value,
 }
 

@@ -18,8 +18,8 @@ pub(super) fn document(scene: &Scene, (title, settings): (&str, &Value)) -> Resu
     write(scene, None, &format!(" xmlns=\"http://www.w3.org/2000/svg\" width=\"{}\"", scene.width), &head)
 }
 
-/// An SVG element for a page: each colour is that of the page's theme, by `light-dark()`; of images, which are one for each
-/// theme, the page's style shows one.
+/// An SVG element for a page: each colour follows the page's theme, by `light-dark()`. There is one image for each
+/// theme, and the page's style shows one of them.
 pub(super) fn fragment([light, dark]: [&Scene; 2]) -> Result<String> {
     write(light, Some(dark), " aria-hidden=\"true\"", "")
 }
@@ -39,7 +39,7 @@ fn write(scene: &Scene, dark: Option<&Scene>, attributes: &str, head: &str) -> R
     Ok(svg)
 }
 
-/// Whether both are lines of one kind, as of a grid or a hatch: one element draws them.
+/// Whether both are lines of the same style, as in a grid or a hatch, so that one element can draw them.
 fn is_one_path(a: &Item, b: &Item) -> bool {
     match (a, b) {
         (Item::Line { color, width, .. }, Item::Line { color: other, width: of_other, .. }) => {
@@ -49,13 +49,14 @@ fn is_one_path(a: &Item, b: &Item) -> bool {
     }
 }
 
-/// An item, or several lines that are one path, as an element; `dark` is the first of them in the dark theme.
+/// Writes an item, or several lines that form one path, as an element; `dark` is the first item in the dark theme.
 fn write_item(svg: &mut String, items: &[Item], dark: Option<&Item>) -> Result<()> {
     let item = &items[0];
     let paint = paint(item, dark);
     // Writing into a string cannot fail.
     let _ = match item {
-        // Without smoothing: of areas side by side, a smoothed edge inside a pixel shows what is behind both.
+        // Without smoothing: with two adjacent areas, a smoothed edge inside a pixel would show the background between
+        // them.
         Item::Fill { area, .. } => writeln!(
             svg,
             "<rect shape-rendering=\"crispEdges\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"{paint}\"/>",
@@ -105,7 +106,7 @@ fn write_item(svg: &mut String, items: &[Item], dark: Option<&Item>) -> Result<(
     Ok(())
 }
 
-/// The cells as an image: between them nothing shows, at any scale.
+/// Writes the cells as an image, so that no gaps between them are visible at any scale.
 fn write_cells(svg: &mut String, cells: &Cells, class: &str) -> Result<()> {
     let area = cells.area;
     let _ = writeln!(

@@ -1,10 +1,10 @@
-//! A figure's numbers as a table, for those who do not see it, and for a page that shows both.
+//! A figure's numbers as a table, for readers who cannot see it, and for a page that shows both.
 
 use super::Lines;
 use super::html::{CellNumbers, Numbers};
 use crate::numbers::short;
 
-/// What a figure draws, as text: three significant digits.
+/// The numbers of a figure as text, with three significant digits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table {
     /// The heads of the columns.
@@ -32,7 +32,7 @@ impl Table {
         Table { head, rows: rows.iter().zip(values.rows()).map(row).collect() }
     }
 
-    /// A column for each curve where all stand over the same x; otherwise a row for each point of each curve.
+    /// A column for each curve if all have the same x; otherwise a row for each point of each curve.
     pub(super) fn of_curves(lines: &Lines) -> Self {
         let places = |curve: &super::Curve| curve.points.iter().map(|point| point.0).collect::<Vec<_>>();
         let y = |curve: &super::Curve, at: usize| match curve.spread.get(at) {
@@ -60,7 +60,7 @@ impl Table {
     }
 }
 
-/// A count as it is.
+/// A whole number below a million in full, and any other number in short form.
 fn whole_or_short(value: f64) -> String {
     if value.fract() == 0.0 && value.abs() < 1e6 { format!("{value}") } else { short(value) }
 }

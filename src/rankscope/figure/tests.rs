@@ -1,4 +1,4 @@
-//! Layout, documents, and what a figure refuses to draw.
+//! Layout, documents, and data that a figure refuses to draw.
 
 mod plots;
 
@@ -72,7 +72,7 @@ pub(super) fn wall(layers: usize, heads: usize) -> Wall {
     }
 }
 
-/// A figure whose layout can be looked at, too.
+/// A figure whose layout can also be inspected.
 trait Drawn: Drawing + Figure {}
 
 impl<D: Drawing> Drawn for D {}
@@ -269,7 +269,7 @@ fn an_image_keeps_more_colors_than_a_palette_has() {
     assert!(shown.eq(wanted));
 }
 
-/// How many rectangles and fields of cells, but for background and panel, have `point` inside them and not on an edge.
+/// How many rectangles and fields of cells, except background and panel, contain `point` and do not have it on an edge.
 fn fills_around(scene: &Scene, (x, y): (f64, f64)) -> usize {
     let is_inside = |item: &&Item| match item {
         Item::Fill { area, .. } | Item::Cells(Cells { area, .. }) => {
@@ -291,7 +291,7 @@ fn no_seam_shows_between_cells_or_in_the_colour_bar_at_any_scale() {
     let (w, h) = (panel.w / cols as f64, panel.h / rows as f64);
     for (row, col) in (1..rows).flat_map(|row| (1..cols).map(move |col| (row, col))) {
         let corner = (panel.x + col as f64 * w, panel.y + row as f64 * h);
-        // On each edge between two cells something is drawn under both.
+        // On each edge between two cells, some item below covers both.
         assert!(fills_around(&scene, (corner.0, corner.1 - h / 2.0)) > 0, "left of ({row}, {col})");
         assert!(fills_around(&scene, (corner.0 - w / 2.0, corner.1)) > 0, "above ({row}, {col})");
     }

@@ -1,4 +1,4 @@
-//! Labels: how wide they are, how numbers are written, and what to do with what cannot be shown.
+//! Labels: their widths, the format of numbers, and characters that cannot be shown.
 
 use std::sync::LazyLock;
 
@@ -7,21 +7,23 @@ use plotters::style::{FontDesc, FontFamily, FontStyle, register_font};
 use crate::label::{is_invisible, visible};
 use crate::numbers::short;
 
-/// The embedded face first; viewers without it, and characters that it lacks, fall through.
+/// The embedded face first; the others are fallbacks for viewers without it and for characters that
+/// it lacks.
 pub(super) const FAMILY: &str = "DejaVu Sans, Verdana, Noto Sans, Noto Sans CJK SC, Noto Emoji, sans-serif";
 
 static FONT: &[u8] = include_bytes!("../../../assets/fonts/DejaVuSans-rankscope.ttf");
 
-/// Whether the embedded face is ready; every drawing goes through here first.
+/// Whether the embedded face is ready; it is registered before the first drawing.
 static READY: LazyLock<bool> = LazyLock::new(|| register_font(FAMILY, FontStyle::Normal, FONT).is_ok());
 
-/// The face at `size` pixels per em, given what plotters takes for one em.
+/// The face at `size` pixels per em, corrected for the size that plotters takes for one em.
 pub(super) fn font(size: f64) -> FontDesc<'static> {
     assert!(*READY, "the embedded font file is broken");
     FontDesc::new(FontFamily::Name(FAMILY), size, FontStyle::Normal)
 }
 
-/// Pixels per em over the height from ascender to descender, which is what the face is scaled by.
+/// Pixels per em over the height from ascender to descender, the height by which plotters scales
+/// the face.
 pub(super) const EM_PER_HEIGHT: f64 = 1.164;
 
 /// The width of `text` at `size` pixels per em, generous where the embedded face lacks a character.
@@ -51,12 +53,12 @@ fn is_in_face(c: char) -> bool {
         | 0x25a0..=0x25ff | 0xfffd)
 }
 
-/// `text` without what the embedded face could only draw as a second box, for bitmaps.
+/// `text` for bitmaps, without characters that the embedded face would draw as a second box.
 pub(super) fn drawable(text: &str) -> String {
     text.chars().filter(|&c| !is_invisible(c)).map(|c| if is_in_face(c) { c } else { '□' }).collect()
 }
 
-/// `label`, visible, and cut with an ellipsis where it is wider than `room`.
+/// `label` with visible blanks, cut with an ellipsis if it is wider than `room`.
 pub(super) fn fit(label: &str, size: f64, room: f64) -> String {
     let label = visible(label);
     if width(&label, size) <= room {
@@ -75,7 +77,7 @@ pub(super) fn fit(label: &str, size: f64, room: f64) -> String {
     cut
 }
 
-/// 10ᵏ, as in 10⁻³.
+/// 10ᵏ as text, such as 10⁻³.
 pub(super) fn power_of_ten(exponent: i32) -> String {
     format!("10{}", superscript(exponent))
 }
@@ -86,7 +88,7 @@ fn superscript(exponent: i32) -> String {
     exponent.to_string().chars().map(show).collect()
 }
 
-/// As [`short`], in signs that a picture can show: −1.50, 1.53 × 10⁻⁵.
+/// As [`short`], with the signs of a picture: −1.50, 1.53 × 10⁻⁵.
 pub(super) fn number(value: f64) -> String {
     let text = short(value);
     let power = |exponent: &str| exponent.parse().map_or_else(|_| exponent.to_owned(), power_of_ten);

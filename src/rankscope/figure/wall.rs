@@ -1,4 +1,4 @@
-//! One number per layer and head, written into its cell.
+//! One number for each layer and head, written into its cell.
 
 use ndarray::Array2;
 use serde_json::Value;
@@ -11,21 +11,21 @@ use super::{Drawing, text};
 use crate::error::{Error, Result};
 use crate::model::heads::{HeadReport, attention_of};
 
-/// A metric over layers (down) and heads (across), as in "effective rank"; `None` is hatched.
+/// A metric over layers (down) and heads (across), such as "effective rank"; `None` is hatched.
 ///
 /// # Conventions
-/// Rows carry the names in `layers`: those of one stack, or of several, one below the other.
+/// Rows have the names in `layers`: those of one stack, or of several, one below the other.
 #[derive(Clone, Debug)]
 pub struct Wall {
-    /// What the picture is called where it is not seen; a caption stands beside it.
+    /// The accessible name of the picture; a caption is shown beside it.
     pub title: String,
     /// The values `[L, H]`, none negative.
     pub values: Array2<Option<f64>>,
     /// L names of rows: `L0` and so on, or `decoder 0` where there are several stacks.
     pub layers: Vec<String>,
-    /// What the numbers measure.
+    /// The quantity of the numbers.
     pub unit: String,
-    /// What recreates the figure: version, device, dtype, seed, parameters.
+    /// The settings that recreate the figure: version, device, dtype, seed, parameters.
     pub settings: Value,
 }
 
@@ -79,7 +79,7 @@ impl Wall {
         Ok((0.0, if largest > 0.0 { largest } else { 1.0 }))
     }
 
-    /// The numbers as written, where the widest of them fits into `cell`.
+    /// The numbers as text, if the widest of them fits into `cell`.
     fn notes(&self, cell: f64) -> Option<Array2<String>> {
         let notes = self.values.map(|value| value.map_or(String::new(), text::number));
         let widest = notes.iter().map(|note| standard_width(note)).fold(0.0, f64::max);

@@ -1,4 +1,4 @@
-//! [`Allowed`]: a mask evaluated for the queries and keys at hand, one bit a pair.
+//! [`Allowed`]: a mask evaluated for the queries and keys of one call, one bit for each pair.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use crate::axis::{Axis, Shape};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
-/// Where the queries stand; the key at index j stands at position j.
+/// The positions of the queries; the key at index j is at position j.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Positions {
     /// Position of the first query.
@@ -16,8 +16,8 @@ pub struct Positions {
 }
 
 impl Positions {
-    /// The queries are the last of the keys: query t stands at `S − T + t`. This is a full pass for
-    /// T = S and a decoding step with a KV cache for T = 1.
+    /// The queries are the last T of S positions: query t is at position `S − T + t`. This is a full pass for T = S and
+    /// a decoding step with a KV cache for T = 1.
     ///
     /// # Errors
     /// [`Error::Invalid`] if there are more queries than keys.
@@ -29,7 +29,7 @@ impl Positions {
     }
 }
 
-/// Which keys are real tokens, `[B, S]`; padding keys are attended to by nobody.
+/// Which keys are real tokens, `[B, S]`; no query attends to padding keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Padding {
     real: Vec<bool>,
@@ -53,13 +53,13 @@ impl Padding {
         self.real.len() / self.keys
     }
 
-    /// That of some sequences of the batch.
+    /// The padding of some sequences of the batch.
     pub(crate) fn part(&self, sequences: &Range<usize>) -> Padding {
         let real = &self.real[sequences.start * self.keys..sequences.end * self.keys];
         Padding { real: real.to_vec(), keys: self.keys }
     }
 
-    /// An error unless the padding is `[batch, keys]`.
+    /// An error unless the padding has the shape `[batch, keys]`.
     pub(crate) fn expect(&self, batch: usize, keys: usize) -> Result<()> {
         if self.keys != keys {
             return Err(Error::invalid("padding S", self.keys, format!("the number of keys, {keys}")));
@@ -132,7 +132,7 @@ impl Allowed {
         let heads = mask.differs_by_head().then_some(heads);
         let masks: Vec<Mask> =
             (0..heads.unwrap_or(1)).map(|head| mask.for_head(head, heads.unwrap_or(1))).collect();
-        // Rules are asked once for each head, not for each sequence.
+        // The mask is evaluated once for each head, not for each sequence.
         let shared = Self::fill(None, heads, queries, keys, |_, head, query, keys| {
             masks[head].word(at.first_query + query, keys)
         });
@@ -148,7 +148,7 @@ impl Allowed {
         })
     }
 
-    /// Asks `word` for the bits of up to 32 keys of a query in a head of a sequence.
+    /// Fills the rows; `word` gives the bits of up to 32 keys of a query in a head of a sequence.
     fn fill(
         batch: Option<usize>,
         heads: Option<usize>,
@@ -210,7 +210,7 @@ impl Allowed {
         self.row(sequence, head, query)[key / 32] >> (key % 32) & 1 == 1
     }
 
-    /// As a tensor of 0 and 1 on the CPU, `[B, H, T, S]` with or without B and H: what a probe sees.
+    /// As a tensor of 0 and 1 on the CPU, `[B, H, T, S]` with or without B and H: the form in which a probe visits it.
     pub fn to_tensor(&self) -> Tensor {
         let mut axes = Vec::new();
         axes.extend(self.batch.map(|batch| (Axis::Batch, batch)));
@@ -223,7 +223,7 @@ impl Allowed {
         Tensor::on_cpu(Shape::new(axes), bits.collect())
     }
 
-    /// From a tensor of 0 and 1, `[B, H, T, S]` with or without B and H: what a probe hands back.
+    /// From a tensor of 0 and 1, `[B, H, T, S]` with or without B and H: the form in which a probe returns it.
     ///
     /// # Errors
     /// [`Error::Axes`] for other axes, [`Error::Invalid`] for a value other than 0 and 1.

@@ -6,11 +6,11 @@ use super::{Mask, Rule};
 use crate::error::{Error, Result};
 
 impl Mask {
-    /// A mask of its own for every head: the heads are shared out evenly among `masks`, in order, so
-    /// that head h of H uses masks\[⌊h · count / H⌋\].
+    /// A mask for each head: the heads are divided evenly among `masks`, in order, so that head h of H uses masks\[⌊h ·
+    /// count / H⌋\].
     ///
     /// # Errors
-    /// [`Error::Invalid`] for no masks.
+    /// [`Error::Invalid`] if `masks` is empty.
     ///
     /// ```
     /// use rankscope::Mask;
@@ -32,7 +32,7 @@ impl Mask {
         Mask(Rule::Heads([Mask::causal(), Mask::anti_causal()].into()))
     }
 
-    /// Whether each of `heads` heads has here the mask that it has in `other`, however the two are written.
+    /// Whether each of `heads` heads has the same mask in both, however the two are written.
     ///
     /// ```
     /// use rankscope::Mask;
@@ -44,14 +44,14 @@ impl Mask {
         (0..heads).all(|head| self.for_head(head, heads) == other.for_head(head, heads))
     }
 
-    /// The mask of head `head` of `heads`: itself, unless heads have masks of their own.
+    /// The mask of head `head` of `heads`: the whole mask, unless it differs by head.
     ///
     /// ```
     /// use rankscope::Mask;
     /// let turned = !Mask::mixed_direction();
     /// assert_eq!(turned.for_head(0, 2), !Mask::causal());
-    /// assert!(turned.for_head(0, 2).may_attend(1, 4)); // ahead, in the head that otherwise looks back
-    /// assert!(!turned.may_attend(1, 4)); // as a whole, it is where no head of the mask may
+    /// assert!(turned.for_head(0, 2).may_attend(1, 4)); // a later key, in the head that looks back without `!`
+    /// assert!(!turned.may_attend(1, 4)); // for all heads together: allowed where no head of the mask may attend
     /// ```
     pub fn for_head(&self, head: usize, heads: usize) -> Mask {
         let of = |mask: &Mask| mask.for_head(head, heads);
@@ -64,9 +64,9 @@ impl Mask {
         }
     }
 
-    /// How many heads show every mask of their own that heads have: 1 if they share one.
+    /// The smallest number of heads with which every mask of the heads is in use: 1 if all heads share a mask.
     pub fn head_groups(&self) -> usize {
-        /// The least common multiple, so that both sides of an operator come out even.
+        /// The least common multiple, so that it is a multiple of the number on both sides of an operator.
         fn common(a: usize, b: usize) -> usize {
             let (mut x, mut y) = (a, b);
             while y > 0 {
@@ -84,7 +84,7 @@ impl Mask {
         }
     }
 
-    /// Whether heads have masks of their own.
+    /// Whether the mask can differ by head.
     pub fn differs_by_head(&self) -> bool {
         match &self.0 {
             Rule::Heads(_) => true,

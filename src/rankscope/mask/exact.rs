@@ -1,12 +1,12 @@
-//! The exact rank, where the places of the nonzero entries alone decide it.
+//! The exact rank, where the positions of the nonzero entries determine it.
 
 use ndarray::{ArrayView2, Axis};
 use serde::Serialize;
 
-/// The rank that a theorem gives, whatever the values of the nonzero entries; never a computed one.
+/// The rank that a theorem gives, whatever the values of the nonzero entries; it is never computed from numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ExactRank {
-    /// The rank, where a theorem decides it.
+    /// The rank, where a theorem gives it.
     pub rank: Option<usize>,
     /// The theorem, or why there is none.
     pub reason: String,
@@ -24,10 +24,10 @@ impl ExactRank {
 
 /// The rank of every matrix whose nonzero entries are exactly where `pattern` `[N, M]` is true.
 ///
-/// Take a row or column with a single nonzero entry left, count one, remove that entry's row *and*
-/// column, and repeat. Each step is exact: the single entry eliminates the rest of its column (or row),
-/// so rank(A) = 1 + rank(what is left). Where nothing nonzero is left, the count is the rank; where the
-/// count is min(N, M), the matrix is a permuted triangular one without a zero on its diagonal.
+/// Take a row or column with a single remaining nonzero entry, add one to the count, remove that entry's row *and*
+/// column, and repeat. Each step is exact: the single entry eliminates the rest of its column (or row), so rank(A) = 1
+/// + rank(the rest). Where no nonzero entry is left, the count is the rank; where the count is min(N, M), the matrix is
+/// a permuted triangular one without a zero on its diagonal.
 ///
 /// # Shapes
 /// `pattern` `[N, M]`; the work is O(N·M).
@@ -66,7 +66,7 @@ pub fn exact_rank(pattern: ArrayView2<bool>) -> ExactRank {
     ExactRank::unknown(reason)
 }
 
-/// Names the shape of a pattern that peels completely.
+/// Names the form of a pattern in which peeling removes every nonzero entry.
 fn complete(pattern: ArrayView2<bool>, rank: usize) -> String {
     let (rows, cols) = pattern.dim();
     let full = rank == rows.min(cols);
@@ -83,7 +83,7 @@ fn complete(pattern: ArrayView2<bool>, rank: usize) -> String {
     }
 }
 
-/// Whether nothing is nonzero above the diagonal.
+/// Whether every entry above the diagonal is zero.
 pub(crate) fn is_lower(pattern: ArrayView2<bool>) -> bool {
     prefix_block(pattern) == Some(0)
 }
@@ -103,18 +103,18 @@ pub(crate) fn prefix_block(pattern: ArrayView2<bool>) -> Option<usize> {
 
 /// The result of peeling.
 struct Peeled {
-    /// Pivots taken.
+    /// The number of pivots.
     count: usize,
     /// Rows and columns that still hold a nonzero entry.
     core_rows: usize,
     core_cols: usize,
 }
 
-/// The nonzero entries left in one row or column.
+/// The remaining nonzero entries of one row or column.
 #[derive(Clone, Copy)]
 struct Line {
     count: usize,
-    /// The sum of their indices: the index itself once a single one is left.
+    /// The sum of their indices: with one remaining entry it is that entry's index.
     sum: usize,
 }
 
@@ -164,7 +164,7 @@ impl From<ArrayView2<'_, bool>> for Peeled {
     }
 }
 
-/// Removes the line `index`, and its entries from the lines across it; notes those left with one entry.
+/// Removes the line `index`, and its entries from the lines across it; notes the lines that then have one entry.
 fn remove(
     entries: ndarray::ArrayView1<bool>,
     index: usize,
@@ -175,7 +175,7 @@ fn remove(
     *line = Line { count: 0, sum: 0 };
     for (i, _) in entries.iter().enumerate().filter(|&(_, &nonzero)| nonzero) {
         if across[i].count == 0 {
-            continue; // Removed before.
+            continue; // This line was removed before.
         }
         across[i].remove(index);
         if across[i].count == 1 {

@@ -1,4 +1,4 @@
-//! What a mask implies: facts about its graph, and the theorems whose conditions they meet.
+//! What a mask implies: facts about its graph, and the theorems whose conditions the facts meet.
 //!
 //! The graph has an edge from each query to every key that it may attend to.
 
@@ -11,9 +11,9 @@ use super::{ExactRank, exact_rank};
 /// Facts about a mask over a number of positions, all computed from its pattern.
 #[derive(Clone, Debug, Serialize)]
 pub struct Facts {
-    /// n, the positions.
+    /// n, the number of positions.
     pub positions: usize,
-    /// Pairs that may attend, of n².
+    /// The number of allowed pairs, of n².
     pub pairs: usize,
     /// Every position may attend to itself.
     pub self_loops: bool,
@@ -25,9 +25,9 @@ pub struct Facts {
     pub upper_triangular: bool,
     /// Triangular without any self-loop.
     pub strictly_triangular: bool,
-    /// Any two positions reach each other along the edges: information flows everywhere in the end.
+    /// Any two positions reach each other along the edges: over many layers, information flows everywhere.
     pub strongly_connected: bool,
-    /// Some position is reached from all: information spreads from it to everyone in the end.
+    /// All positions reach some common position along the edges: over many layers, its information spreads to all.
     pub has_common_source: bool,
     /// The rank by theorem, where there is one.
     #[serde(flatten)]
@@ -42,7 +42,7 @@ pub struct Facts {
 pub enum Theorem {
     /// Triangular with a positive diagonal: det A = Π aᵢᵢ > 0, the eigenvalues are the diagonal.
     TriangularNonsingular,
-    /// Rows and columns can be ordered to make it so: |det A| is a product of single weights.
+    /// Rows and columns can be reordered to make it triangular: |det A| is a product of single weights.
     PermutedTriangularNonsingular,
     /// Strictly triangular: every eigenvalue is 0 and Aⁿ = 0.
     Nilpotent,
@@ -52,7 +52,7 @@ pub enum Theorem {
 }
 
 impl Theorem {
-    /// What it says of the weights, in one sentence.
+    /// What it says about the weights, in one sentence.
     pub fn statement(self) -> &'static str {
         match self {
             Theorem::TriangularNonsingular => {
@@ -123,8 +123,8 @@ fn theorems(facts: &Facts) -> Vec<Theorem> {
 /// The positions that every position reaches along the edges; all of them if strongly connected.
 fn common_sources(pattern: ArrayView2<bool>) -> Vec<usize> {
     let length = pattern.nrows();
-    // Walk against the edges: whoever reaches everyone that way is reached from all. If anyone is, so
-    // is the last position that starts a new walk here (as when looking for a mother vertex).
+    // Search against the edges: a position that reaches all others this way is reached from all. If there is such a
+    // position, the last one that starts a new search here is one too (the algorithm for a mother vertex).
     let mut visited = vec![false; length];
     let mut candidate = None;
     for start in 0..length {
@@ -139,13 +139,13 @@ fn common_sources(pattern: ArrayView2<bool>) -> Vec<usize> {
         seen.iter().all(|&seen| seen)
     };
     let Some(source) = candidate.filter(is_source) else { return Vec::new() };
-    // The other sources are those that this one reaches along the edges.
+    // The other common sources are the positions that this one reaches along the edges.
     let mut reached = vec![false; length];
     reach(pattern, source, &mut reached);
     (0..length).filter(|&position| reached[position]).collect()
 }
 
-/// Marks `start` and everything that can be reached from it along the edges and is not marked yet.
+/// Marks `start` and every unmarked position that can be reached from it along the edges.
 fn reach(edges: ArrayView2<bool>, start: usize, seen: &mut [bool]) {
     let mut stack = vec![start];
     seen[start] = true;

@@ -1,4 +1,4 @@
-//! The kinds of masks, and what their numbers may be.
+//! The kinds of masks, and the allowed values of their parameters.
 
 use std::sync::Arc;
 
@@ -18,13 +18,12 @@ impl Mask {
         Mask(Rule::Causal)
     }
 
-    /// A query attends to itself and to later keys: `key ≥ query`, the causal mask read backwards.
+    /// A query attends to itself and to later keys: `key ≥ query`, the causal mask in reverse order.
     pub fn anti_causal() -> Self {
         Mask(Rule::AntiCausal)
     }
 
-    /// Causal, and everyone attends to the first `length` keys: `key ≤ query or key < length`
-    /// (prefix-LM, UniLM).
+    /// Causal, and every query attends to the first `length` keys: `key ≤ query or key < length` (prefix-LM, UniLM).
     pub fn prefix(length: usize) -> Self {
         Mask(Rule::Prefix(length.min(MAX_NUMBER)))
     }
@@ -32,7 +31,7 @@ impl Mask {
     /// The last `size` keys up to the query itself: `0 ≤ query − key < size` (Mistral).
     ///
     /// # Errors
-    /// [`Error::Invalid`] for size 0, under which nobody attends to anything.
+    /// [`Error::Invalid`] for size 0, under which no query attends to any key.
     pub fn window(size: usize) -> Result<Self> {
         check_window(size).map(|size| Mask(Rule::Window(size)))
     }
@@ -40,17 +39,17 @@ impl Mask {
     /// The keys nearer than `size` on both sides: `|query − key| < size`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for size 0, under which nobody attends to anything.
+    /// [`Error::Invalid`] for size 0, under which no query attends to any key.
     pub fn two_sided_window(size: usize) -> Result<Self> {
         check_window(size).map(|size| Mask(Rule::TwoSidedWindow(size)))
     }
 
     /// Every `step`-th key on both sides, `count` of them on each side and the query itself:
-    /// `|query − key| ≤ count · step` and divisible by `step` (Longformer's dilated windows). With
-    /// `& causal`, the left side alone.
+    /// `|query − key| ≤ count · step` and divisible by `step` (Longformer's dilated windows). With `& causal`, only the
+    /// earlier keys.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a step of 0, or beyond 2³¹ in all.
+    /// [`Error::Invalid`] for a step of 0, or where `count · step` is above 2³¹.
     pub fn dilated(count: usize, step: usize) -> Result<Self> {
         if step == 0 || step.checked_mul(count).is_none_or(|reach| reach > MAX_NUMBER) {
             let got = format!("{count} keys, every {step}");
@@ -75,14 +74,14 @@ impl Mask {
         Ok(Mask(Rule::Strided(stride.min(MAX_NUMBER))))
     }
 
-    /// The first `count` positions attend to everyone and everyone attends to them. With a window,
+    /// The first `count` positions attend to all positions, and all positions attend to them. With a window,
     /// `global(2) | two-sided-window(8)`, it is the global + local attention of Longformer and BigBird.
     pub fn global(count: usize) -> Self {
         Mask(Rule::Global(count.min(MAX_NUMBER)))
     }
 
-    /// The query itself, and every other key with a chance of `percent` in a hundred, drawn by a hash
-    /// of seed, query and key: the same seed gives the same mask everywhere (BigBird's random part).
+    /// The query itself, and every other key with a probability of `percent` percent, drawn by a hash of seed, query
+    /// and key: the same seed gives the same mask everywhere (BigBird's random part).
     ///
     /// # Errors
     /// [`Error::Invalid`] for more than 100 percent, or a seed beyond 2³¹.
@@ -96,7 +95,7 @@ impl Mask {
         Ok(Mask(Rule::Random { percent, seed }))
     }
 
-    /// Nobody attends to the keys from position `length` on: they are padding.
+    /// No query attends to the keys from position `length` on: they are padding.
     pub fn padding(length: usize) -> Self {
         Mask(Rule::Padding(length.min(MAX_NUMBER)))
     }
@@ -125,7 +124,7 @@ impl Mask {
         Mask(Rule::Custom(Arc::new(allowed)))
     }
 
-    /// The length that it was drawn for, if a custom matrix is part of it.
+    /// The sequence length of the custom matrix, if the mask contains one.
     pub(crate) fn own_length(&self) -> Option<usize> {
         match &self.0 {
             Rule::Custom(allowed) => Some(allowed.nrows().max(allowed.ncols())),

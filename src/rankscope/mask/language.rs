@@ -1,8 +1,8 @@
 //! The text form of masks: `causal & window(16) | !prefix(4)`, also `prefix:4`.
 //!
 //! `heads(causal, anti-causal)` takes masks. `!` binds tighter than `&`, `&` tighter than `|`; parentheses
-//! group. What [`Display`](fmt::Display) prints, [`Mask::parse`] reads back to an equal mask (custom
-//! matrices aside, which have no text).
+//! group. [`Mask::parse`] reads the text that [`Display`](fmt::Display) prints back to an equal mask (except custom
+//! matrices, which have no text form).
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,7 +11,7 @@ use super::registry::Build;
 use super::{MASKS, MAX_NUMBER, Mask, Rule};
 use crate::error::{Error, Result, excerpt};
 
-/// How deeply `!` and parentheses may nest; far more than anyone writes, far less than the stack.
+/// How deeply `!` and parentheses may nest; far more than a user needs, and far less than the stack allows.
 const MAX_DEPTH: usize = 64;
 /// How long a mask text may be.
 const MAX_LENGTH: usize = 4096;
@@ -20,7 +20,7 @@ impl Mask {
     /// Reads a mask such as `causal`, `prefix:4`, `window(16)` or `causal & !window(2)`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with the position of what was not understood and what would be right.
+    /// [`Error::Invalid`] with the position of the error and the expected text.
     pub fn parse(text: &str) -> Result<Self> {
         if text.len() > MAX_LENGTH {
             return Err(Error::invalid(
@@ -190,7 +190,7 @@ impl Parser<'_> {
     }
 }
 
-/// Loosest binding first.
+/// How tightly an operator binds, the loosest first.
 #[derive(Clone, Copy, PartialEq, PartialOrd)]
 enum Level {
     Or,
@@ -220,7 +220,7 @@ impl fmt::Display for Mask {
         let mut pair = |pair: &(Mask, Mask), sign: &str, level: Level| {
             pair.0.write(f, level)?;
             write!(f, " {sign} ")?;
-            // The text groups to the left, so an equal level on the right needs its parentheses.
+            // Operators of one level group to the left, so the same level on the right needs parentheses.
             if pair.1.level() == level { write!(f, "({})", pair.1) } else { pair.1.write(f, level) }
         };
         match &self.0 {

@@ -1,9 +1,9 @@
-//! Masks: who may attend to whom, as a rule over absolute positions.
+//! Masks: which query may attend to which key, as a rule over absolute positions.
 //!
 //! A [`Mask`] answers [`may_attend`](Mask::may_attend) for a query position and a key position, so
-//! that a full pass, a cached decoding step and a continued text are one case. Masks are positive:
-//! `true` means *may attend*. They combine with `&`, `|` and `!`, and the same text form is used
-//! everywhere (see [`Mask::parse`]).
+//! that a full pass, a cached decoding step and a continued text need no special cases. Masks are positive: `true`
+//! means *may attend*. They combine with `&`, `|` and `!`, and the same text form is used everywhere (see
+//! [`Mask::parse`]).
 
 mod allowed;
 mod by_head;
@@ -67,9 +67,9 @@ enum Rule {
 impl Mask {
     /// Whether the query at position `query` may attend to the key at position `key`.
     ///
-    /// **Conventions**: `heads(a, b)` stands for `a | b` here: whether *some* head may. Operators apply to that,
-    /// so `!heads(a, b)` is where *no* head may attend, though a head with a alone is `!a`. What one head does is
-    /// asked of [`for_head`](Self::for_head).
+    /// **Conventions**: `heads(a, b)` stands for `a | b` here: whether *some* head may. Operators apply to this result,
+    /// so `!heads(a, b)` is true where *no* head may attend, although the mask of the first head alone is `!a`.
+    /// [`for_head`](Self::for_head) gives the mask of one head.
     pub fn may_attend(&self, query: usize, key: usize) -> bool {
         match &self.0 {
             Rule::Bidirectional => true,
@@ -110,7 +110,7 @@ impl Mask {
         MASKS.iter().map(|kind| kind.name).find(|kind| *kind == name)
     }
 
-    /// How many positions a query sees, itself included, if the mask is a sliding window.
+    /// The number of positions that a query sees, including its own, if the mask is a sliding window.
     pub(crate) fn window_size(&self) -> Option<usize> {
         match self.0 {
             Rule::Window(size) => Some(size),
@@ -153,8 +153,8 @@ impl Mask {
         Array2::from_shape_fn((length, length), |(query, key)| self.may_attend(query, key))
     }
 
-    /// What this mask implies for the weights over `length` positions: the exact rank, where a theorem
-    /// about the pattern of positive entries gives it, and the reason.
+    /// What this mask implies for the weights over `length` positions: the exact rank, where a theorem about the
+    /// pattern of positive entries gives it, and the theorem.
     ///
     /// ```
     /// use rankscope::Mask;
@@ -169,9 +169,9 @@ impl Mask {
 /// The largest number in a mask: positions are 32 bits wide on a GPU.
 const MAX_NUMBER: usize = 1 << 31;
 
-/// A number from 0 to 99 that looks random: two rounds of Murmur3's finaliser over seed, query and key.
+/// A pseudo-random number from 0 to 99: two rounds of Murmur3's finaliser over seed, query and key.
 ///
-/// Plain 32-bit arithmetic, so that a shader draws the same.
+/// Plain 32-bit arithmetic, so that a shader draws the same number.
 fn draw(seed: usize, query: usize, key: usize) -> u32 {
     let mix = |mut x: u32| {
         x = (x ^ (x >> 16)).wrapping_mul(0x85eb_ca6b);

@@ -1,8 +1,8 @@
 //! A mask as a program of numbers, which a shader runs for each query and key.
 //!
-//! Instructions of three words, `[op, x, y]`, work on a stack of bits; rules push one, `AND` and `OR`
-//! join the two on top, `NOT` turns the top one. Behind `END` lie the tables that instructions point to.
-//! `program.wgsl` beside this file is the interpreter.
+//! Instructions of three words, `[op, x, y]`, work on a stack of bits; rules push a bit, `AND` and `OR` combine the two
+//! top bits, `NOT` inverts the top bit. The tables that instructions refer to come after `END`. `program.wgsl` beside
+//! this file is the interpreter.
 
 use std::cmp::Ordering;
 
@@ -36,12 +36,12 @@ pub(super) enum Op {
 struct Assembler {
     code: Vec<[u32; 3]>,
     tables: Vec<u32>,
-    /// Instructions whose y is an offset into the tables, to be moved behind the code.
+    /// The places of words y that are offsets into the tables: the length of the code is added to them at the end.
     pointers: Vec<usize>,
 }
 
 impl Mask {
-    /// The mask's program; where heads have masks of their own, of whether any of them may attend.
+    /// The mask's program; where the mask differs by head, the program tells whether any head may attend.
     ///
     /// **Layout**: code, `END`, tables; the y of an instruction with a table counts from the program's
     /// first word.
@@ -67,7 +67,7 @@ impl Mask {
         }
     }
 
-    /// Bits that the program of this mask needs on the stack.
+    /// The number of bits that the program of this mask needs on the stack.
     fn depth(&self) -> usize {
         match &self.0 {
             Rule::And(pair) | Rule::Or(pair) => match (pair.0.depth(), pair.1.depth()) {
@@ -93,7 +93,7 @@ impl Assembler {
             Rule::Dilated { count, step } => self.push(Op::Dilated, *count, *step),
             Rule::Strided(stride) => self.push(Op::Strided, *stride, 0),
             Rule::Global(count) => self.push(Op::Global, *count, 0),
-            // The seed's lower half, as the draw takes it.
+            // The lower half of the seed, which the draw uses.
             Rule::Random { percent, seed } => self.push(Op::Random, *percent, *seed as u32 as usize),
             Rule::Padding(length) => self.push(Op::Padding, *length, 0),
             Rule::Blocks(lengths) => {
@@ -130,8 +130,8 @@ impl Assembler {
         }
     }
 
-    /// The side that needs the deeper stack goes first: depth d then takes at least 2^(d − 1) rules, and
-    /// the 32 bits of a shader's stack are enough for any mask that fits in memory.
+    /// The side that needs the deeper stack comes first: a depth of d then needs at least 2^(d − 1) rules, and the 32
+    /// bits of a shader's stack are enough for any mask that fits in memory.
     fn add_pair(&mut self, a: &Mask, b: &Mask, op: Op) {
         let (first, second) = if a.depth().cmp(&b.depth()) == Ordering::Less { (b, a) } else { (a, b) };
         self.add(first);
@@ -150,7 +150,7 @@ impl Assembler {
     }
 }
 
-/// Positions have 32 bits on a GPU; a larger bound is one that no position reaches.
+/// A number as 32 bits. Positions have 32 bits on a GPU, so no position reaches a larger bound.
 fn word(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }

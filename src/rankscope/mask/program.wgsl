@@ -1,12 +1,12 @@
 // Whether a query may attend to a key, by the program of a mask (program.rs makes it).
 //
 // Layout: instructions of three words, [op, x, y], from word `program` of `rules` on, up to op 0. Rules
-// push a bit; 14 and 15 join the two on top of the stack, 16 turns the top one. The y of rules with a
+// push a bit; 14 and 15 combine the two top bits, 16 inverts the top bit. The y of rules with a
 // table is its offset from the program's first word.
 //
 // A part of the kernels that evaluate masks, which declare `rules`.
 
-/// A number from 0 to 99 that looks random: two rounds of Murmur3's finaliser.
+/// A pseudo-random number from 0 to 99: two rounds of Murmur3's finaliser.
 fn draw(seed: u32, query: u32, key: u32) -> u32 {
     return mix_bits(mix_bits(seed ^ (query * 0x9e3779b9u)) ^ key) % 100u;
 }

@@ -1,4 +1,4 @@
-//! The program says what the rule says.
+//! The program gives the same result as the rule.
 
 use ndarray::Array2;
 use proptest::prelude::*;
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::super::{MASKS, Mask, draw};
 use super::Op;
 
-/// `program.wgsl`, line by line; also how deep the stack became.
+/// Runs a program as `program.wgsl` does, and also returns the largest depth of the stack.
 fn interpret(program: &[u32], query: u32, key: u32) -> (bool, usize) {
     let distance = query.abs_diff(key);
     let (mut stack, mut depth) = (Vec::new(), 0);

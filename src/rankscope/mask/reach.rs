@@ -1,14 +1,14 @@
-//! [`Reach`]: masks under which every query sees one run of keys, for attention of linear cost.
+//! [`Reach`]: masks under which every query sees one contiguous range of keys, for attention of linear cost.
 
 use super::{Mask, Rule};
 
 /// The keys that a query sees, where they are all keys up to some place, or all from some place on.
 ///
-/// Sums over such keys can be carried along from query to query.
+/// Sums over such keys can be updated from query to query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// The keys up to the query and, always, the first so many: causal for 0, a prefix-LM in between,
-    /// bidirectional from the number of keys on.
+    /// The keys up to the query and, for every query, the first keys, as many as the number says: causal for 0, a
+    /// prefix-LM in between, bidirectional from the number of keys on.
     UpTo(usize),
     /// The query and the keys after it.
     From,
@@ -35,7 +35,7 @@ impl Reach {
 
 impl Mask {
     /// The mask as a [`Reach`] over `keys` keys, if it is one: bidirectional, causal, anti-causal and prefix
-    /// masks are. Where heads have masks of their own, ask [`for_head`](Mask::for_head) first.
+    /// masks are. Where the mask differs by head, call [`for_head`](Mask::for_head) first.
     ///
     /// ```
     /// use rankscope::mask::{Mask, Reach};

@@ -1,4 +1,4 @@
-//! The registry of masks: a new entry is parsed, listed, documented and tested by standing here.
+//! The registry of masks: a new entry here is also parsed, listed, documented and tested.
 
 use super::Mask;
 use crate::error::{Error, Result};
@@ -9,7 +9,7 @@ pub struct MaskKind {
     pub name: &'static str,
     /// What the numbers in the parentheses mean; empty where there are none.
     pub parameters: &'static str,
-    /// One sentence: who attends to whom.
+    /// One sentence: which query attends to which key.
     pub summary: &'static str,
     /// Where the mask is used.
     pub seen_in: &'static str,
@@ -18,7 +18,7 @@ pub struct MaskKind {
     pub(super) build: Build,
 }
 
-/// How a kind is built from what stands in its parentheses.
+/// How a kind is built from the arguments in its parentheses.
 pub(super) enum Build {
     /// From numbers.
     Numbers(fn(&[usize]) -> Result<Mask>),
@@ -55,7 +55,7 @@ pub static MASKS: &[MaskKind] = &[
     MaskKind {
         name: "prefix",
         parameters: "length",
-        summary: "causal, and everyone attends to the first keys",
+        summary: "causal, and every query attends to the first keys",
         seen_in: "prefix-LM, UniLM, GLM",
         example: |length| Mask::prefix(length.div_ceil(2)),
         build: Build::Numbers(|arguments| one(arguments).map(Mask::prefix)),
@@ -97,7 +97,7 @@ pub static MASKS: &[MaskKind] = &[
     MaskKind {
         name: "global",
         parameters: "count",
-        summary: "the first positions attend to everyone and everyone attends to them",
+        summary: "the first positions attend to all positions, and all positions attend to them",
         seen_in: "Longformer and BigBird, together with a window",
         example: |length| Mask::global(length.div_ceil(8)),
         build: Build::Numbers(|arguments| one(arguments).map(Mask::global)),
@@ -115,7 +115,7 @@ pub static MASKS: &[MaskKind] = &[
     MaskKind {
         name: "padding",
         parameters: "length",
-        summary: "nobody attends to the keys from a position on",
+        summary: "no query attends to the keys from a position on",
         seen_in: "batches of texts of different lengths",
         example: |length| Mask::padding(length.div_ceil(2)),
         build: Build::Numbers(|arguments| one(arguments).map(Mask::padding)),

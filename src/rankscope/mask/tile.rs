@@ -1,4 +1,4 @@
-//! Whole rectangles of a mask at once, so that attention can skip what nobody sees.
+//! Whole rectangles of a mask at once, so that attention can skip rectangles that no query sees.
 
 use std::ops::Range;
 
@@ -9,9 +9,9 @@ use super::{Mask, Rule};
 pub enum Tile {
     /// No query may attend to any key: nothing to compute.
     Empty,
-    /// Every query may attend to every key: no need to ask.
+    /// Every query may attend to every key: no pair has to be checked.
     Full,
-    /// Some may, or it is too much work to tell: ask for each pair.
+    /// Some queries may attend to some keys, or it is too much work to find out: each pair has to be checked.
     Mixed,
 }
 
@@ -29,9 +29,8 @@ impl Tile {
 impl Mask {
     /// What the mask says about `queries` × `keys`, found from the ends of the ranges in constant time.
     ///
-    /// **Conventions**: `Empty` and `Full` are certain; `Mixed` may be said of a rectangle that is
-    /// empty or full where only counting would tell (random, dilated and custom masks, some
-    /// combinations).
+    /// **Conventions**: `Empty` and `Full` are certain; `Mixed` may be returned for a rectangle that is empty or full
+    /// where only checking every pair would show it (random, dilated and custom masks, some combinations).
     ///
     /// ```
     /// use rankscope::mask::{Mask, Tile};
@@ -112,7 +111,7 @@ fn blocks(lengths: &[usize], queries: &Range<usize>, keys: &Range<usize>) -> Til
     if meets { Tile::Mixed } else { Tile::Empty }
 }
 
-/// Three-valued logic, for what holds of every pair alike.
+/// Three-valued logic for the operators of masks.
 impl Tile {
     fn and(self, other: Tile) -> Tile {
         match (self, other) {

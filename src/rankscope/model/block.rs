@@ -46,7 +46,7 @@ pub(super) struct Block {
     pub(super) self_attention: MultiHead,
     pub(super) feed_forward_norm: Norm,
     pub(super) feed_forward: FeedForward,
-    /// Whether norms stand before the updates, or after the sums.
+    /// Whether norms come before the updates; otherwise they come after the sums.
     pub(super) is_pre_norm: bool,
 }
 
@@ -57,7 +57,7 @@ pub(super) struct CrossBlock {
     pub(super) cross_attention: MultiHead,
 }
 
-/// What all blocks of a stack share in one pass.
+/// The arguments that all blocks of a stack share in one pass.
 #[derive(Clone, Copy)]
 pub(super) struct StackPass<'a> {
     pub(super) places: &'a Places,
@@ -73,7 +73,7 @@ pub(super) struct CrossSource<'a> {
 }
 
 impl Block {
-    /// The residual stream `[B, T, C]` after this block; with a cache, whose keys and values come first.
+    /// The residual stream `[B, T, C]` after this block; with a cache, its keys and values come before those of x.
     pub(super) fn forward(
         &self,
         x: &Tensor,
@@ -134,7 +134,7 @@ impl CrossBlock {
         self.block.feed(&x, probe)
     }
 
-    /// x + attention(norm(x), encoder's output). No mask but padding, and no bias of positions.
+    /// x + attention(norm(x), encoder's output). There is no mask except padding, and no position bias.
     fn attend_to_encoder(
         &self,
         x: &Tensor,

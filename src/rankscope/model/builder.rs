@@ -1,4 +1,4 @@
-//! [`Builder`]: takes a model's tensors from a [`Source`] to the device, and keeps a record of them.
+//! [`Builder`]: moves a model's tensors from a [`Source`] to the device, and keeps a record of them.
 
 use std::collections::HashSet;
 
@@ -19,8 +19,8 @@ pub(super) type NamedSize = (Axis, usize);
 ///
 /// **Conventions**: in a new model, matrices are N(0, 1/in) (tables of embeddings with `in` the width, so that
 /// a row has a length of about 1), gains 1 and biases 0. Logits of a normed state then have a variance of about 1, and
-/// the loss of a new model is about ln V + ½ (ln V in T5, which scales its states down). T5 has no 1/√D in its scores; its
-/// queries are smaller instead.
+/// the loss of a new model is about ln V + ½ (ln V in T5, which scales its states down). T5 has no factor 1/√D in its
+/// scores; instead its queries are smaller.
 ///
 /// **Source**: LeCun, Bottou, Orr & Müller 1998, *Efficient BackProp*, section 4.6. Published models mostly draw all
 /// matrices from N(0, 0.02²), which is about the same at a width of 2500 and too little at the small ones of this
@@ -30,7 +30,7 @@ pub struct Builder<'a> {
     source: &'a mut dyn Source,
     device: &'a Device,
     taken: Vec<(String, Weight)>,
-    /// Names that are in the checkpoint and not needed.
+    /// Names of checkpoint tensors that are allowed but not needed.
     known: Vec<String>,
 }
 
@@ -50,7 +50,7 @@ impl<'a> Builder<'a> {
         self.source.checkpoint()?.shape(name)
     }
 
-    /// Where the model will be.
+    /// The device on which the model will be.
     pub fn device(&self) -> &Device {
         self.device
     }
@@ -65,7 +65,7 @@ impl<'a> Builder<'a> {
         self.known.push(name.to_owned());
     }
 
-    /// The tensor `name` as it is stored, on the CPU and on record.
+    /// The tensor `name` as it is stored, on the CPU; it is added to the record.
     ///
     /// # Errors
     /// As [`Source::tensor`].
@@ -105,7 +105,7 @@ impl<'a> Builder<'a> {
         self.vector(name, axis, Fresh::Constant(0.0))
     }
 
-    /// The vector `name`, in a new model `value` everywhere.
+    /// The vector `name`; in a new model all its numbers are `value`.
     ///
     /// # Errors
     /// As [`matrix`](Self::matrix).
@@ -122,7 +122,7 @@ impl<'a> Builder<'a> {
     pub(super) fn on_device(&self, vector: Weight) -> Result<Tensor> {
         let axes = vector.shape().axes();
         if vector.is_absent() {
-            return Ok(Tensor::zeros(axes)); // shapes alone
+            return Ok(Tensor::zeros(axes)); // the model has shapes only
         }
         if let Some(tensor) = vector.as_tensor() {
             return tensor.to_device(self.device);
@@ -163,8 +163,8 @@ impl<'a> Builder<'a> {
 
     /// Linear layers side by side in one matrix `name.weight` that is stored `[in, out]`, and their biases.
     ///
-    /// **Conventions**: the matrix is transposed once, in its file's dtype: half precision stays half as large,
-    /// and kernels need one layout only.
+    /// **Conventions**: the matrix is transposed once, in its file's dtype: half precision stays half precision, and
+    /// kernels need one layout only.
     ///
     /// # Errors
     /// As [`matrix`](Self::matrix).
@@ -196,16 +196,15 @@ impl<'a> Builder<'a> {
         Ok(linears.try_into().unwrap_or_else(|_| unreachable!("one for each of N")))
     }
 
-    /// The matrices called `names`: one handle twice where they are tied, uploaded once.
+    /// The matrices called `names`: where they are tied, both are one shared weight, uploaded once.
     ///
     /// **Conventions**: as `transformers` 5 does it (`PreTrainedModel.tie_weights`, checked against 5.23).
-    /// Where the configuration ties (`wanted`) and the checkpoint stores one of the two names, whichever, both
-    /// uses share it. Where it stores both with the same bits, they are one as well. Where it stores both and
-    /// they *differ*, nothing is tied: the stored numbers count, not the configuration. (Version 4 used the
-    /// embedding for both.)
+    /// Where the configuration ties (`wanted`) and the checkpoint stores either of the two names, both uses share it.
+    /// Where it stores both with the same bits, they are shared too. Where it stores both and they *differ*, they are
+    /// not tied: the stored numbers override the configuration. (Version 4 used the embedding for both.)
     ///
     /// # Errors
-    /// As [`matrix`](Self::matrix), for a name that is missing and not tied to one that is there.
+    /// As [`matrix`](Self::matrix), for a name that is missing and not tied to one that the checkpoint holds.
     pub fn tied(&mut self, names: [&str; 2], axes: [NamedSize; 2], wanted: bool) -> Result<[Weight; 2]> {
         let [first, second] = names;
         let shared = match (self.has(first, true), self.has(second, false)) {
@@ -227,7 +226,7 @@ impl<'a> Builder<'a> {
     /// The first of several names of one matrix that the checkpoint holds; the first of all for a new model.
     ///
     /// # Errors
-    /// [`Error::Format`] naming two that are there and differ.
+    /// [`Error::Format`] naming two of them that the checkpoint holds with different numbers.
     pub(super) fn one_of<'n>(&mut self, names: &[&'n str]) -> Result<&'n str> {
         let held: Vec<_> = names.iter().copied().filter(|name| self.has(name, false)).collect();
         let Some((&first, others)) = held.split_first() else { return Ok(names[0]) };
@@ -246,10 +245,10 @@ impl<'a> Builder<'a> {
     /// The record of all tensors that were taken; to be called when the body is complete. Known heads of the
     /// checkpoint are taken as well.
     ///
-    /// `harmless` are endings of names of buffers that checkpoints of this family contain and no model needs.
+    /// `harmless` are name endings of buffers that checkpoints of this family contain but no model needs.
     ///
-    /// **Conventions**: a tensor whose name begins with a word that the body does not use belongs to a head. It is
-    /// left out if the head is not known. A tensor too many within the body is an error.
+    /// **Conventions**: a tensor whose name begins with a word that the body does not use belongs to a head. It is left
+    /// out if the head is not known. An unknown tensor of the body is an error.
     ///
     /// # Errors
     /// [`Error::Format`] naming a tensor of the body that the model does not know.
@@ -296,8 +295,8 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// What the matrix `[out, in]` of a new model holds. From heads or a feed-forward network, a product goes back to the
-/// residual stream.
+/// The initial numbers of the matrix `[out, in]` of a new model. A product that starts from heads or from a
+/// feed-forward network's inner width leads back to the residual stream.
 fn fresh([(out, _), (inner, inputs)]: [NamedSize; 2]) -> Fresh {
     match (out, inner) {
         (Axis::Width, Axis::HeadWidth | Axis::FeedForward) => Fresh::update(inputs),
@@ -316,7 +315,7 @@ pub(super) fn is_buffer(name: &str) -> bool {
     ["embeddings.position_ids", "rotary_emb.inv_freq"].iter().any(|end| name.ends_with(end))
 }
 
-/// Linear layers side by side in a matrix `[in, out]`, as operations that gradients go through.
+/// Splits linear layers that are side by side in a matrix `[in, out]`, by operations that gradients can go through.
 fn parts<const N: usize>(
     name: &str,
     weight: &Tensor,

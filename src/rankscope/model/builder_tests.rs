@@ -1,4 +1,4 @@
-//! Tied weights: one handle and one count, whatever a checkpoint stores.
+//! Tied weights: one shared weight, counted once, whichever names a checkpoint stores.
 
 use std::collections::HashMap;
 use std::fs;
@@ -24,7 +24,7 @@ const DECODER: &str = "cls.predictions.decoder.weight";
 
 type Tensors = HashMap<String, (FileDtype, Vec<usize>, Vec<u8>)>;
 
-/// A tiny model with `tie_word_embeddings` as told and its tensors edited.
+/// A tiny model with `tie_word_embeddings` as given and its tensors edited.
 fn model(family: &str, tie: Value, edit: impl FnOnce(&mut Tensors)) -> (TempDir, Config, Checkpoint) {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny").join(family);
     let folder = tempfile::tempdir().unwrap();
@@ -55,7 +55,7 @@ fn build_llama(config: &Config, mut checkpoint: Checkpoint) -> crate::Result<Tra
     build(&LLAMA, config, &mut Builder::new(config, &mut checkpoint, &Device::Cpu))
 }
 
-/// Whether the LLaMA's two matrices are one in memory, and the parameters that it states.
+/// Whether the LLaMA's two matrices share memory, and its number of parameters.
 fn llama(tie: Value, edit: impl FnOnce(&mut Tensors)) -> (bool, usize) {
     let (_folder, config, checkpoint) = model("llama", tie, edit);
     let llama = build_llama(&config, checkpoint).unwrap();

@@ -2,8 +2,8 @@
 //! positions can attend to them.
 //!
 //! Under a mask by which no earlier position sees a later one, a position's keys and values never change
-//! when the text goes on, so each is computed once. A mask that lets earlier positions see the new ones is
-//! refused: the cache would then not hold what a full pass computes.
+//! when the text continues, so each is computed once. A mask that lets earlier positions see the new ones is refused:
+//! the cache would then not hold what a full pass computes.
 
 use std::sync::Arc;
 
@@ -46,8 +46,7 @@ impl CacheLayout {
 
 /// Keys and values of every layer, `[B, G, S, D]` each, the keys after their rotation.
 ///
-/// **Conventions**: f32 on either device. Clones share the data. A pass that fails leaves the cache that it
-/// was given as it was.
+/// **Conventions**: f32 on either device. Clones share the data. A pass that fails leaves its cache unchanged.
 ///
 /// ```
 /// use rankscope::model::{CacheLayout, KvCache};
@@ -95,7 +94,7 @@ impl LayerCache {
         self.keys.shape().size(Axis::Key).unwrap_or(0)
     }
 
-    /// Puts the keys and values of the next T positions behind those that are there, and returns all.
+    /// Appends the keys and values of the next T positions to the cached ones, and returns all.
     ///
     /// **Shapes**: k and v `[B, G, T, D]` with T called S; results `[B, G, S + T, D]`.
     ///
@@ -128,7 +127,7 @@ impl KvCache {
         Ok(KvCache { owner: owner.into(), layout, device, layers, masks: Vec::new(), cross: None })
     }
 
-    /// S: positions that every layer holds.
+    /// S, the number of positions that every layer holds.
     pub fn len(&self) -> usize {
         self.layers.iter().map(LayerCache::len).min().unwrap_or(0)
     }
@@ -150,7 +149,7 @@ impl KvCache {
         own + self.cross().map_or(0, |cross| cross.keys_and_values().bytes())
     }
 
-    /// The layers, the first one first.
+    /// The layers, in order.
     pub fn layers(&self) -> &[LayerCache] {
         &self.layers
     }
@@ -167,7 +166,7 @@ impl KvCache {
     /// Drops all but the first `length` positions.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if there are fewer, or if one that stays has seen one that goes.
+    /// [`Error::Invalid`] if there are fewer, or if a remaining position has attended to a dropped one.
     pub fn truncate(&mut self, length: usize) -> Result<()> {
         let held = self.len();
         if length > held {
@@ -214,7 +213,7 @@ impl KvCache {
     }
 
     /// An error unless `new` positions can be added under the `masks` of the layers without changing the cached
-    /// ones: no cached position may see a new one, and among themselves they must see what they saw before.
+    /// ones: no cached position may see a new one, and between cached positions the masks must be the same as before.
     ///
     /// # Errors
     /// [`Error::Invalid`] naming the mask and the first position that would change.
@@ -231,12 +230,12 @@ impl KvCache {
         Ok(())
     }
 
-    /// The keys and values of cross-attention, once the encoder has read a text.
+    /// The keys and values of cross-attention, if the encoder has already read a text.
     pub fn cross(&self) -> Option<&CrossCache> {
         self.cross.as_deref()
     }
 
-    /// The same, shared: they stay while the cache grows.
+    /// As [`cross`](Self::cross), but shared: they do not change while the cache grows.
     pub(super) fn shared_cross(&self) -> Option<Arc<CrossCache>> {
         self.cross.clone()
     }
@@ -252,7 +251,7 @@ impl KvCache {
     }
 }
 
-/// How positions enter attention: by a rotation, by a bias, or (learned positions) not at all.
+/// How attention knows positions: by a rotation, by a bias, or (with learned positions) by neither.
 #[derive(Default)]
 pub(super) struct Places {
     /// The rotation of queries and keys.
@@ -283,7 +282,7 @@ pub(super) fn attend(
 }
 
 /// An error unless the `held` positions stay the same under `mask` when `new` ones follow. `known` is the mask that
-/// they were computed under, if it is another one.
+/// they were computed under, if that is a different mask.
 fn expect_unchanged(mask: &Mask, known: Option<&Mask>, held: usize, new: usize) -> Result<()> {
     mask.check(held + new)?;
     if let Some(query) = first_to_see(mask, held, held + new) {

@@ -36,13 +36,13 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Opens the checkpoint in `directory`: `model.safetensors`, or where there is none the shards of
+    /// Opens the checkpoint in `directory`: `model.safetensors`, or, if it is missing, the shards of
     /// `model.safetensors.index.json`. Only headers are read.
     ///
     /// # Errors
-    /// [`Error::Model`] if there is none, saying what is there instead; [`Error::Format`] if a header is not what the format asks for, or
-    /// naming the tensor and the file if the index leaves the folder, a shard is missing, a tensor is not
-    /// in any shard, or two shards hold it with other numbers.
+    /// [`Error::Model`] if there is none, saying what the folder holds instead; [`Error::Format`] if a header breaks
+    /// the format's rules, or naming the tensor and the file if the index leaves the folder, a shard is missing, a
+    /// tensor is not in any shard, or two shards hold it with other numbers.
     pub fn open(directory: &Path) -> Result<Self> {
         let (single, index) = (directory.join(SINGLE), directory.join(INDEX));
         if !single.is_file() && index.is_file() {
@@ -97,7 +97,7 @@ impl Checkpoint {
         Ok(Weight::absent(name, shape, dtype))
     }
 
-    /// Where the tensor `name` is, of that shape and of a dtype that we compute with.
+    /// The shard and the entry of the tensor `name`, after a check of its shape and that its dtype is supported.
     fn expect(&self, name: &str, shape: &Shape) -> Result<(&Shard, &TensorInfo, Dtype)> {
         let Some((shard, info)) = self.find(name) else {
             let hint = foreign::hint(&self.names());
@@ -127,9 +127,9 @@ impl Checkpoint {
         Tensor::new([(axis, size)], weight.to_f32().expect("a weight that was read is on the CPU"))
     }
 
-    /// Whether two tensors are there and are the same: dtype, shape and every bit.
+    /// Whether both tensors exist and are equal: dtype, shape and every bit.
     ///
-    /// Reads both to the first difference.
+    /// Reads both up to the first difference.
     ///
     /// # Errors
     /// As [`Checkpoint::weight`], for files that cannot be read.
@@ -212,7 +212,7 @@ impl Checkpoint {
     }
 }
 
-/// Our name for a file's dtype, if it is one that we compute with.
+/// The [`Dtype`] for a file's dtype, if it is supported.
 fn float(dtype: FileDtype) -> Option<Dtype> {
     match dtype {
         FileDtype::F32 => Some(Dtype::F32),

@@ -8,10 +8,10 @@ use serde_json::{Map, Value};
 use super::{defaults, foreign, python_json};
 use crate::error::{Error, Result, excerpt};
 
-/// Larger than any real configuration, small enough to read at once.
+/// The largest size of the file: larger than any real configuration, and small enough to read at once.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// The largest size.
+/// The largest size that a field may state.
 const MOST: usize = 1 << 24;
 
 /// A parsed `config.json`.
@@ -55,7 +55,7 @@ impl Config {
         Ok(Config { path, fields })
     }
 
-    /// A configuration from a JSON object; `name` stands where the file's path would in an error.
+    /// A configuration from a JSON object; errors show `name` in place of a file's path.
     ///
     /// # Errors
     /// [`Error::Format`] if `value` is not an object.
@@ -83,12 +83,12 @@ impl Config {
         Value::Object(self.fields.clone())
     }
 
-    /// Whether the field is there, even if it is null.
+    /// Whether the field is present, even if it is null.
     pub fn has(&self, field: &str) -> bool {
         self.fields.contains_key(field)
     }
 
-    /// A field that must be there.
+    /// A required field.
     ///
     /// # Errors
     /// [`Error::Format`] naming the field if it is missing or of another type.
@@ -112,7 +112,7 @@ impl Config {
         }
     }
 
-    /// The value of a field: as stated under its name or a name that means the same, otherwise the family's default.
+    /// The value of a field: as stated under its name or an alias of it, otherwise the family's default.
     fn value(&self, field: &str) -> Option<Value> {
         let family = self.fields.get("model_type").and_then(Value::as_str).unwrap_or_default();
         let stated = |field: &str| self.fields.get(field).cloned();
@@ -138,7 +138,7 @@ impl Config {
         Ok(self.optional("architectures")?.unwrap_or_default())
     }
 
-    /// Whether one of [`classes`](Self::classes) ends in one of these.
+    /// Whether one of [`classes`](Self::classes) ends in one of `ends`.
     ///
     /// # Errors
     /// As [`classes`](Self::classes).
@@ -151,8 +151,8 @@ impl Config {
     /// **Conventions**: G is H where it is null.
     ///
     /// # Errors
-    /// [`Error::Format`] naming the field: heads that do not divide the width (unless `head_dim` stands beside
-    /// them), or key/value heads that do not divide the heads.
+    /// [`Error::Format`] naming the field: heads that do not divide the width (unless `head_dim` is stated too), or
+    /// key/value heads that do not divide the heads.
     pub(super) fn grouped_heads(&self, width: usize) -> Result<[usize; 3]> {
         let heads = self.size("num_attention_heads")?;
         let kv_heads = self.optional_size("num_key_value_heads")?.unwrap_or(heads);
@@ -172,7 +172,7 @@ impl Config {
         Ok([heads, kv_heads, head_size])
     }
 
-    /// An error if `heads`, stated by `field`, are together wider than any size may be.
+    /// An error if `heads`, stated by `field`, are together wider than the largest allowed size.
     ///
     /// # Errors
     /// [`Error::Format`] naming the field.
@@ -213,7 +213,7 @@ impl Config {
         Err(self.wrong(field, &size.to_string(), &format!("a whole number from 1 to {MOST}")))
     }
 
-    /// What is added to a variance before its root is taken: 0 or more; `None` if the field is absent.
+    /// The ε that is added to a variance before its root is taken: 0 or more; `None` if the field is absent.
     ///
     /// # Errors
     /// [`Error::Format`] naming the field.
@@ -226,7 +226,7 @@ impl Config {
         }
     }
 
-    /// The same, of a field that must be there.
+    /// As [`epsilon`](Self::epsilon), for a required field.
     ///
     /// # Errors
     /// [`Error::Format`] naming the field.

@@ -6,14 +6,14 @@ use crate::mask::{Mask, Padding};
 
 /// The keys and values that cross-attention makes of the encoder's output: one layer for each layer of the decoder.
 ///
-/// They are computed once for each text, however much is decoded, because the encoder does not see the decoder. When
-/// the text grows, the output at every position may change, so the encoder reads the whole text again.
+/// They are computed once for each text, for any number of decoded tokens, because the encoder does not see the
+/// decoder. When the text grows, the output at every position may change, so the encoder reads the whole text again.
 #[derive(Clone, Debug)]
 pub struct CrossCache {
-    /// What the encoder read.
+    /// The ids that the encoder read.
     ids: Vec<u32>,
     padding: Option<Padding>,
-    /// What its self-attention ran under.
+    /// The mask of the encoder's self-attention.
     mask: Mask,
     cache: KvCache,
 }
@@ -33,7 +33,7 @@ impl CrossCache {
         self.padding.as_ref()
     }
 
-    /// An error unless it was made of this input's encoder side under `mask`.
+    /// An error unless the cache was computed from the same encoder ids, padding and mask.
     pub(super) fn expect(&self, input: &Input, mask: &Mask) -> Result<()> {
         if self.ids != input.ids() || self.padding.as_ref() != input.padding() {
             let expected = "those that the cache was made with: the encoder reads a changed text again, with a \

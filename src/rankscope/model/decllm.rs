@@ -1,10 +1,11 @@
 //! DecLLM: the decoder-only model that RedLLM is compared with.
 //!
 //! RMS pre-norm, SwiGLU, rotary positions, one matrix for embedding and output, and attention
-//! softmax(N(Q)·N(K)ᵀ / √D)·N(V), N being RMS norm over D without parameters: LLaMA but for the norms and the tie.
+//! softmax(N(Q)·N(K)ᵀ / √D)·N(V), N being RMS norm over D without parameters: LLaMA except for the norms and the tied
+//! matrices.
 //!
 //! With bidirectional input it runs under the mask `prefix(p)`, p being the length of the input: choose the mask
-//! for a text, or state `prefix_length` in the configuration of a model that was trained so.
+//! for a text, or state `prefix_length` in the configuration of a model that was trained with it.
 //!
 //! No checkpoint is published. **Tensors**: `model.embed_tokens.weight`, `model.layers.N.…` and
 //! `model.norm.weight`, named as in LLaMA. **Fields**: as LLaMA's, see [`redllm`](super::redllm);

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-/// The family's value of a `field` that is not stated.
+/// The family's default value of a `field`.
 pub(super) fn usual(family: &str, field: &str) -> Option<Value> {
     Some(match family {
         "openai-gpt" | "gpt2" => gpt(family, field)?,
@@ -16,7 +16,7 @@ pub(super) fn usual(family: &str, field: &str) -> Option<Value> {
     })
 }
 
-/// Another name of the family's `field`.
+/// An alias of the family's `field`.
 pub(super) fn other_name(family: &str, field: &str) -> Option<&'static str> {
     Some(match (family, field) {
         ("openai-gpt" | "gpt2", "n_embd") | ("distilbert", "dim") | ("t5", "d_model") => "hidden_size",
@@ -92,7 +92,7 @@ fn t5(field: &str) -> Option<Value> {
     })
 }
 
-/// `num_key_value_heads` of LLaMA are as many as its heads, where they are not stated.
+/// LLaMA's `num_key_value_heads` is its number of heads, where it is not stated.
 fn llama(family: &str, field: &str) -> Option<Value> {
     Some(match (family, field) {
         ("llama", "intermediate_size") => 11_008.into(),

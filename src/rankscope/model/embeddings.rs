@@ -1,4 +1,4 @@
-//! The two ends of a stack: [`Embeddings`], [`LanguageHead`], and how tokens know where they stand, [`Order`].
+//! The two ends of a stack: [`Embeddings`], [`LanguageHead`], and how tokens know their positions, [`Order`].
 
 use super::Input;
 use super::block::Norm;
@@ -14,7 +14,7 @@ use crate::probe::Probe;
 use crate::tensor::Tensor;
 use crate::weight::Weight;
 
-/// Tables of vectors for tokens, and where the family has them for positions and segments, and a norm of their sum.
+/// Tables of vectors for tokens and, where the family has them, for positions and segments, and a norm of their sum.
 pub(super) struct Embeddings {
     pub(super) words: Weight, // [V, C]
     /// `[P, C]`, of a family with learned positions.
@@ -22,20 +22,20 @@ pub(super) struct Embeddings {
     /// `[segments, C]` (BERT).
     pub(super) segments: Option<Weight>,
     pub(super) norm: Option<Norm>,
-    /// The id of padding, in a family that counts positions from the one behind it (RoBERTa).
+    /// The id of padding, in a family whose first position is this id plus 1 (RoBERTa).
     pub(super) padding_id: Option<u32>,
 }
 
 impl Embeddings {
-    /// Words alone.
+    /// Embeddings of words only.
     pub(super) fn of_words(words: Weight) -> Self {
         Embeddings { words, positions: None, segments: None, norm: None, padding_id: None }
     }
 
-    /// The input of the first layer, `[B, T, C]`, of tokens that stand at `first` and after it.
+    /// The input of the first layer, `[B, T, C]`, of tokens at the positions from `first` on.
     ///
     /// # Errors
-    /// [`Error::Invalid`] naming a segment that the family has not; errors of the operations.
+    /// [`Error::Invalid`] naming a segment that the family does not have; errors of the operations.
     pub(super) fn forward(&self, input: &Input, first: usize) -> Result<Tensor> {
         let batch = input.batch_size();
         let mut sum = gather(&self.words, input.ids(), batch)?;
@@ -62,8 +62,8 @@ impl Embeddings {
         }
     }
 
-    /// The row of the table of positions for every token: its place, or, in RoBERTa, its place among the tokens that
-    /// are no padding, counted from behind the padding's id.
+    /// The row of the table of positions for every token: its position, or, in RoBERTa, its position among the tokens
+    /// that are not padding, counted from the padding's id plus 1.
     fn positions_of(&self, input: &Input, first: usize) -> Vec<u32> {
         let sequences = input.ids().chunks(input.len());
         let Some(padding) = self.padding_id else {
@@ -82,15 +82,15 @@ impl Embeddings {
     }
 }
 
-/// How positions enter the attention of a stack.
+/// How the attention of a stack knows positions.
 pub(super) enum Order {
-    /// Not at all: they are in the embeddings.
+    /// Positions are in the embeddings only.
     Embedded,
     /// Queries and keys are rotated.
     Rotary(Rotation),
     /// A learned bias by distance on the scores of self-attention, the same in all layers.
     Relative(RelativeBias),
-    /// A fixed bias by distance on the scores of so many heads, the same in all layers.
+    /// A fixed bias by distance on the scores of all heads, the same in all layers.
     Alibi {
         /// H.
         heads: usize,
@@ -98,7 +98,7 @@ pub(super) enum Order {
 }
 
 impl Order {
-    /// What `length` positions from `first` on bring to self-attention of `stack`.
+    /// The rotation or bias of `length` positions from `first` on, for self-attention of `stack`.
     ///
     /// **Probe points**: `{stack}.position_bias` `[H, T, S]` where there is one.
     pub(super) fn places(
@@ -116,7 +116,8 @@ impl Order {
                 return Ok(Places { rotation: Some(rotation.table(first, length, device)?), bias: None });
             }
             Order::Relative(bias) => bias.bias(length, keys, at, device)?, // [H, T, S]
-            // Of keys before the query both forms are the same, and this one has a meaning for keys after it too.
+            // For keys before the query both forms are the same, and the symmetric form is also defined for keys after
+            // it.
             Order::Alibi { heads } => Alibi::Symmetric.bias(*heads, length, keys, at, device)?, // [H, T, S]
         };
         let bias = probe.visit(&format!("{stack}.position_bias"), bias)?;
@@ -124,18 +125,18 @@ impl Order {
     }
 }
 
-/// What makes scores of the vocabulary of hidden states.
+/// Turns hidden states into scores of the vocabulary.
 pub(super) struct LanguageHead {
     /// A dense layer, a function and a norm before the output layer (BERT).
     pub(super) transform: Option<(Linear, Activation, Norm)>,
-    /// What the hidden states are multiplied by (T5).
+    /// The factor of the hidden states (T5).
     pub(super) scale: Option<f32>,
-    /// `[V, C]`, the words themselves where they are tied.
+    /// `[V, C]`, the embedding itself where they are tied.
     pub(super) output: Linear,
 }
 
 impl LanguageHead {
-    /// An output layer alone.
+    /// A head that is only an output layer.
     pub(super) fn of_words(output: Weight) -> Self {
         LanguageHead { transform: None, scale: None, output: Linear { weight: output, bias: None } }
     }

@@ -6,15 +6,15 @@ use crate::error::Result;
 
 /// One family of models.
 pub struct Family {
-    /// The name, as `model_type` has it in `config.json`.
+    /// The name, as in `model_type` of `config.json`.
     pub name: &'static str,
-    /// What it is.
+    /// A description of the family.
     pub summary: &'static str,
     /// Whether its models are an encoder and a decoder, and not one stack.
     pub is_pair: bool,
-    /// Whether the fields of a variant (`attention`, `directions`, …) mean something to it.
+    /// Whether the fields of a variant (`attention`, `directions`, …) are allowed in its configuration.
     has_variants: bool,
-    /// How the names in `architectures` begin.
+    /// The prefix of its class names in `architectures`.
     pub(super) class: &'static str,
     pub(super) build: fn(&Config, &mut Builder<'_>) -> Result<Box<dyn Model>>,
 }
@@ -23,7 +23,8 @@ impl Family {
     /// The family that a configuration names.
     ///
     /// # Errors
-    /// [`Error::Format`](crate::Error::Format) if it is none of [`FAMILIES`], or `architectures` names a class of another.
+    /// [`Error::Format`](crate::Error::Format) if it is none of [`FAMILIES`], or `architectures` names a class of
+    /// another family.
     pub fn of(config: &Config) -> Result<&'static Family> {
         let name: String = config.get("model_type")?;
         let Some(family) = FAMILIES.iter().find(|family| family.name == name) else {

@@ -1,4 +1,4 @@
-//! [`FeedForward`]: what follows attention in a block: one network, or a mixture of several.
+//! [`FeedForward`]: the part of a block after attention: one network, or a mixture of several.
 
 use super::Config;
 use super::mixture::Mixture;
@@ -8,11 +8,11 @@ use crate::ops::{GeluForm, Pointwise, gelu, multiply, pointwise, silu, tanh};
 use crate::probe::Probe;
 use crate::tensor::Tensor;
 
-/// What follows attention in a block.
+/// The part of a block after attention.
 pub(super) enum FeedForward {
     /// One network, which every token visits.
     Network(Box<Network>),
-    /// Several, of which each token visits a few.
+    /// Several networks, of which each token visits a few.
     Mixture(Mixture),
 }
 

@@ -1,5 +1,5 @@
-//! What GPT-1 and GPT-2 share: learned positions (or a variant's), a fused projection for queries, keys and values, and
-//! matrices stored `[in, out]`.
+//! The common part of GPT-1 and GPT-2: learned positions (or a variant's), a fused projection for queries, keys and
+//! values, and matrices stored `[in, out]`.
 
 use super::block::Block;
 use super::builder::Builder;
@@ -13,7 +13,7 @@ use crate::axis::Axis;
 use crate::error::Result;
 use crate::mask::Mask;
 
-/// What tells the two families apart, and the sizes.
+/// The sizes, and the differences of the two families.
 pub(super) struct GptFields {
     pub(super) family: &'static str,
     /// The names of the tables of words and of positions.
@@ -21,14 +21,14 @@ pub(super) struct GptFields {
     pub(super) feed_forward: usize,
     pub(super) activation: Activation,
     pub(super) scale: Scale,
-    /// Whether norms stand before the updates, or after the sums.
+    /// Whether norms come before the updates; otherwise they come after the sums.
     pub(super) is_pre_norm: bool,
     /// The name of the final norm, where there is one.
     pub(super) final_norm: Option<&'static str>,
     pub(super) variant: AttentionVariant,
 }
 
-/// What scores are multiplied by before the softmax.
+/// The factor of the scores before the softmax.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scale {
     /// 1/√D.
@@ -38,7 +38,7 @@ pub(super) enum Scale {
 }
 
 impl GptFields {
-    /// What scores of layer `index` are multiplied by, if it is not 1/√D.
+    /// The factor of the scores of layer `index`, if it is not 1/√D.
     fn factor(&self, index: usize) -> Option<f32> {
         let Scale::Stated { by_size, by_layer } = self.scale else { return None };
         let size = if by_size { (self.variant.head_size as f64).sqrt() } else { 1.0 };
@@ -85,7 +85,7 @@ impl GptFields {
             is_limited: self.variant.has_table(),
             ..Trained::new(self.family, context, Mask::causal(), None)
         };
-        // The causal mask, which older versions of transformers wrote beside the parameters.
+        // The causal mask, which older versions of transformers stored with the parameters.
         let model = Transformer::new(trained, body, builder, &[".attn.bias", ".attn.masked_bias"])?;
         Ok(Box::new(model))
     }
@@ -121,7 +121,7 @@ impl GptFields {
     }
 }
 
-/// Whether a configuration asks for an output layer: any but that of a bare body, or of one with another head.
+/// Whether a configuration has an output layer: every one except those of a bare body or of a model with another head.
 fn has_output(config: &Config) -> Result<bool> {
     Ok(config.classes()?.is_empty()
         || config.is_of_class(&["LMHeadModel", "DoubleHeadsModel", "ForCausalLM"])?)

@@ -8,7 +8,7 @@
 //! GPT-3's alternating sparse layers (section 2.1) are not published in detail; all layers are dense here.
 //!
 //! **Source**: Radford et al. 2019, *Language Models are Unsupervised Multitask Learners*, section 2.3; Brown et
-//! al. 2020 (arXiv 2005.14165), section 2.1; tensor names as on the Hugging Face hub. Variants of our own:
+//! al. 2020 (arXiv 2005.14165), section 2.1; tensor names as on the Hugging Face hub. Variants of this library:
 //! [`AttentionVariant`].
 
 use super::builder::Builder;

@@ -21,12 +21,12 @@ pub struct HeadReport {
     pub layer: usize,
     /// The head, from 0.
     pub head: usize,
-    /// What rank analysis says.
+    /// The rank report.
     #[serde(flatten)]
     pub report: RankReport,
 }
 
-/// A forward pass, and the ranks of all heads' attention weights: layer by layer, head by head.
+/// Runs a forward pass and reports the ranks of all heads' attention weights: layer by layer, head by head.
 ///
 /// # Errors
 /// As [`Model::hidden`]; [`Error::Cancelled`] if the run was asked to stop.
@@ -58,13 +58,13 @@ pub fn head_reports(
     Ok(reports)
 }
 
-/// Where weights are, in short: `decoder.3.self` for `decoder.3.self_attention.weights`.
+/// The name of an attention, in short: `decoder.3.self` for `decoder.3.self_attention.weights`.
 pub(crate) fn attention_of(weights: &str) -> &str {
     weights.trim_end_matches("attention.weights").trim_end_matches(['_', '.'])
 }
 
-/// The mask that the weights called `name` were computed under; `None` where padding takes entries away that a
-/// mask allows: the zeros of the weights then decide.
+/// The mask that the weights called `name` were computed under; `None` where padding hides keys that the mask allows:
+/// then the zeros of the weights determine the exact rank.
 fn mask_of(name: &str, model: &Description, input: &Input, choice: &MaskChoice) -> Option<Mask> {
     let reads_source =
         model.encoder.is_none() || name.starts_with("encoder.") || name.contains("cross_attention");
@@ -74,7 +74,7 @@ fn mask_of(name: &str, model: &Description, input: &Input, choice: &MaskChoice) 
 
 /// The ranks of traced attention weights, `[1, H, T, S]` or `[H, T, S]` each, under their names.
 ///
-/// `mask` is the one that they were computed under: it decides the exact rank.
+/// `mask` is the mask that they were computed under: it determines the exact rank.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a batch of several sequences, [`Error::Axes`] for anything but weights.
@@ -82,12 +82,12 @@ pub fn layer_reports(layers: &[(String, Tensor)], mask: &Mask, run: &Run) -> Res
     reports(layers, &|_| Some(mask.clone()), run)
 }
 
-/// As [`layer_reports`], with a mask for each layer, and with the report of one head that is `known` already and not
-/// computed again.
+/// As [`layer_reports`], with a mask for each layer, and with the report of one head, `known`, that is not computed
+/// again.
 ///
 /// # Errors
-/// As [`layer_reports`]; [`Error::Invalid`] if `known` is of none of these heads, or there are more masks or fewer
-/// than layers.
+/// As [`layer_reports`]; [`Error::Invalid`] if `known` is not a report of one of these heads, or if the numbers of
+/// masks and layers differ.
 pub fn layer_reports_with(
     known: HeadReport,
     layers: &[(String, Tensor)],
@@ -122,7 +122,7 @@ pub fn head_report(layer: &(String, Tensor), head: usize, mask: &Mask) -> Result
     jobs.get(head).ok_or_else(|| Error::invalid("head", head, expected()))?.report()
 }
 
-/// The mask of the weights of a name; without one, their own zeros are asked for the exact rank.
+/// The mask of the weights with a name; without a mask, the zeros of the weights determine the exact rank.
 type MaskOf<'a> = dyn Fn(&str) -> Option<Mask> + 'a;
 
 fn reports(layers: &[(String, Tensor)], mask_of: &MaskOf<'_>, run: &Run) -> Result<Vec<HeadReport>> {
@@ -162,13 +162,13 @@ impl Job<'_> {
     }
 }
 
-/// What the mask implies for the exact rank of each head, worked out once for each mask.
+/// The exact rank of each head that follows from its mask, computed once for each mask.
 struct Theorems {
     known: Vec<(Mask, usize, ExactRank)>,
 }
 
 impl Theorems {
-    /// `None` without a mask, and for a matrix that is not square: its own zeros are then asked.
+    /// `None` without a mask, and for a matrix that is not square: then its own zeros determine the rank.
     fn of(
         &mut self,
         mask: Option<&Mask>,

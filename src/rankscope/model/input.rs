@@ -1,4 +1,4 @@
-//! [`Input`]: token ids, and what some models read beside them.
+//! [`Input`]: token ids, and the other inputs that some models read.
 
 use std::ops::Range;
 
@@ -38,7 +38,7 @@ impl Input {
         Ok(Input { batch, ..Input::new(ids) })
     }
 
-    /// With the segment of every token (BERT), as many as ids.
+    /// With the segment of every token (BERT), one for each id.
     pub fn with_token_types(self, token_types: Vec<u32>) -> Self {
         Input { token_types: Some(token_types), ..self }
     }
@@ -48,10 +48,10 @@ impl Input {
         Input { padding: Some(padding), ..self }
     }
 
-    /// With the ids that the decoder of an encoder-decoder reads, as many for each sequence; the others are
+    /// With the ids that the decoder of an encoder-decoder reads, as many for each sequence; the ids given before are
     /// then the encoder's.
     ///
-    /// Without them the decoder gets its start token alone, as at the beginning of a generation.
+    /// Without them the decoder gets only its start token, as at the beginning of a generation.
     ///
     /// ```
     /// use rankscope::model::Input;
@@ -71,7 +71,7 @@ impl Input {
     /// the decoder.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if either side would get none.
+    /// [`Error::Invalid`] if one side would get no ids.
     ///
     /// ```
     /// use rankscope::model::Input;
@@ -88,7 +88,7 @@ impl Input {
         Ok(Input::new(prefix.to_vec()).with_decoder(rest.to_vec()))
     }
 
-    /// Some sequences of the batch.
+    /// The input for some sequences of the batch.
     pub(crate) fn part(&self, sequences: Range<usize>) -> Input {
         let ids = |ids: &Vec<u32>| {
             let length = ids.len() / self.batch;
@@ -148,7 +148,7 @@ impl Input {
     /// The decoder's ids, or one start token for each sequence.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if there are none and the model knows no start token.
+    /// [`Error::Invalid`] if there are no decoder ids and the model has no start token.
     pub(super) fn decoder_or_start(&self, start: Option<u32>) -> Result<Vec<u32>> {
         match (&self.decoder, start) {
             (Some(ids), _) => Ok(ids.clone()),
@@ -160,11 +160,11 @@ impl Input {
         }
     }
 
-    /// Checks both sides against an encoder-decoder whose decoder has read `cached` tokens already; `ids` are the
+    /// Checks both sides against an encoder-decoder whose decoder has already read `cached` tokens; `ids` are the
     /// decoder's.
     ///
     /// # Errors
-    /// As [`check`](Self::check), saying which side is meant.
+    /// As [`check`](Self::check), naming the side.
     pub(super) fn check_both(&self, model: &Description, ids: &[u32], cached: usize) -> Result<()> {
         self.check_side(model, &self.ids, "", 0)?;
         if !ids.len().is_multiple_of(self.batch) {
@@ -196,7 +196,8 @@ impl Input {
         Ok(())
     }
 
-    /// `ids` are there, not too many with the `cached` ones, and in the vocabulary; `side` is what they are called.
+    /// An error unless there are `ids`, they fit into the context after the `cached` tokens, and they are in the
+    /// vocabulary; `side` is their name in messages.
     fn check_side(&self, model: &Description, ids: &[u32], side: &str, cached: usize) -> Result<()> {
         let length = ids.len() / self.batch;
         if length == 0 {

@@ -1,8 +1,8 @@
-//! The loss of a prefix-LM: how badly a model predicts what follows a prefix, token by token.
+//! The loss of a prefix-LM: the mean cross-entropy of the tokens after a prefix.
 //!
-//! L = −1/N · Σ_{t ≥ k} ln p(x_t | x_0 … x_{t−1}), over the N tokens behind the first k. With k = 1 on a decoder it
-//! is the loss of a causal language model; under a mask `prefix(k)` the same decoder reads its input in both
-//! directions; in an encoder-decoder the encoder reads the prefix, and the decoder what follows.
+//! L = −1/N · Σ_{t ≥ k} ln p(x_t | x_0 … x_{t−1}), over the N tokens after the first k. With k = 1 on a decoder it is
+//! the loss of a causal language model; under a mask `prefix(k)` the same decoder reads its input in both directions;
+//! in an encoder-decoder the encoder reads the prefix, and the decoder the tokens after it.
 
 use rayon::prelude::*;
 use serde::Serialize;
@@ -19,7 +19,7 @@ use crate::run::Run;
 /// How many positions' logits are computed at a time: with a vocabulary of 50,000, 13 MB.
 const ROWS: usize = 64;
 
-/// Cross-entropies of the tokens that a model was to predict.
+/// The cross-entropies of the tokens that the model had to predict.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Loss {
     /// Position in the sequence of the first token that is predicted; the others follow it.
@@ -29,33 +29,33 @@ pub struct Loss {
 }
 
 impl Loss {
-    /// L, in nats a token.
+    /// L, in nats per token.
     pub fn mean(&self) -> f64 {
         self.each.iter().sum::<f64>() / self.each.len() as f64
     }
 
-    /// e^L: among so many equally likely tokens a choice would be as hard.
+    /// e^L: a uniform choice among that many tokens has the same loss.
     pub fn perplexity(&self) -> f64 {
         self.mean().exp()
     }
 }
 
-/// The loss of `model` on the tokens of `ids` behind the first `prefix`.
+/// The loss of `model` on the tokens of `ids` after the first `prefix`.
 ///
 /// **Shapes**: ids `[n]`, one sequence; the result has n − k tokens. A decoder predicts x_t from its position t − 1.
-/// An encoder-decoder's encoder reads the prefix and its decoder the start token and what follows; where the
-/// configuration names no start token, the first token behind the prefix is given and not predicted, which
-/// leaves n − k − 1.
+/// An encoder-decoder's encoder reads the prefix and its decoder the start token and the tokens after the prefix; where
+/// the configuration names no start token, the first token after the prefix is given and not predicted, so n − k − 1
+/// tokens remain.
 ///
-/// **Conventions**: logarithms and sums in f64. A mask under which a token would be predicted by a position that has
-/// seen it is refused, since the loss would then say nothing.
+/// **Conventions**: logarithms and sums in f64. A mask is refused if a position sees the token that it predicts,
+/// because the loss would then mean nothing.
 ///
 /// **Source**: the objective of prefix language modelling in Raffel et al. 2020 (T5, section 3.2.1) and in
 /// Encoder-Decoder or Decoder-Only? (arXiv 2510.26622, section 3).
 ///
 /// # Errors
-/// [`Error::Invalid`] naming a prefix of no length or with nothing to predict behind it, a family that predicts no
-/// next token, or the position that sees what it is to predict; as [`Model::hidden`].
+/// [`Error::Invalid`] naming a prefix that is empty or has no tokens after it, a family that predicts no next token, or
+/// the position that sees the token that it must predict; as [`Model::hidden`].
 ///
 /// ```no_run
 /// use rankscope::model::{self, MaskChoice, loss::prefix_lm};
@@ -119,7 +119,7 @@ impl Reading {
                 format!("from 1 to {most}, so that of the {} tokens some are predicted", ids.len());
             return Err(Error::invalid("length of the prefix", prefix, expected));
         }
-        // The last token is only predicted.
+        // The last token is only predicted, not read.
         let (source, target) = ids[..ids.len() - 1].split_at(prefix);
         Ok(match start {
             None => Reading { input: Input::new([source, target].concat()), row: prefix - 1, first: prefix },
@@ -131,11 +131,11 @@ impl Reading {
     }
 }
 
-/// An error if, in a layer of the (last) stack, one of the `length` positions sees a token that a position from `row` on
-/// is to predict.
+/// An error if, in a layer of the (last) stack, one of the `length` positions sees a token that a position from `row`
+/// on has to predict.
 ///
 /// # Errors
-/// [`Error::Invalid`] naming the mask, who sees what, and who is to predict it.
+/// [`Error::Invalid`] naming the mask, the position and the token that it sees, and the position that must predict it.
 pub(crate) fn expect_no_answers(
     mask: &MaskChoice,
     model: &Description,
@@ -215,7 +215,7 @@ mod tests {
 
     const IDS: [u32; 7] = [5, 9, 2, 13, 8, 4, 11];
 
-    /// −ln p of the targets by the definition, from the logits of a pass of our own.
+    /// −ln p of the targets by the definition, from the logits of a separate pass.
     fn by_definition(model: &dyn Model, input: &Input, mask: &str, row: usize, targets: &[u32]) -> Vec<f64> {
         let output = model.forward(input, &mask.parse().unwrap(), &mut Unobserved, &Run::default()).unwrap();
         let logits = output.logits.unwrap().to_vec().unwrap();
@@ -272,7 +272,7 @@ mod tests {
             let got = loss(&*model, &IDS, 2, "as-trained").unwrap();
             let input = match family {
                 "decllm" => Input::new(IDS.to_vec()),
-                // Without a start token the first one behind the prefix is given.
+                // Without a start token the first token after the prefix is given.
                 _ => Input::split(&IDS, 2).unwrap(),
             };
             let row = if family == "decllm" { 1 } else { 0 };
@@ -291,7 +291,7 @@ mod tests {
             "mask of a loss is bidirectional, expected one under which the positions up to 3 do not see position 4, \
              as 0 does: 3 is to predict it"
         );
-        // Position 3 itself sees nothing ahead, but position 0 has told it.
+        // Position 3 itself sees no later token, but position 0 does, and position 3 sees position 0.
         assert!(refused(4, "causal | prefix(5)").contains("do not see position 4"));
         assert!(loss(&*model, &IDS, 6, "bidirectional").is_ok(), "the last token alone is never read");
         assert!(loss(&*model, &IDS, 5, "prefix(5)").is_ok());

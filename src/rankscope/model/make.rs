@@ -1,4 +1,4 @@
-//! Models from checkpoints, from seeds, and from shapes alone.
+//! Models from checkpoints, from seeds, and from shapes only.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ pub fn load(directory: &Path, device: &Device) -> Result<Box<dyn Model>> {
     let family = Family::of(&config)?;
     let mut checkpoint = Checkpoint::open(directory)?;
     if device.is_gpu() {
-        // On the CPU the output is checked instead, which is cheap; on a GPU that would be a readback.
+        // On the CPU the output is checked instead, which is cheap; on a GPU that check would need a readback.
         checkpoint.expect_finite_weights()?;
     }
     (family.build)(&config, &mut Builder::new(&config, &mut checkpoint, device))
@@ -104,16 +104,16 @@ pub fn build(config: &Config, source: &mut dyn Source, device: &Device) -> Resul
     (Family::of(config)?.build)(config, &mut Builder::new(config, source, device))
 }
 
-/// What a model is made of, without its numbers.
+/// The description and the tensors' shapes of a model, without its numbers.
 #[derive(Clone, Debug)]
 pub struct Outline {
     /// Family and sizes.
     pub description: Description,
-    /// Every tensor's name and shape as they are stored, in the order of building, each tied one once.
+    /// Every tensor's name and shape as stored, in the order of building; each tied tensor once.
     pub tensors: Vec<(String, Shape)>,
 }
 
-/// What the model of a configuration would be made of: nothing is allocated, so that it may be of any size.
+/// The outline of the model of a configuration. No numbers are allocated, so the model may be of any size.
 ///
 /// # Errors
 /// An error naming the field that is missing or wrong, or the family that is not implemented.
@@ -124,13 +124,14 @@ pub fn outline(config: &Config) -> Result<Outline> {
     Ok(Outline { description: model.description().clone(), tensors })
 }
 
-/// The model of a configuration, or the one in a checkpoint, without its numbers: it can be counted, and nothing else.
-/// A checkpoint decides about heads that a configuration leaves open.
+/// The model of a configuration, or the one in a checkpoint, without its numbers: it can only be counted. A checkpoint
+/// decides about heads that a configuration leaves open.
 pub(super) fn shapes_of(config: &Config, checkpoint: Option<Checkpoint>) -> Result<Box<dyn Model>> {
     build(config, &mut Shapes(checkpoint), &Device::Cpu)
 }
 
-/// Numbers in a checkpoint, tied ones counted once; all that are stored, if no family here can be built from it.
+/// How many numbers a checkpoint holds, tied tensors counted once; all stored numbers, if no family here can be built
+/// from it.
 pub(crate) fn parameters_of(config: &Config, checkpoint: &Checkpoint) -> usize {
     let model = shapes_of(config, Some(checkpoint.clone()));
     model.map_or_else(|_| checkpoint.parameters(), |model| model.description().parameters)

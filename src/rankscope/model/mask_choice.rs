@@ -10,10 +10,9 @@ use crate::mask::Mask;
 
 /// The mask to run a model under.
 ///
-/// **Conventions**: in an encoder-decoder another mask takes the place of the trained one in the self-attention
-/// of both stacks, or of the one that it names; each stack has positions of its own, from 0 on.
-/// Cross-attention always sees the whole encoder. A model of one stack has one self-attention, so there the
-/// three kinds of another mask are the same.
+/// **Conventions**: in an encoder-decoder an override replaces the trained mask in the self-attention of both stacks,
+/// or of the stack that it names; each stack has positions of its own, from 0 on. Cross-attention always sees the whole
+/// encoder. A model of one stack has only one kind of self-attention, so there the three overrides are the same.
 ///
 /// ```
 /// use rankscope::{Mask, model::MaskChoice};
@@ -27,17 +26,17 @@ pub enum MaskChoice {
     /// The mask that the weights were trained under.
     #[default]
     AsTrained,
-    /// Another one: the weights then see what they never saw in training.
+    /// Another mask: the weights then meet inputs that they never met in training.
     Override(Mask),
-    /// Another one in the encoder's self-attention.
+    /// Another mask in the encoder's self-attention.
     Encoder(Mask),
-    /// Another one in the decoder's self-attention.
+    /// Another mask in the decoder's self-attention.
     Decoder(Mask),
 }
 
 impl MaskChoice {
-    /// The mask itself; in an encoder-decoder, the one of the decoder's self-attention. Where layers were trained
-    /// under two masks, the one of layer 0: see [`of_layer`](Self::of_layer).
+    /// The mask itself; in an encoder-decoder, the mask of the decoder's self-attention. Where layers were trained
+    /// under two masks, the mask of layer 0: see [`of_layer`](Self::of_layer).
     pub fn resolve(&self, model: &Description) -> Mask {
         match self {
             MaskChoice::Override(mask) | MaskChoice::Decoder(mask) => mask.clone(),
@@ -63,7 +62,7 @@ impl MaskChoice {
         }
     }
 
-    /// The mask that the attention weights called `name` in a trace are computed under, padding aside.
+    /// The mask that the attention weights called `name` in a trace are computed under, without padding.
     pub fn of_weights(&self, name: &str, model: &Description) -> Mask {
         match self.of_encoder(model) {
             Some(encoder) if name.starts_with("encoder.") => encoder,
@@ -72,12 +71,12 @@ impl MaskChoice {
         }
     }
 
-    /// The masks of all layers' self-attention, the first layer's first.
+    /// The masks of all layers' self-attention, in the order of the layers.
     pub fn of_layers(&self, model: &Description) -> Vec<Mask> {
         (0..model.layers).map(|layer| self.of_layer(layer, model)).collect()
     }
 
-    /// The masks of self-attention in words: one, or in which layers which one is, or stack by stack.
+    /// The masks of self-attention in words: one mask, or the mask of each group of layers, or of each stack.
     ///
     /// ```
     /// use rankscope::model::{self, Config, MaskChoice};
@@ -110,7 +109,7 @@ impl MaskChoice {
         };
         let resolved = self.resolve(model);
         let decoder = match &model.other_mask {
-            // Trained under two masks, layer by layer: any one for all layers is another.
+            // Trained under two masks, layer by layer: a single mask for all layers is a different one.
             Some(_) if *self != MaskChoice::AsTrained => {
                 Some((resolved, MaskChoice::AsTrained.in_words(model)))
             }
@@ -154,7 +153,7 @@ fn list_of_layers(layers: &[usize]) -> String {
 
 /// The first pair (query, key) with query < key and `from` ≤ key < `length` that the mask allows.
 ///
-/// Where there is none, no position that predicts a token from `from` on has seen it.
+/// Where there is none, no position has seen a token, from `from` on, that it predicts.
 pub(super) fn first_look_ahead(mask: &Mask, from: usize, length: usize) -> Option<(usize, usize)> {
     let mut later = (from..length).flat_map(|key| (0..key).map(move |query| (query, key)));
     later.find(|&(query, key)| mask.may_attend(query, key))

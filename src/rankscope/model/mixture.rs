@@ -1,11 +1,11 @@
 //! [`Mixture`]: a feed-forward network of several experts, of which each token visits a few.
 //!
 //! y = Σₑ wₑ · FFNₑ(x), with w the softmax of the router's scores over all experts, of which the largest k are
-//! kept and divided by their sum; the others are 0 and their experts never see the token.
+//! kept and divided by their sum; the others are 0, and their experts do not process the token.
 //!
 //! **Source**: Shazeer et al. 2017 (arXiv 1701.06538), section 2; Jiang et al. 2024 (arXiv 2401.04088), section 2.1.
-//! Softmax first and then division by the sum of the largest k is the order of `transformers`; the largest k first
-//! and then their softmax is the same function.
+//! Softmax first and then division by the sum of the largest k is the order of `transformers`; taking the largest k
+//! first and then their softmax is the same function.
 
 use super::feed_forward::Network;
 use crate::axis::Axis;
@@ -23,8 +23,8 @@ use crate::weight::Weight;
 /// visits, and `feed_forward.output` `[B, T, C]`. An expert is visited where its weight, also an edited one, is not
 /// 0.
 ///
-/// **Conventions**: which rows go to which expert is worked out on the CPU, so on a GPU each layer waits for the
-/// router's scores. Of equal scores, that of the earlier expert is the larger one.
+/// **Conventions**: the CPU assigns rows to experts, so on a GPU each layer waits for the router's scores. Among equal
+/// scores, the earlier expert comes first.
 pub(super) struct Mixture {
     pub(super) router: Weight, // [E, C]
     pub(super) experts: Vec<Network>,
@@ -38,7 +38,7 @@ impl Mixture {
         let scores = probe.visit("router.scores", linear(x, &self.router)?)?; // [B, T, E]
         let kept = kept(&scores.detach().to_vec()?, self.experts.len(), self.visited);
         let weights = probe.visit("router.weights", weights(&scores, &kept)?)?; // [B, T, E]
-        // Only a probe can give a weight to an expert that was not kept, or take it from one that was.
+        // Only a probe can give a weight to an expert that was not kept, or remove the weight of a kept expert.
         let shares = if probe.watches("router.weights") { weights.detach().to_vec()? } else { kept };
         let visits = Visits::new(&shares, self.experts.len());
         let update = match self.outputs(x, &visits)? {
@@ -63,7 +63,7 @@ impl Mixture {
         self.router.shape().size(Axis::Width).unwrap_or(0)
     }
 
-    /// The outputs of the experts for the tokens that visit them, one expert after the other; `None` without visits.
+    /// The outputs of the experts for the tokens that visit them, expert by expert; `None` without visits.
     fn outputs(&self, x: &Tensor, visits: &Visits) -> Result<Option<Tensor>> {
         let visited = self.experts.iter().zip(&visits.of_expert).filter(|(_, tokens)| !tokens.is_empty());
         let output = |(expert, tokens): (&Network, &Vec<u32>)| {
@@ -109,10 +109,10 @@ struct Visits {
     of_expert: Vec<Vec<u32>>,
     /// The largest number of experts that a token visits.
     most: usize,
-    /// For every token, the rows of its experts' outputs where these lie one expert after the other, `[N, most]`.
-    /// A token that visits fewer has any row, with a weight that is 0.
+    /// For every token, the rows of its experts' outputs in the list of all outputs, expert by expert, `[N, most]`. A
+    /// token that visits fewer experts gets an arbitrary row instead, with the weight 0.
     rows: Vec<u32>,
-    /// The places of their weights among all, `[N, most]`.
+    /// The places of these weights among the weights of all tokens and experts, `[N, most]`.
     weights: Vec<u32>,
 }
 
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn the_largest_two_are_kept_and_divided_by_their_sum() {
-        // e^0, e^ln 3, e^ln 2, e^ln 3 = 1, 3, 2, 3: of the two equal ones both are kept, and 6 is their sum.
+        // e^0, e^ln 3, e^ln 2, e^ln 3 = 1, 3, 2, 3: the two equal largest are both kept, and 6 is their sum.
         let scores = [0.0, 3f32.ln(), 2f32.ln(), 3f32.ln(), 5.0, 5.0, 5.0, 1e4];
         let weights = route(&scores, 4, 2);
         let expected = [0.0, 0.5, 0.0, 0.5, 0.0, 0.0, 0.0, 1.0];
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn every_visit_has_its_row_and_its_weight() {
-        // Token 0 visits expert 2, token 1 visits 0 and 2, token 2 nobody.
+        // Token 0 visits expert 2, token 1 visits 0 and 2, token 2 no expert.
         let weights = [0.0, 0.0, 1.0, 0.25, 0.0, 0.75, 0.0, 0.0, 0.0];
         let visits = Visits::new(&weights, 3);
         assert_eq!(visits.of_expert, [vec![1], vec![], vec![0, 1]]);

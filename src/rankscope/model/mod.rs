@@ -1,9 +1,9 @@
 //! Models: configuration → blocks → logits, loaded from Hugging Face folders.
 //!
-//! One file a family turns a configuration into parts: embeddings, blocks, a head. What all families share is written
-//! once: the layer (`block`), the walk through one stack (`transformer`) or two (`encoder_decoder`), masks, cache and
-//! the names in a trace. [`FAMILIES`] is the registry. What a model costs ([`count`]) is read off the same parts, built
-//! of shapes without numbers. A model runs under any mask and any probe, on either device.
+//! One file for each family turns a configuration into parts: embeddings, blocks, a head. The code that all families
+//! share is written once: the layer (`block`), the pass through one stack (`transformer`) or two (`encoder_decoder`),
+//! masks, cache and the names in a trace. [`FAMILIES`] is the registry. The cost of a model ([`count`]) is computed
+//! from the same parts, built from shapes without numbers. A model runs under any mask and any probe, on either device.
 
 mod bert;
 mod block;
@@ -79,16 +79,16 @@ use crate::weight::{Dtype, Weight};
 use block::Block;
 use transformer::Trained;
 
-/// What a model is: its family and its sizes.
+/// The family and the sizes of a model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Description {
     /// The family's name on [`FAMILIES`].
     pub family: &'static str,
     /// L.
     pub layers: usize,
-    /// H, query heads a layer.
+    /// H, query heads in each layer.
     pub heads: usize,
-    /// G, key/value heads a layer.
+    /// G, key/value heads in each layer.
     pub kv_heads: usize,
     /// D.
     pub head_size: usize,
@@ -100,22 +100,23 @@ pub struct Description {
     pub vocab: usize,
     /// The length that the model was made for, in tokens: the longest sequence, if [`is_limited`](Self::is_limited).
     pub context: usize,
-    /// Whether longer sequences are refused. A variant of GPT or BERT without a table of positions takes any length.
+    /// Whether longer sequences are refused. A variant of GPT or BERT without a table of positions accepts any length.
     pub is_limited: bool,
     /// The mask that the weights were trained under, in layer 0 and wherever `other_mask` names no other.
     pub trained_mask: Mask,
-    /// The encoder, where there is one beside the decoder that the other sizes are about.
+    /// The encoder, where there is one; the other sizes are then those of the decoder.
     pub encoder: Option<EncoderDescription>,
-    /// The mask of the layers that were trained under another one than layer 0.
+    /// The mask of the layers that were trained under another mask than layer 0.
     pub other_mask: Option<OtherMask>,
-    /// Numbers in the tensors that the model is built from, tied ones counted once.
+    /// How many numbers the model's tensors have, tied tensors counted once.
     pub parameters: usize,
     /// How the weights are stored.
     pub dtype: Dtype,
 }
 
 impl Description {
-    /// The sizes of what was built: of its words, its (decoder's) blocks and its record.
+    /// The description of a built model, from its embedding, its blocks (the decoder's, if there are two stacks) and
+    /// its record.
     fn new<'a>(
         trained: Trained,
         words: &Weight,
@@ -159,7 +160,7 @@ impl Description {
         }
     }
 
-    /// An error if the layers of the model called `name` were trained under two masks: for experiments about one.
+    /// An error if the layers of the model called `name` were trained under two masks: for experiments about one mask.
     ///
     /// # Errors
     /// [`Error::Invalid`] naming the model and its masks.
@@ -184,7 +185,8 @@ pub struct OtherMask {
 }
 
 impl OtherMask {
-    /// The mask of the layers 1, 3, 5, … of `layers`, where they look in turns; `None` if there is only layer 0.
+    /// The mask of the layers 1, 3, 5, … of `layers`, where layers alternate between two directions; `None` if there is
+    /// only layer 0.
     pub(crate) fn odd(mask: Mask, layers: usize) -> Option<Self> {
         let layers: Vec<_> = (1..layers).step_by(2).collect();
         (!layers.is_empty()).then_some(OtherMask { mask, layers })
@@ -194,26 +196,26 @@ impl OtherMask {
 /// The encoder of an encoder-decoder, as far as it differs from the decoder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EncoderDescription {
-    /// Its L.
+    /// L of the encoder.
     pub layers: usize,
     /// The mask that it was trained under.
     pub trained_mask: Mask,
-    /// The token that a decoder begins with.
+    /// The first token of the decoder.
     pub start: Option<u32>,
-    /// Whether the context holds the tokens of both sides together, as where the decoder's positions go on behind
-    /// the encoder's.
+    /// Whether the context holds the tokens of both sides together, as where the decoder's positions continue after the
+    /// encoder's.
     pub shares_context: bool,
 }
 
-/// What a forward pass gives.
+/// The result of a forward pass.
 #[derive(Clone, Debug)]
 pub struct Output {
     /// The residual stream after the last layer and the final norm, `[B, T, C]`.
     pub hidden: Tensor,
     /// Scores of every vocabulary entry, `[B, T, V]`; `None` for a model without an output head.
     pub logits: Option<Tensor>,
-    /// The scores of the heads that were trained on the body, in the order of [`Record::heads`]: `[B, N]` of a text,
-    /// `[B, T, N]` of its tokens.
+    /// The scores of the heads that were trained on the body, in the order of [`Record::heads`]: `[B, N]` for a head
+    /// over the whole text, `[B, T, N]` for a head over its tokens.
     pub heads: Vec<Tensor>,
 }
 
@@ -228,7 +230,7 @@ pub trait Model: Send + Sync {
     /// The tensors that it was built from, and its configuration.
     fn record(&self) -> &Record;
 
-    /// The sizes of its parts, to count with.
+    /// The sizes of its parts, from which costs are counted.
     fn sizes(&self) -> count::ModelSizes;
 
     /// The residual stream after the last layer (and the final norm, where there is one), `[B, T, C]`; in an
@@ -244,14 +246,14 @@ pub trait Model: Send + Sync {
     /// As [`Model::hidden`].
     fn logits(&self, hidden: &Tensor, probe: &mut dyn Probe) -> Result<Option<Tensor>>;
 
-    /// Whether every weight of attention that a mask allows is positive in exact arithmetic: what theorems about
-    /// the mask ask for. Softmax makes it so, linear attention with some features does not.
+    /// Whether every weight of attention that a mask allows is positive in exact arithmetic: theorems about the mask
+    /// require this. It is true for softmax, but not for linear attention with some feature maps.
     fn has_positive_weights(&self) -> bool {
         true
     }
 
-    /// Whether attention without a mask is a product of D features of each query and key, its rows scaled, and so of
-    /// rank D at most: linear attention.
+    /// Whether the weights without a mask are a product of D features of each query and key with scaled rows, and so of
+    /// rank D at most, as in linear attention.
     fn has_product_weights(&self) -> bool {
         false
     }
@@ -298,7 +300,7 @@ pub trait Model: Send + Sync {
         Err(no_cache(self.description()))
     }
 
-    /// The whole pass.
+    /// The whole pass: hidden states, logits and heads.
     ///
     /// # Errors
     /// As [`Model::hidden`].
@@ -311,7 +313,7 @@ pub trait Model: Send + Sync {
 
     /// The scores of each of [`Record::heads`], visited as `NAME.output`.
     ///
-    /// **Shapes**: hidden `[B, T, C]`; `[B, N]` of a text, `[B, T, N]` of its tokens.
+    /// **Shapes**: hidden `[B, T, C]`; `[B, N]` for a head over the whole text, `[B, T, N]` for a head over its tokens.
     ///
     /// # Errors
     /// As [`Model::pooled`].

@@ -1,28 +1,28 @@
-//! JSON as Python writes it: `NaN`, `Infinity` and `-Infinity` may stand where a number stands.
+//! JSON as Python writes it: `NaN`, `Infinity` and `-Infinity` are allowed as numbers.
 //!
 //! **Source**: Python's module `json`. Objects `{"__float__": "Infinity"}` are how `transformers` 5 writes the same
-//! numbers for readers that know JSON alone; here all of them become such objects.
+//! numbers for readers of standard JSON; here all these numbers become such objects.
 
 use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// The key of an object that stands for a number which JSON has no word for.
+/// The key of an object that stands for a number which JSON cannot express.
 const TAG: &str = "__float__";
 
-/// Reads a text that Python's `json` reads.
+/// Reads a text that Python's `json` can read.
 ///
-/// **Conventions**: a number that is too large for f64 is infinite, as in Python. The line of an error is that of
-/// the text; the column may be further to the right where such a number stands before it.
+/// **Conventions**: a number that is too large for f64 is infinite, as in Python. The line of an error is its line in
+/// the text; its column may be too large if such a number comes before it on the line.
 ///
 /// # Errors
-/// That of `serde_json`, with line and column.
+/// The error of `serde_json`, with line and column.
 pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> serde_json::Result<T> {
     serde_json::from_str(&tagged(text))
 }
 
-/// A value as a person wrote it: `Infinity`, not the object that stands for it.
+/// A value as it was written in the file: `Infinity`, not the object that stands for it.
 pub(super) fn shown(value: &Value) -> String {
     match value.get(TAG) {
         Some(Value::String(word)) => word.clone(),
@@ -30,7 +30,7 @@ pub(super) fn shown(value: &Value) -> String {
     }
 }
 
-/// The text with an object for every number that JSON has no word for.
+/// The text with an object for every number that JSON cannot express.
 fn tagged(text: &str) -> Cow<'_, str> {
     let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.' | '_');
     let (mut made, mut copied, mut at) = (String::new(), 0, 0);
@@ -51,7 +51,8 @@ fn tagged(text: &str) -> Cow<'_, str> {
     if copied == 0 { Cow::Borrowed(text) } else { Cow::Owned(made + &text[copied..]) }
 }
 
-/// Bytes of the string at the beginning, its quotes included; of all, where it has no end.
+/// The length in bytes of the string at the beginning, including its quotes; of the whole text, if the string has no
+/// end.
 fn string(text: &str) -> usize {
     let mut is_escaped = false;
     for (at, c) in text.char_indices().skip(1) {
@@ -63,7 +64,7 @@ fn string(text: &str) -> usize {
     text.len()
 }
 
-/// Python's word for a number that is not finite, if the token is one.
+/// The token as Python's name of a number that is not finite, if it is one.
 fn not_finite(token: &str) -> Option<&'static str> {
     match token {
         "NaN" => return Some("NaN"),
@@ -84,7 +85,7 @@ mod tests {
         parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
     }
 
-    /// What Python 3.11's `json.loads` makes of each text; `None` where it raises.
+    /// The result of Python 3.11's `json.loads` for each text; `None` where it raises an error.
     #[test]
     fn what_python_reads_is_read() {
         let cases = [

@@ -1,4 +1,5 @@
-//! [`Record`]: what a model was built from: to count it, to name a bad weight, and to save it.
+//! [`Record`]: the tensors and the configuration that a model was built from. It serves to count the model, to name a
+//! bad weight, and to save the model.
 
 use std::collections::HashMap;
 use std::fs;
@@ -18,8 +19,8 @@ use crate::weight::{Dtype, Weight};
 
 /// The tensors that a model was built from, as they are stored, with its configuration.
 ///
-/// Of a checkpoint's tensors it has the names and shapes, and reads the numbers again where they are saved; those of
-/// a new model are held on the CPU.
+/// For a checkpoint it holds the names and shapes of the tensors, and reads the numbers again when they are saved; the
+/// numbers of a new model are held on the CPU.
 #[derive(Clone, Debug)]
 pub struct Record {
     name: String,
@@ -41,12 +42,12 @@ impl Record {
         Record { name, config, checkpoint, tensors, heads: Vec::new(), left_out: Vec::new() }
     }
 
-    /// With the heads that were built on the body, and the names of those tensors of the checkpoint that were not.
+    /// With the heads that were built on the body, and the names of the checkpoint's tensors that were not used.
     pub(super) fn with_heads(self, heads: Vec<TaskHead>, left_out: Vec<String>) -> Self {
         Record { heads, left_out, ..self }
     }
 
-    /// The heads that the checkpoint brings beside the body: classifiers, rewards.
+    /// The heads of the checkpoint that are computed: classifiers, rewards.
     pub fn heads(&self) -> &[TaskHead] {
         &self.heads
     }
@@ -56,7 +57,7 @@ impl Record {
         &self.left_out
     }
 
-    /// Notes about the heads: which are computed, and which tensors are left out.
+    /// Notes about the heads: which heads are computed, and which tensors are left out.
     pub fn notes(&self) -> Vec<String> {
         let of = |head: &TaskHead| {
             let state = match head.reads() {
@@ -94,7 +95,7 @@ impl Record {
         notes
     }
 
-    /// Which weights these are: a path or a seed. A cache belongs to them.
+    /// The name of these weights: a path or a seed. A cache belongs to the model with this name.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -104,21 +105,22 @@ impl Record {
         &self.config
     }
 
-    /// Every tensor by its name in the checkpoint, in the order of building, each tied one once; those of a checkpoint
-    /// without their numbers.
+    /// Every tensor by its name in the checkpoint, in the order of building, each tied tensor once; the tensors of a
+    /// checkpoint come without their numbers.
     pub fn tensors(&self) -> &[(String, Weight)] {
         &self.tensors
     }
 
-    /// Numbers in all tensors, tied ones counted once.
+    /// How many numbers all tensors have, tied tensors counted once.
     pub fn parameters(&self) -> usize {
-        // A configuration may ask for more than can be counted; there is no such model, but also no panic.
+        // A configuration may state more numbers than a `usize` can count; no such model exists, but it must not cause
+        // a panic.
         let numbers = self.tensors.iter().map(|(_, weight)| weight.shape().len());
         numbers.fold(0, usize::saturating_add)
     }
 
     /// The numbers of `values` that the model returned, read back from a GPU, if all are finite. On the CPU the model
-    /// has looked at them already.
+    /// has already checked them.
     ///
     /// # Errors
     /// [`Error::Format`] naming the first weight that is not finite, or saying that all are and the
@@ -145,7 +147,7 @@ impl Record {
     fn expect_finite(&self, what: &str, numbers: &[f32]) -> Result<()> {
         match &self.checkpoint {
             Some(checkpoint) => checkpoint.expect_finite(what, numbers),
-            // In stretches without a way out, which a compiler turns into vectors.
+            // In chunks without an early exit, so that the compiler can use vectors.
             None if numbers
                 .chunks(1024)
                 .any(|part| part.iter().fold(false, |bad, x| bad | !x.is_finite())) =>
@@ -158,9 +160,10 @@ impl Record {
     }
 
     /// Writes `config.json` and `model.safetensors` into `directory`, in the format of the Hugging Face hub:
-    /// the names, layouts and dtypes that the model was built from, each tied matrix once.
+    /// with the names, layouts and dtypes that the model was built from, and each tied matrix once.
     ///
-    /// **Conventions**: the folder is made if it is not there; each file is written aside and then renamed.
+    /// **Conventions**: the folder is created if it does not exist; each file is written under a temporary name and
+    /// then renamed.
     ///
     /// # Errors
     /// [`Error::Io`] if a file cannot be written.

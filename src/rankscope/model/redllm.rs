@@ -1,11 +1,11 @@
-//! RedLLM: an encoder-decoder in the recipe of today's decoders.
+//! RedLLM: an encoder-decoder built like today's decoders.
 //!
-//! RMS pre-norm, SwiGLU, and rotary positions in encoder, decoder and cross-attention, those of the decoder going
-//! on where the encoder's end, as if both sides were one text. Every attention is
-//! N(softmax(N(Q)·N(K)ᵀ / √D)·N(V)), N being RMS norm over D without parameters: no score exceeds √D. One matrix
-//! is the embedding of both sides and the output layer.
+//! RMS pre-norm, SwiGLU, and rotary positions in encoder, decoder and cross-attention, where the decoder's positions
+//! continue after the encoder's, as if both sides were one text. Every attention is N(softmax(N(Q)·N(K)ᵀ / √D)·N(V)), N
+//! being RMS norm over D without parameters: no score exceeds √D. One matrix is the embedding of both sides and the
+//! output layer.
 //!
-//! Trained as a prefix-LM: the encoder reads a prefix, the decoder what follows it ([`Input::split`]).
+//! It is trained as a prefix-LM: the encoder reads a prefix, the decoder the tokens after it ([`Input::split`]).
 //!
 //! No checkpoint is published. **Tensors**, named in the style of the hub: `model.embed_tokens.weight`;
 //! `model.encoder.layers.N.` with `input_layernorm.weight`, `self_attn.{q,k,v,o}_proj.weight`,
@@ -13,11 +13,11 @@
 //! `model.decoder.`, with `cross_attn_layernorm.weight` and `cross_attn.{q,k,v,o}_proj.weight` in each layer.
 //! **Fields**: `num_encoder_layers`, `num_decoder_layers`, and as in LLaMA `vocab_size`, `hidden_size`,
 //! `intermediate_size`, `num_attention_heads`, `num_key_value_heads`, `head_dim`, `hidden_act` (`silu`),
-//! `rms_norm_eps`, `rope_theta`, `max_position_embeddings` (of both sides together); `decoder_start_token_id` if
-//! the decoder has a token to begin with.
+//! `rms_norm_eps`, `rope_theta`, `max_position_embeddings` (of both sides together); `decoder_start_token_id` if the
+//! decoder has a start token.
 //!
-//! **Source**: Encoder-Decoder or Decoder-Only? (arXiv 2510.26622); the norm of the context is taken over each
-//! head's D numbers, like the others.
+//! **Source**: Encoder-Decoder or Decoder-Only? (arXiv 2510.26622); the norm of the context is over each head's D
+//! numbers, like the other norms.
 //!
 //! [`Input::split`]: super::Input::split
 
@@ -32,8 +32,8 @@ use crate::attention::NormalisedDotProduct;
 use crate::error::Result;
 use crate::mask::Mask;
 
-/// The fields of `config.json` that RedLLM and DecLLM share: LLaMA's, with SwiGLU and one matrix at both ends alone,
-/// and queries, keys and values normalised; the context too in RedLLM.
+/// The fields of `config.json` that RedLLM and DecLLM share: LLaMA's fields, but only with SwiGLU and one matrix for
+/// embedding and output. Queries, keys and values are normalised, and in RedLLM the context too.
 pub(super) fn fields(dialect: &Dialect, config: &Config, normalises_context: bool) -> Result<LlamaFields> {
     let activation: String = config.get("hidden_act")?;
     if activation != "silu" {

@@ -1,4 +1,4 @@
-//! The reuse experiment: which parts of a cache are still valid when a dialogue goes on.
+//! The reuse experiment: which parts of a cache are still valid when a dialogue continues.
 //!
 //! A first turn is a prompt and its answer. A second turn is appended, both are read again, and the states of
 //! the first turn are compared with those that were stored, layer by layer.
@@ -15,23 +15,23 @@ use crate::probe::{Trace, Unobserved};
 use crate::run::Run;
 use crate::tensor::Tensor;
 
-/// Relative changes up to here are rounding in f32.
+/// The largest relative change that counts as rounding in f32.
 pub const ROUNDING: f64 = 1e-5;
 
-/// One way to read a dialogue: the mask of the first turn, and that of both.
+/// One way to read a dialogue: the mask of the first turn, and the mask of both turns.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
-    /// `causal`, `prefix_frozen`, `prefix_grown` or `bidirectional`; `encoder` where an encoder reads the history.
+    /// `causal`, `prefix_frozen`, `prefix_grown` or `bidirectional`; `encoder` if an encoder reads the history.
     pub name: &'static str,
-    /// The mask of the first turn alone.
+    /// The mask when there is only the first turn.
     pub before: Mask,
     /// The mask when both turns are there.
     pub after: Mask,
 }
 
-/// The four ways, for a prompt of so many tokens and a first turn of so many in all.
+/// The four readings, for a prompt of `prompt` tokens and a first turn of `first` tokens, prompt included.
 ///
-/// A prefix-LM may keep its prefix as it was, or let it grow over all of the first turn.
+/// A prefix-LM may keep its prefix unchanged, or extend it over the whole first turn.
 pub fn readings(prompt: usize, first: usize) -> [Reading; 4] {
     let same = |name, mask: Mask| Reading { name, before: mask.clone(), after: mask };
     [
@@ -43,18 +43,19 @@ pub fn readings(prompt: usize, first: usize) -> [Reading; 4] {
 }
 
 impl Reading {
-    /// Which of the states that were stored have to be computed again, whatever the weights are, when a text of `before`
-    /// tokens becomes one of `after` tokens, or the token `edited` becomes another one.
+    /// Which of the stored states have to be computed again, for any weights, when a text of `before` tokens grows to
+    /// `after` tokens, or the token at `edited` is replaced.
     ///
-    /// A state stays where its position sees the same keys as before, and their states and its own stay one layer below.
+    /// A state stays valid if its position sees the same keys as before, and if its own state and those of these keys
+    /// stay valid one layer below.
     ///
-    /// **Shapes**: `[L + 1, S]` for the S positions that were there; the first row is that of the embeddings.
+    /// **Shapes**: `[L + 1, S]` for the S positions of the old text; the first row is for the embeddings.
     ///
     /// ```
     /// use rankscope::model::reuse::readings;
     /// let [causal, _, _, both] = readings(2, 4);
     /// assert_eq!(causal.stale(4, 6, None, 3).iter().filter(|stale| **stale).count(), 0);
-    /// // The edited token, and from the first layer on everything that sees it.
+    /// // The edited token, and from the first layer on every position that sees it.
     /// assert_eq!(causal.stale(4, 4, Some(1), 1).iter().filter(|stale| **stale).count(), 1 + 3);
     /// assert_eq!(both.stale(4, 4, Some(1), 1).iter().filter(|stale| **stale).count(), 1 + 4);
     /// ```
@@ -87,7 +88,7 @@ pub fn joined_tokens(tokenizer: &Tokenizer, parts: &[(&str, &str)]) -> Result<(T
         let tokens = tokenizer
             .encode(text)
             .map_err(|_| Error::invalid(name, format!("{text:?}"), "a text of one word or more"))?;
-        // A tokenizer that begins every text with a token of its own would put it between the turns.
+        // A tokenizer that begins every text with a special token would put this token between the turns.
         let is_begin = tokenizer.decode(&tokens.ids[..1])?.is_empty();
         let from = usize::from(is_begin && !all.ids.is_empty());
         all.ids.extend(&tokens.ids[from..]);
@@ -102,10 +103,10 @@ pub fn joined_tokens(tokenizer: &Tokenizer, parts: &[(&str, &str)]) -> Result<(T
 /// A text as a model reads it: its tokens, and the mask.
 pub type Read<'a> = (&'a [u32], &'a Mask);
 
-/// How far each state moved when one text took the place of another: ‖after − before‖ / ‖before‖ of the embedding of
-/// every position, and of its hidden state after every layer.
+/// How far each state moved when one text replaced another: ‖after − before‖ / ‖before‖ of the embedding of every
+/// position, and of its hidden state after every layer.
 ///
-/// **Shapes**: `[L + 1, S]` for the S positions that both have.
+/// **Shapes**: `[L + 1, S]` for the S positions that both texts have.
 ///
 /// # Errors
 /// As [`Model::hidden`].
@@ -127,7 +128,7 @@ pub fn moved_states(model: &dyn Model, before: Read<'_>, after: Read<'_>, run: &
     }))
 }
 
-/// ‖b − a‖ / ‖a‖ in f64; 0 where nothing differs.
+/// ‖b − a‖ / ‖a‖ in f64; 0 where a and b are equal.
 fn relative(a: &[f32], b: &[f32]) -> f64 {
     let pairs = || a.iter().zip(b).map(|(&a, &b)| (f64::from(a), f64::from(b)));
     let squares: f64 = pairs().map(|(a, b)| (b - a).powi(2)).sum();
@@ -138,18 +139,18 @@ fn relative(a: &[f32], b: &[f32]) -> f64 {
 /// How far the states of the first turn moved, layer by layer: ‖after − before‖ / ‖before‖.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Change {
-    /// Of the residual stream after each layer, an encoder's where there is one.
+    /// The change of the residual stream after each layer; of the encoder, where there is one.
     pub hidden: Vec<f64>,
-    /// Of the keys of each layer; of cross-attention's where there is an encoder.
+    /// The change of the keys of each layer; of cross-attention, where there is an encoder.
     pub keys: Vec<f64>,
-    /// Of the values of each layer.
+    /// The change of the values of each layer.
     pub values: Vec<f64>,
-    /// The largest absolute difference of all.
+    /// The largest absolute difference of all states, keys and values.
     pub largest: f64,
 }
 
 impl Change {
-    /// The largest relative change of all; NaN if one is.
+    /// The largest relative change; NaN if one of them is NaN.
     pub fn relative(&self) -> f64 {
         let all = self.hidden.iter().chain(&self.keys).chain(&self.values);
         all.fold(
@@ -158,7 +159,7 @@ impl Change {
         )
     }
 
-    /// Whether what was stored still holds, up to rounding.
+    /// Whether the stored states are still valid, up to rounding.
     pub fn is_kept(&self) -> bool {
         self.relative() <= ROUNDING
     }
@@ -182,9 +183,9 @@ pub fn change(model: &dyn Model, ids: &[u32], first: usize, reading: &Reading, r
     moved(&before, &after, first, stack(""), stack("self_attention."))
 }
 
-/// The change of an encoder's first `first` states under `mask`, and of the keys and values that cross-attention
-/// keeps of them, when the encoder of an encoder-decoder reads all of `ids`: the history of a dialogue enters the
-/// encoder.
+/// The change of an encoder's first `first` states under `mask`, and of the cross-attention's keys and values for them,
+/// when the encoder then reads all of `ids`. This is the case of an encoder-decoder whose encoder reads the history of
+/// a dialogue.
 ///
 /// # Errors
 /// As [`change`], for a model that is one stack.
@@ -204,7 +205,7 @@ pub fn encoder_change(
             "one with an encoder, such as t5",
         ));
     };
-    // What cross-attention keeps of the encoder does not depend on what the decoder reads.
+    // The keys and values of cross-attention do not depend on the decoder's tokens.
     let states = |ids: &[u32]| -> Result<Trace> {
         let input = Input::new(ids.to_vec()).with_decoder(vec![ids[0]]);
         let mut trace = Trace::of([".output", "cross_attention.key", "cross_attention.value"]);
@@ -224,10 +225,11 @@ fn expect_two_turns(ids: &[u32], first: usize) -> Result<()> {
     Err(Error::invalid("tokens of the first turn", first, expected))
 }
 
-/// A stack, its layers, and the part of a layer that is meant.
+/// A stack, its number of layers, and the name of a part of each layer.
 type Part = (&'static str, usize, &'static str);
 
-/// How far the first `first` states of one stack, and the keys and values of one attention, are from each other.
+/// How far the first `first` states of one stack, and the keys and values of one attention, differ between the two
+/// traces.
 fn moved(before: &Trace, after: &Trace, first: usize, states: Part, attention: Part) -> Result<Change> {
     let mut largest = 0.0;
     let mut of = |(stack, layers, part): Part, what: &str, axis: Axis| -> Result<Vec<f64>> {

@@ -1,6 +1,7 @@
-//! [`Rotation`]: the rotary positions that a configuration asks for.
+//! [`Rotation`]: the rotary positions of a configuration.
 //!
-//! Pair i of a head's D coordinates turns by ωᵢ radians a position, and cosines and sines are multiplied by a factor:
+//! Pair i of a head's D coordinates is rotated by ωᵢ radians per position, and cosines and sines are multiplied by a
+//! factor:
 //!
 //! | type | ωᵢ, with b the base and ω = b^(−2i/D) | factor |
 //! |---|---|---|
@@ -9,13 +10,13 @@
 //! | `proportional` | ω / s for the first pairs, a share p of them, and 0 for the others | 1 |
 //! | `dynamic` | in texts of n > N tokens, with b · (s·n/N − (s − 1))^(D/(D−2)) for b | 1 |
 //! | `yarn` | ω · (1 − r) + r · ω / s, with r a ramp from 0 to 1 over the pairs | 0.1 · ln s + 1 |
-//! | `llama3` | ω for fast pairs, ω / s for slow ones, a mean of the two between | 1 |
+//! | `llama3` | ω for fast pairs, ω / s for slow pairs, a mean of the two between | 1 |
 //! | `longrope` | ω / sᵢ, with one list of sᵢ for texts up to N tokens and one for longer ones | √(1 + ln s / ln N) |
 //!
-//! **Conventions**: as `transformers` 5.24 computes them for LLaMA, Mistral, Qwen2 and Mixtral; where the fields stand
-//! is in [`set`]. N is `max_position_embeddings` in `dynamic` and the original context elsewhere. A share of rotated
-//! coordinates (`partial_rotary_factor`) has a meaning in `proportional` alone: `default` ignores it there and
-//! here, and the others are refused.
+//! **Conventions**: as `transformers` 5.24 computes them for LLaMA, Mistral, Qwen2 and Mixtral; [`set`] says which
+//! fields are read. N is `max_position_embeddings` in `dynamic` and the original context elsewhere. A share of rotated
+//! coordinates (`partial_rotary_factor`) has a meaning only in `proportional`: `default` ignores it, as in
+//! `transformers`, and it is an error in the other types.
 //!
 //! **Source**: `transformers`, `modeling_rope_utils.py`. Su et al. 2021 (arXiv 2104.09864); `yarn`: Peng et al. 2023
 //! (arXiv 2309.00071), section 3; `longrope`: Ding et al. 2024 (arXiv 2402.13753); `llama3` is from Meta's release of
@@ -35,22 +36,22 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::ops::RotaryTable;
 
-/// How the coordinates of a model's heads turn.
+/// The rotation of the coordinates of a model's heads.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Rotation {
     turns: Turns,
-    /// What cosines and sines are multiplied by.
+    /// The factor of cosines and sines.
     factor: f64,
 }
 
-/// Angular frequencies, in radians a position, `[D/2]`.
+/// Angular frequencies, in radians per position, `[D/2]`.
 #[derive(Clone, Debug, PartialEq)]
 enum Turns {
     /// The same in every text.
     Fixed(Vec<f64>),
-    /// Of a base that grows with texts longer than `context`.
+    /// From a base that grows with the length of texts longer than `context`.
     Dynamic { base: f64, head_size: usize, stretch: f64, context: usize },
-    /// Of texts up to `context` tokens, and of longer ones.
+    /// One list for texts up to `context` tokens, and one for longer texts.
     ByLength { short: Vec<f64>, long: Vec<f64>, context: usize },
 }
 
@@ -60,10 +61,10 @@ impl Rotation {
         Rotation { turns: Turns::Fixed(frequencies), factor: 1.0 }
     }
 
-    /// Reads what a configuration says of heads of this size, of a model that states `context` tokens.
+    /// Reads the rotation from a configuration, for heads of this size, in a model that states `context` tokens.
     ///
     /// # Errors
-    /// [`Error::Format`] naming the field that is missing, out of range, or asks for what is not implemented.
+    /// [`Error::Format`] naming the field that is missing, out of range, or not implemented.
     pub(super) fn read(config: &Config, head_size: usize, context: usize) -> Result<Self> {
         if !head_size.is_multiple_of(2) {
             let got = head_size.to_string();
@@ -95,7 +96,7 @@ impl Rotation {
         }
     }
 
-    /// The longest text, of a model that states `context`: a dynamic base is for texts that are longer.
+    /// The longest text of a model that states `context` tokens; with a dynamic base, texts may be longer than that.
     pub(super) fn context(&self, context: usize) -> usize {
         match self.turns {
             Turns::Dynamic { stretch, .. } => (context as f64 * stretch.max(1.0)) as usize,
@@ -117,13 +118,14 @@ impl Rotation {
         }
     }
 
-    /// The table for `count` positions from `first` on, of a text that ends with them.
+    /// The table for `count` positions from `first` on, where the text ends at the last of these positions.
     ///
-    /// **Conventions**: where the frequencies depend on the length, positions that were turned before, in a shorter
-    /// text, would have to be turned again: this is refused.
+    /// **Conventions**: where the frequencies depend on the length, positions that were rotated earlier, in a shorter
+    /// text, would have to be rotated again: this is refused.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for positions behind others that they would turn; [`Error::Gpu`] if the upload fails.
+    /// [`Error::Invalid`] for positions that would change the rotation of earlier ones; [`Error::Gpu`] if the upload
+    /// fails.
     pub(super) fn table(&self, first: usize, count: usize, device: &Device) -> Result<RotaryTable> {
         let frequencies = self.frequencies(first + count);
         if first > 0 && frequencies != self.frequencies(first) {
@@ -147,7 +149,7 @@ impl Plain {
         self.scaled(|_, frequency| frequency)
     }
 
-    /// What `scale` makes of the number of a pair and of its frequency.
+    /// The frequencies after `scale`, which gets the index of a pair and its frequency.
     fn scaled(self, scale: impl Fn(usize, f64) -> f64) -> Vec<f64> {
         let plain = RotaryTable::frequencies(self.head_size, self.base).into_iter().enumerate();
         plain.map(|(pair, frequency)| scale(pair, frequency)).collect()
@@ -180,10 +182,10 @@ fn yarn(set: &Set<'_>, plain: Plain, context: usize) -> Result<Rotation> {
         (None, (Some(one), Some(all))) if one != 0.0 && all != 0.0 => scale(one) / scale(all),
         (None, _) => scale(1.0),
     };
-    // Of 0 the usual one is taken, as of none.
+    // A value of 0 counts as absent, and the default is used.
     let turns = |key, usual| Ok::<_, Error>(set.optional_number(key)?.filter(|&n| n != 0.0).unwrap_or(usual));
     let size = plain.head_size as f64;
-    // The pair, not a whole one, that turns so often in the original context.
+    // The index of the pair, in general a fraction, that makes this many turns in the original context.
     let pair = |turns: f64| size * (original / (turns * 2.0 * PI)).ln() / (2.0 * plain.base.ln());
     let (mut low, mut high) = (pair(turns("beta_fast", 32.0)?), pair(turns("beta_slow", 1.0)?));
     if set.optional_flag("truncate")?.unwrap_or(true) {

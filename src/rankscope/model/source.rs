@@ -1,7 +1,7 @@
 //! [`Source`]: where the tensors of a model come from, so that each family builds itself once.
 //!
-//! A checkpoint, a seed, or shapes alone: [`Builder`](super::Builder) asks for tensors by name and does not
-//! know which.
+//! The source is a checkpoint, a seed, or shapes only: [`Builder`](super::Builder) asks for tensors by name and does
+//! not know which of these it is.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::random::normals;
 use crate::weight::{Dtype, Weight};
 
-/// What a tensor holds at the beginning of a new model.
+/// The initial numbers of a tensor in a new model.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fresh {
     /// Independent numbers, N(0, spread²).
@@ -21,7 +21,7 @@ pub enum Fresh {
         /// The standard deviation.
         spread: f32,
     },
-    /// The same, of a matrix whose products are added to the residual stream.
+    /// Independent numbers for a matrix whose products are added to the residual stream.
     Update {
         /// The standard deviation.
         spread: f32,
@@ -36,7 +36,7 @@ impl Fresh {
         Fresh::Normal { spread: 1.0 / (inputs as f32).sqrt() }
     }
 
-    /// The same of a matrix whose products are added to the residual stream.
+    /// As [`normal`](Self::normal), for a matrix whose products are added to the residual stream.
     pub fn update(inputs: usize) -> Self {
         Fresh::Update { spread: 1.0 / (inputs as f32).sqrt() }
     }
@@ -44,21 +44,21 @@ impl Fresh {
 
 /// Where the tensors of a model come from.
 pub trait Source {
-    /// The tensor `name` of `shape`, on the CPU; `fresh` says what it holds in a new model.
+    /// The tensor `name` of `shape`, on the CPU; `fresh` gives its initial numbers in a new model.
     ///
     /// # Errors
     /// An error naming the tensor, if it is missing or of another shape.
     fn tensor(&mut self, name: &str, shape: Shape, fresh: Fresh) -> Result<Weight>;
 
-    /// What it is: a path, or a seed. A cache knows its owner by it.
+    /// The name of the source: a path, or a seed. A cache identifies its model by this name.
     fn name(&self) -> String;
 
-    /// Whether there is such a tensor; `None` in a source that has every tensor.
+    /// Whether there is such a tensor; `None` for a source that has every tensor.
     fn has(&self, name: &str) -> Option<bool> {
         self.checkpoint().map(|checkpoint| checkpoint.has(name))
     }
 
-    /// Whether two tensors are there and are the same, bit for bit.
+    /// Whether both tensors exist and are equal, bit for bit.
     ///
     /// # Errors
     /// An error naming the file that cannot be read.
@@ -66,7 +66,7 @@ pub trait Source {
         self.checkpoint().map_or(Ok(false), |checkpoint| checkpoint.same(one, other))
     }
 
-    /// The checkpoint, if it is one.
+    /// The checkpoint, if the source is one.
     fn checkpoint(&self) -> Option<&Checkpoint> {
         None
     }
@@ -89,8 +89,8 @@ impl Source for Checkpoint {
 
 /// Random tensors in f32, each drawn from the seed and its own name.
 ///
-/// **Conventions**: the numbers of a tensor depend on the seed, its name and its size alone: not on the order in
-/// which tensors are asked for, nor on which others a model has.
+/// **Conventions**: the numbers of a tensor depend only on the seed, its name and its size: not on the order in which
+/// tensors are asked for, nor on the model's other tensors.
 ///
 /// ```
 /// use rankscope::model::{Fresh, Seeded, Source};
@@ -104,7 +104,7 @@ impl Source for Checkpoint {
 #[derive(Clone, Copy, Debug)]
 pub struct Seeded {
     seed: u64,
-    /// What updates of the residual stream are multiplied by.
+    /// The factor of the spread of matrices that update the residual stream.
     share: f32,
 }
 
@@ -114,8 +114,8 @@ impl Seeded {
         Seeded { seed, share: 1.0 }
     }
 
-    /// The same, but with matrices of N(0, 1/(in·N)) where N products are added to the residual stream one after the other,
-    /// so that it does not grow with depth.
+    /// This source, but with matrices of N(0, 1/(in·N)) where N products are added to the residual stream one after the
+    /// other, so that the stream does not grow with depth.
     ///
     /// **Source**: Radford et al. 2019, *Language Models are Unsupervised Multitask Learners*, section 2.3.
     pub(super) fn with_updates(self, count: usize) -> Self {

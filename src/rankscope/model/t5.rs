@@ -1,14 +1,14 @@
-//! T5: an encoder and a decoder with RMS pre-norm and a learned bias for every bucket of distances; and its encoder
-//! alone.
+//! T5: an encoder and a decoder with RMS pre-norm and a learned bias for every bucket of distances; and its encoder as
+//! a model of its own.
 //!
 //! Version 1.0: W₂·ReLU(W₁·x), one matrix for embedding and output, hidden states times C^(−1/2) before it.
 //! Version 1.1: W₂(GELU(W₁·x) · W₃·x), an output layer of its own, no scaling. In both: scores without 1/√D, one
-//! bias of positions for all blocks of a stack (it stands in block 0), none in cross-attention, no bias in any
-//! linear layer.
+//! position bias for all blocks of a stack (stored in block 0), none in cross-attention, and no bias in any linear
+//! layer.
 //!
-//! **Conventions**: hidden states are scaled where `scale_decoder_outputs` says so, or `tie_word_embeddings` where
-//! that is absent: `transformers` 5 writes the former and makes the latter true for version 1.1 too. The one
-//! embedding of both stacks may stand under the name of either.
+//! **Conventions**: hidden states are scaled if `scale_decoder_outputs` is true, or, where it is absent, if
+//! `tie_word_embeddings` is: `transformers` 5 writes the former, and sets the latter to true for version 1.1 too. The
+//! shared embedding may be stored under the name of either stack.
 //!
 //! **Source**: Raffel et al. 2019 (arXiv 1910.10683), section 2.1; the gated network: Shazeer 2020 (arXiv
 //! 2002.05202); tensor names as on the Hugging Face hub.
@@ -31,7 +31,7 @@ use crate::ops::GeluForm;
 /// are relative, so it has no longest sequence of its own.
 const TRAINED_LENGTH: usize = 512;
 
-/// The fields of `config.json` that decide the blocks' shapes.
+/// The fields of `config.json` that determine the blocks' shapes.
 struct T5Fields {
     width: usize,
     feed_forward: usize,
@@ -76,14 +76,14 @@ impl T5Fields {
         (Axis::Vocab, self.vocab)
     }
 
-    /// How it was trained, of the decoder or of an encoder alone.
+    /// How the decoder, or an encoder-only model, was trained.
     fn trained(&self, config: &Config, mask: Mask) -> Result<Trained> {
         let context = config.optional_size("n_positions")?.unwrap_or(TRAINED_LENGTH);
         Ok(Trained::new("t5", context, mask, None))
     }
 }
 
-/// Whether the configuration is that of an encoder alone, by its class or, without one, by `is_encoder_decoder`.
+/// Whether the configuration is that of an encoder-only model, by its class or, without one, by `is_encoder_decoder`.
 ///
 /// # Errors
 /// [`Error::Format`] if the two contradict each other.
@@ -100,7 +100,7 @@ fn is_encoder_alone(config: &Config) -> Result<bool> {
     }
 }
 
-/// Whether there is a gate, and the function: `feed_forward_proj`, in which `gated-gelu` means the tanh form, or
+/// Whether there is a gate, and the activation: `feed_forward_proj`, in which `gated-gelu` means the tanh form, or
 /// `is_gated_act` and `dense_act_fn` where they are stated.
 fn activation(config: &Config) -> Result<(bool, Activation)> {
     let name: String = config.get("feed_forward_proj")?;
@@ -128,7 +128,7 @@ pub(super) fn build(config: &Config, builder: &mut Builder<'_>) -> Result<Box<dy
     let is_prefixed = builder.has("transformer.encoder.final_layer_norm.weight", false);
     let prefix = if is_prefixed { "transformer." } else { "" };
     let holds_decoder = builder.has(&format!("{prefix}decoder.final_layer_norm.weight"), true);
-    // Nothing but the tensors tells where the configuration names no class.
+    // If the configuration names no class, only the tensors show it.
     let is_half = config.classes()?.is_empty() && !holds_decoder;
     let fields = T5Fields::read(config)?;
     Ok(match is_encoder_alone(config)? || is_half {

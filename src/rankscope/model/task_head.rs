@@ -1,9 +1,9 @@
-//! [`TaskHead`]: a head that was trained on a body: labels of a text or of its tokens, the ends of an answer, a
-//! reward.
+//! [`TaskHead`]: a head that was trained on a body: for labels of a text or of its tokens, for the start and end of an
+//! answer, or for a reward.
 //!
-//! A checkpoint brings heads of its own beside the body. The table `RECIPES` knows the heads of `transformers` (and the
-//! value head of `trl`) that are linear layers; any other is left out, and [`Record::notes`](super::Record::notes)
-//! names both.
+//! A checkpoint may hold heads beside the body. The table `RECIPES` knows the heads of `transformers` (and the value
+//! head of `trl`) that are linear layers; any other head is left out, and [`Record::notes`](super::Record::notes) names
+//! both.
 //!
 //! **Source**: the classes `…ForSequenceClassification`, `…ForTokenClassification`, `…ForQuestionAnswering`,
 //! `…ForMultipleChoice`, `…ForNextSentencePrediction` and `…DoubleHeadsModel` of `transformers` 5.24.
@@ -20,17 +20,17 @@ use crate::tensor::Tensor;
 /// The hidden state that a head reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reads {
-    /// The pooler's, made of the first token's.
+    /// The pooler's state, computed from the first token's.
     Pooled,
-    /// The first token's.
+    /// The state of the first token.
     First,
-    /// The last token's that is not padding.
+    /// The state of the last token that is not padding.
     Last,
-    /// Every token's.
+    /// The states of all tokens.
     Each,
 }
 
-/// Linear layers, with functions between them, over hidden states.
+/// Linear layers, with activations between them, over hidden states.
 #[derive(Clone, Debug)]
 pub struct TaskHead {
     name: &'static str,
@@ -43,15 +43,15 @@ pub struct TaskHead {
 /// How a head is built, and which models have it.
 struct Recipe {
     name: &'static str,
-    /// The families that have it; every one if empty.
+    /// The families that have it; all families if empty.
     families: &'static [&'static str],
     /// Endings of the names of classes that have it.
     classes: &'static [&'static str],
-    /// Whether its tensors are enough to recognise it, whatever the class.
+    /// Whether its tensors alone are enough to recognise it, for any class.
     is_sure: bool,
     reads: Reads,
     layers: &'static [(&'static str, Option<Activation>)],
-    /// N of a new model; `None` for what the configuration says.
+    /// N of a new model; `None` if the configuration states it.
     labels: Option<usize>,
 }
 
@@ -72,7 +72,7 @@ const BASE: Recipe = Recipe {
     labels: None,
 };
 
-/// The heads that are computed; of one name, the first that fits.
+/// The heads that are computed; of several with the same name, the first that fits.
 static RECIPES: &[Recipe] = &[
     Recipe { families: &["bert", "unilm", "roberta"], classes: OF_CHOICE, labels: Some(1), ..BASE },
     Recipe {
@@ -169,7 +169,7 @@ pub(super) fn is_of_a_head(name: &str) -> bool {
     layers.any(|(layer, _)| name.strip_prefix(layer).is_some_and(|rest| rest == ".weight" || rest == ".bias"))
 }
 
-/// Takes the heads that the checkpoint brings, or that the class of a new model has.
+/// Takes the heads that the checkpoint holds, or that the class of a new model has.
 ///
 /// # Errors
 /// As [`Builder::linear`].
@@ -193,7 +193,7 @@ pub(super) fn take(builder: &mut Builder<'_>, width: usize, has_pooler: bool) ->
 }
 
 impl Recipe {
-    /// The head, where the model has it and its layers have the shapes that it is computed with.
+    /// The head, if the model has it and its layers have the expected shapes.
     fn take(&self, builder: &mut Builder<'_>, width: usize) -> Result<Option<TaskHead>> {
         let config = builder.config();
         let is_stated = config.is_of_class(self.classes)?;
@@ -226,13 +226,13 @@ impl Recipe {
             let linear = builder.linear(layer, out, (Axis::Width, width), is_biased)?;
             layers.push((linear, if at == end { last } else { *activation }));
         }
-        // Where padding ends a text, the classifier of a decoder reads the token before it.
+        // Where a text ends in padding, the classifier of a decoder reads the last token before the padding.
         let padding_id = config.optional::<i64>("pad_token_id")?.and_then(|id| u32::try_from(id).ok());
         let padding_id = padding_id.filter(|_| self.labels.is_none());
         Ok(Some(TaskHead { name: self.name, reads: self.reads, layers, labels, padding_id }))
     }
 
-    /// The function behind the last layer. For a GPT's second head the configuration decides; `None` if that head does
+    /// The activation after the last layer. For a GPT's second head the configuration decides; `None` if that head does
     /// not read the last token.
     fn last_activation(&self, config: &Config) -> Result<Option<Option<Activation>>> {
         if self.name != "multiple_choice_head" {
@@ -271,7 +271,7 @@ impl TaskHead {
         self.name
     }
 
-    /// What it reads.
+    /// The hidden state that it reads.
     pub fn reads(&self) -> Reads {
         self.reads
     }
@@ -281,7 +281,7 @@ impl TaskHead {
         &self.labels
     }
 
-    /// Its scores: `[B, N]` of a text, `[B, T, N]` of its tokens.
+    /// Its scores: `[B, N]` for a head over the whole text, `[B, T, N]` for a head over its tokens.
     ///
     /// **Shapes**: hidden `[B, T, C]`, pooled `[B, C]`.
     ///
@@ -305,7 +305,7 @@ impl TaskHead {
         Ok(x)
     }
 
-    /// The last token of a sequence that is not padding; the first if all are.
+    /// The last token of a sequence that is not padding; the first token if all are padding.
     fn last(&self, input: &Input, sequence: usize) -> usize {
         let length = input.len();
         let is_token = |&at: &usize| {
@@ -316,7 +316,7 @@ impl TaskHead {
     }
 }
 
-/// One token's state of every sequence, `[B, C]` of `[B, T, C]`.
+/// The state of one token of every sequence: `[B, C]` from `[B, T, C]`.
 fn of_tokens(hidden: &Tensor, at: impl Fn(usize) -> usize) -> Result<Tensor> {
     let size = |axis| hidden.shape().size(axis).unwrap_or(1);
     let (batch, length, width) = (size(Axis::Batch), size(Axis::Query), size(Axis::Width));

@@ -31,26 +31,26 @@ pub struct Tokenizer {
     inner: Box<tokenizers::Tokenizer>,
     /// How a token's name in the vocabulary spells its text.
     spelling: Spelling,
-    /// When the text of decoded tokens is certain.
+    /// When the text of decoded tokens is final.
     settled: Settled,
     /// The id of the unknown token, where the model has one.
     unknown: Option<u32>,
-    /// What its tokens are, where text of anything else has no token.
+    /// The units of a tokenizer that has no token for unknown text.
     units: Option<Units>,
 }
 
 /// A text cut into tokens.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tokens {
-    /// What the model reads.
+    /// The ids that the model reads.
     pub ids: Vec<u32>,
     /// The segment of every token (BERT); 0 elsewhere.
     pub token_types: Vec<u32>,
-    /// The text of each token, for people.
+    /// The text of each token, for display.
     ///
-    /// A space that belongs to a token stands in it, so that `" sang"` and `"sang"` differ; a piece inside a word keeps
-    /// the vocabulary's mark for that (`"##ng"`). Special tokens, and the unknown token, stand by their names, parts of
-    /// a character by their bytes, as `<0xF0>`.
+    /// A space that belongs to a token is part of it, so that `" sang"` and `"sang"` differ; a piece inside a word
+    /// keeps the vocabulary's mark for that (`"##ng"`). Special tokens and the unknown token are shown by their names,
+    /// and parts of a character by their bytes, as `<0xF0>`.
     pub pieces: Vec<String>,
     /// The original text of a token that is unknown to the tokenizer; `None` for all others.
     pub originals: Vec<Option<String>>,
@@ -71,7 +71,7 @@ impl Tokenizer {
     ///
     /// # Errors
     /// [`Error::Invalid`] for a text without any token, or naming a character or word that a tokenizer of characters or
-    /// words does not know; [`Error::Format`] if the tokenizer fails on it or says impossible things.
+    /// words does not know; [`Error::Format`] if the tokenizer fails on it or returns an invalid result.
     pub fn encode(&self, text: &str) -> Result<Tokens> {
         self.expect_known(text)?;
         if text.is_empty() || (text.trim().is_empty() && !self.reads_blanks()) {
@@ -87,7 +87,7 @@ impl Tokenizer {
         }
         let pieces: Vec<_> = encoding.get_ids().iter().map(|&id| self.piece(id)).collect();
         let original = |at: usize| {
-            // Where a model cannot say which token is the unknown one, it spells the token as the text was.
+            // If the model does not state its unknown token, the token has the spelling of the original text.
             let id = encoding.get_ids()[at];
             let is_unknown = Some(id) == self.unknown
                 || self.inner.id_to_token(id).is_some_and(|name| name != encoding.get_tokens()[at]);
@@ -123,7 +123,7 @@ impl Tokenizer {
         Ok(ids)
     }
 
-    /// The ids of a part of a text, of which there may be none.
+    /// The ids of a part of a text; there may be none.
     pub(crate) fn ids(&self, text: &str) -> Result<Vec<u32>> {
         self.expect_known(text)?;
         let encoding = self.inner.encode_fast(text, false).map_err(|error| self.failed(&error))?;
@@ -142,19 +142,19 @@ impl Tokenizer {
         self.inner.decode(&said, false).map_err(|error| self.failed(&error))
     }
 
-    /// Whether later tokens may still change the text of the last token, other than by completing a character.
+    /// Whether later tokens may still change the text of the last token in another way than by completing a character.
     pub(super) fn may_change(&self, ids: &[u32]) -> bool {
         let last = ids.iter().rev().find_map(|&id| self.said(id));
         last.is_some_and(|token| self.settled.may_change(&token))
     }
 
-    /// The name of a token that stands for text.
+    /// The name of a token, if the token has text.
     fn said(&self, id: u32) -> Option<String> {
         let is_special = |token: &String| self.inner.get_added_vocabulary().is_special_token(token);
         self.inner.id_to_token(id).filter(|token| !is_special(token))
     }
 
-    /// Whether a text of spaces alone is a text like any other.
+    /// Whether a text of only spaces has tokens.
     fn reads_blanks(&self) -> bool {
         let own = self.inner.get_vocab_size(false);
         self.units == Some(Units::Characters) || (self.spelling == Spelling::Bytes && own == 256)
@@ -196,11 +196,11 @@ fn unknown(model: &tokenizers::ModelWrapper) -> Option<&str> {
     }
 }
 
-/// What a token is, in a vocabulary that has no token for what is unknown.
+/// The units of the tokens, in a vocabulary without a token for unknown text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Units {
     Characters,
-    /// What stands between blanks.
+    /// The words between blanks.
     Words,
 }
 

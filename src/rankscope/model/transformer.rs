@@ -1,7 +1,7 @@
 //! [`Transformer`]: one stack of layers between an embedding and an output head, with a cache where it is a
 //! decoder.
 //!
-//! A family chooses the parts. The walk through the layers, the masks, the cache and the names in a trace are the same
+//! A family chooses the parts. The pass through the layers, the masks, the cache and the names in a trace are the same
 //! for all.
 
 use super::block::{Block, Norm, StackPass};
@@ -30,7 +30,7 @@ pub(super) struct Transformer {
 
 /// The parts of one stack.
 pub(super) struct Body {
-    /// Whether it is a decoder, whose positions' keys and values may be kept for later passes, or an encoder.
+    /// Whether it is a decoder, whose keys and values may be kept for later passes, and not an encoder.
     pub(super) is_decoder: bool,
     pub(super) embeddings: Embeddings,
     pub(super) order: Order,
@@ -41,7 +41,7 @@ pub(super) struct Body {
     pub(super) pooler: Option<Linear>,
 }
 
-/// What the parts of a model do not show: its family, and how it was trained.
+/// What cannot be seen from the parts of a model: its family, and how it was trained.
 pub(super) struct Trained {
     /// The family on the registry.
     pub(super) family: &'static str,
@@ -73,7 +73,7 @@ impl Body {
         if self.is_decoder { "decoder" } else { "encoder" }
     }
 
-    /// How queries, keys and values meet: in all layers in the same way.
+    /// The mechanism of attention, which is the same in all layers.
     fn mechanism(&self) -> &Mechanism {
         &self.blocks[0].self_attention.mechanism
     }
@@ -100,7 +100,7 @@ impl Transformer {
         CacheLayout { layers, batch, kv_heads, head_size }
     }
 
-    /// The last hidden states of `input`, which follows what the cache holds.
+    /// The last hidden states of `input`, whose tokens follow those in the cache.
     fn pass(
         &self,
         input: &Input,

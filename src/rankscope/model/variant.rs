@@ -1,4 +1,4 @@
-//! [`AttentionVariant`]: fields of our own that change the attention of a BERT or a GPT.
+//! [`AttentionVariant`]: fields of this library that change the attention of a BERT or a GPT.
 //!
 //! | field | values | what it does |
 //! |---|---|---|
@@ -10,19 +10,20 @@
 //! | `directions` | `mixed`, `alternating` | half of the heads, or every second layer, look back, the others ahead |
 //! | `positions` | `learned`, `none`, `rotary`, `alibi`, `relative` | how attention knows the order of tokens |
 //!
-//! Positions are learned by default: a table of as many rows as the model has positions. `none` has no table, so that the
-//! mask alone can show the order; `rotary` turns queries and keys (`rope_theta` and `rope_scaling` as in LLaMA); `alibi`
-//! subtracts each head's slope times the distance |t − s| from the scores; `relative` adds a learned number for every head
-//! and bucket of distances, as T5 does, all 0 in a new model, with `relative_attention_num_buckets` (32) and
-//! `relative_attention_max_distance` (128). All but the table take texts longer than the model was made for.
+//! Positions are learned by default: a table of as many rows as the model has positions. `none` has no table, so that
+//! only the mask can carry the order; `rotary` rotates queries and keys (`rope_theta` and `rope_scaling` as in LLaMA);
+//! `alibi` subtracts each head's slope times the distance |t − s| from the scores; `relative` adds a learned number for
+//! every head and bucket of distances, as T5 does, all 0 in a new model, with `relative_attention_num_buckets` (32) and
+//! `relative_attention_max_distance` (128). All except the table accept texts longer than the model was made for.
 //!
-//! The sources stand at the mechanisms in [`attention`](crate::attention). A layer of attention called `P` then has tensors
-//! `P.sinks` `[H]`, `P.lambdas` `[H]`, `P.decay.weight` `[H, D]` and `P.decay.bias` `[H]`, `P.gate.weight` `[HD, C]` and
-//! `P.gate.bias` `[HD]`. The relative bias `[buckets, H]` of all layers is `transformer.relative_attention_bias.weight` of a
-//! GPT and, as MPNet has it, `bert.encoder.relative_attention_bias.weight` of a BERT.
+//! The sources are given with the mechanisms in [`attention`](crate::attention). A layer of attention called `P` then
+//! has tensors `P.sinks` `[H]`, `P.lambdas` `[H]`, `P.decay.weight` `[H, D]` and `P.decay.bias` `[H]`, `P.gate.weight`
+//! `[HD, C]` and `P.gate.bias` `[HD]`. The relative bias `[buckets, H]` of all layers is
+//! `transformer.relative_attention_bias.weight` of a GPT and, as in MPNet,
+//! `bert.encoder.relative_attention_bias.weight` of a BERT.
 //!
-//! A model without them is the published one. With them, a checkpoint is still in the hub's format, but other programs
-//! cannot compute with it.
+//! A model without these fields is the published one. With them, a checkpoint is still in the hub's format, but other
+//! programs cannot compute with it.
 
 use super::builder::{Builder, NamedSize};
 use super::embeddings::Order;
@@ -58,7 +59,7 @@ pub(super) fn expect_none(config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// How queries, keys and values meet, without what is learned of it.
+/// The kind of mechanism, without its learned parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Softmax,
@@ -84,7 +85,7 @@ pub(super) struct AttentionVariant {
     heads: usize,
     /// D.
     pub(super) head_size: usize,
-    /// The most tokens, which the bias of sigmoid attention counts on.
+    /// The most tokens: n in the bias of sigmoid attention.
     context: usize,
     pub(super) kind: Kind,
     scheme: Scheme,
@@ -92,7 +93,7 @@ pub(super) struct AttentionVariant {
     has_gate: bool,
     /// The mask of the layers 0, 2, 4, …, if it is not the family's.
     pub(super) mask: Option<Mask>,
-    /// The mask of the layers 1, 3, 5, …, if it is another one.
+    /// The mask of the layers 1, 3, 5, …, if it is different.
     pub(super) other_mask: Option<Mask>,
 }
 
@@ -139,11 +140,11 @@ impl AttentionVariant {
         })
     }
 
-    /// How queries, keys and values meet in layer `index`, whose attention is called `path`; `factor` in place of 1/√D
-    /// where the family has its own.
+    /// The mechanism of layer `index`, whose attention is called `path`; `factor` replaces 1/√D where the family has
+    /// its own factor.
     ///
-    /// **Conventions**: in a new model sinks are 0, λ that of the layer ([`Differential::initial`]), and the decay that of
-    /// a half-life of about 14 tokens, for all keys the same.
+    /// **Conventions**: in a new model sinks are 0, λ is λ_init of the layer ([`Differential::initial`]), and the decay
+    /// has a half-life of about 14 tokens for all keys.
     pub(super) fn mechanism(
         &self,
         index: usize,
@@ -189,13 +190,14 @@ impl AttentionVariant {
         self.has_gate.then(gate).transpose()
     }
 
-    /// Whether positions are rows of a table, which has an end.
+    /// Whether positions are rows of a table, which limits the length.
     pub(super) fn has_table(&self) -> bool {
         self.scheme == Scheme::Learned
     }
 
-    /// The table of positions, where there is one, and how positions enter attention. `names` are those of the table, of
-    /// the shape `axes`, and of the relative bias; keys behind the query have buckets of their own if `is_bidirectional`.
+    /// The table of positions, where there is one, and how attention knows positions. `names` are the names of the
+    /// table, of shape `axes`, and of the relative bias; keys after the query have separate buckets if
+    /// `is_bidirectional`.
     pub(super) fn positions(
         &self,
         config: &Config,
@@ -220,7 +222,7 @@ impl AttentionVariant {
         Ok((None, order))
     }
 
-    /// An error if heads or layers look ahead: in a family that predicts the next token they would see it.
+    /// An error if heads or layers look ahead: a family that predicts the next token would see that token.
     pub(super) fn expect_causal(&self, config: &Config) -> Result<()> {
         match self.mask {
             None => Ok(()),
@@ -290,7 +292,7 @@ fn scheme(config: &Config, kind: Kind, head_size: usize) -> Result<Scheme> {
 const BUCKETS: &str = "relative_attention_num_buckets";
 const MAX_DISTANCE: &str = "relative_attention_max_distance";
 
-/// So many buckets up to so large a distance, which the configuration states in the fields of T5.
+/// The number of buckets and their largest distance, which the configuration states in the fields of T5.
 ///
 /// # Errors
 /// [`Error::Format`] naming the field that is too small.
@@ -307,7 +309,7 @@ pub(super) fn buckets(
     })
 }
 
-/// The masks that `directions` asks for.
+/// The masks for the field `directions`.
 fn directions(config: &Config, name: &str, heads: usize) -> Result<(Option<Mask>, Option<Mask>)> {
     let directions: Option<String> = config.optional("directions")?;
     match directions.as_deref() {

@@ -1,4 +1,4 @@
-//! The progress of every [`Run`](crate::Run) in a cell, as one bar that is updated, and gone when the work is done.
+//! The progress of every [`Run`](crate::Run) in a cell, as one bar that is updated, and removed when the work is done.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use super::signal;
 use crate::label::escape;
 use crate::run::Progress;
 
-/// Work that takes less shows no bar.
+/// The time before a bar is shown: shorter work shows no bar.
 const PATIENCE: Duration = Duration::from_millis(300);
 /// The shortest time between two updates.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -32,7 +32,7 @@ pub fn step(progress: Progress) {
     let Progress { stage, done, total } = progress;
     let shown = escape(&stage);
     let (text, html) = match is_done {
-        // A bar at its end would stand there for good.
+        // At the end the bar is removed, because it would stay in the output.
         true => (String::new(), String::new()),
         false => (
             format!("{stage} {done}/{total}"),
@@ -45,7 +45,7 @@ pub fn step(progress: Progress) {
     tell(json!({ "kind": "display", "data": data, "id": id, "update": again }));
 }
 
-/// Whether to draw now: the bar's first time is `false`, an update `true`.
+/// Whether to draw now, and if so, whether it is an update: `false` the first time, then `true`.
 fn due(cell: usize, is_last: bool) -> Option<bool> {
     let mut bar = BAR.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let now = Instant::now();
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_bar_comes_late_is_updated_seldom_and_ends_full() {
-        // No cell has this number: other tests do not draw in it.
+        // No cell has this number, so other tests do not draw in it.
         let cell = usize::MAX;
         assert_eq!(due(cell, false), None);
         std::thread::sleep(PATIENCE);

@@ -1,7 +1,7 @@
-//! How the process of the cells reaches its kernel: functions that the kernel's program hands to the library.
+//! The link from the process of the cells to its kernel: functions that the kernel's program passes to the library.
 //!
-//! What cells print is text and goes to the standard streams; messages go another way, so that no text can be taken
-//! for one.
+//! The output of cells is text and goes to the standard streams; messages use another channel, so that text cannot be
+//! mistaken for a message.
 
 use std::ffi::{c_int, c_void};
 use std::io::{self, Write};
@@ -10,28 +10,29 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-/// What the kernel's program can do for the library, as C functions on bytes of UTF-8.
+/// The functions of the kernel's program for the library, as C functions on bytes of UTF-8.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Link {
-    /// Gives the kernel one message, an object as JSON; returns when all that was printed before, and then the
-    /// message, is shown.
+    /// Sends one message, a JSON object, to the kernel; returns when all earlier output, and then the message, is
+    /// shown.
     pub tell: extern "C" fn(text: *const u8, length: usize),
-    /// Asks the person at the notebook: 0 and a call of `take` with the line, 1 where nobody answers, 2 if the cell
-    /// was interrupted.
+    /// Asks the user of the notebook for a line: returns 0 after a call of `take` with the line, 1 if nobody answers, 2
+    /// if the cell was interrupted.
     pub ask: extern "C" fn(prompt: *const u8, length: usize, take: Take, taker: *mut c_void) -> c_int,
     /// Writes one line to the engine that runs the cells.
     pub engine: extern "C" fn(line: *const u8, length: usize),
-    /// What the engine put at this line, from 1, of the running cell.
+    /// The code that the engine added at this line, counted from 1, of the running cell.
     pub at: extern "C" fn(line: u32) -> c_int,
-    /// The number of the cell whose code or constants are at an address; 0 if that cell runs, or it is in none.
+    /// The number of the cell whose code or constants are at an address; 0 if that cell is the running one, or if the
+    /// address is in no cell.
     pub earlier_cell: extern "C" fn(address: *const c_void) -> u32,
 }
 
-/// What the engine put at a line of a cell.
+/// The code that the engine added at a line of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// Nothing: it is the cell's own.
+    /// None: the line is the cell's own code.
     Own,
     /// The code that runs after a panic.
     Panicked,
@@ -39,7 +40,7 @@ pub(super) enum Place {
     Value,
 }
 
-/// Takes a line for `taker`.
+/// Receives a line for `taker`.
 pub type Take = extern "C" fn(taker: *mut c_void, text: *const u8, length: usize);
 
 static LINK: OnceLock<Link> = OnceLock::new();
@@ -60,7 +61,7 @@ pub(super) enum Answer {
     Interrupted,
 }
 
-/// Gives the kernel a message about the cell that calls. Without a kernel, what can be shown as text is printed.
+/// Sends the kernel a message about the calling cell. Without a kernel, a message that can be shown as text is printed.
 #[track_caller]
 pub(super) fn tell(mut message: Value) {
     match LINK.get() {
@@ -68,7 +69,7 @@ pub(super) fn tell(mut message: Value) {
             if let Some(cell) = earlier_cell(Location::caller()) {
                 message["cell"] = cell.into();
             }
-            // Buffered text was printed earlier.
+            // Buffered text was printed before this message, so it is written first.
             flush();
             let text = message.to_string();
             (link.tell)(text.as_ptr(), text.len());
@@ -81,10 +82,10 @@ pub(super) fn tell(mut message: Value) {
     }
 }
 
-/// Asks the person at the notebook; without a kernel, whoever is at the standard input.
+/// Asks the user of the notebook for a line; without a kernel, a line is read from the standard input.
 pub(super) fn ask(prompt: &str) -> Answer {
     extern "C" fn take(taker: *mut c_void, text: *const u8, length: usize) {
-        // SAFETY: the kernel's program calls this while `ask` waits, with its `taker` and with bytes that are there.
+        // SAFETY: the kernel's program calls this while `ask` waits, with its `taker` and with valid bytes.
         let (line, text) =
             unsafe { (&mut *taker.cast::<String>(), std::slice::from_raw_parts(text, length)) };
         *line = String::from_utf8_lossy(text).into_owned();
@@ -112,7 +113,7 @@ pub(super) fn engine(line: &str) {
     }
 }
 
-/// What the engine put at a line of the running cell.
+/// The code that the engine added at a line of the running cell.
 pub(super) fn at(line: u32) -> Place {
     match LINK.get().map(|link| (link.at)(line)) {
         Some(1) => Place::Panicked,
@@ -121,7 +122,7 @@ pub(super) fn at(line: u32) -> Place {
     }
 }
 
-/// The number of the calling cell if it is an earlier one: a thread may outlive its cell.
+/// The number of the calling cell, if it is not the running one: a thread may outlive its cell.
 pub(super) fn earlier_cell(place: &'static Location<'static>) -> Option<u32> {
     let number = LINK.get().map(|link| (link.earlier_cell)(std::ptr::from_ref(place).cast()))?;
     (number > 0).then_some(number)

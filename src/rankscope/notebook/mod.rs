@@ -1,7 +1,8 @@
-//! What cells of a notebook use: displays, input, and the link to the kernel that runs them.
+//! Functions for the cells of a notebook: displays, input, and the link to the kernel that runs them.
 //!
-//! Cells call [`display()`], [`update`], [`clear`], [`input`] and [`interact`]; the rest is called by the code that the kernel
-//! puts around them. What they print is text on the standard streams; everything else goes over a [`Link`].
+//! Cells call [`display()`], [`update`], [`clear`], [`input`] and [`interact`]; the other functions are called by the
+//! code that the kernel adds around them. The output of cells is text on the standard streams; everything else goes
+//! over a [`Link`].
 
 mod bar;
 mod interact;
@@ -26,14 +27,14 @@ use link::{Answer, Place, tell};
 pub use link::{Link, Take, flush, link};
 pub use show::{Show, ShowPlain};
 
-/// What evcxr prints after a panic ended the cell.
+/// The text that evcxr prints after a panic ended the cell.
 const PANIC: &str = "EVCXR_PANIC_NOTIFICATION";
-/// What evcxr prints after `?` ended the cell.
+/// The text that evcxr prints after `?` ended the cell.
 const FAILURE: &str = "EVCXR_ERROR_OCCURRED";
-/// evcxr's own module in every cell; what it prints is meant for evcxr.
+/// evcxr's own module in every cell; its output is meant for evcxr.
 const ENGINE: &str = "::evcxr_internal_runtime";
 
-/// Shows a value now, below what the cell has shown before.
+/// Shows a value now, below the earlier output of the cell.
 ///
 /// ```
 /// use rankscope::{Mask, notebook::display};
@@ -44,7 +45,7 @@ pub fn display(value: &dyn Rich) {
     tell(json!({ "kind": "display", "data": bundle(value) }));
 }
 
-/// Shows a value under a name; with `again`, in place of the value shown under that name before.
+/// Shows a value under a name; with `again`, it replaces the value that is shown under that name.
 #[track_caller]
 pub fn update(name: &str, value: &dyn Rich, again: bool) {
     tell(json!({ "kind": "display", "data": bundle(value), "id": name, "update": again }));
@@ -56,7 +57,7 @@ pub fn clear(wait: bool) {
     tell(json!({ "kind": "clear", "wait": wait }));
 }
 
-/// Asks the person at the notebook for a line of text; empty where nobody answers.
+/// Asks the user of the notebook for a line of text; empty if nobody answers.
 ///
 /// # Panics
 /// If the cell is interrupted while it waits: that ends the cell, and keeps its variables.
@@ -76,7 +77,7 @@ pub fn start() {
         Run::new(0).with_cancel(signal::listen()).with_progress(bar::step).share();
         std::panic::set_hook(Box::new(|panic| {
             let message = panic.payload_as_str().unwrap_or("a value that is no text");
-            // The author of a cell does not know the file that wraps it.
+            // The file that wraps a cell means nothing to the cell's author, so it is not named.
             let place = panic.location().filter(|place| !place.file().ends_with("src/lib.rs"));
             let place = place.map_or_else(String::new, ToString::to_string);
             if interact::keeps_panic(message, &place) {
@@ -87,14 +88,15 @@ pub fn start() {
     });
 }
 
-/// `print!` and `println!` in a cell: text arrives at once, with or without a newline. `module` is where it stands.
+/// `print!` and `println!` in a cell: text arrives at once, with or without a newline. `module` is the module of the
+/// call.
 #[track_caller]
 pub fn print(text: fmt::Arguments<'_>, newline: bool, module: &str) {
     if module.ends_with(ENGINE) {
         return link::engine(&text.to_string());
     }
     let text = format!("{text}{}", if newline { "\n" } else { "" });
-    // From a thread that outlived its cell: the kernel knows the cell.
+    // This is a thread that outlived its cell; the kernel knows the cell.
     if link::earlier_cell(Location::caller()).is_some() {
         return tell(json!({ "kind": "stream", "name": "stdout", "text": text }));
     }
@@ -110,8 +112,8 @@ pub fn eprint(text: fmt::Arguments<'_>, newline: bool) {
     tell(json!({ "kind": "stream", "name": "stderr", "text": format!("{text}{end}") }));
 }
 
-/// evcxr's notice of a panic. On a `line` that evcxr wrote, a panic ended the cell; on any other, the notice is text that
-/// the cell prints.
+/// evcxr's notice of a panic. On a `line` that evcxr wrote, a panic ended the cell; on any other line, the notice is
+/// text that the cell prints.
 pub fn panicked(line: u32) {
     if link::at(line) != Place::Panicked {
         return print(format_args!("{PANIC}"), true, "");
@@ -121,7 +123,7 @@ pub fn panicked(line: u32) {
 }
 
 /// `format!("{:?}", &(value))` in a cell. On the `line` where evcxr formats the value of the cell, `show` shows it, and
-/// the frame that evcxr prints around it is left out.
+/// the markers that evcxr prints around it are left out.
 pub fn debug<T: Debug + ?Sized>(line: u32, value: &T, show: impl FnOnce(&T)) -> String {
     if link::at(line) != Place::Value {
         return format!("{value:?}");
@@ -131,7 +133,7 @@ pub fn debug<T: Debug + ?Sized>(line: u32, value: &T, show: impl FnOnce(&T)) -> 
     String::new()
 }
 
-/// evcxr prints a frame around nothing next.
+/// The next output of evcxr is a pair of markers without content.
 #[inline(never)]
 fn frame() {
     tell(json!({ "kind": "frame" }));

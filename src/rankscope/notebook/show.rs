@@ -1,4 +1,4 @@
-//! How the last value of a cell is shown: our own types as rich output, all others by `Debug`.
+//! How the last value of a cell is shown: types of this library as rich output, all others by `Debug`.
 
 use std::any::TypeId;
 use std::fmt::{Arguments, Debug};
@@ -21,8 +21,8 @@ use crate::tensor::Tensor;
 use crate::train::History;
 use crate::train::twin::Results;
 
-/// The method that evcxr calls on the value of a cell. Every type has it, so that evcxr does not compile a cell again to
-/// show it by `Debug`.
+/// The method that evcxr calls on the value of a cell. Every type has it, so that evcxr need not compile a cell again
+/// to show its value by `Debug`.
 pub trait Show {
     /// Shows the value.
     fn evcxr_display(&self);
@@ -43,11 +43,11 @@ impl<T: Debug + ?Sized> Show for T {
 
 macro_rules! show_arrays {
     ($($shown:ty),*) => {
-        /// Shows a matrix or a vector as more than its `Debug`: types of other crates can have no method of their own that
-        /// comes before [`Show`]. Says whether it was one.
+        /// Shows a matrix or a vector as rich output: types of other crates cannot get an inherent method, which would
+        /// come before [`Show`]. Returns whether the value was one.
         ///
         /// # Safety
-        /// At `value` there is one of the type `id`.
+        /// `value` points to a value of the type `id`.
         #[inline(never)]
         unsafe fn show_array(id: TypeId, value: *const ()) -> bool {
             $( if id == TypeId::of::<$shown>() {
@@ -62,8 +62,8 @@ macro_rules! show_arrays {
 
 show_arrays!(Array2<f64>, Array2<f32>, Array1<f64>, Array1<f32>, Vec<f64>, Vec<f32>, Vec<Part>);
 
-/// The same for plain values, compiled here and not in every cell: evcxr's call finds this before [`Show`], because it
-/// takes its value.
+/// As [`Show`], for plain values, compiled here and not in every cell. A call of evcxr finds this method before that of
+/// [`Show`], because it takes `self` by value.
 pub trait ShowPlain {
     /// Shows the value.
     fn evcxr_display(self);
@@ -81,7 +81,7 @@ macro_rules! show_plain {
 
 show_plain!((), bool, char, f32, f64, i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize);
 
-/// Apart from the generic function above, which is compiled again in every cell: the less it does, the better.
+/// Separate from the generic function above, which is compiled again in every cell and should be short.
 #[inline(never)]
 fn text(value: Arguments<'_>) {
     result(&json!({ "text/plain": value.to_string() }));

@@ -1,4 +1,4 @@
-//! Signals from the kernel: SIGINT asks to stop, SIGUSR1 says that a new cell begins.
+//! Signals from the kernel: SIGINT asks to stop, SIGUSR1 announces that a new cell begins.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ pub fn cell() -> usize {
     CELL.load(Ordering::Relaxed)
 }
 
-/// The flag that an interrupt raises, in this process, from now on.
+/// Installs the handlers, and returns the flag that an interrupt raises from now on.
 pub fn listen() -> Cancel {
     let cancel = CANCEL.get_or_init(Cancel::default).clone();
     #[cfg(unix)]
@@ -35,7 +35,7 @@ mod unix {
     pub const SIGUSR1: c_int = if cfg!(any(target_os = "linux", target_os = "android")) { 10 } else { 30 };
 
     unsafe extern "C" {
-        /// The C library's; calls that a signal interrupts go on afterwards.
+        /// The C library's `signal`; system calls that a signal interrupts are restarted.
         pub fn signal(number: c_int, handler: extern "C" fn(c_int)) -> usize;
     }
 

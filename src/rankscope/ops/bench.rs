@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::run::Run;
 use crate::tensor::Tensor;
 
-/// What one variant did at one size.
+/// The error and the time of one variant at one size.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Measurement {
     /// The operation.
@@ -22,17 +22,17 @@ pub struct Measurement {
     pub variant: &'static str,
     /// n: see [`SIZES`].
     pub size: usize,
-    /// Billions of floating-point operations a second, counting only what the formula asks for.
+    /// Billions of floating-point operations a second, counting only the operations in the formula.
     pub gflops: f64,
     /// The largest |got − want| / max(1, |want|), with `want` computed in f64 on the CPU.
     pub max_error: f64,
-    /// The least time that one call took.
+    /// The shortest time of one call, in microseconds.
     pub micros: f64,
-    /// Whether the GPU's own clock was read; otherwise it is wall time.
+    /// Whether the time is from the GPU's own clock; otherwise it is wall time.
     pub by_gpu_clock: bool,
 }
 
-/// What n means for each operation.
+/// The meaning of n for each operation.
 pub const SIZES: &str = "matmul: n x n times n x n; masked_softmax and masked_normalise: 4 heads \
     of n x n, causal; layer_norm and rms_norm: n rows of n; attention and linear_attention: 4 heads of n queries \
     and n keys of 64, causal";
@@ -40,10 +40,10 @@ pub const SIZES: &str = "matmul: n x n times n x n; masked_softmax and masked_no
 /// The largest n.
 pub const MAX_SIZE: usize = 4096;
 
-/// Checks and times the variants of `op`, or of all operations, on `device`; `report` sees each one as it
-/// comes.
+/// Checks and times the variants of `op`, or of all operations, on `device`; `report` is called with each measurement
+/// as soon as it is finished.
 ///
-/// Variants that the device or the size rules out are left out.
+/// Variants that cannot run on the device or at the size are skipped.
 ///
 /// # Errors
 /// [`Error::Invalid`] for an unknown operation or a size outside 1 … [`MAX_SIZE`]; [`Error::Numeric`]
@@ -82,20 +82,20 @@ pub fn bench(
     Ok(measurements)
 }
 
-/// What a variant did, right or wrong.
+/// The measurement of a variant, whether its result is right or wrong.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Trial {
-    /// The numbers; its error may be anything.
+    /// The error and the time; the error may be of any size.
     pub measurement: Measurement,
-    /// The largest error that is rounding.
+    /// The largest error that rounding can explain.
     pub tolerance: f64,
 }
 
-/// Tries one variant of `op` on a GPU, and says how far it is from the CPU, however far that is: for a source
-/// that somebody has [changed](Gpu::replace).
+/// Runs one variant of `op` on a GPU and reports its difference from the CPU, also where that is more than rounding:
+/// for a kernel whose source the user has [changed](Gpu::replace).
 ///
 /// # Errors
-/// As [`bench()`], apart from wrong results; [`Error::Invalid`] for a device that is no GPU.
+/// As [`bench()`], except that a wrong result is no error; [`Error::Invalid`] for a device that is no GPU.
 pub fn trial(device: &Device, op: &str, variant: &str, size: usize, run: &Run) -> Result<Trial> {
     expect_size(size)?;
     let ladder = ladder(op)?;
@@ -116,7 +116,7 @@ fn expect_size(size: usize) -> Result<()> {
     }
 }
 
-/// The variant that the host would take at size n.
+/// The variant that the host chooses at size n.
 ///
 /// # Errors
 /// As [`ladder`].
@@ -124,7 +124,7 @@ pub fn choice(gpu: &Gpu, ladder: &'static Ladder, size: usize) -> Result<&'stati
     ladder.choose(gpu, extent(ladder.op, size)?)
 }
 
-/// Why a variant cannot be had at size n, if it cannot.
+/// The reason why a variant cannot run at size n, if there is one.
 ///
 /// # Errors
 /// As [`ladder`].
@@ -149,7 +149,7 @@ fn measure(
     Ok(measurement)
 }
 
-/// What a variant does, right or wrong.
+/// Runs and times a variant, whether its result is right or wrong.
 fn timed(
     device: &Device,
     ladder: &'static Ladder,
@@ -168,7 +168,7 @@ fn timed(
     Ok(Measurement { kernel: ladder.op, variant: name, size, gflops, max_error, micros, by_gpu_clock })
 }
 
-/// The least of several times, since what disturbs a measurement only ever adds to it.
+/// The shortest of several times, since any disturbance only makes a measurement longer.
 fn least_time(device: &Device, call: impl Fn() -> Result<Tensor>) -> Result<(f64, bool)> {
     const ENOUGH_MICROS: f64 = 2e5;
     const REPEATS: usize = 20;

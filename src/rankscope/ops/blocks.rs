@@ -1,4 +1,4 @@
-//! Rows of values cut into blocks that fit a core's cache, a block to a task.
+//! Rows of values cut into blocks that fit a core's cache, one block for each task.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -8,25 +8,26 @@ use crate::tensor::Tensor;
 
 /// The most values of a block: 1 MiB of f32.
 const BLOCK: usize = 256 * 1024;
-/// Smaller blocks cost more to distribute than to compute.
+/// The fewest values of a block: smaller blocks cost more to distribute than to compute.
 const SMALLEST_BLOCK: usize = 1024;
-/// Values of a piece that is copied and worked on before the next one: together with another operand it stays in a
-/// first-level cache of 32 KiB.
+/// Values of a piece, which is copied and computed on before the next piece is copied: together with another operand it
+/// stays in a first-level cache of 32 KiB.
 const PIECE: usize = 4 * 1024;
-/// For less work than this many additions, about 12 µs, waking a second thread takes longer than it saves.
+/// Work of fewer additions than this, about 12 µs, stays on one thread: waking a second thread takes longer than it
+/// saves.
 const ALONE: usize = 128 * 1024;
 
-/// How long a value takes, in additions of 0.1 ns: measured with AVX-512 on values in a second-level cache.
+/// The time that a value takes, in additions of 0.1 ns: measured with AVX-512 on values in a second-level cache.
 pub(super) const ADDITION: usize = 1;
-/// Two sums over the row, and the row written again.
+/// For a norm: two sums over the row, and one write of the row.
 pub(super) const NORM: usize = 2;
-/// An exponential and a division.
+/// For a sigmoid: an exponential and a division.
 pub(super) const SIGMOID: usize = 3;
-/// A maximum, an exponential, a sum and a factor.
+/// For a softmax: a maximum, an exponential, a sum and a factor.
 pub(super) const SOFTMAX: usize = 5;
 
 /// Calls `work` with blocks of whole rows of `width` values and the number of each block's first row; in parallel where
-/// `cost` additions a value are enough to do.
+/// `cost` additions for each value are work enough.
 pub(super) fn for_each_block<F: Send>(
     values: &mut [F],
     width: usize,
@@ -39,15 +40,15 @@ pub(super) fn for_each_block<F: Send>(
     if values.len() * cost <= ALONE {
         return work(0, values);
     }
-    // Several blocks a thread, since some threads start late.
+    // Several blocks for each thread, since some threads start late.
     let fair = values.len() / (4 * rayon::current_num_threads());
     let rows = (fair.clamp(SMALLEST_BLOCK, BLOCK) / width).max(1);
     share(values.chunks_mut(rows * width).enumerate(), |(block, values)| work(block * rows, values));
 }
 
-/// Distributes `jobs` to all threads. The calling thread works too: until another one has woken up, much is done. It
-/// starts with the first job and the others with the last, so that from operation to operation each meets what is in its
-/// cache.
+/// Distributes `jobs` to all threads. The calling thread works too, because it can do many jobs before another thread
+/// has woken up. It starts with the first job and the others with the last, so that in the next operation each thread
+/// finds its values still in its cache.
 pub(super) fn share<J>(
     jobs: impl ExactSizeIterator<Item = J> + DoubleEndedIterator + Send,
     work: impl Fn(J) + Sync,
@@ -66,13 +67,13 @@ pub(super) fn share<J>(
 /// Values of a block of rows that are summed: a batch of a small model, 1024 rows of 64 values, has four such blocks.
 const SUMMED_BLOCK: usize = 16 * 1024;
 
-/// Rows of `width` values in a block for [`summed`], whatever the number of threads.
+/// The number of rows of `width` values in a block for [`summed`]; it does not depend on the number of threads.
 pub(super) fn summed_rows(width: usize) -> usize {
     (SUMMED_BLOCK / width.max(1)).max(1)
 }
 
-/// Σ over `jobs` of what `work` adds to `length` zeros for each, in parallel. The sums are added in the order of the jobs,
-/// so that they do not depend on the number of threads if the jobs do not.
+/// Sums of `length` numbers over all `jobs`, in parallel: `work` adds the part of each job to zeros. The sums are added
+/// in the order of the jobs, so that they do not depend on the number of threads if the jobs do not.
 pub(super) fn summed<F: Real, J: Send>(
     jobs: Vec<J>,
     length: usize,
@@ -90,8 +91,8 @@ pub(super) fn summed<F: Real, J: Send>(
     total.to_vec()
 }
 
-/// A tensor on the CPU after `work` on its blocks, as in [`for_each_block`]: in place where nobody else holds its
-/// values, and otherwise on a copy, which is made piece by piece.
+/// A tensor on the CPU after `work` on its blocks, as in [`for_each_block`]: in place where no clone shares its values,
+/// and otherwise on a copy, which is made piece by piece.
 pub(super) fn rewrite(
     x: Tensor,
     width: usize,
@@ -108,7 +109,7 @@ pub(super) fn rewrite(
     })
 }
 
-/// As [`rewrite`], with the sums of what `work` adds to `length` zeros for each block; see [`summed`].
+/// As [`rewrite`], with sums of `length` numbers, to which `work` adds the part of each block; see [`summed`].
 pub(super) fn rewrite_and_sum(
     x: Tensor,
     width: usize,
@@ -131,7 +132,7 @@ pub(super) fn rewrite_and_sum(
     (Tensor::on_cpu(shape, values), sums)
 }
 
-/// As [`rewrite`], but where somebody else holds the values, `write` makes a block of the result from the block of x.
+/// As [`rewrite`], but where a clone shares the values, `write` computes each block of the result from the block of x.
 pub(super) fn rewrite_or_write(
     x: Tensor,
     width: usize,

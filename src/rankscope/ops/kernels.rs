@@ -1,4 +1,4 @@
-//! The registry of kernels: what tests walk and what a window may warm up.
+//! The registry of kernels: the list that tests go through, and that a window may compile in advance.
 
 use super::pointwise::table::{backward_kernels, kernels};
 use super::{
@@ -116,7 +116,7 @@ mod tests {
         }
         let names: BTreeSet<_> = KERNELS.iter().map(|kernel| kernel.name).collect();
         assert_eq!(names.len(), KERNELS.len());
-        // One file is a part of several kernels, and two are the kernels of all pointwise functions and of their gradients.
+        // One file is a part of several kernels, and two files serve all pointwise functions and all their gradients.
         assert_eq!(files.len(), KERNELS.len() + 1 - 2 * (Pointwise::ALL.len() - 1));
         let is_listed = |wanted| KERNELS.iter().any(|&kernel| std::ptr::eq(kernel, wanted));
         assert!(Pointwise::ALL.iter().all(|f| is_listed(f.kernel()) && is_listed(f.backward_kernel())));

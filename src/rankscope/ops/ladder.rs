@@ -20,7 +20,7 @@ pub struct Ladder {
     pub op: &'static str,
     /// The rungs, lowest first. The first one takes any size, but a software adapter may end its loops early.
     pub variants: &'static [Variant],
-    /// How the host chooses, in words.
+    /// How the host chooses a rung, in words.
     pub rule: &'static str,
 }
 
@@ -29,20 +29,20 @@ pub struct Ladder {
 pub struct Variant {
     /// The rung's name, unique in its ladder.
     pub name: &'static str,
-    /// Its kernel; `None` where it is put together from other operations.
+    /// Its kernel; `None` where it consists of other operations.
     pub kernel: Option<&'static Kernel>,
     /// The features that the device needs.
     pub requires: wgpu::Features,
-    /// What it changes from the rung before, and why.
+    /// The change from the rung before, and the reason for it.
     pub changes: &'static str,
     /// Where and why it is slower than the rung before; empty if nowhere.
     pub slower: &'static str,
     /// Rows and columns of the result that one workgroup makes; 0 means all.
     pub tile: [usize; 2],
-    /// The sizes it can do, in words; empty if all.
+    /// The sizes that it can compute, in words; empty if it can compute all sizes.
     pub limits: &'static str,
     pub(super) applies: fn(&Extent) -> bool,
-    /// About how often an invocation goes round its loops.
+    /// About how many turns the loops of one invocation take.
     pub(super) turns: fn(&Extent) -> usize,
     pub(super) suits: fn(&Situation) -> bool,
 }
@@ -56,7 +56,7 @@ pub struct Extent {
     pub rows: usize,
     /// N, S, D, or C.
     pub columns: usize,
-    /// What is summed over.
+    /// The length of the sum.
     pub inner: usize,
 }
 
@@ -67,7 +67,7 @@ impl fmt::Display for Extent {
     }
 }
 
-/// What a rung is chosen for.
+/// The adapter and the sizes for which a rung is chosen.
 #[derive(Clone, Copy, Debug)]
 pub struct Situation {
     /// Whether the adapter is software.
@@ -144,12 +144,12 @@ impl Ladder {
         })
     }
 
-    /// The highest rung that the device has the features for, that can do the sizes and that suits them,
-    /// or the one that [`with_variant`] asks for.
+    /// The highest rung that the device has the features for, that can compute the sizes and suits them, or the variant
+    /// that [`with_variant`] asks for.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if the one asked for cannot be had; [`Error::Gpu`] naming the operation and the sizes if
-    /// no rung can do them.
+    /// [`Error::Invalid`] if the variant asked for cannot be used; [`Error::Gpu`] naming the operation and the sizes if
+    /// no rung can compute them.
     pub fn choose(&'static self, gpu: &Gpu, extent: Extent) -> Result<&'static Variant> {
         if let Some(name) = wanted(self.op) {
             return self.variant(name)?.expect_fit(self.op, gpu, extent);
@@ -158,7 +158,7 @@ impl Ladder {
         self.best(&situation, |variant| variant.refusal(gpu, extent))
     }
 
-    /// The highest rung that can and suits, or else the highest one that can.
+    /// The highest rung that can compute the sizes and suits them, or else the highest rung that can compute them.
     ///
     /// # Errors
     /// [`Error::Gpu`] naming the operation, the sizes and why every rung refuses them.
@@ -184,7 +184,7 @@ impl Variant {
     /// The variant, if it can be used here.
     ///
     /// # Errors
-    /// [`Error::Invalid`] naming what would have to be otherwise.
+    /// [`Error::Invalid`] naming the requirement that is not met.
     pub(super) fn expect_fit(&'static self, op: &str, gpu: &Gpu, extent: Extent) -> Result<&'static Variant> {
         match self.refusal(gpu, extent) {
             None => Ok(self),
@@ -207,7 +207,7 @@ impl Variant {
         (!(self.applies)(&extent)).then(|| format!("one for any size: this one takes {}", self.limits))
     }
 
-    /// The workgroups that the result takes.
+    /// The number of workgroups for the result.
     pub(super) fn workgroups(&self, extent: Extent) -> usize {
         let tiles = |size: usize, tile: usize| if tile == 0 { 1 } else { size.div_ceil(tile) };
         extent.batch * tiles(extent.rows, self.tile[0]) * tiles(extent.columns, self.tile[1])
@@ -285,7 +285,7 @@ mod tests {
             for variant in ladder.variants {
                 assert!(said.contains(&format!("{}: expected less than", variant.name)), "{said}");
             }
-            // One that does not is taken, suitable or not.
+            // A rung that does not is taken, suitable or not.
             let only = |variant: &Variant| (variant.name != ladder.variants[0].name).then(String::new);
             assert_eq!(ladder.best(&situation, only).unwrap().name, ladder.variants[0].name);
         }

@@ -1,4 +1,4 @@
-//! What the GPU sides of the operations share: one kernel, its parameters, one output.
+//! The common part of the operations' GPU sides: one kernel, its parameters, one output.
 
 use std::sync::Arc;
 
@@ -31,12 +31,12 @@ pub(super) fn launch<P: bytemuck::Pod>(
     Ok(Tensor::on_gpu(shape, y))
 }
 
-/// A buffer for the result of `op`; kernels bind all of it, so it must fit one binding.
+/// A buffer for the result of `op`; kernels bind the whole buffer, so it must fit one binding.
 pub(super) fn alloc_result(gpu: &Arc<Gpu>, op: &str, shape: &Shape) -> Result<GpuBuffer> {
     gpu.alloc(&format!("result of {op}"), shape.len() * size_of::<f32>())
 }
 
-/// How many workgroups a kernel takes, and about how many multiply-adds they make.
+/// The number of workgroups of a kernel, and about how many multiply-adds they compute.
 #[derive(Clone, Copy)]
 pub(super) struct Grid {
     pub(super) workgroups: usize,
@@ -55,7 +55,7 @@ pub(super) fn buffer<'a>(kernel: &Kernel, x: &'a Tensor) -> Result<&'a GpuBuffer
     x.gpu_buffer().ok_or_else(|| not_there(kernel, "x"))
 }
 
-/// A size as a u32, as shaders count: a buffer always has fewer than 2³² elements.
+/// A size as a u32, the integer type of shaders: a buffer always has fewer than 2³² elements.
 pub(super) fn count(kernel: &Kernel, size: usize) -> Result<u32> {
     u32::try_from(size)
         .map_err(|_| Error::invalid(format!("{}: a size", kernel.name), size, "less than 2^32"))

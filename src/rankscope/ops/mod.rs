@@ -1,9 +1,11 @@
 //! The operations, one folder each: `mod.rs` says what is computed, checks the shapes and picks the
-//! device; `cpu.rs` is the definition of correct, generic over f32 and f64; `gpu.rs` is the host side
-//! of the WGSL beside it. Functions of one number (GELU, SiLU, …) share the folder `pointwise` and are rows of its table.
+//! device; `cpu.rs` is the reference that GPU results are compared with, generic over f32 and f64; `gpu.rs` is the host
+//! side of the WGSL beside it. Functions of one number (GELU, SiLU, …) share the folder `pointwise` and are rows of its
+//! table.
 //!
-//! On the CPU, `blocks` cuts an operation's rows into tasks and works in place where nobody else holds the argument;
-//! `vectorised` compiles the loop over a block for each set of vector instructions; `real` has the exponentials and sums.
+//! On the CPU, `blocks` cuts an operation's rows into tasks and works in place where no clone shares the argument;
+//! `vectorised` compiles the loop over a block for each set of vector instructions; `real` has the exponentials and
+//! sums.
 
 mod adamw;
 pub mod bench;
@@ -88,7 +90,7 @@ use crate::axis::Axis;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
-/// An error unless `vector` is one axis of the innermost size of `x`.
+/// An error unless `vector` has one axis, as long as the innermost axis of `x`.
 fn expect_innermost(op: &'static str, argument: &'static str, x: &Tensor, vector: &Tensor) -> Result<usize> {
     let (axis, size) = innermost(op, x)?;
     let [got] = vector.shape().expect(op, argument, [axis])?;

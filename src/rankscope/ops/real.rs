@@ -1,6 +1,6 @@
 //! The numbers that the CPU operations compute in, and the loops over them that a compiler turns into vectors.
 
-/// f32 or f64: what the CPU operations compute in.
+/// The number type of the CPU operations: f32 or f64.
 ///
 /// The functions in f32 have no branches, so that loops of them become vectors; `FMA` says whether the processor has an
 /// instruction for a·b + c.
@@ -8,14 +8,14 @@ pub trait Real: ndarray::LinalgScalar + num_traits::Float + num_traits::FromPrim
     /// eˣ; in f32 to within one unit in the last place.
     fn exp_fast<const FMA: bool>(self) -> Self;
 
-    /// 1 + eˣ, which needs less than eˣ; in f32 it is infinite from 88.4 up, where eˣ is so from 88.8 up.
+    /// 1 + eˣ, which is faster to compute than eˣ; in f32 it is infinite from x = 88.4 up, and eˣ from x = 88.8 up.
     fn one_plus_exp_fast<const FMA: bool>(self) -> Self;
 
-    /// Φ(−x) = ½ erfc(x/√2), the normal distribution's tail, for x from 0 to 10⁹; in f32 to within 10⁻⁵ of its value
-    /// wherever that is a normal number.
+    /// Φ(−x) = ½ erfc(x/√2), the normal distribution's tail, for x from 0 to 10⁹; in f32 with a relative error of at
+    /// most 10⁻⁵ wherever the result is a normal number.
     fn normal_tail_fast<const FMA: bool>(self) -> Self;
 
-    /// tanh(x); in f32 to within 2.5·10⁻⁷ of its value.
+    /// tanh(x); in f32 with a relative error of at most 2.5·10⁻⁷.
     fn tanh_fast<const FMA: bool>(self) -> Self;
 
     /// self · a + b, rounded once or twice.
@@ -27,7 +27,7 @@ pub trait Real: ndarray::LinalgScalar + num_traits::Float + num_traits::FromPrim
     /// A constant, rounded to this type.
     fn constant(value: f64) -> Self;
 
-    /// `length` values to be overwritten: they may be anything. In f32 they are memory that a tensor has left.
+    /// `length` arbitrary values, which the caller overwrites. In f32 they reuse the memory of a dropped tensor.
     fn any_values(length: usize) -> Vec<Self>;
 }
 
@@ -35,7 +35,7 @@ pub trait Real: ndarray::LinalgScalar + num_traits::Float + num_traits::FromPrim
 #[inline(always)]
 fn polynomial<const FMA: bool, const N: usize>(x: f32, coefficients: [f32; N]) -> f32 {
     let mut sum = coefficients[0];
-    // Not `reduce` of the array, whose checks keep a build with assertions from making vectors.
+    // Not the array's `reduce`: in a build with assertions its checks prevent vector instructions.
     for &coefficient in &coefficients[1..] {
         sum = sum.times_plus::<FMA>(x, coefficient);
     }
@@ -56,7 +56,7 @@ fn exp_in_parts<const FMA: bool>(x: f32) -> (f32, i32) {
     let n = shifted - SHIFT;
     let r = n.times_plus::<FMA>(-LN_2[1], n.times_plus::<FMA>(-LN_2[0], x)); // x = n ln 2 + r, |r| ≤ ½ ln 2
     let y = polynomial::<FMA, 6>(r, P).times_plus::<FMA>(r * r, r) + 1.0;
-    (y, (shifted.to_bits() as i32).wrapping_sub(SHIFT.to_bits() as i32)) // n is anything for a NaN
+    (y, (shifted.to_bits() as i32).wrapping_sub(SHIFT.to_bits() as i32)) // for a NaN, n is arbitrary
 }
 
 /// 2ⁿ for n from −126 to 127; 0 for −127 and ∞ for 128.
@@ -75,14 +75,14 @@ impl Real for f32 {
         crate::buffer::any_values(length)
     }
 
-    #[inline(always)] // a call in a loop would keep it from becoming vectors
+    #[inline(always)] // a call in a loop would prevent vector instructions
     fn exp_fast<const FMA: bool>(self) -> f32 {
         /// From here down the result is 0, and from 89 up it is infinite.
         const LEAST: f32 = -104.0;
         let (y, n) = exp_in_parts::<FMA>(self.clamp(LEAST, 89.0));
         // 2ⁿ in two factors: neither overflows where the product does not, and small results lose bits one by one.
         let rest = power_of_2(n.wrapping_sub(n >> 1));
-        // 0 and not a product that underflows, which takes most processors long: masked scores are all −∞.
+        // Multiply by 0 here: a product that underflows is slow on most processors, and all masked scores are −∞.
         let rest = if self < LEAST { 0.0 } else { rest };
         y * power_of_2(n >> 1) * rest
     }
@@ -109,13 +109,14 @@ impl Real for f32 {
         ];
         let t = 1.0 / self.times_plus::<FMA>(0.5 * std::f32::consts::FRAC_1_SQRT_2, 1.0);
         let power = (-0.5 * self) * self;
-        // At −88, n is −127 and 2ⁿ is made as 0: from there down the result is no normal number. Not `max`, which takes
-        // care of a NaN.
+        // At −88, n is −127 and 2ⁿ is computed as 0: from there down the result is no normal number. Not `max`, which
+        // would replace a NaN.
         let (y, n) = exp_in_parts::<FMA>(if power < -88.0 { -88.0 } else { power });
         polynomial::<FMA, 8>(t, P) * y * power_of_2(n)
     }
 
-    /// **Source**: `tanhf` in Moshier's Cephes library: a polynomial near 0, where the quotient would be a difference.
+    /// **Source**: `tanhf` in Moshier's Cephes library: a polynomial near 0, where the quotient would lose digits to a
+    /// difference.
     #[inline(always)]
     fn tanh_fast<const FMA: bool>(self) -> f32 {
         const P: [f32; 5] = [-5.704_988_7e-3, 2.063_909e-2, -5.373_971_6e-2, 0.133_314_42, -0.333_332_8];
@@ -126,7 +127,7 @@ impl Real for f32 {
     }
 }
 
-/// In f64 every digit counts, and the standard library's functions are good to the last.
+/// In f64 every digit matters, and the standard library's functions are accurate to the last digit.
 impl Real for f64 {
     #[inline(always)]
     fn constant(value: f64) -> f64 {
@@ -158,10 +159,10 @@ impl Real for f64 {
     }
 }
 
-/// How many sums or maxima go side by side: a vector of AVX-512, two of AVX2, four of SSE.
+/// How many sums or maxima are computed in parallel lanes: a vector of AVX-512, two of AVX2, four of SSE.
 const LANES: usize = 16;
 
-/// Σ f(x), in several sums side by side: faster than one, and nearer to the truth.
+/// Σ f(x), as several partial sums: faster and more accurate than a single sum.
 #[inline(always)]
 pub(super) fn sum_of<F: Real>(values: &[F], f: impl Fn(F) -> F) -> F {
     let add = |sums: &mut [F; LANES], chunk: &[F; LANES]| {
@@ -171,7 +172,7 @@ pub(super) fn sum_of<F: Real>(values: &[F], f: impl Fn(F) -> F) -> F {
     };
     let (chunks, rest) = values.as_chunks::<LANES>();
     let (pairs, odd) = chunks.as_chunks::<2>();
-    // Two vectors, of which one is added to while the other's addition ends.
+    // Two vectors of sums: while an addition to one of them is in progress, the next goes to the other.
     let [mut sums, mut others] = [[F::zero(); LANES]; 2];
     for [chunk, other] in pairs {
         add(&mut sums, chunk);
@@ -179,11 +180,12 @@ pub(super) fn sum_of<F: Real>(values: &[F], f: impl Fn(F) -> F) -> F {
     }
     odd.iter().for_each(|chunk| add(&mut sums, chunk));
     let last = rest.iter().fold(F::zero(), |sum, &x| sum + f(x));
-    // One by one: the next walk over the row, which does not wait for this sum's end, hides it.
+    // One after the other: the processor begins the next loop over the row before this sum is ready, so it takes no
+    // extra time.
     sums.iter().zip(others).fold(last, |sum, (&a, b)| sum + (a + b))
 }
 
-/// Σ f(xᵢ, yᵢ), likewise.
+/// Σ f(xᵢ, yᵢ), as several partial sums.
 #[inline(always)]
 pub(super) fn sum_of_pairs<F: Real>(x: &[F], y: &[F], f: impl Fn(F, F) -> F) -> F {
     let mut sums = [F::zero(); LANES];
@@ -197,7 +199,8 @@ pub(super) fn sum_of_pairs<F: Real>(x: &[F], y: &[F], f: impl Fn(F, F) -> F) -> 
     sums.into_iter().fold(last, |a, b| a + b)
 }
 
-/// All lanes as one, half of them with the other half: one by one takes as long as a short row of softmax.
+/// Joins all lanes into one number, each time one half with the other: joining them one after the other would take as
+/// long as the softmax of a short row.
 #[inline(always)]
 fn joined<F: Real>(mut lanes: [F; LANES], join: impl Fn(F, F) -> F) -> F {
     let mut half = LANES / 2;
@@ -210,7 +213,7 @@ fn joined<F: Real>(mut lanes: [F; LANES], join: impl Fn(F, F) -> F) -> F {
     lanes[0]
 }
 
-/// The largest value that is no NaN, −∞ of none.
+/// The largest value that is not NaN; −∞ if there is none.
 #[inline(always)]
 pub(super) fn largest<F: Real>(values: &[F]) -> F {
     let larger = |a: F, b: F| if b > a { b } else { a };
@@ -224,7 +227,7 @@ pub(super) fn largest<F: Real>(values: &[F]) -> F {
     rest.iter().fold(joined(lanes, larger), |a, &b| larger(a, b))
 }
 
-/// Turns every x into e^(x − largest); Σ e^(x − largest).
+/// Replaces every x by e^(x − largest) and returns the sum.
 #[inline(always)]
 pub(super) fn exponentials<const FMA: bool, F: Real>(values: &mut [F], largest: F) -> F {
     let mut sums = [F::zero(); LANES];
@@ -255,7 +258,7 @@ mod tests {
 
     #[test]
     fn exponentials_are_within_one_unit_in_the_last_place() {
-        // A prime step, so that all exponents and all kinds of mantissas occur: four million of them.
+        // A prime step, so that all exponents and all kinds of mantissas occur: four million numbers.
         for bits in (0..=u32::MAX).step_by(1009) {
             let x = f32::from_bits(bits);
             for got in [x.exp_fast::<false>(), x.exp_fast::<true>()] {
@@ -274,8 +277,8 @@ mod tests {
 
     #[test]
     fn hyperbolic_tangents_keep_their_digits() {
-        // From 0.625 on, 2/(e^2x + 1) is at most 0.45 and has a power that is off by one unit, a sum and a quotient; with the
-        // difference from 1, which is at least 0.55, that is 2.5e-7 of the result.
+        // From 0.625 on, 2/(e^2x + 1) is at most 0.45, and its error comes from a power that is off by one unit, a sum
+        // and a quotient; with the difference from 1, which is at least 0.55, that is 2.5e-7 of the result.
         for bits in (0..=u32::MAX).step_by(1009) {
             let x = f32::from_bits(bits);
             for got in [x.tanh_fast::<false>(), x.tanh_fast::<true>()] {

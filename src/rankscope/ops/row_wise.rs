@@ -1,5 +1,5 @@
-//! What the operations that go row by row share on a GPU: the rungs of their ladders, and how the norms are
-//! launched.
+//! The common part of the operations that go row by row on a GPU: the rungs of their ladders, and the launch of the
+//! norms.
 
 use super::ladder::{Extent, IN_FOURS, Ladder, Situation, Variant, any, in_fours};
 use super::launch::{Grid, buffer, count, launch};
@@ -7,7 +7,7 @@ use crate::device::gpu::{Kernel, params};
 use crate::error::Result;
 use crate::tensor::Tensor;
 
-/// The four rungs of an operation over rows, from their kernels and from what the upper three change.
+/// The four rungs of an operation over rows, from their kernels and the changes of the upper three.
 pub(super) const fn rungs(kernels: [&'static Kernel; 4], changes: [&'static str; 3]) -> [Variant; 4] {
     let [naive, tiled, blocked, subgroups] = kernels;
     [
@@ -66,26 +66,28 @@ pub(super) const fn rungs(kernels: [&'static Kernel; 4], changes: [&'static str;
 pub(super) const TILED_SLOWER: &str =
     "on a software adapter, whose workgroup memory is ordinary memory and whose barriers cost";
 
-/// What the three ladders choose by.
+/// The rule by which the three ladders choose, in words.
 pub(super) const RULE: &str = "the highest rung that the adapter and the length of the rows allow; on a software adapter, \
     whose barriers cost more than they save in short rows, naive for 8 rows or more of fewer than 1024 values or of a \
     length that is no multiple of 4";
 
-/// Whether a row should have a workgroup to itself, and its barriers: by measurement on llvmpipe with two cores.
+/// Whether a workgroup for each row is worth its barriers; measured on llvmpipe with two cores.
 fn is_worth_a_workgroup(situation: &Situation) -> bool {
     let Extent { rows, columns, .. } = situation.extent;
     !situation.is_software || rows < SOFTWARE_LANES || columns >= 1024
 }
 
-/// The same for the rung that reads value by value, which on a software adapter never beats full lanes of naive.
+/// The same for the rung that reads value by value, which on a software adapter is never faster than the naive rung
+/// with full lanes.
 fn is_worth_slow_memory(situation: &Situation) -> bool {
     !situation.is_software || situation.extent.rows < SOFTWARE_LANES
 }
 
-/// What a software adapter runs side by side: fewer rows leave lanes of naive idle.
+/// The number of invocations that a software adapter runs in parallel: with fewer rows some lanes of the naive rung are
+/// idle.
 const SOFTWARE_LANES: usize = 8;
 
-/// What changes in the norms from rung to rung.
+/// The changes of the norms from rung to rung.
 pub(super) const NORM_CHANGES: [&str; 3] = [
     "a workgroup a row, sums joined in workgroup memory: neighbours read neighbours",
     "vectors of four: a quarter of the loads and stores",
@@ -97,7 +99,7 @@ params! {
     pub(super) struct NormParams { rows: u32, width: u32, epsilon: f32, first_group: u32 }
 }
 
-/// Normalises the rows of `x`; `vectors` are the gain `[C]` and whatever else the kernels read, by name.
+/// Normalises the rows of `x`; `vectors` are the gain `[C]` and the other inputs of the kernels, by name.
 pub(super) fn norm(
     ladder: &'static Ladder,
     x: &Tensor,
@@ -119,7 +121,7 @@ pub(super) fn norm(
     launch(kernel, params, &inputs, x.shape().clone(), grid)
 }
 
-/// The gradient of a norm's argument, by the kernel that makes it.
+/// The gradient of a norm's argument, by `kernel`.
 pub(super) fn norm_backward(
     kernel: &'static Kernel,
     x: &Tensor,
@@ -147,7 +149,7 @@ mod tests {
     use crate::ops::ladder::SOFTWARE_TURNS;
     use crate::ops::softmax::gpu::LADDER;
 
-    /// The rung for rows of a length, of those that can do it.
+    /// The rung that is chosen for `rows` rows of `columns` values, among all that can compute them.
     fn choice(is_software: bool, rows: usize, columns: usize) -> &'static str {
         let extent = Extent { batch: 1, rows, columns, inner: columns };
         let turns = if is_software { SOFTWARE_TURNS } else { usize::MAX };
@@ -164,7 +166,7 @@ mod tests {
             ["subgroups", "naive", "subgroups"]
         );
         assert_eq!([software(7, 385), software(8, 385), software(8, 1025)], ["tiled", "naive", "naive"]);
-        // Where naive would go round too often for llvmpipe.
+        // Lengths where the loops of the naive rung would take too many turns for llvmpipe.
         assert_eq!([software(100, 21_665), software(100, 21_667)], ["naive", "tiled"]);
         assert_eq!([choice(false, 1, 384), choice(false, 4096, 385)], ["subgroups", "tiled"]);
     }

@@ -1,8 +1,8 @@
 //! [`vectorised!`]: a function that is compiled once for each set of vector instructions. Each call takes the widest one
 //! that the processor has.
 //!
-//! The program stays one that runs on every processor, and the code is written once: plain loops, which a compiler turns
-//! into vectors as wide as it is allowed to.
+//! The program still runs on every processor, and the code is written once: plain loops, which the compiler turns into
+//! vectors as wide as it may use.
 
 /// The sets of vector instructions of x86-64.
 #[cfg(target_arch = "x86_64")]
@@ -11,7 +11,7 @@ pub(super) enum Vectors {
     Sse2,
     /// 256 bits, and a·b + c in one instruction.
     Avx2,
-    /// 512 bits, and the same.
+    /// 512 bits, and a·b + c in one instruction.
     Avx512,
 }
 
@@ -29,8 +29,8 @@ pub(super) fn vectors() -> Vectors {
 }
 
 /// Declares a generic function, its parameters of types in square brackets. In its body, `FMA` says whether a·b + c is one
-/// instruction. What it calls for every value has to be `#[inline(always)]` or small, since only what is inlined into it
-/// is compiled for wider vectors.
+/// instruction. A function that it calls for every value has to be `#[inline(always)]` or small, since only inlined
+/// code is compiled for wider vectors.
 macro_rules! vectorised {
     ($(#[$about:meta])* $visibility:vis fn $name:ident[$($generic:ident: $bound:path),*](
         $($argument:ident: $kind:ty),* $(,)?
@@ -63,7 +63,7 @@ macro_rules! vectorised {
                     Vectors::Sse2 => portable::<false, $($generic),*>($($argument),*),
                 }
             }
-            // On 64-bit ARM, vectors and FMA are part of what every processor has.
+            // On 64-bit ARM, every processor has vectors and FMA.
             #[cfg(not(target_arch = "x86_64"))]
             portable::<{ cfg!(target_arch = "aarch64") }, $($generic),*>($($argument),*)
         }

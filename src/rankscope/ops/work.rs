@@ -1,21 +1,21 @@
 //! [`count`]: the floating-point operations of the matrix products in a piece of code, from their sizes.
 //!
-//! What the formulas of the literature estimate is counted here as it happens: every product that
-//! [`linear`](super::linear) and [`matmul`](super::matmul) make adds 2 · rows · columns · depth.
+//! The formulas of the literature estimate these operations; here they are counted as they happen: every product that
+//! [`linear`](super::linear) and [`matmul`](super::matmul) compute adds 2 · rows · columns · depth.
 
 use std::cell::Cell;
 
 /// Floating-point operations, a multiplication and an addition counted as two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Work {
-    /// In products with weights: 2 for every weight and token that visits it.
+    /// In products with weights: 2 for every pair of a weight and a token that uses it.
     pub weights: u64,
     /// In products of activations: scores and contexts of attention.
     pub activations: u64,
 }
 
 impl Work {
-    /// All of them.
+    /// The operations of both kinds of products.
     pub fn total(self) -> u64 {
         self.weights + self.activations
     }
@@ -25,11 +25,11 @@ thread_local! {
     static DONE: Cell<Work> = const { Cell::new(Work { weights: 0, activations: 0 }) };
 }
 
-/// What `work` returns, and the matrix products that it made on this thread, whatever the device.
+/// The result of `work`, and the operations of the matrix products that it computed on this thread, on any device.
 ///
 /// # Conventions
 /// Norms, softmax, gates and rotations are left out, as in the usual estimates: they are linear in the
-/// number of activations. Masked scores count, since the product makes them. Counts may be nested.
+/// number of activations. Masked scores count, since the product computes them. Counts may be nested.
 ///
 /// ```
 /// use rankscope::{Axis, Tensor, ops::{matmul, work}};
@@ -48,13 +48,13 @@ pub fn count<R>(work: impl FnOnce() -> R) -> (R, Work) {
     (result, done)
 }
 
-/// A product of `rows` with a weight of so many numbers.
+/// Counts a product of `rows` rows with a weight of `numbers` numbers.
 pub(super) fn with_weight(rows: usize, numbers: usize) {
     let done = DONE.get();
     DONE.set(Work { weights: done.weights + 2 * rows as u64 * numbers as u64, ..done });
 }
 
-/// A product of activations of so many multiply-adds.
+/// Counts a product of activations of `multiply_adds` multiply-adds.
 pub(super) fn of_activations(multiply_adds: usize) {
     let done = DONE.get();
     DONE.set(Work { activations: done.activations + 2 * multiply_adds as u64, ..done });

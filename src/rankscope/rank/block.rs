@@ -1,4 +1,4 @@
-//! Ranks of the blocks below the diagonal: what passes from earlier positions to later ones.
+//! Ranks of the blocks below the diagonal: the information that passes from earlier positions to later ones.
 
 use ndarray::{ArrayView2, s};
 
@@ -7,11 +7,11 @@ use crate::error::{Error, Result};
 
 /// The numerical rank of the block A\[i.., ..i\] for each i of `cuts`.
 ///
-/// The block says what the first i positions send to the later ones; its rank is at most min(i, N − i). Where the
-/// weights below the diagonal come from a recurrent state of D numbers for each channel of the values, as in linear
-/// attention or a state-space model, every such block is a product of an (N − i) × D and a D × i matrix, so its rank
-/// is at most D: the matrix is semiseparable. The rank of the whole says nothing about that, as the diagonal alone
-/// can make it N.
+/// The block is the part of the weights by which the first i positions act on the later ones; its rank is at most
+/// min(i, N − i). Where the weights below the diagonal come from a recurrent state of D numbers for each channel of the
+/// values, as in linear attention or a state-space model, every such block is a product of an (N − i) × D and a D × i
+/// matrix, so its rank is at most D: the matrix is semiseparable. The rank of the whole matrix does not show this,
+/// because the diagonal alone can make it N.
 ///
 /// **Shapes**: `matrix` A `[N, N]`; a rank for each cut, in the order of `cuts`.
 ///
@@ -66,7 +66,7 @@ mod tests {
 
     use super::*;
 
-    /// Below the diagonal uₜ·vₛ with two numbers a position, and what stands elsewhere is not looked at.
+    /// Below the diagonal the entries are uₜ·vₛ with two numbers for each position; the other entries are not read.
     #[test]
     fn products_of_two_numbers_give_blocks_of_rank_two() {
         let n = 9;

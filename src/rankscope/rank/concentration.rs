@@ -1,4 +1,4 @@
-//! How few columns carry a matrix: attention sinks.
+//! How few columns hold most of a matrix, which shows attention sinks.
 
 use ndarray::{ArrayView2, Axis};
 
@@ -9,7 +9,7 @@ use super::spectrum::fewest_reaching;
 /// A head that looks only at the first token has one such column, whatever its exact rank.
 ///
 /// # Conventions
-/// A fraction outside 0 … 1 counts as the nearer end; 0 for a zero or empty matrix.
+/// A fraction outside 0 … 1 counts as the nearer limit; the result is 0 for a zero or empty matrix.
 ///
 /// ```
 /// use ndarray::array;

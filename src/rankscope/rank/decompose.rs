@@ -1,4 +1,4 @@
-//! The decompositions that rank analysis stands on, behind one small trait.
+//! The decompositions that rank analysis uses, behind one small trait.
 
 use lax::layout::MatrixLayout;
 use lax::svddc::{SvdDcWork, SvdDcWorkImpl};
@@ -14,7 +14,8 @@ pub trait Decompose: Sync {
     /// The min(N, M) singular values of `matrix` `[N, M]`, in descending order.
     ///
     /// # Conventions
-    /// The entries are taken as they are: where σ₁ would leave f64, [`Spectrum`](super::Spectrum) scales them first.
+    /// The entries are not scaled here: where σ₁ would be outside the range of f64, [`Spectrum`](super::Spectrum)
+    /// scales them first.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a NaN or infinite entry, naming its position; [`Error::Numeric`] where
@@ -24,14 +25,14 @@ pub trait Decompose: Sync {
     /// ln |det A| of a square `matrix` `[N, N]` by LU with pivoting; −∞ for an exact zero pivot.
     ///
     /// # Conventions
-    /// Each row is divided by a power of two first, so that neither large nor small numbers leave f64.
+    /// Each row is divided by a power of two first, so that neither large nor small numbers leave the range of f64.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a matrix that is not square, or a NaN or infinite entry.
     fn log_abs_det(&self, matrix: ArrayView2<f64>) -> Result<f64>;
 }
 
-/// The implementation in use.
+/// The implementation that the library uses.
 pub fn decomposition() -> &'static dyn Decompose {
     &Lapack
 }
@@ -82,9 +83,9 @@ impl Decompose for Lapack {
     }
 }
 
-/// Refuses NaN and infinity: LAPACK would loop, or answer with more of them.
+/// Refuses NaN and infinity: with them LAPACK would loop forever or return NaN.
 pub(super) fn check_finite(matrix: ArrayView2<f64>) -> Result<()> {
-    // The common case first: a plain sweep, without the bookkeeping of positions.
+    // The common case first: a plain loop that keeps no positions.
     if matrix.iter().all(|entry| entry.is_finite()) {
         return Ok(());
     }

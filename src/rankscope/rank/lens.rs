@@ -1,4 +1,4 @@
-//! [`Lens`]: one matrix as f16, f32 and f64 hold it.
+//! [`Lens`]: one matrix, rounded to f16, f32 or f64.
 
 use half::f16;
 use lax::JobSvd;
@@ -22,7 +22,7 @@ pub enum Lens {
 }
 
 impl Lens {
-    /// From coarse to fine.
+    /// All formats, from coarse to fine.
     pub const ALL: [Lens; 3] = [Lens::F16, Lens::F32, Lens::F64];
 
     /// Its name.
@@ -43,7 +43,7 @@ impl Lens {
         }
     }
 
-    /// Each entry rounded to this format's nearest number.
+    /// The matrix with each entry rounded to the nearest number of this format.
     ///
     /// ```
     /// use ndarray::array;
@@ -62,7 +62,7 @@ impl Lens {
     /// The tolerance max(N, M) · ε · σ₁ of this format, for a matrix whose larger side is `size`.
     ///
     /// # Errors
-    /// Never for the sizes that fit in memory.
+    /// Does not occur for sizes that fit in memory.
     pub fn tolerance(self, size: usize) -> Result<Tolerance> {
         Tolerance::relative(size as f64 * self.epsilon())
     }

@@ -1,4 +1,4 @@
-//! ln |det A| by the way that the zero pattern allows.
+//! ln |det A|, by the most accurate method that the zero pattern allows.
 
 use std::fmt;
 
@@ -52,12 +52,12 @@ pub struct LogAbsDet {
     pub reason: Option<String>,
 }
 
-/// ln |det A| of `matrix` `[N, N]`, never by way of det itself, which underflows at N ≈ 160.
+/// ln |det A| of `matrix` `[N, N]`, never computed from det itself, which underflows at N ≈ 160.
 ///
 /// # Conventions
 /// The method follows the zeros of the stored entries: triangular, then block lower triangular, then LU.
 /// Sums of logarithms, so a determinant of 10⁻¹⁰⁰⁰ is no special case. An LU of an ill-conditioned dense
-/// matrix carries its rounding: its log-det is off by about N ε σ₁/σ_min.
+/// matrix has a rounding error: its log-det is off by about N ε σ₁/σ_min.
 ///
 /// # Errors
 /// [`Error::Invalid`](crate::Error::Invalid) for a NaN or infinite entry, naming its position.

@@ -1,4 +1,4 @@
-//! The determinant as LU with pivoting computes it.
+//! The determinant, computed by LU with pivoting.
 
 use lax::Lapack as _;
 use lax::layout::MatrixLayout;
@@ -9,7 +9,7 @@ use super::scale::lines_near_one;
 use crate::blas;
 use crate::error::{Error, Result};
 
-/// A determinant as LAPACK's LU gives it: a sign and a logarithm, both subject to rounding.
+/// A determinant from LAPACK's LU: a sign and a logarithm, both subject to rounding.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LuDeterminant {
     /// −1, 0 or 1.
@@ -28,9 +28,9 @@ impl LuDeterminant {
 /// det A of `matrix` `[N, N]` by `dgetrf`, as numpy's `slogdet` computes it.
 ///
 /// # Conventions
-/// LAPACK gets the matrix by columns, as numpy hands it over. Given by rows it would factor the transpose,
-/// and that of a lower triangular matrix needs no elimination: LU is exact there, by luck of the storage.
-/// Each column is divided by a power of two first: exact, and safe from overflow and underflow.
+/// LAPACK gets the matrix column by column, as from numpy. Row by row it would factor the transpose, and the transpose
+/// of a lower triangular matrix needs no elimination: LU would be exact there only because of the storage order. Each
+/// column is divided by a power of two first: this is exact, and prevents overflow and underflow.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a matrix that is not square, or a NaN or infinite entry.

@@ -1,4 +1,4 @@
-//! The registry of metrics: every number of a report under its name, for tables, exports and pictures.
+//! The registry of metrics: every number of a report with its name, for tables, exports and figures.
 
 use super::report::RankReport;
 use crate::error::{Error, Result};
@@ -6,9 +6,9 @@ use crate::error::{Error, Result};
 /// One number of a [`RankReport`].
 #[derive(Clone, Copy, Debug)]
 pub struct Metric {
-    /// The field of the report, and of its JSON.
+    /// The name of its field in the report and in JSON.
     pub name: &'static str,
-    /// What a person calls it; also the unit of a colour bar.
+    /// Its name for readers; also the unit of a colour bar.
     pub label: &'static str,
     /// How it is computed.
     pub formula: &'static str,
@@ -20,7 +20,7 @@ impl Metric {
     /// The metric with this `name`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] listing the names there are.
+    /// [`Error::Invalid`] listing the names of all metrics.
     ///
     /// ```
     /// use rankscope::rank::Metric;

@@ -1,7 +1,7 @@
 //! Rank analysis: spectra, every metric derived from them, and the exact rank where a theorem gives it.
 //!
-//! Everything here is f64. [`RankReport::of`] says all there is about one matrix; [`many`] does that for
-//! many, one per thread.
+//! Everything here is f64. [`RankReport::of`] computes every metric of one matrix; [`many`] does such work for many
+//! matrices, one per thread.
 
 mod block;
 mod concentration;
@@ -27,7 +27,7 @@ use rayon::prelude::*;
 pub use block::{block_ranks, largest_block_rank};
 pub use concentration::columns_holding;
 pub use decompose::{Decompose, decomposition};
-// Where the places of the nonzero entries decide the rank: a theorem about masks first of all.
+// The exact rank from the positions of the nonzero entries belongs to masks, and is used here too.
 pub use crate::mask::{ExactRank, exact_rank};
 pub use lens::{Lens, spectrum_in_f32};
 pub use log_det::{LogAbsDet, LogDetMethod, log_abs_det};
@@ -43,12 +43,12 @@ use crate::blas;
 use crate::error::Result;
 use crate::run::Run;
 
-/// `work` on each of `items`, one item per thread with BLAS held to one, in the order of `items`.
+/// `work` on each of `items`, one item per thread, while BLAS uses one thread; the results are in the order of `items`.
 ///
-/// Made for many small matrices: with BLAS's own threads on, 400 of 128 × 128 take forty times as long.
+/// Made for many small matrices: with BLAS's own threads, 400 matrices of 128 × 128 take forty times as long.
 ///
 /// # Conventions
-/// Reports progress as `stage` after each item, and asks `run` whether to go on before each.
+/// Reports progress as `stage` after each item, and checks before each item whether `run` is cancelled.
 ///
 /// # Errors
 /// [`Error::Cancelled`](crate::Error::Cancelled), or an error of `work`.

@@ -7,28 +7,29 @@ use super::residual;
 use super::scale::near_one;
 use crate::error::{Error, Result};
 
-/// The rows of a matrix on their principal axes.
+/// The coordinates of a matrix's rows on their principal axes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Principal {
-    /// The coordinates of the rows, less their mean: one column for each axis, `[N, axes]`.
+    /// The coordinates of the rows minus their mean: one column for each axis, `[N, axes]`.
     pub points: Array2<f64>,
     /// The part of ‖res(X)‖²_F that lies along these axes, 0 … 1; 1 where all rows are the same.
     pub share: f64,
 }
 
-/// The rows of X, less their mean, on the `axes` directions along which they differ most.
+/// The rows of X minus their mean, projected on the `axes` directions along which they differ most.
 ///
-/// With res(X) = U·Σ·Vᵀ the coordinates are the first columns of U·Σ. The share is Σσ² of these over all.
+/// With res(X) = U·Σ·Vᵀ the coordinates are the first columns of U·Σ. The share is Σσ² of these axes divided by Σσ² of
+/// all.
 ///
 /// **Shapes**: X `[N, M]`; the points `[N, axes]`, 0 on axes beyond min(N, M).
 ///
 /// **Conventions**: the largest coordinate of each axis is positive. Computed from res(X)·res(X)ᵀ: an axis on which the
-/// rows differ 10⁸ times less than on the first is rounding.
+/// rows differ 10⁸ times less than on the first one is only rounding.
 ///
 /// ```
 /// use ndarray::array;
 /// use rankscope::rank::principal;
-/// // Less the mean (3, 4): (−2, 0), (2, 0), (0, 1), (0, −1).
+/// // Minus the mean (3, 4): (−2, 0), (2, 0), (0, 1), (0, −1).
 /// let found = principal(array![[1.0, 4.0], [5.0, 4.0], [3.0, 5.0], [3.0, 3.0]].view(), 1)?;
 /// assert!((found.points[[0, 0]].abs() - 2.0).abs() < 1e-12 && found.points[[2, 0]].abs() < 1e-12);
 /// assert!((found.share - 0.8).abs() < 1e-12); // 8 of 10
@@ -50,7 +51,7 @@ pub fn principal(x: ArrayView2<f64>, axes: usize) -> Result<Principal> {
         let (rows, cols) = x.dim();
         Error::Numeric { what: format!("matrix {rows} × {cols}"), problem: error.to_string() }
     };
-    // Ascending.
+    // The eigenvalues come in ascending order.
     let (values, vectors) = gram.eigh(UPLO::Lower).map_err(failed)?;
     let squares = |index: usize| values[index].max(0.0);
     let mut along = 0.0;
@@ -72,7 +73,7 @@ mod tests {
     use super::*;
     use crate::random::gaussian;
 
-    /// All axes together are a rotation: distances stay.
+    /// All axes together are a rotation, which keeps distances.
     #[test]
     fn distances_between_rows_stay_on_all_axes_in_any_unit() {
         for unit in [1e-200, 1.0, 1e150] {

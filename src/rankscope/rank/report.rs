@@ -1,4 +1,4 @@
-//! Everything that rank analysis says about one matrix, ready for a table or JSON.
+//! All results of rank analysis for one matrix, ready for a table or JSON.
 
 use ndarray::ArrayView2;
 use serde::Serialize;
@@ -70,8 +70,8 @@ impl RankReport {
     /// The report of `matrix` `[N, M]`.
     ///
     /// # Conventions
-    /// `theorem` is what the caller knows of the matrix before rounding, for example from its mask; without one,
-    /// the zeros of the stored entries decide. The zero matrix has all ranks 0 and no condition number.
+    /// `theorem` is the exact rank that the caller knows before rounding, for example from the mask; without one, the
+    /// zeros of the stored entries determine it. The zero matrix has all ranks 0 and no condition number.
     ///
     /// # Errors
     /// [`Error::Invalid`](crate::Error::Invalid) for a NaN or infinite entry, naming its position;
@@ -123,7 +123,7 @@ impl RankReport {
     }
 }
 
-/// Why not every singular value is a number.
+/// The reason why σ₁ does not exist, if it does not.
 fn no_sigma(spectrum: &Spectrum) -> Option<String> {
     match spectrum.sigma_max() {
         None => Some("the matrix is empty".to_owned()),

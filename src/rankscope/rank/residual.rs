@@ -1,21 +1,21 @@
-//! How far the rows of a matrix of hidden states are from being one and the same.
+//! How far the rows of a matrix of hidden states are from being all equal.
 
 use ndarray::{Array2, ArrayView2, Axis};
 
 use super::scale::near_one;
 
-/// res(X) = X − 1·x̄ᵀ: what is left of X when every row has the mean of all rows taken off.
+/// res(X) = X − 1·x̄ᵀ: X with the mean of all rows subtracted from every row.
 ///
 /// **Shapes**: X and the result `[N, M]`; in a model, tokens × width.
 ///
-/// **Conventions**: the mean is the nearest row in the Frobenius norm, not in the one of
-/// [`one_infinity_norm`]; it is what is measured in practice.
+/// **Conventions**: the mean is the nearest common row in the Frobenius norm, not in [`one_infinity_norm`]; in practice
+/// the mean is used.
 ///
 /// **Source**: Dong, Cordonnier & Loukas 2021 (arXiv 2103.03404), section 2.
 pub fn residual(x: ArrayView2<f64>) -> Array2<f64> {
     match x.mean_axis(Axis(0)) {
         Some(mean) => &x - &mean,
-        None => x.to_owned(), // no row, nothing to take a mean of
+        None => x.to_owned(), // there are no rows, so there is no mean
     }
 }
 
@@ -29,7 +29,7 @@ pub fn one_infinity_norm(x: ArrayView2<f64>) -> f64 {
     (largest_sum(x, Axis(1)) * largest_sum(x, Axis(0))).sqrt()
 }
 
-/// The largest sum of magnitudes over the lines that run across `axis`.
+/// The largest sum of magnitudes in one line: a row for `axis` 0, a column for `axis` 1.
 fn largest_sum(x: ArrayView2<f64>, axis: Axis) -> f64 {
     let sums = x.axis_iter(axis).map(|line| line.iter().map(|entry| entry.abs()).sum::<f64>());
     sums.fold(0.0, f64::max)
@@ -39,14 +39,14 @@ fn largest_sum(x: ArrayView2<f64>, axis: Axis) -> f64 {
 ///
 /// **Shapes**: X `[N, M]`; 0 where it is zero or empty.
 ///
-/// **Conventions**: about max(N, M)·ε is as small as arithmetic can tell from 0, with the ε of whatever
-/// computed X: the mean itself is rounded.
+/// **Conventions**: a ratio of about max(N, M)·ε cannot be told from 0, where ε is that of the arithmetic that computed
+/// X, because the mean itself is rounded.
 ///
 /// ```
 /// use ndarray::array;
 /// use rankscope::rank::residual_ratio;
 /// assert_eq!(residual_ratio(array![[3.0, 4.0], [3.0, 4.0]].view()), 0.0);
-/// // Less the mean (3, 4): rows (−1, 0) and (1, 0). √(2 · 1) of √(8 · 8).
+/// // Minus the mean (3, 4): rows (−1, 0) and (1, 0). The ratio is √(2 · 1) / √(8 · 8).
 /// let ratio = residual_ratio(array![[2.0, 4.0], [4.0, 4.0]].view());
 /// assert!((ratio - (2.0f64 / 64.0).sqrt()).abs() < 1e-15);
 /// ```
@@ -68,7 +68,7 @@ mod tests {
     fn by_hand() {
         let x = array![[1.0, -2.0, 0.0], [3.0, 4.0, 0.0]];
         assert_eq!(residual(x.view()), array![[-1.0, -3.0, 0.0], [1.0, 3.0, 0.0]]);
-        // Columns 4, 6, 0; rows 3, 7.
+        // Sums of columns: 4, 6, 0; of rows: 3, 7.
         assert_eq!(one_infinity_norm(x.view()), 42f64.sqrt());
         assert_eq!(one_infinity_norm(residual(x.view()).view()), 24f64.sqrt());
         for unit in [1e-320, 1.0, 4e307] {

@@ -1,4 +1,4 @@
-//! Powers of two that bring numbers near one: exact, and what keeps a rank from depending on units.
+//! Powers of two that bring numbers near one: this scaling is exact, and makes a rank independent of units.
 
 use ndarray::{Array2, ArrayView2};
 

@@ -39,7 +39,7 @@ impl Tolerance {
         check("relative tolerance", factor).map(|factor| Tolerance(Kind::Relative(factor)))
     }
 
-    /// `threshold` itself, whatever the matrix.
+    /// `threshold` itself, for every matrix.
     ///
     /// # Errors
     /// [`Error::Invalid`] unless `threshold` is finite and not negative.
@@ -67,7 +67,7 @@ fn check(what: &str, value: f64) -> Result<f64> {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Spectrum {
     values: Vec<f64>,
-    /// The values divided by 2^`exponent`, with the largest near one; all ratios are computed from these.
+    /// The values divided by 2^`exponent`, so that the largest is near one; all ratios are computed from these.
     #[serde(skip)]
     scaled: Vec<f64>,
     #[serde(skip)]
@@ -76,7 +76,7 @@ pub struct Spectrum {
     cols: usize,
 }
 
-/// A condition number, or the lower bound that double precision can give.
+/// A condition number, or a lower bound of it, where f64 cannot give more.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Condition {
     /// σ₁ / max(σ_min, floor).
@@ -91,8 +91,8 @@ impl Spectrum {
     /// The spectrum of `matrix` `[N, M]`, computed in f64.
     ///
     /// # Conventions
-    /// The largest entry is brought near one by a power of two before the decomposition, so that no rank depends
-    /// on the scale of the matrix, as large or small as f64 goes.
+    /// The largest entry is brought near one by a power of two before the decomposition, so that no rank depends on the
+    /// scale of the matrix, within the whole range of f64.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a NaN or infinite entry, naming its position; [`Error::Numeric`] where
@@ -173,7 +173,7 @@ impl Spectrum {
         self.scaled.iter().filter(|&&sigma| sigma > threshold).count()
     }
 
-    /// max(N, M) · 2⁻⁵² · σ₁: of a singular value below it, f64 only knows that it is below.
+    /// max(N, M) · 2⁻⁵² · σ₁: for a singular value below it, f64 shows only that it is below.
     pub fn rounding_floor(&self) -> f64 {
         self.threshold(Tolerance::F64)
     }
@@ -221,7 +221,7 @@ impl Spectrum {
     /// The fewest σ² whose sum reaches `fraction` of ‖A‖_F²; 0 for a zero or empty matrix.
     ///
     /// # Conventions
-    /// A fraction outside 0 … 1 counts as the nearer end.
+    /// A fraction outside 0 … 1 counts as the nearer limit.
     pub fn energy_rank(&self, fraction: f64) -> usize {
         let squares: Vec<f64> = self.relative().iter().map(|s| s * s).collect();
         fewest_reaching(&squares, fraction)
@@ -247,12 +247,12 @@ impl Spectrum {
     }
 }
 
-/// The fewest of `descending` whose sum reaches `fraction` of the total.
+/// The number of first values of `descending` whose sum reaches `fraction` of the total.
 pub(super) fn fewest_reaching(descending: &[f64], fraction: f64) -> usize {
     let total: f64 = descending.iter().sum();
     let goal = fraction.clamp(0.0, 1.0) * total;
     let mut sum = 0.0;
-    // Adding in the same order as `total` did, the full sum reaches it exactly.
+    // The values are added in the same order as for `total`, so the full sum equals it exactly.
     descending
         .iter()
         .take_while(|&&part| {

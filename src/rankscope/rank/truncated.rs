@@ -10,8 +10,8 @@ use crate::error::{Error, Result};
 ///
 /// **Shapes**: A and the result `[N, M]`; A itself for k ≥ min(N, M).
 ///
-/// **Conventions**: of weights of attention, Aₖ may have negative entries, rows that do not sum to 1, and entries where the
-/// mask of A has zeros.
+/// **Conventions**: for attention weights, Aₖ may have negative entries, rows that do not sum to 1, and entries where
+/// the mask of A has zeros.
 ///
 /// **Source**: Eckart & Young 1936.
 ///
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
     use crate::rank::{RankReport, Spectrum};
 
-    /// No sides equal, no structure that an axis swapped by mistake would survive.
+    /// A matrix without symmetry, so that axes swapped by mistake are noticed.
     fn matrix(rows: usize, cols: usize) -> Array2<f64> {
         Array2::from_shape_fn((rows, cols), |(i, j)| ((i * 7 + j * 3 + i * j) % 11) as f64 - 4.0)
     }

@@ -1,24 +1,24 @@
-//! Whether a matrix holds weights of attention, and whether of causal attention.
+//! Checks whether a matrix holds attention weights, and whether they are causal.
 
 use ndarray::{ArrayView2, Axis};
 use serde::Serialize;
 
-/// Properties of a matrix as attention weights, each with the error up to which it holds.
+/// Properties of a matrix as attention weights, each with the largest deviation from it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WeightCheck {
     /// Whether every entry for a later key is exactly 0, with query t at position S − T + t.
     pub causal: Option<bool>,
-    /// Why that is unknown.
+    /// The reason why `causal` is unknown.
     pub causal_reason: Option<String>,
-    /// The largest magnitude for a later key: up to what error the matrix is causal.
+    /// The largest magnitude for a later key: the deviation from a causal matrix.
     pub largest_above_diagonal: Option<f64>,
     /// The smallest entry of a query for its own position.
     pub smallest_on_diagonal: Option<f64>,
-    /// max over rows of |Σ − 1|, but for rows of zeros: up to what error the matrix is row-stochastic.
+    /// The maximum over rows of |Σ − 1|, except rows of zeros: the deviation from a row-stochastic matrix.
     pub row_sum_error: f64,
     /// The row whose sum is furthest from 1.
     pub worst_row: usize,
-    /// Rows that are zero as a whole: queries that may attend to nothing, or padding.
+    /// The number of rows with only zeros: queries that may attend to nothing, or padding.
     pub zero_rows: usize,
     /// The smallest entry.
     pub smallest: f64,
@@ -28,7 +28,7 @@ pub struct WeightCheck {
     pub content: Content,
 }
 
-/// Kinds of matrices that are saved as attention.
+/// The kinds of matrices that are saved as attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Content {
@@ -38,16 +38,16 @@ pub enum Content {
     SignedWeights,
     /// The exponentials of every row sum to 1.
     LogWeights,
-    /// Every column sums to 1, and not every row: queries and keys are exchanged.
+    /// Every column sums to 1, but not every row: queries and keys are exchanged.
     Transposed,
-    /// No entry is negative, and rows sum to something else.
+    /// No entry is negative, and rows sum to other values.
     Unnormalised,
-    /// Some entries are negative, and rows sum to anything: scores before softmax.
+    /// Some entries are negative, and rows have arbitrary sums: scores before softmax.
     Scores,
 }
 
 impl Content {
-    /// One sentence for a reader, and what to do; nothing for weights.
+    /// A warning for the reader in one sentence, with advice; `None` for weights.
     pub fn warning(self) -> Option<&'static str> {
         match self {
             Content::Weights => None,
@@ -69,8 +69,8 @@ impl Content {
 }
 
 impl WeightCheck {
-    /// Checks `weights` `[T, S]`, not empty; what is no number is no zero, and left out of the extremes. A sum is 1 for [`content`](Self::content) where it is
-    /// within `near` of it.
+    /// Checks `weights` `[T, S]`, not empty; NaN entries do not count as zeros and are left out of the extremes. For
+    /// [`content`](Self::content), a sum counts as 1 if its distance from 1 is at most `near`.
     ///
     /// ```
     /// use ndarray::array;
@@ -114,11 +114,11 @@ fn fold(weights: ArrayView2<f64>, choose: fn(f64, f64) -> f64) -> f64 {
     weights.iter().copied().reduce(choose).unwrap_or(0.0)
 }
 
-/// The largest |Σ − 1| over rows that are not all zero, and its row.
+/// The largest |Σ − 1| over rows that are not all zeros, and the row's number.
 fn furthest_from_one(weights: ArrayView2<f64>) -> (f64, usize) {
     let mut worst = (0.0, 0);
     for (index, row) in weights.axis_iter(Axis(0)).enumerate() {
-        let error = (row.sum() - 1.0).abs().min(f64::MAX); // a sum may leave f64 where no entry does
+        let error = (row.sum() - 1.0).abs().min(f64::MAX); // a sum may overflow although no entry does
         if error > worst.0 && row.iter().any(|&entry| entry != 0.0) {
             worst = (error, index);
         }

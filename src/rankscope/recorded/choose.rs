@@ -1,9 +1,9 @@
-//! Which arrays of a file are the layers, and in which order.
+//! Chooses the arrays of a file that are the layers, and their order.
 
 use crate::array::{ArrayFile, Entry};
 use crate::error::{Error, Result, excerpt};
 
-/// One array that is chosen, with the numbers in its name.
+/// A chosen array, with the numbers in its name.
 #[derive(Clone, Debug)]
 pub(super) struct Chosen {
     pub entry: Entry,
@@ -38,7 +38,7 @@ pub(super) fn layers(file: &ArrayFile, name: Option<&str>) -> Result<Vec<Chosen>
     }
     let usable = |entry: &&Entry| entry.is_float() == Some(true) && entry.shape().len() >= 2;
     let all = groups(entries.iter().filter(usable));
-    // The most telling names there are.
+    // Only the groups whose names are the clearest are used.
     let best = all.iter().map(|group| telling(&group.pattern)).max().unwrap_or(0);
     let mut best: Vec<Group> = all.into_iter().filter(|group| telling(&group.pattern) == best).collect();
     match (best.pop(), best.is_empty()) {
@@ -55,7 +55,7 @@ pub(super) fn layers(file: &ArrayFile, name: Option<&str>) -> Result<Vec<Chosen>
     }
 }
 
-/// How clearly a name says that these are weights of attention.
+/// How clearly a name indicates attention weights.
 fn telling(pattern: &str) -> u8 {
     let name = pattern.to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| name.contains(word));

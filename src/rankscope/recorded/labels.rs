@@ -1,4 +1,4 @@
-//! The tokens beside the weights: in the same file, or in one of their own.
+//! The tokens of the weights: in the same file, or in a separate file.
 
 use std::fs;
 use std::path::Path;
@@ -10,10 +10,10 @@ use super::layout::Layout;
 use crate::array::ArrayFile;
 use crate::error::{Error, Result};
 
-/// What arrays of text and metadata with tokens are called.
+/// The names of text arrays and of metadata that hold tokens.
 const NAMES: [&str; 3] = ["tokens", "labels", "pieces"];
 
-/// The tokens in a file: JSON where it begins with `[` or `{`, else one token a line.
+/// The tokens in a file: JSON if it begins with `[` or `{`, otherwise one token on each line.
 pub(super) fn from_file(path: &Path, layout: &Layout) -> Result<Vec<Labels>> {
     let text = fs::read_to_string(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::InvalidData => Error::format(path, "is not text in UTF-8, expected tokens"),
@@ -29,7 +29,7 @@ pub(super) fn from_file(path: &Path, layout: &Layout) -> Result<Vec<Labels>> {
     Ok(vec![place(lines, layout).map_err(|problem| Error::format(path, problem))?])
 }
 
-/// The tokens in the file of the weights; none where it has none.
+/// The tokens in the file of the weights; empty if it has none.
 pub(super) fn beside(file: &mut ArrayFile, layout: &Layout) -> Result<Vec<Labels>> {
     let path = file.path().to_owned();
     let wrong = |name: &str, problem: String| Error::format(&path, format!("{name}: {problem}"));
@@ -85,7 +85,8 @@ fn strings(value: &Value) -> Option<Vec<String>> {
     value.as_array()?.iter().map(|token| token.as_str().map(str::to_owned)).collect()
 }
 
-/// One list: of the keys, and of the queries, which are the last of them; of the queries alone where it is as long.
+/// Assigns one list of tokens: to the keys, and to the queries, which are the last of these positions; or, if it has as
+/// many tokens as there are queries, to the queries alone.
 fn place(list: Vec<String>, layout: &Layout) -> Result<Labels, String> {
     let Layout { queries, keys, .. } = *layout;
     match list.len() {

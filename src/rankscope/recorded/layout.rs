@@ -1,4 +1,4 @@
-//! Which matrix of which array belongs to which layer, sequence and head.
+//! Finds the array and the matrix for each layer, sequence and head.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use super::choose::Chosen;
 use crate::array::Array;
 use crate::error::{Error, Result};
 
-/// L, B, H, T, S, and where each matrix is.
+/// L, B, H, T, S, and the place of each matrix.
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
     pub layers: usize,
@@ -15,9 +15,9 @@ pub(super) struct Layout {
     pub heads: usize,
     pub queries: usize,
     pub keys: usize,
-    /// One array holds all layers.
+    /// Whether one array holds all layers.
     pub is_stacked: bool,
-    /// Each head is an array of its own.
+    /// Whether each head is an array of its own.
     by_head: bool,
 }
 
@@ -63,7 +63,7 @@ impl Layout {
         Ok(Layout { layers, sequences, heads, queries, keys, is_stacked, by_head: false })
     }
 
-    /// Arrays `[T, S]`: one a layer, or one a layer and head where two numbers differ in their names.
+    /// Arrays `[T, S]`: one for each layer, or one for each layer and head if two numbers differ in their names.
     fn by_head(path: &Path, chosen: &[Chosen], queries: usize, keys: usize) -> Result<Self> {
         let one = |layers, heads, by_head| Layout {
             layers,
@@ -130,7 +130,7 @@ impl Layout {
     }
 }
 
-/// Which of the numbers in the names are not the same in all.
+/// The positions of the numbers in the names that are not the same in all names.
 fn differing(chosen: &[Chosen]) -> Vec<usize> {
     let count = chosen.first().map_or(0, |first| first.numbers.len());
     (0..count).filter(|&i| chosen.iter().any(|other| other.numbers[i] != chosen[0].numbers[i])).collect()

@@ -1,9 +1,9 @@
 //! Attention that another program computed: weights of every layer and head from a file, with their tokens.
 //!
-//! The input is `output_attentions` of transformers as people save it: one array `[L, B, H, T, S]`, or one array a
+//! The input is `output_attentions` of transformers, saved as one array `[L, B, H, T, S]`, or as one array for each
 //! layer under names with numbers, in `.npy`, `.npz` or `.safetensors`; see [`crate::array`] for the formats.
 //!
-//! **Source**: the shapes are those of transformers' `attentions`: a tuple of `[B, H, T, S]`, one a layer.
+//! **Source**: the shapes are those of transformers' `attentions`: a tuple of `[B, H, T, S]`, one for each layer.
 
 mod check;
 mod choose;
@@ -38,17 +38,17 @@ np.savez("maps.npz", *[m.detach().float() for m in maps], tokens=x.tokens())"#;
 ///
 /// # Conventions
 /// Layers and sequences count from 0 in the order of the file, whose names are sorted by their numbers (10 comes
-/// after 9). Queries stand at the last T of the S keys, as with a cache.
+/// after 9). Queries are at the last T of the S positions, as with a cache.
 #[derive(Clone, Debug)]
 pub struct Recorded {
     path: PathBuf,
     arrays: Vec<Array>,
     layout: Layout,
-    /// The tokens of every sequence, or of the only one.
+    /// The tokens of every sequence, or one list.
     labels: Vec<Labels>,
 }
 
-/// What the queries and the keys are called.
+/// The names of queries and keys.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Labels {
     /// T names; `None` if they are unknown.
@@ -59,36 +59,36 @@ pub struct Labels {
 
 /// One matrix of weights, counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[allow(missing_docs)] // the names say it
+#[allow(missing_docs)] // the names are clear
 pub struct At {
     pub layer: usize,
     pub sequence: usize,
     pub head: usize,
 }
 
-/// The report of one matrix.
+/// The rank report and the check of one matrix.
 #[derive(Clone, Debug, Serialize)]
 pub struct RecordedHead {
-    /// The array that it comes from, as the file names it.
+    /// The name in the file of the array that it comes from.
     pub name: String,
-    /// Where it stands.
+    /// Its layer, sequence and head.
     #[serde(flatten)]
     pub at: At,
     /// Its rank analysis.
     #[serde(flatten)]
     pub report: RankReport,
-    /// Whether these are weights of attention, and whether of causal attention.
+    /// Whether these are attention weights, and whether they are causal.
     #[serde(flatten)]
     pub check: WeightCheck,
-    /// Which of the stored numbers f64 cannot represent.
+    /// A note about stored numbers that f64 cannot represent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
 
 impl Recorded {
     /// Reads the weights in `path`: all arrays that can be weights, or those called `name`, where `*` stands for
-    /// any number. `tokens` is a file of tokens: a JSON array of strings (one array a sequence, or an object with
-    /// `queries` and `keys`), or one token a line.
+    /// any number. `tokens` is a file of tokens: a JSON array of strings (one array for each sequence, or an object
+    /// with `queries` and `keys`), or one token on each line.
     ///
     /// # Errors
     /// As [`ArrayFile::open`]; [`Error::Format`] where no array, or more than one set of arrays, can be the
@@ -105,7 +105,7 @@ impl Recorded {
         Ok(Recorded { path: path.to_owned(), arrays, layout, labels })
     }
 
-    /// The file's name without its ending.
+    /// The file's name without its extension.
     pub fn name(&self) -> String {
         self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
     }
@@ -146,14 +146,14 @@ impl Recorded {
         self.labels.get(sequence).or(only).cloned().unwrap_or_default()
     }
 
-    /// What the file calls the array of one layer, with the index in it where it holds several layers.
+    /// The name in the file of one layer's array, with the index in it if the array holds several layers.
     pub fn layer_name(&self, layer: usize) -> String {
         let cell = self.cell(At { layer, sequence: 0, head: 0 });
         let name = self.arrays[cell.array].name();
         if self.layout.is_stacked { format!("{name}[{layer}]") } else { name.to_owned() }
     }
 
-    /// The weights at one place, `[T, S]` in f64, exactly as stored.
+    /// The weights at one place, `[T, S]` in f64, without rounding.
     ///
     /// # Errors
     /// [`Error::Format`] naming the place and the entry that is NaN or infinite.
@@ -166,7 +166,7 @@ impl Recorded {
         Ok(matrix)
     }
 
-    /// The same, whatever stands there: entries may be NaN or infinite.
+    /// As [`matrix`](Self::matrix), without a check: entries may be NaN or infinite.
     ///
     /// # Panics
     /// If there is no such layer, sequence or head.
@@ -179,7 +179,7 @@ impl Recorded {
         self.layout.cell(at)
     }
 
-    /// Every place, layer by layer, sequence by sequence, head by head.
+    /// Every place, in the order of layers, then sequences, then heads.
     pub fn places(&self) -> impl Iterator<Item = At> + '_ {
         let (sequences, heads) = (self.sequences(), self.heads());
         let layer = move |layer| {
@@ -202,7 +202,7 @@ impl Recorded {
         Ok(RecordedHead { name, at, report, check, note })
     }
 
-    /// The check of `matrix`, the one at this place, as attention weights.
+    /// The check of `matrix`, which is at this place, as attention weights.
     pub fn check(&self, at: At, matrix: &Array2<f64>) -> WeightCheck {
         WeightCheck::of(matrix.view(), self.arrays[self.cell(at).array].number().near_one())
     }

@@ -3,8 +3,8 @@
 use super::{Content, RecordedHead, WeightCheck};
 use crate::numbers::short;
 
-/// The checks of all `heads` as labels and sentences: what the numbers are, whether rows sum to 1 and up to what error,
-/// whether they are causal, and the theorem that follows.
+/// The checks of all `heads` as labels and sentences: the kind of the numbers, whether rows sum to 1 and with what
+/// error, whether they are causal, and the theorem that follows.
 pub fn summary(heads: &[RecordedHead]) -> Vec<(&'static str, String)> {
     let mut lines = vec![("rows", rows(heads)), ("causal", causal(heads))];
     for content in distinct(heads) {
@@ -31,7 +31,7 @@ fn distinct(heads: &[RecordedHead]) -> Vec<Content> {
     contents
 }
 
-/// The head for which `value` is largest, and that value.
+/// The head for which `value` is the largest, with that value.
 fn extreme(
     heads: &[RecordedHead],
     value: impl Fn(&WeightCheck) -> Option<f64>,

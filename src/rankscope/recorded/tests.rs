@@ -1,4 +1,4 @@
-//! Attention from files: which array is what, and what the numbers say of themselves.
+//! Attention from files: the meaning of each array, and checks of the numbers.
 
 use std::fs;
 use std::path::PathBuf;
@@ -98,7 +98,7 @@ fn every_shape_reads_as_layers_sequences_and_heads() {
 fn layers_come_in_the_order_of_the_numbers_in_their_names() {
     let folder = Folder::new();
     for pattern in ["arr_*", "layer_*", "attentions.*", "model.layers.*.self_attn", "*", "L*"] {
-        // Written as text would be sorted: 0, 1, 10, 11, 2, …
+        // Written in the order of text: 0, 1, 10, 11, 2, …
         let mut numbers: Vec<usize> = (0..12).collect();
         numbers.sort_by_key(usize::to_string);
         let layer = |&number: &usize| (pattern.replace('*', &number.to_string()), vec![number as f32; 2 * 9]);
@@ -110,7 +110,7 @@ fn layers_come_in_the_order_of_the_numbers_in_their_names() {
             assert_eq!(recorded.matrix(at).unwrap()[(2, 2)], layer as f64);
         }
     }
-    // One array a head: layer and head are both in the name.
+    // One array for each head: layer and head are both in the name.
     let name =
         |(layer, head): (usize, usize)| (format!("L{layer}.H{head}"), vec![(10 * layer + head) as f32; 4]);
     let all: Vec<_> = (0..3).flat_map(|layer| (0..11).map(move |head| (layer, head))).map(name).collect();

@@ -1,4 +1,5 @@
-//! The trial of a claim, as a courtroom: the verdict of each arena, both sides, the evidence.
+//! The trial of a claim: the verdict in each arena, the findings for and against it, and the
+//! evidence.
 
 use super::{Rich, escape, lines, picture, row, table};
 use crate::claim::{Measured, Trial, Verdict};

@@ -1,11 +1,11 @@
-//! A question before its answer: the reader guesses, then sees.
+//! A question before its answer: the reader guesses first, and then sees the answer.
 
 use serde_json::json;
 
 use super::{Rich, escape};
 
-/// A question whose answer a page shows after the reader has made a guess; the guess stays beside it, in that page. Where
-/// there are no scripts, the answer stands behind a line that opens it.
+/// A question whose answer a page shows after the reader has made a guess; the guess stays beside it in that page.
+/// Without scripts, the answer is in a collapsed section that the reader opens.
 #[derive(Clone, Debug)]
 pub struct Guess {
     question: String,
@@ -14,7 +14,8 @@ pub struct Guess {
     html: String,
 }
 
-/// Asks `question` before it shows `answer`; of several `options` the reader chooses one, without any a line is written.
+/// Asks `question` before it shows `answer`. The reader chooses one of `options`, or writes a line if there are no
+/// options.
 ///
 /// ```
 /// use rankscope::{Mask, rich::{Rich, predict}};

@@ -1,4 +1,4 @@
-//! The weights of all heads in a trace: a wall of small pictures, layers by heads, one of them large.
+//! The weights of all heads in a trace: a wall of small pictures, layers by heads, of which one is shown large.
 
 use std::fmt::Write as _;
 
@@ -20,13 +20,13 @@ use crate::rank::Spectrum;
 
 /// The longest sequence whose heads are drawn.
 const MOST_TOKENS: usize = 256;
-/// The most heads.
+/// The most heads that are drawn.
 const MOST_HEADS: usize = 1024;
 
 /// The weights of attention of every head that a [`Trace`] has kept, layer by layer, of the first sequence of a batch.
 ///
-/// In a page each head is a small picture; one of them is shown large, with its numbers under the pointer. All have the same
-/// scale of colours.
+/// In a page each head is a small picture; one of them is shown large, with its numbers under the pointer. All pictures
+/// have the same colour scale.
 #[derive(Clone, Debug)]
 pub struct HeadWall {
     layers: Vec<Layer>,
@@ -35,7 +35,7 @@ pub struct HeadWall {
 
 #[derive(Clone, Debug)]
 struct Layer {
-    /// As in the trace.
+    /// The name in the trace.
     name: String,
     heads: Vec<Head>,
 }
@@ -43,7 +43,7 @@ struct Layer {
 #[derive(Clone, Debug)]
 struct Head {
     weights: Array2<f32>,
-    /// Which pairs the mask allows, where it is known.
+    /// Which pairs the mask allows, if the mask is known.
     may_attend: Option<Array2<bool>>,
     effective_rank: f64,
     /// The mean weight of the first key.
@@ -51,8 +51,8 @@ struct Head {
 }
 
 impl HeadWall {
-    /// The weights `[B, H, T, S]` in `trace`, hatched where their mask forbids a pair; positions are named by `tokens` as
-    /// far as these go.
+    /// The weights `[B, H, T, S]` in `trace`, hatched where their mask forbids a pair; positions are named by `tokens`,
+    /// as far as there are tokens.
     ///
     /// # Errors
     /// [`Error::Invalid`] if the trace has no weights, too many, negative ones or NaN; errors of a device.
@@ -96,14 +96,14 @@ impl HeadWall {
             .flat_map(|layer| layer.heads.iter().enumerate().map(move |(index, head)| (layer, index, head)))
     }
 
-    /// The largest weight of all, at the upper end of the colours.
+    /// The largest weight of all heads: the upper end of the colour scale.
     fn top(&self) -> f64 {
         let weights = self.heads().flat_map(|(_, _, head)| head.weights.iter());
         let top = f64::from(weights.fold(0.0f32, |top, weight| top.max(*weight)));
         if top > 0.0 { top } else { 1.0 }
     }
 
-    /// The sizes of matrices that occur, each once.
+    /// The different sizes of the matrices, each once.
     fn sizes(&self) -> Vec<(usize, usize)> {
         let mut sizes = Vec::new();
         for (_, _, head) in self.heads() {
@@ -118,7 +118,7 @@ impl HeadWall {
     fn large(&self, (rows, cols): (usize, usize)) -> Heatmap {
         let label = |at: usize| self.tokens.get(at).cloned().unwrap_or_else(|| at.to_string());
         let of_size = || self.heads().filter(|(_, _, head)| head.weights.dim() == (rows, cols));
-        // One with a hatch, which those without one cover.
+        // A head with hatched cells, since images without hatching cover the hatch.
         let first = of_size().find(|(_, _, head)| head.is_hatched()).or_else(|| of_size().next());
         let (layer, index, head) = first.expect("a head of this size");
         Heatmap {
@@ -199,7 +199,7 @@ impl Head {
         self.may_attend.as_ref().is_some_and(|allowed| allowed.iter().any(|allowed| !allowed))
     }
 
-    /// The weights from the first row, `None` where the mask forbids a pair.
+    /// The weights row by row, `None` where the mask forbids a pair.
     fn shown(&self) -> impl Iterator<Item = Option<f32>> {
         let is_allowed = |at| self.may_attend.as_ref().is_none_or(|allowed| allowed[at]);
         self.weights.indexed_iter().map(move |(at, &weight)| is_allowed(at).then_some(weight))
@@ -235,13 +235,14 @@ impl Rich for HeadWall {
 }
 
 impl Rich for Trace {
-    /// The names and shapes that it has kept.
+    /// The names and shapes of the tensors that it has kept.
     fn text(&self) -> String {
         let row = |(name, tensor): (&str, &crate::tensor::Tensor)| (name.to_owned(), format!("{tensor:?}"));
         lines(&self.iter().map(row).collect::<Vec<_>>())
     }
 
-    /// The wall of its heads, if it has weights of attention that can be drawn, and what else it has kept.
+    /// The wall of its heads, if it has attention weights that can be drawn, and the names of everything else that it
+    /// has kept.
     fn html(&self) -> String {
         let wall = HeadWall::of(self, std::iter::empty::<String>()).map(|wall| wall.html());
         let names = format!("<pre>{}</pre>", escape(&self.text()));

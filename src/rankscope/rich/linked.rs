@@ -1,12 +1,13 @@
-//! Displays side by side, with cursors that go together.
+//! Displays side by side, with linked cursors.
 
 use super::{Rich, escape, titled};
 
-/// Several displays side by side; where they are pictures of cells, the cursor of one is that of all.
+/// Several displays side by side; if they are pictures of cells, the cursor moves in all of them together.
 #[derive(Clone, Debug)]
 pub struct SideBySide(Vec<(String, String, String)>);
 
-/// Shows named displays side by side, as two matrices of weights under two masks; on a narrow page one below the other.
+/// Shows named displays side by side, such as two matrices of weights under two masks; on a narrow page they are one
+/// below the other.
 ///
 /// ```
 /// use rankscope::ndarray::array;

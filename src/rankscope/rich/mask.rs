@@ -4,15 +4,16 @@ use super::{Rich, escape};
 use crate::figure::style::Kind;
 use crate::mask::Mask;
 
-/// Positions shown of a rule for any length: enough to see a window, a stride, a block.
+/// The number of positions shown for a mask of any length: enough to see a window, a stride, or a
+/// block.
 const SHOWN: usize = 12;
-/// The most that are shown of a mask with a size of its own.
+/// The most positions that are shown for a mask with a fixed size.
 const MOST: usize = 64;
 /// Side of a cell in pixels.
 const SIDE: usize = 12;
 
 impl Rich for Mask {
-    /// Queries down, keys across; `■` may attend.
+    /// The mask as text: queries down, keys across; `■` marks allowed pairs.
     fn text(&self) -> String {
         let pattern = self.pattern(shown(self));
         let rows = pattern.rows().into_iter();

@@ -25,7 +25,7 @@ pub(crate) use crate::label::escape;
 
 use crate::figure::{Figure, Heatmap, Lines, PhaseMap, SpectrumFigure, Wall};
 
-/// A value that is shown both as text and as HTML; both say the same.
+/// A value that is shown both as text and as HTML; both forms have the same content.
 ///
 /// ```
 /// use rankscope::{Mask, rich::Rich};
@@ -33,11 +33,11 @@ use crate::figure::{Figure, Heatmap, Lines, PhaseMap, SpectrumFigure, Wall};
 /// assert!(Mask::causal().html().contains("<svg"));
 /// ```
 pub trait Rich {
-    /// For a terminal.
+    /// The text for a terminal.
     fn text(&self) -> String;
 
-    /// A fragment for a page: no scripts, no references to anything outside. A page that shows fragments has [`assets`]
-    /// once; [`standalone`] adds them to one fragment.
+    /// An HTML fragment for a page, without scripts and without references to other files. A page that shows fragments
+    /// needs [`assets`] once; [`standalone`] adds them to one fragment.
     fn html(&self) -> String;
 }
 
@@ -57,7 +57,7 @@ macro_rules! figures {
 
 figures!(Heatmap, Lines, PhaseMap, SpectrumFigure, Wall);
 
-/// A figure with its numbers, or why there is none.
+/// A figure with its numbers, or the reason why there is none.
 fn picture(figure: &(impl Figure + ?Sized)) -> String {
     figure.to_html().unwrap_or_else(|error| format!("<p>{}</p>", escape(&error.to_string())))
 }
@@ -67,7 +67,7 @@ fn titled(name: &str, html: &str) -> String {
     format!("<div><p><b>{name}</b></p>{html}</div>")
 }
 
-/// Displays side by side, as far as there is room.
+/// Displays side by side, if there is enough room.
 fn row(displays: &[String]) -> String {
     let each: String = displays.iter().map(|display| format!("<div>{display}</div>")).collect();
     format!("<div class=\"rankscope-row\">{each}</div>")
@@ -81,7 +81,7 @@ fn table(rows: &[(String, String)]) -> String {
     format!("<table class=\"rankscope-words\">{}</table>", rows.iter().map(row).collect::<String>())
 }
 
-/// The same in text: values stand below each other.
+/// The same table in text, with aligned values.
 fn lines(rows: &[(String, String)]) -> String {
     let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     let line = |(name, value): &(String, String)| format!("{name:<width$}  {value}");

@@ -58,7 +58,7 @@ fn part_rows(parts: &[Part]) -> Vec<(String, String)> {
 }
 
 impl Rich for Results {
-    /// The table of seeds, and what the differences say.
+    /// The table of seeds, and the conclusions from the differences.
     fn text(&self) -> String {
         let shown = self.table().and_then(|table| Ok((table, self.in_words()?)));
         match shown {
@@ -67,7 +67,7 @@ impl Rich for Results {
         }
     }
 
-    /// The same, with the curve of every seed.
+    /// The same as HTML, with the curve of every seed.
     fn html(&self) -> String {
         let shown = self.table().and_then(|table| Ok((table, self.in_words()?, self.figure()?)));
         let (table, words, figure) = match shown {
@@ -90,7 +90,7 @@ impl Rich for Results {
     }
 }
 
-/// Rows of a table, right-aligned in columns as wide as they must be.
+/// The rows of a table in right-aligned columns of the smallest width.
 fn as_columns(table: &[Vec<String>]) -> String {
     let width = |column: usize| {
         let cells = table.iter().filter_map(|row| row.get(column));
@@ -104,13 +104,13 @@ fn as_columns(table: &[Vec<String>]) -> String {
 }
 
 impl Rich for Kernel {
-    /// Its source with the numbers of its lines, as errors name them.
+    /// Its source with line numbers, which errors refer to.
     fn text(&self) -> String {
         let line = |(index, text): (usize, &str)| format!("{:>3}  {text}", index + 1);
         self.source.lines().enumerate().map(line).collect::<Vec<_>>().join("\n")
     }
 
-    /// The same; the numbers are not part of what is copied.
+    /// The same as HTML; the line numbers are not copied with the text.
     fn html(&self) -> String {
         let line = |text: &str| format!("<span>{}</span>", escape(text));
         let lines: String = self.source.lines().map(line).collect();

@@ -1,4 +1,4 @@
-//! Plain values: numbers, texts and matrices as they are, an error as its text, and several values one below the other.
+//! Plain values: numbers, texts and matrices, an error as its text, and several values one below the other.
 
 use std::fmt::Display;
 

@@ -1,4 +1,4 @@
-//! Spectra, rank reports and what a mask implies: three words for rank, never mixed.
+//! Spectra, rank reports and what a mask implies: three kinds of rank, which are kept apart.
 
 use serde_json::json;
 
@@ -30,7 +30,7 @@ impl Rich for Spectrum {
     }
 }
 
-/// The singular values of one matrix; nothing where there are none to draw.
+/// The singular values of one matrix; empty if there is nothing to draw.
 fn spectrum_picture(spectrum: &Spectrum) -> String {
     let (name, kind) = ("singular values".to_owned(), Kind::Plain);
     let series = vec![Series { name: name.clone(), kind, spectrum: spectrum.clone() }];
@@ -85,7 +85,7 @@ impl Rich for Phases {
     }
 }
 
-/// Which mask is ahead, a row for each scale from the largest, and in all.
+/// Which mask is ahead, a row for each scale from the largest down, and one for all points.
 fn phase_rows(phases: &Phases) -> Vec<(String, String)> {
     let sizes = &phases.grid().head_sizes;
     let row = |points: &[PhasePoint]| {
@@ -100,7 +100,7 @@ fn phase_rows(phases: &Phases) -> Vec<(String, String)> {
     all
 }
 
-/// How many points have which mask ahead.
+/// For each mask, the number of points where it is ahead.
 fn counts(phases: &Phases) -> String {
     let count = |ahead: Ahead| format!("{} at {}", ahead.label(), phases.count(ahead));
     [Ahead::Causal, Ahead::Bidirectional, Ahead::Neither].map(count).join(", ")

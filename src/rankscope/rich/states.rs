@@ -1,12 +1,13 @@
-//! States that were computed before: one is shown, a slider or tabs choose it. No kernel is asked.
+//! States that were computed in advance: a slider or tabs choose the one that is shown, without a kernel.
 
 use std::fmt::Display;
 
 use super::{Rich, escape};
 
-/// A display for each of several values, behind a slider or behind tabs; in a page without scripts, the first.
+/// A display for each of several values, with a slider or tabs to choose one; in a page without scripts, the first one
+/// is shown.
 ///
-/// It stays alive in a saved page, where no kernel answers. Two sliders are states whose displays are states.
+/// It also works in a saved page, where no kernel runs. For two sliders, use states whose displays are states.
 ///
 /// ```
 /// use rankscope::{Mask, rich::{Rich, States}};
@@ -39,7 +40,7 @@ impl States {
         States { name: name.to_owned(), kind: "slider", states: values.into_iter().map(state).collect() }
     }
 
-    /// Tabs, such as layers or heads, with what each shows.
+    /// Tabs, such as layers or heads, each with its display.
     pub fn tabs<L: Display, R: Rich>(name: &str, tabs: impl IntoIterator<Item = (L, R)>) -> Self {
         let states = tabs.into_iter().map(|(label, shown)| State::of(label.to_string(), &shown)).collect();
         States { name: name.to_owned(), kind: "tabs", states }

@@ -9,9 +9,9 @@ use crate::figure::{Heatmap, Scale};
 use crate::numbers::short;
 use crate::tensor::Tensor;
 
-/// Rows and columns of numbers that are shown.
+/// The most rows and columns of numbers that are shown.
 const CORNER: usize = 8;
-/// The largest matrix that is drawn.
+/// The most rows or columns of a matrix that is drawn.
 pub(super) const DRAWN: usize = 64;
 
 impl Rich for Tensor {
@@ -55,14 +55,14 @@ fn first_matrix(tensor: &Tensor) -> Result<Option<Array2<f32>>> {
     Ok(Array2::from_shape_vec((rows, columns), values).ok())
 }
 
-/// The mark that more numbers follow.
+/// The remark that there are more matrices than the one shown.
 fn of_several(tensor: &Tensor) -> String {
     let sizes = tensor.shape().sizes();
     let matrices: usize = sizes[..sizes.len().saturating_sub(2)].iter().product();
     if matrices > 1 { format!(", the first of {matrices} matrices") } else { String::new() }
 }
 
-/// The first rows and columns of a matrix, a line each.
+/// The first rows and columns of a matrix, one line for each row.
 pub(super) fn numbers_as_text<F: Copy + Into<f64>>(matrix: &Array2<F>) -> String {
     let line =
         |row: Vec<String>| row.iter().map(|number| format!("{number:>9}")).collect::<Vec<_>>().join(" ");
@@ -74,7 +74,7 @@ pub(super) fn numbers_as_html<F: Copy + Into<f64>>(matrix: &Array2<F>) -> String
     let cell = |number: &String| format!("<td>{}</td>", escape(number));
     let row = |row: &Vec<String>| format!("<tr>{}</tr>", row.iter().map(cell).collect::<String>());
     let rows: String = corner(matrix).iter().map(row).collect();
-    // On a narrow page it can be moved to and fro.
+    // On a narrow page it can be scrolled sideways.
     format!("<div tabindex=\"0\" style=\"overflow-x:auto\"><table>{rows}</table></div>")
 }
 
@@ -91,7 +91,7 @@ fn corner<F: Copy + Into<f64>>(matrix: &Array2<F>) -> Vec<Vec<String>> {
     corner
 }
 
-/// Queries by keys, finite, and not negative: weights of attention.
+/// Whether this looks like attention weights: queries by keys, finite, and not negative.
 fn is_attention(tensor: &Tensor, matrix: &Array2<f32>) -> bool {
     let axes: Vec<Axis> = tensor.shape().axes().iter().map(|(axis, _)| *axis).collect();
     let (rows, columns) = matrix.dim();
@@ -100,8 +100,8 @@ fn is_attention(tensor: &Tensor, matrix: &Array2<f32>) -> bool {
         && matrix.iter().all(|value| value.is_finite() && *value >= 0.0)
 }
 
-/// Weights of attention as a heatmap with positions as labels. Where one is exactly 0 it is hatched, which is said: a matrix
-/// does not know its mask.
+/// Weights of attention as a heatmap with positions as labels. Weights of exactly 0 are hatched, and the display says
+/// so, because a matrix does not know its mask.
 pub(super) fn weights_as_html(values: Array2<f64>) -> String {
     let (rows, columns) = values.dim();
     let may_attend = values.mapv(|weight| weight != 0.0);

@@ -1,4 +1,4 @@
-//! Every type that is shown says the same in both forms.
+//! Every displayed type has the same content in both forms.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use ndarray::array;
@@ -22,7 +22,7 @@ fn a_mask_is_a_picture_of_who_may_attend() {
     let rows: Vec<&str> = text.lines().skip(1).collect();
     assert_eq!((rows.len(), rows[0]), (12, "■ · · · · · · · · · · ·"));
     assert_eq!(rows[11].matches('■').count(), 12);
-    // One rectangle for each pair, and the ground.
+    // One rectangle for each pair, and one for the background.
     assert_eq!(Mask::causal().html().matches("<rect").count(), 12 * 13 / 2 + 1);
 }
 
@@ -34,7 +34,7 @@ fn a_tensor_shows_axes_and_a_corner_and_attention_a_heatmap() {
     assert_eq!(text.lines().count(), 4);
     assert_eq!(text.matches("0.25").count(), 12);
     assert!(tensor.html().contains("<svg"));
-    // Scores may be negative: no weights, so no picture of weights.
+    // Scores may be negative; they are no weights, so there is no picture of weights.
     let scores = Tensor::new([(Axis::Query, 2), (Axis::Key, 9)], vec![-1.0; 18]).unwrap();
     assert!(!scores.html().contains("<svg") && scores.html().contains("…"), "{}", scores.html());
     let none = Tensor::new([(Axis::Query, 0), (Axis::Key, 9)], vec![]).unwrap();
@@ -45,7 +45,7 @@ fn a_tensor_shows_axes_and_a_corner_and_attention_a_heatmap() {
 fn plain_values_show_what_they_are() {
     let weights = array![[1.0, 0.0], [0.25, 0.75]];
     assert!(weights.html().contains("<svg") && weights.text().starts_with("2 x 2\n"));
-    // What is exactly 0 is hatched: it has no number.
+    // A weight of exactly 0 is hatched and has no number.
     assert!(weights.html().contains(&format!("data-values=\"{}", "AACAPwAAwH8")), "1 and NaN");
     assert!(weights.html().contains("exactly 0") && !array![[0.5, 0.5]].html().contains("exactly 0"));
     let scores = array![[1.0f32, -2.0], [0.5, 0.5]];
@@ -78,7 +78,7 @@ fn a_painted_mask_is_shown_in_its_own_size() {
     assert_eq!((!(mask)).html().matches("<rect").count(), 10 + 1);
 }
 
-/// The weights of `heads` heads of `n` tokens in each of `layers` layers, as a model gives them.
+/// The weights of `heads` heads of `n` tokens in each of `layers` layers, as a model computes them.
 fn trace(layers: usize, heads: usize, n: usize, mask: &Mask) -> Trace {
     let mut trace = Trace::all();
     for layer in 0..layers {
@@ -120,7 +120,7 @@ fn a_wall_hatches_what_the_masks_of_a_trace_forbid() {
     for (at, code) in codes(&masked).into_iter().enumerate() {
         assert_eq!(code == u16::MAX, at % 5 > at / 5, "{at}: {code}");
     }
-    // A trace of weights alone takes the mask with it, unlisted.
+    // A trace of weights also keeps the mask, but does not list it.
     let mut weights = Trace::of(["attention.weights"]);
     assert!(weights.watches("decoder.0.self_attention.mask") && !weights.watches("mask"));
     weights
@@ -150,7 +150,8 @@ fn curves_tell_their_points_and_where_these_stand() {
     let [first, second, other] = [&numbers[..5], &numbers[5..10], &numbers[10..]];
     assert_eq!((&first[..3], &second[..3]), (&[1.0, 2.0, 0.5][..], &[2.0, 4.0, 0.25][..]));
     assert!(other[..2] == [2.0, 2.0] && other[2].is_nan());
-    // Across as the second, down as the first; higher is nearer to the top.
+    // Its place across is that of the second point, its place down that of the first; higher values
+    // are nearer to the top.
     assert_eq!(other[3..], [second[3], first[4]]);
     assert!(first[3] < second[3] && first[4] > second[4]);
 }
@@ -160,7 +161,7 @@ fn weights_in_16_bits_keep_three_digits() {
     let weights = [0.0f32, 1.0, 0.5, 0.123_456, 1e-3, 3.3e-8, 1e-30];
     let bytes = BASE64_STANDARD.decode(weights_as_u16(weights.into_iter().map(Some)).unwrap()).unwrap();
     for (bytes, weight) in bytes.chunks_exact(2).zip(weights) {
-        // As the script reads them.
+        // Decoded as in the script.
         let code = f64::from(u16::from_le_bytes(bytes.try_into().unwrap()));
         let read = if code > 0.0 { ((code - 65534.0) / 3276.0).exp() } else { 0.0 };
         let weight = f64::from(weight);
@@ -209,7 +210,7 @@ fn a_page_has_style_and_script_only_where_it_uses_them() {
     assert!(!standalone(&"plain".html()).contains("<style>"));
     let page = standalone(&RankReport::of(array![[1.0, 0.0], [0.5, 0.5]].view(), None).unwrap().html());
     assert_eq!((page.matches("<style>").count(), page.matches("<script>").count()), (1, 1));
-    // But for the name of a language, nothing refers to anything outside.
+    // Except for the XML namespace of SVG, nothing refers to other files.
     assert_eq!(page.replace("http://www.w3.org/2000/svg", "").matches("http").count(), 0);
 }
 

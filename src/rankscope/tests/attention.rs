@@ -1,4 +1,4 @@
-//! Attention: the two ways of computing it agree, and what must hold for any of them.
+//! Attention: the two ways of computing it agree, and properties that every mechanism must have.
 
 #[path = "support/devices.rs"]
 mod devices;
@@ -61,7 +61,7 @@ fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).fold(0.0, |largest, (a, b)| f32::max(largest, (a - b).abs()))
 }
 
-/// One mask of every kind, and some combinations.
+/// One mask of every kind, and several combinations.
 fn masks(length: usize) -> Vec<Mask> {
     let combined =
         ["global(2) | two-sided-window(3)", "!random(60, 5) & causal", "causal & !window(2) | prefix(1)"];
@@ -78,8 +78,8 @@ fn ndarray_of(length: usize) -> ndarray::Array2<bool> {
     ndarray::Array2::from_shape_fn((length, length), |(t, s)| (3 * t + 5 * s) % 7 < 3)
 }
 
-/// Rounding of a weighted mean of `keys` values up to 2, whose weights come of exponentials: it grows with
-/// the root of their number, and devices round exponentials differently.
+/// The rounding error of a weighted mean of `keys` values up to 2 with weights from exponentials: it grows with the
+/// square root of `keys`, and devices round exponentials differently.
 fn tolerance(keys: usize) -> f32 {
     8.0 * f32::EPSILON * (keys as f32).sqrt()
 }
@@ -215,7 +215,7 @@ fn memory_is_linear_in_n() {
     let output = (4 * 8 * 4096 * 64) as u64;
     gpu.reset_peak();
     let before = gpu.memory().live_bytes;
-    // A window, so that a software adapter is done in a moment; the memory does not depend on the mask.
+    // A window, so that a software adapter takes little time; the memory does not depend on the mask.
     let mask = Mask::window(40).unwrap();
     let visibility = Visibility { mask: &mask, at: Positions { first_query: 0 }, padding: None };
     let [q, k, v] = &inputs;

@@ -1,5 +1,4 @@
-//! Every claim on the registry, on both devices at small settings: the verdict does not depend on where it
-//! was computed.
+//! Every claim on the registry, on both devices at small settings: the verdict does not depend on the device.
 
 #[path = "support/devices.rs"]
 mod devices;
@@ -7,7 +6,7 @@ mod devices;
 use rankscope::claim::{self, CLAIMS, Claim, Effort, Settings, Trial};
 use rankscope::{Device, Run};
 
-/// What a claim is run with, beside its defaults.
+/// A claim's settings that differ from its defaults.
 type Small = (&'static str, &'static [(&'static str, &'static str)]);
 
 const SMALL: &[Small] = &[
@@ -120,7 +119,7 @@ const SMALL: &[Small] = &[
     ),
 ];
 
-/// One that is tried by training, from the results that come with the program: as it is shown everywhere.
+/// The trial of a claim that is tried by training, from the shipped results, as in all interfaces.
 fn stored(claim: &'static Claim) -> Trial {
     let settings = Settings::new(claim, Effort::Quick, Device::Cpu).unwrap();
     assert_eq!(claim::missing(&settings).unwrap(), 0, "{}", claim.about().id);
@@ -166,7 +165,7 @@ fn a_verdict_is_the_same_on_the_cpu_and_on_the_gpu() {
 
 #[test]
 fn the_same_settings_give_the_same_numbers_and_another_seed_others() {
-    // Without clocks, and with draws.
+    // Claims without timings, and with draws.
     for id in ["bidirectional-low-rank", "mixed-directions", "mask-carries-position"] {
         let claim = claim::find(id).unwrap();
         let first = trial(claim, &Device::Cpu);
@@ -184,7 +183,7 @@ fn every_trial_has_evidence_figures_and_a_finite_number_under_each_name() {
     for claim in CLAIMS {
         let trial = trial(claim, &Device::Cpu);
         let (id, evidence) = (trial.about.id, &trial.evidence);
-        // A trained claim may find nothing that its seeds resolve.
+        // A claim tried by training may have no finding that its seeds resolve.
         let has_findings = !evidence.findings().is_empty() || claim.is_trained();
         assert!(has_findings && !evidence.illustrations().is_empty(), "{id}");
         assert!(trial.verdict.opinions().count() > 0, "{id}");

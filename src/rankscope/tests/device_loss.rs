@@ -1,5 +1,5 @@
-//! The process's own GPU is lost, and the next choice opens a new one. A program of its own, since every other
-//! test shares that GPU.
+//! The process's own GPU is lost, and the next choice opens a new one. This is a separate program, since all other
+//! tests share that GPU.
 
 #[path = "support/devices.rs"]
 mod devices;
@@ -8,7 +8,7 @@ use rankscope::device::DeviceRequest;
 use rankscope::ops::scale;
 use rankscope::{Axis, Device, Result, Tensor};
 
-/// What a caller does from the beginning: choose the device, move there, compute, read back.
+/// The steps of a caller from the beginning: choose the device, move there, compute, read back.
 fn work(device: &Device) -> Result<Vec<f32>> {
     let x = Tensor::new([(Axis::Row, 5)], vec![1.0, 2.0, 3.0, 4.0, 5.0])?;
     scale(&x.to_device(device)?, 2.0)?.to_vec()
@@ -34,7 +34,7 @@ fn the_next_choice_after_a_loss_is_a_new_device_that_does_the_work_again() {
     assert_eq!(work(&second).unwrap(), [2.0, 4.0, 6.0, 8.0, 10.0]);
     assert_eq!(second, choose());
 
-    // A loss that the driver tells of, and that nobody here asked for.
+    // A loss that the driver reports, and that no call here has caused.
     let Device::Gpu(gpu) = &second else { panic!("{second} is no GPU") };
     gpu.device().destroy();
     let error = work(&second).unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! Gradients of whole models against those that PyTorch computes.
+//! Gradients of whole models, compared with those of PyTorch.
 
 use std::path::PathBuf;
 
@@ -12,8 +12,8 @@ use safetensors::SafeTensors;
 #[path = "support/devices.rs"]
 mod devices;
 
-/// The reference gradients of one family: every tensor within 5e-4 of its largest number, or of a hundredth of the
-/// largest of all, the tolerance that the fixtures' README gives.
+/// The reference gradients of one family: the error of every tensor is at most 5e-4 of its largest number, or of a
+/// hundredth of the largest number of all gradients. This is the tolerance in the fixtures' README.
 fn check(family: &str) {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny").join(family);
     let golden = folder.join("golden.safetensors");
@@ -49,7 +49,7 @@ fn check(family: &str) {
     }
 }
 
-/// The load-balancing loss of a mixture of experts, over tokens alone and over all positions, and its gradient.
+/// The load-balancing loss of a mixture of experts, over tokens only and over all positions, and its gradient.
 #[test]
 fn the_balance_of_experts_is_that_of_transformers() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny/mixtral");
@@ -98,14 +98,14 @@ fn the_balance_of_experts_is_that_of_transformers() {
             }
             assert_eq!(count, 5);
         }
-        // Where the configuration does not ask for it, nothing is added and nothing is watched.
+        // If the configuration does not ask for it, nothing is added and nothing is watched.
         let model = model::load(&folder, &device).unwrap();
         let mut nobody = Unobserved;
         assert!(Balance::new(&*model, &mut nobody).unwrap().is_idle());
     }
 }
 
-/// Steps on one batch take its loss near 0, and what is saved is what was trained.
+/// Steps on one batch bring its loss near 0, and the saved model is the trained one.
 #[test]
 fn one_batch_is_learned_by_heart_and_saved() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny/gpt2");

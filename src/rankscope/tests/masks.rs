@@ -20,7 +20,7 @@ fn every_kind_on_the_registry_prints_what_it_parses_and_fits_its_length() {
     }
 }
 
-/// Pictures of 5 × 5 masks: a row a query, `#` where it may attend.
+/// Pictures of 5 × 5 masks: one row for each query, `#` where it may attend.
 fn picture(mask: &Mask) -> String {
     let row = |t| (0..5).map(|s| if mask.may_attend(t, s) { '#' } else { '.' }).collect::<String>();
     (0..5).map(row).collect::<Vec<_>>().join(" ")
@@ -102,7 +102,7 @@ fn theorems_about_the_exact_rank() {
     for text in ["bidirectional", "prefix(4)", "two-sided-window(3)", "blocks(4, 5)"] {
         assert_eq!(rank(text, 9).rank, None, "{text}: {}", rank(text, 9).reason);
     }
-    // Strictly causal: the first query sees nobody, and the last key is seen by nobody.
+    // Strictly causal: the first query sees no key, and no query sees the last key.
     assert_eq!(rank("causal & !window(1)", 9).rank, Some(8));
     assert_eq!(rank("prefix(1)", 9).rank, Some(9), "a prefix of one is causal");
 }
@@ -179,7 +179,7 @@ fn any_mask() -> impl Strategy<Value = Mask> {
     })
 }
 
-/// Whatever is built can be printed and read again, and no number is too large for the arithmetic.
+/// Every mask can be printed and read again, and no number is too large for the arithmetic.
 #[test]
 fn huge_numbers_are_as_good_as_no_limit_or_refused() {
     let huge = usize::MAX;
@@ -233,7 +233,7 @@ fn facts_about_graphs() {
     assert!(!facts("prefix(3)").strongly_connected && facts("prefix(3)").has_common_source);
     assert!(!facts("blocks(3, 4)").has_common_source);
     assert_eq!(facts("causal & !window(1)").blind_queries, 1);
-    // Everyone sees position 6, which sees only itself; the permutation that reverses is triangular.
+    // All positions see position 6, which sees only itself; in reverse order the pattern is triangular.
     let mut star = Mask::window(1).unwrap().pattern(7);
     star.column_mut(6).fill(true);
     star[[2, 5]] = true;

@@ -1,4 +1,4 @@
-//! Shapes: named axes decide what a product means, and wrong ones are refused by name.
+//! Shapes: named axes determine what a product means, and wrong axes are refused by name.
 
 use proptest::prelude::*;
 use rankscope::ops::{linear, matmul, merge_heads, split_heads};
@@ -10,7 +10,8 @@ fn whole(axes: &[(Axis, usize)], seed: usize) -> Tensor {
     Tensor::new(axes, (0..count).map(|i| ((i * 31 + seed * 17) % 11) as f32 - 5.0).collect()).unwrap()
 }
 
-/// Σ over `over` of a·b, by the definition: an index for every axis, looked up by name.
+/// Σ over `over` of a·b, by the definition, with an index for every axis, which is found by its
+/// name.
 fn by_definition(a: &Tensor, b: &Tensor, over: Axis, group: usize) -> Vec<f32> {
     let axes = |t: &Tensor| t.shape().axes().to_vec();
     let free = |t: &Tensor| {

@@ -1,5 +1,5 @@
-//! Steps of training: the same bits whatever the number of threads, the same losses on a GPU in few submissions, and
-//! memory that stays flat.
+//! Training steps: the same bits for any number of threads, the same losses on a GPU in few submissions, and constant
+//! memory.
 
 use rankscope::model::{self, Config, Input, MaskChoice, Model};
 use rankscope::prelude::*;
@@ -44,7 +44,7 @@ fn optimiser(name: &str) -> Optimiser {
     Optimiser::new(&OptimiserSettings { optimiser: name.to_owned(), ..OptimiserSettings::default() }).unwrap()
 }
 
-/// Some steps, and what they told.
+/// Several steps, and their results.
 fn train(parameters: &mut Parameters, optimiser: &mut Optimiser, rows: usize, steps: usize) -> Vec<Stepped> {
     let step = |step| {
         let batch = batch(step, rows, 48);
@@ -74,7 +74,7 @@ fn the_number_of_threads_changes_no_bit() {
     }
 }
 
-/// 16 sequences are more than a block of rows in every operation, three are less in most.
+/// 16 sequences are more than a block of rows in every operation, and 3 sequences are fewer in most.
 #[test]
 fn a_batch_in_parts_has_the_gradients_of_the_whole() {
     let parameters = parameters(&Device::Cpu);
@@ -120,7 +120,7 @@ fn a_gpu_trains_to_the_losses_of_the_cpu_and_reads_back_nothing_else() {
         assert_eq!(counts.readbacks, 2, "{}: one for each step", kind.name);
         // Loss, factor, norm and a sum for each of the 28 parameters.
         assert!(counts.read_bytes <= 2 * 4 * (3 + 28), "{}: {counts:?}", kind.name);
-        // 256 kernels make a submission at the latest; a step of AdamW has 271, one of Muon 591.
+        // A submission has at most 256 kernels; a step of AdamW has 271, one of Muon 591.
         let most = if kind.name == "muon" { 6 } else { 4 };
         assert!(counts.submissions <= 2 * most, "{}: {counts:?}", kind.name);
     }
@@ -133,7 +133,7 @@ fn resident() -> u64 {
     pages.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4
 }
 
-/// In a process of its own, since other tests take memory too.
+/// In a separate process, since other tests use memory too.
 #[cfg(target_os = "linux")]
 #[test]
 fn memory_is_flat_after_the_second_step() {
@@ -151,6 +151,6 @@ fn memory_is_flat_after_the_second_step() {
         train(&mut parameters, &mut optimiser, 16, 2);
         after.push(resident());
     }
-    // A step takes 20 MiB; what one lost would be there ten times.
+    // A step uses 20 MiB; if a step lost memory, ten steps would lose ten times as much.
     assert!(after[10] < after[0] + 2048, "resident KiB after every second step: {after:?}");
 }

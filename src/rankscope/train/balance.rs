@@ -8,19 +8,21 @@ use crate::ops::{add, masked_softmax, matmul, scale};
 use crate::probe::Probe;
 use crate::tensor::Tensor;
 
-/// The load-balancing loss of the routers, for which it keeps their scores, and then another probe.
+/// The load-balancing loss of the routers: a probe that keeps their scores and passes everything to another probe
+/// first.
 ///
-/// loss = E · Σₑ fₑ · Pₑ with, over all tokens of all layers together, fₑ the visits of expert e in relation to the number of
-/// tokens (their sum is k, the experts that a token visits), and Pₑ the mean of its probability in the router's softmax over
-/// all E experts. It is k where all probabilities are equal. fₑ is a number of choices and has no gradient; Pₑ has.
+/// loss = E · Σₑ fₑ · Pₑ with, over all tokens of all layers together, fₑ the visits of expert e divided by the number
+/// of tokens (the fₑ sum to k, the number of experts that a token visits), and Pₑ the mean of its probability in the
+/// router's softmax over all E experts. The loss is k where all probabilities are equal. fₑ counts choices and has no
+/// gradient; Pₑ has one.
 ///
-/// **Conventions**: as `transformers` does it, it is added where the configuration states `output_router_logits: true`,
+/// **Conventions**: as in `transformers`, it is added where the configuration states `output_router_logits: true`,
 /// times `router_aux_loss_coef` (0.001 where absent). Padding counts for neither f nor P.
 ///
 /// **Source**: Fedus, Zoph & Shazeer 2021 (arXiv 2101.03961), section 2.2; over k visits and all layers at once:
 /// `load_balancing_loss_func` of `transformers`.
 pub struct Balance<'a> {
-    /// What it is multiplied by; 0 where it is not asked for.
+    /// The factor of the loss; 0 if the configuration does not ask for it.
     coefficient: f32,
     /// k.
     visited: usize,
@@ -29,10 +31,10 @@ pub struct Balance<'a> {
 }
 
 impl<'a> Balance<'a> {
-    /// For a pass of `model`, of any family; `inner` is shown everything first, and the scores that it returns count.
+    /// For a pass of `model`, of any family; `inner` visits everything first, and the scores that it returns are used.
     ///
     /// # Errors
-    /// [`Error::Format`](crate::Error::Format) naming the field of the configuration that is no number.
+    /// [`Error::Format`](crate::Error::Format) naming the field of the configuration that is not a number.
     pub fn new(model: &dyn Model, inner: &'a mut dyn Probe) -> Result<Self> {
         let config = model.record().config();
         let is_wanted = config.optional("output_router_logits")?.unwrap_or(false);
@@ -47,7 +49,8 @@ impl<'a> Balance<'a> {
         Ok(Balance { coefficient, visited, scores: Vec::new(), inner })
     }
 
-    /// `loss` of the pass, with `share` of the load-balancing loss where it is asked for: 1/n for each of n passes of a step.
+    /// `loss` of the pass plus `share` times the load-balancing loss, if the configuration asks for it. The share is
+    /// 1/n for each of n passes of a step.
     ///
     /// # Errors
     /// Errors of the operations.
@@ -123,17 +126,18 @@ mod tests {
 
     #[test]
     fn a_loss_by_hand() {
-        // Two tokens, of 2 experts the first and the second is visited: f = 1/2, 1/2; P = (3/4 + 1/4)/2 = 1/2.
+        // Two tokens and 2 experts, each visited once: f = 1/2, 1/2; P = (3/4 + 1/4)/2 = 1/2.
         let (a, b) = (3f32.ln(), 0.0);
         let balanced = scores(vec![a, b, b, a], 1, 2);
         assert!((loss(std::slice::from_ref(&balanced), 1, None) - 1.0).abs() < 1e-6);
-        // Both visit the first: f = 1, 0; P = 3/4, 1/4: 2 · 3/4. Of all tokens visiting both, f = 1, 1: 2 · 1.
+        // Both tokens visit the first expert: f = 1, 0; P = 3/4, 1/4: 2 · 3/4. If all tokens visit both experts, f = 1,
+        // 1: 2 · 1.
         let crowded = scores(vec![a, b, a, b], 1, 2);
         assert!((loss(std::slice::from_ref(&crowded), 1, None) - 1.5).abs() < 1e-6);
         assert!((loss(std::slice::from_ref(&crowded), 2, None) - 2.0).abs() < 1e-6);
         // Two layers count as one: f = 3/4, 1/4; P = 5/8, 3/8: 2 · (15 + 3)/32.
         assert!((loss(&[balanced, crowded], 1, None) - 1.125).abs() < 1e-6);
-        // Of two sequences padding is left out: what stands there does not matter.
+        // Padding of two sequences is left out: its scores do not matter.
         let padding = Padding::new(vec![true, true, true, false], 2).unwrap();
         let with = |last: [f32; 2]| scores(vec![a, b, b, a, a, b, last[0], last[1]], 2, 2);
         let [one, other] = [[9.0, 1.0], [-3.0, 4.0]].map(|last| loss(&[with(last)], 1, Some(&padding)));

@@ -1,4 +1,4 @@
-//! [`Batch`]: inputs and what is to be predicted; its loss.
+//! [`Batch`]: inputs and targets, and their loss.
 
 use std::iter::Sum;
 use std::ops::Add;
@@ -15,36 +15,36 @@ use crate::probe::Probe;
 use crate::run::Run;
 use crate::tensor::Tensor;
 
-/// Inputs of a model, and a target for each of its logits or for some of them.
+/// Inputs of a model, with targets for all or some rows of its logits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
-    /// What the model reads.
+    /// The input that the model reads.
     pub input: Input,
-    /// For each row of logits the token that it should predict, `[B, T]`; `None` where it does not matter.
+    /// For each row of logits, `[B, T]`, the token that it should predict; `None` where there is no target.
     pub targets: Vec<Option<u32>>,
     /// The mask of self-attention.
     pub mask: MaskChoice,
-    /// What a head for classes should say, where there is one to learn.
+    /// The targets of a head for classes, if one is trained.
     pub labels: Option<Labels>,
-    /// ε: the share of a target's probability that all tokens have together (label smoothing).
+    /// ε: the part of a target's probability that is spread evenly over all tokens (label smoothing).
     pub smoothing: f32,
 }
 
-/// What a head for classes should say of each sequence.
+/// The targets of a head for classes, for each sequence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Labels {
     /// The head's name on [`Record::heads`](crate::model::Record::heads).
     pub head: &'static str,
-    /// The class of each sequence, `[B]`; `None` where it does not matter.
+    /// The class of each sequence, `[B]`; `None` where there is no target.
     pub classes: Vec<Option<u32>>,
-    /// The weight of the loss of the tokens beside that of the classes.
+    /// The weight of the tokens' loss when it is added to the classes' loss.
     pub tokens_weight: f32,
 }
 
-/// Of how many predictions a loss is the mean.
+/// The number of predictions over which a loss is the mean.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Tokens.
+    /// Tokens that are targets.
     pub tokens: usize,
     /// Sequences with a class.
     pub classes: usize,
@@ -66,14 +66,15 @@ impl Sum for Counts {
 /// The loss of a batch.
 #[derive(Clone, Debug)]
 pub struct Losses {
-    /// What is differentiated: one number.
+    /// The number that is differentiated.
     pub total: Tensor,
     /// Its parts by name, without their weights and not tracked: `tokens`, and the name of the head for classes.
     pub parts: Vec<(&'static str, Tensor)>,
 }
 
 impl Batch {
-    /// Tokens of a part that a step follows on its own: with fewer, products are too small to be worth a pass.
+    /// The least tokens of a part of a batch whose gradients are computed alone: with fewer, products are too small to
+    /// be efficient.
     pub const PART_TOKENS: usize = 512;
 
     /// A batch without classes and smoothing.
@@ -81,7 +82,7 @@ impl Batch {
         Batch { input, targets, mask, labels: None, smoothing: 0.0 }
     }
 
-    /// How many predictions are to be made.
+    /// The numbers of predictions.
     pub fn counts(&self) -> Counts {
         let count = |targets: &[Option<u32>]| targets.iter().flatten().count();
         Counts {
@@ -90,7 +91,7 @@ impl Batch {
         }
     }
 
-    /// The batch in parts of whole sequences and at least `tokens` tokens; as one part where another would have nothing to
+    /// The batch in parts of whole sequences and at least `tokens` tokens; as one part, if a part would have nothing to
     /// predict.
     pub fn parts(&self, tokens: usize) -> Vec<Batch> {
         let all = self.input.batch_size();
@@ -119,11 +120,11 @@ impl Batch {
         if parts.iter().all(predicts) { parts } else { vec![self.clone()] }
     }
 
-    /// The mean cross-entropy of the targets, in nats; where there are classes, that of the classes, plus the former times its
-    /// weight.
+    /// The mean cross-entropy of the targets, in nats; where there are classes, the mean cross-entropy of the classes,
+    /// plus that of the tokens times its weight.
     ///
-    /// **Conventions**: logits are computed where there is a target, `[1, N, V]`; of all positions, `[B, T, V]`, where most
-    /// have one or the probe watches `logits` or `head_norm`.
+    /// **Conventions**: logits are computed where there is a target, `[1, N, V]`; for all positions, `[B, T, V]`, where
+    /// most have a target or the probe watches `logits` or `head_norm`.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a model without an output head, or without the head for classes; as [`Model::forward`] and
@@ -132,9 +133,9 @@ impl Batch {
         self.loss_among(self.counts(), model, probe, run)
     }
 
-    /// The share that this batch has in the loss of several: the losses of batches whose counts sum up to `all` have as their
-    /// sum the loss of one batch with all predictions. So gradients accumulate without a bias, however the predictions are
-    /// spread.
+    /// The share of this batch in the loss of several batches: the shares of batches whose counts sum to `all` add up
+    /// to the loss of one batch with all predictions. So gradients accumulate without a bias, for any division of the
+    /// predictions.
     ///
     /// # Errors
     /// As [`loss`](Self::loss).
@@ -158,14 +159,14 @@ impl Batch {
         Ok(Losses { total: add(scale(tokens, labels.tokens_weight)?, classes)?, parts })
     }
 
-    /// The logits of the rows that have a target, with their targets; or all of them, where that is no more work.
+    /// The logits of the rows that have a target, with their targets; or all rows, if that is not more work.
     pub(super) fn predictions(
         &self,
         model: &dyn Model,
         hidden: &Tensor,
         probe: &mut dyn Probe,
     ) -> Result<(Tensor, Vec<Option<u32>>)> {
-        /// Rows are copied where fewer than this share of them have a target.
+        /// Rows are selected, which copies them, where at most this share of them have a target.
         const MOST: f64 = 0.9;
         let rows = self.predicting_rows();
         let is_watched = probe.watches("logits") || probe.watches("head_norm");
@@ -202,14 +203,14 @@ impl Batch {
         Ok(model.heads(hidden, &self.input, probe)?.swap_remove(index))
     }
 
-    /// The batch in a safetensors file: `input_ids`, and where given `attention_mask` (1 is a token), `token_type_ids`,
-    /// `decoder_input_ids` and `labels` (−100 is no target), whole numbers `[B, T]` each.
+    /// The batch in a safetensors file: `input_ids`, and, where given, `attention_mask` (1 is a token),
+    /// `token_type_ids`, `decoder_input_ids` and `labels` (−100 is no target), whole numbers `[B, T]` each.
     ///
-    /// **Conventions**: labels as `transformers` reads them for `model`: in a model of one causal stack the label of a
-    /// position is its own token, and the position before it predicts it.
+    /// **Conventions**: labels as in `transformers` for `model`: in a model of one causal stack the label of a position
+    /// is its own token, which the position before it predicts.
     ///
     /// # Errors
-    /// [`Error::Io`] or [`Error::Format`] naming the file and the tensor that is missing or of another kind.
+    /// [`Error::Io`] or [`Error::Format`] naming the file and the tensor that is missing or of a wrong type.
     pub fn open(path: &Path, model: &dyn Model) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
         let file = SafeTensors::deserialize(&bytes).map_err(|error| {
@@ -269,7 +270,7 @@ pub(super) fn select(hidden: &Tensor, rows: &[u32]) -> Result<Tensor> {
     gather_rows(hidden, rows)?.reshape([(Axis::Batch, 1), (Axis::Query, rows.len()), (Axis::Width, width)])
 }
 
-/// A mean over `own` predictions as its share in the mean over `all`.
+/// A mean over `own` predictions, scaled to its share in the mean over `all`.
 fn share(mean: Tensor, own: usize, all: usize) -> Result<Tensor> {
     match own == all {
         true => Ok(mean),
@@ -277,7 +278,7 @@ fn share(mean: Tensor, own: usize, all: usize) -> Result<Tensor> {
     }
 }
 
-/// A matrix of whole numbers and how many rows it has; `None` if there is no such tensor.
+/// A matrix of whole numbers and its number of rows; `None` if there is no such tensor.
 fn whole(file: &SafeTensors<'_>, name: &str) -> std::result::Result<Option<(Vec<i64>, usize)>, String> {
     let Ok(view) = file.tensor(name) else { return Ok(None) };
     let values = match view.dtype() {

@@ -1,4 +1,4 @@
-//! [`Dropout`]: the probe that leaves out numbers at random while a model trains.
+//! [`Dropout`]: the probe that drops numbers at random during training.
 
 use sha2::{Digest, Sha256};
 
@@ -10,16 +10,16 @@ use crate::tensor::Tensor;
 /// Rates of dropout, each from 0 on and below 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct DropoutRates {
-    /// Of the embeddings' sum and of what each sublayer (attention, feed-forward network) adds to the residual stream.
+    /// The rate for the sum of embeddings, and for the update of each sublayer (attention, feed-forward network).
     pub hidden: f32,
-    /// Of attention weights. Mechanisms that need no matrix of weights make one to apply it.
+    /// The rate for attention weights. Mechanisms that need no weight matrix compute one in order to apply dropout.
     pub attention: f32,
 }
 
-/// [`dropout`] of the intermediates that published models drop, and then another probe.
+/// Applies [`dropout`] to the intermediates where published models do, and then passes them to another probe.
 ///
 /// The mask of an intermediate is drawn from the seed, the number of the pass and the name: it depends neither on the
-/// device nor on what else is in the model. At rates of 0 it only passes things on.
+/// device nor on what else is in the model. At rates of 0 it only passes intermediates on.
 ///
 /// **Source**: Vaswani et al. 2017 (arXiv 1706.03762), section 5.4: the sums of embeddings, and every sublayer's output
 /// before it is added; of attention weights: the authors' code, and BERT and GPT-2.
@@ -44,7 +44,7 @@ pub struct Dropout<'a> {
 }
 
 impl<'a> Dropout<'a> {
-    /// For the pass of that number, which no other pass of the training has; `inner` is shown what the model goes on with.
+    /// For pass number `pass`, which is unique in a training run; `inner` visits the intermediates after dropout.
     pub fn new(rates: DropoutRates, seed: u64, pass: u64, inner: &'a mut dyn Probe) -> Self {
         Dropout { rates, seed, pass, inner }
     }
@@ -103,7 +103,7 @@ mod tests {
         model::seeded(&Config::from_value("toy", config).unwrap(), 7, &Device::Cpu).unwrap()
     }
 
-    /// The names that a pass changes, and the state that it ends with.
+    /// The names that a pass changes, and the last hidden state.
     fn pass(
         model: &dyn Model,
         rates: DropoutRates,
@@ -141,7 +141,7 @@ mod tests {
             "decoder.1.feed_forward.output",
         ];
         assert_eq!(dropped, expected);
-        // Two names have two masks, also of tensors of one shape.
+        // Two names have different masks, even if the shapes are equal.
         assert_ne!(of("decoder.0.feed_forward.output"), of("decoder.1.feed_forward.output"));
         // The same seed and number give the same pass, others give others.
         assert_eq!(pass(&*model, rates, 1, 0).1, hidden);

@@ -1,4 +1,4 @@
-//! How well a model predicts what it has not learned from.
+//! How well a model predicts held-out data.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,8 +12,8 @@ use crate::tensor::Tensor;
 
 /// How well a model predicts the targets of some batches.
 ///
-/// **Conventions**: teacher forcing: every target is predicted from the true tokens before it. So a whole output that is
-/// `exact` is one that greedy generation would write; an output with one mistake may lead generation further astray.
+/// **Conventions**: teacher forcing: every target is predicted from the true tokens before it. So greedy generation
+/// would write an `exact` output in full; after one mistake, generation may make further ones.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
     /// Mean cross-entropy, in nats for each target.
@@ -24,8 +24,8 @@ pub struct Metrics {
     pub exact: f64,
     /// Share of the sequences whose class has the largest score, where there is a head for classes.
     pub classes: Option<f64>,
-    /// Where tokens stand for numbers y: Σ (ŷ − y)² / Σ (y − ȳ)², with ŷ = Σ p·value over all tokens that stand for numbers,
-    /// the p of them summing to 1. 1 is as good as always saying the mean.
+    /// Where tokens stand for numbers y: Σ (ŷ − y)² / Σ (y − ȳ)², with ŷ = Σ p·value over all tokens that stand for
+    /// numbers, whose p are normalised to sum to 1. A model that always predicts the mean has 1.
     pub error_over_variance: Option<f64>,
     /// Number of targets.
     pub targets: usize,
@@ -33,9 +33,9 @@ pub struct Metrics {
 
 /// One metric of [`Metrics`].
 pub struct MetricKind {
-    /// The field.
+    /// The name of the field.
     pub name: &'static str,
-    /// What it is.
+    /// A description of the metric.
     pub summary: &'static str,
     /// The number, where it exists.
     pub value: fn(&Metrics) -> Option<f64>,
@@ -74,7 +74,7 @@ impl MetricKind {
     /// The metric called `name`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] listing the names there are.
+    /// [`Error::Invalid`] listing the names of all metrics.
     pub fn find(name: &str) -> Result<&'static MetricKind> {
         TRAINING_METRICS.iter().find(|kind| kind.name == name).ok_or_else(|| {
             let names: Vec<_> = TRAINING_METRICS.iter().map(|kind| kind.name).collect();
@@ -83,14 +83,14 @@ impl MetricKind {
     }
 }
 
-/// The metrics of `model` over the predictions of all `batches` together; `values` are the numbers that tokens stand for,
-/// token 0 first, where they do.
+/// The metrics of `model` over the predictions of all `batches` together; `values` are the numbers that tokens stand
+/// for, from token 0 on, if tokens stand for numbers.
 ///
-/// **Conventions**: logarithms and sums in f64, in the order of the batches. Label smoothing plays no part.
+/// **Conventions**: logarithms and sums in f64, in the order of the batches. Label smoothing has no effect on them.
 ///
 /// # Errors
-/// As the batches; as [`Model::hidden`]; [`Error::Invalid`] if there is nothing to predict, or no head for classes;
-/// [`Error::Cancelled`].
+/// The errors of `batches`; as [`Model::hidden`]; [`Error::Invalid`] if there is nothing to predict, or no head for
+/// classes; [`Error::Cancelled`].
 pub fn evaluate(
     model: &dyn Model,
     batches: impl IntoIterator<Item = Result<Vec<Batch>>>,
@@ -106,7 +106,7 @@ pub fn evaluate(
     sums.metrics()
 }
 
-/// What was counted so far.
+/// The sums over the batches so far.
 #[derive(Default)]
 struct Sums {
     cross_entropy: f64,
@@ -125,7 +125,7 @@ impl Sums {
         let hidden = model.hidden(&batch.input, &batch.mask, &mut Unobserved, run)?; // [B, T, C]
         let length = batch.targets.len() / batch.input.batch_size();
         let rows = batch.predicting_rows();
-        // Sequences with a target, and whether all of theirs were right so far.
+        // For each sequence with a target, whether all its targets were right so far.
         let mut exact: Vec<Option<bool>> = vec![None; batch.input.batch_size()];
         for rows in rows.chunks(rows_at_once(model)) {
             run.check()?;
@@ -177,13 +177,13 @@ impl Sums {
     }
 }
 
-/// How many rows of logits are held at once: 16 MB.
+/// How many rows of logits are in memory at once: 16 MB.
 fn rows_at_once(model: &dyn Model) -> usize {
     const NUMBERS: usize = 1 << 22;
     (NUMBERS / model.description().vocab.max(1)).max(1)
 }
 
-/// The first of the largest.
+/// The index of the largest logit; the first of equal ones.
 fn largest(logits: &[f32]) -> usize {
     (1..logits.len()).fold(0, |best, at| if logits[at] > logits[best] { at } else { best })
 }
@@ -198,7 +198,7 @@ fn number(logits: &[f32], values: &[f64], target: u32) -> Option<(f64, f64)> {
     Some((weighted / sum, truth))
 }
 
-/// Σ (ŷ − y)² / Σ (y − ȳ)²; `None` without numbers that differ.
+/// Σ (ŷ − y)² / Σ (y − ȳ)²; `None` if all numbers are equal, or there are none.
 fn error_over_variance(numbers: &[(f64, f64)]) -> Option<f64> {
     let mean = numbers.iter().map(|(_, truth)| truth).sum::<f64>() / numbers.len() as f64;
     let variance: f64 = numbers.iter().map(|(_, truth)| (truth - mean).powi(2)).sum();

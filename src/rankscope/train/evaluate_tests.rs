@@ -31,7 +31,7 @@ fn argmax(row: &[f64]) -> u32 {
     (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap() as u32
 }
 
-/// Two batches of different sizes, in which some targets are what the model says and some are not.
+/// Two batches of different sizes, in which the model predicts some targets and misses others.
 fn batches(model: &dyn Model) -> Vec<Batch> {
     let pair = model.description().encoder.is_some();
     let make = |ids: Vec<u32>, rows: usize, mask: MaskChoice| {
@@ -73,7 +73,7 @@ fn metrics_are_those_of_a_plain_loop_over_whole_passes() {
             }
         }
         let sequences: usize = batches.iter().map(|batch| batch.input.batch_size()).sum();
-        // Of every batch of two sequences or more, one target of the second one is wrong.
+        // In every batch of two or more sequences, one target of the second sequence is wrong.
         let wrong = batches.iter().filter(|batch| batch.input.batch_size() > 1).count();
         let found =
             evaluate(&*model, batches.into_iter().map(|one| Ok(vec![one])), None, &Run::default()).unwrap();

@@ -1,4 +1,4 @@
-//! [`Event`]s: what a training run tells whoever watches it: a terminal, a cell, a window, a folder.
+//! [`Event`]s: the reports of a training run to its observer: a terminal, a cell, a window, or a folder.
 
 use std::path::PathBuf;
 
@@ -10,53 +10,53 @@ use super::record::{GradientRecord, HeadRecord, LayerWeights};
 pub enum Event {
     /// A step of the optimiser was made.
     Step(StepReport),
-    /// The model was tried on held-out data.
+    /// The model was evaluated on held-out data.
     Evaluated {
-        /// After how many steps.
+        /// The number of steps before it.
         step: usize,
-        /// What was found.
+        /// The metrics.
         metrics: Metrics,
     },
     /// The ranks of all heads on the fixed batch.
     Ranks {
-        /// After how many steps.
+        /// The number of steps before it.
         step: usize,
         /// Every head of self-attention, layer by layer.
         heads: Vec<HeadRecord>,
-        /// The gradients of queries' and keys' matrices, layer by layer, in the last step; none before the first.
+        /// The gradients of queries' and keys' matrices, layer by layer, in the last step; empty before the first step.
         gradients: Vec<GradientRecord>,
     },
     /// The weights of self-attention in the first sequence of the fixed batch, recorded as often as the ranks.
     Attention {
-        /// After how many steps.
+        /// The number of steps before it.
         step: usize,
-        /// The tokens of the sequence; none of an encoder-decoder, whose stacks read two.
+        /// The tokens of the sequence; empty for an encoder-decoder, whose stacks read two sequences.
         tokens: Vec<String>,
         /// Every layer, from the first.
         layers: Vec<LayerWeights>,
     },
-    /// What the model makes of a held-out example.
+    /// The model's output for a held-out example.
     Sample {
-        /// After how many steps.
+        /// The number of steps before it.
         step: usize,
         /// Input and output in words.
         text: String,
     },
     /// A checkpoint was written.
     Saved {
-        /// After how many steps.
+        /// The number of steps before it.
         step: usize,
-        /// Where.
+        /// The folder of the checkpoint.
         folder: PathBuf,
     },
 }
 
-/// One step.
+/// The report of one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepReport {
-    /// Which, from 1.
+    /// The number of the step, from 1.
     pub step: usize,
-    /// The loss before it, in nats.
+    /// The loss before the step, in nats.
     pub loss: f32,
     /// The norm of all gradients together, before clipping.
     pub norm: f32,
@@ -64,6 +64,6 @@ pub struct StepReport {
     pub rate: f32,
     /// Tokens that the model read.
     pub tokens: usize,
-    /// How long it took.
+    /// The time of the step, in seconds.
     pub seconds: f64,
 }

@@ -1,4 +1,4 @@
-//! [`Example`]s: what data gives, before an objective makes batches of them.
+//! [`Example`]s: sequences from the data, of which an objective makes batches.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -11,33 +11,33 @@ use crate::model::Tokenizer;
 pub struct Example {
     /// All tokens, input first.
     pub tokens: Vec<u32>,
-    /// How many of them are input: 0 in running text, where all tokens are to be predicted.
+    /// How many of the tokens are input: 0 in running text, where all tokens are to be predicted.
     pub given: usize,
 }
 
 impl Example {
-    /// What is given.
+    /// The tokens that are given.
     pub fn input(&self) -> &[u32] {
         &self.tokens[..self.given]
     }
 
-    /// What is to be predicted.
+    /// The tokens that are to be predicted.
     pub fn output(&self) -> &[u32] {
         &self.tokens[self.given..]
     }
 }
 
-/// Which examples: those that are learned from, or those that were kept aside.
+/// A part of the examples: those of training, or the held-out ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// To learn from.
+    /// Examples for training.
     Training,
-    /// Kept aside: no example of it is one of training.
+    /// Held-out examples: none of them is used for training.
     HeldOut,
 }
 
 impl Part {
-    /// The random numbers of example `index`, which no other example has.
+    /// The random numbers of example `index`; every example has its own.
     pub(super) fn draws(self, seed: u64, index: u64) -> ChaCha8Rng {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
@@ -58,24 +58,24 @@ pub trait Examples: Send + Sync {
 
     /// Example `index` of a part, of `length` tokens; a task whose examples are shorter ends in padding.
     ///
-    /// **Conventions**: the same seed, part and index give the same example, whatever was asked for before.
+    /// **Conventions**: the same seed, part and index give the same example, independent of earlier calls.
     ///
     /// # Errors
     /// An error naming the file that cannot be read, or the length that is too short for one example.
     fn example(&self, part: Part, seed: u64, index: u64, length: usize) -> Result<Example>;
 
-    /// What whoever trains should know of the data, in a sentence.
+    /// A remark about the data that a user who trains should know, in one sentence.
     fn remark(&self) -> Option<String> {
         None
     }
 
-    /// A token of the data as a word, for people.
+    /// A token of the data as a word, for display.
     fn piece(&self, token: u32) -> String {
         token.to_string()
     }
 
-    /// The tokenizer of a model that learns from this data: the data's own tokens, then the special ones; by default the
-    /// [pieces](Self::piece) are words.
+    /// The tokenizer of a model that is trained on this data: the data's own tokens, then the special ones; by default
+    /// the [pieces](Self::piece) are words.
     ///
     /// # Errors
     /// [`Error::Invalid`] if two pieces are equal.
@@ -91,15 +91,15 @@ pub trait Examples: Send + Sync {
     }
 }
 
-/// Tokens 0 to `symbols` − 1 are those of the data; after them stand the special ones.
+/// Tokens 0 to `symbols` − 1 are those of the data; the special tokens come after them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Vocabulary {
-    /// How many tokens the data has.
+    /// The number of tokens of the data.
     pub symbols: usize,
 }
 
 impl Vocabulary {
-    /// How many sentinels there are: the most spans that span corruption can cut out of one sequence.
+    /// The number of sentinels: the most spans that span corruption can cut out of one sequence.
     pub const SENTINELS: usize = 32;
     const SPECIAL: [&str; 5] = ["<pad>", "<start>", "<separator>", "<end>", "<mask>"];
 
@@ -108,35 +108,35 @@ impl Vocabulary {
         self.symbols + Self::SPECIAL.len() + Self::SENTINELS
     }
 
-    /// Fills what is behind the end of a sequence; also what a decoder of T5 begins with.
+    /// The token that fills the places after the end of a sequence; it is also the start token of T5's decoder.
     pub fn padding(self) -> u32 {
         self.symbols as u32
     }
 
-    /// Stands before a sequence.
+    /// The token before a sequence.
     pub fn start(self) -> u32 {
         self.symbols as u32 + 1
     }
 
-    /// Stands between two parts of a sequence.
+    /// The token between two parts of a sequence.
     pub fn separator(self) -> u32 {
         self.symbols as u32 + 2
     }
 
-    /// Stands behind a sequence.
+    /// The token after a sequence.
     pub fn end(self) -> u32 {
         self.symbols as u32 + 3
     }
 
-    /// Stands in place of a token that is to be guessed.
+    /// The token that replaces a hidden token, which is to be predicted.
     pub fn mask(self) -> u32 {
         self.symbols as u32 + 4
     }
 
-    /// Stands in place of span `index` that was cut out.
+    /// The token that replaces span `index`, which was cut out.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if there are not so many.
+    /// [`Error::Invalid`] if there are not that many sentinels.
     pub fn sentinel(self, index: usize) -> Result<u32> {
         match index < Self::SENTINELS {
             true => Ok((self.symbols + Self::SPECIAL.len() + index) as u32),

@@ -1,4 +1,4 @@
-//! [`History`]: what a run told, kept to be looked at.
+//! [`History`]: the events of a run, kept for display.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use super::settings::Settings;
 use crate::figure::style::Kind;
 use crate::figure::{Curve, Lines, PlotAxis};
 
-/// What a run told, kept to be looked at.
+/// The events of a run, kept for display.
 ///
 /// ```
 /// use rankscope::{Device, Run, train::{Settings, Trainer}};
@@ -34,7 +34,7 @@ pub struct History {
 }
 
 impl History {
-    /// Before the first step.
+    /// The history before the first step.
     pub fn new(settings: Settings) -> Self {
         History {
             settings,
@@ -45,7 +45,7 @@ impl History {
         }
     }
 
-    /// Keeps what an event tells.
+    /// Adds an event.
     pub fn keep(&mut self, event: &Event) {
         match event {
             Event::Step(report) => self.steps.push(*report),
@@ -56,7 +56,7 @@ impl History {
         }
     }
 
-    /// The loss of every batch, and that on held-out data, over the steps.
+    /// The loss of every batch, and the loss on held-out data, over the steps.
     pub fn losses(&self) -> Lines {
         let steps = self.steps.iter().map(|report| (report.step as f64, f64::from(report.loss)));
         let held_out = self.evaluations.iter().map(|(step, metrics)| (*step as f64, metrics.loss));
@@ -67,7 +67,8 @@ impl History {
         )
     }
 
-    /// The mean over heads of a number of [`HEAD_METRICS`](super::HEAD_METRICS) over the steps, such as `effective_rank`.
+    /// The mean over heads of a metric of [`HEAD_METRICS`](super::HEAD_METRICS) over the steps, such as
+    /// `effective_rank`.
     pub fn heads(&self, (name, of): super::HeadMetric) -> Lines {
         let mean = |heads: &[HeadRecord]| heads.iter().map(of).sum::<f64>() / heads.len() as f64;
         let points = self.ranks.iter().map(|(step, heads)| (*step as f64, mean(heads)));

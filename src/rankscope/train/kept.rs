@@ -1,4 +1,4 @@
-//! [`Kept`]: what runs found, by the hash of their settings, so that nothing is trained twice.
+//! [`Kept`]: the results of runs, by the hash of their settings, so that no run is trained twice.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,18 +16,18 @@ use crate::error::{Error, Result};
 use crate::file::save;
 use crate::run::Run;
 
-/// Runs one after another: the first makes a new model, each further one goes on from the weights of the one before it, with
-/// another objective, mask or data of the same tokens. Most courses are of one run.
+/// Runs one after another: the first trains a new model, and each further run continues from the weights of the one
+/// before it, with another objective, mask or data of the same tokens. Most courses have one run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Course(Vec<Settings>);
 
 impl Course {
-    /// One run.
+    /// A course of one run.
     pub fn of(settings: Settings) -> Self {
         Course(vec![settings])
     }
 
-    /// With one more run behind it.
+    /// This course with one more run after it.
     pub fn then(mut self, settings: Settings) -> Self {
         self.0.push(settings);
         self
@@ -38,10 +38,10 @@ impl Course {
         &self.0
     }
 
-    /// Makes all runs, and says what each found.
+    /// Trains all runs, and returns the outcome of each.
     ///
     /// # Errors
-    /// As [`Trainer::new`] and [`Trainer::train`]; [`Error::Io`] if weights cannot be handed on.
+    /// As [`Trainer::new`] and [`Trainer::train`]; [`Error::Io`] if weights cannot be saved for the next run.
     pub fn train(&self, device: &Device, run: &Run) -> Result<Vec<Outcome>> {
         let mut before: Option<Trainer> = None;
         let stage = |settings: &Settings| {
@@ -60,7 +60,7 @@ impl Course {
         self.0.iter().map(stage).collect()
     }
 
-    /// What tells it from every other course: the first 16 digits of the SHA-256 of the device and of all settings that are
+    /// A name that identifies the course: the first 16 digits of the SHA-256 of the device and of all settings that are
     /// not the default's.
     pub fn hash(&self, device: &Device) -> String {
         let changes: Vec<_> = self.0.iter().map(Settings::changes).collect();
@@ -69,11 +69,11 @@ impl Course {
     }
 }
 
-/// A run as it stands in a file.
+/// A run, as it is written in a file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stage {
-    /// What is not as in the default.
+    /// The settings that differ from the default.
     #[serde(serialize_with = "changes")]
     settings: Settings,
     outcome: Outcome,
@@ -83,11 +83,11 @@ fn changes<S: Serializer>(settings: &Settings, serializer: S) -> Result<S::Ok, S
     settings.changes().serialize(serializer)
 }
 
-/// What courses found, by [`Course::hash`]; in a folder of JSON files, each an object from hashes to runs.
+/// The outcomes of courses, by [`Course::hash`]; stored in a folder of JSON files, each an object from hashes to runs.
 ///
-/// **Conventions**: what a course finds depends on its settings and the device alone, so it is looked up before it is
-/// trained. A new one gets a file of its own as soon as it is finished, and files of several may be
-/// [merged](Kept::merge) into one.
+/// **Conventions**: the outcome of a course depends only on its settings and the device, so it is looked up before the
+/// course is trained. A new outcome gets a file of its own as soon as the course is finished, and the files of several
+/// courses may be [merged](Kept::merge) into one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Kept {
     courses: BTreeMap<String, Vec<Stage>>,
@@ -98,7 +98,7 @@ pub struct Kept {
 const MERGED: &str = "runs.json";
 
 impl Kept {
-    /// What comes with the program, in the assets as `results`; nothing if that is not found.
+    /// The outcomes that are shipped with the program, in the assets as `results`; empty if these are not found.
     ///
     /// # Errors
     /// [`Error::Format`] or [`Error::Io`] naming the file.
@@ -110,10 +110,10 @@ impl Kept {
         Ok(kept)
     }
 
-    /// With what `folder` has, which is where new results are written.
+    /// With the outcomes in `folder`, where new outcomes are written too.
     ///
     /// # Errors
-    /// [`Error::Format`] or [`Error::Io`] naming the file; [`Error::Io`] if the folder cannot be made; as
+    /// [`Error::Format`] or [`Error::Io`] naming the file; [`Error::Io`] if the folder cannot be created; as
     /// [`merge`](Self::merge).
     pub fn in_folder(mut self, folder: &Path) -> Result<Self> {
         fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
@@ -122,7 +122,7 @@ impl Kept {
         Ok(self)
     }
 
-    /// How many courses there are.
+    /// The number of courses.
     pub fn count(&self) -> usize {
         self.courses.len()
     }
@@ -157,10 +157,11 @@ impl Kept {
         Ok(())
     }
 
-    /// What all of `folders` have, in one file of the folder `out`: the same bytes whatever the parts.
+    /// Writes the outcomes of all `folders` into one file of the folder `out`; its bytes do not depend on how the
+    /// courses are divided.
     ///
     /// # Errors
-    /// As [`in_folder`](Self::in_folder); [`Error::Invalid`] for a run that two of them have found different numbers for.
+    /// As [`in_folder`](Self::in_folder); [`Error::Invalid`] for a run that has different numbers in two of them.
     pub fn merge(folders: &[PathBuf], out: &Path) -> Result<Self> {
         let mut all = Kept::default();
         folders.iter().try_for_each(|folder| all.read(folder))?;
@@ -178,10 +179,10 @@ impl Kept {
         save(path, format!("{{\n{}\n}}\n", lines.join(",\n")))
     }
 
-    /// What a course found; `None` if it was not made yet.
+    /// The outcomes of a course; `None` if it was not trained yet.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if a file names other settings by its hash.
+    /// [`Error::Invalid`] if a file has other settings under its hash.
     pub fn find(&self, course: &Course, device: &Device) -> Result<Option<Vec<Outcome>>> {
         let hash = course.hash(device);
         let Some(stages) = self.courses.get(&hash) else { return Ok(None) };
@@ -192,7 +193,7 @@ impl Kept {
         Ok(Some(stages.iter().map(|stage| stage.outcome.clone()).collect()))
     }
 
-    /// Keeps what a course found.
+    /// Keeps the outcomes of a course.
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be written.
@@ -208,10 +209,11 @@ impl Kept {
         Ok(())
     }
 
-    /// Trains what of `courses` is not there yet.
+    /// Trains those of `courses` that have no outcomes yet.
     ///
     /// # Errors
-    /// As [`Course::train`] and [`add`](Self::add); [`Error::Cancelled`], with all that was finished kept.
+    /// As [`Course::train`] and [`add`](Self::add); [`Error::Cancelled`], where the outcomes of finished courses are
+    /// kept.
     pub fn complete(&mut self, courses: &[Course], device: &Device, run: &Run) -> Result<()> {
         for (done, course) in courses.iter().enumerate() {
             run.step("run", done, courses.len())?;

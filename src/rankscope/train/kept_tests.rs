@@ -1,7 +1,7 @@
 use super::*;
 use crate::error::Error;
 
-/// Settings of a run that takes a moment.
+/// Settings of a very short run.
 fn quick(objective: &str, seed: u64) -> Settings {
     let mut settings = Settings { family: "decllm".into(), seed, ..Settings::default() };
     let changes = "data=copy(items=3),length=8,layers=1,width=16,heads=2,feed_forward=32,batch=2,steps=2,warmup=1,\
@@ -48,7 +48,8 @@ fn what_is_kept_is_not_trained_again_and_parts_together_are_the_whole() {
     let mut whole = Kept::default().in_folder(&path("whole")).unwrap();
     whole.complete(&all, &device, &run).unwrap();
     assert_eq!((whole.count(), folder_of(&path("whole")).len()), (3, 3));
-    // Read back to the last digit, and nothing trained: a cancelled run cannot.
+    // The outcomes are read back to the last digit, and nothing is trained, since a cancelled run
+    // cannot train.
     let mut again = Kept::default().in_folder(&path("whole")).unwrap();
     assert_eq!(again, whole);
     let stopped = Run::default();
@@ -84,7 +85,7 @@ fn what_does_not_fit_together_is_refused() {
     }
     let refused = Kept::merge(&[one.clone(), other], &folder.path().join("m")).unwrap_err().to_string();
     assert!(refused.contains("there twice with different numbers"), "{refused}");
-    // Another run under the hash of this one.
+    // The file has another run under this run's hash.
     let path = one.join(format!("{}.json", course.hash(&Device::Cpu)));
     let text = fs::read_to_string(&path).unwrap().replace("\"items=3\"", "").replace("copy", "sort");
     fs::write(&path, text).unwrap();

@@ -1,4 +1,4 @@
-//! [`Lesson`]: what a run learns: data, an objective, a mask.
+//! [`Lesson`]: what a run learns: data, an objective and a mask.
 
 use std::path::Path;
 
@@ -13,10 +13,10 @@ use crate::error::Result;
 use crate::label::visible;
 use crate::model::{Description, MaskChoice};
 
-/// Streams of random numbers for objectives begin here, those of data at 0.
+/// The first stream of random numbers for objectives; the streams for data begin at 0.
 const OBJECTIVES: u64 = 1 << 62;
 
-/// What a run learns: data, an objective, a mask.
+/// What a run learns: data, an objective and a mask.
 pub struct Lesson {
     examples: Box<dyn Examples>,
     objective: &'static Objective,
@@ -40,7 +40,7 @@ impl Lesson {
         })
     }
 
-    /// The tokens.
+    /// The tokens of the data.
     pub fn vocabulary(&self) -> Vocabulary {
         self.examples.vocabulary()
     }
@@ -50,7 +50,7 @@ impl Lesson {
         &*self.examples
     }
 
-    /// The most tokens that a stack reads.
+    /// The most tokens that a stack has to read.
     pub fn context(&self) -> usize {
         self.objective.context(self.length)
     }
@@ -58,7 +58,7 @@ impl Lesson {
     /// Batch `index` of a part, as one or more batches for `model`: always the same for the same seed.
     ///
     /// # Errors
-    /// An error naming what of data, objective, mask and model does not fit the others.
+    /// An error naming the one of data, objective, mask and model that does not fit the others.
     pub fn batches(&self, part: Part, seed: u64, index: u64, model: &Description) -> Result<Vec<Batch>> {
         self.batches_of(self.length, part, seed, index, model)
     }
@@ -83,30 +83,30 @@ impl Lesson {
         self.objective.batches(&examples, self.vocabulary(), model, &self.mask, &mut random)
     }
 
-    /// The numbers that tokens stand for, where they do.
+    /// The numbers that tokens stand for, if they stand for numbers.
     pub fn values(&self) -> Option<&[f64]> {
         self.examples.values()
     }
 
-    /// Tokens of an example.
+    /// The number of tokens of an example.
     pub fn length(&self) -> usize {
         self.length
     }
 
-    /// Whether what is learned is to write on, token by token.
+    /// Whether the model learns to continue a text token by token.
     pub fn writes(&self) -> bool {
         matches!(self.objective.name, "causal-lm" | "prefix-lm")
     }
 
-    /// The mask for a sequence of which `given` tokens are given.
+    /// The mask for a sequence with `given` given tokens.
     ///
     /// # Errors
-    /// As the mask's text.
+    /// As for reading the mask's text.
     pub fn mask_at(&self, given: usize) -> Result<MaskChoice> {
         self.objective.mask_at(&self.mask, given)
     }
 
-    /// A token as a word, the special ones included.
+    /// A token as a word, also for special tokens.
     pub fn piece(&self, token: u32) -> String {
         let symbols = self.vocabulary().symbols;
         match (token as usize).checked_sub(symbols) {

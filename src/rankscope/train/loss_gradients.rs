@@ -1,4 +1,4 @@
-//! [`LossGradients`]: what a step of training follows.
+//! [`LossGradients`]: the loss of a training step, with its gradients.
 
 use super::Parameters;
 use crate::device::Device;
@@ -19,7 +19,7 @@ pub struct LossGradients {
 }
 
 impl LossGradients {
-    /// Those of the loss that `loss` computes with the model of `parameters`.
+    /// The loss that `loss` computes with the model of `parameters`, and its gradients.
     ///
     /// # Errors
     /// As [`Parameters::trace`], `loss` and [`gradients`].
@@ -31,14 +31,15 @@ impl LossGradients {
         Ok(LossGradients { loss: loss.detach(), gradients })
     }
 
-    /// The sum of the losses of `parts`, and its gradients: `loss` computes the [share](super::Batch::loss_among) of each,
-    /// which has its number. On the CPU, parts are followed side by side, each by a thread: small products leave no
-    /// thread waiting for another.
+    /// The sum of the losses of `parts`, and its gradients: `loss` computes the [share](super::Batch::loss_among) of
+    /// each part, and is given the part's number. On the CPU, parts are computed in parallel, each on one thread,
+    /// because small products do not occupy several threads.
     ///
-    /// **Conventions**: halves are summed up, then the two sums; so the result does not depend on the number of threads.
+    /// **Conventions**: each half of the parts is summed, then the two sums are added; so the result does not depend on
+    /// the number of threads.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if there is no part; as [`of`](Self::of).
+    /// [`Error::Invalid`] if there are no parts; as [`of`](Self::of).
     pub fn of_parts<P: Sync>(
         parameters: &Parameters,
         parts: &[P],
@@ -47,7 +48,7 @@ impl LossGradients {
         Self::of_some(parameters, parts, 0, &loss)
     }
 
-    /// Those of `parts`, the first of which has the number `first`.
+    /// The sum over `parts`, the first of which has the number `first`.
     fn of_some<P: Sync, L>(parameters: &Parameters, parts: &[P], first: usize, loss: &L) -> Result<Self>
     where
         L: Fn(&dyn Model, usize, &P) -> Result<Tensor> + Sync,

@@ -1,4 +1,5 @@
-//! Training: settings, data, objectives; a model's parameters in one table, their gradients, and what is done with them.
+//! Training: settings, data, objectives; a model's parameters in one table, their gradients, and the steps of
+//! optimisers.
 
 mod balance;
 mod batch;

@@ -12,11 +12,11 @@ use crate::tape::Tape;
 use crate::tensor::Tensor;
 use crate::weight::Weight;
 
-/// The tensors of a model by the names and in the layout of its file, in f32: the ones that compute, that are trained and
-/// that are saved.
+/// The tensors of a model by the names and in the layout of its file, in f32. The same tensors are used to compute, are
+/// trained, and are saved.
 ///
-/// A model is built of them for every step, which costs little, since tensors are shared and not copied; so there is no
-/// second place where a number of the model stands.
+/// A model is built from them for every step, which costs little, since tensors are shared and not copied; so no number
+/// of the model is stored twice.
 #[derive(Clone)]
 pub struct Parameters {
     config: Config,
@@ -24,7 +24,7 @@ pub struct Parameters {
     tensors: Vec<(String, Tensor)>,
 }
 
-/// A model that is built of tracked parameters.
+/// A model that is built from tracked parameters.
 pub struct Traced {
     /// The model.
     pub model: Box<dyn Model>,
@@ -32,7 +32,7 @@ pub struct Traced {
 }
 
 impl Parameters {
-    /// Those of a model, widened to f32, on its device.
+    /// The parameters of a model, widened to f32, on its device.
     ///
     /// # Errors
     /// [`Error::Io`] if a checkpoint cannot be read again; [`Error::Gpu`] if the upload fails.
@@ -48,7 +48,7 @@ impl Parameters {
         Ok(Parameters { config: record.config().clone(), device, tensors })
     }
 
-    /// Where they are.
+    /// The device of the tensors.
     pub fn device(&self) -> &Device {
         &self.device
     }
@@ -58,12 +58,12 @@ impl Parameters {
         self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
     }
 
-    /// The tensors, to be changed.
+    /// The tensors with their names, mutable.
     pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = (&str, &mut Tensor)> {
         self.tensors.iter_mut().map(|(name, tensor)| (name.as_str(), tensor))
     }
 
-    /// Numbers in all tensors.
+    /// How many numbers all tensors have.
     pub fn count(&self) -> usize {
         self.tensors.iter().map(|(_, tensor)| tensor.shape().len()).sum()
     }
@@ -97,8 +97,8 @@ impl Parameters {
 }
 
 impl Traced {
-    /// The gradient of every parameter by its name, in the order of [`Parameters::iter`]; `None` for one that the
-    /// differentiated number does not depend on.
+    /// The gradient of every parameter by its name, in the order of [`Parameters::iter`]; `None` for a parameter that
+    /// the differentiated number does not depend on.
     pub fn gradients<'a>(
         &'a self,
         gradients: &'a Gradients,
@@ -107,7 +107,7 @@ impl Traced {
     }
 }
 
-/// The tensors as a source of a model.
+/// The tensors as the [`Source`](model::Source) of a model.
 struct Table<'a>(HashMap<&'a str, &'a Tensor>);
 
 impl<'a> Table<'a> {

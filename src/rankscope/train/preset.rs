@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 pub struct TrainingPreset {
     /// The name.
     pub name: &'static str,
-    /// What is trained.
+    /// A description of the trained model.
     pub summary: &'static str,
     settings: fn() -> Settings,
 }
@@ -19,7 +19,7 @@ impl TrainingPreset {
     /// The preset called `name`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with the names that there are.
+    /// [`Error::Invalid`] listing the names of all presets.
     pub fn find(name: &str) -> Result<&'static TrainingPreset> {
         TRAINING_PRESETS.iter().find(|preset| preset.name == name).ok_or_else(|| {
             let names: Vec<_> = TRAINING_PRESETS.iter().map(|preset| preset.name).collect();
@@ -47,7 +47,7 @@ pub static TRAINING_PRESETS: &[TrainingPreset] = &[
     },
     TrainingPreset {
         name: "english-bert",
-        summary: "BERT-style: bidirectional, masked LM; ALiBi, as learned positions lead nowhere in so few steps",
+        summary: "BERT-style: bidirectional, masked LM; ALiBi, because learned positions do not help in so few steps",
         settings: || Settings { positions: Some("alibi".into()), ..english("bert", "masked-lm") },
     },
     TrainingPreset {
@@ -102,7 +102,7 @@ pub static TRAINING_PRESETS: &[TrainingPreset] = &[
     },
 ];
 
-/// What the shipped checkpoints have in common.
+/// The settings that the shipped checkpoints share.
 fn english(family: &str, objective: &str) -> Settings {
     Settings {
         family: family.into(),
@@ -120,7 +120,7 @@ fn english(family: &str, objective: &str) -> Settings {
     }
 }
 
-/// The presets in words, a line each.
+/// The presets in words, one line for each.
 pub fn presets_in_words() -> String {
     TRAINING_PRESETS.iter().fold(String::new(), |mut text, preset| {
         let _ = writeln!(text, "  {:20} {}", preset.name, preset.summary); // a String takes all

@@ -1,4 +1,4 @@
-//! What is recorded of attention while a model learns: ranks of its heads, gradients of its queries and keys.
+//! Records of attention during training: ranks of its heads, gradients of its queries and keys.
 
 use ndarray::{Array2, Array3, ArrayView2};
 use serde::{Deserialize, Serialize};
@@ -13,13 +13,13 @@ use crate::rank::{self, EPSILON_F32, Spectrum, Tolerance};
 use crate::run::Run;
 use crate::tensor::Tensor;
 
-/// Sequences of the fixed batch that are looked at.
+/// The number of sequences of the fixed batch that are recorded.
 const SEQUENCES: usize = 4;
 
 /// One head on the fixed batch: means over its sequences.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HeadRecord {
-    /// The layer's name, as `decoder.0.self_attention`.
+    /// The layer's name, such as `decoder.0.self_attention`.
     pub layer: String,
     /// h, from 0.
     pub head: usize,
@@ -50,12 +50,12 @@ pub static HEAD_METRICS: [HeadMetric; 6] = [
     ("first_token", |head| head.first_token),
 ];
 
-/// The gradients of one layer's matrices.
+/// The norms of the gradients of one layer's matrices.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GradientRecord {
     /// The name of the tensor with the queries' matrix.
     pub tensor: String,
-    /// ‖∂loss/∂W_Q‖, Frobenius.
+    /// ‖∂loss/∂W_Q‖, the Frobenius norm.
     pub query_norm: f64,
     /// ‖∂loss/∂W_K‖.
     pub key_norm: f64,
@@ -64,18 +64,18 @@ pub struct GradientRecord {
 /// The weights of one layer's self-attention in one sequence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerWeights {
-    /// The layer's name, as `decoder.0.self_attention`.
+    /// The layer's name, such as `decoder.0.self_attention`.
     pub layer: String,
     /// `[H, T, S]`.
     pub weights: Array3<f32>,
-    /// Their mask, padding aside; unknown of some files.
+    /// Their mask, without padding; `None` for files that do not state it.
     pub mask: Option<Mask>,
 }
 
-/// Every head of self-attention on the first sequences of a batch, and the weights in the first of them.
+/// The record of every head of self-attention on the first sequences of a batch, and the weights in the first sequence.
 ///
 /// # Errors
-/// As [`Model::hidden`]; a decomposition that fails.
+/// As [`Model::hidden`]; the error of a decomposition that fails.
 pub fn heads(model: &dyn Model, batch: &Batch, run: &Run) -> Result<(Vec<HeadRecord>, Vec<LayerWeights>)> {
     let mut trace = Trace::of(["self_attention.scores", "self_attention.weights"]);
     model.hidden(&batch.input, &batch.mask, &mut trace, run)?;
@@ -97,13 +97,15 @@ pub fn heads(model: &dyn Model, batch: &Batch, run: &Run) -> Result<(Vec<HeadRec
     Ok((records, layers))
 }
 
-/// How far from the end of the input cross-attention looks, beside uniform weights: over all heads, layers, sequences and
-/// queries, Σ A\[t, s\] (S − 1 − s) / Σ (S − 1) / 2. Of uniform weights it is 1, of the last token alone 0.
+/// How far from the end of the input cross-attention looks, in relation to uniform weights: over all heads, layers,
+/// sequences and queries, Σ A\[t, s\] (S − 1 − s) / Σ (S − 1) / 2. It is 1 for uniform weights, and 0 if all weight is
+/// on the last token.
 ///
-/// `None` for a model without cross-attention, and where no input has two tokens. Keys that get no weight at all are padding.
+/// `None` for a model without cross-attention, and where no input has two tokens. Keys without any weight count as
+/// padding.
 ///
 /// # Errors
-/// As [`Model::hidden`]; those of `batches`.
+/// As [`Model::hidden`]; the errors of `batches`.
 pub fn cross_distance<'a>(
     model: &dyn Model,
     batches: impl IntoIterator<Item = &'a Batch>,
@@ -129,7 +131,7 @@ pub fn cross_distance<'a>(
     Ok((uniform > 0.0).then(|| distance / uniform))
 }
 
-/// The heads of one layer, of its weights `[B, H, T, S]` and scores.
+/// The records of the heads of one layer, from its weights `[B, H, T, S]` and scores.
 fn layer_heads(
     layer: &str,
     numbers: &[f32],
@@ -168,7 +170,7 @@ fn layer_heads(
     Ok((0..heads).map(mean).collect())
 }
 
-/// One matrix of weights.
+/// The record of one matrix of weights.
 fn look(weights: ArrayView2<f64>, scores: Option<&[f32]>) -> Result<HeadRecord> {
     let spectrum = Spectrum::of(weights)?;
     let size = weights.nrows().max(weights.ncols()) as f64;
@@ -189,14 +191,14 @@ fn look(weights: ArrayView2<f64>, scores: Option<&[f32]>) -> Result<HeadRecord> 
     })
 }
 
-/// The standard deviation, all of `values` being there.
+/// The standard deviation of `values` as a whole population.
 fn deviation(values: &[f64]) -> f64 {
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt()
 }
 
-/// How families name the matrices of self-attention's queries, and what their keys' are called then; `None` for one
-/// tensor `[C, 3HD]` of queries, keys and values.
+/// The names of the queries' matrix of self-attention in the families, each with the name of the keys' matrix; `None`
+/// for one tensor `[C, 3HD]` of queries, keys and values.
 const NAMES: [(&str, Option<&str>); 5] = [
     (".attn.c_attn.weight", None),
     (".self.query.weight", Some(".self.key.weight")),
@@ -205,7 +207,7 @@ const NAMES: [(&str, Option<&str>); 5] = [
     (".SelfAttention.q.weight", Some(".SelfAttention.k.weight")),
 ];
 
-/// The norms of the gradients of W_Q and W_K in every layer, of the gradients of all parameters by name.
+/// The norms of the gradients of W_Q and W_K in every layer, from the gradients of all parameters by name.
 ///
 /// # Errors
 /// [`Error::Gpu`](crate::Error::Gpu) if a readback fails.

@@ -1,4 +1,4 @@
-//! What a model makes of a held-out example, in words.
+//! A model's output for a held-out example, in words.
 
 use super::lesson::Lesson;
 use super::{Batch, Part};
@@ -8,15 +8,15 @@ use crate::model::{Input, MaskChoice, Model};
 use crate::probe::Unobserved;
 use crate::run::Run;
 
-/// Tokens that are given where a text is continued, and tokens that are shown of a list.
+/// The number of given tokens when a text is continued, and of shown tokens of a list.
 const SHOWN: usize = 32;
-/// Tokens that a continuation has at most.
+/// The most tokens of a continuation.
 const WRITTEN: usize = 120;
 /// The seed of continuations.
 const SEED: u64 = 1;
 
-/// A continuation of a held-out text, by a model that writes; otherwise what it read, what it should have predicted, and
-/// what it did predict (with all earlier tokens right).
+/// A continuation of a held-out text, by a model that generates text; otherwise the input, the expected output, and the
+/// predicted output (where all earlier tokens are the true ones).
 ///
 /// # Errors
 /// As [`Model::hidden`]; errors of the data.
@@ -28,7 +28,7 @@ pub(super) fn sample(lesson: &Lesson, model: &dyn Model, run: &Run) -> Result<St
     }
 }
 
-/// The beginning of the text, `|`, and what the model writes.
+/// The beginning of the text, `|`, and the model's continuation.
 fn continuation(lesson: &Lesson, model: &dyn Model, tokens: &[u32], run: &Run) -> Result<String> {
     let prompt = &tokens[..SHOWN.min(tokens.len() / 2).max(1)];
     let is_pair = model.description().encoder.is_some();
@@ -51,7 +51,7 @@ fn continuation(lesson: &Lesson, model: &dyn Model, tokens: &[u32], run: &Run) -
     Ok(format!("{} | {}", tokenizer.decode(prompt)?, tokenizer.decode(&written.ids())?))
 }
 
-/// Three lines: what was read, what was to be predicted, what was predicted.
+/// Three lines: the input, the expected output, and the predicted output.
 fn predictions(lesson: &Lesson, model: &dyn Model, run: &Run) -> Result<String> {
     let batch = &lesson.batches(Part::HeldOut, 0, 0, model.description())?[0];
     let Batch { input, targets, mask, .. } = batch;
@@ -76,7 +76,7 @@ fn predictions(lesson: &Lesson, model: &dyn Model, run: &Run) -> Result<String> 
     Ok(format!("read:      {}\nexpected:  {}\npredicted: {}", pieces(read), pieces(&expected), pieces(&said)))
 }
 
-/// The largest of each row of `columns` numbers.
+/// The index of the largest number in each row of `columns` numbers.
 fn argmax(values: &[f32], columns: usize) -> Vec<u32> {
     let best =
         |row: &[f32]| (0..).zip(row).max_by(|a: &(u32, _), b| a.1.total_cmp(b.1)).map_or(0, |(at, _)| at);

@@ -1,4 +1,4 @@
-//! [`Scaling`]: one model at several sizes, and the power of the size by which its loss falls.
+//! [`Scaling`]: one model at several sizes, and the power law by which its loss falls with the size.
 
 use serde::Serialize;
 
@@ -13,12 +13,12 @@ use crate::model::count::{Load, ModelSizes, Pairs};
 use crate::run::Run;
 use crate::statistics::{Sample, student};
 
-/// A width, and what came of it.
+/// A width, and the results at this width.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ScalingPoint {
     /// C.
     pub width: usize,
-    /// Numbers in the model, its embeddings left out.
+    /// The number of parameters without embeddings.
     pub parameters: f64,
     /// Operations of the whole training: forward and backward passes over all tokens.
     pub operations: f64,
@@ -40,7 +40,7 @@ pub struct Scaling {
 pub struct PowerLaw {
     /// How fast the loss falls.
     pub exponent: f64,
-    /// The 95 % interval of the exponent, from how far the points are from the line.
+    /// The 95 % interval of the exponent, from the distances of the points from the line.
     pub interval: (f64, f64),
     /// The loss at x = 1.
     pub factor: f64,
@@ -53,7 +53,8 @@ impl PowerLaw {
     /// distances from the line, and t of n − 2 degrees of freedom.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for fewer than three points, numbers that are not positive, or one x alone.
+    /// [`Error::Invalid`] for fewer than three points, numbers that are not positive, or points that all have the same
+    /// x.
     pub fn fit(points: &[(f64, f64)]) -> Result<Self> {
         let n = points.len();
         if n < 3 {
@@ -89,8 +90,8 @@ impl PowerLaw {
 }
 
 impl Scaling {
-    /// Trains `settings` at each width with so many seeds, heads of the same size and a feed-forward network in the same
-    /// relation to the width as in the settings.
+    /// Trains `settings` at each width with `seeds` seeds, heads of the same size, and a feed-forward network in the
+    /// same ratio to the width as in the settings.
     ///
     /// # Errors
     /// As [`Trainer::new`] and [`Trainer::train`]; [`Error::Invalid`] for a width that heads do not divide.
@@ -154,7 +155,7 @@ pub fn size(settings: &Settings) -> Result<(f64, f64)> {
     Ok((parameters as f64, step as f64 * settings.steps as f64))
 }
 
-/// The losses over the operations, with whiskers of a standard deviation: one curve for each family.
+/// The losses over the operations, with error bars of one standard deviation: one curve for each family.
 pub fn figure(all: &[Scaling]) -> Lines {
     let kinds = [Kind::Causal, Kind::Bidirectional, Kind::Prefix, Kind::Plain];
     let curve = |(scaling, kind): (&Scaling, Kind)| {
@@ -184,7 +185,8 @@ mod tests {
         let law = PowerLaw::fit(&exact).unwrap();
         assert!((law.exponent - 0.076).abs() < 1e-12 && (law.factor - 7.0).abs() < 1e-9, "{law:?}");
         assert!(law.interval.1 - law.interval.0 < 1e-9);
-        // By hand: u = 0, 1, 2, v = 0, −1, −1: slope −1/2, residuals −1/6, 1/3, −1/6, Σ r² = 1/6, error √(1/12), t(1) 12.706.
+        // Computed by hand: u = 0, 1, 2, v = 0, −1, −1: slope −1/2, residuals −1/6, 1/3, −1/6, Σ r² = 1/6, error
+        // √(1/12), t(1) 12.706.
         let e = std::f64::consts::E;
         let law = PowerLaw::fit(&[(1.0, 1.0), (e, 1.0 / e), (e * e, 1.0 / e)]).unwrap();
         assert!((law.exponent - 0.5).abs() < 1e-12);

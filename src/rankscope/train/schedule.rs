@@ -4,13 +4,14 @@ use std::f64::consts::PI;
 
 use crate::error::{Error, Result};
 
-/// A schedule on the registry: warm-up, then its own course.
+/// A schedule on the registry: warm-up, then its own decay.
 pub struct Schedule {
-    /// As it is written in settings.
+    /// Its name in settings.
     pub name: &'static str,
-    /// What it does after the warm-up.
+    /// A description of the learning rate after the warm-up.
     pub summary: &'static str,
-    /// The part of the peak that is left at a point of the course, from 0 at its begin to 1 at its end.
+    /// The learning rate as a fraction of the peak; the argument goes from 0 at the end of the warm-up to 1 at the last
+    /// step.
     course: fn(f64) -> f64,
 }
 
@@ -29,7 +30,7 @@ impl Schedule {
     /// The schedule with this `name`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] listing the names there are.
+    /// [`Error::Invalid`] listing the names of all schedules.
     pub fn find(name: &str) -> Result<&'static Schedule> {
         let names = || SCHEDULES.iter().map(|schedule| schedule.name).collect::<Vec<_>>().join(", ");
         SCHEDULES
@@ -43,7 +44,8 @@ impl Schedule {
     /// In the first w steps, `warmup`, it rises: peak · (step + 1) / w. After that it is
     /// peak · course((step − w) / (steps − w)).
     ///
-    /// **Conventions**: a step at or after the last has the rate of the course's end. The same arguments give the same bits.
+    /// **Conventions**: every step from `steps` on has the rate peak · course(1). The same arguments give the same
+    /// bits.
     ///
     /// ```
     /// use rankscope::train::Schedule;
@@ -68,7 +70,7 @@ mod tests {
 
     #[test]
     fn every_schedule_warms_up_to_its_peak_and_then_takes_its_course() {
-        // The peak is 8, the warm-up 4 of 12 steps: the course has its half at step 8.
+        // The peak is 8, the warm-up 4 of 12 steps: half of the steps after the warm-up are over at step 8.
         let rates = |name: &str| {
             [0, 3, 4, 8, 12, 99].map(|step| Schedule::find(name).unwrap().rate(step, 12, 4, 8.0))
         };

@@ -1,4 +1,4 @@
-//! [`Trainer`]: a model that learns, step by step.
+//! [`Trainer`]: trains a model step by step.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,14 +30,15 @@ use crate::tensor::Tensor;
 
 const OPTIMISER: &str = "optimiser.safetensors";
 const STATE: &str = "training.json";
-/// A loss so many times that of equal chances is no learning.
+/// A run has diverged if its loss is more than this many times the loss of a uniform prediction.
 const MOST: f32 = 10.0;
 
-/// A model in training: its parameters, what it learns, and how far it is.
+/// A model in training: its parameters, its lesson, and the number of steps made.
 ///
 /// **Conventions**: on the CPU the same settings give the same parameters to the last bit, whatever the number of threads,
-/// and whether or not the run was interrupted: batch i is drawn from the seed and i alone. A batch is followed in
-/// [parts](Batch::parts); where a mixture's balance is part of the loss, it is the mean of those of the parts.
+/// and whether or not the run was interrupted: batch i is drawn from the seed and i alone. The gradients of a batch are
+/// computed in [parts](Batch::parts); where a mixture's load-balancing loss is part of the loss, it is the mean of the
+/// parts' losses.
 pub struct Trainer {
     settings: Settings,
     lesson: Lesson,
@@ -46,11 +47,11 @@ pub struct Trainer {
     schedule: &'static Schedule,
     about: Description,
     step: usize,
-    /// Of the last recorded step.
+    /// The gradients of the last recorded step.
     gradients: Vec<GradientRecord>,
 }
 
-/// How far a run is, beside its checkpoint.
+/// The progress of a run, which is saved beside its checkpoint.
 #[derive(Serialize, Deserialize)]
 struct State {
     step: usize,
@@ -58,11 +59,11 @@ struct State {
 }
 
 impl Trainer {
-    /// Before the first step.
+    /// A run before its first step.
     ///
     /// # Errors
-    /// An error naming the setting that is wrong, alone or beside others; the checkpoint of `from` that is of other
-    /// shapes; the data that cannot be read.
+    /// An error naming the setting that is wrong, alone or in combination with others; the checkpoint of `from`, if its
+    /// shapes differ; or the data, if it cannot be read.
     pub fn new(settings: Settings, device: &Device) -> Result<Self> {
         settings.check()?;
         let lesson = Lesson::new(&settings)?;
@@ -77,12 +78,12 @@ impl Trainer {
         Trainer::of(settings, lesson, Parameters::of(&*model)?)
     }
 
-    /// From the checkpoint that [`save`](Self::save) has written.
+    /// A run that continues from the checkpoint that [`save`](Self::save) has written.
     ///
     /// # Errors
     /// [`Error::Format`] or [`Error::Io`] naming the file that is missing or damaged; as [`new`](Self::new).
     pub fn resume(checkpoint: &Path, device: &Device) -> Result<Self> {
-        // Where the process ended between two renamings, the last one stands aside.
+        // If the process ended between two renamings, the last checkpoint is still under its temporary name.
         let aside = beside(checkpoint, ".old");
         let checkpoint = if !checkpoint.exists() && aside.exists() { &aside } else { checkpoint };
         let path = checkpoint.join(STATE);
@@ -100,7 +101,7 @@ impl Trainer {
 
     fn of(settings: Settings, lesson: Lesson, parameters: Parameters) -> Result<Self> {
         let about = parameters.model()?.description().clone();
-        // What does not fit is found before the first step, by the first batch.
+        // The first batch is made now, so that settings that do not fit are found before the first step.
         lesson.batches(Part::Training, settings.seed, 0, &about)?;
         let optimiser = Optimiser::new(&settings.optimiser())?;
         let schedule = Schedule::find(&settings.schedule)?;
@@ -126,12 +127,12 @@ impl Trainer {
         &self.parameters
     }
 
-    /// What is learned.
+    /// The lesson of the run.
     pub fn lesson(&self) -> &Lesson {
         &self.lesson
     }
 
-    /// Steps that were made.
+    /// The number of steps made.
     pub fn step_count(&self) -> usize {
         self.step
     }
@@ -139,8 +140,8 @@ impl Trainer {
     /// One step of the optimiser.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if the loss or a gradient is no longer finite, naming the step and the tensor where it began: the
-    /// parameters are then as before; as [`Model::hidden`](crate::model::Model::hidden).
+    /// [`Error::Invalid`] if the loss or a gradient is no longer finite, naming the step and the first tensor that is
+    /// not finite: then the parameters have not changed; as [`Model::hidden`](crate::model::Model::hidden).
     pub fn step(&mut self, run: &Run) -> Result<StepReport> {
         run.check()?;
         let began = Instant::now();
@@ -200,7 +201,7 @@ impl Trainer {
         Ok(all.iter().flat_map(|batch| batch.parts(Batch::PART_TOKENS)).collect())
     }
 
-    /// The loss of batches together, and its gradients.
+    /// The loss of all batches together, and its gradients.
     fn follow(&self, batches: &[Batch], run: &Run) -> Result<LossGradients> {
         let all: Counts = batches.iter().map(Batch::counts).sum();
         let rates = DropoutRates {
@@ -208,7 +209,7 @@ impl Trainer {
             attention: self.settings.attention_dropout as f32,
         };
         let (seed, share) = (self.settings.seed, 1.0 / batches.len() as f32);
-        // The number of a pass among all of the run, of which a step has this many at most.
+        // The number of the step's first pass among all passes of the run; the product is the most passes of a step.
         let first = (self.step * self.settings.accumulate * self.settings.batch) as u64;
         LossGradients::of_parts(&self.parameters, batches, |model, index, batch| {
             let mut nobody = Unobserved;
@@ -224,19 +225,20 @@ impl Trainer {
         Error::invalid("learning rate", format!("too large: at step {step} {what}"), expected)
     }
 
-    /// What is said of a step that cannot be made: the first tensor that is not finite, or else the error itself.
+    /// The error for a step that cannot be made: it names the first tensor that is not finite, or else is `error`
+    /// itself.
     fn diverged(&self, step: usize, batches: &[Batch], error: Error, run: &Run) -> Error {
         let mut finder = NotFinite(None);
         let _ = self.parameters.model().and_then(|model| {
             batches.iter().try_for_each(|batch| batch.loss(&*model, &mut finder, run).map(|_| ()))
-        }); // whatever ends it, the finder knows what came before
+        }); // even if this pass fails, the finder keeps what it has seen
         match finder.0 {
             Some(name) => self.too_fast(step, &format!("{name} is not finite")),
             None => error,
         }
     }
 
-    /// The metrics on held-out data: always the same batches.
+    /// The metrics on held-out data, always on the same batches.
     ///
     /// # Errors
     /// As [`Model::hidden`](crate::model::Model::hidden).
@@ -247,7 +249,7 @@ impl Trainer {
     /// The metrics on held-out examples of `length` tokens.
     ///
     /// # Errors
-    /// As [`evaluate`](Self::evaluate); [`Error::Invalid`] for a model that cannot read so many.
+    /// As [`evaluate`](Self::evaluate); [`Error::Invalid`] for a model that cannot read that many.
     pub fn evaluate_at(&self, length: usize, run: &Run) -> Result<Metrics> {
         let model = self.parameters.model()?;
         let batches = (0..self.settings.evaluation_batches as u64)
@@ -255,7 +257,7 @@ impl Trainer {
         evaluate(&*model, batches, self.lesson.values(), run)
     }
 
-    /// Trains until all steps are made, and keeps what happened.
+    /// Trains until all steps are made, and returns the history of events.
     ///
     /// # Errors
     /// As [`train`](Self::train).
@@ -268,7 +270,7 @@ impl Trainer {
         Ok(history)
     }
 
-    /// Trains a new model until all steps are made, and says what came of it, as [`found`](Self::found).
+    /// Trains a new model until all steps are made, and returns the outcome, as [`found`](Self::found).
     ///
     /// # Errors
     /// As [`new`](Self::new) and [`train`](Self::train).
@@ -276,9 +278,10 @@ impl Trainer {
         Trainer::new(settings.clone(), device)?.found(run)
     }
 
-    /// Trains until all steps are made, and says what came of it: the metrics at the end by name, those of
-    /// `evaluate_lengths` as `loss_at_128`, means over heads of what was recorded last, of an encoder-decoder how far from the
-    /// end of its input it looks, `cross_distance`, the loss of every evaluation, and the mean effective rank of every record.
+    /// Trains until all steps are made, and returns the outcome: the metrics at the end by name, the losses at
+    /// `evaluate_lengths` as `loss_at_128`, the means over heads of the last record, for an encoder-decoder
+    /// `cross_distance` (how far from the end of its input it looks), the loss of every evaluation, and the mean
+    /// effective rank of every record.
     ///
     /// # Errors
     /// As [`train`](Self::train).
@@ -311,7 +314,7 @@ impl Trainer {
             outcome.metrics.extend(distance.map(|distance| ("cross_distance".to_owned(), distance)));
         }
         for &length in &self.settings.evaluate_lengths {
-            // A table of positions ends where training ended, so there is no such loss.
+            // With a table of positions, the model cannot read more tokens than in training, so there is no such loss.
             if !self.about.is_limited || length <= self.about.context {
                 let loss = self.evaluate_at(length, run)?.loss;
                 outcome.metrics.insert(format!("loss_at_{length}"), loss);
@@ -320,8 +323,8 @@ impl Trainer {
         Ok(outcome)
     }
 
-    /// Trains until all steps are made, and tells `watch` what happens. With a `checkpoint` folder, writes one at every
-    /// evaluation and at the end, and when cancelled.
+    /// Trains until all steps are made, and calls `watch` with every event. With a `checkpoint` folder, writes a
+    /// checkpoint at every evaluation, at the end, and when cancelled.
     ///
     /// # Errors
     /// [`Error::Cancelled`] after a cancellation; as [`step`](Self::step); errors of `watch`.
@@ -345,7 +348,8 @@ impl Trainer {
         watch: &mut dyn FnMut(&Event) -> Result<()>,
     ) -> Result<()> {
         let quiet = run.quiet();
-        // Evaluations take little, and are not interrupted: so a run that goes on has the tables of one that was not.
+        // Evaluations take little time and are not interrupted: so a continued run has the same tables as a run without
+        // an interruption.
         let calm = Run::new(run.seed());
         if self.step == 0 {
             self.look(&calm, watch)?;
@@ -362,7 +366,7 @@ impl Trainer {
         Ok(())
     }
 
-    /// Evaluates and records, if it is time to.
+    /// Evaluates and records, if this step is due.
     fn look(&self, run: &Run, watch: &mut dyn FnMut(&Event) -> Result<()>) -> Result<()> {
         let step = self.step;
         if self.is_due(self.settings.evaluate_every) {
@@ -401,8 +405,8 @@ impl Trainer {
         watch(&Event::Saved { step: self.step, folder: folder.to_owned() })
     }
 
-    /// Writes a checkpoint in the hub's format, with what [`resume`](Self::resume) needs beside it. What stood there
-    /// before stays until the new one is whole.
+    /// Writes a checkpoint in the hub's format, with what [`resume`](Self::resume) needs beside it. An earlier
+    /// checkpoint stays until the new one is complete.
     ///
     /// # Errors
     /// [`Error::Io`] if a file cannot be written; [`Error::Gpu`] if the readback fails.
@@ -437,7 +441,7 @@ impl Trainer {
     }
 }
 
-/// Finds the first intermediate that is not finite.
+/// A probe that finds the first intermediate that is not finite.
 struct NotFinite(Option<String>);
 
 impl Probe for NotFinite {
@@ -456,7 +460,7 @@ fn beside(folder: &Path, ending: &str) -> PathBuf {
     folder.with_file_name(name)
 }
 
-/// Removes a folder, if it is there.
+/// Removes a folder, if it exists.
 fn remove(folder: &Path) -> Result<()> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(folder, error)),

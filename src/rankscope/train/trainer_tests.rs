@@ -4,7 +4,7 @@ use super::*;
 use crate::probe::Trace;
 use crate::train::OBJECTIVES;
 
-/// A run of a second.
+/// Settings of a run that takes about a second.
 fn small() -> Settings {
     Settings {
         layers: 1,
@@ -57,7 +57,7 @@ fn a_resumed_run_ends_with_the_bits_of_an_uninterrupted_one() {
             first.step(&Run::default()).unwrap();
         }
         first.save(&checkpoint).unwrap();
-        first.save(&checkpoint).unwrap(); // in place of the one before
+        first.save(&checkpoint).unwrap(); // replaces the earlier checkpoint
         drop(first);
         let mut second = Trainer::resume(&checkpoint, &Device::Cpu).unwrap();
         assert_eq!(second.step_count(), 2);
@@ -102,14 +102,14 @@ fn equal_settings_have_equal_outcomes_and_another_seed_another() {
     assert_ne!(outcome(&Settings { seed: 1, ..settings.clone() }).metrics["loss"], first.metrics["loss"]);
     assert_eq!(first.curve.iter().map(|&(step, _)| step).collect::<Vec<_>>(), [0, 3, 6]);
     assert!(first.metrics.contains_key("loss_at_8") && first.metrics["effective_rank"] >= 1.0);
-    // Positions of a table end where training ended.
+    // A table of positions has no rows beyond the length of training.
     let longer = outcome(&Settings { evaluate_lengths: vec![64], ..small() });
     assert!(!longer.metrics.contains_key("loss_at_64"));
     let without = Settings { evaluate_lengths: vec![64], positions: Some("none".into()), ..small() };
     assert!(outcome(&without).metrics.contains_key("loss_at_64"));
 }
 
-/// A plain sum over the weights of a model that was not trained.
+/// Compares with a plain sum over the weights of an untrained model.
 #[test]
 fn the_distance_of_cross_attention_is_the_plain_sum_beside_uniform_weights() {
     let settings = Settings { family: "redllm".into(), objective: "prefix-lm".into(), ..small() };
@@ -192,7 +192,7 @@ fn a_rate_that_is_too_large_ends_with_the_step_and_what_began() {
     let error = trainer.train(None, &Run::default(), &mut |_| Ok(())).unwrap_err().to_string();
     assert!(error.starts_with("learning rate is too large: at step ") && error.contains("10"), "{error}");
     assert_ne!(bits(&trainer), bits(&before));
-    // Weights that are no numbers are named with the first that follows from them.
+    // If weights are NaN, the error names the first intermediate that is.
     let mut broken = Trainer::new(small(), &Device::Cpu).unwrap();
     let (_, last) = broken.parameters.iter_mut().last().unwrap();
     *last = crate::ops::scale(last.clone(), f32::NAN).unwrap();

@@ -7,12 +7,12 @@ use super::Dtype;
 /// The numbers of `bytes`, which may begin anywhere, as f32 in `y`.
 ///
 /// # Panics
-/// If there are not as many as `y` is long.
+/// If `bytes` does not hold as many numbers as `y` has.
 pub(super) fn widen(bytes: &[u8], dtype: Dtype, y: &mut [f32]) {
     assert_eq!(bytes.len(), y.len() * dtype.size_bytes());
     #[cfg(target_arch = "x86_64")]
     if x86::is_there() {
-        // SAFETY: the instructions are there.
+        // SAFETY: the processor has the instructions.
         return unsafe { x86::widen(bytes, dtype, y) };
     }
     one_by_one(bytes, dtype, y);
@@ -36,11 +36,11 @@ pub(crate) mod x86 {
 
     use crate::weight::Dtype;
 
-    /// Numbers of each [`Dtype`], for constants that a kernel is compiled for.
+    /// The number of the dtype f32, as a const parameter of the functions here.
     pub const F32: u8 = 0;
-    /// See [`F32`].
+    /// The number of f16.
     pub const F16: u8 = 1;
-    /// See [`F32`].
+    /// The number of bf16.
     pub const BF16: u8 = 2;
 
     /// Whether this processor has the instructions. The standard library remembers the answer.
@@ -72,10 +72,10 @@ pub(crate) mod x86 {
         super::one_by_one(last, dtype, rest);
     }
 
-    /// Eight numbers of a kind, widened.
+    /// Eight numbers of the dtype `KIND`, widened to f32.
     ///
     /// # Safety
-    /// As many bytes as eight of them have can be read from `at`.
+    /// Eight numbers of this dtype can be read from `at`.
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
     pub unsafe fn eight<const KIND: u8>(at: *const u8) -> __m256 {
@@ -97,7 +97,8 @@ pub(crate) mod x86 {
 mod tests {
     use super::*;
 
-    /// Every number of 16 bits, at an address that no vector is aligned to, and fewer than eight.
+    /// Every number of 16 bits, at an address that is not aligned for vectors, and also fewer than
+    /// eight numbers.
     #[test]
     fn every_half_is_the_same_number() {
         let mut bytes = vec![0];

@@ -7,10 +7,10 @@ use crate::tensor::Tensor;
 
 /// Attention with linear biases: −m·(i − j) on the score of query i and key j, m being the head's [slope](slopes).
 ///
-/// **Conventions**: positions, not indices, so a cached step gets what the full pass gets.
+/// **Conventions**: positions and not indices count, so a cached step has the same bias as the full pass.
 ///
-/// **Source**: Press, Smith & Lewis 2021 (arXiv 2108.12409), section 3. The symmetric form, for encoders, is
-/// not the paper's.
+/// **Source**: Press, Smith & Lewis 2021 (arXiv 2108.12409), section 3. The symmetric form, for encoders, is not in the
+/// paper.
 ///
 /// ```
 /// use rankscope::{Device, attention::Alibi, mask::Positions};
@@ -21,9 +21,9 @@ use crate::tensor::Tensor;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Alibi {
-    /// m·(j − i) as in the paper, whose causal mask hides the future, where this would be positive.
+    /// m·(j − i) as in the paper, whose causal mask hides later keys, where this would be positive.
     Causal,
-    /// −m·|i − j|: both sides alike.
+    /// −m·|i − j|: the same on both sides.
     Symmetric,
 }
 
@@ -55,8 +55,8 @@ impl Alibi {
 
 /// The slopes of H heads: 2^(−8h/H) for h = 1 … H where H is a power of two.
 ///
-/// Otherwise those of the next smaller power of two P, and then every second one of 2P heads' until there
-/// are H: the rule of the authors' code.
+/// Otherwise the slopes for the next smaller power of two P, and then every second slope for 2P heads until there are
+/// H: the rule of the authors' code.
 ///
 /// # Errors
 /// [`Error::Invalid`] for no heads.
@@ -64,7 +64,7 @@ impl Alibi {
 /// ```
 /// use rankscope::attention::slopes;
 /// assert_eq!(slopes(2)?, [1.0 / 16.0, 1.0 / 256.0]);
-/// assert_eq!(slopes(3)?, [1.0 / 16.0, 1.0 / 256.0, 1.0 / 4.0]); // the third: the first of four heads
+/// assert_eq!(slopes(3)?, [1.0 / 16.0, 1.0 / 256.0, 1.0 / 4.0]); // the third is the first slope for four heads
 /// # Ok::<(), rankscope::Error>(())
 /// ```
 pub fn slopes(heads: usize) -> Result<Vec<f64>> {
@@ -87,7 +87,7 @@ mod tests {
         assert_eq!(slopes(8).unwrap(), eight);
         let sixteen = slopes(16).unwrap();
         assert!((sixteen[0] - 0.5f64.sqrt()).abs() < 1e-15 && (sixteen[15] - 1.0 / 256.0).abs() < 1e-18);
-        // 12 heads: those of 8, then the 1st, 3rd, 5th and 7th of 16.
+        // 12 heads: the slopes for 8, then the 1st, 3rd, 5th and 7th of those for 16.
         let odd: Vec<f64> = [0, 2, 4, 6].map(|i| sixteen[i]).into();
         assert_eq!(slopes(12).unwrap(), [eight, odd].concat());
         assert_eq!(slopes(1).unwrap(), [1.0 / 256.0]);

@@ -8,12 +8,11 @@ use crate::ops::{gather, spread_by_distance, transpose};
 use crate::tensor::Tensor;
 use crate::weight::Weight;
 
-/// Which bucket a distance falls into.
+/// The rule that assigns each distance to a bucket.
 ///
 /// Of N buckets for one direction the first N/2 hold one distance each; the others share the distances up to
-/// `max_distance` evenly by logarithm, and the last takes all that is farther. Bidirectional, half of the
-/// buckets are for keys behind the query (in reading order, with larger positions); causal, those keys are in
-/// bucket 0.
+/// `max_distance` evenly by logarithm, and the last also takes all larger distances. Bidirectional, half of the buckets
+/// are for keys after the query, with larger positions; causal, those keys are in bucket 0.
 ///
 /// bucket(r) = r for r < e, and min(e + ⌊ln(r/e) / ln(max_distance/e) · (N − e)⌋, N − 1) from e = ⌊N/2⌋ on.
 ///
@@ -38,8 +37,8 @@ impl RelativeBuckets {
     /// `buckets` in all; if bidirectional, half of them for each direction.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for too few buckets (4 where both directions count, otherwise 2), or a largest
-    /// distance that the buckets of one distance each reach already.
+    /// [`Error::Invalid`] for too few buckets (4 where both directions count, otherwise 2), or a `max_distance` that is
+    /// not larger than the distances with a bucket of their own.
     pub fn new(buckets: usize, max_distance: usize, is_bidirectional: bool) -> Result<Self> {
         let scheme = RelativeBuckets { buckets, max_distance, is_bidirectional };
         let fewest = if is_bidirectional { 4 } else { 2 };
@@ -63,7 +62,7 @@ impl RelativeBuckets {
         if self.is_bidirectional { self.buckets / 2 } else { self.buckets }
     }
 
-    /// The bucket of a distance: the key's position less the query's.
+    /// The bucket of a distance: the key's position minus the query's.
     pub fn of(&self, distance: i64) -> usize {
         let far = distance.unsigned_abs() as usize;
         match (self.is_bidirectional, distance > 0) {
@@ -81,7 +80,7 @@ impl RelativeBuckets {
         }
         let ratio = |distance: usize| (distance as f64 / exact as f64).ln();
         let steps = ratio(far) / ratio(self.max_distance) * (count - exact) as f64;
-        // Rounding must not push a distance on the border of two buckets, a power of the ratio, below it.
+        // Rounding must not push a distance on the border of two buckets, a power of the ratio, into the lower one.
         (exact + (steps + 1e-9) as usize).min(count - 1)
     }
 }
@@ -92,8 +91,8 @@ const OP: &str = "relative position bias";
 ///
 /// bias\[h, t, s\] = table\[bucket(s − t), h\] with the positions of key and query in place of s and t.
 ///
-/// **Conventions**: the table stays on the CPU: T + S − 1 numbers a head are looked up there and spread
-/// where the scores are.
+/// **Conventions**: the table stays on the CPU: T + S − 1 numbers for each head are looked up there, and spread to all
+/// pairs on the device of the scores.
 #[derive(Clone, Debug)]
 pub struct RelativeBias {
     buckets: RelativeBuckets,
@@ -101,7 +100,7 @@ pub struct RelativeBias {
 }
 
 impl RelativeBias {
-    /// **Shapes**: table `[N, H]`, one row for each bucket, as it stands in checkpoints; on the CPU.
+    /// **Shapes**: table `[N, H]`, one row for each bucket, as in checkpoints; on the CPU.
     ///
     /// # Errors
     /// [`Error::Axes`] or [`Error::Size`] if the table is of another shape, [`Error::Placement`] if it is on a GPU.
@@ -128,7 +127,7 @@ impl RelativeBias {
         self.table.shape().sizes()[1]
     }
 
-    /// The rule.
+    /// The rule that assigns distances to buckets.
     pub fn buckets(&self) -> RelativeBuckets {
         self.buckets
     }
@@ -190,7 +189,7 @@ mod tests {
         for (distance, bucket) in table {
             assert_eq!(causal.of(distance), bucket, "{distance}");
         }
-        // An odd number of buckets a side, as in the tiny checkpoint: 5, of which 2 hold one distance.
+        // An odd number of buckets for each side, as in the tiny checkpoint: 5, of which 2 hold one distance.
         let small = RelativeBuckets::new(10, 8, true).unwrap();
         assert_eq!([-8, -5, -3, -2, -1, 0, 1, 2, 4, 9].map(|r| small.of(r)), [4, 3, 2, 2, 1, 0, 6, 7, 8, 9]);
     }
@@ -202,7 +201,7 @@ mod tests {
         let table = Weight::new("table", [(Axis::Row, 4), (Axis::Head, 2)], Dtype::F16, &table).unwrap();
         let bias = RelativeBias::new(buckets, table).unwrap();
         let at = |first_query| Positions { first_query };
-        // Two buckets a side: none and some distance. Head 0 has the even numbers.
+        // Two buckets for each side: for distance 0 and for all others. Head 0 has the even numbers.
         let all = bias.bias(3, 3, at(0), &Device::Cpu).unwrap().to_vec().unwrap();
         assert_eq!(all[..9], [0., 6., 6., 2., 0., 6., 2., 2., 0.]);
         assert_eq!(all[9..], [1., 7., 7., 3., 1., 7., 3., 3., 1.]);

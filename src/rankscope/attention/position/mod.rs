@@ -1,8 +1,8 @@
-//! How attention knows the order of tokens.
+//! Schemes by which attention knows the order of tokens.
 //!
-//! Attention itself is a sum over keys, so it does not see their order. A scheme brings it in at one of
-//! three places: the hidden states (learned and sinusoidal positions), queries and keys (rotary), or the
-//! scores (ALiBi, the buckets of T5).
+//! Attention itself is a sum over keys, so it does not see their order. A scheme adds the order at one of three places:
+//! the hidden states (learned and sinusoidal positions), queries and keys (rotary), or the scores (ALiBi, the buckets
+//! of T5).
 
 mod alibi;
 mod buckets;
@@ -20,10 +20,10 @@ use crate::ops::{RotaryTable, add_bias, gather};
 use crate::tensor::Tensor;
 use crate::weight::Weight;
 
-/// A way to tell attention the positions of tokens.
+/// A scheme by which attention knows the positions of tokens.
 #[derive(Clone, Debug)]
 pub enum PositionScheme {
-    /// None: only the mask can show the order.
+    /// No scheme: only the mask can carry the order.
     None,
     /// A learned vector for every position, added to the hidden state, `[P, C]`.
     ///
@@ -31,19 +31,19 @@ pub enum PositionScheme {
     Learned(Weight),
     /// Sines and cosines added to the hidden state; see [`sinusoidal`].
     Sinusoidal,
-    /// Queries and keys turned by their positions; see [`rotary`](crate::ops::rotary).
+    /// Queries and keys rotated by their positions; see [`rotary`](crate::ops::rotary).
     Rotary {
-        /// Angles fall from 1 to almost 1/base a position over the pairs of coordinates.
+        /// The angle for each position falls from 1 to almost 1/base over the pairs of coordinates.
         base: f64,
     },
-    /// Scores that fall with the distance, on a slope of each head's own.
+    /// Scores that fall with the distance, with a slope for each head.
     Alibi(Alibi),
     /// Scores with a learned bias for every bucket of distances.
     Relative(RelativeBias),
 }
 
 impl PositionScheme {
-    /// x with its positions added, where the scheme adds to hidden states; otherwise x itself.
+    /// x with its positions added, if the scheme adds to hidden states; otherwise x itself.
     ///
     /// **Shapes**: x `[B, T, C]`, its first token at position `first`; result `[B, T, C]`.
     ///
@@ -96,7 +96,7 @@ impl PositionScheme {
         }
     }
 
-    /// The bias of every head and pair, `[H, T, S]`, where the scheme adds to scores.
+    /// The bias of every head and pair, `[H, T, S]`, if the scheme adds to scores.
     ///
     /// # Errors
     /// [`Error::Invalid`] for another number of heads than the bias was learned for; errors of the device.
@@ -120,7 +120,7 @@ impl PositionScheme {
     }
 }
 
-/// `[H, T, S]` from `of(head, distance)`, with distance the key's position less the query's.
+/// `[H, T, S]` from `of(head, distance)`, where the distance is the key's position minus the query's.
 fn by_distance(
     heads: usize,
     queries: usize,

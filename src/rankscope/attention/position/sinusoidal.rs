@@ -13,7 +13,7 @@ use crate::tensor::Tensor;
 /// # Errors
 /// [`Error::Invalid`] for an odd width.
 ///
-/// **Source**: Vaswani et al. 2017 (arXiv 1706.03762), section 3.5; sines and cosines take turns, as there.
+/// **Source**: Vaswani et al. 2017 (arXiv 1706.03762), section 3.5; sines and cosines alternate, as in the paper.
 ///
 /// ```
 /// use rankscope::attention::sinusoidal;
@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn a_shift_is_a_rotation_of_every_pair() {
-        // p(t + k) is a linear function of p(t), the same for every t: what the paper chose it for.
+        // p(t + k) is a linear function of p(t), the same for every t. This is why the paper chose sines and cosines.
         let table = sinusoidal(3, 9, 6).unwrap().to_vec().unwrap();
         let at = |t: usize, column: usize| f64::from(table[t * 6 + column]);
         for (pair, k) in [(0, 2), (1, 5), (2, 1)] {

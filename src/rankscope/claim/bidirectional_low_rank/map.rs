@@ -27,7 +27,7 @@ pub(super) fn map(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Re
     for (head_size, scale) in &borders {
         evidence.measure(format!("border_scale_d{head_size}"), *scale, "");
     }
-    // The points that the reference knows, or all of a small map.
+    // The points that the reference has, or all points of a small map.
     let is_known = |d: usize, scale: f64| [4, 16, 64].contains(&d) && [0.1, 0.5, 1.0, 4.0].contains(&scale);
     for point in points.iter().filter(|point| all <= 4 || is_known(point.head_size, point.scale)) {
         let place = Place { head_size: point.head_size, scale: point.scale };
@@ -35,7 +35,7 @@ pub(super) fn map(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Re
         evidence.record(place.name("effective_rank_bidirectional"), &point.bidirectional);
         evidence.record(place.name("difference"), &point.difference());
     }
-    // The points where either mask is ahead by most.
+    // The points with the largest difference in favour of each mask.
     for (ahead, sign, word) in [(Ahead::Causal, 1.0, "lower"), (Ahead::Bidirectional, -1.0, "higher")] {
         let side = points.iter().filter(|point| point.ahead() == ahead);
         let gain = |point: &crate::claim::PhasePoint| sign * point.difference().mean();
@@ -81,7 +81,7 @@ pub(super) fn map(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Re
 
 pub(super) const ALIGNMENTS: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 
-/// What alignment of keys with queries does to the comparison, at unit scale.
+/// The effect of the alignment of keys with queries on the comparison, at unit scale.
 pub(super) fn alignment(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<()> {
     let (n, head_sizes) = (settings.integer("n")?, vec![4, 16, 64]);
     let at = |alignment| {

@@ -52,11 +52,11 @@ const SCALES: [&str; 2] = [
 ];
 const SIZES: [&str; 2] = ["16,32,64,128,256", "16,32,64,128,256,512,1024"];
 
-/// Both masks, and their looks.
+/// Both masks, with the kinds of their curves.
 const MASKS: [(&str, Kind); 2] = [("causal", Kind::Causal), ("bidirectional", Kind::Bidirectional)];
 
-/// Low rank is a rank below n exactly; in floating point, where every rank is a matter of degree, it is an effective
-/// rank below that of causal attention of the same queries and keys.
+/// In exact arithmetic, low rank means a rank below n. In floating point, where rank is a matter of degree, it means an
+/// effective rank below that of causal attention with the same queries and keys.
 fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
     check_work(settings)?;
     let mut evidence = Evidence::new(settings);
@@ -78,10 +78,10 @@ fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
     Ok((evidence, Verdict::of(Some(exact), Some((floating, format!("{map} {full}"))), Some(trained))))
 }
 
-/// Multiplications that a run may take: about ten minutes of singular values on two cores.
+/// The most multiplications of a run: about ten minutes of singular values on two cores.
 const MOST_WORK: f64 = 4e12;
 
-/// Refuses what would take hours: n³ per matrix, two masks, every point and draw.
+/// Refuses settings that would take hours: n³ for each matrix, two masks, every point and draw.
 fn check_work(settings: &Settings) -> Result<()> {
     let cube = |n: usize| (n as f64).powi(3);
     let points = settings.integers("head_sizes")?.len() * settings.numbers("scales")?.len();
@@ -95,7 +95,7 @@ fn check_work(settings: &Settings) -> Result<()> {
     Err(Error::invalid("work of the settings", given, format!("at most {}", short(MOST_WORK))))
 }
 
-/// Tokens of the example. Its scores have rank 1: no head is smaller.
+/// The number of tokens of the example. Its scores have rank 1, since its head has the smallest possible size.
 const TOKENS: usize = 8;
 /// Decimal digits: the determinant is near 10⁻²⁶.
 const DIGITS: usize = 120;
@@ -128,7 +128,7 @@ fn example(evidence: &mut Evidence, draw: &Draw, run: &Run) -> Result<(Exact, St
     Ok((Exact::Refuted, because))
 }
 
-/// Of both masks with the same queries and keys, in f64 on the CPU: causal, bidirectional.
+/// The spectra under both masks with the same queries and keys, in f64 on the CPU: causal, bidirectional.
 fn spectra(draw: &Draw, scale: f64, run: &Run) -> Result<[Spectrum; 2]> {
     let of = |mask: Mask| {
         run.check()?;
@@ -137,7 +137,7 @@ fn spectra(draw: &Draw, scale: f64, run: &Run) -> Result<[Spectrum; 2]> {
     Ok([of(Mask::causal())?, of(Mask::bidirectional())?])
 }
 
-/// Where the argument is at its best: a small head and small logits, at a coarse tolerance.
+/// The case where the argument holds best: a small head and small logits, at a coarse tolerance.
 fn coarse(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<()> {
     let tolerance = Tolerance::relative(1e-3)?;
     let [causal, bidirectional] = draws(&settings.seeds("seeds")?, "ranks at n = 64", run, |seed| {
@@ -162,9 +162,9 @@ fn coarse(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<()>
 /// The head size at which ranks are followed over n, at unit scale.
 const HEAD_SIZE: usize = 16;
 
-/// Effective rank, and numerical rank in f32 and f64, as n grows; how many draws keep full rank.
+/// Effective rank, and numerical rank in f32 and f64, as n grows, and the number of draws that keep full rank.
 fn over_sizes(evidence: &mut Evidence, settings: &Settings, sizes: &[usize], run: &Run) -> Result<String> {
-    // Causal and then bidirectional: f32, f64, effective.
+    // First causal, then bidirectional: the ranks in f32 and f64, and the effective rank.
     let found = sweep(sizes.to_vec(), &settings.seeds("seeds")?, "ranks over n", run, |&n, seed| {
         let [causal, both] = spectra(&Draw::independent(n, HEAD_SIZE, seed), 1.0, run)?;
         let ranks = |spectrum: &Spectrum| {
@@ -175,7 +175,7 @@ fn over_sizes(evidence: &mut Evidence, settings: &Settings, sizes: &[usize], run
         let ([a, b, c], [d, e, f]) = (ranks(&causal), ranks(&both));
         Ok([a, d, b, e, c, f])
     })?;
-    // What rounding adds to a computed singular value stays below f64's tolerance: above it, none is zero.
+    // The rounding error of a computed singular value is below f64's tolerance, so a value above it is not zero.
     let (mut full, mut all) = (0, 0);
     for (n, samples) in &found {
         for (column, format) in [(0, "f32"), (2, "f64")] {
@@ -241,7 +241,7 @@ const CESARO: &[(usize, f64, f64)] = &[
     (1024, 102.709132, 3542.58077),
 ];
 
-/// The limit of small logits, where the argument is right: the matrix of 1/n against the Cesàro matrix.
+/// The limit of small logits, where the argument is right: the matrix of 1/n, compared with the Cesàro matrix.
 fn uniform(evidence: &mut Evidence, sizes: &[usize], run: &Run) -> Result<()> {
     let all =
         rank::many(sizes, "uniform attention", run, |&n| spectra(&Draw::independent(n, 1, 0), 0.0, run))?;
@@ -273,16 +273,16 @@ fn uniform(evidence: &mut Evidence, sizes: &[usize], run: &Run) -> Result<()> {
         short(causal.effective_rank()),
         short(share)
     );
-    // Below a half, the causal side of the comparison is of low effective rank as well.
+    // Below a half, causal attention is of low effective rank too.
     evidence.weigh(share >= 0.5, text).at("n", *n).at("head_size", 1).at("scale", 0.0).at("mask", "causal");
     Ok(())
 }
 
-/// Trained heads: causal, bidirectional; one mask is that of their training, and the other the same weights under
-/// another.
+/// Trained heads: causal, bidirectional. One of the masks is that of their training; the other one is an override with
+/// the same weights.
 type Both = [Heads<f64>; 2];
 
-/// Whether each head has a lower effective rank bidirectionally; `None` where the texts do not tell.
+/// Whether each head has a lower effective rank bidirectionally; `None` where the texts disagree.
 fn is_lower([causal, both]: &Both) -> Vec<Option<bool>> {
     let pairs = causal.over(|rank| *rank).into_iter().zip(both.over(|rank| *rank));
     pairs.map(|(causal, both)| Ahead::of(&causal.minus(&both)).is_causal()).collect()
@@ -316,7 +316,7 @@ mod tests {
     use super::*;
     use crate::claim::trained::by_hand;
 
-    /// Two equal queries: two equal rows, and a determinant that no number of digits tells from 0.
+    /// Two equal queries give two equal rows, and a determinant that no number of digits can tell from 0.
     #[test]
     fn an_example_that_is_singular_leaves_the_claim_open() {
         let draw = Draw { q: array![[1.0], [1.0], [0.5]], k: array![[0.3], [-2.0], [1.5]] };
@@ -334,7 +334,8 @@ mod tests {
         assert!(det.sign == 1 && (det.log - by_hand.ln()).abs() < 1e-12, "{det:?}");
     }
 
-    /// Ranks by hand, of each head causal and bidirectional on two texts, go the way of those of trained heads.
+    /// Ranks set by hand, for each head causal and bidirectional on two texts, go through the same functions as those
+    /// of trained heads.
     #[test]
     fn every_word_about_trained_models_is_reached() {
         let ruling = |heads: &[[[f64; 2]; 2]]| {

@@ -1,8 +1,8 @@
-//! What one decoding step costs with the cache and without: counted, and timed.
+//! The cost of one decoding step with the cache and without it: counted, and timed.
 
 use super::*;
 
-/// One step at one context, with the cache and without.
+/// One step at one context, with the cache and without it.
 pub(super) struct Step {
     tokens: usize,
     costs: [Cost; 2],
@@ -10,7 +10,7 @@ pub(super) struct Step {
 
 pub(super) const WAYS: [&str; 2] = ["with_cache", "without_cache"];
 
-/// What one decoding step costs with the cache and without: counted, and timed.
+/// The cost of one decoding step with the cache and without it: counted, and timed.
 pub(super) fn cost(
     evidence: &mut Evidence,
     settings: &Settings,
@@ -80,7 +80,7 @@ pub(super) fn step(dialogue: &Dialogue, tokens: usize, repeats: usize, run: &Run
     let finish = |hidden: &Tensor| -> Result<()> {
         model.logits(hidden, &mut Unobserved)?.map_or(Ok(()), |logits| logits.to_vec().map(drop))
     };
-    // One token on the cache of all before it; and all tokens again.
+    // One token with a cache of all earlier tokens, and a pass over all tokens.
     let with_cache = || {
         let mut cache: KvCache = cache.clone();
         finish(&model.hidden_after(&mut cache, &last, &mask, &mut Unobserved, &quiet)?)
@@ -96,7 +96,7 @@ pub(super) fn step(dialogue: &Dialogue, tokens: usize, repeats: usize, run: &Run
 
 pub(super) fn record(evidence: &mut Evidence, d: &Description, Step { tokens, costs }: &Step) {
     let t = *tokens as f64;
-    // Numbers in the matrices of all layers: 2·C·HD + 2·C·GD + 3·C·F each.
+    // The number of weights in the matrices of all layers: 2·C·HD + 2·C·GD + 3·C·F each.
     let attention = 2 * d.width * d.head_size * (d.heads + d.kv_heads);
     let weights = 2.0 * (d.layers * (attention + 3 * d.width * d.feed_forward)) as f64;
     let per_pair = (4 * d.layers * d.heads * d.head_size) as f64;

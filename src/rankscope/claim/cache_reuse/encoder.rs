@@ -1,8 +1,8 @@
-//! The same question for a RedLLM of random weights: are the keys and values of its cross-attention kept?
+//! The same question for a RedLLM with random weights: do the keys and values of its cross-attention stay valid?
 
 use super::*;
 
-/// The same question for a RedLLM of random weights: relative changes of the keys and values of its cross-attention
+/// The same question for a RedLLM with random weights: relative changes of the keys and values of its cross-attention
 /// within a turn, while the decoder writes, and when the encoder reads the whole dialogue.
 pub(super) fn encoder(
     evidence: &mut Evidence,
@@ -32,8 +32,8 @@ pub(super) fn encoder(
     Ok(changes)
 }
 
-/// The answer decoded token by token on keys and values computed once, against an encoder that reads the
-/// prompt again for every token: relative difference of the hidden states.
+/// The relative difference of the hidden states when the answer is decoded token by token with keys and values computed
+/// once, and when the encoder reads the prompt again for every token.
 pub(super) fn within_a_turn(model: &dyn Model, dialogue: &Dialogue, run: &Run) -> Result<f64> {
     let (prompt, answer) = dialogue.ids[..dialogue.first].split_at(dialogue.prompt);
     let input = |ids: &[u32]| Input::new(prompt.to_vec()).with_decoder(ids.to_vec());
@@ -47,13 +47,14 @@ pub(super) fn within_a_turn(model: &dyn Model, dialogue: &Dialogue, run: &Run) -
     Ok(difference(&joined(&again)?, &joined(&once)?)?.0)
 }
 
-/// States one after the other.
+/// Joins states along the positions.
 pub(super) fn joined(states: &[Tensor]) -> Result<Tensor> {
     let (first, others) = states.split_first().expect("an answer has a token");
     others.iter().try_fold(first.clone(), |all, state| concat(&all, state, Axis::Query))
 }
 
-/// The prompt's keys and values when the encoder reads the prompt alone, and when it reads the whole dialogue.
+/// The change of the prompt's keys and values between an encoder that reads only the prompt and one that reads the
+/// whole dialogue.
 pub(super) fn over_turns(model: &dyn Model, dialogue: &Dialogue, run: &Run) -> Result<f64> {
     let before = cross_attention(model, &dialogue.ids[..dialogue.prompt], run)?;
     let mut after = cross_attention(model, &dialogue.ids, run)?;
@@ -67,7 +68,7 @@ pub(super) fn over_turns(model: &dyn Model, dialogue: &Dialogue, run: &Run) -> R
     Ok(largest)
 }
 
-/// The keys and values that the decoder's cross-attention makes of a text.
+/// The keys and values that the decoder's cross-attention computes from a text.
 pub(super) fn cross_attention(model: &dyn Model, text: &[u32], run: &Run) -> Result<KvCache> {
     let mut cache = model.cache(1)?;
     let input = Input::new(text.to_vec()).with_decoder(vec![text[0]]);

@@ -98,9 +98,9 @@ const ANSWER: Parameter = set(
 const NEXT: Parameter =
     set("next", "turn 2, what is asked then", Text, [" And what happened to the boat?"; 2]);
 
-/// A model and the tokens of two turns.
+/// A model, and the tokens of two turns.
 struct Dialogue {
-    /// As the setting calls it.
+    /// The model's name, as in the setting.
     name: String,
     model: Box<dyn Model>,
     /// All tokens: the first turn, then the second.
@@ -140,10 +140,10 @@ impl Dialogue {
     }
 }
 
-/// Relative changes from here on are changes; between rounding and this, nothing is said.
+/// The least relative change that counts as a change; between rounding and this value, there is no conclusion.
 const CHANGE: f64 = 1e-3;
 
-/// Whether what was stored still holds after this relative change; `None` where that is not clear.
+/// Whether the stored states are still valid at this relative change; `None` where that is not clear.
 fn is_kept(change: f64) -> Option<bool> {
     match change {
         change if change <= ROUNDING => Some(true),
@@ -152,11 +152,12 @@ fn is_kept(change: f64) -> Option<bool> {
     }
 }
 
-/// One way to read the dialogue, and what turn 2 does to the stored states of turn 1.
+/// One way to read the dialogue, and the effect of turn 2 on the stored states of turn 1.
 struct Way {
     reading: Reading,
     change: Change,
-    /// The second turn on the cache of the first against the full pass, where the mask allows a cache.
+    /// The difference between the second turn with the cache of the first and the full pass, where the mask allows a
+    /// cache.
     cached_error: Option<f64>,
 }
 
@@ -172,9 +173,9 @@ impl Way {
         Ok(way)
     }
 
-    /// The first stored position that sees other positions once turn 2 is there.
+    /// The first stored position that sees other positions after turn 2 is appended.
     ///
-    /// If there is none, a state of turn 1 is a function of the tokens of turn 1, whatever the weights are.
+    /// If there is none, a state of turn 1 is a function of the tokens of turn 1, for any weights.
     fn first_that_sees_otherwise(&self, dialogue: &Dialogue) -> Option<usize> {
         let stale = self.reading.stale(dialogue.first, dialogue.ids.len(), None, 1);
         stale.row(1).iter().position(|&stale| stale)
@@ -210,7 +211,8 @@ fn report_ways(evidence: &mut Evidence, dialogue: &Dialogue, ways: &[Way]) {
             _ if change.is_kept() => format!("by rounding alone (largest difference {largest})"),
             _ => format!("by {} relative in the last layer, largest difference {largest}", short(last)),
         };
-        // That causal states stay and others do not speaks for the claims, the reverse against them.
+        // Causal states that stay, and other states that change, support the claims; the reverse is evidence against
+        // them.
         let supports = change.is_kept() == (*after == Mask::causal());
         evidence
             .weigh(supports, format!("{}: appending turn 2 changes the states of turn 1 {how}", way.words()));
@@ -249,7 +251,7 @@ fn keeps(dialogue: &Dialogue, way: &Way) -> Verdict {
     Verdict::of(Some(exact), None, Some((Trained::over(kept), because)))
 }
 
-/// Which states another token in place of one changes: at the start, and at the start of turn 2.
+/// The states that change when one token is replaced: the first token, or the first token of turn 2.
 fn edits(evidence: &mut Evidence, dialogue: &Dialogue, run: &Run) -> Result<()> {
     let count = dialogue.ids.len() as f64;
     for (place, words, at) in [("start", "the dialogue", 0), ("turn_2", "turn 2", dialogue.first)] {
@@ -280,7 +282,7 @@ fn edits(evidence: &mut Evidence, dialogue: &Dialogue, run: &Run) -> Result<()> 
     Ok(())
 }
 
-/// How many of the last hidden states move when the token `at` is another.
+/// How many of the last hidden states change when the token `at` is replaced.
 fn changed(dialogue: &Dialogue, at: usize, mask: Mask, run: &Run) -> Result<usize> {
     let (before, vocab) = (&dialogue.ids, dialogue.model.description().vocab as u32);
     let mut after = before.clone();
@@ -293,9 +295,9 @@ fn changed(dialogue: &Dialogue, at: usize, mask: Mask, run: &Run) -> Result<usiz
         .map_or(0, |last| last.iter().filter(|&&move_| move_ > ROUNDING).count()))
 }
 
-/// Whether every one of `ways`, none of them causal, loses its cache, and an encoder-decoder too.
+/// Whether every one of `ways`, none of them causal, loses its cache, and whether an encoder-decoder does so too.
 fn only_causal(dialogue: &Dialogue, ways: &[Way], encoder: [f64; 2]) -> Verdict {
-    // A way whose stored states are functions of turn 1 alone is a counterexample.
+    // A way is a counterexample if its stored states are functions of turn 1 alone.
     let exact = match ways.iter().find(|way| way.first_that_sees_otherwise(dialogue).is_none()) {
         Some(way) => {
             let because = format!(

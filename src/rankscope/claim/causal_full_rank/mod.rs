@@ -1,7 +1,7 @@
 //! Claim: causal attention is always of full rank.
 //!
-//! A theorem in exact arithmetic, and a matter of settings in any other: the experiment puts the exact
-//! determinant and smallest singular value beside what f64, f32 and f16 make of the same matrices.
+//! The claim is a theorem in exact arithmetic; in floating point it depends on the settings. The experiment compares
+//! the exact determinant and smallest singular value with those in f64, f32 and f16 for the same matrices.
 
 mod stored;
 
@@ -42,7 +42,7 @@ pub(super) static CLAIM: Claim = Claim {
 const SIZES: [&str; 2] = ["16,32,64,128,256,512", "16,32,64,128,256,512,1024"];
 const SCALES: [&str; 2] = ["0,0.1,1,8", "0,0.1,0.5,1,2,4,8"];
 
-/// What the CPU computes even where the experiment runs on another device.
+/// The computations of the CPU in experiments on another device.
 const ON_CPU: &str = "in multi-precision the exact determinants and singular values, in f64 the weights and spectra \
                       of all ranks but those of f32, of LU and of the stored draw; the device computes the weights \
                       behind lost_f32_causal and lost_f32_bidirectional";
@@ -70,8 +70,8 @@ fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
     Ok((evidence, Verdict::of(Some((exact, theorem)), Some(floating), Some(trained))))
 }
 
-/// What is known of all attention matrices of n tokens under `mask`: asks the places of the positive weights first,
-/// and then the simplest inputs there are, equal scores.
+/// What is known about all attention matrices of n tokens under `mask`: first from the positions of the positive
+/// weights, then from the simplest inputs, equal scores.
 fn theorem(mask: &Mask, n: usize) -> Result<(Exact, String)> {
     mask.check(n)?;
     let exact = mask.exact_rank(n);
@@ -102,7 +102,7 @@ fn theorem(mask: &Mask, n: usize) -> Result<(Exact, String)> {
     Ok((Exact::Refuted, because))
 }
 
-/// Causal weights of one draw, in f64 on the CPU: f32 numbers from a GPU would be another matrix.
+/// Causal weights of one draw, in f64 on the CPU: f32 numbers from a GPU would be a different matrix.
 fn causal(settings: &Settings, n: usize, seed: u64) -> Result<(Draw, Array2<f64>)> {
     let draw = Draw::independent(n, settings.integer("head_size")?, seed);
     let weights = draw.weights(settings.number("scale")?, &Mask::causal(), &Device::Cpu)?;
@@ -116,15 +116,17 @@ fn predicted_log_det(n: usize, scale: f64) -> f64 {
     -(1..=n).map(|i| (i as f64).ln()).sum::<f64>() - n as f64 * scale * scale / 2.0
 }
 
-/// How far the mean over draws may be from [`predicted_log_det`]: the diagonal scores are independent with standard
-/// deviation `scale`, and the next order grows like ln n. `None` where the formula is not meant to hold.
+/// The largest allowed difference of the mean over draws from [`predicted_log_det`]: the diagonal scores are
+/// independent with standard deviation `scale`, and the next order grows like ln n. `None` where the formula does not
+/// apply.
 fn tolerance(settings: &Settings, n: usize) -> Result<Option<f64>> {
     let (n, scale, draws) = (n as f64, settings.number("scale")?, settings.integer("seeds")?);
     let tolerance = 4.0 * scale * (n / draws as f64).sqrt() + 2.0 * scale * scale * (1.0 + n.ln()) + 1e-9;
     Ok((scale <= 1.0 && settings.integer("head_size")? >= 8).then_some(tolerance))
 }
 
-/// The determinant, and log₁₀ of the smallest singular value exactly and as f64 and f32 report it; its mean.
+/// Measures the determinant, and log₁₀ of the smallest singular value in exact arithmetic, f64 and f32; returns the
+/// mean of the exact value.
 fn multi_precision(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<f64> {
     let (n, scale, seeds) = (settings.integer("n")?, settings.number("scale")?, settings.seeds("seeds")?);
     let look = |seed| {
@@ -154,7 +156,7 @@ fn multi_precision(evidence: &mut Evidence, settings: &Settings, run: &Run) -> R
         seeds.len()
     );
     evidence.weigh(positive == seeds.len(), text);
-    // A number below the floor says only that it is below.
+    // A computed value below the floor shows only that the true one is below it too.
     let is_visible = exact.minus(&floor).extremes().0 > 0.0;
     let digits = digits.extremes().1;
     let text = format!(
@@ -170,14 +172,14 @@ fn multi_precision(evidence: &mut Evidence, settings: &Settings, run: &Run) -> R
         measured.expect(predicted_log_det(n, scale), tolerance, "−ln n! − n·scale²/2, leading order");
     }
     evidence.record("log10_sigma_min", &exact);
-    // What the decompositions make of rounding depends on the processor: nothing is expected of it.
+    // The result of the decompositions at the level of rounding depends on the processor, so no value is expected.
     evidence.record("log10_sigma_min_f64_svd", &f64s);
     evidence.record("log10_sigma_min_f32_svd", &f32s);
     evidence.measure("digits", digits, "");
     Ok(exact.mean())
 }
 
-/// How often LU gets the sign of the determinant wrong, and how far its logarithm is off.
+/// How often LU gets the sign of the determinant wrong, and the error of its logarithm.
 fn lu(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<()> {
     let n = settings.integer("n")?;
     let [wrong, error] = draws(&settings.seeds("lu_draws")?, "LU", run, |seed| {
@@ -202,10 +204,10 @@ fn lu(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<()> {
     Ok(())
 }
 
-/// Positions that suffice for the determinant to underflow in f64 at unit scale.
+/// A number of positions at which the determinant underflows in f64 at unit scale.
 const UNDERFLOW_POSITIONS: usize = 256;
 
-/// Where det A itself, a product, leaves a number format: the first n at which it is subnormal or zero.
+/// Where det A itself, a product, is below the range of a number format: the first n at which it is subnormal or zero.
 ///
 /// The leading blocks of one causal matrix are the causal matrices of its first tokens, so one draw gives the
 /// determinant for every n.
@@ -256,12 +258,12 @@ fn underflows(diagonal: impl IntoIterator<Item = f64>) -> [f64; 4] {
     found
 }
 
-/// Whether nothing is lost in any draw, or on any text.
+/// Whether no direction is lost in any draw, or on any text.
 fn is_full(lost: &Sample) -> bool {
     lost.count_where(|lost| lost > 0.0) == 0
 }
 
-/// What rounding takes of the rank as the sequence grows, and over the logit scale.
+/// The rank that is lost to rounding as the sequence grows, and over the logit scale.
 fn floating(e: &mut Evidence, settings: &Settings, mask: &Mask, run: &Run) -> Result<(Floating, String)> {
     let (n, head_size) = (settings.integer("n")?, settings.integer("head_size")?);
     let (scale, seeds) = (settings.number("scale")?, settings.seeds("seeds")?);
@@ -330,7 +332,7 @@ fn floating(e: &mut Evidence, settings: &Settings, mask: &Mask, run: &Run) -> Re
     Ok((Floating::over(all.map(|lost| Outcome::of(is_full(lost)))), because))
 }
 
-/// Directions that a head loses at f32's tolerance, and exact zeros on the diagonal.
+/// The number of directions that a head loses at f32's tolerance, and of exact zeros on its diagonal.
 fn look(weights: ArrayView2<f64>) -> Result<(f64, usize)> {
     let lost = weights.nrows() - Spectrum::of(weights)?.numerical_rank(Tolerance::F32);
     Ok((lost as f64, weights.diag().iter().filter(|&&weight| weight == 0.0).count()))
@@ -392,14 +394,14 @@ mod tests {
         assert!(theorem(&Mask::parse("prefix(8)").unwrap(), 6).is_err());
     }
 
-    /// Heads made by hand go through the function that measures trained ones.
+    /// Heads made by hand go through the function that measures trained heads.
     #[test]
     fn every_word_about_trained_models_is_reached() {
         let ruling = |heads: &[&Array2<f64>]| {
             let heads = heads.iter().map(|head| vec![look(head.view()).unwrap()]).collect();
             trained(&mut Evidence::default(), &Mask::causal(), &by_hand(6, heads)).0
         };
-        // A diagonal weight that f32 stores, and that its tolerance takes for zero.
+        // A diagonal weight that f32 can store, but that counts as zero at its tolerance.
         let (full, mut sharp, mut zero) = (Array2::eye(6), Array2::eye(6), Array2::eye(5));
         sharp[(4, 4)] = 1e-30;
         sharp[(4, 0)] = 1.0;

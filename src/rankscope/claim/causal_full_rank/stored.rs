@@ -1,4 +1,4 @@
-//! One stored draw, whose exact numbers are known: what each number format makes of it.
+//! One stored draw, whose exact numbers are known, in each number format.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::rank::precise::{self, Triangular};
 use crate::rank::{Lens, lu_determinant, spectrum_in_f32};
 
 const SOURCE: &str = "200-digit reference of the stored draw";
-/// Leading blocks of the stored draw, in the figure of the smallest singular value.
+/// The sizes of the stored draw's leading blocks in the figure of the smallest singular value.
 const BLOCKS: [usize; 12] = [2, 4, 8, 12, 16, 24, 32, 48, 64, 80, 104, 128];
 
 /// Queries and keys `[128, 16]`, standard normal.
@@ -20,7 +20,7 @@ fn draw() -> Result<Draw> {
     })
 }
 
-/// A number of the reference, or a text that is one.
+/// A number of the reference, which may be written as text.
 fn known(value: &Value) -> Result<f64> {
     let text = || value.as_str().and_then(|text| text.parse().ok());
     value.as_f64().or_else(text).ok_or_else(|| Error::format("causal_n128_d16.json", "a number is missing"))
@@ -30,7 +30,7 @@ fn smallest(spectrum: &Spectrum) -> f64 {
     spectrum.sigma_min().unwrap_or(0.0)
 }
 
-/// What each arithmetic makes of the stored draw.
+/// Measures the stored draw in each arithmetic.
 pub(super) fn measure(evidence: &mut Evidence, run: &Run) -> Result<()> {
     let draw = draw()?;
     run.step("stored draw", 0, 1)?;
@@ -71,7 +71,7 @@ pub(super) fn measure(evidence: &mut Evidence, run: &Run) -> Result<()> {
         short(smallest(&single))
     );
     evidence.weigh(smallest(&double) < 2.0 * sigma.value(), text).at("draw", "stored");
-    // The processor's BLAS decides what LU makes of rounding, so nothing is expected of it.
+    // The result of LU at the level of rounding depends on the processor's BLAS, so no value is expected.
     evidence.measure("stored_lu_sign", f64::from(lu.sign), "");
     if lu.log.is_finite() {
         evidence.measure("stored_lu_log", lu.log, "nats");
@@ -89,7 +89,7 @@ pub(super) fn measure(evidence: &mut Evidence, run: &Run) -> Result<()> {
     run.step("stored draw", 1, 1)
 }
 
-/// One matrix at the tolerances of f16, f32 and f64, and exactly.
+/// The rank of one matrix at the tolerances of f16, f32 and f64, and in exact arithmetic.
 fn through_lenses(
     evidence: &mut Evidence,
     weights: &Array2<f64>,
@@ -103,7 +103,7 @@ fn through_lenses(
         let (rank, threshold) = (spectrum.numerical_rank(tolerance), spectrum.threshold(tolerance));
         evidence.measure(format!("lens_rank_{}", lens.name()), rank as f64, "");
         let name = format!("{} tolerance: rank {rank}", lens.name());
-        // What counts as zero in f64 is what the arithmetic of these weights rounds away.
+        // In f64, values count as zero at the rounding floor of the arithmetic that computed these weights.
         let line = if matches!(lens, Lens::F64) { Reference::floor } else { Reference::level };
         references.push(line(name, threshold));
         ranks.push(format!("{rank} in {}", lens.name()));
@@ -133,7 +133,7 @@ fn through_lenses(
     Ok(())
 }
 
-/// σ_min of the first n tokens, exactly and as f64 and f32 report it, on what these count as zero.
+/// σ_min of the first n tokens, exact and as computed in f64 and f32, with the values that these formats count as zero.
 fn leading_blocks(
     evidence: &mut Evidence,
     weights: &Array2<f64>,
@@ -166,7 +166,7 @@ fn leading_blocks(
     Ok(())
 }
 
-/// A curve on a logarithmic axis, where a zero or an unknown has no place.
+/// A curve on a logarithmic axis, where zeros and unknown values are left out.
 fn positive(name: &str, kind: Kind, points: impl Iterator<Item = (f64, f64)>) -> Curve {
     Curve::new(name, kind, points.filter(|point| point.1 > 0.0))
 }
@@ -175,8 +175,8 @@ fn positive(name: &str, kind: Kind, points: impl Iterator<Item = (f64, f64)>) ->
 mod tests {
     use super::*;
 
-    /// By columns LU eliminates, and what it finds is rounding, which depends on the processor; by rows it has
-    /// nothing to do, and is exact on every one, also after changes of the entries' last digits.
+    /// Column by column, LU eliminates, and its result is rounding, which depends on the processor. Row by row it has
+    /// nothing to eliminate, and is exact on every processor, also after changes of the entries' last digits.
     #[test]
     fn lu_of_the_stored_draw_by_rows_is_exact() {
         let weights = draw().unwrap().weights(1.0, &Mask::causal(), &Device::Cpu).unwrap();

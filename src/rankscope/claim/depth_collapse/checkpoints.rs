@@ -1,4 +1,5 @@
-//! The residual in trained models, whole and with parts switched off by a probe; the models know nothing of it.
+//! The residual in trained models, unchanged and with parts switched off by a probe. The models contain no code for
+//! this.
 
 use std::path::Path;
 
@@ -8,17 +9,17 @@ use crate::ops::scale;
 use crate::probe::Probe;
 use crate::tensor::Tensor;
 
-/// What is switched off.
+/// The parts that are switched off.
 #[derive(Clone, Copy, Debug)]
 struct Ablation {
-    /// In names of measurements, and in sentences.
+    /// Its name in measurements, and in sentences.
     name: &'static str,
     label: &'static str,
     skip: bool,
     feed_forward: bool,
 }
 
-/// From the model as it is to attention alone.
+/// From the unchanged model to attention alone.
 const ABLATIONS: [Ablation; 4] = [
     Ablation { name: "as_is", label: "as it is", skip: false, feed_forward: false },
     Ablation { name: "no_mlp", label: "without MLPs", skip: false, feed_forward: true },
@@ -29,13 +30,13 @@ const ABLATIONS: [Ablation; 4] = [
 /// The residual of one model.
 pub(super) struct Checkpoint {
     name: String,
-    /// The mask that it was trained under, and is run under.
+    /// The mask that it was trained under and runs under here.
     mask: String,
-    /// Tokens of the text.
+    /// The number of tokens of the text.
     tokens: usize,
     /// The residual ratio below which f32 cannot tell it from 0.
     floor: f64,
-    /// Per [`Ablation`], ‖res(X)‖ / ‖X‖ of the embeddings and after every layer.
+    /// For each [`Ablation`], ‖res(X)‖ / ‖X‖ of the embeddings and after every layer.
     ratios: [Vec<f64>; 4],
 }
 
@@ -45,13 +46,13 @@ impl Checkpoint {
         Fall::of(&self.ratios[3].iter().map(|&ratio| log_ratio(ratio)).collect::<Vec<_>>(), self.floor)
     }
 
-    /// After the last layer.
+    /// The ratios after the last layer.
     fn left(&self) -> [f64; 4] {
         self.ratios.each_ref().map(|ratios| ratios.last().copied().unwrap_or(f64::NAN))
     }
 }
 
-/// Each model whole and with parts switched off.
+/// Reports each model, unchanged and with parts switched off.
 pub(super) fn report(evidence: &mut Evidence, models: &[Checkpoint]) -> (Trained, String) {
     evidence.measure("checkpoints", models.len() as f64, "models");
     for model in models {
@@ -96,7 +97,7 @@ pub(super) fn report(evidence: &mut Evidence, models: &[Checkpoint]) -> (Trained
     })
 }
 
-/// Every model that the settings name, whole and with its parts switched off.
+/// Measures every model that the settings name, unchanged and with its parts switched off.
 pub(super) fn measure(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<Vec<Checkpoint>> {
     let load = |name: &str, folder: &Path| {
         let model = model::load(folder, settings.device())?;
@@ -134,11 +135,11 @@ fn residuals(model: &dyn Model, input: &Input, ablation: Ablation, run: &Run) ->
     Ok(probe.ratios)
 }
 
-/// Puts an update in the place of the sum that a skip makes, zeros in that of an MLP's update, and measures
-/// the hidden states.
+/// A probe that switches off skips, by replacing the sum with the update, and MLPs, by replacing the update with zeros,
+/// and that measures the hidden states.
 struct Ablate {
     ablation: Ablation,
-    /// The last update, until its sum has passed.
+    /// The last update, until its sum is visited.
     update: Option<Tensor>,
     ratios: Vec<f64>,
 }
@@ -148,7 +149,7 @@ impl Probe for Ablate {
         // `decoder.3.after_attention` is the point `after_attention`.
         let point = name.splitn(3, '.').nth(2).unwrap_or(name);
         let value = match point {
-            // A network that is off leaves its input as it is, with or without the other skips.
+            // A network that is switched off returns its input unchanged, with or without the other skips.
             "feed_forward.output" if self.ablation.feed_forward => scale(&value, 0.0)?,
             "self_attention.output" | "feed_forward.output" => {
                 self.update = Some(value.clone());
@@ -180,7 +181,8 @@ impl Probe for Ablate {
 mod tests {
     use super::*;
 
-    /// Stacks of attention go the way of trained models whose other parts are off, down to the floor of f32.
+    /// Stacks of attention are measured like trained models whose other parts are switched off, down to the floor of
+    /// f32.
     #[test]
     fn every_word_about_trained_models_is_reached() {
         let sizes = NetSizes { n: 32, width: 64, heads: 4, layers: 6 };
@@ -194,7 +196,7 @@ mod tests {
         };
         let down = || model(Mask::bidirectional(), sizes.input(3));
         let slow = || model(Mask::causal(), sizes.input(3));
-        // Tokens that are nearly equal from the start are down after one layer, and show no two drops.
+        // Tokens that are nearly equal from the start reach the floor after one layer, and have no two drops.
         let at_once = || model(Mask::bidirectional(), sizes.input(3) * 1e-3 + 1.0);
         let over = |models: &[Checkpoint]| report(&mut Evidence::default(), models).0;
         assert_eq!(over(&[down()]), Trained::InAll);
@@ -204,7 +206,7 @@ mod tests {
         assert_eq!(over(&[]), Trained::NoModel);
     }
 
-    /// Keeps the points of layer 1, as they are after the ablation.
+    /// A probe that keeps the points of layer 1 after the ablation.
     struct Spy {
         ablate: Ablate,
         kept: Vec<(String, Vec<f32>)>,
@@ -243,7 +245,7 @@ mod tests {
         }
     }
 
-    /// What the network got is the normed sum in BERT, and the sum itself in LLaMA.
+    /// The network's input is the normed sum in BERT, and the sum itself in LLaMA.
     #[test]
     fn a_network_that_is_off_leaves_its_input() {
         for (family, input, sum) in

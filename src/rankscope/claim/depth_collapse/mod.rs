@@ -60,7 +60,7 @@ const TEXT: &str = "Once upon a time there was a little girl who lived in a hous
 /// The sizes that all stacks of an experiment share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NetSizes {
-    /// Tokens.
+    /// n, the number of tokens.
     pub n: usize,
     /// C.
     pub width: usize,
@@ -70,7 +70,7 @@ pub struct NetSizes {
     pub layers: usize,
 }
 
-/// The stream of the input, beyond those of any weight.
+/// The random stream of the input, beyond the streams of all weights.
 const INPUT: u64 = 1 << 32;
 
 impl NetSizes {
@@ -85,7 +85,7 @@ impl NetSizes {
         Architecture::attention_only(self.layers, self.heads, self.width / self.heads, self.width)
     }
 
-    /// The same with so many layers.
+    /// These sizes with another number of layers.
     fn deep(&self, layers: usize) -> Self {
         NetSizes { layers, ..*self }
     }
@@ -104,8 +104,8 @@ impl NetSizes {
 /// A mask with its name in measurements.
 type Masked = (&'static str, Mask);
 
-/// Self-attention networks (SAN), from pure attention to whole transformers: the name in measurements, that in
-/// sentences, and what is added to pure attention.
+/// Self-attention networks (SAN), from pure attention to whole transformers: the name in measurements, the name in
+/// sentences, and the parts that are added to pure attention.
 type Net = (&'static str, &'static str, fn(Architecture) -> Architecture);
 
 const NETS: [Net; 8] = [
@@ -129,12 +129,12 @@ fn norm(x: &Array2<f64>) -> f64 {
     one_infinity_norm(residual(x.view()).view())
 }
 
-/// log₁₀ of ‖res(X)‖ / ‖X‖; below ε, where nothing can be told, that of ε.
+/// log₁₀ of ‖res(X)‖ / ‖X‖; a ratio below ε, which rounding hides, counts as ε.
 pub(super) fn log_ratio(ratio: f64) -> f64 {
     ratio.max(f64::EPSILON).log10()
 }
 
-/// log₁₀ of [`residual_ratio`] of the input `x` and after every layer of `stack`; below ε that of ε.
+/// log₁₀ of [`residual_ratio`] of the input `x` and after every layer of `stack`; a ratio below ε counts as ε.
 ///
 /// **Shapes**: x `[n, C]`; the result has L + 1 numbers.
 ///
@@ -145,7 +145,7 @@ pub fn log_residuals(stack: &Stack, x: &Array2<f64>, mask: &Mask, run: &Run) -> 
     Ok(states.iter().map(|x| log_ratio(residual_ratio(x.view()))).collect())
 }
 
-/// log₁₀ ‖res(X)‖ / ‖X‖ of one network under one mask, over the draws: the input and then every layer.
+/// log₁₀ ‖res(X)‖ / ‖X‖ of one network under one mask, over the draws: of the input, then after every layer.
 struct Residual {
     net: Net,
     mask: &'static str,
@@ -154,7 +154,7 @@ struct Residual {
 }
 
 impl Residual {
-    /// log₁₀ of the geometric means.
+    /// log₁₀ of the geometric means over the draws.
     fn mean(&self) -> Vec<f64> {
         self.layers.iter().map(Sample::mean).collect()
     }
@@ -175,15 +175,15 @@ impl Residual {
 struct Fall {
     /// The first layer at or below the floor.
     reached: Option<usize>,
-    /// How many times the drop before it the last drop above the floor is, where there are two.
+    /// The last drop above the floor divided by the drop before it, where there are two.
     ///
-    /// Three for doubly exponential collapse, where the logarithm itself is multiplied by three; one for plain
-    /// exponential collapse, which falls by the same each layer.
+    /// It is three for doubly exponential collapse, where each layer multiplies the logarithm by three, and one for
+    /// plain exponential collapse, where each layer subtracts the same amount.
     growth: Option<f64>,
 }
 
 impl Fall {
-    /// Of log₁₀ ratios, the input first.
+    /// The fall of log₁₀ ratios, the input's first.
     fn of(logs: &[f64], floor: f64) -> Self {
         let reached = logs.iter().position(|&value| value <= floor.log10());
         let above = &logs[..reached.unwrap_or(logs.len())];
@@ -195,8 +195,8 @@ impl Fall {
         Fall { reached, growth }
     }
 
-    /// Whether it reached the floor by drops of which the last is at least twice the one before; `None` where
-    /// there are no two drops to compare above the floor.
+    /// Whether it reached the floor with a last drop at least twice the drop before it; `None` where there are no two
+    /// drops to compare above the floor.
     fn is_doubly_exponential(&self) -> Option<bool> {
         match (self.reached, self.growth) {
             (Some(_), growth) => growth.map(|growth| growth >= 2.0),
@@ -204,7 +204,7 @@ impl Fall {
         }
     }
 
-    /// With the ratio that is left after the last layer.
+    /// The fall in words, with the ratio after the last layer.
     fn in_words(&self, left: f64) -> String {
         match (self.reached, self.growth) {
             (Some(layer), Some(growth)) => {
@@ -222,7 +222,7 @@ impl Fall {
 /// The experiment under these masks.
 fn decide(sizes: &NetSizes, masks: &[Masked], settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
     let (mut evidence, seeds) = (Evidence::new(settings), settings.seeds("seeds")?);
-    // First what is quickly wrong: a model that is not there.
+    // First the errors that are found quickly, such as a missing model.
     let models = checkpoints::measure(&mut evidence, settings, run)?;
     let exact = opposites(&mut evidence, 2.0)?;
     let residuals = residuals(sizes, masks, &seeds, run)?;
@@ -252,7 +252,7 @@ fn decide(sizes: &NetSizes, masks: &[Masked], settings: &Settings, run: &Run) ->
         short(-rate),
         short(left_with_skips)
     );
-    // A residual that is not yet down where one layer is of high order leaves the question open.
+    // Where one layer is of high order and the residual is not yet at the floor, the question stays open.
     let outcomes = pure().zip(&orders).map(|(at, order)| {
         let fall = Fall::of(&at.mean(), sizes.floor());
         match fall.is_doubly_exponential() {
@@ -265,14 +265,15 @@ fn decide(sizes: &NetSizes, masks: &[Masked], settings: &Settings, run: &Run) ->
     Ok((evidence, Verdict::of(Some(exact), Some(floating), Some(trained))))
 }
 
-/// Layers of the example.
+/// The number of layers of the example.
 const EXAMPLE_LAYERS: usize = 12;
 
 /// Two opposite tokens, 1 and −1, under one bidirectional head of size 1 with W_qᵀ·W_k = 1 and w = W_vᵀ·W_oᵀ in every
 /// layer: weights of pure bidirectional attention that never collapse.
 ///
 /// A layer takes ±x to ±w·tanh(x²)·x: the tokens stay opposite, ‖res(X)‖ = ‖X‖, and for w = 2 each layer takes them
-/// further apart, as 2·tanh(1) > 1.5. A counterexample where every layer adds a tenth, which is far more than rounding.
+/// further apart, as 2·tanh(1) > 1.5. It is a counterexample if every layer adds at least a tenth, far more than
+/// rounding.
 fn opposites(evidence: &mut Evidence, w: f64) -> Result<(Exact, String)> {
     let mut x = ndarray::array![[1.0], [-1.0]];
     let mut residuals = vec![norm(&x)];
@@ -299,7 +300,7 @@ fn opposites(evidence: &mut Evidence, w: f64) -> Result<(Exact, String)> {
     Ok((Exact::Refuted, because))
 }
 
-/// All networks under all masks.
+/// The residuals of all networks under all masks.
 fn residuals(sizes: &NetSizes, masks: &[Masked], seeds: &[u64], run: &Run) -> Result<Vec<Residual>> {
     let items: Vec<(Net, u64)> =
         NETS.iter().flat_map(|&net| seeds.iter().map(move |&seed| (net, seed))).collect();
@@ -324,7 +325,7 @@ fn residuals(sizes: &NetSizes, masks: &[Masked], seeds: &[u64], run: &Run) -> Re
     Ok(all)
 }
 
-/// The table, and sentences on each network: the masks under which it collapses doubly exponentially, and the others.
+/// Reports the table, and for each network the masks under which it collapses doubly exponentially, and the others.
 fn report(evidence: &mut Evidence, sizes: &NetSizes, residuals: &[Residual]) {
     for at in residuals {
         let (net, mask) = (at.net.0, at.mask);
@@ -358,7 +359,8 @@ fn report(evidence: &mut Evidence, sizes: &NetSizes, residuals: &[Residual]) {
     }
 }
 
-/// The same stacks in f32 on a device, as far as f32 goes, for the first seed. The verdict stands on f64 either way.
+/// The same stacks in f32 on a device, down to the floor of f32, for the first seed. The verdict rests on f64 in any
+/// case.
 fn on_device(
     e: &mut Evidence,
     sizes: &NetSizes,
@@ -384,7 +386,7 @@ fn on_device(
         run.step("f32 on the device", done + 1, NETS.len())?;
     }
     e.measure("f32_points_above_floor", f64::from(points), "");
-    // Ten times above the floor, rounding is a tenth of the ratio at most.
+    // At ten times the floor, rounding is at most a tenth of the ratio.
     let largest = e.measure("f32_largest_log10_difference", largest, "");
     largest.expect(0.0, 0.05, "the same stacks in f64 on the CPU");
     Ok(())
@@ -394,14 +396,14 @@ fn axes(x: &str) -> [PlotAxis; 2] {
     [PlotAxis::linear(x), PlotAxis::log("residual ratio ‖res(X)‖ / ‖X‖")]
 }
 
-/// Pure attention under every mask; then with what real networks have, under two masks.
+/// Draws pure attention under every mask, then attention with the other parts of real networks under two masks.
 fn plot(evidence: &mut Evidence, sizes: &NetSizes, residuals: &[Residual]) {
     let floor = || Reference::floor("rounding floor, f64", sizes.floor());
     let (mut curves, mut references) = (Vec::new(), vec![floor()]);
     for at in residuals.iter().filter(|at| at.net.0 == "san") {
         curves.push(at.curve(at.mask.to_owned()));
         if at.mask == "causal" {
-            // Through the last point.
+            // The reference curve goes through the last point.
             let (left, layers) = (at.left(), sizes.layers);
             let line = (0..=layers).map(|layer| (layer as f64, left * 2f64.powi((layers - layer) as i32)));
             references.push(Reference::curve("× ½ per layer", line));
@@ -434,7 +436,7 @@ mod tests {
     use super::*;
     use crate::claim::tests::settings;
 
-    /// Other masks and numbers of layers take the place of the claim's.
+    /// Other masks and numbers of layers replace those of the claim.
     #[test]
     fn every_word_in_floating_point_is_reached() {
         let ruling = |masks: &[&Mask], layers: usize| {
@@ -448,7 +450,7 @@ mod tests {
         assert_eq!(ruling(&[&both], 6), Floating::Everywhere);
         assert_eq!(ruling(&[&both, &causal], 6), Floating::InOneRegion);
         assert_eq!(ruling(&[&causal, &window], 6), Floating::Nowhere);
-        // Of third order, and not yet down.
+        // Of third order, and not yet at the floor.
         assert_eq!(ruling(&[&both], 2), Floating::NotResolved);
     }
 
@@ -469,7 +471,7 @@ mod tests {
 
     #[test]
     fn a_fall_is_read_off_above_the_floor() {
-        // The logarithm times three each layer, then the floor; and 0.25 each layer.
+        // The logarithm is multiplied by three in each layer, down to the floor; then a fall of 0.25 in each layer.
         let fall = Fall::of(&[-0.5, -1.5, -4.5, -13.5, -15.0], 1e-14);
         assert_eq!(fall, Fall { reached: Some(4), growth: Some(3.0) });
         assert_eq!(fall.is_doubly_exponential(), Some(true));

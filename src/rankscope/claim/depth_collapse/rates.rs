@@ -1,17 +1,17 @@
-//! How fast: the order of one layer, and what a layer costs once the tokens are close.
+//! The speed of the collapse: the order of one layer, and the fall for each layer when the tokens are close.
 
 use super::*;
 
-/// Above this order, one layer takes nearly equal tokens to more than the square of their residual.
+/// Above this order, one layer reduces the residual of nearly equal tokens to less than its square.
 pub(super) const HIGH: f64 = 2.0;
-/// Factors on the input between which the order is measured: small, so that the leading term is all there is, and well
-/// above rounding.
+/// Factors on the input between which the order is measured: small, so that the leading term dominates, but well above
+/// rounding.
 pub(super) const NEAR: [f64; 2] = [0.03, 0.003];
 
 /// The order of one layer of pure attention: p in ‖res(layer(s·X))‖ ∝ sᵖ as s → 0; its mean for each mask.
 ///
-/// Three where all tokens see the same keys: logits are of second order, and what is common to all rows of the weights
-/// moves all tokens alike. One where they see different keys.
+/// The order is three where all tokens see the same keys: logits are of second order, and the common part of all rows
+/// of the weights moves all tokens alike. It is one where they see different keys.
 pub(super) fn orders(
     e: &mut Evidence,
     sizes: &NetSizes,
@@ -49,8 +49,8 @@ pub(super) fn orders(
     Ok(orders.iter().map(|(_, [order])| order.mean()).collect())
 }
 
-/// What a layer costs once the tokens are close, in log₁₀ of the residual ratio per layer: under the causal mask, whose
-/// mean is returned, and in a window, which is slower to settle.
+/// The fall for each layer when the tokens are close, in log₁₀ of the residual ratio: under the causal mask, whose mean
+/// is returned, and in a window, which takes longer to reach a constant rate.
 pub(super) fn rates(
     evidence: &mut Evidence,
     sizes: &NetSizes,
@@ -76,9 +76,10 @@ pub(super) fn rates(
     Ok(causal.mean())
 }
 
-/// The slope of log₁₀ of the residual ratio of pure attention over some layers: per layer, one value a draw.
+/// The slope of log₁₀ of the residual ratio of pure attention over some layers: per layer, with one value for each
+/// draw.
 ///
-/// Points that are not ten times above the rounding floor are left out; NaN where fewer than three are left.
+/// Points below ten times the rounding floor are left out; NaN where fewer than three points remain.
 pub(super) fn slopes(
     sizes: &NetSizes,
     mask: &Mask,

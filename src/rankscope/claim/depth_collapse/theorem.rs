@@ -1,4 +1,4 @@
-//! The theorem's bound beside what is measured, the third power on one head, and the sum over paths.
+//! The theorem's bound beside the measured residual, the third power on one head, and the sum over paths.
 
 use ndarray::{Axis, s};
 
@@ -35,19 +35,19 @@ fn bound_log10(base: f64, residual: f64, layers: usize) -> f64 {
     (power - 1.0) / 2.0 * base.log10() + power * residual.log10()
 }
 
-/// The bound beside the measurement, for tokens as they are drawn and for near ones, which fall below rounding in the
-/// second layer.
+/// The bound beside the measurement, for tokens as drawn and for nearly equal tokens, whose residual falls below
+/// rounding in the second layer.
 pub(super) fn bounds(evidence: &mut Evidence, sizes: &NetSizes, seeds: &[u64], run: &Run) -> Result<()> {
     compare(evidence, &sizes.deep(3), false, seeds, run)?;
     compare(evidence, &sizes.deep(1), true, seeds, run)
 }
 
-/// Runs pure attention beside its bound: log₁₀ ‖res‖ of each.
+/// Compares pure attention with its bound: log₁₀ ‖res‖ of each.
 ///
-/// `near` scales the input, its mean taken off, so that base · ‖res(X)‖² = 1/2, below which the bound falls
-/// with depth at all; otherwise the input is as it is drawn.
+/// `near` scales the input, after its mean is subtracted, so that base · ‖res(X)‖² = 1/2, where the bound falls with
+/// depth; otherwise the input is used as drawn.
 fn compare(evidence: &mut Evidence, sizes: &NetSizes, near: bool, seeds: &[u64], run: &Run) -> Result<()> {
-    // Of the input, of the bound and of the measurement after each of up to three layers.
+    // The values for the input, for the bound and for the measurement after each of up to three layers.
     let found: [Sample; 7] = draws(seeds, "bound", run, |seed| {
         let stack = Stack::new(sizes.pure(), seed)?;
         let (base, mut x) = (base(&stack), sizes.input(seed));
@@ -119,11 +119,11 @@ pub(super) fn single_head(evidence: &mut Evidence, seeds: &[u64], run: &Run) -> 
     Ok(())
 }
 
-/// Layers of the net that is taken apart.
+/// The number of layers of the network that is split into paths.
 const PATH_LAYERS: usize = 6;
 
-/// Attention with a skip, taken apart by the length of paths: how many there are of a length, C(L, k)·Hᵏ, log₁₀ of their
-/// sum's residual ratio, and its ‖res‖ as a part of the output's. The path of length 0 keeps the input.
+/// Attention with a skip, split by the length of paths: the number of paths of each length, C(L, k)·Hᵏ, log₁₀ of the
+/// residual ratio of their sum, and its ‖res‖ relative to the output's. The path of length 0 keeps the input.
 pub(super) fn paths(evidence: &mut Evidence, sizes: &NetSizes, seeds: &[u64], run: &Run) -> Result<()> {
     let sizes = sizes.deep(PATH_LAYERS);
     for (name, mask) in [("bidirectional", Mask::bidirectional()), ("causal", Mask::causal())] {

@@ -36,13 +36,13 @@ pub(super) static CLAIM: Claim = Claim {
     decide: |settings, run| decide(&Mask::causal(), settings, run),
 };
 
-/// Of A_k…A_1 the weight of the first token in the last row, for every k from 1 on: of layers A alone, and of layers
-/// (I + A)/2, as attention rollout takes a skip into account.
+/// The weight of the first token in the last row of A_k…A_1, for every k from 1 on: for layers A alone, and for layers
+/// (I + A)/2, by which attention rollout takes a skip into account.
 ///
 /// **Shapes**: every A `[n, n]`.
 ///
 /// # Errors
-/// The first error of `layers`.
+/// The first error among `layers`.
 ///
 /// **Source**: Abnar & Zuidema 2020 (arXiv 2005.00928), section 3.
 pub fn weights_of_first(
@@ -73,10 +73,10 @@ const NAMES: [&str; 4] = [
     "first_token_weight_bidirectional_skip",
 ];
 
-/// What the layers of a product are.
+/// The kinds of layers of a product, in words.
 const IN_WORDS: [&str; 2] = ["layers alone", "layers with skips"];
 
-/// What all draws share.
+/// The settings that all draws share.
 struct Tokens {
     n: usize,
     head_size: usize,
@@ -84,7 +84,7 @@ struct Tokens {
 }
 
 impl Tokens {
-    /// Every number of layers up to `deepest`; every layer of a draw has queries and keys of its own.
+    /// The points for every number of layers up to `deepest`; every layer of a draw has its own queries and keys.
     fn points(&self, mask: &Mask, deepest: usize, settings: &Settings, run: &Run) -> Result<Vec<Point>> {
         let under = |mask: &Mask, seed: u64| {
             let layers = (0..deepest as u64).map(|layer| {
@@ -108,7 +108,7 @@ impl Tokens {
     }
 }
 
-/// [`weights_of_first`] of attention that no content decides: equal scores of all pairs that `mask` allows.
+/// [`weights_of_first`] for attention that does not depend on content: equal scores for all pairs that `mask` allows.
 ///
 /// # Errors
 /// [`Error::Invalid`] where the mask does not fit n.
@@ -118,7 +118,7 @@ pub fn weights_of_first_by_equal_scores(n: usize, mask: &Mask, layers: usize) ->
     weights_of_first(n, (0..layers).map(|_| Ok(weights.clone())))
 }
 
-/// The experiment with this mask in the place of the causal one.
+/// The experiment with this mask in place of the causal one.
 fn decide(mask: &Mask, settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
     let mut evidence = Evidence::new(settings);
     let rollouts = rollout::measure(&mut evidence, settings, run)?;
@@ -148,7 +148,7 @@ fn decide(mask: &Mask, settings: &Settings, run: &Run) -> Result<(Evidence, Verd
     Ok((evidence, Verdict::of(Some(exact), Some(floating), Some(trained))))
 }
 
-/// Refuted where equal scores, which favour no content, do not give equal shares; proved where no position is special.
+/// Refuted if equal scores, which favour no content, do not give equal shares; proved if no position is special.
 fn exact(mask: &Mask, n: usize) -> (Exact, String) {
     let [two, many] = [2, 16].map(|depth| shares(mask, depth));
     if two.iter().any(|share| *share != two[0]) {
@@ -178,7 +178,7 @@ fn exact(mask: &Mask, n: usize) -> (Exact, String) {
     }
 }
 
-/// A share, and near 1 what is missing.
+/// A share as text; near 1 it is written as the difference from 1.
 fn share(weight: f64) -> String {
     match 1.0 - weight {
         missing if missing < 1e-14 => "1".to_owned(),
@@ -187,7 +187,7 @@ fn share(weight: f64) -> String {
     }
 }
 
-/// Whether the mask treats the first token as the bidirectional mask does in the same draws.
+/// Whether the mask treats the first token like the bidirectional mask does in the same draws.
 fn outcome(on_trial: &Sample, bidirectional: &Sample, rounding: f64) -> Outcome {
     let difference = on_trial.minus(bidirectional);
     if difference.values().iter().all(|difference| difference.abs() <= rounding) {
@@ -248,7 +248,7 @@ fn floating(
     (Floating::over(outcomes), because)
 }
 
-/// Equal scores without skips and with them, and an equal share.
+/// The reference curves: equal scores without skips and with them, and an equal share.
 fn references(n: usize, equal: &[[f64; 2]]) -> Vec<Reference> {
     let curve = |name: &str, which: usize| {
         Reference::curve(name, (1..).map(f64::from).zip(equal.iter().map(|weights| weights[which])))
@@ -281,22 +281,23 @@ mod tests {
     use super::*;
     use crate::claim::tests::settings;
 
-    /// A₂·A₁ and (I + A₂)(I + A₁)/4 of two layers whose order matters.
+    /// A₂·A₁ and (I + A₂)(I + A₁)/4 for two layers whose order matters.
     #[test]
     fn the_weight_of_the_first_token_by_hand() {
         let first = array![[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.25, 0.25, 0.5]];
         let second = array![[1.0, 0.0, 0.0], [0.25, 0.75, 0.0], [0.0, 1.0, 0.0]];
         let found = weights_of_first(3, [first, second].into_iter().map(Ok)).unwrap();
-        // After one: 1/4 and half of it. Then that of token 2, 1/2; with skips (1/8 + 1/4)/2.
+        // After one layer: 1/4, with skips half of it. After two layers: the weight 1/2 from token 2; with skips (1/8 +
+        // 1/4)/2.
         assert_eq!(found, [[0.25, 0.125], [0.5, 0.1875]]);
-        // (1 + 1/2 + 1/3 + 1/4 + 1/5)/5: the mean of what the tokens give to the first.
+        // (1 + 1/2 + 1/3 + 1/4 + 1/5)/5: the mean of the tokens' weights on the first one.
         let equal = weights_of_first_by_equal_scores(5, &Mask::causal(), 2).unwrap();
         assert!((equal[1][0] - 137.0 / 300.0).abs() < 1e-15);
         assert_eq!(["1", "1 − 0.00100", "0.500"].map(str::to_owned), [1.0, 0.999, 0.5].map(share));
     }
 
-    /// With another layer at the far end, the weight of the first token never falls, and is bounded from below by the
-    /// smallest weights on it.
+    /// When a layer is added at the end of the product, the weight of the first token never falls, and is bounded from
+    /// below by the smallest weights on it.
     #[test]
     fn the_first_token_is_the_only_one_that_keeps_its_weight() {
         let n = 9;
@@ -328,10 +329,11 @@ mod tests {
         assert!((0..3).all(|layer| points[layer].1[1].values()[0] == found[layer][1]));
     }
 
-    /// Other masks and depths take the place of the claim's.
+    /// Other masks and depths replace those of the claim.
     #[test]
     fn every_word_about_drawn_layers_is_reached() {
-        // Queries see tokens 1 and 2, or 3 and 4, in turn: after two layers everybody has the same from everybody.
+        // Queries see tokens 1 and 2, or 3 and 4, in turn: after two layers every token has the same weight on every
+        // token.
         let shuffle = Array2::from_shape_fn((4, 4), |(query, key)| key / 2 == query % 2);
         let words = |mask: &Mask, changes: &[(&str, &str)]| {
             let settings = settings("first-token-drift", changes);
@@ -343,7 +345,7 @@ mod tests {
         assert_eq!(words(&causal, &[("depths", "1,2")]), (Exact::Refuted, Floating::InOneRegion));
         assert_eq!(words(&causal, &[("depths", "2,6")]), (Exact::Refuted, Floating::Nowhere));
         assert_eq!(words(&both, &[("depths", "1,2")]), (Exact::Proved, Floating::Everywhere));
-        // Two draws do not tell it from the bidirectional mask.
+        // Two draws are too few to distinguish it from the bidirectional mask.
         let few = [("n", "4"), ("seeds", "2"), ("depths", "2"), ("scale", "4")];
         assert_eq!(words(&Mask::custom(shuffle), &few), (Exact::Open, Floating::NotResolved));
     }

@@ -3,14 +3,14 @@
 use super::*;
 use crate::tensor::Tensor;
 
-/// A token is treated as the others where it has its equal share up to this factor.
+/// A token counts as treated like the others if it has its equal share up to this factor.
 const FACTOR: f64 = 2.0;
 
 /// The rollout of one model under the mask that it was trained under.
 pub(super) struct Rollout {
     name: String,
     mask: Mask,
-    /// Tokens of each text.
+    /// The number of tokens of each text.
     n: usize,
     /// Layer by layer over the texts: the weight of the first token in the last row, without skips and with them.
     layers: Vec<[Sample; 2]>,
@@ -18,7 +18,7 @@ pub(super) struct Rollout {
     equal: Vec<[f64; 2]>,
 }
 
-/// The rollout of every model that the settings name.
+/// Measures the rollout of every model that the settings name.
 pub(super) fn measure(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<Vec<Rollout>> {
     let n = settings.integer(trained::TOKENS.name)?;
     trained::each(evidence, settings, run, |subject| {
@@ -33,7 +33,7 @@ pub(super) fn measure(evidence: &mut Evidence, settings: &Settings, run: &Run) -
     })
 }
 
-/// `[T, S]` of weights `[1, H, T, S]`.
+/// The mean over heads, `[T, S]`, of weights `[1, H, T, S]`.
 fn mean_of_heads(weights: &Tensor) -> Array2<f64> {
     let heads = weights.shape().sizes()[1];
     let matrix = |head| weights.matrix(head).expect("a head of weights on the CPU").mapv(f64::from);
@@ -46,8 +46,8 @@ impl Rollout {
         self.layers.last().cloned().unwrap_or_default()
     }
 
-    /// Whether the first token has its equal share, with skips and after the last layer, on every text; `None` where it
-    /// has on some.
+    /// Whether the first token has its equal share, with skips and after the last layer, on every text; `None` if it
+    /// has it only on some texts.
     fn is_neutral(&self) -> Option<bool> {
         let times: Sample = self.last()[1].values().iter().map(|weight| weight * self.n as f64).collect();
         let neutral = times.count_where(|times| (1.0 / FACTOR..=FACTOR).contains(&times));
@@ -75,7 +75,7 @@ impl Rollout {
     }
 }
 
-/// Causal models decide; a bidirectional one is shown beside them.
+/// Causal models decide; bidirectional models are shown for comparison.
 pub(super) fn report(evidence: &mut Evidence, rollouts: &[Rollout]) -> (Trained, String) {
     for rollout in rollouts {
         for (layer, samples) in (1..).zip(&rollout.layers) {
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(over(&[neutral(), drifts()]), Trained::InSome);
         assert_eq!(over(&[drifts(), some()]), Trained::InNone);
         assert_eq!(over(&[some()]), Trained::NotResolved);
-        // A bidirectional model is a contrast, and decides nothing.
+        // A bidirectional model is only a comparison, and decides nothing.
         assert_eq!(over(&[drifts(), model(Mask::bidirectional(), &[1.0, 1.0])]), Trained::InNone);
         assert_eq!(over(&[model(Mask::bidirectional(), &[1.0, 1.0])]), Trained::NoModel);
         assert_eq!(over(&[]), Trained::NoModel);

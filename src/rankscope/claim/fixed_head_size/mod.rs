@@ -95,17 +95,17 @@ fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
 struct Comparison {
     n: usize,
     mask: Mask,
-    /// Nats below which a pattern counts as reached.
+    /// The divergence in nats below which a pattern counts as reached.
     tolerance: f64,
     layers: Vec<Layers>,
 }
 
-/// Three layers with as many heads.
+/// Three layers with the same number of heads.
 #[derive(Clone, Copy)]
 struct Layers {
     /// D = C/H.
     usual: FixedMultiHead,
-    /// A narrower width, and D such that the parameters are those of the usual layer.
+    /// A smaller width, and a D with which it has as many parameters as the usual layer.
     equal: FixedMultiHead,
     /// The usual width, and the fixed head size.
     fixed: FixedMultiHead,
@@ -140,13 +140,13 @@ impl Comparison {
 }
 
 impl Layers {
-    /// The parameters of the fixed head size, in those of the usual one.
+    /// The parameters of the layer with the fixed head size, as a multiple of the usual layer's.
     fn cost(&self) -> f64 {
         self.fixed.parameter_count() as f64 / self.usual.parameter_count() as f64
     }
 }
 
-/// Puts a seeded usual layer into one with larger heads, and compares what both compute on the device.
+/// Puts a seeded usual layer into one with larger heads, and compares the outputs of both on the device.
 fn containment(evidence: &mut Evidence, settings: &Settings, plan: &Comparison, run: &Run) -> Result<()> {
     let (most, seed) = (plan.most(), settings.seed()?);
     let (width, heads, small) = (most.usual.width(), most.usual.heads(), most.usual.head_size());
@@ -174,7 +174,7 @@ fn containment(evidence: &mut Evidence, settings: &Settings, plan: &Comparison, 
     Ok(())
 }
 
-/// Fits one head of a width and a size to each drawn pattern; each head of a layer does that on its own.
+/// Fits one head of a width and a size to each drawn pattern; every head of a layer does this independently.
 struct Fits<'a> {
     plan: &'a Comparison,
     fitting: Fitting,
@@ -183,7 +183,7 @@ struct Fits<'a> {
     run: Run,
 }
 
-/// One number of heads: the divergence of one head from each drawn pattern.
+/// The results for one number of heads: the divergence of one head from each drawn pattern.
 struct Row {
     layers: Layers,
     usual: Sample,
@@ -199,7 +199,7 @@ impl<'a> Fits<'a> {
         Ok(Fits { plan, fitting: fitting(settings)?, seed, targets, run: run.clone().with_seed(seed) })
     }
 
-    /// Each pattern with drawn embeddings.
+    /// Each pattern, with drawn embeddings.
     fn cases(&self, width: usize) -> Vec<(&Target, Array2<f64>)> {
         let targets = (self.seed..).zip(&self.targets);
         targets.map(|(seed, target)| (target, gaussian(self.plan.n, width, seed, 2))).collect()
@@ -215,7 +215,7 @@ impl<'a> Fits<'a> {
     }
 
     fn rows(&self) -> Result<Vec<Row>> {
-        // The same for every number of heads.
+        // This divergence is the same for every number of heads.
         let fixed = self.kl(self.plan.most().fixed)?;
         let row = |&layers: &Layers| {
             let (usual, equal) = (self.kl(layers.usual)?, self.kl(layers.equal)?);
@@ -225,8 +225,8 @@ impl<'a> Fits<'a> {
     }
 }
 
-/// Whether the fixed head size reaches every pattern by the theorem, which is checked by building heads; or needs more,
-/// which a determinant certifies.
+/// Whether the fixed head size reaches every pattern by the theorem, which is checked by constructing heads; or whether
+/// a larger size is needed, which a determinant certifies.
 fn exact(evidence: &mut Evidence, fits: &Fits) -> Result<(Exact, String)> {
     let (n, layers) = (fits.plan.n, fits.plan.most());
     let (size, width) = (layers.fixed.head_size(), layers.fixed.width());
@@ -270,7 +270,7 @@ impl Row {
         self.usual.extremes().1 > tolerance
     }
 
-    /// Whether a free size removes the bottleneck, if there is one: at more parameters, and at as many.
+    /// Whether a free size removes the bottleneck, if there is one: with more parameters, and with the same number.
     fn outcomes(&self, tolerance: f64) -> Vec<Outcome> {
         let outcome = |free: &Sample| {
             let worse = free.minus(&self.usual);
@@ -306,7 +306,7 @@ impl Row {
     }
 }
 
-/// Where a divergence that is rounding alone is drawn.
+/// The value at which a divergence that is only rounding is drawn.
 const FLOOR: f64 = 1e-17;
 
 fn report(evidence: &mut Evidence, plan: &Comparison, rows: &[Row]) -> Result<()> {
@@ -386,7 +386,7 @@ fn report(evidence: &mut Evidence, plan: &Comparison, rows: &[Row]) -> Result<()
     Ok(())
 }
 
-/// What a width below the sequence costs, however large the head.
+/// The divergence that remains when the width is smaller than the sequence, for a head of any size.
 fn narrow_embedding(evidence: &mut Evidence, fits: &Fits) -> Result<()> {
     let (n, width) = (fits.plan.n, (fits.plan.n / 2).max(1));
     let kl = fits.kl(FixedMultiHead::new(width, 1, n)?)?;
@@ -403,7 +403,8 @@ fn narrow_embedding(evidence: &mut Evidence, fits: &Fits) -> Result<()> {
 mod tests {
     use super::*;
 
-    /// The differences that the paper's tables imply, to a tenth of a million, and the sides of its sentences.
+    /// The differences that the paper's tables imply, to a tenth of a million, and the direction of each comparison in
+    /// its text.
     #[test]
     fn the_papers_parameters_follow_from_the_formula() {
         let mut evidence = Evidence::default();

@@ -1,8 +1,9 @@
-//! What the paper reports, quoted beside what is measured here.
+//! The paper's results, quoted beside the measurements here.
 
 use super::*;
 
-/// Heads, their size, millions of parameters as printed, SQuAD F1 and its spread.
+/// The number of heads, their size, millions of parameters as printed, and the SQuAD F1 with its
+/// spread.
 pub(super) type Quoted = (usize, usize, f64, f64, f64);
 
 /// BERT-large, width 1024, head size 1024 / heads.
@@ -15,7 +16,7 @@ pub(super) const TABLE_2A: [Quoted; 4] = [
     (16, 128, 218.0, 90.43, 0.14),
     (32, 128, 319.0, 90.95, 0.14),
 ];
-/// Of each MNLI in Table 2A.
+/// The spread of each MNLI value in Table 2A.
 pub(super) const MNLI_SPREAD: f64 = 0.2;
 /// 24 layers, width 512, 8 heads; the sequence is 128 long.
 pub(super) const TABLE_2B: [Quoted; 4] = [
@@ -25,7 +26,7 @@ pub(super) const TABLE_2B: [Quoted; 4] = [
     (8, 256, 218.0, 90.33, 0.23),
 ];
 
-/// Checks the paper's parameters against the formula, and says what its tables say.
+/// Checks the paper's parameters against the formula, and reports the results of its tables.
 pub(super) fn quoted(evidence: &mut Evidence) -> Result<()> {
     let count = |(heads, size, ..): Quoted| -> Result<f64> {
         Ok((24 * FixedMultiHead::new(512, heads, size)?.parameter_count()) as f64 / 1e6)

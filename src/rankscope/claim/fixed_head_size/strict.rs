@@ -1,4 +1,5 @@
-//! The larger class is larger: a layer of two free heads that no usual layer of the same width imitates.
+//! The class of layers with free head sizes is strictly larger: a layer of two free heads that no usual layer of the
+//! same width can imitate.
 
 use super::*;
 use crate::express::{Limits, Objective, minimise};
@@ -6,11 +7,11 @@ use crate::express::{Limits, Objective, minimise};
 const POSITIONS: usize = 3;
 const WIDTH: usize = 2;
 const HEADS: u64 = 2;
-/// C/H.
+/// The usual head size, C/H.
 const USUAL: usize = 1;
-/// D above C/H, as Theorem 2 asks.
+/// The free head size, above C/H, as Theorem 2 requires.
 const FREE: usize = 2;
-/// Inputs on which layers are compared.
+/// The number of inputs on which layers are compared.
 const INPUTS: u64 = 6;
 
 /// The weights of one head: queries, keys, values `[C, D]`, output transposed `[C, D]`.
@@ -22,7 +23,7 @@ fn drawn(size: usize, seed: u64, stream: u64) -> Head {
     [draw(0, wide), draw(1, wide), draw(2, wide), draw(3, tall)]
 }
 
-/// What a head computes of `x`: queries, keys, values, weights, context.
+/// The intermediates of a head for `x`: queries, keys, values, weights, context.
 fn pass([q, k, v, _]: &Head, x: &Array2<f64>) -> [Array2<f64>; 5] {
     let scale = (q.ncols() as f64).sqrt();
     let (q, k, v) = (x.dot(q), x.dot(k), x.dot(v)); // [n, D]
@@ -37,7 +38,8 @@ fn pass([q, k, v, _]: &Head, x: &Array2<f64>) -> [Array2<f64>; 5] {
     [q, k, v, weights, context]
 }
 
-/// The gradient of half the squared error by a head's weights, where `error` `[n, C]` is that by the output.
+/// The gradient of half the squared error with respect to a head's weights, where `error` `[n, C]` is the gradient with
+/// respect to the output.
 fn gradient(head: &Head, x: &Array2<f64>, seen: &[Array2<f64>; 5], error: &Array2<f64>) -> Head {
     let [q, k, v, weights, context] = seen;
     let by_context = error.dot(&head[3].t()); // [n, D]
@@ -54,7 +56,7 @@ fn gradient(head: &Head, x: &Array2<f64>, seen: &[Array2<f64>; 5], error: &Array
 
 /// Mean squared difference of a usual layer's outputs from given ones, relative to their mean square.
 struct Imitation {
-    /// x and what is wanted of it.
+    /// Inputs x with the wanted outputs.
     cases: Vec<[Array2<f64>; 2]>,
     scale: f64,
 }
@@ -112,7 +114,7 @@ impl Objective for Imitation {
     }
 }
 
-/// The errors of the best imitations of a free layer with shared queries and keys, and, as a control, of a usual one.
+/// The errors of the best imitations of a free layer with shared queries and keys, and, as a control, of a usual layer.
 pub(super) fn imitations(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<()> {
     let starts = 4 * settings.integer("starts")? as u64;
     let [free, usual] = draws(&settings.seeds("seeds")?, "imitations", run, |seed| {

@@ -66,7 +66,7 @@ pub(super) static CLAIM: Claim = Claim {
 const HEAD_SIZES: &str = "head sizes D to fit; those of n and more reach everything and are left out";
 
 fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
-    // First what can fail on a bad setting, before seconds of fitting.
+    // First the steps that fail for a wrong setting, before seconds of fitting.
     let pattern = load(settings)?;
     let (n, mut evidence) = (settings.integer("n")?, Evidence::new(settings));
     construction(&mut evidence, settings, run)?;
@@ -87,7 +87,8 @@ fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
     Ok((evidence, Verdict::of(Some(exact(n, &sweeps)), Some((floating, because)), None)))
 }
 
-/// How hard a fit tries: well below the tolerance, so that a value near it is the pattern's and not the search's.
+/// The settings of the search: its accuracy is well below the tolerance, so that a value near the tolerance is due to
+/// the pattern and not to the search.
 pub(super) fn fitting(settings: &Settings) -> Result<Fitting> {
     let enough = (settings.number("tolerance")? * 1e-4).min(1e-14);
     Ok(Fitting { starts: settings.integer("starts")?, enough, ..Fitting::default() })
@@ -96,7 +97,7 @@ pub(super) fn fitting(settings: &Settings) -> Result<Fitting> {
 /// Decimal digits of the determinants that certify ranks.
 const DIGITS: usize = 100;
 
-/// The least size of a head that reaches `target`, certified; `None` where the determinant cannot be told from 0.
+/// The least size of a head that reaches `target`, certified; `None` if the determinant cannot be told from 0.
 ///
 /// Softmax fixes logits up to a constant on each row, so that in a block of k rows that all see k + 1 keys the
 /// differences to the last of those keys are fixed, and their matrix has rank D at most. For a drawn pattern it has
@@ -106,7 +107,7 @@ pub(super) fn least_head(target: &Target, run: &Run) -> Result<Option<usize>> {
     let n = target.positions();
     let is_causal = n > 1 && !target.allowed()[(0, 1)];
     let (k, first) = if is_causal { (n / 2, n / 2) } else { (n - 1, 0) };
-    // A last row of ones: the determinant of the differences, without rounding them.
+    // With a last row of ones, the determinant equals that of the differences, without rounding them.
     let mut bordered = Array2::ones((k + 1, k + 1));
     bordered.slice_mut(s![..k, ..]).assign(&target.log_weights().slice(s![first..first + k, ..=k]));
     let det = precise::determinant(&Precise::of(bordered.view(), DIGITS)?, run)?;
@@ -171,7 +172,7 @@ fn construction(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Resu
     Ok(())
 }
 
-/// d = 1, n = 2, X = [1, 0]: the second token has no logits, whatever the weights.
+/// d = 1, n = 2, X = [1, 0]: the second token has logits of 0 for all weights.
 fn counterexample(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<()> {
     let (left, right, tolerance) = (0.75f64, 0.25f64, settings.number("tolerance")?);
     let target = Target::new(array![[0.5, 0.5], [left, right]], &Mask::bidirectional())?;
@@ -198,10 +199,10 @@ fn counterexample(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Re
     Ok(())
 }
 
-/// What a permutation head leaves for the keys that it is not asked for.
+/// The weight that a permutation head leaves for all other keys.
 const REST: f64 = 1e-3;
 
-/// Keys on a circle, each query pointing at its own; a sentence on the longest.
+/// Permutations by keys on a circle, with each query in the direction of its key; returns a sentence on the longest.
 fn permutations(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<String> {
     let mut longest = (0, 0.0);
     for n in settings.integers("permutation_n")? {
@@ -213,7 +214,7 @@ fn permutations(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Resu
         let mask = Mask::bidirectional();
         let weights = attention_weights(&head.query, &head.key, 1.0, &mask, settings.device())?;
         let least = order.iter().enumerate().fold(1.0, |least, (i, &j)| f64::min(least, weights[(i, j)]));
-        // Both neighbours leave REST together; with n = 2 there is one, and it leaves half as much.
+        // The two neighbours have REST together; with n = 2 there is only one neighbour, which has half as much.
         let theory = 1.0 / (1.0 + if n == 2 { REST / 2.0 } else { REST });
         let source = "the softmax of a key and its neighbours on the circle";
         evidence.measure(format!("permutation_attention_n{n}"), least, "").expect(theory, 1e-4, source);
@@ -232,7 +233,7 @@ fn permutations(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Resu
     Ok(format!(" A permutation of {n} positions takes a head of 2 only, with logits of {scale}."))
 }
 
-/// The threshold without a mask and without a search: the centred log P, cut to n − 2 and to n − 1.
+/// The threshold without a mask, checked without a search: the centred log P, truncated to rank n − 2 and to n − 1.
 fn truncation(evidence: &mut Evidence, targets: &[Target]) -> Result<()> {
     let n = targets.first().map_or(0, Target::positions);
     for size in n.saturating_sub(2).max(1)..n {
@@ -246,7 +247,7 @@ fn truncation(evidence: &mut Evidence, targets: &[Target]) -> Result<()> {
     Ok(())
 }
 
-/// The most positions of a pattern that a claim fits, in minutes at worst.
+/// The most positions of a pattern that the claim fits; this takes minutes at most.
 const MOST: usize = 64;
 
 /// The pattern that the settings name, if any, and whether it is causal.
@@ -262,14 +263,14 @@ fn load(settings: &Settings) -> Result<Option<(Target, bool)>> {
     }
 }
 
-/// A pattern of one's own: constructs it, and fits smaller heads to it.
+/// The user's pattern: constructs a head for it, and fits smaller heads to it.
 fn file(e: &mut Evidence, settings: &Settings, target: &Target, is_causal: bool, run: &Run) -> Result<()> {
     let (n, tolerance) = (target.positions(), settings.number("tolerance")?);
     let error = express::represent(target, &Array2::eye(n), n)?.max_error;
     e.measure("target_construction_error", error, "");
     let (fitting, run) = (fitting(settings)?, run.clone().with_seed(settings.seed()?));
     let Side { theory, name, .. } = &sides(n)[usize::from(is_causal)];
-    // All up to the threshold, or, for a long sequence, powers of two and the two around the threshold.
+    // All sizes up to the threshold, or, for a long sequence, powers of two and the two sizes around the threshold.
     let is_tried = |size: &usize| *theory <= 16 || size.is_power_of_two() || size + 1 >= *theory;
     let (mut reached, mut first) = (None, None);
     for size in (1..=*theory).filter(is_tried) {

@@ -1,4 +1,4 @@
-//! Drawn patterns, and how near heads of every size come to them.
+//! Drawn patterns, and the best fits of heads of every size.
 
 use super::*;
 
@@ -8,7 +8,7 @@ pub(super) struct Side {
     pub(super) words: &'static str,
     pub(super) mask: Mask,
     pub(super) kind: Kind,
-    /// The head size from which on almost every pattern is reached; as it is written, and who says so.
+    /// The head size from which on almost every pattern is reached; with its formula and its source.
     pub(super) theory: usize,
     pub(super) label: &'static str,
     pub(super) source: &'static str,
@@ -42,10 +42,10 @@ pub(super) fn sides(n: usize) -> [Side; 2] {
 pub(super) struct Sweep {
     pub(super) side: Side,
     pub(super) tolerance: f64,
-    /// Below n; a head of size n reaches everything by construction.
+    /// The head sizes, all below n; a head of size n reaches every pattern by construction.
     pub(super) head_sizes: Vec<usize>,
     pub(super) targets: Vec<Target>,
-    /// Pattern by pattern, the least head that reaches it, where that is certain.
+    /// For each pattern, the smallest head that reaches it, if that is certified.
     pub(super) least: Vec<Option<usize>>,
     pub(super) fits: Vec<Vec<BestFit>>,
 }
@@ -60,7 +60,8 @@ impl Sweep {
         let mut head_sizes = settings.ascending("head_sizes")?;
         head_sizes.retain(|&size| size < n);
         let (fitting, run) = (fitting(settings)?, run.clone().with_seed(settings.seed()?));
-        // Large heads first: they take longest, so that no thread is left alone with one at the end.
+        // Large heads first: they take longest, so that at the end no single thread is busy with one while the others
+        // wait.
         let of = |&size: &usize| targets.iter().map(move |target| (size, target));
         let jobs: Vec<(usize, &Target)> = head_sizes.iter().rev().flat_map(of).collect();
         let all = rank::many(&jobs, &format!("{} fits", side.name), &run, |&(size, target)| {
@@ -71,7 +72,7 @@ impl Sweep {
         Ok(Sweep { side, tolerance, head_sizes, targets, least, fits })
     }
 
-    /// KL over the patterns at the head size of this index, and the largest errors of an entry.
+    /// KL for each pattern at the head size of this index, and the largest error of an entry.
     pub(super) fn at(&self, index: usize) -> [Sample; 2] {
         let fits = &self.fits[index];
         [fits.iter().map(|fit| fit.kl).collect(), fits.iter().map(|fit| fit.max_error).collect()]
@@ -111,7 +112,7 @@ impl Sweep {
             evidence.measure_sample(format!("kl_{name}_d{size}"), kl, "nats");
             evidence.record(format!("max_error_{name}_d{size}"), &error);
         }
-        // Pattern by pattern, the smallest head tried that reaches it; where none does, n, which always does.
+        // For each pattern, the smallest head tried that reaches it; if none does, n, which always does.
         let smallest = |pattern: usize| {
             let first = self.fits.iter().position(|fits| fits[pattern].kl < self.tolerance);
             first.map_or(n, |index| self.head_sizes[index]) as f64
@@ -135,7 +136,7 @@ impl Sweep {
         }
         let share = certain as f64 / self.least.len() as f64;
         evidence.measure(format!("certainly_needs_{name}_share"), share, "");
-        // What the largest head that misses a pattern misses.
+        // The divergence of the largest head that misses a pattern.
         let Some(&index) = self.missing().0.last() else { return };
         let [kl, error] = self.at(index);
         let full_rank = "; the weights of every causal head have full rank, so that alone expresses little";
@@ -153,7 +154,7 @@ impl Sweep {
     }
 }
 
-/// Where a divergence that is rounding alone is drawn.
+/// The value at which a divergence that is only rounding is drawn.
 pub(super) const FLOOR: f64 = 1e-17;
 
 /// KL over the head size under both masks, and one pattern with its best small head.
@@ -183,7 +184,7 @@ pub(super) fn plot(evidence: &mut Evidence, settings: &Settings, sweeps: &[Sweep
     Ok(())
 }
 
-/// A pattern, and what a head that is too small makes of it.
+/// A pattern, and the best fit of a head that is too small.
 pub(super) fn plot_fit(evidence: &mut Evidence, name: &str, target: &Target, size: usize, best: &BestFit) {
     let n = target.positions();
     let top = target.weights().iter().fold(0.0f64, |top, &weight| top.max(weight));

@@ -5,21 +5,21 @@ use std::path::Path;
 use super::*;
 use crate::model::{self, Input, MaskChoice, Model, Tokenizer};
 
-/// What a trained model makes of the prompts.
+/// The measurements of one trained model on the prompts.
 pub(super) struct Reading {
     name: String,
     mask: String,
     context: usize,
-    /// Each n that fits its context, with the numbers of a [`Point`]; f32 stands in the place of f64.
+    /// Each n that fits its context, with the numbers of a [`Point`]; f32 replaces f64 here.
     points: Vec<(usize, [f64; 7])>,
-    /// Those that do not.
+    /// The n that do not fit its context.
     beyond: Vec<usize>,
 }
 
-/// What rounding in f32 makes of equal states, at most: 16 unit roundoffs.
+/// The largest difference of equal states by rounding in f32: 16 unit roundoffs.
 const NOISE: f64 = 16.0 * ROUNDOFF[1];
 
-/// Every model that the settings name, in f32, f16 and bf16.
+/// Measures every model that the settings name, in f32, f16 and bf16.
 pub(super) fn measure(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<Vec<Reading>> {
     let load = |name: &str, folder: &Path| {
         let model = model::load(folder, settings.device())?;
@@ -96,7 +96,7 @@ impl Prompt {
 
 pub(super) fn report(evidence: &mut Evidence, models: &[Reading]) -> (Trained, String) {
     let lead = "After n and n + 1 equal tokens and one more, at the last token ";
-    // f32 stands in the place of the truth, so only a distance as small as its rounding says that it is lost there.
+    // f32 is the reference here, so in f32 the difference counts as lost only if it is as small as rounding.
     let is_lost = |(_, numbers): &(usize, [f64; 7]), format: usize| match format {
         1 => numbers[1] <= NOISE,
         _ => numbers[3 + format] == 1.0,
@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(over(&[]), Trained::NoModel);
     }
 
-    /// Special tokens stay at their ends.
+    /// Special tokens stay at the ends of the prompt.
     #[test]
     fn prompts_differ_in_one_token() {
         let prompt = Prompt { begin: vec![1, 2], end: vec![3], repeated: 7, last: 8 };

@@ -1,7 +1,7 @@
 //! Claim: the last token remembers the prompt.
 //!
-//! Two prompts differ only in how many there are of one token: n or n + 1 of it, and then the same last token. The states
-//! of the last token come close as n grows, and below some distance a number of 16 bits cannot tell them apart.
+//! Two prompts differ only in the number of copies of one token: n or n + 1, and then the same last token. The states
+//! of the last token become close as n grows, and below some distance numbers of 16 bits cannot distinguish them.
 
 mod checkpoints;
 
@@ -54,15 +54,15 @@ pub(super) static CLAIM: Claim = Claim {
 const LENGTHS: [&str; 2] = ["1,4,16,64,128,256", "1,2,4,8,16,32,64,128,256,512,1024"];
 const ENDINGS: [&str; 2] = ["other", "same"];
 
-/// The formats of states, as measurements call them.
+/// The formats of states, by their names in measurements.
 const FORMATS: [&str; 4] = ["f64", "f32", "f16", "bf16"];
 /// Half the distance from 1 to the next number: the largest relative error of rounding.
 const ROUNDOFF: [f64; 4] = [f64::EPSILON / 2.0, f32::EPSILON as f64 / 2.0, 1.0 / 2048.0, 1.0 / 256.0];
-/// Rounds an f32 to each format but the first.
+/// Rounds an f32 to each format except the first.
 const ROUND: [fn(f32) -> f32; 3] = [|x| x, |x| f16::from_f32(x).to_f32(), |x| bf16::from_f32(x).to_f32()];
 
-/// Rounds what a decoder keeps between two operations, as one does that computes in 16 bits. Scores and weights stay
-/// f32, as they do in a fused attention kernel.
+/// A probe that rounds the intermediates between operations, like a decoder that computes in 16 bits. Scores and
+/// weights stay f32, as they do in a fused attention kernel.
 struct Rounding(fn(f32) -> f32);
 
 impl Probe for Rounding {
@@ -94,12 +94,12 @@ impl Pair<'_> {
         self.0[1] - self.0[0]
     }
 
-    /// ‖y − x‖ / ‖x‖: 0 where all numbers are the same.
+    /// ‖y − x‖ / ‖x‖: 0 if all numbers are equal.
     fn distance(&self) -> f64 {
         norm(&self.difference()) / norm(self.0[0])
     }
 
-    /// Whether rounding has moved the difference by as much as it is in `exact`.
+    /// Whether rounding has changed the difference by as much as its size in `exact`.
     fn is_lost(&self, exact: &Pair<'_>) -> bool {
         let exact = exact.difference();
         let moved = norm(&(self.difference() - &exact));
@@ -115,11 +115,11 @@ fn norm(x: &Array1<f64>) -> f64 {
 struct Decoder {
     stack: Stack,
     on_device: DeviceStack,
-    /// Of the repeated token and of the last one, `[2, C]`.
+    /// The embeddings of the repeated token and of the last one, `[2, C]`.
     embeddings: Array2<f64>,
 }
 
-/// The stream of the embeddings, beyond those of any weight.
+/// The random stream of the embeddings, beyond the streams of all weights.
 const EMBEDDINGS: u64 = 1 << 32;
 
 impl Decoder {
@@ -148,7 +148,8 @@ impl Decoder {
     }
 }
 
-/// A number n of tokens; over the draws the distance in every format, and whether it is lost in those but the first.
+/// A number n of tokens; over the draws, the distance in every format, and whether it is lost in each format except the
+/// first.
 type Point = (usize, [Sample; 7]);
 
 fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
@@ -195,7 +196,7 @@ fn exact(is_other: bool) -> (Exact, String) {
     }
 }
 
-/// Whether the difference is there after rounding, in every draw or in none.
+/// Whether the difference remains after rounding, in every draw or in none.
 fn outcome(lost: &Sample) -> Outcome {
     match lost.extremes() {
         (_, 0.0) => Outcome::Holds,
@@ -220,7 +221,7 @@ fn floating(points: &[Point]) -> (Floating, String) {
     (Floating::over(outcomes), because)
 }
 
-/// The first n at which the two states are the same number for number.
+/// The first n at which all numbers of the two states are equal.
 fn collision<'a>(distances: impl IntoIterator<Item = (usize, &'a Sample)>) -> Option<usize> {
     distances.into_iter().find(|(_, distance)| distance.values().contains(&0.0)).map(|(n, _)| n)
 }
@@ -286,7 +287,7 @@ fn report(evidence: &mut Evidence, points: &[Point], is_other: bool) {
         let distances = points.iter().map(|(n, samples)| (*n as f64, samples[format].clone()));
         means(*name, Kind::Plain, distances)
     });
-    // Through the last point in f64.
+    // The reference curve goes through the last point in f64.
     let law = points.last().filter(|_| is_other).map(|(last, end)| {
         let at = |n: usize| (n as f64, end[0].mean() * (*last as f64 / n as f64).powi(2));
         Reference::curve("as 1/n²", points.iter().map(|(n, _)| at(*n)))
@@ -298,10 +299,10 @@ fn report(evidence: &mut Evidence, points: &[Point], is_other: bool) {
     plot(evidence, "last-states", "Distance of last states over n", caption, curves.collect(), law);
 }
 
-/// Distances below are not drawn; one that is 0 is below every axis.
+/// Distances below this are not drawn, since a distance of 0 is below every axis.
 const LOWEST: f64 = 1e-9;
 
-/// Nothing for a single n.
+/// Draws the distances; for a single n there is no plot.
 fn plot(
     evidence: &mut Evidence,
     name: &str,
@@ -330,11 +331,11 @@ mod tests {
             [[3.0, 4.0], [3.0, 5.0], [3.0, 4.25], [3.0, 4.0]].map(|x| array![x[0], x[1]]);
         let exact = Pair([&from, &to]);
         assert_eq!(exact.distance(), 0.2);
-        // Moved by 3/4 of the difference, and by all of it.
+        // The state is moved by 3/4 of the difference, and by all of it.
         assert!(!Pair([&from, &rounded]).is_lost(&exact));
         assert!(Pair([&from, &far]).is_lost(&exact));
         assert_eq!(Pair([&from, &far]).distance(), 0.0);
-        // Where there is none, nothing can be kept.
+        // Without a difference, nothing can be kept.
         assert!(exact.is_lost(&Pair([&from, &from])));
     }
 

@@ -1,4 +1,4 @@
-//! What pure attention with a sink makes of tokens: equal ones, or zero.
+//! The effect of pure attention with a sink on tokens: they become equal, or zero.
 
 use super::super::depth_collapse::log_ratio;
 use super::*;
@@ -8,7 +8,7 @@ use crate::rank::{one_infinity_norm, residual_ratio};
 /// The names of the columns of [`Depth::layers`] in measurements.
 const NAMES: [&str; 3] = ["log10_ratio", "log10_norm", "log10_second"];
 
-/// Stacks of one sink, or of none, under one mask.
+/// The measurements of stacks with one sink, or without, under one mask.
 pub(super) struct Depth {
     mask: Mask,
     sink: Option<f64>,
@@ -16,7 +16,7 @@ pub(super) struct Depth {
     layers: Vec<[Sample; 3]>,
 }
 
-/// Under the causal and then the bidirectional mask, without a sink and with each of these.
+/// Measures under the causal and then the bidirectional mask, without a sink and with each of `sinks`.
 pub(super) fn measure(sizes: &NetSizes, sinks: &[f64], seeds: &[u64], run: &Run) -> Result<Vec<Depth>> {
     let sinks = [None].into_iter().chain(sinks.iter().copied().map(Some));
     let both = [Mask::causal(), Mask::bidirectional()];
@@ -47,40 +47,40 @@ fn look(x: &Array2<f64>) -> Result<[f64; 3]> {
 }
 
 impl Depth {
-    /// "sink2", or "without".
+    /// Its name: "sink2", or "without".
     fn name(&self) -> String {
         self.sink.map_or("without".to_owned(), |sink| format!("sink{sink}"))
     }
 
-    /// After the last layer.
+    /// The numbers after the last layer.
     fn last(&self) -> &[Sample; 3] {
         self.layers.last().expect("the input at least")
     }
 
-    /// The geometric mean of a column after the last layer; of the norm, over that of the input.
+    /// The geometric mean of a column after the last layer; for the norm, divided by that of the input.
     fn left(&self, column: usize) -> f64 {
         let before = if column == 1 { self.layers[0][1].mean() } else { 0.0 };
         10f64.powf(self.last()[column].mean() - before)
     }
 
-    /// The ratio that is left, where it is more than rounding.
+    /// The ratio after the last layer, if it is more than rounding.
     fn ratio(&self, sizes: &NetSizes) -> Option<f64> {
         Some(self.left(0)).filter(|&left| left > sizes.floor())
     }
 }
 
-/// Those under this mask, without a sink first.
+/// The depths under this mask, without a sink first.
 fn under(depths: &[Depth], mask: Mask) -> Vec<&Depth> {
     depths.iter().filter(|depth| depth.mask == mask).collect()
 }
 
-/// What each sink adds to log₁₀ of ‖res(X)‖ / ‖X‖ after the last layer under the causal mask, draw by draw.
+/// The increase by each sink of log₁₀ of ‖res(X)‖ / ‖X‖ after the last layer under the causal mask, draw by draw.
 pub(super) fn gains(depths: &[Depth]) -> Vec<Sample> {
     let causal = under(depths, Mask::causal());
     causal[1..].iter().map(|depth| depth.last()[0].minus(&causal[0].last()[0])).collect()
 }
 
-/// ‖res(X)‖ / ‖X‖ and ‖X‖ after the last layer, without a sink and with each.
+/// ‖res(X)‖ / ‖X‖ and ‖X‖ after the last layer, without a sink and with each sink, in words.
 pub(super) fn in_words(sizes: &NetSizes, depths: &[Depth]) -> String {
     let of = |mask: Mask| {
         let depths = under(depths, mask.clone());
@@ -97,7 +97,7 @@ pub(super) fn in_words(sizes: &NetSizes, depths: &[Depth]) -> String {
     format!("After {} layers, pure {}; {}.", sizes.layers, of(Mask::causal()), of(Mask::bidirectional()))
 }
 
-/// Layers that are recorded, and the last one.
+/// The layers that are recorded, besides the last one.
 const RECORDED: [usize; 5] = [1, 2, 4, 8, 12];
 
 pub(super) fn report(evidence: &mut Evidence, sizes: &NetSizes, depths: &[Depth]) {
@@ -147,7 +147,8 @@ pub(super) fn report(evidence: &mut Evidence, sizes: &NetSizes, depths: &[Depth]
     }
 }
 
-/// Tokens to which causal attention with a sink tends, up to a factor and a direction that all share, `[n, 1]`.
+/// The tokens to which causal attention with a sink converges, up to a factor and a direction that all tokens share,
+/// `[n, 1]`.
 ///
 /// Once tokens are small their scores are near 0, and token t gives each of t keys 1/(t + e^b). The largest eigenvalue of
 /// that matrix is 1/(1 + e^b), and xₜ₊₁/xₜ = (t + e^b)/t in its eigenvector.
@@ -170,7 +171,7 @@ pub(super) fn plot(evidence: &mut Evidence, sizes: &NetSizes, depths: &[Depth]) 
             let points = layers.map(|(layer, samples)| (layer as f64, 10f64.powf(samples[column].mean())));
             Curve::new(name, Kind::of(&depth.mask), points)
         };
-        // More than a few sinks would be more legend than picture.
+        // With more than a few sinks the legend would fill the figure.
         let both = [Mask::causal(), Mask::bidirectional()];
         both.into_iter()
             .flat_map(|mask| under(depths, mask).into_iter().take(4))
@@ -195,7 +196,7 @@ pub(super) fn plot(evidence: &mut Evidence, sizes: &NetSizes, depths: &[Depth]) 
     evidence.plot("norm-over-depth", caption, figure);
 }
 
-/// One layer of which log₁₀ of the ratios is `left` without a sink and with one.
+/// Depths of one layer whose log₁₀ of the ratio is `left`: without a sink, and with one.
 #[cfg(test)]
 pub(super) fn by_hand(sinks: &[f64], left: [f64; 2]) -> Vec<Depth> {
     let depth = |mask: &Mask, sink: Option<f64>| {
@@ -215,7 +216,8 @@ pub(super) fn by_hand(sinks: &[f64], left: [f64; 2]) -> Vec<Depth> {
 mod tests {
     use super::*;
 
-    /// With a sink worth one key, 2/3 of the way to the limit is left a layer; the limit itself is 1, 2, 3, ….
+    /// With a sink that weighs as much as one key, each layer leaves 2/3 of the distance to the limit; the limit itself
+    /// is 1, 2, 3, ….
     #[test]
     fn causal_tokens_tend_to_one_direction_and_not_to_equal_ones() {
         let line = limit(5, 0.0);
@@ -234,7 +236,8 @@ mod tests {
 
     #[test]
     fn numbers_of_a_state_by_hand() {
-        // Singular values 4 and 3; less the mean (2, 1.5), rows ±(2, −1.5); columns 4 and 3.
+        // Singular values 4 and 3; after subtracting the mean (2, 1.5) the rows are ±(2, −1.5); their column sums are 4
+        // and 3.
         let [ratio, norm, second] = look(&ndarray::array![[4.0, 0.0], [0.0, 3.0]]).unwrap();
         assert!((norm - 4f64.log10()).abs() < 1e-14 && (second - 0.75f64.log10()).abs() < 1e-14);
         assert!((ratio - (14f64.sqrt() / 4.0).log10()).abs() < 1e-14);

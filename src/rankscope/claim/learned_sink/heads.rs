@@ -1,13 +1,13 @@
-//! Trained heads: what they give the first token, beside their ranks.
+//! Trained heads: their weight on the first token, and their ranks.
 
 use super::super::rank_is_information::{is_above_0, kendall};
 use super::super::trained_low_rank::first_token;
 use super::*;
 
-/// Per head and text: the mean weight of the first token, and the effective rank.
+/// For each head and text, the mean weight of the first token, and the effective rank.
 type Model = Heads<[f64; 2]>;
 
-/// The heads of every model that the settings name, under the mask that it was trained under.
+/// Measures the heads of every model that the settings name, under the mask that it was trained under.
 pub(super) fn measure(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<Vec<Model>> {
     trained::each(evidence, settings, run, |subject| {
         let look =
@@ -27,7 +27,7 @@ fn is_waste(model: &Model) -> Option<bool> {
     is_above_0(-tau(model), model.heads.len())
 }
 
-/// The effective ranks of the half of the heads that give the first token more, and of the other half.
+/// The effective ranks of the half of the heads with more weight on the first token, and of the other half.
 fn halves(model: &Model) -> [Sample; 2] {
     let [weights, ranks] = [0, 1].map(|which| model.means(|head| head[which]));
     let mut order: Vec<usize> = (0..ranks.count()).collect();
@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(over(&[&rises, &unclear]), Trained::InNone);
         assert_eq!(over(&[&unclear]), Trained::NotResolved);
         assert_eq!(over(&[]), Trained::NoModel);
-        // Heads 3 and 4 give the first token more.
+        // Heads 3 and 4 have more weight on the first token.
         assert_eq!(halves(&model(&unclear)).map(|half| half.mean()), [1.75, 2.5]);
     }
 }

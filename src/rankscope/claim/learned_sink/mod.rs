@@ -45,19 +45,19 @@ pub(super) static CLAIM: Claim = Claim {
 
 const SINKS: &str = "learned sinks b, beside which attention without a sink is always measured";
 
-/// What the CPU computes even where the experiment runs on another device.
+/// The computations of the CPU in experiments on another device.
 const ON_CPU: &str = "the stacks, whose lengths fall below what f32 can hold, and all spectra; the device computes the \
                       attention weights";
 
-/// Effective rank, smallest and mean sum of a row, and how far the weights are from those without a sink with each row
-/// times its s.
+/// Effective rank, smallest and mean sum of a row, and the largest difference of the weights from those without a sink
+/// after each row is multiplied by its factor s.
 type Point = (f64, [Sample; 4]);
 
-/// Causal attention of logits of one scale over the sinks.
+/// Causal attention at one logit scale, over the sinks.
 struct Ranks {
     scale: f64,
     without: Sample,
-    /// Ascending.
+    /// The points, in ascending order of the sink.
     points: Vec<Point>,
 }
 
@@ -90,7 +90,7 @@ fn ascending(settings: &Settings, name: &str) -> Result<Vec<f64>> {
     Ok(values)
 }
 
-/// Of these sinks and, for the figures, of the whole numbers between them.
+/// The ranks for these sinks and, for the figures, for the whole numbers between them.
 fn ranks(scale: f64, sinks: &[f64], seeds: &[u64], settings: &Settings, run: &Run) -> Result<Ranks> {
     let (n, head_size) = (settings.integer("n")?, settings.integer("head_size")?);
     let (device, mask) = (settings.device(), Mask::causal());
@@ -114,7 +114,7 @@ fn ranks(scale: f64, sinks: &[f64], seeds: &[u64], settings: &Settings, run: &Ru
     Ok(Ranks { scale, without, points })
 }
 
-/// The largest difference of `weights` from those without a sink, each row times Z / (Z + e^b).
+/// The largest difference of `weights` from those without a sink, after each row is multiplied by Z / (Z + e^b).
 fn off_scaled_rows(
     draw: &Draw,
     scale: f64,
@@ -125,19 +125,19 @@ fn off_scaled_rows(
     let mut scaled = draw.weights(scale, &Mask::causal(), device)?;
     let scores = draw.scores(scale);
     for (query, mut row) in scaled.rows_mut().into_iter().enumerate() {
-        // e^b / Z, which is finite for all scores and sinks that can be set.
+        // e^b / Z, which is finite for all allowed scores and sinks.
         let sum: f64 = scores.row(query).iter().take(query + 1).map(|score| (score - sink).exp()).sum();
         row /= 1.0 + 1.0 / sum;
     }
     Ok((&scaled - weights).iter().fold(0.0, |most: f64, difference| most.max(difference.abs())))
 }
 
-/// Refuted where every row with a sink is checked to be a positive multiple of the row without.
+/// Refuted if every row with a sink is found to be a positive multiple of the row without a sink.
 fn exact(ranks: &[Ranks], rounding: f64) -> (Exact, String) {
     let points = ranks.iter().flat_map(|ranks| &ranks.points);
     let all = |column: usize| points.clone().flat_map(move |(_, samples)| samples[column].values());
     let (off, least) = (all(3).copied().fold(0.0, f64::max), all(1).copied().fold(1.0, f64::min));
-    // In this form NaN is not within rounding, and not above 0.
+    // Written so that NaN is not within rounding, and not above 0.
     if !(all(3).all(|&off| off <= rounding) && all(1).all(|&least| least > 0.0)) {
         let because = format!(
             "Rows with a sink differ by {} from multiples of the rows without, and the smallest keeps {}.",
@@ -155,19 +155,19 @@ fn exact(ranks: &[Ranks], rounding: f64) -> (Exact, String) {
     (Exact::Refuted, because)
 }
 
-/// What a sink adds to the effective rank, draw by draw.
+/// The gain in effective rank by a sink, draw by draw.
 fn gain(ranks: &Ranks, (_, samples): &Point) -> Sample {
     samples[0].minus(&ranks.without)
 }
 
 impl Ranks {
-    /// The name of a measurement, which names a scale other than 1.
+    /// The name of a measurement, with the scale if it is not 1.
     fn name(&self, what: &str, sink: &str) -> String {
         let scale = if self.scale == 1.0 { String::new() } else { format!("_scale{}", self.scale) };
         format!("{what}_{sink}{scale}")
     }
 
-    /// What was measured at these sinks.
+    /// The points at these sinks.
     fn at<'a>(&'a self, sinks: &'a [f64]) -> impl Iterator<Item = &'a Point> {
         self.points.iter().filter(|(sink, _)| sinks.contains(sink))
     }
@@ -211,7 +211,7 @@ fn report(evidence: &mut Evidence, ranks: &Ranks, sinks: &[f64]) {
     }
 }
 
-/// Seen where a sink costs; the opposite where it gives.
+/// The claim holds where a sink lowers the rank; its opposite holds where a sink raises it.
 fn outcome(gain: &Sample) -> Outcome {
     match is_clear(gain) {
         Some(true) => Outcome::Opposite,
@@ -220,7 +220,8 @@ fn outcome(gain: &Sample) -> Outcome {
     }
 }
 
-/// At every scale and sink the effective rank, and at every sink what depth leaves of the differences between tokens.
+/// The ruling from the effective rank at every scale and sink, and from the differences between tokens that remain
+/// after all layers at every sink.
 fn floating(ranks: &[Ranks], sinks: &[f64], sizes: &NetSizes, depths: &[Depth]) -> (Floating, String) {
     let of_ranks = ranks.iter().flat_map(|ranks| ranks.at(sinks).map(|point| outcome(&gain(ranks, point))));
     let of_depths = depth::gains(depths).into_iter().map(|gain| outcome(&gain));
@@ -235,12 +236,12 @@ fn floating(ranks: &[Ranks], sinks: &[f64], sizes: &NetSizes, depths: &[Depth]) 
     (Floating::over(of_ranks.chain(of_depths)), because)
 }
 
-/// Effective rank, and what rows keep, over the sink.
+/// Draws the effective rank, and the mean sum of a row, over the sink.
 fn plot(evidence: &mut Evidence, ranks: &[Ranks]) {
     let over = |name: String, kind: Kind, ranks: &Ranks, column: usize| {
         curve(name, kind, ranks.points.iter().map(|(sink, samples)| (*sink, samples[column].clone())))
     };
-    // More than a few scales would be more legend than picture.
+    // With more than a few scales the legend would fill the figure.
     let shown = || ranks.iter().take(4);
     let curves = shown().map(|ranks| over(format!("scale {}", ranks.scale), Kind::Causal, ranks, 0));
     let references = shown()
@@ -274,7 +275,7 @@ mod tests {
         ranks(scale, sinks, &settings.seeds("seeds").unwrap(), &settings, &Run::default()).unwrap()
     }
 
-    /// Scores of 0 and a sink worth one key: token t keeps t/(t + 1).
+    /// With scores of 0 and a sink that weighs as much as one key, token t keeps t/(t + 1).
     #[test]
     fn rows_by_hand() {
         let draw = Draw { q: Array2::zeros((3, 2)), k: gaussian(3, 2, 1, 0) };
@@ -286,7 +287,7 @@ mod tests {
         assert!((off(&(wanted * 1.5)) - 0.25).abs() < 1e-15);
     }
 
-    /// Rows that are no multiples, a row that is gone, and NaN.
+    /// Rows that are no multiples, a row of zeros, and NaN.
     #[test]
     fn both_words_in_exact_arithmetic_are_reached() {
         let found = some_ranks(1.0, &[0.0, 30.0]);
@@ -299,7 +300,7 @@ mod tests {
         assert_eq!([with(3, 1e-3), with(1, 0.0), with(1, f64::NAN)], [Exact::Open; 3]);
     }
 
-    /// Sinks at small and large logits, and stacks whose residuals are made by hand.
+    /// Sinks at small and large logits, and stacks whose residuals are set by hand.
     #[test]
     fn every_word_in_floating_point_is_reached() {
         let sizes = NetSizes { n: 20, width: 12, heads: 2, layers: 1 };

@@ -2,10 +2,10 @@
 
 use super::*;
 
-/// Of one draw under the causal mask: numerical rank of elu + 1, and in f32; of its block from the later half of the
-/// queries to the earlier half of the keys; of relu; tokens that share no relu feature with themselves, zeros on the
-/// diagonal; effective ranks of elu + 1 and softmax; log₁₀ of the condition number; and whether the places of the
-/// zeros of elu + 1 prove full rank.
+/// For one draw under the causal mask: the numerical rank of elu + 1, and in f32; of its block from the later half of
+/// the queries to the earlier half of the keys; of relu; the number of tokens whose query and key share no relu
+/// feature, which are zeros on the diagonal; the effective ranks of elu + 1 and softmax; log₁₀ of the condition number;
+/// and whether the positions of the zeros of elu + 1 prove full rank.
 pub(super) type Causal = (Size, [Sample; 9]);
 
 pub(super) fn causal(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
@@ -124,15 +124,16 @@ pub(super) fn report(evidence: &mut Evidence, point: &Causal, device: &Device) {
     evidence.record(size.name("effective_rank_causal"), effective);
     evidence.record(size.name("effective_rank_softmax_causal"), softmax);
     if *device == Device::Cpu {
-        // Entries in f32 would say nothing about the smallest singular values.
+        // Entries in f32 would show nothing about the smallest singular values.
         evidence.record(size.name("log10_condition_causal"), condition);
     }
 }
 
-/// Tokens that are stepped one by one on the device; the rest come as one block.
+/// The number of tokens that are processed one by one on the device; the rest are processed as one block.
 pub(super) const SINGLY: usize = 32;
 
-/// How far the recurrent state is from the causal matrix: in f64 token by token, and in f32 as the device computes it.
+/// The difference between the recurrent state's outputs and those of the causal matrix: in f64 token by token, and in
+/// f32 as the device computes it.
 pub(super) fn recurrence(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<()> {
     let (map, device, seed) = (FeatureMap::EluPlusOne, settings.device(), settings.seed()?);
     let n = settings.integers("lengths")?.into_iter().max().unwrap_or(2);

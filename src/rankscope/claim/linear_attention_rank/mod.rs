@@ -65,7 +65,7 @@ struct Size {
 }
 
 impl Size {
-    /// All that the settings name, head size by head size.
+    /// All sizes that the settings name, in the order of head sizes.
     fn all(settings: &Settings) -> Result<Vec<Size>> {
         let (lengths, head_sizes) = (settings.integers("lengths")?, settings.integers("head_sizes")?);
         let of = |head_size| lengths.iter().map(move |&n| Size { n, head_size });
@@ -93,7 +93,7 @@ fn sizes<T>(points: &[&(Size, T)]) -> String {
     points.iter().map(|(size, _)| size.to_string()).collect::<Vec<_>>().join("; ")
 }
 
-/// Weights of linear attention with elu + 1 and with relu, and of softmax, of one draw.
+/// Weights of linear attention with elu + 1 and with relu, and of softmax, for one draw.
 fn weights(size: &Size, seed: u64, mask: &Mask, device: &Device) -> Result<(Draw, [Array2<f64>; 3])> {
     let draw = Draw::independent(size.n, size.head_size, seed);
     let linear = |map| linear_weights(&draw.q, &draw.k, map, mask, device);
@@ -113,7 +113,8 @@ fn features(x: &Array2<f64>, map: FeatureMap) -> Array2<f64> {
     x
 }
 
-/// How far the rows of `weights` are from those of φ(Q)φ(K)ᵀ over their sums; a row whose sum is 0 is 0.
+/// The largest difference of the rows of `weights` from those of φ(Q)φ(K)ᵀ divided by their sums; a row whose sum is 0
+/// is 0.
 fn off_factors(draw: &Draw, weights: &Array2<f64>, map: FeatureMap) -> f64 {
     let mut product = features(&draw.q, map).dot(&features(&draw.k, map).t());
     for mut row in product.rows_mut() {
@@ -123,8 +124,8 @@ fn off_factors(draw: &Draw, weights: &Array2<f64>, map: FeatureMap) -> f64 {
     (&product - weights).iter().fold(0.0, |most: f64, x| most.max(x.abs()))
 }
 
-/// Numerical ranks with elu + 1, relu and softmax, effective ranks of elu + 1 and softmax, and how far the weights are
-/// from their factors.
+/// Numerical ranks with elu + 1, relu and softmax, effective ranks of elu + 1 and softmax, and the largest difference
+/// of the weights from the product of their factors.
 type Bidirectional = (Size, [Sample; 6]);
 
 fn bidirectional(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
@@ -227,7 +228,7 @@ fn judge(points: &[Bidirectional], device: &Device) -> ((Exact, String), (Floati
     (exact, (Floating::over(bounded.into_iter().map(|point| Outcome::of(is_within(point)))), because))
 }
 
-/// Against n, a curve for each of up to four head sizes: more would be more legend than picture.
+/// Curves over n, one for each of up to four head sizes: with more the legend would fill the figure.
 fn by_size<T>(points: &[(Size, T)], kind: Kind, of: impl Fn(&(Size, T)) -> Sample) -> Vec<Curve> {
     let mut by_size: BTreeMap<usize, Vec<(f64, Sample)>> = BTreeMap::new();
     for point in points {
@@ -241,14 +242,14 @@ fn by_size<T>(points: &[(Size, T)], kind: Kind, of: impl Fn(&(Size, T)) -> Sampl
     by_size.into_iter().rev().take(4).map(curve).collect()
 }
 
-/// Nothing to draw for a single n.
+/// Draws the curves; for a single n there is no plot.
 fn plot(evidence: &mut Evidence, name: &str, caption: &str, figure: Lines) {
     if figure.curves.iter().any(|curve| curve.points.len() > 1) {
         evidence.plot(name, caption, figure);
     }
 }
 
-/// Singular values of one draw.
+/// Shows the singular values of one draw.
 fn show_spectra(evidence: &mut Evidence, size: &Size, series: [(&str, Kind, Spectrum); 3], caption: &str) {
     let series = series.map(|(name, kind, spectrum)| Series { name: name.into(), kind, spectrum }).into();
     let title = format!("Linear attention and softmax, {size}: singular values");
@@ -256,7 +257,7 @@ fn show_spectra(evidence: &mut Evidence, size: &Size, series: [(&str, Kind, Spec
     evidence.show("spectra", format!("Singular values of one draw, {size}. {caption}"), figure);
 }
 
-/// The point of the largest n, with a head size in the middle.
+/// The point with the largest n, and among these the one with the middle head size.
 fn largest<T>(points: &[(Size, T)]) -> Option<&(Size, T)> {
     let n = points.iter().map(|(size, _)| size.n).max()?;
     let largest: Vec<_> = points.iter().filter(|(size, _)| size.n == n).collect();
@@ -267,7 +268,7 @@ fn largest<T>(points: &[(Size, T)]) -> Option<&(Size, T)> {
 mod tests {
     use super::*;
 
-    /// Weights of softmax in the place of linear attention's break the bound, and both verdicts follow.
+    /// Softmax weights in place of those of linear attention break the bound, and both verdicts change accordingly.
     #[test]
     fn weights_above_the_bound_are_found() {
         let point = |n: usize, is_linear: bool| -> Bidirectional {
@@ -301,7 +302,7 @@ mod tests {
         let elu = |mask| weights(FeatureMap::EluPlusOne, mask);
         assert_eq!(elu(Mask::causal()), ndarray::array![[1.0, 0.0], [0.4, 0.6]]);
         assert_eq!(elu(Mask::bidirectional()), ndarray::array![[0.4, 0.6], [0.4, 0.6]]);
-        // The first query has no positive feature at all.
+        // The first query has no positive feature.
         let relu = weights(FeatureMap::Relu, Mask::causal());
         assert_eq!(relu, ndarray::array![[0.0, 0.0], [1.0 / 3.0, 2.0 / 3.0]]);
     }

@@ -48,12 +48,12 @@ const DEPTHS: Parameter =
     set("depths", "layers after which is measured", Integers(1, 16), ["1,2,4", "1,2,4,8,12"]);
 const SEEDS: Parameter = set("seeds", "draws", Integer(2, 100), ["4", "20"]);
 
-/// What all networks of a run share.
+/// The settings that all networks of a run share.
 struct Networks {
     n: usize,
     /// C.
     width: usize,
-    /// Layers after which is measured, ascending.
+    /// The numbers of layers after which states are measured, ascending.
     depths: Vec<usize>,
     architecture: Architecture,
     device: Device,
@@ -77,8 +77,8 @@ impl Networks {
         })
     }
 
-    /// The relative difference below which nothing can be told from 0: each layer adds a few roundings of sums as long
-    /// as the longest side.
+    /// The relative difference below which a value cannot be told from 0: each layer adds a few roundings of sums as
+    /// long as the longest side.
     fn rounding(&self) -> f64 {
         let epsilon = if self.device == Device::Cpu { f64::EPSILON } else { EPSILON_F32 };
         100.0 * self.n.max(self.width) as f64 * epsilon
@@ -99,7 +99,7 @@ impl Networks {
         after_layers(self.depths.iter().copied())
     }
 
-    /// Per depth a sample over the draws for each of what `look` measures there.
+    /// For each depth, a sample over the draws of each number that `look` measures there.
     fn over_draws<const M: usize>(
         &self,
         settings: &Settings,
@@ -128,11 +128,11 @@ struct Network<'a> {
     of: &'a Networks,
 }
 
-/// Sequences that a device runs at a time.
+/// The number of sequences that a device runs at a time.
 const BATCH: usize = 32;
 
 impl Network<'_> {
-    /// The hidden states `[n, C]` of every sequence at every depth: what a network of that depth puts out before a
+    /// The hidden states `[n, C]` of every sequence at every depth: the outputs of a network of that depth before a
     /// final norm.
     fn states(&self, inputs: &[Array2<f64>], mask: &Mask, run: &Run) -> Result<Vec<Vec<Array2<f64>>>> {
         let at = |states: Vec<Array2<f64>>| -> Vec<Array2<f64>> {
@@ -152,19 +152,19 @@ impl Network<'_> {
     }
 }
 
-/// Streams of the inputs, beyond those of any weight.
+/// The first random stream of the inputs, beyond the streams of all weights.
 const TOKENS: u64 = 1 << 32;
 const TOKEN: u64 = TOKENS + 1;
 const START: u64 = TOKENS + 2;
 const SHUFFLE: u64 = TOKENS + 3;
 const PROBE_START: u64 = 1 << 33;
 
-/// One token, `count` times.
+/// One random token, repeated `count` times.
 fn repeated(count: usize, width: usize, seed: u64) -> Array2<f64> {
     gaussian(1, width, seed, TOKEN).broadcast((count, width)).expect("one row").to_owned()
 }
 
-/// A permutation of the first `count` of `n` places that moves something; the others stay.
+/// A permutation of `n` places that moves at least one of the first `count` places and leaves the others.
 fn permutation(count: usize, n: usize, seed: u64) -> Vec<usize> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(SHUFFLE);
@@ -177,7 +177,7 @@ fn permutation(count: usize, n: usize, seed: u64) -> Vec<usize> {
 }
 
 /// The first i < `count` − 1 such that swapping tokens i and i + 1 changes a mask; `None` if every permutation of
-/// the first `count` tokens leaves it as it is.
+/// the first `count` tokens leaves it unchanged.
 pub(super) fn swap_that_changes(pattern: &Array2<bool>, count: usize) -> Option<usize> {
     (0..count - 1).find(|&first| {
         let mut order: Vec<usize> = (0..pattern.nrows()).collect();
@@ -195,9 +195,9 @@ fn length(row: ArrayView1<f64>) -> f64 {
     row.dot(&row).sqrt()
 }
 
-/// At every depth, of one draw under one mask: ‖f(PX) − P·f(X)‖ / ‖f(X)‖ for a permutation P of all tokens; ‖second
-/// row − last row‖ for a start token and then one token again and again, as it is and over the norm of the last row;
-/// and held-out R² of the linear probe.
+/// For one draw under one mask, at every depth: ‖f(PX) − P·f(X)‖ / ‖f(X)‖ for a permutation P of all tokens; ‖second
+/// row − last row‖ for a start token followed by copies of one token, absolute and relative to the norm of the last
+/// row; and held-out R² of the linear probe.
 fn look(network: &Network, mask: &Mask, seed: u64, settings: &Settings, run: &Run) -> Result<Vec<[f64; 4]>> {
     let Networks { n, width, depths, .. } = network.of;
     let (x, all) = (gaussian(*n, *width, seed, TOKENS), permutation(*n, *n, seed));
@@ -215,17 +215,17 @@ fn look(network: &Network, mask: &Mask, seed: u64, settings: &Settings, run: &Ru
     Ok((0..depths.len()).map(at).collect())
 }
 
-/// Held-out R² below this is no position worth speaking of.
+/// A held-out R² below this counts as no position.
 const WORTH: f64 = 0.02;
 
-/// Whether the probe tells the position: by more than two standard errors above [`WORTH`], or below; `None` where
-/// the draws do not say.
+/// Whether the probe finds the position: R² is above [`WORTH`], or below it, by more than two standard errors; `None`
+/// where the draws do not decide.
 fn tells(r_squared: &Sample) -> Option<bool> {
     let (above, clear) = (r_squared.mean() - WORTH, 2.0 * r_squared.standard_error());
     (above.abs() > clear).then_some(above > 0.0)
 }
 
-/// The position is told under the causal mask, and not without it.
+/// The claim holds if the probe finds the position under the causal mask, and not without it.
 fn outcome([causal, bidirectional]: [&Sample; 2]) -> Outcome {
     match (tells(causal), tells(bidirectional)) {
         (Some(true), Some(false)) => Outcome::Holds,
@@ -234,11 +234,11 @@ fn outcome([causal, bidirectional]: [&Sample; 2]) -> Outcome {
     }
 }
 
-/// The experiment with these masks in the places of the causal and of the bidirectional one.
+/// The experiment with these masks in place of the causal and the bidirectional one.
 fn decide(masks: [Mask; 2], settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
     let networks = Networks::new(settings)?;
     let (n, rounding, after) = (networks.n, networks.rounding(), networks.after());
-    // What `look` finds under the first mask, and then under the second.
+    // The numbers of `look` under the first mask, then under the second.
     let points = networks.over_draws(settings, run, |network, seed| {
         let [first, second] = masks.each_ref().map(|mask| look(network, mask, seed, settings, run));
         let pairs = first?.into_iter().zip(second?);
@@ -306,8 +306,8 @@ fn decide(masks: [Mask; 2], settings: &Settings, run: &Run) -> Result<(Evidence,
     Ok((evidence, Verdict::of(Some(exact), Some(floating), None)))
 }
 
-/// Equal scores are the example: their weights follow from the mask alone, so where a swap of two tokens changes
-/// the mask, it does more to the outputs than to swap them.
+/// The example is equal scores, whose weights follow from the mask alone: where a swap of two tokens changes the mask,
+/// the outputs are not only swapped but changed.
 fn exact(n: usize, swaps: [Option<usize>; 2]) -> (Exact, String) {
     let equivariant =
         "equivariant, f(PX) = P·f(X), because a swap of any two neighbours leaves the mask as it is";
@@ -334,7 +334,7 @@ mod tests {
     use super::*;
     use crate::claim::tests::settings;
 
-    /// Other masks, depths and numbers of sequences take the place of the claim's.
+    /// Other masks, depths and numbers of sequences replace those of the claim.
     #[test]
     fn every_word_about_position_is_reached() {
         let (causal, both) = (Mask::causal(), Mask::bidirectional());
@@ -345,9 +345,9 @@ mod tests {
         };
         let shallow = [("depths", "1,2")];
         assert_eq!(words([&both, &both], &shallow), (Exact::Refuted, Floating::Nowhere));
-        // Told without the causal mask as well.
+        // The position is also found without the causal mask.
         assert_eq!(words([&causal, &causal], &shallow), (Exact::Proved, Floating::Nowhere));
-        // Few sequences fit noise: enough of them show the position of deep networks first.
+        // With few sequences the probe fits noise; with enough of them the position shows first in deep networks.
         let few = |depths: &'static str| {
             let words = &words;
             let masks = [&causal, &both];
@@ -388,11 +388,12 @@ mod tests {
         let others = gaussian(17, 3, 2, 0);
         let told = others.dot(&array![2.0, -1.0, 0.5]) + 7.0;
         assert!(fit.r_squared(others.view(), &told) > 1.0 - 1e-9);
-        // A fit that says 2 everywhere: squares 1 + 0 + 9 of the errors, 14 of 3 around their mean 3.
+        // A fit that predicts 2 everywhere: the squared errors are 1 + 0 + 9, and the squared deviations from the mean
+        // 3 sum to 14.
         let level = LinearFit { mean: array![0.0], weights: array![0.0], level: 2.0 };
         let r_squared = level.r_squared(array![[1.0], [1.0], [1.0]].view(), &array![1.0, 2.0, 6.0]);
         assert_eq!(r_squared, 1.0 - 17.0 / 14.0);
-        // Features that say nothing are no error, and bad ones are.
+        // Features without information are no error, but features that are not finite are.
         let targets = array![1.0, 2.0, 3.0];
         let fit = LinearFit::new(Array2::zeros((3, 2)).view(), &targets).unwrap();
         assert_eq!(fit.r_squared(Array2::zeros((3, 2)).view(), &targets), 0.0);

@@ -20,22 +20,22 @@ pub(in crate::claim) static ORDER: Claim = Claim {
     decide: |settings, run| decide(&Mask::causal(), settings, run),
 };
 
-/// What exact arithmetic says of the last token of so many layers of attention.
+/// What exact arithmetic shows about the last token after a number of layers of attention.
 #[derive(Debug, PartialEq)]
 enum Order {
     /// It is the same for every order of the tokens before it.
     Same,
-    /// It is another for almost all weights and tokens: with equal scores, each token has this share in it.
+    /// It differs for almost all weights and tokens: with equal scores, each token has this share in it.
     Told(Vec<u128>),
     Unknown,
 }
 
-/// Tokens of the example. With equal scores every weight is a multiple of 1/12.
+/// The number of tokens of the example. With equal scores every weight is a multiple of 1/12.
 pub(in crate::claim) const EXAMPLE: usize = 4;
 
-/// Asks the places of the zeros first: one layer that sees all earlier tokens or none of them sums over a set,
-/// and a mask that no permutation of them changes gives an equivariant network. Then equal scores, in whole
-/// numbers.
+/// Checks the positions of the zeros first: one layer that sees all earlier tokens or none of them sums over a set, and
+/// a mask that no permutation of these tokens changes gives an equivariant network. Then it computes with equal scores,
+/// in whole numbers.
 fn order(mask: &Mask, n: usize, depth: usize) -> Order {
     let pattern = mask.pattern(n);
     let earlier = pattern.row(n - 1);
@@ -50,7 +50,7 @@ fn order(mask: &Mask, n: usize, depth: usize) -> Order {
     }
 }
 
-/// The last row of Aᵏ for equal scores, over its largest common factor; k = `depth`, up to 16.
+/// The last row of Aᵏ for equal scores, as whole numbers without a common factor; k = `depth`, up to 16.
 pub(in crate::claim) fn shares(mask: &Mask, depth: usize) -> Vec<u128> {
     let twelfths = |query: usize| -> Vec<u128> {
         let seen: Vec<bool> = (0..EXAMPLE).map(|key| mask.may_attend(query, key)).collect();
@@ -71,7 +71,7 @@ fn common_factor(a: u128, b: u128) -> u128 {
     if b == 0 { a } else { common_factor(b, a % b) }
 }
 
-/// Refuted by any depth at which no network of the kind can tell the order.
+/// Refuted if there is a depth at which no network of this kind can tell the order.
 fn exact(points: &[(usize, Order)]) -> (Exact, String) {
     let same: Vec<usize> = points.iter().filter(|(_, order)| *order == Order::Same).map(|at| at.0).collect();
     let mut because = Vec::new();
@@ -100,8 +100,8 @@ fn exact(points: &[(usize, Order)]) -> (Exact, String) {
     }
 }
 
-/// At every depth, of one draw: ‖f(PX) − f(X)‖ / ‖f(X)‖ of the last row, for a permutation P of the tokens before it;
-/// and the largest ‖row − last row‖ / ‖last row‖ where all tokens are the same.
+/// For one draw, at every depth: ‖f(PX) − f(X)‖ / ‖f(X)‖ of the last row, for a permutation P of the tokens before it;
+/// and the largest ‖row − last row‖ / ‖last row‖ where all tokens are equal.
 fn look(network: &Network, mask: &Mask, seed: u64, run: &Run) -> Result<Vec<[f64; 2]>> {
     let Networks { n, width, depths, .. } = network.of;
     let (x, earlier) = (gaussian(*n, *width, seed, TOKENS), permutation(n - 1, *n, seed));
@@ -122,7 +122,7 @@ fn largest_from_last(x: &Array2<f64>) -> f64 {
     apart.fold(0.0, f64::max)
 }
 
-/// The experiment with this mask in the place of the causal one.
+/// The experiment with this mask in place of the causal one.
 fn decide(mask: &Mask, settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
     let networks = Networks::new(settings)?;
     let (rounding, after) = (networks.rounding(), networks.after());
@@ -179,14 +179,14 @@ mod tests {
         assert_eq!(order(&Mask::causal(), 7, 1), Order::Same);
         assert_eq!(order(&Mask::causal(), 7, 2), Order::Told(vec![25, 13, 7, 3]));
         assert_eq!(order(&Mask::bidirectional(), 7, 3), Order::Same);
-        // The last two tokens are seen, the others are not.
+        // Only the last two tokens are seen.
         assert_eq!(order(&Mask::window(2).unwrap(), 7, 1), Order::Told(vec![0, 0, 1, 1]));
         assert_eq!(order(&Mask::anti_causal(), 7, 2), Order::Unknown);
         let x = ndarray::array![[3.0, 0.0], [0.0, 4.0], [0.0, 2.0]];
         assert_eq!(largest_from_last(&x), 13f64.sqrt() / 2.0);
     }
 
-    /// Other masks and depths take the place of the claim's.
+    /// Other masks and depths replace those of the claim.
     #[test]
     fn every_word_about_order_is_reached() {
         let words = |mask: Mask, depths: &str| {

@@ -1,11 +1,11 @@
-//! The linear probe: how much of the position a linear function of a hidden state tells.
+//! The linear probe: how well a linear function of a hidden state predicts the position.
 
 use super::*;
 
 /// R² at every depth on held-out sequences of a linear probe for the position.
 ///
-/// Each sequence is one start token, the same in all, and then independent normal tokens; the start is not itself
-/// among the positions that are told.
+/// Each sequence is one start token, the same in all, and then independent normal tokens; the position of the start
+/// token is not predicted.
 pub(super) fn probe(
     network: &Network,
     mask: &Mask,
@@ -40,12 +40,12 @@ pub(super) struct LinearFit {
     pub(super) level: f64,
 }
 
-/// Ridge as a part of the features' mean variance.
+/// The ridge, relative to the features' mean variance.
 pub(super) const RIDGE: f64 = 1e-6;
 
 impl LinearFit {
-    /// Fits `targets` `[N]` by `features` `[N, M]`; an error where the equations have no solution, such as for features
-    /// that are not finite.
+    /// Fits `targets` `[N]` with `features` `[N, M]`; an error where the equations have no solution, such as for
+    /// features that are not finite.
     pub(super) fn new(features: ArrayView2<f64>, targets: &Array1<f64>) -> Result<Self> {
         let failed =
             |problem: String| Error::Numeric { what: "least squares of the position probe".into(), problem };

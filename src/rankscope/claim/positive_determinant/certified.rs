@@ -4,7 +4,7 @@ use super::point::Point;
 use super::*;
 use crate::rank::precise;
 
-/// Decimal digits of the certified determinants.
+/// The number of decimal digits of the certified determinants.
 pub(super) const DIGITS: usize = 60;
 
 /// A determinant of differential attention in multi-precision.
@@ -12,16 +12,16 @@ pub(super) struct Certified {
     pub(super) lambda: f64,
     /// The seed of its draw.
     pub(super) seed: u64,
-    /// Its sign, where the digits tell it.
+    /// Its sign, if the digits suffice to know it.
     pub(super) sign: Option<i8>,
     /// log₁₀ |det A|.
     pub(super) log10: f64,
-    /// Its sign as the experiment found it.
+    /// Its sign in the experiment.
     pub(super) found: f64,
 }
 
-/// The determinants whose signs are the hardest to know, in multi-precision; none at λ = 0 and at λ = 1, which theorems
-/// decide.
+/// The determinants whose signs are the hardest to know, in multi-precision; none at λ = 0 and λ = 1, where theorems
+/// give the sign.
 pub(super) fn certify(settings: &Settings, points: &[Point], run: &Run) -> Result<Vec<Certified>> {
     let (scale, seeds) = (settings.number("scale")?, settings.seeds("seeds")?);
     let mut certified = Vec::new();
@@ -45,7 +45,7 @@ pub(super) fn certify(settings: &Settings, points: &[Point], run: &Run) -> Resul
     Ok(certified)
 }
 
-/// What multi-precision says of them.
+/// Reports the results in multi-precision.
 pub(super) fn report(evidence: &mut Evidence, certified: &[Certified], settings: &Settings) -> Result<()> {
     if certified.is_empty() {
         return Ok(());

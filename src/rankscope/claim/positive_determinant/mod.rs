@@ -37,10 +37,10 @@ pub(super) static CLAIM: Claim = Claim {
 const LAMBDAS: [&str; 2] =
     ["0.05,0.1,0.2,0.5,0.8,0.95,1", "0.01,0.05,0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9,0.95,1"];
 
-/// What the CPU computes even where the experiment runs on another device.
+/// The computations of the CPU in experiments on another device.
 const ON_CPU: &str = "the certified determinants in multi-precision, and all spectra in f64";
 
-/// The logits up to which no weight on a diagonal underflows, in f32 neither.
+/// The largest logit scale at which no weight on a diagonal underflows, not even in f32.
 const LARGEST_SCALE: f64 = 2.0;
 
 fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
@@ -162,7 +162,7 @@ fn exact(points: &[Point], certified: &[Certified]) -> (Exact, String) {
     (Exact::Open, because.to_owned())
 }
 
-/// Where every draw has a positive determinant.
+/// The points at which every draw has a positive determinant.
 fn floating(points: &[Point]) -> (Floating, String) {
     let (holds, fails): (Vec<&Point>, Vec<&Point>) =
         points.iter().partition(|point| point.outcome() == Outcome::Holds);
@@ -202,13 +202,13 @@ mod tests {
             let exact = exact_rank(weights.mapv(|weight| weight != 0.0).view());
             let bound = format!("at most {}", n - 1);
             assert!(exact.rank == Some(n - 1) || exact.reason.contains(&bound), "{exact:?}");
-            // An eighth of the way back, and the row is there.
+            // With λ reduced by an eighth, the row is no longer zero.
             let nearly = differential_weights(&draws, 1.0, 0.875, &Device::Cpu).unwrap();
             assert_eq!(nearly[(0, 0)], 0.125);
         }
     }
 
-    /// The sign of the product of the diagonal is that of LU with pivoting, for each of the first tokens too.
+    /// The sign of the product of the diagonal is that of LU with pivoting, also for the leading blocks.
     #[test]
     fn the_sign_of_a_determinant_is_that_of_lu() {
         let mut found = [0; 2];
@@ -254,7 +254,7 @@ mod tests {
         assert_eq!(exact(&[point(Mechanism::Differential(1.0), &[&[0.0, 1.0]])], &[]).0, Exact::Refuted);
     }
 
-    /// Multi-precision takes the same draws, and another λ gives another determinant.
+    /// Multi-precision uses the same draws, and another λ gives another determinant.
     #[test]
     fn certified_determinants_are_those_of_the_draws() {
         let settings = settings("positive-determinant", &[("n", "8"), ("lambdas", "0.25,0.5,0.75")]);

@@ -3,7 +3,7 @@
 use super::point::Point;
 use super::*;
 
-/// Shares of draws over λ; λ = 0 is softmax alone.
+/// Draws shares of draws over λ; λ = 0 is softmax alone.
 pub(super) fn over_lambda(evidence: &mut Evidence, points: &[Point]) {
     let over = |of: fn(&Point, usize) -> Sample| {
         let points =
@@ -30,8 +30,8 @@ pub(super) fn over_lambda(evidence: &mut Evidence, points: &[Point]) {
 /// The most curves of the second figure.
 const MOST_CURVES: usize = 4;
 
-/// Shares of negative determinants over the length of the prompt: the first tokens of a causal matrix have a matrix of
-/// their own.
+/// Draws shares of negative determinants over the length of the prompt: the leading blocks of a causal matrix are the
+/// matrices of its first tokens.
 pub(super) fn over_n(evidence: &mut Evidence, points: &[Point]) {
     let open = points.iter().filter(|point| point.mechanism.is_open()).take(MOST_CURVES);
     let curve = |point: &Point| {

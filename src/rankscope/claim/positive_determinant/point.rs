@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Ways to causal weights.
+/// The mechanisms that compute causal weights.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Mechanism {
     Softmax,
@@ -12,7 +12,7 @@ pub(super) enum Mechanism {
 }
 
 impl Mechanism {
-    /// In the names of measurements.
+    /// Its name in measurements.
     pub(super) fn name(self) -> String {
         match self {
             Mechanism::Softmax => "softmax".to_owned(),
@@ -41,13 +41,13 @@ impl Mechanism {
         }
     }
 
-    /// Whether no theorem knows the sign: differential attention with λ between 0 and 1.
+    /// Whether no theorem gives the sign: differential attention with λ between 0 and 1.
     pub(super) fn is_open(self) -> bool {
         self.lambda().is_some_and(|lambda| 0.0 < lambda && lambda < 1.0)
     }
 }
 
-/// The weights of one draw.
+/// The diagonal and signs of one draw's weights.
 pub(super) struct Look {
     pub(super) diagonal: Vec<f64>,
     pub(super) rank: f64,
@@ -67,13 +67,13 @@ impl Look {
         self.diagonal[..size].iter().map(sign).product()
     }
 
-    /// The size of the entry of the diagonal that is nearest to 0.
+    /// The magnitude of the diagonal entry that is nearest to 0.
     pub(super) fn nearest(&self) -> f64 {
         self.diagonal.iter().fold(f64::INFINITY, |least, entry| least.min(entry.abs()))
     }
 }
 
-/// A mechanism, and its draws.
+/// A mechanism with its draws.
 pub(super) struct Point {
     pub(super) mechanism: Mechanism,
     pub(super) looks: Vec<Look>,
@@ -107,13 +107,13 @@ impl Point {
         Outcome::of(self.looks.iter().all(|look| look.sign(self.n()) > 0.0))
     }
 
-    /// Lengths below n that are looked at too: powers of two.
+    /// The lengths below n that are measured too: powers of two.
     pub(super) fn sizes(&self) -> Vec<usize> {
         (1..).map(|power| 1 << power).take_while(|&size| size < self.n()).collect()
     }
 
-    /// The draws whose sign is the hardest to know: nearest to 0 of all, and nearest to 0 of those with a negative
-    /// determinant.
+    /// The draws whose sign is the hardest to know: the one nearest to 0 of all, and the one nearest to 0 of those with
+    /// a negative determinant.
     pub(super) fn hardest(&self) -> Vec<usize> {
         let nearest = |wanted: &dyn Fn(&Look) -> bool| {
             let draws = self.looks.iter().enumerate().filter(|(_, look)| wanted(look));

@@ -1,7 +1,7 @@
 //! Claim: full rank means more information flows.
 //!
-//! Rank is put beside what actually passes: from the earlier half of the tokens to the later one, through
-//! a stack of layers, and beside a residual connection.
+//! Rank is compared with the information that really passes: from the earlier half of the tokens to the later half,
+//! through a stack of layers, and beside a residual connection.
 
 mod powers;
 
@@ -39,7 +39,7 @@ pub(super) static CLAIM: Claim = Claim {
     decide,
 };
 
-/// What the CPU computes even where the experiment runs on another device.
+/// The computations of the CPU in experiments on another device.
 const ON_CPU: &str = "in f64 the powers of A (power_…), the examples of exact rank, the products A·V and all \
                       spectra; the device computes the weights of the blocks and beside the skip connection";
 
@@ -72,14 +72,14 @@ struct Example {
     flow: f64,
 }
 
-/// The share of the weights that leaves its own token: 1 − tr(A)/n.
+/// The share of the weights that tokens give to other tokens: 1 − tr(A)/n.
 fn flow(weights: ArrayView2<f64>) -> f64 {
     1.0 - weights.diag().sum() / weights.nrows() as f64
 }
 
 impl Example {
-    /// Of a matrix whose rank follows from the places of its zeros, or from all its rows being equal; `None` for
-    /// any other.
+    /// The example of a matrix whose rank follows from the positions of its zeros, or from all its rows being equal;
+    /// `None` for any other matrix.
     fn of(name: &'static str, weights: &Array2<f64>) -> Option<Self> {
         let by_pattern = exact_rank(weights.mapv(|weight| weight != 0.0).view()).rank;
         let is_one_row = weights.rows().into_iter().all(|row| row == weights.row(0));
@@ -91,7 +91,7 @@ impl Example {
 /// The logit of every token with itself in the sharp example; all others are 0.
 const SHARP: f64 = 32.0;
 
-/// Full rank without flow, and flow without rank.
+/// Two examples: full rank without flow, and flow without rank.
 fn examples(n: usize) -> Result<Vec<Example>> {
     let weights = |tokens: &Array2<f64>, scale: f64, mask: Mask| {
         attention_weights(tokens, tokens, scale, &mask, &Device::Cpu)
@@ -103,7 +103,7 @@ fn examples(n: usize) -> Result<Vec<Example>> {
     Ok(sharp.into_iter().chain(Example::of("uniform bidirectional attention", &uniform)).collect())
 }
 
-/// Refuted by two examples of which the one of higher rank sends less.
+/// Refuted if of two examples the one of higher rank has less flow.
 fn exact(examples: &[Example], n: usize) -> (Exact, String) {
     let mut pairs = examples.iter().flat_map(|high| examples.iter().map(move |low| (high, low)));
     let Some((high, low)) = pairs.find(|(high, low)| high.rank > low.rank && high.flow < low.flow) else {
@@ -122,10 +122,10 @@ fn exact(examples: &[Example], n: usize) -> (Exact, String) {
     (Exact::Refuted, sentence(&because))
 }
 
-/// Columns of the values V whose mixture is looked at.
+/// The number of columns of the values V.
 const VALUE_WIDTH: usize = 64;
 
-/// Under the causal and the bidirectional mask in turn: effective ranks of the whole matrix, of the block from the
+/// In turn under the causal and the bidirectional mask: effective ranks of the whole matrix, of the block from the
 /// later half of the queries to the earlier half of the keys, of A·V and of V + A·V; and cond(I + A).
 type Point = (Place, [Sample; 10]);
 
@@ -136,7 +136,7 @@ fn both(n: usize, place: &Place, seed: u64, device: &Device) -> Result<[Array2<f
     Ok([weights(Mask::causal())?, weights(Mask::bidirectional())?])
 }
 
-/// Rows are queries: the later half attends to the earlier one.
+/// The spectrum of the block by which the later half of the queries (rows) attends to the earlier half of the keys.
 fn block(weights: &Array2<f64>) -> Result<Spectrum> {
     let n = weights.nrows();
     Spectrum::of(weights.slice(s![n / 2.., ..n / 2]))
@@ -148,8 +148,8 @@ fn condition(weights: &Array2<f64>) -> Result<f64> {
     Ok(Spectrum::of(with_skip.view())?.condition().map_or(f64::INFINITY, |condition| condition.value))
 }
 
-/// Whether a paired difference is above zero; none where it is not away from zero by more than two standard errors and
-/// by more than 0.01, which of ranks is a hundredth of a direction.
+/// Whether a paired difference is above zero; `None` unless its distance from zero is more than two standard errors and
+/// more than 0.01, a hundredth of a direction.
 pub(super) fn is_clear(gain: &Sample) -> Option<bool> {
     let is_away = gain.mean().abs() > (2.0 * gain.standard_error()).max(0.01);
     is_away.then(|| gain.mean() > 0.0)
@@ -164,8 +164,8 @@ fn outcome((_, [causal, both, block, block_both, ..]): &Point) -> Outcome {
     }
 }
 
-/// A condition number from which a layer's own mixing would count as nearly singular: it leaves half of the
-/// digits of f32.
+/// A condition number from which a layer's own mixing would count as nearly singular: with it, half of the digits of
+/// f32 remain.
 const MANY: f64 = 1e3;
 
 fn floating(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<(Floating, String)> {
@@ -278,7 +278,7 @@ fn plot_blocks(evidence: &mut Evidence, settings: &Settings, points: &[Point]) -
     Ok(())
 }
 
-/// Of one head on one text: effective rank, that of the block of [`block`], and the flow.
+/// For one head on one text: the effective rank, the effective rank of its [`block`], and the flow.
 fn look(weights: ArrayView2<f64>) -> Result<[f64; 3]> {
     let block = block(&weights.to_owned())?.effective_rank();
     Ok([Spectrum::of(weights)?.effective_rank(), block, flow(weights)])
@@ -294,21 +294,22 @@ pub(super) fn kendall(x: &[f64], y: &[f64]) -> f64 {
     pairs().map(order).sum::<f64>() / pairs().count() as f64
 }
 
-/// Kendall's τ over heads of the effective rank with that of the block, and with the flow.
+/// Kendall's τ over heads between the effective rank and that of the block, and between the effective rank and the
+/// flow.
 fn taus(model: &Heads<[f64; 3]>) -> [f64; 2] {
     let [rank, block, flow] = [0, 1, 2].map(|which| model.means(|head| head[which]));
     [kendall(rank.values(), block.values()), kendall(rank.values(), flow.values())]
 }
 
-/// Whether Kendall's τ of m pairs is above 0; `None` where it is within two of its standard deviations for independent
-/// orders, √(2(2m + 5) / 9m(m − 1)).
+/// Whether Kendall's τ of m pairs is above 0; `None` if it is within two standard deviations for independent orders,
+/// √(2(2m + 5) / 9m(m − 1)).
 pub(super) fn is_above_0(tau: f64, m: usize) -> Option<bool> {
     let m = m as f64;
     let clear = 2.0 * (2.0 * (2.0 * m + 5.0) / (9.0 * m * (m - 1.0))).sqrt();
     (tau.abs() > clear).then_some(tau > 0.0)
 }
 
-/// Whether more rank goes with more flow between the halves.
+/// Whether more rank comes with more flow between the halves.
 fn is_together(model: &Heads<[f64; 3]>) -> Option<bool> {
     is_above_0(taus(model)[0], model.heads.len())
 }
@@ -340,7 +341,7 @@ mod tests {
     use super::*;
     use crate::claim::trained::by_hand;
 
-    /// Matrices made by hand go the way of the examples.
+    /// Matrices made by hand go through the same functions as the examples.
     #[test]
     fn both_words_in_exact_arithmetic_are_reached() {
         let ruling = |matrices: &[&Array2<f64>]| {
@@ -352,16 +353,17 @@ mod tests {
         let forward = array![[1.0, 0.0, 0.0], [0.9, 0.1, 0.0], [0.5, 0.4, 0.1]];
         assert_eq!(ruling(&[&identity, &uniform]), Exact::Refuted);
         assert_eq!(ruling(&[&identity, &first_token]), Exact::Refuted);
-        // More rank and more weight for others: (0 + 0.9 + 0.9)/3 against 2/3 would be less, so the first is not.
+        // More rank, and not less weight on other tokens: (0 + 0.9 + 0.9)/3 is not below 2/3, so this is no
+        // counterexample.
         assert_eq!(ruling(&[&forward]), Exact::Open);
         let still = array![[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]];
         assert_eq!(ruling(&[&forward, &still]), Exact::Open);
-        // Neither triangular nor of one row: nothing is known of its rank without computing.
+        // It is neither triangular nor of equal rows, so its rank is not known without computing.
         assert!(Example::of("dense", &array![[0.5, 0.5], [0.25, 0.75]]).is_none());
     }
 
-    /// Heads made by hand go the way of trained ones. The earlier half attends to `own` different tokens, the later
-    /// half to `carried` of the earlier ones: the rank is their sum.
+    /// Heads made by hand go through the same functions as trained ones. The earlier half attends to `own` different
+    /// tokens, the later half to `carried` of the earlier ones: the rank is their sum.
     #[test]
     fn every_word_about_trained_models_is_reached() {
         let n = 12;
@@ -386,7 +388,7 @@ mod tests {
         assert_eq!(ruling(&[]), Trained::NoModel);
     }
 
-    /// Of six pairs, (1, 2) is turned in the second list, and one pair is equal there.
+    /// Of six pairs, (1, 2) is in reverse order in the second list, and one pair is equal there.
     #[test]
     fn kendalls_tau_by_hand() {
         assert_eq!(kendall(&[1.0, 2.0, 3.0, 4.0], &[1.0, 2.0, 3.0, 4.0]), 1.0);
@@ -403,7 +405,8 @@ mod tests {
         assert!((condition(&array![[2.0, 0.0], [0.0, 0.5]]).unwrap() - 2.0).abs() < 1e-14);
     }
 
-    /// Below the diagonal blocks the causal weights are the bidirectional ones, each row times a factor.
+    /// In the block below the diagonal the causal weights are the bidirectional ones, with each row multiplied by a
+    /// factor.
     #[test]
     fn the_blocks_differ_only_by_a_factor_for_each_row() {
         let [causal, bidirectional] = both(22, &Place { head_size: 3, scale: 1.5 }, 4, &Device::Cpu).unwrap();

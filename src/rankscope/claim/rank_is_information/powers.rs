@@ -1,4 +1,4 @@
-//! Powers of a causal matrix: exactly nonsingular, and soon one row repeated.
+//! Powers of a causal matrix: nonsingular in exact arithmetic, but soon all rows are nearly equal.
 
 use super::*;
 
@@ -6,17 +6,17 @@ use super::*;
 pub(super) const MOST: usize = 60;
 /// The powers that are shown.
 pub(super) const SHOWN: [usize; 7] = [1, 2, 5, 10, 20, 40, 60];
-/// Distances from the limit below it are rounding.
+/// Distances from the limit below this are rounding.
 pub(super) const FLOOR: f64 = 1e-11;
 
-/// ‖A − 1e₁ᵀ‖_max: how far the rows are from attending to the first token alone.
+/// ‖A − 1e₁ᵀ‖_max: the distance of the rows from attending to the first token alone.
 pub(super) fn distance_from_limit(power: &Array2<f64>) -> f64 {
     let entries = power.indexed_iter().map(|((_, col), entry)| (entry - f64::from(u8::from(col == 0))).abs());
     entries.fold(0.0, f64::max)
 }
 
-/// Of the powers of [`SHOWN`] of one causal matrix the distance from the limit and the numerical rank in f64; ln det A;
-/// and the factor per power by which the distance falls, over the second largest eigenvalue.
+/// For the powers [`SHOWN`] of one causal matrix, the distance from the limit and the numerical rank in f64; then ln
+/// det A; then the factor by which the distance falls from power to power, divided by the second largest eigenvalue.
 pub(super) fn of_powers(weights: &Array2<f64>) -> Result<[f64; 16]> {
     let (mut power, mut distances, mut numbers) = (weights.clone(), Vec::new(), [0.0; 16]);
     for k in 1..=MOST {
@@ -30,17 +30,17 @@ pub(super) fn of_powers(weights: &Array2<f64>) -> Result<[f64; 16]> {
     let mut diagonal = weights.diag().to_vec();
     diagonal.sort_by(|a, b| b.total_cmp(a));
     numbers[14] = weights.diag().iter().map(|entry| entry.ln()).sum();
-    // Over the last half of the powers above rounding.
+    // The factor is measured over the last half of the powers above rounding.
     let last = distances.iter().rposition(|&distance| distance > FLOOR).unwrap_or(0);
     let first = last / 2;
     numbers[15] = (distances[last] / distances[first]).powf(1.0 / (last - first).max(1) as f64) / diagonal[1];
     Ok(numbers)
 }
 
-/// Powers of a causal matrix: exactly nonsingular, and soon one row repeated.
+/// Powers of a causal matrix: nonsingular in exact arithmetic, but soon all rows are nearly equal.
 pub(super) fn powers(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<()> {
     let (n, head_size) = (settings.integer("powers_n")?, settings.integer("powers_head_size")?);
-    // In f64 on the CPU whatever the device: rows that sum to 1 only in f32 would have another limit.
+    // In f64 on the CPU for every device: rows that sum to 1 only in f32 would have another limit.
     let found = draws(&settings.seeds("seeds")?, "powers", run, |seed| {
         of_powers(&Draw::independent(n, head_size, seed).weights(1.0, &Mask::causal(), &Device::Cpu)?)
     })?;
@@ -60,7 +60,7 @@ pub(super) fn powers(evidence: &mut Evidence, settings: &Settings, run: &Run) ->
     );
     evidence.weigh(last.mean() > n as f64 / 2.0, text).at("n", n).at("head_size", head_size).at("scale", 1.0);
     evidence.measure_sample("power_log_det", log_det, "nats");
-    // Diagonal entries near the second largest slow the approach at first.
+    // Diagonal entries close to the second largest make the convergence slower at first.
     let source = "the eigenvalues of a triangular matrix are its diagonal, and the first is 1";
     evidence.record("power_rate_over_second_eigenvalue", rate).expect(1.0, 0.08, source);
     let points = SHOWN.iter().zip(&found[7..]).map(|(&k, rank)| (k as f64, rank.clone()));

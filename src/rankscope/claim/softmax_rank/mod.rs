@@ -1,7 +1,7 @@
 //! Claim: softmax cannot be relied on to restore full rank.
 //!
 //! The exact rank of the hardest case, head size 1, is a theorem, which determinants in multi-precision check;
-//! the numerical rank of larger heads stands beside what the series of exp allows.
+//! the numerical rank of larger heads is compared with the bound from the series of exp.
 
 mod one_dimension;
 
@@ -48,7 +48,7 @@ pub(super) static CLAIM: Claim = Claim {
 
 const EXACT_SIZES: [&str; 2] = ["4,8,16,32", "4,8,16,32,48,64"];
 
-/// What the CPU computes even where the experiment runs on another device.
+/// The computations of the CPU in experiments on another device.
 const ON_CPU: &str = "in multi-precision the exact determinants, in f64 the weights behind rank_f64 and \
                       effective_rank, and all spectra; the device computes the weights behind rank_f32";
 
@@ -95,10 +95,10 @@ pub(super) fn exact_ranks(draw: &Draw) -> [usize; 2] {
     [scores, distinct(&draw.q).min(distinct(&draw.k))]
 }
 
-/// The most singular values above `threshold` that softmax of `scores`, of rank `head_size`, can have.
+/// A bound on the number of singular values above `threshold` of the softmax of `scores` of rank `head_size`.
 ///
-/// Cut at degree p, the series of exp leaves rank C(D+p, p), and normalising rows keeps it. By Weyl's
-/// inequality no further singular value exceeds the norm of what is cut off. There, by Taylor's theorem,
+/// Cut at degree p, the series of exp has rank at most C(D+p, p), and normalising rows does not change it. By Weyl's
+/// inequality no further singular value exceeds the norm of the remainder. For the remainder, by Taylor's theorem,
 /// |exp s − Σ_{k ≤ p} sᵏ/k!| ≤ |s|^(p+1)/(p+1)! · max(1, exp s).
 fn rank_bound(scores: &Array2<f64>, head_size: usize, threshold: f64) -> f64 {
     let sums: Vec<f64> = scores.outer_iter().map(|row| row.iter().map(|s| s.exp()).sum()).collect();
@@ -123,11 +123,11 @@ pub(super) fn binomial(n: usize, k: usize) -> f64 {
     (1..=k.min(n - k)).fold(1.0, |product, i| product * (n + 1 - i) as f64 / i as f64).round()
 }
 
-/// Ranks in f64 and in f32 as the device computes the weights, the effective rank, and what the series of exp allows
-/// in f64 and in f32.
+/// Ranks in f64 and in f32 as the device computes the weights, the effective rank, and the bounds from the series of
+/// exp in f64 and in f32.
 type Point = (Place, [Sample; 5]);
 
-/// Numerical ranks over head size and scale; f64 weights on the CPU but for the rank in f32.
+/// Numerical ranks over head size and scale; with f64 weights on the CPU except for the rank in f32.
 fn floating(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<(Floating, String)> {
     let (n, mask) = (settings.integer("n")?, Mask::bidirectional());
     let look = |place: &Place, seed| {
@@ -218,7 +218,7 @@ pub(super) fn rank_in_f32(weights: ArrayView2<f64>) -> Result<f64> {
     Ok(Spectrum::of(weights)?.numerical_rank(Tolerance::F32) as f64)
 }
 
-/// The ranks of a model's heads, beside how many heads are as a claim says.
+/// Reports the ranks of a model's heads, and how many heads agree with the claim.
 pub(super) fn report_heads(evidence: &mut Evidence, model: &Heads<f64>, what: &str, count: usize) {
     let (heads, mean) = (model.heads.len(), model.means(|rank| *rank));
     let text = format!(
@@ -237,7 +237,7 @@ pub(super) fn report_heads(evidence: &mut Evidence, model: &Heads<f64>, what: &s
 }
 
 fn trained(evidence: &mut Evidence, models: &[Heads<f64>]) -> (Trained, String) {
-    // Whether a head lacks rank on some text.
+    // Whether a head has less than full rank on some text.
     let is_below = |model: &Heads<f64>| {
         let ranks = model.over(|rank| *rank);
         ranks.iter().map(|ranks| ranks.extremes().0 < model.tokens as f64).collect::<Vec<_>>()
@@ -277,7 +277,7 @@ mod tests {
         assert_eq!(ranks([0.0; 3], [0.5, -1.0, 0.0]), [0, 1]);
     }
 
-    /// Weights made by hand go the way of trained ones.
+    /// Weights made by hand go through the same functions as trained ones.
     #[test]
     fn every_word_about_trained_models_is_reached() {
         let ruling = |heads: &[&Array2<f64>]| {
@@ -313,7 +313,7 @@ mod tests {
         let norm = |rest: Array2<f64>| rest.iter().map(|entry| entry * entry).sum::<f64>().sqrt();
         let first = (0..).find(|&degree| norm(partial(degree)) <= threshold).unwrap();
         let bound = rank_bound(&scores, 1, threshold);
-        // The bound of the rest by Taylor's theorem may ask for a degree or two more than the rest itself.
+        // The bound on the remainder by Taylor's theorem may need one or two degrees more than the remainder itself.
         assert!((f64::from(first + 1)..=f64::from(first + 3)).contains(&bound), "{first} {bound}");
         let weights = Draw::independent(n, 1, 5).weights(0.7, &Mask::bidirectional(), &Device::Cpu).unwrap();
         let tolerance = Tolerance::absolute(threshold).unwrap();

@@ -5,7 +5,7 @@ use super::*;
 /// The error of ln |det| at which the digits suffice.
 pub(super) const GOAL: f64 = 1e-10;
 
-/// The determinant, with twice the digits until its error bound is small.
+/// The determinant, whose digits are doubled until its error bound is small.
 pub(super) fn certain_determinant(draw: &Draw, run: &Run) -> Result<Determinant> {
     let mut digits = 50;
     loop {
@@ -28,7 +28,7 @@ pub(super) fn sign_of_order(values: &[f64]) -> i8 {
     if inversions % 2 == 0 { 1 } else { -1 }
 }
 
-/// Scores of rank one, whose softmax has a rank that is known exactly; determinants check it where that rank is full.
+/// Scores of rank one, whose softmax has a rank that is known exactly; determinants check it where this rank is full.
 pub(super) fn head_size_one(
     evidence: &mut Evidence,
     settings: &Settings,
@@ -38,12 +38,12 @@ pub(super) fn head_size_one(
     let sizes = settings.integers("exact_sizes")?;
     let look = |&n: &usize, seed| {
         let draw = tokens(n, distinct, seed);
-        // In f64 on the CPU, as the determinant beside it.
+        // In f64 on the CPU, like the determinant beside it.
         let spectrum = Spectrum::of(draw.weights(1.0, &Mask::bidirectional(), &Device::Cpu)?.view())?;
         let sign = |values: &Array2<f64>| sign_of_order(&values.iter().copied().collect::<Vec<_>>());
         let exact = exact_ranks(&draw)[1];
         let det = if exact == n { Some(certain_determinant(&draw, run)?) } else { None };
-        // Without a determinant there is nothing to count.
+        // Without determinants nothing is counted.
         let is = |of: &dyn Fn(&Determinant) -> bool| {
             det.as_ref().map_or(f64::NAN, |det| f64::from(u8::from(of(det))))
         };

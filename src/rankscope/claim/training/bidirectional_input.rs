@@ -32,7 +32,7 @@ pub(super) const TWINS: &[Tried] = &[
 const REVERSE: &str = "data=reverse(items=6),length=16,batch=32";
 const SORT: &str = "data=sort(items=6),length=16,batch=32";
 const FIRST: &str = "data=recall(pairs=3,keys=6,values=6,query=before),length=12,batch=32";
-/// Small enough to be learned in the steps of a quick run.
+/// A recall task that is small enough to be learned in the steps of a quick run.
 pub(super) const LAST: &str = "data=recall(pairs=3,keys=6,values=6,query=after),length=12,batch=32";
 
 const PUBLISHED: &[Published] = &[

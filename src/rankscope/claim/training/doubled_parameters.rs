@@ -25,10 +25,11 @@ pub(super) static EXPERIMENT: Experiment = Experiment {
     published: PUBLISHED,
 };
 
-/// Judged at twice the length as well, which rotary positions allow.
+/// Evaluated at twice the length too, which rotary positions allow.
 const LONGER: &str = "evaluate_lengths=[128],config.max_position_embeddings=128";
 
-/// An encoder-decoder beside a decoder: the claim says that it is ahead at equal operations and not at equal parameters.
+/// An encoder-decoder compared with a decoder: the claim says that it is better at equal operations, but not at equal
+/// parameters.
 pub(super) const TWINS: &[Tried] = &[
     Tried::new("equal operations", "stacks-equal-operations", Says::Better).with(LONGER),
     Tried::new("equal parameters", "stacks-equal-parameters", Says::NotBetter).with(LONGER),
@@ -41,7 +42,7 @@ pub(super) const TWINS: &[Tried] = &[
 const WIDTHS: [f64; 3] = [0.5, 1.0, 1.5];
 const HEADS: usize = 4;
 
-/// Both families at all widths, as many layers for each token: family, width, run.
+/// Both families at all widths, with the same number of layers for each token: family, width, run.
 fn sizes(plan: &Plan) -> Result<Vec<(&'static str, usize, Course)>> {
     let base = plan.run(&TwinPreset::find("stacks-equal-operations")?.base(), LONGER)?;
     let mut all = Vec::new();
@@ -92,7 +93,8 @@ fn read(reading: &mut Reading) -> Result<()> {
     Ok(())
 }
 
-/// How far from the end of the input cross-attention looks: no part of the verdict. Both twins have the same encoder-decoder.
+/// Measures how far from the end of the input cross-attention looks; this is not part of the verdict. Both twins have
+/// the same encoder-decoder.
 fn locality(reading: &mut Reading) -> Result<()> {
     let results = reading.results(&TWINS[0])?;
     let Ok(distance) = results.sample(1, "cross_distance") else {

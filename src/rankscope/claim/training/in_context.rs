@@ -22,7 +22,7 @@ pub(in super::super) static CLAIM: Claim = Claim {
 pub(super) static EXPERIMENT: Experiment =
     Experiment { twins: TWINS, more: NONE, read, published: PUBLISHED };
 
-/// Against a causal reading of the context: one in both directions in the same stack, and an encoder with a decoder.
+/// A causal reading of the context compared with a bidirectional one in the same stack, and with an encoder-decoder.
 pub(super) const TWINS: &[Tried] = &[
     shots("regression, 2 examples", "in-context-mask", TWO),
     shots("regression, 4 examples", "in-context-mask", FOUR),

@@ -21,12 +21,12 @@ pub(in super::super) static CLAIM: Claim = Claim {
 pub(super) static EXPERIMENT: Experiment =
     Experiment { twins: &[CAUSAL, MASKED, RECALL], more: NONE, read, published: PUBLISHED };
 
-/// Softmax and linear attention, causal and under masked LM: with rotary positions in both, so that both learn more than
-/// single letters in so few steps.
+/// Softmax and linear attention, causal and under masked LM, with rotary positions in both, so that both learn more
+/// than single letters in so few steps.
 pub(super) const TWINS: &[Tried] = &[CAUSAL, MASKED];
 const CAUSAL: Tried = Tried::new("causal LM", "linear-causal", Says::Worse).with("positions=rotary");
 const MASKED: Tried = Tried::new("masked LM", "linear-masked", Says::Worse).with("positions=rotary");
-/// A control, and no part of the verdict: recall, where a state must keep pairs apart.
+/// A control that is not part of the verdict: recall, where a state must keep several pairs.
 const RECALL: Tried = Tried::new("recall", "linear-recall", Says::Worse).with(LAST);
 
 /// The smallest difference of differences that matters, in nats.

@@ -32,7 +32,7 @@ pub(super) const TWINS: &[Tried] = &[
     Tried::new("ALiBi", "directions-alibi", Says::Better),
 ];
 
-/// After a quarter of the steps, and at the end.
+/// Compares the runs after a quarter of the steps, and at the end.
 fn weigh(reading: &mut Reading, tried: &Tried) -> Result<()> {
     let results = reading.results(tried)?;
     let early = |variant| results.sample_at(variant, 1);

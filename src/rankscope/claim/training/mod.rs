@@ -1,8 +1,8 @@
 //! Claims that are tried by training.
 //!
-//! Each names its [twins](crate::train::twin): presets, with what the claim says of every variant beside the first, and the
-//! smallest difference that matters, all of it before the first run. What runs found is looked up by the hash of their
-//! settings ([`Kept`](crate::train::Kept)), and only what is not there is trained.
+//! Each names its [twins](crate::train::twin): presets, with the claim's prediction for every variant compared with the
+//! first, and the smallest difference that matters; all of this is stated before the first run. The outcomes of runs
+//! are looked up by the hash of their settings ([`Kept`](crate::train::Kept)), and only missing runs are trained.
 
 pub(super) mod bidirectional_input;
 pub(super) mod doubled_parameters;
@@ -24,7 +24,7 @@ use super::prelude::*;
 use crate::train::twin::Share;
 use crate::train::{Course, Kept};
 
-/// What the files of these claims use.
+/// The names that the modules of these claims use.
 mod prelude {
     pub(super) use super::super::prelude::*;
     pub(super) use super::plan::{Plan, SEEDS, SET, seeds, steps};
@@ -41,21 +41,21 @@ pub(super) struct Experiment {
     twins: &'static [tried::Tried],
     /// Further runs.
     more: fn(&plan::Plan) -> Result<Vec<Course>>,
-    /// What is read off them.
+    /// The conclusions that are drawn from the runs.
     read: fn(&mut reading::Reading) -> Result<()>,
-    /// What was found elsewhere.
+    /// Published results.
     published: &'static [Published],
 }
 
-/// Where there are no further runs.
+/// For experiments without further runs.
 const NONE: fn(&plan::Plan) -> Result<Vec<Course>> = |_| Ok(Vec::new());
 
-/// A published result that a claim's runs are a small counterpart of.
+/// A published result; the claim's runs repeat it on a small scale.
 pub(super) struct Published {
-    /// What was found, with its numbers.
+    /// The result, with its numbers.
     says: &'static str,
     source: &'static str,
-    /// Parameters of the models; `None` where the source says none, or is a theorem.
+    /// Parameters of the models; `None` if the source does not state them, or is a theorem.
     parameters: Option<f64>,
 }
 
@@ -95,7 +95,7 @@ fn each_once(courses: impl IntoIterator<Item = Course>) -> Vec<Course> {
     once
 }
 
-/// Trains what is missing, then reads the verdict.
+/// Trains the missing runs, then derives the verdict.
 pub(super) fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
     let Some((_, experiment)) = EXPERIMENTS.iter().find(|(id, _)| *id == settings.claim()) else {
         return Err(Error::invalid("claim", settings.claim(), "one that is tried by training"));
@@ -109,7 +109,7 @@ pub(super) fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdic
     reading.verdict(experiment.published, &courses)
 }
 
-/// The runs of a claim that is tried by training; none of another one.
+/// The runs of a claim that is tried by training; empty for other claims.
 fn runs_of(settings: &Settings) -> Result<Vec<Course>> {
     match EXPERIMENTS.iter().find(|(id, _)| *id == settings.claim()) {
         Some((_, experiment)) => experiment.courses(&plan::Plan::new(settings)?),
@@ -117,10 +117,10 @@ fn runs_of(settings: &Settings) -> Result<Vec<Course>> {
     }
 }
 
-/// How many runs must be trained before there is a verdict: those that are kept nowhere.
+/// How many runs must be trained before there is a verdict: those whose outcomes are not kept.
 ///
 /// # Errors
-/// [`Error::Invalid`] naming a setting that no run can have; errors of the files that are looked at.
+/// [`Error::Invalid`] naming a setting that no run can have; errors of reading the files.
 pub fn missing(settings: &Settings) -> Result<usize> {
     let courses = runs_of(settings)?;
     if courses.is_empty() {
@@ -131,10 +131,11 @@ pub fn missing(settings: &Settings) -> Result<usize> {
     Ok(found.collect::<Result<Vec<_>>>()?.iter().filter(|found| found.is_none()).count())
 }
 
-/// Trains a part of the runs of several claims and keeps what they find, without a verdict: how many runs the part has.
+/// Trains a part of the runs of several claims and keeps their outcomes, without a verdict; returns how many runs the
+/// part has.
 ///
-/// **Conventions**: the runs of all claims together, each once, are dealt out in turn; a claim without training has none.
-/// The first claim's settings say where runs are kept and which device computes.
+/// **Conventions**: the runs of all claims together, each once, are assigned to the parts in turn; a claim without
+/// training has no runs. The first claim's settings determine where runs are kept and on which device they are trained.
 ///
 /// # Errors
 /// As [`Kept::complete`].

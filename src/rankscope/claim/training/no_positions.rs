@@ -19,10 +19,10 @@ pub(in super::super) static CLAIM: Claim = Claim {
 pub(super) static EXPERIMENT: Experiment =
     Experiment { twins: TWINS, more: NONE, read: |reading| reading.weigh_all(TWINS), published: PUBLISHED };
 
-/// None comes first: the claim says that no other kind does better.
+/// `none` comes first: the claim says that no other kind is better.
 const KINDS: &[&str] = &["none", "rotary", "alibi", "relative"];
 
-/// The same runs, by their loss at the length of training, and at 4 times that.
+/// The same runs, compared by their loss at the length of training, and at 4 times that length.
 pub(super) const TWINS: &[Tried] = &[
     Tried::new("64 tokens", "length-extrapolation", Says::NotBetter).values(KINDS).by("loss", 0.02),
     Tried::new("256 tokens", "length-extrapolation", Says::NotBetter).values(KINDS).by("loss_at_256", 0.05),

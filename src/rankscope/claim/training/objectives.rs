@@ -25,7 +25,7 @@ pub(super) static EXPERIMENT: Experiment = Experiment {
     published: PUBLISHED,
 };
 
-/// What is learned first, under which mask, and the mask of the adaptation; the causal one comes first. Beside it the
+/// The first objective, its mask, and the mask of the adaptation; the causal cell comes first. The number is the
 /// published counterpart: T0 tasks after multitask finetuning, 181 billion tokens, table 8.
 const CELLS: [(&str, &str, &str, &str, f64); 4] = [
     ("causal LM", "causal-lm", "causal", "causal", 51.4),
@@ -33,18 +33,18 @@ const CELLS: [(&str, &str, &str, &str, f64); 4] = [
     ("span corruption, causal", "span-corruption", "causal", "causal", 50.3),
     ("span corruption, prefix", "span-corruption", "prefix(given)", "prefix(given)", 55.2),
 ];
-/// Masked LM reads in both directions; what is adapted is a prefix model. It has no published counterpart there.
+/// Masked LM, which reads in both directions, adapted as a prefix model. The source has no counterpart.
 const MASKED: (&str, &str, &str, &str) = ("masked LM", "masked-lm", "bidirectional", "prefix(given)");
 
-/// The smallest difference that matters: of the loss, in nats, before the adaptation and after it.
+/// The smallest difference that matters: in the loss, in nats, before the adaptation and after it.
 const SMALLEST: f64 = 0.05;
 
 fn names() -> impl Iterator<Item = (&'static str, &'static str, &'static str, &'static str)> {
     CELLS.iter().map(|&(name, objective, mask, adapted, _)| (name, objective, mask, adapted)).chain([MASKED])
 }
 
-/// For every cell and seed: instructions as a text, then the answers to instructions, both on tasks of which some are held
-/// out. Cells take as many operations in the first run as causal LM.
+/// For every cell and seed, two runs: first instructions as a text, then the answers to instructions; in both, some
+/// tasks are held out. The first run of every cell takes as many operations as that of causal LM.
 fn cells(plan: &Plan) -> Result<Vec<Vec<Course>>> {
     let base = train::Settings {
         family: "decllm".into(),

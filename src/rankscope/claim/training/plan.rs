@@ -1,4 +1,4 @@
-//! [`Plan`]: which runs a claim's settings ask for.
+//! [`Plan`]: the runs that a claim's settings require.
 
 use super::super::Parameter;
 use super::super::prelude::*;
@@ -10,22 +10,22 @@ pub(super) const SEEDS: Parameter = seeds("5", "5");
 pub(super) const SET: Parameter =
     set("set", "further settings of all runs, as width=16,batch=4", Text, ["width=32,feed_forward=96", ""]);
 
-/// How many seeds there are.
+/// The number of seeds.
 pub(super) const fn seeds(quick: &'static str, full: &'static str) -> Parameter {
     set("seeds", "seeds of every variant", Integer(2, 100), [quick, full])
 }
 
-/// How long runs are.
+/// The number of steps of a run.
 pub(super) const fn steps(quick: &'static str, full: &'static str) -> Parameter {
     set("steps", "steps of every run, in percent of its preset's", Integer(1, 10_000), [quick, full])
 }
 
-/// Evaluations of a run behind the one before its first step.
+/// The number of evaluations of a run, besides the one before its first step.
 const EVALUATIONS: usize = 4;
-/// Records of ranks of a run that is to show how they go.
+/// The number of records of ranks, for a run that shows them over time.
 const RECORDS: usize = 12;
 
-/// Which runs a claim's settings ask for.
+/// The runs that a claim's settings require.
 pub(super) struct Plan<'a> {
     /// The claim's settings.
     pub settings: &'a Settings,
@@ -45,8 +45,8 @@ impl<'a> Plan<'a> {
         &self.seeds
     }
 
-    /// `base` with `changes`, then as long as the claim's settings say and with their changes: evaluated before the first
-    /// step and after every quarter, heads recorded at both ends, or twelve times where `base` records them.
+    /// `base` with `changes`, then with the steps and changes of the claim's settings. It is evaluated before the first
+    /// step and after every quarter, and heads are recorded at both ends, or twelve times if `base` records them.
     pub(super) fn run(&self, base: &train::Settings, changes: &str) -> Result<train::Settings> {
         let mut run = train::Settings { seed: self.seeds[0], ..base.clone() };
         run.set_all(changes)?;

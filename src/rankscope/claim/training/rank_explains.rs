@@ -15,7 +15,7 @@ pub(in super::super) static CLAIM: Claim = Claim {
                 The conjecture is about what training finds.",
         reconsider: "A rank of something else than the weights of single heads; twins of larger models.",
     },
-    // Fewer seeds than elsewhere where it is quick: its runs are those of three other claims as well.
+    // A quick run has fewer seeds than in other claims, since it also needs the runs of three other claims.
     parameters: &[seeds("3", "5"), steps("40", "300"), SET],
     decide: super::decide,
 };
@@ -27,10 +27,10 @@ pub(super) static EXPERIMENT: Experiment = Experiment {
     published: PUBLISHED,
 };
 
-/// The claim says that the mask of lower rank is that of the prefix which is read in both directions.
+/// The claim says that rank is lower under the mask whose prefix is read in both directions.
 const RANKS: Tried = Tried::new("effective rank of heads", "rank-over-training", Says::Worse);
 
-/// Twins of other claims: what makes two runs differ there may make their ranks differ.
+/// Twins of other claims: settings that change the loss there may change ranks too.
 fn others() -> impl Iterator<Item = &'static Tried> {
     [bidirectional_input::TWINS, mixed_heads::TWINS, linear_causal::TWINS].into_iter().flatten()
 }
@@ -83,7 +83,7 @@ fn read(reading: &mut Reading) -> Result<()> {
     Ok(())
 }
 
-/// The effective rank under both masks from the first step to the last, and whether the curves cross.
+/// Draws the effective rank under both masks from the first step to the last, and reports whether the curves cross.
 fn over_training(reading: &mut Reading) -> Result<()> {
     let results = reading.results(&RANKS)?;
     let curves = results.means(|outcome| &outcome.ranks);

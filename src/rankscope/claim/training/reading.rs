@@ -1,4 +1,4 @@
-//! [`Reading`]: what the runs of a claim say, comparison by comparison.
+//! [`Reading`]: the conclusions from the runs of a claim, comparison by comparison.
 
 use serde_json::{Map, Value, json};
 
@@ -9,35 +9,35 @@ use crate::figure::Lines;
 use crate::train::twin::{self, Job, Outcome as Found, Results, Twin, means};
 use crate::train::{Kept, scaling};
 
-/// What the runs of a claim say so far.
+/// The conclusions from the runs of a claim so far.
 pub(super) struct Reading<'a> {
     pub plan: Plan<'a>,
     pub evidence: Evidence,
     kept: &'a Kept,
     judged: Vec<Judged>,
-    /// Runs whose losses are drawn.
+    /// The runs whose losses are already drawn.
     drawn: Vec<Vec<Course>>,
-    /// What the next finding compares, where that is two runs of a twin.
+    /// The settings that the next finding compares, if these are two runs of a twin.
     at: Map<String, Value>,
 }
 
-/// A comparison, and what it says.
+/// A comparison and its outcome.
 struct Judged {
     name: String,
-    /// In words, with its numbers.
+    /// The comparison in words, with its numbers.
     text: String,
-    /// The mean difference and half of its interval, in units of the smallest that matters.
+    /// The mean difference and half of its interval, in units of the smallest difference that matters.
     scaled: (f64, f64),
     outcome: Outcome,
 }
 
-/// A difference over seeds, and what it is a difference in.
+/// A difference over seeds, with the metric that differs.
 pub(super) struct Difference<'a> {
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// What is subtracted from what, in words.
+    /// The two numbers whose difference it is, in words.
     pub what: String,
-    /// The metric, or the unit of what is the better the larger it is.
+    /// The metric, or the unit of a number for which larger is better.
     pub metric: &'a str,
     pub paired: Paired,
     pub smallest: f64,
@@ -49,19 +49,19 @@ impl<'a> Reading<'a> {
         Reading { plan, evidence, kept, judged: Vec::new(), drawn: Vec::new(), at: Map::new() }
     }
 
-    /// What the runs of a course found.
+    /// The outcomes of a course's runs.
     pub(super) fn course(&self, course: &Course) -> Result<Vec<Found>> {
         let found = self.kept.find(course, self.plan.settings.device())?;
         found.ok_or_else(|| Error::invalid("run", "not made yet", "one that the claim's plan names"))
     }
 
-    /// What the last run of each course found.
+    /// The outcome of the last run of each course.
     pub(super) fn last(&self, courses: &[Course]) -> Result<Vec<Found>> {
         let last = |course| Ok(self.course(course)?.pop());
         courses.iter().filter_map(|course| last(course).transpose()).collect()
     }
 
-    /// What the runs of a twin found.
+    /// The results of a twin's runs.
     pub(super) fn results(&self, tried: &Tried) -> Result<Results> {
         let twin = self.plan.twin(tried)?;
         twin.run(Share::WHOLE, None, &Run::default(), |settings, _| {
@@ -69,12 +69,12 @@ impl<'a> Reading<'a> {
         })
     }
 
-    /// Weighs every variant of every twin beside its first one, and draws the losses.
+    /// Compares every variant of every twin with the first one, and draws the losses.
     pub(super) fn weigh_all(&mut self, twins: &[Tried]) -> Result<()> {
         twins.iter().try_for_each(|tried| self.weigh(tried))
     }
 
-    /// Weighs every variant of a twin beside its first one, and draws the losses.
+    /// Compares every variant of a twin with the first one, and draws the losses.
     pub(super) fn weigh(&mut self, tried: &Tried) -> Result<()> {
         let results = self.results(tried)?;
         self.show(tried, &results)?;
@@ -102,7 +102,7 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    /// Measures every variant of a twin, and draws the losses once: without a word about the claim.
+    /// Measures every variant of a twin, and draws the losses once, without a conclusion about the claim.
     pub(super) fn show(&mut self, tried: &Tried, results: &Results) -> Result<()> {
         let (key, metric) = (results.twin().key(), results.twin().metric());
         for (variant, name) in results.twin().names().iter().enumerate() {
@@ -119,7 +119,8 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    /// Draws losses over training. The first, before any step, says nothing of what is learned, and would hide the others.
+    /// Draws losses over training. The first loss, before any step, is left out: it shows nothing about learning, and
+    /// would hide the differences between the others.
     fn losses(&mut self, name: impl Into<String>, what: &str, mut curves: Vec<Curve>) {
         for curve in curves.iter_mut().filter(|curve| curve.points.len() > 1) {
             curve.points.remove(0);
@@ -153,7 +154,7 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    /// What a difference says of the claim.
+    /// Judges the claim by a difference.
     pub(super) fn judge(&mut self, difference: Difference, says: Says) -> Result<()> {
         let verdict: twin::Verdict = difference.paired.verdict(difference.smallest)?;
         let outcome = says.outcome(Effect::of(verdict, difference.metric));
@@ -175,7 +176,7 @@ impl<'a> Reading<'a> {
         self.judged.push(Judged { name, text, scaled, outcome });
     }
 
-    /// The verdict over all comparisons, with what was published beside it.
+    /// The verdict over all comparisons, with the published results beside it.
     pub(super) fn verdict(
         mut self,
         published: &[Published],
@@ -206,7 +207,8 @@ impl<'a> Reading<'a> {
         Ok((self.evidence, Verdict::by_training(ruling, because)))
     }
 
-    /// All comparisons in words: those that are as the claim says, those that are not, those that the seeds do not tell.
+    /// All comparisons in words: those that agree with the claim, those that do not, and those that the seeds do not
+    /// decide.
     fn reason(&self) -> String {
         let of = |title: &str, wanted: &[Outcome]| {
             let chosen = self.judged.iter().filter(|judged| wanted.contains(&judged.outcome));
@@ -241,7 +243,7 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// A variant of a twin beside the first one: what trains both again.
+/// A variant of a twin and the first one: the settings that train both again.
 fn compared(tried: &Tried, twin: &Twin, variant: usize) -> Result<Map<String, Value>> {
     let settings = twin.settings(Job { seed: twin.seeds()[0], variant: 0 });
     let pairs = [
@@ -255,7 +257,7 @@ fn compared(tried: &Tried, twin: &Twin, variant: usize) -> Result<Map<String, Va
     Ok(pairs.map(|(name, value)| (name.to_owned(), value)).into_iter().collect())
 }
 
-/// Words as a name: letters and digits with single underscores between.
+/// Turns words into a name: letters and digits with single underscores between.
 pub(super) fn tidy(words: &str) -> String {
     let parts = words.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
     parts.collect::<Vec<_>>().join("_").to_ascii_lowercase()

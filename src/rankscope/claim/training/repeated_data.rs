@@ -25,7 +25,7 @@ pub(super) static EXPERIMENT: Experiment = Experiment {
     published: PUBLISHED,
 };
 
-/// Little text and all of it, each with both objectives.
+/// A small part of the text and the whole text, each with both objectives.
 const CELLS: [(&str, &str, &str); 4] = [
     ("english(bytes=8000)", "causal-lm", "causal"),
     ("english(bytes=8000)", "masked-lm", "bidirectional"),
@@ -36,8 +36,8 @@ const CELLS: [(&str, &str, &str); 4] = [
 /// The smallest difference that matters, in nats.
 const SMALLEST: f64 = 0.02;
 
-/// For every cell and seed: the objective, then for a fifth of its steps the continuation of beginnings that are read in both
-/// directions, on the same text; both kinds of models are judged by that.
+/// For every cell and seed: a run with the objective, then, for a fifth of its steps, a run that learns to continue
+/// prefixes that are read in both directions, on the same text. Both kinds of models are compared by this second run.
 fn cells(plan: &Plan) -> Result<Vec<Vec<Course>>> {
     let base = train::Settings {
         family: "decllm".into(),

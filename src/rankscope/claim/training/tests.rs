@@ -1,4 +1,4 @@
-//! What claims read off results that were made up, and off runs of moments.
+//! Verdicts of claims from invented results, and from very short runs.
 
 use std::path::Path;
 
@@ -16,8 +16,8 @@ fn settings(id: &str, folder: &Path) -> Settings {
     settings
 }
 
-/// The word and the reason of a claim, where the last run of a course has the loss that `world` says. What every run of a
-/// seed has in common cancels; what is left beside `world` is of the order of 1e-4, or of `noise`.
+/// The ruling and the reason of a claim if the last run of each course has the loss that `world` returns. The part that
+/// all runs of a seed share cancels; the rest besides `world` is of the order of 1e-4, or of `noise`.
 fn word(id: &str, noise: f64, world: impl Fn(&[train::Settings]) -> f64) -> (&'static str, String) {
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(id, folder.path());
@@ -95,7 +95,7 @@ fn a_verdict_follows_from_what_runs_found() {
         ("no-positions", |_| 0.0, "supported"),
         ("no-positions", |run| positions(run, &["rotary", "alibi", "relative"]), "contradicted"),
         ("no-positions", |run| positions(run, &["alibi"]), "depends on the comparison"),
-        // Ranks fall with losses: see `word`.
+        // Ranks fall when losses fall: see `word`.
         ("rank-explains", |run| everything(run, 0.4), "supported"),
         ("repeated-data", |run| repeated(run, -0.4, 0.0), "supported"),
         ("repeated-data", |run| repeated(run, 0.4, 0.0), "contradicted"),
@@ -111,7 +111,7 @@ fn a_verdict_follows_from_what_runs_found() {
     }
 }
 
-/// What linear attention loses, causal and under masked LM.
+/// The additional loss of linear attention, causal and under masked LM.
 fn linear(run: &[train::Settings], [causal, masked]: [f64; 2]) -> f64 {
     match (run[0].attention.as_deref(), run[0].objective.as_str()) {
         (Some("linear"), "masked-lm") => masked,
@@ -120,7 +120,7 @@ fn linear(run: &[train::Settings], [causal, masked]: [f64; 2]) -> f64 {
     }
 }
 
-/// What an encoder-decoder loses, at equal operations and at equal parameters.
+/// The additional loss of an encoder-decoder, at equal operations and at equal parameters.
 fn stacks(run: &[train::Settings], [operations, parameters]: [f64; 2]) -> f64 {
     match (run[0].family.as_str(), run[0].layers_of) {
         ("redllm", train::LayersOf::EachStack) => operations,
@@ -141,11 +141,11 @@ fn repeated(run: &[train::Settings], little: f64, all: f64) -> f64 {
     }
 }
 
-/// Whatever a variant changes makes it worse, or better: rank and loss go together.
+/// Every change of a variant makes it worse, or better, so that rank and loss change together.
 fn everything(run: &[train::Settings], by: f64) -> f64 {
     let run = &run[0];
     let is_other = both_ways(run) || run.directions.is_some() || run.attention.as_deref() == Some("linear");
-    // Another size in each kind of run, so that there is an order among the twins.
+    // The effect has another size in each kind of run, so that the twins have an order.
     if is_other {
         by * (run.data.len() + run.positions.as_ref().map_or(0, String::len)) as f64 / 10.0
     } else {
@@ -174,13 +174,14 @@ fn two_models_that_guess_say_nothing_of_a_task() {
     assert!(because.contains("Not told: reverse: ") && because.contains("neither is better than guessing"));
 }
 
-/// Trained in fact.
+/// Trains the runs.
 fn trained(twin: &Twin) -> train::twin::Comparison {
     let train = |settings: &train::Settings, run: &Run| Trainer::outcome(settings, &Device::Cpu, run);
     twin.run(Share::WHOLE, None, &Run::default(), train).unwrap().comparisons().unwrap().remove(0)
 }
 
-/// An encoder without positions gives the same to every order of its input: as if the positions were shuffled each time.
+/// An encoder without positions has the same output for every order of its input, as if the positions were shuffled
+/// each time.
 #[test]
 fn a_planted_difference_is_found_and_none_is_exactly_0() {
     let mut base = train::Settings::default();
@@ -226,7 +227,7 @@ fn parts_of_claims_together_are_the_whole_and_shared_runs_are_made_once() {
         settings
     });
     let whole = train(&claims, Share::WHOLE, &Run::default()).unwrap();
-    // 16 of mixed heads; the other claim adds 4 of its own, 20 of inputs and 8 of linear attention.
+    // 16 runs of mixed heads; the other claim adds 4 runs of its own, 20 of the input claim and 8 of linear attention.
     assert_eq!(whole, 48);
     let mut count = 0;
     for index in ["1/2", "2/2"] {
@@ -248,5 +249,5 @@ fn parts_of_claims_together_are_the_whole_and_shared_runs_are_made_once() {
     assert_eq!(json(&merged), json(&claims[1]));
 }
 
-/// Runs of moments.
+/// Settings of very short runs.
 const TINY: &str = "width=16,batch=2,evaluation_batches=1,feed_forward=32";

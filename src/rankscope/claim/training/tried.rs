@@ -1,35 +1,35 @@
-//! [`Tried`]: a twin, and what a claim says of it.
+//! [`Tried`]: a twin, and what a claim predicts for it.
 
 use super::super::prelude::*;
 use crate::train::twin::{self, TwinPreset};
 
-/// A preset of a twin with what a claim says of its variants beside the first one.
+/// A preset of a twin, with the claim's prediction for its variants compared with the first one.
 #[derive(Clone, Copy)]
 pub(super) struct Tried {
-    /// What it is called in names and sentences.
+    /// Its name in measurements and sentences.
     pub name: &'static str,
     preset: &'static str,
-    /// What the claim says.
+    /// The claim's prediction.
     pub says: Says,
-    /// Changes of all variants, as `evaluate_lengths=[128]`.
+    /// Changes of all variants, such as `evaluate_lengths=[128]`.
     pub changes: &'static str,
     values: &'static [&'static str],
     metric: Option<(&'static str, f64)>,
     chance: Option<f64>,
 }
 
-/// What a claim says of a variant beside the first one.
+/// A claim's prediction for a variant compared with the first one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Says {
-    /// It does better, by what matters.
+    /// It is better, by at least the smallest difference that matters.
     Better,
-    /// It does worse, by what matters.
+    /// It is worse, by at least the smallest difference that matters.
     Worse,
-    /// It does not do better.
+    /// It is not better.
     NotBetter,
 }
 
-/// What the seeds say of it.
+/// The effect of a variant, measured over the seeds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Effect {
     Better,
@@ -39,7 +39,7 @@ pub(super) enum Effect {
 }
 
 impl Effect {
-    /// That of a difference in `metric`.
+    /// The effect that follows from the verdict on a difference in `metric`.
     pub(super) fn of(verdict: twin::Verdict, metric: &str) -> Self {
         match verdict {
             twin::Verdict::NotResolved => Effect::Unclear,
@@ -56,7 +56,7 @@ fn is_low_good(metric: &str) -> bool {
 }
 
 impl Says {
-    /// What an effect means for the claim.
+    /// The outcome of an effect for the claim.
     pub(super) fn outcome(self, effect: Effect) -> Outcome {
         match (self, effect) {
             (_, Effect::Unclear) => Outcome::Unclear,
@@ -69,7 +69,7 @@ impl Says {
 }
 
 impl Tried {
-    /// A preset as it is.
+    /// A preset without changes.
     pub(super) const fn new(name: &'static str, preset: &'static str, says: Says) -> Self {
         Tried { name, preset, says, changes: "", values: &[], metric: None, chance: None }
     }
@@ -79,7 +79,7 @@ impl Tried {
         Tried { changes, ..self }
     }
 
-    /// With these values of its key, the first one being what the others are compared with.
+    /// With these values of its key; the others are compared with the first one.
     pub(super) const fn values(self, values: &'static [&'static str]) -> Self {
         Tried { values, ..self }
     }
@@ -89,7 +89,7 @@ impl Tried {
         Tried { metric: Some((metric, smallest)), ..self }
     }
 
-    /// Where a model that guesses has this value: a comparison of two such models says nothing.
+    /// With the value that a guessing model has: a comparison of two such models shows nothing.
     pub(super) const fn chance(self, chance: f64) -> Self {
         Tried { chance: Some(chance), ..self }
     }
@@ -109,7 +109,8 @@ impl Tried {
         self.metric.unwrap_or((preset.metric, preset.smallest))
     }
 
-    /// Whether neither of two means is better than guessing by what matters.
+    /// Whether neither of two means is better than guessing by the smallest difference that
+    /// matters.
     pub(super) fn is_guessed(&self, means: [f64; 2], metric: &str, smallest: f64) -> bool {
         self.chance.is_some_and(|chance| {
             means.iter().all(|mean| match is_low_good(metric) {

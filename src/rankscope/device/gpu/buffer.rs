@@ -11,13 +11,13 @@ use crate::error::{Error, Result};
 /// Buffers are padded to this many bytes, so that a kernel may view any of them as `array<vec4<f32>>`.
 const ALIGNMENT: u64 = 16;
 
-/// The driver keeps uploads in memory until the next submission; after this many bytes we submit.
+/// The driver keeps uploads in memory until the next submission; after this many bytes, work is submitted.
 const MAX_STAGED_BYTES: u64 = 64 << 20;
 
-/// How many constants are kept: a pass has a mask, a padding and tiles for each kind of attention in it.
+/// The number of constants that are kept: a pass has a mask, a padding and tiles for each kind of its attentions.
 const MAX_CONSTANTS: usize = 16;
 
-/// Larger constants are uploaded each time.
+/// The largest constant that is kept; larger ones are uploaded each time.
 const MAX_CONSTANT_BYTES: usize = 8 << 20;
 
 /// A storage buffer of a [`Gpu`]. Clones share it; when the last one is dropped, its memory is reused.
@@ -35,19 +35,19 @@ struct Storage {
     gpu: Arc<Gpu>,
     label: Box<str>,
     buffer: wgpu::Buffer,
-    /// Whether a renderer holds the buffer too, so that it must not be reused.
+    /// Whether a renderer uses the buffer too, so that it must not be reused.
     is_shown: AtomicBool,
     owner: Owner,
 }
 
-/// What happens to the memory when the last [`GpuBuffer`] is dropped.
+/// The owner of the memory, which determines what happens when the last [`GpuBuffer`] is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Owner {
-    /// It is freed: it has the size of one upload, which hardly comes again.
+    /// It is freed: it has the size of one upload, which is unlikely to occur again.
     Tensor,
-    /// It goes to the pool: it has a size that is asked for again.
+    /// It returns to the pool: its size is likely to be needed again.
     Pool,
-    /// Nothing: it is one of the constants.
+    /// Nothing happens: it is one of the constants.
     Constants,
 }
 
@@ -127,7 +127,7 @@ impl Gpu {
         self.fill(label, bytes)
     }
 
-    /// As [`upload`](Self::upload), for a tensor that kernels bind in parts: it may be larger than one binding.
+    /// As [`upload`](Self::upload), for a tensor that kernels bind in parts, so it may be larger than one binding.
     pub(crate) fn upload_in_parts(self: &Arc<Self>, label: &str, bytes: &[u8]) -> Result<GpuBuffer> {
         self.check_size(label, bytes.len(), false)?;
         self.fill(label, bytes)
@@ -177,8 +177,8 @@ impl Gpu {
 
     /// A new buffer with this content.
     fn filled(&self, label: &str, bytes: &[u8]) -> Result<wgpu::Buffer> {
-        // Always a new buffer: its content is there before everything recorded so far, which may still
-        // read what a used one held.
+        // Always a new buffer: its content is written before all recorded work runs, and that work may still read the
+        // old content of a reused buffer.
         let buffer = self.create(label, padded(bytes.len()), true)?;
         self.checked(label, || {
             let view = buffer.get_mapped_range_mut(..);
@@ -237,7 +237,7 @@ impl Gpu {
         lock(&self.groups).forget(buffer);
     }
 
-    /// Drops everything that is kept for reuse; whether there was any buffer.
+    /// Drops everything that is kept for reuse, and returns whether there was any buffer.
     pub(super) fn forget_idle(&self) -> bool {
         let constants = std::mem::take(&mut lock(&self.constants).0);
         constants.iter().for_each(|(_, buffer)| self.release(buffer));
@@ -245,7 +245,8 @@ impl Gpu {
         lock(&self.pool).clear() || !constants.is_empty()
     }
 
-    /// Asks the driver; if it has no memory left, a second time, after dropping what is kept for reuse.
+    /// Asks the driver for a buffer. If it has no memory left, asks again after dropping everything that is kept for
+    /// reuse.
     fn create(&self, label: &str, size: u64, mapped_at_creation: bool) -> Result<wgpu::Buffer> {
         use wgpu::BufferUsages as Usage;
         let usage = Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST;
@@ -255,7 +256,7 @@ impl Gpu {
             if !self.forget_idle() {
                 return Err(error);
             }
-            // Work that is recorded or under way still holds the idle buffers.
+            // Recorded or running work still holds the idle buffers.
             self.flush()?;
             self.wait()?;
             ask()

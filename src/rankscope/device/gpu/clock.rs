@@ -5,22 +5,24 @@ use std::time::{Duration, Instant};
 use super::{Gpu, lock};
 use crate::error::Result;
 
-/// How long one submission should take if a window shares the device: it then misses one frame at most.
+/// How long one submission should take if a window shares the device: the window then misses at most one frame.
 pub(super) const SHARED: Duration = Duration::from_millis(5);
 
 /// How long one submission may take otherwise: a tenth of the two seconds after which drivers reset a device.
 pub(super) const ALONE: Duration = Duration::from_millis(200);
 
-/// Submissions whose times are kept.
+/// The number of submissions whose times are kept.
 const SLOTS: u32 = 64;
 
-/// Bytes from the times of one submission to those of the next; wgpu resolves queries to multiples of this.
+/// The distance in bytes from the times of one submission to those of the next; wgpu resolves queries to multiples of
+/// this.
 const STRIDE: u64 = wgpu::QUERY_RESOLVE_BUFFER_ALIGNMENT;
 
-/// Bytes of two times, begin and end.
+/// The size in bytes of two times, begin and end.
 pub(super) const STAMP_BYTES: u64 = 16;
 
-/// Multiply-adds a second that are assumed until some work has been timed: few, so that no submission is too long.
+/// The multiply-adds per second that are assumed until some work has been timed: a small number, so that no submission
+/// takes too long.
 const SOFTWARE_RATE: f64 = 5e8;
 const HARDWARE_RATE: f64 = 5e10;
 
@@ -29,7 +31,7 @@ pub(super) struct Clock {
     queries: Option<Queries>,
     period_nanos: f64,
     next: u32,
-    /// Multiply-adds a second, as last measured.
+    /// Multiply-adds per second, from the last measurement.
     rate: f64,
     /// How long one submission should take.
     slice: Duration,
@@ -68,12 +70,12 @@ impl Clock {
         Clock { queries, period_nanos, next: 0, rate, slice, measuring: false }
     }
 
-    /// Multiply-adds that one submission should hold.
+    /// The number of multiply-adds that one submission should have.
     pub(super) fn budget(&self) -> u64 {
         if self.measuring { u64::MAX } else { ((self.rate * self.slice.as_secs_f64()) as u64).max(1) }
     }
 
-    /// The next slot for a submission's times, if the adapter can tell them.
+    /// The next slot for a submission's times, if the adapter can measure them.
     pub(super) fn slot(&mut self) -> Option<Slot<'_>> {
         let queries = self.queries.as_ref()?;
         let index = self.next % SLOTS;
@@ -84,7 +86,7 @@ impl Clock {
     /// Learns from a submission of `work` multiply-adds and its begin and end.
     pub(super) fn learn(&mut self, work: u64, stamp: &[u8]) {
         let seconds = self.micros(stamp) * 1e-6;
-        // What is over in no time says more about the overhead than about the rate.
+        // The time of very short work depends more on overhead than on the rate.
         if work > 1_000_000 && seconds > 5e-5 {
             self.rate = (work as f64 / seconds).clamp(self.rate / 4.0, self.rate * 4.0);
         }
@@ -103,7 +105,7 @@ pub(super) struct Slot<'a> {
 }
 
 impl Slot<'_> {
-    /// The writes of a pass that begins or ends what is timed.
+    /// The timestamp writes of a pass that begins or ends the timed work.
     pub(super) fn writes(&self, first: bool, last: bool) -> Option<wgpu::ComputePassTimestampWrites<'_>> {
         (first || last).then(|| wgpu::ComputePassTimestampWrites {
             query_set: &self.queries.set,
@@ -123,22 +125,22 @@ impl Slot<'_> {
     }
 }
 
-/// How long some work took.
+/// The time of some work.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Timing {
-    /// In microseconds.
+    /// The time in microseconds.
     pub micros: f64,
-    /// Whether the GPU's own clock measured it; otherwise it is wall time, the wait included.
+    /// Whether the GPU's own clock measured it; otherwise it is wall time, including the wait.
     pub by_gpu: bool,
 }
 
 impl Gpu {
     /// How long the work that `f` records takes, by the GPU's clock if it has one.
     ///
-    /// Work is not cut into slices meanwhile, so this is for benches and not for windows.
+    /// During the measurement work is not cut into slices, so this is for benchmarks and not for windows.
     ///
     /// # Errors
-    /// Whatever `f` returns; [`Error::Gpu`](crate::Error::Gpu) if the work fails.
+    /// The errors of `f`; [`Error::Gpu`](crate::Error::Gpu) if the work fails.
     pub fn measure<T>(&self, f: impl FnOnce() -> Result<T>) -> Result<(T, Timing)> {
         self.flush()?;
         self.wait()?;

@@ -9,19 +9,20 @@ use super::submit::{Command, PARAMS_BYTES, Pending};
 use super::{Gpu, GpuBuffer, Kernel, lock};
 use crate::error::{Error, Result};
 
-/// What a kernel's variable is bound to.
+/// The binding of a kernel's variable.
 #[derive(Clone, Copy)]
 pub enum Bind<'a> {
     /// Parameters.
     Uniform(&'a [u8]),
     /// A tensor, a weight or a mask.
     Buffer(&'a GpuBuffer),
-    /// Some bytes of a buffer that is larger than one binding may be.
+    /// A range of bytes of a buffer that is larger than the largest binding.
     Part(&'a GpuBuffer, u64, u64),
 }
 
 impl<'a> Bind<'a> {
-    /// Bytes `offset..offset + size` of `buffer` and the padding behind them; all of it where that is all.
+    /// Bytes `offset..offset + size` of `buffer` and the padding after them; the whole buffer if the range is the
+    /// whole.
     pub(crate) fn rows(buffer: &'a GpuBuffer, offset: usize, size: usize) -> Self {
         if offset == 0 && size == buffer.size_bytes() {
             return Bind::Buffer(buffer);
@@ -41,19 +42,19 @@ impl Gpu {
     /// for, so the shader compares with a size of its own.
     ///
     /// # Errors
-    /// [`Error::Gpu`] naming the kernel: for a variable that is not bound, a name that is no variable, or
-    /// whatever the driver objects to.
+    /// [`Error::Gpu`] naming the kernel: for a variable that is not bound, a name that is no variable, or an error of
+    /// the driver.
     pub fn dispatch(
         &self,
         kernel: &'static Kernel,
         binds: &[(&str, Bind<'_>)],
         workgroups: usize,
     ) -> Result<()> {
-        // Four values for each of 64 invocations: what the kernels do that go element by element.
+        // Four values for each of 64 invocations: the work of kernels that go element by element.
         self.dispatch_work(kernel, binds, workgroups, workgroups as u64 * 256)
     }
 
-    /// As [`dispatch`](Self::dispatch), for a kernel that makes about `work` multiply-adds.
+    /// As [`dispatch`](Self::dispatch), for a kernel that computes about `work` multiply-adds.
     ///
     /// A kernel with the parameter `first_group`, which it adds to its count of workgroups, is cut into
     /// several dispatches if it would take longer than one submission should.
@@ -86,7 +87,7 @@ impl Gpu {
         Ok(())
     }
 
-    /// Records some of a kernel's workgroups, and submits once enough is recorded.
+    /// Records some of a kernel's workgroups, and submits when enough is recorded.
     fn record(
         &self,
         kernel: &'static Kernel,
@@ -113,7 +114,7 @@ impl Gpu {
         if pending.is_worth_submitting() { self.submit(pending) } else { Ok(()) }
     }
 
-    /// An error unless `binds` has exactly what the kernel declares.
+    /// An error unless `binds` has exactly the variables that the kernel declares.
     fn check_binds(&self, kernel: &Kernel, bindings: &[Binding], binds: &[(&str, Bind<'_>)]) -> Result<()> {
         for (_, bind) in binds {
             self.check_size_of_binding(kernel, bind)?;
@@ -141,7 +142,7 @@ impl Gpu {
         }
     }
 
-    /// An error that names the tensor if the kernel cannot see all of it.
+    /// An error that names the tensor if the kernel cannot bind all of it.
     fn check_size_of_binding(&self, kernel: &Kernel, bind: &Bind<'_>) -> Result<()> {
         let limit = self.limits.max_storage_buffer_binding_size;
         match bind {
@@ -155,7 +156,7 @@ impl Gpu {
     }
 }
 
-/// The parameters, with the number of the first workgroup where the kernel asks for it.
+/// The parameters, with the number of the first workgroup if the kernel has this parameter.
 fn with_first_group(kernel: &Kernel, params: &[u8], first_group: u32) -> Vec<u8> {
     let mut params = params.to_vec();
     if let Some(field) = kernel.params.iter().find(|field| field.name == FIRST_GROUP) {
@@ -172,7 +173,7 @@ fn refuse(kernel: &Kernel, problem: String) -> Error {
     Error::Gpu { what: format!("kernel {}", kernel.name), problem }
 }
 
-/// Columns and rows that hold at least `workgroups`, with as few to spare as there are rows.
+/// Columns and rows that hold at least `workgroups`, with fewer spare workgroups than there are rows.
 fn fold(workgroups: usize, limit: u32) -> Option<[u32; 2]> {
     let rows = u32::try_from(workgroups.div_ceil(limit as usize)).ok().filter(|&rows| rows <= limit)?;
     let columns = workgroups.div_ceil(rows.max(1) as usize) as u32;

@@ -1,4 +1,4 @@
-//! Errors of the driver, caught and kept until a caller can be told.
+//! Errors of the driver, which are kept until they can be returned to a caller.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::{Gpu, lock};
 use crate::error::{Error, Result};
 
-/// What went wrong outside any call of ours.
+/// Errors that occurred outside any call of this library.
 #[derive(Default)]
 pub(super) struct Faults {
     lost: Mutex<Option<String>>,
@@ -14,7 +14,7 @@ pub(super) struct Faults {
 }
 
 impl Faults {
-    /// Collects what `device` reports from now on.
+    /// Collects the errors that `device` reports from now on.
     pub(super) fn watch(device: &wgpu::Device) -> Arc<Self> {
         let faults = Arc::new(Faults::default());
         let keep = faults.clone();
@@ -37,7 +37,7 @@ impl Faults {
         lock(&self.lost).is_some()
     }
 
-    /// An error if the device is lost, or once for an error that nobody caught.
+    /// An error if the device is lost, or, once, an error that no call has returned yet.
     pub(super) fn surface(&self) -> Result<()> {
         if let Some(loss) = self.loss() {
             return Err(loss);
@@ -56,7 +56,7 @@ impl Faults {
 }
 
 impl Gpu {
-    /// Runs `f` and returns what the driver objected to meanwhile as an error that names `what`.
+    /// Runs `f`, and returns an error of the driver during it as an error that names `what`.
     pub(super) fn checked<T>(&self, what: impl fmt::Display, f: impl FnOnce() -> T) -> Result<T> {
         use wgpu::ErrorFilter::{Internal, OutOfMemory, Validation};
         self.faults.surface()?;
@@ -71,7 +71,8 @@ impl Gpu {
         }
     }
 
-    /// What the driver says of `what`; on a lost device, where everything fails, its loss.
+    /// The driver's error about `what`; on a lost device, where everything fails, an error about
+    /// the loss.
     pub(super) fn error(&self, what: impl fmt::Display, problem: impl fmt::Display) -> Error {
         // A loss is only announced when the device is polled.
         let _ = self.device.poll(wgpu::PollType::Poll);

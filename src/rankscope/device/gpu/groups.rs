@@ -1,5 +1,5 @@
-//! Bind groups, kept: a pass over a model binds the same buffers as the one before it, as long as the pool hands
-//! them out in the same order.
+//! Bind groups, which are reused: a pass over a model binds the same buffers as the pass before it, as long as the pool
+//! returns them in the same order.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -9,14 +9,15 @@ use super::kernel::{Binding, Pipeline, SourceKey};
 use super::{Gpu, Kernel, lock};
 use crate::error::Result;
 
-/// Groups that are kept: several passes over the largest models. Beyond that all are made again.
+/// The most groups that are kept: enough for several passes over the largest models. When there are more, all are
+/// dropped and made again.
 const MOST: usize = 4096;
 
 /// The bind groups of kernels on buffers.
 #[derive(Default)]
 pub(super) struct Groups(HashMap<(SourceKey, Vec<Bound>), wgpu::BindGroup>);
 
-/// What one variable of a kernel is bound to: a buffer, an offset and, where it is not all of the rest, a size.
+/// The binding of one variable of a kernel: a buffer, an offset and, if it does not reach to the end, a size.
 type Bound = (wgpu::Buffer, u64, Option<wgpu::BufferSize>);
 
 impl Groups {
@@ -25,15 +26,15 @@ impl Groups {
         self.0.retain(|(_, bound), _| bound.iter().all(|(held, ..)| held != buffer));
     }
 
-    /// Drops all of them.
+    /// Drops all groups.
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }
 }
 
 impl Gpu {
-    /// The bind group of a kernel whose variables are bound so; its parameters lie in `params`, at an offset that
-    /// the dispatch gives.
+    /// The bind group of a kernel with these bindings; its parameters are in `params`, at an offset that the dispatch
+    /// states.
     pub(super) fn bind_group(
         &self,
         kernel: &'static Kernel,

@@ -1,4 +1,4 @@
-//! Kernels: WGSL sources, what they bind, and their pipelines.
+//! Kernels: WGSL sources, their bindings, and their pipelines.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -50,7 +50,7 @@ macro_rules! params {
 }
 pub(crate) use params;
 
-/// What a kernel's source declares.
+/// The declarations in a kernel's source.
 #[derive(Clone, Debug)]
 pub struct Reflection {
     /// The buffers, all in group 0.
@@ -70,7 +70,7 @@ pub struct Binding {
     pub slot: u32,
     /// How the kernel uses it.
     pub kind: BindingKind,
-    /// The smallest buffer that will do, in bytes.
+    /// The smallest size of the buffer, in bytes.
     pub min_size: u64,
 }
 
@@ -89,8 +89,8 @@ impl Kernel {
     /// Reads the bindings and parameters from the source.
     ///
     /// # Errors
-    /// [`Error::Gpu`] naming the kernel, and the line, if the source is not valid WGSL; if it binds something else than
-    /// buffers.
+    /// [`Error::Gpu`] naming the kernel, and the line, if the source is not valid WGSL; or if it binds anything other
+    /// than buffers.
     pub fn reflect(&self) -> Result<Reflection> {
         self.read(self.source)
     }
@@ -123,8 +123,8 @@ impl Kernel {
         Ok(Binding { name, slot, kind, min_size })
     }
 
-    /// What is compiled once and kept: the source, by the place where it stands. A kernel that was edited in a notebook is
-    /// another one, though its name is the same.
+    /// The key of a compiled kernel: the address of its source. A kernel that was edited in a notebook has another key,
+    /// although its name is the same.
     pub(super) fn key(&self) -> SourceKey {
         (self.source.as_ptr() as usize, self.source.len())
     }
@@ -160,7 +160,7 @@ pub(super) struct Pipeline {
     pub(super) bindings: Vec<Binding>,
 }
 
-/// See [`Kernel::key`]; sources are static, so that a place has one source for good.
+/// See [`Kernel::key`]; sources are static, so an address always has the same source.
 pub(super) type SourceKey = (usize, usize);
 
 /// The compiled kernels.
@@ -179,7 +179,7 @@ impl Gpu {
         Ok(pipeline)
     }
 
-    /// Compiles `source` as the kernel's.
+    /// Compiles `source` as the kernel's source.
     pub(super) fn compile(&self, kernel: &Kernel, source: &str) -> Result<Pipeline> {
         let Reflection { bindings, .. } = kernel.read(source)?;
         let entries: Vec<_> = bindings.iter().map(layout_entry).collect();
@@ -213,7 +213,7 @@ fn layout_entry(binding: &Binding) -> wgpu::BindGroupLayoutEntry {
         BindingKind::Read => wgpu::BufferBindingType::Storage { read_only: true },
         BindingKind::ReadWrite => wgpu::BufferBindingType::Storage { read_only: false },
     };
-    // The parameters of each dispatch stand at another place of one buffer, so that it can keep its bind group.
+    // The parameters of each dispatch are at another offset of one buffer, so that the bind group can be reused.
     let has_dynamic_offset = binding.kind == BindingKind::Uniform;
     let min_binding_size = wgpu::BufferSize::new(binding.min_size);
     wgpu::BindGroupLayoutEntry {

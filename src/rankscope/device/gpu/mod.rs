@@ -1,8 +1,8 @@
 //! One open GPU: buffers, kernels, and the work that waits to be submitted.
 //!
-//! Operations record dispatches; they are submitted together at a readback, when many have gathered,
-//! or at [`Gpu::flush`]. Every error of the driver becomes an [`Error::Gpu`] of the call that caused it or, if the
-//! driver reports it later, of the next call; nothing panics.
+//! Operations record dispatches; they are submitted together at a readback, when there are many, or at [`Gpu::flush`].
+//! Every error of the driver becomes an [`Error::Gpu`] of the call that caused it or, if the driver reports it later,
+//! of the next call; nothing panics.
 
 mod buffer;
 mod clock;
@@ -65,20 +65,20 @@ struct Counters {
     peak_bytes: AtomicU64,
 }
 
-/// What a [`Gpu`] has done so far; the difference of two is what was done between them.
+/// The work that a [`Gpu`] has done so far; the difference of two counts is the work between them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
     /// Kernels recorded.
     pub dispatches: u64,
-    /// Times that work was handed to the driver.
+    /// Submissions of work to the driver.
     pub submissions: u64,
     /// Buffers read back.
     pub readbacks: u64,
-    /// Bind groups made. The same kernel on the same buffers takes the one that it had before.
+    /// Bind groups made. The same kernel on the same buffers reuses its bind group.
     pub bind_groups: u64,
     /// Bytes copied to the GPU, without the parameters of kernels.
     pub uploaded_bytes: u64,
-    /// Bytes copied back from it.
+    /// Bytes copied back from the GPU.
     pub read_bytes: u64,
 }
 
@@ -97,19 +97,19 @@ impl Sub for Counts {
     }
 }
 
-/// What a [`Gpu`]'s buffers take, padding included.
+/// The memory of a [`Gpu`]'s buffers, including padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryUse {
     /// Bytes of the buffers in use.
     pub live_bytes: u64,
-    /// The most that was ever in use at once, or since [`Gpu::reset_peak`].
+    /// The most bytes that were in use at once, since the start or since [`Gpu::reset_peak`].
     pub peak_bytes: u64,
     /// Bytes of freed buffers that are kept for the next ones.
     pub idle_bytes: u64,
 }
 
 impl Gpu {
-    /// What a device should be opened with where the adapter has it: kernels with subgroups, and times.
+    /// The features that a device should be opened with if the adapter has them: subgroups in kernels, and timestamps.
     pub const FEATURES: wgpu::Features = wgpu::Features::SUBGROUP.union(wgpu::Features::TIMESTAMP_QUERY);
 
     /// Opens an adapter with all of its limits and those of [`FEATURES`](Self::FEATURES) that it has.
@@ -131,9 +131,8 @@ impl Gpu {
 
     /// Computes on a device that a window draws with: submissions are short, so that frames get in between.
     ///
-    /// Errors of the device that nobody catches, and its loss, are from here on returned by the next
-    /// call to this `Gpu` instead of causing a panic. Make one `Gpu` of a device: a second one would receive
-    /// the errors of both.
+    /// From now on, uncaught errors of the device and its loss are returned by the next call to this `Gpu` instead of
+    /// causing a panic. Make only one `Gpu` for a device: a second one would receive the errors of both.
     pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue) -> Arc<Self> {
         Self::new(device, queue, clock::SHARED)
     }
@@ -174,12 +173,12 @@ impl Gpu {
         &self.limits
     }
 
-    /// What this device was opened with beyond the minimum.
+    /// The optional features that this device was opened with.
     pub fn features(&self) -> wgpu::Features {
         self.device.features()
     }
 
-    /// Whether a processor plays this GPU.
+    /// Whether this GPU is a software adapter, which computes on the CPU.
     pub fn is_software(&self) -> bool {
         super::adapter::is_software(&self.info)
     }
@@ -194,7 +193,7 @@ impl Gpu {
         &self.queue
     }
 
-    /// Whether the device is lost: its driver has stopped, and only a new one helps.
+    /// Whether the device is lost: its driver has stopped, and a new device must be opened.
     pub fn is_lost(&self) -> bool {
         self.faults.is_lost()
     }
@@ -221,7 +220,7 @@ impl Gpu {
         self.counters.peak_bytes.store(live, Ordering::Relaxed);
     }
 
-    /// What has been done so far.
+    /// The counts of the work so far.
     pub fn counts(&self) -> Counts {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Counts {
@@ -251,7 +250,7 @@ impl fmt::Debug for Gpu {
     }
 }
 
-/// Locks a mutex, also after a panic: what the locks here guard is consistent at every place that could panic.
+/// Locks a mutex, also after a panic: the data under the locks here is consistent at every place that could panic.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

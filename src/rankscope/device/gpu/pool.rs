@@ -1,25 +1,26 @@
 //! Freed buffers, kept for the next tensor of about the same size.
 //!
-//! A forward pass frees a tensor for nearly every one it makes, and asking the driver for memory costs
-//! more than many a kernel. Work is submitted in the order in which it was recorded, so a buffer may be
-//! given out again while the work that last read it still waits.
+//! A forward pass frees a tensor for nearly every one it makes, and asking the driver for memory takes longer than many
+//! kernels. Work is submitted in the order in which it was recorded, so a buffer may be reused while the work that last
+//! read it still waits.
 
 use std::collections::{BTreeMap, HashMap};
 
-/// Bytes that may lie idle in any case.
+/// The number of bytes that may always be idle.
 const MIN_IDLE_BYTES: u64 = 64 << 20;
 
 /// Freed storage buffers.
 #[derive(Default)]
 pub(super) struct Pool {
-    /// By size, in the fixed order of wgpu's handles, each with the number of the [`Pool::put`] that brought it.
+    /// The buffers by size, in the fixed order of wgpu's handles, each with the number of the [`Pool::put`] that added
+    /// it.
     free: HashMap<u64, BTreeMap<wgpu::Buffer, u64>>,
     bytes: u64,
     puts: u64,
 }
 
 impl Pool {
-    /// A buffer of exactly `size` bytes, with whatever it last held.
+    /// A buffer of exactly `size` bytes, with arbitrary content.
     ///
     /// It is the first in a fixed order: a pass over a model then gets the buffers that the pass before it had, and
     /// can use its bind groups.
@@ -29,10 +30,10 @@ impl Pool {
         Some(buffer)
     }
 
-    /// Keeps a buffer, and returns those that it no longer keeps, the longest idle ones.
+    /// Keeps a buffer, and returns the buffers that are no longer kept: those that were idle for the longest time.
     ///
-    /// What was in use at once, `peak` bytes, may be in use at once again, in a training step or the next pass. So
-    /// idle bytes and the `live` ones together may reach that, and no more.
+    /// The next training step or pass may again need `peak` bytes, the most that were in use at once. So idle and
+    /// `live` bytes together may reach this number, but not more.
     pub(super) fn put(&mut self, buffer: wgpu::Buffer, live: u64, peak: u64) -> Vec<wgpu::Buffer> {
         self.bytes += buffer.size();
         self.puts += 1;
@@ -50,18 +51,18 @@ impl Pool {
         dropped
     }
 
-    /// Drops all buffers, and says whether there were any.
+    /// Drops all buffers, and returns whether there were any.
     pub(super) fn clear(&mut self) -> bool {
         std::mem::take(self).bytes > 0
     }
 
-    /// Bytes that lie idle.
+    /// The number of idle bytes.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
 }
 
-/// The size class of `size` bytes: at most a quarter larger, so that sizes near each other share buffers.
+/// The size class of `size` bytes: at most a quarter larger, so that similar sizes can share buffers.
 pub(super) fn class(size: u64, alignment: u64) -> u64 {
     let step = size.checked_next_power_of_two().map_or(alignment, |power| (power / 8).max(alignment));
     size.checked_next_multiple_of(step).unwrap_or(u64::MAX)

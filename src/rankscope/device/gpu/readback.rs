@@ -1,4 +1,4 @@
-//! Reading buffers back: asynchronous at the bottom, blocking on top.
+//! Reading buffers back: an asynchronous function, and a blocking one that uses it.
 
 use std::future::Future;
 use std::pin::{Pin, pin};

@@ -1,4 +1,4 @@
-//! Another source for a kernel, on one device: what a person changes in a shader to see what happens.
+//! Another source for a kernel, on one device: a user can change a shader and see what happens.
 
 use std::error::Error as _;
 use std::sync::Arc;
@@ -10,19 +10,19 @@ use super::kernel::{Binding, Kernel, Reflection};
 use super::{Gpu, lock};
 use crate::error::Result;
 
-/// What is wrong with a source, and where.
+/// A problem in a source, with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceProblem {
-    /// The line, from 1; `None` where it is the whole that is wrong.
+    /// The line, from 1; `None` if the problem concerns the whole source.
     pub line: Option<usize>,
     /// The place in the line, from 1, in bytes.
     pub column: usize,
-    /// What is wrong.
+    /// The description of the problem.
     pub message: String,
 }
 
 impl SourceProblem {
-    /// In one line, with the line of `source` that it is in.
+    /// The problem in one line, with the line of `source` that has it.
     pub(super) fn in_words(&self, source: &str) -> String {
         let text = self.line.and_then(|line| source.lines().nth(line.saturating_sub(1)));
         match (self.line, text) {
@@ -48,7 +48,7 @@ pub(super) fn module(source: &str) -> Result<naga::Module, SourceProblem> {
         at(error.location(source), message)
     })?;
     Validator::new(ValidationFlags::all(), Capabilities::all()).validate(&module).map_err(|error| {
-        // The causes say more than the error itself.
+        // The causes are more precise than the error itself.
         let mut message = error.as_inner().to_string();
         let mut cause = error.as_inner().source();
         while let Some(inner) = cause {
@@ -61,11 +61,11 @@ pub(super) fn module(source: &str) -> Result<naga::Module, SourceProblem> {
 }
 
 impl Kernel {
-    /// Whether `source` can stand in place of this kernel's own: it is valid WGSL, and has the same buffers and parameters,
-    /// which the host binds by name.
+    /// Checks whether `source` can replace this kernel's own: it is valid WGSL, and has the same buffers and
+    /// parameters, which the host binds by name.
     ///
     /// # Errors
-    /// The first problem.
+    /// The first problem that is found.
     ///
     /// ```
     /// use rankscope::ops::ladder::ladder;
@@ -84,7 +84,7 @@ impl Kernel {
     }
 }
 
-/// Whether the host can bind `there` as it binds `own`.
+/// Checks whether the host can bind `there` like `own`.
 fn fits(own: &Reflection, there: &Reflection) -> Result<(), String> {
     let words =
         |binding: &Binding| format!("{} at binding {}, {:?}", binding.name, binding.slot, binding.kind);
@@ -110,7 +110,8 @@ impl Gpu {
     /// Computes with `source` in place of the kernel's own from now on, on this device.
     ///
     /// # Errors
-    /// [`Error::Gpu`](crate::Error::Gpu) naming the kernel if it cannot stand in its place, or the driver refuses it.
+    /// [`Error::Gpu`](crate::Error::Gpu) naming the kernel if `source` cannot replace its own, or the driver refuses
+    /// it.
     pub fn replace(&self, kernel: &'static Kernel, source: &str) -> Result<()> {
         kernel.check(source).map_err(|problem| kernel.error(problem.in_words(source)))?;
         let pipeline = Arc::new(self.compile(kernel, source)?);
@@ -131,7 +132,7 @@ mod tests {
             let wrong = kernel.source.replacen("fn main(", "fn main((", 1);
             let problem = kernel.check(&wrong).unwrap_err();
             assert_eq!(problem.line, Some(line + 1), "{}: {}", kernel.name, problem.message);
-            // A type that does not fit is found by the validation or before, at its line.
+            // A type that does not fit is found by the validation, or before it, at its line.
             let start = kernel.source.find("fn main(").unwrap();
             let body = start + kernel.source[start..].find("{\n").unwrap() + 2;
             let mut wrong = kernel.source.to_owned();
@@ -143,7 +144,7 @@ mod tests {
         }
     }
 
-    /// `source` with another word wherever `from` stands as a whole word.
+    /// `source` with `from` replaced by `to`, wherever it is a whole word.
     fn renamed(source: &str, from: &str, to: &str) -> String {
         let is_in_word = |c: char| c.is_alphanumeric() || c == '_';
         let word = |piece: &str| match piece.trim_end_matches(|c| !is_in_word(c)) == from {

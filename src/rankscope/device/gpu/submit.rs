@@ -12,10 +12,10 @@ use super::kernel::Pipeline;
 use super::{Gpu, Kernel, lock};
 use crate::error::Result;
 
-/// Dispatches in one submission, whose parameters share a buffer of 64 KiB.
+/// The most dispatches in one submission; their parameters share a buffer of 64 KiB.
 pub(super) const MAX_DISPATCHES: usize = 256;
 
-/// Bytes of parameters that one dispatch may have.
+/// The most bytes of parameters of one dispatch.
 pub(super) const PARAMS_BYTES: usize = 256;
 
 /// Work that is recorded and not yet submitted.
@@ -25,7 +25,7 @@ pub(super) struct Pending {
     params: Vec<u8>,
     pub(super) params_buffer: wgpu::Buffer,
     stride: usize,
-    /// Multiply-adds recorded since the last submission, as estimated.
+    /// The estimated number of multiply-adds recorded since the last submission.
     work: u64,
     /// Bytes uploaded since the last submission.
     pub(super) staged_bytes: u64,
@@ -37,7 +37,7 @@ pub(super) enum Command {
         kernel: &'static Kernel,
         pipeline: Arc<Pipeline>,
         group: wgpu::BindGroup,
-        /// Where its parameters begin, if it has any.
+        /// The offset of its parameters, if it has any.
         params: Option<u32>,
         size: [u32; 2],
     },
@@ -127,7 +127,7 @@ impl Gpu {
         pending: &mut Pending,
         stamp: Option<(&wgpu::Buffer, u64)>,
     ) -> Result<Stamped> {
-        self.faults.surface()?; // before anything is taken: an earlier error must not cost recorded work
+        self.faults.surface()?; // checked first, so that an earlier error does not lose recorded work
         let commands = std::mem::take(&mut pending.commands);
         let params = std::mem::take(&mut pending.params);
         let staged_bytes = std::mem::take(&mut pending.staged_bytes);
@@ -151,7 +151,7 @@ impl Gpu {
             self.queue.submit([encoder.finish()]);
             Stamped { work, is_timed: slot.is_some() }
         });
-        // Tensors that this work should have written hold something else now. Nobody must read them.
+        // The tensors that this work should have written now hold other values, and must not be read.
         submitted.inspect_err(|error| self.faults.lose(&format!("work was not done ({error})")))
     }
 
@@ -167,7 +167,7 @@ impl Gpu {
         Ok(view.to_vec())
     }
 
-    /// A buffer that can be mapped, with room for two times behind `size_bytes`.
+    /// A buffer that can be mapped, with room for two times after `size_bytes`.
     pub(super) fn staging(&self, size_bytes: u64) -> Result<wgpu::Buffer> {
         let descriptor = wgpu::BufferDescriptor {
             label: Some("readback"),
@@ -208,7 +208,7 @@ fn encode(commands: &[Command], encoder: &mut wgpu::CommandEncoder, slot: Option
     }
 }
 
-/// The names of the recorded kernels, each once, for an error that belongs to no single one.
+/// The names of the recorded kernels, each once, for an error that does not belong to a single kernel.
 struct Names<'a>(&'a [Command]);
 
 impl fmt::Display for Names<'_> {

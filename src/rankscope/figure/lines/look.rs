@@ -1,4 +1,4 @@
-//! How one curve is told from the others: colour, marker, and how its line is broken.
+//! The look that distinguishes a curve: colour, marker, and dash pattern.
 
 use super::super::dash::{DASHES, Dash, broken};
 use super::super::marked::MOST;
@@ -19,7 +19,7 @@ pub(super) struct Look {
 }
 
 impl Look {
-    /// The sample of a legend.
+    /// Draws the sample in a legend.
     pub fn draw(&self, scene: &mut Scene, ends: &[Point; 2], ground: Rgb) {
         if self.is_joined {
             for piece in broken(ends, self.dash) {
@@ -39,9 +39,9 @@ impl Look {
 
 /// A look for each of `curves`.
 ///
-/// The first of each kind looks as it does everywhere; further ones are broken and hollow. Several plain
-/// ones, which have no kind to show, take shades in order and markers that no mask uses here; they are broken
-/// where they have so many points that they are lines more than markers.
+/// The first curve of each kind has its usual look; further ones have dashed lines and hollow markers. Several plain
+/// curves, which show no mask, get shades in order and markers that no mask uses here; they are dashed if they have so
+/// many points that the line is more visible than the markers.
 pub(super) fn looks(curves: &[Curve], theme: Theme) -> Vec<Look> {
     let plain = curves.iter().filter(|curve| curve.kind == Kind::Plain).count();
     let shades = shades(theme, plain);
@@ -53,7 +53,7 @@ pub(super) fn looks(curves: &[Curve], theme: Theme) -> Vec<Look> {
         let nth = curves[..index].iter().filter(|other| other.kind == curve.kind).count();
         if curve.kind == Kind::Plain && plain > 1 {
             let marker = free[nth % free.len()];
-            // Broken where dense, so that a curve below shows through.
+            // Dashed if dense, so that a curve below it stays visible.
             let is_dense = curve.points.len() > MOST;
             let dash = if is_dense { DASHES[(nth + 1) % DASHES.len()] } else { &[] };
             return Look { color: shades[nth], dash, marker, is_hollow: nth % 2 == 1, is_joined };
@@ -65,7 +65,7 @@ pub(super) fn looks(curves: &[Curve], theme: Theme) -> Vec<Look> {
     curves.iter().enumerate().map(look).collect()
 }
 
-/// Shades of the map of amounts, from the first that is seen well to its end.
+/// Shades of the map of amounts, from the first clearly visible one to the end of the map.
 fn shades(theme: Theme, count: usize) -> Vec<Rgb> {
     let (map, ground) = (theme.sequential(), theme.palette().panel);
     let first = map.table().iter().position(|&color| contrast(color, ground) >= 3.0).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! What a measurement is compared with: dashed lines with their names beside them.
+//! Reference lines, with which measurements are compared: dashed lines with their names beside them.
 
 use super::super::dash::{broken, clipped};
 use super::super::plot::Plot;
@@ -6,7 +6,7 @@ use super::super::scene::{Anchor, Point, Rect, Scene, TEXT, standard_width};
 use super::super::style::Palette;
 use super::super::text;
 
-/// Between the centres of two names, one below the other.
+/// The distance between the centres of two names, one below the other.
 const LINE: f64 = 1.25 * TEXT;
 /// The widest name beside the plot.
 const MOST_WIDE: f64 = 250.0;
@@ -32,7 +32,7 @@ pub enum ReferenceLine {
 }
 
 impl Reference {
-    /// A level y; the axis is made to reach it.
+    /// A level y; the axis is extended to include it.
     pub fn level(name: impl Into<String>, y: f64) -> Self {
         Reference { name: name.into(), line: ReferenceLine::Level(y) }
     }
@@ -47,12 +47,12 @@ impl Reference {
         Reference { name: name.into(), line: ReferenceLine::At(x) }
     }
 
-    /// A curve, such as a bound; what is outside the range of the measurements is cut off.
+    /// A curve, such as a bound; parts outside the range of the measurements are cut off.
     pub fn curve(name: impl Into<String>, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
         Reference { name: name.into(), line: ReferenceLine::Curve(points.into_iter().collect()) }
     }
 
-    /// What it is called.
+    /// Its name.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -92,12 +92,12 @@ impl Reference {
     }
 }
 
-/// The room that names take beside the plot.
+/// The space for names beside the plot.
 pub(super) struct Margin {
     pub right: f64,
 }
 
-/// Names above the plot: per reference its place, and the height of all.
+/// Names above the plot: the place of each reference's name, and their total height.
 pub(super) struct Above {
     pub height: f64,
     places: Vec<Option<Point>>,
@@ -114,8 +114,8 @@ impl Margin {
         Margin { right: if widest > 0.0 { (widest + 34.0).ceil() } else { 26.0 } }
     }
 
-    /// Names of upright lines, over them, in as many rows as keep them apart. Heights count from the top
-    /// of the plot.
+    /// Places the names of vertical lines above them, in as many rows as are needed to avoid overlaps. Heights count
+    /// from the top of the plot.
     pub fn above(&self, references: &[Reference], plot: &Plot, width: f64) -> Above {
         let mut rows: Vec<Vec<(f64, f64)>> = Vec::new();
         let place = |reference: &Reference| {
@@ -135,7 +135,7 @@ impl Margin {
     }
 }
 
-/// Shades, lines and names.
+/// Draws shades, lines and names.
 pub(super) fn draw(
     scene: &mut Scene,
     palette: &Palette,
@@ -161,7 +161,7 @@ pub(super) fn draw(
             Some((x, y)) => {
                 scene.text(fitted(reference), (*x, plot.area.y + y), palette.ink, Anchor::Middle);
             }
-            // A curve that is nowhere in the plot is named at its upper end.
+            // A curve with no part inside the plot has its name at the plot's upper end.
             None => beside.push((end.unwrap_or((right, plot.area.y)), fitted(reference))),
         }
     }
@@ -173,7 +173,7 @@ pub(super) fn draw(
     }
 }
 
-/// Ascending heights near `wanted`, far enough from each other and inside `area` where that has room.
+/// Ascending heights near `wanted`, far enough from each other, and inside `area` if there is enough room.
 fn apart(wanted: &[f64], area: Rect) -> Vec<f64> {
     let mut heights: Vec<f64> = wanted.to_vec();
     for i in 1..heights.len() {

@@ -59,8 +59,8 @@ impl ColorMap {
         }
     }
 
-    /// Orange below the middle, blue above, both at lightness `end`; a neutral `middle`. A difference is causal
-    /// minus bidirectional nearly everywhere, and above 0 it has causal's colour.
+    /// Orange below the middle, blue above, both at lightness `end`; a neutral `middle`. Nearly all differences are
+    /// causal minus bidirectional, and values above 0 have the colour of causal attention.
     fn both_ways(middle: f64, end: f64) -> ColorMap {
         ColorMap::through(&[(end, 0.13, 55.0), (middle, 0.0, 55.0), (middle, 0.0, 250.0), (end, 0.13, 250.0)])
     }
@@ -84,7 +84,7 @@ impl ColorMap {
     }
 }
 
-/// The OKLab point at `t` of the way through `anchors`, with chroma reduced until sRGB can show it.
+/// The OKLab point at the fraction `t` of the way through `anchors`, with chroma reduced until sRGB can show it.
 fn point(anchors: &[Lch], t: f64) -> [f64; 3] {
     let place = t * (anchors.len() - 1) as f64;
     let segment = (place as usize).min(anchors.len() - 2);

@@ -1,6 +1,6 @@
-//! One look for every surface: figures, app, notebooks and book read their colours here.
+//! One style for all interfaces: figures, app, notebooks and book take their colours from here.
 //!
-//! Plain numbers, so that a window can use them without knowing how figures are drawn.
+//! These are plain numbers, so that a window can use them without depending on how figures are drawn.
 
 use crate::mask::Mask;
 
@@ -30,7 +30,7 @@ pub struct Palette {
     pub panel: Rgb,
     /// Text.
     pub ink: Rgb,
-    /// Text of the second rank, ticks and frames; still 4.5 : 1 on the background.
+    /// Secondary text, ticks and frames; still 4.5 : 1 on the background.
     pub muted: Rgb,
     /// Grid lines.
     pub grid: Rgb,
@@ -87,7 +87,7 @@ impl Theme {
     }
 }
 
-/// What a series or picture shows: each kind keeps one colour and one marker on every surface.
+/// The kind of attention that a series or picture shows: each kind has one colour and one marker in all interfaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// Causal attention.
@@ -98,7 +98,7 @@ pub enum Kind {
     Bidirectional,
     /// A window, causal or two-sided.
     Window,
-    /// A mask of the reader's own: "mine".
+    /// The reader's own mask, called "mine".
     Custom,
     /// Anything that is not a mask.
     Plain,
@@ -109,13 +109,13 @@ pub enum Kind {
 pub enum Marker {
     /// A disc.
     Circle,
-    /// A square on its side.
+    /// A square with horizontal sides.
     Square,
     /// A triangle pointing up.
     Triangle,
     /// A triangle pointing down.
     TriangleDown,
-    /// A square on its corner.
+    /// A square standing on a corner.
     Diamond,
     /// A diagonal cross.
     Cross,
@@ -126,7 +126,7 @@ impl Kind {
     pub const ALL: [Kind; 6] =
         [Kind::Causal, Kind::Prefix, Kind::Bidirectional, Kind::Window, Kind::Custom, Kind::Plain];
 
-    /// The kind of a mask: combinations and rarer masks are the reader's own.
+    /// The kind of a mask: combinations and rarer masks count as the reader's own.
     pub fn of(mask: &Mask) -> Self {
         match mask.name() {
             Some("causal") => Kind::Causal,
@@ -140,8 +140,8 @@ impl Kind {
     /// The kind's colour, the same in both themes: at least 3 : 1 on either background.
     ///
     /// # Source
-    /// Okabe & Ito, Color universal design, 2008: the four of its eight colours that carry on white and
-    /// on black, for the four masks most compared; an ochre and a grey for the others.
+    /// Okabe & Ito, Color universal design, 2008: the four of its eight colours with enough contrast on white and on
+    /// black, for the four masks that are compared most; an ochre and a grey for the others.
     pub fn color(self) -> Rgb {
         match self {
             Kind::Causal => [0x00, 0x72, 0xb2],

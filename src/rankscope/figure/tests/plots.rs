@@ -1,4 +1,4 @@
-//! Curves and phase maps: what they show, and what they refuse.
+//! Curves and phase maps: what they draw, and what they refuse to draw.
 
 use ndarray::{Array2, array};
 use serde_json::json;
@@ -131,7 +131,7 @@ fn a_spread_down_to_zero_is_as_long_as_upwards_on_a_log_axis_and_has_no_cap() {
         let (top, bottom) = markers.nth(1).unwrap();
         (parts[0].clone(), parts.len(), top + (bottom - top) * 1.2 / 2.1, scene.text_boxes())
     };
-    // Two uprights with two caps each; one cap less where the lower end is open.
+    // Two vertical bars with two caps each; one cap less if the lower end is open.
     let (closed, parts, _, _) = whisker(0.5);
     assert_eq!(parts, 6);
     for spread in [0.95, 1.0, 4.0] {

@@ -1,4 +1,5 @@
-//! `config.json` beside a checkpoint of each family: read, or refused in one line; what loads also runs.
+//! `config.json` beside a checkpoint of each family: it is read, or refused in one line; a model that loads must also
+//! run.
 
 #![no_main]
 
@@ -32,7 +33,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// Three tokens through the model: numbers, or an error; a config may ask for a context of one.
+/// Three tokens through the model: numbers, or an error; a configuration may state a context of one token.
 fn run(model: &dyn model::Model) {
     let input = Input::new(vec![2, 0, 1]);
     let run = Run::default();

@@ -1,4 +1,4 @@
-//! Patterns of attention in `.csv` files, or what their bytes are instead: a valid target, or a refusal in one line.
+//! Attention patterns in `.csv` files, with arbitrary bytes: a valid target, or an error in one line.
 
 #![no_main]
 

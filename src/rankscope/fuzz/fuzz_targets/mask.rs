@@ -1,4 +1,5 @@
-//! The mask language: what parses prints, what prints parses to the same, and nothing panics.
+//! The mask language: a parsed mask can be printed, the printed text parses to the same mask, and
+//! nothing panics.
 
 #![no_main]
 
@@ -16,7 +17,7 @@ fuzz_target!(|text: &str| {
         Err(error) => return check_error(&error),
     };
     let printed = mask.to_string();
-    // What is printed is fully spelt out, so it may be longer than a text may be.
+    // The printed text is written out in full, so it may be longer than the longest allowed text.
     if let Ok(again) = Mask::parse(&printed) {
         assert_eq!(again, mask, "{printed}");
     } else {
@@ -28,7 +29,7 @@ fuzz_target!(|text: &str| {
             Err(error) => check_error(&error),
         }
     }
-    // Far out, at the end of what positions can be: nothing may overflow.
+    // Positions near the largest possible one: nothing may overflow.
     let far = (1 << 31) - 3;
     mask.may_attend(far, far - 1);
     mask.tile(&(far - 2..far), &(0..far));

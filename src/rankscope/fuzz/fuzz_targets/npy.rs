@@ -1,4 +1,4 @@
-//! `.npy` files: a matrix and its ranks, or a refusal in one line.
+//! `.npy` files: a matrix and its ranks, or an error in one line.
 
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! The header of `model.safetensors`, and the index of a checkpoint in several files: opened or refused in
-//! one line, and every tensor within its file.
+//! The header of `model.safetensors`, and the index of a checkpoint in several files: they are opened, or refused in
+//! one line, and every tensor lies inside its file.
 
 #![no_main]
 
@@ -13,7 +13,7 @@ use rankscope_fuzz::{check_error, folder, put};
 
 static WHOLE: LazyLock<PathBuf> = LazyLock::new(|| folder("safetensors"));
 
-/// A folder whose one shard is sound.
+/// A folder whose only shard is valid.
 static SHARDED: LazyLock<PathBuf> = LazyLock::new(|| {
     let folder = folder("index");
     put(&folder, "a.safetensors", include_bytes!("../seeds/safetensors/two.safetensors"));
@@ -21,7 +21,7 @@ static SHARDED: LazyLock<PathBuf> = LazyLock::new(|| {
 });
 
 fuzz_target!(|bytes: &[u8]| {
-    // What begins as a JSON object is an index.
+    // Bytes that begin like a JSON object are used as an index.
     let (folder, name) = match bytes.first() {
         Some(b'{') => (&*SHARDED, "model.safetensors.index.json"),
         _ => (&*WHOLE, "model.safetensors"),
@@ -31,7 +31,7 @@ fuzz_target!(|bytes: &[u8]| {
         Ok(checkpoint) => checkpoint,
         Err(error) => return check_error(&error),
     };
-    // A dtype of four bits is the smallest.
+    // The smallest dtype has four bits.
     assert!(checkpoint.parameters() as u64 <= 2 * checkpoint.size_bytes());
     assert!(checkpoint.numbers("w") <= checkpoint.parameters());
     assert_eq!(checkpoint.same("w", "b").unwrap(), checkpoint.same("b", "w").unwrap());

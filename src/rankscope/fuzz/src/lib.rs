@@ -1,13 +1,13 @@
-//! What the fuzz targets share: an allocator that refuses to run away, and a folder in memory.
+//! The common part of the fuzz targets: an allocator with a limit, and a folder in memory.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::{Path, PathBuf};
 
-/// More than any input of a few kilobytes has a right to.
+/// The largest allocation: more than any input of a few kilobytes should need.
 const MOST_BYTES: usize = 256 << 20;
 
-/// The system's allocator; a single huge request ends the process, as libFuzzer's own limit does where a
-/// sanitizer brings it. A lazily zeroed buffer never shows in the resident memory, so that is not enough.
+/// The system's allocator; a single huge request ends the process, as libFuzzer's own limit does with a sanitizer. A
+/// limit on resident memory is not enough, because a lazily zeroed buffer does not count there.
 struct Bounded;
 
 #[global_allocator]
@@ -42,7 +42,7 @@ unsafe impl GlobalAlloc for Bounded {
     }
 }
 
-/// A model folder of this process's own, in memory where the system has such a place.
+/// A model folder of this process's own, in memory, if the system has a file system in memory.
 pub fn folder(name: &str) -> PathBuf {
     let shared_memory = Path::new("/dev/shm");
     let base = if shared_memory.is_dir() { shared_memory.to_owned() } else { std::env::temp_dir() };
@@ -56,7 +56,7 @@ pub fn put(folder: &Path, name: &str, bytes: &[u8]) {
     std::fs::write(folder.join(name), bytes).expect("a writable folder");
 }
 
-/// Checks what every error promises: one line, short enough to be read, naming something.
+/// Checks the properties of every error: one line, short, and not empty.
 pub fn check_error(error: &rankscope::Error) {
     let text = error.to_string();
     assert!(!text.is_empty() && !text.chars().any(char::is_control), "{text:?}");

@@ -1,4 +1,4 @@
-//! From a configuration to a BERT.
+//! Builds a BERT from a configuration.
 
 use super::dialect::Dialect;
 use crate::attention::{Linear, MultiHead};
@@ -15,7 +15,7 @@ use crate::model::{Config, Model, OtherMask};
 use crate::tensor::Tensor;
 use crate::weight::Weight;
 
-/// The fields that decide what is built.
+/// The fields of the configuration that the builder needs.
 struct BertFields {
     width: usize,
     heads: usize,
@@ -56,7 +56,7 @@ impl BertFields {
         })
     }
 
-    /// The length that it was made for: the most tokens that a table of positions has room for.
+    /// The longest context: the most tokens for which the table of positions has rows.
     fn context(&self, config: &Config) -> Result<usize> {
         let taken = self.padding_id.map_or(0, |id| id as usize + 1);
         match self.positions.checked_sub(taken) {
@@ -84,19 +84,20 @@ impl BertFields {
     }
 }
 
-/// Takes the parts from the builder, with the sizes that they share.
+/// Takes the parts of the model from the builder; it holds the sizes that they share.
 struct Loader<'a, 'b> {
     dialect: &'a Dialect,
     fields: &'a BertFields,
     builder: &'a mut Builder<'b>,
-    /// `bert.`, or nothing.
+    /// `bert.` (or another family's prefix), or empty.
     prefix: &'static str,
     has_head: bool,
     has_pooler: bool,
 }
 
 impl<'a, 'b> Loader<'a, 'b> {
-    /// A checkpoint says by its tensors whether it has a head, a pooler and a prefix, a new model by its class.
+    /// The tensors of a checkpoint show whether it has a head, a pooler and a prefix; for a new model its class
+    /// decides.
     fn new(
         dialect: &'a Dialect,
         config: &Config,
@@ -106,7 +107,7 @@ impl<'a, 'b> Loader<'a, 'b> {
         let has_head =
             config.is_of_class(&["ForMaskedLM", "ForPreTraining", "LMHeadModel", "ForCausalLM"])?;
         let has_head = builder.has(&format!("{}.weight", dialect.head.transform), has_head);
-        // A tensor that is there whatever the positions are, and whichever of two tied names is stored.
+        // A tensor that every checkpoint has, for any kind of positions and either of two tied names.
         let probe = format!("{}{}.0.{}.weight", dialect.prefix, dialect.layers, dialect.parts.query);
         let prefix = if builder.has(&probe, has_head) { dialect.prefix } else { "" };
         let pooler = format!("{prefix}pooler.dense.weight");
@@ -182,7 +183,7 @@ impl<'a, 'b> Loader<'a, 'b> {
         })
     }
 
-    /// The words, and the decoder where there is a head: the same handle where they are tied.
+    /// The word embedding, and the decoder where there is a head: one shared weight where they are tied.
     fn words(&mut self) -> Result<(Weight, Option<Weight>)> {
         let vocab = (Axis::Vocab, self.fields.vocab);
         if !self.has_head {
@@ -207,7 +208,7 @@ impl<'a, 'b> Loader<'a, 'b> {
         })
     }
 
-    /// The decoder adds its own bias; the other name is for checkpoints that tie the two.
+    /// The decoder adds its own bias; some checkpoints store it under a second, tied name.
     fn head_bias(&mut self) -> Result<Tensor> {
         let own = format!("{}.bias", self.dialect.head.decoder);
         let vocab = (Axis::Vocab, self.fields.vocab);
@@ -264,7 +265,7 @@ pub(in crate::model) fn transformer(
     Transformer::new(trained, body, builder, &[])
 }
 
-/// An error for what BERT's configuration can ask for and nobody uses.
+/// An error for options of BERT's configuration that are not implemented.
 fn expect_implemented(config: &Config) -> Result<()> {
     let positions: Option<String> = config.optional("position_embedding_type")?;
     if let Some(kind) = positions.filter(|kind| kind != "absolute") {

@@ -1,4 +1,4 @@
-//! What BERT and its relatives call their fields and tensors.
+//! The names of fields and tensors in BERT and the families derived from it.
 
 use crate::model::feed_forward::Activation;
 use crate::ops::GeluForm;
@@ -7,23 +7,23 @@ use crate::ops::GeluForm;
 pub(in crate::model) struct Dialect {
     /// The family on the registry.
     pub(super) family: &'static str,
-    /// What tensors of a model with a head begin with.
+    /// The prefix of tensor names in a model with a head.
     pub(super) prefix: &'static str,
     /// The fields for C, H, F, L and the activation.
     pub(super) fields: Fields,
-    /// Where the layers are.
+    /// The prefix of the layers' tensor names.
     pub(super) layers: &'static str,
-    /// What a layer calls its parts.
+    /// The names of a layer's parts.
     pub(super) parts: Parts,
-    /// What the head calls its parts.
+    /// The names of the head's parts.
     pub(super) head: HeadParts,
     /// Whether there are segments and a pooler.
     pub(super) has_segments: bool,
-    /// Whether positions count from behind the padding's id.
+    /// Whether only tokens are counted as positions, the first one being the padding's id plus 1.
     pub(super) counts_tokens: bool,
-    /// Whether the model was trained as a prefix-LM too.
+    /// Whether the model was also trained as a prefix-LM.
     pub(super) has_prefix: bool,
-    /// How the names of the classes end that have no pooler.
+    /// The endings of the class names of models without a pooler.
     pub(super) without_pooler: &'static [&'static str],
 }
 
@@ -49,11 +49,11 @@ pub(super) struct Parts {
 pub(super) struct HeadParts {
     pub(super) transform: &'static str,
     pub(super) norm: &'static str,
-    /// The layer whose weight may be the embedding and whose bias is its own.
+    /// The output layer of the head: its weight may be tied to the embedding, its bias is not.
     pub(super) decoder: &'static str,
-    /// The other name of the decoder's bias, for checkpoints that tie the two.
+    /// A second name of the decoder's bias, for checkpoints that tie both names.
     pub(super) bias: Option<&'static str>,
-    /// The function behind the transform, where it is not that of the layers.
+    /// The activation after the transform, where it is not that of the layers.
     pub(super) activation: Option<Activation>,
 }
 
@@ -100,7 +100,7 @@ const OF_BERT: Dialect = Dialect {
 /// Devlin et al. 2018.
 pub(in crate::model) static BERT: Dialect = OF_BERT;
 
-/// Dong et al. 2019: BERT's tensors.
+/// Dong et al. 2019: with the tensor names of BERT.
 pub(in crate::model) static UNILM: Dialect = Dialect { family: "unilm", has_prefix: true, ..OF_BERT };
 
 /// Liu et al. 2019.

@@ -1,4 +1,4 @@
-//! `model.safetensors.index.json`: which shard holds which tensor.
+//! `model.safetensors.index.json`: the map from tensors to shards.
 //!
 //! **Source**: the sharded format of `transformers`: `{"metadata": {…}, "weight_map": {tensor: file}}`.
 
@@ -12,10 +12,10 @@ use crate::error::{Error, Result};
 use crate::model::builder::is_buffer;
 use crate::model::foreign;
 
-/// Larger than any real index, small enough to read at once.
+/// The largest size of an index: larger than any real one, and small enough to read at once.
 const MAX_BYTES: u64 = 1 << 26;
 
-/// More than any real checkpoint has.
+/// The most shards: more than any real checkpoint has.
 const MAX_SHARDS: usize = 4096;
 
 #[derive(Deserialize)]
@@ -71,8 +71,8 @@ pub(crate) fn shard_names(path: &Path) -> Result<Vec<String>> {
 
 /// Opens every shard of the index at `path`, and checks that they hold what it names.
 ///
-/// **Conventions**: the index says which files there are. A tensor is taken from the file that holds it, whichever
-/// the index maps it to, and if two files hold it, they hold the same numbers.
+/// **Conventions**: the index lists the files. A tensor is taken from the file that holds it, even if the index maps it
+/// to another; if two files hold it, their numbers must be equal.
 pub(super) fn open(path: &Path) -> Result<Vec<Shard>> {
     let map = weight_map(path)?;
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -99,7 +99,7 @@ pub(super) fn open(path: &Path) -> Result<Vec<Shard>> {
     }
 }
 
-/// The tensors of all shards; an error if two hold one with other numbers.
+/// The tensors of all shards; an error if two shards hold a tensor with different numbers.
 fn holders(path: &Path, shards: &[Shard]) -> Result<HashSet<String>> {
     let mut held: HashMap<String, &Shard> = HashMap::new();
     for shard in shards {

@@ -1,4 +1,4 @@
-//! One safetensors file, read where its tensors are asked for.
+//! One safetensors file, from which tensors are read on demand.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -34,7 +34,7 @@ impl Shard {
         Ok(Shard { path, file, length, metadata, data_start })
     }
 
-    /// What the header says of a tensor.
+    /// The header's entry for a tensor.
     pub(super) fn info(&self, name: &str) -> Option<&TensorInfo> {
         self.metadata.info(name)
     }
@@ -74,7 +74,7 @@ impl Shard {
         Ok(true)
     }
 
-    /// `count` bytes from `start` on, counted behind the header; large pieces by all threads.
+    /// `count` bytes from `start` on, counted from the end of the header; a large part is read by all threads.
     fn bytes(&self, start: usize, count: usize) -> Result<Vec<u8>> {
         let mut bytes = vec![0; count];
         let at = |part: usize| self.data_start + (start + part * PART) as u64;
@@ -101,12 +101,12 @@ impl Shard {
     }
 }
 
-/// Bytes that are read or compared at a time.
+/// The number of bytes that are read or compared at a time.
 const PART: usize = 4 << 20;
 
-/// Where the tensors' bytes begin, and what the header says of them, all of which lies inside the file.
+/// Where the tensors' bytes begin, and the header's entries, which are checked to lie inside the file.
 fn header(file: &mut File, length: u64) -> Result<(u64, Metadata), String> {
-    /// No header is longer; the format's own bound.
+    /// The longest header that the format allows.
     const MOST: u64 = 100_000_000;
     let mut count = [0; 8];
     file.read_exact(&mut count).map_err(|_| "header too small".to_owned())?;
@@ -124,10 +124,7 @@ fn header(file: &mut File, length: u64) -> Result<(u64, Metadata), String> {
     let covered = (metadata.data_len() as u64).checked_add(count + 8);
     if covered != Some(length) {
         let data = metadata.data_len();
-        return Err(format!(
-            "its header tells of {data} bytes of tensors, and {} follow",
-            length - count - 8
-        ));
+        return Err(format!("its header states {data} bytes of tensors, but {} follow", length - count - 8));
     }
     Ok((count + 8, metadata))
 }

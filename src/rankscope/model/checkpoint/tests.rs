@@ -1,4 +1,4 @@
-//! Sharded checkpoints: the same tensors as in one file, and every way in which an index can be wrong.
+//! Sharded checkpoints: the same tensors as in one file, and every error that an index can have.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,7 +18,7 @@ fn tiny(family: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny").join(family)
 }
 
-/// The tiny model of the family cut into `count` shards, dealt out by turns.
+/// The tiny model of the family cut into `count` shards; the tensors go to the shards in turn.
 fn sharded(family: &str, count: usize) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::copy(tiny(family).join("config.json"), folder.path().join("config.json")).unwrap();
@@ -45,7 +45,7 @@ fn write_index(folder: &Path, index: &Value) {
     fs::write(folder.join(INDEX), index.to_string()).unwrap();
 }
 
-/// What opening says of the sharded tiny LLaMA after its index was edited.
+/// The error of opening the sharded tiny LLaMA after its index was edited.
 fn said_after(edit: impl FnOnce(&Path, &mut Value)) -> String {
     let folder = sharded("llama", 3);
     let mut index = serde_json::from_slice(&fs::read(folder.path().join(INDEX)).unwrap()).unwrap();

@@ -7,33 +7,33 @@ use super::parameters::total;
 use super::sizes::{ModelSizes, Sees, StackSizes, product};
 use crate::weight::Dtype;
 
-/// Bytes that a model needs at a load.
+/// Bytes that a model needs for a load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Bytes {
     /// Bytes of one number.
     pub bytes_per_number: u128,
     /// All parameters.
     pub weights: u128,
-    /// Keys and values of one more position of the decoder, 2·L·G·D numbers.
+    /// Keys and values of each further position of the decoder, 2·L·G·D numbers.
     pub cache_per_token: u128,
-    /// Keys and values that cross-attention keeps of a token of the source, 2·L·G·D numbers.
+    /// Keys and values that cross-attention keeps for each token of the source, 2·L·G·D numbers.
     pub cache_per_source_token: u128,
-    /// The running sums that a sequence has in place of keys and values: L·H·D·(D + 1) numbers in linear attention,
-    /// L·H·D·D in state-space attention.
+    /// The running sums of a sequence, in place of keys and values: L·H·D·(D + 1) numbers in linear attention, L·H·D·D
+    /// in state-space attention.
     pub state_per_sequence: u128,
     /// Keys, values and running sums of all sequences of the load.
     pub cache: u128,
     /// The scores of one layer where they are materialised: B·H·T·S numbers of its largest attention.
     pub scores_per_layer: u128,
-    /// The weights of attention of all layers, as training keeps them for the backward pass.
+    /// The weights of attention of all layers, which training keeps for the backward pass.
     pub scores_all_layers: u128,
 }
 
 impl ModelSizes {
     /// Bytes of weights, cache and scores with numbers of `dtype`.
     ///
-    /// **Conventions**: a sliding window caps what the cache of a layer holds. A kernel with an online softmax stores
-    /// no scores: it saves these bytes. A model without a decoder keeps no cache.
+    /// **Conventions**: a sliding window limits the positions in the cache of a layer. A kernel with an online softmax
+    /// stores no scores and does not need these bytes. A model without a decoder keeps no cache.
     pub fn memory(&self, load: Load, dtype: Dtype) -> Bytes {
         let bytes = dtype.size_bytes() as u128;
         let Load { batch, source, .. } = load;
@@ -56,7 +56,7 @@ impl ModelSizes {
     }
 }
 
-/// Numbers that a decoder keeps of one of its own positions, and of one of the source.
+/// The numbers that a decoder keeps for each of its own positions, and for each position of the source.
 fn cached_numbers(stack: &StackSizes) -> (u128, u128) {
     let of = |kv_heads: usize, head_size: usize| 2 * product([stack.layers, kv_heads, head_size]);
     let own = match stack.self_attention {
@@ -67,14 +67,14 @@ fn cached_numbers(stack: &StackSizes) -> (u128, u128) {
     (own, cross)
 }
 
-/// Numbers of the running sums of a sequence.
+/// The number of values in the running sums of a sequence.
 fn state_numbers(stack: &StackSizes) -> u128 {
     let attention = stack.self_attention;
     product([stack.layers, attention.kv_heads, attention.state])
 }
 
 impl StackSizes {
-    /// Positions of `tokens` whose keys and values are still needed, summed over the layers.
+    /// How many of `tokens` positions have keys and values that are still needed, summed over the layers.
     fn held(&self, tokens: usize) -> u128 {
         let in_one = |sees| match sees {
             Sees::Window(window) => window.min(tokens),
@@ -83,7 +83,7 @@ impl StackSizes {
         self.over_layers(|sees| in_one(sees) as u128)
     }
 
-    /// Numbers of the scores of the larger attention of a layer, and of all attentions of all layers.
+    /// The number of scores in the larger attention of a layer, and in all attentions of all layers.
     fn scores(&self, name: &str, load: Load) -> [u128; 2] {
         let Load { batch, source, .. } = load;
         let tokens = if name == "encoder" { source } else { load.target() };

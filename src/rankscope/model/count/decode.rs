@@ -1,4 +1,4 @@
-//! What the next token costs, with a cache of keys and values and without one.
+//! The cost of the next token, with a cache of keys and values and without a cache.
 
 use serde::Serialize;
 
@@ -9,11 +9,11 @@ use crate::error::{Error, Result};
 /// The cost of one step of decoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Step {
-    /// T, the tokens that the step sees, its own included.
+    /// T, the tokens that the step sees, including its own.
     pub tokens: usize,
     /// Operations where the keys and values of all earlier tokens are kept.
     pub with_cache: u128,
-    /// Operations where every token is read again.
+    /// Operations where every token is processed again.
     pub without_cache: u128,
 }
 
@@ -22,23 +22,23 @@ pub struct Step {
 pub struct Decoding {
     /// Tokens that an encoder has read before the first step; 0 without an encoder.
     pub source: usize,
-    /// Some of the steps: at powers of two, and the last.
+    /// Some of the steps: those at powers of two, and the last.
     pub steps: Vec<Step>,
     /// Operations of all steps from the first to the last.
     pub total_with_cache: u128,
-    /// The same without a cache.
+    /// Operations of all steps, without a cache.
     pub total_without_cache: u128,
 }
 
 impl ModelSizes {
-    /// What steps of decoding cost up to the target of `load`, for one sequence.
+    /// The cost of the steps of decoding up to the target of `load`, for one sequence.
     ///
-    /// With a cache a step at context T takes 2 for every weight of the decoder's layers, 4·H·D·T a layer,
-    /// and 2·V·C; without one all T tokens go through all layers again, 2·T and 2·H·D·T(T + 1) in their
-    /// place, and an encoder reads its source again.
+    /// With a cache, a step at context T takes 2 operations for every weight of the decoder's layers, 4·H·D·T for each
+    /// layer, and 2·V·C. Without a cache, all T tokens go through all layers again: 2·T operations for every weight,
+    /// 2·H·D·T(T + 1) for each layer, and an encoder reads its source again.
     ///
-    /// **Conventions**: masked pairs are skipped. Reading the source is not a step: with a cache it is done
-    /// once, before the first step, and costs the encoder and the keys and values of cross-attention.
+    /// **Conventions**: masked pairs are skipped. Reading the source is not a step: with a cache it is done once,
+    /// before the first step, at the cost of the encoder's pass and of the keys and values of cross-attention.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a model without a decoder.
@@ -65,7 +65,7 @@ impl ModelSizes {
         Ok(Decoding { source: load.source, steps, total_with_cache: with, total_without_cache: without })
     }
 
-    /// The last step alone of [`decoding`](Self::decoding).
+    /// Only the last step of [`decoding`](Self::decoding).
     ///
     /// # Errors
     /// As [`decoding`](Self::decoding).
@@ -89,8 +89,8 @@ impl ModelSizes {
         }
     }
 
-    /// What an encoder-decoder does before the first step: the encoder's pass over the source, and the keys
-    /// and values of the cross-attention.
+    /// The operations of an encoder-decoder before the first step: the encoder's pass over the source, and the keys and
+    /// values of the cross-attention.
     pub fn reading(&self, load: Load) -> Operations {
         match &self.encoder {
             None => Operations::default(),

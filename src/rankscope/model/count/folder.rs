@@ -13,17 +13,17 @@ use crate::model::make::shapes_of;
 use crate::model::{Checkpoint, Config, Description, Family, Record};
 use crate::weight::Weight;
 
-/// The head that predicts masked words, as it is called in a count.
+/// The name in a count of the head that predicts masked words.
 const WORDS: &str = "masked_language_model_head";
 
-/// The head that says whether one sentence follows another.
+/// The name in a count of the head that predicts whether one sentence follows another.
 const NEXT: &str = "next_sentence_head";
 
-/// The first parts of names of heads, which stand outside the body.
+/// The first parts of the tensor names of heads, which are outside the body.
 const HEADS: [&str; 6] =
     ["classifier", "score", "v_head", "qa_outputs", "multiple_choice_head", "classification_head"];
 
-/// Endings of names of tensors that are no parameters: masks, positions, frequencies, copies of the embedding, a bias
+/// Name endings of tensors that are no parameters: masks, positions, frequencies, copies of the embedding, and a bias
 /// that T5 never reads.
 const NO_PARAMETERS: [&str; 6] = [
     ".attn.bias",
@@ -49,11 +49,11 @@ impl ModelSizes {
     /// without a checkpoint, those that its configuration states.
     ///
     /// **Conventions**: two matrices that the configuration ties are one, unless both are stored and differ. Tensors
-    /// that the body has no place for are heads, whatever they are for.
+    /// that do not belong to the body are counted as heads, of any kind.
     ///
     /// # Errors
-    /// Those of loading the model, and [`Error::Format`] if the checkpoint holds more numbers or fewer than all parts
-    /// together.
+    /// The errors of loading the model, and [`Error::Format`] if the checkpoint does not hold exactly as many numbers
+    /// as all parts together.
     pub fn of_folder(folder: &Path) -> Result<ModelSizes> {
         let config = Config::open(folder)?;
         if ![SINGLE, INDEX].iter().any(|name| folder.join(name).is_file()) {
@@ -77,7 +77,7 @@ impl ModelSizes {
     }
 }
 
-/// Heads that the family is published with and that a configuration leaves out.
+/// Heads of the family's published models that a configuration leaves out.
 fn apart(config: &Config, sizes: &ModelSizes) -> Result<Vec<Part>> {
     let classes = config.classes()?;
     let Some(class) = classes.first() else {
@@ -118,7 +118,7 @@ fn root(name: &str) -> &str {
     name.split('.').next().unwrap_or(name)
 }
 
-/// The head that a tensor belongs to; `None` for one of the body or the output layer.
+/// The head that a tensor belongs to; `None` for a tensor of the body or of the output layer.
 fn head_of<'a>(name: &'a str, model: &Description) -> Option<&'a str> {
     let has_words = ["bert", "unilm", "roberta", "distilbert"].contains(&model.family);
     match root(name) {
@@ -131,7 +131,7 @@ fn head_of<'a>(name: &'a str, model: &Description) -> Option<&'a str> {
     }
 }
 
-/// Names and numbers of the tensors of a checkpoint that the model does not take, but for what is no parameter.
+/// Names and numbers of the checkpoint's tensors that the model does not use, except those that are no parameters.
 fn left_out(record: &Record, checkpoint: &Checkpoint) -> Result<Vec<(String, u128)>> {
     let taken: HashSet<&str> = record.tensors().iter().map(|(name, _)| name.as_str()).collect();
     let mut left = checkpoint.names();

@@ -1,7 +1,7 @@
-//! What a model costs, from its sizes alone: parameters, operations, bytes.
+//! The cost of a model, from its sizes alone: parameters, operations, bytes.
 //!
-//! [`ModelSizes`] are read off the parts of a model that was built of shapes, without a number in memory; everything
-//! else follows from them by formula, exactly, for a hundred parameters or for half a trillion.
+//! [`ModelSizes`] are taken from the parts of a model that was built from shapes only, without any numbers in memory.
+//! Everything else follows from them by exact formulas, for models of any size.
 
 mod bytes;
 mod decode;

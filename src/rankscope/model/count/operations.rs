@@ -8,17 +8,17 @@ use crate::error::{Error, Result};
 /// Operations, a multiplication and an addition counted as two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Operations {
-    /// 2 for every weight of a layer and token that visits it.
+    /// 2 for every pair of a layer's weight and a token that uses it.
     pub layers: u128,
     /// 4·H·D for every (query, key) pair and layer: a score and its part of the context. Linear and state-space
-    /// attention take 4·H·D·D for every position instead: into the running sums and out of them.
+    /// attention take 4·H·D·D for every position instead: one half to update the running sums, the other to read them.
     pub attention: u128,
     /// 2·V·C for every position that is predicted.
     pub logits: u128,
 }
 
 impl Operations {
-    /// All of them.
+    /// The sum of all operations.
     pub fn total(self) -> u128 {
         self.layers + self.attention + self.logits
     }
@@ -40,20 +40,20 @@ impl Operations {
 /// Which (query, key) pairs of masked self-attention are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pairs {
-    /// All T·S, as an attention computes them that stores its scores.
+    /// All T·S pairs, as computed by an attention that stores its scores.
     All,
-    /// Those that the mask allows, as a kernel computes them that skips the others.
+    /// The pairs that the mask allows, as computed by a kernel that skips the others.
     Allowed,
 }
 
-/// What goes through a model.
+/// The tokens that go through a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Load {
     /// B, sequences.
     pub batch: usize,
-    /// Tokens of a sequence: of an encoder-decoder, those of both sides.
+    /// Tokens of a sequence; for an encoder-decoder, those of both sides together.
     pub tokens: usize,
-    /// Of these, the encoder's; 0 for a decoder alone, all for an encoder alone.
+    /// How many of these the encoder reads; 0 for a decoder-only model, all for an encoder-only model.
     pub source: usize,
 }
 
@@ -62,10 +62,9 @@ impl Load {
     /// otherwise) in its encoder.
     ///
     /// # Errors
-    /// [`Error::Invalid`] naming a size that is 0 or too large, or a source where the model has not both
-    /// sides.
+    /// [`Error::Invalid`] naming a size that is 0 or too large, or a source for a model without both sides.
     pub fn new(sizes: &ModelSizes, tokens: usize, batch: usize, source: Option<usize>) -> Result<Self> {
-        /// As large as a size of a configuration may be.
+        /// The largest size that a configuration may state.
         const MOST: usize = 1 << 24;
         for (what, size) in [("context", tokens), ("batch", batch)] {
             if !(1..=MOST).contains(&size) {
@@ -96,7 +95,7 @@ impl Load {
         Ok(Load { batch, tokens, source })
     }
 
-    /// One sequence as long as the model takes; 512 tokens on either side where it sets no limit.
+    /// The tokens of the longest sequence that the model takes; 512 for each side if it has no limit.
     pub fn longest(sizes: &ModelSizes) -> usize {
         sizes.context.unwrap_or(1024)
     }
@@ -111,8 +110,8 @@ impl ModelSizes {
     /// Operations of a forward pass in training: every position of the decoder is predicted.
     ///
     /// **Conventions**: norms, softmax, gates, positions and lookups are left out, as usual: they are linear
-    /// in the number of activations. An encoder-decoder's cross-attention makes its keys and values of the
-    /// source once. Masked pairs count or not, as `pairs` says. A pooler is left out.
+    /// in the number of activations. An encoder-decoder's cross-attention computes the keys and values of the source
+    /// once. `pairs` says whether masked pairs count. A pooler is left out.
     ///
     /// **Source**: Kaplan et al. 2020 (arXiv 2001.08361), section 2.1.
     pub fn forward(&self, load: Load, pairs: Pairs) -> Operations {
@@ -120,7 +119,7 @@ impl ModelSizes {
         self.pass(load, predicted, pairs).times(load.batch as u128)
     }
 
-    /// Operations of a training step: the backward pass makes two products for each of the forward one.
+    /// Operations of a training step: the backward pass computes two products for each product of the forward pass.
     pub fn training(&self, load: Load, pairs: Pairs) -> Operations {
         self.forward(load, pairs).times(3)
     }
@@ -137,7 +136,7 @@ impl ModelSizes {
         layers.plus(self.of_logits(predicted))
     }
 
-    /// One more token behind `past` others, whose keys and values are there already.
+    /// One more token after `past` others, whose keys and values are in the cache.
     pub(super) fn cached_step(&self, stack: &StackSizes, past: usize, source: usize) -> Operations {
         let attention = stack.self_attention;
         let seen = match attention.is_linear() {
@@ -167,7 +166,7 @@ impl ModelSizes {
         Operations { layers: self.visits(stack) * tokens as u128, attention, logits: 0 }
     }
 
-    /// 2 for every weight that one position visits in a stack.
+    /// 2 for every weight that one position uses in a stack.
     fn visits(&self, stack: &StackSizes) -> u128 {
         let (width, network) = (self.width, &stack.feed_forward);
         let cross = stack.cross_attention.map_or(0, |attention| 2 * attention.query_matrix(width));
@@ -175,7 +174,7 @@ impl ModelSizes {
         2 * stack.layers as u128 * (stack.self_attention.matrices(width) + cross + feed_forward)
     }
 
-    /// The keys and values that the cross-attention makes of the source.
+    /// The operations for the keys and values that cross-attention computes from the source.
     pub(super) fn read_source(&self, stack: &StackSizes, source: usize) -> Operations {
         let keys = stack.cross_attention.map_or(0, |attention| 2 * attention.key_matrix(self.width));
         Operations { layers: 2 * (stack.layers * source) as u128 * keys, ..Operations::default() }
@@ -196,7 +195,7 @@ impl ModelSizes {
 }
 
 impl Sees {
-    /// Keys that position `past`, counted from 0, may attend to: itself among them.
+    /// The number of keys that position `past`, counted from 0, may attend to, including itself.
     fn keys_of(self, past: usize) -> usize {
         match self {
             Sees::Window(window) => window.min(past + 1),
@@ -211,7 +210,7 @@ impl Sees {
             (Sees::All, _) | (_, Pairs::All) => product([tokens, keys]),
             (Sees::Past, Pairs::Allowed) => n * (n + 1) / 2,
             (Sees::Window(window), Pairs::Allowed) => {
-                // The first w see 1, 2, …, w keys and all others w.
+                // The first w queries see 1, 2, …, w keys, and all others see w.
                 let w = window.min(tokens) as u128;
                 w * (w + 1) / 2 + (n - w) * w
             }

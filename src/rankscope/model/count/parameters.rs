@@ -4,16 +4,16 @@ use serde::Serialize;
 
 use super::sizes::{ModelSizes, Output, StackSizes, product};
 
-/// The numbers of one part of a model.
+/// The parameters of one part of a model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Part {
-    /// As probes name places: `embeddings`, `decoder.self_attention`.
+    /// Its name, as in probes: `embeddings`, `decoder.self_attention`.
     pub name: String,
-    /// Numbers in its weights.
+    /// How many numbers its weights have.
     pub parameters: u128,
-    /// Of these, what one token meets: of a mixture of experts, those that are chosen.
+    /// How many of these one token uses: of a mixture of experts, only those of the chosen experts.
     pub active: u128,
-    /// Whether it stands on top of the body: an output layer of its own, a head for a task.
+    /// Whether it is on top of the body: an output layer of its own, or a head for a task.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_head: bool,
 }
@@ -36,9 +36,8 @@ impl ModelSizes {
     /// a router over E of them, biases and norms where the family has them.
     ///
     /// **Conventions**: `embeddings` are V·C, `positions` and `segments` further tables, `norms` those of
-    /// all stacks; what a position meets in every layer is under the name of its stack. The output layer
-    /// counts where it has a matrix of its own, and [`task_heads`](Self::task_heads) count;
-    /// [`apart`](Self::apart) does not.
+    /// all stacks; the parts of every layer are under the name of their stack. The output layer counts where it has a
+    /// matrix of its own, and [`task_heads`](Self::task_heads) count; [`apart`](Self::apart) does not.
     ///
     /// ```
     /// use rankscope::model::{count::total, preset};
@@ -91,22 +90,22 @@ fn norms(stack: &StackSizes) -> u128 {
     product([count, stack.norm_size])
 }
 
-/// All parameters of some parts.
+/// All parameters of `parts` together.
 pub fn total(parts: &[Part]) -> u128 {
     parts.iter().map(|part| part.parameters).sum()
 }
 
-/// What one token meets of some parts.
+/// The parameters of `parts` that one token uses.
 pub fn active(parts: &[Part]) -> u128 {
     parts.iter().map(|part| part.active).sum()
 }
 
-/// All parameters of the body among some parts: without an output layer of its own and heads.
+/// The parameters of the body in `parts`: without an output layer of its own and without heads.
 pub fn body(parts: &[Part]) -> u128 {
     parts.iter().filter(|part| !part.is_head).map(|part| part.parameters).sum()
 }
 
-/// All of the body but the tables of tokens, positions and segments.
+/// The parameters of the body without the tables of tokens, positions and segments.
 ///
 /// **Source**: Kaplan et al. 2020 (arXiv 2001.08361), section 2.1, who leave embeddings out.
 pub fn non_embedding(parts: &[Part]) -> u128 {

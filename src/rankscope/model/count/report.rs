@@ -1,4 +1,4 @@
-//! Everything that is counted of one model, to be printed or written as JSON.
+//! All counts of one model, to be printed or written as JSON.
 
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
@@ -11,18 +11,18 @@ use crate::error::Result;
 use crate::model::preset::Preset;
 use crate::weight::Dtype;
 
-/// What a model costs.
+/// The parameters and costs of a model.
 #[derive(Clone, Debug, Serialize)]
 pub struct Count {
-    /// As it was asked for.
+    /// The name that the caller asked for.
     pub name: String,
     /// Where a preset's sizes are published.
     pub source: Option<&'static str>,
-    /// What that source states and what it does not.
+    /// Which sizes that source states and which it does not.
     pub stated: Option<&'static str>,
     /// The sizes, where they are known.
     pub sizes: Option<ModelSizes>,
-    /// Of the body and of the heads.
+    /// The parameters of the body and of the heads.
     pub parameters: Parameters,
     /// Operations and bytes, where the sizes are known.
     pub costs: Option<Costs>,
@@ -31,31 +31,31 @@ pub struct Count {
 /// Parameters, part by part.
 #[derive(Clone, Debug, Serialize)]
 pub struct Parameters {
-    /// All.
+    /// All parameters.
     pub total: u128,
-    /// What one token meets.
+    /// The parameters that one token uses.
     pub active: u128,
     /// The body alone, without an output layer of its own and heads; `None` where only totals are known.
     pub body: Option<u128>,
     /// The body without its tables; `None` where only totals are known.
     pub non_embedding: Option<u128>,
-    /// What the total is made of.
+    /// The parts that add up to the total.
     pub parts: Vec<Part>,
-    /// Heads that it leaves out.
+    /// Heads that the total leaves out.
     pub apart: Vec<Part>,
 }
 
-/// Operations and bytes at a load.
+/// Operations and bytes for a load.
 #[derive(Clone, Debug, Serialize)]
 pub struct Costs {
     /// Batch and tokens.
     #[serde(flatten)]
     pub load: Load,
-    /// The forward pass, masked pairs skipped.
+    /// Operations of the forward pass if masked pairs are skipped.
     pub forward: Operations,
-    /// The forward pass as a kernel makes it that computes all scores.
+    /// Operations of the forward pass with a kernel that computes all scores.
     pub forward_all_pairs: Operations,
-    /// Forward and backward.
+    /// Operations of the forward and the backward pass.
     pub training: Operations,
     /// Bytes.
     pub memory: Bytes,
@@ -83,7 +83,7 @@ impl Parameters {
 }
 
 impl Count {
-    /// Of sizes.
+    /// The count for known sizes.
     pub fn of_sizes(name: impl Into<String>, sizes: ModelSizes, load: Load, dtype: Dtype) -> Self {
         let costs = Costs {
             load,
@@ -103,10 +103,10 @@ impl Count {
         }
     }
 
-    /// Of a preset; `load` makes the load of its sizes, where they are known.
+    /// The count of a preset; `load` chooses the load from its sizes, where they are known.
     ///
     /// # Errors
-    /// As [`Preset::sizes`] and whatever `load` returns.
+    /// As [`Preset::sizes`] and the errors of `load`.
     pub fn of_preset(
         preset: &Preset,
         load: impl FnOnce(&ModelSizes) -> Result<Load>,
@@ -167,7 +167,7 @@ pub fn assumptions(sizes: &ModelSizes, load: Load, dtype: Dtype) -> Vec<String> 
     }
     if sizes.decoder.as_ref().is_some_and(|stack| stack.self_attention.is_linear()) {
         all.push(
-            "a decoder of linear or state-space attention keeps running sums (what generates here keeps keys and values)"
+            "a decoder of linear or state-space attention keeps running sums (generation here keeps keys and values)"
                 .to_owned(),
         );
     }

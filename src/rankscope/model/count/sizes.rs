@@ -1,4 +1,4 @@
-//! [`ModelSizes`]: the sizes that decide what a model costs.
+//! [`ModelSizes`]: the sizes that determine the cost of a model.
 
 use serde::Serialize;
 
@@ -6,8 +6,8 @@ use super::parameters::Part;
 
 /// The sizes of a model, in one alphabet for every family.
 ///
-/// **Conventions**: a size that a family does not have is 0 (positions of a rotary model, segments
-/// of a decoder), a stack that it does not have is `None`.
+/// **Conventions**: a size that a family does not have is 0 (positions of a rotary model, segments of a decoder); a
+/// missing stack is `None`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ModelSizes {
     /// `model_type` of the configuration.
@@ -16,7 +16,7 @@ pub struct ModelSizes {
     pub width: usize,
     /// V.
     pub vocab: usize,
-    /// The longest sequence, in tokens, where there is a longest.
+    /// The longest sequence, in tokens, if there is a limit.
     pub context: Option<usize>,
     /// P, rows of a learned table of positions.
     pub positions: usize,
@@ -32,10 +32,10 @@ pub struct ModelSizes {
     pub output: Output,
     /// A dense layer C → C over the first token (BERT).
     pub has_pooler: bool,
-    /// Heads on top of the body: of masked words, classes, answers.
+    /// Heads on top of the body: for masked words, classes or answers.
     #[serde(skip)]
     pub task_heads: Vec<Part>,
-    /// Heads that the family has and a bare model leaves out.
+    /// Heads that the family has but a bare model leaves out.
     #[serde(skip)]
     pub apart: Vec<Part>,
 }
@@ -44,7 +44,7 @@ pub struct ModelSizes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Output {
-    /// The embedding once more: no parameters of its own.
+    /// The embedding, used again: no parameters of its own.
     Tied,
     /// A matrix `[V, C]` of its own.
     Own,
@@ -57,11 +57,11 @@ pub enum Output {
 pub struct StackSizes {
     /// L.
     pub layers: usize,
-    /// Of the positions among themselves.
+    /// The attention of positions to positions of the same sequence.
     pub self_attention: AttentionSizes,
-    /// To the encoder's output.
+    /// The attention to the encoder's output.
     pub cross_attention: Option<AttentionSizes>,
-    /// What follows attention.
+    /// The feed-forward network after attention.
     pub feed_forward: FeedForwardSizes,
     /// Norms in each layer.
     pub norms: usize,
@@ -71,21 +71,21 @@ pub struct StackSizes {
     pub norm_size: usize,
     /// Numbers of position biases that all layers share (T5: buckets × H).
     pub position_biases: usize,
-    /// What a position may attend to.
+    /// The positions that a position may attend to.
     pub sees: Sees,
-    /// Layers in which it may attend to all that stands before it instead, where `sees` is a window.
+    /// The number of layers in which a position may attend to all earlier positions although `sees` is a window.
     pub full_layers: usize,
 }
 
-/// What a position may attend to in self-attention.
+/// The positions that a position may attend to in self-attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sees {
     /// Every position.
     All,
-    /// Itself and the positions on one side of it: those before it, in a decoder.
+    /// Itself and the positions on one side of it; in a decoder, the earlier positions.
     Past,
-    /// The last so many of these, including itself.
+    /// The nearest positions of that side, as many as the number says, including itself.
     Window(usize),
 }
 
@@ -102,18 +102,18 @@ pub struct AttentionSizes {
     pub has_bias: bool,
     /// The output projection is biased.
     pub has_output_bias: bool,
-    /// Numbers of the running sums of a head that take the place of pairs, keys and values: D·(D + 1) in linear
+    /// How many numbers the running sums of a head have, which replace pairs, keys and values: D·(D + 1) in linear
     /// attention, D·D in state-space attention, 0 in all others.
     pub state: usize,
     /// A gate `[HD, C]`, with a bias, on the context.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub has_gate: bool,
-    /// Numbers that the mechanism itself learns: sinks, λ, decays.
+    /// How many parameters the mechanism itself has: sinks, λ, decays.
     #[serde(skip_serializing_if = "is_zero")]
     pub mechanism: usize,
 }
 
-/// The sizes of a feed-forward network, or of several of which a router chooses.
+/// The sizes of a feed-forward network, or of several, among which a router chooses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct FeedForwardSizes {
     /// F.
@@ -124,12 +124,12 @@ pub struct FeedForwardSizes {
     pub has_bias: bool,
     /// E, networks side by side; 1 without a router.
     pub experts: usize,
-    /// Networks that each token visits.
+    /// The number of networks that each token uses.
     pub active: usize,
 }
 
 impl AttentionSizes {
-    /// Whether running sums take the place of pairs, at a cost linear in the number of tokens.
+    /// Whether running sums replace pairs, at a cost linear in the number of tokens.
     pub(super) fn is_linear(&self) -> bool {
         self.state > 0
     }
@@ -144,7 +144,7 @@ impl AttentionSizes {
         product([width, self.kv_heads, self.head_size])
     }
 
-    /// 2·C·HD + 2·C·GD, and C·HD of a gate: what a position visits that attends to its own kind.
+    /// 2·C·HD + 2·C·GD, and C·HD of a gate: the weights that a position uses in self-attention.
     pub(super) fn matrices(&self, width: usize) -> u128 {
         let gates = u128::from(self.has_gate);
         (2 + gates) * self.query_matrix(width) + 2 * self.key_matrix(width)
@@ -157,7 +157,7 @@ impl AttentionSizes {
         inner * u128::from(self.has_bias) + width as u128 * u128::from(self.has_output_bias) + gate
     }
 
-    /// All of its numbers.
+    /// All its parameters.
     pub(super) fn parameters(&self, width: usize) -> u128 {
         self.matrices(width) + self.biases(width) + self.mechanism as u128
     }
@@ -169,20 +169,20 @@ impl FeedForwardSizes {
         product([self.matrices, width, self.width])
     }
 
-    /// One network with its biases: F for every matrix into it, C for the one out of it.
+    /// One network with its biases: F for every matrix to the inner width, C for the matrix back.
     pub(super) fn expert(&self, width: usize) -> u128 {
         let biases = product([self.matrices - 1, self.width]) + width as u128;
         self.network(width) + biases * u128::from(self.has_bias)
     }
 
-    /// C·E of the router, where there is a choice.
+    /// C·E of the router, where there are several networks.
     pub(super) fn router(&self, width: usize) -> u128 {
         if self.experts > 1 { product([width, self.experts]) } else { 0 }
     }
 }
 
 impl StackSizes {
-    /// The sum over all layers of what `of` makes of what a position of a layer may attend to.
+    /// The sum over all layers of `of`, applied to what a position of the layer may attend to.
     pub(super) fn over_layers(&self, of: impl Fn(Sees) -> u128) -> u128 {
         let full = self.full_layers as u128;
         let others = (self.layers - self.full_layers) as u128 * of(self.sees);
@@ -197,18 +197,18 @@ impl ModelSizes {
         named.into_iter().filter_map(|(name, stack)| Some((name, stack.as_ref()?)))
     }
 
-    /// Whether tokens come out one after the other: there is a decoder.
+    /// Whether the model writes token by token, that is, has a decoder.
     pub fn generates(&self) -> bool {
         self.decoder.is_some()
     }
 }
 
-/// Whether there is nothing to say.
+/// Whether a count is 0, so that JSON leaves it out.
 fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
-/// A product of sizes, which may be larger than a `usize` of 32 bits and than 2⁶⁴ where many meet.
+/// A product of sizes, in 128 bits, because a product of many sizes may be larger than 2⁶⁴.
 pub(super) fn product<const N: usize>(sizes: [usize; N]) -> u128 {
     sizes.into_iter().map(|size| size as u128).product()
 }

@@ -1,4 +1,4 @@
-//! Formulas against checkpoints, against products as they happen, and against the published integers.
+//! Formulas against checkpoints, against the matrix products that are computed, and against published numbers.
 
 mod built;
 mod classes;
@@ -44,7 +44,8 @@ fn tiny_checkpoints_have_as_many_numbers_as_pytorch_says() {
     }
 }
 
-/// The weighted sum over experts is made by a product but is a gate: 2·k·C for each token and layer, left out.
+/// The weighted sum over experts is computed by a product but is a gate: its 2·k·C operations for each token and layer
+/// are subtracted.
 fn without_mixing(done: work::Work, sizes: &ModelSizes, tokens: usize) -> work::Work {
     let mixing = sizes
         .decoder
@@ -199,7 +200,7 @@ fn caches_have_their_published_bytes() {
         assert_eq!(bytes(name).cache_per_token, expected, "{name}");
     }
     assert_eq!(bytes("bert-base").cache, 0);
-    // Cross-attention keeps as much of a token of the source as self-attention of one of the target.
+    // Cross-attention keeps as much for a token of the source as self-attention for a token of the target.
     let t5 = bytes("t5-11b");
     assert_eq!((t5.cache_per_token, t5.cache_per_source_token), (2 * 24 * 128 * 128 * 2, t5.cache_per_token));
     assert_eq!(t5.cache, t5.cache_per_token + t5.cache_per_source_token);
@@ -237,7 +238,7 @@ fn an_encoder_decoder_reads_its_source_once_and_writes_step_by_step() {
     let decoding = t5.decoding(whole).unwrap();
     let tokens: Vec<_> = decoding.steps.iter().map(|step| step.tokens).collect();
     assert_eq!((decoding.source, tokens), (5, vec![1, 2, 4, 6]));
-    // Reading once and six steps make what one pass over all makes that predicts every position.
+    // Reading once and six steps together take as many operations as one pass that predicts every position.
     let reading = t5.reading(whole).total();
     assert_eq!(reading + decoding.total_with_cache, t5.forward(whole, Pairs::Allowed).total());
     assert!(decoding.steps.iter().all(|step| step.without_cache > reading + step.with_cache / 2));

@@ -1,4 +1,4 @@
-//! The sizes of a model, read off its parts: those of numbers, or of shapes alone.
+//! The sizes of a model, taken from its parts, which may have numbers or shapes only.
 
 use super::{AttentionSizes, FeedForwardSizes, ModelSizes, Output, Sees, StackSizes};
 use crate::attention::{Mechanism, MultiHead};
@@ -69,7 +69,7 @@ pub(in crate::model) fn of_pair(model: &EncoderDecoder) -> ModelSizes {
     }
 }
 
-/// What models of both kinds have.
+/// The sizes that models of one and of two stacks share.
 fn bare(description: &Description, record: &Record) -> ModelSizes {
     ModelSizes {
         family: description.family.to_owned(),
@@ -105,8 +105,8 @@ fn position_biases(order: &Order) -> usize {
     }
 }
 
-/// What a position sees in the layers of a stack, and how many layers have no window where others have one. Heads or
-/// layers that look one way see as many pairs whichever way it is.
+/// What a position sees in the layers of a stack, and how many layers have no window if others have one. Heads or
+/// layers that see one side count equally many pairs for either side.
 fn sees(masks: &[Mask], is_decoder: bool) -> (Sees, usize) {
     let windows: Vec<_> = masks.iter().map(Mask::window_size).collect();
     let reads_both_ways = masks.iter().all(|mask| matches!(mask.name(), Some("bidirectional" | "prefix")));
@@ -118,7 +118,7 @@ fn sees(masks: &[Mask], is_decoder: bool) -> (Sees, usize) {
 }
 
 impl StackSizes {
-    /// Of equal blocks; there is one at least.
+    /// The sizes of a stack of equal blocks, of which there is at least one.
     ///
     /// **Conventions**: without a final norm and position biases; every position sees all.
     pub(in crate::model) fn of<'a>(mut blocks: impl ExactSizeIterator<Item = &'a Block>) -> Self {

@@ -1,9 +1,8 @@
 //! [`EncoderDecoder`]: a model of two stacks. The families choose the blocks and the kind of
 //! positions; encoding, decoding, the cache and the names in a trace are the same for all.
 //!
-//! The encoder reads a whole text, bidirectionally; the decoder predicts, causally, and looks at the encoder's
-//! output in every block: x ← x + attention(norm(x)), x ← x + attention(norm(x), encoder's output),
-//! x ← x + network(norm(x)).
+//! The encoder reads a whole text, bidirectionally; the decoder predicts, causally, and attends to the encoder's output
+//! in every block: x ← x + attention(norm(x)), x ← x + attention(norm(x), encoder's output), x ← x + network(norm(x)).
 //!
 //! **Source**: Vaswani et al. 2017 (arXiv 1706.03762), section 3.1, with RMS norm before each update.
 
@@ -54,7 +53,7 @@ impl EncoderDecoder {
         CacheLayout { layers, batch, kv_heads, head_size }
     }
 
-    /// Runs the encoder: the keys and values of cross-attention.
+    /// Runs the encoder and returns the keys and values of cross-attention.
     fn read(&self, input: &Input, mask: &MaskChoice, probe: &mut dyn Probe, run: &Run) -> Result<CrossCache> {
         let mask = mask.of_encoder(&self.description).expect("a model with an encoder");
         let batch = input.batch_size();
@@ -64,7 +63,7 @@ impl EncoderDecoder {
         Ok(CrossCache::new(input, mask, cache))
     }
 
-    /// The last hidden states of the decoder's ids, which follow what the cache holds.
+    /// The last hidden states of the decoder's ids, which follow the positions in the cache.
     #[allow(clippy::too_many_arguments)]
     fn decode(
         &self,

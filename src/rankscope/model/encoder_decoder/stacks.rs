@@ -1,4 +1,4 @@
-//! The two stacks of an encoder-decoder, and the walk through them.
+//! The two stacks of an encoder-decoder, and the passes through them.
 
 use crate::attention::Visibility;
 use crate::device::Device;
@@ -16,14 +16,14 @@ use crate::weight::Weight;
 /// Embedding, encoder, decoder and output.
 pub(in crate::model) struct Stacks {
     pub(in crate::model) embedding: Weight, // [V, C], of both
-    /// How tokens of the encoder know where they stand, and those of the decoder. Rotary positions of the decoder go
-    /// on where those of the encoder end.
+    /// How tokens know their positions, in the encoder and in the decoder. Rotary positions of the decoder continue
+    /// after those of the encoder.
     pub(in crate::model) orders: [Order; 2],
     pub(in crate::model) encoder: Vec<Block>,
     pub(in crate::model) encoder_norm: Norm,
     pub(in crate::model) decoder: Vec<CrossBlock>,
     pub(in crate::model) decoder_norm: Norm,
-    /// None in a bare model and in one with another head.
+    /// `None` in a bare model and in a model with another head.
     pub(in crate::model) head: Option<LanguageHead>,
     pub(in crate::model) device: Device,
 }
@@ -72,8 +72,8 @@ impl Stacks {
         Ok(())
     }
 
-    /// The decoder's residual stream after its last layer and norm, `[B, T, C]`, of tokens that follow what the
-    /// cache holds; `source` is the padding of the encoder's positions.
+    /// The decoder's residual stream after its last layer and norm, `[B, T, C]`, of tokens that follow the positions in
+    /// the cache; `source` is the padding of the encoder's positions.
     #[allow(clippy::too_many_arguments)]
     pub(in crate::model) fn decode(
         &self,

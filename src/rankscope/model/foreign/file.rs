@@ -1,4 +1,4 @@
-//! Files that are no model: what they are by their first bytes, and what to do.
+//! Files that are no model: recognised by their first bytes, with advice on what to do.
 
 use std::fmt::Display;
 use std::fs::File;
@@ -11,20 +11,21 @@ use super::{AGAIN, PICKLE};
 use crate::error::{Error, Result, excerpt};
 use crate::file_kind::FileKind;
 
-/// How many bytes are read to recognise a file.
+/// The number of bytes that are read to recognise a file.
 const HEAD: u64 = 4096;
 
 /// The longest header of a safetensors file.
 const LONGEST_HEADER: u64 = 100_000_000;
 
-/// The error about a file that cannot be read as safetensors: what it is instead, or else `problem`.
+/// The error for a file that cannot be read as safetensors: it names the kind of file, if that is recognised, and
+/// otherwise `problem`.
 pub(crate) fn not_safetensors(path: &Path, problem: impl Display) -> Error {
     let start = Start::of(path);
     let what = start.and_then(|start| start.known().or_else(|| start.damaged(path)).or_else(|| start.text()));
     Error::format(path, what.unwrap_or_else(|| format!("not a safetensors file: {problem}")))
 }
 
-/// An error if the file is of a known other kind: for formats without a signature of their own.
+/// An error if the file is of another known kind. This check is for formats that have no signature.
 ///
 /// # Errors
 /// [`Error::Format`] saying what it is.
@@ -35,8 +36,8 @@ pub(crate) fn expect_own(path: &Path) -> Result<()> {
     }
 }
 
-/// The error about a file that cannot be read as JSON, or what else it should be: what it is instead, or else
-/// `problem`.
+/// The error for a file that cannot be read as JSON or in another expected format: it names the kind of file, if that
+/// is recognised, and otherwise `problem`.
 pub(crate) fn unreadable(path: &Path, problem: impl Display) -> Error {
     let what = Start::of(path).and_then(|start| start.known().or_else(|| start.wide_text()));
     Error::format(path, what.unwrap_or_else(|| problem.to_string()))
@@ -60,7 +61,7 @@ impl Start {
         self.bytes.windows(part.len()).any(|window| window == part)
     }
 
-    /// What it is, by its signature.
+    /// The kind of the file, from its signature.
     fn known(&self) -> Option<String> {
         let Start { bytes, length } = self;
         if bytes.is_empty() {
@@ -118,7 +119,7 @@ impl Start {
         })
     }
 
-    /// A safetensors file that is not whole, by the lengths that it states.
+    /// The problem of a safetensors file whose length is not the one that it states.
     fn damaged(&self, path: &Path) -> Option<String> {
         let header = u64::from_le_bytes(self.bytes.get(..8)?.try_into().ok()?);
         if self.bytes.get(8) != Some(&b'{') || header > LONGEST_HEADER {
@@ -142,7 +143,7 @@ impl Start {
         }
     }
 
-    /// A text message in place of the file.
+    /// Describes a text message in place of the file.
     fn text(&self) -> Option<String> {
         let text = std::str::from_utf8(&self.bytes).ok()?.trim();
         let is_plain = text.chars().all(|c| !c.is_control() || c.is_whitespace());
@@ -150,7 +151,7 @@ impl Start {
         (is_plain && self.length < HEAD).then(|| format!("{said}; {AGAIN}"))
     }
 
-    /// A text in an encoding that JSON does not allow.
+    /// Describes a text in an encoding that JSON does not allow.
     fn wide_text(&self) -> Option<String> {
         let what = match FileKind::of(&self.bytes)? {
             FileKind::Utf16 => "a text in UTF-16",
@@ -161,7 +162,7 @@ impl Start {
     }
 }
 
-/// A Git-LFS pointer, with the size of what it stands for.
+/// Describes a Git-LFS pointer, with the size of the file that it stands for.
 fn pointer(text: &str) -> String {
     let size = text.lines().find_map(|line| line.strip_prefix("size ")).unwrap_or("some");
     format!(

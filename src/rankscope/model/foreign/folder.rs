@@ -1,4 +1,4 @@
-//! What a folder is, by the names in it.
+//! Folders that are no model: recognised by the names in them.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::PICKLE;
 use crate::error::{Error, excerpt};
 use crate::model::checkpoint::{INDEX, SINGLE};
 
-/// The configuration's file.
+/// The name of the configuration's file.
 const CONFIG: &str = "config.json";
 
 /// The error about a folder without `config.json`.
@@ -59,7 +59,7 @@ impl<'a> Content<'a> {
         self.has(SINGLE) || self.has(INDEX)
     }
 
-    /// The first name with one of these endings that is not a by-product of training.
+    /// The first name with one of these endings that is not a side file of training.
     fn ending(&self, ends: &[&str]) -> Option<&str> {
         const BESIDE: [&str; 4] = ["training_args", "optimizer", "scheduler", "rng_state"];
         let is_beside = |name: &str| BESIDE.iter().any(|start| name.starts_with(start));
@@ -72,7 +72,7 @@ impl<'a> Content<'a> {
         serde_json::from_str(&text).unwrap_or_default()
     }
 
-    /// The small matrices that peft saves.
+    /// Describes an adapter: the small matrices that peft saves.
     fn adapter(&self) -> Option<String> {
         if self.has_weights() || !self.names.iter().any(|name| name.starts_with("adapter_")) {
             return None;
@@ -87,7 +87,7 @@ impl<'a> Content<'a> {
         ))
     }
 
-    /// A name that is a link to nothing, or a folder.
+    /// Describes a name that is a broken link or a folder.
     fn gone(&self, name: &str) -> Option<String> {
         let path = self.folder.join(name);
         let kind = fs::symlink_metadata(&path).ok()?;
@@ -99,7 +99,7 @@ impl<'a> Content<'a> {
         }
     }
 
-    /// A folder inside that holds the model.
+    /// Describes a folder inside this one that holds the model.
     fn inner(&self) -> Option<String> {
         let is_model = |name: &&String| {
             let folder = self.folder.join(name);
@@ -112,7 +112,7 @@ impl<'a> Content<'a> {
         ))
     }
 
-    /// Weights in another format, or under another name.
+    /// Describes weights in another format, or under another name.
     fn elsewhere(&self) -> Option<String> {
         if let Some(name) = self.ending(&[".safetensors"]) {
             return Some(match name {
@@ -149,7 +149,7 @@ impl<'a> Content<'a> {
         others.iter().find_map(|(ends, what)| self.ending(ends).map(|name| format!("{name} {what}")))
     }
 
-    /// The lines of Python that make a model folder of a pickle.
+    /// The lines of Python that convert a pickle into a model folder.
     fn conversion(&self) -> String {
         let config = self.json(CONFIG);
         let class =

@@ -1,6 +1,6 @@
-//! Files and folders that are no model: what they are and what to do, in one line.
+//! Files and folders that are no model: a message of one line that says what they are and what to do.
 //!
-//! Files are recognised by their first bytes, folders by the names in them. Nothing is unpacked and nothing is run.
+//! Files are recognised by their first bytes, folders by the names in them. Nothing is unpacked or executed.
 
 mod file;
 mod folder;

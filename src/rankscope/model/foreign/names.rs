@@ -1,7 +1,7 @@
-//! Checkpoints whose tensors have other names than a model's: what they are, by these names.
+//! Checkpoints whose tensors have other names than a model's, recognised by these names.
 
-/// The end of an error about a tensor that is missing or of another shape: what the names say of the checkpoint, and
-/// what to do; empty if they say nothing.
+/// The end of an error about a tensor that is missing or of another shape: what the names show about the checkpoint,
+/// and what to do; empty if they show nothing.
 pub(crate) fn hint(names: &[String]) -> String {
     kind(names).map_or(String::new(), |kind| format!("; {kind}"))
 }

@@ -1,4 +1,4 @@
-//! What each file and each folder is said to be, in one line.
+//! The message of one line for each kind of file and folder.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ fn tiny() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny/llama")
 }
 
-/// What loading says of a folder with these files.
+/// The error of loading a folder with these files.
 fn said(files: &[(&str, &[u8])]) -> String {
     let folder = tempfile::tempdir().unwrap();
     for (name, bytes) in files {
@@ -28,7 +28,7 @@ fn said(files: &[(&str, &[u8])]) -> String {
     said
 }
 
-/// What loading says where these bytes stand in place of the weights.
+/// The error of loading a folder that has these bytes in place of the weights.
 fn weights(bytes: &[u8]) -> String {
     let config = fs::read(tiny().join("config.json")).unwrap();
     said(&[("config.json", &config), ("model.safetensors", bytes)])

@@ -7,10 +7,10 @@ use serde_json::Value;
 use crate::error::Result;
 use crate::model::{Config, Model};
 
-/// The tokens that begin and end a text, as a checkpoint has them.
+/// The tokens that begin and end a text, as a checkpoint states them.
 ///
-/// **Conventions**: as in `transformers`: where there is a `generation_config.json`, it alone counts, and one without
-/// `eos_token_id` ends no text; otherwise `config.json` does. An id that the vocabulary does not have cannot be
+/// **Conventions**: as in `transformers`: where there is a `generation_config.json`, only this file counts, and without
+/// `eos_token_id` in it no token ends a text; otherwise `config.json` counts. An id outside the vocabulary cannot be
 /// written, so it is left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ends {
@@ -20,12 +20,12 @@ pub struct Ends {
     pub start: Option<u32>,
     /// `forced_bos_token_id`: the id that always follows the first token.
     pub first: Option<u32>,
-    /// `forced_eos_token_id`: one or several, of which the last token of a full text is always one.
+    /// `forced_eos_token_id`: one or several ids; the last token of a text of full length is always one of them.
     pub last: Vec<u32>,
 }
 
 impl Ends {
-    /// Reads them for a model that was loaded from `folder`.
+    /// Reads these tokens for a model that was loaded from `folder`.
     ///
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) or [`Error::Format`](crate::Error::Format) naming the file and the field.
@@ -38,7 +38,7 @@ impl Ends {
         }
     }
 
-    /// Reads them off a configuration, for a vocabulary of this size.
+    /// Reads these tokens from a configuration, for a vocabulary of `vocab` ids.
     ///
     /// # Errors
     /// [`Error::Format`](crate::Error::Format) naming a field that is neither an id nor a list of ids.

@@ -24,22 +24,22 @@ use crate::error::{Error, Result};
 use crate::run::Run;
 use writer::Writer;
 
-/// What to generate, and how.
+/// The settings of generation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// Tokens to write at most.
+    /// The most tokens to write.
     pub tokens: usize,
-    /// How each is chosen.
+    /// How each token is chosen.
     pub sampling: Sampling,
     /// Ids that end the text; the id that ends it is part of it.
     pub stop: Vec<u32>,
-    /// The id that always follows a first single token (`forced_bos_token_id`); `None` for no such id.
+    /// The id that always follows a single first token (`forced_bos_token_id`); `None` for no such id.
     pub first: Option<u32>,
-    /// Ids of which the last possible token is always one (`forced_eos_token_id`); empty for no such ids.
+    /// The last possible token is always one of these ids (`forced_eos_token_id`); empty for no such ids.
     pub last: Vec<u32>,
     /// Whether keys and values are kept, where the family keeps a cache.
     pub use_cache: bool,
-    /// The mask.
+    /// The mask of the pass.
     pub mask: MaskChoice,
 }
 
@@ -71,7 +71,7 @@ pub struct Written {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum End {
-    /// As many tokens as were asked for.
+    /// As many tokens as requested were written.
     Length,
     /// A stop token was generated.
     Stop,
@@ -82,15 +82,15 @@ pub enum End {
 /// Generated text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Generated {
-    /// The tokens behind the prompt.
+    /// The tokens after the prompt.
     pub tokens: Vec<Written>,
     /// Why it ends.
     pub end: End,
     /// Whether keys and values were kept.
     pub used_cache: bool,
-    /// Reading the prompt, to the first logits.
+    /// The time of reading the prompt, up to the first logits.
     pub reading: Duration,
-    /// Everything after that.
+    /// The time after that.
     pub writing: Duration,
 }
 
@@ -100,26 +100,26 @@ impl Generated {
         self.tokens.iter().map(|token| token.id).collect()
     }
 
-    /// Tokens a second, without the first one, whose time is that of reading the prompt; `None` for fewer than two tokens.
+    /// Tokens per second, without the first token, whose time is that of reading the prompt; `None` for fewer than two
+    /// tokens.
     pub fn tokens_per_second(&self) -> Option<f64> {
         let behind = self.tokens.len().checked_sub(1).filter(|&count| count > 0)?;
         Some(behind as f64 / self.writing.as_secs_f64())
     }
 }
 
-/// Continues a prompt, and shows every token as soon as it is generated.
+/// Continues a prompt, and passes every token to `show` as soon as it is generated.
 ///
-/// An encoder-decoder reads the prompt in its encoder, and its decoder writes behind the prompt's decoder ids, or
-/// behind its start token.
+/// An encoder-decoder reads the prompt in its encoder, and its decoder continues the prompt's decoder ids, or its start
+/// token.
 ///
 /// **Conventions**: the same seed in `run` writes the same text. With a cache the logits are those of the full
 /// pass up to rounding. A full context ends the text and is no error. After a cancellation or an error,
-/// the tokens up to then have been shown.
+/// the tokens before it have been shown.
 ///
 /// # Errors
 /// [`Error::Invalid`] naming a setting, or a family that writes no text; as [`Model::hidden`] and
-/// [`Model::hidden_after`], so that a mask under which the cache would not hold is named; whatever `show`
-/// returns.
+/// [`Model::hidden_after`], which name a mask under which the cache would be wrong; the errors of `show`.
 ///
 /// ```no_run
 /// use rankscope::model::{self, Input, generate::{Settings, generate}};
@@ -164,7 +164,7 @@ pub fn generate(
     Ok(Generated { tokens, end, used_cache: writer.has_cache(), reading, writing: start.elapsed() })
 }
 
-/// Leaves only `ids` to choose from, all equally likely, if there are any.
+/// If there are any `ids`, makes them the only possible tokens, all equally likely.
 fn force(logits: &mut [f32], ids: &[u32]) {
     if ids.is_empty() {
         return;
@@ -176,7 +176,7 @@ fn force(logits: &mut [f32], ids: &[u32]) {
 }
 
 impl Settings {
-    /// The ids that must follow `read` tokens, of which `written` are new.
+    /// The ids, one of which must follow `read` tokens, `written` of which are new.
     fn forced(&self, read: usize, written: usize) -> &[u32] {
         match &self.first {
             Some(first) if read == 1 => std::slice::from_ref(first),

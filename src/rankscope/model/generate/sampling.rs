@@ -1,4 +1,4 @@
-//! From logits to the next token.
+//! Chooses the next token from logits.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -9,12 +9,12 @@ use crate::error::{Error, Result};
 
 /// How the next token is chosen.
 ///
-/// p(i) ∝ exp(zᵢ / temperature) over the tokens that are kept: of the `top_k` likeliest, the fewest likeliest
-/// whose share reaches `top_p`.
+/// p(i) ∝ exp(zᵢ / temperature) over the tokens that are kept: among the `top_k` most likely tokens, the smallest set
+/// of the most likely whose share reaches `top_p`.
 ///
-/// **Conventions**: the filters come in this order: temperature, top-k, top-p, each on what the one before
-/// left, renormalised; that is the order of `transformers`. Temperature 0 is greedy: the likeliest token
-/// always. Equal logits are kept in order of their ids. At least one token is always kept.
+/// **Conventions**: the filters come in this order: temperature, top-k, top-p, each on the renormalised result of the
+/// one before; that is the order of `transformers`. Temperature 0 is greedy: always the most likely token. Equal logits
+/// are kept in order of their ids. At least one token is always kept.
 ///
 /// **Source**: top-k: Fan et al. 2018 (arXiv 1805.04833); top-p: Holtzman et al. 2020 (arXiv 1904.09751).
 ///
@@ -31,7 +31,7 @@ use crate::error::{Error, Result};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sampling {
-    /// Logits are divided by it; 0 for the likeliest token always.
+    /// Logits are divided by it; 0 always chooses the most likely token.
     pub temperature: f64,
     /// How many tokens are kept; `None` for all.
     pub top_k: Option<usize>,
@@ -68,7 +68,7 @@ impl PartialOrd for Candidate {
 }
 
 impl Sampling {
-    /// The likeliest token always.
+    /// Always the most likely token.
     pub fn greedy() -> Self {
         Sampling { temperature: 0.0, ..Sampling::default() }
     }
@@ -92,11 +92,11 @@ impl Sampling {
         }
     }
 
-    /// The tokens that may be drawn with their probabilities, the likeliest first where a filter is set and
-    /// in order of ids where none is.
+    /// The tokens that may be drawn, with their probabilities, the most likely first where a filter is set and in order
+    /// of ids where none is.
     ///
     /// # Errors
-    /// As [`check`](Self::check); [`Error::Invalid`] for logits without a finite one or with NaN.
+    /// As [`check`](Self::check); [`Error::Invalid`] for logits without a finite number or with NaN.
     pub fn distribution(&self, logits: &[f32]) -> Result<Vec<(u32, f64)>> {
         self.check()?;
         let highest = highest(logits)?;
@@ -135,7 +135,7 @@ impl Sampling {
     }
 }
 
-/// Where the highest logit is; the first of equal ones.
+/// The index of the highest logit; the first of equal ones.
 fn highest(logits: &[f32]) -> Result<usize> {
     let wrong = |got: &str| Error::invalid("logits", got, "numbers, one of them finite");
     let mut highest: Option<usize> = None;
@@ -150,7 +150,7 @@ fn highest(logits: &[f32]) -> Result<usize> {
     highest.filter(|&id| logits[id].is_finite()).ok_or_else(|| wrong("without a finite number"))
 }
 
-/// The likeliest `top_k`, and of these the fewest whose share of their weight reaches `top_p`.
+/// The `top_k` most likely tokens, and of these the fewest whose share of the total weight reaches `top_p`.
 fn likeliest(
     weights: impl Iterator<Item = (u32, f64)>,
     top_k: Option<usize>,
@@ -166,7 +166,7 @@ fn likeliest(
         heap = kept.drain(..).collect();
     }
     let (share, mut reached) = (top_p.unwrap_or(1.0), 0.0);
-    // With p = 1 every token stays, whatever rounding says of the sum.
+    // With p = 1 every token stays, even if rounding makes the sum smaller.
     while share == 1.0 || reached < share * total {
         let Some(next) = heap.pop() else { break };
         reached += next.weight;

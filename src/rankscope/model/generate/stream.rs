@@ -1,14 +1,14 @@
-//! [`TextStream`]: the text of tokens, one token at a time.
+//! [`TextStream`]: turns tokens into text, one token at a time.
 
 use crate::error::Result;
 use crate::model::Tokenizer;
 
-/// Turns tokens into text one by one: what is returned is final, so it can be printed at once.
+/// Turns tokens into text one by one. Returned text is final, so it can be printed at once.
 ///
-/// **Conventions**: what is returned adds up to the text of all tokens, without what that has in common with the text
-/// of the prompt alone. A token whose text may still change is held back: one that ends inside a character, and a
-/// token such as `<0xF0>` until one follows that is no byte, since the bytes in between are text together or not at
-/// all. Tokens are decoded together with those before them, since a space may belong to either.
+/// **Conventions**: the returned pieces together are the text of all tokens, without the beginning that it has in
+/// common with the text of the prompt alone. A token whose text may still change is held back: a token that ends inside
+/// a character, and a byte token such as `<0xF0>` until a token follows that is not a byte, since a run of byte tokens
+/// is decoded as a whole. Tokens are decoded together with those before them, since a space may belong to either.
 pub struct TextStream<'a> {
     tokenizer: &'a Tokenizer,
     ids: Vec<u32>,
@@ -24,7 +24,7 @@ impl<'a> TextStream<'a> {
         TextStream { tokenizer, ids: prompt.to_vec(), start: 0, said: prompt.len() }
     }
 
-    /// The text that is certain with one more token; empty where none is.
+    /// The text that becomes final with one more token; empty if none does.
     ///
     /// # Errors
     /// As [`Tokenizer::decode`].
@@ -46,7 +46,7 @@ impl<'a> TextStream<'a> {
         Ok(new)
     }
 
-    /// What was held back.
+    /// The text that was held back.
     ///
     /// # Errors
     /// As [`Tokenizer::decode`].
@@ -60,7 +60,8 @@ impl<'a> TextStream<'a> {
         let same = known.chars().zip(all.chars()).take_while(|(known, now)| known == now);
         let same: usize = same.map(|(_, now)| now.len_utf8()).sum();
         let new = &all[same..];
-        // Bytes that were text before the next ones came now decode to one replacement character each; that is not new.
+        // Bytes that were text before the next bytes came may now decode to one replacement character each; these are
+        // not new text.
         let old =
             new.chars().take(known.len() - same).take_while(|&c| c == char::REPLACEMENT_CHARACTER).count();
         Ok(new.chars().skip(old).collect())

@@ -1,24 +1,24 @@
-//! Streams of text: against decoding the whole, for every kind of decoder.
+//! Streams of text: compared with decoding all tokens at once, for every kind of decoder.
 
 use proptest::prelude::*;
 
 use super::TextStream;
 use crate::model::{Tokenizer, tokenizer_samples as samples};
 
-/// What a stream says of the ids behind the first `split`, and what of it only at the end.
+/// The text that a stream returns for the ids after the first `split`, and the part of it that comes only at the end.
 fn streamed(tokenizer: &Tokenizer, ids: &[u32], split: usize) -> (Vec<String>, String) {
     let mut stream = TextStream::after(tokenizer, &ids[..split]);
     let said = ids[split..].iter().map(|&id| stream.push(id).unwrap()).collect();
     (said, stream.finish().unwrap())
 }
 
-/// Whether `said` is the text of all ids without that of the first.
+/// Whether `said` is the text of all ids without that of the first `split`.
 fn is_rest(tokenizer: &Tokenizer, ids: &[u32], split: usize, said: &str) -> bool {
     let (before, whole) = (tokenizer.decode(&ids[..split]).unwrap(), tokenizer.decode(ids).unwrap());
     if let Some(rest) = whole.strip_prefix(&before) {
         return said == rest;
     }
-    // The first ones read differently with the others: of what they were together, signs for bytes may be left out.
+    // The first ids may decode differently together with the others: replacement characters for bytes may be missing.
     let Some(old) = whole.strip_suffix(said) else { return false };
     before.starts_with(old.trim_end_matches('\u{FFFD}'))
 }
@@ -68,7 +68,7 @@ fn a_broken_run_of_bytes_takes_no_text_with_it() {
         let (said, rest) = streamed(&tokenizer, ids, 1);
         (said, rest)
     };
-    // A line break, which the next byte makes part of a run that is no text; then words.
+    // A line break, which becomes part of a run that is no valid text with the next byte; then words.
     let (said, rest) = say(&[&[BLANK_A][..], &bytes(b"\n\xF0"), &[BLANK_A, A, END]].concat());
     assert_eq!(
         (said.as_slice(), rest.as_str()),
@@ -76,7 +76,7 @@ fn a_broken_run_of_bytes_takes_no_text_with_it() {
     );
     let (said, rest) = say(&[&[BLANK_A][..], &bytes("\n🦊".as_bytes()), &[BLANK_A]].concat());
     assert_eq!((said.concat(), rest.as_str()), ("\n🦊 a".to_owned(), ""));
-    // A special token stands for no text, so the run goes on behind it.
+    // A special token has no text, so the run of bytes continues after it.
     let (said, rest) = say(&[&[BLANK_A][..], &bytes(b"\xC3"), &[END], &bytes(b"\xA9"), &[A]].concat());
     assert_eq!((said.concat(), rest.as_str()), ("éa".to_owned(), ""));
     let (said, rest) = say(&[&[BLANK_A, BLANK_A][..], &bytes(b"\xE6\x97"), &[END]].concat());

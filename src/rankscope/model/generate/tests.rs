@@ -41,13 +41,13 @@ fn distributions_by_hand() {
     let squared = [64.0, 4.0, 16.0, 1.0, 1.0].map(|weight| weight / 86.0);
     close(&under(0.5, None, None), &(0..).zip(squared).collect::<Vec<_>>());
     close(&under(1.0, Some(2), None), &[(0, 2.0 / 3.0), (2, 1.0 / 3.0)]);
-    // ½ + ¼ is ¾ exactly; a little more needs the third.
+    // ½ + ¼ is exactly ¾; a slightly larger share needs the third token.
     close(&under(1.0, None, Some(0.74)), &[(0, 2.0 / 3.0), (2, 1.0 / 3.0)]);
     close(&under(1.0, None, Some(0.76)), &[(0, 4.0 / 7.0), (2, 2.0 / 7.0), (1, 1.0 / 7.0)]);
-    // Top-p takes its share of what top-k left: of ½ and ¼ the first has 2/3.
+    // Top-p takes its share of the tokens that top-k kept: of ½ and ¼ the first has 2/3.
     close(&under(1.0, Some(2), Some(0.6)), &[(0, 1.0)]);
     close(&under(1.0, Some(2), Some(0.7)), &[(0, 2.0 / 3.0), (2, 1.0 / 3.0)]);
-    // Temperature comes first: at ½ the likeliest alone has 64/86 > 0.7.
+    // Temperature comes first: at ½ the most likely token alone has 64/86 > 0.7.
     close(&under(0.5, None, Some(0.7)), &[(0, 1.0)]);
 }
 
@@ -62,7 +62,7 @@ fn edges_of_the_filters() {
     );
     close(&under(1.0, Some(1), None), &[(0, 1.0)]);
     close(&under(1.0, None, Some(1e-9)), &[(0, 1.0)]);
-    // Of equal ones the smaller id is kept, and nothing is lost with p = 1 or k too large.
+    // Of equal logits the smaller id is kept, and nothing is lost with p = 1 or k too large.
     assert_eq!(under(1.0, Some(4), None).last().unwrap().0, 3);
     assert_eq!(under(1.0, None, Some(1.0)).len(), 5);
     assert_eq!(under(1.0, Some(99), None).len(), 5);
@@ -166,7 +166,7 @@ fn an_encoder_decoder_writes_behind_its_start_token_or_what_is_given() {
         let source = Input::new(vec![7, 3, 9, 4]);
         let all = write(&source, true);
         assert_eq!(all, write(&source, false), "{family}");
-        // Token 0 starts the decoder; what was written may be given, and the rest follows.
+        // Token 0 starts the decoder; tokens written earlier may be given, and the rest follows.
         let begun = source.clone().with_decoder([&[0], &all[..4]].concat());
         assert_eq!(write(&begun, true)[..5], all[4..], "{family}");
         let drawn = |ids: Vec<u32>| {
@@ -197,7 +197,7 @@ fn a_text_ends_at_its_length_a_stop_token_or_the_context() {
     let first = all.ids().iter().position(|&id| id == third).unwrap();
     let stopped = write(&*model, &[3, 1, 4], &Settings { stop: vec![third], ..settings.clone() }, 0);
     assert_eq!((stopped.end, stopped.ids()), (End::Stop, all.ids()[..=first].to_vec()));
-    // A context of 37: 35 tokens of a prompt leave room for two more to be read, and one behind them.
+    // A context of 37: 35 tokens of a prompt leave room to read two more, and to write one after them.
     let prompt: Vec<u32> = (0..35).collect();
     let full = write(&*model, &prompt, &settings, 0);
     assert_eq!((full.end, full.tokens.len()), (End::Context, 3));
@@ -249,7 +249,7 @@ fn an_error_of_the_listener_ends_the_text() {
 
 #[test]
 fn streamed_pieces_make_the_text_and_no_half_character_is_shown() {
-    // The second cuts every character that is not ASCII.
+    // The second tokenizer splits every character that is not ASCII.
     for tokenizer in [Tokenizer::load(&glass()).unwrap(), Tokenizer::bytes().unwrap()] {
         let text = "Once upon a time, naïve 🦀 said: 猫!";
         let ids = tokenizer.encode(text).unwrap().ids;

@@ -1,4 +1,4 @@
-//! [`Writer`]: a text that is being generated, and the logits of its next token.
+//! [`Writer`]: a text during generation, and the logits of its next token.
 
 use super::Settings;
 use crate::axis::Axis;
@@ -13,11 +13,11 @@ use crate::run::Run;
 pub(super) struct Writer<'a> {
     model: &'a dyn Model,
     mask: &'a MaskChoice,
-    /// What an encoder reads; `None` for a decoder alone.
+    /// The ids that an encoder reads; `None` for a decoder-only model.
     source: Option<&'a [u32]>,
     /// All tokens of the decoder, the prompt's or the start token first.
     ids: Vec<u32>,
-    /// How many of them fit into the context.
+    /// How many tokens fit into the context.
     room: usize,
     cache: Option<KvCache>,
 }
@@ -52,12 +52,12 @@ impl<'a> Writer<'a> {
         self.cache.is_some()
     }
 
-    /// Tokens that the decoder has, written ones included.
+    /// The number of tokens in the decoder, including written ones.
     pub(super) fn len(&self) -> usize {
         self.ids.len()
     }
 
-    /// One more token; `false` if the context has no room for it.
+    /// Adds one token; `false` if the context has no room for it.
     pub(super) fn push(&mut self, id: u32) -> bool {
         let has_room = self.ids.len() < self.room;
         if has_room {

@@ -1,4 +1,4 @@
-//! From a configuration to a LLaMA.
+//! Builds a LLaMA from a configuration.
 
 use super::dialect::Dialect;
 use crate::attention::{Linear, Mechanism, MultiHead, ScaledDotProduct};
@@ -14,17 +14,17 @@ use crate::model::transformer::{Body, Trained, Transformer};
 use crate::model::{Config, Fresh};
 use crate::weight::Weight;
 
-/// The fields of `config.json` that decide the shapes.
+/// The fields of `config.json` that determine the shapes.
 pub(in crate::model) struct LlamaFields {
     width: usize,
     feed_forward: usize,
     heads: usize,
     kv_heads: usize,
     pub(in crate::model) head_size: usize,
-    /// Whether there are biases of queries, keys and values; of the output; of the feed-forward network.
+    /// Whether there are biases: of queries, keys and values; of the output; of the feed-forward network.
     biases: [bool; 3],
     activation: Activation,
-    /// Experts, and how many of them a token visits.
+    /// The number of experts, and how many of them a token visits.
     experts: Option<(usize, usize)>,
     pub(in crate::model) epsilon: f32,
     vocab: usize,
@@ -131,9 +131,9 @@ impl LlamaFields {
     }
 }
 
-/// Experts, and how many of them a token visits.
+/// The number of experts, and how many of them a token visits.
 fn experts(config: &Config) -> Result<(usize, usize)> {
-    /// More than any model has, but few enough to name the tensors of all experts in all layers.
+    /// The most experts: more than any model has, and few enough to make the names of all their tensors.
     const MOST: usize = 1024;
     let experts = config.size("num_local_experts")?;
     if experts > MOST {
@@ -166,7 +166,7 @@ pub(in crate::model) fn build(
     Transformer::new(trained, fields.decoder(builder, prefix, layers, words, output)?, builder, &[])
 }
 
-/// How the names of the body begin: without a prefix in a checkpoint of a body alone.
+/// The prefix of the body's tensor names; empty in a checkpoint of the body only.
 fn prefix(builder: &Builder<'_>) -> &'static str {
     let has = |prefix: &str, fresh| builder.has(&format!("{prefix}embed_tokens.weight"), fresh);
     match () {
@@ -177,10 +177,10 @@ fn prefix(builder: &Builder<'_>) -> &'static str {
     }
 }
 
-/// The embedding, and the output layer where there is one: stored, or tied, in a model that predicts tokens.
+/// The embedding, and the output layer where there is one: stored, or tied in a model that predicts tokens.
 ///
-/// **Conventions**: `architectures` says what the model is; without it, the model predicts tokens. A body whose names
-/// have no prefix has no output layer unless it is stored or tied.
+/// **Conventions**: `architectures` states what the model predicts; without it, the model predicts tokens. A body whose
+/// names have no prefix has no output layer unless it is stored or tied.
 fn ends(
     config: &Config,
     builder: &mut Builder<'_>,
@@ -200,12 +200,12 @@ fn ends(
     }
 }
 
-/// Whether `architectures` names a model that predicts tokens, or nothing.
+/// Whether `architectures` names a model that predicts tokens, or is absent.
 fn predicts_tokens(config: &Config) -> Result<bool> {
     Ok(config.classes()?.is_empty() || config.is_of_class(&["ForCausalLM"])?)
 }
 
-/// The network whose parts `gate`, `up` and `down` have the names that `name` makes.
+/// The network whose parts `gate`, `up` and `down` have the names that `name` returns.
 fn network(
     fields: &LlamaFields,
     builder: &mut Builder<'_>,

@@ -1,4 +1,4 @@
-//! LLaMA and the families that are LLaMA but for a field or two.
+//! LLaMA and the families that differ from it in one or two fields.
 
 use crate::error::Result;
 use crate::mask::Mask;
@@ -16,7 +16,7 @@ pub(in crate::model) struct Dialect {
 
 /// Which projections have biases.
 pub(super) enum Biases {
-    /// Those that `attention_bias` and `mlp_bias` say.
+    /// The projections that `attention_bias` and `mlp_bias` state.
     Stated,
     /// Queries, keys and values.
     OfQueryKeyValue,
@@ -24,14 +24,14 @@ pub(super) enum Biases {
     Never,
 }
 
-/// How far back a position sees.
+/// How many earlier positions a position sees.
 pub(super) enum Window {
-    /// To the first one.
+    /// All of them.
     Never,
-    /// As far as `sliding_window` says, in all layers.
+    /// The window that `sliding_window` states, in all layers.
     Stated,
-    /// The same in some layers, if `use_sliding_window` is true: those that `layer_types` names, otherwise those from
-    /// `max_window_layers` on.
+    /// This window in some layers, if `use_sliding_window` is true: those that `layer_types` names, otherwise those
+    /// from `max_window_layers` on.
     Switched,
 }
 
@@ -61,7 +61,7 @@ const LLAMA_WITHOUT_BIASES: Dialect =
     Dialect { family: "", biases: Biases::Never, window: Window::Never, is_mixture: false };
 
 impl Dialect {
-    /// Whether queries, keys and values have biases, the output of attention, and the feed-forward network.
+    /// Whether there are biases: of queries, keys and values; of the output of attention; of the feed-forward network.
     pub(super) fn biases(&self, config: &Config) -> Result<[bool; 3]> {
         Ok(match self.biases {
             Biases::Never => [false; 3],
@@ -73,7 +73,7 @@ impl Dialect {
         })
     }
 
-    /// How many positions each layer sees, a query's own among them; `None` where it sees back to the first one.
+    /// How many positions a query sees in each layer, including its own; `None` where it sees all earlier positions.
     fn windows(&self, config: &Config, layers: usize) -> Result<Vec<Option<usize>>> {
         let switched = || config.optional("use_sliding_window").map(|on| on.unwrap_or(false));
         let window = match self.window {
@@ -88,7 +88,7 @@ impl Dialect {
         }
     }
 
-    /// The mask that layer 0 was trained under, and the one of other layers, where there is another.
+    /// The mask that layer 0 was trained under, and the mask of the other layers, if they have another one.
     pub(super) fn masks(&self, config: &Config, layers: usize) -> Result<(Mask, Option<OtherMask>)> {
         let windows = self.windows(config, layers)?;
         let mask = |window: Option<usize>| window.map_or_else(|| Ok(Mask::causal()), Mask::window);
@@ -111,7 +111,7 @@ fn window(config: &Config) -> Result<Option<usize>> {
     }
 }
 
-/// The window of each layer, of a family in which some have it.
+/// The window of each layer, in a family where some layers have one.
 fn some_layers(config: &Config, layers: usize, window: Option<usize>) -> Result<Vec<Option<usize>>> {
     let Some(kinds) = config.optional::<Vec<String>>("layer_types")? else {
         if window.is_none() {

@@ -88,7 +88,7 @@ const fn llama3(name: &'static str, config: fn() -> Value) -> Preset {
     }
 }
 
-/// One key/value head a query head, as in all LLaMA 1: C, H, F, L.
+/// LLaMA 1, with one key/value head for each query head, from its sizes C, H, F and L.
 fn first(context: usize, [width, heads, inner, layers]: [usize; 4]) -> Value {
     config(LlamaSizes { width, heads, kv_heads: heads, inner, layers }, 32_000, context, 10_000.0)
 }

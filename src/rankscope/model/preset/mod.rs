@@ -1,7 +1,7 @@
 //! Published sizes under names such as `gpt2-xl`, each as its family's own configuration.
 //!
-//! A preset counts the bare model as its paper does: BERT with its pooler and without a masked-language-model
-//! head, T5 with its tied head, LLaMA with its output layer.
+//! A preset counts the parameters of the model as its paper does: BERT with its pooler and without a
+//! masked-language-model head, T5 with its tied head, LLaMA with its output layer.
 
 mod bert;
 mod gpt;
@@ -32,13 +32,13 @@ pub struct Preset {
     known: Known,
 }
 
-/// What is known of a model.
+/// What is published about a model.
 enum Known {
     /// Every size of a family that can be built: its `config.json`.
     Config(fn() -> Value),
     /// The sizes of a family that cannot be built, because its paper leaves something else out.
     Sizes(fn() -> ModelSizes),
-    /// Totals alone, parts with all and with active parameters, and why there is no more.
+    /// Only totals: for each part all parameters and the active ones, and why nothing more is known.
     Totals { parts: &'static [(&'static str, u128, u128)], missing: &'static str },
 }
 
@@ -46,7 +46,7 @@ impl Preset {
     /// The configuration.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a model of which no sizes are published.
+    /// [`Error::Invalid`] for a model without published sizes.
     pub fn config(&self) -> Result<Config> {
         match &self.known {
             Known::Config(make) => Config::from_value(self.name, make()),
@@ -62,7 +62,7 @@ impl Preset {
     /// The sizes.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a model of which totals alone are known.
+    /// [`Error::Invalid`] for a model of which only totals are known.
     pub fn sizes(&self) -> Result<ModelSizes> {
         match &self.known {
             Known::Config(_) => ModelSizes::of(&self.config()?),
@@ -90,7 +90,7 @@ impl Preset {
         }
     }
 
-    /// Whether sizes are known, and not totals alone.
+    /// Whether sizes are known, and not only totals.
     pub fn has_sizes(&self) -> bool {
         !matches!(self.known, Known::Totals { .. })
     }
@@ -106,7 +106,7 @@ pub fn presets() -> impl Iterator<Item = &'static Preset> {
 /// The preset called `name`.
 ///
 /// # Errors
-/// [`Error::Invalid`] with the names that are near, or all of them.
+/// [`Error::Invalid`] with similar names, or all names.
 ///
 /// ```
 /// use rankscope::model::preset;

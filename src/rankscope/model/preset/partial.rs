@@ -1,4 +1,4 @@
-//! Models of which papers, or rumours, tell a part.
+//! Models whose sizes are known only in part, from papers or rumours.
 
 use super::{Known, Preset};
 use crate::model::count::{AttentionSizes, FeedForwardSizes, ModelSizes, Output, Sees, StackSizes};

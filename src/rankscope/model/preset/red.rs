@@ -27,7 +27,7 @@ const fn pair(name: &'static str, config: fn() -> Value) -> Preset {
     }
 }
 
-/// What a DecLLM and the RedLLM that it is compared with have in common: all sizes but the number of layers.
+/// The sizes that a DecLLM and the RedLLM compared with it share: all except the number of layers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PairSizes {
     /// C.
@@ -59,14 +59,14 @@ fn published(width: usize, heads: usize) -> PairSizes {
 }
 
 impl PairSizes {
-    /// The configuration of a DecLLM of so many layers.
+    /// The configuration of a DecLLM with `layers` layers.
     pub(crate) fn decllm(self, layers: usize) -> Value {
         let mut config = self.shared("decllm");
         config["num_hidden_layers"] = layers.into();
         config
     }
 
-    /// The configuration of a RedLLM with so many layers in its encoder and in its decoder.
+    /// The configuration of a RedLLM with `encoder` and `decoder` layers in its two stacks.
     pub(crate) fn redllm(self, [encoder, decoder]: [usize; 2]) -> Value {
         let mut config = self.shared("redllm");
         config["num_encoder_layers"] = encoder.into();

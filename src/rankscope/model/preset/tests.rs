@@ -1,9 +1,9 @@
-//! The published integers, and names with typing errors.
+//! The published numbers of parameters, and names with typing errors.
 
 use super::*;
 use crate::model::count::{active, total};
 
-/// All parameters of the bare models, as released weights and papers have them.
+/// The numbers of parameters, as in released weights and papers.
 const TOTALS: &[(&str, u128)] = &[
     ("gpt1", 116_534_784),
     ("gpt2", 124_439_808),

@@ -1,17 +1,17 @@
-//! [`Set`]: the parameters of rotary positions, wherever a configuration states them.
+//! [`Set`]: the parameters of rotary positions, from any field in which a configuration may state them.
 //!
-//! **Conventions**: one set counts: `rope_scaling` (the old spelling) where it is there and not empty, otherwise
-//! `rope_parameters`. The base is that set's `rope_theta`, otherwise the field `rope_theta` beside it, otherwise what
-//! is usual. The kind is the set's `rope_type`, otherwise its `type`, otherwise `default`. The original context is
-//! the field `original_max_position_embeddings`, otherwise the set's, otherwise `max_position_embeddings`. The share
-//! of rotated coordinates is the set's, otherwise that of the field beside it.
+//! **Conventions**: only one set counts: `rope_scaling` (the old name) if it is present and not empty, otherwise
+//! `rope_parameters`. The base is that set's `rope_theta`, otherwise the field `rope_theta` beside it, otherwise the
+//! default. The kind is the set's `rope_type`, otherwise its `type`, otherwise `default`. The original context is the
+//! field `original_max_position_embeddings`, otherwise the set's, otherwise `max_position_embeddings`. The share of
+//! rotated coordinates is the set's, otherwise that of the field beside it.
 
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::model::Config;
 
-/// The set of parameters that counts, and the field that it stands in.
+/// The set of parameters that counts, and the name of its field.
 pub(super) struct Set<'a> {
     pub(super) config: &'a Config,
     pub(super) field: &'static str,
@@ -63,7 +63,7 @@ impl<'a> Set<'a> {
         }
     }
 
-    /// The share of coordinates that turn, from 0 to 1.
+    /// The share of coordinates that are rotated, from 0 to 1.
     pub(super) fn share(&self) -> Result<Option<f64>> {
         const FIELD: &str = "partial_rotary_factor";
         let share = match self.optional_number(FIELD)? {
@@ -78,7 +78,7 @@ impl<'a> Set<'a> {
         }
     }
 
-    /// An error if only a share of the coordinates turns.
+    /// An error if only a share of the coordinates is rotated.
     pub(super) fn expect_whole_heads(&self) -> Result<()> {
         match self.share()? {
             None | Some(1.0) => Ok(()),

@@ -49,7 +49,7 @@ fn the_base_and_its_precedence_are_those_of_transformers() {
     expect(json!({"rope_parameters": inside(500.0)}), BASE_500);
     expect(json!({"rope_theta": 500.0, "rope_parameters": inside(300.0)}), base_300);
     expect(json!({"rope_theta": 500.0, "rope_scaling": null, "rope_parameters": null}), BASE_500);
-    // The old spelling is there, so the new one does not count at all, its base included.
+    // The old name is present, so the new one does not count at all, and neither does its base.
     let halved = [0.5, 0.177476838, 0.0629960522, 0.0223606806, 0.00793700479, 0.00281726965];
     let linear = json!({"rope_type": "linear", "factor": 2.0});
     expect(json!({"rope_theta": 500.0, "rope_scaling": linear, "rope_parameters": inside(300.0)}), halved);
@@ -67,7 +67,7 @@ fn scaled_frequencies_are_those_of_transformers() {
     with_64["original_max_position_embeddings"] = 64.into();
     let in_64 = [1.0, 0.315150023, 0.026161287, 0.00559017016, 0.0019842512, 0.000704317412];
     expect(json!({"rope_theta": 500.0, "rope_parameters": with_64}), in_64);
-    // The field beside the set goes before the set's own.
+    // The field beside the set overrides the field in the set.
     let in_640 = [1.0, 0.354953676, 0.125992104, 0.0447213612, 0.00484050997, 0.000704317412];
     let outside =
         json!({"rope_theta": 500.0, "original_max_position_embeddings": 640, "rope_scaling": with_64});
@@ -175,7 +175,7 @@ fn what_is_not_implemented_or_wrong_is_named() {
     assert!(two.unwrap_err().to_string().contains("head_dim is 2, expected at least 4"));
 }
 
-/// A share of rotated coordinates is passed over by `default`, as LLaMA's class does.
+/// `default` ignores a share of rotated coordinates, as LLaMA's class does.
 #[test]
 fn a_share_of_the_coordinates_is_for_one_type_alone() {
     expect(json!({"rope_theta": 500.0, "partial_rotary_factor": 0.5}), BASE_500);

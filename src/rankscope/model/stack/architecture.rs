@@ -1,10 +1,10 @@
-//! [`Architecture`]: what a stack is, without its weights.
+//! [`Architecture`]: the sizes and switches of a stack, without its weights.
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// Where layer norm stands.
+/// Where layer norm is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NormPlace {
@@ -13,7 +13,8 @@ pub enum NormPlace {
     None,
     /// After each sum, as in BERT: x ← norm(x + f(x)).
     After,
-    /// Before each update, as in GPT-2 and LLaMA, and once more at the end: x ← x + f(norm(x)).
+    /// Before each update, as in GPT-2 and LLaMA, and once more after the last layer: x ← x +
+    /// f(norm(x)).
     Before,
 }
 
@@ -28,11 +29,11 @@ pub struct Architecture {
     pub head_size: usize,
     /// C.
     pub width: usize,
-    /// F; `None` for layers of attention alone.
+    /// F; `None` for layers of attention only.
     pub feed_forward: Option<usize>,
     /// Whether an update is added to its input (a skip); otherwise it replaces it.
     pub skip: bool,
-    /// Where layer norm stands.
+    /// Where layer norm is applied.
     pub norm: NormPlace,
 }
 

@@ -10,14 +10,14 @@ use crate::ops::{GeluForm, cpu};
 use crate::run::Run;
 
 impl Stack {
-    /// Runs the stack in f64 and shows `watch` every intermediate by its name.
+    /// Runs the stack in f64 and passes every intermediate with its name to `watch`.
     ///
     /// **Shapes**: x and the result `[T, C]`.
     ///
     /// **Probe points**: `embeddings`, `stack.l.attention_norm`, `stack.l.self_attention.weights` `[H, T, S]`,
-    /// `stack.l.self_attention.output`, `stack.l.after_attention`, the like of the feed-forward network,
-    /// `stack.l.output`, `final_norm`; all `[T, C]` but the weights, and `stack.l.feed_forward.hidden`
-    /// `[T, F]`. As those of [`DeviceStack::forward`](super::DeviceStack::forward), which has more.
+    /// `stack.l.self_attention.output`, `stack.l.after_attention`, the same points of the feed-forward network,
+    /// `stack.l.output`, `final_norm`; all `[T, C]` but the weights, and `stack.l.feed_forward.hidden` `[T, F]`.
+    /// [`DeviceStack::forward`](super::DeviceStack::forward) has these points and more.
     ///
     /// # Errors
     /// [`Error::Invalid`] if x is not C wide or the mask does not fit T; [`Error::Cancelled`].
@@ -75,7 +75,7 @@ impl Stack {
     /// **Shapes**: weights `[H, T, S]`, x `[T, C]` with T = S, result `[T, C]`.
     ///
     /// # Panics
-    /// If the stack has no such layer or the shapes are others.
+    /// If the stack has no such layer or the shapes are wrong.
     pub fn mix(&self, layer: usize, weights: ArrayView3<f64>, x: &Array2<f64>) -> Array2<f64> {
         let Architecture { heads, head_size, width, .. } = self.architecture;
         let LayerWeights { value, output, .. } = &self.layers[layer];
@@ -99,7 +99,7 @@ impl Stack {
     }
 }
 
-/// Whether what is called `name` is the input or the hidden state after a layer.
+/// Whether the intermediate called `name` is the input or the hidden state after a layer.
 pub(super) fn is_state(name: &str) -> bool {
     name == "embeddings" || name.strip_prefix("stack.").is_some_and(is_output)
 }
@@ -198,7 +198,7 @@ fn linear(x: &Array2<f64>, w: &Array2<f64>) -> Array2<f64> {
     y
 }
 
-/// Everything here is made in standard layout.
+/// All arrays here are in standard layout.
 fn slice(x: &Array2<f64>) -> &[f64] {
     x.as_slice().expect("in standard layout")
 }

@@ -1,4 +1,4 @@
-//! The layers of a stack, written once for every arithmetic that computes them.
+//! The layers of a stack, written once for every arithmetic.
 
 use super::{Architecture, NormPlace};
 use crate::error::Result;
@@ -9,7 +9,7 @@ pub(super) trait Arithmetic {
     /// A hidden state.
     type Hidden: Clone;
 
-    /// The update that attention in layer `layer` makes of x.
+    /// The update of x by the attention of layer `layer`.
     fn attention(&mut self, layer: usize, x: &Self::Hidden) -> Result<Self::Hidden>;
 
     /// GELU(W₁·x) of layer `layer`.
@@ -24,12 +24,12 @@ pub(super) trait Arithmetic {
     /// x + y.
     fn add(&mut self, x: &Self::Hidden, y: &Self::Hidden) -> Result<Self::Hidden>;
 
-    /// Shows an intermediate to the probe; the result takes its place.
+    /// Passes an intermediate to the probe; the result replaces it.
     fn visit(&mut self, name: String, value: Self::Hidden) -> Result<Self::Hidden>;
 }
 
-/// The whole pass: `embeddings`, then per layer l the points `stack.l.…`, then `final_norm` where there is
-/// one. `stack.l.output` is the hidden state after layer l.
+/// The whole pass: `embeddings`, then per layer l the points `stack.l.…`, then `final_norm` if there is one.
+/// `stack.l.output` is the hidden state after layer l.
 pub(super) fn pass<A: Arithmetic>(
     architecture: &Architecture,
     arithmetic: &mut A,

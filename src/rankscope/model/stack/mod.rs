@@ -1,10 +1,9 @@
-//! Stacks of seeded layers without embeddings or output: what depth does, one switch at a time.
+//! Stacks of seeded layers without embeddings or output: they show the effect of depth, one switch at a time.
 //!
 //! x ← x + attention(x), x ← x + W₂·GELU(W₁·x), with a switch for the skip, for the feed-forward network
-//! and for where layer norm stands. [`Architecture`] says what a stack is; [`Stack`] draws its weights. One
-//! description runs in two arithmetics: in f64 on the CPU ([`Stack::hidden_states`]), because the residual
-//! of pure attention goes far below what f32 can hold, and in f32 on either device, under any probe
-//! ([`DeviceStack::forward`]).
+//! and for the place of layer norm. [`Architecture`] describes a stack; [`Stack`] draws its weights. The same stack
+//! runs in two arithmetics: in f64 on the CPU ([`Stack::hidden_states`]), because the residual of pure attention goes
+//! far below what f32 can hold, and in f32 on either device, under any probe ([`DeviceStack::forward`]).
 //!
 //! ```
 //! use rankscope::model::stack::{Architecture, Stack};
@@ -12,7 +11,7 @@
 //! let stack = Stack::new(Architecture::attention_only(4, 2, 8, 16), 7)?;
 //! let states = stack.hidden_states(&gaussian(12, 16, 7, 99), &Mask::bidirectional(), &Run::default())?;
 //! let ratios: Vec<f64> = states.iter().map(|x| residual_ratio(x.view())).collect();
-//! assert!(ratios[0] > 0.5 && ratios[4] < 1e-9); // four layers of pure attention: one row, many times
+//! assert!(ratios[0] > 0.5 && ratios[4] < 1e-9); // four layers of pure attention: all rows are equal
 //! # Ok::<(), rankscope::Error>(())
 //! ```
 
@@ -32,7 +31,7 @@ pub use weights::{FeedForward, LayerWeights};
 
 use crate::error::Result;
 
-/// Added to the variance in every layer norm.
+/// The ε that is added to the variance in every layer norm.
 const EPSILON: f64 = 1e-5;
 
 /// An architecture with seeded weights.
@@ -47,8 +46,8 @@ impl Stack {
     /// Draws the weights: all independent, normal, of mean 0 and variance 1 / (numbers that are summed).
     ///
     /// # Conventions
-    /// A matrix depends on the seed, its layer and its place in the layer alone: stacks that differ by a
-    /// switch or in depth share what they both have.
+    /// A matrix depends only on the seed, its layer and its place in the layer: stacks that differ in a switch or in
+    /// depth share the matrices that both have.
     ///
     /// # Errors
     /// [`Error::Invalid`](crate::Error::Invalid) for a size of 0.

@@ -9,21 +9,21 @@ use crate::run::Run;
 
 /// The contributions to the last hidden state of all paths of one length, for every length.
 ///
-/// A path takes one head in each layer, or passes the layer by where there is a skip. With Aₕ the weights of
-/// head h as they were in the pass and Wₕ = W_vʰᵀ·W_oʰᵀ, a path contributes A_{h_k}…A_{h_1}·X·W_{h_1}…W_{h_k}.
-/// Of L layers of H heads with a skip, C(L, k)·Hᵏ paths have length k; without, all Hᴸ have length L.
+/// A path takes one head in each layer, or skips the layer, where there is a skip. With Aₕ the attention weights of
+/// head h in the pass and Wₕ = W_vʰᵀ·W_oʰᵀ, a path contributes A_{h_k}…A_{h_1}·X·W_{h_1}…W_{h_k}. With L layers of H
+/// heads and a skip, C(L, k)·Hᵏ paths have length k; without a skip, all Hᴸ paths have length L.
 ///
 /// **Source**: Dong, Cordonnier & Loukas 2021 (arXiv 2103.03404), section 2 (without the skip) and section 3.
 #[derive(Clone, Debug)]
 pub struct Paths {
-    /// Per length k from 0 to L: how many paths, and the sum of what they contribute, `[T, C]`.
+    /// Per length k from 0 to L: the number of paths, and the sum of their contributions, `[T, C]`.
     pub by_length: Vec<(f64, Array2<f64>)>,
     /// The last hidden state, which the contributions add up to, `[T, C]`.
     pub output: Array2<f64>,
 }
 
 impl Stack {
-    /// Takes the last hidden state of x apart by the length of paths, in f64.
+    /// Splits the last hidden state of x into contributions by the length of paths, in f64.
     ///
     /// **Shapes**: x `[T, C]`.
     ///
@@ -40,7 +40,7 @@ impl Stack {
         for (layer, weights) in self.attention_weights(x, mask, run)?.iter().enumerate() {
             run.check()?;
             let heads = architecture.heads as f64;
-            // Through this layer: one longer.
+            // Paths through a head of this layer are one longer.
             let through =
                 by_length.iter().map(|(count, z)| (count * heads, self.mix(layer, weights.view(), z)));
             let through: Vec<_> = [(0.0, Array2::zeros(x.dim()))].into_iter().chain(through).collect();

@@ -90,7 +90,7 @@ impl DeviceStack {
         &self.architecture
     }
 
-    /// Where the weights are.
+    /// The device of the weights.
     pub fn device(&self) -> &Device {
         &self.device
     }
@@ -99,8 +99,8 @@ impl DeviceStack {
     ///
     /// **Shapes**: x and the result `[B, T, C]`.
     ///
-    /// **Probe points**: those of [`Stack::forward_f64`] with B in front, and the others of
-    /// [`MultiHead`] under `stack.l.self_attention`.
+    /// **Probe points**: those of [`Stack::forward_f64`], with B as the first axis, and those of [`MultiHead`] under
+    /// `stack.l.self_attention`.
     ///
     /// # Errors
     /// A shape, placement or mask error naming what does not fit; whatever the probe returns;

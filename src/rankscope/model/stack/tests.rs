@@ -1,4 +1,4 @@
-//! Stacks against formulas written out, and the two arithmetics against each other.
+//! Stacks compared with explicit formulas, and the two arithmetics with each other.
 
 use ndarray::{Array1, Array2, ArrayView1};
 
@@ -31,7 +31,7 @@ fn architectures(layers: usize) -> Vec<Architecture> {
     all
 }
 
-/// Each of them without a sink and with one.
+/// Each architecture without a sink and with one.
 fn architectures_and_sinks() -> impl Iterator<Item = (Architecture, Option<f64>)> {
     architectures(2).into_iter().flat_map(|architecture| [(architecture, None), (architecture, Some(1.5))])
 }

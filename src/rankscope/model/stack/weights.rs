@@ -33,7 +33,7 @@ impl LayerWeights {
     pub(super) fn draw(architecture: &Architecture, seed: u64, layer: usize) -> Self {
         let Architecture { heads, head_size, width, feed_forward, .. } = *architecture;
         let all_heads = heads * head_size;
-        // Six places a layer, also where there is no feed-forward network.
+        // Six places for each layer, even if there is no feed-forward network.
         let matrix =
             |place: u64, out: usize, inner: usize| fan_in(out, inner, seed, layer as u64 * 6 + place);
         LayerWeights {

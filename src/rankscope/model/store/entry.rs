@@ -21,7 +21,7 @@ pub enum Origin {
     Bundled,
     /// In the local Hugging Face cache.
     HuggingFaceCache,
-    /// Not here; can be pulled.
+    /// Not on this machine; it can be pulled.
     Available,
 }
 
@@ -36,31 +36,31 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One model: here, or to be pulled.
+/// One model: on this machine, or one that can be pulled.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Entry {
-    /// What to call it by.
+    /// The name by which it is found.
     pub name: String,
     /// Where it comes from.
     pub origin: Origin,
-    /// Its folder; `None` if it is not here.
+    /// Its folder; `None` if it is not on this machine.
     pub path: Option<PathBuf>,
     /// `model_type` of its configuration.
     pub family: Option<String>,
-    /// Numbers in its checkpoint, tied ones counted once.
+    /// How many numbers its checkpoint holds, tied tensors counted once.
     pub parameters: Option<usize>,
-    /// Bytes of its checkpoint; of the download, if it is not here.
+    /// Bytes of its checkpoint; of the download, if it is not on this machine.
     pub size_bytes: Option<u64>,
-    /// As its `SOURCE.json` states it.
+    /// Its licence, as stated in its `SOURCE.json`.
     pub licence: Option<String>,
-    /// What it is, or what is wrong with it.
+    /// A description of the model, or of what is wrong with it.
     pub note: Option<String>,
     /// Whether `rankscope train` made it, as its `SOURCE.json` states.
     pub is_trained_here: bool,
 }
 
 impl Entry {
-    /// What is known of a model folder without loading it.
+    /// The entry of a model folder, without loading the model.
     pub(super) fn of_folder(name: String, origin: Origin, path: PathBuf) -> Self {
         let source = source(&path);
         let stated = |key: &str| source.get(key).and_then(Value::as_str).map(str::to_owned);

@@ -1,9 +1,9 @@
-//! One model of the store, held by one process at a time.
+//! The lock of a model of the store: one process at a time installs or removes it.
 //!
-//! Beside the installed models, in a hidden folder: `locks/NAME`, an empty file that stays and that the
-//! process at work on NAME has locked; `incoming/NAME`, what it is writing; `downloads/NAME`, what it has
-//! fetched so far, kept when it ends early, so that the next pull goes on from there. The system gives a
-//! lock back however a process ends, so a folder in `incoming` whose lock is free is a dead one's.
+//! Beside the installed models, in a hidden folder: `locks/NAME`, an empty file that stays, locked by the process that
+//! works on NAME; `incoming/NAME`, the files that it is writing; `downloads/NAME`, the files that it has downloaded so
+//! far, which are kept if it ends early, so that the next pull continues from there. The system releases a lock however
+//! a process ends, so a folder in `incoming` whose lock is free belongs to a process that has ended.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -16,19 +16,20 @@ use super::install::cannot_write;
 use crate::error::{Error, Result};
 use crate::run::Run;
 
-/// How often a lock is tried and a download counted.
+/// The interval at which a lock is tried and the progress of a download is read.
 pub(super) const TICK: Duration = Duration::from_millis(50);
 
-/// The right to install or remove the model of one name; given back when dropped.
+/// The right to install or remove the model of one name; released when dropped.
 pub(super) struct Held {
     incoming: PathBuf,
     downloads: PathBuf,
-    /// Unlocked by being closed, after [`Drop::drop`] has swept.
+    /// Closing it releases the lock, after [`Drop::drop`] has cleaned up.
     _lock: File,
 }
 
 impl Store {
-    /// Holds the model `name`, after waiting for whoever does, and sweeps what killed processes left.
+    /// Locks the model `name`, after waiting for any other process that has it, and deletes the unfinished folders of
+    /// killed processes.
     ///
     /// # Errors
     /// [`Error::Model`] if the store cannot be written or locked, [`Error::Cancelled`] while waiting.
@@ -47,7 +48,7 @@ impl Store {
         Ok(held)
     }
 
-    /// The hidden folder of locks and unfinished things.
+    /// The hidden folder of locks and unfinished files.
     pub(super) fn workshop(&self) -> PathBuf {
         self.installed.join(".rankscope")
     }
@@ -59,22 +60,22 @@ impl Held {
         make(self.incoming.join(part))
     }
 
-    /// The folder of what was fetched; it outlives this process unless [`Held::forget_downloads`] ends it.
+    /// The folder of downloaded files; it outlives this process unless [`Held::forget_downloads`] deletes it.
     pub(super) fn downloads(&self) -> Result<PathBuf> {
         make(self.downloads.clone())
     }
 
-    /// Whether an earlier process fetched something that is still there.
+    /// Whether files that an earlier process downloaded are still there.
     pub(super) fn has_downloads(&self) -> bool {
         self.downloads.is_dir()
     }
 
-    /// Deletes what was fetched.
+    /// Deletes the downloaded files.
     pub(super) fn forget_downloads(&self) -> Result<()> {
         self.clear(&self.downloads)
     }
 
-    /// Returns `error`. If the disk is full, deletes what was fetched, so that it does not stay full.
+    /// Returns `error`. If the disk is full, deletes the downloaded files, so that it does not stay full.
     pub(super) fn after(&self, error: Error) -> Error {
         let is_full = matches!(&error, Error::Io { error, .. } if is_full(error));
         if is_full {
@@ -94,19 +95,19 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // What cannot be deleted now is swept by the next process that holds any model.
+        // Files that cannot be deleted now are deleted by the next process that locks any model.
         let _ = fs::remove_dir_all(&self.incoming);
         let _ = fs::remove_dir(&self.downloads); // fails, as it should, if something is kept
     }
 }
 
-/// Whether a write failed because the disk, a quota or the limit of a process is full.
+/// Whether a write failed because the disk is full, or a quota or a limit of the process is reached.
 pub(super) fn is_full(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
-/// Locks a file, and makes it if there is none. Reports `waiting` to `run` while another process holds it.
+/// Locks a file, and creates it if it does not exist. Reports `waiting` to `run` while another process holds it.
 pub(super) fn lock(path: &Path, waiting: &str, run: &Run) -> Result<File> {
     let open = File::options().create(true).truncate(false).write(true).open(path);
     let file = open.map_err(|error| cannot_write(path, &error))?;
@@ -120,12 +121,12 @@ pub(super) fn lock(path: &Path, waiting: &str, run: &Run) -> Result<File> {
     }
 }
 
-/// Deletes the unfinished folders of processes that are gone: those whose lock is free.
+/// Deletes the unfinished folders of processes that have ended: those whose lock is free.
 fn sweep(incoming: &Path, locks: &Path) {
     for folder in fs::read_dir(incoming).into_iter().flatten().flatten() {
         let Ok(lock) = File::options().write(true).open(locks.join(folder.file_name())) else { continue };
         if lock.try_lock().is_ok() {
-            // Another process may sweep it too; what stays is hidden, and swept later.
+            // Another process may delete it too; files that remain are hidden, and are deleted later.
             let _ = fs::remove_dir_all(folder.path());
         }
     }

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 
 /// One cached repository at its main revision.
 pub(super) struct Snapshot {
-    /// `ORG/NAME`, or `NAME` for the few without an organisation.
+    /// `ORG/NAME`, or `NAME` for a repository without an organisation.
     pub(super) name: String,
     pub(super) path: PathBuf,
 }
@@ -30,14 +30,14 @@ pub(super) fn snapshots(hub: &Path) -> Result<Vec<Snapshot>> {
     Ok(snapshots)
 }
 
-/// The snapshot that `refs/main` points to, if it is there.
+/// The snapshot that `refs/main` points to, if it exists.
 fn main_revision(repository: &Path) -> Option<PathBuf> {
     let revision = fs::read_to_string(repository.join("refs/main")).ok()?;
     let revision = Some(revision.trim()).filter(|revision| super::is_plain(revision))?;
     Some(repository.join("snapshots").join(revision)).filter(|path| path.is_dir())
 }
 
-/// The cached model called `ORG/NAME`, or plain `NAME` where only one organisation has it.
+/// The cached model called `ORG/NAME`, or only `NAME` if a single organisation has it.
 ///
 /// # Errors
 /// [`Error::Model`] if several have it.

@@ -1,4 +1,4 @@
-//! Putting models into the store and taking them out: written aside, then renamed.
+//! Adding models to the store and removing them. A model is written to a temporary folder, which is then renamed.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -34,7 +34,7 @@ impl Store {
         expect_plain(&name)?;
         self.expect_free(&name)?;
         let held = self.hold(&name, run)?;
-        self.expect_free(&name)?; // it may have been installed while we waited
+        self.expect_free(&name)?; // it may have been installed during the wait
         let folder = held.incoming("model")?;
         let others =
             COPIED.iter().chain(&TEXT_FILES).map(|file| source.join(file)).filter(|file| file.is_file());
@@ -45,11 +45,11 @@ impl Store {
         self.publish(&held, &folder, &name)
     }
 
-    /// Deletes an installed model, or what an unfinished pull of that name left to go on from.
+    /// Deletes an installed model, or the downloaded files of an unfinished pull of that name.
     ///
     /// # Errors
-    /// [`Error::Model`] if no model of that name is installed: bundled and cached ones are not ours to
-    /// delete; [`Error::Cancelled`] while another process is at work on it.
+    /// [`Error::Model`] if no model of that name is installed: bundled and cached models are never deleted;
+    /// [`Error::Cancelled`] while waiting for another process that works on it.
     pub fn remove(&self, name: &str, run: &Run) -> Result<()> {
         expect_plain(name)?;
         let path = self.installed.join(name);
@@ -86,8 +86,8 @@ impl Store {
         Err(Error::Model(format!("model {name:?} is already installed at {}; {hint}", path.display())))
     }
 
-    /// Syncs a finished folder, made by [`Held::incoming`], to the disk, and renames it to its name. Nobody sees it
-    /// before that; afterwards it is complete, even after a power cut.
+    /// Syncs a finished folder, made by [`Held::incoming`], to the disk, and renames it to its final name. Before that,
+    /// no process sees it in the store; afterwards it is complete, even after a power cut.
     pub(super) fn publish(&self, held: &Held, finished: &Path, name: &str) -> Result<PathBuf> {
         let path = self.installed.join(name);
         for file in fs::read_dir(finished).map_err(|error| Error::io(finished, error))? {
@@ -120,7 +120,7 @@ fn copy(from: &Path, folder: &Path, run: &Run) -> Result<()> {
     in_pieces(&mut source, |bytes| file.write_all(bytes), &target, |done| run.step(&stage, done, size))
 }
 
-/// Hands all of `from` to `take`, a mebibyte at a time, telling `step` the bytes so far.
+/// Passes all of `from` to `take`, one mebibyte at a time, and reports the bytes so far to `step`.
 pub(super) fn in_pieces(
     from: &mut impl Read,
     mut take: impl FnMut(&[u8]) -> std::io::Result<()>,
@@ -140,7 +140,7 @@ pub(super) fn in_pieces(
     }
 }
 
-/// The error for a store that cannot be written, with advice.
+/// The error for a store that cannot be written to, with advice.
 pub(super) fn cannot_write(folder: &Path, error: &std::io::Error) -> Error {
     Error::Model(format!(
         "the models folder {} cannot be written ({error}); set RANKSCOPE_MODELS to a folder that can",

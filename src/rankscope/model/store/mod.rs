@@ -1,7 +1,7 @@
-//! Where models live on this machine: bundled, installed, or in the Hugging Face cache.
+//! Where models are stored on this machine: bundled, installed, or in the Hugging Face cache.
 //!
 //! A model is a folder with `config.json`, `model.safetensors` (or shards and their index), and
-//! `tokenizer.json` where text is to be read. [`Store::find`] looks, in this order, at a folder given literally, at
+//! `tokenizer.json` where text is to be read. [`Store::find`] looks, in this order, at a folder given by its path, at
 //! installed models (`$RANKSCOPE_MODELS`, otherwise `rankscope/models` in the user's data folder), at bundled ones
 //! (`checkpoints` in the assets) and at the local Hugging Face cache (`$HF_HUB_CACHE`, `$HF_HOME/hub` or
 //! `~/.cache/huggingface/hub`). Nothing is fetched except by [`Store::pull`].
@@ -30,10 +30,10 @@ use crate::error::{Error, Result};
 use crate::model::checkpoint::{INDEX, SINGLE};
 use crate::model::foreign;
 
-/// The models that can be reached from here.
+/// The models on this machine, and those that can be pulled.
 #[derive(Clone, Debug)]
 pub struct Store {
-    /// Installed models, a folder each. Made on first use.
+    /// The folder of installed models, with a folder for each; created on first use.
     installed: PathBuf,
     bundled: Option<PathBuf>,
     hub: Option<PathBuf>,
@@ -57,10 +57,10 @@ impl Store {
         })
     }
 
-    /// Every model that is here, and those that can be pulled: installed, bundled, cached, available.
+    /// Every model on this machine, and those that can be pulled: installed, bundled, cached, available.
     ///
     /// # Conventions
-    /// An incomplete folder is listed, with what is missing as its note. Of two models of one name,
+    /// An incomplete folder is listed, with the missing files in its note. Of two models with the same name,
     /// [`Store::find`] takes the one listed first.
     ///
     /// # Errors
@@ -90,8 +90,8 @@ impl Store {
     /// The folder of a model, by its name or its path.
     ///
     /// # Errors
-    /// [`Error::Model`] if there is none, saying what is here and what can be pulled; if the folder lacks
-    /// `config.json` or the weights; if the Hugging Face cache has several models of that name.
+    /// [`Error::Model`] if there is none, listing the models on this machine and those that can be pulled; if the
+    /// folder lacks `config.json` or the weights; if the Hugging Face cache has several models of that name.
     pub fn find(&self, name: &str) -> Result<PathBuf> {
         let path = self.locate(name)?;
         expect_model(&path)?;
@@ -113,8 +113,8 @@ impl Store {
         Err(self.unknown(name))
     }
 
-    /// The folder of an installed or bundled model; `None` if there is none of that name. `ORG/NAME` is what
-    /// was pulled from the Hugging Face hub under no other name.
+    /// The folder of an installed or bundled model; `None` if there is none of that name. `ORG/NAME` finds a model that
+    /// was pulled from the Hugging Face hub without another name.
     pub fn own(&self, name: &str) -> Option<PathBuf> {
         let places = [Some(&self.installed), self.bundled.as_ref()].into_iter().flatten();
         let name = match is_repository(name) {
@@ -153,7 +153,7 @@ impl Store {
     }
 }
 
-/// Whether a name is one plain component, so that it stays inside the folder it is joined to.
+/// Whether a name is one plain component, so that a joined path stays inside its folder.
 fn is_plain(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     !name.is_empty() && name.len() <= 100 && !name.starts_with('.') && name.chars().all(allowed)
@@ -177,7 +177,7 @@ fn is_model(folder: &Path) -> bool {
     expect_model(folder).is_ok()
 }
 
-/// Checks that a folder holds what a model needs.
+/// Checks that a folder holds the files that a model needs.
 fn expect_model(folder: &Path) -> Result<()> {
     let is_there = |file: &str| folder.join(file).is_file();
     match (is_there(CONFIG), is_there(SINGLE) || is_there(INDEX)) {

@@ -1,4 +1,4 @@
-//! In place of downloads, where this library is built without them.
+//! Replaces downloads where this library is built without them.
 
 use std::path::{Path, PathBuf};
 
@@ -9,12 +9,12 @@ use super::held::Held;
 use crate::error::{Error, Result};
 use crate::run::Run;
 
-/// Says how to get the wheel otherwise.
+/// An error that says how to get the wheel otherwise.
 pub(super) fn wheel(_: &str, pullable: &Pullable, _: &Path, _: &Run) -> Result<PathBuf> {
     Err(without(pullable.name))
 }
 
-/// Says how to get the repository otherwise.
+/// An error that says how to get the repository otherwise.
 pub(super) fn repository(repository: &str, _: &Held, _: &Path, _: &Run) -> Result<Value> {
     Err(without(repository))
 }

@@ -1,11 +1,12 @@
-//! Where models are looked for.
+//! The places where models are looked for.
 
 use std::env;
 use std::path::PathBuf;
 
 use crate::assets::from_env;
 
-/// Installed models: where the user says, otherwise in the user's data folder, if there is one.
+/// The folder of installed models: the one that the user's variable names, otherwise one in the
+/// user's data folder, if there is one.
 pub(super) fn installed() -> Option<PathBuf> {
     from_env("RANKSCOPE_MODELS").or_else(|| dirs::data_dir().map(|data| data.join("rankscope/models")))
 }

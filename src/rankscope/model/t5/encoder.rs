@@ -1,4 +1,4 @@
-//! The encoder alone: one stack that reads in both directions and predicts nothing.
+//! The encoder as a model of its own: one bidirectional stack, which predicts no tokens.
 
 use super::T5Fields;
 use super::parts::{encoder_block, relative};
@@ -9,7 +9,7 @@ use crate::model::builder::Builder;
 use crate::model::embeddings::{Embeddings, Order};
 use crate::model::transformer::{Body, Transformer};
 
-/// Builds it.
+/// Builds the encoder.
 pub(super) fn build(
     fields: &T5Fields,
     prefix: &str,

@@ -25,7 +25,7 @@ pub(super) fn build(
     let is_tied = config.optional("tie_word_embeddings")?.unwrap_or(true);
     let (embedding, output) = tables(fields, prefix, config, builder, is_tied)?;
     let [encoder_name, decoder_name] = ["encoder", "decoder"].map(|stack| format!("{prefix}{stack}"));
-    // A bias that the first release stored and never read.
+    // A bias that the first release stored but never used.
     builder.ignore(&format!("{decoder_name}.block.0.layer.1.EncDecAttention.relative_attention_bias.weight"));
     let encoder_bias = relative(fields, config, builder, &encoder_name)?;
     let encoder = (0..layers)
@@ -58,8 +58,8 @@ pub(super) fn build(
     EncoderDecoder::new(fields.trained(config, Mask::causal())?, description, stacks, builder)
 }
 
-/// The embedding, under any of its names, and the output layer: the embedding itself where they are tied, none of a
-/// bare model or one with another head.
+/// The embedding, under any of its names, and the output layer: the embedding itself where they are tied, and none for
+/// a bare model or a model with another head.
 fn tables(
     fields: &T5Fields,
     prefix: &str,

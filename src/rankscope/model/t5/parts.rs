@@ -10,7 +10,7 @@ use crate::model::feed_forward::Network;
 use crate::model::variant::buckets;
 use crate::model::{Config, Fresh};
 
-/// The bias of a stack, which stands in its block 0.
+/// The bias of a stack, which is stored in its block 0.
 pub(super) fn relative(
     fields: &T5Fields,
     config: &Config,
@@ -62,7 +62,7 @@ pub(super) fn decoder_block(
     Ok(CrossBlock { block, cross_norm, cross_attention })
 }
 
-/// Scores without 1/√D: new queries are N(0, 1/(C·D)) instead of N(0, 1/C), which comes to the same.
+/// Scores without 1/√D: new queries are N(0, 1/(C·D)) instead of N(0, 1/C), which gives scores of the same size.
 fn attention(fields: &T5Fields, builder: &mut Builder<'_>, path: &str) -> Result<MultiHead> {
     let (width, inner) = (fields.width(), fields.heads * fields.head_size);
     let (all, shared) = ((Axis::HeadWidth, inner), (Axis::KvWidth, inner));

@@ -1,4 +1,4 @@
-//! From the files of a model folder to a tokenizer.
+//! Loads a tokenizer from the files of a model folder.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::model::foreign;
 
 const JSON: &str = "tokenizer.json";
 
-/// The files that a folder's tokenizer is made from: the first of these sets that is all there.
+/// The files that a folder's tokenizer is made from: the first of these sets of which all files exist.
 const SOURCES: [&[&str]; 6] = [
     &[JSON],
     &["vocab.txt"],
@@ -35,15 +35,15 @@ pub(in crate::model) const FILES: [&str; 11] = [
 ];
 
 impl Tokenizer {
-    /// Reads a model folder's `tokenizer.json`; without one, the older files that it can be made from: `vocab.txt`
+    /// Reads a model folder's `tokenizer.json`; without it, the older files that it can be made from: `vocab.txt`
     /// (WordPiece), `vocab.json` and `merges.txt` (byte pairs), `spiece.model` or `tokenizer.model` (SentencePiece).
     ///
     /// **Conventions**: `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json` beside it are read
-    /// as `transformers` does, for tokens that stand only there. Padding and truncation are switched off.
+    /// as `transformers` does, for tokens that are only in these files. Padding and truncation are switched off.
     ///
     /// # Errors
-    /// [`Error::Model`] if there is none of these files (ids can be given instead), or they are of a kind that is
-    /// not read; [`Error::Format`] if one cannot be read.
+    /// [`Error::Model`] if there is none of these files (ids can be given instead), or they are of a kind that cannot
+    /// be read; [`Error::Format`] if one cannot be read.
     pub fn load(directory: &Path) -> Result<Self> {
         let Some(files) = source(directory) else { return Err(missing(directory)) };
         let settings = Settings::open(directory)?;
@@ -90,7 +90,7 @@ fn missing(directory: &Path) -> Error {
     Error::Model(format!("{}: {problem}; {hint}", directory.display()))
 }
 
-/// An error about files that cannot be made into a tokenizer here, and how `tokenizer.json` is made of them.
+/// An error about files that cannot be made into a tokenizer here, which says how to make `tokenizer.json` from them.
 pub(super) fn not_read(directory: &Path, problem: &str) -> Error {
     let folder = directory.display();
     Error::Model(format!(

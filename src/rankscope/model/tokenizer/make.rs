@@ -1,7 +1,7 @@
 //! Tokenizers that need no file: bytes, characters, words, and pairs learned from a text.
 //!
-//! Each is written as the definition that `tokenizer.json` would hold, so that a tokenizer is the same when it is made
-//! and when it is saved and loaded again.
+//! Each is written as the definition that `tokenizer.json` would hold, so that a tokenizer is the same after it is
+//! saved and loaded again.
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
@@ -18,9 +18,9 @@ use crate::error::{Error, Result};
 use crate::file::save;
 
 impl Tokenizer {
-    /// Every byte is a token, and its id is its value: 256 ids, any text, nothing lost.
+    /// Every byte is a token, and its id is its value: 256 ids, which can represent any text without loss.
     ///
-    /// **Conventions**: the spelling of a byte is GPT-2's, so that the file is read by every implementation.
+    /// **Conventions**: the spelling of a byte is GPT-2's, so that every implementation can read the file.
     ///
     /// ```
     /// use rankscope::model::Tokenizer;
@@ -63,12 +63,12 @@ impl Tokenizer {
         defined("character tokenizer", definition)
     }
 
-    /// Every word is a token, and its id is its place among `words`; blanks stand between words.
+    /// Every word is a token, and its id is its place among `words`; words are separated by blanks.
     ///
     /// A word that is not among them is an error of [`encode`](Self::encode) that names it.
     ///
     /// # Errors
-    /// [`Error::Invalid`] naming a word that is empty, has a blank inside, or stands there twice.
+    /// [`Error::Invalid`] naming a word that is empty, has a blank inside, or is listed twice.
     ///
     /// ```
     /// use rankscope::model::Tokenizer;
@@ -92,11 +92,10 @@ impl Tokenizer {
         defined("tokenizer of words", definition)
     }
 
-    /// Learns byte pairs from `texts`: from the 256 bytes on, the most frequent pair of neighbours becomes a
-    /// token, until there are `vocab_size` (or no pair occurs). `special` tokens come first and stand for
-    /// no text.
+    /// Learns byte pairs from `texts`: beginning with the 256 bytes, the most frequent pair of neighbouring tokens
+    /// becomes a token, until there are `vocab_size` (or no pair occurs). `special` tokens come first and have no text.
     ///
-    /// **Conventions**: a text is first cut into words as GPT-2 does. Of equally frequent pairs the one of
+    /// **Conventions**: a text is first cut into words as GPT-2 does. Of equally frequent pairs the one with the
     /// smaller ids is taken, so that the same texts give the same tokens.
     ///
     /// **Source**: Sennrich et al. 2016 (arXiv 1508.07909), on bytes as in Radford et al. 2019 (GPT-2).
@@ -129,7 +128,7 @@ impl Tokenizer {
         Ok(tokenizer)
     }
 
-    /// The same with further tokens that stand for no text, of the ids that follow. A name that is taken gets a `+`:
+    /// This tokenizer with further tokens without text, which get the next ids. A name that is already used gets a `+`:
     /// `<pad+>`.
     ///
     /// # Errors
@@ -149,7 +148,7 @@ impl Tokenizer {
     /// Checks that every id below the vocabulary's size is a token.
     ///
     /// # Errors
-    /// [`Error::Format`] naming the first that is none.
+    /// [`Error::Format`] naming the first id without a token.
     pub fn expect_every_id(&self) -> Result<()> {
         match (0..self.vocab_size() as u32).find(|&id| self.inner.id_to_token(id).is_none()) {
             None => Ok(()),
@@ -159,7 +158,7 @@ impl Tokenizer {
         }
     }
 
-    /// The same that reads the name of a special token in a text as that token, or as text like any other.
+    /// This tokenizer, set to read the name of a special token in a text as that token, or as ordinary text.
     pub fn special_in_texts(mut self, are_read: bool) -> Self {
         self.inner.set_encode_special_tokens(!are_read);
         self
@@ -180,10 +179,10 @@ impl Tokenizer {
     }
 }
 
-/// A name that no token of a character tokenizer has: it is longer than a character.
+/// The name of the unknown token: no token of a character tokenizer has it, since it is longer than a character.
 const UNKNOWN: &str = "<unknown>";
 
-/// A definition with every part that the format asks for, and no model.
+/// A definition with every part that the format requires, but without a model.
 pub(super) fn definition() -> Value {
     json!({
         "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
@@ -191,7 +190,7 @@ pub(super) fn definition() -> Value {
     })
 }
 
-/// Bytes under GPT-2's spelling, without merges; cut into words first, or not at all.
+/// A definition of bytes in GPT-2's spelling, without merges; the text is first cut into words if `is_cut`.
 fn byte_level(vocab: Map<String, Value>, is_cut: bool) -> Value {
     let mut definition = definition();
     let part = |is_cut: bool| json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": is_cut });

@@ -1,18 +1,18 @@
-//! The text of a token, for people.
+//! The text of a token, for display.
 
 /// How a token's name in the vocabulary spells its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spelling {
     /// Each character is a byte of the text, in GPT-2's alphabet: `Ġthe`.
     Bytes,
-    /// As the text, with `▁` for a space: `▁the`.
+    /// The text itself, with `▁` for a space: `▁the`.
     Blanks,
-    /// As the text.
+    /// The text itself.
     Plain,
 }
 
 impl Spelling {
-    /// Found from the pre-tokenizer and the decoder.
+    /// The spelling of a tokenizer, found from its pre-tokenizer and decoder.
     pub(super) fn of(inner: &tokenizers::Tokenizer) -> Self {
         let parts = (inner.get_normalizer(), inner.get_pre_tokenizer(), inner.get_decoder());
         let parts = serde_json::to_string(&parts).unwrap_or_default();
@@ -25,7 +25,7 @@ impl Spelling {
         }
     }
 
-    /// What the token called `token` says.
+    /// The text of the token called `token`.
     pub(super) fn read(self, token: &str) -> String {
         match self {
             Spelling::Bytes => bytes_spelled(token),
@@ -35,7 +35,7 @@ impl Spelling {
     }
 }
 
-/// What stands for a space in vocabularies of SentencePiece: U+2581.
+/// The character for a space in vocabularies of SentencePiece: U+2581.
 pub(super) const BLANK: char = '▁';
 
 /// A byte-level token's bytes, as text where they are text and as `<0xF0>` where they are not.
@@ -79,7 +79,7 @@ mod tests {
         bytes.sort_unstable();
         assert_eq!(bytes, (0..=255).collect::<Vec<u8>>());
         assert!((0..=255).all(|byte| byte_from_char(char_from_byte(byte)) == Some(byte)));
-        // By hand: the space is the 33rd byte that is not printable, a newline the 11th.
+        // Counted by hand: the space is the 33rd byte that is not printable, a newline the 11th.
         assert_eq!((byte_from_char('Ġ'), byte_from_char('Ċ')), (Some(b' '), Some(b'\n')));
     }
 

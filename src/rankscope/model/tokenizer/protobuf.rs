@@ -1,6 +1,7 @@
-//! As much of protobuf's wire format as a SentencePiece model needs.
+//! The part of protobuf's wire format that a SentencePiece model needs.
 
-/// The value of a field: a number, or bytes (a text, a message, or the four or eight of a float).
+/// The value of a field: a number, or bytes (a text, a message, or the four or eight bytes of a
+/// float).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Field<'a> {
     Number(u64),

@@ -10,7 +10,7 @@ pub(crate) fn tokenizer(definition: Value) -> Tokenizer {
     Tokenizer::load(folder.path()).unwrap()
 }
 
-/// A definition with every part that the format asks for, and `parts` on top.
+/// A definition with every part that the format requires, with `parts` added.
 pub(crate) fn definition(parts: Value) -> Value {
     let mut whole = json!({
         "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
@@ -54,7 +54,7 @@ pub(crate) fn word_pieces() -> Tokenizer {
     })))
 }
 
-/// LLaMA's kind: a begin-of-sequence token from the post-processor, bytes for what is not in the vocabulary.
+/// LLaMA's kind: a begin-of-sequence token from the post-processor, bytes for text that is not in the vocabulary.
 pub(crate) fn with_begin() -> Tokenizer {
     let mut vocab: serde_json::Map<String, Value> = [("<unk>", 0), ("<s>", 1), ("▁", 2), ("a", 3), ("▁a", 4)]
         .into_iter()
@@ -76,7 +76,7 @@ pub(crate) fn with_begin() -> Tokenizer {
     })))
 }
 
-/// GPT-2's kind: bytes and a few merges, no special tokens at all.
+/// GPT-2's kind: bytes and a few merges, without special tokens.
 pub(crate) fn bytes() -> Tokenizer {
     let alphabet: Vec<char> = {
         let mut alphabet: Vec<_> =
@@ -96,7 +96,7 @@ pub(crate) fn bytes() -> Tokenizer {
     })))
 }
 
-/// T5's kind: the likeliest pieces, `▁` for a space, the end of the text behind it.
+/// T5's kind: the most likely pieces, `▁` for a space, and an end token after the text.
 pub(crate) fn unigram() -> Tokenizer {
     let pieces = [
         ("<pad>", 0.0),
@@ -120,7 +120,7 @@ pub(crate) fn unigram() -> Tokenizer {
     })))
 }
 
-/// Words as they are, put together by `decoder`.
+/// Whole words, joined by `decoder`.
 pub(crate) fn words(vocab: &[&str], decoder: Value) -> Tokenizer {
     let vocab: serde_json::Map<_, _> =
         (0u32..).zip(vocab).map(|(id, word)| (word.to_string(), id.into())).collect();
@@ -130,7 +130,7 @@ pub(crate) fn words(vocab: &[&str], decoder: Value) -> Tokenizer {
     })))
 }
 
-/// One of every kind, and of every decoder that there is.
+/// One tokenizer of every kind, and one with every decoder.
 pub(crate) fn all() -> Vec<(&'static str, Tokenizer)> {
     let sequence = |parts: Value| json!({"type": "Sequence", "decoders": parts});
     let strip =

@@ -1,6 +1,6 @@
 //! Tokenizers from a SentencePiece model: `spiece.model` of T5, `tokenizer.model` of LLaMA.
 //!
-//! Becomes the definition that `tokenizer.json` would hold, which cuts a text as SentencePiece does.
+//! The model is converted to the definition that `tokenizer.json` would hold, which cuts a text as SentencePiece does.
 //!
 //! **Source**: Kudo & Richardson 2018 (arXiv 1808.06226); the file is a protobuf message, `sentencepiece_model.proto`.
 
@@ -18,7 +18,7 @@ use super::vocabulary::{class, ends, template};
 use crate::error::{Error, Result};
 use crate::model::foreign;
 
-/// What a piece is for, by its number in the file.
+/// The kinds of pieces, by their number in the file.
 const NORMAL: u64 = 1;
 const UNKNOWN: u64 = 2;
 const CONTROL: u64 = 3;
@@ -30,13 +30,13 @@ struct Piece<'a> {
     kind: u64,
 }
 
-/// What of the file decides how a text is cut.
+/// The fields of the file that determine how a text is cut.
 struct Model<'a> {
     pieces: Vec<Piece<'a>>,
-    /// Whether pieces are chosen by the likeliest path, and not by merging pairs.
+    /// Whether pieces are chosen by the most likely path, and not by merging pairs.
     is_unigram: bool,
     has_bytes: bool,
-    /// A table that makes characters equal, in the form of the file.
+    /// A table that maps characters to equivalent ones, in the format of the file.
     characters: &'a [u8],
     begins_with_blank: bool,
     drops_blanks: bool,
@@ -93,7 +93,7 @@ pub(super) fn definition_of(path: &Path, settings: &Settings) -> Result<Value> {
 }
 
 impl<'a> Model<'a> {
-    /// `None` if the bytes are no such message.
+    /// Reads the fields; `None` if the bytes are no such message.
     fn read(bytes: &'a [u8]) -> Option<Self> {
         let mut model = Model {
             pieces: Vec::new(),
@@ -135,7 +135,7 @@ impl<'a> Model<'a> {
         self.pieces.iter().filter(move |piece| piece.kind == kind).map(|piece| piece.text)
     }
 
-    /// Equal characters made one, blanks dropped, a blank put in front, and `▁` for every blank.
+    /// Maps equivalent characters to one, removes extra blanks, adds a blank in front, and writes `▁` for every blank.
     fn normalizer(&self, path: &Path) -> Result<Value> {
         let replace = |pattern: Value, content: &str| json!({ "type": "Replace", "pattern": pattern, "content": content });
         let mut parts = Vec::new();
@@ -182,7 +182,7 @@ impl<'a> Model<'a> {
         json!({ "type": "Unigram", "unk_id": unknown, "vocab": vocab, "byte_fallback": self.has_bytes })
     }
 
-    /// Two pieces merge where what they make is a piece too, those of the highest score first.
+    /// Two pieces are merged where the result is a piece too, in the order of the result's score, the highest first.
     fn pairs(&self, vocab: Map<String, Value>) -> Value {
         let normal = || self.pieces.iter().enumerate().filter(|(_, piece)| piece.kind == NORMAL);
         let known: HashMap<&str, usize> = normal().map(|(id, piece)| (piece.text, id)).collect();
@@ -222,7 +222,7 @@ impl<'a> Piece<'a> {
     }
 }
 
-/// A text as a pattern for itself.
+/// A regular expression that matches exactly `text`.
 fn escaped(text: &str) -> String {
     let escaped = |c: char| if r"\.+*?()|[]{}^$".contains(c) { vec!['\\', c] } else { vec![c] };
     text.chars().flat_map(escaped).collect()

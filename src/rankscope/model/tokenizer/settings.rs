@@ -1,7 +1,7 @@
 //! The files beside a vocabulary: `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json`.
 //!
-//! **Conventions**: as `transformers` reads them. With `tokenizer.json` there, `add_bos_token` and `add_eos_token` say
-//! nothing: its own post-processor decides. The two older files count only where `tokenizer_config.json` has no
+//! **Conventions**: as `transformers` reads them. If `tokenizer.json` exists, `add_bos_token` and `add_eos_token` have
+//! no effect: its own post-processor decides. The two older files count only where `tokenizer_config.json` has no
 //! `added_tokens_decoder`. A token that is new takes the next free id.
 
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use crate::model::foreign;
 
 type Fields = Map<String, Value>;
 
-/// The fields of the files together.
+/// The fields of these files together.
 pub(super) struct Settings {
     path: PathBuf,
     fields: Fields,
@@ -26,11 +26,11 @@ pub(super) struct Settings {
 const NAMED: [&str; 7] =
     ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
-/// The classes that take `tokenizer.json` as it is.
+/// The classes that use `tokenizer.json` unchanged.
 const PLAIN: [&str; 2] = ["PreTrainedTokenizerFast", "TokenizersBackend"];
 
 impl Settings {
-    /// Reads the files that are there.
+    /// Reads those of the files that exist.
     ///
     /// # Errors
     /// [`Error::Io`] or [`Error::Format`] naming the file.
@@ -47,13 +47,13 @@ impl Settings {
         Ok(Settings { path, fields })
     }
 
-    /// The class that the tokenizer was, without the word for its implementation.
+    /// The class of the tokenizer as stated, without the word for its implementation.
     pub(super) fn class(&self) -> Option<&str> {
         let class = self.fields.get("tokenizer_class")?.as_str()?;
         Some(if PLAIN.contains(&class) { class } else { class.strip_suffix("Fast").unwrap_or(class) })
     }
 
-    /// A switch, where it is stated.
+    /// A true or false field, if it is stated.
     ///
     /// # Errors
     /// [`Error::Format`] if it is neither true nor false.
@@ -65,7 +65,7 @@ impl Settings {
         }
     }
 
-    /// A number of things, where it is stated.
+    /// A whole number, if it is stated.
     ///
     /// # Errors
     /// [`Error::Format`] if it is no whole number up to 10 000.
@@ -79,7 +79,7 @@ impl Settings {
         }
     }
 
-    /// The token with a task, such as `bos_token`, as it is spelled.
+    /// The text of the token with a role, such as `bos_token`.
     ///
     /// # Errors
     /// [`Error::Format`] if the field holds no token.
@@ -112,7 +112,7 @@ impl Settings {
         Ok(())
     }
 
-    /// The tokens to add: those with ids in their order, then those with a task, then the others.
+    /// The tokens to add: those with ids in their order, then those with a role, then the others.
     fn added(&self, inner: &tokenizers::Tokenizer) -> Result<Vec<AddedToken>> {
         let mut named = NAMED.iter().map(|field| self.token(field)).collect::<Result<Vec<_>>>()?;
         let own =
@@ -144,7 +144,7 @@ impl Settings {
         Ok(tokens)
     }
 
-    /// The tokens of `added_tokens_decoder` or `added_tokens.json`; one that is among the `special` is special.
+    /// The tokens of `added_tokens_decoder` or `added_tokens.json`; a token that is among `special` is special.
     fn with_ids(&self, special: &[AddedToken]) -> Result<Vec<AddedToken>> {
         let is_special = |content: &str| special.iter().any(|token| token.content == content);
         let mut tokens: BTreeMap<u64, AddedToken> = BTreeMap::new();
@@ -171,7 +171,7 @@ impl Settings {
         }
     }
 
-    /// A token as text, or as an object with its `content` and how it is looked for.
+    /// A token as text, or as an object with its `content` and the rules for finding it.
     fn as_token(&self, field: &str, value: &Value, is_special: bool) -> Result<AddedToken> {
         if let Value::String(content) = value {
             return Ok(AddedToken::from(content, is_special));
@@ -194,7 +194,7 @@ impl Settings {
     }
 }
 
-/// The fields of a JSON file; none where there is no such file.
+/// The fields of a JSON file; empty if there is no such file.
 fn object(path: &Path) -> Result<Fields> {
     if !path.is_file() {
         return Ok(Fields::new());

@@ -2,20 +2,20 @@
 
 use serde_json::Value;
 
-/// What may still change the text of tokens that were decoded, other than the rest of a character.
+/// What may still change the text of decoded tokens, apart from the rest of a character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Settled {
     /// Nothing: each token adds its text.
     AtOnce,
-    /// Another byte: tokens such as `<0xF0>` that follow each other are text if all of them together are UTF-8, and
-    /// otherwise none is.
+    /// Another byte: consecutive tokens such as `<0xF0>` are decoded as text if all of them together are valid UTF-8,
+    /// and otherwise none of them is.
     BehindBytes,
     /// Any token: the text is changed as a whole.
     AtTheEnd,
 }
 
 impl Settled {
-    /// Reads it off the decoder's parts.
+    /// Determined from the decoder's parts.
     pub(super) fn of(inner: &tokenizers::Tokenizer) -> Self {
         let decoder = serde_json::to_value(inner.get_decoder()).unwrap_or_default();
         let kinds = kinds(&decoder);
@@ -30,7 +30,7 @@ impl Settled {
         }
     }
 
-    /// Whether what follows `last` may still change its text.
+    /// Whether later tokens may still change the text of `last`.
     pub(super) fn may_change(self, last: &str) -> bool {
         match self {
             Settled::AtOnce => false,
@@ -40,7 +40,7 @@ impl Settled {
     }
 }
 
-/// The types of a decoder and of what it is a sequence of, in order.
+/// The types of a decoder and of its parts, if it is a sequence, in order.
 fn kinds(decoder: &Value) -> Vec<&str> {
     match decoder["decoders"].as_array() {
         Some(parts) => parts.iter().flat_map(kinds).collect(),

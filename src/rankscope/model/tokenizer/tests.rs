@@ -1,4 +1,5 @@
-//! Tokenizers made for each test: with special tokens before and after, before only, and with none.
+//! Tokenizers made for each test: with special tokens before and after the text, only before it, and without special
+//! tokens.
 
 use serde_json::json;
 
@@ -43,7 +44,7 @@ fn a_word_and_its_end_differ_and_the_unknown_is_called_so() {
     let spelled = bytes().encode("sang sang").unwrap().pieces.concat();
     assert_eq!(spelled, "sang sang");
     assert_eq!((word_pieces().piece(4), word_pieces().piece(99)), ("##s".to_owned(), "<99>".to_owned()));
-    // A text that spells the unknown token out is not unknown.
+    // A text that contains the name of the unknown token is not unknown.
     let spelled = word_pieces().encode("the [UNK]").unwrap();
     assert!(spelled.ids.contains(&0) || spelled.originals.iter().all(Option::is_none));
 }
@@ -74,7 +75,7 @@ fn a_text_that_comes_to_nothing_is_refused() {
     assert_eq!(said, "text is without any token, expected text that the tokenizer knows");
 }
 
-/// Texts with everything that gets lost easily.
+/// Texts with characters that are easily lost.
 const HARD: [&str; 6] = [
     "plain words",
     " two  spaces ",
@@ -84,7 +85,7 @@ const HARD: [&str; 6] = [
     "<unk> [CLS]",
 ];
 
-/// The same tokenizer after a visit to a file.
+/// The same tokenizer, saved and loaded again.
 fn saved(tokenizer: &Tokenizer) -> Tokenizer {
     let folder = tempfile::tempdir().unwrap();
     tokenizer.save(folder.path()).unwrap();
@@ -127,7 +128,7 @@ fn characters_are_counted_by_code_point_and_strangers_named() {
     }
     let letters = Tokenizer::characters("banana").unwrap();
     assert_eq!(letters.encode("nab").unwrap().ids, [2, 0, 1]);
-    // Line breaks that follow each other are as many tokens.
+    // Consecutive line breaks are separate tokens.
     let lines = Tokenizer::characters("a\n\nb").unwrap();
     assert_eq!(lines.encode("b\n\n\na").unwrap().ids, [2, 0, 0, 0, 1]);
     let said = Tokenizer::characters("").unwrap_err().to_string();
@@ -144,8 +145,8 @@ fn pairs_are_learned_by_frequency_and_lose_nothing() {
             let tokens = tokenizer.encode(text).unwrap();
             assert_eq!(tokenizer.decode(&tokens.ids).unwrap(), text, "{text:?}");
         }
-        // By hand: "es" and "st" stand together 7 times, "lo" and "ow" too; four merges make pieces longer
-        // than a byte of the words that were seen, and none of those that were not.
+        // Counted by hand: "es" and "st" occur 7 times, "lo" and "ow" too; four merges shorten the words of the text,
+        // and no other words.
         let count = |text: &str| tokenizer.encode(text).unwrap().ids.len();
         assert!(count("newest") < 6 && count("low") < 3 && count("xyz") == 3);
         let tokens = tokenizer.encode("low<end>").unwrap();

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::model::Config;
 use crate::model::foreign;
 
-/// The class of tokenizer of a folder: as stated, or the usual one of the model's family.
+/// The class of tokenizer of a folder: as stated, or the default of the model's family.
 pub(super) fn class(
     directory: &Path,
     settings: &Settings,
@@ -32,7 +32,7 @@ pub(super) fn class(
     }
 }
 
-/// BERT's: words, cut into the longest pieces that `vocab.txt` has, one a line.
+/// BERT's: words, cut into the longest pieces that `vocab.txt` has, one in each line.
 pub(super) fn word_pieces(directory: &Path, settings: &Settings) -> Result<Value> {
     let class = class(directory, settings, |_| "BertTokenizer")?;
     if !["BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer"].contains(&class.as_str()) {
@@ -73,7 +73,7 @@ pub(super) fn word_pieces(directory: &Path, settings: &Settings) -> Result<Value
 /// How Qwen cuts a text into words before pairs are merged.
 const QWEN: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
-/// Pairs that are merged in the order of `merges.txt`: of bytes, as GPT-2 has it, or of characters, as GPT-1.
+/// Pairs that are merged in the order of `merges.txt`: of bytes, as in GPT-2, or of characters, as in GPT-1.
 pub(super) fn pairs(directory: &Path, settings: &Settings) -> Result<Value> {
     let of_family = |family: &str| match family {
         "openai-gpt" => "OpenAIGPTTokenizer",
@@ -165,7 +165,7 @@ pub(super) fn template(vocab: &Map<String, Value>, before: Option<&str>, after: 
     json!({ "type": "TemplateProcessing", "single": single, "pair": [], "special_tokens": known })
 }
 
-/// Those of the names that the vocabulary has, as special tokens.
+/// The names that are in the vocabulary, as special tokens.
 pub(super) fn special<'a>(vocab: &Map<String, Value>, names: impl IntoIterator<Item = &'a str>) -> Value {
     let token = |name: &str| {
         Some(json!({

@@ -7,30 +7,30 @@ use serde_json::{Value, json};
 
 use crate::mask::Mask;
 
-/// Something that a person moves, and that has a value.
+/// A control that the user moves, and that has a value.
 pub trait Control {
-    /// What the closure gets.
+    /// The type of the value that the closure gets.
     type Value;
 
-    /// What `controls.js` draws: `kind`, `label`, `value`, and what that kind has besides.
+    /// The description that `controls.js` draws: `kind`, `label`, `value`, and the other fields of that kind.
     fn drawn(&self) -> Value;
 
-    /// The value in a message of the front end.
+    /// The control's value from a message of the front end.
     ///
     /// # Errors
-    /// One sentence that names the control and what would be right.
+    /// One sentence that names the control and the expected value.
     fn read(&self, value: &Value) -> Result<Self::Value, String>;
 }
 
 /// One control, or several in a tuple.
 pub trait Controls {
-    /// What the closure gets: a value, or a tuple of them.
+    /// The values that the closure gets: one value, or a tuple.
     type Values;
 
-    /// All of them as [`Control::drawn`].
+    /// The descriptions of all controls, as [`Control::drawn`].
     fn all_drawn(&self) -> Vec<Value>;
 
-    /// All values.
+    /// The values of all controls.
     ///
     /// # Errors
     /// As [`Control::read`].
@@ -92,9 +92,9 @@ fn wrong(label: &str, got: &Value, expected: &str) -> String {
 pub trait Number: Copy {
     /// Whether it has no fraction.
     const IS_WHOLE: bool;
-    /// As every slider counts.
+    /// The number as f64, which all sliders use.
     fn to_f64(self) -> f64;
-    /// Back again.
+    /// The number from an f64.
     fn from_f64(value: f64) -> Self;
 }
 
@@ -123,7 +123,7 @@ pub struct Slider<T> {
     step: f64,
 }
 
-/// A slider over whole numbers or real ones; it begins at the start of the range.
+/// A slider over whole numbers or real ones; its first value is the start of the range.
 ///
 /// ```
 /// use rankscope::notebook::slider;
@@ -137,7 +137,7 @@ pub fn slider<T: Number>(label: &str, range: RangeInclusive<T>) -> Slider<T> {
 }
 
 impl<T: Number> Slider<T> {
-    /// With another value at first; what lies beyond the range counts as its nearest end.
+    /// With another first value; a value outside the range is replaced by the nearest end.
     pub fn at(mut self, value: T) -> Self {
         let (first, last) = (self.range.start().to_f64(), self.range.end().to_f64());
         self.value = T::from_f64(value.to_f64().clamp(first, last.max(first)));
@@ -184,7 +184,7 @@ pub struct Dropdown<T> {
     options: Vec<(String, T)>,
 }
 
-/// A list from which one is chosen, the first one at first; options are shown by their `Display`.
+/// A list from which one option is chosen, at first the first one; options are shown by their `Display`.
 ///
 /// ```
 /// use rankscope::{Mask, notebook::dropdown};
@@ -223,7 +223,7 @@ pub struct Checkbox {
     value: bool,
 }
 
-/// A box that is checked or not.
+/// A checkbox.
 pub fn checkbox(label: &str, value: bool) -> Checkbox {
     Checkbox { label: label.to_owned(), value }
 }
@@ -270,7 +270,7 @@ pub struct Button {
     label: String,
 }
 
-/// A button; its value is how often it was pressed.
+/// A button; its value is the number of times it was pressed.
 pub fn button(label: &str) -> Button {
     Button { label: label.to_owned() }
 }
@@ -295,7 +295,7 @@ pub struct MaskPainter {
     pattern: Array2<bool>,
 }
 
-/// A mask of `length` × `length` cells that is painted with the mouse or the keyboard; it begins as `mask`.
+/// A mask of `length` × `length` cells that is painted with the mouse or the keyboard; at first it is `mask`.
 ///
 /// ```
 /// use rankscope::{Mask, notebook::mask_painter};

@@ -1,7 +1,8 @@
-//! [`interact`]: controls below a cell, and a closure that answers when one of them moves.
+//! [`interact`]: controls below a cell, and a closure that is called when one of them moves.
 //!
-//! The controls are one widget of Jupyter: a state that front ends and the kernel share, and the script that draws it
-//! (`controls.js`). The kernel passes a move on to this process, where the closure is registered; no compiler is asked.
+//! The controls are one widget of Jupyter: a state that front ends and the kernel share, and a script that draws it
+//! (`controls.js`). The kernel sends each move to this process, where the closure is registered; nothing is compiled
+//! again.
 
 mod controls;
 
@@ -23,13 +24,13 @@ use super::bundle;
 use super::link::tell;
 use crate::rich::{Rich, escape};
 
-/// What draws the controls: a module for anywidget.
+/// The script that draws the controls: a module for anywidget.
 const SCRIPT: &str = include_str!("controls.js");
-/// Where the controls are not drawn, this says why.
+/// The text that is shown where the controls are not drawn.
 const STATIC: &str =
     "The controls move in Jupyter with a running kernel and anywidget (pip install anywidget).";
 
-/// A closure that takes the values of its controls: what it shows, or what was wrong.
+/// A closure that takes the values of its controls: it returns the display, or an error message.
 type Answer = Box<dyn FnMut(&[Value]) -> Result<Value, String> + Send>;
 
 /// The closures by the names of their widgets.
@@ -41,12 +42,12 @@ thread_local! {
 }
 
 /// Shows controls, and what a closure returns for their values; when a control is moved, the closure is called again, and
-/// what it returns takes the place of what was shown.
+/// its result replaces the earlier display.
 ///
-/// The closure takes the value of the control, or a tuple where there are several. It is called while no cell runs; of the
-/// moves that come meanwhile the last one counts. If it returns an error or panics, that is shown below the controls, and
-/// variables and controls stay. Running its cell again ends it. Without anywidget, and in a notebook that was saved,
-/// the last figure stays.
+/// The closure takes the value of the control, or a tuple where there are several. It is called while no cell runs; if
+/// several moves arrive during a cell, only the last one counts. If it returns an error or panics, the error is shown
+/// below the controls, and variables and controls stay. Running its cell again ends it. Without anywidget, and in a
+/// saved notebook, the last display stays.
 ///
 /// ```
 /// use rankscope::{Mask, notebook::{checkbox, interact, slider}};
@@ -67,11 +68,12 @@ where
     place(&drawn, Box::new(answer));
 }
 
-/// Shows drawn controls and the first answer. Apart from the generic function, which is compiled again in every cell.
+/// Shows drawn controls and the first answer. Separate from the generic function, which is compiled again in every
+/// cell.
 #[track_caller]
 fn place(drawn: &[Value], mut answer: Answer) {
     let values: Vec<Value> = drawn.iter().map(|control| control["value"].clone()).collect();
-    // A panic here is one of the cell.
+    // A panic here counts as a panic of the cell.
     let first = answer(&values);
     let id = fresh_name();
     let state = json!({
@@ -99,14 +101,14 @@ fn place(drawn: &[Value], mut answer: Answer) {
 /// The kernel's message about a move.
 #[derive(Default, Deserialize)]
 struct Move {
-    /// The widget.
+    /// The name of the widget.
     id: String,
-    /// The values of all controls; none if the widget was closed.
+    /// The values of all controls; `None` if the widget was closed.
     values: Option<Vec<Value>>,
-    /// Which move it is: 0 for what is shown before the first.
+    /// The number of the move: 0 for the display before the first move.
     #[serde(default)]
     asked: u64,
-    /// Whether a page has been loaded again: it has forgotten which output is updated, and its script does it.
+    /// Whether the page was reloaded: it no longer knows which output to update, so its script does the update.
     #[serde(default)]
     is_reloaded: bool,
 }
@@ -114,7 +116,7 @@ struct Move {
 /// Answers a message of the kernel: new values of a widget's controls, or none if the widget was closed.
 pub fn call(message: &[u8]) {
     let Ok(moved) = serde_json::from_slice::<Move>(message) else { return };
-    // Taken out meanwhile: the closure may open widgets itself.
+    // Removed from the map during the call, because the closure may open widgets itself.
     let Some(mut answer) = open().remove(&moved.id) else { return };
     let Some(values) = &moved.values else { return };
     PANIC.set(Some(String::new()));
@@ -125,7 +127,7 @@ pub fn call(message: &[u8]) {
     tell_shown(&moved.id, outcome, &moved);
 }
 
-/// Keeps the text of a panic, if a closure of [`interact`] runs on this thread; says whether one does.
+/// Keeps the text of a panic, if a closure of [`interact`] runs on this thread; returns whether one does.
 pub(super) fn keeps_panic(message: &str, place: &str) -> bool {
     PANIC.with_borrow_mut(|panic| {
         let Some(text) = panic else { return false };
@@ -134,7 +136,7 @@ pub(super) fn keeps_panic(message: &str, place: &str) -> bool {
     })
 }
 
-/// Shows an answer, or says what was wrong and leaves the last one where it is.
+/// Shows an answer; or shows an error and keeps the last answer.
 #[track_caller]
 fn tell_shown(id: &str, outcome: Result<Value, String>, moved: &Move) {
     let mut state = json!({ "error": "", "answered": moved.asked });

@@ -22,7 +22,7 @@ params! {
 pub(in crate::ops) static ADAMW: Kernel =
     Kernel { name: "adamw", source: include_str!("adamw.wgsl"), params: Params::FIELDS };
 
-/// One step of every tensor: a dispatch each.
+/// One step of every tensor, with one dispatch for each tensor.
 pub(super) fn adamw(mut tensors: Vec<AdamTensor<'_>>, clip: &Tensor, step: AdamStep) -> Result<()> {
     let new = tensors.iter().map(|tensor| stepped(tensor, clip, step)).collect::<Result<Vec<_>>>()?;
     for (tensor, new) in tensors.iter_mut().zip(new) {

@@ -7,22 +7,22 @@ use crate::error::{Error, Result};
 use crate::ops::clip::expect_clip;
 use crate::tensor::Tensor;
 
-/// The numbers of one step of AdamW.
+/// The settings of one step of AdamW.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamStep {
     /// η, the learning rate.
     pub rate: f32,
-    /// β₁, the share of the mean of gradients that stays.
+    /// β₁, the share of the old value in the new running mean of gradients.
     pub beta1: f32,
-    /// β₂, the share of the mean of squares that stays.
+    /// β₂, the share of the old value in the new running mean of squares.
     pub beta2: f32,
     /// ε.
     pub epsilon: f32,
-    /// t, from 1.
+    /// t, the number of the step, from 1.
     pub step: u64,
 }
 
-/// A tensor w that AdamW changes, and what that depends on.
+/// A tensor w that AdamW changes, with its moments, gradient and weight decay.
 #[derive(Debug)]
 pub struct AdamTensor<'a> {
     /// w.
@@ -31,11 +31,11 @@ pub struct AdamTensor<'a> {
     pub moments: &'a mut Moments,
     /// g, in the shape of w.
     pub gradient: &'a Tensor,
-    /// λ, by how much w shrinks, times η.
+    /// λ, the weight decay: a step subtracts η λ w.
     pub decay: f32,
 }
 
-/// What AdamW remembers of the gradients of a tensor w.
+/// The running means that AdamW keeps for a tensor w.
 #[derive(Clone, Debug)]
 pub struct Moments {
     /// m, the running mean of gradients, in the shape of w.
@@ -45,7 +45,7 @@ pub struct Moments {
 }
 
 impl Moments {
-    /// Before the first step: zeros, in the shape and on the device of `w`.
+    /// The moments before the first step: zeros, in the shape and on the device of `w`.
     ///
     /// # Errors
     /// [`Error::Gpu`] if the upload fails.
@@ -56,7 +56,7 @@ impl Moments {
 }
 
 impl AdamStep {
-    /// 1 / (1 − β₁ᵗ) and 1 / (1 − β₂ᵗ), which make up for means that begin at 0.
+    /// 1 / (1 − β₁ᵗ) and 1 / (1 − β₂ᵗ), which correct the bias of running means that begin at 0.
     fn corrections(&self) -> [f32; 2] {
         [self.beta1, self.beta2].map(|beta| (1.0 / (1.0 - f64::from(beta).powf(self.step as f64))) as f32)
     }
@@ -89,8 +89,8 @@ impl AdamTensor<'_> {
 ///
 /// **Shapes**: w, m, v and g of a tensor the same; clip, whose first number is f, as [`clip`](super::clip()) made it.
 ///
-/// **Conventions**: where f is 0, nothing changes. On the CPU in place where nobody else holds w, m and v. After an error
-/// all are as they were.
+/// **Conventions**: where f is 0, nothing changes. On the CPU the step is in place where no clone shares w, m and v.
+/// After an error all tensors are unchanged.
 ///
 /// # Errors
 /// [`Error::Axes`] or [`Error::Size`] if the shapes do not fit, [`Error::Placement`] if the devices differ,
@@ -133,7 +133,7 @@ pub fn adamw(mut tensors: Vec<AdamTensor<'_>>, clip: &Tensor, step: AdamStep) ->
     Ok(())
 }
 
-/// The values of a tensor on the CPU, which is empty afterwards: by value where nobody else holds them.
+/// The values of a tensor on the CPU, which is empty afterwards; without a copy where no clone shares them.
 fn taken(x: &mut Tensor) -> Vec<f32> {
     let x = std::mem::replace(x, Tensor::zeros([]));
     x.into_values().unwrap_or_else(|shared| shared.as_slice().expect("a tensor on the CPU").to_vec())

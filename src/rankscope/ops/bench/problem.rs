@@ -1,4 +1,4 @@
-//! What is benched: each operation's inputs at a size, and what it should give, in f64.
+//! The problems of the benchmark: each operation's inputs at a size, and the expected result, computed in f64.
 
 use crate::axis::Axis;
 use crate::error::{Error, Result};
@@ -16,10 +16,10 @@ const HEADS: usize = 4;
 const HEAD_SIZE: usize = 64;
 const EPSILON: f64 = f32::EPSILON as f64;
 
-/// The operation on its inputs.
+/// Computes the operation on its inputs.
 type Call = Box<dyn Fn(&[Tensor]) -> Result<Tensor>>;
 
-/// An operation on inputs, with what it should give.
+/// An operation, its inputs and the expected result.
 pub(super) struct Problem {
     pub(super) inputs: Vec<Tensor>,
     pub(super) call: Call,
@@ -108,7 +108,8 @@ fn decayed(n: usize, extent: Extent) -> Result<Problem> {
     Ok(Problem { inputs: vec![x, decays], call, want, extent, flops, tolerance: n as f64 * EPSILON })
 }
 
-/// How far a norm may be off: two equal values differ by rounding alone, which 1/√ε enlarges.
+/// The largest error of a norm that rounding can explain: in a row of two equal values only rounding makes them differ,
+/// and 1/√ε enlarges that.
 const NORM_TOLERANCE: f64 = 1e-4;
 
 /// Rows, gain and bias.
@@ -174,12 +175,12 @@ fn linear(n: usize, extent: Extent, run: &Run) -> Result<Problem> {
         let at = Positions { first_query: 0 };
         linear_attention(&x[0], &x[1], &x[2], &Mask::causal(), at, None, &Run::default())
     });
-    // A key adds to D × (D + 1) sums, and a query reads them: what the formula asks for once n is large.
+    // Each key adds to D × (D + 1) sums, and each query reads them: the fewest operations once n is large.
     let flops = 4.0 * (HEADS * n * HEAD_SIZE * (HEAD_SIZE + 1)) as f64;
     Ok(Problem { inputs: vec![q, k, v], call, want, extent, flops, tolerance: 1e-4 })
 }
 
-/// Values in [-1, 1) that look random, the same on every run.
+/// Pseudo-random values in [-1, 1), the same on every run.
 fn tensor(axes: &[(Axis, usize)], seed: u64) -> Result<Tensor> {
     use rand::{RngExt, SeedableRng};
     let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(seed);

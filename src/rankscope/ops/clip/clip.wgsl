@@ -19,7 +19,7 @@ const LANES: u32 = 64u;
 
 var<workgroup> sums: array<f32, LANES>;
 
-// By its bits: a compiler for shaders may take for granted that no number is infinite or NaN.
+// Tested by its bits: a shader compiler may assume that no number is infinite or NaN.
 fn is_finite(x: f32) -> bool {
     return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u;
 }

@@ -20,7 +20,7 @@ pub(in crate::ops) static SQUARES: Kernel =
 pub(in crate::ops) static CLIP: Kernel =
     Kernel { name: "clip", source: include_str!("clip.wgsl"), params: ClipParams::FIELDS };
 
-/// Sums that each tensor's numbers are spread over, as in both shaders.
+/// The number of partial sums for each tensor, as in both shaders.
 const PARTS: usize = 64;
 
 /// \[f, ‖g‖, Σ g₀², …\], of the given shape.

@@ -7,8 +7,8 @@ use crate::axis::{Axis, Shape};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
-/// What a step has to know of all gradients g together: \[f, ‖g‖, Σ g₀², Σ g₁², …\], with ‖g‖ = √Σᵢ Σ gᵢ² and
-/// f = min(1, c / ‖g‖), what the gradients are multiplied by so that their norm is c, `most`, at most.
+/// The numbers of a step that depend on all gradients g together: \[f, ‖g‖, Σ g₀², Σ g₁², …\], with ‖g‖ = √Σᵢ Σ gᵢ² and
+/// f = min(1, c / ‖g‖), the factor of the gradients with which their norm is at most c, the argument `most`.
 ///
 /// **Shapes**: gradients of any shapes, at least one; the result `[2 + their number]`.
 ///
@@ -50,7 +50,7 @@ pub fn clip(gradients: &[&Tensor], most: Option<f32>) -> Result<Tensor> {
     Ok(Tensor::on_cpu(shape, [factor, norm].into_iter().chain(squares).collect()))
 }
 
-/// An error unless `clip` is what [`clip()`] made, where `w` is.
+/// An error unless `clip` has the shape of a result of [`clip()`] and is on the device of `w`.
 pub(super) fn expect_clip(op: &'static str, clip: &Tensor, w: &Tensor) -> Result<()> {
     let [count] = clip.shape().expect(op, "clip", [Axis::Row])?;
     if count < 3 {

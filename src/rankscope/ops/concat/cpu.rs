@@ -1,6 +1,6 @@
 //! Joining along one axis; see [`concat`](crate::ops::concat).
 
-/// `[outer, stretch]` each, of the same `outer`, side by side into `y`.
+/// Writes `parts`, each of shape `[outer, stretch]` with the same `outer`, side by side into `y`.
 pub(super) fn concat(parts: &[&[f32]], outer: usize, y: &mut [f32]) {
     let mut rest = y;
     for o in 0..outer {

@@ -12,12 +12,12 @@ use crate::tensor::Tensor;
 
 /// `a` followed by `b` along `axis`: y\[…, j, …\] = a\[…, j, …\] for j < A, then b\[…, j − A, …\].
 ///
-/// **Shapes**: `a` and `b` have the same axes, in the same order, and equal sizes but for `axis`, of which
-/// `a` has A and `b` has B; the result has A + B, in `axis`'s place: `[B, G, S, D]` and `[B, G, T, D]` (its
-/// T called S) give `[B, G, S + T, D]`.
+/// **Shapes**: `a` and `b` have the same axes, in the same order, and equal sizes except for `axis`, of which `a` has A
+/// and `b` has B; the result has A + B, in `axis`'s place: `[B, G, S, D]` and `[B, G, T, D]` (its T called S) give
+/// `[B, G, S + T, D]`.
 ///
 /// **Conventions**: everything is copied, so a cache that grows by one token costs as much as reading it,
-/// which attention does anyway.
+/// and attention reads it anyway.
 ///
 /// # Errors
 /// [`Error::Axes`] or [`Error::Size`] if the shapes do not fit, [`Error::Placement`] if the devices differ.
@@ -33,7 +33,7 @@ pub fn concat(a: &Tensor, b: &Tensor, axis: Axis) -> Result<Tensor> {
     concat_all(&[a, b], axis)
 }
 
-/// All `parts` one behind the other along `axis`, as [`concat()`] joins two.
+/// All `parts` in their order along `axis`, as [`concat()`] joins two.
 ///
 /// # Errors
 /// As [`concat()`], and [`Error::Invalid`] if there are none.
@@ -74,7 +74,7 @@ pub fn concat_all(parts: &[&Tensor], axis: Axis) -> Result<Tensor> {
 
 const OP: &str = "concat";
 
-/// The shape of `a` with `axis` as long as in both.
+/// The shape of `a`, but `axis` has the sum of the sizes in `a` and `b`.
 fn joined(a: &Shape, b: &Shape, axis: Axis) -> Result<Shape> {
     let names = |shape: &Shape| shape.axes().iter().map(|&(name, _)| name).collect::<Vec<_>>();
     if names(a) != names(b) {

@@ -3,7 +3,7 @@
 use crate::ops::real::{Real, exponentials, largest, sum_of};
 use crate::ops::vectorised::vectorised;
 
-/// The target of a row that has none.
+/// The id that stands for a row without a target.
 pub const IGNORED: u32 = u32::MAX;
 
 vectorised! {
@@ -27,7 +27,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// Logits become their gradients, given those of the rows' losses; there may be more targets and losses than rows.
+    /// Replaces logits by their gradients, given the gradients of the rows' losses; there may be more targets and
+    /// losses than rows.
     pub fn gradients[F: Real](logits: &mut [F], width: usize, targets: &[u32], smoothing: F, losses: &[F]) {
         for ((row, &target), &gradient) in logits.chunks_exact_mut(width).zip(targets).zip(losses) {
             if target == IGNORED {

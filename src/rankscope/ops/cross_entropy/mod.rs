@@ -1,4 +1,4 @@
-//! How badly logits predict targets.
+//! Cross-entropy: the loss of logits that predict targets.
 
 pub(crate) mod cpu;
 pub(super) mod gpu;

@@ -66,7 +66,7 @@ pub fn descend(
     }
 }
 
-/// An error unless `y` is like `x`, and `clip` where it is.
+/// An error unless `y` has the shape and device of `x`, and `clip` is on that device.
 fn expect_alike(
     op: &'static str,
     x: &Tensor,

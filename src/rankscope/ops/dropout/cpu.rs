@@ -4,12 +4,12 @@ use crate::ops::Real;
 use crate::ops::blocks::{SOFTMAX, for_each_block};
 use crate::ops::vectorised::vectorised;
 
-/// Which numbers are left out, and what the others are multiplied by.
+/// The rule by which numbers are left out, and the factor of the others.
 #[derive(Clone, Copy)]
 pub(in crate::ops) struct Rule {
     /// The seed, its low half first.
     pub(in crate::ops) key: [u32; 2],
-    /// Words below it leave their number out: p·2³².
+    /// p·2³²: a number is left out where its random word is below this.
     pub(in crate::ops) threshold: u32,
     /// 1 / (1 − p).
     pub(in crate::ops) factor: f64,
@@ -30,7 +30,7 @@ pub fn dropout<F: Real>(values: &mut [F], rate: f64, seed: u64) {
 }
 
 vectorised! {
-    /// For values that begin with pair `first` of all.
+    /// [`dropout`] for the part of all values that begins with pair `first`.
     pub(super) fn leave_out[F: Real](values: &mut [F], first: usize, rule: Rule) {
         let factor = F::from(rule.factor).unwrap_or_else(F::one);
         let of = |x: F, word: u32| if word < rule.threshold { F::zero() } else { x * factor };
@@ -46,7 +46,7 @@ vectorised! {
     }
 }
 
-/// Threefry-2x32-20: two words that look random, of a counter and a key.
+/// Threefry-2x32-20: two pseudo-random words from a counter and a key.
 ///
 /// **Source**: Salmon et al. 2011; the constants are those of the authors' code, Random123.
 #[inline(always)]
@@ -86,7 +86,7 @@ mod tests {
             dropout(&mut values, 0.3, seed);
             values
         };
-        // As many blocks as there are threads, against one block after the other, against each pair alone.
+        // Blocks on all threads give the same as one block after the other, and as each pair alone.
         let (long, rule) = (dropped(300_001, 5), Rule::new(0.3, 5));
         let mut short = vec![1.0; 300_001];
         short.chunks_mut(2).enumerate().for_each(|(first, pair)| leave_out(pair, first, rule));
@@ -94,7 +94,7 @@ mod tests {
         assert_eq!(dropped(1001, 5), long[..1001]);
         assert_ne!(dropped(1001, 6), long[..1001]);
         assert_ne!(dropped(1001, 5 + (1 << 32)), long[..1001]);
-        // 0.3 of them, to three standard deviations of √(0.3 · 0.7 · n); the mean stays 1.
+        // A share of 0.3 is left out, to within three standard deviations √(0.3 · 0.7 · n); the mean stays 1.
         let (zeros, n) = (long.iter().filter(|&&x| x == 0.0).count() as f64, long.len() as f64);
         assert!((zeros - 0.3 * n).abs() < 3.0 * (0.21 * n).sqrt(), "{zeros}");
         assert!(long.iter().all(|&x| x == 0.0 || x == 1.0 / (1.0 - 0.3)));

@@ -15,7 +15,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> bias: array<f32>;           // [C]
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;  // [⌈rows·C/4⌉]
 
-/// The biases of the four values from flat index i on; they may go over the end of a row.
+/// The biases of the four values from flat index i on; they may cross the end of a row.
 fn biases(i: u32) -> vec4<f32> {
     let c = (vec4(i) + vec4(0u, 1u, 2u, 3u)) % params.width;
     return vec4(bias[c.x], bias[c.y], bias[c.z], bias[c.w]);

@@ -51,7 +51,7 @@ pub fn weighted_difference<F: Real>(
 }
 
 vectorised! {
-    /// Rows from the `first` one on, of H · T in a sequence; `other` has all rows.
+    /// The difference for the rows from row `first` on, counted as H · T in a sequence; `other` has all rows.
     pub(super) fn difference_rows[F: Real](
         rows: &mut [F],
         first: usize,
@@ -79,7 +79,7 @@ vectorised! {
 }
 
 vectorised! {
-    /// Every row of C = `bias.len()` values += bias.
+    /// Adds the bias to every row of C = `bias.len()` values.
     pub(super) fn bias_block[F: Real](x: &mut [F], bias: &[F]) {
         for row in x.chunks_exact_mut(bias.len()) {
             for (x, &bias) in row.iter_mut().zip(bias) {

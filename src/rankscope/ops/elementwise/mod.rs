@@ -73,7 +73,7 @@ pub fn weighted_difference(x: impl Into<Tensor>, y: &Tensor, factors: &Tensor) -
     }))
 }
 
-/// An error unless y has the shape of x and is where x is.
+/// An error unless y has the shape and device of x.
 fn expect_alike(op: &'static str, x: &Tensor, y: &Tensor) -> Result<()> {
     if x.shape() != y.shape() {
         let (expected, got) = (x.shape().to_string(), y.shape().to_string());
@@ -94,7 +94,7 @@ fn pairwise(op: &'static str, x: Tensor, y: Tensor, how: Pairwise) -> Result<Ten
 }
 
 fn computed(x: Tensor, y: Tensor, how: Pairwise) -> Result<Tensor> {
-    // The order makes no difference, so the one that nobody else holds becomes the result.
+    // The order makes no difference, so the argument that no clone shares is overwritten by the result.
     let (x, y) = if x.is_shared() { (y, x) } else { (x, y) };
     let Some(b) = y.as_slice() else { return gpu::pairwise(&x, &y, how) };
     let b = |first: usize, length: usize| &b[first..first + length];
@@ -141,7 +141,7 @@ pub fn add_bias(x: impl Into<Tensor>, bias: &Tensor) -> Result<Tensor> {
     Ok(tape::record(tape, y, |dy| Ok([Some(dy.clone()), Some(sum_rows(dy)?)])))
 }
 
-/// The sum over all outer axes, y\[c\] = Σₙ x\[n, c\]: the gradient of what was added to every row.
+/// The sum over all outer axes, y\[c\] = Σₙ x\[n, c\]: the gradient of a bias that was added to every row.
 ///
 /// **Shapes**: x `[…, C]`, result `[C]`.
 ///
@@ -173,7 +173,7 @@ pub(super) fn sum_by_head(x: &Tensor) -> Result<Tensor> {
     sum_rows(&transpose(&sum_rows(&sequences)?.reshape([heads, of_one])?)?)
 }
 
-/// One number everywhere.
+/// A tensor with one number everywhere.
 pub(super) fn constant(axes: impl Into<Vec<(Axis, usize)>>, value: f32, device: &Device) -> Result<Tensor> {
     Tensor::filled(Shape::new(axes), value).to_device_as_constant(device)
 }

@@ -17,7 +17,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read> factors: array<f32>;        // [H]
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;  // [⌈B·H·T·S/4⌉]
 
-/// The factors of the four values from flat index i on; they may go over the end of a matrix.
+/// The factors of the four values from flat index i on; they may cross the end of a matrix.
 fn factors_from(i: u32) -> vec4<f32> {
     let h = (vec4(i) + vec4(0u, 1u, 2u, 3u)) / params.matrix % params.heads;
     return vec4(factors[h.x], factors[h.y], factors[h.z], factors[h.w]);

@@ -1,4 +1,4 @@
-//! The gradient of a table of which rows were gathered.
+//! The gradient of a table from which rows were gathered.
 
 use crate::axis::Shape;
 use crate::buffer::any_values;
@@ -37,7 +37,7 @@ pub(super) fn scatter_rows(dy: &Tensor, ids: &[u32], shape: Shape) -> Result<Ten
     launch(&SCATTER, params, &[("dy", dy), ("starts", &starts), ("places", &places)], shape, workgroups)
 }
 
-/// Entry by entry the places at which it stands in `ids`: those of entry e from the e-th start to the next.
+/// The starts and the places: entry e stands in `ids` at the places `places[starts[e]..starts[e + 1]]`.
 fn visitors(ids: &[u32], entries: usize) -> (Vec<u32>, Vec<u32>) {
     let mut starts = vec![0; entries + 1];
     ids.iter().for_each(|&id| starts[id as usize + 1] += 1);

@@ -36,7 +36,7 @@ fn main(
 ) {
     let i = (group.y * groups.x + group.x) * 64u + lane;
     if i >= params.values { return; }
-    // A table too large for one binding comes in parts; below its first entry the difference wraps round.
+    // A table too large for one binding is bound in parts; for an id below a part the difference wraps around.
     let entry = ids[i / params.width] - params.first;
     if entry < params.entries { y[i] = table_at(entry * params.width + i % params.width); }
 }

@@ -14,7 +14,7 @@ params! {
 pub(in crate::ops) static GATHER: Kernel =
     Kernel { name: "gather", source: include_str!("gather.wgsl"), params: Params::FIELDS };
 
-/// Rows in a buffer.
+/// A table of rows in a buffer.
 pub(super) struct Table<'a> {
     pub(super) buffer: &'a GpuBuffer,
     pub(super) dtype: Dtype,

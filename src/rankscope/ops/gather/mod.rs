@@ -15,7 +15,7 @@ use crate::weight::{Dtype, Weight};
 
 /// The rows of a table at the given indices, widened to f32: y\[b, t\] = table\[ids\[b, t\]\].
 ///
-/// **Shapes**: table `[entries, C]`; `ids` B·T of them, in order of `[B, T]`; result `[B, T, C]`.
+/// **Shapes**: table `[entries, C]`; `ids` B·T row numbers, in the order of `[B, T]`; result `[B, T, C]`.
 ///
 /// # Errors
 /// [`Error::Invalid`] naming the first id that is out of range, or the wrong number of ids;
@@ -108,7 +108,7 @@ pub fn gather_rows(x: &Tensor, rows: &[u32]) -> Result<Tensor> {
     }))
 }
 
-/// The rows that `row` has at each of `ids`, one behind the other.
+/// The rows that `row` returns for each of `ids`, one after the other.
 fn rows<'a>(ids: &[u32], width: usize, row: impl Fn(usize) -> Cow<'a, [f32]> + Sync) -> Vec<f32> {
     let mut y = any_values(ids.len() * width);
     for_each_block(&mut y, width, ADDITION, |first, rows| {

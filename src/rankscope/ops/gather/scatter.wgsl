@@ -1,7 +1,7 @@
-// y[e, c] = Σ dy[i, c] over the i with ids[i] = e: the gradient of a table of which rows were gathered.
+// y[e, c] = Σ dy[i, c] over the i with ids[i] = e: the gradient of a table from which rows were gathered.
 //
 // Layout: rows of C values. The places i that took entry e stand in `places` from starts[e] to starts[e + 1], so each
-// sum has one order, whatever runs side by side.
+// sum has one order, for any order of execution.
 //
 // One invocation makes one value; one workgroup makes 64 of them.
 //

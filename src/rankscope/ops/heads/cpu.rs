@@ -20,7 +20,7 @@ pub fn merge_heads<F: Real>(x: &[F], [batch, heads, queries, size]: [usize; 4]) 
 
 /// y\[i, k, j\] = x\[i, j, k\] for sizes `[outer, j, k, inner]`.
 pub(super) fn swap_middle<F: Real>(x: &[F], [_, first, second, inner]: [usize; 4], y: &mut [F]) {
-    /// Rows of y that are made side by side: they read what stands side by side in x.
+    /// The number of rows of y in a tile: they are written together because their values are adjacent in x.
     const TILE: usize = 16;
     let row = first * inner;
     for_each_block(y, row, ADDITION, |start, rows| {
@@ -38,7 +38,8 @@ pub(super) fn swap_middle<F: Real>(x: &[F], [_, first, second, inner]: [usize; 4
 vectorised! {
     /// Piece j of row k of y becomes piece k of row j of x: pieces of `inner` values, rows of `x_row` and `y_row`.
     fn swap_tile[F: Real](x: &[F], x_row: usize, y: &mut [F], y_row: usize, inner: usize) {
-        /// Pieces that are written one behind the other; those that are read for them stay in a first-level cache.
+        /// The number of pieces that are written one after the other; the cache lines of x that they come from stay in
+        /// a first-level cache.
         const STRETCH: usize = 64;
         let stretch = STRETCH * inner;
         for (first, x) in (0..y_row).step_by(stretch).zip(x.chunks(STRETCH * x_row)) {

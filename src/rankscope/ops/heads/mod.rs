@@ -1,4 +1,4 @@
-//! From one wide vector a position to heads, and back.
+//! Splits one wide vector for each position into heads, and merges heads again.
 
 pub(crate) mod cpu;
 pub(super) mod gpu;

@@ -38,7 +38,7 @@ pub(super) fn layer_norm(x: &Tensor, gain: &Tensor, epsilon: f32, dy: Tensor) ->
 }
 
 vectorised! {
-    /// The gradients of results become those of arguments; those of gain and bias are added to theirs.
+    /// Replaces the gradients of results by those of arguments, and adds the gradients of gain and bias to theirs.
     pub fn rows_backward[F: Real](
         x: &[F],
         gain: &[F],

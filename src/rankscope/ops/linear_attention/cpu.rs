@@ -1,4 +1,4 @@
-//! Linear attention: the recurrence as it stands, a head to a thread.
+//! Linear attention: the recurrence computed directly, one head for each thread.
 
 use rayon::prelude::*;
 
@@ -11,7 +11,7 @@ use crate::run::Run;
 
 /// Which query sees which keys in one call.
 pub struct Reachable<'a> {
-    /// What the queries of every head see.
+    /// Which keys the queries of every head see.
     pub reach: Vec<Reach>,
     /// The position of the first query.
     pub first_query: usize,
@@ -38,7 +38,7 @@ pub struct LinearSums<F> {
 }
 
 impl<F: Real> LinearSums<F> {
-    /// Before any key, for heads of size D.
+    /// The sums before any key, zeros, for heads of size D.
     pub fn new(head_size: usize) -> Self {
         Self::from_values(head_size, vec![F::zero(); head_size * (head_size + 1)])
     }
@@ -54,7 +54,7 @@ impl<F: Real> LinearSums<F> {
         }
     }
 
-    /// The context `[D]` of the query with features `query` `[D]`; 0 if its features meet no key's.
+    /// The context `[D]` of the query with features `query` `[D]`; 0 if its scores with all keys are 0.
     #[inline(always)]
     pub fn context(&self, query: &[F], context: &mut [F]) {
         context.fill(F::zero());
@@ -104,8 +104,8 @@ pub fn linear_attention<F: Real>(
 }
 
 vectorised! {
-    /// Walks over the queries in the order in which their keys become more, and adds these on the way. `inputs` are q, k
-    /// and v, `place` is the sequence and the head.
+    /// Goes through the queries in the order in which they see more keys, and adds the new keys to the sums. `inputs`
+    /// are q, k and v, `place` is the sequence and the head.
     fn one_head[F: Real](
         inputs: [&[F]; 3],
         sizes: &AttentionSizes,
@@ -139,7 +139,7 @@ vectorised! {
     }
 }
 
-/// Context `[B, H, T, D]` of T more tokens, which `sums` `[B, G, D, D + 1]` then hold too; see
+/// Context `[B, H, T, D]` of T more tokens, whose keys and values are added to `sums` `[B, G, D, D + 1]`; see
 /// [`linear_step`](crate::ops::linear_step).
 pub fn linear_step<F: Real>(sums: &mut [F], q: &[F], k: &[F], v: &[F], sizes: &AttentionSizes) -> Vec<F> {
     let AttentionSizes { heads, kv_heads, queries, head_size, .. } = *sizes;

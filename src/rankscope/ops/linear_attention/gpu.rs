@@ -133,14 +133,15 @@ fn recurrent_turns(extent: &Extent) -> usize {
     (extent.rows + extent.inner) * (extent.columns + 1)
 }
 
-/// What the call is about: the mask as a whole and, in `visible`, head by head.
+/// The arguments of a call; the mask is given as a whole and, in `visible`, head by head.
 pub(super) struct Call<'a> {
     pub(super) mask: &'a Mask,
     pub(super) visible: &'a Reachable<'a>,
     pub(super) run: &'a Run,
 }
 
-/// The rung for these sizes, and for a gradient too where one will be asked for: that needs one number more in each row.
+/// The rung for these sizes; where a gradient will be computed, one that can do that too: its rows have one number
+/// more.
 pub(super) fn variant(gpu: &Gpu, sizes: &AttentionSizes, is_tracked: bool) -> Result<&'static Variant> {
     let extent = extent(sizes);
     LADDER.choose(gpu, Extent { columns: extent.columns + usize::from(is_tracked), ..extent })
@@ -169,7 +170,7 @@ fn extent(sizes: &AttentionSizes) -> Extent {
     Extent { batch: batch * heads, rows: queries, columns: head_size, inner: keys }
 }
 
-/// T more tokens under a causal mask: their context, and the sums with them added.
+/// T more tokens under a causal mask: their context, and the sums after them.
 pub(super) fn linear_step(
     sums: &Tensor,
     [q, k, v]: [&Tensor; 3],
@@ -184,7 +185,7 @@ pub(super) fn linear_step(
     Ok((context, all))
 }
 
-/// The path through the weights; gradients go through it, too.
+/// The path through the weights; gradients go through it too.
 pub(super) fn materialised(
     [q, k, v]: [&Tensor; 3],
     sizes: &AttentionSizes,
@@ -211,12 +212,12 @@ fn recurrent(
     launch(&RECURRENT, params(&RECURRENT, sizes, visible)?, &inputs, q.shape().clone(), grid)
 }
 
-/// What chunks are made of: rows that are multiplied, of any number of matrices.
+/// The rows of k and v, of any number of matrices, that chunks are made of and whose products are summed.
 pub(super) struct Sources<'a> {
     pub(super) k: &'a Tensor, // [B, G, S, D]
     pub(super) v: &'a Tensor, // [B, G, S, E]
     pub(super) padding: Option<&'a Padding>,
-    /// M: E, or E + 1 where the sums of k stand in a last column.
+    /// M: E, or E + 1 where the sums of k are the last column.
     pub(super) columns: usize,
 }
 
@@ -240,7 +241,8 @@ impl Chunks {
         Chunks::of(&sources, [looks_back, looks_ahead], initial)
     }
 
-    /// Only the directions that some head looks in are computed; the other then stands for both.
+    /// The chunks' sums. Only the directions in which some head looks are computed; if that is one, its sums are used
+    /// for both.
     pub(super) fn of(
         sources: &Sources<'_>,
         [looks_back, looks_ahead]: [bool; 2],
@@ -326,7 +328,7 @@ fn scan(states: &Tensor, chunks: usize, is_backward: bool, initial: Option<&Tens
     launch(&SCAN, params, &[("states", states), ("initial", initial)], shape, grid)
 }
 
-/// What the heads see as the shaders read it, and which keys are tokens.
+/// Buffers with the reach of every head and with the padding, in the form that the shaders read.
 pub(super) fn rules(near: &GpuBuffer, visible: &Reachable<'_>) -> Result<(GpuBuffer, GpuBuffer)> {
     let word = |reach: &Reach| match reach {
         Reach::UpTo(prefix) => *prefix as u32, // at most S
@@ -342,7 +344,7 @@ fn padding_words(near: &GpuBuffer, padding: Option<&Padding>) -> Result<GpuBuffe
     near.gpu().constant("padding", bytemuck::cast_slice(&words))
 }
 
-/// Words of padding for one sequence; 0 where every key is a token.
+/// The number of padding words for one sequence; 0 where every key is a token.
 pub(super) fn padding_row(padding: Option<&Padding>, keys: usize) -> Result<u32> {
     padding.map_or(Ok(0), |_| count(&STATES, keys.div_ceil(32)))
 }

@@ -104,7 +104,7 @@ fn main(
         total += score;
     }
     for (var e = 0u; e < columns; e += 1u) {
-        // A denominator that is NaN must show in the result.
+        // A NaN denominator must give a NaN result.
         y[first + first_column + e] = select(context[e] / total, 0.0, total == 0.0);
     }
 }

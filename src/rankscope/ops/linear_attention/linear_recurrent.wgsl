@@ -81,7 +81,7 @@ fn main(
             above += q[first + d] * column[d];
             below += q[first + d] * total[d];
         }
-        // A denominator that is NaN must show in the result.
+        // A NaN denominator must give a NaN result.
         y[first + e] = select(above / below, 0.0, below == 0.0);
     }
 }

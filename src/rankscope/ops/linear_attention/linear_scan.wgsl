@@ -3,7 +3,7 @@
 //
 // Layout: `cells` numbers for each chunk and for each place, those of place c from c·cells on.
 //
-// The second part of the chunked rung: what lies before (or from) each chunk, one invocation a number. The
+// The second part of the chunked rung: what lies before (or from) each chunk, one invocation for each number. The
 // sums begin with `initial` where tokens came before these, otherwise with 0.
 //
 // Dispatch: ⌈cells/64⌉ workgroups of 64.

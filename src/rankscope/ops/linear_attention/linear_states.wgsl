@@ -4,7 +4,7 @@
 // Layout: rows of D values in k and of E in v; chunk c holds keys 64c to 64c + 63, the last one those that are left. In
 // the forward pass E = D and there are D + 1 columns; in the backward pass as many columns as v has.
 //
-// The first part of the chunked rung: chunks have nothing to do with each other, so that all of them are
+// The first part of the chunked rung: chunks are independent of each other, so that all of them are
 // summed side by side. One invocation makes one number.
 //
 // Dispatch: ⌈N·B·G·D·M/64⌉ workgroups of 64, with N the number of chunks and M that of columns.

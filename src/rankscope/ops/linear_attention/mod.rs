@@ -17,8 +17,8 @@ use crate::tensor::Tensor;
 /// context\[t\] = Σₛ (q\[t\]·k\[s\]) v\[s\] / Σₛ q\[t\]·k\[s\] over the keys s that query t sees.
 ///
 /// By associativity the numerator is q\[t\]·(Σₛ k\[s\] v\[s\]ᵀ): the D × D sums and the D numbers Σₛ k\[s\] are all
-/// that a query needs to know of its keys. Bidirectional, they are the same for every query; causal, they
-/// grow by one key from query to query, the recurrent state that [`linear_step`] carries on.
+/// that a query needs from its keys. Bidirectional, they are the same for every query; causal, they grow by one key
+/// from query to query, and are the recurrent state of [`linear_step`].
 ///
 /// **Shapes**: q `[B, H, T, D]`, k and v `[B, G, S, D]` (or H in place of G), result `[B, H, T, D]`.
 ///
@@ -95,14 +95,14 @@ pub(crate) fn reach_of_heads(mask: &Mask, heads: usize, keys: usize) -> Option<V
     (0..heads).map(|head| mask.for_head(head, heads).reach(keys)).collect()
 }
 
-/// Carries causal linear attention on by T tokens: their context, and the sums with them added.
+/// Continues causal linear attention by T tokens: their context, and the sums after them.
 ///
 /// **Shapes**: sums `[B, G, D, M]` with M = D + 1: the columns of Σₛ k\[s\] v\[s\]ᵀ and, last, Σₛ k\[s\]; zeros
 /// ([`no_tokens`] with M columns) to begin with. q `[B, H, T, D]`, k and v `[B, G, S, D]` with S = T; results
 /// `[B, H, T, D]` and `[B, G, D, M]`.
 ///
 /// **Conventions**: as [`linear_attention`] under a causal mask; a step of T tokens equals T steps of one,
-/// but for rounding.
+/// except for rounding.
 ///
 /// # Errors
 /// A shape or placement error naming what does not fit; [`Error::Cancelled`].
@@ -161,7 +161,7 @@ pub(crate) fn expect_same_length(op: &'static str, q: &Tensor, k: &Tensor) -> Re
     }
 }
 
-/// An error unless `state`, an argument of operation `op`, has the shape of a state with so many columns.
+/// An error unless `state`, an argument of operation `op`, has the shape of a state with `columns` columns.
 pub(super) fn expect_state(
     op: &'static str,
     argument: &'static str,

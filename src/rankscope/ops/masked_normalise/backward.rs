@@ -52,7 +52,8 @@ pub(super) fn masked_normalise(
 }
 
 vectorised! {
-    /// The gradients of weights become those of scores; rows from the `first` one on, of H · T in a sequence.
+    /// Replaces the gradients of weights by those of scores, for the rows from row `first` on, counted as H · T in a
+    /// sequence.
     pub fn normalise_rows[F: Real](
         scores: &[F],
         gradients: &mut [F],

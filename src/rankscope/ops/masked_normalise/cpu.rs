@@ -18,7 +18,7 @@ pub fn masked_normalise<F: Real>(values: &mut [F], [_, heads, queries, keys]: [u
 }
 
 vectorised! {
-    /// Rows from the `first` one on, of H · T in a sequence.
+    /// The weights of the rows from row `first` on, counted as H · T in a sequence.
     pub(super) fn normalise_rows[F: Real](
         rows: &mut [F],
         first: usize,
@@ -36,7 +36,7 @@ fn normalise_row<F: Real>(values: &mut [F], row: &[u32]) {
     hide_weights(values, row.iter().copied());
     let sum = values.iter().fold(F::zero(), |sum, &value| sum + value);
     if sum == F::zero() {
-        return; // Nothing to attend to, or nobody alike: the row is 0, as all its scores are.
+        return; // No key is allowed, or all allowed scores are 0: the row is 0.
     }
     for value in values.iter_mut() {
         *value = *value / sum;

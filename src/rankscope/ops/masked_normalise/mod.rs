@@ -14,7 +14,7 @@ use crate::tensor::Tensor;
 /// Attention weights from non-negative scores: each row over the sum of its allowed scores, 0 elsewhere.
 ///
 /// w\[b, h, t, s\] = m\[b, h, t, s\] · x\[b, h, t, s\] / Σᵤ m\[b, h, t, u\] · x\[b, h, t, u\], with m the mask as 0
-/// and 1: what [`masked_softmax`](super::masked_softmax) is without the exponential.
+/// and 1: [`masked_softmax`](super::masked_softmax) without the exponential.
 ///
 /// **Shapes**: scores `[B, H, T, S]`; mask `[B, H, T, S]` with or without B and H; result `[B, H, T, S]`.
 ///

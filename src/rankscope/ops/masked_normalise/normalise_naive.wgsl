@@ -44,7 +44,7 @@ fn main(
     }
     for (var s = 0u; s < params.keys; s += 1u) {
         var weight = 0.0;
-        // Written so that a sum that is NaN shows.
+        // Written so that a NaN sum is not hidden.
         if is_allowed(words, s) && !(sum == 0.0) { weight = scores[first + s] / sum; }
         y[first + s] = weight;
     }

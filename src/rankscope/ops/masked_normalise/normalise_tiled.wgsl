@@ -60,7 +60,7 @@ fn main(
     sum = sum_of_all(lane, sum);
     for (var s = lane; s < params.keys; s += LANES) {
         var weight = 0.0;
-        // Written so that a sum that is NaN shows.
+        // Written so that a NaN sum is not hidden.
         if is_allowed(words, s) && !(sum == 0.0) { weight = scores[first + s] / sum; }
         y[first + s] = weight;
     }

@@ -23,7 +23,7 @@ pub fn masked_sigmoid<F: Real>(
 }
 
 vectorised! {
-    /// Rows from the `first` one on, of H · T in a sequence.
+    /// The weights of the rows from row `first` on, counted as H · T in a sequence.
     pub(super) fn sigmoid_rows[F: Real](
         rows: &mut [F],
         first: usize,

@@ -1,4 +1,4 @@
-//! Gradients of products, which are products.
+//! Gradients of matrix products, which are matrix products too.
 
 use super::cpu::Product;
 use super::matmul as product_of;
@@ -8,8 +8,8 @@ use crate::ops::gather::widened;
 use crate::tensor::Tensor;
 use crate::weight::Weight;
 
-/// c = f · A·B: ∂A = f · ∂c·Bᵀ and ∂B = f · Aᵀ·∂c, each in the layout in which its operand is stored. Heads that share a
-/// matrix of B are its rows one after the other, so their gradients add up in the product.
+/// c = f · A·B: ∂A = f · ∂c·Bᵀ and ∂B = f · Aᵀ·∂c, each in the layout in which its operand is stored. The rows of A of
+/// all heads that share a matrix of B are put one below the other, so the product adds up their gradients.
 ///
 /// **Shapes**: those of [`matmul`](super::matmul()).
 pub(super) fn matmul(
@@ -27,7 +27,7 @@ pub(super) fn matmul(
             "another name for rows than for columns",
         ));
     }
-    // A product takes the names of its axes from its first operand, and H may be called G in the other.
+    // A product takes the names of its axes from its first operand, and the axis H may be named G in the second.
     let like = |gradient: Tensor, operand: &Tensor| gradient.reshape(operand.shape().axes()).map(Some);
     let da = match (wants[0], product.transpose_a) {
         (false, _) => None,

@@ -7,21 +7,22 @@ use half::{bf16, f16};
 use crate::ops::blocks::share;
 use crate::weight::Dtype;
 
-/// For at most this many rows it is faster than a matrix product over widened panels of the weight.
+/// The most rows of x for which this is faster than a matrix product over widened panels of the weight.
 pub(super) const MOST_ROWS: usize = 4;
 
 /// Bytes of weights in one task.
 const TASK_BYTES: usize = 64 * 1024;
-/// For no more bytes of weights than this, about 20 µs, waking a second thread takes longer than it saves.
+/// Up to this many bytes of weights, about 20 µs, the work stays on one thread: waking a second thread takes longer
+/// than it saves.
 const ALONE_BYTES: usize = 256 * 1024;
 
-/// y = x·Wᵀ for `rows` rows of x; `w` holds as many rows of numbers of `dtype` as a row of y has.
+/// y = x·Wᵀ for `rows` rows of x; `w` holds the rows of W, in `dtype`: as many as a row of y has numbers.
 pub(super) fn linear(x: &[f32], rows: usize, w: &[u8], dtype: Dtype, y: &mut [f32]) {
     let inner = x.len() / rows;
     let row_bytes = inner * dtype.size_bytes();
     let dot = kernel(dtype);
     let per_task = (TASK_BYTES / row_bytes.max(1)).max(1);
-    // Features from the `first` one on, `[out, T]`.
+    // The output features from feature `first` on, `[out, T]`.
     let some = |first: usize, y: &mut [f32]| {
         for (feature, y) in (first..).zip(y.chunks_mut(rows)) {
             let w = &w[feature * row_bytes..(feature + 1) * row_bytes];
@@ -50,7 +51,7 @@ pub(super) fn linear(x: &[f32], rows: usize, w: &[u8], dtype: Dtype, y: &mut [f3
     }
 }
 
-/// Σ xᵢ·wᵢ for as many numbers of a dtype as x has.
+/// Σ xᵢ·wᵢ of x and as many numbers w, given as bytes.
 type Dot = fn(&[f32], &[u8]) -> f32;
 
 /// The fastest kernel of this processor.
@@ -62,7 +63,7 @@ fn kernel(dtype: Dtype) -> Dot {
     portable(dtype)
 }
 
-/// The kernel for every processor.
+/// The kernel that runs on every processor.
 fn portable(dtype: Dtype) -> Dot {
     match dtype {
         Dtype::F32 => |x, w| sum(x, w.as_chunks().0, f32::from_ne_bytes),
@@ -94,12 +95,12 @@ mod x86 {
     use crate::weight::Dtype;
     use crate::weight::widen::x86::{BF16, F16, F32, eight, is_there};
 
-    /// Numbers of an iteration: four vectors, whose sums do not wait for each other.
+    /// Numbers of one iteration: four vectors, each added to a sum of its own, so that no addition waits for another.
     const STRIDE: usize = 32;
 
     /// The kernel, if this processor has the instructions.
     pub(super) fn kernel(dtype: Dtype) -> Option<Dot> {
-        // SAFETY: the instructions are there.
+        // SAFETY: the processor has the instructions.
         is_there().then_some(match dtype {
             Dtype::F32 => |x, w| unsafe { dot::<F32>(x, w) },
             Dtype::F16 => |x, w| unsafe { dot::<F16>(x, w) },
@@ -116,12 +117,12 @@ mod x86 {
         };
         assert_eq!(w.len(), x.len() * size);
         let whole = x.len() / STRIDE * STRIDE;
-        // Four variables and not an array, which would be kept in memory without optimisation.
+        // Four variables and not an array, which a build without optimisation would keep in memory.
         let zero = _mm256_setzero_ps();
         let (mut s0, mut s1, mut s2, mut s3) = (zero, zero, zero, zero);
         let mut at = 0;
         while at < whole {
-            // SAFETY: at + 32 ≤ whole ≤ the numbers of x and of w.
+            // SAFETY: at + 32 ≤ whole, which is at most the length of x and of w.
             unsafe {
                 let (x, w) = (x.as_ptr().add(at), w.as_ptr().add(at * size));
                 s0 = more::<KIND>(s0, x, w);
@@ -133,7 +134,7 @@ mod x86 {
         }
         let sum = _mm256_add_ps(_mm256_add_ps(s0, s1), _mm256_add_ps(s2, s3));
         let mut lanes = [0.0f32; 8];
-        // SAFETY: eight numbers fit.
+        // SAFETY: `lanes` holds eight numbers.
         unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), sum) };
         lanes.iter().sum::<f32>() + portable(dtype)(&x[whole..], &w[whole * size..])
     }
@@ -141,7 +142,7 @@ mod x86 {
     /// sum + x·w of eight numbers each.
     ///
     /// # Safety
-    /// Eight numbers can be read from `x` and eight of the kind from `w`.
+    /// Eight numbers can be read from `x` and eight numbers of the dtype `KIND` from `w`.
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
     unsafe fn more<const KIND: u8>(sum: __m256, x: *const f32, w: *const u8) -> __m256 {
@@ -181,7 +182,7 @@ mod tests {
 
     #[test]
     fn every_kernel_is_the_definition() {
-        // Around the stride, below it and with a rest; more rows of weights than one task takes.
+        // Lengths below, at and above the stride, with a rest; more rows of weights than one task takes.
         for (rows, out, inner) in
             [(1, 3, 31), (1, 700, 64), (2, 5, 97), (3, 900, 33), (4, 2, 1), (1, 1, 1025)]
         {

@@ -126,12 +126,12 @@ pub(super) fn linear(x: &Tensor, rows: usize, w: &Weight, shape: Shape) -> Resul
     Ok(Tensor::on_gpu(shape, y))
 }
 
-/// The right operand, or some of its columns.
+/// The right operand, or a range of its columns.
 struct Right<'a> {
     bind: Bind<'a>,
     dtype: Dtype,
     columns: usize,
-    /// The column of the result that the first one is.
+    /// The column of the result that the operand's first column makes.
     first: usize,
 }
 

@@ -3,7 +3,7 @@
 // Layout: as in matmul_naive.wgsl.
 //
 // What changes from blocked: workgroup memory and registers together. What 64 invocations need is loaded
-// once for all of them, with neighbours reading neighbouring values whichever way an operand lies, and
+// once for all of them, with neighbours reading neighbouring values for any order in memory, and
 // memory sees an eighth of the loads. On hardware, where memory is the bottleneck, this is the fastest
 // rung; a software adapter has no memory that is nearer than another and pays for the detour.
 //

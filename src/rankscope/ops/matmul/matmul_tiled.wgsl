@@ -73,7 +73,7 @@ fn main(
     var sum = 0.0;
     for (var k0 = 0u; k0 < params.k; k0 += TILE) {
         a_tile[local.y][local.x] = a_at(a_first, row + local.y, k0 + local.x);
-        // Neighbours read neighbours: along k where that is how `b` lies, along the columns otherwise.
+        // Adjacent invocations read adjacent values: along k where that is how `b` lies, along the columns otherwise.
         if params.b_step == 1u {
             b_tile[local.x][local.y] = b_at(b_first, column + local.y, k0 + local.x);
         } else {

@@ -1,4 +1,4 @@
-//! Online-softmax attention: a tile of queries to a thread, the products of tiles through BLAS.
+//! Online-softmax attention: one tile of queries for each task, the products of tiles through BLAS.
 
 use std::ops::Range;
 
@@ -19,12 +19,12 @@ use crate::run::Run;
 pub(super) const QUERIES: usize = 64;
 /// Keys in a tile: with D = 64, a tile of scores, keys and values fits a core's second-level cache.
 const KEYS: usize = 256;
-/// Keys by which a tile is shortened.
+/// The step, in keys, by which a tile is shortened.
 const STRIP: usize = 64;
 
 /// Which query sees which keys in one call.
 pub struct Visible<'a> {
-    /// The rule of every head.
+    /// The mask of every head.
     pub masks: Vec<Mask>,
     /// The position of the first query.
     pub first_query: usize,
@@ -33,7 +33,7 @@ pub struct Visible<'a> {
 }
 
 impl Visible<'_> {
-    /// What holds of a rectangle of one sequence; queries by index.
+    /// Whether a head's mask allows none, all or some of the pairs of `queries` (by index) and `keys` of one sequence.
     fn tile(&self, sequence: usize, head: usize, queries: &Range<usize>, keys: &Range<usize>) -> Tile {
         let positions = self.first_query + queries.start..self.first_query + queries.end;
         let tile = self.masks[head].tile(&positions, keys);
@@ -72,7 +72,7 @@ pub fn online_attention<F: Real>(
     Ok(attend(&inputs, run)?.0)
 }
 
-/// What attention is computed from.
+/// The arguments of attention.
 pub(super) struct Inputs<'a, F> {
     pub(super) q: &'a [F],
     pub(super) k: &'a [F],
@@ -84,7 +84,7 @@ pub(super) struct Inputs<'a, F> {
 }
 
 /// The context, and for every query `[B, H, T]` the logarithm of the sum that its weights are divided by,
-/// ln(e^b + Σ e^x); −∞ where there is nothing to sum.
+/// ln(e^b + Σ e^x); −∞ for a query that may attend to nothing.
 pub(super) fn attend<F: Real>(inputs: &Inputs<'_, F>, run: &Run) -> Result<(Vec<F>, Vec<F>)> {
     let AttentionSizes { batch, heads, queries, keys, head_size, .. } = *inputs.sizes;
     let mut context = F::any_values(inputs.q.len());
@@ -149,11 +149,12 @@ pub(super) struct Job<'a, F> {
 }
 
 impl<F: Real> Job<'_, F> {
-    /// `scores` is memory for a tile of them, used again from job to job.
+    /// Computes the tile's context. `scores` is memory for a tile of scores, reused from job to job.
     fn run(&self, visible: &Visible<'_>, scores: &mut Vec<F>, context: &mut [F], log_sums: &mut [F]) {
         context.fill(F::zero());
         let rows = self.queries.len();
-        // A sink is a score whose value is 0: the largest so far, with e^0 in the sum. One of −∞ is none.
+        // A sink is a score whose value is 0: at first it is the largest score, with e^0 in the sum. A sink of −∞ is no
+        // sink.
         let sink = self.sink.filter(|&sink| sink != F::neg_infinity());
         let mut largest = vec![sink.unwrap_or(F::neg_infinity()); rows];
         let mut sum = vec![sink.map_or(F::zero(), |_| F::one()); rows];
@@ -178,8 +179,8 @@ impl<F: Real> Job<'_, F> {
         }
     }
 
-    /// Calls `work` with every tile of keys that somebody sees: the keys, their scores before the mask, and the mask's
-    /// bits, none where everything is seen.
+    /// Calls `work` with every tile of keys that some query sees: the keys, their scores before the mask, and the
+    /// mask's bits, which are empty where every query sees every key.
     pub(super) fn for_each_tile(
         &self,
         visible: &Visible<'_>,
@@ -191,7 +192,7 @@ impl<F: Real> Job<'_, F> {
         for start in (0..self.keys).step_by(KEYS) {
             let mut keys = start..(start + KEYS).min(self.keys);
             let tile = |keys: &Range<usize>| visible.tile(self.sequence, self.head, &self.queries, keys);
-            // Nobody needs the end of a tile that nobody sees, as in the tiles along a causal mask's diagonal.
+            // Drops keys at the end of a tile that no query sees, as in the tiles along a causal mask's diagonal.
             while !keys.is_empty()
                 && tile(&(keys.end.saturating_sub(STRIP).max(start)..keys.end)) == Tile::Empty
             {
@@ -234,7 +235,8 @@ pub(super) fn matrix_mut<F>(values: &mut [F], width: usize) -> ArrayViewMut2<'_,
 
 vectorised! {
     /// Turns the scores of a tile into e^(x − m) with m the largest score of a row so far, updates m and the sum of each
-    /// row, and shrinks its context to the new m. `words` are the mask bits of the tile, none where everything is seen.
+    /// row, and scales its context to the new m. `words` are the mask bits of the tile, empty where every query sees
+    /// every key.
     fn absorb[F: Real](scores: &mut [F], words: &[u32], largest: &mut [F], sums: &mut [F], context: &mut [F]) {
         let (rows, row_words) = (sums.len(), words.len() / sums.len());
         let (keys, size) = (scores.len() / rows, context.len() / rows);
@@ -246,7 +248,7 @@ vectorised! {
             let before = largest[row];
             let now = before.max(real::largest(scores));
             largest[row] = now;
-            // A NaN among them spreads through the sum and stays visible.
+            // A NaN among the scores makes the whole row NaN, so that it is not hidden.
             if now == F::neg_infinity() && !scores.iter().any(|score| score.is_nan()) {
                 scores.fill(F::zero()); // nothing allowed so far
                 continue;

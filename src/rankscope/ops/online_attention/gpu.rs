@@ -28,7 +28,7 @@ params! {
     }
 }
 
-/// The interpreter of masks goes behind each kernel.
+/// Appends the interpreter of masks to the source of each kernel.
 macro_rules! source {
     ($file:literal) => {
         concat!(include_str!($file), "\n", include_str!("../../mask/program.wgsl"))
@@ -41,12 +41,12 @@ pub(in crate::ops) static NAIVE: Kernel =
 pub(in crate::ops) static TILED: Kernel =
     Kernel { name: "attention_online_tiled", source: source!("online_tiled.wgsl"), params: Params::FIELDS };
 
-/// The longest head that the kernels have registers for.
+/// The largest head size for which the kernels have registers.
 const MAX_SIZE: usize = 128;
 /// Queries and keys of one tile, as in the shaders.
 pub(super) const QUERIES: usize = 64;
 pub(super) const KEYS: usize = 32;
-/// Below this many queries most of a workgroup would idle, and their scores take little room.
+/// For fewer queries than this, most of a workgroup would be idle, and the scores take little memory.
 const FEW_QUERIES: usize = 16;
 
 pub(in crate::ops) static LADDER: Ladder = Ladder {
@@ -104,17 +104,18 @@ fn fits(extent: &Extent) -> bool {
     extent.columns <= MAX_SIZE
 }
 
-/// How a GPU attends without writing weights.
+/// How a GPU computes attention without writing the weights.
 pub(super) struct Plan {
     variant: &'static Variant,
     rules: Rules,
 }
 
-/// How `gpu` attends; `None` if by way of the weights. Where gradients are to come, their kernels have to fit too.
+/// The plan for `gpu`; `None` if the weights are written. Where gradients will be computed, their kernels have to fit
+/// too.
 ///
 /// # Errors
-/// As [`Ladder::choose`]; [`Error::Invalid`] for long heads and many queries, which are only materialised if somebody
-/// insists.
+/// As [`Ladder::choose`]; [`Error::Invalid`] for a large head size with many queries: they are only materialised if
+/// [`with_variant`](crate::ops::with_variant) asks for it.
 pub(super) fn plan(
     gpu: &Gpu,
     sizes: &AttentionSizes,
@@ -132,7 +133,7 @@ pub(super) fn plan(
         return Ok(None);
     }
     let rules = Rules::of(visible, queries, keys);
-    // The programs' turns come on top, one an instruction and a pair.
+    // The turns of the mask programs are added: one for each instruction and each pair.
     let forward = (variant.turns)(&extent).saturating_add(keys.saturating_mul(rules.longest));
     let backward = if is_tracked { backward::gpu::turns(sizes, rules.longest) } else { 0 };
     if gpu.is_software() && forward.max(backward) > SOFTWARE_TURNS {
@@ -209,12 +210,12 @@ pub(super) fn materialised(
 
 /// The masks of all heads as the shaders read them.
 pub(super) struct Rules {
-    /// For each head its program's place, then for each head its program's number, then the programs.
+    /// For each head the place of its mask program, then for each head its program's number, then the programs.
     pub(super) words: Vec<u32>,
     pub(super) tiles: Vec<u32>,
-    /// The share of tiles that somebody sees.
+    /// The share of tiles in which some query sees some key.
     pub(super) seen: f64,
-    /// The most turns that a program takes, of those that have to be asked.
+    /// The most turns of a mask program that has to run: one of a head with tiles that the mask allows in part.
     longest: usize,
 }
 

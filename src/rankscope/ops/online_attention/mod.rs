@@ -18,16 +18,16 @@ use backward::Kept;
 /// softmax(factor · Q·Kᵀ over the allowed keys) · V, in memory linear in T and S; with sinks, the softmax of
 /// [`masked_softmax_with_sinks`](super::masked_softmax_with_sinks).
 ///
-/// The keys are taken in tiles. For each query the largest score so far m, the sum so far
-/// l = Σ e^(x − m) and the unnormalised context so far c = Σ e^(x − m)·v are kept; a tile with a larger
-/// score m′ first scales l and c by e^(m − m′). In the end the context is c / l. Tiles that nobody sees
-/// are skipped ([`Mask::tile`]): under a causal mask, half of them. With a sink b, m starts at b and l at e^(b − m) = 1.
+/// The keys are processed in tiles. For each query the largest score so far m, the sum so far l = Σ e^(x − m) and the
+/// unnormalised context so far c = Σ e^(x − m)·v are kept; a tile with a larger score m′ first scales l and c by e^(m −
+/// m′). In the end the context is c / l. Tiles that no query sees are skipped ([`Mask::tile`]): under a causal mask,
+/// half of them. With a sink b, m starts at b and l at e^(b − m) = 1.
 ///
 /// **Shapes**: q `[B, H, T, D]`, k and v `[B, G, S, D]` (or H in place of G), sinks `[H]`, result `[B, H, T, D]`.
 ///
 /// **Conventions**: as [`masked_softmax`](super::masked_softmax): a query that may attend to nothing has
-/// context 0, and masked scores are never looked at. Accumulation in f32. Gradients make the weights again, tile by tile,
-/// from the logarithm of each query's sum, and take memory linear in T and S too.
+/// context 0, and masked scores are never looked at. Accumulation in f32. The backward pass computes the weights again,
+/// tile by tile, from the logarithm of each query's sum, and takes memory linear in T and S too.
 ///
 /// # Errors
 /// A shape, placement or mask error naming what does not fit; on a GPU, a D above 128 with 16 queries or
@@ -176,7 +176,7 @@ impl AttentionSizes {
     }
 }
 
-/// What keys call their heads: G, or H where every query head has a key of its own.
+/// The name of the keys' head axis: G, or H where every query head has keys of its own.
 pub(super) fn kv_axis(k: &Tensor) -> Axis {
     if k.shape().size(Axis::Head).is_some() { Axis::Head } else { Axis::KvHead }
 }

@@ -3,7 +3,7 @@
 //
 // Layout: rows of D values, D at most 128; head h uses key/value head g = h div (H/G). `rules` begins with
 // the place of each head's mask program and then the number of that program; `tiles` has two bits for each
-// program, 64 queries and 32 keys: 0 nobody may attend, 1 everybody may, 2 ask the program.
+// program, 64 queries and 32 keys: 0 none may attend, 1 all may, 2 run the program.
 //
 // What changes from the materialised path: scores and weights are never written. One invocation takes one
 // query and walks over the keys; the sum and the context so far are in units of e^(largest score so far),
@@ -43,7 +43,7 @@ struct Params {
 @group(0) @binding(7) var<storage, read> sinks: array<f32>;    // [H], −∞ for none
 @group(0) @binding(8) var<storage, read_write> y: array<f32>;  // [B, H, T, D]
 
-/// What holds of a tile of a program: EMPTY, FULL or MIXED.
+/// The state of a tile of a program: EMPTY, FULL or MIXED.
 fn tile_state(program: u32, query_tile: u32, key_tile: u32) -> u32 {
     let query_tiles = (params.queries + QUERIES - 1u) / QUERIES;
     let key_tiles = (params.keys + KEYS - 1u) / KEYS;
@@ -102,7 +102,7 @@ fn main(
             for (var d = 0u; d < params.size; d += 1u) { context[d] += weight * v[row + d]; }
         }
     }
-    // A sum that is NaN must show in the result.
+    // A NaN sum must give a NaN result.
     let scale = select(1.0 / sum, 0.0, sum == 0.0);
     for (var d = 0u; d < params.size; d += 1u) { y[first + d] = context[d] * scale; }
 }

@@ -3,7 +3,7 @@
 //
 // Layout: rows of D values, D at most 128; head h uses key/value head g = h div (H/G). `rules` begins with
 // the place of each head's mask program and then the number of that program; `tiles` has two bits for each
-// program, 64 queries and 32 keys: 0 nobody may attend, 1 everybody may, 2 ask the program.
+// program, 64 queries and 32 keys: 0 none may attend, 1 all may, 2 run the program.
 //
 // What changes from naive: a workgroup brings 32 keys at a time into workgroup memory, as vectors of four,
 // and then, in their place, their values; 64 queries share what one load brought. The scores of a tile are
@@ -47,7 +47,7 @@ struct Params {
 
 var<workgroup> rows: array<vec4<f32>, KEYS * QUADS>;  // [KEYS, ⌈D/32⌉·8]
 
-/// What holds of a tile of a program: EMPTY, FULL or MIXED.
+/// The state of a tile of a program: EMPTY, FULL or MIXED.
 fn tile_state(program: u32, query_tile: u32, key_tile: u32) -> u32 {
     let query_tiles = (params.queries + QUERIES - 1u) / QUERIES;
     let key_tiles = (params.keys + KEYS - 1u) / KEYS;
@@ -161,7 +161,7 @@ fn main(
         workgroupBarrier();
     }
     if !is_query { return; }
-    // A sum that is NaN must show in the result.
+    // A NaN sum must give a NaN result.
     let scale = select(1.0 / sum, 0.0, sum == 0.0);
     for (var d = 0u; d < params.size; d += 1u) { y[first + d] = context[d / 4u][d % 4u] * scale; }
 }

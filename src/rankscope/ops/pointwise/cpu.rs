@@ -4,12 +4,12 @@ use super::{FeatureMap, GeluForm, Pointwise};
 use crate::ops::Real;
 use crate::ops::blocks::for_each_block;
 
-/// Every value becomes f of it; see [`pointwise`](crate::ops::pointwise).
+/// Replaces every value x by f(x); see [`pointwise`](crate::ops::pointwise).
 pub fn pointwise<F: Real>(values: &mut [F], f: Pointwise) {
     for_each_block(values, 1, f.cost(), |_, block| f.apply(block));
 }
 
-/// Every value becomes f′ of it; [`Pointwise::derivative`] has the formula.
+/// Replaces every value x by f′(x); [`Pointwise::derivative`] has the formula.
 pub fn derivative<F: Real>(values: &mut [F], f: Pointwise) {
     let x = values.to_vec();
     values.fill(F::one());

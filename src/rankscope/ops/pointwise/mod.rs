@@ -1,5 +1,5 @@
-//! Functions of one number, element by element: what stands between two linear layers, and the feature maps of linear
-//! attention. They stand in one [`table`].
+//! Functions of one number, element by element: the activation functions between two linear layers, and the feature
+//! maps of linear attention. One [`table`] has them all.
 
 pub(crate) mod cpu;
 pub(super) mod table;
@@ -18,7 +18,7 @@ pub use table::Pointwise;
 ///
 /// **Shapes**: any; the result as x.
 ///
-/// **Conventions**: a NaN stays NaN. In f32, results are within 10⁻⁵ of their value.
+/// **Conventions**: a NaN stays NaN. In f32, results have a relative error of at most 10⁻⁵.
 ///
 /// # Errors
 /// [`Error::Gpu`](crate::Error::Gpu) if the GPU fails.
@@ -124,20 +124,20 @@ pub fn tanh(x: impl Into<Tensor>) -> Result<Tensor> {
     pointwise(x, Pointwise::Tanh)
 }
 
-/// Which φ turns queries and keys into non-negative features; both keep their number, D.
+/// The function φ that turns queries and keys into non-negative features; their number stays D.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FeatureMap {
-    /// elu(x) + 1: x + 1 for x > 0, eˣ otherwise. Always positive, so that no two tokens are strangers.
+    /// elu(x) + 1: x + 1 for x > 0, eˣ otherwise. Always positive, so that every query gives every key some weight.
     EluPlusOne,
-    /// max(x, 0). A query and a key without a common positive feature do not see each other.
+    /// max(x, 0). A query and a key without a common positive feature have the score 0.
     Relu,
 }
 
 impl FeatureMap {
-    /// Both, in the order in which they are taught.
+    /// Both feature maps, in the order in which the book explains them.
     pub const ALL: [FeatureMap; 2] = [FeatureMap::EluPlusOne, FeatureMap::Relu];
 
-    /// As it is written in settings.
+    /// Its name in settings.
     pub fn label(self) -> &'static str {
         match self {
             FeatureMap::EluPlusOne => "elu+1",
@@ -163,8 +163,8 @@ impl From<FeatureMap> for Pointwise {
 
 /// φ(x): [`pointwise`] with a feature map.
 ///
-/// **Conventions**: elu(x) + 1 is positive in exact arithmetic; in f32 it is 0 below x ≈ −104, and it may
-/// be 0 below x ≈ −87 on a GPU, which need not keep subnormal numbers.
+/// **Conventions**: elu(x) + 1 is positive in exact arithmetic; in f32 it is 0 below x ≈ −104, and it may be 0 below x
+/// ≈ −87 on a GPU, because a GPU may round subnormal numbers to 0.
 ///
 /// # Errors
 /// As [`pointwise`].

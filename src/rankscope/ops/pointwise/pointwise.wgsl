@@ -1,4 +1,4 @@
-// y = f(x), element by element, for the functions of one number. Behind this file stands f: `fn f(x: vec4<f32>)`, from
+// y = f(x), element by element, for the functions of one number. After this file comes f: `fn f(x: vec4<f32>)`, from
 // the row of the table of functions that the kernel is for.
 //
 // Layout: the tensor as vectors of four values, the last one padded, as all buffers are.

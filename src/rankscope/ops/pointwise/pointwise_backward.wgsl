@@ -1,6 +1,6 @@
-// ∂x[i] = f′(x[i]) · ∂y[i]; f′ stands below.
+// ∂x[i] = f′(x[i]) · ∂y[i]; f′ is defined below.
 //
-// Layout: vectors of four, whatever the axes; the last one may reach into the buffer's padding, which nobody reads.
+// Layout: vectors of four, whatever the axes; the last one may reach into the buffer's padding, which is never read.
 //
 // One invocation makes one vector; one workgroup makes 64 of them.
 //

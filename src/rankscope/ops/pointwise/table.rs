@@ -26,7 +26,7 @@ macro_rules! functions {
         }
 
         /// The kernels, one for each function.
-        #[allow(non_upper_case_globals)] // called as the functions are
+        #[allow(non_upper_case_globals)] // the kernels have the names of the functions
         pub(in crate::ops) mod kernels {
             use super::{Kernel, Quads};
 
@@ -41,7 +41,7 @@ macro_rules! functions {
         }
 
         /// The kernels of the gradients, one for each function.
-        #[allow(non_upper_case_globals)] // called as the functions are
+        #[allow(non_upper_case_globals)] // the kernels have the names of the functions
         pub(in crate::ops) mod backward_kernels {
             use super::{Kernel, Quads};
 
@@ -56,10 +56,10 @@ macro_rules! functions {
         }
 
         impl Pointwise {
-            /// All of them.
+            /// All functions of the table.
             pub const ALL: &'static [Pointwise] = &[$(Pointwise::$name),*];
 
-            /// What its kernel is called.
+            /// The name of its kernel.
             pub fn name(self) -> &'static str {
                 self.kernel().name
             }
@@ -74,7 +74,7 @@ macro_rules! functions {
                 match self { $(Pointwise::$name => $derivative),* }
             }
 
-            /// How long a value takes, in additions.
+            /// The time that a value takes, in additions.
             pub(super) fn cost(self) -> usize {
                 match self { $(Pointwise::$name => $cost),* }
             }
@@ -87,7 +87,7 @@ macro_rules! functions {
                 match self { $(Pointwise::$name => &backward_kernels::$name),* }
             }
 
-            /// Every value becomes f of it.
+            /// Replaces every value x by f(x).
             pub(super) fn apply<F: Real>(self, values: &mut [F]) {
                 match self { $(Pointwise::$name => {
                     vectorised! {
@@ -116,7 +116,7 @@ macro_rules! functions {
                 })* }
             }
 
-            /// Every gradient of a result becomes that of its argument: ∂x = f′(x) ∂y.
+            /// Replaces every gradient of a result by that of its argument: ∂x = f′(x) ∂y.
             pub(super) fn apply_backward<F: Real>(self, x: &[F], gradient: &mut [F]) {
                 match self { $(Pointwise::$name => {
                     vectorised! {
@@ -141,7 +141,7 @@ functions! {
         formula: "x · Φ(x), with Φ(x) = ½ (1 + erf(x/√2)) the distribution function of the normal distribution",
         derivative: "Φ(x) + x · e^(−x²/2) / √(2π)",
         cost: 4,
-        // x · Φ(x) = max(x, 0) − |x| · Φ(−|x|), which is no difference below 0.
+        // x · Φ(x) = max(x, 0) − |x| · Φ(−|x|), which below 0 does not subtract.
         f: |x| {
             let (z, tail) = normal_tail::<FMA, F>(x);
             z.times_plus::<FMA>(-tail, if x < F::zero() { F::zero() } else { x })
@@ -155,7 +155,7 @@ functions! {
     let z = min(abs(x) * 0.70710678, vec4(15.0));
     let t = 1.0 / (1.0 + 0.3275911 * z);
     let sum = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
-    // Negative x use erfc itself, so that small results are not differences of numbers near 1.
+    // Negative x use erfc itself, so that a small result is not computed as a difference of numbers near 1.
     let tail = 0.5 * sum * exp(-z * z);
     return x * select(1.0 - tail, tail, x < vec4(0.0));",
         wgsl_slope: "// Not clamp, which may turn a NaN into an end.
@@ -183,7 +183,7 @@ functions! {
             gate + x * gate * (F::one() - gate) * inner
         },
         wgsl: "// From 10 on the quotient is 1 and from -10 down it is 0, in f32; further out e^(−2u) would overflow.
-    // Not clamp, which may turn a NaN into an end.
+    // Not clamp, which may turn a NaN into one of the limits.
     let below = select(x, vec4(-10.0), x < vec4(-10.0));
     let c = select(below, vec4(10.0), below > vec4(10.0));
     let twice_u = 1.5957691 * (c + 0.044715 * c * c * c);
@@ -274,21 +274,22 @@ functions! {
     }
 }
 
-/// Φ(x) = ½ (1 + erf(x/√2)), below 0 by way of 1 − erf, so that small results are no differences.
+/// Φ(x) = ½ (1 + erf(x/√2)), computed below 0 from erfc = 1 − erf, so that a small result is not a difference of
+/// numbers near 1.
 #[inline(always)]
 fn normal<const FMA: bool, F: Real>(x: F) -> F {
     let (_, tail) = normal_tail::<FMA, F>(x);
     if x < F::zero() { tail } else { F::one() - tail }
 }
 
-/// |x|, at most 40, from where on Φ(−|x|) is 0 also in f64, and Φ(−|x|).
+/// min(|x|, 40) and Φ(−|x|), which is 0 from 40 on, also in f64.
 #[inline(always)]
 fn normal_tail<const FMA: bool, F: Real>(x: F) -> (F, F) {
     let z = if x.abs() > F::constant(40.0) { F::constant(40.0) } else { x.abs() };
     (z, z.normal_tail_fast::<FMA>())
 }
 
-/// ½ (1 + tanh u) = 1 / (1 + e^(−2u)), which costs one exponential and no difference.
+/// ½ (1 + tanh u) = 1 / (1 + e^(−2u)), which needs one exponential and no subtraction.
 #[inline(always)]
 fn gelu_gate<const FMA: bool, F: Real>(x: F) -> F {
     let u = F::constant(FRAC_2_PI.sqrt()) * (x + F::constant(0.044715) * x * x * x);
@@ -301,7 +302,7 @@ pub(in crate::ops) fn logistic<const FMA: bool, F: Real>(x: F) -> F {
     F::one() / (-x).one_plus_exp_fast::<FMA>()
 }
 
-/// x, or the end of −limit … limit that it lies beyond; a NaN stays one.
+/// x limited to the range −limit … limit; a NaN stays a NaN.
 #[inline(always)]
 fn limited<F: Real>(x: F, limit: f64) -> F {
     let limit = F::constant(limit);

@@ -1,4 +1,5 @@
-//! From distances to pairs; see [`spread_by_distance`](crate::ops::spread_by_distance).
+//! Spreads biases from distances to pairs; see
+//! [`spread_by_distance`](crate::ops::spread_by_distance).
 
 use crate::ops::Real;
 

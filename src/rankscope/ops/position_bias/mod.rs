@@ -11,11 +11,11 @@ use crate::tensor::Tensor;
 
 /// A bias for every pair, from one for every distance: y\[h, t, s\] = bias\[h, s − t + T − 1\].
 ///
-/// Relative positions in one line: each head's T × S matrix is constant along its diagonals, so T + S − 1
-/// numbers are all that there is to it.
+/// The bias depends on the relative position alone: each head's T × S matrix is constant along its diagonals, so T + S
+/// − 1 numbers determine it.
 ///
-/// **Shapes**: bias `[H, P]` with P = T + S − 1, from the farthest key before a query to the farthest one
-/// behind it: entry p is for s − t = p − (T − 1), counted in indices; result `[H, T, S]`.
+/// **Shapes**: bias `[H, P]` with P = T + S − 1, from the farthest key before a query to the farthest key after it:
+/// entry p is for s − t = p − (T − 1), counted in indices; result `[H, T, S]`.
 ///
 /// # Errors
 /// [`Error::Axes`] or [`Error::Size`] if the bias does not fit T and S; [`Error::Gpu`] if the GPU fails.

@@ -2,7 +2,7 @@
 //
 // Layout: bias is [H, P] with P = T + S − 1, distances rising; y is [H, T, S].
 //
-// One invocation makes one value; one workgroup makes 64 of them. Neighbours read neighbours.
+// One invocation makes one value; one workgroup makes 64 of them. Adjacent invocations read adjacent values.
 //
 // Dispatch: ⌈H·T·S/64⌉ workgroups.
 

@@ -34,7 +34,7 @@ pub(super) fn rms_norm(x: &Tensor, gain: &Tensor, epsilon: f32, dy: Tensor) -> R
 }
 
 vectorised! {
-    /// The gradients of results become those of arguments; those of the gain are added to its own.
+    /// Replaces the gradients of results by those of arguments, and adds the gradients of the gain to its own.
     pub fn rows_backward[F: Real](x: &[F], gain: &[F], gradients: &mut [F], epsilon: F, of_gain: &mut [F]) {
         let width = F::constant(gain.len() as f64);
         for (x, gradients) in x.chunks_exact(gain.len()).zip(gradients.chunks_exact_mut(gain.len())) {

@@ -46,8 +46,8 @@ pub fn rms_norm(x: impl Into<Tensor>, gain: &Tensor, epsilon: f32) -> Result<Ten
 
 /// [`rms_norm`] without parameters: every row of the result has the root mean square 1.
 ///
-/// y = x / √(mean(x²) + ε). A row of D values then has the length √D, so the product of two such rows is at
-/// most D, and a rotation of a row before or after makes no difference.
+/// y = x / √(mean(x²) + ε). A row of D values then has the length √D, so the dot product of two such rows is at most D,
+/// and a row may be rotated before or after with the same result.
 ///
 /// **Shapes**: x `[…, D]`, result as x.
 ///

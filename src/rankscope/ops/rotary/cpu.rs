@@ -4,16 +4,16 @@ use crate::ops::Real;
 use crate::ops::blocks::for_each_block;
 use crate::ops::vectorised::vectorised;
 
-/// How long a value takes, in additions.
+/// The time that a value takes, in additions.
 pub(super) const ROTATION: usize = 2;
 
-/// Rotates rows of D = 2·`half` values, `queries` positions to a head; see [`rotary`](crate::ops::rotary).
+/// Rotates rows of D = 2·`half` values, with `queries` positions in each head; see [`rotary`](crate::ops::rotary).
 pub fn rotary<F: Real>(values: &mut [F], cos: &[F], sin: &[F], queries: usize, half: usize) {
     for_each_block(values, 2 * half, ROTATION, |first, rows| rotate(rows, first, [queries, half], cos, sin));
 }
 
 vectorised! {
-    /// Rows from the `first` one on.
+    /// Rotates the rows from row `first` on.
     pub(super) fn rotate[F: Real](rows: &mut [F], first: usize, sizes: [usize; 2], cos: &[F], sin: &[F]) {
         let [queries, half] = sizes;
         for (row, x) in (first..).zip(rows.chunks_exact_mut(2 * half)) {

@@ -13,7 +13,7 @@ use crate::tensor::Tensor;
 
 /// Cosines and sines of the rotation angles, `[T, D/2]` each, made on the CPU in f64.
 ///
-/// A shader's own sin and cos are only promised to 2⁻¹¹, far too coarse for this.
+/// A shader's own sin and cos are only guaranteed to an error of 2⁻¹¹, far too large for this.
 #[derive(Clone, Debug)]
 pub struct RotaryTable {
     cos: Tensor,
@@ -36,7 +36,7 @@ impl RotaryTable {
         RotaryTable::scaled(first, count, &RotaryTable::frequencies(head_size, base), 1.0, device)
     }
 
-    /// The usual angular frequencies: ωᵢ = base^(−2i/D), in radians a position.
+    /// The usual angular frequencies: ωᵢ = base^(−2i/D), in radians per position.
     ///
     /// **Shapes**: `[D/2]`.
     pub fn frequencies(head_size: usize, base: f64) -> Vec<f64> {
@@ -46,7 +46,7 @@ impl RotaryTable {
     /// The table for any frequencies, angle\[t, i\] = (first + t) · ωᵢ, with cosines and sines multiplied by a
     /// factor: rotated queries and keys are then longer by the factor, and scores by its square.
     ///
-    /// **Shapes**: frequencies ω `[D/2]`, in radians a position.
+    /// **Shapes**: frequencies ω `[D/2]`, in radians per position.
     ///
     /// # Errors
     /// [`Error::Invalid`] if there are no frequencies, or if one of them or the factor is not finite; [`Error::Gpu`] if
@@ -118,7 +118,7 @@ pub fn rotary(x: impl Into<Tensor>, table: &RotaryTable) -> Result<Tensor> {
     };
     let back = tape.as_ref().map(|_| table.clone());
     Ok(tape::record(tape, y, |dy| {
-        // A rotation's transpose turns by the same angle the other way.
+        // The transpose of a rotation is the rotation by the opposite angle.
         let table = back.expect("kept where there is a tape");
         Ok([Some(rotary(dy, &RotaryTable { sin: scale(&table.sin, -1.0)?, ..table })?)])
     }))

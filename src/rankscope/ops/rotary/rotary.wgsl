@@ -4,7 +4,7 @@
 // Layout: rows of D values, positions fastest, so row r is at position r mod T. The cosines and sines come
 // from the host: a shader's own are too coarse.
 //
-// One invocation turns one pair; one workgroup turns 64 of them.
+// One invocation rotates one pair; one workgroup rotates 64 of them.
 //
 // Dispatch: ⌈pairs/64⌉ workgroups.
 

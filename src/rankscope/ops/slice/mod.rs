@@ -1,4 +1,4 @@
-//! A range of one axis: some positions of a cache, the last of a row of hidden states.
+//! A range of one axis: some positions of a cache, or the last position of the hidden states.
 
 pub(super) mod gpu;
 
@@ -47,7 +47,7 @@ pub fn slice(x: &Tensor, axis: Axis, range: Range<usize>) -> Result<Tensor> {
     let shape = Shape::new(cut);
     let (tape, [x]) = tape::begin(OP, [x.clone()])?;
     let y = match x.as_slice() {
-        // An empty stretch would be cut into chunks of nothing.
+        // An empty result would need chunks of length 0, which are not possible.
         Some(_) if from == 0 => Tensor::on_cpu(shape, Vec::new()),
         Some(values) => {
             let mut y = any_values(shape.len());
@@ -60,7 +60,7 @@ pub fn slice(x: &Tensor, axis: Axis, range: Range<usize>) -> Result<Tensor> {
     };
     let axes = axes.to_vec();
     Ok(tape::record(tape, y, move |dy| {
-        // What was left out has the gradient 0.
+        // The parts outside the range have the gradient 0.
         let zeros = |count| {
             let sizes: Vec<_> =
                 axes.iter().map(|&(name, size)| (name, if name == axis { count } else { size })).collect();

@@ -13,7 +13,7 @@ use crate::ops::vectorised::vectorised;
 use crate::tensor::Tensor;
 
 params! {
-    /// Rows and their length.
+    /// The number of rows and their length.
     pub(in crate::ops) struct Rows { rows: u32, width: u32 }
 }
 
@@ -39,8 +39,8 @@ pub(super) fn softmax(weights: &Tensor, dy: Tensor) -> Result<Tensor> {
     launch(&BACKWARD, params, &inputs, dy.shape().clone(), rows)
 }
 
-/// ∂b\[h\] = −Σ (1 − Σₛ w\[t, s\]) · Σₛ w\[t, s\] · ∂w\[t, s\] over sequences and queries: a sink has the weight that is missing
-/// from each row.
+/// ∂b\[h\] = −Σ (1 − Σₛ w\[t, s\]) · Σₛ w\[t, s\] · ∂w\[t, s\] over sequences and queries: a sink's weight is 1 minus
+/// the sum of the row's weights.
 ///
 /// **Shapes**: w and ∂w `[B, H, T, S]`, result `[H]`.
 pub(super) fn sinks(weights: &Tensor, dy: &Tensor) -> Result<Tensor> {
@@ -56,7 +56,7 @@ pub(super) fn sinks(weights: &Tensor, dy: &Tensor) -> Result<Tensor> {
 }
 
 vectorised! {
-    /// The gradients of weights become those of scores.
+    /// Replaces the gradients of weights by those of scores.
     pub fn softmax_rows[F: Real](weights: &[F], gradients: &mut [F], width: usize) {
         for (weights, gradients) in weights.chunks_exact(width).zip(gradients.chunks_exact_mut(width)) {
             let sum = sum_of_pairs(weights, gradients, |w, dw| w * dw);

@@ -39,7 +39,7 @@ fn softmax<F: Real>(
 }
 
 vectorised! {
-    /// Rows from the `first` one on, of H · T in a sequence.
+    /// The weights of the rows from row `first` on, counted as H · T in a sequence.
     pub(super) fn softmax_rows[F: Real](
         rows: &mut [F],
         first: usize,
@@ -56,8 +56,8 @@ vectorised! {
 /// The rows of scores or weights from row `first` of `[B, H, T]` on, each with its head and its mask bits; `sizes` are
 /// H, T and S.
 ///
-/// An iterator and not a function that takes the work: what is passed to a function is compiled by itself, without the
-/// vectors of [`vectorised!`].
+/// An iterator and not a function that takes a closure: a closure would be compiled on its own, without the vector
+/// instructions of [`vectorised!`].
 #[inline(always)]
 pub(in crate::ops) fn masked_rows<'a, F: Real>(
     rows: &'a mut [F],
@@ -74,8 +74,8 @@ pub(in crate::ops) fn masked_rows<'a, F: Real>(
 #[inline(always)]
 fn softmax_row<const FMA: bool, F: Real>(values: &mut [F], row: &[u32], sink: Option<F>) {
     let (values, row) = seen(values, row);
-    // The largest allowed score or sink is subtracted, so that the largest exponential is 1. A NaN among them spreads
-    // through the sum and stays visible.
+    // The largest allowed score or sink is subtracted, so that the largest exponential is 1. A NaN among them makes the
+    // whole row NaN, so that it is not hidden.
     hide_scores(values, row.iter().copied());
     let most = sink.map_or(largest(values), |sink| largest(values).max(sink));
     let sum = exponentials::<FMA, F>(values, most);
@@ -90,8 +90,8 @@ fn softmax_row<const FMA: bool, F: Real>(values: &mut [F], row: &[u32], sink: Op
     }
 }
 
-/// The values and words of a row from the first word of mask bits that is not 0 to the last: all that the query sees.
-/// The other values become 0.
+/// The values and words of a row from the first word of mask bits that is not 0 to the last: every key that the query
+/// sees is among them. The other values become 0.
 #[inline(always)]
 pub(in crate::ops) fn seen<'a, F: Real>(values: &'a mut [F], row: &'a [u32]) -> (&'a mut [F], &'a [u32]) {
     let first = row.iter().position(|&word| word != 0).unwrap_or(0);
@@ -102,8 +102,8 @@ pub(in crate::ops) fn seen<'a, F: Real>(values: &'a mut [F], row: &'a [u32]) -> 
     (&mut values[start..stop], &row[first..end])
 }
 
-/// Writes −∞ where a row of mask bits says that its query may not attend. A NaN that may be attended to becomes ∞, which
-/// makes NaN of its row just as well.
+/// Writes −∞ where a row of mask bits says that its query may not attend. A NaN that may be attended to becomes ∞,
+/// which makes the whole row NaN too.
 #[inline(always)]
 pub(in crate::ops) fn hide_scores<F: Real>(scores: &mut [F], row: impl Iterator<Item = u32>) {
     by_bit(scores, row, |score, may_attend| {
@@ -118,15 +118,15 @@ pub(in crate::ops) fn hide_weights<F: Real>(weights: &mut [F], row: impl Iterato
     by_bit(weights, row, |weight, may_attend| if may_attend { weight } else { F::zero() });
 }
 
-/// Every value becomes `f` of it and of its bit.
+/// Replaces every value by `f` of the value and its bit.
 #[inline(always)]
 fn by_bit<F: Real>(values: &mut [F], row: impl Iterator<Item = u32>, f: impl Fn(F, bool) -> F) {
     let (words, last) = values.as_chunks_mut::<32>();
     let mut row = row;
     for (values, word) in words.iter_mut().zip(&mut row) {
-        // Most words are full.
+        // In most words all bits are 1.
         if word != u32::MAX {
-            // Stored as one vector: to load a vector after some of its values were stored one by one is slow.
+            // Stored as one vector: loading a vector is slow after its values were stored one by one.
             *values = std::array::from_fn(|key| f(values[key], word & BITS[key] != 0));
         }
     }

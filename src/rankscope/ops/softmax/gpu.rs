@@ -12,7 +12,7 @@ use crate::ops::row_wise::{RULE, rungs};
 use crate::tensor::Tensor;
 
 params! {
-    /// The parameters of the kernels that see rows of scores and rows of a mask.
+    /// The parameters of the kernels that read rows of scores and rows of a mask.
     pub(in crate::ops) struct Params { rows: u32, heads: u32, queries: u32, keys: u32, mask_batch: u32, mask_head: u32, first_group: u32 }
 }
 
@@ -64,7 +64,7 @@ pub(super) fn masked_softmax(
     launch_rows(&LADDER, scores, sizes, allowed, &[("sinks", &sinks)], 20)
 }
 
-/// The sinks `[H]` as kernels read them: −∞, whose exponential is 0, where there are none.
+/// The sinks `[H]` as kernels read them; without sinks −∞ for every head, whose exponential is 0.
 pub(in crate::ops) fn sinks_or_none(
     kernel: &Kernel,
     x: &Tensor,
@@ -80,8 +80,8 @@ pub(in crate::ops) fn sinks_or_none(
     }
 }
 
-/// Runs a rung of `ladder` whose parameters are [`Params`]: scores, mask and `others` in, weights out, at about `work`
-/// multiply-adds a score.
+/// Runs a rung of `ladder` whose parameters are [`Params`]: its inputs are scores, mask and `others`, its output the
+/// weights, and it takes about `work` multiply-adds for each score.
 pub(in crate::ops) fn launch_rows(
     ladder: &'static Ladder,
     scores: &Tensor,
@@ -101,7 +101,7 @@ pub(in crate::ops) fn launch_rows(
     launch(kernel, params, &inputs, scores.shape().clone(), grid)
 }
 
-/// The parameters of a kernel that sees rows of a mask, and the mask.
+/// The parameters of a kernel that reads rows of a mask, and the mask's buffer.
 pub(in crate::ops) fn row_params(
     kernel: &'static Kernel,
     gpu: &Arc<Gpu>,
@@ -122,8 +122,8 @@ pub(in crate::ops) fn row_params(
     Ok((params, gpu.constant("mask", bytemuck::cast_slice(allowed.words()))?))
 }
 
-/// By how many words the mask of a sequence begins after that of the one before, and the same for heads. Sequences
-/// that share the mask all start at the same word, and so do heads.
+/// The distance in words from the mask of one sequence to that of the next, and the same for heads. Sequences that
+/// share the mask all start at the same word, and so do heads.
 pub(in crate::ops) fn mask_steps(allowed: &Allowed) -> [usize; 2] {
     let matrix = allowed.queries() * allowed.row_words();
     let of_sequence = allowed.batch().map_or(0, |_| allowed.heads().unwrap_or(1) * matrix);

@@ -19,8 +19,8 @@ use crate::tensor::Tensor;
 ///
 /// **Shapes**: scores `[B, H, T, S]`; mask `[B, H, T, S]` with or without B and H; result `[B, H, T, S]`.
 ///
-/// **Conventions**: the mask is data of its own; masked scores are never looked at, so they may be
-/// anything. A query that may attend to nothing has weights 0.
+/// **Conventions**: the mask is a separate argument; masked scores are never read, so they may be anything. A query
+/// that may attend to nothing has weights 0.
 ///
 /// # Errors
 /// [`Error::Axes`] or [`Error::Size`] if the shapes do not fit.

@@ -7,7 +7,7 @@
 // number of each subgroup goes through workgroup memory: two barriers a reduction in place of seven.
 //
 // The device has to be opened with subgroups; WGSL's `enable subgroups;` is missing because naga does not
-// take it yet.
+// accept it yet.
 //
 // Dispatch: B·H·T workgroups of 64.
 
@@ -34,7 +34,7 @@ struct Params {
 
 var<workgroup> partial: array<f32, LANES>;
 
-/// Where an invocation stands among the workgroup's subgroups.
+/// The place of an invocation among the workgroup's subgroups.
 struct Lane {
     index: u32,
     subgroup: u32,

@@ -1,4 +1,5 @@
-//! The gradients of decays: of the log decays by what lies beyond each token, and of what they are read off.
+//! The gradients of decays: those of the log decays, and those of the keys, weights and biases that they are computed
+//! from.
 
 use super::gpu::{DecayParams, launch_keys};
 use crate::axis::{Axis, Shape};
@@ -28,8 +29,9 @@ pub(in crate::ops) static OF_DECAYS: Kernel = Kernel {
     params: DecayParams::FIELDS,
 };
 
-/// ∂log a\[j\] = Σ w\[t, s\] · ∂w\[t, s\] over the pairs that the decay of token j lies between: s < j ≤ t and t < j ≤ s,
-/// because w = e^E · x, and E = −|L\[t\] − L\[s\]| is the sum of the log decays between. Query heads that share a decay add up.
+/// ∂log a\[j\] = Σ w\[t, s\] · ∂w\[t, s\] over the pairs whose decay includes that of token j: s < j ≤ t and t < j ≤ s,
+/// because w = e^E · x, and E = −|L\[t\] − L\[s\]| is the sum of the log decays between. Query heads that share a decay
+/// add up.
 ///
 /// **Shapes**: w and ∂w `[B, H, T, S]`, result `[B, G, S]`, given as `shape`.
 pub(super) fn decays(weights: &Tensor, dy: &Tensor, shape: &Shape, at: Positions) -> Result<Tensor> {
@@ -61,13 +63,13 @@ pub(super) fn decays(weights: &Tensor, dy: &Tensor, shape: &Shape, at: Positions
     let shared = [(Axis::Batch, batch), (Axis::KvHead, kv_heads)];
     let rows = (Axis::Row, heads / kv_heads * queries);
     let beyond = beyond.reshape([&shared[..], &[rows, (Axis::Key, keys)]].concat())?;
-    // The sums of rows are a product with ones.
+    // The sum over rows is a matrix product with ones.
     let ones = constant([&shared[..], &[(Axis::Column, 1), rows]].concat(), 1.0, &beyond.device())?;
     matmul(&ones, &beyond, Axis::Row, 1.0)?.reshape(shape.axes()) // [B, G, 1, S]
 }
 
-/// Rows from the `first` one on: the value of key j becomes the sum of those that the query at position t reaches
-/// through token j: the ones before j where j ≤ t, and j and the ones behind it where j > t.
+/// For the rows from row `first` on, replaces the value of key j by the sum over the keys whose decay to the query at
+/// position t includes token j: the keys before j where j ≤ t, and the keys from j on where j > t.
 fn rows_beyond<F: Real>(rows: &mut [F], first: usize, [queries, keys]: [usize; 2], first_query: usize) {
     for (row, values) in (first..).zip(rows.chunks_exact_mut(keys)) {
         let (before, behind) = values.split_at_mut(first_query + row % queries + 1);
@@ -106,7 +108,7 @@ pub(super) fn log_decays(
     let one = (Axis::Column, 1);
     let with = |last: [(Axis, usize); 2]| [&heads[..], &last].concat();
     let column = dz.reshape(with([(Axis::Key, keys), one]))?;
-    // The weight of every sequence: the gradients of its products with keys are products again.
+    // The weight repeated for every sequence: the gradients of its products with keys are matrix products too.
     let ones = constant([heads[0], one], 1.0, &k.device())?;
     let row = weight.reshape([one, (Axis::Width, kv_heads * size)])?;
     let weights = matmul(&ones, &row, Axis::Column, 1.0)?.reshape(with([one, (Axis::HeadSize, size)]))?;

@@ -1,4 +1,5 @@
-//! State-space attention with a scalar decay: the decays, the decayed scores, and the recurrence, a head to a thread.
+//! State-space attention with a scalar decay: the decays, the decayed scores, and the recurrence, one head for each
+//! thread.
 
 use rayon::prelude::*;
 
@@ -23,7 +24,7 @@ pub fn log_decays<F: Real>(
     of_tokens(k, weight, bias, keys, padding, |z| -softplus(z))
 }
 
-/// The derivative of log a by z = w·k + β, −1 / (1 + e^−z), for every key; 0 for padding.
+/// The derivative of log a with respect to z = w·k + β, −1 / (1 + e^−z), for every key; 0 for padding.
 pub(super) fn log_decay_slopes<F: Real>(
     k: &[F],
     weight: &[F],
@@ -34,7 +35,7 @@ pub(super) fn log_decay_slopes<F: Real>(
     of_tokens(k, weight, bias, keys, padding, |z| -F::one() / (F::one() + (-z).exp()))
 }
 
-/// f(w·k + β) of every key that is a token, 0 of the others.
+/// f(w·k + β) for every key that is a token, 0 for padding.
 fn of_tokens<F: Real>(
     k: &[F],
     weight: &[F],
@@ -57,7 +58,7 @@ fn of_tokens<F: Real>(
     k.chunks_exact(size).enumerate().map(of_key).collect()
 }
 
-/// ln(1 + eˣ), which keeps its digits where it is small.
+/// ln(1 + eˣ), computed so that small results keep their digits.
 fn softplus<F: Real>(x: F) -> F {
     x.max(F::zero()) + (-x.abs()).exp().ln_1p()
 }
@@ -91,7 +92,7 @@ pub fn decayed_scores<F: Real>(
 }
 
 vectorised! {
-    /// Rows from the `first` one on; `sizes` are H, T and S, and `group` is H/G.
+    /// The weights of the rows from row `first` on; `sizes` are H, T and S, and `group` is H/G.
     pub(super) fn decay_rows[F: Real](
         rows: &mut [F],
         first: usize,
@@ -126,8 +127,8 @@ fn sum_outward<F: Real>(sums: &mut [F], log_decays: &[F], t: usize) {
     }
 }
 
-/// Context `[B, H, T, D]` of the queries, after which `state` `[B, G, D, D]` holds their tokens and those before them
-/// too. `inputs` are q, k, v and log a `[B, G, S]`; see [`decayed_walk`](crate::ops::decayed_walk).
+/// Context `[B, H, T, D]` of the queries, and the new `state` `[B, G, D, D]`, which then includes their tokens and all
+/// before them. `inputs` are q, k, v and log a `[B, G, S]`; see [`decayed_walk`](crate::ops::decayed_walk).
 ///
 /// # Errors
 /// [`Error::Cancelled`](crate::Error::Cancelled).

@@ -6,7 +6,7 @@
 // token, [D, D].
 //
 // One invocation keeps column e of S, in place in the output, and walks over the tokens: B·G·D invocations, whose
-// neighbours read and write neighbours. Memory beyond inputs and output: none.
+// adjacent invocations read and write adjacent values. Memory beyond inputs and output: none.
 //
 // Dispatch: B·G·⌈D/64⌉ workgroups of 64.
 

@@ -15,7 +15,7 @@ use crate::run::Run;
 use crate::tensor::Tensor;
 
 params! {
-    /// The parameters of the kernels that see rows of keys.
+    /// The parameters of the kernels that read rows of keys.
     pub(super) struct DecayParams { rows: u32, kv_heads: u32, keys: u32, size: u32, padding_words: u32 }
 }
 
@@ -84,7 +84,8 @@ pub(super) fn log_decays(inputs: [&Tensor; 3], shape: Shape, padding: Option<&Pa
     launch_keys(&DECAYS, inputs, &[], shape, padding)
 }
 
-/// Runs a kernel whose parameters are [`DecayParams`]: k, weight, bias and `others` in, a number for each key out.
+/// Runs a kernel whose parameters are [`DecayParams`]: its inputs are k, weight, bias and `others`, its output is one
+/// number for each key.
 pub(super) fn launch_keys(
     kernel: &'static Kernel,
     [k, weight, bias]: [&Tensor; 3],
@@ -143,11 +144,12 @@ pub(super) fn decayed_scores(
     launch(&SCORES, params, &inputs, scores.shape().clone(), grid)
 }
 
-/// So many turns of an invocation's loops take a GPU well below a second, after which some drivers end a dispatch.
+/// The most turns of an invocation's loops in one dispatch. They take a GPU well below a second; some drivers end a
+/// dispatch after about a second.
 const TURNS: usize = 1 << 20;
 
-/// `inputs` are q, k, v and log a. A dispatch walks over as many tokens as its loops allow; the next one goes on from
-/// its state.
+/// `inputs` are q, k, v and log a. A dispatch processes as many tokens as its loops allow; the next dispatch continues
+/// from its state.
 pub(super) fn decayed_walk(
     state: &Tensor,
     inputs: [&Tensor; 4],
@@ -158,7 +160,7 @@ pub(super) fn decayed_walk(
 ) -> Result<(Tensor, Tensor)> {
     let is_software = buffer(&WALK, state)?.gpu().is_software();
     let turns = (sizes.head_size + 1) * (1 + sizes.heads / sizes.kv_heads);
-    // One token less, for the turns that bring the state.
+    // One token less, to leave turns for loading the state.
     let most = (if is_software { SOFTWARE_TURNS } else { TURNS } / turns).saturating_sub(1).max(1);
     let end = at.first_query + sizes.queries;
     let (mut state, mut contexts) = (state.clone(), Vec::new());
@@ -175,7 +177,7 @@ pub(super) fn decayed_walk(
     }
 }
 
-/// The context of the queries at positions `tokens`, and the state after the last of these.
+/// The context of the queries at positions `tokens`, and the state after the last of these positions.
 fn walk_part(
     state: &Tensor,
     inputs: [&Tensor; 4],
@@ -221,12 +223,12 @@ fn walk_part(
     Ok((context.reshape(axes)?, after.reshape(state.shape().axes())?))
 }
 
-/// Words of padding for one sequence; 0 where every key is a token.
+/// The number of padding words for one sequence; 0 where every key is a token.
 fn padding_words(padding: Option<&Padding>, keys: usize) -> usize {
     padding.map_or(0, |_| keys.div_ceil(32))
 }
 
-/// Which keys are tokens as the shaders read it; one word that nobody reads where all are.
+/// The padding as the shaders read it; where every key is a token, one word that no shader reads.
 fn upload(near: &GpuBuffer, padding: Option<&Padding>) -> Result<GpuBuffer> {
     let words = padding.map_or_else(|| vec![0], Padding::words);
     near.gpu().constant("padding", bytemuck::cast_slice(&words))

@@ -1,4 +1,4 @@
-//! State-space attention: products of queries and keys that decay with every token between them.
+//! State-space attention: scores that decay with every token between query and key.
 
 pub(super) mod backward;
 pub(crate) mod cpu;
@@ -20,7 +20,7 @@ use crate::tensor::Tensor;
 ///
 /// **Shapes**: k `[B, G, S, D]` (or H in place of G), weight w `[G, D]`, bias β `[G]`; result `[B, G, S]`.
 ///
-/// **Conventions**: padding keys are never looked at; they have log a = 0 and decay nothing.
+/// **Conventions**: padding keys are never read; they have log a = 0, a decay of 1.
 ///
 /// # Errors
 /// A shape or placement error naming what does not fit; [`Error::Invalid`] for padding of other sizes.
@@ -85,9 +85,9 @@ pub fn log_decays(k: &Tensor, weight: &Tensor, bias: &Tensor, padding: Option<&P
 /// **Shapes**: scores `[B, H, T, S]`; log a `[B, G, S]` (or H in place of G); mask `[B, H, T, S]` with or without B and
 /// H; result `[B, H, T, S]`. Query head h uses key/value head ⌊h / (H/G)⌋.
 ///
-/// **Conventions**: query t stands at position `at.first_query + t` and decays as the key there. Masked scores are
-/// never looked at. |L\[t\] − L\[s\]| is summed from the query outward, so that its relative error is |t − s|·ε/2 at
-/// most; the difference of two cumulative sums would be off by ε/2 of the whole sum. The factor is then off by
+/// **Conventions**: query t stands at position `at.first_query + t` and has the decay of the key there. Masked scores
+/// are never looked at. |L\[t\] − L\[s\]| is summed from the query outward, so that its relative error is |t − s|·ε/2
+/// at most; the difference of two cumulative sums would be off by ε/2 of the whole sum. The factor is then off by
 /// 0.18·|t − s|·ε at most, as x·e^(−x) ≤ 1/e, and by the error of the exponential.
 ///
 /// # Errors
@@ -123,17 +123,17 @@ pub fn decayed_scores(
     }))
 }
 
-/// The recurrence that makes the same context as [`decayed_scores`] under a causal mask, in memory that does not grow
-/// with the tokens: S ← a\[s\]·S + k\[s\] v\[s\]ᵀ with every token, and context\[t\] = q\[t\]·S / √D after the token at
-/// query t's position.
+/// The recurrence that computes the same context as [`decayed_scores`] under a causal mask, in memory that does not
+/// grow with the tokens: S ← a\[s\]·S + k\[s\] v\[s\]ᵀ with every token, and context\[t\] = q\[t\]·S / √D after the
+/// token at query t's position.
 ///
 /// **Shapes**: state S `[B, G, D, M]` with M = D: the tokens before key 0, zeros ([`no_tokens`](super::no_tokens)) if
 /// there are none. q `[B, H, T, D]`, k and v `[B, G, S, D]`, log a `[B, G, S]` (or H in place of G); results: context
 /// `[B, H, T, D]`, and the state after the last query's token.
 ///
 /// **Conventions**: query t stands at position `at.first_query + t`; keys after the last query are never looked at.
-/// Padding keys leave the state as it is. Accumulation in f32: a weight is a product of rounded decays and off by about
-/// 2·|t − s|·ε of itself at most.
+/// Padding keys leave the state as it is. Accumulation in f32: a weight is a product of rounded decays, with a relative
+/// error of at most about 2·|t − s|·ε.
 ///
 /// # Errors
 /// A shape, placement or mask error naming what does not fit; [`Error::Invalid`] for a query without a key at its
@@ -182,7 +182,7 @@ pub fn decayed_walk(
     }
 }
 
-/// G of decays that fit B, H and S, and are where `other` is.
+/// G of log decays, or an error unless they fit B, H and S and are on the device of `other`.
 fn expect_decays(
     op: &'static str,
     log_decays: &Tensor,

@@ -7,7 +7,7 @@ use super::{Precise, Real, log, real};
 use crate::error::Result;
 use crate::run::Run;
 
-/// A determinant as its sign and the logarithm of its size, with what is known about the error.
+/// A determinant as its sign and the logarithm of its size, with a bound on the error.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Determinant {
     /// −1, 0 or 1.
@@ -15,7 +15,7 @@ pub struct Determinant {
     /// ln |det A|; −∞ for 0.
     pub log: f64,
     /// A bound on the error of `log`. Finite: the sign is certain and the matrix is nonsingular. Infinite:
-    /// the digits do not suffice to tell.
+    /// the digits do not suffice to know the sign.
     pub error: f64,
 }
 
@@ -32,7 +32,7 @@ impl Determinant {
 /// The computed factors are exact for a matrix A + E with |E| ≤ N u |L||U| + e u |A|, where u = 2^−bits and e
 /// is the entries' relative error. So det A = det(LU) · det(I − (LU)⁻¹E), and with
 /// δ = ‖L⁻¹‖_F ‖U⁻¹‖_F ‖E‖_F < 1 the second factor lies between (1 − δ)^N and (1 + δ)^N: positive. The
-/// inverses are computed too, and δ is taken four times as large, for their own rounding.
+/// inverses are computed too, and δ is taken four times as large, to allow for their own rounding.
 ///
 /// # Errors
 /// [`Error::Invalid`](crate::Error::Invalid) for a matrix that is not square;
@@ -85,7 +85,7 @@ fn largest_below(factors: &Array2<Real>, step: usize) -> usize {
         .unwrap_or(step)
 }
 
-/// One step of Gauss: multipliers below the pivot, and what they leave of the rows below.
+/// One step of Gaussian elimination: the multipliers below the pivot, and the updated rows below it.
 fn eliminate(factors: &mut Array2<Real>, step: usize) {
     let n = factors.nrows();
     for row in step + 1..n {
@@ -108,7 +108,7 @@ fn error_of_log(matrix: &Precise, factors: &Array2<Real>, run: &Run) -> Result<f
         std::cmp::Ordering::Equal => one.clone(),
         std::cmp::Ordering::Greater => factors[(row, col)].clone(),
     }));
-    // Transposed, so that it is lower triangular too; norms do not mind.
+    // Transposed, so that it is lower triangular too; its norm is the same.
     let upper = part(Array2::from_shape_fn((n, n), |(row, col)| {
         if col <= row { factors[(col, row)].clone() } else { zero.clone() }
     }));

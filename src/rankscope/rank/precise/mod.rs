@@ -1,8 +1,8 @@
-//! Multi-precision: what is true where f64 sees only its own rounding.
+//! Multi-precision: correct results where f64 gives only its own rounding errors.
 //!
 //! A causal attention matrix of 128 tokens has a smallest singular value near 10⁻³⁰; f64 reports 10⁻¹⁹,
-//! which is noise. Here the same numbers are computed with as many decimal digits as the problem asks for,
-//! and every result comes with a bound on its error that decides when the digits suffice.
+//! which is noise. Here the same numbers are computed with as many decimal digits as the problem needs, and every
+//! result comes with a bound on its error that decides when the digits suffice.
 //!
 //! ```
 //! use ndarray::array;
@@ -40,7 +40,7 @@ use crate::error::{Error, Result};
 /// A binary floating-point number of any precision, rounded to nearest.
 type Real = FBig<HalfEven, 2>;
 
-/// The most decimal digits: beyond it, a matrix is taken for singular.
+/// The most decimal digits: a matrix that needs more is treated as singular.
 pub const MOST_DIGITS: usize = 20_000;
 
 /// A matrix of numbers with a given count of decimal digits.
@@ -53,7 +53,7 @@ pub struct Precise {
 }
 
 impl Precise {
-    /// `matrix` exactly as f64 holds it, to be computed with at `digits` decimal digits.
+    /// `matrix` with exactly its f64 entries, for computations with `digits` decimal digits.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a NaN or infinite entry, naming its position, and for digits outside
@@ -90,7 +90,7 @@ impl Precise {
     }
 
     /// The sign of Π aᵢᵢ, the determinant of a triangular matrix: −1 or 1; `None` where the digits do not suffice to
-    /// tell.
+    /// know it.
     pub fn diagonal_sign(&self) -> Option<i8> {
         let is_certain = self.entry_error.log2() < self.bits.get() as f64;
         let negative = self.entries.diag().iter().filter(|entry| **entry < Real::ZERO).count();
@@ -101,8 +101,8 @@ impl Precise {
     /// A − λB, entry by entry, with the digits of A.
     ///
     /// # Conventions
-    /// Where the difference is small against its terms, their error is large against it: the relative error grows by
-    /// as much, and is infinite where two equal terms leave 0.
+    /// Where the difference is much smaller than its terms, its relative error is larger than theirs by the same ratio,
+    /// and it is infinite where the difference of two equal terms is 0.
     ///
     /// # Errors
     /// [`Error::Invalid`] where B has another shape, or λ is not a finite number.
@@ -180,7 +180,7 @@ fn real(value: f64, bits: NonZeroUsize) -> Real {
 
 /// log₂ of the Frobenius norm; −∞ for zeros.
 fn log2_norm(entries: ArrayView2<Real>) -> f64 {
-    // 128 bits of each entry: a norm is asked for to f64's accuracy.
+    // 128 bits of each entry: a norm is needed to f64's accuracy only.
     let square = |entry: &Real| entry.clone().with_precision(128).value().sqr();
     log(&entries.iter().fold(Real::ZERO, |sum, entry| sum + square(entry))) / std::f64::consts::LN_2 / 2.0
 }
@@ -192,6 +192,6 @@ fn log(x: &Real) -> f64 {
         return f64::NEG_INFINITY;
     }
     let size = if *x < zero { -x.clone() } else { x.clone() };
-    // 128 bits, so that the logarithm of a number near 1 has its digits too.
+    // 128 bits, so that the logarithm of a number near 1 is accurate too.
     size.with_precision(128).value().ln().to_f64().value()
 }

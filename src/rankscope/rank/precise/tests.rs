@@ -1,4 +1,4 @@
-//! Multi-precision against numbers that are known otherwise.
+//! Multi-precision against numbers that are known from other methods.
 
 use std::path::PathBuf;
 
@@ -27,11 +27,11 @@ fn the_stored_draw_has_the_reference_determinant_and_smallest_singular_value() {
     let triangular = Triangular::new(weights, &run()).unwrap();
     let (log_det, sigma) = (triangular.log_det(), triangular.sigma_min().unwrap());
     assert!((log_det + 527.758_266_268_504_7).abs() < 1e-10, "{log_det}");
-    // The reference's bracket, from 120 digits: 1/‖A⁻¹‖_F and √n times that.
+    // The reference's bracket, computed with 120 digits: 1/‖A⁻¹‖_F and √n times that.
     assert!((10f64.powf(sigma.log10_at_least) / 9.17563e-27 - 1.0).abs() < 1e-5, "{sigma:?}");
     assert!((10f64.powf(sigma.log10_at_most) / 1.0381e-25 - 1.0).abs() < 1e-4, "{sigma:?}");
     assert!(sigma.log10_at_least <= sigma.log10 && sigma.log10 <= sigma.log10_at_most);
-    // Twice the digits that the bound asks for change nothing.
+    // Twice as many digits as the bound needs change nothing.
     let finer = Triangular::new(|digits| weights(2 * digits), &run()).unwrap().sigma_min().unwrap();
     assert!((sigma.log10 - finer.log10).abs() < 1e-13, "{sigma:?} {finer:?}");
 }
@@ -53,7 +53,7 @@ fn the_true_singular_values_multiply_to_the_determinant() {
     assert!(triangular.leading_sigma_min(129).is_err() && triangular.leading_sigma_min(0).is_err());
 }
 
-/// 1 on the diagonal, −1 below: the inverse holds 2^(i − j − 1), which f64 has exactly.
+/// 1 on the diagonal, −1 below: the inverse holds 2^(i − j − 1), which f64 represents exactly.
 #[test]
 fn an_exponentially_small_singular_value_is_found_to_fourteen_digits() {
     let n = 150;
@@ -75,7 +75,7 @@ fn an_exponentially_small_singular_value_is_found_to_fourteen_digits() {
     let sigma = triangular.sigma_min().unwrap();
     let expected = -Spectrum::of(inverse.view()).unwrap().sigma_max().unwrap().log10();
     assert!((sigma.log10 - expected).abs() < 1e-13 && triangular.digits() > 60, "{sigma:?} {expected}");
-    // LAPACK sees its own rounding instead.
+    // LAPACK returns its own rounding error instead.
     assert!(Spectrum::of(matrix.view()).unwrap().sigma_min().unwrap() > 1e-25);
 }
 
@@ -153,7 +153,7 @@ fn what_cannot_be_computed_is_named() {
     assert_eq!(message(Triangular::new(weights, &run)), "cancelled");
 }
 
-/// A difference of two softmaxes has the sign that LU certifies, and what cancels takes its digits.
+/// A difference of two softmaxes has the sign that LU certifies, and cancellation costs digits.
 #[test]
 fn the_sign_of_a_difference_is_certain_while_its_digits_last() {
     let (q, k) = stored_draw();
@@ -171,7 +171,7 @@ fn the_sign_of_a_difference_is_certain_while_its_digits_last() {
         signs[usize::from(lu.sign > 0)] += 1;
     }
     assert!(signs.iter().all(|&count| count > 0), "{signs:?}");
-    // Row 0 of both is (1, 0, …): nothing is left of it, and no sign is certain.
+    // Row 0 of both is (1, 0, …): their difference is 0, and no sign is certain.
     let singular = first.minus(1.0, &second).unwrap();
     assert!(singular.diagonal_sign().is_none() && singular.to_f64()[(0, 0)] == 0.0);
     // A relative error of n + 8 units in 133 bits, and a difference that is 2^−140 of its terms.

@@ -9,21 +9,22 @@ use crate::error::{Error, Result};
 use crate::rank::{EPSILON_F64, Spectrum};
 use crate::run::Run;
 
-/// The digits of the first attempt.
+/// The number of decimal digits of the first attempt.
 const FIRST_DIGITS: usize = 60;
 
-/// The relative error of A⁻¹ (in the Frobenius norm) that counts as none: below what f64 can show.
+/// log₂ of the relative error of A⁻¹ (in the Frobenius norm) at which the digits suffice: f64 cannot show a smaller
+/// one.
 const LOG2_GOAL: f64 = -57.0;
 
-/// A nonsingular lower triangular matrix A with its inverse, both to as many digits as A asks for.
+/// A nonsingular lower triangular matrix A with its inverse, both with as many digits as A needs.
 ///
 /// σ_min(A) = 1/σ₁(A⁻¹), and a *largest* singular value is well conditioned: A⁻¹ is computed in
 /// multi-precision, scaled, and only then rounded to f64 for a singular value decomposition.
 ///
 /// # Conventions
 /// The digits grow until (2N + 4 + e) · 2^−bits · ‖A‖_F ‖A⁻¹‖_F < 2⁻⁵⁷, where e is the relative error of the
-/// entries: this bounds the relative error of A⁻¹, and with it that of σ_min, before f64 comes in. The
-/// leading blocks of A⁻¹ are the inverses of the leading blocks of A, and the bound covers them too.
+/// entries: this bounds the relative error of A⁻¹, and with it that of σ_min, before rounding to f64. The leading
+/// blocks of A⁻¹ are the inverses of the leading blocks of A, and the bound covers them too.
 ///
 /// ```
 /// use ndarray::array;
@@ -47,21 +48,21 @@ pub struct Triangular {
 pub struct SigmaMin {
     /// log₁₀ σ_min.
     pub log10: f64,
-    /// log₁₀ of 1/‖A⁻¹‖_F, which σ_min cannot be below.
+    /// log₁₀ of 1/‖A⁻¹‖_F, a lower bound of σ_min.
     pub log10_at_least: f64,
-    /// log₁₀ of √N/‖A⁻¹‖_F, which σ_min cannot be above.
+    /// log₁₀ of √N/‖A⁻¹‖_F, an upper bound of σ_min.
     pub log10_at_most: f64,
 }
 
 impl SigmaMin {
-    /// σ_min itself; 0 below 10⁻³²⁴, where f64 has no number for it.
+    /// σ_min itself; 0 below 10⁻³²⁴, which f64 cannot represent.
     pub fn value(&self) -> f64 {
         10f64.powf(self.log10)
     }
 }
 
 impl Triangular {
-    /// From what gives the matrix for a number of decimal digits.
+    /// From a function that computes the matrix with a given number of decimal digits.
     ///
     /// # Errors
     /// As [`triangular_inverse`] and `matrix_at`; [`Error::Numeric`] where [`MOST_DIGITS`] do not suffice.
@@ -79,14 +80,14 @@ impl Triangular {
                 let problem = format!("{MOST_DIGITS} digits do not tell it from a singular one");
                 return Err(Error::Numeric { what: "triangular matrix".to_owned(), problem });
             }
-            // Where the error is not even below 1, the norm that it was computed from is not to be trusted.
+            // Where the error is 1 or more, the norm that it was computed from is not reliable.
             let missing = ((error - LOG2_GOAL) / LOG2_10).ceil() as usize + 2;
             let more = if error < 0.0 { missing } else { missing.max(digits) };
             digits = (digits + more).min(MOST_DIGITS);
         }
     }
 
-    /// The decimal digits that it took.
+    /// The number of decimal digits that were needed.
     pub fn digits(&self) -> usize {
         self.digits
     }
@@ -109,8 +110,8 @@ impl Triangular {
         self.leading_sigma_min(self.matrix.rows())
     }
 
-    /// The smallest singular value of the leading `size` × `size` block: of a causal attention matrix,
-    /// the attention of its first `size` tokens.
+    /// The smallest singular value of the leading `size` × `size` block: for a causal attention matrix, this is the
+    /// attention of the first `size` tokens.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a size of 0 or beyond the matrix; as [`sigma_min`](Self::sigma_min).
@@ -128,12 +129,12 @@ impl Triangular {
         })
     }
 
-    /// log₁₀ of all singular values in descending order; `None` for one that f64 shows neither in A nor
-    /// in A⁻¹.
+    /// log₁₀ of all singular values in descending order; `None` for a value that f64 can find neither from A nor from
+    /// A⁻¹.
     ///
     /// # Conventions
-    /// A decomposition in f64 has an error of about N ε σ₁: that of A shows the large values, that of A⁻¹ the
-    /// small ones. Each value comes from the one that knows it better, and must have two digits there.
+    /// A decomposition in f64 has an error of about N ε σ₁: the decomposition of A gives the large values, that of A⁻¹
+    /// the small ones. Each value comes from the more accurate of the two, and must have two correct digits there.
     ///
     /// # Errors
     /// As [`sigma_min`](Self::sigma_min).

@@ -12,11 +12,11 @@ use crate::run::Run;
 
 /// softmax(scale · Q·Kᵀ/√D) over the keys that `mask` allows, to `digits` decimal digits.
 ///
-/// Q and K are taken exactly as f64 holds them; every entry of the result has a relative error of at most
-/// n + 8 units in its last place.
+/// The f64 entries of Q and K are taken as exact; every entry of the result has a relative error of at most n + 8 units
+/// in its last place.
 ///
-/// **Shapes**: q and k `[n, D]`, result `[n, n]`. **Conventions**: weights outside the mask are 0, and so
-/// is a row that may attend to nothing.
+/// **Shapes**: q and k `[n, D]`, result `[n, n]`. **Conventions**: weights outside the mask are 0, and so are the rows
+/// of queries that may attend to nothing.
 ///
 /// # Errors
 /// [`Error::Invalid`] where q and k do not match, have no columns or hold a number that is not finite,
@@ -41,8 +41,8 @@ pub fn attention_weights(
     }
     let allowed = Allowed::new(mask, 1, n, n, Positions::suffix(n, n)?, None)?;
     let bits = bits_from_digits(digits)?;
-    // The exponential turns an absolute error of a score into a relative one of a weight: the scores carry
-    // as many more bits as their sums have before the binary point, and a few for D.
+    // The exponential turns an absolute error of a score into a relative one of a weight: so the scores get as many
+    // more bits as their sums have before the binary point, and a few more for D.
     let guard = 32 + guard_bits(q, k, scale);
     let wide = bits.saturating_add(guard);
     let widen = |matrix: ArrayView2<f64>| matrix.mapv(|entry| real(entry, wide));
@@ -75,7 +75,7 @@ fn dot(a: ArrayView1<Real>, b: ArrayView1<Real>) -> Real {
     a.iter().zip(b).fold(Real::ZERO, |sum, (x, y)| sum + x * y)
 }
 
-/// exp(s) / Σ exp(s) over the scores that there are.
+/// exp(s) / Σ exp(s) over `scores`, those of the allowed keys.
 fn softmax(scores: &[Option<Real>], context: Context<dashu_float::round::mode::HalfEven>) -> Vec<Real> {
     let mut constants = ConstCache::new();
     let zero = || Real::ZERO.with_precision(context.precision()).value();

@@ -1,4 +1,4 @@
-//! The numbers that the argument quotes.
+//! The numbers that the argument about rank quotes.
 
 use std::path::PathBuf;
 
@@ -52,7 +52,7 @@ fn the_quoted_causal_draw() {
     close(report.sigma_max.unwrap(), fact("sigma_max"), 1e-13);
     assert!(report.sigma_min_below_floor && report.condition_is_lower_bound);
     close(report.condition_number.unwrap(), 1.0 / (128.0 * EPSILON_F64), 1e-12);
-    // Read backwards, the same draw is upper triangular, and its determinant the same product.
+    // Transposed, the same draw is upper triangular, and its determinant is the same product.
     let backwards = log_abs_det(weights(&scores, |row| row + 1).t()).unwrap();
     assert_eq!((backwards.value, backwards.method), (report.log_abs_det, report.log_abs_det_method));
 }
@@ -60,7 +60,7 @@ fn the_quoted_causal_draw() {
 #[test]
 fn lu_of_the_quoted_draw_is_wrong_where_the_diagonal_is_right() {
     let (scores, _) = draw();
-    // Row-major storage hands LAPACK the transpose; pivoting destroys the triangle of this one only.
+    // With row-major storage LAPACK gets the transpose; pivoting destroys the triangular form of this matrix only.
     let lu = decomposition().log_abs_det(weights(&scores, |row| row + 1).t()).unwrap();
     assert!(lu > -520.0, "LU gave {lu}");
 }

@@ -22,7 +22,7 @@ fn an_empty_matrix_has_no_singular_values() {
         assert_eq!((report.sigma_max, report.sigma_min, report.exact_rank), (None, None, Some(0)));
         assert_eq!(report.condition_reason.as_deref(), Some("the matrix is empty"));
     }
-    // The empty product is 1, also as a determinant.
+    // The determinant of an empty matrix is the empty product, 1.
     assert_eq!(log_abs_det(Array2::zeros((0, 0)).view()).unwrap().value, Some(0.0));
 }
 
@@ -62,7 +62,7 @@ fn energy_and_columns_by_hand() {
     assert_eq!((report.energy_rank_90, report.energy_rank_99, report.columns_90), (1, 3, 1));
     let sink = Array2::from_shape_fn((5, 3), |(_, col)| if col == 1 { 1.0 } else { 0.1 });
     assert_eq!((columns_holding(sink.view(), 0.9), columns_holding(sink.t(), 0.9)), (1, 5));
-    // A share that is reached exactly is reached: 3 of 4 equal ones, and all of them without the zero.
+    // A share that is reached exactly counts as reached: 3 of 4 equal values, and all 4 without the zero.
     let equal = Spectrum::from_values(vec![2.0, 2.0, 2.0, 2.0, 0.0], 5, 6).unwrap();
     assert_eq!((equal.energy_rank(0.75), equal.energy_rank(1.0)), (3, 4));
 }
@@ -142,7 +142,7 @@ fn a_singular_value_beyond_f64_is_null_with_a_reason_and_spoils_nothing_else() {
     let reason = json["sigma_max_reason"].as_str().unwrap();
     assert!(reason.starts_with("beyond the largest f64"), "{reason}");
     assert!(json["rounding_floor"].is_number() && json["condition_number"].is_number());
-    // The smallest numbers there are: nothing is below a floor.
+    // The smallest positive numbers: no singular value is below the floor.
     let report = RankReport::of((Array2::<f64>::eye(4) * 5e-324).view(), None).unwrap();
     assert_eq!((report.numerical_rank_f64, report.stable_rank, report.sigma_max), (4, 4.0, Some(5e-324)));
     assert!(!report.sigma_min_below_floor && report.condition_number == Some(1.0));
@@ -198,7 +198,7 @@ fn many_keeps_order_reports_progress_and_stops() {
 
 #[test]
 fn every_metric_is_a_field_of_the_report_and_every_number_of_it_a_metric() {
-    // Distinct numbers, so that a mix-up shows.
+    // Distinct numbers, so that a field with the value of another one is noticed.
     let report =
         RankReport::of(array![[4.0, 0.0, 0.0], [1.0, 2.0, 0.0], [0.5, 0.2, 0.1]].view(), None).unwrap();
     let json = serde_json::to_value(&report).unwrap();

@@ -1,4 +1,4 @@
-//! Which zero patterns decide the rank.
+//! Zero patterns that determine the rank.
 
 use ndarray::{Array2, ArrayView2, array};
 
@@ -28,7 +28,7 @@ fn permuted_and_rectangular_triangles_have_full_rank() {
     let reason = "triangular after reordering rows and columns, with a nonzero diagonal";
     let order = [3, 0, 4, 1, 2];
     check(pattern(5, 5, |t, s| order[s] <= order[(t + 2) % 5]).view(), Some(5), reason);
-    // Five queries at the end of nine keys.
+    // Five queries at the last five of nine positions.
     check(pattern(5, 9, |t, s| s <= t + 4).view(), Some(5), reason);
     check(pattern(1, 6, |_, _| true).view(), Some(1), reason);
     check(pattern(6, 1, |_, _| true).view(), Some(1), reason);
@@ -59,9 +59,9 @@ fn zero_columns_bound_the_rank() {
 
 #[test]
 fn peeling_goes_both_ways_and_reaches_a_core() {
-    // Row 0 peels column 0; what is left is a 2 × 2 core.
+    // Row 0 removes column 0; a 2 × 2 core remains.
     let core = array![[true, false, false], [true, true, true], [true, true, true]];
     check(core.view(), None, "no theorem: the values of a 2 × 2 core decide");
-    // Transposed, no row has a single entry to begin with, but column 0 has.
+    // In the transpose no row has a single entry at first, but column 0 has.
     check(core.t(), None, "no theorem: the values of a 2 × 2 core decide");
 }

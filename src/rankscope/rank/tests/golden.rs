@@ -1,4 +1,5 @@
-//! Reports of stored attention matrices of real models, against numpy-made ones stored beside them.
+//! Reports of stored attention matrices of real models, against reports made with numpy, which are
+//! stored beside them.
 
 use std::path::PathBuf;
 
@@ -18,7 +19,7 @@ fn address(name: &str) -> Option<(String, usize, usize)> {
     Some((format!("{path}ranks"), layer.parse().unwrap(), head.parse().unwrap()))
 }
 
-/// Checks every attention matrix in `file`, and says how many there were.
+/// Checks every attention matrix in `file`, and returns how many there are.
 fn check(file: &str) -> usize {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/real");
     let bytes = std::fs::read(folder.join(file)).unwrap();

@@ -1,11 +1,11 @@
-//! What holds for every matrix.
+//! Properties of every matrix.
 
 use ndarray::Array2;
 use proptest::prelude::*;
 
 use crate::rank::*;
 
-/// Up to 9 × 9, with entries between −1 and 1 and about a third of them zero.
+/// Matrices up to 9 × 9, with entries between −1 and 1 and about a third of them zero.
 fn matrix() -> impl Strategy<Value = Array2<f64>> {
     (1usize..10, 1usize..10).prop_flat_map(|(rows, cols)| {
         let entry = prop_oneof![1 => Just(0.0), 2 => -1.0f64..1.0];
@@ -86,7 +86,8 @@ proptest! {
 
     #[test]
     fn a_theorem_agrees_with_the_arithmetic(matrix in matrix()) {
-        // Entries away from 0 keep these small matrices well clear of the tolerance.
+        // With entries away from 0, the singular values of these small matrices are far from the
+        // tolerance.
         let matrix = matrix.mapv(|x| if x == 0.0 { 0.0 } else { x.signum() * (0.5 + x.abs()) });
         let report = RankReport::of(matrix.view(), None).unwrap();
         if let Some(rank) = report.exact_rank {

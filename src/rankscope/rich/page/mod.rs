@@ -1,15 +1,15 @@
-//! What a page needs once, so that displays follow its theme, the pointer and the keyboard.
+//! The style and script that a page needs once, so that displays follow its theme, the pointer and the keyboard.
 
 use std::sync::LazyLock;
 
 const STYLE: &str = include_str!("view.css");
 const SCRIPT: &str = include_str!("view.js");
 
-/// The style and the script of all displays, for a page that shows several. The script defines its elements once, however
-/// often it runs; nothing refers to anything outside.
+/// The style and the script of all displays, for a page that shows several. The script defines its elements only once,
+/// even if it runs several times. Nothing refers to other files.
 pub fn assets() -> &'static str {
     static ASSETS: LazyLock<String> = LazyLock::new(|| {
-        // Neither has a text that goes over lines.
+        // Neither file has a string or comment across several lines.
         let lines = |text: &str| {
             let kept = text.lines().map(str::trim).filter(|line| !line.starts_with("//"));
             kept.collect::<Vec<_>>().join("\n")
@@ -19,7 +19,7 @@ pub fn assets() -> &'static str {
     &ASSETS
 }
 
-/// A fragment of [`Rich::html`](super::Rich::html) that stands alone: with [`assets`] where it uses them.
+/// A fragment of [`Rich::html`](super::Rich::html) for a page of its own: with [`assets`] if it uses them.
 ///
 /// ```
 /// use rankscope::{Mask, rich::{Rich, standalone}};

@@ -1,4 +1,4 @@
-//! A whole mechanism: the devices agree, and the GPU reads nothing back on the way.
+//! A whole mechanism: the devices agree, and the GPU reads nothing back during the pass.
 
 use rankscope::attention::Visibility;
 use rankscope::mask::Padding;

@@ -1,4 +1,4 @@
-//! Gradients of attention that never holds its weights, and of state-space attention.
+//! Gradients of attention that never stores its weights, and of state-space attention.
 
 use rankscope::attention::{OnlineSoftmax, Visibility};
 use rankscope::gradient::{Gradients, gradients};
@@ -26,7 +26,7 @@ fn inputs([batch, heads, kv_heads, queries, keys, size]: [usize; 6]) -> [Tensor;
     [q, random(&of_keys, 2), random(&of_keys, 3), random(&[(H, heads)], 4)]
 }
 
-/// The sequences' keys that are tokens: other ones in each.
+/// Padding in which each sequence has other keys as tokens.
 fn padding(batch: usize, keys: usize) -> Padding {
     let real = (0..batch * keys).map(|i| (i % keys + 5 * (i / keys)) % 7 != 3);
     Padding::new(real.collect(), keys).unwrap()
@@ -36,7 +36,7 @@ fn padding(batch: usize, keys: usize) -> Padding {
 fn online_attention_by_differences() {
     let [batch, heads, kv_heads, queries, keys, size] = [2, 6, 3, 4, 7, 5];
     let [q, k, v, sinks] = inputs([batch, heads, kv_heads, queries, keys, size]);
-    // The first query of the second mask sees nothing.
+    // Under the second mask the first query sees nothing.
     let masks = [Mask::mixed_direction(), Mask::causal() & !Mask::window(1).unwrap(), Mask::prefix(2)];
     for (mask, first_query) in masks.into_iter().zip([2, 0, 1]) {
         let (at, padding) = (Positions { first_query }, padding(batch, keys));
@@ -54,7 +54,7 @@ fn online_attention_by_differences() {
                     &Run::default(),
                 )
             };
-            // By itself a GPU would take the other path for so few queries.
+            // Without this request a GPU would use the other path for so few queries.
             if x[0].device().is_gpu() { with_variant("attention", "online-tiled", attend) } else { attend() }
         };
         let formula = |x: &[Vec<f64>]| {
@@ -127,7 +127,8 @@ fn assert_same(case: &str, inputs: &[Tensor; 4], visibility: Visibility<'_>) {
 
 #[test]
 fn gradients_are_those_of_the_path_through_the_weights() {
-    // Beyond one tile of either device in queries and keys, and beyond one stretch of a head.
+    // More queries and keys than one tile of either device, and a head size that needs several
+    // parts.
     for sizes @ [batch, heads, _, queries, keys, _] in [[2, 4, 2, 70, 270, 5], [1, 3, 1, 67, 83, 40]] {
         let (inputs, padding) = (inputs(sizes), padding(batch, keys));
         let masks = MASKS.iter().map(|kind| (kind.example)(keys)).chain([
@@ -148,7 +149,7 @@ fn gradients_are_those_of_the_path_through_the_weights() {
 
 #[test]
 fn where_llvmpipe_would_stop_a_gradient_goes_through_the_weights() {
-    // Few enough turns for the context, and too many for its gradient.
+    // The loops take few enough turns for the context, but too many for its gradient.
     let visibility =
         Visibility { mask: &Mask::bidirectional(), at: Positions { first_query: 0 }, padding: None };
     assert_same("ten thousand keys", &inputs([1, 2, 1, 17, 10_000, 3]), visibility);

@@ -1,11 +1,11 @@
-//! The operations of a step of training: norms of gradients, momentum, AdamW.
+//! The operations of a training step: norms of gradients, momentum, AdamW.
 
 use rankscope::ops::{AdamStep, AdamTensor, Moments, adamw, clip, descend, momentum};
 use rankscope::{Axis, Tensor};
 
 use crate::support::{EPSILON, assert_within, devices, random, wide_of};
 
-/// Less than a vector, a block with a rest, several blocks.
+/// Sizes of less than a vector, a block with a rest, and several blocks.
 const SIZES: [usize; 5] = [1, 3, 67, 4099, 100_003];
 
 fn noise(seed: u64) -> Vec<Tensor> {
@@ -23,7 +23,7 @@ fn norms_of_gradients_and_their_factor() {
         for (most, factor) in [(None, 1.0), (Some(5.0), 5.0 / norm), (Some(1e4), 1.0)] {
             let got = clip(&there, most).unwrap();
             let want: Vec<f64> = [factor, norm].into_iter().chain(squares.iter().copied()).collect();
-            // Numbers are squared and added in f32, some hundred after one another.
+            // Numbers are squared and added in f32, some hundred one after the other.
             assert_within("clip", &device, &got, &want, |i| 100.0 * EPSILON * want[i]);
         }
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e30] {
@@ -75,7 +75,8 @@ fn steps_of_every_size() {
                 w
             });
             let want: Vec<f64> = want.collect();
-            // Of an average of two gradients over their own root, both of a few roundings.
+            // The step is an average of two gradients divided by the root of another average, each
+            // with a few roundings.
             assert_within("adamw", &device, moved, &want, |i| 20.0 * EPSILON * want[i].abs().max(1.0));
 
             let m = momentum(

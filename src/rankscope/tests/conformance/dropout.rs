@@ -10,7 +10,8 @@ use crate::support::{devices, on, random};
 
 #[test]
 fn every_device_leaves_out_the_same_numbers() {
-    // Counts around the pairs of the generator, the vectors of four and the workgroup, and blocks of several threads.
+    // Counts near the sizes of the generator's pairs, of vectors of four and of the workgroup, and a count for several
+    // threads.
     for count in [1, 2, 3, 5, 255, 256, 257, 1030, 100_003] {
         let x = random(&[(Axis::Row, count)], 1);
         for (rate, seed) in [(0.1, 7), (0.5, u64::MAX), (0.9, 1 << 40)] {
@@ -35,7 +36,7 @@ fn every_device_leaves_out_the_same_numbers() {
 #[test]
 fn a_gradient_goes_through_what_was_kept() {
     let x = random(&[(Axis::Query, 3), (Axis::Width, 7)], 2);
-    // Which numbers are kept is read off a tensor of ones.
+    // A tensor of ones shows which numbers are kept.
     let ones = Tensor::new(x.shape().axes(), vec![1.0; 21]).unwrap();
     let kept: Vec<f64> =
         dropout(ones, 0.4, 11).unwrap().to_vec().unwrap().into_iter().map(f64::from).collect();

@@ -72,13 +72,13 @@ fn biases_repeat_over_rows_of_any_width() {
     }
 }
 
-/// From −12 to 12 in steps of 1/32 + far out: where approximations crack.
+/// From −12 to 12 in steps of 1/32, and values far outside, where approximations may fail.
 fn sweep() -> Tensor {
     let far = [-3e38, -1e30, -500.0, -88.5, -40.0, 40.0, 88.5, 500.0, 1e30, 3e38];
     row((-384..=384).map(|i| i as f32 / 32.0).chain(far).collect())
 }
 
-/// An activation function, as the library has it on tensors and in f64, and as its formula.
+/// An activation function: the library's on tensors and in f64, and its formula.
 struct Unit {
     name: &'static str,
     on_tensors: fn(&Tensor) -> Result<Tensor>,
@@ -131,7 +131,8 @@ const UNITS: [Unit; 7] = [
     },
 ];
 
-/// What [`UNITS`] but relu and sigmoid make of a number, by mpmath with 60 digits: gelu exact, gelu tanh, silu, tanh, elu + 1.
+/// The values of [`UNITS`] except relu and sigmoid at a number, by mpmath with 60 digits: gelu exact, gelu tanh, silu,
+/// tanh, elu + 1.
 #[rustfmt::skip]
 const GOLDEN: [(f64, [f64; 5]); 17] = [
     (-500.0, [0.0, 0.0, -3.562288203370643e-215, -1.0, 7.124576406741286e-218]),
@@ -161,7 +162,8 @@ fn activation_functions_over_their_range() {
         let want: Vec<f64> = wide_of(&x).into_iter().map(unit.formula).collect();
         for device in &devices {
             let got = on(device, [&x], |[x]| (unit.on_tensors)(&x));
-            // Half of x times an error function that is good to 1.5e-7, for x to 4, where it still counts.
+            // Half of x times an error function that is accurate to 1.5e-7, for x up to 4, where the error still
+            // matters.
             assert_close(unit.name, device, &got, &want, 5e-7);
             let nan = on(device, [&row(vec![f32::NAN])], |[x]| (unit.on_tensors)(&x)).to_vec().unwrap();
             assert!(nan[0].is_nan(), "{} of NaN on {device}", unit.name);
@@ -179,10 +181,10 @@ fn activation_functions_meet_their_table() {
             (unit.on_tensors)(&row(x.iter().map(|&x| x as f32).collect())).unwrap().to_vec().unwrap();
         for (i, (x, want)) in GOLDEN.iter().enumerate() {
             let want = want[number];
-            // Rounding an argument z of e^z changes it by z roundings: of 600 for gelu tanh of −20.
+            // Rounding the argument z of e^z changes the result by z roundings: by 600 for gelu tanh of −20.
             let close = (got[i] - want).abs() <= 1e-12 * want.abs();
             assert!(close, "{} of {x}: {:e}, expected {want:e}", unit.name, got[i]);
-            // The same in f32, small results included: with an error function good to 1e-5 of itself.
+            // The same in f32, also for small results: with an error function whose relative error is 1e-5.
             let close =
                 (f64::from(narrow[i]) - want).abs() <= 5e-5 * want.abs() + f64::from(f32::MIN_POSITIVE);
             assert!(close, "{} of {x} in f32: {:e}, expected {want:e}", unit.name, narrow[i]);
@@ -201,10 +203,11 @@ fn value(f: Pointwise, x: f64) -> f64 {
 
 #[test]
 fn derivatives_are_central_differences() {
-    // (f(x + h) − f(x − h)) / 2h is off by h²/6 · f‴, which is below 4 for all of these, and by the rounding of f over h.
+    // (f(x + h) − f(x − h)) / 2h has an error of h²/6 · f‴, where f‴ is below 4 for all of these, and the rounding
+    // error of f divided by h.
     let h = 6e-6;
     for &f in Pointwise::ALL {
-        // 0 itself is the place where relu has no derivative, and elu + 1 no second one.
+        // At 0 relu has no derivative, and elu + 1 no second derivative.
         for x in (-400..=400).map(|i| f64::from(i) / 20.0).filter(|&x| x != 0.0) {
             let want = (value(f, x + h) - value(f, x - h)) / (2.0 * h);
             let (mut got, mut narrow) = ([x], [x as f32]);
@@ -236,7 +239,7 @@ fn derivatives_far_out_are_those_of_the_asymptotes() {
 
 #[test]
 fn what_is_given_away_and_what_is_kept_make_the_same() {
-    // Beyond what one thread does alone.
+    // More values than one thread processes alone.
     let count = 300_001;
     let (x, y) = (random(&[(Axis::Width, count)], 1), random(&[(Axis::Width, count)], 2));
     let before = x.to_vec().unwrap();

@@ -7,7 +7,7 @@ use rankscope::{Axis, Device, Dtype, Tensor, Weight};
 
 use crate::support::{adapter, assert_close, gpu, inner, noise, random, wide_of};
 
-/// A device of its own, with some limits and features.
+/// A separate device, with changed limits and features.
 fn own_gpu(change: impl FnOnce(&mut wgpu::Limits)) -> std::sync::Arc<Gpu> {
     let adapter = adapter();
     let mut limits = adapter.limits();
@@ -31,7 +31,7 @@ fn freed_buffers_are_used_again_and_shown_ones_are_not() {
     assert!(memory.peak_bytes <= live + 2 * 4096 + 1024, "{memory:?}");
     assert!(memory.idle_bytes > 0 && memory.idle_bytes <= 2 * 4096, "{memory:?}");
     assert_eq!(y.to_vec().unwrap(), x.to_vec().unwrap().iter().map(|x| 2.0 * x).collect::<Vec<_>>());
-    // A renderer may still draw from it.
+    // A renderer may still draw from this buffer.
     let shown = y.gpu_buffer().unwrap().buffer().clone();
     let idle = gpu.memory().idle_bytes;
     drop(y);
@@ -55,7 +55,7 @@ fn a_large_dispatch_is_cut_and_still_right() {
     let (a, b) = (a.to_device(&own).unwrap(), b.to_device(&own).unwrap());
     let got = matmul(&a, &b, Axis::Width, 1.0).unwrap();
     let counts = gpu.counts();
-    // 21.6 million multiply-adds are more than 5 ms of a software adapter, which is known to be slow.
+    // 21.6 million multiply-adds take more than 5 ms on a software adapter, which is assumed to be slow.
     let expected = if gpu.is_software() { 2.. } else { 1.. };
     assert!(expected.contains(&counts.dispatches), "{counts:?}");
     assert_eq!(counts.readbacks, 0);
@@ -92,7 +92,8 @@ fn weights_beyond_one_binding_are_seen_in_parts() {
         assert_close("linear in parts", &device, &linear(&x, &w).unwrap(), &want[0], 1e-5);
         assert_close("gather in parts", &device, &gather(&w, &ids, 2).unwrap(), &want[1], 0.0);
     }
-    // A single row, 128 of which are the least, or a tensor that has to be seen whole, is too much.
+    // Rows of which 128, the least number, do not fit one binding, or a tensor that must be bound as a whole, are
+    // errors.
     let w = Weight::new("wide", [(Axis::Vocab, 130), (Axis::Width, 99)], Dtype::F32, &noise(130 * 99, 7))
         .unwrap();
     let x = random(&[(Axis::Query, 1), (Axis::Width, 99)], 6).to_device(&device).unwrap();
@@ -125,7 +126,7 @@ fn results_beyond_one_binding_are_refused_by_name() {
         assert!(error.contains(start) && error.contains("max_storage_buffer_binding_size, 32768"), "{error}");
         assert!(!error.contains('\n'), "{error}");
     }
-    // What just fits is computed, and the device goes on.
+    // Sizes that just fit are computed, and the device still works.
     let y = gather(&table, &ids[..2730], 2).unwrap();
     assert_eq!(y.to_vec().unwrap()[..3], values[21..24]);
 }
@@ -135,7 +136,7 @@ fn after_a_loss_the_work_is_done_again_on_a_new_device() {
     if gpu().is_none() {
         return;
     }
-    // The process's own device is other tests' too, so the loss is of a device of another kind of opening.
+    // The process's device is shared with other tests, so a separately opened device is lost here.
     let gpu = own_gpu(|_| ());
     let x = random(&[(Axis::Row, 9)], 1);
     let there = x.to_device(&Device::Gpu(gpu.clone())).unwrap();
@@ -150,8 +151,8 @@ fn after_a_loss_the_work_is_done_again_on_a_new_device() {
     assert_eq!(y.to_vec().unwrap(), x.to_vec().unwrap().iter().map(|x| 3.0 * x).collect::<Vec<_>>());
 }
 
-/// A forward pass records its work and reads nothing back until somebody asks; those of the same length that
-/// follow make next to nothing anew, and copy nothing to the GPU but their tokens.
+/// A forward pass records its work and reads nothing back until a result is requested. Later passes of the same length
+/// make almost no new bind groups, and copy only their tokens to the GPU.
 #[test]
 fn a_pass_costs_what_its_kernels_cost() {
     use rankscope::model::{Input, MaskChoice, load};
@@ -173,14 +174,14 @@ fn a_pass_costs_what_its_kernels_cost() {
         gpu.counts() - before
     };
     let (first, _, third) = (pass(), pass(), pass());
-    // Three layers of 21 kernels or so, in one submission.
+    // Three layers of about 21 kernels, in one submission.
     assert!(first.dispatches > 50 && first.bind_groups > 0, "{first:?}");
     assert!(first.uploaded_bytes > third.uploaded_bytes, "{first:?} {third:?}");
     let expected = Counts {
         dispatches: first.dispatches,
         submissions: 1,
         readbacks: 1,
-        // Of the tokens' embeddings, as the tokens lie in a new buffer.
+        // The bind group of the tokens' embeddings, because the tokens are in a new buffer.
         bind_groups: 1,
         uploaded_bytes: 7 * 4,
         read_bytes: 7 * 97 * 4,
@@ -188,7 +189,7 @@ fn a_pass_costs_what_its_kernels_cost() {
     assert_eq!(third, expected);
 }
 
-/// Freed memory is kept as far as it was in use at once before, and given to the driver where somebody else needs it.
+/// Freed memory is kept up to the peak of earlier use, and returned to the driver if it is needed elsewhere.
 #[test]
 fn idle_buffers_stay_below_the_peak() {
     if gpu().is_none() {
@@ -204,7 +205,7 @@ fn idle_buffers_stay_below_the_peak() {
     let used = buffers(96, 1);
     assert_eq!((gpu.memory().idle_bytes, gpu.memory().peak_bytes), (0, 96 << 20));
     drop(used);
-    // Of other sizes: the longest idle ones make room.
+    // Buffers of other sizes: those that were idle for the longest time are dropped.
     drop(buffers(5, 10));
     let memory = gpu.memory();
     assert!(memory.idle_bytes <= 96 << 20 && memory.idle_bytes > 80 << 20, "{memory:?}");

@@ -1,4 +1,4 @@
-//! What goes wrong comes back as one line that names the thing.
+//! Every error is one line that names the kernel or tensor.
 
 use rankscope::device::gpu::{Bind, Kernel};
 use rankscope::device::{Device, DeviceRequest, Gpu};
@@ -68,7 +68,7 @@ static BROKEN: Kernel = Kernel {
     params: &[],
 };
 
-/// Valid to read, but with a workgroup larger than any device allows.
+/// A kernel with valid source, but with a workgroup larger than any device allows.
 static HUGE: Kernel = Kernel {
     name: "huge",
     source: "@group(0) @binding(0) var<storage, read_write> y: array<f32>;
@@ -76,7 +76,7 @@ static HUGE: Kernel = Kernel {
     params: &[],
 };
 
-/// As after an edit in a notebook: the same name, another source.
+/// A kernel as after an edit in a notebook: the same name, another source.
 static DOUBLE_EDITED: Kernel = Kernel {
     name: "double",
     source: "@group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -111,7 +111,7 @@ fn kernels_that_do_not_fit_are_named() {
         &["kernel broken: line 2: ", "let y: u32 = x[0]"],
     );
     expect(gpu.dispatch(&HUGE, &[("y", Bind::Buffer(&y))], 1).unwrap_err(), &["kernel huge"]);
-    // And the GPU goes on.
+    // The GPU still works.
     gpu.dispatch(&DOUBLE, &binds[..2], 1).unwrap();
     assert_eq!(y.read_f32(1).unwrap(), [2.0]);
 }
@@ -126,7 +126,8 @@ fn one_buffer_as_input_and_output_is_refused_and_named() {
     let recorded = gpu.dispatch(&DOUBLE, &[("x", Bind::Buffer(&x)), ("y", Bind::Buffer(&x))], 1);
     let error = recorded.and_then(|()| gpu.flush()).unwrap_err();
     expect(error, &["double"]);
-    // What this work should have written must never be read: the Gpu is of no use from here on.
+    // The buffers that this work should have written must never be read, so the Gpu cannot be used
+    // from here on.
     expect(x.read_f32(1).unwrap_err(), &["device", "work was not done", "double"]);
     assert!(gpu.is_lost());
 }

@@ -50,7 +50,8 @@ fn more_dispatches_than_one_submission_holds() {
 #[test]
 fn more_workgroups_than_one_dimension_holds() {
     let Some(device) = gpu() else { return };
-    // 64 elements to a workgroup in permute: this many need more than 65535 workgroups.
+    // A workgroup of permute moves 64 elements, so this many elements need more than 65535
+    // workgroups.
     let (queries, heads) = (2, 65535 * 32 + 70);
     let x: Vec<f32> = (0..queries * heads).map(|i| i as f32).collect();
     let axes = [(Axis::Batch, 1), (Axis::Query, queries), (Axis::HeadWidth, heads)];
@@ -92,7 +93,7 @@ fn threads_may_share_a_gpu() {
 
 #[test]
 fn kernels_fit_the_smallest_limits() {
-    // What WebGPU promises everywhere.
+    // The limits that WebGPU guarantees on every device.
     for kernel in KERNELS {
         let reflection = kernel.reflect().unwrap();
         assert!(reflection.workgroup_size.iter().product::<u32>() <= 256, "{}", kernel.name);

@@ -17,7 +17,8 @@ const S: Axis = Axis::Key;
 const D: Axis = Axis::HeadSize;
 const C: Axis = Axis::Width;
 
-/// Gradients in f32 of numbers of about 1, next to differences with a step of 10⁻⁵ in f64: their error is 10⁻¹⁰.
+/// The tolerance for gradients in f32 of numbers of about 1; the differences in f64, with a step of 10⁻⁵, have an error
+/// of only 10⁻¹⁰.
 const TOLERANCE: f64 = 2e-5;
 
 /// ∂/∂x Σᵢ cᵢ·yᵢ(x) for random c, by the tape and by (f(x + h) − f(x − h)) / 2h.
@@ -63,7 +64,7 @@ pub fn weighted_sum(y: &Tensor, factors: &[f32], device: &Device) -> Tensor {
     ops::sum_rows(&products.reshape(column).unwrap()).unwrap().reshape([]).unwrap()
 }
 
-/// Σₖ over any layout: a[m, k] and b[n, k] by index.
+/// Σₖ a[m, k] · b[n, k] for any layout: a and b are functions of the indices.
 fn product(
     [batch, group, m, n, k]: [usize; 5],
     a: impl Fn(usize, usize, usize) -> f64,
@@ -101,7 +102,7 @@ fn sums_products_and_factors() {
         |x| ops::scale(&x[0], -1.5),
         |x| x[0].iter().map(|x| -1.5 * x).collect(),
     );
-    // A tensor that is used twice has the sum of both gradients.
+    // A tensor that is used twice gets the sum of both gradients.
     check(
         "x·x + x",
         &[x],
@@ -194,7 +195,7 @@ fn products_in_every_layout() {
             )
         },
     );
-    // One row, few rows and many, and a square layer, whose axes have one name.
+    // One row, few rows and many, and a square layer, whose axes have the same name.
     for (rows, out) in [(1, (Axis::FeedForward, 6)), (5, (C, 4)), (70, (Axis::FeedForward, 3))] {
         let inputs = [random(&[(B, 1), (T, rows), (C, 4)], 10), random(&[out, (C, 4)], 11)];
         check(
@@ -223,7 +224,7 @@ fn a_frozen_weight_in_half_precision_passes_the_gradient_on() {
 fn weights_of_attention() {
     let (queries, keys) = (4, 37);
     let axes = [(B, 2), (H, 3), (T, queries), (S, keys)];
-    // The queries stand in the middle; the last heads see nothing from one position on.
+    // The queries are in the middle; the last heads see nothing from some position on.
     let allowed =
         Allowed::new(&Mask::causal(), 3, queries, keys, Positions { first_query: 5 }, None).unwrap();
     let sees = |row: usize, key: usize| key <= 5 + row % queries;
@@ -343,7 +344,7 @@ fn moves_of_numbers() {
 
 #[test]
 fn rows_of_tables() {
-    // One entry three times, one never.
+    // One entry occurs three times, one never.
     let (ids, width) = ([4u32, 1, 4, 0, 4, 2], 3);
     let rows = |x: &[f64]| -> Vec<f64> {
         ids.iter().flat_map(|&id| x[id as usize * width..][..width].to_vec()).collect()
@@ -420,7 +421,7 @@ fn no_gradient_is_lost_in_silence() {
     let said = |y: Result<Tensor>| gradients(&y.unwrap()).map(|_| ()).unwrap_err().to_string();
     let (tape, axes) = (Tape::new(), [(T, 1), (C, 1)]);
     let x = tape.track(&random(&axes, 29));
-    // Numbers that were read, and what was rebuilt of them.
+    // Numbers that were read, and a tensor that was rebuilt from them.
     let y = ops::scale(&x, 2.0).unwrap();
     let rebuilt = Tensor::new(axes, y.to_vec().unwrap()).unwrap();
     let message = said(ops::multiply(&x, &rebuilt));
@@ -428,7 +429,7 @@ fn no_gradient_is_lost_in_silence() {
         message.starts_with("gradient through the result of scale, which is read as plain numbers"),
         "{message}"
     );
-    // The same, on purpose.
+    // The same, with `detach`.
     let (tape, axes) = (Tape::new(), [(T, 1), (C, 1)]);
     let x = tape.track(&random(&axes, 29));
     let y = ops::scale(&x, 2.0).unwrap();
@@ -436,7 +437,7 @@ fn no_gradient_is_lost_in_silence() {
     let product = ops::multiply(&x, &rebuilt).unwrap();
     let found = gradients(&product).unwrap().of(&x).unwrap().to_vec().unwrap();
     assert_eq!(found, rebuilt.to_vec().unwrap());
-    // A tape that has served, a number without a tape, and more than one number.
+    // A tape that was used before, a number without a tape, and more than one number.
     assert_eq!(said(Ok(product)), "tape is used before, expected one that no gradient has gone through");
     assert_eq!(said(Ok(rebuilt)), "number to differentiate is not tracked, expected one on a tape");
     let two = tape.track(&random(&[(T, 2)], 30));

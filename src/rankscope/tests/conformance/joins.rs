@@ -25,7 +25,7 @@ fn a_join_has_the_first_then_the_second() {
             let case = format!("{outer} x ({first} + {second}) x {inner}");
             assert_eq!(got.shape().size(Axis::Key), Some(first + second), "{case}");
             assert_close(&case, &device, &got, &want, 0.0);
-            // Three and one, as two by two.
+            // Three parts joined with one part give the same as two by two.
             let three = on(&device, [&a, &b], |[a, b]| concat_all(&[&a, &b, &a], Axis::Key));
             let pairs = on(&device, [&got, &a], |[ab, a]| concat(&ab, &a, Axis::Key));
             assert_eq!(three.to_vec().unwrap(), pairs.to_vec().unwrap(), "{case} on {device}");

@@ -1,4 +1,4 @@
-//! Linear attention: features, normalised rows, and every way to the context against the double sum.
+//! Linear attention: features, normalised rows, and every way to compute the context, compared with the double sum.
 
 use ndarray::Array2;
 use rankscope::attention::{LinearAttention, Visibility};
@@ -23,7 +23,7 @@ pub fn features([batch, heads, kv_heads, queries, keys, size]: Six) -> [Tensor; 
     [q, positive(random(&kv, 2)), random(&kv, 3)]
 }
 
-/// Σₛ (q·k) v / Σₛ q·k over the pairs that `sees` (sequence, head, query, key) has, in f64.
+/// Σₛ (q·k) v / Σₛ q·k over the pairs for which `sees` (sequence, head, query, key) is true, in f64.
 fn double_sum([q, k, v]: &[Tensor; 3], sees: impl Fn([usize; 4]) -> bool) -> Vec<f64> {
     let [batch, heads, queries, size] = q.shape().sizes()[..] else { panic!("{q:?}") };
     let [_, kv_heads, keys, _] = k.shape().sizes()[..] else { panic!("{k:?}") };
@@ -84,7 +84,7 @@ fn check_rows(case: &str, sizes: [usize; 4], values: Vec<f32>, mask: &Mask, padd
     let want = oracle::normalised(&wide_of(&x), keys, sees);
     for device in devices() {
         for (way, got) in every_way(&device, "masked_normalise", [&x], |[x]| masked_normalise(x, &allowed)) {
-            // Of values that are all positive.
+            // The bound of a sum whose values are all positive.
             let bound = |i: usize| (4 + keys) as f64 * EPSILON * want[i];
             assert_within(&format!("{case}, {way}"), &device, &got, &want, bound);
         }
@@ -119,7 +119,7 @@ fn rows_of_nothing_are_zero_and_masked_scores_do_not_matter() {
             let want = [0.0, 0.25, 0.75, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0];
             assert_eq!(got.to_vec().unwrap(), want, "{way} on {device}");
         }
-        // A NaN that may be attended to stays visible.
+        // A NaN that may be attended to makes its row NaN.
         let x = Tensor::new(x.shape().axes(), vec![1.0, nan, 3.0, 1.0, 2.0, 3.0, 1.0, 1.0, 1.0]).unwrap();
         for (way, got) in every_way(&device, "masked_normalise", [&x], |[x]| masked_normalise(x, &allowed)) {
             let got = got.to_vec().unwrap();
@@ -147,7 +147,7 @@ fn every_way_to_the_context_agrees_with_the_double_sum() {
         [3, 8, 2, 1, 7, 4],
         [3, 2, 1, 65, 128, 33],
         [5, 4, 2, 129, 64, 3], // more queries than keys
-        [3, 2, 1, 4, 66, 700], // more than a software adapter's loops can do: the matrix is made
+        [3, 2, 1, 4, 66, 700], // more turns than a software adapter's loops can take, so the matrix is computed
     ];
     for sizes in sizes {
         let [batch, heads, _, queries, keys, size] = sizes;
@@ -232,7 +232,7 @@ fn the_linear_path_makes_no_matrix_and_reads_nothing_back() {
 
 #[test]
 fn a_query_like_no_key_has_context_zero() {
-    // The first query shares no feature with any key; the second one with the second key alone.
+    // The first query shares no feature with any key; the second query only with the second key.
     let (batch, heads, size) = ((Axis::Batch, 1), (Axis::Head, 1), (Axis::HeadSize, 3));
     let q = Tensor::new([batch, heads, (Axis::Query, 2), size], vec![1., 0., 0., 0., 2., 0.]).unwrap();
     let k = Tensor::new([batch, heads, (Axis::Key, 2), size], vec![0., 0., 4., 0., 5., 0.]).unwrap();

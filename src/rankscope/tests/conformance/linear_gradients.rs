@@ -1,4 +1,4 @@
-//! Gradients of linear attention that never holds its weights.
+//! Gradients of linear attention that never stores its weights.
 
 use rankscope::attention::{LinearAttention, Visibility};
 use rankscope::gradient::gradients;
@@ -12,7 +12,7 @@ use crate::linear::{double_sum_of, features, linear_masks};
 use crate::live::peak_bytes;
 use crate::support::{assert_close, devices, noise, wide_of};
 
-/// The sequences' keys that are tokens: other ones in each.
+/// Padding in which each sequence has other keys as tokens.
 fn padding(batch: usize, keys: usize) -> Padding {
     let real = (0..batch * keys).map(|i| (i % keys + 5 * (i / keys)) % 7 != 3);
     Padding::new(real.collect(), keys).unwrap()
@@ -45,7 +45,8 @@ fn by_differences() {
     }
 }
 
-/// The gradients of queries, keys and values before their features. Who watches `weights` gets the path through them.
+/// The gradients of queries, keys and values before their features. With a probe that watches `weights`, the path
+/// through the weights is used.
 fn by_path(
     inputs: &[Tensor; 3],
     visibility: Visibility<'_>,
@@ -65,7 +66,7 @@ fn by_path(
 
 #[test]
 fn they_are_those_of_the_path_through_the_weights() {
-    // Beyond chunks of 64 rows and tiles of 32 columns in queries, keys and features.
+    // More queries, keys and features than one chunk of 64 rows and one tile of 32 columns.
     for (which, sizes) in
         [[2, 4, 2, 70, 141, 5], [1, 3, 3, 130, 67, 40], [2, 2, 1, 1, 200, 3]].into_iter().enumerate()
     {
@@ -99,7 +100,7 @@ fn a_query_without_a_common_feature_has_the_gradient_0() {
     for device in devices() {
         let tape = Tape::new();
         let on = |x: Tensor| tape.track(&x.to_device(&device).unwrap());
-        // The second query meets no key; the first one both.
+        // The second query shares no feature with a key; the first query shares one with both keys.
         let q = on(head(Axis::Query, vec![1.0, 0.0, 0.0, 1.0]));
         let k = on(head(Axis::Key, vec![1.0, 0.0, 3.0, 0.0]));
         let v = on(head(Axis::Key, vec![2.0, 5.0, 6.0, 5.0]));
@@ -121,7 +122,7 @@ fn memory_grows_with_the_tokens_and_not_with_their_pairs() {
         let bytes = |tokens: usize| {
             let inputs = features([1, 1, 1, tokens, tokens, 3]);
             let visibility = Visibility { mask: &mask, at: Positions { first_query: 0 }, padding: None };
-            // Small enough that no tensor takes memory that another one has left.
+            // Small enough that no tensor reuses the memory of another one.
             peak_bytes(|| drop(by_path(&inputs, visibility, &Device::Cpu, false)))
         };
         let (once, twice) = (bytes(1500), bytes(3000));

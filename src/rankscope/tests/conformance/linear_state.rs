@@ -1,4 +1,4 @@
-//! The recurrent state of linear attention equals its causal form; and what must hold of any linear attention.
+//! The recurrent state of linear attention equals its causal form; and properties of every linear attention.
 
 use rankscope::attention::{Linear, LinearAttention, LinearState, Mechanism, MultiHead, Visibility};
 use rankscope::ops::FeatureMap;
@@ -68,7 +68,7 @@ fn a_state_is_a_value() {
         assert_eq!(step(&mut again, 1), once, "{device}");
         assert_eq!((kept.tokens(), again.tokens(), state.tokens()), (1, 2, 3));
         assert_eq!(kept.sums().shape().to_string(), "[B=1, G=1, D=3, M=4]");
-        // After an error it is as it was.
+        // After an error the state is unchanged.
         let wide = random(&[(Axis::Batch, 1), (Axis::KvHead, 1), (Axis::Key, 1), (Axis::HeadSize, 4)], 5);
         assert!(again.step(&q, &wide.to_device(&device).unwrap(), &v, &run).is_err());
         assert_eq!(again.tokens(), 2);
@@ -106,7 +106,7 @@ fn the_future_does_not_matter_and_reversed_causal_is_anti_causal() {
         let turned = [on(&reversed(&q)), on(&reversed(&k)), on(&reversed(&v))];
         let got = context(&turned, &Mask::anti_causal(), 0);
         assert_close("reversed", &device, &got, &wide_of(&reversed(&want)), 64.0 * EPSILON);
-        // Whatever the last five tokens are, the first ones do not see it.
+        // The first tokens do not depend on the last five.
         let mut values = k.to_vec().unwrap();
         values[(length - 5) * size..].fill(3.0);
         let changed = Tensor::new(k.shape().axes(), values).unwrap();
@@ -173,7 +173,7 @@ fn multi_head_attention_takes_any_mechanism() {
         let got = there.forward(&x, &x, None, visibility, &mut Unobserved, &run).unwrap();
         assert_close("linear", &device, &got, &wide(&want.to_vec().unwrap()), 1e-5);
     }
-    // Another mechanism in the same layer is another function.
+    // Another mechanism in the same layer gives other results.
     layer.mechanism = ScaledDotProduct::new(size).into();
     let softmax = layer.forward(&x, &x, None, visibility, &mut Unobserved, &run).unwrap();
     assert!(softmax.to_vec().unwrap().iter().zip(want.to_vec().unwrap()).any(|(a, b)| (a - b).abs() > 0.01));

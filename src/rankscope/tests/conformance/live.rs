@@ -4,18 +4,18 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 thread_local! {
-    /// Bytes that this thread has taken and not given back, and the most that there were.
+    /// The bytes that this thread has allocated and not freed, and their maximum.
     static LIVE: Cell<[isize; 2]> = const { Cell::new([0; 2]) };
 }
 
-/// The system's allocator, which counts for every thread.
+/// The system's allocator, with a count for every thread.
 struct Counting;
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
 fn count(bytes: isize) {
-    // At the end of a thread nobody counts any more.
+    // At the end of a thread the count no longer exists.
     let _ = LIVE.try_with(|cell| {
         let [live, most] = cell.get();
         cell.set([live + bytes, most.max(live + bytes)]);
@@ -43,7 +43,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// The most bytes that `work` holds at once beside what was there before, with all of it on one thread.
+/// The most bytes that `work` holds at once, in addition to those held before, with all of its work on one thread.
 pub fn peak_bytes(work: impl FnOnce() + Send) -> usize {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     pool.install(|| {

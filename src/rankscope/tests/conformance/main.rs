@@ -1,8 +1,8 @@
 //! Every operation, on every device, against its formula written out in f64, which shares no code with the library.
 //!
-//! Sizes are pairwise distinct and straddle the shaders' tiles and workgroups. The GPU is whatever
-//! `RANKSCOPE_DEVICE=gpu` would take, a software one included; without any the tests fail, unless
-//! `RANKSCOPE_SKIP_GPU=1`, and then each says that it was skipped.
+//! Sizes are pairwise distinct and straddle the shaders' tiles and workgroups. The GPU is the one that
+//! `RANKSCOPE_DEVICE=gpu` would choose, also a software adapter. Without a GPU the tests fail, unless
+//! `RANKSCOPE_SKIP_GPU=1`; then each test reports that it was skipped.
 
 mod attention;
 mod attention_gradients;

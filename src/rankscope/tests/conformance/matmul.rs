@@ -5,12 +5,12 @@ use rankscope::{Axis, Dtype, Tensor, Weight};
 
 use crate::support::{assert_close, devices, every_way, random, wide, wide_of};
 
-/// Rounding of a sum of `length` products of values up to 1: half an ulp for each, in the worst case.
+/// Rounding of a sum of `length` products of values up to 1: in the worst case half a unit in the last place for each.
 fn tolerance(length: usize) -> f64 {
     (length.max(1) as f64) * f64::from(f32::EPSILON)
 }
 
-/// The product in f64, by loops that know nothing of strides or batches.
+/// The product in f64, by plain loops without strides or batches.
 fn reference(p: &Product, factor: f64, a: &[f64], b: &[f64]) -> Vec<f64> {
     let mut c = Vec::new();
     for i in 0..p.batch {
@@ -28,7 +28,7 @@ fn reference(p: &Product, factor: f64, a: &[f64], b: &[f64]) -> Vec<f64> {
 
 #[test]
 fn any_size_and_any_orientation() {
-    // Around the tile of 64 x 64, the step of 16, with 1, and with no multiple of 4.
+    // Sizes near the tile of 64 x 64 and the step of 16, sizes of 1, and sizes that are no multiple of 4.
     let sizes = [
         (1, 3, 2),
         (5, 1, 7),
@@ -133,7 +133,7 @@ fn linear_layers_in_every_dtype_and_odd_widths() {
                     transpose_a: false,
                     transpose_b: true,
                 };
-                // The weight as it is stored: its rounding is not the operation's error.
+                // The weight with its stored numbers, because rounding them is not an error of the operation.
                 let want = reference(&p, 1.0, &wide_of(&x), &wide(&w.to_f32().unwrap()));
                 let w = w.to_device(&device).unwrap();
                 for (way, got) in every_way(&device, "matmul", [&x], |[x]| linear(x, &w)) {
@@ -147,7 +147,7 @@ fn linear_layers_in_every_dtype_and_odd_widths() {
 
 #[test]
 fn half_precision_is_widened_exactly() {
-    // The largest, the smallest normal and the smallest subnormal f16; bf16 rounds them as it can.
+    // The largest, the smallest normal and the smallest subnormal f16; bf16 rounds them.
     let values = [65504.0, -6.103_515_6e-5, 5.960_464_5e-8, -0.0, 1.0 / 3.0];
     for device in devices() {
         for dtype in [Dtype::F16, Dtype::Bf16] {

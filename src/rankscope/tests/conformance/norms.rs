@@ -9,7 +9,7 @@ use crate::support::{EPSILON, assert_close, assert_within, devices, every_way, r
 /// Rows × width around the workgroup of 64.
 const SIZES: [(usize, usize); 6] = [(1, 63), (5, 64), (3, 65), (7, 1), (2, 129), (67, 6)];
 
-/// f32, and results that are exact but for a root and a division.
+/// The tolerance of f32 for results that are exact except for a root and a division.
 const TOLERANCE: f64 = 4.0 * EPSILON;
 
 fn gain(width: usize) -> Tensor {
@@ -22,7 +22,7 @@ fn shifted(rows: usize, width: usize, offset: f32) -> Tensor {
     Tensor::new([(Axis::Query, rows), (Axis::Width, width)], values).unwrap()
 }
 
-/// Layer norm in every way against its formula.
+/// Compares every variant of layer norm with its formula.
 ///
 /// A sum of n values up to a has partial sums up to n·a, so that the mean is off by n/4 · ε·a at most, whatever the order;
 /// the rest of the formula rounds results.
@@ -101,7 +101,8 @@ fn rms_norm_of_any_width() {
             for offset in [0.0, 100.0, -3e4] {
                 let (x, gain) = (shifted(rows, width, offset), gain(width));
                 let want = oracle::rms_norm(&wide_of(&x), &wide_of(&gain), 1e-6);
-                // Squares are positive: their sum is off by n/2 · ε of itself at most, and its root by half of that.
+                // Squares are positive, so their sum has a relative error of at most n/2 · ε, and its root half of
+                // that.
                 let bound = |i: usize| (4.0 + 0.25 * width as f64) * EPSILON * want[i].abs();
                 let run = |[x, gain]: [&Tensor; 2]| rms_norm(x, gain, 1e-6);
                 for (way, got) in every_way(&device, "rms_norm", [&x, &gain], run) {
@@ -115,8 +116,8 @@ fn rms_norm_of_any_width() {
 
 #[test]
 fn epsilon_is_added_under_the_root() {
-    // By hand, with an ε that counts: 1, 5 has mean 3 and variance 4, and √(4 + 12) = 4; 3, 4 has mean
-    // square 12.5, and √(12.5 + 3.5) = 4.
+    // Computed by hand, with an ε that matters: 1, 5 has mean 3 and variance 4, and √(4 + 12) = 4; 3, 4 has mean square
+    // 12.5, and √(12.5 + 3.5) = 4.
     let row = |values: [f32; 2]| Tensor::new([(Axis::Query, 1), (Axis::Width, 2)], values.to_vec()).unwrap();
     let vector = |values: [f32; 2]| Tensor::new([(Axis::Width, 2)], values.to_vec()).unwrap();
     let (gain, bias) = (vector([2.0, 8.0]), vector([1.0, -1.0]));

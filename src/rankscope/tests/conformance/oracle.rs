@@ -1,5 +1,5 @@
-//! The formulas of the operations, written out once more in f64: plain loops that share no code with the library and,
-//! where there is another form of a formula, use that one.
+//! The formulas of the operations, written a second time in f64: plain loops that share no code with the library and,
+//! where a formula has another form, use that form.
 #![allow(clippy::needless_range_loop)] // indices as in the formulas
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
@@ -39,7 +39,7 @@ pub fn relu(x: f64) -> f64 {
     0.5 * (x + x.abs())
 }
 
-/// gᵢ (xᵢ − m)/√(v + ε) + bᵢ with m the mean and v the mean square of what is left, for every row.
+/// gᵢ (xᵢ − m)/√(v + ε) + bᵢ with m the mean and v the mean squared deviation, for every row.
 pub fn layer_norm(x: &[f64], gain: &[f64], bias: &[f64], epsilon: f64) -> Vec<f64> {
     let mut y = Vec::new();
     for row in x.chunks(gain.len()) {
@@ -81,8 +81,8 @@ pub fn rms_norm(x: &[f64], gain: &[f64], epsilon: f64) -> Vec<f64> {
     y
 }
 
-/// 1/(e^(b − xₛ) + Σᵤ e^(xᵤ − xₛ)) over the keys u that a row sees, for each s of them; 0 for the others. `sees` is asked
-/// for row and key, `sink` for the b of a row.
+/// 1/(e^(b − xₛ) + Σᵤ e^(xᵤ − xₛ)) over the keys u that a row sees, for each such key s; 0 for the others. `sees` tells
+/// whether a row sees a key, `sink` gives the b of a row.
 pub fn softmax(
     x: &[f64],
     keys: usize,
@@ -108,7 +108,7 @@ pub fn masked_sigmoid(x: &[f64], keys: usize, bias: f64, sees: impl Fn(usize, us
     (0..x.len()).map(|i| odds(i) / (odds(i) + 1.0)).collect()
 }
 
-/// Every value over the sum of those that its row sees; 0 where it does not see it or the sum is 0.
+/// Every value divided by the sum of the values that its row sees; 0 if the row does not see it or the sum is 0.
 pub fn normalised(x: &[f64], keys: usize, sees: impl Fn(usize, usize) -> bool) -> Vec<f64> {
     let mut weights = Vec::new();
     for (row, x) in x.chunks(keys).enumerate() {
@@ -123,8 +123,8 @@ pub fn normalised(x: &[f64], keys: usize, sees: impl Fn(usize, usize) -> bool) -
     weights
 }
 
-/// The pairs (xᵢ, xᵢ₊D/₂) of every row as points of the plane, each turned by t·base^(−2i/D) where the row stands at
-/// position t.
+/// The pairs (xᵢ, xᵢ₊D/₂) of every row as points of the plane, each rotated by t·base^(−2i/D), where t is the row's
+/// position.
 pub fn rotary(x: &[f64], size: usize, base: f64, position: impl Fn(usize) -> usize) -> Vec<f64> {
     let mut y = vec![0.0; x.len()];
     for row in 0..x.len() / size {

@@ -1,4 +1,4 @@
-//! What moves or turns rows: gather, rotary, heads.
+//! Operations that move or rotate rows: gather, rotary, heads.
 
 use rankscope::ops::{RotaryTable, gather, gather_rows, merge_heads, rotary, split_heads};
 use rankscope::{Axis, Device, Dtype, Weight};

@@ -1,5 +1,5 @@
-//! Masked softmax with and without sinks, and masked sigmoid: hand values, padding, masked rows, and values that would
-//! spoil a careless one.
+//! Masked softmax with and without sinks, and masked sigmoid: hand values, padding, masked rows, and values for which a
+//! careless implementation fails.
 
 use ndarray::Array2;
 use rankscope::mask::{Allowed, Padding, Positions};
@@ -16,10 +16,10 @@ fn scores([batch, heads, queries, keys]: [usize; 4], values: Vec<f32>) -> Tensor
     Tensor::new(axes, values).unwrap()
 }
 
-/// Softmax in every way against its formula, with what the mask itself says of every pair.
+/// Compares every variant of softmax with its formula, where the mask itself is evaluated for every pair.
 ///
 /// A rounding of an exponent of size e changes its power by e·ε, and a shading language promises no more than
-/// 3 + 2e roundings; a sum of n positive terms is off by n roundings of itself at most.
+/// 3 + 2e roundings; a sum of n positive terms has a relative error of at most n roundings.
 fn check(
     devices: &[Device],
     case: &str,
@@ -40,7 +40,7 @@ fn check(
         let b = sinks.as_ref().map(wide_of);
         let sink = |row: usize| b.as_ref().map_or(f64::NEG_INFINITY, |b| b[row / queries % heads]);
         let want = oracle::softmax(&wide_of(&x), keys, sees, sink);
-        // Weights as they are say how far their exponents are below the largest: e = ln(n/w) at most.
+        // The weights show how far their exponents are below the largest: e = ln(n/w) at most.
         let bound = |i: usize| {
             let exponent = ((keys + 1) as f64 / want[i].max(1e-45)).ln();
             (8.0 + 3.0 * exponent + keys as f64) * EPSILON * want[i] + f64::from(f32::MIN_POSITIVE)
@@ -59,7 +59,7 @@ fn sinks_of(heads: usize) -> Tensor {
     Tensor::new([(Axis::Head, heads)], sinks).unwrap()
 }
 
-/// Softmax in every way, with sinks where there are any.
+/// Every variant of softmax, with sinks if there are any.
 fn ways(
     device: &Device,
     x: &Tensor,
@@ -119,7 +119,7 @@ fn large_offsets_and_equal_rows() {
 
 #[test]
 fn fully_masked_rows_are_zero_and_masked_scores_do_not_matter() {
-    // The fourth key is nobody's: with it, rows are as long as the kernels with vectors of four ask for.
+    // No query sees the fourth key: with it, rows are as long as the kernels with vectors of four require.
     let pattern = [[false, true, true], [false, false, false], [true, false, false]];
     let (nan, inf) = (f32::NAN, f32::INFINITY);
     let rows = [[nan, 2.0, 2.0, nan], [inf, nan, -inf, inf], [5.0, inf, nan, nan]];
@@ -135,7 +135,7 @@ fn fully_masked_rows_are_zero_and_masked_scores_do_not_matter() {
             for (way, got) in ways(&device, &x, &allowed, None) {
                 assert_eq!(got.to_vec().unwrap(), cut(want), "{way} on {device}");
             }
-            // e^(5 + ln 2) beside e^2 + e^2 and e^5: a third is left for the key of score 5, in the last row.
+            // e^(5 + ln 2) beside e^2 + e^2 and e^5: the key of score 5 gets a third, in the last row.
             let sinks = Tensor::new([(Axis::Head, 1)], vec![5.0 + 2f32.ln()]).unwrap();
             for (way, got) in ways(&device, &x, &allowed, Some(&sinks)) {
                 let got = got.to_vec().unwrap();

@@ -19,7 +19,7 @@ pub fn adapter() -> wgpu::Adapter {
     pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY)).swap_remove(0)
 }
 
-/// Values in about [-1, 1) that look random, the same on every run; different seeds give different ones.
+/// Values in about [-1, 1) that look random and are the same on every run; different seeds give different values.
 pub fn noise(count: usize, seed: u64) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = || {
@@ -47,7 +47,7 @@ pub fn wide_of(x: &Tensor) -> Vec<f64> {
     wide(x.as_slice().expect("a tensor on the CPU"))
 }
 
-/// One operation on one device: what it got, from tensors that are moved there first.
+/// The result of one operation on one device, with tensors that are moved there first.
 pub fn on<const N: usize>(
     device: &Device,
     inputs: [&Tensor; N],
@@ -59,9 +59,9 @@ pub fn on<const N: usize>(
     y
 }
 
-/// One operation on one device in every way that it has there: the name of the way and the result.
+/// The results of one operation on one device by every variant there, with the names of the variants.
 ///
-/// On a GPU these are the variants of the ladder `ladder` that can do the sizes.
+/// On a GPU these are the variants of the ladder `ladder` that can compute the sizes.
 pub fn every_way<const N: usize>(
     device: &Device,
     ladder: &str,
@@ -93,7 +93,7 @@ pub fn every_way<const N: usize>(
     ways
 }
 
-/// The distance of 1 from the next f32: a rounding is off by at most half of it, relative to the value.
+/// The distance of 1 from the next f32: the relative error of a rounding is at most half of it.
 pub const EPSILON: f64 = f32::EPSILON as f64;
 
 /// Fails unless every value is within `tolerance` · max(1, |reference|) of its reference.

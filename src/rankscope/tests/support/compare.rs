@@ -1,4 +1,4 @@
-//! How far numbers are from each other.
+//! Differences of numbers.
 
 /// The largest difference of two lists of one length; NaN if a difference is.
 pub fn far(a: &[f32], b: &[f32]) -> f32 {

@@ -3,7 +3,7 @@
 #[path = "skip.rs"]
 mod skip;
 
-#[allow(unused_imports)] // not every program of tests has more to leave out than the GPU
+#[allow(unused_imports)] // not every test program skips more than the GPU
 pub use skip::skipped;
 
 use std::sync::OnceLock;
@@ -11,10 +11,11 @@ use std::sync::OnceLock;
 use rankscope::Device;
 use rankscope::device::DeviceRequest;
 
-/// The GPU; `None`, said and counted, where `RANKSCOPE_SKIP_GPU=1` allows to go without.
+/// The GPU; `None`, reported and counted as skipped, if there is none and `RANKSCOPE_SKIP_GPU=1`
+/// allows that.
 ///
 /// # Panics
-/// If there is none and skipping was not asked for.
+/// If there is no GPU and skipping is not allowed.
 #[track_caller]
 pub fn gpu() -> Option<Device> {
     static GPU: OnceLock<Device> = OnceLock::new();
@@ -30,7 +31,7 @@ pub fn gpu() -> Option<Device> {
 
 /// The CPU and, unless skipped, the GPU.
 #[track_caller]
-#[allow(dead_code)] // not every program of tests asks for both
+#[allow(dead_code)] // not every test program uses both
 pub fn devices() -> Vec<Device> {
     std::iter::once(Device::Cpu).chain(gpu()).collect()
 }

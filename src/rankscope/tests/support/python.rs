@@ -1,4 +1,4 @@
-//! Python's `transformers`, where it is installed, computing logits from checkpoints that we saved.
+//! Python's `transformers`, which computes logits from checkpoints that the tests saved, if it is installed.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,10 +8,10 @@ use safetensors::SafeTensors;
 
 use crate::support::skipped;
 
-/// The logits of every folder in `root` by its name, as `script` writes them to `root/logits.safetensors`.
+/// The logits of every folder in `root`, by the folder's name, which `script` writes to `root/logits.safetensors`.
 ///
-/// The script is given `root` and, after it, each list of ids as `3,1,4`; what it prints is a problem. `None`, with a
-/// word about it, where neither `$RANKSCOPE_PYTHON` nor `python3` has torch and transformers.
+/// The script is given `root` and, after it, each list of ids as `3,1,4`; its output is a problem. `None`, reported as
+/// skipped, if neither `$RANKSCOPE_PYTHON` nor `python3` has torch and transformers.
 #[track_caller]
 pub fn logits(script: &str, root: &Path, ids: &[&[u32]]) -> Option<BTreeMap<String, Vec<f32>>> {
     let Some(python) = python() else {

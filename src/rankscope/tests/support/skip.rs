@@ -1,19 +1,19 @@
-//! What a test leaves out, said where it is seen and counted: `cargo xtask test` sums it up at the end.
+//! Reports the parts that tests skip, so that they are visible and counted: `cargo xtask test` sums them up at the end.
 
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::panic::Location;
 use std::sync::{Mutex, PoisonError};
 
-/// Says that the calling test leaves something out, and why; once, however often it is asked.
+/// Reports that the calling test skips something, with the reason; only once for repeated calls.
 ///
-/// The harness keeps what a passing test prints with `println!` and `eprintln!`, so the line goes to stderr itself and,
-/// where `RANKSCOPE_SKIPPED` names a file, to its end: program, test and reason, with tabs between them.
+/// The harness hides the output of a passing test with `println!` and `eprintln!`, so the line is written to stderr
+/// directly and, if `RANKSCOPE_SKIPPED` names a file, to its end: program, test and reason, with tabs between them.
 #[track_caller]
 pub fn skipped(why: &str) {
     let place = Location::caller();
     let thread = std::thread::current();
-    // With a single thread for all tests it has no test's name.
+    // If one thread runs all tests, it does not have the name of a test.
     let test = match thread.name() {
         Some(name) if name != "main" => name.to_owned(),
         _ => format!("{}:{}", place.file(), place.line()),
@@ -23,7 +23,7 @@ pub fn skipped(why: &str) {
     if !is_new {
         return;
     }
-    // In one piece, as other tests write at the same time.
+    // In one write, because other tests write at the same time.
     let _ = std::io::stderr().write_all(format!("skipped: {why}: {test}\n").as_bytes());
     if let Some(path) = std::env::var_os("RANKSCOPE_SKIPPED") {
         let program = std::env::current_exe().expect("the program's own path");
@@ -35,9 +35,9 @@ pub fn skipped(why: &str) {
     }
 }
 
-/// Whether an environment variable is 1; then that is said, as the reason why something is left out.
+/// Whether an environment variable is 1; if so, this is reported as the reason for skipping.
 #[track_caller]
-#[allow(dead_code)] // not every program of tests has something to leave out
+#[allow(dead_code)] // not every test program skips something
 pub fn is_asked_for(variable: &str, what: &str) -> bool {
     let is_set = std::env::var_os(variable).is_some_and(|value| value == "1");
     if is_set {

@@ -1,4 +1,4 @@
-//! Bad input gets one line that names what was wrong and what would be right.
+//! Bad input gives an error of one line with the wrong value and the expected one.
 
 use rankscope::model::generate::{Settings, generate};
 use rankscope::model::loss::prefix_lm;
@@ -20,7 +20,7 @@ fn a_folder_without_config_says_what_a_model_folder_is() {
     assert!(text.contains("no config.json there; expected a model folder"), "{text}");
 }
 
-/// Model, fields, and what is said.
+/// A model, fields of its configuration, and the expected error.
 const FIELDS: &str = r#"
 llama | {"model_type": "mamba"} | model_type is "mamba", expected one of openai-gpt, gpt2, bert
 llama | {"hidden_size": 0} | hidden_size is 0, expected a whole number from 1 to
@@ -92,7 +92,7 @@ decllm | {"tie_word_embeddings": false} | tie_word_embeddings is false, expected
 decllm | {"num_hidden_layers": 0} | num_hidden_layers is 0, expected a whole number
 "#;
 
-/// Fixture, fields that its checkpoint does not fit, and what is said.
+/// A fixture, fields that its checkpoint does not fit, and the expected error.
 const SHAPES: &str = r#"
 llama | {"intermediate_size": 45} | tensor model.layers.0.mlp.gate_proj.weight has shape [44, 30], expected [F=45, C=30]
 llama | {"num_hidden_layers": 4} | tensor model.layers.3.input_layernorm.weight is missing
@@ -179,7 +179,7 @@ fn names_without_their_prefix_and_the_oldest_norms_load() {
 
 #[test]
 fn errors_do_not_repeat_all_that_a_file_holds() {
-    // Both were found by fuzzing: a text where an object is expected, and an endless name of a shard.
+    // Two cases found by fuzzing: a text where an object is expected, and an extremely long name of a shard.
     let long = "o".repeat(100_000);
     let text = tiny("llama").written(&format!("{long:?}")).said();
     assert!(text.contains("not a JSON object") && text.len() < 2000, "{} bytes: {text}", text.len());

@@ -1,5 +1,5 @@
-//! A cached pass is the full pass; a cache that would not be is refused; an encoder reads a text once, and a changed
-//! text again.
+//! A cached pass gives the full pass; a cache with which it would not is refused; an encoder reads a text once, and a
+//! changed text again.
 
 use rankscope::model::reuse::{Change, encoder_change};
 use rankscope::model::{Input, KvCache, MaskChoice, Model};
@@ -8,8 +8,7 @@ use rankscope::prelude::*;
 use crate::compare::far;
 use crate::support::{Entry, SOURCE, all, devices, entry, hidden, ids, said, trace};
 
-/// The last hidden states of 9 positions (of B = 2 sequences in `batch`), cut into pieces that follow each other
-/// through a cache.
+/// The last hidden states of 9 positions (of B = 2 sequences in `batch`), computed in consecutive pieces with a cache.
 fn in_pieces(
     entry: &Entry,
     model: &dyn Model,
@@ -43,7 +42,8 @@ fn a_cached_pass_is_the_full_pass_on_every_device() {
     let mut caching = 0;
     for device in devices() {
         for entry in all() {
-            // A GPU that is software is slow: there the checkpoints of the fixtures, and the two that have none.
+            // A software adapter is slow, so there only the checkpoints of the fixtures are tested, and the two
+            // families without one.
             let is_asked = entry.is_fixture() || ["decllm", "redllm"].contains(&entry.name.as_str());
             if device != Device::Cpu && !is_asked {
                 continue;
@@ -72,7 +72,7 @@ fn a_cached_pass_is_the_full_pass_on_every_device() {
                     let (width, mut start) = (model.description().width, 0);
                     for (piece, &end) in pieces.iter().zip(cuts) {
                         let far = far(piece, &part(&full, width, batch, start..end));
-                        // In one piece the sums are the same ones in the same order.
+                        // With a single piece the same sums are computed in the same order.
                         let most = if cuts.len() == 1 && device == Device::Cpu { 0.0 } else { 5e-5 };
                         assert!(far <= most, "{} on {device}, {mask}, {cuts:?}: {far}", entry.name);
                         start = end;
@@ -154,7 +154,7 @@ fn a_mask_that_would_change_the_cached_positions_is_refused() {
         let error = said(cache.truncate(2));
         assert!(error.contains("made under the mask bidirectional"), "{error}");
         if entry.is_pair() {
-            // The encoder's mask has nothing to do with what the decoder's positions see.
+            // The encoder's mask does not affect what the decoder's positions see.
             let encoder = MaskChoice::Encoder(Mask::two_sided_window(3).unwrap());
             assert_eq!(go_on(&encoder, &encoder), (Ok(()), 7), "{name}");
         }
@@ -249,7 +249,7 @@ fn the_encoder_reads_once_a_turn_and_again_when_the_text_grows() {
             visits.push(trace.iter().filter(is_of_encoder).count());
         }
         assert!(visits[0] > 10 && visits[1..] == [0, 0], "{name}: {visits:?}");
-        // What a turn keeps is what the encoder would make again, and what a longer text changes.
+        // The kept keys equal those that the encoder would compute again, and a longer text changes them.
         let keys = |source: &[u32]| {
             let mut trace = Trace::of(["cross_attention.key", "cross_attention.value"]);
             let input = Input::new(source.to_vec()).with_decoder(vec![0]);
@@ -264,7 +264,7 @@ fn the_encoder_reads_once_a_turn_and_again_when_the_text_grows() {
         assert_eq!(far(&held, &keys(&SOURCE)), 0.0, "{name}: valid within a turn");
         let grown = [&SOURCE[..], &ids(5)[1..]].concat();
         assert!(far(&held, &keys(&grown)) > 1e-2, "{name}: lost when history enters the encoder");
-        // So a cache refuses another text, also one of the same length, and stays as it was.
+        // So a cache refuses another text, also a text of the same length, and does not change.
         for other in [grown, [&SOURCE[..5], &[4]].concat()] {
             let error = said(pass(&mut cache, other, MaskChoice::AsTrained));
             assert!(

@@ -86,7 +86,7 @@ impl Edited {
         self
     }
 
-    /// With every tensor under the names that `names` makes of its own.
+    /// With every tensor under the names that `names` returns for its own name.
     pub fn renamed(self, names: impl Fn(&str) -> Vec<String>) -> Self {
         self.tensors(|tensors| {
             let all = std::mem::take(tensors).into_iter();
@@ -112,7 +112,7 @@ impl Edited {
         self.load().unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Why it cannot be loaded.
+    /// The error of loading it.
     #[track_caller]
     pub fn said(&self) -> String {
         said(self.load())

@@ -1,4 +1,4 @@
-//! Models that are special cases of others compute the same.
+//! Models that are special cases of others give the same results.
 
 use rankscope::model::{self, Builder, Config, Fresh, Input, MaskChoice, Model, Seeded, Source};
 use rankscope::prelude::*;
@@ -14,7 +14,7 @@ fn logits(model: &dyn Model) -> Vec<Vec<f32>> {
     rows(model, &Input::new(ids(8)), &MaskChoice::AsTrained)
 }
 
-/// A source that asks another one for what `ask` says.
+/// A source that asks another source for the tensor that `ask` names.
 struct Asking<F> {
     seeded: Seeded,
     ask: F,
@@ -49,7 +49,7 @@ fn grouped_queries_are_repeated_keys_and_values() {
     let grouped = entry("llama").model();
     assert_eq!((grouped.description().heads, grouped.description().kv_heads), (8, 4));
     let config = with("llama", json!({"num_key_value_heads": 8}));
-    // The rows of key/value head g stand for the query heads 2g and 2g + 1: D = 10 rows each.
+    // The rows of key/value head g are repeated for the query heads 2g and 2g + 1: D = 10 rows each.
     let full = asking(&config, false, |seeded, name, shape, fresh| {
         if !(name.contains("k_proj") || name.contains("v_proj")) {
             return seeded.tensor(name, shape, fresh);
@@ -80,7 +80,7 @@ fn a_head_size_of_the_width_over_the_heads_is_the_usual_one() {
         let fixed = model::seeded(&with(family, json!({"head_size": 10})), 7, &Device::Cpu).unwrap();
         assert_eq!(usual.description().parameters, fixed.description().parameters);
         assert_eq!(logits(&*usual), logits(&*fixed), "{family}");
-        // 4 heads of 13 on a width of 40: 4·40·12 numbers more a layer in the matrices, 3·12 in the biases.
+        // 4 heads of 13 on a width of 40: for each layer 4·40·12 more numbers in the matrices, and 3·12 in the biases.
         let large = entry(&format!("{family} with large heads")).model();
         let more = large.description().parameters - usual.description().parameters;
         assert_eq!((large.description().head_size, more), (13, 3 * (4 * 40 * 12 + 3 * 12)), "{family}");
@@ -106,7 +106,7 @@ fn a_mixture_of_one_expert_is_the_dense_network() {
 #[test]
 fn experts_in_one_tensor_are_those_in_many() {
     let many = entry("mixtral").model();
-    // The same numbers as `transformers` 5 holds them: gate above up, expert above expert.
+    // The same numbers in the layout of `transformers` 5: gate above up, expert above expert.
     let fused = asking(&entry("mixtral").config(), true, |seeded, name, shape, fresh| {
         let Some((layer, part)) = name.split_once(".mlp.") else { return seeded.tensor(name, shape, fresh) };
         let (block, axes) = (format!("{layer}.block_sparse_moe"), shape.axes());
@@ -147,8 +147,8 @@ fn a_builder_takes_the_same_numbers_in_any_order() {
 
 #[test]
 fn a_roberta_counts_positions_from_behind_the_padding() {
-    // Under a bidirectional mask the order of tokens shows only in the positions; those of the padding's
-    // id are not counted, so a padding in front changes nothing for what follows it.
+    // Under a bidirectional mask only positions carry the order of tokens; padding is not counted as a position, so
+    // padding in front changes nothing for the tokens after it.
     let model = entry("roberta").model();
     let plain = entry("roberta").rows(ids(5), &MaskChoice::AsTrained);
     let real = [false].into_iter().chain([true; 5]).collect();

@@ -1,7 +1,7 @@
-//! Configurations as people write them: windows in some layers, rotary scalings in either spelling, bare bodies, fields
-//! left out.
+//! Configurations of real checkpoints: windows in some layers, rotary scalings under both names, bare bodies, missing
+//! fields.
 //!
-//! `fixtures/field/*/golden.safetensors` has what `transformers` 5.24 computes for each configuration: the last five
+//! `fixtures/field/*/golden.safetensors` has the results of `transformers` 5.24 for each configuration: the last five
 //! rows of all attention weights, and of the logits.
 
 use std::fs;
@@ -29,7 +29,7 @@ fn with(name: &str, fields: &Value) -> Edited {
     Edited::of(&fixtures().join(name)).with(fields)
 }
 
-/// Runs the golden file's ids, and compares with its values of `case`.
+/// Runs the ids of the golden file, and compares with its values for `case`.
 fn expect(name: &str, case: &str, fields: &Value) {
     let name = format!("field/{name}");
     let (folder, golden) = (with(&name, fields), fixtures().join(&name).join("golden.safetensors"));
@@ -68,7 +68,7 @@ fn last_rows(tensor: &Tensor) -> Tensor {
 fn windows_in_some_layers_are_those_of_transformers() {
     let upper = json!({"use_sliding_window": true, "sliding_window": 4, "max_window_layers": 1});
     let kinds = ["full_attention", "sliding_attention", "sliding_attention"];
-    let listed = json!({"layer_types": kinds, "max_window_layers": 28}); // the list goes before the number
+    let listed = json!({"layer_types": kinds, "max_window_layers": 28}); // the list overrides the number
     for fields in [&upper, &merged(&upper, &listed)] {
         expect("windows", "upper", fields);
     }
@@ -116,7 +116,7 @@ fn each_layer_has_its_own_mask_in_reports_notes_and_caches() {
     assert_eq!(error, format!("mask of a cached pass is causal, {expected}"));
 }
 
-/// Reads `first` tokens, then the others one by one behind a cache.
+/// Reads `first` tokens, then the others one by one with a cache.
 fn cached_pass_is_the_whole_pass(model: &dyn Model, input: &Input, first: usize) {
     let mask = MaskChoice::AsTrained;
     let whole = hidden(model, input, &mask, &mut Unobserved);
@@ -184,7 +184,7 @@ fn a_bare_body_has_the_hidden_states_of_the_whole_model_and_no_logits() {
     }
     let error = with("tiny/llama", &json!({})).renamed(same).said();
     assert!(error.contains("tensor lm_head.weight is missing"), "{error}");
-    // Tied, and the names bare: the output layer is the embedding.
+    // Tied, with names without prefix: the output layer is the embedding.
     assert!(run(&*with("tiny/llama-mha", &json!({})).renamed(bare).model()).logits.is_some());
 }
 
@@ -204,7 +204,7 @@ fn numbers_that_json_has_no_word_for_do_not_keep_a_model_from_loading() {
     assert!(error.ends_with("rms_norm_eps is Infinity, expected a number"), "{error}");
 }
 
-/// What `transformers` fills in where a field is absent or null.
+/// The defaults of `transformers` for fields that are absent or null.
 #[test]
 fn absent_fields_are_what_they_are_in_transformers() {
     let outline = |family: &str, fields: Value| {

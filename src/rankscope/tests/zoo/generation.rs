@@ -45,7 +45,8 @@ fn smollm2_writes_what_transformers_writes() {
     let model = model::load(&folder, &Device::Cpu).unwrap();
     for (index, prompt) in prompts("smollm2-135m").iter().enumerate() {
         let (read, expected) = (ids(&prompt["ids"]), ids(&prompt["greedy_ids"]));
-        // One prompt without the cache is enough: it reads everything again for every token.
+        // Without the cache one prompt is enough, since every token needs a pass over the whole
+        // text.
         for use_cache in [true, index > 0] {
             let settings = Settings { tokens: expected.len(), use_cache, ..Settings::default() };
             assert_eq!(write(&*model, &read, &settings).ids(), expected, "prompt {index}, cache {use_cache}");

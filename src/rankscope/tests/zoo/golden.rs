@@ -1,6 +1,6 @@
 //! Parity with Hugging Face transformers, inside the tolerances that `fixtures/README.md` states.
 //!
-//! The tests walk the folders, so a new checkpoint is tested by lying there; a family that is not
+//! The tests go through the folders, so a new checkpoint there is tested automatically; a family that is not
 //! implemented yet is reported by name and counted.
 
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ impl Golden {
         SafeTensors::deserialize(&self.0).expect("a safetensors file").tensor(name).is_ok()
     }
 
-    /// The tensor `name` as f64, whatever it is stored as.
+    /// The tensor `name` in f64, for any stored dtype.
     pub fn get(&self, name: &str) -> ArrayD<f64> {
         let file = SafeTensors::deserialize(&self.0).expect("a safetensors file");
         let view = file.tensor(name).unwrap_or_else(|_| panic!("{name} in the golden file"));
@@ -68,7 +68,7 @@ impl Golden {
         }
     }
 
-    /// That a tensor is the stored one to `share` of its largest entry, or of 1.
+    /// Checks that a tensor is the stored one, with an error of at most `share` of its largest entry, or of 1.
     #[track_caller]
     pub fn expect(&self, what: &str, got: &Tensor, name: &str, share: f64) {
         let expected = self.get(name);
@@ -77,7 +77,7 @@ impl Golden {
         assert!(error < share * magnitude, "{what}: {name} differs by {error:e}");
     }
 
-    /// That attention weights are the stored ones, with zeros where those have some.
+    /// Checks that attention weights are the stored ones, with zeros at the same places.
     fn expect_weights(&self, what: &str, got: &Tensor, name: &str) {
         let expected = self.get(name);
         let error = difference(what, got, &expected);
@@ -98,7 +98,7 @@ pub fn difference(what: &str, got: &Tensor, expected: &ArrayD<f64>) -> f64 {
     })
 }
 
-/// What the attentions of a trace are called in a golden file: the trace's stack and attention, and the file's name.
+/// The names of a trace's attentions in a golden file: the trace's stack and attention, and the file's name.
 pub fn kinds(is_pair: bool, stack: &'static str) -> Vec<(&'static str, &'static str, &'static str)> {
     match is_pair {
         false => vec![(stack, "self_attention", "")],
@@ -183,20 +183,19 @@ fn glass_en_agrees_with_transformers_on_every_device() {
     check_real("glass-en", &glass_en());
 }
 
-/// The 91 MB of MiniLM are pulled, not shipped: the test runs where they are installed, which
-/// `cargo xtask test` sees to.
+/// The 91 MB of MiniLM are pulled and not shipped: the test runs if they are installed, which `cargo xtask test` does.
 #[test]
 fn minilm_agrees_with_transformers_on_every_device() {
     check_where_installed("minilm-l6");
 }
 
-/// 270 MB, which the README says how to get.
+/// 270 MB; the README says how to get them.
 #[test]
 fn smollm2_agrees_with_transformers_on_every_device() {
     check_where_installed("smollm2-135m");
 }
 
-/// 156 MB, which the README says how to get.
+/// 156 MB; the README says how to get them.
 #[test]
 fn flan_t5_agrees_with_transformers_on_every_device() {
     check_where_installed("flan-t5-small-title");
@@ -276,8 +275,8 @@ fn check_heads(what: &str, heads: &Value, prompt: usize, golden: &Golden, trace:
     }
 }
 
-/// Ranks from our own forward pass: counts at most one off, shapes of the spectrum 5·10⁻⁴ relative. How many heads
-/// were compared.
+/// Checks ranks from a forward pass here: counts may differ by one, and effective and stable rank by 5·10⁻⁴, relative.
+/// Returns how many heads were compared.
 fn check_ranks<'a>(
     what: &str,
     expected: &ArrayD<f64>,

@@ -1,5 +1,5 @@
-//! Checkpoints as people save them: `field/heads` of the fixtures, against what transformers computes; and what is
-//! said of heads that are not computed.
+//! Checkpoints of the usual classes: `field/heads` of the fixtures, compared with transformers; and the notes about
+//! heads that are not computed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -146,7 +146,7 @@ fn what_a_configuration_leaves_out_is_what_transformers_takes() {
     let golden = golden(&path);
     let absent =
         ["layer_norm_epsilon", "tie_word_embeddings", "architectures", "add_cross_attention", "n_embd"];
-    // The width under another name of the same field.
+    // The width under an alias of its field.
     let width = crate::support::read_json(&path.join("config.json"))["n_embd"].clone();
     let copy = Edited::of(&path).without(&absent).with(&json!({"hidden_size": width}));
     assert_eq!(logits(copy.path(), &golden), logits(&path, &golden));
@@ -160,7 +160,7 @@ fn a_new_model_of_a_class_has_its_heads() {
         let config = Config::from_value("here", fields).unwrap();
         model::outline(&config).unwrap().description.parameters
     };
-    // As the reference counts them; all sizes are the class's own.
+    // The numbers of the reference; all sizes are defaults of the class.
     let labels = json!({"0": "no", "1": "perhaps", "2": "yes"});
     let bert =
         json!({"model_type": "bert", "architectures": ["BertForSequenceClassification"], "id2label": labels});

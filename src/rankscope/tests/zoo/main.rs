@@ -1,5 +1,5 @@
-//! Whole models: one table of small models, of every family on the registry, and the suites that walk it; parity with
-//! reference outputs; bad input.
+//! Whole models: one table of small models, of every family on the registry, and the suites that go through it; parity
+//! with reference outputs; bad input.
 
 mod bad_input;
 mod cache;

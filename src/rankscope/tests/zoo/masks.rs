@@ -1,4 +1,5 @@
-//! What is said of masks: which one a model was trained under, and that another one is another.
+//! Notes about masks: the mask that a model was trained under, and a remark if another mask is
+//! used.
 
 use rankscope::model::MaskChoice;
 use rankscope::prelude::*;
@@ -21,12 +22,12 @@ fn another_mask_is_said_stack_by_stack() {
     for text in ["encoder:causal", "decoder:prefix(2)", "as-trained"] {
         assert_eq!(text.parse::<MaskChoice>().unwrap().to_string(), text);
     }
-    // Written otherwise, it is the same mask.
+    // The same mask in another text form.
     for same in ["decoder:heads(causal)", "decoder:heads(causal, causal)", "encoder:heads(bidirectional)"] {
         assert_eq!(note(same), None);
     }
     assert!(note("decoder:heads(causal, anti-causal)").is_some());
-    // One stack has one self-attention.
+    // A model of one stack has only one kind of self-attention.
     let bert = entry("tiny/bert").model();
     for choice in [MaskChoice::Encoder, MaskChoice::Decoder, MaskChoice::Override] {
         assert_eq!(choice(Mask::prefix(2)).resolve(bert.description()), Mask::prefix(2));

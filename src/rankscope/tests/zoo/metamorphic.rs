@@ -1,4 +1,4 @@
-//! What must hold for every model, whatever its weights are.
+//! Properties of every model, for any weights.
 
 use rankscope::model::heads::head_reports;
 use rankscope::model::{Input, MaskChoice, Model};
@@ -26,7 +26,7 @@ fn as_trained_a_decoder_does_not_see_the_future_and_an_encoder_does() {
     for entry in all() {
         let run = |length| entry.rows(ids(length), &MaskChoice::AsTrained);
         let (long, short) = (run(9), run(6));
-        let is_decoder = entry.model().cache(1).is_ok() || entry.name == "unilm"; // its prefix is over by then
+        let is_decoder = entry.model().cache(1).is_ok() || entry.name == "unilm"; // its prefix has ended by then
         assert_eq!(far(&long[..6], &short) < CLOSE, is_decoder, "{}", entry.name);
         if !is_decoder {
             continue;
@@ -53,7 +53,7 @@ fn a_decoder_sees_all_of_the_source() {
     }
 }
 
-/// Padding behind the first `real` of `length` tokens.
+/// Padding after the first `real` of `length` tokens.
 fn behind(real: usize, length: usize) -> Padding {
     Padding::new((0..length).map(|at| at < real).collect(), length).unwrap()
 }
@@ -100,7 +100,7 @@ fn a_full_prefix_is_bidirectional_and_an_empty_one_causal() {
             true => &[(6, MaskChoice::Encoder), (7, MaskChoice::Decoder)],
             false => &[(7, MaskChoice::Override)],
         };
-        // Linear attention sums in another order where the mask lets it.
+        // Linear attention sums in another order where the mask allows it.
         let close = if entry.name.contains("linear") { CLOSE } else { 0.0 };
         let run = |mask: MaskChoice| rows(&*model, &entry.input(ids(7)), &mask);
         for &(length, choice) in stacks {
@@ -122,7 +122,8 @@ fn a_full_prefix_is_bidirectional_and_an_empty_one_causal() {
     }
 }
 
-/// Something else in place of a tensor. Not a shift, which softmax and layer norm would undo.
+/// Replaces a tensor by another one; not by a shifted one, since softmax and layer norm would undo
+/// a shift.
 fn edited(name: &str, value: &Tensor) -> Result<Tensor> {
     let mut values = value.to_vec()?;
     if name.ends_with(".mask") {
@@ -145,7 +146,7 @@ fn editing_any_intermediate_changes_the_logits() {
         };
         let mut trace = Trace::all();
         let before = logits(&mut trace);
-        // Linear attention that nobody watches sums in another order.
+        // Linear attention sums in another order if no probe watches its weights.
         let close = if entry.name.contains("linear") { CLOSE } else { 0.0 };
         let unwatched = compare::far(&before, &logits(&mut Unobserved));
         assert!(unwatched <= close, "{}: watching changes nothing", entry.name);
@@ -254,7 +255,7 @@ fn a_mask_decides_the_exact_rank_only_where_its_weights_are_positive() {
     assert!(!is_positive && with_relu.iter().any(|head| head.report.exact_rank != Some(11)));
     let (is_positive, with_elu) = reports("bert with linear attention", MaskChoice::AsTrained);
     assert!(is_positive && with_elu.iter().all(|head| head.report.exact_rank.is_none()));
-    // Heads of 10: eleven positions are one more than a product of 10 features has rank.
+    // Heads of size 10: with eleven positions, a product of 10 features has no full rank.
     let reason = "no theorem: at most 10, as a product of so many features with scaled rows";
     assert!(with_elu.iter().all(|head| head.report.exact_rank_reason == reason));
     assert!(with_elu.iter().all(|head| head.report.numerical_rank_f32 <= 10));
@@ -273,7 +274,7 @@ fn a_mask_decides_the_exact_rank_only_where_its_weights_are_positive() {
 
 #[test]
 fn moving_a_text_as_a_whole_changes_nothing_in_a_decoder() {
-    // Relative positions: what stands in front and is hidden by the mask does not move the rest.
+    // Relative positions: tokens in front that the mask hides do not change the others.
     let model = entry("decllm").model();
     let alone = hidden(&*model, &Input::new(ids(6)), &MaskChoice::AsTrained, &mut Unobserved);
     let mask = MaskChoice::Override(Mask::causal() & Mask::blocks(&[5, 6]).unwrap());
@@ -286,7 +287,7 @@ fn moving_a_text_as_a_whole_changes_nothing_in_a_decoder() {
 fn one_bias_serves_all_blocks_of_a_stack_and_none_cross_attention() {
     let entry = entry("tiny/t5");
     let (model, input) = (entry.model(), entry.input(ids(5)));
-    // What a bias adds to a score is the difference of the scores with it and without.
+    // A bias is the difference of the scores with and without it.
     let first = "encoder.0.self_attention.scores";
     let scores = |probe: &mut dyn Probe| {
         let mut trace = Trace::of([first]);
@@ -299,7 +300,7 @@ fn one_bias_serves_all_blocks_of_a_stack_and_none_cross_attention() {
     let without = scores(&mut Replace::new("encoder.position_bias", zero));
     let added: Vec<f32> = scores(&mut Unobserved).iter().zip(&without).map(|(a, b)| a - b).collect();
     assert!(far(&[added], std::slice::from_ref(&bias)) < 1e-5 && bias.iter().any(|bias| bias.abs() > 0.1));
-    // In the last block too: the difference of its scores is not that of its queries alone.
+    // Also in the last block, where not only the queries differ.
     let last = format!("decoder.{}.self_attention", model.description().layers - 1);
     for name in [last, "decoder.0.cross_attention".to_owned()] {
         let get = |part: &str| all.get(&format!("{name}.{part}")).unwrap();

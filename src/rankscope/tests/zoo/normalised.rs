@@ -1,4 +1,5 @@
-//! RedLLM and DecLLM: normalised heads, positions of the decoder behind those of the encoder, one matrix at both ends.
+//! RedLLM and DecLLM: normalised heads, positions of the decoder after those of the encoder, one matrix for embedding
+//! and output.
 
 use rankscope::model::{Input, MaskChoice};
 use rankscope::ops::unit_rms_norm;
@@ -43,7 +44,7 @@ fn queries_keys_values_and_in_redllm_contexts_are_normalised() {
         }
         parts("decoder.2.self_attention", &dec, 1e-5, &["query", "key", "value"]);
         assert!(!dec.iter().any(|(name, _)| name.ends_with("context_norm")), "only RedLLM's");
-        // What goes on is the normalised context: heads side by side, then the output projection.
+        // The pass continues with the normalised context: heads side by side, then the output projection.
         let (normed, output) = ("encoder.0.self_attention.context_norm", "encoder.0.self_attention.output");
         let zero = |value: Tensor| Tensor::zeros(value.shape().axes()).to_device(&value.device());
         let (mut probe, mut seen) = (Replace::new(normed, zero), Trace::of([output]));
@@ -54,7 +55,7 @@ fn queries_keys_values_and_in_redllm_contexts_are_normalised() {
     }
 }
 
-/// `[B, H or G, T, D]` with every row turned by `positions`, as if it stood so much farther on.
+/// `[B, H or G, T, D]` with every row rotated by `positions`, as if its position were larger by that number.
 fn turned(rows: &[f32], size: usize, positions: f64, base: f64) -> Vec<f32> {
     let half = size / 2;
     let turn = |row: &[f32], i: usize| {
@@ -72,16 +73,16 @@ fn positions_of_the_decoder_go_on_where_the_encoders_end() {
         let model = red.on(&device);
         let of = |source: &[u32]| trace(&*model, &Input::new(source.to_vec()).with_decoder(ids(5)));
         let (six, four) = (of(&SOURCE), of(&SOURCE[..4]));
-        // Before the first attention the decoder has seen nothing of the source but its length.
+        // Before its first cross-attention the decoder knows only the length of the source.
         for name in ["decoder.0.self_attention.query", "decoder.0.self_attention.key"] {
             let (six, four) = (values(&six, name), values(&four, name));
             assert!(far(&six, &turned(&four, 10, 2.0, 500.0)) < 1e-5, "{name} on {device}: two positions on");
             assert!(far(&six, &four) > 1e-2, "{name} on {device}: not from 0 again");
         }
-        // So the weights of its first self-attention are those of any other place.
+        // So the weights of its first self-attention do not depend on the first position.
         let name = "decoder.0.self_attention.weights";
         assert!(far(&values(&six, name), &values(&four, name)) < 1e-5, "{name} on {device}");
-        // The encoder begins at 0: its first query is not turned.
+        // The encoder begins at position 0: its first query is not rotated.
         let plain = product(
             &red,
             "encoder.layers.0.self_attn.q_proj.weight",
@@ -105,7 +106,7 @@ fn positions_of_the_decoder_go_on_where_the_encoders_end() {
     }
 }
 
-/// x·Wᵀ by hand, row by row, of the tensor whose name ends so and rows of 20 numbers.
+/// x·Wᵀ by hand, row by row, for the tensor whose name ends in `name`, and rows of 20 numbers.
 fn product(entry: &Entry, name: &str, x: &[f32]) -> Vec<f32> {
     let model = entry.model();
     let mut tensors = model.record().tensors().iter();

@@ -10,7 +10,7 @@ use crate::support::{devices, entry, hidden, ids, said, trace, values};
 const SCHEMES: [&str; 4] = ["none", "rotary", "alibi", "relative"];
 const CLOSE: f32 = 1e-4;
 
-/// A seed whose relative bias is drawn like all else, and not 0.
+/// A seeded source whose relative bias is drawn like all other tensors, and is not 0.
 struct Drawn(Seeded);
 
 impl Source for Drawn {
@@ -73,12 +73,12 @@ fn only_the_table_has_an_end_and_counts_from_the_beginning() {
             );
             let counted: u128 = model.sizes().parts().iter().map(|part| part.parameters).sum();
             assert_eq!(counted, model.description().parameters as u128, "{what}");
-            // What stands in front and is hidden by the mask moves nothing else.
+            // Tokens in front that the mask hides change nothing else.
             let alone = run(&*model, ids(6), Mask::bidirectional());
             let moved = run(&*model, [ids(5), ids(6)].concat(), Mask::blocks(&[5, 6]).unwrap());
             let difference = far(&alone, &of(&moved, 5..11));
             assert_eq!(difference < CLOSE, !is_table, "{what}: {difference}");
-            // Without positions and without a mask nothing but the tokens themselves is known.
+            // Without positions and without a mask only the tokens themselves matter.
             let (mut swapped, order) = (ids(6), [0, 1, 4, 3, 2, 5]);
             swapped.swap(2, 4);
             let swapped = of(&run(&*model, swapped, Mask::bidirectional()), order);
@@ -130,7 +130,7 @@ fn a_bias_is_what_the_scheme_says() {
             at(1, 0) == at(4, 3) && at(2, 0) == at(4, 2) && at(1, 0) != at(2, 0),
             "{family}: by distance"
         );
-        // A decoder has one bucket for all keys behind the query, an encoder as many as for those before it.
+        // A decoder has one bucket for all keys after the query, an encoder as many as for the keys before it.
         assert_eq!(at(0, 1) == at(0, 0), family == "gpt2");
         assert_ne!(at(0, 1), at(1, 0), "{family}");
         assert!(bias("rotary").is_none());

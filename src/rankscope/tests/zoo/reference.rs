@@ -1,4 +1,4 @@
-//! What we save, `transformers` loads, and computes the same from it.
+//! `transformers` loads the models that this library saves, and computes the same results.
 //!
 //! The test runs where `$RANKSCOPE_PYTHON`, otherwise `python3`, has torch and transformers; elsewhere it says that
 //! it was skipped.

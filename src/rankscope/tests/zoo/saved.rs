@@ -1,4 +1,4 @@
-//! What was saved is what was built, and an outline is what is saved.
+//! A saved model equals the built one, and an outline has the tensors of the saved model.
 
 use rankscope::model::{self, Checkpoint, Config, MaskChoice};
 use rankscope::prelude::*;
@@ -15,7 +15,7 @@ fn what_was_saved_loads_and_computes_the_same_bit_for_bit() {
         assert_eq!(again.description(), model.description());
         let run = |model| rows(model, &entry.input(ids(7)), &MaskChoice::AsTrained);
         assert_eq!(run(&*model), run(&*again), "{}", entry.name);
-        // And once more from the loaded one, whose tensors are read again from the very file that is replaced.
+        // Then the loaded model is saved, whose tensors are read again from the same file that is replaced.
         let before = std::fs::read(folder.file("model.safetensors")).unwrap();
         again.record().save(folder.path()).unwrap();
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left over");

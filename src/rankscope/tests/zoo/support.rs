@@ -1,4 +1,4 @@
-//! The table of small models, and what the suites share.
+//! The table of small models, and the helpers that the suites share.
 
 use std::path::{Path, PathBuf};
 
@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use crate::compare;
 pub use crate::devices::{devices, gpu, skipped};
 
-/// What an encoder reads where a test is about the decoder.
+/// The ids that an encoder reads in tests about the decoder.
 pub const SOURCE: [u32; 6] = [11, 48, 3, 17, 52, 60];
 
-/// A small model: its family's name, or that and what is special about it; `tiny/…` for a checkpoint of the fixtures.
+/// A small model: its family's name, with the variant if it is one; `tiny/…` for a checkpoint of the fixtures.
 pub struct Entry {
     pub name: String,
     pub config: Value,
@@ -60,7 +60,7 @@ impl Entry {
         is_plain || self.name.starts_with("t5 with")
     }
 
-    /// One sequence; of an encoder-decoder, the decoder's behind [`SOURCE`].
+    /// One sequence; for an encoder-decoder, the decoder's, with [`SOURCE`] for the encoder.
     pub fn input(&self, ids: Vec<u32>) -> Input {
         self.batch(ids, 1)
     }
@@ -72,7 +72,7 @@ impl Entry {
         }
     }
 
-    /// Another mask; of an encoder-decoder, the decoder's.
+    /// Another mask; for an encoder-decoder, the decoder's.
     pub fn under(&self, mask: Mask) -> MaskChoice {
         if self.is_pair() { MaskChoice::Decoder(mask) } else { MaskChoice::Override(mask) }
     }
@@ -90,7 +90,7 @@ pub fn merged(config: &Value, fields: &Value) -> Value {
 }
 
 /// New models of every family, and variants of them. B = 2, L = 3, G = 4 and T = 5 to 9 of the tests and H, D, HD, C, F,
-/// V and the positions all differ, but for H·D = C, which GPT and BERT are made so, and H = 4 where there is no G.
+/// V and the positions all differ, except H·D = C, which GPT and BERT require, and H = 4 where there is no G.
 pub fn zoo() -> Vec<Entry> {
     let (bert, gpt2, t5) = (bert(), gpt2(), t5());
     let with = |name: &str, base: &Value, fields: Value| Entry {
@@ -160,7 +160,7 @@ pub fn tiny() -> Vec<Entry> {
     folders.map(entry).collect()
 }
 
-/// All of them.
+/// All small models: new ones, and the checkpoints of the fixtures.
 pub fn all() -> Vec<Entry> {
     zoo().into_iter().chain(tiny()).collect()
 }
@@ -258,7 +258,8 @@ pub fn glass_en() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/checkpoints/glass-en")
 }
 
-/// The folder of a model that is pulled and not shipped; `None`, said and counted, where it is not installed.
+/// The folder of a model that is pulled and not shipped; `None`, reported and counted as skipped, if it is not
+/// installed.
 #[track_caller]
 pub fn installed(name: &str) -> Option<PathBuf> {
     let folder = Store::open().and_then(|store| store.find(name)).ok();
@@ -272,7 +273,7 @@ pub fn read_json(path: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
-/// Ids that all differ, none of them 0 or 1, which are padding somewhere.
+/// Ids that all differ, none of them 0 or 1, which are padding in some families.
 pub fn ids(length: usize) -> Vec<u32> {
     (0..length as u32).map(|i| 2 + (i * 37 + 11) % 59).collect()
 }
@@ -287,7 +288,7 @@ pub fn hidden(model: &dyn Model, input: &Input, mask: &MaskChoice, probe: &mut d
     model.hidden(input, mask, probe, &Run::default()).unwrap().to_vec().unwrap()
 }
 
-/// Every intermediate of a pass as trained.
+/// Every intermediate of a pass under the trained mask.
 pub fn trace(model: &dyn Model, input: &Input) -> Trace {
     let mut trace = Trace::all();
     model.forward(input, &MaskChoice::AsTrained, &mut trace, &Run::default()).unwrap();
@@ -311,7 +312,7 @@ pub fn said<T>(result: Result<T>) -> String {
     said
 }
 
-/// Two probes, one behind the other.
+/// Two probes, one after the other.
 pub struct Both<'a>(pub &'a mut dyn Probe, pub &'a mut dyn Probe);
 
 impl Probe for Both<'_> {

@@ -1,4 +1,4 @@
-//! The tokenizers that are saved with trained models, `transformers` loads, and cuts texts in the same way.
+//! `transformers` loads the tokenizers that are saved with trained models, and cuts texts in the same way.
 
 use std::fs;
 
@@ -8,8 +8,8 @@ use rankscope::train::data::{Text, open, save_tokenizer};
 
 use crate::python::logits;
 
-/// Cuts the text in every folder, and writes the ids and those of the special tokens; prints a text that comes back as
-/// another one.
+/// Cuts the text in every folder, and writes the ids and those of the special tokens; prints a text that is changed by
+/// encoding and decoding.
 const SCRIPT: &str = r#"
 import pathlib, sys
 import torch, transformers

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::compare::far;
 use crate::support::{Entry, gpu, ids, zoo};
 
-/// The small models, those of several experts with so few of them that each is visited.
+/// The small models, where mixtures have so few experts that each is visited.
 fn models() -> Vec<Entry> {
     let few = json!({"num_local_experts": 3, "num_experts_per_tok": 2});
     zoo()
@@ -17,7 +17,7 @@ fn models() -> Vec<Entry> {
         .collect()
 }
 
-/// Four sequences, and for each position a token to learn by heart.
+/// Four sequences, and a target token for each position.
 fn batch(entry: &Entry) -> Batch {
     let targets = (0..36).map(|i| Some((i * 23 + 5) % 61)).collect();
     Batch::new(entry.batch(ids(36), 4), targets, MaskChoice::AsTrained)
@@ -39,7 +39,8 @@ fn a_new_model_says_nothing_and_one_batch_is_learned_by_heart() {
         let model = model::untrained(&entry.config(), 7, &Device::Cpu).unwrap();
         let mut parameters = Parameters::of(&*model).unwrap();
         let before: Vec<Vec<f32>> = parameters.iter().map(|(_, tensor)| tensor.to_vec().unwrap()).collect();
-        // All tokens are about as likely: ln V, and half of the variance of logits that begin at about 1.
+        // All tokens are about equally likely: the loss is ln V plus half of the variance of the logits, which is about
+        // 1 at first.
         let (new, expected) =
             (loss(&batch, &*model).to_vec().unwrap()[0], (model.description().vocab as f32).ln());
         assert!((new - expected).abs() < 1.5, "{name}: {new} nats before training, ln V is {expected}");
@@ -93,7 +94,7 @@ fn what_is_added_to_the_residual_stream_begins_smaller_the_more_is_added() {
         let (name, model) = (&entry.name, entry.model());
         let untrained = model::untrained(&entry.config(), 7, &Device::Cpu).unwrap();
         let layers = model.description().layers;
-        // Additions in all, and one after the other in the deepest stack.
+        // The number of additions to the residual stream in all stacks, and in the deepest stack.
         let [all, deepest] = match &model.description().encoder {
             None => [2 * layers; 2],
             Some(encoder) => [2 * encoder.layers + 3 * layers, (2 * encoder.layers).max(3 * layers)],

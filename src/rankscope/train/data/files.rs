@@ -1,4 +1,4 @@
-//! Text files as one text that is never wholly in memory.
+//! Text files as one text, which is never completely in memory.
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
@@ -7,27 +7,27 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-/// Bytes that are read at a time where all of a file is read.
+/// The number of bytes that are read at a time when a whole file is read.
 const CHUNK: usize = 1 << 16;
 
-/// Files in UTF-8, one behind the other.
+/// Files in UTF-8, one after the other.
 pub(super) struct Files {
     /// The file or the folder that was named.
     pub(super) path: PathBuf,
-    /// Every file and where it ends.
+    /// Every file and the place where it ends in the whole text.
     parts: Vec<(PathBuf, u64)>,
-    /// Files of the folder that are no text, and why.
+    /// Files of the folder that are not text, and the reason.
     pub(super) left_out: Vec<(PathBuf, String)>,
 }
 
 impl Files {
     /// A file, or all text files in a folder and the folders in it, in the order of their paths.
     ///
-    /// **Conventions**: in a folder, files that are empty or no UTF-8, and whatever begins with a dot, are left out.
+    /// **Conventions**: in a folder, files that are empty or not UTF-8, and names that begin with a dot, are left out.
     ///
     /// # Errors
-    /// [`Error::Io`] if something cannot be read; [`Error::Format`] for a file that is empty or no text, naming the
-    /// first byte that is not, and for a folder without text.
+    /// [`Error::Io`] if something cannot be read; [`Error::Format`] for a file that is empty or not text, naming the
+    /// first byte that is not UTF-8, and for a folder without text.
     pub(super) fn open(path: &Path) -> Result<Self> {
         let mut files = Files { path: path.to_owned(), parts: Vec::new(), left_out: Vec::new() };
         if !path.is_dir() {
@@ -53,15 +53,15 @@ impl Files {
         }
     }
 
-    /// Bytes in all.
+    /// The number of bytes of all files.
     pub(super) fn len(&self) -> u64 {
         self.parts.last().map_or(0, |(_, end)| *end)
     }
 
-    /// Some of the bytes.
+    /// The bytes in `range`.
     ///
     /// # Errors
-    /// [`Error::Io`] or [`Error::Format`] for a file that is not what it was when it was opened.
+    /// [`Error::Io`] or [`Error::Format`] for a file that has changed since it was opened.
     pub(super) fn read(&self, range: Range<u64>) -> Result<Vec<u8>> {
         let mut bytes = vec![0; (range.end - range.start) as usize];
         let mut filled = 0;
@@ -87,7 +87,7 @@ impl Files {
         Ok(bytes)
     }
 
-    /// The characters that are whole in `range`, which begins with one.
+    /// The complete characters in `range`, which must begin at the start of a character.
     ///
     /// # Errors
     /// As [`read`](Self::read).
@@ -98,7 +98,7 @@ impl Files {
         String::from_utf8(bytes).map_err(|_| changed(&self.path))
     }
 
-    /// The first byte of the character that byte `at` belongs to; not before `least`, where one begins.
+    /// The first byte of the character that byte `at` belongs to. The search ends at `least`, where a character begins.
     ///
     /// # Errors
     /// As [`read`](Self::read).
@@ -110,12 +110,12 @@ impl Files {
     }
 }
 
-/// A file that is another one now.
+/// The error for a file that has changed.
 fn changed(path: &Path) -> Error {
     Error::format(path, "has changed since it was opened; texts must stay as they are while they are read")
 }
 
-/// How many of the bytes are whole characters; the first byte that belongs to none.
+/// How many of the bytes are complete characters, or as the error the first byte that belongs to no character.
 fn whole_characters(bytes: &[u8]) -> Result<usize, usize> {
     match std::str::from_utf8(bytes) {
         Ok(_) => Ok(bytes.len()),
@@ -134,7 +134,7 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
         if entry.file_name().as_encoded_bytes().starts_with(b".") {
             continue;
         }
-        // A link to a folder may lead in a circle.
+        // A link to a folder is not followed, since links may form a circle.
         if kind.is_dir() {
             collect(&path, found)?;
         } else if path.is_file() {
@@ -144,7 +144,7 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// The length of a file; why it is no text.
+/// The length of a file, or the reason why it is not text.
 fn check(path: &Path) -> Result<Result<u64, String>> {
     let failed = |error| Error::io(path, error);
     let mut file = File::open(path).map_err(failed)?;

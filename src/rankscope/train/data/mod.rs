@@ -1,4 +1,4 @@
-//! What is learned from: texts by name or path, tasks by their text form.
+//! The data of training: texts by name or path, tasks by their text form.
 
 mod files;
 mod references;
@@ -21,22 +21,23 @@ use crate::error::{Error, Result};
 use crate::file::save;
 use crate::model::Tokenizer;
 
-/// A text that comes with the program, in the assets as `texts/NAME.txt`.
+/// A text that is shipped with the program, in the assets as `texts/NAME.txt`.
 pub struct ShippedText {
     /// Its name.
     pub name: &'static str,
-    /// What it is.
+    /// A description of it.
     pub summary: &'static str,
 }
 
-/// Every text that comes with the program.
+/// Every text that is shipped with the program.
 pub static TEXTS: &[ShippedText] = &[
     ShippedText { name: "english", summary: "a novel: Botchan by Natsume Sōseki, in English, 255 kB" },
     ShippedText { name: "chinese", summary: "three classics: 论语, 诗经, 楚辞, in Chinese, 277 kB" },
 ];
 
-/// What `data` names: a task such as `recall(pairs=8)`, a text of [`TEXTS`], a file or a folder; texts are cut by the
-/// tokenizer in the folder `tokenizer`, or by one of that name that comes with the program (`english`), otherwise into bytes.
+/// Opens the data that `data` names: a task such as `recall(pairs=8)`, a text of [`TEXTS`], a file or a folder; texts
+/// are cut by the tokenizer in the folder `tokenizer`, or by a shipped tokenizer of that name (`english`), and
+/// otherwise into bytes.
 ///
 /// # Errors
 /// [`Error::Invalid`] if there is nothing of that name, or for a task with a tokenizer; as [`Task::parse`] and
@@ -52,7 +53,7 @@ pub fn open(data: &str, tokenizer: Option<&Path>) -> Result<Box<dyn Examples>> {
     Ok(Box::new(Text::open(data, tokenizer)?))
 }
 
-/// The folder of a tokenizer: as it is given, or the one of that name in the assets.
+/// The folder of a tokenizer: the given folder, or the one of that name in the assets.
 fn found(folder: &Path) -> PathBuf {
     let shipped = assets::folder("tokenizers").map(|tokenizers| tokenizers.join(folder));
     match shipped.filter(|shipped| !folder.is_dir() && shipped.is_dir()) {
@@ -86,7 +87,7 @@ fn shipped(name: &str) -> Result<Option<PathBuf>> {
 }
 
 /// Writes `tokenizer.json` and `tokenizer_config.json` beside a checkpoint, so that a model that was trained on `data`
-/// reads texts here and in `transformers`.
+/// can read texts here and in `transformers`.
 ///
 /// # Errors
 /// As [`save`].

@@ -1,4 +1,4 @@
-//! How well counts alone predict a text: the numbers that a model has to beat.
+//! How well counts of tokens alone predict a text: the losses that a model has to beat.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::run::Run;
 use crate::train::{Examples, Part};
 
-/// Bytes that are read at a time.
+/// The number of bytes that are read at a time.
 const CHUNK: u64 = 1 << 16;
 /// The most bytes of a part that are counted.
 const MOST: u64 = 1 << 26;
@@ -15,16 +15,16 @@ const MOST: u64 = 1 << 26;
 /// Cross-entropies of the held-out part under counts of the training part, in nats per token.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct References {
-    /// Of a token without its context: p(t) = (n(t) + 1) / (N + V).
+    /// For a token without its context: p(t) = (n(t) + 1) / (N + V).
     pub unigram: f64,
-    /// Of a token after the one before it: p(t | s) = (n(s, t) + p(t)) / (n(s) + 1).
+    /// For a token given the token before it: p(t | s) = (n(s, t) + p(t)) / (n(s) + 1).
     pub bigram: f64,
 }
 
 impl Text {
     /// How well counts of tokens, and of pairs of tokens, predict the held-out part.
     ///
-    /// **Conventions**: V is the number of tokens without the special ones; of each part at most 64 MiB are read.
+    /// **Conventions**: V is the number of tokens without the special ones; at most 64 MiB of each part are read.
     ///
     /// **Source**: the bigram's estimate is that of MacKay & Peto 1995 with α = 1.
     ///
@@ -64,7 +64,7 @@ impl Text {
         while at < end {
             run.check()?;
             let mut text = self.files.text(at..end.min(at + CHUNK))?;
-            // A word belongs to one piece; only at the end, or in 64 kB without a blank, is one cut.
+            // A word is not cut between two pieces, except at the end, or in 64 kB without a blank.
             if at + CHUNK < end
                 && let Some(blank) = text.rfind(char::is_whitespace).filter(|&blank| blank > 0)
             {

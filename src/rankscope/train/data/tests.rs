@@ -1,4 +1,4 @@
-//! Windows of texts: where they lie, what they hold, and texts that are none.
+//! Windows of texts: their places and tokens, and data that is no text.
 
 use std::collections::HashSet;
 use std::fs;
@@ -35,7 +35,8 @@ fn error(path: &Path) -> String {
     error
 }
 
-/// Where the bytes of a window lie in the whole text: at one place, as its words differ.
+/// Where the bytes of a window lie in the whole text: there is only one place, because all words
+/// differ.
 fn place(all: &[u8], tokens: &[u32]) -> usize {
     let bytes: Vec<u8> = tokens.iter().map(|&token| u8::try_from(token).unwrap()).collect();
     all.windows(bytes.len()).position(|window| window == bytes).unwrap()
@@ -60,7 +61,7 @@ fn windows_begin_with_a_character_and_stay_in_their_part() {
             .collect();
         assert!(places.iter().all(|&at| all.is_char_boundary(at) && range.contains(&at)));
         assert!(places.iter().all(|&at| at + length <= range.end), "a window reaches into the other part");
-        // Every character may begin one.
+        // A window may begin at every character.
         let possible = (range.start..=range.end - length).filter(|&at| all.is_char_boundary(at)).count();
         assert!(places.len() > possible * 7 / 10, "{} of {possible} places", places.len());
     }
@@ -167,7 +168,7 @@ fn windows_of_a_tokenizer_begin_with_a_word_and_are_tokens_of_the_text() {
             let words = pairs.decode(&tokens).unwrap();
             let at = side.find(&words).unwrap_or_else(|| panic!("{words:?} is not in the part"));
             assert!(at == 0 || side[at..].starts_with(char::is_whitespace), "{words:?}");
-            // The same tokens as when the text is cut much further on.
+            // The tokens are the same if much more of the text is cut into tokens.
             let further: String = side[at..].chars().take(3000).collect();
             assert_eq!(pairs.encode_behind(&further).unwrap()[..64], tokens);
         }
@@ -175,7 +176,7 @@ fn windows_of_a_tokenizer_begin_with_a_word_and_are_tokens_of_the_text() {
     let length = 20_000;
     let error = text.example(Part::HeldOut, 0, 0, length).unwrap_err().to_string();
     assert!(error.contains("shorter than one window of 20000 tokens"), "{error}");
-    // Longer than most places leave room for.
+    // A window that is too long for most places.
     let near = text.example(Part::HeldOut, 0, 0, 11_000).unwrap();
     assert_eq!(near.tokens.len(), 11_000);
 }
@@ -199,10 +200,10 @@ fn a_saved_tokenizer_reads_the_text_as_before_and_has_the_special_tokens_behind(
         let example = text.example(Part::Training, 0, 3, 30).unwrap();
         let words = saved.decode(&example.tokens).unwrap();
         assert!(words.contains('水'), "{words}");
-        // A model that goes on learning: the same tokens, no more special ones.
+        // A model whose training continues: the same tokens, and no further special ones.
         let again = Text::open(text_of(folder.path()), Some(saved)).unwrap();
         assert_eq!(again.vocabulary(), vocabulary);
-        // What looks like a special token in a text is text.
+        // The name of a special token in a text is ordinary text.
         let mut tokens =
             (0..200).flat_map(|index| again.example(Part::HeldOut, 0, index, 60).unwrap().tokens);
         assert!(tokens.all(|token| token < vocabulary.symbols as u32));
@@ -218,7 +219,7 @@ fn reference_numbers_are_those_of_counts() {
     let alone = 10.0f64 / 274.0;
     assert!((small.unigram + alone.ln()).abs() < 1e-12);
     assert!((small.bigram + (alone.ln() + ((9.0 + alone) / 10.0).ln()) / 2.0).abs() < 1e-12);
-    // Computed apart in Python, with a dictionary of pairs.
+    // Computed separately in Python, with a dictionary of pairs.
     for (name, unigram, bigram) in [
         ("english", 3.1097956316700888, 2.4485439126143698),
         ("chinese", 3.9764578685604053, 2.9147025856118587),

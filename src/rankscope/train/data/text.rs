@@ -10,19 +10,20 @@ use crate::error::{Error, Result};
 use crate::model::Tokenizer;
 use crate::train::{Example, Examples, Part, Vocabulary};
 
-/// Draws after which a window is taken from the beginning of a part that is hardly longer than it.
+/// The number of draws after which a window is taken from the beginning of its part, which is then hardly longer than
+/// the window.
 const TRIES: usize = 32;
-/// Bytes in which a blank is looked for.
+/// The number of bytes in which a blank is looked for.
 const WORD: u64 = 64;
 
-/// A running text, in files of any size: an example is a window at a drawn place. Only the window is read.
+/// A running text, in files of any size: an example is a window at a random place. Only the window is read.
 ///
 /// **Conventions**: the last tenth of the bytes is held out, and no window of training reaches into it. A window begins
-/// with a character; where a tokenizer cuts the text, with a word if a blank is near, and it ends with `length` tokens of
-/// the text from there on.
+/// with a character; with a tokenizer, it begins with a word if a blank is near. It holds the next `length` tokens of
+/// the text.
 pub struct Text {
     pub(super) files: Files,
-    /// Where the training part ends: where the held-out part begins, or before that.
+    /// Where the training part ends: at the beginning of the held-out part, or before it.
     learned: u64,
     /// Where the held-out part begins.
     held_out: u64,
@@ -35,16 +36,16 @@ impl Text {
     /// The text of a name in [`TEXTS`](super::TEXTS), of a file, or of a folder: all text files in it and in the folders
     /// in it, in the order of their paths. Without a tokenizer every byte is a token.
     ///
-    /// `english(bytes=8000)` is a text of which the first 8000 bytes are learned from, so that they are read many times; the
-    /// held-out part stays as it is.
+    /// `english(bytes=8000)` is a text of which only the first 8000 bytes are used for training, so that they are read
+    /// many times; the held-out part is the same.
     ///
     /// **Conventions**: a tokenizer that ends in the special tokens of [`Vocabulary`], as one that was saved with a trained
-    /// model does, is used as it is. In a folder, files that are empty or no UTF-8 are left out, and whatever begins with
-    /// a dot.
+    /// model does, is used as it is. In a folder, files that are empty or not UTF-8, and names that begin with a dot,
+    /// are left out.
     ///
     /// # Errors
     /// [`Error::Invalid`] if there is no such text; [`Error::Io`] or [`Error::Format`] naming the file that cannot be read,
-    /// is empty or no UTF-8, or the folder without a text.
+    /// is empty or not UTF-8, or the folder without a text.
     pub fn open(text: &str, tokenizer: Option<Tokenizer>) -> Result<Self> {
         let (name, bytes) = if Path::new(text).exists() { (text, None) } else { limited(text) };
         let path = match super::shipped(name)? {
@@ -70,7 +71,7 @@ impl Text {
         Ok(Text { files, learned, held_out, tokenizer, symbols, is_bytes })
     }
 
-    /// Bytes of a part.
+    /// The number of bytes of a part.
     pub fn bytes(&self, part: Part) -> u64 {
         let range = self.range(part);
         range.end - range.start
@@ -91,13 +92,13 @@ impl Text {
         self.tokenizer.ids(&text)
     }
 
-    /// `length` tokens of the text from byte `at` on; `None` if there are not so many before `end`.
+    /// `length` tokens of the text from byte `at` on; `None` if there are fewer before `end`.
     fn tokens_from(&self, at: u64, end: u64, length: usize) -> Result<Option<Vec<u32>>> {
         let mut count = 4 * length as u64 + WORD;
         loop {
             let is_all = count >= end - at;
             let mut text = self.files.text(at..end.min(at + count))?;
-            // The last word may go on.
+            // The last word may continue after the end.
             if !is_all && let Some(blank) = text.rfind(char::is_whitespace) {
                 text.truncate(blank);
             }
@@ -113,7 +114,7 @@ impl Text {
         }
     }
 
-    /// The blank before the next word, or the character at `at` where none is near.
+    /// The blank before the next word, or the character at `at` if no blank is near.
     fn word(&self, at: u64, range: &Range<u64>) -> Result<u64> {
         let at = self.files.character(at, range.start)?;
         if at == range.start {
@@ -145,7 +146,8 @@ fn limited(text: &str) -> (&str, Option<u64>) {
     limit.unwrap_or((text, None))
 }
 
-/// How many of the tokens come before the special ones, if it ends in those of a vocabulary, taken names marked.
+/// How many tokens come before the special ones of a [`Vocabulary`], if the tokenizer ends in these; their names may be
+/// marked with a `+`.
 fn symbols(tokenizer: &Tokenizer) -> usize {
     let (all, special) = (tokenizer.vocab_size(), Vocabulary { symbols: 0 }.special());
     let before = all.saturating_sub(special.len());

@@ -15,13 +15,13 @@ use crate::train::record::LayerWeights;
 
 const FOLDER: &str = "attention";
 const ENDING: &str = "safetensors";
-/// What stands behind a layer's name.
+/// The ending after a layer's name.
 const WEIGHTS: &str = ".weights";
 
 /// One frame of the movie.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Frame {
-    /// The tokens of the sequence; none of an encoder-decoder.
+    /// The tokens of the sequence; empty for an encoder-decoder.
     pub tokens: Vec<String>,
     /// Every layer, from the first.
     pub layers: Vec<LayerWeights>,
@@ -61,12 +61,12 @@ impl Frame {
     }
 }
 
-/// What stands before a layer's mask in the metadata.
+/// The key of a layer's mask in the metadata.
 fn mask_of(layer: &str) -> String {
     format!("mask.{layer}")
 }
 
-/// Encoders before decoders, 10 after 9.
+/// Sorts encoders before decoders, and layer 10 after layer 9.
 fn place(layer: &str) -> (bool, Option<usize>) {
     (!layer.starts_with("encoder"), layer.split('.').find_map(|part| part.parse().ok()))
 }
@@ -90,7 +90,7 @@ pub fn movie(path: &Path) -> Result<Vec<(usize, PathBuf)>> {
     Ok(found)
 }
 
-/// Deletes the frames behind `step`.
+/// Deletes the frames after `step`.
 pub(super) fn forget_after(path: &Path, step: usize) -> Result<()> {
     let later = movie(path)?.into_iter().filter(|(at, _)| *at > step);
     later
@@ -98,8 +98,8 @@ pub(super) fn forget_after(path: &Path, step: usize) -> Result<()> {
         .try_for_each(|(_, file)| fs::remove_file(&file).map_err(|error| Error::io(&file, error)))
 }
 
-/// Writes a frame: one tensor `LAYER.weights` `[1, H, T, S]` a layer; in the metadata the tokens as JSON, and the masks as
-/// `mask.LAYER`.
+/// Writes a frame: one tensor `LAYER.weights` `[1, H, T, S]` for each layer; in the metadata the tokens as JSON, and
+/// the masks as `mask.LAYER`.
 pub(super) fn write(path: &Path, step: usize, tokens: &[String], layers: &[LayerWeights]) -> Result<()> {
     let folder = path.join(FOLDER);
     fs::create_dir_all(&folder).map_err(|error| Error::io(&folder, error))?;

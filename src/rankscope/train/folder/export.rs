@@ -1,4 +1,4 @@
-//! A run's checkpoint as a model to hand on: half the size, with a card that says how it came about.
+//! Exports a run's checkpoint as a model to share: half the size, with a card that says how it was trained.
 
 use std::fs;
 use std::path::Path;
@@ -19,11 +19,11 @@ use crate::weight::Dtype;
 const TOKENIZER: [&str; 3] = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"];
 
 /// Writes the checkpoint of the run in `run` into the folder `out`, in f16, with its tokenizer, a `SOURCE.json` and a card,
-/// `README.md`: what it is, its data, settings, seed, command, metrics and a sample.
+/// `README.md`: a description of the model, its data, settings, seed, command, metrics and a sample.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a folder that is there already; [`Error::Format`] for a run without a checkpoint;
-/// [`Error::Io`] if a file cannot be read or written.
+/// [`Error::Invalid`] for a folder that already exists; [`Error::Format`] for a run without a checkpoint; [`Error::Io`]
+/// if a file cannot be read or written.
 pub fn export(run: &Path, out: &Path) -> Result<()> {
     let checkpoint = run.join("checkpoint");
     if !checkpoint.is_dir() {
@@ -51,7 +51,7 @@ pub fn export(run: &Path, out: &Path) -> Result<()> {
     save(out.join("README.md"), card)
 }
 
-/// The card.
+/// The text of the card.
 fn card(run: &Path) -> Result<String> {
     let summary = summary(run)?;
     let (settings, preset) = (&summary.about.settings, summary.about.preset.as_deref());
@@ -121,7 +121,7 @@ What it made of a held-out example:
     ))
 }
 
-/// The command that trains the same again.
+/// The command that repeats the training.
 fn command(settings: &Settings, preset: Option<&str>) -> Result<String> {
     let base = match preset {
         Some(name) => crate::train::TrainingPreset::find(name)?.settings(),

@@ -1,4 +1,4 @@
-//! [`RunFolder`]: what a training run leaves on disk.
+//! [`RunFolder`]: the files of a training run on disk.
 //!
 //! | file | what |
 //! |---|---|
@@ -7,8 +7,8 @@
 //! | `evaluation.csv` | step and the metrics on held-out data |
 //! | `ranks.csv`, `gradients.csv` | each head's ranks on the fixed batch, each layer's gradients of W_Q and W_K |
 //! | `attention/STEP.safetensors` | the weights of every head in the first sequence of the fixed batch, f32, with its tokens: 4·L·H·T·S bytes each, which `rankscope rank --attention` reads |
-//! | `samples.txt` | what the model made of a held-out example |
-//! | `error.txt` | why the run ended before its last step, if it did |
+//! | `samples.txt` | the model's outputs for a held-out example |
+//! | `error.txt` | the reason why the run ended before its last step, if it did |
 //! | `checkpoint/` | the last checkpoint in the hub's format, with the optimiser's state |
 
 mod attention;
@@ -54,27 +54,27 @@ const TABLES: [(&str, &str); 4] = [
     (GRADIENTS, "step,tensor,query_norm,key_norm"),
 ];
 
-/// What a run is.
+/// The description of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct About {
     /// The settings.
     pub settings: Settings,
     /// The name of the preset that they came from, if any.
     pub preset: Option<String>,
-    /// What tells them from the preset, as a name; empty where nothing does.
+    /// The differences of the settings from the preset, as a name; empty if there are none.
     pub name: String,
     /// The program's version.
     pub version: String,
-    /// Where it computes.
+    /// The device on which the run computes.
     pub device: String,
 }
 
-/// The folder of a run, held by one process at a time.
+/// The folder of a run, locked by one process at a time.
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
     about: About,
-    /// Held as long as the run goes on.
+    /// Locked as long as the run continues.
     _lock: File,
 }
 
@@ -82,7 +82,7 @@ impl RunFolder {
     /// A new folder for a run.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a folder that holds a run already, or anything else; [`Error::Io`] if it cannot be written.
+    /// [`Error::Invalid`] for a folder that is not empty; [`Error::Io`] if it cannot be written.
     pub fn create(path: &Path, about: About) -> Result<Self> {
         if path.join(ABOUT).is_file() {
             let expected = "a folder without a run (`rankscope train --resume` goes on with this one)";
@@ -98,12 +98,12 @@ impl RunFolder {
         for (name, header) in TABLES {
             save(path.join(name), format!("{header}\n"))?;
         }
-        // The last one: what has it is a run, which another process may read already.
+        // This file is written last: a folder that has it is a run, which other processes may read.
         save(path.join(ABOUT), text + "\n")?;
         Ok(RunFolder { path: path.to_owned(), about, _lock: lock })
     }
 
-    /// The folder of a run that goes on behind `step`: what its tables say about later steps is taken out.
+    /// The folder of a run that continues after `step`: rows of its tables about later steps are removed.
     ///
     /// # Errors
     /// [`Error::Io`] or [`Error::Format`] if it holds no run, [`Error::Invalid`] if another process trains in it.
@@ -132,12 +132,12 @@ impl RunFolder {
         }
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What the run is.
+    /// The description of the run.
     pub fn about(&self) -> &About {
         &self.about
     }
@@ -147,7 +147,7 @@ impl RunFolder {
         self.path.join("checkpoint")
     }
 
-    /// Writes what happened behind what is there.
+    /// Appends an event to the files.
     ///
     /// # Errors
     /// [`Error::Io`] naming the file.
@@ -183,7 +183,7 @@ impl RunFolder {
         }
     }
 
-    /// Writes why the run ended before its last step.
+    /// Writes the reason why the run ended before its last step.
     ///
     /// # Errors
     /// [`Error::Io`] naming the file.
@@ -198,12 +198,12 @@ impl RunFolder {
     }
 }
 
-/// A sample as it stands in its file.
+/// A sample, as it is written in its file.
 fn sample(step: usize, text: &str) -> String {
     format!("step {step}\n{text}\n\n")
 }
 
-/// What the run in a folder is.
+/// The description of the run in a folder.
 ///
 /// # Errors
 /// [`Error::Format`] if there is none; [`Error::Io`] if it cannot be read.
@@ -216,7 +216,7 @@ pub fn about(path: &Path) -> Result<About> {
     serde_json::from_str(&text).map_err(|error| Error::format(&file, error))
 }
 
-/// A table of a run, by column: the header's names and the rows' fields.
+/// A table of a run: the header's names, then the fields of each row.
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be read.
@@ -229,13 +229,13 @@ pub fn table(path: &Path, name: Table) -> Result<Vec<Vec<String>>> {
 /// The tables of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Table {
-    /// A row each step.
+    /// A row for each step.
     Steps,
-    /// A row each evaluation.
+    /// A row for each evaluation.
     Evaluation,
-    /// A row each head and record.
+    /// A row for each head and record.
     Ranks,
-    /// A row each layer and record.
+    /// A row for each layer and record.
     Gradients,
 }
 
@@ -250,7 +250,7 @@ impl Table {
     }
 }
 
-/// Takes the folder for this process.
+/// Locks the folder for this process.
 fn lock(path: &Path) -> Result<File> {
     let name = path.join(".lock");
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&name);

@@ -1,4 +1,4 @@
-//! A run that is read back from its folder.
+//! Reads a run back from its folder.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -11,8 +11,7 @@ use crate::train::event::StepReport;
 use crate::train::history::History;
 use crate::train::record::HeadRecord;
 
-/// What the run in a folder has told so far. While another process trains in it, a line that is only half there
-/// is left out.
+/// The history so far of the run in a folder. While another process trains in it, an incomplete last line is left out.
 ///
 /// # Errors
 /// [`Error::Format`] or [`Error::Io`] if there is none, or its files cannot be read.
@@ -54,14 +53,14 @@ fn evaluations(path: &Path) -> Result<Vec<(usize, Metrics)>> {
     })
 }
 
-/// What the model made of a held-out example at every evaluation.
+/// The model's output for a held-out example at every evaluation.
 pub(super) fn samples(path: &Path) -> Result<Vec<(usize, String)>> {
     let text = text(&path.join(SAMPLES))?.unwrap_or_default();
     let evaluated: Vec<usize> = evaluations(path)?.iter().map(|(step, _)| *step).collect();
     Ok(split_samples(&text, &evaluated))
 }
 
-/// Why the run in a folder ended before its last step; `None` if it did not.
+/// The reason why the run in a folder ended before its last step; `None` if it did not.
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be read.
@@ -93,7 +92,7 @@ fn rows<T>(path: &Path, name: Table, read: impl Fn(&Row) -> Option<T>) -> Result
     for (at, row) in (1..).zip(rows) {
         match read(&Row(row)) {
             Some(row) => found.push(row),
-            None if at == last => (), // it is just being written
+            None if at == last => (), // the row is being written now
             None => return Err(Error::format(path.join(name.file()), format!("row {at} is damaged"))),
         }
     }
@@ -113,8 +112,8 @@ fn head(row: &Row) -> Option<HeadRecord> {
     })
 }
 
-/// The samples of a file, each behind a line `step N`, N being a step at which there was an evaluation. A run that
-/// went on may have written one twice: the later one counts.
+/// The samples of a file, each after a line `step N`, where N is a step with an evaluation. A run that was continued
+/// may have written a sample twice: the later one counts.
 fn split_samples(text: &str, evaluated: &[usize]) -> Vec<(usize, String)> {
     let mut samples: Vec<(usize, String)> = Vec::new();
     for line in text.split_inclusive('\n') {

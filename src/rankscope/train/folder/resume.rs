@@ -1,4 +1,4 @@
-//! Going on with a run.
+//! Continues a run.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::train::Trainer;
 
-/// The run in a folder, behind its last checkpoint, or before its first step where it has none yet.
+/// The run in a folder, at its last checkpoint, or before its first step if it has no checkpoint yet.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a run that was made on another device, or whose checkpoint has other settings; as

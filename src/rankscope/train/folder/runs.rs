@@ -8,20 +8,20 @@ use super::{About, Table, about, table};
 use crate::assets;
 use crate::error::{Error, Result};
 
-/// A run as it stands on disk.
+/// The state of a run on disk.
 #[derive(Clone, Debug)]
 pub struct RunSummary {
     /// Its folder, relative to [`runs_folder`] where it is below that.
     pub name: String,
     /// Its folder.
     pub path: PathBuf,
-    /// What it is.
+    /// The description of the run.
     pub about: About,
-    /// Steps that were made.
+    /// The number of steps made.
     pub step: usize,
     /// The loss of the last evaluation, in nats.
     pub held_out_loss: Option<f64>,
-    /// The mean loss of the last hundredth of the steps made, of ten at least.
+    /// The mean loss of the last hundredth of the steps made, at least of ten steps.
     pub training_loss: Option<f64>,
 }
 
@@ -40,12 +40,12 @@ pub fn runs_folder() -> Result<PathBuf> {
     })
 }
 
-/// The folder of runs that come with the program; `None` if its files are not found.
+/// The folder of runs that are shipped with the program; `None` if its files are not found.
 pub fn shipped() -> Option<PathBuf> {
     assets::folder("runs")
 }
 
-/// The run called `name`: a folder given literally, or one below [`runs_folder`].
+/// The run called `name`: a folder given by its path, or one below [`runs_folder`].
 ///
 /// # Errors
 /// [`Error::Invalid`] naming it if there is none.
@@ -62,7 +62,7 @@ pub fn find(name: &str) -> Result<PathBuf> {
     })
 }
 
-/// A folder below [`runs_folder`] that is not there yet, for a run of `preset` that is called `name`.
+/// A folder below [`runs_folder`] that does not exist yet, for a run of `preset` called `name`.
 ///
 /// # Errors
 /// As [`runs_folder`].
@@ -76,10 +76,10 @@ pub fn new_folder(preset: &str, name: &str) -> Result<PathBuf> {
     Ok(all.find(|path| !path.exists()).expect("there are more numbers than folders"))
 }
 
-/// Deletes the run called `name`, and says where it was.
+/// Deletes the run called `name`, and returns its folder.
 ///
 /// # Errors
-/// As [`find`]; [`Error::Invalid`] if a process trains in it; [`Error::Io`] if it cannot be deleted.
+/// As [`find`]; [`Error::Invalid`] while a process trains in it; [`Error::Io`] if it cannot be deleted.
 pub fn remove(name: &str) -> Result<PathBuf> {
     let path = find(name)?;
     let _lock = super::lock(&path)?;
@@ -92,7 +92,7 @@ pub fn remove(name: &str) -> Result<PathBuf> {
 /// # Errors
 /// [`Error::Io`] if a folder cannot be read.
 pub fn list(folder: &Path) -> Result<Vec<RunSummary>> {
-    /// A run, the runs of its seeds, or those of a twin.
+    /// The levels of folders: a run, the runs of its seeds, and those of a twin.
     const DEPTH: usize = 3;
     let mut found = Vec::new();
     walk(folder, DEPTH, &mut found)?;

@@ -45,8 +45,8 @@ fn a_folder_with_something_else_is_left_alone() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
-/// What a run tells is what is read back from its folder, to the last bit apart from seconds; and a run that goes on
-/// forgets what came later.
+/// The events of a run are read back from its folder to the last bit, except seconds; and a run that continues from a
+/// checkpoint drops later events.
 #[test]
 fn a_run_is_read_back_as_it_told() {
     let folder = tempfile::tempdir().unwrap();
@@ -85,7 +85,7 @@ fn a_run_is_read_back_as_it_told() {
     let is_masked =
         |((_, t, s), &weight): ((usize, usize, usize), &f32)| (weight == 0.0) != mask.may_attend(t, s);
     assert!(first.layers[0].weights.indexed_iter().all(is_masked), "{mask}");
-    // The pictures are files of attention like any other.
+    // The frames are files of recorded attention like any other.
     let recorded = Recorded::open(&files[3].1, None, None).unwrap();
     assert_eq!((recorded.layers(), recorded.labels(0).keys), (2, Some(first.tokens.clone())));
 

@@ -1,4 +1,4 @@
-//! The output as a class.
+//! Classification: the output is a class.
 
 use rand_chacha::ChaCha8Rng;
 
@@ -8,13 +8,13 @@ use crate::error::Result;
 use crate::model::loss::expect_no_answers;
 use crate::train::{Batch, Labels};
 
-/// λ, the weight of the language model's loss beside that of the classes.
+/// λ, the weight of the language model's loss when it is added to the classes' loss.
 const LANGUAGE: f32 = 0.5;
 
 /// L = −ln p(output | input) + λ · L of the causal LM, over `<start>` input `<end>`.
 ///
 /// **Conventions**: the head reads the state of `<end>`; the class is the id of the output, so a head has as many scores as
-/// the data has symbols. The language model's loss is a mean, as everywhere here, where the source has a sum.
+/// the data has symbols. The language model's loss is a mean, as in all objectives here; in the source it is a sum.
 pub(super) fn classification(request: &Request<'_>, _: &mut ChaCha8Rng) -> Result<Vec<Batch>> {
     request.expect_one_stack("the objective outputs")?;
     let [start, end] = [request.vocabulary.start(), request.vocabulary.end()];

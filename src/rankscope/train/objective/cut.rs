@@ -8,7 +8,7 @@ use super::sequences::{predict_outputs, whole};
 use crate::error::Result;
 use crate::train::{Batch, Example};
 
-/// L = −Σ ln p(x\[t\] | x\[..t\]) over all tokens but the first.
+/// L = −Σ ln p(x\[t\] | x\[..t\]) over all tokens except the first.
 pub(super) fn causal(request: &Request<'_>, _: &mut ChaCha8Rng) -> Result<Vec<Batch>> {
     request.expect_one_stack("prefix-lm or span-corruption for both")?;
     predict_outputs(request, cut_at(request, 0))
@@ -29,7 +29,7 @@ pub(super) fn outputs(request: &Request<'_>, _: &mut ChaCha8Rng) -> Result<Vec<B
     predict_outputs(request, request.unpadded().collect())
 }
 
-/// L = −Σ ln p(output\[t\] | input), token t of the output read off token t of the input: sequence labelling.
+/// L = −Σ ln p(output\[t\] | input), where position t of the input predicts token t of the output: sequence labelling.
 pub(super) fn labelling(request: &Request<'_>, _: &mut ChaCha8Rng) -> Result<Vec<Batch>> {
     request.expect_one_stack("outputs for both")?;
     let separator = request.vocabulary.separator();
@@ -47,7 +47,7 @@ pub(super) fn labelling(request: &Request<'_>, _: &mut ChaCha8Rng) -> Result<Vec
     Ok(vec![whole(request, &read, &targets)?])
 }
 
-/// The sequences of which the first `given` tokens are given.
+/// The sequences, with the first `given` tokens given.
 fn cut_at(request: &Request<'_>, given: usize) -> Vec<Example> {
     request.unpadded().map(|example| Example { given, ..example }).collect()
 }

@@ -1,4 +1,4 @@
-//! [`MaskSetting`]: the mask that a run names, which may follow the data.
+//! [`MaskSetting`]: the mask that a run states, which may depend on the data.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,8 +6,8 @@ use std::str::FromStr;
 use crate::error::{Error, Result};
 use crate::model::MaskChoice;
 
-/// The mask that a run names: any text of a [`MaskChoice`], in which `given` stands for the number of tokens that are
-/// given; `usual` is the objective's.
+/// The mask that a run states: any text of a [`MaskChoice`], in which `given` means the number of given tokens; `usual`
+/// means the objective's mask.
 ///
 /// ```
 /// use rankscope::train::MaskSetting;
@@ -18,12 +18,12 @@ use crate::model::MaskChoice;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MaskSetting(Option<String>);
 
-/// What stands for the number of given tokens.
+/// The word for the number of given tokens.
 const GIVEN: &str = "given";
 const USUAL: &str = "usual";
 
 impl MaskSetting {
-    /// The text, if it is not the objective's.
+    /// The text, if it is not `usual`.
     pub(super) fn stated(&self) -> Option<&str> {
         self.0.as_deref()
     }
@@ -34,7 +34,7 @@ pub(super) fn follows_given(mask: &str) -> bool {
     mask.contains(GIVEN)
 }
 
-/// The mask where `given` tokens are given.
+/// The mask for `given` given tokens.
 pub(super) fn at(mask: &str, given: usize) -> Result<MaskChoice> {
     mask.replace(GIVEN, &given.to_string()).parse()
 }

@@ -1,4 +1,4 @@
-//! Objectives that hide tokens in their places: BERT's.
+//! Objectives that replace some tokens and predict them: those of BERT.
 
 use rand::RngExt;
 use rand::seq::index::sample;
@@ -9,12 +9,12 @@ use super::sequences::whole;
 use crate::error::{Error, Result};
 use crate::train::{Batch, Labels, Vocabulary};
 
-/// The share of the tokens that are predicted.
+/// The share of tokens that are predicted.
 const SHARE: f64 = 0.15;
-/// `<start>`, and a `<separator>` behind either half.
+/// The number of special tokens: `<start>`, and a `<separator>` after each half.
 pub(super) const SPECIAL: usize = 3;
 
-/// L = −Σ ln p(x\[t\] | what is left of x) over the tokens that were chosen.
+/// L = −Σ ln p(x\[t\] | the changed x) over the chosen tokens.
 pub(super) fn masked_lm(request: &Request<'_>, random: &mut ChaCha8Rng) -> Result<Vec<Batch>> {
     request.expect_one_stack("span-corruption for both")?;
     let (mut read, mut targets) = (Vec::new(), Vec::new());
@@ -32,13 +32,15 @@ pub(super) fn masked_lm(request: &Request<'_>, random: &mut ChaCha8Rng) -> Resul
 
 /// The masked LM's loss over `<start>` A `<separator>` B `<separator>`, and −ln p(B follows A).
 ///
-/// **Conventions**: A is the first half of an example. With probability ½, B is its second half (class 0), and otherwise that
-/// of another example of the batch (class 1), as `BertForPreTraining` counts.
+/// **Conventions**: A is the first half of an example. With probability ½, B is its second half (class 0), and
+/// otherwise the second half of another example of the batch (class 1), with the classes of `BertForPreTraining`.
 pub(super) fn next_sentence(request: &Request<'_>, random: &mut ChaCha8Rng) -> Result<Vec<Batch>> {
     request.expect_one_stack("span-corruption for both")?;
     let texts: Vec<Vec<u32>> = request.unpadded().map(|example| example.tokens).collect();
     if request.examples.iter().any(|example| example.given > 0) {
-        return Err(request.unfit("one of a task", "one of a text, whose second half follows the first"));
+        return Err(
+            request.unfit("one of a task", "an example of a text, whose second half follows the first")
+        );
     }
     if texts.len() < 2 {
         let expected = "at least 2: where B does not follow A, it is taken from another one";
@@ -79,8 +81,8 @@ fn second_half(text: &[u32]) -> &[u32] {
     &text[text.len() / 2..]
 }
 
-/// Chooses [`SHARE`] of the `places`, at least one, for their tokens to be predicted. Of the chosen tokens 80 % become
-/// `<mask>`, 10 % another symbol and 10 % stay.
+/// Chooses a share of [`SHARE`] of the `places`, at least one, whose tokens are to be predicted. Of the chosen tokens
+/// 80 % become `<mask>`, 10 % another symbol and 10 % stay.
 fn hide(
     mut tokens: Vec<u32>,
     places: &[usize],

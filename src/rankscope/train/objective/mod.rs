@@ -1,4 +1,4 @@
-//! [`Objective`]s: what is predicted from what. They make batches of examples.
+//! [`Objective`]s: which tokens are predicted from which. They make batches of examples.
 
 mod classes;
 mod cut;
@@ -17,21 +17,21 @@ use super::{Batch, Example, Vocabulary};
 use crate::error::{Error, Result};
 use crate::model::{Description, MaskChoice};
 
-/// What is predicted from what.
+/// Which tokens are predicted from which.
 pub struct Objective {
     /// Its name in settings.
     pub name: &'static str,
-    /// One sentence.
+    /// A description in one sentence.
     pub summary: &'static str,
-    /// The models that learn it.
+    /// The models that can learn it.
     pub models: &'static str,
-    /// The data that it is learned from.
+    /// The data that it needs.
     pub data: &'static str,
-    /// Who says so.
+    /// The source of the objective.
     pub source: &'static str,
-    /// The mask of a stack that predicts, where a run names none.
+    /// The mask of a stack that predicts, if a run states no mask.
     usual_mask: &'static str,
-    /// How many positions a stack needs for examples of so many tokens.
+    /// How many positions a stack needs for examples with this number of tokens.
     context: fn(usize) -> usize,
     build: fn(&Request<'_>, &mut ChaCha8Rng) -> Result<Vec<Batch>>,
 }
@@ -124,7 +124,7 @@ impl Objective {
     /// The objective called `name`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] listing the names there are.
+    /// [`Error::Invalid`] listing the names of all objectives.
     ///
     /// ```
     /// use rankscope::train::Objective;
@@ -140,28 +140,28 @@ impl Objective {
         })
     }
 
-    /// How many positions a stack needs at most for examples of `tokens` tokens.
+    /// The most positions that a stack needs for examples of `tokens` tokens.
     pub fn context(&self, tokens: usize) -> usize {
         (self.context)(tokens)
     }
 
-    /// The mask of one stack for a sequence of which `given` tokens are given: the run's own, or else the objective's.
+    /// The mask of one stack for a sequence with `given` given tokens: the run's mask, or else the objective's.
     ///
     /// # Errors
-    /// As the mask's text.
+    /// As for reading the mask's text.
     pub fn mask_at(&self, mask: &MaskSetting, given: usize) -> Result<MaskChoice> {
         mask_setting::at(mask.stated().unwrap_or(self.usual_mask), given)
     }
 
-    /// Batches of `examples` for a model: one, or where a mask follows what is given, one for each number of given
-    /// tokens. Their [`counts`](Batch::counts) say what each of them weighs.
+    /// Batches of `examples` for a model: one, or, if the mask depends on the number of given tokens, one for each such
+    /// number. Their [`counts`](Batch::counts) are their weights.
     ///
-    /// **Conventions**: padding at the end of an example is no part of it. In one stack position t predicts token t + 1,
-    /// and the last token is predicted and not read; a decoder reads its output shifted behind the start token.
+    /// **Conventions**: padding at the end of an example is not part of it. In one stack position t predicts token t +
+    /// 1, and the last token is predicted but not read; a decoder reads the start token and then its output.
     ///
     /// # Errors
-    /// [`Error::Invalid`] naming what does not fit: a model of another kind, a mask under which a token is seen by the
-    /// position that is to predict it, an example that is too short, data of another kind.
+    /// [`Error::Invalid`] naming what does not fit: a model that cannot learn this, a mask under which a position sees
+    /// the token that it has to predict, an example that is too short, or unsuitable data.
     pub fn batches(
         &self,
         examples: &[Example],
@@ -177,7 +177,7 @@ impl Objective {
     }
 }
 
-/// What batches are made of.
+/// The arguments from which batches are made.
 struct Request<'a> {
     objective: &'a Objective,
     examples: &'a [Example],
@@ -187,7 +187,7 @@ struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// The examples without the padding behind them.
+    /// The examples without the padding after them.
     fn unpadded(&self) -> impl Iterator<Item = Example> {
         let padding = self.vocabulary.padding();
         self.examples.iter().map(move |example| {
@@ -196,7 +196,7 @@ impl Request<'_> {
         })
     }
 
-    /// The mask: the run's own, or else the objective's.
+    /// The text of the mask: the run's, or else the objective's.
     fn mask(&self) -> &str {
         match (self.mask.stated(), &self.model.encoder) {
             (Some(mask), _) => mask,
@@ -205,7 +205,7 @@ impl Request<'_> {
         }
     }
 
-    /// The mask for sequences of which `given` tokens are given.
+    /// The mask for sequences with `given` given tokens.
     fn mask_at(&self, given: usize) -> Result<MaskChoice> {
         mask_setting::at(self.mask(), given)
     }

@@ -9,7 +9,7 @@ use crate::model::Input;
 use crate::model::loss::expect_no_answers;
 use crate::train::{Batch, Example};
 
-/// Batches in which everything behind what is given is predicted.
+/// Batches in which all tokens after the given ones are predicted.
 pub(super) fn predict_outputs(request: &Request<'_>, sequences: Vec<Example>) -> Result<Vec<Batch>> {
     match (&request.model.encoder, mask_setting::follows_given(request.mask())) {
         (None, false) => Ok(vec![one_stack(request, &sequences)?]),
@@ -49,12 +49,12 @@ fn one_stack(request: &Request<'_>, sequences: &[Example]) -> Result<Batch> {
     Ok(Batch::new(read.input(request.vocabulary.padding())?, targets, mask))
 }
 
-/// The first token that has one before it to be predicted from, and is not given.
+/// The first token that is not given and has a token before it, from which it can be predicted.
 fn first_target(sequence: &Example) -> usize {
     sequence.given.max(1)
 }
 
-/// The encoder reads what is given, the decoder the start token and the output.
+/// The encoder reads the given tokens, the decoder the start token and the output.
 fn two_stacks(request: &Request<'_>, sequences: &[Example], start: u32) -> Result<Batch> {
     if let Some(short) =
         sequences.iter().find(|sequence| sequence.input().is_empty() || sequence.output().is_empty())
@@ -82,7 +82,7 @@ fn two_stacks(request: &Request<'_>, sequences: &[Example], start: u32) -> Resul
     Ok(Batch::new(input, targets, mask))
 }
 
-/// Token by token what each of some sequences holds, padded behind its end to the length of the longest.
+/// The tokens of several sequences, each padded at its end to the length of the longest.
 pub(super) struct Rows<'a> {
     rows: Vec<&'a [u32]>,
     pub(super) length: usize,
@@ -95,17 +95,17 @@ impl<'a> Rows<'a> {
         Rows { rows, length }
     }
 
-    /// `[B, T]`, `None` behind the end of a row.
+    /// `[B, T]`, `None` after the end of a row.
     fn cells(&self) -> impl Iterator<Item = Option<u32>> {
         self.rows.iter().flat_map(|row| (0..self.length).map(|at| row.get(at).copied()))
     }
 
-    /// The ids, with `padding` behind the end of a row.
+    /// The ids, with `padding` after the end of a row.
     pub(super) fn filled(&self, padding: u32) -> Vec<u32> {
         self.cells().map(|cell| cell.unwrap_or(padding)).collect()
     }
 
-    /// Which cells are tokens, where some are not.
+    /// Which cells are tokens; `None` if all are.
     pub(super) fn padding(&self) -> Result<Option<Padding>> {
         let padding = Padding::new(self.cells().map(|cell| cell.is_some()).collect(), self.length)?;
         Ok((!padding.is_trivial()).then_some(padding))
@@ -119,14 +119,14 @@ impl<'a> Rows<'a> {
         })
     }
 
-    /// The cells as targets, where `has_target` says so of a row and a place in it.
+    /// The cells as targets where `has_target` is true for the row and the place in it.
     pub(super) fn targets(&self, has_target: impl Fn(usize, usize) -> bool) -> Vec<Option<u32>> {
         let places = (0..self.rows.len()).flat_map(|row| (0..self.length).map(move |at| (row, at)));
         places.zip(self.cells()).map(|((row, at), cell)| cell.filter(|_| has_target(row, at))).collect()
     }
 }
 
-/// A batch of whole sequences with a target, or none, for each of their tokens.
+/// A batch of whole sequences, with or without a target for each of their tokens.
 pub(super) fn whole(request: &Request<'_>, read: &[Vec<u32>], targets: &[Vec<Option<u32>>]) -> Result<Batch> {
     if mask_setting::follows_given(request.mask()) {
         let expected = format!("one without given: {} has no part that is given", request.objective.name);

@@ -10,15 +10,17 @@ use crate::train::{Batch, Example, Vocabulary};
 
 /// The share of the tokens that are cut out.
 const SHARE: f64 = 0.15;
-/// Their number in a span, on average.
+/// The mean number of tokens in a span.
 const MEAN: f64 = 3.0;
-/// Fewer tokens, and there is not one to cut out.
+/// The fewest tokens of an example: with fewer, 15 % is not one token.
 const LEAST: usize = 4;
 
-/// L = −Σ ln p of what was cut out, span by span behind its sentinel: `a b <span-0> e <end>` and `<span-0> c d <end>`.
+/// L = −Σ ln p of the tokens that were cut out, span by span after its sentinel: `a b <span-0> e <end>` and
+/// `<span-0> c d <end>`.
 ///
-/// **Conventions**: one stack reads both, one behind the other, and what is left of the text counts as given. The number of
-/// spans is the rounded number of cut tokens over 3; where they begin and end is uniform among all possibilities.
+/// **Conventions**: one stack reads both sequences one after the other, and the remaining text counts as given. The
+/// number of spans is the number of cut tokens divided by 3, rounded; their lengths and places are uniform among all
+/// possibilities.
 pub(super) fn batches(request: &Request<'_>, random: &mut ChaCha8Rng) -> Result<Vec<Batch>> {
     let mut sequences = Vec::new();
     for example in request.unpadded() {
@@ -32,7 +34,7 @@ pub(super) fn batches(request: &Request<'_>, random: &mut ChaCha8Rng) -> Result<
     predict_outputs(request, sequences)
 }
 
-/// Positions for what is left, what was cut out, a sentinel on both sides of each span, and two ends.
+/// Positions for the remaining tokens, the cut tokens, two sentinels for each span, and two end tokens.
 pub(super) fn context(tokens: usize) -> usize {
     tokens + 2 * counts(tokens).1 + 2
 }
@@ -43,7 +45,7 @@ fn counts(tokens: usize) -> (usize, usize) {
     (cut as usize, (cut / MEAN).round().max(1.0) as usize)
 }
 
-/// What is left, and behind it what was cut out.
+/// The remaining text, and after it the spans that were cut out.
 fn corrupt(tokens: &[u32], vocabulary: Vocabulary, random: &mut ChaCha8Rng) -> Result<Example> {
     let (cut, spans) = counts(tokens.len());
     let lengths = pieces(cut, spans, random);

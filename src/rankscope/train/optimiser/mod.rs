@@ -1,4 +1,4 @@
-//! [`Optimiser`]: how parameters follow their gradients.
+//! [`Optimiser`]: how parameters are changed by their gradients.
 
 mod muon;
 mod state;
@@ -14,7 +14,7 @@ use crate::ops::{AdamStep, AdamTensor, adamw, clip, concat, descend, momentum};
 use crate::tensor::Tensor;
 use state::State;
 
-/// What stays the same from step to step.
+/// The settings that stay the same from step to step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OptimiserSettings {
@@ -28,7 +28,7 @@ pub struct OptimiserSettings {
     pub epsilon: f32,
     /// μ of SGD and Muon.
     pub momentum: f32,
-    /// λ, of matrices; gains and biases do not decay.
+    /// λ, the decay of matrices; gains and biases do not decay.
     pub decay: f32,
     /// The largest norm of all gradients together; larger ones are scaled down to it. `None` for no bound.
     pub clip: Option<f32>,
@@ -51,13 +51,13 @@ impl Default for OptimiserSettings {
 
 /// An optimiser on the registry.
 pub struct OptimiserKind {
-    /// As it is written in settings.
+    /// Its name in settings.
     pub name: &'static str,
-    /// What it does.
+    /// A description of the optimiser.
     pub summary: &'static str,
-    /// Where it comes from.
+    /// Its source.
     pub source: &'static str,
-    /// How a parameter of a shape follows its gradient.
+    /// The rule for a parameter of a given shape.
     rule: fn(&Shape) -> Rule,
 }
 
@@ -84,7 +84,7 @@ pub static OPTIMISERS: &[OptimiserKind] = &[
     },
 ];
 
-/// How one parameter follows its gradient.
+/// The rule by which a gradient changes a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rule {
     AdamW,
@@ -96,7 +96,7 @@ impl OptimiserKind {
     /// The optimiser with this `name`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] listing the names there are.
+    /// [`Error::Invalid`] listing the names of all optimisers.
     pub fn find(name: &str) -> Result<&'static OptimiserKind> {
         let names = || OPTIMISERS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ");
         OPTIMISERS
@@ -106,16 +106,16 @@ impl OptimiserKind {
     }
 }
 
-/// An optimiser and what it remembers of earlier steps.
+/// An optimiser and its state from earlier steps.
 pub struct Optimiser {
     settings: OptimiserSettings,
     kind: &'static OptimiserKind,
-    /// In the order of the parameters; `None` before a parameter's first gradient.
+    /// The states in the order of the parameters; `None` before a parameter's first gradient.
     states: Vec<Option<State>>,
     steps: u64,
 }
 
-/// What a step was told by the device when it was done.
+/// The numbers that a step reads back from the device.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stepped {
     /// The loss before the step.
@@ -125,10 +125,10 @@ pub struct Stepped {
 }
 
 impl Optimiser {
-    /// Before the first step.
+    /// The optimiser before the first step.
     ///
     /// # Errors
-    /// [`Error::Invalid`] naming a setting outside its range, or listing the optimisers for a name that is none.
+    /// [`Error::Invalid`] naming a setting outside its range, or listing all optimisers for an unknown name.
     pub fn new(settings: &OptimiserSettings) -> Result<Self> {
         let kind = OptimiserKind::find(&settings.optimiser)?;
         let OptimiserSettings { beta1, beta2, epsilon, momentum, decay, clip, .. } = *settings;
@@ -148,19 +148,19 @@ impl Optimiser {
         Ok(Optimiser { settings: settings.clone(), kind, states: Vec::new(), steps: 0 })
     }
 
-    /// How many steps were made.
+    /// The number of steps made.
     pub fn steps(&self) -> u64 {
         self.steps
     }
 
-    /// One step with the learning rate `rate`; a parameter without a gradient stays as it is.
+    /// One step with the learning rate `rate`; a parameter without a gradient does not change.
     ///
-    /// **Conventions**: gradients are clipped where they are; loss and norm are read back at the end, together. On the CPU
-    /// the result does not depend on the number of threads.
+    /// **Conventions**: gradients are clipped on their device; loss and norm are read back together at the end. On the
+    /// CPU the result does not depend on the number of threads.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for another number of gradients than of parameters or without any, or naming the first
-    /// parameter whose gradient is not finite: nothing has changed then. Errors of the device.
+    /// [`Error::Invalid`] if the numbers of gradients and parameters differ or there is no gradient, or naming the
+    /// first parameter whose gradient is not finite: then nothing has changed. Errors of the device.
     pub fn step(
         &mut self,
         parameters: &mut Parameters,
@@ -217,12 +217,12 @@ impl Optimiser {
     }
 }
 
-/// The tensor by value, so that it can be changed in place.
+/// Takes the tensor by value, so that it can be changed in place.
 fn taken(x: &mut Tensor) -> Tensor {
     std::mem::replace(x, Tensor::zeros([]))
 }
 
-/// An error unless there is a gradient for every parameter, in its shape and on its device, or none.
+/// An error unless every gradient that is present has its parameter's shape and device.
 fn expect_fitting(parameters: &Parameters, gradients: &[Option<Tensor>]) -> Result<()> {
     if gradients.len() != parameters.iter().len() {
         let expected = format!("{}, one for each parameter", parameters.iter().len());
@@ -238,7 +238,7 @@ fn expect_fitting(parameters: &Parameters, gradients: &[Option<Tensor>]) -> Resu
     Ok(())
 }
 
-/// Loss and norm, from them, the factor and the sums of squares in the order of the gradients.
+/// Loss and norm, from `read`: the loss, the norm, the factor, and the sums of squares in the order of the gradients.
 fn finite(parameters: &Parameters, gradients: &[Option<Tensor>], read: &[f32]) -> Result<Stepped> {
     let [loss, factor, norm, squares @ ..] = read else { unreachable!("a loss and what `clip` made") };
     if *factor != 0.0 {

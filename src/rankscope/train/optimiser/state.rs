@@ -1,4 +1,4 @@
-//! What an optimiser remembers, in memory and in a file.
+//! The state of an optimiser, in memory and in a file.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -13,10 +13,10 @@ use crate::ops::Moments;
 use crate::tensor::Tensor;
 use crate::train::Parameters;
 
-/// The name of the number of steps in a file.
+/// The name of the tensor with the number of steps in a file.
 const STEPS: &str = "steps";
 
-/// What is remembered of the gradients of one parameter.
+/// The state for one parameter, from its earlier gradients.
 pub(super) enum State {
     Adam(Moments),
     /// The running sum of gradients.
@@ -24,7 +24,7 @@ pub(super) enum State {
 }
 
 impl State {
-    /// Before the first gradient of `w`.
+    /// The state before the first gradient of `w`.
     pub(super) fn before(rule: Rule, w: &Tensor) -> Result<Self> {
         let zeros = Moments::before(w)?;
         Ok(match rule {
@@ -33,7 +33,7 @@ impl State {
         })
     }
 
-    /// The tensors, each with the ending of its name.
+    /// The tensors of the state, each with the ending of its name.
     fn tensors(&self) -> Vec<(&'static str, &Tensor)> {
         match self {
             State::Adam(Moments { mean, square }) => vec![("mean", mean), ("square", square)],
@@ -41,7 +41,7 @@ impl State {
         }
     }
 
-    /// The same, to be changed.
+    /// As [`tensors`](Self::tensors), but mutable.
     fn tensors_mut(&mut self) -> Vec<(&'static str, &mut Tensor)> {
         match self {
             State::Adam(Moments { mean, square }) => vec![("mean", mean), ("square", square)],
@@ -51,10 +51,10 @@ impl State {
 }
 
 impl Optimiser {
-    /// Writes what it remembers to a safetensors file: `NAME.mean` and `NAME.square`, or `NAME.momentum`, for each
-    /// parameter that has had a gradient, the number of `steps`, and in the metadata the optimiser's name.
+    /// Writes the state to a safetensors file: `NAME.mean` and `NAME.square`, or `NAME.momentum`, for each parameter
+    /// that has had a gradient, the number of `steps`, and in the metadata the optimiser's name.
     ///
-    /// **Conventions**: the file is written aside and then renamed.
+    /// **Conventions**: the file is written under a temporary name and then renamed.
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be written; [`Error::Gpu`] if a readback fails.
@@ -80,11 +80,12 @@ impl Optimiser {
         })
     }
 
-    /// Goes on from what [`save`](Self::save) wrote: the next step has the bits that it would have had.
+    /// Restores the state that [`save`](Self::save) wrote: the next step gives the same bits as without an
+    /// interruption.
     ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be read; [`Error::Format`] naming the file and what in it is of another optimiser
-    /// or of other parameters: nothing has changed then.
+    /// [`Error::Io`] if the file cannot be read; [`Error::Format`] naming the file and the part of it that belongs to
+    /// another optimiser or to other parameters: then nothing has changed.
     pub fn load(&mut self, parameters: &Parameters, path: &Path) -> Result<()> {
         let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
         let wrong = |problem: String| Error::format(path, problem);

@@ -1,4 +1,4 @@
-//! Optimisers against their formulas in f64, and what they keep.
+//! Optimisers compared with their formulas in f64, and their saved state.
 
 use serde_json::json;
 
@@ -84,7 +84,7 @@ fn assert_near(parameters: &Parameters, want: &[Vec<f64>], device: &Device) {
 fn adamw_and_momentum_are_what_their_formulas_say_with_decay_on_matrices_alone() {
     let rate = 0.02;
     for device in devices() {
-        // The noise has a norm of about 1.6: one bound is met, the other is not.
+        // The noise has a norm of about 1.6: it is above one bound and below the other.
         for clip in [Some(0.5), Some(50.0), None] {
             let mut trained = parameters(&device);
             let mut adamw = optimiser("adamw", |settings| (settings.decay, settings.clip) = (0.3, clip));
@@ -145,7 +145,7 @@ fn muon_follows_a_nearly_orthogonal_matrix_and_adamw_elsewhere() {
             let spectrum = Spectrum::of(moved.view()).unwrap();
             let (least, most) = (spectrum.sigma_min().unwrap(), spectrum.sigma_max().unwrap());
             assert!(0.6 < least && most < 1.3, "{name} on {device}: σ from {least} to {most}");
-            // The factors of U·Σ·Vᵀ stay: a positive share of the gradient is in the step.
+            // U and Vᵀ are those of the gradient, so the step has a positive product with it.
             let gradient = followed.gradients[before.iter().position(|(of, _)| of == name).unwrap()].as_ref();
             let along: f64 = wide(gradient.unwrap()).iter().zip(&moved).map(|(g, x)| g * x).sum();
             let squares: f64 = wide(gradient.unwrap()).iter().map(|g| g * g).sum();

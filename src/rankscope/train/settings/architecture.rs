@@ -1,4 +1,4 @@
-//! The model's `config.json` that settings ask for.
+//! Makes the model's `config.json` from settings.
 
 use serde_json::{Map, Value, json};
 
@@ -11,7 +11,7 @@ impl Settings {
     /// The configuration of a new model that reads up to `context` tokens of `vocabulary`, in the fields of its family.
     ///
     /// # Errors
-    /// [`Error::Invalid`] naming a family that is not known, or a setting that means nothing to it.
+    /// [`Error::Invalid`] naming a family that is not known, or a setting that does not apply to it.
     pub fn model_config(&self, vocabulary: Vocabulary, context: usize) -> Result<Config> {
         let Some(family) = FAMILIES.iter().find(|family| family.name == self.family) else {
             let names: Vec<_> = FAMILIES.iter().map(|family| family.name).collect();
@@ -38,7 +38,8 @@ impl Settings {
         let is_prefix =
             self.mask == "prefix(given)" || (self.mask == "usual" && self.objective == "prefix-lm");
         if is_prefix && matches!(self.family.as_str(), "decllm" | "unilm") {
-            // Trained with prefixes of any length; a short one is taken where nobody says how long it is, as texts are short.
+            // The model is trained with prefixes of any length. A short one is the default for uses that state no
+            // length, because their texts are short.
             fields.insert("prefix_length".to_owned(), (self.length / 16).max(1).into());
         }
         self.add_heads(&mut fields, vocabulary);
@@ -46,12 +47,12 @@ impl Settings {
         Config::from_value("settings", Value::Object(fields))
     }
 
-    /// The sizes, by the names that the family gives them.
+    /// The sizes, by their names in the family.
     fn sizes(&self, vocabulary: Vocabulary, context: usize) -> Result<Map<String, Value>> {
         let (c, h, l) = (self.width, self.heads, self.layers);
         let f = self.feed_forward.unwrap_or(4 * c);
         let mut fields = Map::new();
-        // D, where a family states it only if it is not C/H.
+        // D, for families that state it only if it is not C/H.
         let own = |name: &str| self.head_size.map(|size| (name.to_owned(), size.into()));
         match self.family.as_str() {
             "openai-gpt" | "gpt2" => {
@@ -78,7 +79,7 @@ impl Settings {
                                    "num_hidden_layers": l, "intermediate_size": f, "hidden_act": "gelu",
                                    "type_vocab_size": 2, "layer_norm_eps": 1e-12});
                 extend(&mut fields, names);
-                // RoBERTa counts positions from behind the padding's id.
+                // RoBERTa's first position is the padding's id plus 1.
                 let first = if self.family == "roberta" { vocabulary.padding() as usize + 1 } else { 0 };
                 fields.insert("max_position_embeddings".to_owned(), (first + context).into());
                 fields.extend(own("head_size"));
@@ -134,7 +135,7 @@ impl Settings {
         Ok(fields)
     }
 
-    /// The class, where the objective needs another head beside the output layer.
+    /// Adds the class if the objective needs a head beside the output layer.
     fn add_heads(&self, fields: &mut Map<String, Value>, vocabulary: Vocabulary) {
         let Some(Value::Array(classes)) = fields.get_mut("architectures") else { return };
         let Some(class) = classes.first().and_then(Value::as_str).map(str::to_owned) else { return };

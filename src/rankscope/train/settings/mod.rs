@@ -1,4 +1,4 @@
-//! [`Settings`]: everything that a training run is made of, as one flat list of keys.
+//! [`Settings`]: everything that determines a training run, as one flat list of keys.
 
 mod architecture;
 #[cfg(test)]
@@ -14,9 +14,9 @@ use super::OptimiserSettings;
 use crate::error::{Error, Result, excerpt};
 use crate::label::alike;
 
-/// Everything that a training run is made of: with the program, these determine every number of it.
+/// Everything that determines a training run: together with the program, the settings determine every number of it.
 ///
-/// **Conventions**: a file of settings is a JSON object of these keys; what it leaves out is as in the default. Two runs are
+/// **Conventions**: a file of settings is a JSON object of these keys; missing keys have their default. Two runs are
 /// compared key by key ([`differences`](Self::differences)).
 ///
 /// ```
@@ -33,10 +33,10 @@ use crate::label::alike;
 pub struct Settings {
     /// A name on [`FAMILIES`](crate::model::FAMILIES).
     pub family: String,
-    /// L; in an encoder-decoder what `layers_of` says.
+    /// L; in an encoder-decoder it counts what `layers_of` states.
     pub layers: usize,
     /// In an encoder-decoder, whether each stack has that many layers (`each-stack`: a token goes through as many
-    /// layers as in one stack of as many) or both together (`both-stacks`: about as many parameters).
+    /// layers as in a single stack) or both together (`both-stacks`: about as many parameters as a single stack).
     pub layers_of: LayersOf,
     /// C.
     pub width: usize,
@@ -46,23 +46,25 @@ pub struct Settings {
     pub head_size: Option<usize>,
     /// F; 4C if null.
     pub feed_forward: Option<usize>,
-    /// The variant of positions, of GPT and BERT: `learned`, `none`, `rotary`, `alibi`, `relative`.
+    /// The variant of positions, for GPT and BERT: `learned`, `none`, `rotary`, `alibi`, `relative`.
     pub positions: Option<String>,
-    /// The variant of attention, of GPT and BERT.
+    /// The variant of attention, for GPT and BERT.
     pub attention: Option<String>,
-    /// The directions in which heads or layers look, of BERT: `mixed`, `alternating`.
+    /// The directions in which heads or layers look, for BERT: `mixed`, `alternating`.
     pub directions: Option<String>,
     /// Further fields of the model's `config.json`, such as `config.num_local_experts=4`.
     pub config: BTreeMap<String, Value>,
-    /// A model by name, or the folder of a checkpoint, that training goes on from in place of new weights.
+    /// A model by name, or the folder of a checkpoint, whose weights training continues from, in place of new weights.
     pub from: Option<PathBuf>,
-    /// The mask of self-attention; `usual` is the objective's, `as-trained` the family's, and `given` in it is the number of given tokens.
+    /// The mask of self-attention; `usual` is the objective's mask, `as-trained` the family's, and `given` in a mask is
+    /// the number of given tokens.
     pub mask: String,
-    /// What is learned: a text by name, a file or a folder, all of it or some bytes (`english(bytes=8000)`), or a task.
+    /// The data of training: a text by name, a file or a folder, all of it or some bytes (`english(bytes=8000)`), or a
+    /// task.
     pub data: String,
     /// The folder of a tokenizer for texts; the bytes of the text if null.
     pub tokenizer: Option<PathBuf>,
-    /// What is predicted from what: a name on the list of objectives.
+    /// Which tokens are predicted from which: a name on the list of objectives.
     pub objective: String,
     /// The length of an example in tokens.
     pub length: usize,
@@ -90,31 +92,31 @@ pub struct Settings {
     pub decay: f64,
     /// The largest norm of all gradients together; no limit if null.
     pub clip: Option<f64>,
-    /// The probability that a number of the residual stream's updates is dropped.
+    /// The probability with which each number of the residual stream's updates is dropped.
     pub dropout: f64,
-    /// The same for weights of attention.
+    /// The same probability for attention weights.
     pub attention_dropout: f64,
-    /// The probability that a target shares among all tokens.
+    /// The part of a target's probability that is spread evenly over all tokens.
     pub label_smoothing: f64,
     /// The seed of weights, data and dropout.
     pub seed: u64,
-    /// Steps from one evaluation on held-out data, and one saved checkpoint, to the next.
+    /// The number of steps between evaluations on held-out data, and between saved checkpoints.
     pub evaluate_every: usize,
-    /// Batches of an evaluation.
+    /// The number of batches of an evaluation.
     pub evaluation_batches: usize,
-    /// Further lengths of held-out examples at which the last evaluation looks, in tokens.
+    /// Further lengths of held-out examples, in tokens, that the last evaluation uses.
     pub evaluate_lengths: Vec<usize>,
-    /// Steps from one record of attention's ranks to the next; none if 0.
+    /// The number of steps between records of attention's ranks; 0 for no records.
     pub record_every: usize,
 }
 
-/// What `layers` counts in an encoder-decoder.
+/// The layers that `layers` counts in an encoder-decoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LayersOf {
     /// The layers of each stack.
     EachStack,
-    /// Those of both together.
+    /// The layers of both stacks together.
     BothStacks,
 }
 
@@ -167,7 +169,7 @@ impl Settings {
     /// The settings in a JSON file.
     ///
     /// # Errors
-    /// [`Error::Io`] or [`Error::Format`] naming the file and the key that is unknown or of another kind.
+    /// [`Error::Io`] or [`Error::Format`] naming the file and the key that is unknown or of a wrong type.
     pub fn open(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
         let value = serde_json::from_str(&text)
@@ -187,7 +189,7 @@ impl Settings {
     /// model's `config.json`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] naming the key that is unknown, and one that is near it, or the value of another kind.
+    /// [`Error::Invalid`] naming the unknown key, and a similar one, or the value of a wrong type.
     pub fn set(&mut self, assignment: &str) -> Result<()> {
         let Some((key, value)) = assignment.split_once('=') else {
             return Err(Error::invalid("setting", format!("{assignment:?}"), "key=value, such as layers=4"));
@@ -212,7 +214,7 @@ impl Settings {
         };
         let usual = Settings::default().to_map()[key].clone();
         let got = excerpt(&value);
-        // A number where a text stands, as a folder called 7.
+        // A number where a text is expected, such as a folder called 7.
         *known = match (value, usual) {
             (Value::Number(number), Value::String(_)) => Value::String(number.to_string()),
             (value, _) => value,
@@ -224,8 +226,8 @@ impl Settings {
         Ok(())
     }
 
-    /// Changes several keys: `width=16,heads=2`, as [`set`](Self::set) each. Commas in parentheses or brackets belong to a
-    /// value.
+    /// Changes several keys: `width=16,heads=2`, each as in [`set`](Self::set). Commas in parentheses or brackets
+    /// belong to a value.
     ///
     /// # Errors
     /// As [`set`](Self::set).
@@ -234,8 +236,8 @@ impl Settings {
         filled.into_iter().try_for_each(|assignment| self.set(&assignment))
     }
 
-    /// The keys that are not as in the default, with their values: a file of settings that says no more than it must. In the
-    /// order of the alphabet, so that a hash of them stays what it is.
+    /// The keys that differ from the default, with their values: the shortest file of these settings. They are in
+    /// alphabetical order, so that their hash is always the same.
     pub(super) fn changes(&self) -> BTreeMap<String, Value> {
         let usual = Settings::default().to_map();
         self.to_map().into_iter().filter(|(key, value)| usual.get(key) != Some(value)).collect()
@@ -255,7 +257,7 @@ impl Settings {
         self.flat().get(key).map(shown)
     }
 
-    /// What tells `self` from `base`, as a name: `layers=4 rate=0.01`; empty where nothing does.
+    /// The differences of `self` from `base`, as a name: `layers=4 rate=0.01`; empty if there are none.
     pub fn name(&self, base: &Settings) -> String {
         let parts = self.differences(base).into_iter().map(|(key, here, _)| format!("{key}={here}"));
         parts.collect::<Vec<_>>().join(" ")
@@ -276,7 +278,7 @@ impl Settings {
         fields
     }
 
-    /// Those of the optimiser.
+    /// The settings of the optimiser.
     pub fn optimiser(&self) -> OptimiserSettings {
         OptimiserSettings {
             optimiser: self.optimiser.clone(),
@@ -289,11 +291,11 @@ impl Settings {
         }
     }
 
-    /// An error naming the first setting that no run can have, apart from those that the model, the data, the objective
-    /// and the optimiser know about.
+    /// An error naming the first setting with a value that no run can have. The model, the data, the objective and the
+    /// optimiser check their own settings.
     ///
     /// # Errors
-    /// [`Error::Invalid`] naming key, value and what would be right.
+    /// [`Error::Invalid`] naming the key, the value and the expected value.
     pub fn check(&self) -> Result<()> {
         let sizes = [
             ("layers", self.layers),
@@ -325,7 +327,7 @@ impl Settings {
     }
 }
 
-/// The parts of a list at its commas, except those inside parentheses or brackets.
+/// The parts of a list, separated at its commas, except commas inside parentheses or brackets.
 pub fn at_commas(list: &str) -> Vec<String> {
     let (mut depth, mut parts) = (0i32, vec![String::new()]);
     for c in list.chars() {

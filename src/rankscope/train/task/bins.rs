@@ -2,13 +2,14 @@
 
 /// Bins of equal width over [−3, 3]; a token stands for the middle of its bin.
 ///
-/// **Conventions**: a number outside falls into the outermost bin (0.27 % of a standard normal one). Within, a number and
-/// its token's differ by half a width at most: the mean square of the difference is width²/12 where numbers lie evenly.
+/// **Conventions**: a number outside falls into the outermost bin (0.27 % of a standard normal one). Inside, a number
+/// and its token's value differ by at most half a width; the mean square of the difference is width²/12 for evenly
+/// distributed numbers.
 pub(super) struct Bins {
     values: Vec<f64>,
 }
 
-/// Where the outermost bins end.
+/// The upper end of the range of all bins.
 const END: f64 = 3.0;
 
 impl Bins {
@@ -17,7 +18,7 @@ impl Bins {
         Bins { values: (0..count).map(|bin| -END + (bin as f64 + 0.5) * width).collect() }
     }
 
-    /// What each token stands for.
+    /// The number that each token stands for.
     pub(super) fn values(&self) -> &[f64] {
         &self.values
     }

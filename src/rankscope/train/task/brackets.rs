@@ -1,4 +1,4 @@
-//! `brackets`: are they balanced?
+//! `brackets`: whether the brackets of the input are balanced.
 //!
 //! **Source**: the Dyck language with k kinds of brackets (Hahn 2020, arXiv 1906.06755).
 
@@ -30,7 +30,7 @@ pub(super) fn build(options: &Options) -> Result<Box<dyn Rule>> {
 }
 
 impl Brackets {
-    /// A balanced sequence: a walk above 0 that must be back at its end.
+    /// A balanced sequence: the number of open brackets is a random walk that never falls below 0 and ends at 0.
     fn balanced(&self, random: &mut ChaCha8Rng) -> Vec<u32> {
         let mut open: Vec<u32> = Vec::new();
         let step = |at| {
@@ -69,7 +69,8 @@ impl Rule for Brackets {
         (self.items, 1)
     }
 
-    /// Half are balanced; the others differ from a balanced sequence in one or two places, so that counting does not tell.
+    /// Half are balanced; the others differ from a balanced sequence in one or two places, so that counting brackets is
+    /// not enough.
     fn draw(&self, random: &mut ChaCha8Rng) -> Drawn {
         let mut input = self.balanced(random);
         let is_balanced: bool = random.random();

@@ -1,4 +1,4 @@
-//! `count` and `residue`: what a network must count for.
+//! `count` and `residue`: tasks for which a network must count.
 //!
 //! **Source**: counting tokens equal to the last one, Yehudai et al. 2024 (arXiv 2407.15160); a count modulo a number, the
 //! MOD_m languages (parity at m = 2) of Hahn 2020 (arXiv 1906.06755).
@@ -18,8 +18,8 @@ pub(super) const OPTIONS: &[TaskOption] = &[ITEMS, SYMBOLS];
 pub(super) const RESIDUE: &[TaskOption] = &[
     ITEMS,
     SYMBOLS,
-    TaskOption::number("modulus", "what the number is divided by", [3, 2, 4096]),
-    TaskOption::number("residue", "what should be left", [0, 0, 4095]),
+    TaskOption::number("modulus", "the divisor of the number", [3, 2, 4096]),
+    TaskOption::number("residue", "the remainder for the answer yes", [0, 0, 4095]),
 ];
 
 struct Count {
@@ -29,7 +29,7 @@ struct Count {
 
 struct Residue {
     count: Count,
-    /// The numbers of letters a for `no` and for `yes`.
+    /// The possible numbers of letters a, for the answers `no` and `yes`.
     counts: [Vec<usize>; 2],
 }
 
@@ -38,7 +38,7 @@ impl Count {
         Count { items: options.number("items"), symbols: options.number("symbols") as u32 }
     }
 
-    /// Letters of which `count` at drawn places are `letter`, the last one among them if asked for.
+    /// Letters of which `count` at random places are `letter`, including the last place if `is_last`.
     fn letters(&self, letter: u32, count: usize, is_last: bool, random: &mut ChaCha8Rng) -> Vec<u32> {
         let other = |_| (letter + random.random_range(1..self.symbols)) % self.symbols;
         let mut input: Vec<u32> = (0..self.items).map(other).collect();
@@ -71,7 +71,7 @@ pub(super) fn residue(options: &Options) -> Result<Box<dyn Rule>> {
 }
 
 impl Rule for Count {
-    /// Letters, then the numbers from 1 on.
+    /// The letters, then the numbers from 1 on.
     fn pieces(&self) -> Vec<String> {
         letters(self.symbols as usize).chain(numbers(self.items + 1).skip(1)).collect()
     }

@@ -1,4 +1,5 @@
-//! `induction`: the last letter stood once before; what came after it there comes now.
+//! `induction`: the last letter occurred once before; the answer is the letter that followed it
+//! there.
 //!
 //! **Source**: induction heads, Olsson et al. 2022 (arXiv 2209.11895).
 

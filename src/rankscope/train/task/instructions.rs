@@ -1,8 +1,9 @@
-//! `instructions`: a mixture of small tasks, each said in two words that are carried out one after the other.
+//! `instructions`: a mixture of small tasks, each given by two words that are carried out one after the other.
 //!
-//! `reverse next 3 1 4 <separator> | 5 2 4 <end>`: the list backwards, then one more for each digit. With `shots`, solved
-//! examples stand between the words and the question, each as `3 1 4 <separator> 5 2 4 <end>`. Of the 8 · 12 tasks 12 are
-//! held out, so that every word is known from other pairs: each second word behind exactly one first word.
+//! `reverse next 3 1 4 <separator> | 5 2 4 <end>`: the list backwards, then one more for each digit. With `shots`,
+//! solved examples come between the words and the question, each as `3 1 4 <separator> 5 2 4 <end>`. Of the 8 · 12
+//! tasks 12 are held out, so that every word is known from other pairs: each second word is held out after exactly one
+//! first word.
 //!
 //! **Source**: instruction tuning, evaluated on tasks that were not tuned on (Wei et al. 2021, arXiv 2109.01652);
 //! compositions of words as in Lake & Baroni 2017 (arXiv 1711.00350).
@@ -20,12 +21,12 @@ pub(super) const OPTIONS: &[TaskOption] = &[
     TaskOption::number("shots", "solved examples before the question", [0, 0, 64]),
     TaskOption::word(
         "words",
-        "whether the instruction is said or must be seen from the solved examples",
+        "whether the instruction is given or must be inferred from the solved examples",
         &["shown", "hidden"],
     ),
     TaskOption::word(
         "held-out",
-        "what is held out: tasks, or inputs of the tasks that are learned",
+        "the held-out part: tasks, or inputs of the trained tasks",
         &["tasks", "inputs"],
     ),
 ];
@@ -34,7 +35,7 @@ const DIGITS: u32 = 10;
 
 type Word = (&'static str, fn(&[u32]) -> Vec<u32>);
 
-/// The first [`FIRST`] make a list of a list, the others choose one of it.
+/// The first [`FIRST`] words turn a list into a list, the others choose one number of it.
 const WORDS: [Word; 12] = [
     ("copy", <[u32]>::to_vec),
     ("reverse", |list| list.iter().rev().copied().collect()),
@@ -76,7 +77,7 @@ pub(super) fn build(options: &Options) -> Result<Box<dyn Rule>> {
     }))
 }
 
-/// Whether a pair of words is never learned from.
+/// Whether a pair of words is held out from training.
 fn is_held_out(first: usize, second: usize) -> bool {
     (first + 3 * second).is_multiple_of(FIRST)
 }
@@ -86,7 +87,7 @@ impl Instructions {
         (0..self.items).map(|_| random.random_range(0..DIGITS)).collect()
     }
 
-    /// A list that training may know.
+    /// A list that may occur in training.
     fn known(&self, random: &mut ChaCha8Rng) -> Vec<u32> {
         loop {
             let list = self.list(random);

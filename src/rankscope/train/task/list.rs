@@ -1,4 +1,4 @@
-//! `copy`, `reverse`, `sort` and `permutation`: a list of numbers becomes another order of it.
+//! `copy`, `reverse`, `sort` and `permutation`: the numbers of a list in another order.
 
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};

@@ -1,4 +1,4 @@
-//! Tasks with known answers: examples that are drawn, and of which a tenth is held out.
+//! Tasks with known answers: examples are drawn at random, and a tenth of them is held out.
 
 mod bins;
 mod brackets;
@@ -28,14 +28,14 @@ use super::{Example, Examples, Part, Vocabulary};
 use crate::error::{Error, Result};
 use options::Options;
 
-/// Draws after which a part is taken to have no example.
+/// The number of draws after which a part counts as having no example.
 const TRIES: usize = 10_000;
 
 /// A task: an input is drawn, and its output is computed from it.
 ///
-/// **Conventions**: an example is `input <separator> | output`, then padding; what stands before the bar is given. Example
-/// `index` is the first draw from (seed, part, index) whose input belongs to the part; the inputs of a tenth of all hashes
-/// are held out.
+/// **Conventions**: an example is `input <separator> | output`, then padding; the tokens before the bar are given.
+/// Example `index` is the first draw from (seed, part, index) whose input belongs to the part; the inputs of a tenth of
+/// all hashes are held out.
 ///
 /// ```
 /// use rankscope::train::{Examples, Part};
@@ -54,7 +54,7 @@ pub struct Task {
     pieces: Vec<String>,
 }
 
-/// An input, its output, and where it belongs: `None` if in no part.
+/// An input, its output, and the part that it belongs to: `None` if it belongs to no part.
 struct Drawn {
     input: Vec<u32>,
     output: Vec<u32>,
@@ -62,14 +62,14 @@ struct Drawn {
 }
 
 impl Drawn {
-    /// One that belongs where its input does.
+    /// An example whose part follows from the hash of its input.
     fn new(input: Vec<u32>, output: Vec<u32>) -> Self {
         let part = Some(part_of(&input));
         Drawn { input, output, part }
     }
 }
 
-/// What a task does.
+/// The rule of a task.
 trait Rule: Send + Sync {
     /// The names of its symbols, token 0 first.
     fn pieces(&self) -> Vec<String>;
@@ -86,7 +86,7 @@ trait Rule: Send + Sync {
     }
 }
 
-/// Held out is what has one of a tenth of all hashes.
+/// The part of an input: it is held out if its hash is in a fixed tenth of all hashes.
 fn part_of(input: &[u32]) -> Part {
     let mut hash = Sha256::new();
     for token in input {
@@ -97,10 +97,10 @@ fn part_of(input: &[u32]) -> Part {
 }
 
 impl Task {
-    /// Reads a task such as `copy` or `recall(pairs=8, query=before)`; what is not named has its default.
+    /// Reads a task such as `copy` or `recall(pairs=8, query=before)`; options that are not named have their default.
     ///
     /// # Errors
-    /// [`Error::Invalid`] naming the task, the option or the value that is not known, and what would be right.
+    /// [`Error::Invalid`] naming the unknown task, option or value, and what is expected.
     pub fn parse(text: &str) -> Result<Self> {
         let (name, inner) = split(text);
         let Some(kind) = TASKS.iter().find(|kind| kind.name == name) else {
@@ -127,14 +127,14 @@ impl Task {
         self.kind
     }
 
-    /// The most tokens of an example: the least length.
+    /// The most tokens of an example, which is the smallest allowed length.
     pub fn size(&self) -> usize {
         let (input, output) = self.rule.sizes();
         input + 1 + output
     }
 }
 
-/// The name, and what stands in the parentheses behind it; `None` if they do not fit.
+/// The name, and the text in the parentheses after it; `None` if the parentheses are wrong.
 fn split(text: &str) -> (&str, Option<&str>) {
     match text.trim().split_once('(') {
         None => (text.trim(), Some("")),

@@ -1,38 +1,38 @@
-//! The options of a task, as `pairs=8, query=before`.
+//! The options of a task, such as `pairs=8, query=before`.
 
 use std::fmt;
 
 use super::TaskKind;
 use crate::error::{Error, Result};
 
-/// Something about a task that can be chosen.
+/// One option of a task.
 pub struct TaskOption {
     /// Its name in the text form.
     pub name: &'static str,
-    /// What it says.
+    /// Its meaning.
     pub meaning: &'static str,
-    /// What it may be.
+    /// The allowed values.
     pub values: Values,
 }
 
-/// What an option may be.
+/// The allowed values of an option.
 #[derive(Clone, Copy)]
 pub enum Values {
     /// A whole number.
     Number {
-        /// What it is where it is not named.
+        /// The default.
         usual: usize,
-        /// The smallest.
+        /// The smallest value.
         least: usize,
-        /// The largest.
+        /// The largest value.
         most: usize,
     },
-    /// One of some words, the first where it is not named.
+    /// One of several words; the first is the default.
     Word(&'static [&'static str]),
 }
 
 impl TaskOption {
-    /// A number.
+    /// An option that is a number.
     pub(super) const fn number(
         name: &'static str,
         meaning: &'static str,
@@ -41,7 +41,7 @@ impl TaskOption {
         TaskOption { name, meaning, values: Values::Number { usual, least, most } }
     }
 
-    /// A word.
+    /// An option that is a word.
     pub(super) const fn word(
         name: &'static str,
         meaning: &'static str,
@@ -50,7 +50,7 @@ impl TaskOption {
         TaskOption { name, meaning, values: Values::Word(words) }
     }
 
-    /// What it is where it is not named.
+    /// The default, as text.
     pub fn usual(&self) -> String {
         match self.values {
             Values::Number { usual, .. } => usual.to_string(),
@@ -58,7 +58,7 @@ impl TaskOption {
         }
     }
 
-    /// What it may be, in words.
+    /// The allowed values, in words.
     pub fn allowed(&self) -> String {
         match self.values {
             Values::Number { least, most, .. } => format!("{least} to {most}"),
@@ -76,17 +76,17 @@ impl TaskOption {
     }
 }
 
-/// The options of one task and what they are.
+/// The options of one task with their values.
 pub(super) struct Options {
     task: &'static str,
     values: Vec<(&'static str, String)>,
 }
 
 impl Options {
-    /// Reads what stands in the parentheses.
+    /// Reads the text in the parentheses.
     ///
     /// # Errors
-    /// [`Error::Invalid`] naming the option or the value that is not known, or an option that stands twice.
+    /// [`Error::Invalid`] naming the unknown option or value, or an option that is given twice.
     pub(super) fn parse(kind: &'static TaskKind, text: &str) -> Result<Self> {
         let mut given: Vec<(&str, &str)> = Vec::new();
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
@@ -114,12 +114,12 @@ impl Options {
         Ok(Options { task: kind.name, values: kind.options.iter().map(value).collect() })
     }
 
-    /// A number, which must be an option of the task.
+    /// The value of an option of the task that is a number.
     pub(super) fn number(&self, name: &str) -> usize {
         self.word(name).parse().expect("options were checked when they were read")
     }
 
-    /// A word, which must be an option of the task.
+    /// The value of an option of the task that is a word.
     pub(super) fn word(&self, name: &str) -> &str {
         let found = self.values.iter().find(|(other, _)| *other == name);
         found.map(|(_, value)| value.as_str()).expect("a task asks for its own options")

@@ -1,7 +1,7 @@
 //! `recall`: values looked up by their keys.
 //!
-//! **Source**: multi-query associative recall, Arora et al. 2023 (arXiv 2312.04927), with the keys that are asked for in
-//! one place, behind the pairs or before them.
+//! **Source**: multi-query associative recall, Arora et al. 2023 (arXiv 2312.04927), with all queried keys together,
+//! after the pairs or before them.
 
 use rand::RngExt;
 use rand::seq::{SliceRandom, index};
@@ -13,12 +13,12 @@ use crate::error::Result;
 
 pub(super) const OPTIONS: &[TaskOption] = &[
     TaskOption::number("pairs", "pairs of a key and a value", [8, 1, 2048]),
-    TaskOption::number("queries", "keys that are asked for", [1, 1, 2048]),
+    TaskOption::number("queries", "number of queried keys", [1, 1, 2048]),
     TaskOption::number("keys", "different keys", [16, 1, 2048]),
     TaskOption::number("values", "different values", [16, 2, 2048]),
     TaskOption::word(
         "query",
-        "where the keys that are asked for stand: after or before the pairs",
+        "the place of the queried keys: after or before the pairs",
         &["after", "before"],
     ),
 ];

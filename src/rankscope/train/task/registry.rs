@@ -1,4 +1,4 @@
-//! The registry of tasks: a new entry is parsed, listed and tested by standing here.
+//! The registry of tasks: a new entry here is also parsed, listed and tested.
 
 use super::options::{Options, TaskOption};
 use super::{Rule, brackets, count, induction, instructions, list, mixing, modular, recall, regression};
@@ -8,9 +8,9 @@ use crate::error::Result;
 pub struct TaskKind {
     /// Name in the text form: `recall` in `recall(pairs=8)`.
     pub name: &'static str,
-    /// One sentence: what is answered.
+    /// One sentence: the answer that the task asks for.
     pub summary: &'static str,
-    /// What can be chosen.
+    /// Its options.
     pub options: &'static [TaskOption],
     pub(super) build: fn(&Options) -> Result<Box<dyn Rule>>,
 }
@@ -38,13 +38,13 @@ pub static TASKS: &[TaskKind] = &[
     },
     TaskKind {
         name: "recall",
-        summary: "the values that stand behind some keys, in a list of pairs; the keys asked for come before or after it",
+        summary: "the values of some keys in a list of pairs; the queried keys come before or after the list",
         options: recall::OPTIONS,
         build: recall::build,
     },
     TaskKind {
         name: "induction",
-        summary: "what followed the last letter where it stood before",
+        summary: "the letter that followed the earlier occurrence of the last letter",
         options: induction::OPTIONS,
         build: induction::build,
     },
@@ -86,7 +86,7 @@ pub static TASKS: &[TaskKind] = &[
     },
     TaskKind {
         name: "instructions",
-        summary: "two instructions in words carried out one after the other; some pairs of them are never learned from",
+        summary: "two instructions in words, carried out one after the other; some pairs of them are held out",
         options: instructions::OPTIONS,
         build: instructions::build,
     },

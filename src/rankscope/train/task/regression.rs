@@ -1,8 +1,8 @@
-//! `regression`: y = w·x, with another w in every example.
+//! `regression`: y = w·x, with a new w in every example.
 //!
 //! The input is x₁ y₁ … x_k y_k x, the output y. w is evenly distributed over the unit sphere and x standard normal, so y is
-//! standard normal too. All numbers are tokens ([`Bins`]), a point has d of them; y is computed from the numbers that the
-//! tokens of x stand for.
+//! standard normal too. All numbers are tokens ([`Bins`]), and a point has d of them; y is computed from the numbers
+//! that the tokens of x stand for.
 //!
 //! **Source**: Garg et al. 2022 (arXiv 2208.01066).
 

@@ -1,4 +1,4 @@
-//! Every task against an answer that is found another way, from the words of its input.
+//! Every task compared with an answer that is found in another way, from the words of its input.
 
 mod answers;
 mod instructions;
@@ -12,7 +12,7 @@ fn task(text: &str) -> Task {
     Task::parse(text).unwrap()
 }
 
-/// The first examples of a part, of just the length that they need.
+/// The first examples of a part, with the smallest length.
 fn examples(task: &Task, part: Part, count: u64) -> Vec<Example> {
     (0..count).map(|index| task.example(part, 3, index, task.size()).unwrap()).collect()
 }
@@ -26,7 +26,7 @@ fn words(task: &Task, example: &Example) -> (Vec<String>, Vec<String>) {
     (input.iter().map(piece).collect(), output.collect())
 }
 
-/// Checks the answers of both parts against what `expected` says of the words.
+/// Compares the answers of both parts with the result of `expected` for the words.
 fn check(text: &str, expected: impl Fn(&[&str]) -> Vec<String>) {
     let task = task(text);
     for part in [Part::Training, Part::HeldOut] {

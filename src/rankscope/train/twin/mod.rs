@@ -1,4 +1,4 @@
-//! [`Twin`]s: runs that differ in one setting alone, over several seeds, and what their difference is.
+//! [`Twin`]s: runs that differ in a single setting, over several seeds, and their difference.
 
 mod preset;
 mod report;
@@ -24,12 +24,12 @@ use super::settings::Settings;
 use crate::error::{Error, Result};
 use crate::run::Run;
 
-/// Settings that differ in one key alone, the seeds that each of them is trained with, and what is compared: all of it
-/// stated before the first run.
+/// Settings that differ in a single key, the seeds that each of them is trained with, and the metric that is compared.
+/// All of this is stated before the first run.
 ///
-/// **Conventions**: the seed makes the initial weights and the batches, so variants of one seed begin with the same weights,
-/// as far as they have the same tensors, and see the same batches in the same order. The first variant is what the others are
-/// compared with.
+/// **Conventions**: the seed determines the initial weights and the batches, so variants with the same seed begin with
+/// the same weights, as far as they have the same tensors, and see the same batches in the same order. The other
+/// variants are compared with the first one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Twin {
@@ -48,7 +48,7 @@ pub struct Job {
     pub variant: usize,
 }
 
-/// A part of the work: `2/3` is the second of three.
+/// A part of the work: `2/3` is the second of three parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
     index: usize,
@@ -59,7 +59,7 @@ impl Share {
     /// All of the work.
     pub const WHOLE: Share = Share { index: 1, count: 1 };
 
-    /// What of `items` belongs to the part: every n-th from the i-th on.
+    /// Those of `items` that belong to the part: every n-th from the i-th on.
     pub fn of<T>(self, items: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
         items.into_iter().skip(self.index - 1).step_by(self.count)
     }
@@ -85,12 +85,12 @@ impl fmt::Display for Share {
 }
 
 impl Twin {
-    /// The twin of `variants`, each trained with `seeds` seeds from the first variant's on, compared by `metric`, in which
-    /// a difference of `smallest` is the smallest that matters.
+    /// The twin of `variants`, each trained with `seeds` seeds from the first variant's on, compared by `metric`;
+    /// `smallest` is the smallest difference that matters.
     ///
     /// # Errors
-    /// [`Error::Invalid`] naming the keys in which variants differ, if that is not exactly one; two variants that are the
-    /// same; fewer than two seeds; a metric that is not known; a smallest effect that is not above 0.
+    /// [`Error::Invalid`] naming the keys in which variants differ, if that is not exactly one; two equal variants;
+    /// fewer than two seeds; an unknown metric; a smallest effect that is not above 0.
     pub fn new(variants: Vec<Settings>, seeds: usize, metric: &str, smallest: f64) -> Result<Self> {
         if seeds < 2 {
             return Err(Error::invalid(
@@ -108,7 +108,7 @@ impl Twin {
         Ok(twin)
     }
 
-    /// As [`new`](Self::new), of `base` with each of `values` for `key`.
+    /// As [`new`](Self::new), with `base` and each of `values` for `key` as the variants.
     ///
     /// # Errors
     /// As [`new`](Self::new) and [`Settings::set`].
@@ -198,7 +198,7 @@ impl Twin {
         self.smallest
     }
 
-    /// Every run, or those of a part: seed by seed, so that the variants of a seed are near each other.
+    /// Every run, or the runs of a part, seed by seed, so that the variants of a seed follow each other.
     pub fn jobs(&self, share: Share) -> Vec<Job> {
         let of_seed = |&seed: &u64| (0..self.variants.len()).map(move |variant| Job { seed, variant });
         share.of(self.seeds.iter().flat_map(of_seed)).collect()
@@ -209,15 +209,15 @@ impl Twin {
         Settings { seed: job.seed, ..self.variants[job.variant].clone() }
     }
 
-    /// Makes the runs of a part. With a `file`, results are written there after every run, and runs whose results it holds
-    /// already are not made again.
+    /// Trains the runs of a part. With a `file`, results are written there after every run, and runs whose results it
+    /// already holds are not trained again.
     ///
-    /// **Conventions**: what a run finds depends on its settings alone, so the results of all parts together are those of the
-    /// whole, to the last digit.
+    /// **Conventions**: the outcome of a run depends only on its settings, so the results of all parts together are
+    /// those of the whole, to the last digit.
     ///
     /// # Errors
-    /// Those of `train`; [`Error::Format`] for a file with the results of another twin; [`Error::Io`] if it cannot be
-    /// written.
+    /// The errors of `train`; [`Error::Format`] for a file with the results of another twin; [`Error::Io`] if it cannot
+    /// be written.
     pub fn run(
         &self,
         share: Share,
@@ -252,7 +252,7 @@ impl Twin {
 }
 
 /// An error unless a run of these settings finds the metric: one of [`TRAINING_METRICS`](super::TRAINING_METRICS),
-/// `loss_at_N` for a further length of evaluation, or the mean of what is [recorded](super::HeadRecord) of heads.
+/// `loss_at_N` for a further length of evaluation, or the mean over heads of a [recorded](super::HeadRecord) number.
 fn expect_metric(metric: &str, settings: &Settings) -> Result<()> {
     let is_length = settings.evaluate_lengths.iter().any(|length| metric == format!("loss_at_{length}"));
     let is_recorded = settings.record_every > 0 && HEAD_METRICS.iter().any(|(name, _)| *name == metric);

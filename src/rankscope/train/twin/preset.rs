@@ -23,16 +23,16 @@ pub struct TwinPreset {
     pub smallest: f64,
 }
 
-/// How many seeds a preset has.
+/// The number of seeds of a preset.
 pub const SEEDS: usize = 5;
-/// By how much `--full` multiplies the steps.
+/// The factor by which `--full` multiplies the steps.
 pub const FULL: usize = 5;
 
 impl TwinPreset {
     /// The twin called `name`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with the names that there are.
+    /// [`Error::Invalid`] listing the names of all twins.
     pub fn find(name: &str) -> Result<&'static TwinPreset> {
         TWIN_PRESETS.iter().find(|preset| preset.name == name).ok_or_else(|| {
             let names: Vec<_> = TWIN_PRESETS.iter().map(|preset| preset.name).collect();
@@ -40,12 +40,12 @@ impl TwinPreset {
         })
     }
 
-    /// What the variants share.
+    /// The settings that the variants share.
     pub fn base(&self) -> Settings {
         (self.base)()
     }
 
-    /// The twin of `base`, which may have been changed, with so many seeds.
+    /// The twin of `base`, which may differ from the preset's, with `seeds` seeds.
     ///
     /// # Errors
     /// As [`Twin::vary`].
@@ -313,7 +313,7 @@ pub static TWIN_PRESETS: &[TwinPreset] = &[
     },
 ];
 
-/// One layer and one head, which has to find out from positions alone what stands where.
+/// One layer and one head, which must find the places of tokens from positions alone.
 fn placed(task: &str) -> Settings {
     Settings {
         family: "bert".into(),
@@ -328,17 +328,17 @@ fn placed(task: &str) -> Settings {
     }
 }
 
-/// A decoder without a word about its mask: DecLLM.
+/// Settings of a decoder, DecLLM, that state no mask.
 fn decoder() -> Settings {
     Settings { family: "decllm".into(), feed_forward: Some(172), ..Settings::default() }
 }
 
-/// The same with the loss on outputs alone.
+/// As [`decoder`], with the loss on outputs only.
 fn outputs() -> Settings {
     Settings { objective: "outputs".into(), length: 32, steps: 800, evaluate_every: 200, ..decoder() }
 }
 
-/// The same with the value of a linear function as the output.
+/// As [`outputs`], with the value of a linear function as the output.
 fn regression() -> Settings {
     Settings { data: "regression(dimensions=1, points=8, bins=8)".into(), length: 20, batch: 32, ..outputs() }
 }

@@ -1,4 +1,4 @@
-//! [`Results`]: what the runs of a twin found, in a file that is read back to the last digit.
+//! [`Results`]: the outcomes of a twin's runs, in a file that is read back to the last digit.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +12,7 @@ use crate::file::save;
 use crate::numbers::Digits;
 use crate::statistics::Sample;
 
-/// What one run found. In a file its numbers are text with all their digits.
+/// The outcome of one run. In a file its numbers are text with all their digits.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Written", into = "Written")]
 pub struct Outcome {
@@ -25,10 +25,10 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// A metric at the end.
+    /// A metric at the end of the run.
     ///
     /// # Errors
-    /// [`Error::Invalid`] naming a metric that the run has not found, and those that it has.
+    /// [`Error::Invalid`] naming a metric that the run does not have, and those that it has.
     pub fn metric(&self, name: &str) -> Result<f64> {
         self.metrics.get(name).copied().ok_or_else(|| {
             let names: Vec<_> = self.metrics.keys().map(String::as_str).collect();
@@ -37,7 +37,7 @@ impl Outcome {
     }
 }
 
-/// An [`Outcome`] as it stands in a file.
+/// An [`Outcome`], as it is written in a file.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -69,7 +69,7 @@ impl From<Written> for Outcome {
     }
 }
 
-/// What the runs of a twin found, all of them or those of a part.
+/// The outcomes of a twin's runs, of all runs or of a part.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Results {
@@ -77,7 +77,7 @@ pub struct Results {
     runs: Vec<Found>,
 }
 
-/// The outcome of a job, as it stands in a file.
+/// The outcome of a job, as it is written in a file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Found {
@@ -93,7 +93,7 @@ impl Found {
 }
 
 impl Results {
-    /// Before the first run.
+    /// The results before the first run.
     pub(super) fn none(twin: Twin) -> Self {
         Results { twin, runs: Vec::new() }
     }
@@ -104,12 +104,12 @@ impl Results {
         self.runs.sort_by_key(Found::job);
     }
 
-    /// What was run.
+    /// The twin whose runs these are.
     pub fn twin(&self) -> &Twin {
         &self.twin
     }
 
-    /// What a run found, if it was made.
+    /// The outcome of a run, if it was made.
     pub fn outcome(&self, job: Job) -> Option<&Outcome> {
         self.runs.iter().find(|found| found.job() == job).map(|found| &found.outcome)
     }
@@ -135,7 +135,7 @@ impl Results {
         }
     }
 
-    /// Writes them as JSON, numbers as text with all their digits.
+    /// Writes the results as JSON, with numbers as text with all their digits.
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be written.
@@ -147,7 +147,7 @@ impl Results {
     /// The results of several parts together.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for parts of different twins, or for a run that two parts have found different numbers for.
+    /// [`Error::Invalid`] for parts of different twins, or for a run that has different numbers in two parts.
     pub fn merge(parts: impl IntoIterator<Item = Results>) -> Result<Self> {
         let mut parts = parts.into_iter();
         let Some(mut all) = parts.next() else {
@@ -180,17 +180,17 @@ impl Results {
     /// A metric of a variant, seed by seed.
     ///
     /// # Errors
-    /// [`Error::Invalid`] naming the runs that were not made yet, or a metric that a run has not found.
+    /// [`Error::Invalid`] naming the runs that were not made yet, or a metric that a run does not have.
     pub fn sample(&self, variant: usize, metric: &str) -> Result<Sample> {
         self.expect_all()?;
         let value = |found: &Found| found.outcome.metric(metric);
         self.runs.iter().filter(|found| found.variant == variant).map(value).collect()
     }
 
-    /// The loss of a variant at its `index`-th evaluation, seed by seed; the first stands before the first step.
+    /// The loss of a variant at its `index`-th evaluation, seed by seed; the first evaluation is before the first step.
     ///
     /// # Errors
-    /// As [`sample`](Self::sample); [`Error::Invalid`] for an evaluation that a run has not.
+    /// As [`sample`](Self::sample); [`Error::Invalid`] for an evaluation that a run does not have.
     pub fn sample_at(&self, variant: usize, index: usize) -> Result<Sample> {
         self.expect_all()?;
         let loss = |found: &Found| {

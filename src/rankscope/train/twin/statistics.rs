@@ -1,4 +1,4 @@
-//! [`Paired`]: the differences of two variants, seed by seed, and [`Verdict`]: what they say, in a word.
+//! [`Paired`]: the differences of two variants, seed by seed, and [`Verdict`]: the conclusion from them.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::numbers::short;
 use crate::statistics::Sample;
 
-/// The share of experiments whose interval holds the true mean difference.
+/// The share of experiments whose interval contains the true mean difference.
 const CONFIDENCE: f64 = 0.95;
 
 /// A metric of two variants that saw the same batches in the same order from the same initial weights, seed by seed: the
@@ -25,20 +25,20 @@ const CONFIDENCE: f64 = 0.95;
 pub struct Paired {
     /// The differences.
     pub differences: Sample,
-    /// The interval, low and high.
+    /// The lower and upper end of the interval.
     pub interval: (f64, f64),
 }
 
-/// What an interval says of a difference, beside the smallest one that matters.
+/// The conclusion from an interval of the difference, given the smallest difference that matters.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Verdict {
-    /// The interval is above 0 and reaches what matters.
+    /// The interval is above 0 and reaches the smallest difference that matters.
     Larger,
-    /// The interval is below 0 and reaches what matters.
+    /// The interval is below 0 and reaches the smallest difference that matters.
     Smaller,
-    /// The interval is between −x and x, whether or not 0 is in it.
+    /// The interval is between −x and x, with or without 0 in it.
     NoDifferenceAbove(f64),
-    /// The interval holds 0 and x, or 0 and −x.
+    /// The interval contains 0 and x, or 0 and −x.
     NotResolved,
 }
 
@@ -65,7 +65,7 @@ impl Paired {
         Ok(Paired { differences, interval })
     }
 
-    /// The word, where a difference of `smallest` is the smallest that matters.
+    /// The verdict, where `smallest` is the smallest difference that matters.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a smallest effect that is not above 0.
@@ -171,8 +171,8 @@ mod tests {
         }
     }
 
-    /// Of 4000 experiments of 5 seeds, the interval holds the true difference in 95 %, and where the true difference is
-    /// 0, the word is `larger` or `smaller` in no more than the remaining 5 %.
+    /// Of 4000 experiments of 5 seeds, the interval contains the true difference in 95 %, and where the true difference
+    /// is 0, the verdict is `larger` or `smaller` in no more than the remaining 5 %.
     #[test]
     fn intervals_hold_the_truth_as_often_as_they_promise() {
         let mut normal = normals(ChaCha8Rng::seed_from_u64(11));

@@ -13,7 +13,7 @@ fn masks() -> Twin {
     Twin::vary(&base(), "mask", &values, 3, "loss", 0.01).unwrap()
 }
 
-/// What looks like training: all that it finds depends on the settings alone.
+/// A substitute for training, whose outcome depends only on the settings.
 fn found(settings: &Settings, difference: f64) -> Outcome {
     let own = if settings.mask == "causal" { 0.0 } else { difference };
     let noise = ((settings.seed * 7919) % 13) as f64 / 17.0;
@@ -187,8 +187,8 @@ fn every_seed_is_shown() {
     assert!(figure.to_svg(Theme::Dark).unwrap().contains("Held-out loss"));
 }
 
-/// Settings of a run that takes a moment. With one layer the masks would be the same in effect: what a prefix sees of
-/// itself is read from the second layer on.
+/// Settings of a very short run. With one layer the masks would have the same effect: only from the second layer on do
+/// later positions read what prefix positions have seen.
 fn quick() -> Settings {
     let mut settings = Settings::default();
     for change in [
@@ -209,8 +209,8 @@ fn quick() -> Settings {
     settings
 }
 
-/// Trained in fact: the causal mask under two names makes a difference of exactly 0, that of a prefix another one, and two
-/// parts find what the whole finds.
+/// Runs that are really trained: the causal mask under two names makes a difference of exactly 0, a prefix mask makes
+/// another one, and two parts have the results of the whole.
 #[test]
 fn twins_see_the_same_batches_from_the_same_weights() {
     let values = ["causal", "usual", "prefix(given)"].map(str::to_owned);

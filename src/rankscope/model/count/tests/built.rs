@@ -6,7 +6,7 @@ use super::fixtures;
 use crate::model::count::ModelSizes;
 use crate::model::{self, Config, preset};
 
-/// The part that a tensor belongs to, by what the families call it.
+/// The part that a tensor belongs to, from its name in the families.
 fn part_of(tensor: &str, sizes: &ModelSizes) -> String {
     let name = tensor.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
@@ -66,7 +66,7 @@ fn tiny_configurations_and_biased_ones_have_the_parameters_of_what_is_built_of_t
         let edits: [&[&str]; 2] = [&[], &["attention_bias", "mlp_bias"]];
         for edit in edits {
             let mut config = config.clone();
-            // A new BERT of another class has a head or none; the bare model has none.
+            // The class of a new BERT decides whether it has a head; the bare model has none.
             config["architectures"] = serde_json::Value::Null;
             for field in edit {
                 config[field] = true.into();

@@ -1,5 +1,5 @@
-//! What a class puts on top of a body: against `num_parameters` of `transformers` 5.24, against the model that is built,
-//! and against checkpoints.
+//! The heads of each class: compared with `num_parameters` of `transformers` 5.24, with the built model, and with
+//! checkpoints.
 
 use serde_json::{Value, json};
 
@@ -77,7 +77,7 @@ fn heads_stand_below_the_body_and_what_is_left_out_apart() {
     assert!(bare.apart.is_empty() && bare.parts().iter().all(|part| !part.is_head));
 }
 
-/// Every class that is built: its formula, the model of that class, and the checkpoint that it is saved as.
+/// Every class that is built: its formula, the model of that class, and its saved checkpoint.
 #[test]
 fn a_class_is_counted_as_it_is_built_and_as_it_is_saved() {
     for (family, classes) in [
@@ -149,14 +149,14 @@ fn a_class_is_counted_as_it_is_built_and_as_it_is_saved() {
     }
 }
 
-/// The folder counts what is stored, whatever the configuration says.
+/// For a folder the stored tensors are counted, whatever the configuration says.
 #[test]
 fn a_folder_counts_what_its_checkpoint_holds() {
     let tied = fixtures().join("tiny/llama-mha");
     let mut config = Config::open(&tied).unwrap().to_json();
     let of_config = ModelSizes::of(&Config::from_value("tied", config.clone()).unwrap()).unwrap();
     assert_eq!(of_config.output, Output::Tied);
-    // Both matrices stored, and different: the loader unties them, and so does the count.
+    // Both matrices are stored and differ: neither the loader nor the count ties them.
     config["tie_word_embeddings"] = false.into();
     let untied =
         model::seeded(&Config::from_value("untied", config.clone()).unwrap(), 3, &Device::Cpu).unwrap();
@@ -167,17 +167,17 @@ fn a_folder_counts_what_its_checkpoint_holds() {
     let held = ModelSizes::of_folder(folder.path()).unwrap();
     assert_eq!(held.output, Output::Own);
     assert_eq!(total(&held.parts()), total(&of_config.parts()) + (of_config.vocab * of_config.width) as u128);
-    // A head that no class tells of.
+    // A head that no class states.
     let mut parts = of_config.parts();
     let held = with_stray_head(&tied);
     parts.push(Part::head("reward_model", 2 * 7));
     assert_eq!(held.parts(), parts);
-    // Without a checkpoint the configuration is all there is.
+    // Without a checkpoint only the configuration counts.
     std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
     assert_eq!(ModelSizes::of_folder(folder.path()).unwrap().output, Output::Tied);
 }
 
-/// A T5 whose configuration names no class, and of which the encoder alone was saved.
+/// A T5 whose configuration names no class, and whose checkpoint has the encoder only.
 #[test]
 fn half_of_a_pair_is_counted_as_the_half_that_it_is() {
     let tiny = fixtures().join("tiny/t5");

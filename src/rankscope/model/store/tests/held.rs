@@ -1,4 +1,5 @@
-//! What is kept between pulls, who waits for whom, and models of several files.
+//! Files that are kept between pulls, processes that wait for each other, and models of several
+//! files.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! The sums of the gradients on plain slices: a state that grows by one row at a time, a head to a thread.
+//! The sums of the gradients on plain slices: a state to which one row at a time is added, one head for each thread.
 
 use rayon::prelude::*;
 
@@ -41,7 +41,7 @@ pub(in crate::ops) fn sums<F: Real>(
 }
 
 vectorised! {
-    /// Walks over the rows in the order in which they see more, and adds that to the state on the way.
+    /// Goes through the rows in the order in which they see more and more, and adds what each newly sees to the state.
     fn one_head[F: Real](
         how: Sums,
         inputs: [&[F]; 3],
@@ -56,7 +56,7 @@ vectorised! {
         let (reach, first) = (visible.reach[head], visible.first_query);
         let is_token = |key: usize| visible.padding.is_none_or(|padding| padding.is_real(sequence, key));
         let others = if how == Sums::OfQueries { keys } else { queries };
-        // Up to some place, or from some place on?
+        // Whether a row sees from some place on, and not up to some place.
         let is_from = (reach == Reach::From) == (how == Sums::OfQueries);
         let mut seen = if is_from { others..others } else { 0..0 };
         let mut state = vec![F::zero(); inner * columns]; // [E, P]

@@ -55,7 +55,8 @@ pub(super) fn sums(
     let AttentionSizes { batch, heads, kv_heads, queries, keys, .. } = *sizes;
     let (rows, others) = if is_of_keys { (keys, queries) } else { (queries, keys) };
     let [inner, columns] = [k, v].map(|x| x.shape().last().map_or(0, |(_, size)| size));
-    // Who is seen from some place on sees up to some place.
+    // Where each query sees the keys up to a place, each key is seen by the queries from a place
+    // on, and vice versa.
     let looks =
         |ahead: bool| visible.reach.iter().any(|reach| (*reach == Reach::From) == (ahead != is_of_keys));
     let sources = Sources { k, v, padding: visible.padding.filter(|_| !is_of_keys), columns };

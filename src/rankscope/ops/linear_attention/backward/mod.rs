@@ -1,7 +1,8 @@
 //! The gradients of linear attention, in time and memory linear in the number of tokens.
 //!
 //! With s[t] = Σₛ q[t]·k[s], y[t] = Σₛ (q[t]·k[s]) v[s] / s[t] and rows of D + 1 numbers v′[s] = (v[s], 1) and
-//! g[t] = (∂y[t], −∂y[t]·y[t]) / s[t], which say how v[s] and a score move the loss:
+//! g[t] = (∂y[t], −∂y[t]·y[t]) / s[t], where g[t]·v′[s] is the gradient of the loss with respect to the score
+//! q[t]·k[s]:
 //!
 //! ∂q[t] = Σₛ (g[t]·v′[s]) k[s], ∂k[s] = Σₜ (g[t]·v′[s]) q[t], ∂v[s] = Σₜ (k[s]·q[t]) ∂y[t] / s[t].
 //!
@@ -23,7 +24,7 @@ use crate::ops::{concat, matmul, slice};
 use crate::run::Run;
 use crate::tensor::Tensor;
 
-/// What the forward pass keeps: no more than its arguments and its result.
+/// The tensors that the forward pass keeps: only its arguments and its result.
 pub(super) struct Kept {
     /// q `[B, H, T, D]`, k and v `[B, G, S, D]`.
     pub(super) inputs: [Tensor; 3],
@@ -36,8 +37,8 @@ pub(super) struct Kept {
     pub(super) run: Run,
 }
 
-/// Which rows stand for which: `OfQueries` makes a row for every query, of the keys that it sees, and `OfKeys` one for
-/// every key, of the queries that see it.
+/// What the rows of the sums are: `OfQueries` makes a row for every query, a sum over the keys that it sees, and
+/// `OfKeys` a row for every key, a sum over the queries that see it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sums {
     OfQueries,
@@ -74,7 +75,7 @@ impl Kept {
 
 /// y\[i\] = Σⱼ (q\[i\]·k\[j\]) v\[j\] over the j that i sees, or that see i.
 ///
-/// **Shapes**: of queries: q `[B, H, T, E]`, k `[B, G, S, E]`, v `[B, G, S, P]`, result `[B, H, T, P]`. Of keys: q
+/// **Shapes**: `OfQueries`: q `[B, H, T, E]`, k `[B, G, S, E]`, v `[B, G, S, P]`, result `[B, H, T, P]`. `OfKeys`: q
 /// `[B, G, S, E]`, k `[B, H, T, E]`, v `[B, H, T, P]`, result `[B, H, S, P]`; 0 for padding.
 fn sums(
     how: Sums,
@@ -111,7 +112,7 @@ fn shares(dy: &Tensor, y: &Tensor, totals: &Tensor) -> Result<Tensor> {
     }
 }
 
-/// The sums of the query heads that share a key/value head: `[B, H, S, D]` to `[B, G, S, D]`.
+/// The sum over the query heads that share a key/value head: `[B, H, S, D]` to `[B, G, S, D]`.
 fn by_group(x: &Tensor, sizes: &AttentionSizes) -> Result<Tensor> {
     let AttentionSizes { batch, heads, kv_heads, keys, head_size, .. } = *sizes;
     let axes =

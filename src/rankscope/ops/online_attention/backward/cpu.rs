@@ -1,4 +1,4 @@
-//! The gradients of online-softmax attention: a key/value head to a thread, the products of tiles through BLAS.
+//! The gradients of online-softmax attention: one key/value head for each thread, the products of tiles through BLAS.
 
 use ndarray::linalg::general_mat_mul;
 use rayon::prelude::*;
@@ -13,7 +13,7 @@ use crate::ops::softmax::cpu::hide_weights;
 use crate::ops::vectorised::vectorised;
 use crate::run::Run;
 
-/// The gradients of q, k, v and sinks, each in the shape of its argument; without sinks the last are empty.
+/// The gradients of q, k, v and sinks, each in the shape of its argument; without sinks the gradient of sinks is empty.
 pub(super) struct Gradients<F> {
     pub(super) q: Vec<F>,
     pub(super) k: Vec<F>,
@@ -21,8 +21,8 @@ pub(super) struct Gradients<F> {
     pub(super) sinks: Vec<F>,
 }
 
-/// The weights w = e^(x − lse) are made again, tile by tile, from the `log_sums` lse of the forward pass. With them, d the
-/// sum of ∂y · y over a query's context, and ∂x = w · (∂y·v − d):
+/// The weights w = e^(x − lse) are computed again, tile by tile, from the `log_sums` lse of the forward pass. With
+/// them, d the sum of ∂y · y over a query's context, and ∂x = w · (∂y·v − d):
 ///
 /// ∂v\[s\] = Σ w\[t, s\] · ∂y\[t\], ∂q\[t\] = factor · Σ ∂x\[t, s\] · k\[s\], ∂k\[s\] = factor · Σ ∂x\[t, s\] · q\[t\], and
 /// ∂b = −Σ e^(b − lse\[t\]) · d\[t\]. The gradients of a key/value head add up over the query heads that share it.
@@ -30,7 +30,7 @@ pub(super) struct Gradients<F> {
 /// **Shapes**: as [`online_attention`](crate::ops::online_attention()); context y and ∂y `[B, H, T, D]`, log sums `[B, H, T]`.
 ///
 /// **Conventions**: a thread takes a key/value head of a sequence with its H/G query heads, so that each sum has one
-/// order, whatever the number of threads. Memory beyond arguments and results: two tiles a thread.
+/// order, whatever the number of threads. Memory beyond arguments and results: two tiles for each thread.
 ///
 /// # Errors
 /// [`Error::Cancelled`](crate::Error::Cancelled).
@@ -65,7 +65,7 @@ pub(super) fn online_attention<F: Real>(past: &Past<'_, F>, run: &Run) -> Result
     Ok(Gradients { q: dq, k: dk, v: dv, sinks })
 }
 
-/// What there is after the forward pass, and the gradient of the context.
+/// The arguments and results of the forward pass, and the gradient of the context.
 pub(super) struct Past<'a, F> {
     pub(super) inputs: &'a Inputs<'a, F>,
     pub(super) context: &'a [F],
@@ -73,8 +73,8 @@ pub(super) struct Past<'a, F> {
     pub(super) dy: &'a [F],
 }
 
-/// Writes ∂q of query head `head`, counted over the batch, and adds to ∂k and ∂v; the gradient of its sink. `tiles` is
-/// memory for two tiles, used again from head to head.
+/// Writes ∂q of query head `head`, counted over the batch, adds to ∂k and ∂v, and returns the gradient of its sink.
+/// `tiles` is memory for two tiles, reused from head to head.
 fn query_head<F: Real>(
     past: &Past<'_, F>,
     head: usize,
@@ -124,8 +124,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// Scores become weights, e^(x − lse) where the mask's bits allow it and 0 elsewhere; without bits everything is
-    /// allowed.
+    /// Replaces scores by weights, e^(x − lse) where the mask's bits allow it and 0 elsewhere; without bits everything
+    /// is allowed.
     fn weigh[F: Real](scores: &mut [F], words: &[u32], log_sums: &[F]) {
         let (keys, row_words) = (scores.len() / log_sums.len(), words.len() / log_sums.len());
         for (row, (scores, &log_sum)) in scores.chunks_exact_mut(keys).zip(log_sums).enumerate() {
@@ -140,7 +140,7 @@ vectorised! {
 }
 
 vectorised! {
-    /// The gradients of weights become those of scores: w · (∂w − d), with d of the row.
+    /// Replaces the gradients of weights by those of scores: w · (∂w − d), with the row's d.
     fn through_softmax[F: Real](gradients: &mut [F], weights: &[F], products: &[F]) {
         let keys = weights.len() / products.len();
         let rows = gradients.chunks_exact_mut(keys).zip(weights.chunks_exact(keys));

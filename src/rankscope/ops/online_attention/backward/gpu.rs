@@ -31,7 +31,7 @@ params! {
     }
 }
 
-/// The interpreter of masks goes behind each kernel.
+/// Appends the interpreter of masks to the source of each kernel.
 macro_rules! source {
     ($file:literal) => {
         concat!(include_str!($file), "\n", include_str!("../../../mask/program.wgsl"))
@@ -50,10 +50,10 @@ pub(in crate::ops) static OF_KEYS: Kernel = Kernel {
     params: Params::FIELDS,
 };
 
-/// Rows that a workgroup brings in at once, as in the shaders.
+/// The number of rows that a workgroup loads into its memory at once, as in the shaders.
 const STAGED: usize = 16;
 
-/// The most turns of the loops of one invocation, those of a mask program of `program` turns included.
+/// The most turns that the loops of one invocation take, including those of a mask program of `program` turns.
 pub(in crate::ops::online_attention) fn turns(sizes: &AttentionSizes, program: usize) -> usize {
     let chunks = sizes.head_size.div_ceil(32);
     let of_queries = sizes.keys * (2 + 4 * chunks + 2 * program)
@@ -68,7 +68,7 @@ pub(in crate::ops::online_attention) fn turns(sizes: &AttentionSizes, program: u
     of_queries.max(of_keys)
 }
 
-/// What the gradients are computed from beside q, k and v.
+/// The inputs of the gradients beside q, k and v.
 pub(super) struct Call<'a> {
     pub(super) context: &'a Tensor,
     pub(super) factor: f32,
@@ -104,7 +104,7 @@ pub(super) fn online_attention(
     };
     let on = |x| buffer(&OF_QUERIES, x);
     let (q_buffer, dy) = (on(q)?, on(call.dy)?);
-    // One buffer for all that says who sees whom: an adapter need not offer more than eight.
+    // One buffer for masks, tiles and padding, because an adapter need not offer more than eight buffers.
     let words = [rules.words, rules.tiles, padding].concat();
     let rules_buffer = q_buffer.gpu().constant("masks and padding", bytemuck::cast_slice(&words))?;
     let sinks = sinks_or_none(&OF_QUERIES, q, heads, call.sinks)?;

@@ -10,13 +10,13 @@ use crate::mask::{Mask, Padding};
 use crate::run::Run;
 use crate::tensor::Tensor;
 
-/// What the gradients need from the forward pass.
+/// The tensors that the gradients need from the forward pass.
 pub(super) struct Kept {
     /// q, k and v.
     pub(super) inputs: [Tensor; 3],
     pub(super) sinks: Option<Tensor>,
     pub(super) context: Tensor,
-    /// As [`attend`](super::cpu::attend) has them; a GPU finds them again.
+    /// The log sums that [`attend`](super::cpu::attend) returns; a GPU computes them again.
     pub(super) log_sums: Vec<f32>,
     pub(super) factor: f32,
     pub(super) sizes: AttentionSizes,

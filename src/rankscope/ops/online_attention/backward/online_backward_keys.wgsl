@@ -4,11 +4,11 @@
 //
 // Layout: rows of D values, D at most 128; a row of `passed` has lse and d behind D values that are not read, and one
 // value more; a row of the output is ∂k and then ∂v. `rules` begins with the place of each head's mask program and then
-// the number of that program. From word `tiles_at` on it has two bits for each program, 64 queries and 32 keys: 0 nobody
-// may attend, 1 everybody may, 2 ask the program; and from word `padding_at` on a bit for each key.
+// the number of that program. From word `tiles_at` on it has two bits for each program, 64 queries and 32 keys: 0 none
+// may attend, 1 all may, 2 run the program; and from word `padding_at` on a bit for each key.
 //
 // Weights are never written. A workgroup brings 16 queries and the gradients of their contexts at a time into workgroup
-// memory; 32 keys, one an invocation, walk over them. Inner loops take eight vectors at a time: llvmpipe allows an
+// memory; 32 keys, one an invocation, walk over them. Inner loops process eight vectors at a time: llvmpipe allows an
 // invocation no more than 65535 turns in all.
 //
 // Dispatch: B·G·⌈S/32⌉ workgroups of 32.
@@ -47,7 +47,7 @@ struct Params {
 
 var<workgroup> rows: array<vec4<f32>, 2 * STAGED * QUADS>;  // [2, STAGED, ⌈D/32⌉·8], q and then ∂y
 
-/// What holds of a tile of a program: EMPTY, FULL or MIXED.
+/// The state of a tile of a program: EMPTY, FULL or MIXED.
 fn tile_state(program: u32, query_tile: u32, key_tile: u32) -> u32 {
     let query_tiles = (params.queries + QUERIES - 1u) / QUERIES;
     let key_tiles = (params.keys + KEYS - 1u) / KEYS;

@@ -4,7 +4,7 @@
 // Layout: rows of D values, D at most 128; head h uses key/value head g = h div (H/G). A row of the output is D values
 // of ∂q, then lse and d, which the gradients of the keys need, and −e^(sink[h] − lse) · d, the query's part of ∂sink[h].
 // `rules` begins with the place of each head's mask program and then the number of that program. From word `tiles_at` on
-// it has two bits for each program, 64 queries and 32 keys: 0 nobody may attend, 1 everybody may, 2 ask the program; and
+// it has two bits for each program, 64 queries and 32 keys: 0 none may attend, 1 all may, 2 run the program; and
 // from word `padding_at` on a bit for each key.
 //
 // Weights are never written. A workgroup brings 16 keys and their values at a time into workgroup memory; 64 queries, one
@@ -51,7 +51,7 @@ struct Params {
 
 var<workgroup> rows: array<vec4<f32>, 2 * STAGED * QUADS>;  // [2, STAGED, ⌈D/32⌉·8], keys and then values
 
-/// What holds of a tile of a program: EMPTY, FULL or MIXED.
+/// The state of a tile of a program: EMPTY, FULL or MIXED.
 fn tile_state(program: u32, query_tile: u32, key_tile: u32) -> u32 {
     let query_tiles = (params.queries + QUERIES - 1u) / QUERIES;
     let key_tiles = (params.keys + KEYS - 1u) / KEYS;
@@ -157,7 +157,7 @@ fn main(
         }
         workgroupBarrier();
     }
-    // A query without keys and sink has no weights, and its logarithm is not asked for.
+    // A query without keys and sink has no weights, and its logarithm is not used.
     let log_sum = select(largest + log(sum), 0.0, sum == 0.0);
 
     for (var start = 0u; start < params.keys; start += STAGED) {

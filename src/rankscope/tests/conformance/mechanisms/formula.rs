@@ -1,4 +1,4 @@
-//! Against the formula in f64.
+//! Compares every mechanism with its formula in f64.
 
 use rankscope::attention::{AttentionLayer, Linear, MECHANISMS, Mechanism, MechanismKind, slopes};
 use rankscope::prelude::*;
@@ -16,7 +16,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// What a mechanism knows beside queries, keys and values: for each head a sink or a λ.
+/// The parameters of a mechanism for each head: a sink or a λ.
 fn by_head(layer: &AttentionLayer) -> Vec<f64> {
     match &layer.attention.mechanism {
         Mechanism::ScaledDotProduct(mechanism) => mechanism.sinks().map(wide_of).unwrap_or_default(),
@@ -25,7 +25,7 @@ fn by_head(layer: &AttentionLayer) -> Vec<f64> {
     }
 }
 
-/// By how much every key of key/value head `head` decays what is before it: 1 / (1 + eˣ), where softplus(x) is −log a.
+/// The decay of every key of key/value head `head`: 1 / (1 + eˣ), where softplus(x) is −log a.
 fn decays(layer: &AttentionLayer, head: usize, keys: &[Vec<f64>]) -> Vec<f64> {
     let Mechanism::StateSpace(mechanism) = &layer.attention.mechanism else { return vec![1.0; keys.len()] };
     let (weight, bias) = (wide_of(mechanism.weight()), wide_of(mechanism.bias()));
@@ -33,7 +33,7 @@ fn decays(layer: &AttentionLayer, head: usize, keys: &[Vec<f64>]) -> Vec<f64> {
     keys.iter().map(decay).collect()
 }
 
-/// The weights of one query for all keys; `may` says which it may attend to, `learned` is its head's sink or λ.
+/// The weights of one query for all keys; `may` says which keys it may attend to, `learned` is its head's sink or λ.
 fn weights(name: &str, q: &[f64], keys: &[Vec<f64>], bias: &[f64], may: &[bool], learned: f64) -> Vec<f64> {
     let size = q.len();
     let masked = |weight: &dyn Fn(usize) -> f64| -> Vec<f64> {

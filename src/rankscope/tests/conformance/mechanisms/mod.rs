@@ -1,4 +1,4 @@
-//! Every mechanism on the registry, on every device, watched and unwatched.
+//! Every mechanism on the registry, on every device, with and without a probe that watches.
 
 mod formula;
 mod properties;
@@ -24,7 +24,7 @@ pub fn hidden(length: usize, seed: u64) -> Tensor {
     random(&[(Axis::Batch, BATCH), (Axis::Query, length), (Axis::Width, SIZES.width)], seed)
 }
 
-/// What the queries attend to where that is not themselves.
+/// The sequence that cross-attention attends to; `None` for self-attention.
 pub fn source(layer: &AttentionLayer) -> Option<Tensor> {
     layer.is_cross.then(|| hidden(KEYS_OF_CROSS, 2))
 }

@@ -1,4 +1,4 @@
-//! What must hold for all of them, or for a kind.
+//! Properties of all mechanisms, or of one kind.
 
 use rankscope::attention::{
     AttentionLayer, LayerSizes, MECHANISMS, MechanismKind, OnlineSoftmax, PositionScheme, attention_sinks,
@@ -144,7 +144,8 @@ fn sinks_are_seen_where_a_bias_puts_them() {
     let causal = weights("causal-multi-head");
     let harmonic = (1..=QUERIES).map(|t| 1.0 / t as f64).sum::<f64>() / QUERIES as f64;
     assert!(causal.iter().all(|sink| (sink.uniform - harmonic).abs() < 1e-6));
-    // ALiBi's first head falls fastest, so it leaves the first key least.
+    // The bias of ALiBi's first head falls fastest, so this head gives the first key the least
+    // weight.
     let alibi = weights("alibi");
     let steepest = slopes(SIZES.heads).unwrap().iter().copied().fold(0.0, f64::max);
     let head = slopes(SIZES.heads).unwrap().iter().position(|&slope| slope == steepest).unwrap();
@@ -178,7 +179,7 @@ fn names_are_unique_and_what_cannot_be_is_named() {
     let cross = layer(MechanismKind::of("cross-attention").unwrap());
     let error = cross.forward(&hidden(3, 1), None, FROM_ZERO, None, &mut Unobserved, &Run::default());
     assert!(error.unwrap_err().to_string().ends_with("expected one: this is cross-attention"));
-    // A bias cannot be left out in silence where it cannot be added.
+    // Where a bias cannot be added, it must be an error and not be left out silently.
     let mut alibi = layer(MechanismKind::of("alibi").unwrap());
     alibi.attention.mechanism = OnlineSoftmax::new(SIZES.head_size).into();
     let error = alibi.forward(&hidden(3, 1), None, FROM_ZERO, None, &mut Unobserved, &Run::default());

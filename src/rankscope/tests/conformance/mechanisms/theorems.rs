@@ -1,4 +1,4 @@
-//! What is true of the weights of the newer mechanisms, and of which it is not.
+//! Theorems about the weights of the newer mechanisms, and mechanisms for which they do not hold.
 
 use rankscope::attention::{
     AttentionLayer, Differential, LayerSizes, Linear, MECHANISMS, Mechanism, MechanismKind, OnlineSoftmax,
@@ -50,14 +50,14 @@ fn a_difference_with_lambda_one_leaves_the_first_query_nothing() {
                 assert!(row.iter().sum::<f64>().abs() < 1e-6, "{device}: {row:?}");
             }
         }
-        // Any other λ leaves the first query 1 − λ.
+        // With any other λ, the first query has the weight 1 − λ.
         differential.attention.mechanism = with(0.75);
         let matrices = matrices(&differential, &device);
         assert!(matrices.iter().all(|matrix| matrix[0] == 0.25), "{device}");
         let rank = |matrix: &Vec<f64>| spectrum(matrix).numerical_rank(Tolerance::F64);
         assert!(matrices.iter().all(|matrix| rank(matrix) == QUERIES), "{device}");
     }
-    // In f64, where no rounding of a device comes in between.
+    // In f64, without the rounding of a device.
     let allowed = Allowed::new(&Mask::causal(), 3, 8, 8, FROM_ZERO, None).unwrap();
     let [mut first, mut second] = [1, 2].map(|seed| wide(&noise(3 * 64, seed)));
     cpu::masked_softmax(&mut first, [1, 3, 8, 8], &allowed);
@@ -151,7 +151,7 @@ fn every_intermediate_can_be_replaced() {
         let mut trace = Trace::all();
         let plain = forward(&layer, &x, &Device::Cpu, &mut trace).to_vec().unwrap();
         for (name, _) in trace.iter() {
-            // Half of the values become 0, also those of a mask.
+            // Half of the values become 0, also in a mask.
             let halved = |value: Tensor| {
                 let values = value.to_vec()?.into_iter().enumerate();
                 let values = values.map(|(i, value)| if i % 2 == 0 { value } else { 0.0 }).collect();

@@ -1,4 +1,4 @@
-//! How many digits are left of decays over many tokens.
+//! The accuracy of decays over many tokens.
 
 use rankscope::mask::Allowed;
 use rankscope::ops::{decayed_scores, decayed_walk, log_decays, no_tokens};
@@ -15,7 +15,7 @@ fn log_decays_keep_their_digits_from_the_slowest_to_the_fastest() {
     let k = Tensor::new(axes, values).unwrap();
     let weight = Tensor::new([(Axis::KvHead, 1), (Axis::HeadSize, 1)], vec![1.0]).unwrap();
     let bias = Tensor::zeros([(Axis::KvHead, 1)]);
-    // The other form of the formula, −ln(1 + eˣ): its second term is that of libm for small e⁻ˣ.
+    // The other form of the formula, −ln(1 + eˣ): its second term is computed by libm for small e⁻ˣ.
     let want: Vec<f64> = wide_of(&k)
         .into_iter()
         .map(|x| if x > 0.0 { -x - (-x).exp().ln_1p() } else { -x.exp().ln_1p() })
@@ -23,7 +23,7 @@ fn log_decays_keep_their_digits_from_the_slowest_to_the_fastest() {
     for device in devices() {
         let got = on(&device, [&k, &weight, &bias], |[k, weight, bias]| log_decays(&k, &weight, &bias, None));
         assert_eq!(got.shape().to_string(), "[B=1, G=1, S=365]");
-        // WGSL lets eˣ be off by 3 + 2|x| units in the last place.
+        // WGSL allows an error of eˣ of 3 + 2|x| units in the last place.
         let x = wide_of(&k);
         let bound = |i: usize| (8.0 + 2.0 * x[i].abs()) * EPSILON * want[i].abs();
         assert_within("log decays", &device, &got, &want, bound);
@@ -32,7 +32,7 @@ fn log_decays_keep_their_digits_from_the_slowest_to_the_fastest() {
 
 const KEYS: usize = 1000;
 
-/// Log decays of two heads: fast ones that differ, with a cumulative sum of about 700, and a slow constant one.
+/// Log decays of two heads: different fast decays with a cumulative sum of about 700, and a slow constant decay.
 fn decays() -> Tensor {
     let fast = noise(KEYS, 7).into_iter().map(|x| -0.7 - 0.6 * x);
     let values = fast.chain(std::iter::repeat_n(-0.001, KEYS)).collect();
@@ -63,7 +63,7 @@ fn a_thousand_tokens_cost_no_digits() {
         (sums[head + t] - sums[head + s]).abs()
     };
     let want: Vec<f64> = (0..heads * queries * KEYS).map(|i| (-distance(i)).exp()).collect();
-    // What the documentation says, and 2 units for the exponential and 2 for each of its argument's.
+    // The error in the documentation, 2 units for the exponential, and 2 for each unit of its argument.
     let bound = |i: usize| {
         let (_, t, s) = place(i);
         (0.18 * t.abs_diff(s) as f64 + 2.0) * EPSILON + 2.0 * distance(i) * EPSILON * want[i]
@@ -74,7 +74,7 @@ fn a_thousand_tokens_cost_no_digits() {
             assert_within(&format!("decayed scores, {way}"), &device, &got, &want, bound);
         }
     }
-    // The differences of cumulative sums in f32 are further off.
+    // Differences of cumulative sums in f32 have a larger error.
     let mut short: Vec<f32> = decays.to_vec().unwrap();
     for head in short.chunks_mut(KEYS) {
         (1..KEYS).for_each(|s| head[s] += head[s - 1]);

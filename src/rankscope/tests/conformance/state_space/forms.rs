@@ -1,4 +1,4 @@
-//! The matrix form and the recurrence, each against the formula and against the other.
+//! The matrix form and the recurrence, compared with the formula and with each other.
 
 use rankscope::attention::{StateSpace, StateSpaceState, Visibility};
 use rankscope::mask::{MASKS, Padding};
@@ -13,8 +13,8 @@ use crate::support::{EPSILON, assert_close, devices, random, wide_of};
 fn every_form_is_the_formula_under_every_mask() {
     let sizes: [Six; 4] = [
         [2, 6, 3, 9, 13, 4],  // the recurrence, under a causal mask
-        [3, 4, 2, 5, 11, 7],  // too few queries for it
-        [2, 3, 1, 66, 70, 5], // more keys than a word and than a workgroup
+        [3, 4, 2, 5, 11, 7],  // too few queries for the recurrence
+        [2, 3, 1, 66, 70, 5], // more keys than bits of a word and invocations of a workgroup
         [1, 2, 2, 8, 8, 1],
     ];
     for sizes @ [batch, heads, kv_heads, queries, keys, size] in sizes {
@@ -74,7 +74,8 @@ fn steps_of_any_length_equal_the_causal_form() {
 
 #[test]
 fn a_long_walk_takes_several_dispatches_and_is_the_same() {
-    // 332 tokens in a dispatch of a software adapter: the first has no query, the third goes on in the middle.
+    // 332 tokens in a dispatch of a software adapter: the first dispatch has no query, the third continues in the
+    // middle.
     let sizes = [1, 2, 1, 420, 900, 64];
     let inputs = inputs(sizes);
     let mechanism = StateSpace::retention(64, &[0.99]).unwrap();
@@ -84,7 +85,7 @@ fn a_long_walk_takes_several_dispatches_and_is_the_same() {
         let got = forward(&mechanism, &inputs, causal(at), &mut Unobserved, &device);
         assert_close("from token 470 on", &device, &got, &wide_of(&want), 1e-5);
     }
-    // Without queries there is a state all the same.
+    // Also without queries there is a state.
     for device in devices() {
         let [q, k, v] = inputs.each_ref().map(|x| x.to_device(&device).unwrap());
         let decays = mechanism.to_device(&device).unwrap();
@@ -108,7 +109,7 @@ fn the_last_queries_of_a_pass_are_the_queries_at_its_end() {
     let (mechanism, inputs) = (mechanism(2, 3), inputs([2, 4, 2, 11, 11, 3]));
     let whole = forward(&mechanism, &inputs, causal(FROM_ZERO), &mut Unobserved, &Device::Cpu);
     let [q, k, v] = &inputs;
-    // As a recurrence from the first key on, and as rows of the matrix.
+    // Computed as a recurrence from the first key on, and as rows of the matrix.
     for first_query in [7, 10] {
         let last = [rows(q, first_query..11), k.clone(), v.clone()];
         for device in devices() {
@@ -207,7 +208,7 @@ fn a_state_is_a_value() {
         assert_eq!(step(&mut again, 1), once, "{device}");
         assert_eq!((kept.tokens(), again.tokens(), state.tokens()), (1, 2, 3));
         assert_eq!(kept.sums().shape().to_string(), "[B=1, G=1, D=3, M=3]");
-        // After an error it is as it was.
+        // After an error the state is unchanged.
         let [q, k, v] = token(3);
         let two = inputs.each_ref().map(|x| rows(x, 0..2).to_device(&device).unwrap());
         let error = again.step(&q, &two[1], &two[2], &run).unwrap_err().to_string();

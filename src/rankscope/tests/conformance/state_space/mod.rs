@@ -1,4 +1,4 @@
-//! State-space attention: the decays, both forms of it, and what must hold of its matrix.
+//! State-space attention: the decays, both of its forms, and properties of its matrix.
 
 mod accuracy;
 mod forms;
@@ -13,7 +13,7 @@ use crate::support::{noise, random, wide_of};
 /// B, H, G, T, S and D.
 type Six = [usize; 6];
 
-/// A head whose keys of noise have decays from about 0.6 to 0.95.
+/// Heads in which random keys have decays from about 0.6 to 0.95.
 fn mechanism(kv_heads: usize, size: usize) -> StateSpace {
     let heads = (Axis::KvHead, kv_heads);
     let weight = random(&[heads, (Axis::HeadSize, size)], 4);
@@ -68,7 +68,7 @@ fn by_formula(
     (all_weights, context)
 }
 
-/// The context on a device, and what a probe sees on the way.
+/// The context on a device, and the intermediates that a probe visits.
 fn forward(
     mechanism: &StateSpace,
     inputs: &[Tensor; 3],

@@ -1,4 +1,4 @@
-//! What must hold of the matrix of weights, and what a probe can make of it.
+//! Properties of the matrix of weights, and the effect of probes on it.
 
 use ndarray::{Array2, s};
 use rankscope::attention::{Mechanism, StateSpace, Visibility};
@@ -28,7 +28,7 @@ fn rank(matrix: Array2<f64>) -> usize {
     Spectrum::of(matrix.view()).unwrap().numerical_rank(Tolerance::F64)
 }
 
-/// The largest rank of the blocks of queries from i on and keys up to i.
+/// The largest rank of the blocks with the queries from i on and the keys before i.
 fn largest_block_rank(weights: &Array2<f64>) -> usize {
     (0..TOKENS).map(|i| rank(weights.slice(s![i.., ..=i]).to_owned())).max().unwrap()
 }
@@ -41,7 +41,7 @@ fn the_matrix_is_semiseparable_and_of_full_rank() {
         assert_eq!(largest_block_rank(&weights), size, "D = {size}");
         assert_eq!(rank(weights), TOKENS, "the whole matrix, D = {size}");
     }
-    // The decay alone.
+    // The decay part alone.
     let ones = vec![1.0; TOKENS];
     assert_eq!(largest_block_rank(&weights(1, &ones, &ones)), 1);
     // Softmax of the same products is not semiseparable.
@@ -112,7 +112,7 @@ fn a_probe_replaces_decays_and_weights_in_both_forms() {
         for device in devices() {
             let run =
                 |mechanism, probe: &mut dyn Probe| forward(mechanism, &inputs, visibility, probe, &device);
-            // Without decay, as where every decay is e^(−e⁻²⁰⁰).
+            // The result without decay is the same as with every decay e^(−e⁻²⁰⁰).
             let want = run(&slow, &mut Unobserved).to_device(&Device::Cpu).unwrap();
             let got = run(&mechanism, &mut Zero("log_decays"));
             assert_close(&format!("{mask}, no decay"), &device, &got, &wide_of(&want), 16.0 * EPSILON);

@@ -1,4 +1,4 @@
-//! Objectives that hide tokens in their places.
+//! Objectives that replace some tokens and predict them.
 
 use super::*;
 
@@ -24,7 +24,8 @@ fn of_hidden_tokens_most_are_masked_some_are_others_and_some_stay() {
             }
         }
     }
-    // Of 6000; a random token is the right one in 1 of 20 cases. 4 standard deviations are 124 and 90.
+    // Out of 6000 tokens; a random token is the original one in 1 of 20 cases. 4 standard deviations are 124, 90 and
+    // 93.
     let expected = [(4800.0, 124.0), (570.0, 90.0), (630.0, 93.0)];
     for (count, (expected, most)) in counts.into_iter().zip(expected) {
         assert!((count as f64 - expected).abs() < most, "{counts:?}");
@@ -42,7 +43,7 @@ fn batch_of_one_token() -> Batch {
 #[test]
 fn half_of_the_second_sentences_are_next() {
     let bert = small("bert", json!({}));
-    // Text r is 5 times 2r and 5 times 2r + 1.
+    // Text r consists of 5 tokens 2r and 5 tokens 2r + 1.
     let text: Vec<_> = (0..8).map(|row| example((0..10).map(|at| 2 * row + at / 5), 0)).collect();
     let mut others = 0;
     for seed in 0..100 {

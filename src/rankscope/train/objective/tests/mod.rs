@@ -83,7 +83,7 @@ fn losses(parameters: &Parameters, batches: &[Batch]) -> (f32, Vec<Option<Tensor
 
 use crate::tensor::Tensor;
 
-/// Groups under masks of their own weigh as much as in one batch: here the masks are the same in fact.
+/// Batches with masks of their own have the same weight as in one batch; here these masks are in fact equal.
 #[test]
 fn the_shares_of_batches_add_up_to_the_loss_of_all() {
     let gpt = small("gpt2", json!({}));
@@ -95,7 +95,7 @@ fn the_shares_of_batches_add_up_to_the_loss_of_all() {
     add_up(&parameters, whole, &groups);
 }
 
-/// Checks that the losses of `parts` and their gradients have those of the whole as their sum.
+/// Checks that the losses of `parts` and their gradients add up to those of the whole.
 fn add_up(parameters: &Parameters, whole: Batch, parts: &[Batch]) {
     let ((together, a), (apart, b)) = (losses(parameters, &[whole]), losses(parameters, parts));
     assert!((together - apart).abs() < 1e-5, "{together} and {apart}");
@@ -133,8 +133,8 @@ fn the_logits_of_targets_alone_give_the_same_loss() {
     );
 }
 
-/// Every objective on the registry is learned: its loss falls, and every parameter that it uses gets a gradient. Its batch
-/// may be cut into parts.
+/// Every objective of the registry can be learned: its loss falls, and every parameter that it uses gets a gradient.
+/// Its batches can be divided into parts.
 #[test]
 fn every_objective_is_learned() {
     let text: Vec<_> = (0..6).map(|row| example((0..9).map(|at| (3 * row + at) % 20), 0)).collect();

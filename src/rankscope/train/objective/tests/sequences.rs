@@ -1,4 +1,4 @@
-//! Objectives that predict one token after the other, and labels.
+//! Objectives that predict token by token, and sequence labelling.
 
 use super::*;
 
@@ -78,7 +78,7 @@ fn outputs_alone_are_predicted_and_a_mask_may_follow_what_is_given() {
     assert!(error("outputs", &examples, &*gpt, "prefix(n)").contains("given is a number"));
 }
 
-/// What was cut out, put back where its sentinels are, is the text.
+/// The cut spans, put back at their sentinels, give the text.
 #[test]
 fn corrupted_spans_are_complete() {
     let (gpt, t5) = (small("gpt2", json!({})), small("t5", json!({})));

@@ -1,11 +1,11 @@
-//! Instructions, carried out in another way.
+//! Instructions, carried out by another implementation.
 
 use std::collections::HashSet;
 
 use super::{Task, check, examples, numbers, task, words};
 use crate::train::Part;
 
-/// What a word says to do, on digits as numbers.
+/// Carries out a word, on digits as numbers.
 fn obey(word: &str, list: &[i64]) -> Vec<i64> {
     let mut list = list.to_vec();
     match word {

@@ -1,4 +1,4 @@
-//! What is held out, what an example depends on, and what is no task.
+//! Held-out examples, what an example depends on, and texts that are no task.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use crate::train::{Examples, Part};
 
 #[test]
 fn no_input_that_is_held_out_is_learned_from() {
-    // Few inputs each, so that 600 draws meet nearly all of them.
+    // Tasks with few inputs, so that 600 draws give nearly all of them.
     let small = [
         "copy(items=2, symbols=5)",
         "reverse(items=3, symbols=3)",
@@ -113,7 +113,7 @@ fn what_is_no_task_is_named() {
     }
     let short = task("reverse(items=3)").example(Part::Training, 0, 0, 6).unwrap_err().to_string();
     assert_eq!(short, "length is 6, expected at least 7 for reverse(items=3, symbols=10)");
-    // Of the two inputs of one number 0 or 1, none is held out.
+    // The two inputs, 0 and 1, are both not held out.
     let none = task("copy(items=1, symbols=2)").example(Part::HeldOut, 0, 0, 6).unwrap_err().to_string();
     assert_eq!(
         none,
