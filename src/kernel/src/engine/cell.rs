@@ -106,7 +106,8 @@ impl Engine {
         if matches!(result, Err(Error::SubprocessTerminated(_))) {
             self.shared.widgets.close_all(&self.shared.wire, message);
             if !self.shared.progress.is_finished()
-                && let Err(error) = self.run_hidden(prelude::START) {
+                && let Err(error) = self.run_hidden(prelude::START)
+            {
                 eprintln!("rankscope-kernel: the new process for cells: {error:#}");
             }
         }

@@ -7,6 +7,7 @@ use std::ops::Range;
 use crate::axis::{Axis, Shape};
 use crate::buffer::any_values;
 use crate::error::{Error, Result};
+use crate::ops::blocks::copy;
 use crate::ops::concat_all;
 use crate::tape;
 use crate::tensor::Tensor;
@@ -52,7 +53,7 @@ pub fn slice(x: &Tensor, axis: Axis, range: Range<usize>) -> Result<Tensor> {
         Some(values) => {
             let mut y = any_values(shape.len());
             for (y, x) in y.chunks_exact_mut(to.max(1)).zip(values.chunks_exact(from)) {
-                y.copy_from_slice(&x[range.start * inner..][..to]);
+                copy(&x[range.start * inner..][..to], y);
             }
             Tensor::on_cpu(shape, y)
         }
