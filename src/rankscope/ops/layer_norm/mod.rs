@@ -5,7 +5,7 @@ pub(crate) mod cpu;
 pub(super) mod gpu;
 
 use crate::error::Result;
-use crate::ops::blocks::{NORM, rewrite};
+use crate::ops::blocks::{NORM, rewrite_or_write};
 use crate::tape;
 use crate::tensor::Tensor;
 
@@ -38,9 +38,13 @@ pub fn layer_norm(x: impl Into<Tensor>, gain: &Tensor, bias: &Tensor, epsilon: f
     let (tape, [x, gain, bias]) = tape::begin("layer_norm", [x, gain.clone(), bias.clone()])?;
     let kept = tape.as_ref().map(|_| (x.clone(), gain.clone()));
     let y = match (gain.as_slice(), bias.as_slice()) {
-        (Some(gain), Some(bias)) => {
-            rewrite(x, width, NORM, |_, rows| cpu::normalise(rows, gain, bias, epsilon))
-        }
+        (Some(gain), Some(bias)) => rewrite_or_write(
+            x,
+            width,
+            NORM,
+            |_, rows| cpu::normalise(rows, gain, bias, epsilon),
+            |_, x, y| cpu::normalise_into(x, y, gain, bias, epsilon),
+        ),
         _ => gpu::layer_norm(&x, &gain, &bias, epsilon)?,
     };
     Ok(tape::record_in_place(tape, y, move |dy| {

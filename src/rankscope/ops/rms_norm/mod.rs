@@ -5,7 +5,7 @@ pub(crate) mod cpu;
 pub(super) mod gpu;
 
 use crate::error::Result;
-use crate::ops::blocks::{NORM, rewrite};
+use crate::ops::blocks::{NORM, rewrite_or_write};
 use crate::ops::elementwise::constant;
 use crate::tape;
 use crate::tensor::Tensor;
@@ -35,7 +35,13 @@ pub fn rms_norm(x: impl Into<Tensor>, gain: &Tensor, epsilon: f32) -> Result<Ten
     let (tape, [x, gain]) = tape::begin("rms_norm", [x, gain.clone()])?;
     let kept = tape.as_ref().map(|_| (x.clone(), gain.clone()));
     let y = match gain.as_slice() {
-        Some(gain) => rewrite(x, width, NORM, |_, rows| cpu::normalise(rows, gain, epsilon)),
+        Some(gain) => rewrite_or_write(
+            x,
+            width,
+            NORM,
+            |_, rows| cpu::normalise(rows, gain, epsilon),
+            |_, x, y| cpu::normalise_into(x, y, gain, epsilon),
+        ),
         None => gpu::rms_norm(&x, &gain, epsilon)?,
     };
     Ok(tape::record_in_place(tape, y, move |dy| {
