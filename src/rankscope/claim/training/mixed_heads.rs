@@ -24,7 +24,7 @@ pub(super) static EXPERIMENT: Experiment = Experiment {
     published: PUBLISHED,
 };
 
-/// The same comparison with every kind of positions.
+/// The same comparison with no positions and with three kinds of relative positions.
 pub(super) const TWINS: &[Tried] = &[
     Tried::new("no positions", "directions-none", Says::Better),
     Tried::new("learned relative bias", "directions-relative", Says::Better),
