@@ -56,8 +56,9 @@ pub fn matmul<F: Real>(product: &Product, factor: F, a: &[F], b: &[F], c: &mut [
     let (axis, longer) = if n > m { (Axis(1), n) } else { (Axis(0), m) };
     let threads = rayon::current_num_threads();
     let tasks = (batch * m * n * k / PANEL_WORK).clamp(1, 4 * threads);
-    let wanted = tasks.div_ceil(batch).min(threads.max(longer / PANEL_WIDTH));
-    let width = width(longer, wanted, LEAST_WORK / (m * n * k / longer));
+    let most = (m * n * k / (2 * LEAST_WORK)).max(1); // the last panel may be half as wide as the others
+    let parts = tasks.div_ceil(batch).min(threads.max(longer / PANEL_WIDTH)).min(most);
+    let width = longer.div_ceil(parts).next_multiple_of(8);
     let one = |(i, first, mut c): (usize, usize, ArrayViewMut2<'_, F>)| {
         let a = stored(&a[i * m * k..(i + 1) * m * k], m, k, product.transpose_a);
         let j = i / group;
@@ -77,14 +78,6 @@ pub fn matmul<F: Real>(product: &Product, factor: F, a: &[F], b: &[F], c: &mut [
         1 => panels.for_each(one),
         _ => share(panels.collect::<Vec<_>>().into_iter(), one),
     }
-}
-
-/// The width of about `parts` panels (see [`panels`]), or of fewer, so that each is wider than `least`; a multiple of 8.
-fn width(longer: usize, parts: usize, least: usize) -> usize {
-    let of = |parts| longer.div_ceil(parts).next_multiple_of(8);
-    let last = |width| if longer % width > width / 2 { longer % width } else { longer % width + width };
-    let is_wide = |width: &usize| last(*width).min(*width) > least;
-    (2..=parts).rev().map(of).find(is_wide).unwrap_or(of(1))
 }
 
 /// A matrix cut across `axis` into panels of `width` rows or columns, each with the number of its first; the last has
