@@ -34,12 +34,16 @@ pub struct Product {
 
 /// Multiply-adds of a panel, about 20 µs of them: what is smaller is not worth handing to another thread.
 const PANEL_WORK: usize = 1024 * 1024;
-/// A panel has more multiply-adds than this. OpenBLAS adds the terms of products of up to 100³ in another order, so results
-/// would else depend on the number of panels, and that on the number of threads.
+/// A panel has more multiply-adds than this: OpenBLAS computes products of up to 100³ in another way.
 const LEAST_WORK: usize = 1_000_000;
-/// Rows or columns of a panel where there are enough for all threads: each panel has BLAS copy the whole other operand,
-/// which takes half as long as a product of 32 columns, and a thirty-second of one of 512.
-const PANEL_WIDTH: usize = 512;
+/// Rows or columns of a panel, where there are enough for more than two: BLAS copies the whole other operand for each panel,
+/// which takes half as long as a product of 32 columns, and a sixteenth of one of 256.
+///
+/// This and [`MOST_TASKS`] are constants, because BLAS may add the terms in another order at the edge of a panel, and results
+/// must not depend on the number of threads.
+const PANEL_WIDTH: usize = 256;
+/// The most tasks of a product that has few matrices.
+const MOST_TASKS: usize = 16;
 
 /// c\[i\] = factor · a\[i\] · b\[⌊i / group⌋\] for every matrix i of the batch.
 ///
@@ -54,10 +58,9 @@ pub fn matmul<F: Real>(product: &Product, factor: F, a: &[F], b: &[F], c: &mut [
         return c.fill(F::zero());
     }
     let (axis, longer) = if n > m { (Axis(1), n) } else { (Axis(0), m) };
-    let threads = rayon::current_num_threads();
-    let tasks = (batch * m * n * k / PANEL_WORK).clamp(1, 4 * threads);
+    let tasks = (batch * m * n * k / PANEL_WORK).clamp(1, MOST_TASKS);
     let most = (m * n * k / (2 * LEAST_WORK)).max(1); // the last panel may be half as wide as the others
-    let parts = tasks.div_ceil(batch).min(threads.max(longer / PANEL_WIDTH)).min(most);
+    let parts = tasks.div_ceil(batch).min((longer / PANEL_WIDTH).max(2)).min(most);
     let width = longer.div_ceil(parts).next_multiple_of(8);
     let one = |(i, first, mut c): (usize, usize, ArrayViewMut2<'_, F>)| {
         let a = stored(&a[i * m * k..(i + 1) * m * k], m, k, product.transpose_a);
