@@ -27,7 +27,7 @@ impl ExactRank {
 /// Take a row or column with a single remaining nonzero entry, add one to the count, remove that entry's row *and*
 /// column, and repeat. Each step is exact: the single entry eliminates the rest of its column (or row), so rank(A) = 1
 /// + rank(the rest). Where no nonzero entry is left, the count is the rank; where the count is min(N, M), the matrix is
-/// a permuted triangular one without a zero on its diagonal.
+///   a permuted triangular one without a zero on its diagonal.
 ///
 /// # Shapes
 /// `pattern` `[N, M]`; the work is O(N·M).
