@@ -25,9 +25,9 @@ impl ExactRank {
 /// The rank of every matrix whose nonzero entries are exactly where `pattern` `[N, M]` is true.
 ///
 /// Take a row or column with a single remaining nonzero entry, add one to the count, remove that entry's row *and*
-/// column, and repeat. Each step is exact: the single entry eliminates the rest of its column (or row), so rank(A) = 1
-/// + rank(the rest). Where no nonzero entry is left, the count is the rank; where the count is min(N, M), the matrix is
-///   a permuted triangular one without a zero on its diagonal.
+/// column, and repeat. Each step is exact: the single entry eliminates the rest of its column (or row), so the rank of A
+/// is one more than the rank of the rest. Where no nonzero entry is left, the count is the rank; where the count is
+/// min(N, M), the matrix is a permuted triangular one without a zero on its diagonal.
 ///
 /// # Shapes
 /// `pattern` `[N, M]`; the work is O(N·M).
