@@ -101,6 +101,31 @@ pub(super) fn copy<F: Copy>(from: &[F], to: &mut [F]) {
     to.chunks_mut(COPIED).zip(from.chunks(COPIED)).for_each(|(to, from)| to.copy_from_slice(from));
 }
 
+/// Results of at least so many values, 8 MiB, are written past the cache.
+const PAST_CACHE: usize = 2 * 1024 * 1024;
+
+/// As [`copy`], but past the caches, which would first read from memory what is overwritten anyway.
+#[cfg(target_arch = "x86_64")]
+fn copy_past_cache(from: &[f32], to: &mut [f32]) {
+    use std::arch::x86_64::{__m128, _mm_loadu_ps, _mm_sfence, _mm_stream_ps};
+    assert_eq!(from.len(), to.len(), "as many values as there are places");
+    // SAFETY: a vector is four values, of any bits.
+    let (start, vectors, end) = unsafe { to.align_to_mut::<__m128>() };
+    let (from_start, from) = from.split_at(start.len());
+    let (from_vectors, from_end) = from.as_chunks::<4>();
+    start.copy_from_slice(from_start);
+    for (to, from) in vectors.iter_mut().zip(from_vectors) {
+        // SAFETY: `to` is aligned, and `from` has four values.
+        unsafe { _mm_stream_ps(std::ptr::from_mut(to).cast(), _mm_loadu_ps(from.as_ptr())) };
+    }
+    end.copy_from_slice(from_end);
+    // SAFETY: always allowed. Other threads see the vectors before what this thread writes next.
+    unsafe { _mm_sfence() };
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+use copy as copy_past_cache;
+
 /// A tensor on the CPU after `work` on its blocks, as in [`for_each_block`]: in place where no clone shares its values,
 /// and otherwise on a copy, which is made piece by piece.
 pub(super) fn rewrite(
@@ -109,13 +134,9 @@ pub(super) fn rewrite(
     cost: usize,
     work: impl Fn(usize, &mut [f32]) + Send + Sync,
 ) -> Tensor {
-    let rows = (PIECE / width.max(1)).max(1);
-    rewrite_or_write(x, width, cost, &work, |first, x, y| {
-        let pieces = x.chunks(rows * width).zip(y.chunks_mut(rows * width));
-        for (row, (x, y)) in (first..).step_by(rows).zip(pieces) {
-            copy(x, y);
-            work(row, y);
-        }
+    rewrite_or_write(x, width, cost, &work, |row, x, y| {
+        copy(x, y);
+        work(row, y);
     })
 }
 
@@ -142,7 +163,7 @@ pub(super) fn rewrite_and_sum(
     (Tensor::on_cpu(shape, values), sums)
 }
 
-/// As [`rewrite`], but where a clone shares the values, `write` computes each block of the result from the block of x.
+/// As [`rewrite`], but where a clone shares the values, `write` computes each piece of the result from the piece of x.
 pub(super) fn rewrite_or_write(
     x: Tensor,
     width: usize,
@@ -151,21 +172,32 @@ pub(super) fn rewrite_or_write(
     write: impl Fn(usize, &[f32], &mut [f32]) + Send + Sync,
 ) -> Tensor {
     let shape = x.shape().clone();
-    let values = match x.into_values() {
+    let shared = match x.into_values() {
         Ok(mut values) => {
             for_each_block(&mut values, width, cost, rewrite);
-            values
+            return Tensor::on_cpu(shape, values);
         }
-        Err(shared) => {
-            let x = shared.as_slice().expect("x is on the CPU");
-            let mut y = any_values(x.len());
-            for_each_block(&mut y, width, cost + ADDITION, |first, y| {
-                write(first, &x[first * width..][..y.len()], y);
-            });
-            y
-        }
+        Err(shared) => shared,
     };
-    Tensor::on_cpu(shape, values)
+    let x = shared.as_slice().expect("x is on the CPU");
+    let mut y = any_values(x.len());
+    let past_cache = y.len() >= PAST_CACHE;
+    let piece = (PIECE / width.max(1)).max(1) * width;
+    for_each_block(&mut y, width, cost + ADDITION, |first, y| {
+        let pieces = x[first * width..].chunks(piece).zip(y.chunks_mut(piece));
+        let mut written = vec![0.0; if past_cache { piece } else { 0 }];
+        for (row, (x, y)) in (first..).step_by(piece / width).zip(pieces) {
+            let x = &x[..y.len()];
+            if past_cache {
+                let written = &mut written[..y.len()];
+                write(row, x, written);
+                copy_past_cache(written, y);
+            } else {
+                write(row, x, y);
+            }
+        }
+    });
+    Tensor::on_cpu(shape, y)
 }
 
 #[cfg(test)]
@@ -206,8 +238,20 @@ mod tests {
     }
 
     #[test]
+    fn a_copy_past_the_cache_is_a_copy() {
+        let from: Vec<f32> = (0..100).map(|i| i as f32).collect();
+        for (first, length) in (0..8).flat_map(|first| [0, 1, 4, 17, 64, 92].map(|length| (first, length))) {
+            let mut to = vec![-1.0; 100];
+            copy_past_cache(&from[first..][..length], &mut to[first..][..length]);
+            for (i, &value) in to.iter().enumerate() {
+                assert_eq!(value, if (first..first + length).contains(&i) { i as f32 } else { -1.0 });
+            }
+        }
+    }
+
+    #[test]
     fn a_tensor_that_somebody_holds_stays_as_it_is() {
-        for count in [5, 300_000] {
+        for count in [5, 300_000, PAST_CACHE + 5] {
             let x = Tensor::new([(Axis::Row, count)], vec![1.0; count]).unwrap();
             let double = |_: usize, block: &mut [f32]| block.iter_mut().for_each(|x| *x *= 2.0);
             let y = rewrite(x.clone(), 1, 1, double);

@@ -34,8 +34,6 @@ pub struct Product {
 
 /// Multiply-adds of a panel, about 20 µs of them: what is smaller is not worth handing to another thread.
 const PANEL_WORK: usize = 1024 * 1024;
-/// A panel has more multiply-adds than this: OpenBLAS computes products of up to 100³ in another way.
-const LEAST_WORK: usize = 1_000_000;
 /// Rows or columns of a panel, where there are enough for more than two: BLAS copies the whole other operand for each panel,
 /// which takes half as long as a product of 32 columns, and a sixteenth of one of 256.
 ///
@@ -59,8 +57,7 @@ pub fn matmul<F: Real>(product: &Product, factor: F, a: &[F], b: &[F], c: &mut [
     }
     let (axis, longer) = if n > m { (Axis(1), n) } else { (Axis(0), m) };
     let tasks = (batch * m * n * k / PANEL_WORK).clamp(1, MOST_TASKS);
-    let most = (m * n * k / (2 * LEAST_WORK)).max(1); // the last panel may be half as wide as the others
-    let parts = tasks.div_ceil(batch).min((longer / PANEL_WIDTH).max(2)).min(most);
+    let parts = tasks.div_ceil(batch).min((longer / PANEL_WIDTH).max(2));
     let width = longer.div_ceil(parts).next_multiple_of(8);
     let one = |(i, first, mut c): (usize, usize, ArrayViewMut2<'_, F>)| {
         let a = stored(&a[i * m * k..(i + 1) * m * k], m, k, product.transpose_a);

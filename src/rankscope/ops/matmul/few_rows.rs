@@ -97,6 +97,11 @@ mod x86 {
 
     /// Numbers of one iteration: four vectors, each added to a sum of its own, so that no addition waits for another.
     const STRIDE: usize = 32;
+    /// Bytes between what is computed on and what is asked from memory: the processor itself looks no further ahead than the
+    /// end of a page of 4 KiB.
+    const AHEAD: usize = 4096;
+    /// Bytes of a line of the cache.
+    const LINE: usize = 64;
 
     /// The kernel, if this processor has the instructions.
     pub(super) fn kernel(dtype: Dtype) -> Option<Dot> {
@@ -122,6 +127,12 @@ mod x86 {
         let (mut s0, mut s1, mut s2, mut s3) = (zero, zero, zero, zero);
         let mut at = 0;
         while at < whole {
+            for line in (0..STRIDE * size).step_by(LINE) {
+                // SAFETY: any address may be asked for.
+                unsafe {
+                    _mm_prefetch::<_MM_HINT_T0>(w.as_ptr().wrapping_add(at * size + AHEAD + line).cast())
+                };
+            }
             // SAFETY: at + 32 ≤ whole, which is at most the length of x and of w.
             unsafe {
                 let (x, w) = (x.as_ptr().add(at), w.as_ptr().add(at * size));

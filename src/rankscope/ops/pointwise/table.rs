@@ -143,7 +143,7 @@ functions! {
         cost: 4,
         // x · Φ(x) = max(x, 0) − |x| · Φ(−|x|), which below 0 does not subtract.
         f: |x| {
-            let (z, tail) = normal_tail::<FMA, F>(x);
+            let (z, tail) = x.normal_tail_fast::<FMA>();
             z.times_plus::<FMA>(-tail, if x < F::zero() { F::zero() } else { x })
         },
         slope: |x| {
@@ -278,15 +278,8 @@ functions! {
 /// numbers near 1.
 #[inline(always)]
 fn normal<const FMA: bool, F: Real>(x: F) -> F {
-    let (_, tail) = normal_tail::<FMA, F>(x);
+    let (_, tail) = x.normal_tail_fast::<FMA>();
     if x < F::zero() { tail } else { F::one() - tail }
-}
-
-/// min(|x|, 40) and Φ(−|x|), which is 0 from 40 on, also in f64.
-#[inline(always)]
-fn normal_tail<const FMA: bool, F: Real>(x: F) -> (F, F) {
-    let z = if x.abs() > F::constant(40.0) { F::constant(40.0) } else { x.abs() };
-    (z, z.normal_tail_fast::<FMA>())
 }
 
 /// ½ (1 + tanh u) = 1 / (1 + e^(−2u)), which needs one exponential and no subtraction.
