@@ -128,10 +128,7 @@ mod x86 {
         let mut at = 0;
         while at < whole {
             for line in (0..STRIDE * size).step_by(LINE) {
-                // SAFETY: any address may be asked for.
-                unsafe {
-                    _mm_prefetch::<_MM_HINT_T0>(w.as_ptr().wrapping_add(at * size + AHEAD + line).cast())
-                };
+                _mm_prefetch::<_MM_HINT_T0>(w.as_ptr().wrapping_add(at * size + AHEAD + line).cast());
             }
             // SAFETY: at + 32 ≤ whole, which is at most the length of x and of w.
             unsafe {
