@@ -46,21 +46,34 @@ pub(super) fn for_each_block<F: Send>(
     share(values.chunks_mut(rows * width).enumerate(), |(block, values)| work(block * rows, values));
 }
 
-/// Distributes `jobs` to all threads. The calling thread works too, because it can do many jobs before another thread
-/// has woken up. It starts with the first job and the others with the last, so that in the next operation each thread
-/// finds its values still in its cache.
+/// As [`share_with`], without a state.
 pub(super) fn share<J>(
     jobs: impl ExactSizeIterator<Item = J> + DoubleEndedIterator + Send,
     work: impl Fn(J) + Sync,
 ) {
+    share_with(jobs, || (), |(), job| work(job));
+}
+
+/// Distributes `jobs` to all threads, each of which hands its `state` from job to job. The calling thread works too, because it can do many jobs before another thread
+/// has woken up. It starts with the first job and the others with the last, so that in the next operation each thread
+/// finds its values still in its cache.
+pub(super) fn share_with<J, S>(
+    jobs: impl ExactSizeIterator<Item = J> + DoubleEndedIterator + Send,
+    state: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, J) + Sync,
+) {
     let threads = rayon::current_num_threads().min(jobs.len());
     let jobs = Mutex::new(jobs);
     let jobs = || jobs.lock().unwrap_or_else(PoisonError::into_inner);
+    let all = |next: &dyn Fn() -> Option<J>| {
+        let mut state = state();
+        std::iter::from_fn(next).for_each(|job| work(&mut state, job));
+    };
     rayon::in_place_scope(|scope| {
         for _ in 1..threads {
-            scope.spawn(|_| std::iter::from_fn(|| jobs().next_back()).for_each(&work));
+            scope.spawn(|_| all(&|| jobs().next_back()));
         }
-        std::iter::from_fn(|| jobs().next()).for_each(&work);
+        all(&|| jobs().next());
     });
 }
 

@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2};
-use rayon::prelude::*;
 
 use super::AttentionSizes;
 use crate::blas;
 use crate::error::Result;
 use crate::mask::{Mask, Padding, Tile};
+use crate::ops::blocks::share_with;
 use crate::ops::real::{self, Real};
 use crate::ops::softmax::cpu::hide_scores;
 use crate::ops::vectorised::vectorised;
@@ -103,11 +103,12 @@ pub(super) fn attend<F: Real>(inputs: &Inputs<'_, F>, run: &Run) -> Result<(Vec<
         })
         .collect();
     blas::keep_to_one_thread();
-    jobs.into_par_iter().try_for_each_init(Vec::new, |scores, (matrix, tile, (context, log_sums))| {
-        run.check()?;
-        inputs.job(matrix, tile).run(inputs.visible, scores, context, log_sums);
-        Ok(())
-    })?;
+    share_with(jobs.into_iter(), Vec::new, |scores, (matrix, tile, (context, log_sums))| {
+        if run.check().is_ok() {
+            inputs.job(matrix, tile).run(inputs.visible, scores, context, log_sums);
+        }
+    });
+    run.check()?;
     Ok((context, log_sums))
 }
 
