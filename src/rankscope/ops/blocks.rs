@@ -54,9 +54,9 @@ pub(super) fn share<J>(
     share_with(jobs, || (), |(), job| work(job));
 }
 
-/// Distributes `jobs` to all threads, each of which hands its `state` from job to job. The calling thread works too, because it can do many jobs before another thread
-/// has woken up. It starts with the first job and the others with the last, so that in the next operation each thread
-/// finds its values still in its cache.
+/// Distributes `jobs` to all threads; each thread makes one state and passes it to all of its jobs. The calling thread works
+/// too, because it can do many jobs before another thread has woken up. It starts with the first job and the others with
+/// the last, so that in the next operation each thread finds its values still in its cache.
 pub(super) fn share_with<J, S>(
     jobs: impl ExactSizeIterator<Item = J> + DoubleEndedIterator + Send,
     state: impl Fn() -> S + Sync,
@@ -114,7 +114,8 @@ pub(super) fn copy<F: Copy>(from: &[F], to: &mut [F]) {
     to.chunks_mut(COPIED).zip(from.chunks(COPIED)).for_each(|(to, from)| to.copy_from_slice(from));
 }
 
-/// Results of at least so many values, 8 MiB, are written past the cache.
+/// Where [`rewrite`] and [`rewrite_or_write`] cannot work in place, results of at least so many values, 8 MiB, are written
+/// past the cache.
 const PAST_CACHE: usize = 2 * 1024 * 1024;
 
 /// As [`copy`], but past the caches, which would first read from memory what is overwritten anyway.
@@ -194,7 +195,7 @@ pub(super) fn rewrite_or_write(
     };
     let x = shared.as_slice().expect("x is on the CPU");
     let mut y = any_values(x.len());
-    let past_cache = y.len() >= PAST_CACHE;
+    let past_cache = cfg!(target_arch = "x86_64") && y.len() >= PAST_CACHE;
     let piece = (PIECE / width.max(1)).max(1) * width;
     for_each_block(&mut y, width, cost + ADDITION, |first, y| {
         let pieces = x[first * width..].chunks(piece).zip(y.chunks_mut(piece));
@@ -259,6 +260,25 @@ mod tests {
             for (i, &value) in to.iter().enumerate() {
                 assert_eq!(value, if (first..first + length).contains(&i) { i as f32 } else { -1.0 });
             }
+        }
+    }
+
+    #[test]
+    fn every_piece_of_a_copy_is_at_its_place() {
+        for (rows, width) in
+            [(3, 33), (400, 33), (3, PIECE + 904), (PAST_CACHE / 33 + 2, 33), (450, PIECE + 904)]
+        {
+            let values: Vec<f32> = (0..rows * width).map(|i| (i % 8191) as f32).collect();
+            let x = Tensor::new([(Axis::Row, rows), (Axis::Column, width)], values.clone()).unwrap();
+            let y = rewrite(x.clone(), width, 1, |first, block| {
+                assert_eq!(block.len() % width, 0);
+                for (i, value) in block.iter_mut().enumerate() {
+                    *value += (first + i / width) as f32;
+                }
+            });
+            let want = |i: usize| values[i] + (i / width) as f32;
+            assert!(y.as_slice().unwrap().iter().enumerate().all(|(i, &y)| y == want(i)), "{rows} x {width}");
+            assert_eq!(x.as_slice().unwrap(), values);
         }
     }
 

@@ -116,8 +116,8 @@ mod tests {
         }
         let names: BTreeSet<_> = KERNELS.iter().map(|kernel| kernel.name).collect();
         assert_eq!(names.len(), KERNELS.len());
-        // One file is a part of several kernels, and two files serve all pointwise functions and all their gradients.
-        assert_eq!(files.len(), KERNELS.len() + 1 - 2 * (Pointwise::ALL.len() - 1));
+        // Three files are parts of several kernels, and two files serve all pointwise functions and all their gradients.
+        assert_eq!(files.len(), KERNELS.len() + 3 - 2 * (Pointwise::ALL.len() - 1));
         let is_listed = |wanted| KERNELS.iter().any(|&kernel| std::ptr::eq(kernel, wanted));
         assert!(Pointwise::ALL.iter().all(|f| is_listed(f.kernel()) && is_listed(f.backward_kernel())));
     }

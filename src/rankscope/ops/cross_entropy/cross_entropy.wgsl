@@ -2,6 +2,7 @@
 // there is no target.
 //
 // One workgroup of 64 invocations makes one row; one invocation takes every 64th logit.
+// Sums and maxima over the invocations are in reductions.wgsl.
 //
 // Dispatch: N workgroups.
 
@@ -18,28 +19,6 @@ struct Params {
 @group(0) @binding(1) var<storage, read> logits: array<f32>;   // [N, V]
 @group(0) @binding(2) var<storage, read> targets: array<u32>;  // [N]
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;  // [N]
-
-var<workgroup> partial: array<f32, LANES>;
-
-/// The sum of the values that the invocations pass.
-fn sum_of_all(lane: u32, value: f32) -> f32 {
-    partial[lane] = value;
-    for (var half = LANES / 2u; half > 0u; half /= 2u) {
-        workgroupBarrier();
-        if lane < half { partial[lane] += partial[lane + half]; }
-    }
-    return workgroupUniformLoad(&partial[0]);
-}
-
-/// The largest value that any invocation passes.
-fn largest_of_all(lane: u32, value: f32) -> f32 {
-    partial[lane] = value;
-    for (var half = LANES / 2u; half > 0u; half /= 2u) {
-        workgroupBarrier();
-        if lane < half { partial[lane] = max(partial[lane], partial[lane + half]); }
-    }
-    return workgroupUniformLoad(&partial[0]);
-}
 
 @compute @workgroup_size(64)
 fn main(

@@ -1,6 +1,7 @@
 // ∂x[n, v] = ∂y[n] · (softmax(x[n])[v] − (1 − ε) [v = target[n]] − ε/V); 0 where there is no target.
 //
 // One workgroup of 64 invocations makes one row; one invocation takes every 64th logit.
+// Sums and maxima over the invocations are in reductions.wgsl.
 //
 // Dispatch: N workgroups.
 
@@ -18,28 +19,6 @@ struct Params {
 @group(0) @binding(2) var<storage, read> targets: array<u32>;  // [N]
 @group(0) @binding(3) var<storage, read> dy: array<f32>;       // [N]
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;  // [N, V]
-
-var<workgroup> partial: array<f32, LANES>;
-
-/// The sum of the values that the invocations pass.
-fn sum_of_all(lane: u32, value: f32) -> f32 {
-    partial[lane] = value;
-    for (var half = LANES / 2u; half > 0u; half /= 2u) {
-        workgroupBarrier();
-        if lane < half { partial[lane] += partial[lane + half]; }
-    }
-    return workgroupUniformLoad(&partial[0]);
-}
-
-/// The largest value that any invocation passes.
-fn largest_of_all(lane: u32, value: f32) -> f32 {
-    partial[lane] = value;
-    for (var half = LANES / 2u; half > 0u; half /= 2u) {
-        workgroupBarrier();
-        if lane < half { partial[lane] = max(partial[lane], partial[lane + half]); }
-    }
-    return workgroupUniformLoad(&partial[0]);
-}
 
 @compute @workgroup_size(64)
 fn main(

@@ -10,12 +10,15 @@ params! {
     struct Params { rows: u32, width: u32, smoothing: f32 }
 }
 
-pub(in crate::ops) static FORWARD: Kernel =
-    Kernel { name: "cross_entropy", source: include_str!("cross_entropy.wgsl"), params: Params::FIELDS };
+pub(in crate::ops) static FORWARD: Kernel = Kernel {
+    name: "cross_entropy",
+    source: concat!(include_str!("cross_entropy.wgsl"), "\n", include_str!("../reductions.wgsl")),
+    params: Params::FIELDS,
+};
 
 pub(in crate::ops) static BACKWARD: Kernel = Kernel {
     name: "cross_entropy_backward",
-    source: include_str!("cross_entropy_backward.wgsl"),
+    source: concat!(include_str!("cross_entropy_backward.wgsl"), "\n", include_str!("../reductions.wgsl")),
     params: Params::FIELDS,
 };
 

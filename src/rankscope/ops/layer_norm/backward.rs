@@ -12,7 +12,7 @@ use crate::tensor::Tensor;
 
 pub(in crate::ops) static BACKWARD: Kernel = Kernel {
     name: "layer_norm_backward",
-    source: include_str!("layer_norm_backward.wgsl"),
+    source: concat!(include_str!("layer_norm_backward.wgsl"), "\n", include_str!("../reductions.wgsl")),
     params: NormParams::FIELDS,
 };
 

@@ -1,6 +1,7 @@
 // ∂x = r · (g − mean(g) − x̂ · mean(g · x̂)) with x̂ = r · (x − mean(x)), r = 1 / √(var(x) + ε), and g = gain · ∂y, row by row.
 //
 // One workgroup of 64 invocations makes one row of C values; one invocation takes every 64th.
+// Sums over the invocations are in reductions.wgsl.
 //
 // Dispatch: as many workgroups as rows.
 
@@ -18,18 +19,6 @@ struct Params {
 @group(0) @binding(2) var<storage, read> gain: array<f32>;     // [C]
 @group(0) @binding(3) var<storage, read> dy: array<f32>;       // […, C]
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;  // […, C]
-
-var<workgroup> partial: array<f32, LANES>;
-
-/// The sum of the values that the invocations pass.
-fn sum_of_all(lane: u32, value: f32) -> f32 {
-    partial[lane] = value;
-    for (var half = LANES / 2u; half > 0u; half /= 2u) {
-        workgroupBarrier();
-        if lane < half { partial[lane] += partial[lane + half]; }
-    }
-    return workgroupUniformLoad(&partial[0]);
-}
 
 @compute @workgroup_size(64)
 fn main(

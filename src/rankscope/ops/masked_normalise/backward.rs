@@ -14,7 +14,7 @@ use crate::tensor::Tensor;
 
 pub(in crate::ops) static BACKWARD: Kernel = Kernel {
     name: "masked_normalise_backward",
-    source: include_str!("normalise_backward.wgsl"),
+    source: concat!(include_str!("normalise_backward.wgsl"), "\n", include_str!("../reductions.wgsl")),
     params: Params::FIELDS,
 };
 

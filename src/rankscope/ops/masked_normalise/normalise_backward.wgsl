@@ -4,6 +4,7 @@
 // Layout: one row is S scores and ⌈S/32⌉ mask words, as in normalise_naive.wgsl.
 //
 // One workgroup of 64 invocations makes one row; one invocation takes every 64th key.
+// Sums over the invocations are in reductions.wgsl.
 //
 // Dispatch: B·H·T workgroups.
 
@@ -24,18 +25,6 @@ struct Params {
 @group(0) @binding(2) var<storage, read> allowed: array<u32>;  // [B or 1, H or 1, T, ⌈S/32⌉]
 @group(0) @binding(3) var<storage, read> dy: array<f32>;       // [B, H, T, S]
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;  // [B, H, T, S]
-
-var<workgroup> partial: array<f32, LANES>;
-
-/// The sum of the values that the invocations pass.
-fn sum_of_all(lane: u32, value: f32) -> f32 {
-    partial[lane] = value;
-    for (var half = LANES / 2u; half > 0u; half /= 2u) {
-        workgroupBarrier();
-        if lane < half { partial[lane] += partial[lane + half]; }
-    }
-    return workgroupUniformLoad(&partial[0]);
-}
 
 @compute @workgroup_size(64)
 fn main(

@@ -1,13 +1,14 @@
 //! Online-softmax attention: one tile of queries for each task, the products of tiles through BLAS.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use super::AttentionSizes;
 use crate::blas;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::mask::{Mask, Padding, Tile};
 use crate::ops::blocks::share_with;
 use crate::ops::real::{self, Real};
@@ -103,13 +104,13 @@ pub(super) fn attend<F: Real>(inputs: &Inputs<'_, F>, run: &Run) -> Result<(Vec<
         })
         .collect();
     blas::keep_to_one_thread();
-    share_with(jobs.into_iter(), Vec::new, |scores, (matrix, tile, (context, log_sums))| {
-        if run.check().is_ok() {
-            inputs.job(matrix, tile).run(inputs.visible, scores, context, log_sums);
-        }
+    let skipped = AtomicBool::new(false);
+    share_with(jobs.into_iter(), Vec::new, |scores, (matrix, tile, (context, log_sums))| match run.check() {
+        Ok(()) => inputs.job(matrix, tile).run(inputs.visible, scores, context, log_sums),
+        Err(_) => skipped.store(true, Ordering::Relaxed),
     });
-    run.check()?;
-    Ok((context, log_sums))
+    // Not by asking once more: the flag may be down again, and the context of a skipped tile is arbitrary.
+    if skipped.into_inner() { Err(Error::Cancelled) } else { Ok((context, log_sums)) }
 }
 
 impl<'a, F: Real> Inputs<'a, F> {

@@ -19,7 +19,7 @@ params! {
 
 pub(in crate::ops) static BACKWARD: Kernel = Kernel {
     name: "masked_softmax_backward",
-    source: include_str!("softmax_backward.wgsl"),
+    source: concat!(include_str!("softmax_backward.wgsl"), "\n", include_str!("../reductions.wgsl")),
     params: Rows::FIELDS,
 };
 

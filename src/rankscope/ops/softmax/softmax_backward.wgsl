@@ -3,6 +3,7 @@
 // A masked key has the weight 0 and so the gradient 0; the mask itself is not needed.
 //
 // One workgroup of 64 invocations makes one row; one invocation takes every 64th key.
+// Sums over the invocations are in reductions.wgsl.
 //
 // Dispatch: B·H·T workgroups.
 
@@ -17,18 +18,6 @@ struct Params {
 @group(0) @binding(1) var<storage, read> weights: array<f32>;  // [B, H, T, S]
 @group(0) @binding(2) var<storage, read> dy: array<f32>;       // [B, H, T, S]
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;  // [B, H, T, S]
-
-var<workgroup> partial: array<f32, LANES>;
-
-/// The sum of the values that the invocations pass.
-fn sum_of_all(lane: u32, value: f32) -> f32 {
-    partial[lane] = value;
-    for (var half = LANES / 2u; half > 0u; half /= 2u) {
-        workgroupBarrier();
-        if lane < half { partial[lane] += partial[lane + half]; }
-    }
-    return workgroupUniformLoad(&partial[0]);
-}
 
 @compute @workgroup_size(64)
 fn main(

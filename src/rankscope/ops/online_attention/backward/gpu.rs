@@ -31,10 +31,16 @@ params! {
     }
 }
 
-/// Appends the interpreter of masks to the source of each kernel.
+/// Appends what both kernels have in common, and the interpreter of masks.
 macro_rules! source {
     ($file:literal) => {
-        concat!(include_str!($file), "\n", include_str!("../../../mask/program.wgsl"))
+        concat!(
+            include_str!($file),
+            "\n",
+            include_str!("online_backward_tiles.wgsl"),
+            "\n",
+            include_str!("../../../mask/program.wgsl")
+        )
     };
 }
 

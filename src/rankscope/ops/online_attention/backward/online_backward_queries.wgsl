@@ -11,33 +11,12 @@
 // an invocation, walk over them twice: for lse, with the sum in units of e^(largest score so far), and for ∂q. Inner
 // loops take eight vectors at a time: llvmpipe allows an invocation no more than 65535 turns in all.
 //
+// Constants, parameters and functions that both kernels need are in online_backward_tiles.wgsl.
+//
 // Dispatch: B·H·⌈T/64⌉ workgroups of 64.
-
-const QUERIES = 64u;
-const KEYS = 32u;
-const STAGED = 16u;
-const QUADS = 32u;  // vectors of four in the longest row, 128 values
-const STEP = 8u;    // vectors that are taken at once; rows are filled up to a multiple with zeros
-const EMPTY = 0u;
-const MIXED = 2u;
 
 // The lowest finite number: a sum begun with it is 0 times something, where −∞ would make NaN of it.
 const LOWEST = -0x1.fffffep+127f;
-
-struct Params {
-    matrices: u32,
-    heads: u32,
-    kv_heads: u32,
-    queries: u32,
-    keys: u32,
-    size: u32,
-    first_query: u32,
-    tiles_at: u32,
-    padding_at: u32,
-    padding_words: u32,  // ⌈S/32⌉, or 0 where every key is a token
-    factor: f32,
-    first_group: u32,
-}
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> q: array<f32>;        // [B, H, T, D]
@@ -50,19 +29,6 @@ struct Params {
 @group(0) @binding(8) var<storage, read_write> y: array<f32>;  // [B, H, T, D + 3]
 
 var<workgroup> rows: array<vec4<f32>, 2 * STAGED * QUADS>;  // [2, STAGED, ⌈D/32⌉·8], keys and then values
-
-/// The state of a tile of a program: EMPTY, FULL or MIXED.
-fn tile_state(program: u32, query_tile: u32, key_tile: u32) -> u32 {
-    let query_tiles = (params.queries + QUERIES - 1u) / QUERIES;
-    let key_tiles = (params.keys + KEYS - 1u) / KEYS;
-    let i = (program * query_tiles + query_tile) * key_tiles + key_tile;
-    return (rules[params.tiles_at + i / 16u] >> (2u * (i % 16u))) & 3u;
-}
-
-fn is_token(sequence: u32, key: u32) -> bool {
-    if params.padding_words == 0u { return true; }
-    return ((rules[params.padding_at + sequence * params.padding_words + key / 32u] >> (key % 32u)) & 1u) == 1u;
-}
 
 /// Four values of a row of k, 0 beyond its end.
 fn k_quad(row: u32, d: u32) -> vec4<f32> {
@@ -80,8 +46,6 @@ fn v_quad(row: u32, d: u32) -> vec4<f32> {
     return select(vec4(0.0), values, vec4(d) + vec4(0u, 1u, 2u, 3u) < vec4(params.size));
 }
 
-fn quads() -> u32 { return (params.size + 31u) / 32u * STEP; }
-
 /// Brings `count` rows of k and of v into workgroup memory, from `row` on.
 fn stage(row: u32, count: u32, lane: u32) {
     for (var slot = lane; slot < count * quads(); slot += QUERIES) {
@@ -89,19 +53,6 @@ fn stage(row: u32, count: u32, lane: u32) {
         rows[slot] = k_quad(row + slot / quads(), d);
         rows[STAGED * QUADS + slot] = v_quad(row + slot / quads(), d);
     }
-}
-
-/// The product of a query's row with the one that begins at `rows[first]`.
-fn product(mine: ptr<function, array<vec4<f32>, QUADS>>, first: u32) -> f32 {
-    var sum = vec4<f32>();
-    for (var j = 0u; j < quads(); j += STEP) {
-        let i = first + j;
-        sum += (*mine)[j] * rows[i] + (*mine)[j + 1u] * rows[i + 1u]
-            + (*mine)[j + 2u] * rows[i + 2u] + (*mine)[j + 3u] * rows[i + 3u]
-            + (*mine)[j + 4u] * rows[i + 4u] + (*mine)[j + 5u] * rows[i + 5u]
-            + (*mine)[j + 6u] * rows[i + 6u] + (*mine)[j + 7u] * rows[i + 7u];
-    }
-    return dot(sum, vec4(1.0));
 }
 
 @compute @workgroup_size(64)
@@ -171,17 +122,7 @@ fn main(
             if state == MIXED && !may_attend(program, params.first_query + query, start + s) { continue; }
             let weight = exp(product(&mine, s * quads()) - log_sum);
             let dx = weight * (product(&dy_mine, STAGED * QUADS + s * quads()) - d_sum);
-            for (var j = 0u; j < quads(); j += STEP) {
-                let i = s * quads() + j;
-                gradient[j] += dx * rows[i];
-                gradient[j + 1u] += dx * rows[i + 1u];
-                gradient[j + 2u] += dx * rows[i + 2u];
-                gradient[j + 3u] += dx * rows[i + 3u];
-                gradient[j + 4u] += dx * rows[i + 4u];
-                gradient[j + 5u] += dx * rows[i + 5u];
-                gradient[j + 6u] += dx * rows[i + 6u];
-                gradient[j + 7u] += dx * rows[i + 7u];
-            }
+            add_row(&gradient, dx, s * quads());
         }
         workgroupBarrier();
     }
