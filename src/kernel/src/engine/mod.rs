@@ -97,7 +97,6 @@ impl Engine {
         shared.progress.set_cells(Cells::new(context.process_handle()));
         let mut engine = Engine { context, output, shared, calls, count: 0, is_stale: false };
         engine.run_hidden(&prelude::load(&home.facade())).context("cannot load the library")?;
-        engine.run_hidden(prelude::WARM_UP).context("the first cell does not run")?;
         Ok(engine)
     }
 
@@ -149,10 +148,7 @@ pub fn start(
         let prepared = check(&home).and_then(|()| workspace.fill(&home));
         let engine = prepared.and_then(|()| Engine::warm(&home, shared.clone(), replies));
         match engine {
-            Ok(engine) => {
-                shared.progress.warm();
-                serve(engine, &workspace, &jobs)
-            }
+            Ok(engine) => serve(engine, &workspace, &jobs),
             Err(error) => {
                 shared.progress.fail();
                 eprintln!("rankscope-kernel: {error:#}");
@@ -168,15 +164,20 @@ pub fn start(
 
 fn serve(mut engine: Engine, workspace: &Workspace, jobs: &Receiver<JupyterMessage>) {
     let child = |engine: &Engine| Some(engine.context.process_handle().lock().ok()?.id());
-    // Whoever waits already does not wait for this.
-    let mut waiting = jobs.try_recv().ok();
-    if waiting.is_none()
-        && let Err(error) = engine.run_hidden(prelude::SECOND)
-    {
-        eprintln!("rankscope-kernel: the second cell: {error:#}");
+    // Whoever waits already does not wait for these.
+    let mut waiting = None;
+    for code in prelude::WARM_UP {
+        waiting = jobs.try_recv().ok();
+        if waiting.is_some() {
+            break;
+        }
+        if let Err(error) = engine.run_hidden(code) {
+            eprintln!("rankscope-kernel: `{code}` does not run: {error:#}");
+        }
     }
     workspace.write_state("ready", child(&engine));
     let progress = engine.shared.progress.clone();
+    progress.warm();
     progress.rest();
     let mut is_trimmed = false;
     while let Some(message) = waiting.take().or_else(|| next(jobs, &mut is_trimmed)) {

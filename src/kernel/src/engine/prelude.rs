@@ -18,12 +18,10 @@ pub fn dependency(facade: &Path) -> String {
 /// In every process that runs cells, before the first one.
 pub const START: &str = "rankscope::notebook::start();";
 
-/// A typical cell that defines nothing for later ones, as `?` ends it. It loads the shared library, infers the type of
-/// a `let`, and has evcxr add the code that cells with `?` need.
-pub const WARM_UP: &str = "let warm_up = Mask::causal();\nNone::<u8>.ok_or(\"warm\")?;\n3";
-
-/// The first cell after that takes nearly twice as long as later ones, so it is run before the user's.
-pub const SECOND: &str = "1 + 1";
+/// Cells that make the first cells of the user faster. The first is a typical one that defines nothing for later ones, as
+/// `?` ends it. It infers the type of a `let`, for which rust-analyzer reads the standard library and takes seconds, and
+/// has evcxr add the code that cells with `?` need. The next cell takes nearly twice as long as later ones.
+pub const WARM_UP: [&str; 2] = ["let warm_up = Mask::causal();\nNone::<u8>.ok_or(\"warm\")?;\n3", "1 + 1"];
 
 /// evcxr shows no warnings of a cell that runs, and takes them for errors in one that does not.
 const QUIET: &str = "#![allow(warnings)]";

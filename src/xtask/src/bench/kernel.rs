@@ -50,7 +50,10 @@ pub fn table(args: &Args) -> Result<String> {
             .output()
             .with_context(|| process::cannot_start(&Command::new(&args.python)))?;
         ensure!(output.status.success(), "the kernel {name} could not be measured");
-        Ok(serde_json::from_slice(&output.stdout)?)
+        // evcxr's own kernel writes a line to the same output before.
+        let text = String::from_utf8_lossy(&output.stdout);
+        let last = text.lines().next_back().context("measure.py wrote nothing")?;
+        serde_json::from_str(last).with_context(|| format!("measure.py wrote, for the kernel {name}: {last}"))
     };
     let ours = measure("rankscope")?;
     let theirs = has_stock_kernel(args).then(|| measure("rust")).transpose()?;
