@@ -18,8 +18,13 @@ suite.TIMEOUT = PATIENCE
 
 
 def start():
-    """A kernel whose engine is warm."""
+    """A kernel whose engine is warm; a cell sent earlier would not wait until it is."""
     manager, client = start_new_kernel(kernel_name=KERNEL, startup_timeout=PATIENCE)
+    (folder,) = Path(os.environ["RANKSCOPE_KERNEL_RUNNING"]).glob(f"{manager.provisioner.pid}-*")
+    deadline = time.monotonic() + PATIENCE
+    while json.loads((folder / "state.json").read_text())["state"] != "ready":
+        assert time.monotonic() < deadline, "the engine is not ready"
+        time.sleep(0.1)
     reply, _ = run(client, "1")
     assert reply["status"] == "ok", reply
     return manager, client
