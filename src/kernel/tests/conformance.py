@@ -18,7 +18,7 @@ suite.TIMEOUT = PATIENCE
 
 
 def start():
-    """A kernel whose engine is warm; a cell sent earlier would not wait until it is."""
+    """A kernel whose engine is warm: a cell that is sent at once may be answered before that."""
     manager, client = start_new_kernel(kernel_name=KERNEL, startup_timeout=PATIENCE)
     (folder,) = Path(os.environ["RANKSCOPE_KERNEL_RUNNING"]).glob(f"{manager.provisioner.pid}-*")
     deadline = time.monotonic() + PATIENCE

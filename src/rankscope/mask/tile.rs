@@ -77,7 +77,7 @@ impl Mask {
 
     /// One bit for each of up to 32 keys: whether the query may attend to it, the first key lowest.
     pub(crate) fn word(&self, query: usize, keys: Range<usize>) -> u32 {
-        /// For so few keys, asking for each key is faster than halving again.
+        /// So few keys are asked for one by one.
         const FEW: usize = 8;
         match self.tile(&(query..query + 1), &keys) {
             Tile::Empty => 0,
