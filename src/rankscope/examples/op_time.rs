@@ -9,6 +9,7 @@ use std::time::Instant;
 use rankscope::attention::{Attention, OnlineSoftmax, ScaledDotProduct, Visibility};
 use rankscope::device::{DeviceRequest, adapters};
 use rankscope::mask::Allowed;
+use rankscope::ops::bench::attention_in_f64;
 use rankscope::ops::{self, GeluForm, Pointwise, cpu};
 use rankscope::prelude::*;
 use serde_json::{Value, json};
@@ -210,24 +211,13 @@ fn attention(n: usize) -> Result<Vec<Case>> {
     const HEADS: usize = 8;
     const SIZE: usize = 64;
     let axes = |heads, length| [(Axis::Batch, 1), (heads, HEADS), (length, n), (Axis::HeadSize, SIZE)];
-    let inputs = vec![
+    let inputs = [
         tensor(7, &axes(Axis::Head, Axis::Query))?,
         tensor(8, &axes(Axis::KvHead, Axis::Key))?,
         tensor(9, &axes(Axis::KvHead, Axis::Key))?,
     ];
-    let reference = (n <= 1024).then(|| {
-        let sizes = cpu::AttentionSizes {
-            batch: 1,
-            heads: HEADS,
-            kv_heads: HEADS,
-            queries: n,
-            keys: n,
-            head_size: SIZE,
-        };
-        let visible = cpu::Visible { masks: vec![Mask::causal(); HEADS], first_query: 0, padding: None };
-        let [q, k, v] = [0, 1, 2].map(|i| widened(&inputs[i]));
-        cpu::online_attention(&q, &k, &v, 1.0 / (SIZE as f64).sqrt(), None, &sizes, &visible, &Run::default())
-    });
+    let reference =
+        (n <= 1024).then(|| attention_in_f64(inputs.each_ref(), 1.0 / (SIZE as f64).sqrt(), &Run::default()));
     let reference = reference.transpose()?;
     let pairs = (HEADS * n * n) as f64;
     let case = |op, mechanism: Box<dyn Attention>| Case {
@@ -235,7 +225,7 @@ fn attention(n: usize) -> Result<Vec<Case>> {
         size: format!("n = {n}, 8 heads of 64, causal"),
         work: 2.0 * pairs * SIZE as f64,
         flops: 0.0,
-        inputs: inputs.clone(),
+        inputs: inputs.to_vec(),
         call: Box::new(move |t| {
             let (mask, at) = (Mask::causal(), Positions::suffix(n, n)?);
             let visibility = Visibility { mask: &mask, at, padding: None };

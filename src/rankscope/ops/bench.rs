@@ -4,6 +4,7 @@ mod problem;
 
 use std::time::Instant;
 
+pub use problem::attention_in_f64;
 use problem::{Problem, extent, problem};
 use serde::Serialize;
 

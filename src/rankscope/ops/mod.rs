@@ -3,6 +3,8 @@
 //! side of the WGSL beside it. Functions of one number (GELU, SiLU, …) share the folder `pointwise` and are rows of its
 //! table.
 //!
+//! Online attention is in f32 alone; in f64, attention is a product, `masked_softmax` and another product.
+//!
 //! On the CPU, `blocks` cuts an operation's rows into tasks and works in place where no clone shares the argument;
 //! `vectorised` compiles the loop over a block for each set of vector instructions; `real` has the exponentials and
 //! sums.
@@ -77,7 +79,6 @@ pub mod cpu {
     pub use super::masked_sigmoid::cpu::masked_sigmoid;
     pub use super::matmul::cpu::{Product, matmul};
     pub use super::online_attention::AttentionSizes;
-    pub use super::online_attention::cpu::{Visible, online_attention};
     pub use super::pointwise::cpu::{derivative, feature_map, gelu, pointwise};
     pub use super::position_bias::cpu::spread_by_distance;
     pub use super::rms_norm::cpu::rms_norm;

@@ -3,7 +3,7 @@
 use crate::axis::Axis;
 use crate::error::{Error, Result};
 use crate::mask::{Allowed, Mask, Positions, Reach};
-use crate::ops::cpu::{self, Product, Reachable, Visible};
+use crate::ops::cpu::{self, Product, Reachable};
 use crate::ops::ladder::{Extent, ladder};
 use crate::ops::{
     FeatureMap, add_bias, decayed_scores, feature_map, layer_norm, linear_attention, masked_normalise,
@@ -138,16 +138,7 @@ fn attention(n: usize, extent: Extent, run: &Run) -> Result<Problem> {
     let axes = |length| [(Axis::Batch, 1), (Axis::Head, HEADS), (length, n), (Axis::HeadSize, HEAD_SIZE)];
     let (q, k, v) =
         (tensor(&axes(Axis::Query), 1)?, tensor(&axes(Axis::Key), 2)?, tensor(&axes(Axis::Key), 3)?);
-    let sizes = cpu::AttentionSizes {
-        batch: 1,
-        heads: HEADS,
-        kv_heads: HEADS,
-        queries: n,
-        keys: n,
-        head_size: HEAD_SIZE,
-    };
-    let visible = Visible { masks: vec![Mask::causal(); HEADS], first_query: 0, padding: None };
-    let want = cpu::online_attention(&wide(&q), &wide(&k), &wide(&v), 0.125, None, &sizes, &visible, run)?;
+    let want = attention_in_f64([&q, &k, &v], 0.125, run)?;
     let call = Box::new(|x: &[Tensor]| {
         let at = Positions { first_query: 0 };
         online_attention(&x[0], &x[1], &x[2], 0.125, None, &Mask::causal(), at, None, &Run::default())
@@ -155,6 +146,32 @@ fn attention(n: usize, extent: Extent, run: &Run) -> Result<Problem> {
     // Two products over the half of the pairs that is allowed.
     let flops = 2.0 * (HEADS * n * n * HEAD_SIZE) as f64;
     Ok(Problem { inputs: vec![q, k, v], call, want, extent, flops, tolerance: 1e-4 })
+}
+
+/// Causal softmax attention in f64, with its n × n weights.
+///
+/// **Shapes**: q, k and v `[B, H, n, D]`, result `[B, H, n, D]`.
+///
+/// # Errors
+/// [`Error::Cancelled`]; a mask error.
+///
+/// # Panics
+/// If the tensors are on a GPU or their shapes differ.
+pub fn attention_in_f64(qkv: [&Tensor; 3], factor: f64, run: &Run) -> Result<Vec<f64>> {
+    let &[_, _, n, size] = &qkv[0].shape().sizes()[..] else { panic!("q is [B, H, n, D]") };
+    let allowed = Allowed::new(&Mask::causal(), 1, n, n, Positions { first_query: 0 }, None)?;
+    let [q, k, v] = qkv.map(wide);
+    let scores = Product { batch: 1, group: 1, m: n, n, k: size, transpose_a: false, transpose_b: true };
+    let context = Product { n: size, k: n, transpose_b: false, ..scores };
+    let (mut weights, mut y) = (vec![0.0; n * n], vec![0.0; q.len()]);
+    for (matrix, y) in y.chunks_mut(n * size).enumerate() {
+        run.check()?;
+        let [q, k, v] = [&q, &k, &v].map(|x| &x[matrix * n * size..][..n * size]);
+        cpu::matmul(&scores, factor, q, k, &mut weights);
+        cpu::masked_softmax(&mut weights, [1, 1, n, n], &allowed);
+        cpu::matmul(&context, 1.0, &weights, v, y);
+    }
+    Ok(y)
 }
 
 fn linear(n: usize, extent: Extent, run: &Run) -> Result<Problem> {

@@ -1,27 +1,29 @@
-//! Online-softmax attention: one tile of queries for each task, the products of tiles through BLAS.
+//! Online-softmax attention: one tile of queries for each task.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ndarray::linalg::general_mat_mul;
-use ndarray::{ArrayView2, ArrayViewMut2};
-
 use super::AttentionSizes;
-use crate::blas;
+use super::panels::{Left, Panels, multiply};
+use crate::buffer::any_values;
 use crate::error::{Error, Result};
 use crate::mask::{Mask, Padding, Tile};
 use crate::ops::blocks::share_with;
-use crate::ops::real::{self, Real};
+use crate::ops::real::{self, Real, sum_of_pairs};
 use crate::ops::softmax::cpu::hide_scores;
 use crate::ops::vectorised::vectorised;
 use crate::run::Run;
 
 /// Queries in a tile.
-pub(super) const QUERIES: usize = 64;
+pub(super) const QUERIES: usize = 32;
 /// Keys in a tile: with D = 64, a tile of scores, keys and values fits a core's second-level cache.
-const KEYS: usize = 256;
+const KEYS: usize = 512;
 /// The step, in keys, by which a tile is shortened.
-const STRIP: usize = 64;
+const STRIP: usize = 32;
+/// The fewest queries for which the keys and values of a head are copied into [`Panels`]. For fewer, as in decoding token by
+/// token, the copy costs more than it saves.
+const COPIED_FOR: usize = 8;
 
 /// Which query sees which keys in one call.
 pub struct Visible<'a> {
@@ -54,44 +56,25 @@ impl Visible<'_> {
     }
 }
 
-/// Context `[B, H, T, D]`; see [`online_attention`](crate::ops::online_attention).
-///
-/// # Errors
-/// [`Error::Cancelled`](crate::Error::Cancelled).
-#[allow(clippy::too_many_arguments)]
-pub fn online_attention<F: Real>(
-    q: &[F],
-    k: &[F],
-    v: &[F],
-    factor: F,
-    sinks: Option<&[F]>,
-    sizes: &AttentionSizes,
-    visible: &Visible<'_>,
-    run: &Run,
-) -> Result<Vec<F>> {
-    let inputs = Inputs { q, k, v, factor, sinks, sizes, visible };
-    Ok(attend(&inputs, run)?.0)
-}
-
 /// The arguments of attention.
-pub(super) struct Inputs<'a, F> {
-    pub(super) q: &'a [F],
-    pub(super) k: &'a [F],
-    pub(super) v: &'a [F],
-    pub(super) factor: F,
-    pub(super) sinks: Option<&'a [F]>,
+pub(super) struct Inputs<'a> {
+    pub(super) q: &'a [f32],
+    pub(super) k: &'a [f32],
+    pub(super) v: &'a [f32],
+    pub(super) factor: f32,
+    pub(super) sinks: Option<&'a [f32]>,
     pub(super) sizes: &'a AttentionSizes,
     pub(super) visible: &'a Visible<'a>,
 }
 
 /// The context, and for every query `[B, H, T]` the logarithm of the sum that its weights are divided by,
 /// ln(e^b + Σ e^x); −∞ for a query that may attend to nothing.
-pub(super) fn attend<F: Real>(inputs: &Inputs<'_, F>, run: &Run) -> Result<(Vec<F>, Vec<F>)> {
-    let AttentionSizes { batch, heads, queries, keys, head_size, .. } = *inputs.sizes;
-    let mut context = F::any_values(inputs.q.len());
-    let mut log_sums = vec![F::neg_infinity(); batch * heads * queries];
+pub(super) fn attend(inputs: &Inputs<'_>, run: &Run) -> Result<(Vec<f32>, Vec<f32>)> {
+    let AttentionSizes { batch, heads, kv_heads, queries, keys, head_size } = *inputs.sizes;
+    let mut context = any_values(inputs.q.len());
+    let mut log_sums = vec![f32::NEG_INFINITY; batch * heads * queries];
     if context.is_empty() || keys == 0 {
-        context.fill(F::zero());
+        context.fill(0.0);
         return Ok((context, log_sums));
     }
     // One job is a tile of queries of one head of one sequence.
@@ -103,28 +86,37 @@ pub(super) fn attend<F: Real>(inputs: &Inputs<'_, F>, run: &Run) -> Result<(Vec<
             tiles.enumerate().map(move |(tile, results)| (matrix, tile, results))
         })
         .collect();
-    blas::keep_to_one_thread();
+    // The first job that needs the keys and values of a head copies them.
+    let copies: Vec<OnceLock<[Panels; 2]>> = (0..batch * kv_heads).map(|_| OnceLock::new()).collect();
+    let is_copied = queries * (heads / kv_heads) >= COPIED_FOR;
     let skipped = AtomicBool::new(false);
-    share_with(jobs.into_iter(), Vec::new, |scores, (matrix, tile, (context, log_sums))| match run.check() {
-        Ok(()) => inputs.job(matrix, tile).run(inputs.visible, scores, context, log_sums),
-        Err(_) => skipped.store(true, Ordering::Relaxed),
+    share_with(jobs.into_iter(), Vec::new, |scores, (matrix, tile, (context, log_sums))| {
+        if run.check().is_err() {
+            return skipped.store(true, Ordering::Relaxed);
+        }
+        let kv = inputs.sizes.kv_head(matrix / heads, matrix % heads);
+        let [k, v] = [inputs.k, inputs.v].map(|x| &x[kv * keys * head_size..][..keys * head_size]);
+        let copy = || [Panels::of_columns(k, head_size), Panels::of_rows(v, head_size)];
+        let [k, v] = match is_copied {
+            true => copies[kv].get_or_init(copy).each_ref().map(Right::Panels),
+            false => [k, v].map(Right::Rows),
+        };
+        inputs.job(matrix, tile, k).run(inputs.visible, v, scores, context, log_sums);
     });
     // Not by asking once more: the flag may be down again, and the context of a skipped tile is arbitrary.
     if skipped.into_inner() { Err(Error::Cancelled) } else { Ok((context, log_sums)) }
 }
 
-impl<'a, F: Real> Inputs<'a, F> {
-    /// The `tile`-th tile of queries of head `matrix`, counted over the batch.
-    pub(super) fn job(&self, matrix: usize, tile: usize) -> Job<'a, F> {
+impl<'a> Inputs<'a> {
+    /// The `tile`-th tile of queries of head `matrix`, counted over the batch, and the keys that it looks at.
+    pub(super) fn job(&self, matrix: usize, tile: usize, k: Right<'a>) -> Job<'a> {
         let AttentionSizes { heads, queries, keys, head_size, .. } = *self.sizes;
         let (sequence, head) = (matrix / heads, matrix % heads);
         let first = tile * QUERIES;
         let rows = QUERIES.min(queries - first);
-        let kv = self.sizes.kv_head(sequence, head) * keys * head_size;
         Job {
             q: &self.q[(matrix * queries + first) * head_size..][..rows * head_size],
-            k: &self.k[kv..][..keys * head_size],
-            v: &self.v[kv..][..keys * head_size],
+            k,
             factor: self.factor,
             sink: self.sinks.map(|sinks| sinks[head]),
             keys,
@@ -136,13 +128,21 @@ impl<'a, F: Real> Inputs<'a, F> {
     }
 }
 
+/// The keys or values of a head.
+#[derive(Clone, Copy)]
+pub(super) enum Right<'a> {
+    /// As they are, `[S, D]`.
+    Rows(&'a [f32]),
+    /// Kᵀ `[D, S]` or V `[S, D]`.
+    Panels(&'a Panels),
+}
+
 /// One tile of queries of one head.
-pub(super) struct Job<'a, F> {
-    pub(super) q: &'a [F],
-    pub(super) k: &'a [F],
-    pub(super) v: &'a [F],
-    factor: F,
-    sink: Option<F>,
+pub(super) struct Job<'a> {
+    pub(super) q: &'a [f32],
+    k: Right<'a>,
+    factor: f32,
+    sink: Option<f32>,
     keys: usize,
     head_size: usize,
     sequence: usize,
@@ -150,30 +150,35 @@ pub(super) struct Job<'a, F> {
     pub(super) queries: Range<usize>,
 }
 
-impl<F: Real> Job<'_, F> {
+impl Job<'_> {
     /// Computes the tile's context. `scores` is memory for a tile of scores, reused from job to job.
-    fn run(&self, visible: &Visible<'_>, scores: &mut Vec<F>, context: &mut [F], log_sums: &mut [F]) {
-        context.fill(F::zero());
+    fn run(
+        &self,
+        visible: &Visible<'_>,
+        v: Right<'_>,
+        scores: &mut Vec<f32>,
+        context: &mut [f32],
+        log_sums: &mut [f32],
+    ) {
+        context.fill(0.0);
         let rows = self.queries.len();
         // A sink is a score whose value is 0: at first it is the largest score, with e^0 in the sum. A sink of −∞ is no
         // sink.
-        let sink = self.sink.filter(|&sink| sink != F::neg_infinity());
-        let mut largest = vec![sink.unwrap_or(F::neg_infinity()); rows];
-        let mut sum = vec![sink.map_or(F::zero(), |_| F::one()); rows];
+        let sink = self.sink.filter(|&sink| sink != f32::NEG_INFINITY);
+        let mut largest = vec![sink.unwrap_or(f32::NEG_INFINITY); rows];
+        let mut sum = vec![sink.map_or(0.0, |_| 1.0); rows];
         self.for_each_tile(visible, scores, |keys, scores, words| {
             absorb(scores, words, &mut largest, &mut sum, context);
-            let weights = matrix(scores, keys.len());
-            general_mat_mul(
-                F::one(),
-                &weights,
-                &self.rows_of(self.v, keys),
-                F::one(),
-                &mut matrix_mut(context, self.head_size),
-            );
+            match v {
+                Right::Rows(v) => add_rows(scores, &v[keys.start * self.head_size..], keys.len(), context),
+                Right::Panels(v) => {
+                    multiply(1.0, Left::Rows(scores, keys.len()), &v.rows(keys), true, context);
+                }
+            }
         });
         for (context, &sum) in context.chunks_mut(self.head_size).zip(&sum) {
-            if sum > F::zero() {
-                context.iter_mut().for_each(|c| *c = *c / sum);
+            if sum > 0.0 {
+                context.iter_mut().for_each(|c| *c /= sum);
             }
         }
         for ((log_sum, largest), sum) in log_sums.iter_mut().zip(largest).zip(sum) {
@@ -186,11 +191,11 @@ impl<F: Real> Job<'_, F> {
     pub(super) fn for_each_tile(
         &self,
         visible: &Visible<'_>,
-        scores: &mut Vec<F>,
-        mut work: impl FnMut(&Range<usize>, &mut [F], &[u32]),
+        scores: &mut Vec<f32>,
+        mut work: impl FnMut(&Range<usize>, &mut [f32], &[u32]),
     ) {
         let rows = self.queries.len();
-        scores.resize(rows * KEYS.min(self.keys), F::zero());
+        scores.resize(rows * KEYS.min(self.keys), 0.0);
         for start in (0..self.keys).step_by(KEYS) {
             let mut keys = start..(start + KEYS).min(self.keys);
             let tile = |keys: &Range<usize>| visible.tile(self.sequence, self.head, &self.queries, keys);
@@ -214,32 +219,51 @@ impl<F: Real> Job<'_, F> {
     }
 
     /// factor · Q·Kᵀ for the tile's queries and `keys`.
-    fn score(&self, keys: &Range<usize>, scores: &mut [F]) {
-        let (q, k) = (matrix(self.q, self.head_size), self.rows_of(self.k, keys));
-        general_mat_mul(self.factor, &q, &k.t(), F::zero(), &mut matrix_mut(scores, keys.len()));
-    }
-
-    /// The rows of `keys` in k or v.
-    pub(super) fn rows_of<'a>(&self, values: &'a [F], keys: &Range<usize>) -> ArrayView2<'a, F> {
-        matrix(&values[keys.start * self.head_size..keys.end * self.head_size], self.head_size)
+    fn score(&self, keys: &Range<usize>, scores: &mut [f32]) {
+        match self.k {
+            Right::Rows(k) => {
+                let k = &k[keys.start * self.head_size..keys.end * self.head_size];
+                dot_rows(self.factor, self.q, k, self.head_size, scores);
+            }
+            Right::Panels(k) => {
+                let q = Left::Rows(self.q, self.head_size);
+                multiply(self.factor, q, &k.columns(keys), false, scores);
+            }
+        }
     }
 }
 
-/// Values as rows of `width`, of which there is at least one.
-pub(super) fn matrix<F>(values: &[F], width: usize) -> ArrayView2<'_, F> {
-    ArrayView2::from_shape((values.len() / width, width), values).expect("whole rows")
+vectorised! {
+    /// factor · the product of every row of q with every row of k, each of `size` values.
+    fn dot_rows[](factor: f32, q: &[f32], k: &[f32], size: usize, scores: &mut [f32]) {
+        let keys = k.len() / size;
+        for (q, scores) in q.chunks_exact(size).zip(scores.chunks_exact_mut(keys)) {
+            for (score, k) in scores.iter_mut().zip(k.chunks_exact(size)) {
+                *score = factor * sum_of_pairs(q, k, |q, k| q * k);
+            }
+        }
+    }
 }
 
-/// As [`matrix`].
-pub(super) fn matrix_mut<F>(values: &mut [F], width: usize) -> ArrayViewMut2<'_, F> {
-    ArrayViewMut2::from_shape((values.len() / width, width), values).expect("whole rows")
+vectorised! {
+    /// Adds to each row of the context the rows of v, as many as there are `keys`, each times its weight.
+    fn add_rows[](weights: &[f32], v: &[f32], keys: usize, context: &mut [f32]) {
+        let size = context.len() * keys / weights.len();
+        for (weights, context) in weights.chunks_exact(keys).zip(context.chunks_exact_mut(size)) {
+            for (&weight, v) in weights.iter().zip(v.chunks_exact(size)) {
+                for (c, &v) in context.iter_mut().zip(v) {
+                    *c = weight.times_plus::<FMA>(v, *c);
+                }
+            }
+        }
+    }
 }
 
 vectorised! {
     /// Turns the scores of a tile into e^(x − m) with m the largest score of a row so far, updates m and the sum of each
     /// row, and scales its context to the new m. `words` are the mask bits of the tile, empty where every query sees
     /// every key.
-    fn absorb[F: Real](scores: &mut [F], words: &[u32], largest: &mut [F], sums: &mut [F], context: &mut [F]) {
+    fn absorb[](scores: &mut [f32], words: &[u32], largest: &mut [f32], sums: &mut [f32], context: &mut [f32]) {
         let (rows, row_words) = (sums.len(), words.len() / sums.len());
         let (keys, size) = (scores.len() / rows, context.len() / rows);
         for (row, scores) in scores.chunks_exact_mut(keys).enumerate() {
@@ -251,15 +275,15 @@ vectorised! {
             let now = before.max(real::largest(scores));
             largest[row] = now;
             // A NaN among the scores makes the whole row NaN, so that it is not hidden.
-            if now == F::neg_infinity() && !scores.iter().any(|score| score.is_nan()) {
-                scores.fill(F::zero()); // nothing allowed so far
+            if now == f32::NEG_INFINITY && !scores.iter().any(|score| score.is_nan()) {
+                scores.fill(0.0); // nothing allowed so far
                 continue;
             }
-            let shrink = if before == now { F::one() } else { (before - now).exp_fast::<FMA>() };
-            sums[row] = sums[row] * shrink + real::exponentials::<FMA, F>(scores, now);
-            if shrink != F::one() {
+            let shrink = if before == now { 1.0 } else { (before - now).exp_fast::<FMA>() };
+            sums[row] = sums[row] * shrink + real::exponentials::<FMA, f32>(scores, now);
+            if shrink != 1.0 {
                 for c in &mut context[row * size..(row + 1) * size] {
-                    *c = *c * shrink;
+                    *c *= shrink;
                 }
             }
         }

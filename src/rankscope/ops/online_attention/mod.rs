@@ -3,6 +3,7 @@
 pub(super) mod backward;
 pub(crate) mod cpu;
 pub(super) mod gpu;
+mod panels;
 
 use crate::axis::Axis;
 use crate::device::Device;
@@ -99,7 +100,7 @@ fn inputs<'a>(
     sinks: Option<&'a Tensor>,
     sizes: &'a AttentionSizes,
     visible: &'a cpu::Visible<'a>,
-) -> cpu::Inputs<'a, f32> {
+) -> cpu::Inputs<'a> {
     let [q, k, v] = qkv.map(values);
     cpu::Inputs { q, k, v, factor, sinks: sinks.map(values), sizes, visible }
 }

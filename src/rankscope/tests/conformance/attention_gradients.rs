@@ -129,7 +129,7 @@ fn assert_same(case: &str, inputs: &[Tensor; 4], visibility: Visibility<'_>) {
 fn gradients_are_those_of_the_path_through_the_weights() {
     // More queries and keys than one tile of either device, and a head size that needs several
     // parts.
-    for sizes @ [batch, heads, _, queries, keys, _] in [[2, 4, 2, 70, 270, 5], [1, 3, 1, 67, 83, 40]] {
+    for sizes @ [batch, heads, _, queries, keys, _] in [[2, 4, 2, 70, 530, 5], [1, 3, 1, 67, 83, 40]] {
         let (inputs, padding) = (inputs(sizes), padding(batch, keys));
         let masks = MASKS.iter().map(|kind| (kind.example)(keys)).chain([
             Mask::mixed_direction(),
