@@ -79,7 +79,7 @@ impl Mask {
     pub(crate) fn word(&self, query: usize, keys: Range<usize>) -> u32 {
         /// So few keys are asked for one by one.
         const FEW: usize = 8;
-        // The most frequent mask: with the search below, it would take a tenth of the time of short attention.
+        // The most frequent mask: the search below would take a tenth of the time of short attention.
         if let Rule::Causal = self.0 {
             return first_bits((query + 1).saturating_sub(keys.start).min(keys.len()));
         }

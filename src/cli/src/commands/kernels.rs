@@ -204,7 +204,7 @@ fn row(m: &Measurement) -> String {
 /// Adapter and driver.
 fn heading(device: &Device) -> String {
     match device {
-        Device::Cpu => "on the CPU, through BLAS".to_owned(),
+        Device::Cpu => "on the CPU".to_owned(),
         Device::Gpu(gpu) => {
             let info = gpu.info();
             let kind = if gpu.is_software() { ", a software adapter" } else { "" };

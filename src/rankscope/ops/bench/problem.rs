@@ -156,9 +156,10 @@ fn attention(n: usize, extent: Extent, run: &Run) -> Result<Problem> {
 /// [`Error::Cancelled`]; a mask error.
 ///
 /// # Panics
-/// If the tensors are on a GPU or their shapes differ.
+/// If the tensors are on a GPU, are empty, or their sizes differ.
 pub fn attention_in_f64(qkv: [&Tensor; 3], factor: f64, run: &Run) -> Result<Vec<f64>> {
     let &[_, _, n, size] = &qkv[0].shape().sizes()[..] else { panic!("q is [B, H, n, D]") };
+    assert!(qkv.iter().all(|x| x.shape().sizes() == qkv[0].shape().sizes()), "q, k and v of the same sizes");
     let allowed = Allowed::new(&Mask::causal(), 1, n, n, Positions { first_query: 0 }, None)?;
     let [q, k, v] = qkv.map(wide);
     let scores = Product { batch: 1, group: 1, m: n, n, k: size, transpose_a: false, transpose_b: true };

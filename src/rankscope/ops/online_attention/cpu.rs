@@ -1,7 +1,6 @@
 //! Online-softmax attention: one tile of queries for each task.
 
 use std::ops::Range;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::AttentionSizes;
@@ -9,7 +8,7 @@ use super::panels::{Left, Panels, multiply};
 use crate::buffer::any_values;
 use crate::error::{Error, Result};
 use crate::mask::{Mask, Padding, Tile};
-use crate::ops::blocks::share_with;
+use crate::ops::blocks::{share, share_with};
 use crate::ops::real::{self, Real, sum_of_pairs};
 use crate::ops::softmax::cpu::hide_scores;
 use crate::ops::vectorised::vectorised;
@@ -21,8 +20,8 @@ pub(super) const QUERIES: usize = 32;
 const KEYS: usize = 512;
 /// The step, in keys, by which a tile is shortened.
 const STRIP: usize = 32;
-/// The fewest queries for which the keys and values of a head are copied into [`Panels`]. For fewer, as in decoding token by
-/// token, the copy costs more than it saves.
+/// The fewest queries, counted over the heads that share keys, for which keys and values are copied into [`Panels`]. For fewer,
+/// as in decoding a token with few heads to a group, the copy costs more than it saves.
 const COPIED_FOR: usize = 8;
 
 /// Which query sees which keys in one call.
@@ -86,20 +85,23 @@ pub(super) fn attend(inputs: &Inputs<'_>, run: &Run) -> Result<(Vec<f32>, Vec<f3
             tiles.enumerate().map(move |(tile, results)| (matrix, tile, results))
         })
         .collect();
-    // The first job that needs the keys and values of a head copies them.
-    let copies: Vec<OnceLock<[Panels; 2]>> = (0..batch * kv_heads).map(|_| OnceLock::new()).collect();
-    let is_copied = queries * (heads / kv_heads) >= COPIED_FOR;
+    let pair = |kv: usize| [inputs.k, inputs.v].map(|x| &x[kv * keys * head_size..][..keys * head_size]);
+    let mut copies: Vec<Option<[Panels; 2]>> = (0..batch * kv_heads).map(|_| None).collect();
+    if queries * (heads / kv_heads) >= COPIED_FOR {
+        share(copies.iter_mut().enumerate(), |(kv, copy)| {
+            let [k, v] = pair(kv);
+            *copy = Some([Panels::of_columns(k, head_size), Panels::of_rows(v, head_size)]);
+        });
+    }
     let skipped = AtomicBool::new(false);
     share_with(jobs.into_iter(), Vec::new, |scores, (matrix, tile, (context, log_sums))| {
         if run.check().is_err() {
             return skipped.store(true, Ordering::Relaxed);
         }
         let kv = inputs.sizes.kv_head(matrix / heads, matrix % heads);
-        let [k, v] = [inputs.k, inputs.v].map(|x| &x[kv * keys * head_size..][..keys * head_size]);
-        let copy = || [Panels::of_columns(k, head_size), Panels::of_rows(v, head_size)];
-        let [k, v] = match is_copied {
-            true => copies[kv].get_or_init(copy).each_ref().map(Right::Panels),
-            false => [k, v].map(Right::Rows),
+        let [k, v] = match &copies[kv] {
+            Some(copy) => copy.each_ref().map(Right::Panels),
+            None => pair(kv).map(Right::Rows),
         };
         inputs.job(matrix, tile, k).run(inputs.visible, v, scores, context, log_sums);
     });

@@ -8,7 +8,7 @@ use pulp::{Arch, Simd, WithSimd};
 use crate::buffer::{Buffer, any_values};
 
 /// A matrix cut into panels as wide as two vectors of the processor. A panel is stored row by row; in the last one, zeros
-/// stand for the columns that are missing.
+/// fill the columns that are missing.
 pub(super) struct Panels {
     values: Buffer,
     rows: usize,
@@ -18,24 +18,28 @@ pub(super) struct Panels {
 }
 
 impl Panels {
-    /// The matrix whose rows of `columns` values these are.
+    /// A matrix stored row by row, `columns` values in each.
     pub(super) fn of_rows(values: &[f32], columns: usize) -> Self {
-        Self::new(values.len() / columns, columns, |row, taken, to| {
+        Self::new(panel_width(), [values.len() / columns, columns], |row, taken, to| {
             to.copy_from_slice(&values[row * columns..][taken]);
         })
     }
 
-    /// The matrix whose columns of `rows` values these are.
+    /// A matrix stored column by column, `rows` values in each.
     pub(super) fn of_columns(values: &[f32], rows: usize) -> Self {
-        Self::new(rows, values.len() / rows, |row, taken, to| {
+        Self::new(panel_width(), [rows, values.len() / rows], |row, taken, to| {
             let row = values[taken.start * rows + row..].iter().step_by(rows);
             to.iter_mut().zip(row).for_each(|(to, &from)| *to = from);
         })
     }
 
-    /// Of at least one row and column: calls `write` with every row, the range of its columns in a panel and the place of their values.
-    fn new(rows: usize, columns: usize, write: impl Fn(usize, Range<usize>, &mut [f32])) -> Self {
-        let width = Arch::new().dispatch(Width);
+    /// Needs at least one row and one column. `write` gets the number of a row, its columns in this panel, and the place for
+    /// their values.
+    fn new(
+        width: usize,
+        [rows, columns]: [usize; 2],
+        write: impl Fn(usize, Range<usize>, &mut [f32]),
+    ) -> Self {
         let mut values = any_values(rows * columns.next_multiple_of(width));
         for (first, panel) in (0..columns).step_by(width).zip(values.chunks_exact_mut(rows * width)) {
             let taken = first..(first + width).min(columns);
@@ -91,8 +95,8 @@ pub(super) enum Left<'a> {
     Columns(&'a [f32], usize),
 }
 
-/// c = factor · a·b, or with `add` c + factor · a·b, for c `[m, n]`, a `[m, k]` and b `[k, n]`. Every sum is taken in the order of k,
-/// so that its bits depend neither on the sizes nor on the width of the processor's vectors, if a·b + c is one instruction.
+/// c = factor · a·b, or with `add` c + factor · a·b, for c `[m, n]`, a `[m, k]` and b `[k, n]`. Sums are taken in the order of k, so
+/// their bits do not depend on the sizes. They are equal on all processors with an instruction for a·b + c.
 ///
 /// # Panics
 /// If a does not have m rows of k values.
@@ -100,15 +104,23 @@ pub(super) fn multiply(factor: f32, a: Left<'_>, b: &Part<'_>, add: bool, c: &mu
     Arch::new().dispatch(Multiply { factor, a, b, add, c });
 }
 
-struct Width;
+/// Columns of a panel on a processor without vectors that [`pulp`] knows, such as x86-64 before AVX2.
+const SCALAR_WIDTH: usize = 16;
 
-impl WithSimd for Width {
-    type Output = usize;
+/// Columns of a panel on this processor.
+fn panel_width() -> usize {
+    struct Width;
 
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> usize {
-        2 * S::F32_LANES
+    impl WithSimd for Width {
+        type Output = usize;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> usize {
+            if S::IS_SCALAR { SCALAR_WIDTH } else { 2 * S::F32_LANES }
+        }
     }
+
+    Arch::new().dispatch(Width)
 }
 
 /// The arguments of [`multiply`].
@@ -125,6 +137,9 @@ impl WithSimd for Multiply<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
+        if S::IS_SCALAR {
+            return self.in_plain_loops();
+        }
         let Part { values, stride, ref rows, columns } = *self.b;
         let width = 2 * S::F32_LANES;
         let m = self.c.len() / columns;
@@ -145,6 +160,31 @@ impl WithSimd for Multiply<'_> {
 }
 
 impl Multiply<'_> {
+    /// The product without vectors of [`pulp`]; the compiler turns the loop over a panel's columns into those that every
+    /// processor of its kind has.
+    fn in_plain_loops(self) {
+        let Part { values, stride, ref rows, columns } = *self.b;
+        let a = |row: usize, i: usize| match self.a {
+            Left::Rows(a, k) => a[row * k + i],
+            Left::Columns(a, m) => a[i * m + row],
+        };
+        for (column, panel) in (0..columns).step_by(SCALAR_WIDTH).zip(values.chunks(stride)) {
+            let panel: &[[f32; SCALAR_WIDTH]] = &panel.as_chunks().0[rows.clone()];
+            for (row, c) in self.c.chunks_exact_mut(columns).enumerate() {
+                let mut sums = [0.0; SCALAR_WIDTH];
+                for (i, b) in panel.iter().enumerate() {
+                    let a = a(row, i);
+                    for (sum, b) in sums.iter_mut().zip(b) {
+                        *sum += a * b;
+                    }
+                }
+                for (c, sum) in c[column..].iter_mut().zip(sums) {
+                    *c = self.factor * sum + if self.add { *c } else { 0.0 };
+                }
+            }
+        }
+    }
+
     /// R rows of c from `row` on, in the columns of a panel, which begin at `column`. Returns R.
     #[inline(always)]
     fn block<S: Simd, const R: usize>(
@@ -174,7 +214,7 @@ impl Multiply<'_> {
         let put = |c: &mut S::f32s, sum| {
             *c = simd.mul_add_e_f32s(factor, sum, if self.add { *c } else { zero });
         };
-        // Not for whole vectors: storing a part of one is slow on some processors.
+        // Not for whole vectors: storing a part of one takes several times as long.
         let put_part = |c: &mut [f32], sum| {
             let before = if self.add { simd.partial_load_f32s(c) } else { zero };
             simd.partial_store_f32s(c, simd.mul_add_e_f32s(factor, sum, before));
@@ -220,9 +260,8 @@ mod tests {
     #[test]
     fn products_of_all_sizes() {
         let value = |i: usize| (i * 7919 % 101) as f32 - 50.0; // whole numbers: every sum is exact
-        for (m, n, k) in
-            [(1, 1, 1), (2, 3, 5), (5, 16, 7), (6, 33, 64), (64, 40, 9), (11, 70, 1), (64, 64, 64)]
-        {
+        let sizes = [(1, 1, 1), (2, 3, 5), (5, 16, 7), (6, 33, 64), (64, 40, 9), (11, 70, 1), (6, 31, 64)];
+        for (m, n, k) in sizes {
             let a: Vec<f32> = (0..m * k).map(value).collect();
             let b: Vec<f32> = (0..k * n).map(|i| value(i + 13)).collect();
             let turned = |x: &[f32], columns: usize| -> Vec<f32> {
@@ -230,14 +269,25 @@ mod tests {
                 (0..x.len()).map(|i| x[i % rows * columns + i / rows]).collect()
             };
             let (a_turned, b_turned) = (turned(&a, k), turned(&b, n));
-            let panels = [Panels::of_rows(&b, n), Panels::of_columns(&b_turned, k)];
-            for (b_panels, add) in panels.iter().flat_map(|b| [(b, false), (b, true)]) {
+            let panels = [
+                Panels::of_rows(&b, n),
+                Panels::of_columns(&b_turned, k),
+                Panels::new(SCALAR_WIDTH, [k, n], |row, taken, to| to.copy_from_slice(&b[row * n..][taken])),
+            ];
+            let products = |add: bool| (0..m * n).map(move |i| (i, if add { value(i) } else { 0.0 }));
+            for (which, add) in (0..panels.len()).flat_map(|which| [(which, false), (which, true)]) {
                 for left in [Left::Rows(&a, k), Left::Columns(&a_turned, m)] {
                     let mut c: Vec<f32> = (0..m * n).map(value).collect();
-                    multiply(0.5, left, &b_panels.all(), add, &mut c);
-                    for (i, &got) in c.iter().enumerate() {
+                    match which {
+                        2 => {
+                            let b = &panels[2].all();
+                            Multiply { factor: 0.5, a: left, b, add, c: &mut c }.in_plain_loops();
+                        }
+                        _ => multiply(0.5, left, &panels[which].all(), add, &mut c),
+                    }
+                    for (i, before) in products(add) {
                         let sum: f32 = (0..k).map(|l| a[i / n * k + l] * b[l * n + i % n]).sum();
-                        assert_eq!(got, 0.5 * sum + if add { value(i) } else { 0.0 }, "{m} x {n} x {k}");
+                        assert_eq!(c[i], 0.5 * sum + before, "{m} x {n} x {k}");
                     }
                 }
             }

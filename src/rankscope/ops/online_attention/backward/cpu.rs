@@ -30,7 +30,8 @@ pub(super) struct Gradients {
 /// **Shapes**: as [`online_attention`](crate::ops::online_attention()); context y and ∂y `[B, H, T, D]`, log sums `[B, H, T]`.
 ///
 /// **Conventions**: a thread takes a key/value head of a sequence with its H/G query heads, so that each sum has one
-/// order, whatever the number of threads. Memory beyond arguments and results: two tiles for each thread.
+/// order, whatever the number of threads. Memory beyond arguments and results, for each thread: three copies of a head's keys
+/// or values, and two tiles with their queries.
 ///
 /// # Errors
 /// [`Error::Cancelled`](crate::Error::Cancelled).
@@ -53,6 +54,7 @@ pub(super) fn online_attention(past: &Past<'_>, run: &Run) -> Result<Gradients> 
     let of_keys = dk.par_chunks_mut(keys * head_size).zip_eq(dv.par_chunks_mut(keys * head_size));
     let kv_heads = dq.par_chunks_mut(group * queries * head_size).zip_eq(of_keys).enumerate();
     let passed = kv_heads.map(|(kv, (dq, (dk, dv)))| {
+        run.check()?;
         let [k, v] = [inputs.k, inputs.v].map(|x| &x[kv * keys * head_size..][..keys * head_size]);
         let pairs = Pairs {
             k: Panels::of_rows(k, head_size),
