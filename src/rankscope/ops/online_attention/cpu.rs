@@ -4,12 +4,13 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::AttentionSizes;
+use super::few_queries::{add_values, multiply_keys};
 use super::panels::{Left, Panels, multiply};
 use crate::buffer::any_values;
 use crate::error::{Error, Result};
 use crate::mask::{Mask, Padding, Tile};
 use crate::ops::blocks::{share, share_with};
-use crate::ops::real::{self, Real, sum_of_pairs};
+use crate::ops::real::{self, Real};
 use crate::ops::softmax::cpu::hide_scores;
 use crate::ops::vectorised::vectorised;
 use crate::run::Run;
@@ -21,8 +22,8 @@ const KEYS: usize = 512;
 /// The step, in keys, by which a tile is shortened.
 const STRIP: usize = 32;
 /// The fewest queries, counted over the heads that share keys, for which keys and values are copied into [`Panels`]. For fewer,
-/// as in decoding a token with few heads to a group, the copy costs more than it saves.
-const COPIED_FOR: usize = 8;
+/// as in decoding token by token, the copy takes longer than it saves.
+const COPIED_FOR: usize = 16;
 
 /// Which query sees which keys in one call.
 pub struct Visible<'a> {
@@ -172,7 +173,7 @@ impl Job<'_> {
         self.for_each_tile(visible, scores, |keys, scores, words| {
             absorb(scores, words, &mut largest, &mut sum, context);
             match v {
-                Right::Rows(v) => add_rows(scores, &v[keys.start * self.head_size..], keys.len(), context),
+                Right::Rows(v) => add_values(scores, self.rows_of(v, keys), self.head_size, context),
                 Right::Panels(v) => {
                     multiply(1.0, Left::Rows(scores, keys.len()), &v.rows(keys), true, context);
                 }
@@ -220,42 +221,20 @@ impl Job<'_> {
         }
     }
 
+    /// The rows of `keys` in k or v.
+    fn rows_of<'a>(&self, values: &'a [f32], keys: &Range<usize>) -> &'a [f32] {
+        &values[keys.start * self.head_size..keys.end * self.head_size]
+    }
+
     /// factor · Q·Kᵀ for the tile's queries and `keys`.
     fn score(&self, keys: &Range<usize>, scores: &mut [f32]) {
         match self.k {
             Right::Rows(k) => {
-                let k = &k[keys.start * self.head_size..keys.end * self.head_size];
-                dot_rows(self.factor, self.q, k, self.head_size, scores);
+                multiply_keys(self.factor, self.q, self.rows_of(k, keys), self.head_size, scores);
             }
             Right::Panels(k) => {
                 let q = Left::Rows(self.q, self.head_size);
                 multiply(self.factor, q, &k.columns(keys), false, scores);
-            }
-        }
-    }
-}
-
-vectorised! {
-    /// factor · the product of every row of q with every row of k, each of `size` values.
-    fn dot_rows[](factor: f32, q: &[f32], k: &[f32], size: usize, scores: &mut [f32]) {
-        let keys = k.len() / size;
-        for (q, scores) in q.chunks_exact(size).zip(scores.chunks_exact_mut(keys)) {
-            for (score, k) in scores.iter_mut().zip(k.chunks_exact(size)) {
-                *score = factor * sum_of_pairs(q, k, |q, k| q * k);
-            }
-        }
-    }
-}
-
-vectorised! {
-    /// Adds to each row of the context the rows of v, as many as there are `keys`, each times its weight.
-    fn add_rows[](weights: &[f32], v: &[f32], keys: usize, context: &mut [f32]) {
-        let size = context.len() * keys / weights.len();
-        for (weights, context) in weights.chunks_exact(keys).zip(context.chunks_exact_mut(size)) {
-            for (&weight, v) in weights.iter().zip(v.chunks_exact(size)) {
-                for (c, &v) in context.iter_mut().zip(v) {
-                    *c = weight.times_plus::<FMA>(v, *c);
-                }
             }
         }
     }

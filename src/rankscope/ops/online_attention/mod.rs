@@ -2,6 +2,7 @@
 
 pub(super) mod backward;
 pub(crate) mod cpu;
+mod few_queries;
 pub(super) mod gpu;
 mod panels;
 
