@@ -87,15 +87,16 @@ impl View for Plain {
     }
 
     fn ui(&mut self, _: &str, desk: &mut Desk<'_, Square>, ui: &mut egui::Ui) {
-        if let Some(square) = desk.answer.get() {
-            ui.label(format!("the square is {square}"));
-        }
         let mut number = desk.state.number;
         if ui.add(egui::Slider::new(&mut number, 0..=100).text("number")).changed() {
             desk.edit(Edit::Number(number));
         }
         if ui.button("add one").clicked() {
             desk.edit(Edit::Add(1));
+        }
+        // Below the controls, which stay in place when the answer comes.
+        if let Some(square) = desk.answer.get() {
+            ui.label(format!("the square is {square}"));
         }
     }
 }
