@@ -57,11 +57,11 @@ fn whole_model(folder: &Path) -> std::result::Result<Value, AnyError> {
     let input = Input::new(ids.clone());
     let forward = millis(|| model.forward(&input, &MaskChoice::AsTrained, &mut Unobserved, &run).map(drop))?;
     let caches = model.cache(1).is_ok();
-    let rates =
-        (0..if caches { RUNS } else { 0 }).map(|_| rate(&*model, &Input::new(ids[..8].to_vec()), &run));
-    let fastest = rates.collect::<Result<Vec<_>>>()?.into_iter().reduce(f64::max);
+    let prompt = Input::new(ids[..8].to_vec());
+    let tokens = (0..if caches { RUNS } else { 0 }).map(|_| token_millis(&*model, &prompt, &run));
+    let fastest = tokens.collect::<Result<Vec<_>>>()?.into_iter().reduce(f64::min);
     Ok(json!({
-        "forward_millis": forward[0], "tokens_per_second": fastest, "peak_mib": peak_mib(),
+        "forward_millis": forward[0], "token_millis": fastest, "peak_mib": peak_mib(),
         "prompt": PROMPT, "written": WRITTEN, "weights": model.description().dtype.to_string(),
     }))
 }
@@ -85,11 +85,11 @@ fn gpu_passes(folder: &Path) -> std::result::Result<Value, AnyError> {
     Ok(json!({ "device": device.to_string(), "tokens": TOKENS, "first": first, "later": later }))
 }
 
-/// Tokens per second of decoding with a cache.
-fn rate(model: &dyn Model, prompt: &Input, run: &Run) -> Result<f64> {
+/// The time of a token in decoding with a cache.
+fn token_millis(model: &dyn Model, prompt: &Input, run: &Run) -> Result<f64> {
     let settings = Settings { tokens: WRITTEN, ..Settings::default() };
     let text = generate(model, prompt, &settings, &mut |_| Ok(()), run)?;
-    Ok(text.tokens_per_second().unwrap_or(0.0))
+    Ok(text.tokens_per_second().map_or(f64::INFINITY, |rate| 1e3 / rate))
 }
 
 /// The largest resident memory of this process so far, if the system reports it.

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 
 use crate::process;
 
@@ -84,7 +85,7 @@ struct Programs {
 fn heading(programs: &Programs) -> Result<String> {
     let output =
         command(&programs.cli).args(["devices", "--json"]).output().context("cannot run rankscope")?;
-    let devices: serde_json::Value = serde_json::from_slice(&output.stdout).context("`devices --json`")?;
+    let devices: Value = serde_json::from_slice(&output.stdout).context("`devices --json`")?;
     let adapters = devices["adapters"].as_array().into_iter().flatten();
     let adapters: Vec<String> = adapters
         .map(|adapter| {
@@ -165,7 +166,7 @@ fn whole_process(args: &Args, programs: &Programs) -> Result<Vec<Row>> {
 
 fn model_folder(cli: &Path, name: &str) -> Result<Option<PathBuf>> {
     let output = command(cli).args(["models", "list", "--json"]).output().context("cannot run rankscope")?;
-    let models: serde_json::Value = serde_json::from_slice(&output.stdout).context("`models list --json`")?;
+    let models: Value = serde_json::from_slice(&output.stdout).context("`models list --json`")?;
     let found = models.as_array().into_iter().flatten().find(|model| model["name"] == name);
     Ok(found.and_then(|model| model["path"].as_str()).map(PathBuf::from))
 }
@@ -217,11 +218,7 @@ fn decompositions(args: &Args, programs: &Programs, (count, size): (&str, &str))
 
 /// The app's own measurements, with the limits of its design.
 fn app(programs: &Programs) -> Result<Vec<Row>> {
-    let output = command(&programs.app).arg("--bench").stderr(Stdio::inherit()).output()?;
-    if !output.status.success() {
-        return Err(process::Failed::new("the app's benchmark failed", output.status).into());
-    }
-    let figures: serde_json::Value = serde_json::from_slice(&output.stdout).context("the app's benchmark")?;
+    let figures = printed(command(&programs.app).arg("--bench"))?;
     let bars = [
         ("first_frame_millis", "app: start to first frame", 500.0),
         ("content_millis", "app: start to first frame with content", 1000.0),
@@ -259,10 +256,19 @@ fn measure(command: &mut Command) -> Result<Cost> {
     Ok(Cost { wall_millis: start.elapsed().as_secs_f64() * 1000.0, peak_mib })
 }
 
-fn printed_number(command: &mut Command) -> Result<f64> {
+/// The JSON that a program prints.
+fn printed(command: &mut Command) -> Result<Value> {
     let output = command.stderr(Stdio::inherit()).output().with_context(|| process::cannot_start(command))?;
+    if !output.status.success() {
+        return Err(process::Failed::new("a side of the comparison failed", output.status).into());
+    }
     let text = String::from_utf8_lossy(&output.stdout);
-    text.trim().parse().with_context(|| format!("{command:?} printed {text:?}, expected a number"))
+    serde_json::from_str(&text).with_context(|| format!("{command:?} printed {text:?}, expected JSON"))
+}
+
+fn printed_number(command: &mut Command) -> Result<f64> {
+    let value = printed(command)?;
+    value.as_f64().with_context(|| format!("{command:?} printed {value}, expected a number"))
 }
 
 fn has_modules(python: &Path, modules: &str) -> bool {

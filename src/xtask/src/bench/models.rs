@@ -1,13 +1,11 @@
 //! Whole models beside PyTorch, and attention over the number of positions.
 
 use std::path::Path;
-use std::process::Stdio;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::{Args, Bar, Programs, Row, command, has_modules, model_folder, number, script};
-use crate::process;
+use super::{Args, Bar, Programs, Row, command, has_modules, median, model_folder, number, printed, script};
 
 /// MiniLM is a small encoder in f32. smollm2's weights are 270 MB in half precision, the largest model that the book's
 /// reference tells how to get.
@@ -24,40 +22,35 @@ fn model(args: &Args, programs: &Programs, name: &str) -> Result<Vec<Row>> {
         eprintln!("left out: {name} in time (not installed; the book's reference says how to get it)");
         return Ok(Vec::new());
     };
-    let ours = object(command(&programs.model_time).arg(&folder))?;
-    let theirs = match has_modules(&args.python, "torch, transformers") {
-        true => {
-            let mut command = command(&args.python);
-            Some(object(command.arg(script("model.py")).arg(&folder).env("HF_HUB_OFFLINE", "1"))?)
-        }
-        false => None,
-    };
-    let both = |field: &str| {
-        Some((ours[field].as_f64()?, theirs.as_ref().and_then(|theirs| theirs[field].as_f64())))
-    };
-    let row = |what: &str, unit, (ours, theirs): (f64, Option<f64>), bar| Row {
-        what: format!("{name}: {what}"),
-        unit,
-        ours,
-        theirs,
-        bar,
-    };
-    let forward = both("forward_millis").context("the model's times have no forward pass")?;
-    let mut rows = vec![row("forward pass, 128 tokens", "ms", forward, Bar::Ratio(0.8))];
-    // A rate is turned into a time, so that less is better in every row.
-    if let Some((ours, theirs)) = both("tokens_per_second") {
-        let times = (1e3 / ours, theirs.map(|rate| 1e3 / rate));
-        rows.push(row("a token with a cache", "ms", times, Bar::Ratio(0.25)));
+    let mut theirs = has_modules(&args.python, "torch, transformers").then(|| command(&args.python));
+    if let Some(theirs) = &mut theirs {
+        theirs.arg(script("model.py")).arg(&folder).env("HF_HUB_OFFLINE", "1");
     }
-    let peak = both("peak_mib").context("the system tells no peak memory")?.0;
-    rows.push(row("peak memory", "MiB", (peak, None), Bar::Absolute(700.0)));
-    Ok(rows)
+    let (mut our_costs, mut their_costs) = (Vec::new(), Vec::new());
+    for _ in 0..args.runs {
+        our_costs.push(printed(command(&programs.model_time).arg(&folder))?);
+        their_costs.extend(theirs.as_mut().map(printed).transpose()?);
+    }
+    let of = |costs: &[Value], field: &str| median(costs.iter().filter_map(|cost| cost[field].as_f64()));
+    let row = |what: &str, unit, field: &str, bar| {
+        let (ours, theirs) = (of(&our_costs, field)?, of(&their_costs, field));
+        let theirs = theirs.filter(|_| matches!(bar, Bar::Ratio(_)));
+        Some(Row { what: format!("{name}: {what}"), unit, ours, theirs, bar })
+    };
+    Ok([
+        row("forward pass, 128 tokens", "ms", "forward_millis", Bar::Ratio(0.8)),
+        row("a token with a cache", "ms", "token_millis", Bar::Ratio(0.25)),
+        row("peak memory", "MiB", "peak_mib", Bar::Absolute(700.0)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect())
 }
 
 /// How softmax and linear attention grow with the number of positions; the curves go to `attention.svg` in `folder`.
 pub fn growth(programs: &Programs, folder: &Path) -> Result<String> {
     let figure = folder.join("attention.svg");
-    let measured = object(command(&programs.model_time).arg("attention").arg(&figure))?;
+    let measured = printed(command(&programs.model_time).arg("attention").arg(&figure))?;
     eprintln!("curves        {}", figure.display());
     let mut table = format!(
         "\n## Attention over the number of positions\n\nBidirectional, {} heads of {}, on the CPU, the fastest of some runs; the \
@@ -84,7 +77,7 @@ pub fn growth(programs: &Programs, folder: &Path) -> Result<String> {
 /// The GPU's work for a pass of the model that comes with the repository: the first pass, and the later ones.
 pub fn gpu_passes(programs: &Programs) -> Result<String> {
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/checkpoints/glass-en");
-    let measured = match object(command(&programs.model_time).arg("gpu").arg(model)) {
+    let measured = match printed(command(&programs.model_time).arg("gpu").arg(model)) {
         Ok(measured) => measured,
         Err(error) => {
             eprintln!("left out: a pass on the GPU ({error:#})");
@@ -110,13 +103,4 @@ pub fn gpu_passes(programs: &Programs) -> Result<String> {
     let (first, later) = (first.context("a time")?, later.context("a time")?);
     table.push_str(&format!("| time / ms | {} | {} |\n", number(first), number(later)));
     Ok(table)
-}
-
-/// Runs a program that prints a JSON object.
-pub(super) fn object(command: &mut std::process::Command) -> Result<Value> {
-    let output = command.stderr(Stdio::inherit()).output().with_context(|| process::cannot_start(command))?;
-    if !output.status.success() {
-        return Err(process::Failed::new("timing failed", output.status).into());
-    }
-    serde_json::from_slice(&output.stdout).with_context(|| format!("{command:?} printed no JSON object"))
 }

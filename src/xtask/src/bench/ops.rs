@@ -1,13 +1,12 @@
 //! Operations × devices × sizes, with the error beside the time, and PyTorch where it is installed.
 
 use std::collections::BTreeMap;
-use std::process::Stdio;
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::{Args, Programs, command, has_modules, number, script};
-use crate::process;
+use super::{Args, Programs, command, has_modules, number, printed, script};
 
 /// PyTorch with a malloc that keeps large blocks has no page faults for its temporaries.
 const TUNED_MALLOC: [(&str, &str); 2] =
@@ -68,13 +67,9 @@ pub fn table(args: &Args, programs: &Programs) -> Result<String> {
     Ok(table)
 }
 
-/// Runs a program that prints a JSON array.
-fn rows(command: &mut std::process::Command) -> Result<Vec<Value>> {
-    let output = command.stderr(Stdio::inherit()).output().with_context(|| process::cannot_start(command))?;
-    if !output.status.success() {
-        return Err(process::Failed::new("timing the operations failed", output.status).into());
-    }
-    serde_json::from_slice(&output.stdout).with_context(|| format!("{command:?} printed no JSON array"))
+/// The array that a program prints.
+fn rows(command: &mut Command) -> Result<Vec<Value>> {
+    Ok(serde_json::from_value(printed(command)?)?)
 }
 
 fn text(row: &Value, field: &str) -> String {

@@ -5,8 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::models::object;
-use super::{Args, command, has_modules, median, number, script};
+use super::{Args, command, has_modules, median, number, printed, script};
 use crate::process;
 
 /// The sizes that are trained: width, layers, positions; and how many times as fast as PyTorch at its best it should
@@ -71,13 +70,11 @@ fn row(
     let tokens = f64::from(length * BATCH);
     let [mut ours, mut eager, mut compiled] = [Side::default(), Side::default(), Side::default()];
     for _ in 0..args.runs {
-        ours.add(&object(command(program).args(&sizes))?, tokens)?;
+        ours.add(&printed(command(program).args(&sizes))?, tokens)?;
         for (way, side) in [("eager", &mut eager), ("compiled", &mut compiled)] {
             if has_torch {
-                side.add(
-                    &object(command(&args.python).arg(script("train.py")).args(&sizes).arg(way))?,
-                    tokens,
-                )?;
+                let cost = printed(command(&args.python).arg(script("train.py")).args(&sizes).arg(way))?;
+                side.add(&cost, tokens)?;
             }
         }
     }
