@@ -19,6 +19,15 @@ pub fn student(p: f64, freedom: f64) -> Option<f64> {
     (0.0 < p && p < 1.0).then(|| t.inverse_cdf(p))
 }
 
+/// b of the straight line y = a + b·x through `points` (x, y), by least squares.
+pub(crate) fn slope(points: &[(f64, f64)]) -> f64 {
+    let count = points.len() as f64;
+    let (x_mean, y_mean) = points.iter().fold((0.0, 0.0), |(x, y), p| (x + p.0 / count, y + p.1 / count));
+    let products: f64 = points.iter().map(|(x, y)| (x - x_mean) * (y - y_mean)).sum();
+    let squares: f64 = points.iter().map(|(x, _)| (x - x_mean).powi(2)).sum();
+    products / squares
+}
+
 /// A quantity measured once per draw.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Sample(Vec<f64>);
@@ -45,6 +54,12 @@ impl Sample {
     }
 
     /// The median, for an even count the mean of the two in the middle; NaN without draws.
+    ///
+    /// ```
+    /// use rankscope::statistics::Sample;
+    /// assert_eq!(Sample::new([3.0, 1.0, 900.0]).median(), 3.0);
+    /// assert_eq!(Sample::new([4.0, 1.0, 2.0, 900.0]).median(), 3.0);
+    /// ```
     pub fn median(&self) -> f64 {
         let mut values = self.0.clone();
         values.sort_by(f64::total_cmp);

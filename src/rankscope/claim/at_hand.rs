@@ -3,15 +3,13 @@
 use crate::model::FAMILIES;
 use crate::model::store::{Entry, Origin};
 
-/// The models that are used, and a note for every reason why others are left out.
-pub(super) struct AtHand {
-    pub taken: Vec<Entry>,
-    pub notes: Vec<String>,
-}
-
-/// Chooses from `entries`, the list of the store, the models of one stack for which `refuse` returns no reason.
-pub(super) fn at_hand(entries: Vec<Entry>, refuse: impl Fn(&Entry) -> Option<String>) -> AtHand {
-    let mut taken: Vec<Entry> = Vec::new();
+/// Chooses from `entries`, the list of the store, the models of one stack for which `refuse` returns no reason. The
+/// result is their names, and a note for every reason why others are left out.
+pub(super) fn at_hand(
+    entries: Vec<Entry>,
+    refuse: impl Fn(&Entry) -> Option<String>,
+) -> (Vec<String>, Vec<String>) {
+    let mut taken: Vec<String> = Vec::new();
     let mut left: Vec<(String, Vec<String>)> = Vec::new();
     let mut names: Vec<String> = Vec::new();
     for entry in entries {
@@ -21,7 +19,7 @@ pub(super) fn at_hand(entries: Vec<Entry>, refuse: impl Fn(&Entry) -> Option<Str
         }
         names.push(entry.name.clone());
         match ours(&entry).or_else(|| not_one_stack(&entry)).or_else(|| refuse(&entry)) {
-            None => taken.push(entry),
+            None => taken.push(entry.name),
             Some(reason) => match left.iter_mut().find(|(known, _)| *known == reason) {
                 Some((_, names)) => names.push(entry.name),
                 None => left.push((reason, vec![entry.name])),
@@ -29,7 +27,7 @@ pub(super) fn at_hand(entries: Vec<Entry>, refuse: impl Fn(&Entry) -> Option<Str
         }
     }
     let note = |(reason, names): (String, Vec<String>)| format!("left out: {} ({reason})", names.join(", "));
-    AtHand { taken, notes: left.into_iter().map(note).collect() }
+    (taken, left.into_iter().map(note).collect())
 }
 
 /// A reason to leave out models that were trained here: conclusions about the argument should not depend on models that
@@ -80,8 +78,8 @@ mod tests {
             entry("absent", Origin::Available, Some("t5"), 1),
         ];
         let is_large = |entry: &Entry| (entry.parameters > Some(100)).then(|| "too large".to_owned());
-        let AtHand { taken, notes } = at_hand(entries, is_large);
-        assert_eq!(taken.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>(), ["small"]);
+        let (taken, notes) = at_hand(entries, is_large);
+        assert_eq!(taken, ["small"]);
         let expected = [
             "left out: pair, other-pair (an encoder and a decoder, expected one stack)",
             "left out: large (too large)",

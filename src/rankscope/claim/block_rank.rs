@@ -25,17 +25,14 @@ pub(super) static CLAIM: Claim = Claim {
     parameters: &[
         set("n", "positions", Integer(4, 1024), ["128", "256"]),
         set("head_sizes", "head sizes D", Integers(1, 256), ["2,8,16", "1,2,4,8,16,32,64"]),
-        set(
-            "step",
-            "positions from a cut between earlier and later tokens to the next",
-            Integer(1, 512),
-            ["8"; 2],
-        ),
+        set("step", STEP, Integer(1, 512), ["8"; 2]),
         set("feature_map", "φ of linear attention", Word(&["elu+1", "relu"]), ["elu+1"; 2]),
         set("seeds", "draws", Integer(2, 1000), ["5", "10"]),
     ],
     decide,
 };
+
+const STEP: &str = "positions from a cut between earlier and later tokens to the next";
 
 /// The mechanisms that compute causal weights.
 #[derive(Clone, Copy)]
@@ -50,22 +47,13 @@ impl Mechanism {
     const ALL: [Mechanism; 4] =
         [Mechanism::Softmax, Mechanism::Linear, Mechanism::StateSpace, Mechanism::Decay];
 
-    /// Its name in measurements, and in words.
-    fn names(self) -> [&'static str; 2] {
+    /// Its name in measurements, its name in words, and the kind of its curve.
+    fn names(self) -> (&'static str, &'static str, Kind) {
         match self {
-            Mechanism::Softmax => ["softmax", "softmax"],
-            Mechanism::Linear => ["linear", "linear attention"],
-            Mechanism::StateSpace => ["state_space", "state space"],
-            Mechanism::Decay => ["decay", "a decay alone"],
-        }
-    }
-
-    /// The rank that the theorem allows a block below the diagonal.
-    fn bound(self, head_size: usize) -> usize {
-        match self {
-            Mechanism::Softmax => usize::MAX,
-            Mechanism::Linear | Mechanism::StateSpace => head_size,
-            Mechanism::Decay => 1,
+            Mechanism::Softmax => ("softmax", "softmax", Kind::Causal),
+            Mechanism::Linear => ("linear", "linear attention", Kind::Custom),
+            Mechanism::StateSpace => ("state_space", "state space", Kind::Window),
+            Mechanism::Decay => ("decay", "a decay alone", Kind::Plain),
         }
     }
 }
@@ -118,7 +106,7 @@ impl Row {
 
     /// The number of draws in which the positions of the zeros prove that this mechanism's matrix has full rank.
     fn full(&self, mechanism: Mechanism) -> usize {
-        self.sample(mechanism, |look| f64::from(u8::from(look.is_full))).count_where(|is| is == 1.0)
+        self.looks[mechanism as usize].iter().filter(|look| look.is_full).count()
     }
 
     /// Whether the rank of the whole matrix differs between softmax and linear attention: paired by draw, by more than
@@ -126,10 +114,8 @@ impl Row {
     fn outcome(&self) -> Outcome {
         let more = self.whole(Mechanism::Softmax).minus(&self.whole(Mechanism::Linear));
         match Ahead::of(&more) {
-            Ahead::Causal => Outcome::Holds,
-            Ahead::Bidirectional => Outcome::Opposite,
             Ahead::Neither if more.extremes() == (0.0, 0.0) => Outcome::Fails,
-            Ahead::Neither => Outcome::Unclear,
+            ahead => Outcome::compared(ahead.is_causal()),
         }
     }
 }
@@ -158,30 +144,23 @@ impl Experiment<'_> {
         let all = head_sizes.iter().flat_map(of);
         let all: Vec<_> =
             all.flat_map(|(of, size)| seeds.iter().map(move |&seed| (of, size, seed))).collect();
-        let looks =
-            rank::many(&all, "blocks below the diagonal", self.run, |&(mechanism, head_size, seed)| {
-                self.look(mechanism, head_size, seed)
-            })?;
+        let looks = rank::many(&all, "blocks below the diagonal", self.run, |place| self.look(place))?;
         let mut looks = looks.into_iter();
         let mut draws = || looks.by_ref().take(seeds.len()).collect();
         let row = |&head_size: &usize| Row { head_size, looks: Mechanism::ALL.map(|_| draws()) };
         Ok(head_sizes.iter().map(row).collect())
     }
 
-    fn weights(&self, mechanism: Mechanism, head_size: usize, seed: u64) -> Result<Array2<f64>> {
+    fn look(&self, &(mechanism, head_size, seed): &(Mechanism, usize, u64)) -> Result<Look> {
+        self.run.check()?;
         let draw = Draw::independent(self.n, head_size, seed);
         let gate = Gate { weight: fan_in(1, head_size, seed, 2), bias: BIAS };
-        match mechanism {
+        let weights = match mechanism {
             Mechanism::Softmax => draw.weights(1.0, &Mask::causal(), self.device),
             Mechanism::Linear => linear_weights(&draw.q, &draw.k, self.map, &Mask::causal(), self.device),
             Mechanism::StateSpace => state_space_weights(&draw, &gate, self.device),
             Mechanism::Decay => decay_weights(&draw, &gate, self.device),
-        }
-    }
-
-    fn look(&self, mechanism: Mechanism, head_size: usize, seed: u64) -> Result<Look> {
-        self.run.check()?;
-        let weights = self.weights(mechanism, head_size, seed)?;
+        }?;
         let (zero, half) = (tolerance(self.device), self.n / 2);
         Ok(Look {
             blocks: block_ranks(weights.view(), &self.cuts, zero)?,
@@ -194,29 +173,30 @@ impl Experiment<'_> {
 
     fn report(&self, evidence: &mut Evidence, row: &Row) {
         let (n, head_size) = (self.n, row.head_size);
-        let all = |of: &dyn Fn(Mechanism) -> Sample| {
-            let said = Mechanism::ALL.map(|mechanism| format!("{} {}", mechanism.names()[1], of(mechanism)));
-            said.join(", ")
+        let all = |of: fn(&Row, Mechanism) -> Sample| {
+            Mechanism::ALL.map(|which| format!("{} {}", which.names().1, of(row, which))).join(", ")
         };
-        let text = format!(
-            "D = {head_size}: as wholes of {n} directions, the numerical ranks are {}",
-            all(&|mechanism| row.whole(mechanism))
-        );
+        let (wholes, blocks) = (all(Row::whole), all(Row::largest));
+        let text = format!("D = {head_size}: as wholes of {n} directions, the numerical ranks are {wholes}");
         evidence.weigh(row.outcome() == Outcome::Holds, text).at("head_size", head_size);
         let text = format!(
-            "D = {head_size}: the largest blocks below the diagonal have the numerical ranks {}",
-            all(&|mechanism| row.largest(mechanism))
+            "D = {head_size}: the largest blocks below the diagonal have the numerical ranks {blocks}"
         );
-        evidence
-            .weigh(row.largest(Mechanism::Softmax).mean() > row.largest(Mechanism::Linear).mean(), text)
-            .at("head_size", head_size);
+        let is_larger = row.largest(Mechanism::Softmax).mean() > row.largest(Mechanism::Linear).mean();
+        evidence.weigh(is_larger, text).at("head_size", head_size);
+        let most = self.cuts.iter().map(|&cut| cut.min(n - cut)).max().unwrap_or(0);
         for mechanism in Mechanism::ALL {
-            let name = |what: &str| format!("{what}_{}_d{head_size}", mechanism.names()[0]);
-            let most = self.cuts.iter().map(|&cut| cut.min(n - cut)).max().unwrap_or(0);
-            let bound = mechanism.bound(head_size).min(most);
+            let name = |what: &str| format!("{what}_{}_d{head_size}", mechanism.names().0);
             let measured = evidence.record(name("largest_block_rank"), &row.largest(mechanism));
-            if *self.device == Device::Cpu && matches!(mechanism, Mechanism::Linear | Mechanism::Decay) {
-                measured.expect(bound as f64, 0.0, "a product of an (n − i) × D and a D × i matrix");
+            // The rank that the theorem allows a block below the diagonal.
+            let bound = match mechanism {
+                Mechanism::Linear => Some(head_size),
+                Mechanism::Decay => Some(1),
+                Mechanism::Softmax | Mechanism::StateSpace => None,
+            };
+            if let Some(bound) = bound.filter(|_| *self.device == Device::Cpu) {
+                let source = "a product of an (n − i) × D and a D × i matrix";
+                measured.expect(bound.min(most) as f64, 0.0, source);
             }
             evidence.record(name("effective_rank_block"), &row.sample(mechanism, |look| look.effective));
             evidence.record(name("numerical_rank"), &row.whole(mechanism));
@@ -235,13 +215,8 @@ impl Experiment<'_> {
         let of = |mechanism: Mechanism| {
             let rank = |at: usize| row.sample(mechanism, |look| look.blocks[at] as f64);
             let points = self.cuts.iter().enumerate().map(|(at, &cut)| (cut as f64, rank(at)));
-            let kind = match mechanism {
-                Mechanism::Softmax => Kind::Causal,
-                Mechanism::Linear => Kind::Custom,
-                Mechanism::StateSpace => Kind::Window,
-                Mechanism::Decay => Kind::Plain,
-            };
-            curve(mechanism.names()[1], kind, points)
+            let (_, name, kind) = mechanism.names();
+            curve(name, kind, points)
         };
         let caption = format!(
             "Numerical rank of the block A[i.., ..i], by which the first i of {n} tokens reach the later ones, at \
@@ -284,7 +259,7 @@ fn exact(rows: &[Row], map: FeatureMap) -> (Exact, String) {
 
 /// Whether the rank of the whole matrix differs between the two in floating point, for each head size.
 fn floating(rows: &[Row], n: usize) -> (Floating, String) {
-    let pairs = |of: &dyn Fn(&Row, Mechanism) -> Sample| {
+    let pairs = |of: fn(&Row, Mechanism) -> Sample| {
         let pair = |row: &Row| {
             let [softmax, linear] =
                 [Mechanism::Softmax, Mechanism::Linear].map(|which| short(of(row, which).mean()));
@@ -295,8 +270,8 @@ fn floating(rows: &[Row], n: usize) -> (Floating, String) {
     let because = format!(
         "Of {n} directions, softmax and linear attention keep {}. Their largest blocks below the diagonal have the \
          ranks {}.",
-        pairs(&|row, which| row.whole(which)),
-        pairs(&|row, which| row.largest(which))
+        pairs(Row::whole),
+        pairs(Row::largest)
     );
     (Floating::over(rows.iter().map(Row::outcome)), because)
 }
@@ -318,18 +293,16 @@ mod tests {
 
     #[test]
     fn every_word_is_reached() {
-        let (full, same) = (row(2, &[9, 8], &[9, 9], true), row(3, &[9, 9], &[9, 9], true));
-        let (short, unclear) = (row(4, &[9, 9], &[5, 6], false), row(5, &[9, 8], &[8, 9], false));
-        let less = row(6, &[5, 6], &[9, 9], true);
+        let (same, short) = (|| row(3, &[9, 9], &[9, 9], true), || row(4, &[9, 9], &[5, 6], false));
         let word = |rows: &[Row]| floating(rows, 9).0;
-        assert_eq!(word(&[row(4, &[9, 9], &[5, 6], false)]), Floating::Everywhere);
-        assert_eq!(word(&[row(4, &[9, 9], &[5, 6], false), same]), Floating::InOneRegion);
-        assert_eq!(word(&[row(4, &[9, 9], &[5, 6], false), less]), Floating::Reverses);
-        assert_eq!(word(&[row(3, &[9, 9], &[9, 9], true)]), Floating::Nowhere);
-        assert_eq!(word(&[unclear]), Floating::NotResolved);
+        assert_eq!(word(&[short()]), Floating::Everywhere);
+        assert_eq!(word(&[short(), same()]), Floating::InOneRegion);
+        assert_eq!(word(&[short(), row(6, &[5, 6], &[9, 9], true)]), Floating::Reverses);
+        assert_eq!(word(&[same()]), Floating::Nowhere);
+        assert_eq!(word(&[row(5, &[9, 8], &[8, 9], false)]), Floating::NotResolved);
         let word = |row: Row| exact(&[row], FeatureMap::Relu);
-        assert_eq!(word(full).0, Exact::Refuted);
-        let (ruling, because) = word(short);
+        assert_eq!(word(row(2, &[9, 8], &[9, 9], true)).0, Exact::Refuted);
+        let (ruling, because) = word(short());
         assert_eq!(ruling, Exact::Open);
         assert!(because.starts_with("With relu none of 2 draws"), "{because}");
     }

@@ -12,7 +12,7 @@ use crate::figure::SpectrumFigure;
 use crate::figure::style::Kind;
 use crate::mask::{Allowed, Mask, Positions};
 use crate::ops::{FeatureMap, cpu, decayed_scores, log_decays};
-use crate::probe::Probe;
+use crate::probe::Trace;
 pub use crate::random::gaussian;
 use crate::rank::{EPSILON_F32, Tolerance};
 use crate::run::Run;
@@ -64,14 +64,11 @@ impl Draw {
     /// # Errors
     /// As [`attention_weights`].
     pub fn spectra(&self, scale: f64, masks: &[Mask]) -> Result<SpectrumFigure> {
-        let weights = masks
-            .iter()
-            .map(|mask| Ok((mask.to_string(), Kind::of(mask), self.weights(scale, mask, &Device::Cpu)?)));
+        let weights = |mask| self.weights(scale, mask, &Device::Cpu);
+        let series = masks.iter().map(|mask| Ok((mask.to_string(), Kind::of(mask), weights(mask)?)));
         let (n, size) = self.q.dim();
-        SpectrumFigure::of(
-            &format!("{n} tokens, D = {size}, scale {scale}"),
-            weights.collect::<Result<Vec<_>>>()?,
-        )
+        let title = format!("{n} tokens, D = {size}, scale {scale}");
+        SpectrumFigure::of(&title, series.collect::<Result<Vec<_>>>()?)
     }
 }
 
@@ -91,12 +88,11 @@ pub fn attention_weights(
     mask: &Mask,
     device: &Device,
 ) -> Result<Array2<f64>> {
-    let head_size = q.ncols();
+    let factor = scale / (q.ncols() as f64).sqrt();
     if *device != Device::Cpu {
-        let attention = ScaledDotProduct::with_factor((scale / (head_size as f64).sqrt()) as f32);
-        return weights_on(device, &attention, q, k, mask);
+        return weights_on(device, &ScaledDotProduct::with_factor(factor as f32), q, k, mask);
     }
-    from_scores(q.dot(&k.t()) * (scale / (head_size as f64).sqrt()), mask, cpu::masked_softmax)
+    from_scores(q.dot(&k.t()) * factor, mask, cpu::masked_softmax)
 }
 
 /// The weights of linear attention: φ(Q)·φ(K)ᵀ over the keys that `mask` allows, with rows divided by their sums.
@@ -117,12 +113,14 @@ pub fn linear_weights(
     if *device != Device::Cpu {
         return weights_on(device, &LinearAttention::new(map), q, k, mask);
     }
-    let features = |x: &Array2<f64>| {
-        let mut x = x.as_standard_layout().into_owned();
-        cpu::feature_map(x.as_slice_mut().expect("in standard layout"), map);
-        x
-    };
-    from_scores(features(q).dot(&features(k).t()), mask, cpu::masked_normalise)
+    from_scores(features(q, map).dot(&features(k, map).t()), mask, cpu::masked_normalise)
+}
+
+/// φ(x), in f64 on the CPU.
+pub(super) fn features(x: &Array2<f64>, map: FeatureMap) -> Array2<f64> {
+    let mut x = x.as_standard_layout().into_owned();
+    cpu::feature_map(x.as_slice_mut().expect("in standard layout"), map);
+    x
 }
 
 /// The tolerance below which singular values count as zero, for weights that were computed on `device`.
@@ -205,10 +203,8 @@ impl Gate {
 
     /// Scores that decay from token to token, in f64 on the CPU.
     fn decayed(&self, scores: Array2<f64>, k: &Array2<f64>) -> Result<Array2<f64>> {
-        let (k, weight) = (k.as_standard_layout(), self.weight.as_standard_layout());
-        let flat =
-            |x: &ndarray::CowArray<f64, ndarray::Ix2>| x.as_slice().expect("in standard layout").to_vec();
-        let decays = cpu::log_decays(&flat(&k), &flat(&weight), &[self.bias], k.nrows(), None);
+        let flat = |x: &Array2<f64>| x.iter().copied().collect::<Vec<_>>();
+        let decays = cpu::log_decays(&flat(k), &flat(&self.weight), &[self.bias], k.nrows(), None);
         from_scores(scores, &Mask::causal(), |values, sizes, allowed| {
             cpu::decayed_scores(values, &decays, sizes, Positions { first_query: 0 }, allowed);
         })
@@ -262,10 +258,10 @@ fn weights_on(
     let n = q.nrows();
     let (q, k) = (on_device(q, Axis::Query, device)?, on_device(k, Axis::Key, device)?);
     let visibility = Visibility { mask, at: Positions::suffix(n, n)?, padding: None };
-    let mut keep = KeepWeights(None);
-    attention.forward(&q, &k, &k, visibility, &mut keep, &Run::default())?;
-    let weights = keep.0.ok_or_else(|| Error::invalid("attention", "without weights", "a probe point"))?;
-    matrix(&weights, n)
+    let mut trace = Trace::of(["weights"]);
+    attention.forward(&q, &k, &k, visibility, &mut trace, &Run::default())?;
+    let missing = || Error::invalid("attention", "without weights", "a probe point");
+    matrix(trace.get("weights").ok_or_else(missing)?, n)
 }
 
 /// Queries or keys of one head, `[B, H, T, D]` or `[B, H, S, D]`.
@@ -279,18 +275,6 @@ fn on_device(x: &Array2<f64>, length: Axis, device: &Device) -> Result<Tensor> {
 fn matrix(weights: &Tensor, n: usize) -> Result<Array2<f64>> {
     let values = weights.to_vec()?.into_iter().map(f64::from).collect();
     Ok(Array2::from_shape_vec((n, n), values).expect("n x n weights"))
-}
-
-/// A probe that keeps the mechanism's weights.
-struct KeepWeights(Option<Tensor>);
-
-impl Probe for KeepWeights {
-    fn visit(&mut self, name: &str, value: Tensor) -> Result<Tensor> {
-        if name == "weights" {
-            self.0 = Some(value.clone());
-        }
-        Ok(value)
-    }
 }
 
 #[cfg(test)]
@@ -319,7 +303,6 @@ mod tests {
         }
     }
 
-    /// Compares the weights, entry by entry, with their formulas.
     #[test]
     fn weights_of_newer_mechanisms_by_their_formulas() {
         let draws = [3, 4].map(|seed| Draw::independent(5, 2, seed));

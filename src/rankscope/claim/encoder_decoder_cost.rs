@@ -68,7 +68,8 @@ fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
     let models = Models::new(settings)?;
     let mut evidence = Evidence::new(settings);
     parameters(&mut evidence, &models);
-    let [one, two] = models.caches(tokens, prompts[0], run)?.map(|bytes| bytes as f64);
+    let bytes = |which: usize| models.cache_bytes(which, tokens, prompts[0], run);
+    let (one, two) = (bytes(0)?, bytes(1)?);
     evidence.measure("cache_bytes_decoder", one, "bytes");
     evidence.measure("cache_bytes_twice_the_layers", two, "bytes");
     let theory = "theory: 2·L·G·D for each token, wherever it is read";
@@ -83,8 +84,7 @@ fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
 
 /// Counts operations for every length of the prompt.
 fn exact(models: &Models, tokens: usize, cache: f64) -> (Exact, String) {
-    let ratio =
-        |prompt: usize| models.flops(1, prompt, tokens) as f64 / models.flops(0, prompt, tokens) as f64;
+    let ratio = |prompt: usize| models.flops(1, prompt, tokens) / models.flops(0, prompt, tokens);
     let ratios: Vec<_> = (1..tokens).map(|prompt| (prompt, ratio(prompt))).collect();
     let furthest = ratios.iter().max_by(|a, b| (a.1 - 1.0).abs().total_cmp(&(b.1 - 1.0).abs()));
     let &(prompt, ratio) = furthest.expect("a sequence has two tokens or more");
@@ -138,10 +138,8 @@ impl Models {
         }
         let build = |config: Value| {
             let config = read(config)?;
-            Ok::<_, Error>((
-                model::seeded(&config, settings.seed()?, settings.device())?,
-                ModelSizes::of(&config)?,
-            ))
+            let model = model::seeded(&config, settings.seed()?, settings.device())?;
+            Ok::<_, Error>((model, ModelSizes::of(&config)?))
         };
         let pair = |layers: usize| build(sizes.redllm([layers; 2]));
         Ok(Models([build(sizes.decllm(layers))?, pair(layers)?, pair(equal.1)?]))
@@ -157,33 +155,28 @@ impl Models {
     }
 
     /// Operations of a pass by formula.
-    fn flops(&self, which: usize, prompt: usize, tokens: usize) -> u128 {
+    fn flops(&self, which: usize, prompt: usize, tokens: usize) -> f64 {
         let source = if which == 0 { 0 } else { prompt };
-        self.0[which].1.pass(Load { batch: 1, tokens, source }, tokens - prompt, Pairs::All).total()
+        self.0[which].1.pass(Load { batch: 1, tokens, source }, tokens - prompt, Pairs::All).total() as f64
     }
 
-    /// Bytes of keys and values after a whole sequence: of the decoder-only model, of L + L layers.
-    fn caches(&self, tokens: usize, prompt: usize, run: &Run) -> Result<[usize; 2]> {
-        let bytes = |which: usize| {
-            let (model, input) = (&self.0[which].0, self.input(which, tokens, prompt));
-            let mut cache = model.cache(1)?;
-            model.hidden_after(&mut cache, &input, &MaskChoice::AsTrained, &mut Unobserved, run)?;
-            Ok::<usize, Error>(cache.bytes())
-        };
-        Ok([bytes(0)?, bytes(1)?])
+    /// Bytes of keys and values after a whole sequence.
+    fn cache_bytes(&self, which: usize, tokens: usize, prompt: usize, run: &Run) -> Result<f64> {
+        let (model, input) = (&self.0[which].0, self.input(which, tokens, prompt));
+        let mut cache = model.cache(1)?;
+        model.hidden_after(&mut cache, &input, &MaskChoice::AsTrained, &mut Unobserved, run)?;
+        Ok(cache.bytes() as f64)
     }
 
     /// Prompt and answer: as one text for a decoder, or as two sides for an encoder-decoder.
     fn input(&self, which: usize, tokens: usize, prompt: usize) -> Input {
         let vocab = self.0[0].1.vocab as u32;
         let mut ids: Vec<u32> = (0..tokens).map(|i| (i * 37 + 11) as u32 % vocab).collect();
-        match which {
-            0 => Input::new(ids),
-            _ => {
-                let answer = ids.split_off(prompt);
-                Input::new(ids).with_decoder(answer)
-            }
+        if which == 0 {
+            return Input::new(ids);
         }
+        let answer = ids.split_off(prompt);
+        Input::new(ids).with_decoder(answer)
     }
 
     /// One pass, to the logits of the answer, which are read so that a GPU has done its work.
@@ -239,13 +232,13 @@ fn parameters(evidence: &mut Evidence, models: &Models) {
 fn record(evidence: &mut Evidence, models: &Models, tokens: usize, point: &Point) {
     let prompt = point.prompt;
     for (which, name) in NAMES.iter().enumerate() {
-        let (known, place) = (models.flops(which, prompt, tokens) as f64, format!("{name}_prompt{prompt}"));
+        let (known, place) = (models.flops(which, prompt, tokens), format!("{name}_prompt{prompt}"));
         let source = "2 per weight and token that visits it, 4·H·D per pair and layer";
         point.costs[which].report(evidence, &place, known, source);
         if which > 0 {
             let ratio = point.seconds_ratio(which);
             evidence.measure(format!("flops_ratio_{place}"), point.flops_ratio(which), "times");
-            evidence.measure(format!("median_seconds_ratio_{place}"), timing::median(&ratio), "times");
+            evidence.measure(format!("median_seconds_ratio_{place}"), ratio.median(), "times");
             evidence.measure_sample(format!("seconds_ratio_{place}"), ratio, "times");
         }
     }
@@ -261,7 +254,7 @@ fn weigh(evidence: &mut Evidence, models: &Models, cache: f64, points: &[Point])
     let text =
         format!("L + L layers take {} times the operations of L layers, over the prompts", words(flops));
     evidence.weigh(are_near(flops), text);
-    let time = range(&|point| timing::median(&point.seconds_ratio(1)));
+    let time = range(&|point| point.seconds_ratio(1).median());
     let text = format!("L + L layers take {} times as long (medians; not part of the verdict)", words(time));
     evidence.weigh(are_near(time), text);
     let text = format!("the caches after a whole sequence are {}", times(cache, "as large", "the same size"));
@@ -287,7 +280,7 @@ fn plot(evidence: &mut Evidence, settings: &Settings, points: &[Point]) {
     };
     let timed = |name: &str, which: usize| {
         let spread: Vec<f64> = points.iter().map(|point| point.seconds_ratio(which).sd()).collect();
-        curve(name, &|point| timing::median(&point.seconds_ratio(which))).with_spread(spread)
+        curve(name, &|point| point.seconds_ratio(which).median()).with_spread(spread)
     };
     let curves = vec![
         curve("operations, 2L layers", &|point| point.flops_ratio(1)),

@@ -48,13 +48,6 @@ pub struct Known {
     pub draws: usize,
 }
 
-impl Known {
-    /// A mean and a standard deviation over a number of draws.
-    pub const fn new(mean: f64, sd: f64, draws: usize) -> Self {
-        Known { mean, sd, draws }
-    }
-}
-
 impl Measured {
     /// Sets the expected value, within ± `tolerance`.
     pub fn expect(&mut self, value: f64, tolerance: f64, source: &'static str) -> &mut Self {
@@ -91,9 +84,8 @@ impl Measured {
 
     /// Whether it agrees with the expected value; NaN does not, and a number without an expected value does.
     pub fn agrees(&self) -> bool {
-        self.expected
-            .as_ref()
-            .is_none_or(|expected| (self.value - expected.value).abs() <= expected.tolerance)
+        let is_near = |expected: &Expected| (self.value - expected.value).abs() <= expected.tolerance;
+        self.expected.as_ref().is_none_or(is_near)
     }
 }
 
@@ -158,7 +150,8 @@ impl Evidence {
 
     /// Records a number that does not depend on draws. The expected value can be set on the result.
     pub fn measure(&mut self, name: impl Into<String>, value: f64, unit: &'static str) -> &mut Measured {
-        self.push(Measured { name: name.into(), value, unit, spread: None, expected: None })
+        self.measured.push(Measured { name: name.into(), value, unit, spread: None, expected: None });
+        self.measured.last_mut().expect("just pushed")
     }
 
     /// Records a number over draws: its mean, with all its values.
@@ -168,8 +161,9 @@ impl Evidence {
         sample: Sample,
         unit: &'static str,
     ) -> &mut Measured {
-        let value = sample.mean();
-        self.push(Measured { name: name.into(), value, unit, spread: Some(sample), expected: None })
+        let measured = self.measure(name, sample.mean(), unit);
+        measured.spread = Some(sample);
+        measured
     }
 
     /// Records a pure number over draws.
@@ -182,11 +176,6 @@ impl Evidence {
         let measured = self.record(name, sample);
         measured.value = sample.median();
         measured
-    }
-
-    fn push(&mut self, measured: Measured) -> &mut Measured {
-        self.measured.push(measured);
-        self.measured.last_mut().expect("just pushed")
     }
 
     /// Adds a sentence: for the claim where `supports`, else against it. The settings of the measurement can be added
@@ -216,17 +205,13 @@ impl Evidence {
         caption: impl Into<String>,
         figure: impl Figure + Send + Sync + 'static,
     ) {
-        self.illustrations.push(Illustration {
-            name: name.into(),
-            caption: caption.into(),
-            figure: Box::new(figure),
-        });
+        let (name, caption) = (name.into(), caption.into());
+        self.illustrations.push(Illustration { name, caption, figure: Box::new(figure) });
     }
 
     /// Adds curves with their caption, and the settings that recreate them.
     pub(super) fn plot(&mut self, name: impl Into<String>, caption: impl Into<String>, figure: Lines) {
-        let settings = self.settings.clone();
-        self.show(name, caption, Lines { settings, ..figure });
+        self.show(name, caption, Lines { settings: self.settings(), ..figure });
     }
 
     /// The settings that recreate the experiment.
@@ -287,8 +272,7 @@ impl Evidence {
     }
 
     fn find(&self, name: &str) -> Result<&Measured> {
-        let found = self.measured.iter().find(|measured| measured.name == name);
-        found
-            .ok_or_else(|| Error::invalid("measurement", format!("{name:?}"), "one that the experiment made"))
+        let missing = || Error::invalid("measurement", format!("{name:?}"), "one that the experiment made");
+        self.measured.iter().find(|measured| measured.name == name).ok_or_else(missing)
     }
 }

@@ -39,15 +39,14 @@ fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
     let mut evidence = Evidence::new(settings);
     let n = settings.integer("n")?;
     let points = sweep(places.clone(), &settings.seeds("seeds")?, "mixed directions", run, |place, seed| {
+        let spectra = combined(n, place, seed, settings.device(), run)?;
+        let conditions = [0, 1].map(|which: usize| spectra[which].condition());
+        let [log, log_both] = conditions.map(|found| found.map_or(f64::NAN, |c| c.value.log10()));
+        let [bound, bound_both] =
+            conditions.map(|found| f64::from(u8::from(found.is_some_and(|c| c.is_lower_bound))));
         let [mixed, both, after, after_both, causal, bidirectional] =
-            combined(n, place, seed, settings.device(), run)?;
-        let log = |spectrum: &Spectrum| spectrum.condition().map_or(f64::NAN, |c| c.value.log10());
-        let is_bound = |spectrum: &Spectrum| spectrum.condition().is_some_and(|c| c.is_lower_bound);
-        let ([a, b], flag) = ([log(&mixed), log(&both)], |is: bool| f64::from(u8::from(is)));
-        let bounds = [flag(is_bound(&mixed)), flag(is_bound(&both))];
-        let [mixed, both, after, after_both, causal, bidirectional] =
-            [&mixed, &both, &after, &after_both, &causal, &bidirectional].map(|s| s.effective_rank());
-        Ok([mixed, both, after, after_both, causal, bidirectional, a, b, bounds[0], bounds[1]])
+            spectra.each_ref().map(Spectrum::effective_rank);
+        Ok([mixed, both, after, after_both, causal, bidirectional, log, log_both, bound, bound_both])
     })?;
     for point in &points {
         report(&mut evidence, n, point, *settings.device() == Device::Cpu);
@@ -109,11 +108,7 @@ fn gain((_, samples): &Point) -> Sample {
 
 /// Whether a paired difference is above zero or below it by more than two standard errors.
 fn outcome(gain: &Sample) -> Outcome {
-    match Ahead::of(gain) {
-        Ahead::Causal => Outcome::Holds,
-        Ahead::Bidirectional => Outcome::Opposite,
-        Ahead::Neither => Outcome::Unclear,
-    }
+    Outcome::compared(Ahead::of(gain).is_causal())
 }
 
 /// Reports one point. `has_conditions` tells whether there are condition numbers, which need entries in f64.
@@ -238,9 +233,8 @@ fn trained(evidence: &mut Evidence, models: &[Heads<f64>]) -> (Trained, String) 
     let lead = "With the masks replaced, mixing raises the effective rank ";
     for model in models {
         let higher = count(model, Outcome::Holds);
-        evidence
-            .weigh(higher == model.heads.len(), format!("{lead}{}", words(model)))
-            .at("model", &*model.name);
+        let text = format!("{lead}{}", words(model));
+        evidence.weigh(higher == model.heads.len(), text).at("model", &*model.name);
         evidence.measure(model.measure("pairs"), model.heads.len() as f64, "pairs of heads");
         evidence.measure(model.measure("pairs_mixed_higher"), higher as f64, "pairs of heads");
         evidence.record(model.measure("gain"), &model.means(|gain| *gain));

@@ -60,7 +60,7 @@ pub use first_token_drift::{weights_of_first, weights_of_first_by_equal_scores};
 pub use parameter::{Allowed, Parameter, Value};
 pub use phase_map::{Ahead, PhaseGrid, PhasePoint, Phases, phase_map};
 pub use settings::{Effort, RunsAt, Settings};
-pub use timing::{Cost, Task, costs};
+pub use timing::{Cost, Task, costs, growth};
 pub use training::{missing, train};
 pub use trial::{Trial, run};
 pub use verdict::{ARENAS, ByTraining, Exact, Floating, Opinion, Outcome, Ruling, Trained, Verdict};
@@ -148,7 +148,7 @@ mod prelude {
     pub(super) use super::Allowed::{Integer, Integers, Number, Numbers, Text, Word};
     pub(super) use super::parameter::{Parameter, set};
     pub(super) use super::sweep::{
-        LOGIT_SCALES, Place, by_scale, columns, curve, draws, lines, means, sweep,
+        LOGIT_SCALES, MASKS, Place, by_scale, columns, curve, draws, lines, means, sweep,
     };
     pub(super) use super::trained::{self, Heads, Subject, in_models, plain};
     pub(super) use super::verdict::{sentence, times};

@@ -1,5 +1,7 @@
 //! [`Parameter`]: a parameter of an experiment, with its range.
 
+use std::str::FromStr;
+
 use serde::Serialize;
 
 use crate::error::{Error, Result};
@@ -73,10 +75,10 @@ impl Parameter {
     /// [`Error::Invalid`] naming the parameter, the text and what is allowed.
     pub fn parse(&self, text: &str) -> Result<Value> {
         let value = match self.allowed {
-            Allowed::Integer(low, high) => whole(text, low, high).map(Value::Integer),
-            Allowed::Number(low, high) => decimal(text, low, high).map(Value::Number),
-            Allowed::Integers(low, high) => list(text, |item| whole(item, low, high)).map(Value::Integers),
-            Allowed::Numbers(low, high) => list(text, |item| decimal(item, low, high)).map(Value::Numbers),
+            Allowed::Integer(low, high) => within(text, low, high).map(Value::Integer),
+            Allowed::Number(low, high) => within(text, low, high).map(Value::Number),
+            Allowed::Integers(low, high) => list(text, |item| within(item, low, high)).map(Value::Integers),
+            Allowed::Numbers(low, high) => list(text, |item| within(item, low, high)).map(Value::Numbers),
             Allowed::Word(words) => words.contains(&text).then(|| Value::Text(text.to_owned())),
             Allowed::Text => Some(Value::Text(text.to_owned())),
         };
@@ -100,11 +102,7 @@ impl Allowed {
     }
 }
 
-fn whole(text: &str, low: u64, high: u64) -> Option<u64> {
-    text.trim().parse().ok().filter(|value| (low..=high).contains(value))
-}
-
-fn decimal(text: &str, low: f64, high: f64) -> Option<f64> {
+fn within<T: FromStr + PartialOrd>(text: &str, low: T, high: T) -> Option<T> {
     text.trim().parse().ok().filter(|value| (low..=high).contains(value))
 }
 

@@ -3,12 +3,13 @@
 use ndarray::Array2;
 use serde_json::Value;
 
+use super::sweep::sweep;
 use super::{Draw, Sample};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::figure::{MapAxis, PhaseMap};
 use crate::mask::Mask;
-use crate::rank::{self, Spectrum};
+use crate::rank::Spectrum;
 use crate::run::Run;
 
 /// The points of a phase map, and the settings that recreate each of them.
@@ -125,61 +126,47 @@ impl Ahead {
 pub fn phase_map(grid: &PhaseGrid, device: &Device, run: &Run) -> Result<Phases> {
     grid.check()?;
     let places = grid.scales.iter().flat_map(|&scale| grid.head_sizes.iter().map(move |&d| (d, scale)));
-    let places: Vec<(usize, f64)> = places.collect();
-    let draws: Vec<(usize, f64, u64)> = places
-        .iter()
-        .flat_map(|&(head_size, scale)| {
-            (0..grid.seeds as u64).map(move |k| (head_size, scale, grid.seed + k))
-        })
-        .collect();
-    let ranks = rank::many(&draws, "phase map", run, |&(head_size, scale, seed)| {
-        let draw = Draw::aligned(grid.n, head_size, grid.alignment, seed);
-        effective_ranks(&draw, scale, device, run)
+    let seeds: Vec<u64> = (0..grid.seeds as u64).map(|k| grid.seed + k).collect();
+    let found = sweep(places, &seeds, "phase map", run, |&(head_size, scale), seed| {
+        let both = spectra(&Draw::aligned(grid.n, head_size, grid.alignment, seed), scale, device, run)?;
+        Ok(both.map(|spectrum| spectrum.effective_rank()))
     })?;
-    let point = |(&(head_size, scale), ranks): (&(usize, f64), &[[f64; 2]])| PhasePoint {
+    let points = found.into_iter().map(|((head_size, scale), [causal, bidirectional])| PhasePoint {
         head_size,
         scale,
-        causal: ranks.iter().map(|pair| pair[0]).collect(),
-        bidirectional: ranks.iter().map(|pair| pair[1]).collect(),
-    };
-    Ok(Phases {
-        grid: grid.clone(),
-        points: places.iter().zip(ranks.chunks(grid.seeds)).map(point).collect(),
-    })
+        causal,
+        bidirectional,
+    });
+    Ok(Phases { grid: grid.clone(), points: points.collect() })
 }
 
-/// The effective ranks: causal, bidirectional.
-pub(super) fn effective_ranks(draw: &Draw, scale: f64, device: &Device, run: &Run) -> Result<[f64; 2]> {
-    let of = |mask: Mask| -> Result<f64> {
-        // Checked here too, so that cancelling waits for one decomposition and not for two.
+/// The spectra of the weights of the same queries and keys under both masks: causal, bidirectional.
+pub(super) fn spectra(draw: &Draw, scale: f64, device: &Device, run: &Run) -> Result<[Spectrum; 2]> {
+    let of = |mask: Mask| {
+        // Checked for each of them, so that cancelling waits for one decomposition and not for two.
         run.check()?;
-        Ok(Spectrum::of(draw.weights(scale, &mask, device)?.view())?.effective_rank())
+        Spectrum::of(draw.weights(scale, &mask, device)?.view())
     };
     Ok([of(Mask::causal())?, of(Mask::bidirectional())?])
 }
 
 impl PhaseGrid {
     fn check(&self) -> Result<()> {
-        let refuse = |name: &str, value: String, expected: &str| Err(Error::invalid(name, value, expected));
-        if self.n == 0 {
-            return refuse("n", self.n.to_string(), "1 or more");
-        }
-        if self.seeds == 0 {
-            return refuse("seeds", self.seeds.to_string(), "1 or more");
-        }
-        if !(0.0..=1.0).contains(&self.alignment) {
-            return refuse("alignment", self.alignment.to_string(), "a number from 0 to 1");
-        }
-        let sizes = &self.head_sizes;
-        if sizes.is_empty() || sizes.contains(&0) || !sizes.is_sorted_by(|a, b| a < b) {
-            return refuse("head_sizes", format!("{sizes:?}"), "ascending whole numbers from 1");
-        }
-        let scales = &self.scales;
+        let PhaseGrid { n, head_sizes: sizes, scales, alignment, seeds, .. } = self;
+        let are_sizes = sizes.first().is_some_and(|&least| least > 0) && sizes.is_sorted_by(|a, b| a < b);
         let is_usable = scales.iter().all(|scale| scale.is_finite() && *scale >= 0.0);
-        if scales.is_empty() || !is_usable || !scales.is_sorted_by(|a, b| a < b) {
-            return refuse("scales", format!("{scales:?}"), "ascending numbers from 0");
+        let are_scales = is_usable && !scales.is_empty() && scales.is_sorted_by(|a, b| a < b);
+        let rules = [
+            ("n", n.to_string(), *n > 0, "1 or more"),
+            ("seeds", seeds.to_string(), *seeds > 0, "1 or more"),
+            ("alignment", alignment.to_string(), (0.0..=1.0).contains(alignment), "a number from 0 to 1"),
+            ("head_sizes", format!("{sizes:?}"), are_sizes, "ascending whole numbers from 1"),
+            ("scales", format!("{scales:?}"), are_scales, "ascending numbers from 0"),
+        ];
+        match rules.into_iter().find(|(_, _, is_met, _)| !is_met) {
+            Some((name, value, _, expected)) => Err(Error::invalid(name, value, expected)),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -225,12 +212,10 @@ impl Phases {
     /// The map as a figure; `settings` go into its metadata.
     pub fn figure(&self, settings: Value) -> PhaseMap {
         let PhaseGrid { n, head_sizes, scales, .. } = &self.grid;
+        let sizes = head_sizes.iter().map(|&size| size as f64).collect();
         PhaseMap {
             title: format!("Phase map at n = {n}: causal minus bidirectional effective rank"),
-            x: MapAxis {
-                label: "head size D".into(),
-                values: head_sizes.iter().map(|&size| size as f64).collect(),
-            },
+            x: MapAxis { label: "head size D".into(), values: sizes },
             y: MapAxis { label: "factor on the logits after 1/√D".into(), values: scales.clone() },
             values: self.differences().mapv(Some),
             unit: "causal − bidirectional effective rank".into(),
@@ -245,18 +230,13 @@ mod tests {
     use super::*;
 
     fn grid() -> PhaseGrid {
-        PhaseGrid {
-            n: 24,
-            head_sizes: vec![2, 9, 40],
-            scales: vec![0.1, 1.0],
-            alignment: 0.0,
-            seed: 5,
-            seeds: 4,
-        }
+        let (head_sizes, scales) = (vec![2, 9, 40], vec![0.1, 1.0]);
+        PhaseGrid { n: 24, head_sizes, scales, alignment: 0.0, seed: 5, seeds: 4 }
     }
 
+    /// Head sizes go across, scales upwards.
     #[test]
-    fn a_map_of_one_point_is_that_point_of_the_map() {
+    fn a_map_of_one_point_is_that_point_of_the_map_and_of_the_picture() {
         let map = phase_map(&grid(), &Device::Cpu, &Run::default()).unwrap();
         let one = PhaseGrid { head_sizes: vec![9], scales: vec![1.0], ..grid() };
         let one = phase_map(&one, &Device::Cpu, &Run::default()).unwrap();
@@ -264,11 +244,6 @@ mod tests {
         assert_eq!(map.differences()[(1, 1)], one.differences()[(0, 0)]);
         assert_eq!(map.points().len(), 6);
         assert!(map.points().iter().all(|point| point.causal.sd() > 0.0), "every draw has its own seed");
-    }
-
-    #[test]
-    fn the_picture_has_scales_upwards_and_head_sizes_across() {
-        let map = phase_map(&grid(), &Device::Cpu, &Run::default()).unwrap();
         let picture = map.figure(Value::Null);
         assert_eq!((picture.x.values.len(), picture.y.values.len()), (3, 2));
         let difference = map.point(40, 0.1).unwrap().difference().mean();
@@ -291,11 +266,8 @@ mod tests {
         assert_eq!(of([3.0, 1.0, -1.0]).border(8), Some(3.0));
         assert_eq!(of([3.0, -1.0, 2.0]).border(8), Some(1.75));
         assert_eq!((of([3.0, 1.0, 1.0]).border(8), of([-1.0, -1.0, 1.0]).border(8)), (None, None));
-        let map = of([3.0, 0.0, -1.0]);
-        assert_eq!(
-            map.points.iter().map(PhasePoint::ahead).collect::<Vec<_>>(),
-            [Ahead::Causal, Ahead::Neither, Ahead::Bidirectional]
-        );
+        let ahead: Vec<Ahead> = of([3.0, 0.0, -1.0]).points.iter().map(PhasePoint::ahead).collect();
+        assert_eq!(ahead, [Ahead::Causal, Ahead::Neither, Ahead::Bidirectional]);
     }
 
     #[test]

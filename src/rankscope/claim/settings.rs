@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Map, json};
 
 use super::Claim;
-use super::parameter::{Allowed, Parameter, Value, set};
+use super::parameter::{Allowed::Integer, Parameter, Value, set};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::train::Kept;
@@ -21,12 +21,8 @@ pub enum Effort {
 }
 
 /// The parameter that every claim has.
-const SEED: Parameter = set(
-    "seed",
-    "the first of the seeds of everything random",
-    Allowed::Integer(0, u32::MAX as u64),
-    ["0"; 2],
-);
+const SEED: Parameter =
+    set("seed", "the first of the seeds of everything random", Integer(0, u32::MAX as u64), ["0"; 2]);
 
 /// The settings of one claim's experiment: a value for each of its parameters, and the device.
 #[derive(Clone, Debug)]
@@ -133,7 +129,7 @@ impl Settings {
     pub fn integer(&self, name: &str) -> Result<usize> {
         match self.value(name)? {
             Value::Integer(value) => Ok(*value as usize),
-            other => Err(wrong_kind(name, other, "a whole number")),
+            other => Err(Error::invalid(name, other, "a whole number")),
         }
     }
 
@@ -144,7 +140,7 @@ impl Settings {
     pub fn integers(&self, name: &str) -> Result<Vec<usize>> {
         match self.value(name)? {
             Value::Integers(values) => Ok(values.iter().map(|&value| value as usize).collect()),
-            other => Err(wrong_kind(name, other, "whole numbers")),
+            other => Err(Error::invalid(name, other, "whole numbers")),
         }
     }
 
@@ -178,7 +174,7 @@ impl Settings {
     pub fn number(&self, name: &str) -> Result<f64> {
         match self.value(name)? {
             Value::Number(value) => Ok(*value),
-            other => Err(wrong_kind(name, other, "a number")),
+            other => Err(Error::invalid(name, other, "a number")),
         }
     }
 
@@ -189,7 +185,7 @@ impl Settings {
     pub fn numbers(&self, name: &str) -> Result<Vec<f64>> {
         match self.value(name)? {
             Value::Numbers(values) => Ok(values.clone()),
-            other => Err(wrong_kind(name, other, "numbers")),
+            other => Err(Error::invalid(name, other, "numbers")),
         }
     }
 
@@ -200,7 +196,7 @@ impl Settings {
     pub fn text(&self, name: &str) -> Result<&str> {
         match self.value(name)? {
             Value::Text(text) => Ok(text),
-            other => Err(wrong_kind(name, other, "a text")),
+            other => Err(Error::invalid(name, other, "a text")),
         }
     }
 
@@ -260,8 +256,4 @@ impl Settings {
 /// Whether a shell reads this text literally without quotes.
 fn is_plain(text: &str) -> bool {
     text.chars().all(|c| c.is_ascii_alphanumeric() || "_-./,:+@".contains(c))
-}
-
-fn wrong_kind(name: &str, value: &Value, expected: &str) -> Error {
-    Error::invalid(name, value, expected)
 }

@@ -4,7 +4,7 @@
 //! extreme: each row picks one key, and the rank is how many keys are picked.
 
 use super::prelude::*;
-use super::softmax_rank::{binomial, exact_ranks, rank_in_f32, tokens};
+use super::softmax_rank::{binomial, exact_ranks, over_heads, rank_in_f32, tokens};
 
 pub(super) static CLAIM: Claim = Claim {
     about: About {
@@ -20,12 +20,7 @@ pub(super) static CLAIM: Claim = Claim {
     },
     parameters: &[
         set("n", "positions", Integer(2, 512), ["128", "256"]),
-        set(
-            "head_sizes",
-            "head sizes D",
-            Integers(1, 1024),
-            ["1,4,16,64,112", "1,2,4,8,16,32,64,128,192,240"],
-        ),
+        set("head_sizes", "head sizes D", Integers(1, 1024), HEAD_SIZES),
         set("scales", LOGIT_SCALES, Numbers(0.001, 1e6), ["0.1,1,10,1000", "0.1,1,10,100,1000"]),
         set("distinct", DISTINCT, Integer(1, 512), ["512"; 2]),
         set("powers_n", "positions of the Hadamard powers", Integer(8, 512), ["256"; 2]),
@@ -38,6 +33,7 @@ pub(super) static CLAIM: Claim = Claim {
     decide,
 };
 
+const HEAD_SIZES: [&str; 2] = ["1,4,16,64,112", "1,2,4,8,16,32,64,128,192,240"];
 const DISTINCT: &str =
     "tokens that differ in the matrices of head size 1, whose rank is exact; the others repeat them";
 
@@ -106,18 +102,17 @@ fn powers(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<()>
         found.len()
     );
     evidence.weigh(reached == found.len(), text).at("n", n);
-    let curve = |&head_size: &usize| {
+    let curve = |head_size: usize| {
         let points = found.iter().filter(|((d, _), _)| *d == head_size);
         let points = points.map(|((_, degree), [rank])| (*degree as f64, rank.clone()));
         means(format!("D = {head_size}"), Kind::Plain, points)
     };
-    let reference = |&head_size: &usize| {
+    let reference = |head_size: usize| {
         let points = DEGREES.map(|degree| (degree as f64, bound(head_size, degree, n)));
         let of = if head_size == 1 { "k".to_owned() } else { format!("k+{}", head_size - 1) };
         Reference::curve(format!("C({of}, k)"), points)
     };
-    let (curves, references) =
-        (head_sizes.iter().map(curve).collect(), head_sizes.iter().map(reference).collect());
+    let (curves, references) = (head_sizes.map(curve).into(), head_sizes.map(reference).into());
     let caption = format!(
         "Numerical rank of the k-th Hadamard power of QKᵀ/√D at n = {n}, one draw for each head size, on the bounds \
          C(D+k−1, k)."
@@ -162,10 +157,9 @@ fn floating(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<(
     };
     for point in &map {
         let (place, [scores, weights, picked]) = point;
-        let text = format!(
-            "n = {n}: softmax takes the rank {}; {picked} keys are the largest of some row",
-            words(point)
-        );
+        let words = words(point);
+        let text =
+            format!("n = {n}: softmax takes the rank {words}; {picked} keys are the largest of some row");
         place.locate(evidence.weigh(outcome(point) == Outcome::Holds, text));
         let source = "rank Q·Kᵀ = min(D, n) for almost all draws";
         let measured = evidence.record(place.name("rank_scores"), scores);
@@ -212,27 +206,19 @@ fn plot(evidence: &mut Evidence, n: usize, map: &[Point]) {
     evidence.plot("rank-over-head-size", caption, lines(title, axes, curves, references));
 }
 
-/// Whether heads have a higher rank than their size on all texts; `None` where the texts differ.
-fn is_raised(model: &Heads<f64>) -> Vec<Option<bool>> {
-    let is = |ranks: &Sample| match ranks.count_where(|rank| rank > model.head_size as f64) {
+/// Whether a head has a higher rank than its size on all texts; `None` where the texts differ.
+fn is_raised(model: &Heads<f64>, ranks: &Sample) -> Option<bool> {
+    match ranks.count_where(|rank| rank > model.head_size as f64) {
         0 => Some(false),
-        count if count == ranks.count() => Some(true),
-        _ => None,
-    };
-    model.over(|rank| *rank).iter().map(is).collect()
+        count => (count == ranks.count()).then_some(true),
+    }
 }
 
 fn trained(evidence: &mut Evidence, models: &[Heads<f64>]) -> (Trained, String) {
-    let raised = |model: &Heads<f64>| is_raised(model).iter().filter(|is| **is == Some(true)).count();
-    for model in models {
-        super::softmax_rank::report_heads(evidence, model, "above_head_size", raised(model));
-    }
-    let cases = models.iter().flat_map(is_raised);
-    in_models(models, cases, "Under the bidirectional mask ", |model| {
+    over_heads(evidence, models, "above_head_size", is_raised, |model, raised| {
         format!(
-            "{} of {} heads of {} show more than D directions at f32's tolerance on every text of {} tokens: {} over the \
-             heads",
-            raised(model),
+            "{raised} of {} heads of {} show more than D directions at f32's tolerance on every text of {} tokens: {} \
+             over the heads",
             model.heads.len(),
             model.in_words(),
             model.tokens,

@@ -39,6 +39,10 @@ pub(super) fn columns<const N: usize>(rows: &[[f64; N]]) -> [Sample; N] {
     std::array::from_fn(|column| rows.iter().map(|row| row[column]).collect())
 }
 
+/// Both masks by name, with the kinds of their curves.
+pub(super) const MASKS: [(&str, Kind); 2] =
+    [("causal", Kind::Causal), ("bidirectional", Kind::Bidirectional)];
+
 /// The description of the setting `scales`.
 pub(super) const LOGIT_SCALES: &str = "factors on the logits after 1/√D";
 
@@ -74,8 +78,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// For each scale, a number of each point over the head sizes; scales and head sizes are ascending,
-/// each once.
+/// For each scale, a number of each point over the head sizes; scales and head sizes are ascending, each once.
 pub(super) fn by_scale<'a, const N: usize>(
     points: &'a [(Place, [Sample; N])],
     which: usize,

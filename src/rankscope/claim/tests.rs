@@ -6,20 +6,15 @@ use crate::Device;
 #[test]
 fn ids_are_distinct_and_every_text_is_there() {
     for (index, claim) in CLAIMS.iter().enumerate() {
-        let about = claim.about();
-        assert!(CLAIMS[..index].iter().all(|other| other.about().id != about.id), "{}", about.id);
-        assert!(about.id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'));
-        for text in [about.statement, about.source, about.exact, about.reconsider] {
-            assert!(
-                !text.is_empty() && !text.contains("  ") && !text.contains('\n'),
-                "{}: {text:?}",
-                about.id
-            );
+        let &About { id, statement, source, exact, reconsider, .. } = claim.about();
+        assert!(CLAIMS[..index].iter().all(|other| other.about().id != id), "{id}");
+        assert!(id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'));
+        for text in [statement, source, exact, reconsider] {
+            let is_one_line = !text.is_empty() && !text.contains("  ") && !text.contains('\n');
+            assert!(is_one_line, "{id}: {text:?}");
         }
-        assert!(
-            about.statement.ends_with('.') && about.exact.ends_with('.') && about.reconsider.ends_with('.')
-        );
-        assert!(std::ptr::eq(find(about.id).unwrap().about(), about));
+        assert!([statement, exact, reconsider].iter().all(|text| text.ends_with('.')), "{id}");
+        assert!(std::ptr::eq(find(id).unwrap().about(), claim.about()));
     }
     assert!(find("no-such").err().unwrap().to_string().contains("mixed-directions"));
 }
@@ -81,7 +76,7 @@ fn a_mean_may_differ_from_its_reference_by_what_its_draws_allow() {
     let tolerance = |draws: usize, sd: f64| {
         let mut evidence = Evidence::default();
         let measured = evidence.measure_sample("x", Sample::new([1.0, 2.0, 3.0, 4.0]), "");
-        let known = Known::new(3.0, sd, draws);
+        let known = Known { mean: 3.0, sd, draws };
         measured.expect_mean(known, "by hand").expected.clone().unwrap().tolerance
     };
     let error = |draws: f64| (0.25 + 1.0 / draws).sqrt();
@@ -93,7 +88,7 @@ fn a_mean_may_differ_from_its_reference_by_what_its_draws_allow() {
 fn a_count_that_was_always_the_same_may_differ_in_three_of_its_draws() {
     let mut evidence = Evidence::default();
     let measured = evidence.measure_sample("x", Sample::new([1.0, 0.0]), "");
-    measured.expect_mean_count(Known::new(0.0, 0.0, 40), "by hand");
+    measured.expect_mean_count(Known { mean: 0.0, sd: 0.0, draws: 40 }, "by hand");
     assert!(measured.agrees());
 }
 
@@ -115,12 +110,9 @@ fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
 /// Small settings of a claim, with some changes.
 pub(super) fn settings(id: &str, changes: &[(&str, &str)]) -> Settings {
     let mut settings = Settings::new(find(id).unwrap(), Effort::Quick, Device::Cpu).unwrap();
-    for (name, value) in of("small", id).flat_map(pairs) {
-        settings.set(name, value).unwrap();
-    }
-    for (name, value) in changes {
-        settings.set(name, value).unwrap();
-    }
+    let mut set = |(name, value): (&str, &str)| settings.set(name, value).unwrap();
+    of("small", id).flat_map(pairs).for_each(&mut set);
+    changes.iter().copied().for_each(set);
     settings
 }
 
@@ -139,8 +131,8 @@ fn check(id: &str) {
             continue;
         }
         count += 1;
-        let trial =
-            trial(id, &pairs(set).collect::<Vec<_>>()).unwrap_or_else(|error| panic!("{head}: {error}"));
+        let set: Vec<_> = pairs(set).collect();
+        let trial = trial(id, &set).unwrap_or_else(|error| panic!("{head}: {error}"));
         lines.for_each(|line| found(&trial, line, head));
         let missed: Vec<_> = trial.evidence.disagreements().collect();
         assert!(missed.is_empty(), "{head}: {missed:?}");
@@ -166,62 +158,37 @@ fn found(Trial { evidence, verdict, .. }: &Trial, line: &str, head: &str) {
             let within = low.parse().unwrap()..=high.parse().unwrap();
             assert!(within.contains(&value), "{head}: {name} is {value}");
         }
-        "expected" => assert!(
-            evidence.expected().len() >= rest.parse().unwrap(),
-            "{head}: {}",
-            evidence.expected().len()
-        ),
+        "expected" => {
+            let count = evidence.expected().len();
+            assert!(count >= rest.parse().unwrap(), "{head}: {count}");
+        }
         _ => panic!("{head}: {line}"),
     }
 }
 
 macro_rules! checks {
-    ($($test:ident $id:literal)*) => {
+    ($($id:ident)*) => {
         $(#[test]
-        fn $test() {
-            check($id);
+        fn $id() {
+            check(&stringify!($id).replace('_', "-"));
         })*
 
         #[test]
         fn every_claim_is_checked() {
-            assert_eq!([$($id),*].to_vec(), CLAIMS.iter().map(|claim| claim.about.id).collect::<Vec<_>>());
+            let ids: Vec<_> = CLAIMS.iter().map(|claim| claim.about.id).collect();
+            assert_eq!(ids, [$(stringify!($id).replace('_', "-")),*]);
         }
     };
 }
 
+// A test for every claim, called by the claim's id.
 checks! {
-    causal_full_rank "causal-full-rank"
-    bidirectional_low_rank "bidirectional-low-rank"
-    softmax_raises_rank "softmax-raises-rank"
-    softmax_rank "softmax-rank"
-    head_size_bottleneck "head-size-bottleneck"
-    fixed_head_size "fixed-head-size"
-    depth_collapse "depth-collapse"
-    linear_attention_rank "linear-attention-rank"
-    linear_attention_causal_rank "linear-attention-causal-rank"
-    mixed_directions "mixed-directions"
-    mask_carries_position "mask-carries-position"
-    mask_tells_order "mask-tells-order"
-    rank_is_information "rank-is-information"
-    cache_reuse "cache-reuse"
-    only_causal_reuse "only-causal-reuse"
-    encoder_decoder_cost "encoder-decoder-cost"
-    trained_low_rank "trained-low-rank"
-    block_rank "block-rank"
-    positive_determinant "positive-determinant"
-    learned_sink "learned-sink"
-    first_token_drift "first-token-drift"
-    last_token_memory "last-token-memory"
-    bidirectional_input "bidirectional-input"
-    mixed_heads "mixed-heads"
-    linear_causal "linear-causal"
-    head_size_in_training "head-size-in-training"
-    causal_objective "causal-objective"
-    doubled_parameters "doubled-parameters"
-    in_context "in-context"
-    no_positions "no-positions"
-    rank_explains "rank-explains"
-    repeated_data "repeated-data"
+    causal_full_rank bidirectional_low_rank softmax_raises_rank softmax_rank head_size_bottleneck
+    fixed_head_size depth_collapse linear_attention_rank linear_attention_causal_rank mixed_directions
+    mask_carries_position mask_tells_order rank_is_information cache_reuse only_causal_reuse
+    encoder_decoder_cost trained_low_rank block_rank positive_determinant learned_sink first_token_drift
+    last_token_memory bidirectional_input mixed_heads linear_causal head_size_in_training causal_objective
+    doubled_parameters in_context no_positions rank_explains repeated_data
 }
 
 #[test]
@@ -254,8 +221,8 @@ fn the_threshold_decides_which_trained_heads_count() {
     let evidence = trial("trained-low-rank", &[]).unwrap().evidence;
     let value = |name: &str| evidence.value(&format!("{name}_glass_en_causal")).unwrap();
     let (least, mean) = (value("smallest_numerical_rank_f32"), value("numerical_rank_f32"));
-    let trial =
-        trial("trained-low-rank", &[("threshold", &((least + mean) / 2.0 / 32.0).to_string())]).unwrap();
+    let threshold = ((least + mean) / 2.0 / 32.0).to_string();
+    let trial = trial("trained-low-rank", &[("threshold", &threshold)]).unwrap();
     assert_eq!(trial.verdict.rows()[1].unwrap().0, "holds in one region");
     assert!(value("smallest_effective_rank") < value("effective_rank"));
     assert_ne!(value("effective_rank"), evidence.value("effective_rank_glass_en_bidirectional").unwrap());
@@ -335,9 +302,8 @@ fn what_cannot_be_run_is_named() {
     assert!(message.starts_with("work of the settings is 2 · seeds"), "{message}");
     assert!(message.ends_with("at most 4.00e12"), "{message}");
     let long = "a long story ".repeat(60);
-    assert!(
-        said("cache-reuse", &[("next", &long)]).contains("expected at most 128, the context of glass-en")
-    );
+    let message = said("cache-reuse", &[("next", &long)]);
+    assert!(message.contains("expected at most 128, the context of glass-en"), "{message}");
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = file.path().to_str().unwrap();
     let message = said("trained-low-rank", &[("texts", path)]);

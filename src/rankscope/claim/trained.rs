@@ -6,7 +6,7 @@ use std::path::Path;
 use ndarray::ArrayView2;
 
 use super::Allowed::{Integer, Text};
-use super::at_hand::{AtHand, at_hand};
+use super::at_hand::at_hand;
 use super::parameter::set;
 use super::verdict::sentence;
 use super::{Evidence, Parameter, Sample, Settings, Trained};
@@ -143,8 +143,7 @@ fn names(settings: &Settings) -> Result<(Vec<String>, Vec<String>)> {
         Some(_) => Some(format!("above largest = {largest} million parameters")),
         None => Some(entry.note.clone().unwrap_or_else(|| "its size is not known".to_owned())),
     };
-    let AtHand { taken, notes } = at_hand(Store::open()?.list()?, refuse);
-    let mut names: Vec<String> = taken.into_iter().map(|entry| entry.name).collect();
+    let (mut names, notes) = at_hand(Store::open()?.list()?, refuse);
     names.sort();
     Ok((names, notes))
 }
@@ -197,14 +196,19 @@ impl Subject {
         run: &Run,
         of: impl Fn(ArrayView2<f64>) -> Result<R> + Sync,
     ) -> Result<Heads<R>> {
-        let texts = self.inputs.iter().map(|input| self.heads_of(input, mask, run, &of));
-        let texts = texts.collect::<Result<Vec<Vec<R>>>>()?;
-        let mut heads: Vec<Vec<R>> =
-            texts.first().map_or(Vec::new(), |heads| heads.iter().map(|_| Vec::new()).collect());
-        for text in texts {
-            heads.iter_mut().zip(text).for_each(|(head, found)| head.push(found));
-        }
         let description = self.model.description();
+        let mut heads: Vec<Vec<R>> = Vec::new();
+        for input in &self.inputs {
+            let layers = self.layers_of(input, mask, run)?;
+            let of_layer = |weights| (0..description.heads).map(move |head| (weights, head));
+            let all: Vec<(&Tensor, usize)> = layers.iter().flat_map(of_layer).collect();
+            let found = rank::many(&all, &format!("{} under {mask}", self.name), run, |(weights, head)| {
+                let matrix = weights.matrix(*head).expect("a head of weights on the CPU").mapv(f64::from);
+                of(matrix.view())
+            })?;
+            heads.resize_with(found.len(), Vec::new);
+            heads.iter_mut().zip(found).for_each(|(head, found)| head.push(found));
+        }
         Ok(Heads {
             name: self.name.clone(),
             trained: self.trained_mask().clone(),
@@ -229,23 +233,6 @@ impl Subject {
         let mut trace = Trace::of(["self_attention.weights"]);
         self.model.hidden(input, &MaskChoice::Override(mask.clone()), &mut trace, &run.quiet())?;
         trace.into_vec().into_iter().map(|(_, weights)| weights.to_device(&Device::Cpu)).collect()
-    }
-
-    fn heads_of<R: Send>(
-        &self,
-        input: &Input,
-        mask: &Mask,
-        run: &Run,
-        of: &(impl Fn(ArrayView2<f64>) -> Result<R> + Sync),
-    ) -> Result<Vec<R>> {
-        let heads = 0..self.model.description().heads;
-        let layers = self.layers_of(input, mask, run)?;
-        let matrices: Vec<(Tensor, usize)> =
-            layers.iter().flat_map(|weights| heads.clone().map(|head| (weights.clone(), head))).collect();
-        rank::many(&matrices, &format!("{} under {mask}", self.name), run, |(weights, head)| {
-            let matrix = weights.matrix(*head).expect("a head of weights on the CPU").mapv(f64::from);
-            of(matrix.view())
-        })
     }
 }
 

@@ -116,6 +116,11 @@ impl Reading {
         (0..texts).map(mean).collect()
     }
 
+    /// The number of heads with a lower effective rank than untrained ones.
+    fn below_random(&self) -> usize {
+        self.means(0).count_where(|rank| rank < self.random.mean())
+    }
+
     fn name(&self, what: &str) -> String {
         format!("{}_{}", self.heads.measure(what), plain(&self.mask.to_string()))
     }
@@ -140,40 +145,28 @@ fn judge(models: &[Model], Rules { n, low, .. }: &Rules) -> Verdict {
         models.iter().flat_map(|[trained, _]| trained.means(which).values().to_vec()).collect()
     };
     let (effective, numerical) = (all(0), all(1));
-    let is_low = |ranks: &Sample| ranks.values().iter().map(|rank| rank < low).collect::<Vec<_>>();
     let names: Vec<_> = models.iter().map(|[trained, _]| trained.heads.name.as_str()).collect();
+    let names = names.join(" and ");
     let count = |ranks: &Sample| {
         let count = ranks.count_where(|rank| rank < *low);
-        format!(
-            "is below {} of {n} in {count} of {} heads of {}",
-            short(*low),
-            ranks.count(),
-            names.join(" and ")
-        )
+        format!("is below {} of {n} in {count} of {} heads of {names}", short(*low), ranks.count())
     };
-    let below: usize = models
-        .iter()
-        .map(|[trained, _]| trained.means(0).count_where(|rank| rank < trained.random.mean()))
-        .sum();
-    let none = "None was named or is installed.";
-    let because = format!(
-        "The numerical rank in f32 {}; the lowest is {}.",
-        count(&numerical),
-        short(numerical.extremes().0)
-    );
-    let floating = Floating::over(is_low(&numerical).into_iter().map(Outcome::of));
+    let below: usize = models.iter().map(|[trained, _]| trained.below_random()).sum();
+    let (counted, lowest) = (count(&numerical), short(numerical.extremes().0));
+    let because = format!("The numerical rank in f32 {counted}; the lowest is {lowest}.");
+    let floating = Floating::over(numerical.values().iter().map(|rank| Outcome::of(rank < low)));
     let trained = format!(
         "The effective rank {}; in {below} it is below that of untrained heads of the same size and mask.",
         count(&effective)
     );
-    let ruling = Trained::over(is_low(&effective).into_iter().map(Some));
+    let ruling = Trained::over(effective.values().iter().map(|rank| Some(rank < low)));
+    let none = "None was named or is installed.";
     let said = |because: String| if models.is_empty() { none.to_owned() } else { because };
     Verdict::of(Some(exact), Some((floating, said(because))), Some((ruling, said(trained))))
 }
 
 fn report(evidence: &mut Evidence, [trained, other]: &Model, rules: &Rules) {
     let low = |reading: &Reading, which| reading.means(which).count_where(|rank| rank < rules.low);
-    let below = |reading: &Reading| reading.means(0).count_where(|rank| rank < reading.random.mean());
     let sinks = |reading: &Reading| reading.means(2).count_where(|weight| weight >= rules.sink);
     for reading in [trained, other] {
         evidence.record(reading.name("effective_rank"), &reading.over_texts(0));
@@ -184,7 +177,7 @@ fn report(evidence: &mut Evidence, [trained, other]: &Model, rules: &Rules) {
         for (name, count) in [
             ("low_effective", low(reading, 0)),
             ("low_numerical", low(reading, 1)),
-            ("below_random", below(reading)),
+            ("below_random", reading.below_random()),
             ("sinks", sinks(reading)),
         ] {
             let share = count as f64 / reading.heads.heads.len() as f64;
@@ -207,10 +200,11 @@ fn report(evidence: &mut Evidence, [trained, other]: &Model, rules: &Rules) {
     }
     let text = format!(
         "{who}: {} of {all} heads lie below untrained Gaussian heads of their size and mask, whose effective rank is {}",
-        below(trained),
+        trained.below_random(),
         trained.random
     );
-    evidence.weigh(is_most(below(trained)), text).at("model", &**name).at("metric", "effective_rank");
+    let is_below = is_most(trained.below_random());
+    evidence.weigh(is_below, text).at("model", &**name).at("metric", "effective_rank");
     let first = trained.means(2);
     let most = (0..all).max_by(|&a, &b| first.values()[a].total_cmp(&first.values()[b]));
     if let Some(head) = most {
@@ -218,12 +212,10 @@ fn report(evidence: &mut Evidence, [trained, other]: &Model, rules: &Rules) {
         let [effective, numerical, weight] =
             [0, 1, 2].map(|which| trained.heads.over(|head| head[which])[head].clone());
         let text = format!(
-            "{who}: {} of {all} heads put at least {} of their weight on the first token; head {} of layer {} the most, \
-             {weight}, with an effective rank of {effective} and a numerical rank (f32) of {numerical}",
+            "{who}: {} of {all} heads put at least {} of their weight on the first token; head {number} of layer {layer} \
+             the most, {weight}, with an effective rank of {effective} and a numerical rank (f32) of {numerical}",
             sinks(trained),
-            short(rules.sink),
-            number,
-            layer
+            short(rules.sink)
         );
         let finding = evidence.weigh(sinks(trained) > 0 && effective.mean() < rules.low, text);
         finding.at("model", &**name).at("layer", layer).at("head", number);
@@ -266,10 +258,8 @@ fn plot(evidence: &mut Evidence, [trained, other]: &Model) {
         let name = format!("{}, {how}", reading.mask);
         curve(name, Kind::of(&reading.mask), (1..).map(f64::from).zip(ranks))
     };
-    let untrained = |reading: &Reading| {
-        let mask = if reading.mask == Mask::causal() { "causal" } else { "bidirectional" };
-        Reference::level(format!("untrained, {mask}"), reading.random.mean())
-    };
+    let untrained =
+        |reading: &Reading| Reference::level(format!("untrained, {}", reading.mask), reading.random.mean());
     let caption = format!(
         "{name}: effective ranks of all heads from the smallest to the largest, as trained ({}) and with the mask \
          transplanted ({}), whiskers: standard deviation over the texts. Dashed: untrained Gaussian heads of the same \

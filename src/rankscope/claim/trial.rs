@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
-use super::{About, Claim, Effort, Evidence, Expected, Settings, Verdict, reference};
+use super::{About, Claim, Effort, Evidence, Measured, Settings, Verdict, reference};
 use crate::blas;
 use crate::device::Device;
 use crate::error::Result;
@@ -72,13 +72,9 @@ impl Trial {
             let texts = evidence.findings().iter().filter(|finding| finding.supports == supports);
             texts.map(|finding| finding.text.clone()).collect::<Vec<_>>()
         };
-        let measured = |of: fn(&super::Measured) -> Option<Value>| -> Map<String, Value> {
+        let measured = |of: fn(&Measured) -> Option<Value>| -> Map<String, Value> {
             let all = evidence.measured().iter();
             all.filter_map(|measured| Some((measured.name.clone(), of(measured)?))).collect()
-        };
-        let expected = |of: fn(&Expected) -> f64| -> Map<String, Value> {
-            let all = evidence.measured().iter();
-            all.filter_map(|m| Some((m.name.clone(), json!(of(m.expected.as_ref()?))))).collect()
         };
         json!({
             "id": about.id,
@@ -91,8 +87,8 @@ impl Trial {
             "units": measured(|m| (!m.unit.is_empty()).then(|| json!(m.unit))),
             "spread": measured(|m| m.spread.as_ref().map(|sample| json!(sample.sd()))),
             "draws": measured(|m| m.spread.as_ref().map(|sample| json!(sample.count()))),
-            "expected": expected(|expected| expected.value),
-            "tolerance": expected(|expected| expected.tolerance),
+            "expected": measured(|m| m.expected.as_ref().map(|expected| json!(expected.value))),
+            "tolerance": measured(|m| m.expected.as_ref().map(|expected| json!(expected.tolerance))),
             "disagrees": evidence.disagreements().map(|m| m.name.clone()).collect::<Vec<_>>(),
             "evidence_for": findings(true),
             "evidence_against": findings(false),

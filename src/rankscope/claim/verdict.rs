@@ -8,63 +8,86 @@ use serde::{Serialize, Serializer};
 
 use crate::numbers::short;
 
-/// What is true for real numbers: by a theorem whose conditions were checked, or by a checked example.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Exact {
-    /// A theorem proves it, and its conditions are met.
-    Proved,
-    /// A counterexample was found and checked.
-    Refuted,
-    /// Neither a theorem nor a counterexample is known.
-    Open,
+/// The ruling of an arena.
+pub trait Ruling: Copy {
+    /// Its text in every interface.
+    fn label(self) -> &'static str;
 }
 
-/// The results of drawn inputs in f32 or f64, over the points of a map.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Floating {
-    /// It holds at every measured point.
-    Everywhere,
-    /// It holds at some points; at the others it does not, or the draws do not decide. The reason says where.
-    InOneRegion,
-    /// It holds at some points, and the opposite holds at others. The reason says where.
-    Reverses,
-    /// It holds at no measured point.
-    Nowhere,
-    /// The draws do not decide at any point.
-    NotResolved,
+/// Defines the rulings of arenas, each with its text in every interface.
+macro_rules! rulings {
+    ($($(#[$about:meta])* $arena:ident { $($(#[$meaning:meta])* $ruling:ident = $label:literal,)* })*) => {$(
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $arena {
+            $($(#[$meaning])* $ruling,)*
+        }
+
+        impl Ruling for $arena {
+            fn label(self) -> &'static str {
+                match self {
+                    $($arena::$ruling => $label,)*
+                }
+            }
+        }
+    )*};
 }
 
-/// The results of trained models.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Trained {
-    /// It holds in every measured case; the reason says what a case is, such as a head.
-    InAll,
-    /// It holds in some cases.
-    InSome,
-    /// It holds in no case.
-    InNone,
-    /// No case is clear.
-    NotResolved,
-    /// No suitable model was named or is installed.
-    NoModel,
-}
+rulings! {
+    /// What is true for real numbers: by a theorem whose conditions were checked, or by a checked example.
+    Exact {
+        /// A theorem proves it, and its conditions are met.
+        Proved = "proved",
+        /// A counterexample was found and checked.
+        Refuted = "refuted",
+        /// Neither a theorem nor a counterexample is known.
+        Open = "open",
+    }
 
-/// The results of comparisons between models that were trained for the claim. For each, the smallest difference that
-/// matters was stated before the first run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ByTraining {
-    /// Every comparison agrees with the claim.
-    Supported,
-    /// Some comparisons agree; the others are not resolved.
-    InPart,
-    /// Some comparisons agree, and others do not, or show the opposite. The reason says which.
-    Depends,
-    /// No comparison agrees, and some show the opposite.
-    Contradicted,
-    /// No comparison agrees: none shows a difference that matters.
-    NoDifference,
-    /// No comparison agrees, and in some the seeds do not decide.
-    NotResolved,
+    /// The results of drawn inputs in f32 or f64, over the points of a map.
+    Floating {
+        /// It holds at every measured point.
+        Everywhere = "holds everywhere measured",
+        /// It holds at some points; at the others it does not, or the draws do not decide. The reason says where.
+        InOneRegion = "holds in one region",
+        /// It holds at some points, and the opposite holds at others. The reason says where.
+        Reverses = "reverses",
+        /// It holds at no measured point.
+        Nowhere = "fails everywhere measured",
+        /// The draws do not decide at any point.
+        NotResolved = "not resolved",
+    }
+
+    /// The results of trained models.
+    Trained {
+        /// It holds in every measured case; the reason says what a case is, such as a head.
+        InAll = "seen in all",
+        /// It holds in some cases.
+        InSome = "seen in some",
+        /// It holds in no case.
+        InNone = "seen in none",
+        /// No case is clear.
+        NotResolved = "not resolved",
+        /// No suitable model was named or is installed.
+        NoModel = "no model at hand",
+    }
+
+    /// The results of comparisons between models that were trained for the claim. For each, the smallest difference
+    /// that matters was stated before the first run.
+    ByTraining {
+        /// Every comparison agrees with the claim.
+        Supported = "supported",
+        /// Some comparisons agree; the others are not resolved.
+        InPart = "supported in part",
+        /// Some comparisons agree, and others do not, or show the opposite. The reason says which.
+        Depends = "depends on the comparison",
+        /// No comparison agrees, and some show the opposite.
+        Contradicted = "contradicted",
+        /// No comparison agrees: none shows a difference that matters.
+        NoDifference = "no difference that matters",
+        /// No comparison agrees, and in some the seeds do not decide.
+        NotResolved = "not resolved",
+    }
 }
 
 /// The outcome at one point of a map for a claim.
@@ -85,58 +108,10 @@ impl Outcome {
     pub(super) fn of(is_seen: bool) -> Self {
         if is_seen { Outcome::Holds } else { Outcome::Fails }
     }
-}
 
-/// The ruling of an arena.
-pub trait Ruling: Copy {
-    /// Its text in every interface.
-    fn label(self) -> &'static str;
-}
-
-impl Ruling for Exact {
-    fn label(self) -> &'static str {
-        match self {
-            Exact::Proved => "proved",
-            Exact::Refuted => "refuted",
-            Exact::Open => "open",
-        }
-    }
-}
-
-impl Ruling for Floating {
-    fn label(self) -> &'static str {
-        match self {
-            Floating::Everywhere => "holds everywhere measured",
-            Floating::InOneRegion => "holds in one region",
-            Floating::Reverses => "reverses",
-            Floating::Nowhere => "fails everywhere measured",
-            Floating::NotResolved => "not resolved",
-        }
-    }
-}
-
-impl Ruling for Trained {
-    fn label(self) -> &'static str {
-        match self {
-            Trained::InAll => "seen in all",
-            Trained::InSome => "seen in some",
-            Trained::InNone => "seen in none",
-            Trained::NotResolved => "not resolved",
-            Trained::NoModel => "no model at hand",
-        }
-    }
-}
-
-impl Ruling for ByTraining {
-    fn label(self) -> &'static str {
-        match self {
-            ByTraining::Supported => "supported",
-            ByTraining::InPart => "supported in part",
-            ByTraining::Depends => "depends on the comparison",
-            ByTraining::Contradicted => "contradicted",
-            ByTraining::NoDifference => "no difference that matters",
-            ByTraining::NotResolved => "not resolved",
-        }
+    /// The outcome of a comparison: the claim holds, or its opposite does; `None` where the draws do not decide.
+    pub(super) fn compared(holds: Option<bool>) -> Self {
+        holds.map_or(Outcome::Unclear, |holds| if holds { Outcome::Holds } else { Outcome::Opposite })
     }
 }
 
@@ -255,12 +230,8 @@ impl Verdict {
         fn row<R: Ruling>(opinion: &Option<Opinion<R>>) -> Option<(&'static str, &str)> {
             opinion.as_ref().map(|opinion| (opinion.ruling.label(), opinion.because.as_str()))
         }
-        [
-            row(&self.exact_arithmetic),
-            row(&self.floating_point),
-            row(&self.trained_models),
-            row(&self.training),
-        ]
+        let Verdict { exact_arithmetic, floating_point, trained_models, training } = self;
+        [row(exact_arithmetic), row(floating_point), row(trained_models), row(training)]
     }
 
     /// The arenas in which the claim was tried: name, ruling, reason.
@@ -286,11 +257,11 @@ pub(super) fn times(ratio: f64, compared: &str, same: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::Outcome::{Fails, Holds, Opposite, Unclear};
     use super::*;
 
     #[test]
     fn a_ruling_over_points_by_hand() {
-        use Outcome::{Fails, Holds, Opposite, Unclear};
         let cases: [(&[Outcome], Floating); 8] = [
             (&[Holds, Holds], Floating::Everywhere),
             (&[Holds, Fails], Floating::InOneRegion),
@@ -308,7 +279,6 @@ mod tests {
 
     #[test]
     fn a_ruling_over_comparisons_by_hand() {
-        use Outcome::{Fails, Holds, Opposite, Unclear};
         let cases: [(&[Outcome], ByTraining); 10] = [
             (&[Holds, Holds], ByTraining::Supported),
             (&[Holds, Unclear], ByTraining::InPart),

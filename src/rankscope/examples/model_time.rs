@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use rankscope::attention::{Attention, LinearAttention, ScaledDotProduct, Visibility};
+use rankscope::claim;
 use rankscope::device::DeviceRequest;
 use rankscope::figure::style::{Kind, Theme};
 use rankscope::figure::{Curve, Figure, Lines, PlotAxis, Reference, save};
@@ -123,7 +124,7 @@ fn attention(figure: &Path) -> std::result::Result<Value, AnyError> {
             Ok((n, millis(once)?[0]))
         });
         let points = points.collect::<Result<Vec<_>>>()?;
-        let exponent = exponent(&points);
+        let exponent = claim::growth(&points.iter().map(|&(n, time)| (n as f64, time)).collect::<Vec<_>>());
         curves.insert(name.to_owned(), json!({ "points": points, "exponent": exponent }));
         measured.push(Growth { name, points, exponent });
     }
@@ -159,17 +160,4 @@ fn growth(measured: &[Growth], heads: usize, size: usize) -> Lines {
         references: [("softmax", 2), ("linear", 1)].into_iter().filter_map(reference).collect(),
         settings: json!({ "version": rankscope::VERSION, "heads": heads, "head_size": size, "device": "cpu" }),
     }
-}
-
-/// The slope of a straight line through the logarithms: time ∝ n^slope, by least squares.
-fn exponent(points: &[(usize, f64)]) -> f64 {
-    let logs: Vec<(f64, f64)> = points.iter().map(|&(n, time)| ((n as f64).ln(), time.ln())).collect();
-    let count = logs.len() as f64;
-    let (x_mean, y_mean) = (
-        logs.iter().map(|log| log.0).sum::<f64>() / count,
-        logs.iter().map(|log| log.1).sum::<f64>() / count,
-    );
-    let covariance: f64 = logs.iter().map(|(x, y)| (x - x_mean) * (y - y_mean)).sum();
-    let variance: f64 = logs.iter().map(|(x, _)| (x - x_mean).powi(2)).sum();
-    covariance / variance
 }

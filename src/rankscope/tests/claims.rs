@@ -6,136 +6,28 @@ mod devices;
 use rankscope::claim::{self, CLAIMS, Claim, Effort, Settings, Trial};
 use rankscope::{Device, Run};
 
-/// A claim's settings that differ from its defaults.
-type Small = (&'static str, &'static [(&'static str, &'static str)]);
+/// The expected results of runs, whose `small` lines are the settings here too.
+const CASES: &str = include_str!("../claim/cases.txt");
 
-const SMALL: &[Small] = &[
-    (
-        "causal-full-rank",
-        &[
-            ("n", "40"),
-            ("sizes", "16,64"),
-            ("scales", "0.1,8"),
-            ("seeds", "3"),
-            ("lu_draws", "5"),
-            ("tokens", "20"),
-            ("models", "glass-en"),
-        ],
-    ),
-    (
-        "bidirectional-low-rank",
-        &[
-            ("n", "40"),
-            ("head_sizes", "2,24"),
-            ("scales", "0.1,2"),
-            ("sizes", "12,30"),
-            ("tokens", "20"),
-            ("models", "glass-en"),
-        ],
-    ),
-    (
-        "softmax-raises-rank",
-        &[
-            ("n", "36"),
-            ("head_sizes", "1,5"),
-            ("scales", "0.1,1"),
-            ("powers_n", "50"),
-            ("tokens", "20"),
-            ("models", "glass-en"),
-        ],
-    ),
-    (
-        "softmax-rank",
-        &[
-            ("n", "60"),
-            ("head_sizes", "1,8"),
-            ("scales", "0.1,1"),
-            ("exact_sizes", "4,9"),
-            ("tokens", "20"),
-            ("models", "glass-en"),
-        ],
-    ),
-    ("head-size-bottleneck", &[("n", "6"), ("seeds", "1"), ("starts", "2"), ("permutation_n", "7,16")]),
-    ("fixed-head-size", &[("n", "5"), ("width", "8"), ("heads", "1,4"), ("narrow", "4"), ("head_size", "6")]),
-    ("depth-collapse", &[("n", "11"), ("width", "24"), ("heads", "3"), ("layers", "7"), ("seeds", "3")]),
-    ("linear-attention-rank", &[("lengths", "10,33"), ("head_sizes", "3,7"), ("seeds", "3")]),
-    ("linear-attention-causal-rank", &[("lengths", "10,33"), ("head_sizes", "3,7"), ("seeds", "3")]),
-    (
-        "mixed-directions",
-        &[("n", "36"), ("head_sizes", "2,28"), ("seeds", "4"), ("models", "glass-en"), ("tokens", "20")],
-    ),
-    (
-        "mask-carries-position",
-        &[("n", "13"), ("width", "24"), ("heads", "3"), ("seeds", "3"), ("train", "60"), ("held_out", "30")],
-    ),
-    ("mask-tells-order", &[("n", "13"), ("width", "24"), ("heads", "3"), ("seeds", "3")]),
-    (
-        "rank-is-information",
-        &[("n", "90"), ("head_sizes", "4,16"), ("scales", "0.1,1"), ("tokens", "20"), ("models", "glass-en")],
-    ),
-    ("cache-reuse", &[("contexts", "5,12,20"), ("repeats", "1")]),
-    ("only-causal-reuse", &[]),
-    (
-        "encoder-decoder-cost",
-        &[
-            ("width", "12"),
-            ("heads", "2"),
-            ("head_size", "6"),
-            ("feed_forward", "48"),
-            ("tokens", "30"),
-            ("prompts", "4,15,27"),
-            ("repeats", "2"),
-        ],
-    ),
-    ("trained-low-rank", &[("models", "glass-en"), ("n", "32")]),
-    ("block-rank", &[("n", "24"), ("head_sizes", "3,7"), ("step", "5"), ("seeds", "3")]),
-    ("positive-determinant", &[("n", "10"), ("head_size", "3"), ("lambdas", "0.4,0.9,1"), ("seeds", "8")]),
-    (
-        "learned-sink",
-        &[
-            ("n", "20"),
-            ("width", "12"),
-            ("heads", "2"),
-            ("layers", "4"),
-            ("seeds", "4"),
-            ("tokens", "20"),
-            ("models", "glass-en"),
-        ],
-    ),
-    (
-        "first-token-drift",
-        &[("n", "24"), ("depths", "1,2,5"), ("seeds", "8"), ("tokens", "20"), ("models", "glass-en")],
-    ),
-    (
-        "last-token-memory",
-        &[
-            ("lengths", "1,16"),
-            ("width", "12"),
-            ("heads", "2"),
-            ("layers", "2"),
-            ("seeds", "3"),
-            ("models", "glass-en"),
-        ],
-    ),
-];
-
-/// The trial of a claim that is tried by training, from the shipped results, as in all interfaces.
-fn stored(claim: &'static Claim) -> Trial {
-    let settings = Settings::new(claim, Effort::Quick, Device::Cpu).unwrap();
-    assert_eq!(claim::missing(&settings).unwrap(), 0, "{}", claim.about().id);
-    claim::run(claim, &settings, &Run::default()).unwrap()
-}
-
+/// A claim's trial at small settings, with a trained model where it reads some; where it is tried by training, from the
+/// shipped results, as in all interfaces.
 fn trial(claim: &'static Claim, device: &Device) -> Trial {
     let id = claim.about().id;
-    if claim.is_trained() {
-        return stored(claim);
-    }
-    let known = SMALL.iter().find(|(name, _)| *name == id);
-    let (_, small) = known.unwrap_or_else(|| panic!("{id} needs small settings in this test"));
     let mut settings = Settings::new(claim, Effort::Quick, device.clone()).unwrap();
-    for (name, value) in *small {
-        settings.set(name, value).unwrap();
+    if claim.is_trained() {
+        assert_eq!(claim::missing(&settings).unwrap(), 0, "{id}");
+    } else {
+        let small = CASES.lines().find_map(|line| line.strip_prefix(&format!("small {id} ")));
+        for pair in small.unwrap_or_default().split_whitespace() {
+            let (name, value) = pair.split_once('=').unwrap();
+            settings.set(name, value).unwrap();
+        }
+        let has = |name: &str| claim.parameters().iter().any(|parameter| parameter.name == name);
+        for (name, value) in [("models", "glass-en"), ("tokens", "20")] {
+            if has("models") && has(name) {
+                settings.set(name, value).unwrap();
+            }
+        }
     }
     claim::run(claim, &settings, &Run::default()).unwrap_or_else(|error| panic!("{id} on {device}: {error}"))
 }

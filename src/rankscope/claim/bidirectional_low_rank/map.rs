@@ -71,11 +71,7 @@ pub(super) fn map(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Re
         "The effective rank is below the causal one at {lower} of {all} points of head size and logit scale, and above \
          it at {higher}{border}."
     );
-    let outcomes = points.iter().map(|point| match point.ahead() {
-        Ahead::Causal => Outcome::Holds,
-        Ahead::Bidirectional => Outcome::Opposite,
-        Ahead::Neither => Outcome::Unclear,
-    });
+    let outcomes = points.iter().map(|point| Outcome::compared(point.ahead().is_causal()));
     Ok((Floating::over(outcomes), because))
 }
 
@@ -101,11 +97,8 @@ pub(super) fn alignment(evidence: &mut Evidence, settings: &Settings, run: &Run)
             "n = {n}, D = {head_size}, unit scale: causal minus bidirectional effective rank is {independent} for \
              independent keys and {aligned} for K = Q"
         );
-        evidence
-            .weigh(independent.mean() > 0.0 && aligned.mean() > 0.0, text)
-            .at("head_size", *head_size)
-            .at("scale", 1.0)
-            .at("alignment", 1.0);
+        let finding = evidence.weigh(independent.mean() > 0.0 && aligned.mean() > 0.0, text);
+        finding.at("head_size", *head_size).at("scale", 1.0).at("alignment", 1.0);
         let points = ALIGNMENTS.into_iter().zip(differences);
         curves.push(curve(format!("D = {head_size}"), Kind::Plain, points));
     }
@@ -113,15 +106,10 @@ pub(super) fn alignment(evidence: &mut Evidence, settings: &Settings, run: &Run)
         "Causal minus bidirectional effective rank at n = {n} and unit scale, mean ± sd over draws, while keys turn \
          from independent of the queries (0) to equal to them (1)."
     );
-    let axes = [
-        PlotAxis::linear("alignment of keys with queries"),
-        PlotAxis::linear("causal − bidirectional effective rank"),
-    ];
+    let difference = PlotAxis::linear("causal − bidirectional effective rank");
+    let axes = [PlotAxis::linear("alignment of keys with queries"), difference];
     let title = "Causal minus bidirectional effective rank over alignment";
-    evidence.plot(
-        "over-alignment",
-        caption,
-        lines(title, axes, curves, vec![Reference::level("equal", 0.0)]),
-    );
+    let references = vec![Reference::level("equal", 0.0)];
+    evidence.plot("over-alignment", caption, lines(title, axes, curves, references));
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod map;
 
+use super::phase_map::spectra;
 use super::prelude::*;
 use crate::rank::precise;
 use map::{alignment, map};
@@ -23,18 +24,8 @@ pub(super) static CLAIM: Claim = Claim {
         set("n", "positions, of the map and over alignments", Integer(2, 1024), ["128"; 2]),
         set("head_sizes", "head sizes D of the map", Integers(1, 1024), HEAD_SIZES),
         set("scales", "factors on the logits after 1/√D, of the map", Numbers(0.0, 100.0), SCALES),
-        set(
-            "alignment",
-            "of keys with queries in the map: 0 is independent, 1 is K = Q",
-            Number(0.0, 1.0),
-            ["0"; 2],
-        ),
-        set(
-            "sizes",
-            "positions n over which ranks are followed, at D = 16 and unit scale",
-            Integers(2, 1024),
-            SIZES,
-        ),
+        set("alignment", ALIGNMENT, Number(0.0, 1.0), ["0"; 2]),
+        set("sizes", FOLLOWED, Integers(2, 1024), SIZES),
         set("seeds", "draws", Integer(2, 1000), ["3"; 2]),
         trained::MODELS,
         trained::LARGEST,
@@ -50,10 +41,9 @@ const SCALES: [&str; 2] = [
     "0.05,0.1,0.2,0.35,0.5,0.7,1,2,4,8",
     "0.05,0.07,0.1,0.13,0.17,0.22,0.3,0.4,0.5,0.6,0.75,0.85,1,1.3,1.7,2.2,3,4,6,8",
 ];
+const ALIGNMENT: &str = "of keys with queries in the map: 0 is independent, 1 is K = Q";
+const FOLLOWED: &str = "positions n over which ranks are followed, at D = 16 and unit scale";
 const SIZES: [&str; 2] = ["16,32,64,128,256", "16,32,64,128,256,512,1024"];
-
-/// Both masks, with the kinds of their curves.
-const MASKS: [(&str, Kind); 2] = [("causal", Kind::Causal), ("bidirectional", Kind::Bidirectional)];
 
 /// In exact arithmetic, low rank means a rank below n. In floating point, where rank is a matter of degree, it means an
 /// effective rank below that of causal attention with the same queries and keys.
@@ -109,11 +99,8 @@ fn determinant(draw: &Draw, run: &Run) -> Result<precise::Determinant> {
 
 fn example(evidence: &mut Evidence, draw: &Draw, run: &Run) -> Result<(Exact, String)> {
     let det = determinant(draw, run)?;
-    let text = format!(
-        "n = {TOKENS}, D = 1, unit scale: ln |det A| = {} ± {} in {DIGITS} digits",
-        short(det.log),
-        short(det.error)
-    );
+    let (log, error) = (short(det.log), short(det.error));
+    let text = format!("n = {TOKENS}, D = 1, unit scale: ln |det A| = {log} ± {error} in {DIGITS} digits");
     evidence.weigh(!det.is_certain(), text).at("n", TOKENS).at("head_size", 1).at("scale", 1.0);
     if !det.is_certain() {
         return Ok((Exact::Open, "The determinant of the example cannot be told from 0.".to_owned()));
@@ -128,32 +115,19 @@ fn example(evidence: &mut Evidence, draw: &Draw, run: &Run) -> Result<(Exact, St
     Ok((Exact::Refuted, because))
 }
 
-/// The spectra under both masks with the same queries and keys, in f64 on the CPU: causal, bidirectional.
-fn spectra(draw: &Draw, scale: f64, run: &Run) -> Result<[Spectrum; 2]> {
-    let of = |mask: Mask| {
-        run.check()?;
-        Spectrum::of(draw.weights(scale, &mask, &Device::Cpu)?.view())
-    };
-    Ok([of(Mask::causal())?, of(Mask::bidirectional())?])
-}
-
 /// The case where the argument holds best: a small head and small logits, at a coarse tolerance.
 fn coarse(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<()> {
     let tolerance = Tolerance::relative(1e-3)?;
     let [causal, bidirectional] = draws(&settings.seeds("seeds")?, "ranks at n = 64", run, |seed| {
-        let both = spectra(&Draw::independent(64, 2, seed), 0.5, run)?;
+        let both = spectra(&Draw::independent(64, 2, seed), 0.5, &Device::Cpu, run)?;
         Ok(both.map(|spectrum| spectrum.numerical_rank(tolerance) as f64))
     })?;
     let text = format!(
         "n = 64, D = 2, logits halved: of 64 directions, {bidirectional} bidirectional and {causal} causal ones are \
          above 10⁻³ of the first (f64 on the CPU)"
     );
-    evidence
-        .weigh(causal.mean() > bidirectional.mean(), text)
-        .at("n", 64)
-        .at("head_size", 2)
-        .at("scale", 0.5)
-        .at("tolerance", 1e-3);
+    let finding = evidence.weigh(causal.mean() > bidirectional.mean(), text);
+    finding.at("n", 64).at("head_size", 2).at("scale", 0.5).at("tolerance", 1e-3);
     evidence.record("rank_at_1e-3_bidirectional", &bidirectional);
     evidence.record("rank_at_1e-3_causal", &causal);
     Ok(())
@@ -164,16 +138,13 @@ const HEAD_SIZE: usize = 16;
 
 /// Effective rank, and numerical rank in f32 and f64, as n grows, and the number of draws that keep full rank.
 fn over_sizes(evidence: &mut Evidence, settings: &Settings, sizes: &[usize], run: &Run) -> Result<String> {
-    // First causal, then bidirectional: the ranks in f32 and f64, and the effective rank.
+    // In turn causal and bidirectional: the rank in f32, the rank in f64, the effective rank.
     let found = sweep(sizes.to_vec(), &settings.seeds("seeds")?, "ranks over n", run, |&n, seed| {
-        let [causal, both] = spectra(&Draw::independent(n, HEAD_SIZE, seed), 1.0, run)?;
-        let ranks = |spectrum: &Spectrum| {
-            let [f32s, f64s] =
-                [Tolerance::F32, Tolerance::F64].map(|zero| spectrum.numerical_rank(zero) as f64);
-            [f32s, f64s, spectrum.effective_rank()]
-        };
-        let ([a, b, c], [d, e, f]) = (ranks(&causal), ranks(&both));
-        Ok([a, d, b, e, c, f])
+        let both = spectra(&Draw::independent(n, HEAD_SIZE, seed), 1.0, &Device::Cpu, run)?;
+        let ranks = |zero| both.each_ref().map(|spectrum| spectrum.numerical_rank(zero) as f64);
+        let ([a, b], [c, d]) = (ranks(Tolerance::F32), ranks(Tolerance::F64));
+        let [e, f] = both.each_ref().map(Spectrum::effective_rank);
+        Ok([a, b, c, d, e, f])
     })?;
     // The rounding error of a computed singular value is below f64's tolerance, so a value above it is not zero.
     let (mut full, mut all) = (0, 0);
@@ -190,11 +161,8 @@ fn over_sizes(evidence: &mut Evidence, settings: &Settings, sizes: &[usize], run
         "D = {HEAD_SIZE}: in {full} of {all} draws over all n, every singular value of the bidirectional matrix \
          exceeds n · 2⁻⁵² · σ₁, the tolerance under which rounding stays: none of these matrices is singular"
     );
-    evidence
-        .weigh(full < all, text)
-        .at("n", sizes.last().copied())
-        .at("head_size", HEAD_SIZE)
-        .at("scale", 1.0);
+    let place = Place { head_size: HEAD_SIZE, scale: 1.0 };
+    place.locate(evidence.weigh(full < all, text).at("n", sizes.last().copied()));
     evidence.measure("share_full_rank_f64", full as f64 / all as f64, "");
     if let Some((n, samples)) = found.last() {
         for (column, format) in [(0, "f32"), (2, "f64")] {
@@ -203,11 +171,7 @@ fn over_sizes(evidence: &mut Evidence, settings: &Settings, sizes: &[usize], run
                 "n = {n}, D = {HEAD_SIZE}, unit scale: numerical rank in {format} {both} bidirectional, {causal} causal \
                  (f64 on the CPU)"
             );
-            evidence
-                .weigh(both.mean() < causal.mean(), text)
-                .at("n", *n)
-                .at("head_size", HEAD_SIZE)
-                .at("scale", 1.0);
+            place.locate(evidence.weigh(both.mean() < causal.mean(), text).at("n", *n));
         }
     }
     let mut curves = Vec::new();
@@ -243,8 +207,9 @@ const CESARO: &[(usize, f64, f64)] = &[
 
 /// The limit of small logits, where the argument is right: the matrix of 1/n, compared with the Cesàro matrix.
 fn uniform(evidence: &mut Evidence, sizes: &[usize], run: &Run) -> Result<()> {
-    let all =
-        rank::many(sizes, "uniform attention", run, |&n| spectra(&Draw::independent(n, 1, 0), 0.0, run))?;
+    let all = rank::many(sizes, "uniform attention", run, |&n| {
+        spectra(&Draw::independent(n, 1, 0), 0.0, &Device::Cpu, run)
+    })?;
     let rank_f64 = |spectrum: &Spectrum| spectrum.numerical_rank(Tolerance::F64) as f64;
     for (n, [causal, both]) in sizes.iter().zip(&all) {
         let known = CESARO.iter().find(|known| known.0 == *n);
@@ -260,19 +225,16 @@ fn uniform(evidence: &mut Evidence, sizes: &[usize], run: &Run) -> Result<()> {
         rank.expect(1.0, 0.0, "the matrix of 1/n is of rank 1");
     }
     let (Some(n), Some([causal, both])) = (sizes.last(), all.last()) else { return Ok(()) };
+    let [of_uniform, of_cesaro] = [both, causal].map(rank_f64);
     let text = format!(
-        "in the limit of zero logits and n = {n}, bidirectional attention is the matrix of 1/n with f64 rank {}, causal \
-         attention the Cesàro matrix with f64 rank {}",
-        rank_f64(both),
-        rank_f64(causal)
+        "in the limit of zero logits and n = {n}, bidirectional attention is the matrix of 1/n with f64 rank \
+         {of_uniform}, causal attention the Cesàro matrix with f64 rank {of_cesaro}"
     );
-    evidence.weigh(rank_f64(both) < rank_f64(causal), text).at("n", *n).at("head_size", 1).at("scale", 0.0);
+    evidence.weigh(of_uniform < of_cesaro, text).at("n", *n).at("head_size", 1).at("scale", 0.0);
     let share = causal.effective_rank() / *n as f64;
-    let text = format!(
-        "the full rank of that Cesàro matrix is an effective rank of {} of {n}, {} of it",
-        short(causal.effective_rank()),
-        short(share)
-    );
+    let (rank, part) = (short(causal.effective_rank()), short(share));
+    let text =
+        format!("the full rank of that Cesàro matrix is an effective rank of {rank} of {n}, {part} of it");
     // Below a half, causal attention is of low effective rank too.
     evidence.weigh(share >= 0.5, text).at("n", *n).at("head_size", 1).at("scale", 0.0).at("mask", "causal");
     Ok(())

@@ -3,14 +3,13 @@
 use super::*;
 
 /// One step at one context, with the cache and without it.
-pub(super) struct Step {
+struct Step {
     tokens: usize,
     costs: [Cost; 2],
 }
 
-pub(super) const WAYS: [&str; 2] = ["with_cache", "without_cache"];
+const WAYS: [&str; 2] = ["with_cache", "without_cache"];
 
-/// The cost of one decoding step with the cache and without it: counted, and timed.
 pub(super) fn cost(
     evidence: &mut Evidence,
     settings: &Settings,
@@ -39,22 +38,20 @@ pub(super) fn cost(
         let measured = evidence.measure(format!("growth_attention_flops_{name}"), attention, "power of T");
         measured.expect(theory, 1e-9, "theory: a row or the square of scores");
         evidence.measure(format!("growth_flops_{name}"), flops_power[way], "power of T");
-        let seconds = power(&|step| timing::median(&step.costs[way].seconds));
+        let seconds = power(&|step| step.costs[way].seconds.median());
         evidence.measure(format!("growth_seconds_{name}"), seconds, "power of T");
     }
     let last = &steps[steps.len() - 1];
     let [cached, full] = [0, 1].map(|way| last.costs[way].flops());
-    let [fast, slow] = [0, 1].map(|way| timing::median(&last.costs[way].seconds));
+    let [fast, slow] = [0, 1].map(|way| last.costs[way].seconds.median());
+    let [more, longer, power, power_without] =
+        [full / cached, slow / fast, flops_power[0], flops_power[1]].map(short);
     let text = format!(
-        "a step at T = {} takes {} with the cache and {} without, {} times as much; in time {} times (medians, not part of \
-         the verdict); between the contexts measured, operations grow as T^{} and T^{}",
+        "a step at T = {} takes {} with the cache and {} without, {more} times as much; in time {longer} times (medians, not \
+         part of the verdict); between the contexts measured, operations grow as T^{power} and T^{power_without}",
         last.tokens,
         scaled(cached, "FLOP"),
-        scaled(full, "FLOP"),
-        short(full / cached),
-        short(slow / fast),
-        short(flops_power[0]),
-        short(flops_power[1]),
+        scaled(full, "FLOP")
     );
     evidence.weigh(full > cached, text);
     let mut cache = dialogue.model.cache(1)?;
@@ -69,7 +66,7 @@ pub(super) fn cost(
     Ok(())
 }
 
-pub(super) fn step(dialogue: &Dialogue, tokens: usize, repeats: usize, run: &Run) -> Result<Step> {
+fn step(dialogue: &Dialogue, tokens: usize, repeats: usize, run: &Run) -> Result<Step> {
     let model = dialogue.model.as_ref();
     let ids: Vec<u32> = dialogue.ids.iter().copied().cycle().take(tokens).collect();
     let (past, last) = ids.split_at(tokens - 1);
@@ -94,7 +91,7 @@ pub(super) fn step(dialogue: &Dialogue, tokens: usize, repeats: usize, run: &Run
     Ok(Step { tokens, costs })
 }
 
-pub(super) fn record(evidence: &mut Evidence, d: &Description, Step { tokens, costs }: &Step) {
+fn record(evidence: &mut Evidence, d: &Description, Step { tokens, costs }: &Step) {
     let t = *tokens as f64;
     // The number of weights in the matrices of all layers: 2·C·HD + 2·C·GD + 3·C·F each.
     let attention = 2 * d.width * d.head_size * (d.heads + d.kv_heads);
@@ -108,7 +105,7 @@ pub(super) fn record(evidence: &mut Evidence, d: &Description, Step { tokens, co
     }
 }
 
-pub(super) fn plot_steps(evidence: &mut Evidence, settings: &Settings, dialogue: &Dialogue, steps: &[Step]) {
+fn plot_steps(evidence: &mut Evidence, settings: &Settings, dialogue: &Dialogue, steps: &[Step]) {
     let curve = |way: usize, y: &dyn Fn(&Step) -> f64| {
         let (name, kind) = [("with cache", Kind::Causal), ("without cache", Kind::Plain)][way];
         Curve::new(name, kind, steps.iter().map(|step| (step.tokens as f64, y(step))))
@@ -122,7 +119,7 @@ pub(super) fn plot_steps(evidence: &mut Evidence, settings: &Settings, dialogue:
     evidence.plot("step-flops", caption, figure);
     let timed = [0, 1].map(|way| {
         let spread: Vec<f64> = steps.iter().map(|step| step.costs[way].seconds.sd() * 1e3).collect();
-        curve(way, &|step| timing::median(&step.costs[way].seconds) * 1e3).with_spread(spread)
+        curve(way, &|step| step.costs[way].seconds.median() * 1e3).with_spread(spread)
     });
     let caption = format!(
         "{name}: time of one decoding step on {}, medians with the standard deviation over the repeats, without a lower \

@@ -81,22 +81,19 @@ pub(super) static ONLY_CAUSAL: Claim = Claim {
 };
 
 const CONTEXTS: [&str; 2] = ["16,32,64,96,128", "8,16,24,32,48,64,80,96,112,128"];
-const MODEL: Parameter =
-    set("model", "a model of a family with a cache, by name or folder", Text, ["glass-en"; 2]);
-const PROMPT: Parameter = set(
+const MODEL: Parameter = text("model", "a model of a family with a cache, by name or folder", "glass-en");
+const PROMPT: Parameter = text(
     "prompt",
     "turn 1, what is asked: the prefix of the prefix-LM",
-    Text,
-    ["Tell me a story about a small boat and the sea."; 2],
+    "Tell me a story about a small boat and the sea.",
 );
-const ANSWER: Parameter = set(
-    "answer",
-    "turn 1, what is answered",
-    Text,
-    [" Once there was a small boat that was afraid of the waves."; 2],
-);
-const NEXT: Parameter =
-    set("next", "turn 2, what is asked then", Text, [" And what happened to the boat?"; 2]);
+const ANSWER: Parameter =
+    text("answer", "turn 1, what is answered", " Once there was a small boat that was afraid of the waves.");
+const NEXT: Parameter = text("next", "turn 2, what is asked then", " And what happened to the boat?");
+
+const fn text(name: &'static str, summary: &'static str, value: &'static str) -> Parameter {
+    set(name, summary, Text, [value; 2])
+}
 
 /// A model, and the tokens of two turns.
 struct Dialogue {
@@ -118,10 +115,8 @@ impl Dialogue {
         let model = model::load(&folder, settings.device())?;
         model.description().expect_one_stack(&name)?;
         model.cache(1)?;
-        let mut parts = Vec::new();
-        for part in ["prompt", "answer", "next"] {
-            parts.push((part, settings.text(part)?));
-        }
+        let part = |name: &'static str| Ok((name, settings.text(name)?));
+        let parts = ["prompt", "answer", "next"].into_iter().map(part).collect::<Result<Vec<_>>>()?;
         let (tokens, ends) = reuse::joined_tokens(&Tokenizer::load(&folder)?, &parts)?;
         let ids = tokens.ids;
         let context = model.description().context;
@@ -255,21 +250,15 @@ fn keeps(dialogue: &Dialogue, way: &Way) -> Verdict {
 fn edits(evidence: &mut Evidence, dialogue: &Dialogue, run: &Run) -> Result<()> {
     let count = dialogue.ids.len() as f64;
     for (place, words, at) in [("start", "the dialogue", 0), ("turn_2", "turn 2", dialogue.first)] {
-        let (causal, bidirectional) = (Mask::causal(), Mask::bidirectional());
-        let [causal, bidirectional] =
-            [(causal, "causal", 1.0 - at as f64 / count), (bidirectional, "bidirectional", 1.0)].map(
-                |(mask, name, theory)| {
-                    let share = changed(dialogue, at, mask, run)? as f64 / count;
-                    let measured = evidence.measure(
-                        format!("changed_by_edit_at_{place}_{name}"),
-                        share,
-                        "of all positions",
-                    );
-                    measured.expect(theory, 1e-9, "theory: an edit reaches every position that sees it");
-                    Ok::<f64, Error>(share)
-                },
-            );
-        let (causal, bidirectional) = (causal?, bidirectional?);
+        let mut share = |mask: Mask, theory: f64| {
+            let name = format!("changed_by_edit_at_{place}_{mask}");
+            let share = changed(dialogue, at, mask, run)? as f64 / count;
+            let measured = evidence.measure(name, share, "of all positions");
+            measured.expect(theory, 1e-9, "theory: an edit reaches every position that sees it");
+            Ok::<f64, Error>(share)
+        };
+        let causal = share(Mask::causal(), 1.0 - at as f64 / count)?;
+        let bidirectional = share(Mask::bidirectional(), 1.0)?;
         let text = format!(
             "editing the first token of {words} changes {} of all positions under the causal mask and {} under the \
              bidirectional one",
@@ -288,11 +277,8 @@ fn changed(dialogue: &Dialogue, at: usize, mask: Mask, run: &Run) -> Result<usiz
     let mut after = before.clone();
     after[at] = (after[at] + 1) % vocab;
     let moved = reuse::moved_states(dialogue.model.as_ref(), (before, &mask), (&after, &mask), run)?;
-    Ok(moved
-        .rows()
-        .into_iter()
-        .next_back()
-        .map_or(0, |last| last.iter().filter(|&&move_| move_ > ROUNDING).count()))
+    let last = moved.rows().into_iter().next_back();
+    Ok(last.map_or(0, |last| last.iter().filter(|&&move_| move_ > ROUNDING).count()))
 }
 
 /// Whether every one of `ways`, none of them causal, loses its cache, and whether an encoder-decoder does so too.

@@ -247,14 +247,17 @@ fn floating(e: &mut Evidence, settings: &Settings, mask: &Mask, run: &Run) -> Re
             e.record(format!("effective_rank_{mask}_n{n}"), effective);
         }
     }
+    let (mut by_size, mut by_scale) = (Vec::new(), Vec::new());
     for (n, [f64s, f32s, _]) in &sizes {
         let text = format!("n = {n}: of {n} directions, {f64s} are lost to f64 and {f32s} to f32");
         e.weigh(is_full(f64s), text).at("n", *n);
+        by_size.push(format!("{} of {n}", short(f64s.mean())));
     }
     for (scale, [lost, ..]) in &scales {
         let text = format!("logit scale {scale}, n = {n}: {lost} of {n} directions are lost to f64");
         e.weigh(is_full(lost), text).at("scale", *scale);
         e.measure_sample(format!("lost_f64_{mask}_scale_{scale}"), lost.clone(), "directions");
+        by_scale.push(format!("{} at scale {scale}", short(lost.mean())));
     }
     let axes = [PlotAxis::log("positions n"), PlotAxis::linear("n − numerical rank")];
     let caption = format!(
@@ -263,14 +266,8 @@ fn floating(e: &mut Evidence, settings: &Settings, mask: &Mask, run: &Run) -> Re
     );
     let figure = lines("Directions lost to rounding as the sequence grows", axes, curves, Vec::new());
     e.plot("lost-directions", caption, figure);
-    let by_size: Vec<_> = sizes.iter().map(|(n, lost)| format!("{} of {n}", short(lost[0].mean()))).collect();
-    let at = |(scale, lost): &(f64, [Sample; 3])| format!("{} at scale {scale}", short(lost[0].mean()));
-    let by_scale: Vec<_> = scales.iter().map(at).collect();
-    let mut because = format!(
-        "f64 loses {} directions to rounding, and at n = {n} {}.",
-        by_size.join(", "),
-        by_scale.join(", ")
-    );
+    let (by_size, by_scale) = (by_size.join(", "), by_scale.join(", "));
+    let mut because = format!("f64 loses {by_size} directions to rounding, and at n = {n} {by_scale}.");
     if !is_both {
         let most = both.iter().map(|(_, lost)| lost[0].extremes().1).fold(0.0, f64::max);
         let most = if most == 0.0 { "none".to_owned() } else { format!("up to {most}") };
@@ -297,9 +294,8 @@ fn trained(e: &mut Evidence, mask: &Mask, models: &[Heads<(f64, usize)>]) -> (Tr
              weights are exactly 0 in f32",
             model.name
         );
-        e.weigh(full == heads && zeros == 0, text)
-            .at("model", &*model.name)
-            .at("metric", "numerical_rank_f32");
+        let finding = e.weigh(full == heads && zeros == 0, text);
+        finding.at("model", &*model.name).at("metric", "numerical_rank_f32");
         e.measure(model.measure("heads"), heads as f64, "heads");
         e.measure(model.measure("heads_of_full_rank"), full as f64, "heads");
         e.measure(model.measure("diagonal_zeros"), zeros as f64, "weights");

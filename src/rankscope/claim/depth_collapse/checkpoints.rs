@@ -68,9 +68,8 @@ pub(super) fn report(evidence: &mut Evidence, models: &[Checkpoint]) -> (Trained
             ratios[0].len() - 1,
             parts.collect::<Vec<_>>().join(", ")
         );
-        evidence
-            .weigh(model.attention_alone().is_doubly_exponential() == Some(true), text)
-            .at("model", &**name);
+        let is_fast = model.attention_alone().is_doubly_exponential() == Some(true);
+        evidence.weigh(is_fast, text).at("model", &**name);
         let mut curves = Vec::new();
         for (Ablation { name: part, label, .. }, ratios) in ABLATIONS.iter().zip(ratios) {
             for (layer, ratio) in ratios.iter().enumerate() {

@@ -116,12 +116,17 @@ const NETS: [Net; 8] = [
     ("san_skip", "attention with a skip", Architecture::with_skip),
     ("san_skip_mlp", "attention and MLP with skips", |a| with_mlp(a.with_skip())),
     ("post_ln", "post-LN transformer", |a| with_mlp(a.with_skip().with_norm(NormPlace::After))),
-    ("pre_ln", "pre-LN transformer", |a| with_mlp(a.with_skip().with_norm(NormPlace::Before))),
+    ("pre_ln", "pre-LN transformer", pre_ln),
 ];
 
 /// F = 4·C.
 fn with_mlp(architecture: Architecture) -> Architecture {
     architecture.with_feed_forward(4 * architecture.width)
+}
+
+/// A pre-LN transformer: attention and MLP, each with a skip around it and a norm before it.
+pub(super) fn pre_ln(attention: Architecture) -> Architecture {
+    with_mlp(attention.with_skip().with_norm(NormPlace::Before))
 }
 
 /// ‖res(X)‖.
@@ -167,20 +172,17 @@ fn decide(sizes: &NetSizes, masks: &[Masked], settings: &Settings, run: &Run) ->
     plot(&mut evidence, sizes, &residuals);
     let trained = checkpoints::report(&mut evidence, &models);
     let pure = || residuals.iter().filter(|at| at.net.0 == "san");
-    let words: Vec<_> = pure()
-        .map(|at| format!("{} ({})", Fall::of(&at.mean(), sizes.floor()).in_words(at.left()), at.mask))
-        .collect();
+    let words = pure().map(|at| format!("{} ({})", at.fall(sizes).in_words(at.left()), at.mask));
+    let [rate, left_with_skips] = [-rate, left_with_skips].map(short);
     let because = format!(
         "{} layers of pure attention of drawn weights leave of ‖res(X)‖ / ‖X‖: {}. Once tokens are close, causal \
-         attention takes {} decades a layer; with skips, {} or more is left.",
+         attention takes {rate} decades a layer; with skips, {left_with_skips} or more is left.",
         sizes.layers,
-        words.join("; "),
-        short(-rate),
-        short(left_with_skips)
+        words.collect::<Vec<_>>().join("; ")
     );
     // Where one layer is of high order and the residual is not yet at the floor, the question stays open.
     let outcomes = pure().zip(&orders).map(|(at, order)| {
-        let fall = Fall::of(&at.mean(), sizes.floor());
+        let fall = at.fall(sizes);
         match fall.is_doubly_exponential() {
             Some(true) => Outcome::Holds,
             Some(false) if fall.reached.is_some() || *order <= HIGH => Outcome::Fails,
@@ -208,13 +210,12 @@ fn opposites(evidence: &mut Evidence, w: f64) -> Result<(Exact, String)> {
         residuals.push(norm(&x));
     }
     let (first, last) = (residuals[0], residuals[EXAMPLE_LAYERS]);
+    evidence.measure("opposite_tokens_res_growth", last / first, "");
+    let [first, last] = [first, last].map(short);
     let example = format!(
         "two tokens, 1 and -1, under one bidirectional head with W_QK = 1 and W_VO = {w} stay opposite, and ‖res(X)‖ = \
-         ‖X‖ goes from {} to {} in {EXAMPLE_LAYERS} layers",
-        short(first),
-        short(last)
+         ‖X‖ goes from {first} to {last} in {EXAMPLE_LAYERS} layers"
     );
-    evidence.measure("opposite_tokens_res_growth", last / first, "");
     evidence.weigh(false, example.clone());
     if !residuals.windows(2).all(|pair| pair[1] > 1.1 * pair[0]) {
         return Ok((Exact::Open, "The example of two opposite tokens loses rank too.".to_owned()));
@@ -291,10 +292,8 @@ mod tests {
         let mut evidence = Evidence::default();
         let (ruling, because) = opposites(&mut evidence, 2.0).unwrap();
         assert_eq!(ruling, Exact::Refuted);
-        assert!(
-            because.contains("W_VO = 2 stay opposite, and ‖res(X)‖ = ‖X‖ goes from 1.41 to"),
-            "{because}"
-        );
+        let example = "W_VO = 2 stay opposite, and ‖res(X)‖ = ‖X‖ goes from 1.41 to";
+        assert!(because.contains(example), "{because}");
         assert_eq!(opposites(&mut evidence, 1.0).unwrap().0, Exact::Open);
     }
 

@@ -1,6 +1,7 @@
 //! The speed of the collapse: the order of one layer, and the fall for each layer when the tokens are close.
 
 use super::*;
+use crate::statistics;
 
 /// Above this order, one layer reduces the residual of nearly equal tokens to less than its square.
 pub(super) const HIGH: f64 = 2.0;
@@ -51,27 +52,22 @@ pub(super) fn orders(
 
 /// The fall for each layer when the tokens are close, in log₁₀ of the residual ratio: under the causal mask, whose mean
 /// is returned, and in a window, which takes longer to reach a constant rate.
-pub(super) fn rates(
-    evidence: &mut Evidence,
-    sizes: &NetSizes,
-    settings: &Settings,
-    run: &Run,
-) -> Result<f64> {
+pub(super) fn rates(e: &mut Evidence, sizes: &NetSizes, settings: &Settings, run: &Run) -> Result<f64> {
     let seeds = settings.seeds("rate_seeds")?;
     let causal = slopes(sizes, &Mask::causal(), (20, 40), &seeds, run)?;
     let text = format!(
         "pure causal attention falls by {causal} decades a layer over layers 20 to 40, the same at every depth (log₁₀ ½ = \
          -0.301): plain exponential, towards the first token, although every attention matrix is of full rank"
     );
-    evidence.weigh(false, text).at("layers", 40).at("mask", "causal");
-    evidence.measure_sample("causal_slope_log10_per_layer", causal.clone(), "per layer");
+    e.weigh(false, text).at("layers", 40).at("mask", "causal");
+    e.measure_sample("causal_slope_log10_per_layer", causal.clone(), "per layer");
     if settings.text("window_rate")? == "yes" {
         let window = slopes(sizes, &Mask::window(4)?, (40, 60), &seeds, run)?;
         let text = format!(
             "pure attention in a causal window of 4 falls by {window} decades a layer over layers 40 to 60"
         );
-        evidence.weigh(false, text).at("layers", 60).at("mask", "window(4)");
-        evidence.measure_sample("window_slope_log10_per_layer", window, "per layer");
+        e.weigh(false, text).at("layers", 60).at("mask", "window(4)");
+        e.measure_sample("window_slope_log10_per_layer", window, "per layer");
     }
     Ok(causal.mean())
 }
@@ -102,9 +98,5 @@ pub(super) fn slope(points: &[(f64, f64)]) -> f64 {
     if points.len() < 3 {
         return f64::NAN;
     }
-    let count = points.len() as f64;
-    let (x_mean, y_mean) = points.iter().fold((0.0, 0.0), |(x, y), p| (x + p.0 / count, y + p.1 / count));
-    let products: f64 = points.iter().map(|(x, y)| (x - x_mean) * (y - y_mean)).sum();
-    let squares: f64 = points.iter().map(|(x, _)| (x - x_mean).powi(2)).sum();
-    products / squares
+    statistics::slope(points)
 }

@@ -23,6 +23,11 @@ impl Residual {
         self.mean().last().map_or(f64::NAN, |log| 10f64.powf(*log))
     }
 
+    /// How its geometric means fall.
+    pub(super) fn fall(&self, sizes: &NetSizes) -> Fall {
+        Fall::of(&self.mean(), sizes.floor())
+    }
+
     fn curve(&self, name: String) -> Curve {
         let points = self.mean().into_iter().enumerate().map(|(layer, log)| (layer as f64, 10f64.powf(log)));
         Curve::new(name, self.kind, points)
@@ -65,16 +70,9 @@ impl Fall {
 
     /// The fall in words, with the ratio after the last layer.
     pub(super) fn in_words(&self, left: f64) -> String {
-        match (self.reached, self.growth) {
-            (Some(layer), Some(growth)) => {
-                let times = short(growth);
-                format!(
-                    "rounding from layer {layer} on, the last drop before it {times} times the one before"
-                )
-            }
-            (Some(layer), None) => format!("rounding from layer {layer} on"),
-            (None, _) => short(left),
-        }
+        let Some(layer) = self.reached else { return short(left) };
+        let drops = |times: f64| format!(", the last drop before it {} times the one before", short(times));
+        format!("rounding from layer {layer} on{}", self.growth.map(drops).unwrap_or_default())
     }
 }
 
@@ -94,15 +92,10 @@ pub(super) fn residuals(
     })?;
     let mut all = Vec::new();
     for (net, draws) in NETS.into_iter().zip(draws.chunks(seeds.len())) {
-        for (index, (mask, _)) in masks.iter().enumerate() {
+        for (index, (name, mask)) in masks.iter().enumerate() {
             let at = |layer: usize| draws.iter().map(|draw| draw[index][layer]).collect();
-            let kind = match *mask {
-                "bidirectional" => Kind::Bidirectional,
-                "causal" => Kind::Causal,
-                "prefix" => Kind::Prefix,
-                _ => Kind::Window,
-            };
-            all.push(Residual { net, mask, kind, layers: (0..=sizes.layers).map(at).collect() });
+            let layers = (0..=sizes.layers).map(at).collect();
+            all.push(Residual { net, mask: name, kind: Kind::of(mask), layers });
         }
     }
     Ok(all)
@@ -115,7 +108,7 @@ pub(super) fn report(evidence: &mut Evidence, sizes: &NetSizes, residuals: &[Res
         for layer in [1, 2, 3, 4, 6, 8, 12].into_iter().filter(|&layer| layer <= sizes.layers) {
             evidence.record(format!("log10_ratio_{net}_{mask}_layer{layer}"), &at.layers[layer]);
         }
-        let Fall { reached, growth } = Fall::of(&at.mean(), sizes.floor());
+        let Fall { reached, growth } = at.fall(sizes);
         if let Some(layer) = reached {
             evidence.measure(format!("floor_layer_{net}_{mask}"), layer as f64, "layers");
         }
@@ -127,7 +120,7 @@ pub(super) fn report(evidence: &mut Evidence, sizes: &NetSizes, residuals: &[Res
         let Architecture { skip, feed_forward, norm, .. } = of_net[0].net.2(sizes.pure());
         let net = json!({ "skip": skip, "mlp": feed_forward.is_some(), "norm": norm });
         for supports in [true, false] {
-            let falls = of_net.iter().map(|at| (at, Fall::of(&at.mean(), sizes.floor())));
+            let falls = of_net.iter().map(|at| (at, at.fall(sizes)));
             let side = falls.filter(|(_, fall)| (fall.is_doubly_exponential() == Some(true)) == supports);
             let words: Vec<_> = side
                 .map(|(at, fall)| format!("{} under the {} mask", fall.in_words(at.left()), at.mask))

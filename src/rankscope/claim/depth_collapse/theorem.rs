@@ -71,15 +71,15 @@ fn compare(evidence: &mut Evidence, sizes: &NetSizes, near: bool, seeds: &[u64],
             evidence.record(format!("{name}_log10_{what}_layer{layer}"), sample);
         }
     }
-    let shown = bounds.iter().zip(measured);
-    let shown =
-        shown.map(|(bound, res)| format!("10^{} against 10^{}", short(bound.mean()), short(res.mean())));
-    let holds = bounds.iter().zip(measured).all(|(bound, res)| res.minus(bound).extremes().1 <= 0.0);
+    let both = || bounds.iter().zip(measured);
+    let power = |sample: &Sample| format!("10^{}", short(sample.mean()));
+    let shown = both().map(|(bound, res)| format!("{} against {}", power(bound), power(res)));
+    let holds = both().all(|(bound, res)| res.minus(bound).extremes().1 <= 0.0);
     let falls = bounds.last().is_some_and(|last| last.mean() < found[0].mean());
     let text = format!(
         "the theorem's bound with γ = 1 (γ is not established here) against ‖res‖ as measured after each layer, from \
-         10^{} {}: {}. The bound {} and is {} in every draw",
-        short(found[0].mean()),
+         {} {}: {}. The bound {} and is {} in every draw",
+        power(&found[0]),
         if near { "for near equal tokens (base · ‖res(X)‖² = 1/2)" } else { "for tokens as drawn" },
         shown.collect::<Vec<_>>().join(", then "),
         if falls { "falls" } else { "rises with depth, which says nothing," },
@@ -105,13 +105,8 @@ pub(super) fn single_head(evidence: &mut Evidence, seeds: &[u64], run: &Run) -> 
              two",
             norms.join(", ")
         );
-        evidence
-            .weigh(drops[0] > 0.0 && drops[1] > 2.0 * drops[0], text)
-            .at("n", 16)
-            .at("width", 16)
-            .at("heads", 1)
-            .at("layers", 2)
-            .at("mask", name);
+        let finding = evidence.weigh(drops[0] > 0.0 && drops[1] > 2.0 * drops[0], text);
+        finding.at("n", 16).at("width", 16).at("heads", 1).at("layers", 2).at("mask", name);
         for (layer, sample) in layers.iter().enumerate() {
             evidence.record(format!("single_head_log10_res_{name}_layer{layer}"), sample);
         }
@@ -130,7 +125,7 @@ pub(super) fn paths(evidence: &mut Evidence, sizes: &NetSizes, seeds: &[u64], ru
         let draws = rank::many(seeds, "paths", run, |&seed| {
             Stack::new(sizes.pure().with_skip(), seed)?.paths(&sizes.input(seed), &mask, run)
         })?;
-        let (mut counts, mut ratios, mut kept) = (Vec::new(), Vec::new(), String::new());
+        let (mut counts, mut ratios, mut shares) = (Vec::new(), Vec::new(), Vec::new());
         for length in 0..=PATH_LAYERS {
             let count = draws[0].by_length[length].0;
             let of = |draw: &crate::model::stack::Paths| draw.by_length[length].1.clone();
@@ -141,17 +136,16 @@ pub(super) fn paths(evidence: &mut Evidence, sizes: &NetSizes, seeds: &[u64], ru
             evidence.record(format!("paths_{name}_share_length{length}"), &share);
             counts.push(count);
             ratios.push(short(10f64.powf(ratio.mean())));
-            if length == 0 {
-                kept = share.to_string();
-            }
+            shares.push(share.to_string());
         }
         let text = format!(
             "{PATH_LAYERS} layers of {name} attention with a skip are a sum of {} paths; of lengths 0 to {PATH_LAYERS} \
              there are {}, and their residual ratios are {}. The one path of length 0, which no layer touches, has a \
-             residual of {kept} times the output's",
+             residual of {} times the output's",
             counts.iter().sum::<f64>(),
             counts.iter().map(f64::to_string).collect::<Vec<_>>().join(", "),
-            ratios.join(", ")
+            ratios.join(", "),
+            shares[0]
         );
         evidence.weigh(false, text).at("layers", PATH_LAYERS).at("mask", name).at("skip", true);
         let errors = draws.iter().map(|draw| {

@@ -124,17 +124,14 @@ fn decide(mask: &Mask, settings: &Settings, run: &Run) -> Result<(Evidence, Verd
     let rollouts = rollout::measure(&mut evidence, settings, run)?;
     let depths = settings.ascending("depths")?;
     let deepest = depths.last().copied().unwrap_or(1);
-    let tokens = Tokens {
-        n: settings.integer("n")?,
-        head_size: settings.integer("head_size")?,
-        scale: settings.number("scale")?,
-    };
+    let (n, head_size) = (settings.integer("n")?, settings.integer("head_size")?);
+    let tokens = Tokens { n, head_size, scale: settings.number("scale")? };
     let points = tokens.points(mask, deepest, settings, run)?;
-    let equal = weights_of_first_by_equal_scores(tokens.n, mask, deepest)?;
-    let exact = exact(mask, tokens.n);
+    let equal = weights_of_first_by_equal_scores(n, mask, deepest)?;
+    let exact = exact(mask, n);
     evidence.weigh(exact.0 == Exact::Proved, exact.1.trim_end_matches('.'));
     let chosen: Vec<&Point> = points.iter().filter(|(depth, _)| depths.contains(depth)).collect();
-    let floating = floating(&mut evidence, &tokens, &chosen, settings.device());
+    let floating = judge(&mut evidence, &tokens, &chosen, settings.device());
     for (which, name) in ["layers_to_half", "layers_to_half_skip"].into_iter().enumerate() {
         if let Some((depth, _)) = points.iter().find(|(_, samples)| samples[which].median() >= 0.5) {
             evidence.measure(name, *depth as f64, "layers");
@@ -143,7 +140,7 @@ fn decide(mask: &Mask, settings: &Settings, run: &Run) -> Result<(Evidence, Verd
     for depth in depths {
         evidence.measure(format!("first_token_weight_equal_scores_k{depth}"), equal[depth - 1][0], "");
     }
-    plot(&mut evidence, mask, tokens.n, &points, &equal);
+    plot(&mut evidence, mask, n, &points, &equal);
     let trained = rollout::report(&mut evidence, &rollouts);
     Ok((evidence, Verdict::of(Some(exact), Some(floating), Some(trained))))
 }
@@ -162,20 +159,12 @@ fn exact(mask: &Mask, n: usize) -> (Exact, String) {
         );
         return (Exact::Refuted, because);
     }
-    match swap_that_changes(&mask.pattern(n), n) {
-        None => (
-            Exact::Proved,
-            format!("No permutation of {n} tokens changes the mask, so no position is special."),
-        ),
-        Some(first) => {
-            let because = format!(
-                "Swapping tokens {} and {} changes the mask, and equal scores give equal shares.",
-                first + 1,
-                first + 2
-            );
-            (Exact::Open, because)
-        }
-    }
+    let Some(first) = swap_that_changes(&mask.pattern(n), n) else {
+        let because = format!("No permutation of {n} tokens changes the mask, so no position is special.");
+        return (Exact::Proved, because);
+    };
+    let swapped = format!("Swapping tokens {} and {} changes the mask", first + 1, first + 2);
+    (Exact::Open, format!("{swapped}, and equal scores give equal shares."))
 }
 
 /// A share as text; near 1 it is written as the difference from 1.
@@ -193,20 +182,12 @@ fn outcome(on_trial: &Sample, bidirectional: &Sample, rounding: f64) -> Outcome 
     if difference.values().iter().all(|difference| difference.abs() <= rounding) {
         return Outcome::Holds;
     }
-    match Ahead::of(&difference) {
-        Ahead::Neither => Outcome::Unclear,
-        Ahead::Causal | Ahead::Bidirectional => Outcome::Fails,
-    }
+    if Ahead::of(&difference) == Ahead::Neither { Outcome::Unclear } else { Outcome::Fails }
 }
 
-fn floating(
-    evidence: &mut Evidence,
-    tokens: &Tokens,
-    points: &[&Point],
-    device: &Device,
-) -> (Floating, String) {
+fn judge(evidence: &mut Evidence, tokens: &Tokens, points: &[&Point], device: &Device) -> (Floating, String) {
     let Tokens { n, head_size, .. } = *tokens;
-    let (equal, rounding) = (1.0 / n as f64, rounding(n, head_size, device));
+    let (equal, rounding) = (short(1.0 / n as f64), rounding(n, head_size, device));
     let (mut outcomes, mut same) = (Vec::new(), Vec::new());
     for (depth, samples) in points {
         for (name, sample) in NAMES.iter().zip(samples) {
@@ -217,10 +198,9 @@ fn floating(
             let [weight, control] = [which, 2 + which].map(|column| share(samples[column].median()));
             let text = format!(
                 "{}, {}: of {n} tokens the first has {weight} of the last row, {control} under the bidirectional mask \
-                 (medians); an equal share is {}",
+                 (medians); an equal share is {equal}",
                 after_layers([*depth]),
-                IN_WORDS[which],
-                short(equal)
+                IN_WORDS[which]
             );
             evidence.weigh(outcome == Outcome::Holds, text).at("depth", *depth).at("skip", which == 1);
         }
@@ -232,14 +212,11 @@ fn floating(
     let list = |column: usize| {
         points.iter().map(|(_, samples)| share(samples[column].median())).collect::<Vec<_>>().join(", ")
     };
+    let [alone, skip, both] = [0, 1, 2].map(list);
     let mut because = format!(
-        "Of {n} tokens the first has {} of the last row {} ({} with skips), and {} under the bidirectional mask, where an \
-         equal share is {}; medians of {} draws.",
-        list(0),
+        "Of {n} tokens the first has {alone} of the last row {} ({skip} with skips), and {both} under the bidirectional \
+         mask, where an equal share is {equal}; medians of {} draws.",
         after_layers(points.iter().map(|(depth, _)| *depth)),
-        list(1),
-        list(2),
-        short(equal),
         points.first().map_or(0, |(_, samples)| samples[0].count())
     );
     if !same.is_empty() {

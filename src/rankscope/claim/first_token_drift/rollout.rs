@@ -59,18 +59,13 @@ impl Rollout {
     }
 
     fn in_words(&self) -> String {
-        let ([alone, skip], equal) = (self.last().map(|sample| sample.mean()), self.equal.last());
-        let [equal, equal_skip] = equal.copied().unwrap_or([f64::NAN; 2]);
+        let Rollout { name, mask, n, equal, .. } = self;
+        let [alone, skip] = self.last().map(|sample| sample.mean());
+        let (alone, times, skip) = (share(alone), short(skip * *n as f64), share(skip));
+        let [equal, equal_skip] = equal.last().copied().unwrap_or([f64::NAN; 2]).map(share);
         format!(
-            "{} (trained {}): {} with skips, {} times an equal share, and {} without; equal scores under its mask give {} \
-             and {}",
-            self.name,
-            self.mask,
-            share(skip),
-            short(skip * self.n as f64),
-            share(alone),
-            share(equal_skip),
-            share(equal)
+            "{name} (trained {mask}): {skip} with skips, {times} times an equal share, and {alone} without; equal scores \
+             under its mask give {equal_skip} and {equal}"
         )
     }
 }

@@ -4,7 +4,7 @@ mod fits;
 mod quoted;
 mod strict;
 
-use super::head_size_bottleneck::{STARTS, TOLERANCE, fitting, least_head};
+use super::head_size_bottleneck::{FLOOR, LOGITS, STARTS, TOLERANCE, fitting, least_head};
 use super::prelude::*;
 use crate::attention::{FixedMultiHead, MultiHead, Visibility};
 use crate::axis::Axis;
@@ -31,38 +31,22 @@ pub(super) static CLAIM: Claim = Claim {
     },
     parameters: &[
         set("n", "positions of the patterns", Integer(3, 24), ["8", "12"]),
-        set(
-            "mask",
-            "who may attend to whom in the patterns",
-            Word(&["bidirectional", "causal"]),
-            ["bidirectional"; 2],
-        ),
+        set("mask", "who may attend to whom in the patterns", Word(&MASKS), ["bidirectional"; 2]),
         set("width", "width C of the usual layer", Integer(2, 64), ["16", "24"]),
         set("heads", "heads H; each a divisor of the width", Integers(1, 64), ["1,2,4,8"; 2]),
-        set(
-            "narrow",
-            "width of the decoupled layer with the parameters of the usual one",
-            Integer(1, 64),
-            ["8", "12"],
-        ),
-        set(
-            "head_size",
-            "fixed head size D of the decoupled layer at full width",
-            Integer(1, 64),
-            ["7", "11"],
-        ),
-        set(
-            "scale",
-            "standard deviation of the logits that patterns are drawn from",
-            Number(0.1, 5.0),
-            ["2"; 2],
-        ),
+        set("narrow", NARROW, Integer(1, 64), ["8", "12"]),
+        set("head_size", HEAD_SIZE, Integer(1, 64), ["7", "11"]),
+        set("scale", LOGITS, Number(0.1, 5.0), ["2"; 2]),
         TOLERANCE,
         STARTS,
         set("seeds", "patterns", Integer(2, 100), ["6", "12"]),
     ],
     decide,
 };
+
+const MASKS: [&str; 2] = ["bidirectional", "causal"];
+const NARROW: &str = "width of the decoupled layer with the parameters of the usual one";
+const HEAD_SIZE: &str = "fixed head size D of the decoupled layer at full width";
 
 fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
     let plan = Comparison::new(settings)?;
@@ -75,20 +59,14 @@ fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
     narrow_embedding(&mut evidence, &fits)?;
     imitations(&mut evidence, settings, run)?;
     quoted(&mut evidence)?;
-    let outcomes = rows.iter().flat_map(|row| row.outcomes(plan.tolerance));
-    let words: Vec<String> = rows
-        .iter()
-        .filter(|row| row.is_bottleneck(plan.tolerance))
-        .map(|row| row.in_words(plan.tolerance))
-        .collect();
+    let (n, outcomes) = (plan.n, rows.iter().flat_map(|row| row.outcomes(plan.tolerance)));
+    let bottlenecks = rows.iter().filter(|row| row.is_bottleneck(plan.tolerance));
+    let words: Vec<String> = bottlenecks.map(|row| row.in_words(plan.tolerance)).collect();
     let because = match words[..] {
-        [] => format!(
-            "Nothing to remove: heads of the usual size reach every drawn pattern of {} positions.",
-            plan.n
-        ),
-        _ => {
-            format!("Best fits of one head to drawn patterns of {} positions. {}.", plan.n, words.join(". "))
+        [] => {
+            format!("Nothing to remove: heads of the usual size reach every drawn pattern of {n} positions.")
         }
+        _ => format!("Best fits of one head to drawn patterns of {n} positions. {}.", words.join(". ")),
     };
     Ok((evidence, Verdict::of(Some(exact), Some((Floating::over(outcomes), because)), None)))
 }
@@ -215,9 +193,6 @@ fn exact(evidence: &mut Evidence, fits: &Fits) -> Result<(Exact, String)> {
     Ok((Exact::Open, because))
 }
 
-/// The value at which a divergence that is only rounding is drawn.
-const FLOOR: f64 = 1e-17;
-
 fn report(evidence: &mut Evidence, plan: &Comparison, rows: &[Row]) -> Result<()> {
     for Row { layers: Layers { usual, equal, fixed }, usual: usual_kl, equal: equal_kl, .. } in rows {
         let heads = usual.heads();
@@ -250,15 +225,11 @@ fn report(evidence: &mut Evidence, plan: &Comparison, rows: &[Row]) -> Result<()
         most.usual.head_size(),
         last.usual
     );
-    evidence
-        .weigh(last.usual.mean() > plan.tolerance && first.usual.mean() < last.usual.mean(), text)
-        .at("head_size", most.usual.head_size());
-    let text = format!(
-        "a head of fixed size {size} stays {} nats away, however many there are",
-        short(last.fixed.mean())
-    );
+    let is_worse = last.usual.mean() > plan.tolerance && first.usual.mean() < last.usual.mean();
+    evidence.weigh(is_worse, text).at("head_size", most.usual.head_size());
+    let (away, cost) = (short(last.fixed.mean()), short(most.cost()));
+    let text = format!("a head of fixed size {size} stays {away} nats away, however many there are");
     evidence.weigh(last.fixed.mean() < last.usual.mean(), text).at("head_size", size);
-    let cost = short(most.cost());
     let text = format!("{heads} heads of that size on the same width cost {cost} times the parameters");
     evidence.weigh(most.cost() <= 1.0, text);
     let gain = last.usual.minus(&last.equal);

@@ -2,8 +2,7 @@
 
 use super::*;
 
-/// The number of heads, their size, millions of parameters as printed, and the SQuAD F1 with its
-/// spread.
+/// The number of heads, their size, millions of parameters as printed, and the SQuAD F1 with its spread.
 pub(super) type Quoted = (usize, usize, f64, f64, f64);
 
 /// BERT-large, width 1024, head size 1024 / heads.

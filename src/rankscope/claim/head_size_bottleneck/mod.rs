@@ -18,6 +18,10 @@ use sweep::{Side, Sweep, plot, plot_fit, sides};
 pub(super) const TOLERANCE: Parameter =
     set("tolerance", "nats below which a pattern counts as reached", Number(1e-13, 1e-3), ["1e-9"; 2]);
 pub(super) const STARTS: Parameter = set("starts", "descents of each fit", Integer(1, 50), ["3", "6"]);
+/// The description of the setting `scale`.
+pub(super) const LOGITS: &str = "standard deviation of the logits that patterns are drawn from";
+/// The value at which a divergence that is only rounding is drawn.
+pub(super) const FLOOR: f64 = 1e-17;
 
 pub(super) static CLAIM: Claim = Claim {
     about: About {
@@ -37,33 +41,20 @@ pub(super) static CLAIM: Claim = Claim {
     },
     parameters: &[
         set("n", "positions of the patterns that heads are fitted to", Integer(2, 32), ["12", "16"]),
-        set(
-            "head_sizes",
-            HEAD_SIZES,
-            Integers(1, 31),
-            ["1,2,3,4,5,6,7,8,9,10,11", "1,2,3,4,5,6,7,8,9,10,12,14,15"],
-        ),
-        set(
-            "scale",
-            "standard deviation of the logits that patterns are drawn from",
-            Number(0.0, 5.0),
-            ["2"; 2],
-        ),
+        set("head_sizes", TRIED, Integers(1, 31), HEAD_SIZES),
+        set("scale", LOGITS, Number(0.0, 5.0), ["2"; 2]),
         TOLERANCE,
         STARTS,
         set("seeds", "patterns", Integer(1, 100), ["3", "8"]),
-        set(
-            "permutation_n",
-            "positions of the permutations",
-            Integers(2, 512),
-            ["16,64,256", "16,64,256,512"],
-        ),
+        set("permutation_n", "positions of the permutations", Integers(2, 512), PERMUTATIONS),
         set("target", "a .npy or .csv file with a pattern of one's own; empty for none", Text, [""; 2]),
     ],
     decide,
 };
 
-const HEAD_SIZES: &str = "head sizes D to fit; those of n and more reach everything and are left out";
+const TRIED: &str = "head sizes D to fit; those of n and more reach everything and are left out";
+const HEAD_SIZES: [&str; 2] = ["1,2,3,4,5,6,7,8,9,10,11", "1,2,3,4,5,6,7,8,9,10,12,14,15"];
+const PERMUTATIONS: [&str; 2] = ["16,64,256", "16,64,256,512"];
 
 fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
     // First the steps that fail for a wrong setting, before seconds of fitting.
@@ -76,7 +67,7 @@ fn decide(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
     let sweeps = [Sweep::measure(settings, bidirectional, run)?, Sweep::measure(settings, causal, run)?];
     sweeps.iter().for_each(|sweep| sweep.report(&mut evidence));
     truncation(&mut evidence, &sweeps[0].targets)?;
-    plot(&mut evidence, settings, &sweeps)?;
+    plot(&mut evidence, &sweeps);
     if let Some((target, is_causal)) = pattern {
         file(&mut evidence, settings, &target, is_causal, run)?;
     }
@@ -204,8 +195,8 @@ const REST: f64 = 1e-3;
 
 /// Permutations by keys on a circle, with each query in the direction of its key; returns a sentence on the longest.
 fn permutations(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<String> {
-    let mut longest = (0, 0.0);
-    for n in settings.integers("permutation_n")? {
+    let sizes = settings.integers("permutation_n")?;
+    for &n in &sizes {
         run.check()?;
         let mut order: Vec<usize> = (0..n).collect();
         order.shuffle(&mut ChaCha8Rng::seed_from_u64(settings.seed()?));
@@ -225,11 +216,9 @@ fn permutations(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Resu
             short(scale)
         );
         evidence.weigh(least < 0.9, text).at("n", n).at("head_size", 2).at("pattern", "permutation");
-        if n >= longest.0 {
-            longest = (n, scale);
-        }
     }
-    let (n, scale) = (longest.0, short(longest.1));
+    let n = sizes.into_iter().max().unwrap_or(0);
+    let scale = short(express::permutation_scale(n, REST));
     Ok(format!(" A permutation of {n} positions takes a head of 2 only, with logits of {scale}."))
 }
 
@@ -285,10 +274,8 @@ fn file(e: &mut Evidence, settings: &Settings, target: &Target, is_causal: bool,
         Some(size) => format!("a head of size {size} reaches it"),
         None => format!("no head up to size {theory} reaches it within {} nats", short(tolerance)),
     };
-    let text = format!(
-        "the pattern of the file, {n} positions, {name}: {text}; construction error {}",
-        short(error)
-    );
+    let error = short(error);
+    let text = format!("the pattern of the file, {n} positions, {name}: {text}; construction error {error}");
     e.weigh(reached.is_none_or(|size| size > 1), text);
     if let Some(size) = reached {
         e.measure("target_threshold", size as f64, "");

@@ -154,13 +154,11 @@ impl Sweep {
     }
 }
 
-/// The value at which a divergence that is only rounding is drawn.
-pub(super) const FLOOR: f64 = 1e-17;
-
 /// KL over the head size under both masks, and one pattern with its best small head.
-pub(super) fn plot(evidence: &mut Evidence, settings: &Settings, sweeps: &[Sweep]) -> Result<()> {
-    let (n, tolerance) = (settings.integer("n")?, settings.number("tolerance")?);
-    let mut references = vec![Reference::level("counts as reached", tolerance)];
+pub(super) fn plot(evidence: &mut Evidence, sweeps: &[Sweep]) {
+    let Sweep { tolerance, head_sizes, targets, fits, .. } = &sweeps[0];
+    let n = targets[0].positions();
+    let mut references = vec![Reference::level("counts as reached", *tolerance)];
     let mut curves = Vec::new();
     for sweep in sweeps {
         let sizes = sweep.head_sizes.iter().enumerate();
@@ -171,17 +169,15 @@ pub(super) fn plot(evidence: &mut Evidence, settings: &Settings, sweeps: &[Sweep
     let caption = format!(
         "How far the best head of size D stays from a drawn pattern of {n} positions, mean over {} patterns; what lies \
          below 1e-17 nats is drawn there. The vertical lines are the thresholds n − 1 and ⌊n/2⌋.",
-        sweeps[0].targets.len()
+        targets.len()
     );
     let axes = [PlotAxis::linear("head size D"), PlotAxis::log("KL to the pattern, nats")];
     let title = format!("Divergence of the best head from a drawn pattern of {n} positions");
     evidence.plot("kl-over-head-size", caption, lines(title, axes, curves, references));
-    let Sweep { head_sizes, targets, fits, .. } = &sweeps[0];
     let index = head_sizes.iter().position(|&size| size == 2).unwrap_or(0);
     if let Some(fits) = fits.get(index) {
         plot_fit(evidence, "drawn", &targets[0], head_sizes[index], &fits[0]);
     }
-    Ok(())
 }
 
 /// A pattern, and the best fit of a head that is too small.

@@ -80,10 +80,8 @@ impl Prompt {
         let at = whole.windows(inner.len()).position(|ids| ids == inner).ok_or_else(|| {
             Error::invalid("repeated", format!("{text:?}"), "a text that special tokens do not change")
         })?;
-        let last = match settings.text("ending")? == ENDINGS[0] {
-            true => tokenizer.encode_behind(settings.text("last")?)?[0],
-            false => inner[0],
-        };
+        let is_other = settings.text("ending")? == ENDINGS[0];
+        let last = if is_other { tokenizer.encode_behind(settings.text("last")?)?[0] } else { inner[0] };
         let (begin, end) = (whole[..at].to_vec(), whole[at + inner.len()..].to_vec());
         Ok(Prompt { begin, end, repeated: inner[0], last })
     }
@@ -110,9 +108,8 @@ pub(super) fn report(evidence: &mut Evidence, models: &[Reading]) -> (Trained, S
     };
     let kept = |model: &Reading, format| !model.points.iter().any(|point| is_lost(point, format));
     for model in models {
-        evidence
-            .weigh((1..4).all(|format| kept(model, format)), format!("{lead}{}", words(model)))
-            .at("model", &*model.name);
+        let is_kept = (1..4).all(|format| kept(model, format));
+        evidence.weigh(is_kept, format!("{lead}{}", words(model))).at("model", &*model.name);
         let plain = plain(&model.name);
         let mut curves = Vec::new();
         for (format, name) in FORMATS.into_iter().enumerate().skip(1) {

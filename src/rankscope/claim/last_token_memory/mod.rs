@@ -10,9 +10,10 @@ use std::iter::{once, repeat_n};
 use half::{bf16, f16};
 use ndarray::{Array1, Axis as Dimension};
 
+use super::depth_collapse::pre_ln;
 use super::prelude::*;
 use crate::axis::Axis;
-use crate::model::stack::{Architecture, DeviceStack, NormPlace, Stack};
+use crate::model::stack::{Architecture, DeviceStack, Stack};
 use crate::probe::Probe;
 use crate::tensor::Tensor;
 
@@ -124,13 +125,9 @@ const EMBEDDINGS: u64 = 1 << 32;
 
 impl Decoder {
     fn draw(settings: &Settings, seed: u64) -> Result<Self> {
-        let (width, heads) = settings.width_and_heads()?;
-        let architecture =
-            Architecture::attention_only(settings.integer("layers")?, heads, width / heads, width)
-                .with_skip()
-                .with_feed_forward(4 * width)
-                .with_norm(NormPlace::Before);
-        let stack = Stack::new(architecture, seed)?;
+        let ((width, heads), layers) = (settings.width_and_heads()?, settings.integer("layers")?);
+        let attention = Architecture::attention_only(layers, heads, width / heads, width);
+        let stack = Stack::new(pre_ln(attention), seed)?;
         let on_device = stack.to_device(settings.device())?;
         Ok(Decoder { stack, on_device, embeddings: gaussian(2, width, seed, EMBEDDINGS) })
     }
@@ -181,19 +178,15 @@ fn compared(pairs: &[Pair<'_>; 4]) -> [f64; 7] {
 }
 
 fn exact(is_other: bool) -> (Exact, String) {
-    match is_other {
-        true => {
-            let because = "For almost all parameters the last state is another one for every number of equal tokens before \
-                           another one, and from n to n + 1 it moves by about 1/n² of its way: never 0, and as little as \
-                           one likes.";
-            (Exact::Proved, because.to_owned())
-        }
-        false => {
-            let because = "Equal tokens without positions have equal states, since a mean of equal values is that value: \
-                           the last state is the same for every n.";
-            (Exact::Refuted, because.to_owned())
-        }
+    if is_other {
+        let because = "For almost all parameters the last state is another one for every number of equal tokens before \
+                       another one, and from n to n + 1 it moves by about 1/n² of its way: never 0, and as little as \
+                       one likes.";
+        return (Exact::Proved, because.to_owned());
     }
+    let because = "Equal tokens without positions have equal states, since a mean of equal values is that value: the last \
+                   state is the same for every n.";
+    (Exact::Refuted, because.to_owned())
 }
 
 /// Whether the difference remains after rounding, in every draw or in none.
@@ -208,8 +201,7 @@ fn outcome(lost: &Sample) -> Outcome {
 fn floating(points: &[Point]) -> (Floating, String) {
     let outcomes = points.iter().flat_map(|(_, samples)| samples[4..].iter().map(outcome));
     let words = (1..4).map(|format| {
-        let lost = points.iter().find(|(_, samples)| outcome(&samples[3 + format]) == Outcome::Fails);
-        match lost {
+        match points.iter().find(|(_, samples)| outcome(&samples[3 + format]) == Outcome::Fails) {
             Some((n, _)) => format!("{} loses it in every draw at n = {n} first", FORMATS[format]),
             None => format!("{} keeps it in a draw or more at every n", FORMATS[format]),
         }
@@ -219,11 +211,6 @@ fn floating(points: &[Point]) -> (Floating, String) {
         words.collect::<Vec<_>>().join(", ")
     );
     (Floating::over(outcomes), because)
-}
-
-/// The first n at which all numbers of the two states are equal.
-fn collision<'a>(distances: impl IntoIterator<Item = (usize, &'a Sample)>) -> Option<usize> {
-    distances.into_iter().find(|(_, distance)| distance.values().contains(&0.0)).map(|(n, _)| n)
 }
 
 fn report(evidence: &mut Evidence, points: &[Point], is_other: bool) {
@@ -237,9 +224,10 @@ fn report(evidence: &mut Evidence, points: &[Point], is_other: bool) {
                 evidence.record(format!("lost_{name}_n{n}"), &samples[3 + format]);
             }
         }
-        let collision = collision(points.iter().map(|(n, samples)| (*n, &samples[format])));
-        if let Some(n) = collision {
-            evidence.measure(format!("first_collision_{name}"), n as f64, "tokens");
+        // The first n at which all numbers of the two states are equal.
+        let collision = points.iter().find(|(_, samples)| samples[format].values().contains(&0.0));
+        if let Some((n, _)) = collision {
+            evidence.measure(format!("first_collision_{name}"), *n as f64, "tokens");
         }
         let (Some((first, start)), Some((last, end))) = (points.first(), points.last()) else { return };
         let is_lost = |samples: &[Sample; 7]| match format {
@@ -257,30 +245,24 @@ fn report(evidence: &mut Evidence, points: &[Point], is_other: bool) {
                 None => "in most draws more by the token than by rounding at every n".to_owned(),
             },
             match collision {
-                Some(n) => format!("the same number for number in a draw at n = {n} first"),
+                Some((n, _)) => format!("the same number for number in a draw at n = {n} first"),
                 None => "never the same".to_owned(),
             }
         );
         evidence.weigh(lost.is_none() && collision.is_none(), text);
     }
     if let ([.., (before, near), (n, far)], true) = (points, is_other) {
-        let order = near[0]
-            .values()
-            .iter()
-            .zip(far[0].values())
-            .map(|(near, far)| (far / near).ln() / (*n as f64 / *before as f64).ln());
-        let order: Sample = order.collect();
+        let step = (*n as f64 / *before as f64).ln();
+        let pairs = near[0].values().iter().zip(far[0].values());
+        let order: Sample = pairs.map(|(near, far)| (far / near).ln() / step).collect();
         let text = format!(
             "between the largest two n the distance in f64 goes with n to the power of {order}: it tends to 0, and is never 0"
         );
         evidence.weigh(false, text);
         let measured = evidence.record("order_f64", &order);
         if *before >= 64 {
-            measured.expect(
-                -2.0,
-                0.3,
-                "theory: the weights of softmax over n equal tokens, to first order in 1/n",
-            );
+            let theory = "theory: the weights of softmax over n equal tokens, to first order in 1/n";
+            measured.expect(-2.0, 0.3, theory);
         }
     }
     let curves = FORMATS.iter().enumerate().skip(1).map(|(format, name)| {

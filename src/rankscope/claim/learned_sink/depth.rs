@@ -37,13 +37,9 @@ pub(super) fn measure(sizes: &NetSizes, sinks: &[f64], seeds: &[u64], run: &Run)
 
 /// See [`Depth::layers`]; a ratio below ε counts as ε.
 fn look(x: &Array2<f64>) -> Result<[f64; 3]> {
-    let relative = Spectrum::of(x.view())?.relative();
+    let second = Spectrum::of(x.view())?.relative().get(1).copied().unwrap_or(0.0);
     let norm = one_infinity_norm(x.view()).max(f64::MIN_POSITIVE);
-    Ok([
-        log_ratio(residual_ratio(x.view())),
-        norm.log10(),
-        log_ratio(relative.get(1).copied().unwrap_or(0.0)),
-    ])
+    Ok([log_ratio(residual_ratio(x.view())), norm.log10(), log_ratio(second)])
 }
 
 impl Depth {
@@ -113,32 +109,22 @@ pub(super) fn report(evidence: &mut Evidence, sizes: &NetSizes, depths: &[Depth]
         for depth in &depths[1..] {
             let sink = depth.sink.unwrap_or_default();
             let gain = depth.last()[0].minus(&depths[0].last()[0]);
-            let text = match (depth.ratio(sizes), depths[0].ratio(sizes)) {
-                (None, None) => "tokens equal up to rounding, as without it".to_owned(),
-                (with, without) => format!(
-                    "‖res(X)‖ / ‖X‖ = {} instead of {}, with σ₂ / σ₁ = {}",
-                    short(with.unwrap_or(0.0)),
-                    short(without.unwrap_or(0.0)),
-                    short(depth.left(2))
-                ),
+            let ratios = match (depth.ratio(sizes), depths[0].ratio(sizes)) {
+                (None, None) => "leave tokens equal up to rounding, as without it".to_owned(),
+                (with, without) => {
+                    let [with, without] = [with, without].map(|ratio| short(ratio.unwrap_or(0.0)));
+                    let second = short(depth.left(2));
+                    format!("leave ‖res(X)‖ / ‖X‖ = {with} instead of {without}, with σ₂ / σ₁ = {second}")
+                }
             };
-            let text = format!("sink {sink}, {mask}: {} layers leave {text}", sizes.layers);
-            evidence
-                .weigh(is_clear(&gain) == Some(false), text)
-                .at("layers", sizes.layers)
-                .at("sink", sink)
-                .at("mask", mask.to_string());
-            let text = format!(
-                "sink {sink}, {mask}: {} layers take ‖X‖ to {} of that of the input, and to {} without a sink",
-                sizes.layers,
-                short(depth.left(1)),
-                short(depths[0].left(1))
-            );
-            evidence
-                .weigh(depth.left(1) < depths[0].left(1), text)
-                .at("layers", sizes.layers)
-                .at("sink", sink)
-                .at("mask", mask.to_string());
+            let left = [depth.left(1), depths[0].left(1)];
+            let [with, without] = left.map(short);
+            let norms = format!("take ‖X‖ to {with} of that of the input, and to {without} without a sink");
+            for (supports, what) in [(is_clear(&gain) == Some(false), ratios), (left[0] < left[1], norms)] {
+                let text = format!("sink {sink}, {mask}: {} layers {what}", sizes.layers);
+                let finding = evidence.weigh(supports, text);
+                finding.at("layers", sizes.layers).at("sink", sink).at("mask", mask.to_string());
+            }
         }
     }
     for sink in depths.iter().filter(|depth| depth.mask == Mask::causal()).filter_map(|depth| depth.sink) {
@@ -163,20 +149,15 @@ fn limit(n: usize, sink: f64) -> Array2<f64> {
 pub(super) fn plot(evidence: &mut Evidence, sizes: &NetSizes, depths: &[Depth]) {
     let over = |column: usize| {
         let curve = |depth: &Depth| {
-            let name = match depth.sink {
-                Some(sink) => format!("{}, b = {sink}", depth.mask),
-                None => format!("{}, no sink", depth.mask),
-            };
+            let sink = depth.sink.map_or("no sink".to_owned(), |sink| format!("b = {sink}"));
             let layers = depth.layers.iter().enumerate();
             let points = layers.map(|(layer, samples)| (layer as f64, 10f64.powf(samples[column].mean())));
-            Curve::new(name, Kind::of(&depth.mask), points)
+            Curve::new(format!("{}, {sink}", depth.mask), Kind::of(&depth.mask), points)
         };
         // With more than a few sinks the legend would fill the figure.
-        let both = [Mask::causal(), Mask::bidirectional()];
-        both.into_iter()
-            .flat_map(|mask| under(depths, mask).into_iter().take(4))
-            .map(curve)
-            .collect::<Vec<_>>()
+        let both = [Mask::causal(), Mask::bidirectional()].into_iter();
+        let shown = both.flat_map(|mask| under(depths, mask).into_iter().take(4));
+        shown.map(curve).collect::<Vec<_>>()
     };
     let sizes_in_words = format!("n = {}, C = {}, H = {}", sizes.n, sizes.width, sizes.heads);
     let caption = format!(

@@ -49,9 +49,8 @@ pub(super) fn report(evidence: &mut Evidence, models: &[Model]) -> (Trained, Str
     };
     let lead = "Kendall's τ of the weight of the first token with the effective rank: ";
     for model in models {
-        evidence
-            .weigh(is_waste(model) == Some(true), format!("{lead}{}", words(model)))
-            .at("model", &*model.name);
+        let text = format!("{lead}{}", words(model));
+        evidence.weigh(is_waste(model) == Some(true), text).at("model", &*model.name);
         evidence.measure(model.measure("kendall_first_token_rank"), tau(model), "");
         evidence.record(model.measure("first_token_weight"), &model.means(|head| head[0]));
         evidence.record(model.measure("effective_rank"), &model.means(|head| head[1]));
@@ -72,11 +71,8 @@ fn plot(evidence: &mut Evidence, model: &Model) {
     );
     let axes = [PlotAxis::linear("weight of the first token"), PlotAxis::linear("effective rank")];
     let title = format!("First token and effective rank of the heads of {}", model.name);
-    evidence.plot(
-        format!("heads-{}", plain(&model.name)),
-        caption,
-        lines(title, axes, vec![heads], Vec::new()),
-    );
+    let figure = lines(title, axes, vec![heads], Vec::new());
+    evidence.plot(format!("heads-{}", plain(&model.name)), caption, figure);
 }
 
 #[cfg(test)]

@@ -108,20 +108,14 @@ fn ranks(scale: f64, sinks: &[f64], seeds: &[u64], settings: &Settings, run: &Ru
         let draw = Draw::independent(n, head_size, seed);
         let weights = sink_weights(&draw, scale, sink, device)?;
         let sums: Sample = weights.rows().into_iter().map(|row| row.sum()).collect();
-        let off = off_scaled_rows(&draw, scale, sink, &weights, device)?;
+        let off = off_scaled(&draw, scale, sink, &weights, device)?;
         Ok([effective(&weights)?, sums.extremes().0, sums.mean(), off])
     })?;
     Ok(Ranks { scale, without, points })
 }
 
 /// The largest difference of `weights` from those without a sink, after each row is multiplied by Z / (Z + e^b).
-fn off_scaled_rows(
-    draw: &Draw,
-    scale: f64,
-    sink: f64,
-    weights: &Array2<f64>,
-    device: &Device,
-) -> Result<f64> {
+fn off_scaled(draw: &Draw, scale: f64, sink: f64, weights: &Array2<f64>, device: &Device) -> Result<f64> {
     let mut scaled = draw.weights(scale, &Mask::causal(), device)?;
     let scores = draw.scores(scale);
     for (query, mut row) in scaled.rows_mut().into_iter().enumerate() {
@@ -137,20 +131,17 @@ fn exact(ranks: &[Ranks], rounding: f64) -> (Exact, String) {
     let points = ranks.iter().flat_map(|ranks| &ranks.points);
     let all = |column: usize| points.clone().flat_map(move |(_, samples)| samples[column].values());
     let (off, least) = (all(3).copied().fold(0.0, f64::max), all(1).copied().fold(1.0, f64::min));
+    let [off, least] = [off, least].map(short);
     // Written so that NaN is not within rounding, and not above 0.
     if !(all(3).all(|&off| off <= rounding) && all(1).all(|&least| least > 0.0)) {
         let because = format!(
-            "Rows with a sink differ by {} from multiples of the rows without, and the smallest keeps {}.",
-            short(off),
-            short(least)
+            "Rows with a sink differ by {off} from multiples of the rows without, and the smallest keeps {least}."
         );
         return (Exact::Open, because);
     }
     let because = format!(
-        "A sink takes every row times s = Z/(Z + e^b), here {} or more, and leaves its zeros: the rank is that of the weights \
-         without a sink, full under the causal mask. The rows of every draw are these multiples up to {}.",
-        short(least),
-        short(off)
+        "A sink takes every row times s = Z/(Z + e^b), here {least} or more, and leaves its zeros: the rank is that of the \
+         weights without a sink, full under the causal mask. The rows of every draw are these multiples up to {off}."
     );
     (Exact::Refuted, because)
 }
@@ -178,46 +169,36 @@ impl Ranks {
             let means = self.at(sinks).map(|(_, samples)| short(samples[column].mean()));
             means.collect::<Vec<_>>().join(", ")
         };
+        let [ranks, kept] = [0, 2].map(list);
         format!(
-            "from {} to {} at logits of scale {}, where rows keep {} of their weight",
+            "from {} to {ranks} at logits of scale {}, where rows keep {kept} of their weight",
             short(self.without.mean()),
-            list(0),
-            self.scale,
-            list(2)
+            self.scale
         )
     }
 }
 
 fn report(evidence: &mut Evidence, ranks: &Ranks, sinks: &[f64]) {
-    evidence.record(ranks.name("effective_rank", "without"), &ranks.without);
+    let Ranks { scale, without, .. } = ranks;
+    evidence.record(ranks.name("effective_rank", "without"), without);
     for point in ranks.at(sinks) {
-        let (sink, [effective, smallest, mean, off]) = point;
+        let ((sink, [effective, smallest, mean, off]), gain) = (point, gain(ranks, point));
         let name = |what: &str| ranks.name(what, &format!("sink{sink}"));
         evidence.record(name("effective_rank"), effective);
         evidence.record(name("smallest_row_sum"), smallest);
         evidence.record(name("mean_row_sum"), mean);
         evidence.record(name("difference_from_scaled_rows"), off);
         let text = format!(
-            "sink {sink}, scale {}: effective rank {effective} instead of {}, paired difference {}; rows keep {mean} of \
-             their weight, the one that keeps least {smallest}",
-            ranks.scale,
-            ranks.without,
-            gain(ranks, point)
+            "sink {sink}, scale {scale}: effective rank {effective} instead of {without}, paired difference {gain}; rows \
+             keep {mean} of their weight, the one that keeps least {smallest}"
         );
-        evidence
-            .weigh(is_clear(&gain(ranks, point)) == Some(false), text)
-            .at("sink", *sink)
-            .at("scale", ranks.scale);
+        evidence.weigh(is_clear(&gain) == Some(false), text).at("sink", *sink).at("scale", *scale);
     }
 }
 
 /// The claim holds where a sink lowers the rank; its opposite holds where a sink raises it.
 fn outcome(gain: &Sample) -> Outcome {
-    match is_clear(gain) {
-        Some(true) => Outcome::Opposite,
-        Some(false) => Outcome::Holds,
-        None => Outcome::Unclear,
-    }
+    Outcome::compared(is_clear(gain).map(|is_raised| !is_raised))
 }
 
 /// The ruling from the effective rank at every scale and sink, and from the differences between tokens that remain
@@ -251,10 +232,9 @@ fn plot(evidence: &mut Evidence, ranks: &[Ranks]) {
     let axes = [PlotAxis::linear("sink b"), PlotAxis::linear("effective rank")];
     let figure = lines("Effective rank over the sink", axes, curves.collect(), references.collect());
     evidence.plot("rank-over-sink", caption, figure);
-    let sums = ["mean", "smallest"].into_iter().zip([(2, Kind::Causal), (1, Kind::Plain)]);
     let curves = shown().flat_map(|ranks| {
-        let name = |what: &str| format!("{what}, scale {}", ranks.scale);
-        sums.clone().map(move |(what, (column, kind))| over(name(what), kind, ranks, column))
+        let sums = [("mean", 2, Kind::Causal), ("smallest", 1, Kind::Plain)];
+        sums.map(|(what, column, kind)| over(format!("{what}, scale {}", ranks.scale), kind, ranks, column))
     });
     let caption = "What a row of causal attention weights keeps when a sink of b takes its part: the mean over the rows, and \
                    the row that keeps least, which is an early one with few keys; means and standard deviations over the \
@@ -282,7 +262,7 @@ mod tests {
         let weights = sink_weights(&draw, 1.0, 0.0, &Device::Cpu).unwrap();
         let wanted = ndarray::array![[0.5, 0.0, 0.0], [1.0 / 3.0, 1.0 / 3.0, 0.0], [0.25, 0.25, 0.25]];
         assert!((&weights - &wanted).iter().all(|difference| difference.abs() < 1e-15));
-        let off = |weights| off_scaled_rows(&draw, 1.0, 0.0, weights, &Device::Cpu).unwrap();
+        let off = |weights| off_scaled(&draw, 1.0, 0.0, weights, &Device::Cpu).unwrap();
         assert!(off(&weights) < 1e-15);
         assert!((off(&(wanted * 1.5)) - 0.25).abs() < 1e-15);
     }

@@ -45,13 +45,10 @@ pub(super) fn causal(settings: &Settings, run: &Run) -> Result<(Evidence, Verdic
     if let Some((size, _)) = largest(&points) {
         let (_, [elu, _, softmax]) = weights(size, settings.seed()?, &mask, device)?;
         let half = size.n / 2;
+        let block = Spectrum::of(elu.slice(s![half.., ..half]))?;
         let series = [
             ("linear, elu + 1", Kind::Causal, Spectrum::of(elu.view())?),
-            (
-                "its block of later queries and earlier keys",
-                Kind::Plain,
-                Spectrum::of(elu.slice(s![half.., ..half]))?,
-            ),
+            ("its block of later queries and earlier keys", Kind::Plain, block),
             ("softmax", Kind::Custom, Spectrum::of(softmax.view())?),
         ];
         let caption = format!(
@@ -100,18 +97,13 @@ pub(super) fn report(evidence: &mut Evidence, point: &Causal, device: &Device) {
         "{size}, elu + 1: numerical rank {elu}, in f32 {in_f32}; what passes from the earlier to the later half of the \
          tokens has rank {block}: the full rank sits near the diagonal"
     );
-    evidence
-        .weigh(is_full.extremes().0 == 1.0 && is_full_in_f32(point), text)
-        .at("n", size.n)
-        .at("head_size", size.head_size);
+    let is_full = is_full.extremes().0 == 1.0 && is_full_in_f32(point);
+    evidence.weigh(is_full, text).at("n", size.n).at("head_size", size.head_size);
     let text = format!(
         "{size}, relu: tokens that share no feature with themselves, {strangers}; numerical rank {relu}"
     );
-    evidence
-        .weigh(strangers.mean() == 0.0, text)
-        .at("n", size.n)
-        .at("head_size", size.head_size)
-        .at("feature_map", "relu");
+    let finding = evidence.weigh(strangers.mean() == 0.0, text);
+    finding.at("n", size.n).at("head_size", size.head_size).at("feature_map", "relu");
     evidence.record(size.name("rank_causal"), elu);
     evidence.record(size.name("rank_f32_causal"), in_f32);
     let measured = evidence.record(size.name("rank_block"), block);
@@ -167,10 +159,9 @@ pub(super) fn recurrence(evidence: &mut Evidence, settings: &Settings, run: &Run
     let largest = |x: &Array2<f64>| x.iter().fold(0.0f64, |largest, x| largest.max(x.abs()));
     let [f64s, f32s] = [context, stepped].map(|got| largest(&(&got - &want)) / largest(&want));
     let bound = (n + head_size) as f64;
-    let measured = evidence.measure("recurrent_difference_f64", f64s, "");
-    measured.expect(0.0, bound * f64::EPSILON, "rounding in f64");
-    let measured = evidence.measure("recurrent_difference_f32", f32s, "");
-    measured.expect(0.0, bound * f64::from(f32::EPSILON), "rounding in f32");
+    let [f64_bound, f32_bound] = [f64::EPSILON, f64::from(f32::EPSILON)].map(|epsilon| bound * epsilon);
+    evidence.measure("recurrent_difference_f64", f64s, "").expect(0.0, f64_bound, "rounding in f64");
+    evidence.measure("recurrent_difference_f32", f32s, "").expect(0.0, f32_bound, "rounding in f32");
     let text = format!(
         "n = {n}, D = {head_size}: a recurrent state of {} numbers, stepped token by token, gives what the causal matrix \
          gives, up to {} (f32: {}); keys and values take {} numbers by then",
@@ -179,6 +170,6 @@ pub(super) fn recurrence(evidence: &mut Evidence, settings: &Settings, run: &Run
         short(f32s),
         2 * head_size * n
     );
-    evidence.weigh(f64s <= bound * f64::EPSILON, text).at("n", n).at("head_size", head_size);
+    evidence.weigh(f64s <= f64_bound, text).at("n", n).at("head_size", head_size);
     Ok(())
 }

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 
 use ndarray::s;
 
-use super::draw::{rounding, tolerance};
+use super::draw::{features, rounding, tolerance};
 use super::linear_weights;
 use super::prelude::*;
 use crate::attention::LinearState;
 use crate::axis::Axis;
 use crate::figure::{Lines, Series, SpectrumFigure};
 use crate::ops::FeatureMap;
-use crate::ops::cpu::{self, LinearSums};
+use crate::ops::cpu::LinearSums;
 use crate::rank::exact_rank;
 use crate::tensor::Tensor;
 use causal::causal;
@@ -107,12 +107,6 @@ fn spectrum(matrix: ArrayView2<f64>, run: &Run) -> Result<Spectrum> {
     Spectrum::of(matrix)
 }
 
-fn features(x: &Array2<f64>, map: FeatureMap) -> Array2<f64> {
-    let mut x = x.as_standard_layout().into_owned();
-    cpu::feature_map(x.as_slice_mut().expect("in standard layout"), map);
-    x
-}
-
 /// The largest difference of the rows of `weights` from those of φ(Q)φ(K)ᵀ divided by their sums; a row whose sum is 0
 /// is 0.
 fn off_factors(draw: &Draw, weights: &Array2<f64>, map: FeatureMap) -> f64 {
@@ -139,8 +133,7 @@ fn bidirectional(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> 
         let [elu, relu, softmax] =
             [spectrum(elu.view(), run)?, spectrum(relu.view(), run)?, spectrum(softmax.view(), run)?];
         let rank = |spectrum: &Spectrum| spectrum.numerical_rank(zero) as f64;
-        let effective = [elu.effective_rank(), softmax.effective_rank()];
-        Ok([rank(&elu), rank(&relu), rank(&softmax), effective[0], effective[1], off])
+        Ok([rank(&elu), rank(&relu), rank(&softmax), elu.effective_rank(), softmax.effective_rank(), off])
     };
     let points = sweep(Size::all(settings)?, &settings.seeds("seeds")?, "linear attention", run, look)?;
     let mut evidence = Evidence::new(settings);
@@ -161,11 +154,8 @@ fn bidirectional(settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> 
         evidence.record(size.name("effective_rank_bidirectional"), effective);
         evidence.record(size.name("effective_rank_softmax_bidirectional"), effective_softmax);
         let measured = evidence.measure(size.name("difference_from_factors"), off.extremes().1, "");
-        measured.expect(
-            0.0,
-            rounding(size.n, size.head_size, device),
-            "the weights are φ(Q)φ(K)ᵀ over the sums of its rows",
-        );
+        let theory = "the weights are φ(Q)φ(K)ᵀ over the sums of its rows";
+        measured.expect(0.0, rounding(size.n, size.head_size, device), theory);
     }
     let axes = [PlotAxis::log("positions n"), PlotAxis::log("numerical rank")];
     let title = "Numerical rank of linear attention over n, bidirectional";

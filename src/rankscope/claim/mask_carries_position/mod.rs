@@ -100,14 +100,14 @@ fn length(row: ArrayView1<f64>) -> f64 {
 /// For one draw under one mask, at every depth: ‖f(PX) − P·f(X)‖ / ‖f(X)‖ for a permutation P of all tokens; ‖second
 /// row − last row‖ for a start token followed by copies of one token, absolute and relative to the norm of the last
 /// row; and held-out R² of the linear probe.
-fn look(network: &Network, mask: &Mask, seed: u64, settings: &Settings, run: &Run) -> Result<Vec<[f64; 4]>> {
-    let Networks { n, width, depths, .. } = network.of;
+fn look(network: &Network, mask: &Mask, settings: &Settings, run: &Run) -> Result<Vec<[f64; 4]>> {
+    let (Networks { n, width, depths, .. }, seed) = (network.of, network.seed);
     let (x, all) = (gaussian(*n, *width, seed, TOKENS), permutation(*n, *n, seed));
     let start = gaussian(1, *width, seed, START);
     let started = concatenate(Axis(0), &[start.view(), repeated(n - 1, *width, seed).view()]);
     let inputs = [x.select(Axis(0), &all), started.expect("of one width"), x];
     let states = network.states(&inputs, mask, run)?;
-    let told = probe(network, mask, settings, seed, run)?;
+    let told = probe(network, mask, settings, run)?;
     let at = |depth: usize| {
         let [permuted, started, plain] = [0, 1, 2].map(|input| &states[input][depth]);
         let apart = length((&started.row(1) - &started.row(n - 1)).view());
@@ -141,8 +141,8 @@ fn decide(masks: [Mask; 2], settings: &Settings, run: &Run) -> Result<(Evidence,
     let networks = Networks::new(settings)?;
     let (n, rounding, after) = (networks.n, networks.rounding(), networks.after());
     // The numbers of `look` under the first mask, then under the second.
-    let points = networks.over_draws(settings, run, |network, seed| {
-        let [first, second] = masks.each_ref().map(|mask| look(network, mask, seed, settings, run));
+    let points = networks.over_draws(settings, run, |network| {
+        let [first, second] = masks.each_ref().map(|mask| look(network, mask, settings, run));
         let pairs = first?.into_iter().zip(second?);
         Ok(pairs.map(|([a, b, c, d], [e, f, g, h])| [a, b, c, d, e, f, g, h]).collect())
     })?;
@@ -150,11 +150,10 @@ fn decide(masks: [Mask; 2], settings: &Settings, run: &Run) -> Result<(Evidence,
     evidence.measure("rounding", rounding, "");
     for (depth, samples) in &points {
         for (first, mask) in [(4, "bidirectional"), (0, "causal")] {
-            let is_zero = mask == "bidirectional";
             let names = ["permutation_error", "started_difference", "started_relative", "probe_r2"];
             for (name, sample) in names.into_iter().zip(&samples[first..]) {
                 let measured = evidence.record(format!("{name}_{mask}_depth{depth}"), sample);
-                if is_zero && ["permutation_error", "started_relative"].contains(&name) {
+                if mask == "bidirectional" && ["permutation_error", "started_relative"].contains(&name) {
                     measured.expect(0.0, rounding, "equivariance");
                 }
             }

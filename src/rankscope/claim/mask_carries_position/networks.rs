@@ -1,7 +1,8 @@
 //! The networks that are drawn, and their hidden states.
 
+use super::super::depth_collapse::pre_ln;
 use super::*;
-use crate::model::stack::{Architecture, DeviceStack, NormPlace, Stack};
+use crate::model::stack::{Architecture, DeviceStack, Stack};
 use crate::rank::EPSILON_F32;
 
 /// The settings that all networks of a run share.
@@ -20,17 +21,9 @@ impl Networks {
     pub(super) fn new(settings: &Settings) -> Result<Self> {
         let ((width, heads), depths) = (settings.width_and_heads()?, settings.ascending("depths")?);
         let deepest = depths.last().copied().unwrap_or(1);
-        let architecture = Architecture::attention_only(deepest, heads, width / heads, width)
-            .with_skip()
-            .with_feed_forward(4 * width)
-            .with_norm(NormPlace::Before);
-        Ok(Networks {
-            n: settings.integer("n")?,
-            width,
-            depths,
-            architecture,
-            device: settings.device().clone(),
-        })
+        let architecture = pre_ln(Architecture::attention_only(deepest, heads, width / heads, width));
+        let (n, device) = (settings.integer("n")?, settings.device().clone());
+        Ok(Networks { n, width, depths, architecture, device })
     }
 
     /// The relative difference below which a value cannot be told from 0: each layer adds a few roundings of sums as
@@ -41,13 +34,10 @@ impl Networks {
     }
 
     /// One draw of the network: f64 on the CPU, f32 kernels on a GPU.
-    pub(super) fn draw(&self, seed: u64) -> Result<Network<'_>> {
+    fn draw(&self, seed: u64) -> Result<Network<'_>> {
         let stack = Stack::new(self.architecture, seed)?;
-        let on_device = match &self.device {
-            Device::Cpu => None,
-            device => Some(stack.to_device(device)?),
-        };
-        Ok(Network { stack, on_device, of: self })
+        let on_device = (self.device != Device::Cpu).then(|| stack.to_device(&self.device)).transpose()?;
+        Ok(Network { stack, on_device, of: self, seed })
     }
 
     /// "after 1, 2, 4 layers".
@@ -60,11 +50,11 @@ impl Networks {
         &self,
         settings: &Settings,
         run: &Run,
-        look: impl Fn(&Network, u64) -> Result<Vec<[f64; M]>>,
+        look: impl Fn(&Network) -> Result<Vec<[f64; M]>>,
     ) -> Result<Vec<(usize, [Sample; M])>> {
         let (seeds, mut draws) = (settings.seeds("seeds")?, Vec::new());
         for (done, &seed) in seeds.iter().enumerate() {
-            draws.push(look(&self.draw(seed)?, seed)?);
+            draws.push(look(&self.draw(seed)?)?);
             run.step("draws", done + 1, seeds.len())?;
         }
         let at = |depth: usize| draws.iter().map(|draw| draw[depth]).collect::<Vec<_>>();
@@ -76,7 +66,11 @@ pub(super) struct Network<'a> {
     stack: Stack,
     on_device: Option<DeviceStack>,
     pub(super) of: &'a Networks,
+    pub(super) seed: u64,
 }
+
+/// The hidden states `[n, C]` of one sequence, at every layer or at every depth.
+type States = Vec<Array2<f64>>;
 
 /// The number of sequences that a device runs at a time.
 const BATCH: usize = 32;
@@ -84,13 +78,8 @@ const BATCH: usize = 32;
 impl Network<'_> {
     /// The hidden states `[n, C]` of every sequence at every depth: the outputs of a network of that depth before a
     /// final norm.
-    pub(super) fn states(
-        &self,
-        inputs: &[Array2<f64>],
-        mask: &Mask,
-        run: &Run,
-    ) -> Result<Vec<Vec<Array2<f64>>>> {
-        let at = |states: Vec<Array2<f64>>| -> Vec<Array2<f64>> {
+    pub(super) fn states(&self, inputs: &[Array2<f64>], mask: &Mask, run: &Run) -> Result<Vec<States>> {
+        let at = |states: States| -> States {
             self.of.depths.iter().map(|&depth| states[depth].clone()).collect()
         };
         let Some(stack) = &self.on_device else {

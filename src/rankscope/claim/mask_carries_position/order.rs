@@ -44,10 +44,8 @@ fn order(mask: &Mask, n: usize, depth: usize) -> Order {
         return Order::Same;
     }
     let shares = shares(mask, depth);
-    match shares[..EXAMPLE - 1].iter().all(|share| *share == shares[0]) {
-        true => Order::Unknown,
-        false => Order::Told(shares),
-    }
+    let are_equal = shares[..EXAMPLE - 1].iter().all(|share| *share == shares[0]);
+    if are_equal { Order::Unknown } else { Order::Told(shares) }
 }
 
 /// The last row of Aᵏ for equal scores, as whole numbers without a common factor; k = `depth`, up to 16.
@@ -81,15 +79,12 @@ fn exact(points: &[(usize, Order)]) -> (Exact, String) {
             after_layers(same.iter().copied())
         ));
     }
-    let told = points.iter().find_map(|(depth, order)| match order {
-        Order::Told(shares) => Some((*depth, shares)),
-        _ => None,
-    });
-    if let Some((depth, shares)) = told {
+    let told = points.iter().find(|(_, order)| matches!(order, Order::Told(_)));
+    if let Some((depth, Order::Told(shares))) = told {
         let shares: Vec<_> = shares.iter().map(u128::to_string).collect();
         because.push(sentence(&format!(
             "{} it is another for almost all weights and tokens: with equal scores, {EXAMPLE} tokens have shares {} in it",
-            after_layers([depth]),
+            after_layers([*depth]),
             shares.join(" : ")
         )));
     }
@@ -102,8 +97,8 @@ fn exact(points: &[(usize, Order)]) -> (Exact, String) {
 
 /// For one draw, at every depth: ‖f(PX) − f(X)‖ / ‖f(X)‖ of the last row, for a permutation P of the tokens before it;
 /// and the largest ‖row − last row‖ / ‖last row‖ where all tokens are equal.
-fn look(network: &Network, mask: &Mask, seed: u64, run: &Run) -> Result<Vec<[f64; 2]>> {
-    let Networks { n, width, depths, .. } = network.of;
+fn look(network: &Network, mask: &Mask, run: &Run) -> Result<Vec<[f64; 2]>> {
+    let (Networks { n, width, depths, .. }, seed) = (network.of, network.seed);
     let (x, earlier) = (gaussian(*n, *width, seed, TOKENS), permutation(n - 1, *n, seed));
     let inputs = [x.select(Axis(0), &earlier), repeated(*n, *width, seed), x];
     let states = network.states(&inputs, mask, run)?;
@@ -126,7 +121,7 @@ fn largest_from_last(x: &Array2<f64>) -> f64 {
 fn decide(mask: &Mask, settings: &Settings, run: &Run) -> Result<(Evidence, Verdict)> {
     let networks = Networks::new(settings)?;
     let (rounding, after) = (networks.rounding(), networks.after());
-    let points = networks.over_draws(settings, run, |network, seed| look(network, mask, seed, run))?;
+    let points = networks.over_draws(settings, run, |network| look(network, mask, run))?;
     let orders: Vec<_> =
         networks.depths.iter().map(|&depth| (depth, order(mask, networks.n, depth))).collect();
     let mut evidence = Evidence::new(settings);

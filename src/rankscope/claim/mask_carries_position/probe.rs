@@ -6,15 +6,9 @@ use super::*;
 ///
 /// Each sequence is one start token, the same in all, and then independent normal tokens; the position of the start
 /// token is not predicted.
-pub(super) fn probe(
-    network: &Network,
-    mask: &Mask,
-    settings: &Settings,
-    seed: u64,
-    run: &Run,
-) -> Result<Vec<f64>> {
+pub(super) fn probe(network: &Network, mask: &Mask, settings: &Settings, run: &Run) -> Result<Vec<f64>> {
     let (train, held_out) = (settings.integer("train")?, settings.integer("held_out")?);
-    let Networks { n, width, depths, .. } = network.of;
+    let (Networks { n, width, depths, .. }, seed) = (network.of, network.seed);
     let start = gaussian(1, *width, seed, PROBE_START);
     let sequence = |sequence: u64| {
         let tokens = gaussian(n - 1, *width, seed, PROBE_START + sequence);

@@ -263,14 +263,11 @@ mod tests {
         let certified = certify(&settings, &points, &run).unwrap();
         assert!(certified.len() >= 3);
         for Certified { lambda, seed, sign, log10, found } in certified {
-            let point =
-                points.iter().find(|point| point.mechanism == Mechanism::Differential(lambda)).unwrap();
-            let diagonal = &point.looks[seed as usize].diagonal;
+            let is_it = |point: &&Point| point.mechanism == Mechanism::Differential(lambda);
+            let diagonal = &points.iter().find(is_it).unwrap().looks[seed as usize].diagonal;
             let expected: f64 = diagonal.iter().map(|entry| entry.abs().log10()).sum();
-            assert!(
-                (log10 - expected).abs() < 1e-9 && sign.map(f64::from) == Some(found),
-                "{lambda}, {seed}"
-            );
+            let is_close = (log10 - expected).abs() < 1e-9;
+            assert!(is_close && sign.map(f64::from) == Some(found), "{lambda}, {seed}");
         }
     }
 }

@@ -6,9 +6,7 @@ use super::*;
 /// Draws shares of draws over λ; λ = 0 is softmax alone.
 pub(super) fn over_lambda(evidence: &mut Evidence, points: &[Point]) {
     let over = |of: fn(&Point, usize) -> Sample| {
-        let points =
-            points.iter().filter_map(|point| Some((point.mechanism.lambda()?, of(point, point.n()))));
-        points.collect::<Vec<_>>()
+        points.iter().filter_map(move |point| Some((point.mechanism.lambda()?, of(point, point.n()))))
     };
     let curves = vec![
         means("determinant is negative", Kind::Custom, over(Point::negative)),

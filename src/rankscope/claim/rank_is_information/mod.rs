@@ -160,11 +160,8 @@ pub(super) fn is_clear(gain: &Sample) -> Option<bool> {
 
 /// Whether the mask of higher effective rank carries more from the earlier to the later half.
 fn outcome((_, [causal, both, block, block_both, ..]): &Point) -> Outcome {
-    match (is_clear(&causal.minus(both)), is_clear(&block.minus(block_both))) {
-        (Some(rank), Some(carried)) if rank == carried => Outcome::Holds,
-        (Some(_), Some(_)) => Outcome::Opposite,
-        _ => Outcome::Unclear,
-    }
+    let clear = is_clear(&causal.minus(both)).zip(is_clear(&block.minus(block_both)));
+    Outcome::compared(clear.map(|(rank, carried)| rank == carried))
 }
 
 /// A condition number from which a layer's own mixing would count as nearly singular: with it, half of the digits of
@@ -203,42 +200,36 @@ fn floating(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<(
         place.locate(evidence.weigh(is_clear(&context.minus(context_both)) == Some(true), text));
         let names = ["rank", "block_rank", "context_rank", "skip_rank", "condition_with_skip"];
         for (column, name) in names.into_iter().enumerate() {
-            for (which, mask) in ["causal", "bidirectional"].into_iter().enumerate() {
+            for (which, (mask, _)) in MASKS.into_iter().enumerate() {
                 evidence.record(place.name(&format!("{name}_{mask}")), &point.1[2 * column + which]);
             }
         }
     }
     for scale in settings.numbers("scales")? {
         let at = points.iter().filter(|(place, _)| place.scale == scale);
-        let all =
-            |mask: usize| -> Sample { at.clone().flat_map(|(_, s)| s[8 + mask].values().to_vec()).collect() };
-        let (causal, bidirectional) = (all(0), all(1));
-        let between =
-            |sample: &Sample| format!("{} to {}", short(sample.extremes().0), short(sample.extremes().1));
+        let [causal, bidirectional]: [Sample; 2] =
+            [8, 9].map(|column| at.clone().flat_map(|(_, s)| s[column].values().to_vec()).collect());
+        let between = |(low, high): (f64, f64)| format!("{} to {}", short(low), short(high));
         let text = format!(
             "scale {scale}: with the skip connection, cond(I + A) is {} causal and {} bidirectional, over all head sizes \
              and draws",
-            between(&causal),
-            between(&bidirectional)
+            between(causal.extremes()),
+            between(bidirectional.extremes())
         );
         // Support: the bidirectional layer is nearly singular where the causal one is not.
         evidence.weigh(bidirectional.mean() > MANY && causal.mean() < MANY, text).at("scale", scale);
     }
     plot_blocks(evidence, settings, &points)?;
-    let count = |wanted| points.iter().filter(|point| outcome(point) == wanted).count();
-    let places = |wanted| {
+    let [(more, places), (less, other_places)] = [Outcome::Holds, Outcome::Opposite].map(|wanted| {
         let at = points.iter().filter(|point| outcome(point) == wanted);
         let words: Vec<_> = at.map(|(place, _)| place.to_string()).collect();
-        if words.is_empty() { String::new() } else { format!(" ({})", words.join("; ")) }
-    };
+        let listed = if words.is_empty() { String::new() } else { format!(" ({})", words.join("; ")) };
+        (words.len(), listed)
+    });
     let because = format!(
         "Of the causal and the bidirectional mask, the one of higher effective rank carries more from the earlier to the \
-         later half of the tokens at {} of {} points{}, and less at {}{}.",
-        count(Outcome::Holds),
-        points.len(),
-        places(Outcome::Holds),
-        count(Outcome::Opposite),
-        places(Outcome::Opposite)
+         later half of the tokens at {more} of {} points{places}, and less at {less}{other_places}.",
+        points.len()
     );
     Ok((Floating::over(points.iter().map(outcome)), because))
 }
@@ -252,16 +243,11 @@ fn plot_blocks(evidence: &mut Evidence, settings: &Settings, points: &[Point]) -
     let n = settings.integer("n")?;
     let mut curves = Vec::new();
     for (place, _) in points.iter().filter(|(place, _)| place.head_size == *head_size).take(3) {
-        let kinds = [("causal", Kind::Causal), ("bidirectional", Kind::Bidirectional)];
-        for ((name, kind), weights) in
-            kinds.into_iter().zip(both(n, place, settings.seed()?, settings.device())?)
-        {
-            let values = block(&weights)?.relative().into_iter().filter(|&value| value > LOWEST);
-            curves.push(Curve::new(
-                format!("{name}, scale {}", place.scale),
-                kind,
-                (1..).map(f64::from).zip(values),
-            ));
+        let both = both(n, place, settings.seed()?, settings.device())?;
+        for ((mask, kind), weights) in MASKS.into_iter().zip(&both) {
+            let values = block(weights)?.relative().into_iter().filter(|&value| value > LOWEST);
+            let name = format!("{mask}, scale {}", place.scale);
+            curves.push(Curve::new(name, kind, (1..).map(f64::from).zip(values)));
         }
     }
     let (format, epsilon) = match settings.device() {

@@ -25,18 +25,8 @@ pub(super) static CLAIM: Claim = Claim {
         set("n", "positions", Integer(8, 1024), ["512"; 2]),
         set("head_sizes", "head sizes D", Integers(1, 64), ["1,2,3,4,8", "1,2,3,4,8,16,32,64"]),
         set("scales", LOGIT_SCALES, Numbers(0.001, 8.0), ["0.1,0.5,1", "0.1,0.5,1,2,4"]),
-        set(
-            "exact_sizes",
-            "positions of the matrices of head size 1 in multi-precision",
-            Integers(2, 64),
-            EXACT_SIZES,
-        ),
-        set(
-            "distinct",
-            "tokens of those matrices that differ; the others repeat them",
-            Integer(1, 64),
-            ["64"; 2],
-        ),
+        set("exact_sizes", EXACT_SIZES, Integers(2, 64), ["4,8,16,32", "4,8,16,32,48,64"]),
+        set("distinct", DISTINCT, Integer(1, 64), ["64"; 2]),
         set("seeds", "draws", Integer(2, 100), ["3", "10"]),
         trained::MODELS,
         trained::LARGEST,
@@ -46,7 +36,8 @@ pub(super) static CLAIM: Claim = Claim {
     decide,
 };
 
-const EXACT_SIZES: [&str; 2] = ["4,8,16,32", "4,8,16,32,48,64"];
+const EXACT_SIZES: &str = "positions of the matrices of head size 1 in multi-precision";
+const DISTINCT: &str = "tokens of those matrices that differ; the others repeat them";
 
 /// The computations of the CPU in experiments on another device.
 const ON_CPU: &str = "in multi-precision the exact determinants, in f64 the weights behind rank_f64 and \
@@ -158,11 +149,8 @@ fn floating(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<(
     }
     let within = map.iter().flat_map(|(_, [f64s, f32s, _, bound_f64, bound_f32])| {
         let (a, b) = (f64s.minus(bound_f64), f32s.minus(bound_f32));
-        a.values()
-            .iter()
-            .zip(b.values())
-            .map(|(a, b)| f64::from(u8::from(*a <= 0.0 && *b <= 0.0)))
-            .collect::<Vec<_>>()
+        let pairs = a.values().iter().zip(b.values());
+        pairs.map(|(a, b)| f64::from(u8::from(*a <= 0.0 && *b <= 0.0))).collect::<Vec<_>>()
     });
     let measured = evidence.record("within_series_bound_share", &within.collect());
     if *settings.device() == Device::Cpu {
@@ -171,8 +159,7 @@ fn floating(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<(
     }
     plot(evidence, n, &map);
     let mut sentences = Vec::new();
-    let below: Vec<&Point> = map.iter().filter(|point| is_short(point)).collect();
-    let full: Vec<&Point> = map.iter().filter(|point| !is_short(point)).collect();
+    let (below, full): (Vec<&Point>, Vec<&Point>) = map.iter().partition(|point| is_short(point));
     let mean = |point: &Point| point.1[0].mean();
     if let Some(least) = below.iter().min_by(|a, b| mean(a).total_cmp(&mean(b))) {
         sentences.push(format!(
@@ -218,39 +205,43 @@ pub(super) fn rank_in_f32(weights: ArrayView2<f64>) -> Result<f64> {
     Ok(Spectrum::of(weights)?.numerical_rank(Tolerance::F32) as f64)
 }
 
-/// Reports the ranks of a model's heads, and how many heads agree with the claim.
-pub(super) fn report_heads(evidence: &mut Evidence, model: &Heads<f64>, what: &str, count: usize) {
-    let (heads, mean) = (model.heads.len(), model.means(|rank| *rank));
-    let text = format!(
-        "{} under the bidirectional mask: of {} directions f32 sees {mean} over {heads} heads",
-        model.in_words(),
-        model.tokens
-    );
-    evidence
-        .weigh(count > 0, text)
-        .at("model", &*model.name)
-        .at("metric", "numerical_rank_f32")
-        .at("mask", "bidirectional");
-    evidence.measure(model.measure("heads"), heads as f64, "heads");
-    evidence.measure(model.measure(&format!("heads_{what}")), count as f64, "heads");
-    evidence.measure_sample(model.measure("rank_f32"), mean, "directions");
+/// Reports the ranks of trained heads, and for each model how many of them agree with the claim: those where `agrees`,
+/// from the ranks of a head on all texts. `words` puts this number into a sentence.
+pub(super) fn over_heads(
+    evidence: &mut Evidence,
+    models: &[Heads<f64>],
+    what: &str,
+    agrees: impl Fn(&Heads<f64>, &Sample) -> Option<bool>,
+    words: impl Fn(&Heads<f64>, usize) -> String,
+) -> (Trained, String) {
+    let cases = |model: &Heads<f64>| -> Vec<Option<bool>> {
+        model.over(|rank| *rank).iter().map(|ranks| agrees(model, ranks)).collect()
+    };
+    let count = |model: &Heads<f64>| cases(model).into_iter().filter(|case| *case == Some(true)).count();
+    for model in models {
+        let (heads, mean, count) = (model.heads.len(), model.means(|rank| *rank), count(model));
+        let text = format!(
+            "{} under the bidirectional mask: of {} directions f32 sees {mean} over {heads} heads",
+            model.in_words(),
+            model.tokens
+        );
+        let finding = evidence.weigh(count > 0, text).at("model", &*model.name);
+        finding.at("metric", "numerical_rank_f32").at("mask", "bidirectional");
+        evidence.measure(model.measure("heads"), heads as f64, "heads");
+        evidence.measure(model.measure(&format!("heads_{what}")), count as f64, "heads");
+        evidence.measure_sample(model.measure("rank_f32"), mean, "directions");
+    }
+    let words = |model: &Heads<f64>| words(model, count(model));
+    in_models(models, models.iter().flat_map(cases), "Under the bidirectional mask ", words)
 }
 
 fn trained(evidence: &mut Evidence, models: &[Heads<f64>]) -> (Trained, String) {
     // Whether a head has less than full rank on some text.
-    let is_below = |model: &Heads<f64>| {
-        let ranks = model.over(|rank| *rank);
-        ranks.iter().map(|ranks| ranks.extremes().0 < model.tokens as f64).collect::<Vec<_>>()
-    };
-    let below = |model: &Heads<f64>| is_below(model).into_iter().filter(|is| *is).count();
-    for model in models {
-        report_heads(evidence, model, "below_full_rank", below(model));
-    }
-    let cases = models.iter().flat_map(is_below).map(Some);
-    in_models(models, cases, "Under the bidirectional mask ", |model| {
+    let is_below = |model: &Heads<f64>, ranks: &Sample| Some(ranks.extremes().0 < model.tokens as f64);
+    over_heads(evidence, models, "below_full_rank", is_below, |model, below| {
         format!(
             "{} of {} heads of {} show all {} directions at f32's tolerance on every text, the lowest on average {:.0}",
-            model.heads.len() - below(model),
+            model.heads.len() - below,
             model.heads.len(),
             model.in_words(),
             model.tokens,

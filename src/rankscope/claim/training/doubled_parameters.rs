@@ -20,7 +20,7 @@ pub(in super::super) static CLAIM: Claim = Claim {
 
 pub(super) static EXPERIMENT: Experiment = Experiment {
     twins: TWINS,
-    more: |plan| Ok(sizes(plan)?.into_iter().map(|(.., course)| course).collect()),
+    more: |plan| Ok(sizes(plan)?.as_flattened().concat()),
     read,
     published: PUBLISHED,
 };
@@ -42,55 +42,47 @@ pub(super) const TWINS: &[Tried] = &[
 const WIDTHS: [f64; 3] = [0.5, 1.0, 1.5];
 const HEADS: usize = 4;
 
-/// Both families at all widths, with the same number of layers for each token: family, width, run.
-fn sizes(plan: &Plan) -> Result<Vec<(&'static str, usize, Course)>> {
+/// The runs of both families at all widths, with the same number of layers for each token.
+fn sizes(plan: &Plan) -> Result<[[Vec<Course>; WIDTHS.len()]; 2]> {
     let base = plan.run(&TwinPreset::find("stacks-equal-operations")?.base(), LONGER)?;
-    let mut all = Vec::new();
-    for family in ["decllm", "redllm"] {
-        for share in WIDTHS {
-            let width = ((base.width as f64 * share) as usize / (2 * HEADS)).max(1) * 2 * HEADS;
-            let feed_forward = base.feed_forward.map(|f| (f * width).div_ceil(base.width));
-            let run = train::Settings { family: family.into(), width, feed_forward, ..base.clone() };
-            all.extend(plan.courses(&run, &[]).into_iter().map(|course| (family, width, course)));
-        }
-    }
-    Ok(all)
+    let courses = |family: &str, share: f64| {
+        let width = ((base.width as f64 * share) as usize / (2 * HEADS)).max(1) * 2 * HEADS;
+        let feed_forward = base.feed_forward.map(|f| (f * width).div_ceil(base.width));
+        plan.courses(&train::Settings { family: family.into(), width, feed_forward, ..base.clone() }, &[])
+    };
+    Ok(["decllm", "redllm"].map(|family| WIDTHS.map(|share| courses(family, share))))
 }
 
 fn read(reading: &mut Reading) -> Result<()> {
     reading.weigh_all(TWINS)?;
     locality(reading)?;
-    let mut families: Vec<Scaling> = Vec::new();
-    for (family, width, course) in sizes(&reading.plan)? {
-        let settings = &course.stages()[0];
-        if families.last().is_none_or(|scaling| scaling.settings.family != family) {
-            families.push(Scaling { settings: settings.clone(), points: Vec::new() });
-        }
-        let points = &mut families.last_mut().expect("just pushed").points;
-        if points.last().is_none_or(|point| point.width != width) {
+    let (mut families, mut texts) = (Vec::new(), Vec::new());
+    for widths in sizes(&reading.plan)? {
+        let mut points = Vec::new();
+        for courses in &widths {
+            let settings = &courses[0].stages()[0];
             let (parameters, operations) = scaling::size(settings)?;
-            points.push(ScalingPoint { width, parameters, operations, losses: Vec::new() });
+            let losses = courses.iter().map(|course| reading.course(course)?[0].metric("loss"));
+            let losses = losses.collect::<Result<_>>()?;
+            points.push(ScalingPoint { width: settings.width, parameters, operations, losses });
         }
-        let loss = reading.course(&course)?[0].metric("loss")?;
-        points.last_mut().expect("just pushed").losses.push(loss);
-    }
-    let mut texts = Vec::new();
-    for scaling in &families {
-        let [_, law] = scaling.laws()?;
-        let (family, (low, high)) = (&scaling.settings.family, law.interval);
+        // Small widths are rounded to the same one.
+        points.dedup_by_key(|point| point.width);
+        let scaling = Scaling { settings: widths[0][0].stages()[0].clone(), points };
+        let ([_, law], family) = (scaling.laws()?, &scaling.settings.family);
         reading.evidence.measure(format!("exponent_{family}"), law.exponent, "");
-        texts.push(format!(
-            "{family}: {} (95 % interval {} to {})",
-            short(law.exponent),
-            short(low),
-            short(high)
-        ));
+        texts.push(format!("{family}: {}", with_interval(law.exponent, law.interval)));
+        families.push(scaling);
     }
-    let laws = format!("loss = factor · operations^−α with α of {}", texts.join(", of "));
-    reading.evidence.note(laws);
+    reading.evidence.note(format!("loss = factor · operations^−α with α of {}", texts.join(", of ")));
     let caption = "Both families at three widths, as many layers for each token.";
     reading.evidence.plot("scaling", caption, scaling::figure(&families));
     Ok(())
+}
+
+/// "0.200 (95 % interval 0.180 to 0.220)".
+fn with_interval(value: f64, (low, high): (f64, f64)) -> String {
+    format!("{} (95 % interval {} to {})", short(value), short(low), short(high))
 }
 
 /// Measures how far from the end of the input cross-attention looks; this is not part of the verdict. Both twins have
@@ -102,13 +94,11 @@ fn locality(reading: &mut Reading) -> Result<()> {
         return Ok(());
     };
     reading.evidence.record("cross_distance", &distance);
-    let (low, high) = distance.interval(0.95).unwrap_or((f64::NAN, f64::NAN));
+    let interval = distance.interval(0.95).unwrap_or((f64::NAN, f64::NAN));
     reading.evidence.note(format!(
         "mean distance of cross-attention from the last token of the input, beside that of uniform weights, \
-         Σ A[t, s] (S − 1 − s) over Σ (S − 1) / 2: {} (95 % interval {} to {}); local attention is below 1, and 0 on the last token",
-        short(distance.mean()),
-        short(low),
-        short(high)
+         Σ A[t, s] (S − 1 − s) over Σ (S − 1) / 2: {}; local attention is below 1, and 0 on the last token",
+        with_interval(distance.mean(), interval)
     ));
     Ok(())
 }

@@ -2,7 +2,6 @@
 
 use super::bidirectional_input::LAST;
 use super::prelude::*;
-use crate::figure::Lines;
 
 pub(in super::super) static CLAIM: Claim = Claim {
     about: About {
@@ -50,27 +49,17 @@ fn read(reading: &mut Reading) -> Result<()> {
         (1, &TWINS[..3], "prefix", Kind::Prefix),
         (1, &TWINS[3..6], "encoder and decoder", Kind::Bidirectional),
     ] {
-        let (mut points, mut spread) = (Vec::new(), Vec::new());
+        let mut points = Vec::new();
         for (tried, shots) in twins.iter().zip([2.0, 4.0, 8.0]) {
-            let errors = reading.results(tried)?.sample(variant, "error_over_variance")?;
-            points.push((shots, errors.mean()));
-            spread.push(errors.sd());
+            points.push((shots, reading.results(tried)?.sample(variant, "error_over_variance")?));
         }
-        curves.push(Curve::new(name, kind, points).with_spread(spread));
+        curves.push(curve(name, kind, points));
     }
-    let figure = Lines {
-        title: "Error over the number of examples in the context".into(),
-        x: PlotAxis::linear("examples in the context"),
-        y: PlotAxis::linear("squared error over variance"),
-        curves,
-        references: vec![Reference::level("guessing", 1.0)],
-        settings: reading.evidence.settings(),
-    };
-    reading.evidence.plot(
-        "examples",
-        "Linear regression in context, with a standard deviation over seeds.",
-        figure,
-    );
+    let title = "Error over the number of examples in the context";
+    let axes = ["examples in the context", "squared error over variance"].map(PlotAxis::linear);
+    let figure = lines(title, axes, curves, vec![Reference::level("guessing", 1.0)]);
+    let caption = "Linear regression in context, with a standard deviation over seeds.";
+    reading.evidence.plot("examples", caption, figure);
     Ok(())
 }
 

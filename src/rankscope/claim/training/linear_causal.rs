@@ -34,24 +34,16 @@ const SMALLEST: f64 = 0.02;
 
 fn read(reading: &mut Reading) -> Result<()> {
     let mut losses = Vec::new();
-    for tried in TWINS {
+    for tried in EXPERIMENT.twins {
         let results = reading.results(tried)?;
-        let loss = results.sample(1, "loss")?.minus(&results.sample(0, "loss")?);
         reading.show(tried, &results)?;
-        losses.push(loss);
+        losses.push(results.sample(1, "loss")?.minus(&results.sample(0, "loss")?));
     }
-    let recall = reading.results(&RECALL)?;
-    reading.show(&RECALL, &recall)?;
-    let [causal, masked] = &losses[..] else { unreachable!("two twins") };
-    let difference = Difference {
-        name: "difference of differences".into(),
-        what: "what linear attention loses under masked LM, minus what it loses under causal LM, in nats,"
-            .into(),
-        metric: "nats",
-        paired: Paired::new(masked.values(), causal.values())?,
-        smallest: SMALLEST,
-    };
-    reading.judge(difference, Says::Better)
+    let [causal, masked, _] = &losses[..] else { unreachable!("two twins and a control") };
+    let what = "what linear attention loses under masked LM, minus what it loses under causal LM, in nats,";
+    let (name, what) = ("difference of differences".to_owned(), what.to_owned());
+    let paired = Paired::new(masked.values(), causal.values())?;
+    reading.judge(Difference { name, what, metric: "nats", paired, smallest: SMALLEST }, Says::Better)
 }
 
 const PUBLISHED: &[Published] = &[Published {

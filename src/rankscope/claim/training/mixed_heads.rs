@@ -35,17 +35,11 @@ pub(super) const TWINS: &[Tried] = &[
 /// Compares the runs after a quarter of the steps, and at the end.
 fn weigh(reading: &mut Reading, tried: &Tried) -> Result<()> {
     let results = reading.results(tried)?;
-    let early = |variant| results.sample_at(variant, 1);
-    let paired = Paired::new(early(1)?.values(), early(0)?.values())?;
-    let difference = Difference {
-        name: format!("{}, early", tried.name),
-        what: "loss of mixed heads minus that of heads that look both ways, after a quarter of the steps"
-            .into(),
-        metric: "loss",
-        paired,
-        smallest: results.twin().smallest(),
-    };
-    reading.judge(difference, tried.says)?;
+    let what = "loss of mixed heads minus that of heads that look both ways, after a quarter of the steps";
+    let (name, what) = (format!("{}, early", tried.name), what.to_owned());
+    let [first, mixed] = [results.sample_at(0, 1)?, results.sample_at(1, 1)?];
+    let (paired, smallest) = (Paired::new(mixed.values(), first.values())?, results.twin().smallest());
+    reading.judge(Difference { name, what, metric: "loss", paired, smallest }, tried.says)?;
     reading.weigh(tried)
 }
 

@@ -76,12 +76,8 @@ static EXPERIMENTS: [(&str, &Experiment); 10] = [
 impl Experiment {
     /// All runs, each once.
     fn courses(&self, plan: &plan::Plan) -> Result<Vec<Course>> {
-        let mut courses = Vec::new();
-        for tried in self.twins {
-            courses.extend(plan.runs(tried)?);
-        }
-        courses.extend((self.more)(plan)?);
-        Ok(each_once(courses))
+        let twins = self.twins.iter().map(|tried| plan.runs(tried)).collect::<Result<Vec<_>>>()?;
+        Ok(each_once(twins.into_iter().flatten().chain((self.more)(plan)?)))
     }
 }
 

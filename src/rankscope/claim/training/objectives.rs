@@ -1,7 +1,6 @@
 //! Claim: causal language modelling is the harder objective with the higher ceiling.
 
 use super::prelude::*;
-use crate::figure::Lines;
 use crate::train::{self, scaling};
 
 pub(in super::super) static CLAIM: Claim = Claim {
@@ -26,22 +25,18 @@ pub(super) static EXPERIMENT: Experiment = Experiment {
 };
 
 /// The first objective, its mask, and the mask of the adaptation; the causal cell comes first. The number is the
-/// published counterpart: T0 tasks after multitask finetuning, 181 billion tokens, table 8.
-const CELLS: [(&str, &str, &str, &str, f64); 4] = [
-    ("causal LM", "causal-lm", "causal", "causal", 51.4),
-    ("prefix LM", "prefix-lm", "prefix(given)", "prefix(given)", 54.0),
-    ("span corruption, causal", "span-corruption", "causal", "causal", 50.3),
-    ("span corruption, prefix", "span-corruption", "prefix(given)", "prefix(given)", 55.2),
+/// published counterpart: T0 tasks after multitask finetuning, 181 billion tokens, table 8. Masked LM, which reads in
+/// both directions and is adapted as a prefix model, has none.
+const CELLS: [(&str, &str, &str, &str, Option<f64>); 5] = [
+    ("causal LM", "causal-lm", "causal", "causal", Some(51.4)),
+    ("prefix LM", "prefix-lm", "prefix(given)", "prefix(given)", Some(54.0)),
+    ("span corruption, causal", "span-corruption", "causal", "causal", Some(50.3)),
+    ("span corruption, prefix", "span-corruption", "prefix(given)", "prefix(given)", Some(55.2)),
+    ("masked LM", "masked-lm", "bidirectional", "prefix(given)", None),
 ];
-/// Masked LM, which reads in both directions, adapted as a prefix model. The source has no counterpart.
-const MASKED: (&str, &str, &str, &str) = ("masked LM", "masked-lm", "bidirectional", "prefix(given)");
 
 /// The smallest difference that matters: in the loss, in nats, before the adaptation and after it.
 const SMALLEST: f64 = 0.05;
-
-fn names() -> impl Iterator<Item = (&'static str, &'static str, &'static str, &'static str)> {
-    CELLS.iter().map(|&(name, objective, mask, adapted, _)| (name, objective, mask, adapted)).chain([MASKED])
-}
 
 /// For every cell and seed, two runs: first instructions as a text, then the answers to instructions; in both, some
 /// tasks are held out. The first run of every cell takes as many operations as that of causal LM.
@@ -57,7 +52,7 @@ fn cells(plan: &Plan) -> Result<Vec<Vec<Course>>> {
     };
     let mut reference = None;
     let mut all = Vec::new();
-    for (_, objective, mask, adapted) in names() {
+    for (_, objective, mask, adapted, _) in CELLS {
         let first = plan.run(&base, &format!("objective={objective},mask={mask}"))?;
         let operations = scaling::size(&first)?.1;
         let equal = *reference.get_or_insert(operations);
@@ -72,14 +67,15 @@ fn cells(plan: &Plan) -> Result<Vec<Vec<Course>>> {
 
 fn read(reading: &mut Reading) -> Result<()> {
     let (mut before, mut after, mut right) = (Vec::<Sample>::new(), Vec::new(), Vec::new());
-    for courses in cells(&reading.plan)? {
-        let last = reading.last(&courses)?;
+    let cells = cells(&reading.plan)?;
+    for courses in &cells {
+        let last = reading.last(courses)?;
         let metric = |name| last.iter().map(|found| found.metric(name)).collect::<Result<Sample>>();
         before.push(last.iter().map(|found| found.curve.first().map_or(f64::NAN, |point| point.1)).collect());
         after.push(metric("loss")?);
         right.push(Sample::new(metric("accuracy")?.values().iter().map(|share| 100.0 * share)));
     }
-    for (at, (name, ..)) in names().enumerate() {
+    for (at, (name, ..)) in CELLS.into_iter().enumerate() {
         for (what, samples) in [("before", &before), ("after", &after), ("accuracy_percent", &right)] {
             reading.evidence.record(tidy(&format!("{name} {what}")), &samples[at]);
         }
@@ -87,39 +83,27 @@ fn read(reading: &mut Reading) -> Result<()> {
             if at == 0 {
                 continue;
             }
-            let difference = Difference {
-                name: format!("{name}, {when}"),
-                what: format!("loss on held-out tasks of {name} minus causal LM, {when},"),
-                metric: "loss",
-                paired: Paired::new(samples[at].values(), samples[0].values())?,
-                smallest: SMALLEST,
-            };
+            let what = format!("loss on held-out tasks of {name} minus causal LM, {when},");
+            let name = format!("{name}, {when}");
+            let paired = Paired::new(samples[at].values(), samples[0].values())?;
+            let difference = Difference { name, what, metric: "loss", paired, smallest: SMALLEST };
             reading.judge(difference, Says::Worse)?;
         }
     }
     let ours = right.iter().enumerate().map(|(at, sample)| ((at + 1) as f64, sample.mean()));
-    let theirs = CELLS.iter().enumerate().map(|(at, cell)| ((at + 1) as f64, cell.4));
-    let figure = Lines {
-        title: "After adaptation: tokens right on held-out tasks, beside Wang et al.".into(),
-        x: PlotAxis::linear(
-            "1 causal LM   2 prefix LM   3 span corruption, causal   4 span corruption, prefix   5 masked LM",
-        ),
-        y: PlotAxis::linear("right after adaptation (%)"),
-        curves: vec![
-            Curve::new("here", Kind::Custom, ours).with_spread(right.iter().map(Sample::sd)).scattered(),
-            Curve::new("published, T0 tasks", Kind::Plain, theirs).scattered(),
-        ],
-        references: Vec::new(),
-        settings: reading.evidence.settings(),
-    };
+    let theirs = CELLS.iter().enumerate().filter_map(|(at, cell)| Some(((at + 1) as f64, cell.4?)));
+    let curves = vec![
+        Curve::new("here", Kind::Custom, ours).with_spread(right.iter().map(Sample::sd)).scattered(),
+        Curve::new("published, T0 tasks", Kind::Plain, theirs).scattered(),
+    ];
+    let title = "After adaptation: tokens right on held-out tasks, beside Wang et al.";
+    let x = "1 causal LM   2 prefix LM   3 span corruption, causal   4 span corruption, prefix   5 masked LM";
+    let axes = [x, "right after adaptation (%)"].map(PlotAxis::linear);
     let caption = "By the objective before adaptation: tokens right on held-out tasks here (mean and standard deviation over \
                    seeds), and the published mean score on T0 tasks, which has no masked LM of single tokens.";
-    reading.evidence.plot("grid", caption, figure);
-    let names = names().map(|(name, ..)| name.to_owned());
-    reading.draw(
-        "each objective before adaptation, by its own loss",
-        &names.zip(cells(&reading.plan)?).collect::<Vec<_>>(),
-    )
+    reading.evidence.plot("grid", caption, lines(title, axes, curves, Vec::new()));
+    let names = CELLS.map(|(name, ..)| name.to_owned());
+    reading.draw("each objective before adaptation, by its own loss", names.into_iter().zip(cells).collect())
 }
 
 const PUBLISHED: &[Published] = &[

@@ -3,7 +3,7 @@
 use super::super::Parameter;
 use super::super::prelude::*;
 use super::tried::Tried;
-use crate::train::twin::{Share, Twin};
+use crate::train::twin::Share;
 use crate::train::{self, Course};
 
 pub(super) const SEEDS: Parameter = seeds("5", "5");
@@ -29,7 +29,8 @@ const RECORDS: usize = 12;
 pub(super) struct Plan<'a> {
     /// The claim's settings.
     pub settings: &'a Settings,
-    seeds: Vec<u64>,
+    /// The seeds of every variant.
+    pub seeds: Vec<u64>,
     percent: usize,
     changes: &'a str,
 }
@@ -38,11 +39,6 @@ impl<'a> Plan<'a> {
     pub(super) fn new(settings: &'a Settings) -> Result<Self> {
         let (seeds, changes) = (settings.seeds("seeds")?, settings.text("set")?);
         Ok(Plan { settings, seeds, percent: settings.integer("steps")?, changes })
-    }
-
-    /// The seeds of every variant.
-    pub(super) fn seeds(&self) -> &[u64] {
-        &self.seeds
     }
 
     /// `base` with `changes`, then with the steps and changes of the claim's settings. It is evaluated before the first
@@ -72,15 +68,7 @@ impl<'a> Plan<'a> {
 
     /// All runs of a comparison.
     pub(super) fn runs(&self, tried: &Tried) -> Result<Vec<Course>> {
-        let twin = self.twin(tried)?;
+        let twin = tried.twin(self)?;
         Ok(twin.jobs(Share::WHOLE).into_iter().map(|job| Course::of(twin.settings(job))).collect())
-    }
-
-    /// The twin of a comparison.
-    pub(super) fn twin(&self, tried: &Tried) -> Result<Twin> {
-        let preset = tried.preset()?;
-        let base = self.run(&preset.base(), tried.changes)?;
-        let (metric, smallest) = tried.metric(preset);
-        Twin::vary(&base, preset.key, &tried.all_values(preset), self.seeds.len(), metric, smallest)
     }
 }

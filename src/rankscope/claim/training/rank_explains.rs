@@ -3,7 +3,6 @@
 use super::super::rank_is_information::kendall;
 use super::prelude::*;
 use super::{bidirectional_input, linear_causal, mixed_heads};
-use crate::figure::Lines;
 
 pub(in super::super) static CLAIM: Claim = Claim {
     about: About {
@@ -53,33 +52,18 @@ fn read(reading: &mut Reading) -> Result<()> {
         let of = |which: usize| pairs.iter().map(|pair| pair[which].values()[at]).collect::<Vec<_>>();
         kendall(&of(0), &of(1))
     };
-    let taus: Vec<f64> = (0..reading.plan.seeds().len()).map(seed).collect();
-    let difference = Difference {
-        name: "Kendall's τ of rank and loss".into(),
-        what: format!(
-            "Kendall's τ of the difference in effective rank with that in loss, over {} twins,",
-            pairs.len()
-        ),
-        metric: "τ",
-        paired: Paired::new(&taus, &vec![0.0; taus.len()])?,
-        smallest: SMALLEST,
-    };
-    reading.judge(difference, Says::Worse)?;
+    let taus: Vec<f64> = (0..reading.plan.seeds.len()).map(seed).collect();
+    let over = format!("over {} twins,", pairs.len());
+    let what = format!("Kendall's τ of the difference in effective rank with that in loss, {over}");
+    let (name, paired) = ("Kendall's τ of rank and loss".into(), Paired::new(&taus, &vec![0.0; taus.len()])?);
+    reading.judge(Difference { name, what, metric: "τ", paired, smallest: SMALLEST }, Says::Worse)?;
     reading.evidence.note("the interval of τ is over seeds; other twins would have another τ");
     let points = pairs.iter().map(|[rank, loss]| (rank.mean(), loss.mean()));
-    let figure = Lines {
-        title: "Difference in rank, and in loss, of every twin".into(),
-        x: PlotAxis::linear("difference in effective rank"),
-        y: PlotAxis::linear("difference in loss (nats)"),
-        curves: vec![Curve::new("twins", Kind::Plain, points).scattered()],
-        references: Vec::new(),
-        settings: reading.evidence.settings(),
-    };
-    reading.evidence.plot(
-        "rank-and-loss",
-        "A point for each twin: what its variant has more of than its first one, means over seeds.",
-        figure,
-    );
+    let twins = Curve::new("twins", Kind::Plain, points).scattered();
+    let axes = ["difference in effective rank", "difference in loss (nats)"].map(PlotAxis::linear);
+    let figure = lines("Difference in rank, and in loss, of every twin", axes, vec![twins], Vec::new());
+    let caption = "A point for each twin: what its variant has more of than its first one, means over seeds.";
+    reading.evidence.plot("rank-and-loss", caption, figure);
     Ok(())
 }
 
@@ -91,14 +75,8 @@ fn over_training(reading: &mut Reading) -> Result<()> {
         curves[0].points.iter().zip(&curves[1].points).map(|(causal, prefix)| causal.1 > prefix.1).collect();
     let crossings = ahead.windows(2).filter(|pair| pair[0] != pair[1]).count();
     reading.evidence.measure("crossings", crossings as f64, "");
-    let figure = Lines {
-        title: "Effective rank over training".into(),
-        x: PlotAxis::linear("step"),
-        y: PlotAxis::linear("effective rank, mean over heads"),
-        curves,
-        references: Vec::new(),
-        settings: reading.evidence.settings(),
-    };
+    let axes = ["step", "effective rank, mean over heads"].map(PlotAxis::linear);
+    let figure = lines("Effective rank over training", axes, curves, Vec::new());
     let times = match crossings {
         0 => "do not cross".to_owned(),
         1 => "cross once".to_owned(),

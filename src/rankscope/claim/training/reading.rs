@@ -5,7 +5,6 @@ use serde_json::{Map, Value, json};
 use super::super::verdict::ByTraining;
 use super::prelude::*;
 use super::tried::Effect;
-use crate::figure::Lines;
 use crate::train::twin::{self, Job, Outcome as Found, Results, Twin, means};
 use crate::train::{Kept, scaling};
 
@@ -57,13 +56,12 @@ impl<'a> Reading<'a> {
 
     /// The outcome of the last run of each course.
     pub(super) fn last(&self, courses: &[Course]) -> Result<Vec<Found>> {
-        let last = |course| Ok(self.course(course)?.pop());
-        courses.iter().filter_map(|course| last(course).transpose()).collect()
+        courses.iter().map(|course| Ok(self.course(course)?.pop().expect("a course has a run"))).collect()
     }
 
     /// The results of a twin's runs.
     pub(super) fn results(&self, tried: &Tried) -> Result<Results> {
-        let twin = self.plan.twin(tried)?;
+        let twin = tried.twin(&self.plan)?;
         twin.run(Share::WHOLE, None, &Run::default(), |settings, _| {
             Ok(self.course(&Course::of(settings.clone()))?.swap_remove(0))
         })
@@ -126,29 +124,20 @@ impl<'a> Reading<'a> {
             curve.points.remove(0);
             curve.spread.remove(0);
         }
-        let figure = Lines {
-            title: format!("Held-out loss over training: {what}"),
-            x: PlotAxis::linear("step"),
-            y: PlotAxis::linear("held-out loss (nats)"),
-            curves,
-            references: Vec::new(),
-            settings: self.evidence.settings(),
-        };
-        let caption = format!(
-            "Held-out loss over training, {what}: the mean over {} seeds, with a standard deviation.",
-            self.plan.seeds().len()
-        );
-        self.evidence.plot(name, caption, figure);
+        let axes = ["step", "held-out loss (nats)"].map(PlotAxis::linear);
+        let figure = lines(format!("Held-out loss over training: {what}"), axes, curves, Vec::new());
+        let over = format!("the mean over {} seeds, with a standard deviation", self.plan.seeds.len());
+        self.evidence.plot(name, format!("Held-out loss over training, {what}: {over}."), figure);
     }
 
     /// Draws the losses of the first runs of courses, a curve for each cell.
-    pub(super) fn draw(&mut self, what: &str, cells: &[(String, Vec<Course>)]) -> Result<()> {
+    pub(super) fn draw(&mut self, what: &str, cells: Vec<(String, Vec<Course>)>) -> Result<()> {
         let mut curves = Vec::new();
         for (name, courses) in cells {
             let found = courses.iter().map(|course| self.course(course)).collect::<Result<Vec<_>>>()?;
             let losses: Vec<&[_]> = found.iter().map(|stages| stages[0].curve.as_slice()).collect();
             let (points, spread): (Vec<_>, Vec<_>) = means(&losses).into_iter().unzip();
-            curves.push(Curve::new(name.clone(), Kind::Plain, points).with_spread(spread));
+            curves.push(Curve::new(name, Kind::Plain, points).with_spread(spread));
         }
         self.losses("losses", what, curves);
         Ok(())
@@ -182,22 +171,16 @@ impl<'a> Reading<'a> {
         published: &[Published],
         courses: &[Course],
     ) -> Result<(Evidence, Verdict)> {
-        let mut largest = 0.0f64;
-        for course in courses {
-            for settings in course.stages() {
-                largest = largest.max(scaling::size(settings)?.0);
-            }
-        }
+        let sizes = courses.iter().flat_map(Course::stages).map(scaling::size);
+        let parameters = sizes.map(|size| Ok(size?.0)).collect::<Result<Vec<f64>>>()?;
+        let largest = parameters.into_iter().fold(0.0, f64::max);
         self.evidence.measure("runs", courses.len() as f64, "");
         self.evidence.measure("largest_model_parameters", largest, "");
         for Published { says, source, parameters } in published {
             let scale = parameters.map_or_else(String::new, |parameters| {
+                let (theirs, ours) = (short(parameters), short(largest));
                 let orders = (parameters / largest).log10();
-                format!(
-                    "; {} parameters, {orders:.1} orders of magnitude above the {} here",
-                    short(parameters),
-                    short(largest)
-                )
+                format!("; {theirs} parameters, {orders:.1} orders of magnitude above the {ours} here")
             });
             self.evidence.note(format!("published: {says} ({source}{scale})"));
         }
@@ -229,14 +212,10 @@ impl<'a> Reading<'a> {
             let name = format!("{}: {}", at + 1, judged.name);
             Curve::new(name, Kind::Plain, [((at + 1) as f64, mean)]).with_spread([half]).scattered()
         };
-        let figure = Lines {
-            title: "Differences, in units of the smallest that matters".into(),
-            x: PlotAxis::linear("comparison"),
-            y: PlotAxis::linear("difference / smallest that matters"),
-            curves: self.judged.iter().take(24).enumerate().map(curve).collect(),
-            references: vec![Reference::level("1", 1.0), Reference::level("−1", -1.0)],
-            settings: self.evidence.settings(),
-        };
+        let curves = self.judged.iter().take(24).enumerate().map(curve).collect();
+        let axes = ["comparison", "difference / smallest that matters"].map(PlotAxis::linear);
+        let references = vec![Reference::level("1", 1.0), Reference::level("−1", -1.0)];
+        let figure = lines("Differences, in units of the smallest that matters", axes, curves, references);
         let caption = "The mean difference of every comparison, in units of the smallest that matters, with the 95 % \
                        interval over seeds: between the lines no difference matters.";
         self.evidence.plot("differences", caption, figure);

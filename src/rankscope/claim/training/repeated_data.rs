@@ -39,12 +39,8 @@ const SMALLEST: f64 = 0.02;
 /// For every cell and seed: a run with the objective, then, for a fifth of its steps, a run that learns to continue
 /// prefixes that are read in both directions, on the same text. Both kinds of models are compared by this second run.
 fn cells(plan: &Plan) -> Result<Vec<Vec<Course>>> {
-    let base = train::Settings {
-        family: "decllm".into(),
-        feed_forward: Some(128),
-        steps: 1000,
-        ..train::Settings::default()
-    };
+    let (family, feed_forward) = ("decllm".to_owned(), Some(128));
+    let base = train::Settings { family, feed_forward, steps: 1000, ..train::Settings::default() };
     let of = |&(data, objective, mask): &(&str, &str, &str)| {
         let first = plan.run(&base, &format!("data={data},objective={objective},mask={mask}"))?;
         let second =
@@ -55,43 +51,28 @@ fn cells(plan: &Plan) -> Result<Vec<Vec<Course>>> {
 }
 
 fn read(reading: &mut Reading) -> Result<()> {
-    let mut losses = Vec::new();
-    for (courses, (data, objective, _)) in cells(&reading.plan)?.iter().zip(CELLS) {
-        let found: Result<Sample> = reading.last(courses)?.iter().map(|found| found.metric("loss")).collect();
-        let loss = found?;
+    let (cells, mut losses) = (cells(&reading.plan)?, Vec::new());
+    for (courses, (data, objective, _)) in cells.iter().zip(CELLS) {
+        let loss = reading.last(courses)?.iter().map(|run| run.metric("loss")).collect::<Result<Sample>>()?;
         reading.evidence.record(tidy(&format!("loss {data} {objective}")), &loss);
         losses.push(loss);
     }
-    let ahead = [losses[1].minus(&losses[0]), losses[3].minus(&losses[2])];
+    let [little, all] = [losses[1].minus(&losses[0]), losses[3].minus(&losses[2])];
     let zeros = vec![0.0; losses[0].count()];
-    let judged = [
-        (
-            "little text",
-            "loss of masked LM minus causal LM, both adapted, on 8 kB",
-            &ahead[0],
-            zeros.as_slice(),
-        ),
-        (
-            "little text against all",
-            "that difference on 8 kB, minus that on all of the text,",
-            &ahead[0],
-            ahead[1].values(),
-        ),
-    ];
-    for (name, what, difference, other) in judged {
-        let paired = Paired::new(difference.values(), other)?;
+    for (name, what, other) in [
+        ("little text", "loss of masked LM minus causal LM, both adapted, on 8 kB", zeros.as_slice()),
+        ("little text against all", "that difference on 8 kB, minus that on all of the text,", all.values()),
+    ] {
+        let paired = Paired::new(little.values(), other)?;
         let (name, what) = (name.to_owned(), what.to_owned());
         reading.judge(Difference { name, what, metric: "loss", paired, smallest: SMALLEST }, Says::Better)?;
     }
-    let cells = cells(&reading.plan)?;
     let run = &cells[0][0].stages()[0];
     let passes = (run.steps * run.batch * run.length) as f64 / 8000.0;
     reading.evidence.measure("passes_over_little_text", passes, "");
     let names = CELLS.map(|(data, objective, _)| format!("{data}, {objective}"));
-    reading.draw(
-        "little text and all of it, each objective by its own loss before adaptation",
-        &names.into_iter().zip(cells).collect::<Vec<_>>(),
-    )
+    let what = "little text and all of it, each objective by its own loss before adaptation";
+    reading.draw(what, names.into_iter().zip(cells).collect())
 }
 
 const PUBLISHED: &[Published] = &[Published {

@@ -46,60 +46,61 @@ fn word(id: &str, noise: f64, world: impl Fn(&[train::Settings]) -> f64) -> (&'s
     let trial = crate::claim::run(find(id).unwrap(), &settings, &Run::default()).unwrap();
     let opinions: Vec<_> = trial.verdict.opinions().collect();
     assert_eq!((opinions.len(), opinions[0].0), (1, "training"), "{id}");
-    let notes = trial.evidence.notes().iter();
-    assert!(notes.filter(|note| note.starts_with("published: ")).count() >= 1, "{id}");
+    assert!(trial.evidence.notes().iter().any(|note| note.starts_with("published: ")), "{id}");
     assert!(trial.evidence.illustrations().len() >= 2, "{id}");
     (opinions[0].1, opinions[0].2.to_owned())
 }
 
 const SMALL: f64 = 1e-4;
 
-fn both_ways(settings: &train::Settings) -> bool {
-    settings.mask == "prefix(given)" || settings.family == "redllm"
+/// `by` where it is so, otherwise 0.
+fn when(is_so: bool, by: f64) -> f64 {
+    if is_so { by } else { 0.0 }
+}
+
+fn both_ways(run: &[train::Settings]) -> bool {
+    run[0].mask == "prefix(given)" || run[0].family == "redllm"
+}
+
+fn small_heads(run: &[train::Settings]) -> f64 {
+    6.0 / run[0].head_size.unwrap() as f64
 }
 
 /// Every claim in a world in which it is true, and in others.
 #[test]
 fn a_verdict_follows_from_what_runs_found() {
     type World = fn(&[train::Settings]) -> f64;
+    let depends = "depends on the comparison";
     let worlds: &[(&str, World, &str)] = &[
         ("bidirectional-input", |_| 0.0, "supported"),
-        ("bidirectional-input", |run| if both_ways(&run[0]) { 0.4 } else { 0.0 }, "supported"),
-        ("bidirectional-input", |run| if both_ways(&run[0]) { -0.4 } else { 0.0 }, "contradicted"),
-        (
-            "bidirectional-input",
-            |run| if both_ways(&run[0]) && run[0].data.contains("before") { -0.4 } else { 0.0 },
-            "depends on the comparison",
-        ),
-        ("mixed-heads", |run| if run[0].directions.is_some() { -0.4 } else { 0.0 }, "supported"),
-        ("mixed-heads", |run| if run[0].directions.is_some() { 0.4 } else { 0.0 }, "contradicted"),
+        ("bidirectional-input", |run| when(both_ways(run), 0.4), "supported"),
+        ("bidirectional-input", |run| when(both_ways(run), -0.4), "contradicted"),
+        ("bidirectional-input", |run| when(both_ways(run) && run[0].data.contains("before"), -0.4), depends),
+        ("mixed-heads", |run| when(run[0].directions.is_some(), -0.4), "supported"),
+        ("mixed-heads", |run| when(run[0].directions.is_some(), 0.4), "contradicted"),
         ("mixed-heads", |_| 0.0, "no difference that matters"),
         ("linear-causal", |run| linear(run, [0.1, 0.5]), "supported"),
         ("linear-causal", |run| linear(run, [0.5, 0.1]), "contradicted"),
         ("linear-causal", |run| linear(run, [0.5, 0.5]), "no difference that matters"),
-        ("head-size-in-training", |run| 6.0 / run[0].head_size.unwrap() as f64, "supported"),
+        ("head-size-in-training", small_heads, "supported"),
         ("head-size-in-training", |_| 0.0, "no difference that matters"),
-        (
-            "head-size-in-training",
-            |run| if run[0].data.contains("mixing") { 6.0 / run[0].head_size.unwrap() as f64 } else { 0.0 },
-            "depends on the comparison",
-        ),
-        ("causal-objective", |run| if run[0].objective == "causal-lm" { 0.0 } else { 0.4 }, "supported"),
-        ("causal-objective", |run| if run[0].objective == "causal-lm" { 0.4 } else { 0.0 }, "contradicted"),
+        ("head-size-in-training", |run| when(run[0].data.contains("mixing"), small_heads(run)), depends),
+        ("causal-objective", |run| when(run[0].objective != "causal-lm", 0.4), "supported"),
+        ("causal-objective", |run| when(run[0].objective == "causal-lm", 0.4), "contradicted"),
         ("doubled-parameters", |run| stacks(run, [-0.4, 0.0]), "supported"),
-        ("doubled-parameters", |run| stacks(run, [-0.4, -0.4]), "depends on the comparison"),
-        ("doubled-parameters", |run| stacks(run, [0.4, 0.4]), "depends on the comparison"),
+        ("doubled-parameters", |run| stacks(run, [-0.4, -0.4]), depends),
+        ("doubled-parameters", |run| stacks(run, [0.4, 0.4]), depends),
         ("doubled-parameters", |run| stacks(run, [0.4, -0.4]), "contradicted"),
-        ("in-context", |run| if both_ways(&run[0]) { 0.4 } else { 0.0 }, "supported"),
-        ("in-context", |run| if both_ways(&run[0]) { -0.4 } else { 0.0 }, "contradicted"),
+        ("in-context", |run| when(both_ways(run), 0.4), "supported"),
+        ("in-context", |run| when(both_ways(run), -0.4), "contradicted"),
         ("no-positions", |_| 0.0, "supported"),
         ("no-positions", |run| positions(run, &["rotary", "alibi", "relative"]), "contradicted"),
-        ("no-positions", |run| positions(run, &["alibi"]), "depends on the comparison"),
+        ("no-positions", |run| positions(run, &["alibi"]), depends),
         // Ranks fall when losses fall: see `word`.
         ("rank-explains", |run| everything(run, 0.4), "supported"),
         ("repeated-data", |run| repeated(run, -0.4, 0.0), "supported"),
         ("repeated-data", |run| repeated(run, 0.4, 0.0), "contradicted"),
-        ("repeated-data", |run| repeated(run, -0.4, -0.4), "depends on the comparison"),
+        ("repeated-data", |run| repeated(run, -0.4, -0.4), depends),
     ];
     for &(id, world, expected) in worlds {
         let (word, because) = word(id, SMALL, world);
@@ -130,7 +131,7 @@ fn stacks(run: &[train::Settings], [operations, parameters]: [f64; 2]) -> f64 {
 }
 
 fn positions(run: &[train::Settings], ahead: &[&str]) -> f64 {
-    if run[0].positions.as_deref().is_some_and(|kind| ahead.contains(&kind)) { -0.4 } else { 0.0 }
+    when(run[0].positions.as_deref().is_some_and(|kind| ahead.contains(&kind)), -0.4)
 }
 
 fn repeated(run: &[train::Settings], little: f64, all: f64) -> f64 {
@@ -143,14 +144,11 @@ fn repeated(run: &[train::Settings], little: f64, all: f64) -> f64 {
 
 /// Every change of a variant makes it worse, or better, so that rank and loss change together.
 fn everything(run: &[train::Settings], by: f64) -> f64 {
-    let run = &run[0];
-    let is_other = both_ways(run) || run.directions.is_some() || run.attention.as_deref() == Some("linear");
+    let first = &run[0];
+    let is_linear = first.attention.as_deref() == Some("linear");
     // The effect has another size in each kind of run, so that the twins have an order.
-    if is_other {
-        by * (run.data.len() + run.positions.as_ref().map_or(0, String::len)) as f64 / 10.0
-    } else {
-        0.0
-    }
+    let size = (first.data.len() + first.positions.as_ref().map_or(0, String::len)) as f64;
+    when(both_ways(run) || first.directions.is_some() || is_linear, by * size / 10.0)
 }
 
 #[test]
@@ -168,7 +166,7 @@ fn seeds_that_do_not_agree_resolve_nothing() {
 
 #[test]
 fn two_models_that_guess_say_nothing_of_a_task() {
-    let guessing = |run: &[train::Settings]| if run[0].data.starts_with("reverse") { 1.5 } else { 0.0 };
+    let guessing = |run: &[train::Settings]| when(run[0].data.starts_with("reverse"), 1.5);
     let (word, because) = word("bidirectional-input", SMALL, guessing);
     assert_eq!(word, "supported in part");
     assert!(because.contains("Not told: reverse: ") && because.contains("neither is better than guessing"));

@@ -1,7 +1,8 @@
 //! [`Tried`]: a twin, and what a claim predicts for it.
 
 use super::super::prelude::*;
-use crate::train::twin::{self, TwinPreset};
+use super::plan::Plan;
+use crate::train::twin::{self, Twin, TwinPreset};
 
 /// A preset of a twin, with the claim's prediction for its variants compared with the first one.
 #[derive(Clone, Copy)]
@@ -12,7 +13,7 @@ pub(super) struct Tried {
     /// The claim's prediction.
     pub says: Says,
     /// Changes of all variants, such as `evaluate_lengths=[128]`.
-    pub changes: &'static str,
+    changes: &'static str,
     values: &'static [&'static str],
     metric: Option<(&'static str, f64)>,
     chance: Option<f64>,
@@ -98,19 +99,17 @@ impl Tried {
         TwinPreset::find(self.preset)
     }
 
-    /// The values of the key.
-    pub(super) fn all_values(&self, preset: &TwinPreset) -> Vec<String> {
+    /// The twin with the steps, seeds and changes of a plan.
+    pub(super) fn twin(&self, plan: &Plan) -> Result<Twin> {
+        let preset = self.preset()?;
+        let base = plan.run(&preset.base(), self.changes)?;
         let values = if self.values.is_empty() { preset.values } else { self.values };
-        values.iter().map(|&value| value.to_owned()).collect()
+        let values: Vec<String> = values.iter().map(|&value| value.to_owned()).collect();
+        let (metric, smallest) = self.metric.unwrap_or((preset.metric, preset.smallest));
+        Twin::vary(&base, preset.key, &values, plan.seeds.len(), metric, smallest)
     }
 
-    /// The metric and the smallest difference that matters.
-    pub(super) fn metric(&self, preset: &TwinPreset) -> (&'static str, f64) {
-        self.metric.unwrap_or((preset.metric, preset.smallest))
-    }
-
-    /// Whether neither of two means is better than guessing by the smallest difference that
-    /// matters.
+    /// Whether neither of two means is better than guessing by the smallest difference that matters.
     pub(super) fn is_guessed(&self, means: [f64; 2], metric: &str, smallest: f64) -> bool {
         self.chance.is_some_and(|chance| {
             means.iter().all(|mean| match is_low_good(metric) {

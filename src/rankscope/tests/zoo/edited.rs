@@ -4,14 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rankscope::model::{self, Model};
-use rankscope::prelude::*;
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
-use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Entry, merged, read_json, said};
+use crate::support::*;
 
 /// Dtype, shape and bytes of tensors, by name.
 pub type Tensors = BTreeMap<String, (safetensors::Dtype, Vec<usize>, Vec<u8>)>;
@@ -19,9 +16,9 @@ pub type Tensors = BTreeMap<String, (safetensors::Dtype, Vec<usize>, Vec<u8>)>;
 pub struct Edited(TempDir);
 
 impl Edited {
-    /// A copy of `folder`.
-    pub fn of(folder: &Path) -> Self {
-        let copy = tempfile::tempdir().unwrap();
+    /// A copy of a folder of the fixtures.
+    pub fn of(folder: impl AsRef<Path>) -> Self {
+        let (folder, copy) = (fixtures().join(folder), tempfile::tempdir().unwrap());
         for file in ["config.json", "model.safetensors"] {
             fs::copy(folder.join(file), copy.path().join(file)).unwrap();
         }
@@ -71,13 +68,9 @@ impl Edited {
         let own = |view: TensorView<'_>| (view.dtype(), view.shape().to_vec(), view.data().to_vec());
         let mut tensors: Tensors = file.tensors().into_iter().map(|(name, view)| (name, own(view))).collect();
         edit(&mut tensors);
-        let view = |(name, (dtype, shape, data)): (&String, &(_, Vec<usize>, Vec<u8>))| {
-            (name.clone(), *dtype, shape.clone(), data.clone())
-        };
-        let all: Vec<_> = tensors.iter().map(view).collect();
-        let views = all
-            .iter()
-            .map(|(name, dtype, shape, data)| (name, TensorView::new(*dtype, shape.clone(), data).unwrap()));
+        let views = tensors.iter().map(|(name, (dtype, shape, data))| {
+            (name, TensorView::new(*dtype, shape.clone(), data).unwrap())
+        });
         let metadata = std::collections::HashMap::from([("format".to_owned(), "pt".to_owned())]);
         let whole = safetensors::serialize(views, Some(metadata)).unwrap();
         // A new file: the old one may be open.

@@ -1,28 +1,27 @@
 //! Models that are special cases of others give the same results.
 
-use rankscope::model::{self, Builder, Config, Fresh, Input, MaskChoice, Model, Seeded, Source};
-use rankscope::prelude::*;
-use serde_json::{Value, json};
+use rankscope::model::{Builder, Fresh, Seeded, Source};
 
-use crate::support::{entry, far, ids, rows};
+use crate::support::*;
 
-fn with(name: &str, fields: Value) -> Config {
-    entry(name).with(fields).config()
+fn with(name: &str, fields: Value) -> Box<dyn Model> {
+    entry(name).with(fields).model()
 }
 
 fn logits(model: &dyn Model) -> Vec<Vec<f32>> {
     rows(model, &Input::new(ids(8)), &MaskChoice::AsTrained)
 }
 
-/// A source that asks another source for the tensor that `ask` names.
-struct Asking<F> {
+type Ask = dyn Fn(&mut Seeded, &str, Shape, Fresh) -> Result<Weight>;
+
+/// A seeded source that gives what a function makes of it; `is_fused` if the experts of a mixture are in one tensor.
+struct Asking<'a> {
     seeded: Seeded,
-    ask: F,
-    /// Whether the experts of a mixture are in one tensor.
+    ask: &'a Ask,
     is_fused: bool,
 }
 
-impl<F: FnMut(&mut Seeded, &str, Shape, Fresh) -> Result<Weight>> Source for Asking<F> {
+impl Source for Asking<'_> {
     fn tensor(&mut self, name: &str, shape: Shape, fresh: Fresh) -> Result<Weight> {
         (self.ask)(&mut self.seeded, name, shape, fresh)
     }
@@ -36,21 +35,17 @@ impl<F: FnMut(&mut Seeded, &str, Shape, Fresh) -> Result<Weight>> Source for Ask
     }
 }
 
-fn asking<F: FnMut(&mut Seeded, &str, Shape, Fresh) -> Result<Weight>>(
-    config: &Config,
-    is_fused: bool,
-    ask: F,
-) -> Box<dyn Model> {
-    model::build(config, &mut Asking { seeded: Seeded::new(7), ask, is_fused }, &Device::Cpu).unwrap()
+pub fn asking(entry: &Entry, device: &Device, is_fused: bool, ask: &Ask) -> Box<dyn Model> {
+    model::build(&entry.config(), &mut Asking { seeded: Seeded::new(7), ask, is_fused }, device).unwrap()
 }
 
 #[test]
 fn grouped_queries_are_repeated_keys_and_values() {
     let grouped = entry("llama").model();
     assert_eq!((grouped.description().heads, grouped.description().kv_heads), (8, 4));
-    let config = with("llama", json!({"num_key_value_heads": 8}));
+    let entry = entry("llama").with(json!({"num_key_value_heads": 8}));
     // The rows of key/value head g are repeated for the query heads 2g and 2g + 1: D = 10 rows each.
-    let full = asking(&config, false, |seeded, name, shape, fresh| {
+    let full = asking(&entry, &Device::Cpu, false, &|seeded, name, shape, fresh| {
         if !(name.contains("k_proj") || name.contains("v_proj")) {
             return seeded.tensor(name, shape, fresh);
         }
@@ -65,9 +60,8 @@ fn grouped_queries_are_repeated_keys_and_values() {
 
 #[test]
 fn as_many_key_heads_as_query_heads_is_multi_head_attention() {
-    let stated = model::seeded(&with("llama", json!({"num_key_value_heads": 8})), 7, &Device::Cpu).unwrap();
-    let absent =
-        model::seeded(&with("llama", json!({"num_key_value_heads": null})), 7, &Device::Cpu).unwrap();
+    let [stated, absent] =
+        [json!(8), json!(null)].map(|heads| with("llama", json!({"num_key_value_heads": heads})));
     assert_eq!(stated.description().kv_heads, 8);
     assert_eq!(logits(&*stated), logits(&*absent));
     assert!(far(&logits(&*stated), &logits(&*entry("llama").model())) > 1e-2);
@@ -77,7 +71,7 @@ fn as_many_key_heads_as_query_heads_is_multi_head_attention() {
 fn a_head_size_of_the_width_over_the_heads_is_the_usual_one() {
     for family in ["bert", "gpt2"] {
         let usual = entry(family).model();
-        let fixed = model::seeded(&with(family, json!({"head_size": 10})), 7, &Device::Cpu).unwrap();
+        let fixed = with(family, json!({"head_size": 10}));
         assert_eq!(usual.description().parameters, fixed.description().parameters);
         assert_eq!(logits(&*usual), logits(&*fixed), "{family}");
         // 4 heads of 13 on a width of 40: for each layer 4·40·12 more numbers in the matrices, and 3·12 in the biases.
@@ -89,10 +83,9 @@ fn a_head_size_of_the_width_over_the_heads_is_the_usual_one() {
 
 #[test]
 fn a_mixture_of_one_expert_is_the_dense_network() {
-    let plain = json!({"attention_bias": false, "mlp_bias": false});
-    let dense = model::seeded(&with("llama", plain), 7, &Device::Cpu).unwrap();
-    let config = with("mixtral", json!({"num_local_experts": 1, "num_experts_per_tok": 1}));
-    let mixture = asking(&config, false, |seeded, name, shape, fresh| {
+    let dense = with("llama", json!({"attention_bias": false, "mlp_bias": false}));
+    let entry = entry("mixtral").with(json!({"num_local_experts": 1, "num_experts_per_tok": 1}));
+    let mixture = asking(&entry, &Device::Cpu, false, &|seeded, name, shape, fresh| {
         let parts = [("w1", "gate_proj"), ("w2", "down_proj"), ("w3", "up_proj")];
         let (mut name, at) = (name.to_owned(), "block_sparse_moe.experts.0.");
         for (part, of_dense) in parts {
@@ -107,7 +100,7 @@ fn a_mixture_of_one_expert_is_the_dense_network() {
 fn experts_in_one_tensor_are_those_in_many() {
     let many = entry("mixtral").model();
     // The same numbers in the layout of `transformers` 5: gate above up, expert above expert.
-    let fused = asking(&entry("mixtral").config(), true, |seeded, name, shape, fresh| {
+    let fused = asking(&entry("mixtral"), &Device::Cpu, true, &|seeded, name, shape, fresh| {
         let Some((layer, part)) = name.split_once(".mlp.") else { return seeded.tensor(name, shape, fresh) };
         let (block, axes) = (format!("{layer}.block_sparse_moe"), shape.axes());
         let parts: &[&str] = match part {
@@ -158,11 +151,15 @@ fn a_roberta_counts_positions_from_behind_the_padding() {
 }
 
 #[test]
-fn a_unilm_is_a_bert_under_its_prefix() {
-    let (bert, unilm) = (entry("bert").model(), entry("unilm").model());
-    let under = |mask| rows(&*bert, &Input::new(ids(8)), &mask);
-    assert_eq!(logits(&*unilm), under(MaskChoice::Override(Mask::prefix(3))));
-    assert!(far(&logits(&*unilm), &under(MaskChoice::AsTrained)) > 1e-2);
+fn a_prefix_in_the_configuration_is_the_prefix_mask_over_the_same_weights() {
+    let decllm = entry("decllm").with(json!({"prefix_length": 6}));
+    for (prefixed, plain, length, prefix) in [(entry("unilm"), "bert", 8, 3), (decllm, "decllm", 11, 6)] {
+        assert_eq!(prefixed.model().description().trained_mask, Mask::prefix(prefix), "{plain}");
+        let run = |mask| entry(plain).rows(ids(length), &mask);
+        let trained = prefixed.rows(ids(length), &MaskChoice::AsTrained);
+        assert_eq!(trained, run(MaskChoice::Override(Mask::prefix(prefix))), "{plain}");
+        assert!(far(&trained, &run(MaskChoice::AsTrained)) > 1e-2, "{plain}");
+    }
 }
 
 #[test]

@@ -4,18 +4,13 @@
 //! `fixtures/field/*/golden.safetensors` has the results of `transformers` 5.24 for each configuration: the last five
 //! rows of all attention weights, and of the logits.
 
-use std::fs;
-
 use ndarray::{ArrayD, Axis as Dimension, Slice};
 use rankscope::model::heads::head_reports;
-use rankscope::model::{self, Input, MaskChoice, Model};
-use rankscope::prelude::*;
-use serde_json::{Value, json};
 
 use crate::compare::far;
 use crate::edited::Edited;
 use crate::golden::{Golden, difference};
-use crate::support::{devices, fixtures, hidden, merged, said};
+use crate::support::*;
 
 /// The rows that the golden files keep.
 const ROWS: usize = 5;
@@ -25,20 +20,14 @@ fn some_ids(length: usize) -> Input {
     Input::new((0..length as u32).map(|i| (i * 37 + 11) % 67).collect())
 }
 
-fn with(name: &str, fields: &Value) -> Edited {
-    Edited::of(&fixtures().join(name)).with(fields)
-}
-
 /// Runs the ids of the golden file, and compares with its values for `case`.
 fn expect(name: &str, case: &str, fields: &Value) {
     let name = format!("field/{name}");
-    let (folder, golden) = (with(&name, fields), fixtures().join(&name).join("golden.safetensors"));
-    let golden = Golden::open(&golden);
+    let (folder, golden) = (Edited::of(&name).with(fields), Golden::of(&fixtures().join(&name)));
     for device in devices() {
         let model = model::load(folder.path(), &device).unwrap_or_else(|error| panic!("{fields}: {error}"));
         let mut trace = Trace::of(["self_attention.weights"]);
-        let input = Input::new(golden.ids("ids"));
-        let output = model.forward(&input, &MaskChoice::AsTrained, &mut trace, &Run::default()).unwrap();
+        let output = pass(&*model, &Input::new(golden.ids("ids")), &mut trace);
         let what = format!("{name}, {case} of {fields} on {device}");
         let layers: Vec<_> = trace.into_vec();
         let expected = golden.get(&format!("{case}.attentions")); // [L, H, 5, S]
@@ -60,8 +49,7 @@ fn last_rows(tensor: &Tensor) -> Tensor {
     let sizes = tensor.shape().sizes();
     let all = ArrayD::from_shape_vec(sizes.clone(), tensor.to_vec().unwrap()).unwrap();
     let last = all.slice_axis(Dimension(sizes.len() - 2), Slice::from(-(ROWS as isize)..)).to_owned();
-    let values: Vec<f32> = last.iter().copied().collect();
-    Tensor::new([(Axis::Row, values.len())], values).unwrap()
+    Tensor::new([(Axis::Row, last.len())], last.iter().copied().collect()).unwrap()
 }
 
 #[test]
@@ -87,7 +75,7 @@ fn windows_in_some_layers_are_those_of_transformers() {
 #[test]
 fn each_layer_has_its_own_mask_in_reports_notes_and_caches() {
     let fields = json!({"use_sliding_window": true, "sliding_window": 3, "max_window_layers": 1});
-    let model = with("field/windows", &fields).model();
+    let model = Edited::of("field/windows").with(&fields).model();
     let (description, run, input) = (model.description(), Run::default(), some_ids(9));
     let trained = "causal in layer 0, window(3) in layers 1 and 2";
     assert_eq!(MaskChoice::AsTrained.in_words(description), trained);
@@ -106,28 +94,18 @@ fn each_layer_has_its_own_mask_in_reports_notes_and_caches() {
     let error = said(description.expect_one_mask("toy"));
     assert!(error.starts_with(&format!("model is toy, trained under {trained}")), "{error}");
     cached_pass_is_the_whole_pass(&*model, &input, 5);
-    let mut cache = model.cache(1).unwrap();
-    let mut pass = |input: &Input, mask: &MaskChoice| {
-        model.hidden_after(&mut cache, input, mask, &mut Unobserved, &run).map(drop)
-    };
-    pass(&input, &MaskChoice::AsTrained).unwrap();
-    let error = said(pass(&some_ids(1), &MaskChoice::Override(Mask::causal())));
+    let (_, mut cache) = in_pieces(&*model, &[input], &MaskChoice::AsTrained);
+    let error = said(after(&*model, &mut cache, &some_ids(1), &MaskChoice::Override(Mask::causal())));
     let expected = "expected one that agrees with window(3) over the 9 cached positions";
     assert_eq!(error, format!("mask of a cached pass is causal, {expected}"));
 }
 
 /// Reads `first` tokens, then the others one by one with a cache.
 fn cached_pass_is_the_whole_pass(model: &dyn Model, input: &Input, first: usize) {
-    let mask = MaskChoice::AsTrained;
-    let whole = hidden(model, input, &mask, &mut Unobserved);
-    let (mut cache, mut read) = (model.cache(1).unwrap(), Vec::new());
     let (head, rest) = input.ids().split_at(first);
-    for ids in std::iter::once(head).chain(rest.chunks(1)) {
-        let input = Input::new(ids.to_vec());
-        let hidden = model.hidden_after(&mut cache, &input, &mask, &mut Unobserved, &Run::default()).unwrap();
-        read.extend(hidden.to_vec().unwrap());
-    }
-    let error = far(&whole, &read);
+    let pieces = std::iter::once(head).chain(rest.chunks(1)).map(|ids| Input::new(ids.to_vec()));
+    let (read, _) = in_pieces(model, &pieces.collect::<Vec<_>>(), &MaskChoice::AsTrained);
+    let error = far(&hidden(model, input, &MaskChoice::AsTrained), &read.concat());
     assert!(error < 1e-4, "{error:e}");
 }
 
@@ -155,14 +133,12 @@ fn rotary_scalings_are_those_of_transformers_in_either_spelling() {
 fn a_dynamic_base_serves_texts_beyond_the_context_in_one_pass() {
     let fields = json!({"max_position_embeddings": 6, "rope_theta": 500.0,
                         "rope_scaling": {"type": "dynamic", "factor": 2.5}});
-    let model = with("field/rotary", &fields).model();
+    let model = Edited::of("field/rotary").with(&fields).model();
     assert_eq!(model.description().context, 15);
     cached_pass_is_the_whole_pass(&*model, &some_ids(6), 2);
-    let (run, mask) = (Run::default(), MaskChoice::AsTrained);
-    assert!(model.hidden(&some_ids(15), &mask, &mut Unobserved, &run).is_ok());
-    let mut cache = model.cache(1).unwrap();
-    model.hidden_after(&mut cache, &some_ids(6), &mask, &mut Unobserved, &run).unwrap();
-    let error = said(model.hidden_after(&mut cache, &some_ids(1), &mask, &mut Unobserved, &run));
+    let (_, mut cache) = in_pieces(&*model, &[some_ids(6)], &MaskChoice::AsTrained);
+    assert!(states(&*model, &some_ids(15), &MaskChoice::AsTrained).is_ok());
+    let error = said(after(&*model, &mut cache, &some_ids(1), &MaskChoice::AsTrained));
     let expected = "number of tokens with the cached ones is 7, expected at most as many";
     assert!(error.starts_with(expected), "{error}");
     assert_eq!(cache.len(), 6, "what was read stays");
@@ -170,37 +146,34 @@ fn a_dynamic_base_serves_texts_beyond_the_context_in_one_pass() {
 
 #[test]
 fn a_bare_body_has_the_hidden_states_of_the_whole_model_and_no_logits() {
-    let run = |model: &dyn Model| {
-        model.forward(&some_ids(8), &MaskChoice::AsTrained, &mut Unobserved, &Run::default()).unwrap()
-    };
-    let expected = run(&*with("tiny/llama", &json!({})).model());
+    let run = |model: &dyn Model| pass(model, &some_ids(8), &mut Unobserved);
+    let expected = run(&*Edited::of("tiny/llama").model());
     let bare = |name: &str| name.strip_prefix("model.").map(str::to_owned).into_iter().collect();
     let same = |name: &str| Vec::from_iter((name != "lm_head.weight").then(|| name.to_owned()));
     for (class, is_bare) in [("LlamaModel", true), ("LlamaModel", false), ("LlamaForCausalLM", true)] {
-        let folder = with("tiny/llama", &json!({"architectures": [class]}));
+        let folder = Edited::of("tiny/llama").with(&json!({"architectures": [class]}));
         let got = run(&*if is_bare { folder.renamed(bare) } else { folder.renamed(same) }.model());
         assert_eq!(got.hidden.to_vec().unwrap(), expected.hidden.to_vec().unwrap(), "{class}");
         assert!(got.logits.is_none(), "{class}");
     }
-    let error = with("tiny/llama", &json!({})).renamed(same).said();
-    assert!(error.contains("tensor lm_head.weight is missing"), "{error}");
+    fails(Edited::of("tiny/llama").renamed(same).load(), "tensor lm_head.weight is missing");
     // Tied, with names without prefix: the output layer is the embedding.
-    assert!(run(&*with("tiny/llama-mha", &json!({})).renamed(bare).model()).logits.is_some());
+    assert!(run(&*Edited::of("tiny/llama-mha").renamed(bare).model()).logits.is_some());
 }
 
 #[test]
 fn numbers_that_json_has_no_word_for_do_not_keep_a_model_from_loading() {
-    let tiny = fixtures().join("tiny/llama");
-    let config = fs::read_to_string(tiny.join("config.json")).unwrap();
+    let config = std::fs::read_to_string(fixtures().join("tiny/llama/config.json")).unwrap();
     for word in ["Infinity", "-Infinity", "NaN", "1e999", "{\"__float__\": \"Infinity\"}"] {
         let text = config.replacen('{', &format!("{{\"router_limit\": [0.0, {word}], "), 1);
-        let folder = Edited::of(&tiny).written(&text);
+        let folder = Edited::of("tiny/llama").written(&text);
         assert!(folder.load().is_ok(), "{word}");
-        let config = model::Config::open(folder.path()).unwrap();
+        let config = Config::open(folder.path()).unwrap();
         assert_eq!(config.to_json()["router_limit"][0], json!(0.0), "{word}");
     }
     let (at, end) = (config.find("\"rms_norm_eps\":").unwrap() + 15, config.find("1e-05").unwrap() + 5);
-    let error = Edited::of(&tiny).written(&format!("{} Infinity{}", &config[..at], &config[end..])).said();
+    let error =
+        Edited::of("tiny/llama").written(&format!("{} Infinity{}", &config[..at], &config[end..])).said();
     assert!(error.ends_with("rms_norm_eps is Infinity, expected a number"), "{error}");
 }
 
@@ -212,7 +185,7 @@ fn absent_fields_are_what_they_are_in_transformers() {
             "model_type": family, "vocab_size": 61, "hidden_size": 32, "intermediate_size": 40,
             "num_hidden_layers": 2, "num_attention_heads": 16,
         });
-        let config = model::Config::from_value(family, merged(&config, &fields)).unwrap();
+        let config = Config::from_value(family, merged(&config, &fields)).unwrap();
         model::outline(&config).unwrap().description
     };
     let of = |family: &str, fields: Value| {

@@ -1,74 +1,49 @@
 //! Greedy continuations are those of transformers, with the cache and without.
 
-use rankscope::model::generate::{End, Generated, Settings, TextStream, generate};
-use rankscope::model::{self, Input, Model, Tokenizer};
-use rankscope::prelude::*;
-use serde_json::Value;
+use std::path::Path;
 
-use crate::support::{devices, fixtures, glass_en, installed, read_json};
+use rankscope::model::generate::{End, Settings, TextStream, generate};
 
-fn prompts(name: &str) -> Vec<Value> {
-    read_json(&fixtures().join(format!("real/{name}.json")))["prompts"].as_array().unwrap().clone()
-}
+use crate::support::*;
 
-fn ids(value: &Value) -> Vec<u32> {
-    value.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect()
-}
-
-fn write(model: &dyn Model, prompt: &[u32], settings: &Settings) -> Generated {
-    generate(model, &Input::new(prompt.to_vec()), settings, &mut |_| Ok(()), &Run::default()).unwrap()
+/// Continues the prompts of `real/NAME.json`; without the cache, which needs a pass over the whole text for every
+/// token, only as many as `uncached`.
+fn check(name: &str, folder: &Path, device: &Device, uncached: usize) {
+    let (model, tokenizer) = (model::load(folder, device).unwrap(), Tokenizer::load(folder).unwrap());
+    let is_pair = model.description().encoder.is_some();
+    let about = read_json(&fixtures().join(format!("real/{name}.json")));
+    for (index, prompt) in about["prompts"].as_array().unwrap().iter().enumerate() {
+        let [read, expected] = ["ids", "greedy_ids"]
+            .map(|name| -> Vec<u32> { serde_json::from_value(prompt[name].clone()).unwrap() });
+        let stop = if is_pair { vec![1] } else { Vec::new() };
+        let end = if is_pair && expected.last() == Some(&1) { End::Stop } else { End::Length };
+        for use_cache in [true, index >= uncached] {
+            let settings = Settings { stop: stop.clone(), use_cache, ..Settings::default() };
+            let input = Input::new(read.clone());
+            let text = generate(&*model, &input, &settings, &mut |_| Ok(()), &Run::default()).unwrap();
+            let what = format!("prompt {index} on {device}, cache {use_cache}");
+            assert_eq!((text.ids(), text.end), (expected.clone(), end), "{what}");
+        }
+        // The text of a single stack begins with the prompt.
+        let begun = if is_pair { String::new() } else { tokenizer.decode(&read).unwrap() };
+        let mut stream = TextStream::after(&tokenizer, if is_pair { &[] } else { &read });
+        let said: String = expected.iter().map(|&id| stream.push(id).unwrap()).collect();
+        assert_eq!(begun + &said + &stream.finish().unwrap(), prompt["greedy_text"].as_str().unwrap());
+    }
 }
 
 #[test]
 fn glass_en_writes_what_transformers_writes_on_every_device() {
-    let tokenizer = Tokenizer::load(&glass_en()).unwrap();
-    for device in devices() {
-        let model = model::load(&glass_en(), &device).unwrap();
-        for prompt in prompts("glass-en") {
-            let (read, expected) = (ids(&prompt["ids"]), ids(&prompt["greedy_ids"]));
-            for use_cache in [true, false] {
-                let settings = Settings { tokens: expected.len(), use_cache, ..Settings::default() };
-                let text = write(&*model, &read, &settings);
-                assert_eq!((text.ids(), text.end), (expected.clone(), End::Length), "{device} {use_cache}");
-            }
-            let mut stream = TextStream::after(&tokenizer, &read);
-            let said: String = expected.iter().map(|&id| stream.push(id).unwrap()).collect();
-            let whole = prompt["greedy_text"].as_str().unwrap();
-            assert_eq!(tokenizer.decode(&read).unwrap() + &said + &stream.finish().unwrap(), whole);
-        }
-    }
+    devices().iter().for_each(|device| check("glass-en", &glass_en(), device, usize::MAX));
 }
 
 #[test]
 fn smollm2_writes_what_transformers_writes() {
-    let Some(folder) = installed("smollm2-135m") else { return };
-    let model = model::load(&folder, &Device::Cpu).unwrap();
-    for (index, prompt) in prompts("smollm2-135m").iter().enumerate() {
-        let (read, expected) = (ids(&prompt["ids"]), ids(&prompt["greedy_ids"]));
-        // Without the cache one prompt is enough, since every token needs a pass over the whole
-        // text.
-        for use_cache in [true, index > 0] {
-            let settings = Settings { tokens: expected.len(), use_cache, ..Settings::default() };
-            assert_eq!(write(&*model, &read, &settings).ids(), expected, "prompt {index}, cache {use_cache}");
-        }
-    }
+    installed("smollm2-135m").iter().for_each(|folder| check("smollm2-135m", folder, &Device::Cpu, 1));
 }
 
 #[test]
 fn flan_t5_writes_what_transformers_writes() {
-    let Some(folder) = installed("flan-t5-small-title") else { return };
-    let (model, tokenizer) = (model::load(&folder, &Device::Cpu).unwrap(), Tokenizer::load(&folder).unwrap());
-    for (index, prompt) in prompts("flan-t5-small-title").iter().enumerate() {
-        let (read, expected) = (ids(&prompt["ids"]), ids(&prompt["greedy_ids"]));
-        for use_cache in [true, index > 0] {
-            let settings = Settings { stop: vec![1], use_cache, ..Settings::default() };
-            let text = write(&*model, &read, &settings);
-            assert_eq!(text.ids(), expected, "prompt {index}, cache {use_cache}");
-            let end = if expected.last() == Some(&1) { End::Stop } else { End::Length };
-            assert_eq!(text.end, end);
-        }
-        let mut stream = TextStream::after(&tokenizer, &[]);
-        let said: String = expected.iter().map(|&id| stream.push(id).unwrap()).collect();
-        assert_eq!(said + &stream.finish().unwrap(), prompt["greedy_text"].as_str().unwrap());
-    }
+    let name = "flan-t5-small-title";
+    installed(name).iter().for_each(|folder| check(name, folder, &Device::Cpu, 1));
 }

@@ -6,13 +6,11 @@
 use std::path::{Path, PathBuf};
 
 use ndarray::{ArrayD, Ix3, IxDyn};
-use rankscope::model::heads::head_reports;
-use rankscope::model::{self, FAMILIES, Input, MaskChoice, Tokenizer};
-use rankscope::prelude::*;
+use rankscope::model::Output;
+use rankscope::model::heads::{HeadReport, head_reports};
 use safetensors::{Dtype as FileDtype, SafeTensors};
-use serde_json::Value;
 
-use crate::support::{devices, fixtures, glass_en, installed, read_json, skipped};
+use crate::support::*;
 
 /// A file with the outputs of `transformers`.
 pub struct Golden(Vec<u8>);
@@ -22,27 +20,31 @@ impl Golden {
         Golden(std::fs::read(path).expect("a golden file"))
     }
 
+    /// The file in a folder of the fixtures.
+    pub fn of(folder: &Path) -> Self {
+        Golden::open(&folder.join("golden.safetensors"))
+    }
+
+    fn file(&self) -> SafeTensors<'_> {
+        SafeTensors::deserialize(&self.0).expect("a safetensors file")
+    }
+
     pub fn has(&self, name: &str) -> bool {
-        SafeTensors::deserialize(&self.0).expect("a safetensors file").tensor(name).is_ok()
+        self.file().tensor(name).is_ok()
     }
 
     /// The tensor `name` in f64, for any stored dtype.
     pub fn get(&self, name: &str) -> ArrayD<f64> {
-        let file = SafeTensors::deserialize(&self.0).expect("a safetensors file");
+        let file = self.file();
         let view = file.tensor(name).unwrap_or_else(|_| panic!("{name} in the golden file"));
-        let bytes = view.data();
-        let values = match view.dtype() {
-            FileDtype::F32 => {
-                bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap()).into()).collect()
-            }
-            FileDtype::F64 => {
-                bytes.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect()
-            }
-            FileDtype::I64 => {
-                bytes.chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().unwrap()) as f64).collect()
-            }
+        let number: fn(&[u8]) -> f64 = match view.dtype() {
+            FileDtype::F32 => |bytes| f32::from_le_bytes(bytes.try_into().unwrap()).into(),
+            FileDtype::F64 => |bytes| f64::from_le_bytes(bytes.try_into().unwrap()),
+            FileDtype::I64 => |bytes| i64::from_le_bytes(bytes.try_into().unwrap()) as f64,
             other => panic!("{name} is of dtype {other:?}"),
         };
+        let size = if view.dtype() == FileDtype::F32 { 4 } else { 8 };
+        let values = view.data().chunks_exact(size).map(number).collect();
         ArrayD::from_shape_vec(IxDyn(view.shape()), values).expect("the stored shape")
     }
 
@@ -68,22 +70,18 @@ impl Golden {
         }
     }
 
-    /// Checks that a tensor is the stored one, with an error of at most `share` of its largest entry, or of 1.
+    /// Checks that a tensor is the stored one, with an error of less than `most`.
     #[track_caller]
-    pub fn expect(&self, what: &str, got: &Tensor, name: &str, share: f64) {
-        let expected = self.get(name);
-        let magnitude = expected.iter().fold(1.0, |largest: f64, value| largest.max(value.abs()));
-        let error = difference(what, got, &expected);
-        assert!(error < share * magnitude, "{what}: {name} differs by {error:e}");
+    pub fn expect_within(&self, what: &str, got: &Tensor, name: &str, most: f64) {
+        let error = difference(what, got, &self.get(name));
+        assert!(error < most, "{what}: {name} differs by {error:e}");
     }
 
-    /// Checks that attention weights are the stored ones, with zeros at the same places.
-    fn expect_weights(&self, what: &str, got: &Tensor, name: &str) {
-        let expected = self.get(name);
-        let error = difference(what, got, &expected);
-        assert!(error < 1e-4, "{what}: {name} differs by {error:e}");
-        let mut zeros = got.to_vec().unwrap().into_iter().zip(&expected).filter(|&(_, &e)| e == 0.0);
-        assert!(zeros.all(|(got, _)| got == 0.0), "{what}: masked entries of {name}");
+    /// As [`expect_within`](Self::expect_within), for a share of the largest entry, or of 1.
+    #[track_caller]
+    pub fn expect(&self, what: &str, got: &Tensor, name: &str, share: f64) {
+        let magnitude = self.get(name).iter().fold(1.0, |largest: f64, value| largest.max(value.abs()));
+        self.expect_within(what, got, name, share * magnitude);
     }
 }
 
@@ -98,15 +96,13 @@ pub fn difference(what: &str, got: &Tensor, expected: &ArrayD<f64>) -> f64 {
     })
 }
 
-/// The names of a trace's attentions in a golden file: the trace's stack and attention, and the file's name.
-pub fn kinds(is_pair: bool, stack: &'static str) -> Vec<(&'static str, &'static str, &'static str)> {
+/// How a golden file calls the attention that a trace calls `name`.
+fn kind(name: &str, is_pair: bool) -> &'static str {
     match is_pair {
-        false => vec![(stack, "self_attention", "")],
-        true => vec![
-            ("encoder", "self_attention", "encoder_"),
-            ("decoder", "self_attention", "decoder_"),
-            ("decoder", "cross_attention", "cross_"),
-        ],
+        false => "",
+        true if name.contains("cross_attention") => "cross_",
+        true if name.starts_with("encoder") => "encoder_",
+        true => "decoder_",
     }
 }
 
@@ -142,40 +138,56 @@ fn tiny_checkpoints_agree_with_transformers_on_every_device() {
     assert!(checked >= 12, "the fixtures are in the source tree");
 }
 
+/// The golden file of a checkpoint, the model, and a pass whose attention weights are the stored ones, with zeros at the
+/// same places, and whose logits are too.
+pub fn checked(what: &str, folder: &Path, device: &Device) -> (Golden, Box<dyn Model>, Trace, Output) {
+    let golden = Golden::of(folder);
+    let model = model::load(folder, device).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let mut trace = Trace::all();
+    let output = pass(&*model, &golden.input(), &mut trace);
+    let weights: Vec<_> = trace.iter().filter(|(name, _)| name.ends_with("attention.weights")).collect();
+    let stored = golden.file().names().iter().filter(|name| name.contains("attentions.")).count();
+    assert_eq!(weights.len(), stored, "{what}");
+    for (name, weights) in weights {
+        let (kind, layer) = (kind(name, golden.has("decoder_input_ids")), name.split('.').nth(1).unwrap());
+        let name = format!("{kind}attentions.{layer}");
+        golden.expect_within(what, weights, &name, 1e-4);
+        let (got, expected) = (weights.to_vec().unwrap(), golden.get(&name));
+        let mut masked = got.iter().zip(&expected).filter(|&(_, &expected)| expected == 0.0);
+        assert!(masked.all(|(&got, _)| got == 0.0), "{what}: masked entries of {name}");
+    }
+    assert_eq!(output.logits.is_some(), golden.has("logits"), "{what}: an output layer");
+    output.logits.iter().for_each(|logits| golden.expect(what, logits, "logits", 5e-5));
+    (golden, model, trace, output)
+}
+
 fn check_checkpoint(folder: &Path, device: &Device) {
     let what = format!("{} on {device}", folder.display());
-    let golden = Golden::open(&folder.join("golden.safetensors"));
-    let model = model::load(folder, device).expect("the checkpoint loads");
-    let mut trace = Trace::all();
-    let output = model.forward(&golden.input(), &MaskChoice::AsTrained, &mut trace, &Run::default()).unwrap();
-    let description = model.description();
-    let (is_pair, get) = (description.encoder.is_some(), |name: &str| trace.get(name).expect("traced"));
-    let layers = |stack: &str| match &description.encoder {
-        Some(encoder) if stack == "encoder" => encoder.layers,
-        _ => description.layers,
+    let (golden, model, trace, output) = checked(&what, folder, device);
+    assert!(output.logits.is_some(), "{what}: a head");
+    let (description, get) = (model.description(), |name: &str| trace.get(name).expect("traced"));
+    let one = if trace.get("encoder.0.output").is_some() { "encoder" } else { "decoder" };
+    let layers = description.layers;
+    let stacks = match &description.encoder {
+        None => vec![(one, "", layers)],
+        Some(encoder) => vec![("encoder", "encoder.", encoder.layers), ("decoder", "decoder.", layers)],
     };
-    let stack = if trace.get("encoder.0.output").is_some() { "encoder" } else { "decoder" };
-    for (stack, attention, name) in kinds(is_pair, stack) {
-        for layer in 0..layers(stack) {
-            let got = get(&format!("{stack}.{layer}.{attention}.weights"));
-            golden.expect_weights(&what, got, &format!("{name}attentions.{layer}"));
-        }
-        let prefix = if is_pair { format!("{stack}.") } else { String::new() };
-        for state in (0..=layers(stack)).filter(|_| attention == "self_attention") {
+    for (stack, prefix, layers) in stacks {
+        for state in 0..=layers {
             let last = format!("{prefix}final_norm");
-            let name_of_state = match state {
+            let name = match state {
                 0 => format!("{prefix}embeddings"),
-                state if state == layers(stack) && trace.get(&last).is_some() => last,
+                state if state == layers && trace.get(&last).is_some() => last,
                 _ => format!("{stack}.{}.output", state - 1),
             };
-            golden.expect(&what, get(&name_of_state), &format!("{name}hidden_states.{state}"), 5e-5);
+            let stored = format!("{}hidden_states.{state}", prefix.replace('.', "_"));
+            golden.expect(&what, get(&name), &stored, 5e-5);
         }
     }
     for layer in (0..description.layers).filter(|layer| golden.has(&format!("router_logits.{layer}"))) {
         let got = get(&format!("decoder.{layer}.router.scores"));
         golden.expect(&what, got, &format!("router_logits.{layer}"), 5e-5);
     }
-    golden.expect(&what, &output.logits.expect("a head"), "logits", 5e-5);
 }
 
 #[test]
@@ -186,26 +198,19 @@ fn glass_en_agrees_with_transformers_on_every_device() {
 /// The 91 MB of MiniLM are pulled and not shipped: the test runs if they are installed, which `cargo xtask test` does.
 #[test]
 fn minilm_agrees_with_transformers_on_every_device() {
-    check_where_installed("minilm-l6");
+    installed("minilm-l6").iter().for_each(|folder| check_real("minilm-l6", folder));
 }
 
 /// 270 MB; the README says how to get them.
 #[test]
 fn smollm2_agrees_with_transformers_on_every_device() {
-    check_where_installed("smollm2-135m");
+    installed("smollm2-135m").iter().for_each(|folder| check_real("smollm2-135m", folder));
 }
 
 /// 156 MB; the README says how to get them.
 #[test]
 fn flan_t5_agrees_with_transformers_on_every_device() {
-    check_where_installed("flan-t5-small-title");
-}
-
-#[track_caller]
-fn check_where_installed(name: &str) {
-    if let Some(folder) = installed(name) {
-        check_real(name, &folder);
-    }
+    installed("flan-t5-small-title").iter().for_each(|folder| check_real("flan-t5-small-title", folder));
 }
 
 fn check_real(name: &str, folder: &Path) {
@@ -225,28 +230,21 @@ fn check_real(name: &str, folder: &Path) {
                 false => Input::new(tokens.ids).with_token_types(tokens.token_types),
             };
             let mut trace = Trace::of(["attention.weights"]);
-            let output = model.forward(&input, &MaskChoice::AsTrained, &mut trace, &Run::default()).unwrap();
+            let output = pass(&*model, &input, &mut trace);
             check_heads(&what, &about["heads"], index, &golden, &trace);
             let reports = head_reports(&*model, &input, &MaskChoice::AsTrained, &Run::default()).unwrap();
-            let stack =
-                if trace.iter().next().unwrap().0.starts_with("encoder") { "encoder" } else { "decoder" };
+            let kinds: &[&str] = if is_pair { &["encoder_", "decoder_", "cross_"] } else { &[""] };
             let mut checked = 0;
-            for (stack, attention, kind) in kinds(is_pair, stack) {
-                let of_kind = |report: &&model::heads::HeadReport| {
-                    report.name.starts_with(stack) && report.name.contains(attention)
-                };
-                let kind = if kind.is_empty() { "" } else { &kind.replace('_', ".") };
-                let expected = golden.get(&format!("p{index}.{kind}ranks"));
-                let of_kind = reports.iter().filter(of_kind);
+            for name in kinds {
+                let of_kind = reports.iter().filter(|report| kind(&report.name, is_pair) == *name);
+                let expected = golden.get(&format!("p{index}.{}ranks", name.replace('_', ".")));
                 checked += check_ranks(&what, &expected, of_kind, (!is_pair).then_some(input.len()));
             }
             assert_eq!(checked, reports.len(), "every head of every kind");
             match output.logits {
                 Some(logits) => check_logits(&what, index, &golden, &logits, prompt),
                 None => {
-                    let expected = golden.get(&format!("p{index}.last_hidden_state"));
-                    let error = difference("last_hidden_state", &output.hidden, &expected);
-                    assert!(error < 1e-4, "{what}: last_hidden_state differs by {error:e}");
+                    golden.expect_within(&what, &output.hidden, &format!("p{index}.last_hidden_state"), 1e-4);
                 }
             }
         }
@@ -256,22 +254,20 @@ fn check_real(name: &str, folder: &Path) {
 fn check_heads(what: &str, heads: &Value, prompt: usize, golden: &Golden, trace: &Trace) {
     for head in heads.as_array().unwrap() {
         let head = head.as_array().unwrap();
-        let [layer, index] =
-            [&head[head.len() - 2], &head[head.len() - 1]].map(|n| n.as_u64().unwrap() as usize);
+        let at = |end: usize| head[head.len() - end].as_u64().unwrap() as usize;
+        let (layer, index) = (at(2), at(1));
         let (kind, weights) = match head[0].as_str() {
-            None => (String::new(), &trace.iter().nth(layer).unwrap().1),
+            None => (String::new(), trace.iter().nth(layer).unwrap().1),
             Some(kind) => {
                 let name = match kind {
                     "cross" => format!("decoder.{layer}.cross_attention.weights"),
                     stack => format!("{stack}.{layer}.self_attention.weights"),
                 };
-                (format!("{kind}."), &trace.get(&name).unwrap())
+                (format!("{kind}."), trace.get(&name).unwrap())
             }
         };
-        let expected = golden.get(&format!("p{prompt}.{kind}attention.L{layer}.H{index}"));
         let got = weights.select(Axis::Batch, 0).and_then(|w| w.select(Axis::Head, index)).unwrap();
-        let error = difference("attention", &got, &expected);
-        assert!(error < 1e-4, "{what}: {kind} layer {layer} head {index} differs by {error:e}");
+        golden.expect_within(what, &got, &format!("p{prompt}.{kind}attention.L{layer}.H{index}"), 1e-4);
     }
 }
 
@@ -280,7 +276,7 @@ fn check_heads(what: &str, heads: &Value, prompt: usize, golden: &Golden, trace:
 fn check_ranks<'a>(
     what: &str,
     expected: &ArrayD<f64>,
-    reports: impl Iterator<Item = &'a model::heads::HeadReport>,
+    reports: impl Iterator<Item = &'a HeadReport>,
     length: Option<usize>,
 ) -> usize {
     let expected = expected.view().into_dimensionality::<Ix3>().unwrap();
@@ -309,9 +305,9 @@ fn check_logits(what: &str, index: usize, golden: &Golden, logits: &Tensor, prom
     let logits = logits.select(Axis::Batch, 0).unwrap(); // [T, V]
     let length = logits.shape().size(Axis::Query).unwrap();
     let last = logits.select(Axis::Query, length - 1).unwrap();
-    let error = difference("logits_last", &last, &golden.get(&format!("p{index}.logits_last")));
     let has_labels = !prompt["labels"].is_null();
-    assert!(error < if has_labels { 1e-3 } else { 2e-4 }, "{what}: logits_last differ by {error:e}");
+    let most = if has_labels { 1e-3 } else { 2e-4 };
+    golden.expect_within(what, &last, &format!("p{index}.logits_last"), most);
     let row = |t: usize| logits.select(Axis::Query, t).unwrap().to_vec().unwrap();
     let argmax = |row: &[f32]| (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
     let got: Vec<usize> = (0..length).map(|t| argmax(&row(t))).collect();

@@ -1,29 +1,22 @@
 //! Checkpoints of the usual classes: `field/heads` of the fixtures, compared with transformers; and the notes about
 //! heads that are not computed.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use rankscope::model::{self, Config, Input, MaskChoice, Model, generate, loss};
-use rankscope::prelude::*;
-use serde_json::{Value, json};
+use rankscope::model::generate::{Settings, generate};
+use rankscope::model::loss::prefix_lm;
 
 use crate::edited::Edited;
-use crate::golden::{Golden, kinds};
-use crate::support::{devices, fixtures, said};
+use crate::golden::{Golden, checked};
+use crate::support::*;
 
 fn folder(name: &str) -> PathBuf {
     fixtures().join("field/heads").join(name)
 }
 
-fn golden(folder: &Path) -> Golden {
-    Golden::open(&folder.join("golden.safetensors"))
-}
-
 #[test]
 fn every_class_agrees_with_transformers_on_every_device() {
-    let folders: Vec<_> =
-        fs::read_dir(fixtures().join("field/heads")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let folders = folders_in(&fixtures().join("field/heads"));
     for path in &folders {
         devices().iter().for_each(|device| check(path, device));
     }
@@ -32,25 +25,9 @@ fn every_class_agrees_with_transformers_on_every_device() {
 
 fn check(path: &Path, device: &Device) {
     let what = format!("{} on {device}", path.display());
-    let golden = golden(path);
-    let model = model::load(path, device).unwrap_or_else(|error| panic!("{what}: {error}"));
-    let mut trace = Trace::all();
-    let output = model.forward(&golden.input(), &MaskChoice::AsTrained, &mut trace, &Run::default()).unwrap();
-    let is_pair = golden.has("decoder_input_ids");
-    let mut layers = 0;
-    for (name, weights) in trace.iter().filter(|(name, _)| name.ends_with("attention.weights")) {
-        let stack = if name.starts_with("encoder") { "encoder" } else { "decoder" };
-        let kinds = kinds(is_pair, stack);
-        let is_of = |kind: &&(&str, &str, &str)| name.starts_with(kind.0) && name.contains(kind.1);
-        let (_, _, kind) = kinds.iter().find(is_of).unwrap();
-        let expected = golden.get(&format!("{kind}attentions.{}", name.split('.').nth(1).unwrap()));
-        let error = crate::golden::difference(&what, weights, &expected);
-        assert!(error < 1e-4, "{what}: {name} differs by {error:e}");
-        layers += 1;
-    }
-    assert_eq!(layers, if is_pair { 2 + 2 * 4 } else { 2 }, "{what}");
-    assert_eq!(output.logits.is_some(), golden.has("logits"), "{what}: an output layer");
-    output.logits.iter().for_each(|logits| golden.expect(&what, logits, "logits", 5e-5));
+    let (golden, model, trace, output) = checked(&what, path, device);
+    let layers = trace.iter().filter(|(name, _)| name.ends_with("attention.weights")).count();
+    assert_eq!(layers, if golden.has("decoder_input_ids") { 2 + 2 * 4 } else { 2 }, "{what}");
     let names = ["classifier", "score", "qa_outputs", "cls.seq_relationship", "multiple_choice_head"];
     let expected: Vec<_> = names.into_iter().filter(|name| golden.has(&format!("head.{name}"))).collect();
     let heads = model.record().heads();
@@ -65,8 +42,15 @@ fn check(path: &Path, device: &Device) {
 
 fn logits(folder: &Path, golden: &Golden) -> Vec<f32> {
     let model = model::load(folder, &Device::Cpu).unwrap_or_else(|error| panic!("{error}"));
-    let output = model.forward(&golden.input(), &MaskChoice::AsTrained, &mut Unobserved, &Run::default());
-    output.unwrap().logits.unwrap().to_vec().unwrap()
+    pass(&*model, &golden.input(), &mut Unobserved).logits.unwrap().to_vec().unwrap()
+}
+
+/// A copy in which the tensor `old` has the names `new`.
+fn renamed(path: &Path, old: &str, new: &[&str]) -> Edited {
+    Edited::of(path).renamed(|name| match name == old {
+        true => new.iter().map(|&new| new.to_owned()).collect(),
+        false => vec![name.to_owned()],
+    })
 }
 
 #[test]
@@ -74,7 +58,7 @@ fn the_embedding_of_t5_is_one_matrix_under_any_of_its_names() {
     const NAMES: [&str; 3] = ["shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"];
     let resaved = folder("t5-resaved");
     for path in [resaved.clone(), fixtures().join("tiny/t5")] {
-        let golden = golden(&path);
+        let golden = Golden::of(&path);
         let expected = logits(&path, &golden);
         let mut kept: Vec<Vec<&str>> = NAMES.iter().map(|&one| vec![one]).collect();
         kept.extend([NAMES.to_vec(), vec![NAMES[1], NAMES[2]]]);
@@ -82,25 +66,19 @@ fn the_embedding_of_t5_is_one_matrix_under_any_of_its_names() {
             kept.extend([vec!["lm_head.weight"], vec![NAMES[2], "lm_head.weight"]]);
         }
         for kept in kept {
-            let copy = Edited::of(&path).renamed(|name| match name {
-                "shared.weight" => kept.iter().map(|&name| name.to_owned()).collect(),
-                _ => vec![name.to_owned()],
-            });
+            let copy = renamed(&path, "shared.weight", &kept);
             assert_eq!(logits(copy.path(), &golden), expected, "{} with {kept:?}", path.display());
         }
     }
-    let differ = Edited::of(&resaved).renamed(|name| match name {
-        "lm_head.weight" => vec![name.to_owned(), NAMES[1].to_owned()],
-        _ => vec![name.to_owned()],
-    });
+    let said = renamed(&resaved, "lm_head.weight", &["lm_head.weight", NAMES[1]]).said();
     let expected =
         "tensors shared.weight and encoder.embed_tokens.weight differ, expected the same numbers in both";
-    assert!(differ.said().ends_with(expected), "{}", differ.said());
+    assert!(said.ends_with(expected), "{said}");
 }
 
 #[test]
 fn a_head_of_ones_own_is_named_and_left_out_and_the_body_is_not() {
-    let of = || Edited::of(&folder("bert-sequence"));
+    let of = || Edited::of(folder("bert-sequence"));
     let copy = of().renamed(|name| match name.strip_prefix("classifier.") {
         Some(end) => vec![format!("my_ranker.dense.{end}")],
         None => vec![name.to_owned()],
@@ -111,28 +89,24 @@ fn a_head_of_ones_own_is_named_and_left_out_and_the_body_is_not() {
     assert_eq!(model.record().notes(), [left]);
     let computed = "the head classifier gives 5 scores for the pooled state: classifier.output in a trace";
     assert_eq!(of().model().record().notes(), [computed]);
-    let said = of().added("bert.encoder.layer.2.output.dense.bias", &[30]).said();
-    let expected = "tensor bert.encoder.layer.2.output.dense.bias is not part of this model";
-    assert!(said.contains(expected), "{said}");
+    let (extra, what) = ("bert.encoder.layer.2.output.dense.bias", "is not part of this model");
+    fails(of().added(extra, &[30]).load(), &format!("tensor {extra} {what}"));
 }
 
 #[test]
 fn a_model_without_an_output_layer_neither_writes_nor_has_a_loss() {
     let said = |name: &str| {
-        let model: Box<dyn Model> = model::load(&folder(name), &Device::Cpu).unwrap();
-        let (settings, prompt) = (generate::Settings::default(), Input::new(vec![5, 3, 9]));
-        let written = generate::generate(&*model, &prompt, &settings, &mut |_| Ok(()), &Run::default());
-        let loss = loss::prefix_lm(&*model, &[5, 3, 9], 1, &MaskChoice::AsTrained, &Run::default());
+        let model = model::load(&folder(name), &Device::Cpu).unwrap();
+        let (settings, prompt, run) = (Settings::default(), Input::new(vec![5, 3, 9]), Run::default());
+        let written = generate(&*model, &prompt, &settings, &mut |_| Ok(()), &run);
+        let loss = prefix_lm(&*model, &[5, 3, 9], 1, &MaskChoice::AsTrained, &run);
         [said(written), said(loss)]
     };
-    for (name, kind) in
-        [("gpt2-bare", "gpt2 (GPT2Model)"), ("gpt2-sequence", "gpt2 (GPT2ForSequenceClassification)")]
-    {
-        let got =
-            format!("is {kind}, a body without an output layer, expected one that predicts the next token");
+    for (name, class) in [("gpt2-bare", "GPT2Model"), ("gpt2-sequence", "GPT2ForSequenceClassification")] {
+        let got = "a body without an output layer, expected one that predicts the next token";
         let [written, loss] = said(name);
-        assert!(written.starts_with(&format!("model that writes {got}")), "{written}");
-        assert!(loss.starts_with(&format!("model with a prefix-LM loss {got}")), "{loss}");
+        assert!(written.starts_with(&format!("model that writes is gpt2 ({class}), {got}")), "{written}");
+        assert!(loss.starts_with(&format!("model with a prefix-LM loss is gpt2 ({class}), {got}")), "{loss}");
     }
     let [written, loss] = said("t5-encoder");
     let got = "is t5 (T5EncoderModel), expected one that predicts the next token, such as llama";
@@ -143,11 +117,11 @@ fn a_model_without_an_output_layer_neither_writes_nor_has_a_loss() {
 #[test]
 fn what_a_configuration_leaves_out_is_what_transformers_takes() {
     let path = folder("gpt2-scales");
-    let golden = golden(&path);
+    let golden = Golden::of(&path);
     let absent =
         ["layer_norm_epsilon", "tie_word_embeddings", "architectures", "add_cross_attention", "n_embd"];
     // The width under an alias of its field.
-    let width = crate::support::read_json(&path.join("config.json"))["n_embd"].clone();
+    let width = read_json(&path.join("config.json"))["n_embd"].clone();
     let copy = Edited::of(&path).without(&absent).with(&json!({"hidden_size": width}));
     assert_eq!(logits(copy.path(), &golden), logits(&path, &golden));
     let model = copy.without(&["n_head"]).model();
@@ -162,8 +136,8 @@ fn a_new_model_of_a_class_has_its_heads() {
     };
     // The numbers of the reference; all sizes are defaults of the class.
     let labels = json!({"0": "no", "1": "perhaps", "2": "yes"});
-    let bert =
-        json!({"model_type": "bert", "architectures": ["BertForSequenceClassification"], "id2label": labels});
+    let class = "BertForSequenceClassification";
+    let bert = json!({"model_type": "bert", "architectures": [class], "id2label": labels});
     assert_eq!(counted(bert), 109_484_547);
     assert_eq!(counted(json!({"model_type": "bert", "architectures": ["BertModel"]})), 109_482_240);
     assert_eq!(counted(json!({"model_type": "gpt2"})), 124_439_808);

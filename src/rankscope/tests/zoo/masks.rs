@@ -1,10 +1,6 @@
-//! Notes about masks: the mask that a model was trained under, and a remark if another mask is
-//! used.
+//! Notes about masks: the mask that a model was trained under, and a remark if another mask is used.
 
-use rankscope::model::MaskChoice;
-use rankscope::prelude::*;
-
-use crate::support::{entry, hidden, ids, rows};
+use crate::support::*;
 
 #[test]
 fn another_mask_is_said_stack_by_stack() {
@@ -43,34 +39,20 @@ fn another_mask_is_said_stack_by_stack() {
 fn without_decoder_ids_the_decoder_has_its_start_token() {
     for name in ["tiny/t5", "tiny/t5-gated"] {
         let entry = entry(name);
-        let of = |input| hidden(&*entry.model(), &input, &MaskChoice::AsTrained, &mut Unobserved);
-        let start = rankscope::model::Input::new(crate::support::SOURCE.to_vec());
-        assert_eq!(of(start), of(entry.input(vec![0])), "{name}");
+        let of = |input| hidden(&*entry.model(), &input, &MaskChoice::AsTrained);
+        assert_eq!(of(Input::new(SOURCE.to_vec())), of(entry.input(vec![0])), "{name}");
     }
 }
 
 #[test]
-fn decllm_with_bidirectional_input_is_the_prefix_mask() {
-    let prefix = entry("decllm").with(serde_json::json!({"prefix_length": 6}));
-    assert_eq!(prefix.model().description().trained_mask, Mask::prefix(6));
-    let causal = entry("decllm");
-    let run = |mask| causal.rows(ids(11), &mask);
-    let trained = prefix.rows(ids(11), &MaskChoice::AsTrained);
-    assert_eq!(trained, run(MaskChoice::Override(Mask::prefix(6))), "the same weights");
-    assert!(crate::support::far(&trained, &run(MaskChoice::AsTrained)) > 1e-2);
-}
-
-#[test]
 fn one_text_is_split_into_prefix_and_rest() {
-    use rankscope::model::Input;
-    let (entry, ids) = (entry("redllm"), [&crate::support::SOURCE[..], &ids(5)].concat());
+    let (entry, ids) = (entry("redllm"), [&SOURCE[..], &ids(5)].concat());
     let split = Input::split(&ids, 6).unwrap();
     assert_eq!(split, entry.input(ids[6..].to_vec()));
     assert_eq!(rows(&*entry.model(), &split, &MaskChoice::AsTrained).len(), 5);
     for prefix in [0, 11, 12] {
-        let error = crate::support::said(Input::split(&ids, prefix));
-        let expected =
-            format!("length of the prefix is {prefix}, expected at least 1 and less than the 11 ids");
-        assert_eq!(error, expected);
+        let error = said(Input::split(&ids, prefix));
+        let expected = "expected at least 1 and less than the 11 ids";
+        assert_eq!(error, format!("length of the prefix is {prefix}, {expected}"));
     }
 }

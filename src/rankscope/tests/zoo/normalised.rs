@@ -1,12 +1,10 @@
 //! RedLLM and DecLLM: normalised heads, positions of the decoder after those of the encoder, one matrix for embedding
 //! and output.
 
-use rankscope::model::{Input, MaskChoice};
 use rankscope::ops::unit_rms_norm;
-use rankscope::prelude::*;
 
 use crate::compare::far;
-use crate::support::{Both, Entry, SOURCE, devices, entry, ids, trace, values};
+use crate::support::*;
 
 fn pair() -> [Entry; 2] {
     ["redllm", "decllm"].map(entry)
@@ -19,8 +17,7 @@ fn no_score_exceeds_the_root_of_the_head_size() {
         let scores: Vec<_> = trace.iter().filter(|(name, _)| name.ends_with("attention.scores")).collect();
         assert_eq!(scores.len(), attentions);
         for (name, scores) in scores {
-            let largest =
-                scores.to_vec().unwrap().into_iter().fold(0.0f32, |most, score| most.max(score.abs()));
+            let largest = scores.to_vec().unwrap().iter().fold(0.0f32, |most, score| most.max(score.abs()));
             assert!(largest <= 10f32.sqrt() * 1.00001 && largest > 0.5, "{name}: {largest}");
         }
     }
@@ -48,9 +45,8 @@ fn queries_keys_values_and_in_redllm_contexts_are_normalised() {
         let (normed, output) = ("encoder.0.self_attention.context_norm", "encoder.0.self_attention.output");
         let zero = |value: Tensor| Tensor::zeros(value.shape().axes()).to_device(&value.device());
         let (mut probe, mut seen) = (Replace::new(normed, zero), Trace::of([output]));
-        let (red, mut both) = (entry("redllm"), Both(&mut probe, &mut seen));
-        let input = red.input(ids(5));
-        red.on(&device).hidden(&input, &MaskChoice::AsTrained, &mut both, &Run::default()).unwrap();
+        let red = entry("redllm");
+        pass(&*red.on(&device), &red.input(ids(5)), &mut Both(&mut probe, &mut seen));
         assert!(values(&seen, output).iter().all(|&value| value == 0.0));
     }
 }
@@ -83,11 +79,8 @@ fn positions_of_the_decoder_go_on_where_the_encoders_end() {
         let name = "decoder.0.self_attention.weights";
         assert!(far(&values(&six, name), &values(&four, name)) < 1e-5, "{name} on {device}");
         // The encoder begins at position 0: its first query is not rotated.
-        let plain = product(
-            &red,
-            "encoder.layers.0.self_attn.q_proj.weight",
-            &values(&four, "encoder.0.attention_norm"),
-        );
+        let normed = values(&four, "encoder.0.attention_norm");
+        let plain = product(&red, "encoder.layers.0.self_attn.q_proj.weight", &normed);
         let query = values(&four, "encoder.0.self_attention.query"); // [1, H, 4, D]
         let unturned: Vec<f32> = query.chunks(4 * 10).flat_map(|head| head[..10].to_vec()).collect();
         assert!(far(&plain[..180], &unturned) < 1e-5, "{device}");
@@ -95,14 +88,11 @@ fn positions_of_the_decoder_go_on_where_the_encoders_end() {
         let states = values(&four, "encoder.final_norm"); // [1, 4, C]
         let expected = product(&red, "decoder.layers.2.cross_attn.v_proj.weight", &states); // [4, GD]
         let value = values(&four, "decoder.2.cross_attention.value"); // [1, G, 4, D]
-        let by_position = (0..4)
-            .flat_map(|t| value.chunks(4 * 10).flat_map(move |head| head[t * 10..(t + 1) * 10].to_vec()));
-        assert!(far(&expected, &by_position.collect::<Vec<_>>()) < 1e-4, "{device}");
+        let at = |t: usize| value.chunks(4 * 10).flat_map(move |head| head[t * 10..(t + 1) * 10].to_vec());
+        assert!(far(&expected, &(0..4).flat_map(at).collect::<Vec<_>>()) < 1e-4, "{device}");
         let weights = values(&four, "decoder.1.cross_attention.weights");
-        assert!(
-            weights.len() == 18 * 5 * 4 && weights.iter().all(|&weight| weight > 0.0),
-            "all of it is seen"
-        );
+        let is_all_seen = weights.iter().all(|&weight| weight > 0.0);
+        assert!(weights.len() == 18 * 5 * 4 && is_all_seen, "all of it is seen");
     }
 }
 
@@ -120,9 +110,10 @@ fn product(entry: &Entry, name: &str, x: &[f32]) -> Vec<f32> {
 fn one_matrix_is_both_embeddings_and_the_output() {
     for entry in pair() {
         let model = entry.model();
-        let wide =
-            model.record().tensors().iter().filter(|(_, weight)| weight.shape().size(Axis::Vocab).is_some());
-        let names: Vec<_> = wide.map(|(name, _)| name.as_str()).collect();
+        let is_wide = |weight: &Weight| weight.shape().size(Axis::Vocab).is_some();
+        let tensors = model.record().tensors().iter();
+        let names: Vec<_> =
+            tensors.filter(|(_, weight)| is_wide(weight)).map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["model.embed_tokens.weight"]);
     }
 }

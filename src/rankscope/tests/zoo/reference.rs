@@ -3,11 +3,9 @@
 //! The test runs where `$RANKSCOPE_PYTHON`, otherwise `python3`, has torch and transformers; elsewhere it says that
 //! it was skipped.
 
-use rankscope::model::MaskChoice;
-
 use crate::compare::far;
 use crate::python::logits;
-use crate::support::{SOURCE, ids, zoo};
+use crate::support::*;
 
 /// Loads every folder beside the script with the class that its configuration names, and writes the logits; prints what
 /// is missing, unexpected or of another shape. An encoder-decoder reads the second list of ids, and then the first.

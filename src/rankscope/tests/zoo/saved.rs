@@ -1,11 +1,9 @@
 //! A saved model equals the built one, and an outline has the tensors of the saved model.
 
-use rankscope::model::{self, Checkpoint, Config, MaskChoice};
-use rankscope::prelude::*;
-use serde_json::json;
+use rankscope::model::Checkpoint;
 
 use crate::edited::Edited;
-use crate::support::{all, entry, far, ids, rows, said, zoo};
+use crate::support::*;
 
 #[test]
 fn what_was_saved_loads_and_computes_the_same_bit_for_bit() {

@@ -1,14 +1,16 @@
-//! The table of small models, and the helpers that the suites share.
+//! The table of small models, and what the suites share.
 
 use std::path::{Path, PathBuf};
 
+use rankscope::model::Output;
 use rankscope::model::store::Store;
-use rankscope::model::{self, Config, FAMILIES, Input, MaskChoice, Model};
-use rankscope::prelude::*;
-use serde_json::{Value, json};
 
 use crate::compare;
+
 pub use crate::devices::{devices, gpu, skipped};
+pub use rankscope::model::{self, Config, FAMILIES, Input, KvCache, MaskChoice, Model, Tokenizer};
+pub use rankscope::prelude::*;
+pub use serde_json::{Value, json};
 
 /// The ids that an encoder reads in tests about the decoder.
 pub const SOURCE: [u32; 6] = [11, 48, 3, 17, 52, 60];
@@ -89,75 +91,110 @@ pub fn merged(config: &Value, fields: &Value) -> Value {
     config
 }
 
-/// New models of every family, and variants of them. B = 2, L = 3, G = 4 and T = 5 to 9 of the tests and H, D, HD, C, F,
-/// V and the positions all differ, except H·D = C, which GPT and BERT require, and H = 4 where there is no G.
+/// What the table below begins with: a configuration for each kind of model.
+const BASES: &str = r#"{
+"openai-gpt": {"model_type": "openai-gpt", "architectures": ["OpenAIGPTLMHeadModel"], "afn": "gelu",
+  "n_embd": 40, "n_head": 4, "n_layer": 3, "n_positions": 23, "vocab_size": 61, "layer_norm_epsilon": 1e-5},
+"gpt2": {"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "activation_function": "gelu_new",
+  "n_embd": 40, "n_head": 4, "n_inner": 33, "n_layer": 3, "n_positions": 23, "vocab_size": 61,
+  "layer_norm_epsilon": 1e-5, "bos_token_id": null, "eos_token_id": null},
+"bert": {"model_type": "bert", "architectures": ["BertForMaskedLM"], "hidden_act": "gelu", "hidden_size": 40,
+  "num_attention_heads": 4, "num_hidden_layers": 3, "intermediate_size": 33, "vocab_size": 61,
+  "max_position_embeddings": 23, "type_vocab_size": 17, "layer_norm_eps": 1e-12, "pad_token_id": 0},
+"distilbert": {"model_type": "distilbert", "architectures": ["DistilBertForMaskedLM"], "activation": "gelu",
+  "dim": 40, "n_heads": 4, "n_layers": 3, "hidden_dim": 33, "vocab_size": 61, "max_position_embeddings": 23,
+  "pad_token_id": 0},
+"llama": {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_act": "silu",
+  "hidden_size": 32, "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 10,
+  "num_hidden_layers": 3, "intermediate_size": 41, "vocab_size": 61, "max_position_embeddings": 23,
+  "rms_norm_eps": 1e-5, "rope_theta": 500.0, "tie_word_embeddings": false, "bos_token_id": null, "eos_token_id": null,
+  "pad_token_id": null},
+"redllm": {"model_type": "redllm", "vocab_size": 67, "hidden_size": 20, "intermediate_size": 44,
+  "num_encoder_layers": 3, "num_decoder_layers": 4, "num_attention_heads": 18, "num_key_value_heads": 9,
+  "head_dim": 10, "hidden_act": "silu", "rms_norm_eps": 1e-6, "rope_theta": 500.0,
+  "max_position_embeddings": 25},
+"t5": {"model_type": "t5", "architectures": ["T5ForConditionalGeneration"], "vocab_size": 71, "d_model": 22,
+  "d_kv": 6, "d_ff": 37, "num_layers": 3, "num_decoder_layers": 2, "num_heads": 5,
+  "relative_attention_num_buckets": 8, "relative_attention_max_distance": 5, "layer_norm_epsilon": 1e-6,
+  "feed_forward_proj": "relu", "tie_word_embeddings": true, "is_encoder_decoder": true,
+  "decoder_start_token_id": 0, "pad_token_id": 0, "eos_token_id": 1}
+}"#;
+
+/// New models of every family, and variants of them: name, fields beside those of the base, base.
+///
+/// B = 2, L = 3, G = 4 and T = 5 to 9 of the tests and H, D, HD, C, F, V and the positions all differ, except H·D = C,
+/// which GPT and BERT require, and H = 4 where there is no G.
+const ZOO: &str = r#"
+openai-gpt | {} | openai-gpt
+gpt2 | {} | gpt2
+bert | {} | bert
+roberta | {"model_type": "roberta", "architectures": ["RobertaForMaskedLM"], "max_position_embeddings": 25, "pad_token_id": 1} | bert
+distilbert | {} | distilbert
+unilm | {"model_type": "unilm", "prefix_length": 3} | bert
+llama | {"attention_bias": true, "mlp_bias": true} | llama
+mistral | {"model_type": "mistral", "architectures": ["MistralForCausalLM"], "sliding_window": 3, "head_dim": 12} | llama
+qwen2 | {"model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"], "tie_word_embeddings": true} | llama
+mixtral | {"model_type": "mixtral", "architectures": ["MixtralForCausalLM"], "num_local_experts": 13, "num_experts_per_tok": 3} | llama
+decllm | {"model_type": "decllm", "architectures": ["DecLLMForCausalLM"], "tie_word_embeddings": true} | llama
+redllm | {} | redllm
+t5 | {} | t5
+t5 with gelu | {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": false} | t5
+t5 with silu | {"feed_forward_proj": "gated-silu", "tie_word_embeddings": false} | t5
+bert with large heads | {"head_size": 13} | bert
+bert with mixed directions | {"directions": "mixed"} | bert
+bert with alternating directions | {"directions": "alternating"} | bert
+bert with linear attention | {"attention": "linear"} | bert
+gpt2 with large heads | {"head_size": 13} | gpt2
+gpt2 with linear attention | {"attention": "linear", "feature_map": "relu"} | gpt2
+gpt2 with sinks and a gate | {"attention_sinks": true, "attention_gate": true} | gpt2
+gpt2 with differential attention | {"attention": "differential"} | gpt2
+gpt2 with sigmoid attention | {"attention": "sigmoid"} | gpt2
+gpt2 with state spaces | {"attention": "state-space", "attention_gate": true} | gpt2
+bert with sinks | {"attention_sinks": true} | bert
+bert with differential attention | {"attention": "differential", "head_size": 14} | bert
+bert with sigmoid attention | {"attention": "sigmoid", "attention_gate": true} | bert
+bert with state spaces | {"attention": "state-space"} | bert
+gpt2 without positions | {"positions": "none"} | gpt2
+gpt2 with rotary positions | {"positions": "rotary", "rope_theta": 500.0} | gpt2
+gpt2 with alibi | {"positions": "alibi"} | gpt2
+gpt2 with relative positions | {"positions": "relative"} | gpt2
+bert without positions | {"positions": "none", "directions": "mixed"} | bert
+bert with rotary positions | {"positions": "rotary"} | bert
+bert with alibi | {"positions": "alibi"} | bert
+bert with relative positions | {"positions": "relative"} | bert
+"#;
+
+/// The lines of a table: a text, JSON and another text.
+pub fn cases(table: &'static str) -> impl Iterator<Item = (&'static str, Value, &'static str)> {
+    table.lines().filter(|line| !line.is_empty()).map(|line| {
+        let mut parts = line.splitn(3, " | ");
+        let mut part = || parts.next().unwrap();
+        (part(), serde_json::from_str(part()).unwrap(), part())
+    })
+}
+
 pub fn zoo() -> Vec<Entry> {
-    let (bert, gpt2, t5) = (bert(), gpt2(), t5());
-    let with = |name: &str, base: &Value, fields: Value| Entry {
-        name: name.into(),
-        config: merged(base, &fields),
+    let bases: Value = serde_json::from_str(BASES).unwrap();
+    let entry = |(name, fields, base): (&str, Value, &str)| Entry {
+        name: name.to_owned(),
+        config: merged(&bases[base], &fields),
         folder: None,
     };
-    let entry = |name: &str, config: Value| with(name, &config, json!({}));
-    let roberta = json!({"model_type": "roberta", "architectures": ["RobertaForMaskedLM"],
-                         "max_position_embeddings": 25, "pad_token_id": 1});
-    vec![
-        entry("openai-gpt", gpt1()),
-        entry("gpt2", gpt2.clone()),
-        entry("bert", bert.clone()),
-        with("roberta", &bert, roberta),
-        entry("distilbert", distilbert()),
-        with("unilm", &bert, json!({"model_type": "unilm", "prefix_length": 3})),
-        entry("llama", llama("llama", "Llama", json!({"attention_bias": true, "mlp_bias": true}))),
-        entry("mistral", llama("mistral", "Mistral", json!({"sliding_window": 3, "head_dim": 12}))),
-        entry("qwen2", llama("qwen2", "Qwen2", json!({"tie_word_embeddings": true}))),
-        entry(
-            "mixtral",
-            llama("mixtral", "Mixtral", json!({"num_local_experts": 13, "num_experts_per_tok": 3})),
-        ),
-        entry("decllm", llama("decllm", "DecLLM", json!({"tie_word_embeddings": true}))),
-        entry("redllm", red()),
-        entry("t5", t5.clone()),
-        with("t5 with gelu", &t5, json!({"feed_forward_proj": "gated-gelu", "tie_word_embeddings": false})),
-        with("t5 with silu", &t5, json!({"feed_forward_proj": "gated-silu", "tie_word_embeddings": false})),
-        with("bert with large heads", &bert, json!({"head_size": 13})),
-        with("bert with mixed directions", &bert, json!({"directions": "mixed"})),
-        with("bert with alternating directions", &bert, json!({"directions": "alternating"})),
-        with("bert with linear attention", &bert, json!({"attention": "linear"})),
-        with("gpt2 with large heads", &gpt2, json!({"head_size": 13})),
-        with("gpt2 with linear attention", &gpt2, json!({"attention": "linear", "feature_map": "relu"})),
-        with("gpt2 with sinks and a gate", &gpt2, json!({"attention_sinks": true, "attention_gate": true})),
-        with("gpt2 with differential attention", &gpt2, json!({"attention": "differential"})),
-        with("gpt2 with sigmoid attention", &gpt2, json!({"attention": "sigmoid"})),
-        with("gpt2 with state spaces", &gpt2, json!({"attention": "state-space", "attention_gate": true})),
-        with("bert with sinks", &bert, json!({"attention_sinks": true})),
-        with(
-            "bert with differential attention",
-            &bert,
-            json!({"attention": "differential", "head_size": 14}),
-        ),
-        with("bert with sigmoid attention", &bert, json!({"attention": "sigmoid", "attention_gate": true})),
-        with("bert with state spaces", &bert, json!({"attention": "state-space"})),
-        with("gpt2 without positions", &gpt2, json!({"positions": "none"})),
-        with("gpt2 with rotary positions", &gpt2, json!({"positions": "rotary", "rope_theta": 500.0})),
-        with("gpt2 with alibi", &gpt2, json!({"positions": "alibi"})),
-        with("gpt2 with relative positions", &gpt2, json!({"positions": "relative"})),
-        with("bert without positions", &bert, json!({"positions": "none", "directions": "mixed"})),
-        with("bert with rotary positions", &bert, json!({"positions": "rotary"})),
-        with("bert with alibi", &bert, json!({"positions": "alibi"})),
-        with("bert with relative positions", &bert, json!({"positions": "relative"})),
-    ]
+    cases(ZOO).map(entry).collect()
+}
+
+pub fn folders_in(folder: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
 /// The checkpoints of the fixtures, whose outputs `transformers` has computed.
 pub fn tiny() -> Vec<Entry> {
-    let folders = std::fs::read_dir(fixtures().join("tiny")).unwrap().map(|entry| entry.unwrap().path());
     let entry = |folder: PathBuf| Entry {
         name: format!("tiny/{}", folder.file_name().unwrap().to_str().unwrap()),
         config: read_json(&folder.join("config.json")),
         folder: Some(folder),
     };
-    folders.map(entry).collect()
+    folders_in(&fixtures().join("tiny")).into_iter().map(entry).collect()
 }
 
 /// All small models: new ones, and the checkpoints of the fixtures.
@@ -187,67 +224,6 @@ fn every_family_is_in_the_zoo_and_says_how_many_stacks_it_has() {
     assert_eq!(tiny().len(), 12);
 }
 
-fn gpt1() -> Value {
-    json!({
-        "model_type": "openai-gpt", "architectures": ["OpenAIGPTLMHeadModel"], "afn": "gelu", "n_embd": 40,
-        "n_head": 4, "n_layer": 3, "n_positions": 23, "vocab_size": 61, "layer_norm_epsilon": 1e-5,
-    })
-}
-
-fn gpt2() -> Value {
-    json!({
-        "model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "activation_function": "gelu_new",
-        "n_embd": 40, "n_head": 4, "n_inner": 33, "n_layer": 3, "n_positions": 23, "vocab_size": 61,
-        "layer_norm_epsilon": 1e-5, "bos_token_id": null, "eos_token_id": null,
-    })
-}
-
-fn bert() -> Value {
-    json!({
-        "model_type": "bert", "architectures": ["BertForMaskedLM"], "hidden_act": "gelu", "hidden_size": 40,
-        "num_attention_heads": 4, "num_hidden_layers": 3, "intermediate_size": 33, "vocab_size": 61,
-        "max_position_embeddings": 23, "type_vocab_size": 17, "layer_norm_eps": 1e-12, "pad_token_id": 0,
-    })
-}
-
-fn distilbert() -> Value {
-    json!({
-        "model_type": "distilbert", "architectures": ["DistilBertForMaskedLM"], "activation": "gelu",
-        "dim": 40, "n_heads": 4, "n_layers": 3, "hidden_dim": 33, "vocab_size": 61,
-        "max_position_embeddings": 23, "pad_token_id": 0,
-    })
-}
-
-fn llama(family: &str, class: &str, more: Value) -> Value {
-    let config = json!({
-        "model_type": family, "architectures": [format!("{class}ForCausalLM")], "hidden_act": "silu",
-        "hidden_size": 32, "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 10, "num_hidden_layers": 3,
-        "intermediate_size": 41, "vocab_size": 61, "max_position_embeddings": 23, "rms_norm_eps": 1e-5,
-        "rope_theta": 500.0, "tie_word_embeddings": false, "bos_token_id": null, "eos_token_id": null,
-        "pad_token_id": null,
-    });
-    merged(&config, &more)
-}
-
-fn red() -> Value {
-    json!({
-        "model_type": "redllm", "vocab_size": 67, "hidden_size": 20, "intermediate_size": 44,
-        "num_encoder_layers": 3, "num_decoder_layers": 4, "num_attention_heads": 18, "num_key_value_heads": 9,
-        "head_dim": 10, "hidden_act": "silu", "rms_norm_eps": 1e-6, "rope_theta": 500.0,
-        "max_position_embeddings": 25,
-    })
-}
-
-fn t5() -> Value {
-    json!({
-        "model_type": "t5", "architectures": ["T5ForConditionalGeneration"], "vocab_size": 71, "d_model": 22,
-        "d_kv": 6, "d_ff": 37, "num_layers": 3, "num_decoder_layers": 2, "num_heads": 5,
-        "relative_attention_num_buckets": 8, "relative_attention_max_distance": 5,
-        "layer_norm_epsilon": 1e-6, "feed_forward_proj": "relu", "tie_word_embeddings": true,
-        "is_encoder_decoder": true, "decoder_start_token_id": 0, "pad_token_id": 0, "eos_token_id": 1,
-    })
-}
-
 /// The folder of fixtures in the source tree.
 pub fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
@@ -258,8 +234,7 @@ pub fn glass_en() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/checkpoints/glass-en")
 }
 
-/// The folder of a model that is pulled and not shipped; `None`, reported and counted as skipped, if it is not
-/// installed.
+/// The folder of a model that is pulled and not shipped; `None`, reported and counted as skipped, if not installed.
 #[track_caller]
 pub fn installed(name: &str) -> Option<PathBuf> {
     let folder = Store::open().and_then(|store| store.find(name)).ok();
@@ -278,21 +253,48 @@ pub fn ids(length: usize) -> Vec<u32> {
     (0..length as u32).map(|i| 2 + (i * 37 + 11) % 59).collect()
 }
 
+/// Padding after the first `real` of `length` tokens.
+pub fn behind(real: usize, length: usize) -> Padding {
+    Padding::new((0..length).map(|at| at < real).collect(), length).unwrap()
+}
+
+/// The pass under the trained mask.
+pub fn pass(model: &dyn Model, input: &Input, probe: &mut dyn Probe) -> Output {
+    model.forward(input, &MaskChoice::AsTrained, probe, &Run::default()).unwrap()
+}
+
+/// Every intermediate of a pass under the trained mask.
+pub fn trace(model: &dyn Model, input: &Input) -> Trace {
+    let mut trace = Trace::all();
+    pass(model, input, &mut trace);
+    trace
+}
+
 pub fn rows(model: &dyn Model, input: &Input, mask: &MaskChoice) -> Vec<Vec<f32>> {
     let output = model.forward(input, mask, &mut Unobserved, &Run::default()).unwrap();
     let logits = output.logits.expect("every model of the table has a head").to_vec().unwrap();
     logits.chunks(model.description().vocab).map(<[f32]>::to_vec).collect()
 }
 
-pub fn hidden(model: &dyn Model, input: &Input, mask: &MaskChoice, probe: &mut dyn Probe) -> Vec<f32> {
-    model.hidden(input, mask, probe, &Run::default()).unwrap().to_vec().unwrap()
+/// The last hidden states, or why there are none.
+pub fn states(model: &dyn Model, input: &Input, mask: &MaskChoice) -> Result<Tensor> {
+    model.hidden(input, mask, &mut Unobserved, &Run::default())
 }
 
-/// Every intermediate of a pass under the trained mask.
-pub fn trace(model: &dyn Model, input: &Input) -> Trace {
-    let mut trace = Trace::all();
-    model.forward(input, &MaskChoice::AsTrained, &mut trace, &Run::default()).unwrap();
-    trace
+pub fn hidden(model: &dyn Model, input: &Input, mask: &MaskChoice) -> Vec<f32> {
+    states(model, input, mask).unwrap().to_vec().unwrap()
+}
+
+/// As [`states`], for tokens that follow those in the cache.
+pub fn after(model: &dyn Model, cache: &mut KvCache, input: &Input, mask: &MaskChoice) -> Result<Tensor> {
+    model.hidden_after(cache, input, mask, &mut Unobserved, &Run::default())
+}
+
+/// The last hidden states of one input after the other, read with a cache, and the cache.
+pub fn in_pieces(model: &dyn Model, inputs: &[Input], mask: &MaskChoice) -> (Vec<Vec<f32>>, KvCache) {
+    let mut cache = model.cache(inputs[0].batch_size()).unwrap();
+    let read = |input| after(model, &mut cache, input, mask).unwrap().to_vec().unwrap();
+    (inputs.iter().map(read).collect(), cache)
 }
 
 pub fn values(trace: &Trace, name: &str) -> Vec<f32> {
@@ -310,6 +312,13 @@ pub fn said<T>(result: Result<T>) -> String {
     let said = result.map(drop).expect_err("this should have failed").to_string();
     assert!(!said.contains('\n'), "one line: {said}");
     said
+}
+
+/// Checks that there is an error, of one line, with this text.
+#[track_caller]
+pub fn fails<T>(result: Result<T>, expected: &str) {
+    let said = said(result);
+    assert!(said.contains(expected), "{said:?} should contain {expected:?}");
 }
 
 /// Two probes, one after the other.

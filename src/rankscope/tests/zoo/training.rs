@@ -1,20 +1,15 @@
 //! Every family and every variant can be trained.
 
-use rankscope::model::{self, MaskChoice, Model};
-use rankscope::prelude::*;
 use rankscope::train::{Batch, LossGradients, Optimiser, OptimiserSettings, Parameters};
-use serde_json::json;
 
 use crate::compare::far;
-use crate::support::{Entry, gpu, ids, zoo};
+use crate::support::*;
 
 /// The small models, where mixtures have so few experts that each is visited.
 fn models() -> Vec<Entry> {
     let few = json!({"num_local_experts": 3, "num_experts_per_tok": 2});
-    zoo()
-        .into_iter()
-        .map(|entry| if entry.name == "mixtral" { entry.with(few.clone()) } else { entry })
-        .collect()
+    let small = |entry: Entry| if entry.name == "mixtral" { entry.with(few.clone()) } else { entry };
+    zoo().into_iter().map(small).collect()
 }
 
 /// Four sequences, and a target token for each position.
@@ -41,8 +36,8 @@ fn a_new_model_says_nothing_and_one_batch_is_learned_by_heart() {
         let before: Vec<Vec<f32>> = parameters.iter().map(|(_, tensor)| tensor.to_vec().unwrap()).collect();
         // All tokens are about equally likely: the loss is ln V plus half of the variance of the logits, which is about
         // 1 at first.
-        let (new, expected) =
-            (loss(&batch, &*model).to_vec().unwrap()[0], (model.description().vocab as f32).ln());
+        let new = loss(&batch, &*model).to_vec().unwrap()[0];
+        let expected = (model.description().vocab as f32).ln();
         assert!((new - expected).abs() < 1.5, "{name}: {new} nats before training, ln V is {expected}");
         let settings = OptimiserSettings { decay: 0.0, ..OptimiserSettings::default() };
         let mut optimiser = Optimiser::new(&settings).unwrap();
