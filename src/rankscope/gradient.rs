@@ -85,9 +85,6 @@ pub fn gradients_with(y: &Tensor, also: &[&Tensor]) -> Result<Gradients> {
 
 fn read(op: &'static str) -> Error {
     let what = if op.is_empty() { "a tracked tensor".to_owned() } else { format!("the result of {op}") };
-    Error::invalid(
-        format!("gradient through {what}, which"),
-        "read as plain numbers",
-        "used by operations alone; `detach` says that no gradient is meant to go on",
-    )
+    let expected = "used by operations alone; `detach` says that no gradient is meant to go on";
+    Error::invalid(format!("gradient through {what}, which"), "read as plain numbers", expected)
 }

@@ -134,14 +134,16 @@ pub(crate) fn recorder<'a>(
         return Ok(None);
     };
     if places.clone().into_iter().flatten().any(|place| !place.tape.is(tape)) {
-        return Err(Error::invalid(
-            format!("{op}: an argument"),
-            "on another tape",
-            "on the tape of the others",
-        ));
+        let what = format!("{op}: an argument");
+        return Err(Error::invalid(what, "on another tape", "on the tape of the others"));
     }
     let inputs = places.into_iter().map(|place| Some(place?.index)).collect();
     Ok(Some(Recorder { op, tape: tape.clone(), inputs }))
+}
+
+/// The recorder for the result of `op`, whose one argument is at `place`.
+pub(crate) fn recorder_of_one(op: &'static str, place: Place) -> Recorder {
+    Recorder { op, tape: place.tape, inputs: vec![Some(place.index)] }
 }
 
 /// Which of the N arguments need a gradient.
@@ -176,20 +178,4 @@ pub(crate) fn record_all(
     backward: impl FnOnce(&Tensor) -> Result<Vec<Option<Tensor>>> + Send + 'static,
 ) -> Tensor {
     record_in_place(recorder, y, |dy| backward(&dy))
-}
-
-/// [`record`] for one argument and an operation that cannot fail.
-pub(crate) fn unary(
-    op: &'static str,
-    x: Tensor,
-    compute: impl FnOnce(Tensor) -> Tensor,
-    backward: impl FnOnce(&Tensor) -> Result<Tensor> + Send + 'static,
-) -> Tensor {
-    match x.place().cloned() {
-        None => compute(x),
-        Some(Place { tape, index }) => {
-            let recorder = Recorder { op, tape, inputs: vec![Some(index)] };
-            record(Some(recorder), compute(x.into_detached()), |dy| Ok([Some(backward(dy)?)]))
-        }
-    }
 }

@@ -192,23 +192,18 @@ impl Tensor {
     pub fn reshape(&self, axes: impl Into<Vec<(Axis, usize)>>) -> Result<Self> {
         let shape = Shape::new(axes);
         if shape.len() != self.shape.len() {
-            return Err(Error::invalid(
-                "reshape",
-                &shape,
-                format!("{} elements as in {}", self.shape.len(), self.shape),
-            ));
+            let expected = format!("{} elements as in {}", self.shape.len(), self.shape);
+            return Err(Error::invalid("reshape", &shape, expected));
         }
         Ok(self.clone().reshaped(shape))
     }
 
     /// As [`reshape`](Self::reshape), for a tensor passed by value and a shape with as many elements.
-    pub(crate) fn reshaped(self, shape: Shape) -> Self {
+    pub(crate) fn reshaped(mut self, shape: Shape) -> Self {
         debug_assert_eq!(shape.len(), self.shape.len());
-        if !self.is_tracked() {
-            return Tensor { shape, ..self };
-        }
-        let before = self.shape.clone();
-        tape::unary("reshape", self, |x| Tensor { shape, ..x }, move |dy| Ok(dy.clone().reshaped(before)))
+        let before = std::mem::replace(&mut self.shape, shape);
+        let tape = self.place.take().map(|place| tape::recorder_of_one("reshape", place));
+        tape::record(tape, self, move |dy| Ok([Some(dy.clone().reshaped(before))]))
     }
 
     /// The same numbers, not tracked: no gradient goes from what is computed with them into this tensor.
@@ -250,13 +245,8 @@ impl Tensor {
             let (expected, got) = (from.letter().to_owned(), self.shape.letters());
             return Err(Error::Axes { op: "rename", argument: "tensor", expected, got });
         }
-        let axes: Vec<_> = self
-            .shape
-            .axes()
-            .iter()
-            .map(|&(axis, size)| (if axis == from { to } else { axis }, size))
-            .collect();
-        self.reshape(axes)
+        let renamed = |&(axis, size): &(Axis, usize)| (if axis == from { to } else { axis }, size);
+        self.reshape(self.shape.axes().iter().map(renamed).collect::<Vec<_>>())
     }
 
     /// The part at `index` of the outermost axis, which must be `axis`.
@@ -267,13 +257,8 @@ impl Tensor {
         let Some((&(first, size), rest)) =
             self.shape.axes().split_first().filter(|(first, _)| first.0 == axis)
         else {
-            let expected = format!("{} outermost", axis.letter());
-            return Err(Error::Axes {
-                op: "select",
-                argument: "tensor",
-                expected,
-                got: self.shape.letters(),
-            });
+            let (expected, got) = (format!("{} outermost", axis.letter()), self.shape.letters());
+            return Err(Error::Axes { op: "select", argument: "tensor", expected, got });
         };
         if index >= size {
             return Err(Error::invalid(format!("index into {first:?}"), index, format!("less than {size}")));

@@ -110,10 +110,8 @@ impl ArrayFile {
             Form::Table => {
                 let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
                 if matches!(ending, "npy" | "npz" | "safetensors") {
-                    return Err(Error::format(
-                        path,
-                        format!("is not a .{ending} file, as it is called, but text"),
-                    ));
+                    let problem = format!("is not a .{ending} file, as it is called, but text");
+                    return Err(Error::format(path, problem));
                 }
                 let mut text = String::new();
                 let not_text = |_| Error::format(path, "is not text in UTF-8, expected a table of numbers");

@@ -215,10 +215,8 @@ pub fn expect_matrices(path: &Path, array: &Array) -> Result<()> {
     let dimensions = array.shape.len();
     if dimensions < 2 {
         let hint = if dimensions == 1 { "; reshape it to one row or one column" } else { "" };
-        let problem = format!(
-            "an array of {dimensions} dimensions, expected a matrix (2) or several ([…, n, m]){hint}"
-        );
-        return Err(Error::format(path, problem));
+        let expected = format!("a matrix (2) or several ([…, n, m]){hint}");
+        return Err(Error::format(path, format!("an array of {dimensions} dimensions, expected {expected}")));
     }
     if array.shape.contains(&0) {
         let problem =

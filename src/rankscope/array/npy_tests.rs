@@ -6,10 +6,9 @@ use super::read_matrix_from;
 use crate::error::Result;
 
 fn file(version: u8, header: &str, numbers: &[u8]) -> Vec<u8> {
-    let length = header.len() as u32;
-    let length =
-        if version == 1 { length.to_le_bytes()[..2].to_vec() } else { length.to_le_bytes().to_vec() };
-    [b"\x93NUMPY", &[version, 0][..], &length, header.as_bytes(), numbers].concat()
+    let length = (header.len() as u32).to_le_bytes();
+    let length = if version == 1 { &length[..2] } else { &length };
+    [b"\x93NUMPY", &[version, 0][..], length, header.as_bytes(), numbers].concat()
 }
 
 fn read(bytes: &[u8]) -> Result<Array2<f64>> {
@@ -45,6 +44,7 @@ fn every_layout_of_every_version_is_the_same_matrix() {
 fn what_is_wrong_is_said_in_one_short_line() {
     let header = |shape: &str| format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}\n");
     let of = |shape: &str, bytes: usize| file(1, &header(shape), &vec![0; bytes]);
+    let broken = "{'descr': '\n<i4', 'fortran_order': False, 'shape': (1, 1)}";
     let cases = [
         (b"".to_vec(), "not a .npy file"),
         (file(4, &header("(1, 1)"), &[0; 8]), "version 1, 2 or 3"),
@@ -58,10 +58,7 @@ fn what_is_wrong_is_said_in_one_short_line() {
         (of("(4294967296, 4294967296)", 0), "more than fits in memory"),
         (of("(99999999999999999999, 1)", 0), "its header is"),
         (file(1, "{'descr': '<f8', 'shape': (1, 1)}", &[0; 8]), "its header is"),
-        (
-            file(1, "{'descr': '\n<i4', 'fortran_order': False, 'shape': (1, 1)}", &[]),
-            r"\n<i4'), expected numbers",
-        ),
+        (file(1, broken, &[]), r"\n<i4'), expected numbers"),
     ];
     for (bytes, part) in cases {
         let said = read(&bytes).unwrap_err().to_string();

@@ -45,7 +45,8 @@ impl Npz {
         let mut file = self.file(path, index)?;
         let name = name_of(&file);
         if !name.ends_with(".npy") {
-            return Ok(Entry::other(&name, index, "not an array"));
+            let content = Content::Other("not an array".into());
+            return Ok(Entry { name, index, content, shape: Vec::new() });
         }
         let header = npy::header(Place { path, name: Some(array_name(&name)) }, &mut file)?;
         Ok(Entry { name: array_name(&name).to_owned(), index, content: header.content, shape: header.shape })
@@ -76,12 +77,5 @@ impl Npz {
     /// The strings of an array of text.
     pub fn strings(&mut self, path: &Path, index: usize) -> Result<Vec<String>> {
         self.with(path, index, |place, _, header, file| npy::strings(place, header, file))
-    }
-}
-
-impl Entry {
-    /// The entry for a file that is not an array of numbers or text.
-    pub(super) fn other(name: &str, index: usize, what: &str) -> Self {
-        Entry { name: name.to_owned(), index, content: Content::Other(what.into()), shape: Vec::new() }
     }
 }

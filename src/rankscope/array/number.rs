@@ -81,14 +81,10 @@ impl Number {
     /// The number as text with all its digits, if f64 cannot represent it.
     pub(super) fn beyond_f64(self, bytes: &[u8]) -> Option<String> {
         let beyond = |value: i128| (value as f64 as i128 != value).then(|| value.to_string());
-        match (self, bytes) {
-            (Number::I64, &[a, b, c, d, e, f, g, h]) => {
-                beyond(i64::from_le_bytes([a, b, c, d, e, f, g, h]).into())
-            }
-            (Number::U64, &[a, b, c, d, e, f, g, h]) => {
-                beyond(u64::from_le_bytes([a, b, c, d, e, f, g, h]).into())
-            }
-            (Number::X87 { .. }, bytes) => X87::of(bytes).beyond_f64(),
+        match self {
+            Number::I64 => beyond(i64::from_le_bytes(bytes.try_into().ok()?).into()),
+            Number::U64 => beyond(u64::from_le_bytes(bytes.try_into().ok()?).into()),
+            Number::X87 { .. } => X87::of(bytes).beyond_f64(),
             _ => None,
         }
     }

@@ -208,10 +208,8 @@ fn a_batch_is_many_matrices_in_either_order() {
         let array = folder.read("a.npy", npy("'<f8'", column_major, "(2, 3, 2, 4)", &numbers)).unwrap();
         assert_eq!((array.matrices(), array.sides()), (6, Some((2, 4))));
         assert_eq!(array.place(5), [1, 2]);
-        assert_eq!(
-            array.matrix(5),
-            array![[1200.0, 1201.0, 1202.0, 1203.0], [1210.0, 1211.0, 1212.0, 1213.0]]
-        );
+        let last = array![[1200.0, 1201.0, 1202.0, 1203.0], [1210.0, 1211.0, 1212.0, 1213.0]];
+        assert_eq!(array.matrix(5), last);
     }
 }
 
@@ -220,14 +218,12 @@ fn an_archive_lists_its_arrays_and_gives_the_one_that_is_named() {
     let folder = Folder::new();
     let path = folder.0.path().join("a.npz");
     let letters: Vec<u8> = "ab爱".chars().flat_map(|letter| u32::from(letter).to_le_bytes()).collect();
-    npz(
-        &path,
-        &[
-            ("arr_10.npy", npy("'<f4'", false, "(1, 2)", &bytes!(f32, [3.0, 4.0]))),
-            ("arr_9.npy", npy("'<f4'", false, "(1, 2)", &bytes!(f32, [1.0, 2.0]))),
-            ("tokens.npy", npy("'<U1'", false, "(3,)", &letters)),
-        ],
-    );
+    let arrays = [
+        ("arr_10.npy", npy("'<f4'", false, "(1, 2)", &bytes!(f32, [3.0, 4.0]))),
+        ("arr_9.npy", npy("'<f4'", false, "(1, 2)", &bytes!(f32, [1.0, 2.0]))),
+        ("tokens.npy", npy("'<U1'", false, "(3,)", &letters)),
+    ];
+    npz(&path, &arrays);
     let mut file = ArrayFile::open(&path).unwrap();
     assert_eq!(file.one(Some("arr_9")).unwrap().matrix(0), array![[1.0, 2.0]]);
     assert_eq!(file.one(Some("arr_10")).unwrap().matrix(0), array![[3.0, 4.0]]);

@@ -1,10 +1,10 @@
 //! Differential attention: the difference of two softmaxes.
 
-use super::{Attention, Visibility, allowed_pairs, scores, usual_factor};
+use super::{Attention, Inputs, allowed_pairs, scores, usual_factor};
 use crate::axis::Axis;
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::ops::{masked_softmax, matmul, scale, slice, unit_rms_norm, weighted_difference};
+use crate::ops::{expect_size, masked_softmax, matmul, scale, slice, unit_rms_norm, weighted_difference};
 use crate::probe::Probe;
 use crate::run::Run;
 use crate::tensor::Tensor;
@@ -90,25 +90,15 @@ impl Differential {
     /// The two halves of queries or keys, `[…, D]` to `[…, D/2]` each.
     fn halves(&self, argument: &'static str, x: &Tensor) -> Result<[Tensor; 2]> {
         let (expected, got) = (2 * self.half, x.shape().size(Axis::HeadSize).unwrap_or(0));
-        if got != expected {
-            return Err(Error::Size { op: OP, argument, axis: Axis::HeadSize, expected, got });
-        }
+        expect_size(OP, argument, Axis::HeadSize, expected, got)?;
         let half = |range| slice(x, Axis::HeadSize, range);
         Ok([half(0..self.half)?, half(self.half..expected)?])
     }
 }
 
 impl Attention for Differential {
-    fn forward_with_bias(
-        &self,
-        q: &Tensor,
-        k: &Tensor,
-        v: &Tensor,
-        bias: Option<&Tensor>,
-        visibility: Visibility<'_>,
-        probe: &mut dyn Probe,
-        run: &Run,
-    ) -> Result<Tensor> {
+    fn attend(&self, inputs: Inputs<'_>, probe: &mut dyn Probe, run: &Run) -> Result<Tensor> {
+        let Inputs { q, k, v, bias, visibility } = inputs;
         run.check()?;
         let ([q1, q2], [k1, k2]) = (self.halves("q", q)?, self.halves("k", k)?);
         let factor = usual_factor(self.half);

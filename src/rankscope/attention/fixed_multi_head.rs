@@ -41,21 +41,17 @@ impl FixedMultiHead {
         const MOST: usize = 1 << 30;
         for (name, size) in [("width", width), ("heads", heads), ("head size", head_size)] {
             if !(1..=MOST).contains(&size) {
-                return Err(Error::invalid(
-                    name,
-                    size,
-                    "1 or more, with at most 2^30 parameters in the layer",
-                ));
+                let expected = "1 or more, with at most 2^30 parameters in the layer";
+                return Err(Error::invalid(name, size, expected));
             }
         }
         let inner = heads.checked_mul(head_size).and_then(|inner| inner.checked_mul(width)?.checked_mul(4));
         match inner.filter(|&count| count <= MOST) {
             Some(_) => Ok(FixedMultiHead { width, heads, head_size }),
-            None => Err(Error::invalid(
-                "layer",
-                format!("{heads} heads of {head_size} on a width of {width}"),
-                "at most 2^30 parameters",
-            )),
+            None => {
+                let got = format!("{heads} heads of {head_size} on a width of {width}");
+                Err(Error::invalid("layer", got, "at most 2^30 parameters"))
+            }
         }
     }
 
@@ -126,30 +122,10 @@ impl FixedMultiHead {
             return Err(Error::invalid("layer", got, "none of them"));
         }
         let scale = (self.head_size as f32 / small as f32).sqrt();
-        let rows = |linear: &Linear, factor: f32| self.fill_rows(linear, small, factor);
-        self.with_weights([rows(q, scale)?, rows(k, 1.0)?, rows(v, 1.0)?, self.fill_columns(o, small)?])
-    }
-
-    /// `[H·small, C]` to `[H·D, C]`.
-    fn fill_rows(self, linear: &Linear, small: usize, factor: f32) -> Result<Vec<f32>> {
-        let values = on_cpu(&linear.weight)?;
-        let mut filled = Vec::with_capacity(self.heads * self.head_size * self.width);
-        for head in values.chunks_exact(small * self.width) {
-            filled.extend(head.iter().map(|value| value * factor));
-            filled.resize(filled.len() + (self.head_size - small) * self.width, 0.0);
-        }
-        Ok(filled)
-    }
-
-    /// `[C, H·small]` to `[C, H·D]`.
-    fn fill_columns(self, linear: &Linear, small: usize) -> Result<Vec<f32>> {
-        let values = on_cpu(&linear.weight)?;
-        let mut filled = Vec::with_capacity(self.heads * self.head_size * self.width);
-        for head in values.chunks_exact(small) {
-            filled.extend_from_slice(head);
-            filled.resize(filled.len() + self.head_size - small, 0.0);
-        }
-        Ok(filled)
+        let sizes = [small, self.head_size];
+        // `[H·small, C]` becomes `[H·D, C]`, and `[C, H·small]` becomes `[C, H·D]`.
+        let rows = |linear: &Linear, factor: f32| fill(linear, sizes.map(|size| size * self.width), factor);
+        self.with_weights([rows(q, scale)?, rows(k, 1.0)?, rows(v, 1.0)?, fill(o, sizes, 1.0)?])
     }
 
     fn with_weights(self, [query, key, value, output]: [Vec<f32>; 4]) -> Result<MultiHead> {
@@ -189,11 +165,17 @@ fn sizes(weight: &Weight) -> Result<(usize, usize)> {
     }
 }
 
+/// Every `small` values of the weight times the factor, and zeros after them up to `large` values.
+fn fill(linear: &Linear, [small, large]: [usize; 2], factor: f32) -> Result<Vec<f32>> {
+    let mut filled = Vec::new();
+    for head in on_cpu(&linear.weight)?.chunks_exact(small) {
+        filled.extend(head.iter().map(|value| value * factor));
+        filled.resize(filled.len() + large - small, 0.0);
+    }
+    Ok(filled)
+}
+
 fn on_cpu(weight: &Weight) -> Result<Vec<f32>> {
-    weight.to_f32().ok_or_else(|| Error::Placement {
-        op: "containing",
-        argument: "layer",
-        expected: Device::Cpu.to_string(),
-        got: weight.device().to_string(),
-    })
+    let (expected, got) = (Device::Cpu.to_string(), weight.device().to_string());
+    weight.to_f32().ok_or(Error::Placement { op: "containing", argument: "layer", expected, got })
 }

@@ -1,6 +1,6 @@
 //! [`AttentionLayer`]: projections, positions and a mask around a mechanism, as the registry makes them.
 
-use super::{Linear, Mechanism, MultiHead, PositionScheme, Visibility};
+use super::{Inputs, Linear, Mechanism, MultiHead, PositionScheme, Visibility};
 use crate::axis::Axis;
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -126,7 +126,7 @@ impl AttentionLayer {
         let bias = self.positions.bias(attention.heads, queries, keys, at, &device)?; // [H, T, S]
         let bias = bias.map(|bias| probe.visit("position_bias", bias)).transpose()?;
         let visibility = Visibility { mask: &self.mask, at, padding };
-        attention.attend_with_bias(&x, &q, &k, &v, bias.as_ref(), visibility, probe, run)
+        attention.attend(&x, Inputs { q: &q, k: &k, v: &v, bias: bias.as_ref(), visibility }, probe, run)
     }
 
     /// The same layer on `device`.

@@ -1,6 +1,6 @@
 //! Linear attention: a kernel in place of the softmax.
 
-use super::{Attention, Visibility, expect_no_bias, mix_by_weights, scores};
+use super::{Attention, Inputs, Visibility, expect_no_bias, mix_by_weights, scores};
 use crate::axis::Axis;
 use crate::device::Device;
 use crate::error::Result;
@@ -58,16 +58,8 @@ impl LinearAttention {
 }
 
 impl Attention for LinearAttention {
-    fn forward_with_bias(
-        &self,
-        q: &Tensor,
-        k: &Tensor,
-        v: &Tensor,
-        bias: Option<&Tensor>,
-        visibility: Visibility<'_>,
-        probe: &mut dyn Probe,
-        run: &Run,
-    ) -> Result<Tensor> {
+    fn attend(&self, inputs: Inputs<'_>, probe: &mut dyn Probe, run: &Run) -> Result<Tensor> {
+        let Inputs { q, k, v, bias, visibility } = inputs;
         expect_no_bias(bias)?;
         run.check()?;
         let (q, k) = (feature_map(q, self.map)?, feature_map(k, self.map)?);

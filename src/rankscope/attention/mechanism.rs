@@ -1,8 +1,8 @@
 //! [`Mechanism`]: one of the mechanisms, chosen at run time.
 
 use super::{
-    Attention, Differential, LinearAttention, NormalisedDotProduct, OnlineSoftmax, ScaledDotProduct,
-    SigmoidAttention, StateSpace, Visibility,
+    Attention, Differential, Inputs, LinearAttention, NormalisedDotProduct, OnlineSoftmax, ScaledDotProduct,
+    SigmoidAttention, StateSpace,
 };
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -30,46 +30,25 @@ pub enum Mechanism {
     StateSpace(StateSpace),
 }
 
-impl From<ScaledDotProduct> for Mechanism {
-    fn from(mechanism: ScaledDotProduct) -> Self {
-        Mechanism::ScaledDotProduct(mechanism)
-    }
+/// Turns each of the types into the variant that holds it.
+macro_rules! from_each {
+    ($($variant:ident: $mechanism:ty),+) => {$(
+        impl From<$mechanism> for Mechanism {
+            fn from(mechanism: $mechanism) -> Self {
+                Mechanism::$variant(mechanism)
+            }
+        }
+    )+};
 }
 
-impl From<OnlineSoftmax> for Mechanism {
-    fn from(mechanism: OnlineSoftmax) -> Self {
-        Mechanism::OnlineSoftmax(mechanism)
-    }
-}
-
-impl From<NormalisedDotProduct> for Mechanism {
-    fn from(mechanism: NormalisedDotProduct) -> Self {
-        Mechanism::Normalised(mechanism)
-    }
-}
-
-impl From<LinearAttention> for Mechanism {
-    fn from(mechanism: LinearAttention) -> Self {
-        Mechanism::Linear(mechanism)
-    }
-}
-
-impl From<SigmoidAttention> for Mechanism {
-    fn from(mechanism: SigmoidAttention) -> Self {
-        Mechanism::Sigmoid(mechanism)
-    }
-}
-
-impl From<Differential> for Mechanism {
-    fn from(mechanism: Differential) -> Self {
-        Mechanism::Differential(mechanism)
-    }
-}
-
-impl From<StateSpace> for Mechanism {
-    fn from(mechanism: StateSpace) -> Self {
-        Mechanism::StateSpace(mechanism)
-    }
+from_each! {
+    ScaledDotProduct: ScaledDotProduct,
+    OnlineSoftmax: OnlineSoftmax,
+    Normalised: NormalisedDotProduct,
+    Linear: LinearAttention,
+    Sigmoid: SigmoidAttention,
+    Differential: Differential,
+    StateSpace: StateSpace
 }
 
 impl Mechanism {
@@ -146,16 +125,7 @@ impl Mechanism {
 }
 
 impl Attention for Mechanism {
-    fn forward_with_bias(
-        &self,
-        q: &Tensor,
-        k: &Tensor,
-        v: &Tensor,
-        bias: Option<&Tensor>,
-        visibility: Visibility<'_>,
-        probe: &mut dyn Probe,
-        run: &Run,
-    ) -> Result<Tensor> {
-        self.chosen().forward_with_bias(q, k, v, bias, visibility, probe, run)
+    fn attend(&self, inputs: Inputs<'_>, probe: &mut dyn Probe, run: &Run) -> Result<Tensor> {
+        self.chosen().attend(inputs, probe, run)
     }
 }

@@ -38,7 +38,7 @@ pub use state_space::{StateSpace, StateSpaceState};
 use crate::axis::Axis;
 use crate::error::{Error, Result};
 use crate::mask::{Allowed, Mask, Padding, Positions};
-use crate::ops::{add_position_bias, matmul};
+use crate::ops::{add_position_bias, expect_size, matmul};
 use crate::probe::Probe;
 use crate::run::Run;
 use crate::tensor::Tensor;
@@ -55,14 +55,35 @@ pub struct Visibility<'a> {
     pub padding: Option<&'a Padding>,
 }
 
+/// The arguments of one call of a mechanism.
+///
+/// **Shapes**: q `[B, H, T, D]`, k and v `[B, G, S, D]` (or H in place of G); bias `[H, T, S]`, the same for all
+/// sequences.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)] // the names are those of the formulas
+pub struct Inputs<'a> {
+    pub q: &'a Tensor,
+    pub k: &'a Tensor,
+    pub v: &'a Tensor,
+    /// A bias for every head and pair, which is added to the scores before the mask.
+    pub bias: Option<&'a Tensor>,
+    pub visibility: Visibility<'a>,
+}
+
 /// A mechanism that averages values with weights from queries and keys.
 pub trait Attention {
-    /// Context vectors for every query.
-    ///
-    /// **Shapes**: q `[B, H, T, D]`, k and v `[B, G, S, D]` (or H in place of G), result `[B, H, T, D]`.
+    /// Context vectors `[B, H, T, D]` for every query.
     ///
     /// # Errors
-    /// A shape, placement or mask error naming what does not fit; whatever the probe returns.
+    /// A shape, placement or mask error naming what does not fit; whatever the probe returns; [`Error::Invalid`] for a
+    /// bias from a mechanism without scores to add it to: the online softmax, which never holds all scores, and linear
+    /// and state-space attention, which have no softmax.
+    fn attend(&self, inputs: Inputs<'_>, probe: &mut dyn Probe, run: &Run) -> Result<Tensor>;
+
+    /// As [`attend`](Self::attend), without a bias.
+    ///
+    /// # Errors
+    /// As [`attend`](Self::attend).
     fn forward(
         &self,
         q: &Tensor,
@@ -72,28 +93,8 @@ pub trait Attention {
         probe: &mut dyn Probe,
         run: &Run,
     ) -> Result<Tensor> {
-        self.forward_with_bias(q, k, v, None, visibility, probe, run)
+        self.attend(Inputs { q, k, v, bias: None, visibility }, probe, run)
     }
-
-    /// As [`forward`](Self::forward), with a bias for every head and pair, which is added to the scores before the
-    /// mask.
-    ///
-    /// **Shapes**: as [`forward`](Self::forward); bias `[H, T, S]`, the same for all sequences.
-    ///
-    /// # Errors
-    /// As [`forward`](Self::forward); [`Error::Invalid`] from a mechanism without such scores: the online softmax,
-    /// which never holds all scores, and linear and state-space attention, which have no softmax.
-    #[allow(clippy::too_many_arguments)]
-    fn forward_with_bias(
-        &self,
-        q: &Tensor,
-        k: &Tensor,
-        v: &Tensor,
-        bias: Option<&Tensor>,
-        visibility: Visibility<'_>,
-        probe: &mut dyn Probe,
-        run: &Run,
-    ) -> Result<Tensor>;
 }
 
 /// An error if a bias is given, for a mechanism without scores to which it could be added.
@@ -141,14 +142,8 @@ fn allowed_pairs(scores: &Tensor, visibility: Visibility<'_>, probe: &mut dyn Pr
     let axes = [Axis::Batch, Axis::Head, Axis::Query, Axis::Key];
     let [batch, heads, queries, keys] = scores.shape().expect("attention", "scores", axes)?;
     let Visibility { mask, at, padding } = visibility;
-    if let Some(got) = padding.map(|padding| padding.batch()).filter(|&got| got != batch) {
-        return Err(Error::Size {
-            op: "attention",
-            argument: "padding",
-            axis: Axis::Batch,
-            expected: batch,
-            got,
-        });
+    if let Some(padding) = padding {
+        expect_size("attention", "padding", Axis::Batch, batch, padding.batch())?;
     }
     let allowed = Allowed::new(mask, heads, queries, keys, at, padding)?;
     if probe.watches("mask") {

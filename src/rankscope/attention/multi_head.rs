@@ -1,6 +1,6 @@
 //! Multi-head attention: projections around a mechanism.
 
-use super::{Attention, Mechanism, Visibility};
+use super::{Attention, Inputs, Mechanism, Visibility};
 use crate::axis::Axis;
 use crate::device::Device;
 use crate::error::Result;
@@ -106,7 +106,7 @@ impl MultiHead {
     ) -> Result<Tensor> {
         let q = self.query(x, rotation, probe)?; // [B, H, T, D]
         let (k, v) = self.keys_and_values(y, rotation, probe)?; // [B, G, S, D]
-        self.attend(x, &q, &k, &v, visibility, probe, run) // [B, T, C]
+        self.attend(x, Inputs { q: &q, k: &k, v: &v, bias: None, visibility }, probe, run) // [B, T, C]
     }
 
     /// The queries of the positions of x, rotated where there is a rotation.
@@ -143,44 +143,12 @@ impl MultiHead {
 
     /// Attention of queries to keys and values that are already computed, then the gate and the output projection.
     ///
-    /// **Shapes**: x `[B, T, C]`, from which the queries were computed; q `[B, H, T, D]`, k and v `[B, G, S, D]`,
-    /// result `[B, T, C]`.
+    /// **Shapes**: x `[B, T, C]`, from which the queries were computed; result `[B, T, C]`.
     ///
     /// # Errors
-    /// A shape, placement or mask error naming what does not fit; whatever the probe returns.
-    #[allow(clippy::too_many_arguments)]
-    pub fn attend(
-        &self,
-        x: &Tensor,
-        q: &Tensor,
-        k: &Tensor,
-        v: &Tensor,
-        visibility: Visibility<'_>,
-        probe: &mut dyn Probe,
-        run: &Run,
-    ) -> Result<Tensor> {
-        self.attend_with_bias(x, q, k, v, None, visibility, probe, run)
-    }
-
-    /// As [`attend`](Self::attend), with a bias on the scores of every head and pair.
-    ///
-    /// **Shapes**: bias `[H, T, S]`.
-    ///
-    /// # Errors
-    /// As [`attend`](Self::attend) and [`Attention::forward_with_bias`].
-    #[allow(clippy::too_many_arguments)]
-    pub fn attend_with_bias(
-        &self,
-        x: &Tensor,
-        q: &Tensor,
-        k: &Tensor,
-        v: &Tensor,
-        bias: Option<&Tensor>,
-        visibility: Visibility<'_>,
-        probe: &mut dyn Probe,
-        run: &Run,
-    ) -> Result<Tensor> {
-        let context = self.mechanism.forward_with_bias(q, k, v, bias, visibility, probe, run)?; // [B, H, T, D]
+    /// As [`Attention::attend`].
+    pub fn attend(&self, x: &Tensor, inputs: Inputs<'_>, probe: &mut dyn Probe, run: &Run) -> Result<Tensor> {
+        let context = self.mechanism.attend(inputs, probe, run)?; // [B, H, T, D]
         let mut heads = merge_heads(&context)?; // [B, T, HD]
         if let Some(gate) = &self.gate {
             let gate = probe.visit("gate", pointwise(gate.forward(x)?, Pointwise::Sigmoid)?)?; // [B, T, HD]

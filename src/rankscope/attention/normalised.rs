@@ -1,6 +1,6 @@
 //! Scaled dot-product attention of normalised queries, keys, values or contexts.
 
-use super::{Attention, ScaledDotProduct, Visibility};
+use super::{Attention, Inputs, ScaledDotProduct};
 use crate::error::Result;
 use crate::ops::unit_rms_norm;
 use crate::probe::Probe;
@@ -75,16 +75,8 @@ impl NormalisedDotProduct {
 }
 
 impl Attention for NormalisedDotProduct {
-    fn forward_with_bias(
-        &self,
-        q: &Tensor,
-        k: &Tensor,
-        v: &Tensor,
-        bias: Option<&Tensor>,
-        visibility: Visibility<'_>,
-        probe: &mut dyn Probe,
-        run: &Run,
-    ) -> Result<Tensor> {
+    fn attend(&self, inputs: Inputs<'_>, probe: &mut dyn Probe, run: &Run) -> Result<Tensor> {
+        let Inputs { q, k, v, .. } = inputs;
         run.check()?;
         let q = probe.visit("query_norm", unit_rms_norm(q, self.epsilon)?)?; // [B, H, T, D]
         let k = probe.visit("key_norm", unit_rms_norm(k, self.epsilon)?)?; // [B, G, S, D]
@@ -92,7 +84,8 @@ impl Attention for NormalisedDotProduct {
             true => probe.visit("value_norm", unit_rms_norm(v, self.epsilon)?)?, // [B, G, S, D]
             false => v.clone(),
         };
-        let context = self.inner.forward_with_bias(&q, &k, &v, bias, visibility, probe, run)?;
+        let inputs = Inputs { q: &q, k: &k, v: &v, ..inputs };
+        let context = self.inner.attend(inputs, probe, run)?;
         match self.is_context_normalised {
             true => probe.visit("context_norm", unit_rms_norm(context, self.epsilon)?), // [B, H, T, D]
             false => Ok(context),

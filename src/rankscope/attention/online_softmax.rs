@@ -1,6 +1,6 @@
 //! Scaled dot-product attention that never computes the whole n × n matrix.
 
-use super::{Attention, Visibility, expect_no_bias, usual_factor};
+use super::{Attention, Inputs, Visibility, expect_no_bias, usual_factor};
 use crate::device::Device;
 use crate::error::Result;
 use crate::ops::online_attention;
@@ -45,16 +45,8 @@ impl OnlineSoftmax {
 }
 
 impl Attention for OnlineSoftmax {
-    fn forward_with_bias(
-        &self,
-        q: &Tensor,
-        k: &Tensor,
-        v: &Tensor,
-        bias: Option<&Tensor>,
-        visibility: Visibility<'_>,
-        probe: &mut dyn Probe,
-        run: &Run,
-    ) -> Result<Tensor> {
+    fn attend(&self, inputs: Inputs<'_>, probe: &mut dyn Probe, run: &Run) -> Result<Tensor> {
+        let Inputs { q, k, v, bias, visibility } = inputs;
         expect_no_bias(bias)?;
         let Visibility { mask, at, padding } = visibility;
         let sinks = self.sinks.as_ref();

@@ -1,6 +1,6 @@
 //! Scaled dot-product attention with materialised weights.
 
-use super::{Attention, Visibility, mix_by_weights, scores, usual_factor};
+use super::{Attention, Inputs, mix_by_weights, scores, usual_factor};
 use crate::device::Device;
 use crate::error::Result;
 use crate::ops::{masked_softmax, masked_softmax_with_sinks};
@@ -72,16 +72,8 @@ impl ScaledDotProduct {
 }
 
 impl Attention for ScaledDotProduct {
-    fn forward_with_bias(
-        &self,
-        q: &Tensor,
-        k: &Tensor,
-        v: &Tensor,
-        bias: Option<&Tensor>,
-        visibility: Visibility<'_>,
-        probe: &mut dyn Probe,
-        run: &Run,
-    ) -> Result<Tensor> {
+    fn attend(&self, inputs: Inputs<'_>, probe: &mut dyn Probe, run: &Run) -> Result<Tensor> {
+        let Inputs { q, k, v, bias, visibility } = inputs;
         run.check()?;
         let scores = scores(q, k, self.factor, bias)?; // [B, H, T, S]
         mix_by_weights(scores, v, visibility, probe, |scores, allowed| match &self.sinks {

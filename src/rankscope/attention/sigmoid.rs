@@ -1,6 +1,6 @@
 //! Attention by the sigmoid of every score, without a sum over the keys.
 
-use super::{Attention, Visibility, mix_by_weights, scores, usual_factor};
+use super::{Attention, Inputs, mix_by_weights, scores, usual_factor};
 use crate::error::Result;
 use crate::ops::masked_sigmoid;
 use crate::probe::Probe;
@@ -49,16 +49,8 @@ impl SigmoidAttention {
 }
 
 impl Attention for SigmoidAttention {
-    fn forward_with_bias(
-        &self,
-        q: &Tensor,
-        k: &Tensor,
-        v: &Tensor,
-        bias: Option<&Tensor>,
-        visibility: Visibility<'_>,
-        probe: &mut dyn Probe,
-        run: &Run,
-    ) -> Result<Tensor> {
+    fn attend(&self, inputs: Inputs<'_>, probe: &mut dyn Probe, run: &Run) -> Result<Tensor> {
+        let Inputs { q, k, v, bias, visibility } = inputs;
         run.check()?;
         let scores = scores(q, k, self.factor, bias)?; // [B, H, T, S]
         mix_by_weights(scores, v, visibility, probe, |scores, allowed| {

@@ -1,11 +1,11 @@
 //! State-space attention: scores that decay with every token between query and key.
 
-use super::{Attention, Visibility, expect_no_bias, mix_by_weights, scores, usual_factor};
+use super::{Attention, Inputs, Visibility, expect_no_bias, mix_by_weights, scores, usual_factor};
 use crate::axis::Axis;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::mask::{Mask, Positions};
-use crate::ops::{decayed_scores, decayed_walk, expect_same_length, log_decays, no_tokens};
+use crate::ops::{decayed_scores, decayed_walk, expect_same_length, expect_size, log_decays, no_tokens};
 use crate::probe::Probe;
 use crate::run::Run;
 use crate::tensor::Tensor;
@@ -71,9 +71,7 @@ impl StateSpace {
         if size == 0 {
             return Err(Error::invalid(format!("{OP}: head size D"), size, "at least 1"));
         }
-        if expected != got {
-            return Err(Error::Size { op: OP, argument: "bias", axis: Axis::KvHead, expected, got });
-        }
+        expect_size(OP, "bias", Axis::KvHead, expected, got)?;
         bias.expect_same_device(OP, "bias", &weight.device())?;
         Ok(StateSpace { weight, bias })
     }
@@ -123,16 +121,8 @@ impl StateSpace {
 }
 
 impl Attention for StateSpace {
-    fn forward_with_bias(
-        &self,
-        q: &Tensor,
-        k: &Tensor,
-        v: &Tensor,
-        bias: Option<&Tensor>,
-        visibility: Visibility<'_>,
-        probe: &mut dyn Probe,
-        run: &Run,
-    ) -> Result<Tensor> {
+    fn attend(&self, inputs: Inputs<'_>, probe: &mut dyn Probe, run: &Run) -> Result<Tensor> {
+        let Inputs { q, k, v, bias, visibility } = inputs;
         expect_no_bias(bias)?;
         run.check()?;
         let Visibility { mask, at, padding } = visibility;

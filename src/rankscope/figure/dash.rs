@@ -104,9 +104,7 @@ mod tests {
     fn a_line_ends_at_the_edge_and_comes_back() {
         let area = Rect { x: 0.0, y: 0.0, w: 10.0, h: 4.0 };
         let parts = clipped(&[(0.0, 2.0), (4.0, 6.0), (8.0, 2.0), (9.0, 2.0), (9.0, 99.0)], area);
-        assert_eq!(
-            parts,
-            [vec![(0.0, 2.0), (2.0, 4.0)], vec![(6.0, 4.0), (8.0, 2.0), (9.0, 2.0), (9.0, 4.0)],]
-        );
+        let expected = [vec![(0.0, 2.0), (2.0, 4.0)], vec![(6.0, 4.0), (8.0, 2.0), (9.0, 2.0), (9.0, 4.0)]];
+        assert_eq!(parts, expected);
     }
 }

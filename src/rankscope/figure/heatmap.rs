@@ -76,11 +76,8 @@ impl Heatmap {
         let mut largest = 0.0f64;
         for ((row, col), value) in visible {
             if !value.is_finite() {
-                return Err(Error::invalid(
-                    format!("heatmap entry ({row}, {col})"),
-                    value,
-                    "a finite number",
-                ));
+                let expected = "a finite number";
+                return Err(Error::invalid(format!("heatmap entry ({row}, {col})"), value, expected));
             }
             largest = largest.max(if self.scale == Scale::Difference { value.abs() } else { *value });
         }

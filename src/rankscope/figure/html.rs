@@ -6,12 +6,11 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use ndarray::Array2;
 use serde_json::json;
 
-use super::scene::Scene;
+use super::scene::{Cells, Scene};
 use super::style::Theme;
 use super::{Drawing, Lines, Table, svg};
 use crate::error::Result;
-use crate::label::escape;
-use crate::label::visible;
+use crate::label::{escape, visible};
 use crate::numbers::short;
 
 /// The most rows in the table of curves.
@@ -68,13 +67,8 @@ impl CellNumbers {
         let (low, high) = (shown().fold(f64::INFINITY, f64::min), shown().fold(f64::NEG_INFINITY, f64::max));
         let range = if low <= high { format!(", {} to {}", short(low), short(high)) } else { String::new() };
         let label = format!("{title}. {}: {rows} by {cols}{range}", self.words[2]);
-        let area = scene.cells().map_or_else(
-            || json!([]),
-            |cells| {
-                let area = cells.area;
-                json!([area.x, area.y, area.w, area.h])
-            },
-        );
+        let area = |Cells { area, .. }: &Cells| vec![area.x, area.y, area.w, area.h];
+        let area = scene.cells().map(area).unwrap_or_default();
         let names = |labels: &[String]| labels.iter().map(|label| visible(label)).collect::<Vec<_>>();
         let about = json!({
             "words": self.words, "rows": names(&self.rows), "cols": names(&self.cols), "area": area,

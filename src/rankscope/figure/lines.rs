@@ -148,11 +148,8 @@ impl Lines {
             return Err(Error::invalid("curves of the figure", curves, format!("at most {MOST_CURVES}")));
         }
         if references > MOST_REFERENCES {
-            return Err(Error::invalid(
-                "references of the figure",
-                references,
-                format!("at most {MOST_REFERENCES}"),
-            ));
+            let expected = format!("at most {MOST_REFERENCES}");
+            return Err(Error::invalid("references of the figure", references, expected));
         }
         for curve in self.curves.iter().filter(|curve| !curve.spread.is_empty()) {
             if curve.spread.len() != curve.points.len() {
@@ -160,11 +157,8 @@ impl Lines {
                 return Err(Error::invalid(what, curve.spread.len(), curve.points.len()));
             }
             if let Some(bad) = curve.spread.iter().find(|spread| !(spread.is_finite() && **spread >= 0.0)) {
-                return Err(Error::invalid(
-                    format!("spread of {}", curve.name),
-                    bad,
-                    "a finite number, 0 or more",
-                ));
+                let expected = "a finite number, 0 or more";
+                return Err(Error::invalid(format!("spread of {}", curve.name), bad, expected));
             }
         }
         Ok(())
@@ -205,10 +199,10 @@ impl Lines {
         let up_ticks = up.ticks(9);
         let left = plot::room_left(&up_ticks);
         let legend = Legend::new(self.curves.iter().map(|curve| curve.name.as_str()), left, WIDTH - 16.0);
-        let margin = reference::Margin::of(&self.references);
-        let area = Rect { x: left, y: 0.0, w: WIDTH - left - margin.right, h: HEIGHT };
+        let right = reference::room_right(&self.references);
+        let area = Rect { x: left, y: 0.0, w: WIDTH - left - right, h: HEIGHT };
         let mut plot = Plot { area, across, up };
-        let above = margin.above(&self.references, &plot, WIDTH);
+        let above = reference::above(&self.references, &plot, WIDTH);
         plot.area.y = legend.height().max(18.0) + above.height;
         Ok(Layout { plot, up_ticks, legend, above })
     }

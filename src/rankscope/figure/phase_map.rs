@@ -101,12 +101,8 @@ impl Drawing for PhaseMap {
         let area =
             Rect { x: left, y: legend.height() + 18.0, w: cell.0 * cols as f64, h: cell.1 * rows as f64 };
         let grid = Grid::without_labels(area, (rows, cols));
-        let mut scene = grid.scene(palette.background, (-reach, reach));
-        scene = Scene::new(
-            scene.width.max(left + PLOT.0 + 140.0),
-            area.bottom() + plot::BELOW,
-            palette.background,
-        );
+        let width = grid.scene(palette.background, (-reach, reach)).width.max(left + PLOT.0 + 140.0);
+        let mut scene = Scene::new(width, area.bottom() + plot::BELOW, palette.background);
         legend
             .draw(&mut scene, palette.ink, |scene, index, ends| entries[index].0.draw(scene, ends, palette));
         grid.draw_cells(&mut scene, palette, |row, col| {

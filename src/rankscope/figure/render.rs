@@ -5,7 +5,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use serde_json::Value;
 
-use super::scene::{Anchor, Item, Point, Rect, Scene};
+use super::scene::{Anchor, Item, Point, Rect, Scene, TEXT};
 use super::style::Rgb;
 use super::text;
 use crate::error::{Error, Result};
@@ -115,11 +115,11 @@ fn paint_item<B: DrawingBackend>(area: &DrawingArea<B, Shift>, item: &Item, scal
             let radius = (radius * scale.0).round() as i32;
             area.draw(&Circle::new(scale.at(*center), radius, rgb(*color).filled()))
         }
-        Item::Text { text, at, size, color, anchor, upwards } => {
+        Item::Text { text, at, color, anchor, upwards } => {
             let transform = if *upwards { FontTransform::Rotate270 } else { FontTransform::None };
             let style =
-                text::font(size * scale.0 * text::EM_PER_HEIGHT).transform(transform).color(&rgb(*color));
-            let lower = BITMAP_LOWER * size;
+                text::font(TEXT * scale.0 * text::EM_PER_HEIGHT).transform(transform).color(&rgb(*color));
+            let lower = BITMAP_LOWER * TEXT;
             let at = if *upwards { (at.0 + lower, at.1) } else { (at.0, at.1 + lower) };
             area.draw(&Text::new(text::drawable(text), scale.at(at), style.pos(position(*anchor))))
         }

@@ -209,14 +209,10 @@ mod tests {
     fn ticks_are_round_on_either_scale() {
         let linear = ruler(PlotAxis::linear("x"), &[62.1, 62.37]);
         assert_eq!(names(&linear, 6), ["62.10", "62.15", "62.20", "62.25", "62.30", "62.35"]);
-        assert_eq!(
-            names(&ruler(PlotAxis::linear("x"), &[-1.0, 1.0]), 5),
-            ["−1.0", "−0.5", "0.0", "0.5", "1.0"]
-        );
-        assert_eq!(
-            names(&ruler(PlotAxis::log("x"), &[40.0, 3543.0]), 9),
-            ["50", "100", "200", "500", "1000", "2000"]
-        );
+        let expected = ["−1.0", "−0.5", "0.0", "0.5", "1.0"];
+        assert_eq!(names(&ruler(PlotAxis::linear("x"), &[-1.0, 1.0]), 5), expected);
+        let expected = ["50", "100", "200", "500", "1000", "2000"];
+        assert_eq!(names(&ruler(PlotAxis::log("x"), &[40.0, 3543.0]), 9), expected);
         assert_eq!(names(&ruler(PlotAxis::log("x"), &[1e-9, 1.0]), 9)[0], "10⁻⁹");
         assert_eq!(names(&ruler(PlotAxis::log("x"), &[1.0, 1e4]), 9), ["1", "10", "100", "1000", "10000"]);
     }
@@ -225,10 +221,8 @@ mod tests {
     fn few_values_get_a_tick_each() {
         let sizes = [16.0, 32.0, 64.0, 512.0];
         let ticks = ruler(PlotAxis::log("n"), &sizes).ticks_at(sizes.into_iter(), 9);
-        assert_eq!(
-            ticks.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>(),
-            ["16", "32", "64", "512"]
-        );
+        let expected = ["16", "32", "64", "512"];
+        assert_eq!(ticks.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>(), expected);
         assert!((ticks[1].0 - 0.2).abs() < 1e-12 && ticks[3].0 == 1.0);
     }
 

@@ -61,7 +61,7 @@ pub(super) enum Item {
     Line { points: Vec<Point>, color: Rgb, width: f64 },
     Polygon { points: Vec<Point>, color: Rgb },
     Disc { center: Point, radius: f64, color: Rgb },
-    Text { text: String, at: Point, size: f64, color: Rgb, anchor: Anchor, upwards: bool },
+    Text { text: String, at: Point, color: Rgb, anchor: Anchor, upwards: bool },
 }
 
 impl Cells {
@@ -145,12 +145,12 @@ impl Scene {
 
     /// Horizontal text, centred on the height of `at`.
     pub fn text(&mut self, text: impl Into<String>, at: Point, color: Rgb, anchor: Anchor) {
-        self.items.push(Item::Text { text: text.into(), at, size: TEXT, color, anchor, upwards: false });
+        self.items.push(Item::Text { text: text.into(), at, color, anchor, upwards: false });
     }
 
     /// Text that reads from bottom to top, centred on the x of `at`.
     pub fn upwards(&mut self, text: impl Into<String>, at: Point, color: Rgb, anchor: Anchor) {
-        self.items.push(Item::Text { text: text.into(), at, size: TEXT, color, anchor, upwards: true });
+        self.items.push(Item::Text { text: text.into(), at, color, anchor, upwards: true });
     }
 
     /// The first cells, which are the picture's content; a colour bar comes later.
@@ -165,8 +165,8 @@ impl Scene {
     #[cfg(test)]
     pub fn text_boxes(&self) -> Vec<(String, Rect)> {
         let of = |item: &Item| match item {
-            Item::Text { text, at, size, anchor, upwards, .. } => {
-                Some((text.clone(), text_box(text, *at, *size, *anchor, *upwards)))
+            Item::Text { text, at, anchor, upwards, .. } => {
+                Some((text.clone(), text_box(text, *at, *anchor, *upwards)))
             }
             _ => None,
         };
@@ -175,8 +175,8 @@ impl Scene {
 }
 
 #[cfg(test)]
-fn text_box(content: &str, (x, y): Point, size: f64, anchor: Anchor, upwards: bool) -> Rect {
-    let (w, h) = (text_width(content, size), size);
+fn text_box(content: &str, (x, y): Point, anchor: Anchor, upwards: bool) -> Rect {
+    let (w, h) = (standard_width(content), TEXT);
     let before = match anchor {
         Anchor::Start => 0.0,
         Anchor::Middle => w / 2.0,
@@ -191,9 +191,5 @@ fn text_box(content: &str, (x, y): Point, size: f64, anchor: Anchor, upwards: bo
 
 /// The width of `content` in the standard size.
 pub(super) fn standard_width(content: &str) -> f64 {
-    text_width(content, TEXT)
-}
-
-fn text_width(content: &str, size: f64) -> f64 {
-    text::width(content, size)
+    text::width(content, TEXT)
 }

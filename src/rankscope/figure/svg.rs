@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::cells::data_uri;
-use super::scene::{Anchor, Cells, Item, Point, Scene, TEXT};
+use super::scene::{Anchor, Cells, Item, Point, Rect, Scene, TEXT};
 use super::style::Rgb;
 use super::text;
 use crate::error::Result;
@@ -57,14 +57,9 @@ fn write_item(svg: &mut String, items: &[Item], dark: Option<&Item>) -> Result<(
     let _ = match item {
         // Without smoothing: with two adjacent areas, a smoothed edge inside a pixel would show the background between
         // them.
-        Item::Fill { area, .. } => writeln!(
-            svg,
-            "<rect shape-rendering=\"crispEdges\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"{paint}\"/>",
-            Short(area.x),
-            Short(area.y),
-            Short(area.w),
-            Short(area.h)
-        ),
+        Item::Fill { area, .. } => {
+            writeln!(svg, "<rect shape-rendering=\"crispEdges\" {} fill=\"{paint}\"/>", place(area))
+        }
         Item::Cells(cells) => match dark {
             Some(Item::Cells(dark)) => {
                 write_cells(svg, cells, " class=\"on-light\"")?;
@@ -87,7 +82,7 @@ fn write_item(svg: &mut String, items: &[Item], dark: Option<&Item>) -> Result<(
             let (x, y, radius) = (Short(center.0), Short(center.1), Short(*radius));
             writeln!(svg, "<circle fill=\"{paint}\" cx=\"{x}\" cy=\"{y}\" r=\"{radius}\"/>")
         }
-        Item::Text { text, at, size, anchor, upwards, .. } => {
+        Item::Text { text, at, anchor, upwards, .. } => {
             let anchor = match anchor {
                 Anchor::Start => "",
                 Anchor::Middle => " text-anchor=\"middle\"",
@@ -95,11 +90,10 @@ fn write_item(svg: &mut String, items: &[Item], dark: Option<&Item>) -> Result<(
             };
             let (x, y) = (Short(at.0), Short(at.1));
             let turn = if *upwards { format!(" transform=\"rotate(270 {x} {y})\"") } else { String::new() };
-            let size = if *size == TEXT { String::new() } else { format!(" font-size=\"{size}\"") };
             let text = escape(text);
             writeln!(
                 svg,
-                "<text x=\"{x}\" y=\"{y}\" dy=\"0.5ex\"{anchor}{size}{turn} fill=\"{paint}\">{text}</text>"
+                "<text x=\"{x}\" y=\"{y}\" dy=\"0.5ex\"{anchor}{turn} fill=\"{paint}\">{text}</text>"
             )
         }
     };
@@ -108,15 +102,10 @@ fn write_item(svg: &mut String, items: &[Item], dark: Option<&Item>) -> Result<(
 
 /// Writes the cells as an image, so that no gaps between them are visible at any scale.
 fn write_cells(svg: &mut String, cells: &Cells, class: &str) -> Result<()> {
-    let area = cells.area;
     let _ = writeln!(
         svg,
-        "<image{class} x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" preserveAspectRatio=\"none\" \
-         style=\"image-rendering:pixelated\" href=\"{}\"/>",
-        Short(area.x),
-        Short(area.y),
-        Short(area.w),
-        Short(area.h),
+        "<image{class} {} preserveAspectRatio=\"none\" style=\"image-rendering:pixelated\" href=\"{}\"/>",
+        place(&cells.area),
         data_uri(cells)?
     );
     Ok(())
@@ -150,6 +139,11 @@ impl std::fmt::Display for Short {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", (self.0 * 10.0).round() / 10.0)
     }
+}
+
+fn place(area: &Rect) -> String {
+    let [x, y, w, h] = [area.x, area.y, area.w, area.h].map(Short);
+    format!("x=\"{x}\" y=\"{y}\" width=\"{w}\" height=\"{h}\"")
 }
 
 fn list(points: &[Point]) -> String {

@@ -114,10 +114,8 @@ fn no_text_overlaps_another_or_leaves_the_picture() {
                 && area.bottom() <= scene.height;
             assert!(inside, "{name}: {text:?} at {area:?} leaves {} × {}", scene.width, scene.height);
             for (other, other_area) in &boxes[..i] {
-                assert!(
-                    !area.overlaps(other_area),
-                    "{name}: {text:?} {area:?} over {other:?} {other_area:?}"
-                );
+                let is_apart = !area.overlaps(other_area);
+                assert!(is_apart, "{name}: {text:?} {area:?} over {other:?} {other_area:?}");
             }
         }
     }
@@ -136,10 +134,8 @@ fn every_point_and_line_is_inside_the_picture() {
             Item::Text { at, .. } => vec![*at],
         });
         for (x, y) in points {
-            assert!(
-                (0.0..=scene.width).contains(&x) && (0.0..=scene.height).contains(&y),
-                "{name}: ({x}, {y})"
-            );
+            let is_inside = (0.0..=scene.width).contains(&x) && (0.0..=scene.height).contains(&y);
+            assert!(is_inside, "{name}: ({x}, {y})");
         }
     }
 }
@@ -246,11 +242,8 @@ fn a_cell_has_the_color_of_its_value_and_a_masked_one_has_none() {
                 let [r, g, b] = theme.sequential().at(value);
                 [r, g, b, 255]
             };
-            assert_eq!(
-                (cell(0, 0), cell(1, 0), cell(1, 1)),
-                (opaque(1.0), opaque(0.5), opaque(0.5)),
-                "{theme:?}"
-            );
+            let expected = (opaque(1.0), opaque(0.5), opaque(0.5));
+            assert_eq!((cell(0, 0), cell(1, 0), cell(1, 1)), expected, "{theme:?}");
             assert_eq!(cell(0, 1)[3], 0, "what is masked shows the hatch below");
         }
     }

@@ -79,13 +79,9 @@ pub(super) fn fit(label: &str, size: f64, room: f64) -> String {
 
 /// 10ᵏ as text, such as 10⁻³.
 pub(super) fn power_of_ten(exponent: i32) -> String {
-    format!("10{}", superscript(exponent))
-}
-
-fn superscript(exponent: i32) -> String {
     let digits = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
-    let show = |c: char| c.to_digit(10).map_or('⁻', |digit| digits[digit as usize]);
-    exponent.to_string().chars().map(show).collect()
+    let raised = |c: char| c.to_digit(10).map_or('⁻', |digit| digits[digit as usize]);
+    "10".chars().chain(exponent.to_string().chars().map(raised)).collect()
 }
 
 /// As [`short`], with the signs of a picture: −1.50, 1.53 × 10⁻⁵.

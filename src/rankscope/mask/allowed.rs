@@ -65,11 +65,8 @@ impl Padding {
             return Err(Error::invalid("padding S", self.keys, format!("the number of keys, {keys}")));
         }
         if self.batch() != batch {
-            return Err(Error::invalid(
-                "padding B",
-                self.batch(),
-                format!("the number of sequences, {batch}"),
-            ));
+            let expected = format!("the number of sequences, {batch}");
+            return Err(Error::invalid("padding B", self.batch(), expected));
         }
         Ok(())
     }

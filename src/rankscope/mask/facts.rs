@@ -2,11 +2,10 @@
 //!
 //! The graph has an edge from each query to every key that it may attend to.
 
-use ndarray::ArrayView2;
+use ndarray::{ArrayView1, ArrayView2};
 use serde::Serialize;
 
-use super::Mask;
-use super::{ExactRank, exact_rank};
+use super::{ExactRank, Mask, exact_rank};
 
 /// Facts about a mask over a number of positions, all computed from its pattern.
 #[derive(Clone, Debug, Serialize)]
@@ -85,16 +84,14 @@ impl Mask {
             pattern.indexed_iter().all(|((query, key), &allowed)| !allowed || rule(query, key))
         };
         let self_loops = pattern.diag().iter().all(|&allowed| allowed);
+        let is_blind = |row: &ArrayView1<bool>| !row.iter().any(|&allowed| allowed);
+        let blind_queries = pattern.rows().into_iter().filter(is_blind).count();
         let sources = common_sources(pattern);
         let mut facts = Facts {
             positions: length,
             pairs: pattern.iter().filter(|&&allowed| allowed).count(),
             self_loops,
-            blind_queries: pattern
-                .rows()
-                .into_iter()
-                .filter(|row| !row.iter().any(|&allowed| allowed))
-                .count(),
+            blind_queries,
             lower_triangular: holds(|query, key| key <= query),
             upper_triangular: holds(|query, key| key >= query),
             strictly_triangular: holds(|query, key| key < query) || holds(|query, key| key > query),

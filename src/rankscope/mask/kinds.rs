@@ -53,11 +53,8 @@ impl Mask {
     pub fn dilated(count: usize, step: usize) -> Result<Self> {
         if step == 0 || step.checked_mul(count).is_none_or(|reach| reach > MAX_NUMBER) {
             let got = format!("{count} keys, every {step}");
-            return Err(Error::invalid(
-                "dilated window",
-                got,
-                "a step of at least 1 and a reach of at most 2^31",
-            ));
+            let expected = "a step of at least 1 and a reach of at most 2^31";
+            return Err(Error::invalid("dilated window", got, expected));
         }
         Ok(Mask(Rule::Dilated { count, step }))
     }
@@ -106,11 +103,8 @@ impl Mask {
     /// [`Error::Invalid`] if there is no block, a block has length 0, or they add up beyond 2³¹.
     pub fn blocks(lengths: &[usize]) -> Result<Self> {
         if lengths.is_empty() || lengths.contains(&0) {
-            return Err(Error::invalid(
-                "block lengths",
-                format!("{lengths:?}"),
-                "one or more lengths, each at least 1",
-            ));
+            let expected = "one or more lengths, each at least 1";
+            return Err(Error::invalid("block lengths", format!("{lengths:?}"), expected));
         }
         let total = lengths.iter().try_fold(0usize, |sum, &length| sum.checked_add(length));
         if total.is_none_or(|total| total > MAX_NUMBER) {

@@ -23,11 +23,8 @@ impl Mask {
     /// [`Error::Invalid`] with the position of the error and the expected text.
     pub fn parse(text: &str) -> Result<Self> {
         if text.len() > MAX_LENGTH {
-            return Err(Error::invalid(
-                "mask text length",
-                text.len(),
-                format!("at most {MAX_LENGTH} characters"),
-            ));
+            let expected = format!("at most {MAX_LENGTH} characters");
+            return Err(Error::invalid("mask text length", text.len(), expected));
         }
         let mut parser = Parser { text, at: 0, depth: 0 };
         let mask = parser.either()?;

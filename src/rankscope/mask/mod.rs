@@ -128,18 +128,13 @@ impl Mask {
             Rule::Prefix(prefix) if *prefix > length => {
                 Err(Error::invalid("prefix", prefix, format!("at most the sequence length, {length}")))
             }
-            Rule::Blocks(lengths) if lengths.iter().sum::<usize>() != length => Err(Error::invalid(
-                "sum of the block lengths",
-                lengths.iter().sum::<usize>(),
-                format!("the sequence length, {length}"),
-            )),
+            Rule::Blocks(lengths) if lengths.iter().sum::<usize>() != length => {
+                let expected = format!("the sequence length, {length}");
+                Err(Error::invalid("sum of the block lengths", lengths.iter().sum::<usize>(), expected))
+            }
             Rule::Custom(allowed) if allowed.dim() != (length, length) => {
-                let (rows, columns) = allowed.dim();
-                Err(Error::invalid(
-                    "custom mask size",
-                    format!("{rows} x {columns}"),
-                    format!("{length} x {length}"),
-                ))
+                let [got, expected] = [allowed.dim(), (length, length)].map(|(n, m)| format!("{n} x {m}"));
+                Err(Error::invalid("custom mask size", got, expected))
             }
             Rule::And(pair) | Rule::Or(pair) => pair.0.check(length).and_then(|()| pair.1.check(length)),
             Rule::Not(mask) => mask.check(length),

@@ -82,9 +82,7 @@ pub static MASKS: &[MaskKind] = &[
         summary: "a query attends to itself and to every step-th key on both sides",
         seen_in: "Longformer's dilated windows",
         example: |length| Mask::dilated(length.div_ceil(4), 2).expect("a step of 2"),
-        build: Build::Numbers(|arguments| {
-            two(arguments).and_then(|(count, step)| Mask::dilated(count, step))
-        }),
+        build: Build::Numbers(|arguments| two(arguments, Mask::dilated)),
     },
     MaskKind {
         name: "strided",
@@ -108,9 +106,7 @@ pub static MASKS: &[MaskKind] = &[
         summary: "a query attends to itself and to keys drawn at random",
         seen_in: "BigBird, together with a window and global tokens",
         example: |_| Mask::random(30, 7).expect("at most 100"),
-        build: Build::Numbers(|arguments| {
-            two(arguments).and_then(|(percent, seed)| Mask::random(percent, seed))
-        }),
+        build: Build::Numbers(|arguments| two(arguments, Mask::random)),
     },
     MaskKind {
         name: "padding",
@@ -153,9 +149,9 @@ fn one(arguments: &[usize]) -> Result<usize> {
     }
 }
 
-fn two(arguments: &[usize]) -> Result<(usize, usize)> {
+fn two(arguments: &[usize], build: fn(usize, usize) -> Result<Mask>) -> Result<Mask> {
     match arguments {
-        [first, second] => Ok((*first, *second)),
+        [first, second] => build(*first, *second),
         _ => Err(wrong_count(arguments, "two numbers")),
     }
 }

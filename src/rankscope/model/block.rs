@@ -6,7 +6,7 @@
 
 use super::cache::{LayerCache, Places, attend};
 use super::feed_forward::FeedForward;
-use crate::attention::{MultiHead, Visibility};
+use crate::attention::{Inputs, MultiHead, Visibility};
 use crate::error::Result;
 use crate::mask::{Mask, Padding, Positions};
 use crate::ops::{add, layer_norm, rms_norm};
@@ -148,7 +148,8 @@ impl CrossBlock {
         let (mask, at) = (Mask::bidirectional(), Positions { first_query: 0 });
         let visibility = Visibility { mask: &mask, at, padding: source.padding };
         let (k, v) = (source.layer.keys(), source.layer.values()); // [B, G, S, D]
-        let update = attention.attend(&normed, &q, k, v, visibility, &mut scope, pass.run)?; // [B, T, C]
+        let inputs = Inputs { q: &q, k, v, bias: None, visibility };
+        let update = attention.attend(&normed, inputs, &mut scope, pass.run)?; // [B, T, C]
         probe.visit("after_cross_attention", add(x, update)?)
     }
 }

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use super::CrossCache;
-use crate::attention::{MultiHead, Visibility};
+use crate::attention::{Inputs, MultiHead, Visibility};
 use crate::axis::Axis;
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -278,7 +278,8 @@ pub(super) fn attend(
         Some(cache) => cache.append(k, v)?, // [B, G, S + T, D]
         None => (k, v),
     };
-    attention.attend_with_bias(x, &q, &k, &v, places.bias.as_ref(), visibility, &mut scope, run) // [B, T, C]
+    let inputs = Inputs { q: &q, k: &k, v: &v, bias: places.bias.as_ref(), visibility };
+    attention.attend(x, inputs, &mut scope, run) // [B, T, C]
 }
 
 /// An error unless the `held` positions stay the same under `mask` when `new` ones follow. `known` is the mask that

@@ -99,16 +99,12 @@ impl Checkpoint {
 
     /// The shard and the entry of the tensor `name`, after a check of its shape and that its dtype is supported.
     fn expect(&self, name: &str, shape: &Shape) -> Result<(&Shard, &TensorInfo, Dtype)> {
+        let expected = || format!("expected {shape}{}", foreign::hint(&self.names()));
         let Some((shard, info)) = self.find(name) else {
-            let hint = foreign::hint(&self.names());
-            return Err(Error::format(
-                &self.path,
-                format!("tensor {name} is missing, expected {shape}{hint}"),
-            ));
+            return Err(Error::format(&self.path, format!("tensor {name} is missing, {}", expected())));
         };
         if info.shape != shape.sizes() {
-            let hint = foreign::hint(&self.names());
-            let problem = format!("tensor {name} has shape {:?}, expected {shape}{hint}", info.shape);
+            let problem = format!("tensor {name} has shape {:?}, {}", info.shape, expected());
             return Err(Error::format(&shard.path, problem));
         }
         let Some(dtype) = float(info.dtype) else {

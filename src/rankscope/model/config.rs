@@ -41,10 +41,8 @@ impl Config {
     pub fn read(path: PathBuf) -> Result<Self> {
         let size = std::fs::metadata(&path).map_err(|error| Error::io(&path, error))?.len();
         if size > MAX_BYTES {
-            return Err(Error::format(
-                &path,
-                format!("{size} bytes long, expected a configuration of at most {MAX_BYTES}"),
-            ));
+            let problem = format!("{size} bytes long, expected a configuration of at most {MAX_BYTES}");
+            return Err(Error::format(&path, problem));
         }
         let not_json = |error: String| foreign::unreadable(&path, format!("not a JSON object: {error}"));
         let text = std::fs::read_to_string(&path).map_err(|error| match error.kind() {

@@ -245,10 +245,8 @@ mod tests {
         }
         known.head = 2;
         let error = layer_reports_with(known, &layers, &masks, &run).unwrap_err().to_string();
-        assert!(
-            error.starts_with("known report is decoder.7.self_attention.weights, head 2, expected"),
-            "{error}"
-        );
+        let expected = "known report is decoder.7.self_attention.weights, head 2, expected";
+        assert!(error.starts_with(expected), "{error}");
         let error = head_report(&layers[0], 2, &mask).unwrap_err().to_string();
         assert_eq!(error, "head is 2, expected less than 2");
     }

@@ -29,11 +29,8 @@ impl Input {
     /// [`Error::Invalid`] if the ids do not divide into that many sequences.
     pub fn batch(ids: Vec<u32>, batch: usize) -> Result<Self> {
         if batch == 0 || !ids.len().is_multiple_of(batch) {
-            return Err(Error::invalid(
-                "number of ids",
-                ids.len(),
-                format!("a multiple of the batch size {batch}"),
-            ));
+            let expected = format!("a multiple of the batch size {batch}");
+            return Err(Error::invalid("number of ids", ids.len(), expected));
         }
         Ok(Input { batch, ..Input::new(ids) })
     }

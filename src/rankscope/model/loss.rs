@@ -107,11 +107,8 @@ impl Reading {
         let given = prefix + usize::from(start == Some(None));
         let least = 2 + given - prefix;
         if ids.len() < least {
-            return Err(Error::invalid(
-                "number of tokens",
-                ids.len(),
-                format!("at least {least}, one of them to predict"),
-            ));
+            let expected = format!("at least {least}, one of them to predict");
+            return Err(Error::invalid("number of tokens", ids.len(), expected));
         }
         if prefix == 0 || given >= ids.len() {
             let most = ids.len() + 1 - least;

@@ -116,16 +116,10 @@ impl MaskChoice {
             _ => changed(resolved, &model.trained_mask),
         };
         let encoder = trained.zip(self.of_encoder(model)).and_then(|(trained, mask)| changed(mask, trained));
-        let sides = match (trained.is_some(), encoder, decoder) {
-            (false, _, Some((mask, trained))) => vec![("", mask, trained)],
-            (_, encoder, decoder) => {
-                let encoder = encoder.map(|(mask, trained)| ("encoder ", mask, trained));
-                encoder
-                    .into_iter()
-                    .chain(decoder.map(|(mask, trained)| ("decoder ", mask, trained)))
-                    .collect()
-            }
-        };
+        let name = if trained.is_some() { "decoder " } else { "" };
+        let encoder = encoder.map(|(mask, trained)| ("encoder ", mask, trained));
+        let decoder = decoder.map(|(mask, trained)| (name, mask, trained));
+        let sides: Vec<_> = encoder.into_iter().chain(decoder).collect();
         let said = |(side, mask, trained): &(&str, Mask, String)| {
             format!("{side}mask {mask}: the weights were trained under another mask ({trained})")
         };

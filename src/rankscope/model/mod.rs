@@ -115,6 +115,12 @@ pub struct Description {
 }
 
 impl Description {
+    /// The sizes of a cache for `batch` sequences.
+    fn layout(&self, batch: usize) -> CacheLayout {
+        let Description { layers, kv_heads, head_size, .. } = *self;
+        CacheLayout { layers, batch, kv_heads, head_size }
+    }
+
     /// The description of a built model, from its embedding, its blocks (the decoder's, if there are two stacks) and
     /// its record.
     fn new<'a>(
@@ -347,11 +353,8 @@ pub(in crate::model) fn expect_predicts(model: &dyn Model, what: &str) -> Result
         Some(_) => Ok(()),
         None => {
             let got = format!("{got}, a body without an output layer");
-            Err(Error::invalid(
-                format!("model {what}"),
-                got,
-                "one that predicts the next token, as …LMHeadModel",
-            ))
+            let expected = "one that predicts the next token, as …LMHeadModel";
+            Err(Error::invalid(format!("model {what}"), got, expected))
         }
     }
 }

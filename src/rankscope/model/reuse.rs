@@ -199,11 +199,8 @@ pub fn encoder_change(
     expect_two_turns(ids, first)?;
     let description = model.description();
     let Some(encoder) = &description.encoder else {
-        return Err(Error::invalid(
-            "family of the model",
-            description.family,
-            "one with an encoder, such as t5",
-        ));
+        let expected = "one with an encoder, such as t5";
+        return Err(Error::invalid("family of the model", description.family, expected));
     };
     // The keys and values of cross-attention do not depend on the decoder's tokens.
     let states = |ids: &[u32]| -> Result<Trace> {

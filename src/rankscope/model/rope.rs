@@ -215,12 +215,9 @@ fn by_length(set: &Set<'_>, plain: Plain, context: usize) -> Result<Rotation> {
         None if stretch <= 1.0 => 1.0,
         None if original > 1.0 => (1.0 + stretch.ln() / original.ln()).sqrt(),
         None => {
+            let got = original.to_string();
             let expected = "more than 1 for rotary positions of type \"longrope\"";
-            return Err(set.config.wrong(
-                "original_max_position_embeddings",
-                &original.to_string(),
-                expected,
-            ));
+            return Err(set.config.wrong("original_max_position_embeddings", &got, expected));
         }
     };
     let of = |key| {

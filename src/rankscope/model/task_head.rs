@@ -61,6 +61,7 @@ const OF_TOKENS: &[&str] = &["ForTokenClassification"];
 const BERTS: &[&str] = &["bert", "unilm", "roberta", "distilbert"];
 const GPTS: &[&str] = &["openai-gpt", "gpt2"];
 const LLAMAS: &[&str] = &["llama", "mistral", "qwen2", "mixtral"];
+const GPTS_AND_LLAMAS: &[&str] = &["openai-gpt", "gpt2", "llama", "mistral", "qwen2", "mixtral"];
 
 const BASE: Recipe = Recipe {
     name: "classifier",
@@ -72,59 +73,38 @@ const BASE: Recipe = Recipe {
     labels: None,
 };
 
+const DISTILBERT: Recipe = Recipe {
+    families: &["distilbert"],
+    reads: Reads::First,
+    layers: &[("pre_classifier", Some(Activation::Relu)), ("classifier", None)],
+    ..BASE
+};
+
+const SCORE: Recipe = Recipe {
+    name: "score",
+    families: GPTS_AND_LLAMAS,
+    reads: Reads::Last,
+    layers: &[("score", None)],
+    ..BASE
+};
+
 /// The heads that are computed; of several with the same name, the first that fits.
 static RECIPES: &[Recipe] = &[
     Recipe { families: &["bert", "unilm", "roberta"], classes: OF_CHOICE, labels: Some(1), ..BASE },
-    Recipe {
-        families: &["distilbert"],
-        classes: OF_CHOICE,
-        reads: Reads::First,
-        layers: &[("pre_classifier", Some(Activation::Relu)), ("classifier", None)],
-        labels: Some(1),
-        ..BASE
-    },
+    Recipe { classes: OF_CHOICE, labels: Some(1), ..DISTILBERT },
     Recipe {
         families: &["roberta"],
-        classes: &["ForSequenceClassification"],
         is_sure: true,
         reads: Reads::First,
         layers: &[("classifier.dense", Some(Activation::Tanh)), ("classifier.out_proj", None)],
         ..BASE
     },
-    Recipe {
-        families: &["distilbert"],
-        is_sure: true,
-        reads: Reads::First,
-        layers: &[("pre_classifier", Some(Activation::Relu)), ("classifier", None)],
-        ..BASE
-    },
+    Recipe { is_sure: true, ..DISTILBERT },
     Recipe { families: &["bert", "unilm", "roberta"], ..BASE },
     Recipe { families: BERTS, classes: OF_TOKENS, reads: Reads::Each, ..BASE },
     Recipe { families: &["gpt2", "t5"], classes: OF_TOKENS, reads: Reads::Each, ..BASE },
-    Recipe {
-        name: "score",
-        families: GPTS,
-        classes: &["ForSequenceClassification"],
-        reads: Reads::Last,
-        layers: &[("score", None)],
-        ..BASE
-    },
-    Recipe {
-        name: "score",
-        families: LLAMAS,
-        classes: &["ForSequenceClassification"],
-        reads: Reads::Last,
-        layers: &[("score", None)],
-        ..BASE
-    },
-    Recipe {
-        name: "score",
-        families: LLAMAS,
-        classes: OF_TOKENS,
-        reads: Reads::Each,
-        layers: &[("score", None)],
-        ..BASE
-    },
+    SCORE,
+    Recipe { families: LLAMAS, classes: OF_TOKENS, reads: Reads::Each, ..SCORE },
     Recipe {
         name: "qa_outputs",
         families: &[],

@@ -75,11 +75,8 @@ impl Tokenizer {
     pub fn encode(&self, text: &str) -> Result<Tokens> {
         self.expect_known(text)?;
         if text.is_empty() || (text.trim().is_empty() && !self.reads_blanks()) {
-            return Err(Error::invalid(
-                "text",
-                if text.is_empty() { "empty" } else { "blank" },
-                "at least one word",
-            ));
+            let got = if text.is_empty() { "empty" } else { "blank" };
+            return Err(Error::invalid("text", got, "at least one word"));
         }
         let encoding = self.inner.encode(text, true).map_err(|error| self.failed(&error))?;
         if encoding.get_ids().is_empty() {

@@ -6,7 +6,7 @@
 
 use super::block::{Block, Norm, StackPass};
 use super::builder::Builder;
-use super::cache::{CacheLayout, KvCache};
+use super::cache::KvCache;
 use super::count::{self, ModelSizes};
 use super::embeddings::{Embeddings, LanguageHead, Order};
 use super::{Description, Input, MaskChoice, Model, OtherMask, Record};
@@ -95,11 +95,6 @@ impl Transformer {
         Ok(Transformer { description, device: builder.device().clone(), record, body })
     }
 
-    fn layout(&self, batch: usize) -> CacheLayout {
-        let Description { layers, kv_heads, head_size, .. } = self.description;
-        CacheLayout { layers, batch, kv_heads, head_size }
-    }
-
     /// The last hidden states of `input`, whose tokens follow those in the cache.
     fn pass(
         &self,
@@ -161,7 +156,7 @@ impl Model for Transformer {
 
     fn cache(&self, batch: usize) -> Result<KvCache> {
         match self.body.is_decoder {
-            true => KvCache::new(self.record.name(), self.layout(batch), &self.device),
+            true => KvCache::new(self.record.name(), self.description.layout(batch), &self.device),
             false => Err(super::no_cache(&self.description)),
         }
     }
@@ -177,7 +172,7 @@ impl Model for Transformer {
         if !self.body.is_decoder {
             return Err(super::no_cache(&self.description));
         }
-        cache.expect(self.record.name(), self.layout(input.batch_size()), &self.device)?;
+        cache.expect(self.record.name(), self.description.layout(input.batch_size()), &self.device)?;
         input.check_after(&self.description, cache.len())?;
         if input.padding().is_some_and(|padding| !padding.is_trivial()) {
             return Err(Error::invalid("padding", "given", "none in a pass with a cache"));

@@ -9,6 +9,7 @@ use problem::{Problem, extent, problem};
 use serde::Serialize;
 
 use super::ladder::{LADDERS, Ladder, Variant, ladder, with_variant};
+use crate::device::gpu::Timing;
 use crate::device::{Device, Gpu};
 use crate::error::{Error, Result};
 use crate::run::Run;
@@ -63,9 +64,7 @@ pub fn bench(
     };
     let mut measurements = Vec::new();
     for ladder in ladders {
-        let mut problem = problem(ladder.op, size, run)?;
-        problem.inputs =
-            problem.inputs.iter().map(|input| input.to_device(device)).collect::<Result<Vec<_>>>()?;
+        let problem = problem(ladder.op, size, run)?.on(device)?;
         let variants: Vec<Option<&Variant>> = match device {
             Device::Cpu => vec![None],
             Device::Gpu(gpu) => {
@@ -75,7 +74,7 @@ pub fn bench(
         };
         for variant in variants {
             run.check()?;
-            let measurement = measure(device, ladder, variant, &problem, size)?;
+            let measurement = checked(timed(device, ladder, variant, &problem, size)?, problem.tolerance)?;
             report(&measurement);
             measurements.push(measurement);
         }
@@ -102,10 +101,9 @@ pub fn trial(device: &Device, op: &str, variant: &str, size: usize, run: &Run) -
     let ladder = ladder(op)?;
     let variant = ladder.variant(variant)?;
     let Device::Gpu(gpu) = device else { return Err(Error::invalid("device", device, "a GPU")) };
-    let mut problem = problem(ladder.op, size, run)?;
+    let problem = problem(ladder.op, size, run)?;
     variant.expect_fit(op, gpu, problem.extent)?;
-    problem.inputs =
-        problem.inputs.iter().map(|input| input.to_device(device)).collect::<Result<Vec<_>>>()?;
+    let problem = problem.on(device)?;
     let measurement = timed(device, ladder, Some(variant), &problem, size)?;
     Ok(Trial { measurement, tolerance: problem.tolerance })
 }
@@ -133,19 +131,13 @@ pub fn refusal(gpu: &Gpu, ladder: &Ladder, variant: &Variant, size: usize) -> Re
     Ok(variant.refusal(gpu, extent(ladder.op, size)?))
 }
 
-fn measure(
-    device: &Device,
-    ladder: &'static Ladder,
-    variant: Option<&Variant>,
-    problem: &Problem,
-    size: usize,
-) -> Result<Measurement> {
-    let measurement = timed(device, ladder, variant, problem, size)?;
-    let Measurement { variant, max_error, .. } = measurement;
+/// The measurement, or an error where the result is wrong.
+fn checked(measurement: Measurement, tolerance: f64) -> Result<Measurement> {
+    let Measurement { kernel, variant, max_error, .. } = measurement;
     // Written so that NaN fails.
-    if max_error.is_nan() || max_error > problem.tolerance {
-        let problem = format!("differs from the CPU by {max_error:.1e}, more than {:.1e}", problem.tolerance);
-        return Err(Error::Numeric { what: format!("{} {variant}", ladder.op), problem });
+    if max_error.is_nan() || max_error > tolerance {
+        let problem = format!("differs from the CPU by {max_error:.1e}, more than {tolerance:.1e}");
+        return Err(Error::Numeric { what: format!("{kernel} {variant}"), problem });
     }
     Ok(measurement)
 }
@@ -175,21 +167,18 @@ fn least_time(device: &Device, call: impl Fn() -> Result<Tensor>) -> Result<(f64
     const REPEATS: usize = 20;
     let (mut least, mut by_gpu, mut total) = (f64::INFINITY, false, 0.0);
     for _ in 0..REPEATS {
-        let (micros, clock) = match device {
-            Device::Gpu(gpu) => {
-                let (_, timing) = gpu.measure(&call)?;
-                (timing.micros, timing.by_gpu)
-            }
+        let timing = match device {
+            Device::Gpu(gpu) => gpu.measure(&call)?.1,
             Device::Cpu => {
                 let start = Instant::now();
                 call()?;
-                (start.elapsed().as_secs_f64() * 1e6, false)
+                Timing { micros: start.elapsed().as_secs_f64() * 1e6, by_gpu: false }
             }
         };
-        if micros < least {
-            (least, by_gpu) = (micros, clock);
+        if timing.micros < least {
+            (least, by_gpu) = (timing.micros, timing.by_gpu);
         }
-        total += micros;
+        total += timing.micros;
         if total > ENOUGH_MICROS {
             break;
         }
@@ -213,14 +202,10 @@ mod tests {
     fn every_ladder_has_a_bench_that_checks() {
         let mut seen = 0;
         let all = bench(&Device::Cpu, None, 21, &Run::default(), |_| seen += 1).unwrap();
-        assert_eq!(
-            all.iter().map(|m| m.kernel).collect::<Vec<_>>(),
-            LADDERS.iter().map(|l| l.op).collect::<Vec<_>>()
-        );
+        assert!(all.iter().map(|m| m.kernel).eq(LADDERS.iter().map(|l| l.op)));
         assert_eq!(seen, all.len());
-        assert!(
-            all.iter().all(|m| m.variant == "cpu" && m.gflops > 0.0 && m.micros > 0.0 && m.max_error < 1e-4)
-        );
+        assert!(all.iter().all(|m| m.variant == "cpu" && m.gflops > 0.0 && m.micros > 0.0));
+        assert!(all.iter().all(|m| m.max_error < 1e-4));
         let error = bench(&Device::Cpu, Some("matmull"), 8, &Run::default(), |_| ()).unwrap_err().to_string();
         assert!(error.contains("kernel is \"matmull\", expected one of matmul, masked_softmax"), "{error}");
         assert!(bench(&Device::Cpu, None, 0, &Run::default(), |_| ()).is_err());
@@ -233,7 +218,8 @@ mod tests {
         let mut problem = problem("rms_norm", 5, &Run::default()).unwrap();
         problem.want[7] += 0.01;
         let ladder = ladder("rms_norm").unwrap();
-        let error = measure(&Device::Cpu, ladder, None, &problem, 5).unwrap_err().to_string();
+        let measurement = timed(&Device::Cpu, ladder, None, &problem, 5).unwrap();
+        let error = checked(measurement, problem.tolerance).unwrap_err().to_string();
         assert!(error.starts_with("rms_norm cpu: differs from the CPU by 1.0e-2"), "{error}");
     }
 }

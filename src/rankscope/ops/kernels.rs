@@ -65,7 +65,7 @@ pub static KERNELS: &[&Kernel] = &[
     &backward_kernels::Relu,
     &backward_kernels::EluPlusOne,
     &position_bias::gpu::SPREAD,
-    &position_bias::backward::GATHER_BY_DISTANCE,
+    &position_bias::gpu::GATHER,
     &rms_norm::gpu::NAIVE,
     &rms_norm::gpu::TILED,
     &rms_norm::gpu::BLOCKED,

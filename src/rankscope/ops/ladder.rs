@@ -133,14 +133,10 @@ impl Ladder {
     /// # Errors
     /// [`Error::Invalid`] if there is none.
     pub fn variant(&self, name: &str) -> Result<&Variant> {
-        let names = || self.variants.iter().map(|variant| variant.name).collect::<Vec<_>>().join(", ");
-        let found = self.variants.iter().find(|variant| variant.name == name);
-        found.ok_or_else(|| {
-            Error::invalid(
-                format!("variant of {}", self.op),
-                format!("{name:?}"),
-                format!("one of {}", names()),
-            )
+        self.variants.iter().find(|variant| variant.name == name).ok_or_else(|| {
+            let names: Vec<_> = self.variants.iter().map(|variant| variant.name).collect();
+            let expected = format!("one of {}", names.join(", "));
+            Error::invalid(format!("variant of {}", self.op), format!("{name:?}"), expected)
         })
     }
 
@@ -181,6 +177,20 @@ impl Ladder {
 }
 
 impl Variant {
+    /// A rung for any size and situation, in which a ladder replaces what is different.
+    pub(super) const PLAIN: Variant = Variant {
+        name: "",
+        kernel: None,
+        requires: wgpu::Features::empty(),
+        changes: "",
+        slower: "",
+        tile: [1, 0],
+        limits: "",
+        applies: any,
+        turns: |_| 0,
+        suits: any,
+    };
+
     /// The variant, if it can be used here.
     ///
     /// # Errors
@@ -194,15 +204,13 @@ impl Variant {
 
     /// The reason why it cannot be used here, if there is one.
     pub fn refusal(&self, gpu: &Gpu, extent: Extent) -> Option<String> {
+        let name = gpu.name();
         if !gpu.features().contains(self.requires) {
-            return Some(format!("one that {} can run: it has no subgroups", gpu.name()));
+            return Some(format!("one that {name} can run: it has no subgroups"));
         }
         let turns = (self.turns)(&extent);
         if gpu.is_software() && turns > SOFTWARE_TURNS {
-            return Some(format!(
-                "one with at most {SOFTWARE_TURNS} turns of its loops, where {} stops",
-                gpu.name()
-            ));
+            return Some(format!("one with at most {SOFTWARE_TURNS} turns of its loops, where {name} stops"));
         }
         (!(self.applies)(&extent)).then(|| format!("one for any size: this one takes {}", self.limits))
     }
@@ -232,7 +240,7 @@ pub(super) fn is_wanted(op: &str) -> bool {
 }
 
 /// For variants that take any size, or suit any situation.
-pub(super) fn any<T>(_: &T) -> bool {
+fn any<T>(_: &T) -> bool {
     true
 }
 
@@ -261,13 +269,8 @@ mod tests {
             for variant in ladder.variants {
                 assert!(!variant.changes.is_empty() && !ladder.rule.is_empty());
                 let big = Extent { batch: 1, rows: 9, columns: 1001, inner: 5 };
-                assert_eq!(
-                    variant.limits.is_empty(),
-                    (variant.applies)(&big),
-                    "{} {}",
-                    ladder.op,
-                    variant.name
-                );
+                let (op, name) = (ladder.op, variant.name);
+                assert_eq!(variant.limits.is_empty(), (variant.applies)(&big), "{op} {name}");
             }
         }
     }

@@ -6,8 +6,21 @@ use crate::axis::Shape;
 use crate::device::Gpu;
 use crate::device::gpu::{Bind, GpuBuffer, Kernel, params};
 use crate::error::{Error, Result};
+use crate::mask::Padding;
 use crate::tensor::Tensor;
 use crate::weight::{Dtype, Weight};
+
+/// Declares kernels, each with its name, its parameters and the WGSL files that its source consists of.
+macro_rules! kernels {
+    ($($kernel:ident: $name:literal, $params:ident, $file:literal $(+ $part:literal)*;)+) => {$(
+        pub(in crate::ops) static $kernel: $crate::device::gpu::Kernel = $crate::device::gpu::Kernel {
+            name: $name,
+            source: concat!(include_str!($file) $(, "\n", include_str!($part))*),
+            params: $params::FIELDS,
+        };
+    )+};
+}
+pub(super) use kernels;
 
 /// Runs `kernel` into a new tensor of the given shape.
 ///
@@ -59,6 +72,17 @@ pub(super) fn buffer<'a>(kernel: &Kernel, x: &'a Tensor) -> Result<&'a GpuBuffer
 pub(super) fn count(kernel: &Kernel, size: usize) -> Result<u32> {
     u32::try_from(size)
         .map_err(|_| Error::invalid(format!("{}: a size", kernel.name), size, "less than 2^32"))
+}
+
+/// The number of words with the padding of one sequence; 0 where every key is a token.
+pub(super) fn padding_words(padding: Option<&Padding>, keys: usize) -> usize {
+    padding.map_or(0, |_| keys.div_ceil(32))
+}
+
+/// The padding as the shaders read it; where every key is a token, one word that no shader reads.
+pub(super) fn upload_padding(near: &GpuBuffer, padding: Option<&Padding>) -> Result<GpuBuffer> {
+    let words = padding.map_or_else(|| vec![0], Padding::words);
+    near.gpu().constant("padding", bytemuck::cast_slice(&words))
 }
 
 /// A weight's buffer.

@@ -87,7 +87,7 @@ pub mod cpu {
     pub use super::state_space::cpu::{decayed_scores, decayed_walk, log_decays};
 }
 
-use crate::axis::Axis;
+use crate::axis::{Axis, Shape};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
@@ -95,20 +95,42 @@ use crate::tensor::Tensor;
 fn expect_innermost(op: &'static str, argument: &'static str, x: &Tensor, vector: &Tensor) -> Result<usize> {
     let (axis, size) = innermost(op, x)?;
     let [got] = vector.shape().expect(op, argument, [axis])?;
-    if got != size {
-        return Err(Error::Size { op, argument, axis, expected: size, got });
-    }
+    expect_size(op, argument, axis, size, got)?;
     vector.expect_same_device(op, argument, &x.device())?;
     Ok(size)
 }
 
 /// The innermost axis of `x`.
 fn innermost(op: &'static str, x: &Tensor) -> Result<(Axis, usize)> {
-    let expected = || "at least one axis".to_owned();
-    x.shape().last().ok_or_else(|| Error::Axes {
-        op,
-        argument: "x",
-        expected: expected(),
-        got: "[]".to_owned(),
-    })
+    let no_axis = || {
+        let (expected, got) = ("at least one axis".to_owned(), "[]".to_owned());
+        Error::Axes { op, argument: "x", expected, got }
+    };
+    x.shape().last().ok_or_else(no_axis)
+}
+
+/// An error unless an axis has the size `expected`.
+pub(crate) fn expect_size(
+    op: &'static str,
+    argument: &'static str,
+    axis: Axis,
+    expected: usize,
+    got: usize,
+) -> Result<()> {
+    if got == expected { Ok(()) } else { Err(Error::Size { op, argument, axis, expected, got }) }
+}
+
+/// An error unless `x` has the shape `expected`.
+fn expect_shape(op: &'static str, argument: &'static str, expected: &Shape, x: &Tensor) -> Result<()> {
+    if x.shape() == expected {
+        return Ok(());
+    }
+    let (expected, got) = (expected.to_string(), x.shape().to_string());
+    Err(Error::Axes { op, argument, expected, got })
+}
+
+/// An error unless `y` has the shape and device of `x`.
+fn expect_alike(op: &'static str, argument: &'static str, x: &Tensor, y: &Tensor) -> Result<()> {
+    expect_shape(op, argument, x.shape(), y)?;
+    y.expect_same_device(op, argument, &x.device())
 }

@@ -1,7 +1,7 @@
 //! The common part of the operations that go row by row on a GPU: the rungs of their ladders, and the launch of the
 //! norms.
 
-use super::ladder::{Extent, IN_FOURS, Ladder, Situation, Variant, any, in_fours};
+use super::ladder::{Extent, IN_FOURS, Ladder, Situation, Variant, in_fours};
 use super::launch::{Grid, buffer, count, launch};
 use crate::device::gpu::{Kernel, params};
 use crate::error::Result;
@@ -10,54 +10,38 @@ use crate::tensor::Tensor;
 /// The four rungs of an operation over rows, from their kernels and the changes of the upper three.
 pub(super) const fn rungs(kernels: [&'static Kernel; 4], changes: [&'static str; 3]) -> [Variant; 4] {
     let [naive, tiled, blocked, subgroups] = kernels;
+    let by_fours = Variant {
+        limits: IN_FOURS,
+        applies: in_fours,
+        turns: |extent| extent.columns / 64 + 32,
+        suits: is_worth_a_workgroup,
+        ..Variant::PLAIN
+    };
     [
         Variant {
             name: "naive",
             kernel: Some(naive),
-            requires: wgpu::Features::empty(),
             changes: "the formula as it stands: one invocation a row",
-            slower: "",
             tile: [64, 0],
-            limits: "",
-            applies: any,
             turns: |extent| 3 * extent.columns,
-            suits: any,
+            ..Variant::PLAIN
         },
         Variant {
             name: "tiled",
             kernel: Some(tiled),
-            requires: wgpu::Features::empty(),
             changes: changes[0],
             slower: TILED_SLOWER,
-            tile: [1, 0],
-            limits: "",
-            applies: any,
             turns: |extent| extent.columns / 16 + 32,
             suits: is_worth_slow_memory,
+            ..Variant::PLAIN
         },
-        Variant {
-            name: "blocked",
-            kernel: Some(blocked),
-            requires: wgpu::Features::empty(),
-            changes: changes[1],
-            slower: "",
-            tile: [1, 0],
-            limits: IN_FOURS,
-            applies: in_fours,
-            turns: |extent| extent.columns / 64 + 32,
-            suits: is_worth_a_workgroup,
-        },
+        Variant { name: "blocked", kernel: Some(blocked), changes: changes[1], ..by_fours },
         Variant {
             name: "subgroups",
             kernel: Some(subgroups),
             requires: wgpu::Features::SUBGROUP,
             changes: changes[2],
-            slower: "",
-            tile: [1, 0],
-            limits: IN_FOURS,
-            applies: in_fours,
-            turns: |extent| extent.columns / 64 + 32,
-            suits: is_worth_a_workgroup,
+            ..by_fours
         },
     ]
 }
@@ -134,13 +118,8 @@ pub(super) fn norm_backward(
     let params =
         NormParams { rows: count(kernel, rows)?, width: count(kernel, width)?, epsilon, first_group: 0 };
     let inputs = [("x", buffer(kernel, x)?), ("gain", buffer(kernel, gain)?), ("dy", buffer(kernel, dy)?)];
-    launch(
-        kernel,
-        params,
-        &inputs,
-        x.shape().clone(),
-        Grid { workgroups: rows, work: 8 * (rows * width) as u64 },
-    )
+    let grid = Grid { workgroups: rows, work: 8 * (rows * width) as u64 };
+    launch(kernel, params, &inputs, x.shape().clone(), grid)
 }
 
 #[cfg(test)]
@@ -161,10 +140,8 @@ mod tests {
     #[test]
     fn a_software_adapter_takes_naive_for_many_short_rows() {
         let software = |rows, columns| choice(true, rows, columns);
-        assert_eq!(
-            [software(7, 384), software(8, 384), software(8, 1024)],
-            ["subgroups", "naive", "subgroups"]
-        );
+        let of_vectors = [software(7, 384), software(8, 384), software(8, 1024)];
+        assert_eq!(of_vectors, ["subgroups", "naive", "subgroups"]);
         assert_eq!([software(7, 385), software(8, 385), software(8, 1025)], ["tiled", "naive", "naive"]);
         // Lengths where the loops of the naive rung would take too many turns for llvmpipe.
         assert_eq!([software(100, 21_665), software(100, 21_667)], ["naive", "tiled"]);

@@ -2,6 +2,7 @@
 
 use ndarray::{ArrayView2, s};
 
+use super::decompose::check_square;
 use super::{Spectrum, Tolerance};
 use crate::error::{Error, Result};
 
@@ -30,10 +31,8 @@ use crate::error::{Error, Result};
 /// # Ok::<(), rankscope::Error>(())
 /// ```
 pub fn block_ranks(matrix: ArrayView2<f64>, cuts: &[usize], tolerance: Tolerance) -> Result<Vec<usize>> {
-    let (rows, cols) = matrix.dim();
-    if rows != cols {
-        return Err(Error::invalid("matrix", format!("{rows} × {cols}"), "a square one"));
-    }
+    check_square(matrix)?;
+    let rows = matrix.nrows();
     let rank = |&cut: &usize| {
         if cut == 0 || cut >= rows {
             return Err(Error::invalid("cut", cut, format!("1 to {}", rows.saturating_sub(1))));

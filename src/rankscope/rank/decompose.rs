@@ -59,27 +59,49 @@ impl Decompose for Lapack {
 
     fn log_abs_det(&self, matrix: ArrayView2<f64>) -> Result<f64> {
         check_finite(matrix)?;
-        let (rows, cols) = matrix.dim();
-        if rows != cols {
-            return Err(Error::invalid("matrix", format!("{rows} × {cols}"), "a square one"));
-        }
+        check_square(matrix)?;
         if matrix.is_empty() {
             return Ok(0.0);
         }
-        let mut entries = row_major(matrix);
-        let layout = layout(matrix)?;
-        let powers = lines_near_one(&mut entries, cols) as f64 * std::f64::consts::LN_2;
-        // OpenBLAS's parallel LU keeps half a megabyte on the stack per recursion: more than a thread has.
-        blas::keep_to_one_thread();
-        match f64::lu(layout, &mut entries) {
-            Ok(_) => {
-                let pivots: f64 = entries.iter().step_by(cols + 1).map(|pivot| pivot.abs().ln()).sum();
-                Ok(pivots + powers)
-            }
-            // A positive return code is the index of a pivot that is exactly zero.
-            Err(lax::error::Error::LapackComputationalFailure { .. }) => Ok(f64::NEG_INFINITY),
-            Err(error) => Err(failed(matrix, error)),
+        let factors = lu(layout(matrix)?, row_major(matrix)).map_err(|e| failed(matrix, e))?;
+        Ok(factors.map_or(f64::NEG_INFINITY, |factors| factors.log))
+    }
+}
+
+/// What LAPACK's LU gives for a determinant.
+pub(super) struct Lu {
+    /// The row that each step exchanged with its own, counted from 1.
+    pub exchanges: Vec<i32>,
+    /// L and U; the diagonal holds the pivots, each divided by a power of two.
+    pub entries: Vec<f64>,
+    /// ln |det A|.
+    pub log: f64,
+}
+
+/// LU with pivoting of a square matrix whose lines are stored one after the other; `None` for an exact zero pivot. Each
+/// line is divided by a power of two first: this is exact, and prevents overflow and underflow.
+pub(super) fn lu(layout: MatrixLayout, mut entries: Vec<f64>) -> Result<Option<Lu>, lax::error::Error> {
+    let size = layout.lda() as usize;
+    let powers = lines_near_one(&mut entries, size) as f64 * std::f64::consts::LN_2;
+    // OpenBLAS's parallel LU keeps half a megabyte on the stack per recursion: more than a thread has.
+    blas::keep_to_one_thread();
+    match f64::lu(layout, &mut entries) {
+        Ok(exchanges) => {
+            let pivots: f64 = entries.iter().step_by(size + 1).map(|pivot| pivot.abs().ln()).sum();
+            Ok(Some(Lu { exchanges, entries, log: pivots + powers }))
         }
+        // A positive return code is the index of a pivot that is exactly zero.
+        Err(lax::error::Error::LapackComputationalFailure { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// An error unless the matrix is square.
+pub(super) fn check_square(matrix: ArrayView2<f64>) -> Result<()> {
+    let (rows, cols) = matrix.dim();
+    match rows == cols {
+        true => Ok(()),
+        false => Err(Error::invalid("matrix", format!("{rows} × {cols}"), "a square one")),
     }
 }
 
@@ -109,7 +131,8 @@ fn layout(matrix: ArrayView2<f64>) -> Result<MatrixLayout> {
     }
 }
 
-fn failed(matrix: ArrayView2<f64>, error: lax::error::Error) -> Error {
+/// A failed decomposition of the matrix.
+pub(super) fn failed(matrix: ArrayView2<f64>, error: impl ToString) -> Error {
     let (rows, cols) = matrix.dim();
     Error::Numeric { what: format!("matrix {rows} × {cols}"), problem: error.to_string() }
 }

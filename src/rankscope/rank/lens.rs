@@ -6,9 +6,9 @@ use lax::layout::MatrixLayout;
 use lax::svddc::{SvdDcWork, SvdDcWorkImpl};
 use ndarray::{Array2, ArrayView2};
 
-use super::decompose::check_finite;
+use super::decompose::{check_finite, failed};
 use super::{Spectrum, Tolerance};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// A number format to which a matrix is rounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,8 +71,8 @@ impl Lens {
 /// The singular values of `matrix` `[N, M]`, rounded to f32 and decomposed in f32 arithmetic.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a NaN or infinite entry, or one beyond f32; [`Error::Numeric`] where the
-/// iteration does not converge.
+/// [`Error::Invalid`](crate::Error::Invalid) for a NaN or infinite entry, or one beyond f32;
+/// [`Error::Numeric`](crate::Error::Numeric) where the iteration does not converge.
 pub fn spectrum_in_f32(matrix: ArrayView2<f64>) -> Result<Spectrum> {
     let single = Lens::F32.round(matrix);
     check_finite(single.view())?;
@@ -80,14 +80,10 @@ pub fn spectrum_in_f32(matrix: ArrayView2<f64>) -> Result<Spectrum> {
     if matrix.is_empty() {
         return Spectrum::from_values(Vec::new(), rows, cols);
     }
-    let failed = |error: lax::error::Error| Error::Numeric {
-        what: format!("matrix {rows} × {cols}"),
-        problem: error.to_string(),
-    };
     let mut entries: Vec<f32> = single.iter().map(|&entry| entry as f32).collect();
     let layout = MatrixLayout::C { row: rows as i32, lda: cols as i32 };
-    let mut work = SvdDcWork::<f32>::new(layout, JobSvd::None).map_err(failed)?;
-    let values = work.calc(&mut entries).map_err(failed)?;
+    let mut work = SvdDcWork::<f32>::new(layout, JobSvd::None).map_err(|error| failed(matrix, error))?;
+    let values = work.calc(&mut entries).map_err(|error| failed(matrix, error))?;
     Spectrum::from_values(values.s.iter().map(|&sigma| f64::from(sigma)).collect(), rows, cols)
 }
 

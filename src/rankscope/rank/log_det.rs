@@ -78,15 +78,10 @@ pub fn log_abs_det(matrix: ArrayView2<f64>) -> Result<LogAbsDet> {
     }
     super::decompose::check_finite(matrix)?;
     let pattern = matrix.mapv(|entry| entry != 0.0);
-    let method = match prefix_block(pattern.view()) {
-        _ if is_lower(pattern.view()) || is_lower(pattern.t()) => LogDetMethod::TriangularDiagonal,
-        Some(p) if p < rows => LogDetMethod::PrefixBlock { p },
-        _ => LogDetMethod::Lu,
-    };
-    let block = match method {
-        LogDetMethod::TriangularDiagonal => 0,
-        LogDetMethod::PrefixBlock { p } => p,
-        LogDetMethod::Lu => rows,
+    let (method, block) = match prefix_block(pattern.view()) {
+        _ if is_lower(pattern.view()) || is_lower(pattern.t()) => (LogDetMethod::TriangularDiagonal, 0),
+        Some(p) if p < rows => (LogDetMethod::PrefixBlock { p }, p),
+        _ => (LogDetMethod::Lu, rows),
     };
     evaluate(matrix, block, method)
 }

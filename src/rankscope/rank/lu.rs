@@ -1,12 +1,9 @@
 //! The determinant, computed by LU with pivoting.
 
-use lax::Lapack as _;
 use lax::layout::MatrixLayout;
 use ndarray::ArrayView2;
 
-use super::decompose::check_finite;
-use super::scale::lines_near_one;
-use crate::blas;
+use super::decompose::{Lu, check_finite, failed, lu};
 use crate::error::{Error, Result};
 
 /// A determinant from LAPACK's LU: a sign and a logarithm, both subject to rounding.
@@ -50,26 +47,13 @@ pub fn lu_determinant(matrix: ArrayView2<f64>) -> Result<LuDeterminant> {
         Error::invalid("matrix", format!("{rows} × {cols}"), "a square one of at most 2147483647 rows")
     })?;
     // Iterating over the transpose lists the columns.
-    let mut by_columns: Vec<f64> = matrix.t().iter().copied().collect();
-    let layout = MatrixLayout::F { col: size, lda: size };
-    let powers = lines_near_one(&mut by_columns, rows) as f64 * std::f64::consts::LN_2;
-    // OpenBLAS's parallel LU keeps half a megabyte on the stack per recursion: more than a thread has.
-    blas::keep_to_one_thread();
-    match f64::lu(layout, &mut by_columns) {
-        Ok(pivots) => {
-            let swaps = pivots.iter().zip(1..).filter(|&(&pivot, place)| pivot != place).count();
-            let diagonal = by_columns.iter().step_by(rows + 1);
-            let negative = diagonal.clone().filter(|pivot| pivot.is_sign_negative()).count();
-            let sign = if (swaps + negative) % 2 == 0 { 1 } else { -1 };
-            let log: f64 = diagonal.map(|pivot| pivot.abs().ln()).sum();
-            Ok(LuDeterminant { sign, log: log + powers })
-        }
-        // A positive return code is the index of a pivot that is exactly zero.
-        Err(lax::error::Error::LapackComputationalFailure { .. }) => {
-            Ok(LuDeterminant { sign: 0, log: f64::NEG_INFINITY })
-        }
-        Err(error) => {
-            Err(Error::Numeric { what: format!("matrix {rows} × {cols}"), problem: error.to_string() })
-        }
-    }
+    let by_columns = matrix.t().iter().copied().collect();
+    let factors = lu(MatrixLayout::F { col: size, lda: size }, by_columns);
+    let Some(Lu { exchanges, entries, log }) = factors.map_err(|error| failed(matrix, error))? else {
+        return Ok(LuDeterminant { sign: 0, log: f64::NEG_INFINITY });
+    };
+    let swaps = exchanges.iter().zip(1..).filter(|&(&row, place)| row != place).count();
+    let negative = entries.iter().step_by(rows + 1).filter(|pivot| pivot.is_sign_negative()).count();
+    let sign = if (swaps + negative) % 2 == 0 { 1 } else { -1 };
+    Ok(LuDeterminant { sign, log })
 }

@@ -29,10 +29,8 @@ impl Metric {
     /// ```
     pub fn find(name: &str) -> Result<&'static Metric> {
         let names = || METRICS.iter().map(|metric| metric.name).collect::<Vec<_>>().join(", ");
-        METRICS
-            .iter()
-            .find(|metric| metric.name == name)
-            .ok_or_else(|| Error::invalid("metric", name, format!("one of {}", names())))
+        let found = METRICS.iter().find(|metric| metric.name == name);
+        found.ok_or_else(|| Error::invalid("metric", name, format!("one of {}", names())))
     }
 }
 

@@ -3,9 +3,10 @@
 use ndarray::{Array2, ArrayView2, Axis};
 use ndarray_linalg::{Eigh, UPLO};
 
+use super::decompose::{check_finite, failed};
 use super::residual;
 use super::scale::near_one;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// The coordinates of a matrix's rows on their principal axes.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,9 +38,10 @@ pub struct Principal {
 /// ```
 ///
 /// # Errors
-/// [`Error::Invalid`] for a NaN or infinite entry; [`Error::Numeric`] where the iteration does not converge.
+/// [`Error::Invalid`](crate::Error::Invalid) for a NaN or infinite entry; [`Error::Numeric`](crate::Error::Numeric)
+/// where the iteration does not converge.
 pub fn principal(x: ArrayView2<f64>, axes: usize) -> Result<Principal> {
-    super::decompose::check_finite(x)?;
+    check_finite(x)?;
     let (n, mut points) = (x.nrows(), Array2::zeros((x.nrows(), axes)));
     let (rows, exponent) = near_one(residual(x).view());
     let gram = rows.dot(&rows.t());
@@ -47,12 +49,8 @@ pub fn principal(x: ArrayView2<f64>, axes: usize) -> Result<Principal> {
         return Ok(Principal { points, share: 1.0 });
     }
     crate::blas::keep_to_one_thread();
-    let failed = |error: ndarray_linalg::error::LinalgError| {
-        let (rows, cols) = x.dim();
-        Error::Numeric { what: format!("matrix {rows} × {cols}"), problem: error.to_string() }
-    };
     // The eigenvalues come in ascending order.
-    let (values, vectors) = gram.eigh(UPLO::Lower).map_err(failed)?;
+    let (values, vectors) = gram.eigh(UPLO::Lower).map_err(|error| failed(x, error))?;
     let squares = |index: usize| values[index].max(0.0);
     let mut along = 0.0;
     for axis in 0..axes.min(n) {

@@ -1,6 +1,6 @@
 //! Rank analysis against quoted numbers, stored reports, and properties that any matrix has.
 
-mod claims;
+pub(super) mod claims;
 mod edges;
 mod exact;
 mod golden;

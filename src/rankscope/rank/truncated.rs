@@ -3,8 +3,8 @@
 use ndarray::{Array2, ArrayView2, Axis};
 use ndarray_linalg::{JobSvd, SVDDC};
 
-use super::decompose::check_finite;
-use crate::error::{Error, Result};
+use super::decompose::{check_finite, failed};
+use crate::error::Result;
 
 /// Aₖ = Σ_{i ≤ k} σᵢ uᵢ vᵢᵀ: the top `k` singular components of A, the nearest matrix of rank k or less.
 ///
@@ -16,8 +16,8 @@ use crate::error::{Error, Result};
 /// **Source**: Eckart & Young 1936.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a NaN or infinite entry, naming its position; [`Error::Numeric`] where the iteration does not
-/// converge.
+/// [`Error::Invalid`](crate::Error::Invalid) for a NaN or infinite entry, naming its position;
+/// [`Error::Numeric`](crate::Error::Numeric) where the iteration does not converge.
 ///
 /// ```
 /// use ndarray::array;
@@ -34,10 +34,9 @@ pub fn truncated(matrix: ArrayView2<f64>, k: usize) -> Result<Array2<f64>> {
         return Ok(matrix.to_owned());
     }
     crate::blas::keep_to_one_thread();
-    let failed = |problem: String| Error::Numeric { what: format!("matrix {rows} × {cols}"), problem };
-    let (left, sigma, right) = matrix.svddc(JobSvd::Some).map_err(|error| failed(error.to_string()))?;
+    let (left, sigma, right) = matrix.svddc(JobSvd::Some).map_err(|error| failed(matrix, error))?;
     let (Some(mut left), Some(right)) = (left, right) else {
-        return Err(failed("no singular vectors".to_owned()));
+        return Err(failed(matrix, "no singular vectors"));
     };
     for (mut column, &sigma) in left.axis_iter_mut(Axis(1)).zip(&sigma) {
         column.mapv_inplace(|entry| entry * sigma);

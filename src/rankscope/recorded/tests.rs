@@ -88,10 +88,8 @@ fn every_shape_reads_as_layers_sequences_and_heads() {
         assert_eq!(recorded.places().count(), sizes.0 * sizes.1 * sizes.2);
     }
     let said = said(&folder.npy("(720,)", &values), None, None);
-    assert!(
-        said.ends_with("a is [720], expected [T, S], [H, T, S], [L, H, T, S] or [L, B, H, T, S]"),
-        "{said}"
-    );
+    let expected = "a is [720], expected [T, S], [H, T, S], [L, H, T, S] or [L, B, H, T, S]";
+    assert!(said.ends_with(expected), "{said}");
 }
 
 #[test]
@@ -127,10 +125,8 @@ fn among_many_arrays_those_called_attention_are_meant_and_others_can_be_chosen()
     let four = |name: &str| (name.to_owned(), vec![0.5; 4]);
     let trace = ["d.0.attention.scores", "d.0.attention.weights", "d.1.attention.weights", "hidden_states.0"];
     let path = folder.npz("(2, 2)", &trace.map(four));
-    assert_eq!(
-        open(&path).in_words(),
-        "2 arrays d.0.attention.weights … d.1.attention.weights, each f32 [T=2, S=2]"
-    );
+    let expected = "2 arrays d.0.attention.weights … d.1.attention.weights, each f32 [T=2, S=2]";
+    assert_eq!(open(&path).in_words(), expected);
     let hidden = Recorded::open(&path, Some("hidden_states.*"), None).unwrap();
     assert_eq!(hidden.layer_name(0), "hidden_states.0");
     assert!(said(&path, Some("w"), None).contains("holds no array w, but d.0.attention.scores (f32 [2, 2])"));
@@ -173,10 +169,8 @@ fn a_file_s_report_is_that_of_the_weights_themselves() {
         assert!(got.check.row_sum_error < 3e-7 && got.check.smallest_on_diagonal.unwrap() > 0.0);
     }
     let lines = summary(&got);
-    assert!(
-        lines[1].1.contains("lower triangular with a positive diagonal, so of full rank by theorem"),
-        "{lines:?}"
-    );
+    let fact = "lower triangular with a positive diagonal, so of full rank by theorem";
+    assert!(lines[1].1.contains(fact), "{lines:?}");
     assert_eq!(lines.len(), 2);
 }
 

@@ -81,11 +81,8 @@ impl HeadWall {
         let layers: Vec<Layer> = layers.collect::<Result<_>>()?;
         let count: usize = layers.iter().map(|layer| layer.heads.len()).sum();
         if !(1..=MOST_HEADS).contains(&count) {
-            return Err(Error::invalid(
-                "heads in the trace",
-                count,
-                format!("1 to {MOST_HEADS}, of attention.weights"),
-            ));
+            let expected = format!("1 to {MOST_HEADS}, of attention.weights");
+            return Err(Error::invalid("heads in the trace", count, expected));
         }
         Ok(HeadWall { layers, tokens: tokens.into_iter().map(|token| token.to_string()).collect() })
     }

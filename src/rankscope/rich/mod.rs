@@ -24,6 +24,9 @@ pub use states::States;
 pub(crate) use crate::label::escape;
 
 use crate::figure::{Figure, Heatmap, Lines, PhaseMap, SpectrumFigure, Wall};
+use crate::mask::Facts;
+use crate::model::Description;
+use crate::model::count::Part;
 
 /// A value that is shown both as text and as HTML; both forms have the same content.
 ///
@@ -73,17 +76,33 @@ fn row(displays: &[String]) -> String {
     format!("<div class=\"rankscope-row\">{each}</div>")
 }
 
+macro_rules! tables {
+    ($($value:ty: $rows:path),*) => { $(
+        impl Rich for $value {
+            fn text(&self) -> String {
+                lines(&$rows(self))
+            }
+
+            fn html(&self) -> String {
+                table(&$rows(self))
+            }
+        }
+    )* };
+}
+
+tables!(Description: model::description_rows, Vec<Part>: model::part_rows, Facts: rank::fact_rows);
+
 /// A table of names and values.
-fn table(rows: &[(String, String)]) -> String {
-    let row = |(name, value): &(String, String)| {
-        format!("<tr><th scope=\"row\">{}</th><td>{}</td></tr>", escape(name), escape(value))
+fn table<N: AsRef<str>>(rows: &[(N, String)]) -> String {
+    let row = |(name, value): &(N, String)| {
+        format!("<tr><th scope=\"row\">{}</th><td>{}</td></tr>", escape(name.as_ref()), escape(value))
     };
     format!("<table class=\"rankscope-words\">{}</table>", rows.iter().map(row).collect::<String>())
 }
 
 /// The same table in text, with aligned values.
-fn lines(rows: &[(String, String)]) -> String {
-    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    let line = |(name, value): &(String, String)| format!("{name:<width$}  {value}");
+fn lines<N: AsRef<str>>(rows: &[(N, String)]) -> String {
+    let width = rows.iter().map(|(name, _)| name.as_ref().chars().count()).max().unwrap_or(0);
+    let line = |(name, value): &(N, String)| format!("{:<width$}  {value}", name.as_ref());
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -1,22 +1,12 @@
 //! Models, their counts, twins, and kernels.
 
-use super::{Rich, escape, lines, picture, table};
+use super::{Rich, escape, picture};
 use crate::device::gpu::Kernel;
 use crate::model::Description;
 use crate::model::count::Part;
 use crate::train::twin::Results;
 
-impl Rich for Description {
-    fn text(&self) -> String {
-        lines(&description_rows(self))
-    }
-
-    fn html(&self) -> String {
-        table(&description_rows(self))
-    }
-}
-
-fn description_rows(model: &Description) -> Vec<(String, String)> {
+pub(super) fn description_rows(model: &Description) -> Vec<(&'static str, String)> {
     let heads = match model.kv_heads == model.heads {
         true => format!("{} of size {}", model.heads, model.head_size),
         false => {
@@ -37,21 +27,11 @@ fn description_rows(model: &Description) -> Vec<(String, String)> {
         ("stored as", model.dtype.to_string()),
     ];
     rows.extend(model.encoder.as_ref().map(|encoder| ("layers of its encoder", encoder.layers.to_string())));
-    rows.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-impl Rich for Vec<Part> {
-    fn text(&self) -> String {
-        lines(&part_rows(self))
-    }
-
-    fn html(&self) -> String {
-        table(&part_rows(self))
-    }
+    rows
 }
 
 /// The parts with their parameters, and the sum.
-fn part_rows(parts: &[Part]) -> Vec<(String, String)> {
+pub(super) fn part_rows(parts: &[Part]) -> Vec<(String, String)> {
     let row = |part: &Part| (part.name.clone(), part.parameters.to_string());
     let total = parts.iter().map(|part| part.parameters).sum::<u128>();
     parts.iter().map(row).chain([("in all".to_owned(), total.to_string())]).collect()

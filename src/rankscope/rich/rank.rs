@@ -51,27 +51,17 @@ impl Rich for ExactRank {
     }
 }
 
-impl Rich for Facts {
-    fn text(&self) -> String {
-        lines(&fact_rows(self))
-    }
-
-    fn html(&self) -> String {
-        table(&fact_rows(self))
-    }
-}
-
-fn fact_rows(facts: &Facts) -> Vec<(String, String)> {
+pub(super) fn fact_rows(facts: &Facts) -> Vec<(&'static str, String)> {
     let yes = |is: bool| (if is { "yes" } else { "no" }).to_owned();
     let all = facts.positions * facts.positions;
-    let mut all = rows(&[
+    let mut rows = vec![
         ("pairs that may attend", format!("{} of {all}", facts.pairs)),
         ("exact rank", facts.exact_rank.text().replacen("exact rank ", "", 1)),
         ("everyone hears everyone, in the end", yes(facts.strongly_connected)),
         ("everyone hears of one common token", yes(facts.has_common_source)),
-    ]);
-    all.extend(facts.theorems.iter().map(|theorem| ("theorem".to_owned(), theorem.statement().to_owned())));
-    all
+    ];
+    rows.extend(facts.theorems.iter().map(|theorem| ("theorem", theorem.statement().to_owned())));
+    rows
 }
 
 impl Rich for Phases {
@@ -94,10 +84,10 @@ fn phase_rows(phases: &Phases) -> Vec<(String, String)> {
         (format!("scale {}", points[0].scale), words.join(" ").trim_end().to_owned())
     };
     let sizes: Vec<String> = sizes.iter().map(|size| format!("{:<13}", format!("D = {size}"))).collect();
-    let mut all = rows(&[("higher effective rank", sizes.join(" ").trim_end().to_owned())]);
-    all.extend(phases.points().chunks(phases.grid().head_sizes.len()).rev().map(row));
-    all.push(("points in all".to_owned(), counts(phases)));
-    all
+    let mut rows = vec![("higher effective rank".to_owned(), sizes.join(" ").trim_end().to_owned())];
+    rows.extend(phases.points().chunks(phases.grid().head_sizes.len()).rev().map(row));
+    rows.push(("points in all".to_owned(), counts(phases)));
+    rows
 }
 
 /// For each mask, the number of points where it is ahead.
@@ -106,14 +96,14 @@ fn counts(phases: &Phases) -> String {
     [Ahead::Causal, Ahead::Bidirectional, Ahead::Neither].map(count).join(", ")
 }
 
-fn report_rows(report: &RankReport) -> Vec<(String, String)> {
+fn report_rows(report: &RankReport) -> Vec<(&'static str, String)> {
     let exact = report.exact_rank.map_or("not known".to_owned(), |rank| rank.to_string());
     let smallest = match report.sigma_min_below_floor {
         true => format!("below the rounding floor, {}", short(report.rounding_floor)),
         false => short_or_dash(report.sigma_min),
     };
     let bound = if report.condition_is_lower_bound { "at least " } else { "" };
-    rows(&[
+    vec![
         ("matrix", format!("{} × {}", report.rows, report.cols)),
         ("exact rank", format!("{exact} ({})", report.exact_rank_reason)),
         ("numerical rank, f32", report.numerical_rank_f32.to_string()),
@@ -125,22 +115,18 @@ fn report_rows(report: &RankReport) -> Vec<(String, String)> {
         ("smallest singular value", smallest),
         ("condition number", format!("{bound}{}", short_or_dash(report.condition_number))),
         ("ln |det|", short_or_dash(report.log_abs_det)),
-    ])
+    ]
 }
 
-fn spectrum_rows(spectrum: &Spectrum) -> Vec<(String, String)> {
+fn spectrum_rows(spectrum: &Spectrum) -> Vec<(&'static str, String)> {
     let first: Vec<String> = spectrum.values().iter().take(8).map(|value| short(*value)).collect();
     let more = if spectrum.values().len() > first.len() { ", …" } else { "" };
-    rows(&[
+    vec![
         ("singular values", format!("{}{more}", first.join(", "))),
         ("of a matrix", format!("{} × {}", spectrum.rows(), spectrum.cols())),
         ("numerical rank, f64", spectrum.numerical_rank(Tolerance::F64).to_string()),
         ("effective rank", short(spectrum.effective_rank())),
         ("stable rank", short(spectrum.stable_rank())),
         ("rounding floor", short(spectrum.rounding_floor())),
-    ])
-}
-
-fn rows(rows: &[(&str, String)]) -> Vec<(String, String)> {
-    rows.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+    ]
 }

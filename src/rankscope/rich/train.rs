@@ -18,18 +18,17 @@ impl Rich for History {
     }
 }
 
-fn rows(history: &History) -> Vec<(String, String)> {
+fn rows(history: &History) -> Vec<(&'static str, String)> {
     let settings = &history.settings;
     let mut rows = vec![
-        ("learned".to_owned(), format!("{} on {}", settings.objective, settings.data)),
-        ("steps".to_owned(), format!("{} of {}", history.steps.len(), settings.steps)),
+        ("learned", format!("{} on {}", settings.objective, settings.data)),
+        ("steps", format!("{} of {}", history.steps.len(), settings.steps)),
     ];
-    rows.extend(history.steps.last().map(|last| ("loss".to_owned(), short(last.loss.into()))));
+    rows.extend(history.steps.last().map(|last| ("loss", short(last.loss.into()))));
     if let Some((step, metrics)) = history.evaluations.last() {
         let accuracy = short(100.0 * metrics.accuracy);
-        let held_out =
-            format!("loss {}, {accuracy} % of tokens right after step {step}", short(metrics.loss));
-        rows.push(("held out".to_owned(), held_out));
+        let loss = short(metrics.loss);
+        rows.push(("held out", format!("loss {loss}, {accuracy} % of tokens right after step {step}")));
     }
     rows
 }

@@ -12,17 +12,24 @@ use safetensors::SafeTensors;
 #[path = "support/devices.rs"]
 mod devices;
 
+/// A checkpoint of the fixtures.
+fn fixture(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny").join(name)
+}
+
+fn numbers(file: &SafeTensors<'_>, name: &str) -> Vec<f32> {
+    let view = file.tensor(name).unwrap_or_else(|_| panic!("{name}"));
+    view.data().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()
+}
+
 /// The reference gradients of one family: the error of every tensor is at most 5e-4 of its largest number, or of a
 /// hundredth of the largest number of all gradients. This is the tolerance in the fixtures' README.
 fn check(family: &str) {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny").join(family);
+    let folder = fixture(family);
     let golden = folder.join("golden.safetensors");
     let bytes = std::fs::read(&golden).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
-    let numbers = |name: &str| -> Vec<f32> {
-        let view = file.tensor(name).unwrap_or_else(|_| panic!("{family}: {name}"));
-        view.data().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()
-    };
+    let numbers = |name: &str| numbers(&file, name);
     let names: Vec<_> = file.names().into_iter().filter_map(|name| name.strip_prefix("grad.")).collect();
     let largest = |values: &[f32]| values.iter().fold(0f32, |most, x| most.max(x.abs()));
     let of_all = names.iter().map(|name| largest(&numbers(&format!("grad.{name}")))).fold(0.0, f32::max);
@@ -52,26 +59,16 @@ fn check(family: &str) {
 /// The load-balancing loss of a mixture of experts, over tokens only and over all positions, and its gradient.
 #[test]
 fn the_balance_of_experts_is_that_of_transformers() {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny/mixtral");
+    let folder = fixture("mixtral");
     let bytes = std::fs::read(folder.join("balance.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
-    let numbers = |name: &str| -> Vec<f32> {
-        file.tensor(name)
-            .unwrap()
-            .data()
-            .as_chunks()
-            .0
-            .iter()
-            .map(|&bytes| f32::from_le_bytes(bytes))
-            .collect()
-    };
+    let asked = tempfile::tempdir().unwrap();
+    let config = std::fs::read_to_string(folder.join("config.json")).unwrap();
+    let config = config.replace("\"output_router_logits\": false", "\"output_router_logits\": true");
+    std::fs::write(asked.path().join("config.json"), config).unwrap();
+    std::fs::copy(folder.join("model.safetensors"), asked.path().join("model.safetensors")).unwrap();
     for device in devices::devices() {
         for key in ["padded", "whole"] {
-            let asked = tempfile::tempdir().unwrap();
-            let config = std::fs::read_to_string(folder.join("config.json")).unwrap();
-            let config = config.replace("\"output_router_logits\": false", "\"output_router_logits\": true");
-            std::fs::write(asked.path().join("config.json"), config).unwrap();
-            std::fs::copy(folder.join("model.safetensors"), asked.path().join("model.safetensors")).unwrap();
             let model = model::load(asked.path(), &device).unwrap();
             let batch = Batch::open(&folder.join("golden.safetensors"), &*model).unwrap();
             let (parameters, tape) = (Parameters::of(&*model).unwrap(), Tape::new());
@@ -80,16 +77,16 @@ fn the_balance_of_experts_is_that_of_transformers() {
             let mut balance = Balance::new(&*traced.model, &mut nobody).unwrap();
             traced.model.hidden(&batch.input, &batch.mask, &mut balance, &Run::default()).unwrap();
             let nothing = Tensor::new([], vec![0.0]).unwrap().to_device(&device).unwrap();
-            let loss =
-                balance.add_to(nothing, 1.0, batch.input.padding().filter(|_| key == "padded")).unwrap();
+            let padding = batch.input.padding().filter(|_| key == "padded");
+            let loss = balance.add_to(nothing, 1.0, padding).unwrap();
             let found = gradients(&loss).unwrap();
-            let expected = 0.02 * numbers(&format!("aux_loss.{key}"))[0]; // router_aux_loss_coef
+            let expected = 0.02 * numbers(&file, &format!("aux_loss.{key}"))[0]; // router_aux_loss_coef
             let difference = (loss.detach().to_vec().unwrap()[0] - expected).abs();
             assert!(difference < 1e-6, "{key} on {device}: off by {difference}");
             let mut count = 0;
             for (name, gradient) in traced.gradients(&found) {
                 let Ok(_) = file.tensor(&format!("grad.{key}.{name}")) else { continue };
-                let expected = numbers(&format!("grad.{key}.{name}"));
+                let expected = numbers(&file, &format!("grad.{key}.{name}"));
                 let gradient = gradient.unwrap_or_else(|| panic!("{name} has no gradient")).to_vec().unwrap();
                 let far =
                     gradient.iter().zip(&expected).map(|(a, b)| (a - 0.02 * b).abs()).fold(0.0, f32::max);
@@ -108,7 +105,7 @@ fn the_balance_of_experts_is_that_of_transformers() {
 /// Steps on one batch bring its loss near 0, and the saved model is the trained one.
 #[test]
 fn one_batch_is_learned_by_heart_and_saved() {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny/gpt2");
+    let folder = fixture("gpt2");
     let model = model::load(&folder, &Device::Cpu).unwrap();
     let batch = Batch::open(&folder.join("golden.safetensors"), &*model).unwrap();
     let (mut parameters, mut optimiser) =

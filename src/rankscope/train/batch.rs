@@ -194,11 +194,8 @@ impl Batch {
         let Some(index) = heads.iter().position(|head| head.name() == name) else {
             let names: Vec<_> = heads.iter().map(|head| head.name()).collect();
             let got = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-            return Err(Error::invalid(
-                "heads of the model",
-                got,
-                format!("{name}, which is to learn classes"),
-            ));
+            let expected = format!("{name}, which is to learn classes");
+            return Err(Error::invalid("heads of the model", got, expected));
         };
         Ok(model.heads(hidden, &self.input, probe)?.swap_remove(index))
     }

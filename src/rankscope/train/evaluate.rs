@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::batch::{Batch, logits, select};
+use super::named;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::model::loss::cross_entropies;
@@ -43,32 +44,18 @@ pub struct MetricKind {
 
 /// Every metric.
 pub static TRAINING_METRICS: &[MetricKind] = &[
-    MetricKind {
-        name: "loss",
-        summary: "cross-entropy in nats for each target",
-        value: |metrics| Some(metrics.loss),
-    },
-    MetricKind {
-        name: "accuracy",
-        summary: "share of targets that are predicted",
-        value: |metrics| Some(metrics.accuracy),
-    },
-    MetricKind {
-        name: "exact",
-        summary: "share of outputs that are predicted whole",
-        value: |metrics| Some(metrics.exact),
-    },
-    MetricKind {
-        name: "classes",
-        summary: "share of classes that are predicted",
-        value: |metrics| metrics.classes,
-    },
-    MetricKind {
-        name: "error_over_variance",
-        summary: "squared error of numbers over their variance",
-        value: |metrics| metrics.error_over_variance,
-    },
+    metric("loss", "cross-entropy in nats for each target", |metrics| Some(metrics.loss)),
+    metric("accuracy", "share of targets that are predicted", |metrics| Some(metrics.accuracy)),
+    metric("exact", "share of outputs that are predicted whole", |metrics| Some(metrics.exact)),
+    metric("classes", "share of classes that are predicted", |metrics| metrics.classes),
+    metric("error_over_variance", "squared error of numbers over their variance", |metrics| {
+        metrics.error_over_variance
+    }),
 ];
+
+const fn metric(name: &'static str, summary: &'static str, value: fn(&Metrics) -> Option<f64>) -> MetricKind {
+    MetricKind { name, summary, value }
+}
 
 impl MetricKind {
     /// The metric called `name`.
@@ -76,10 +63,7 @@ impl MetricKind {
     /// # Errors
     /// [`Error::Invalid`] listing the names of all metrics.
     pub fn find(name: &str) -> Result<&'static MetricKind> {
-        TRAINING_METRICS.iter().find(|kind| kind.name == name).ok_or_else(|| {
-            let names: Vec<_> = TRAINING_METRICS.iter().map(|kind| kind.name).collect();
-            Error::invalid("metric", format!("{name:?}"), format!("one of {}", names.join(", ")))
-        })
+        named(TRAINING_METRICS, |kind| kind.name, name, "metric", format!("{name:?}"))
     }
 }
 

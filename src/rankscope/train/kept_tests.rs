@@ -66,10 +66,8 @@ fn what_is_kept_is_not_trained_again_and_parts_together_are_the_whole() {
     assert_eq!(bytes("merged"), bytes("one"));
     let merged = Kept::default().in_folder(&path("merged")).unwrap();
     assert_eq!(merged.courses, whole.courses);
-    assert_eq!(
-        merged.find(&all[2], &device).unwrap().unwrap(),
-        whole.find(&all[2], &device).unwrap().unwrap()
-    );
+    let expected = whole.find(&all[2], &device).unwrap().unwrap();
+    assert_eq!(merged.find(&all[2], &device).unwrap().unwrap(), expected);
     assert_eq!(merged.find(&Course::of(quick("outputs", 7)), &device).unwrap(), None);
 }
 

@@ -44,3 +44,19 @@ pub use record::{GradientRecord, HEAD_METRICS, HeadMetric, HeadRecord, LayerWeig
 pub use schedule::{SCHEDULES, Schedule};
 pub use settings::{LayersOf, Settings, at_commas};
 pub use trainer::Trainer;
+
+use crate::error::{Error, Result};
+
+/// The entry of `all` that is called `name`. An error shows the name as `got`, and lists the names of all.
+fn named<T>(
+    all: &'static [T],
+    name_of: fn(&T) -> &'static str,
+    name: &str,
+    what: &str,
+    got: impl ToString,
+) -> Result<&'static T> {
+    all.iter().find(|entry| name_of(entry) == name).ok_or_else(|| {
+        let names: Vec<_> = all.iter().map(name_of).collect();
+        Error::invalid(what, got, format!("one of {}", names.join(", ")))
+    })
+}

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use super::named;
 use super::settings::{LayersOf, Settings};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Settings with a name.
 pub struct TrainingPreset {
@@ -19,12 +20,9 @@ impl TrainingPreset {
     /// The preset called `name`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] listing the names of all presets.
+    /// [`Error::Invalid`](crate::Error::Invalid) listing the names of all presets.
     pub fn find(name: &str) -> Result<&'static TrainingPreset> {
-        TRAINING_PRESETS.iter().find(|preset| preset.name == name).ok_or_else(|| {
-            let names: Vec<_> = TRAINING_PRESETS.iter().map(|preset| preset.name).collect();
-            Error::invalid("preset", format!("{name:?}"), format!("one of {}", names.join(", ")))
-        })
+        named(TRAINING_PRESETS, |preset| preset.name, name, "preset", format!("{name:?}"))
     }
 
     /// The settings.
@@ -67,38 +65,29 @@ pub static TRAINING_PRESETS: &[TrainingPreset] = &[
     TrainingPreset {
         name: "english-causal",
         summary: "DecLLM-style: rotary positions, normalised heads, causal; the twin of english-prefix",
-        settings: || Settings {
-            feed_forward: Some(344),
-            mask: "causal".into(),
-            ..english("decllm", "prefix-lm")
-        },
+        settings: || Settings { mask: "causal".into(), ..gated("decllm") },
     },
     TrainingPreset {
         name: "english-prefix",
         summary: "the same, reading its prefix in both directions",
-        settings: || Settings { feed_forward: Some(344), ..english("decllm", "prefix-lm") },
+        settings: || gated("decllm"),
     },
     TrainingPreset {
         name: "english-t5",
         summary: "T5-style (1.1): encoder and decoder, relative positions, prefix LM",
         settings: || Settings {
-            feed_forward: Some(344),
             layers_of: LayersOf::BothStacks,
             config: BTreeMap::from([
                 ("feed_forward_proj".to_owned(), "gated-gelu".into()),
                 ("tie_word_embeddings".to_owned(), false.into()),
             ]),
-            ..english("t5", "prefix-lm")
+            ..gated("t5")
         },
     },
     TrainingPreset {
         name: "english-redllm",
         summary: "RedLLM-style: encoder and decoder, one count of rotary positions, prefix LM",
-        settings: || Settings {
-            feed_forward: Some(344),
-            layers_of: LayersOf::BothStacks,
-            ..english("redllm", "prefix-lm")
-        },
+        settings: || Settings { layers_of: LayersOf::BothStacks, ..gated("redllm") },
     },
 ];
 
@@ -118,6 +107,11 @@ fn english(family: &str, objective: &str) -> Settings {
         record_every: 150,
         ..Settings::default()
     }
+}
+
+/// A prefix LM whose feed-forward networks have a gate, and so a smaller F.
+fn gated(family: &str) -> Settings {
+    Settings { feed_forward: Some(344), ..english(family, "prefix-lm") }
 }
 
 /// The presets in words, one line for each.

@@ -61,11 +61,8 @@ impl PowerLaw {
             return Err(Error::invalid("number of sizes", n, "at least 3, of which an interval can come"));
         }
         if let Some((x, y)) = points.iter().find(|(x, y)| !(*x > 0.0 && *y > 0.0)) {
-            return Err(Error::invalid(
-                "point of a power law",
-                format!("({x}, {y})"),
-                "two positive numbers",
-            ));
+            let expected = "two positive numbers";
+            return Err(Error::invalid("point of a power law", format!("({x}, {y})"), expected));
         }
         let (u, v): (Sample, Sample) =
             (points.iter().map(|(x, _)| x.ln()).collect(), points.iter().map(|(_, y)| y.ln()).collect());
@@ -108,11 +105,8 @@ impl Scaling {
         for (done, &width) in widths.iter().enumerate() {
             run.step("size", done, widths.len())?;
             if head_size == 0 || !width.is_multiple_of(head_size) || width == 0 {
-                return Err(Error::invalid(
-                    "width",
-                    width,
-                    format!("a multiple of the head size {head_size}"),
-                ));
+                let expected = format!("a multiple of the head size {head_size}");
+                return Err(Error::invalid("width", width, expected));
             }
             let feed_forward = settings.feed_forward.map(|f| (f * width).div_ceil(settings.width));
             let sized = Settings { width, heads: width / head_size, feed_forward, ..settings.clone() };

@@ -2,7 +2,8 @@
 
 use std::f64::consts::PI;
 
-use crate::error::{Error, Result};
+use super::named;
+use crate::error::Result;
 
 /// A schedule on the registry: warm-up, then its own decay.
 pub struct Schedule {
@@ -30,13 +31,9 @@ impl Schedule {
     /// The schedule with this `name`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] listing the names of all schedules.
+    /// [`Error::Invalid`](crate::Error::Invalid) listing the names of all schedules.
     pub fn find(name: &str) -> Result<&'static Schedule> {
-        let names = || SCHEDULES.iter().map(|schedule| schedule.name).collect::<Vec<_>>().join(", ");
-        SCHEDULES
-            .iter()
-            .find(|schedule| schedule.name == name)
-            .ok_or_else(|| Error::invalid("schedule", name, format!("one of {}", names())))
+        named(SCHEDULES, |schedule| schedule.name, name, "schedule", name)
     }
 
     /// The learning rate of a step, counted from 0, of `steps` in all.

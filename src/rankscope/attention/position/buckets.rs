@@ -4,7 +4,7 @@ use crate::axis::Axis;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::mask::Positions;
-use crate::ops::{gather, spread_by_distance, transpose};
+use crate::ops::{expect_size, gather, spread_by_distance, transpose};
 use crate::tensor::Tensor;
 use crate::weight::Weight;
 
@@ -106,10 +106,7 @@ impl RelativeBias {
     /// [`Error::Axes`] or [`Error::Size`] if the table is of another shape, [`Error::Placement`] if it is on a GPU.
     pub fn new(buckets: RelativeBuckets, table: Weight) -> Result<Self> {
         let [rows, _] = table.shape().expect(OP, "table", [Axis::Row, Axis::Head])?;
-        if rows != buckets.count() {
-            let (axis, expected) = (Axis::Row, buckets.count());
-            return Err(Error::Size { op: OP, argument: "table", axis, expected, got: rows });
-        }
+        expect_size(OP, "table", Axis::Row, buckets.count(), rows)?;
         let bias = RelativeBias { buckets, table };
         match bias.table.device() {
             Device::Gpu(_) if bias.table.as_tensor().is_none() => Err(bias.misplaced()),
@@ -162,33 +159,12 @@ mod tests {
     #[test]
     fn buckets_are_the_published_ones() {
         let both = RelativeBuckets::new(32, 128, true).unwrap();
-        let table = [
-            (-200, 15),
-            (-128, 15),
-            (-127, 15),
-            (-64, 14),
-            (-32, 12),
-            (-16, 10),
-            (-9, 8),
-            (-8, 8),
-            (-1, 1),
-            (0, 0),
-            (1, 17),
-            (7, 23),
-            (8, 24),
-            (9, 24),
-            (16, 26),
-            (64, 30),
-            (127, 31),
-            (5000, 31),
-        ];
-        assert!(table.iter().all(|&(distance, bucket)| both.of(distance) == bucket));
+        let distances = [-200, -128, -127, -64, -32, -16, -9, -8, -1, 0, 1, 7, 8, 9, 16, 64, 127, 5000];
+        let buckets = [15, 15, 15, 14, 12, 10, 8, 8, 1, 0, 17, 23, 24, 24, 26, 30, 31, 31];
+        assert_eq!(distances.map(|distance| both.of(distance)), buckets);
         let causal = RelativeBuckets::new(32, 128, false).unwrap();
-        let table =
-            [(-113, 31), (-112, 30), (-64, 26), (-32, 21), (-17, 16), (-16, 16), (-15, 15), (0, 0), (5, 0)];
-        for (distance, bucket) in table {
-            assert_eq!(causal.of(distance), bucket, "{distance}");
-        }
+        let distances = [-113, -112, -64, -32, -17, -16, -15, 0, 5];
+        assert_eq!(distances.map(|distance| causal.of(distance)), [31, 30, 26, 21, 16, 16, 15, 0, 0]);
         // An odd number of buckets for each side, as in the tiny checkpoint: 5, of which 2 hold one distance.
         let small = RelativeBuckets::new(10, 8, true).unwrap();
         assert_eq!([-8, -5, -3, -2, -1, 0, 1, 2, 4, 9].map(|r| small.of(r)), [4, 3, 2, 2, 1, 0, 6, 7, 8, 9]);

@@ -55,13 +55,10 @@ impl PositionScheme {
         let added = match self {
             PositionScheme::Learned(table) => {
                 let most = table.shape().sizes()[0];
-                if first.saturating_add(length) > most {
+                let end = first.saturating_add(length);
+                if end > most {
                     let expected = format!("at most {most}, the length of the learned table");
-                    return Err(Error::invalid(
-                        "number of positions",
-                        first.saturating_add(length),
-                        expected,
-                    ));
+                    return Err(Error::invalid("number of positions", end, expected));
                 }
                 let ids: Vec<u32> = (first..first + length).map(|position| position as u32).collect();
                 gather(table, &ids, 1)? // [1, T, C]

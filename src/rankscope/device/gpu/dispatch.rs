@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use super::kernel::{Binding, BindingKind, Pipeline};
 use super::submit::{Command, PARAMS_BYTES, Pending};
 use super::{Gpu, GpuBuffer, Kernel, lock};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// The binding of a kernel's variable.
 #[derive(Clone, Copy)]
@@ -42,8 +42,8 @@ impl Gpu {
     /// for, so the shader compares with a size of its own.
     ///
     /// # Errors
-    /// [`Error::Gpu`] naming the kernel: for a variable that is not bound, a name that is no variable, or an error of
-    /// the driver.
+    /// [`Error::Gpu`](crate::Error::Gpu) naming the kernel: for a variable that is not bound, a name that is no
+    /// variable, or an error of the driver.
     pub fn dispatch(
         &self,
         kernel: &'static Kernel,
@@ -70,7 +70,7 @@ impl Gpu {
     ) -> Result<()> {
         let pipeline = self.pipeline(kernel)?;
         if fold(workgroups, self.limits.max_compute_workgroups_per_dimension).is_none() {
-            return Err(refuse(kernel, format!("{workgroups} workgroups are more than the device allows")));
+            return Err(kernel.error(format!("{workgroups} workgroups are more than the device allows")));
         }
         self.check_binds(kernel, &pipeline.bindings, binds)?;
         let mut pending = lock(&self.pending);
@@ -121,7 +121,7 @@ impl Gpu {
         }
         let declared = |name: &str| bindings.iter().any(|binding| binding.name == name);
         if let Some((name, _)) = binds.iter().find(|(name, _)| !declared(name)) {
-            return Err(refuse(kernel, format!("{name} is bound but not declared")));
+            return Err(kernel.error(format!("{name} is bound but not declared")));
         }
         let fits = |binding: &Binding| match (binding.kind, find(binds, &binding.name)) {
             (BindingKind::Uniform, Some(Bind::Uniform(bytes))) => {
@@ -137,7 +137,7 @@ impl Gpu {
             None => Ok(()),
             Some(Binding { name, kind, min_size, .. }) => {
                 let problem = format!("{name}, {kind:?} of at least {min_size} bytes, is not bound to such");
-                Err(refuse(kernel, problem))
+                Err(kernel.error(problem))
             }
         }
     }
@@ -149,7 +149,7 @@ impl Gpu {
             Bind::Buffer(buffer) if buffer.raw().size() > limit => {
                 let (name, size) = (buffer.label(), buffer.size_bytes());
                 let limit = format!("{}'s max_storage_buffer_binding_size, {limit}", self.name());
-                Err(refuse(kernel, format!("{name}: {size} bytes are more than {limit}")))
+                Err(kernel.error(format!("{name}: {size} bytes are more than {limit}")))
             }
             _ => Ok(()),
         }
@@ -167,10 +167,6 @@ fn with_first_group(kernel: &Kernel, params: &[u8], first_group: u32) -> Vec<u8>
 
 pub(super) fn find<'a>(binds: &[(&str, Bind<'a>)], name: &str) -> Option<Bind<'a>> {
     binds.iter().find(|(bound, _)| *bound == name).map(|(_, bind)| *bind)
-}
-
-fn refuse(kernel: &Kernel, problem: String) -> Error {
-    Error::Gpu { what: format!("kernel {}", kernel.name), problem }
 }
 
 /// Columns and rows that hold at least `workgroups`, with fewer spare workgroups than there are rows.

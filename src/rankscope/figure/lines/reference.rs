@@ -92,11 +92,6 @@ impl Reference {
     }
 }
 
-/// The space for names beside the plot.
-pub(super) struct Margin {
-    pub right: f64,
-}
-
 /// Names above the plot: the place of each reference's name, and their total height.
 pub(super) struct Above {
     pub height: f64,
@@ -107,32 +102,31 @@ fn fitted(reference: &Reference) -> String {
     text::fit(&reference.name, TEXT, MOST_WIDE)
 }
 
-impl Margin {
-    pub fn of(references: &[Reference]) -> Self {
-        let beside = references.iter().filter(|reference| reference.x().is_none());
-        let widest = beside.map(|reference| standard_width(&fitted(reference))).fold(0.0, f64::max);
-        Margin { right: if widest > 0.0 { (widest + 34.0).ceil() } else { 26.0 } }
-    }
+/// The space for names beside the plot.
+pub(super) fn room_right(references: &[Reference]) -> f64 {
+    let beside = references.iter().filter(|reference| reference.x().is_none());
+    let widest = beside.map(|reference| standard_width(&fitted(reference))).fold(0.0, f64::max);
+    if widest > 0.0 { (widest + 34.0).ceil() } else { 26.0 }
+}
 
-    /// Places the names of vertical lines above them, in as many rows as are needed to avoid overlaps. Heights count
-    /// from the top of the plot.
-    pub fn above(&self, references: &[Reference], plot: &Plot, width: f64) -> Above {
-        let mut rows: Vec<Vec<(f64, f64)>> = Vec::new();
-        let place = |reference: &Reference| {
-            let half = standard_width(&fitted(reference)) / 2.0 + 8.0;
-            let x = plot.at((reference.x()?, 0.0)).0.clamp(half + 34.0, width - half);
-            let is_free =
-                |row: &Vec<(f64, f64)>| row.iter().all(|&(from, to)| x + half <= from || to <= x - half);
-            let row = rows.iter().position(is_free).unwrap_or(rows.len());
-            if row == rows.len() {
-                rows.push(Vec::new());
-            }
-            rows[row].push((x - half, x + half));
-            Some((x, -18.0 - row as f64 * LINE))
-        };
-        let places = references.iter().map(place).collect();
-        Above { height: if rows.is_empty() { 0.0 } else { rows.len() as f64 * LINE + 14.0 }, places }
-    }
+/// Places the names of vertical lines above them, in as many rows as are needed to avoid overlaps. Heights count from
+/// the top of the plot.
+pub(super) fn above(references: &[Reference], plot: &Plot, width: f64) -> Above {
+    let mut rows: Vec<Vec<(f64, f64)>> = Vec::new();
+    let place = |reference: &Reference| {
+        let half = standard_width(&fitted(reference)) / 2.0 + 8.0;
+        let x = plot.at((reference.x()?, 0.0)).0.clamp(half + 34.0, width - half);
+        let is_free =
+            |row: &Vec<(f64, f64)>| row.iter().all(|&(from, to)| x + half <= from || to <= x - half);
+        let row = rows.iter().position(is_free).unwrap_or(rows.len());
+        if row == rows.len() {
+            rows.push(Vec::new());
+        }
+        rows[row].push((x - half, x + half));
+        Some((x, -18.0 - row as f64 * LINE))
+    };
+    let places = references.iter().map(place).collect();
+    Above { height: if rows.is_empty() { 0.0 } else { rows.len() as f64 * LINE + 14.0 }, places }
 }
 
 /// Draws shades, lines and names.

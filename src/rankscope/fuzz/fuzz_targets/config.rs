@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use rankscope::model::{self, Input, MaskChoice};
 use rankscope::prelude::*;
-use rankscope_fuzz::{check_error, folder, put};
+use rankscope_fuzz::{checked, folder, put};
 
 static FOLDERS: LazyLock<[PathBuf; 4]> = LazyLock::new(|| {
     let bert = include_bytes!("../../tests/fixtures/tiny/bert/model.safetensors").as_slice();
@@ -26,9 +26,8 @@ static FOLDERS: LazyLock<[PathBuf; 4]> = LazyLock::new(|| {
 fuzz_target!(|bytes: &[u8]| {
     for folder in &*FOLDERS {
         put(folder, "config.json", bytes);
-        match model::load(folder, &Device::Cpu) {
-            Err(error) => check_error(&error),
-            Ok(model) => run(model.as_ref()),
+        if let Some(model) = checked(model::load(folder, &Device::Cpu)) {
+            run(model.as_ref());
         }
     }
 });
@@ -36,9 +35,8 @@ fuzz_target!(|bytes: &[u8]| {
 /// Three tokens through the model: numbers, or an error; a configuration may state a context of one token.
 fn run(model: &dyn model::Model) {
     let input = Input::new(vec![2, 0, 1]);
-    let run = Run::default();
-    match model.forward(&input, &MaskChoice::AsTrained, &mut Unobserved, &run) {
-        Err(error) => check_error(&error),
-        Ok(output) => assert_eq!(output.hidden.shape().sizes()[..2], [1, 3]),
+    let output = model.forward(&input, &MaskChoice::AsTrained, &mut Unobserved, &Run::default());
+    if let Some(output) = checked(output) {
+        assert_eq!(output.hidden.shape().sizes()[..2], [1, 3]);
     }
 }

@@ -7,14 +7,13 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use rankscope::express::{MAX_POSITIONS, Target};
-use rankscope_fuzz::{check_error, folder, put};
+use rankscope_fuzz::{checked, folder, put};
 
 static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| folder("csv"));
 
 fuzz_target!(|bytes: &[u8]| {
     put(&FOLDER, "target.csv", bytes);
-    match Target::load_either(&FOLDER.join("target.csv")) {
-        Err(error) => check_error(&error),
-        Ok((target, _)) => assert!(target.positions() >= 1 && target.positions() <= MAX_POSITIONS),
+    if let Some((target, _)) = checked(Target::load_either(&FOLDER.join("target.csv"))) {
+        assert!(target.positions() >= 1 && target.positions() <= MAX_POSITIONS);
     }
 });

@@ -1,21 +1,17 @@
-//! The mask language: a parsed mask can be printed, the printed text parses to the same mask, and
-//! nothing panics.
+//! The mask language: a parsed mask can be printed, the printed text parses to the same mask, and nothing panics.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use rankscope::Mask;
 use rankscope::mask::{Allowed, Positions, Tile};
-use rankscope_fuzz::check_error;
+use rankscope_fuzz::checked;
 
 /// Positions to try a mask on: few, since some facts take cubic time.
 const LENGTHS: [usize; 4] = [0, 1, 5, 11];
 
 fuzz_target!(|text: &str| {
-    let mask = match Mask::parse(text) {
-        Ok(mask) => mask,
-        Err(error) => return check_error(&error),
-    };
+    let Some(mask) = checked(Mask::parse(text)) else { return };
     let printed = mask.to_string();
     // The printed text is written out in full, so it may be longer than the longest allowed text.
     if let Ok(again) = Mask::parse(&printed) {
@@ -24,9 +20,8 @@ fuzz_target!(|text: &str| {
         assert!(printed.len() > 4096, "{printed} does not parse");
     }
     for length in LENGTHS {
-        match mask.check(length) {
-            Ok(()) => examine(&mask, length),
-            Err(error) => check_error(&error),
+        if checked(mask.check(length)).is_some() {
+            examine(&mask, length);
         }
     }
     // Positions near the largest possible one: nothing may overflow.
@@ -40,11 +35,10 @@ fn examine(mask: &Mask, length: usize) {
     let pattern = mask.pattern(length);
     assert_eq!(facts.pairs, pattern.iter().filter(|&&allowed| allowed).count());
     let (queries, keys) = (length / 3..length, 0..length.div_ceil(2));
-    let tile = mask.tile(&queries, &keys);
     let any = |wanted: bool| {
         queries.clone().any(|query| keys.clone().any(|key| mask.may_attend(query, key) == wanted))
     };
-    match tile {
+    match mask.tile(&queries, &keys) {
         Tile::Empty => assert!(!any(true), "{mask} is not empty"),
         Tile::Full => assert!(!any(false), "{mask} is not full"),
         Tile::Mixed => {}

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use rankscope::axis::Axis;
 use rankscope::model::Checkpoint;
-use rankscope_fuzz::{check_error, folder, put};
+use rankscope_fuzz::{checked, folder, put};
 
 static WHOLE: LazyLock<PathBuf> = LazyLock::new(|| folder("safetensors"));
 
@@ -27,28 +27,20 @@ fuzz_target!(|bytes: &[u8]| {
         _ => (&*WHOLE, "model.safetensors"),
     };
     put(folder, name, bytes);
-    let checkpoint = match Checkpoint::open(folder) {
-        Ok(checkpoint) => checkpoint,
-        Err(error) => return check_error(&error),
-    };
+    let Some(checkpoint) = checked(Checkpoint::open(folder)) else { return };
     // The smallest dtype has four bits.
     assert!(checkpoint.parameters() as u64 <= 2 * checkpoint.size_bytes());
     assert!(checkpoint.numbers("w") <= checkpoint.parameters());
     assert_eq!(checkpoint.same("w", "b").unwrap(), checkpoint.same("b", "w").unwrap());
     // Reads every tensor, under the name and shape that the header gives it.
-    if let Err(error) = checkpoint.expect_finite("the result", &[f32::NAN]) {
-        check_error(&error);
-    }
+    checked(checkpoint.expect_finite("the result", &[f32::NAN]));
     for (name, axes) in
         [("w", vec![(Axis::Row, 2), (Axis::Column, 3)]), ("b", vec![(Axis::Width, 5)]), ("", vec![])]
     {
-        match checkpoint.weight(name, axes.clone()) {
-            Err(error) => check_error(&error),
-            Ok(weight) => {
-                assert!(checkpoint.has(name));
-                let count = axes.iter().map(|axis| axis.1).product::<usize>();
-                assert_eq!(weight.to_f32().map(|values| values.len()), Some(count));
-            }
+        if let Some(weight) = checked(checkpoint.weight(name, axes.clone())) {
+            assert!(checkpoint.has(name));
+            let count = axes.iter().map(|axis| axis.1).product::<usize>();
+            assert_eq!(weight.to_f32().map(|values| values.len()), Some(count));
         }
     }
 });

@@ -56,10 +56,13 @@ pub fn put(folder: &Path, name: &str, bytes: &[u8]) {
     std::fs::write(folder.join(name), bytes).expect("a writable folder");
 }
 
-/// Checks the properties of every error: one line, short, and not empty.
-pub fn check_error(error: &rankscope::Error) {
-    let text = error.to_string();
-    assert!(!text.is_empty() && !text.chars().any(char::is_control), "{text:?}");
-    let count = text.chars().count();
-    assert!(count < 2500, "an error of {count} characters");
+/// The value of a result, if there is one; an error must be one line, short, and not empty.
+pub fn checked<T>(result: rankscope::Result<T>) -> Option<T> {
+    let check = |error: &rankscope::Error| {
+        let text = error.to_string();
+        assert!(!text.is_empty() && !text.chars().any(char::is_control), "{text:?}");
+        let count = text.chars().count();
+        assert!(count < 2500, "an error of {count} characters");
+    };
+    result.inspect_err(check).ok()
 }

@@ -134,21 +134,12 @@ impl<'a, 'b> Loader<'a, 'b> {
         ];
         let axes = [(Axis::Position, positions), self.width()];
         let (positions, order) = self.fields.variant.positions(config, &names, axes, true, self.builder)?;
-        let embeddings = Embeddings {
-            words,
-            positions,
-            segments: match self.dialect.has_segments {
-                true => Some(self.table("token_type_embeddings", (Axis::Row, type_count))?),
-                false => None,
-            },
-            norm: Some(self.builder.layer_norm(
-                &format!("{}embeddings.LayerNorm", self.prefix),
-                width,
-                epsilon,
-            )?),
-            padding_id,
-        };
-        Ok((embeddings, order))
+        let types = (Axis::Row, type_count);
+        let segments =
+            self.dialect.has_segments.then(|| self.table("token_type_embeddings", types)).transpose()?;
+        let norm =
+            self.builder.layer_norm(&format!("{}embeddings.LayerNorm", self.prefix), width, epsilon)?;
+        Ok((Embeddings { words, positions, segments, norm: Some(norm), padding_id }, order))
     }
 
     fn block(&mut self, index: usize) -> Result<Block> {
@@ -228,13 +219,8 @@ impl<'a, 'b> Loader<'a, 'b> {
         let (embeddings, order) = self.embeddings(config, words)?;
         let blocks = (0..self.fields.layers).map(|index| self.block(index)).collect::<Result<Vec<_>>>()?;
         let head = decoder.map(|decoder| self.head(decoder)).transpose()?;
-        let pooler = match self.has_pooler {
-            true => {
-                let (name, width) = (format!("{}pooler.dense", self.prefix), self.width());
-                Some(self.builder.linear(&name, width, width, true)?)
-            }
-            false => None,
-        };
+        let (name, width) = (format!("{}pooler.dense", self.prefix), self.width());
+        let pooler = self.has_pooler.then(|| self.builder.linear(&name, width, width, true)).transpose()?;
         Ok(Body { is_decoder: false, embeddings, order, blocks, final_norm: None, head, pooler })
     }
 }

@@ -82,10 +82,8 @@ pub(super) fn open(path: &Path) -> Result<Vec<Shard>> {
         if !file.is_file() {
             let tensor = map.iter().find(|(_, file)| **file == name).map_or("?", |(tensor, _)| tensor);
             let hint = "the download is incomplete, so fetch that file too";
-            return Err(Error::format(
-                path,
-                format!("shard {name}, with tensor {tensor}, is not there: {hint}"),
-            ));
+            let problem = format!("shard {name}, with tensor {tensor}, is not there: {hint}");
+            return Err(Error::format(path, problem));
         }
         shards.push(Shard::open(file)?);
     }

@@ -8,7 +8,7 @@ use super::parameters::Part;
 ///
 /// **Conventions**: a size that a family does not have is 0 (positions of a rotary model, segments of a decoder); a
 /// missing stack is `None`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ModelSizes {
     /// `model_type` of the configuration.
     pub family: String,
@@ -41,7 +41,7 @@ pub struct ModelSizes {
 }
 
 /// The output layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Output {
     /// The embedding, used again: no parameters of its own.
@@ -49,11 +49,12 @@ pub enum Output {
     /// A matrix `[V, C]` of its own.
     Own,
     /// Nothing: the bare model ends with its hidden states.
+    #[default]
     None,
 }
 
 /// Equal layers one after the other.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct StackSizes {
     /// L.
     pub layers: usize,
@@ -78,10 +79,11 @@ pub struct StackSizes {
 }
 
 /// The positions that a position may attend to in self-attention.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sees {
     /// Every position.
+    #[default]
     All,
     /// Itself and the positions on one side of it; in a decoder, the earlier positions.
     Past,
@@ -90,7 +92,7 @@ pub enum Sees {
 }
 
 /// The sizes of an attention layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct AttentionSizes {
     /// H.
     pub heads: usize,
@@ -114,7 +116,7 @@ pub struct AttentionSizes {
 }
 
 /// The sizes of a feed-forward network, or of several, among which a router chooses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct FeedForwardSizes {
     /// F.
     pub width: usize,

@@ -90,11 +90,8 @@ fn an_encoder_decoder_takes_the_operations_that_its_products_make() {
             work::count(|| model.forward(&input, &MaskChoice::AsTrained, &mut Unobserved, &run));
         output.unwrap();
         let counted = sizes.forward(Load::new(&sizes, 12, 1, Some(5)).unwrap(), Pairs::All);
-        assert_eq!(
-            (counted.attention, counted.total()),
-            (done.activations.into(), done.total().into()),
-            "{family}"
-        );
+        let expected = (done.activations.into(), done.total().into());
+        assert_eq!((counted.attention, counted.total()), expected, "{family}");
     }
 }
 
@@ -249,11 +246,8 @@ fn a_decoder_writes_with_a_cache_what_one_pass_predicts() {
     for name in ["gpt2", "llama3-8b", "mixtral-8x7b"] {
         let sizes = of_preset(name);
         let decoding = sizes.decoding(load(&sizes, 100)).unwrap();
-        assert_eq!(
-            decoding.total_with_cache,
-            sizes.forward(load(&sizes, 100), Pairs::Allowed).total(),
-            "{name}"
-        );
+        let expected = sizes.forward(load(&sizes, 100), Pairs::Allowed).total();
+        assert_eq!(decoding.total_with_cache, expected, "{name}");
         let last = decoding.steps.last().unwrap();
         let logits = sizes.forward(load(&sizes, 1), Pairs::Allowed).logits;
         let pass = sizes.forward(load(&sizes, 100), Pairs::Allowed);
@@ -275,10 +269,8 @@ fn loads_that_cannot_be_are_named() {
     assert_eq!(say(&t5, 1, 1, None), "context is 1, expected at least 2: a token for either side");
     let bert = tiny("bert");
     let error = bert.decoding(load(&bert, 3)).unwrap_err().to_string();
-    assert_eq!(
-        error,
-        "model to decode with is a bert without a decoder, expected one that writes token by token"
-    );
+    let got = "model to decode with is a bert without a decoder";
+    assert_eq!(error, format!("{got}, expected one that writes token by token"));
 }
 
 #[test]
@@ -293,14 +285,10 @@ fn configurations_that_cannot_be_are_named() {
         config[field] = value;
         say(config)
     };
-    assert!(
-        edited("gpt2", "model_type", "mamba".into())
-            .starts_with("here: model_type is \"mamba\", expected one of")
-    );
-    assert_eq!(
-        edited("gpt2", "n_head", 5.into()),
-        "here: n_embd is 24, expected a multiple of n_head = 5 (or head_size beside it)"
-    );
+    let error = edited("gpt2", "model_type", "mamba".into());
+    assert!(error.starts_with("here: model_type is \"mamba\", expected one of"));
+    let expected = "here: n_embd is 24, expected a multiple of n_head = 5 (or head_size beside it)";
+    assert_eq!(edited("gpt2", "n_head", 5.into()), expected);
     let error = edited("llama", "num_key_value_heads", 4.into());
     assert_eq!(error, "here: num_key_value_heads is 4, expected a divisor of num_attention_heads = 6");
     let error = edited("mixtral", "num_experts_per_tok", 5.into());

@@ -75,16 +75,8 @@ fn bare(description: &Description, record: &Record) -> ModelSizes {
         family: description.family.to_owned(),
         width: description.width,
         vocab: description.vocab,
-        context: None,
-        positions: 0,
-        segments: 0,
-        embedding_norm: 0,
-        encoder: None,
-        decoder: None,
-        output: Output::None,
-        has_pooler: false,
         task_heads: super::folder::heads(record.tensors(), description),
-        apart: Vec::new(),
+        ..ModelSizes::default()
     }
 }
 
@@ -127,14 +119,10 @@ impl StackSizes {
         StackSizes {
             layers,
             self_attention: AttentionSizes::of(&block.self_attention),
-            cross_attention: None,
             feed_forward: FeedForwardSizes::of(&block.feed_forward),
             norms: 2,
-            has_final_norm: false,
             norm_size: block.attention_norm.parameters(),
-            position_biases: 0,
-            sees: Sees::All,
-            full_layers: 0,
+            ..StackSizes::default()
         }
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub(super) use stacks::{Side, Stacks};
 
 use super::builder::Builder;
-use super::cache::{CacheLayout, KvCache};
+use super::cache::KvCache;
 use super::count::{self, ModelSizes};
 use super::cross_cache::CrossCache;
 use super::transformer::Trained;
@@ -48,16 +48,12 @@ impl EncoderDecoder {
         Ok(EncoderDecoder { description: Description { encoder: Some(encoder), ..decoder }, record, stacks })
     }
 
-    fn layout(&self, batch: usize) -> CacheLayout {
-        let Description { layers, kv_heads, head_size, .. } = self.description;
-        CacheLayout { layers, batch, kv_heads, head_size }
-    }
-
     /// Runs the encoder and returns the keys and values of cross-attention.
     fn read(&self, input: &Input, mask: &MaskChoice, probe: &mut dyn Probe, run: &Run) -> Result<CrossCache> {
         let mask = mask.of_encoder(&self.description).expect("a model with an encoder");
         let batch = input.batch_size();
-        let mut cache = KvCache::new(self.record.name(), self.layout(batch), &self.stacks.device)?;
+        let mut cache =
+            KvCache::new(self.record.name(), self.description.layout(batch), &self.stacks.device)?;
         let side = Side { ids: input.ids(), batch, padding: input.padding() };
         self.stacks.encode(side, &mask, &mut cache, probe, run)?;
         Ok(CrossCache::new(input, mask, cache))
@@ -127,7 +123,7 @@ impl Model for EncoderDecoder {
     }
 
     fn cache(&self, batch: usize) -> Result<KvCache> {
-        KvCache::new(self.record.name(), self.layout(batch), &self.stacks.device)
+        KvCache::new(self.record.name(), self.description.layout(batch), &self.stacks.device)
     }
 
     fn hidden_after(
@@ -138,7 +134,7 @@ impl Model for EncoderDecoder {
         probe: &mut dyn Probe,
         run: &Run,
     ) -> Result<Tensor> {
-        cache.expect(self.record.name(), self.layout(input.batch_size()), &self.stacks.device)?;
+        cache.expect(self.record.name(), self.description.layout(input.batch_size()), &self.stacks.device)?;
         let ids = self.ids(input, cache.len())?;
         if input.decoder_padding().is_some_and(|padding| !padding.is_trivial()) {
             return Err(Error::invalid("decoder padding", "given", "none in a pass with a cache"));

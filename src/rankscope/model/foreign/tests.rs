@@ -39,6 +39,8 @@ const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1\noid sha256:
 #[test]
 fn weights_that_are_something_else_are_called_by_their_name() {
     let tar = [&[b'a'; 257][..], b"ustar"].concat();
+    let pickle = "a pickle of PyTorch, which can run code when it is opened, so it is not";
+    let gated = "a text, not weights: \"{\\\"error\\\": \\\"gated\\\"}\"; download it again";
     let cases: [(&[u8], &str); 20] = [
         (
             POINTER,
@@ -49,10 +51,7 @@ fn weights_that_are_something_else_are_called_by_their_name() {
         (b" \n<!DOCTYPE html><html>Login", "a web page (of a login, or of an error)"),
         (b"<?xml version=\"1.0\"?><Error>", "a web page"),
         (b"GGUF\x03\0\0\0", "a GGUF file, quantised for llama.cpp"),
-        (
-            b"PK\x03\x04\0archive/data.pkl",
-            "a pickle of PyTorch, which can run code when it is opened, so it is not",
-        ),
+        (b"PK\x03\x04\0archive/data.pkl", pickle),
         (b"\x80\x02\x8a\nl\xfc\x9cF", "a pickle of PyTorch"),
         (b"PK\x03\x04rest", "a zip file, as torch.save writes: then a pickle of PyTorch, which can run code"),
         (b"PK\x03\x04\0w.npy", "a zip file of numpy arrays (.npz)"),
@@ -64,10 +63,7 @@ fn weights_that_are_something_else_are_called_by_their_name() {
         (b"\x1c\0\0\0TFL3", "a model of TensorFlow Lite"),
         (b"\x81\xa6params\x80", "weights of Flax in MessagePack"),
         (b"\x93NUMPY\x01\0", "one array of numpy"),
-        (
-            b"{\"error\": \"gated\"}",
-            "a text, not weights: \"{\\\"error\\\": \\\"gated\\\"}\"; download it again",
-        ),
+        (b"{\"error\": \"gated\"}", gated),
         (b"\x05\xf1\xf2\xf3\xf4", "not a safetensors file: "),
     ];
     for (bytes, expected) in cases {
@@ -83,10 +79,8 @@ fn half_a_download_is_told_by_its_lengths() {
     let expected = format!("cut short: it has {} bytes of {}, as where", whole.len() / 2, whole.len());
     assert!(half.contains(&expected) && half.ends_with("download it again"), "{half}");
     let header = weights(&whole[..50]);
-    assert!(
-        header.contains("cut short: it has 50 bytes of ") && header.contains("of its header alone"),
-        "{header}"
-    );
+    assert!(header.contains("cut short: it has 50 bytes of "), "{header}");
+    assert!(header.contains("of its header alone"), "{header}");
     let long = weights(&[&whole[..], b"more"].concat());
     assert!(long.contains("4 bytes longer than its header says"), "{long}");
 }

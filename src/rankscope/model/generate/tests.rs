@@ -55,11 +55,8 @@ fn distributions_by_hand() {
 fn edges_of_the_filters() {
     close(&under(0.0, None, None), &[(0, 1.0)]);
     close(&under(0.0, Some(3), Some(0.9)), &[(0, 1.0)]);
-    assert_eq!(
-        Sampling::greedy().distribution(&[1.0, 3.0, 3.0]).unwrap(),
-        [(1, 1.0)],
-        "the first of equal ones"
-    );
+    let greedy = Sampling::greedy().distribution(&[1.0, 3.0, 3.0]).unwrap();
+    assert_eq!(greedy, [(1, 1.0)], "the first of equal ones");
     close(&under(1.0, Some(1), None), &[(0, 1.0)]);
     close(&under(1.0, None, Some(1e-9)), &[(0, 1.0)]);
     // Of equal logits the smaller id is kept, and nothing is lost with p = 1 or k too large.
@@ -87,10 +84,8 @@ fn settings_out_of_range_are_named() {
     }
     let error = |logits: &[f32]| Sampling::greedy().distribution(logits).unwrap_err().to_string();
     assert_eq!(error(&[1.0, f32::NAN]), "logits is not finite, expected numbers, one of them finite");
-    assert_eq!(
-        error(&[f32::NEG_INFINITY]),
-        "logits is without a finite number, expected numbers, one of them finite"
-    );
+    let expected = "logits is without a finite number, expected numbers, one of them finite";
+    assert_eq!(error(&[f32::NEG_INFINITY]), expected);
     assert!(error(&[]).starts_with("logits is without"));
 }
 
@@ -102,11 +97,8 @@ fn chi_square(sampling: Sampling, draws: usize) -> f64 {
     for _ in 0..draws {
         counts[sampling.draw(&logits(), &mut random).unwrap().0 as usize] += 1;
     }
-    assert_eq!(
-        expected.iter().map(|&(id, _)| counts[id as usize]).sum::<usize>(),
-        draws,
-        "none but the kept"
-    );
+    let kept: usize = expected.iter().map(|&(id, _)| counts[id as usize]).sum();
+    assert_eq!(kept, draws, "none but the kept");
     let term = |&(id, p): &(u32, f64)| {
         let mean = p * draws as f64;
         (counts[id as usize] as f64 - mean).powi(2) / mean

@@ -49,47 +49,28 @@ fn decoder(
     feed_forward: usize,
     vocab: usize,
 ) -> ModelSizes {
-    let self_attention = AttentionSizes {
-        heads,
-        kv_heads,
-        head_size,
-        has_bias: false,
-        has_output_bias: false,
-        state: 0,
-        has_gate: false,
-        mechanism: 0,
-    };
     let decoder = StackSizes {
         layers,
-        self_attention,
-        cross_attention: None,
+        self_attention: AttentionSizes { heads, kv_heads, head_size, ..Default::default() },
         feed_forward: FeedForwardSizes {
             width: feed_forward,
             matrices: 3,
-            has_bias: false,
             experts: 1,
             active: 1,
+            has_bias: false,
         },
         norms: 2,
         has_final_norm: true,
-        norm_size: 0,
-        position_biases: 0,
         sees: Sees::Past,
-        full_layers: 0,
+        ..Default::default()
     };
     ModelSizes {
         family: family.to_owned(),
         width,
         vocab,
         context: Some(2048),
-        positions: 0,
-        segments: 0,
-        embedding_norm: 0,
-        encoder: None,
         decoder: Some(decoder),
         output: Output::Tied,
-        has_pooler: false,
-        task_heads: Vec::new(),
-        apart: Vec::new(),
+        ..Default::default()
     }
 }

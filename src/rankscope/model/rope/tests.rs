@@ -116,40 +116,37 @@ fn what_is_not_implemented_or_wrong_is_named() {
         );
         assert!(said.ends_with(&expected), "{said}");
     }
-    let llama3 = |low: f64, high: f64| json!({"rope_parameters": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": low, "high_freq_factor": high}});
+    let parameters = |set: Value| json!({"rope_parameters": set});
+    let scaling = |set: Value| json!({"rope_scaling": set});
+    let llama3 =
+        json!({"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 4.0, "high_freq_factor": 4.0});
+    let proportional = json!({"rope_type": "proportional", "partial_rotary_factor": 1.25});
+    let short = json!({"type": "longrope", "short_factor": [1, 1, 1, 0, 1, 1]});
+    let long = json!({"type": "longrope", "short_factor": vec![1.0; 6], "long_factor": vec![1.0; 5]});
     let cases = [
         (json!({"rope_theta": -1.0}), "rope_theta is -1, expected a positive number"),
         (json!({"rope_theta": "big"}), "rope_theta is \"big\", expected a number"),
         (
-            json!({"rope_parameters": {"rope_theta": 0.0}}),
+            parameters(json!({"rope_theta": 0.0})),
             "rope_parameters.rope_theta is 0, expected a positive number",
         ),
+        (scaling(json!({"type": "linear"})), "rope_scaling.factor is missing, expected a positive number"),
         (
-            json!({"rope_scaling": {"type": "linear"}}),
-            "rope_scaling.factor is missing, expected a positive number",
-        ),
-        (
-            json!({"rope_scaling": {"type": "linear", "factor": "2"}}),
+            scaling(json!({"type": "linear", "factor": "2"})),
             "rope_scaling.factor is \"2\", expected a number",
         ),
-        (json!({"rope_scaling": {"type": 3}}), "rope_scaling.type is 3, expected a text"),
-        (json!({"rope_scaling": "linear"}), "rope_scaling is \"linear\", expected an object"),
-        (llama3(4.0, 4.0), "rope_parameters.low_freq_factor is 4, expected less than high_freq_factor = 4"),
-        (
-            json!({"rope_parameters": {"sliding": {"rope_theta": 5.0}}}),
-            "rope_parameters.sliding is an object",
-        ),
+        (scaling(json!({"type": 3})), "rope_scaling.type is 3, expected a text"),
+        (scaling(json!("linear")), "rope_scaling is \"linear\", expected an object"),
+        (parameters(llama3), "rope_parameters.low_freq_factor is 4, expected less than high_freq_factor = 4"),
+        (parameters(json!({"sliding": {"rope_theta": 5.0}})), "rope_parameters.sliding is an object"),
         (
             json!({"partial_rotary_factor": 0.5, "rope_scaling": {"type": "linear", "factor": 2.0}}),
             "partial_rotary_factor is 0.5, expected 1: the family turns whole heads",
         ),
+        (parameters(proportional), "partial_rotary_factor is 1.25, expected a number from 0 to 1"),
+        (scaling(json!({"type": "dynamic"})), "rope_scaling.factor is missing"),
         (
-            json!({"rope_parameters": {"rope_type": "proportional", "partial_rotary_factor": 1.25}}),
-            "partial_rotary_factor is 1.25, expected a number from 0 to 1",
-        ),
-        (json!({"rope_scaling": {"type": "dynamic"}}), "rope_scaling.factor is missing"),
-        (
-            json!({"rope_scaling": {"type": "yarn", "factor": 2.0, "truncate": 1}}),
+            scaling(json!({"type": "yarn", "factor": 2.0, "truncate": 1})),
             "rope_scaling.truncate is 1, expected true or false",
         ),
         (
@@ -157,14 +154,11 @@ fn what_is_not_implemented_or_wrong_is_named() {
             "rope_scaling is of type \"yarn\", expected parameters that give finite numbers",
         ),
         (
-            json!({"rope_scaling": {"type": "longrope", "short_factor": vec![1.0; 6], "long_factor": vec![1.0; 5]}}),
+            scaling(long),
             "rope_scaling.long_factor is a list of 5, 5 of them positive numbers, expected a list of 6 positive",
         ),
-        (
-            json!({"rope_scaling": {"type": "longrope", "short_factor": [1, 1, 1, 0, 1, 1]}}),
-            "rope_scaling.short_factor is a list of 6, 5 of them positive numbers",
-        ),
-        (json!({"rope_scaling": {"type": "longrope"}}), "rope_scaling.short_factor is missing"),
+        (scaling(short), "rope_scaling.short_factor is a list of 6, 5 of them positive numbers"),
+        (scaling(json!({"type": "longrope"})), "rope_scaling.short_factor is missing"),
     ];
     for (fields, expected) in cases {
         let said = refused(fields);

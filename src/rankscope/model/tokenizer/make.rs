@@ -30,9 +30,7 @@ impl Tokenizer {
     /// # Ok::<(), rankscope::Error>(())
     /// ```
     pub fn bytes() -> Result<Self> {
-        let vocab: Map<_, _> =
-            (0..=255).map(|byte| (char_from_byte(byte).to_string(), Value::from(byte))).collect();
-        defined("byte-level tokenizer", byte_level(vocab, false))
+        defined("byte-level tokenizer", byte_level(numbered((0..=255).map(char_from_byte)), false))
     }
 
     /// Every character that occurs in `text` is a token, in order of their code points.
@@ -54,8 +52,7 @@ impl Tokenizer {
             return Err(Error::invalid("text to take characters from", "empty", "at least one character"));
         }
         let letters: BTreeSet<char> = text.chars().collect();
-        let vocab: Map<_, _> =
-            (0u32..).zip(&letters).map(|(id, letter)| (letter.to_string(), id.into())).collect();
+        let vocab = numbered(letters);
         let mut definition = definition();
         definition["pre_tokenizer"] = json!({ "type": "Split", "pattern": { "Regex": "(?s)." }, "behavior": "Isolated", "invert": false });
         definition["decoder"] = json!({ "type": "Fuse" });
@@ -181,6 +178,11 @@ impl Tokenizer {
 
 /// The name of the unknown token: no token of a character tokenizer has it, since it is longer than a character.
 const UNKNOWN: &str = "<unknown>";
+
+/// A vocabulary in which the id of a token is its place.
+pub(super) fn numbered<T: ToString>(tokens: impl IntoIterator<Item = T>) -> Map<String, Value> {
+    (0u32..).zip(tokens).map(|(id, token)| (token.to_string(), id.into())).collect()
+}
 
 /// A definition with every part that the format requires, but without a model.
 pub(super) fn definition() -> Value {

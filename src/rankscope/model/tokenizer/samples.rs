@@ -1,8 +1,10 @@
 //! Small tokenizers of every kind, for tests.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 
-use super::Tokenizer;
+use super::make::numbered;
+use super::{Tokenizer, make, vocabulary};
 
 pub(crate) fn tokenizer(definition: Value) -> Tokenizer {
     let folder = tempfile::tempdir().unwrap();
@@ -12,10 +14,7 @@ pub(crate) fn tokenizer(definition: Value) -> Tokenizer {
 
 /// A definition with every part that the format requires, with `parts` added.
 pub(crate) fn definition(parts: Value) -> Value {
-    let mut whole = json!({
-        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
-        "pre_tokenizer": null, "post_processor": null, "decoder": null,
-    });
+    let mut whole = make::definition();
     for (key, part) in parts.as_object().unwrap() {
         whole[key] = part.clone();
     }
@@ -28,15 +27,10 @@ pub(crate) fn special(id: u32, content: &str) -> Value {
 }
 
 /// A post-processor that puts special tokens around the text.
-pub(crate) fn template(before: &str, after: Option<&str>, ids: &[(&str, u32)]) -> Value {
-    let token = |name: &str| json!({"SpecialToken": {"id": name, "type_id": 0}});
-    let mut single = vec![token(before), json!({"Sequence": {"id": "A", "type_id": 0}})];
-    single.extend(after.map(token));
-    let tokens: serde_json::Map<_, _> = ids
-        .iter()
-        .map(|(name, id)| (name.to_string(), json!({"id": name, "ids": [id], "tokens": [name]})))
-        .collect();
-    json!({"type": "TemplateProcessing", "single": single, "pair": [], "special_tokens": tokens})
+fn template(before: Option<(&str, u32)>, after: Option<(&str, u32)>) -> Value {
+    let ids = before.into_iter().chain(after);
+    let ids: Map<String, Value> = ids.map(|(name, id)| (name.to_owned(), id.into())).collect();
+    vocabulary::template(&ids, before.map(|token| token.0), after.map(|token| token.0))
 }
 
 /// BERT's kind: pieces of words, Chinese characters apart, [CLS] before and [SEP] after.
@@ -46,7 +40,7 @@ pub(crate) fn word_pieces() -> Tokenizer {
         "normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
                        "strip_accents": null, "lowercase": true},
         "pre_tokenizer": {"type": "BertPreTokenizer"},
-        "post_processor": template("[CLS]", Some("[SEP]"), &[("[CLS]", 1), ("[SEP]", 2)]),
+        "post_processor": template(Some(("[CLS]", 1)), Some(("[SEP]", 2))),
         "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": true},
         "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
                   "max_input_chars_per_word": 100,
@@ -56,17 +50,14 @@ pub(crate) fn word_pieces() -> Tokenizer {
 
 /// LLaMA's kind: a begin-of-sequence token from the post-processor, bytes for text that is not in the vocabulary.
 pub(crate) fn with_begin() -> Tokenizer {
-    let mut vocab: serde_json::Map<String, Value> = [("<unk>", 0), ("<s>", 1), ("▁", 2), ("a", 3), ("▁a", 4)]
-        .into_iter()
-        .map(|(token, id)| (token.to_owned(), id.into()))
-        .collect();
+    let mut vocab = numbered(["<unk>", "<s>", "▁", "a", "▁a"]);
     vocab.extend((0..256).map(|byte| (format!("<0x{byte:02X}>"), (5 + byte).into())));
     tokenizer(definition(json!({
         "added_tokens": [special(1, "<s>")],
         "normalizer": {"type": "Sequence", "normalizers": [
             {"type": "Prepend", "prepend": "▁"},
             {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}]},
-        "post_processor": template("<s>", None, &[("<s>", 1)]),
+        "post_processor": template(Some(("<s>", 1)), None),
         "decoder": {"type": "Sequence", "decoders": [
             {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"},
             {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0}]},
@@ -78,14 +69,9 @@ pub(crate) fn with_begin() -> Tokenizer {
 
 /// GPT-2's kind: bytes and a few merges, without special tokens.
 pub(crate) fn bytes() -> Tokenizer {
-    let alphabet: Vec<char> = {
-        let mut alphabet: Vec<_> =
-            tokenizers::pre_tokenizers::byte_level::ByteLevel::alphabet().into_iter().collect();
-        alphabet.sort_unstable();
-        alphabet
-    };
-    let mut vocab: serde_json::Map<String, Value> =
-        alphabet.iter().enumerate().map(|(id, c)| (c.to_string(), id.into())).collect();
+    let mut alphabet: Vec<char> = ByteLevel::alphabet().into_iter().collect();
+    alphabet.sort_unstable();
+    let mut vocab = numbered(alphabet);
     vocab.insert("ðŁ".to_owned(), 256.into());
     tokenizer(definition(json!({
         "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
@@ -113,17 +99,14 @@ pub(crate) fn unigram() -> Tokenizer {
     tokenizer(definition(json!({
         "added_tokens": [special(0, "<pad>"), special(1, "</s>"), special(2, "<unk>")],
         "pre_tokenizer": blank, "decoder": blank,
-        "post_processor": json!({"type": "TemplateProcessing", "pair": [],
-            "single": [{"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "</s>", "type_id": 0}}],
-            "special_tokens": {"</s>": {"id": "</s>", "ids": [1], "tokens": ["</s>"]}}}),
+        "post_processor": template(None, Some(("</s>", 1))),
         "model": {"type": "Unigram", "unk_id": 2, "vocab": vocab, "byte_fallback": false},
     })))
 }
 
 /// Whole words, joined by `decoder`.
 pub(crate) fn words(vocab: &[&str], decoder: Value) -> Tokenizer {
-    let vocab: serde_json::Map<_, _> =
-        (0u32..).zip(vocab).map(|(id, word)| (word.to_string(), id.into())).collect();
+    let vocab = numbered(vocab);
     tokenizer(definition(json!({
         "pre_tokenizer": {"type": "Whitespace"}, "decoder": decoder,
         "model": {"type": "WordLevel", "vocab": vocab, "unk_token": "<unk>"},
@@ -139,6 +122,9 @@ pub(crate) fn all() -> Vec<(&'static str, Tokenizer)> {
         |from: &str, to: &str| json!({"type": "Replace", "pattern": {"String": from}, "content": to});
     let fuse = || json!({"type": "Fuse"});
     let blanks = ["▁", "▁▁", "▁a", "b", "b▁", "<unk>"];
+    let ends = json!({"type": "BPEDecoder", "suffix": "</w>"});
+    let once = json!({"type": "CTC", "pad_token": "<pad>", "word_delimiter_token": "|", "cleanup": true});
+    let rewritten = json!([fuse(), replace("▁a", "A"), replace("b▁", "B")]);
     vec![
         ("word pieces", word_pieces()),
         ("byte fallback", with_begin()),
@@ -146,22 +132,10 @@ pub(crate) fn all() -> Vec<(&'static str, Tokenizer)> {
         ("unigram", unigram()),
         ("words without a decoder", words(&["the", "cat", "<unk>", "a"], Value::Null)),
         ("words side by side", words(&["the", " cat", "<unk>", "\u{FFFD}"], fuse())),
-        (
-            "ends of words",
-            words(&["the</w>", "c", "at</w>", "<unk>"], json!({"type": "BPEDecoder", "suffix": "</w>"})),
-        ),
-        (
-            "letters once",
-            words(
-                &["h", "i", "|", "<pad>", "<unk>"],
-                json!({"type": "CTC", "pad_token": "<pad>", "word_delimiter_token": "|", "cleanup": true}),
-            ),
-        ),
+        ("ends of words", words(&["the</w>", "c", "at</w>", "<unk>"], ends)),
+        ("letters once", words(&["h", "i", "|", "<pad>", "<unk>"], once)),
         ("stripped at the start", words(&blanks, sequence(json!([replace("▁", " "), fuse(), strip(3, 0)])))),
         ("stripped at the end", words(&blanks, sequence(json!([replace("▁", " "), fuse(), strip(0, 1)])))),
-        (
-            "rewritten as a whole",
-            words(&blanks, sequence(json!([fuse(), replace("▁a", "A"), replace("b▁", "B")]))),
-        ),
+        ("rewritten as a whole", words(&blanks, sequence(rewritten))),
     ]
 }

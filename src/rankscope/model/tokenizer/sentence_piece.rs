@@ -10,7 +10,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::load::not_read;
-use super::make::definition;
+use super::make::{definition, numbered};
 use super::pieces::BLANK;
 use super::protobuf::{Field, fields, float};
 use super::settings::Settings;
@@ -56,8 +56,7 @@ pub(super) fn definition_of(path: &Path, settings: &Settings) -> Result<Value> {
     let Some(model) = Model::read(&bytes).filter(|model| !model.pieces.is_empty()) else {
         return Err(not_read(folder, &format!("{name} is not a SentencePiece model")));
     };
-    let vocab: Map<String, Value> =
-        (0u32..).zip(&model.pieces).map(|(id, piece)| (piece.text.to_owned(), id.into())).collect();
+    let vocab = numbered(model.pieces.iter().map(|piece| piece.text));
     let mut whole = definition();
     whole["normalizer"] = model.normalizer(path)?;
     whole["pre_tokenizer"] = model.pre_tokenizer();

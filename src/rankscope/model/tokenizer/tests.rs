@@ -56,10 +56,8 @@ fn every_piece_is_legible_whatever_the_text() {
         for text in texts {
             let tokens = tokenizer.encode(text).unwrap();
             assert_eq!(tokens.pieces.len(), tokens.ids.len(), "{text:?}");
-            assert!(
-                tokens.pieces.iter().all(|piece| !piece.is_empty() && !piece.contains('\u{FFFD}')),
-                "{text:?}"
-            );
+            let is_text = |piece: &String| !piece.is_empty() && !piece.contains('\u{FFFD}');
+            assert!(tokens.pieces.iter().all(is_text), "{text:?}");
         }
     }
 }
@@ -159,8 +157,6 @@ fn pairs_are_learned_by_frequency_and_lose_nothing() {
     let few = Tokenizer::train(["ab"], 1000, &[]).unwrap();
     assert_eq!(few.vocab_size(), 257, "there is one pair to learn");
     let said = Tokenizer::train(texts, 256, &["<end>"]).unwrap_err().to_string();
-    assert_eq!(
-        said,
-        "size of the vocabulary is 256, expected at least 257: every byte and every special token"
-    );
+    let expected = "size of the vocabulary is 256, expected at least 257: every byte and every special token";
+    assert_eq!(said, expected);
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::load::not_read;
-use super::make::definition;
+use super::make::{definition, numbered};
 use super::settings::Settings;
 use crate::error::{Error, Result};
 use crate::model::Config;
@@ -40,8 +40,7 @@ pub(super) fn word_pieces(directory: &Path, settings: &Settings) -> Result<Value
     }
     let path = directory.join("vocab.txt");
     let text = read(&path)?;
-    let vocab: Map<String, Value> =
-        (0u32..).zip(text.lines()).map(|(id, token)| (token.into(), id.into())).collect();
+    let vocab = numbered(text.lines());
     let name =
         |field: &str, usual: &str| Ok::<_, Error>(settings.named(field)?.unwrap_or_else(|| usual.to_owned()));
     let (unknown, pad, mask) =
@@ -114,10 +113,8 @@ pub(super) fn pairs(directory: &Path, settings: &Settings) -> Result<Value> {
             whole["decoder"] = json!({ "type": "BPEDecoder", "suffix": "</w>" });
         }
         _ => {
-            return Err(not_read(
-                directory,
-                &format!("vocab.json is for a {class}, which is not built here"),
-            ));
+            let problem = format!("vocab.json is for a {class}, which is not built here");
+            return Err(not_read(directory, &problem));
         }
     }
     whole["added_tokens"] = special(&vocab, usual);

@@ -323,11 +323,8 @@ impl Control for MaskPainter {
         let allowed = cells.map(|cells| cells.chars().map(|cell| cell == '1').collect());
         let allowed = allowed.and_then(|allowed| Array2::from_shape_vec((length, length), allowed).ok());
         allowed.map(Mask::custom).ok_or_else(|| {
-            wrong(
-                &self.label,
-                value,
-                &format!("{length} rows of {length} digits, 1 where a query may attend"),
-            )
+            let expected = format!("{length} rows of {length} digits, 1 where a query may attend");
+            wrong(&self.label, value, &expected)
         })
     }
 }
@@ -339,10 +336,8 @@ mod tests {
     #[test]
     fn a_slider_counts_in_its_own_numbers() {
         let whole = slider("p", 2..=9usize).at(20);
-        assert_eq!(
-            whole.drawn(),
-            json!({"kind": "slider", "label": "p", "value": 9, "min": 2, "max": 9, "step": 1})
-        );
+        let expected = json!({"kind": "slider", "label": "p", "value": 9, "min": 2, "max": 9, "step": 1});
+        assert_eq!(whole.drawn(), expected);
         assert_eq!(whole.read(&json!(5)), Ok(5));
         assert_eq!(whole.read(&json!(5.5)).unwrap_err(), "p is 5.5, expected a whole number from 2 to 9");
         let real = slider("scale", 0.0..=4.0);
@@ -356,10 +351,8 @@ mod tests {
         let masks = dropdown("mask", [Mask::causal(), Mask::bidirectional()]);
         assert_eq!(masks.drawn()["options"], json!(["causal", "bidirectional"]));
         assert_eq!(masks.read(&json!("bidirectional")), Ok(Mask::bidirectional()));
-        assert_eq!(
-            masks.read(&json!("prefix")).unwrap_err(),
-            "mask is \"prefix\", expected one of causal, bidirectional"
-        );
+        let expected = "mask is \"prefix\", expected one of causal, bidirectional";
+        assert_eq!(masks.read(&json!("prefix")).unwrap_err(), expected);
     }
 
     #[test]

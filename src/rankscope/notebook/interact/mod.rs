@@ -192,10 +192,8 @@ mod tests {
         );
         let mut answer = answer(controls, |(size, both): (usize, bool)| format!("{size} {both}"));
         assert_eq!(answer(&[json!(3), json!(false)]).unwrap()["text/plain"], "3 false");
-        assert_eq!(
-            answer(&[json!(9), json!(false)]).unwrap_err(),
-            "size is 9, expected a whole number from 1 to 8"
-        );
+        let expected = "size is 9, expected a whole number from 1 to 8";
+        assert_eq!(answer(&[json!(9), json!(false)]).unwrap_err(), expected);
         assert_eq!(answer(&[json!(3)]).unwrap_err(), "1 value came for 2 controls");
     }
 

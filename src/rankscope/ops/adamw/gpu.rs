@@ -1,9 +1,9 @@
 //! Host side of `adamw.wgsl`.
 
 use super::{AdamStep, AdamTensor};
-use crate::device::gpu::{Bind, Kernel, params};
+use crate::device::gpu::{Bind, params};
 use crate::error::Result;
-use crate::ops::launch::{Quads, alloc_result, buffer, quads};
+use crate::ops::launch::{Quads, alloc_result, buffer, kernels, quads};
 use crate::tensor::Tensor;
 
 params! {
@@ -19,8 +19,7 @@ params! {
     }
 }
 
-pub(in crate::ops) static ADAMW: Kernel =
-    Kernel { name: "adamw", source: include_str!("adamw.wgsl"), params: Params::FIELDS };
+kernels! { ADAMW: "adamw", Params, "adamw.wgsl"; }
 
 /// One step of every tensor, with one dispatch for each tensor.
 pub(super) fn adamw(mut tensors: Vec<AdamTensor<'_>>, clip: &Tensor, step: AdamStep) -> Result<()> {

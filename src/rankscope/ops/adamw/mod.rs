@@ -3,8 +3,9 @@
 pub(crate) mod cpu;
 pub(super) mod gpu;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ops::clip::expect_clip;
+use crate::ops::expect_alike;
 use crate::tensor::Tensor;
 
 /// The settings of one step of AdamW.
@@ -48,7 +49,7 @@ impl Moments {
     /// The moments before the first step: zeros, in the shape and on the device of `w`.
     ///
     /// # Errors
-    /// [`Error::Gpu`] if the upload fails.
+    /// [`Error::Gpu`](crate::Error::Gpu) if the upload fails.
     pub fn before(w: &Tensor) -> Result<Self> {
         let zeros = || Tensor::zeros(w.shape().axes()).to_device(&w.device());
         Ok(Moments { mean: zeros()?, square: zeros()? })
@@ -69,11 +70,7 @@ impl AdamTensor<'_> {
         let others =
             [("mean", &self.moments.mean), ("square", &self.moments.square), ("gradient", self.gradient)];
         for (argument, tensor) in others {
-            if tensor.shape() != w.shape() {
-                let (expected, got) = (w.shape().to_string(), tensor.shape().to_string());
-                return Err(Error::Axes { op: OP, argument, expected, got });
-            }
-            tensor.expect_same_device(OP, argument, &w.device())?;
+            expect_alike(OP, argument, w, tensor)?;
         }
         expect_clip(OP, clip, w)
     }
@@ -93,8 +90,9 @@ impl AdamTensor<'_> {
 /// After an error all tensors are unchanged.
 ///
 /// # Errors
-/// [`Error::Axes`] or [`Error::Size`] if the shapes do not fit, [`Error::Placement`] if the devices differ,
-/// [`Error::Gpu`] if the GPU fails.
+/// [`Error::Axes`](crate::Error::Axes) or [`Error::Size`](crate::Error::Size) if the shapes do not fit,
+/// [`Error::Placement`](crate::Error::Placement) if the devices differ, [`Error::Gpu`](crate::Error::Gpu) if the GPU
+/// fails.
 ///
 /// **Source**: Loshchilov & Hutter 2017 (arXiv 1711.05101), algorithm 2.
 ///

@@ -1,6 +1,7 @@
 //! The problems of the benchmark: each operation's inputs at a size, and the expected result, computed in f64.
 
 use crate::axis::Axis;
+use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::mask::{Allowed, Mask, Positions, Reach};
 use crate::ops::cpu::{self, Product, Reachable};
@@ -27,6 +28,14 @@ pub(super) struct Problem {
     pub(super) extent: Extent,
     pub(super) flops: f64,
     pub(super) tolerance: f64,
+}
+
+impl Problem {
+    /// The same problem with its inputs on `device`.
+    pub(super) fn on(self, device: &Device) -> Result<Self> {
+        let inputs = self.inputs.iter().map(|input| input.to_device(device)).collect::<Result<_>>()?;
+        Ok(Problem { inputs, ..self })
+    }
 }
 
 /// The sizes that `n` means for `op`.
@@ -135,9 +144,7 @@ fn root_mean_square(n: usize, extent: Extent) -> Result<Problem> {
 }
 
 fn attention(n: usize, extent: Extent, run: &Run) -> Result<Problem> {
-    let axes = |length| [(Axis::Batch, 1), (Axis::Head, HEADS), (length, n), (Axis::HeadSize, HEAD_SIZE)];
-    let (q, k, v) =
-        (tensor(&axes(Axis::Query), 1)?, tensor(&axes(Axis::Key), 2)?, tensor(&axes(Axis::Key), 3)?);
+    let (q, k, v) = (heads_of(Axis::Query, n, 1)?, heads_of(Axis::Key, n, 2)?, heads_of(Axis::Key, n, 3)?);
     let want = attention_in_f64([&q, &k, &v], 0.125, run)?;
     let call = Box::new(|x: &[Tensor]| {
         let at = Positions { first_query: 0 };
@@ -176,17 +183,10 @@ pub fn attention_in_f64(qkv: [&Tensor; 3], factor: f64, run: &Run) -> Result<Vec
 }
 
 fn linear(n: usize, extent: Extent, run: &Run) -> Result<Problem> {
-    let axes = |length| [(Axis::Batch, 1), (Axis::Head, HEADS), (length, n), (Axis::HeadSize, HEAD_SIZE)];
-    let features = |length, seed| feature_map(&tensor(&axes(length), seed)?, FeatureMap::EluPlusOne);
-    let (q, k, v) = (features(Axis::Query, 1)?, features(Axis::Key, 2)?, tensor(&axes(Axis::Key), 3)?);
-    let sizes = cpu::AttentionSizes {
-        batch: 1,
-        heads: HEADS,
-        kv_heads: HEADS,
-        queries: n,
-        keys: n,
-        head_size: HEAD_SIZE,
-    };
+    let features = |length, seed| feature_map(&heads_of(length, n, seed)?, FeatureMap::EluPlusOne);
+    let (q, k, v) = (features(Axis::Query, 1)?, features(Axis::Key, 2)?, heads_of(Axis::Key, n, 3)?);
+    let (heads, head_size) = (HEADS, HEAD_SIZE);
+    let sizes = cpu::AttentionSizes { batch: 1, heads, kv_heads: heads, queries: n, keys: n, head_size };
     let visible = Reachable { reach: vec![Reach::UpTo(0); HEADS], first_query: 0, padding: None };
     let want = cpu::linear_attention(&wide(&q), &wide(&k), &wide(&v), &sizes, &visible, run)?;
     let call = Box::new(|x: &[Tensor]| {
@@ -196,6 +196,11 @@ fn linear(n: usize, extent: Extent, run: &Run) -> Result<Problem> {
     // Each key adds to D × (D + 1) sums, and each query reads them: the fewest operations once n is large.
     let flops = 4.0 * (HEADS * n * HEAD_SIZE * (HEAD_SIZE + 1)) as f64;
     Ok(Problem { inputs: vec![q, k, v], call, want, extent, flops, tolerance: 1e-4 })
+}
+
+/// Queries, keys or values, whose axis `length` has n positions.
+fn heads_of(length: Axis, n: usize, seed: u64) -> Result<Tensor> {
+    tensor(&[(Axis::Batch, 1), (Axis::Head, HEADS), (length, n), (Axis::HeadSize, HEAD_SIZE)], seed)
 }
 
 /// Pseudo-random values in [-1, 1), the same on every run.

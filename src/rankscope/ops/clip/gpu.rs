@@ -1,9 +1,9 @@
 //! Host side of `squares.wgsl` and `clip.wgsl`.
 
 use crate::axis::Shape;
-use crate::device::gpu::{Bind, Kernel, params};
+use crate::device::gpu::{Bind, params};
 use crate::error::Result;
-use crate::ops::launch::{alloc_result, buffer, count, launch};
+use crate::ops::launch::{alloc_result, buffer, count, kernels, launch};
 use crate::tensor::Tensor;
 
 params! {
@@ -14,11 +14,10 @@ params! {
     struct ClipParams { tensors: u32, most: f32 }
 }
 
-pub(in crate::ops) static SQUARES: Kernel =
-    Kernel { name: "squares", source: include_str!("squares.wgsl"), params: SquaresParams::FIELDS };
-
-pub(in crate::ops) static CLIP: Kernel =
-    Kernel { name: "clip", source: include_str!("clip.wgsl"), params: ClipParams::FIELDS };
+kernels! {
+    SQUARES: "squares", SquaresParams, "squares.wgsl";
+    CLIP: "clip", ClipParams, "clip.wgsl";
+}
 
 /// The number of partial sums for each tensor, as in both shaders.
 const PARTS: usize = 64;

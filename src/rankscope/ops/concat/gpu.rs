@@ -1,17 +1,16 @@
 //! Host side of `concat.wgsl`.
 
 use crate::axis::Shape;
-use crate::device::gpu::{Kernel, params};
+use crate::device::gpu::params;
 use crate::error::Result;
-use crate::ops::launch::{LANES, buffer, count, launch};
+use crate::ops::launch::{LANES, buffer, count, kernels, launch};
 use crate::tensor::Tensor;
 
 params! {
     struct Params { values: u32, a_stretch: u32, y_stretch: u32 }
 }
 
-pub(in crate::ops) static CONCAT: Kernel =
-    Kernel { name: "concat", source: include_str!("concat.wgsl"), params: Params::FIELDS };
+kernels! { CONCAT: "concat", Params, "concat.wgsl"; }
 
 pub(super) fn concat(a: &Tensor, b: &Tensor, stretches: [usize; 2], shape: Shape) -> Result<Tensor> {
     let count = |size| count(&CONCAT, size);

@@ -3,24 +3,17 @@
 use crate::axis::Shape;
 use crate::device::gpu::{Kernel, params};
 use crate::error::Result;
-use crate::ops::launch::{Grid, buffer, count, launch};
+use crate::ops::launch::{Grid, buffer, count, kernels, launch};
 use crate::tensor::Tensor;
 
 params! {
     struct Params { rows: u32, width: u32, smoothing: f32 }
 }
 
-pub(in crate::ops) static FORWARD: Kernel = Kernel {
-    name: "cross_entropy",
-    source: concat!(include_str!("cross_entropy.wgsl"), "\n", include_str!("../reductions.wgsl")),
-    params: Params::FIELDS,
-};
-
-pub(in crate::ops) static BACKWARD: Kernel = Kernel {
-    name: "cross_entropy_backward",
-    source: concat!(include_str!("cross_entropy_backward.wgsl"), "\n", include_str!("../reductions.wgsl")),
-    params: Params::FIELDS,
-};
+kernels! {
+    FORWARD: "cross_entropy", Params, "cross_entropy.wgsl" + "../reductions.wgsl";
+    BACKWARD: "cross_entropy_backward", Params, "cross_entropy_backward.wgsl" + "../reductions.wgsl";
+}
 
 /// The losses `[N]` of logits `[…, V]`.
 pub(super) fn cross_entropies(x: &Tensor, ids: &[u32], smoothing: f32, shape: Shape) -> Result<Tensor> {

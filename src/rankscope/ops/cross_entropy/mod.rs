@@ -45,11 +45,8 @@ fn cross_entropies(logits: &Tensor, targets: &[Option<u32>], smoothing: f32) -> 
     let (_, vocab) = super::innermost(OP, logits)?;
     let rows = logits.shape().len() / vocab.max(1);
     if targets.len() != rows {
-        return Err(Error::invalid(
-            "number of targets",
-            targets.len(),
-            format!("{rows}, one for each row of logits"),
-        ));
+        let expected = format!("{rows}, one for each row of logits");
+        return Err(Error::invalid("number of targets", targets.len(), expected));
     }
     if !(0.0..=1.0).contains(&smoothing) {
         return Err(Error::invalid("label smoothing", smoothing, "a number from 0 to 1"));
@@ -70,12 +67,8 @@ fn cross_entropies(logits: &Tensor, targets: &[Option<u32>], smoothing: f32) -> 
         Some(x) => {
             let mut losses = vec![0.0; rows];
             for_each_block(&mut losses, 1, SOFTMAX * vocab, |first, losses| {
-                cpu::cross_entropies(
-                    &x[first * vocab..][..losses.len() * vocab],
-                    &ids[first..],
-                    smoothing,
-                    losses,
-                );
+                let x = &x[first * vocab..][..losses.len() * vocab];
+                cpu::cross_entropies(x, &ids[first..], smoothing, losses);
             });
             Tensor::on_cpu(shape, losses)
         }

@@ -1,8 +1,8 @@
 //! Host side of the WGSL beside it.
 
-use crate::device::gpu::{Kernel, params};
+use crate::device::gpu::params;
 use crate::error::Result;
-use crate::ops::launch::{Quads, buffer, launch, quads};
+use crate::ops::launch::{Quads, buffer, kernels, launch, quads};
 use crate::tensor::Tensor;
 
 params! {
@@ -13,11 +13,10 @@ params! {
     struct DescendParams { quads: u32, keep: f32, rate: f32 }
 }
 
-pub(in crate::ops) static MOMENTUM: Kernel =
-    Kernel { name: "momentum", source: include_str!("momentum.wgsl"), params: MomentumParams::FIELDS };
-
-pub(in crate::ops) static DESCEND: Kernel =
-    Kernel { name: "descend", source: include_str!("descend.wgsl"), params: DescendParams::FIELDS };
+kernels! {
+    MOMENTUM: "momentum", MomentumParams, "momentum.wgsl";
+    DESCEND: "descend", DescendParams, "descend.wgsl";
+}
 
 pub(super) fn momentum(m: &Tensor, gradient: &Tensor, share: f32, clip: &Tensor) -> Result<Tensor> {
     let (Quads { quads }, workgroups) = quads(&MOMENTUM, m)?;

@@ -3,9 +3,10 @@
 pub(crate) mod cpu;
 pub(super) mod gpu;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ops::blocks::{ADDITION, rewrite};
 use crate::ops::clip::expect_clip;
+use crate::ops::expect_alike;
 use crate::tensor::Tensor;
 
 /// m ← μ m + f g, the running sum of gradients, with f of [`clip`](super::clip()); where f is 0, m stays.
@@ -13,14 +14,15 @@ use crate::tensor::Tensor;
 /// **Shapes**: m, g and the result the same; clip as [`clip`](super::clip()) made it.
 ///
 /// # Errors
-/// [`Error::Axes`] or [`Error::Size`] if the shapes do not fit, [`Error::Placement`] if the devices differ, errors of the
-/// device.
+/// [`Error::Axes`](crate::Error::Axes) or [`Error::Size`](crate::Error::Size) if the shapes do not fit,
+/// [`Error::Placement`](crate::Error::Placement) if the devices differ, errors of the device.
 ///
 /// **Source**: Polyak 1964; in this form Sutskever et al. 2013, *On the importance of initialization and momentum in deep
 /// learning*, equation 1, with the learning rate outside.
 pub fn momentum(m: impl Into<Tensor>, gradient: &Tensor, share: f32, clip: &Tensor) -> Result<Tensor> {
     let m = m.into();
-    expect_alike("momentum", &m, ("gradient", gradient), clip)?;
+    expect_alike("momentum", "gradient", &m, gradient)?;
+    expect_clip("momentum", clip, &m)?;
     match (gradient.as_slice(), clip.as_slice()) {
         (Some(_), Some([0.0, ..])) => Ok(m),
         (Some(gradient), Some([factor, ..])) => {
@@ -56,7 +58,8 @@ pub fn descend(
     clip: &Tensor,
 ) -> Result<Tensor> {
     let (w, keep) = (w.into(), 1.0 - rate * decay);
-    expect_alike("descend", &w, ("direction", direction), clip)?;
+    expect_alike("descend", "direction", &w, direction)?;
+    expect_clip("descend", clip, &w)?;
     match (direction.as_slice(), clip.as_slice()) {
         (Some(_), Some([0.0, ..])) => Ok(w),
         (Some(direction), Some(_)) => {
@@ -64,19 +67,4 @@ pub fn descend(
         }
         _ => gpu::descend(&w, direction, keep, rate, clip),
     }
-}
-
-/// An error unless `y` has the shape and device of `x`, and `clip` is on that device.
-fn expect_alike(
-    op: &'static str,
-    x: &Tensor,
-    (argument, y): (&'static str, &Tensor),
-    clip: &Tensor,
-) -> Result<()> {
-    if x.shape() != y.shape() {
-        let (expected, got) = (x.shape().to_string(), y.shape().to_string());
-        return Err(Error::Axes { op, argument, expected, got });
-    }
-    y.expect_same_device(op, argument, &x.device())?;
-    expect_clip(op, clip, x)
 }

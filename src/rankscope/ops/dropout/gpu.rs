@@ -1,17 +1,16 @@
 //! Host side of `dropout.wgsl`.
 
 use super::cpu::Rule;
-use crate::device::gpu::{Kernel, params};
+use crate::device::gpu::params;
 use crate::error::Result;
-use crate::ops::launch::{Quads, buffer, launch, quads};
+use crate::ops::launch::{Quads, buffer, kernels, launch, quads};
 use crate::tensor::Tensor;
 
 params! {
     struct Params { quads: u32, seed_low: u32, seed_high: u32, threshold: u32, factor: f32 }
 }
 
-pub(in crate::ops) static DROPOUT: Kernel =
-    Kernel { name: "dropout", source: include_str!("dropout.wgsl"), params: Params::FIELDS };
+kernels! { DROPOUT: "dropout", Params, "dropout.wgsl"; }
 
 pub(super) fn dropout(x: &Tensor, rule: Rule) -> Result<Tensor> {
     let (Quads { quads }, workgroups) = quads(&DROPOUT, x)?;

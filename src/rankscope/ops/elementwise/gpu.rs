@@ -1,8 +1,8 @@
 //! Host side of the WGSL beside it.
 
-use crate::device::gpu::{Kernel, params};
+use crate::device::gpu::params;
 use crate::error::Result;
-use crate::ops::launch::{Quads, buffer, count, launch, quads};
+use crate::ops::launch::{Quads, buffer, count, kernels, launch, quads};
 use crate::tensor::Tensor;
 
 params! {
@@ -17,23 +17,13 @@ params! {
     struct ScaleParams { quads: u32, factor: f32 }
 }
 
-pub(in crate::ops) static ADD: Kernel =
-    Kernel { name: "add", source: include_str!("add.wgsl"), params: Quads::FIELDS };
-
-pub(in crate::ops) static MULTIPLY: Kernel =
-    Kernel { name: "multiply", source: include_str!("multiply.wgsl"), params: Quads::FIELDS };
-
-pub(in crate::ops) static ADD_BIAS: Kernel =
-    Kernel { name: "add_bias", source: include_str!("add_bias.wgsl"), params: BiasParams::FIELDS };
-
-pub(in crate::ops) static SCALE: Kernel =
-    Kernel { name: "scale", source: include_str!("scale.wgsl"), params: ScaleParams::FIELDS };
-
-pub(in crate::ops) static DIFFERENCE: Kernel = Kernel {
-    name: "weighted_difference",
-    source: include_str!("weighted_difference.wgsl"),
-    params: DifferenceParams::FIELDS,
-};
+kernels! {
+    ADD: "add", Quads, "add.wgsl";
+    MULTIPLY: "multiply", Quads, "multiply.wgsl";
+    ADD_BIAS: "add_bias", BiasParams, "add_bias.wgsl";
+    SCALE: "scale", ScaleParams, "scale.wgsl";
+    DIFFERENCE: "weighted_difference", DifferenceParams, "weighted_difference.wgsl";
+}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pairwise {

@@ -5,10 +5,11 @@ pub(super) mod gpu;
 
 use crate::axis::{Axis, Shape};
 use crate::device::Device;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ops::blocks::{ADDITION, rewrite, rewrite_or_write};
 use crate::ops::heads::transpose;
 use crate::ops::matmul::matmul;
+use crate::ops::{expect_alike, expect_size};
 use crate::tape;
 use crate::tensor::Tensor;
 
@@ -19,7 +20,8 @@ use gpu::Pairwise;
 /// **Shapes**: both the same; the result as x.
 ///
 /// # Errors
-/// [`Error::Axes`] if the shapes differ, [`Error::Placement`] if the devices differ.
+/// [`Error::Axes`](crate::Error::Axes) if the shapes differ, [`Error::Placement`](crate::Error::Placement) if the
+/// devices differ.
 pub fn add(x: impl Into<Tensor>, y: impl Into<Tensor>) -> Result<Tensor> {
     pairwise("add", x.into(), y.into(), Pairwise::Add)
 }
@@ -29,7 +31,7 @@ pub fn add(x: impl Into<Tensor>, y: impl Into<Tensor>) -> Result<Tensor> {
 /// **Shapes**: both the same; the result as x.
 ///
 /// # Errors
-/// [`Error::Axes`] if the shapes differ, [`Error::Placement`] if the devices differ.
+/// As [`add`].
 pub fn multiply(x: impl Into<Tensor>, y: impl Into<Tensor>) -> Result<Tensor> {
     pairwise("multiply", x.into(), y.into(), Pairwise::Multiply)
 }
@@ -39,7 +41,8 @@ pub fn multiply(x: impl Into<Tensor>, y: impl Into<Tensor>) -> Result<Tensor> {
 /// **Shapes**: x and y `[B, H, T, S]`, factors λ `[H]`; the result as x.
 ///
 /// # Errors
-/// [`Error::Axes`] or [`Error::Size`] if the shapes do not fit, [`Error::Placement`] if the devices differ.
+/// [`Error::Axes`](crate::Error::Axes) or [`Error::Size`](crate::Error::Size) if the shapes do not fit,
+/// [`Error::Placement`](crate::Error::Placement) if the devices differ.
 ///
 /// ```
 /// use rankscope::{Axis, Tensor, ops::weighted_difference};
@@ -54,11 +57,9 @@ pub fn weighted_difference(x: impl Into<Tensor>, y: &Tensor, factors: &Tensor) -
     let x = x.into();
     let sizes = x.shape().expect(OP, "x", [Axis::Batch, Axis::Head, Axis::Query, Axis::Key])?;
     let [_, heads, queries, keys] = sizes;
-    expect_alike(OP, &x, y)?;
+    expect_alike(OP, "y", &x, y)?;
     let [got] = factors.shape().expect(OP, "factors", [Axis::Head])?;
-    if got != heads {
-        return Err(Error::Size { op: OP, argument: "factors", axis: Axis::Head, expected: heads, got });
-    }
+    expect_size(OP, "factors", Axis::Head, heads, got)?;
     factors.expect_same_device(OP, "factors", &x.device())?;
     let (tape, [x, y, factors]) = tape::begin(OP, [x, y.clone(), factors.clone()])?;
     let difference = match (y.as_slice(), factors.as_slice()) {
@@ -73,17 +74,8 @@ pub fn weighted_difference(x: impl Into<Tensor>, y: &Tensor, factors: &Tensor) -
     }))
 }
 
-/// An error unless y has the shape and device of x.
-fn expect_alike(op: &'static str, x: &Tensor, y: &Tensor) -> Result<()> {
-    if x.shape() != y.shape() {
-        let (expected, got) = (x.shape().to_string(), y.shape().to_string());
-        return Err(Error::Axes { op, argument: "y", expected, got });
-    }
-    y.expect_same_device(op, "y", &x.device())
-}
-
 fn pairwise(op: &'static str, x: Tensor, y: Tensor, how: Pairwise) -> Result<Tensor> {
-    expect_alike(op, &x, &y)?;
+    expect_alike(op, "y", &x, &y)?;
     let (tape, [x, y]) = tape::begin(op, [x, y])?;
     let factors = (tape.is_some() && how == Pairwise::Multiply).then(|| [y.clone(), x.clone()]);
     let result = computed(x, y, how)?;
@@ -121,7 +113,8 @@ fn computed(x: Tensor, y: Tensor, how: Pairwise) -> Result<Tensor> {
 /// **Shapes**: x `[…, C]`, bias `[C]`; the result as x.
 ///
 /// # Errors
-/// [`Error::Axes`] or [`Error::Size`] if the shapes do not fit, [`Error::Placement`] if the devices differ.
+/// [`Error::Axes`](crate::Error::Axes) or [`Error::Size`](crate::Error::Size) if the shapes do not fit,
+/// [`Error::Placement`](crate::Error::Placement) if the devices differ.
 ///
 /// ```
 /// use rankscope::{Axis, Tensor, ops::add_bias};
@@ -146,7 +139,7 @@ pub fn add_bias(x: impl Into<Tensor>, bias: &Tensor) -> Result<Tensor> {
 /// **Shapes**: x `[…, C]`, result `[C]`.
 ///
 /// # Errors
-/// [`Error::Axes`] if x has no axis; errors of the device.
+/// [`Error::Axes`](crate::Error::Axes) if x has no axis; errors of the device.
 ///
 /// ```
 /// use rankscope::{Axis, Tensor, ops::sum_rows};
@@ -188,7 +181,7 @@ pub(super) fn filled(like: &Tensor, value: f32) -> Result<Tensor> {
 /// **Shapes**: any; the result as x.
 ///
 /// # Errors
-/// [`Error::Gpu`] if the GPU fails.
+/// [`Error::Gpu`](crate::Error::Gpu) if the GPU fails.
 pub fn scale(x: impl Into<Tensor>, factor: f32) -> Result<Tensor> {
     let (tape, [x]) = tape::begin("scale", [x.into()])?;
     let y = match x.as_slice() {

@@ -2,19 +2,18 @@
 
 use crate::axis::Shape;
 use crate::buffer::any_values;
-use crate::device::gpu::{Kernel, params};
+use crate::device::gpu::params;
 use crate::error::Result;
 use crate::ops::Real;
 use crate::ops::blocks::{ADDITION, for_each_block};
-use crate::ops::launch::{LANES, buffer, count, launch};
+use crate::ops::launch::{LANES, buffer, count, kernels, launch};
 use crate::tensor::Tensor;
 
 params! {
     struct Params { values: u32, width: u32 }
 }
 
-pub(in crate::ops) static SCATTER: Kernel =
-    Kernel { name: "scatter", source: include_str!("scatter.wgsl"), params: Params::FIELDS };
+kernels! { SCATTER: "scatter", Params, "scatter.wgsl"; }
 
 /// ∂table\[e, c\] = Σ ∂y\[i, c\] over the i with ids\[i\] = e.
 ///

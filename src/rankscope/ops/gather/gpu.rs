@@ -1,9 +1,9 @@
 //! Host side of `gather.wgsl`.
 
 use crate::axis::Shape;
-use crate::device::gpu::{Bind, GpuBuffer, Kernel, params};
+use crate::device::gpu::{Bind, GpuBuffer, params};
 use crate::error::Result;
-use crate::ops::launch::{LANES, alloc_result, count, dtype_code, rows_of_a_part};
+use crate::ops::launch::{LANES, alloc_result, count, dtype_code, kernels, rows_of_a_part};
 use crate::tensor::Tensor;
 use crate::weight::Dtype;
 
@@ -11,8 +11,7 @@ params! {
     struct Params { values: u32, width: u32, dtype: u32, first: u32, entries: u32 }
 }
 
-pub(in crate::ops) static GATHER: Kernel =
-    Kernel { name: "gather", source: include_str!("gather.wgsl"), params: Params::FIELDS };
+kernels! { GATHER: "gather", Params, "gather.wgsl"; }
 
 /// A table of rows in a buffer.
 pub(super) struct Table<'a> {

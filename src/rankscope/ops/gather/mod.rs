@@ -83,11 +83,8 @@ pub fn gather_rows(x: &Tensor, rows: &[u32]) -> Result<Tensor> {
     let (axis, width) = super::innermost("gather_rows", x)?;
     let entries: usize = x.shape().outer().iter().map(|&(_, size)| size).product();
     if let Some(at) = rows.iter().position(|&row| row as usize >= entries) {
-        return Err(Error::invalid(
-            format!("row at position {at}"),
-            rows[at],
-            format!("less than {entries}"),
-        ));
+        let expected = format!("less than {entries}");
+        return Err(Error::invalid(format!("row at position {at}"), rows[at], expected));
     }
     let shape = Shape::new([(Axis::Row, rows.len()), (axis, width)]);
     let (tape, [x]) = tape::begin("gather_rows", [x.clone()])?;

@@ -1,17 +1,16 @@
 //! Host side of `permute.wgsl`.
 
 use crate::axis::Shape;
-use crate::device::gpu::{Kernel, params};
+use crate::device::gpu::params;
 use crate::error::Result;
-use crate::ops::launch::{LANES, buffer, count, launch};
+use crate::ops::launch::{LANES, buffer, count, kernels, launch};
 use crate::tensor::Tensor;
 
 params! {
     struct Params { values: u32, j: u32, k: u32, d: u32 }
 }
 
-pub(in crate::ops) static PERMUTE: Kernel =
-    Kernel { name: "permute", source: include_str!("permute.wgsl"), params: Params::FIELDS };
+kernels! { PERMUTE: "permute", Params, "permute.wgsl"; }
 
 /// Swaps the two middle axes of x, whose sizes are given, into a tensor of the given shape.
 pub(super) fn permute(x: &Tensor, [_, j, k, d]: [usize; 4], shape: Shape) -> Result<Tensor> {

@@ -1,34 +1,17 @@
 //! Host side of `layer_norm_*.wgsl`.
 
-use crate::device::gpu::Kernel;
 use crate::error::Result;
 use crate::ops::ladder::Ladder;
+use crate::ops::launch::kernels;
 use crate::ops::row_wise::{NORM_CHANGES, NormParams, RULE, norm, rungs};
 use crate::tensor::Tensor;
 
-pub(in crate::ops) static NAIVE: Kernel = Kernel {
-    name: "layer_norm_naive",
-    source: include_str!("layer_norm_naive.wgsl"),
-    params: NormParams::FIELDS,
-};
-
-pub(in crate::ops) static TILED: Kernel = Kernel {
-    name: "layer_norm_tiled",
-    source: include_str!("layer_norm_tiled.wgsl"),
-    params: NormParams::FIELDS,
-};
-
-pub(in crate::ops) static BLOCKED: Kernel = Kernel {
-    name: "layer_norm_blocked",
-    source: include_str!("layer_norm_blocked.wgsl"),
-    params: NormParams::FIELDS,
-};
-
-pub(in crate::ops) static SUBGROUPS: Kernel = Kernel {
-    name: "layer_norm_subgroups",
-    source: include_str!("layer_norm_subgroups.wgsl"),
-    params: NormParams::FIELDS,
-};
+kernels! {
+    NAIVE: "layer_norm_naive", NormParams, "layer_norm_naive.wgsl";
+    TILED: "layer_norm_tiled", NormParams, "layer_norm_tiled.wgsl";
+    BLOCKED: "layer_norm_blocked", NormParams, "layer_norm_blocked.wgsl";
+    SUBGROUPS: "layer_norm_subgroups", NormParams, "layer_norm_subgroups.wgsl";
+}
 
 pub(in crate::ops) static LADDER: Ladder = Ladder {
     op: "layer_norm",

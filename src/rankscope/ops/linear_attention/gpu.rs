@@ -7,8 +7,8 @@ use crate::device::Gpu;
 use crate::device::gpu::{GpuBuffer, Kernel, params};
 use crate::error::Result;
 use crate::mask::{Allowed, Mask, Padding, Positions, Reach};
-use crate::ops::ladder::{Extent, Ladder, SOFTWARE_TURNS, Variant, any};
-use crate::ops::launch::{Grid, LANES, buffer, count, launch};
+use crate::ops::ladder::{Extent, Ladder, SOFTWARE_TURNS, Variant};
+use crate::ops::launch::{Grid, LANES, buffer, count, kernels, launch, padding_words, upload_padding};
 use crate::ops::online_attention::AttentionSizes;
 use crate::ops::{masked_normalise, matmul};
 use crate::run::Run;
@@ -46,29 +46,12 @@ params! {
     struct ScanParams { cells: u32, chunks: u32, is_backward: u32, has_initial: u32, first_group: u32 }
 }
 
-pub(in crate::ops) static RECURRENT: Kernel = Kernel {
-    name: "linear_attention_recurrent",
-    source: include_str!("linear_recurrent.wgsl"),
-    params: Params::FIELDS,
-};
-
-pub(in crate::ops) static STATES: Kernel = Kernel {
-    name: "linear_attention_states",
-    source: include_str!("linear_states.wgsl"),
-    params: StatesParams::FIELDS,
-};
-
-pub(in crate::ops) static SCAN: Kernel = Kernel {
-    name: "linear_attention_scan",
-    source: include_str!("linear_scan.wgsl"),
-    params: ScanParams::FIELDS,
-};
-
-pub(in crate::ops) static CHUNKED: Kernel = Kernel {
-    name: "linear_attention_chunked",
-    source: include_str!("linear_chunked.wgsl"),
-    params: Params::FIELDS,
-};
+kernels! {
+    RECURRENT: "linear_attention_recurrent", Params, "linear_recurrent.wgsl";
+    STATES: "linear_attention_states", StatesParams, "linear_states.wgsl";
+    SCAN: "linear_attention_scan", ScanParams, "linear_scan.wgsl";
+    CHUNKED: "linear_attention_chunked", Params, "linear_chunked.wgsl";
+}
 
 /// The longest head that the recurrent kernel has registers for.
 const MAX_SIZE: usize = 128;
@@ -83,20 +66,13 @@ pub(in crate::ops) static LADDER: Ladder = Ladder {
         Variant {
             name: "materialised",
             kernel: None,
-            requires: wgpu::Features::empty(),
             changes: "scores, their rows over their sums, and context one after the other, by matmul and \
                       masked_normalise; T x S numbers for each head",
-            slower: "",
-            tile: [1, 0],
-            limits: "",
-            applies: any,
-            turns: |_| 0,
-            suits: any,
+            ..Variant::PLAIN
         },
         Variant {
             name: "recurrent",
             kernel: Some(&RECURRENT),
-            requires: wgpu::Features::empty(),
             changes: "associativity: one invocation carries a column of the D x D sums from token to token; \
                       work linear in T and S",
             slower: "where there are few heads: nothing runs side by side but their columns",
@@ -104,24 +80,22 @@ pub(in crate::ops) static LADDER: Ladder = Ladder {
             limits: "a D of at most 128",
             applies: |extent| extent.columns <= MAX_SIZE,
             turns: recurrent_turns,
-            suits: any,
+            ..Variant::PLAIN
         },
         Variant {
             name: "chunked",
             kernel: Some(&CHUNKED),
-            requires: wgpu::Features::empty(),
             changes: "sums of chunks of 64 keys side by side, then the sums of the chunks before each chunk; a query \
                       walks over one chunk at most",
             slower: "for a few dozen tokens, for which it takes three dispatches in place of one; on a software adapter, \
                      2 times, as far as recurrent gets there",
             tile: [64, COLUMNS],
-            limits: "",
-            applies: any,
             turns: |extent| CHUNK * (extent.columns + COLUMNS) + extent.columns * (COLUMNS + 1),
             suits: |situation| {
                 let Extent { rows, inner, .. } = situation.extent;
                 rows + inner > 2 * CHUNK || recurrent_turns(&situation.extent) > SOFTWARE_TURNS
             },
+            ..Variant::PLAIN
         },
     ],
     rule: "chunked for more than 128 queries and keys together, otherwise recurrent; materialised where neither \
@@ -298,11 +272,11 @@ fn states(sources: &Sources<'_>, chunks: usize) -> Result<Tensor> {
         size: count(size)?,
         values: count(v.shape().last().map_or(0, |(_, values)| values))?,
         columns: count(columns)?,
-        padding_words: padding_row(padding, keys)?,
+        padding_words: count(padding_words(padding, keys))?,
         first_group: 0,
     };
     let on = |x| buffer(&STATES, x);
-    let padding = padding_words(on(k)?, padding)?;
+    let padding = upload_padding(on(k)?, padding)?;
     let state = state_shape(batch, kv_heads, size, columns);
     let shape = Shape::new([&[(Axis::Row, chunks)], state.axes()].concat());
     let grid = Grid { workgroups: shape.len().div_ceil(LANES), work: (shape.len() * CHUNK) as u64 };
@@ -336,17 +310,7 @@ pub(super) fn rules(near: &GpuBuffer, visible: &Reachable<'_>) -> Result<(GpuBuf
     };
     let reach: Vec<u32> = visible.reach.iter().map(word).collect();
     let reach = near.gpu().constant("reach", bytemuck::cast_slice(&reach))?;
-    Ok((reach, padding_words(near, visible.padding)?))
-}
-
-fn padding_words(near: &GpuBuffer, padding: Option<&Padding>) -> Result<GpuBuffer> {
-    let words = padding.map_or_else(|| vec![0], |padding| padding.words());
-    near.gpu().constant("padding", bytemuck::cast_slice(&words))
-}
-
-/// The number of padding words for one sequence; 0 where every key is a token.
-pub(super) fn padding_row(padding: Option<&Padding>, keys: usize) -> Result<u32> {
-    padding.map_or(Ok(0), |_| count(&STATES, keys.div_ceil(32)))
+    Ok((reach, upload_padding(near, visible.padding)?))
 }
 
 fn params(kernel: &Kernel, sizes: &AttentionSizes, visible: &Reachable<'_>) -> Result<Params> {
@@ -360,7 +324,7 @@ fn params(kernel: &Kernel, sizes: &AttentionSizes, visible: &Reachable<'_>) -> R
         keys: count(keys)?,
         size: count(head_size)?,
         first_query: count(visible.first_query)?,
-        padding_words: padding_row(visible.padding, keys)?,
+        padding_words: count(padding_words(visible.padding, keys))?,
         first_group: 0,
     })
 }

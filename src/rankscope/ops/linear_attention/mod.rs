@@ -9,6 +9,7 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::mask::{Mask, Padding, Positions, Reach};
 use crate::ops::online_attention::AttentionSizes;
+use crate::ops::{expect_shape, expect_size};
 use crate::run::Run;
 use crate::tape;
 use crate::tensor::Tensor;
@@ -112,11 +113,8 @@ pub fn linear_step(sums: &Tensor, q: &Tensor, k: &Tensor, v: &Tensor, run: &Run)
     expect_same_length(OP, q, k)?;
     expect_state(OP, "sums", sums, &sizes, sizes.head_size + 1)?;
     if [sums, q, k, v].iter().any(|x| x.is_tracked()) {
-        return Err(Error::invalid(
-            OP,
-            "of a tracked tensor",
-            "one that is not: training goes through linear_attention",
-        ));
+        let expected = "one that is not: training goes through linear_attention";
+        return Err(Error::invalid(OP, "of a tracked tensor", expected));
     }
     for (argument, tensor) in [("k", k), ("v", v), ("sums", sums)] {
         tensor.expect_same_device(OP, argument, &q.device())?;
@@ -155,10 +153,7 @@ pub(super) fn state_shape(batch: usize, kv_heads: usize, head_size: usize, colum
 pub(crate) fn expect_same_length(op: &'static str, q: &Tensor, k: &Tensor) -> Result<()> {
     let [expected, got] =
         [(q, Axis::Query), (k, Axis::Key)].map(|(x, axis)| x.shape().size(axis).unwrap_or(0));
-    match expected == got {
-        true => Ok(()),
-        false => Err(Error::Size { op, argument: "k", axis: Axis::Key, expected, got }),
-    }
+    expect_size(op, "k", Axis::Key, expected, got)
 }
 
 /// An error unless `state`, an argument of operation `op`, has the shape of a state with `columns` columns.
@@ -169,12 +164,7 @@ pub(super) fn expect_state(
     sizes: &AttentionSizes,
     columns: usize,
 ) -> Result<()> {
-    let expected = state_shape(sizes.batch, sizes.kv_heads, sizes.head_size, columns);
-    if *state.shape() == expected {
-        return Ok(());
-    }
-    let (expected, got) = (expected.to_string(), state.shape().to_string());
-    Err(Error::Axes { op, argument, expected, got })
+    expect_shape(op, argument, &state_shape(sizes.batch, sizes.kv_heads, sizes.head_size, columns), state)
 }
 
 const OP: &str = "linear_attention";

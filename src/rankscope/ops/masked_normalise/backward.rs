@@ -1,22 +1,17 @@
 //! The gradient of rows divided by their sums.
 
-use crate::device::gpu::Kernel;
 use crate::error::Result;
 use crate::mask::Allowed;
 use crate::ops::Real;
 use crate::ops::blocks::{NORM, rewrite};
-use crate::ops::launch::{Grid, buffer, launch};
+use crate::ops::launch::{Grid, buffer, kernels, launch};
 use crate::ops::real::{sum_of, sum_of_pairs};
 use crate::ops::softmax::cpu::hide_weights;
 use crate::ops::softmax::gpu::{Params, row_params};
 use crate::ops::vectorised::vectorised;
 use crate::tensor::Tensor;
 
-pub(in crate::ops) static BACKWARD: Kernel = Kernel {
-    name: "masked_normalise_backward",
-    source: concat!(include_str!("normalise_backward.wgsl"), "\n", include_str!("../reductions.wgsl")),
-    params: Params::FIELDS,
-};
+kernels! { BACKWARD: "masked_normalise_backward", Params, "normalise_backward.wgsl" + "../reductions.wgsl"; }
 
 /// ∂x\[s\] = m\[s\] · (∂w\[s\] − Σᵤ w\[u\] · ∂w\[u\]) / Σᵤ m\[u\] · x\[u\], row by row; 0 in a row whose sum is 0.
 ///
@@ -30,25 +25,15 @@ pub(super) fn masked_normalise(
     let [batch, heads, queries, keys] = sizes;
     if let Some(scores) = scores.as_slice() {
         return Ok(rewrite(dy.clone(), keys, NORM, |first, rows| {
-            normalise_rows(
-                &scores[first * keys..][..rows.len()],
-                rows,
-                first,
-                [heads, queries, keys],
-                allowed,
-            );
+            let scores = &scores[first * keys..][..rows.len()];
+            normalise_rows(scores, rows, first, [heads, queries, keys], allowed);
         }));
     }
     let (params, mask) = row_params(&BACKWARD, buffer(&BACKWARD, scores)?.gpu(), sizes, allowed)?;
     let inputs = [("scores", buffer(&BACKWARD, scores)?), ("allowed", &mask), ("dy", buffer(&BACKWARD, dy)?)];
     let rows = batch * heads * queries;
-    launch(
-        &BACKWARD,
-        params,
-        &inputs,
-        dy.shape().clone(),
-        Grid { workgroups: rows, work: 4 * (rows * keys) as u64 },
-    )
+    let grid = Grid { workgroups: rows, work: 4 * (rows * keys) as u64 };
+    launch(&BACKWARD, params, &inputs, dy.shape().clone(), grid)
 }
 
 vectorised! {

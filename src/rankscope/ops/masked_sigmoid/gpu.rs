@@ -1,9 +1,9 @@
 //! Host side of `masked_sigmoid.wgsl`.
 
-use crate::device::gpu::{Kernel, params};
+use crate::device::gpu::params;
 use crate::error::Result;
 use crate::mask::Allowed;
-use crate::ops::launch::{LANES, buffer, count, launch};
+use crate::ops::launch::{LANES, buffer, count, kernels, launch};
 use crate::ops::softmax::gpu::mask_steps;
 use crate::tensor::Tensor;
 
@@ -11,8 +11,7 @@ params! {
     struct Params { values: u32, heads: u32, queries: u32, keys: u32, mask_batch: u32, mask_head: u32, bias: f32 }
 }
 
-pub(in crate::ops) static SIGMOID: Kernel =
-    Kernel { name: "masked_sigmoid", source: include_str!("masked_sigmoid.wgsl"), params: Params::FIELDS };
+kernels! { SIGMOID: "masked_sigmoid", Params, "masked_sigmoid.wgsl"; }
 
 pub(super) fn masked_sigmoid(
     scores: &Tensor,

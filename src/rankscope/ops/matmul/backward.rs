@@ -21,11 +21,8 @@ pub(super) fn matmul(
 ) -> Result<[Option<Tensor>; 2]> {
     let [.., (m, rows), (n, _)] = *dc.shape().axes() else { unreachable!("a product is a matrix") };
     if m == n {
-        return Err(Error::invalid(
-            "gradient of matmul: axis",
-            m.letter(),
-            "another name for rows than for columns",
-        ));
+        let expected = "another name for rows than for columns";
+        return Err(Error::invalid("gradient of matmul: axis", m.letter(), expected));
     }
     // A product takes the names of its axes from its first operand, and the axis H may be named G in the second.
     let like = |gradient: Tensor, operand: &Tensor| gradient.reshape(operand.shape().axes()).map(Some);

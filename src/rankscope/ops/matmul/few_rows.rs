@@ -182,10 +182,7 @@ mod tests {
             let (x, w) = (&x[row * inner..][..inner], &w[feature * inner..][..inner]);
             x.iter().zip(w).map(|(&x, &w)| f64::from(x) * f64::from(w)).sum()
         };
-        (0..rows)
-            .flat_map(|row| (0..out).map(move |feature| (row, feature)))
-            .map(|(r, f)| dot(r, f))
-            .collect()
+        (0..rows * out).map(|i| dot(i / out, i % out)).collect()
     }
 
     #[test]

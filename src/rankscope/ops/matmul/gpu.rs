@@ -2,10 +2,10 @@
 
 use super::cpu::Product;
 use crate::axis::Shape;
-use crate::device::gpu::{Bind, GpuBuffer, Kernel, params};
+use crate::device::gpu::{Bind, GpuBuffer, params};
 use crate::error::Result;
-use crate::ops::ladder::{Extent, Ladder, Variant, any};
-use crate::ops::launch::{alloc_result, buffer, count, dtype_code, rows_of_a_part, weight_buffer};
+use crate::ops::ladder::{Extent, Ladder, Variant};
+use crate::ops::launch::{alloc_result, buffer, count, dtype_code, kernels, rows_of_a_part, weight_buffer};
 use crate::tensor::Tensor;
 use crate::weight::{Dtype, Weight};
 
@@ -28,17 +28,12 @@ params! {
     }
 }
 
-pub(in crate::ops) static NAIVE: Kernel =
-    Kernel { name: "matmul_naive", source: include_str!("matmul_naive.wgsl"), params: Params::FIELDS };
-
-pub(in crate::ops) static TILED: Kernel =
-    Kernel { name: "matmul_tiled", source: include_str!("matmul_tiled.wgsl"), params: Params::FIELDS };
-
-pub(in crate::ops) static BLOCKED: Kernel =
-    Kernel { name: "matmul_blocked", source: include_str!("matmul_blocked.wgsl"), params: Params::FIELDS };
-
-pub(in crate::ops) static STAGED: Kernel =
-    Kernel { name: "matmul_staged", source: include_str!("matmul_staged.wgsl"), params: Params::FIELDS };
+kernels! {
+    NAIVE: "matmul_naive", Params, "matmul_naive.wgsl";
+    TILED: "matmul_tiled", Params, "matmul_tiled.wgsl";
+    BLOCKED: "matmul_blocked", Params, "matmul_blocked.wgsl";
+    STAGED: "matmul_staged", Params, "matmul_staged.wgsl";
+}
 
 pub(in crate::ops) static LADDER: Ladder = Ladder {
     op: "matmul",
@@ -46,51 +41,40 @@ pub(in crate::ops) static LADDER: Ladder = Ladder {
         Variant {
             name: "naive",
             kernel: Some(&NAIVE),
-            requires: wgpu::Features::empty(),
             changes: "the formula as it stands: one invocation an output",
-            slower: "",
             tile: [8, 8],
-            limits: "",
-            applies: any,
             turns: |extent| extent.inner,
-            suits: any,
+            ..Variant::PLAIN
         },
         Variant {
             name: "tiled",
             kernel: Some(&TILED),
-            requires: wgpu::Features::empty(),
             changes: "16 x 16 outputs share what they read in workgroup memory: a 16th of the traffic",
             slower: "on a software adapter, whose workgroup memory is ordinary memory and whose barriers cost",
             tile: [16, 16],
-            limits: "",
-            applies: any,
             turns: |extent| extent.inner * 17 / 16 + 17,
             suits: |situation| !situation.is_software,
+            ..Variant::PLAIN
         },
         Variant {
             name: "blocked",
             kernel: Some(&BLOCKED),
-            requires: wgpu::Features::empty(),
             changes: "4 x 16 outputs an invocation in registers, vectors of four: 20 loads feed 256 multiply-adds",
             slower: "on hardware, for large matrices: without workgroup memory, invocations read the same again",
             tile: [64, 64],
-            limits: "",
-            applies: any,
             turns: |extent| extent.inner / 4 + 4,
-            suits: any,
+            ..Variant::PLAIN
         },
         Variant {
             name: "staged",
             kernel: Some(&STAGED),
-            requires: wgpu::Features::empty(),
             changes: "8 x 8 outputs an invocation in registers, fed through workgroup memory",
             slower: "on a software adapter, for the same reason as tiled; for few rows, which leave most of a \
                      64 x 64 tile empty",
             tile: [64, 64],
-            limits: "",
-            applies: any,
             turns: |extent| extent.inner * 25 / 16 + 25,
             suits: |situation| !situation.is_software && situation.extent.rows > 16,
+            ..Variant::PLAIN
         },
     ],
     rule: "staged on hardware for more than 16 rows; blocked on software adapters and for few rows, where a \

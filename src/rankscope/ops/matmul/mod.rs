@@ -8,6 +8,7 @@ pub(super) mod gpu;
 use crate::axis::{Axis, Shape};
 use crate::buffer::any_values;
 use crate::error::{Error, Result};
+use crate::ops::expect_size;
 use crate::tape;
 use crate::tensor::Tensor;
 use crate::weight::Weight;
@@ -83,9 +84,7 @@ pub fn linear(x: &Tensor, w: &Weight) -> Result<Tensor> {
         let expected = format!("[…, {}]", in_axis.letter());
         return Err(Error::Axes { op: "linear", argument: "x", expected, got: x.shape().letters() });
     }
-    if *in_size != size {
-        return Err(Error::Size { op: "linear", argument: "x", axis, expected: *in_size, got: size });
-    }
+    expect_size("linear", "x", axis, *in_size, size)?;
     x.expect_same_device("linear", "x", &w.device())?;
     let rows = x.shape().outer().iter().map(|&(_, size)| size).product();
     super::work::with_weight(rows, w.shape().len());
@@ -104,9 +103,7 @@ pub fn linear(x: &Tensor, w: &Weight) -> Result<Tensor> {
 fn plan(a: &Shape, b: &Shape, over: Axis) -> Result<(Product, Shape)> {
     let (a_batch, a_free, a_size, transpose_a) = split("a", a, over, true)?;
     let (b_batch, b_free, b_size, transpose_b) = split("b", b, over, false)?;
-    if a_size != b_size {
-        return Err(Error::Size { op: "matmul", argument: "b", axis: over, expected: a_size, got: b_size });
-    }
+    expect_size("matmul", "b", over, a_size, b_size)?;
     let group = group(a_batch, b_batch)?;
     let batch = a_batch.iter().map(|&(_, size)| size).product();
     let (m, n, k) = (a_free.1, b_free.1, a_size);

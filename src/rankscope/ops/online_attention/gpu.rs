@@ -4,11 +4,11 @@ use super::cpu::Visible;
 use super::{AttentionSizes, backward};
 use crate::axis::Axis;
 use crate::device::Gpu;
-use crate::device::gpu::{GpuBuffer, Kernel, params};
+use crate::device::gpu::{GpuBuffer, params};
 use crate::error::{Error, Result};
-use crate::mask::{Allowed, Mask, Padding, Positions, Tile};
-use crate::ops::ladder::{Extent, Ladder, SOFTWARE_TURNS, Variant, any, is_wanted};
-use crate::ops::launch::{Grid, buffer, count, launch};
+use crate::mask::{Allowed, Mask, Positions, Tile};
+use crate::ops::ladder::{Extent, Ladder, SOFTWARE_TURNS, Variant, is_wanted};
+use crate::ops::launch::{Grid, buffer, count, kernels, launch, padding_words, upload_padding};
 use crate::ops::matmul;
 use crate::ops::softmax::{gpu::sinks_or_none, softmax};
 use crate::tensor::Tensor;
@@ -28,18 +28,10 @@ params! {
     }
 }
 
-/// Appends the interpreter of masks to the source of each kernel.
-macro_rules! source {
-    ($file:literal) => {
-        concat!(include_str!($file), "\n", include_str!("../../mask/program.wgsl"))
-    };
+kernels! {
+    NAIVE: "attention_online_naive", Params, "online_naive.wgsl" + "../../mask/program.wgsl";
+    TILED: "attention_online_tiled", Params, "online_tiled.wgsl" + "../../mask/program.wgsl";
 }
-
-pub(in crate::ops) static NAIVE: Kernel =
-    Kernel { name: "attention_online_naive", source: source!("online_naive.wgsl"), params: Params::FIELDS };
-
-pub(in crate::ops) static TILED: Kernel =
-    Kernel { name: "attention_online_tiled", source: source!("online_tiled.wgsl"), params: Params::FIELDS };
 
 /// The largest head size for which the kernels have registers.
 const MAX_SIZE: usize = 128;
@@ -55,20 +47,13 @@ pub(in crate::ops) static LADDER: Ladder = Ladder {
         Variant {
             name: "materialised",
             kernel: None,
-            requires: wgpu::Features::empty(),
             changes: "scores, softmax and context one after the other, by matmul and masked_softmax; \
                       T x S numbers for each head",
-            slower: "",
-            tile: [1, 0],
-            limits: "",
-            applies: any,
-            turns: |_| 0,
-            suits: any,
+            ..Variant::PLAIN
         },
         Variant {
             name: "online-naive",
             kernel: Some(&NAIVE),
-            requires: wgpu::Features::empty(),
             changes: "scores are never written: one invocation walks over the keys of one query; tiles that \
                       nobody sees are skipped",
             slower: "everywhere but under masks that hide most keys: it reads every key again for each query; \
@@ -78,11 +63,11 @@ pub(in crate::ops) static LADDER: Ladder = Ladder {
             applies: fits,
             turns: |extent| extent.inner * (2 + 3 * extent.columns),
             suits: |situation| situation.extent.rows >= FEW_QUERIES,
+            ..Variant::PLAIN
         },
         Variant {
             name: "online-tiled",
             kernel: Some(&TILED),
-            requires: wgpu::Features::empty(),
             changes: "64 queries share keys and values in workgroup memory; one rescaling a tile",
             slower: "than materialised on a software adapter, 2 to 4 times: blocked matmul keeps its sums in registers, \
                      where this one's lie in arrays; taken there all the same, for its memory",
@@ -91,6 +76,7 @@ pub(in crate::ops) static LADDER: Ladder = Ladder {
             applies: fits,
             turns: |extent| extent.inner.div_ceil(KEYS) * (KEYS * (3 + 3 * extent.columns.div_ceil(32)) + 2),
             suits: |situation| situation.extent.rows >= FEW_QUERIES,
+            ..Variant::PLAIN
         },
     ],
     rule: "online-tiled, whose memory is linear in T and S; materialised for fewer than 16 queries, whose \
@@ -166,17 +152,16 @@ pub(super) fn online_attention(
         keys: count(keys)?,
         size: count(head_size)?,
         first_query: count(visible.first_query)?,
-        padding_words: visible.padding.map_or(Ok(0), |_| count(keys.div_ceil(32)))?,
+        padding_words: count(padding_words(visible.padding, keys))?,
         factor,
         first_group: 0,
     };
     let gpu = buffer(kernel, q)?.gpu();
     let upload = |label, words: &[u32]| gpu.constant(label, bytemuck::cast_slice(words));
-    let words = visible.padding.map_or_else(|| vec![0], Padding::words);
     let (programs, tiles) = (upload("mask programs", &rules.words)?, upload("mask tiles", &rules.tiles)?);
-    let padding = upload("padding", &words)?;
-    let sinks = sinks_or_none(kernel, q, heads, sinks)?;
     let on = |x| buffer(kernel, x);
+    let padding = upload_padding(on(q)?, visible.padding)?;
+    let sinks = sinks_or_none(kernel, q, heads, sinks)?;
     let inputs: [(&str, &GpuBuffer); 7] = [
         ("q", on(q)?),
         ("k", on(k)?),

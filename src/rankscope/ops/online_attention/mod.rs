@@ -11,6 +11,7 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::mask::{Mask, Padding, Positions};
 use crate::ops::softmax::expect_sinks;
+use crate::ops::{expect_shape, expect_size};
 use crate::run::Run;
 use crate::tape;
 use crate::tensor::Tensor;
@@ -134,22 +135,13 @@ impl AttentionSizes {
         let [batch, heads, queries, head_size] = q.shape().expect(op, "q", axes)?;
         let [k_batch, kv_heads, keys, k_size] =
             k.shape().expect(op, "k", [Axis::Batch, kv_axis(k), Axis::Key, Axis::HeadSize])?;
-        for (axis, expected, got) in [(Axis::Batch, batch, k_batch), (Axis::HeadSize, head_size, k_size)] {
-            if expected != got {
-                return Err(Error::Size { op, argument: "k", axis, expected, got });
-            }
-        }
+        expect_size(op, "k", Axis::Batch, batch, k_batch)?;
+        expect_size(op, "k", Axis::HeadSize, head_size, k_size)?;
         if kv_heads == 0 || !heads.is_multiple_of(kv_heads) {
-            return Err(Error::invalid(
-                format!("{op}: k's G"),
-                kv_heads,
-                format!("a divisor of H = {heads}"),
-            ));
+            let expected = format!("a divisor of H = {heads}");
+            return Err(Error::invalid(format!("{op}: k's G"), kv_heads, expected));
         }
-        if v.shape() != k.shape() {
-            let (expected, got) = (k.shape().to_string(), v.shape().to_string());
-            return Err(Error::Axes { op, argument: "v", expected, got });
-        }
+        expect_shape(op, "v", k.shape(), v)?;
         Ok(AttentionSizes { batch, heads, kv_heads, queries, keys, head_size })
     }
 

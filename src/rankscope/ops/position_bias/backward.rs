@@ -1,21 +1,10 @@
 //! The gradient of a bias for every distance.
 
+use super::gpu;
 use crate::axis::{Axis, Shape};
-use crate::device::gpu::{Kernel, params};
 use crate::error::Result;
 use crate::ops::Real;
-use crate::ops::launch::{LANES, buffer, count, launch};
 use crate::tensor::Tensor;
-
-params! {
-    struct Params { values: u32, queries: u32, keys: u32 }
-}
-
-pub(in crate::ops) static GATHER_BY_DISTANCE: Kernel = Kernel {
-    name: "gather_by_distance",
-    source: include_str!("gather_by_distance.wgsl"),
-    params: Params::FIELDS,
-};
 
 /// ∂bias\[h, p\] = Σ ∂y\[h, t, s\] over the pairs with s − t = p − (T − 1).
 ///
@@ -28,14 +17,7 @@ pub(super) fn gather_by_distance(dy: &Tensor) -> Result<Tensor> {
     if let Some(dy) = dy.as_slice() {
         return Ok(Tensor::on_cpu(shape, gathered(dy, heads, queries, keys)));
     }
-    let kernel = &GATHER_BY_DISTANCE;
-    let params = Params {
-        values: count(kernel, shape.len())?,
-        queries: count(kernel, queries)?,
-        keys: count(kernel, keys)?,
-    };
-    let workgroups = shape.len().div_ceil(LANES);
-    launch(kernel, params, &[("dy", buffer(kernel, dy)?)], shape, workgroups)
+    gpu::by_distance(&gpu::GATHER, ("dy", dy), queries, keys, shape)
 }
 
 /// The sums of [`gather_by_distance`] on plain slices.

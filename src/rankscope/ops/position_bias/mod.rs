@@ -1,11 +1,12 @@
 //! Biases of scores that depend on the distance of query and key.
 
-pub(super) mod backward;
+mod backward;
 pub(crate) mod cpu;
 pub(super) mod gpu;
 
 use crate::axis::{Axis, Shape};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::ops::expect_size;
 use crate::tape;
 use crate::tensor::Tensor;
 
@@ -18,7 +19,8 @@ use crate::tensor::Tensor;
 /// entry p is for s − t = p − (T − 1), counted in indices; result `[H, T, S]`.
 ///
 /// # Errors
-/// [`Error::Axes`] or [`Error::Size`] if the bias does not fit T and S; [`Error::Gpu`] if the GPU fails.
+/// [`Error::Axes`](crate::Error::Axes) or [`Error::Size`](crate::Error::Size) if the bias does not fit T and S;
+/// [`Error::Gpu`](crate::Error::Gpu) if the GPU fails.
 ///
 /// ```
 /// use rankscope::{Axis, Tensor, ops::spread_by_distance};
@@ -30,14 +32,12 @@ pub fn spread_by_distance(bias: &Tensor, queries: usize, keys: usize) -> Result<
     const OP: &str = "spread_by_distance";
     let [heads, got] = bias.shape().expect(OP, "bias", [Axis::Head, Axis::Position])?;
     let expected = (queries + keys).saturating_sub(1);
-    if got != expected {
-        return Err(Error::Size { op: OP, argument: "bias", axis: Axis::Position, expected, got });
-    }
+    expect_size(OP, "bias", Axis::Position, expected, got)?;
     let shape = Shape::new([(Axis::Head, heads), (Axis::Query, queries), (Axis::Key, keys)]);
     let (tape, [bias]) = tape::begin(OP, [bias.clone()])?;
     let y = match bias.as_slice() {
         Some(bias) => Tensor::on_cpu(shape, cpu::spread_by_distance(bias, heads, queries, keys)),
-        None => gpu::spread_by_distance(&bias, queries, keys, shape)?,
+        None => gpu::by_distance(&gpu::SPREAD, ("bias", &bias), queries, keys, shape)?,
     };
     Ok(tape::record(tape, y, |dy| Ok([Some(backward::gather_by_distance(dy)?)])))
 }
@@ -48,7 +48,8 @@ pub fn spread_by_distance(bias: &Tensor, queries: usize, keys: usize) -> Result<
 /// **Shapes**: scores `[B, H, T, S]`, bias `[H, T, S]`, result `[B, H, T, S]`.
 ///
 /// # Errors
-/// [`Error::Axes`] or [`Error::Size`] if the shapes do not fit, [`Error::Placement`] if the devices differ.
+/// [`Error::Axes`](crate::Error::Axes) or [`Error::Size`](crate::Error::Size) if the shapes do not fit,
+/// [`Error::Placement`](crate::Error::Placement) if the devices differ.
 ///
 /// ```
 /// use rankscope::{Axis, Tensor, ops::add_position_bias};
@@ -65,9 +66,7 @@ pub fn add_position_bias(scores: impl Into<Tensor>, bias: &Tensor) -> Result<Ten
     let [batch, sizes @ ..] = scores.shape().expect(OP, "scores", axes)?;
     let got = bias.shape().expect(OP, "bias", [Axis::Head, Axis::Query, Axis::Key])?;
     for ((axis, expected), got) in axes[1..].iter().zip(sizes).zip(got) {
-        if expected != got {
-            return Err(Error::Size { op: OP, argument: "bias", axis: *axis, expected, got });
-        }
+        expect_size(OP, "bias", *axis, expected, got)?;
     }
     // A sequence is a row, and the bias is added to every row.
     let (axes, pairs) = (scores.shape().axes().to_vec(), (Axis::Column, bias.shape().len()));

@@ -1,20 +1,16 @@
 //! The gradients of root-mean-square normalisation.
 
-use crate::device::gpu::Kernel;
 use crate::error::Result;
 use crate::ops::Real;
 use crate::ops::blocks::rewrite_and_sum;
 use crate::ops::elementwise::{filled, multiply, sum_rows};
+use crate::ops::launch::kernels;
 use crate::ops::real::{sum_of, sum_of_pairs};
 use crate::ops::row_wise::{NormParams, norm_backward};
 use crate::ops::vectorised::vectorised;
 use crate::tensor::Tensor;
 
-pub(in crate::ops) static BACKWARD: Kernel = Kernel {
-    name: "rms_norm_backward",
-    source: concat!(include_str!("rms_norm_backward.wgsl"), "\n", include_str!("../reductions.wgsl")),
-    params: NormParams::FIELDS,
-};
+kernels! { BACKWARD: "rms_norm_backward", NormParams, "rms_norm_backward.wgsl" + "../reductions.wgsl"; }
 
 /// ∂x = r · (g − x̂ · mean(g · x̂)) with x̂ = r · x, r = 1 / √(mean(x²) + ε), and g = gain · ∂y; ∂gain = Σ x̂ · ∂y, summed
 /// over rows.

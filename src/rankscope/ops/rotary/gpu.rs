@@ -1,16 +1,15 @@
 //! Host side of `rotary.wgsl`.
 
-use crate::device::gpu::{Kernel, params};
+use crate::device::gpu::params;
 use crate::error::Result;
-use crate::ops::launch::{LANES, buffer, count, launch};
+use crate::ops::launch::{LANES, buffer, count, kernels, launch};
 use crate::tensor::Tensor;
 
 params! {
     struct Params { pairs: u32, queries: u32, half: u32 }
 }
 
-pub(in crate::ops) static ROTARY: Kernel =
-    Kernel { name: "rotary", source: include_str!("rotary.wgsl"), params: Params::FIELDS };
+kernels! { ROTARY: "rotary", Params, "rotary.wgsl"; }
 
 pub(super) fn rotary(x: &Tensor, cos: &Tensor, sin: &Tensor, queries: usize, half: usize) -> Result<Tensor> {
     let count = |size| count(&ROTARY, size);

@@ -7,7 +7,7 @@ use crate::axis::{Axis, Shape};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::ops::blocks::rewrite;
-use crate::ops::scale;
+use crate::ops::{expect_size, scale};
 use crate::tape;
 use crate::tensor::Tensor;
 
@@ -100,14 +100,8 @@ pub fn rotary(x: impl Into<Tensor>, table: &RotaryTable) -> Result<Tensor> {
     let (queries, half) = expect_heads(&x)?;
     let [table_queries, table_half] =
         table.cos.shape().expect("rotary", "table", [Axis::Query, Axis::HeadSize])?;
-    if table_queries != queries {
-        let (axis, got) = (Axis::Query, table_queries);
-        return Err(Error::Size { op: "rotary", argument: "table", axis, expected: queries, got });
-    }
-    if table_half != half {
-        let (axis, got) = (Axis::HeadSize, table_half);
-        return Err(Error::Size { op: "rotary", argument: "table", axis, expected: half, got });
-    }
+    expect_size("rotary", "table", Axis::Query, queries, table_queries)?;
+    expect_size("rotary", "table", Axis::HeadSize, half, table_half)?;
     table.cos.expect_same_device("rotary", "table", &x.device())?;
     let (tape, [x]) = tape::begin("rotary", [x])?;
     let y = match (table.cos.as_slice(), table.sin.as_slice()) {

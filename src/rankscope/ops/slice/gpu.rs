@@ -1,17 +1,16 @@
 //! Host side of `slice.wgsl`.
 
 use crate::axis::Shape;
-use crate::device::gpu::{Kernel, params};
+use crate::device::gpu::params;
 use crate::error::Result;
-use crate::ops::launch::{LANES, buffer, count, launch};
+use crate::ops::launch::{LANES, buffer, count, kernels, launch};
 use crate::tensor::Tensor;
 
 params! {
     struct Params { values: u32, x_stretch: u32, y_stretch: u32, offset: u32 }
 }
 
-pub(in crate::ops) static SLICE: Kernel =
-    Kernel { name: "slice", source: include_str!("slice.wgsl"), params: Params::FIELDS };
+kernels! { SLICE: "slice", Params, "slice.wgsl"; }
 
 pub(super) fn slice(x: &Tensor, stretches: [usize; 2], offset: usize, shape: Shape) -> Result<Tensor> {
     let count = |size| count(&SLICE, size);

@@ -63,9 +63,9 @@ pub fn slice(x: &Tensor, axis: Axis, range: Range<usize>) -> Result<Tensor> {
     Ok(tape::record(tape, y, move |dy| {
         // The parts outside the range have the gradient 0.
         let zeros = |count| {
-            let sizes: Vec<_> =
-                axes.iter().map(|&(name, size)| (name, if name == axis { count } else { size })).collect();
-            Tensor::zeros(sizes).to_device_as_constant(&dy.device())
+            let mut axes = axes.clone();
+            axes[place].1 = count;
+            Tensor::zeros(axes).to_device_as_constant(&dy.device())
         };
         let (before, after) = (zeros(range.start)?, zeros(size - range.end)?);
         Ok([Some(concat_all(&[&before, dy, &after], axis)?)])

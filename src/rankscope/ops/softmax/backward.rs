@@ -1,12 +1,12 @@
 //! The gradient of softmax.
 
 use crate::axis::Axis;
-use crate::device::gpu::{Kernel, params};
+use crate::device::gpu::params;
 use crate::error::Result;
 use crate::ops::Real;
 use crate::ops::blocks::{NORM, rewrite};
 use crate::ops::elementwise::{add, constant, filled, multiply, sum_by_head};
-use crate::ops::launch::{buffer, count, launch};
+use crate::ops::launch::{buffer, count, kernels, launch};
 use crate::ops::matmul::matmul;
 use crate::ops::real::sum_of_pairs;
 use crate::ops::vectorised::vectorised;
@@ -17,11 +17,7 @@ params! {
     pub(in crate::ops) struct Rows { rows: u32, width: u32 }
 }
 
-pub(in crate::ops) static BACKWARD: Kernel = Kernel {
-    name: "masked_softmax_backward",
-    source: concat!(include_str!("softmax_backward.wgsl"), "\n", include_str!("../reductions.wgsl")),
-    params: Rows::FIELDS,
-};
+kernels! { BACKWARD: "masked_softmax_backward", Rows, "softmax_backward.wgsl" + "../reductions.wgsl"; }
 
 /// ∂x\[s\] = w\[s\] · (∂w\[s\] − Σᵤ w\[u\] · ∂w\[u\]), row by row.
 ///

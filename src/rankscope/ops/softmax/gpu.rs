@@ -7,7 +7,7 @@ use crate::device::gpu::{GpuBuffer, Kernel, params};
 use crate::error::Result;
 use crate::mask::Allowed;
 use crate::ops::ladder::{Extent, Ladder};
-use crate::ops::launch::{Grid, buffer, count, launch};
+use crate::ops::launch::{Grid, buffer, count, kernels, launch};
 use crate::ops::row_wise::{RULE, rungs};
 use crate::tensor::Tensor;
 
@@ -16,29 +16,12 @@ params! {
     pub(in crate::ops) struct Params { rows: u32, heads: u32, queries: u32, keys: u32, mask_batch: u32, mask_head: u32, first_group: u32 }
 }
 
-pub(in crate::ops) static NAIVE: Kernel = Kernel {
-    name: "masked_softmax_naive",
-    source: include_str!("softmax_naive.wgsl"),
-    params: Params::FIELDS,
-};
-
-pub(in crate::ops) static TILED: Kernel = Kernel {
-    name: "masked_softmax_tiled",
-    source: include_str!("softmax_tiled.wgsl"),
-    params: Params::FIELDS,
-};
-
-pub(in crate::ops) static BLOCKED: Kernel = Kernel {
-    name: "masked_softmax_blocked",
-    source: include_str!("softmax_blocked.wgsl"),
-    params: Params::FIELDS,
-};
-
-pub(in crate::ops) static SUBGROUPS: Kernel = Kernel {
-    name: "masked_softmax_subgroups",
-    source: include_str!("softmax_subgroups.wgsl"),
-    params: Params::FIELDS,
-};
+kernels! {
+    NAIVE: "masked_softmax_naive", Params, "softmax_naive.wgsl";
+    TILED: "masked_softmax_tiled", Params, "softmax_tiled.wgsl";
+    BLOCKED: "masked_softmax_blocked", Params, "softmax_blocked.wgsl";
+    SUBGROUPS: "masked_softmax_subgroups", Params, "softmax_subgroups.wgsl";
+}
 
 pub(in crate::ops) static LADDER: Ladder = Ladder {
     op: "masked_softmax",

@@ -6,9 +6,10 @@ pub(super) mod gpu;
 
 use crate::axis::Axis;
 use crate::device::Device;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::mask::Allowed;
 use crate::ops::blocks::{SOFTMAX, rewrite};
+use crate::ops::expect_size;
 use crate::tape;
 use crate::tensor::Tensor;
 
@@ -23,7 +24,7 @@ use crate::tensor::Tensor;
 /// that may attend to nothing has weights 0.
 ///
 /// # Errors
-/// [`Error::Axes`] or [`Error::Size`] if the shapes do not fit.
+/// [`Error::Axes`](crate::Error::Axes) or [`Error::Size`](crate::Error::Size) if the shapes do not fit.
 ///
 /// ```
 /// use rankscope::{Axis, Mask, Tensor, mask::{Allowed, Positions}, ops::masked_softmax};
@@ -49,7 +50,7 @@ pub fn masked_softmax(scores: impl Into<Tensor>, allowed: &Allowed) -> Result<Te
 /// **Conventions**: as [`masked_softmax`]. A sink of −∞ changes nothing.
 ///
 /// # Errors
-/// As [`masked_softmax`], and [`Error::Placement`] if the devices differ.
+/// As [`masked_softmax`], and [`Error::Placement`](crate::Error::Placement) if the devices differ.
 ///
 /// **Source**: gpt-oss (OpenAI 2025, arXiv 2508.10925); with b = 0 Miller 2023, "Attention is off by one".
 ///
@@ -108,9 +109,7 @@ pub(super) fn softmax(
 /// An error unless there is a sink for every head, on `device`.
 pub(super) fn expect_sinks(op: &'static str, sinks: &Tensor, heads: usize, device: &Device) -> Result<()> {
     let [got] = sinks.shape().expect(op, "sinks", [Axis::Head])?;
-    if got != heads {
-        return Err(Error::Size { op, argument: "sinks", axis: Axis::Head, expected: heads, got });
-    }
+    expect_size(op, "sinks", Axis::Head, heads, got)?;
     sinks.expect_same_device(op, "sinks", device)
 }
 
@@ -118,16 +117,9 @@ pub(super) fn expect_sinks(op: &'static str, sinks: &Tensor, heads: usize, devic
 pub(super) fn expect_fitting(op: &'static str, scores: &Tensor, allowed: &Allowed) -> Result<[usize; 4]> {
     let sizes = scores.shape().expect(op, "scores", [Axis::Batch, Axis::Head, Axis::Query, Axis::Key])?;
     let [batch, heads, queries, keys] = sizes;
-    let checks = [
-        (Axis::Batch, batch, allowed.batch().unwrap_or(batch)),
-        (Axis::Head, heads, allowed.heads().unwrap_or(heads)),
-        (Axis::Query, queries, allowed.queries()),
-        (Axis::Key, keys, allowed.keys()),
-    ];
-    for (axis, expected, got) in checks {
-        if expected != got {
-            return Err(Error::Size { op, argument: "mask", axis, expected, got });
-        }
-    }
+    expect_size(op, "mask", Axis::Batch, batch, allowed.batch().unwrap_or(batch))?;
+    expect_size(op, "mask", Axis::Head, heads, allowed.heads().unwrap_or(heads))?;
+    expect_size(op, "mask", Axis::Query, queries, allowed.queries())?;
+    expect_size(op, "mask", Axis::Key, keys, allowed.keys())?;
     Ok(sizes)
 }

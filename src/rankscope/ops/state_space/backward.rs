@@ -3,13 +3,13 @@
 
 use super::gpu::{DecayParams, launch_keys};
 use crate::axis::{Axis, Shape};
-use crate::device::gpu::{Kernel, params};
+use crate::device::gpu::params;
 use crate::error::Result;
 use crate::mask::{Padding, Positions};
 use crate::ops::Real;
 use crate::ops::blocks::{NORM, rewrite};
 use crate::ops::elementwise::{constant, multiply, sum_by_head, sum_rows};
-use crate::ops::launch::{Grid, LANES, buffer, count, launch};
+use crate::ops::launch::{Grid, LANES, buffer, count, kernels, launch};
 use crate::ops::matmul::matmul;
 use crate::tensor::Tensor;
 
@@ -17,17 +17,10 @@ params! {
     struct BeyondParams { rows: u32, queries: u32, keys: u32, first_query: u32, first_group: u32 }
 }
 
-pub(in crate::ops) static BEYOND: Kernel = Kernel {
-    name: "decayed_scores_backward",
-    source: include_str!("decayed_scores_backward.wgsl"),
-    params: BeyondParams::FIELDS,
-};
-
-pub(in crate::ops) static OF_DECAYS: Kernel = Kernel {
-    name: "log_decays_backward",
-    source: include_str!("log_decays_backward.wgsl"),
-    params: DecayParams::FIELDS,
-};
+kernels! {
+    BEYOND: "decayed_scores_backward", BeyondParams, "decayed_scores_backward.wgsl";
+    OF_DECAYS: "log_decays_backward", DecayParams, "log_decays_backward.wgsl";
+}
 
 /// ∂log a\[j\] = Σ w\[t, s\] · ∂w\[t, s\] over the pairs whose decay includes that of token j: s < j ≤ t and t < j ≤ s,
 /// because w = e^E · x, and E = −|L\[t\] − L\[s\]| is the sum of the log decays between. Query heads that share a decay
@@ -99,7 +92,8 @@ pub(super) fn log_decays(
     let [batch, kv_heads, keys, size] = k.shape().sizes()[..] else { unreachable!("[B, G, S, D]") };
     let dz = match (k.as_slice(), weight.as_slice(), bias.as_slice()) {
         (Some(k), Some(weight), Some(bias)) => {
-            let slopes = super::cpu::log_decay_slopes(k, weight, bias, keys, padding);
+            let slope = |z: f32| -1.0 / (1.0 + (-z).exp());
+            let slopes = super::cpu::of_tokens(k, weight, bias, keys, padding, slope);
             multiply(dy, Tensor::on_cpu(dy.shape().clone(), slopes))?
         }
         _ => launch_keys(&OF_DECAYS, inputs, &[("dy", dy)], dy.shape().clone(), padding)?,

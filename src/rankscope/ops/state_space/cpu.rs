@@ -24,19 +24,8 @@ pub fn log_decays<F: Real>(
     of_tokens(k, weight, bias, keys, padding, |z| -softplus(z))
 }
 
-/// The derivative of log a with respect to z = w·k + β, −1 / (1 + e^−z), for every key; 0 for padding.
-pub(super) fn log_decay_slopes<F: Real>(
-    k: &[F],
-    weight: &[F],
-    bias: &[F],
-    keys: usize,
-    padding: Option<&Padding>,
-) -> Vec<F> {
-    of_tokens(k, weight, bias, keys, padding, |z| -F::one() / (F::one() + (-z).exp()))
-}
-
 /// f(w·k + β) for every key that is a token, 0 for padding.
-fn of_tokens<F: Real>(
+pub(super) fn of_tokens<F: Real>(
     k: &[F],
     weight: &[F],
     bias: &[F],

@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use crate::axis::{Axis, Shape};
-use crate::device::gpu::{GpuBuffer, Kernel, params};
+use crate::device::gpu::{Kernel, params};
 use crate::error::Result;
 use crate::mask::{Allowed, Padding, Positions};
-use crate::ops::ladder::{Extent, Ladder, SOFTWARE_TURNS, Variant, any};
-use crate::ops::launch::{Grid, LANES, buffer, count, launch};
+use crate::ops::ladder::{Extent, Ladder, SOFTWARE_TURNS, Variant};
+use crate::ops::launch::{Grid, LANES, buffer, count, kernels, launch, padding_words, upload_padding};
 use crate::ops::online_attention::AttentionSizes;
 use crate::ops::softmax::gpu::mask_steps;
 use crate::ops::{concat_all, slice};
@@ -50,31 +50,21 @@ params! {
     }
 }
 
-pub(in crate::ops) static DECAYS: Kernel =
-    Kernel { name: "log_decays", source: include_str!("log_decays.wgsl"), params: DecayParams::FIELDS };
-
-pub(in crate::ops) static SCORES: Kernel = Kernel {
-    name: "decayed_scores_naive",
-    source: include_str!("decayed_scores.wgsl"),
-    params: ScoreParams::FIELDS,
-};
-
-pub(in crate::ops) static WALK: Kernel =
-    Kernel { name: "decayed_walk", source: include_str!("decayed_walk.wgsl"), params: WalkParams::FIELDS };
+kernels! {
+    DECAYS: "log_decays", DecayParams, "log_decays.wgsl";
+    SCORES: "decayed_scores_naive", ScoreParams, "decayed_scores.wgsl";
+    WALK: "decayed_walk", WalkParams, "decayed_walk.wgsl";
+}
 
 pub(in crate::ops) static LADDER: Ladder = Ladder {
     op: "decayed_scores",
     variants: &[Variant {
         name: "naive",
         kernel: Some(&SCORES),
-        requires: wgpu::Features::empty(),
         changes: "the formula as it stands: one invocation a row, from its query outward",
-        slower: "",
         tile: [64, 0],
-        limits: "",
-        applies: any,
         turns: |extent| extent.columns,
-        suits: any,
+        ..Variant::PLAIN
     }],
     rule: "naive, the only one",
 };
@@ -104,7 +94,7 @@ pub(super) fn launch_keys(
         padding_words: count(padding_words(padding, keys))?,
     };
     let on = |x| buffer(kernel, x);
-    let tokens = upload(on(k)?, padding)?;
+    let tokens = upload_padding(on(k)?, padding)?;
     let mut inputs = vec![("k", on(k)?), ("weight", on(weight)?), ("bias", on(bias)?), ("padding", &tokens)];
     for (name, x) in others {
         inputs.push((name, on(x)?));
@@ -206,7 +196,7 @@ fn walk_part(
     };
     let on = |x| buffer(&WALK, x);
     let [q, k, v, log_decays] = [on(inputs[0])?, on(inputs[1])?, on(inputs[2])?, on(inputs[3])?];
-    let real = upload(q, padding)?;
+    let real = upload_padding(q, padding)?;
     let inputs =
         [("state", on(state)?), ("q", q), ("k", k), ("v", v), ("log_decays", log_decays), ("padding", &real)];
     // A kernel has one output: for each key/value head the rows of the context and, below them, those of the state.
@@ -221,15 +211,4 @@ fn walk_part(
         [(Axis::Batch, batch), (Axis::Head, heads), (Axis::Query, queries_here), (Axis::HeadSize, head_size)];
     let after = slice(&both, Axis::Row, group * queries_here..rows.1)?;
     Ok((context.reshape(axes)?, after.reshape(state.shape().axes())?))
-}
-
-/// The number of padding words for one sequence; 0 where every key is a token.
-fn padding_words(padding: Option<&Padding>, keys: usize) -> usize {
-    padding.map_or(0, |_| keys.div_ceil(32))
-}
-
-/// The padding as the shaders read it; where every key is a token, one word that no shader reads.
-fn upload(near: &GpuBuffer, padding: Option<&Padding>) -> Result<GpuBuffer> {
-    let words = padding.map_or_else(|| vec![0], Padding::words);
-    near.gpu().constant("padding", bytemuck::cast_slice(&words))
 }

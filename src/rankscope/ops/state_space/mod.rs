@@ -8,6 +8,7 @@ use crate::axis::{Axis, Shape};
 use crate::error::{Error, Result};
 use crate::mask::{Allowed, Mask, Padding, Positions};
 use crate::ops::blocks::{SOFTMAX, rewrite};
+use crate::ops::expect_size;
 use crate::ops::linear_attention::expect_state;
 use crate::ops::online_attention::{AttentionSizes, kv_axis};
 use crate::ops::softmax::expect_fitting;
@@ -43,15 +44,9 @@ pub fn log_decays(k: &Tensor, weight: &Tensor, bias: &Tensor, padding: Option<&P
         k.shape().expect(OP, "k", [Axis::Batch, kv_axis, Axis::Key, Axis::HeadSize])?;
     let [weight_heads, weight_size] = weight.shape().expect(OP, "weight", [Axis::KvHead, Axis::HeadSize])?;
     let [bias_heads] = bias.shape().expect(OP, "bias", [Axis::KvHead])?;
-    for (argument, axis, expected, got) in [
-        ("weight", Axis::KvHead, kv_heads, weight_heads),
-        ("weight", Axis::HeadSize, size, weight_size),
-        ("bias", Axis::KvHead, kv_heads, bias_heads),
-    ] {
-        if expected != got {
-            return Err(Error::Size { op: OP, argument, axis, expected, got });
-        }
-    }
+    expect_size(OP, "weight", Axis::KvHead, kv_heads, weight_heads)?;
+    expect_size(OP, "weight", Axis::HeadSize, size, weight_size)?;
+    expect_size(OP, "bias", Axis::KvHead, kv_heads, bias_heads)?;
     for (argument, tensor) in [("weight", weight), ("bias", bias)] {
         tensor.expect_same_device(OP, argument, &k.device())?;
     }
@@ -158,17 +153,11 @@ pub fn decayed_walk(
     expect_state(OP, "state", state, &sizes, sizes.head_size)?;
     state.expect_same_device(OP, "state", &q.device())?;
     let got = expect_decays(OP, log_decays, [batch, heads, keys], q)?;
-    if got != sizes.kv_heads {
-        let expected = sizes.kv_heads;
-        return Err(Error::Size { op: OP, argument: "log_decays", axis: Axis::KvHead, expected, got });
-    }
+    expect_size(OP, "log_decays", Axis::KvHead, sizes.kv_heads, got)?;
     expect_among_keys(OP, queries, keys, at)?;
     if [state, q, k, v, log_decays].iter().any(|x| x.is_tracked()) {
-        return Err(Error::invalid(
-            OP,
-            "of a tracked tensor",
-            "one that is not: training goes through decayed_scores",
-        ));
+        let expected = "one that is not: training goes through decayed_scores";
+        return Err(Error::invalid(OP, "of a tracked tensor", expected));
     }
     run.check()?;
     match (state.as_slice(), q.as_slice(), k.as_slice(), v.as_slice(), log_decays.as_slice()) {
@@ -192,11 +181,8 @@ fn expect_decays(
     let argument = "log_decays";
     let axes = [Axis::Batch, kv_axis(log_decays), Axis::Key];
     let [got_batch, kv_heads, got_keys] = log_decays.shape().expect(op, argument, axes)?;
-    for (axis, expected, got) in [(Axis::Batch, batch, got_batch), (Axis::Key, keys, got_keys)] {
-        if expected != got {
-            return Err(Error::Size { op, argument, axis, expected, got });
-        }
-    }
+    expect_size(op, argument, Axis::Batch, batch, got_batch)?;
+    expect_size(op, argument, Axis::Key, keys, got_keys)?;
     if kv_heads == 0 || !heads.is_multiple_of(kv_heads) {
         let expected = format!("a divisor of H = {heads}");
         return Err(Error::invalid(format!("{op}: G of log_decays"), kv_heads, expected));

@@ -1,28 +1,20 @@
 //! Multi-precision against numbers that are known from other methods.
 
-use std::path::PathBuf;
-
 use ndarray::{Array2, array};
 
 use super::*;
-use crate::array::read_matrix;
 use crate::mask::Mask;
 use crate::rank::Spectrum;
+use crate::rank::tests::claims::stored_draw;
 use crate::run::{Cancel, Run};
 
 fn run() -> Run {
     Run::default()
 }
 
-fn stored_draw() -> (Array2<f64>, Array2<f64>) {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/claims");
-    let read = |name: &str| read_matrix(&folder.join(name)).unwrap();
-    (read("causal_n128_d16_q.npy"), read("causal_n128_d16_k.npy"))
-}
-
 #[test]
 fn the_stored_draw_has_the_reference_determinant_and_smallest_singular_value() {
-    let (q, k) = stored_draw();
+    let [q, k] = stored_draw();
     let weights = |digits| attention_weights(q.view(), k.view(), 1.0, &Mask::causal(), digits, &run());
     let triangular = Triangular::new(weights, &run()).unwrap();
     let (log_det, sigma) = (triangular.log_det(), triangular.sigma_min().unwrap());
@@ -38,7 +30,7 @@ fn the_stored_draw_has_the_reference_determinant_and_smallest_singular_value() {
 
 #[test]
 fn the_true_singular_values_multiply_to_the_determinant() {
-    let (q, k) = stored_draw();
+    let [q, k] = stored_draw();
     let weights = |digits| attention_weights(q.view(), k.view(), 1.0, &Mask::causal(), digits, &run());
     let triangular = Triangular::new(weights, &run()).unwrap();
     let values = triangular.log10_singular_values().unwrap();
@@ -57,20 +49,16 @@ fn the_true_singular_values_multiply_to_the_determinant() {
 #[test]
 fn an_exponentially_small_singular_value_is_found_to_fourteen_digits() {
     let n = 150;
-    let matrix = Array2::from_shape_fn((n, n), |(row, col)| match row.cmp(&col) {
-        std::cmp::Ordering::Less => 0.0,
-        std::cmp::Ordering::Equal => 1.0,
-        std::cmp::Ordering::Greater => -1.0,
-    });
-    let inverse = Array2::from_shape_fn((n, n), |(row, col)| match row.cmp(&col) {
-        std::cmp::Ordering::Less => 0.0,
-        std::cmp::Ordering::Equal => 1.0,
-        std::cmp::Ordering::Greater => 2f64.powi((row - col) as i32 - 1),
-    });
-    assert_eq!(
-        triangular_inverse(&Precise::of(matrix.view(), 60).unwrap(), &run()).unwrap().to_f64(),
-        inverse
-    );
+    let unit_triangular = |below: fn(i32) -> f64| {
+        Array2::from_shape_fn((n, n), |(row, col)| match row.cmp(&col) {
+            std::cmp::Ordering::Less => 0.0,
+            std::cmp::Ordering::Equal => 1.0,
+            std::cmp::Ordering::Greater => below((row - col) as i32),
+        })
+    };
+    let (matrix, inverse) = (unit_triangular(|_| -1.0), unit_triangular(|apart| 2f64.powi(apart - 1)));
+    let precise = Precise::of(matrix.view(), 60).unwrap();
+    assert_eq!(triangular_inverse(&precise, &run()).unwrap().to_f64(), inverse);
     let triangular = Triangular::new(|digits| Precise::of(matrix.view(), digits), &run()).unwrap();
     let sigma = triangular.sigma_min().unwrap();
     let expected = -Spectrum::of(inverse.view()).unwrap().sigma_max().unwrap().log10();
@@ -81,7 +69,7 @@ fn an_exponentially_small_singular_value_is_found_to_fourteen_digits() {
 
 #[test]
 fn weights_agree_with_f64_to_its_last_digits_and_respect_the_mask() {
-    let (q, k) = stored_draw();
+    let [q, k] = stored_draw();
     let (q, k) = (q.slice(ndarray::s![..37, ..]).to_owned(), k.slice(ndarray::s![..37, ..]).to_owned());
     for mask in [Mask::causal(), Mask::bidirectional(), Mask::prefix(11)] {
         let precise = attention_weights(q.view(), k.view(), 1.7, &mask, 30, &run()).unwrap().to_f64();
@@ -136,10 +124,8 @@ fn what_cannot_be_computed_is_named() {
     let message = |result: Result<Triangular>| result.unwrap_err().to_string();
     let of =
         |matrix: Array2<f64>| message(Triangular::new(|digits| Precise::of(matrix.view(), digits), &run()));
-    assert_eq!(
-        of(array![[1.0, 0.0], [0.5, 0.0]]),
-        "diagonal entry (1, 1) is 0, expected a number other than 0"
-    );
+    let zero = "diagonal entry (1, 1) is 0, expected a number other than 0";
+    assert_eq!(of(array![[1.0, 0.0], [0.5, 0.0]]), zero);
     assert_eq!(of(array![[1.0, 0.0]]), "matrix is 1 × 2, expected a square one with one row or more");
     assert!(of(array![[f64::NAN]]).starts_with("matrix entry (0, 0) is NaN"));
     let digits = Precise::of(array![[1.0]].view(), 16).unwrap_err().to_string();
@@ -156,7 +142,7 @@ fn what_cannot_be_computed_is_named() {
 /// A difference of two softmaxes has the sign that LU certifies, and cancellation costs digits.
 #[test]
 fn the_sign_of_a_difference_is_certain_while_its_digits_last() {
-    let (q, k) = stored_draw();
+    let [q, k] = stored_draw();
     let part = |at: usize| [&q, &k].map(|x| x.slice(ndarray::s![at..at + 20, ..]).to_owned());
     let weights = |[q, k]: &[Array2<f64>; 2]| {
         attention_weights(q.view(), k.view(), 1.0, &Mask::causal(), 40, &run()).unwrap()

@@ -31,9 +31,13 @@ fn weights(scores: &Array2<f64>, visible: impl Fn(usize) -> usize) -> Array2<f64
     weights
 }
 
+/// The queries and the keys of the quoted draw.
+pub(in crate::rank) fn stored_draw() -> [Array2<f64>; 2] {
+    ["causal_n128_d16_q.npy", "causal_n128_d16_k.npy"].map(|name| read_matrix(&fixture(name)).unwrap())
+}
+
 fn draw() -> (Array2<f64>, Value) {
-    let q: Array2<f64> = read_matrix(&fixture("causal_n128_d16_q.npy")).unwrap();
-    let k: Array2<f64> = read_matrix(&fixture("causal_n128_d16_k.npy")).unwrap();
+    let [q, k] = stored_draw();
     let facts = std::fs::read(fixture("causal_n128_d16.json")).unwrap();
     (q.dot(&k.t()) / 4.0, serde_json::from_slice(&facts).unwrap())
 }

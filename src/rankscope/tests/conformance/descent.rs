@@ -53,11 +53,9 @@ fn steps_of_every_size() {
         let mut moments: Vec<_> = moved.iter().map(|w| Moments::before(w).unwrap()).collect();
         for step in 1..=2 {
             let tensors = moved.iter_mut().zip(&mut moments).zip(&there).enumerate();
-            let tensors = tensors.map(|(index, ((w, moments), gradient))| AdamTensor {
-                w,
-                moments,
-                gradient,
-                decay: 0.1 * index as f32,
+            let tensors = tensors.map(|(index, ((w, moments), gradient))| {
+                let decay = 0.1 * index as f32;
+                AdamTensor { w, moments, gradient, decay }
             });
             let step = AdamStep { rate: 0.25, beta1: 0.75, beta2: 0.875, epsilon: 1e-3, step };
             adamw(tensors.collect(), &clip, step).unwrap();
@@ -75,18 +73,13 @@ fn steps_of_every_size() {
                 w
             });
             let want: Vec<f64> = want.collect();
-            // The step is an average of two gradients divided by the root of another average, each
-            // with a few roundings.
+            // The step is an average of two gradients divided by the root of another average, each with a few
+            // roundings.
             assert_within("adamw", &device, moved, &want, |i| 20.0 * EPSILON * want[i].abs().max(1.0));
 
-            let m = momentum(
-                on(&Tensor::new([(Axis::Row, w.len())], vec![0.5; w.len()]).unwrap()),
-                &there[index],
-                0.75,
-                &clip,
-            );
+            let halves = Tensor::new([(Axis::Row, w.len())], vec![0.5; w.len()]).unwrap();
+            let m = momentum(on(&halves), &there[index], 0.75, &clip).unwrap();
             let want: Vec<f64> = gradient.iter().map(|g| 0.375 + factor * g).collect();
-            let m = m.unwrap();
             assert_within("momentum", &device, &m, &want, |i| 4.0 * EPSILON * want[i].abs().max(1.0));
             let moved = descend(&there[index], &m, 0.5, 0.25, &clip).unwrap();
             let want: Vec<f64> = gradient.iter().map(|g| 0.875 * g - 0.5 * (0.375 + factor * g)).collect();

@@ -4,7 +4,7 @@ use rankscope::ops::{self, FeatureMap, GeluForm, Pointwise, cpu, feature_map, ge
 use rankscope::{Axis, Result, Tensor};
 
 use crate::oracle;
-use crate::support::{assert_close, devices, on, random, wide_of};
+use crate::support::{C, H, T, assert_close, devices, on, pairs, random, refused, said, wide_of};
 
 /// Element counts around the vectors of four and the workgroup of 256 elements.
 const COUNTS: [usize; 7] = [1, 3, 4, 255, 256, 257, 1030];
@@ -36,11 +36,9 @@ fn sums_products_and_factors() {
 #[test]
 fn a_difference_has_a_factor_for_each_head() {
     for device in devices() {
-        for [batch, heads, queries, keys] in
-            [[1, 1, 1, 1], [2, 3, 5, 1], [3, 2, 1, 7], [2, 5, 3, 11], [1, 2, 40, 64]]
-        {
-            let axes = [(Axis::Batch, batch), (Axis::Head, heads), (Axis::Query, queries), (Axis::Key, keys)];
-            let (x, y, factors) = (random(&axes, 1), random(&axes, 2), random(&[(Axis::Head, heads)], 3));
+        for sizes in [[1, 1, 1, 1], [2, 3, 5, 1], [3, 2, 1, 7], [2, 5, 3, 11], [1, 2, 40, 64]] {
+            let (axes, [_, heads, queries, keys]) = (pairs(sizes), sizes);
+            let (x, y, factors) = (random(&axes, 1), random(&axes, 2), random(&[(H, heads)], 3));
             let (wide_x, wide_y, lambda) = (wide_of(&x), wide_of(&y), wide_of(&factors));
             let head = |i: usize| i / (queries * keys) % heads;
             let want: Vec<_> = (0..wide_x.len()).map(|i| wide_x[i] - lambda[head(i)] * wide_y[i]).collect();
@@ -49,21 +47,18 @@ fn a_difference_has_a_factor_for_each_head() {
             assert_close(&format!("{axes:?}"), &device, &got, &want, 2e-7);
         }
     }
-    let x = random(&[(Axis::Batch, 1), (Axis::Head, 2), (Axis::Query, 1), (Axis::Key, 3)], 1);
-    let said = |y: &Tensor, heads| {
-        let factors = Tensor::zeros([(Axis::Head, heads)]);
-        ops::weighted_difference(&x, y, &factors).unwrap_err().to_string()
-    };
-    assert_eq!(said(&x, 3), "weighted_difference: factors has Head (H) = 3, expected 2");
-    assert!(said(&row(vec![0.0; 6]), 2).starts_with("weighted_difference: y has axes [C=6], expected [B=1"));
+    let x = random(&pairs([1, 2, 1, 3]), 1);
+    let minus = |y: &Tensor, heads| ops::weighted_difference(&x, y, &Tensor::zeros([(H, heads)]));
+    refused(minus(&x, 3), "weighted_difference: factors has Head (H) = 3, expected 2");
+    let error = said(minus(&row(vec![0.0; 6]), 2));
+    assert!(error.starts_with("weighted_difference: y has axes [C=6], expected [B=1"));
 }
 
 #[test]
 fn biases_repeat_over_rows_of_any_width() {
     for device in devices() {
         for (rows, width) in [(5, 1), (3, 2), (2, 3), (7, 4), (6, 5), (1, 257)] {
-            let x = random(&[(Axis::Query, rows), (Axis::Width, width)], 1);
-            let bias = random(&[(Axis::Width, width)], 2);
+            let (x, bias) = (random(&[(T, rows), (C, width)], 1), random(&[(C, width)], 2));
             let (wide_x, wide_bias) = (wide_of(&x), wide_of(&bias));
             let want: Vec<_> = wide_x.iter().enumerate().map(|(i, x)| x + wide_bias[i % width]).collect();
             let got = on(&device, [&x, &bias], |[x, bias]| ops::add_bias(&x, &bias));
@@ -78,57 +73,21 @@ fn sweep() -> Tensor {
     row((-384..=384).map(|i| i as f32 / 32.0).chain(far).collect())
 }
 
-/// An activation function: the library's on tensors and in f64, and its formula.
-struct Unit {
-    name: &'static str,
-    on_tensors: fn(&Tensor) -> Result<Tensor>,
-    in_f64: fn(&mut [f64]),
-    formula: fn(f64) -> f64,
-}
+/// An activation function: its name, the library's on tensors and in f64, and its formula.
+type Unit = (&'static str, fn(&Tensor) -> Result<Tensor>, fn(&mut [f64]), fn(f64) -> f64);
+
+const ELU: FeatureMap = FeatureMap::EluPlusOne;
+const RELU: FeatureMap = FeatureMap::Relu;
+const SIGMOID: Pointwise = Pointwise::Sigmoid;
 
 const UNITS: [Unit; 7] = [
-    Unit {
-        name: "gelu exact",
-        on_tensors: |x| gelu(x, GeluForm::Exact),
-        in_f64: |x| cpu::gelu(x, GeluForm::Exact),
-        formula: oracle::gelu,
-    },
-    Unit {
-        name: "gelu tanh",
-        on_tensors: |x| gelu(x, GeluForm::Tanh),
-        in_f64: |x| cpu::gelu(x, GeluForm::Tanh),
-        formula: oracle::gelu_tanh,
-    },
-    Unit {
-        name: "silu",
-        on_tensors: |x| silu(x),
-        in_f64: |x| cpu::pointwise(x, Pointwise::Silu),
-        formula: oracle::silu,
-    },
-    Unit {
-        name: "tanh",
-        on_tensors: |x| tanh(x),
-        in_f64: |x| cpu::pointwise(x, Pointwise::Tanh),
-        formula: oracle::tanh,
-    },
-    Unit {
-        name: "elu + 1",
-        on_tensors: |x| feature_map(x, FeatureMap::EluPlusOne),
-        in_f64: |x| cpu::feature_map(x, FeatureMap::EluPlusOne),
-        formula: oracle::elu_plus_one,
-    },
-    Unit {
-        name: "relu",
-        on_tensors: |x| feature_map(x, FeatureMap::Relu),
-        in_f64: |x| cpu::feature_map(x, FeatureMap::Relu),
-        formula: oracle::relu,
-    },
-    Unit {
-        name: "sigmoid",
-        on_tensors: |x| pointwise(x, Pointwise::Sigmoid),
-        in_f64: |x| cpu::pointwise(x, Pointwise::Sigmoid),
-        formula: oracle::sigmoid,
-    },
+    ("gelu exact", |x| gelu(x, GeluForm::Exact), |x| cpu::gelu(x, GeluForm::Exact), oracle::gelu),
+    ("gelu tanh", |x| gelu(x, GeluForm::Tanh), |x| cpu::gelu(x, GeluForm::Tanh), oracle::gelu_tanh),
+    ("silu", |x| silu(x), |x| cpu::pointwise(x, Pointwise::Silu), oracle::silu),
+    ("tanh", |x| tanh(x), |x| cpu::pointwise(x, Pointwise::Tanh), oracle::tanh),
+    ("elu + 1", |x| feature_map(x, ELU), |x| cpu::feature_map(x, ELU), oracle::elu_plus_one),
+    ("relu", |x| feature_map(x, RELU), |x| cpu::feature_map(x, RELU), oracle::relu),
+    ("sigmoid", |x| pointwise(x, SIGMOID), |x| cpu::pointwise(x, SIGMOID), oracle::sigmoid),
 ];
 
 /// The values of [`UNITS`] except relu and sigmoid at a number, by mpmath with 60 digits: gelu exact, gelu tanh, silu,
@@ -158,15 +117,15 @@ const GOLDEN: [(f64, [f64; 5]); 17] = [
 fn activation_functions_over_their_range() {
     let x = sweep();
     let devices = devices();
-    for unit in UNITS {
-        let want: Vec<f64> = wide_of(&x).into_iter().map(unit.formula).collect();
+    for (name, on_tensors, _, formula) in UNITS {
+        let want: Vec<f64> = wide_of(&x).into_iter().map(formula).collect();
         for device in &devices {
-            let got = on(device, [&x], |[x]| (unit.on_tensors)(&x));
+            let got = on(device, [&x], |[x]| on_tensors(&x));
             // Half of x times an error function that is accurate to 1.5e-7, for x up to 4, where the error still
             // matters.
-            assert_close(unit.name, device, &got, &want, 5e-7);
-            let nan = on(device, [&row(vec![f32::NAN])], |[x]| (unit.on_tensors)(&x)).to_vec().unwrap();
-            assert!(nan[0].is_nan(), "{} of NaN on {device}", unit.name);
+            assert_close(name, device, &got, &want, 5e-7);
+            let nan = on(device, [&row(vec![f32::NAN])], |[x]| on_tensors(&x)).to_vec().unwrap();
+            assert!(nan[0].is_nan(), "{name} of NaN on {device}");
         }
     }
 }
@@ -174,22 +133,20 @@ fn activation_functions_over_their_range() {
 #[test]
 fn activation_functions_meet_their_table() {
     let x: Vec<f64> = GOLDEN.iter().map(|(x, _)| *x).collect();
-    for (number, unit) in UNITS[..5].iter().enumerate() {
+    for (number, (name, on_tensors, in_f64, formula)) in UNITS[..5].iter().enumerate() {
         let mut got = x.clone();
-        (unit.in_f64)(&mut got);
-        let narrow =
-            (unit.on_tensors)(&row(x.iter().map(|&x| x as f32).collect())).unwrap().to_vec().unwrap();
+        in_f64(&mut got);
+        let narrow = on_tensors(&row(x.iter().map(|&x| x as f32).collect())).unwrap().to_vec().unwrap();
         for (i, (x, want)) in GOLDEN.iter().enumerate() {
             let want = want[number];
             // Rounding the argument z of e^z changes the result by z roundings: by 600 for gelu tanh of −20.
             let close = (got[i] - want).abs() <= 1e-12 * want.abs();
-            assert!(close, "{} of {x}: {:e}, expected {want:e}", unit.name, got[i]);
+            assert!(close, "{name} of {x}: {:e}, expected {want:e}", got[i]);
             // The same in f32, also for small results: with an error function whose relative error is 1e-5.
             let close =
                 (f64::from(narrow[i]) - want).abs() <= 5e-5 * want.abs() + f64::from(f32::MIN_POSITIVE);
-            assert!(close, "{} of {x} in f32: {:e}, expected {want:e}", unit.name, narrow[i]);
-            let formula = (unit.formula)(*x);
-            assert!((formula - want).abs() <= 1e-14 * want.abs().max(1.0), "the formula of {}", unit.name);
+            assert!(close, "{name} of {x} in f32: {:e}, expected {want:e}", narrow[i]);
+            assert!((formula(*x) - want).abs() <= 1e-14 * want.abs().max(1.0), "the formula of {name}");
         }
     }
 }

@@ -5,23 +5,23 @@ use rankscope::device::gpu::Counts;
 use rankscope::ops::{gather, linear, matmul, scale};
 use rankscope::{Axis, Device, Dtype, Tensor, Weight};
 
-use crate::support::{adapter, assert_close, gpu, inner, noise, random, wide_of};
+use crate::support::{adapter, assert_close, gpu, inner, noise, own, random, said, separate, wide_of};
 
-/// A separate device, with changed limits and features.
-fn own_gpu(change: impl FnOnce(&mut wgpu::Limits)) -> std::sync::Arc<Gpu> {
+/// A separate device that binds at most 32 KiB of a buffer.
+#[track_caller]
+fn narrow() -> Option<Device> {
+    gpu()?;
     let adapter = adapter();
-    let mut limits = adapter.limits();
-    change(&mut limits);
+    let limits = wgpu::Limits { max_storage_buffer_binding_size: 32 << 10, ..adapter.limits() };
     let descriptor = wgpu::DeviceDescriptor { required_limits: limits, ..Default::default() };
     let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).unwrap();
-    Gpu::from_wgpu(device, queue)
+    Some(Device::Gpu(Gpu::from_wgpu(device, queue)))
 }
 
 #[test]
 fn freed_buffers_are_used_again_and_shown_ones_are_not() {
-    let Some(shared) = gpu() else { return };
-    let gpu = Gpu::from_wgpu(inner(&shared).device().clone(), inner(&shared).queue().clone());
-    let x = random(&[(Axis::Row, 1000)], 1).to_device(&Device::Gpu(gpu.clone())).unwrap();
+    let Some((gpu, own)) = own() else { return };
+    let x = random(&[(Axis::Row, 1000)], 1).to_device(&own).unwrap();
     let live = gpu.memory().live_bytes;
     let mut y = scale(&x, 2.0).unwrap();
     for _ in 0..10 {
@@ -44,14 +44,10 @@ fn freed_buffers_are_used_again_and_shown_ones_are_not() {
 
 #[test]
 fn a_large_dispatch_is_cut_and_still_right() {
-    let Some(shared) = gpu() else { return };
-    let gpu = Gpu::from_wgpu(inner(&shared).device().clone(), inner(&shared).queue().clone());
-    let (a, b) = (
-        random(&[(Axis::Row, 330), (Axis::Width, 250)], 1),
-        random(&[(Axis::Width, 250), (Axis::Column, 262)], 2),
-    );
+    let Some((gpu, own)) = own() else { return };
+    let a = random(&[(Axis::Row, 330), (Axis::Width, 250)], 1);
+    let b = random(&[(Axis::Width, 250), (Axis::Column, 262)], 2);
     let want = wide_of(&matmul(&a, &b, Axis::Width, 1.0).unwrap());
-    let own = Device::Gpu(gpu.clone());
     let (a, b) = (a.to_device(&own).unwrap(), b.to_device(&own).unwrap());
     let got = matmul(&a, &b, Axis::Width, 1.0).unwrap();
     let counts = gpu.counts();
@@ -75,11 +71,7 @@ fn work_is_timed_by_the_gpu_where_it_can() {
 
 #[test]
 fn weights_beyond_one_binding_are_seen_in_parts() {
-    if gpu().is_none() {
-        return;
-    }
-    let gpu = own_gpu(|limits| limits.max_storage_buffer_binding_size = 32 << 10);
-    let device = Device::Gpu(gpu.clone());
+    let Some(device) = narrow() else { return };
     let (rows, width) = (1003, 37);
     for dtype in [Dtype::F32, Dtype::F16] {
         let values = noise(rows * width, 5);
@@ -97,19 +89,15 @@ fn weights_beyond_one_binding_are_seen_in_parts() {
     let w = Weight::new("wide", [(Axis::Vocab, 130), (Axis::Width, 99)], Dtype::F32, &noise(130 * 99, 7))
         .unwrap();
     let x = random(&[(Axis::Query, 1), (Axis::Width, 99)], 6).to_device(&device).unwrap();
-    let error = linear(&x, &w.to_device(&device).unwrap()).unwrap_err().to_string();
+    let error = said(linear(&x, &w.to_device(&device).unwrap()));
     assert!(error.contains("wide: 128 rows of 396 bytes") && error.contains("32768"), "{error}");
-    let error = Tensor::zeros([(Axis::Row, 8193)]).to_device(&device).unwrap_err().to_string();
+    let error = said(Tensor::zeros([(Axis::Row, 8193)]).to_device(&device));
     assert!(error.contains("tensor: 32772 bytes") && error.contains("32768"), "{error}");
 }
 
 #[test]
 fn results_beyond_one_binding_are_refused_by_name() {
-    if gpu().is_none() {
-        return;
-    }
-    let gpu = own_gpu(|limits| limits.max_storage_buffer_binding_size = 32 << 10);
-    let device = Device::Gpu(gpu.clone());
+    let Some(device) = narrow() else { return };
     let on = |axes: &[(Axis, usize)]| random(axes, 1).to_device(&device).unwrap();
     let (a, b) = (on(&[(Axis::Row, 91), (Axis::Width, 3)]), on(&[(Axis::Width, 3), (Axis::Column, 97)]));
     let values = noise(303, 2);
@@ -122,7 +110,7 @@ fn results_beyond_one_binding_are_refused_by_name() {
         (gather(&table, &ids, 2), "result of gather: 32880 bytes"),
     ];
     for (result, start) in refusals {
-        let error = result.unwrap_err().to_string();
+        let error = said(result);
         assert!(error.contains(start) && error.contains("max_storage_buffer_binding_size, 32768"), "{error}");
         assert!(!error.contains('\n'), "{error}");
     }
@@ -133,20 +121,17 @@ fn results_beyond_one_binding_are_refused_by_name() {
 
 #[test]
 fn after_a_loss_the_work_is_done_again_on_a_new_device() {
-    if gpu().is_none() {
-        return;
-    }
     // The process's device is shared with other tests, so a separately opened device is lost here.
-    let gpu = own_gpu(|_| ());
+    let Some(gpu) = separate() else { return };
     let x = random(&[(Axis::Row, 9)], 1);
     let there = x.to_device(&Device::Gpu(gpu.clone())).unwrap();
     let y = scale(&there, 3.0).unwrap();
     gpu.destroy();
     assert!(gpu.is_lost());
-    for error in [y.to_vec().unwrap_err(), scale(&there, 2.0).unwrap_err()] {
-        assert!(error.to_string().contains("device lost: it was destroyed"), "{error}");
+    for error in [said(y.to_vec()), said(scale(&there, 2.0))] {
+        assert!(error.contains("device lost: it was destroyed"), "{error}");
     }
-    let again = own_gpu(|_| ());
+    let again = Gpu::open(&adapter()).unwrap();
     let y = scale(x.to_device(&Device::Gpu(again)).unwrap(), 3.0).unwrap();
     assert_eq!(y.to_vec().unwrap(), x.to_vec().unwrap().iter().map(|x| 3.0 * x).collect::<Vec<_>>());
 }
@@ -157,10 +142,7 @@ fn after_a_loss_the_work_is_done_again_on_a_new_device() {
 fn a_pass_costs_what_its_kernels_cost() {
     use rankscope::model::{Input, MaskChoice, load};
     use rankscope::prelude::{Run, Trace};
-    if gpu().is_none() {
-        return;
-    }
-    let gpu = Gpu::open(&adapter()).unwrap();
+    let Some(gpu) = separate() else { return };
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny/llama");
     let model = load(&folder, &Device::Gpu(gpu.clone())).unwrap();
     let input = Input::new((0..7).collect());
@@ -192,10 +174,7 @@ fn a_pass_costs_what_its_kernels_cost() {
 /// Freed memory is kept up to the peak of earlier use, and returned to the driver if it is needed elsewhere.
 #[test]
 fn idle_buffers_stay_below_the_peak() {
-    if gpu().is_none() {
-        return;
-    }
-    let gpu = Gpu::open(&adapter()).unwrap();
+    let Some(gpu) = separate() else { return };
     let mebibyte = 1 << 20;
     let buffers = |count: usize, size: usize| -> Vec<_> {
         (0..count).map(|_| gpu.alloc("x", size * mebibyte).unwrap()).collect()

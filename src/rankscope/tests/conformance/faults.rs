@@ -1,11 +1,11 @@
 //! Every error is one line that names the kernel or tensor.
 
 use rankscope::device::gpu::{Bind, Kernel};
-use rankscope::device::{Device, DeviceRequest, Gpu};
+use rankscope::device::{Device, DeviceRequest};
 use rankscope::ops::{add, linear};
 use rankscope::{Axis, Dtype, Error, Weight};
 
-use crate::support::{adapter, gpu, inner, random};
+use crate::support::{gpu, inner, own, random, separate};
 
 #[track_caller]
 fn expect(error: Error, parts: &[&str]) {
@@ -53,37 +53,37 @@ fn arguments_on_two_devices_are_refused() {
     expect(linear(&there, &w).unwrap_err(), &["linear: x is on gpu", "are on cpu"]);
 }
 
-static DOUBLE: Kernel = Kernel {
-    name: "double",
-    source: "@group(0) @binding(0) var<storage, read> x: array<f32>;
-        @group(0) @binding(1) var<storage, read_write> y: array<f32>;
-        @compute @workgroup_size(1) fn main() { y[0] = 2.0 * x[0]; }",
-    params: &[],
-};
+const fn kernel(name: &'static str, source: &'static str) -> Kernel {
+    Kernel { name, source, params: &[] }
+}
 
-static BROKEN: Kernel = Kernel {
-    name: "broken",
-    source: "@group(0) @binding(0) var<storage, read> x: array<f32>;
-        @compute @workgroup_size(1) fn main() { let y: u32 = x[0]; }",
-    params: &[],
-};
+static DOUBLE: Kernel = kernel(
+    "double",
+    "@group(0) @binding(0) var<storage, read> x: array<f32>;
+    @group(0) @binding(1) var<storage, read_write> y: array<f32>;
+    @compute @workgroup_size(1) fn main() { y[0] = 2.0 * x[0]; }",
+);
+
+static BROKEN: Kernel = kernel(
+    "broken",
+    "@group(0) @binding(0) var<storage, read> x: array<f32>;
+    @compute @workgroup_size(1) fn main() { let y: u32 = x[0]; }",
+);
 
 /// A kernel with valid source, but with a workgroup larger than any device allows.
-static HUGE: Kernel = Kernel {
-    name: "huge",
-    source: "@group(0) @binding(0) var<storage, read_write> y: array<f32>;
-        @compute @workgroup_size(4096, 16) fn main() { y[0] = 1.0; }",
-    params: &[],
-};
+static HUGE: Kernel = kernel(
+    "huge",
+    "@group(0) @binding(0) var<storage, read_write> y: array<f32>;
+    @compute @workgroup_size(4096, 16) fn main() { y[0] = 1.0; }",
+);
 
 /// A kernel as after an edit in a notebook: the same name, another source.
-static DOUBLE_EDITED: Kernel = Kernel {
-    name: "double",
-    source: "@group(0) @binding(0) var<storage, read> x: array<f32>;
-        @group(0) @binding(1) var<storage, read_write> y: array<f32>;
-        @compute @workgroup_size(1) fn main() { y[0] = 3.0 * x[0]; }",
-    params: &[],
-};
+static DOUBLE_EDITED: Kernel = kernel(
+    "double",
+    "@group(0) @binding(0) var<storage, read> x: array<f32>;
+    @group(0) @binding(1) var<storage, read_write> y: array<f32>;
+    @compute @workgroup_size(1) fn main() { y[0] = 3.0 * x[0]; }",
+);
 
 #[test]
 fn an_edited_kernel_is_compiled_again_though_its_name_is_the_same() {
@@ -106,10 +106,8 @@ fn kernels_that_do_not_fit_are_named() {
     expect(error, &["kernel double", "y"]);
     let binds = [("x", Bind::Buffer(&x)), ("y", Bind::Buffer(&y)), ("z", Bind::Buffer(&y))];
     expect(gpu.dispatch(&DOUBLE, &binds, 1).unwrap_err(), &["kernel double", "z is bound but not declared"]);
-    expect(
-        gpu.dispatch(&BROKEN, &[("x", Bind::Buffer(&x))], 1).unwrap_err(),
-        &["kernel broken: line 2: ", "let y: u32 = x[0]"],
-    );
+    let error = gpu.dispatch(&BROKEN, &[("x", Bind::Buffer(&x))], 1).unwrap_err();
+    expect(error, &["kernel broken: line 2: ", "let y: u32 = x[0]"]);
     expect(gpu.dispatch(&HUGE, &[("y", Bind::Buffer(&y))], 1).unwrap_err(), &["kernel huge"]);
     // The GPU still works.
     gpu.dispatch(&DOUBLE, &binds[..2], 1).unwrap();
@@ -118,16 +116,12 @@ fn kernels_that_do_not_fit_are_named() {
 
 #[test]
 fn one_buffer_as_input_and_output_is_refused_and_named() {
-    let Some(device) = gpu() else { return };
-    // On a Gpu of its own, whose submissions no other test shares.
-    let shared = inner(&device);
-    let gpu = rankscope::device::Gpu::from_wgpu(shared.device().clone(), shared.queue().clone());
+    let Some((gpu, _)) = own() else { return };
     let x = gpu.upload("x", bytemuck::bytes_of(&1.0f32)).unwrap();
     let recorded = gpu.dispatch(&DOUBLE, &[("x", Bind::Buffer(&x)), ("y", Bind::Buffer(&x))], 1);
     let error = recorded.and_then(|()| gpu.flush()).unwrap_err();
     expect(error, &["double"]);
-    // The buffers that this work should have written must never be read, so the Gpu cannot be used
-    // from here on.
+    // The buffers that this work should have written must never be read, so the Gpu cannot be used from here on.
     expect(x.read_f32(1).unwrap_err(), &["device", "work was not done", "double"]);
     assert!(gpu.is_lost());
 }
@@ -142,10 +136,7 @@ fn a_readback_beyond_the_end_is_refused() {
 
 #[test]
 fn an_error_that_nobody_caught_is_told_at_the_next_call_once() {
-    if gpu().is_none() {
-        return;
-    }
-    let gpu = Gpu::open(&adapter()).unwrap();
+    let Some(gpu) = separate() else { return };
     let _invalid = gpu.device().create_buffer(&wgpu::BufferDescriptor {
         label: Some("a renderer's"),
         size: 16,
@@ -158,10 +149,7 @@ fn an_error_that_nobody_caught_is_told_at_the_next_call_once() {
 
 #[test]
 fn a_lost_device_is_an_error_from_then_on() {
-    if gpu().is_none() {
-        return;
-    }
-    let gpu = Gpu::open(&adapter()).unwrap();
+    let Some(gpu) = separate() else { return };
     let x = gpu.upload("x", &[0; 4]).unwrap();
     gpu.device().destroy();
     for _ in 0..2 {

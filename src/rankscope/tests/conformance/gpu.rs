@@ -1,10 +1,9 @@
 //! Buffers, recorded work and counters of the GPU itself.
 
-use rankscope::device::gpu::Gpu;
 use rankscope::ops::{KERNELS, scale, silu};
 use rankscope::{Axis, Tensor};
 
-use crate::support::{gpu, inner, random};
+use crate::support::{gpu, inner, own, random};
 
 #[test]
 fn upload_and_readback_of_any_size() {
@@ -31,12 +30,8 @@ fn selecting_copies_on_the_gpu() {
 
 #[test]
 fn more_dispatches_than_one_submission_holds() {
-    let Some(device) = gpu() else { return };
-    let gpu = Gpu::from_wgpu(inner(&device).device().clone(), inner(&device).queue().clone());
-    let mut x = Tensor::new([(Axis::Row, 5)], vec![1.0; 5])
-        .unwrap()
-        .to_device(&rankscope::Device::Gpu(gpu.clone()))
-        .unwrap();
+    let Some((gpu, own)) = own() else { return };
+    let mut x = Tensor::new([(Axis::Row, 5)], vec![1.0; 5]).unwrap().to_device(&own).unwrap();
     for i in 0..600 {
         x = scale(&x, if i % 2 == 0 { 2.0 } else { 0.5 }).unwrap();
     }
@@ -50,8 +45,7 @@ fn more_dispatches_than_one_submission_holds() {
 #[test]
 fn more_workgroups_than_one_dimension_holds() {
     let Some(device) = gpu() else { return };
-    // A workgroup of permute moves 64 elements, so this many elements need more than 65535
-    // workgroups.
+    // A workgroup of permute moves 64 elements, so this many elements need more than 65535 workgroups.
     let (queries, heads) = (2, 65535 * 32 + 70);
     let x: Vec<f32> = (0..queries * heads).map(|i| i as f32).collect();
     let axes = [(Axis::Batch, 1), (Axis::Query, queries), (Axis::HeadWidth, heads)];
@@ -64,9 +58,8 @@ fn more_workgroups_than_one_dimension_holds() {
 
 #[test]
 fn flush_submits_without_reading_back() {
-    let Some(device) = gpu() else { return };
-    let gpu = Gpu::from_wgpu(inner(&device).device().clone(), inner(&device).queue().clone());
-    let x = random(&[(Axis::Row, 9)], 1).to_device(&rankscope::Device::Gpu(gpu.clone())).unwrap();
+    let Some((gpu, own)) = own() else { return };
+    let x = random(&[(Axis::Row, 9)], 1).to_device(&own).unwrap();
     let y = silu(&x).unwrap();
     gpu.flush().unwrap();
     gpu.flush().unwrap(); // nothing left to submit

@@ -2,25 +2,23 @@
 
 use ndarray::Array2;
 use rankscope::attention::{LinearAttention, Visibility};
-use rankscope::mask::{Allowed, MASKS, Padding};
+use rankscope::mask::{Allowed, MASKS};
 use rankscope::ops::{FeatureMap, feature_map, linear_attention, masked_normalise};
 use rankscope::prelude::*;
 
 use crate::oracle;
-use crate::support::{EPSILON, assert_close, assert_within, devices, every_way, noise, on, random, wide_of};
-
-const FROM_ZERO: Positions = Positions { first_query: 0 };
-
-/// B, H, G, T, S and D.
-type Six = [usize; 6];
+use crate::support::{
+    EPSILON, FROM_ZERO, Six, assert_close, assert_within, devices, every_way, noise, on, own, padding, pairs,
+    peak_on, qkv, refused, wide_of,
+};
 
 /// Features for q and k, noise for v.
-pub fn features([batch, heads, kv_heads, queries, keys, size]: Six) -> [Tensor; 3] {
-    let axes = |heads, length| [(Axis::Batch, batch), heads, length, (Axis::HeadSize, size)];
-    let kv = axes((Axis::KvHead, kv_heads), (Axis::Key, keys));
-    let positive = |x| feature_map(&x, FeatureMap::EluPlusOne).unwrap();
-    let q = positive(random(&axes((Axis::Head, heads), (Axis::Query, queries)), 1));
-    [q, positive(random(&kv, 2)), random(&kv, 3)]
+pub fn features(sizes: Six) -> [Tensor; 3] {
+    mapped(qkv(sizes), FeatureMap::EluPlusOne)
+}
+
+fn mapped([q, k, v]: [Tensor; 3], map: FeatureMap) -> [Tensor; 3] {
+    [feature_map(q, map).unwrap(), feature_map(k, map).unwrap(), v]
 }
 
 /// Σₛ (q·k) v / Σₛ q·k over the pairs for which `sees` (sequence, head, query, key) is true, in f64.
@@ -67,15 +65,14 @@ fn features_over_their_range() {
             assert_close(&format!("{map}"), &device, &got, &want, 4.0 * EPSILON);
         }
     }
-    let by_hand =
-        feature_map(Tensor::new([(Axis::Row, 2)], vec![-1.0, 1.5]).unwrap(), FeatureMap::EluPlusOne);
-    assert_eq!(by_hand.unwrap().to_vec().unwrap(), [(-1f32).exp(), 2.5]);
+    let two = Tensor::new([(Axis::Row, 2)], vec![-1.0, 1.5]).unwrap();
+    let by_hand = feature_map(two, FeatureMap::EluPlusOne).unwrap();
+    assert_eq!(by_hand.to_vec().unwrap(), [(-1f32).exp(), 2.5]);
 }
 
 fn check_rows(case: &str, sizes: [usize; 4], values: Vec<f32>, mask: &Mask, padding: Option<&Padding>) {
-    let [batch, heads, queries, keys] = sizes;
-    let axes = [(Axis::Batch, batch), (Axis::Head, heads), (Axis::Query, queries), (Axis::Key, keys)];
-    let x = Tensor::new(axes, values).unwrap();
+    let [_, heads, queries, keys] = sizes;
+    let x = Tensor::new(pairs(sizes), values).unwrap();
     let allowed = Allowed::new(mask, heads, queries, keys, FROM_ZERO, padding).unwrap();
     let sees = |row: usize, key: usize| {
         mask.for_head(row / queries % heads, heads).may_attend(row % queries, key)
@@ -98,8 +95,7 @@ fn normalised_rows_around_words_and_workgroups() {
         let mask = Mask::two_sided_window(keys.div_ceil(2)).unwrap();
         let values = || noise(2 * 3 * queries * keys, 1).into_iter().map(|x| 1.0 + x).collect();
         check_rows("shared rows", sizes, values(), &mask, None);
-        let real = (0..2 * keys).map(|i| i % keys < keys - i / keys).collect();
-        let padding = Padding::new(real, keys).unwrap();
+        let padding = padding(2, keys, |b, s| s < keys - b);
         let mask = Mask::heads([mask, Mask::causal(), Mask::anti_causal()]).unwrap();
         check_rows("padding and heads", sizes, values(), &mask, Some(&padding));
     }
@@ -112,8 +108,7 @@ fn rows_of_nothing_are_zero_and_masked_scores_do_not_matter() {
     let scores = vec![nan, 1.0, 3.0, 0.0, inf, 0.0, 5.0, nan, inf];
     let allowed = Mask::custom(Array2::from_shape_fn((3, 3), |(t, s)| pattern[t][s]));
     let allowed = Allowed::new(&allowed, 1, 3, 3, FROM_ZERO, None).unwrap();
-    let x =
-        Tensor::new([(Axis::Batch, 1), (Axis::Head, 1), (Axis::Query, 3), (Axis::Key, 3)], scores).unwrap();
+    let x = Tensor::new(pairs([1, 1, 3, 3]), scores).unwrap();
     for device in devices() {
         for (way, got) in every_way(&device, "masked_normalise", [&x], |[x]| masked_normalise(x, &allowed)) {
             let want = [0.0, 0.25, 0.75, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0];
@@ -152,8 +147,7 @@ fn every_way_to_the_context_agrees_with_the_double_sum() {
     for sizes in sizes {
         let [batch, heads, _, queries, keys, size] = sizes;
         let inputs = features(sizes);
-        let real = (0..batch * keys).map(|i| (i % keys + 5 * (i / keys)) % 11 != 3);
-        let padding = Padding::new(real.collect(), keys).unwrap();
+        let padding = padding(batch, keys, |b, s| (s + 5 * b) % 11 != 3);
         for mask in linear_masks(keys) {
             for (at, padding) in [(FROM_ZERO, None), (Positions { first_query: 2 }, Some(&padding))] {
                 let want = double_sum(&inputs, |[b, h, t, s]| {
@@ -177,17 +171,13 @@ fn every_way_to_the_context_agrees_with_the_double_sum() {
 
 #[test]
 fn the_linear_path_and_the_matrix_agree_and_any_mask_has_one() {
-    let (batch, heads, kv_heads, queries, keys, size) = (2, 4, 2, 9, 13, 5);
-    let axes = |heads, length| [(Axis::Batch, batch), heads, length, (Axis::HeadSize, size)];
-    let kv = axes((Axis::KvHead, kv_heads), (Axis::Key, keys));
-    let inputs =
-        [random(&axes((Axis::Head, heads), (Axis::Query, queries)), 1), random(&kv, 2), random(&kv, 3)];
+    let sizes @ [_, heads, _, queries, keys, _] = [2, 4, 2, 9, 13, 5];
+    let inputs = qkv(sizes);
     let at = Positions::suffix(queries, keys).unwrap();
     for device in devices() {
         let [q, k, v] = inputs.each_ref().map(|x| x.to_device(&device).unwrap());
         for map in FeatureMap::ALL {
-            let features = inputs.each_ref().map(|x| feature_map(x, map).unwrap());
-            let features = [features[0].clone(), features[1].clone(), inputs[2].clone()];
+            let features = mapped(inputs.clone(), map);
             for mask in MASKS.iter().map(|kind| (kind.example)(keys)) {
                 let want = double_sum(&features, |[_, h, t, s]| {
                     mask.for_head(h, heads).may_attend(at.first_query + t, s)
@@ -214,18 +204,14 @@ fn the_linear_path_and_the_matrix_agree_and_any_mask_has_one() {
 
 #[test]
 fn the_linear_path_makes_no_matrix_and_reads_nothing_back() {
-    let Some(shared) = crate::support::gpu() else { return };
-    let shared = crate::support::inner(&shared);
-    let gpu = rankscope::device::Gpu::from_wgpu(shared.device().clone(), shared.queue().clone());
-    let own = Device::Gpu(gpu.clone());
+    let Some((gpu, own)) = own() else { return };
     let [q, k, v] = features([1, 2, 1, 1500, 1501, 4]).map(|x| x.to_device(&own).unwrap());
     let mask = Mask::causal();
     let visibility = Visibility { mask: &mask, at: Positions { first_query: 1 }, padding: None };
-    gpu.reset_peak();
-    let before = gpu.memory().live_bytes;
     let attention = LinearAttention::new(FeatureMap::Relu);
-    attention.forward(&q, &k, &v, visibility, &mut Unobserved, &Run::default()).unwrap();
-    let beyond = gpu.memory().peak_bytes - before;
+    let beyond = peak_on(&gpu, || {
+        attention.forward(&q, &k, &v, visibility, &mut Unobserved, &Run::default()).unwrap();
+    });
     assert!(beyond < 1 << 20, "{beyond} bytes, where one matrix would take 9 million");
     assert_eq!(gpu.counts().readbacks, 0);
 }
@@ -252,17 +238,15 @@ fn a_query_like_no_key_has_context_zero() {
 #[test]
 fn what_does_not_fit_is_named() {
     let [q, k, v] = features([1, 6, 3, 2, 4, 5]);
-    let error = |q: &Tensor, mask: Mask| {
-        linear_attention(q, &k, &v, &mask, FROM_ZERO, None, &Run::default()).unwrap_err().to_string()
-    };
-    assert_eq!(
-        error(&q, Mask::window(2).unwrap()),
-        "linear_attention: mask is window(2), expected bidirectional, causal, anti-causal, a prefix, or such masks by head"
-    );
+    let attend = |q: &Tensor, mask: Mask, run: &Run| linear_attention(q, &k, &v, &mask, FROM_ZERO, None, run);
+    let run = Run::default();
+    let expected = "linear_attention: mask is window(2), expected bidirectional, causal, anti-causal, a prefix, \
+                    or such masks by head";
+    refused(attend(&q, Mask::window(2).unwrap(), &run), expected);
     let [other, ..] = features([1, 4, 1, 2, 3, 5]);
-    assert_eq!(error(&other, Mask::causal()), "linear_attention: k's G is 3, expected a divisor of H = 4");
+    let expected = "linear_attention: k's G is 3, expected a divisor of H = 4";
+    refused(attend(&other, Mask::causal(), &run), expected);
     let cancelled = Run::default();
     cancelled.cancel_flag().cancel();
-    let run = linear_attention(&q, &k, &v, &Mask::causal(), FROM_ZERO, None, &cancelled);
-    assert_eq!(run.unwrap_err().to_string(), "cancelled");
+    refused(attend(&q, Mask::causal(), &cancelled), "cancelled");
 }

@@ -2,45 +2,32 @@
 
 use rankscope::attention::{LinearAttention, Visibility};
 use rankscope::gradient::gradients;
-use rankscope::mask::Padding;
 use rankscope::ops::{FeatureMap, linear_attention, with_variant};
 use rankscope::prelude::*;
 use rankscope::tape::Tape;
 
-use crate::gradients::{check, weighted_sum};
+use crate::gradients::{check, of_inputs, weighted_sum};
 use crate::linear::{double_sum_of, features, linear_masks};
 use crate::live::peak_bytes;
-use crate::support::{assert_close, devices, noise, wide_of};
-
-/// Padding in which each sequence has other keys as tokens.
-fn padding(batch: usize, keys: usize) -> Padding {
-    let real = (0..batch * keys).map(|i| (i % keys + 5 * (i / keys)) % 7 != 3);
-    Padding::new(real.collect(), keys).unwrap()
-}
+use crate::support::{FROM_ZERO, assert_close, devices, noise, scattered, whole, wide_of};
 
 #[test]
 fn by_differences() {
     let sizes = [2, 6, 3, 4, 7, 5];
     let [batch, heads, _, _, keys, _] = sizes;
-    let (inputs, padding) = (features(sizes), padding(batch, keys));
+    let (inputs, padding) = (features(sizes), scattered(batch, keys));
     for (mask, first_query) in linear_masks(keys).into_iter().zip([2, 0, 3, 1, 2]) {
         for variant in ["materialised", "recurrent", "chunked"] {
             let at = Positions { first_query };
-            let op = |x: &[Tensor]| {
-                let attend =
-                    || linear_attention(&x[0], &x[1], &x[2], &mask, at, Some(&padding), &Run::default());
-                if x[0].device().is_gpu() {
-                    with_variant("linear_attention", variant, attend)
-                } else {
-                    attend()
-                }
+            let op = |[q, k, v]: [&Tensor; 3]| {
+                let attend = || linear_attention(q, k, v, &mask, at, Some(&padding), &Run::default());
+                if q.device().is_gpu() { with_variant("linear_attention", variant, attend) } else { attend() }
             };
             let sees = |[b, h, t, s]: [usize; 4]| {
                 padding.is_real(b, s) && mask.for_head(h, heads).may_attend(first_query + t, s)
             };
-            check(&format!("linear_attention, {mask}, {variant}"), &inputs, op, |x| {
-                double_sum_of([&x[0], &x[1], &x[2]], sizes, sees)
-            });
+            let name = format!("linear_attention, {mask}, {variant}");
+            check(&name, inputs.each_ref(), op, |qkv| double_sum_of(qkv, sizes, sees));
         }
     }
 }
@@ -52,16 +39,15 @@ fn by_path(
     visibility: Visibility<'_>,
     device: &Device,
     is_watched: bool,
-) -> Vec<Tensor> {
-    let tape = Tape::new();
-    let tracked = inputs.each_ref().map(|x| tape.track(&x.to_device(device).unwrap()));
-    let [q, k, v] = tracked.each_ref();
+) -> [Tensor; 3] {
     let mut trace = Trace::of(if is_watched { vec!["weights"] } else { vec!["nothing"] });
     let attention = LinearAttention::new(FeatureMap::EluPlusOne);
-    let context = attention.forward(q, k, v, visibility, &mut trace, &Run::default()).unwrap();
+    let factors = noise(inputs[0].shape().len(), 9);
+    let found = of_inputs("linear attention", inputs.each_ref(), device, &factors, |[q, k, v]| {
+        attention.forward(q, k, v, visibility, &mut trace, &Run::default())
+    });
     assert_eq!(trace.iter().len(), usize::from(is_watched));
-    let found = gradients(&weighted_sum(&context, &noise(context.shape().len(), 9), device)).unwrap();
-    tracked.iter().map(|x| found.of(x).unwrap().clone()).collect()
+    found
 }
 
 #[test]
@@ -71,18 +57,17 @@ fn they_are_those_of_the_path_through_the_weights() {
         [[2, 4, 2, 70, 141, 5], [1, 3, 3, 130, 67, 40], [2, 2, 1, 1, 200, 3]].into_iter().enumerate()
     {
         let [batch, _, _, queries, keys, _] = sizes;
-        let (inputs, padding) = (features(sizes), padding(batch, keys));
+        let (inputs, padding) = (features(sizes), scattered(batch, keys));
         for (i, mask) in linear_masks(keys).into_iter().enumerate() {
             let at = match (i + which) % 2 {
                 0 if keys >= queries => Positions::suffix(queries, keys).unwrap(),
-                _ => Positions { first_query: 0 },
+                _ => FROM_ZERO,
             };
             let visibility = Visibility { mask: &mask, at, padding: (i % 2 > 0).then_some(&padding) };
             let want = by_path(&inputs, visibility, &Device::Cpu, true);
             for device in devices() {
                 let got = by_path(&inputs, visibility, &device, false);
                 for (name, (got, want)) in ["q", "k", "v"].iter().zip(got.iter().zip(&want)) {
-                    assert_eq!(got.shape(), want.shape(), "{name}");
                     let case = format!("gradient of {name}, {mask}, {sizes:?}");
                     assert_close(&case, &device, got, &wide_of(want), 2e-5);
                 }
@@ -104,8 +89,8 @@ fn a_query_without_a_common_feature_has_the_gradient_0() {
         let q = on(head(Axis::Query, vec![1.0, 0.0, 0.0, 1.0]));
         let k = on(head(Axis::Key, vec![1.0, 0.0, 3.0, 0.0]));
         let v = on(head(Axis::Key, vec![2.0, 5.0, 6.0, 5.0]));
-        let at = Positions { first_query: 0 };
-        let y = linear_attention(&q, &k, &v, &Mask::bidirectional(), at, None, &Run::default()).unwrap();
+        let (mask, run) = (Mask::bidirectional(), Run::default());
+        let y = linear_attention(&q, &k, &v, &mask, FROM_ZERO, None, &run).unwrap();
         assert_eq!(y.detach().to_vec().unwrap(), [5.0, 5.0, 0.0, 0.0]);
         let found = gradients(&weighted_sum(&y, &[1.0; 4], &device)).unwrap();
         // y = (k₀ 2 + k₁ 6) / (k₀ + k₁): ∂k₀ = (2 − 5)/4, ∂k₁ = (6 − 5)/4, of what q₀ multiplies; ∂q₀ = 0 in what all share,
@@ -121,9 +106,8 @@ fn memory_grows_with_the_tokens_and_not_with_their_pairs() {
     for mask in [Mask::causal(), Mask::bidirectional()] {
         let bytes = |tokens: usize| {
             let inputs = features([1, 1, 1, tokens, tokens, 3]);
-            let visibility = Visibility { mask: &mask, at: Positions { first_query: 0 }, padding: None };
             // Small enough that no tensor reuses the memory of another one.
-            peak_bytes(|| drop(by_path(&inputs, visibility, &Device::Cpu, false)))
+            peak_bytes(|| drop(by_path(&inputs, whole(&mask), &Device::Cpu, false)))
         };
         let (once, twice) = (bytes(1500), bytes(3000));
         assert!(once > 1500 * 3 * 4 * 6, "{once} bytes: nothing was measured");

@@ -4,14 +4,10 @@ use rankscope::attention::{Linear, LinearAttention, LinearState, Mechanism, Mult
 use rankscope::ops::FeatureMap;
 use rankscope::prelude::*;
 
-use crate::support::{EPSILON, assert_close, devices, noise, random, wide, wide_of};
-
-/// q `[B, H, T, D]`, k and v `[B, G, T, D]`.
-pub fn inputs([batch, heads, kv_heads, length, size]: [usize; 5]) -> [Tensor; 3] {
-    let axes = |heads, length| [(Axis::Batch, batch), heads, length, (Axis::HeadSize, size)];
-    let kv = axes((Axis::KvHead, kv_heads), (Axis::Key, length));
-    [random(&axes((Axis::Head, heads), (Axis::Query, length)), 1), random(&kv, 2), random(&kv, 3)]
-}
+use crate::compare::far;
+use crate::support::{
+    B, D, EPSILON, G, S, T, assert_close, devices, noise, qkv, random, refused, whole, wide_of,
+};
 
 /// Rows `rows` of the third axis.
 pub fn rows(x: &Tensor, rows: std::ops::Range<usize>) -> Tensor {
@@ -31,8 +27,8 @@ fn context([q, k, v]: &[Tensor; 3], mask: &Mask, first_query: usize) -> Tensor {
 
 #[test]
 fn steps_of_any_length_equal_the_causal_form() {
-    let sizes @ [batch, _, kv_heads, length, size] = [2, 6, 3, 137, 5];
-    let inputs = inputs(sizes);
+    let sizes @ [batch, _, kv_heads, length, _, size] = [2, 6, 3, 137, 137, 5];
+    let inputs = qkv(sizes);
     let want = context(&inputs, &Mask::causal(), 0);
     for device in devices() {
         for lengths in [vec![length], vec![1; 9], vec![3, 65, 1, 68]] {
@@ -50,7 +46,7 @@ fn steps_of_any_length_equal_the_causal_form() {
 
 #[test]
 fn a_state_is_a_value() {
-    let inputs = inputs([1, 2, 1, 4, 3]);
+    let inputs = qkv([1, 2, 1, 4, 4, 3]);
     for device in devices() {
         let token = |t: usize| inputs.each_ref().map(|x| rows(x, t..t + 1).to_device(&device).unwrap());
         let run = Run::default();
@@ -69,32 +65,33 @@ fn a_state_is_a_value() {
         assert_eq!((kept.tokens(), again.tokens(), state.tokens()), (1, 2, 3));
         assert_eq!(kept.sums().shape().to_string(), "[B=1, G=1, D=3, M=4]");
         // After an error the state is unchanged.
-        let wide = random(&[(Axis::Batch, 1), (Axis::KvHead, 1), (Axis::Key, 1), (Axis::HeadSize, 4)], 5);
+        let wide = random(&[(B, 1), (G, 1), (S, 1), (D, 4)], 5);
         assert!(again.step(&q, &wide.to_device(&device).unwrap(), &v, &run).is_err());
         assert_eq!(again.tokens(), 2);
     }
     let mut state = LinearState::new(FeatureMap::Relu, 2, 1, 3, &Device::Cpu).unwrap();
-    let error = state.step(&inputs[0], &inputs[1], &inputs[2], &Run::default()).unwrap_err().to_string();
-    assert_eq!(error, "linear_step: sums has axes [B=2, G=1, D=3, M=4], expected [B=1, G=1, D=3, M=4]");
+    let [q, k, v] = &inputs;
+    let expected = "linear_step: sums has axes [B=2, G=1, D=3, M=4], expected [B=1, G=1, D=3, M=4]";
+    refused(state.step(q, k, v, &Run::default()), expected);
 }
 
 #[test]
 fn the_last_queries_of_a_pass_are_the_queries_at_its_end() {
-    let inputs = inputs([2, 4, 2, 11, 3]);
-    let whole = context(&inputs, &Mask::causal(), 0);
+    let inputs = qkv([2, 4, 2, 11, 11, 3]);
+    let full = context(&inputs, &Mask::causal(), 0);
     let [q, k, v] = &inputs;
     let last = [rows(q, 7..11), k.clone(), v.clone()];
     for device in devices() {
         let last = last.each_ref().map(|x| x.to_device(&device).unwrap());
         let got = context(&last, &Mask::causal(), 7);
-        assert_close("the last four", &device, &got, &wide_of(&rows(&whole, 7..11)), 64.0 * EPSILON);
+        assert_close("the last four", &device, &got, &wide_of(&rows(&full, 7..11)), 64.0 * EPSILON);
     }
 }
 
 #[test]
 fn the_future_does_not_matter_and_reversed_causal_is_anti_causal() {
-    let sizes @ [.., length, size] = [1, 2, 1, 70, 4];
-    let [q, k, v] = inputs(sizes);
+    let sizes @ [.., length, size] = [1, 2, 1, 70, 70, 4];
+    let [q, k, v] = qkv(sizes);
     let reversed = |x: &Tensor| {
         let values = x.to_vec().unwrap();
         let matrices = values.chunks(length * size).flat_map(|matrix| matrix.chunks(size).rev().flatten());
@@ -112,31 +109,26 @@ fn the_future_does_not_matter_and_reversed_causal_is_anti_causal() {
         let changed = Tensor::new(k.shape().axes(), values).unwrap();
         let got =
             context(&[on(&q), on(&changed), on(&v)], &Mask::causal(), 0).to_device(&Device::Cpu).unwrap();
-        let first = 0..length - 5;
-        assert_eq!(
-            rows(&got, first.clone()).to_vec().unwrap(),
-            rows(&want, first).to_vec().unwrap(),
-            "{device}"
-        );
+        let first = |x: &Tensor| rows(x, 0..length - 5).to_vec().unwrap();
+        assert_eq!(first(&got), first(&want), "{device}");
         assert_ne!(got.to_vec().unwrap(), want.to_vec().unwrap());
     }
 }
 
 #[test]
 fn bidirectional_is_permutation_equivariant() {
-    let sizes @ [.., length, size] = [1, 1, 1, 6, 3];
+    let size = 3;
     let order = [3, 0, 5, 1, 4, 2];
     let permuted = |x: &Tensor| {
         let values = x.to_vec().unwrap();
         let rows = order.iter().flat_map(|&row| values[row * size..(row + 1) * size].to_vec()).collect();
         Tensor::new(x.shape().axes(), rows).unwrap()
     };
-    let inputs = inputs(sizes);
+    let inputs = qkv([1, 1, 1, 6, 6, size]);
     let turned = inputs.each_ref().map(permuted);
     let largest = |mask: &Mask| {
         let want = permuted(&context(&inputs, mask, 0)).to_vec().unwrap();
-        let got = context(&turned, mask, 0).to_vec().unwrap();
-        (0..length * size).fold(0.0f32, |largest, i| largest.max((got[i] - want[i]).abs()))
+        far(&context(&turned, mask, 0).to_vec().unwrap(), &want)
     };
     assert!(largest(&Mask::bidirectional()) < 1e-6);
     assert!(largest(&Mask::causal()) > 0.01);
@@ -160,10 +152,9 @@ fn multi_head_attention_takes_any_mechanism() {
         gate: None,
         mechanism: Mechanism::from(LinearAttention::new(FeatureMap::EluPlusOne)),
     };
-    let x = random(&[(Axis::Batch, batch), (Axis::Query, length), c], 5);
+    let x = random(&[(B, batch), (T, length), c], 5);
     let mask = Mask::mixed_direction();
-    let visibility = Visibility { mask: &mask, at: Positions { first_query: 0 }, padding: None };
-    let run = Run::default();
+    let (visibility, run) = (whole(&mask), Run::default());
     let mut trace = Trace::of(["weights"]);
     let want = layer.forward(&x, &x, None, visibility, &mut trace, &run).unwrap();
     assert_eq!(trace.get("weights").unwrap().shape().to_string(), "[B=2, H=4, T=7, S=7]");
@@ -171,13 +162,13 @@ fn multi_head_attention_takes_any_mechanism() {
         let x = x.to_device(&device).unwrap();
         let there = layer.to_device(&device).unwrap();
         let got = there.forward(&x, &x, None, visibility, &mut Unobserved, &run).unwrap();
-        assert_close("linear", &device, &got, &wide(&want.to_vec().unwrap()), 1e-5);
+        assert_close("linear", &device, &got, &wide_of(&want), 1e-5);
     }
     // Another mechanism in the same layer gives other results.
     layer.mechanism = ScaledDotProduct::new(size).into();
     let softmax = layer.forward(&x, &x, None, visibility, &mut Unobserved, &run).unwrap();
-    assert!(softmax.to_vec().unwrap().iter().zip(want.to_vec().unwrap()).any(|(a, b)| (a - b).abs() > 0.01));
+    assert!(far(&softmax.to_vec().unwrap(), &want.to_vec().unwrap()) > 0.01);
     layer.mechanism = rankscope::attention::OnlineSoftmax::new(size).into();
     let online = layer.forward(&x, &x, None, visibility, &mut Unobserved, &run).unwrap();
-    assert_close("online", &Device::Cpu, &online, &wide(&softmax.to_vec().unwrap()), 1e-5);
+    assert_close("online", &Device::Cpu, &online, &wide_of(&softmax), 1e-5);
 }

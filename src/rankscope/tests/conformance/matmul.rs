@@ -3,11 +3,16 @@
 use rankscope::ops::{self, cpu::Product, linear, matmul};
 use rankscope::{Axis, Dtype, Tensor, Weight};
 
-use crate::support::{assert_close, devices, every_way, random, wide, wide_of};
+use crate::support::{B, C, D, G, H, S, T, assert_close, devices, every_way, noise, random, wide, wide_of};
 
 /// Rounding of a sum of `length` products of values up to 1: in the worst case half a unit in the last place for each.
 fn tolerance(length: usize) -> f64 {
     (length.max(1) as f64) * f64::from(f32::EPSILON)
+}
+
+/// Rows of `a` times rows of `b`.
+fn of_rows(batch: usize, group: usize, [m, n, k]: [usize; 3]) -> Product {
+    Product { batch, group, m, n, k, transpose_a: false, transpose_b: true }
 }
 
 /// The product in f64, by plain loops without strides or batches.
@@ -29,27 +34,17 @@ fn reference(p: &Product, factor: f64, a: &[f64], b: &[f64]) -> Vec<f64> {
 #[test]
 fn any_size_and_any_orientation() {
     // Sizes near the tile of 64 x 64 and the step of 16, sizes of 1, and sizes that are no multiple of 4.
-    let sizes = [
-        (1, 3, 2),
-        (5, 1, 7),
-        (63, 65, 17),
-        (65, 63, 15),
-        (64, 66, 16),
-        (3, 129, 1),
-        (67, 2, 33),
-        (68, 132, 20),
-    ];
+    let thin = [[1, 3, 2], [5, 1, 7], [3, 129, 1], [67, 2, 33]];
+    let thick = [[63, 65, 17], [65, 63, 15], [64, 66, 16], [68, 132, 20]];
     for device in devices() {
-        for (m, n, k) in sizes {
+        for [m, n, k] in thin.into_iter().chain(thick) {
             for (transpose_a, transpose_b) in [(false, false), (false, true), (true, false), (true, true)] {
                 let (rows, columns, inner) = ((Axis::Row, m), (Axis::Column, n), (Axis::Width, k));
                 let a = random(&if transpose_a { [inner, rows] } else { [rows, inner] }, 1);
                 let b = random(&if transpose_b { [columns, inner] } else { [inner, columns] }, 2);
                 let p = Product { batch: 1, group: 1, m, n, k, transpose_a, transpose_b };
                 let want = reference(&p, -1.5, &wide_of(&a), &wide_of(&b));
-                for (way, got) in
-                    every_way(&device, "matmul", [&a, &b], |[a, b]| matmul(a, b, Axis::Width, -1.5))
-                {
+                for (way, got) in every_way(&device, "matmul", [&a, &b], |[a, b]| matmul(a, b, C, -1.5)) {
                     assert_close(&format!("{way} {p:?}"), &device, &got, &want, 1.5 * tolerance(k));
                 }
             }
@@ -62,31 +57,14 @@ fn batches_and_grouped_queries() {
     let (batch, queries, keys, size) = (3, 5, 7, 6);
     for device in devices() {
         for (heads, kv_heads) in [(4, 2), (6, 1), (2, 2)] {
-            let q =
-                [(Axis::Batch, batch), (Axis::Head, heads), (Axis::Query, queries), (Axis::HeadSize, size)];
-            let kv = if heads == kv_heads { Axis::Head } else { Axis::KvHead };
-            let k = [(Axis::Batch, batch), (kv, kv_heads), (Axis::Key, keys), (Axis::HeadSize, size)];
-            let (q, k) = (random(&q, 3), random(&k, 4));
-            let p = Product {
-                batch: batch * heads,
-                group: heads / kv_heads,
-                m: queries,
-                n: keys,
-                k: size,
-                transpose_a: false,
-                transpose_b: true,
-            };
+            let q = random(&[(B, batch), (H, heads), (T, queries), (D, size)], 3);
+            let kv = if heads == kv_heads { H } else { G };
+            let k = random(&[(B, batch), (kv, kv_heads), (S, keys), (D, size)], 4);
+            let p = of_rows(batch * heads, heads / kv_heads, [queries, keys, size]);
             let want = reference(&p, 0.25, &wide_of(&q), &wide_of(&k));
-            for (way, got) in
-                every_way(&device, "matmul", [&q, &k], |[q, k]| matmul(q, k, Axis::HeadSize, 0.25))
-            {
-                assert_close(
-                    &format!("{way}, {heads} heads to {kv_heads}"),
-                    &device,
-                    &got,
-                    &want,
-                    tolerance(size),
-                );
+            for (way, got) in every_way(&device, "matmul", [&q, &k], |[q, k]| matmul(q, k, D, 0.25)) {
+                let case = format!("{way}, {heads} heads to {kv_heads}");
+                assert_close(&case, &device, &got, &want, tolerance(size));
             }
         }
     }
@@ -95,8 +73,8 @@ fn batches_and_grouped_queries() {
 #[test]
 fn the_f64_path_agrees_with_the_loops() {
     let p = Product { batch: 4, group: 2, m: 5, n: 3, k: 11, transpose_a: true, transpose_b: false };
-    let a = wide(&crate::support::noise(p.batch * p.m * p.k, 5));
-    let b = wide(&crate::support::noise(p.batch / p.group * p.k * p.n, 6));
+    let a = wide(&noise(p.batch * p.m * p.k, 5));
+    let b = wide(&noise(p.batch / p.group * p.k * p.n, 6));
     let mut c = vec![0.0; p.batch * p.m * p.n];
     ops::cpu::matmul(&p, 0.5, &a, &b, &mut c);
     let want = reference(&p, 0.5, &a, &b);
@@ -121,18 +99,10 @@ fn linear_layers_in_every_dtype_and_odd_widths() {
             for (batch, queries, inner, out) in
                 [(2, 3, 5, 7), (1, 1, 17, 67), (3, 23, 64, 1), (1, 2, 1, 3), (2, 5, 12, 20)]
             {
-                let x = random(&[(Axis::Batch, batch), (Axis::Query, queries), (Axis::Width, inner)], 7);
-                let axes = [(Axis::FeedForward, out), (Axis::Width, inner)];
-                let w = Weight::new("w", axes, dtype, &crate::support::noise(out * inner, 8)).unwrap();
-                let p = Product {
-                    batch: 1,
-                    group: 1,
-                    m: batch * queries,
-                    n: out,
-                    k: inner,
-                    transpose_a: false,
-                    transpose_b: true,
-                };
+                let x = random(&[(B, batch), (T, queries), (C, inner)], 7);
+                let axes = [(Axis::FeedForward, out), (C, inner)];
+                let w = Weight::new("w", axes, dtype, &noise(out * inner, 8)).unwrap();
+                let p = of_rows(1, 1, [batch * queries, out, inner]);
                 // The weight with its stored numbers, because rounding them is not an error of the operation.
                 let want = reference(&p, 1.0, &wide_of(&x), &wide(&w.to_f32().unwrap()));
                 let w = w.to_device(&device).unwrap();

@@ -85,9 +85,8 @@ fn equal_values_become_the_bias() {
     let x = Tensor::new([(Axis::Query, 2), (Axis::Width, 3)], vec![4.0; 6]).unwrap();
     let (gain, bias) = (gain(3), random(&[(Axis::Width, 3)], 3));
     for device in devices() {
-        for (way, got) in every_way(&device, "layer_norm", [&x, &gain, &bias], |[x, gain, bias]| {
-            layer_norm(x, gain, bias, 1e-5)
-        }) {
+        let run = |[x, gain, bias]: [&Tensor; 3]| layer_norm(x, gain, bias, 1e-5);
+        for (way, got) in every_way(&device, "layer_norm", [&x, &gain, &bias], run) {
             let bias = bias.to_vec().unwrap();
             assert_eq!(got.to_vec().unwrap(), [bias.clone(), bias].concat(), "{way} on {device}");
         }
@@ -122,15 +121,12 @@ fn epsilon_is_added_under_the_root() {
     let vector = |values: [f32; 2]| Tensor::new([(Axis::Width, 2)], values.to_vec()).unwrap();
     let (gain, bias) = (vector([2.0, 8.0]), vector([1.0, -1.0]));
     for device in devices() {
-        let layer = every_way(&device, "layer_norm", [&row([1.0, 5.0]), &gain, &bias], |[x, gain, bias]| {
-            layer_norm(x, gain, bias, 12.0)
-        });
-        for (way, got) in layer {
+        let run = |[x, gain, bias]: [&Tensor; 3]| layer_norm(x, gain, bias, 12.0);
+        for (way, got) in every_way(&device, "layer_norm", [&row([1.0, 5.0]), &gain, &bias], run) {
             assert_close(&format!("{way} layer norm"), &device, &got, &[0.0, 3.0], TOLERANCE);
         }
-        let rms =
-            every_way(&device, "rms_norm", [&row([3.0, 4.0]), &gain], |[x, gain]| rms_norm(x, gain, 3.5));
-        for (way, got) in rms {
+        let run = |[x, gain]: [&Tensor; 2]| rms_norm(x, gain, 3.5);
+        for (way, got) in every_way(&device, "rms_norm", [&row([3.0, 4.0]), &gain], run) {
             assert_close(&format!("{way} RMS norm"), &device, &got, &[1.5, 8.0], TOLERANCE);
         }
     }

@@ -4,6 +4,11 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
+/// Σᵢ aᵢ bᵢ.
+pub fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
 /// x Φ(x) = ½ x erfc(−x/√2).
 pub fn gelu(x: f64) -> f64 {
     0.5 * x * libm::erfc(-x * FRAC_1_SQRT_2)
@@ -19,9 +24,9 @@ pub fn sigmoid(x: f64) -> f64 {
     0.5 * (1.0 + libm::tanh(0.5 * x))
 }
 
-/// x σ(x), with σ(x) = ½ (1 + tanh(x/2)).
+/// x σ(x).
 pub fn silu(x: f64) -> f64 {
-    0.5 * x * (1.0 + libm::tanh(0.5 * x))
+    x * sigmoid(x)
 }
 
 /// 1 − 2/(e²ˣ + 1).

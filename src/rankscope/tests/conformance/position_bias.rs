@@ -2,11 +2,12 @@
 
 use rankscope::mask::Positions;
 use rankscope::ops::{add_position_bias, cpu, spread_by_distance, unit_rms_norm};
-use rankscope::{Axis, Device, Dtype, Result, Tensor, Weight};
+use rankscope::{Axis, Device, Dtype, Tensor, Weight};
 
 use rankscope::attention::{PositionScheme, RelativeBias, RelativeBuckets};
 
-use crate::support::{assert_close, devices, on, random, wide_of};
+use crate::oracle;
+use crate::support::{D, H, S, T, assert_close, devices, on, pairs, random, refused, said, wide_of};
 
 /// H, T, S: longer and shorter than a workgroup, T above and below S.
 const SIZES: [(usize, usize, usize); 6] = [(1, 1, 1), (3, 1, 9), (2, 7, 1), (5, 6, 4), (2, 3, 11), (3, 9, 8)];
@@ -25,8 +26,7 @@ fn every_pair_gets_the_bias_of_its_distance() {
             let case = format!("{heads} x {queries} x {keys}");
             assert_eq!(cpu::spread_by_distance(&wide, heads, queries, keys), want, "{case}");
             let got = on(&device, [&bias], |[bias]| spread_by_distance(&bias, queries, keys));
-            let axes = [(Axis::Head, heads), (Axis::Query, queries), (Axis::Key, keys)];
-            assert_eq!(got.shape().axes(), axes, "{case}");
+            assert_eq!(got.shape().axes(), [(H, heads), (T, queries), (S, keys)], "{case}");
             assert_close(&case, &device, &got, &want, 0.0);
         }
     }
@@ -36,13 +36,10 @@ fn every_pair_gets_the_bias_of_its_distance() {
 fn every_sequence_gets_the_same_bias() {
     for device in devices() {
         for (heads, queries, keys) in SIZES {
-            let pairs = [(Axis::Head, heads), (Axis::Query, queries), (Axis::Key, keys)];
-            let scores = random(&[&[(Axis::Batch, 4)], &pairs[..]].concat(), 1);
-            let bias = random(&pairs, 2);
-            let (wide_scores, wide_bias) = (wide_of(&scores), wide_of(&bias));
-            let count = wide_bias.len();
-            let want: Vec<f64> =
-                wide_scores.iter().enumerate().map(|(i, x)| x + wide_bias[i % count]).collect();
+            let scores = random(&pairs([4, heads, queries, keys]), 1);
+            let bias = random(&[(H, heads), (T, queries), (S, keys)], 2);
+            let (x, bias_of_all) = (wide_of(&scores), wide_of(&bias).repeat(4));
+            let want: Vec<f64> = x.iter().zip(&bias_of_all).map(|(x, b)| x + b).collect();
             let got = on(&device, [&scores, &bias], |[x, bias]| add_position_bias(&x, &bias));
             assert_eq!(got.shape(), scores.shape());
             assert_close(&format!("{heads} x {queries} x {keys}"), &device, &got, &want, 1.2e-7);
@@ -67,10 +64,10 @@ fn the_buckets_of_t5_reach_the_device_of_the_scores() {
         let want = pairs.map(|(head, query, key)| wide[buckets.of(key as i64 - query as i64) * 2 + head]);
         assert_eq!(got.device(), device);
         assert_close("t5", &device, &got, &want.collect::<Vec<_>>(), 0.0);
-        let error = scheme.bias(3, 3, 8, at, &device).unwrap_err().to_string();
-        assert_eq!(error, "heads of the relative position bias is 2, expected 3, the heads of the attention");
+        let expected = "heads of the relative position bias is 2, expected 3, the heads of the attention";
+        refused(scheme.bias(3, 3, 8, at, &device), expected);
         if device.is_gpu() {
-            let error = RelativeBias::new(buckets, weight(&device)).unwrap_err().to_string();
+            let error = said(RelativeBias::new(buckets, weight(&device)));
             assert!(error.starts_with("relative position bias: table is on gpu"), "{error}");
         }
     }
@@ -80,15 +77,8 @@ fn the_buckets_of_t5_reach_the_device_of_the_scores() {
 fn rows_without_a_gain_have_the_root_mean_square_of_one() {
     for device in devices() {
         for (rows, size) in [(1, 1), (5, 3), (9, 4), (2, 130)] {
-            let x = random(&[(Axis::Query, rows), (Axis::HeadSize, size)], 7);
-            let wide = wide_of(&x);
-            let want: Vec<f64> = wide
-                .chunks(size)
-                .flat_map(|row| {
-                    let mean_square = row.iter().map(|x| x * x).sum::<f64>() / size as f64;
-                    row.iter().map(move |x| x / (mean_square + 1e-3).sqrt())
-                })
-                .collect();
+            let x = random(&[(T, rows), (D, size)], 7);
+            let want = oracle::rms_norm(&wide_of(&x), &vec![1.0; size], 1e-3);
             let got = on(&device, [&x], |[x]| unit_rms_norm(&x, 1e-3));
             assert_close(&format!("{rows} x {size}"), &device, &got, &want, 1e-6);
         }
@@ -97,21 +87,15 @@ fn rows_without_a_gain_have_the_root_mean_square_of_one() {
 
 #[test]
 fn biases_that_do_not_fit_are_named() {
-    let said = |result: Result<Tensor>| result.unwrap_err().to_string();
-    let bias = Tensor::zeros([(Axis::Head, 2), (Axis::Position, 5)]);
-    let error = said(spread_by_distance(&bias, 2, 3));
-    assert_eq!(error, "spread_by_distance: bias has Position (P) = 5, expected 4");
-    let axes = [(Axis::Batch, 1), (Axis::Head, 2), (Axis::Query, 3), (Axis::Key, 4)];
-    let (scores, turned) = (Tensor::zeros(axes), Tensor::zeros([axes[1], axes[3], axes[2]]));
-    let error = said(add_position_bias(&scores, &turned));
-    assert_eq!(error, "add_position_bias: bias has axes [H, S, T], expected [H, T, S]");
-    let short = Tensor::zeros([axes[1], axes[2], (Axis::Key, 3)]);
-    assert_eq!(
-        said(add_position_bias(&scores, &short)),
-        "add_position_bias: bias has Key (S) = 3, expected 4"
-    );
+    let bias = Tensor::zeros([(H, 2), (Axis::Position, 5)]);
+    let expected = "spread_by_distance: bias has Position (P) = 5, expected 4";
+    refused(spread_by_distance(&bias, 2, 3), expected);
+    let scores = Tensor::zeros(pairs([1, 2, 3, 4]));
+    let with = |axes: [(Axis, usize); 3]| add_position_bias(&scores, &Tensor::zeros(axes));
+    refused(with([(H, 2), (S, 4), (T, 3)]), "add_position_bias: bias has axes [H, S, T], expected [H, T, S]");
+    refused(with([(H, 2), (T, 3), (S, 3)]), "add_position_bias: bias has Key (S) = 3, expected 4");
     if let Some(gpu) = devices().into_iter().find(Device::is_gpu) {
-        let there = Tensor::zeros([axes[1], axes[2], axes[3]]).to_device(&gpu).unwrap();
+        let there = Tensor::zeros([(H, 2), (T, 3), (S, 4)]).to_device(&gpu).unwrap();
         assert!(said(add_position_bias(&scores, &there)).contains("bias is on gpu"));
     }
 }

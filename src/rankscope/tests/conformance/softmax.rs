@@ -4,16 +4,15 @@
 use ndarray::Array2;
 use rankscope::mask::{Allowed, Padding, Positions};
 use rankscope::ops::{masked_sigmoid, masked_softmax, masked_softmax_with_sinks};
-use rankscope::{Axis, Device, Mask, Result, Tensor};
+use rankscope::{Axis, Device, Mask, Tensor};
 
 use crate::oracle;
-use crate::support::{EPSILON, assert_within, devices, every_way, noise, on, wide_of};
+use crate::support::{
+    EPSILON, FROM_ZERO, assert_within, devices, every_way, noise, on, padding, pairs, refused, wide_of,
+};
 
-const FROM_ZERO: Positions = Positions { first_query: 0 };
-
-fn scores([batch, heads, queries, keys]: [usize; 4], values: Vec<f32>) -> Tensor {
-    let axes = [(Axis::Batch, batch), (Axis::Head, heads), (Axis::Query, queries), (Axis::Key, keys)];
-    Tensor::new(axes, values).unwrap()
+fn scores(sizes: [usize; 4], values: Vec<f32>) -> Tensor {
+    Tensor::new(pairs(sizes), values).unwrap()
 }
 
 /// Compares every variant of softmax with its formula, where the mask itself is evaluated for every pair.
@@ -90,8 +89,7 @@ fn sizes_around_words_and_workgroups() {
 #[test]
 fn padding_gives_each_sequence_its_own_rows() {
     let [batch, heads, queries, keys] = [3, 2, 4, 5];
-    let real = (0..batch * keys).map(|i| i % keys < 5 - 2 * (i / keys)).collect(); // 5, 3 and 1 tokens
-    let padding = Padding::new(real, keys).unwrap();
+    let padding = padding(batch, keys, |b, s| s < 5 - 2 * b); // 5, 3 and 1 tokens
     let at = Positions::suffix(queries, keys).unwrap();
     let allowed = Allowed::new(&Mask::causal(), heads, queries, keys, at, Some(&padding)).unwrap();
     assert_eq!(allowed.batch(), Some(batch));
@@ -194,8 +192,7 @@ fn sigmoids_are_their_formula_whatever_the_mask_hides() {
         let sizes = [2, 3, queries, keys];
         let mut values: Vec<f32> = noise(6 * queries * keys, 1).into_iter().map(|x| 30.0 * x).collect();
         let mask: Mask = "causal".parse().unwrap();
-        let real = (0..2 * keys).map(|i| i % keys + 3 * (i / keys) < keys).collect();
-        let padding = Padding::new(real, keys).unwrap();
+        let padding = padding(2, keys, |b, s| s + 3 * b < keys);
         let at = Positions::suffix(queries, keys.max(queries)).unwrap();
         let allowed = Allowed::new(&mask, 3, queries, keys, at, Some(&padding)).unwrap();
         let sees = |row: usize, key: usize| {
@@ -226,10 +223,8 @@ fn sigmoids_far_out_are_0_and_1_and_a_nan_shows() {
     for device in devices() {
         let got = on(&device, [&x], |[x]| masked_sigmoid(x, &allowed, -0.5)).to_vec().unwrap();
         assert!(got[..2].iter().all(|&weight| weight < 1e-37), "{device}: {got:?}");
-        assert!(
-            (got[2] - 0.5).abs() < 1e-6 && got[3..5] == [1.0, 1.0] && got[5].is_nan(),
-            "{device}: {got:?}"
-        );
+        assert!((got[2] - 0.5).abs() < 1e-6 && got[3..5] == [1.0, 1.0], "{device}: {got:?}");
+        assert!(got[5].is_nan(), "{device}: {got:?}");
     }
 }
 
@@ -237,20 +232,13 @@ fn sigmoids_far_out_are_0_and_1_and_a_nan_shows() {
 fn what_does_not_fit_is_named() {
     let allowed = Allowed::new(&Mask::causal(), 2, 3, 4, FROM_ZERO, None).unwrap();
     let (x, wide) = (scores([1, 2, 3, 4], vec![0.0; 24]), scores([1, 2, 3, 5], vec![0.0; 30]));
-    let said = |result: Result<Tensor>| result.unwrap_err().to_string();
     let sinks = |axis, count| Tensor::zeros([(axis, count)]);
-    let with = |x: &Tensor, sinks: &Tensor| said(masked_softmax_with_sinks(x, &allowed, sinks));
-    assert_eq!(
-        with(&x, &sinks(Axis::Head, 3)),
-        "masked_softmax_with_sinks: sinks has Head (H) = 3, expected 2"
-    );
-    assert_eq!(with(&x, &sinks(Axis::Key, 2)), "masked_softmax_with_sinks: sinks has axes [S], expected [H]");
-    assert_eq!(
-        with(&wide, &sinks(Axis::Head, 2)),
-        "masked_softmax_with_sinks: mask has Key (S) = 4, expected 5"
-    );
-    assert_eq!(
-        said(masked_sigmoid(&wide, &allowed, 0.0)),
-        "masked_sigmoid: mask has Key (S) = 4, expected 5"
-    );
+    let with = |x: &Tensor, sinks: Tensor| masked_softmax_with_sinks(x, &allowed, &sinks);
+    let expected = "masked_softmax_with_sinks: sinks has Head (H) = 3, expected 2";
+    refused(with(&x, sinks(Axis::Head, 3)), expected);
+    let expected = "masked_softmax_with_sinks: sinks has axes [S], expected [H]";
+    refused(with(&x, sinks(Axis::Key, 2)), expected);
+    let expected = "masked_softmax_with_sinks: mask has Key (S) = 4, expected 5";
+    refused(with(&wide, sinks(Axis::Head, 2)), expected);
+    refused(masked_sigmoid(&wide, &allowed, 0.0), "masked_sigmoid: mask has Key (S) = 4, expected 5");
 }

@@ -2,15 +2,50 @@
 
 use std::sync::Arc;
 
+use rankscope::attention::Visibility;
 use rankscope::device::Gpu;
+use rankscope::mask::{Mask, Padding, Positions};
 use rankscope::{Axis, Device, Result, Tensor};
 
 pub use crate::devices::{devices, gpu, skipped};
+pub use rankscope::Axis::{
+    Batch as B, Head as H, HeadSize as D, Key as S, KvHead as G, Query as T, Width as C,
+};
+
+pub const FROM_ZERO: Positions = Positions { first_query: 0 };
+
+/// A pass over all positions, without padding.
+pub fn whole(mask: &Mask) -> Visibility<'_> {
+    Visibility { mask, at: FROM_ZERO, padding: None }
+}
 
 /// The open GPU itself.
 pub fn inner(device: &Device) -> &Arc<Gpu> {
     let Device::Gpu(gpu) = device else { panic!("{device} is no GPU") };
     gpu
+}
+
+/// The open GPU with work, counts and memory that no other test shares; also as a device.
+#[track_caller]
+pub fn own() -> Option<(Arc<Gpu>, Device)> {
+    let shared = gpu()?;
+    let gpu = Gpu::from_wgpu(inner(&shared).device().clone(), inner(&shared).queue().clone());
+    Some((gpu.clone(), Device::Gpu(gpu)))
+}
+
+/// The bytes that `work` holds on a GPU at once, in addition to those held before.
+pub fn peak_on(gpu: &Gpu, work: impl FnOnce()) -> u64 {
+    gpu.reset_peak();
+    let before = gpu.memory().live_bytes;
+    work();
+    gpu.memory().peak_bytes - before
+}
+
+/// A device that no other test uses, and that a test may lose.
+#[track_caller]
+pub fn separate() -> Option<Arc<Gpu>> {
+    gpu()?;
+    Some(Gpu::open(&adapter()).unwrap())
 }
 
 /// An adapter, to open a device that no other test uses.
@@ -35,6 +70,31 @@ pub fn noise(count: usize, seed: u64) -> Vec<f32> {
 pub fn random(axes: &[(Axis, usize)], seed: u64) -> Tensor {
     let count = axes.iter().map(|&(_, size)| size).product();
     Tensor::new(axes, noise(count, seed)).unwrap()
+}
+
+/// B, H, G, T, S and D.
+pub type Six = [usize; 6];
+
+/// q, k and v of noise.
+pub fn qkv([batch, heads, kv_heads, queries, keys, size]: Six) -> [Tensor; 3] {
+    let of_keys = [(B, batch), (G, kv_heads), (S, keys), (D, size)];
+    let q = random(&[(B, batch), (H, heads), (T, queries), (D, size)], 1);
+    [q, random(&of_keys, 2), random(&of_keys, 3)]
+}
+
+/// The axes of scores, with their sizes.
+pub fn pairs([batch, heads, queries, keys]: [usize; 4]) -> [(Axis, usize); 4] {
+    [(B, batch), (H, heads), (T, queries), (S, keys)]
+}
+
+/// Padding whose tokens are the keys for which `is_real` (sequence, key) is true.
+pub fn padding(batch: usize, keys: usize, is_real: impl Fn(usize, usize) -> bool) -> Padding {
+    Padding::new((0..batch * keys).map(|i| is_real(i / keys, i % keys)).collect(), keys).unwrap()
+}
+
+/// Padding in which each sequence has other keys as tokens.
+pub fn scattered(batch: usize, keys: usize) -> Padding {
+    padding(batch, keys, |b, s| (s + 5 * b) % 7 != 3)
 }
 
 /// The values in f64.
@@ -91,6 +151,18 @@ pub fn every_way<const N: usize>(
     }
     assert!(ways.iter().all(|(_, y)| y.device() == *device), "the result must be where the arguments are");
     ways
+}
+
+/// The message of an error.
+#[track_caller]
+pub fn said<T>(result: Result<T>) -> String {
+    result.map(drop).unwrap_err().to_string()
+}
+
+/// Fails unless there is an error with this message.
+#[track_caller]
+pub fn refused<T>(result: Result<T>, expected: &str) {
+    assert_eq!(said(result), expected);
 }
 
 /// The distance of 1 from the next f32: the relative error of a rounding is at most half of it.

@@ -95,14 +95,8 @@ fn a_text_of_some_bytes_is_learned_from_its_beginning_and_held_out_as_a_whole_on
         let example = |text: &Text, part| text.example(part, 3, index, 12).unwrap().tokens;
         assert_eq!(example(&little, Part::HeldOut), example(&whole, Part::HeldOut));
         let window = example(&little, Part::Training);
-        assert!(
-            whole
-                .files
-                .read(0..40)
-                .unwrap()
-                .windows(12)
-                .any(|part| window.iter().map(|&token| token as u8).eq(part.iter().copied()))
-        );
+        let window: Vec<u8> = window.iter().map(|&token| token as u8).collect();
+        assert!(whole.files.read(0..40).unwrap().windows(12).any(|part| part == window));
     }
     let error = little.example(Part::Training, 0, 0, 41).unwrap_err().to_string();
     assert!(error.contains("the bytes that are learned from are shorter than one window of 41"), "{error}");
@@ -269,12 +263,8 @@ fn what_is_no_text_is_named() {
     fs::create_dir(at("nothing")).unwrap();
     assert!(error(&at("nothing")).ends_with("no file is in this folder, expected texts in UTF-8"));
     let unknown = open("englisch", None).err().unwrap().to_string();
-    assert!(
-        unknown.starts_with(
-            "data is \"englisch\", expected a file, a folder, a text (english, chinese) or a task (copy, "
-        ),
-        "{unknown}"
-    );
+    let expected = "expected a file, a folder, a text (english, chinese) or a task (copy, ";
+    assert!(unknown.starts_with(&format!("data is \"englisch\", {expected}")), "{unknown}");
     let cut = open("copy", Some(here.path())).err().unwrap().to_string();
     assert!(cut.starts_with("tokenizer is ") && cut.ends_with("expected none for the task copy"), "{cut}");
 }
@@ -285,8 +275,6 @@ fn a_text_is_not_kept_in_memory_so_one_that_shrinks_is_an_error() {
     let text = Text::open(text_of(folder.path()), None).unwrap();
     fs::write(folder.path().join("a.txt"), "short").unwrap();
     let error = text.example(Part::HeldOut, 0, 0, 8).unwrap_err().to_string();
-    assert!(
-        error.ends_with("has changed since it was opened; texts must stay as they are while they are read"),
-        "{error}"
-    );
+    let expected = "has changed since it was opened; texts must stay as they are while they are read";
+    assert!(error.ends_with(expected), "{error}");
 }

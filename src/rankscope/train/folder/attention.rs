@@ -43,10 +43,8 @@ impl Frame {
             let name = entry.name();
             let (Some(layer), &[_, heads, queries, keys]) = (name.strip_suffix(WEIGHTS), entry.shape())
             else {
-                return Err(Error::format(
-                    path,
-                    format!("{name} is not the weights of a layer, [1, H, T, S]"),
-                ));
+                let problem = format!("{name} is not the weights of a layer, [1, H, T, S]");
+                return Err(Error::format(path, problem));
             };
             let array = file.load(&entry)?;
             let numbers = (0..heads).flat_map(|head| array.matrix(head)).map(|weight| weight as f32);

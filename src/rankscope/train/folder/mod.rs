@@ -257,11 +257,10 @@ fn lock(path: &Path) -> Result<File> {
     let file = file.map_err(|error| Error::io(&name, error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::invalid(
-            "folder of the run",
-            format!("{}, in which another process trains", path.display()),
-            "one run a folder",
-        )),
+        Err(TryLockError::WouldBlock) => {
+            let got = format!("{}, in which another process trains", path.display());
+            Err(Error::invalid("folder of the run", got, "one run a folder"))
+        }
         Err(TryLockError::Error(error)) => Err(Error::io(&name, error)),
     }
 }

@@ -24,10 +24,8 @@ pub fn resume(path: &Path, device: &Device) -> Result<(Trainer, RunFolder)> {
         false => Trainer::new(about.settings.clone(), device)?,
     };
     if let Some((key, now, begun)) = trainer.settings().differences(&about.settings).into_iter().next() {
-        return Err(Error::format(
-            path,
-            format!("its checkpoint is of a run with {key}={now}, expected {begun}, as the run began"),
-        ));
+        let got = format!("its checkpoint is of a run with {key}={now}");
+        return Err(Error::format(path, format!("{got}, expected {begun}, as the run began")));
     }
     let folder = RunFolder::go_on(path, trainer.step_count())?;
     Ok((trainer, folder))

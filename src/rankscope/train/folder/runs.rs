@@ -32,11 +32,8 @@ pub struct RunSummary {
 pub fn runs_folder() -> Result<PathBuf> {
     let set = env::var_os("RANKSCOPE_RUNS").filter(|value| !value.is_empty()).map(PathBuf::from);
     set.or_else(|| dirs::data_dir().map(|data| data.join("rankscope/runs"))).ok_or_else(|| {
-        Error::invalid(
-            "data folder of this user",
-            "missing (HOME is not set)",
-            "RANKSCOPE_RUNS set to a folder",
-        )
+        let expected = "RANKSCOPE_RUNS set to a folder";
+        Error::invalid("data folder of this user", "missing (HOME is not set)", expected)
     })
 }
 
@@ -54,11 +51,8 @@ pub fn find(name: &str) -> Result<PathBuf> {
     let places = [Path::new(name), &below];
     let found = places.into_iter().find(|path| path.join(super::ABOUT).is_file());
     found.map(Path::to_owned).ok_or_else(|| {
-        Error::invalid(
-            "run",
-            format!("{name:?}"),
-            "a name that `rankscope runs list` shows, or the folder of a run",
-        )
+        let expected = "a name that `rankscope runs list` shows, or the folder of a run";
+        Error::invalid("run", format!("{name:?}"), expected)
     })
 }
 

@@ -53,9 +53,7 @@ fn a_run_is_read_back_as_it_told() {
     let path = folder.path().join("run");
     let mut settings =
         Settings { data: "reverse(items=3)".into(), objective: "outputs".into(), ..Settings::default() };
-    for change in ["length=8", "layers=2", "width=16", "heads=2", "batch=2", "steps=6", "warmup=2"] {
-        settings.set(change).unwrap();
-    }
+    settings.set_all("length=8,layers=2,width=16,heads=2,batch=2,steps=6,warmup=2").unwrap();
     (settings.evaluate_every, settings.record_every, settings.evaluation_batches) = (3, 2, 1);
     let mut trainer = Trainer::new(settings.clone(), &Device::Cpu).unwrap();
     let run = RunFolder::create(&path, About { settings: settings.clone(), ..about_a_run() }).unwrap();

@@ -13,7 +13,7 @@ pub use mask_setting::MaskSetting;
 
 use rand_chacha::ChaCha8Rng;
 
-use super::{Batch, Example, Vocabulary};
+use super::{Batch, Example, Vocabulary, named};
 use crate::error::{Error, Result};
 use crate::model::{Description, MaskChoice};
 
@@ -133,11 +133,7 @@ impl Objective {
     /// # Ok::<(), rankscope::Error>(())
     /// ```
     pub fn find(name: &str) -> Result<&'static Objective> {
-        let found = OBJECTIVES.iter().find(|objective| objective.name == name);
-        found.ok_or_else(|| {
-            let names: Vec<_> = OBJECTIVES.iter().map(|objective| objective.name).collect();
-            Error::invalid("objective", format!("{name:?}"), format!("one of {}", names.join(", ")))
-        })
+        named(OBJECTIVES, |objective| objective.name, name, "objective", format!("{name:?}"))
     }
 
     /// The most positions that a stack needs for examples of `tokens` tokens.

@@ -7,7 +7,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-use super::{LossGradients, Parameters};
+use super::{LossGradients, Parameters, named};
 use crate::axis::{Axis, Shape};
 use crate::error::{Error, Result};
 use crate::ops::{AdamStep, AdamTensor, adamw, clip, concat, descend, momentum};
@@ -98,11 +98,7 @@ impl OptimiserKind {
     /// # Errors
     /// [`Error::Invalid`] listing the names of all optimisers.
     pub fn find(name: &str) -> Result<&'static OptimiserKind> {
-        let names = || OPTIMISERS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ");
-        OPTIMISERS
-            .iter()
-            .find(|kind| kind.name == name)
-            .ok_or_else(|| Error::invalid("optimiser", name, format!("one of {}", names())))
+        named(OPTIMISERS, |kind| kind.name, name, "optimiser", name)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Optimisers compared with their formulas in f64, and their saved state.
 
+use std::ops::RangeInclusive;
+
 use serde_json::json;
 
 use super::*;
@@ -39,6 +41,13 @@ fn optimiser(name: &str, change: impl FnOnce(&mut OptimiserSettings)) -> Optimis
     Optimiser::new(&settings).unwrap()
 }
 
+fn take_steps(optimiser: &mut Optimiser, trained: &mut Parameters, steps: RangeInclusive<u64>, rate: f32) {
+    for step in steps {
+        let followed = gradients(trained, step);
+        optimiser.step(trained, &followed, rate).unwrap();
+    }
+}
+
 fn wide(x: &Tensor) -> Vec<f64> {
     x.to_vec().unwrap().into_iter().map(f64::from).collect()
 }
@@ -72,10 +81,8 @@ fn by_formula(
 fn assert_near(parameters: &Parameters, want: &[Vec<f64>], device: &Device) {
     for ((name, w), want) in parameters.iter().zip(want) {
         for (got, want) in wide(w).iter().zip(want) {
-            assert!(
-                (got - want).abs() <= 2e-6 * want.abs().max(1.0),
-                "{name} on {device}: {got}, expected {want}"
-            );
+            let is_near = (got - want).abs() <= 2e-6 * want.abs().max(1.0);
+            assert!(is_near, "{name} on {device}: {got}, expected {want}");
         }
     }
 }
@@ -97,12 +104,10 @@ fn adamw_and_momentum_are_what_their_formulas_say_with_decay_on_matrices_alone()
             for step in 1..=3 {
                 let followed = gradients(&trained, step);
                 let done = adamw.step(&mut trained, &followed, rate as f32).unwrap();
-                let norm =
-                    followed.gradients.iter().flatten().flat_map(wide).map(|g| g * g).sum::<f64>().sqrt();
-                assert!(
-                    (f64::from(done.norm) - norm).abs() < 1e-5 * norm && done.loss == 1.5,
-                    "{done:?}, {norm}"
-                );
+                let squares = followed.gradients.iter().flatten().flat_map(wide).map(|g| g * g);
+                let norm = squares.sum::<f64>().sqrt();
+                let is_near = (f64::from(done.norm) - norm).abs() < 1e-5 * norm;
+                assert!(is_near && done.loss == 1.5, "{done:?}, {norm}");
             }
             assert_near(&trained, &want, &device);
             let mut trained = parameters(&device);
@@ -111,10 +116,7 @@ fn adamw_and_momentum_are_what_their_formulas_say_with_decay_on_matrices_alone()
                 *m = f64::from(0.95f32) * *m + g;
                 *w -= rate * (*m + decay * *w);
             });
-            for step in 1..=3 {
-                let followed = gradients(&trained, step);
-                sgd.step(&mut trained, &followed, rate as f32).unwrap();
-            }
+            take_steps(&mut sgd, &mut trained, 1..=3, rate as f32);
             assert_near(&trained, &want, &device);
             assert_eq!((adamw.steps(), sgd.steps()), (3, 3));
         }
@@ -165,22 +167,13 @@ fn what_was_saved_goes_on_bit_for_bit() {
             let (mut whole, mut halves) = (parameters(&device), parameters(&device));
             let mut first = optimiser(kind.name, |_| ());
             let mut uninterrupted = optimiser(kind.name, |_| ());
-            for step in 1..=5 {
-                let followed = gradients(&whole, step);
-                uninterrupted.step(&mut whole, &followed, 0.01).unwrap();
-            }
-            for step in 1..=2 {
-                let followed = gradients(&halves, step);
-                first.step(&mut halves, &followed, 0.01).unwrap();
-            }
+            take_steps(&mut uninterrupted, &mut whole, 1..=5, 0.01);
+            take_steps(&mut first, &mut halves, 1..=2, 0.01);
             first.save(&halves, &file).unwrap();
             let mut second = optimiser(kind.name, |_| ());
             second.load(&halves, &file).unwrap();
             assert_eq!(second.steps(), 2);
-            for step in 3..=5 {
-                let followed = gradients(&halves, step);
-                second.step(&mut halves, &followed, 0.01).unwrap();
-            }
+            take_steps(&mut second, &mut halves, 3..=5, 0.01);
             for ((name, w), (_, expected)) in halves.iter().zip(whole.iter()) {
                 let bits = |x: &Tensor| x.to_vec().unwrap().into_iter().map(f32::to_bits).collect::<Vec<_>>();
                 assert_eq!(bits(w), bits(expected), "{name} by {} on {device}", kind.name);
@@ -201,8 +194,7 @@ fn a_gradient_that_is_not_finite_is_named_and_nothing_has_changed() {
         for kind in OPTIMISERS {
             let mut trained = parameters(&device);
             let mut optimiser = optimiser(kind.name, |_| ());
-            let followed = gradients(&trained, 1);
-            optimiser.step(&mut trained, &followed, 0.01).unwrap();
+            take_steps(&mut optimiser, &mut trained, 1..=1, 0.01);
             let before: Vec<_> = trained.iter().map(|(_, w)| w.to_vec().unwrap()).collect();
             let state = saved(&optimiser, &trained);
             for bad in [f32::NAN, f32::INFINITY] {
@@ -236,31 +228,19 @@ fn what_does_not_fit_is_named() {
     assert!(error.ends_with("state of the optimiser adamw, expected one of sgd"), "{error}");
     std::fs::write(&file, "hello").unwrap();
     let error = adamw.load(&trained, &file).unwrap_err().to_string();
-    assert!(
-        error.contains("state.safetensors") && error.ends_with("expected what an optimiser saved"),
-        "{error}"
-    );
+    assert!(error.contains("state.safetensors"), "{error}");
+    assert!(error.ends_with("expected what an optimiser saved"), "{error}");
     assert_eq!(adamw.steps(), 1);
     followed.gradients.pop();
     let error = adamw.step(&mut trained, &followed, 0.01).unwrap_err().to_string();
     assert!(error.starts_with("number of gradients is"), "{error}");
-    let settings = |change: fn(&mut OptimiserSettings)| {
+    let refused = |change: fn(&mut OptimiserSettings), message: &str| {
         let mut settings = OptimiserSettings::default();
         change(&mut settings);
-        Optimiser::new(&settings).err().unwrap().to_string()
+        assert_eq!(Optimiser::new(&settings).err().unwrap().to_string(), message);
     };
-    assert_eq!(
-        [
-            settings(|s| s.optimiser = "adam".to_owned()),
-            settings(|s| s.beta2 = 1.0),
-            settings(|s| s.decay = -1.0),
-            settings(|s| s.clip = Some(0.0)),
-        ],
-        [
-            "optimiser is adam, expected one of adamw, sgd, muon",
-            "beta2 is 1, expected a number from 0 to less than 1",
-            "decay is -1, expected a number of at least 0",
-            "clip is 0, expected a number above 0, or none",
-        ]
-    );
+    refused(|s| s.optimiser = "adam".to_owned(), "optimiser is adam, expected one of adamw, sgd, muon");
+    refused(|s| s.beta2 = 1.0, "beta2 is 1, expected a number from 0 to less than 1");
+    refused(|s| s.decay = -1.0, "decay is -1, expected a number of at least 0");
+    refused(|s| s.clip = Some(0.0), "clip is 0, expected a number above 0, or none");
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{LayersOf, Settings};
 use crate::error::{Error, Result};
 use crate::model::{Config, FAMILIES};
-use crate::train::Vocabulary;
+use crate::train::{Vocabulary, named};
 
 impl Settings {
     /// The configuration of a new model that reads up to `context` tokens of `vocabulary`, in the fields of its family.
@@ -13,11 +13,8 @@ impl Settings {
     /// # Errors
     /// [`Error::Invalid`] naming a family that is not known, or a setting that does not apply to it.
     pub fn model_config(&self, vocabulary: Vocabulary, context: usize) -> Result<Config> {
-        let Some(family) = FAMILIES.iter().find(|family| family.name == self.family) else {
-            let names: Vec<_> = FAMILIES.iter().map(|family| family.name).collect();
-            let expected = format!("one of {}", names.join(", "));
-            return Err(Error::invalid("setting family", format!("{:?}", self.family), expected));
-        };
+        let name = &self.family;
+        let family = named(FAMILIES, |family| family.name, name, "setting family", format!("{name:?}"))?;
         let mut fields = self.sizes(vocabulary, context)?;
         let common = json!({
             "model_type": self.family, "vocab_size": vocabulary.size(), "tie_word_embeddings": true,
@@ -63,11 +60,8 @@ impl Settings {
                 match self.family.as_str() {
                     "gpt2" => extend(&mut fields, json!({"n_inner": f, "activation_function": "gelu_new"})),
                     _ if f != 4 * c => {
-                        return Err(Error::invalid(
-                            "setting feed_forward",
-                            f,
-                            format!("{}: four times the width of an openai-gpt", 4 * c),
-                        ));
+                        let expected = format!("{}: four times the width of an openai-gpt", 4 * c);
+                        return Err(Error::invalid("setting feed_forward", f, expected));
                     }
                     _ => extend(&mut fields, json!({"afn": "gelu"})),
                 }

@@ -34,14 +34,9 @@ fn two_stacks_share_the_layers_where_asked() {
 fn a_run_is_named_by_what_differs() {
     let base = Settings::default();
     let mut settings = base.clone();
-    for assignment in ["layers=4", "rate=1e-2", "positions=alibi", "config.feature_map=relu", "head_size = 5"]
-    {
-        settings.set(assignment).unwrap();
-    }
-    assert_eq!(
-        settings.name(&base),
-        "layers=4 head_size=5 positions=alibi rate=0.01 config.feature_map=relu"
-    );
+    settings.set_all("layers=4,rate=1e-2,positions=alibi,config.feature_map=relu,head_size = 5").unwrap();
+    let expected = "layers=4 head_size=5 positions=alibi rate=0.01 config.feature_map=relu";
+    assert_eq!(settings.name(&base), expected);
     settings.set("positions=null").unwrap();
     settings.set("data=7").unwrap();
     assert_eq!((settings.positions, settings.data.as_str()), (None, "7"));
@@ -86,10 +81,8 @@ fn several_keys_are_set_at_once_and_commas_in_parentheses_part_nothing() {
     let mut settings = Settings::default();
     settings.set_all("data=recall(pairs=2,keys=3), evaluate_lengths=[8,16],layers=4").unwrap();
     let here = |key: &str| settings.value(key).unwrap();
-    assert_eq!(
-        [here("data"), here("evaluate_lengths"), here("layers")],
-        ["recall(pairs=2,keys=3)", "[8,16]", "4"]
-    );
+    let expected = ["recall(pairs=2,keys=3)", "[8,16]", "4"];
+    assert_eq!([here("data"), here("evaluate_lengths"), here("layers")], expected);
     settings.set_all("").unwrap();
     assert!(settings.set_all("layers=4,x=1").unwrap_err().to_string().contains("\"x\""));
     assert_eq!(settings.changes().keys().collect::<Vec<_>>(), ["data", "evaluate_lengths", "layers"]);

@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 pub use options::{TaskOption, Values};
 pub use registry::{TASKS, TaskKind};
 
-use super::{Example, Examples, Part, Vocabulary};
+use super::{Example, Examples, Part, Vocabulary, named};
 use crate::error::{Error, Result};
 use options::Options;
 
@@ -103,10 +103,7 @@ impl Task {
     /// [`Error::Invalid`] naming the unknown task, option or value, and what is expected.
     pub fn parse(text: &str) -> Result<Self> {
         let (name, inner) = split(text);
-        let Some(kind) = TASKS.iter().find(|kind| kind.name == name) else {
-            let names: Vec<_> = TASKS.iter().map(|kind| kind.name).collect();
-            return Err(Error::invalid("task", format!("{name:?}"), format!("one of {}", names.join(", "))));
-        };
+        let kind = named(TASKS, |kind| kind.name, name, "task", format!("{name:?}"))?;
         let Some(inner) = inner else {
             let expected = format!("{name}, or {name}(option=value, …)");
             return Err(Error::invalid("task", format!("{text:?}"), expected));

@@ -131,11 +131,8 @@ impl Options {
         if got <= most {
             return Ok(());
         }
-        Err(Error::invalid(
-            format!("option {small} of {}", self.task),
-            got,
-            format!("at most {large}, {most}"),
-        ))
+        let expected = format!("at most {large}, {most}");
+        Err(Error::invalid(format!("option {small} of {}", self.task), got, expected))
     }
 }
 

@@ -93,11 +93,8 @@ impl Twin {
     /// fewer than two seeds; an unknown metric; a smallest effect that is not above 0.
     pub fn new(variants: Vec<Settings>, seeds: usize, metric: &str, smallest: f64) -> Result<Self> {
         if seeds < 2 {
-            return Err(Error::invalid(
-                "number of seeds",
-                seeds,
-                "at least 2: an interval comes from a spread",
-            ));
+            let expected = "at least 2: an interval comes from a spread";
+            return Err(Error::invalid("number of seeds", seeds, expected));
         }
         variants.iter().try_for_each(|settings| expect_metric(metric, settings))?;
         statistics::expect_smallest(smallest)?;
@@ -229,10 +226,8 @@ impl Twin {
             Some(file) => {
                 let results = Results::open(file)?;
                 if results.twin() != self {
-                    return Err(Error::format(
-                        file,
-                        "holds the results of another twin; choose another file",
-                    ));
+                    let problem = "holds the results of another twin; choose another file";
+                    return Err(Error::format(file, problem));
                 }
                 results
             }

@@ -1,8 +1,8 @@
 //! Twins with a name: the comparisons that the argument is about, each with its smallest effect stated beforehand.
 
 use super::Twin;
-use crate::error::{Error, Result};
-use crate::train::{LayersOf, Settings};
+use crate::error::Result;
+use crate::train::{LayersOf, Settings, named};
 
 /// A twin with a name.
 pub struct TwinPreset {
@@ -32,12 +32,9 @@ impl TwinPreset {
     /// The twin called `name`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] listing the names of all twins.
+    /// [`Error::Invalid`](crate::Error::Invalid) listing the names of all twins.
     pub fn find(name: &str) -> Result<&'static TwinPreset> {
-        TWIN_PRESETS.iter().find(|preset| preset.name == name).ok_or_else(|| {
-            let names: Vec<_> = TWIN_PRESETS.iter().map(|preset| preset.name).collect();
-            Error::invalid("twin", format!("{name:?}"), format!("one of {}", names.join(", ")))
-        })
+        named(TWIN_PRESETS, |preset| preset.name, name, "twin", format!("{name:?}"))
     }
 
     /// The settings that the variants share.
@@ -57,8 +54,51 @@ impl TwinPreset {
 
 const K: &str = "science of the project, proposals for trained experiments";
 const SU: &str = "Su 2023 (kexue.fm 9529)";
-const DIRECTIONS: &[&str] = &["null", "mixed"];
 const MASKS: &[&str] = &["causal", "prefix(given)"];
+
+const DIRECTIONS: TwinPreset = TwinPreset {
+    name: "directions",
+    question: "half of the heads looking back and half ahead, against all heads looking both ways, under masked LM",
+    source: SU,
+    base: encoder,
+    key: "directions",
+    values: &["null", "mixed"],
+    metric: "loss",
+    smallest: 0.02,
+};
+
+const STACKS: TwinPreset = TwinPreset {
+    name: "stacks-equal-operations",
+    question: "decoder against encoder-decoder, as many layers for each token",
+    source: "RedLLM (arXiv 2510.26622)",
+    base: continuation,
+    key: "family",
+    values: &["decllm", "redllm"],
+    metric: "loss",
+    smallest: 0.02,
+};
+
+const SORTING: TwinPreset = TwinPreset {
+    name: "input-mask-sort",
+    question: "GPT against UniLM, loss on the output alone: sorting 12 digits",
+    source: "proposal 3 (ii)",
+    base: || Settings { data: "sort(items=12)".into(), ..outputs() },
+    key: "mask",
+    values: MASKS,
+    metric: "loss",
+    smallest: 0.02,
+};
+
+const QUERY_FIRST: TwinPreset = TwinPreset {
+    name: "input-mask-query-first",
+    question: "recall with the query before the pairs: can a causal prefix route what it has read already?",
+    source: "proposal 3 (iii)",
+    base: || Settings { data: "recall(pairs=8, query=before)".into(), ..outputs() },
+    key: "mask",
+    values: MASKS,
+    metric: "accuracy",
+    smallest: 0.05,
+};
 
 /// Every preset. Proposals 1 (a fit without training) and 7 (collapse without training) are the claims
 /// `head-size-bottleneck` and `depth-collapse`.
@@ -87,7 +127,7 @@ pub static TWIN_PRESETS: &[TwinPreset] = &[
         name: "head-size-text",
         question: "does a head of 4 cost a language model anything against one of 16?",
         source: "proposal 2, task C",
-        base: || Settings { steps: 600, evaluate_every: 150, ..Settings::default() },
+        base: text,
         key: "head_size",
         values: &["16", "4", "32"],
         metric: "loss",
@@ -97,51 +137,25 @@ pub static TWIN_PRESETS: &[TwinPreset] = &[
         name: "input-mask-text",
         question: "GPT against UniLM: does reading the input in both directions help to continue a text?",
         source: "Su 2023 (kexue.fm 9529), section on GPT and UniLM; proposal 3 (i)",
-        base: || Settings { objective: "prefix-lm".into(), steps: 600, evaluate_every: 150, ..decoder() },
+        base: continuation,
         key: "mask",
         values: MASKS,
         metric: "loss",
         smallest: 0.01,
     },
-    TwinPreset {
-        name: "input-mask-sort",
-        question: "GPT against UniLM, loss on the output alone: sorting 12 digits",
-        source: "proposal 3 (ii)",
-        base: || Settings { data: "sort(items=12)".into(), ..outputs() },
-        key: "mask",
-        values: MASKS,
-        metric: "loss",
-        smallest: 0.02,
-    },
+    SORTING,
     TwinPreset {
         name: "input-mask-reverse",
         question: "GPT against UniLM, loss on the output alone: reversing 12 digits",
-        source: "proposal 3 (ii)",
         base: || Settings { data: "reverse(items=12)".into(), ..outputs() },
-        key: "mask",
-        values: MASKS,
-        metric: "loss",
-        smallest: 0.02,
+        ..SORTING
     },
-    TwinPreset {
-        name: "input-mask-query-first",
-        question: "recall with the query before the pairs: can a causal prefix route what it has read already?",
-        source: "proposal 3 (iii)",
-        base: || Settings { data: "recall(pairs=8, query=before)".into(), ..outputs() },
-        key: "mask",
-        values: MASKS,
-        metric: "accuracy",
-        smallest: 0.05,
-    },
+    QUERY_FIRST,
     TwinPreset {
         name: "input-mask-query-last",
         question: "recall with the query behind the pairs",
-        source: "proposal 3 (iii)",
         base: || Settings { data: "recall(pairs=8, query=after)".into(), ..outputs() },
-        key: "mask",
-        values: MASKS,
-        metric: "accuracy",
-        smallest: 0.05,
+        ..QUERY_FIRST
     },
     TwinPreset {
         name: "input-mask-count",
@@ -173,61 +187,40 @@ pub static TWIN_PRESETS: &[TwinPreset] = &[
         metric: "error_over_variance",
         smallest: 0.05,
     },
-    TwinPreset {
-        name: "directions",
-        question: "half of the heads looking back and half ahead, against all heads looking both ways, under masked LM",
-        source: SU,
-        base: encoder,
-        key: "directions",
-        values: DIRECTIONS,
-        metric: "loss",
-        smallest: 0.02,
-    },
+    DIRECTIONS,
     TwinPreset {
         name: "directions-none",
         question: "the same without any positions",
         source: K,
         base: || Settings { positions: Some("none".into()), ..encoder() },
-        key: "directions",
-        values: DIRECTIONS,
-        metric: "loss",
-        smallest: 0.02,
+        ..DIRECTIONS
     },
     TwinPreset {
         name: "directions-relative",
         question: "the same with a learned bias for each distance",
         source: K,
         base: || Settings { positions: Some("relative".into()), ..encoder() },
-        key: "directions",
-        values: DIRECTIONS,
-        metric: "loss",
-        smallest: 0.02,
+        ..DIRECTIONS
     },
     TwinPreset {
         name: "directions-alibi",
         question: "the same with a fixed preference for what is near",
         source: K,
         base: || Settings { positions: Some("alibi".into()), ..encoder() },
-        key: "directions",
-        values: DIRECTIONS,
-        metric: "loss",
-        smallest: 0.02,
+        ..DIRECTIONS
     },
     TwinPreset {
         name: "directions-rotary",
         question: "the same with rotary positions",
         source: K,
         base: || Settings { positions: Some("rotary".into()), ..encoder() },
-        key: "directions",
-        values: DIRECTIONS,
-        metric: "loss",
-        smallest: 0.02,
+        ..DIRECTIONS
     },
     TwinPreset {
         name: "linear-causal",
         question: "what linear attention loses under a causal mask",
         source: "Su 2023 (kexue.fm 9529), indirect argument; proposal 5",
-        base: || Settings { steps: 600, evaluate_every: 150, ..Settings::default() },
+        base: text,
         key: "attention",
         values: &["softmax", "linear"],
         metric: "loss",
@@ -257,13 +250,7 @@ pub static TWIN_PRESETS: &[TwinPreset] = &[
         name: "rank-over-training",
         question: "the ranks of heads while a decoder learns the end of a text, its beginning read causally or both ways",
         source: "proposal 6",
-        base: || Settings {
-            objective: "prefix-lm".into(),
-            steps: 600,
-            evaluate_every: 150,
-            record_every: 50,
-            ..decoder()
-        },
+        base: || Settings { record_every: 50, ..continuation() },
         key: "mask",
         values: MASKS,
         metric: "effective_rank",
@@ -273,43 +260,18 @@ pub static TWIN_PRESETS: &[TwinPreset] = &[
         name: "length-extrapolation",
         question: "trained on 64 tokens, read 256: which positions hold?",
         source: "Press et al. 2021 (arXiv 2108.12409); Kazemnejad et al. 2023 (arXiv 2305.19466)",
-        base: || Settings {
-            steps: 600,
-            evaluate_every: 150,
-            evaluate_lengths: vec![128, 256],
-            ..Settings::default()
-        },
+        base: || Settings { evaluate_lengths: vec![128, 256], ..text() },
         key: "positions",
         values: &["rotary", "none", "alibi", "relative"],
         metric: "loss_at_256",
         smallest: 0.05,
     },
-    TwinPreset {
-        name: "stacks-equal-operations",
-        question: "decoder against encoder-decoder, as many layers for each token",
-        source: "RedLLM (arXiv 2510.26622)",
-        base: || Settings { objective: "prefix-lm".into(), steps: 600, evaluate_every: 150, ..decoder() },
-        key: "family",
-        values: &["decllm", "redllm"],
-        metric: "loss",
-        smallest: 0.02,
-    },
+    STACKS,
     TwinPreset {
         name: "stacks-equal-parameters",
         question: "decoder against encoder-decoder, about as many parameters",
-        source: "RedLLM (arXiv 2510.26622)",
-        base: || Settings {
-            objective: "prefix-lm".into(),
-            layers: 4,
-            layers_of: LayersOf::BothStacks,
-            steps: 600,
-            evaluate_every: 150,
-            ..decoder()
-        },
-        key: "family",
-        values: &["decllm", "redllm"],
-        metric: "loss",
-        smallest: 0.02,
+        base: || Settings { layers: 4, layers_of: LayersOf::BothStacks, ..continuation() },
+        ..STACKS
     },
 ];
 
@@ -326,6 +288,16 @@ fn placed(task: &str) -> Settings {
         evaluate_every: 250,
         ..Settings::default()
     }
+}
+
+/// A small GPT-2 on text.
+fn text() -> Settings {
+    Settings { steps: 600, evaluate_every: 150, ..Settings::default() }
+}
+
+/// The continuations of texts, by a [`decoder`].
+fn continuation() -> Settings {
+    Settings { objective: "prefix-lm".into(), steps: 600, evaluate_every: 150, ..decoder() }
 }
 
 /// Settings of a decoder, DecLLM, that state no mask.

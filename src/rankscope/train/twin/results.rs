@@ -163,11 +163,8 @@ impl Results {
                     Some(known) if *known == found => {}
                     Some(_) => {
                         let what = format!("variant {} of seed {}", found.variant, found.seed);
-                        return Err(Error::invalid(
-                            what,
-                            "there twice with different numbers",
-                            "the same numbers in every part",
-                        ));
+                        let expected = "the same numbers in every part";
+                        return Err(Error::invalid(what, "there twice with different numbers", expected));
                     }
                     None => all.runs.push(found),
                 }
@@ -216,14 +213,11 @@ impl Results {
         let names = self.twin.names();
         let missing: Vec<_> =
             missing.map(|job| format!("{} with seed {}", names[job.variant], job.seed)).collect();
-        match missing.is_empty() {
-            true => Ok(()),
-            false => Err(Error::invalid(
-                "results",
-                format!("without {}", missing.join(", ")),
-                "all runs of the twin; merge the other parts",
-            )),
+        if missing.is_empty() {
+            return Ok(());
         }
+        let got = format!("without {}", missing.join(", "));
+        Err(Error::invalid("results", got, "all runs of the twin; merge the other parts"))
     }
 }
 

@@ -49,11 +49,8 @@ impl Paired {
     /// [`Error::Invalid`] for fewer than two seeds, samples of different sizes, or a number that is not finite.
     pub fn new(a: &[f64], b: &[f64]) -> Result<Self> {
         if a.len() != b.len() {
-            return Err(Error::invalid(
-                "number of seeds of a variant",
-                b.len(),
-                format!("{}, as of the other", a.len()),
-            ));
+            let expected = format!("{}, as of the other", a.len());
+            return Err(Error::invalid("number of seeds of a variant", b.len(), expected));
         }
         if let Some(bad) = a.iter().chain(b).find(|value| !value.is_finite()) {
             return Err(Error::invalid("metric of a seed", bad, "a finite number"));
@@ -197,10 +194,8 @@ mod tests {
     #[test]
     fn what_is_no_pair_is_named() {
         let message = |a: &[f64], b: &[f64]| Paired::new(a, b).unwrap_err().to_string();
-        assert_eq!(
-            message(&[1.0], &[2.0]),
-            "number of seeds is 1, expected at least 2: an interval comes from a spread"
-        );
+        let expected = "number of seeds is 1, expected at least 2: an interval comes from a spread";
+        assert_eq!(message(&[1.0], &[2.0]), expected);
         assert!(message(&[1.0, 2.0], &[1.0]).contains("number of seeds of a variant is 1"));
         assert!(message(&[1.0, f64::NAN], &[1.0, 2.0]).contains("metric of a seed is NaN"));
         let paired = Paired::new(&[1.0, 2.0], &[1.0, 2.0]).unwrap();

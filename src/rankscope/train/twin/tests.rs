@@ -37,24 +37,17 @@ fn variants_differ_in_exactly_one_key() {
         changes.iter().for_each(|change| settings.set(change).unwrap());
         settings
     };
-    assert_eq!(
-        refused(vec![base(), with(&["layers=4", "rate=0.1"])]),
-        "keys in which variants differ is layers, rate, expected exactly one"
-    );
-    assert_eq!(
-        refused(vec![base(), with(&["layers=4"]), with(&["rate=0.1"])]),
-        "keys in which variants differ is layers, rate, expected exactly one"
-    );
+    let expected = "keys in which variants differ is layers, rate, expected exactly one";
+    assert_eq!(refused(vec![base(), with(&["layers=4", "rate=0.1"])]), expected);
+    assert_eq!(refused(vec![base(), with(&["layers=4"]), with(&["rate=0.1"])]), expected);
     assert_eq!(refused(vec![base(), base()]), "keys in which variants differ is none, expected exactly one");
     assert!(refused(vec![base(), with(&["layers=4"]), with(&["layers=4"])]).contains("layers is 4 twice"));
     assert!(refused(vec![base(), with(&["seed=4"])]).contains("another one"));
     assert_eq!(refused(vec![base()]), "number of variants is 1, expected at least 2");
     assert_eq!(refused(vec![]), "number of variants is 0, expected at least 2");
     let twin = Twin::new(vec![base(), with(&["config.num_local_experts=2"])], 3, "loss", 0.01).unwrap();
-    assert_eq!(
-        (twin.key().as_str(), twin.names()),
-        ("config.num_local_experts", vec!["null".to_owned(), "2".to_owned()])
-    );
+    let expected = ("config.num_local_experts", vec!["null".to_owned(), "2".to_owned()]);
+    assert_eq!((twin.key().as_str(), twin.names()), expected);
     let values = ["1".to_owned(), "2".to_owned()];
     let vary = |key: &str, seeds, metric: &str, smallest| {
         Twin::vary(&base(), key, &values, seeds, metric, smallest).unwrap_err().to_string()
@@ -155,10 +148,8 @@ fn the_word_follows_from_the_runs() {
         assert_eq!(comparison.verdict.to_string(), word);
         assert_eq!([comparison.variant.as_str(), comparison.reference.as_str()], ["prefix(given)", "causal"]);
         let words = results.in_words().unwrap().remove(0);
-        assert!(
-            words.starts_with("loss of mask=prefix(given) minus that of causal: ") && words.ends_with(word),
-            "{words}"
-        );
+        assert!(words.starts_with("loss of mask=prefix(given) minus that of causal: "), "{words}");
+        assert!(words.ends_with(word), "{words}");
         assert!(difference != 0.0 || comparison.paired.differences.values() == [0.0; 3]);
     }
 }
@@ -191,21 +182,8 @@ fn every_seed_is_shown() {
 /// later positions read what prefix positions have seen.
 fn quick() -> Settings {
     let mut settings = Settings::default();
-    for change in [
-        "data=reverse(items=3)",
-        "objective=outputs",
-        "length=8",
-        "layers=2",
-        "width=16",
-        "heads=2",
-        "batch=4",
-        "steps=6",
-        "warmup=2",
-        "evaluate_every=3",
-        "evaluation_batches=2",
-    ] {
-        settings.set(change).unwrap();
-    }
+    let sizes = "data=reverse(items=3),objective=outputs,length=8,layers=2,width=16,heads=2,batch=4";
+    settings.set_all(&format!("{sizes},steps=6,warmup=2,evaluate_every=3,evaluation_batches=2")).unwrap();
     settings
 }
 

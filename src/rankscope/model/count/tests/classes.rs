@@ -21,7 +21,8 @@ fn with(name: &str, fields: Value) -> Value {
 
 #[test]
 fn classes_have_as_many_parameters_as_in_transformers() {
-    let labels = json!({"0": "LABEL_0", "1": "LABEL_1", "2": "LABEL_2"});
+    let of_three = json!({"architectures": ["BertForSequenceClassification"],
+                          "id2label": {"0": "LABEL_0", "1": "LABEL_1", "2": "LABEL_2"}});
     let roberta = json!({"model_type": "roberta", "architectures": ["RobertaForMaskedLM"], "vocab_size": 50_265,
                          "max_position_embeddings": 514, "type_vocab_size": 1, "pad_token_id": 1});
     let nemo = json!({"model_type": "mistral", "architectures": ["MistralForCausalLM"], "vocab_size": 131_072,
@@ -38,13 +39,7 @@ fn classes_have_as_many_parameters_as_in_transformers() {
     let distilled = json!({"model_type": "distilbert", "architectures": ["DistilBertForMaskedLM"]});
     for (config, expected) in [
         (with("bert-large", json!({"architectures": ["BertForMaskedLM"]})), 335_174_458),
-        (
-            with(
-                "bert-base",
-                json!({"architectures": ["BertForSequenceClassification"], "id2label": labels}),
-            ),
-            109_484_547,
-        ),
+        (with("bert-base", of_three), 109_484_547),
         (with("bert-base", roberta), 124_697_433),
         (distilled, 66_985_530),
         (with("gpt2-medium", json!({"architectures": ["GPT2LMHeadModel"]})), 354_823_168),
@@ -80,60 +75,29 @@ fn heads_stand_below_the_body_and_what_is_left_out_apart() {
 /// Every class that is built: its formula, the model of that class, and its saved checkpoint.
 #[test]
 fn a_class_is_counted_as_it_is_built_and_as_it_is_saved() {
+    let bert = "BertModel BertForMaskedLM BertForPreTraining BertForNextSentencePrediction \
+                BertForSequenceClassification BertForTokenClassification BertForQuestionAnswering \
+                BertForMultipleChoice";
+    let roberta = "RobertaModel RobertaForMaskedLM RobertaForSequenceClassification \
+                   RobertaForTokenClassification RobertaForQuestionAnswering RobertaForMultipleChoice";
+    let distilbert = "DistilBertModel DistilBertForMaskedLM DistilBertForSequenceClassification \
+                      DistilBertForTokenClassification DistilBertForMultipleChoice";
+    let llama = "LlamaModel LlamaForCausalLM LlamaForSequenceClassification LlamaForTokenClassification";
     for (family, classes) in [
-        (
-            "bert",
-            &[
-                "BertModel",
-                "BertForMaskedLM",
-                "BertForPreTraining",
-                "BertForNextSentencePrediction",
-                "BertForSequenceClassification",
-                "BertForTokenClassification",
-                "BertForQuestionAnswering",
-                "BertForMultipleChoice",
-            ][..],
-        ),
-        (
-            "roberta",
-            &[
-                "RobertaModel",
-                "RobertaForMaskedLM",
-                "RobertaForSequenceClassification",
-                "RobertaForTokenClassification",
-                "RobertaForQuestionAnswering",
-                "RobertaForMultipleChoice",
-            ],
-        ),
-        (
-            "distilbert",
-            &[
-                "DistilBertModel",
-                "DistilBertForMaskedLM",
-                "DistilBertForSequenceClassification",
-                "DistilBertForTokenClassification",
-                "DistilBertForMultipleChoice",
-            ],
-        ),
-        ("gpt2", &["GPT2Model", "GPT2LMHeadModel", "GPT2ForSequenceClassification", "GPT2DoubleHeadsModel"]),
-        (
-            "llama",
-            &[
-                "LlamaModel",
-                "LlamaForCausalLM",
-                "LlamaForSequenceClassification",
-                "LlamaForTokenClassification",
-            ],
-        ),
-        ("llama-mha", &["LlamaModel", "LlamaForCausalLM", "LlamaForQuestionAnswering"]),
-        ("t5", &["T5EncoderModel", "T5ForConditionalGeneration"]),
-        ("t5-gated", &["T5EncoderModel", "T5ForConditionalGeneration"]),
+        ("bert", bert),
+        ("roberta", roberta),
+        ("distilbert", distilbert),
+        ("gpt2", "GPT2Model GPT2LMHeadModel GPT2ForSequenceClassification GPT2DoubleHeadsModel"),
+        ("llama", llama),
+        ("llama-mha", "LlamaModel LlamaForCausalLM LlamaForQuestionAnswering"),
+        ("t5", "T5EncoderModel T5ForConditionalGeneration"),
+        ("t5-gated", "T5EncoderModel T5ForConditionalGeneration"),
     ] {
         let tiny = Config::open(&fixtures().join("tiny").join(family)).unwrap().to_json();
-        for class in classes {
+        for class in classes.split_whitespace() {
             let mut config = tiny.clone();
             config["architectures"] = json!([class]);
-            if *class == "T5EncoderModel" {
+            if class == "T5EncoderModel" {
                 config["is_encoder_decoder"] = false.into();
             }
             let config = Config::from_value(class, config).unwrap();

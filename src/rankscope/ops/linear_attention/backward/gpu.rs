@@ -2,12 +2,12 @@
 
 use super::Sums;
 use crate::axis::Shape;
-use crate::device::gpu::{Kernel, params};
+use crate::device::gpu::params;
 use crate::error::Result;
 use crate::mask::Reach;
-use crate::ops::launch::{Grid, LANES, buffer, count, launch};
+use crate::ops::launch::{Grid, LANES, buffer, count, kernels, launch, padding_words};
 use crate::ops::linear_attention::cpu::Reachable;
-use crate::ops::linear_attention::gpu::{CHUNK, COLUMNS, Chunks, Sources, padding_row, rules};
+use crate::ops::linear_attention::gpu::{CHUNK, COLUMNS, Chunks, Sources, rules};
 use crate::ops::online_attention::AttentionSizes;
 use crate::tensor::Tensor;
 
@@ -31,17 +31,10 @@ params! {
     struct SharesParams { rows: u32, size: u32 }
 }
 
-pub(in crate::ops) static SUMS: Kernel = Kernel {
-    name: "linear_attention_sums",
-    source: include_str!("linear_sums.wgsl"),
-    params: Params::FIELDS,
-};
-
-pub(in crate::ops) static SHARES: Kernel = Kernel {
-    name: "linear_attention_shares",
-    source: include_str!("linear_shares.wgsl"),
-    params: SharesParams::FIELDS,
-};
+kernels! {
+    SUMS: "linear_attention_sums", Params, "linear_sums.wgsl";
+    SHARES: "linear_attention_shares", SharesParams, "linear_shares.wgsl";
+}
 
 /// See [`sums`](super::sums); `shape` is that of the result.
 pub(super) fn sums(
@@ -72,7 +65,7 @@ pub(super) fn sums(
         columns: count(columns)?,
         first_query: count(visible.first_query)?,
         is_of_keys: u32::from(is_of_keys),
-        padding_words: padding_row(visible.padding, keys)?,
+        padding_words: count(padding_words(visible.padding, keys))?,
         first_group: 0,
     };
     let (reach, padding) = rules(on(q)?, visible)?;

@@ -1,11 +1,11 @@
 //! Host side of `online_backward_queries.wgsl` and `online_backward_keys.wgsl`.
 
 use crate::axis::{Axis, Shape};
-use crate::device::gpu::{GpuBuffer, Kernel, params};
+use crate::device::gpu::{GpuBuffer, params};
 use crate::error::Result;
 use crate::mask::Padding;
 use crate::ops::elementwise::sum_by_head;
-use crate::ops::launch::{Grid, buffer, count, launch};
+use crate::ops::launch::{Grid, buffer, count, kernels, launch, padding_words};
 use crate::ops::online_attention::AttentionSizes;
 use crate::ops::online_attention::cpu::Visible;
 use crate::ops::online_attention::gpu::{KEYS, QUERIES, Rules};
@@ -31,30 +31,12 @@ params! {
     }
 }
 
-/// Appends what both kernels have in common, and the interpreter of masks.
-macro_rules! source {
-    ($file:literal) => {
-        concat!(
-            include_str!($file),
-            "\n",
-            include_str!("online_backward_tiles.wgsl"),
-            "\n",
-            include_str!("../../../mask/program.wgsl")
-        )
-    };
+kernels! {
+    OF_QUERIES: "attention_online_backward_queries", Params,
+        "online_backward_queries.wgsl" + "online_backward_tiles.wgsl" + "../../../mask/program.wgsl";
+    OF_KEYS: "attention_online_backward_keys", Params,
+        "online_backward_keys.wgsl" + "online_backward_tiles.wgsl" + "../../../mask/program.wgsl";
 }
-
-pub(in crate::ops) static OF_QUERIES: Kernel = Kernel {
-    name: "attention_online_backward_queries",
-    source: source!("online_backward_queries.wgsl"),
-    params: Params::FIELDS,
-};
-
-pub(in crate::ops) static OF_KEYS: Kernel = Kernel {
-    name: "attention_online_backward_keys",
-    source: source!("online_backward_keys.wgsl"),
-    params: Params::FIELDS,
-};
 
 /// The number of rows that a workgroup loads into its memory at once, as in the shaders.
 const STAGED: usize = 16;
@@ -104,7 +86,7 @@ pub(super) fn online_attention(
         first_query: count(visible.first_query)?,
         tiles_at: count(rules.words.len())?,
         padding_at: count(rules.words.len() + rules.tiles.len())?,
-        padding_words: visible.padding.map_or(Ok(0), |_| count(keys.div_ceil(32)))?,
+        padding_words: count(padding_words(visible.padding, keys))?,
         factor: call.factor,
         first_group: 0,
     };

@@ -3,17 +3,13 @@
 use rankscope::attention::{AttentionLayer, Linear, MECHANISMS, Mechanism, MechanismKind, slopes};
 use rankscope::prelude::*;
 
-use super::{BATCH, QUERIES, SIZES, forward, hidden, layer};
-use crate::support::{assert_close, devices, wide_of};
+use super::{BATCH, QUERIES, SIZES, forward, hidden, layer, named, traced};
+use crate::oracle::{dot, rms_norm, sigmoid};
+use crate::support::{assert_close, devices, wide, wide_of};
 
 /// x / √(mean(x²) + ε).
 fn unit(row: &[f64], epsilon: f64) -> Vec<f64> {
-    let mean_square = row.iter().map(|x| x * x).sum::<f64>() / row.len() as f64;
-    row.iter().map(|x| x / (mean_square + epsilon).sqrt()).collect()
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
+    rms_norm(row, &vec![1.0; row.len()], epsilon)
 }
 
 /// The parameters of a mechanism for each head: a sink or a λ.
@@ -120,7 +116,7 @@ fn by_formula(kind: &MechanismKind, layer: &AttentionLayer, trace: &Trace) -> (V
 }
 
 fn in_f64(linear: &Linear) -> Vec<f64> {
-    linear.weight.to_f32().unwrap().into_iter().map(f64::from).collect()
+    wide(&linear.weight.to_f32().unwrap())
 }
 
 /// The heads side by side, times the gate of x where there is one, times the output projection.
@@ -134,7 +130,7 @@ fn projected(layer: &AttentionLayer, x: &[f64], context: &[f64]) -> Vec<f64> {
         let (b, t) = (row / QUERIES, row % QUERIES);
         let hidden = &x[row * SIZES.width..][..SIZES.width];
         let gated = |i: usize| match &gate {
-            Some(gate) => 1.0 / (1.0 + (-dot(&gate[i * SIZES.width..][..SIZES.width], hidden)).exp()),
+            Some(gate) => sigmoid(dot(&gate[i * SIZES.width..][..SIZES.width], hidden)),
             None => 1.0,
         };
         let value = |i: usize| gated(i) * context[((b * heads + i / size) * QUERIES + t) * size + i % size];
@@ -170,16 +166,12 @@ fn every_mechanism_is_its_formula_watched_and_unwatched() {
 #[test]
 fn the_bias_of_alibi_is_the_papers() {
     for (name, is_symmetric) in [("alibi", false), ("symmetric-alibi", true)] {
-        let mut trace = Trace::all();
-        forward(&layer(MechanismKind::of(name).unwrap()), &hidden(QUERIES, 1), &Device::Cpu, &mut trace);
-        let bias = wide_of(trace.get("position_bias").unwrap());
+        let bias = wide_of(&traced(&named(name), &Device::Cpu, "position_bias"));
         for (i, got) in bias.into_iter().enumerate() {
             let (head, t, s) = (i / QUERIES / QUERIES, (i / QUERIES % QUERIES) as f64, (i % QUERIES) as f64);
             let distance = if is_symmetric { -(t - s).abs() } else { s - t };
-            assert!(
-                (got - slopes(SIZES.heads).unwrap()[head] * distance).abs() < 1e-6,
-                "{name} {head} {t} {s}"
-            );
+            let want = slopes(SIZES.heads).unwrap()[head] * distance;
+            assert!((got - want).abs() < 1e-6, "{name} {head} {t} {s}");
         }
     }
 }

@@ -8,20 +8,24 @@ use rankscope::attention::{AttentionLayer, LayerSizes, MechanismKind};
 use rankscope::prelude::*;
 
 pub use crate::compare::far;
-use crate::support::random;
+pub use crate::support::FROM_ZERO;
+use crate::support::{B, C, T, random};
 
 pub const SIZES: LayerSizes = LayerSizes { width: 12, heads: 6, kv_heads: 3, head_size: 4, context: 13 };
 pub const BATCH: usize = 2;
 pub const QUERIES: usize = 9;
 pub const KEYS_OF_CROSS: usize = 7;
-pub const FROM_ZERO: Positions = Positions { first_query: 0 };
 
 pub fn layer(kind: &MechanismKind) -> AttentionLayer {
     (kind.make)(SIZES, 5).unwrap_or_else(|error| panic!("{}: {error}", kind.name))
 }
 
+pub fn named(name: &str) -> AttentionLayer {
+    layer(MechanismKind::of(name).unwrap())
+}
+
 pub fn hidden(length: usize, seed: u64) -> Tensor {
-    random(&[(Axis::Batch, BATCH), (Axis::Query, length), (Axis::Width, SIZES.width)], seed)
+    random(&[(B, BATCH), (T, length), (C, SIZES.width)], seed)
 }
 
 /// The sequence that cross-attention attends to; `None` for self-attention.
@@ -33,4 +37,21 @@ pub fn forward(layer: &AttentionLayer, x: &Tensor, device: &Device, probe: &mut 
     let y = source(layer).map(|y| y.to_device(device).unwrap());
     let (layer, x) = (layer.to_device(device).unwrap(), x.to_device(device).unwrap());
     layer.forward(&x, y.as_ref(), FROM_ZERO, None, probe, &Run::default()).unwrap()
+}
+
+/// The values of a pass on the CPU over [`hidden`] states.
+pub fn out(layer: &AttentionLayer) -> Vec<f32> {
+    forward(layer, &hidden(QUERIES, 1), &Device::Cpu, &mut Unobserved).to_vec().unwrap()
+}
+
+/// An intermediate of the same pass on a device.
+pub fn traced(layer: &AttentionLayer, device: &Device, name: &str) -> Tensor {
+    let mut trace = Trace::of([name]);
+    forward(layer, &hidden(QUERIES, 1), device, &mut trace);
+    trace.get(name).unwrap().clone()
+}
+
+/// What self-attention over some hidden states answers.
+pub fn attend(layer: &AttentionLayer, length: usize) -> Result<Tensor> {
+    layer.forward(&hidden(length, 1), None, FROM_ZERO, None, &mut Unobserved, &Run::default())
 }

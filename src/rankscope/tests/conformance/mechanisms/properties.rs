@@ -4,10 +4,10 @@ use rankscope::attention::{
     AttentionLayer, LayerSizes, MECHANISMS, MechanismKind, OnlineSoftmax, PositionScheme, attention_sinks,
     slopes,
 };
-use rankscope::mask::Padding;
 use rankscope::prelude::*;
 
-use super::{BATCH, FROM_ZERO, QUERIES, SIZES, far, forward, hidden, layer};
+use super::{BATCH, FROM_ZERO, QUERIES, SIZES, attend, far, forward, hidden, layer, named, out, traced};
+use crate::support::{padding, refused, said};
 
 #[test]
 fn the_last_queries_alone_are_the_last_rows_of_a_full_pass() {
@@ -17,7 +17,7 @@ fn the_last_queries_alone_are_the_last_rows_of_a_full_pass() {
         if layer.is_cross {
             continue;
         }
-        let full = forward(&layer, &x, &Device::Cpu, &mut Unobserved).to_vec().unwrap();
+        let full = out(&layer);
         let last = rankscope::ops::slice(&x, Axis::Query, 5..QUERIES).unwrap();
         let at = Positions::suffix(QUERIES - 5, QUERIES).unwrap();
         let got = layer.forward(&last, Some(&x), at, None, &mut Unobserved, &Run::default()).unwrap();
@@ -63,8 +63,7 @@ fn neither_the_future_nor_padding_matters() {
         changed[end - 2 * SIZES.width..end].iter_mut().for_each(|value| *value = 0.5 - 2.0 * *value);
     }
     let changed = Tensor::new(x.shape().axes(), changed).unwrap();
-    let real = (0..BATCH * QUERIES).map(|i| i % QUERIES < QUERIES - 2).collect();
-    let padding = Padding::new(real, QUERIES).unwrap();
+    let padding = padding(BATCH, QUERIES, |_, s| s < QUERIES - 2);
     let (mut causal, mut all) = (0, 0);
     for kind in MECHANISMS {
         let layer = layer(kind);
@@ -89,11 +88,7 @@ fn neither_the_future_nor_padding_matters() {
 
 #[test]
 fn special_cases_are_the_mechanisms_they_are_cases_of() {
-    let x = hidden(QUERIES, 1);
-    let out = |name: &str, sizes: LayerSizes| {
-        let layer = (MechanismKind::of(name).unwrap().make)(sizes, 5).unwrap();
-        forward(&layer, &x, &Device::Cpu, &mut Unobserved).to_vec().unwrap()
-    };
+    let out = |name: &str, sizes| out(&(MechanismKind::of(name).unwrap().make)(sizes, 5).unwrap());
     let standard = LayerSizes { kv_heads: 6, head_size: 2, ..SIZES };
     assert_eq!(out("fixed-multi-head", standard), out("multi-head", SIZES), "D = C/H");
     assert_eq!(out("grouped-query", standard), out("causal-multi-head", SIZES), "G = H");
@@ -128,25 +123,18 @@ fn normalised_scores_are_bounded_whatever_the_weights() {
         assert!(small <= limit && large <= limit, "{}: {small} {large}", kind.name);
         assert!(far(&one, &other) < 1e-3, "{}: the size of queries does not matter", kind.name);
     }
-    assert!(
-        largest(&scaled(MechanismKind::of("rotary").unwrap(), 100.0)).0 > limit,
-        "without a norm it does"
-    );
+    let rotary = MechanismKind::of("rotary").unwrap();
+    assert!(largest(&scaled(rotary, 100.0)).0 > limit, "without a norm it does");
 }
 
 #[test]
 fn sinks_are_seen_where_a_bias_puts_them() {
-    let weights = |name: &str| {
-        let mut trace = Trace::of(["weights"]);
-        forward(&layer(MechanismKind::of(name).unwrap()), &hidden(QUERIES, 1), &Device::Cpu, &mut trace);
-        attention_sinks(trace.get("weights").unwrap()).unwrap()
-    };
-    let causal = weights("causal-multi-head");
+    let sinks = |name: &str| attention_sinks(&traced(&named(name), &Device::Cpu, "weights")).unwrap();
+    let causal = sinks("causal-multi-head");
     let harmonic = (1..=QUERIES).map(|t| 1.0 / t as f64).sum::<f64>() / QUERIES as f64;
     assert!(causal.iter().all(|sink| (sink.uniform - harmonic).abs() < 1e-6));
-    // The bias of ALiBi's first head falls fastest, so this head gives the first key the least
-    // weight.
-    let alibi = weights("alibi");
+    // The bias of ALiBi's first head falls fastest, so this head gives the first key the least weight.
+    let alibi = sinks("alibi");
     let steepest = slopes(SIZES.heads).unwrap().iter().copied().fold(0.0, f64::max);
     let head = slopes(SIZES.heads).unwrap().iter().position(|&slope| slope == steepest).unwrap();
     assert!(alibi[head].weight < harmonic && alibi[head].uniform == causal[0].uniform);
@@ -159,35 +147,21 @@ fn names_are_unique_and_what_cannot_be_is_named() {
     names.dedup();
     assert_eq!(names.len(), MECHANISMS.len());
     assert!(MECHANISMS.iter().all(|kind| !kind.summary.is_empty() && !kind.source.is_empty()));
-    let said = |name: &str, sizes| {
-        let made = MechanismKind::of(name).and_then(|kind| (kind.make)(sizes, 0));
-        made.map(|_| ()).unwrap_err().to_string()
-    };
-    assert_eq!(
-        said("multi-head", LayerSizes { heads: 5, ..SIZES }),
-        "heads is 5, expected a divisor of the width 12"
-    );
-    assert_eq!(
-        said("grouped-query", LayerSizes { kv_heads: 4, ..SIZES }),
-        "kv_heads is 4, expected a divisor of heads = 6"
-    );
-    assert_eq!(said("linear", LayerSizes { head_size: 0, ..SIZES }), "head_size is 0, expected at least 1");
-    assert!(
-        said("flash", SIZES)
-            .starts_with("attention mechanism is flash, expected one of single-head, multi-head")
-    );
-    let cross = layer(MechanismKind::of("cross-attention").unwrap());
-    let error = cross.forward(&hidden(3, 1), None, FROM_ZERO, None, &mut Unobserved, &Run::default());
-    assert!(error.unwrap_err().to_string().ends_with("expected one: this is cross-attention"));
+    let make = |name: &str, sizes| MechanismKind::of(name).and_then(|kind| (kind.make)(sizes, 0));
+    let sizes = LayerSizes { heads: 5, ..SIZES };
+    refused(make("multi-head", sizes), "heads is 5, expected a divisor of the width 12");
+    let sizes = LayerSizes { kv_heads: 4, ..SIZES };
+    refused(make("grouped-query", sizes), "kv_heads is 4, expected a divisor of heads = 6");
+    let sizes = LayerSizes { head_size: 0, ..SIZES };
+    refused(make("linear", sizes), "head_size is 0, expected at least 1");
+    let expected = "attention mechanism is flash, expected one of single-head, multi-head";
+    assert!(said(make("flash", SIZES)).starts_with(expected));
+    let error = said(attend(&named("cross-attention"), 3));
+    assert!(error.ends_with("expected one: this is cross-attention"));
     // Where a bias cannot be added, it must be an error and not be left out silently.
-    let mut alibi = layer(MechanismKind::of("alibi").unwrap());
+    let mut alibi = named("alibi");
     alibi.attention.mechanism = OnlineSoftmax::new(SIZES.head_size).into();
-    let error = alibi.forward(&hidden(3, 1), None, FROM_ZERO, None, &mut Unobserved, &Run::default());
-    assert!(
-        error.unwrap_err().to_string().starts_with("position bias is given, expected none: this mechanism")
-    );
-    let learned = layer(MechanismKind::of("learned-positions").unwrap());
-    let error = learned.forward(&hidden(14, 1), None, FROM_ZERO, None, &mut Unobserved, &Run::default());
+    assert!(said(attend(&alibi, 3)).starts_with("position bias is given, expected none: this mechanism"));
     let expected = "number of positions is 14, expected at most 13, the length of the learned table";
-    assert_eq!(error.unwrap_err().to_string(), expected);
+    refused(attend(&named("learned-positions"), 14), expected);
 }

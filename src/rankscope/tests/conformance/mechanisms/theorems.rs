@@ -9,27 +9,16 @@ use rankscope::ops::cpu;
 use rankscope::prelude::*;
 use rankscope::rank::{Spectrum, Tolerance};
 
-use super::{BATCH, FROM_ZERO, QUERIES, SIZES, far, forward, hidden, layer};
-use crate::support::{devices, noise, wide};
-
-fn named(name: &str) -> AttentionLayer {
-    layer(MechanismKind::of(name).unwrap())
-}
+use super::{BATCH, FROM_ZERO, QUERIES, SIZES, attend, far, forward, hidden, layer, named, out, traced};
+use crate::support::{devices, noise, refused, said, wide, wide_of};
 
 fn for_each_head(value: f32) -> Tensor {
     Tensor::new([(Axis::Head, SIZES.heads)], vec![value; SIZES.heads]).unwrap()
 }
 
-/// The output of a layer on the CPU.
-fn out(layer: &AttentionLayer) -> Vec<f32> {
-    forward(layer, &hidden(QUERIES, 1), &Device::Cpu, &mut Unobserved).to_vec().unwrap()
-}
-
 /// The weights of all sequences and heads on `device`, each T × S.
 fn matrices(layer: &AttentionLayer, device: &Device) -> Vec<Vec<f64>> {
-    let mut trace = Trace::of(["weights"]);
-    forward(layer, &hidden(QUERIES, 1), device, &mut trace);
-    let weights = wide(&trace.get("weights").unwrap().to_vec().unwrap());
+    let weights = wide(&traced(layer, device, "weights").to_vec().unwrap());
     weights.chunks(QUERIES * QUERIES).map(<[f64]>::to_vec).collect()
 }
 
@@ -90,10 +79,8 @@ fn a_sink_takes_the_same_share_from_every_key() {
     let layer = named("learned-sink");
     let plain = named("grouped-query"); // the same projections
     let Mechanism::ScaledDotProduct(softmax) = &layer.attention.mechanism else { panic!("no softmax") };
-    let sinks = wide(&softmax.sinks().unwrap().to_vec().unwrap());
-    let mut trace = Trace::of(["scores"]);
-    forward(&layer, &hidden(QUERIES, 1), &Device::Cpu, &mut trace);
-    let scores = wide(&trace.get("scores").unwrap().to_vec().unwrap());
+    let sinks = wide_of(softmax.sinks().unwrap());
+    let scores = wide_of(&traced(&layer, &Device::Cpu, "scores"));
     for device in devices() {
         let (with, without) = (matrices(&layer, &device), matrices(&plain, &device));
         for row in 0..BATCH * SIZES.heads * QUERIES {
@@ -176,36 +163,34 @@ fn a_layer_counts_what_its_mechanism_and_gate_learn() {
 
 #[test]
 fn what_differences_sinks_and_gates_cannot_be_is_named() {
-    let (x, run) = (hidden(QUERIES, 1), Run::default());
-    let said = |layer: &AttentionLayer| {
-        layer.forward(&x, None, FROM_ZERO, None, &mut Unobserved, &run).unwrap_err().to_string()
-    };
+    let fails = |layer: &AttentionLayer, expected| refused(attend(layer, QUERIES), expected);
     let make = MechanismKind::of("differential").unwrap().make;
-    assert_eq!(
-        make(LayerSizes { head_size: 5, ..SIZES }, 0).unwrap_err().to_string(),
-        "differential attention: head size D is 5, expected an even number: queries and keys hold two halves"
+    refused(
+        make(LayerSizes { head_size: 5, ..SIZES }, 0),
+        "differential attention: head size D is 5, expected an even number: queries and keys hold two halves",
     );
     let rotated = AttentionLayer { positions: PositionScheme::Rotary { base: 1e4 }, ..named("differential") };
-    assert_eq!(
-        said(&rotated),
+    fails(
+        &rotated,
         "rotation by position is given, expected none: differential attention keeps the two halves of a head \
-         apart, and a rotation pairs numbers across them"
+         apart, and a rotation pairs numbers across them",
     );
     let mut other = named("differential");
     other.attention.mechanism = Differential::new(6, for_each_head(0.5), 0.2).unwrap().into();
-    assert_eq!(said(&other), "differential attention: q has HeadSize (D) = 4, expected 6");
+    fails(&other, "differential attention: q has HeadSize (D) = 4, expected 6");
     let five = || Tensor::zeros([(Axis::Head, 5)]);
     other.attention.mechanism = Differential::new(4, five(), 0.2).unwrap().into();
-    assert_eq!(said(&other), "weighted_difference: factors has Head (H) = 5, expected 6");
+    fails(&other, "weighted_difference: factors has Head (H) = 5, expected 6");
     other.attention.mechanism = ScaledDotProduct::new(4).with_sinks(five()).into();
-    assert_eq!(said(&other), "masked_softmax_with_sinks: sinks has Head (H) = 5, expected 6");
+    fails(&other, "masked_softmax_with_sinks: sinks has Head (H) = 5, expected 6");
     other.attention.mechanism = OnlineSoftmax::new(4).with_sinks(five()).into();
-    assert_eq!(said(&other), "online_attention: sinks has Head (H) = 5, expected 6");
+    fails(&other, "online_attention: sinks has Head (H) = 5, expected 6");
     assert!(Differential::new(4, Tensor::zeros([(Axis::Width, 6)]), 0.2).is_err());
     let narrow = Weight::new("gate", [(Axis::HeadWidth, 7), (Axis::Width, 12)], Dtype::F32, &[0.0; 84]);
     other = named("gated");
     other.attention.gate = Some(Linear { weight: narrow.unwrap(), bias: None });
-    assert!(said(&other).starts_with("multiply: y has axes"), "{}", said(&other));
+    let error = said(attend(&other, QUERIES));
+    assert!(error.starts_with("multiply: y has axes"), "{error}");
 }
 
 #[test]

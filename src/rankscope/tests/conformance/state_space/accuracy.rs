@@ -4,27 +4,26 @@ use rankscope::mask::Allowed;
 use rankscope::ops::{decayed_scores, decayed_walk, log_decays, no_tokens};
 use rankscope::prelude::*;
 
-use crate::support::{EPSILON, assert_within, devices, every_way, noise, on, wide_of};
+use crate::support::{
+    B, D, EPSILON, FROM_ZERO, G, H, S, T, assert_within, devices, every_way, noise, on, pairs, wide_of,
+};
 
 #[test]
 fn log_decays_keep_their_digits_from_the_slowest_to_the_fastest() {
     let mut values: Vec<f32> = (-80..=80).map(|x| x as f32).collect();
     values.extend(noise(200, 6).into_iter().map(|x| 4.0 * x));
     values.extend([0.0, 1e-4, -1e-4, 1e4]);
-    let axes = [(Axis::Batch, 1), (Axis::KvHead, 1), (Axis::Key, values.len()), (Axis::HeadSize, 1)];
-    let k = Tensor::new(axes, values).unwrap();
-    let weight = Tensor::new([(Axis::KvHead, 1), (Axis::HeadSize, 1)], vec![1.0]).unwrap();
-    let bias = Tensor::zeros([(Axis::KvHead, 1)]);
+    let k = Tensor::new([(B, 1), (G, 1), (S, values.len()), (D, 1)], values).unwrap();
+    let weight = Tensor::new([(G, 1), (D, 1)], vec![1.0]).unwrap();
+    let bias = Tensor::zeros([(G, 1)]);
+    let x = wide_of(&k);
     // The other form of the formula, −ln(1 + eˣ): its second term is computed by libm for small e⁻ˣ.
-    let want: Vec<f64> = wide_of(&k)
-        .into_iter()
-        .map(|x| if x > 0.0 { -x - (-x).exp().ln_1p() } else { -x.exp().ln_1p() })
-        .collect();
+    let formula = |&x: &f64| if x > 0.0 { -x - (-x).exp().ln_1p() } else { -x.exp().ln_1p() };
+    let want: Vec<f64> = x.iter().map(formula).collect();
     for device in devices() {
         let got = on(&device, [&k, &weight, &bias], |[k, weight, bias]| log_decays(&k, &weight, &bias, None));
         assert_eq!(got.shape().to_string(), "[B=1, G=1, S=365]");
         // WGSL allows an error of eˣ of 3 + 2|x| units in the last place.
-        let x = wide_of(&k);
         let bound = |i: usize| (8.0 + 2.0 * x[i].abs()) * EPSILON * want[i].abs();
         assert_within("log decays", &device, &got, &want, bound);
     }
@@ -36,14 +35,14 @@ const KEYS: usize = 1000;
 fn decays() -> Tensor {
     let fast = noise(KEYS, 7).into_iter().map(|x| -0.7 - 0.6 * x);
     let values = fast.chain(std::iter::repeat_n(-0.001, KEYS)).collect();
-    Tensor::new([(Axis::Batch, 1), (Axis::KvHead, 2), (Axis::Key, KEYS)], values).unwrap()
+    Tensor::new([(B, 1), (G, 2), (S, KEYS)], values).unwrap()
 }
 
-/// The cumulative sums of each head's log decays, in f64.
-fn cumulative(decays: &Tensor) -> Vec<f64> {
-    let mut sums = wide_of(decays);
-    for head in sums.chunks_mut(KEYS) {
-        (1..KEYS).for_each(|s| head[s] += head[s - 1]);
+/// The cumulative sums of each head's log decays, in their precision.
+fn cumulative<F: Copy + std::ops::AddAssign>(mut sums: Vec<F>) -> Vec<F> {
+    for s in (0..sums.len()).filter(|s| s % KEYS > 0) {
+        let before = sums[s - 1];
+        sums[s] += before;
     }
     sums
 }
@@ -51,11 +50,10 @@ fn cumulative(decays: &Tensor) -> Vec<f64> {
 #[test]
 fn a_thousand_tokens_cost_no_digits() {
     let decays = decays();
-    let sums = cumulative(&decays);
+    let sums = cumulative(wide_of(&decays));
     // 500 queries at the end, in two query heads for each of the two key/value heads.
     let (heads, queries, at) = (4, 500, Positions { first_query: 500 });
-    let axes = [(Axis::Batch, 1), (Axis::Head, heads), (Axis::Query, queries), (Axis::Key, KEYS)];
-    let ones = Tensor::new(axes, vec![1.0; heads * queries * KEYS]).unwrap();
+    let ones = Tensor::new(pairs([1, heads, queries, KEYS]), vec![1.0; heads * queries * KEYS]).unwrap();
     let allowed = Allowed::new(&Mask::bidirectional(), heads, queries, KEYS, at, None).unwrap();
     let place = |i: usize| (i / KEYS / queries / 2 * KEYS, 500 + i / KEYS % queries, i % KEYS);
     let distance = |i| {
@@ -75,10 +73,7 @@ fn a_thousand_tokens_cost_no_digits() {
         }
     }
     // Differences of cumulative sums in f32 have a larger error.
-    let mut short: Vec<f32> = decays.to_vec().unwrap();
-    for head in short.chunks_mut(KEYS) {
-        (1..KEYS).for_each(|s| head[s] += head[s - 1]);
-    }
+    let short = cumulative(decays.to_vec().unwrap());
     let by_difference = |i: usize| {
         let (head, t, s) = place(i);
         f64::from(-(short[head + t] - short[head + s]).abs()).exp()
@@ -89,13 +84,12 @@ fn a_thousand_tokens_cost_no_digits() {
 #[test]
 fn a_thousand_steps_of_the_recurrence_stay_within_its_bound() {
     let decays = decays();
-    let sums = cumulative(&decays);
+    let sums = cumulative(wide_of(&decays));
     // With D = 1 and q = k = v = 1 the context is the sum of the weights.
     let ones = |heads, length| {
-        let axes = [(Axis::Batch, 1), (heads, 2), (length, KEYS), (Axis::HeadSize, 1)];
-        Tensor::new(axes, vec![1.0; 2 * KEYS]).unwrap()
+        Tensor::new([(B, 1), (heads, 2), (length, KEYS), (D, 1)], vec![1.0; 2 * KEYS]).unwrap()
     };
-    let (q, k) = (ones(Axis::Head, Axis::Query), ones(Axis::KvHead, Axis::Key));
+    let (q, k) = (ones(H, T), ones(G, S));
     let (mut want, mut bounds) = (Vec::new(), Vec::new());
     for head in sums.chunks(KEYS) {
         for t in 0..KEYS {
@@ -107,8 +101,7 @@ fn a_thousand_steps_of_the_recurrence_stay_within_its_bound() {
     for device in devices() {
         let [q, k, decays] = [&q, &k, &decays].map(|x| x.to_device(&device).unwrap());
         let none = no_tokens(1, 2, 1, 1, &device).unwrap();
-        let at = Positions { first_query: 0 };
-        let (got, _) = decayed_walk(&none, &q, &k, &k, &decays, at, None, &Run::default()).unwrap();
+        let (got, _) = decayed_walk(&none, &q, &k, &k, &decays, FROM_ZERO, None, &Run::default()).unwrap();
         assert_within("recurrence", &device, &got, &want, |i| bounds[i]);
     }
 }

@@ -8,10 +8,8 @@ use rankscope::attention::{StateSpace, Visibility};
 use rankscope::mask::Padding;
 use rankscope::prelude::*;
 
+use crate::oracle::dot;
 use crate::support::{noise, random, wide_of};
-
-/// B, H, G, T, S and D.
-type Six = [usize; 6];
 
 /// Heads in which random keys have decays from about 0.6 to 0.95.
 fn mechanism(kv_heads: usize, size: usize) -> StateSpace {
@@ -19,13 +17,6 @@ fn mechanism(kv_heads: usize, size: usize) -> StateSpace {
     let weight = random(&[heads, (Axis::HeadSize, size)], 4);
     let bias = noise(kv_heads, 5).into_iter().map(|x| 0.5 * x - 1.5).collect();
     StateSpace::new(weight, Tensor::new([heads], bias).unwrap()).unwrap()
-}
-
-/// q, k and v.
-fn inputs([batch, heads, kv_heads, queries, keys, size]: Six) -> [Tensor; 3] {
-    let axes = |heads, length| [(Axis::Batch, batch), heads, length, (Axis::HeadSize, size)];
-    let kv = axes((Axis::KvHead, kv_heads), (Axis::Key, keys));
-    [random(&axes((Axis::Head, heads), (Axis::Query, queries)), 1), random(&kv, 2), random(&kv, 3)]
 }
 
 /// Weights and context in f64, by the formula: the decays multiplied one by one, each as 1 / (1 + eˣ) in place of
@@ -41,7 +32,6 @@ fn by_formula(
     let [_, kv_heads, keys, _] = k.shape().sizes()[..] else { panic!("{k:?}") };
     let (q, k, v) = (wide_of(q), wide_of(k), wide_of(v));
     let (weight, bias) = (wide_of(mechanism.weight()), wide_of(mechanism.bias()));
-    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let (mut all_weights, mut context) = (Vec::new(), Vec::new());
     for row in 0..q.len() / size {
         let (b, h, t) = (row / queries / heads, row / queries % heads, row % queries);

@@ -1,24 +1,26 @@
 //! Properties of the matrix of weights, and the effect of probes on it.
 
 use ndarray::{Array2, s};
-use rankscope::attention::{Mechanism, StateSpace, Visibility};
+use rankscope::attention::{Mechanism, StateSpace};
 use rankscope::mask::Allowed;
 use rankscope::ops::cpu;
 use rankscope::prelude::*;
 use rankscope::rank::{Spectrum, Tolerance};
 
-use super::{forward, inputs, mechanism};
-use crate::support::{EPSILON, assert_close, devices, noise, wide, wide_of};
+use super::{forward, mechanism};
+use crate::oracle::dot;
+use crate::support::{
+    B, D, EPSILON, FROM_ZERO, G, H, S, T, assert_close, devices, noise, qkv, whole, wide, wide_of,
+};
 
-const FROM_ZERO: Positions = Positions { first_query: 0 };
 const TOKENS: usize = 24;
 
 /// The causal weights of one head of size D in f64: decays, products and decayed products as the CPU computes them.
 fn weights(size: usize, q: &[f64], k: &[f64]) -> Array2<f64> {
     let weight = wide(&noise(size, 8));
     let decays = cpu::log_decays(k, &weight, &[-1.5], TOKENS, None);
-    let dot = |t: usize, s: usize| (0..size).map(|d| q[t * size + d] * k[s * size + d]).sum::<f64>();
-    let mut values: Vec<f64> = (0..TOKENS * TOKENS).map(|i| dot(i / TOKENS, i % TOKENS)).collect();
+    let product = |i: usize| dot(&q[i / TOKENS * size..][..size], &k[i % TOKENS * size..][..size]);
+    let mut values: Vec<f64> = (0..TOKENS * TOKENS).map(product).collect();
     let allowed = Allowed::new(&Mask::causal(), 1, TOKENS, TOKENS, FROM_ZERO, None).unwrap();
     cpu::decayed_scores(&mut values, &decays, [1, 1, TOKENS, TOKENS], FROM_ZERO, &allowed);
     Array2::from_shape_vec((TOKENS, TOKENS), values).unwrap()
@@ -47,8 +49,7 @@ fn the_matrix_is_semiseparable_and_of_full_rank() {
     // Softmax of the same products is not semiseparable.
     let [q, k] = [9, 10].map(|seed| wide(&noise(2 * TOKENS, seed)));
     let softmax = Array2::from_shape_fn((TOKENS, TOKENS), |(t, s)| {
-        let product: f64 = (0..2).map(|d| q[2 * t + d] * k[2 * s + d]).sum();
-        if s <= t { product.exp() } else { 0.0 }
+        if s <= t { dot(&q[2 * t..][..2], &k[2 * s..][..2]).exp() } else { 0.0 }
     });
     assert!(largest_block_rank(&softmax) > 4);
 }
@@ -57,21 +58,20 @@ fn the_matrix_is_semiseparable_and_of_full_rank() {
 fn without_a_weight_the_decay_is_constant_as_in_retnet() {
     let decays = [0.9, 0.5];
     let retention = StateSpace::retention(1, &decays).unwrap();
-    let heads = |heads, length| [(Axis::Batch, 1), heads, length, (Axis::HeadSize, 1)];
-    let ones = |axes: [(Axis, usize); 4]| Tensor::new(axes, vec![1.0; 2 * TOKENS]).unwrap();
-    let q = ones(heads((Axis::Head, 2), (Axis::Query, TOKENS)));
-    let k = ones(heads((Axis::KvHead, 2), (Axis::Key, TOKENS)));
+    let ones = |heads, length| {
+        Tensor::new([(B, 1), (heads, 2), (length, TOKENS), (D, 1)], vec![1.0; 2 * TOKENS]).unwrap()
+    };
+    let (q, k) = (ones(H, T), ones(G, S));
     let want: Vec<f64> = (0..2 * TOKENS * TOKENS)
         .map(|i| match (i / TOKENS % TOKENS, i % TOKENS) {
             (t, s) if s <= t => decays[i / TOKENS / TOKENS].powi((t - s) as i32),
             _ => 0.0,
         })
         .collect();
-    let mask = Mask::causal();
-    let visibility = Visibility { mask: &mask, at: FROM_ZERO, padding: None };
+    let (mask, inputs) = (Mask::causal(), [q, k.clone(), k]);
     for device in devices() {
         let mut trace = Trace::of(["weights"]);
-        forward(&retention, &[q.clone(), k.clone(), k.clone()], visibility, &mut trace, &device);
+        forward(&retention, &inputs, whole(&mask), &mut trace, &device);
         assert_close("γ^(t − s)", &device, trace.get("weights").unwrap(), &want, 16.0 * EPSILON);
     }
 }
@@ -101,17 +101,16 @@ impl Probe for Zero {
 
 #[test]
 fn a_probe_replaces_decays_and_weights_in_both_forms() {
-    let (mechanism, inputs) = (mechanism(2, 3), inputs([1, 4, 2, 7, 7, 3]));
+    let (mechanism, inputs) = (mechanism(2, 3), qkv([1, 4, 2, 7, 7, 3]));
     let slow = StateSpace::new(
         Tensor::zeros(mechanism.weight().shape().axes()),
         Tensor::new(mechanism.bias().shape().axes(), vec![-200.0; 2]).unwrap(),
     );
     let slow = slow.unwrap();
     for mask in [Mask::causal(), Mask::bidirectional()] {
-        let visibility = Visibility { mask: &mask, at: FROM_ZERO, padding: None };
         for device in devices() {
             let run =
-                |mechanism, probe: &mut dyn Probe| forward(mechanism, &inputs, visibility, probe, &device);
+                |mechanism, probe: &mut dyn Probe| forward(mechanism, &inputs, whole(&mask), probe, &device);
             // The result without decay is the same as with every decay e^(−e⁻²⁰⁰).
             let want = run(&slow, &mut Unobserved).to_device(&Device::Cpu).unwrap();
             let got = run(&mechanism, &mut Zero("log_decays"));

@@ -73,8 +73,6 @@ fn half_of_the_second_sentences_are_next() {
     let headless = small("bert", json!({"architectures": ["BertForMaskedLM"]}));
     let batch = batch("next-sentence", &text, &*headless, "usual", 0);
     let message = batch.loss(&*headless, &mut Unobserved, &Run::default()).unwrap_err().to_string();
-    assert_eq!(
-        message,
-        "heads of the model is none, expected cls.seq_relationship, which is to learn classes"
-    );
+    let expected = "heads of the model is none, expected cls.seq_relationship, which is to learn classes";
+    assert_eq!(message, expected);
 }

@@ -7,12 +7,11 @@ use serde_json::{Value, json};
 use super::*;
 use crate::axis::Axis;
 use crate::device::Device;
-use crate::gradient::gradients;
 use crate::mask::Mask;
 use crate::model::{self, Config, Model};
 use crate::probe::{Trace, Unobserved};
 use crate::run::Run;
-use crate::tape::Tape;
+use crate::tensor::Tensor;
 use crate::train::{Counts, LossGradients, Optimiser, OptimiserSettings, Parameters};
 
 const VOCABULARY: Vocabulary = Vocabulary { symbols: 20 };
@@ -67,21 +66,17 @@ fn error(objective: &str, examples: &[Example], model: &dyn Model, mask: &str) -
     batches(objective, examples, model, mask, 0).unwrap_err().to_string()
 }
 
-/// A tracked loss of several batches, and the gradient of every parameter.
+/// The loss of several batches, and the gradient of every parameter.
 fn losses(parameters: &Parameters, batches: &[Batch]) -> (f32, Vec<Option<Tensor>>) {
-    let tape = Tape::new();
-    let traced = parameters.trace(&tape).unwrap();
     let all: Counts = batches.iter().map(Batch::counts).sum();
-    let loss = |batch: &Batch| {
-        batch.loss_among(all, &*traced.model, &mut Unobserved, &Run::default()).unwrap().total
+    let loss = |model: &dyn Model| {
+        let share =
+            |batch: &Batch| batch.loss_among(all, model, &mut Unobserved, &Run::default()).unwrap().total;
+        Ok(batches.iter().map(share).reduce(|sum, share| crate::ops::add(sum, share).unwrap()).unwrap())
     };
-    let total = batches.iter().map(loss).reduce(|sum, loss| crate::ops::add(sum, loss).unwrap()).unwrap();
-    let found = gradients(&total).unwrap();
-    let gradients = traced.gradients(&found).map(|(_, gradient)| gradient.cloned()).collect();
-    (total.detach().to_vec().unwrap()[0], gradients)
+    let followed = LossGradients::of(parameters, loss).unwrap();
+    (followed.loss.to_vec().unwrap()[0], followed.gradients)
 }
-
-use crate::tensor::Tensor;
 
 /// Batches with masks of their own have the same weight as in one batch; here these masks are in fact equal.
 #[test]
@@ -127,10 +122,8 @@ fn the_logits_of_targets_alone_give_the_same_loss() {
     assert!((loss(["no such name"]).0 - all).abs() < 1e-5);
     let run = Run::default();
     let hidden = bert.hidden(&batch.input, &batch.mask, &mut Unobserved, &run).unwrap();
-    assert_eq!(
-        batch.predictions(&*bert, &hidden, &mut Unobserved).unwrap().0.shape().size(Axis::Query),
-        Some(9)
-    );
+    let (predicted, _) = batch.predictions(&*bert, &hidden, &mut Unobserved).unwrap();
+    assert_eq!(predicted.shape().size(Axis::Query), Some(9));
 }
 
 /// Every objective of the registry can be learned: its loss falls, and every parameter that it uses gets a gradient.
