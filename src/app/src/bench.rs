@@ -14,7 +14,7 @@ use rankscope::{Device, Mask};
 use serde_json::json;
 
 use crate::args::Args;
-use crate::headless::Headless;
+use crate::headless::{Headless, without_banners};
 use crate::labs::mask;
 use crate::labs::model::Open;
 
@@ -49,9 +49,7 @@ pub fn run(args: &Args, start: Instant) -> Result<()> {
     let painted: Vec<Round> = (0..ROUNDS).map(|round| paint(&mut window, round)).collect::<Result<_>>()?;
     let mut window = Headless::open(&of("model", text_of(&args.model)?))?;
     window.settle()?;
-    if let Some(text) = window.app.banners().first() {
-        bail!("{text}");
-    }
+    without_banners(&window.app)?;
     let tokens = explorer(&mut window)?.length();
     let changed: Vec<Round> = (0..ROUNDS).map(|round| change(&mut window, round)).collect::<Result<_>>()?;
     let folder = tempfile::tempdir()?;
@@ -156,9 +154,7 @@ fn scroll(args: &Args) -> Result<(Duration, Duration)> {
     let mut window =
         Headless::open_with(args, RendererOptions { dithering: false, ..RendererOptions::default() })?;
     window.settle()?;
-    if let Some(text) = window.app.banners().first() {
-        bail!("{text}");
-    }
+    without_banners(&window.app)?;
     let pointer = Event::PointerMoved(egui::pos2(150.0, 450.0));
     window.frame(vec![pointer]);
     let before = window.picture()?;

@@ -63,19 +63,11 @@ impl Headless {
         });
         let adapter = render.adapter.get_info();
         let adapter = format!("{} ({:?}, {:?})", adapter.name, adapter.device_type, adapter.backend);
-        let target = target(args, &render);
+        let (format, usage) = (render.target_format, wgpu::TextureUsages::empty());
+        let target = graphics::target(&render.device, "window", pixels(args), format, usage);
         let renderer = WgpuTestRenderer::from_render_state(render.clone());
-        Ok(Headless {
-            app,
-            ctx,
-            renderer,
-            render,
-            target,
-            adapter,
-            args: args.clone(),
-            output: None,
-            shapes: Vec::new(),
-        })
+        let (args, output, shapes) = (args.clone(), None, Vec::new());
+        Ok(Headless { app, ctx, renderer, render, target, adapter, args, output, shapes })
     }
 
     /// Runs one frame with `events`, without drawing; how long the interface's own work took.
@@ -175,22 +167,6 @@ impl Headless {
     }
 }
 
-/// A texture as large as the window.
-fn target(args: &Args, render: &RenderState) -> wgpu::TextureView {
-    let [width, height] = pixels(args);
-    let texture = render.device.create_texture(&wgpu::TextureDescriptor {
-        label: Some("window"),
-        size: wgpu::Extent3d { width, height, depth_or_array_layers: 1 },
-        mip_level_count: 1,
-        sample_count: 1,
-        dimension: wgpu::TextureDimension::D2,
-        format: render.target_format,
-        usage: wgpu::TextureUsages::RENDER_ATTACHMENT,
-        view_formats: &[],
-    });
-    texture.create_view(&wgpu::TextureViewDescriptor::default())
-}
-
 /// The graphics device without a window.
 pub fn render_state(options: RendererOptions) -> Result<RenderState> {
     let configuration = graphics::configuration();
@@ -202,9 +178,14 @@ pub fn render_state(options: RendererOptions) -> Result<RenderState> {
 /// What a lab computes with in a test: the CPU, and the graphics device without a window.
 #[cfg(test)]
 pub fn machine() -> crate::lab::Machine {
-    let window =
-        render_state(RendererOptions::PREDICTABLE).expect("an adapter: install mesa-vulkan-drivers").device;
-    crate::lab::Machine { device: rankscope::Device::Cpu, window, wake: std::sync::Arc::new(|| {}) }
+    let (device, window) = (rankscope::Device::Cpu, predictable().device);
+    crate::lab::Machine { device, window, wake: std::sync::Arc::new(|| {}) }
+}
+
+/// The graphics device of a test.
+#[cfg(test)]
+pub fn predictable() -> RenderState {
+    render_state(RendererOptions::PREDICTABLE).expect("an adapter: install mesa-vulkan-drivers")
 }
 
 /// Width and height of a picture.
@@ -245,7 +226,8 @@ pub fn screenshot(args: &Args, path: &Path) -> Result<()> {
     Ok(rankscope::figure::save(path, png.into_inner())?)
 }
 
-fn without_banners(app: &Workbench) -> Result<()> {
+/// An error with the first banner, if there is one.
+pub fn without_banners(app: &Workbench) -> Result<()> {
     app.banners().first().map_or(Ok(()), |text| bail!("{text}"))
 }
 

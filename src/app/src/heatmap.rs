@@ -20,7 +20,7 @@ pub use matrix::{Colours, Matrix, NO_NUMBER};
 pub use scale::Scale;
 
 use crate::layout::Head;
-use crate::theme;
+use crate::{graphics, theme};
 
 /// The buffers of one pass: what the shader reads.
 #[derive(Debug)]
@@ -39,12 +39,8 @@ pub struct Buffers {
 
 /// A storage buffer holding `bytes`, which the shader reads.
 pub fn upload(device: &wgpu::Device, label: &str, bytes: &[u8]) -> wgpu::Buffer {
-    let usage = wgpu::BufferUsages::STORAGE;
-    device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
-        label: Some(label),
-        contents: bytes,
-        usage,
-    })
+    let (label, usage) = (Some(label), wgpu::BufferUsages::STORAGE);
+    device.create_buffer_init(&wgpu::util::BufferInitDescriptor { label, contents: bytes, usage })
 }
 
 /// Which part of the pass a picture shows.
@@ -246,9 +242,7 @@ impl Picture {
             spare: [0.0; 2],
         }
     }
-}
 
-impl Picture {
     /// Draws its heads.
     fn draw(&self, pipeline: &wgpu::RenderPipeline, slot: &Slot, pass: &mut wgpu::RenderPass<'_>) {
         pass.set_pipeline(pipeline);
@@ -291,14 +285,9 @@ impl Shared {
         let is_diverging = matches!(picture.source.colours(), Some(Colours::Difference(_)));
         let colours = &self.colours[usize::from(picture.theme == Theme::Dark)][usize::from(is_diverging)];
         let layers = buffers.layers.iter().zip(&buffers.allowed).map(|(weights, allowed)| {
-            let bound = [&parameters, weights, allowed, colours];
-            let entries: Vec<_> = (0..)
-                .zip(bound)
-                .map(|(binding, buffer)| wgpu::BindGroupEntry {
-                    binding,
-                    resource: buffer.as_entire_binding(),
-                })
-                .collect();
+            let resources = [&parameters, weights, allowed, colours].map(wgpu::Buffer::as_entire_binding);
+            let entry = |(binding, resource)| wgpu::BindGroupEntry { binding, resource };
+            let entries: Vec<_> = (0..).zip(resources).map(entry).collect();
             device.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: Some("heatmap"),
                 layout: &self.pipeline.get_bind_group_layout(0),
@@ -323,18 +312,8 @@ impl Shared {
         if !(width >= 1.0 && height >= 1.0 && width <= most && height <= most) {
             return None;
         }
-        let size = wgpu::Extent3d { width: width as u32, height: height as u32, depth_or_array_layers: 1 };
-        let texture = device.create_texture(&wgpu::TextureDescriptor {
-            label: Some("heatmap"),
-            size,
-            mip_level_count: 1,
-            sample_count: 1,
-            dimension: wgpu::TextureDimension::D2,
-            format: self.format,
-            usage: wgpu::TextureUsages::RENDER_ATTACHMENT | wgpu::TextureUsages::TEXTURE_BINDING,
-            view_formats: &[],
-        });
-        let view = texture.create_view(&wgpu::TextureViewDescriptor::default());
+        let (size, usage) = ([width as u32, height as u32], wgpu::TextureUsages::TEXTURE_BINDING);
+        let view = graphics::target(device, "heatmap", size, self.format, usage);
         let mut pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
             label: Some("heatmap"),
             color_attachments: &[Some(wgpu::RenderPassColorAttachment {
@@ -420,36 +399,19 @@ mod tests {
     fn the_shader_and_its_parameters_agree() {
         let source = include_str!("heatmap/heatmap.wgsl");
         let module = naga::front::wgsl::parse_str(source).expect("valid WGSL");
-        let layout = module
-            .types
-            .iter()
-            .find(|(_, kind)| kind.name.as_deref() == Some("Parameters"))
-            .and_then(|(_, kind)| match &kind.inner {
-                naga::TypeInner::Struct { members, span } => Some((members.clone(), *span)),
-                _ => None,
-            })
-            .expect("a struct Parameters");
-        let host = [
-            ("viewport", std::mem::offset_of!(Parameters, viewport)),
-            ("cell", std::mem::offset_of!(Parameters, cell)),
-            ("pitch", std::mem::offset_of!(Parameters, pitch)),
-            ("heads", std::mem::offset_of!(Parameters, heads)),
-            ("queries", std::mem::offset_of!(Parameters, queries)),
-            ("keys", std::mem::offset_of!(Parameters, keys)),
-            ("single", std::mem::offset_of!(Parameters, single)),
-            ("scale", std::mem::offset_of!(Parameters, scale)),
-            ("fade", std::mem::offset_of!(Parameters, fade)),
-            ("hatch", std::mem::offset_of!(Parameters, hatch)),
-            ("lines", std::mem::offset_of!(Parameters, lines)),
-            ("background", std::mem::offset_of!(Parameters, background)),
-            ("wrong", std::mem::offset_of!(Parameters, wrong)),
-            ("period", std::mem::offset_of!(Parameters, period)),
-            ("columns", std::mem::offset_of!(Parameters, columns)),
-        ];
+        let found = module.types.iter().find(|(_, kind)| kind.name.as_deref() == Some("Parameters"));
+        let Some(naga::TypeInner::Struct { members, span }) = found.map(|(_, kind)| &kind.inner) else {
+            panic!("no struct Parameters")
+        };
+        macro_rules! offsets {
+            ($($field:ident)*) => { [$((stringify!($field), std::mem::offset_of!(Parameters, $field))),*] };
+        }
+        let host = offsets!(viewport cell pitch heads queries keys single scale fade hatch lines background
+                            wrong period columns);
         for (name, offset) in host {
-            let member = layout.0.iter().find(|member| member.name.as_deref() == Some(name));
+            let member = members.iter().find(|member| member.name.as_deref() == Some(name));
             assert_eq!(member.map(|member| member.offset as usize), Some(offset), "{name}");
         }
-        assert_eq!(layout.1 as usize, size_of::<Parameters>());
+        assert_eq!(*span as usize, size_of::<Parameters>());
     }
 }

@@ -67,10 +67,7 @@ impl Wall {
         let fitted = |columns: usize| {
             Wall::fit(origin, space, (count.div_ceil(columns), columns), caption, pixels_per_point)
         };
-        let side = |wall: &Wall| match wall.size().y <= space.y {
-            true => wall.cell.min_elem(),
-            false => 0.0,
-        };
+        let side = |wall: &Wall| if wall.size().y <= space.y { wall.cell.min_elem() } else { 0.0 };
         // The widest wall of the smallest cells, where none fits.
         let widest = (space.x / (SMALLEST_CELL + 3.0)) as usize;
         let fallback = fitted(widest.clamp(1, count.max(1)));

@@ -179,10 +179,8 @@ mod tests {
         fs::write(folder.path().join("notes.txt"), "nothing").unwrap();
         let (course, problems) = Course::open(Some(folder.path().to_owned()));
         assert_eq!(titles(&course), ["Sound"]);
-        assert!(
-            problems.len() == 1 && problems[0].contains("01-broken.json: this is no lesson"),
-            "{problems:?}"
-        );
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].contains("01-broken.json: this is no lesson"), "{problems:?}");
         assert!(Course::open(None).0.add(lesson("x")).unwrap_err().contains("HOME is not set"));
     }
 }

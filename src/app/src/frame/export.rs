@@ -137,12 +137,8 @@ mod tests {
             columns: vec!["x".into(), "y \"z\"".into()],
             values: array![[0.1, 1e-9], [f64::NAN, -3.0]],
         };
-        Export {
-            panel: "weights",
-            name: "weights under prefix(4)".into(),
-            figure: None,
-            numbers: Some(numbers),
-        }
+        let (panel, name) = ("weights", "weights under prefix(4)".to_owned());
+        Export { panel, name, figure: None, numbers: Some(numbers) }
     }
 
     #[test]

@@ -82,22 +82,11 @@ fn list(workbench: &Workbench, wish: &mut Option<Wish>, ui: &mut egui::Ui) {
                         *wish = Some(what);
                     }
                 };
+                let (export, up) = (Wish::Export(lesson.clone()), Wish::Move(index, index.saturating_sub(1)));
                 button("Remove", true, "Remove this lesson and its file", Wish::Remove(index), ui);
-                button(
-                    "Export",
-                    true,
-                    "Write this lesson into the folder of exports",
-                    Wish::Export(lesson.clone()),
-                    ui,
-                );
+                button("Export", true, "Write this lesson into the folder of exports", export, ui);
                 button("Down", index + 1 < count, "Later in the order", Wish::Move(index, index + 1), ui);
-                button(
-                    "Up",
-                    index > 0,
-                    "Earlier in the order",
-                    Wish::Move(index, index.saturating_sub(1)),
-                    ui,
-                );
+                button("Up", index > 0, "Earlier in the order", up, ui);
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| line(index, lesson, wish, ui));
             });
         });
@@ -134,11 +123,8 @@ fn make(form: &mut Form, wish: &mut Option<Wish>, folder: &str, ui: &mut egui::U
         if ui.add_enabled(is_titled, egui::Button::new("Keep in my lessons")).clicked() {
             *wish = Some(Wish::Keep);
         }
-        if ui
-            .add_enabled(is_titled, egui::Button::new("Save as a file"))
-            .on_hover_text(format!("into {folder}"))
-            .clicked()
-        {
+        let save = ui.add_enabled(is_titled, egui::Button::new("Save as a file"));
+        if save.on_hover_text(format!("into {folder}")).clicked() {
             *wish = Some(Wish::Save);
         }
         if !is_titled {
@@ -163,10 +149,7 @@ fn grant(workbench: &mut Workbench, wish: Wish) {
         Wish::Move(from, to) => workbench.own.move_to(from, to),
         Wish::Remove(index) => workbench.own.remove(index),
         Wish::Export(lesson) => save(workbench, &lesson),
-        Wish::Keep => match formed(workbench) {
-            Some(lesson) => workbench.own.add(lesson),
-            None => Ok(()),
-        },
+        Wish::Keep => formed(workbench).map_or(Ok(()), |lesson| workbench.own.add(lesson)),
         Wish::Save => formed(workbench).map_or(Ok(()), |lesson| save(workbench, &lesson)),
     };
     workbench.list_lessons();

@@ -15,11 +15,8 @@ pub fn ui(workbench: &mut Workbench, ui: &mut egui::Ui) -> Option<Command> {
     let (can_undo, can_redo) = workbench.lab().map_or((false, false), Lab::can_undo_redo);
     let mut button = |text: &str, enabled: bool, hint: &str, command: Command, ui: &mut egui::Ui| {
         let keys = command.keys().map(|keys| ui.ctx().format_shortcut(&keys)).unwrap_or_default();
-        if ui
-            .add_enabled(enabled, egui::Button::new(text))
-            .on_hover_text(format!("{hint} ({keys})"))
-            .clicked()
-        {
+        let button = ui.add_enabled(enabled, egui::Button::new(text));
+        if button.on_hover_text(format!("{hint} ({keys})")).clicked() {
             chosen = Some(command);
         }
     };

@@ -112,10 +112,8 @@ impl Workbench {
             let panels = self.lab().map(Lab::panels).unwrap_or_default();
             let is_there = |id: &&str| panels.iter().any(|panel| panel.id == *id);
             if let Some(other) = layout.panels().into_iter().find(|id| !is_there(id)) {
-                let lab = &lesson.lab;
-                self.complain(format!(
-                    "the lesson places a panel {other:?}, which the lab {lab:?} does not have"
-                ));
+                let place = format!("which the lab {:?} does not have", lesson.lab);
+                self.complain(format!("the lesson places a panel {other:?}, {place}"));
             }
             self.lay_out(layout);
         }

@@ -171,15 +171,12 @@ fn read(path: &std::path::Path) -> (Session, Option<String>) {
 
 fn aside(path: &std::path::Path, error: &dyn std::fmt::Display) -> (Session, Option<String>) {
     let kept = path.with_extension("broken.json");
-    let moved = if std::fs::rename(path, &kept).is_ok() {
-        format!("; the file is kept as {}", kept.display())
-    } else {
-        String::new()
+    let moved = match std::fs::rename(path, &kept) {
+        Ok(()) => format!("; the file is kept as {}", kept.display()),
+        Err(_) => String::new(),
     };
-    (
-        Session::default(),
-        Some(format!("what was open cannot be read ({error}), so rankscope starts afresh{moved}")),
-    )
+    let said = format!("what was open cannot be read ({error}), so rankscope starts afresh{moved}");
+    (Session::default(), Some(said))
 }
 
 #[cfg(test)]

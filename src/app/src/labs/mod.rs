@@ -1,8 +1,11 @@
-//! The labs, one folder each.
+//! The labs, one folder each, and what several of them share.
 
 pub mod cache;
 pub mod collapse;
+pub mod controls;
 pub mod court;
+pub mod exports;
+pub mod logits;
 pub mod mask;
 pub mod model;
 pub mod shader;
@@ -26,6 +29,19 @@ pub fn within<N: PartialOrd + std::fmt::Display>(
         return Ok(());
     }
     Err(format!("{name} is {value}, expected a number from {low} to {high}"))
+}
+
+/// `state` after `edits`, each of them checked.
+#[cfg(test)]
+pub fn edited<S: crate::lab::State>(
+    mut state: S,
+    edits: impl IntoIterator<Item = S::Edit>,
+) -> Result<S, String> {
+    for edit in edits {
+        state.update(edit)?;
+        state.check()?;
+    }
+    Ok(state)
 }
 
 /// The state of the lesson that comes with the program under `number`, which opens `lab`.

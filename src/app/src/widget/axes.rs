@@ -46,14 +46,9 @@ pub fn tip(ui: &egui::Ui, at: egui::Pos2, align: Align2, text: &str) {
     let inside = ui.ctx().content_rect().shrink(4.0);
     let shift = vec2((inside.left() - rect.left()).max(0.0) + (inside.right() - rect.right()).min(0.0), 0.0);
     let rect = rect.translate(shift);
-    painter.rect(
-        rect,
-        4.0,
-        theme::color(palette.panel),
-        (1.0, theme::color(palette.muted)),
-        StrokeKind::Inside,
-    );
-    painter.galley(rect.min + vec2(6.0, 4.0), galley, theme::color(palette.ink));
+    let [panel, muted, ink] = [palette.panel, palette.muted, palette.ink].map(theme::color);
+    painter.rect(rect, 4.0, panel, (1.0, muted), StrokeKind::Inside);
+    painter.galley(rect.min + vec2(6.0, 4.0), galley, ink);
 }
 
 #[cfg(test)]

@@ -38,11 +38,8 @@ pub fn of(colours: Colours, unit: &str, width: f32, ui: &mut egui::Ui) {
         let left = (x - galley.size().x / 2.0).min(bar.right() - galley.size().x + 6.0).max(rect.left());
         if left >= free {
             free = left + galley.size().x + 6.0;
-            ui.painter().vline(
-                x.clamp(bar.left() + 0.5, bar.right() - 0.5),
-                bar.bottom()..=bar.bottom() + 3.0,
-                (1.0, ink),
-            );
+            let inside = x.clamp(bar.left() + 0.5, bar.right() - 0.5);
+            ui.painter().vline(inside, bar.bottom()..=bar.bottom() + 3.0, (1.0, ink));
             ui.painter().galley(pos2(left, bar.bottom() + 4.0), galley, ink);
         }
     }

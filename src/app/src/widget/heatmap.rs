@@ -111,13 +111,8 @@ impl<'a> Heatmap<'a> {
             rect,
         };
         if self.matrix.values.is_empty() {
-            ui.painter().text(
-                rect.center(),
-                Align2::CENTER_CENTER,
-                "empty",
-                theme::text(13.0),
-                ui.visuals().weak_text_color(),
-            );
+            let (font, color) = (theme::text(13.0), ui.visuals().weak_text_color());
+            ui.painter().text(rect.center(), Align2::CENTER_CENTER, "empty", font, color);
         } else {
             ui.painter().add(egui_wgpu::Callback::new_paint_callback(rect, picture));
         }
@@ -182,8 +177,8 @@ impl<'a> Heatmap<'a> {
             None => data.remove::<Entry>(memory),
         });
         let secondary = |input: &egui::InputState| {
-            input.pointer.button_down(PointerButton::Secondary)
-                || input.pointer.button_released(PointerButton::Secondary)
+            let (pointer, button) = (&input.pointer, PointerButton::Secondary);
+            pointer.button_down(button) || pointer.button_released(button)
         };
         Touch {
             rect,
@@ -211,18 +206,13 @@ impl<'a> Heatmap<'a> {
         (row, column) = (row.min(rows - 1), column.min(columns - 1));
         ui.input(|input| {
             for event in &input.events {
-                match event {
-                    Event::Key { key: Key::ArrowDown, pressed: true, .. } => row = (row + 1).min(rows - 1),
-                    Event::Key { key: Key::ArrowUp, pressed: true, .. } => row = row.saturating_sub(1),
-                    Event::Key { key: Key::ArrowRight, pressed: true, .. } => {
-                        column = (column + 1).min(columns - 1)
-                    }
-                    Event::Key { key: Key::ArrowLeft, pressed: true, .. } => {
-                        column = column.saturating_sub(1)
-                    }
-                    Event::Key { key: Key::Enter | Key::Space, pressed: true, .. } => {
-                        entered = Some((row, column))
-                    }
+                let Event::Key { key, pressed: true, .. } = event else { continue };
+                match key {
+                    Key::ArrowDown => row = (row + 1).min(rows - 1),
+                    Key::ArrowUp => row = row.saturating_sub(1),
+                    Key::ArrowRight => column = (column + 1).min(columns - 1),
+                    Key::ArrowLeft => column = column.saturating_sub(1),
+                    Key::Enter | Key::Space => entered = Some((row, column)),
                     _ => {}
                 }
             }
@@ -250,14 +240,8 @@ impl<'a> Heatmap<'a> {
         let color = |chosen: bool| if chosen { accent } else { muted };
         for row in labelled(rect.height(), rows, pointed.map(|at| at.0)) {
             let at = pos2(rect.left() - 5.0, middle(rect.top(), rect.height(), row, rows));
-            let chosen = pointed.is_some_and(|at| at.0 == row);
-            ui.painter().text(
-                at,
-                Align2::RIGHT_CENTER,
-                self.label(row, true),
-                theme::text(13.0),
-                color(chosen),
-            );
+            let color = color(pointed.is_some_and(|at| at.0 == row));
+            ui.painter().text(at, Align2::RIGHT_CENTER, self.label(row, true), theme::text(13.0), color);
         }
         let step = label_step(rect.width(), columns, LINE) as f32 * rect.width() / columns.max(1) as f32;
         let stride = self.stride(rect.width(), columns);
@@ -313,13 +297,8 @@ impl<'a> Heatmap<'a> {
             _ => "masked".to_owned(),
         };
         let exact = if value.len() > 24 { short(self.matrix.values[at]) } else { value };
-        format!(
-            "{} {}, {} {}: {exact}",
-            singular(self.axes.0),
-            self.label(at.0, true),
-            singular(self.axes.1),
-            self.label(at.1, false)
-        )
+        let (row, column) = (singular(self.axes.0), singular(self.axes.1));
+        format!("{row} {}, {column} {}: {exact}", self.label(at.0, true), self.label(at.1, false))
     }
 }
 

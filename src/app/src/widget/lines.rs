@@ -12,7 +12,7 @@ use rankscope::figure::style::Kind;
 use rankscope::figure::{AxisScale, Curve, Lines, PlotAxis, Reference, ReferenceLine};
 use rankscope::numbers::short;
 
-use super::spectrum::{Label, axis, power, shape};
+use super::spectrum::{Label, axis, power, shape, still};
 use crate::theme;
 
 /// The events on a plot.
@@ -46,16 +46,7 @@ fn plot(lines: &Lines, colors: &[(Color32, LineStyle)], height: f32, ui: &mut eg
     let muted = theme::color(palette.muted);
     let background = ui.visuals().extreme_bg_color;
     let (x, y) = (lines.x.scale, lines.y.scale);
-    let shown = Plot::new(("lines", &lines.title))
-        .height(height)
-        .allow_drag(false)
-        .allow_zoom(false)
-        .allow_scroll(false)
-        .allow_boxed_zoom(false)
-        .show_crosshair(false)
-        .set_margin_fraction(vec2(0.0, 0.0))
-        .grid_color(theme::color(palette.grid))
-        .grid_fade(0.0)
+    let shown = still(Plot::new(("lines", &lines.title)), height, palette)
         .x_grid_spacer(move |input| marks(x, input))
         .y_grid_spacer(move |input| marks(y, input))
         .custom_x_axes(vec![axis(AxisHints::new_x().formatter(move |mark, _| tick(x, mark.value)), muted)])
@@ -156,11 +147,8 @@ fn marks(scale: AxisScale, input: GridInput) -> Vec<GridMark> {
         return Vec::new();
     }
     let decade = 10f64.powf(rough.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0]
-        .map(|step| step * decade)
-        .into_iter()
-        .find(|step| *step >= rough)
-        .unwrap_or(decade);
+    let steps = [1.0, 2.0, 5.0, 10.0].map(|step| step * decade);
+    let step = steps.into_iter().find(|step| *step >= rough).unwrap_or(decade);
     let step = if scale == AxisScale::Linear { step } else { step.max(1.0).round() };
     let first = (low / step).ceil() as i64;
     let values = (first..).map(|index| index as f64 * step).take_while(|value| *value <= high).take(64);
@@ -272,10 +260,8 @@ fn references(
             ReferenceLine::Level(level) | ReferenceLine::Floor(level) => {
                 let Some(level) = on(y, *level) else { continue };
                 if matches!(reference.line(), ReferenceLine::Floor(_)) {
-                    let low = up.start().min(level);
-                    plot.span(
-                        Span::new("", low..=level).axis(egui_plot::Axis::Y).fill(shade).border_width(0.0),
-                    );
+                    let span = Span::new("", up.start().min(level)..=level).axis(egui_plot::Axis::Y);
+                    plot.span(span.fill(shade).border_width(0.0));
                 }
                 plot.hline(HLine::new("", level).color(muted).style(dashed).width(1.0));
                 let near = |other: f64, share: f64| (other - level).abs() < share * (up.end() - up.start());
@@ -308,13 +294,8 @@ fn references(
                 if let Some(&middle) = points.iter().filter(inside).nth(points.len() / 2) {
                     name(middle, Align2::LEFT_BOTTOM);
                 }
-                plot.line(
-                    Line::new(reference.name(), points)
-                        .color(muted)
-                        .style(dashed)
-                        .width(1.0)
-                        .allow_hover(false),
-                );
+                let line = Line::new(reference.name(), points).color(muted).style(dashed).width(1.0);
+                plot.line(line.allow_hover(false));
             }
         }
     }

@@ -57,24 +57,12 @@ pub fn with_tolerance(series: &[Series], tolerance: Option<f64>, height: f32, ui
         ui.label(RichText::new("singular value, relative to the largest").small().weak());
     }
     let plot = Plot::new("spectrum")
-        .height(height)
-        .allow_drag(false)
-        .allow_zoom(false)
-        .allow_scroll(false)
-        .allow_boxed_zoom(false)
-        .show_crosshair(false)
-        .set_margin_fraction(vec2(0.0, 0.0))
-        .grid_color(theme::color(palette.grid))
-        .grid_fade(0.0)
         .x_grid_spacer(move |_| indices(count))
-        .custom_x_axes(vec![axis(
-            AxisHints::new_x().formatter(|mark, _| format!("{:.0}", mark.value)),
-            muted,
-        )])
+        .custom_x_axes(vec![axis(AxisHints::new_x().formatter(|at, _| format!("{:.0}", at.value)), muted)])
         .y_grid_spacer(move |_| decades(low, height))
         .custom_y_axes(vec![axis(AxisHints::new_y().formatter(|mark, _| power(mark.value)), muted)])
         .label_formatter(|at| hover(at, series));
-    plot.show(ui, |plot| {
+    still(plot, height, palette).show(ui, |plot| {
         plot.set_plot_bounds_x(0.0..=(count as f64 + 1.0));
         plot.set_plot_bounds_y(low..=0.5);
         let mut labels = tolerances(series, low, palette, plot);
@@ -89,6 +77,19 @@ pub fn with_tolerance(series: &[Series], tolerance: Option<f64>, height: f32, ui
     if titles {
         ui.vertical_centered(|ui| ui.label(RichText::new("index of the singular value").small().weak()));
     }
+}
+
+/// A plot of this height that the mouse neither moves nor scales.
+pub fn still<'a>(plot: Plot<'a>, height: f32, palette: &Palette) -> Plot<'a> {
+    plot.height(height)
+        .allow_drag(false)
+        .allow_zoom(false)
+        .allow_scroll(false)
+        .allow_boxed_zoom(false)
+        .show_crosshair(false)
+        .set_margin_fraction(vec2(0.0, 0.0))
+        .grid_color(theme::color(palette.grid))
+        .grid_fade(0.0)
 }
 
 /// The tolerance lines, and the shade below the rounding floor.

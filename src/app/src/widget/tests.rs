@@ -30,8 +30,7 @@ struct Told {
 }
 
 fn window<S: 'static>(state: S, ui: impl FnMut(&mut egui::Ui, &mut S) + 'static) -> Harness<'static, S> {
-    let render = headless::render_state(egui_wgpu::RendererOptions::PREDICTABLE)
-        .expect("an adapter: install mesa-vulkan-drivers");
+    let render = headless::predictable();
     heatmap::install(&render);
     Harness::builder()
         .with_size([420.0, 360.0])
@@ -111,13 +110,16 @@ fn the_pixels_are_the_numbers_masked_entries_are_hatched_and_nan_has_its_own_col
     let matrix = Arc::new(Matrix::masked(values, may));
     let mut window =
         heatmap(Told { matrix, colours: Some(Colours::Weights(Scale::Linear)), ..Told::default() });
-    let rect = window.get_by_label_contains("numbers").rect();
-    let picture = window.render().unwrap();
-    let pixel = |at| {
-        let middle = entry_rect(rect, 3, 3, at).center();
-        let [red, green, blue, _] = picture.get_pixel(middle.x as u32, middle.y as u32).0;
-        egui::Color32::from_rgb(red, green, blue)
+    let pixels = |window: &mut Harness<'_, Told>| {
+        let rect = window.get_by_label_contains("numbers").rect();
+        let picture = window.render().unwrap();
+        move |at| {
+            let middle = entry_rect(rect, 3, 3, at).center();
+            let [red, green, blue, _] = picture.get_pixel(middle.x as u32, middle.y as u32).0;
+            egui::Color32::from_rgb(red, green, blue)
+        }
     };
+    let pixel = pixels(&mut window);
     let map = rankscope::figure::style::Theme::Dark.sequential();
     assert_eq!(pixel((0, 0)), theme::color(map.at(0.0)));
     assert_eq!(pixel((2, 2)), theme::color(map.at(1.0)));
@@ -128,10 +130,7 @@ fn the_pixels_are_the_numbers_masked_entries_are_hatched_and_nan_has_its_own_col
     // Another matrix in the same place.
     window.state_mut().matrix = Arc::new(Matrix::of_mask(&Mask::causal(), 3));
     window.run_steps(2);
-    let rect = window.get_by_label_contains("numbers").rect();
-    let picture = window.render().unwrap();
-    let middle = entry_rect(rect, 3, 3, (1, 1)).center();
-    assert_eq!(picture.get_pixel(middle.x as u32, middle.y as u32).0[..3], map.at(1.0));
+    assert_eq!(pixels(&mut window)((1, 1)), theme::color(map.at(1.0)));
 }
 
 #[test]

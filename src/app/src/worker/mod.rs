@@ -27,11 +27,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn name(self) -> &'static str {
-        match self {
-            Kind::Train => "train",
-            Kind::Shader => "shader",
-        }
+    fn name(self) -> String {
+        self.to_possible_value().expect("no kind is left out").get_name().to_owned()
     }
 }
 

@@ -139,7 +139,7 @@ impl Drop for Process {
 #[cfg(not(test))]
 fn command(kind: Kind) -> io::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(["--worker", kind.name()]);
+    command.args(["--worker", &kind.name()]);
     Ok(command)
 }
 

@@ -75,10 +75,8 @@ fn fuzz(steps: usize, seed: u64) {
             _ => window.event(Event::Text(texts[random.random_range(0..texts.len())].to_owned())),
         }
         window.step();
-        sound(
-            &window,
-            &format!("step {step} of seed {seed}, at {at:?}, lab {}", LABS[window.state().front].id),
-        );
+        let lab = LABS[window.state().front].id;
+        sound(&window, &format!("step {step} of seed {seed}, at {at:?}, lab {lab}"));
         if random.random_bool(0.02) {
             while let Some(banner) = window.state().banners().first().cloned() {
                 window.state_mut().dismiss(&banner);

@@ -54,13 +54,8 @@ fn the_first_view_of_every_lab_looks_as_it_did() {
         }
         let before = image::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let differing = differing(&before.to_luma8(), &picture);
-        assert!(
-            differing <= MOST_PIXELS,
-            "{}: {:.1} % of the pixels differ from {}",
-            row.id,
-            100.0 * differing,
-            path.display()
-        );
+        let said = format!("{:.1} % of the pixels differ from {}", 100.0 * differing, path.display());
+        assert!(differing <= MOST_PIXELS, "{}: {said}", row.id);
     }
 }
 

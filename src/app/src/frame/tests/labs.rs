@@ -40,12 +40,8 @@ fn controls(window: &Window) -> Vec<Control> {
                 | Role::Link
         );
         let name = node.label().unwrap_or_default();
-        if operable
-            && inside
-            && !node.is_disabled()
-            && !name.starts_with("Fetch")
-            && !name.contains("rankscope")
-        {
+        let is_harmless = !name.starts_with("Fetch") && !name.contains("rankscope");
+        if operable && inside && !node.is_disabled() && is_harmless {
             let before = found.iter().filter(|other| other.0 == node.role() && other.1 == name).count();
             found.push((node.role(), name, before));
         }
@@ -55,14 +51,11 @@ fn controls(window: &Window) -> Vec<Control> {
 
 /// Operates a control as its kind allows; false if it is not there any more.
 fn operate(window: &mut Window, (role, name, index): &Control, round: usize) -> bool {
-    let node = window
-        .root()
-        .children_recursive()
-        .filter(|node| {
-            node.accesskit_node().role() == *role
-                && node.accesskit_node().label().unwrap_or_default() == *name
-        })
-        .nth(*index);
+    let is_same = |node: &egui_kittest::Node<'_>| {
+        let node = node.accesskit_node();
+        node.role() == *role && node.label().unwrap_or_default() == *name
+    };
+    let node = window.root().children_recursive().filter(is_same).nth(*index);
     let Some(node) = node else { return false };
     let rect = place(&node).unwrap_or(Rect::ZERO);
     match role {
@@ -130,9 +123,9 @@ fn exports(window: &mut Window, id: &str) {
     for export in lab.exports(&lesson.to_json()) {
         assert!(lab.panels().iter().any(|panel| panel.id == export.panel), "{id}: no panel {}", export.panel);
         for format in Format::ALL.into_iter().filter(|format| format.is_of(&export)) {
+            let what = format!("{id}: {} as {}", export.name, format.name());
             let bytes = format.bytes(&export, Theme::Light);
-            let bytes = bytes
-                .unwrap_or_else(|problem| panic!("{id}: {} as {}: {problem}", export.name, format.name()));
+            let bytes = bytes.unwrap_or_else(|problem| panic!("{what}: {problem}"));
             if format == Format::Svg {
                 assert_eq!(Lesson::parse(&bytes).as_ref(), Ok(&lesson), "{id}: {}", export.name);
             }

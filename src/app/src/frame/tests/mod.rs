@@ -26,8 +26,7 @@ fn window(arguments: &[&str]) -> Window {
 
 fn kept_window(arguments: &[&str], home: Option<&std::path::Path>) -> Window {
     let args = Args::parse_from([&["rankscope-app"], arguments].concat());
-    let render = headless::render_state(egui_wgpu::RendererOptions::PREDICTABLE)
-        .expect("an adapter: install mesa-vulkan-drivers");
+    let render = headless::predictable();
     let mut workbench = Workbench::new(&render, &args, home.map(Into::into), || {}).unwrap();
     workbench.saver.folder = "no such folder".to_owned();
     let mut window = Harness::builder()

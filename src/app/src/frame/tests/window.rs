@@ -37,11 +37,8 @@ fn a_teacher_makes_a_lesson_in_the_window_and_a_student_opens_it() {
     let home = tempfile::tempdir().unwrap();
     let mut window = kept_window(&["--lab", "model"], Some(home.path()));
     press(&mut window, Modifiers::COMMAND, Key::L);
-    for (name, text) in [
-        ("Title", "Heads differ"),
-        ("Question", "Which head looks back furthest?"),
-        ("Note", "Look at layer 2."),
-    ] {
+    let question = "Which head looks back furthest?";
+    for (name, text) in [("Title", "Heads differ"), ("Question", question), ("Note", "Look at layer 2.")] {
         let field =
             window.get_all_by_label(name).find(|node| node.accesskit_node().role() != Role::Label).unwrap();
         field.focus();
@@ -55,16 +52,16 @@ fn a_teacher_makes_a_lesson_in_the_window_and_a_student_opens_it() {
     assert!(shows(&window, "1. Heads differ") || shows(&window, "Heads differ"));
     let file = home.path().join("lessons/01-heads-differ.json");
     let lesson = Lesson::read(&file).unwrap();
-    assert_eq!(lesson.prompt, "Which head looks back furthest?");
+    assert_eq!(lesson.prompt, question);
     drop(window);
     let mut student = super::window(&["--lesson", file.to_str().unwrap()]);
-    assert!(shows(&student, "Which head looks back furthest?") && !shows(&student, "Look at layer 2."));
+    assert!(shows(&student, question) && !shows(&student, "Look at layer 2."));
     student.get_by_label("Note").click();
     student.run_steps(2);
     assert!(shows(&student, "Look at layer 2."));
     student.get_by_label("Close the lesson").click();
     student.run_steps(2);
-    assert!(!shows(&student, "Which head looks back furthest?"));
+    assert!(!shows(&student, question));
 }
 
 #[test]
@@ -120,11 +117,8 @@ fn what_was_open_is_there_again_and_a_crash_is_told() {
     window.run_steps(2);
     drop(window); // nobody closes it
     let window = kept_window(&[], Some(home.path()));
-    assert!(
-        window.state().banners()[0].contains("what was open is here again"),
-        "{:?}",
-        window.state().banners()
-    );
+    let banners = window.state().banners();
+    assert!(banners[0].contains("what was open is here again"), "{banners:?}");
 }
 
 #[test]

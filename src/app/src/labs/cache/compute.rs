@@ -11,7 +11,7 @@ use rankscope::probe::Unobserved;
 use rankscope::{Device, Error, Result, Run};
 
 use super::state::{Cache, Event, Way};
-use crate::lab::{Part, Stamp};
+use crate::lab::Part;
 
 /// The answer.
 #[derive(Default)]
@@ -36,18 +36,6 @@ pub enum News {
     Ways(Vec<Read>),
     /// The costs, one for each way.
     Costs(Vec<Cost>),
-}
-
-impl Answer {
-    /// Puts a piece in its place.
-    pub fn take(&mut self, news: News, stamp: Stamp) {
-        match news {
-            News::Models(models) => self.models.put(models, stamp),
-            News::Dialogue(dialogue) => self.dialogue.put(dialogue, stamp),
-            News::Ways(ways) => self.ways.put(ways, stamp),
-            News::Costs(costs) => self.costs.put(costs, stamp),
-        }
-    }
 }
 
 /// The tokens of a dialogue, after what happened to it.

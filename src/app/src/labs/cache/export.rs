@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::compute::{Answer, Dialogue, Read};
 use super::state::Cache;
 use crate::lab::{Export, Numbers};
+use crate::labs::exports::{drawn, heatmap, table};
 
 /// Names of the rows of states.
 pub fn layers(layers: usize) -> Vec<String> {
@@ -34,38 +35,27 @@ pub fn share_lines(ways: &[Read], settings: &Value) -> Lines {
     }
 }
 
-fn heatmap(read: &Read, dialogue: &Dialogue, settings: &Value) -> (Heatmap, Numbers) {
-    let rows = layers(dialogue.layers);
-    let columns: Vec<String> = dialogue.pieces[..dialogue.stored].to_vec();
+fn states(read: &Read, dialogue: &Dialogue, settings: &Value) -> Export {
     let figure = Heatmap {
         title: format!("How far stored states move: {}", read.way.name()),
         values: read.moved.clone(),
         may_attend: Some(read.stale.clone()),
-        queries: rows.clone(),
-        keys: columns.clone(),
+        queries: layers(dialogue.layers),
+        keys: dialogue.pieces[..dialogue.stored].to_vec(),
         scale: Scale::Amount,
         unit: "relative change (hatched: kept)".to_owned(),
         settings: settings.clone(),
     };
-    (figure, Numbers { rows, columns, values: read.moved.clone() })
+    heatmap("cells", format!("states, {}", read.way.name()), figure)
 }
 
 /// Every view, as far as it has been computed.
 pub fn exports(answer: &Answer, lesson: &Value) -> Vec<Export> {
     let (Some(dialogue), Some(ways)) = (answer.dialogue.get(), answer.ways.get()) else { return Vec::new() };
     let fits = |read: &&Read| read.moved.dim() == (dialogue.layers + 1, dialogue.stored);
-    let mut exports: Vec<Export> = Vec::new();
-    for read in ways.iter().filter(fits) {
-        let (figure, numbers) = heatmap(read, dialogue, lesson);
-        let name = format!("states, {}", read.way.name());
-        exports.push(Export { panel: "cells", name, figure: Some(Box::new(figure)), numbers: Some(numbers) });
-    }
-    exports.push(Export {
-        panel: "layers",
-        name: "stored states to compute again".to_owned(),
-        figure: Some(Box::new(share_lines(ways, lesson))),
-        numbers: None,
-    });
+    let mut exports: Vec<Export> =
+        ways.iter().filter(fits).map(|read| states(read, dialogue, lesson)).collect();
+    exports.push(drawn("layers", "stored states to compute again", share_lines(ways, lesson), None));
     if let Some(costs) = answer.costs.get().filter(|costs| costs.len() == ways.len()) {
         let columns = ["states again", "tokens again", "operations", "median seconds"].map(str::to_owned);
         let row = |index: usize| {
@@ -76,8 +66,7 @@ pub fn exports(answer: &Answer, lesson: &Value) -> Vec<Export> {
         let values = Array2::from_shape_fn((ways.len(), columns.len()), |(way, column)| row(way)[column]);
         let rows = ways.iter().map(|read| read.way.name().to_owned()).collect();
         let numbers = Numbers { rows, columns: columns.into(), values };
-        let name = "what an update costs".to_owned();
-        exports.push(Export { panel: "cost", name, figure: None, numbers: Some(numbers) });
+        exports.push(table("cost", "what an update costs", numbers));
     }
     exports
 }

@@ -173,10 +173,8 @@ impl State for Cache {
                 return Err(format!("turn {} is empty, expected a text of one word or more", index + 1));
             }
             if letters > MOST_LETTERS {
-                return Err(format!(
-                    "turn {} has {letters} characters, expected at most {MOST_LETTERS}",
-                    index + 1
-                ));
+                let turn = index + 1;
+                return Err(format!("turn {turn} has {letters} characters, expected at most {MOST_LETTERS}"));
             }
         }
         if !(1..=99).contains(&self.repeats) {
@@ -215,7 +213,12 @@ impl State for Cache {
     }
 
     fn take(answer: &mut Answer, news: News, stamp: Stamp) {
-        answer.take(news, stamp);
+        match news {
+            News::Models(models) => answer.models.put(models, stamp),
+            News::Dialogue(dialogue) => answer.dialogue.put(dialogue, stamp),
+            News::Ways(ways) => answer.ways.put(ways, stamp),
+            News::Costs(costs) => answer.costs.put(costs, stamp),
+        }
     }
 
     fn about(&self, answer: &Answer) -> String {
@@ -238,24 +241,16 @@ mod tests {
 
     use super::*;
     use crate::lab::answered;
-
-    fn edited(edits: &[Edit]) -> Result<Cache, String> {
-        let mut state = Cache::default();
-        for edit in edits {
-            state.update(edit.clone())?;
-            state.check()?;
-        }
-        Ok(state)
-    }
+    use crate::labs::edited;
 
     fn answer(edits: &[Edit]) -> Result<Answer> {
-        answered(&edited(edits).unwrap(), &mut Memory::new(Device::Cpu))
+        let state = edited(Cache::default(), edits.iter().cloned()).unwrap();
+        answered(&state, &mut Memory::new(Device::Cpu))
     }
 
     /// The number of states that are stale by the masks, for each way.
     fn stale(answer: &Answer) -> Vec<(Way, usize)> {
-        let ways = answer.ways.get().unwrap();
-        ways.iter().map(|way| (way.way, way.stale.iter().filter(|stale| **stale).count())).collect()
+        answer.ways.get().unwrap().iter().map(|way| (way.way, way.again())).collect()
     }
 
     #[test]
@@ -269,7 +264,7 @@ mod tests {
             (vec![Edit::Mine("cau".into())], "cau"),
             (vec![Edit::Turn(1, "a".repeat(2001))], "2001 characters"),
         ] {
-            let error = edited(&edits).unwrap_err();
+            let error = edited(Cache::default(), edits).unwrap_err();
             assert!(error.contains(part) && !error.contains('\n'), "{error}");
         }
         let beyond = answer(&[Edit::Event(Event::Edit(500))]).err().unwrap().to_string();
@@ -304,11 +299,9 @@ mod tests {
         let (layers, first) = (dialogue.layers, dialogue.stored);
         let window = stale(&appended)[4];
         // The last token of turn 2 saw all of it before: where the prefix grows, its state after layer 1 stays valid.
+        let all = layers * first;
         assert_eq!(stale(&appended)[..2], [(Way::Causal, 0), (Way::Frozen, 0)]);
-        assert_eq!(
-            stale(&appended)[2..4],
-            [(Way::Grown, layers * first - 1), (Way::Bidirectional, layers * first)]
-        );
+        assert_eq!(stale(&appended)[2..4], [(Way::Grown, all - 1), (Way::Bidirectional, all)]);
         assert_eq!(window, (Way::Mine, 0));
         let at = 10;
         let edited = answer(&[Edit::Event(Event::Edit(at))]).unwrap();

@@ -9,7 +9,7 @@ use rankscope::statistics::Sample;
 use rankscope::{Result, Run};
 
 use super::state::{Collapse, Net, Which};
-use crate::lab::{Part, Stamp};
+use crate::lab::Part;
 
 /// The answer.
 #[derive(Default)]
@@ -32,20 +32,6 @@ pub enum News {
     Tokens(Vec<Cloud>, Vec<Pull>),
     /// All kinds of layers.
     Towers(Vec<Tower>),
-}
-
-impl Answer {
-    /// Puts a piece in its place.
-    pub fn take(&mut self, news: News, stamp: Stamp) {
-        match news {
-            News::Falls(falls) => self.falls.put(falls, stamp),
-            News::Tokens(clouds, pulls) => {
-                self.clouds.put(clouds, stamp);
-                self.pulls.put(pulls, stamp);
-            }
-            News::Towers(towers) => self.towers.put(towers, stamp),
-        }
-    }
 }
 
 /// log₁₀ ‖res(X)‖ / ‖X‖ under one mask: the input, then every layer, over the draws.

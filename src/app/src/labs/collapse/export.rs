@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::compute::{Answer, Cloud, Fall, Pull, Tower};
 use super::state::{Collapse, Which};
 use crate::lab::{Export, Numbers};
+use crate::labs::exports::drawn;
 
 /// How the residual falls, as a figure.
 pub fn residual_lines(state: &Collapse, falls: &[Fall], settings: &Value) -> Lines {
@@ -40,21 +41,16 @@ pub fn pull_lines(state: &Collapse, pulls: &[Pull], settings: &Value) -> Lines {
     let over = |weights: &[[f64; 2]]| -> Vec<(f64, f64)> {
         weights.iter().enumerate().map(|(layer, weights)| ((layer + 1) as f64, weights[column])).collect()
     };
-    let mut curves: Vec<Curve> = pulls
-        .iter()
-        .map(|pull| Curve::new(pull.mask.clone(), pull.which.kind(), over(&pull.weights)))
-        .collect();
+    let curve = |pull: &Pull| Curve::new(pull.mask.clone(), pull.which.kind(), over(&pull.weights));
     let mut references = vec![Reference::level("equal share", 1.0 / state.n as f64)];
     if let Some(causal) = pulls.iter().find(|pull| pull.which == Which::Causal) {
         references.push(Reference::curve("causal, equal scores", over(&causal.equal)));
     }
-    // A single layer has no line.
-    curves.retain(|curve| !curve.points.is_empty());
     Lines {
         title: "Weight of the first token".to_owned(),
         x: PlotAxis::linear("layers"),
         y: PlotAxis::linear("weight of token 1 in the last row of the rollout"),
-        curves,
+        curves: pulls.iter().map(curve).filter(|curve| !curve.points.is_empty()).collect(),
         references,
         settings: settings.clone(),
     }
@@ -108,19 +104,15 @@ fn table(names: &[String], columns: Vec<String>, of: impl Fn(usize, usize) -> f6
 /// Every view, as far as it has been computed.
 pub fn exports(state: &Collapse, answer: &Answer, lesson: &Value) -> Vec<Export> {
     let mut exports = Vec::new();
-    let mut push = |panel, name: String, figure, numbers| {
-        exports.push(Export { panel, name, figure: Some(figure), numbers: Some(numbers) });
-    };
     let layers =
         |from: usize| (from..=state.layers).map(|layer| format!("layer {layer}")).collect::<Vec<_>>();
-    if let Some(falls) =
-        answer.falls.get().filter(|falls| falls.iter().all(|fall| fall.layers.len() == state.layers + 1))
-    {
+    let is_current = |fall: &Fall| fall.layers.len() == state.layers + 1;
+    if let Some(falls) = answer.falls.get().filter(|falls| falls.iter().all(is_current)) {
         let names: Vec<String> = falls.iter().map(|fall| fall.mask.clone()).collect();
         let ratios: Vec<Vec<f64>> = falls.iter().map(Fall::ratios).collect();
         let numbers = table(&names, layers(0), |mask, layer| ratios[mask][layer]);
-        let figure = Box::new(residual_lines(state, falls, lesson));
-        push("residual", format!("residual of {}", state.net.in_words()), figure as _, numbers);
+        let name = format!("residual of {}", state.net.in_words());
+        exports.push(drawn("residual", name, residual_lines(state, falls, lesson), Some(numbers)));
     }
     // Points for another number of layers or tokens belong to an older state.
     let is_current = |cloud: &Cloud| {
@@ -133,20 +125,19 @@ pub fn exports(state: &Collapse, answer: &Answer, lesson: &Value) -> Vec<Export>
         let columns: Vec<String> = clouds.iter().flat_map(coordinate).collect();
         let at = |column: usize| &clouds[column / 2].layers[state.layer].points;
         let numbers = table(&tokens, columns, |token, column| at(column)[[token, column % 2]]);
-        let figure = Box::new(scatter(state, clouds, lesson));
-        push("tokens", format!("tokens after layer {}", state.layer), figure as _, numbers);
+        let name = format!("tokens after layer {}", state.layer);
+        exports.push(drawn("tokens", name, scatter(state, clouds, lesson), Some(numbers)));
     }
-    if let Some(pulls) =
-        answer.pulls.get().filter(|pulls| pulls.iter().all(|pull| pull.weights.len() == state.layers))
-    {
+    let is_current = |pull: &Pull| pull.weights.len() == state.layers;
+    if let Some(pulls) = answer.pulls.get().filter(|pulls| pulls.iter().all(is_current)) {
         let names: Vec<String> = pulls.iter().map(|pull| pull.mask.clone()).collect();
         let column = usize::from(state.net.skip);
         let numbers = table(&names, layers(1), |mask, layer| pulls[mask].weights[layer][column]);
-        let figure = Box::new(pull_lines(state, pulls, lesson));
-        push("first", "weight of the first token".to_owned(), figure as _, numbers);
+        let figure = pull_lines(state, pulls, lesson);
+        exports.push(drawn("first", "weight of the first token", figure, Some(numbers)));
     }
     if let Some((figure, numbers)) = answer.towers.get().and_then(|all| towers(all, lesson)) {
-        push("towers", "all kinds of layers".to_owned(), Box::new(figure) as _, numbers);
+        exports.push(drawn("towers", "all kinds of layers", figure, Some(numbers)));
     }
     exports
 }
@@ -162,12 +153,8 @@ pub fn cell(state: &Collapse) -> String {
         NormPlace::Before => ".with_norm(NormPlace::Before)",
         NormPlace::After => ".with_norm(NormPlace::After)",
     };
-    let masks: Vec<String> = state
-        .compared()
-        .unwrap_or_default()
-        .iter()
-        .map(|(_, mask)| format!("{:?}", mask.to_string()))
-        .collect();
+    let masks = state.compared().unwrap_or_default().into_iter();
+    let masks: Vec<String> = masks.map(|(_, mask)| format!("{:?}", mask.to_string())).collect();
     format!(
         "use rankscope::claim::{{NetSizes, log_residuals}};\n\
          use rankscope::model::stack::{{NormPlace, Stack}};\n\

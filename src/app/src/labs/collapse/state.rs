@@ -301,21 +301,15 @@ impl State for Collapse {
         within("width", self.width, WIDTH.0, WIDTH.1)?;
         within("number of heads", self.heads, 1, MOST_HEADS)?;
         if !self.width.is_multiple_of(self.heads) {
-            return Err(format!(
-                "number of heads is {}, expected a divisor of width = {}",
-                self.heads, self.width
-            ));
+            let (heads, width) = (self.heads, self.width);
+            return Err(format!("number of heads is {heads}, expected a divisor of width = {width}"));
         }
         if self.masks.is_empty() {
             return Err("no mask is chosen, expected one or more".to_owned());
         }
         if self.masks.windows(2).any(|pair| pair[0] >= pair[1]) {
-            let names: Vec<_> = Which::ALL.map(Which::name).into();
-            return Err(format!(
-                "masks are {:?}, expected each once, in the order of {}",
-                self.masks,
-                names.join(", ")
-            ));
+            let (masks, names) = (&self.masks, Which::ALL.map(Which::name).join(", "));
+            return Err(format!("masks are {masks:?}, expected each once, in the order of {names}"));
         }
         let mine = self.mask(Which::Mine).map_err(|error| error.to_string())?;
         let is_shown = self.masks.contains(&Which::Mine);
@@ -363,7 +357,14 @@ impl State for Collapse {
     }
 
     fn take(answer: &mut Answer, news: News, stamp: Stamp) {
-        answer.take(news, stamp);
+        match news {
+            News::Falls(falls) => answer.falls.put(falls, stamp),
+            News::Tokens(clouds, pulls) => {
+                answer.clouds.put(clouds, stamp);
+                answer.pulls.put(pulls, stamp);
+            }
+            News::Towers(towers) => answer.towers.put(towers, stamp),
+        }
     }
 
     fn about(&self, _: &Answer) -> String {
@@ -384,14 +385,10 @@ impl State for Collapse {
 mod tests {
     use super::*;
     use crate::lab::answered;
+    use crate::labs;
 
     fn edited(edits: &[Edit]) -> Result<Collapse, String> {
-        let mut state = Collapse::default();
-        for edit in edits {
-            state.update(edit.clone())?;
-            state.check()?;
-        }
-        Ok(state)
+        labs::edited(Collapse::default(), edits.iter().cloned())
     }
 
     #[test]
@@ -457,9 +454,8 @@ mod tests {
     /// Against an independent pass: one head of one layer, by hand.
     #[test]
     fn the_numbers_are_those_of_the_stacks() {
-        let state =
-            edited(&[Edit::Tokens(6), Edit::Width(16), Edit::Heads(1), Edit::Layers(2), Edit::Draws(1)])
-                .unwrap();
+        let small = [Edit::Tokens(6), Edit::Width(16), Edit::Heads(1), Edit::Layers(2), Edit::Draws(1)];
+        let state = edited(&small).unwrap();
         let mut memory = Memory::default();
         let answer = answered(&state, &mut memory).unwrap();
         let (falls, clouds) = (answer.falls.get().unwrap(), answer.clouds.get().unwrap());
@@ -483,15 +479,7 @@ mod tests {
         let logs: Vec<f64> = falls[causal].layers.iter().map(|sample| sample.mean()).collect();
         assert_eq!(pure.falls[causal], (Which::Causal, logs));
         // The towers stay when another kind of layer is chosen, and are dropped when sizes change.
-        let other = edited(&[
-            Edit::Tokens(6),
-            Edit::Width(16),
-            Edit::Heads(1),
-            Edit::Layers(2),
-            Edit::Draws(1),
-            Edit::Skip(true),
-        ])
-        .unwrap();
+        let other = labs::edited(state, [Edit::Skip(true)]).unwrap();
         assert_eq!(answered(&other, &mut memory).unwrap().towers.get(), Some(towers));
         assert_ne!(answered(&Collapse { seed: 9, ..other }, &mut memory).unwrap().towers.get(), Some(towers));
     }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::compute::Answer;
 use super::state::{Case, Effort};
 use crate::lab::{Export, Numbers};
+use crate::labs::exports::{drawn, table};
 
 /// A figure of a trial that carries the lesson.
 struct Shown {
@@ -61,15 +62,10 @@ pub fn exports(answer: &Answer, lesson: &Value) -> Vec<Export> {
     let Some(trial) = answer.trial.get() else { return Vec::new() };
     let figures = trial.evidence.illustrations().iter().enumerate().map(|(index, shown)| {
         let figure = Shown { trial: trial.clone(), index, lesson: lesson.clone() };
-        Export { panel: "figures", name: shown.name.clone(), figure: Some(Box::new(figure)), numbers: None }
+        drawn("figures", &shown.name, figure, None)
     });
-    let numbers = Export {
-        panel: "numbers",
-        name: format!("{} measured", trial.about.id),
-        figure: None,
-        numbers: Some(numbers(trial.evidence.measured())),
-    };
-    figures.chain([numbers]).collect()
+    let name = format!("{} measured", trial.about.id);
+    figures.chain([table("numbers", name, numbers(trial.evidence.measured()))]).collect()
 }
 
 /// The measurements as a table; NaN where nothing is expected.

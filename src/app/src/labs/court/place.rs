@@ -158,13 +158,8 @@ fn mask(run: &Run, mechanism: &str, usual: &str) -> Result<Value, String> {
 
 /// The model explorer: a model, its mask, a head, and the text of the trial.
 fn heads(claim: &str, run: &Run) -> Value {
-    let of_memory = || {
-        format!(
-            "{}{}",
-            run.text("repeated").unwrap_or_default().repeat(24),
-            run.text("last").unwrap_or_default()
-        )
-    };
+    let part = |name: &str| run.text(name).unwrap_or_default();
+    let of_memory = || part("repeated").repeat(24) + &part("last");
     let text = if claim == "last-token-memory" { Some(of_memory()) } else { run.text("text") };
     let mask = run.at.get("mask").and_then(Value::as_str);
     let left = state([

@@ -165,10 +165,8 @@ impl State for Court {
             case.all_settings(&Device::Cpu).map_err(|error| error.to_string())?;
         }
         if self.case.claim != self.run.claim {
-            return Err(format!(
-                "the claim is {:?} and that of the run {:?}, expected one",
-                self.case.claim, self.run.claim
-            ));
+            let (case, run) = (&self.case.claim, &self.run.claim);
+            return Err(format!("the claim is {case:?} and that of the run {run:?}, expected one"));
         }
         Ok(())
     }
@@ -180,9 +178,7 @@ impl State for Court {
                 *self = Court { all, ..Court::of(&id) };
             }
             Edit::Set(name, text) => self.case.set(&name, text)?,
-            Edit::Effort(effort) => {
-                self.case = Case { effort, ..Case::of(&self.case.claim) };
-            }
+            Edit::Effort(effort) => self.case = Case { effort, ..Case::of(&self.case.claim) },
             Edit::Run if self.is_changed() => self.run = self.case.clone(),
             Edit::Run => self.times += 1,
             Edit::Figure(figure) => self.figure = figure,
@@ -221,14 +217,10 @@ impl State for Court {
 mod tests {
     use super::*;
     use crate::lab::answered;
+    use crate::labs;
 
     fn edited(edits: &[Edit]) -> Result<Court, String> {
-        let mut state = Court::default();
-        for edit in edits {
-            state.update(edit.clone())?;
-            state.check()?;
-        }
-        Ok(state)
+        labs::edited(Court::default(), edits.iter().cloned())
     }
 
     fn set(name: &str, text: &str) -> Edit {

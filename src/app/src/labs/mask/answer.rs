@@ -9,7 +9,7 @@ use rankscope::rank::{ExactRank, Lens, LuDeterminant, RankReport, Spectrum, Tole
 use super::mechanism::Mechanism;
 use super::state::Which;
 use crate::heatmap::Matrix;
-use crate::lab::{Part, Stamp};
+use crate::lab::Part;
 
 /// Weights under one mask, with their ranks.
 #[derive(Clone, Debug)]
@@ -142,20 +142,6 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Puts a piece in its place.
-    pub fn take(&mut self, news: News, stamp: Stamp) {
-        match news {
-            News::Scores(scores) => self.scores.put(scores, stamp),
-            News::Weights(weights) => self.weights.put(weights, stamp),
-            News::Weighed(which, weighed) => self.weighed[which as usize].put(weighed, stamp),
-            News::Sight(sight) => self.sight.put(*sight, stamp),
-            News::Exact(exact) => self.exact.put(exact, stamp),
-            News::Blocks(blocks) => self.blocks.put(blocks, stamp),
-            News::Mechanisms(mechanisms) => self.mechanisms.put(mechanisms, stamp),
-            News::Phases(phases) => self.phases.put(phases, stamp),
-        }
-    }
-
     /// A mask with its ranks.
     pub fn of(&self, which: Which) -> Option<&Weighed> {
         self.weighed[which as usize].get()

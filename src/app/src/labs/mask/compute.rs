@@ -35,22 +35,25 @@ impl Memory {
     /// # Errors
     /// Errors of the library.
     pub fn compute(&mut self, state: &MaskLab, run: &Run, tell: &mut dyn FnMut(News)) -> Result<()> {
-        let scores = self.scores(&state.setup, tell);
+        let (scores, matrix) = self.scores(&state.setup);
+        tell(News::Scores(matrix));
         let patterns = Which::ALL.map(|which| state.pattern(which));
         let shown = &patterns[state.shown as usize];
-        self.show(state, &scores, shown, tell)?;
+        // As a picture, before their ranks.
+        tell(News::Weights(self.shown(state, &scores, shown)?));
         self.weigh(state, &scores, &patterns, run, tell)?;
         let weighed = |which: Which| self.weighed[which as usize].as_ref().map(|(_, weighed)| weighed);
         let Some(large) = weighed(state.shown).cloned() else { return Ok(()) };
         tell(News::Blocks(blocks(state.probed(), weighed)?));
         run.check()?;
         tell(News::Sight(Box::new(sight(&large)?)));
-        self.mechanisms(state, &scores, shown, run, tell)?;
-        self.exact(state, &large.matrix, run, tell)?;
-        self.phases(&state.setup, run, tell)
+        tell(News::Mechanisms(self.mechanisms(state, &scores, shown, run)?));
+        tell(News::Exact(self.exact(state, &large.matrix, run)?));
+        tell(News::Phases(self.phases(&state.setup, run)?));
+        Ok(())
     }
 
-    fn scores(&mut self, setup: &Setup, tell: &mut dyn FnMut(News)) -> Arc<Scores> {
+    fn scores(&mut self, setup: &Setup) -> (Arc<Scores>, Arc<Matrix>) {
         let of_scores = |setup: &Setup| Setup { mechanism: Mechanism::Softmax, ..setup.clone() };
         let is_known = self.scores.as_ref().is_some_and(|(known, ..)| of_scores(known) == of_scores(setup));
         if !is_known {
@@ -60,33 +63,23 @@ impl Memory {
             self.forget();
         }
         let (known, scores, matrix) = self.scores.as_mut().expect("just computed");
-        tell(News::Scores(matrix.clone()));
-        let (scores, is_same) = (scores.clone(), known.mechanism == setup.mechanism);
+        let (found, is_same) = ((scores.clone(), matrix.clone()), known.mechanism == setup.mechanism);
         *known = setup.clone();
         if !is_same {
             self.forget();
         }
-        scores
+        found
     }
 
     fn forget(&mut self) {
         (self.weighed, self.mechanisms) = (Default::default(), None);
     }
 
-    /// Tells the weights as a picture, before their ranks.
-    fn show(
-        &mut self,
-        state: &MaskLab,
-        scores: &Scores,
-        pattern: &Array2<bool>,
-        tell: &mut dyn FnMut(News),
-    ) -> Result<()> {
-        let matrix = match &self.weighed[state.shown as usize] {
-            Some((known, weighed)) if known == pattern => weighed.matrix.clone(),
-            _ => Arc::new(weights(state.setup.mechanism, scores, pattern)?),
-        };
-        tell(News::Weights(matrix));
-        Ok(())
+    fn shown(&self, state: &MaskLab, scores: &Scores, pattern: &Array2<bool>) -> Result<Arc<Matrix>> {
+        match &self.weighed[state.shown as usize] {
+            Some((known, weighed)) if known == pattern => Ok(weighed.matrix.clone()),
+            _ => Ok(Arc::new(weights(state.setup.mechanism, scores, pattern)?)),
+        }
     }
 
     /// Weights and ranks of the four masks: known ones at once, then the one that is shown or edited, then the others.
@@ -110,10 +103,8 @@ impl Memory {
         missing.sort_by_key(|&which| (which != Which::Mine, which != state.shown));
         let (first, rest) = missing.split_at(missing.len().min(1));
         for group in [first, rest] {
-            let found = rank::many(group, "singular values", run, |&which| {
-                let pattern = &patterns[which as usize];
-                weigh(state, scores, pattern)
-            })?;
+            let one = |&which: &Which| weigh(state, scores, &patterns[which as usize]);
+            let found = rank::many(group, "singular values", run, one)?;
             for (&which, weighed) in group.iter().zip(found) {
                 tell(News::Weighed(which, weighed.clone()));
                 self.weighed[which as usize] = Some((patterns[which as usize].clone(), weighed));
@@ -128,39 +119,29 @@ impl Memory {
         scores: &Scores,
         pattern: &Array2<bool>,
         run: &Run,
-        tell: &mut dyn FnMut(News),
-    ) -> Result<()> {
-        let ranks = match &self.mechanisms {
-            Some((known, ranks)) if known == pattern => ranks.clone(),
-            _ => {
-                let set = state.setup.mechanism;
-                let all = Mechanism::all().map(|each| if each.is_like(set) { set } else { each });
-                let ranks = rank::many(&all, "mechanisms", run, |&mechanism| {
-                    let weights = scores.weights(mechanism, pattern)?;
-                    let theorem = mechanism.theorem(pattern, state.setup.head_size);
-                    let report = RankReport::of(weights.view(), Some(&theorem))?;
-                    let smallest_diagonal =
-                        weights.diag().iter().fold(f64::INFINITY, |least, entry| least.min(entry.abs()));
-                    Ok(MechanismRank { mechanism, theorem, report, smallest_diagonal })
-                })?;
-                self.mechanisms = Some((pattern.clone(), ranks.clone()));
-                ranks
-            }
-        };
-        tell(News::Mechanisms(ranks));
-        Ok(())
+    ) -> Result<Vec<MechanismRank>> {
+        if let Some((known, ranks)) = &self.mechanisms
+            && known == pattern
+        {
+            return Ok(ranks.clone());
+        }
+        let set = state.setup.mechanism;
+        let all = Mechanism::all().map(|each| if each.is_like(set) { set } else { each });
+        let ranks = rank::many(&all, "mechanisms", run, |&mechanism| {
+            let weights = scores.weights(mechanism, pattern)?;
+            let theorem = mechanism.theorem(pattern, state.setup.head_size);
+            let report = RankReport::of(weights.view(), Some(&theorem))?;
+            let smallest_diagonal =
+                weights.diag().iter().fold(f64::INFINITY, |least, entry| least.min(entry.abs()));
+            Ok(MechanismRank { mechanism, theorem, report, smallest_diagonal })
+        })?;
+        self.mechanisms = Some((pattern.clone(), ranks.clone()));
+        Ok(ranks)
     }
 
-    fn exact(
-        &mut self,
-        state: &MaskLab,
-        weights: &Arc<Matrix>,
-        run: &Run,
-        tell: &mut dyn FnMut(News),
-    ) -> Result<()> {
+    fn exact(&mut self, state: &MaskLab, weights: &Arc<Matrix>, run: &Run) -> Result<ExactSight> {
         if !state.exact {
-            tell(News::Exact(ExactSight::Off));
-            return Ok(());
+            return Ok(ExactSight::Off);
         }
         let known = self.exact.as_ref().filter(|(matrix, _)| Arc::ptr_eq(matrix, weights));
         let found = match known {
@@ -168,11 +149,10 @@ impl Memory {
             None => exact(&weights.values, run)?,
         };
         self.exact = Some((weights.clone(), found.clone()));
-        tell(News::Exact(found));
-        Ok(())
+        Ok(found)
     }
 
-    fn phases(&mut self, setup: &Setup, run: &Run, tell: &mut dyn FnMut(News)) -> Result<()> {
+    fn phases(&mut self, setup: &Setup, run: &Run) -> Result<Arc<Phases>> {
         let grid = PhaseGrid {
             n: setup.n.min(MOST_MAPPED),
             head_sizes: vec![1, 2, 4, 8, 16, 32, 64, 128],
@@ -186,8 +166,7 @@ impl Memory {
             None => Arc::new(phase_map(&grid, &Device::Cpu, run)?),
         };
         self.phases = Some(phases.clone());
-        tell(News::Phases(phases));
-        Ok(())
+        Ok(phases)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use ndarray::Array2;
-use rankscope::figure::{Heatmap, Scale, Series, SpectrumFigure};
+use rankscope::figure::{Scale, Series, SpectrumFigure};
 use rankscope::rank::METRICS;
 use serde_json::Value;
 
@@ -13,22 +13,22 @@ use super::setup::Setup;
 use super::state::{MaskLab, Which};
 use crate::heatmap::Matrix;
 use crate::lab::{Export, Numbers};
+use crate::labs::exports::{drawn, matrix, table};
 
 /// The figures and tables of all panels.
 pub fn exports(state: &MaskLab, answer: &Answer, lesson: &Value) -> Vec<Export> {
     let mut exports = Vec::new();
     if let Some(scores) = answer.scores.get() {
-        let name = "logits".to_owned();
-        exports.push(picture("logits", name, scores, Scale::Difference, "logit", lesson));
+        exports.push(matrix("logits", "logits", scores, Scale::Difference, "logit", lesson));
     }
     let mask = state.pattern(Which::Mine);
-    let drawn = Matrix::masked(mask.mapv(|may| f64::from(u8::from(may))), mask);
-    exports.push(picture("mask", "mask mine".to_owned(), &drawn, Scale::AmountTo(1.0), "may attend", lesson));
+    let mine = Matrix::masked(mask.mapv(|may| f64::from(u8::from(may))), mask);
+    exports.push(matrix("mask", "mask mine", &mine, Scale::AmountTo(1.0), "may attend", lesson));
     if let Some(weights) = answer.weights.get() {
         let name = format!("weights under {}", state.name(state.shown));
         let scale =
             if weights.values.iter().any(|&weight| weight < 0.0) { Scale::Difference } else { Scale::Amount };
-        exports.push(picture("weights", name, weights, scale, "attention weight", lesson));
+        exports.push(matrix("weights", &name, weights, scale, "attention weight", lesson));
     }
     exports.extend(spectrum(state, answer, lesson));
     exports.extend(ranks(state, answer));
@@ -39,37 +39,10 @@ pub fn exports(state: &MaskLab, answer: &Answer, lesson: &Value) -> Vec<Export> 
             columns: grid.head_sizes.iter().map(|size| format!("D = {size}")).collect(),
             values: phases.differences(),
         };
-        exports.push(Export {
-            panel: "map",
-            name: format!("phase map at n = {}", grid.n),
-            figure: Some(Box::new(phases.figure(lesson.clone()))),
-            numbers: Some(numbers),
-        });
+        let name = format!("phase map at n = {}", grid.n);
+        exports.push(drawn("map", name, phases.figure(lesson.clone()), Some(numbers)));
     }
     exports
-}
-
-fn picture(
-    panel: &'static str,
-    name: String,
-    matrix: &Matrix,
-    scale: Scale,
-    unit: &str,
-    lesson: &Value,
-) -> Export {
-    let labels = |count: usize| (0..count).map(|index| index.to_string()).collect();
-    let (queries, keys) = matrix.dim();
-    let figure = Heatmap {
-        title: name.clone(),
-        values: matrix.values.clone(),
-        may_attend: matrix.may_attend.clone(),
-        queries: labels(queries),
-        keys: labels(keys),
-        scale,
-        unit: unit.to_owned(),
-        settings: lesson.clone(),
-    };
-    Export { panel, name, figure: Some(Box::new(figure)), numbers: Some(matrix.values.clone().into()) }
 }
 
 fn spectrum(state: &MaskLab, answer: &Answer, lesson: &Value) -> Option<Export> {
@@ -88,16 +61,12 @@ fn spectrum(state: &MaskLab, answer: &Answer, lesson: &Value) -> Option<Export> 
     let value = |(index, column): (usize, usize)| {
         compared[column].1.report.spectrum.values().get(index).copied().unwrap_or(f64::NAN)
     };
-    Some(Export {
-        panel: "spectrum",
-        name: "singular values".to_owned(),
-        figure: Some(Box::new(figure)),
-        numbers: Some(Numbers {
-            rows: (1..=count).map(|index| format!("σ{index}")).collect(),
-            columns: compared.iter().map(|(which, _)| state.name(*which)).collect(),
-            values: Array2::from_shape_fn((count, compared.len()), value),
-        }),
-    })
+    let numbers = Numbers {
+        rows: (1..=count).map(|index| format!("σ{index}")).collect(),
+        columns: compared.iter().map(|(which, _)| state.name(*which)).collect(),
+        values: Array2::from_shape_fn((count, compared.len()), value),
+    };
+    Some(drawn("spectrum", "singular values", figure, Some(numbers)))
 }
 
 /// Every metric of every mask; NaN where a number does not exist.
@@ -105,16 +74,12 @@ fn ranks(state: &MaskLab, answer: &Answer) -> Option<Export> {
     let compared: Vec<_> = state.compared().filter_map(|which| Some((which, answer.of(which)?))).collect();
     let value =
         |(row, column): (usize, usize)| (METRICS[row].value)(&compared[column].1.report).unwrap_or(f64::NAN);
-    (!compared.is_empty()).then(|| Export {
-        panel: "rank",
-        name: "ranks".to_owned(),
-        figure: None,
-        numbers: Some(Numbers {
-            rows: METRICS.iter().map(|metric| metric.name.to_owned()).collect(),
-            columns: compared.iter().map(|(which, _)| state.name(*which)).collect(),
-            values: Array2::from_shape_fn((METRICS.len(), compared.len()), value),
-        }),
-    })
+    let numbers = Numbers {
+        rows: METRICS.iter().map(|metric| metric.name.to_owned()).collect(),
+        columns: compared.iter().map(|(which, _)| state.name(*which)).collect(),
+        values: Array2::from_shape_fn((METRICS.len(), compared.len()), value),
+    };
+    (!compared.is_empty()).then(|| table("rank", "ranks", numbers))
 }
 
 /// A notebook cell that draws the spectra of the compared masks.

@@ -39,16 +39,11 @@ fn a_triangle_cannot_be_singular() {
 #[test]
 fn near_uniform_attention_is_where_the_argument_lives() {
     let (mut state, answer) = lesson("02");
-    let above = |answer: &Answer, which: Which| {
-        report(answer, which).spectrum.numerical_rank(Tolerance::relative(state.tolerance).unwrap())
-    };
+    let tolerance = Tolerance::relative(state.tolerance).unwrap();
+    let above = |which: Which| report(&answer, which).spectrum.numerical_rank(tolerance);
+    let (all, causal) = (above(Which::Bidirectional), above(Which::Causal));
     assert_eq!(state.tolerance, 1e-3);
-    assert!(
-        (11..=15).contains(&above(&answer, Which::Bidirectional)),
-        "{}",
-        above(&answer, Which::Bidirectional)
-    );
-    assert!((61..=63).contains(&above(&answer, Which::Causal)), "{}", above(&answer, Which::Causal));
+    assert!((11..=15).contains(&all) && (61..=63).contains(&causal), "{all} {causal}");
     state.update(Edit::Scale(0.0)).unwrap();
     let uniform = answered(&state, &mut Memory::default()).unwrap();
     assert_eq!(report(&uniform, Which::Bidirectional).numerical_rank_f64, 1);

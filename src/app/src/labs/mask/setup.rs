@@ -1,13 +1,11 @@
 //! [`Setup`]: where the scores come from, and how they become weights.
 
-use std::collections::BTreeMap;
-
 use rankscope::claim::Draw;
 use serde::{Deserialize, Serialize};
 
 use super::mechanism::{Mechanism, Scores};
-use super::paint::Cell;
 use super::state::{MOST_HEAD_SIZE, MOST_LOGIT, MOST_POSITIONS, MOST_SCALE, MOST_SEED};
+use crate::labs::logits::Logits;
 use crate::labs::within;
 
 /// How many logits can be set by hand.
@@ -47,46 +45,13 @@ impl Default for Setup {
     }
 }
 
-/// Logits that were changed by hand: `[query, key, logit]` in a file.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Vec<(usize, usize, f64)>", into = "Vec<(usize, usize, f64)>")]
-pub struct Logits(BTreeMap<Cell, f64>);
-
-impl From<Vec<(usize, usize, f64)>> for Logits {
-    fn from(logits: Vec<(usize, usize, f64)>) -> Self {
-        Logits(logits.into_iter().map(|(query, key, logit)| ((query, key), logit)).collect())
-    }
-}
-
-impl From<Logits> for Vec<(usize, usize, f64)> {
-    fn from(logits: Logits) -> Self {
-        logits.0.into_iter().map(|((query, key), logit)| (query, key, logit)).collect()
-    }
-}
-
-impl Logits {
-    /// Sets one.
-    pub fn set(&mut self, cell: Cell, logit: f64) {
-        self.0.insert(cell, logit);
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-}
-
 impl Setup {
     /// Queries, keys and scores.
     pub fn scores(&self) -> Scores {
         let draw = Draw::aligned(self.n, self.head_size, self.alignment, self.seed);
         let second = Draw::of_layer(self.n, self.head_size, self.seed, 1);
         let mut scores = Scores::new(draw, &second, self.scale);
-        for (&cell, &logit) in &self.logits.0 {
-            if let Some(place) = scores.values.get_mut(cell) {
-                *place = logit;
-            }
-        }
+        self.logits.over(&mut scores.values);
         scores
     }
 
@@ -101,7 +66,7 @@ impl Setup {
         within("seed", self.seed, 0, MOST_SEED)?;
         within("alignment", self.alignment, 0.0, 1.0)?;
         within("number of changed logits", self.logits.len(), 0, MOST_LOGITS)?;
-        for (&(query, key), &logit) in &self.logits.0 {
+        for (query, key, logit) in self.logits.iter() {
             within(&format!("logit ({query}, {key})"), logit, -MOST_LOGIT, MOST_LOGIT)?;
             within("position of a changed logit", query.max(key), 0, MOST_POSITIONS - 1)?;
         }

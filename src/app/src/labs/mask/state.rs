@@ -12,8 +12,9 @@ use super::export;
 use super::mechanism::Mechanism;
 use super::paint::{Cell, Painted, Stroke};
 use super::rule::{Compose, moved};
-use super::setup::{Logits, Setup};
+use super::setup::Setup;
 use crate::lab::{self, Export, Machine, Stamp};
+use crate::labs::logits::Logits;
 use crate::labs::within;
 
 /// The most positions: beyond it, a frame would have to wait for its spectra.
@@ -251,9 +252,7 @@ impl lab::State for MaskLab {
             Edit::Scale(scale) => self.setup.scale = scale,
             Edit::Seed(seed) => self.setup.seed = seed,
             Edit::Alignment(alignment) => self.setup.alignment = alignment,
-            Edit::Logit(query, key, logit) => {
-                self.setup.logits.set((query, key), logit);
-            }
+            Edit::Logit(query, key, logit) => self.setup.logits.set(query, key, logit),
             Edit::DrawnLogits => self.setup.logits = Logits::default(),
             Edit::Mechanism(mechanism) => self.setup.mechanism = mechanism,
             Edit::Prefix(prefix) => self.prefix = prefix,
@@ -301,7 +300,16 @@ impl lab::State for MaskLab {
     }
 
     fn take(answer: &mut Answer, news: News, stamp: Stamp) {
-        answer.take(news, stamp);
+        match news {
+            News::Scores(scores) => answer.scores.put(scores, stamp),
+            News::Weights(weights) => answer.weights.put(weights, stamp),
+            News::Weighed(which, weighed) => answer.weighed[which as usize].put(weighed, stamp),
+            News::Sight(sight) => answer.sight.put(*sight, stamp),
+            News::Exact(exact) => answer.exact.put(exact, stamp),
+            News::Blocks(blocks) => answer.blocks.put(blocks, stamp),
+            News::Mechanisms(mechanisms) => answer.mechanisms.put(mechanisms, stamp),
+            News::Phases(phases) => answer.phases.put(phases, stamp),
+        }
     }
 
     fn about(&self, _answer: &Answer) -> String {

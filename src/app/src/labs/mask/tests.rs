@@ -11,13 +11,10 @@ use super::paint::{Stroke, Tool};
 use super::rule::Compose;
 use super::state::{Block, Edit, MaskLab, Which};
 use crate::lab::{State, answered};
+use crate::labs;
 
 fn edited(edits: impl IntoIterator<Item = Edit>) -> MaskLab {
-    let mut state = MaskLab::default();
-    for edit in edits {
-        state.update(edit).and_then(|()| state.check()).expect("a valid edit");
-    }
-    state
+    labs::edited(MaskLab::default(), edits).expect("a valid edit")
 }
 
 fn stroke(from: (usize, usize), to: (usize, usize)) -> Stroke {
@@ -75,8 +72,7 @@ fn what_cannot_be_is_named() {
         (Edit::Mechanism(Mechanism::Differential { lambda: -1.0 }), "λ is -1"),
         (Edit::Block(Some(Block { queries: (5, 2), keys: (0, 1) })), "block is queries (5, 2)"),
     ] {
-        let mut state = MaskLab::default();
-        let problem = state.update(edit.clone()).and_then(|()| state.check()).unwrap_err();
+        let problem = labs::edited(MaskLab::default(), [edit.clone()]).unwrap_err();
         assert!(problem.contains(part), "{edit:?}: {problem}");
     }
 }

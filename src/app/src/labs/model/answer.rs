@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 
 use rankscope::model::{Description, MaskChoice, Tokens};
@@ -360,14 +359,5 @@ impl Answer {
         let (layers, heads) =
             self.of(Side::Left).model.as_ref().map_or((1, 1), |model| (model.layers, model.heads));
         state.selected.moved(0, 0, layers, heads)
-    }
-
-    /// Which model, in one line.
-    pub fn about(&self) -> String {
-        let about = |model: &Arc<Opened>| {
-            let name = Path::new(&model.name).file_name().unwrap_or_default().to_string_lossy();
-            format!("{name}: {}", model.about)
-        };
-        self.of(Side::Left).model.as_ref().map(about).unwrap_or_default()
     }
 }

@@ -9,6 +9,7 @@ use super::answer::{Answer, Next, Pass, Shown};
 use super::state::{Explorer, Side};
 use super::view;
 use crate::lab::{Export, Numbers};
+use crate::labs::exports::{drawn, heatmap, table};
 use crate::layout::Head;
 
 /// Every export of each reading; `lesson` recreates it.
@@ -37,24 +38,20 @@ pub fn all(state: &Explorer, answer: &Answer, lesson: &Value) -> Vec<Export> {
 
 /// The matrix of one head.
 fn head(pass: &Pass, at: Head, name: &str, lesson: &Value) -> Option<Export> {
-    let (rows, cols) = (pass.buffers.queries, pass.buffers.keys);
+    let size = (pass.buffers.queries, pass.buffers.keys);
     let values: Vec<f64> = pass.matrix(at)?.iter().map(|&weight| f64::from(weight)).collect();
-    let values = Array2::from_shape_vec((rows, cols), values).ok()?;
-    let may_attend = Array2::from_shape_fn((rows, cols), |(query, key)| pass.may_attend(at, query, key));
-    let (queries, keys) = (pass.queries.pieces.clone(), pass.tokens.pieces.clone());
     let name = format!("{name} of layer {} head {}", at.layer, at.head);
     let figure = Heatmap {
         title: name.clone(),
-        values: values.clone(),
-        may_attend: Some(may_attend),
-        queries: queries.clone(),
-        keys: keys.clone(),
+        values: Array2::from_shape_vec(size, values).ok()?,
+        may_attend: Some(Array2::from_shape_fn(size, |(query, key)| pass.may_attend(at, query, key))),
+        queries: pass.queries.pieces.clone(),
+        keys: pass.tokens.pieces.clone(),
         scale: Scale::AmountTo(1.0),
         unit: "attention weight".to_owned(),
         settings: lesson.clone(),
     };
-    let numbers = Numbers { rows: queries, columns: keys, values };
-    Some(Export { panel: "head", name, figure: Some(Box::new(figure)), numbers: Some(numbers) })
+    Some(heatmap("head", name, figure))
 }
 
 /// The metric of every head.
@@ -99,7 +96,7 @@ fn spectra(shown: &Shown, at: Head, name: &str, lesson: &Value) -> Option<Export
     let name = format!("{name} of layer {} head {}", at.layer, at.head);
     let figure = SpectrumFigure { title: name.clone(), series, settings: lesson.clone() };
     let numbers = Numbers { rows: Vec::new(), columns, values };
-    Some(Export { panel: "rank", name, figure: Some(Box::new(figure)), numbers: Some(numbers) })
+    Some(drawn("rank", name, figure, Some(numbers)))
 }
 
 fn prediction(next: &Next, name: String) -> Export {
@@ -113,7 +110,7 @@ fn prediction(next: &Next, name: String) -> Export {
         if column == 0 { guess.probability } else { guess.trained.unwrap_or(f64::NAN) }
     };
     let values = Array2::from_shape_fn((next.guesses.len(), columns.len()), value);
-    Export { panel: "next", name, figure: None, numbers: Some(Numbers { rows, columns, values }) }
+    table("next", name, Numbers { rows, columns, values })
 }
 
 fn depth(lines: Lines) -> Export {
@@ -123,11 +120,5 @@ fn depth(lines: Lines) -> Export {
         lines.curves[curve].points.get(layer).map_or(f64::NAN, |(_, value)| *value)
     };
     let values = Array2::from_shape_fn((length, lines.curves.len()), value);
-    let numbers = Numbers { rows: Vec::new(), columns, values };
-    Export {
-        panel: "depth",
-        name: lines.title.clone(),
-        figure: Some(Box::new(lines)),
-        numbers: Some(numbers),
-    }
+    drawn("depth", lines.title.clone(), lines, Some(Numbers { rows: Vec::new(), columns, values }))
 }

@@ -466,21 +466,19 @@ impl State for Explorer {
     }
 
     fn dropped(&self, path: &Path) -> Option<Edit> {
-        let is_model = path.is_dir();
-        let ending =
-            path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
-        let is_lesson = matches!(ending.as_str(), "json" | "svg");
-        match (is_model, is_lesson) {
-            (true, _) => Some(Edit::Model(Side::Left, path.display().to_string())),
-            (false, true) => None,
-            (false, false) => {
-                Some(Edit::File(Side::Left, Brought { path: path.to_owned(), ..Brought::default() }))
-            }
+        if path.is_dir() {
+            return Some(Edit::Model(Side::Left, path.display().to_string()));
         }
+        let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        let is_lesson = matches!(ending.as_str(), "json" | "svg");
+        let file = Brought { path: path.to_owned(), ..Brought::default() };
+        (!is_lesson).then_some(Edit::File(Side::Left, file))
     }
 
     fn about(&self, answer: &Answer) -> String {
-        answer.about()
+        let Some(model) = &answer.of(Side::Left).model else { return String::new() };
+        let name = Path::new(&model.name).file_name().unwrap_or_default().to_string_lossy();
+        format!("{name}: {}", model.about)
     }
 
     fn exports(&self, answer: &Answer, lesson: &Value) -> Vec<Export> {
@@ -495,14 +493,10 @@ impl State for Explorer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::labs;
 
     fn edited(edits: impl IntoIterator<Item = Edit>) -> std::result::Result<Explorer, String> {
-        let mut state = Explorer::default();
-        for edit in edits {
-            state.update(edit)?;
-            state.check()?;
-        }
-        Ok(state)
+        labs::edited(Explorer::default(), edits)
     }
 
     #[test]

@@ -17,30 +17,10 @@ pub struct Colours {
     pub number: Color32,
 }
 
+#[rustfmt::skip] // as many as fit on a line
 const WORDS: [&str; 24] = [
-    "alias",
-    "break",
-    "case",
-    "const",
-    "continue",
-    "continuing",
-    "default",
-    "else",
-    "enable",
-    "false",
-    "fn",
-    "for",
-    "if",
-    "let",
-    "loop",
-    "override",
-    "return",
-    "struct",
-    "switch",
-    "true",
-    "var",
-    "while",
-    "discard",
+    "alias", "break", "case", "const", "continue", "continuing", "default", "else", "enable", "false", "fn",
+    "for", "if", "let", "loop", "override", "return", "struct", "switch", "true", "var", "while", "discard",
     "diagnostic",
 ];
 const KINDS: [&str; 14] = [

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::worker::{Message, Numbers, Task};
 use crate::lab::{self, Export, Machine, Part, Stamp, State};
+use crate::labs::exports::table;
 use crate::worker::{Kind, Process, Received};
 
 /// Seconds that a kernel may take, and the most that can be asked for.
@@ -44,14 +45,8 @@ pub struct Shader {
 
 impl Default for Shader {
     fn default() -> Self {
-        Shader {
-            op: "matmul".into(),
-            variant: "tiled".into(),
-            source: None,
-            size: SIZE,
-            limit: LIMIT,
-            runs: 0,
-        }
+        let (op, variant) = ("matmul".into(), "tiled".into());
+        Shader { op, variant, source: None, size: SIZE, limit: LIMIT, runs: 0 }
     }
 }
 
@@ -186,10 +181,7 @@ impl State for Shader {
             values,
         };
         let name = format!("{} {} at size {}", self.op, self.variant, self.size);
-        match rows.is_empty() {
-            true => Vec::new(),
-            false => vec![Export { panel: "result", name, figure: None, numbers: Some(numbers) }],
-        }
+        if rows.is_empty() { Vec::new() } else { vec![table("result", name, numbers)] }
     }
 
     fn cell(&self) -> String {
@@ -249,11 +241,8 @@ impl Shader {
         let limit = Duration::from_secs(self.limit.into());
         let (mut since, mut patience) = (Instant::now(), OPENING);
         loop {
-            run.step(
-                "running the kernel",
-                since.elapsed().as_millis() as usize,
-                patience.as_millis() as usize,
-            )?;
+            let [done, total] = [since.elapsed(), patience].map(|time| time.as_millis() as usize);
+            run.step("running the kernel", done, total)?;
             match process.receive(Duration::from_millis(50)).map_err(Error::Model)? {
                 Received::Message(message) => {
                     (since, patience) = (Instant::now(), limit);
@@ -305,11 +294,8 @@ impl Found {
 pub fn kernels() -> impl Iterator<Item = (&'static Ladder, &'static Variant)> {
     let of = |ladder: &&'static Ladder| {
         let ladder = *ladder;
-        ladder
-            .variants
-            .iter()
-            .filter(|variant| variant.kernel.is_some())
-            .map(move |variant| (ladder, variant))
+        let with_kernel = ladder.variants.iter().filter(|variant| variant.kernel.is_some());
+        with_kernel.map(move |variant| (ladder, variant))
     };
     LADDERS.iter().flat_map(of)
 }

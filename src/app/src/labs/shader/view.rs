@@ -9,6 +9,7 @@ use super::highlight::{Colours, layout};
 use super::state::{Edit, Found, LIMIT, MOST_SECONDS, SIZE, Shader, kernels};
 use super::worker::Numbers;
 use crate::lab::{Desk, Layout, Panel, View as Draws};
+use crate::labs::controls::slider;
 use crate::theme;
 use crate::widget::number::Number;
 
@@ -116,11 +117,8 @@ fn source(desk: &mut Desk<'_, Shader>, ui: &mut egui::Ui) {
     let problem = desk.answer.problem.get().and_then(Option::as_ref);
     ui.horizontal_wrapped(|ui| {
         let is_changed = desk.state.source.is_some();
-        if ui
-            .add_enabled(problem.is_none(), egui::Button::new("Run"))
-            .on_hover_text("Runs the shipped source, then this one, against the CPU")
-            .clicked()
-        {
+        let run = ui.add_enabled(problem.is_none(), egui::Button::new("Run"));
+        if run.on_hover_text("Runs the shipped source, then this one, against the CPU").clicked() {
             desk.edit(Edit::Run);
         }
         if ui.add_enabled(is_changed, egui::Button::new("Shipped source")).clicked() {
@@ -180,13 +178,8 @@ fn editor(source: &str, wrong: Option<usize>, ui: &mut egui::Ui) -> Option<Strin
                 }
                 let color = if is_wrong { red } else { muted };
                 let end = pos2(place.left() - 10.0, place.center().y);
-                ui.painter().text(
-                    end,
-                    Align2::RIGHT_CENTER,
-                    at.to_string(),
-                    theme::mono(theme::SMALL),
-                    color,
-                );
+                let small = theme::mono(theme::SMALL);
+                ui.painter().text(end, Align2::RIGHT_CENTER, at.to_string(), small, color);
             }
             output.response.response
         })
@@ -203,27 +196,15 @@ fn editor(source: &str, wrong: Option<usize>, ui: &mut egui::Ui) -> Option<Strin
 
 fn result(desk: &mut Desk<'_, Shader>, ui: &mut egui::Ui) {
     ui.spacing_mut().slider_width = (ui.available_width() - NAMES - 70.0).clamp(60.0, 170.0);
-    let size =
-        Number::new("size n", desk.state.size, 1..=1024, SIZE).help(SIZES).logarithmic().name_width(NAMES);
-    if let Some(size) = size.show(ui) {
-        desk.edit(Edit::Size(size));
-    }
+    let size = Number::new("size n", desk.state.size, 1..=1024, SIZE).name_width(NAMES);
+    slider(size.help(SIZES).logarithmic(), Edit::Size, desk, ui);
+    let limit = Number::new("ends after", desk.state.limit, 1..=MOST_SECONDS.min(60), LIMIT).unit(" s");
     let help = "A run that takes longer is ended, and its process with it.";
-    let limit = Number::new("ends after", desk.state.limit, 1..=MOST_SECONDS.min(60), LIMIT)
-        .help(help)
-        .unit(" s")
-        .name_width(NAMES);
-    if let Some(limit) = limit.show(ui) {
-        desk.edit(Edit::Limit(limit));
-    }
+    slider(limit.help(help).name_width(NAMES), Edit::Limit, desk, ui);
     ui.add_space(6.0);
     let Some(found) = desk.answer.found.get() else {
-        ui.add(
-            egui::Label::new(
-                RichText::new("Run compares the kernel with the CPU, in f64, and measures its time.").weak(),
-            )
-            .wrap(),
-        );
+        let text = "Run compares the kernel with the CPU, in f64, and measures its time.";
+        ui.add(egui::Label::new(RichText::new(text).weak()).wrap());
         return;
     };
     ui.scope(|ui| {
@@ -237,6 +218,33 @@ fn result(desk: &mut Desk<'_, Shader>, ui: &mut egui::Ui) {
     });
 }
 
+/// The rows of the table of numbers: what each is, and its hint.
+const ROWS: [(&str, &str); 5] = [
+    ("result", "right if the error is rounding"),
+    ("largest error", "|got − want| / max(1, |want|)"),
+    ("rounding up to", "the largest error that rounding explains"),
+    ("time, µs", "the least of several calls"),
+    ("gflop/s", "operations that the formula asks for"),
+];
+
+/// The numbers of one source, row by row: as shown, and to the last digit.
+fn column(all: &Numbers, is_steady: bool) -> [(String, String); ROWS.len()] {
+    let time = |value: f64| if is_steady { "–".to_owned() } else { short(value) };
+    let verdict = if all.is_right() { "right" } else { "wrong" };
+    let error = match all.max_error {
+        Some(error) => (short(error), format!("{error:e}")),
+        None => ("not a number".to_owned(), "a NaN or an infinity among the results".to_owned()),
+    };
+    let clock = if all.by_gpu_clock { "by the GPU's clock" } else { "wall time" };
+    [
+        (verdict.to_owned(), format!("{:?}", all.max_error)),
+        error,
+        (short(all.tolerance), format!("{:e}", all.tolerance)),
+        (time(all.micros), clock.to_owned()),
+        (time(all.gflops), all.gflops.to_string()),
+    ]
+}
+
 fn numbers(found: &Found, is_steady: bool, ui: &mut egui::Ui) {
     let sources: Vec<(&str, &Numbers)> = [("shipped", &found.shipped), ("changed", &found.changed)]
         .into_iter()
@@ -245,60 +253,19 @@ fn numbers(found: &Found, is_steady: bool, ui: &mut egui::Ui) {
     if sources.is_empty() {
         return;
     }
-    let time = |value: f64| if is_steady { "–".to_owned() } else { short(value) };
     Grid::new("numbers").striped(true).spacing([20.0, 6.0]).show(ui, |ui| {
         ui.label("");
         sources.iter().for_each(|(name, _)| drop(ui.label(RichText::new(*name).strong())));
         ui.end_row();
-        let row =
-            |name: &str, help: &str, value: &dyn Fn(&Numbers) -> (String, String), ui: &mut egui::Ui| {
-                ui.label(name).on_hover_text(help);
-                for (_, numbers) in &sources {
-                    let (shown, exact) = value(numbers);
-                    ui.label(RichText::new(shown).monospace()).on_hover_text(exact);
-                }
-                ui.end_row();
-            };
-        row(
-            "result",
-            "right if the error is rounding",
-            &|all| {
-                (if all.is_right() { "right" } else { "wrong" }.to_owned(), format!("{:?}", all.max_error))
-            },
-            ui,
-        );
-        row(
-            "largest error",
-            "|got − want| / max(1, |want|)",
-            &|all| match all.max_error {
-                Some(error) => (short(error), format!("{error:e}")),
-                None => ("not a number".to_owned(), "a NaN or an infinity among the results".to_owned()),
-            },
-            ui,
-        );
-        row(
-            "rounding up to",
-            "the largest error that rounding explains",
-            &|all| (short(all.tolerance), format!("{:e}", all.tolerance)),
-            ui,
-        );
-        row(
-            "time, µs",
-            "the least of several calls",
-            &|all| {
-                (
-                    time(all.micros),
-                    if all.by_gpu_clock { "by the GPU's clock" } else { "wall time" }.to_owned(),
-                )
-            },
-            ui,
-        );
-        row(
-            "gflop/s",
-            "operations that the formula asks for",
-            &|all| (time(all.gflops), format!("{}", all.gflops)),
-            ui,
-        );
+        let columns: Vec<_> = sources.iter().map(|(_, all)| column(all, is_steady)).collect();
+        for (row, (name, help)) in ROWS.into_iter().enumerate() {
+            ui.label(name).on_hover_text(help);
+            for column in &columns {
+                let (shown, exact) = &column[row];
+                ui.label(RichText::new(shown).monospace()).on_hover_text(exact);
+            }
+            ui.end_row();
+        }
     });
     if let [(_, shipped), (_, changed)] = sources[..]
         && !is_steady

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, Axis};
 use rankscope::Result;
 use rankscope::numbers::short;
 use rankscope::rank::{RankReport, exact_rank};
@@ -112,12 +112,9 @@ impl Step {
             Step::Exponentials => ("softmax_naive.wgsl", SOFTMAX, &["largest = max(", "sum += exp("]),
             Step::Weights => ("softmax_naive.wgsl", SOFTMAX, &["/ sum;"]),
         };
-        let lines = (1..).zip(source.lines());
         let is_marked = |line: &str| marks.iter().any(|mark| line.contains(mark));
-        Some((
-            file,
-            lines.filter(|(_, line)| is_marked(line)).map(|(number, line)| (number, line.trim())).collect(),
-        ))
+        let lines = (1..).zip(source.lines()).filter(|(_, line)| is_marked(line));
+        Some((file, lines.map(|(number, line)| (number, line.trim())).collect()))
     }
 
     /// The step `by` places later, inside the list.
@@ -218,16 +215,16 @@ impl Chain {
     pub fn arithmetic(&self, step: Step, (row, column): (usize, usize)) -> Option<String> {
         let [q, k, v] = self.inputs.each_ref().map(|matrix| &matrix.values);
         let value = *self.result(step).values.get((row, column))?;
-        let sum = |pairs: &mut dyn Iterator<Item = (f64, f64)>| {
-            pairs.map(|(a, b)| format!("{}·{}", signed(a), signed(b))).collect::<Vec<_>>().join(" + ")
+        let sum = |a: ArrayView1<f64>, b: ArrayView1<f64>| {
+            let terms = a.iter().zip(b).map(|(&a, &b)| format!("{}·{}", signed(a), signed(b)));
+            terms.collect::<Vec<_>>().join(" + ")
         };
         let is_seen = self.masked.is_there((row, column));
         let (s, e) = (self.scores.values.get((row, column)), self.exponentials.values.get((row, column)));
         Some(match step {
             Step::Inputs => format!("q[{row}, {column}] = {value}"),
             Step::Products => {
-                let pairs = &mut q.row(row).into_iter().copied().zip(k.row(column).into_iter().copied());
-                format!("p[{row}, {column}] = {} = {}", sum(pairs), digits(value))
+                format!("p[{row}, {column}] = {} = {}", sum(q.row(row), k.row(column)), digits(value))
             }
             Step::Scores => {
                 let (product, size) = (self.products.values[(row, column)], q.ncols());
@@ -243,22 +240,12 @@ impl Chain {
                 format!("e[{row}, {column}] = exp({} − {largest}) = {}", digits(*s?), digits(value))
             }
             Step::Weights => {
-                format!(
-                    "a[{row}, {column}] = {} / {} = {}",
-                    digits(*e?),
-                    digits(self.sums[row]),
-                    digits(value)
-                )
+                let sum = digits(self.sums[row]);
+                format!("a[{row}, {column}] = {} / {sum} = {}", digits(*e?), digits(value))
             }
             Step::Context => {
-                let pairs = &mut self
-                    .weights
-                    .values
-                    .row(row)
-                    .into_iter()
-                    .copied()
-                    .zip(v.column(column).into_iter().copied());
-                format!("c[{row}, {column}] = {} = {}", sum(pairs), digits(value))
+                let sum = sum(self.weights.values.row(row), v.column(column));
+                format!("c[{row}, {column}] = {sum} = {}", digits(value))
             }
             Step::Rank => format!("a[{row}, {column}] = {}", digits(value)),
         })

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::chain::{Chain, Step};
-use crate::lab::{self, Export, Machine, Numbers, Part, Stamp};
+use crate::lab::{self, Export, Machine, Part, Stamp};
+use crate::labs::exports::table;
 use crate::labs::within;
 
 /// The most positions: their numbers still fit on the screen.
@@ -127,13 +128,11 @@ impl lab::State for StepsLab {
         within("row of the entry", self.cell.0, 0, MOST_POSITIONS - 1)?;
         within("column of the entry", self.cell.1, 0, MOST_POSITIONS - 1)?;
         within("predicted rank", self.guess.unwrap_or(0), 0, MOST_POSITIONS)?;
-        Mask::parse(&self.mask).map(|_| ()).map_err(|error| error.to_string())
+        Mask::parse(&self.mask).map(drop).map_err(|error| error.to_string())
     }
 
     fn update(&mut self, edit: Edit) -> std::result::Result<(), String> {
-        let is_new_matrix =
-            !matches!(edit, Edit::Step(_) | Edit::Cell(..) | Edit::Guess(_) | Edit::Reveal(_));
-        if is_new_matrix {
+        if !matches!(edit, Edit::Step(_) | Edit::Cell(..) | Edit::Guess(_) | Edit::Reveal(_)) {
             // A prediction belongs to one matrix, so a change of the matrix drops it.
             (self.guess, self.revealed) = (None, false);
         }
@@ -187,21 +186,15 @@ impl lab::State for StepsLab {
 
     fn exports(&self, answer: &Part<Chain>, _lesson: &Value) -> Vec<Export> {
         let Some(chain) = answer.get() else { return Vec::new() };
-        let table = |step: Step| Export {
-            panel: "numbers",
-            name: step.title().to_owned(),
-            figure: None,
-            numbers: Some(Numbers::from(chain.result(step).values.clone())),
-        };
+        let table = |step: Step| table("numbers", step.title(), chain.result(step).values.clone());
         Step::ALL.into_iter().filter(|step| *step != Step::Rank).map(table).collect()
     }
 
     fn cell(&self) -> String {
         let [q, k, _] = self.inputs();
         let numbers = |matrix: &Array2<f64>| {
-            let rows: Vec<String> =
-                matrix.rows().into_iter().map(|row| format!("{:?}", row.to_vec())).collect();
-            format!("rankscope::ndarray::array![{}]", rows.join(", "))
+            let rows = matrix.rows().into_iter().map(|row| format!("{:?}", row.to_vec()));
+            format!("rankscope::ndarray::array![{}]", rows.collect::<Vec<_>>().join(", "))
         };
         format!(
             "use rankscope::claim::attention_weights;\n\

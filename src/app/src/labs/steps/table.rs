@@ -67,13 +67,8 @@ pub fn table(
         }
         for column in 0..columns {
             let at = pos2(cell(0, column).center().x, origin.y - 2.0);
-            ui.painter().text(
-                at,
-                Align2::CENTER_BOTTOM,
-                column.to_string(),
-                theme::text(theme::SMALL),
-                muted,
-            );
+            let font = theme::text(theme::SMALL);
+            ui.painter().text(at, Align2::CENTER_BOTTOM, column.to_string(), font, muted);
         }
         let map = theme::of(ui.visuals()).diverging();
         let largest = matrix.largest();
@@ -134,17 +129,13 @@ fn stepped(
     let filter = egui::EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
     ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, filter));
     let pressed = |key: egui::Key| ui.input(|input| input.key_pressed(key));
+    let moved = |at: usize, on: egui::Key, back: egui::Key| match pressed(on) {
+        true => at + 1,
+        false => at.saturating_sub(usize::from(pressed(back))),
+    };
     let next = (
-        if pressed(egui::Key::ArrowDown) {
-            row + 1
-        } else {
-            row.saturating_sub(usize::from(pressed(egui::Key::ArrowUp)))
-        },
-        if pressed(egui::Key::ArrowRight) {
-            column + 1
-        } else {
-            column.saturating_sub(usize::from(pressed(egui::Key::ArrowLeft)))
-        },
+        moved(row, egui::Key::ArrowDown, egui::Key::ArrowUp),
+        moved(column, egui::Key::ArrowRight, egui::Key::ArrowLeft),
     );
     (next != (row, column) && next.0 < rows && next.1 < columns).then_some(next)
 }

@@ -10,6 +10,7 @@ use super::state::{Edit, MOST_HEAD_SIZE, MOST_NUMBER, MOST_POSITIONS, MOST_SEED,
 use super::table::{Marked, marked, table};
 use crate::heatmap::Matrix;
 use crate::lab::{self, Desk, Layout, Panel};
+use crate::labs::controls::slider;
 use crate::theme;
 use crate::widget::number::Number;
 use crate::widget::rank_card;
@@ -70,12 +71,9 @@ fn steps(view: &mut View, desk: &mut Desk<'_, StepsLab>, ui: &mut Ui) {
         let state = desk.state;
         for (number, step) in (1..).zip(Step::ALL) {
             let text = RichText::new(format!("{number}  {}", step.title())).size(15.0);
-            let button = egui::Button::selectable(step == state.step, text);
-            if ui
-                .add_sized([ui.available_width(), 26.0], button.right_text(""))
-                .on_hover_text(step.formula())
-                .clicked()
-            {
+            let button = egui::Button::selectable(step == state.step, text).right_text("");
+            let row = ui.add_sized([ui.available_width(), 26.0], button);
+            if row.on_hover_text(step.formula()).clicked() {
                 desk.edit(Edit::Step(step));
             }
         }
@@ -99,17 +97,11 @@ fn setup(view: &mut View, desk: &mut Desk<'_, StepsLab>, ui: &mut Ui) {
     ui.spacing_mut().slider_width = (ui.available_width() - NAMES - 64.0).clamp(50.0, 240.0);
     let state = desk.state;
     let n = Number::new("positions n", state.n, 2..=MOST_POSITIONS, 4).name_width(NAMES);
-    if let Some(n) = n.help("Tokens of the sequence").show(ui) {
-        desk.edit(Edit::N(n));
-    }
+    slider(n.help("Tokens of the sequence"), Edit::N, desk, ui);
     let size = Number::new("head size D", state.head_size, 1..=MOST_HEAD_SIZE, 2).name_width(NAMES);
-    if let Some(size) = size.help("Numbers in a query, a key and a value").show(ui) {
-        desk.edit(Edit::HeadSize(size));
-    }
+    slider(size.help("Numbers in a query, a key and a value"), Edit::HeadSize, desk, ui);
     let seed = Number::new("seed", state.seed, 0..=MOST_SEED, 7).name_width(NAMES);
-    if let Some(seed) = seed.help("Which Q, K and V are drawn").show(ui) {
-        desk.edit(Edit::Seed(seed));
-    }
+    slider(seed.help("Which Q, K and V are drawn"), Edit::Seed, desk, ui);
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
         for mask in ["causal", "prefix(2)", "bidirectional"] {
@@ -151,11 +143,10 @@ fn numbers(view: &mut View, desk: &mut Desk<'_, StepsLab>, ui: &mut Ui) {
         return rank(chain, desk, ui);
     }
     let mut tables: Vec<(&str, &Arc<Matrix>, bool)> = match step {
-        Step::Inputs => ["Q", "K", "V"]
-            .into_iter()
-            .zip(&chain.inputs)
-            .map(|(name, matrix)| (name, matrix, true))
-            .collect(),
+        Step::Inputs => {
+            let named = ["Q", "K", "V"].into_iter().zip(&chain.inputs);
+            named.map(|(name, matrix)| (name, matrix, true)).collect()
+        }
         _ => chain.operands(step).into_iter().map(|(name, matrix)| (name, matrix, false)).collect(),
     };
     if step != Step::Inputs {

@@ -8,7 +8,7 @@ use rankscope::{Error, Result, Run};
 
 use super::state::{MOST_POSITIONS, Source, TheoremLab};
 use crate::heatmap::Matrix;
-use crate::lab::{Part, Stamp};
+use crate::lab::Part;
 
 /// How the head was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,23 +67,15 @@ pub struct Answer {
     pub curves: Part<Curves>,
 }
 
-impl Answer {
-    /// Puts a piece in its place.
-    pub fn take(&mut self, news: News, stamp: Stamp) {
-        match news {
-            News::Target(target) => self.target.put(target, stamp),
-            News::Reached(reached) => self.reached.put(reached, stamp),
-            News::Curves(curves) => self.curves.put(curves, stamp),
-        }
-    }
-}
+/// A head, its KL, and how it was found.
+type Head = (Factors, f64, How);
 
 /// Heads that are known for the last pattern.
 #[derive(Default)]
 pub struct Memory {
     logits: Array2<f64>,
     /// By mask and head size.
-    heads: [Vec<Option<(Factors, f64, How)>>; 2],
+    heads: [Vec<Option<Head>>; 2],
 }
 
 impl Memory {
@@ -126,7 +118,7 @@ impl Memory {
         causal: bool,
         size: usize,
         run: &Run,
-    ) -> Result<(Factors, f64, How)> {
+    ) -> Result<Head> {
         let known = &mut self.heads[usize::from(causal)];
         known.resize(known.len().max(size + 1), None);
         if let Some(known) = &known[size] {
@@ -138,16 +130,14 @@ impl Memory {
     }
 
     fn curves(&self) -> Curves {
-        let of = |heads: &Vec<Option<(Factors, f64, How)>>| {
-            let known = heads.iter().enumerate().filter_map(|(size, head)| Some((size, head.as_ref()?.1)));
-            known.collect()
-        };
-        [of(&self.heads[0]), of(&self.heads[1])]
+        self.heads.each_ref().map(|heads| {
+            heads.iter().enumerate().filter_map(|(size, head)| Some((size, head.as_ref()?.1))).collect()
+        })
     }
 }
 
 /// The head of `size` that comes nearest to `target`.
-fn best(state: &TheoremLab, target: &Target, size: usize, run: &Run) -> Result<(Factors, f64, How)> {
+fn best(state: &TheoremLab, target: &Target, size: usize, run: &Run) -> Result<Head> {
     let n = target.positions();
     let mean = |factors: &Factors| factors.row_divergences(target).iter().sum::<f64>() / n as f64;
     if size + 1 >= n {

@@ -2,34 +2,23 @@
 
 use ndarray::Array2;
 use rankscope::figure::style::Kind;
-use rankscope::figure::{Curve, Heatmap, Lines, PlotAxis, Reference, Scale};
+use rankscope::figure::{Curve, Lines, PlotAxis, Reference, Scale};
 use serde_json::Value;
 
 use super::compute::{Answer, Curves};
 use super::state::{Source, TheoremLab};
 use crate::heatmap::Matrix;
 use crate::lab::{Export, Numbers};
+use crate::labs::exports::{drawn, matrix, table};
 
 /// A divergence below this is rounding.
 pub const REACHED: f64 = 1e-12;
 
 /// The figures of all panels.
 pub fn exports(state: &TheoremLab, answer: &Answer, lesson: &Value) -> Vec<Export> {
-    let picture = |panel: &'static str, name: &str, matrix: &Matrix, scale: Scale| {
-        let labels = |count: usize| (0..count).map(|index| index.to_string()).collect();
-        let (rows, columns) = matrix.dim();
-        let figure = Heatmap {
-            title: name.to_owned(),
-            values: matrix.values.clone(),
-            may_attend: matrix.may_attend.clone(),
-            queries: labels(rows),
-            keys: labels(columns),
-            scale,
-            unit: if scale == Scale::Difference { "difference" } else { "attention weight" }.to_owned(),
-            settings: lesson.clone(),
-        };
-        let numbers = Some(Numbers::from(matrix.values.clone()));
-        Export { panel, name: name.to_owned(), figure: Some(Box::new(figure)), numbers }
+    let picture = |panel: &'static str, name: &str, of: &Matrix, scale: Scale| {
+        let unit = if scale == Scale::Difference { "difference" } else { "attention weight" };
+        matrix(panel, name, of, scale, unit, lesson)
     };
     let mut exports: Vec<Export> = Vec::new();
     if let Some(target) = answer.target.get() {
@@ -40,28 +29,19 @@ pub fn exports(state: &TheoremLab, answer: &Answer, lesson: &Value) -> Vec<Expor
         exports.push(picture("reached", &name, &reached.weights, Scale::AmountTo(1.0)));
         exports.push(picture("difference", "weights minus pattern", &reached.difference, Scale::Difference));
         let factors = [("w_q", &reached.w_q), ("w_k", &reached.w_k)];
-        exports.extend(factors.map(|(name, matrix)| Export {
-            panel: "factors",
-            name: name.to_owned(),
-            figure: None,
-            numbers: Some(matrix.values.clone().into()),
-        }));
+        exports.extend(factors.map(|(name, matrix)| table("factors", name, matrix.values.clone())));
     }
     if let Some(curves) = answer.curves.get().filter(|curves| curves.iter().any(|curve| !curve.is_empty())) {
         let rows = curves.iter().map(Vec::len).max().unwrap_or(0);
         let value = |(row, column): (usize, usize)| curves[column].get(row).map_or(f64::NAN, |point| point.1);
-        let figure =
-            figure(state.head_size, answer.target.get().map_or(state.n, |target| target.dim().0), curves);
-        exports.push(Export {
-            panel: "curve",
-            name: "divergence by head size".to_owned(),
-            figure: Some(Box::new(Lines { settings: lesson.clone(), ..figure })),
-            numbers: Some(Numbers {
-                rows: (1..=rows).map(|size| format!("D = {size}")).collect(),
-                columns: ["bidirectional".to_owned(), "causal".to_owned()].into(),
-                values: Array2::from_shape_fn((rows, 2), value),
-            }),
-        });
+        let n = answer.target.get().map_or(state.n, |target| target.dim().0);
+        let figure = Lines { settings: lesson.clone(), ..figure(state.head_size, n, curves) };
+        let numbers = Numbers {
+            rows: (1..=rows).map(|size| format!("D = {size}")).collect(),
+            columns: ["bidirectional".to_owned(), "causal".to_owned()].into(),
+            values: Array2::from_shape_fn((rows, 2), value),
+        };
+        exports.push(drawn("curve", "divergence by head size", figure, Some(numbers)));
     }
     exports
 }

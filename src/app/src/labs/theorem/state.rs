@@ -1,6 +1,5 @@
 //! The state of the Theorem 1 lab, and every edit of it.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use ndarray::Array2;
@@ -13,6 +12,7 @@ use serde_json::Value;
 use super::compute::{Answer, Memory, News};
 use super::export;
 use crate::lab::{self, Export, Machine, Stamp};
+use crate::labs::logits::Logits;
 use crate::labs::within;
 
 /// The most positions: fits of all head sizes take seconds then.
@@ -37,7 +37,7 @@ pub struct TheoremLab {
     /// The pattern before it was painted.
     pub source: Source,
     /// Logits that were painted over it.
-    pub painted: Painted,
+    pub painted: Logits,
     /// Whether the curve, which answers a lesson's question, waits for a prediction.
     pub veiled: bool,
 }
@@ -49,7 +49,7 @@ impl Default for TheoremLab {
             causal: false,
             head_size: 3,
             source: Source::default(),
-            painted: Painted::default(),
+            painted: Logits::default(),
             veiled: false,
         }
     }
@@ -83,30 +83,6 @@ pub enum Source {
 impl Default for Source {
     fn default() -> Self {
         Source::Drawn { scale: 2.0, seed: 7 }
-    }
-}
-
-/// Painted logits: `[query, key, logit]` in a file.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Vec<(usize, usize, f64)>", into = "Vec<(usize, usize, f64)>")]
-pub struct Painted(BTreeMap<(usize, usize), f64>);
-
-impl From<Vec<(usize, usize, f64)>> for Painted {
-    fn from(cells: Vec<(usize, usize, f64)>) -> Self {
-        Painted(cells.into_iter().map(|(query, key, logit)| ((query, key), logit)).collect())
-    }
-}
-
-impl From<Painted> for Vec<(usize, usize, f64)> {
-    fn from(painted: Painted) -> Self {
-        painted.0.into_iter().map(|((query, key), logit)| (query, key, logit)).collect()
-    }
-}
-
-impl Painted {
-    /// The number of cells.
-    pub fn len(&self) -> usize {
-        self.0.len()
     }
 }
 
@@ -166,11 +142,7 @@ impl TheoremLab {
             Source::Permutation { seed } => self.circle(*seed)?.logits(),
             Source::File { path } => Target::load_either(Path::new(path))?.0.log_weights().clone(),
         };
-        for (&cell, &logit) in &self.painted.0 {
-            if let Some(place) = logits.get_mut(cell) {
-                *place = logit;
-            }
-        }
+        self.painted.over(&mut logits);
         Ok(logits)
     }
 
@@ -220,7 +192,7 @@ impl lab::State for TheoremLab {
             Source::Permutation { seed } => within("seed", *seed, 0, MOST_SEED)?,
             Source::Uniform | Source::File { .. } => {}
         }
-        for (&(query, key), &logit) in &self.painted.0 {
+        for (query, key, logit) in self.painted.iter() {
             within("position of a painted cell", query.max(key), 0, MOST_POSITIONS - 1)?;
             within("painted logit", logit, -MOST_STRENGTH, MOST_STRENGTH)?;
         }
@@ -234,14 +206,12 @@ impl lab::State for TheoremLab {
             Edit::HeadSize(size) => self.head_size = size,
             Edit::Source(source) => {
                 if std::mem::discriminant(&source) != std::mem::discriminant(&self.source) {
-                    self.painted = Painted::default();
+                    self.painted = Logits::default();
                 }
                 self.source = source;
             }
-            Edit::Paint(query, key, logit) => {
-                self.painted.0.insert((query, key), logit);
-            }
-            Edit::Unpaint => self.painted = Painted::default(),
+            Edit::Paint(query, key, logit) => self.painted.set(query, key, logit),
+            Edit::Unpaint => self.painted = Logits::default(),
             Edit::Veil(veiled) => self.veiled = veiled,
         }
         Ok(())
@@ -256,7 +226,11 @@ impl lab::State for TheoremLab {
     }
 
     fn take(answer: &mut Answer, news: News, stamp: Stamp) {
-        answer.take(news, stamp);
+        match news {
+            News::Target(target) => answer.target.put(target, stamp),
+            News::Reached(reached) => answer.reached.put(reached, stamp),
+            News::Curves(curves) => answer.curves.put(curves, stamp),
+        }
     }
 
     fn dropped(&self, path: &Path) -> Option<Edit> {

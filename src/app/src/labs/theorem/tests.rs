@@ -9,15 +9,11 @@ use super::export::REACHED;
 use super::state::{Edit, Source, TheoremLab};
 use super::view::View;
 use crate::lab::{Lab, State, View as _, answered};
-use crate::labs::lesson;
 use crate::labs::window::{drag, settle, window};
+use crate::labs::{self, lesson};
 
 fn edited(state: TheoremLab, edits: impl IntoIterator<Item = Edit>) -> TheoremLab {
-    let mut state = state;
-    for edit in edits {
-        state.update(edit).and_then(|()| state.check()).expect("a valid edit");
-    }
-    state
+    labs::edited(state, edits).expect("a valid edit")
 }
 
 fn small() -> TheoremLab {
@@ -30,15 +26,8 @@ fn answer(state: &TheoremLab) -> Answer {
 
 #[test]
 fn a_state_comes_back_from_its_file_and_what_cannot_be_is_named() {
-    let state = edited(
-        small(),
-        [
-            Edit::Source(Source::Permutation { seed: 3 }),
-            Edit::Paint(2, 1, 4.0),
-            Edit::Causal(true),
-            Edit::HeadSize(2),
-        ],
-    );
+    let source = Edit::Source(Source::Permutation { seed: 3 });
+    let state = edited(small(), [source, Edit::Paint(2, 1, 4.0), Edit::Causal(true), Edit::HeadSize(2)]);
     let text = serde_json::to_string(&state).unwrap();
     assert_eq!(serde_json::from_str::<TheoremLab>(&text).unwrap(), state);
     for (edit, part) in [
@@ -49,8 +38,7 @@ fn a_state_comes_back_from_its_file_and_what_cannot_be_is_named() {
         (Edit::Paint(0, 0, f64::NAN), "painted logit is NaN"),
         (Edit::Source(Source::Drawn { scale: -1.0, seed: 0 }), "scale is -1"),
     ] {
-        let mut state = small();
-        let problem = state.update(edit).and_then(|()| state.check()).unwrap_err();
+        let problem = labs::edited(small(), [edit]).unwrap_err();
         assert!(problem.contains(part), "{problem}");
     }
 }
@@ -150,11 +138,8 @@ fn the_lesson_shows_its_numbers() {
     let kl = |curve: &[(usize, f64)], size: usize| curve.iter().find(|point| point.0 == size).unwrap().1;
     let n = state.n;
     assert!(kl(all, 1) > 0.1, "a small head is far away: {}", kl(all, 1));
-    assert!(
-        kl(all, n - 2) < 1e-2 && kl(all, n - 2) > 1e-9,
-        "just below n − 1 it is near: {}",
-        kl(all, n - 2)
-    );
+    let near = kl(all, n - 2);
+    assert!(near < 1e-2 && near > 1e-9, "just below n − 1 it is near: {near}");
     assert!(kl(all, n - 1) < REACHED && kl(causal, n / 2) < REACHED);
     assert!(kl(causal, n / 2 - 1) > 1e-9);
 }

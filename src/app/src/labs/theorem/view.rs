@@ -10,10 +10,11 @@ use super::export::{REACHED, figure};
 use super::state::{Edit, MOST_POSITIONS, MOST_SEED, MOST_STRENGTH, Source, TheoremLab};
 use crate::heatmap::{Colours, Matrix, Scale};
 use crate::lab::{self, Desk, Layout, Panel};
+use crate::labs::controls::{ask, slider};
 use crate::widget::heatmap::Heatmap;
 use crate::widget::lines;
 use crate::widget::number::Number;
-use crate::widget::veil::{self, waiting};
+use crate::widget::veil::waiting;
 
 /// Room for the names of the sliders.
 const NAMES: f32 = 92.0;
@@ -71,18 +72,14 @@ impl lab::View for View {
 
     fn layout() -> Layout {
         let panel = Layout::panel;
-        Layout::column([
-            (
-                1.0,
-                Layout::row([
-                    (0.9, panel("setup")),
-                    (1.0, panel("target")),
-                    (1.0, panel("reached")),
-                    (1.0, panel("difference")),
-                ]),
-            ),
-            (1.0, Layout::row([(1.45, panel("factors")), (2.45, panel("curve"))])),
-        ])
+        let above = Layout::row([
+            (0.9, panel("setup")),
+            (1.0, panel("target")),
+            (1.0, panel("reached")),
+            (1.0, panel("difference")),
+        ]);
+        let below = Layout::row([(1.45, panel("factors")), (2.45, panel("curve"))]);
+        Layout::column([(1.0, above), (1.0, below)])
     }
 
     fn ui(&mut self, id: &str, desk: &mut Desk<'_, TheoremLab>, ui: &mut Ui) {
@@ -104,9 +101,7 @@ fn setup(view: &mut View, desk: &mut Desk<'_, TheoremLab>, ui: &mut Ui) {
         source(view, desk, ui);
         if !matches!(state.source, Source::File { .. }) {
             let n = Number::new("positions n", state.n, 2..=MOST_POSITIONS, 12).name_width(NAMES);
-            if let Some(n) = n.help("Rows and columns of the pattern").show(ui) {
-                desk.edit(Edit::N(n));
-            }
+            slider(n.help("Rows and columns of the pattern"), Edit::N, desk, ui);
         }
         ui.horizontal(|ui| {
             for (causal, name, help) in [
@@ -119,20 +114,13 @@ fn setup(view: &mut View, desk: &mut Desk<'_, TheoremLab>, ui: &mut Ui) {
             }
         });
         let size = Number::new("head size D", state.head_size, 1..=MOST_POSITIONS, 3).name_width(NAMES);
-        if let Some(size) = size.help("Numbers in a query and a key: the logits have rank D at most").show(ui)
-        {
-            desk.edit(Edit::HeadSize(size));
-        }
-        let brush =
-            Number::new("brush: logit", view.brush, -MOST_STRENGTH..=MOST_STRENGTH, 4.0).name_width(NAMES);
-        if let Some(brush) =
-            brush.help("The logit of a painted cell; 0 is that of the uniform pattern").show(ui)
-        {
-            view.brush = brush;
-        }
-        if state.painted.len() > 0
-            && ui.button(format!("clear {} painted cells", state.painted.len())).clicked()
-        {
+        let size = size.help("Numbers in a query and a key: the logits have rank D at most");
+        slider(size, Edit::HeadSize, desk, ui);
+        let brush = Number::new("brush: logit", view.brush, -MOST_STRENGTH..=MOST_STRENGTH, 4.0);
+        let brush = brush.help("The logit of a painted cell; 0 is that of the uniform pattern");
+        view.brush = brush.name_width(NAMES).show(ui).unwrap_or(view.brush);
+        let count = state.painted.len();
+        if count > 0 && ui.button(format!("clear {count} painted cells")).clicked() {
             desk.edit(Edit::Unpaint);
         }
         ui.add_space(4.0);
@@ -164,22 +152,18 @@ fn source(view: &mut View, desk: &mut Desk<'_, TheoremLab>, ui: &mut Ui) {
             view.asks = true;
         }
     });
+    let numbered = |seed: u64| Number::new("seed", seed, 0..=MOST_SEED, 7).name_width(NAMES);
     match &state.source {
         Source::Drawn { scale, seed } => {
             let number = Number::new("logit scale", *scale, 0.0..=8.0, 2.0).name_width(NAMES);
-            if let Some(scale) = number.help("Standard deviation of the logits of the pattern").show(ui) {
-                desk.edit(Edit::Source(Source::Drawn { scale, seed: *seed }));
-            }
-            let number = Number::new("seed", *seed, 0..=MOST_SEED, 7).name_width(NAMES);
-            if let Some(seed) = number.help("Which pattern is drawn").show(ui) {
-                desk.edit(Edit::Source(Source::Drawn { scale: *scale, seed }));
-            }
+            let number = number.help("Standard deviation of the logits of the pattern");
+            slider(number, |scale| Edit::Source(Source::Drawn { scale, seed: *seed }), desk, ui);
+            let number = numbered(*seed).help("Which pattern is drawn");
+            slider(number, |seed| Edit::Source(Source::Drawn { scale: *scale, seed }), desk, ui);
         }
         Source::Permutation { seed } => {
-            let number = Number::new("seed", *seed, 0..=MOST_SEED, 7).name_width(NAMES);
-            if let Some(seed) = number.help("Which permutation is drawn").show(ui) {
-                desk.edit(Edit::Source(Source::Permutation { seed }));
-            }
+            let number = numbered(*seed).help("Which permutation is drawn");
+            slider(number, |seed| Edit::Source(Source::Permutation { seed }), desk, ui);
         }
         Source::Uniform | Source::File { .. } => {}
     }
@@ -286,10 +270,7 @@ fn curve(desk: &mut Desk<'_, TheoremLab>, ui: &mut Ui) {
     let curves = desk.answer.curves.get().filter(|curves| curves.iter().any(|curve| curve.len() > 1));
     let (Some(curves), Some(target)) = (curves, desk.answer.target.get()) else { return waiting(ui) };
     if desk.state.veiled {
-        if veil::ui("how large must the head be?", ui) {
-            desk.edit(Edit::Veil(false));
-        }
-        return;
+        return ask("how large must the head be?", Edit::Veil(false), desk, ui);
     }
     let figure = figure(desk.state.head_size, target.dim().0, curves);
     let pointed = lines::ui(&figure, ui.available_height(), desk.fade(&desk.answer.curves), ui);

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::recording::{Frame, Recording, differences, variants};
 use super::state::Training;
 use crate::lab::{Export, Numbers};
+use crate::labs::exports::{drawn, heatmap};
 
 /// The name of the loss of every batch among the curves that can be drawn.
 pub const BATCHES: &str = "batch";
@@ -112,9 +113,9 @@ pub fn exports(state: &Training, runs: &[Arc<Recording>], lesson: &Value) -> Vec
         [("loss", losses(state, runs)), ("heads", heads(state, runs)), ("twins", paired(state, runs))];
     for (panel, figure) in figures {
         if !figure.curves.is_empty() {
-            let (name, numbers) = (figure.title.clone(), Some(table(&figure.curves)));
+            let numbers = table(&figure.curves);
             let figure = Lines { settings: lesson.clone(), ..figure };
-            all.push(Export { panel, name, figure: Some(Box::new(figure)), numbers });
+            all.push(drawn(panel, figure.title.clone(), figure, Some(numbers)));
         }
     }
     let frames = runs.iter().filter_map(|run| Some((run, run.frame(state.step)?)));
@@ -125,20 +126,18 @@ pub fn exports(state: &Training, runs: &[Arc<Recording>], lesson: &Value) -> Vec
 fn head(state: &Training, run: &Recording, frame: &Frame, lesson: &Value) -> Option<Export> {
     let (matrix, _) = state.head_in(frame)?;
     let weights = &matrix.values;
-    let (queries, keys) = (frame.labels(weights.nrows()), frame.labels(weights.ncols()));
     let name = format!("{}, layer {}, head {}, step {}", run.title(), state.layer, state.head, frame.step);
     let figure = Heatmap {
         title: name.clone(),
         values: weights.clone(),
         may_attend: None,
-        queries: queries.clone(),
-        keys: keys.clone(),
+        queries: frame.labels(weights.nrows()),
+        keys: frame.labels(weights.ncols()),
         scale: Scale::AmountTo(1.0),
         unit: "attention weight".to_owned(),
         settings: lesson.clone(),
     };
-    let numbers = Numbers { rows: queries, columns: keys, values: weights.clone() };
-    Some(Export { panel: "head", name, figure: Some(Box::new(figure)), numbers: Some(numbers) })
+    Some(heatmap("head", name, figure))
 }
 
 fn lines(title: &str, label: &str, mut curves: Vec<Curve>) -> Lines {

@@ -131,11 +131,8 @@ impl Plan {
                 return Err(format!("{count} runs beside the first, expected 1 to {}", VARIANTS - 1));
             }
             if !is_recorded(&beside.metric) {
-                return Err(format!(
-                    "metric is {:?}, expected what a run's tables hold: {}",
-                    beside.metric,
-                    metrics().collect::<Vec<_>>().join(", ")
-                ));
+                let (metric, all) = (&beside.metric, metrics().collect::<Vec<_>>().join(", "));
+                return Err(format!("metric is {metric:?}, expected what a run's tables hold: {all}"));
             }
             self.twin(beside)?;
         }

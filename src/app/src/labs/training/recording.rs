@@ -8,7 +8,7 @@ use rankscope::figure::style::Kind;
 use rankscope::rank::{RankReport, many};
 use rankscope::train::folder;
 use rankscope::train::twin::{Job, Paired};
-use rankscope::train::{HEAD_METRICS, HeadRecord, History, Metrics, Settings, TRAINING_METRICS};
+use rankscope::train::{HEAD_METRICS, HeadRecord, History, Metrics, Settings, StepReport, TRAINING_METRICS};
 use rankscope::{Result, Run};
 
 use crate::heatmap::Matrix;
@@ -116,19 +116,22 @@ impl Recording {
         self.history.evaluations.iter().filter_map(value).collect()
     }
 
-    /// Tokens a second over the last steps.
-    pub fn speed(&self) -> Option<f64> {
+    /// The last steps, and their seconds.
+    fn last(&self) -> (&[StepReport], f64) {
         let steps = &self.history.steps;
         let last = &steps[steps.len().saturating_sub(50)..];
-        let seconds: f64 = last.iter().map(|report| report.seconds).sum();
+        (last, last.iter().map(|report| report.seconds).sum())
+    }
+
+    /// Tokens a second over the last steps.
+    pub fn speed(&self) -> Option<f64> {
+        let (last, seconds) = self.last();
         (seconds > 0.0).then(|| last.iter().map(|report| report.tokens as f64).sum::<f64>() / seconds)
     }
 
     /// The seconds that the remaining steps take, at the pace of the last ones.
     pub fn left(&self) -> Option<f64> {
-        let steps = &self.history.steps;
-        let last = &steps[steps.len().saturating_sub(50)..];
-        let seconds: f64 = last.iter().map(|report| report.seconds).sum();
+        let (last, seconds) = self.last();
         let left = self.history.settings.steps.saturating_sub(self.step());
         (!last.is_empty()).then(|| seconds / last.len() as f64 * left as f64)
     }
@@ -158,9 +161,7 @@ impl Frame {
         };
         Ok(Frame { step, tokens, layers: layers.iter().map(layer).collect::<Result<_>>()? })
     }
-}
 
-impl Frame {
     /// The tokens, or the positions where they are not known.
     pub fn labels(&self, count: usize) -> Vec<String> {
         match self.tokens.len() == count {

@@ -50,17 +50,9 @@ pub enum Choices {
 }
 
 /// Settings that a run beside the first can differ in, as the menu shows them.
+#[rustfmt::skip] // as many as fit on a line
 const KEYS: [&str; 10] = [
-    "mask",
-    "positions",
-    "attention",
-    "directions",
-    "family",
-    "layers",
-    "heads",
-    "width",
-    "rate",
-    "optimiser",
+    "mask", "positions", "attention", "directions", "family", "layers", "heads", "width", "rate", "optimiser",
 ];
 
 fn setting(key: &str) -> Word {
@@ -69,37 +61,29 @@ fn setting(key: &str) -> Word {
 
 /// The sentence of a plan.
 pub fn sentence(plan: &Plan) -> Vec<Piece> {
-    let mut pieces = Vec::new();
+    let mut pieces: Vec<Piece> = Vec::new();
     let value = |key: &str| plan.settings.value(key).unwrap_or_default();
-    let mut say = |text: &str| pieces.push(Piece::Text(text.to_owned()));
     match Task::parse(&plan.settings.data) {
         Ok(task) => {
-            say("Learn the task");
-            pieces.push(Piece::Word(Word::Data, task.kind().name.to_owned()));
+            pieces.extend(pair("Learn the task", Word::Data, task.kind().name));
             let options = options(&task);
             let last = options.len().saturating_sub(1);
             for (at, (name, shown)) in options.into_iter().enumerate() {
                 let end = if at < last { "," } else { "" };
                 let with = if at == 0 { "with " } else { "" };
-                let word = Piece::Word(Word::Option(name.clone()), shown.clone());
+                let word = Word::Option(name.clone());
                 // `8 items`, but `query before`.
                 if shown.parse::<usize>().is_ok() {
                     pieces.extend((at == 0).then(|| Piece::Text("with".to_owned())));
-                    pieces.extend([word, Piece::Text(format!("{name}{end}"))]);
+                    pieces.extend([Piece::Word(word, shown), Piece::Text(format!("{name}{end}"))]);
                 } else {
-                    pieces.extend([Piece::Text(format!("{with}{name}")), word]);
+                    pieces.extend(pair(&format!("{with}{name}"), word, &shown));
                 }
             }
         }
-        Err(_) => {
-            say("Learn the text");
-            pieces.push(Piece::Word(Word::Data, plan.settings.data.clone()));
-        }
+        Err(_) => pieces.extend(pair("Learn the text", Word::Data, &plan.settings.data)),
     }
-    let mut add = |text: &str, key: &str| {
-        pieces.push(Piece::Text(text.to_owned()));
-        pieces.push(Piece::Word(setting(key), value(key)));
-    };
+    let mut add = |text: &str, key: &str| pieces.extend(pair(text, setting(key), &value(key)));
     add("by the objective", "objective");
     add("with a model of", "layers");
     add("layers in the style of", "family");
@@ -113,32 +97,30 @@ pub fn sentence(plan: &Plan) -> Vec<Piece> {
     }
     match beside {
         Some(beside) => others(beside, &mut pieces),
-        None => {
-            pieces.push(Piece::Text("beside it".to_owned()));
-            pieces.push(Piece::Word(Word::Key, "nothing".to_owned()));
-        }
+        None => pieces.extend(pair("beside it", Word::Key, "nothing")),
     }
-    pieces.push(Piece::Text("for".to_owned()));
-    pieces.push(Piece::Word(setting("steps"), value("steps")));
-    pieces.push(Piece::Text("steps with".to_owned()));
-    pieces.push(Piece::Word(Word::Seeds, plan.seeds.to_string()));
+    pieces.extend(pair("for", setting("steps"), &value("steps")));
+    pieces.extend(pair("steps with", Word::Seeds, &plan.seeds.to_string()));
     let seeds = if plan.seeds == 1 { "seed" } else { "seeds" };
     let end = if beside.is_some() { format!("{seeds} each. Compare") } else { format!("{seeds}.") };
     pieces.push(Piece::Text(end));
     if let Some(beside) = beside {
         pieces.push(Piece::Word(Word::Metric, beside.metric.clone()));
-        pieces.push(Piece::Text("at the end; the smallest difference that matters is".to_owned()));
-        pieces.push(Piece::Word(Word::Smallest, beside.smallest.to_string()));
+        let text = "at the end; the smallest difference that matters is";
+        pieces.extend(pair(text, Word::Smallest, &beside.smallest.to_string()));
     }
     pieces
 }
 
+/// A text that stays, and the word after it.
+fn pair(text: &str, word: Word, shown: &str) -> [Piece; 2] {
+    [Piece::Text(text.to_owned()), Piece::Word(word, shown.to_owned())]
+}
+
 fn others(beside: &Beside, pieces: &mut Vec<Piece>) {
-    pieces.push(Piece::Text("beside one whose".to_owned()));
-    pieces.push(Piece::Word(Word::Key, beside.key.clone()));
+    pieces.extend(pair("beside one whose", Word::Key, &beside.key));
     for (at, value) in beside.values.iter().enumerate() {
-        pieces.push(Piece::Text(if at == 0 { "is" } else { "and one with" }.to_owned()));
-        pieces.push(Piece::Word(Word::Other(at), value.clone()));
+        pieces.extend(pair(if at == 0 { "is" } else { "and one with" }, Word::Other(at), value));
     }
 }
 
@@ -157,14 +139,11 @@ fn options(task: &Task) -> Vec<(String, String)> {
 
 /// The choices for a word of the plan.
 pub fn choices(plan: &Plan, word: &Word) -> Choices {
-    let plain = |words: &[&str]| {
-        Choices::Words(words.iter().map(|word| ((*word).to_owned(), String::new())).collect())
-    };
+    let plain = |words: &[&str]| listed(words.iter().map(|&word| (word, "")));
     match word {
         Word::Data => {
-            let texts = TEXTS.iter().map(|text| (text.name.to_owned(), text.summary.to_owned()));
-            let tasks = TASKS.iter().map(|task| (task.name.to_owned(), task.summary.to_owned()));
-            Choices::Words(tasks.chain(texts).collect())
+            let texts = TEXTS.iter().map(|text| (text.name, text.summary));
+            listed(TASKS.iter().map(|task| (task.name, task.summary)).chain(texts))
         }
         Word::Option(name) => {
             let task = Task::parse(&plan.settings.data).ok();
@@ -180,9 +159,7 @@ pub fn choices(plan: &Plan, word: &Word) -> Choices {
             Some(beside) => of_setting(plan, &beside.key),
             None => plain(&[]),
         },
-        Word::Key => Choices::Words(
-            ["nothing"].iter().chain(&KEYS).map(|key| ((*key).to_owned(), meaning(key).to_owned())).collect(),
-        ),
+        Word::Key => listed(["nothing"].into_iter().chain(KEYS).map(|key| (key, meaning(key)))),
         Word::Seeds => Choices::Number(1, SEEDS),
         Word::Metric => plain(&metrics().collect::<Vec<_>>()),
         Word::Smallest => Choices::Real,
@@ -201,16 +178,18 @@ fn meaning(key: &str) -> &'static str {
     }
 }
 
+/// Words to choose from, each with what it means.
+fn listed<'a>(words: impl IntoIterator<Item = (&'a str, &'a str)>) -> Choices {
+    Choices::Words(words.into_iter().map(|(word, about)| (word.to_owned(), about.to_owned())).collect())
+}
+
 fn of_setting(plan: &Plan, key: &str) -> Choices {
-    let pairs = |pairs: Vec<(&str, &str)>| {
-        Choices::Words(pairs.into_iter().map(|(word, about)| (word.to_owned(), about.to_owned())).collect())
-    };
     match key {
-        "family" => pairs(FAMILIES.iter().map(|family| (family.name, family.summary)).collect()),
-        "objective" => pairs(OBJECTIVES.iter().map(|kind| (kind.name, kind.summary)).collect()),
-        "optimiser" => pairs(OPTIMISERS.iter().map(|kind| (kind.name, kind.summary)).collect()),
-        "schedule" => pairs(SCHEDULES.iter().map(|kind| (kind.name, kind.summary)).collect()),
-        "mask" => pairs(vec![
+        "family" => listed(FAMILIES.iter().map(|family| (family.name, family.summary))),
+        "objective" => listed(OBJECTIVES.iter().map(|kind| (kind.name, kind.summary))),
+        "optimiser" => listed(OPTIMISERS.iter().map(|kind| (kind.name, kind.summary))),
+        "schedule" => listed(SCHEDULES.iter().map(|kind| (kind.name, kind.summary))),
+        "mask" => listed([
             ("usual", "that of what is learned"),
             ("causal", "every token sees itself and those before it"),
             ("prefix(given)", "what is given is read in both directions"),
@@ -218,7 +197,7 @@ fn of_setting(plan: &Plan, key: &str) -> Choices {
             ("window(4)", "the last 4 tokens"),
             ("anti-causal", "every token sees itself and those after it"),
         ]),
-        "positions" => pairs(vec![
+        "positions" => listed([
             ("null", "the family's own"),
             ("learned", "a table"),
             ("none", "no positions at all"),
@@ -226,14 +205,14 @@ fn of_setting(plan: &Plan, key: &str) -> Choices {
             ("alibi", "a fixed preference for what is near"),
             ("relative", "a learned bias for each distance"),
         ]),
-        "attention" => pairs(vec![
+        "attention" => listed([
             ("softmax", ""),
             ("linear", "φ(q)·φ(k) in place of softmax"),
             ("differential", "the difference of two softmaxes"),
             ("sigmoid", "weights that do not sum to 1"),
             ("state-space", "a decaying memory"),
         ]),
-        "directions" => pairs(vec![
+        "directions" => listed([
             ("null", "all heads look both ways"),
             ("mixed", "half of the heads look back, half ahead"),
             ("alternating", "layers look back and ahead in turn"),
@@ -241,7 +220,7 @@ fn of_setting(plan: &Plan, key: &str) -> Choices {
         key => match serde_json::to_value(&plan.settings).ok().and_then(|all| all.get(key).cloned()) {
             Some(serde_json::Value::Number(number)) if number.is_f64() => Choices::Real,
             Some(serde_json::Value::Number(_)) => Choices::Number(usize::from(key != "seed"), most(key)),
-            _ => pairs(Vec::new()),
+            _ => listed([]),
         },
     }
 }

@@ -130,11 +130,8 @@ impl State for Training {
         self.head_metric()?;
         if !figures::curves().any(|name| name == self.curve) {
             let names: Vec<_> = figures::curves().collect();
-            return Err(format!(
-                "{:?} is no curve of a run, expected one of {}",
-                self.curve,
-                names.join(", ")
-            ));
+            let (curve, names) = (&self.curve, names.join(", "));
+            return Err(format!("{curve:?} is no curve of a run, expected one of {names}"));
         }
         self.plan.check()
     }
@@ -147,15 +144,12 @@ impl State for Training {
                 self.replan(|plan| sentence::change(plan, &Word::Setting(key), &value))?;
             }
             Edit::More => self.replan(sentence::more)?,
-            Edit::Fewer => self.replan(|plan| match &mut plan.beside {
-                Some(beside) if beside.values.len() > 1 => {
-                    beside.values.pop();
-                    Ok(())
+            Edit::Fewer => self.replan(|plan| {
+                match &mut plan.beside {
+                    Some(beside) if beside.values.len() > 1 => drop(beside.values.pop()),
+                    _ => plan.beside = None,
                 }
-                _ => {
-                    plan.beside = None;
-                    Ok(())
-                }
+                Ok(())
             })?,
             Edit::Start => (self.is_going, self.starts) = (true, self.starts.wrapping_add(1)),
             Edit::Pause => self.is_going = false,

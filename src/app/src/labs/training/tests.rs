@@ -64,12 +64,9 @@ fn a_plan_reads_as_a_sentence() {
          that matters is *0.02*"
     );
     let alone = Plan::of("english-bert").unwrap();
-    assert!(
-        text(&alone).starts_with("Learn the text *english* by the objective *masked-lm*"),
-        "{}",
-        text(&alone)
-    );
-    assert!(text(&alone).contains("beside it *nothing* for *1500* steps with *1* seed."));
+    let alone = text(&alone);
+    assert!(alone.starts_with("Learn the text *english* by the objective *masked-lm*"), "{alone}");
+    assert!(alone.contains("beside it *nothing* for *1500* steps with *1* seed."));
     let positions = Plan::of("linear-causal").unwrap();
     assert!(text(&positions).contains("with attention *softmax* beside one whose *attention* is *linear*"));
 }
@@ -113,10 +110,10 @@ fn every_choice_of_every_word_is_taken_or_refused_in_a_sentence() {
                     assert_eq!(is_changed, is_new, "{word:?} {value}");
                     assert_eq!((state.is_going, state.step.is_some()), (!is_changed, !is_changed));
                 }
-                Err(problem) => assert!(
-                    problem.contains("expected") || problem.contains("twice"),
-                    "{word:?} {value}: {problem}"
-                ),
+                Err(problem) => {
+                    let is_said = problem.contains("expected") || problem.contains("twice");
+                    assert!(is_said, "{word:?} {value}: {problem}");
+                }
             }
         }
     }
@@ -127,10 +124,8 @@ fn every_choice_of_every_word_is_taken_or_refused_in_a_sentence() {
 fn a_task_gets_the_length_and_the_objective_that_it_needs() {
     let mut state = Training::default();
     state.update(Edit::Word(Word::Option("items".into()), "11".into())).unwrap();
-    assert_eq!(
-        (state.plan.settings.data.as_str(), state.plan.settings.length),
-        ("reverse(items=11, symbols=10)", 23)
-    );
+    let settings = &state.plan.settings;
+    assert_eq!((settings.data.as_str(), settings.length), ("reverse(items=11, symbols=10)", 23));
     state.update(Edit::Word(Word::Data, "english".into())).unwrap();
     assert_eq!((state.plan.settings.objective.as_str(), state.plan.settings.length), ("causal-lm", 64));
     state.update(Edit::Word(Word::Data, "sort".into())).unwrap();
@@ -294,19 +289,15 @@ fn the_first_plan_is_trained_already() {
     let state = Training::default();
     let answer = answered(&state, &mut memory(&folder)).unwrap();
     let runs = answer.runs.get().unwrap();
-    assert!(
-        runs.iter().all(|run| run.step() == 400 && run.failure.is_none()),
-        "assets/runs/README.md says how to make them"
-    );
+    let is_done = runs.iter().all(|run| run.step() == 400 && run.failure.is_none());
+    assert!(is_done, "assets/runs/README.md says how to make them");
     assert_eq!(runs.iter().map(|run| run.frames.len()).collect::<Vec<_>>(), [21, 21, 0, 0, 0, 0]);
     let masked = |run: usize| runs[run].frames[0].layers[0].heads[0].0.clone();
     assert_eq!([0, 1].map(|run| masked(run).is_there((0, 8))), [false, true]);
     assert_eq!([0, 1].map(|run| masked(run).is_there((0, 9))), [false, false]);
     let last = differences(runs, 1, "loss").pop().unwrap();
-    assert!(
-        last.values.iter().all(|value| *value < 0.0),
-        "a prefix read in both directions is easier to reverse"
-    );
+    let is_easier = last.values.iter().all(|value| *value < 0.0);
+    assert!(is_easier, "a prefix read in both directions is easier to reverse");
     let verdict = last.paired.unwrap().verdict(0.02).unwrap();
     assert_eq!(verdict, rankscope::train::twin::Verdict::NotResolved, "three seeds are too few to be sure");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);

@@ -21,16 +21,15 @@ const ROW: (f32, f32) = (6.0, 26.0);
 
 /// Draws the panel; a click on a column edits its token.
 pub fn ui(desk: &mut Desk<'_, Cache>, ui: &mut egui::Ui) {
-    let (Some(dialogue), Some(ways)) = (desk.answer.dialogue.get(), desk.answer.ways.get()) else {
+    // Between two pieces of news the tokens may already belong to the next text.
+    let fits = |(dialogue, ways): &(&Dialogue, &Vec<Read>)| {
+        ways.iter().all(|read| read.stale.dim() == (dialogue.layers + 1, dialogue.stored))
+    };
+    let both = desk.answer.dialogue.get().zip(desk.answer.ways.get()).filter(fits);
+    let Some((dialogue, ways)) = both else {
         ui.centered_and_justified(|ui| ui.weak("The model reads the dialogue …"));
         return;
     };
-    // Between two pieces of news the tokens may already belong to the next text.
-    let fits = |read: &Read| read.stale.dim() == (dialogue.layers + 1, dialogue.stored);
-    if !ways.iter().all(fits) {
-        ui.centered_and_justified(|ui| ui.weak("The model reads the dialogue …"));
-        return;
-    }
     let mut clicked = None;
     ui.scope(|ui| {
         ui.multiply_opacity(1.0 - desk.fade(&desk.answer.ways));
@@ -86,11 +85,8 @@ impl Place {
 
     /// The embeddings at the bottom.
     fn rect(&self, block: Rect, layer: usize, token: usize) -> Rect {
-        let corner = pos2(
-            block.left() + token as f32 * self.cell.x,
-            block.bottom() - (layer + 1) as f32 * self.cell.y,
-        );
-        Rect::from_min_size(corner, self.cell - vec2(1.0, 1.0))
+        let (x, y) = (token as f32 * self.cell.x, (layer + 1) as f32 * self.cell.y);
+        Rect::from_min_size(pos2(block.left() + x, block.bottom() - y), self.cell - vec2(1.0, 1.0))
     }
 
     fn at(&self, block: Rect, pos: Pos2) -> Option<(usize, usize)> {
@@ -219,12 +215,10 @@ fn tokens(place: &Place, corner: Pos2, dialogue: &Dialogue, hovered: Option<usiz
 
 fn legend(ui: &mut egui::Ui) {
     ui.horizontal(|ui| {
+        let again = [0.0, 0.5, 1.0].map(Cell::Again);
         for (cells, name) in [
             (&[Cell::Kept][..], "kept"),
-            (
-                &[Cell::Again(0.0), Cell::Again(0.5), Cell::Again(1.0)],
-                "to be computed again: moved a little … far",
-            ),
+            (&again[..], "to be computed again: moved a little … far"),
             (&[Cell::New], "new in any case"),
         ] {
             for &cell in cells {

@@ -5,6 +5,7 @@ use egui::{ComboBox, RichText, ScrollArea, TextEdit};
 use super::View;
 use crate::lab::Desk;
 use crate::labs::cache::state::{Cache, Edit, Event, MOST_TURNS};
+use crate::labs::controls::slider;
 use crate::theme;
 use crate::widget::number::Number;
 
@@ -34,9 +35,8 @@ fn model(desk: &mut Desk<'_, Cache>, ui: &mut egui::Ui) {
                 }
             }
         });
-        list.response
-            .labelled_by(label.id)
-            .on_hover_text("A trained model of one stack that can keep a cache");
+        let hint = "A trained model of one stack that can keep a cache";
+        list.response.labelled_by(label.id).on_hover_text(hint);
         if let Some(name) = chosen {
             desk.edit(Edit::Model(name));
         }
@@ -85,9 +85,8 @@ fn event(desk: &mut Desk<'_, Cache>, ui: &mut egui::Ui) {
         desk.edit(Edit::Event(Event::Edit(at)));
     }
     let number = Number::new("token", at.min(count - 1), 0..=count - 1, 0);
-    if let Some(at) = number.help("which token is edited, counted from 0; or click its column").show(ui) {
-        desk.edit(Edit::Event(Event::Edit(at)));
-    }
+    let number = number.help("which token is edited, counted from 0; or click its column");
+    slider(number, |at| Edit::Event(Event::Edit(at)), desk, ui);
     if let Some((at, before)) = desk.answer.dialogue.get().and_then(|dialogue| dialogue.edited.as_ref()) {
         let after = desk.answer.dialogue.get().and_then(|dialogue| dialogue.pieces.get(*at));
         let [before, after] =
@@ -103,14 +102,11 @@ fn own(view: &mut View, desk: &mut Desk<'_, Cache>, ui: &mut egui::Ui) {
         desk.edit(Edit::Mine(text));
     }
     if let Some(problem) = desk.refused {
-        ui.add(
-            egui::Label::new(RichText::new(problem).size(13.0).color(ui.visuals().hyperlink_color)).wrap(),
-        );
+        let text = RichText::new(problem).size(13.0).color(ui.visuals().hyperlink_color);
+        ui.add(egui::Label::new(text).wrap());
     }
     let repeats = Number::new("timed runs", desk.state.repeats, 1..=99, 9);
-    if let Some(repeats) = repeats.help("the time of an update is the median of these").show(ui) {
-        desk.edit(Edit::Repeats(repeats));
-    }
+    slider(repeats.help("the time of an update is the median of these"), Edit::Repeats, desk, ui);
 }
 
 /// A text field; returns the new text when the field is left.

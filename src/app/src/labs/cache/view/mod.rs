@@ -8,8 +8,8 @@ use std::collections::HashMap;
 
 use super::state::{Cache, Edit};
 use crate::lab::{self, Desk, Layout, Panel};
+use crate::labs::controls::ask;
 use crate::widget::draft::Draft;
-use crate::widget::veil;
 
 /// What only the view remembers.
 #[derive(Default)]
@@ -56,10 +56,7 @@ impl lab::View for View {
 
     fn ui(&mut self, id: &str, desk: &mut Desk<'_, Cache>, ui: &mut egui::Ui) {
         if desk.state.veiled && id != "dialogue" {
-            if veil::ui("what must be computed again?", ui) {
-                desk.edit(Edit::Veil(false));
-            }
-            return;
+            return ask("what must be computed again?", Edit::Veil(false), desk, ui);
         }
         match id {
             "dialogue" => dialogue::ui(self, desk, ui),

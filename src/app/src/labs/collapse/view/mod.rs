@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use super::state::{Collapse, Edit};
 use crate::lab::{self, Desk, Layout, Panel};
+use crate::labs::controls::ask;
 use crate::widget::draft::Draft;
-use crate::widget::veil;
 
 /// What only the view remembers.
 #[derive(Default)]
@@ -67,10 +67,7 @@ impl lab::View for View {
 
     fn ui(&mut self, id: &str, desk: &mut Desk<'_, Collapse>, ui: &mut egui::Ui) {
         if desk.state.veiled && id != "setup" {
-            if veil::ui("what will be left?", ui) {
-                desk.edit(Edit::Veil(false));
-            }
-            return;
+            return ask("what will be left?", Edit::Veil(false), desk, ui);
         }
         match id {
             "setup" => setup::ui(self, desk, ui),

@@ -8,6 +8,7 @@ use super::View;
 use crate::lab::Desk;
 use crate::labs::collapse::compute::Fall;
 use crate::labs::collapse::state::{Collapse, Edit, HEADS, MOST_DRAWS, MOST_LAYERS, TOKENS, WIDTHS, Which};
+use crate::labs::controls::{marker, slider};
 use crate::theme;
 use crate::widget::number::Number;
 
@@ -61,14 +62,7 @@ fn masks(view: &mut View, desk: &mut Desk<'_, Collapse>, ui: &mut egui::Ui) {
     let n = desk.state.n;
     for which in Which::ALL {
         ui.horizontal(|ui| {
-            let (rect, _) = ui.allocate_exact_size(egui::vec2(14.0, 18.0), egui::Sense::hover());
-            theme::marker(
-                ui.painter(),
-                rect.center(),
-                5.0,
-                which.kind(),
-                theme::kind_color(ui, which.kind()),
-            );
+            marker(which.kind(), 5.0, egui::vec2(14.0, 18.0), ui);
             let mut shown = desk.state.masks.contains(&which);
             if ui.checkbox(&mut shown, which.name()).changed() {
                 desk.edit(Edit::Show(which, shown));
@@ -76,17 +70,13 @@ fn masks(view: &mut View, desk: &mut Desk<'_, Collapse>, ui: &mut egui::Ui) {
             ui.spacing_mut().slider_width = 64.0;
             match which {
                 Which::Prefix => {
-                    let length = Number::new("of", desk.state.prefix, 0..=n, n / 2);
-                    if let Some(length) = length.help("the tokens at the start that see each other").show(ui)
-                    {
-                        desk.edit(Edit::Prefix(length));
-                    }
+                    let help = "the tokens at the start that see each other";
+                    let length = Number::new("of", desk.state.prefix, 0..=n, n / 2).help(help);
+                    slider(length, Edit::Prefix, desk, ui);
                 }
                 Which::Window => {
                     let length = Number::new("of", desk.state.window, 1..=n, 4.min(n));
-                    if let Some(length) = length.help("how many tokens each sees, itself included").show(ui) {
-                        desk.edit(Edit::Window(length));
-                    }
+                    slider(length.help("how many tokens each sees, itself included"), Edit::Window, desk, ui);
                 }
                 Which::Mine => mine(view, desk, ui),
                 _ => {}
@@ -116,14 +106,10 @@ const NAMES: f32 = 72.0;
 fn sizes(desk: &mut Desk<'_, Collapse>, ui: &mut egui::Ui) {
     let state = desk.state;
     ui.heading("Sizes");
-    if let Some(n) = Number::new("tokens n", state.n, TOKENS.0..=TOKENS.1, 32).name_width(NAMES).show(ui) {
-        desk.edit(Edit::Tokens(n));
-    }
-    if let Some(layers) =
-        Number::new("layers L", state.layers, 1..=MOST_LAYERS, 12).name_width(NAMES).show(ui)
-    {
-        desk.edit(Edit::Layers(layers));
-    }
+    let tokens = Number::new("tokens n", state.n, TOKENS.0..=TOKENS.1, 32);
+    slider(tokens.name_width(NAMES), Edit::Tokens, desk, ui);
+    let layers = Number::new("layers L", state.layers, 1..=MOST_LAYERS, 12);
+    slider(layers.name_width(NAMES), Edit::Layers, desk, ui);
     if let Some(width) = choice("width C", &WIDTHS, state.width, ui) {
         desk.edit(Edit::Width(width));
     }
@@ -131,12 +117,8 @@ fn sizes(desk: &mut Desk<'_, Collapse>, ui: &mut egui::Ui) {
         desk.edit(Edit::Heads(heads));
     }
     let draws = Number::new("draws", state.draws, 1..=MOST_DRAWS, 5).name_width(NAMES);
-    if let Some(draws) = draws.help("how many draws of weights and tokens the curves are means of").show(ui) {
-        desk.edit(Edit::Draws(draws));
-    }
-    if let Some(seed) = Number::new("first seed", state.seed, 0..=999, 0).name_width(NAMES).show(ui) {
-        desk.edit(Edit::Seed(seed));
-    }
+    slider(draws.help("how many draws of weights and tokens the curves are means of"), Edit::Draws, desk, ui);
+    slider(Number::new("first seed", state.seed, 0..=999, 0).name_width(NAMES), Edit::Seed, desk, ui);
 }
 
 fn choice(name: &str, values: &[usize], current: usize, ui: &mut egui::Ui) -> Option<usize> {
@@ -164,10 +146,8 @@ fn words(desk: &Desk<'_, Collapse>, ui: &mut egui::Ui) {
     let Some(falls) = desk.answer.falls.get().filter(|_| !desk.state.veiled) else { return };
     ui.heading("What is left");
     for fall in falls {
-        let kind = fall.which.kind();
         ui.horizontal_wrapped(|ui| {
-            let (rect, _) = ui.allocate_exact_size(egui::vec2(14.0, 18.0), egui::Sense::hover());
-            theme::marker(ui.painter(), rect.center(), 4.5, kind, theme::kind_color(ui, kind));
+            marker(fall.which.kind(), 4.5, egui::vec2(14.0, 18.0), ui);
             let text = RichText::new(format!("{}: {}", fall.mask, in_words(fall, desk.state.floor())));
             ui.label(text.size(13.0));
         });

@@ -10,6 +10,7 @@ use super::residual::waiting;
 use crate::lab::Desk;
 use crate::labs::collapse::compute::{Cloud, Scatter};
 use crate::labs::collapse::state::{Collapse, Edit};
+use crate::labs::controls::slider;
 use crate::theme;
 use crate::widget::axes::tip;
 use crate::widget::number::Number;
@@ -37,20 +38,13 @@ fn controls(view: &mut View, desk: &mut Desk<'_, Collapse>, ui: &mut egui::Ui) {
         ui.spacing_mut().slider_width = 110.0;
         let state = desk.state;
         let layer = Number::new("layer", state.layer, 0..=state.layers, 0).help("0 is the input");
-        if let Some(layer) = layer.show(ui) {
-            desk.edit(Edit::Layer(layer));
-        }
+        slider(layer, Edit::Layer, desk, ui);
         let name = if view.played.is_some() { "Stop" } else { "Play" };
         if ui.button(name).on_hover_text("Step through the layers").clicked() {
-            view.played = match view.played {
-                Some(_) => None,
-                None => {
-                    if state.layer == state.layers {
-                        desk.edit(Edit::Layer(0));
-                    }
-                    Some(Instant::now())
-                }
-            };
+            view.played = view.played.is_none().then(Instant::now);
+            if view.played.is_some() && state.layer == state.layers {
+                desk.edit(Edit::Layer(0));
+            }
         }
         let mut magnified = state.magnified;
         let hint =
@@ -163,12 +157,8 @@ fn hover(cloud: &Cloud, layer: usize, rect: Rect, at: impl Fn(usize) -> Pos2, ui
         let left = pointer.x > rect.center().x;
         let align = if left { Align2::RIGHT_BOTTOM } else { Align2::LEFT_BOTTOM };
         let place = pos2(pointer.x + if left { -10.0 } else { 10.0 }, pointer.y - 8.0);
-        tip(
-            ui,
-            place,
-            align,
-            &format!("token {} of {}: ({x:.4e}, {y:.4e})\n{shown}", token + 1, scatter.points.nrows()),
-        );
+        let (number, n) = (token + 1, scatter.points.nrows());
+        tip(ui, place, align, &format!("token {number} of {n}: ({x:.4e}, {y:.4e})\n{shown}"));
     }
 }
 

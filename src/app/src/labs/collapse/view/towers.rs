@@ -1,6 +1,6 @@
 //! A tower for each kind of layer and each mask: one floor for each layer, the input at the bottom.
 
-use egui::{Align2, Pos2, Rect, Role, Sense, StrokeKind, Vec2, WidgetInfo, pos2, vec2};
+use egui::{Align2, Pos2, Rect, Role, Sense, StrokeKind, WidgetInfo, pos2, vec2};
 use rankscope::model::stack::NormPlace;
 use rankscope::numbers::short;
 
@@ -80,10 +80,8 @@ impl Place {
         let tower = self.tower(index);
         let (width, height) = (tower.width() / self.masks as f32, tower.height() / self.floors as f32);
         let bottom = tower.bottom() - height * layer as f32;
-        Rect::from_min_size(
-            pos2(tower.left() + width * mask as f32, bottom - height),
-            Vec2::new(width - 1.0, (height - 1.0).max(1.0)),
-        )
+        let corner = pos2(tower.left() + width * mask as f32, bottom - height);
+        Rect::from_min_size(corner, vec2(width - 1.0, (height - 1.0).max(1.0)))
     }
 
     fn at(&self, index: usize, pos: Pos2) -> Option<(usize, usize)> {
@@ -164,10 +162,8 @@ fn labels(place: &Place, frame: Rect, ui: &egui::Ui) {
         let name = if layer == 0 { "input".to_owned() } else { format!("layer {layer}") };
         painter.text(pos2(left, y), Align2::RIGHT_CENTER, name, font.clone(), muted);
     }
-    let bar = Rect::from_min_size(
-        pos2(frame.right() - BAR + 12.0, place.area.top() + 20.0),
-        vec2(12.0, (place.area.height() - 24.0).max(20.0)),
-    );
+    let corner = pos2(frame.right() - BAR + 12.0, place.area.top() + 20.0);
+    let bar = Rect::from_min_size(corner, vec2(12.0, (place.area.height() - 24.0).max(20.0)));
     painter.text(bar.left_top() - vec2(0.0, 6.0), Align2::LEFT_BOTTOM, "ratio", font.clone(), muted);
     let map = theme::of(ui.visuals()).sequential();
     let steps = 40;

@@ -135,9 +135,8 @@ fn every_finding_opens_the_state_that_shows_it() {
 /// The name of a measurement, with the finding's settings in it.
 fn filled(name: &str, at: &Map<String, Value>) -> String {
     at.iter().fold(name.to_owned(), |name, (setting, value)| {
-        let text = value
-            .as_f64()
-            .map_or_else(|| value.as_str().unwrap_or("").to_owned(), |number| number.to_string());
+        let word = || value.as_str().unwrap_or("").to_owned();
+        let text = value.as_f64().map_or_else(word, |number| number.to_string());
         name.replace(&format!("{{{setting}}}"), &text)
     })
 }

@@ -4,6 +4,7 @@ use egui::{Label, RichText, ScrollArea, vec2};
 use rankscope::claim::{ARENAS, Trial};
 use rankscope::numbers::short;
 
+use super::running;
 use crate::lab::Desk;
 use crate::labs::court::place::{Place, Places};
 use crate::labs::court::state::Court;
@@ -34,7 +35,7 @@ pub fn verdict(desk: &mut Desk<'_, Court>, ui: &mut egui::Ui) {
                     ui.weak(RichText::new(took).size(theme::SMALL));
                 }
             }
-            _ => drop(ui.weak("The experiment is running …")),
+            _ => running(ui),
         }
         ui.add_space(4.0);
         for (title, text) in
@@ -68,10 +69,7 @@ fn rulings(trial: &Trial, ui: &mut egui::Ui) {
 
 /// Draws the evidence: for the claim at the left, against it at the right.
 pub fn evidence(desk: &mut Desk<'_, Court>, ui: &mut egui::Ui) {
-    let Some(trial) = desk.answer.trial.get().cloned() else {
-        ui.weak("The experiment is running …");
-        return;
-    };
+    let Some(trial) = desk.answer.trial.get().cloned() else { return running(ui) };
     let places = &desk.answer.places;
     let mut visit = None;
     match &places.trial {

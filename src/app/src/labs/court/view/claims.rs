@@ -52,10 +52,8 @@ fn row(claim: &Claim, desk: &Desk<'_, Court>, ui: &mut egui::Ui) -> bool {
     let fill = if is_chosen { ui.visuals().selection.bg_fill } else { theme::color(palette.panel) };
     let is_marked = response.hovered() || response.has_focus();
     let stroke = if is_marked { (1.0, theme::color(palette.accent)) } else { (1.0, fill) };
-    ui.painter().set(
-        ground,
-        egui::epaint::RectShape::new(drawn.response.rect, 4.0, fill, stroke, StrokeKind::Inside),
-    );
+    let rect = drawn.response.rect;
+    ui.painter().set(ground, egui::epaint::RectShape::new(rect, 4.0, fill, stroke, StrokeKind::Inside));
     response.clicked()
 }
 

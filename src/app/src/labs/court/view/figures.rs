@@ -6,7 +6,7 @@ use egui::{ColorImage, Label, RichText, ScrollArea, TextureOptions};
 use image::RgbaImage;
 use rankscope::claim::Illustration;
 
-use super::View;
+use super::{View, running};
 use crate::lab::Desk;
 use crate::labs::court::state::{Court, Edit};
 use crate::theme;
@@ -17,10 +17,7 @@ const SMALLEST: f32 = theme::SMALL / 16.0;
 
 /// Draws the panel.
 pub fn ui(view: &mut View, desk: &mut Desk<'_, Court>, ui: &mut egui::Ui) {
-    let Some(trial) = desk.answer.trial.get().cloned() else {
-        ui.weak("The experiment is running …");
-        return;
-    };
+    let Some(trial) = desk.answer.trial.get().cloned() else { return running(ui) };
     let figures = trial.evidence.illustrations();
     let Some(last) = figures.len().checked_sub(1) else {
         ui.weak("This claim has no figures.");

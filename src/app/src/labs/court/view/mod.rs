@@ -12,8 +12,8 @@ use egui::TextureHandle;
 
 use super::state::{Court, Edit};
 use crate::lab::{self, Desk, Layout, Panel};
+use crate::labs::controls::ask;
 use crate::widget::draft::Draft;
-use crate::widget::veil;
 
 /// What only the view remembers.
 #[derive(Default)]
@@ -64,10 +64,7 @@ impl lab::View for View {
 
     fn ui(&mut self, id: &str, desk: &mut Desk<'_, Court>, ui: &mut egui::Ui) {
         if desk.state.veiled && ["evidence", "figures", "numbers"].contains(&id) {
-            if veil::ui("what will the run find?", ui) {
-                desk.edit(Edit::Veil(false));
-            }
-            return;
+            return ask("what will the run find?", Edit::Veil(false), desk, ui);
         }
         match id {
             "claims" => claims::ui(desk, ui),
@@ -78,4 +75,9 @@ impl lab::View for View {
             _ => numbers::ui(desk, ui),
         }
     }
+}
+
+/// Shown in place of a trial that is not over yet.
+fn running(ui: &mut egui::Ui) {
+    ui.weak("The experiment is running …");
 }

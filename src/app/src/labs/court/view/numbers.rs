@@ -4,6 +4,7 @@ use egui::{Align2, Rect, ScrollArea, Sense, pos2, vec2};
 use rankscope::claim::Measured;
 use rankscope::numbers::short;
 
+use super::running;
 use crate::lab::Desk;
 use crate::labs::court::state::Court;
 use crate::theme;
@@ -16,17 +17,12 @@ const MARK: f32 = 22.0;
 
 /// Draws the table.
 pub fn ui(desk: &mut Desk<'_, Court>, ui: &mut egui::Ui) {
-    let Some(trial) = desk.answer.trial.get() else {
-        ui.weak("The experiment is running …");
-        return;
-    };
+    let Some(trial) = desk.answer.trial.get() else { return running(ui) };
     let measured = trial.evidence.measured();
     let wrong = trial.evidence.disagreements().count();
     let known = trial.evidence.expected().len();
-    let text = format!(
-        "{} numbers, {known} with something expected of them, {wrong} not as expected",
-        measured.len()
-    );
+    let all = measured.len();
+    let text = format!("{all} numbers, {known} with something expected of them, {wrong} not as expected");
     ui.weak(egui::RichText::new(text).size(13.0));
     ui.scope(|ui| {
         ui.multiply_opacity(1.0 - desk.fade(&desk.answer.trial));

@@ -5,6 +5,7 @@ use rankscope::claim::{Allowed, Parameter};
 
 use super::View;
 use crate::lab::Desk;
+use crate::labs::controls::slider;
 use crate::labs::court::state::{Court, Edit, Effort};
 use crate::theme;
 use crate::widget::number::Number;
@@ -30,9 +31,8 @@ pub fn ui(view: &mut View, desk: &mut Desk<'_, Court>, ui: &mut egui::Ui) {
         }
     });
     if let Some(problem) = desk.refused {
-        ui.add(
-            egui::Label::new(RichText::new(problem).size(13.0).color(ui.visuals().hyperlink_color)).wrap(),
-        );
+        let text = RichText::new(problem).size(13.0).color(ui.visuals().hyperlink_color);
+        ui.add(egui::Label::new(text).wrap());
     } else if desk.state.is_changed() {
         ui.weak(RichText::new("changed: the verdict shown is that of the last run").size(13.0));
     }
@@ -94,9 +94,8 @@ fn one(view: &mut View, desk: &mut Desk<'_, Court>, parameter: &Parameter, names
 fn seed(desk: &mut Desk<'_, Court>, names: f32, ui: &mut egui::Ui) {
     let seed = desk.state.case.settings.get("seed").and_then(|text| text.parse().ok()).unwrap_or(0u64);
     let help = "the first of the seeds of everything random";
-    if let Some(seed) = Number::new("seed", seed, 0..=999, 0).help(help).name_width(names).show(ui) {
-        desk.edit(Edit::Set("seed".to_owned(), seed.to_string()));
-    }
+    let number = Number::new("seed", seed, 0..=999, 0).help(help).name_width(names);
+    slider(number, |seed| Edit::Set("seed".to_owned(), seed.to_string()), desk, ui);
 }
 
 fn word(

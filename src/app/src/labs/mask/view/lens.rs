@@ -92,31 +92,18 @@ fn table_of(sight: &Sight, found: Option<&ExactSight>, ui: &mut Ui) {
             ui.label(RichText::new(sigma).font(theme::mono(13.0)));
             ui.end_row();
         };
+        let none = || "–".to_owned();
         match found {
             Some(ExactSight::Found(logs, digits)) => {
-                let least = logs.last().copied().flatten();
-                let sigma = least.map_or_else(|| "–".to_owned(), scientific);
-                row(
-                    "exact",
-                    format!("{n}"),
-                    sigma,
-                    &format!("computed with {digits} decimal digits; never 0"),
-                );
+                let sigma = logs.last().copied().flatten().map_or_else(none, scientific);
+                let hint = format!("computed with {digits} decimal digits; never 0");
+                row("exact", n.to_string(), sigma, &hint);
             }
             _ if sight.is_triangular && sight.sign != Some(0) => {
-                row(
-                    "exact",
-                    format!("{n}"),
-                    "–".to_owned(),
-                    "a triangle with a positive diagonal is never singular",
-                );
+                let hint = "a triangle with a positive diagonal is never singular";
+                row("exact", n.to_string(), none(), hint);
             }
-            _ => row(
-                "exact",
-                "–".to_owned(),
-                "–".to_owned(),
-                "the weights are not triangular, or the diagonal has a 0",
-            ),
+            _ => row("exact", none(), none(), "the weights are not triangular, or the diagonal has a 0"),
         }
         for (lens, hint) in [
             (Lens::F64, "σᵢ > n · 2⁻⁵² · σ₁"),
@@ -158,24 +145,17 @@ fn determinant(sight: &Sight, ui: &mut Ui) {
         let text = if is_wrong { text.color(ui.visuals().error_fg_color) } else { text };
         ui.add(egui::Label::new(text).wrap()).on_hover_text(hint);
     };
+    let by_lu = format!("by LU: {:.1}, sign {}", sight.lu.log, sign(sight.lu.sign));
     if let (true, Some(log), Some(exact)) = (sight.is_triangular, sight.log_det, sight.sign) {
-        say(
-            format!("ln |det| = {log:.1}, sign {}", sign(exact)),
-            "Σ ln aᵢᵢ: right to the last digits",
-            false,
-        );
+        let text = format!("ln |det| = {log:.1}, sign {}", sign(exact));
+        say(text, "Σ ln aᵢᵢ: right to the last digits", false);
         let is_wrong = exact != sight.lu.sign;
         let verdict = if is_wrong { ": the wrong sign" } else { "" };
-        say(
-            format!("by LU: {:.1}, sign {}{verdict}", sight.lu.log, sign(sight.lu.sign)),
-            "LU with pivoting, as numpy's slogdet: it loses the triangle, and with it what is below the rounding floor",
-            is_wrong,
-        );
+        let hint = "LU with pivoting, as numpy's slogdet: it loses the triangle, and with it what is below \
+                    the rounding floor";
+        say(format!("{by_lu}{verdict}"), hint, is_wrong);
     } else {
-        say(
-            format!("ln |det| by LU: {:.1}, sign {}", sight.lu.log, sign(sight.lu.sign)),
-            "LU with pivoting; for these weights there is no simple formula",
-            false,
-        );
+        let hint = "LU with pivoting; for these weights there is no simple formula";
+        say(format!("ln |det| {by_lu}"), hint, false);
     }
 }

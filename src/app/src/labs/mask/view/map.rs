@@ -41,11 +41,9 @@ pub fn ui(desk: &mut Desk<'_, MaskLab>, ui: &mut Ui) {
         .with_fade(desk.fade(&desk.answer.phases))
         .show(ui);
     let setup = &desk.state.setup;
-    let here = (
-        grid.scales.iter().rev().position(|&scale| scale == setup.scale),
-        grid.head_sizes.iter().position(|&size| size == setup.head_size),
-    );
-    if let (Some(row), Some(col)) = here {
+    let row = grid.scales.iter().rev().position(|&scale| scale == setup.scale);
+    let col = grid.head_sizes.iter().position(|&size| size == setup.head_size);
+    if let (Some(row), Some(col)) = (row, col) {
         let ink = theme::color(theme::palette(ui).ink);
         ui.painter().circle_stroke(touch.entry((row, col)).center(), 5.0, (2.0, ink));
     }

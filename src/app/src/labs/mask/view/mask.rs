@@ -80,19 +80,13 @@ fn tools(view: &mut View, ui: &mut Ui) {
                 view.tool = tool;
             }
         }
-        if ui
-            .selectable_label(view.erases, "erase")
-            .on_hover_text("The tool erases instead; so does the right button")
-            .clicked()
-        {
-            view.erases = !view.erases;
-        }
-        if ui
-            .selectable_label(view.mirrors, "mirror")
-            .on_hover_text("Also paints what lies on the other side of the diagonal")
-            .clicked()
-        {
-            view.mirrors = !view.mirrors;
+        for (is_on, name, help) in [
+            (&mut view.erases, "erase", "The tool erases instead; so does the right button"),
+            (&mut view.mirrors, "mirror", "Also paints what lies on the other side of the diagonal"),
+        ] {
+            if ui.selectable_label(*is_on, name).on_hover_text(help).clicked() {
+                *is_on = !*is_on;
+            }
         }
         if view.tool == Tool::Brush {
             let label = ui.label(" width");
@@ -107,17 +101,10 @@ pub struct Masked {
     rule: String,
     painted: Painted,
     scores: Option<Arc<Matrix>>,
-    matrix: Arc<Matrix>,
+    /// The matrix that is drawn.
+    pub matrix: Arc<Matrix>,
     /// The facts about the mask.
     pub facts: Facts,
-}
-
-#[cfg(test)]
-impl Masked {
-    /// The matrix that is drawn.
-    pub fn matrix(&self) -> &Matrix {
-        &self.matrix
-    }
 }
 
 /// The matrix of "mine", made again only if an input has changed.
@@ -162,15 +149,8 @@ fn react(
         Edit::Paint(Stroke { tool: view.tool, from, to, size: view.brush, may, mirror: view.mirrors })
     };
     if let Some(at) = touch.entered {
-        let one = Stroke {
-            tool: Tool::Rectangle,
-            from: at,
-            to: at,
-            size: 1,
-            may: !matrix.is_there(at),
-            mirror: view.mirrors,
-        };
-        desk.edit(Edit::Paint(one));
+        let (tool, may) = (Tool::Rectangle, !matrix.is_there(at));
+        desk.edit(Edit::Paint(Stroke { tool, from: at, to: at, size: 1, may, mirror: view.mirrors }));
     }
     let may = view.erases == touch.is_secondary;
     if let Some((from, to)) = touch.drag {
@@ -193,15 +173,14 @@ fn react(
         }
     } else {
         if let Some((from, to)) = touch.dropped {
-            match view.held {
-                Some(Held::Brush(_, may)) if view.tool != Tool::Brush => {
-                    desk.edit(stroke(view, from, to, may))
-                }
-                Some(Held::Brush(last, may)) if last != Some(to) => {
-                    desk.edit(stroke(view, last.unwrap_or(from), to, may))
-                }
-                None => desk.edit(stroke(view, from, to, may)),
-                _ => {}
+            let drawn = match view.held {
+                Some(Held::Brush(_, may)) if view.tool != Tool::Brush => Some((from, may)),
+                Some(Held::Brush(last, may)) if last != Some(to) => Some((last.unwrap_or(from), may)),
+                None => Some((from, may)),
+                _ => None,
+            };
+            if let Some((from, may)) = drawn {
+                desk.edit(stroke(view, from, to, may));
             }
         }
         view.held = None;
@@ -253,12 +232,8 @@ fn draw(handle: &Handle, is_held: bool, touch: &Touch, cell: f32, ui: &Ui) {
         let [a, b] = line.map(|point| touch.rect.min + point.to_vec2());
         painter.line_segment([a, b], (if is_held { 3.0 } else { 1.5 }, accent));
         let knob = a + (b - a) * 0.5;
-        painter.circle(
-            knob,
-            if is_held { 6.0 } else { 4.5 },
-            theme::color(theme::palette(ui).background),
-            (2.0, accent),
-        );
+        let radius = if is_held { 6.0 } else { 4.5 };
+        painter.circle(knob, radius, theme::color(theme::palette(ui).background), (2.0, accent));
     }
 }
 

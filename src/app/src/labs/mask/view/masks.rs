@@ -9,9 +9,9 @@ use rankscope::mask::{Facts, MASKS};
 use super::super::rule::Compose;
 use super::super::state::{Edit, MaskLab, parse};
 use super::View;
-use crate::heatmap::{Colours, Matrix, Part, Picture, Scale, Source};
+use crate::heatmap::{Colours, Matrix, Scale};
 use crate::lab::Desk;
-use crate::layout::Head;
+use crate::labs::controls::picture;
 use crate::theme;
 
 /// Small pictures of the named masks, by their text.
@@ -69,14 +69,12 @@ fn facts(facts: &Facts, ui: &mut Ui) {
     if facts.blind_queries > 0 {
         lines.push(format!("{} queries see nothing: their rows are 0", facts.blind_queries));
     }
-    lines.push(
-        match (facts.strongly_connected, facts.has_common_source) {
-            (true, _) => "through layers, every token reaches every other",
-            (_, true) => "through layers, one token reaches all others",
-            _ => "some tokens never reach each other",
-        }
-        .to_owned(),
-    );
+    let reach = match (facts.strongly_connected, facts.has_common_source) {
+        (true, _) => "through layers, every token reaches every other",
+        (_, true) => "through layers, one token reaches all others",
+        _ => "some tokens never reach each other",
+    };
+    lines.push(reach.to_owned());
     lines.extend(facts.theorems.iter().map(|theorem| theorem.statement().to_owned()));
     for line in lines {
         ui.add(egui::Label::new(RichText::new(line).size(13.0).weak()).wrap());
@@ -119,32 +117,20 @@ fn rule(view: &mut View, desk: &mut Desk<'_, MaskLab>, ui: &mut Ui) {
         }
     }
     if let Some(problem) = wrong {
-        ui.add(
-            egui::Label::new(RichText::new(problem).size(theme::SMALL).color(ui.visuals().warn_fg_color))
-                .wrap(),
-        );
+        let text = RichText::new(problem).size(theme::SMALL).color(ui.visuals().warn_fg_color);
+        ui.add(egui::Label::new(text).wrap());
     }
 }
 
 fn thumbnail(name: &str, matrix: &Arc<Matrix>, ui: &mut Ui) -> egui::Response {
     let width = 76.0;
     let (rect, response) = ui.allocate_exact_size(vec2(width, SIDE + 16.0), Sense::click());
-    let picture = egui::Rect::from_min_size(rect.min + vec2((width - SIDE) / 2.0, 1.0), vec2(SIDE, SIDE));
-    ui.painter().add(egui_wgpu::Callback::new_paint_callback(
-        picture,
-        Picture {
-            id: response.id,
-            source: Source::Matrix(matrix.clone(), Colours::Weights(Scale::Linear)),
-            part: Part::One(Head { layer: 0, head: 0 }),
-            theme: theme::of(ui.visuals()),
-            fade: 0.0,
-            rect: picture,
-        },
-    ));
+    let square = egui::Rect::from_min_size(rect.min + vec2((width - SIDE) / 2.0, 1.0), vec2(SIDE, SIDE));
+    picture(response.id, matrix, Colours::Weights(Scale::Linear), 0.0, square, ui);
     let palette = theme::palette(ui);
     let is_lit = response.hovered() || response.has_focus();
     let color = theme::color(if is_lit { palette.accent } else { palette.grid });
-    ui.painter().rect_stroke(picture, 0.0, (if is_lit { 2.0 } else { 1.0 }, color), StrokeKind::Outside);
+    ui.painter().rect_stroke(square, 0.0, (if is_lit { 2.0 } else { 1.0 }, color), StrokeKind::Outside);
     let short = name.replace("two-sided-", "2-sided ").replace("bidirectional", "bidirect.");
     let ink = theme::color(if is_lit { palette.ink } else { palette.muted });
     ui.painter().text(rect.center_bottom(), Align2::CENTER_BOTTOM, short, theme::text(theme::SMALL), ink);

@@ -16,11 +16,12 @@ use egui::{RichText, Ui};
 
 use super::paint::Tool;
 use super::rule::Compose;
-use super::state::{MaskLab, Which};
+use super::state::{Edit, MaskLab, Which};
 use crate::heatmap::Scale;
 use crate::lab::{self, Desk, Layout, Panel};
+use crate::labs::controls::{ask, marker};
 use crate::theme;
-use crate::widget::veil::{self, waiting};
+use crate::widget::veil::waiting;
 
 /// What only the view remembers.
 pub struct View {
@@ -128,34 +129,24 @@ impl lab::View for View {
 
     fn layout() -> Layout {
         let panel = Layout::panel;
-        Layout::column([
-            (
-                1.06,
-                Layout::row([
-                    (0.82, panel("setup")),
-                    (1.0, panel("logits")),
-                    (1.1, panel("mask")),
-                    (1.08, Layout::tabs(["weights", "four"])),
-                ]),
-            ),
-            (
-                1.0,
-                Layout::row([
-                    (0.82, panel("masks")),
-                    (1.62, Layout::tabs(["spectrum", "lens", "map"])),
-                    (1.56, Layout::tabs(["rank", "block", "mechanisms"])),
-                ]),
-            ),
-        ])
+        let above = Layout::row([
+            (0.82, panel("setup")),
+            (1.0, panel("logits")),
+            (1.1, panel("mask")),
+            (1.08, Layout::tabs(["weights", "four"])),
+        ]);
+        let below = Layout::row([
+            (0.82, panel("masks")),
+            (1.62, Layout::tabs(["spectrum", "lens", "map"])),
+            (1.56, Layout::tabs(["rank", "block", "mechanisms"])),
+        ]);
+        Layout::column([(1.06, above), (1.0, below)])
     }
 
     fn ui(&mut self, id: &str, desk: &mut Desk<'_, MaskLab>, ui: &mut Ui) {
         let waits = ["spectrum", "lens", "map", "rank", "block", "mechanisms"].contains(&id);
         if desk.state.veiled && waits {
-            if veil::ui("what will it be?", ui) {
-                desk.edit(super::state::Edit::Veil(false));
-            }
-            return;
+            return ask("what will it be?", Edit::Veil(false), desk, ui);
         }
         match id {
             "setup" => setup::ui(desk, ui),
@@ -176,9 +167,7 @@ impl lab::View for View {
 
 /// A mask's marker and name.
 fn tag(which: Which, name: &str, ui: &mut Ui) -> egui::Response {
-    let color = theme::kind_color(ui, which.kind());
-    let (rect, _) = ui.allocate_exact_size(egui::vec2(14.0, 16.0), egui::Sense::hover());
-    theme::marker(ui.painter(), rect.center(), 4.5, which.kind(), color);
+    marker(which.kind(), 4.5, egui::vec2(14.0, 16.0), ui);
     ui.label(name)
 }
 
@@ -191,7 +180,7 @@ fn choose(desk: &mut Desk<'_, MaskLab>, ui: &mut Ui) {
             let text = RichText::new(desk.state.name(which)).size(13.0);
             let text = if which == desk.state.shown { text.strong() } else { text.color(color) };
             if ui.selectable_label(which == desk.state.shown, text).clicked() {
-                desk.edit(super::state::Edit::Show(which));
+                desk.edit(Edit::Show(which));
             }
         }
     });

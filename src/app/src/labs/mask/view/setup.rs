@@ -6,6 +6,7 @@ use super::super::mechanism::Mechanism;
 use super::super::setup::Setup;
 use super::super::state::{Edit, MOST_HEAD_SIZE, MOST_POSITIONS, MOST_SCALE, MOST_SEED, MaskLab};
 use crate::lab::Desk;
+use crate::labs::controls::slider;
 use crate::widget::number::Number;
 use rankscope::numbers::short;
 
@@ -18,38 +19,31 @@ pub fn ui(desk: &mut Desk<'_, MaskLab>, ui: &mut Ui) {
         ui.spacing_mut().slider_width = (ui.available_width() - NAMES - 72.0).clamp(50.0, 240.0);
         let (usual, lab) = (MaskLab::default(), desk.state);
         let (setup, plain) = (&lab.setup, &usual.setup);
-        let n = Number::new("positions n", setup.n, 2..=MOST_POSITIONS, plain.n).logarithmic().name_width(NAMES);
-        if let Some(n) = n.help("The tokens of the sequence; the weights are n × n").show(ui) {
-            desk.edit(Edit::N(n));
-        }
-        let size = Number::new("head size D", setup.head_size, 1..=MOST_HEAD_SIZE, plain.head_size).logarithmic().name_width(NAMES);
-        if let Some(size) = size.help("Numbers in a query and a key: rank(QKᵀ) ≤ D").show(ui) {
-            desk.edit(Edit::HeadSize(size));
-        }
+        let n = Number::new("positions n", setup.n, 2..=MOST_POSITIONS, plain.n).name_width(NAMES);
+        slider(n.logarithmic().help("The tokens of the sequence; the weights are n × n"), Edit::N, desk, ui);
+        let size = Number::new("head size D", setup.head_size, 1..=MOST_HEAD_SIZE, plain.head_size);
+        let size = size.help("Numbers in a query and a key: rank(QKᵀ) ≤ D").name_width(NAMES);
+        slider(size.logarithmic(), Edit::HeadSize, desk, ui);
         let scale = Number::new("logit scale", setup.scale, 0.0..=MOST_SCALE, plain.scale).name_width(NAMES);
-        if let Some(scale) = scale.help("The factor on q·k/√D; 0 makes attention uniform, 8 nearly one-hot").show(ui) {
-            desk.edit(Edit::Scale(scale));
-        }
-        let alignment = Number::new("alignment α", setup.alignment, 0.0..=1.0, plain.alignment).name_width(NAMES);
-        let help = "K = α·Q + √(1 − α²)·noise: 0 is independent, 1 is K = Q, where each token attends to itself most";
-        if let Some(alignment) = alignment.help(help).show(ui) {
-            desk.edit(Edit::Alignment(alignment));
-        }
+        let help = "The factor on q·k/√D; 0 makes attention uniform, 8 nearly one-hot";
+        slider(scale.help(help), Edit::Scale, desk, ui);
+        let alignment = Number::new("alignment α", setup.alignment, 0.0..=1.0, plain.alignment);
+        let help = "K = α·Q + √(1 − α²)·noise: 0 is independent, 1 is K = Q, where each token attends to \
+                    itself most";
+        slider(alignment.help(help).name_width(NAMES), Edit::Alignment, desk, ui);
         let seed = Number::new("seed", setup.seed, 0..=MOST_SEED, plain.seed).name_width(NAMES);
-        if let Some(seed) = seed.help("Which Q and K are drawn").show(ui) {
-            desk.edit(Edit::Seed(seed));
-        }
+        slider(seed.help("Which Q and K are drawn"), Edit::Seed, desk, ui);
         let longest = setup.n.max(lab.prefix);
         let prefix = Number::new("prefix p", lab.prefix, 0..=longest, setup.n / 2).name_width(NAMES);
-        if let Some(prefix) = prefix.help("The compared mask prefix(p): everyone sees the first p keys").show(ui) {
-            desk.edit(Edit::Prefix(prefix));
-        }
+        let help = "The compared mask prefix(p): everyone sees the first p keys";
+        slider(prefix.help(help), Edit::Prefix, desk, ui);
         mechanism(setup, desk, ui);
         chain(desk, ui);
         if setup.logits.len() > 0 {
             ui.horizontal(|ui| {
                 let count = setup.logits.len();
-                ui.label(RichText::new(format!("{count} logit{} changed", if count == 1 { "" } else { "s" })).weak());
+                let end = if count == 1 { "" } else { "s" };
+                ui.label(RichText::new(format!("{count} logit{end} changed")).weak());
                 if ui.button("as drawn").clicked() {
                     desk.edit(Edit::DrawnLogits);
                 }
@@ -79,16 +73,13 @@ fn mechanism(setup: &Setup, desk: &mut Desk<'_, MaskLab>, ui: &mut Ui) {
     match setup.mechanism {
         Mechanism::Sink { logit } => {
             let number = Number::new("sink logit b", logit, -10.0..=10.0, 0.0).name_width(NAMES);
-            if let Some(logit) = number.help("exp(b) is added to every row's sum").show(ui) {
-                desk.edit(Edit::Mechanism(Mechanism::Sink { logit }));
-            }
+            let number = number.help("exp(b) is added to every row's sum");
+            slider(number, |logit| Edit::Mechanism(Mechanism::Sink { logit }), desk, ui);
         }
         Mechanism::Differential { lambda } => {
             let number = Number::new("λ", lambda, 0.0..=2.0, 0.2).name_width(NAMES);
-            if let Some(lambda) = number.help("A₁ − λ·A₂; λ = 1 leaves the first query no weight").show(ui)
-            {
-                desk.edit(Edit::Mechanism(Mechanism::Differential { lambda }));
-            }
+            let number = number.help("A₁ − λ·A₂; λ = 1 leaves the first query no weight");
+            slider(number, |lambda| Edit::Mechanism(Mechanism::Differential { lambda }), desk, ui);
         }
         _ => {}
     }

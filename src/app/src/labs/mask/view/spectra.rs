@@ -6,6 +6,7 @@ use rankscope::rank::Tolerance;
 use super::super::state::{Edit, LEAST_TOLERANCE, MaskLab, Which};
 use super::{tag, waiting};
 use crate::lab::Desk;
+use crate::labs::controls::marker;
 use crate::theme;
 use crate::widget::number::Number;
 use crate::widget::rank_card;
@@ -31,9 +32,8 @@ pub fn ui(desk: &mut Desk<'_, MaskLab>, ui: &mut Ui) {
         for which in Which::ALL {
             let mut is_compared = !desk.state.hidden.contains(&which);
             let name = desk.state.name(which);
-            let response = ui
-                .checkbox(&mut is_compared, "")
-                .on_hover_text(format!("Show {name} here and on the rank card"));
+            let hint = format!("Show {name} here and on the rank card");
+            let response = ui.checkbox(&mut is_compared, "").on_hover_text(hint);
             response
                 .widget_info(|| egui::WidgetInfo::selected(egui::Role::CheckBox, true, is_compared, &name));
             ui.add_space(-8.0);
@@ -68,17 +68,13 @@ fn tolerance(tolerance: f64, series: &[Series], ui: &mut Ui) -> Option<Edit> {
         ui.spacing_mut().slider_width = 90.0;
         let number =
             Number::new("my tolerance", tolerance, LEAST_TOLERANCE..=1.0, MaskLab::default().tolerance);
-        let moved = number
-            .help("Relative to σ₁; the numbers beside count the values above it")
-            .logarithmic()
-            .show(ui);
+        let help = "Relative to σ₁; the numbers beside count the values above it";
+        let moved = number.help(help).logarithmic().show(ui);
         for series in series {
             let counted =
                 Tolerance::relative(tolerance).map_or(0, |of| series.report.spectrum.numerical_rank(of));
             let text = RichText::new(counted.to_string()).font(theme::mono(13.0));
-            let color = theme::kind_color(ui, series.kind);
-            let (rect, _) = ui.allocate_exact_size(egui::vec2(12.0, 16.0), egui::Sense::hover());
-            theme::marker(ui.painter(), rect.center(), 4.5, series.kind, color);
+            marker(series.kind, 4.5, egui::vec2(12.0, 16.0), ui);
             let size = series.report.rows;
             ui.label(text)
                 .on_hover_text(format!("{}: {counted} of {size} are above {tolerance:e}", series.name));

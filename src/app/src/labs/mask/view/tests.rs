@@ -96,12 +96,8 @@ fn a_logit_follows_the_pointer_and_its_weight_follows_the_logit() {
     let mut window = window("logits", causal());
     let rect = picture(&window, "logits");
     let before = window.state().answer.scores.get().unwrap().values[(9, 4)];
-    let start = cell(rect, 9, 4);
-    drag(
-        &mut window,
-        PointerButton::Primary,
-        &[start, start - egui::vec2(0.0, 20.0), start - egui::vec2(0.0, 48.0)],
-    );
+    let up = |points: f32| cell(rect, 9, 4) - egui::vec2(0.0, points);
+    drag(&mut window, PointerButton::Primary, &[up(0.0), up(20.0), up(48.0)]);
     settle(&mut window);
     let after = window.state().answer.scores.get().unwrap().values[(9, 4)];
     assert!((after - before - 2.0).abs() < 0.01, "48 points are 2: {before} {after}");
@@ -180,7 +176,7 @@ fn painting_at_128_positions_is_answered_at_once() {
     let start = Instant::now();
     window.step();
     let drawn = window.state().view.masked.as_ref().expect("drawn");
-    assert_ne!(drawn.matrix().may_attend.as_ref(), Some(&pattern), "the next frame shows it");
+    assert_ne!(drawn.matrix.may_attend.as_ref(), Some(&pattern), "the next frame shows it");
     let before = window.state().answer.weighed[Which::Mine as usize].stamp();
     while window.state().answer.weighed[Which::Mine as usize].stamp() == before {
         window.state().wait(Duration::from_millis(2));

@@ -120,23 +120,25 @@ impl Engine {
         let memory = &mut self.sides[side as usize];
         if let Some((_, pieces)) = memory.told.as_ref().filter(|(told, _)| *told == wanted) {
             pieces.iter().cloned().for_each(&mut *tell);
-        } else {
-            (memory.told, memory.read) = (None, None);
-            let mut pieces = Vec::new();
-            let mut keep = |piece: Piece| {
-                pieces.retain(|old| std::mem::discriminant(old) != std::mem::discriminant(&piece));
-                pieces.push(piece.clone());
-                tell(piece);
-            };
-            match &reading.file {
-                Some(file) => brought::show(file, state.selected, &self.window, run, &mut keep)?,
-                None => self.run(state, side, reading, run, &mut keep)?,
+            if reading.file.is_none() {
+                self.next(state, side, reading)?.into_iter().for_each(tell);
             }
-            pieces.retain(|piece| !matches!(piece, Piece::Next(_)));
-            self.sides[side as usize].told = Some((wanted, pieces));
             return Ok(());
         }
-        self.predict(state, side, reading, tell)
+        (memory.told, memory.read) = (None, None);
+        let mut pieces = Vec::new();
+        let mut keep = |piece: Piece| {
+            pieces.retain(|old| std::mem::discriminant(old) != std::mem::discriminant(&piece));
+            pieces.push(piece.clone());
+            tell(piece);
+        };
+        match &reading.file {
+            Some(file) => brought::show(file, state.selected, &self.window, run, &mut keep)?,
+            None => self.run(state, side, reading, run, &mut keep)?,
+        }
+        pieces.retain(|piece| !matches!(piece, Piece::Next(_)));
+        self.sides[side as usize].told = Some((wanted, pieces));
+        Ok(())
     }
 
     /// The results of a model.
@@ -149,7 +151,7 @@ impl Engine {
         tell: &mut Tell<'_>,
     ) -> Result<()> {
         self.open(&reading.model, run)?;
-        let Some(open) = self.models.iter().find(|open| open.name == reading.model) else { return Ok(()) };
+        let open = &self.models[0];
         tell(Piece::Model(open.opened(state.attention)));
         let tokens = open.tokens(&reading.text)?;
         let written =
@@ -166,22 +168,10 @@ impl Engine {
             held: state.held,
         };
         let known = self.trained.iter().find(|(known, _)| *known == basis).map(|(_, ran)| ran.clone());
-        let work = Work {
-            open,
-            window: &self.window,
-            state,
-            tokens: &tokens,
-            written: &written,
-            keys,
-            queries,
-            run,
-        };
-        let plain = Reading {
-            mask: "as-trained".to_owned(),
-            ablated: Default::default(),
-            cut: None,
-            ..reading.clone()
-        };
+        let (window, tokens, written) = (&self.window, &tokens, &written[..]);
+        let work = Work { open, window, state, tokens, written, keys, queries, run };
+        let mask = "as-trained".to_owned();
+        let plain = Reading { mask, ablated: Default::default(), cut: None, ..reading.clone() };
         let is_trained = work.is_as_trained(reading)?;
         if let (Some(known), false) = (&known, is_trained) {
             tell(Piece::Trained(known.pass.clone()));
@@ -196,17 +186,13 @@ impl Engine {
             None if is_trained => chosen.clone(),
             None => work.first(&plain)?,
         };
-        let (_, predicting) = open.sides(&tokens, &written, Attention::Decoder)?;
+        let (_, predicting) = open.sides(tokens, written, Attention::Decoder)?;
         self.sides[side as usize].read = Some(Read {
             hidden: chosen.hidden.clone(),
             trained: (!is_trained).then(|| trained.hidden.clone()),
             pieces: predicting.pieces.clone(),
         });
-        if let Some(next) = self.next(state, side, reading)? {
-            tell(next);
-        }
-        let Some(open) = self.models.iter().find(|open| open.name == reading.model) else { return Ok(()) };
-        let work = Work { open, ..work };
+        self.next(state, side, reading)?.into_iter().for_each(&mut *tell);
         work.complete(reading, &mut chosen)?;
         tell(Piece::Chosen(chosen.pass.clone()));
         match is_trained {
@@ -223,7 +209,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Opens a model, unless it is open.
+    /// Opens a model, unless it is open; then it is the first of the models.
     fn open(&mut self, name: &str, run: &Run) -> Result<()> {
         let at = self.models.iter().position(|open| open.name == name);
         let open = match at {
@@ -243,21 +229,6 @@ impl Engine {
         let open = self.models.iter().find(|open| open.name == reading.model);
         let (Some(open), Some(read)) = (open, &self.sides[side as usize].read) else { return Ok(None) };
         open.next(read, state.position).map(|next| next.map(|next| Piece::Next(Arc::new(next))))
-    }
-
-    fn predict(
-        &mut self,
-        state: &Explorer,
-        side: Side,
-        reading: &Reading,
-        tell: &mut Tell<'_>,
-    ) -> Result<()> {
-        if reading.file.is_none()
-            && let Some(next) = self.next(state, side, reading)?
-        {
-            tell(next);
-        }
-        Ok(())
     }
 }
 

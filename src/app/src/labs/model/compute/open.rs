@@ -200,12 +200,9 @@ impl Open {
         let Read { hidden, trained, pieces } = read;
         let count = hidden.shape().size(Axis::Query).unwrap_or(0);
         let position = position.unwrap_or(count.saturating_sub(1)).min(count.saturating_sub(1));
-        let Some(chosen) = next::logits(&*self.model, hidden, position)? else { return Ok(None) };
-        let trained = trained
-            .as_ref()
-            .map(|hidden| next::logits(&*self.model, hidden, position))
-            .transpose()?
-            .flatten();
+        let logits = |hidden: &Tensor| next::logits(&*self.model, hidden, position);
+        let Some(chosen) = logits(hidden)? else { return Ok(None) };
+        let trained = trained.as_ref().map(logits).transpose()?.flatten();
         let piece = pieces.get(position).cloned().unwrap_or_default();
         next::prediction(&chosen, trained.as_deref(), (position, piece, self.writes), &self.tokenizer)
             .map(Some)

@@ -96,6 +96,12 @@ fn settle(window: &mut Window) {
     panic!("the model never finished");
 }
 
+/// Clicks a control and waits for the answer.
+fn click(window: &mut Window, label: &str) {
+    window.get_by_label(label).click();
+    settle(window);
+}
+
 /// Every text in the window.
 fn texts(window: &Window) -> Vec<String> {
     let nodes = window.root().children_recursive();
@@ -132,14 +138,10 @@ fn the_first_view_shows_tokens_heads_and_ranks() {
 #[test]
 fn another_mask_gives_other_numbers_beside_those_as_trained() {
     let mut window = window(&[]);
-    window.get_by_label("bidirectional").click();
-    settle(&mut window);
+    click(&mut window, "bidirectional");
     let at = selected(&mut window);
     let (trained, chosen) = (shown(&mut window).trained.clone().unwrap(), chosen(&mut window));
-    assert_eq!(
-        (trained.mask(0).to_string(), chosen.mask(0).to_string()),
-        ("causal".into(), "bidirectional".into())
-    );
+    assert_eq!([&trained, &chosen].map(|pass| pass.mask(0).to_string()), ["causal", "bidirectional"]);
     let effective = [trained, chosen].map(|pass| short(pass.report(at).unwrap().effective_rank));
     assert_ne!(effective[0], effective[1]);
     for number in effective {
@@ -232,8 +234,7 @@ fn a_model_that_is_not_there_is_named() {
 fn a_prefix_longer_than_the_text_is_named_until_another_mask_is_chosen() {
     let mut window = window(&["--mask", "prefix:99"]);
     assert!(window.state().banners()[0].contains("prefix is 99"), "{:?}", window.state().banners());
-    window.get_by_label("window").click();
-    settle(&mut window);
+    click(&mut window, "window");
     assert!(window.state().banners().is_empty(), "{:?}", window.state().banners());
 }
 
@@ -270,8 +271,7 @@ fn every_mask_of_the_registry_can_be_clicked() {
             window.get_by_label("More masks").click();
             window.run_steps(3);
         }
-        window.get_by_label(kind.name).click();
-        settle(&mut window);
+        click(&mut window, kind.name);
         assert!(window.state().banners().is_empty(), "{}: {:?}", kind.name, window.state().banners());
         let shown = chosen(&mut window).mask(0).to_string();
         assert_eq!(shown.split('(').next(), Some(kind.name));
@@ -295,10 +295,11 @@ fn matrix(window: &Window) -> Rect {
     window.get_by_label_contains("Attention weights of layer").rect()
 }
 
-fn wall(picture: &RgbaImage, window: &Window) -> Vec<u8> {
+/// The wall's part of a picture of the window.
+fn wall(picture: &RgbaImage, window: &Window) -> RgbaImage {
     let rect = window.get_by_label_contains("All heads, selected").rect();
     let (x, y) = (rect.left() as u32, rect.top() as u32);
-    image::imageops::crop_imm(picture, x, y, rect.width() as u32, rect.height() as u32).to_image().into_raw()
+    image::imageops::crop_imm(picture, x, y, rect.width() as u32, rect.height() as u32).to_image()
 }
 
 /// The share of the entries above the diagonal that have a colour of the hatch.
@@ -319,12 +320,8 @@ fn hatched(picture: &RgbaImage, rect: Rect, count: usize) -> f64 {
 fn the_window_s_own_gpu_computes_the_same_numbers() {
     let short = ["--text", "the white rabbit", "--device"];
     let [cpu, gpu] = ["cpu", "gpu"].map(|device| window(&[&short[..], &[device]].concat()));
-    assert!(
-        gpu.state().device().0.starts_with("gpu") && gpu.state().banners().is_empty(),
-        "{:?} {}",
-        gpu.state().banners(),
-        gpu.state().device().0
-    );
+    let (banners, device) = (gpu.state().banners(), gpu.state().device().0);
+    assert!(device.starts_with("gpu") && banners.is_empty(), "{banners:?} {device}");
     let at = Head { layer: 3, head: 2 };
     let [cpu, gpu] = [cpu, gpu].map(|mut window| chosen(&mut window));
     let pairs = cpu.matrix(at).unwrap().iter().zip(gpu.matrix(at).unwrap());
@@ -338,13 +335,12 @@ fn masked_entries_are_hatched_and_masks_look_different() {
     let causal = window.render().unwrap();
     let causal_wall = wall(&causal, &window);
     assert_eq!(hatched(&causal, matrix(&window), lab(&mut window).length()), 1.0);
-    window.get_by_label("bidirectional").click();
-    settle(&mut window);
+    click(&mut window, "bidirectional");
     window.hover_at(egui::pos2(1.0, 1.0));
     window.run_steps(2);
     let bidirectional = window.render().unwrap();
     assert_eq!(hatched(&bidirectional, matrix(&window), lab(&mut window).length()), 0.0);
-    assert_ne!(causal_wall, wall(&bidirectional, &window));
+    assert!(causal_wall != wall(&bidirectional, &window));
 }
 
 fn temporary(name: &str) -> std::path::PathBuf {
@@ -417,8 +413,7 @@ fn a_dropped_file_is_opened_and_what_is_wrong_with_it_stands_in_a_banner() {
 #[test]
 fn a_click_ablates_the_selected_head_and_undo_brings_it_back() {
     let mut window = window(&[]);
-    window.get_by_label("Ablate L1 H1").click();
-    settle(&mut window);
+    click(&mut window, "Ablate L1 H1");
     assert!(shows(&window, "nats from as trained") && shows(&window, "ablated"));
     let at = selected(&mut window);
     let pass = chosen(&mut window);
@@ -431,21 +426,18 @@ fn a_click_ablates_the_selected_head_and_undo_brings_it_back() {
 #[test]
 fn rank_k_replay_says_its_caveat_and_moves_the_prediction() {
     let mut window = window(&[]);
-    window.get_by_label("all heads").click();
-    settle(&mut window);
+    click(&mut window, "all heads");
     assert!(shows(&window, "is no attention") && shows(&window, "nats from as trained"));
     let (at, pass) = (selected(&mut window), chosen(&mut window));
     assert_eq!(pass.report(at).unwrap().numerical_rank_f32, 1);
-    window.get_by_label("full").click();
-    settle(&mut window);
+    click(&mut window, "full");
     assert!(!shows(&window, "is no attention"));
 }
 
 #[test]
 fn two_matrices_have_one_cursor() {
     let mut window = window(&[]);
-    window.get_by_label("Compare").click();
-    settle(&mut window);
+    click(&mut window, "Compare");
     edit(&mut window, Edit::Mask(Side::Right, "bidirectional".to_owned()));
     let count = lab(&mut window).length();
     let rect = window.get_by_label_contains("A: Attention weights of layer").rect();
@@ -456,8 +448,7 @@ fn two_matrices_have_one_cursor() {
         let weight = lab(&mut window).answer.of(side).pass().unwrap().weight(at, count - 1, 1).unwrap();
         assert!(shows(&window, &format::exact(weight)), "{side:?}");
     }
-    window.get_by_label("Close B").click();
-    settle(&mut window);
+    click(&mut window, "Close B");
     assert!(shows(&window, "Compare"));
 }
 
@@ -465,11 +456,9 @@ fn two_matrices_have_one_cursor() {
 fn the_model_writes_a_token_when_asked_and_the_wall_follows() {
     let mut window = window(&[]);
     let before = chosen(&mut window).buffers.keys;
-    window.get_by_label("Write a token").click();
-    settle(&mut window);
+    click(&mut window, "Write a token");
     assert_eq!(chosen(&mut window).buffers.keys, before + 1);
-    window.get_by_label("Erase").click();
-    settle(&mut window);
+    click(&mut window, "Erase");
     assert_eq!(chosen(&mut window).buffers.keys, before);
 }
 
@@ -478,18 +467,10 @@ fn the_wall_uses_its_room_in_every_look_and_order() {
     let mut window = window(&[]);
     for step in [Edit::Look(Look::Arcs), Edit::Order(Order::LargestFirst), Edit::Look(Look::Heatmaps)] {
         edit(&mut window, step);
-        let panel = window.get_by_label_contains("All heads, selected").rect();
+        let [red, green, blue] = Theme::Dark.palette().background;
+        let ground = image::Rgba([red, green, blue, 255]);
         let picture = window.render().unwrap();
-        let ground = Theme::Dark.palette().background;
-        let ground = image::Rgba([ground[0], ground[1], ground[2], 255]);
-        let inside = image::imageops::crop_imm(
-            &picture,
-            panel.left() as u32,
-            panel.top() as u32,
-            panel.width() as u32,
-            panel.height() as u32,
-        );
-        let pixels = inside.to_image();
+        let pixels = wall(&picture, &window);
         let empty = pixels.pixels().filter(|pixel| **pixel == ground).count() as f64;
         let share = empty / f64::from(pixels.width() * pixels.height());
         assert!(share < 0.5, "{share}");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rankscope::figure::style::Kind;
-use rankscope::figure::{AxisScale, Curve, Lines, PlotAxis};
+use rankscope::figure::{Curve, Lines, PlotAxis};
 use serde_json::Value;
 
 use super::{Desk, nothing, readings};
@@ -43,28 +43,22 @@ pub fn plots(state: &Explorer, answer: &Answer, settings: &Value) -> Option<[Lin
     if curves.is_empty() {
         return None;
     }
+    let drawn = |(name, kind, levels): &(String, Kind, &[Level]), value: fn(&Level) -> f64| {
+        let points = levels.iter().enumerate().map(|(layer, level)| (layer as f64, value(level)));
+        Curve::new(name.clone(), *kind, points)
+    };
     let plot = |title: &str, label: &str, value: fn(&Level) -> f64| Lines {
         title: title.to_owned(),
-        x: PlotAxis { label: "layer (0: the embeddings)".to_owned(), scale: AxisScale::Linear },
-        y: PlotAxis { label: label.to_owned(), scale: AxisScale::Linear },
-        curves: curves
-            .iter()
-            .map(|(name, kind, levels)| {
-                let points = levels.iter().enumerate().map(|(layer, level)| (layer as f64, value(level)));
-                Curve::new(name.clone(), *kind, points)
-            })
-            .collect(),
+        x: PlotAxis::linear("layer (0: the embeddings)"),
+        y: PlotAxis::linear(label),
+        curves: curves.iter().map(|curve| drawn(curve, value)).collect(),
         references: Vec::new(),
         settings: settings.clone(),
     };
+    let rank = |level: &Level| level.effective_rank;
+    let residual = |level: &Level| level.residual;
     Some([
-        plot("Effective rank of the residual stream", "effective rank of the hidden states", |level| {
-            level.effective_rank
-        }),
-        plot(
-            "Residual of the residual stream",
-            "how far tokens differ: ‖X − 1x̄ᵀ‖ / ‖X‖",
-            |level| level.residual,
-        ),
+        plot("Effective rank of the residual stream", "effective rank of the hidden states", rank),
+        plot("Residual of the residual stream", "how far tokens differ: ‖X − 1x̄ᵀ‖ / ‖X‖", residual),
     ])
 }

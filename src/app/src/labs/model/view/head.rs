@@ -41,11 +41,8 @@ pub fn ui(view: &mut View, desk: &mut Desk<'_>, ui: &mut egui::Ui) {
     let across = room.width() > 1.3 * room.height();
     let count = passes.len() as f32;
     for (index, (side, pass)) in passes.iter().enumerate() {
-        let size = if across {
-            vec2(room.width() / count, room.height())
-        } else {
-            vec2(room.width(), room.height() / count)
-        };
+        let parts = if across { vec2(count, 1.0) } else { vec2(1.0, count) };
+        let size = room.size() / parts;
         let step = if across { vec2(size.x, 0.0) } else { vec2(0.0, size.y) };
         let own = Rect::from_min_size(room.min + step * index as f32, size - vec2(4.0, 4.0));
         let mut part = ui.new_child(UiBuilder::new().max_rect(own).id_salt(side.name()));
@@ -132,19 +129,14 @@ fn numbers(pass: &Pass, at: Head, rect: Rect, ui: &egui::Ui) {
         for key in (0..keys).filter(|&key| pass.may_attend(at, query, key)) {
             let Some(weight) = pass.weight(at, query, key) else { continue };
             let place = entry_rect(rect, queries, keys, (query, key)).center();
+            let edge_place = place + vec2(0.7, 0.7);
             let dark = (weight > 0.35) != ui.visuals().dark_mode;
             let color = if dark { Color32::WHITE } else { Color32::BLACK };
             let text = format!("{weight:.2}");
             // Readable on every colour: an edge of the other shade.
-            let edge = if dark { Color32::BLACK } else { Color32::WHITE };
+            let edge = if dark { Color32::BLACK } else { Color32::WHITE }.gamma_multiply(0.6);
             let font = theme::mono(theme::SMALL);
-            ui.painter().text(
-                place + vec2(0.7, 0.7),
-                Align2::CENTER_CENTER,
-                &text,
-                font.clone(),
-                edge.gamma_multiply(0.6),
-            );
+            ui.painter().text(edge_place, Align2::CENTER_CENTER, &text, font.clone(), edge);
             ui.painter().text(place, Align2::CENTER_CENTER, text, font, color);
         }
     }
@@ -207,13 +199,8 @@ fn axes(pass: &Pass, rect: Rect, margin: f32, hovered: Option<(usize, usize)>, u
     let (queries, keys) = (pass.buffers.queries, pass.buffers.keys);
     let title = theme::text(13.0);
     let beside = margin - TITLE / 2.0;
-    ui.painter().text(
-        pos2(rect.left(), rect.top() - beside),
-        Align2::LEFT_CENTER,
-        "keys  →",
-        title.clone(),
-        muted,
-    );
+    let above = pos2(rect.left(), rect.top() - beside);
+    ui.painter().text(above, Align2::LEFT_CENTER, "keys  →", title.clone(), muted);
     vertical(ui, pos2(rect.left() - beside, rect.top()), "←  queries", title, muted, Align::Max);
     for index in labelled(rect.height(), queries, hovered.map(|(query, _)| query)) {
         let chosen = hovered.is_some_and(|(query, _)| query == index);
@@ -289,10 +276,9 @@ fn in_words(pass: &Pass, at: Head, (query, key): (usize, usize), ui: &egui::Ui) 
     let label =
         |tokens: &Tokens, at: usize| theme::label(ui, tokens.pieces.get(at).map_or("", String::as_str), 16);
     let (from, to) = (label(&pass.queries, query), label(&pass.tokens, key));
-    let weight = if !pass.may_attend(at, query, key) {
-        "masked".to_owned()
-    } else {
-        pass.weight(at, query, key).map_or("on its way".to_owned(), format::exact)
+    let weight = match pass.may_attend(at, query, key) {
+        false => "masked".to_owned(),
+        true => pass.weight(at, query, key).map_or("on its way".to_owned(), format::exact),
     };
     format!("query {query} “{from}” → key {key} “{to}”:  {weight}")
 }

@@ -6,6 +6,7 @@ use egui::{Button, ProgressBar, RichText, ScrollArea, vec2};
 use rankscope::numbers::short;
 
 use super::{Desk, View};
+use crate::labs::controls::slider;
 use crate::labs::model::answer::{Next, Pass, Shown};
 use crate::labs::model::state::{Cut, Edit, OF_A_PAIR, Reading, Side, WRITTEN};
 use crate::theme;
@@ -109,10 +110,8 @@ fn changes(desk: &mut Desk<'_>, side: Side, reading: &Reading, pass: &Pass, ui: 
     if let Some(cut) = reading.cut {
         ui.spacing_mut().slider_width = (ui.available_width() - 110.0).clamp(60.0, 220.0);
         let help = "how many singular components are kept";
-        let slider = Number::new("k", cut.components.min(most), 1..=most.max(1), 1).help(help);
-        if let Some(components) = slider.show(ui) {
-            desk.edit(Edit::Cut(side, Some(Cut { components, ..cut })));
-        }
+        let number = Number::new("k", cut.components.min(most), 1..=most.max(1), 1).help(help);
+        slider(number, |components| Edit::Cut(side, Some(Cut { components, ..cut })), desk, ui);
         let text = "Aₖ is no attention: entries may be negative, rows need not sum to 1, and it may look past the mask.";
         let caveat = RichText::new(text).size(13.0).color(theme::color(theme::palette(ui).accent));
         ui.add(egui::Label::new(caveat).wrap());
@@ -199,13 +198,8 @@ fn prediction(next: &Next, ui: &mut egui::Ui) {
         ui.horizontal(|ui| {
             let piece = theme::label_within(ui, &guess.piece, 16, label - 4.0);
             let (rect, response) = ui.allocate_exact_size(vec2(label, 18.0), egui::Sense::hover());
-            ui.painter().text(
-                rect.left_center(),
-                egui::Align2::LEFT_CENTER,
-                &piece,
-                theme::text(14.0),
-                ui.visuals().text_color(),
-            );
+            let (font, ink) = (theme::text(14.0), ui.visuals().text_color());
+            ui.painter().text(rect.left_center(), egui::Align2::LEFT_CENTER, &piece, font, ink);
             response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, &piece));
             response.on_hover_text(format!("{:?}: {:e}", guess.piece, guess.probability));
             ui.add(ProgressBar::new(guess.probability as f32).desired_width(bar).desired_height(9.0));

@@ -94,7 +94,7 @@ fn nothing(text: &str, ui: &mut egui::Ui) {
     ui.add(egui::Label::new(RichText::new(text).weak()).wrap());
 }
 
-/// Draws a row of names of which one is chosen; returns the one that was clicked.
+/// Draws the list of what can be drawn; returns the name that was clicked.
 fn choose(
     name: &str,
     names: impl Iterator<Item = &'static str>,
@@ -103,41 +103,38 @@ fn choose(
 ) -> Option<String> {
     let mut found = None;
     let shown = chosen.replace('_', " ");
-    let combo = egui::ComboBox::new(name, "").selected_text(shown).show_ui(ui, |ui| {
-        for other in names {
-            if ui.selectable_label(other == chosen, other.replace('_', " ")).clicked() {
-                found = Some(other.to_owned());
+    ui.horizontal(|ui| {
+        ui.label(RichText::new("draw").weak());
+        let combo = egui::ComboBox::new(name, "").selected_text(shown).show_ui(ui, |ui| {
+            for other in names {
+                if ui.selectable_label(other == chosen, other.replace('_', " ")).clicked() {
+                    found = Some(other.to_owned());
+                }
             }
-        }
+        });
+        let spoken = format!("{name}: {chosen}");
+        combo.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, &spoken));
     });
-    let spoken = format!("{name}: {chosen}");
-    combo.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, &spoken));
     found
 }
 
 fn curves(desk: &mut Desk<'_, Training>, ui: &mut egui::Ui) {
     let runs = desk.answer.runs.get().map_or(&[][..], Vec::as_slice);
     let figure = figures::losses(desk.state, runs);
-    let chosen = ui.horizontal(|ui| {
-        ui.label(RichText::new("draw").weak());
-        choose("curve", figures::curves(), &desk.state.curve, ui)
-    });
+    let chosen = choose("curve", figures::curves(), &desk.state.curve, ui);
     if figure.curves.is_empty() {
         nothing("Nothing was trained yet. Start draws a point at every evaluation.", ui);
     } else {
         lines::ui(&figure, ui.available_height(), desk.fade(&desk.answer.runs), ui);
     }
-    chosen.inner.into_iter().for_each(|name| desk.edit(Edit::Curve(name)));
+    chosen.into_iter().for_each(|name| desk.edit(Edit::Curve(name)));
 }
 
 fn ranks(desk: &mut Desk<'_, Training>, ui: &mut egui::Ui) {
     let runs = desk.answer.runs.get().map_or(&[][..], Vec::as_slice);
     let figure = figures::heads(desk.state, runs);
     let names = rankscope::train::HEAD_METRICS.iter().map(|(name, _)| *name);
-    let chosen = ui.horizontal(|ui| {
-        ui.label(RichText::new("draw").weak());
-        choose("number of the heads", names, &desk.state.metric, ui)
-    });
+    let chosen = choose("number of the heads", names, &desk.state.metric, ui);
     if figure.curves.is_empty() {
         nothing("Nothing was recorded yet.", ui);
     } else {
@@ -146,7 +143,7 @@ fn ranks(desk: &mut Desk<'_, Training>, ui: &mut egui::Ui) {
             desk.edit(Edit::Step(Some(step.max(0.0).round() as usize)));
         }
     }
-    chosen.inner.into_iter().for_each(|name| desk.edit(Edit::Metric(name)));
+    chosen.into_iter().for_each(|name| desk.edit(Edit::Metric(name)));
 }
 
 fn samples(desk: &mut Desk<'_, Training>, ui: &mut egui::Ui) {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use egui::{Align2, Rect, RichText, Sense, Slider, StrokeKind, UiBuilder, WidgetInfo, vec2};
 
 use super::{View, nothing};
-use crate::heatmap::{Colours, Part, Picture, Scale, Source};
+use crate::heatmap::{Colours, Scale};
 use crate::lab::Desk;
+use crate::labs::controls::picture;
 use crate::labs::training::recording::{Frame, Recording};
 use crate::labs::training::state::{Edit, Training};
 use crate::layout::{Head, Wall};
@@ -62,10 +63,7 @@ impl View {
         ui.horizontal(|ui| {
             let label = if self.playing.is_some() { "Stop" } else { "Play" };
             if ui.button(label).clicked() {
-                self.playing = match self.playing {
-                    Some(_) => None,
-                    None => Some(f64::NEG_INFINITY),
-                };
+                self.playing = self.playing.is_none().then_some(f64::NEG_INFINITY);
                 if self.playing.is_some() && at == last {
                     desk.edit(Edit::Step(steps.first().copied()));
                 }
@@ -152,15 +150,7 @@ fn wall(desk: &Desk<'_, Training>, frame: &Frame, ui: &mut egui::Ui) -> Option<H
             let place = Head { layer, head };
             let rect = wall.rect(place);
             let response = ui.interact(rect, ui.scope_id().with(("head", layer, head)), Sense::click());
-            let picture = Picture {
-                id: response.id,
-                source: Source::Matrix(matrix.clone(), COLOURS),
-                part: Part::One(Head { layer: 0, head: 0 }),
-                theme: theme::of(ui.visuals()),
-                fade: desk.fade(&desk.answer.runs),
-                rect,
-            };
-            ui.painter().add(egui_wgpu::Callback::new_paint_callback(rect, picture));
+            picture(response.id, matrix, COLOURS, desk.fade(&desk.answer.runs), rect, ui);
             let is_chosen = (desk.state.layer, desk.state.head) == (layer, head);
             let line = if is_chosen { (2.0, accent) } else { (1.0, theme::color(palette.grid)) };
             ui.painter().rect_stroke(rect, 0.0, line, StrokeKind::Outside);

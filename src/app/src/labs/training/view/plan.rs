@@ -89,11 +89,9 @@ impl View {
         let is_going = desk.state.is_going && can && desk.status.busy.is_some();
         match (is_going, is_over) {
             (_, true) => {
-                if ui
-                    .add_enabled(can, egui::Button::new("Train again"))
-                    .on_hover_text("From the first step on, in new folders; the runs shown stay on the disk.")
-                    .clicked()
-                {
+                let hint = "From the first step on, in new folders; the runs shown stay on the disk.";
+                let button = ui.add_enabled(can, egui::Button::new("Train again"));
+                if button.on_hover_text(hint).clicked() {
                     desk.edit(Edit::Again);
                 }
             }

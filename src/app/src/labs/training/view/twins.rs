@@ -14,10 +14,9 @@ use crate::widget::lines;
 
 pub(super) fn ui(desk: &mut Desk<'_, Training>, ui: &mut egui::Ui) {
     let Some(beside) = &desk.state.plan.beside else {
-        return nothing(
-            "One run alone. Choose what a run beside it differs in, at the end of the sentence, to compare two.",
-            ui,
-        );
+        let text = "One run alone. Choose what a run beside it differs in, at the end of the sentence, to \
+                    compare two.";
+        return nothing(text, ui);
     };
     let runs = desk.answer.runs.get().map_or(&[][..], Vec::as_slice);
     let figure = figures::paired(desk.state, runs);
@@ -39,12 +38,8 @@ pub(super) fn ui(desk: &mut Desk<'_, Training>, ui: &mut egui::Ui) {
                     let verdict =
                         paired.verdict(beside.smallest).map_or_else(|e| e.to_string(), |v| v.to_string());
                     let verdict = if is_over { verdict } else { format!("{verdict}, so far") };
-                    format!(
-                        "{}, 95 % interval {} to {}: {verdict}",
-                        short(last.mean()),
-                        short(low),
-                        short(high)
-                    )
+                    let [mean, low, high] = [last.mean(), low, high].map(short);
+                    format!("{mean}, 95 % interval {low} to {high}: {verdict}")
                 }
                 None => format!("{} in one seed; an interval needs two", short(last.mean())),
             };
