@@ -36,6 +36,11 @@ impl Chapter {
         Fault::new(&self.file(), line_of(&self.text, at), what, expected)
     }
 
+    /// A fault at a line (from 0) of the block that starts at a byte of the text.
+    fn fault_in_block(&self, at: usize, line: usize, what: &str, expected: &str) -> Fault {
+        Fault::new(&self.file(), line_of(&self.text, at) + 1 + line, what, expected)
+    }
+
     /// Every figure block: where its text starts, and the block or its fault.
     pub fn figures(&self, markup: &Markup) -> Vec<(usize, Result<Spec, Fault>)> {
         let blocks = markup.pieces.iter().filter_map(|piece| match &piece.what {
@@ -43,10 +48,9 @@ impl Chapter {
             _ => None,
         });
         let read = |(at, body): (usize, &String)| {
-            let spec = Spec::read(body).map_err(|(line, what)| {
-                let at = line_of(&self.text, at) + 1 + line;
-                Fault::new(&self.file(), at, what, "a figure as src/book/src/figure/mod.rs describes it")
-            });
+            let described = "a figure as src/book/src/figure/mod.rs describes it";
+            let spec =
+                Spec::read(body).map_err(|(line, what)| self.fault_in_block(at, line, &what, described));
             (at, spec)
         };
         blocks.map(read).collect()
@@ -137,8 +141,7 @@ impl Book {
                 }),
                 What::Code { language, body } if language == "run" => {
                     self.program.block(body).map_err(|(line, expected)| {
-                        let at = line_of(&chapter.text, range.start) + 1 + line;
-                        Fault::new(&chapter.file(), at, "this command", expected)
+                        chapter.fault_in_block(range.start, line, "this command", &expected)
                     })
                 }
                 What::Code { language, .. } if language == "figure" => {
@@ -293,11 +296,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("book/src");
         std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(
-            folder.join("SUMMARY.md"),
-            "# Summary\n\n- [Rank](03-rank.md)\n- [Later](04-later.md)\n",
-        )
-        .unwrap();
+        let summary = "# Summary\n\n- [Rank](03-rank.md)\n- [Later](04-later.md)\n";
+        std::fs::write(folder.join("SUMMARY.md"), summary).unwrap();
         std::fs::write(folder.join("03-rank.md"), text).unwrap();
         let quoted = "[su2023]\nshort = \"Su 2023\"\ntitle = \"T\"\nauthors = \"J. Su\"\nyear = 2023\nlink = \"a.b\"\n\
                       numbers = { loss = { value = \"13.4\", place = \"Table 2\", what = \"loss\" } }\n";
@@ -316,14 +316,8 @@ mod tests {
         );
         assert_eq!(faults, []);
         assert!(!text.contains("{{") && !text.contains("class=\"fault\""), "{text}");
-        for part in [
-            "refuted",
-            ">13.4</a>",
-            "(Su 2023)",
-            "<math",
-            "id=\"trial-mask-tells-order\"",
-            "<li id=\"su2023\">",
-        ] {
+        let (trial, source) = ("id=\"trial-mask-tells-order\"", "<li id=\"su2023\">");
+        for part in ["refuted", ">13.4</a>", "(Su 2023)", "<math", trial, source] {
             assert!(text.contains(part), "{part}: {text}");
         }
     }

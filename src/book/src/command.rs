@@ -67,10 +67,8 @@ impl Program {
             let output = self.run(line.trim()).map_err(|why| (at, why))?;
             let output = output.trim_end();
             if output.lines().count() > MOST_LINES {
-                return Err((
-                    at,
-                    format!("at most {MOST_LINES} lines of output, not {}", output.lines().count()),
-                ));
+                let count = output.lines().count();
+                return Err((at, format!("at most {MOST_LINES} lines of output, not {count}")));
             }
             if output.contains("````") {
                 return Err((at, "output without four backticks".to_owned()));
@@ -156,10 +154,8 @@ mod tests {
 
     #[test]
     fn a_line_is_split_as_a_shell_does() {
-        assert_eq!(
-            words("rankscope rank --text 'The cat' -n  6").unwrap(),
-            ["rankscope", "rank", "--text", "The cat", "-n", "6"]
-        );
+        let split = words("rankscope rank --text 'The cat' -n  6").unwrap();
+        assert_eq!(split, ["rankscope", "rank", "--text", "The cat", "-n", "6"]);
         assert_eq!(words("a 'b | c' \"\"").unwrap(), ["a", "b | c", ""]);
         assert!(words("a | b").is_err() && words("a 'b").is_err());
     }

@@ -1,5 +1,7 @@
 //! HTML inside Markdown: one line, in which Markdown finds nothing to interpret.
 
+use rankscope::figure::Table;
+
 /// `text` escaped for HTML and for Markdown: every ASCII punctuation mark with a meaning in either is a reference.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -21,33 +23,28 @@ pub fn sentence(text: &str) -> String {
     escape(&crate::number::typeset(text))
 }
 
-/// A table of text that scrolls sideways by itself; numbers are aligned right, words left.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Table {
-    /// The heads of the columns.
-    pub head: Vec<String>,
-    /// The rows, as long as the head.
-    pub rows: Vec<Vec<String>>,
+/// A table of text; numbers are aligned right, words left.
+pub fn numbers(table: &Table, label: &str) -> String {
+    let heads = table.head.iter().map(|name| sentence(name));
+    let cell = |text: &String| format!("<td>{}</td>", sentence(text));
+    let row = |row: &Vec<String>| format!("<tr>{}</tr>", row.iter().map(cell).collect::<String>());
+    scrolling("numbers", label, heads, table.rows.iter().map(row))
 }
 
-impl Table {
-    /// A table without rows.
-    pub fn new(head: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Table { head: head.into_iter().map(Into::into).collect(), rows: Vec::new() }
-    }
-
-    /// As HTML, with `label` as its name for screen readers.
-    pub fn html(&self, label: &str) -> String {
-        let head: String =
-            self.head.iter().map(|name| format!("<th scope=\"col\">{}</th>", sentence(name))).collect();
-        let cell = |text: &String| format!("<td>{}</td>", sentence(text));
-        let row = |row: &Vec<String>| format!("<tr>{}</tr>", row.iter().map(cell).collect::<String>());
-        let rows: String = self.rows.iter().map(row).collect();
-        format!(
-            "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{}\"><table class=\"numbers\"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>",
-            escape(label)
-        )
-    }
+/// A table of `rows` below `heads` that scrolls sideways by itself; `label` is its name for screen readers.
+pub fn scrolling(
+    class: &str,
+    label: &str,
+    heads: impl Iterator<Item = String>,
+    rows: impl Iterator<Item = String>,
+) -> String {
+    let heads: String = heads.map(|name| format!("<th scope=\"col\">{name}</th>")).collect();
+    format!(
+        "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{}\"><table class=\"{class}\">\
+         <thead><tr>{heads}</tr></thead><tbody>{}</tbody></table></div>",
+        escape(label),
+        rows.collect::<String>()
+    )
 }
 
 #[cfg(test)]
@@ -63,13 +60,9 @@ mod tests {
 
     #[test]
     fn a_table_is_one_line_with_heads() {
-        let mut table = Table::new(["i", "σ"]);
-        table.rows.push(vec!["1".into(), "0.5".into()]);
-        let html = table.html("Singular values");
-        assert!(
-            html.contains("<th scope=\"col\">σ</th>")
-                && html.contains("<td>0.5</td>")
-                && !html.contains('\n')
-        );
+        let [head, row] = [["i", "σ"], ["1", "0.5"]].map(|texts| texts.map(str::to_owned).to_vec());
+        let html = numbers(&Table { head, rows: vec![row] }, "Singular values");
+        assert!(html.contains("<th scope=\"col\">σ</th>") && html.contains("<td>0.5</td>"));
+        assert!(!html.contains('\n'));
     }
 }

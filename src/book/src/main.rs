@@ -55,13 +55,9 @@ fn run(args: &Args) -> Result<ExitCode> {
     faults.sort();
     faults.dedup();
     faults.iter().for_each(|fault| eprintln!("{fault}"));
-    eprintln!(
-        "{} ({} chapters, {} faults, {:.0} s)",
-        out.join("index.html").display(),
-        book.chapters.len(),
-        faults.len(),
-        started.elapsed().as_secs_f64()
-    );
+    let (chapters, count, seconds) = (book.chapters.len(), faults.len(), started.elapsed().as_secs_f64());
+    let index = out.join("index.html");
+    eprintln!("{} ({chapters} chapters, {count} faults, {seconds:.0} s)", index.display());
     Ok(if args.check && !faults.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

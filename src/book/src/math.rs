@@ -18,13 +18,9 @@ pub fn mathml(latex: &str, is_display: bool) -> Result<String, String> {
         return Err(wrong(&error));
     }
     let display_mode = if is_display { DisplayMode::Block } else { DisplayMode::Inline };
+    let config = RenderConfig { display_mode, ..RenderConfig::default() };
     let mut html = String::new();
-    push_mathml(
-        &mut html,
-        Parser::new(latex, &storage),
-        RenderConfig { display_mode, ..RenderConfig::default() },
-    )
-    .map_err(|error| wrong(&error))?;
+    push_mathml(&mut html, Parser::new(latex, &storage), config).map_err(|error| wrong(&error))?;
     let html = for_markdown(&html);
     Ok(if is_display { format!("<span class=\"equation\" tabindex=\"0\">{html}</span>") } else { html })
 }

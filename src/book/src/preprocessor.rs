@@ -27,8 +27,7 @@ pub fn build(book: Rc<Book>, out: &Path) -> Result<Vec<Fault>> {
     let faults = Rc::new(RefCell::new(Vec::new()));
     pages.with_preprocessor(Computed { book, faults: faults.clone() });
     pages.build().context("mdBook could not build the pages")?;
-    let faults = faults.take();
-    Ok(faults)
+    Ok(faults.take())
 }
 
 /// Drops the chapters whose files do not exist.

@@ -60,16 +60,12 @@ impl Sources {
     pub fn number(&self, path: &str) -> Result<String, String> {
         let (source, key) = path.split_once('.').ok_or("SOURCE.key, both from book/quoted.toml")?;
         let found = self.source(source)?;
-        let number = found.numbers.get(key).ok_or_else(|| {
-            let keys: Vec<&str> = found.numbers.keys().map(String::as_str).collect();
-            format!("a number of {source}: {}", keys.join(", "))
-        })?;
+        let missing = || format!("a number of {source}: {}", joined(found.numbers.keys()));
+        let number = found.numbers.get(key).ok_or_else(missing)?;
         let Published { value, place, what } = number;
         let title = escape(&format!("{}, {place}: {what}", found.short));
-        Ok(format!(
-            "<a class=\"quoted\" href=\"bibliography.md#{source}\" title=\"{title}\">{}</a>",
-            escape(value)
-        ))
+        let link = format!("href=\"bibliography.md#{source}\" title=\"{title}\"");
+        Ok(format!("<a class=\"quoted\" {link}>{}</a>", escape(value)))
     }
 
     /// `{{cite:SOURCE}}`.
@@ -82,8 +78,7 @@ impl Sources {
     }
 
     fn source(&self, key: &str) -> Result<&Source, String> {
-        let keys = || self.0.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        self.0.get(key).ok_or_else(|| format!("a source of book/quoted.toml: {}", keys()))
+        self.0.get(key).ok_or_else(|| format!("a source of book/quoted.toml: {}", joined(self.0.keys())))
     }
 
     /// `{{bibliography}}`: every source by its authors, with the numbers taken from it.
@@ -111,6 +106,10 @@ impl Sources {
         });
         format!("<ul class=\"bibliography\">{}</ul>", items.collect::<String>())
     }
+}
+
+fn joined<'a>(keys: impl Iterator<Item = &'a String>) -> String {
+    keys.map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// A text that may stand in a chapter though it holds a decimal.
@@ -156,27 +155,22 @@ mod tests {
     fn numbers_are_printed_with_their_source() {
         let sources = Sources::read("quoted.toml", TEXT).unwrap();
         let number = sources.number("su2023.loss").unwrap();
-        assert_eq!(
-            number,
-            "<a class=\"quoted\" href=\"bibliography.md#su2023\" title=\"Su 2023, Table 2: loss, base\">13.4</a>"
-        );
+        let title = "title=\"Su 2023, Table 2: loss, base\"";
+        assert_eq!(number, format!("<a class=\"quoted\" href=\"bibliography.md#su2023\" {title}>13.4</a>"));
         assert!(sources.cite("su2023").unwrap().contains(">(Su 2023)</a>"));
-        assert!(
-            sources.bibliography().contains("<li id=\"su2023\">J. Su. <cite>On &#42;why&#42;</cite>. 2023.")
-        );
+        let item = "<li id=\"su2023\">J. Su. <cite>On &#42;why&#42;</cite>. 2023.";
+        assert!(sources.bibliography().contains(item));
         assert!(sources.number("su2023.x").unwrap_err().contains("loss"));
         assert!(sources.cite("su2024").unwrap_err().contains("su2023"));
     }
 
     #[test]
     fn a_wrong_table_is_a_fault_with_its_line() {
-        let fault = Sources::read("quoted.toml", &TEXT.replace("year = 2023", "year = 2023\nurl = \"x\""))
-            .unwrap_err();
+        let wrong = TEXT.replace("year = 2023", "year = 2023\nurl = \"x\"");
+        let fault = Sources::read("quoted.toml", &wrong).unwrap_err();
         assert!(fault.what.contains("url"), "{fault}");
-        assert_eq!(
-            allowed("a", "\n[[allow]]\nchapter = \"a.md\"\ntext = \"0.5\"\nwhy = \"w\"\n").unwrap()[0].0,
-            2
-        );
+        let sound = "\n[[allow]]\nchapter = \"a.md\"\ntext = \"0.5\"\nwhy = \"w\"\n";
+        assert_eq!(allowed("a", sound).unwrap()[0].0, 2);
         assert!(allowed("a", "[[allow]]\nchapter = \"a.md\"\n").is_err());
     }
 }

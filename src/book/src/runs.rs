@@ -57,9 +57,8 @@ impl Runs {
         let folder = self.folder(name).ok_or_else(|| format!("a run under {}", FOLDERS.join(", ")))?;
         let curve = |name: &str, kind, file: &str| -> Result<Curve, String> {
             let table = Csv::read(&folder.join(file))?;
-            let points = (0..table.rows.len())
-                .filter_map(|row| Some((table.value(row, "step")?, table.value(row, "loss")?)));
-            Ok(Curve::new(name, kind, points))
+            let point = |row| Some((table.value(row, "step")?, table.value(row, "loss")?));
+            Ok(Curve::new(name, kind, (0..table.rows.len()).filter_map(point)))
         };
         Ok(Lines {
             title: format!("Loss over training: {name}"),
@@ -75,10 +74,8 @@ impl Runs {
     }
 
     fn folder(&self, name: &str) -> Option<PathBuf> {
-        FOLDERS
-            .iter()
-            .map(|folder| self.root.join(folder).join(name))
-            .find(|folder| folder.join("run.json").is_file())
+        let mut folders = FOLDERS.iter().map(|folder| self.root.join(folder).join(name));
+        folders.find(|folder| folder.join("run.json").is_file())
     }
 
     fn text(&self, path: &str) -> Option<String> {
@@ -157,9 +154,8 @@ mod tests {
         let runs = runs();
         let run = "reverse-twins-6bf22bf8/seed-0";
         assert_eq!(runs.number(&format!("{run}.steps")), Ok(400.0));
-        assert!(
-            runs.number(&format!("{run}.loss")).unwrap() < runs.number(&format!("{run}.first.loss")).unwrap()
-        );
+        let [last, first] = ["loss", "first.loss"].map(|key| runs.number(&format!("{run}.{key}")).unwrap());
+        assert!(last < first);
         assert_eq!(runs.number("english-gpt.loss"), Ok(3.26));
         assert_eq!(runs.number("english-gpt.accuracy"), Ok(0.258));
         assert_eq!(runs.number("english-gpt.parameters"), Ok(879_872.0));

@@ -2,7 +2,7 @@
 
 use rankscope::claim::{ARENAS, Evidence, Trial};
 
-use crate::html::{escape, sentence};
+use crate::html::{escape, scrolling, sentence};
 
 /// The number of sentences of each side that are visible at first.
 const SHOWN: usize = 6;
@@ -11,11 +11,8 @@ const SHOWN: usize = 6;
 pub fn block(trial: &Trial, longer: Option<&Trial>) -> String {
     let Trial { about, evidence, settings, .. } = trial;
     let id = about.id;
-    let notes: String = evidence
-        .notes()
-        .iter()
-        .map(|note| format!("<p class=\"note\">Note: {}</p>", sentence(note)))
-        .collect();
+    let note = |note: &String| format!("<p class=\"note\">Note: {}</p>", sentence(note));
+    let notes: String = evidence.notes().iter().map(note).collect();
     format!(
         "<section class=\"trial\" id=\"trial-{id}\" aria-label=\"The claim {id} on trial\">\
          <p class=\"trial-name\">On trial: <code>{id}</code></p>\
@@ -46,12 +43,8 @@ fn side(evidence: &Evidence, supports: bool) -> String {
     let list = match items.split_at_checked(SHOWN) {
         _ if items.is_empty() => "<p>None was found.</p>".to_owned(),
         Some((first, more)) if !more.is_empty() => {
-            format!(
-                "{}<details><summary>and {} more</summary>{}</details>",
-                list(first),
-                more.len(),
-                list(more)
-            )
+            let (count, more) = (more.len(), list(more));
+            format!("{}<details><summary>and {count} more</summary>{more}</details>", list(first))
         }
         _ => list(&items),
     };
@@ -66,12 +59,8 @@ fn verdict(trial: &Trial) -> String {
             sentence(because)
         )
     });
-    format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"Verdict on {}\"><table class=\"verdict\"><thead><tr><th scope=\"col\">arena</th><th scope=\"col\">verdict</th>\
-         <th scope=\"col\">because</th></tr></thead><tbody>{}</tbody></table></div>",
-        trial.about.id,
-        rows.collect::<String>()
-    )
+    let heads = ["arena", "verdict", "because"].map(str::to_owned);
+    scrolling("verdict", &format!("Verdict on {}", trial.about.id), heads.into_iter(), rows)
 }
 
 fn of_longer_training(trial: &Trial) -> String {
@@ -87,8 +76,7 @@ fn of_longer_training(trial: &Trial) -> String {
 
 /// `{{verdicts}}`: a row for each claim, with the ruling of each arena.
 pub fn table<'a>(trials: impl Iterator<Item = (&'a Trial, Option<String>)>) -> String {
-    let head: String =
-        ARENAS.iter().map(|arena| format!("<th scope=\"col\">{}</th>", escape(arena))).collect();
+    let heads = ["claim"].into_iter().chain(ARENAS).map(escape);
     let row = |(trial, chapter): (&Trial, Option<String>)| {
         let id = trial.about.id;
         let cell = |row: Option<(&str, &str)>| {
@@ -102,11 +90,7 @@ pub fn table<'a>(trials: impl Iterator<Item = (&'a Trial, Option<String>)>) -> S
         };
         format!("<tr><th scope=\"row\">{statement}</th>{cells}</tr>")
     };
-    format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"All verdicts\"><table class=\"verdicts\"><thead><tr><th scope=\"col\">claim</th>{head}</tr></thead>\
-         <tbody>{}</tbody></table></div>",
-        trials.map(row).collect::<String>()
-    )
+    scrolling("verdicts", "All verdicts", heads, trials.map(row))
 }
 
 /// The ruling of one arena: `exact`, `floating`, `trained` or `training`.
@@ -121,10 +105,6 @@ pub fn ruling(trial: &Trial, arena: &str) -> Result<&'static str, String> {
         format!("an arena in which {} is tried: {}", trial.about.id, names.collect::<Vec<_>>().join(", "))
     };
     let index = NAMES.iter().position(|name| *name == arena).ok_or_else(tried)?;
-    trial
-        .verdict
-        .opinions()
-        .find(|(name, ..)| *name == ARENAS[index])
-        .map(|(_, ruling, _)| ruling)
-        .ok_or_else(tried)
+    let opinion = trial.verdict.opinions().find(|(name, ..)| *name == ARENAS[index]);
+    opinion.map(|(_, ruling, _)| ruling).ok_or_else(tried)
 }

@@ -66,13 +66,12 @@ impl Trials {
         let all = self.get(id)?.evidence.measured();
         all.iter().find(|measured| measured.name == name).ok_or_else(|| {
             let start = name.split('_').next().unwrap_or(name);
-            let near: Vec<&str> =
-                all.iter().map(|m| m.name.as_str()).filter(|other| other.contains(start)).collect();
-            let near = if near.is_empty() { all.iter().map(|m| m.name.as_str()).collect() } else { near };
-            format!(
-                "one that {id} measures, such as {}",
-                near.iter().take(8).copied().collect::<Vec<_>>().join(", ")
-            )
+            let mut near: Vec<&str> = all.iter().map(|measured| measured.name.as_str()).collect();
+            if near.iter().any(|other| other.contains(start)) {
+                near.retain(|other| other.contains(start));
+            }
+            near.truncate(8);
+            format!("one that {id} measures, such as {}", near.join(", "))
         })
     }
 }

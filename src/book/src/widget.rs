@@ -111,11 +111,9 @@ fn kinds() -> Value {
 
 fn prefix() -> Result<Value> {
     let n = POSITIONS[0];
-    let scores =
-        [2, 4, 16].map(|size| (size.to_string(), json!(rows(&Draw::independent(n, size, SEED).scores(1.0)))));
-    Ok(
-        json!({ "n": n, "scores": Map::from_iter(scores), "amounts": colors(Theme::sequential), "kinds": kinds() }),
-    )
+    let scores = |size: usize| json!(rows(&Draw::independent(n, size, SEED).scores(1.0)));
+    let scores = Map::from_iter([2, 4, 16].map(|size| (size.to_string(), scores(size))));
+    Ok(json!({ "n": n, "scores": scores, "amounts": colors(Theme::sequential), "kinds": kinds() }))
 }
 
 fn mask() -> Result<Value> {
@@ -161,10 +159,8 @@ fn collapse() -> Result<Value> {
         let mut of_net = Map::new();
         for (net, architecture) in nets {
             let stack = Stack::new(architecture, SEED)?;
-            of_net.insert(
-                net.to_owned(),
-                json!(log_residuals(&stack, &sizes.input(SEED), &mask, &Run::default())?),
-            );
+            let logs = log_residuals(&stack, &sizes.input(SEED), &mask, &Run::default())?;
+            of_net.insert(net.to_owned(), json!(logs));
         }
         ratios.insert(name.to_owned(), of_net.into());
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use clap::Args;
 use rankscope::device::DeviceRequest;
-use rankscope::mask::MASKS;
+use rankscope::mask::{MASKS, MaskKind};
 use rankscope::model::MaskChoice;
 
 /// The model, its input, and the device.
@@ -53,24 +53,27 @@ impl DeviceArgs {
     }
 }
 
-/// The help of `--mask`, with every named mask.
-pub fn mask_help() -> String {
-    let forms = MASKS.iter().map(|kind| match kind.parameters {
+/// How a kind of mask is written: `window(W)`.
+pub fn form(kind: &MaskKind) -> String {
+    match kind.parameters {
         "" => kind.name.to_owned(),
         parameters => format!("{}({parameters})", kind.name),
-    });
-    let forms: Vec<_> = forms.collect();
+    }
+}
+
+/// The help of `--mask`, with every named mask.
+pub fn mask_help() -> String {
     format!(
         "The attention mask: as-trained, {}; prefix:4 for prefix(4); combined with &, | and !, as in \
          \"causal & !window:4\"; encoder:MASK or decoder:MASK for one stack of an encoder-decoder \
          (the same as MASK where there is one stack)",
-        forms.join(", ")
+        MASKS.iter().map(form).collect::<Vec<_>>().join(", ")
     )
 }
 
-/// An error unless a figure's file name ends in `.svg`.
-pub fn expect_svg(option: &str, path: &Path) -> Result<()> {
-    expect_ending(option, path, "svg")
+/// An error unless a figure's file name, where one is given, ends in `.svg`.
+pub fn expect_svg(option: &str, path: Option<&Path>) -> Result<()> {
+    path.map_or(Ok(()), |path| expect_ending(option, path, "svg"))
 }
 
 /// An error unless a file name ends in `.` and `ending`.
@@ -95,16 +98,13 @@ pub fn mask_choices(mask: &str, compare: Option<&str>) -> Result<Vec<MaskChoice>
 /// Token ids from a list such as `3,5,7`.
 pub fn ids(option: &str, list: &str) -> Result<Vec<u32>> {
     let mut ids = Vec::new();
-    for (position, item) in list.split(',').enumerate() {
-        match item.trim().parse() {
+    for (position, item) in (1..).zip(list.split(',').map(str::trim)) {
+        match item.parse() {
             Ok(id) => ids.push(id),
             Err(_) if list.trim().is_empty() => bail!("{option} is empty, expected ids such as 3,5,7"),
-            Err(_) => bail!(
-                "{option}: item {} is {:?}, expected a whole number from 0 to {}",
-                position + 1,
-                item.trim(),
-                u32::MAX
-            ),
+            Err(_) => {
+                bail!("{option}: item {position} is {item:?}, expected a whole number from 0 to {}", u32::MAX)
+            }
         }
     }
     Ok(ids)

@@ -1,6 +1,7 @@
 //! Results go to stdout in one write, messages to stderr.
 
 use std::io::{self, Write};
+use std::iter::{once, repeat};
 
 use anyhow::Result;
 use comfy_table::presets::NOTHING;
@@ -49,11 +50,48 @@ pub fn facts(facts: &[(&str, String)]) -> String {
     text
 }
 
-/// A table with a line under its header; the first column to the left, numbers to the right.
-pub fn columns(header: &[&str], rows: Vec<Vec<String>>) -> String {
+/// Texts under one label, which stands at the first of them.
+pub fn labelled(
+    label: &'static str,
+    texts: impl IntoIterator<Item = String>,
+) -> impl Iterator<Item = (&'static str, String)> {
+    once(label).chain(repeat("")).zip(texts)
+}
+
+/// Each item once, in the order in which they come.
+pub fn distinct<T: PartialEq>(items: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut met = Vec::new();
+    for item in items {
+        if !met.contains(&item) {
+            met.push(item);
+        }
+    }
+    met
+}
+
+/// Rows of bars, on one scale from the lowest to the highest of all values.
+pub fn bars<const N: usize>(rows: [&[f64]; N]) -> [String; N] {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let all = || rows.iter().copied().flatten().copied();
+    let (low, high) = (all().fold(f64::INFINITY, f64::min), all().fold(f64::NEG_INFINITY, f64::max));
+    let bar = |value: &f64| {
+        let share = if high > low { (value - low) / (high - low) } else { 0.0 };
+        BARS[(share * 7.0).round() as usize]
+    };
+    rows.map(|row| row.iter().map(bar).collect())
+}
+
+/// A table without rows, with a line under its header.
+pub fn empty_table() -> Table {
     let mut table = Table::new();
     table.load_style(NOTHING.header_separator(LineStyle::none().fill('─')));
     table.set_content_arrangement(ContentArrangement::Disabled);
+    table
+}
+
+/// A table; the first column to the left, numbers to the right.
+pub fn columns(header: &[&str], rows: Vec<Vec<String>>) -> String {
+    let mut table = empty_table();
     table.set_header(header.to_vec());
     table.add_rows(rows);
     for (index, column) in table.column_iter_mut().enumerate() {

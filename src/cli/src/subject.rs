@@ -57,10 +57,8 @@ impl Subject {
         let description = self.model.description();
         let trained = match &description.encoder {
             Some(encoder) => {
-                format!(
-                    "{} in the encoder, {} in the decoder",
-                    encoder.trained_mask, description.trained_mask
-                )
+                let (encoder, decoder) = (&encoder.trained_mask, &description.trained_mask);
+                format!("{encoder} in the encoder, {decoder} in the decoder")
             }
             None => MaskChoice::AsTrained.in_words(description),
         };
@@ -129,11 +127,8 @@ fn read_input(args: &SubjectArgs, folder: &Path) -> Result<(Input, Option<Tokens
 /// All of stdin without its last line end.
 fn read_stdin() -> Result<String> {
     let mut text = String::new();
-    stdin()
-        .lock()
-        .take(MOST_TEXT_BYTES + 1)
-        .read_to_string(&mut text)
-        .context("stdin cannot be read as UTF-8 text")?;
+    let read = stdin().lock().take(MOST_TEXT_BYTES + 1).read_to_string(&mut text);
+    read.context("stdin cannot be read as UTF-8 text")?;
     if text.len() as u64 > MOST_TEXT_BYTES {
         bail!(
             "the text on stdin is longer than {MOST_TEXT_BYTES} bytes, expected a text within the model's context"

@@ -26,11 +26,7 @@ impl Home {
     /// # Errors
     /// If there is neither.
     pub fn of_user() -> Result<Self> {
-        if let Some(home) = std::env::var_os(HOME) {
-            return Ok(Home(std::path::absolute(home)?));
-        }
-        let data = dirs::data_dir().with_context(|| format!("no data folder: set HOME or {HOME}"))?;
-        Ok(Home(data.join("rankscope/kernel")))
+        folder(HOME, dirs::data_dir(), "data folder", "rankscope/kernel").map(Home)
     }
 
     /// The folder itself.
@@ -89,12 +85,7 @@ impl Home {
 /// # Errors
 /// If the user has no folder for settings.
 pub fn preferences() -> Result<PathBuf> {
-    if let Some(preferences) = std::env::var_os(PREFERENCES) {
-        return Ok(std::path::absolute(preferences)?);
-    }
-    let settings =
-        dirs::config_dir().with_context(|| format!("no folder for settings: set HOME or {PREFERENCES}"))?;
-    Ok(settings.join("rankscope"))
+    folder(PREFERENCES, dirs::config_dir(), "folder for settings", "rankscope")
 }
 
 /// The folder in which every running kernel has its own.
@@ -102,9 +93,13 @@ pub fn preferences() -> Result<PathBuf> {
 /// # Errors
 /// If the user has no cache folder.
 pub fn running() -> Result<PathBuf> {
-    if let Some(running) = std::env::var_os(RUNNING) {
-        return Ok(std::path::absolute(running)?);
+    folder(RUNNING, dirs::cache_dir(), "cache folder", "rankscope/kernels")
+}
+
+/// The folder that `variable` names, or `ours` in one of the user's; `what` says which that is.
+fn folder(variable: &str, users: Option<PathBuf>, what: &str, ours: &str) -> Result<PathBuf> {
+    if let Some(named) = std::env::var_os(variable) {
+        return Ok(std::path::absolute(named)?);
     }
-    let cache = dirs::cache_dir().with_context(|| format!("no cache folder: set HOME or {RUNNING}"))?;
-    Ok(cache.join("rankscope/kernels"))
+    Ok(users.with_context(|| format!("no {what}: set HOME or {variable}"))?.join(ours))
 }

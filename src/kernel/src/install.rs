@@ -45,10 +45,8 @@ pub fn install(args: &InstallArgs) -> Result<()> {
         None => library::own_sources()?,
     };
     if !sources.join("lib.rs").is_file() {
-        bail!(
-            "{} has no lib.rs: --sources is the library's folder, src/rankscope of a checkout",
-            sources.display()
-        );
+        let wanted = "--sources is the library's folder, src/rankscope of a checkout";
+        bail!("{} has no lib.rs: {wanted}", sources.display());
     }
     let is_current = || Toolchain::of(&home).is_ok_and(|found| found == toolchain);
     let program = std::env::current_exe()?;

@@ -85,6 +85,12 @@ mod widgets;
 mod workspace;
 
 use std::process::ExitCode;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The content of a mutex, also after a thread has panicked that held it.
+fn open<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn main() -> ExitCode {
     // Does not return where this process stands in for cargo, ...

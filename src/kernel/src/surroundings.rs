@@ -113,10 +113,8 @@ mod tests {
     #[test]
     fn what_is_read_once_sets_apart_and_the_rest_does_not() {
         let mine = of(&[("PATH", b"/bin"), ("JPY_PARENT_PID", b"7"), ("RANKSCOPE_DEVICE", b"cpu")]);
-        assert_eq!(
-            mine.set_apart_by(&of(&[("PATH", b"/bin"), ("JPY_PARENT_PID", b"8"), ("NEW", b"1")])),
-            None
-        );
+        let other = of(&[("PATH", b"/bin"), ("JPY_PARENT_PID", b"8"), ("NEW", b"1")]);
+        assert_eq!(mine.set_apart_by(&other), None);
         assert_eq!(mine.set_apart_by(&of(&[("PATH", b"/usr/bin")])).as_deref(), Some("PATH"));
         let threads = of(&[("PATH", b"/bin"), ("OPENBLAS_NUM_THREADS", b"1")]);
         assert_eq!(mine.set_apart_by(&threads).as_deref(), Some("OPENBLAS_NUM_THREADS"));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use crate::home::Home;
 
@@ -18,8 +18,11 @@ pub const RUSTC: &str = "RUSTC";
 /// Where to look for programs, such as the linker, in an environment without PATH.
 const USUAL: [&str; 3] = ["/usr/local/bin", "/usr/bin", "/bin"];
 
+/// What to do where the library or its compiler is missing, or is another.
+pub const ADVICE: &str = "run `cargo xtask notebook` or `rankscope-kernel install`";
+
 /// A compiler, with its programs and libraries.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Toolchain {
     /// Its root folder.
     pub sysroot: PathBuf,
@@ -38,19 +41,18 @@ impl Toolchain {
     /// If there is none.
     pub fn find() -> Result<Self> {
         let places = places(cargo_home());
-        let with = |name: &str| places.iter().find(|folder| folder.join(name).is_file());
-        let rustc =
-            with("rustc").context("no rustc on PATH and in ~/.cargo/bin: install Rust, https://rustup.rs")?;
+        let with = |name: &str| {
+            let found = places.iter().find(|folder| folder.join(name).is_file());
+            let missing = "on PATH and in ~/.cargo/bin: install Rust, https://rustup.rs";
+            found.with_context(|| format!("no {name} {missing}"))
+        };
+        let rustc = with("rustc")?;
         let ask = |arguments: &[&str]| ask(&rustc.join("rustc"), arguments);
         let sysroot = PathBuf::from(ask(&["--print", "sysroot"])?);
         let own = sysroot.join("bin");
         let mut programs = if own.join("rustc").is_file() { vec![own] } else { vec![rustc.clone()] };
         if !programs[0].join("cargo").is_file() {
-            programs.push(
-                with("cargo")
-                    .context("no cargo on PATH and in ~/.cargo/bin: install Rust, https://rustup.rs")?
-                    .clone(),
-            );
+            programs.push(with("cargo")?.clone());
         }
         let libraries = PathBuf::from(ask(&["--print", "target-libdir"])?);
         Ok(Toolchain { sysroot, libraries, programs, version: ask(&["--version"])? })
@@ -61,17 +63,14 @@ impl Toolchain {
     /// # Errors
     /// If nothing is installed there, or the compiler has been removed or replaced.
     pub fn of(home: &Home) -> Result<Self> {
-        const ADVICE: &str = "run `cargo xtask notebook` or `rankscope-kernel install`";
         let path = home.toolchain();
         let text = fs::read_to_string(&path)
             .with_context(|| format!("nothing is installed in {}: {ADVICE}", home.path().display()))?;
-        let toolchain = serde_json::from_str(&text).ok().and_then(|value| Toolchain::from_json(&value));
+        let toolchain: Option<Self> = serde_json::from_str(&text).ok();
         let toolchain = toolchain.with_context(|| format!("{} is damaged: {ADVICE}", path.display()))?;
         if !toolchain.libraries.is_dir() {
-            bail!(
-                "the Rust that the library for cells was made with is gone from {}: {ADVICE}",
-                toolchain.sysroot.display()
-            );
+            let place = toolchain.sysroot.display();
+            bail!("the Rust that the library for cells was made with is gone from {place}: {ADVICE}");
         }
         Ok(toolchain)
     }
@@ -82,7 +81,7 @@ impl Toolchain {
     /// If it cannot be written.
     pub fn write(&self, home: &Home) -> Result<()> {
         let path = home.toolchain();
-        fs::write(&path, format!("{:#}\n", self.to_json()))
+        fs::write(&path, serde_json::to_string_pretty(self)? + "\n")
             .with_context(|| format!("cannot write {}", path.display()))
     }
 
@@ -93,10 +92,7 @@ impl Toolchain {
     pub fn check(&self) -> Result<()> {
         let now = ask(&self.program("rustc").unwrap_or_else(|| "rustc".into()), &["--version"])?;
         if now != self.version {
-            bail!(
-                "the library for cells was made with {}, this is {now}: run `cargo xtask notebook` or `rankscope-kernel install`",
-                self.version
-            );
+            bail!("the library for cells was made with {}, this is {now}: {ADVICE}", self.version);
         }
         Ok(())
     }
@@ -109,8 +105,7 @@ impl Toolchain {
     /// Makes it the toolchain that every program started from here finds first, after the programs in `tools`;
     /// rust-analyzer finds it by its variables, without rustup. Called before there is a second thread.
     pub fn enter(&self, tools: Option<PathBuf>) {
-        let rest = path();
-        let rest = rest.into_iter().filter(|folder| !self.programs.contains(folder));
+        let rest = path().into_iter().filter(|folder| !self.programs.contains(folder));
         let all = tools.into_iter().chain(self.programs.iter().cloned()).chain(rest);
         let mut variables = vec![(RUSTUP, self.sysroot.clone().into_os_string())];
         variables.extend(std::env::join_paths(all).ok().map(|path| ("PATH", path)));
@@ -119,22 +114,6 @@ impl Toolchain {
             .extend(named.iter().filter_map(|(name, program)| Some((*name, self.program(program)?.into()))));
         // SAFETY: the caller makes sure that there is only one thread.
         variables.iter().for_each(|(name, value)| unsafe { std::env::set_var(name, value) });
-    }
-
-    fn to_json(&self) -> Value {
-        let Toolchain { sysroot, libraries, programs, version } = self;
-        json!({ "sysroot": sysroot, "libraries": libraries, "programs": programs, "version": version })
-    }
-
-    fn from_json(value: &Value) -> Option<Self> {
-        let text = |value: &Value| value.as_str().map(str::to_owned);
-        let programs = value["programs"].as_array()?.iter();
-        Some(Toolchain {
-            sysroot: text(&value["sysroot"])?.into(),
-            libraries: text(&value["libraries"])?.into(),
-            programs: programs.map(|folder| text(folder).map(PathBuf::from)).collect::<Option<_>>()?,
-            version: text(&value["version"])?,
-        })
     }
 }
 
@@ -190,10 +169,8 @@ mod tests {
         fs::create_dir_all(home.path()).unwrap();
         assert!(Toolchain::of(&home).unwrap_err().to_string().starts_with("nothing is installed in"));
         let found = Toolchain::find().unwrap();
-        assert!(
-            found.libraries.starts_with(&found.sysroot)
-                && found.programs.iter().all(|folder| folder.is_dir())
-        );
+        assert!(found.libraries.starts_with(&found.sysroot));
+        assert!(found.programs.iter().all(|folder| folder.is_dir()));
         found.write(&home).unwrap();
         assert_eq!(Toolchain::of(&home).unwrap(), found);
         found.check().unwrap();

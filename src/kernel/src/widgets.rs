@@ -6,13 +6,14 @@
 //! **Source**: the messages of `@jupyter-widgets/base`, protocol 2.1 (`packages/schema/messages.md` of ipywidgets).
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use jupyter_protocol::{
     CommClose, CommId, CommInfo, CommInfoReply, CommMsg, CommOpen, JupyterMessage, JupyterMessageContent,
 };
 use serde_json::{Map, Value, json};
 
+use crate::open;
 use crate::server::Wire;
 
 /// The target of a widget's comm.
@@ -163,7 +164,7 @@ impl Widgets {
     }
 
     fn all(&self) -> MutexGuard<'_, BTreeMap<String, Widget>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        open(&self.0)
     }
 }
 
@@ -240,10 +241,8 @@ mod tests {
         let moved = moved.unwrap();
         assert_eq!((moved.id.as_str(), &moved.state["values"]), ("a", &json!([2])));
         let echo = content(&desk.said()[0]);
-        assert_eq!(
-            echo["data"],
-            json!({"method": "echo_update", "state": {"values": [2]}, "buffer_paths": []})
-        );
+        let expected = json!({"method": "echo_update", "state": {"values": [2]}, "buffer_paths": []});
+        assert_eq!(echo["data"], expected);
         assert!(desk.hear("a", json!({"method": "request_state"})).is_none());
         assert_eq!(content(&desk.said()[0])["data"]["state"]["values"], json!([2]));
     }

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::home::Home;
+use crate::open;
 
 /// A folder that belongs to one process.
 #[derive(Debug)]
@@ -96,7 +97,7 @@ impl Workspace {
     }
 
     fn facts(&self) -> MutexGuard<'_, Facts> {
-        self.facts.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        open(&self.facts)
     }
 
     fn write_facts(&self, facts: &Facts) {

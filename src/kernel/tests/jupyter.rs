@@ -10,6 +10,7 @@ mod skip;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+const KERNEL: &str = env!("CARGO_BIN_EXE_rankscope-kernel");
 /// The variables that a Jupyter gets, beside PATH.
 const HANDED_ON: [&str; 5] = ["HOME", "USER", "LANG", "TMPDIR", "XDG_RUNTIME_DIR"];
 
@@ -23,11 +24,9 @@ impl Jupyter {
     fn install(python: PathBuf) -> Self {
         // Outside the checkout: cargo must not take a cell's folder for a part of this workspace.
         let jupyter = Jupyter { python, prefix: tempfile::tempdir().unwrap() };
-        let mut install = Command::new(env!("CARGO_BIN_EXE_rankscope-kernel"));
-        install.arg("install").arg("--prefix").arg(jupyter.prefix.path());
-        jupyter.succeed(&mut install);
+        jupyter.succeed(Command::new(KERNEL).args(["install", "--prefix"]).arg(jupyter.prefix.path()));
         // One test uses spares; in the others, a spare would make them wait for its compiler.
-        jupyter.succeed(Command::new(env!("CARGO_BIN_EXE_rankscope-kernel")).args(["spare", "off"]));
+        jupyter.succeed(Command::new(KERNEL).args(["spare", "off"]));
         jupyter
     }
 
@@ -99,10 +98,8 @@ fn python() -> PathBuf {
     let wanted = if has_chromium() { &[CLIENT, LAB][..] } else { &[CLIENT] };
     for missing in wanted.iter().filter(|wanted| !has(&python, **wanted)) {
         let made = Command::new("python3").args(["-m", "venv"]).arg(&folder).status();
-        assert!(
-            made.is_ok_and(|status| status.success()),
-            "`python3 -m venv` failed: is Python's venv installed?"
-        );
+        let is_made = made.is_ok_and(|status| status.success());
+        assert!(is_made, "`python3 -m venv` failed: is Python's venv installed?");
         let _ = Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(missing.1).status();
     }
     assert!(
@@ -120,10 +117,9 @@ fn jupyter_is_content() {
         return;
     }
     let jupyter = Jupyter::install(python());
-    jupyter.script("conformance.py", &[]);
-    jupyter.script("compile.py", &[]);
-    jupyter.script("streams.py", &[]);
-    jupyter.script("spare.py", &[]);
+    for script in ["conformance.py", "compile.py", "streams.py", "spare.py"] {
+        jupyter.script(script, &[]);
+    }
     let stress = jupyter.script("stress.py", &["40".into()]);
     let measured: serde_json::Value = serde_json::from_str(stress.lines().last().unwrap()).unwrap();
     assert!(measured["memory_mib"].as_f64().unwrap() < 600.0, "{measured}");
@@ -142,30 +138,20 @@ fn jupyter_is_content() {
     assert!(found.len() >= 3, "{found:?}");
     jupyter.script("notebooks.py", &found);
 
-    let mut status = jupyter.command(Path::new(env!("CARGO_BIN_EXE_rankscope-kernel")));
-    status.arg("status").arg("--prefix").arg(jupyter.prefix.path());
-    let said = jupyter.succeed(&mut status);
+    let (prefix, running) = (jupyter.prefix.path(), jupyter.prefix.path().join("running"));
+    let status = || {
+        let mut status = jupyter.command(Path::new(KERNEL));
+        status.args(["status", "--prefix"]).arg(prefix).env("RANKSCOPE_KERNEL_RUNNING", &running);
+        status
+    };
+    let said = jupyter.succeed(&mut status());
     assert!(said.lines().any(|line| line.starts_with("a cell") && line.ends_with("(ok)")), "{said}");
     // A library that the loader refuses is as bad as none: only a cell that runs can tell.
-    let library = jupyter.prefix.path().join("share/rankscope/kernel/library").join(format!(
-        "{}rankscope_cells{}",
-        std::env::consts::DLL_PREFIX,
-        std::env::consts::DLL_SUFFIX
-    ));
-    std::fs::write(&library, "no library").unwrap();
-    let output = jupyter
-        .command(Path::new(env!("CARGO_BIN_EXE_rankscope-kernel")))
-        .arg("status")
-        .arg("--prefix")
-        .arg(jupyter.prefix.path())
-        .env("RANKSCOPE_KERNEL_RUNNING", jupyter.prefix.path().join("running"))
-        .output()
-        .unwrap();
+    let name = format!("{}rankscope_cells{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    std::fs::write(prefix.join("share/rankscope/kernel/library").join(name), "no library").unwrap();
+    let output = status().output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        !output.status.success() && said.contains("cannot load") && said.contains("librankscope_cells"),
-        "{said}"
-    );
-    let running = jupyter.prefix.path().join("running");
+    assert!(!output.status.success(), "{said}");
+    assert!(said.contains("cannot load") && said.contains("librankscope_cells"), "{said}");
     assert_eq!(std::fs::read_dir(running).unwrap().count(), 0, "no kernel left anything");
 }

@@ -83,16 +83,13 @@ struct Programs {
 
 /// The machine of the measurements.
 fn heading(programs: &Programs) -> Result<String> {
-    let output =
-        command(&programs.cli).args(["devices", "--json"]).output().context("cannot run rankscope")?;
-    let devices: Value = serde_json::from_slice(&output.stdout).context("`devices --json`")?;
+    let devices = listed(&programs.cli, "devices --json")?;
+    let describe = |adapter: &Value| {
+        let text = format!("{}, driver {} {}", adapter["name"], adapter["driver"], adapter["driver_info"]);
+        text.replace('"', "")
+    };
     let adapters = devices["adapters"].as_array().into_iter().flatten();
-    let adapters: Vec<String> = adapters
-        .map(|adapter| {
-            format!("{}, driver {} {}", adapter["name"], adapter["driver"], adapter["driver_info"])
-                .replace('"', "")
-        })
-        .collect();
+    let adapters: Vec<String> = adapters.map(describe).collect();
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     let adapters = if adapters.is_empty() { "none".to_owned() } else { adapters.join("; ") };
     Ok(format!("# rankscope bench\n\nProcessor: {}, {cores} threads. Adapter: {adapters}.\n\n", processor()))
@@ -134,9 +131,8 @@ fn whole_process(args: &Args, programs: &Programs) -> Result<Vec<Row>> {
     let mut ours = command(&programs.cli);
     ours.args(["rank", "--model", "minilm-l6", "--json", "--text", text]);
     let Some(model) = model_folder(&programs.cli, "minilm-l6")? else {
-        eprintln!(
-            "left out: the whole process (minilm-l6 is not installed: `rankscope models pull minilm-l6`)"
-        );
+        let why = "minilm-l6 is not installed: `rankscope models pull minilm-l6`";
+        eprintln!("left out: the whole process ({why})");
         return Ok(Vec::new());
     };
     let mut theirs = has_modules(&args.python, "torch, transformers, numpy").then(|| command(&args.python));
@@ -164,9 +160,14 @@ fn whole_process(args: &Args, programs: &Programs) -> Result<Vec<Row>> {
     ])
 }
 
+/// What a command of rankscope prints as JSON.
+fn listed(cli: &Path, arguments: &str) -> Result<Value> {
+    let output = command(cli).args(arguments.split(' ')).output().context("cannot run rankscope")?;
+    serde_json::from_slice(&output.stdout).with_context(|| format!("`{arguments}`"))
+}
+
 fn model_folder(cli: &Path, name: &str) -> Result<Option<PathBuf>> {
-    let output = command(cli).args(["models", "list", "--json"]).output().context("cannot run rankscope")?;
-    let models: Value = serde_json::from_slice(&output.stdout).context("`models list --json`")?;
+    let models = listed(cli, "models list --json")?;
     let found = models.as_array().into_iter().flatten().find(|model| model["name"] == name);
     Ok(found.and_then(|model| model["path"].as_str()).map(PathBuf::from))
 }
@@ -230,13 +231,11 @@ fn app(programs: &Programs) -> Result<Vec<Row>> {
         ("longest_frame_millis", "app: longest frame meanwhile", 16.0),
         ("scrolled_frame_millis", "app: frame of a scrolled wall of 12 x 12 heads, 128 tokens", 33.0),
     ];
-    bars.into_iter()
-        .map(|(field, what, bar)| {
-            let ours =
-                figures[field].as_f64().with_context(|| format!("the app's benchmark has no {field}"))?;
-            Ok(Row { what: what.to_owned(), unit: "ms", ours, theirs: None, bar: Bar::Absolute(bar) })
-        })
-        .collect()
+    let row = |(field, what, bar): (&str, &str, f64)| {
+        let ours = figures[field].as_f64().with_context(|| format!("the app's benchmark has no {field}"))?;
+        Ok(Row { what: what.to_owned(), unit: "ms", ours, theirs: None, bar: Bar::Absolute(bar) })
+    };
+    bars.into_iter().map(row).collect()
 }
 
 struct Cost {

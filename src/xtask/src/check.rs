@@ -192,10 +192,8 @@ mod tests {
         assert_eq!(state(&Check::OpenBlas, &runtime()), State::Missing("development files".into()));
         let known = runtime().with_output("pkg-config --exists openblas", "");
         assert_eq!(state(&Check::OpenBlas, &known), State::Present);
-        assert_eq!(
-            state(&Check::OpenBlas, &runtime().with_file("/usr/lib/libopenblas.so", "")),
-            State::Present
-        );
+        let linkable = runtime().with_file("/usr/lib/libopenblas.so", "");
+        assert_eq!(state(&Check::OpenBlas, &linkable), State::Present);
     }
 
     #[test]

@@ -87,10 +87,7 @@ fn install(folder: &Path, machine: &dyn Machine) -> Result<PathBuf> {
         return Ok(snakemake);
     }
     eprintln!("Installing Snakemake in {}.", folder.display());
-    let python = machine.program("python3").context("Python 3 is missing")?;
-    let venv = ["-m", "venv"];
-    process::run(Command::new(python).args(venv).arg(folder), "no Python environment could be made")?;
-    let pip = ["-m", "pip", "install", "--quiet", "snakemake"];
-    process::run(Command::new(folder.join("bin/python")).args(pip), "Snakemake could not be installed")?;
+    let python = machine.program("python3");
+    process::install_python(python, folder, &["snakemake"], "Snakemake could not be installed")?;
     Ok(snakemake)
 }

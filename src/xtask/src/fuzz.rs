@@ -35,14 +35,8 @@ enum Target {
 }
 
 impl Target {
-    fn name(self) -> &'static str {
-        match self {
-            Target::Config => "config",
-            Target::Safetensors => "safetensors",
-            Target::Mask => "mask",
-            Target::Npy => "npy",
-            Target::Csv => "csv",
-        }
+    fn name(self) -> String {
+        self.to_possible_value().expect("no target is left out").get_name().to_owned()
     }
 }
 
@@ -65,10 +59,8 @@ pub fn run(args: &Args) -> Result<()> {
     let mut build = cargo_fuzz(&places, "build");
     process::run(build.args(BUILD), "the fuzz targets could not be built")?;
     let targets = if args.targets.is_empty() { Target::value_variants() } else { &args.targets };
-    let mut runs = Vec::new();
-    for &target in targets {
-        runs.push((target, start(&places, target, args.seconds)?));
-    }
+    let runs = targets.iter().map(|&target| Ok((target, start(&places, target, args.seconds)?)));
+    let runs = runs.collect::<Result<Vec<_>>>()?;
     println!("{} s each; their output is in {}", args.seconds, places.target.join("logs").display());
     let mut failed = Vec::new();
     for (target, mut run) in runs {
@@ -149,8 +141,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
 /// How many inputs were tried, and the input that failed.
 fn last_words(places: &Places, target: Target) -> Result<String> {
     let text = String::from_utf8_lossy(&fs::read(log(places, target))?).into_owned();
-    let after =
-        |key: &str| text.lines().rev().find_map(|line| line.split_once(key)).map(|(_, rest)| rest.trim());
+    let after = |key: &str| text.lines().rev().find_map(|line| Some(line.split_once(key)?.1.trim()));
     let executions = after("stat::number_of_executed_units:").unwrap_or("an unknown number of");
     let finding = after("Test unit written to ").map_or(String::new(), |file| format!(", found {file}"));
     Ok(format!("{executions} executions{finding}"))

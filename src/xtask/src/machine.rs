@@ -128,8 +128,8 @@ pub mod fake {
 
         /// Adds programs under /usr/bin.
         pub fn with_programs(mut self, names: &[&str]) -> Self {
-            self.programs
-                .extend(names.iter().map(|name| (name.to_string(), Path::new("/usr/bin").join(name))));
+            let placed = names.iter().map(|name| (name.to_string(), Path::new("/usr/bin").join(name)));
+            self.programs.extend(placed);
             self
         }
 

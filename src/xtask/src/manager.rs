@@ -139,19 +139,14 @@ mod tests {
 
     #[test]
     fn the_commands_of_each_manager() {
-        let commands: Vec<_> = MANAGERS
-            .iter()
-            .map(|manager| manager.install_command(Rights::Own, &["one two", "three", "two"]).join(" "))
-            .collect();
-        assert_eq!(
-            commands,
-            [
-                "env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends one two three",
-                "dnf install -y one two three",
-                "pacman -S --needed --noconfirm one two three",
-                "brew install one two three",
-            ]
-        );
+        let install = |manager: &Manager| manager.install_command(Rights::Own, &["one two", "three", "two"]);
+        let expected = [
+            "env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends one two three",
+            "dnf install -y one two three",
+            "pacman -S --needed --noconfirm one two three",
+            "brew install one two three",
+        ];
+        assert_eq!(MANAGERS.iter().map(|manager| install(manager).join(" ")).collect::<Vec<_>>(), expected);
         let refresh = |rights| MANAGERS[0].refresh_command(rights).unwrap().join(" ");
         assert_eq!(refresh(Rights::Sudo), "sudo apt-get update -q");
         assert_eq!(refresh(Rights::SilentSudo), "sudo -n apt-get update -q");

@@ -66,10 +66,8 @@ pub fn execute(args: &ExecuteArgs) -> Result<()> {
     let script = folder.join("../src/kernel/tests/notebooks.py");
     let mut python = Command::new(jupyter.program("python"));
     process::run(python.arg(script).arg("--write").args(&found), "a notebook does not run")?;
-    process::run(
-        Command::new("git").args(["diff", "--stat", "--"]).arg(&folder),
-        "git does not say what changed",
-    )
+    let mut git = Command::new("git");
+    process::run(git.args(["diff", "--stat", "--"]).arg(&folder), "git does not say what changed")
 }
 
 /// Sets up Jupyter, and installs the kernel as it is now.
@@ -120,14 +118,8 @@ impl Jupyter {
             return Ok(());
         }
         eprintln!("Installing JupyterLab and anywidget in {}.", self.folder.display());
-        let python = machine.program("python3").context("Python 3 is missing")?;
-        let venv = ["-m", "venv"];
-        process::run(
-            Command::new(python).args(venv).arg(&self.folder),
-            "no Python environment could be made",
-        )?;
-        let pip = ["-m", "pip", "install", "--quiet", "jupyterlab", "anywidget"];
-        process::run(Command::new(self.program("python")).args(pip), "JupyterLab could not be installed")
+        let (python, packages) = (machine.program("python3"), ["jupyterlab", "anywidget"]);
+        process::install_python(python, &self.folder, &packages, "JupyterLab could not be installed")
     }
 }
 
@@ -135,10 +127,8 @@ impl Jupyter {
 fn check(jupyter: &Jupyter) -> Result<()> {
     let mut missing = Vec::new();
     let mut say = |what: &'static str, found: Option<PathBuf>| {
-        match &found {
-            Some(path) => println!("{what:<28} {}", path.display()),
-            None => println!("{what:<28} missing"),
-        }
+        let place = found.as_ref().map_or("missing".into(), |path| path.to_string_lossy());
+        println!("{what:<28} {place}");
         missing.extend(found.is_none().then_some(what));
     };
     say("JupyterLab", Some(jupyter.lab()).filter(|path| Here.exists(path)));

@@ -67,6 +67,19 @@ pub fn run(command: &mut Command, message: &str) -> Result<()> {
     if status.success() { Ok(()) } else { Err(Failed::new(message, status).into()) }
 }
 
+/// Makes a Python environment in `folder`, or completes it with `packages`; fails with `message` if pip does.
+pub fn install_python(
+    python: Option<PathBuf>,
+    folder: &Path,
+    packages: &[&str],
+    message: &str,
+) -> Result<()> {
+    let python = python.context("Python 3 is missing")?;
+    run(Command::new(python).args(["-m", "venv"]).arg(folder), "no Python environment could be made")?;
+    let pip = ["-m", "pip", "install", "--quiet"];
+    run(Command::new(folder.join("bin/python")).args(pip).args(packages), message)
+}
+
 /// The target folder that this program was built into, whatever variable or configuration chose it.
 pub fn target_folder() -> Result<PathBuf> {
     let program = std::env::current_exe()?;

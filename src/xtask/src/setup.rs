@@ -152,10 +152,8 @@ fn install(machine: &dyn Machine, user: &mut dyn User, args: &Args, findings: &[
     if args.dry_run {
         return Ok(());
     }
-    ensure!(
-        rights != Rights::None,
-        "installing needs root, and there is no sudo: run the lines above as root"
-    );
+    let needs_root = "installing needs root, and there is no sudo: run the lines above as root";
+    ensure!(rights != Rights::None, needs_root);
     if !args.yes && user.is_there() {
         ensure!(user.agrees("Install it now?"), "nothing was installed; the lines above do it by hand");
     }

@@ -10,9 +10,8 @@ use crate::machine::Machine;
 /// `VK_DRIVER_FILES` (or its older name `VK_ICD_FILENAMES`) replaces the standard folders, so if it is set
 /// and names no driver, installing one would not help.
 pub fn driver(machine: &dyn Machine, libraries: &Libraries) -> State {
-    let forced = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"]
-        .into_iter()
-        .find_map(|name| machine.var(name).map(|value| (name, value)));
+    let mut names = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].into_iter();
+    let forced = names.find_map(|name| Some((name, machine.var(name)?)));
     let places = match &forced {
         Some((_, value)) => std::env::split_paths(value).collect(),
         None => standard_places(machine),
@@ -61,10 +60,9 @@ fn is_usable(machine: &dyn Machine, libraries: &Libraries, manifest: &Path) -> b
     let Some(text) = machine.read(manifest) else { return false };
     let Ok(json) = serde_json::from_str::<serde_json::Value>(&text) else { return false };
     let Some(library) = json["ICD"]["library_path"].as_str() else { return false };
-    if library.contains('/') {
-        machine.exists(&manifest.with_file_name("").join(library))
-    } else {
-        libraries.has(machine, library)
+    match library.contains('/') {
+        true => machine.exists(&manifest.with_file_name("").join(library)),
+        false => libraries.has(machine, library),
     }
 }
 

@@ -23,16 +23,12 @@ pub fn check(chapter: &Chapter) -> Vec<Fault> {
                 fault(&format!("a block `{language}`, which does not run"), "`rust` alone");
             }
             What::Code { language, body } if body.trim_start().starts_with("$ rankscope") => {
-                fault(
-                    &format!("a block `{language}` with a command's output, which may be old"),
-                    "`run` with the command",
-                );
+                let what = format!("a block `{language}` with a command's output, which may be old");
+                fault(&what, "`run` with the command");
             }
             What::Code { language, .. } => {
-                fault(
-                    &format!("a block of the language {language:?}"),
-                    &[&RUN[..], &SHOWN[..]].concat().join(", "),
-                );
+                let what = format!("a block of the language {language:?}");
+                fault(&what, &[&RUN[..], &SHOWN[..]].concat().join(", "));
             }
             _ => {}
         }

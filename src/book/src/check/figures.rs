@@ -27,25 +27,19 @@ pub fn check(
                 fault("has no caption", "`caption`, a sentence");
             }
             if alt.chars().count() < LEAST_ALT || alt == caption {
-                fault(
-                    "has no text alternative",
-                    "`alt`, what there is to see, in words other than the caption's",
-                );
+                let expected = "`alt`, what there is to see, in words other than the caption's";
+                fault("has no text alternative", expected);
             }
             if !KINDS.contains(&kind.as_str()) {
                 fault(&format!("is of the kind {kind:?}, which does not exist"), &KINDS.join(", "));
             }
             if !has_lab(&lab) {
-                fault(
-                    &format!("names the lab {lab:?}, which does not exist"),
-                    "a folder of src/app/src/labs",
-                );
+                let what = format!("names the lab {lab:?}, which does not exist");
+                fault(&what, "a folder of src/app/src/labs");
             }
             if !has_notebook(&notebook) {
-                fault(
-                    &format!("names the notebook {notebook:?}, which does not exist"),
-                    "the start of one file's name in notebooks",
-                );
+                let what = format!("names the notebook {notebook:?}, which does not exist");
+                fault(&what, "the start of one file's name in notebooks");
             }
             if ids.contains(&id) {
                 fault("has the id of another", "an id that no other figure has");

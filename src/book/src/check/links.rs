@@ -45,12 +45,8 @@ pub fn check(chapters: &[Chapter], anchors: &Anchors) -> Vec<Fault> {
     for chapter in chapters {
         let from = page(&chapter.name);
         if !anchors.has("", &from) {
-            let fault = chapter.fault(
-                0,
-                format!("the page {from} was not built"),
-                "a chapter that mdBook reads in SUMMARY.md",
-            );
-            faults.push(fault);
+            let what = format!("the page {from} was not built");
+            faults.push(chapter.fault(0, what, "a chapter that mdBook reads in SUMMARY.md"));
         }
         for link in markup::read(&chapter.text).links {
             let mut fault = |what: &str, expected: &str| {
@@ -83,14 +79,8 @@ mod tests {
     use super::*;
 
     fn anchors() -> Anchors {
-        let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
-        Anchors(
-            [
-                ("03-rank.html".to_owned(), ids(&["fig-a"])),
-                ("04-triangle.html".to_owned(), ids(&["by-hand"])),
-            ]
-            .into(),
-        )
+        let pages = [("03-rank.html", "fig-a"), ("04-triangle.html", "by-hand")];
+        Anchors(pages.map(|(page, id)| (page.to_owned(), [id.to_owned()].into())).into())
     }
 
     #[test]

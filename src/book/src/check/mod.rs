@@ -23,21 +23,14 @@ pub use links::Anchors;
 pub fn all(book: &Book, out: &Path) -> Vec<Fault> {
     let mut faults = book.faults.clone();
     let absent = |(line, name): &(usize, String)| {
-        Fault::new(
-            "book/src/SUMMARY.md",
-            *line,
-            format!("the chapter {name} is not written"),
-            "its file in book/src",
-        )
+        let what = format!("the chapter {name} is not written");
+        Fault::new("book/src/SUMMARY.md", *line, what, "its file in book/src")
     };
     faults.extend(book.missing.iter().map(absent));
     faults.extend(prose::check(&book.chapters, &book.allowed));
     faults.extend(claims::check(&book.chapters, &trials::ids().collect::<Vec<_>>()));
-    faults.extend(figures::check(
-        &book.chapters,
-        |lab| book.has_lab(lab),
-        |start| book.notebook(start).is_some(),
-    ));
+    let has_notebook = |start: &str| book.notebook(start).is_some();
+    faults.extend(figures::check(&book.chapters, |lab| book.has_lab(lab), has_notebook));
     faults.extend(book.chapters.iter().flat_map(blocks::check));
     let anchors = Anchors::of_pages(out);
     faults.extend(links::check(&book.chapters, &anchors));

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::links::{Anchors, attributes};
 use crate::fault::Fault;
+use crate::markup::line_of;
 
 /// References of the pages in `folder` that lead nowhere, or out of the book.
 pub fn check(folder: &Path, anchors: &Anchors) -> Vec<Fault> {
@@ -24,13 +25,8 @@ pub fn check(folder: &Path, anchors: &Anchors) -> Vec<Fault> {
             };
             if !is_there {
                 let at = page.find(&format!("\"{target}\"")).unwrap_or(0);
-                let line = crate::markup::line_of(&page, at);
-                faults.push(Fault::new(
-                    name,
-                    line,
-                    format!("the page refers to {target:?}"),
-                    "a file or an id of the book",
-                ));
+                let (line, what) = (line_of(&page, at), format!("the page refers to {target:?}"));
+                faults.push(Fault::new(name, line, what, "a file or an id of the book"));
             }
         }
     }

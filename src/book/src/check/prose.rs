@@ -87,10 +87,8 @@ mod tests {
     fn a_typed_decimal_is_found_with_its_line() {
         let faults = check(&[chapter("# Rank\n\nIt is 12 of 16.\nIt loses 3.4 directions.\n")], &[]);
         assert_eq!(faults.len(), 1);
-        assert_eq!(
-            faults[0].to_string().split(';').next().unwrap(),
-            "book/src/03-rank.md:4: the number 3.4 was typed"
-        );
+        let said = faults[0].to_string();
+        assert_eq!(said.split(';').next().unwrap(), "book/src/03-rank.md:4: the number 3.4 was typed");
     }
 
     #[test]
@@ -114,9 +112,7 @@ mod tests {
         assert_eq!(check(&text, &[entry("0.5")]), []);
         assert_eq!(check(&text, &[entry("scale of 0.5")]).len(), 1, "the second place");
         let faults = check(&text, &[entry("0.5"), entry("0.75"), entry("scale")]);
-        assert_eq!(
-            faults.iter().map(|fault| (fault.file.as_str(), fault.line)).collect::<Vec<_>>(),
-            [("book/allow.toml", 4); 2]
-        );
+        let places: Vec<_> = faults.iter().map(|fault| (fault.file.as_str(), fault.line)).collect();
+        assert_eq!(places, [("book/allow.toml", 4); 2]);
     }
 }

@@ -215,13 +215,8 @@ fn of_claim(spec: &Spec, trials: &Trials) -> Result<Drawn, String> {
         format!("a figure of {}: {}", trial.about.id, names.join(", "))
     })?;
     let settings = &trial.settings;
-    let seeds = match settings.has("seeds") {
-        true => settings
-            .values()
-            .find(|(name, _)| *name == "seeds")
-            .map_or(String::new(), |(_, seeds)| format!(", {seeds} draws")),
-        false => String::new(),
-    };
+    let seeds = settings.values().find(|(name, _)| settings.has("seeds") && *name == "seeds");
+    let seeds = seeds.map_or(String::new(), |(_, seeds)| format!(", {seeds} draws"));
     let seed = settings.seed().map_err(|error| error.to_string())?;
     let words =
         format!("{} Claim {}, its quick settings, seed {seed}{seeds}.", all[index].caption, trial.about.id);

@@ -1,20 +1,15 @@
 //! A figure on a page: two pictures, one for each theme, the caption, the numbers, and where to continue.
 
 use super::{Drawn, Spec};
-use crate::html::{self, escape, sentence};
+use crate::html::{escape, numbers, sentence};
 
 /// The figure with its `number`, such as "3.2"; `notebook` is the file name of its notebook.
 pub fn block(spec: &Spec, drawn: &Drawn, number: &str, notebook: &str) -> String {
     let Spec { id, caption, alt, lab, .. } = spec;
-    let [light, dark] = ["light", "dark"]
-        .map(|theme| usize::from(theme == "dark"))
-        .map(|at| picture(&drawn.pictures[at], alt));
-    let table = html::Table { head: drawn.table.head.clone(), rows: drawn.table.rows.clone() };
-    let table = table.html(&format!("Numbers of figure {number}"));
-    let again = drawn
-        .command
-        .as_ref()
-        .map_or(String::new(), |command| format!(" Its numbers: <code>{}</code>.", escape(command)));
+    let [light, dark] = drawn.pictures.each_ref().map(|document| picture(document, alt));
+    let table = numbers(&drawn.table, &format!("Numbers of figure {number}"));
+    let computed = |command: &String| format!(" Its numbers: <code>{}</code>.", escape(command));
+    let again = drawn.command.as_ref().map(computed).unwrap_or_default();
     format!(
         "<figure id=\"fig-{id}\"><div class=\"picture light-only\" tabindex=\"0\" role=\"group\" aria-label=\"Figure {number}\">{light}</div>\
          <div class=\"picture dark-only\" tabindex=\"0\" role=\"group\" aria-label=\"Figure {number}, dark\">{dark}</div>\
@@ -78,14 +73,9 @@ mod tests {
         let html = block(&spec, &drawn, "1.1", "02-masks.ipynb");
         assert!(!html.contains('\n') && !html.contains("<title>") && !html.contains("<metadata>"));
         assert_eq!(html.matches("<svg role=\"img\" aria-label=\"A triangle\"").count(), 2);
-        for part in [
-            "Figure 1.1.",
-            "Uniform &#42;weights&#42;.",
-            "D = 1, queries and keys by hand, logit scale 1.",
-            "0.333",
-            "--figure a",
-            "02-masks.ipynb",
-        ] {
+        let words = "D = 1, queries and keys by hand, logit scale 1.";
+        let caption = "Uniform &#42;weights&#42;.";
+        for part in ["Figure 1.1.", caption, words, "0.333", "--figure a", "02-masks.ipynb"] {
             assert!(html.contains(part), "{part}: {html}");
         }
     }

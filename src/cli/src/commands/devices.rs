@@ -43,31 +43,17 @@ fn paragraph(index: usize, adapter: &Adapter) -> String {
     let kind = format!("{:?}", adapter.kind).to_lowercase();
     let has = [("timestamps", features.timestamps), ("subgroups", features.subgroups), ("f16", features.f16)];
     let has: Vec<_> = has.into_iter().filter(|(_, has)| *has).map(|(name, _)| name).collect();
+    let has = if has.is_empty() { "none of timestamps, subgroups, f16".to_owned() } else { has.join(", ") };
     let bytes = |bytes: u64| scaled(bytes as f64, "B");
+    let [tensor, buffer] = [limits.max_storage_binding_bytes, limits.max_buffer_bytes].map(bytes);
+    let shared = bytes(u64::from(limits.max_workgroup_storage_bytes));
+    let (invocations, groups) = (limits.max_workgroup_invocations, limits.max_workgroups_per_dimension);
     facts(&[
         (&format!("gpu {index}"), adapter.name.clone()),
         ("type", kind),
         ("driver", format!("{} {} ({})", adapter.driver, adapter.driver_info, adapter.backend)),
-        (
-            "largest",
-            format!(
-                "tensor {}, buffer {}",
-                bytes(limits.max_storage_binding_bytes),
-                bytes(limits.max_buffer_bytes)
-            ),
-        ),
-        (
-            "workgroup",
-            format!(
-                "{} invocations, {} shared, {} a dimension",
-                limits.max_workgroup_invocations,
-                bytes(u64::from(limits.max_workgroup_storage_bytes)),
-                limits.max_workgroups_per_dimension
-            ),
-        ),
-        (
-            "features",
-            if has.is_empty() { "none of timestamps, subgroups, f16".to_owned() } else { has.join(", ") },
-        ),
+        ("largest", format!("tensor {tensor}, buffer {buffer}")),
+        ("workgroup", format!("{invocations} invocations, {shared} shared, {groups} a dimension")),
+        ("features", has),
     ])
 }

@@ -76,13 +76,11 @@ fn verdict(gpu: &Gpu, ladder: &'static Ladder, variant: &Variant, size: usize) -
     if std::ptr::eq(chosen, variant) {
         return Ok((true, ladder.rule.to_owned()));
     }
-    Ok((
-        false,
-        match bench::refusal(gpu, ladder, variant, size)? {
-            Some(wanted) => format!("cannot: expected {wanted}"),
-            None => format!("{} is used", chosen.name),
-        },
-    ))
+    let why = match bench::refusal(gpu, ladder, variant, size)? {
+        Some(wanted) => format!("cannot: expected {wanted}"),
+        None => format!("{} is used", chosen.name),
+    };
+    Ok((false, why))
 }
 
 fn list(at: &At) -> Result<()> {
@@ -122,17 +120,14 @@ fn show(name: &str) -> Result<()> {
             Some(variant) => vec![ladder.variant(variant)?],
             None => ladder.variants.iter().collect(),
         };
-        let mut text = Vec::new();
-        for variant in variants {
-            text.push(match variant.kernel {
-                Some(kernel) => shown(kernel, Some(variant))?,
-                None => facts(&[
-                    ("kernel", format!("{op}/{}", variant.name)),
-                    ("changes", variant.changes.to_owned()),
-                ]),
-            });
-        }
-        return emit(&text.join("\n"));
+        let text = variants.into_iter().map(|variant| match variant.kernel {
+            Some(kernel) => shown(kernel, Some(variant)),
+            None => {
+                let name = format!("{op}/{}", variant.name);
+                Ok(facts(&[("kernel", name), ("changes", variant.changes.to_owned())]))
+            }
+        });
+        return emit(&text.collect::<Result<Vec<_>>>()?.join("\n"));
     }
     match KERNELS.iter().find(|kernel| kernel.name == name) {
         Some(kernel) => {

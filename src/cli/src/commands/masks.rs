@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use rankscope::mask::{Facts, MASKS, Mask};
 use serde_json::json;
 
+use crate::args::form;
 use crate::output::{emit, emit_json, facts};
 
 const LANGUAGE: &str = "\
@@ -34,57 +35,45 @@ pub struct MasksArgs {
 #[derive(Subcommand)]
 enum MasksCommand {
     /// List every kind of mask
-    List(ListArgs),
+    List {
+        /// Print an array of objects
+        #[arg(long)]
+        json: bool,
+    },
     /// Draw a mask and say what it implies: its graph, the rank of the weights, the theorems that apply
-    Show(ShowArgs),
-}
-
-#[derive(Args)]
-struct ListArgs {
-    /// Print an array of objects
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Args)]
-struct ShowArgs {
-    /// The mask, for example 'causal & window(16) | prefix(4)'
-    mask: String,
-    /// How many positions
-    #[arg(long, short, default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..=MOST as i64))]
-    length: u16,
-    /// Print an object
-    #[arg(long)]
-    json: bool,
+    Show {
+        /// The mask, for example 'causal & window(16) | prefix(4)'
+        mask: String,
+        /// How many positions
+        #[arg(long, short, default_value_t = 12)]
+        #[arg(value_parser = clap::value_parser!(u16).range(1..=MOST as i64))]
+        length: u16,
+        /// Print an object
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 pub fn execute(args: &MasksArgs) -> Result<()> {
     match &args.command {
-        MasksCommand::List(args) => list(args),
-        MasksCommand::Show(args) => show(&args.mask.parse()?, args.length.into(), args.json),
+        MasksCommand::List { json } => list(*json),
+        MasksCommand::Show { mask, length, json } => show(&mask.parse()?, (*length).into(), *json),
     }
 }
 
-fn list(args: &ListArgs) -> Result<()> {
-    let form = |name: &str, parameters: &str| match parameters {
-        "" => name.to_owned(),
-        _ => format!("{name}({parameters})"),
-    };
-    if args.json {
+fn list(as_json: bool) -> Result<()> {
+    if as_json {
         let kinds = MASKS.iter().map(|kind| {
             json!({
-                "name": kind.name, "form": form(kind.name, kind.parameters), "summary": kind.summary,
+                "name": kind.name, "form": form(kind), "summary": kind.summary,
                 "seen_in": kind.seen_in, "example": (kind.example)(12).to_string(),
             })
         });
         return emit_json(&kinds.collect::<Vec<_>>());
     }
-    let forms: Vec<_> = MASKS.iter().map(|kind| form(kind.name, kind.parameters)).collect();
-    let rows: Vec<_> = MASKS
-        .iter()
-        .zip(&forms)
-        .map(|(kind, form)| (form.as_str(), format!("{} ({})", kind.summary, kind.seen_in)))
-        .collect();
+    let forms: Vec<_> = MASKS.iter().map(form).collect();
+    let about = MASKS.iter().map(|kind| format!("{} ({})", kind.summary, kind.seen_in));
+    let rows: Vec<_> = forms.iter().map(String::as_str).zip(about).collect();
     emit(&facts(&rows))
 }
 
@@ -137,15 +126,13 @@ fn describe(about: &Facts) -> String {
     let reason = &about.exact_rank.reason;
     let rank = about.exact_rank.rank.map_or_else(|| reason.clone(), |rank| format!("{rank}: {reason}"));
     let percent = 100.0 * about.pairs as f64 / (n * n) as f64;
+    let [connected, source] = [about.strongly_connected, about.has_common_source].map(yes);
     let mut rows = vec![
         ("pairs", format!("{} of {} may attend ({percent:.3} %)", about.pairs, n * n)),
         ("shape", shape.to_owned()),
         ("self-loops", yes(about.self_loops)),
         ("blind", format!("{} of {n} queries see no key", about.blind_queries)),
-        (
-            "connected",
-            format!("{}; a common source: {}", yes(about.strongly_connected), yes(about.has_common_source)),
-        ),
+        ("connected", format!("{connected}; a common source: {source}")),
         ("rank", rank),
     ];
     rows.extend(about.theorems.iter().map(|theorem| ("theorem", theorem.statement().to_owned())));

@@ -76,13 +76,11 @@ pub fn execute(args: &ModelsArgs, run: &Run) -> Result<()> {
     match &args.action {
         Action::List { json } => list(&store, *json),
         Action::Pull { source, name } => {
-            let was_here = store.own(name.as_ref().unwrap_or(source)).is_some();
-            let path = store.pull_as(source, name.as_deref(), run)?;
-            let name = name.as_ref().unwrap_or(source);
-            say(&format!(
-                "{name} is {}",
-                if was_here { "already here; nothing was done" } else { "installed" }
-            ));
+            let (given, name) = (name.as_deref(), name.as_ref().unwrap_or(source));
+            let was_here = store.own(name).is_some();
+            let path = store.pull_as(source, given, run)?;
+            let done = if was_here { "already here; nothing was done" } else { "installed" };
+            say(&format!("{name} is {done}"));
             emit(&format!("{}\n", path.display()))
         }
         Action::Add { path, name } => {

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::twin::report;
 use crate::args::expect_svg;
-use crate::output::{columns, emit, emit_json, facts, say};
+use crate::output::{columns, distinct, emit, emit_json, facts, say};
 
 const EXAMPLES: &str = "\
 A run is named by how its settings differ from its preset. NAME is one that `list` shows, or the folder of a run.
@@ -137,14 +137,12 @@ pub fn execute(args: &RunsArgs) -> Result<()> {
         }
         Action::Compare { names } => emit(&compare(&found(names)?)),
         Action::Plot { names, what, out } => {
-            expect_svg("--out", out)?;
+            expect_svg("--out", Some(out))?;
             save(out, figure(&found(names)?, *what)?.to_svg(Theme::Light)?)?;
             Ok(())
         }
         Action::Merge { parts, out, svg, json } => {
-            if let Some(path) = svg {
-                expect_svg("--svg", path)?;
-            }
+            expect_svg("--svg", svg.as_deref())?;
             let parts = parts.iter().map(|path| Results::open(path)).collect::<Result<Vec<_>, _>>()?;
             let all = Results::merge(parts)?;
             out.as_ref().map_or(Ok(()), |path| all.save(path))?;
@@ -179,11 +177,10 @@ fn as_json(run: &RunSummary) -> serde_json::Value {
 fn list(runs: &[RunSummary]) -> String {
     let row = |run: &RunSummary| {
         let settings = &run.about.settings;
+        let what = format!("{} {}", run.about.preset.as_deref().unwrap_or("settings"), run.about.name);
         vec![
             run.name.clone(),
-            format!("{} {}", run.about.preset.as_deref().unwrap_or("settings"), run.about.name)
-                .trim_end()
-                .to_owned(),
+            what.trim_end().to_owned(),
             format!("{}/{}", run.step, settings.steps),
             settings.seed.to_string(),
             short_or_dash(run.training_loss),
@@ -198,39 +195,26 @@ fn show(run: &RunSummary) -> String {
     let differences = settings.differences(&rankscope::train::Settings::default());
     let set = differences.iter().map(|(key, value, _)| format!("{key}={value}")).collect::<Vec<_>>();
     let checkpoint = run.path.join("checkpoint");
+    let model =
+        if checkpoint.is_dir() { checkpoint.display().to_string() } else { "no checkpoint yet".into() };
+    let [training, held_out] = [run.training_loss, run.held_out_loss].map(short_or_dash);
     facts(&[
         ("run", run.path.display().to_string()),
         ("preset", run.about.preset.clone().unwrap_or_else(|| "none".into())),
         ("settings", if set.is_empty() { "the defaults".into() } else { set.join(" ") }),
         ("seed", settings.seed.to_string()),
         ("steps", format!("{} of {}", run.step, settings.steps)),
-        (
-            "loss",
-            format!(
-                "{} in training, {} on held-out data",
-                short_or_dash(run.training_loss),
-                short_or_dash(run.held_out_loss)
-            ),
-        ),
+        ("loss", format!("{training} in training, {held_out} on held-out data")),
         ("device", run.about.device.clone()),
-        (
-            "model",
-            if checkpoint.is_dir() { checkpoint.display().to_string() } else { "no checkpoint yet".into() },
-        ),
+        ("model", model),
     ])
 }
 
 /// The settings in which runs differ, a row each, and the runs' last losses.
 fn compare(runs: &[RunSummary]) -> String {
     let first = &runs[0].about.settings;
-    let mut keys: Vec<String> = Vec::new();
-    for run in &runs[1..] {
-        for (key, ..) in run.about.settings.differences(first) {
-            if !keys.contains(&key) {
-                keys.push(key);
-            }
-        }
-    }
+    let differences = runs[1..].iter().flat_map(|run| run.about.settings.differences(first));
+    let keys = distinct(differences.map(|(key, ..)| key));
     let value = |run: &RunSummary, key: &str| run.about.settings.value(key).unwrap_or_else(|| "–".into());
     let mut rows: Vec<Vec<String>> = keys
         .iter()

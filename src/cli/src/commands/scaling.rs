@@ -56,9 +56,7 @@ pub struct ScalingArgs {
 }
 
 pub fn execute(args: &ScalingArgs, run: &Run) -> Result<()> {
-    if let Some(path) = &args.svg {
-        expect_svg("--svg", path)?;
-    }
+    expect_svg("--svg", args.svg.as_deref())?;
     let device = Device::choose(args.device.request()?)?.device;
     let mut all = Vec::new();
     for family in &args.families {
@@ -91,13 +89,8 @@ pub fn execute(args: &ScalingArgs, run: &Run) -> Result<()> {
         emit(&table(scaling))?;
         let [parameters, operations] = scaling.laws()?;
         let law = |what: &str, law: PowerLaw| {
-            let (low, high) = law.interval;
-            format!(
-                "loss ~ {what}^-{:.3}, 95 % interval of the power {} to {}\n",
-                law.exponent,
-                short(low),
-                short(high)
-            )
+            let (low, high) = (short(law.interval.0), short(law.interval.1));
+            format!("loss ~ {what}^-{:.3}, 95 % interval of the power {low} to {high}\n", law.exponent)
         };
         emit(&format!("\n{}{}\n", law("parameters", parameters), law("operations", operations)))?;
     }

@@ -28,16 +28,13 @@ pub struct TasksArgs {
 #[derive(Subcommand)]
 enum TasksCommand {
     /// List every task
-    List(ListArgs),
+    List {
+        /// Print an array of objects
+        #[arg(long)]
+        json: bool,
+    },
     /// Show the parameters of a task, and examples of it
     Show(ShowArgs),
-}
-
-#[derive(Args)]
-struct ListArgs {
-    /// Print an array of objects
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Args)]
@@ -63,7 +60,7 @@ struct ShowArgs {
 
 pub fn execute(args: &TasksArgs) -> Result<()> {
     match &args.command {
-        TasksCommand::List(args) => list(args),
+        TasksCommand::List { json } => list(*json),
         TasksCommand::Show(args) => show(args),
     }
 }
@@ -74,8 +71,8 @@ fn form(kind: &TaskKind) -> String {
     format!("{}({})", kind.name, options.collect::<Vec<_>>().join(", "))
 }
 
-fn list(args: &ListArgs) -> Result<()> {
-    if args.json {
+fn list(as_json: bool) -> Result<()> {
+    if as_json {
         let kinds = TASKS.iter().map(|kind| {
             json!({ "name": kind.name, "form": form(kind), "summary": kind.summary, "options": options(kind) })
         });
@@ -133,10 +130,9 @@ fn line(task: &Task, example: &Example) -> String {
     let (output, behind): (Vec<u32>, Vec<u32>) =
         example.output().iter().partition(|&&token| token != padding);
     let words = |tokens: &[u32]| tokens.iter().map(|&token| task.piece(token)).collect::<Vec<_>>().join(" ");
-    let behind = if behind.is_empty() {
-        String::new()
-    } else {
-        format!("  (+ {} {})", behind.len(), task.piece(padding))
+    let behind = match behind.len() {
+        0 => String::new(),
+        count => format!("  (+ {count} {})", task.piece(padding)),
     };
     format!("  {} → {}{behind}\n", words(example.input()), words(&output))
 }

@@ -88,9 +88,7 @@ pub struct TwinArgs {
 }
 
 pub fn execute(args: &TwinArgs, run: &Run) -> Result<()> {
-    if let Some(path) = &args.svg {
-        expect_svg("--svg", path)?;
-    }
+    expect_svg("--svg", args.svg.as_deref())?;
     let twin = twin(args)?;
     let device = Device::choose(args.device.request()?)?.device;
     let jobs = twin.jobs(args.part).len();
@@ -109,14 +107,10 @@ pub fn execute(args: &TwinArgs, run: &Run) -> Result<()> {
     let results = twin.run(args.part, args.out.as_deref(), run, |settings: &Settings, run| {
         done += 1;
         let outcome = Trainer::outcome(settings, &device, &run.quiet())?;
-        let value = settings.value(&twin.key()).unwrap_or_default();
-        let found = outcome.metrics.get(twin.metric()).map_or("–".into(), |found| format!("{found:.4}"));
-        say(&format!(
-            "run {done}: {}={value}, seed {}: {} {found}",
-            twin.key(),
-            settings.seed,
-            twin.metric()
-        ));
+        let (key, metric) = (twin.key(), twin.metric());
+        let value = settings.value(&key).unwrap_or_default();
+        let found = outcome.metrics.get(metric).map_or("–".into(), |found| format!("{found:.4}"));
+        say(&format!("run {done}: {key}={value}, seed {}: {metric} {found}", settings.seed));
         Ok(outcome)
     })?;
     if args.part != Share::WHOLE {

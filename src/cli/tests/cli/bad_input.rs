@@ -38,15 +38,12 @@ fn ids() {
     let home = Home::new();
     let (llama, bert) = (tiny("llama"), tiny("bert"));
     let (llama, bert) = (text_of(&llama), text_of(&bert));
-    refused(
-        &home,
-        &["--model", llama, "--ids", "1,2,100000"],
-        &["token id at position 2 is 100000", "less than"],
-    );
-    refused(&home, &["--model", llama, "--ids", "1,two"], &["item 2", "\"two\"", "whole number"]);
-    refused(&home, &["--model", llama, "--ids", "1,-2"], &["item 2", "\"-2\""]);
-    refused(&home, &["--model", llama, "--ids", "99999999999"], &["item 1", "99999999999"]);
-    refused(&home, &["--model", llama, "--ids", ""], &["--ids is empty"]);
+    let list = |list| ["--model", llama, "--ids", list];
+    refused(&home, &list("1,2,100000"), &["token id at position 2 is 100000", "less than"]);
+    refused(&home, &list("1,two"), &["item 2", "\"two\"", "whole number"]);
+    refused(&home, &list("1,-2"), &["item 2", "\"-2\""]);
+    refused(&home, &list("99999999999"), &["item 1", "99999999999"]);
+    refused(&home, &list(""), &["--ids is empty"]);
     let types = |list| ["--model", bert, "--ids", "1,2,3", "--token-type-ids", list];
     refused(&home, &types("0,1"), &["number of token type ids is 2", "3, one for each id"]);
     refused(&home, &types("0,0,7"), &["token type id is 7", "less than 3"]);
@@ -137,11 +134,8 @@ fn matrices() {
     write_npy(file("line.npy"), &Array1::<f64>::zeros(3));
     write_npy(file("cube.npy"), &Array3::<f64>::zeros((2, 0, 4)));
     write_npy(file("empty.npy"), &ndarray::Array2::<f64>::zeros((0, 3)));
-    fs::write(
-        file("dates.npy"),
-        b"\x93NUMPY\x01\x00\x3e\x00{'descr': '<M8[D]', 'fortran_order': False, 'shape': (1, 1), }",
-    )
-    .unwrap();
+    let dates = b"\x93NUMPY\x01\x00\x3e\x00{'descr': '<M8[D]', 'fortran_order': False, 'shape': (1, 1), }";
+    fs::write(file("dates.npy"), dates).unwrap();
     write_npy(file("cut.npy"), &arr2(&[[1.0f64, 2.0], [3.0, 4.0]]));
     let bytes = fs::read(file("cut.npy")).unwrap();
     fs::write(file("cut.npy"), &bytes[..bytes.len() - 9]).unwrap();

@@ -11,10 +11,8 @@ fn json_says_what_the_list_says() {
         assert!(list.contains(adapter["name"].as_str().unwrap()), "{list}");
     }
     // The tests' home asks for the CPU.
-    assert_eq!(
-        (&json["used"]["request"], &json["used"]["adapter"]),
-        (&"cpu".into(), &serde_json::Value::Null)
-    );
+    let used = &json["used"];
+    assert_eq!((&used["request"], &used["adapter"]), (&"cpu".into(), &serde_json::Value::Null));
     assert!(list.starts_with("used"), "{list}");
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Home, text_of, tiny};
+use crate::support::{Home, holds, text_of, tiny};
 
 fn named(rows: &Value, part: &str) -> Vec<Value> {
     let of = |row: &&Value| row["name"].as_str().unwrap().contains(part);
@@ -29,21 +29,14 @@ fn rank_reports_all_three_attentions_under_their_own_masks() {
         let rows = named(&rows, part);
         assert_eq!(rows.len(), count, "{part}");
         for row in rows {
-            assert_eq!(
-                [&row["rows"], &row["cols"]],
-                [&Value::from(sizes[0]), &Value::from(sizes[1])],
-                "{part}"
-            );
+            assert_eq!((&row["rows"], &row["cols"]), (&sizes[0].into(), &sizes[1].into()), "{part}");
             assert_eq!((row["mask"].as_str(), &row["exact_rank"]), (Some(mask), &rank), "{part}");
         }
     }
     let table = words(&home.stdout(&command));
-    for expected in ["encoder 1", "decoder 3", "cross 0", "2 + 4 layers of 3 heads", "3 ids for the decoder"]
-    {
-        assert!(table.contains(expected), "{expected:?} in {table}");
-    }
-    assert!(table.contains("bidirectional in the encoder, causal in the decoder, as trained"), "{table}");
-    assert!(table.contains("decoder, causal: 3, lower triangular"), "{table}");
+    holds(&table, &["encoder 1", "decoder 3", "cross 0", "2 + 4 layers of 3 heads", "3 ids for the decoder"]);
+    holds(&table, &["bidirectional in the encoder, causal in the decoder, as trained"]);
+    holds(&table, &["decoder, causal: 3, lower triangular"]);
     let causal = home.json(&[&command[..], &["--mask", "encoder:causal", "--json"]].concat());
     assert_eq!(named(&causal, "encoder.0")[0]["exact_rank"], 5);
     assert_eq!(named(&causal, "decoder.0.self_attention"), named(&causal, "decoder.0.self"));
@@ -79,19 +72,13 @@ fn what_does_not_fit_either_side_is_named() {
         |more: &[&str]| home.error(&[&["rank", "--model", text_of(&t5), "--ids", "5,9,2"], more].concat());
     assert!(said(&["--target-ids", "0,89"]).contains("decoder token id at position 1 is 89"));
     assert!(said(&["--target-ids", "0,x"]).contains("--target-ids: item 2"));
-    assert!(
-        said(&["--mask", "decoder:prefix(2)"])
-            .contains("prefix is 2, expected at most the sequence length, 1")
-    );
-    assert!(
-        said(&["--mask", "encoder:prefix(4)"])
-            .contains("prefix is 4, expected at most the sequence length, 3")
-    );
-    let both = said(&["--mask", "prefix(2)"]);
-    assert!(
-        both.ends_with("length, 1 (in the decoder; encoder:prefix(2) is for the encoder alone)"),
-        "{both}"
-    );
+    let masked = |mask: &str| said(&["--mask", mask]);
+    let long = "expected at most the sequence length";
+    assert!(masked("decoder:prefix(2)").contains(&format!("prefix is 2, {long}, 1")));
+    assert!(masked("encoder:prefix(4)").contains(&format!("prefix is 4, {long}, 3")));
+    let both = masked("prefix(2)");
+    let reason = "length, 1 (in the decoder; encoder:prefix(2) is for the encoder alone)";
+    assert!(both.ends_with(reason), "{both}");
     assert!(said(&["--layer", "4"]).contains("--layer is 4, expected less than 4"));
     let both = ["--compare", "causal,as-trained", "--layer", "0", "--head", "0", "--svg", "x.svg"];
     assert!(said(&both).contains("up to three"));

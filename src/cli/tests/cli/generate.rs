@@ -5,32 +5,31 @@ use std::process::Stdio;
 use crate::support::{Home, edit_config, text_of, tiny};
 
 const TEXT: &str = "Once upon a time";
+const GLASS: [&str; 5] = ["generate", "--model", "glass-en", "--text", TEXT];
 
 #[test]
 fn the_text_goes_to_stdout_and_the_speed_to_stderr() {
     let home = Home::new();
-    let output = home.run(&["generate", "--model", "glass-en", "--text", TEXT, "--tokens", "12"]);
+    let input = [&GLASS[..], &["--tokens", "12"]].concat();
+    let output = home.run(&input);
     let (said, speed) =
         (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert!(output.status.success(), "{speed}");
     assert!(said.ends_with('\n') && said.trim().len() > 5, "{said:?}");
     assert!(speed.starts_with("12 tokens with a cache on cpu: ") && speed.contains("tokens/s"), "{speed}");
     assert!(speed.trim_end().ends_with("; as many as asked for"), "{speed}");
-    let told = home.json(&["generate", "--model", "glass-en", "--text", TEXT, "--tokens", "12", "--json"]);
+    let told = home.json(&[&input[..], &["--json"]].concat());
     assert_eq!(told["text"], said.strip_suffix('\n').unwrap());
     assert_eq!((told["ids"].as_array().unwrap().len(), &told["end"]), (12, &"length".into()));
-    let slow = ["generate", "--model", "glass-en", "--text", TEXT, "--tokens", "12", "--json", "--no-cache"];
-    let slow = home.json(&slow);
+    let slow = home.json(&[&input[..], &["--json", "--no-cache"]].concat());
     assert_eq!((&slow["ids"], &slow["used_cache"]), (&told["ids"], &false.into()));
 }
 
 #[test]
 fn the_seed_decides_what_is_drawn_and_filters_change_it() {
     let home = Home::new();
-    let ids = |more: &[&str]| {
-        let all = ["generate", "--model", "glass-en", "--text", TEXT, "--tokens", "16", "--json"];
-        home.json(&[&all, more].concat())["ids"].clone()
-    };
+    let all = [&GLASS[..], &["--tokens", "16", "--json"]].concat();
+    let ids = |more: &[&str]| home.json(&[&all[..], more].concat())["ids"].clone();
     let warm = ["--temperature", "1"];
     assert_eq!(ids(&warm), ids(&["--temperature", "1", "--seed", "0"]));
     assert_ne!(ids(&warm), ids(&["--temperature", "1", "--seed", "3"]));
@@ -41,20 +40,16 @@ fn the_seed_decides_what_is_drawn_and_filters_change_it() {
 #[test]
 fn a_text_ends_at_a_stop_token_or_when_the_context_is_full() {
     let home = Home::new();
-    let model = ["generate", "--model", "glass-en", "--text", TEXT, "--json"];
-    let all = home.json(&[&model, &["--tokens", "9"][..]].concat());
+    let told = |more: &[&str]| home.json(&[&GLASS[..], &["--json", "--tokens"], more].concat());
+    let all = told(&["9"]);
     let stop = all["ids"][4].to_string();
-    let stopped = home.json(&[&model, &["--tokens", "9", "--stop", &stop][..]].concat());
+    let stopped = told(&["9", "--stop", &stop]);
     let count = stopped["ids"].as_array().unwrap().len();
     assert_eq!((&stopped["end"], &stopped["ids"][count - 1]), (&"stop".into(), &all["ids"][4]));
-    let full = home.json(&[&model, &["--tokens", "1000", "--no-stop"][..]].concat());
+    let full = told(&["1000", "--no-stop"]);
     assert_eq!(full["end"], "context");
-    let read = full["prompt_ids"].as_array().unwrap().len();
-    assert_eq!(
-        read + full["ids"].as_array().unwrap().len(),
-        129,
-        "a context of 128, and one token behind it"
-    );
+    let [read, written] = ["prompt_ids", "ids"].map(|ids| full[ids].as_array().unwrap().len());
+    assert_eq!(read + written, 129, "a context of 128, and one token behind it");
 }
 
 #[test]
@@ -96,25 +91,11 @@ fn a_model_without_a_tokenizer_says_ids() {
 #[test]
 fn a_dialogue_keeps_its_states_only_where_nothing_stored_sees_what_is_new() {
     let home = Home::new();
-    let all = [
-        "generate",
-        "--model",
-        "glass-en",
-        "--text",
-        TEXT,
-        "--tokens",
-        "10",
-        "--reuse",
-        "--next",
-        " And then?",
-    ];
+    let all = [&GLASS[..], &["--tokens", "10", "--reuse", "--next", " And then?"]].concat();
     let told = home.json(&[&all[..], &["--json"]].concat());
-    let kept: Vec<_> = told["readings"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|row| (row["reading"].as_str().unwrap(), row["is_kept"].as_bool().unwrap()))
-        .collect();
+    let readings = told["readings"].as_array().unwrap().iter();
+    let kept = readings.map(|row| (row["reading"].as_str().unwrap(), row["is_kept"].as_bool().unwrap()));
+    let kept: Vec<_> = kept.collect();
     let expected =
         [("causal", true), ("prefix_frozen", true), ("prefix_grown", false), ("bidirectional", false)];
     assert_eq!(kept, expected);
@@ -126,8 +107,7 @@ fn a_dialogue_keeps_its_states_only_where_nothing_stored_sees_what_is_new() {
 #[test]
 fn what_cannot_be_written_is_named_before_anything_is_said() {
     let home = Home::new();
-    let say =
-        |more: &[&str]| home.error(&[&["generate", "--model", "glass-en", "--text", TEXT], more].concat());
+    let say = |more: &[&str]| home.error(&[&GLASS[..], more].concat());
     assert_eq!(say(&["--temperature", "-1"]), "temperature is -1, expected 0 (greedy) or a positive number");
     let k = say(&["--temperature", "1", "--top-k", "0"]);
     assert_eq!(k, "top-k is 0, expected at least 1, or none to keep all tokens");
@@ -136,23 +116,10 @@ fn what_cannot_be_written_is_named_before_anything_is_said() {
     assert!(say(&["--top-k", "5"]).contains("--temperature 0 draws none"));
     assert_eq!(say(&["--tokens", "0"]), "number of tokens to write is 0, expected at least 1");
     let error = say(&["--mask", "bidirectional"]);
-    assert!(
-        error.starts_with("mask of a cached pass is bidirectional") && error.ends_with("or no cache"),
-        "{error}"
-    );
-    let slow = [
-        "generate",
-        "--model",
-        "glass-en",
-        "--text",
-        TEXT,
-        "--tokens",
-        "3",
-        "--mask",
-        "bidirectional",
-        "--no-cache",
-    ];
-    assert!(!home.stdout(&slow).is_empty());
+    assert!(error.starts_with("mask of a cached pass is bidirectional"), "{error}");
+    assert!(error.ends_with("or no cache"), "{error}");
+    let slow = ["--tokens", "3", "--mask", "bidirectional", "--no-cache"];
+    assert!(!home.stdout(&[&GLASS[..], &slow].concat()).is_empty());
     let bert = tiny("bert");
     let error = home.error(&["generate", "--model", text_of(&bert), "--ids", "1,2"]);
     assert!(error.starts_with("family of a model that writes is bert"), "{error}");
@@ -162,13 +129,9 @@ fn what_cannot_be_written_is_named_before_anything_is_said() {
 #[test]
 fn a_reader_that_goes_away_ends_it_without_a_word() {
     let home = Home::new();
-    let args = ["generate", "--model", "glass-en", "--text", TEXT, "--tokens", "100"];
+    let args = [&GLASS[..], &["--tokens", "100"]].concat();
     let mut child = home.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
-    assert!(
-        output.status.success() && output.stderr.is_empty(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }

@@ -59,10 +59,8 @@ fn a_pull_brings_what_is_needed_and_says_where_from() {
     assert_eq!(files(&home, "lab--tiny"), ["SOURCE.json", "config.json", WEIGHTS, "tokenizer.json"]);
     assert!(server.starts("pytorch_model.bin").is_empty());
     let source: Value = serde_json::from_slice(&fs::read(folder.join("SOURCE.json")).unwrap()).unwrap();
-    assert_eq!(
-        source,
-        serde_json::json!({"repository": "lab/tiny", "revision": "c0ffee5", "licence": "mit"})
-    );
+    let expected = serde_json::json!({"repository": "lab/tiny", "revision": "c0ffee5", "licence": "mit"});
+    assert_eq!(source, expected);
     let by_either = ["lab/tiny", "lab--tiny"]
         .map(|name| home.stdout(&["rank", "--model", name, "--ids", "1,2,3", "--csv"]));
     assert_eq!(by_either[0], by_either[1]);
@@ -89,9 +87,8 @@ fn a_sharded_repository_comes_whole_under_the_name_asked_for() {
     let index = |map: &serde_json::Map<_, _>| serde_json::json!({"weight_map": map}).to_string();
     fs::write(source.join("model.safetensors.index.json"), index(&map)).unwrap();
     let server = HubServer::of(&source);
-    let output = command(&home, server.address(), &["models", "pull", "lab/tiny", "--name", "short"])
-        .output()
-        .unwrap();
+    let named = [&PULL[..], &["--name", "short"]].concat();
+    let output = command(&home, server.address(), &named).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
     let expected =
         ["SOURCE.json", "config.json", "model.safetensors.index.json", "one.safetensors", "two.safetensors"];

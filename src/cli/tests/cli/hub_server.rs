@@ -83,14 +83,8 @@ impl HubServer {
 
     /// The bytes at which the requests for a file's content began.
     pub fn starts(&self, name: &str) -> Vec<usize> {
-        self.0
-            .served
-            .lock()
-            .unwrap()
-            .iter()
-            .filter(|(file, _)| file == name)
-            .map(|(_, start)| *start)
-            .collect()
+        let served = self.0.served.lock().unwrap();
+        served.iter().filter(|(file, _)| file == name).map(|(_, start)| *start).collect()
     }
 
     /// Waits until `bytes` bytes of files have been sent.

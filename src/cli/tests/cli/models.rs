@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Home, text_of, tiny};
+use crate::support::{Home, holds, text_of, tiny};
 
 #[test]
 fn what_is_added_is_listed_found_and_removed() {
@@ -11,20 +11,13 @@ fn what_is_added_is_listed_found_and_removed() {
     assert_eq!(path.trim(), text_of(&home.path("models/mine")));
     let list = home.json(&["models", "list", "--json"]);
     let is_ours = |e: &&serde_json::Value| e["is_trained_here"] == true;
-    let ours = list.as_array().unwrap().iter().filter(is_ours);
-    assert!(ours.count() >= 8 && list.to_string().contains("english-t5"));
-    let names: Vec<_> = list
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|e| !is_ours(e))
-        .map(|e| (e["name"].as_str().unwrap(), e["origin"].as_str().unwrap()))
-        .collect();
+    let (ours, others): (Vec<_>, Vec<_>) = list.as_array().unwrap().iter().partition(is_ours);
+    assert!(ours.len() >= 8 && list.to_string().contains("english-t5"));
+    let names = others.iter().map(|e| (e["name"].as_str().unwrap(), e["origin"].as_str().unwrap()));
+    let names: Vec<_> = names.collect();
     assert_eq!(names, [("mine", "installed"), ("glass-en", "bundled"), ("minilm-l6", "available")]);
     let table = home.stdout(&["models", "list"]);
-    for part in ["mine", "installed", "bert", "bundled", "MIT", "rankscope models pull minilm-l6"] {
-        assert!(table.contains(part), "{table} lacks {part}");
-    }
+    holds(&table, &["mine", "installed", "bert", "bundled", "MIT", "rankscope models pull minilm-l6"]);
     home.stdout(&["rank", "--model", "mine", "--ids", "1,2,3"]);
     home.stdout(&["models", "remove", "mine"]);
     assert!(!home.path("models/mine").exists());

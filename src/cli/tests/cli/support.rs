@@ -98,6 +98,12 @@ pub fn is_clean(home: &Home) -> bool {
     hidden.iter().all(whole)
 }
 
+/// Checks that a text holds all of `parts`.
+#[track_caller]
+pub fn holds(text: &str, parts: &[&str]) {
+    parts.iter().for_each(|part| assert!(text.contains(part), "{part:?} is not in {text}"));
+}
+
 pub fn text_of(path: &Path) -> &str {
     path.to_str().unwrap()
 }

@@ -6,7 +6,7 @@ use rankscope::train::data::{open, save_tokenizer};
 use rankscope::train::task::TASKS;
 use serde_json::json;
 
-use crate::support::{Home, text_of};
+use crate::support::{Home, holds, text_of};
 
 #[test]
 fn every_task_is_listed_and_its_form_can_be_shown() {
@@ -18,10 +18,7 @@ fn every_task_is_listed_and_its_form_can_be_shown() {
         let form = kind["form"].as_str().unwrap();
         assert!(text.contains(form), "{kind}");
         let shown = home.stdout(&["tasks", "show", form]);
-        assert!(
-            shown.contains(form)
-                && shown.contains(kind["summary"].as_str().unwrap().split(' ').next().unwrap())
-        );
+        holds(&shown, &[form, kind["summary"].as_str().unwrap().split(' ').next().unwrap()]);
         assert_eq!(shown.lines().filter(|line| line.contains(" → ")).count(), 4, "{shown}");
     }
 }
@@ -75,10 +72,8 @@ fn a_model_beside_the_tokenizer_of_its_data_continues_words_and_texts() {
         let said =
             home.json(&["generate", "--model", text_of(&folder), "--text", text, "--tokens", "20", "--json"]);
         let ids: Vec<u32> = serde_json::from_value(said["ids"].clone()).unwrap();
-        assert_eq!(
-            said["prompt_ids"].as_array().unwrap().len(),
-            if text.starts_with('3') { 4 } else { text.len() }
-        );
+        let count = if text.starts_with('3') { 4 } else { text.len() };
+        assert_eq!(said["prompt_ids"].as_array().unwrap().len(), count);
         assert_eq!(said["text"], data.tokenizer().unwrap().decode(&ids).unwrap());
     }
     let folder = home.path("reverse");

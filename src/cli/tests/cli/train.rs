@@ -8,23 +8,13 @@ use std::process::Stdio;
 use crate::support::Home;
 
 /// A run that takes a moment.
-const SMALL: [&str; 12] = [
-    "--set",
-    "width=12",
-    "--set",
-    "heads=2",
-    "--set",
-    "layers=1",
-    "--set",
-    "batch=2",
-    "--set",
-    "length=16",
-    "--set",
-    "evaluation_batches=1",
-];
+fn small() -> Vec<&'static str> {
+    let settings = "width=12 heads=2 layers=1 batch=2 length=16 evaluation_batches=1";
+    settings.split(' ').flat_map(|setting| ["--set", setting]).collect()
+}
 
 fn train<'a>(more: &[&'a str]) -> Vec<&'a str> {
-    [&["train"], more, &SMALL].concat()
+    [&["train"], more, &small()].concat()
 }
 
 /// The steps of a run without their times.
@@ -98,16 +88,9 @@ fn an_interrupted_run_goes_on_and_ends_as_if_nothing_had_been() {
 #[test]
 fn parts_of_a_twin_together_are_the_whole_and_two_keys_are_refused() {
     let home = Home::new();
-    let small: Vec<&str> = SMALL.iter().copied().chain(["--set", "steps=3", "--set", "warmup=1"]).collect();
+    let few = ["--smallest", "0.05", "--seeds", "2", "--set", "steps=3", "--set", "warmup=1"];
     let twin = |more: &[&str]| {
-        home.stdout(
-            &[
-                &["twin", "--vary", "positions=rotary,none", "--smallest", "0.05", "--seeds", "2"],
-                more,
-                &small,
-            ]
-            .concat(),
-        )
+        home.stdout(&[&["twin", "--vary", "positions=rotary,none"], more, &small(), &few].concat())
     };
     let whole = twin(&["--out", "whole.json", "--svg", "twin.svg"]);
     assert!(whole.contains("none - rotary") && whole.contains("95 % interval over 2 seeds"), "{whole}");
@@ -151,22 +134,17 @@ fn bad_input_is_named_and_leaves_nothing() {
     for (args, expected) in cases {
         // The other settings are those of a small run, unless they would hide the error.
         let is_alone = args.contains(&"--resume");
-        let error = home.error(&if is_alone {
-            [&["train"], args].concat()
-        } else {
-            [&["train"], &SMALL[..8], args].concat()
-        });
+        let others = if is_alone { vec![] } else { small()[..8].to_vec() };
+        let error = home.error(&[&["train"], &others[..], args].concat());
         assert!(error.contains(expected), "{args:?}: {error}");
     }
-    let fast = home
-        .run(&[&["train"], &SMALL[..8], &["--set", "rate=1e30", "--steps", "50", "--out", "fast"]].concat());
+    let wild = ["--set", "rate=1e30", "--steps", "50", "--out", "fast"];
+    let fast = home.run(&[&["train"], &small()[..8], &wild].concat());
     assert_eq!(fast.status.code(), Some(1));
     let said = String::from_utf8(fast.stderr).unwrap();
     let last = said.lines().last().unwrap();
-    assert!(
-        last.starts_with("error: learning rate is too large: at step ") && last.contains("not finite"),
-        "{said}"
-    );
+    assert!(last.starts_with("error: learning rate is too large: at step "), "{said}");
+    assert!(last.contains("not finite"), "{said}");
     assert_eq!(fs::read_to_string(home.path("diary/today.md")).unwrap(), "dear diary");
     assert!(!home.path("data/rankscope/runs").exists(), "nothing is left of a run that could not begin");
     assert_eq!(home.run(&["train", "--seeds", "0"]).status.code(), Some(2));

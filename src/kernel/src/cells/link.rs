@@ -5,10 +5,11 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::sync::{Mutex, OnceLock};
 use std::thread::ThreadId;
 
 use super::frame::Frame;
+use crate::open;
 
 /// Lines that evcxr puts after a cell's code, with their numbers in the library: one runs after a panic, ...
 const PLACES: [(c_int, &str); 2] = [
@@ -82,10 +83,6 @@ pub fn establish(tell: UnixStream, ask: UnixStream, engine: File) {
         running: Mutex::default(),
         thread: std::thread::current().id(),
     });
-}
-
-fn open<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// Hands the kernel's messages to the library, one at a time, until the kernel is gone.

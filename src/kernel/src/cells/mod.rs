@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::compile;
+use crate::open;
 use crate::spare;
 use crate::surroundings::Surroundings;
 pub use frame::Frame;
@@ -131,10 +132,22 @@ impl Handover {
 
 /// Whether programs that are started from here inherit the socket.
 fn keep_from_programs(socket: &UnixStream, keep: bool) -> io::Result<()> {
+    let flags = if keep { libc::FD_CLOEXEC } else { 0 };
     // SAFETY: a system call on a descriptor that is open.
-    let result =
-        unsafe { libc::fcntl(socket.as_raw_fd(), libc::F_SETFD, if keep { libc::FD_CLOEXEC } else { 0 }) };
+    checked(unsafe { libc::fcntl(socket.as_raw_fd(), libc::F_SETFD, flags) })
+}
+
+/// The result of a system call; the system's error where it is negative.
+fn checked(result: libc::c_int) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Waits until some of the files can be read, at most for `millis` (-1: without end), and says which.
+pub fn wait<const N: usize>(files: [RawFd; N], millis: libc::c_int) -> [bool; N] {
+    let mut wanted = files.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
+    // SAFETY: descriptors of ours, for the time of the call. A signal only makes one round more.
+    unsafe { libc::poll(wanted.as_mut_ptr(), N as libc::nfds_t, millis) };
+    wanted.map(|file| file.revents != 0)
 }
 
 /// The child's side: waits for the surroundings, takes them over, and answers.
@@ -164,8 +177,7 @@ impl Cells {
 
     /// Whether the process is still there.
     pub fn live(&self) -> bool {
-        let mut child = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        matches!(child.try_wait(), Ok(None))
+        is_there(&mut open(&self.0))
     }
 
     /// Lowers the cancel flag: a new cell begins.
@@ -180,17 +192,21 @@ impl Cells {
 
     /// Ends the process and waits until it is gone.
     pub fn end(&self) {
-        let mut child = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut child = open(&self.0);
         let _ = child.kill();
         let _ = child.wait();
     }
 
     fn signal(&self, signal: i32) {
-        let mut child = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut child = open(&self.0);
         // Once it has been waited for, its number may belong to somebody else.
-        if matches!(child.try_wait(), Ok(None)) {
+        if is_there(&mut child) {
             // SAFETY: a plain system call on a process that we own.
             unsafe { libc::kill(child.id() as libc::pid_t, signal) };
         }
     }
+}
+
+fn is_there(child: &mut Child) -> bool {
+    matches!(child.try_wait(), Ok(None))
 }

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use super::link;
 use super::streams::Given;
+use super::{checked, link};
 use crate::times;
 
 /// evcxr's command to run a cell; the library's path and the function's name follow.
@@ -60,18 +60,14 @@ fn put_away(standard: i32) -> io::Result<OwnedFd> {
     // SAFETY: the new descriptor is nobody else's.
     unsafe {
         let file = libc::fcntl(standard, libc::F_DUPFD_CLOEXEC, libc::STDERR_FILENO + 1);
-        if file < 0 { Err(io::Error::last_os_error()) } else { Ok(OwnedFd::from_raw_fd(file)) }
+        checked(file).map(|()| OwnedFd::from_raw_fd(file))
     }
 }
 
 /// Makes `file` a standard descriptor.
 fn put(file: OwnedFd, standard: i32) -> io::Result<()> {
     // SAFETY: a system call on two descriptors.
-    if unsafe { libc::dup2(file.as_raw_fd(), standard) } < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
+    checked(unsafe { libc::dup2(file.as_raw_fd(), standard) })
 }
 
 struct Cells {
@@ -108,10 +104,9 @@ impl Library {
         // SAFETY: the name is a C string; what the library does when it is loaded is the cell's business.
         let library = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_LAZY | scope) };
         if library.is_null() {
-            bail!("cannot load {}: {}", path.display(), complaint())
-        } else {
-            Ok(Library(library))
+            bail!("cannot load {}: {}", path.display(), complaint());
         }
+        Ok(Library(library))
     }
 
     /// A function by its name; `F` must be its type.

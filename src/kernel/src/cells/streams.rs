@@ -17,6 +17,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::frame::{Frame, Frames};
+use super::{checked, wait};
 use crate::compile;
 
 /// The variable that names the cells' ends; the process of the cells removes it at once.
@@ -80,9 +81,7 @@ impl Calls {
                 self.socket.forget();
                 return false;
             }
-            let mut file = libc::pollfd { fd: self.socket.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-            // SAFETY: a descriptor of ours, for the time of the call.
-            unsafe { libc::poll(&mut file, 1, LOOK) };
+            wait([self.socket.as_raw_fd()], LOOK);
         }
         false
     }
@@ -108,11 +107,7 @@ impl Theirs {
         let inherit = move || {
             self.numbers().into_iter().try_for_each(|file| {
                 // SAFETY: a system call on a descriptor that is open, in the process that is about to be a program.
-                if unsafe { libc::fcntl(file, libc::F_SETFD, 0) } < 0 {
-                    Err(io::Error::last_os_error())
-                } else {
-                    Ok(())
-                }
+                checked(unsafe { libc::fcntl(file, libc::F_SETFD, 0) })
             })
         };
         // SAFETY: it makes four system calls and allocates nothing.

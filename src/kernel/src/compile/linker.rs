@@ -12,17 +12,8 @@ use crate::toolchain::Toolchain;
 
 /// The system's libraries whose names have versions, which the loader has to know.
 const SYSTEM: [&str; 3] = ["-lc", "-lm", "-lgcc_s"];
-const HOW: [&str; 9] = [
-    "-shared",
-    "--eh-frame-hdr",
-    "--gc-sections",
-    "--strip-debug",
-    "-znoexecstack",
-    "-zrelro",
-    "-znow",
-    "-o",
-    "{to}",
-];
+const HOW: &str =
+    "-shared --eh-frame-hdr --gc-sections --strip-debug -znoexecstack -zrelro -znow -o {to} {from}";
 
 /// The linker's program and arguments, with `{to}` and `{from}` for two files: Rust's own LLVM linker or another;
 /// `None` where there is none.
@@ -33,13 +24,13 @@ pub fn command(toolchain: &Toolchain) -> Option<Vec<String>> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let on_path = |name: &'static str| std::env::split_paths(&path).map(move |folder| folder.join(name));
     let own = toolchain.libraries.with_file_name("bin").join("rust-lld");
-    let (linker, flavor): (PathBuf, &[&str]) = if own.is_file() {
-        (own, &["-flavor", "gnu"])
+    let (linker, flavor) = if own.is_file() {
+        (own, "-flavor gnu")
     } else {
-        (["mold", "ld.lld", "ld"].into_iter().flat_map(on_path).find(|file| file.is_file())?, &[])
+        (["mold", "ld.lld", "ld"].into_iter().flat_map(on_path).find(|file| file.is_file())?, "")
     };
     let folders = folders()?.into_iter().map(|folder| format!("-L{}", folder.display()));
-    let words = flavor.iter().chain(&HOW).chain(&["{from}"]).map(|word| (*word).to_owned());
+    let words = flavor.split_whitespace().chain(HOW.split(' ')).map(str::to_owned);
     let words = words.chain(folders).chain(SYSTEM.map(str::to_owned));
     Some([linker.to_str()?.to_owned()].into_iter().chain(words).collect())
 }

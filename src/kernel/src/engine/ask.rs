@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use evcxr::CommandContext;
 use jupyter_protocol::{
     CompleteReply, CompleteRequest, InspectReply, InspectRequest, JupyterMessage, Media, MediaType, Payload,
     ReplyStatus, Status,
@@ -18,13 +19,19 @@ const KINDS: &str = "_jupyter_types_experimental";
 const NOTHING: &str = "No documentation found";
 
 impl Engine {
+    /// What evcxr answers; `None` if it cannot, or if rust-analyzer panics.
+    pub(super) fn ask<T, E>(
+        &mut self,
+        question: impl FnOnce(&mut CommandContext) -> Result<T, E>,
+    ) -> Option<T> {
+        catch_unwind(AssertUnwindSafe(|| question(&mut self.context).ok())).ok().flatten()
+    }
+
     pub(super) fn complete(&mut self, message: &JupyterMessage, request: &CompleteRequest) {
         self.shared.wire.publish(Status::busy(), message);
         let code = request.code.as_str();
         let position = bytes_from_characters(code, request.cursor_pos);
-        let context = &mut self.context;
-        let found =
-            catch_unwind(AssertUnwindSafe(|| context.completions(code, position).ok())).ok().flatten();
+        let found = self.ask(|context| context.completions(code, position));
         let mut reply = CompleteReply {
             matches: Vec::new(),
             cursor_start: request.cursor_pos,
@@ -73,8 +80,7 @@ impl Engine {
     /// The documentation of the name around a position in bytes.
     fn explain(&mut self, code: &str, position: usize) -> Option<Media> {
         let end = end_of_word(code, position);
-        let context = &mut self.context;
-        let found = catch_unwind(AssertUnwindSafe(|| context.hover_at(code, end).ok())).ok().flatten();
+        let found = self.ask(|context| context.hover_at(code, end));
         let (plain, html) = found.filter(|(plain, _)| plain != NOTHING)?;
         Some(Media::new(vec![MediaType::Plain(plain), MediaType::Html(html)]))
     }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use super::failure::{self, Outcome};
 use super::{ABORT_WINDOW, Engine, prelude};
 use crate::server::Shared;
-use crate::times;
+use crate::{open, times};
 
 /// The answer to `:help`: three screens at most.
 const HELP: &str = include_str!("help.md");
@@ -47,8 +47,7 @@ impl Engine {
             None => (self.run(message, request), Vec::new()),
         };
         if is_kept {
-            let mut history = self.shared.history.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            history.push(self.count, &request.code);
+            open(&self.shared.history).push(self.count, &request.code);
         }
         if let Some(error) = failed.as_ref().filter(|_| !request.silent) {
             publish_error(&self.shared, message, error);
@@ -71,8 +70,7 @@ impl Engine {
     /// Has the analysis read the manifest again, after a cell was stopped before it ran.
     fn refresh(&mut self) {
         if std::mem::take(&mut self.is_stale) {
-            let context = &mut self.context;
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(context.completions("", 0))));
+            self.ask(|context| context.completions("", 0));
         }
     }
 
@@ -118,11 +116,9 @@ impl Engine {
         let context = &mut self.context;
         let run = || context.execute(code);
         // rust-analyzer is large; a bug of its own must not take the notebook with it.
-        let result = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
-            Err(Error::Message(
-                "the analysis of this cell failed inside rust-analyzer; write it another way".into(),
-            ))
-        });
+        let failed = "the analysis of this cell failed inside rust-analyzer; write it another way";
+        let result = catch_unwind(AssertUnwindSafe(run));
+        let result = result.unwrap_or_else(|_| Err(Error::Message(failed.into())));
         result.map_err(|error| self.with_its_place(error, code))
     }
 
@@ -132,8 +128,7 @@ impl Engine {
         if errors.iter().any(|error| error.level() == "error") {
             return error;
         }
-        let context = &mut self.context;
-        let checked = catch_unwind(AssertUnwindSafe(|| context.check(code).ok())).ok().flatten();
+        let checked = self.ask(|context| context.check(code));
         checked.filter(|found| !found.is_empty()).map_or(error, Error::CompilationErrors)
     }
 

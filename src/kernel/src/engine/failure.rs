@@ -31,11 +31,8 @@ impl Outcome<'_> {
             return Some(error("Panic", message, place));
         }
         let message = failure.as_deref()?.trim_end();
-        Some(error(
-            "Error",
-            message,
-            vec!["`?` returned it; what this cell defined with `let` is gone".into()],
-        ))
+        let gone = "`?` returned it; what this cell defined with `let` is gone";
+        Some(error("Error", message, vec![gone.into()]))
     }
 
     /// The error of a cell that did not compile, or took its process with it.
@@ -51,12 +48,8 @@ impl Outcome<'_> {
             }
             Error::SubprocessTerminated(how) => error("Crash", &ending_in_words(how), vec![self.lost()]),
             Error::TypeRedefinedVariablesLost(names) => {
-                let names = names.join(", ");
-                error(
-                    "TypeRedefined",
-                    &format!("their type was defined anew, so these are gone: {names}"),
-                    vec![],
-                )
+                let gone = format!("their type was defined anew, so these are gone: {}", names.join(", "));
+                error("TypeRedefined", &gone, vec![])
             }
             Error::Message(message) => error("CellError", &in_plain_words(message), Vec::new()),
         }
@@ -73,11 +66,8 @@ impl Outcome<'_> {
         }
         let first = shown.first().map_or_else(String::new, |error| error.message());
         let name = format!("cell {}", self.count);
-        error(
-            "CompileError",
-            &first,
-            shown.into_iter().map(|error| report(error, &name, self.code)).collect(),
-        )
+        let reports = shown.into_iter().map(|error| report(error, &name, self.code));
+        error("CompileError", &first, reports.collect())
     }
 
     fn lost(&self) -> String {
@@ -111,12 +101,8 @@ fn ending_in_words(how: &str) -> String {
         ("exit status", "the cell ended the process"),
     ];
     let meaning = words.iter().find(|(sign, _)| how.contains(sign)).map(|(_, words)| *words);
-    let how = how
-        .lines()
-        .last()
-        .unwrap_or_default()
-        .trim()
-        .trim_start_matches("Subprocess terminated with status: ");
+    let how = how.lines().last().unwrap_or_default().trim();
+    let how = how.trim_start_matches("Subprocess terminated with status: ");
     meaning.map_or_else(|| how.to_owned(), |words| format!("{words} ({how})"))
 }
 

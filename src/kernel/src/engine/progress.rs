@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::cells::{self, Cells};
+use crate::open;
 use crate::workspace::built_cells;
 
 /// How long a cell that runs may ignore an interrupt before its process is ended.
@@ -187,7 +188,7 @@ impl Progress {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        open(&self.0)
     }
 }
 
@@ -329,11 +330,8 @@ mod tests {
         progress.interrupt();
         progress.interrupt();
         assert_eq!(ended_by(child, GRACE + AGAIN * 3), None);
-        std::fs::rename(
-            sleeper.folder.path().join("target/any/debug/libcode_7.so"),
-            sleeper.folder.path().join("target/any/debug/libcode_6.so"),
-        )
-        .unwrap();
+        let target = sleeper.folder.path().join("target/any/debug");
+        std::fs::rename(target.join("libcode_7.so"), target.join("libcode_6.so")).unwrap();
         sleeper.compiled();
         assert_eq!(ended_by(child, GRACE * 2), Some(libc::SIGKILL));
         assert_eq!(progress.end(), (true, true));

@@ -11,14 +11,14 @@ mod standard;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::compile;
 use crate::home::Home;
-use crate::toolchain::Toolchain;
+use crate::toolchain::{ADVICE, Toolchain};
 use crate::trial;
 
 /// The name of the shared library's crate.
@@ -70,18 +70,14 @@ pub fn build(
 pub fn check(home: &Home, program: &Path) -> Result<()> {
     let toolchain = Toolchain::of(home)?;
     toolchain.check()?;
-    let advice = "run `cargo xtask notebook` or `rankscope-kernel install`";
     let text = fs::read_to_string(home.stamp()).with_context(|| {
-        format!("the installation in {} was not finished: {advice}", home.path().display())
+        format!("the installation in {} was not finished: {ADVICE}", home.path().display())
     })?;
     let (found, wanted): (Value, _) =
         (serde_json::from_str(&text).unwrap_or_default(), stamp(program, &toolchain)?);
     if found != wanted {
-        bail!(
-            "the library for cells was made by the kernel {}, this is {}: {advice}",
-            found["kernel"],
-            wanted["kernel"]
-        );
+        let (made, now) = (&found["kernel"], &wanted["kernel"]);
+        bail!("the library for cells was made by the kernel {made}, this is {now}: {ADVICE}");
     }
     Ok(())
 }
@@ -156,16 +152,29 @@ fn link_with(home: &Home, source: &Path, built: &Path, rlib: &Path) -> Result<Li
     })
 }
 
+/// Runs cargo in a folder, for `what` and with further arguments; an error unless it succeeds.
+fn cargo(folder: &Path, what: &str, arguments: &[&str]) -> Result<()> {
+    let output = Command::new("cargo").arg(what).args(arguments).current_dir(folder).output();
+    succeeded(what, output).map(drop)
+}
+
+/// The output of cargo's command `what`; an error unless it succeeded.
+fn succeeded(what: &str, output: std::io::Result<Output>) -> Result<Output> {
+    let output = output.context("cargo does not run: is a Rust toolchain installed?")?;
+    if !output.status.success() {
+        bail!("cargo {what}: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(output)
+}
+
 /// Cargo's folder of compiled crates: `deps` beside this program, or the folder of this program if it is a test.
 fn built_crates() -> Result<PathBuf> {
     let program = std::env::current_exe()?.canonicalize()?;
     let folder = program.parent().context("no folder")?;
     let beside = if folder.ends_with("deps") { folder.to_owned() } else { folder.join("deps") };
     if !beside.is_dir() {
-        bail!(
-            "{} is not in cargo's target folder: run `install` from a build of the checkout",
-            program.display()
-        );
+        let advice = "run `install` from a build of the checkout";
+        bail!("{} is not in cargo's target folder: {advice}", program.display());
     }
     Ok(beside)
 }

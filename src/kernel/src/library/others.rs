@@ -6,10 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::facade::{SEEN, copy_sources};
+use super::succeeded;
 
 /// `ndarray`, and the crates whose types occur in its signatures.
 const NAMES: [&str; 5] = ["ndarray", "num-complex", "num-integer", "num-traits", "rawpointer"];
@@ -43,20 +44,11 @@ pub fn dependency(folder: &str) -> String {
 fn metadata(sources: &Path) -> Result<Value> {
     let host = host()?;
     let ask = |offline: &[&str]| -> Result<Output> {
-        Command::new("cargo")
-            .args(["metadata", "--format-version=1", "--filter-platform", &host, "--manifest-path"])
-            .arg(sources.join("Cargo.toml"))
-            .args(offline)
-            .output()
-            .context("cargo does not run: is a Rust toolchain installed?")
+        let mut cargo = Command::new("cargo");
+        cargo.args(["metadata", "--format-version=1", "--filter-platform", &host, "--manifest-path"]);
+        succeeded("metadata", cargo.arg(sources.join("Cargo.toml")).args(offline).output())
     };
-    let mut output = ask(&["--offline"])?;
-    if !output.status.success() {
-        output = ask(&[])?;
-    }
-    if !output.status.success() {
-        bail!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr).trim());
-    }
+    let output = ask(&["--offline"]).or_else(|_| ask(&[]))?;
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
@@ -149,10 +141,8 @@ mod tests {
         assert_eq!(found[0].folder, Path::new("/r/ndarray"));
         let manifest = found[0].manifest();
         assert!(manifest.contains("default = [\"std\"]\nstd = []\n"), "{manifest}");
-        assert!(
-            manifest.ends_with("[dependencies]\nnum-traits = { path = \"../num-traits\" }\n"),
-            "{manifest}"
-        );
+        let end = "[dependencies]\nnum-traits = { path = \"../num-traits\" }\n";
+        assert!(manifest.ends_with(end), "{manifest}");
     }
 
     #[test]

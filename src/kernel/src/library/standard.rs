@@ -6,10 +6,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
+use super::cargo;
 use super::facade::copy_sources;
 use crate::toolchain::cargo_home;
 
@@ -40,7 +40,8 @@ pub fn write(from: &Path, to: &Path) -> Result<()> {
         fs::write(target.join("Cargo.toml"), manifest(name, uses))?;
     }
     fs::write(to.join("Cargo.toml"), WORKSPACE)?;
-    lock(to)
+    // rust-analyzer does not write here, so the lock file has to be there.
+    cargo(to, "generate-lockfile", &["--offline", "--quiet"])
 }
 
 /// The folder of a crate's sources: beside the other crates, in `vendor`, or in cargo's downloads.
@@ -54,10 +55,7 @@ fn sources(library: &Path, name: &str) -> Result<PathBuf> {
         let version = entry.file_name().to_string_lossy().strip_prefix(name).map(str::to_owned);
         version.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
     });
-    let found = match found {
-        Some(entry) => entry.path(),
-        None => downloaded(library, name)?,
-    };
+    let found = found.map_or_else(|| downloaded(library, name), |entry| Ok(entry.path()))?;
     Ok(found.join("src"))
 }
 
@@ -92,13 +90,9 @@ fn fetch(name: &str, version: &str) -> Result<()> {
          {name} = {{ version = \"={version}\", default-features = false }}\n"
     );
     fs::write(folder.join("Cargo.toml"), manifest)?;
-    let output = Command::new("cargo").args(["fetch", "--quiet"]).current_dir(&folder).output();
+    let fetched = cargo(&folder, "fetch", &["--quiet"]);
     let _ = fs::remove_dir_all(&folder);
-    let output = output.context("cargo does not run: is a Rust toolchain installed?")?;
-    if !output.status.success() {
-        bail!("cargo fetch: {}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    Ok(())
+    fetched
 }
 
 const WORKSPACE: &str = "[workspace]\nresolver = \"3\"\nmembers = [\"std\"]\n";
@@ -112,19 +106,6 @@ fn manifest(name: &str, uses: &[&str]) -> String {
          nightly = []\nraw-entry = []\nrustc-dep-of-std = []\nrustc-internal-api = []\n\n[dependencies]\n{}",
         uses.collect::<String>()
     )
-}
-
-/// rust-analyzer does not write here, so the lock file has to be there.
-fn lock(folder: &Path) -> Result<()> {
-    let output = Command::new("cargo")
-        .args(["generate-lockfile", "--offline", "--quiet"])
-        .current_dir(folder)
-        .output()
-        .context("cargo does not run: is a Rust toolchain installed?")?;
-    if !output.status.success() {
-        bail!("cargo generate-lockfile: {}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    Ok(())
 }
 
 #[cfg(test)]

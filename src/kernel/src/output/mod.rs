@@ -22,6 +22,7 @@ use jupyter_protocol::{
 use serde_json::{Map, Value, json};
 
 use crate::cells::Ours;
+use crate::open;
 use crate::server::{Shared, Wire};
 use reader::Reader;
 
@@ -162,10 +163,6 @@ impl Output {
     fn current(&self) -> MutexGuard<'_, Current> {
         open(&self.current)
     }
-}
-
-fn open(current: &Mutex<Current>) -> MutexGuard<'_, Current> {
-    current.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 impl Current {

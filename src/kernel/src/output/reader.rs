@@ -1,7 +1,7 @@
 //! The thread that reads the cells' text, messages and questions.
 
 use std::io::{Read, Write};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
 
@@ -9,8 +9,9 @@ use crossbeam_channel::{Receiver, Sender};
 use serde_json::Value;
 
 use super::text::Text;
-use super::{Current, Fence, ask, open};
-use crate::cells::{Frame, Ours, read_waiting};
+use super::{Current, Fence, ask};
+use crate::cells::{Frame, Ours, read_waiting, wait};
+use crate::open;
 use crate::server::Shared;
 
 /// The reader, with all that it reads.
@@ -39,14 +40,9 @@ impl Reader {
     pub fn run(mut self) {
         loop {
             let Ours { stdout, stderr, tell, ask, .. } = &self.ours;
-            let files = [
-                stdout.as_raw_fd(),
-                stderr.as_raw_fd(),
-                tell.as_raw_fd(),
-                ask.as_raw_fd(),
-                self.wake.as_raw_fd(),
-            ];
-            let [.., is_woken] = wait(files);
+            let [out, err] = [stdout, stderr].map(AsRawFd::as_raw_fd);
+            let files = [out, err, tell.as_raw_fd(), ask.as_raw_fd(), self.wake.as_raw_fd()];
+            let [.., is_woken] = wait(files, -1);
             self.read_text();
             self.read_messages();
             self.read_questions();
@@ -152,12 +148,4 @@ fn without_frame(framed: &mut Option<String>, text: String) -> String {
 /// Wakes the reader for a fence.
 pub fn wake(mut socket: &UnixStream, fences: &Sender<Fence>, fence: Fence) -> bool {
     fences.send(fence).is_ok() && socket.write_all(&[1]).is_ok()
-}
-
-/// Waits until some of the files can be read, and says which.
-fn wait<const N: usize>(files: [RawFd; N]) -> [bool; N] {
-    let mut wanted = files.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
-    // SAFETY: descriptors of ours, for the time of the call. A signal only makes one round more.
-    unsafe { libc::poll(wanted.as_mut_ptr(), N as libc::nfds_t, -1) };
-    wanted.map(|file| file.revents != 0)
 }

@@ -6,7 +6,7 @@ use jupyter_protocol::{
 };
 
 use super::Shared;
-use crate::code;
+use crate::{code, open};
 
 /// Answers `message` if it needs no engine; says whether it did.
 pub fn answer_plain(message: &JupyterMessage, shared: &Shared) -> bool {
@@ -15,8 +15,7 @@ pub fn answer_plain(message: &JupyterMessage, shared: &Shared) -> bool {
         JupyterMessageContent::KernelInfoRequest(_) => Some(kernel_info().into()),
         JupyterMessageContent::IsCompleteRequest(request) => Some(code::completeness(&request.code).into()),
         JupyterMessageContent::HistoryRequest(request) => {
-            let history = shared.history.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            Some(HistoryReply::new(history.answer(request)).into())
+            Some(HistoryReply::new(open(&shared.history).answer(request)).into())
         }
         JupyterMessageContent::CommInfoRequest(request) => {
             Some(shared.widgets.info(request.target_name.as_deref()).into())

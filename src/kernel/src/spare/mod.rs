@@ -218,13 +218,8 @@ pub fn in_words() -> String {
         (None, false) => format!("off, as less than {} GiB of memory are available", ROOM >> 30),
     };
     let Some(state) = state() else { return format!("{setting}, none is there") };
-    format!(
-        "{setting}, process {}, cells {}: {}{}",
-        state["process"],
-        state["child"],
-        state["state"],
-        workspace::memory(&state)
-    )
+    let [process, child, doing] = ["process", "child", "state"].map(|name| &state[name]);
+    format!("{setting}, process {process}, cells {child}: {doing}{}", workspace::memory(&state))
 }
 
 /// The home and the stamp of a library: a kernel and a spare compare them.

@@ -39,12 +39,9 @@ pub fn serve_by_spare(home: &Home, connection: &str, surroundings: &Surroundings
     send_outputs(&socket)?;
     send(&socket, &request(home, connection, surroundings)?.to_fields())?;
     let answer = receive(&socket).context("the spare does not answer")?;
-    match answer.first().map(Vec::as_slice) {
-        Some(yes) if yes == YES.as_bytes() => {}
-        _ => bail!(
-            "the spare cannot serve: {}",
-            answer.get(1).map_or("".into(), |why| String::from_utf8_lossy(why))
-        ),
+    if answer.first().map(Vec::as_slice) != Some(YES.as_bytes()) {
+        let why = answer.get(1).map(|why| String::from_utf8_lossy(why)).unwrap_or_default();
+        bail!("the spare cannot serve: {why}");
     }
     send(&socket, &[GO]).context("the spare is gone")?;
     Ok(Some(relay(&socket)))

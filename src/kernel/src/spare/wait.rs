@@ -14,7 +14,7 @@ use jupyter_protocol::ConnectionInfo;
 use super::message::{Request, receive, receive_outputs, send};
 use super::relay::{GO, NO, YES};
 use super::{END, IDLE, IDLE_SECONDS, Relay, folder, library_of, lock, socket};
-use crate::cells::Handover;
+use crate::cells::{self, Handover};
 use crate::home::Home;
 use crate::kernel::Kernel;
 use crate::surroundings::{Surroundings, bounds};
@@ -39,7 +39,7 @@ extern "C" fn end(_: libc::c_int) {
 pub fn wait() -> Result<()> {
     let folder = folder()?;
     let Some(lock) = lock(&folder)? else { return Ok(()) };
-    crate::cells::lead_group();
+    cells::lead_group();
     // SAFETY: the handler only stores an atomic.
     unsafe { libc::signal(libc::SIGTERM, end as extern "C" fn(libc::c_int) as libc::sighandler_t) };
     let home = Home::of_user()?;
@@ -72,9 +72,7 @@ impl Listener {
 
     /// The next connection; `None` if there is none before the next check, or a signal comes.
     fn next(&self) -> Option<UnixStream> {
-        let mut wanted = libc::pollfd { fd: self.0.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        // SAFETY: one descriptor of ours, for the time of the call.
-        unsafe { libc::poll(&mut wanted, 1, LOOK.as_millis() as libc::c_int) };
+        cells::wait([self.0.as_raw_fd()], LOOK.as_millis() as libc::c_int);
         let (stream, _) = self.0.accept().ok()?;
         stream.set_nonblocking(false).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).ok()?;

@@ -29,10 +29,8 @@ const ROWS: &[(&str, &str, f64)] = &[
 
 /// The table, beside the stock kernel `evcxr_jupyter` where Jupyter knows it.
 pub fn table(args: &Args) -> Result<String> {
-    ensure!(
-        has_modules(&args.python, "jupyter_client, jupyter_kernel_test"),
-        "--kernel needs a Python with both"
-    );
+    let has_both = has_modules(&args.python, "jupyter_client, jupyter_kernel_test");
+    ensure!(has_both, "--kernel needs a Python with both");
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kernel/tests");
     // Outside the checkout: cargo must not take a cell's folder for a part of this workspace.
     let folder = std::env::temp_dir().join("rankscope-bench-kernel");
@@ -81,12 +79,8 @@ fn lines(ours: &Value, theirs: Option<&Value>) -> String {
         let other = theirs.and_then(|theirs| theirs.get(*name));
         let met = ours[*name].as_f64().is_some_and(|value| value <= *bar);
         let bar = format!("{} {bar}", if met { "≤" } else { "**>**" });
-        text.push_str(&format!(
-            "| {what} | {} | {} | {} | {bar} |\n",
-            show(ours.get(*name)),
-            show(processor),
-            show(other)
-        ));
+        let [ours, processor, other] = [ours.get(*name), processor, other].map(show);
+        text.push_str(&format!("| {what} | {ours} | {processor} | {other} | {bar} |\n"));
     }
     text + &steps(ours) + &format!("\nLoad of the machine at the end: {}.\n", show(ours.get("load")))
 }

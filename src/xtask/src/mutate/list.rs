@@ -30,11 +30,8 @@ pub fn all() -> Result<Vec<Mutation>> {
 fn parse(text: &str) -> Result<Vec<Mutation>> {
     let text: String =
         text.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
-    text.split("\n\n")
-        .map(|entry| entry.trim_matches('\n'))
-        .filter(|entry| !entry.is_empty())
-        .map(entry)
-        .collect()
+    let entries = text.split("\n\n").map(|entry| entry.trim_matches('\n'));
+    entries.filter(|entry| !entry.is_empty()).map(entry).collect()
 }
 
 fn entry(text: &str) -> Result<Mutation> {

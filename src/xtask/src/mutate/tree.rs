@@ -69,11 +69,8 @@ impl Tree {
 /// All Rust sources of the tree, one after the other.
 pub fn rust_files(source: &Path) -> Result<String> {
     let is_rust = |file: &PathBuf| file.extension().is_some_and(|end| end == "rs");
-    listed(source)?
-        .into_iter()
-        .filter(is_rust)
-        .map(|file| Ok(fs::read_to_string(source.join(file))?))
-        .collect()
+    let files = listed(source)?.into_iter().filter(is_rust);
+    files.map(|file| Ok(fs::read_to_string(source.join(file))?)).collect()
 }
 
 fn listed(source: &Path) -> Result<BTreeSet<PathBuf>> {

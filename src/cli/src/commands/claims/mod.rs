@@ -17,7 +17,7 @@ use rankscope::{Device, Error, Run};
 use serde_json::{Value, json};
 
 use crate::args::DeviceArgs;
-use crate::output::{emit, emit_json, facts, say};
+use crate::output::{distinct, emit, emit_json, facts, say};
 
 const ABOUT: &str = "\
 A claim is tried in up to four arenas: in exact arithmetic (proved, refuted, open), in floating point over drawn \
@@ -48,19 +48,16 @@ enum ClaimsCommand {
     /// Run experiments, and print the evidence and the verdict of each
     Run(RunArgs),
     /// Put the parts of trained claims together
-    Merge(MergeArgs),
+    Merge {
+        /// The folders that `rankscope claims run --part … --out` wrote
+        #[arg(required = true)]
+        parts: Vec<PathBuf>,
+        /// The folder for the merged runs, which `rankscope claims run --trained --out` reads
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Train again the runs behind the results that come with the program, and compare
     Check(check::CheckArgs),
-}
-
-#[derive(Args)]
-struct MergeArgs {
-    /// The folders that `rankscope claims run --part … --out` wrote
-    #[arg(required = true)]
-    parts: Vec<PathBuf>,
-    /// The folder for the merged runs, which `rankscope claims run --trained --out` reads
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
 }
 
 #[derive(Args)]
@@ -124,7 +121,7 @@ pub fn execute(args: &ClaimsArgs, run: &Run) -> Result<()> {
             Some(part) => run_part(args, part, run),
             None => run_all(args, run),
         },
-        ClaimsCommand::Merge(MergeArgs { parts, out }) => {
+        ClaimsCommand::Merge { parts, out } => {
             let all = Kept::merge(parts, out)?;
             say(&format!("{} runs in {}", all.count(), out.display()));
             Ok(())
@@ -241,10 +238,8 @@ fn settings(args: &RunArgs, claims: &[&'static Claim]) -> Result<Vec<Settings>> 
     // Quick is the default; the flag only says so.
     let effort = if args.full && !args.quick { Effort::Full } else { Effort::Quick };
     let device = Device::choose(args.device.request()?)?.device;
-    let mut all = Vec::new();
-    for claim in claims {
-        all.push(Settings::new(claim, effort, device.clone())?);
-    }
+    let settings = claims.iter().map(|claim| Settings::new(claim, effort, device.clone()));
+    let mut all = settings.collect::<rankscope::Result<Vec<_>>>()?;
     let mut pairs: Vec<(&str, &str, String)> = Vec::new();
     let seeds = args.seeds.map(|seeds| seeds.to_string());
     pairs.extend(seeds.iter().map(|seeds| ("seeds", seeds.as_str(), format!("--seeds is {seeds}"))));
@@ -271,12 +266,7 @@ fn lacking(key: &str, claims: &[&'static Claim], all: &[Settings]) -> String {
         [claim] => format!("{} has no", claim.about().id),
         _ => format!("none of the {} claims has", claims.len()),
     };
-    let mut names: Vec<&str> = Vec::new();
-    for (name, _) in all.iter().flat_map(Settings::values) {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
+    let names = distinct(all.iter().flat_map(Settings::values).map(|(name, _)| name));
     format!("{who} {key:?}, expected one of {}", names.join(", "))
 }
 
@@ -291,11 +281,8 @@ fn figures(trials: &[Trial], folder: &Path, args: &RunArgs) -> Result<()> {
                 _ => illustration.figure.to_svg(theme)?.into_bytes(),
             };
             save(folder.join(&file), bytes)?;
-            captions.push_str(&format!(
-                "\n![{file}]({file})\n\n{} `{}`\n",
-                illustration.caption,
-                trial.settings.command()
-            ));
+            let (caption, command) = (&illustration.caption, trial.settings.command());
+            captions.push_str(&format!("\n![{file}]({file})\n\n{caption} `{command}`\n"));
         }
     }
     Ok(save(folder.join("captions.md"), captions)?)

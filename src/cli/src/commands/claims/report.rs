@@ -15,14 +15,9 @@ pub fn about(claim: &Claim) -> String {
         ("would change it", about.reconsider.to_owned()),
     ];
     for parameter in claim.parameters() {
-        let what = format!(
-            "{}; {}. Quick {}, full {}",
-            parameter.summary,
-            parameter.allowed.in_words(),
-            or_none(parameter.quick),
-            or_none(parameter.full)
-        );
-        rows.push((parameter.name, what));
+        let (quick, full) = (or_none(parameter.quick), or_none(parameter.full));
+        let (what, allowed) = (parameter.summary, parameter.allowed.in_words());
+        rows.push((parameter.name, format!("{what}; {allowed}. Quick {quick}, full {full}")));
     }
     facts(&rows)
 }
@@ -89,19 +84,14 @@ fn expectations(evidence: &Evidence) -> Vec<(&'static str, String)> {
     let (all, missed) = (evidence.expected().len(), evidence.disagreements().count());
     let mut rows = Vec::new();
     if all > 0 {
-        rows.push((
-            "expected",
-            format!("{} of {all} numbers from theory or a reference are met", all - missed),
-        ));
+        let met = format!("{} of {all} numbers from theory or a reference are met", all - missed);
+        rows.push(("expected", met));
     }
     rows.extend(evidence.disagreements().filter_map(|measured| {
         let expected = measured.expected.as_ref()?;
         let (value, tolerance) = (short(expected.value), short(expected.tolerance));
-        let got = short(measured.value);
-        Some((
-            "DISAGREES",
-            format!("{} is {got}, expected {value} ± {tolerance} ({})", measured.name, expected.source),
-        ))
+        let got = format!("{} is {}", measured.name, short(measured.value));
+        Some(("DISAGREES", format!("{got}, expected {value} ± {tolerance} ({})", expected.source)))
     }));
     rows
 }

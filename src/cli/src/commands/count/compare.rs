@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::CountArgs;
 use super::subject::Subject;
-use crate::output::{columns, emit, emit_json, facts};
+use crate::output::{columns, distinct, emit, emit_json, facts, labelled};
 
 #[derive(Serialize)]
 struct Compared<'a> {
@@ -78,26 +78,14 @@ fn row(count: &Count, step: Option<u128>) -> Vec<String> {
 }
 
 fn notes(args: &CountArgs, context: usize, counts: &[(Count, Option<u128>)]) -> Vec<(&'static str, String)> {
-    let mut notes = vec![
-        ("load", format!("{} x {context} tokens", args.batch)),
-        (
-            "next token",
-            "one more token after the others of a sequence, with a cache of keys and values".to_owned(),
-        ),
-    ];
-    let mut said: Vec<&String> = Vec::new();
-    for (count, _) in counts {
-        for assumption in count.costs.iter().flat_map(|costs| &costs.assumptions) {
-            if !said.contains(&assumption) {
-                said.push(assumption);
-            }
-        }
-    }
-    let label = |index: usize| if index == 0 { "assumed" } else { "" };
-    notes.extend(said.into_iter().enumerate().map(|(index, text)| (label(index), text.clone())));
-    let told = counts.iter().filter(|(count, _)| count.costs.is_none());
-    notes.extend(
-        told.map(|(count, _)| ("stated", format!("{}: {}", count.name, count.stated.unwrap_or_default()))),
-    );
+    let next = "one more token after the others of a sequence, with a cache of keys and values";
+    let load = format!("{} x {context} tokens", args.batch);
+    let mut notes = vec![("load", load), ("next token", next.to_owned())];
+    let costs = counts.iter().filter_map(|(count, _)| count.costs.as_ref());
+    let assumptions = distinct(costs.flat_map(|costs| &costs.assumptions));
+    notes.extend(labelled("assumed", assumptions.into_iter().cloned()));
+    let told = counts.iter().map(|(count, _)| count).filter(|count| count.costs.is_none());
+    let stated = |count: &Count| format!("{}: {}", count.name, count.stated.unwrap_or_default());
+    notes.extend(told.map(|count| ("stated", stated(count))));
     notes
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::CountArgs;
 use super::subject::Subject;
 use crate::args::expect_svg;
-use crate::output::{columns, emit, emit_json, facts, say};
+use crate::output::{bars, columns, emit, emit_json, facts, say};
 
 #[derive(Serialize)]
 struct Printed<'a> {
@@ -24,7 +24,7 @@ struct Printed<'a> {
 }
 
 pub fn print(args: &CountArgs, subject: &Subject) -> Result<()> {
-    args.figure.as_deref().map_or(Ok(()), |path| expect_svg("--figure", path))?;
+    expect_svg("--figure", args.figure.as_deref())?;
     let sizes = subject.sizes()?;
     let load = Load::new(&sizes, args.context.unwrap_or_else(|| Load::longest(&sizes)), 1, args.source)?;
     let decoding = sizes.decoding(load)?;
@@ -49,9 +49,8 @@ fn text(name: &str, decoding: &Decoding) -> String {
     let last = decoding.steps.last().map_or(0, |step| step.tokens);
     let mut notes = vec![("model", format!("{name}, one sequence"))];
     if decoding.source > 0 {
-        let source = decoding.source;
-        notes
-            .push(("source", format!("{source} tokens, read once with the cache and in every step without")));
+        let read = format!("{} tokens, read once with the cache and in every step without", decoding.source);
+        notes.push(("source", read));
     }
     notes.extend(sparks(&decoding.steps));
     let total = format!("{} with the cache, {} without", flops(with), flops(without));
@@ -68,20 +67,12 @@ fn text(name: &str, decoding: &Decoding) -> String {
     format!("{}\n{}\n{}", facts(&notes), columns(&header, rows), facts(&below))
 }
 
-/// Both columns as rows of blocks, on one logarithmic scale.
+/// Both columns as rows of bars, on one logarithmic scale.
 fn sparks(steps: &[Step]) -> [(&'static str, String); 2] {
-    const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let logs =
         |of: fn(&Step) -> u128| -> Vec<f64> { steps.iter().map(|step| (of(step) as f64).ln()).collect() };
-    let (with, without) = (logs(|step| step.with_cache), logs(|step| step.without_cache));
-    let all = || with.iter().chain(&without).copied();
-    let (low, high) = (all().fold(f64::INFINITY, f64::min), all().fold(f64::NEG_INFINITY, f64::max));
-    let block = |log: &f64| {
-        let share = if high > low { (log - low) / (high - low) } else { 0.0 };
-        BLOCKS[(share * 7.0).round() as usize]
-    };
-    let row = |logs: &[f64]| logs.iter().map(block).collect::<String>();
-    [("with cache", row(&with)), ("without", row(&without))]
+    let [with, without] = bars([&logs(|step| step.with_cache), &logs(|step| step.without_cache)]);
+    [("with cache", with), ("without", without)]
 }
 
 fn draw(name: &str, load: Load, decoding: &Decoding, path: &Path) -> Result<()> {

@@ -3,7 +3,7 @@
 use rankscope::model::count::{Costs, Count, ModelSizes, Operations, Parameters, Part, StackSizes};
 use rankscope::numbers::{grouped, scaled};
 
-use crate::output::{columns, facts};
+use crate::output::{columns, facts, labelled};
 
 pub fn of_one(count: &Count) -> String {
     let mut lines = vec![("model", heading(count))];
@@ -71,12 +71,8 @@ fn of_parts(parameters: &Parameters) -> String {
     rows.push(row("total", parameters.total, parameters.active));
     let mut beside = Vec::new();
     beside.extend(parameters.non_embedding.map(|count| ("without tables", grouped(count))));
-    beside.extend(
-        parameters
-            .apart
-            .iter()
-            .map(|part| ("apart", format!("{} {}, not in the total", part.name, size(part.parameters)))),
-    );
+    let apart = |part: &Part| format!("{} {}, not in the total", part.name, size(part.parameters));
+    beside.extend(parameters.apart.iter().map(|part| ("apart", apart(part))));
     format!("{}\n{}", columns(&header, rows), facts(&beside))
 }
 
@@ -116,11 +112,6 @@ fn of_costs(costs: &Costs) -> Vec<(&'static str, String)> {
     }
     let (layer, all) = (bytes(memory.scores_per_layer), bytes(memory.scores_all_layers));
     lines.push(("scores", format!("{layer} a layer, {all} in all layers")));
-    lines.extend(
-        assumptions
-            .iter()
-            .enumerate()
-            .map(|(index, text)| (if index == 0 { "assumed" } else { "" }, text.clone())),
-    );
+    lines.extend(labelled("assumed", assumptions.iter().cloned()));
     lines
 }

@@ -10,6 +10,7 @@ use rankscope::model::MaskChoice;
 use serde_json::{Value, json};
 
 use super::rows::Row;
+use crate::output::distinct;
 use crate::subject::Subject;
 
 /// The spectrum of one matrix from a file, or the effective ranks of several.
@@ -57,12 +58,7 @@ type Place = (Option<&'static str>, Option<usize>, Option<usize>);
 fn wall(of: &str, rows: &[Row], settings: Value) -> Wall {
     // A row for each layer; the three attentions of an encoder-decoder one below the other.
     let place = |row: &Row| (row.kind, row.layer, row.sequence);
-    let mut places: Vec<Place> = Vec::new();
-    for row in rows {
-        if !places.contains(&place(row)) {
-            places.push(place(row));
-        }
-    }
+    let mut places: Vec<Place> = distinct(rows.iter().map(place));
     let met = places.clone();
     places.sort_by_key(|(kind, layer, sequence)| {
         (met.iter().position(|(first, ..)| first == kind), *layer, *sequence)

@@ -9,6 +9,7 @@ use rankscope::{Mask, Run};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::output::distinct;
 use crate::subject::Subject;
 
 /// The report of one matrix, with the layer, head and mask that it belongs to.
@@ -126,12 +127,7 @@ fn kind(name: &str, description: &Description) -> Option<&'static str> {
 pub fn csv(rows: &[Row]) -> Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let rows: Vec<Value> = rows.iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
-    let mut names: Vec<&String> = Vec::new();
-    for name in rows.iter().filter_map(Value::as_object).flat_map(|fields| fields.keys()) {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
+    let names = distinct(rows.iter().filter_map(Value::as_object).flat_map(|fields| fields.keys()));
     writer.write_record(&names)?;
     for row in &rows {
         writer.write_record(names.iter().map(|name| match &row[name.as_str()] {

@@ -1,12 +1,11 @@
 //! The table for people: at most 80 columns for one mask or two, of a model with one stack. JSON and CSV hold more.
 
-use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table};
+use comfy_table::{CellAlignment, Table};
 use rankscope::model::MaskChoice;
 use rankscope::rank::RankReport;
 
 use super::rows::Row;
-use crate::output::facts;
+use crate::output::{distinct, empty_table, facts, labelled};
 use crate::subject::Subject;
 use rankscope::numbers::{short, short_or_dash};
 
@@ -53,10 +52,8 @@ fn condition(report: &RankReport) -> String {
 /// All heads under one mask, or under several side by side.
 pub fn of_heads(subject: &Subject, choices: &[MaskChoice], rows: &[Row]) -> String {
     let mut lines = vec![("model", subject.model_in_words()), ("tokens", subject.tokens_in_words())];
-    lines.extend(choices.iter().enumerate().map(|(index, choice)| {
-        let label = if choices.len() == 1 { "mask" } else { ["masks", ""][index.min(1)] };
-        (label, subject.mask_in_words(choice))
-    }));
+    let label = if choices.len() == 1 { "mask" } else { "masks" };
+    lines.extend(labelled(label, choices.iter().map(|choice| subject.mask_in_words(choice))));
     lines.push(("device", format!("{}: {}", subject.model.device(), subject.why)));
     lines.extend(reasons(rows));
     let table = if choices.len() == 1 { one_mask(rows) } else { side_by_side(choices, rows) };
@@ -84,16 +81,12 @@ fn notes(rows: &[Row]) -> Vec<(&'static str, String)> {
 
 /// The reasons for the exact ranks, each once.
 fn reasons(rows: &[Row]) -> Vec<(&'static str, String)> {
-    let mut reasons: Vec<(&str, String)> = Vec::new();
-    for Row { kind, mask, report, .. } in rows {
+    let reason = |Row { kind, mask, report, .. }: &Row| {
         let kind = kind.map(|kind| format!("{kind}, ")).unwrap_or_default();
         let mask = mask.as_ref().map(|mask| format!("{kind}{mask}: ")).unwrap_or_default();
-        let reason = format!("{mask}{}", exact_and_why(report));
-        if !reasons.iter().any(|(_, known)| *known == reason) {
-            reasons.push((if reasons.is_empty() { "exact" } else { "" }, reason));
-        }
-    }
-    reasons
+        format!("{mask}{}", exact_and_why(report))
+    };
+    labelled("exact", distinct(rows.iter().map(reason))).collect()
 }
 
 fn one_mask(rows: &[Row]) -> String {
@@ -119,12 +112,8 @@ fn side_by_side(choices: &[MaskChoice], rows: &[Row]) -> String {
             true => rows[0].mask.clone().unwrap_or_default(),
             false => choice.to_string(),
         };
-        header.extend(
-            COMPARED
-                .iter()
-                .enumerate()
-                .map(|(index, (name, _))| format!("{}\n{name}", if index == 2 { mask.as_str() } else { "" })),
-        );
+        let above = ["", "", &mask];
+        header.extend(above.iter().zip(COMPARED).map(|(above, (name, _))| format!("{above}\n{name}")));
     }
     table.set_header(header);
     for head in 0..heads {
@@ -168,17 +157,8 @@ pub fn of_matrix(row: &Row) -> String {
 fn place(row: &Row) -> Vec<String> {
     let [layer, head] = [row.layer, row.head].map(|index| index.map_or_else(String::new, |i| i.to_string()));
     let layer = row.kind.map(|kind| format!("{kind} {layer}")).unwrap_or(layer);
-    [Some(layer), row.sequence.map(|sequence| sequence.to_string()), Some(head)]
-        .into_iter()
-        .flatten()
-        .collect()
-}
-
-fn empty_table() -> Table {
-    let mut table = Table::new();
-    table.load_style(NOTHING.header_separator(LineStyle::none().fill('─')));
-    table.set_content_arrangement(ContentArrangement::Disabled);
-    table
+    let sequence = row.sequence.map(|sequence| sequence.to_string());
+    [Some(layer), sequence, Some(head)].into_iter().flatten().collect()
 }
 
 /// Numbers to the right, two spaces between columns and four before those of another mask.

@@ -9,11 +9,11 @@ use rankscope::numbers::{scaled, short};
 use rankscope::train::folder::RunFolder;
 use rankscope::train::{Event, StepReport, Trainer};
 
-use crate::output::say;
+use crate::output::{bars, say};
 
 /// Number of the last steps whose losses are shown as mean and spread.
 const WINDOW: usize = 50;
-/// Bars of the curve.
+/// The number of bars of the curve.
 const BARS: usize = 24;
 
 /// The view of one run.
@@ -75,10 +75,9 @@ impl View {
                     true => String::new(),
                     false => format!("loss {}   ", self.loss()),
                 };
+                let (loss, right) = (short(metrics.loss), short(100.0 * metrics.accuracy));
                 self.line(&format!(
-                    "step {step:>6}   {spread}held out: loss {}, {} % of tokens right",
-                    short(metrics.loss),
-                    short(100.0 * metrics.accuracy)
+                    "step {step:>6}   {spread}held out: loss {loss}, {right} % of tokens right"
                 ));
             }
             Event::Saved { step, .. } => self.saved = Some(*step),
@@ -121,21 +120,15 @@ impl View {
         let seconds: f64 = self.recent.iter().map(|report| report.seconds).sum();
         let tokens: usize = self.recent.iter().map(|report| report.tokens).sum();
         let pace = self.began.elapsed().as_secs_f64() / (report.step - self.before) as f64;
+        let means = self.pieces.iter().filter(|(_, n)| *n > 0).map(|(sum, n)| sum / *n as f64);
+        let [curve] = bars([&means.collect::<Vec<_>>()]);
         bar.set_message(format!(
-            "step {}/{}   loss {}   {} tokens/s   {} left   {}",
+            "step {}/{}   loss {}   {} tokens/s   {} left   {curve}",
             report.step,
             self.steps,
             self.loss(),
             scaled(tokens as f64 / seconds, ""),
             time(pace * (self.steps - report.step) as f64),
-            curve(
-                &self
-                    .pieces
-                    .iter()
-                    .filter(|(_, n)| *n > 0)
-                    .map(|(sum, n)| sum / *n as f64)
-                    .collect::<Vec<_>>()
-            )
         ));
     }
 
@@ -158,26 +151,14 @@ fn time(seconds: f64) -> String {
     }
 }
 
-/// A curve of bars, the smallest value the lowest.
-fn curve(values: &[f64]) -> String {
-    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let (low, high) =
-        values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &x| (low.min(x), high.max(x)));
-    let bar = |&value: &f64| {
-        let share = if high > low { (value - low) / (high - low) } else { 0.0 };
-        BARS[(share * 7.0).round() as usize]
-    };
-    values.iter().map(bar).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_falling_loss_falls() {
-        assert_eq!(curve(&[4.0, 3.0, 2.5, 0.5]), "█▆▅▁");
-        assert_eq!(curve(&[2.0, 2.0]), "▁▁");
+        assert_eq!(bars([&[4.0, 3.0, 2.5, 0.5]]), ["█▆▅▁"]);
+        assert_eq!(bars([&[2.0, 2.0]]), ["▁▁"]);
         assert_eq!([time(59.4), time(61.0)], ["59 s", "1 min 1 s"]);
     }
 }
