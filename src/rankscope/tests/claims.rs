@@ -21,8 +21,9 @@ fn trial(claim: &'static Claim, device: &Device) -> Trial {
     if claim.is_trained() {
         assert_eq!(claim::missing(&settings).unwrap(), 0, "{id}");
     } else {
-        let small = CASES.lines().find_map(|line| line.strip_prefix(&format!("small {id} ")));
-        for pair in small.unwrap_or_default().split_whitespace() {
+        let mut lines = CASES.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+        let small = lines.find(|words| words.starts_with(&["small", id]));
+        for pair in &small.unwrap_or_else(|| panic!("{id} needs a `small` line in cases.txt"))[2..] {
             let (name, value) = pair.split_once('=').unwrap();
             settings.set(name, value).unwrap();
         }

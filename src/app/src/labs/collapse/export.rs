@@ -50,6 +50,7 @@ pub fn pull_lines(state: &Collapse, pulls: &[Pull], settings: &Value) -> Lines {
         title: "Weight of the first token".to_owned(),
         x: PlotAxis::linear("layers"),
         y: PlotAxis::linear("weight of token 1 in the last row of the rollout"),
+        // A single layer has no line.
         curves: pulls.iter().map(curve).filter(|curve| !curve.points.is_empty()).collect(),
         references,
         settings: settings.clone(),
