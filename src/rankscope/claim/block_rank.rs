@@ -188,7 +188,7 @@ impl Experiment<'_> {
         for mechanism in Mechanism::ALL {
             let name = |what: &str| format!("{what}_{}_d{head_size}", mechanism.names().0);
             let measured = evidence.record(name("largest_block_rank"), &row.largest(mechanism));
-            // The rank that the theorem allows a block below the diagonal.
+            // The expected rank of a block below the diagonal. Softmax has no bound; a state space has at most D.
             let bound = match mechanism {
                 Mechanism::Linear => Some(head_size),
                 Mechanism::Decay => Some(1),

@@ -10,6 +10,7 @@ struct Step {
 
 const WAYS: [&str; 2] = ["with_cache", "without_cache"];
 
+/// The cost of one decoding step with the cache and without it: counted, and timed.
 pub(super) fn cost(
     evidence: &mut Evidence,
     settings: &Settings,

@@ -37,6 +37,7 @@ pub(super) fn of_powers(weights: &Array2<f64>) -> Result<[f64; 16]> {
     Ok(numbers)
 }
 
+/// Powers of a causal matrix: nonsingular in exact arithmetic, but soon all rows are nearly equal.
 pub(super) fn powers(evidence: &mut Evidence, settings: &Settings, run: &Run) -> Result<()> {
     let (n, head_size) = (settings.integer("powers_n")?, settings.integer("powers_head_size")?);
     // In f64 on the CPU for every device: rows that sum to 1 only in f32 would have another limit.

@@ -168,6 +168,9 @@ fn check_checkpoint(folder: &Path, device: &Device) {
     let (description, get) = (model.description(), |name: &str| trace.get(name).expect("traced"));
     let one = if trace.get("encoder.0.output").is_some() { "encoder" } else { "decoder" };
     let layers = description.layers;
+    let attentions = trace.iter().filter(|(name, _)| name.ends_with("attention.weights")).count();
+    let expected = description.encoder.as_ref().map_or(layers, |encoder| encoder.layers + 2 * layers);
+    assert_eq!(attentions, expected, "{what}");
     let stacks = match &description.encoder {
         None => vec![(one, "", layers)],
         Some(encoder) => vec![("encoder", "encoder.", encoder.layers), ("decoder", "decoder.", layers)],

@@ -167,6 +167,7 @@ fn errors_of_a_probe_and_of_a_cancelled_run_end_the_pass() {
     assert_eq!(error(&mut probe), "this probe is unhappy, expected happy");
     run.cancel_flag().cancel();
     assert_eq!(error(&mut Unobserved), "cancelled");
+    assert_eq!(said(model.hidden(&input, &MaskChoice::AsTrained, &mut Unobserved, &run)), "cancelled");
 }
 
 #[test]
