@@ -167,8 +167,9 @@ fn sizes(weight: &Weight) -> Result<(usize, usize)> {
 
 /// Every `small` values of the weight times the factor, and zeros after them up to `large` values.
 fn fill(linear: &Linear, [small, large]: [usize; 2], factor: f32) -> Result<Vec<f32>> {
-    let mut filled = Vec::new();
-    for head in on_cpu(&linear.weight)?.chunks_exact(small) {
+    let values = on_cpu(&linear.weight)?;
+    let mut filled = Vec::with_capacity(values.len() / small * large);
+    for head in values.chunks_exact(small) {
         filled.extend(head.iter().map(|value| value * factor));
         filled.resize(filled.len() + large - small, 0.0);
     }

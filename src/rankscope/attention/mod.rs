@@ -60,13 +60,16 @@ pub struct Visibility<'a> {
 /// **Shapes**: q `[B, H, T, D]`, k and v `[B, G, S, D]` (or H in place of G); bias `[H, T, S]`, the same for all
 /// sequences.
 #[derive(Clone, Copy, Debug)]
-#[allow(missing_docs)] // the names are those of the formulas
 pub struct Inputs<'a> {
+    /// The queries.
     pub q: &'a Tensor,
+    /// The keys.
     pub k: &'a Tensor,
+    /// The values.
     pub v: &'a Tensor,
     /// A bias for every head and pair, which is added to the scores before the mask.
     pub bias: Option<&'a Tensor>,
+    /// Which query sees which keys.
     pub visibility: Visibility<'a>,
 }
 

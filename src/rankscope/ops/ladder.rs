@@ -271,6 +271,8 @@ mod tests {
                 let big = Extent { batch: 1, rows: 9, columns: 1001, inner: 5 };
                 let (op, name) = (ladder.op, variant.name);
                 assert_eq!(variant.limits.is_empty(), (variant.applies)(&big), "{op} {name}");
+                // Without turns, a software adapter would never refuse it.
+                assert_eq!(variant.kernel.is_some(), (variant.turns)(&big) > 0, "{op} {name}");
             }
         }
     }

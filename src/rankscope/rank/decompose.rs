@@ -70,7 +70,8 @@ impl Decompose for Lapack {
 
 /// What LAPACK's LU gives for a determinant.
 pub(super) struct Lu {
-    /// The row that each step exchanged with its own, counted from 1.
+    /// The row that each step exchanged with its own, counted from 1; the column where rows are stored, since LAPACK then
+    /// factors the transpose.
     pub exchanges: Vec<i32>,
     /// L and U; the diagonal holds the pivots, each divided by a power of two.
     pub entries: Vec<f64>,

@@ -56,6 +56,7 @@ const K: &str = "science of the project, proposals for trained experiments";
 const SU: &str = "Su 2023 (kexue.fm 9529)";
 const MASKS: &[&str] = &["causal", "prefix(given)"];
 
+// Presets that are derived from one of these share its measure and smallest effect on purpose.
 const DIRECTIONS: TwinPreset = TwinPreset {
     name: "directions",
     question: "half of the heads looking back and half ahead, against all heads looking both ways, under masked LM",
